@@ -1,0 +1,92 @@
+//! A JSON object taken apart by name without building a tree: every field is a borrowed slice until someone wants it, and
+//! what nobody took is known by name, so that nothing is dropped in silence.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::error::ApiError;
+
+/// No dialect has nearly as many: the bound keeps the search by name cheap whatever a client sends.
+const MOST_FIELDS: usize = 256;
+
+/// The fields of one object that were not taken yet.
+#[derive(Debug, Default)]
+pub struct Fields<'a> {
+    entries: Vec<(Cow<'a, str>, &'a RawValue)>,
+}
+
+impl<'a> Fields<'a> {
+    /// Takes `text` apart. `at` names the object in errors; empty for the body itself.
+    pub fn parse(text: &'a str, at: &str) -> Result<Self, ApiError> {
+        serde_json::from_str(text).map_err(|error| wrong(at, &error))
+    }
+
+    /// Takes the field `name`; absent and `null` are `None`. `at` is the object's own path.
+    pub fn take<T: Deserialize<'a>>(&mut self, at: &str, name: &str) -> Result<Option<T>, ApiError> {
+        match self.take_raw(name) {
+            None => Ok(None),
+            Some(raw) => serde_json::from_str(raw.get()).map(Some).map_err(|error| wrong(&join(at, name), &error)),
+        }
+    }
+
+    /// Takes the field `name` as it stands; absent and `null` are `None`.
+    pub fn take_raw(&mut self, name: &str) -> Option<&'a RawValue> {
+        let index = self.entries.iter().position(|(key, _)| key == name)?;
+        let (_, raw) = self.entries.swap_remove(index);
+        (raw.get() != "null").then_some(raw)
+    }
+
+    /// What nobody took, `null`s aside.
+    pub fn rest(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.entries.iter().filter(|(_, raw)| raw.get() != "null").map(|(name, raw)| (&**name, *raw))
+    }
+}
+
+/// `at.name`, or `name` at the top.
+pub fn join(at: &str, name: &str) -> String {
+    if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") }
+}
+
+fn wrong(at: &str, error: &serde_json::Error) -> ApiError {
+    if at.is_empty() {
+        return ApiError { param: None, ..ApiError::invalid("", format!("The body is not a JSON object: {error}.")) };
+    }
+    ApiError::invalid(at, format!("Invalid value for '{at}': {error}."))
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::with_capacity(8);
+                while let Some((Name(name), raw)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+                    if entries.len() == MOST_FIELDS {
+                        return Err(serde::de::Error::custom(format_args!("more than {MOST_FIELDS} fields")));
+                    }
+                    if entries.iter().any(|(known, _)| *known == name) {
+                        return Err(serde::de::Error::custom(format_args!("field '{name}' stands twice")));
+                    }
+                    entries.push((name, raw));
+                }
+                Ok(Fields { entries })
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// A key: borrowed unless it holds escapes.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);

@@ -1,0 +1,137 @@
+//! Wire formats: each dialect reads and writes the one [`conversation`](crate::conversation) model, so that N client
+//! formats and M provider formats need N + M pieces of code.
+//!
+//! A dialect knows no other dialect, no route and no key. Where it cannot express something it refuses with a 400 that
+//! names the field, or drops a hint and says so: see each dialect's [`Dialect::fields`].
+
+use std::fmt::Debug;
+
+use crate::conversation::{Request, Response, StreamEvent, Usage};
+use crate::error::ApiError;
+use crate::framing::sse;
+
+pub mod fields;
+
+/// What becomes of one field of a client's request when the provider speaks another dialect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// The conversation model carries it.
+    Mapped,
+    /// It would change the answer and cannot be carried: 400.
+    Refused,
+    /// It changes nothing in the answer's meaning: left out, and counted.
+    Dropped,
+}
+
+/// A request as a provider wants it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// The JSON body.
+    pub body: Vec<u8>,
+    /// Hints that the provider has no words for, by the names the client's dialect gives them.
+    pub dropped: Vec<String>,
+}
+
+/// One wire format, read and written.
+pub trait Dialect: Debug + Sync {
+    /// Its name in logs and documentation.
+    fn name(&self) -> &'static str;
+
+    /// Every field of a request, and its fate when translated.
+    fn fields(&self) -> &'static [(&'static str, Fate)];
+
+    /// Where a request goes, below the provider's base URL: `/chat/completions`.
+    fn path(&self, model: &str, stream: bool) -> String;
+
+    /// Headers that every request needs, besides credentials and content type.
+    fn headers(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
+    /// Reads a client's request. Errors are 400s that name the field.
+    fn read_request(&self, body: &[u8]) -> Result<Request, ApiError>;
+
+    /// Writes a request for a provider, under the provider's name for the model.
+    fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError>;
+
+    /// Reads a provider's whole answer. An error hidden in a 200 is an error here.
+    fn read_response(&self, body: &[u8]) -> Result<Response, ApiError>;
+
+    /// Writes a whole answer for a client; `now` is Unix seconds, for formats that date their answers.
+    fn write_response(&self, response: &Response, now: u64) -> Vec<u8>;
+
+    /// Reads a provider's error, whatever its body is: JSON, HTML, nothing.
+    fn read_error(&self, status: u16, body: &[u8]) -> ApiError;
+
+    /// Writes an error for a client, as JSON.
+    fn write_error(&self, error: &ApiError) -> Vec<u8>;
+
+    /// Reads a provider's stream.
+    fn stream_reader(&self) -> Box<dyn StreamReader>;
+
+    /// Writes a stream for a client.
+    fn stream_writer(&self, opening: Opening) -> Box<dyn StreamWriter>;
+
+    /// Looks at a stream that passes unchanged.
+    fn stream_peeker(&self) -> Box<dyn StreamPeeker>;
+
+    /// Looks at a whole answer that passes unchanged: the model and the usage in it, or the error hidden in a 200.
+    fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError>;
+}
+
+/// What a stream's writer must know before the first event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening {
+    /// Stands in when the provider names no model.
+    pub model: String,
+    /// Unix seconds.
+    pub now: u64,
+    /// Whether the client asked for usage in the stream (OpenAI's `stream_options.include_usage`).
+    pub include_usage: bool,
+}
+
+/// Turns a provider's bytes, in any portions, into events.
+pub trait StreamReader: Debug {
+    /// Reads one portion and appends the events it completes. A stream that cannot be read is an error, and is not read on.
+    fn read(&mut self, portion: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError>;
+}
+
+/// Turns events into a client's bytes.
+pub trait StreamWriter: Debug {
+    /// Appends what `event` is on the wire: often one event, sometimes several or none. After [`StreamEvent::Error`] and
+    /// [`StreamEvent::End`] nothing more is written; only `End` writes the format's terminator.
+    fn write(&mut self, event: &StreamEvent, out: &mut Vec<u8>);
+}
+
+/// What an event of a stream that passes unchanged is to the gateway.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Seen {
+    /// Something of the answer that a person or program would see.
+    Content,
+    /// Anything else that belongs to the answer.
+    Other,
+    /// Usage that stands alone, and that a client which did not ask for it must not see.
+    UsageAlone,
+    /// The provider failed inside its stream.
+    Failed(ApiError),
+    /// The terminator.
+    End,
+}
+
+/// Looks at the events of a stream that passes unchanged.
+pub trait StreamPeeker: Debug {
+    /// Tells what an event is; malformed ones are [`Seen::Failed`].
+    fn peek(&mut self, event: &sse::Event<'_>) -> Seen;
+
+    /// What was learned so far.
+    fn glance(&self) -> &Glance;
+}
+
+/// What the gateway accounts for, read from an answer that passes unchanged.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Glance {
+    /// The model that answered, as the provider calls it.
+    pub model: Option<String>,
+    /// Tokens, when the provider said.
+    pub usage: Option<Usage>,
+}

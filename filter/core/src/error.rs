@@ -1,0 +1,87 @@
+//! Errors that a client of the gateway reads, whoever made them: a provider, or Sluice itself.
+//!
+//! An [`ApiError`] is free of any wire format; a dialect writes it in the shape its clients know. Its text never holds a
+//! provider's key, a prompt, or another tenant's name.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// What went wrong, in the terms that every provider's errors can be mapped to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The request cannot be served as it stands.
+    InvalidRequest,
+    /// The conversation is longer than the model's context.
+    ContextLength,
+    /// The provider's content policy refused the request.
+    ContentPolicy,
+    /// No credential, or one that is not valid.
+    Authentication,
+    /// The credential is valid and may not do this.
+    Permission,
+    /// What was asked for does not exist.
+    NotFound,
+    /// The request is larger than can be served.
+    TooLarge,
+    /// Too many requests or tokens for now: the same request may pass later.
+    RateLimit,
+    /// No credit left: the same request will not pass by waiting.
+    InsufficientQuota,
+    /// The provider has too much to do.
+    Overloaded,
+    /// No answer in time.
+    Timeout,
+    /// The provider, or the way to it, failed.
+    Server,
+}
+
+/// One error, ready to be written in any dialect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiError {
+    /// HTTP status.
+    pub status: u16,
+    /// What went wrong.
+    pub kind: ErrorKind,
+    /// A stable, machine-readable name, `model_not_found` for example.
+    pub code: Option<Cow<'static, str>>,
+    /// For people: what happened, and what to do.
+    pub message: String,
+    /// The request's field at fault.
+    pub param: Option<String>,
+    /// After which a retry makes sense, if the one who refused said so.
+    pub retry_after: Option<Duration>,
+}
+
+impl ApiError {
+    /// An error with neither code nor field.
+    pub fn new(status: u16, kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { status, kind, code: None, message: message.into(), param: None, retry_after: None }
+    }
+
+    /// A 400 that blames the field `param`.
+    pub fn invalid(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { param: Some(param.into()), ..Self::new(400, ErrorKind::InvalidRequest, message) }
+    }
+
+    /// A 400 for a field that the target cannot express: never dropped in silence.
+    pub fn unsupported(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::invalid(param, message).with_code("unsupported_parameter")
+    }
+
+    /// A 502: the provider answered something that is not an answer.
+    pub fn bad_answer(message: impl Into<String>) -> Self {
+        Self::new(502, ErrorKind::Server, message).with_code("invalid_provider_response")
+    }
+
+    /// The same error under a stable code.
+    pub fn with_code(mut self, code: impl Into<Cow<'static, str>>) -> Self {
+        self.code = Some(code.into());
+        self
+    }
+}
+
+impl From<crate::framing::sse::TooLong> for ApiError {
+    fn from(_: crate::framing::sse::TooLong) -> Self {
+        Self::bad_answer("The provider's stream holds an event without an end.")
+    }
+}

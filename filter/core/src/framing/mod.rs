@@ -1,0 +1,3 @@
+//! How events are cut out of a stream of bytes, whatever the events mean.
+
+pub mod sse;

@@ -1,0 +1,215 @@
+//! Server-sent events: bytes in any portions in, whole events out.
+//!
+//! The decoder keeps only the event that is not complete yet. It accepts the three line ends of the format (`\n`, `\r\n`,
+//! `\r`), comments, a byte order mark and `data` over several lines; cutting the input anywhere gives the same events.
+//! Source: the HTML Living Standard, "Server-sent events".
+
+use std::borrow::Cow;
+
+/// An event that grows past this many bytes fails the stream: nothing that a provider sends comes near.
+const LONGEST_EVENT: usize = 32 << 20;
+
+/// One event, as it stood in the stream.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Event<'a> {
+    /// The `event` field, empty when there was none.
+    pub name: &'a [u8],
+    /// The `data` field; several of them are joined with a newline. Empty for a comment.
+    pub data: Cow<'a, [u8]>,
+    /// The event's own bytes, its blank line included: what a relay passes on.
+    pub raw: &'a [u8],
+}
+
+impl Event<'_> {
+    /// A comment or a stray blank line: keeps a connection alive and says nothing.
+    pub fn is_silent(&self) -> bool {
+        self.data.is_empty()
+    }
+}
+
+/// An event grew past the bound.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+pub struct TooLong;
+
+/// Cuts events out of portions of a stream.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    /// The beginning of an event whose end has not come.
+    carry: Vec<u8>,
+    /// How far `carry` was searched for its end: the start of its last line.
+    searched: usize,
+    started: bool,
+}
+
+impl Decoder {
+    /// Hands every event that `portion` completes to `each`, in order; the rest waits for the next portion.
+    /// An error of `each` ends the reading and is returned.
+    pub fn feed<E: From<TooLong>>(
+        &mut self,
+        portion: &[u8],
+        mut each: impl FnMut(Event<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut rest = portion;
+        if !self.carry.is_empty() {
+            let known = self.carry.len();
+            self.carry.extend_from_slice(portion);
+            match end_of_event(&self.carry, self.searched) {
+                Ok(end) => {
+                    let whole = std::mem::take(&mut self.carry);
+                    self.searched = 0;
+                    each(self.parse(whole.get(..end).unwrap_or_default()))?;
+                    rest = portion.get(end.saturating_sub(known)..).unwrap_or_default();
+                }
+                Err(searched) => {
+                    self.searched = searched;
+                    return self.check();
+                }
+            }
+        }
+        loop {
+            match end_of_event(rest, 0) {
+                Ok(end) => {
+                    let (raw, next) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+                    let event = self.parse(raw);
+                    each(event)?;
+                    rest = next;
+                }
+                Err(searched) => {
+                    self.carry.extend_from_slice(rest);
+                    self.searched = searched;
+                    return self.check();
+                }
+            }
+        }
+    }
+
+    /// The bytes of an event that was begun and not ended.
+    pub fn pending(&self) -> &[u8] {
+        &self.carry
+    }
+
+    fn check<E: From<TooLong>>(&self) -> Result<(), E> {
+        if self.carry.len() > LONGEST_EVENT { Err(TooLong.into()) } else { Ok(()) }
+    }
+
+    fn parse<'a>(&mut self, raw: &'a [u8]) -> Event<'a> {
+        let mut text = raw;
+        if !std::mem::replace(&mut self.started, true) {
+            text = raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw);
+        }
+        let mut name: &[u8] = &[];
+        let mut data: Option<Cow<'a, [u8]>> = None;
+        for line in text.split(|byte| matches!(byte, b'\n' | b'\r')) {
+            if let Some(value) = field(line, b"data") {
+                data = Some(match data {
+                    None => Cow::Borrowed(value),
+                    Some(before) => {
+                        let mut joined = before.into_owned();
+                        joined.push(b'\n');
+                        joined.extend_from_slice(value);
+                        Cow::Owned(joined)
+                    }
+                });
+            } else if let Some(value) = field(line, b"event") {
+                name = value;
+            }
+        }
+        Event { name, data: data.unwrap_or_default(), raw }
+    }
+}
+
+/// The value of `line` if it is the field `name`; one space after the colon is not part of it.
+fn field<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let value = line.strip_prefix(name)?.strip_prefix(b":")?;
+    Some(value.strip_prefix(b" ").unwrap_or(value))
+}
+
+/// Where the first event of `bytes` ends (past its blank line), or from where to search on when more has come.
+fn end_of_event(bytes: &[u8], from: usize) -> Result<usize, usize> {
+    let mut line = from;
+    loop {
+        let tail = bytes.get(line..).unwrap_or_default();
+        let Some(length) = tail.iter().position(|byte| matches!(byte, b'\n' | b'\r')) else { return Err(line) };
+        let end = line + length;
+        let next = match (bytes.get(end), bytes.get(end + 1)) {
+            (Some(b'\r'), Some(b'\n')) => end + 2,
+            // The `\n` of this `\r` may still come, and must not read as a blank line; a blank line needs no waiting.
+            (Some(b'\r'), None) if length > 0 => return Err(line),
+            _ => end + 1,
+        };
+        if length == 0 {
+            return Ok(next);
+        }
+        line = next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn read(portions: &[&[u8]]) -> Vec<(String, String)> {
+        let mut decoder = Decoder::default();
+        let mut seen = Vec::new();
+        for portion in portions {
+            decoder
+                .feed(portion, |event| {
+                    if !event.is_silent() {
+                        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                        seen.push((text(event.name), text(&event.data)));
+                    }
+                    Ok::<(), TooLong>(())
+                })
+                .unwrap();
+        }
+        seen
+    }
+
+    #[test]
+    fn reads_names_comments_and_several_data_lines() {
+        let stream = b"\xef\xbb\xbf: hello\n\nevent: a\ndata: 1\ndata:2\n\ndata: x\r\n\r\ndata: y\r\rid: 7\n\n";
+        let expected = [("a", "1\n2"), ("", "x"), ("", "y")].map(|(name, data)| (name.to_owned(), data.to_owned()));
+        assert_eq!(read(&[stream]), expected);
+    }
+
+    #[test]
+    fn a_stream_cut_anywhere_gives_the_same_events() {
+        let stream: &[u8] =
+            "event: a\r\ndata: één\r\n\r\n: ping\n\ndata: {\"k\":\ndata: 2}\n\ndata: z\r\rdata: [DONE]\n\n".as_bytes();
+        let whole = read(&[stream]);
+        assert_eq!(whole.len(), 4);
+        for first in 0..=stream.len() {
+            for second in first..=stream.len() {
+                let portions = [&stream[..first], &stream[first..second], &stream[second..]];
+                assert_eq!(read(&portions), whole, "cut at {first} and {second}");
+            }
+        }
+    }
+
+    #[test]
+    fn raw_bytes_of_all_events_and_the_pending_rest_are_the_stream() {
+        let stream = b"data: 1\n\n: c\n\nevent: e\ndata: 2\n\ndata: unfinished";
+        let mut decoder = Decoder::default();
+        let mut raw = Vec::new();
+        for byte in stream.chunks(1) {
+            decoder
+                .feed(byte, |event| {
+                    raw.extend_from_slice(event.raw);
+                    Ok::<(), TooLong>(())
+                })
+                .unwrap();
+        }
+        raw.extend_from_slice(decoder.pending());
+        assert_eq!(raw, stream);
+    }
+
+    #[test]
+    fn an_endless_event_is_refused() {
+        let mut decoder = Decoder::default();
+        let portion = vec![b'x'; 1 << 20];
+        let results: Vec<Result<(), TooLong>> = (0..34).map(|_| decoder.feed(&portion, |_| Ok(()))).collect();
+        assert_eq!(results.last(), Some(&Err(TooLong)));
+    }
+}

@@ -1,0 +1,10 @@
+//! Every decision of the Sluice gateway, and no I/O: no host calls, no clock, no globals.
+//!
+//! The filter crate feeds this one with what Envoy's callbacks saw and carries out what it answers; tests feed it by
+//! hand. See `docs/architecture.md` for the life of a request.
+
+pub mod config;
+pub mod conversation;
+pub mod dialect;
+pub mod error;
+pub mod framing;

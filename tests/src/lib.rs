@@ -1,0 +1,1 @@
+//! The provider simulator and the harness of the end-to-end tests.
