@@ -49,6 +49,13 @@ pub struct Provider {
     pub stream_usage: bool,
 }
 
+impl Provider {
+    /// Its base URL, as written or its kind's public service.
+    pub fn url(&self) -> &str {
+        self.url.as_deref().unwrap_or_else(|| self.kind.public_url())
+    }
+}
+
 fn yes() -> bool {
     true
 }
@@ -66,6 +73,16 @@ pub enum Kind {
     Openai,
     /// Anthropic's messages.
     Anthropic,
+}
+
+impl Kind {
+    /// The base URL of the service this kind is named after.
+    pub fn public_url(self) -> &'static str {
+        match self {
+            Self::Openai => "https://api.openai.com/v1",
+            Self::Anthropic => "https://api.anthropic.com/v1",
+        }
+    }
 }
 
 /// Where a secret is read from: exactly one of the two.

@@ -5,10 +5,19 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::dialect::Dialect;
 
+mod check;
 pub mod file;
+pub mod mistake;
+mod stand_in;
+pub mod suggest;
+pub mod time;
+pub mod url;
+
+pub use mistake::Mistake;
 
 /// A checked configuration, made once per worker; exchanges hold parts of it by reference count, so that a changed
 /// configuration never touches a request under way.
@@ -18,11 +27,66 @@ pub struct Gateway {
     pub keys: BTreeMap<KeyHash, Rc<Caller>>,
     /// What they may ask for.
     pub models: BTreeMap<String, Rc<Model>>,
+    /// How long to wait.
+    pub timeouts: Timeouts,
+}
+
+impl Gateway {
+    /// Checks a gateway file and compiles it; every mistake is reported, in the order of the file's sections.
+    pub fn compile(file: &file::File) -> Result<Self, Vec<Mistake>> {
+        check::compile(file)
+    }
+
+    /// Reads and compiles a gateway file as JSON, the form in which the filter receives it. A file of the wrong shape
+    /// is one mistake here; `sluice check` finds all of those too.
+    pub fn from_json(json: &[u8]) -> Result<Self, Vec<Mistake>> {
+        let file: file::File = serde_json::from_slice(json).map_err(|error| {
+            vec![Mistake { path: String::new(), found: error.to_string(), expected: "a gateway file".to_owned() }]
+        })?;
+        Self::compile(&file)
+    }
+}
+
+/// The dialect that a provider of this kind speaks.
+fn dialect(kind: file::Kind) -> &'static dyn Dialect {
+    match kind {
+        file::Kind::Openai => &stand_in::StandIn("openai"),
+        file::Kind::Anthropic => &stand_in::StandIn("anthropic"),
+    }
+}
+
+/// How long to wait; none is zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the whole request, all attempts together.
+    pub total: Duration,
+    /// For one attempt at an answer that is not streamed.
+    pub answer: Duration,
+    /// For one attempt's first token, when streamed.
+    pub first_token: Duration,
+    /// Between two pieces of a stream.
+    pub idle: Duration,
 }
 
 /// SHA-256 of a virtual key: all that is ever kept of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyHash(pub [u8; 32]);
+
+impl KeyHash {
+    /// Reads 64 hexadecimal digits.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
+        let mut hash = [0; 32];
+        if pairs.len() != hash.len() {
+            return None;
+        }
+        for (byte, [high, low]) in hash.iter_mut().zip(pairs) {
+            let digit = |c: u8| char::from(c).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+            *byte = digit(*high)? * 16 + digit(*low)?;
+        }
+        Some(Self(hash))
+    }
+}
 
 /// One virtual key's holder.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,250 @@
+//! The validator: what a person wrote becomes what runs, or the list of everything that is wrong with it.
+//!
+//! Each section is compiled on its own and as far as it goes, so that one mistake does not hide another; a part that
+//! cannot be compiled is left out, and since there is a mistake then, so is the whole.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::mistake::{Mistake, Path};
+use super::suggest::one_of;
+use super::url::Url;
+use super::{Caller, Gateway, KeyHash, Model, Provider, Target, Timeouts, dialect, file, time};
+
+/// Cluster names that are ours, in what Envoy is given: `none`, and all that begin with `sluice`.
+const RESERVED: [&str; 2] = ["none", "sluice"];
+const NAME_MAX: usize = 64;
+const MODEL_MAX: usize = 256;
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+
+pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
+    let mut check = Check { file, mistakes: Vec::new() };
+    check.listen();
+    let providers = check.providers();
+    let models = check.models(&providers);
+    check.teams();
+    let keys = check.keys();
+    let timeouts = check.timeouts();
+    if check.mistakes.is_empty() { Ok(Gateway { keys, models, timeouts }) } else { Err(check.mistakes) }
+}
+
+struct Check<'a> {
+    file: &'a file::File,
+    mistakes: Vec<Mistake>,
+}
+
+impl Check<'_> {
+    fn mistake(&mut self, path: &Path, found: impl Into<String>, expected: impl Into<String>) {
+        self.mistakes.push(Mistake { path: path.to_string(), found: found.into(), expected: expected.into() });
+    }
+
+    fn listen(&mut self) {
+        let listen = &self.file.listen;
+        if !listen.parse::<SocketAddr>().is_ok_and(|address| address.port() != 0) {
+            self.mistake(
+                &Path::root().key("listen"),
+                quoted(listen),
+                "an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080",
+            );
+        }
+    }
+
+    fn providers(&mut self) -> BTreeMap<String, Rc<Provider>> {
+        let section = Path::root().key("providers");
+        if self.file.providers.is_empty() {
+            self.mistake(&section, "none", "at least one provider");
+        }
+        let mut compiled = BTreeMap::new();
+        for (name, provider) in &self.file.providers {
+            let path = section.key(name);
+            if !is_provider_name(name) {
+                self.mistake(&path, quoted(name), "a name of lower-case letters, digits, _ and -, 64 at most");
+            } else if RESERVED.iter().any(|reserved| name == reserved) || name.starts_with("sluice-") {
+                self.mistake(&path, format!("the reserved name {name:?}"), "another name");
+            }
+            if let Some(secret) = &provider.key {
+                self.secret(secret, &path.key("key"));
+            }
+            match Url::parse(provider.url()) {
+                Ok(url) => {
+                    let provider = Rc::new(Provider {
+                        name: name.clone(),
+                        cluster: name.clone(),
+                        dialect: dialect(provider.kind),
+                        authority: url.authority(),
+                        base_path: url.base_path,
+                        stream_usage: provider.stream_usage,
+                    });
+                    compiled.insert(name.clone(), provider);
+                }
+                Err(found) => self.mistake(&path.key("url"), found, "a base URL such as https://api.openai.com/v1"),
+            }
+        }
+        compiled
+    }
+
+    fn secret(&mut self, secret: &file::Secret, path: &Path) {
+        match (&secret.env, &secret.file) {
+            (Some(_), Some(_)) => self.mistake(path, "both env and file", "exactly one of them"),
+            (None, None) => self.mistake(path, "neither env nor file", "one of them"),
+            // What is not a name may be the secret itself, pasted in the wrong place: it is not repeated.
+            (Some(name), None) if !is_variable(name) => {
+                self.mistake(&path.key("env"), "text that is no such name", "the name of an environment variable");
+            }
+            (None, Some(name)) if name.trim().is_empty() => {
+                self.mistake(&path.key("file"), "empty text", "the path of a file");
+            }
+            _ => {}
+        }
+    }
+
+    fn models(&mut self, providers: &BTreeMap<String, Rc<Provider>>) -> BTreeMap<String, Rc<Model>> {
+        let section = Path::root().key("models");
+        if self.file.models.is_empty() {
+            self.mistake(&section, "none", "at least one model");
+        }
+        let mut compiled = BTreeMap::new();
+        for (name, model) in &self.file.models {
+            let path = section.key(name);
+            self.model_name(name, &path);
+            let path = path.key("targets");
+            if model.targets.is_empty() {
+                self.mistake(&path, "an empty list", "at least one target");
+            }
+            let mut targets = Vec::with_capacity(model.targets.len());
+            for (index, target) in model.targets.iter().enumerate() {
+                let path = path.index(index);
+                self.model_name(&target.model, &path.key("model"));
+                self.reference(&target.provider, self.file.providers.keys(), &path.key("provider"));
+                if let Some(provider) = providers.get(&target.provider) {
+                    targets.push(Rc::new(Target { provider: provider.clone(), model: target.model.clone() }));
+                }
+            }
+            compiled.insert(name.clone(), Rc::new(Model { name: name.clone(), targets }));
+        }
+        compiled
+    }
+
+    /// A model's name goes into headers, paths and logs as it is.
+    fn model_name(&mut self, name: &str, path: &Path) {
+        if name.is_empty() || name.len() > MODEL_MAX || !name.bytes().all(|b| b.is_ascii_graphic()) {
+            self.mistake(path, quoted(name), "1 to 256 visible ASCII characters, no spaces");
+        }
+    }
+
+    /// A name that must exist elsewhere. When nothing exists there, that is the mistake, and this one would be noise.
+    fn reference<'n>(&mut self, name: &str, known: impl Iterator<Item = &'n String> + Clone, path: &Path) {
+        if known.clone().next().is_some() && !known.clone().any(|other| other == name) {
+            self.mistake(path, quoted(name), one_of(name, known.map(String::as_str)));
+        }
+    }
+
+    fn teams(&mut self) {
+        let section = Path::root().key("teams");
+        if self.file.teams.is_empty() && !self.file.keys.is_empty() {
+            self.mistake(&section, "none", "at least one team, to answer for the keys");
+        }
+        for name in self.file.teams.keys() {
+            self.public_name(name, &section.key(name));
+        }
+    }
+
+    /// A name that goes into headers and logs as it is.
+    fn public_name(&mut self, name: &str, path: &Path) {
+        let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'@');
+        if name.is_empty() || name.len() > NAME_MAX || !name.bytes().all(good) {
+            self.mistake(path, quoted(name), "1 to 64 letters, digits, and any of . _ - @");
+        }
+    }
+
+    fn keys(&mut self) -> BTreeMap<KeyHash, Rc<Caller>> {
+        let section = Path::root().key("keys");
+        let mut compiled = BTreeMap::new();
+        let mut ids = BTreeMap::new();
+        let mut hashes = BTreeMap::new();
+        for (index, key) in self.file.keys.iter().enumerate() {
+            let path = section.index(index);
+            self.public_name(&key.id, &path.key("id"));
+            if let Some(first) = ids.insert(&key.id, index) {
+                self.mistake(&path.key("id"), format!("{} again, as in keys[{first}]", quoted(&key.id)), "another id");
+            }
+            self.reference(&key.team, self.file.teams.keys(), &path.key("team"));
+            self.allowed_models(key.models.as_deref(), &path.key("models"));
+            let expires = key.expires.as_deref().map(|text| {
+                let expires = time::rfc3339(text);
+                if expires.is_none() {
+                    let expected = "a date and time such as 2027-01-31T00:00:00Z (RFC 3339)";
+                    self.mistake(&path.key("expires"), quoted(text), expected);
+                }
+                expires.unwrap_or_default()
+            });
+            let Some(hash) = KeyHash::from_hex(&key.sha256) else {
+                // It may be the key itself: it is not repeated.
+                let found = format!("{} characters that are not a SHA-256", key.sha256.chars().count());
+                self.mistake(&path.key("sha256"), found, "64 hexadecimal digits, as `sluice keys new` prints them");
+                continue;
+            };
+            if let Some(first) = hashes.insert(hash, index) {
+                self.mistake(&path.key("sha256"), format!("the same key as in keys[{first}]"), "another key");
+            }
+            let caller = Caller { key_id: key.id.clone(), team: key.team.clone(), expires, models: key.models.clone() };
+            compiled.insert(hash, Rc::new(caller));
+        }
+        compiled
+    }
+
+    fn allowed_models(&mut self, models: Option<&[String]>, path: &Path) {
+        let Some(models) = models else { return };
+        if models.is_empty() {
+            self.mistake(path, "an empty list", "at least one model, or no such field to allow all");
+        }
+        for (index, model) in models.iter().enumerate() {
+            self.reference(model, self.file.models.keys(), &path.index(index));
+        }
+    }
+
+    fn timeouts(&mut self) -> Timeouts {
+        let section = Path::root().key("timeouts");
+        let written = &self.file.timeouts;
+        let mut wait = |field: &str, text: &str| {
+            let duration = time::duration(text).filter(|d| !d.is_zero() && *d <= LONGEST_WAIT);
+            if duration.is_none() {
+                let expected = "a time above zero and up to 24h, such as 500ms, 30s, 5m or 1h";
+                self.mistake(&section.key(field), quoted(text), expected);
+            }
+            duration.unwrap_or_default()
+        };
+        Timeouts {
+            total: wait("total", &written.total),
+            answer: wait("answer", &written.answer),
+            first_token: wait("first_token", &written.first_token),
+            idle: wait("idle", &written.idle),
+        }
+    }
+}
+
+/// As a person would recognise it: quoted, escaped, and cut when it is long.
+fn quoted(text: &str) -> String {
+    const SHOWN: usize = 80;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{:?}...", text.get(..end).unwrap_or_default()),
+        None => format!("{text:?}"),
+    }
+}
+
+/// Provider names become names of Envoy clusters, of statistics and of files.
+fn is_provider_name(name: &str) -> bool {
+    name.len() <= NAME_MAX
+        && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+}
+
+fn is_variable(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+#[cfg(test)]
+mod tests;

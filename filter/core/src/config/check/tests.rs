@@ -1,0 +1,144 @@
+use super::*;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+/// A file with no mistake, in which each case changes one thing.
+const GOOD: &str = r#"{
+  "listen": "127.0.0.1:8080",
+  "providers": {
+    "openai": { "kind": "openai", "key": { "env": "OPENAI_API_KEY" } },
+    "claude": { "kind": "anthropic", "key": { "file": "claude.key" } },
+    "local": { "kind": "openai", "url": "http://127.0.0.1:9001/", "stream_usage": false }
+  },
+  "models": {
+    "chat": { "targets": [{ "provider": "openai", "model": "gpt-5" }, { "provider": "local", "model": "a/b:c" }] },
+    "gpt-4.1": { "targets": [{ "provider": "claude", "model": "claude-x" }] }
+  },
+  "teams": { "research": {} },
+  "keys": [
+    { "id": "alice", "team": "research", "sha256": "0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcdef",
+      "models": ["chat"], "expires": "2027-01-31T00:00:00Z" },
+    { "id": "bob", "team": "research", "sha256": "1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" }
+  ]
+}"#;
+
+fn good() -> file::File {
+    serde_json::from_str(GOOD).unwrap()
+}
+
+fn mistakes_after(change: impl FnOnce(&mut file::File)) -> Vec<String> {
+    let mut file = good();
+    change(&mut file);
+    match Gateway::compile(&file) {
+        Ok(_) => Vec::new(),
+        Err(mistakes) => mistakes.iter().map(Mistake::to_string).collect(),
+    }
+}
+
+#[test]
+fn a_good_file_becomes_a_gateway() {
+    let gateway = Gateway::from_json(GOOD.as_bytes()).unwrap();
+    let chat = &gateway.models["chat"];
+    assert_eq!(chat.targets[0].provider.authority, "api.openai.com");
+    assert_eq!(chat.targets[0].provider.base_path, "/v1");
+    assert_eq!(chat.targets[1].provider.authority, "127.0.0.1:9001");
+    assert_eq!(chat.targets[1].provider.base_path, "");
+    assert!(!chat.targets[1].provider.stream_usage);
+    let hash = KeyHash::from_hex(&"0123456789abcdef".repeat(4)).unwrap();
+    let alice = &gateway.keys[&hash];
+    assert_eq!((alice.key_id.as_str(), alice.expires), ("alice", Some(1_801_353_600)));
+    assert_eq!(gateway.timeouts.first_token, Duration::from_secs(30));
+}
+
+#[test]
+fn a_file_of_the_wrong_shape_is_one_mistake() {
+    let mistakes = Gateway::from_json(br#"{"providers": 1}"#).unwrap_err();
+    assert_eq!(mistakes.len(), 1);
+    assert_eq!(mistakes[0].path, "");
+}
+
+#[test]
+fn each_mistake_is_named_with_what_would_be_right() {
+    type Change = fn(&mut file::File);
+    let cases: &[(Change, &str)] = &[
+        (|f| f.listen = "localhost:80".into(), "listen: found \"localhost:80\", expected an IP address and a port"),
+        (|f| f.listen = "127.0.0.1:0".into(), "listen: found \"127.0.0.1:0\""),
+        (|f| rename(f, "local", "Local"), "providers.Local: found \"Local\", expected a name of lower-case"),
+        (|f| rename(f, "local", "none"), "providers.none: found the reserved name \"none\""),
+        (|f| rename(f, "local", "sluice-x"), "providers.sluice-x: found the reserved name"),
+        (|f| provider(f).url = Some("api".into()), "providers.openai.url: found no http:// or https://"),
+        (|f| secret(f).file = Some("x".into()), "providers.openai.key: found both env and file"),
+        (|f| secret(f).env = None, "providers.openai.key: found neither env nor file"),
+        (|f| secret(f).env = Some("sk-secret".into()), "providers.openai.key.env: found text that is no such name"),
+        (
+            |f| target(f).provider = "opnai".into(),
+            "models.chat.targets[0].provider: found \"opnai\", expected one of: claude, local, openai (did you mean \"openai\"?)",
+        ),
+        (|f| target(f).model = "a\r\nb".into(), "models.chat.targets[0].model: found \"a\\r\\nb\", expected 1 to 256"),
+        (|f| targets(f).clear(), "models.chat.targets: found an empty list"),
+        (
+            |f| {
+                let m = f.models.remove("chat").unwrap();
+                f.models.insert(String::new(), m);
+                f.keys[0].models = None
+            },
+            "models[\"\"]: found \"\"",
+        ),
+        (|f| f.keys[1].id = "alice".into(), "keys[1].id: found \"alice\" again, as in keys[0]"),
+        (|f| f.keys[1].id = "a b".into(), "keys[1].id: found \"a b\", expected 1 to 64"),
+        (|f| f.keys[1].sha256 = "sk-secret".into(), "keys[1].sha256: found 9 characters that are not a SHA-256"),
+        (|f| f.keys[1].sha256 = f.keys[0].sha256.to_lowercase(), "keys[1].sha256: found the same key as in keys[0]"),
+        (|f| f.keys[1].team = "reserch".into(), "keys[1].team: found \"reserch\", expected \"research\""),
+        (
+            |f| f.keys[0].models = Some(vec!["cat".into()]),
+            "keys[0].models[0]: found \"cat\", expected one of: chat, gpt-4.1 (did you mean \"chat\"?)",
+        ),
+        (|f| f.keys[0].models = Some(vec![]), "keys[0].models: found an empty list"),
+        (|f| f.keys[0].expires = Some("tomorrow".into()), "keys[0].expires: found \"tomorrow\", expected a date"),
+        (|f| f.timeouts.idle = "0s".into(), "timeouts.idle: found \"0s\", expected a time above zero"),
+        (|f| f.timeouts.total = "25h".into(), "timeouts.total: found \"25h\""),
+        (|f| f.teams.clear(), "teams: found none"),
+    ];
+    for (change, expected) in cases {
+        let mistakes = mistakes_after(change);
+        assert_eq!(mistakes.len(), 1, "{expected}: {mistakes:#?}");
+        assert!(mistakes[0].starts_with(expected), "{expected}\n{}", mistakes[0]);
+    }
+}
+
+#[test]
+fn all_mistakes_are_reported_at_once_and_no_consequence_of_another() {
+    let mistakes = mistakes_after(|f| {
+        f.listen = "x".into();
+        f.providers.clear();
+        f.keys[0].expires = Some("x".into());
+        f.timeouts.total = "x".into();
+    });
+    assert_eq!(mistakes.len(), 4, "{mistakes:#?}");
+}
+
+fn rename(file: &mut file::File, from: &str, to: &str) {
+    let provider = file.providers.remove(from).unwrap();
+    file.providers.insert(to.into(), provider);
+    for target in file.models.values_mut().flat_map(|model| &mut model.targets) {
+        if target.provider == from {
+            target.provider = to.into();
+        }
+    }
+}
+
+fn provider(file: &mut file::File) -> &mut file::Provider {
+    file.providers.get_mut("openai").unwrap()
+}
+
+fn secret(file: &mut file::File) -> &mut file::Secret {
+    provider(file).key.as_mut().unwrap()
+}
+
+fn targets(file: &mut file::File) -> &mut Vec<file::Target> {
+    &mut file.models.get_mut("chat").unwrap().targets
+}
+
+fn target(file: &mut file::File) -> &mut file::Target {
+    &mut targets(file)[0]
+}

@@ -1,0 +1,157 @@
+//! Durations and dates as a gateway file writes them.
+
+use std::time::Duration;
+
+/// Reads `500ms`, `30s`, `5m`, `1h`: a whole number and its unit.
+pub fn duration(text: &str) -> Option<Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at_checked(digits)?;
+    let number: u64 = number.parse().ok()?;
+    let milliseconds: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    number.checked_mul(milliseconds).map(Duration::from_millis)
+}
+
+/// Reads a moment in RFC 3339, such as `2027-01-31T00:00:00Z`, as Unix seconds; fractions of a second are left out.
+/// `None` for what is no such text, no day of the calendar, or before 1970.
+pub fn rfc3339(text: &str) -> Option<u64> {
+    let mut rest = Reader(text.as_bytes());
+    let year = rest.number(4)?;
+    rest.one_of(b"-")?;
+    let month = rest.number(2)?;
+    rest.one_of(b"-")?;
+    let day = rest.number(2)?;
+    rest.one_of(b"Tt ")?;
+    let hour = rest.number(2)?;
+    rest.one_of(b":")?;
+    let minute = rest.number(2)?;
+    rest.one_of(b":")?;
+    let second = rest.number(2)?;
+    if rest.one_of(b".").is_some() {
+        rest.number(1)?;
+        while rest.number(1).is_some() {}
+    }
+    let offset = match rest.one_of(b"Zz+-")? {
+        sign @ (b'+' | b'-') => {
+            let hours = rest.number(2)?;
+            rest.one_of(b":")?;
+            let minutes = rest.number(2)?;
+            if hours > 23 || minutes > 59 {
+                return None;
+            }
+            (hours * 60 + minutes) * if sign == b'+' { 60 } else { -60 }
+        }
+        _ => 0,
+    };
+    // A second 60 exists when a leap second does; whether one did that day is not ours to know.
+    let in_calendar = (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day);
+    if !rest.0.is_empty() || !in_calendar || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let seconds = days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset;
+    u64::try_from(seconds).ok()
+}
+
+fn days_in(year: i64, month: i64) -> i64 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+/// Days of the Gregorian calendar, counted with years that begin in March so that leap days come last.
+fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1 - 719_468
+}
+
+/// What is left of a text.
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn one_of(&mut self, wanted: &[u8]) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        wanted.contains(first).then(|| {
+            self.0 = rest;
+            *first
+        })
+    }
+
+    /// Exactly `digits` digits; nothing is read when they are not all there.
+    fn number(&mut self, digits: usize) -> Option<i64> {
+        let (number, rest) = self.0.split_at_checked(digits)?;
+        if !number.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        self.0 = rest;
+        Some(number.iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0')))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("500ms"), Some(Duration::from_millis(500)));
+        assert_eq!(duration("30s"), Some(Duration::from_secs(30)));
+        assert_eq!(duration("5m"), Some(Duration::from_secs(300)));
+        assert_eq!(duration("1h"), Some(Duration::from_secs(3600)));
+        for wrong in
+            ["", "5", "s", "1.5s", "-1s", " 1s", "1 s", "1d", "1S", "99999999999999999999s", "99999999999999999h"]
+        {
+            assert_eq!(duration(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn dates() {
+        for (text, seconds) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("2000-02-29T12:00:00Z", 951_825_600),
+            ("2027-01-31T00:00:00Z", 1_801_353_600),
+            ("2027-01-31T01:30:00.123456789+01:30", 1_801_353_600),
+            ("2027-01-30 19:00:00-05:00", 1_801_353_600),
+            ("2016-12-31t23:59:60z", 1_483_228_800),
+            ("9999-12-31T23:59:59Z", 253_402_300_799),
+        ] {
+            assert_eq!(rfc3339(text), Some(seconds), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_date() {
+        for text in [
+            "",
+            "2027-01-31",
+            "2027-01-31T00:00:00",
+            "2027-1-31T00:00:00Z",
+            "2027-02-29T00:00:00Z",
+            "1900-02-29T00:00:00Z",
+            "2027-13-01T00:00:00Z",
+            "2027-00-01T00:00:00Z",
+            "2027-01-00T00:00:00Z",
+            "2027-01-31T24:00:00Z",
+            "2027-01-31T00:60:00Z",
+            "2027-01-31T00:00:61Z",
+            "2027-01-31T00:00:00.Z",
+            "2027-01-31T00:00:00+24:00",
+            "2027-01-31T00:00:00Zx",
+            "1969-12-31T23:59:59Z",
+            "+027-01-31T00:00:00Z",
+        ] {
+            assert_eq!(rfc3339(text), None, "{text}");
+        }
+    }
+}
