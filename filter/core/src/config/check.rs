@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::mistake::{Mistake, Path};
+use super::mistake::{Mistake, Path, quoted};
 use super::suggest::one_of;
 use super::url::Url;
 use super::{Caller, Gateway, KeyHash, Model, Provider, Target, Timeouts, dialect, file, time};
@@ -222,15 +222,6 @@ impl Check<'_> {
             first_token: wait("first_token", &written.first_token),
             idle: wait("idle", &written.idle),
         }
-    }
-}
-
-/// As a person would recognise it: quoted, escaped, and cut when it is long.
-fn quoted(text: &str) -> String {
-    const SHOWN: usize = 80;
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{:?}...", text.get(..end).unwrap_or_default()),
-        None => format!("{text:?}"),
     }
 }
 

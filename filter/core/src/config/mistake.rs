@@ -67,6 +67,15 @@ impl fmt::Display for Path {
     }
 }
 
+/// As a person would recognise it: quoted, escaped, and cut when it is long.
+pub fn quoted(text: &str) -> String {
+    const SHOWN: usize = 80;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{:?}...", text.get(..end).unwrap_or_default()),
+        None => format!("{text:?}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,143 @@
+//! Reads a gateway file and finds everything that is wrong with it, in one run: as YAML, in its shape, in its meaning.
+
+use std::fmt;
+
+use sluice_core::config::file::File;
+use sluice_core::config::{Gateway, Mistake};
+
+pub mod schema;
+mod shape;
+mod yaml;
+
+use yaml::Document;
+
+/// A file without mistakes.
+#[derive(Debug)]
+pub struct Checked {
+    pub file: File,
+    pub gateway: Gateway,
+}
+
+/// A mistake and the line on which it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    pub line: usize,
+    pub mistake: Mistake,
+}
+
+impl fmt::Display for Located {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.line, self.mistake)
+    }
+}
+
+/// Checks a gateway file's text; mistakes come in the order of their lines.
+pub fn check(text: &str) -> Result<Checked, Vec<Located>> {
+    let mut document =
+        Document::read(text).map_err(|fault| vec![Located { line: fault.line, mistake: fault.mistake }])?;
+    let shape = shape::check(&schema::schema(), &mut document.value);
+    let mut mistakes = std::mem::take(&mut document.mistakes);
+    let sound = shape.mistakes.is_empty();
+    mistakes.extend(shape.mistakes.iter().cloned());
+    let mut compiled = None;
+    match serde_json::from_value::<File>(document.value.clone()) {
+        Ok(file) => match Gateway::compile(&file) {
+            Ok(gateway) => compiled = Some(Checked { file, gateway }),
+            Err(others) => mistakes.extend(others.into_iter().filter(|other| shape.is_authors(&other.path))),
+        },
+        // Past what the schema can say, the types have the last word.
+        Err(error) if sound => {
+            mistakes.push(Mistake { path: String::new(), found: error.to_string(), expected: "a gateway file".into() });
+        }
+        Err(_) => {}
+    }
+    match compiled {
+        Some(checked) if mistakes.is_empty() => Ok(checked),
+        _ => {
+            let locate = |mistake: Mistake| Located { line: document.line(&mistake.path), mistake };
+            let mut located: Vec<Located> = mistakes.into_iter().map(locate).collect();
+            located.sort_by_key(|located| located.line);
+            Err(located)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &str) -> Vec<String> {
+        check(text).err().unwrap_or_default().iter().map(Located::to_string).collect()
+    }
+
+    const GOOD: &str = "\
+providers:
+  openai: { kind: openai, key: { env: OPENAI_API_KEY } }
+models:
+  chat: { targets: [{ provider: openai, model: gpt-5 }] }
+teams:
+  research: {}
+keys:
+  - { id: alice, team: research, sha256: \"0000000000000000000000000000000000000000000000000000000000000000\" }
+";
+
+    #[test]
+    fn a_good_file_has_no_mistake() {
+        assert_eq!(lines(GOOD), Vec::<String>::new());
+    }
+
+    #[test]
+    fn mistakes_of_shape_and_of_meaning_come_together() {
+        let text = "\
+listn: 127.0.0.1:80
+providers:
+  openai: { kind: opnai, key: sk-secret }
+  claude: { kind: anthropic, url: 5 }
+models:
+  chat:
+    targets:
+      - { provider: opnai, model: 4 }
+  chat: {}
+teams: {}
+keys:
+  - { id: a b, team: research }
+timeouts: { total: 0s, idle: 1m, idle: 2m }
+";
+        assert_eq!(
+            lines(text),
+            [
+                "1: listn: found an unknown field, expected one of: keys, listen, models, providers, teams, timeouts \
+                 (did you mean \"listen\"?)",
+                "3: providers.openai.key: found text, expected a mapping",
+                "3: providers.openai.kind: found \"opnai\", expected one of: openai, anthropic (did you mean \
+                 \"openai\"?)",
+                "4: providers.claude.url: found a number (to make it text, put it in quotes), expected text",
+                "6: models.chat: found \"chat\" again in line 9, first in line 6, expected each key once",
+                "8: models.chat.targets[0].model: found a number (to make it text, put it in quotes), expected text",
+                "8: models.chat.targets[0].provider: found \"opnai\", expected one of: claude, openai (did you mean \
+                 \"openai\"?)",
+                "10: teams: found none, expected at least one team, to answer for the keys",
+                "12: keys[0].sha256: found nothing, expected text",
+                "12: keys[0].id: found \"a b\", expected 1 to 64 letters, digits, and any of . _ - @",
+                "13: timeouts.idle: found \"idle\" again in line 13, first in line 13, expected each key once",
+                "13: timeouts.total: found \"0s\", expected a time above zero and up to 24h, such as 500ms, 30s, 5m \
+                 or 1h",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_said_once() {
+        let found = lines("providers: {}\nmodels: []\nkeys: x\n");
+        assert_eq!(
+            found,
+            [
+                "1: teams: found nothing, expected a mapping",
+                "1: providers: found none, expected at least one provider",
+                "2: models: found a list, expected a mapping",
+                "3: keys: found text, expected a list",
+            ]
+        );
+        assert_eq!(lines("just text"), ["1: found text, expected a mapping"]);
+    }
+}

@@ -1,0 +1,136 @@
+//! The JSON Schema of the gateway file, generated from its types: editors complete from it, and the shape of a file is
+//! checked against it.
+
+use schemars::transform::{Transform, transform_subschemas};
+use schemars::{Schema, generate::SchemaSettings};
+use serde_json::{Value, json};
+use sluice_core::config::file::File;
+
+/// The schema.
+pub fn schema() -> Value {
+    let settings = SchemaSettings::draft2020_12().with_transform(Plain);
+    let mut schema = settings.into_generator().into_root_schema_for::<File>().to_value();
+    if let Some(fields) = schema.as_object_mut() {
+        fields.insert("title".to_owned(), "A Sluice gateway file".into());
+    }
+    schema
+}
+
+/// As text, ready for a file.
+pub fn text() -> String {
+    format!("{:#}\n", schema())
+}
+
+/// Says the same in the words that people and editors understand best: a field that may be left out is left out, never
+/// `null`; a choice of names is an `enum`.
+#[derive(Clone)]
+struct Plain;
+
+impl Transform for Plain {
+    fn transform(&mut self, schema: &mut Schema) {
+        transform_subschemas(self, schema);
+        let Some(fields) = schema.as_object_mut() else { return };
+        if let Some(Value::Array(types)) = fields.get_mut("type") {
+            types.retain(|name| name != "null");
+            if let [only] = types.as_slice() {
+                let only = only.clone();
+                fields.insert("type".to_owned(), only);
+            }
+        }
+        if let Some(Value::Array(branches)) = fields.get_mut("anyOf") {
+            branches.retain(|branch| branch != &json!({ "type": "null" }));
+            if let [Value::Object(only)] = branches.as_slice() {
+                let only = only.clone();
+                fields.remove("anyOf");
+                fields.extend(only);
+            }
+        }
+        if fields.get("default") == Some(&Value::Null) {
+            fields.remove("default");
+        }
+        if let Some(Value::Array(branches)) = fields.get("oneOf") {
+            let names: Vec<Value> = branches.iter().filter_map(|branch| branch.get("const").cloned()).collect();
+            if names.len() == branches.len() {
+                let about: Vec<Value> =
+                    branches.iter().map(|branch| branch.get("description").cloned().unwrap_or("".into())).collect();
+                fields.remove("oneOf");
+                fields.insert("type".to_owned(), "string".into());
+                fields.insert("enum".to_owned(), names.into());
+                fields.insert("enumDescriptions".to_owned(), about.into());
+            }
+        }
+    }
+}
+
+/// The part of `schema` that describes the value at a place, its references followed.
+pub fn at<'s>(root: &'s Value, steps: &[super::shape::Step]) -> Option<&'s Value> {
+    steps.iter().try_fold(follow(root, root)?, |schema, step| below(root, schema, step))
+}
+
+fn below<'s>(root: &'s Value, schema: &'s Value, step: &super::shape::Step) -> Option<&'s Value> {
+    let direct = match step {
+        super::shape::Step::Key(key) => {
+            let known = schema.get("properties").and_then(|fields| fields.get(key));
+            known.or_else(|| schema.get("additionalProperties").filter(|rest| rest.is_object()))
+        }
+        super::shape::Step::Index(_) => schema.get("items"),
+    };
+    match direct {
+        Some(found) => follow(root, found),
+        None => branches(schema).find_map(|branch| below(root, follow(root, branch)?, step)),
+    }
+}
+
+fn branches(schema: &Value) -> impl Iterator<Item = &Value> {
+    ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|word| schema.get(word)?.as_array()).flatten()
+}
+
+/// What a chain of references ends at.
+pub fn follow<'s>(root: &'s Value, schema: &'s Value) -> Option<&'s Value> {
+    let mut schema = schema;
+    for _ in 0..16 {
+        match schema.get("$ref").and_then(Value::as_str) {
+            Some(reference) => schema = root.pointer(reference.strip_prefix('#')?)?,
+            None => return Some(schema),
+        }
+    }
+    None
+}
+
+/// Some value that fits a schema's shape.
+pub fn placeholder(root: &Value, schema: &Value, depth: usize) -> Value {
+    let Some(schema) = follow(root, schema).filter(|_| depth < 16) else { return Value::Null };
+    if let Some(first) = schema.get("enum").and_then(|names| names.get(0)).or_else(|| schema.get("const")) {
+        return first.clone();
+    }
+    match schema.get("type").and_then(Value::as_str) {
+        Some("object") => {
+            let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+            let field = |name: &Value| {
+                let name = name.as_str()?;
+                Some((name.to_owned(), placeholder(root, schema.get("properties")?.get(name)?, depth + 1)))
+            };
+            Value::Object(required.filter_map(field).collect())
+        }
+        Some("array") => json!([]),
+        Some("boolean") => false.into(),
+        Some("integer" | "number") => schema.get("minimum").cloned().unwrap_or(1.into()),
+        Some("null") => Value::Null,
+        Some(_) => "".into(),
+        None => branches(schema).next().map_or(Value::Null, |branch| placeholder(root, branch, depth + 1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn optional_fields_are_plain_and_names_are_an_enum() {
+        let schema = schema();
+        let provider = &schema["$defs"]["Provider"]["properties"];
+        assert_eq!(provider["url"]["type"], "string");
+        assert_eq!(provider["key"]["$ref"], "#/$defs/Secret");
+        assert_eq!(schema["$defs"]["Kind"]["enum"], json!(["openai", "anthropic"]));
+    }
+}

@@ -1,0 +1,205 @@
+//! Mistakes in the shape of a file: fields that do not exist or are missing, values of another type.
+//!
+//! A file of the wrong shape is also repaired, as far as it goes, so that the mistakes in its meaning are found in the
+//! same run: a broken place gets a value that fits, and what is said about that value is nobody's business.
+
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use jsonschema::paths::LocationSegment;
+use jsonschema::{ValidationError, Validator};
+use serde_json::Value;
+use sluice_core::config::Mistake;
+use sluice_core::config::mistake::{Path, quoted};
+use sluice_core::config::suggest::one_of;
+
+use super::schema::{at, placeholder};
+
+/// A repaired value can show another mistake; a file needs very few rounds, and gets no more than this.
+const ROUNDS: usize = 32;
+
+/// One step into a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    Key(String),
+    Index(usize),
+}
+
+/// What was found, and where the value is no longer the author's.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub mistakes: Vec<Mistake>,
+    pub repaired: Vec<Path>,
+}
+
+impl Found {
+    /// Whether a place, as displayed, holds what its author wrote.
+    pub fn is_authors(&self, path: &str) -> bool {
+        !self.repaired.iter().any(|repaired| repaired.holds(path))
+    }
+}
+
+/// Finds every mistake of shape and repairs `value`.
+pub fn check(schema: &Value, value: &mut Value) -> Found {
+    let mut found = Found::default();
+    let Ok(validator) = jsonschema::validator_for(schema) else { return found };
+    for _ in 0..ROUNDS {
+        let mut faults = Vec::new();
+        for error in Validator::iter_errors(&validator, value) {
+            read(schema, &error, &mut faults);
+        }
+        if faults.is_empty() {
+            break;
+        }
+        for Fault { steps, mistake, repair } in faults {
+            if found.is_authors(&mistake.path) {
+                found.mistakes.push(mistake);
+            }
+            let place = path(&steps);
+            match repair {
+                Repair::Remove(key) => {
+                    if let Some(Value::Object(fields)) = lookup(value, &steps) {
+                        fields.remove(&key);
+                    }
+                }
+                Repair::Insert(key) => {
+                    let mut inner = steps.clone();
+                    inner.push(Step::Key(key.clone()));
+                    let fitting = at(schema, &inner).map_or(Value::Null, |part| placeholder(schema, part, 0));
+                    if let Some(Value::Object(fields)) = lookup(value, &steps) {
+                        fields.insert(key.clone(), fitting);
+                    }
+                    found.repaired.push(place.key(&key));
+                }
+                Repair::Replace => {
+                    let fitting = at(schema, &steps).map_or(Value::Null, |part| placeholder(schema, part, 0));
+                    if let Some(broken) = lookup(value, &steps) {
+                        *broken = fitting;
+                    }
+                    found.repaired.push(place);
+                }
+            }
+        }
+    }
+    found
+}
+
+struct Fault {
+    steps: Vec<Step>,
+    mistake: Mistake,
+    repair: Repair,
+}
+
+enum Repair {
+    Remove(String),
+    Insert(String),
+    Replace,
+}
+
+/// Puts one of the validator's errors into our words.
+fn read(schema: &Value, error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
+    let steps: Vec<Step> = error.instance_path().segments().map(step).collect();
+    let place = path(&steps);
+    let part = at(schema, &steps);
+    let instance: &Value = error.instance();
+    let mut fault = |path: Path, found: String, expected: String, repair: Repair| {
+        let mistake = Mistake { path: path.to_string(), found, expected };
+        faults.push(Fault { steps: steps.clone(), mistake, repair });
+    };
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            let known = part.and_then(|part| part.get("properties")).and_then(Value::as_object);
+            for name in unexpected {
+                let names = known.into_iter().flat_map(|fields| fields.keys()).map(String::as_str);
+                let expected = one_of(name, names);
+                fault(place.key(name), "an unknown field".to_owned(), expected, Repair::Remove(name.clone()));
+            }
+        }
+        ValidationErrorKind::Required { property: Value::String(name) } => {
+            let mut inner = steps.clone();
+            inner.push(Step::Key(name.clone()));
+            let expected = at(schema, &inner).map_or("a value".to_owned(), describe);
+            fault(place.key(name), "nothing".to_owned(), expected, Repair::Insert(name.clone()));
+        }
+        ValidationErrorKind::Type { kind } => {
+            let expected = match kind {
+                TypeKind::Single(name) => type_in_words(&name.to_string()).to_owned(),
+                TypeKind::Multiple(_) => part.map_or("another type".to_owned(), describe),
+            };
+            let mut found = type_of(instance).to_owned();
+            if expected == "text" && matches!(instance, Value::Number(_) | Value::Bool(_)) {
+                found += " (to make it text, put it in quotes)";
+            }
+            fault(place, found, expected, Repair::Replace);
+        }
+        ValidationErrorKind::Enum { options } => {
+            let names: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            // What is not even text is a mistake of type, and reported as that.
+            if let Value::String(text) = instance {
+                fault(place, quoted(text), one_of(text, names), Repair::Replace);
+            }
+        }
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            // The branch that was followed furthest is the one that was meant.
+            let depth = |branch: &&Vec<ValidationError<'static>>| {
+                branch.iter().map(|error| error.instance_path().segments().count()).max().unwrap_or_default()
+            };
+            for error in context.iter().max_by_key(depth).into_iter().flatten() {
+                read(schema, error, faults);
+            }
+        }
+        _ => {
+            let expected = format!("what the schema says: {}", error.masked_with("this"));
+            fault(place, type_of(instance).to_owned(), expected, Repair::Replace);
+        }
+    }
+}
+
+fn step(segment: LocationSegment<'_>) -> Step {
+    match segment {
+        LocationSegment::Property(key) => Step::Key(key.into_owned()),
+        LocationSegment::Index(index) => Step::Index(index),
+    }
+}
+
+fn path(steps: &[Step]) -> Path {
+    steps.iter().fold(Path::root(), |path, step| match step {
+        Step::Key(key) => path.key(key),
+        Step::Index(index) => path.index(*index),
+    })
+}
+
+fn lookup<'v>(value: &'v mut Value, steps: &[Step]) -> Option<&'v mut Value> {
+    steps.iter().try_fold(value, |value, step| match step {
+        Step::Key(key) => value.get_mut(key),
+        Step::Index(index) => value.get_mut(index),
+    })
+}
+
+fn describe(schema: &Value) -> String {
+    if let Some(names) = schema.get("enum").and_then(Value::as_array) {
+        return one_of("", names.iter().filter_map(Value::as_str));
+    }
+    schema.get("type").and_then(Value::as_str).map_or("a value", type_in_words).to_owned()
+}
+
+fn type_in_words(name: &str) -> &'static str {
+    match name {
+        "object" => "a mapping",
+        "array" => "a list",
+        "string" => "text",
+        "boolean" => "true or false",
+        "integer" => "a whole number",
+        "number" => "a number",
+        _ => "nothing",
+    }
+}
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a mapping",
+    }
+}

@@ -1,0 +1,3 @@
+//! The operator's command: checks and renders gateway files, runs Envoy with them, makes virtual keys.
+
+pub mod check;
