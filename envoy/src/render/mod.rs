@@ -1,0 +1,231 @@
+//! A gateway file as Envoy's bootstrap configuration: templates beside this file, filled with quoted values.
+//!
+//! No secret is in it, and none in what the filter receives: Envoy reads the providers' credentials from files of their
+//! own (see [`crate::secrets`]).
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::json;
+use sluice_core::config::file::{File, Kind, Provider};
+use sluice_core::config::url::Url;
+
+use crate::check::Checked;
+
+mod text;
+
+pub use text::quote;
+use text::{ascii_json, fill};
+
+/// What the gateway file does not say.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The filter's module, where Envoy finds it.
+    pub wasm: PathBuf,
+    /// The directory of the providers' credentials, where Envoy finds it.
+    pub secrets: PathBuf,
+    /// Envoy's own administration interface.
+    pub admin: SocketAddr,
+    /// A file for the access log; standard output when there is none.
+    pub access_log: Option<PathBuf>,
+    /// Certificates of the authorities that providers' certificates are checked against.
+    pub ca: PathBuf,
+    /// For the note that says how to start Envoy.
+    pub concurrency: Option<u32>,
+}
+
+/// The header that carries a provider's credential, and what stands before it.
+fn credential_header(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::Openai => ("authorization", "Bearer "),
+        Kind::Anthropic => ("x-api-key", ""),
+    }
+}
+
+/// The whole bootstrap configuration.
+pub fn bootstrap(checked: &Checked, options: &Options) -> String {
+    let Checked { file, gateway } = checked;
+    // Checked before: a listener that cannot be read does not come this far.
+    let listen: SocketAddr = file.listen.parse().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 8080)));
+    let timeouts = gateway.timeouts;
+    let targets: String = file.providers.keys().map(|name| target(name)).collect();
+    let clusters: String = file.providers.iter().map(|(name, provider)| cluster(name, provider, options)).collect();
+    fill(
+        include_str!("bootstrap.yaml"),
+        &[
+            ("concurrency", &options.concurrency.map(|n| format!(" --concurrency {n}")).unwrap_or_default()),
+            ("admin_address", &quote(&options.admin.ip().to_string())),
+            ("admin_port", &options.admin.port().to_string()),
+            ("address", &quote(&listen.ip().to_string())),
+            ("port", &listen.port().to_string()),
+            ("access_log", &access_log(options.access_log.as_deref())),
+            ("total", &seconds(timeouts.total)),
+            ("answer", &seconds(timeouts.answer)),
+            ("first_token", &seconds(timeouts.first_token)),
+            ("idle", &seconds(timeouts.idle)),
+            ("targets", &targets),
+            ("wasm", &quote_path(&options.wasm)),
+            ("gateway", &ascii_json(&json!({ "role": "gateway", "gateway": without_secrets(file) }))),
+            ("clusters", &clusters),
+        ],
+    )
+}
+
+/// Where providers' credentials come from is not the filter's business.
+fn without_secrets(file: &File) -> File {
+    let mut file = file.clone();
+    for provider in file.providers.values_mut() {
+        provider.key = None;
+    }
+    file
+}
+
+fn target(name: &str) -> String {
+    let name = quote(name);
+    let action = "type.googleapis.com/envoy.extensions.router.cluster_specifiers.matcher.v3.ClusterAction";
+    format!("{name}: {{ action: {{ name: {name}, typed_config: {{ \"@type\": {action}, cluster: {name} }} }} }}\n")
+}
+
+/// The first lines of an access logger, up to its format.
+fn access_log(path: Option<&Path>) -> String {
+    let (name, kind, path) = match path {
+        None => ("stdout", "stream.v3.StdoutAccessLog", String::new()),
+        Some(path) => ("file", "file.v3.FileAccessLog", format!("\n              path: {}", quote_path(path))),
+    };
+    format!(
+        "name: envoy.access_loggers.{name}\n            typed_config:\n              \
+         \"@type\": type.googleapis.com/envoy.extensions.access_loggers.{kind}{path}"
+    )
+}
+
+fn cluster(name: &str, provider: &Provider, options: &Options) -> String {
+    // Checked before, as the listener is.
+    let Ok(url) = Url::parse(provider.url()) else { return String::new() };
+    let address = url.host.parse::<IpAddr>().ok();
+    let credential = match &provider.key {
+        None => String::new(),
+        Some(_) => credential(name, provider.kind, options),
+    };
+    let protocol = match url.tls {
+        true => "auto_config: { http_protocol_options: {}, http2_protocol_options: {} } # as the server prefers",
+        false => "explicit_http_config: { http_protocol_options: {} }",
+    };
+    fill(
+        include_str!("cluster.yaml"),
+        &[
+            ("name", &quote(name)),
+            ("discovery", if address.is_some() { "STATIC" } else { "STRICT_DNS" }),
+            ("host", &quote(&url.host)),
+            ("port", &url.port.to_string()),
+            ("transport", &if url.tls { tls(&url.host, address, options) } else { String::new() }),
+            ("protocol", protocol),
+            ("credential", &credential),
+        ],
+    )
+}
+
+fn credential(name: &str, kind: Kind, options: &Options) -> String {
+    let (header, prefix) = credential_header(kind);
+    let prefix = if prefix.is_empty() { String::new() } else { format!("header_value_prefix: {}", quote(prefix)) };
+    fill(
+        include_str!("credential.yaml"),
+        &[
+            ("name", &quote(name)),
+            ("path", &quote_path(&options.secrets.join(format!("{name}.yaml")))),
+            ("header", header),
+            ("prefix", &prefix),
+        ],
+    )
+}
+
+/// A server is asked for, and must prove, the name in the provider's URL; an address is never a name to ask for.
+fn tls(host: &str, address: Option<IpAddr>, options: &Options) -> String {
+    let (server_name, subject) = match address {
+        None => (format!("sni: {}\nauto_sni_san_validation: true", quote(host)), String::new()),
+        Some(address) => {
+            let exact = quote(&address.to_string());
+            let subject =
+                format!("match_typed_subject_alt_names: [{{ san_type: IP_ADDRESS, matcher: {{ exact: {exact} }} }}]");
+            (String::new(), subject)
+        }
+    };
+    let ca = quote_path(&options.ca);
+    fill(include_str!("tls.yaml"), &[("server_name", &server_name), ("ca", &ca), ("subject", &subject)])
+}
+
+fn quote_path(path: &Path) -> String {
+    quote(&path.to_string_lossy())
+}
+
+/// A duration as Envoy reads it.
+fn seconds(duration: Duration) -> String {
+    match duration.subsec_millis() {
+        0 => format!("{}s", duration.as_secs()),
+        milliseconds => format!("{}.{milliseconds:03}s", duration.as_secs()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"
+providers:
+  on: { kind: openai, key: { env: SOME_VARIABLE } }
+  local: { kind: anthropic, url: "http://127.0.0.1:9001" }
+  inside: { kind: anthropic, url: "https://10.0.0.1/v1", key: { file: some.key } }
+models: { chat: { targets: [{ provider: on, model: gpt-5 }] } }
+teams: { research: { description: "${wasm} \"ü\"" } }
+keys: []
+timeouts: { first_token: 1500ms }
+"#;
+
+    fn options() -> Options {
+        Options {
+            wasm: "/a \"b\"/sluice.wasm".into(),
+            secrets: "/secrets".into(),
+            admin: SocketAddr::from(([127, 0, 0, 1], 9901)),
+            access_log: None,
+            ca: "/ca.crt".into(),
+            concurrency: Some(2),
+        }
+    }
+
+    fn rendered(options: &Options) -> String {
+        bootstrap(&crate::check::check(FILE).unwrap(), options)
+    }
+
+    #[test]
+    fn names_are_text_and_values_are_quoted() {
+        let rendered = rendered(&options());
+        for expected in [
+            "- name: \"on\"\n",
+            "\"on\": { action: { name: \"on\",",
+            r#"filename: "/a \"b\"/sluice.wasm""#,
+            r#""description": "${wasm} \"\u00fc\"""#,
+            "per_try_timeout: 1.500s",
+            "header_value_prefix: \"Bearer \"",
+            "header: x-api-key",
+            "san_type: IP_ADDRESS, matcher: { exact: \"10.0.0.1\" }",
+            "envoy -c envoy.yaml --concurrency 2\n",
+        ] {
+            assert!(rendered.contains(expected), "{expected}\n{rendered}");
+        }
+    }
+
+    #[test]
+    fn where_secrets_come_from_is_not_in_it() {
+        let rendered = rendered(&options());
+        assert!(!rendered.contains("SOME_VARIABLE") && !rendered.contains("some.key"), "{rendered}");
+        assert_eq!(rendered.matches("credential_injector\n").count(), 2);
+        assert!(rendered.contains("path: \"/secrets/inside.yaml\""));
+    }
+
+    #[test]
+    fn the_access_log_goes_where_it_should() {
+        assert!(rendered(&options()).contains("StdoutAccessLog\n              log_format:"));
+        let rendered = rendered(&Options { access_log: Some("/var/log/x".into()), ..options() });
+        assert!(rendered.contains("FileAccessLog\n              path: \"/var/log/x\"\n              log_format:"));
+    }
+}
