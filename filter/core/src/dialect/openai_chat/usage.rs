@@ -53,7 +53,8 @@ impl Seen {
         let reasoning = details.and_then(|details| details.reasoning_tokens.0).unwrap_or_default();
         // xAI leaves reasoning out of `completion_tokens` and counts it in the total.
         let apart = input.saturating_add(output).saturating_add(reasoning);
-        let output = if reasoning > 0 && self.total_tokens.0 == Some(apart) { output + reasoning } else { output };
+        let output =
+            if reasoning > 0 && self.total_tokens.0 == Some(apart) { output.saturating_add(reasoning) } else { output };
         Some(Usage { input, cached: cached.unwrap_or_default(), cache_write, output, reasoning })
     }
 }
