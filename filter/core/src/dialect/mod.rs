@@ -10,6 +10,7 @@ use crate::conversation::{Request, Response, StreamEvent, Usage};
 use crate::error::ApiError;
 use crate::framing::sse;
 
+pub mod anthropic;
 pub mod fields;
 
 /// What becomes of one field of a client's request when the provider speaks another dialect.
