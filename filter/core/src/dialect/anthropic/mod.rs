@@ -1,12 +1,14 @@
 //! Anthropic's messages: `POST /v1/messages`, read and written in both directions.
 //!
 //! Source: the types of Anthropic's Python SDK (`src/anthropic/types`). What becomes of every field of a client's request is in
-//! [`FIELDS`]; what becomes of a conversation's parameters on the way to Anthropic stands at the head of `write_request`.
+//! `FIELDS`; what becomes of a conversation's parameters on the way to Anthropic stands at the head of `write_request`.
 
 mod answer;
 mod block;
 mod error;
 mod peek;
+mod read_message;
+mod read_request;
 mod response;
 mod stream_in;
 mod stream_out;
@@ -70,8 +72,8 @@ impl Dialect for Anthropic {
         &[("anthropic-version", "2023-06-01")]
     }
 
-    fn read_request(&self, _body: &[u8]) -> Result<Request, ApiError> {
-        Err(ApiError::unsupported("", "to do"))
+    fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
+        read_request::read(body)
     }
 
     fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError> {

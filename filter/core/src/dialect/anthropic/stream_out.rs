@@ -155,6 +155,7 @@ impl StreamWriter for Writer {
             }
             StreamEvent::Arguments { choice: 0, call, json } => self.arguments(*call, json, out),
             StreamEvent::Finish { choice: 0, finish } => {
+                self.message_start(out);
                 self.end_block(out);
                 self.finish = *finish;
             }

@@ -2,6 +2,9 @@
 
 mod answers;
 mod errors;
+#[cfg(not(target_arch = "wasm32"))]
+mod properties;
+mod reading;
 mod streams;
 mod writing;
 
