@@ -10,7 +10,9 @@ use crate::conversation::{Request, Response, StreamEvent, Usage};
 use crate::error::ApiError;
 use crate::framing::sse;
 
+pub mod anthropic;
 pub mod fields;
+pub mod openai_chat;
 
 /// What becomes of one field of a client's request when the provider speaks another dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

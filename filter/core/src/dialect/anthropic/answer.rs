@@ -1,0 +1,94 @@
+//! Words that whole answers and streams share: kinds of blocks, reasons to stop, classes of service.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::conversation::Finish;
+use crate::error::ApiError;
+
+/// The kind of a content block of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum BlockKind {
+    Text,
+    Thinking,
+    RedactedThinking,
+    ToolUse,
+    /// Tools that the provider runs itself, and what it will invent: left out.
+    #[default]
+    #[serde(other)]
+    Other,
+}
+
+/// A block of an answer, whole or as a stream begins it.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct BlockIn<'a> {
+    #[serde(default)]
+    pub(super) r#type: BlockKind,
+    #[serde(default)]
+    pub(super) text: Option<String>,
+    #[serde(default)]
+    pub(super) thinking: Option<String>,
+    #[serde(default)]
+    pub(super) signature: Option<String>,
+    #[serde(default)]
+    pub(super) data: Option<String>,
+    #[serde(default)]
+    pub(super) id: Option<String>,
+    #[serde(default)]
+    pub(super) name: Option<String>,
+    #[serde(default, borrow)]
+    pub(super) input: Option<&'a RawValue>,
+}
+
+impl<'a> BlockIn<'a> {
+    /// Reads a block. A kind that we do not know may have fields of any shape.
+    pub(super) fn parse(raw: &'a RawValue) -> Result<Self, ApiError> {
+        #[derive(Deserialize)]
+        struct Kind {
+            #[serde(default)]
+            r#type: BlockKind,
+        }
+        serde_json::from_str(raw.get()).or_else(|error| match serde_json::from_str(raw.get()) {
+            Ok(Kind { r#type: BlockKind::Other }) => Ok(Self::default()),
+            _ => Err(unreadable(&error)),
+        })
+    }
+}
+
+/// The provider's JSON is not what it should be. serde's words name fields and positions, and no content.
+pub(super) fn unreadable(error: &serde_json::Error) -> ApiError {
+    let (line, column) = (error.line(), error.column());
+    ApiError::bad_answer(format!("The provider's answer cannot be read at line {line}, column {column}."))
+}
+
+/// Why the answer ended. New reasons will come; they end it like any other.
+pub(super) fn finish_of(stop_reason: &str) -> Finish {
+    match stop_reason {
+        "max_tokens" | "model_context_window_exceeded" => Finish::Length,
+        "tool_use" => Finish::ToolCalls,
+        "refusal" => Finish::ContentFilter,
+        // `end_turn`, `stop_sequence`, `pause_turn`
+        _ => Finish::Stop,
+    }
+}
+
+/// The inverse of [`finish_of`].
+pub(super) fn stop_reason_of(finish: Finish) -> &'static str {
+    match finish {
+        Finish::Stop => "end_turn",
+        Finish::Length => "max_tokens",
+        Finish::ToolCalls => "tool_use",
+        Finish::ContentFilter => "refusal",
+    }
+}
+
+/// The class of service that was given, in OpenAI's words.
+pub(super) fn tier_of(given: &str) -> &str {
+    if given == "standard" { "default" } else { given }
+}
+
+/// The inverse of [`tier_of`].
+pub(super) fn given_tier_of(tier: &str) -> &str {
+    if tier == "default" { "standard" } else { tier }
+}

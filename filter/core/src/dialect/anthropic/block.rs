@@ -1,0 +1,172 @@
+//! The content blocks of Anthropic's messages as they are written: borrowed from the conversation, serialised once.
+
+use std::borrow::Cow;
+
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::conversation::{CacheMark, Source};
+
+/// One block of a turn, of `system`, of a tool's result or of an answer.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum Block<'a> {
+    Text {
+        text: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<CacheControl<'a>>,
+    },
+    Image {
+        source: BlockSource<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<CacheControl<'a>>,
+    },
+    Document {
+        source: BlockSource<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        title: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<CacheControl<'a>>,
+    },
+    ToolUse {
+        id: Cow<'a, str>,
+        name: &'a str,
+        input: Input<'a>,
+    },
+    ToolResult {
+        tool_use_id: Cow<'a, str>,
+        #[serde(skip_serializing_if = "Content::is_empty")]
+        content: Content<'a>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        is_error: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<CacheControl<'a>>,
+    },
+    Thinking {
+        thinking: &'a str,
+        signature: &'a str,
+    },
+    RedactedThinking {
+        data: &'a str,
+    },
+}
+
+/// A mark up to which the prompt may be cached.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename = "ephemeral")]
+pub(super) struct CacheControl<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl: Option<&'a str>,
+}
+
+impl<'a> CacheControl<'a> {
+    pub(super) fn of(mark: &'a Option<CacheMark>) -> Option<Self> {
+        mark.as_ref().map(|mark| Self { ttl: mark.ttl.as_deref() })
+    }
+}
+
+/// Where an image or a document is.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum BlockSource<'a> {
+    Url { url: &'a str },
+    Base64 { media_type: &'a str, data: &'a str },
+}
+
+impl<'a> BlockSource<'a> {
+    /// As the conversation holds it; a `data:` URI that nobody took apart yet is taken apart here.
+    /// `None`: a `data:` URI that is not base64.
+    pub(super) fn of(source: &'a Source) -> Option<Self> {
+        match source {
+            Source::Base64 { media_type, data } => Some(Self::Base64 { media_type: canonical(media_type), data }),
+            Source::Url(url) => match url.strip_prefix("data:") {
+                None => Some(Self::Url { url }),
+                Some(uri) => {
+                    let (media_type, data) = uri.split_once(";base64,")?;
+                    let media_type = media_type.split(';').next().unwrap_or(media_type);
+                    Some(Self::Base64 { media_type: canonical(media_type), data })
+                }
+            },
+        }
+    }
+
+    /// Whether it is a PDF: by its media type, or by the end of its URL's path.
+    pub(super) fn is_pdf(&self) -> bool {
+        match self {
+            Self::Base64 { media_type, .. } => *media_type == "application/pdf",
+            Self::Url { url } => {
+                let path = url.split(['?', '#']).next().unwrap_or(url);
+                path.get(path.len().saturating_sub(4)..).is_some_and(|end| end.eq_ignore_ascii_case(".pdf"))
+            }
+        }
+    }
+}
+
+/// The media type as Anthropic spells it.
+fn canonical(media_type: &str) -> &str {
+    const KNOWN: [&str; 5] = ["image/jpeg", "image/png", "image/gif", "image/webp", "application/pdf"];
+    if media_type.eq_ignore_ascii_case("image/jpg") {
+        return "image/jpeg";
+    }
+    KNOWN.into_iter().find(|known| known.eq_ignore_ascii_case(media_type)).unwrap_or(media_type)
+}
+
+/// Blocks, or the plain string that stands for a single text without a mark.
+#[derive(Debug, Default)]
+pub(super) struct Content<'a>(pub(super) Vec<Block<'a>>);
+
+impl Content<'_> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Content<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [Block::Text { text, cache_control: None }] => serializer.serialize_str(text),
+            blocks => blocks.serialize(serializer),
+        }
+    }
+}
+
+/// A call's arguments as an object.
+#[derive(Debug)]
+pub(super) enum Input<'a> {
+    /// The object's own text, copied as it stands; empty for `{}`.
+    Object(Option<&'a RawValue>),
+    /// A model's arguments that are not a JSON object: wrapped as Anthropic's documentation advises, so that the client
+    /// sees what came and no call is lost.
+    Invalid(&'a str),
+}
+
+impl<'a> Input<'a> {
+    /// `None`: not a JSON object.
+    pub(super) fn parse(arguments: &'a str) -> Option<Self> {
+        if arguments.trim().is_empty() {
+            return Some(Self::Object(None));
+        }
+        let raw: &RawValue = serde_json::from_str(arguments).ok()?;
+        raw.get().starts_with('{').then_some(Self::Object(Some(raw)))
+    }
+}
+
+impl Serialize for Input<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Object(Some(raw)) => raw.serialize(serializer),
+            Self::Object(None) => serializer.collect_map(std::iter::empty::<(&str, &str)>()),
+            Self::Invalid(text) => serializer.collect_map([("INVALID_JSON", text)]),
+        }
+    }
+}
+
+/// A call's identifier in the letters that Anthropic takes (`^[a-zA-Z0-9_-]+$`): others become `_`, in the call and in its
+/// result alike, so that they still match.
+pub(super) fn call_id(id: &str) -> Cow<'_, str> {
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
+    if id.chars().all(fits) {
+        return Cow::Borrowed(id);
+    }
+    Cow::Owned(id.chars().map(|letter| if fits(letter) { letter } else { '_' }).collect())
+}

@@ -1,0 +1,116 @@
+//! Anthropic's messages: `POST /v1/messages`, read and written in both directions.
+//!
+//! Source: the types of Anthropic's Python SDK (`src/anthropic/types`). What becomes of every field of a client's request is in
+//! `FIELDS`; what becomes of a conversation's parameters on the way to Anthropic stands at the head of `write_request`.
+
+mod answer;
+mod block;
+mod error;
+mod peek;
+mod read_message;
+mod read_request;
+mod response;
+mod stream_in;
+mod stream_out;
+mod thinking;
+mod turns;
+mod usage;
+mod write_request;
+
+#[cfg(test)]
+mod tests;
+
+use super::{Dialect, Fate, Glance, Opening, StreamPeeker, StreamReader, StreamWriter, Written};
+use crate::conversation::{Request, Response};
+use crate::error::ApiError;
+
+/// The dialect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Anthropic;
+
+/// Every field of a request by Anthropic's names, and its fate. Fields that are not here are refused.
+const FIELDS: &[(&str, Fate)] = &[
+    ("model", Fate::Mapped),
+    ("messages", Fate::Mapped),
+    ("max_tokens", Fate::Mapped),
+    ("system", Fate::Mapped),
+    ("tools", Fate::Mapped),
+    ("tool_choice", Fate::Mapped),
+    ("stop_sequences", Fate::Mapped),
+    ("temperature", Fate::Mapped),
+    ("top_p", Fate::Mapped),
+    ("top_k", Fate::Mapped),
+    ("thinking", Fate::Mapped),
+    ("output_config", Fate::Mapped),
+    ("metadata", Fate::Mapped),
+    ("service_tier", Fate::Mapped),
+    ("stream", Fate::Mapped),
+    // Hints to Anthropic about speed and cost.
+    ("cache_control", Fate::Dropped),
+    ("speed", Fate::Dropped),
+    // State and tools on Anthropic's side, which other providers do not have.
+    ("container", Fate::Refused),
+    ("mcp_servers", Fate::Refused),
+    ("context_management", Fate::Refused),
+    ("inference_geo", Fate::Refused),
+];
+
+impl Dialect for Anthropic {
+    fn name(&self) -> &'static str {
+        "anthropic"
+    }
+
+    fn fields(&self) -> &'static [(&'static str, Fate)] {
+        FIELDS
+    }
+
+    fn path(&self, _model: &str, _stream: bool) -> String {
+        "/messages".to_owned()
+    }
+
+    fn headers(&self) -> &'static [(&'static str, &'static str)] {
+        &[("anthropic-version", "2023-06-01")]
+    }
+
+    fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
+        read_request::read(body)
+    }
+
+    fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError> {
+        write_request::write(request, model)
+    }
+
+    fn read_response(&self, body: &[u8]) -> Result<Response, ApiError> {
+        response::read(body)
+    }
+
+    fn write_response(&self, response: &Response, _now: u64) -> Vec<u8> {
+        response::write(response)
+    }
+
+    fn read_error(&self, status: u16, body: &[u8]) -> ApiError {
+        error::read(status, body)
+    }
+
+    fn write_error(&self, error: &ApiError) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
+        error::write(error, &mut out);
+        out
+    }
+
+    fn stream_reader(&self) -> Box<dyn StreamReader> {
+        Box::<stream_in::Reader>::default()
+    }
+
+    fn stream_writer(&self, opening: Opening) -> Box<dyn StreamWriter> {
+        Box::new(stream_out::Writer::new(opening))
+    }
+
+    fn stream_peeker(&self) -> Box<dyn StreamPeeker> {
+        Box::<peek::Peeker>::default()
+    }
+
+    fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError> {
+        response::peek(body)
+    }
+}

@@ -1,0 +1,129 @@
+//! A stream that passes unchanged, looked at: nothing is copied out of it but the model's name and the counters.
+
+use serde::Deserialize;
+use serde::de::Deserializer;
+use serde_json::value::RawValue;
+
+use super::answer::BlockKind;
+use super::error;
+use super::stream_in::{EventKind, unless_unknown};
+use super::usage::UsageIn;
+use crate::dialect::{Glance, Seen, StreamPeeker};
+use crate::framing::sse;
+
+/// Looks at a stream.
+#[derive(Debug, Default)]
+pub(super) struct Peeker {
+    usage: UsageIn,
+    glance: Glance,
+}
+
+/// One event, and of its texts only whether there are any.
+#[derive(Deserialize)]
+struct Event {
+    #[serde(default)]
+    r#type: EventKind,
+    #[serde(default)]
+    message: Option<Message>,
+    #[serde(default)]
+    content_block: Option<Block>,
+    #[serde(default)]
+    delta: Option<Delta>,
+    #[serde(default)]
+    usage: Option<UsageIn>,
+    #[serde(default)]
+    error: Option<error::Body>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    #[serde(default)]
+    model: Option<String>,
+    #[serde(default)]
+    usage: Option<UsageIn>,
+}
+
+#[derive(Deserialize)]
+struct Block {
+    #[serde(default)]
+    r#type: BlockKind,
+    #[serde(default)]
+    text: Filled,
+    #[serde(default)]
+    thinking: Filled,
+}
+
+#[derive(Deserialize)]
+struct Delta {
+    #[serde(default)]
+    text: Filled,
+    #[serde(default)]
+    thinking: Filled,
+    #[serde(default)]
+    partial_json: Filled,
+    #[serde(default)]
+    stop_reason: Filled,
+}
+
+impl StreamPeeker for Peeker {
+    fn peek(&mut self, event: &sse::Event<'_>) -> Seen {
+        if event.is_silent() {
+            return Seen::Other;
+        }
+        match serde_json::from_slice(&event.data) {
+            Ok(event) => self.see(event),
+            Err(error) => unless_unknown(&event.data, &error).map_or_else(Seen::Failed, |()| Seen::Other),
+        }
+    }
+
+    fn glance(&self) -> &Glance {
+        &self.glance
+    }
+}
+
+impl Peeker {
+    fn see(&mut self, event: Event) -> Seen {
+        let content = match event.r#type {
+            EventKind::MessageStart => {
+                if let Some(message) = event.message {
+                    self.glance.model = message.model.or(self.glance.model.take());
+                    self.count(message.usage);
+                }
+                false
+            }
+            EventKind::ContentBlockStart => event.content_block.is_some_and(|block| match block.r#type {
+                BlockKind::Text | BlockKind::Thinking => block.text.0 || block.thinking.0,
+                BlockKind::ToolUse | BlockKind::RedactedThinking | BlockKind::Other => true,
+            }),
+            EventKind::ContentBlockDelta => {
+                event.delta.is_some_and(|delta| delta.text.0 || delta.thinking.0 || delta.partial_json.0)
+            }
+            EventKind::MessageDelta => {
+                self.count(event.usage);
+                event.delta.is_some_and(|delta| delta.stop_reason.0)
+            }
+            EventKind::MessageStop => return Seen::End,
+            EventKind::Error => return Seen::Failed(event.error.unwrap_or_default().without_status()),
+            EventKind::ContentBlockStop | EventKind::Ping | EventKind::Other => false,
+        };
+        if content { Seen::Content } else { Seen::Other }
+    }
+
+    fn count(&mut self, usage: Option<UsageIn>) {
+        if let Some(usage) = usage {
+            self.usage.update(&usage);
+            self.glance.usage = Some(self.usage.inclusive());
+        }
+    }
+}
+
+/// Whether something stands in a field that may be empty.
+#[derive(Debug, Default)]
+struct Filled(bool);
+
+impl<'de> Deserialize<'de> for Filled {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        Ok(Self(!matches!(raw.get(), "\"\"" | "null")))
+    }
+}

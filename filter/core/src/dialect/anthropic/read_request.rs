@@ -1,0 +1,195 @@
+//! A client's request, read field by field: what nobody takes is refused by its name.
+
+use serde_json::value::RawValue;
+
+use super::FIELDS;
+use super::read_message::{cache, message, nothing_left, required, texts};
+use crate::conversation::{Json, Message, OutputFormat, Reasoning, Request, Role, Tool, ToolChoice};
+use crate::dialect::Fate;
+use crate::dialect::fields::Fields;
+use crate::error::ApiError;
+
+/// The name of a schema where the format has none; OpenAI's has to have one.
+pub(super) const SCHEMA_NAME: &str = "answer";
+
+/// Reads the body.
+pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
+    let text = std::str::from_utf8(body)
+        .map_err(|_| ApiError { param: None, ..ApiError::invalid("", "The body is not UTF-8.") })?;
+    let mut fields = Fields::parse(text, "")?;
+    let mut request = Request {
+        model: required(fields.take("", "model")?, "model")?,
+        max_tokens: Some(required(fields.take("", "max_tokens")?, "max_tokens")?),
+        stop: fields.take("", "stop_sequences")?.unwrap_or_default(),
+        temperature: fields.take("", "temperature")?,
+        top_p: fields.take("", "top_p")?,
+        top_k: fields.take("", "top_k")?,
+        stream: fields.take("", "stream")?.unwrap_or_default(),
+        // Anthropic's streams always say it.
+        include_usage: true,
+        ..Request::default()
+    };
+    messages(&mut fields, &mut request)?;
+    tools(&mut fields, &mut request)?;
+    tool_choice(fields.take_raw("tool_choice"), &mut request)?;
+    reasoning_and_output(&mut fields, &mut request)?;
+    if let Some(raw) = fields.take_raw("metadata") {
+        let mut metadata = Fields::parse(raw.get(), "metadata")?;
+        request.user = metadata.take("metadata", "user_id")?;
+        nothing_left(&metadata, "metadata")?;
+    }
+    request.service_tier = fields.take("", "service_tier")?.map(|tier: String| match tier.as_str() {
+        "standard_only" => "default".to_owned(),
+        _ => tier,
+    });
+    for (name, fate) in FIELDS {
+        if *fate == Fate::Dropped && fields.take_raw(name).is_some() {
+            request.dropped.push((*name).to_owned());
+        }
+    }
+    nothing_left(&fields, "")?;
+    Ok(request)
+}
+
+/// `system` goes first, as a message of the application's.
+fn messages(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), ApiError> {
+    if let Some(raw) = fields.take_raw("system") {
+        let parts = texts(raw, "system", &mut request.dropped)?;
+        if !parts.is_empty() {
+            request.messages.push(Message { role: Role::System, parts, name: None });
+        }
+    }
+    let raw: Vec<&RawValue> = required(fields.take("", "messages")?, "messages")?;
+    if raw.is_empty() {
+        return Err(ApiError::invalid("messages", "'messages' must hold at least one message."));
+    }
+    for (index, raw) in raw.into_iter().enumerate() {
+        message(raw, &format!("messages[{index}]"), request)?;
+    }
+    Ok(())
+}
+
+fn tools(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), ApiError> {
+    let raw: Vec<&RawValue> = fields.take("", "tools")?.unwrap_or_default();
+    request.tools.reserve(raw.len());
+    for (index, raw) in raw.into_iter().enumerate() {
+        let at = format!("tools[{index}]");
+        let mut fields = Fields::parse(raw.get(), &at)?;
+        if let Some(kind) = fields.take::<String>(&at, "type")?
+            && kind != "custom"
+        {
+            let message = format!("'{at}.type': '{kind}' runs at Anthropic, and the provider has no such tool.");
+            return Err(ApiError::unsupported(format!("{at}.type"), message));
+        }
+        request.tools.push(Tool {
+            name: required(fields.take(&at, "name")?, &format!("{at}.name"))?,
+            description: fields.take(&at, "description")?,
+            parameters: fields.take::<Json>(&at, "input_schema")?,
+            strict: fields.take(&at, "strict")?,
+            cache: cache(&mut fields, &at)?,
+        });
+        // Hints that change how soon or how well a call comes, not what it may be.
+        for hint in ["eager_input_streaming", "input_examples"] {
+            if fields.take_raw(hint).is_some() {
+                drop_hint(&mut request.dropped, &format!("tools.{hint}"));
+            }
+        }
+        nothing_left(&fields, &at)?;
+    }
+    Ok(())
+}
+
+fn tool_choice(raw: Option<&RawValue>, request: &mut Request) -> Result<(), ApiError> {
+    let Some(raw) = raw else { return Ok(()) };
+    let at = "tool_choice";
+    let mut fields = Fields::parse(raw.get(), at)?;
+    let kind: String = required(fields.take(at, "type")?, "tool_choice.type")?;
+    request.tool_choice = Some(match kind.as_str() {
+        "auto" => ToolChoice::Auto,
+        "any" => ToolChoice::Required,
+        "none" => ToolChoice::None,
+        "tool" => ToolChoice::Named(required(fields.take(at, "name")?, "tool_choice.name")?),
+        _ => {
+            let message = "'tool_choice.type' must be one of auto, any, none, tool.";
+            return Err(ApiError::invalid("tool_choice.type", message));
+        }
+    });
+    request.parallel_tool_calls = fields.take(at, "disable_parallel_tool_use")?.map(|disable: bool| !disable);
+    nothing_left(&fields, at)
+}
+
+/// `thinking` and `output_config`, which share the effort: a budget, or thinking turned off, says more than an effort, which
+/// then is a hint.
+fn reasoning_and_output(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), ApiError> {
+    let thinking = fields.take_raw("thinking").map(|raw| thinking(raw, &mut request.dropped)).transpose()?;
+    let mut effort = None;
+    let mut format = None;
+    if let Some(raw) = fields.take_raw("output_config") {
+        let mut config = Fields::parse(raw.get(), "output_config")?;
+        effort = config.take::<String>("output_config", "effort")?;
+        format = config.take_raw("format").map(|raw| self::format(raw, "output_config.format")).transpose()?;
+        nothing_left(&config, "output_config")?;
+    }
+    request.output = format;
+    request.reasoning = match (thinking, effort) {
+        (None | Some(Reasoning::Adaptive), Some(effort)) => Some(Reasoning::Effort(known_effort(effort)?)),
+        (thinking, None) => thinking,
+        (thinking, Some(_)) => {
+            drop_hint(&mut request.dropped, "output_config.effort");
+            thinking
+        }
+    };
+    Ok(())
+}
+
+/// Anthropic's highest effort is `max`, OpenAI's `xhigh`.
+fn known_effort(effort: String) -> Result<String, ApiError> {
+    match effort.as_str() {
+        "low" | "medium" | "high" | "xhigh" => Ok(effort),
+        "max" => Ok("xhigh".to_owned()),
+        _ => {
+            let message = "'output_config.effort' must be one of low, medium, high, xhigh, max.";
+            Err(ApiError::invalid("output_config.effort", message))
+        }
+    }
+}
+
+fn thinking(raw: &RawValue, dropped: &mut Vec<String>) -> Result<Reasoning, ApiError> {
+    let at = "thinking";
+    let mut fields = Fields::parse(raw.get(), at)?;
+    let kind: String = required(fields.take(at, "type")?, "thinking.type")?;
+    let reasoning = match kind.as_str() {
+        "enabled" => Reasoning::Budget(required(fields.take(at, "budget_tokens")?, "thinking.budget_tokens")?),
+        "disabled" => Reasoning::Disabled,
+        "adaptive" => Reasoning::Adaptive,
+        _ => {
+            let message = "'thinking.type' must be one of enabled, disabled, adaptive.";
+            return Err(ApiError::invalid("thinking.type", message));
+        }
+    };
+    // Whether thoughts are shown does not change the answer.
+    if fields.take_raw("display").is_some() {
+        drop_hint(dropped, "thinking.display");
+    }
+    nothing_left(&fields, at)?;
+    Ok(reasoning)
+}
+
+/// Anthropic always keeps to the schema: `strict` by OpenAI's name.
+fn format(raw: &RawValue, at: &str) -> Result<OutputFormat, ApiError> {
+    let mut fields = Fields::parse(raw.get(), at)?;
+    let kind: String = required(fields.take(at, "type")?, &format!("{at}.type"))?;
+    if kind != "json_schema" {
+        return Err(ApiError::invalid(format!("{at}.type"), format!("'{at}.type' must be json_schema.")));
+    }
+    let schema = required(fields.take(at, "schema")?, &format!("{at}.schema"))?;
+    nothing_left(&fields, at)?;
+    Ok(OutputFormat::JsonSchema { name: SCHEMA_NAME.to_owned(), description: None, schema, strict: Some(true) })
+}
+
+/// Adds `name` once.
+pub(super) fn drop_hint(dropped: &mut Vec<String>, name: &str) {
+    if !dropped.iter().any(|known| known == name) {
+        dropped.push(name.to_owned());
+    }
+}

@@ -1,0 +1,451 @@
+//! Requests for Anthropic.
+
+use serde_json::json;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::*;
+use crate::conversation::{CacheMark, Json, OutputFormat, Reasoning, Source, Tool, ToolChoice};
+
+fn tool(parameters: Option<&str>) -> Tool {
+    Tool {
+        name: "get_weather".to_owned(),
+        description: Some("…".to_owned()),
+        parameters: parameters.map(|text| Json::parse(text).unwrap()),
+        strict: None,
+        cache: None,
+    }
+}
+
+fn picture(source: Source) -> Part {
+    Part::Image { source, detail: None, cache: None }
+}
+
+fn base64(media_type: &str) -> Source {
+    Source::Base64 { media_type: media_type.to_owned(), data: "iVBOR".to_owned() }
+}
+
+fn marked(text: &str, ttl: Option<&str>) -> Part {
+    Part::Text { text: text.to_owned(), cache: Some(CacheMark { ttl: ttl.map(str::to_owned) }) }
+}
+
+#[test]
+fn golden_request() {
+    let schema = r#"{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}"#;
+    let request = Request {
+        tools: vec![tool(Some(schema))],
+        tool_choice: Some(ToolChoice::Auto),
+        stop: vec!["END".to_owned()],
+        stream: true,
+        ..chat(vec![
+            says(Role::System, "Be brief."),
+            message(Role::User, vec![words("What is this?"), picture(base64("image/png"))]),
+            message(Role::Assistant, vec![call("call_1", r#"{"city":"Oslo"}"#)]),
+            result("call_1", vec![words(r#"{"t":3}"#)]),
+        ])
+    };
+    let expected = concat!(
+        r#"{"model":"claude-x","max_tokens":4096,"system":"Be brief.","#,
+        r#""messages":[{"role":"user","content":[{"type":"text","text":"What is this?"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"iVBOR"}}]},"#,
+        r#"{"role":"assistant","content":[{"type":"tool_use","id":"call_1","name":"get_weather","input":{"city":"Oslo"}}]},"#,
+        r#"{"role":"user","content":[{"type":"tool_result","tool_use_id":"call_1","content":"{\"t\":3}"}]}],"#,
+        r#""tools":[{"name":"get_weather","description":"…","input_schema":{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}}],"#,
+        r#""tool_choice":{"type":"auto"},"stop_sequences":["END"],"stream":true}"#,
+    );
+    let written = write(&request).unwrap();
+    assert_eq!(String::from_utf8(written.body).unwrap(), expected);
+    assert!(written.dropped.is_empty());
+}
+
+#[test]
+fn system_and_developer_messages_are_joined_in_order_wherever_they_stand() {
+    let request = chat(vec![
+        says(Role::System, "One."),
+        says(Role::User, "Hi"),
+        says(Role::Developer, "Two."),
+        says(Role::User, "there"),
+    ]);
+    let body = body(&request);
+    assert_eq!(body["system"], json!([{"type": "text", "text": "One."}, {"type": "text", "text": "Two."}]));
+    assert_eq!(
+        body["messages"],
+        json!([{"role": "user", "content": [{"type": "text", "text": "Hi"}, {"type": "text", "text": "there"}]}])
+    );
+}
+
+#[test]
+fn cache_marks_become_cache_control() {
+    let mut request = chat(vec![
+        message(Role::System, vec![marked("Long.", Some("1h"))]),
+        message(Role::User, vec![marked("Hi", None)]),
+    ]);
+    request.tools = vec![Tool { cache: Some(CacheMark { ttl: None }), ..tool(None) }];
+    let body = body(&request);
+    assert_eq!(
+        body["system"],
+        json!([{"type": "text", "text": "Long.", "cache_control": {"type": "ephemeral", "ttl": "1h"}}])
+    );
+    assert_eq!(body["messages"][0]["content"][0]["cache_control"], json!({"type": "ephemeral"}));
+    assert_eq!(body["tools"][0]["cache_control"], json!({"type": "ephemeral"}));
+}
+
+#[test]
+fn consecutive_tool_results_share_one_user_turn_with_the_text_that_follows() {
+    let body = body(&chat(vec![
+        says(Role::User, "Weather?"),
+        message(Role::Assistant, vec![call("a", "{}"), call("b", "")]),
+        result("a", vec![words("1")]),
+        result("b", vec![words("2"), picture(base64("image/jpg"))]),
+        says(Role::User, "And now?"),
+    ]));
+    assert_eq!(body["messages"].as_array().unwrap().len(), 3);
+    let last = &body["messages"][2];
+    assert_eq!(last["role"], "user");
+    let kinds: Vec<_> = last["content"].as_array().unwrap().iter().map(|block| block["type"].clone()).collect();
+    assert_eq!(kinds, ["tool_result", "tool_result", "text"]);
+    assert_eq!(last["content"][0]["content"], "1");
+    assert_eq!(last["content"][1]["content"][1]["source"]["media_type"], "image/jpeg");
+    assert_eq!(body["messages"][1]["content"][1]["input"], json!({}), "empty arguments are an empty object");
+}
+
+#[test]
+fn tool_results_stand_before_text_of_the_same_turn() {
+    let body = body(&chat(vec![
+        message(Role::Assistant, vec![call("a", "{}")]),
+        says(Role::User, "wait"),
+        result("a", vec![words("1")]),
+        result("b", vec![]),
+    ]));
+    let content = &body["messages"][1]["content"];
+    assert_eq!(content[0]["tool_use_id"], "a");
+    assert_eq!(content[1], json!({"type": "tool_result", "tool_use_id": "b"}));
+    assert_eq!(content[2]["text"], "wait");
+}
+
+#[test]
+fn consecutive_turns_of_one_role_are_merged() {
+    let body = body(&chat(vec![
+        says(Role::User, "a"),
+        says(Role::Assistant, "b"),
+        message(Role::Assistant, vec![call("x", "{}")]),
+    ]));
+    assert_eq!(body["messages"].as_array().unwrap().len(), 2);
+    assert_eq!(body["messages"][1]["content"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn arguments_that_are_not_an_object_are_refused_by_their_path() {
+    for bad in ["{", "[]", "3", "\"x\"", "{} {}", "null"] {
+        let turn = message(Role::Assistant, vec![words("w"), call("a", "{}"), call("b", bad)]);
+        let request = chat(vec![says(Role::User, "Hi"), turn]);
+        assert_eq!(refused(&request), "messages[1].tool_calls[1].function.arguments", "{bad}");
+    }
+}
+
+#[test]
+fn arguments_are_copied_as_they_stand() {
+    let turn = message(Role::Assistant, vec![call("a", r#" {"b": 1.0, "a":1e2} "#)]);
+    let written = write(&chat(vec![says(Role::User, "Hi"), turn])).unwrap();
+    assert!(String::from_utf8(written.body).unwrap().contains(r#""input":{"b": 1.0, "a":1e2}"#));
+}
+
+#[test]
+fn images_of_other_kinds_are_refused() {
+    for source in [base64("image/tiff"), base64("text/plain"), Source::Url("data:image/svg+xml,<svg/>".to_owned())] {
+        let request = chat(vec![message(Role::User, vec![words("x"), picture(source)])]);
+        assert_eq!(refused(&request), "messages[0].content[1]");
+    }
+}
+
+#[test]
+fn an_image_by_url_is_fetched_by_the_provider() {
+    let source = Source::Url("https://example.com/a.png".to_owned());
+    let body = body(&chat(vec![message(Role::User, vec![picture(source)])]));
+    let expected = json!({"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}});
+    assert_eq!(body["messages"][0]["content"][0], expected);
+}
+
+#[test]
+fn a_data_uri_is_taken_apart() {
+    let source = Source::Url("data:image/webp;base64,AAAA".to_owned());
+    let body = body(&chat(vec![message(Role::User, vec![picture(source)])]));
+    let expected = json!({"type": "base64", "media_type": "image/webp", "data": "AAAA"});
+    assert_eq!(body["messages"][0]["content"][0]["source"], expected);
+}
+
+#[test]
+fn a_pdf_is_a_document_however_it_comes() {
+    let sources = [
+        base64("application/pdf"),
+        Source::Url("https://a/b.PDF?x=1".to_owned()),
+        Source::Url("https://a/b.pdf".to_owned()),
+    ];
+    for source in sources {
+        let body = body(&chat(vec![message(Role::User, vec![picture(source)])]));
+        assert_eq!(body["messages"][0]["content"][0]["type"], "document");
+    }
+    let named = Part::Document { source: base64("application/pdf"), name: Some("a.pdf".to_owned()), cache: None };
+    assert_eq!(body(&chat(vec![message(Role::User, vec![named])]))["messages"][0]["content"][0]["title"], "a.pdf");
+}
+
+#[test]
+fn blank_texts_are_dropped_and_turns_that_are_left_empty_with_them() {
+    let body = body(&chat(vec![
+        message(Role::User, vec![words(""), words("Hi"), words(" \n")]),
+        says(Role::Assistant, ""),
+        says(Role::User, "there"),
+    ]));
+    let expected =
+        json!([{"role": "user", "content": [{"type": "text", "text": "Hi"}, {"type": "text", "text": "there"}]}]);
+    assert_eq!(body["messages"], expected);
+}
+
+#[test]
+fn a_conversation_without_a_turn_is_refused() {
+    assert_eq!(refused(&chat(vec![says(Role::System, "Be brief."), says(Role::User, "")])), "messages");
+}
+
+#[test]
+fn a_prefill_does_not_end_in_blanks() {
+    let body = body(&chat(vec![says(Role::User, "Hi"), says(Role::Assistant, "Well, \n")]));
+    assert_eq!(body["messages"][1]["content"], "Well,");
+}
+
+#[test]
+fn max_tokens_has_a_default() {
+    assert_eq!(body(&hi())["max_tokens"], 4096);
+    assert_eq!(body(&Request { max_tokens: Some(7), ..hi() })["max_tokens"], 7);
+}
+
+#[test]
+fn blank_stop_texts_are_dropped_and_named() {
+    let request = Request { stop: ["", "END", " \n"].map(str::to_owned).to_vec(), ..hi() };
+    assert_eq!(body(&request)["stop_sequences"], json!(["END"]));
+    assert_eq!(dropped(&request), ["stop"]);
+}
+
+#[test]
+fn a_temperature_above_one_is_clamped_and_named() {
+    let request = Request { temperature: Some(1.7), ..hi() };
+    assert_eq!(body(&request)["temperature"], 1.0);
+    assert_eq!(dropped(&request), ["temperature"]);
+    assert_eq!(body(&Request { temperature: Some(0.5), ..hi() })["temperature"], 0.5);
+}
+
+#[test]
+fn a_top_p_of_one_beside_a_temperature_says_nothing() {
+    let request = Request { temperature: Some(0.5), top_p: Some(1.0), ..hi() };
+    assert!(body(&request).get("top_p").is_none());
+    assert!(dropped(&request).is_empty());
+}
+
+#[test]
+fn several_answers_are_refused() {
+    assert_eq!(refused(&Request { n: Some(2), ..hi() }), "n");
+    assert!(write(&Request { n: Some(1), ..hi() }).is_ok());
+}
+
+#[test]
+fn penalties_are_refused_unless_they_do_nothing() {
+    assert_eq!(refused(&Request { frequency_penalty: Some(0.5), ..hi() }), "frequency_penalty");
+    assert_eq!(refused(&Request { presence_penalty: Some(-1.0), ..hi() }), "presence_penalty");
+    assert!(dropped(&Request { frequency_penalty: Some(0.0), ..hi() }).is_empty());
+}
+
+#[test]
+fn hints_without_words_are_named() {
+    let mut request = Request { seed: Some(7), dropped: vec!["store".to_owned()], ..hi() };
+    request.messages[0].name = Some("Ada".to_owned());
+    assert_eq!(dropped(&request), ["store", "messages.name", "seed"]);
+}
+
+#[test]
+fn schemas_are_carried_whole() {
+    let schema = r##"{"$defs":{"a":{"type":"string"}}, "type":"object","properties":{"x":{"$ref":"#/$defs/a"}}}"##;
+    let request = Request { tools: vec![tool(Some(schema))], ..hi() };
+    assert!(String::from_utf8(write(&request).unwrap().body).unwrap().contains(schema));
+}
+
+#[test]
+fn a_tool_without_parameters_gets_an_empty_schema() {
+    for parameters in [None, Some("{ }")] {
+        let request = Request { tools: vec![tool(parameters)], ..hi() };
+        assert_eq!(body(&request)["tools"][0]["input_schema"], json!({"type": "object", "properties": {}}));
+    }
+}
+
+#[test]
+fn tool_choices() {
+    let choices = [
+        (ToolChoice::Auto, json!({"type": "auto"})),
+        (ToolChoice::None, json!({"type": "none"})),
+        (ToolChoice::Required, json!({"type": "any"})),
+        (ToolChoice::Named("f".to_owned()), json!({"type": "tool", "name": "f"})),
+    ];
+    for (choice, expected) in choices {
+        let request = Request { tools: vec![tool(None)], tool_choice: Some(choice), ..hi() };
+        assert_eq!(body(&request)["tool_choice"], expected);
+    }
+    assert_eq!(refused(&Request { tool_choice: Some(ToolChoice::Required), ..hi() }), "tool_choice");
+    assert!(body(&Request { tool_choice: Some(ToolChoice::None), ..hi() }).get("tool_choice").is_none());
+}
+
+#[test]
+fn one_call_at_a_time_needs_a_tool_choice_and_tools() {
+    let mut request = Request { parallel_tool_calls: Some(false), ..hi() };
+    assert!(body(&request).get("tool_choice").is_none());
+    request.tools = vec![tool(None)];
+    assert_eq!(body(&request)["tool_choice"], json!({"type": "auto", "disable_parallel_tool_use": true}));
+    request.tool_choice = Some(ToolChoice::Required);
+    assert_eq!(body(&request)["tool_choice"], json!({"type": "any", "disable_parallel_tool_use": true}));
+    request.tool_choice = Some(ToolChoice::None);
+    assert_eq!(body(&request)["tool_choice"], json!({"type": "none"}));
+}
+
+fn effort(effort: &str) -> Request {
+    Request { reasoning: Some(Reasoning::Effort(effort.to_owned())), ..hi() }
+}
+
+#[test]
+fn efforts_become_budgets_and_leave_room_for_an_answer() {
+    for (word, budget) in [("minimal", 1024), ("low", 2048), ("medium", 8192), ("high", 16384), ("xhigh", 24576)] {
+        let body = body(&effort(word));
+        assert_eq!(body["thinking"], json!({"type": "enabled", "budget_tokens": budget}), "{word}");
+        assert_eq!(body["max_tokens"], budget + 4096);
+    }
+    assert_eq!(body(&effort("none"))["thinking"], json!({"type": "disabled"}));
+    assert_eq!(refused(&effort("extreme")), "reasoning_effort");
+}
+
+#[test]
+fn a_budget_stays_below_an_explicit_max_tokens() {
+    let roomy = Request { max_tokens: Some(10_000), ..effort("high") };
+    assert_eq!(body(&roomy)["thinking"]["budget_tokens"], 5000);
+    assert_eq!(body(&roomy)["max_tokens"], 10_000);
+    let tight = Request { max_tokens: Some(2047), ..effort("low") };
+    assert!(body(&tight).get("thinking").is_none());
+    assert_eq!(dropped(&tight), ["reasoning_effort"]);
+}
+
+#[test]
+fn other_wishes_for_reasoning_map_directly() {
+    let wish = |wish| Request { reasoning: Some(wish), max_tokens: Some(5000), ..hi() };
+    let budget = |budget| wish(Reasoning::Budget(budget));
+    assert_eq!(body(&budget(3000))["thinking"], json!({"type": "enabled", "budget_tokens": 3000}));
+    assert_eq!(body(&budget(9000))["thinking"]["budget_tokens"], 4999);
+    assert_eq!(dropped(&budget(9000)), ["thinking"]);
+    assert_eq!(body(&budget(10))["thinking"]["budget_tokens"], 1024);
+    assert_eq!(body(&wish(Reasoning::Adaptive))["thinking"], json!({"type": "adaptive"}));
+    assert_eq!(body(&wish(Reasoning::Disabled))["thinking"], json!({"type": "disabled"}));
+}
+
+#[test]
+fn thinking_excludes_other_sampling() {
+    let request = Request { temperature: Some(0.3), top_k: Some(5), top_p: Some(0.5), ..effort("low") };
+    let body = body(&request);
+    assert!(["temperature", "top_k", "top_p"].iter().all(|name| body.get(name).is_none()));
+    assert_eq!(dropped(&request), ["temperature", "top_p", "top_k"]);
+    assert!(dropped(&Request { temperature: Some(1.0), top_p: Some(0.96), ..effort("low") }).is_empty());
+}
+
+#[test]
+fn a_forced_call_excludes_thinking() {
+    let request = Request { tools: vec![tool(None)], tool_choice: Some(ToolChoice::Required), ..effort("low") };
+    assert!(body(&request).get("thinking").is_none());
+    assert_eq!(dropped(&request), ["reasoning_effort"]);
+}
+
+#[test]
+fn thinking_is_left_out_where_the_history_lost_it() {
+    let history = |parts| {
+        let mut request = effort("low");
+        request.messages.extend([message(Role::Assistant, parts), result("a", vec![words("1")])]);
+        request
+    };
+    let lost = history(vec![call("a", "{}")]);
+    assert!(body(&lost).get("thinking").is_none());
+    assert_eq!(dropped(&lost), ["reasoning_effort"]);
+    let sealed = Part::Thinking { text: "Hm".to_owned(), signature: Some("s".to_owned()) };
+    assert!(body(&history(vec![sealed, call("a", "{}")])).get("thinking").is_some());
+    let mut prefill = effort("low");
+    prefill.messages.push(says(Role::Assistant, "Well"));
+    assert!(body(&prefill).get("thinking").is_none());
+}
+
+#[test]
+fn thinking_in_the_history_is_unchanged_and_before_calls() {
+    let request = chat(vec![
+        says(Role::User, "Hi"),
+        message(
+            Role::Assistant,
+            vec![
+                call("a", "{}"),
+                Part::Thinking { text: " Hm ".to_owned(), signature: Some("sig".to_owned()) },
+                Part::RedactedThinking { data: "xyz".to_owned() },
+            ],
+        ),
+    ]);
+    let content = &body(&request)["messages"][1]["content"];
+    assert_eq!(content[0], json!({"type": "thinking", "thinking": " Hm ", "signature": "sig"}));
+    assert_eq!(content[1], json!({"type": "redacted_thinking", "data": "xyz"}));
+    assert_eq!(content[2]["type"], "tool_use");
+}
+
+#[test]
+fn thinking_without_a_signature_cannot_be_sent() {
+    let parts = vec![Part::Thinking { text: "Hm".to_owned(), signature: None }, words("Hello")];
+    let request = chat(vec![says(Role::User, "Hi"), message(Role::Assistant, parts), says(Role::User, "Bye")]);
+    assert_eq!(body(&request)["messages"][1]["content"], "Hello");
+    assert_eq!(dropped(&request), ["messages.reasoning_content"]);
+}
+
+#[test]
+fn a_schema_for_the_answer_is_an_output_format() {
+    let schema = Json::parse(r#"{"type":"object","additionalProperties":false}"#).unwrap();
+    let output = OutputFormat::JsonSchema { name: "a".to_owned(), description: None, schema, strict: Some(true) };
+    let body = body(&Request { output: Some(output), ..hi() });
+    let expected =
+        json!({"format": {"type": "json_schema", "schema": {"type": "object", "additionalProperties": false}}});
+    assert_eq!(body["output_config"], expected);
+}
+
+#[test]
+fn any_json_object_is_asked_for_in_system_and_named() {
+    let request = Request { output: Some(OutputFormat::JsonObject), ..hi() };
+    assert!(body(&request)["system"].as_str().unwrap().contains("JSON object"));
+    assert_eq!(dropped(&request), ["response_format"]);
+}
+
+#[test]
+fn the_end_user_is_metadata() {
+    let body = body(&Request { user: Some("u1".to_owned()), ..hi() });
+    assert_eq!(body["metadata"], json!({"user_id": "u1"}));
+}
+
+#[test]
+fn service_tiers() {
+    let tier = |tier: &str| Request { service_tier: Some(tier.to_owned()), ..hi() };
+    assert_eq!(body(&tier("auto"))["service_tier"], "auto");
+    assert_eq!(body(&tier("default"))["service_tier"], "standard_only");
+    assert!(body(&tier("flex")).get("service_tier").is_none());
+    assert_eq!(dropped(&tier("flex")), ["service_tier"]);
+}
+
+#[test]
+fn call_ids_keep_to_anthropics_letters_and_still_match() {
+    let body = body(&chat(vec![
+        says(Role::User, "Hi"),
+        message(Role::Assistant, vec![call("functions.f:0", "{}")]),
+        result("functions.f:0", vec![words("1")]),
+    ]));
+    assert_eq!(body["messages"][1]["content"][0]["id"], "functions_f_0");
+    assert_eq!(body["messages"][2]["content"][0]["tool_use_id"], "functions_f_0");
+}
+
+#[test]
+fn content_that_a_role_cannot_have_is_refused() {
+    let image = || picture(base64("image/png"));
+    assert_eq!(refused(&chat(vec![message(Role::System, vec![image()])])), "messages[0].content[0]");
+    assert_eq!(refused(&chat(vec![message(Role::Assistant, vec![image()])])), "messages[0].content[0]");
+    assert_eq!(refused(&chat(vec![message(Role::User, vec![call("a", "{}")])])), "messages[0].content[0]");
+}

@@ -1,0 +1,75 @@
+//! Anthropic's `usage`, whose `input_tokens` exclude what was read from and written to a cache; ours includes both.
+
+use serde::{Deserialize, Serialize};
+
+use crate::conversation::Usage;
+
+/// `usage` as it came: every field may be missing, and a missing one keeps what was known.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct UsageIn {
+    input_tokens: Option<u64>,
+    cache_creation_input_tokens: Option<u64>,
+    cache_read_input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    output_tokens_details: Option<Details>,
+    /// The class of service that was given.
+    pub(super) service_tier: Option<String>,
+}
+
+/// What `output_tokens` are made of.
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize)]
+struct Details {
+    #[serde(default)]
+    thinking_tokens: Option<u64>,
+}
+
+impl UsageIn {
+    /// Counters are cumulative over a stream: those that `newer` has replace ours.
+    pub(super) fn update(&mut self, newer: &Self) {
+        self.input_tokens = newer.input_tokens.or(self.input_tokens);
+        self.cache_creation_input_tokens = newer.cache_creation_input_tokens.or(self.cache_creation_input_tokens);
+        self.cache_read_input_tokens = newer.cache_read_input_tokens.or(self.cache_read_input_tokens);
+        self.output_tokens = newer.output_tokens.or(self.output_tokens);
+        self.output_tokens_details = newer.output_tokens_details.or(self.output_tokens_details);
+    }
+
+    /// In our inclusive terms.
+    pub(super) fn inclusive(&self) -> Usage {
+        let cached = self.cache_read_input_tokens.unwrap_or(0);
+        let cache_write = self.cache_creation_input_tokens.unwrap_or(0);
+        Usage {
+            input: self.input_tokens.unwrap_or(0).saturating_add(cached).saturating_add(cache_write),
+            cached,
+            cache_write,
+            output: self.output_tokens.unwrap_or(0),
+            reasoning: self.output_tokens_details.and_then(|details| details.thinking_tokens).unwrap_or(0),
+        }
+    }
+}
+
+/// `usage` as we write it.
+#[derive(Debug, Serialize)]
+pub(super) struct UsageOut<'a> {
+    input_tokens: u64,
+    cache_creation_input_tokens: u64,
+    cache_read_input_tokens: u64,
+    output_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_tokens_details: Option<Details>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_tier: Option<&'a str>,
+}
+
+impl<'a> UsageOut<'a> {
+    /// The cache's share is taken out of the input again.
+    pub(super) fn of(usage: &Usage, service_tier: Option<&'a str>) -> Self {
+        Self {
+            input_tokens: usage.input.saturating_sub(usage.cached).saturating_sub(usage.cache_write),
+            cache_creation_input_tokens: usage.cache_write,
+            cache_read_input_tokens: usage.cached,
+            output_tokens: usage.output,
+            output_tokens_details: (usage.reasoning > 0).then_some(Details { thinking_tokens: Some(usage.reasoning) }),
+            service_tier,
+        }
+    }
+}

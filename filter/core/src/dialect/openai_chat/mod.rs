@@ -1,0 +1,116 @@
+//! OpenAI's chat completions, as a client speaks it to us and as we speak it to a provider.
+//!
+//! What a client sees is OpenAI's shape to the letter; what a provider sends may be any compatible server's, and is read
+//! with patience ([`loose`]). Requests are read without any: a field that is not in [`fields`](table::FIELDS) is refused,
+//! for a translated request must not lose what we do not know.
+//!
+//! Beyond OpenAI's own fields the dialect reads and writes what compatible clients already know:
+//! - `reasoning_content` on messages and deltas carries reasoning, never `content`.
+//! - `thinking_blocks` on messages and deltas carries reasoning that must come back unchanged, as LiteLLM's clients know
+//!   it: `[{"type":"thinking","thinking","signature"},{"type":"redacted_thinking","data"}]`. In a stream each item is a
+//!   whole block, so a client collects them and sends them back with its next request.
+//! - `cache_control` on content parts, messages and tools is Anthropic's caching mark.
+//! - `thinking` and `top_k` in a request are Anthropic's parameters of that name.
+
+use super::{Dialect, Fate, Glance, Opening, StreamPeeker, StreamReader, StreamWriter, Written};
+use crate::conversation::{Request, Response};
+use crate::error::ApiError;
+
+mod error;
+mod loose;
+mod message;
+mod out;
+mod parts;
+mod peek;
+mod request;
+mod response;
+mod stream_read;
+mod stream_write;
+mod table;
+mod tools;
+mod usage;
+mod words;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+/// OpenAI chat completions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenAiChat;
+
+/// How a server that speaks this dialect departs from OpenAI, as far as a translated request must know. The default is
+/// OpenAI itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Variation {
+    /// It takes `cache_control`, `thinking_blocks`, `thinking`, `top_k`, and images in tool messages, as LiteLLM and
+    /// OpenRouter do. OpenAI answers 400 to them, so without this they are left out or expressed otherwise.
+    pub extensions: bool,
+    /// It knows `max_tokens` and not `max_completion_tokens`.
+    pub old_max_tokens: bool,
+    /// It answers 400 to `stream_options`; its streams then hold the usage it likes to give.
+    pub no_stream_options: bool,
+}
+
+impl OpenAiChat {
+    /// As [`Dialect::write_request`], for a server that departs from OpenAI.
+    pub fn write_request_for(&self, variation: Variation, request: &Request, model: &str) -> Result<Written, ApiError> {
+        write::write(request, model, variation)
+    }
+}
+
+impl Dialect for OpenAiChat {
+    fn name(&self) -> &'static str {
+        "openai_chat"
+    }
+
+    fn fields(&self) -> &'static [(&'static str, Fate)] {
+        table::FIELDS
+    }
+
+    fn path(&self, _model: &str, _stream: bool) -> String {
+        "/chat/completions".to_owned()
+    }
+
+    fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
+        request::read(body)
+    }
+
+    fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError> {
+        write::write(request, model, Variation::default())
+    }
+
+    fn read_response(&self, body: &[u8]) -> Result<Response, ApiError> {
+        response::read(body)
+    }
+
+    fn write_response(&self, response: &Response, now: u64) -> Vec<u8> {
+        response::write(response, now)
+    }
+
+    fn read_error(&self, status: u16, body: &[u8]) -> ApiError {
+        error::read(status, body)
+    }
+
+    fn write_error(&self, error: &ApiError) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
+        error::write(error, &mut out);
+        out
+    }
+
+    fn stream_reader(&self) -> Box<dyn StreamReader> {
+        Box::<stream_read::Reader>::default()
+    }
+
+    fn stream_writer(&self, opening: Opening) -> Box<dyn StreamWriter> {
+        Box::new(stream_write::Writer::new(opening))
+    }
+
+    fn stream_peeker(&self) -> Box<dyn StreamPeeker> {
+        Box::<peek::Peeker>::default()
+    }
+
+    fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError> {
+        peek::response(body)
+    }
+}

@@ -1,0 +1,71 @@
+//! JSON that is written, and the pieces that requests and answers share.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use crate::conversation::Part;
+
+/// Appends `value` as JSON. Writing to memory cannot fail, and nothing we write has keys that are not texts.
+pub(super) fn json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    serde_json::to_writer(out, value).unwrap_or_default();
+}
+
+/// One of `thinking_blocks`.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum Block<'a> {
+    Thinking {
+        thinking: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        signature: Option<&'a str>,
+    },
+    RedactedThinking {
+        data: &'a str,
+    },
+}
+
+impl<'a> Block<'a> {
+    /// The block that `part` is, if it is one.
+    pub fn of(part: &'a Part) -> Option<Self> {
+        match part {
+            Part::Thinking { text, signature } => {
+                Some(Self::Thinking { thinking: text, signature: signature.as_deref() })
+            }
+            Part::RedactedThinking { data } => Some(Self::RedactedThinking { data }),
+            _ => None,
+        }
+    }
+}
+
+/// A tool call, whole.
+#[derive(Debug, Serialize)]
+pub(super) struct Call<'a> {
+    id: &'a str,
+    r#type: &'static str,
+    function: Function<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct Function<'a> {
+    name: &'a str,
+    arguments: &'a str,
+}
+
+impl<'a> Call<'a> {
+    /// The call that `part` is, if it is one. Clients parse the arguments: none are an empty object.
+    pub fn of(part: &'a Part) -> Option<Self> {
+        let Part::ToolCall { id, name, arguments } = part else { return None };
+        let arguments = if arguments.is_empty() { "{}" } else { arguments };
+        Some(Self { id, r#type: "function", function: Function { name, arguments } })
+    }
+}
+
+/// Joins texts, borrowing when there is one.
+pub(super) fn joined<'a>(mut texts: impl Iterator<Item = &'a str>) -> Option<Cow<'a, str>> {
+    let mut text = Cow::Borrowed(texts.next()?);
+    for more in texts {
+        text.to_mut().push_str(more);
+    }
+    Some(text)
+}

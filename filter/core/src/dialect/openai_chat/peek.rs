@@ -1,0 +1,170 @@
+//! Looks at answers that pass unchanged: the model, the usage, what can be seen, and what failed. Skips all the rest.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::loose::{Filled, Text};
+use super::stream_read::{Groq, failure};
+use super::{error, usage, words};
+use crate::dialect::{Glance, Seen, StreamPeeker};
+use crate::error::ApiError;
+use crate::framing::sse;
+
+#[derive(Deserialize)]
+struct Chunk<'a> {
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    model: Text<'a>,
+    #[serde(default)]
+    choices: Choices,
+    #[serde(default)]
+    usage: Option<usage::Seen>,
+    #[serde(default)]
+    x_groq: Option<Groq>,
+}
+
+/// The choices, folded into what matters of them.
+#[derive(Default)]
+struct Choices {
+    any: bool,
+    content: bool,
+    failed: Option<ApiError>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(default)]
+    delta: Option<Delta>,
+    #[serde(default)]
+    text: Filled,
+    #[serde(borrow, default)]
+    finish_reason: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct Delta {
+    #[serde(default)]
+    content: Filled,
+    #[serde(default)]
+    reasoning_content: Filled,
+    #[serde(default)]
+    reasoning: Filled,
+    #[serde(default)]
+    refusal: Filled,
+    #[serde(default)]
+    tool_calls: Filled,
+    #[serde(default)]
+    function_call: Filled,
+    #[serde(default)]
+    thinking_blocks: Filled,
+}
+
+impl Delta {
+    fn is_content(&self) -> bool {
+        self.content.0
+            || self.tool_calls.0
+            || self.reasoning_content.0
+            || self.reasoning.0
+            || self.refusal.0
+            || self.thinking_blocks.0
+            || self.function_call.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Choices {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fold;
+        impl<'de> Visitor<'de> for Fold {
+            type Value = Choices;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of choices")
+            }
+
+            fn visit_unit<E>(self) -> Result<Choices, E> {
+                Ok(Choices::default())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Choices, A::Error> {
+                let mut choices = Choices::default();
+                while let Some(choice) = seq.next_element::<Choice<'de>>()? {
+                    choices.any = true;
+                    let ended = !choice.finish_reason.is_empty();
+                    choices.content |= ended || choice.text.0 || choice.delta.is_some_and(|delta| delta.is_content());
+                    if ended && choices.failed.is_none() {
+                        choices.failed = words::finish(&choice.finish_reason.0).err();
+                    }
+                }
+                Ok(choices)
+            }
+        }
+        deserializer.deserialize_any(Fold)
+    }
+}
+
+/// The stream's peeker.
+#[derive(Debug, Default)]
+pub(super) struct Peeker {
+    glance: Glance,
+}
+
+impl StreamPeeker for Peeker {
+    fn peek(&mut self, event: &sse::Event<'_>) -> Seen {
+        if event.is_silent() {
+            return Seen::Other;
+        }
+        let data = event.data.trim_ascii();
+        if data == b"[DONE]" {
+            return Seen::End;
+        }
+        let chunk: Chunk<'_> = match serde_json::from_slice(data) {
+            Ok(chunk) => chunk,
+            Err(error) => return Seen::Failed(error::unreadable(&error)),
+        };
+        let usage = note(&mut self.glance, &chunk);
+        if let Some(error) = failure(event, data, chunk.error).or(chunk.choices.failed) {
+            return Seen::Failed(error);
+        }
+        match (chunk.choices.any, chunk.choices.content) {
+            (_, true) => Seen::Content,
+            (false, _) if usage => Seen::UsageAlone,
+            _ => Seen::Other,
+        }
+    }
+
+    fn glance(&self) -> &Glance {
+        &self.glance
+    }
+}
+
+/// Keeps what is to be accounted for; tells whether `chunk` held usage.
+fn note(glance: &mut Glance, chunk: &Chunk<'_>) -> bool {
+    if glance.model.is_none() && !chunk.model.is_empty() {
+        glance.model = Some(chunk.model.0.clone().into_owned());
+    }
+    let usage = chunk.usage.as_ref().and_then(usage::Seen::read);
+    let usage = usage.or_else(|| chunk.x_groq.as_ref()?.usage.as_ref()?.read());
+    glance.usage = usage.or(glance.usage);
+    usage.is_some()
+}
+
+/// Looks at a whole answer.
+pub(super) fn response(body: &[u8]) -> Result<Glance, ApiError> {
+    let answer: Chunk<'_> = serde_json::from_slice(body).map_err(|error| error::unreadable(&error))?;
+    if let Some(raw) = answer.error {
+        return Err(error::inside(raw.get().as_bytes()));
+    }
+    let mut glance = Glance::default();
+    note(&mut glance, &answer);
+    if let Some(error) = answer.choices.failed {
+        return Err(error);
+    }
+    if !answer.choices.any {
+        return Err(ApiError::bad_answer("The provider's answer holds no choices."));
+    }
+    Ok(glance)
+}

@@ -1,0 +1,217 @@
+//! Writes a stream of chunks in OpenAI's shape, straight into the output.
+//!
+//! Empty pieces are not written. Usage is kept, and written once before the terminator when the client asked for it. A
+//! seal of reasoning is kept until its block is whole, and then written with the reasoning it seals (`thinking_blocks`).
+//! A tool call that ends without arguments gets `{}`, because clients parse them.
+
+use super::{error, out, usage, words};
+use crate::conversation::{StreamEvent, Usage};
+use crate::dialect::{Opening, StreamWriter};
+
+/// The writer.
+#[derive(Debug)]
+pub(super) struct Writer {
+    opening: Opening,
+    /// Every chunk's beginning, up to its choices.
+    head: Vec<u8>,
+    choices: Vec<State>,
+    usage: Option<Usage>,
+    ended: bool,
+}
+
+/// What is kept of one choice.
+#[derive(Debug, Default)]
+struct State {
+    number: u32,
+    /// Reasoning since the last seal.
+    thinking: String,
+    /// The seal so far.
+    signature: String,
+    /// Calls whose arguments have not begun.
+    bare: Vec<u32>,
+}
+
+/// One piece of a delta: `{"name":"text"}`.
+fn piece(name: &str, text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+    out::json(out, text);
+    out.push(b'}');
+}
+
+impl Writer {
+    pub fn new(opening: Opening) -> Self {
+        let mut writer = Self { opening, head: Vec::new(), choices: Vec::new(), usage: None, ended: false };
+        writer.set_head("", "");
+        writer
+    }
+
+    fn set_head(&mut self, id: &str, model: &str) {
+        let model = if model.is_empty() { &self.opening.model } else { model };
+        let head = &mut self.head;
+        head.clear();
+        head.extend_from_slice(b"data: {\"id\":");
+        out::json(head, id);
+        head.extend_from_slice(b",\"object\":\"chat.completion.chunk\",\"created\":");
+        out::json(head, &self.opening.now);
+        head.extend_from_slice(b",\"model\":");
+        out::json(head, model);
+        head.extend_from_slice(b",\"choices\":[");
+    }
+
+    /// One chunk of one choice, with the delta that `delta` writes.
+    fn chunk(&self, choice: u32, finish: Option<&str>, out: &mut Vec<u8>, delta: impl FnOnce(&mut Vec<u8>)) {
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(b"{\"index\":");
+        out::json(out, &choice);
+        out.extend_from_slice(b",\"delta\":");
+        delta(out);
+        out.extend_from_slice(b",\"logprobs\":null,\"finish_reason\":");
+        out::json(out, &finish);
+        let tail: &[u8] = if self.opening.include_usage { b"}],\"usage\":null}\n\n" } else { b"}]}\n\n" };
+        out.extend_from_slice(tail);
+    }
+
+    fn text(&mut self, choice: u32, name: &str, text: &str, out: &mut Vec<u8>) {
+        if !text.is_empty() {
+            self.begin(choice, out);
+            self.chunk(choice, None, out, |out| piece(name, text, out));
+        }
+    }
+
+    /// A choice's first chunk names the role.
+    fn begin(&mut self, choice: u32, out: &mut Vec<u8>) -> Option<&mut State> {
+        let index = self.choices.iter().position(|state| state.number == choice).unwrap_or(self.choices.len());
+        if index == self.choices.len() {
+            self.choices.push(State { number: choice, ..State::default() });
+            self.chunk(choice, None, out, |out| out.extend_from_slice(br#"{"role":"assistant","content":""}"#));
+        }
+        self.choices.get_mut(index)
+    }
+
+    fn arguments(&self, choice: u32, call: u32, json: &str, out: &mut Vec<u8>) {
+        self.chunk(choice, None, out, |out| {
+            out.extend_from_slice(b"{\"tool_calls\":[{\"index\":");
+            out::json(out, &call);
+            out.extend_from_slice(b",\"function\":");
+            piece("arguments", json, out);
+            out.extend_from_slice(b"}]}");
+        });
+    }
+
+    fn block(&self, choice: u32, block: &out::Block<'_>, out: &mut Vec<u8>) {
+        self.chunk(choice, None, out, |out| {
+            out.extend_from_slice(b"{\"thinking_blocks\":[");
+            out::json(out, block);
+            out.extend_from_slice(b"]}");
+        });
+    }
+
+    /// Writes the blocks whose seals are whole, because something else than more of them has come.
+    fn seal(&mut self, out: &mut Vec<u8>) {
+        for index in 0..self.choices.len() {
+            let Some(state) = self.choices.get_mut(index).filter(|state| !state.signature.is_empty()) else { continue };
+            let (thinking, signature) = (std::mem::take(&mut state.thinking), std::mem::take(&mut state.signature));
+            let number = state.number;
+            let block = out::Block::Thinking { thinking: &thinking, signature: Some(&signature) };
+            self.block(number, &block, out);
+        }
+    }
+
+    fn tool_call(&mut self, choice: u32, call: u32, id: &str, name: &str, out: &mut Vec<u8>) {
+        if let Some(state) = self.begin(choice, out) {
+            state.bare.push(call);
+        }
+        self.chunk(choice, None, out, |out| {
+            out.extend_from_slice(b"{\"tool_calls\":[{\"index\":");
+            out::json(out, &call);
+            out.extend_from_slice(b",\"id\":");
+            out::json(out, id);
+            out.extend_from_slice(b",\"type\":\"function\",\"function\":{\"name\":");
+            out::json(out, name);
+            out.extend_from_slice(b",\"arguments\":\"\"}}]}");
+        });
+    }
+
+    fn finish(&mut self, choice: u32, reason: &str, out: &mut Vec<u8>) {
+        let bare = self.begin(choice, out).map(|state| std::mem::take(&mut state.bare)).unwrap_or_default();
+        for call in bare {
+            self.arguments(choice, call, "{}", out);
+        }
+        self.chunk(choice, Some(reason), out, |out| out.extend_from_slice(b"{}"));
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        if let Some(usage) = self.usage.filter(|_| self.opening.include_usage) {
+            out.extend_from_slice(&self.head);
+            out.extend_from_slice(b"],\"usage\":");
+            out::json(out, &usage::Shown::from(usage));
+            out.extend_from_slice(b"}\n\n");
+        }
+        out.extend_from_slice(b"data: [DONE]\n\n");
+        self.ended = true;
+    }
+}
+
+impl StreamWriter for Writer {
+    fn write(&mut self, event: &StreamEvent, out: &mut Vec<u8>) {
+        if self.ended {
+            return;
+        }
+        match event {
+            StreamEvent::Signature { .. } | StreamEvent::Error(_) => {}
+            _ => self.seal(out),
+        }
+        match event {
+            StreamEvent::Start { id, model } => {
+                if self.choices.is_empty() {
+                    self.set_head(id, model);
+                    self.begin(0, out);
+                }
+            }
+            StreamEvent::Text { choice, text } => {
+                // What was not sealed by now will not be.
+                if let Some(state) = self.begin(*choice, out) {
+                    state.thinking.clear();
+                }
+                self.text(*choice, "content", text, out);
+            }
+            StreamEvent::Refusal { choice, text } => self.text(*choice, "refusal", text, out),
+            StreamEvent::Thinking { choice, text } => {
+                if let Some(state) = self.begin(*choice, out) {
+                    state.thinking.push_str(text);
+                }
+                self.text(*choice, "reasoning_content", text, out);
+            }
+            StreamEvent::Signature { choice, signature } => {
+                if let Some(state) = self.begin(*choice, out) {
+                    state.signature.push_str(signature);
+                }
+            }
+            StreamEvent::RedactedThinking { choice, data } => {
+                self.begin(*choice, out);
+                self.block(*choice, &out::Block::RedactedThinking { data }, out);
+            }
+            StreamEvent::ToolCall { choice, call, id, name } => self.tool_call(*choice, *call, id, name, out),
+            StreamEvent::Arguments { choice, call, json } => {
+                if !json.is_empty() {
+                    if let Some(state) = self.begin(*choice, out) {
+                        state.bare.retain(|bare| bare != call);
+                    }
+                    self.arguments(*choice, *call, json, out);
+                }
+            }
+            StreamEvent::Finish { choice, finish } => self.finish(*choice, words::finish_reason(*finish), out),
+            StreamEvent::Usage(usage) => self.usage = Some(*usage),
+            StreamEvent::Ping => out.extend_from_slice(b": ping\n\n"),
+            StreamEvent::Error(error) => {
+                out.extend_from_slice(b"data: ");
+                error::write(error, out);
+                out.extend_from_slice(b"\n\n");
+                self.ended = true;
+            }
+            StreamEvent::End => self.end(out),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Why an answer ended, in the words of OpenAI and of the servers that are like it.
+
+use crate::conversation::Finish;
+use crate::error::{ApiError, ErrorKind};
+
+/// A `finish_reason`; words that mean the provider failed are errors, and words that nobody knows are a stop.
+pub(super) fn finish(word: &str) -> Result<Finish, ApiError> {
+    Ok(match word {
+        "length" | "model_length" | "max_tokens" => Finish::Length,
+        "tool_calls" | "function_call" | "tool_use" => Finish::ToolCalls,
+        "content_filter" => Finish::ContentFilter,
+        "error" => return Err(ApiError::new(502, ErrorKind::Server, "The provider failed while it answered.")),
+        "insufficient_system_resource" => {
+            let message = "The provider ran out of resources while it answered.";
+            return Err(ApiError::new(503, ErrorKind::Overloaded, message));
+        }
+        _ => Finish::Stop,
+    })
+}
+
+/// The word that clients know.
+pub(super) fn finish_reason(finish: Finish) -> &'static str {
+    match finish {
+        Finish::Stop => "stop",
+        Finish::Length => "length",
+        Finish::ToolCalls => "tool_calls",
+        Finish::ContentFilter => "content_filter",
+    }
+}

@@ -1,0 +1,466 @@
+//! Writes a request for a provider: OpenAI, or a server like it as its [`Variation`] says.
+//!
+//! Where a message holds what OpenAI's cannot: the result of a tool call becomes a message of its own; pictures and
+//! documents in it follow the results in a user message; earlier reasoning, caching marks, `top_k` and a tool's error
+//! flag are left out and named in [`Written::dropped`]. A thinking budget becomes an effort: up to 4,096 tokens `low`, up
+//! to 16,384 `medium`, beyond `high`. A streamed request always asks for usage, since the gateway accounts for it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use super::out::{self, Block, Call};
+use super::{Variation, table};
+use crate::conversation::{
+    CacheMark, Json, Message, OutputFormat, Part, Reasoning, Request, Role, Source, Tool, ToolChoice,
+};
+use crate::dialect::Written;
+use crate::error::ApiError;
+
+#[derive(Serialize)]
+struct Body<'a> {
+    model: &'a str,
+    messages: Vec<MessageOut<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<ToolOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<ChoiceOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parallel_tool_calls: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_format: Option<FormatOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_k: Option<u64>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    stop: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frequency_penalty: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presence_penalty: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_effort: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking: Option<ThinkingOut>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_tier: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum ThinkingOut {
+    Enabled { budget_tokens: u64 },
+    Disabled,
+    Adaptive,
+}
+
+#[derive(Serialize, Default)]
+struct MessageOut<'a> {
+    role: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_call_id: Option<&'a str>,
+    content: Option<ContentOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    thinking_blocks: Vec<Block<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<Call<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_control: Option<MarkOut<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ContentOut<'a> {
+    Text(&'a str),
+    Parts(Vec<PartOut<'a>>),
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum PartOut<'a> {
+    Text {
+        text: Cow<'a, str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<MarkOut<'a>>,
+    },
+    ImageUrl {
+        image_url: ImageOut<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<MarkOut<'a>>,
+    },
+    File {
+        file: FileOut<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<MarkOut<'a>>,
+    },
+    Refusal {
+        refusal: &'a str,
+    },
+}
+
+#[derive(Serialize)]
+struct ImageOut<'a> {
+    url: Url<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct FileOut<'a> {
+    filename: &'a str,
+    file_data: Url<'a>,
+}
+
+/// An address, or a data URI that is put together as it is written.
+struct Url<'a>(&'a Source);
+
+impl fmt::Display for Url<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Source::Url(url) => f.write_str(url),
+            Source::Base64 { media_type, data } => write!(f, "data:{media_type};base64,{data}"),
+        }
+    }
+}
+
+impl Serialize for Url<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[derive(Serialize)]
+struct MarkOut<'a> {
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ToolOut<'a> {
+    r#type: &'static str,
+    function: FunctionOut<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_control: Option<MarkOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct FunctionOut<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameters: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strict: Option<bool>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ChoiceOut<'a> {
+    Word(&'static str),
+    Named { r#type: &'static str, function: NameOut<'a> },
+}
+
+#[derive(Serialize)]
+struct NameOut<'a> {
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum FormatOut<'a> {
+    JsonObject,
+    JsonSchema { json_schema: SchemaOut<'a> },
+}
+
+#[derive(Serialize)]
+struct SchemaOut<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    schema: &'a Json,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strict: Option<bool>,
+}
+
+/// Writes `request` under the provider's name for the model.
+pub(super) fn write(request: &Request, model: &str, variation: Variation) -> Result<Written, ApiError> {
+    let mut writer = Writer { variation, dropped: Vec::new(), carried: Vec::new(), messages: Vec::new() };
+    for (index, message) in request.messages.iter().enumerate() {
+        writer.message(message).map_err(|word| {
+            let path = format!("messages[{index}].content");
+            ApiError {
+                message: format!("'{path}' holds {word} that the provider has no place for."),
+                ..table::refused(&path)
+            }
+        })?;
+    }
+    writer.flush();
+    let tools = request.tools.iter().map(|tool| writer.tool(tool)).collect();
+    let (reasoning_effort, thinking) = writer.reasoning(request.reasoning.as_ref());
+    let top_k = writer.extension(request.top_k, "top_k");
+    let (newer, older) = if variation.old_max_tokens { (None, request.max_tokens) } else { (request.max_tokens, None) };
+    let body = Body {
+        model,
+        tools,
+        tool_choice: request.tool_choice.as_ref().map(choice),
+        parallel_tool_calls: request.parallel_tool_calls,
+        response_format: request.output.as_ref().map(format),
+        max_completion_tokens: newer,
+        max_tokens: older,
+        temperature: request.temperature,
+        top_p: request.top_p,
+        top_k,
+        stop: &request.stop,
+        seed: request.seed,
+        frequency_penalty: request.frequency_penalty,
+        presence_penalty: request.presence_penalty,
+        n: request.n,
+        reasoning_effort,
+        thinking,
+        user: request.user.as_deref(),
+        service_tier: request.service_tier.as_deref(),
+        stream: request.stream.then_some(true),
+        stream_options: (request.stream && !variation.no_stream_options)
+            .then_some(StreamOptions { include_usage: true }),
+        messages: writer.messages,
+    };
+    let mut written = Vec::with_capacity(1024);
+    out::json(&mut written, &body);
+    Ok(Written { body: written, dropped: writer.dropped })
+}
+
+fn choice(choice: &ToolChoice) -> ChoiceOut<'_> {
+    match choice {
+        ToolChoice::Auto => ChoiceOut::Word("auto"),
+        ToolChoice::None => ChoiceOut::Word("none"),
+        ToolChoice::Required => ChoiceOut::Word("required"),
+        ToolChoice::Named(name) => ChoiceOut::Named { r#type: "function", function: NameOut { name } },
+    }
+}
+
+fn format(output: &OutputFormat) -> FormatOut<'_> {
+    match output {
+        OutputFormat::JsonObject => FormatOut::JsonObject,
+        OutputFormat::JsonSchema { name, description, schema, strict } => FormatOut::JsonSchema {
+            json_schema: SchemaOut { name, description: description.as_deref(), schema, strict: *strict },
+        },
+    }
+}
+
+fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::System => "system",
+        Role::Developer => "developer",
+        Role::User => "user",
+        Role::Assistant => "assistant",
+        Role::Tool => "tool",
+    }
+}
+
+/// OpenAI wants a name for every file.
+fn file_name<'a>(name: Option<&'a str>, source: &Source) -> &'a str {
+    let media_type = match source {
+        Source::Base64 { media_type, .. } => media_type.as_str(),
+        Source::Url(_) => "",
+    };
+    name.unwrap_or(match media_type {
+        "application/pdf" => "document.pdf",
+        "text/plain" => "document.txt",
+        _ => "document",
+    })
+}
+
+/// What gathers while messages are written.
+struct Writer<'a> {
+    variation: Variation,
+    dropped: Vec<String>,
+    messages: Vec<MessageOut<'a>>,
+    /// Pictures and documents of tool results, for the user message after the last of them.
+    carried: Vec<PartOut<'a>>,
+}
+
+/// Names what a message cannot hold.
+type Misplaced = &'static str;
+
+impl<'a> Writer<'a> {
+    /// `value` where the server takes it; otherwise it is named as dropped.
+    fn extension<T>(&mut self, value: Option<T>, name: &str) -> Option<T> {
+        if value.is_none() || self.variation.extensions {
+            return value;
+        }
+        self.drop(name);
+        None
+    }
+
+    fn drop(&mut self, name: &str) {
+        if !self.dropped.iter().any(|known| known == name) {
+            self.dropped.push(name.to_owned());
+        }
+    }
+
+    fn mark(&mut self, mark: &'a Option<CacheMark>) -> Option<MarkOut<'a>> {
+        let mark = self.extension(mark.as_ref(), "cache_control")?;
+        Some(MarkOut { r#type: "ephemeral", ttl: mark.ttl.as_deref() })
+    }
+
+    fn tool(&mut self, tool: &'a Tool) -> ToolOut<'a> {
+        ToolOut {
+            r#type: "function",
+            function: FunctionOut {
+                name: &tool.name,
+                description: tool.description.as_deref(),
+                parameters: tool.parameters.as_ref(),
+                strict: tool.strict,
+            },
+            cache_control: self.mark(&tool.cache),
+        }
+    }
+
+    fn reasoning(&mut self, reasoning: Option<&'a Reasoning>) -> (Option<&'a str>, Option<ThinkingOut>) {
+        match reasoning {
+            None => (None, None),
+            Some(Reasoning::Effort(effort)) => (Some(effort), None),
+            Some(Reasoning::Budget(budget_tokens)) if self.variation.extensions => {
+                (None, Some(ThinkingOut::Enabled { budget_tokens: *budget_tokens }))
+            }
+            Some(Reasoning::Budget(..=4096)) => (Some("low"), None),
+            Some(Reasoning::Budget(..=16384)) => (Some("medium"), None),
+            Some(Reasoning::Budget(_)) => (Some("high"), None),
+            // Models that cannot reason answer 400 to any effort, and most that can know no `none`.
+            Some(Reasoning::Disabled) => (None, self.extension(Some(ThinkingOut::Disabled), "thinking")),
+            // As the model sees fit is what happens without a word.
+            Some(Reasoning::Adaptive) => (None, self.variation.extensions.then_some(ThinkingOut::Adaptive)),
+        }
+    }
+
+    fn message(&mut self, message: &'a Message) -> Result<(), Misplaced> {
+        let mut out = MessageOut { role: role_word(message.role), name: message.name.as_deref(), ..Default::default() };
+        let mut spoken = Vec::new();
+        let mut results = false;
+        for part in &message.parts {
+            match part {
+                Part::ToolResult { call, content, is_error, cache } => {
+                    results = true;
+                    if *is_error {
+                        self.drop("is_error");
+                    }
+                    let cache_control = self.mark(cache);
+                    let content = Some(self.result(call, content)?);
+                    let name = message.name.as_deref().filter(|_| message.role == Role::Tool);
+                    let tool_call_id = Some(call.as_str());
+                    let result =
+                        MessageOut { role: "tool", name, tool_call_id, content, cache_control, ..Default::default() };
+                    self.messages.push(result);
+                }
+                Part::ToolCall { .. } if message.role == Role::Assistant => out.tool_calls.extend(Call::of(part)),
+                Part::ToolCall { .. } => return Err("a tool call"),
+                Part::Thinking { .. } | Part::RedactedThinking { .. } if message.role == Role::Assistant => {
+                    out.thinking_blocks.extend(self.extension(Block::of(part), "thinking_blocks"));
+                }
+                Part::Thinking { .. } | Part::RedactedThinking { .. } => return Err("reasoning"),
+                Part::Refusal { .. } if message.role != Role::Assistant => return Err("a refusal"),
+                Part::Image { .. } | Part::Document { .. } if message.role != Role::User => return Err("media"),
+                _ => spoken.push(part),
+            }
+        }
+        if results && spoken.is_empty() && out.tool_calls.is_empty() {
+            return Ok(());
+        }
+        if message.role == Role::Tool {
+            return Err("something besides the result of a tool call");
+        }
+        self.flush();
+        match spoken.as_slice() {
+            [Part::Refusal { text }] => out.refusal = Some(text),
+            [] if !out.tool_calls.is_empty() => {}
+            _ => out.content = Some(self.content(&spoken)?),
+        }
+        self.messages.push(out);
+        Ok(())
+    }
+
+    fn content(&mut self, parts: &[&'a Part]) -> Result<ContentOut<'a>, Misplaced> {
+        match parts {
+            [] => Ok(ContentOut::Text("")),
+            [Part::Text { text, cache }] if cache.is_none() || !self.variation.extensions => {
+                self.mark(cache);
+                Ok(ContentOut::Text(text))
+            }
+            _ => parts.iter().map(|part| self.part(part)).collect::<Result<_, _>>().map(ContentOut::Parts),
+        }
+    }
+
+    fn part(&mut self, part: &'a Part) -> Result<PartOut<'a>, Misplaced> {
+        Ok(match part {
+            Part::Text { text, cache } => PartOut::Text { text: Cow::Borrowed(text), cache_control: self.mark(cache) },
+            Part::Image { source, detail, cache } => PartOut::ImageUrl {
+                image_url: ImageOut { url: Url(source), detail: detail.as_deref() },
+                cache_control: self.mark(cache),
+            },
+            Part::Document { source: Source::Url(_), .. } => return Err("a document by its address"),
+            Part::Document { source, name, cache } => PartOut::File {
+                file: FileOut { filename: file_name(name.as_deref(), source), file_data: Url(source) },
+                cache_control: self.mark(cache),
+            },
+            Part::Refusal { text } => PartOut::Refusal { refusal: text },
+            _ => return Err("a part"),
+        })
+    }
+
+    /// The content of a tool's result; what it may not hold is kept for the message after it.
+    fn result(&mut self, call: &str, parts: &'a [Part]) -> Result<ContentOut<'a>, Misplaced> {
+        let mut kept = Vec::new();
+        let mut told = false;
+        for part in parts {
+            match part {
+                Part::Image { .. } | Part::Document { .. } if !self.variation.extensions => {
+                    if !std::mem::replace(&mut told, true) {
+                        let text = Cow::Owned(format!("From the result of tool call {call}:"));
+                        self.carried.push(PartOut::Text { text, cache_control: None });
+                    }
+                    let part = self.part(part)?;
+                    self.carried.push(part);
+                }
+                Part::Text { .. } | Part::Image { .. } | Part::Document { .. } => kept.push(part),
+                _ => return Err("a tool's result with something besides text and media"),
+            }
+        }
+        self.content(&kept)
+    }
+
+    fn flush(&mut self) {
+        if !self.carried.is_empty() {
+            let content = Some(ContentOut::Parts(std::mem::take(&mut self.carried)));
+            self.messages.push(MessageOut { role: "user", content, ..Default::default() });
+        }
+    }
+}
