@@ -7,8 +7,8 @@
 //! Beyond OpenAI's own fields the dialect reads and writes what compatible clients already know:
 //! - `reasoning_content` on messages and deltas carries reasoning, never `content`.
 //! - `thinking_blocks` on messages and deltas carries reasoning that must come back unchanged, as LiteLLM's clients
-//!   know it: `[{"type":"thinking","thinking","signature"},{"type":"redacted_thinking","data"}]`. In a stream each item is
-//!   a whole block, so a client collects them and sends them back with its next request.
+//!   know it: `[{"type":"thinking","thinking","signature"},{"type":"redacted_thinking","data"}]`. In a stream each
+//!   item is a whole block, so a client collects them and sends them back with its next request.
 //! - `cache_control` on content parts, messages and tools is Anthropic's caching mark.
 //! - `thinking` and `top_k` in a request are Anthropic's parameters of that name.
 
