@@ -1,7 +1,7 @@
 //! Reads messages: each role has its own fields, and a field that another role has is unknown to it.
 //!
-//! The parts of an assistant's message come in one order, whatever the order of its fields: reasoning, content, refusal,
-//! tool calls. An empty text says nothing in the messages that may be without one.
+//! The parts of an assistant's message come in one order, whatever the order of its fields: reasoning, content,
+//! refusal, tool calls. An empty text says nothing in the messages that may be without one.
 
 use serde_json::value::RawValue;
 

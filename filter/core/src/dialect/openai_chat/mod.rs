@@ -1,14 +1,14 @@
 //! OpenAI's chat completions, as a client speaks it to us and as we speak it to a provider.
 //!
-//! What a client sees is OpenAI's shape to the letter; what a provider sends may be any compatible server's, and is read
-//! with patience ([`loose`]). Requests are read without any: a field that is not in [`fields`](table::FIELDS) is refused,
+//! What a client sees is OpenAI's shape to the letter; what a provider sends may be any compatible server's, and is
+//! read with patience (`loose`). Requests are read without any: a field that is not in [`Dialect::fields`] is refused,
 //! for a translated request must not lose what we do not know.
 //!
 //! Beyond OpenAI's own fields the dialect reads and writes what compatible clients already know:
 //! - `reasoning_content` on messages and deltas carries reasoning, never `content`.
-//! - `thinking_blocks` on messages and deltas carries reasoning that must come back unchanged, as LiteLLM's clients know
-//!   it: `[{"type":"thinking","thinking","signature"},{"type":"redacted_thinking","data"}]`. In a stream each item is a
-//!   whole block, so a client collects them and sends them back with its next request.
+//! - `thinking_blocks` on messages and deltas carries reasoning that must come back unchanged, as LiteLLM's clients
+//!   know it: `[{"type":"thinking","thinking","signature"},{"type":"redacted_thinking","data"}]`. In a stream each
+//!   item is a whole block, so a client collects them and sends them back with its next request.
 //! - `cache_control` on content parts, messages and tools is Anthropic's caching mark.
 //! - `thinking` and `top_k` in a request are Anthropic's parameters of that name.
 
@@ -16,6 +16,7 @@ use super::{Dialect, Fate, Glance, Opening, StreamPeeker, StreamReader, StreamWr
 use crate::conversation::{Request, Response};
 use crate::error::ApiError;
 
+mod body;
 mod error;
 mod loose;
 mod message;

@@ -1,8 +1,8 @@
 //! Writes a stream of chunks in OpenAI's shape, straight into the output.
 //!
 //! Empty pieces are not written. Usage is kept, and written once before the terminator when the client asked for it. A
-//! seal of reasoning is kept until its block is whole, and then written with the reasoning it seals (`thinking_blocks`).
-//! A tool call that ends without arguments gets `{}`, because clients parse them.
+//! seal of reasoning is kept until its block is whole, and then written with the reasoning it seals
+//! (`thinking_blocks`). A tool call that ends without arguments gets `{}`, because clients parse them.
 
 use super::{error, out, usage, words};
 use crate::conversation::{StreamEvent, Usage};

@@ -10,9 +10,9 @@ use crate::error::ApiError;
 /// Fields by path; `[]` stands for any place in an array. What is not here is refused as unknown.
 ///
 /// A refused field passes when its value is the default that changes nothing (`"logprobs": false`). Dropped are wishes
-/// about storage, routing and wording that leave the meaning of the answer alone: `verbosity` asks for longer or shorter
-/// words, `store` and `metadata` for what a dashboard shows, `prompt_cache_*` and `safety_identifier` are addresses in
-/// the provider's own house.
+/// about storage, routing and wording that leave the meaning of the answer alone: `verbosity` asks for longer or
+/// shorter words, `store` and `metadata` for what a dashboard shows, `prompt_cache_*` and `safety_identifier` are
+/// addresses in the provider's own house.
 pub(super) const FIELDS: &[(&str, Fate)] = &[
     ("model", Mapped),
     ("messages", Mapped),
