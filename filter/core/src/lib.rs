@@ -7,4 +7,5 @@ pub mod config;
 pub mod conversation;
 pub mod dialect;
 pub mod error;
+pub mod exchange;
 pub mod framing;

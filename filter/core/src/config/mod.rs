@@ -12,7 +12,6 @@ use crate::dialect::Dialect;
 mod check;
 pub mod file;
 pub mod mistake;
-mod stand_in;
 pub mod suggest;
 pub mod time;
 pub mod url;
@@ -50,8 +49,8 @@ impl Gateway {
 /// The dialect that a provider of this kind speaks.
 fn dialect(kind: file::Kind) -> &'static dyn Dialect {
     match kind {
-        file::Kind::Openai => &stand_in::StandIn("openai"),
-        file::Kind::Anthropic => &stand_in::StandIn("anthropic"),
+        file::Kind::Openai => &crate::dialect::openai_chat::OpenAiChat,
+        file::Kind::Anthropic => &crate::dialect::anthropic::Anthropic,
     }
 }
 

@@ -65,6 +65,11 @@ pub trait Dialect: Debug + Sync {
     /// Reads a provider's error, whatever its body is: JSON, HTML, nothing.
     fn read_error(&self, status: u16, body: &[u8]) -> ApiError;
 
+    /// The HTTP status under which a client of this dialect expects the error.
+    fn status(&self, error: &ApiError) -> u16 {
+        error.status
+    }
+
     /// Writes an error for a client, as JSON.
     fn write_error(&self, error: &ApiError) -> Vec<u8>;
 
@@ -136,4 +141,6 @@ pub struct Glance {
     pub model: Option<String>,
     /// Tokens, when the provider said.
     pub usage: Option<Usage>,
+    /// Whether the answer has said why it ended.
+    pub finished: bool,
 }

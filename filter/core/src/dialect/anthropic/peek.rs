@@ -100,7 +100,9 @@ impl Peeker {
             }
             EventKind::MessageDelta => {
                 self.count(event.usage);
-                event.delta.is_some_and(|delta| delta.stop_reason.0)
+                let stopped = event.delta.is_some_and(|delta| delta.stop_reason.0);
+                self.glance.finished |= stopped;
+                stopped
             }
             EventKind::MessageStop => return Seen::End,
             EventKind::Error => return Seen::Failed(event.error.unwrap_or_default().without_status()),

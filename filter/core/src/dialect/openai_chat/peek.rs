@@ -32,6 +32,7 @@ struct Chunk<'a> {
 struct Choices {
     any: bool,
     content: bool,
+    ended: bool,
     failed: Option<ApiError>,
 }
 
@@ -94,6 +95,7 @@ impl<'de> Deserialize<'de> for Choices {
                 while let Some(choice) = seq.next_element::<Choice<'de>>()? {
                     choices.any = true;
                     let ended = !choice.finish_reason.is_empty();
+                    choices.ended |= ended;
                     choices.content |= ended || choice.text.0 || choice.delta.is_some_and(|delta| delta.is_content());
                     if ended && choices.failed.is_none() {
                         choices.failed = words::finish(&choice.finish_reason.0).err();
@@ -149,6 +151,7 @@ fn note(glance: &mut Glance, chunk: &Chunk<'_>) -> bool {
     let usage = chunk.usage.as_ref().and_then(usage::Seen::read);
     let usage = usage.or_else(|| chunk.x_groq.as_ref()?.usage.as_ref()?.read());
     glance.usage = usage.or(glance.usage);
+    glance.finished |= chunk.choices.ended;
     usage.is_some()
 }
 

@@ -1,0 +1,123 @@
+//! The way out: the client's request becomes the provider's.
+//!
+//! Envoy keeps what an earlier attempt did to the headers and forgets what it did to the body, so every attempt sets the
+//! whole header map anew, and changes the client's own body.
+
+use crate::config::Target;
+use crate::dialect::Written;
+use crate::error::ApiError;
+
+use super::super::headers::HeaderMap;
+use super::super::journey::Journey;
+use super::super::outline::Splice;
+use super::super::{Effect, Event, Flow, View};
+
+/// Headers of the client that a provider may see. Everything else stays here: credentials, cookies, addresses, and
+/// whatever an earlier attempt had set.
+const FORWARDED: [&str; 8] = [
+    ":method",
+    ":scheme",
+    "x-request-id",
+    "traceparent",
+    "tracestate",
+    "baggage",
+    "user-agent",
+    "idempotency-key",
+];
+
+/// How this attempt changes the body.
+#[derive(Debug)]
+pub(super) enum Outbound {
+    /// Not at all.
+    AsItIs,
+    /// A few bytes at its front.
+    Spliced(Splice),
+    /// It was translated when the plan was made.
+    Ready(Written),
+    /// It is to be translated when it is here.
+    Translate,
+}
+
+impl Outbound {
+    pub(super) fn choose(journey: &mut Journey, target: &Target, same_dialect: bool) -> Self {
+        if same_dialect {
+            match journey.outline.splice(&target.model, target.provider.stream_usage) {
+                Some(splice) => Self::Spliced(splice),
+                None => Self::AsItIs,
+            }
+        } else {
+            journey.ready.take().map_or(Self::Translate, Self::Ready)
+        }
+    }
+
+    pub(super) fn step(
+        &mut self,
+        event: Event,
+        journey: &Journey,
+        target: &Target,
+        view: &dyn View,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Flow, ApiError> {
+        match (event, &mut *self) {
+            // Headers wait for a body whose length is not known yet.
+            (Event::RequestHeaders { .. }, Self::Translate) => Ok(Flow::Pause),
+            (Event::RequestHeaders { .. }, outbound) => {
+                let length = outbound.length(journey.outline.length);
+                effects.push(Effect::ReplaceHeaders(headers(journey, target, length, view)));
+                Ok(Flow::Continue)
+            }
+            (Event::RequestBody { end: false, .. }, Self::AsItIs) => Ok(Flow::Continue),
+            (Event::RequestBody { end: false, .. }, _) => Ok(Flow::Pause),
+            (Event::RequestBody { size, .. }, outbound) => {
+                match std::mem::replace(outbound, Self::AsItIs) {
+                    Self::AsItIs => {}
+                    Self::Spliced(splice) => {
+                        let with = splice.apply(&view.body(0..splice.drain));
+                        effects.push(Effect::ReplaceBody { drain: splice.drain, with });
+                    }
+                    Self::Ready(written) => effects.push(Effect::ReplaceBody { drain: size, with: written.body }),
+                    Self::Translate => {
+                        let request = journey.client.read_request(&view.body(0..size))?;
+                        let written = target.provider.dialect.write_request(&request, &target.model)?;
+                        effects.push(Effect::ReplaceHeaders(headers(journey, target, written.body.len(), view)));
+                        effects.push(Effect::ReplaceBody { drain: size, with: written.body });
+                    }
+                }
+                Ok(Flow::Continue)
+            }
+            _ => Ok(Flow::Continue),
+        }
+    }
+
+    /// The length of the body that leaves.
+    fn length(&self, original: usize) -> usize {
+        match self {
+            Self::AsItIs | Self::Translate => original,
+            Self::Spliced(splice) => original.saturating_add_signed(splice.growth()),
+            Self::Ready(written) => written.body.len(),
+        }
+    }
+}
+
+/// All headers of the request to the provider; its credential is added by Envoy afterwards.
+fn headers(journey: &Journey, target: &Target, length: usize, view: &dyn View) -> HeaderMap {
+    let provider = &target.provider;
+    let stream = journey.outline.stream;
+    let mut out = HeaderMap::default();
+    for (name, value) in view.headers().iter() {
+        if FORWARDED.iter().any(|forwarded| forwarded.as_bytes() == name) {
+            out.push(name, value);
+        }
+    }
+    out.push(":authority", &provider.authority);
+    out.push(":path", format!("{}{}", provider.base_path, provider.dialect.path(&target.model, stream)));
+    out.push("content-type", "application/json");
+    out.push("content-length", length.to_string());
+    out.push("accept", if stream { "text/event-stream" } else { "application/json" });
+    // A compressed answer could not be read here.
+    out.push("accept-encoding", "identity");
+    for (name, value) in provider.dialect.headers() {
+        out.push(name, value);
+    }
+    out
+}

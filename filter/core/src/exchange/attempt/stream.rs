@@ -1,0 +1,214 @@
+//! A streamed answer: held until its first content event, then passed on event by event.
+//!
+//! Only whole events leave: a client never reads half of one, and what it must not see (usage that it did not ask for, a
+//! terminator behind an answer that is not complete) can be left out. Bytes that pass unchanged are not written back.
+
+use crate::config::Target;
+use crate::conversation::{StreamEvent, Usage};
+use crate::dialect::{Opening, Seen, StreamPeeker, StreamReader, StreamWriter};
+use crate::error::{ApiError, ErrorKind};
+use crate::framing::sse::{Decoder, TooLong};
+
+use super::super::failure::Failure;
+use super::super::journey::Journey;
+use super::super::{Effect, Flow, Time, View};
+use super::{Content, answer_headers};
+
+/// The most that is held back while waiting for the first content.
+const LONGEST_HOLD: usize = 1 << 20;
+
+/// A stream on its way from a provider to the client.
+#[derive(Debug)]
+pub(super) struct Relay {
+    route: Route,
+    state: State,
+    /// What leaves next: everything that was read and has not left.
+    out: Vec<u8>,
+    /// Bytes of the held buffer that were read.
+    read: usize,
+    /// Speaks to the client where the provider's own bytes do not.
+    writer: Box<dyn StreamWriter>,
+    /// Whether an answer in it has said why it ended.
+    finished: bool,
+}
+
+#[derive(Debug)]
+enum Route {
+    /// Client and provider speak the same dialect: bytes pass, events are looked at.
+    Pass { decoder: Decoder, peeker: Box<dyn StreamPeeker>, hide_usage: bool },
+    /// Events are read, and written anew.
+    Translate { reader: Box<dyn StreamReader>, events: Vec<StreamEvent> },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// No content yet: the client knows nothing of this attempt.
+    Held,
+    /// The client reads.
+    Open,
+    /// The terminator was passed on, or the client was told of a failure: whatever follows is swallowed.
+    Closed,
+}
+
+impl Relay {
+    pub(super) fn new(journey: &Journey, target: &Target, same_dialect: bool, now: Time) -> Self {
+        let dialect = target.provider.dialect;
+        let include_usage = journey.outline.include_usage;
+        let route = if same_dialect {
+            Route::Pass {
+                decoder: Decoder::default(),
+                peeker: dialect.stream_peeker(),
+                hide_usage: !include_usage,
+            }
+        } else {
+            Route::Translate { reader: dialect.stream_reader(), events: Vec::new() }
+        };
+        let opening = Opening { model: target.model.clone(), now: now.seconds(), include_usage };
+        let writer = journey.client.stream_writer(opening);
+        Self { route, state: State::Held, out: Vec::new(), read: 0, writer, finished: false }
+    }
+
+    /// Handles the buffer of a body callback. An error is a failure of which the client knows nothing.
+    pub(super) fn step(
+        &mut self,
+        size: usize,
+        end: bool,
+        journey: &mut Journey,
+        target: &Target,
+        view: &dyn View,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Flow, Failure> {
+        let held = self.state == State::Held;
+        let portion = if size > self.read { view.body(self.read..size) } else { Vec::new() };
+        let lag = self.route.lag();
+        let mut result = self.take(&portion, &mut journey.usage);
+        if end && result.is_ok() {
+            result = self.end(&mut journey.usage);
+        }
+        if let Err(failure) = result {
+            if held {
+                return Err(failure);
+            }
+            self.writer.write(&StreamEvent::Error(failure.error.clone()), &mut self.out);
+            self.state = State::Closed;
+            journey.break_off(failure);
+        }
+        if self.state == State::Held {
+            if size > LONGEST_HOLD {
+                return Err(Failure::in_answer(ApiError::bad_answer("The provider's stream does not come to an answer.")));
+            }
+            self.read = size;
+            return Ok(Flow::Pause);
+        }
+        if held {
+            journey.commit(view.now());
+            let content = match self.route {
+                Route::Pass { .. } => Content::Stream,
+                Route::Translate { .. } => Content::New("text/event-stream", None),
+            };
+            answer_headers(journey, target, content, view, effects);
+        }
+        self.read = 0;
+        // Everything came in whole events and everything leaves: the bytes are already where they belong.
+        let verbatim = lag == 0 && self.route.lag() == 0 && self.out.len() == size;
+        if verbatim && matches!(self.route, Route::Pass { .. }) {
+            self.out.clear();
+        } else if size > 0 || !self.out.is_empty() {
+            effects.push(Effect::ReplaceBody { drain: size, with: std::mem::take(&mut self.out) });
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// Reads a portion.
+    fn take(&mut self, portion: &[u8], usage: &mut Option<Usage>) -> Result<(), Failure> {
+        let Self { route, state, out, writer, finished, .. } = self;
+        match route {
+            Route::Pass { decoder, peeker, hide_usage } => {
+                let result = decoder.feed(portion, |event| {
+                    if *state == State::Closed {
+                        return Ok(());
+                    }
+                    if !event.is_silent() {
+                        match peeker.peek(&event) {
+                            Seen::Failed(error) => return Err(Failure::in_answer(error)),
+                            Seen::UsageAlone if *hide_usage => return Ok(()),
+                            Seen::End => close(state)?,
+                            Seen::Content => *state = State::Open,
+                            Seen::Other | Seen::UsageAlone => {}
+                        }
+                    }
+                    out.extend_from_slice(event.raw);
+                    Ok(())
+                });
+                *usage = peeker.glance().usage;
+                *finished = peeker.glance().finished;
+                result
+            }
+            Route::Translate { reader, events } => {
+                if *state == State::Closed {
+                    return Ok(());
+                }
+                let result = reader.read(portion, events);
+                for event in events.drain(..) {
+                    match &event {
+                        StreamEvent::Error(error) => return Err(Failure::in_answer(error.clone())),
+                        StreamEvent::End => close(state)?,
+                        StreamEvent::Usage(tokens) => *usage = Some(*tokens),
+                        StreamEvent::Finish { .. } => *finished = true,
+                        _ => {}
+                    }
+                    if event.is_content() {
+                        *state = State::Open;
+                    }
+                    writer.write(&event, out);
+                }
+                result.map_err(Failure::in_answer)
+            }
+        }
+    }
+
+    /// The provider closed the stream. Without a terminator it is complete only if the answer itself said that it ended.
+    fn end(&mut self, usage: &mut Option<Usage>) -> Result<(), Failure> {
+        if self.route.lag() > 0 {
+            // The last event's blank line may be missing.
+            self.take(b"\n\n", usage)?;
+        }
+        match self.state {
+            State::Closed => Ok(()),
+            State::Open if self.finished => {
+                self.writer.write(&StreamEvent::End, &mut self.out);
+                self.state = State::Closed;
+                Ok(())
+            }
+            State::Open => Err(Failure::in_answer(
+                ApiError::new(502, ErrorKind::Server, "The provider's answer broke off before its end.")
+                    .with_code("stream_truncated"),
+            )),
+            State::Held => Err(Failure::empty()),
+        }
+    }
+}
+
+impl Route {
+    /// Bytes that were read and belong to an event that is not complete.
+    fn lag(&self) -> usize {
+        match self {
+            Self::Pass { decoder, .. } => decoder.pending().len(),
+            Self::Translate { .. } => 0,
+        }
+    }
+}
+
+/// The terminator: an answer that ends without content is none.
+fn close(state: &mut State) -> Result<(), Failure> {
+    match std::mem::replace(state, State::Closed) {
+        State::Held => Err(Failure::empty()),
+        State::Open | State::Closed => Ok(()),
+    }
+}
+
+impl From<TooLong> for Failure {
+    fn from(error: TooLong) -> Self {
+        Self::in_answer(error.into())
+    }
+}

@@ -1,0 +1,66 @@
+//! A whole answer: read when all of it is here, and only then shown to the client.
+
+use crate::error::ApiError;
+
+use super::super::failure::Failure;
+use super::super::journey::Journey;
+use super::super::{Effect, Flow, View};
+use super::{Attempt, Content, Phase, answer_headers};
+
+impl Attempt {
+    pub(super) fn whole_answer(
+        &mut self,
+        size: usize,
+        journey: &mut Journey,
+        view: &dyn View,
+        effects: &mut Vec<Effect>,
+    ) -> Flow {
+        match self.read_whole(size, journey, view, effects) {
+            Ok(()) => {
+                self.phase = Phase::Done;
+                Flow::Continue
+            }
+            Err(failure) => self.fail(failure, journey, effects),
+        }
+    }
+
+    fn read_whole(
+        &self,
+        size: usize,
+        journey: &mut Journey,
+        view: &dyn View,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Failure> {
+        let dialect = self.target.provider.dialect;
+        let body = view.body(0..size);
+        if body.trim_ascii().is_empty() {
+            return Err(Failure::empty());
+        }
+        if journey.outline.stream {
+            // An error, most likely; an answer would be one the client cannot read.
+            let error = dialect.peek_response(&body).err();
+            return Err(Failure::in_answer(error.unwrap_or_else(|| {
+                ApiError::bad_answer("The provider answered a request for a stream without streaming.")
+            })));
+        }
+        let now = view.now();
+        if self.same_dialect {
+            let glance = dialect.peek_response(&body).map_err(Failure::in_answer)?;
+            journey.usage = glance.usage;
+            journey.commit(now);
+            answer_headers(journey, &self.target, Content::Unchanged, view, effects);
+        } else {
+            let mut response = dialect.read_response(&body).map_err(Failure::in_answer)?;
+            if response.model.is_empty() {
+                response.model.clone_from(&self.target.model);
+            }
+            journey.usage = Some(response.usage);
+            journey.commit(now);
+            let written = journey.client.write_response(&response, now.seconds());
+            let content = Content::New("application/json", Some(written.len()));
+            answer_headers(journey, &self.target, content, view, effects);
+            effects.push(Effect::ReplaceBody { drain: size, with: written });
+        }
+        Ok(())
+    }
+}

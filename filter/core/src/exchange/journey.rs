@@ -1,0 +1,193 @@
+//! What the two roles know together of one request: the plan that the gateway role made, and what the attempts came to.
+//!
+//! It lives in the worker's VM, which both roles share, and not in Envoy's filter state: a property that wasm has read
+//! once reads the same for ever, and a client that goes away mid-stream leaves no callback in which the provider role
+//! could still write one. Filter state carries what Envoy itself must see, and the way to the journey.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::config::{Caller, Model, Target, Timeouts};
+use crate::conversation::Usage;
+use crate::dialect::{Dialect, Written};
+use crate::error::{ApiError, ErrorKind};
+
+use super::Time;
+use super::failure::Failure;
+use super::outline::Outline;
+
+/// One request on its way.
+#[derive(Debug)]
+pub struct Journey {
+    /// When the gateway saw its headers.
+    pub started: Time,
+    /// Who asks.
+    pub caller: Rc<Caller>,
+    /// The name asked for.
+    pub model: Rc<Model>,
+    /// How the client speaks.
+    pub client: &'static dyn Dialect,
+    /// What is known of the body.
+    pub outline: Outline,
+    /// Where it may go, in order. Never empty.
+    pub targets: Vec<Rc<Target>>,
+    /// The first target's request, when it had to be translated to know that the target can take it.
+    pub ready: Option<Written>,
+    /// What was tried, in order.
+    pub attempts: Vec<Tried>,
+    /// Where it stands.
+    pub stage: Stage,
+    /// When the first token came.
+    pub first_token: Option<Time>,
+    /// Tokens, as far as the provider said.
+    pub usage: Option<Usage>,
+    /// Which target the next attempt goes to.
+    next: usize,
+    timeouts: Timeouts,
+}
+
+/// One attempt.
+#[derive(Debug)]
+pub struct Tried {
+    /// Where.
+    pub target: Rc<Target>,
+    /// When it began.
+    pub started: Time,
+    /// Why it failed, once it has.
+    pub failure: Option<Failure>,
+}
+
+/// Where a request stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// No answer fit for the client yet.
+    Underway,
+    /// The last attempt's answer goes to the client.
+    Answering,
+    /// An answer that had begun broke off, and the client was told.
+    Broken,
+    /// An error goes to the client, written by us.
+    Refused,
+}
+
+/// What comes after a failed attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The next target, at once: Envoy already knows it.
+    Elsewhere,
+    /// The same target, after a wait.
+    Again(Duration),
+    /// Nothing: the client reads the failure.
+    Nothing,
+}
+
+impl Journey {
+    /// A journey that has not begun.
+    pub fn new(started: Time, caller: Rc<Caller>, model: Rc<Model>, client: &'static dyn Dialect, outline: Outline, timeouts: Timeouts) -> Self {
+        let targets = model.targets.clone();
+        Self {
+            started,
+            caller,
+            model,
+            client,
+            outline,
+            targets,
+            ready: None,
+            attempts: Vec::with_capacity(1),
+            stage: Stage::Underway,
+            first_token: None,
+            usage: None,
+            next: 0,
+            timeouts,
+        }
+    }
+
+    /// Begins an attempt: where it goes, and the cluster to try if it ends without a callback. `None` when Envoy tries
+    /// more often than was planned.
+    pub fn begin(&mut self, now: Time) -> Option<(Rc<Target>, &str)> {
+        self.close(now);
+        let target = self.targets.get(self.next)?.clone();
+        self.next += 1;
+        self.attempts.push(Tried { target: target.clone(), started: now, failure: None });
+        Some((target, self.next_cluster()))
+    }
+
+    /// The cluster of the next attempt.
+    pub fn next_cluster(&self) -> &str {
+        self.targets.get(self.next).map_or(super::NO_CLUSTER, |target| target.provider.cluster.as_str())
+    }
+
+    /// The attempt under way failed: what comes next.
+    pub fn fail(&mut self, failure: Failure) -> Next {
+        let again = failure.short_wait().filter(|_| self.tries_of_current() < 2);
+        let next = match (failure.elsewhere, self.targets.get(self.next), again) {
+            (true, Some(_), _) => Next::Elsewhere,
+            (true, None, Some(wait)) => {
+                self.next = self.next.saturating_sub(1);
+                Next::Again(wait)
+            }
+            _ => Next::Nothing,
+        };
+        if let Some(tried) = self.attempts.last_mut() {
+            tried.failure = Some(failure);
+        }
+        next
+    }
+
+    /// An answer to the attempt under way is good so far: from here on the client sees it.
+    pub fn commit(&mut self, now: Time) {
+        self.stage = Stage::Answering;
+        self.first_token = Some(now);
+    }
+
+    /// The answer broke off after the client had seen some of it.
+    pub fn break_off(&mut self, failure: Failure) {
+        self.stage = Stage::Broken;
+        if let Some(tried) = self.attempts.last_mut() {
+            tried.failure = Some(failure);
+        }
+    }
+
+    /// Where the answer comes from, or the last one tried.
+    pub fn current(&self) -> Option<&Rc<Target>> {
+        self.attempts.last().map(|tried| &tried.target)
+    }
+
+    /// What the client reads when no attempt gave an answer. `envoy` is the status that Envoy gave up with.
+    pub fn last_word(&mut self, envoy: u16, now: Time) -> ApiError {
+        self.close(now);
+        self.stage = Stage::Refused;
+        match self.attempts.last().and_then(|tried| tried.failure.as_ref()) {
+            Some(failure) if envoy != 504 || failure.error.status == 504 => failure.error.clone(),
+            _ => from_envoy(envoy),
+        }
+    }
+
+    /// An attempt that ended without a callback is known as such when something follows it.
+    fn close(&mut self, now: Time) {
+        let limit = if self.outline.stream { self.timeouts.first_token } else { self.timeouts.answer };
+        if let Some(tried) = self.attempts.last_mut()
+            && tried.failure.is_none()
+        {
+            tried.failure = Some(Failure::no_answer(now.since(tried.started), limit));
+        }
+    }
+
+    /// How often the target of the attempt under way was tried in a row.
+    fn tries_of_current(&self) -> usize {
+        let Some(current) = self.current() else { return 0 };
+        self.attempts.iter().rev().take_while(|tried| Rc::ptr_eq(&tried.target, current)).count()
+    }
+}
+
+/// The error for a status that Envoy made up by itself.
+pub fn from_envoy(status: u16) -> ApiError {
+    match status {
+        413 => ApiError::new(413, ErrorKind::TooLarge, "The request is larger than the gateway takes (32 MiB).")
+            .with_code("request_too_large"),
+        408 => ApiError::new(408, ErrorKind::Timeout, "The request did not arrive in time.").with_code("request_timeout"),
+        504 => ApiError::new(504, ErrorKind::Timeout, "No provider answered in time.").with_code("provider_timeout"),
+        400..=499 => ApiError::new(status, ErrorKind::InvalidRequest, "The request could not be read."),
+        _ => ApiError::new(503, ErrorKind::Server, "No provider could be reached.").with_code("provider_unavailable"),
+    }
+}

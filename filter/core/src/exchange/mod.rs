@@ -1,0 +1,151 @@
+//! The pipeline of a request, without I/O: what Envoy's callbacks see goes in as an [`Event`] with a [`View`] of what can
+//! be read at that moment, and what is to be done comes out as [`Effect`]s and a [`Flow`].
+//!
+//! Two machines share a request. [`gateway::Exchange`] sees it once, on the client's side: it knows the caller and makes
+//! the plan. [`attempt::Attempt`] sees every try at a provider: it writes the provider's request and judges its answer.
+//! What one knows and the other needs is the [`journey::Journey`], which both are handed. Neither machine reads a clock or
+//! touches a header by itself, so every path runs in plain unit tests.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::time::Duration;
+
+pub mod attempt;
+pub mod failure;
+pub mod gateway;
+pub mod headers;
+pub mod journey;
+pub mod outline;
+pub mod record;
+
+use headers::HeaderMap;
+
+/// The largest request body, in bytes.
+pub const LARGEST_BODY: usize = 32 << 20;
+
+/// The cluster without hosts that a request is sent to when nothing is left to try.
+pub const NO_CLUSTER: &str = "none";
+
+/// The properties (Envoy's filter state, below `wasm.`) through which Envoy itself is told what was decided.
+pub mod property {
+    /// The cluster of the next attempt: the route's matcher reads it before every try.
+    pub const TARGET: &str = "sluice.target";
+    /// `stream` for a streamed answer: chooses the route with the limits for streams.
+    pub const MODE: &str = "sluice.mode";
+    /// Where the provider role finds the journey.
+    pub const EXCHANGE: &str = "sluice.exchange";
+    /// The access log's fields, as the rest of a JSON object: `,"name":value…`.
+    pub const LOG: &str = "sluice.log";
+}
+
+/// Response headers between the provider role and Envoy's router; Envoy removes them from what leaves.
+pub mod signal {
+    /// Its presence makes Envoy try again.
+    pub const RETRY: &str = "x-sluice-retry";
+    /// Whole seconds that Envoy waits before it does.
+    pub const RETRY_AFTER: &str = "x-sluice-retry-after";
+}
+
+/// A moment: nanoseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Time(pub u64);
+
+impl Time {
+    /// Whole seconds since the Unix epoch.
+    pub fn seconds(self) -> u64 {
+        self.0 / 1_000_000_000
+    }
+
+    /// From `earlier` to this moment; zero when the clock went back.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// What a callback tells. Sizes are of the body buffered at that moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// The request's headers are here; `end` means that no body follows.
+    RequestHeaders {
+        /// No body follows.
+        end: bool,
+    },
+    /// A portion of the request's body is here.
+    RequestBody {
+        /// Bytes in the buffer.
+        size: usize,
+        /// Nothing follows.
+        end: bool,
+    },
+    /// The answer's headers are here.
+    ResponseHeaders {
+        /// No body follows.
+        end: bool,
+    },
+    /// A portion of the answer's body is here.
+    ResponseBody {
+        /// Bytes in the buffer.
+        size: usize,
+        /// Nothing follows.
+        end: bool,
+    },
+}
+
+/// What can be read while an event is handled. Each call may cost a call to the host; a failed one reads as nothing.
+pub trait View {
+    /// The time now.
+    fn now(&self) -> Time;
+    /// All headers of the event's message.
+    fn headers(&self) -> HeaderMap;
+    /// The first header of that name.
+    fn header(&self, name: &str) -> Option<Vec<u8>>;
+    /// A part of the event's body.
+    fn body(&self, range: Range<usize>) -> Vec<u8>;
+}
+
+/// What is to be done to the event's message, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// These headers, and no others.
+    ReplaceHeaders(HeaderMap),
+    /// This value, whatever there was.
+    SetHeader(&'static str, Cow<'static, str>),
+    /// No header of this name.
+    RemoveHeader(Cow<'static, str>),
+    /// The first `drain` bytes of the body give way to `with`.
+    ReplaceBody {
+        /// How many bytes go.
+        drain: usize,
+        /// What comes in their place.
+        with: Vec<u8>,
+    },
+    /// A property for Envoy to read.
+    SetProperty(&'static str, Cow<'static, str>),
+    /// The route is to be chosen anew, by the properties as they are now.
+    ClearRoute,
+    /// The answer comes from here, and the request goes no further.
+    Reply(Reply),
+}
+
+/// An answer of the gateway's own. Always JSON.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Besides the content type.
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON.
+    pub body: Vec<u8>,
+}
+
+/// Whether the message moves on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// It does.
+    Continue,
+    /// It waits for a later event.
+    Pause,
+}
+
+#[cfg(test)]
+pub(crate) mod fake;

@@ -1,0 +1,317 @@
+//! What the gateway needs to know of a chat request that may pass unchanged: found in one pass with borrowed types, with
+//! the places where something may have to be spliced in.
+//!
+//! It is not a parse: fields that are not named here are skipped, and whoever translates reads the body properly.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::dialect::fields::Fields;
+use crate::error::{ApiError, ErrorKind};
+
+/// JSON nested deeper than this is refused: no real request is, and some providers' parsers recurse.
+const DEEPEST: usize = 128;
+
+/// The outline of a chat request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// The model asked for.
+    pub model: String,
+    /// Whether the answer is to be streamed.
+    pub stream: bool,
+    /// Whether the client asked for usage in the stream.
+    pub include_usage: bool,
+    /// Bytes of the body.
+    pub length: usize,
+    /// Where the model's JSON string stands, quotes included.
+    model_at: Range<usize>,
+    /// Where the value of `stream_options` stands, and what it is to be instead so that usage is included.
+    options: Option<(Range<usize>, String)>,
+    /// Right behind the opening brace.
+    inside: usize,
+}
+
+/// New bytes for the front of a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Splice {
+    /// The body's first bytes, up to here, are replaced.
+    pub drain: usize,
+    /// Places in these first bytes and what to put there, in order.
+    edits: Vec<(Range<usize>, String)>,
+}
+
+impl Outline {
+    /// Reads the outline. Errors are 400s that say what is wrong.
+    pub fn read(body: &[u8]) -> Result<Self, ApiError> {
+        let text = std::str::from_utf8(body).map_err(|error| {
+            not_json(format!("The request body is not valid UTF-8 (at byte {}).", error.valid_up_to()))
+        })?;
+        if text.trim_ascii().is_empty() {
+            return Err(not_json("The request body is empty: send a JSON object.".to_owned()));
+        }
+        if too_deep(body) {
+            return Err(not_json(format!("The request body's JSON is nested deeper than {DEEPEST} levels.")));
+        }
+        let top: Top<'_> = serde_json::from_str(text)
+            .map_err(|error| not_json(format!("The request body is not a valid chat request: {error}.")))?;
+        let at = |raw: &str| {
+            let start = (raw.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+            start..start + raw.len()
+        };
+        let Some(model) = top.model else {
+            return Err(ApiError::invalid("model", "Missing required parameter: 'model'."));
+        };
+        let name: Cow<'_, str> = serde_json::from_str::<Text<'_>>(model.get())
+            .map_err(|_| ApiError::invalid("model", "Invalid type for 'model': expected a string."))?
+            .0;
+        match top.messages {
+            None => return Err(ApiError::invalid("messages", "Missing required parameter: 'messages'.")),
+            Some(Messages { any: false }) => {
+                return Err(ApiError::invalid("messages", "Invalid 'messages': expected at least one message."));
+            }
+            Some(Messages { any: true }) => {}
+        }
+        let (include_usage, options) = match top.stream_options {
+            None => (false, None),
+            Some(raw) => {
+                let (include_usage, with_usage) = read_options(raw.get())?;
+                (include_usage, Some((at(raw.get()), with_usage)))
+            }
+        };
+        Ok(Self {
+            model: name.into_owned(),
+            stream: top.stream.unwrap_or(false),
+            include_usage,
+            length: body.len(),
+            model_at: at(model.get()),
+            options,
+            inside: text.find('{').map_or(0, |brace| brace + 1),
+        })
+    }
+
+    /// What to change so that the body asks for `model`, and for usage when it is streamed and `ask_usage` holds.
+    /// Nothing to change is `None`.
+    pub fn splice(&self, model: &str, ask_usage: bool) -> Option<Splice> {
+        let mut edits = Vec::with_capacity(2);
+        if model != self.model {
+            edits.push((self.model_at.clone(), json_string(model)));
+        }
+        if self.stream && ask_usage && !self.include_usage {
+            edits.push(match &self.options {
+                Some((at, with_usage)) => (at.clone(), with_usage.clone()),
+                None => (self.inside..self.inside, "\"stream_options\":{\"include_usage\":true},".to_owned()),
+            });
+        }
+        edits.sort_by_key(|(range, _)| range.start);
+        let drain = edits.last()?.0.end;
+        Some(Splice { drain, edits })
+    }
+}
+
+impl Splice {
+    /// How much longer the body becomes; negative when shorter.
+    pub fn growth(&self) -> isize {
+        self.edits
+            .iter()
+            .map(|(range, text)| text.len().cast_signed().saturating_sub(range.len().cast_signed()))
+            .sum()
+    }
+
+    /// The new first bytes, from the old: the body's first [`Splice::drain`] bytes.
+    pub fn apply(&self, head: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(head.len().saturating_add_signed(self.growth()));
+        let mut done = 0;
+        for (range, text) in &self.edits {
+            out.extend_from_slice(head.get(done..range.start).unwrap_or_default());
+            out.extend_from_slice(text.as_bytes());
+            done = range.end;
+        }
+        out.extend_from_slice(head.get(done..).unwrap_or_default());
+        out
+    }
+}
+
+#[derive(Deserialize)]
+struct Top<'a> {
+    #[serde(borrow)]
+    model: Option<&'a RawValue>,
+    messages: Option<Messages>,
+    stream: Option<bool>,
+    #[serde(borrow, default, deserialize_with = "even_null")]
+    stream_options: Option<&'a RawValue>,
+}
+
+/// A field that stands there with `null` in it must be replaced, not added.
+fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Whether there is any message: which they are is not looked at.
+struct Messages {
+    any: bool,
+}
+
+impl<'de> Deserialize<'de> for Messages {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Items;
+        impl<'de> Visitor<'de> for Items {
+            type Value = Messages;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an array of messages")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Messages, A::Error> {
+                let mut any = false;
+                while items.next_element::<IgnoredAny>()?.is_some() {
+                    any = true;
+                }
+                Ok(Messages { any })
+            }
+        }
+        deserializer.deserialize_seq(Items)
+    }
+}
+
+/// Whether these options include usage, and the same options with usage included.
+fn read_options(text: &str) -> Result<(bool, String), ApiError> {
+    if text == "null" {
+        return Ok((false, "{\"include_usage\":true}".to_owned()));
+    }
+    let at = "stream_options";
+    let mut options = Fields::parse(text, at)?;
+    let include_usage = options.take::<bool>(at, "include_usage")?.unwrap_or(false);
+    let mut with_usage = "{\"include_usage\":true".to_owned();
+    for (name, value) in options.rest() {
+        with_usage.push(',');
+        with_usage.push_str(&json_string(name));
+        with_usage.push(':');
+        with_usage.push_str(value.get());
+    }
+    with_usage.push('}');
+    Ok((include_usage, with_usage))
+}
+
+/// `text` as a JSON string.
+pub(crate) fn json_string(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned())
+}
+
+fn not_json(message: String) -> ApiError {
+    ApiError::new(400, ErrorKind::InvalidRequest, message).with_code("invalid_json")
+}
+
+/// Whether brackets are open deeper than [`DEEPEST`]. Counting them all first spares ordinary bodies the careful look.
+fn too_deep(body: &[u8]) -> bool {
+    let open = |byte: &&u8| matches!(**byte, b'[' | b'{');
+    if body.iter().filter(open).count() <= DEEPEST {
+        return false;
+    }
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    for byte in body {
+        match (in_string, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => in_string = !in_string,
+            (false, b'[' | b'{') => depth += 1,
+            (false, b']' | b'}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEEPEST {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn spliced(body: &str, model: &str) -> String {
+        let outline = Outline::read(body.as_bytes()).unwrap();
+        match outline.splice(model, true) {
+            None => body.to_owned(),
+            Some(splice) => {
+                let mut out = splice.apply(&body.as_bytes()[..splice.drain]);
+                out.extend_from_slice(&body.as_bytes()[splice.drain..]);
+                assert_eq!(out.len(), body.len().saturating_add_signed(splice.growth()));
+                String::from_utf8(out).unwrap()
+            }
+        }
+    }
+
+    #[test]
+    fn the_model_is_spliced_and_every_other_byte_stays() {
+        let body = r#" { "x":{"model":"no"}, "model" : "a\"b" , "messages":[ {"model":"no"} ],"unknown":1e3 }"#;
+        assert_eq!(spliced(body, "new"), body.replace(r#""a\"b""#, r#""new""#));
+        assert_eq!(spliced(body, "a\"b"), body);
+    }
+
+    #[test]
+    fn usage_is_asked_for_in_streams_that_do_not() {
+        for (body, expected) in [
+            (
+                r#"{"model":"m","stream":true,"messages":[1]}"#,
+                r#"{"stream_options":{"include_usage":true},"model":"n","stream":true,"messages":[1]}"#,
+            ),
+            (
+                r#"{"stream_options":null,"model":"m","stream":true,"messages":[1]}"#,
+                r#"{"stream_options":{"include_usage":true},"model":"n","stream":true,"messages":[1]}"#,
+            ),
+            (
+                r#"{"model":"m","messages":[1],"stream":true,"stream_options":{"include_usage":false,"k":[2]}}"#,
+                r#"{"model":"n","messages":[1],"stream":true,"stream_options":{"include_usage":true,"k":[2]}}"#,
+            ),
+            (
+                r#"{"model":"m","messages":[1],"stream":true,"stream_options":{"include_usage":true}}"#,
+                r#"{"model":"n","messages":[1],"stream":true,"stream_options":{"include_usage":true}}"#,
+            ),
+            (r#"{"model":"m","messages":[1]}"#, r#"{"model":"n","messages":[1]}"#),
+        ] {
+            assert_eq!(spliced(body, "n"), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_chat_request_is_a_400_that_says_so() {
+        let deep = format!(r#"{{"model":"m","messages":[{}{}]}}"#, "[".repeat(300), "]".repeat(300));
+        for (body, needle) in [
+            (&b""[..], "empty"),
+            (b"  \n", "empty"),
+            (b"{", "not a valid"),
+            (b"[]", "not a valid"),
+            (b"{\"model\":\"\xff\",\"messages\":[1]}", "UTF-8"),
+            (br#"{"messages":[1]}"#, "'model'"),
+            (br#"{"model":7,"messages":[1]}"#, "'model'"),
+            (br#"{"model":null,"messages":[1]}"#, "'model'"),
+            (br#"{"model":"m"}"#, "'messages'"),
+            (br#"{"model":"m","messages":[]}"#, "at least one"),
+            (br#"{"model":"m","messages":"hi"}"#, "array of messages"),
+            (br#"{"model":"m","model":"n","messages":[1]}"#, "duplicate"),
+            (br#"{"model":"m","messages":[1],"stream_options":3}"#, "stream_options"),
+            (br#"{"model":"m","messages":[1],"stream":"yes"}"#, "not a valid"),
+            (deep.as_bytes(), "nested"),
+        ] {
+            let error = Outline::read(body).unwrap_err();
+            assert_eq!(error.status, 400);
+            assert!(error.message.contains(needle), "{} for {:?}", error.message, String::from_utf8_lossy(body));
+        }
+    }
+
+    #[test]
+    fn brackets_inside_strings_are_not_depth() {
+        let body = format!(r#"{{"model":"m","messages":["{}\"{}"]}}"#, "[".repeat(300), "{".repeat(300));
+        assert!(Outline::read(body.as_bytes()).is_ok());
+    }
+}

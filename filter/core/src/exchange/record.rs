@@ -1,0 +1,126 @@
+//! What the access log says of a request, as the rest of a JSON object that Envoy has begun.
+//!
+//! Never a prompt, an answer, or a secret. Fields that are not known are `null`, so that every line has the same shape.
+
+use serde::Serialize;
+
+use super::Time;
+use super::journey::{Journey, Stage, Tried};
+
+/// The fields, in the order in which they stand in the log.
+#[derive(Debug, Default, Serialize)]
+pub struct Record<'a> {
+    /// Envoy's id of the request, also in the `x-request-id` of the answer.
+    pub request_id: Option<&'a str>,
+    /// The trace that the request belongs to: 32 hexadecimal digits.
+    pub trace_id: Option<&'a str>,
+    /// The key's public id.
+    pub key: Option<&'a str>,
+    /// The key's team.
+    pub team: Option<&'a str>,
+    /// The model that was asked for.
+    pub model: Option<&'a str>,
+    /// Whether the answer was to be streamed.
+    pub stream: Option<bool>,
+    /// The provider whose answer the client got.
+    pub served_provider: Option<&'a str>,
+    /// The provider's model whose answer the client got.
+    pub served_model: Option<&'a str>,
+    /// How many attempts were made.
+    pub attempts: usize,
+    /// The attempts that failed: `provider: reason`.
+    pub failures: Vec<String>,
+    /// All tokens of the prompt.
+    pub input_tokens: Option<u64>,
+    /// All tokens produced.
+    pub output_tokens: Option<u64>,
+    /// Of the prompt's tokens, read from the provider's cache.
+    pub cached_tokens: Option<u64>,
+    /// Of the tokens produced, reasoning.
+    pub reasoning_tokens: Option<u64>,
+    /// Milliseconds from the request's headers to the first token (of an answer that is not streamed: to its end).
+    pub first_token_ms: Option<u64>,
+    /// Why the gateway itself refused, or what became of a broken answer.
+    pub error: Option<&'a str>,
+}
+
+impl<'a> Record<'a> {
+    /// Adds what a journey knows.
+    pub fn with_journey(self, journey: &'a Journey) -> Self {
+        let served = matches!(journey.stage, Stage::Answering | Stage::Broken);
+        let target = journey.current().filter(|_| served);
+        let last_failure = journey.attempts.last().and_then(|tried| tried.failure.as_ref());
+        Self {
+            key: Some(&journey.caller.key_id),
+            team: Some(&journey.caller.team),
+            model: Some(&journey.model.name),
+            stream: Some(journey.outline.stream),
+            served_provider: target.map(|target| target.provider.name.as_str()),
+            served_model: target.map(|target| target.model.as_str()),
+            attempts: journey.attempts.len(),
+            failures: journey.attempts.iter().filter_map(describe).collect(),
+            input_tokens: journey.usage.map(|usage| usage.input),
+            output_tokens: journey.usage.map(|usage| usage.output),
+            cached_tokens: journey.usage.map(|usage| usage.cached),
+            reasoning_tokens: journey.usage.map(|usage| usage.reasoning),
+            first_token_ms: journey.first_token.map(|moment| milliseconds(journey.started, moment)),
+            error: match journey.stage {
+                Stage::Answering | Stage::Underway => self.error,
+                Stage::Broken | Stage::Refused => {
+                    last_failure.map_or(self.error, |failure| failure.error.code.as_deref().or(Some(&*failure.reason)))
+                }
+            },
+            ..self
+        }
+    }
+
+    /// The rest of the JSON object: `,"request_id":…,"error":null`. Envoy closes the brace.
+    pub fn fragment(&self) -> String {
+        let object = serde_json::to_string(self).unwrap_or_default();
+        match object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+            Some(fields) => format!(",{fields}"),
+            None => String::new(),
+        }
+    }
+}
+
+fn describe(tried: &Tried) -> Option<String> {
+    tried.failure.as_ref().map(|failure| format!("{}: {}", tried.target.provider.name, failure.reason))
+}
+
+fn milliseconds(from: Time, to: Time) -> u64 {
+    u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The trace id in a W3C `traceparent`, or the request id's own 32 digits when there is none.
+pub fn trace_id(traceparent: Option<&str>, request_id: Option<&str>) -> Option<String> {
+    let is_id = |text: &str| text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let from_parent = traceparent.and_then(|text| text.split('-').nth(1)).filter(|id| is_id(id)).map(str::to_owned);
+    from_parent.or_else(|| request_id.map(|id| id.replace('-', "")).filter(|id| is_id(id)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn the_fragment_completes_a_json_object_whatever_a_client_sends_as_its_request_id() {
+        let record = Record { request_id: Some("a\"},\n{\"x\":\u{1}"), ..Record::default() };
+        let line = format!("{{\"status\":200{}}}", record.fragment());
+        let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(read["request_id"], "a\"},\n{\"x\":\u{1}");
+        assert!(read["error"].is_null());
+        assert!(!line.contains('\n'));
+    }
+
+    #[test]
+    fn the_trace_id_is_the_parents_or_the_request_ids() {
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let request = "e06f3269-b32a-44f0-8a9d-87e76113f1c3";
+        assert_eq!(trace_id(Some(parent), Some(request)).as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+        assert_eq!(trace_id(Some("junk"), Some(request)).as_deref(), Some("e06f3269b32a44f08a9d87e76113f1c3"));
+        assert_eq!(trace_id(None, Some("mine")), None);
+    }
+}
