@@ -1,1 +1,67 @@
-//! The Sluice filter.
+//! The Sluice filter: turns Envoy's callbacks into events of `sluice-core`, and its effects into host calls.
+//!
+//! One module in two places, told apart by its configuration: `gateway` among the listener's HTTP filters, `provider`
+//! among every provider cluster's upstream filters. Both must share one VM (the same `vm_id` and code), as they do in what
+//! `sluice render` writes: what they know together of a request is in [`switchboard`]. Nothing is decided here.
+#![deny(unsafe_code)]
+
+use std::rc::Rc;
+
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{ContextType, LogLevel};
+use sluice_core::config::Gateway;
+use sluice_core::config::plugin::Plugin;
+
+mod gateway;
+mod host;
+mod message;
+mod provider;
+mod switchboard;
+
+#[allow(unsafe_code)]
+mod entry {
+    proxy_wasm::main! {{
+        proxy_wasm::set_root_context(|_| Box::new(super::Root { role: super::Role::None }));
+    }}
+}
+
+/// One plugin of a worker: makes a context for every request.
+struct Root {
+    role: Role,
+}
+
+enum Role {
+    None,
+    Gateway(Rc<Gateway>),
+    Provider,
+}
+
+impl Context for Root {}
+
+impl RootContext for Root {
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+
+    fn on_configure(&mut self, _size: usize) -> bool {
+        match Plugin::from_json(&self.get_plugin_configuration().unwrap_or_default()) {
+            Ok(Plugin::Gateway(gateway)) => self.role = Role::Gateway(Rc::new(gateway)),
+            Ok(Plugin::Provider) => self.role = Role::Provider,
+            Err(mistakes) => {
+                for mistake in mistakes {
+                    host::log(LogLevel::Error, &format!("sluice: configuration refused: {mistake}"));
+                }
+                return false;
+            }
+        }
+        true
+    }
+
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        match &self.role {
+            Role::None => None,
+            Role::Gateway(gateway) => Some(Box::new(gateway::GatewayContext::new(id, gateway.clone()))),
+            Role::Provider => Some(Box::new(provider::ProviderContext::default())),
+        }
+    }
+}

@@ -12,6 +12,7 @@ use crate::dialect::Dialect;
 mod check;
 pub mod file;
 pub mod mistake;
+pub mod plugin;
 pub mod suggest;
 pub mod time;
 pub mod url;

@@ -38,12 +38,17 @@ impl Failure {
 
     /// The provider answered with an error status.
     pub fn status(status: u16, error: ApiError) -> Self {
-        Self { reason: format!("status_{status}").into(), elsewhere: worth_trying_elsewhere(status), error: ours(error) }
+        Self {
+            reason: format!("status_{status}").into(),
+            elsewhere: worth_trying_elsewhere(status),
+            error: ours(error),
+        }
     }
 
     /// An error in the body of an answer whose status was a success.
     pub fn in_answer(error: ApiError) -> Self {
-        let reason = if error.code.as_deref() == Some("invalid_provider_response") { "bad_answer" } else { "error_in_answer" };
+        let reason =
+            if error.code.as_deref() == Some("invalid_provider_response") { "bad_answer" } else { "error_in_answer" };
         let elsewhere = worth_trying_elsewhere(error.status);
         Self { reason: reason.into(), elsewhere, error: ours(error) }
     }

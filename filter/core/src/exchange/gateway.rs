@@ -188,13 +188,20 @@ impl Exchange {
     fn resolve(&self, caller: &Caller, name: &str) -> Result<Rc<Model>, ApiError> {
         let Some(model) = self.gateway.models.get(name) else {
             let message = format!("The model {} does not exist. GET /v1/models lists those that do.", quoted(name));
-            return Err(ApiError { param: Some("model".to_owned()), ..ApiError::new(404, ErrorKind::NotFound, message) }
-                .with_code("model_not_found"));
+            return Err(ApiError {
+                param: Some("model".to_owned()),
+                ..ApiError::new(404, ErrorKind::NotFound, message)
+            }
+            .with_code("model_not_found"));
         };
         if !may_use(caller, name) {
-            let message = format!("This key may not use the model {}. GET /v1/models lists those it may.", quoted(name));
-            return Err(ApiError { param: Some("model".to_owned()), ..ApiError::new(403, ErrorKind::Permission, message) }
-                .with_code("model_not_allowed"));
+            let message =
+                format!("This key may not use the model {}. GET /v1/models lists those it may.", quoted(name));
+            return Err(ApiError {
+                param: Some("model".to_owned()),
+                ..ApiError::new(403, ErrorKind::Permission, message)
+            }
+            .with_code("model_not_allowed"));
         }
         Ok(model.clone())
     }

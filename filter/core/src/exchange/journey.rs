@@ -83,7 +83,14 @@ pub enum Next {
 
 impl Journey {
     /// A journey that has not begun.
-    pub fn new(started: Time, caller: Rc<Caller>, model: Rc<Model>, client: &'static dyn Dialect, outline: Outline, timeouts: Timeouts) -> Self {
+    pub fn new(
+        started: Time,
+        caller: Rc<Caller>,
+        model: Rc<Model>,
+        client: &'static dyn Dialect,
+        outline: Outline,
+        timeouts: Timeouts,
+    ) -> Self {
         let targets = model.targets.clone();
         Self {
             started,
@@ -185,7 +192,9 @@ pub fn from_envoy(status: u16) -> ApiError {
     match status {
         413 => ApiError::new(413, ErrorKind::TooLarge, "The request is larger than the gateway takes (32 MiB).")
             .with_code("request_too_large"),
-        408 => ApiError::new(408, ErrorKind::Timeout, "The request did not arrive in time.").with_code("request_timeout"),
+        408 => {
+            ApiError::new(408, ErrorKind::Timeout, "The request did not arrive in time.").with_code("request_timeout")
+        }
         504 => ApiError::new(504, ErrorKind::Timeout, "No provider answered in time.").with_code("provider_timeout"),
         400..=499 => ApiError::new(status, ErrorKind::InvalidRequest, "The request could not be read."),
         _ => ApiError::new(503, ErrorKind::Server, "No provider could be reached.").with_code("provider_unavailable"),

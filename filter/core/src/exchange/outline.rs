@@ -115,10 +115,7 @@ impl Outline {
 impl Splice {
     /// How much longer the body becomes; negative when shorter.
     pub fn growth(&self) -> isize {
-        self.edits
-            .iter()
-            .map(|(range, text)| text.len().cast_signed().saturating_sub(range.len().cast_signed()))
-            .sum()
+        self.edits.iter().map(|(range, text)| text.len().cast_signed().saturating_sub(range.len().cast_signed())).sum()
     }
 
     /// The new first bytes, from the old: the body's first [`Splice::drain`] bytes.

@@ -9,7 +9,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::Target;
-use crate::error::ApiError;
+use crate::dialect::openai_chat::OpenAiChat;
+use crate::error::{ApiError, ErrorKind};
 
 use super::failure::{Failure, retry_after, worth_trying_elsewhere};
 use super::gateway::refusal;
@@ -91,7 +92,13 @@ impl Attempt {
         }
     }
 
-    fn response_headers(&mut self, end: bool, journey: &mut Journey, view: &dyn View, effects: &mut Vec<Effect>) -> Flow {
+    fn response_headers(
+        &mut self,
+        end: bool,
+        journey: &mut Journey,
+        view: &dyn View,
+        effects: &mut Vec<Effect>,
+    ) -> Flow {
         let text = |name: &str| view.header(name).and_then(|value| String::from_utf8(value).ok());
         let status: u16 = text(":status").and_then(|status| status.parse().ok()).unwrap_or(502);
         if !(200..300).contains(&status) {
@@ -159,7 +166,8 @@ impl Attempt {
     /// before it failed: that the last resort has no words for some field is not what went wrong.
     fn cannot_take(&mut self, error: ApiError, journey: &mut Journey, effects: &mut Vec<Effect>) -> Flow {
         self.phase = Phase::Done;
-        let before = journey.attempts.iter().rev().find_map(|tried| tried.failure.as_ref()).map(|tried| tried.error.clone());
+        let before =
+            journey.attempts.iter().rev().find_map(|tried| tried.failure.as_ref()).map(|tried| tried.error.clone());
         let reason = Failure { reason: "cannot_express".into(), elsewhere: false, error: error.clone() };
         let _ = journey.fail(reason);
         journey.stage = Stage::Refused;
@@ -167,6 +175,14 @@ impl Attempt {
         effects.push(Effect::Reply(refusal(journey.client, &error, journey.attempts.len())));
         Flow::Pause
     }
+}
+
+/// What becomes of a request that reached a provider's filter and that no plan is known for.
+pub fn unplanned() -> Effect {
+    let error =
+        ApiError::new(500, ErrorKind::Server, "The gateway is not set up right: its roles do not share one VM.")
+            .with_code("gateway_misconfigured");
+    Effect::Reply(refusal(&OpenAiChat, &error, 0))
 }
 
 /// Headers that say who served, on every answer that an attempt led to.

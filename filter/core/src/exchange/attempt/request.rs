@@ -14,16 +14,8 @@ use super::super::{Effect, Event, Flow, View};
 
 /// Headers of the client that a provider may see. Everything else stays here: credentials, cookies, addresses, and
 /// whatever an earlier attempt had set.
-const FORWARDED: [&str; 8] = [
-    ":method",
-    ":scheme",
-    "x-request-id",
-    "traceparent",
-    "tracestate",
-    "baggage",
-    "user-agent",
-    "idempotency-key",
-];
+const FORWARDED: [&str; 8] =
+    [":method", ":scheme", "x-request-id", "traceparent", "tracestate", "baggage", "user-agent", "idempotency-key"];
 
 /// How this attempt changes the body.
 #[derive(Debug)]

@@ -55,11 +55,7 @@ impl Relay {
         let dialect = target.provider.dialect;
         let include_usage = journey.outline.include_usage;
         let route = if same_dialect {
-            Route::Pass {
-                decoder: Decoder::default(),
-                peeker: dialect.stream_peeker(),
-                hide_usage: !include_usage,
-            }
+            Route::Pass { decoder: Decoder::default(), peeker: dialect.stream_peeker(), hide_usage: !include_usage }
         } else {
             Route::Translate { reader: dialect.stream_reader(), events: Vec::new() }
         };
@@ -95,7 +91,9 @@ impl Relay {
         }
         if self.state == State::Held {
             if size > LONGEST_HOLD {
-                return Err(Failure::in_answer(ApiError::bad_answer("The provider's stream does not come to an answer.")));
+                return Err(Failure::in_answer(ApiError::bad_answer(
+                    "The provider's stream does not come to an answer.",
+                )));
             }
             self.read = size;
             return Ok(Flow::Pause);

@@ -279,7 +279,10 @@ fn a_passing_stream_is_seen_for_what_it_is() {
         assert_eq!(peeked(case).0, Seen::Other, "{case}");
     }
     let (seen, glance) = peeked(&format!(r#"{{"model":"m","choices":[],{usage}}}"#));
-    assert_eq!((seen, glance), (Seen::UsageAlone, Glance { model: Some("m".to_owned()), usage: Some(USAGE), finished: false }));
+    assert_eq!(
+        (seen, glance),
+        (Seen::UsageAlone, Glance { model: Some("m".to_owned()), usage: Some(USAGE), finished: false })
+    );
     assert_eq!(peeked(&other[2]).1.usage, Some(USAGE));
     assert_eq!(peeked("[DONE]").0, Seen::End);
     for failed in ["{", "3", r#"{"error":{"message":"m"}}"#, &choice(r#"{"delta":{},"finish_reason":"error"}"#)] {

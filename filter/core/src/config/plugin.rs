@@ -1,0 +1,42 @@
+//! What Envoy hands to the filter as its configuration: which role it plays, and for the gateway role the gateway file.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Gateway, Mistake, file};
+
+/// The configuration as it is written: `{"role":"gateway","gateway":{…}}` or `{"role":"provider"}`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "role", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Written {
+    /// Sees every request once.
+    Gateway {
+        /// The gateway file, without the providers' credentials.
+        gateway: file::File,
+    },
+    /// Sees every attempt; all it needs is in the request's plan.
+    Provider {},
+}
+
+/// The configuration as it runs.
+#[derive(Debug)]
+pub enum Plugin {
+    /// The gateway role.
+    Gateway(Gateway),
+    /// The provider role.
+    Provider,
+}
+
+impl Plugin {
+    /// Reads and checks a configuration.
+    pub fn from_json(json: &[u8]) -> Result<Self, Vec<Mistake>> {
+        match serde_json::from_slice(json) {
+            Ok(Written::Gateway { gateway }) => Gateway::compile(&gateway).map(Self::Gateway),
+            Ok(Written::Provider {}) => Ok(Self::Provider),
+            Err(error) => Err(vec![Mistake {
+                path: String::new(),
+                found: error.to_string(),
+                expected: "a plugin configuration".to_owned(),
+            }]),
+        }
+    }
+}

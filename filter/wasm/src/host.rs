@@ -1,0 +1,195 @@
+//! The one place with host calls: the proxy-wasm ABI, every call fallible.
+//!
+//! The SDK's own wrappers panic on a status that they do not expect, and read headers as text, which one odd byte turns
+//! into a panic; a panic ends every request of the worker. Here a call that fails is an error, whatever the reason, and a
+//! header map is taken over in one piece.
+//!
+//! Source: the proxy-wasm ABI specification 0.2.1.
+#![allow(unsafe_code)]
+
+use proxy_wasm::types::{BufferType, LogLevel, MapType};
+use sluice_core::exchange::headers::HeaderMap;
+
+/// The host refused or could not do it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failed;
+
+type Result<T> = std::result::Result<T, Failed>;
+
+mod abi {
+    use proxy_wasm::types::{BufferType, LogLevel, MapType};
+
+    // Every function answers a status: 0 is success. Data that comes back was allocated through our own allocator and
+    // belongs to us.
+    unsafe extern "C" {
+        pub fn proxy_log(level: LogLevel, text: *const u8, size: usize) -> u32;
+        pub fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+        pub fn proxy_get_header_map_pairs(map: MapType, data: *mut *mut u8, size: *mut usize) -> u32;
+        pub fn proxy_set_header_map_pairs(map: MapType, data: *const u8, size: usize) -> u32;
+        pub fn proxy_get_header_map_value(
+            map: MapType,
+            name: *const u8,
+            name_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
+        pub fn proxy_replace_header_map_value(
+            map: MapType,
+            name: *const u8,
+            name_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
+        pub fn proxy_remove_header_map_value(map: MapType, name: *const u8, name_size: usize) -> u32;
+        pub fn proxy_get_buffer_bytes(
+            buffer: BufferType,
+            start: usize,
+            length: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
+        pub fn proxy_set_buffer_bytes(
+            buffer: BufferType,
+            start: usize,
+            length: usize,
+            data: *const u8,
+            size: usize,
+        ) -> u32;
+        pub fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+        pub fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
+        pub fn proxy_call_foreign_function(
+            name: *const u8,
+            name_size: usize,
+            argument: *const u8,
+            argument_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
+        pub fn proxy_send_local_response(
+            status: u32,
+            details: *const u8,
+            details_size: usize,
+            body: *const u8,
+            body_size: usize,
+            headers: *const u8,
+            headers_size: usize,
+            grpc_status: i32,
+        ) -> u32;
+    }
+}
+
+fn checked(status: u32) -> Result<()> {
+    if status == 0 { Ok(()) } else { Err(Failed) }
+}
+
+/// Runs a call that gives data back.
+fn returned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>> {
+    let mut data = std::ptr::null_mut();
+    let mut size = 0;
+    checked(call(&raw mut data, &raw mut size))?;
+    if data.is_null() || size == 0 {
+        return Ok(Vec::new());
+    }
+    // SAFETY: the host filled `size` bytes that it had allocated through this module's exported allocator, which makes a
+    // boxed slice of exactly that size from the global allocator, and it keeps no pointer to them.
+    Ok(unsafe { Vec::from_raw_parts(data, size, size) })
+}
+
+/// Writes a line to Envoy's own log.
+pub fn log(level: LogLevel, text: &str) {
+    // SAFETY: the host reads `text` during the call.
+    let _ = unsafe { abi::proxy_log(level, text.as_ptr(), text.len()) };
+}
+
+/// Nanoseconds since the Unix epoch.
+pub fn now() -> u64 {
+    let mut time = 0;
+    // SAFETY: the host writes eight bytes during the call.
+    let status = unsafe { abi::proxy_get_current_time_nanoseconds(&raw mut time) };
+    checked(status).map_or(0, |()| time)
+}
+
+/// All headers.
+pub fn headers(map: MapType) -> Result<HeaderMap> {
+    // SAFETY: see `returned`.
+    returned(|data, size| unsafe { abi::proxy_get_header_map_pairs(map, data, size) }).map(HeaderMap::parse)
+}
+
+/// Replaces all headers.
+pub fn replace_headers(map: MapType, headers: &HeaderMap) -> Result<()> {
+    let bytes = headers.serialize();
+    // SAFETY: the host reads `bytes` during the call.
+    checked(unsafe { abi::proxy_set_header_map_pairs(map, bytes.as_ptr(), bytes.len()) })
+}
+
+/// The first header of that name; absent is an error too.
+pub fn header(map: MapType, name: &str) -> Result<Vec<u8>> {
+    // SAFETY: the host reads `name` during the call; see `returned`.
+    returned(|data, size| unsafe { abi::proxy_get_header_map_value(map, name.as_ptr(), name.len(), data, size) })
+}
+
+/// Sets a header, whatever there was.
+pub fn set_header(map: MapType, name: &str, value: &str) -> Result<()> {
+    // SAFETY: the host reads both during the call.
+    checked(unsafe { abi::proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+}
+
+/// Removes every header of that name.
+pub fn remove_header(map: MapType, name: &str) -> Result<()> {
+    // SAFETY: the host reads `name` during the call.
+    checked(unsafe { abi::proxy_remove_header_map_value(map, name.as_ptr(), name.len()) })
+}
+
+/// A part of a buffered body.
+pub fn buffer(buffer: BufferType, start: usize, length: usize) -> Result<Vec<u8>> {
+    // SAFETY: see `returned`.
+    returned(|data, size| unsafe { abi::proxy_get_buffer_bytes(buffer, start, length, data, size) })
+}
+
+/// Replaces the first `drain` bytes of a buffered body.
+pub fn replace_front(buffer: BufferType, drain: usize, with: &[u8]) -> Result<()> {
+    // SAFETY: the host reads `with` during the call.
+    checked(unsafe { abi::proxy_set_buffer_bytes(buffer, 0, drain, with.as_ptr(), with.len()) })
+}
+
+/// A property of one path segment.
+pub fn property(name: &str) -> Result<Vec<u8>> {
+    // SAFETY: the host reads `name` during the call; see `returned`.
+    returned(|data, size| unsafe { abi::proxy_get_property(name.as_ptr(), name.len(), data, size) })
+}
+
+/// Sets a property of one path segment: Envoy's filter state `wasm.<name>`.
+pub fn set_property(name: &str, value: &str) -> Result<()> {
+    // SAFETY: the host reads both during the call.
+    checked(unsafe { abi::proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+}
+
+/// Makes Envoy choose the route anew.
+pub fn clear_route_cache() -> Result<()> {
+    let name = "clear_route_cache";
+    // SAFETY: the host reads `name` during the call; see `returned`.
+    returned(|data, size| unsafe {
+        abi::proxy_call_foreign_function(name.as_ptr(), name.len(), std::ptr::null(), 0, data, size)
+    })
+    .map(drop)
+}
+
+/// Answers the request from here.
+pub fn reply(status: u16, headers: &HeaderMap, body: &[u8]) -> Result<()> {
+    const DETAILS: &str = "sluice";
+    const NOT_GRPC: i32 = -1;
+    let headers = headers.serialize();
+    // SAFETY: the host reads all of them during the call.
+    checked(unsafe {
+        abi::proxy_send_local_response(
+            u32::from(status),
+            DETAILS.as_ptr(),
+            DETAILS.len(),
+            body.as_ptr(),
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            NOT_GRPC,
+        )
+    })
+}

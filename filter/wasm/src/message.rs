@@ -1,0 +1,86 @@
+//! One message, request or answer, as Envoy shows it during a callback: what core may read of it, and what becomes of it.
+
+use std::ops::Range;
+
+use proxy_wasm::types::{Action, BufferType, LogLevel, MapType};
+use sluice_core::exchange::headers::HeaderMap;
+use sluice_core::exchange::{Effect, Flow, Reply, Time, View};
+
+use crate::host;
+
+/// A message's header map and body buffer.
+#[derive(Clone, Copy)]
+pub struct Message {
+    map: MapType,
+    body: BufferType,
+}
+
+/// What the client sent.
+pub const REQUEST: Message = Message { map: MapType::HttpRequestHeaders, body: BufferType::HttpRequestBody };
+/// What is answered.
+pub const RESPONSE: Message = Message { map: MapType::HttpResponseHeaders, body: BufferType::HttpResponseBody };
+
+impl View for Message {
+    fn now(&self) -> Time {
+        Time(host::now())
+    }
+
+    fn headers(&self) -> HeaderMap {
+        host::headers(self.map).unwrap_or_default()
+    }
+
+    fn header(&self, name: &str) -> Option<Vec<u8>> {
+        host::header(self.map, name).ok()
+    }
+
+    fn body(&self, range: Range<usize>) -> Vec<u8> {
+        host::buffer(self.body, range.start, range.len()).unwrap_or_default()
+    }
+}
+
+impl Message {
+    /// Carries out what core decided, and tells Envoy whether the message moves on.
+    pub fn apply(self, flow: Flow, effects: Vec<Effect>) -> Action {
+        let mut action = match flow {
+            Flow::Continue => Action::Continue,
+            Flow::Pause => Action::Pause,
+        };
+        for effect in effects {
+            let done = match &effect {
+                Effect::ReplaceHeaders(headers) => host::replace_headers(self.map, headers),
+                Effect::SetHeader(name, value) => host::set_header(self.map, name, value),
+                Effect::RemoveHeader(name) => host::remove_header(self.map, name),
+                Effect::ReplaceBody { drain, with } => host::replace_front(self.body, *drain, with),
+                Effect::SetProperty(name, value) => host::set_property(name, value),
+                Effect::ClearRoute => host::clear_route_cache(),
+                Effect::Reply(reply) => {
+                    action = Action::Pause;
+                    send(reply)
+                }
+            };
+            if done.is_err() {
+                // Names only: values may be secrets or prompts.
+                host::log(LogLevel::Error, &format!("sluice: Envoy refused: {}", name_of(&effect)));
+            }
+        }
+        action
+    }
+}
+
+fn send(reply: &Reply) -> Result<(), host::Failed> {
+    let mut headers: HeaderMap = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    headers.push("content-type", "application/json");
+    host::reply(reply.status, &headers, &reply.body)
+}
+
+fn name_of(effect: &Effect) -> &'static str {
+    match effect {
+        Effect::ReplaceHeaders(_) => "replacing the headers",
+        Effect::SetHeader(..) => "setting a header",
+        Effect::RemoveHeader(_) => "removing a header",
+        Effect::ReplaceBody { .. } => "replacing the body",
+        Effect::SetProperty(..) => "setting a property",
+        Effect::ClearRoute => "choosing the route anew",
+        Effect::Reply(_) => "a local reply",
+    }
+}
