@@ -20,14 +20,16 @@ const WORDS: [(&str, ErrorKind, u16); 10] = [
     ("overloaded_error", ErrorKind::Overloaded, 529),
 ];
 
-/// What Anthropic writes in a message, under `invalid_request_error` or none that we know, when the cause is another.
-const CAUSES: [(&str, ErrorKind); 6] = [
+/// What Anthropic writes in a message, under `invalid_request_error`, `rate_limit_error` or a type that we do not know, when
+/// the cause is another.
+const CAUSES: [(&str, ErrorKind); 7] = [
     ("prompt is too long", ErrorKind::ContextLength),
     ("exceed context limit", ErrorKind::ContextLength),
     ("exceeds the context window", ErrorKind::ContextLength),
     ("content filtering policy", ErrorKind::ContentPolicy),
     ("credit balance is too low", ErrorKind::InsufficientQuota),
     ("reached your specified API usage limits", ErrorKind::InsufficientQuota),
+    ("spend limit", ErrorKind::InsufficientQuota),
 ];
 
 /// A message longer than this is cut: it explains nothing more, and may quote what it should not.
@@ -54,7 +56,7 @@ impl Body {
     fn with_status(&self, status: u16) -> ApiError {
         let said = self.message.as_deref().unwrap_or_default().trim();
         let kind = match self.word() {
-            Some((_, kind, _)) if *kind != ErrorKind::InvalidRequest => *kind,
+            Some((_, kind, _)) if !matches!(kind, ErrorKind::InvalidRequest | ErrorKind::RateLimit) => *kind,
             word => CAUSES
                 .iter()
                 .find_map(|(cause, kind)| said.contains(cause).then_some(*kind))

@@ -50,6 +50,9 @@ impl<'a> Turns<'a> {
                 "The provider needs at least one user or assistant message that is not empty.",
             ));
         }
+        for turn in turns.turns.iter_mut().filter(|turn| turn.role == Speaker::User) {
+            turn.content.0.sort_by_key(|block| !matches!(block, Block::ToolResult { .. }));
+        }
         turns.trim_prefill();
         Ok(turns)
     }
@@ -79,10 +82,9 @@ impl<'a> Turns<'a> {
         for (position, part) in message.parts.iter().enumerate() {
             let at = At { message: index, part: position, call: calls };
             calls += usize::from(matches!(part, Part::ToolCall { .. }));
-            if let Some(block) = self.part(speaker, &at, part)? {
-                place(&mut blocks, block);
-            }
+            blocks.extend(self.part(speaker, &at, part)?);
         }
+        thinking_before_calls(&mut blocks);
         match speaker {
             None => self.system.0.append(&mut blocks),
             Some(speaker) => self.say(speaker, blocks),
@@ -90,22 +92,12 @@ impl<'a> Turns<'a> {
         Ok(())
     }
 
-    /// Adds to the open turn if it is the same speaker's. Results of tools go before what the user says with them.
-    fn say(&mut self, role: Speaker, blocks: Vec<Block<'a>>) {
-        if blocks.is_empty() {
-            return;
-        }
-        if self.turns.last().is_none_or(|turn| turn.role != role) {
-            self.turns.push(Turn { role, content: Content(Vec::with_capacity(blocks.len())) });
-        }
-        let Some(Turn { content: Content(said), .. }) = self.turns.last_mut() else { return };
-        for block in blocks {
-            if is_result(&block) && said.last().is_some_and(|last| !is_result(last)) {
-                let results = said.iter().take_while(|said| is_result(said)).count();
-                said.insert(results, block);
-            } else {
-                said.push(block);
-            }
+    /// Adds to the open turn if it is the same speaker's.
+    fn say(&mut self, role: Speaker, mut blocks: Vec<Block<'a>>) {
+        match self.turns.last_mut() {
+            _ if blocks.is_empty() => {}
+            Some(turn) if turn.role == role => turn.content.0.append(&mut blocks),
+            _ => self.turns.push(Turn { role, content: Content(blocks) }),
         }
     }
 
@@ -122,21 +114,12 @@ impl<'a> Turns<'a> {
             (Part::Document { source, name, cache }, Some(Speaker::User)) => {
                 document(source, name.as_deref(), cache, at).map(Some)
             }
-            (Part::ToolResult { call, content, is_error, cache }, Some(Speaker::User)) => {
-                let mut inner = Vec::with_capacity(content.len());
-                for part in content {
-                    if matches!(part, Part::ToolResult { .. }) {
-                        return Err(at.refuse("a tool result inside a tool result"));
-                    }
-                    inner.extend(self.part(speaker, at, part)?);
-                }
-                Ok(Some(Block::ToolResult {
-                    tool_use_id: call_id(call),
-                    content: Content(inner),
-                    is_error: *is_error,
-                    cache_control: CacheControl::of(cache),
-                }))
-            }
+            (Part::ToolResult { call, content, is_error, cache }, Some(Speaker::User)) => Ok(Some(Block::ToolResult {
+                tool_use_id: call_id(call),
+                content: self.outcome(at, content)?,
+                is_error: *is_error,
+                cache_control: CacheControl::of(cache),
+            })),
             (Part::ToolCall { id, name, arguments }, Some(Speaker::Assistant)) => {
                 let input = Input::parse(arguments).ok_or_else(|| at.arguments())?;
                 Ok(Some(Block::ToolUse { id: call_id(id), name, input }))
@@ -152,6 +135,18 @@ impl<'a> Turns<'a> {
             (Part::Refusal { text }, Some(Speaker::Assistant)) => Ok(self.text(text, &None)),
             _ => Err(at.refuse("this kind of content for this role")),
         }
+    }
+
+    /// What a tool returned.
+    fn outcome(&mut self, at: &At, content: &'a [Part]) -> Result<Content<'a>, ApiError> {
+        let mut blocks = Vec::with_capacity(content.len());
+        for part in content {
+            if matches!(part, Part::ToolResult { .. }) {
+                return Err(at.refuse("a tool result inside a tool result"));
+            }
+            blocks.extend(self.part(Some(Speaker::User), at, part)?);
+        }
+        Ok(Content(blocks))
     }
 
     /// Anthropic refuses texts that are empty or blank; a mark on one has nothing to mark.
@@ -206,17 +201,12 @@ impl At {
     }
 }
 
-/// Thinking goes before the calls of its own message, everything else where it stands.
-fn place<'a>(blocks: &mut Vec<Block<'a>>, block: Block<'a>) {
-    let call = blocks.iter().position(|block| matches!(block, Block::ToolUse { .. }));
-    match call {
-        Some(call) if is_thinking(&block) => blocks.insert(call, block),
-        _ => blocks.push(block),
+/// Moves thinking before the calls of its own message; everything else keeps its order.
+fn thinking_before_calls(blocks: &mut [Block<'_>]) {
+    let first = blocks.iter().position(|block| matches!(block, Block::ToolUse { .. }));
+    if let Some((_, rest)) = first.and_then(|first| blocks.split_at_mut_checked(first)) {
+        rest.sort_by_key(|block| !is_thinking(block));
     }
-}
-
-fn is_result(block: &Block<'_>) -> bool {
-    matches!(block, Block::ToolResult { .. })
 }
 
 fn is_thinking(block: &Block<'_>) -> bool {

@@ -23,7 +23,7 @@ use super::thinking::{Plan, Thinking};
 use super::turns::{Turn, Turns};
 use crate::conversation::{Json, OutputFormat, Request, Tool, ToolChoice};
 use crate::dialect::Written;
-use crate::error::ApiError;
+use crate::error::{ApiError, ErrorKind};
 
 /// What stands in `system` when the answer must be JSON and no schema says which.
 const ANSWER_JSON: &str =
@@ -148,7 +148,7 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
     };
     let mut bytes = Vec::with_capacity(1024);
     serde_json::to_writer(&mut bytes, &body)
-        .map_err(|error| ApiError::invalid("", format!("The request cannot be written: {error}.")))?;
+        .map_err(|_| ApiError::new(500, ErrorKind::Server, "The provider's request cannot be written."))?;
     Ok(Written { body: bytes, dropped: dropped.0 })
 }
 

@@ -48,6 +48,8 @@ fn causes_that_share_a_type_are_told_apart() {
         let error = read(400, "invalid_request_error", message);
         assert_eq!((error.kind, error.code.as_deref()), (kind, Some(code)));
     }
+    let spent = read(429, "rate_limit_error", "This would exceed your workspace's spend limit.");
+    assert_eq!((spent.status, spent.kind), (429, ErrorKind::InsufficientQuota));
     assert_eq!(read(404, "not_found_error", "model: claude-9").code.as_deref(), Some("model_not_found"));
 }
 

@@ -6,9 +6,10 @@ mod errors;
 mod properties;
 mod reading;
 mod streams;
+mod thinking;
 mod writing;
 
-use crate::conversation::{Message, Part, Request, Role};
+use crate::conversation::{Json, Message, Part, Request, Role, Tool};
 use crate::dialect::{Dialect, Written};
 use crate::error::ApiError;
 
@@ -33,6 +34,16 @@ fn call(id: &str, arguments: &str) -> Part {
 
 fn result(call: &str, content: Vec<Part>) -> Message {
     message(Role::Tool, vec![Part::ToolResult { call: call.to_owned(), content, is_error: false, cache: None }])
+}
+
+fn tool(parameters: Option<&str>) -> Tool {
+    Tool {
+        name: "get_weather".to_owned(),
+        description: Some("…".to_owned()),
+        parameters: parameters.map(|text| Json::parse(text).unwrap()),
+        strict: None,
+        cache: None,
+    }
 }
 
 /// A request of these turns.

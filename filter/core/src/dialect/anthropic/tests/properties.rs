@@ -11,7 +11,7 @@ use super::*;
 use crate::conversation::{
     CacheMark, Choice, Finish, Json, OutputFormat, Reasoning, Response, Source, StreamEvent, Tool, ToolChoice, Usage,
 };
-use crate::dialect::Opening;
+use crate::dialect::{Opening, Seen};
 use crate::framing::sse;
 
 /// Not blank, and without blanks at its end.
@@ -307,6 +307,24 @@ proptest! {
             reader.read(portion, &mut again).unwrap();
         }
         prop_assert_eq!(again, events);
+    }
+
+    #[test]
+    fn the_peeker_agrees_with_the_reader_on_what_is_content(events in stream()) {
+        let (mut reader, mut peeker) = (Anthropic.stream_reader(), Anthropic.stream_peeker());
+        sse::Decoder::default()
+            .feed(&write_stream(&events), |event| {
+                let mut read = Vec::new();
+                reader.read(event.raw, &mut read).unwrap();
+                assert_eq!(peeker.peek(&event) == Seen::Content, read.iter().any(StreamEvent::is_content), "{read:?}");
+                Ok::<(), sse::TooLong>(())
+            })
+            .unwrap();
+        let last = events.iter().rev().find_map(|event| match event {
+            StreamEvent::Usage(usage) => Some(*usage),
+            _ => None,
+        });
+        prop_assert_eq!(peeker.glance().usage, last);
     }
 
     #[test]
