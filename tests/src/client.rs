@@ -134,11 +134,6 @@ impl Client {
         self.request("POST", path, body.to_string()).await.expect("an answer")
     }
 
-    /// [`Client::post`] for a future that outlives what it was made from.
-    pub async fn post_owned(self, path: &str, body: Value) -> Answer {
-        self.post(path, &body).await
-    }
-
     /// Writes bytes as they are and reads until the other side closes, or until nothing comes for a while.
     ///
     /// # Panics

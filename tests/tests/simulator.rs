@@ -398,7 +398,7 @@ async fn the_terminator_can_be_missing() {
 #[tokio::test]
 async fn the_answer_itself_can_be_odd() {
     let (_simulator, client) = start().await;
-    let ask = |faults: &str| client.clone().post_owned(OPENAI, openai(&format!("m+{faults}"), "say hello"));
+    let ask = async |faults: &str| client.post(OPENAI, &openai(&format!("m+{faults}"), "say hello")).await;
     assert_eq!(ask("stop=content_filter").await.json()["choices"][0]["finish_reason"], "content_filter");
     assert!(ask("extra").await.json()["x_future"].is_object());
     assert!(ask("no-usage").await.json().get("usage").is_none());

@@ -85,8 +85,9 @@ impl Recorded {
     }
 }
 
-/// More requests than this are not kept: the oldest go first.
+/// More requests than this, or more bytes of bodies, are not kept: the oldest go first.
 const KEPT: usize = 4096;
+const KEPT_BYTES: usize = 256 * 1024 * 1024;
 
 /// The latest requests since the last clearing.
 #[derive(Debug, Default)]
@@ -97,6 +98,7 @@ struct List {
     /// The number, counted from the simulator's start, of the first in the list.
     first: usize,
     list: VecDeque<Recorded>,
+    bytes: usize,
 }
 
 impl Records {
@@ -114,16 +116,18 @@ impl Records {
         let mut list = self.lock();
         list.first += list.list.len();
         list.list.clear();
+        list.bytes = 0;
     }
 
     /// Adds one; what is returned follows its answer.
     pub fn add(self: &Arc<Self>, record: Recorded) -> Answering {
         let mut list = self.lock();
-        if list.list.len() == KEPT {
-            list.list.pop_front();
+        list.bytes += record.body.len();
+        list.list.push_back(record);
+        while list.list.len() > KEPT || (list.bytes > KEPT_BYTES && list.list.len() > 1) {
+            list.bytes -= list.list.pop_front().map_or(0, |oldest| oldest.body.len());
             list.first += 1;
         }
-        list.list.push_back(record);
         Answering { records: Arc::clone(self), number: list.first + list.list.len() - 1, outcome: Outcome::Cancelled }
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
@@ -46,9 +47,9 @@ pub async fn serve(listener: TcpListener, server: Arc<Server>) {
     loop {
         tokio::select! {
             accepted = listener.accept() => {
-                // An error here is of that one connection, or there are too many files: others may go on.
+                // An error here is of that one connection, or there are too many files: that passes.
                 let Ok((stream, _)) = accepted else {
-                    tokio::task::yield_now().await;
+                    tokio::time::sleep(Duration::from_millis(10)).await;
                     continue;
                 };
                 if let Ok(connection) = Connection::new(stream) {
