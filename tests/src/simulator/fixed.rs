@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::{Sleep, sleep};
 
 use super::fault::{Fault, Faults};
+use super::order;
 use super::reply::{Api, Event};
 
 /// The model's name.
@@ -78,8 +79,8 @@ pub fn whole(api: Api) -> Bytes {
 
 /// A body of exactly [`BODY`] bytes, filled up with text.
 fn fill(with_text: impl Fn(&str) -> Value) -> Bytes {
-    let bare = with_text("").to_string().len();
-    with_text(&"x".repeat(BODY - bare)).to_string().into()
+    let bare = order::write(&with_text("")).len();
+    order::write(&with_text(&"x".repeat(BODY - bare))).into()
 }
 
 fn chunk(delta: Value, finish: Value, usage: bool) -> String {

@@ -25,6 +25,7 @@ mod delivery;
 pub mod fault;
 pub mod fixed;
 mod openai;
+mod order;
 pub mod prompt;
 pub mod record;
 mod reply;

@@ -3,6 +3,8 @@
 
 use serde_json::{Value, json};
 
+use super::order;
+
 /// The wire format of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Api {
@@ -44,12 +46,12 @@ pub struct Event {
 impl Event {
     /// An event as OpenAI sends it.
     pub fn plain(data: &Value) -> Self {
-        Self { name: None, data: data.to_string() }
+        Self { name: None, data: order::write(data) }
     }
 
     /// An event as Anthropic sends it, named as its type.
     pub fn named(name: &'static str, data: &Value) -> Self {
-        Self { name: Some(name), data: data.to_string() }
+        Self { name: Some(name), data: order::write(data) }
     }
 
     /// On the wire, with lines ended by `end`.
@@ -63,7 +65,7 @@ impl Reply {
     /// A JSON body.
     pub fn json(status: u16, body: &Value) -> Self {
         let headers = vec![("content-type", "application/json".to_owned())];
-        Self { status, headers, content: Content::Whole(body.to_string().into_bytes()) }
+        Self { status, headers, content: Content::Whole(order::write(body).into_bytes()) }
     }
 
     /// A stream.
