@@ -1,0 +1,247 @@
+//! A small HTTP client for tests: one connection for each request, every wait bounded, and an answer that breaks off is
+//! a result like any other.
+
+use std::io;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::header::HeaderMap;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::PATIENCE;
+
+/// Where requests go, and the headers that all of them carry.
+#[derive(Debug, Clone)]
+pub struct Client {
+    port: u16,
+    headers: Vec<(String, String)>,
+}
+
+/// An answer, read to its end.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, as far as it came.
+    pub body: Bytes,
+    /// Whether the body came to its end, rather than being broken off.
+    pub complete: bool,
+}
+
+/// A server-sent event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Its `event:` line.
+    pub name: Option<String>,
+    /// Its `data:` line.
+    pub data: String,
+}
+
+impl Event {
+    /// The data as JSON; null when it is not, as `[DONE]`.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.data).unwrap_or(Value::Null)
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum Failure {
+    /// The connection was refused or broke.
+    Connection(io::Error),
+    /// The other side closed it, or spoke something else, before the headers of an answer were there.
+    NoAnswer(hyper::Error),
+}
+
+impl Client {
+    /// A client of a port of the loopback interface.
+    pub fn new(port: u16) -> Self {
+        Self { port, headers: vec![("content-type".into(), "application/json".into())] }
+    }
+
+    /// The same with one more header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(known, _)| known != name);
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The same with an OpenAI key.
+    #[must_use]
+    pub fn bearer(self, key: &str) -> Self {
+        self.header("authorization", &format!("Bearer {key}"))
+    }
+
+    /// The same as a client of Anthropic.
+    #[must_use]
+    pub fn anthropic(self, key: &str) -> Self {
+        self.header("x-api-key", key).header("anthropic-version", "2023-06-01")
+    }
+
+    /// Sends a request and waits for the headers of its answer.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    ///
+    /// # Panics
+    /// When it takes too long, or the request is none.
+    pub async fn open(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Result<Open, Failure> {
+        let mut request =
+            Request::builder().method(method).uri(path).header("host", format!("127.0.0.1:{}", self.port));
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(Full::new(body.into())).expect("a valid request");
+        timeout(PATIENCE, self.send(request)).await.expect("an answer in time")
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Open, Failure> {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).await.map_err(Failure::Connection)?;
+        stream.set_nodelay(true).map_err(Failure::Connection)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Failure::NoAnswer)?;
+        let connection = Driver(tokio::spawn(async move {
+            // Its error is seen by the one who waits for the answer or the body.
+            let _ = connection.await;
+        }));
+        let response = sender.send_request(request).await.map_err(Failure::NoAnswer)?;
+        Ok(Open { response, _connection: connection })
+    }
+
+    /// Sends a request and reads its answer to the end.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn request(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Result<Answer, Failure> {
+        Ok(self.open(method, path, body).await?.finish().await)
+    }
+
+    /// Posts JSON and reads the answer to its end.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.request("POST", path, body.to_string()).await.expect("an answer")
+    }
+
+    /// Writes bytes as they are and reads until the other side closes, or until nothing comes for a while.
+    ///
+    /// # Panics
+    /// When the connection is refused.
+    pub async fn raw(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.expect("a connection");
+        let mut answer = Vec::new();
+        // A server that refuses early may close before all is written: what it said still counts.
+        let _ = stream.write_all(bytes).await;
+        let _ = timeout(QUIET, stream.read_buf(&mut answer)).await;
+        while let Ok(Ok(1..)) = timeout(QUIET / 10, stream.read_buf(&mut answer)).await {}
+        answer
+    }
+}
+
+const QUIET: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Drives a connection while its answer is wanted.
+#[derive(Debug)]
+struct Driver(JoinHandle<()>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// An answer whose body is still coming; dropping it closes the connection.
+#[derive(Debug)]
+pub struct Open {
+    response: Response<Incoming>,
+    _connection: Driver,
+}
+
+impl Open {
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.response.status().as_u16()
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        self.response.headers()
+    }
+
+    /// The next bytes of the body; `None` at its end, an error when it was broken off.
+    ///
+    /// # Errors
+    /// When it was broken off.
+    ///
+    /// # Panics
+    /// When it takes too long.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, hyper::Error> {
+        let frame = timeout(PATIENCE, self.response.body_mut().frame()).await.expect("more of the body in time");
+        Ok(frame.transpose()?.map(|frame| frame.into_data().unwrap_or_default()))
+    }
+
+    /// Reads the rest.
+    pub async fn finish(mut self) -> Answer {
+        let mut body = Vec::new();
+        let complete = loop {
+            match self.next().await {
+                Ok(Some(bytes)) => body.extend_from_slice(&bytes),
+                Ok(None) => break true,
+                Err(_) => break false,
+            }
+        };
+        let (parts, _) = self.response.into_parts();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body: body.into(), complete }
+    }
+}
+
+impl Answer {
+    /// The body as JSON; null when it is not.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The first header of this name, as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The complete events of the body; comments are left out.
+    pub fn events(&self) -> Vec<Event> {
+        let text = self.text().replace("\r\n", "\n");
+        let complete = text.rfind("\n\n").map_or("", |end| &text[..end]);
+        complete.split("\n\n").filter_map(event).collect()
+    }
+
+    /// The text of a streamed answer, of either wire format.
+    pub fn streamed_text(&self) -> String {
+        let piece = |event: Event| {
+            let data = event.json();
+            let text = data["choices"][0]["delta"]["content"].as_str().or(data["delta"]["text"].as_str());
+            text.map(str::to_owned)
+        };
+        self.events().into_iter().filter_map(piece).collect()
+    }
+}
+
+fn event(block: &str) -> Option<Event> {
+    let field =
+        |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim_start().to_owned());
+    Some(Event { name: field("event:"), data: field("data:")? })
+}

@@ -1,0 +1,163 @@
+//! A real gateway for end-to-end tests: a gateway file made from what a test says, and `sluice run` with it on a free
+//! port, until it is dropped.
+//!
+//! It knows the gateway from outside only: the file, the command, the port, and the access log on standard output.
+//! `SLUICE_BIN` and `SLUICE_WASM` name the command and the module; `./scripts/test` sets both.
+//!
+//! ```no_run
+//! # async fn example() {
+//! use serde_json::json;
+//! use sluice_tests::gateway::{Gateway, Kind};
+//! use sluice_tests::simulator::Simulator;
+//!
+//! let simulator = Simulator::start().await;
+//! let gateway = Gateway::builder()
+//!     .provider("openai", Kind::OpenAi, &simulator)
+//!     .provider("anthropic", Kind::Anthropic, &simulator)
+//!     .model("chat", &[("openai", "gpt-sim"), ("anthropic", "claude-sim")])
+//!     .start()
+//!     .await;
+//! simulator.script(&["status=503", "ok"]);
+//! let answer = gateway.chat(&json!({"model": "chat", "messages": [{"role": "user", "content": "say hi"}]})).await;
+//! assert_eq!(answer.header("x-sluice-provider"), Some("anthropic"));
+//! assert_eq!(gateway.log_lines(1).await[0]["status"], 200);
+//! # }
+//! ```
+
+mod file;
+mod process;
+
+use std::net::TcpListener;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::client::{Answer, Client};
+use crate::until;
+pub use file::{Builder, Key, Kind, Upstream};
+use process::Process;
+
+/// The secret of the key that every gateway under test has, unless the test names keys of its own.
+pub const KEY: &str = "sk-sluice-test";
+
+/// A running gateway; its processes end when this is dropped.
+#[derive(Debug)]
+pub struct Gateway {
+    // Dropped in this order: the processes end before their directory goes.
+    process: Process,
+    _directory: TempDir,
+    port: u16,
+    key: String,
+}
+
+impl Gateway {
+    /// Begins to describe one.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    async fn start(builder: Builder) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let port = free_port();
+        let path = directory.path().join("gateway.yaml");
+        // JSON is YAML.
+        let file = serde_json::to_string_pretty(&builder.render(port, directory.path())).expect("JSON of strings");
+        std::fs::write(&path, file).expect("a file in the temporary directory");
+        let key = builder.first_key();
+        let process = Process::start(&path, builder.concurrency, &builder.arguments);
+        let gateway = Self { process, _directory: directory, port, key };
+        gateway.accepting().await;
+        gateway
+    }
+
+    async fn accepting(&self) {
+        until("the gateway to accept connections", || {
+            if let Some(end) = self.process.ended() {
+                panic!("the gateway did not start: {end}\n{}", self.process.errors());
+            }
+            std::net::TcpStream::connect(("127.0.0.1", self.port)).ok()
+        })
+        .await;
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A client with the first key, as one of OpenAI.
+    pub fn client(&self) -> Client {
+        self.anonymous().bearer(&self.key)
+    }
+
+    /// A client with the first key, as one of Anthropic.
+    pub fn anthropic_client(&self) -> Client {
+        self.anonymous().anthropic(&self.key)
+    }
+
+    /// A client without a key.
+    pub fn anonymous(&self) -> Client {
+        Client::new(self.port)
+    }
+
+    /// Asks for a chat completion in OpenAI's format.
+    pub async fn chat(&self, body: &Value) -> Answer {
+        self.client().post("/v1/chat/completions", body).await
+    }
+
+    /// The same as a stream; [`Answer::events`] has its events.
+    pub async fn stream(&self, body: &Value) -> Answer {
+        self.chat(&streamed(body)).await
+    }
+
+    /// Asks for a message in Anthropic's format.
+    pub async fn message(&self, body: &Value) -> Answer {
+        self.anthropic_client().post("/v1/messages", body).await
+    }
+
+    /// The same as a stream.
+    pub async fn message_stream(&self, body: &Value) -> Answer {
+        self.message(&streamed(body)).await
+    }
+
+    /// Sends bytes as they are, for requests that no client makes, and gives back what comes.
+    pub async fn raw(&self, bytes: &[u8]) -> Vec<u8> {
+        self.anonymous().raw(bytes).await
+    }
+
+    /// The lines of the access log, once there are this many.
+    ///
+    /// # Panics
+    /// When that takes too long.
+    pub async fn log_lines(&self, count: usize) -> Vec<Value> {
+        until("lines in the access log", || Some(self.log()).filter(|lines| lines.len() >= count)).await
+    }
+
+    /// The lines of the access log so far: whatever the command wrote to standard output that is a JSON object.
+    pub fn log(&self) -> Vec<Value> {
+        let lines = self.process.output();
+        lines.iter().filter_map(|line| serde_json::from_str(line).ok()).filter(Value::is_object).collect()
+    }
+
+    /// What the command and Envoy wrote to standard error, for messages of tests that fail.
+    pub fn errors(&self) -> String {
+        self.process.errors()
+    }
+
+    /// Whether it still runs.
+    pub fn alive(&self) -> bool {
+        self.process.ended().is_none()
+    }
+}
+
+fn streamed(body: &Value) -> Value {
+    let mut body = body.clone();
+    body["stream"] = Value::Bool(true);
+    body
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port on the loopback interface");
+    listener.local_addr().expect("the address of a listener").port()
+}

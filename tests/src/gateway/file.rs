@@ -1,0 +1,256 @@
+//! The gateway file of a test.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::{Gateway, KEY};
+use crate::simulator::{RefusingPort, Simulator};
+
+/// A provider's wire format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `openai`
+    OpenAi,
+    /// `anthropic`
+    Anthropic,
+}
+
+/// Something that can stand where a provider is.
+pub trait Upstream {
+    /// Its URL with the version's path.
+    fn base_url(&self) -> String;
+}
+
+impl Upstream for Simulator {
+    fn base_url(&self) -> String {
+        Simulator::base_url(self)
+    }
+}
+
+impl Upstream for RefusingPort {
+    fn base_url(&self) -> String {
+        RefusingPort::base_url(self)
+    }
+}
+
+impl Upstream for str {
+    fn base_url(&self) -> String {
+        self.to_owned()
+    }
+}
+
+/// A virtual key.
+#[derive(Debug, Clone)]
+pub struct Key {
+    id: String,
+    secret: String,
+    team: String,
+    models: Option<Vec<String>>,
+    expires: Option<String>,
+}
+
+impl Key {
+    /// A key of the team `test`, for all models, without an end.
+    pub fn new(id: &str, secret: &str) -> Self {
+        Self { id: id.into(), secret: secret.into(), team: "test".into(), models: None, expires: None }
+    }
+
+    /// Of this team.
+    #[must_use]
+    pub fn team(mut self, team: &str) -> Self {
+        self.team = team.into();
+        self
+    }
+
+    /// For these models only.
+    #[must_use]
+    pub fn models(mut self, models: &[&str]) -> Self {
+        self.models = Some(models.iter().map(|&model| model.to_owned()).collect());
+        self
+    }
+
+    /// Until then (RFC 3339).
+    #[must_use]
+    pub fn expires(mut self, when: &str) -> Self {
+        self.expires = Some(when.into());
+        self
+    }
+
+    fn render(&self) -> Value {
+        let mut key = json!({"id": self.id, "sha256": sha256(&self.secret), "team": self.team});
+        if let Some(models) = &self.models {
+            key["models"] = json!(models);
+        }
+        if let Some(expires) = &self.expires {
+            key["expires"] = json!(expires);
+        }
+        key
+    }
+}
+
+fn sha256(secret: &str) -> String {
+    Sha256::digest(secret).iter().fold(String::with_capacity(64), |mut digits, byte| {
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
+}
+
+/// A gateway described, not yet started.
+#[derive(Debug, Clone)]
+pub struct Builder {
+    providers: Vec<Provider>,
+    models: Map<String, Value>,
+    keys: Vec<Key>,
+    timeouts: Map<String, Value>,
+    more: Map<String, Value>,
+    pub(super) concurrency: u32,
+    pub(super) arguments: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Provider {
+    name: String,
+    kind: Kind,
+    url: String,
+    secret: String,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            providers: Vec::new(),
+            models: Map::new(),
+            keys: Vec::new(),
+            timeouts: Map::new(),
+            more: Map::new(),
+            concurrency: 1,
+            arguments: Vec::new(),
+        }
+    }
+}
+
+impl Builder {
+    /// Adds a provider; its key is `sk-NAME`, in a file.
+    #[must_use]
+    pub fn provider(mut self, name: &str, kind: Kind, upstream: &(impl Upstream + ?Sized)) -> Self {
+        let secret = format!("sk-{name}");
+        self.providers.push(Provider { name: name.into(), kind, url: upstream.base_url(), secret });
+        self
+    }
+
+    /// Adds a model with its targets: provider, and the provider's name for it.
+    #[must_use]
+    pub fn model(mut self, name: &str, targets: &[(&str, &str)]) -> Self {
+        let target = |(provider, model): &(&str, &str)| json!({"provider": provider, "model": model});
+        self.models.insert(name.into(), json!({"targets": targets.iter().map(target).collect::<Vec<_>>()}));
+        self
+    }
+
+    /// Adds a key, in place of the one that is there without.
+    #[must_use]
+    pub fn key(mut self, key: Key) -> Self {
+        self.keys.push(key);
+        self
+    }
+
+    /// Sets one of `total`, `answer`, `first_token`, `idle`.
+    #[must_use]
+    pub fn timeout(mut self, name: &str, time: &str) -> Self {
+        self.timeouts.insert(name.into(), json!(time));
+        self
+    }
+
+    /// Sets a field of the file that has no method here.
+    #[must_use]
+    pub fn set(mut self, field: &str, value: Value) -> Self {
+        self.more.insert(field.into(), value);
+        self
+    }
+
+    /// How many of Envoy's workers there are; one by default.
+    #[must_use]
+    pub fn concurrency(mut self, workers: u32) -> Self {
+        self.concurrency = workers;
+        self
+    }
+
+    /// Adds an argument to `sluice run`.
+    #[must_use]
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Starts it and waits until it accepts connections.
+    ///
+    /// # Panics
+    /// When it does not start, with what it said.
+    pub async fn start(self) -> Gateway {
+        Gateway::start(self).await
+    }
+
+    pub(super) fn first_key(&self) -> String {
+        self.keys.first().map_or_else(|| KEY.to_owned(), |key| key.secret.clone())
+    }
+
+    /// The file's content; the providers' keys are written beside it.
+    pub(super) fn render(&self, port: u16, directory: &Path) -> Value {
+        let mut providers = Map::new();
+        for Provider { name, kind, url, secret } in &self.providers {
+            let path = directory.join(format!("{name}.key"));
+            std::fs::write(&path, secret).expect("a file in the temporary directory");
+            let kind = match kind {
+                Kind::OpenAi => "openai",
+                Kind::Anthropic => "anthropic",
+            };
+            providers.insert(name.clone(), json!({"kind": kind, "url": url, "key": {"file": path}}));
+        }
+        let default = [Key::new("test", KEY)];
+        let keys = if self.keys.is_empty() { &default[..] } else { &self.keys };
+        let teams = keys.iter().map(|key| (key.team.clone(), json!({}))).collect::<Map<_, _>>();
+        let mut file = json!({
+            "listen": format!("127.0.0.1:{port}"),
+            "providers": providers,
+            "models": self.models,
+            "teams": teams,
+            "keys": keys.iter().map(Key::render).collect::<Vec<_>>(),
+        });
+        if !self.timeouts.is_empty() {
+            file["timeouts"] = Value::Object(self.timeouts.clone());
+        }
+        for (field, value) in &self.more {
+            file[field] = value.clone();
+        }
+        file
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_what_the_test_said() {
+        let directory = tempfile::tempdir().unwrap();
+        let builder = Gateway::builder()
+            .provider("one", Kind::Anthropic, "http://127.0.0.1:1/v1")
+            .model("chat", &[("one", "claude-sim")])
+            .timeout("idle", "1s");
+        let file = builder.render(8080, directory.path());
+        assert_eq!(file["listen"], "127.0.0.1:8080");
+        assert_eq!(file["providers"]["one"]["kind"], "anthropic");
+        assert_eq!(file["models"]["chat"]["targets"], json!([{"provider": "one", "model": "claude-sim"}]));
+        assert_eq!((&file["teams"], &file["timeouts"]), (&json!({"test": {}}), &json!({"idle": "1s"})));
+        assert_eq!(file["keys"][0]["sha256"], sha256(KEY));
+        let secret = std::fs::read_to_string(file["providers"]["one"]["key"]["file"].as_str().unwrap());
+        assert_eq!(secret.unwrap(), "sk-one");
+    }
+
+    #[test]
+    fn hashes_are_64_digits() {
+        assert_eq!(sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

@@ -1,0 +1,188 @@
+//! `sluice run` as a child process, and Envoy with it: started, listened to, and ended for certain.
+//!
+//! The child leads a process group of its own, so that one signal reaches Envoy too, whether the command became Envoy or
+//! started it. Dropping ends the group; should this process die before it can, the kernel ends the child
+//! (`setpriv --pdeathsig`, where there is one). The kernel ties that to the thread that started the child, so a gateway
+//! belongs to one test and is not shared by several.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+/// How long the command has to end by itself.
+const TO_END: Duration = Duration::from_secs(5);
+
+/// The running command.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    /// The child's number, and its group's.
+    group: Pid,
+    output: Lines,
+    errors: Lines,
+}
+
+impl Process {
+    /// Runs the command with this gateway file.
+    ///
+    /// # Panics
+    /// When the command or the module is missing, or cannot be started.
+    pub fn start(file: &Path, concurrency: u32, arguments: &[String]) -> Self {
+        let mut run = mortal(&built("SLUICE_BIN", "target/release/sluice"));
+        if let Some(module) = std::env::var_os("SLUICE_WASM") {
+            assert!(Path::new(&module).exists(), "SLUICE_WASM names no file: run ./scripts/build first");
+        }
+        run.arg("run").arg(file).args(["--concurrency", &concurrency.to_string()]).args(arguments);
+        Self::spawn(run)
+    }
+
+    fn spawn(mut run: Command) -> Self {
+        run.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let mut child = run.spawn().expect("the command starts");
+        let output = Lines::of(child.stdout.take());
+        let errors = Lines::of(child.stderr.take());
+        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a number of a process");
+        Self { child, group, output, errors }
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&self) -> Option<String> {
+        // Looked at, not reaped: until the drop its number, and that of its group, stay its own.
+        let looking = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        match waitid(WaitId::Pid(self.group), looking) {
+            Ok(None) => None,
+            Ok(Some(end)) => Some(match (end.exit_status(), end.terminating_signal()) {
+                (Some(status), _) => format!("exit status {status}"),
+                (None, Some(signal)) => format!("signal {signal}"),
+                (None, None) => "for no known reason".to_owned(),
+            }),
+            Err(error) => Some(error.to_string()),
+        }
+    }
+
+    /// The lines of standard output so far.
+    pub fn output(&self) -> Vec<String> {
+        self.output.lock().clone()
+    }
+
+    /// The text of standard error so far.
+    pub fn errors(&self) -> String {
+        self.errors.lock().join("\n")
+    }
+}
+
+const SETPRIV: &str = "/usr/bin/setpriv";
+
+/// A command that ends with the thread that starts it, where the system has a way.
+fn mortal(program: &Path) -> Command {
+    if !Path::new(SETPRIV).exists() {
+        return Command::new(program);
+    }
+    let mut command = Command::new(SETPRIV);
+    command.args(["--pdeathsig", "TERM", "--"]).arg(program);
+    command
+}
+
+/// What an environment variable names, or what the build leaves beside the workspace.
+fn built(variable: &str, beside: &str) -> PathBuf {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let path = std::env::var_os(variable).map_or_else(|| workspace.join(beside), PathBuf::from);
+    assert!(path.exists(), "{} is missing: run ./scripts/build first", path.display());
+    path
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Errors of these signals mean that nobody is left, which is what is wanted.
+        let _ = kill_process_group(self.group, Signal::TERM);
+        let started = Instant::now();
+        while self.ended().is_none() && started.elapsed() < TO_END {
+            thread::sleep(Duration::from_millis(5));
+        }
+        // Whoever of the group is still there: a child that did not end, or what it left behind.
+        let _ = kill_process_group(self.group, Signal::KILL);
+        let _ = self.child.wait();
+    }
+}
+
+/// The lines of a pipe, read by a thread of their own so that the child never waits for a reader.
+#[derive(Debug, Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl Lines {
+    fn of(pipe: Option<impl Read + Send + 'static>) -> Self {
+        let lines = Self::default();
+        let to = lines.clone();
+        if let Some(pipe) = pipe {
+            thread::spawn(move || {
+                for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+                    to.lock().push(String::from_utf8_lossy(&line).into_owned());
+                }
+            });
+        }
+        lines
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Process {
+        let mut run = mortal(Path::new("/bin/sh"));
+        run.args(["-c", script]);
+        Process::spawn(run)
+    }
+
+    fn first_line(process: &Process) -> String {
+        let started = Instant::now();
+        while started.elapsed() < TO_END {
+            if let Some(line) = process.output().first() {
+                return line.clone();
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("the command said nothing: {}", process.errors());
+    }
+
+    /// Whether a process runs; one that ended counts as gone before its parent has heard of it.
+    fn runs(number: &str) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
+        stat.rsplit(") ").next().is_some_and(|state| !state.is_empty() && !state.starts_with('Z'))
+    }
+
+    #[test]
+    fn dropping_ends_what_the_command_started_too() {
+        let process = shell("sleep 1000 & echo $!; wait");
+        let started = first_line(&process);
+        let child = process.child.id().to_string();
+        assert!(runs(&started) && runs(&child) && process.ended().is_none());
+        drop(process);
+        let waited = Instant::now();
+        while runs(&started) && waited.elapsed() < TO_END {
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert!(!runs(&started) && !runs(&child));
+    }
+
+    #[test]
+    fn an_early_end_is_seen_with_what_was_said() {
+        let process = shell("echo wrong >&2; echo said; exit 3");
+        assert_eq!(first_line(&process), "said");
+        let started = Instant::now();
+        while process.ended().is_none() && started.elapsed() < TO_END {
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(process.ended().as_deref(), Some("exit status 3"));
+    }
+}

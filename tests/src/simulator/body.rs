@@ -1,0 +1,136 @@
+//! The body that carries a delivery out, step by step, and notices when nobody listens any more.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::time::{Sleep, sleep};
+
+use super::connection::{End, Ending};
+use super::delivery::Step;
+use super::fixed::FixedStream;
+use super::record::Answering;
+
+/// A response's body.
+pub enum Outgoing {
+    /// One prepared piece.
+    Fixed(Option<Bytes>),
+    /// A prepared stream.
+    FixedStream(FixedStream),
+    /// Step by step.
+    Steps(Steps),
+}
+
+/// The connection must end here, before the body does.
+#[derive(Debug)]
+pub struct Broken;
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("broken off on demand")
+    }
+}
+
+impl std::error::Error for Broken {}
+
+/// The steps that are left.
+pub struct Steps {
+    left: VecDeque<Step>,
+    length: Option<u64>,
+    ending: Arc<Ending>,
+    wait: Option<Pin<Box<Sleep>>>,
+    written: bool,
+    answering: Answering,
+}
+
+impl Steps {
+    /// A body that carries these steps out; without a length it goes out in chunks.
+    pub fn new(left: VecDeque<Step>, length: Option<u64>, ending: Arc<Ending>, answering: Answering) -> Self {
+        // A body that does not begin with bytes lets the headers go out first.
+        let written = !matches!(left.front(), Some(Step::Write(_)));
+        let mut steps = Self { left, length, ending, wait: None, written, answering };
+        steps.note_end();
+        steps
+    }
+
+    fn note_end(&mut self) {
+        if self.left.is_empty() {
+            self.answering.complete();
+        }
+    }
+
+    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
+        loop {
+            if let Some(wait) = &mut self.wait {
+                ready!(wait.as_mut().poll(cx));
+                self.wait = None;
+            }
+            if std::mem::take(&mut self.written) {
+                // Pending makes hyper flush: the next piece is a write of its own, and a fault finds all before it sent.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            match self.left.pop_front() {
+                None => {
+                    self.note_end();
+                    return Poll::Ready(None);
+                }
+                Some(Step::Wait(time)) => self.wait = Some(Box::pin(sleep(time))),
+                Some(Step::Write(bytes)) if bytes.is_empty() => self.note_end(),
+                Some(Step::Write(bytes)) => {
+                    self.written = true;
+                    self.note_end();
+                    return Poll::Ready(Some(Ok(bytes)));
+                }
+                Some(Step::Reset) => {
+                    self.answering.broken_off();
+                    self.ending.set(End::Reset);
+                    return Poll::Ready(Some(Err(Broken)));
+                }
+                Some(Step::Close) => {
+                    self.answering.broken_off();
+                    return Poll::Ready(Some(Err(Broken)));
+                }
+                Some(Step::Stall) => {
+                    self.left.push_front(Step::Stall);
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let next = match self.get_mut() {
+            Self::Fixed(bytes) => bytes.take().map(Ok),
+            Self::FixedStream(stream) => ready!(stream.poll_next(cx)).map(Ok),
+            Self::Steps(steps) => ready!(steps.poll_step(cx)),
+        };
+        Poll::Ready(next.map(|piece| piece.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Fixed(bytes) => bytes.is_none(),
+            Self::FixedStream(_) => false,
+            Self::Steps(steps) => steps.left.is_empty() && steps.length.is_some(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Fixed(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Steps(Steps { length: Some(length), .. }) => SizeHint::with_exact(*length),
+            _ => SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What a test tells the simulator, besides the model's name: faults for the next requests, and the key to expect.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::Deserialize;
+
+use super::fault::{BadFault, Faults};
+
+/// The body of `POST /control`; what is left out stays as it is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    /// Faults for one request each, in order; `ok` is a plain answer. Added to those that are left.
+    #[serde(default)]
+    pub next: Vec<String>,
+    /// Faults for every request after those.
+    pub always: Option<String>,
+    /// The only key that is accepted.
+    pub key: Option<String>,
+}
+
+/// The script, and the key.
+#[derive(Debug, Default)]
+pub struct Control(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    next: VecDeque<Faults>,
+    always: Option<Faults>,
+    key: Option<String>,
+}
+
+impl Control {
+    /// Expects this key; any when `None`.
+    pub fn new(key: Option<String>) -> Self {
+        Self(Mutex::new(State { key, ..State::default() }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an order, all of it or nothing.
+    pub fn take(&self, order: Order) -> Result<(), BadFault> {
+        let next = order.next.iter().map(|words| words.parse()).collect::<Result<Vec<Faults>, _>>()?;
+        let always = order.always.map(|words| words.parse()).transpose()?;
+        let mut state = self.lock();
+        state.next.extend(next);
+        state.always = always.or(state.always.take());
+        state.key = order.key.or(state.key.take());
+        Ok(())
+    }
+
+    /// Drops the script; the key stays.
+    pub fn clear(&self) {
+        let mut state = self.lock();
+        state.next.clear();
+        state.always = None;
+    }
+
+    /// The faults of one request: the script's, or else those its model's name asks for.
+    pub fn faults(&self, model: &str) -> Result<Faults, BadFault> {
+        let mut state = self.lock();
+        match state.next.pop_front().or_else(|| state.always.clone()) {
+            Some(faults) => Ok(faults),
+            None => Faults::of_model(model),
+        }
+    }
+
+    /// Whether a client's key is accepted.
+    pub fn accepts(&self, key: &str) -> bool {
+        self.lock().key.as_deref().map_or(!key.is_empty(), |expected| expected == key)
+    }
+}

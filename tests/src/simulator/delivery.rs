@@ -1,0 +1,242 @@
+//! How a reply travels: the steps of writing it, as the faults want them.
+//!
+//! A stream is cut into small uneven pieces, inside lines and inside characters, each a chunk and a write of its own;
+//! where, is decided by the seed alone.
+
+use std::collections::VecDeque;
+use std::io::Write as _;
+use std::time::Duration;
+
+use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
+
+use super::fault::{Fault, Faults};
+use super::reply::{Api, Content, Event, Refusal, Reply};
+
+/// One step of writing a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// These bytes, in one write.
+    Write(Bytes),
+    /// This long, nothing.
+    Wait(Duration),
+    /// The connection is reset.
+    Reset,
+    /// The connection is closed in order, in the middle of the body.
+    Close,
+    /// Nothing more.
+    Stall,
+}
+
+/// A reply ready to travel.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The HTTP status.
+    pub status: u16,
+    /// Headers besides `content-length`.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body's length, when it is told.
+    pub length: Option<u64>,
+    /// The body.
+    pub steps: VecDeque<Step>,
+}
+
+/// Before a reset: a peer may drop what it has not read when it hears of one, and the test counts on what came before.
+const BEFORE_RESET: Duration = Duration::from_millis(10);
+
+/// Where a reply ends before its end.
+type Cut = (usize, Option<Step>);
+
+impl Delivery {
+    /// Plans a reply's way.
+    pub fn new(reply: Reply, api: Api, faults: &Faults) -> Self {
+        let Reply { status, mut headers, content } = reply;
+        for fault in faults.iter() {
+            match fault {
+                Fault::RetryAfter(text) => headers.push(("retry-after", text.clone())),
+                Fault::RetryAfterMs(millis) => headers.push(("retry-after-ms", millis.to_string())),
+                Fault::Headers => headers.extend(surplus(api, faults)),
+                Fault::Gzip => headers.push(("content-encoding", "gzip".to_owned())),
+                _ => {}
+            }
+        }
+        let cut = cut(faults);
+        let (length, mut parts) = match content {
+            Content::Stream(events) => (None, encode(&events, cut.as_ref().map(|(after, _)| *after), api, faults)),
+            Content::Whole(body) => {
+                let body = if faults.has(&Fault::Gzip) { gzip(&body) } else { body };
+                let middle = body.len() / 2;
+                match &cut {
+                    None => (Some(body.len() as u64), vec![body]),
+                    Some(_) => (None, vec![body[..middle].to_vec(), body[middle..].to_vec()]),
+                }
+            }
+        };
+        let streamed = length.is_none();
+        let breath = matches!(cut, Some((_, Some(Step::Reset)))).then_some(Step::Wait(BEFORE_RESET));
+        let last = cut.and_then(|(after, step)| {
+            parts.truncate(after);
+            step
+        });
+        let steps = if streamed && cut_into_pieces(faults) {
+            Pieces::of(faults).steps(parts, faults)
+        } else {
+            whole(parts, faults)
+        };
+        let first = faults.iter().filter_map(|fault| match fault {
+            Fault::First(wait) => Some(Step::Wait(*wait)),
+            _ => None,
+        });
+        Self { status, headers, length, steps: first.chain(steps).chain(breath).chain(last).collect() }
+    }
+}
+
+fn cut_into_pieces(faults: &Faults) -> bool {
+    !faults.has(&Fault::Whole) && !faults.has(&Fault::Burst)
+}
+
+fn cut(faults: &Faults) -> Option<Cut> {
+    faults.iter().find_map(|fault| match fault {
+        Fault::ResetAfter(after) => Some((*after, Some(Step::Reset))),
+        Fault::CloseAfter(after) => Some((*after, Some(Step::Close))),
+        Fault::StallAfter(after) => Some((*after, Some(Step::Stall))),
+        Fault::EofAfter(after) => Some((*after, None)),
+        _ => None,
+    })
+}
+
+/// Events as bytes, with those faults applied that put other events among them.
+fn encode(events: &[Event], cut: Option<usize>, api: Api, faults: &Faults) -> Vec<Vec<u8>> {
+    let end = if faults.has(&Fault::Crlf) { "\r\n" } else { "\n" };
+    let mut parts = events.iter().map(|event| event.encode(end).into_bytes()).collect::<Vec<_>>();
+    for fault in faults.iter() {
+        match fault {
+            Fault::MalformedAfter(after) => {
+                let broken =
+                    Event { name: events.first().and_then(|event| event.name), data: "{\"id\":\"sim\",".to_owned() };
+                parts.insert((*after).min(parts.len()), broken.encode(end).into_bytes());
+            }
+            Fault::ErrorAfter(after) => {
+                parts.truncate(*after);
+                let status = if api == Api::Anthropic { 529 } else { 500 };
+                parts.push(Refusal::of_status(status).event(api).encode(end).into_bytes());
+            }
+            Fault::Comments => {
+                for part in &mut parts {
+                    part.splice(0..0, format!(": keep-alive{end}{end}").into_bytes());
+                }
+            }
+            _ => {}
+        }
+    }
+    if faults.has(&Fault::Gzip) {
+        let text = parts.into_iter().take(cut.unwrap_or(usize::MAX)).flatten().collect::<Vec<u8>>();
+        return vec![gzip(&text)];
+    }
+    parts
+}
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let written = encoder.write_all(body).and_then(|()| encoder.finish());
+    written.expect("writing to a vector does not fail")
+}
+
+fn surplus(api: Api, faults: &Faults) -> Vec<(&'static str, String)> {
+    let mut headers = vec![
+        ("set-cookie", "__cf_bm=sim; path=/; HttpOnly".to_owned()),
+        ("set-cookie", "_cfuvid=sim; path=/".to_owned()),
+        ("server", "cloudflare".to_owned()),
+        ("x-request-id", "req_sim".to_owned()),
+    ];
+    if !faults.has(&Fault::Gzip) {
+        headers.push(("content-encoding", "identity".to_owned()));
+    }
+    headers.extend(
+        match api {
+            Api::OpenAi => [
+                ("openai-organization", "org-sim"),
+                ("x-ratelimit-limit-requests", "10000"),
+                ("x-ratelimit-remaining-requests", "9999"),
+                ("x-ratelimit-reset-requests", "6m0s"),
+            ],
+            Api::Anthropic => [
+                ("request-id", "req_sim"),
+                ("anthropic-ratelimit-requests-limit", "4000"),
+                ("anthropic-ratelimit-requests-remaining", "3999"),
+                ("anthropic-ratelimit-requests-reset", "2026-01-01T00:00:00Z"),
+            ],
+        }
+        .map(|(name, value)| (name, value.to_owned())),
+    );
+    headers
+}
+
+fn every(faults: &Faults) -> Option<Duration> {
+    faults.iter().find_map(|fault| match fault {
+        Fault::Every(wait) => Some(*wait),
+        _ => None,
+    })
+}
+
+fn whole(parts: Vec<Vec<u8>>, faults: &Faults) -> Vec<Step> {
+    if faults.has(&Fault::Burst) {
+        return vec![Step::Write(parts.concat().into())];
+    }
+    let waits = every(faults);
+    let mut steps = Vec::with_capacity(parts.len() * 2);
+    for (index, part) in parts.into_iter().enumerate() {
+        steps.extend(waits.filter(|_| index > 0).map(Step::Wait));
+        steps.push(Step::Write(part.into()));
+    }
+    steps
+}
+
+/// Where to cut: a small generator of numbers that look random and are always the same (xorshift).
+struct Pieces(u64);
+
+impl Pieces {
+    fn of(faults: &Faults) -> Self {
+        let seed = faults.iter().find_map(|fault| match fault {
+            Fault::Seed(seed) => Some(*seed),
+            _ => None,
+        });
+        Self(seed.unwrap_or(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    fn next(&mut self) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        // Mostly tens of bytes, sometimes one alone.
+        if self.0.is_multiple_of(8) { 1 } else { (self.0 >> 8) as usize % 97 + 1 }
+    }
+
+    /// Without waits the pieces run across events; with them, every event goes out before the wait.
+    fn steps(&mut self, parts: Vec<Vec<u8>>, faults: &Faults) -> Vec<Step> {
+        let mut steps = Vec::new();
+        match every(faults) {
+            None => self.cut(&Bytes::from(parts.concat()), &mut steps),
+            Some(wait) => {
+                for (index, part) in parts.into_iter().enumerate() {
+                    if index > 0 {
+                        steps.push(Step::Wait(wait));
+                    }
+                    self.cut(&Bytes::from(part), &mut steps);
+                }
+            }
+        }
+        steps
+    }
+
+    fn cut(&mut self, bytes: &Bytes, steps: &mut Vec<Step>) {
+        // A body of megabytes in pieces of tens of bytes would take a test's whole time.
+        let scale = bytes.len() / (256 * 1024) * 256 + 1;
+        let mut from = 0;
+        while from < bytes.len() {
+            let to = (from + self.next() * scale).min(bytes.len());
+            steps.push(Step::Write(bytes.slice(from..to)));
+            from = to;
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The answers for benchmarks, prepared once: model `bench`, with `+tokens=N`, `+every=MS` and `+burst` for streams.
+//!
+//! Nothing is recorded, checked or cut: one buffer for an answer, one chunk and one write for an event (of 40 bytes of
+//! content), so that the upstream of a benchmark costs as little as it can.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::LazyLock;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::time::{Sleep, sleep};
+
+use super::fault::{Fault, Faults};
+use super::order;
+use super::reply::{Api, Event};
+
+/// The model's name.
+pub const MODEL: &str = "bench";
+/// Bytes of an answer's whole body.
+pub const BODY: usize = 1024;
+/// Bytes of text in each event.
+pub const CONTENT: usize = 40;
+/// Events with text in a stream, unless the request says otherwise.
+pub const EVENTS: usize = 200;
+
+/// What a request for this model asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    events: usize,
+    every: Option<Duration>,
+    burst: bool,
+}
+
+impl Order {
+    /// `None` when the model is another one, or is asked for a fault that only the ordinary path knows.
+    pub fn of_model(model: &str) -> Option<Self> {
+        let rest = model.strip_prefix(MODEL)?;
+        let mut order = Self { events: EVENTS, every: None, burst: false };
+        if rest.is_empty() {
+            return Some(order);
+        }
+        for fault in Faults::of_model(model).ok().filter(|_| rest.starts_with('+'))?.iter() {
+            match fault {
+                Fault::Tokens(count) => order.events = *count,
+                Fault::Every(wait) => order.every = Some(*wait),
+                Fault::Burst => order.burst = true,
+                _ => return None,
+            }
+        }
+        Some(order)
+    }
+}
+
+struct Prepared {
+    whole: Bytes,
+    before: Bytes,
+    event: Bytes,
+}
+
+static OPENAI: LazyLock<Prepared> = LazyLock::new(|| openai(false));
+static OPENAI_USAGE: LazyLock<Prepared> = LazyLock::new(|| openai(true));
+static ANTHROPIC: LazyLock<Prepared> = LazyLock::new(anthropic);
+
+fn prepared(api: Api, usage: bool) -> &'static Prepared {
+    match (api, usage) {
+        (Api::OpenAi, false) => &OPENAI,
+        (Api::OpenAi, true) => &OPENAI_USAGE,
+        (Api::Anthropic, _) => &ANTHROPIC,
+    }
+}
+
+/// The answer that is not streamed.
+pub fn whole(api: Api) -> Bytes {
+    prepared(api, false).whole.clone()
+}
+
+/// A body of exactly [`BODY`] bytes, filled up with text.
+fn fill(with_text: impl Fn(&str) -> Value) -> Bytes {
+    let bare = order::write(&with_text("")).len();
+    order::write(&with_text(&"x".repeat(BODY - bare))).into()
+}
+
+fn chunk(delta: Value, finish: Value, usage: bool) -> String {
+    let mut chunk = json!({
+        "id": "chatcmpl-bench", "object": "chat.completion.chunk", "created": 1_780_000_000, "model": MODEL,
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+    });
+    if usage {
+        chunk["usage"] = Value::Null;
+    }
+    Event::plain(&chunk).encode("\n")
+}
+
+fn openai(usage: bool) -> Prepared {
+    let whole = fill(|text| {
+        json!({
+            "id": "chatcmpl-bench", "object": "chat.completion", "created": 1_780_000_000, "model": MODEL,
+            "choices": [{
+                "index": 0, "message": {"role": "assistant", "content": text, "refusal": null},
+                "logprobs": null, "finish_reason": "stop",
+            }],
+            "usage": {"prompt_tokens": 256, "completion_tokens": 128, "total_tokens": 384},
+        })
+    });
+    Prepared {
+        whole,
+        before: chunk(json!({"role": "assistant", "content": ""}), Value::Null, usage).into(),
+        event: chunk(json!({"content": "x".repeat(CONTENT)}), Value::Null, usage).into(),
+    }
+}
+
+fn named(data: &Value) -> String {
+    let name = match data["type"].as_str() {
+        Some("message_start") => "message_start",
+        Some("content_block_start") => "content_block_start",
+        Some("content_block_delta") => "content_block_delta",
+        Some("content_block_stop") => "content_block_stop",
+        Some("message_delta") => "message_delta",
+        _ => "message_stop",
+    };
+    Event::named(name, data).encode("\n")
+}
+
+fn anthropic() -> Prepared {
+    let message = |content: Value, stop: Value, output: u64| {
+        json!({
+            "id": "msg_bench", "type": "message", "role": "assistant", "model": MODEL, "content": content,
+            "stop_reason": stop, "stop_sequence": null,
+            "usage": {
+                "input_tokens": 256, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0,
+                "output_tokens": output, "service_tier": "standard",
+            },
+        })
+    };
+    let start = json!({"type": "message_start", "message": message(json!([]), Value::Null, 1)});
+    let block = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}});
+    let delta = json!({"type": "text_delta", "text": "x".repeat(CONTENT)});
+    Prepared {
+        whole: fill(|text| message(json!([{"type": "text", "text": text}]), json!("end_turn"), 128)),
+        before: (named(&start) + &named(&block)).into(),
+        event: named(&json!({"type": "content_block_delta", "index": 0, "delta": delta})).into(),
+    }
+}
+
+/// What follows the last event: the only part that depends on how many there were.
+fn after(api: Api, usage: bool, events: usize) -> Bytes {
+    let output = events * CONTENT / 4;
+    match api {
+        Api::OpenAi => {
+            let mut text = chunk(json!({}), json!("stop"), usage);
+            if usage {
+                let last = json!({
+                    "id": "chatcmpl-bench", "object": "chat.completion.chunk", "created": 1_780_000_000, "model": MODEL,
+                    "choices": [],
+                    "usage": {"prompt_tokens": 256, "completion_tokens": output, "total_tokens": 256 + output},
+                });
+                text += &Event::plain(&last).encode("\n");
+            }
+            (text + "data: [DONE]\n\n").into()
+        }
+        Api::Anthropic => {
+            let delta = json!({"stop_reason": "end_turn", "stop_sequence": null});
+            let last = json!({"type": "message_delta", "delta": delta, "usage": {"output_tokens": output}});
+            let stop = json!({"type": "content_block_stop", "index": 0});
+            (named(&stop) + &named(&last) + &named(&json!({"type": "message_stop"}))).into()
+        }
+    }
+}
+
+/// A prepared stream on its way.
+pub struct FixedStream {
+    event: Bytes,
+    events: usize,
+    before: Option<Bytes>,
+    after: Option<Bytes>,
+    every: Option<Duration>,
+    wait: Option<Pin<Box<Sleep>>>,
+    written: bool,
+}
+
+impl FixedStream {
+    /// A stream as ordered; `usage` as OpenAI's `include_usage`.
+    pub fn new(api: Api, usage: bool, order: Order) -> Self {
+        let Prepared { before, event, .. } = prepared(api, usage);
+        let (before, event, after) = (before.clone(), event.clone(), after(api, usage, order.events));
+        let (events, before, after) = if order.burst {
+            (0, None, Some([&before[..], &event.repeat(order.events), &after].concat().into()))
+        } else {
+            (order.events, Some(before), Some(after))
+        };
+        Self { event, events, before, after, every: order.every, wait: None, written: false }
+    }
+
+    /// The next piece; pending once after each, which makes hyper write it out.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if std::mem::take(&mut self.written) {
+            match self.every {
+                Some(wait) if self.events > 0 => self.wait = Some(Box::pin(sleep(wait))),
+                _ => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
+        }
+        if let Some(wait) = &mut self.wait {
+            ready!(wait.as_mut().poll(cx));
+            self.wait = None;
+        }
+        let piece = if let Some(before) = self.before.take() {
+            before
+        } else if self.events > 0 {
+            self.events -= 1;
+            self.event.clone()
+        } else {
+            let Some(after) = self.after.take() else { return Poll::Ready(None) };
+            after
+        };
+        self.written = true;
+        Poll::Ready(Some(piece))
+    }
+}

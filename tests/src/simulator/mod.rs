@@ -1,0 +1,205 @@
+//! A provider of models that is none: it speaks the wire formats of OpenAI and Anthropic, makes its answers up, and
+//! misbehaves on demand.
+//!
+//! It shares no code with the gateway, so that a mistake there is not repeated here. Its answers are functions of the
+//! request ([`prompt`]); its faults are words in the model's name or in a script ([`fault`]); what it was asked is kept
+//! ([`record`]).
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! use sluice_tests::simulator::Simulator;
+//!
+//! let simulator = Simulator::start().await;
+//! simulator.script(&["status=500", "ok"]); // the first request fails, the second is answered
+//! assert!(simulator.base_url().ends_with("/v1"));
+//! assert!(simulator.requests().is_empty());
+//! # });
+//! ```
+
+mod anthropic;
+mod anthropic_request;
+mod body;
+mod connection;
+mod control;
+mod delivery;
+pub mod fault;
+pub mod fixed;
+mod openai;
+mod order;
+pub mod prompt;
+pub mod record;
+mod reply;
+mod server;
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::net::TcpSocket;
+use tokio::task::JoinHandle;
+
+pub use fault::{BadFault, Fault, Faults};
+pub use record::{Outcome, Recorded};
+
+use crate::until;
+use control::{Control, Order};
+use record::Records;
+use server::Server;
+
+/// A running simulator; it stops, and drops its connections, when this is dropped.
+#[derive(Debug)]
+pub struct Simulator {
+    port: u16,
+    server: Arc<Server>,
+    task: JoinHandle<()>,
+}
+
+/// How a simulator is to run.
+#[derive(Debug, Clone, Default)]
+pub struct Builder {
+    port: u16,
+    key: Option<String>,
+    verbose: bool,
+}
+
+impl Builder {
+    /// On this port of the loopback interface; any free one by default.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Accepts this key only; any that is not empty by default.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Whether to print a line for each request.
+    pub fn verbose(mut self, verbose: bool) -> Self {
+        self.verbose = verbose;
+        self
+    }
+
+    /// Starts it on the current runtime.
+    pub async fn start(self) -> io::Result<Simulator> {
+        let listener = server::listen(self.port).await?;
+        let port = listener.local_addr()?.port();
+        let control = Control::new(self.key);
+        let server = Arc::new(Server { control, records: Arc::<Records>::default(), verbose: self.verbose });
+        let task = tokio::spawn(server::serve(listener, Arc::clone(&server)));
+        Ok(Simulator { port, server, task })
+    }
+}
+
+impl Simulator {
+    /// Starts one on a free port, accepting any key.
+    ///
+    /// # Panics
+    /// When no port can be had.
+    pub async fn start() -> Self {
+        Self::builder().start().await.expect("a free port on the loopback interface")
+    }
+
+    /// Starts one with settings.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Where it listens, such as `http://127.0.0.1:40000`.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// What a client of either provider takes as its base: the URL with the version's path.
+    pub fn base_url(&self) -> String {
+        self.url() + "/v1"
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Adds faults for the next requests, one entry each; `ok` is a plain answer.
+    ///
+    /// # Panics
+    /// When an entry is not of the grammar.
+    pub fn script(&self, next: &[&str]) {
+        let next = next.iter().map(|&words| words.to_owned()).collect();
+        self.order(Order { next, ..Order::default() });
+    }
+
+    /// Faults for every request after those of the script, until cleared.
+    ///
+    /// # Panics
+    /// When the words are not of the grammar.
+    pub fn always(&self, faults: &str) {
+        self.order(Order { always: Some(faults.to_owned()), ..Order::default() });
+    }
+
+    fn order(&self, order: Order) {
+        self.server.control.take(order).expect("a fault of the grammar");
+    }
+
+    /// Forgets the script and the requests.
+    pub fn clear(&self) {
+        self.server.control.clear();
+        self.server.records.clear();
+    }
+
+    /// The requests so far, except those of benchmarks and of control.
+    pub fn requests(&self) -> Vec<Recorded> {
+        self.server.records.all()
+    }
+
+    /// The requests, once there are `count` of them and all their answers have ended.
+    ///
+    /// # Panics
+    /// When that takes too long.
+    pub async fn settled(&self, count: usize) -> Vec<Recorded> {
+        until("the simulator's requests to end", || {
+            let requests = self.requests();
+            let ended = requests.iter().all(|request| request.outcome != Outcome::Answering);
+            (ended && requests.len() >= count).then_some(requests)
+        })
+        .await
+    }
+
+    /// A port that refuses connections, for as long as it is held.
+    ///
+    /// # Panics
+    /// When no port can be had.
+    pub fn refusing_port() -> RefusingPort {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        // Bound but not listening: nobody else gets the port, and whoever connects is refused.
+        socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port on the loopback interface");
+        RefusingPort(socket)
+    }
+
+    /// Waits for ever, or until the task of the simulator ends.
+    pub async fn run(mut self) {
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A port that refuses connections; see [`Simulator::refusing_port`].
+#[derive(Debug)]
+pub struct RefusingPort(TcpSocket);
+
+impl RefusingPort {
+    /// Its number.
+    pub fn port(&self) -> u16 {
+        self.0.local_addr().map_or(0, |address| address.port())
+    }
+
+    /// The base URL of a provider that would be there.
+    pub fn base_url(&self) -> String {
+        format!("http://127.0.0.1:{}/v1", self.port())
+    }
+}

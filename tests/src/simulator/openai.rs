@@ -1,0 +1,284 @@
+//! OpenAI's chat completions: a request read with the checks that matter to a gateway, an answer written whole or as a
+//! stream. Unknown fields are accepted, as the real service's successors to any field are.
+
+use serde_json::{Map, Value, json};
+
+use super::fault::{Fault, Faults};
+use super::prompt::{Answer, Prompt, Stop, Tool, ToolChoice, Usage};
+use super::reply::{Event, Refusal};
+
+const CREATED: u64 = 1_780_000_000;
+
+/// Reads a request's body.
+pub fn read(body: &Value) -> Result<Prompt, Refusal> {
+    let model = body["model"].as_str().filter(|model| !model.is_empty());
+    let model = model.ok_or_else(|| Refusal::invalid("you must provide a model parameter"))?;
+    let messages = body["messages"].as_array().filter(|messages| !messages.is_empty());
+    let messages = messages.ok_or_else(|| Refusal::invalid("Missing required parameter: 'messages'."))?;
+    let stream = body["stream"].as_bool().unwrap_or(false);
+    if !stream && body["stream_options"].is_object() {
+        return Err(Refusal::invalid("The 'stream_options' parameter is only allowed when 'stream' is enabled."));
+    }
+    if body["max_tokens"].is_u64() && body["max_completion_tokens"].is_u64() {
+        return Err(Refusal::invalid(
+            "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.",
+        ));
+    }
+    let mut prompt = Prompt {
+        model: model.to_owned(),
+        stream,
+        stream_usage: body["stream_options"]["include_usage"] == true,
+        choices: body["n"].as_u64().unwrap_or(1).clamp(1, 8) as usize,
+        messages: messages.len(),
+        parallel: body["parallel_tool_calls"] != false,
+        max_tokens: body["max_completion_tokens"].as_u64().or(body["max_tokens"].as_u64()),
+        ..Prompt::default()
+    };
+    prompt.stop = match &body["stop"] {
+        Value::String(one) => vec![one.clone()],
+        Value::Array(many) => many.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect(),
+        _ => Vec::new(),
+    };
+    prompt.schema = match body["response_format"]["type"].as_str() {
+        Some("json_object") => Some(json!({"properties": {"answer": {"type": "string"}}})),
+        Some("json_schema") => Some(schema(&body["response_format"]["json_schema"])?),
+        _ => None,
+    };
+    (prompt.tools, prompt.tool_choice) = tools(body)?;
+    read_messages(messages, &mut prompt)?;
+    Ok(prompt)
+}
+
+fn schema(format: &Value) -> Result<Value, Refusal> {
+    if !format["name"].is_string() {
+        return Err(Refusal::invalid("Missing required parameter: 'response_format.json_schema.name'."));
+    }
+    Ok(format["schema"].clone())
+}
+
+fn tools(body: &Value) -> Result<(Vec<Tool>, ToolChoice), Refusal> {
+    let listed = body["tools"].as_array().map_or(&[][..], Vec::as_slice);
+    let tool = |(index, tool): (usize, &Value)| {
+        let name = tool["function"]["name"].as_str();
+        let name = name
+            .ok_or_else(|| Refusal::invalid(format!("Missing required parameter: 'tools[{index}].function.name'.")))?;
+        Ok(Tool { name: name.to_owned(), schema: tool["function"]["parameters"].clone() })
+    };
+    let tools = listed.iter().enumerate().map(tool).collect::<Result<Vec<_>, _>>()?;
+    let choice = match &body["tool_choice"] {
+        Value::String(word) if word == "none" => ToolChoice::None,
+        Value::String(word) if word == "required" => ToolChoice::Any,
+        Value::Object(_) => {
+            ToolChoice::Named(body["tool_choice"]["function"]["name"].as_str().unwrap_or("").to_owned())
+        }
+        _ => ToolChoice::Auto,
+    };
+    if tools.is_empty() && !body["tool_choice"].is_null() {
+        return Err(Refusal::invalid("'tool_choice' is only allowed when 'tools' are specified."));
+    }
+    Ok((tools, choice))
+}
+
+fn read_messages(messages: &[Value], prompt: &mut Prompt) -> Result<(), Refusal> {
+    let mut open: Vec<&str> = Vec::new();
+    for (index, message) in messages.iter().enumerate() {
+        let role = message["role"].as_str().unwrap_or("");
+        if role != "tool" && !open.is_empty() {
+            return Err(Refusal::invalid(format!(
+                "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. \
+                 The following tool_call_ids did not have response messages: {}",
+                open.join(", ")
+            )));
+        }
+        let text = text(index, &message["content"])?;
+        prompt.text_bytes += text.len();
+        match role {
+            "system" | "developer" => {}
+            "user" => {
+                prompt.last_user = text;
+                prompt.tool_results.clear();
+            }
+            "assistant" => open = calls(index, message)?,
+            "tool" => {
+                let id = message["tool_call_id"].as_str().unwrap_or("");
+                let place = open.iter().position(|one| *one == id).ok_or_else(|| {
+                    Refusal::invalid(
+                        "Invalid parameter: messages with role 'tool' must be a response to a preceeding message with 'tool_calls'.",
+                    )
+                })?;
+                open.remove(place);
+                prompt.tool_results.push(text);
+            }
+            other => return Err(Refusal::invalid(format!("Invalid value: '{other}' for 'messages[{index}].role'."))),
+        }
+    }
+    if open.is_empty() { Ok(()) } else { Err(Refusal::invalid("The last tool_calls have no response messages.")) }
+}
+
+fn calls(index: usize, message: &Value) -> Result<Vec<&str>, Refusal> {
+    let listed = message["tool_calls"].as_array().map_or(&[][..], Vec::as_slice);
+    if listed.is_empty() && message["content"].is_null() {
+        return Err(Refusal::invalid(format!(
+            "Invalid value for 'content' of messages[{index}]: expected a string, got null."
+        )));
+    }
+    let id = |call: &'_ Value| -> Result<(), Refusal> {
+        let function = &call["function"];
+        if call["id"].is_string() && function["name"].is_string() && function["arguments"].is_string() {
+            return Ok(());
+        }
+        Err(Refusal::invalid(format!("Missing required parameter in messages[{index}].tool_calls.")))
+    };
+    listed.iter().try_for_each(id)?;
+    Ok(listed.iter().filter_map(|call| call["id"].as_str()).collect())
+}
+
+fn text(index: usize, content: &Value) -> Result<String, Refusal> {
+    match content {
+        Value::String(text) => Ok(text.clone()),
+        Value::Null => Ok(String::new()),
+        Value::Array(parts) => {
+            let known = ["text", "image_url", "input_audio", "file", "refusal"];
+            if let Some(other) = parts.iter().find(|part| !known.contains(&part["type"].as_str().unwrap_or(""))) {
+                return Err(Refusal::invalid(format!(
+                    "Invalid value: {} in 'messages[{index}].content'.",
+                    other["type"]
+                )));
+            }
+            Ok(parts.iter().filter_map(|part| part["text"].as_str()).collect())
+        }
+        _ => Err(Refusal::invalid(format!("Invalid type for 'messages[{index}].content'."))),
+    }
+}
+
+fn usage(usage: Option<Usage>) -> Value {
+    usage.map_or(Value::Null, |usage| {
+        json!({
+            "prompt_tokens": usage.input,
+            "completion_tokens": usage.output,
+            "total_tokens": usage.input + usage.output,
+            "prompt_tokens_details": {"cached_tokens": usage.cached, "audio_tokens": 0},
+            "completion_tokens_details": {
+                "reasoning_tokens": usage.thinking, "audio_tokens": 0,
+                "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0,
+            },
+        })
+    })
+}
+
+fn finish(stop: &Stop) -> &str {
+    match stop {
+        Stop::End | Stop::Sequence(_) => "stop",
+        Stop::Length => "length",
+        Stop::Tools => "tool_calls",
+        Stop::Word(word) => word,
+    }
+}
+
+/// Writes an answer in one piece.
+pub fn whole(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Value {
+    let call = |call: &super::prompt::Call| {
+        json!({"id": format!("call_{}", call.id), "type": "function",
+               "function": {"name": call.name, "arguments": call.arguments.to_string()}})
+    };
+    let choice = |index: usize| {
+        let mut message =
+            json!({"role": "assistant", "content": answer.text.concat(), "refusal": null, "annotations": []});
+        if !answer.calls.is_empty() {
+            message["content"] = Value::Null;
+            message["tool_calls"] = answer.calls.iter().map(call).collect();
+        }
+        json!({"index": index, "message": message, "logprobs": null, "finish_reason": finish(&answer.stop)})
+    };
+    let choices = if faults.has(&Fault::Empty) { 0 } else { prompt.choices };
+    let mut body = json!({
+        "id": format!("chatcmpl-sim{}", prompt.messages),
+        "object": "chat.completion",
+        "created": CREATED,
+        "model": prompt.model,
+        "choices": (0..choices).map(choice).collect::<Vec<_>>(),
+        "service_tier": "default",
+        "system_fingerprint": "fp_sim",
+    });
+    if answer.usage.is_some() {
+        body["usage"] = usage(answer.usage);
+    }
+    if faults.has(&Fault::Extra) {
+        body["x_future"] = json!({"nested": [1, {"deep": null}]});
+    }
+    body
+}
+
+/// Writes an answer as a stream, its terminator included.
+pub fn stream(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Vec<Event> {
+    let writer = Chunks { prompt, with_usage: prompt.stream_usage, extra: faults.has(&Fault::Extra) };
+    let mut events = Vec::with_capacity(answer.text.len() + 8);
+    if !faults.has(&Fault::Empty) {
+        for index in 0..prompt.choices {
+            writer.choice(index, answer, &mut events);
+        }
+    }
+    if let Some(known) = answer.usage.filter(|_| prompt.stream_usage) {
+        events.push(writer.chunk(Vec::new(), usage(Some(known))));
+    }
+    if !faults.has(&Fault::NoEnd) {
+        events.push(Event { name: None, data: "[DONE]".to_owned() });
+    }
+    events
+}
+
+/// The parts that all chunks of a stream share.
+struct Chunks<'a> {
+    prompt: &'a Prompt,
+    with_usage: bool,
+    extra: bool,
+}
+
+impl Chunks<'_> {
+    fn choice(&self, index: usize, answer: &Answer, events: &mut Vec<Event>) {
+        events.push(self.delta(index, json!({"role": "assistant", "content": if answer.calls.is_empty() { json!("") } else { Value::Null }, "refusal": null}), None));
+        if answer.calls.is_empty() {
+            events.extend(answer.text.iter().map(|piece| self.delta(index, json!({"content": piece}), None)));
+        }
+        for (place, call) in answer.calls.iter().enumerate() {
+            let first = json!({"index": place, "id": format!("call_{}", call.id), "type": "function",
+                               "function": {"name": call.name, "arguments": ""}});
+            events.push(self.delta(index, json!({"tool_calls": [first]}), None));
+            for piece in pieces(&call.arguments.to_string()) {
+                let next = json!({"index": place, "function": {"arguments": piece}});
+                events.push(self.delta(index, json!({"tool_calls": [next]}), None));
+            }
+        }
+        events.push(self.delta(index, json!({}), Some(finish(&answer.stop))));
+    }
+
+    fn delta(&self, index: usize, delta: Value, finish: Option<&str>) -> Event {
+        let choice = json!({"index": index, "delta": delta, "logprobs": null, "finish_reason": finish});
+        self.chunk(vec![choice], Value::Null)
+    }
+
+    fn chunk(&self, choices: Vec<Value>, usage: Value) -> Event {
+        let mut chunk = Map::new();
+        chunk.insert("id".into(), json!(format!("chatcmpl-sim{}", self.prompt.messages)));
+        chunk.insert("object".into(), json!("chat.completion.chunk"));
+        chunk.insert("created".into(), json!(CREATED));
+        chunk.insert("model".into(), json!(self.prompt.model));
+        chunk.insert("service_tier".into(), json!("default"));
+        chunk.insert("system_fingerprint".into(), json!("fp_sim"));
+        chunk.insert("choices".into(), Value::Array(choices));
+        if self.with_usage {
+            chunk.insert("usage".into(), usage);
+        }
+        if self.extra {
+            chunk.insert("obfuscation".into(), json!("aB3xZ"));
+            chunk.insert("x_future".into(), json!([{"deep": null}]));
+        }
+        Event::plain(&Value::Object(chunk))
+    }
+}
+
+/// A text in pieces of a few characters, as both providers stream arguments.
+pub fn pieces(text: &str) -> Vec<String> {
+    let characters = text.chars().collect::<Vec<_>>();
+    characters.chunks(7).map(|piece| piece.iter().collect()).collect()
+}

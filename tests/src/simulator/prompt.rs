@@ -1,0 +1,302 @@
+//! What the simulator understood of a request, the same for both wire formats, and the answer it makes up.
+//!
+//! Every answer is a function of the request: no clock, no chance. Tokens are bytes divided by four, rounded up, so that
+//! a test can say what usage must be whichever wire format carried the text.
+
+use serde_json::{Map, Value, json};
+
+use super::fault::{Fault, Faults};
+
+/// A request, as far as an answer depends on it.
+#[derive(Debug, Clone, Default)]
+pub struct Prompt {
+    /// As asked for, faults included.
+    pub model: String,
+    /// Whether the answer is to be streamed.
+    pub stream: bool,
+    /// Whether a stream ends with a usage chunk (OpenAI).
+    pub stream_usage: bool,
+    /// How many answers (OpenAI's `n`).
+    pub choices: usize,
+    /// Bytes of text in all messages.
+    pub text_bytes: usize,
+    /// Of these, the bytes in blocks marked for the provider's cache (Anthropic).
+    pub marked_bytes: usize,
+    /// The text of the last user message.
+    pub last_user: String,
+    /// What the tools said since.
+    pub tool_results: Vec<String>,
+    /// How many messages, for identifiers that are unique in a conversation.
+    pub messages: usize,
+    /// What may be called.
+    pub tools: Vec<Tool>,
+    /// Whether it must be.
+    pub tool_choice: ToolChoice,
+    /// Whether more than one call may be made at once.
+    pub parallel: bool,
+    /// The schema that the answer must follow; `{}` for any JSON.
+    pub schema: Option<Value>,
+    /// Whether to think aloud.
+    pub thinking: bool,
+    /// The longest answer, in tokens.
+    pub max_tokens: Option<u64>,
+    /// Texts that end an answer.
+    pub stop: Vec<String>,
+}
+
+/// A function the model may call.
+#[derive(Debug, Clone)]
+pub struct Tool {
+    /// Its name.
+    pub name: String,
+    /// The schema of its arguments.
+    pub schema: Value,
+}
+
+/// Whether a tool is called.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ToolChoice {
+    /// When the prompt is about weather.
+    #[default]
+    Auto,
+    /// Never.
+    None,
+    /// The first one.
+    Any,
+    /// This one.
+    Named(String),
+}
+
+/// What the model says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// Thoughts, before anything else.
+    pub thinking: Option<String>,
+    /// The text, in the pieces it is streamed in.
+    pub text: Vec<String>,
+    /// Calls of tools.
+    pub calls: Vec<Call>,
+    /// Why it ended.
+    pub stop: Stop,
+    /// What it cost; `None` when the provider does not tell.
+    pub usage: Option<Usage>,
+}
+
+/// A call of a tool.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// Unique in the conversation, without the provider's prefix.
+    pub id: String,
+    /// The tool's name.
+    pub name: String,
+    /// An object.
+    pub arguments: Value,
+}
+
+/// Why an answer ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// It was finished.
+    End,
+    /// At one of the texts the request named.
+    Sequence(String),
+    /// At the longest length.
+    Length,
+    /// To call tools.
+    Tools,
+    /// In a word of the provider, given by a fault.
+    Word(String),
+}
+
+/// Tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// All of the prompt, cached or not.
+    pub input: u64,
+    /// Of these, read from the provider's cache.
+    pub cached: u64,
+    /// Of these, written to it.
+    pub cache_written: u64,
+    /// All of the answer, thoughts included.
+    pub output: u64,
+    /// Of these, thoughts.
+    pub thinking: u64,
+}
+
+/// Tokens of a text of this many bytes.
+pub fn tokens(bytes: usize) -> u64 {
+    bytes.div_ceil(4) as u64
+}
+
+const CITIES: [&str; 2] = ["Oslo", "Tromsø"];
+
+impl Prompt {
+    /// The answer, with those faults applied that change what is said rather than how it travels.
+    pub fn answer(&self, faults: &Faults) -> Answer {
+        let thinking = self.thinking.then(|| format!("The user says “{}”. Let me think — 考えます.", self.last_user));
+        let calls = self.calls();
+        let mut text = split(&self.text(&calls));
+        let mut stop = if calls.is_empty() { Stop::End } else { Stop::Tools };
+        for fault in faults.iter() {
+            match fault {
+                Fault::Tokens(count) => text = (0..*count).map(|index| format!("{:03} ", index % 1000)).collect(),
+                Fault::Huge(mib) => text = vec!["0123456789abcdef".repeat(4096); mib * 16],
+                _ => {}
+            }
+        }
+        if let Some(sequence) = self.cut_at_stop(&mut text) {
+            stop = Stop::Sequence(sequence);
+        } else if self.cut_at_length(&mut text) {
+            stop = Stop::Length;
+        }
+        for fault in faults.iter() {
+            match fault {
+                Fault::Stop(word) => stop = Stop::Word(word.clone()),
+                Fault::Empty => text.clear(),
+                _ => {}
+            }
+        }
+        let usage = (!faults.has(&Fault::NoUsage)).then(|| self.usage(thinking.as_deref(), &text, &calls, faults));
+        Answer { thinking, text, calls, stop, usage }
+    }
+
+    fn text(&self, calls: &[Call]) -> String {
+        if !calls.is_empty() {
+            return "Let me look that up.".to_owned();
+        }
+        if let Some(schema) = &self.schema {
+            return example(schema, 0).to_string();
+        }
+        if !self.tool_results.is_empty() {
+            return format!("The tool says: “{}”.", self.tool_results.join("” and “"));
+        }
+        match self.last_user.strip_prefix("say ") {
+            Some(words) => words.to_owned(),
+            None => format!("You said: “{}”. Grüße — 你好 🙂", self.last_user),
+        }
+    }
+
+    fn calls(&self) -> Vec<Call> {
+        let named = |name: &String| self.tools.iter().find(|tool| tool.name == *name);
+        let asked = self.tool_results.is_empty() && self.last_user.contains("weather");
+        let tool = match &self.tool_choice {
+            ToolChoice::None => None,
+            ToolChoice::Auto => self.tools.first().filter(|_| asked),
+            ToolChoice::Any => self.tools.first(),
+            ToolChoice::Named(name) => named(name),
+        };
+        let Some(tool) = tool else { return Vec::new() };
+        let count = if self.parallel && self.last_user.contains("both") { 2 } else { 1 };
+        let call = |index: usize| Call {
+            id: format!("sim_{}_{index}", self.messages),
+            name: tool.name.clone(),
+            arguments: object(example(&tool.schema, index)),
+        };
+        (0..count).map(call).collect()
+    }
+
+    fn cut_at_stop(&self, text: &mut Vec<String>) -> Option<String> {
+        if self.stop.is_empty() {
+            return None;
+        }
+        let whole = text.concat();
+        let (at, sequence) = self.stop.iter().filter_map(|stop| Some((whole.find(stop.as_str())?, stop))).min()?;
+        *text = split(&whole[..at]);
+        Some(sequence.clone())
+    }
+
+    fn cut_at_length(&self, text: &mut Vec<String>) -> bool {
+        let Some(most) = self.max_tokens else { return false };
+        let mut bytes = 0;
+        let kept = text.iter().take_while(|piece| {
+            bytes += piece.len();
+            tokens(bytes) <= most
+        });
+        let kept = kept.count();
+        let cut = kept < text.len();
+        text.truncate(kept);
+        cut
+    }
+
+    fn usage(&self, thinking: Option<&str>, text: &[String], calls: &[Call], faults: &Faults) -> Usage {
+        let input = tokens(self.text_bytes).max(1);
+        let marked = tokens(self.marked_bytes).min(input);
+        // A long prompt is cached without asking (OpenAI); a marked one is half new, half known (Anthropic).
+        let automatic = if self.marked_bytes == 0 && input >= 1024 { input / 128 * 128 } else { 0 };
+        let forced = faults.iter().find_map(|fault| match fault {
+            Fault::Cached(count) => Some((*count).min(input)),
+            _ => None,
+        });
+        let cached = forced.unwrap_or(automatic + marked / 2);
+        let thinking = tokens(thinking.map_or(0, str::len));
+        let spoken = text.iter().map(String::len).sum::<usize>();
+        let called = calls.iter().map(|call| call.name.len() + call.arguments.to_string().len()).sum::<usize>();
+        Usage {
+            input,
+            cached,
+            cache_written: (marked - marked / 2).min(input - cached),
+            output: thinking + tokens(spoken + called),
+            thinking,
+        }
+    }
+}
+
+/// The text in pieces that end after their spaces.
+fn split(text: &str) -> Vec<String> {
+    text.split_inclusive(' ').map(str::to_owned).collect()
+}
+
+fn object(value: Value) -> Value {
+    if value.is_object() { value } else { json!({}) }
+}
+
+/// A value that a JSON schema allows; the index makes two of them differ.
+pub fn example(schema: &Value, index: usize) -> Value {
+    if let Some(first) = schema["enum"].get(0) {
+        return first.clone();
+    }
+    if let Some(value) = schema.get("const") {
+        return value.clone();
+    }
+    match schema["type"].as_str() {
+        Some("string") => json!(CITIES[index % CITIES.len()]),
+        Some("integer" | "number") => json!(3 + index),
+        Some("boolean") => json!(true),
+        Some("null") => Value::Null,
+        Some("array") => json!([example(&schema["items"], index)]),
+        _ => {
+            let named = schema["properties"].as_object().into_iter().flatten();
+            Value::Object(named.map(|(name, schema)| (name.clone(), example(schema, index))).collect::<Map<_, _>>())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prompt(text: &str) -> Prompt {
+        Prompt { last_user: text.into(), text_bytes: text.len(), choices: 1, ..Prompt::default() }
+    }
+
+    #[test]
+    fn says_what_it_is_told_to() {
+        assert_eq!(prompt("say a b").answer(&Faults::default()).text, ["a ", "b"]);
+    }
+
+    #[test]
+    fn tokens_are_counted_from_bytes() {
+        let answer = prompt("say 12345678").answer(&"tokens=3".parse().unwrap());
+        let usage = answer.usage.unwrap();
+        assert_eq!((usage.input, usage.output, answer.text.len()), (3, 3, 3));
+    }
+
+    #[test]
+    fn ends_at_the_longest_length_and_at_stop_texts() {
+        let long = Prompt { max_tokens: Some(1), ..prompt("say one two three") };
+        assert_eq!(long.answer(&Faults::default()).stop, Stop::Length);
+        let stop = Prompt { stop: vec!["two".into()], ..prompt("say one two three") };
+        let answer = stop.answer(&Faults::default());
+        assert_eq!((answer.text.concat().as_str(), answer.stop), ("one ", Stop::Sequence("two".into())));
+    }
+}

@@ -1,0 +1,168 @@
+//! What the simulator remembers of every request.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use hyper::http::request::Parts;
+use serde_json::{Value, json};
+
+/// A request as it arrived.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// Such as `POST`.
+    pub method: String,
+    /// With its query.
+    pub path: String,
+    /// Names in lower case, values as they were.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The whole body.
+    pub body: Bytes,
+    /// When the body was complete.
+    pub at: SystemTime,
+    /// How its answer ended.
+    pub outcome: Outcome,
+}
+
+/// How an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It has not ended.
+    Answering,
+    /// All of it was handed to the connection.
+    Complete,
+    /// A fault broke it off.
+    BrokenOff,
+    /// The client went away first.
+    Cancelled,
+}
+
+impl Recorded {
+    /// A new record.
+    pub fn new(parts: &Parts, body: &Bytes) -> Self {
+        let header = |(name, value): (&hyper::header::HeaderName, &hyper::header::HeaderValue)| {
+            (name.as_str().to_owned(), value.as_bytes().to_vec())
+        };
+        Self {
+            method: parts.method.to_string(),
+            path: parts.uri.to_string(),
+            headers: parts.headers.iter().map(header).collect(),
+            body: body.clone(),
+            at: SystemTime::now(),
+            outcome: Outcome::Answering,
+        }
+    }
+
+    /// The first header of this name, which is in lower case, when it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.headers.iter().find(|(known, _)| known == name)?;
+        std::str::from_utf8(value).ok()
+    }
+
+    /// The body as JSON; null when it is not.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    /// For the control endpoint: bytes of headers as Latin-1, so that none is lost; the body as text.
+    pub fn to_json(&self) -> Value {
+        let latin1 = |bytes: &[u8]| bytes.iter().map(|byte| char::from(*byte)).collect::<String>();
+        let headers = self.headers.iter().map(|(name, value)| json!([name, latin1(value)])).collect::<Vec<_>>();
+        json!({
+            "method": self.method,
+            "path": self.path,
+            "headers": headers,
+            "body": String::from_utf8_lossy(&self.body),
+            "at_ms": self.at.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64),
+            "outcome": match self.outcome {
+                Outcome::Answering => "answering",
+                Outcome::Complete => "complete",
+                Outcome::BrokenOff => "broken-off",
+                Outcome::Cancelled => "cancelled",
+            },
+        })
+    }
+}
+
+/// More requests than this, or more bytes of bodies, are not kept: the oldest go first.
+const KEPT: usize = 4096;
+const KEPT_BYTES: usize = 256 * 1024 * 1024;
+
+/// The latest requests since the last clearing.
+#[derive(Debug, Default)]
+pub struct Records(Mutex<List>);
+
+#[derive(Debug, Default)]
+struct List {
+    /// The number, counted from the simulator's start, of the first in the list.
+    first: usize,
+    list: VecDeque<Recorded>,
+    bytes: usize,
+}
+
+impl Records {
+    fn lock(&self) -> MutexGuard<'_, List> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A copy of them.
+    pub fn all(&self) -> Vec<Recorded> {
+        self.lock().list.iter().cloned().collect()
+    }
+
+    /// Forgets them.
+    pub fn clear(&self) {
+        let mut list = self.lock();
+        list.first += list.list.len();
+        list.list.clear();
+        list.bytes = 0;
+    }
+
+    /// Adds one; what is returned follows its answer.
+    pub fn add(self: &Arc<Self>, record: Recorded) -> Answering {
+        let mut list = self.lock();
+        list.bytes += record.body.len();
+        list.list.push_back(record);
+        while list.list.len() > KEPT || (list.bytes > KEPT_BYTES && list.list.len() > 1) {
+            list.bytes -= list.list.pop_front().map_or(0, |oldest| oldest.body.len());
+            list.first += 1;
+        }
+        Answering { records: Arc::clone(self), number: list.first + list.list.len() - 1, outcome: Outcome::Cancelled }
+    }
+}
+
+/// Follows an answer; dropped before it is told of an end, the client has gone.
+#[derive(Debug)]
+pub struct Answering {
+    records: Arc<Records>,
+    number: usize,
+    outcome: Outcome,
+}
+
+impl Answering {
+    /// All was handed to the connection.
+    pub fn complete(&mut self) {
+        self.note(Outcome::Complete);
+    }
+
+    /// A fault ends it.
+    pub fn broken_off(&mut self) {
+        self.note(Outcome::BrokenOff);
+    }
+
+    fn note(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+        let mut list = self.records.lock();
+        let place = self.number.checked_sub(list.first);
+        if let Some(record) = place.and_then(|place| list.list.get_mut(place)) {
+            record.outcome = outcome;
+        }
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.note(self.outcome);
+    }
+}
