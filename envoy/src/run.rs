@@ -2,8 +2,10 @@
 //! it cleanly.
 
 use std::collections::VecDeque;
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -47,7 +49,7 @@ pub fn run(checked: &Checked, secrets: &Secrets, options: &Options) -> Result<()
     free(options.admin, "choose another with --admin")?;
 
     // Removed at the end, with the secrets in it.
-    let directory = tempfile::Builder::new().prefix("sluice-").tempdir()?;
+    let directory = tempfile::Builder::new().prefix("sluice-").permissions(Permissions::from_mode(0o700)).tempdir()?;
     let mut envoy = Envoy::start(checked, secrets, options, directory.path())?;
     if envoy.wait_until_ready(&stop)? {
         eprint!("{}", welcome(checked, listen, envoy.admin));
@@ -220,13 +222,14 @@ fn welcome(checked: &Checked, listen: SocketAddr, admin: Option<SocketAddr>) -> 
     let list = |names: Vec<&str>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     let models: Vec<&str> = file.models.keys().map(String::as_str).collect();
     let first = models.first().copied().unwrap_or_default();
-    let body = serde_json::json!({ "model": first, "messages": [{ "role": "user", "content": "Hello" }] });
+    let model = serde_json::Value::from(first).to_string().replace('\'', r"'\''");
+    let body = format!(r#"{{"model":{model},"messages":[{{"role":"user","content":"Hello"}}]}}"#);
     let mut text = format!("\nSluice is ready: http://{reachable}/v1\n");
     text += &format!("  models     {}\n", list(models.clone()));
     text += &format!("  keys       {}\n", list(file.keys.iter().map(|key| key.id.as_str()).collect()));
     text += &format!("  providers  {}\n", list(file.providers.keys().map(String::as_str).collect()));
     if let Some(admin) = admin {
-        text += &format!("  Envoy      http://{admin}\n");
+        text += &format!("  admin      http://{admin}\n");
     }
     text += &format!(
         "\nTry it, with a key's secret in SLUICE_KEY:\n  curl http://{reachable}/v1/chat/completions \\\n    -H \
