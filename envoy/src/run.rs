@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::fs::Permissions;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -36,7 +36,7 @@ const POLL: Duration = Duration::from_millis(20);
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const STOPPED_WITHIN: Duration = Duration::from_secs(5);
 /// Lines of Envoy's errors that are kept for its obituary.
-const LAST_LINES: usize = 20;
+const LAST_LINES: usize = 10;
 
 /// Runs until a signal or Envoy's own end.
 pub fn run(checked: &Checked, secrets: &Secrets, options: &Options) -> Result<(), Failure> {
@@ -52,7 +52,7 @@ pub fn run(checked: &Checked, secrets: &Secrets, options: &Options) -> Result<()
     let directory = tempfile::Builder::new().prefix("sluice-").permissions(Permissions::from_mode(0o700)).tempdir()?;
     let mut envoy = Envoy::start(checked, secrets, options, directory.path())?;
     if envoy.wait_until_ready(&stop)? {
-        eprint!("{}", welcome(checked, listen, envoy.admin));
+        let _ = write!(io::stderr(), "{}", welcome(checked, listen, envoy.admin));
         envoy.wait_until_stopped(&stop)?;
     }
     Ok(())
@@ -190,7 +190,8 @@ impl Drop for Envoy {
 fn forward(errors: impl Read, last_lines: &Mutex<VecDeque<String>>) {
     for line in BufReader::new(errors).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line).into_owned();
-        eprintln!("{line}");
+        // Whoever read our errors may be gone; Envoy must still be read, or it would block.
+        let _ = writeln!(io::stderr(), "{line}");
         if let Ok(mut lines) = last_lines.lock() {
             if lines.len() == LAST_LINES {
                 lines.pop_front();
@@ -201,7 +202,7 @@ fn forward(errors: impl Read, last_lines: &Mutex<VecDeque<String>>) {
 }
 
 /// `GET /ready` of Envoy's administration interface: 200 once listeners accept.
-fn ask_whether_ready(admin: SocketAddr) -> std::io::Result<bool> {
+fn ask_whether_ready(admin: SocketAddr) -> io::Result<bool> {
     let patience = Duration::from_secs(1);
     let mut stream = TcpStream::connect_timeout(&admin, patience)?;
     stream.set_read_timeout(Some(patience))?;
