@@ -1,17 +1,16 @@
 //! Runs Envoy with a gateway file: starts it in a private directory, says when it is ready and how to call it, and stops
 //! it cleanly.
 
-use std::collections::VecDeque;
 use std::fs::Permissions;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -32,11 +31,11 @@ pub struct Options {
     pub ca: PathBuf,
 }
 
+/// Between two looks while something is awaited, and while all runs.
 const POLL: Duration = Duration::from_millis(20);
+const WATCH: Duration = Duration::from_millis(100);
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const STOPPED_WITHIN: Duration = Duration::from_secs(5);
-/// Lines of Envoy's errors that are kept for its obituary.
-const LAST_LINES: usize = 10;
 
 /// Runs until a signal or Envoy's own end.
 pub fn run(checked: &Checked, secrets: &Secrets, options: &Options) -> Result<(), Failure> {
@@ -68,8 +67,6 @@ fn free(address: SocketAddr, advice: &str) -> Result<(), Failure> {
 
 struct Envoy {
     child: Child,
-    errors: Option<JoinHandle<()>>,
-    last_lines: Arc<Mutex<VecDeque<String>>>,
     admin_file: PathBuf,
     admin: Option<SocketAddr>,
 }
@@ -102,15 +99,10 @@ impl Envoy {
             command.args(["--concurrency", &concurrency.to_string()]);
         }
         // In a group of its own, so that a terminal's Ctrl-C reaches only us, who stop it in order.
-        let child = command.process_group(0).stdin(Stdio::null()).stderr(Stdio::piped()).spawn();
-        let mut child =
+        let child = command.process_group(0).stdin(Stdio::null()).spawn();
+        let child =
             child.map_err(|error| Failure::new(format!("cannot start {}: {error}", options.envoy.display())))?;
-        let last_lines = Arc::new(Mutex::new(VecDeque::new()));
-        let errors = child.stderr.take().map(|errors| {
-            let last_lines = last_lines.clone();
-            thread::spawn(move || forward(errors, &last_lines))
-        });
-        Ok(Self { child, errors, last_lines, admin_file, admin: None })
+        Ok(Self { child, admin_file, admin: None })
     }
 
     /// Whether it became ready; not when it was told to stop before.
@@ -118,7 +110,7 @@ impl Envoy {
         let begun = Instant::now();
         while !stop.load(Ordering::Relaxed) {
             if let Some(status) = self.child.try_wait()? {
-                return Err(self.obituary(status));
+                return Err(obituary(status));
             }
             if self.is_ready() {
                 return Ok(true);
@@ -141,30 +133,17 @@ impl Envoy {
     fn wait_until_stopped(&mut self, stop: &AtomicBool) -> Result<(), Failure> {
         while !stop.load(Ordering::Relaxed) {
             if let Some(status) = self.child.try_wait()? {
-                return Err(self.obituary(status));
+                return Err(obituary(status));
             }
-            thread::sleep(POLL);
+            thread::sleep(WATCH);
         }
         Ok(())
     }
+}
 
-    fn obituary(&mut self, status: ExitStatus) -> Failure {
-        if let Some(errors) = self.errors.take() {
-            // It ends when Envoy's end of the pipe does.
-            let _ = errors.join();
-        }
-        let lines: Vec<String> = match self.last_lines.lock() {
-            Ok(lines) => lines.iter().map(|line| format!("  {line}\n")).collect(),
-            Err(_) => Vec::new(),
-        };
-        match lines.is_empty() {
-            true => Failure::new(format!("Envoy ended by itself ({status}) and said nothing")),
-            false => Failure::new(format!(
-                "Envoy ended by itself ({status}). Its last lines:\n{}",
-                lines.concat().trim_end()
-            )),
-        }
-    }
+/// Its errors went to ours, so its last words stand right above these.
+fn obituary(status: ExitStatus) -> Failure {
+    Failure::new(format!("Envoy ended by itself ({status}); its last lines above say why"))
 }
 
 impl Drop for Envoy {
@@ -179,24 +158,6 @@ impl Drop for Envoy {
             }
             let _ = self.child.kill();
             let _ = self.child.wait();
-        }
-        if let Some(errors) = self.errors.take() {
-            let _ = errors.join();
-        }
-    }
-}
-
-/// Passes Envoy's errors on, and remembers the last ones.
-fn forward(errors: impl Read, last_lines: &Mutex<VecDeque<String>>) {
-    for line in BufReader::new(errors).split(b'\n').map_while(Result::ok) {
-        let line = String::from_utf8_lossy(&line).into_owned();
-        // Whoever read our errors may be gone; Envoy must still be read, or it would block.
-        let _ = writeln!(io::stderr(), "{line}");
-        if let Ok(mut lines) = last_lines.lock() {
-            if lines.len() == LAST_LINES {
-                lines.pop_front();
-            }
-            lines.push_back(line);
         }
     }
 }
