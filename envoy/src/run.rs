@@ -1,0 +1,202 @@
+//! Runs Envoy with a gateway file: starts it in a private directory, says when it is ready and how to call it, and stops
+//! it cleanly.
+
+use std::fs::Permissions;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::check::Checked;
+use crate::cli::Failure;
+use crate::render;
+use crate::secrets::{self, Secrets};
+
+/// What the gateway file does not say.
+#[derive(Debug)]
+pub struct Options {
+    pub wasm: PathBuf,
+    pub envoy: PathBuf,
+    pub admin: SocketAddr,
+    pub concurrency: Option<u32>,
+    pub access_log: Option<PathBuf>,
+    pub ca: PathBuf,
+}
+
+/// Between two looks while something is awaited, and while all runs.
+const POLL: Duration = Duration::from_millis(20);
+const WATCH: Duration = Duration::from_millis(100);
+const READY_WITHIN: Duration = Duration::from_secs(60);
+const STOPPED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Runs until a signal or Envoy's own end.
+pub fn run(checked: &Checked, secrets: &Secrets, options: &Options) -> Result<(), Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, stop.clone())?;
+    }
+    let listen: SocketAddr = checked.file.listen.parse().map_err(|error| Failure::new(format!("listen: {error}")))?;
+    free(listen, "change `listen` in the gateway file, or stop what uses it")?;
+    free(options.admin, "choose another with --admin")?;
+
+    // Removed at the end, with the secrets in it.
+    let directory = tempfile::Builder::new().prefix("sluice-").permissions(Permissions::from_mode(0o700)).tempdir()?;
+    let mut envoy = Envoy::start(checked, secrets, options, directory.path())?;
+    if envoy.wait_until_ready(&stop)? {
+        let _ = write!(io::stderr(), "{}", welcome(checked, listen, envoy.admin));
+        envoy.wait_until_stopped(&stop)?;
+    }
+    Ok(())
+}
+
+/// Asks for an address and gives it back. Envoy itself would share a port with another Envoy without a word.
+fn free(address: SocketAddr, advice: &str) -> Result<(), Failure> {
+    match TcpListener::bind(address) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Failure::new(format!("cannot listen on {address}: {error}; {advice}"))),
+    }
+}
+
+struct Envoy {
+    child: Child,
+    admin_file: PathBuf,
+    admin: Option<SocketAddr>,
+}
+
+impl Envoy {
+    fn start(checked: &Checked, secrets: &Secrets, options: &Options, directory: &Path) -> Result<Self, Failure> {
+        let secrets_directory = directory.join("secrets");
+        secrets::write(secrets, &secrets_directory)?;
+        let access_log = options.access_log.as_deref().map(std::path::absolute).transpose()?;
+        let bootstrap = render::bootstrap(
+            checked,
+            &render::Options {
+                wasm: options.wasm.clone(),
+                secrets: secrets_directory,
+                admin: options.admin,
+                access_log,
+                ca: options.ca.clone(),
+                concurrency: options.concurrency,
+            },
+        );
+        let configuration = directory.join("envoy.yaml");
+        secrets::write_atomically(&configuration, bootstrap.as_bytes(), 0o600)?;
+        let admin_file = directory.join("admin");
+
+        let mut command = Command::new(&options.envoy);
+        command.arg("-c").arg(&configuration).arg("--admin-address-path").arg(&admin_file);
+        // Several may run on one machine: no shared memory between them.
+        command.args(["--disable-hot-restart", "--log-level", "warning"]);
+        if let Some(concurrency) = options.concurrency {
+            command.args(["--concurrency", &concurrency.to_string()]);
+        }
+        // In a group of its own, so that a terminal's Ctrl-C reaches only us, who stop it in order.
+        let child = command.process_group(0).stdin(Stdio::null()).spawn();
+        let child =
+            child.map_err(|error| Failure::new(format!("cannot start {}: {error}", options.envoy.display())))?;
+        Ok(Self { child, admin_file, admin: None })
+    }
+
+    /// Whether it became ready; not when it was told to stop before.
+    fn wait_until_ready(&mut self, stop: &AtomicBool) -> Result<bool, Failure> {
+        let begun = Instant::now();
+        while !stop.load(Ordering::Relaxed) {
+            if let Some(status) = self.child.try_wait()? {
+                return Err(obituary(status));
+            }
+            if self.is_ready() {
+                return Ok(true);
+            }
+            if begun.elapsed() > READY_WITHIN {
+                return Err(Failure::new(format!("Envoy is not ready after {} s", READY_WITHIN.as_secs())));
+            }
+            thread::sleep(POLL);
+        }
+        Ok(false)
+    }
+
+    fn is_ready(&mut self) -> bool {
+        if self.admin.is_none() {
+            self.admin = std::fs::read_to_string(&self.admin_file).ok().and_then(|text| text.trim().parse().ok());
+        }
+        self.admin.is_some_and(|admin| ask_whether_ready(admin).unwrap_or(false))
+    }
+
+    fn wait_until_stopped(&mut self, stop: &AtomicBool) -> Result<(), Failure> {
+        while !stop.load(Ordering::Relaxed) {
+            if let Some(status) = self.child.try_wait()? {
+                return Err(obituary(status));
+            }
+            thread::sleep(WATCH);
+        }
+        Ok(())
+    }
+}
+
+/// Its errors went to ours, so its last words stand right above these.
+fn obituary(status: ExitStatus) -> Failure {
+    Failure::new(format!("Envoy ended by itself ({status}); its last lines above say why"))
+}
+
+impl Drop for Envoy {
+    /// Asks it to stop, and insists after a while.
+    fn drop(&mut self) {
+        let running = |child: &mut Child| matches!(child.try_wait(), Ok(None));
+        if running(&mut self.child) {
+            let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+            let asked = Instant::now();
+            while running(&mut self.child) && asked.elapsed() < STOPPED_WITHIN {
+                thread::sleep(POLL);
+            }
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// `GET /ready` of Envoy's administration interface: 200 once listeners accept.
+fn ask_whether_ready(admin: SocketAddr) -> io::Result<bool> {
+    let patience = Duration::from_secs(1);
+    let mut stream = TcpStream::connect_timeout(&admin, patience)?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.write_all(b"GET /ready HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n")?;
+    let mut status = [0; 12];
+    stream.read_exact(&mut status)?;
+    Ok(&status == b"HTTP/1.1 200")
+}
+
+/// What a person wants to know now.
+fn welcome(checked: &Checked, listen: SocketAddr, admin: Option<SocketAddr>) -> String {
+    let file = &checked.file;
+    let reachable = match (listen.ip().is_unspecified(), listen) {
+        (true, SocketAddr::V4(_)) => SocketAddr::from(([127, 0, 0, 1], listen.port())),
+        (true, SocketAddr::V6(_)) => SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, listen.port())),
+        (false, _) => listen,
+    };
+    let list = |names: Vec<&str>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let models: Vec<&str> = file.models.keys().map(String::as_str).collect();
+    let first = models.first().copied().unwrap_or_default();
+    let model = serde_json::Value::from(first).to_string().replace('\'', r"'\''");
+    let body = format!(r#"{{"model":{model},"messages":[{{"role":"user","content":"Hello"}}]}}"#);
+    let mut text = format!("\nSluice is ready: http://{reachable}/v1\n");
+    text += &format!("  models     {}\n", list(models.clone()));
+    text += &format!("  keys       {}\n", list(file.keys.iter().map(|key| key.id.as_str()).collect()));
+    text += &format!("  providers  {}\n", list(file.providers.keys().map(String::as_str).collect()));
+    if let Some(admin) = admin {
+        text += &format!("  admin      http://{admin}\n");
+    }
+    text += &format!(
+        "\nTry it, with a key's secret in SLUICE_KEY:\n  curl http://{reachable}/v1/chat/completions \\\n    -H \
+         \"authorization: Bearer $SLUICE_KEY\" -H 'content-type: application/json' \\\n    -d '{body}'\n\nCtrl-C stops \
+         it.\n\n"
+    );
+    text
+}

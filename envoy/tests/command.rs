@@ -1,0 +1,161 @@
+//! The command as a person meets it, without an Envoy.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn sluice(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sluice"))
+        .args(arguments)
+        .env_remove("SLUICE_ENVOY")
+        .env_remove("SLUICE_NO_SUCH_VARIABLE")
+        .output()
+        .unwrap()
+}
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A gateway file in a directory of its own, with a provider whose key is `key`.
+fn gateway(key: &str) -> (tempfile::TempDir, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("gateway.yaml");
+    let yaml = format!(
+        "listen: 127.0.0.1:{}\nproviders: {{ p: {{ kind: openai{key} }} }}\nmodels: {{ m: {{ targets: [{{ provider: p, \
+         model: m }}] }} }}\nteams: {{}}\nkeys: []\n",
+        free_port()
+    );
+    fs::write(&file, yaml).unwrap();
+    (directory, file.to_str().unwrap().to_owned())
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn fixture(name: &str) -> String {
+    format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn all_examples_are_good() {
+    let mut checked = 0;
+    for entry in fs::read_dir(examples()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            let contents = fs::read_to_string(&path).unwrap();
+            // Other tools' files live here too.
+            if !contents.starts_with("# yaml-language-server: $schema=gateway.schema.json") {
+                continue;
+            }
+            let output = sluice(&["check", path.to_str().unwrap()]);
+            assert!(output.status.success(), "{}", text(&output.stderr));
+            checked += 1;
+        }
+    }
+    assert!(checked >= 2);
+}
+
+#[test]
+fn the_smallest_example_is_small() {
+    assert!(fs::read_to_string(examples().join("minimal.yaml")).unwrap().lines().count() <= 15);
+}
+
+#[test]
+fn the_schema_beside_the_examples_is_current() {
+    let written = fs::read_to_string(examples().join("gateway.schema.json")).unwrap();
+    let current = text(&sluice(&["schema"]).stdout);
+    assert!(written == current, "write it anew: cargo run -p sluice -- schema > examples/gateway.schema.json");
+}
+
+#[test]
+fn mistakes_are_lines_with_their_places() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("gateway.yaml");
+    let minimal = fs::read_to_string(examples().join("minimal.yaml")).unwrap();
+    fs::write(&file, minimal.replace("provider: openai", "provider: opnai")).unwrap();
+    let file = file.to_str().unwrap();
+    let output = sluice(&["check", file]);
+    assert_eq!(output.status.code(), Some(1));
+    let expected = format!(
+        "{file}:8: models.chat.targets[0].provider: found \"opnai\", expected one of: anthropic, openai (did you mean \
+         \"openai\"?)\nsluice: 1 mistake in {file}\n"
+    );
+    assert_eq!(text(&output.stderr), expected);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_another_exit_code() {
+    let output = sluice(&["check", "absent.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).starts_with("sluice: cannot read absent.yaml: "));
+}
+
+#[test]
+fn a_missing_secret_names_its_provider_and_what_to_set() {
+    let (directory, file) = gateway(", key: { env: SLUICE_NO_SUCH_VARIABLE }");
+    let out = directory.path().join("out");
+    let output = sluice(&["render", &file, "--out", out.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        text(&output.stderr),
+        "sluice: provider p: the environment variable SLUICE_NO_SUCH_VARIABLE is not set; set it: export \
+         SLUICE_NO_SUCH_VARIABLE=...\n"
+    );
+    assert!(!out.exists());
+    assert!(sluice(&["render", &file]).status.success());
+}
+
+#[test]
+fn what_is_written_holds_the_secret_in_one_place() {
+    let (directory, file) = gateway(", key: { file: p.key }");
+    fs::write(directory.path().join("p.key"), "sk-hidden\n").unwrap();
+    let out = directory.path().join("out");
+    let output = sluice(&["render", &file, "--out", out.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let envoy = fs::read_to_string(out.join("envoy.yaml")).unwrap();
+    assert!(!envoy.contains("sk-hidden") && !envoy.contains("p.key"));
+    assert!(envoy.contains(out.join("secrets/p.yaml").to_str().unwrap()));
+    assert!(fs::read_to_string(out.join("secrets/p.yaml")).unwrap().contains("sk-hidden"));
+}
+
+#[test]
+fn an_envoy_that_ends_is_reported_below_its_last_words() {
+    let (_directory, file) = gateway("");
+    let output = sluice(&["run", &file, "--envoy", &fixture("dying-envoy"), "--wasm", &file]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(said.starts_with("no such thing\nsluice: Envoy ended by itself (exit status: 3)"), "{said}");
+}
+
+#[test]
+fn an_old_envoy_is_refused() {
+    let (_directory, file) = gateway("");
+    let output = sluice(&["run", &file, "--envoy", &fixture("old-envoy"), "--wasm", &file]);
+    assert!(text(&output.stderr).contains("is Envoy 1.38; 1.39 or newer is needed"));
+}
+
+#[test]
+fn a_used_port_is_refused() {
+    let (_directory, file) = gateway("");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let admin = taken.local_addr().unwrap().to_string();
+    let output = sluice(&["run", &file, "--envoy", &fixture("dying-envoy"), "--wasm", &file, "--admin", &admin]);
+    let said = text(&output.stderr);
+    assert!(said.contains("Address already in use") && said.contains("choose another with --admin"), "{said}");
+}
+
+#[test]
+fn a_new_key_is_printed_with_its_entry() {
+    let output = sluice(&["keys", "new", "--id", "alice", "--team", "research", "--models", "chat,claude"]);
+    let printed = text(&output.stdout);
+    assert!(printed.contains("\nsk-sluice-") && printed.contains("    models: [\"chat\", \"claude\"]\n"), "{printed}");
+    assert_eq!(sluice(&["keys", "new", "--id", "a b", "--team", "t"]).status.code(), Some(1));
+    let expires = ["keys", "new", "--id", "a", "--team", "t", "--expires", "soon"];
+    assert_eq!(sluice(&expires).status.code(), Some(1));
+}

@@ -1,0 +1,117 @@
+//! What is rendered, given to a real Envoy.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// What `./scripts/test` sets.
+fn needed(variable: &str) -> PathBuf {
+    match std::env::var_os(variable) {
+        Some(path) => path.into(),
+        None => panic!("{variable} is not set: run ./scripts/test, which brings an Envoy and builds the module"),
+    }
+}
+
+fn sluice() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+    command.env("OPENAI_API_KEY", "sk-1").env("ANTHROPIC_API_KEY", "sk-2");
+    command
+}
+
+/// Renders `file` and lets Envoy judge the result.
+fn validate(file: &Path, more: &[&str]) {
+    let out = tempfile::tempdir().unwrap();
+    let rendered = sluice()
+        .arg("render")
+        .arg(file)
+        .arg("--wasm")
+        .arg(fs::canonicalize(needed("SLUICE_WASM")).unwrap())
+        .args(["--out", out.path().to_str().unwrap()])
+        .args(more)
+        .output()
+        .unwrap();
+    assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
+    let judged = Command::new(needed("SLUICE_ENVOY"))
+        .args(["--mode", "validate", "--log-level", "warning", "-c"])
+        .arg(out.path().join("envoy.yaml"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&judged.stderr);
+    assert!(judged.status.success(), "{}: {said}", file.display());
+    assert!(!said.contains("eprecated"), "{}: {said}", file.display());
+}
+
+#[test]
+fn envoy_accepts_what_is_rendered() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    validate(&examples.join("minimal.yaml"), &[]);
+
+    // The full example, with its secret's file, and with what it does not have: odd names and addresses.
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("secrets")).unwrap();
+    fs::write(directory.path().join("secrets/anthropic.key"), "sk-3\n").unwrap();
+    let odd = "providers:\n  \"on\": { kind: openai, url: \"https://[::1]:8443\", key: { env: OPENAI_API_KEY } }\n  \
+               \"1\": { kind: anthropic, url: \"http://localhost/base\" }\n";
+    let full = fs::read_to_string(examples.join("full.yaml")).unwrap();
+    let full = full.replace("providers:\n", odd).replace("rooms 12 to 14", "\"rooms\" %12% 'ü' ${wasm}");
+    let file = directory.path().join("gateway.yaml");
+    fs::write(&file, full).unwrap();
+    validate(&file, &["--access-log", "/dev/null", "--concurrency", "1"]);
+}
+
+/// Stops the command if a test ends early.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = kill_process(Pid::from_child(&self.0), Signal::TERM);
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn run_says_when_it_is_ready_and_stops_cleanly() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("gateway.yaml");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let minimal = include_str!("../../examples/minimal.yaml");
+    // Nobody's names are looked up in a test.
+    let local = minimal.replace("kind: openai,", "kind: openai, url: \"http://127.0.0.1:9\",");
+    let local = local.replace("kind: anthropic,", "kind: anthropic, url: \"http://127.0.0.1:9\",");
+    fs::write(&file, format!("listen: 127.0.0.1:{port}\n{local}")).unwrap();
+
+    let child = sluice()
+        .args(["run", file.to_str().unwrap(), "--concurrency", "1"])
+        .env("TMPDIR", directory.path())
+        .env("SLUICE_ENVOY", needed("SLUICE_ENVOY"))
+        .env("SLUICE_WASM", needed("SLUICE_WASM"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut running = Running(child.unwrap());
+    let errors = BufReader::new(running.0.stderr.take().unwrap());
+    let mut lines = errors.lines().map_while(Result::ok);
+    let said: Vec<String> = lines.by_ref().take_while(|line| !line.contains("Ctrl-C stops it")).collect();
+    let said = said.join("\n");
+    assert!(said.contains(&format!("Sluice is ready: http://127.0.0.1:{port}/v1")), "{said}");
+    assert!(said.contains("keys       alice"), "{said}");
+    std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+
+    let second = sluice()
+        .args(["run", file.to_str().unwrap()])
+        .env("SLUICE_ENVOY", needed("SLUICE_ENVOY"))
+        .env("SLUICE_WASM", needed("SLUICE_WASM"))
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&second.stderr).contains("Address already in use"));
+
+    kill_process(Pid::from_child(&running.0), Signal::INT).unwrap();
+    lines.for_each(drop);
+    assert_eq!(running.0.wait().unwrap().code(), Some(0));
+    let left: Vec<_> = fs::read_dir(directory.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    assert_eq!(left, ["gateway.yaml"], "the private directory is gone");
+}
