@@ -49,7 +49,8 @@ function checkCalls(message) {
   assert.deepEqual(calls.map((call) => [call.type, call.function.name]), Array(2).fill(["function", "get_weather"]));
   assert.deepEqual(calls.map((call) => JSON.parse(call.function.arguments)), [{ city: "Oslo" }, { city: "Tromsø" }]);
   assert.equal(new Set(calls.map((call) => call.id)).size, 2);
-  assert.equal(message.content, "Let me look that up.");
+  // Only Anthropic's models speak before they call.
+  assert.ok([null, "Let me look that up."].includes(message.content), message.content);
 }
 
 async function answerCalls(model, question, message) {

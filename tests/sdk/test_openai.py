@@ -107,7 +107,7 @@ def check_calls(message) -> None:
     assert [call.function.name for call in calls] == ["get_weather", "get_weather"]
     assert [json.loads(call.function.arguments) for call in calls] == [{"city": city} for city in CITIES]
     assert len({call.id for call in calls}) == 2 and all(call.id for call in calls)
-    assert message.content == "Let me look that up."
+    assert message.content in (None, "Let me look that up."), "only Anthropic's models speak before they call"
 
 
 def answer_calls(model: str, question: str, message) -> None:
