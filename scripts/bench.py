@@ -163,12 +163,12 @@ class Bench:
 
     def saturate(self, row):
         process = self.processes[row.envoy]
-        before, began = cpu_seconds(process.pid), time.monotonic()
+        before = cpu_seconds(process.pid)
         result = self.load(row, self.options.seconds)
-        used, wall = cpu_seconds(process.pid) - before, time.monotonic() - began
+        used = cpu_seconds(process.pid) - before
         row.rates.append(result["requests"] / result["seconds"])
         row.cpu.append(used / result["requests"] * 1e6)
-        row.busy.append(used / wall)
+        row.busy.append(used / result["seconds"])
         row.saturated.append((result["p50_us"], result["p99_us"]))
 
     def half_load(self, row, bare):

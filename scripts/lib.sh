@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What the scripts share; sourced by each of them, from anywhere. Puts them at the repository's root.
 
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
 # Tools that are fetched once and shared by all checkouts, each in a directory named by its version.
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/sluice"
@@ -99,10 +99,15 @@ scratch=
 tidy() {
     local status=$? pid
     trap - EXIT INT TERM
-    for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
-    for pid in "${started[@]}"; do wait "$pid" 2>/dev/null || true; done
+    for pid in "${started[@]}"; do stop "$pid"; done
     [[ -n $scratch ]] && rm -rf "$scratch"
     exit "$status"
+}
+
+# stop PID: stops a process of ours and waits for its end.
+stop() {
+    kill "$1" 2>/dev/null || true
+    wait "$1" 2>/dev/null || true
 }
 
 # A directory for this run, gone with it.
