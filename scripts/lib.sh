@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # What the scripts share; sourced by each of them, from anywhere. Puts them at the repository's root.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit

@@ -162,7 +162,15 @@ for (const model of ["on-openai", "on-anthropic"]) {
 
     test("a stream that breaks is an error", async () => {
       const stream = await chat.create({ model: `${model}-broken`, messages: say(), stream: true });
-      await assert.rejects(collect(stream), OpenAI.APIError);
+      let text = "";
+      const read = async () => {
+        for await (const { choices } of stream) {
+          text += choices.map((choice) => choice.delta.content ?? "").join("");
+          assert.ok(choices.every((choice) => !choice.finish_reason));
+        }
+      };
+      await assert.rejects(read, OpenAI.APIError);
+      assert.ok(text && TEXT.startsWith(text));
     });
 
     test("fallback", async () => {

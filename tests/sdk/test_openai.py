@@ -238,9 +238,13 @@ def test_down(model, stream):
 
 
 def test_stream_that_breaks_is_an_error(model):
+    stream = client.chat.completions.create(model=f"{model}-broken", messages=say(), stream=True)
+    text = ""
     with pytest.raises(openai.APIError):
-        for chunk in client.chat.completions.create(model=f"{model}-broken", messages=say(), stream=True):
+        for chunk in stream:
+            text += "".join(choice.delta.content or "" for choice in chunk.choices)
             assert all(choice.finish_reason is None for choice in chunk.choices)
+    assert text and TEXT.startswith(text)
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
