@@ -70,13 +70,13 @@ impl Responses {
     }
 
     fn fill(&mut self, stream: &mut impl Read) -> Result<(), Error> {
-        let end = self.buffer.len();
-        self.buffer.resize(end + 16 * 1024, 0);
-        let read = stream.read(&mut self.buffer[end..]);
-        self.buffer.truncate(end + read.as_ref().map_or(0, |count| *count));
-        match read? {
+        let mut piece = [0; 16 * 1024];
+        match stream.read(&mut piece)? {
             0 => Err(bad("the connection ended within an answer")),
-            _ => Ok(()),
+            count => {
+                self.buffer.extend_from_slice(&piece[..count]);
+                Ok(())
+            }
         }
     }
 }
