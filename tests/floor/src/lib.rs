@@ -1,0 +1,24 @@
+//! A filter that does nothing, in both places where Sluice's stands: what is left to pay when no code of ours runs.
+
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::ContextType;
+
+proxy_wasm::main! {{
+    proxy_wasm::set_root_context(|_| Box::new(Floor));
+}}
+
+struct Floor;
+
+impl Context for Floor {}
+
+impl HttpContext for Floor {}
+
+impl RootContext for Floor {
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+
+    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Floor))
+    }
+}
