@@ -11,7 +11,7 @@ pub enum Written {
     /// Sees every request once.
     Gateway {
         /// The gateway file, without the providers' credentials.
-        gateway: file::File,
+        gateway: Box<file::File>,
     },
     /// Sees every attempt; all it needs is in the request's plan.
     Provider {},

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use crate::error::{ApiError, ErrorKind};
 
+use super::headers::HeaderMap;
+
 /// A Retry-After up to this long is waited for when no other target is left; a longer one is passed to the client.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
@@ -19,7 +21,7 @@ pub struct Failure {
     /// Whether another target may do better.
     pub elsewhere: bool,
     /// What the client reads when nothing else is tried.
-    pub error: ApiError,
+    pub error: Box<ApiError>,
 }
 
 impl Failure {
@@ -33,7 +35,7 @@ impl Failure {
             ApiError::new(503, ErrorKind::Server, "The provider could not be reached, or closed the connection.")
                 .with_code("provider_unavailable")
         };
-        Self { reason: if timed_out { "timeout" } else { "no_answer" }.into(), elsewhere: true, error }
+        Self { reason: if timed_out { "timeout" } else { "no_answer" }.into(), elsewhere: true, error: error.into() }
     }
 
     /// The provider answered with an error status.
@@ -41,16 +43,18 @@ impl Failure {
         Self {
             reason: format!("status_{status}").into(),
             elsewhere: worth_trying_elsewhere(status),
-            error: ours(error),
+            error: ours(error).into(),
         }
     }
 
     /// An error in the body of an answer whose status was a success.
     pub fn in_answer(error: ApiError) -> Self {
-        let reason =
-            if error.code.as_deref() == Some("invalid_provider_response") { "bad_answer" } else { "error_in_answer" };
-        let elsewhere = worth_trying_elsewhere(error.status);
-        Self { reason: reason.into(), elsewhere, error: ours(error) }
+        let reason = match error.code.as_deref() {
+            Some("invalid_provider_response") => "bad_answer",
+            Some("stream_truncated") => "stream_truncated",
+            _ => "error_in_answer",
+        };
+        Self { reason: reason.into(), elsewhere: worth_trying_elsewhere(error.status), error: ours(error).into() }
     }
 
     /// An answer without content.
@@ -58,7 +62,7 @@ impl Failure {
         Self {
             reason: "empty_answer".into(),
             elsewhere: true,
-            error: ApiError::bad_answer("The provider's answer is empty."),
+            error: ApiError::bad_answer("The provider's answer is empty.").into(),
         }
     }
 
@@ -91,8 +95,8 @@ fn ours(error: ApiError) -> ApiError {
 }
 
 /// Reads `retry-after-ms` or `retry-after` in seconds; a date is not read here, and passes to the client as it is.
-pub fn retry_after(header: impl Fn(&str) -> Option<Vec<u8>>) -> Option<Duration> {
-    let number = |name: &str| -> Option<f64> { String::from_utf8(header(name)?).ok()?.trim().parse().ok() };
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let number = |name: &str| -> Option<f64> { headers.text(name)?.trim().parse().ok() };
     let seconds = number("retry-after-ms").map(|ms| ms / 1000.0).or_else(|| number("retry-after"))?;
     Duration::try_from_secs_f64(seconds).ok()
 }
@@ -122,9 +126,7 @@ mod tests {
 
     #[test]
     fn retry_after_is_read_in_both_units_and_only_when_it_is_a_time() {
-        let with = |name: &'static str, value: &'static str| {
-            retry_after(move |asked| (asked == name).then(|| value.as_bytes().to_vec()))
-        };
+        let with = |name: &'static str, value: &'static str| retry_after(&[(name, value)].into_iter().collect());
         assert_eq!(with("retry-after", " 1.5"), Some(Duration::from_millis(1500)));
         assert_eq!(with("retry-after-ms", "20"), Some(Duration::from_millis(20)));
         for odd in ["-1", "NaN", "inf", "1e300", "Wed, 21 Oct 2026 07:28:00 GMT", ""] {

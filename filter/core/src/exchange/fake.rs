@@ -1,21 +1,56 @@
-//! A host for tests: what can be read is what the test put here.
+//! Envoy, for tests: carries a request through both machines, with providers that answer from a script.
+//!
+//! It keeps Envoy's rules that matter here: headers and body are held while a callback pauses, a request's header map
+//! stays as an attempt left it, an answer marked for retry is discarded and the next cluster is asked.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
+use std::rc::Rc;
 
+use super::attempt::Attempt;
+use super::gateway::{Exchange, Outcome};
 use super::headers::HeaderMap;
-use super::{Time, View};
+use super::journey::Journey;
+use super::{Effect, Event, Flow, NO_CLUSTER, Reply, Time, View, property, signal};
+use crate::config::Gateway;
 
-#[derive(Debug, Default)]
-pub(crate) struct Fake {
-    pub headers: HeaderMap,
-    pub body: Vec<u8>,
-    pub now: Cell<u64>,
+/// The secret of the key `k`, which may use every model; `sk-narrow` may use `narrow` only, `sk-old` has expired.
+pub(crate) const SECRET: &str = "sk-test";
+
+/// A gateway with one OpenAI and one Anthropic provider, and models that fall back either way.
+pub(crate) fn gateway() -> Rc<Gateway> {
+    use sha2::{Digest, Sha256};
+    let hash = |secret: &str| Sha256::digest(secret).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let file = format!(
+        r#"{{"providers":{{"oai":{{"kind":"openai","url":"https://oai.test/v1"}},
+                          "ant":{{"kind":"anthropic","url":"https://ant.test/v1"}}}},
+            "models":{{"chat":{{"targets":[{{"provider":"oai","model":"gpt"}},{{"provider":"ant","model":"claude"}}]}},
+                      "back":{{"targets":[{{"provider":"ant","model":"claude"}},{{"provider":"oai","model":"gpt"}}]}},
+                      "gpt":{{"targets":[{{"provider":"oai","model":"gpt"}}]}},
+                      "claude":{{"targets":[{{"provider":"ant","model":"claude"}}]}},
+                      "narrow":{{"targets":[{{"provider":"oai","model":"gpt"}}]}}}},
+            "teams":{{"t":{{}}}},
+            "keys":[{{"id":"k","sha256":"{}","team":"t"}},
+                    {{"id":"n","sha256":"{}","team":"t","models":["narrow"]}},
+                    {{"id":"o","sha256":"{}","team":"t","expires":"2020-01-01T00:00:00Z"}}]}}"#,
+        hash(SECRET),
+        hash("sk-narrow"),
+        hash("sk-old"),
+    );
+    Rc::new(Gateway::from_json(file.as_bytes()).unwrap())
 }
 
-impl View for Fake {
+/// One message, as a callback may read it.
+#[derive(Debug, Default)]
+struct Message {
+    headers: HeaderMap,
+    body: Vec<u8>,
+    now: u64,
+}
+
+impl View for Message {
     fn now(&self) -> Time {
-        Time(self.now.get())
+        Time(self.now)
     }
     fn headers(&self) -> HeaderMap {
         self.headers.clone()
@@ -25,5 +60,255 @@ impl View for Fake {
     }
     fn body(&self, range: Range<usize>) -> Vec<u8> {
         self.body.get(range).unwrap_or_default().to_vec()
+    }
+}
+
+/// What a provider does.
+#[derive(Debug, Clone)]
+pub(crate) enum Script {
+    /// Answers with this status, these headers, and a body in these portions.
+    Answer(u16, Vec<(&'static str, &'static str)>, Vec<Vec<u8>>),
+    /// Gives no callback: a reset or a timeout.
+    Nothing,
+}
+
+/// A whole JSON answer.
+pub(crate) fn json(status: u16, body: &str) -> Script {
+    Script::Answer(status, vec![("content-type", "application/json")], vec![body.as_bytes().to_vec()])
+}
+
+/// A stream in these portions.
+pub(crate) fn sse(portions: &[&str]) -> Script {
+    let portions = portions.iter().map(|portion| portion.as_bytes().to_vec()).collect();
+    Script::Answer(200, vec![("content-type", "text/event-stream")], portions)
+}
+
+/// A request as a provider got it.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: String,
+    /// Whether something of the body left before the provider had sent all of it.
+    pub streamed: bool,
+    pub received: Vec<Received>,
+    pub log: serde_json::Value,
+}
+
+/// Envoy with the filter in both places.
+pub(crate) struct Envoy {
+    exchange: Exchange,
+    journey: Option<Journey>,
+    properties: RefCell<Vec<(&'static str, String)>>,
+    clock: Cell<u64>,
+}
+
+impl Envoy {
+    pub(crate) fn new() -> Self {
+        Self {
+            exchange: Exchange::new(gateway()),
+            journey: None,
+            properties: RefCell::default(),
+            clock: Cell::new(1_800_000_000_000_000_000),
+        }
+    }
+
+    /// Sends a chat request with the key of [`SECRET`].
+    pub(crate) fn chat(self, body: &str, providers: &[Script]) -> Seen {
+        let authorization = format!("Bearer {SECRET}");
+        self.send(
+            "POST",
+            "/v1/chat/completions",
+            &[("authorization", authorization.as_bytes())],
+            body.as_bytes(),
+            providers,
+        )
+    }
+
+    /// Sends a request; each attempt takes the next script.
+    pub(crate) fn send(
+        mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &[u8])],
+        body: &[u8],
+        providers: &[Script],
+    ) -> Seen {
+        let mut request = Message { now: self.tick(), ..Message::default() };
+        for (name, value) in [(":method", method), (":path", path), (":scheme", "http"), (":authority", "gateway.test")]
+        {
+            request.headers.push(name, value);
+        }
+        for (name, value) in headers {
+            request.headers.push(name, value);
+        }
+        let mut received = Vec::new();
+        if let Some(reply) = self.request(&mut request, body) {
+            return self.seen(reply, received);
+        }
+        for script in providers {
+            let target = self.property(property::TARGET);
+            if target == NO_CLUSTER {
+                break;
+            }
+            if let Some(seen) = self.attempt(&mut request.headers, body, script, &mut received) {
+                return Seen { received, ..seen };
+            }
+        }
+        assert_eq!(self.property(property::TARGET), NO_CLUSTER, "the plan goes on, the test's script does not");
+        let local =
+            Message { headers: [(":status", "503")].into_iter().collect(), now: self.tick(), ..Message::default() };
+        let mut effects = Vec::new();
+        self.exchange.response(self.journey.as_mut(), &local, &mut effects);
+        let Some(Effect::Reply(reply)) = effects.pop() else { panic!("Envoy's own error reached the client") };
+        self.seen(reply, received)
+    }
+
+    fn request(&mut self, request: &mut Message, body: &[u8]) -> Option<Reply> {
+        let mut effects = Vec::new();
+        let first = self.exchange.request(Event::RequestHeaders { end: body.is_empty() }, request, &mut effects);
+        if let Some(reply) = self.apply(request, effects) {
+            return Some(reply);
+        }
+        assert!(matches!(first, Outcome::Step(Flow::Pause)), "headers must wait for the body");
+        request.body = body.to_vec();
+        let half = Event::RequestBody { size: body.len() / 2, end: false };
+        assert!(matches!(self.exchange.request(half, request, &mut Vec::new()), Outcome::Step(Flow::Pause)));
+        let mut effects = Vec::new();
+        let event = Event::RequestBody { size: body.len(), end: true };
+        match self.exchange.request(event, request, &mut effects) {
+            Outcome::Depart(journey) => self.journey = Some(*journey),
+            Outcome::Step(_) => {}
+        }
+        self.apply(request, effects)
+    }
+
+    /// One attempt; `None` when Envoy is to try again.
+    fn attempt(
+        &mut self,
+        headers: &mut HeaderMap,
+        body: &[u8],
+        script: &Script,
+        received: &mut Vec<Received>,
+    ) -> Option<Seen> {
+        let mut request = Message { headers: headers.clone(), body: body.to_vec(), now: self.tick() };
+        let mut journey = self.journey.take().unwrap();
+        let mut effects = Vec::new();
+        let mut attempt = Attempt::begin(&mut journey, &request, &mut effects).unwrap();
+        let mut reply = None;
+        for event in [Event::RequestHeaders { end: false }, Event::RequestBody { size: body.len(), end: true }] {
+            attempt.step(event, &mut journey, &request, &mut effects);
+            reply = reply.or(self.apply(&mut request, std::mem::take(&mut effects)));
+        }
+        *headers = request.headers.clone();
+        if reply.is_none() {
+            received.push(Received { headers: request.headers, body: String::from_utf8(request.body).unwrap() });
+            let outcome = self.answer(&mut attempt, &mut journey, script);
+            self.journey = Some(journey);
+            return outcome;
+        }
+        self.journey = Some(journey);
+        reply.map(|reply| self.seen(reply, Vec::new()))
+    }
+
+    fn answer(&mut self, attempt: &mut Attempt, journey: &mut Journey, script: &Script) -> Option<Seen> {
+        let Script::Answer(status, headers, portions) = script else { return None };
+        let mut answer = Message { now: self.tick(), ..Message::default() };
+        answer.headers.push(":status", status.to_string());
+        for (name, value) in headers {
+            answer.headers.push(name, value);
+        }
+        let (mut client, mut released, mut streamed) = (Vec::new(), false, false);
+        let last = portions.len();
+        for step in 0..=last + 1 {
+            let event = match step.checked_sub(1) {
+                None => Event::ResponseHeaders { end: portions.is_empty() },
+                Some(index) => {
+                    answer.body.extend_from_slice(portions.get(index).map_or(&[][..], Vec::as_slice));
+                    Event::ResponseBody { size: answer.body.len(), end: index == last }
+                }
+            };
+            answer.now = self.tick();
+            let mut effects = Vec::new();
+            let flow = attempt.step(event, journey, &answer, &mut effects);
+            if let Some(reply) = self.apply(&mut answer, effects) {
+                assert!(!released, "a reply after headers have left is a truncated answer");
+                return Some(self.finish(reply, journey));
+            }
+            if answer.headers.get(signal::RETRY).is_some() && !released {
+                return None;
+            }
+            if flow == Flow::Continue {
+                released = true;
+                streamed |= !answer.body.is_empty() && step <= last;
+                client.append(&mut answer.body);
+            }
+        }
+        assert!(released, "an answer that ends must not be held for ever");
+        let status = answer.headers.text(":status").unwrap().parse().unwrap();
+        let reply = Reply { status, headers: Vec::new(), body: client };
+        Some(Seen { headers: answer.headers, streamed, ..self.finish(reply, journey) })
+    }
+
+    fn finish(&mut self, reply: Reply, journey: &Journey) -> Seen {
+        self.record(reply, Some(journey), Vec::new())
+    }
+
+    fn seen(&mut self, reply: Reply, received: Vec<Received>) -> Seen {
+        let journey = self.journey.take();
+        self.record(reply, journey.as_ref(), received)
+    }
+
+    fn record(&mut self, reply: Reply, journey: Option<&Journey>, received: Vec<Received>) -> Seen {
+        let mut effects = Vec::new();
+        self.exchange.record(journey, &mut effects);
+        let Some(Effect::SetProperty(property::LOG, fragment)) = effects.pop() else { panic!("no log") };
+        Seen {
+            status: reply.status,
+            headers: reply.headers.into_iter().collect(),
+            body: String::from_utf8(reply.body).unwrap(),
+            streamed: false,
+            received,
+            log: serde_json::from_str(&format!("{{\"status\":0{fragment}}}")).unwrap(),
+        }
+    }
+
+    fn apply(&self, message: &mut Message, effects: Vec<Effect>) -> Option<Reply> {
+        for effect in effects {
+            match effect {
+                Effect::ReplaceHeaders(headers) => message.headers = headers,
+                Effect::SetHeader(name, value) => {
+                    message.headers = message.headers.iter().filter(|(known, _)| *known != name.as_bytes()).collect();
+                    message.headers.push(name, value.as_bytes());
+                }
+                Effect::RemoveHeader(name) => {
+                    message.headers = message.headers.iter().filter(|(known, _)| *known != name.as_bytes()).collect();
+                }
+                Effect::ReplaceBody { drain, with } => {
+                    message.body.splice(..drain, with);
+                }
+                Effect::SetProperty(name, value) => self.properties.borrow_mut().push((name, value.into_owned())),
+                Effect::ClearRoute => {}
+                Effect::Reply(reply) => return Some(reply),
+            }
+        }
+        None
+    }
+
+    fn property(&self, name: &str) -> String {
+        let properties = self.properties.borrow();
+        properties.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| value.clone()).unwrap_or_default()
+    }
+
+    fn tick(&self) -> u64 {
+        self.clock.set(self.clock.get() + 1_000_000);
+        self.clock.get()
     }
 }

@@ -12,10 +12,25 @@ use crate::dialect::openai_chat::OpenAiChat;
 use crate::error::{ApiError, ErrorKind};
 
 use super::headers::HeaderMap;
-use super::journey::{Journey, Stage, from_envoy};
+use super::journey::{Arrival, Journey, Stage, from_envoy};
 use super::outline::{Outline, json_string};
 use super::record::{Record, trace_id};
 use super::{Effect, Event, Flow, LARGEST_BODY, Reply, Time, View, property};
+
+/// The most of a body's front that is kept for splicing; past it, it is fetched again.
+const LONGEST_HEAD: usize = 1024;
+
+/// Headers of the client that a provider may see. Everything else stays here: credentials, cookies, addresses.
+const FORWARDED: [&[u8]; 8] = [
+    b":method",
+    b":scheme",
+    b"x-request-id",
+    b"traceparent",
+    b"tracestate",
+    b"baggage",
+    b"user-agent",
+    b"idempotency-key",
+];
 
 /// One request, in the phase it has reached.
 #[derive(Debug)]
@@ -31,7 +46,7 @@ enum Phase {
     /// Nothing is known.
     Start,
     /// The caller is known and may call; the body is on its way.
-    Body { caller: Rc<Caller>, started: Time },
+    Body(Arrival),
     /// The request is on its way to providers: the journey was handed out.
     Underway,
     /// The gateway answered by itself.
@@ -111,7 +126,7 @@ impl Exchange {
         };
         match &self.phase {
             Phase::Start | Phase::Underway => {}
-            Phase::Body { caller, .. } => {
+            Phase::Body(Arrival { caller, .. }) => {
                 record.key = Some(&caller.key_id);
                 record.team = Some(&caller.team);
             }
@@ -140,7 +155,7 @@ impl Exchange {
             ("POST", "/v1/chat/completions") => {
                 let caller = self.authenticate(&headers, now)?;
                 let declared = headers.text("content-length").and_then(|text| text.parse::<usize>().ok());
-                self.phase = Phase::Body { caller, started: now };
+                self.phase = Phase::Body(Arrival { started: now, caller, forwarded: forwarded(&headers) });
                 if declared.is_some_and(|length| length > LARGEST_BODY) {
                     return Err(from_envoy(413));
                 }
@@ -175,12 +190,13 @@ impl Exchange {
 
     /// The whole body is here: the plan. `None` when there is nothing to plan.
     fn body(&mut self, size: usize, view: &dyn View) -> Result<Option<Box<Journey>>, ApiError> {
-        let Phase::Body { caller, started } = &self.phase else { return Ok(None) };
-        let (caller, started) = (caller.clone(), *started);
+        let Phase::Body(arrival) = &self.phase else { return Ok(None) };
         let body = view.body(0..size);
         let outline = Outline::read(&body)?;
-        let model = self.resolve(&caller, &outline.model)?;
-        let mut journey = Journey::new(started, caller, model, &OpenAiChat, outline, self.gateway.timeouts);
+        let model = self.resolve(&arrival.caller, &outline.model)?;
+        let mut journey = Journey::new(arrival.clone(), model, &OpenAiChat, outline, self.gateway.timeouts);
+        journey.head =
+            body.get(..journey.outline.reach()).filter(|head| head.len() <= LONGEST_HEAD).unwrap_or_default().to_vec();
         choose_first(&mut journey, &body)?;
         Ok(Some(Box::new(journey)))
     }
@@ -208,7 +224,7 @@ impl Exchange {
 
     fn refuse(&mut self, error: ApiError, effects: &mut Vec<Effect>) -> Flow {
         let caller = match &self.phase {
-            Phase::Body { caller, .. } => Some(caller.clone()),
+            Phase::Body(arrival) => Some(arrival.caller.clone()),
             _ => None,
         };
         effects.push(Effect::Reply(refusal(&OpenAiChat, &public(&error), 0)));
@@ -268,6 +284,10 @@ fn strip(headers: &HeaderMap, effects: &mut Vec<Effect>) {
             effects.push(Effect::RemoveHeader(name.to_owned().into()));
         }
     }
+}
+
+fn forwarded(headers: &HeaderMap) -> HeaderMap {
+    headers.iter().filter(|(name, _)| FORWARDED.contains(name)).collect()
 }
 
 /// The virtual key: a bearer token, or what Anthropic's and Azure's clients send instead.

@@ -14,6 +14,7 @@ use crate::error::{ApiError, ErrorKind};
 
 use super::Time;
 use super::failure::Failure;
+use super::headers::HeaderMap;
 use super::outline::Outline;
 
 /// One request on its way.
@@ -29,6 +30,10 @@ pub struct Journey {
     pub client: &'static dyn Dialect,
     /// What is known of the body.
     pub outline: Outline,
+    /// The client's headers that a provider may see.
+    pub forwarded: HeaderMap,
+    /// The body's first bytes, up to where something may have to be spliced in; empty when that is far.
+    pub head: Vec<u8>,
     /// Where it may go, in order. Never empty.
     pub targets: Vec<Rc<Target>>,
     /// The first target's request, when it had to be translated to know that the target can take it.
@@ -44,6 +49,17 @@ pub struct Journey {
     /// Which target the next attempt goes to.
     next: usize,
     timeouts: Timeouts,
+}
+
+/// What is known of a request when its headers are read and its caller may call.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// When they came.
+    pub started: Time,
+    /// Who asks.
+    pub caller: Rc<Caller>,
+    /// The client's headers that a provider may see.
+    pub forwarded: HeaderMap,
 }
 
 /// One attempt.
@@ -84,13 +100,13 @@ pub enum Next {
 impl Journey {
     /// A journey that has not begun.
     pub fn new(
-        started: Time,
-        caller: Rc<Caller>,
+        arrival: Arrival,
         model: Rc<Model>,
         client: &'static dyn Dialect,
         outline: Outline,
         timeouts: Timeouts,
     ) -> Self {
+        let Arrival { started, caller, forwarded } = arrival;
         let targets = model.targets.clone();
         Self {
             started,
@@ -98,6 +114,8 @@ impl Journey {
             model,
             client,
             outline,
+            forwarded,
+            head: Vec::new(),
             targets,
             ready: None,
             attempts: Vec::with_capacity(1),
@@ -165,7 +183,7 @@ impl Journey {
         self.close(now);
         self.stage = Stage::Refused;
         match self.attempts.last().and_then(|tried| tried.failure.as_ref()) {
-            Some(failure) if envoy != 504 || failure.error.status == 504 => failure.error.clone(),
+            Some(failure) if envoy != 504 || failure.error.status == 504 => (*failure.error).clone(),
             _ => from_envoy(envoy),
         }
     }

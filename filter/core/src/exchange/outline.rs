@@ -93,6 +93,12 @@ impl Outline {
         })
     }
 
+    /// Up to where in the body something may have to be changed.
+    pub fn reach(&self) -> usize {
+        let options = self.options.as_ref().map_or(self.inside, |(at, _)| at.end);
+        self.model_at.end.max(options)
+    }
+
     /// What to change so that the body asks for `model`, and for usage when it is streamed and `ask_usage` holds.
     /// Nothing to change is `None`.
     pub fn splice(&self, model: &str, ask_usage: bool) -> Option<Splice> {

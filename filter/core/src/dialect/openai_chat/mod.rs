@@ -93,6 +93,11 @@ impl Dialect for OpenAiChat {
         error::read(status, body)
     }
 
+    fn status(&self, error: &ApiError) -> u16 {
+        // Anthropic's "overloaded", which OpenAI's clients do not know.
+        if error.status == 529 { 503 } else { error.status }
+    }
+
     fn write_error(&self, error: &ApiError) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);
         error::write(error, &mut out);

@@ -84,7 +84,7 @@ impl Attempt {
                     self.error_answer(status, wait, &body, journey, effects)
                 }
                 Phase::Whole => self.whole_answer(size, journey, view, effects),
-                Phase::Stream(relay) => match relay.step(size, end, journey, &self.target, view, effects) {
+                Phase::Stream(relay) => match relay.step(size, end, journey, view, effects) {
                     Ok(flow) => flow,
                     Err(failure) => self.fail(failure, journey, effects),
                 },
@@ -99,10 +99,10 @@ impl Attempt {
         view: &dyn View,
         effects: &mut Vec<Effect>,
     ) -> Flow {
-        let text = |name: &str| view.header(name).and_then(|value| String::from_utf8(value).ok());
-        let status: u16 = text(":status").and_then(|status| status.parse().ok()).unwrap_or(502);
+        let headers = view.headers();
+        let status: u16 = headers.text(":status").and_then(|status| status.parse().ok()).unwrap_or(502);
         if !(200..300).contains(&status) {
-            let wait = retry_after(|name| view.header(name));
+            let wait = retry_after(&headers);
             // Another target waits and the status says enough: no need to read the body first.
             if end || (worth_trying_elsewhere(status) && journey.next_cluster() != super::NO_CLUSTER) {
                 return self.error_answer(status, wait, &[], journey, effects);
@@ -113,12 +113,21 @@ impl Attempt {
         if end {
             return self.fail(Failure::empty(), journey, effects);
         }
-        if text("content-encoding").is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+        if headers.text("content-encoding").is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
             let error = ApiError::bad_answer("The provider compressed its answer though asked not to.");
             return self.fail(Failure::in_answer(error), journey, effects);
         }
-        let streams = text("content-type").is_some_and(|kind| kind.trim_start().starts_with("text/event-stream"));
-        self.phase = if journey.outline.stream && streams {
+        let streams = journey.outline.stream
+            && headers.text("content-type").is_some_and(|kind| kind.trim_start().starts_with("text/event-stream"));
+        let content = match (self.same_dialect, streams) {
+            (true, true) => Content::Stream,
+            (true, false) => Content::Unchanged,
+            (false, true) => Content::New("text/event-stream"),
+            (false, false) => Content::New("application/json"),
+        };
+        // Should the answer turn out bad, these are discarded with it.
+        answer_headers(&headers, content, &self.target, journey.attempts.len(), effects);
+        self.phase = if streams {
             Phase::Stream(Box::new(Relay::new(journey, &self.target, self.same_dialect, view.now())))
         } else {
             Phase::Whole
@@ -168,10 +177,10 @@ impl Attempt {
         self.phase = Phase::Done;
         let before =
             journey.attempts.iter().rev().find_map(|tried| tried.failure.as_ref()).map(|tried| tried.error.clone());
-        let reason = Failure { reason: "cannot_express".into(), elsewhere: false, error: error.clone() };
+        let reason = Failure { reason: "cannot_express".into(), elsewhere: false, error: error.clone().into() };
         let _ = journey.fail(reason);
         journey.stage = Stage::Refused;
-        let error = before.unwrap_or(error);
+        let error = before.map_or(error, |before| *before);
         effects.push(Effect::Reply(refusal(journey.client, &error, journey.attempts.len())));
         Flow::Pause
     }
@@ -198,29 +207,33 @@ enum Content {
     Unchanged,
     /// Its events pass, but for those the client must not see: how long it will be is not known.
     Stream,
-    /// It is written anew, as this type and of this length if that is known.
-    New(&'static str, Option<usize>),
+    /// It is written anew, as this type.
+    New(&'static str),
 }
 
 /// The answer's headers for the client: who served, and nothing of the provider's that is not the client's business.
-fn answer_headers(journey: &Journey, target: &Target, content: Content, view: &dyn View, effects: &mut Vec<Effect>) {
-    let mut out = HeaderMap::default();
-    for (name, value) in view.headers().iter() {
-        if passes_to_client(name, content) {
-            out.push(name, value);
-        }
-    }
-    if let Content::New(kind, length) = content {
+/// Where most stay, single changes cost less than a whole new map.
+fn answer_headers(headers: &HeaderMap, content: Content, target: &Target, attempts: usize, effects: &mut Vec<Effect>) {
+    let attempts = attempts.to_string();
+    if let Content::New(kind) = content {
+        let mut out: HeaderMap = headers.iter().filter(|(name, _)| passes_to_client(name, content)).collect();
         out.push("content-type", kind);
-        if let Some(length) = length {
-            out.push("content-length", length.to_string());
+        for (name, value) in served_by(target) {
+            out.push(name, value.as_bytes());
+        }
+        out.push("x-sluice-attempts", attempts);
+        effects.push(Effect::ReplaceHeaders(out));
+        return;
+    }
+    for (name, _) in headers.iter().filter(|(name, _)| !passes_to_client(name, content)) {
+        if let Ok(name) = std::str::from_utf8(name) {
+            effects.push(Effect::RemoveHeader(name.to_owned().into()));
         }
     }
     for (name, value) in served_by(target) {
-        out.push(name, value.as_bytes());
+        effects.push(Effect::SetHeader(name, value.into_owned().into()));
     }
-    out.push("x-sluice-attempts", journey.attempts.len().to_string());
-    effects.push(Effect::ReplaceHeaders(out));
+    effects.push(Effect::SetHeader("x-sluice-attempts", attempts.into()));
 }
 
 /// Of an answer that passes unchanged all headers pass but those that belong to the connection, to the provider's own

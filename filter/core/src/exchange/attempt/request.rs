@@ -1,7 +1,7 @@
 //! The way out: the client's request becomes the provider's.
 //!
 //! Envoy keeps what an earlier attempt did to the headers and forgets what it did to the body, so every attempt sets the
-//! whole header map anew, and changes the client's own body.
+//! whole header map anew, from what the gateway role saw of the client's, and changes the client's own body.
 
 use crate::config::Target;
 use crate::dialect::Written;
@@ -11,11 +11,6 @@ use super::super::headers::HeaderMap;
 use super::super::journey::Journey;
 use super::super::outline::Splice;
 use super::super::{Effect, Event, Flow, View};
-
-/// Headers of the client that a provider may see. Everything else stays here: credentials, cookies, addresses, and
-/// whatever an earlier attempt had set.
-const FORWARDED: [&str; 8] =
-    [":method", ":scheme", "x-request-id", "traceparent", "tracestate", "baggage", "user-agent", "idempotency-key"];
 
 /// How this attempt changes the body.
 #[derive(Debug)]
@@ -55,7 +50,7 @@ impl Outbound {
             (Event::RequestHeaders { .. }, Self::Translate) => Ok(Flow::Pause),
             (Event::RequestHeaders { .. }, outbound) => {
                 let length = outbound.length(journey.outline.length);
-                effects.push(Effect::ReplaceHeaders(headers(journey, target, length, view)));
+                effects.push(Effect::ReplaceHeaders(headers(journey, target, length)));
                 Ok(Flow::Continue)
             }
             (Event::RequestBody { end: false, .. }, Self::AsItIs) => Ok(Flow::Continue),
@@ -64,14 +59,17 @@ impl Outbound {
                 match std::mem::replace(outbound, Self::AsItIs) {
                     Self::AsItIs => {}
                     Self::Spliced(splice) => {
-                        let with = splice.apply(&view.body(0..splice.drain));
+                        let with = match journey.head.get(..splice.drain) {
+                            Some(head) => splice.apply(head),
+                            None => splice.apply(&view.body(0..splice.drain)),
+                        };
                         effects.push(Effect::ReplaceBody { drain: splice.drain, with });
                     }
                     Self::Ready(written) => effects.push(Effect::ReplaceBody { drain: size, with: written.body }),
                     Self::Translate => {
                         let request = journey.client.read_request(&view.body(0..size))?;
                         let written = target.provider.dialect.write_request(&request, &target.model)?;
-                        effects.push(Effect::ReplaceHeaders(headers(journey, target, written.body.len(), view)));
+                        effects.push(Effect::ReplaceHeaders(headers(journey, target, written.body.len())));
                         effects.push(Effect::ReplaceBody { drain: size, with: written.body });
                     }
                 }
@@ -92,15 +90,10 @@ impl Outbound {
 }
 
 /// All headers of the request to the provider; its credential is added by Envoy afterwards.
-fn headers(journey: &Journey, target: &Target, length: usize, view: &dyn View) -> HeaderMap {
+fn headers(journey: &Journey, target: &Target, length: usize) -> HeaderMap {
     let provider = &target.provider;
     let stream = journey.outline.stream;
-    let mut out = HeaderMap::default();
-    for (name, value) in view.headers().iter() {
-        if FORWARDED.iter().any(|forwarded| forwarded.as_bytes() == name) {
-            out.push(name, value);
-        }
-    }
+    let mut out = journey.forwarded.clone();
     out.push(":authority", &provider.authority);
     out.push(":path", format!("{}{}", provider.base_path, provider.dialect.path(&target.model, stream)));
     out.push("content-type", "application/json");

@@ -12,7 +12,6 @@ use crate::framing::sse::{Decoder, TooLong};
 use super::super::failure::Failure;
 use super::super::journey::Journey;
 use super::super::{Effect, Flow, Time, View};
-use super::{Content, answer_headers};
 
 /// The most that is held back while waiting for the first content.
 const LONGEST_HOLD: usize = 1 << 20;
@@ -70,7 +69,6 @@ impl Relay {
         size: usize,
         end: bool,
         journey: &mut Journey,
-        target: &Target,
         view: &dyn View,
         effects: &mut Vec<Effect>,
     ) -> Result<Flow, Failure> {
@@ -85,7 +83,7 @@ impl Relay {
             if held {
                 return Err(failure);
             }
-            self.writer.write(&StreamEvent::Error(failure.error.clone()), &mut self.out);
+            self.writer.write(&StreamEvent::Error((*failure.error).clone()), &mut self.out);
             self.state = State::Closed;
             journey.break_off(failure);
         }
@@ -100,11 +98,6 @@ impl Relay {
         }
         if held {
             journey.commit(view.now());
-            let content = match self.route {
-                Route::Pass { .. } => Content::Stream,
-                Route::Translate { .. } => Content::New("text/event-stream", None),
-            };
-            answer_headers(journey, target, content, view, effects);
         }
         self.read = 0;
         // Everything came in whole events and everything leaves: the bytes are already where they belong.

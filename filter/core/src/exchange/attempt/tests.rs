@@ -1,1 +1,286 @@
+//! Attempts, answers and what the client sees of them, for every way a provider may fail.
 
+use super::super::fake::{Envoy, Script, Seen, json, sse};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+const OPENAI: &str = r#"{"id":"chatcmpl-1","object":"chat.completion","x":{"y":1.50},"model":"gpt-2026","choices":[{"index":0,"message":{"role":"assistant","content":"from openai"},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11}}"#;
+const ANTHROPIC: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"claude-2026","content":[{"type":"text","text":"from anthropic"}],"stop_reason":"end_turn","usage":{"input_tokens":5,"cache_read_input_tokens":4,"output_tokens":2}}"#;
+const OPENAI_STREAM: [&str; 6] = [
+    "data: {\"id\":\"c\",\"model\":\"gpt-2026\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n",
+    ": keep-alive\n\n",
+    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"from \"}}]}\n\n",
+    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"openai\"},\"finish_reason\":\"stop\"}]}\n\n",
+    "data: {\"id\":\"c\",\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2,\"total_tokens\":11}}\n\n",
+    "data: [DONE]\n\n",
+];
+const ANTHROPIC_STREAM: [&str; 7] = [
+    "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"model\":\"claude-2026\",\"usage\":{\"input_tokens\":9,\"output_tokens\":1}}}\n\n",
+    "event: ping\ndata: {\"type\":\"ping\"}\n\n",
+    "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n",
+    "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"from anthropic\"}}\n\n",
+    "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
+    "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":2}}\n\n",
+    "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+];
+
+fn whole(model: &str, providers: &[Script]) -> Seen {
+    Envoy::new().chat(&format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hi"}}]}}"#), providers)
+}
+
+fn stream(model: &str, providers: &[Script]) -> Seen {
+    let body = format!(r#"{{"model":"{model}","stream":true,"messages":[{{"role":"user","content":"hi"}}]}}"#);
+    Envoy::new().chat(&body, providers)
+}
+
+/// The text that a client of OpenAI's API puts together, and whether the terminator came.
+fn collected(seen: &Seen) -> (String, bool) {
+    let mut text = String::new();
+    for data in seen.body.split("\n\n").filter_map(|event| event.strip_prefix("data: ")) {
+        if let Ok(chunk) = serde_json::from_str::<serde_json::Value>(data) {
+            text.push_str(chunk["choices"][0]["delta"]["content"].as_str().unwrap_or_default());
+        }
+    }
+    (text, seen.body.ends_with("data: [DONE]\n\n"))
+}
+
+fn code(seen: &Seen) -> String {
+    let body: serde_json::Value = serde_json::from_str(&seen.body).unwrap();
+    assert!(body["error"]["message"].is_string() && body["error"]["type"].is_string(), "{body}");
+    body["error"]["code"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn an_answer_of_the_clients_own_dialect_passes_byte_for_byte() {
+    let seen = whole("chat", &[json(200, OPENAI)]);
+    assert_eq!((seen.status, seen.body.as_str()), (200, OPENAI));
+    assert_eq!(seen.headers.text("x-sluice-provider"), Some("oai"));
+    assert_eq!(seen.headers.text("x-sluice-model"), Some("gpt"));
+    assert_eq!(seen.headers.text("x-sluice-attempts"), Some("1"));
+    assert_eq!(seen.log["input_tokens"], 9);
+    assert_eq!(seen.received[0].body, r#"{"model":"gpt","messages":[{"role":"user","content":"hi"}]}"#);
+}
+
+#[test]
+fn an_answer_of_another_dialect_is_translated_whole_with_its_length() {
+    let seen = whole("claude", &[json(200, ANTHROPIC)]);
+    let body: serde_json::Value = serde_json::from_str(&seen.body).unwrap();
+    assert_eq!(body["choices"][0]["message"]["content"], "from anthropic");
+    assert_eq!(body["usage"]["prompt_tokens"], 9);
+    assert_eq!(seen.headers.text("content-length"), Some(seen.body.len().to_string().as_str()));
+    assert_eq!((seen.log["cached_tokens"].as_u64(), seen.log["output_tokens"].as_u64()), (Some(4), Some(2)));
+}
+
+#[test]
+fn every_failure_that_blames_the_provider_moves_on() {
+    let failures = [
+        (json(500, "{}"), "status_500"),
+        (json(503, "<html>down</html>"), "status_503"),
+        (json(529, r#"{"type":"error","error":{"type":"overloaded_error","message":"busy"}}"#), "status_529"),
+        (json(429, r#"{"error":{"message":"slow down","code":"rate_limit_exceeded"}}"#), "status_429"),
+        (json(401, r#"{"error":{"message":"bad key sk-provider"}}"#), "status_401"),
+        (Script::Answer(503, vec![], vec![]), "status_503"),
+        (Script::Answer(200, vec![], vec![]), "empty_answer"),
+        (json(200, " \n"), "empty_answer"),
+        (json(200, r#"{"error":{"message":"boom","type":"server_error"}}"#), "error_in_answer"),
+        (json(200, "<html>hello</html>"), "bad_answer"),
+        (Script::Answer(200, vec![("content-encoding", "gzip")], vec![b"\x1f\x8b".to_vec()]), "bad_answer"),
+        (Script::Nothing, "no_answer"),
+    ];
+    for (failure, reason) in failures {
+        let seen = whole("chat", &[failure.clone(), json(200, ANTHROPIC)]);
+        assert!(seen.body.contains("from anthropic"), "{reason}: {seen:?}");
+        assert_eq!(seen.headers.text("x-sluice-attempts"), Some("2"), "{reason}");
+        assert_eq!(seen.log["failures"][0], format!("oai: {reason}"));
+    }
+}
+
+#[test]
+fn a_failure_that_blames_the_request_is_the_clients_and_is_never_retried() {
+    for (status, body, expected) in [
+        (
+            400,
+            r#"{"error":{"message":"bad","type":"invalid_request_error","code":"context_length_exceeded"}}"#,
+            "context_length_exceeded",
+        ),
+        (404, r#"{"error":{"message":"no such model","code":"model_not_found"}}"#, "model_not_found"),
+        (422, r#"{"detail":"wrong"}"#, ""),
+    ] {
+        let seen = whole("chat", &[json(status, body)]);
+        assert_eq!((seen.status, code(&seen).as_str(), seen.received.len()), (status, expected, 1));
+        assert_eq!(seen.headers.text("x-sluice-provider"), Some("oai"));
+    }
+}
+
+#[test]
+fn when_nothing_is_left_the_last_failure_speaks_in_the_clients_dialect() {
+    let down = json(503, "<html>down</html>");
+    let seen = whole("chat", &[down.clone(), json(529, "{}")]);
+    assert_eq!((seen.status, seen.headers.text("x-sluice-attempts")), (503, Some("2")));
+    code(&seen);
+    let seen = whole("chat", &[down, Script::Nothing]);
+    assert_eq!((seen.status, code(&seen).as_str()), (503, "provider_unavailable"));
+    let seen = whole("claude", &[json(401, r#"{"type":"error","error":{"message":"x-api-key sk-1 is bad"}}"#)]);
+    assert_eq!((seen.status, code(&seen).as_str()), (502, "provider_refused_credential"));
+    assert!(!seen.body.contains("sk-1"));
+}
+
+#[test]
+fn a_short_retry_after_of_the_last_target_is_waited_for_once() {
+    let limited = |after: &'static str| {
+        Script::Answer(429, vec![("content-type", "application/json"), ("retry-after", after)], vec![b"{}".to_vec()])
+    };
+    let seen = whole("gpt", &[limited("1"), json(200, OPENAI)]);
+    assert_eq!((seen.status, seen.headers.text("x-sluice-attempts")), (200, Some("2")));
+    let seen = whole("gpt", &[limited("1"), limited("1")]);
+    assert_eq!((seen.status, seen.headers.text("retry-after"), seen.received.len()), (429, Some("1"), 2));
+    let seen = whole("gpt", &[limited("60")]);
+    assert_eq!((seen.status, seen.headers.text("retry-after"), seen.received.len()), (429, Some("60"), 1));
+}
+
+#[test]
+fn a_stream_passes_as_it_comes_without_the_usage_that_nobody_asked_for() {
+    let seen = stream("chat", &[sse(&OPENAI_STREAM)]);
+    let expected: String = OPENAI_STREAM.iter().filter(|event| !event.contains("usage")).copied().collect();
+    assert_eq!(seen.body, expected);
+    assert!(seen.streamed);
+    assert_eq!((seen.log["input_tokens"].as_u64(), seen.log["output_tokens"].as_u64()), (Some(9), Some(2)));
+    assert!(seen.received[0].body.contains(r#""stream_options":{"include_usage":true}"#));
+}
+
+#[test]
+fn a_stream_cut_anywhere_reads_the_same() {
+    for (model, events) in [("gpt", &OPENAI_STREAM[..]), ("claude", &ANTHROPIC_STREAM[..])] {
+        let text: String = events.concat();
+        let whole = stream(model, &[sse(&[&text])]).body;
+        for cut in 0..=text.len() {
+            let Some((first, second)) = text.split_at_checked(cut) else { continue };
+            assert_eq!(stream(model, &[sse(&[first, second])]).body, whole, "{model} cut at {cut}");
+        }
+        let bytes: Vec<Vec<u8>> = text.bytes().map(|byte| vec![byte]).collect();
+        let headers = vec![("content-type", "text/event-stream; charset=utf-8")];
+        assert_eq!(stream(model, &[Script::Answer(200, headers, bytes)]).body, whole, "{model} byte by byte");
+    }
+}
+
+#[test]
+fn a_stream_that_fails_before_its_first_content_moves_on_unseen() {
+    let role = OPENAI_STREAM[0];
+    for (failure, reason) in [
+        (sse(&["data: {\"error\":{\"message\":\"boom\",\"type\":\"server_error\"}}\n\n"]), "error_in_answer"),
+        (sse(&[role, "data: {\"error\":{\"message\":\"boom\",\"code\":429}}\n\n"]), "error_in_answer"),
+        (sse(&[role, "data: {nonsense\n\n"]), "bad_answer"),
+        (sse(&[role, "data: [DONE]\n\n"]), "empty_answer"),
+        (sse(&[role]), "empty_answer"),
+        (sse(&[]), "empty_answer"),
+        (json(200, r#"{"error":{"message":"boom"}}"#), "error_in_answer"),
+        (json(200, OPENAI), "bad_answer"),
+    ] {
+        let seen = stream("chat", &[failure, sse(&ANTHROPIC_STREAM)]);
+        assert_eq!(collected(&seen), ("from anthropic".to_owned(), true), "{reason}: {seen:?}");
+        assert_eq!(seen.log["failures"][0], format!("oai: {reason}"), "{}", seen.log);
+        assert_eq!(seen.headers.text("x-sluice-provider"), Some("ant"));
+    }
+}
+
+#[test]
+fn a_stream_that_fails_after_its_first_content_says_so_and_never_ends_clean() {
+    let opening: Vec<&str> = OPENAI_STREAM[..3].to_vec();
+    let error = "data: {\"error\":{\"message\":\"boom\",\"type\":\"server_error\"}}\n\n";
+    for (rest, reason) in [
+        (vec![error, "data: [DONE]\n\n"], "error_in_answer"),
+        (vec!["data: {nonsense\n\n", OPENAI_STREAM[3], "data: [DONE]\n\n"], "bad_answer"),
+        (vec!["data: {\"id\":\"c\",\"choi"], "bad_answer"),
+        (vec![], "stream_truncated"),
+    ] {
+        let portions: Vec<&str> = opening.iter().copied().chain(rest).collect();
+        let seen = stream("chat", &[sse(&portions)]);
+        let (text, done) = collected(&seen);
+        assert_eq!((text.as_str(), done), ("from ", false), "{reason}");
+        let last = seen.body.trim_end().rsplit("\n\n").next().unwrap().strip_prefix("data: ").unwrap();
+        let last: serde_json::Value = serde_json::from_str(last).unwrap();
+        assert!(last["error"]["message"].is_string(), "{last}");
+        assert_eq!(seen.log["failures"][0], format!("oai: {reason}"));
+        assert_eq!(seen.log["served_provider"], "oai");
+    }
+}
+
+#[test]
+fn a_translated_stream_that_breaks_off_says_so() {
+    let seen = stream("claude", &[sse(&ANTHROPIC_STREAM[..4])]);
+    assert_eq!(collected(&seen), ("from anthropic".to_owned(), false));
+    assert!(seen.body.contains("stream_truncated"), "{}", seen.body);
+    assert_eq!(seen.log["error"], "stream_truncated");
+}
+
+#[test]
+fn an_answer_that_said_why_it_ended_is_complete_without_a_terminator() {
+    let seen = stream("gpt", &[sse(&OPENAI_STREAM[..4])]);
+    assert_eq!(collected(&seen), ("from openai".to_owned(), true));
+    // Some servers leave out the last blank line.
+    let seen = stream("gpt", &[sse(&[&OPENAI_STREAM[..4].concat(), "data: [DONE]"])]);
+    assert_eq!(collected(&seen), ("from openai".to_owned(), true));
+}
+
+#[test]
+fn a_provider_sees_nothing_of_the_client_or_of_the_provider_before_it() {
+    let headers: [(&str, &[u8]); 7] = [
+        ("authorization", b"Bearer sk-test"),
+        ("cookie", b"session=1"),
+        ("x-forwarded-for", b"10.0.0.1"),
+        ("x-stainless-os", b"Linux"),
+        ("x-request-id", b"r-1"),
+        ("user-agent", b"app/1"),
+        ("content-length", b"60"),
+    ];
+    let body = br#"{"model":"chat","messages":[{"role":"user","content":"hi"}]}"#;
+    let scripts = [json(503, "{}"), json(200, ANTHROPIC)];
+    let seen = Envoy::new().send("POST", "/v1/chat/completions", &headers, body, &scripts);
+    let names = |index: usize| -> Vec<String> {
+        seen.received[index].headers.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect()
+    };
+    for index in [0, 1] {
+        for name in ["authorization", "cookie", "x-forwarded-for", "x-stainless-os"] {
+            assert!(!names(index).contains(&name.to_owned()), "{name} in {:?}", names(index));
+        }
+        let received = &seen.received[index];
+        assert_eq!(received.headers.text("x-request-id"), Some("r-1"));
+        assert_eq!(received.headers.text("content-length"), Some(received.body.len().to_string().as_str()));
+    }
+    assert_eq!(seen.received[0].headers.text(":authority"), Some("oai.test"));
+    assert_eq!(seen.received[0].headers.text(":path"), Some("/v1/chat/completions"));
+    assert_eq!(seen.received[1].headers.text(":path"), Some("/v1/messages"));
+    assert_eq!(seen.received[1].headers.text("anthropic-version"), Some("2023-06-01"));
+}
+
+#[test]
+fn a_providers_session_with_us_is_not_the_clients_business() {
+    let headers = vec![
+        ("content-type", "application/json"),
+        ("set-cookie", "a=1"),
+        ("content-encoding", "identity"),
+        ("x-ratelimit-remaining-requests", "7"),
+        ("openai-version", "2020-10-01"),
+    ];
+    let seen = whole("gpt", &[Script::Answer(200, headers.clone(), vec![OPENAI.as_bytes().to_vec()])]);
+    assert_eq!(seen.headers.text("openai-version"), Some("2020-10-01"));
+    assert_eq!((seen.headers.get("set-cookie"), seen.headers.get("content-encoding")), (None, None));
+    let seen = whole("claude", &[Script::Answer(200, headers, vec![ANTHROPIC.as_bytes().to_vec()])]);
+    assert_eq!(seen.headers.get("x-ratelimit-remaining-requests"), None);
+    assert_eq!(seen.headers.text("content-type"), Some("application/json"));
+}
+
+#[test]
+fn a_first_target_that_cannot_express_the_request_is_left_out_of_the_plan() {
+    let body = |model: &str| {
+        format!(r#"{{"model":"{model}","logit_bias":{{"1":5}},"messages":[{{"role":"user","content":"hi"}}]}}"#)
+    };
+    let seen = Envoy::new().chat(&body("back"), &[json(200, OPENAI)]);
+    assert_eq!((seen.status, seen.headers.text("x-sluice-provider")), (200, Some("oai")));
+    let seen = Envoy::new().chat(&body("claude"), &[]);
+    assert_eq!((seen.status, code(&seen).as_str()), (400, "unsupported_parameter"));
+    // As a fallback it cannot be skipped any more: the client reads what went wrong before.
+    let seen = Envoy::new().chat(&body("chat"), &[json(503, "{}"), json(200, ANTHROPIC)]);
+    assert_eq!((seen.status, seen.received.len()), (503, 1));
+    assert_eq!(seen.log["failures"][1], "ant: cannot_express");
+}

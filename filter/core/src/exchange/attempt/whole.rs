@@ -5,7 +5,7 @@ use crate::error::ApiError;
 use super::super::failure::Failure;
 use super::super::journey::Journey;
 use super::super::{Effect, Flow, View};
-use super::{Attempt, Content, Phase, answer_headers};
+use super::{Attempt, Phase};
 
 impl Attempt {
     pub(super) fn whole_answer(
@@ -48,7 +48,6 @@ impl Attempt {
             let glance = dialect.peek_response(&body).map_err(Failure::in_answer)?;
             journey.usage = glance.usage;
             journey.commit(now);
-            answer_headers(journey, &self.target, Content::Unchanged, view, effects);
         } else {
             let mut response = dialect.read_response(&body).map_err(Failure::in_answer)?;
             if response.model.is_empty() {
@@ -57,8 +56,7 @@ impl Attempt {
             journey.usage = Some(response.usage);
             journey.commit(now);
             let written = journey.client.write_response(&response, now.seconds());
-            let content = Content::New("application/json", Some(written.len()));
-            answer_headers(journey, &self.target, content, view, effects);
+            effects.push(Effect::SetHeader("content-length", written.len().to_string().into()));
             effects.push(Effect::ReplaceBody { drain: size, with: written });
         }
         Ok(())
