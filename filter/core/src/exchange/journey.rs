@@ -38,6 +38,8 @@ pub struct Journey {
     pub targets: Vec<Rc<Target>>,
     /// The first target's request, when it had to be translated to know that the target can take it.
     pub ready: Option<Written>,
+    /// Hints of the client that the attempt under way could not pass on, by their names in the client's dialect.
+    pub dropped: Vec<String>,
     /// What was tried, in order.
     pub attempts: Vec<Tried>,
     /// Where it stands.
@@ -118,6 +120,7 @@ impl Journey {
             head: Vec::new(),
             targets,
             ready: None,
+            dropped: Vec::new(),
             attempts: Vec::with_capacity(1),
             stage: Stage::Underway,
             first_token: None,
@@ -133,6 +136,7 @@ impl Journey {
         self.close(now);
         let target = self.targets.get(self.next)?.clone();
         self.next += 1;
+        self.dropped.clear();
         self.attempts.push(Tried { target: target.clone(), started: now, failure: None });
         Some((target, self.next_cluster()))
     }

@@ -30,6 +30,8 @@ pub struct Record<'a> {
     pub attempts: usize,
     /// The attempts that failed: `provider: reason`.
     pub failures: Vec<String>,
+    /// Hints of the client that the provider who served has no words for.
+    pub dropped: &'a [String],
     /// All tokens of the prompt.
     pub input_tokens: Option<u64>,
     /// All tokens produced.
@@ -59,6 +61,7 @@ impl<'a> Record<'a> {
             served_model: target.map(|target| target.model.as_str()),
             attempts: journey.attempts.len(),
             failures: journey.attempts.iter().filter_map(describe).collect(),
+            dropped: &journey.dropped,
             input_tokens: journey.usage.map(|usage| usage.input),
             output_tokens: journey.usage.map(|usage| usage.output),
             cached_tokens: journey.usage.map(|usage| usage.cached),

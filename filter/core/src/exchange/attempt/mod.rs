@@ -126,7 +126,7 @@ impl Attempt {
             (false, false) => Content::New("application/json"),
         };
         // Should the answer turn out bad, these are discarded with it.
-        answer_headers(&headers, content, &self.target, journey.attempts.len(), effects);
+        answer_headers(&headers, content, &self.target, journey, effects);
         self.phase = if streams {
             Phase::Stream(Box::new(Relay::new(journey, &self.target, self.same_dialect, view.now())))
         } else {
@@ -213,8 +213,14 @@ enum Content {
 
 /// The answer's headers for the client: who served, and nothing of the provider's that is not the client's business.
 /// Where most stay, single changes cost less than a whole new map.
-fn answer_headers(headers: &HeaderMap, content: Content, target: &Target, attempts: usize, effects: &mut Vec<Effect>) {
-    let attempts = attempts.to_string();
+fn answer_headers(
+    headers: &HeaderMap,
+    content: Content,
+    target: &Target,
+    journey: &Journey,
+    effects: &mut Vec<Effect>,
+) {
+    let attempts = journey.attempts.len().to_string();
     if let Content::New(kind) = content {
         let mut out: HeaderMap = headers.iter().filter(|(name, _)| passes_to_client(name, content)).collect();
         out.push("content-type", kind);
@@ -222,6 +228,9 @@ fn answer_headers(headers: &HeaderMap, content: Content, target: &Target, attemp
             out.push(name, value.as_bytes());
         }
         out.push("x-sluice-attempts", attempts);
+        if !journey.dropped.is_empty() {
+            out.push("x-sluice-dropped", journey.dropped.join(", "));
+        }
         effects.push(Effect::ReplaceHeaders(out));
         return;
     }

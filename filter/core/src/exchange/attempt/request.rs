@@ -33,14 +33,20 @@ impl Outbound {
                 None => Self::AsItIs,
             }
         } else {
-            journey.ready.take().map_or(Self::Translate, Self::Ready)
+            match journey.ready.take() {
+                Some(mut written) => {
+                    journey.dropped = std::mem::take(&mut written.dropped);
+                    Self::Ready(written)
+                }
+                None => Self::Translate,
+            }
         }
     }
 
     pub(super) fn step(
         &mut self,
         event: Event,
-        journey: &Journey,
+        journey: &mut Journey,
         target: &Target,
         view: &dyn View,
         effects: &mut Vec<Effect>,
@@ -69,6 +75,7 @@ impl Outbound {
                     Self::Translate => {
                         let request = journey.client.read_request(&view.body(0..size))?;
                         let written = target.provider.dialect.write_request(&request, &target.model)?;
+                        journey.dropped = written.dropped;
                         effects.push(Effect::ReplaceHeaders(headers(journey, target, written.body.len())));
                         effects.push(Effect::ReplaceBody { drain: size, with: written.body });
                     }

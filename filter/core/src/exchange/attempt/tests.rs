@@ -72,6 +72,17 @@ fn an_answer_of_another_dialect_is_translated_whole_with_its_length() {
 }
 
 #[test]
+fn hints_that_the_provider_has_no_words_for_are_named() {
+    let body = r#"{"model":"claude","seed":7,"temperature":1.5,"messages":[{"role":"user","content":"hi"}]}"#;
+    let seen = Envoy::new().chat(body, &[json(200, ANTHROPIC)]);
+    assert_eq!(seen.headers.text("x-sluice-dropped"), Some("temperature, seed"));
+    assert_eq!(seen.log["dropped"], serde_json::json!(["temperature", "seed"]));
+    // A provider of the client's own dialect gets the request as it is.
+    let seen = Envoy::new().chat(&body.replace("claude", "gpt"), &[json(200, OPENAI)]);
+    assert_eq!(seen.headers.get("x-sluice-dropped"), None);
+}
+
+#[test]
 fn every_failure_that_blames_the_provider_moves_on() {
     let failures = [
         (json(500, "{}"), "status_500"),
