@@ -139,6 +139,11 @@ impl Gateway {
         lines.iter().filter_map(|line| serde_json::from_str(line).ok()).filter(Value::is_object).collect()
     }
 
+    /// All that the command and Envoy wrote to standard output so far.
+    pub fn output(&self) -> String {
+        self.process.output().join("\n")
+    }
+
     /// What the command and Envoy wrote to standard error, for messages of tests that fail.
     pub fn errors(&self) -> String {
         self.process.errors()
@@ -147,6 +152,20 @@ impl Gateway {
     /// Whether it still runs.
     pub fn alive(&self) -> bool {
         self.process.ended().is_none()
+    }
+
+    /// The number of the command's process.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Tells the command to end (SIGTERM), and gives back how it did.
+    ///
+    /// # Panics
+    /// When that takes too long.
+    pub async fn terminate(&self) -> String {
+        self.process.terminate();
+        until("the command to end", || self.process.ended()).await
     }
 }
 

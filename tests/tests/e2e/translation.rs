@@ -15,9 +15,7 @@ fn weather() -> Value {
 
 /// A request with about everything that both formats can say.
 fn rich() -> Value {
-    let call = |id: &str, city: &str| {
-        json!({"id": id, "type": "function", "function": {"name": "weather", "arguments": json!({"city": city}).to_string()}})
-    };
+    let call = |id: &str, city: &str| json!({"id": id, "type": "function", "function": {"name": "weather", "arguments": json!({"city": city}).to_string()}});
     json!({
         "model": "anthropic",
         "messages": [
@@ -190,7 +188,8 @@ async fn usage_is_asked_for_in_every_stream_and_shown_to_who_asked() {
 #[tokio::test]
 async fn a_stream_in_the_same_format_passes_byte_for_byte() {
     let pair = Pair::start().await;
-    let body = with(ask("openai", "say é 你好 ééééé"), json!({"stream": true, "stream_options": {"include_usage": true}}));
+    let body =
+        with(ask("openai", "say é 你好 ééééé"), json!({"stream": true, "stream_options": {"include_usage": true}}));
     for seed in 0..6 {
         for faults in ["extra", "extra+comments+crlf", "every=2"] {
             let faults = format!("{faults}+seed={seed}");
@@ -261,7 +260,10 @@ async fn a_provider_gets_its_own_credential_and_nothing_private() {
             assert_eq!(anthropic.header("x-api-key"), Some("sk-anthropic"));
             for (request, simulator) in [(&openai, &pair.openai), (&anthropic, &pair.anthropic)] {
                 let accept = if stream { "text/event-stream" } else { "application/json" };
-                assert_eq!((request.header("accept"), request.header("accept-encoding")), (Some(accept), Some("identity")));
+                assert_eq!(
+                    (request.header("accept"), request.header("accept-encoding")),
+                    (Some(accept), Some("identity"))
+                );
                 assert_eq!(request.header("host"), Some(&*format!("127.0.0.1:{}", simulator.port())));
             }
             assert_eq!(openai.header("x-request-id"), anthropic.header("x-request-id"));
