@@ -175,27 +175,27 @@ async fn streams_that_did_not_end_well_are_logged_as_such() {
     let begun = json!({"status": 200, "served_provider": "openai", "served_model": "gpt-sim", "stream": true});
     let mut count = 0;
     for (fault, error, reason) in [
-        ("error-after=4", "error_in_answer", "error_in_answer"),
-        ("malformed-after=4", "invalid_provider_response", "bad_answer"),
-        ("eof-after=4", "stream_truncated", "error_in_answer"),
+        ("error-after=5", "error_in_answer", "error_in_answer"),
+        ("malformed-after=5", "invalid_provider_response", "bad_answer"),
+        ("eof-after=5", "stream_truncated", "error_in_answer"),
     ] {
         pair.openai.clear();
-        pair.openai.always(&format!("every=20+{fault}"));
+        pair.openai.always(&format!("every=30+{fault}"));
         pair.gateway.chat(&body).await;
         count += 1;
         let broken = json!({"error": error, "failures": [format!("openai: {reason}")]});
         check(&line(&pair, count).await, &with(ours(begun.clone()), broken));
     }
     // Of these Envoy alone knows: its flags tell.
-    for (fault, flag) in [("reset-after=4", "UPE"), ("stall-after=4", "UT")] {
+    for (fault, flag) in [("reset-after=5", "UPE"), ("stall-after=5", "UT")] {
         pair.openai.clear();
-        pair.openai.always(&format!("every=20+{fault}"));
+        pair.openai.always(&format!("every=30+{fault}"));
         pair.gateway.chat(&body).await;
         count += 1;
         check(&line(&pair, count).await, &with(ours(begun.clone()), json!({"flags": flag})));
     }
     pair.openai.clear();
-    pair.openai.always("every=20+stall-after=4");
+    pair.openai.always("every=30+stall-after=5");
     let mut open = pair.gateway.client().open("POST", CHAT, body.to_string()).await.expect("an answer");
     open.next().await.expect("a beginning");
     drop(open);
@@ -207,7 +207,7 @@ async fn streams_that_did_not_end_well_are_logged_as_such() {
 async fn no_prompt_no_answer_and_no_secret_is_ever_written_anywhere() {
     let pair = Pair::with(|builder| builder.argument("--access-log").argument("/dev/stdout")).await;
     let mut count = 0;
-    for fault in ["ok", "status=500", "error", "context", "malformed-after=0", "every=5+error-after=4", "html", "reset"]
+    for fault in ["ok", "status=500", "error", "context", "malformed-after=0", "every=5+error-after=5", "html", "reset"]
     {
         for provider in ["openai", "anthropic"] {
             pair.simulator(provider).clear();
