@@ -99,10 +99,10 @@ struct Line<'a> {
 
 fn print(title: &str, lines: &[Line<'_>]) {
     let mut table = format!("\n{title}\n");
-    let _ = writeln!(table, "{:<28}{:<8}{:<56}{:<11}attempts", "fault", "stream", "the client saw", "answered");
+    let _ = writeln!(table, "{:<28}{:<8}{:<60}{:<11}attempts", "fault", "stream", "the client saw", "answered");
     for Line { fault, stream, saw, answered, attempts } in lines {
         let stream = if *stream { "yes" } else { "no" };
-        let _ = writeln!(table, "{fault:<28}{stream:<8}{saw:<56}{answered:<11}{attempts}");
+        let _ = writeln!(table, "{fault:<28}{stream:<8}{saw:<60}{answered:<11}{attempts}");
     }
     println!("{table}");
 }
