@@ -95,6 +95,8 @@ impl Envoy {
         command.arg("-c").arg(&configuration).arg("--admin-address-path").arg(&admin_file);
         // Several may run on one machine: no shared memory between them.
         command.args(["--disable-hot-restart", "--log-level", "warning"]);
+        // A person may be watching the access log: lines should not wait for Envoy's own 10 s.
+        command.args(["--file-flush-interval-msec", "200"]);
         if let Some(concurrency) = options.concurrency {
             command.args(["--concurrency", &concurrency.to_string()]);
         }

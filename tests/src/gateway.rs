@@ -28,6 +28,7 @@ mod file;
 mod process;
 
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -139,6 +140,11 @@ impl Gateway {
         lines.iter().filter_map(|line| serde_json::from_str(line).ok()).filter(Value::is_object).collect()
     }
 
+    /// All that the command and Envoy wrote to standard output so far.
+    pub fn output(&self) -> String {
+        self.process.output().join("\n")
+    }
+
     /// What the command and Envoy wrote to standard error, for messages of tests that fail.
     pub fn errors(&self) -> String {
         self.process.errors()
@@ -148,6 +154,20 @@ impl Gateway {
     pub fn alive(&self) -> bool {
         self.process.ended().is_none()
     }
+
+    /// The number of the command's process.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Tells the command to end (SIGTERM), and gives back how it did.
+    ///
+    /// # Panics
+    /// When that takes too long.
+    pub async fn terminate(&self) -> String {
+        self.process.terminate();
+        until("the command to end", || self.process.ended()).await
+    }
 }
 
 fn streamed(body: &Value) -> Value {
@@ -156,8 +176,14 @@ fn streamed(body: &Value) -> Value {
     body
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, and that nobody is given who asks the system for any: those come from above (Linux:
+/// 32768). A port that the system gave could be given again, to another test's simulator, before the gateway has it.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port on the loopback interface");
-    listener.local_addr().expect("the address of a listener").port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let free = || {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(std::process::id().wrapping_mul(61));
+        let port = 16_000 + u16::try_from(step % 16_000).unwrap_or_default();
+        TcpListener::bind(("127.0.0.1", port)).ok().map(|_| port)
+    };
+    (0..16_000).find_map(|_| free()).expect("a free port on the loopback interface")
 }

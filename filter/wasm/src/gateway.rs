@@ -42,6 +42,8 @@ impl Context for GatewayContext {}
 
 impl HttpContext for GatewayContext {
     fn on_http_request_headers(&mut self, _count: usize, end: bool) -> Action {
+        #[cfg(feature = "trap")]
+        crate::trap::if_asked();
         self.request(Event::RequestHeaders { end })
     }
 

@@ -17,6 +17,8 @@ mod host;
 mod message;
 mod provider;
 mod switchboard;
+#[cfg(feature = "trap")]
+mod trap;
 
 #[allow(unsafe_code)]
 mod entry {

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 
 /// How long the command has to end by itself.
 const TO_END: Duration = Duration::from_secs(5);
@@ -49,6 +49,17 @@ impl Process {
         let errors = Lines::of(child.stderr.take());
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a number of a process");
         Self { child, group, output, errors }
+    }
+
+    /// The number of the command's process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Tells the command, and it alone, to end.
+    pub fn terminate(&self) {
+        // An error means that it has ended already.
+        let _ = kill_process(self.group, Signal::TERM);
     }
 
     /// How it ended, if it has.

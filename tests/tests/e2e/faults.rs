@@ -1,0 +1,330 @@
+//! The table of faults: what a client sees of each way in which a provider can fail, streamed and not, for a provider
+//! that speaks the client's format and one that is translated, with the other one to fall back to, and with none.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+use sluice_tests::client::{Answer, Event};
+use sluice_tests::gateway::Kind;
+use sluice_tests::simulator::Simulator;
+
+use crate::{Pair, ask, model_of, other, refusal, said, with};
+
+/// What a client is to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sees {
+    /// The fallback's answer, whole, and nothing of the failure.
+    Fallback,
+    /// The primary's answer, whole: no failure at all.
+    Answer,
+    /// The beginning of the primary's answer, then an error event or a reset.
+    Broken,
+    /// An error with this status, and no second attempt.
+    Error(u16),
+    /// The fault means nothing here.
+    Skip,
+}
+use Sees::{Answer as Whole, Broken, Error, Fallback, Skip};
+
+/// The primary's fault, what is seen of it in an answer of one piece, and in a stream.
+const FAULTS: &[(&str, Sees, Sees)] = &[
+    ("ok", Whole, Whole),
+    // The provider says that it failed.
+    ("status=500", Fallback, Fallback),
+    ("status=502", Fallback, Fallback),
+    ("status=503", Fallback, Fallback),
+    ("status=529", Fallback, Fallback),
+    ("status=429", Fallback, Fallback),
+    ("status=500+retry-after=1", Fallback, Fallback),
+    ("status=503+retry-after=60", Fallback, Fallback),
+    ("status=529+retry-after=1", Fallback, Fallback),
+    ("status=429+retry-after=1", Fallback, Fallback),
+    ("status=429+retry-after=60", Fallback, Fallback),
+    ("quota", Fallback, Fallback),
+    ("status=408", Fallback, Fallback),
+    ("html+status=502", Fallback, Fallback),
+    // It refuses the gateway's account, not the client.
+    ("status=401", Fallback, Fallback),
+    ("status=402", Fallback, Fallback),
+    ("status=403", Fallback, Fallback),
+    // It says nothing.
+    ("reset", Fallback, Fallback),
+    ("silence", Fallback, Fallback),
+    ("wait=5000", Fallback, Fallback),
+    ("first=5000", Fallback, Fallback),
+    // It answers 200 and fails.
+    ("error", Fallback, Fallback),
+    ("blank", Fallback, Fallback),
+    ("empty", Fallback, Fallback),
+    ("html", Fallback, Fallback),
+    ("gzip", Fallback, Fallback),
+    ("malformed-after=0", Skip, Fallback),
+    ("error-after=0", Skip, Fallback),
+    ("eof-after=0", Skip, Fallback),
+    ("close-after=0", Skip, Fallback),
+    ("reset-after=0", Skip, Fallback),
+    // It fails in the middle: an answer of one piece has not been seen yet.
+    ("every=30+malformed-after=6", Skip, Broken),
+    ("every=30+error-after=6", Skip, Broken),
+    ("every=30+reset-after=6", Skip, Broken),
+    ("every=30+close-after=6", Skip, Broken),
+    ("every=30+eof-after=6", Skip, Broken),
+    ("every=30+stall-after=6", Skip, Broken),
+    ("reset-after=1", Fallback, Skip),
+    ("close-after=1", Fallback, Skip),
+    ("eof-after=1", Fallback, Skip),
+    ("stall-after=1", Fallback, Skip),
+    // The answer said that it ended.
+    ("no-end", Skip, Whole),
+    // The request is to blame.
+    ("status=400", Error(400), Error(400)),
+    ("status=404", Error(404), Error(404)),
+    ("status=413", Error(413), Error(413)),
+    ("status=422", Error(422), Error(422)),
+    ("context", Error(400), Error(400)),
+    ("filter", Error(400), Error(400)),
+];
+
+const PROMPT: &str = "say one two three four five six";
+const SPOKEN: &str = "one two three four five six";
+
+/// One line of the printed table.
+struct Line<'a> {
+    fault: &'a str,
+    stream: bool,
+    saw: String,
+    answered: String,
+    attempts: String,
+}
+
+fn print(title: &str, lines: &[Line<'_>]) {
+    let mut table = format!("\n{title}\n");
+    let _ = writeln!(table, "{:<28}{:<8}{:<60}{:<11}attempts", "fault", "stream", "the client saw", "answered");
+    for Line { fault, stream, saw, answered, attempts } in lines {
+        let stream = if *stream { "yes" } else { "no" };
+        let _ = writeln!(table, "{fault:<28}{stream:<8}{saw:<60}{answered:<11}{attempts}");
+    }
+    println!("{table}");
+}
+
+/// What the client saw, in words.
+fn describe(answer: &Answer) -> String {
+    if answer.status != 200 {
+        let code = answer.json()["error"]["code"].as_str().unwrap_or("-").to_owned();
+        return format!("{} {code}", answer.status);
+    }
+    let events = answer.events();
+    if events.is_empty() {
+        return format!("200, {} bytes{}", answer.body.len(), if answer.complete { "" } else { ", then a reset" });
+    }
+    let error = events.iter().map(Event::json).find(|data| data["error"].is_object());
+    let end = match (error, events.last().map(|event| &*event.data), answer.complete) {
+        (Some(data), ..) => format!("error event {}", data["error"]["code"].as_str().unwrap_or("without a code")),
+        (None, Some("[DONE]"), true) => "[DONE]".to_owned(),
+        (None, _, false) => "a reset".to_owned(),
+        (None, _, true) => "AN END WITHOUT [DONE]".to_owned(),
+    };
+    format!("200, {} events, then {end}", events.len())
+}
+
+/// Whether the client saw what it should have; else why not.
+fn judge(answer: &Answer, sees: Sees, primary: &str, attempts: (usize, usize)) -> Result<(), String> {
+    let must = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
+    let events = answer.events();
+    let done = events.iter().any(|event| event.data == "[DONE]");
+    let from = |provider: &str| {
+        let models: Vec<Value> = match events.first() {
+            Some(_) => events.iter().map(Event::json).filter(|data| data["id"].is_string()).collect(),
+            None => vec![answer.json()],
+        };
+        must(answer.status == 200 && answer.complete, "a whole answer with 200")?;
+        must(said(answer) == SPOKEN, "the whole text")?;
+        must(events.is_empty() || events.last().is_some_and(|event| event.data == "[DONE]"), "a last [DONE]")?;
+        must(answer.header("x-sluice-provider") == Some(provider), "x-sluice-provider")?;
+        must(answer.header("x-sluice-model") == Some(model_of(provider)), "x-sluice-model")?;
+        must(models.iter().all(|data| data["model"] == model_of(provider)), "the body's model")
+    };
+    match sees {
+        Fallback => {
+            from(other(primary))?;
+            must(attempts == (1, 1), "one attempt at each")?;
+            must(answer.header("x-sluice-attempts") == Some("2"), "x-sluice-attempts")
+        }
+        Whole => {
+            from(primary)?;
+            must(attempts == (1, 0), "one attempt")?;
+            must(answer.header("x-sluice-attempts") == Some("1"), "x-sluice-attempts")
+        }
+        Broken => {
+            let error = events.last().is_some_and(|event| event.json()["error"]["message"].is_string());
+            let text = said(answer);
+            must(answer.status == 200 && !done, "200 without [DONE]")?;
+            must(!text.is_empty() && SPOKEN.starts_with(&text) && text != SPOKEN, "the beginning of the text")?;
+            must(error || !answer.complete, "an error event or a reset")?;
+            must(attempts == (1, 0), "one attempt")
+        }
+        Error(status) => {
+            must(refusal(answer).0 == status, "the provider's status")?;
+            must(answer.header("x-sluice-attempts") == Some("1"), "x-sluice-attempts")?;
+            must(attempts == (1, 0), "one attempt")
+        }
+        Skip => Ok(()),
+    }
+}
+
+/// An answer of OpenAI's without choices is none. Anthropic's model may end its turn without a word, and says so.
+fn may_say_nothing(provider: &str, fault: &str) -> bool {
+    provider == "anthropic" && fault == "empty"
+}
+
+async fn with_a_fallback(primary: &'static str) {
+    let refusing = Simulator::refusing_port();
+    let kind = if primary == "openai" { Kind::OpenAi } else { Kind::Anthropic };
+    let second = other(primary);
+    let pair = Pair::with(|builder| {
+        builder
+            .timeout("answer", "700ms")
+            .timeout("first_token", "700ms")
+            .timeout("idle", "400ms")
+            .provider("refusing", kind, &refusing)
+            .model("refused", &[("refusing", model_of(primary)), (second, model_of(second))])
+    })
+    .await;
+    let model = format!("{primary}-first");
+    let (first, fallback) = (pair.simulator(primary), pair.simulator(second));
+    let (mut lines, mut wrong) = (Vec::new(), Vec::new());
+    let mut note = |fault, stream, answer: &Answer, attempts: (usize, usize), judged: Result<(), String>| {
+        if let Err(what) = judged {
+            wrong.push(format!("{fault}, stream {stream}: not {what}: {attempts:?} {answer:?}"));
+        }
+        lines.push(Line {
+            fault,
+            stream,
+            saw: describe(answer),
+            answered: answer.header("x-sluice-provider").unwrap_or("-").to_owned(),
+            attempts: format!("{primary} {}, {second} {}", attempts.0, attempts.1),
+        });
+    };
+    for &(fault, whole, streamed) in FAULTS {
+        for (stream, sees) in [(false, whole), (true, streamed)] {
+            if sees == Skip || may_say_nothing(primary, fault) {
+                continue;
+            }
+            first.clear();
+            fallback.clear();
+            first.always(fault);
+            let body = with(ask(&model, PROMPT), serde_json::json!({"stream": stream}));
+            let answer = pair.gateway.chat(&body).await;
+            let attempts = (first.requests().len(), fallback.requests().len());
+            note(fault, stream, &answer, attempts, judge(&answer, sees, primary, attempts));
+        }
+    }
+    for stream in [false, true] {
+        fallback.clear();
+        let body = with(ask("refused", PROMPT), serde_json::json!({"stream": stream}));
+        let answer = pair.gateway.chat(&body).await;
+        // The attempt that was refused left no trace but in the answer's header.
+        let attempts = (1, fallback.requests().len());
+        note("refused connection", stream, &answer, attempts, judge(&answer, Fallback, primary, attempts));
+    }
+    print(&format!("{primary} first, {second} as its fallback"), &lines);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn openai_fails_and_anthropic_stands_in() {
+    with_a_fallback("openai").await;
+}
+
+#[tokio::test]
+async fn anthropic_fails_and_openai_stands_in() {
+    with_a_fallback("anthropic").await;
+}
+
+/// With no other target the client reads why: the fault, and the status and code for a provider of OpenAI's kind and
+/// for one of Anthropic's.
+const LAST_WORDS: &[(&str, [(u16, &str); 2])] = &[
+    ("status=500", [(500, ""), (500, "")]),
+    ("status=502", [(502, ""), (502, "")]),
+    ("status=503", [(503, "overloaded"), (503, "overloaded")]),
+    ("status=529", [(503, "overloaded"), (503, "overloaded")]),
+    ("status=429", [(429, "rate_limit_exceeded"), (429, "rate_limit_exceeded")]),
+    ("quota", [(429, "insufficient_quota"), (429, "insufficient_quota")]),
+    ("status=401", [(502, "provider_refused_credential"), (502, "provider_refused_credential")]),
+    ("status=402", [(502, "provider_refused_credential"), (502, "provider_refused_credential")]),
+    ("status=403", [(502, "provider_refused_credential"), (502, "provider_refused_credential")]),
+    ("reset", [(503, "provider_unavailable"), (503, "provider_unavailable")]),
+    ("silence", [(504, "provider_timeout"), (504, "provider_timeout")]),
+    ("error", [(502, ""), (503, "overloaded")]),
+    ("blank", [(502, "invalid_provider_response"), (502, "invalid_provider_response")]),
+    ("empty", [(502, "invalid_provider_response"), (0, "")]),
+    ("html", [(502, "invalid_provider_response"), (502, "invalid_provider_response")]),
+    ("gzip", [(502, "invalid_provider_response"), (502, "invalid_provider_response")]),
+    ("context", [(400, "context_length_exceeded"), (400, "context_length_exceeded")]),
+    ("filter", [(400, "content_filter"), (400, "content_policy_violation")]),
+];
+
+#[tokio::test]
+async fn with_nothing_left_the_client_reads_why() {
+    let pair = Pair::with(|builder| builder.timeout("answer", "700ms").timeout("first_token", "700ms")).await;
+    let (mut lines, mut wrong) = (Vec::new(), Vec::new());
+    for &(fault, words) in LAST_WORDS {
+        for (provider, expected) in ["openai", "anthropic"].into_iter().zip(words) {
+            if may_say_nothing(provider, fault) {
+                continue;
+            }
+            let simulator = pair.simulator(provider);
+            for stream in [false, true] {
+                simulator.clear();
+                simulator.always(fault);
+                let body = with(ask(provider, PROMPT), serde_json::json!({"stream": stream}));
+                let answer = pair.gateway.chat(&body).await;
+                let (status, code) = refusal(&answer);
+                let attempts = simulator.requests().len();
+                if (status, &*code) != expected
+                    || answer.header("x-sluice-attempts") != Some("1")
+                    || attempts != 1
+                    // What a provider says of the gateway's own key is not for its clients.
+                    || (code == "provider_refused_credential" && answer.text().to_lowercase().contains("api key"))
+                {
+                    wrong.push(format!("{fault} of {provider}, stream {stream}: {answer:?}, {attempts} attempts"));
+                }
+                let answered = answer.header("x-sluice-provider").unwrap_or("-").to_owned();
+                lines.push(Line {
+                    fault,
+                    stream,
+                    saw: describe(&answer),
+                    answered,
+                    attempts: format!("{provider} {attempts}"),
+                });
+            }
+        }
+    }
+    print("one provider alone", &lines);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn a_turn_that_ends_without_a_word_is_an_answer() {
+    let pair = Pair::start().await;
+    pair.anthropic.always("empty");
+    let answer = pair.gateway.chat(&ask("anthropic-first", PROMPT)).await;
+    assert_eq!((answer.status, answer.header("x-sluice-provider")), (200, Some("anthropic")));
+    let answer = pair.gateway.stream(&ask("anthropic-first", PROMPT)).await;
+    let finish = answer.events().iter().any(|event| event.json()["choices"][0]["finish_reason"] == "stop");
+    assert!(finish && answer.events().last().is_some_and(|event| event.data == "[DONE]"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_huge_answer_passes_whole() {
+    let pair = Pair::start().await;
+    for provider in ["openai", "anthropic"] {
+        pair.simulator(provider).always("huge=8");
+        for stream in [false, true] {
+            let more = serde_json::json!({"stream": stream, "max_completion_tokens": 8 << 20});
+            let answer = pair.gateway.chat(&with(ask(provider, PROMPT), more)).await;
+            assert_eq!((answer.status, answer.complete), (200, true), "{provider} {stream}");
+            assert_eq!(said(&answer).len(), 8 << 20, "{provider} {stream}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The gateway's own answers: keys, models, paths, and what a plain request gets.
+
+use serde_json::{Value, json};
+use sluice_tests::client::Client;
+use sluice_tests::gateway::{Key, Kind};
+
+use crate::{CHAT, Pair, ask, refusal, said, with};
+
+#[tokio::test]
+async fn an_answer_says_who_gave_it_and_under_which_id() {
+    let pair = Pair::start().await;
+    for (model, provider, served) in [("openai", "openai", "gpt-sim"), ("anthropic", "anthropic", "claude-sim")] {
+        for stream in [false, true] {
+            let answer = pair.gateway.chat(&with(ask(model, "say hello"), json!({"stream": stream}))).await;
+            assert_eq!((answer.status, &*said(&answer), answer.complete), (200, "hello", true));
+            assert_eq!(answer.header("x-sluice-provider"), Some(provider));
+            assert_eq!(answer.header("x-sluice-model"), Some(served));
+            assert_eq!(answer.header("x-sluice-attempts"), Some("1"));
+            assert_eq!(answer.header("x-request-id").map(str::len), Some(36));
+            let kind = answer.header("content-type").unwrap_or_default();
+            assert!(kind.starts_with(if stream { "text/event-stream" } else { "application/json" }), "{kind}");
+            let length = answer.body.len().to_string();
+            assert_eq!(answer.header("content-length"), (!stream).then_some(&*length));
+        }
+    }
+}
+
+async fn with_keys() -> Pair {
+    Pair::with(|builder| {
+        builder
+            .key(Key::new("all", "sk-all"))
+            .key(Key::new("few", "sk-few").models(&["openai", "anthropic-first"]))
+            .key(Key::new("old", "sk-old").expires("2020-01-01T00:00:00Z"))
+            .key(Key::new("long", "sk-long").expires("2090-01-01T00:00:00Z"))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_key_is_accepted_wherever_clients_send_it_and_nothing_else_is() {
+    let pair = with_keys().await;
+    let anonymous = pair.gateway.anonymous();
+    for (header, value) in [
+        ("authorization", "Bearer sk-all"),
+        ("authorization", "bearer  sk-all "),
+        ("x-api-key", "sk-all"),
+        ("api-key", "sk-all"),
+        ("authorization", "Bearer sk-long"),
+    ] {
+        let answer = anonymous.clone().header(header, value).post(CHAT, &ask("openai", "hi")).await;
+        assert_eq!(answer.status, 200, "{header}: {value}: {}", answer.text());
+    }
+    let asked = pair.openai.requests().len();
+    for (header, value) in [
+        ("x-nothing", "1"),
+        ("authorization", ""),
+        ("authorization", "Bearer"),
+        ("authorization", "Bearer "),
+        ("authorization", "Basic c2stYWxs"),
+        ("authorization", "sk-all"),
+        ("authorization", "Bearer sk-unknown"),
+        ("authorization", "Bearer sk-all sk-all"),
+        ("authorization", "Bearer sk-openai"),
+        ("authorization", "Bearer sk-old"),
+        ("x-api-key", "sk-al"),
+        ("api-key", "SK-ALL"),
+    ] {
+        for (method, path) in [("POST", CHAT), ("GET", "/v1/models")] {
+            let client = anonymous.clone().header(header, value);
+            let answer = client.request(method, path, ask("openai", "hi").to_string()).await.expect("an answer");
+            assert_eq!(refusal(&answer), (401, "invalid_api_key".to_owned()), "{header}: {value}");
+            assert_eq!(answer.header("x-sluice-attempts"), None);
+            let word = value.rsplit(' ').next().unwrap_or_default();
+            assert!(!word.starts_with("sk-") || !answer.text().contains(word), "{}", answer.text());
+        }
+    }
+    assert_eq!(pair.openai.requests().len(), asked);
+}
+
+#[tokio::test]
+async fn a_key_sees_and_uses_its_own_models_only() {
+    let pair = with_keys().await;
+    let client = pair.gateway.anonymous().bearer("sk-few");
+    let models = async |client: &Client| -> Vec<String> {
+        let answer = client.request("GET", "/v1/models", "").await.expect("an answer");
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
+        assert_eq!(answer.json()["object"], "list");
+        let listed = answer.json()["data"].as_array().cloned().unwrap_or_default();
+        assert!(listed.iter().all(|model| model["object"] == "model" && model["created"].is_u64()));
+        listed.iter().filter_map(|model| model["id"].as_str().map(str::to_owned)).collect()
+    };
+    assert_eq!(models(&client).await, ["anthropic-first", "openai"]);
+    let all = models(&pair.gateway.client()).await;
+    assert_eq!(all, ["anthropic", "anthropic-first", "openai", "openai-first"]);
+
+    assert_eq!(client.post(CHAT, &ask("openai", "hi")).await.status, 200);
+    let refused = client.post(CHAT, &ask("anthropic", "hi")).await;
+    assert_eq!(refusal(&refused), (403, "model_not_allowed".to_owned()));
+    assert_eq!(refused.json()["error"]["param"], "model");
+    for unknown in ["gpt-sim", "claude-sim", "OPENAI", "openai ", "", "none", "a\u{7f}\n\"b\""] {
+        let refused = client.post(CHAT, &ask(unknown, "hi")).await;
+        assert_eq!(refusal(&refused), (404, "model_not_found".to_owned()), "{unknown:?}");
+    }
+    assert_eq!((pair.openai.requests().len(), pair.anthropic.requests().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn what_the_gateway_does_not_serve_is_a_404_that_says_what_it_does() {
+    let pair = Pair::start().await;
+    for (method, path) in [
+        ("GET", CHAT),
+        ("DELETE", CHAT),
+        ("POST", "/v1/models"),
+        ("POST", "/v1/chat/completions/"),
+        ("POST", "/v1/chat/completions/../../control"),
+        ("POST", "/v1//chat/completions"),
+        ("GET", "/"),
+        ("GET", "/metrics"),
+        ("OPTIONS", CHAT),
+    ] {
+        let answer = pair.gateway.client().request(method, path, "{}").await.expect("an answer");
+        let (status, code) = refusal(&answer);
+        assert_eq!((status, &*code), (404, "unknown_url"), "{method} {path}");
+        assert!(answer.json()["error"]["message"].as_str().is_some_and(|text| text.contains(CHAT)));
+    }
+    let head = pair.gateway.client().request("HEAD", CHAT, "").await.expect("an answer");
+    assert_eq!((head.status, head.body.len()), (404, 0));
+    assert!(pair.openai.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_query_on_the_path_is_the_clients_business() {
+    let pair = Pair::start().await;
+    let answer = pair.gateway.client().post("/v1/chat/completions?api-version=2024-10-21", &ask("openai", "hi")).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(pair.openai.requests()[0].path, CHAT);
+}
+
+#[tokio::test]
+async fn a_request_that_a_provider_cannot_express_is_refused_naming_the_field() {
+    let pair = Pair::start().await;
+    let answer = pair.gateway.chat(&with(ask("anthropic", "hi"), json!({"n": 2}))).await;
+    assert_eq!(refusal(&answer), (400, "unsupported_parameter".to_owned()));
+    assert_eq!((&answer.json()["error"]["param"], answer.header("x-sluice-attempts")), (&json!("n"), None));
+    // A target that can is tried first, wherever it stands in the list.
+    let answer = pair.gateway.chat(&with(ask("anthropic-first", "say hi"), json!({"n": 2}))).await;
+    assert_eq!((answer.status, answer.json()["choices"].as_array().map(Vec::len)), (200, Some(2)));
+    assert_eq!((pair.anthropic.requests().len(), pair.openai.requests().len()), (0, 1));
+    // One that cannot, as the last resort, does not hide why the first failed.
+    pair.openai.always("status=503");
+    let answer = pair.gateway.chat(&with(ask("openai-first", "hi"), json!({"n": 2}))).await;
+    assert_eq!(refusal(&answer).0, 503);
+    assert!(pair.anthropic.requests().is_empty());
+}
+
+#[tokio::test]
+async fn one_provider_may_serve_under_many_names() {
+    let pair = Pair::with(|builder| {
+        builder
+            .provider("openai-again", Kind::OpenAi, "http://127.0.0.1:1/v1")
+            .model("three", &[("openai-again", "x"), ("openai", "gpt-sim+status=500"), ("openai", "gpt-sim")])
+    })
+    .await;
+    let answer = pair.gateway.chat(&ask("three", "say third")).await;
+    assert_eq!((answer.status, &*said(&answer)), (200, "third"));
+    assert_eq!(answer.header("x-sluice-attempts"), Some("3"));
+    let models: Vec<Value> = pair.openai.requests().iter().map(|request| request.json()["model"].clone()).collect();
+    assert_eq!(models, ["gpt-sim+status=500", "gpt-sim"]);
+}

@@ -1,0 +1,234 @@
+//! The access log: a line for each request, with what an operator asks afterwards, and nothing that is nobody's business.
+
+use serde_json::{Value, json};
+use sluice_tests::client::Answer;
+use sluice_tests::gateway::{KEY, Key};
+use sluice_tests::simulator::Outcome;
+
+use crate::{CHAT, Pair, ask, with};
+
+const FIELDS: [&str; 20] = [
+    "attempts",
+    "cached_tokens",
+    "duration_ms",
+    "error",
+    "failures",
+    "first_token_ms",
+    "flags",
+    "input_tokens",
+    "key",
+    "model",
+    "output_tokens",
+    "reasoning_tokens",
+    "request_id",
+    "served_model",
+    "served_provider",
+    "status",
+    "stream",
+    "team",
+    "time",
+    "trace_id",
+];
+
+/// A prompt that no log may repeat, nor any part of it.
+const SECRET: &str = "say the launch code is swordfish-4711";
+
+/// The line of the latest request; there were `count` so far.
+async fn line(pair: &Pair, count: usize) -> Value {
+    let line = pair.gateway.log_lines(count).await.pop().expect("a line");
+    let names: Vec<&str> = line.as_object().expect("an object").keys().map(String::as_str).collect();
+    assert_eq!(names, FIELDS);
+    assert!(line["time"].as_str().is_some_and(|time| time.starts_with("20") && time.ends_with('Z')), "{line}");
+    assert!(line["duration_ms"].is_u64() && line["flags"].is_string() && line["failures"].is_array(), "{line}");
+    line
+}
+
+#[track_caller]
+fn check(line: &Value, expected: &Value) {
+    for (name, value) in expected.as_object().into_iter().flatten() {
+        assert_eq!(&line[name], value, "{name} in {line}");
+    }
+}
+
+/// The fields that a request of the test's own key has in any case.
+fn ours(more: Value) -> Value {
+    with(json!({"key": "test", "team": "test", "flags": "-", "attempts": 1, "failures": [], "error": null}), more)
+}
+
+fn same_id(line: &Value, answer: &Answer) {
+    let id = answer.header("x-request-id").expect("an id");
+    check(line, &json!({"request_id": id, "trace_id": id.replace('-', "")}));
+}
+
+#[tokio::test]
+async fn an_answer_is_logged_with_who_asked_who_served_and_what_it_took() {
+    let pair = Pair::start().await;
+    let served = [("openai", "gpt-sim"), ("anthropic", "claude-sim")];
+    let mut count = 0;
+    for (provider, model) in served {
+        for stream in [false, true] {
+            pair.simulator(provider).always("cached=4+wait=30");
+            count += 1;
+            let answer = pair.gateway.chat(&with(ask(provider, SECRET), json!({"stream": stream}))).await;
+            let line = line(&pair, count).await;
+            same_id(&line, &answer);
+            check(
+                &line,
+                &ours(json!({
+                    "status": 200, "model": provider, "stream": stream,
+                    "served_provider": provider, "served_model": model,
+                    "input_tokens": 10, "output_tokens": 9, "cached_tokens": 4, "reasoning_tokens": 0,
+                })),
+            );
+            let (first, all) =
+                (line["first_token_ms"].as_u64().expect("a time"), line["duration_ms"].as_u64().unwrap());
+            assert!((30..=all + 1).contains(&first), "{line}");
+        }
+    }
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    pair.gateway.client().header("traceparent", parent).post(CHAT, &ask("openai", "hi")).await;
+    check(&line(&pair, count + 1).await, &json!({"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}));
+}
+
+#[tokio::test]
+async fn failed_attempts_are_logged_with_their_reasons() {
+    let pair = Pair::with(|builder| builder.timeout("answer", "400ms").timeout("first_token", "400ms")).await;
+    for (index, (fault, reason)) in [
+        ("status=503", "status_503"),
+        ("status=401", "status_401"),
+        ("reset", "no_answer"),
+        ("silence", "timeout"),
+        ("error", "error_in_answer"),
+        ("blank", "empty_answer"),
+        ("html", "bad_answer"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        pair.openai.clear();
+        pair.anthropic.clear();
+        pair.openai.always(fault);
+        let answer = pair.gateway.chat(&ask("openai-first", SECRET)).await;
+        let fallback = line(&pair, index * 2 + 1).await;
+        same_id(&fallback, &answer);
+        check(
+            &fallback,
+            &ours(json!({
+                "status": 200, "model": "openai-first", "attempts": 2, "failures": [format!("openai: {reason}")],
+                "served_provider": "anthropic", "served_model": "claude-sim", "input_tokens": 10, "output_tokens": 9,
+            })),
+        );
+        pair.anthropic.always("status=500");
+        pair.gateway.stream(&ask("openai-first", SECRET)).await;
+        let failed = line(&pair, index * 2 + 2).await;
+        let failures = json!([format!("openai: {reason}"), "anthropic: status_500"]);
+        check(
+            &failed,
+            &ours(json!({
+                "status": 500, "attempts": 2, "failures": failures, "error": "status_500", "stream": true,
+                "served_provider": null, "served_model": null, "input_tokens": null, "first_token_ms": null,
+            })),
+        );
+    }
+}
+
+#[tokio::test]
+async fn refusals_are_logged_with_what_is_known_by_then() {
+    let pair = Pair::with(|builder| {
+        builder
+            .key(Key::new("test", KEY).models(&["openai", "anthropic"]))
+            .key(Key::new("old", "sk-old").expires("2020-01-01T00:00:00Z"))
+    })
+    .await;
+    let nothing = json!({
+        "attempts": 0, "failures": [], "model": null, "stream": null, "served_provider": null, "served_model": null,
+        "input_tokens": null, "output_tokens": null, "first_token_ms": null,
+    });
+    let (client, anonymous) = (pair.gateway.client(), pair.gateway.anonymous());
+    let two = with(ask("anthropic", "hi"), json!({"n": 2}));
+    let refusals = [
+        (anonymous.clone(), ask("openai", "hi"), 401, "invalid_api_key", None),
+        (anonymous.clone().bearer("sk-wrong"), ask("openai", "hi"), 401, "invalid_api_key", None),
+        // The client is not told that this key was once good; the operator is.
+        (anonymous.bearer("sk-old"), ask("openai", "hi"), 401, "expired_api_key", None),
+        (client.clone(), ask("nothing", "hi"), 404, "model_not_found", Some("test")),
+        (client.clone(), ask("openai-first", "hi"), 403, "model_not_allowed", Some("test")),
+        (client.clone(), json!({"model": "openai", "messages": []}), 400, "invalid_request", Some("test")),
+        (client.clone(), json!([]), 400, "invalid_json", Some("test")),
+        (client, two, 400, "unsupported_parameter", Some("test")),
+    ];
+    for (index, (client, body, status, error, key)) in refusals.into_iter().enumerate() {
+        let answer = client.post(CHAT, &body).await;
+        assert_eq!(answer.status, status, "{error}");
+        let line = line(&pair, index + 1).await;
+        same_id(&line, &answer);
+        check(&line, &with(nothing.clone(), json!({"status": status, "error": error, "key": key, "team": key})));
+    }
+    pair.gateway.client().request("GET", "/nowhere", "").await.expect("an answer");
+    check(&line(&pair, 9).await, &with(nothing, json!({"status": 404, "error": "unknown_url"})));
+}
+
+#[tokio::test]
+async fn streams_that_did_not_end_well_are_logged_as_such() {
+    let pair = Pair::with(|builder| builder.timeout("idle", "400ms")).await;
+    let body = with(ask("openai", "say one two three four five"), json!({"stream": true}));
+    let begun = json!({"status": 200, "served_provider": "openai", "served_model": "gpt-sim", "stream": true});
+    let mut count = 0;
+    for (fault, error, reason) in [
+        ("error-after=5", "error_in_answer", "error_in_answer"),
+        ("malformed-after=5", "invalid_provider_response", "bad_answer"),
+        ("eof-after=5", "stream_truncated", "error_in_answer"),
+    ] {
+        pair.openai.clear();
+        pair.openai.always(&format!("every=30+{fault}"));
+        pair.gateway.chat(&body).await;
+        count += 1;
+        let broken = json!({"error": error, "failures": [format!("openai: {reason}")]});
+        check(&line(&pair, count).await, &with(ours(begun.clone()), broken));
+    }
+    // Of these Envoy alone knows: its flags tell.
+    for (fault, flag) in [("reset-after=5", "UPE"), ("stall-after=5", "UT")] {
+        pair.openai.clear();
+        pair.openai.always(&format!("every=30+{fault}"));
+        pair.gateway.chat(&body).await;
+        count += 1;
+        check(&line(&pair, count).await, &with(ours(begun.clone()), json!({"flags": flag})));
+    }
+    pair.openai.clear();
+    pair.openai.always("every=30+stall-after=5");
+    let mut open = pair.gateway.client().open("POST", CHAT, body.to_string()).await.expect("an answer");
+    open.next().await.expect("a beginning");
+    drop(open);
+    assert_eq!(pair.openai.settled(1).await[0].outcome, Outcome::Cancelled);
+    check(&line(&pair, count + 1).await, &with(ours(begun), json!({"flags": "DC", "output_tokens": null})));
+}
+
+#[tokio::test]
+async fn no_prompt_no_answer_and_no_secret_is_ever_written_anywhere() {
+    let pair = Pair::with(|builder| builder.argument("--access-log").argument("/dev/stdout")).await;
+    let mut count = 0;
+    for fault in ["ok", "status=500", "error", "context", "malformed-after=0", "every=5+error-after=5", "html", "reset"]
+    {
+        for provider in ["openai", "anthropic"] {
+            pair.simulator(provider).clear();
+            pair.simulator(provider).always(fault);
+            for stream in [false, true] {
+                let more = json!({"stream": stream, "user": "swordfish-user", "seed": 4711});
+                pair.gateway.chat(&with(ask(provider, SECRET), more)).await;
+                count += 1;
+            }
+        }
+    }
+    for body in
+        ["swordfish", "{\"model\":\"swordfish\",\"messages\":[1]}", "{\"model\":\"openai\",\"messages\":\"swordfish\"}"]
+    {
+        pair.gateway.client().request("POST", CHAT, body).await.expect("an answer");
+        pair.gateway.anonymous().bearer("sk-swordfish").request("POST", CHAT, body).await.expect("an answer");
+        count += 2;
+    }
+    pair.gateway.log_lines(count).await;
+    let all = pair.gateway.output() + &pair.gateway.errors();
+    for secret in ["swordfish", "4711", "launch", KEY, "sk-openai", "sk-anthropic"] {
+        assert!(!all.contains(secret), "{secret} in {all}");
+    }
+}

@@ -1,0 +1,119 @@
+//! What comes back: a provider, the filter's VM, and the machine's resources when the gateway ends.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::json;
+use sluice_tests::client::Client;
+use sluice_tests::gateway::{Gateway, Kind};
+use sluice_tests::simulator::Simulator;
+use sluice_tests::{PATIENCE, until};
+
+use crate::{CHAT, Pair, ask, refusal, said, with};
+
+/// Tries until it holds.
+async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let trying = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, trying).await.unwrap_or_else(|_| panic!("waited too long for {what}"));
+}
+
+#[tokio::test]
+async fn a_provider_that_comes_back_is_used_again() {
+    let openai = Simulator::start().await;
+    let anthropic = Simulator::start().await;
+    let gateway = Gateway::builder()
+        .provider("openai", Kind::OpenAi, &openai)
+        .provider("anthropic", Kind::Anthropic, &anthropic)
+        .model("alone", &[("openai", "gpt-sim")])
+        .model("chat", &[("openai", "gpt-sim"), ("anthropic", "claude-sim")])
+        .start()
+        .await;
+    let served = async || gateway.chat(&ask("chat", "hi")).await.header("x-sluice-provider").map(str::to_owned);
+    assert_eq!(served().await.as_deref(), Some("openai"));
+    let port = openai.port();
+    drop(openai);
+    eventually("the provider to be gone", async || Client::new(port).request("GET", "/", "").await.is_err()).await;
+    assert_eq!(served().await.as_deref(), Some("anthropic"));
+    let refused = gateway.chat(&ask("alone", "hi")).await;
+    assert_eq!(refusal(&refused), (503, "provider_unavailable".to_owned()));
+    assert_eq!(refused.header("x-sluice-attempts"), Some("1"));
+
+    let openai = Simulator::builder().port(port).start().await.expect("its old port");
+    assert_eq!(served().await.as_deref(), Some("openai"));
+    assert_eq!(gateway.chat(&ask("alone", "hi")).await.status, 200);
+    assert_eq!(openai.requests().len(), 2);
+}
+
+/// The module that a request can end, made for this test by `scripts/build --trap`.
+fn trap_module() -> PathBuf {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/sluice-trap.wasm");
+    let path = std::env::var_os("SLUICE_TRAP_WASM").map_or(beside, PathBuf::from);
+    assert!(path.exists(), "{} is missing: run ./scripts/build --trap first", path.display());
+    path
+}
+
+#[tokio::test]
+async fn a_trap_in_the_filter_costs_what_was_under_way_and_no_more() {
+    let module = trap_module();
+    let pair = Pair::with(|builder| builder.argument("--wasm").argument(&module.display().to_string())).await;
+    for round in 0..2 {
+        let text = format!("say round {round}");
+        assert_eq!(said(&pair.gateway.chat(&ask("openai", &text)).await), text[4..]);
+        pair.anthropic.always("every=10+stall-after=8");
+        let body = with(ask("anthropic", "say one two three four five six"), json!({"stream": true}));
+        let mut open = pair.gateway.client().open("POST", CHAT, body.to_string()).await.expect("an answer");
+        open.next().await.expect("a beginning");
+
+        let trap = pair.gateway.client().header("x-sluice-trap", "1");
+        let trapped = trap.request("POST", CHAT, ask("openai", "hi").to_string()).await;
+        assert!(trapped.is_err() || trapped.is_ok_and(|answer| answer.status >= 500));
+        let cut = open.finish().await;
+        assert!(!cut.text().contains("[DONE]"), "{}", cut.text());
+
+        // Until the VM may be made anew, nobody gets past it: no key, no answer.
+        eventually("the VM to come back", async || {
+            let stranger = pair.gateway.anonymous().post(CHAT, &ask("openai", "hi")).await.status;
+            assert!(stranger == 401 || stranger >= 500, "{stranger}");
+            pair.gateway.chat(&ask("openai", "hi")).await.status == 200
+        })
+        .await;
+        for number in 0..20 {
+            let model = if number % 2 == 0 { "openai" } else { "openai-first" };
+            assert_eq!(pair.gateway.chat(&ask(model, "say hi")).await.status, 200);
+        }
+    }
+    assert!(pair.gateway.alive());
+}
+
+/// The processes that this one started and that still run.
+fn children(process: u32) -> Vec<u32> {
+    let listed = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let listed = listed.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    listed.flat_map(|text| text.split_whitespace().filter_map(|one| one.parse().ok()).collect::<Vec<_>>()).collect()
+}
+
+#[tokio::test]
+async fn told_to_end_the_command_takes_envoy_with_it_and_leaves_nothing() {
+    let pair = Pair::start().await;
+    // With work under way, too.
+    pair.openai.always("every=10+stall-after=8");
+    let body = with(ask("openai", "say one two three four five six"), json!({"stream": true})).to_string();
+    let mut open = pair.gateway.client().open("POST", CHAT, body).await.expect("an answer");
+    open.next().await.expect("a beginning");
+    let envoy = children(pair.gateway.process_id());
+    assert_eq!(envoy.len(), 1, "Envoy alone");
+    let work = std::fs::read_link(format!("/proc/{}/exe", envoy[0])).expect("a program");
+    assert!(work.ends_with("envoy"), "{}", work.display());
+
+    assert_eq!(pair.gateway.terminate().await, "exit status 0", "{}", pair.gateway.errors());
+    assert!(!Path::new(&format!("/proc/{}", envoy[0])).exists(), "Envoy still runs");
+    let port = pair.gateway.port();
+    until("the port to be free", || std::net::TcpListener::bind(("127.0.0.1", port)).ok()).await;
+    assert!(!open.finish().await.text().contains("[DONE]"));
+    assert_eq!(pair.openai.settled(1).await.len(), 1);
+}

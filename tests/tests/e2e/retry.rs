@@ -1,0 +1,83 @@
+//! When and where the gateway asks again.
+
+use std::time::{Duration, Instant};
+
+use crate::{Pair, ask, refusal, said};
+
+const A_SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn a_short_retry_after_is_waited_for_when_no_other_target_is_left() {
+    let pair = Pair::start().await;
+    for provider in ["openai", "anthropic"] {
+        let simulator = pair.simulator(provider);
+        simulator.script(&["status=429+retry-after=1", "ok"]);
+        let started = Instant::now();
+        let answer = pair.gateway.chat(&ask(provider, "say again")).await;
+        assert!(started.elapsed() >= A_SECOND, "{provider}: asked again after {:?}", started.elapsed());
+        assert_eq!((answer.status, &*said(&answer)), (200, "again"));
+        assert_eq!(answer.header("x-sluice-attempts"), Some("2"));
+        let asked = simulator.settled(2).await;
+        assert_eq!(asked.len(), 2);
+        assert_eq!(asked[0].body, asked[1].body);
+        assert!(asked[1].at.duration_since(asked[0].at).is_ok_and(|wait| wait >= A_SECOND));
+    }
+}
+
+#[tokio::test]
+async fn the_same_target_is_asked_again_only_once() {
+    let pair = Pair::start().await;
+    pair.openai.always("status=429+retry-after=1");
+    let answer = pair.gateway.chat(&ask("openai", "hi")).await;
+    assert_eq!(refusal(&answer), (429, "rate_limit_exceeded".to_owned()));
+    assert_eq!((answer.header("retry-after"), answer.header("x-sluice-attempts")), (Some("1"), Some("2")));
+    assert_eq!(pair.openai.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_long_retry_after_is_the_clients_to_wait_for() {
+    let pair = Pair::start().await;
+    for provider in ["openai", "anthropic"] {
+        pair.simulator(provider).always("status=429+retry-after=60");
+        let started = Instant::now();
+        let answer = pair.gateway.chat(&ask(provider, "hi")).await;
+        assert!(started.elapsed() < A_SECOND);
+        assert_eq!(refusal(&answer), (429, "rate_limit_exceeded".to_owned()));
+        assert_eq!((answer.header("retry-after"), answer.header("x-sluice-attempts")), (Some("60"), Some("1")));
+        assert_eq!(pair.simulator(provider).requests().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn another_target_does_not_wait_for_the_first_ones_retry_after() {
+    let pair = Pair::start().await;
+    pair.openai.always("status=429+retry-after=2");
+    let started = Instant::now();
+    let answer = pair.gateway.chat(&ask("openai-first", "say now")).await;
+    assert!(started.elapsed() < A_SECOND, "{:?}", started.elapsed());
+    assert_eq!((&*said(&answer), answer.header("x-sluice-provider")), ("now", Some("anthropic")));
+}
+
+#[tokio::test]
+async fn when_every_target_is_down_the_client_reads_one_error() {
+    let pair = Pair::with(|builder| builder.timeout("answer", "500ms").timeout("first_token", "500ms")).await;
+    for (first, second, status) in [
+        ("status=503", "status=529", 503),
+        ("status=500", "status=503", 503),
+        ("reset", "reset", 503),
+        ("status=503", "silence", 504),
+        ("silence", "error", 503),
+    ] {
+        pair.openai.clear();
+        pair.anthropic.clear();
+        pair.openai.always(first);
+        pair.anthropic.always(second);
+        for stream in [false, true] {
+            let body = crate::with(ask("openai-first", "hi"), serde_json::json!({"stream": stream}));
+            let answer = pair.gateway.chat(&body).await;
+            assert_eq!(refusal(&answer).0, status, "{first}, {second}: {}", answer.text());
+            assert_eq!(answer.header("x-sluice-attempts"), Some("2"), "{first}, {second}");
+        }
+        assert_eq!((pair.openai.requests().len(), pair.anthropic.requests().len()), (2, 2), "{first}, {second}");
+    }
+}
