@@ -7,9 +7,10 @@ use sluice_tests::simulator::Outcome;
 
 use crate::{CHAT, Pair, ask, with};
 
-const FIELDS: [&str; 20] = [
+const FIELDS: [&str; 21] = [
     "attempts",
     "cached_tokens",
+    "dropped",
     "duration_ms",
     "error",
     "failures",
@@ -141,28 +142,29 @@ async fn refusals_are_logged_with_what_is_known_by_then() {
     })
     .await;
     let nothing = json!({
-        "attempts": 0, "failures": [], "model": null, "stream": null, "served_provider": null, "served_model": null,
+        "attempts": 0, "failures": [], "dropped": [], "stream": null, "served_provider": null, "served_model": null,
         "input_tokens": null, "output_tokens": null, "first_token_ms": null,
     });
     let (client, anonymous) = (pair.gateway.client(), pair.gateway.anonymous());
     let two = with(ask("anthropic", "hi"), json!({"n": 2}));
     let refusals = [
-        (anonymous.clone(), ask("openai", "hi"), 401, "invalid_api_key", None),
-        (anonymous.clone().bearer("sk-wrong"), ask("openai", "hi"), 401, "invalid_api_key", None),
+        (anonymous.clone(), ask("openai", "hi"), 401, "invalid_api_key", None, None),
+        (anonymous.clone().bearer("sk-wrong"), ask("openai", "hi"), 401, "invalid_api_key", None, None),
         // The client is not told that this key was once good; the operator is.
-        (anonymous.bearer("sk-old"), ask("openai", "hi"), 401, "expired_api_key", None),
-        (client.clone(), ask("nothing", "hi"), 404, "model_not_found", Some("test")),
-        (client.clone(), ask("openai-first", "hi"), 403, "model_not_allowed", Some("test")),
-        (client.clone(), json!({"model": "openai", "messages": []}), 400, "invalid_request", Some("test")),
-        (client.clone(), json!([]), 400, "invalid_json", Some("test")),
-        (client, two, 400, "unsupported_parameter", Some("test")),
+        (anonymous.bearer("sk-old"), ask("openai", "hi"), 401, "expired_api_key", None, None),
+        (client.clone(), ask("nothing", "hi"), 404, "model_not_found", Some("test"), None),
+        (client.clone(), ask("openai-first", "hi"), 403, "model_not_allowed", Some("test"), Some("openai-first")),
+        (client.clone(), json!({"model": "openai", "messages": []}), 400, "invalid_request", Some("test"), None),
+        (client.clone(), json!([]), 400, "invalid_json", Some("test"), None),
+        (client, two, 400, "unsupported_parameter", Some("test"), Some("anthropic")),
     ];
-    for (index, (client, body, status, error, key)) in refusals.into_iter().enumerate() {
+    for (index, (client, body, status, error, key, model)) in refusals.into_iter().enumerate() {
         let answer = client.post(CHAT, &body).await;
         assert_eq!(answer.status, status, "{error}");
         let line = line(&pair, index + 1).await;
         same_id(&line, &answer);
-        check(&line, &with(nothing.clone(), json!({"status": status, "error": error, "key": key, "team": key})));
+        let who = json!({"status": status, "error": error, "key": key, "team": key, "model": model});
+        check(&line, &with(nothing.clone(), who));
     }
     pair.gateway.client().request("GET", "/nowhere", "").await.expect("an answer");
     check(&line(&pair, 9).await, &with(nothing, json!({"status": 404, "error": "unknown_url"})));
@@ -177,7 +179,7 @@ async fn streams_that_did_not_end_well_are_logged_as_such() {
     for (fault, error, reason) in [
         ("error-after=5", "error_in_answer", "error_in_answer"),
         ("malformed-after=5", "invalid_provider_response", "bad_answer"),
-        ("eof-after=5", "stream_truncated", "error_in_answer"),
+        ("eof-after=5", "stream_truncated", "stream_truncated"),
     ] {
         pair.openai.clear();
         pair.openai.always(&format!("every=30+{fault}"));
@@ -186,13 +188,13 @@ async fn streams_that_did_not_end_well_are_logged_as_such() {
         let broken = json!({"error": error, "failures": [format!("openai: {reason}")]});
         check(&line(&pair, count).await, &with(ours(begun.clone()), broken));
     }
-    // Of these Envoy alone knows: its flags tell.
+    // Of these the filter is not told: Envoy's flags say what it was.
     for (fault, flag) in [("reset-after=5", "UPE"), ("stall-after=5", "UT")] {
         pair.openai.clear();
         pair.openai.always(&format!("every=30+{fault}"));
         pair.gateway.chat(&body).await;
         count += 1;
-        check(&line(&pair, count).await, &with(ours(begun.clone()), json!({"flags": flag})));
+        check(&line(&pair, count).await, &with(ours(begun.clone()), json!({"flags": flag, "error": "interrupted"})));
     }
     pair.openai.clear();
     pair.openai.always("every=30+stall-after=5");
@@ -200,7 +202,10 @@ async fn streams_that_did_not_end_well_are_logged_as_such() {
     open.next().await.expect("a beginning");
     drop(open);
     assert_eq!(pair.openai.settled(1).await[0].outcome, Outcome::Cancelled);
-    check(&line(&pair, count + 1).await, &with(ours(begun), json!({"flags": "DC", "output_tokens": null})));
+    check(
+        &line(&pair, count + 1).await,
+        &with(ours(begun), json!({"flags": "DC", "error": "interrupted", "output_tokens": null})),
+    );
 }
 
 #[tokio::test]

@@ -50,14 +50,15 @@ enum Phase {
     /// The request is on its way to providers: the journey was handed out.
     Underway,
     /// The gateway answered by itself.
-    Answered { caller: Option<Rc<Caller>>, model: Option<String>, error: Option<Cow<'static, str>> },
+    Answered { caller: Option<Rc<Caller>>, error: Option<Cow<'static, str>> },
 }
 
-/// What the log will say of where the request came from: the headers are long gone by then.
+/// What the log will say of the request itself: its headers and body are long gone by then.
 #[derive(Debug, Default)]
 struct Trail {
     request_id: Option<String>,
     trace_id: Option<String>,
+    model: Option<String>,
 }
 
 /// What the gateway asks for besides effects.
@@ -122,6 +123,7 @@ impl Exchange {
         let mut record = Record {
             request_id: self.trail.request_id.as_deref(),
             trace_id: self.trail.trace_id.as_deref(),
+            model: self.trail.model.as_deref(),
             ..Record::default()
         };
         match &self.phase {
@@ -130,10 +132,9 @@ impl Exchange {
                 record.key = Some(&caller.key_id);
                 record.team = Some(&caller.team);
             }
-            Phase::Answered { caller, model, error } => {
+            Phase::Answered { caller, error } => {
                 record.key = caller.as_ref().map(|caller| caller.key_id.as_str());
                 record.team = caller.as_ref().map(|caller| caller.team.as_str());
-                record.model = model.as_deref();
                 record.error = error.as_deref();
             }
         }
@@ -167,7 +168,7 @@ impl Exchange {
             ("GET", "/v1/models") => {
                 let caller = self.authenticate(&headers, now)?;
                 let body = list_models(&self.gateway, &caller);
-                self.phase = Phase::Answered { caller: Some(caller), model: None, error: None };
+                self.phase = Phase::Answered { caller: Some(caller), error: None };
                 effects.push(Effect::Reply(Reply { status: 200, headers: Vec::new(), body }));
                 Ok(Flow::Pause)
             }
@@ -193,6 +194,8 @@ impl Exchange {
         let Phase::Body(arrival) = &self.phase else { return Ok(None) };
         let body = view.body(0..size);
         let outline = Outline::read(&body)?;
+        // A name that is not ours may be anything, a prompt too: it is not for the log.
+        self.trail.model = self.gateway.models.get(&outline.model).map(|model| model.name.clone());
         let model = self.resolve(&arrival.caller, &outline.model)?;
         let mut journey = Journey::new(arrival.clone(), model, &OpenAiChat, outline, self.gateway.timeouts);
         journey.head =
@@ -228,7 +231,7 @@ impl Exchange {
             _ => None,
         };
         effects.push(Effect::Reply(refusal(&OpenAiChat, &public(&error), 0)));
-        self.phase = Phase::Answered { caller, model: None, error: error.code.or(Some("invalid_request".into())) };
+        self.phase = Phase::Answered { caller, error: error.code.or(Some("invalid_request".into())) };
         Flow::Pause
     }
 }
@@ -236,7 +239,11 @@ impl Exchange {
 impl Trail {
     fn read(headers: &HeaderMap) -> Self {
         let request_id = headers.text("x-request-id").filter(|id| id.len() <= 128);
-        Self { trace_id: trace_id(headers.text("traceparent"), request_id), request_id: request_id.map(str::to_owned) }
+        Self {
+            trace_id: trace_id(headers.text("traceparent"), request_id),
+            request_id: request_id.map(str::to_owned),
+            model: None,
+        }
     }
 }
 
@@ -315,7 +322,7 @@ fn may_use(caller: &Caller, model: &str) -> bool {
     caller.models.as_ref().is_none_or(|models| models.iter().any(|name| name == model))
 }
 
-/// A client's own word, in an error message: short and without control characters.
+/// A client's own word in an error message: bounded and without control characters.
 fn quoted(name: &str) -> String {
     let short: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
     format!("`{short}`")

@@ -82,6 +82,8 @@ pub enum Stage {
     Underway,
     /// The last attempt's answer goes to the client.
     Answering,
+    /// All of it went.
+    Complete,
     /// An answer that had begun broke off, and the client was told.
     Broken,
     /// An error goes to the client, written by us.
@@ -167,6 +169,13 @@ impl Journey {
     pub fn commit(&mut self, now: Time) {
         self.stage = Stage::Answering;
         self.first_token = Some(now);
+    }
+
+    /// All of the answer was passed on.
+    pub fn complete(&mut self) {
+        if self.stage == Stage::Answering {
+            self.stage = Stage::Complete;
+        }
     }
 
     /// The answer broke off after the client had seen some of it.

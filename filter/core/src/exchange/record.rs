@@ -49,7 +49,7 @@ pub struct Record<'a> {
 impl<'a> Record<'a> {
     /// Adds what a journey knows.
     pub fn with_journey(self, journey: &'a Journey) -> Self {
-        let served = matches!(journey.stage, Stage::Answering | Stage::Broken);
+        let served = matches!(journey.stage, Stage::Answering | Stage::Complete | Stage::Broken);
         let target = journey.current().filter(|_| served);
         let last_failure = journey.attempts.last().and_then(|tried| tried.failure.as_ref());
         Self {
@@ -68,7 +68,9 @@ impl<'a> Record<'a> {
             reasoning_tokens: journey.usage.map(|usage| usage.reasoning),
             first_token_ms: journey.first_token.map(|moment| milliseconds(journey.started, moment)),
             error: match journey.stage {
-                Stage::Answering | Stage::Underway => self.error,
+                Stage::Underway | Stage::Complete => self.error,
+                // Nobody told the filter: the client left, or the provider's connection was lost. Envoy's flags say which.
+                Stage::Answering => Some("interrupted"),
                 Stage::Broken | Stage::Refused => {
                     last_failure.map_or(self.error, |failure| failure.error.code.as_deref().or(Some(&*failure.reason)))
                 }

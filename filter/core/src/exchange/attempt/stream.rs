@@ -23,6 +23,8 @@ pub(super) struct Relay {
     state: State,
     /// What leaves next: everything that was read and has not left.
     out: Vec<u8>,
+    /// Whether something was left out of that, or added to it.
+    altered: bool,
     /// Bytes of the held buffer that were read.
     read: usize,
     /// Speaks to the client where the provider's own bytes do not.
@@ -60,7 +62,7 @@ impl Relay {
         };
         let opening = Opening { model: target.model.clone(), now: now.seconds(), include_usage };
         let writer = journey.client.stream_writer(opening);
-        Self { route, state: State::Held, out: Vec::new(), read: 0, writer, finished: false }
+        Self { route, state: State::Held, out: Vec::new(), altered: false, read: 0, writer, finished: false }
     }
 
     /// Handles the buffer of a body callback. An error is a failure of which the client knows nothing.
@@ -85,6 +87,7 @@ impl Relay {
             }
             self.writer.write(&StreamEvent::Error((*failure.error).clone()), &mut self.out);
             self.state = State::Closed;
+            self.altered = true;
             journey.break_off(failure);
         }
         if self.state == State::Held {
@@ -99,9 +102,12 @@ impl Relay {
         if held {
             journey.commit(view.now());
         }
+        if self.state == State::Closed {
+            journey.complete();
+        }
         self.read = 0;
         // Everything came in whole events and everything leaves: the bytes are already where they belong.
-        let verbatim = lag == 0 && self.route.lag() == 0 && self.out.len() == size;
+        let verbatim = lag == 0 && self.route.lag() == 0 && !std::mem::take(&mut self.altered);
         if verbatim && matches!(self.route, Route::Pass { .. }) {
             self.out.clear();
         } else if size > 0 || !self.out.is_empty() {
@@ -112,17 +118,21 @@ impl Relay {
 
     /// Reads a portion.
     fn take(&mut self, portion: &[u8], usage: &mut Option<Usage>) -> Result<(), Failure> {
-        let Self { route, state, out, writer, finished, .. } = self;
+        let Self { route, state, out, altered, writer, finished, .. } = self;
         match route {
             Route::Pass { decoder, peeker, hide_usage } => {
                 let result = decoder.feed(portion, |event| {
                     if *state == State::Closed {
+                        *altered = true;
                         return Ok(());
                     }
                     if !event.is_silent() {
                         match peeker.peek(&event) {
                             Seen::Failed(error) => return Err(Failure::in_answer(error)),
-                            Seen::UsageAlone if *hide_usage => return Ok(()),
+                            Seen::UsageAlone if *hide_usage => {
+                                *altered = true;
+                                return Ok(());
+                            }
                             Seen::End => close(state)?,
                             Seen::Content => *state = State::Open,
                             Seen::Other | Seen::UsageAlone => {}
@@ -161,6 +171,7 @@ impl Relay {
     /// The provider closed the stream. Without a terminator it is complete only if the answer itself said that it ended.
     fn end(&mut self, usage: &mut Option<Usage>) -> Result<(), Failure> {
         if self.route.lag() > 0 {
+            self.altered = true;
             // The last event's blank line may be missing.
             self.take(b"\n\n", usage)?;
         }
@@ -168,6 +179,7 @@ impl Relay {
             State::Closed => Ok(()),
             State::Open if self.finished => {
                 self.writer.write(&StreamEvent::End, &mut self.out);
+                self.altered = true;
                 self.state = State::Closed;
                 Ok(())
             }

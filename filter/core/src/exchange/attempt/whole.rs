@@ -59,6 +59,7 @@ impl Attempt {
             effects.push(Effect::SetHeader("content-length", written.len().to_string().into()));
             effects.push(Effect::ReplaceBody { drain: size, with: written });
         }
+        journey.complete();
         Ok(())
     }
 }
