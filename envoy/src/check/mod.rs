@@ -119,7 +119,7 @@ timeouts: { total: 0s, idle: 1m, idle: 2m }
             [
                 "1: listn: found an unknown field, expected one of: keys, listen, models, providers, teams, timeouts \
                  (did you mean \"listen\"?)",
-                "3: providers.openai.key: found text, expected a mapping",
+                "3: providers.openai.key: found text, expected a mapping with env, file",
                 "3: providers.openai.kind: found \"opnai\", expected one of: openai, anthropic (did you mean \
                  \"openai\"?)",
                 "4: providers.claude.url: found a number (to make it text, put it in quotes), expected text",
@@ -149,6 +149,9 @@ timeouts: { total: 0s, idle: 1m, idle: 2m }
                 "3: keys: found text, expected a list",
             ]
         );
-        assert_eq!(lines("just text"), ["1: found text, expected a mapping"]);
+        assert_eq!(
+            lines("just text"),
+            ["1: found text, expected a mapping with keys, listen, models, providers, teams, timeouts"]
+        );
     }
 }

@@ -121,11 +121,15 @@ fn read(schema: &Value, error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
         }
         ValidationErrorKind::Type { kind } => {
             let expected = match kind {
-                TypeKind::Single(name) => type_in_words(&name.to_string()).to_owned(),
+                TypeKind::Single(name) => {
+                    let name = name.to_string();
+                    let known = part.filter(|part| part.get("type").and_then(Value::as_str) == Some(&name));
+                    known.map_or_else(|| type_in_words(&name).to_owned(), describe)
+                }
                 TypeKind::Multiple(_) => part.map_or("another type".to_owned(), describe),
             };
             let mut found = type_of(instance).to_owned();
-            if expected == "text" && matches!(instance, Value::Number(_) | Value::Bool(_)) {
+            if expected.starts_with("text") && matches!(instance, Value::Number(_) | Value::Bool(_)) {
                 found += " (to make it text, put it in quotes)";
             }
             fault(place, found, expected, Repair::Replace);
@@ -178,7 +182,15 @@ fn describe(schema: &Value) -> String {
     if let Some(names) = schema.get("enum").and_then(Value::as_array) {
         return one_of("", names.iter().filter_map(Value::as_str));
     }
-    schema.get("type").and_then(Value::as_str).map_or("a value", type_in_words).to_owned()
+    let word = schema.get("type").and_then(Value::as_str).map_or("a value", type_in_words);
+    match (schema.get("properties").and_then(Value::as_object), schema.get("default").and_then(Value::as_str)) {
+        (Some(fields), _) => {
+            let names: Vec<&str> = fields.keys().map(String::as_str).collect();
+            format!("{word} with {}", names.join(", "))
+        }
+        (None, Some(usual)) => format!("{word} such as {usual}"),
+        (None, None) => word.to_owned(),
+    }
 }
 
 fn type_in_words(name: &str) -> &'static str {
