@@ -63,7 +63,6 @@ pub fn bootstrap(checked: &Checked, options: &Options) -> String {
             ("total", &seconds(timeouts.total)),
             ("answer", &seconds(timeouts.answer)),
             ("first_token", &seconds(timeouts.first_token)),
-            ("idle", &seconds(timeouts.idle)),
             ("targets", &targets),
             ("wasm", &quote_path(&options.wasm)),
             ("gateway", &ascii_json(&json!({ "role": "gateway", "gateway": without_secrets(file) }))),

@@ -7,7 +7,9 @@
 //! Source: the proxy-wasm ABI specification 0.2.1.
 #![allow(unsafe_code)]
 
-use proxy_wasm::types::{BufferType, LogLevel, MapType};
+use std::time::Duration;
+
+use proxy_wasm::types::{BufferType, LogLevel, MapType, StreamType};
 use sluice_core::exchange::headers::HeaderMap;
 
 /// The host refused or could not do it.
@@ -17,7 +19,7 @@ pub struct Failed;
 type Result<T> = std::result::Result<T, Failed>;
 
 mod abi {
-    use proxy_wasm::types::{BufferType, LogLevel, MapType};
+    use proxy_wasm::types::{BufferType, LogLevel, MapType, StreamType};
 
     // Every function answers a status: 0 is success. Data that comes back was allocated through our own allocator and
     // belongs to us.
@@ -65,6 +67,9 @@ mod abi {
             data: *mut *mut u8,
             size: *mut usize,
         ) -> u32;
+        pub fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+        pub fn proxy_set_effective_context(id: u32) -> u32;
+        pub fn proxy_close_stream(stream: StreamType) -> u32;
         pub fn proxy_send_local_response(
             status: u32,
             details: *const u8,
@@ -192,4 +197,23 @@ pub fn reply(status: u16, headers: &HeaderMap, body: &[u8]) -> Result<()> {
             NOT_GRPC,
         )
     })
+}
+
+/// Has the root context's tick called this often.
+pub fn tick_every(period: Duration) -> Result<()> {
+    let milliseconds = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
+    // SAFETY: plain numbers.
+    checked(unsafe { abi::proxy_set_tick_period_milliseconds(milliseconds) })
+}
+
+/// Cuts the answer of the request that context `id` works for, from the tick of the root context `root`. The request's
+/// last callbacks run before this returns.
+pub fn cut(id: u32, root: u32) -> Result<()> {
+    // SAFETY: plain numbers.
+    checked(unsafe { abi::proxy_set_effective_context(id) })?;
+    // SAFETY: plain numbers.
+    let closed = checked(unsafe { abi::proxy_close_stream(StreamType::HttpResponse) });
+    // SAFETY: plain numbers.
+    let _ = unsafe { abi::proxy_set_effective_context(root) };
+    closed
 }

@@ -6,11 +6,13 @@
 #![deny(unsafe_code)]
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel};
 use sluice_core::config::Gateway;
 use sluice_core::config::plugin::Plugin;
+use sluice_core::exchange::Time;
 
 mod gateway;
 mod host;
@@ -23,12 +25,17 @@ mod trap;
 #[allow(unsafe_code)]
 mod entry {
     proxy_wasm::main! {{
-        proxy_wasm::set_root_context(|_| Box::new(super::Root { role: super::Role::None }));
+        proxy_wasm::set_root_context(|id| Box::new(super::Root { id, role: super::Role::None }));
     }}
 }
 
+/// How often streams are asked whether they have fallen silent: a quarter of the limit, within these bounds.
+const SHORTEST_TICK: Duration = Duration::from_millis(25);
+const LONGEST_TICK: Duration = Duration::from_secs(1);
+
 /// One plugin of a worker: makes a context for every request.
 struct Root {
+    id: u32,
     role: Role,
 }
 
@@ -47,7 +54,12 @@ impl RootContext for Root {
 
     fn on_configure(&mut self, _size: usize) -> bool {
         match Plugin::from_json(&self.get_plugin_configuration().unwrap_or_default()) {
-            Ok(Plugin::Gateway(gateway)) => self.role = Role::Gateway(Rc::new(gateway)),
+            Ok(Plugin::Gateway(gateway)) => {
+                if host::tick_every((gateway.timeouts.idle / 4).clamp(SHORTEST_TICK, LONGEST_TICK)).is_err() {
+                    host::log(LogLevel::Error, "sluice: no ticks: streams that fall silent end at the total timeout");
+                }
+                self.role = Role::Gateway(Rc::new(gateway));
+            }
             Ok(Plugin::Provider) => self.role = Role::Provider,
             Err(mistakes) => {
                 for mistake in mistakes {
@@ -57,6 +69,14 @@ impl RootContext for Root {
             }
         }
         true
+    }
+
+    fn on_tick(&mut self) {
+        for id in switchboard::stalled(Time(host::now())) {
+            if host::cut(id, self.id).is_err() {
+                host::log(LogLevel::Error, "sluice: Envoy refused: cutting a stream that fell silent");
+            }
+        }
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use sluice_core::exchange::journey::Journey;
-use sluice_core::exchange::property;
+use sluice_core::exchange::{Time, property};
 
 use crate::host;
 
@@ -33,6 +33,14 @@ pub fn connect(id: u32, journey: Journey) -> Shared {
 /// Forgets a journey whose request is over.
 pub fn disconnect(id: u32) {
     UNDER_WAY.with_borrow_mut(|journeys| journeys.remove(&id));
+}
+
+/// The requests whose streams have been silent for too long, by the gateway context's id.
+pub fn stalled(now: Time) -> Vec<u32> {
+    UNDER_WAY.with_borrow(|journeys| {
+        let stalls = |shared: &Shared| shared.try_borrow_mut().is_ok_and(|mut journey| journey.stalls(now));
+        journeys.iter().filter(|(_, shared)| stalls(shared)).map(|(id, _)| *id).collect()
+    })
 }
 
 /// The journey of the request that an upstream filter works for.

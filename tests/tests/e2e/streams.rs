@@ -25,6 +25,25 @@ async fn events_leave_as_they_come() {
 }
 
 #[tokio::test]
+async fn a_stream_that_falls_silent_is_cut_however_long_it_ran_before() {
+    let pair = Pair::with(|builder| builder.timeout("first_token", "200ms").timeout("idle", "300ms")).await;
+    for provider in ["openai", "anthropic"] {
+        pair.simulator(provider).always("every=50+stall-after=10");
+        let body = with(ask(provider, "say a b c d e f g h i j k l m n"), json!({"stream": true})).to_string();
+        let mut open = pair.gateway.client().open("POST", CHAT, body).await.expect("an answer");
+        let mut text = String::new();
+        let last = loop {
+            match open.next().await {
+                Ok(Some(bytes)) => text += &String::from_utf8_lossy(&bytes),
+                last => break last,
+            }
+        };
+        assert!(last.is_err(), "{provider} must not end clean: {last:?} after {text}");
+        assert!(text.contains("content") && !text.contains("[DONE]"), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_ends_the_providers_work_at_once() {
     let pair = Pair::start().await;
     for provider in ["openai", "anthropic"] {

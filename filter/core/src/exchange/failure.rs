@@ -57,6 +57,13 @@ impl Failure {
         Self { reason: reason.into(), elsewhere: worth_trying_elsewhere(error.status), error: ours(error).into() }
     }
 
+    /// A stream that had begun and then was silent for too long.
+    pub fn stalled() -> Self {
+        let error =
+            ApiError::new(504, ErrorKind::Timeout, "The provider's stream fell silent.").with_code("stream_stalled");
+        Self { reason: "stream_stalled".into(), elsewhere: false, error: error.into() }
+    }
+
     /// An answer without content.
     pub fn empty() -> Self {
         Self {

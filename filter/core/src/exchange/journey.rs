@@ -48,6 +48,10 @@ pub struct Journey {
     pub first_token: Option<Time>,
     /// Tokens, as far as the provider said.
     pub usage: Option<Usage>,
+    /// How many portions of a stream the client was shown.
+    pub portions: u64,
+    /// As many portions as were shown when last looked at, and since when it is no more.
+    heard: (u64, Time),
     /// Which target the next attempt goes to.
     next: usize,
     timeouts: Timeouts,
@@ -127,6 +131,8 @@ impl Journey {
             stage: Stage::Underway,
             first_token: None,
             usage: None,
+            portions: 0,
+            heard: (0, started),
             next: 0,
             timeouts,
         }
@@ -184,6 +190,22 @@ impl Journey {
         if let Some(tried) = self.attempts.last_mut() {
             tried.failure = Some(failure);
         }
+    }
+
+    /// Whether a stream that the client reads has been silent for longer than it may; if so, it counts as broken off.
+    /// To be asked now and then: Envoy's own limit for this ends when the limit for the first token has passed.
+    pub fn stalls(&mut self, now: Time) -> bool {
+        if self.stage != Stage::Answering {
+            return false;
+        }
+        if self.heard.0 != self.portions {
+            self.heard = (self.portions, now);
+        }
+        let stalled = now.since(self.heard.1) >= self.timeouts.idle;
+        if stalled {
+            self.break_off(Failure::stalled());
+        }
+        stalled
     }
 
     /// Where the answer comes from, or the last one tried.

@@ -102,6 +102,7 @@ impl Relay {
         if held {
             journey.commit(view.now());
         }
+        journey.portions += 1;
         if self.state == State::Closed {
             journey.complete();
         }

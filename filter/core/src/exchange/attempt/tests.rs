@@ -225,6 +225,22 @@ fn a_translated_stream_that_breaks_off_says_so() {
 }
 
 #[test]
+fn a_stream_that_falls_silent_counts_as_broken_off_once() {
+    let mut journey = super::super::fake::answering();
+    let started = journey.started.0;
+    // The gateway file allows 60 s of silence; a portion comes before the first and before the third look.
+    for (look, (second, portion, stalls)) in
+        [(1, 1, false), (60, 0, false), (61, 1, false), (120, 0, false), (121, 0, true), (300, 0, false)]
+            .into_iter()
+            .enumerate()
+    {
+        journey.portions += portion;
+        let now = super::super::Time(started + second * 1_000_000_000);
+        assert_eq!(journey.stalls(now), stalls, "look {look} at {second} s");
+    }
+}
+
+#[test]
 fn an_answer_that_said_why_it_ended_is_complete_without_a_terminator() {
     let seen = stream("gpt", &[sse(&OPENAI_STREAM[..4])]);
     assert_eq!(collected(&seen), ("from openai".to_owned(), true));
