@@ -264,8 +264,9 @@ fn render_file(arguments: Render) -> Result<(), Failure> {
     let out = arguments.out.as_deref().map(path::absolute).transpose()?;
     let beside = out.as_deref().unwrap_or(Path::new("/etc/sluice")).join("secrets");
     let options = render::Options {
-        wasm: arguments.wasm,
-        secrets: arguments.secrets.unwrap_or_else(|| beside.clone()),
+        // Envoy will be started elsewhere.
+        wasm: path::absolute(arguments.wasm)?,
+        secrets: arguments.secrets.map_or_else(|| Ok(beside.clone()), path::absolute)?,
         admin: arguments.admin,
         access_log: arguments.common.access_log,
         ca: arguments.common.ca.unwrap_or_else(locate::authorities),

@@ -4,7 +4,6 @@
 //! Until [`Journey::commit`] nothing has reached the client, and every failure can still become a silent retry. After it,
 //! a failure ends in an error event in the client's dialect: never in what looks like a complete answer.
 
-use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -164,7 +163,7 @@ impl Attempt {
             Next::Nothing => {
                 journey.stage = Stage::Refused;
                 let mut reply = refusal(journey.client, &error, journey.attempts.len());
-                reply.headers.extend(served_by(&self.target).map(|(name, value)| (name, value.into_owned())));
+                reply.headers.extend(served_by(&self.target).map(|(name, value)| (name, value.to_owned())));
                 effects.push(Effect::Reply(reply));
             }
         }
@@ -195,9 +194,8 @@ pub fn unplanned() -> Effect {
 }
 
 /// Headers that say who served, on every answer that an attempt led to.
-fn served_by(target: &Target) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
-    [("x-sluice-provider", target.provider.name.as_str().into()), ("x-sluice-model", target.model.as_str().into())]
-        .into_iter()
+fn served_by(target: &Target) -> [(&'static str, &str); 2] {
+    [("x-sluice-provider", &target.provider.name), ("x-sluice-model", &target.model)]
 }
 
 /// What becomes of an answer's body.
@@ -225,7 +223,7 @@ fn answer_headers(
         let mut out: HeaderMap = headers.iter().filter(|(name, _)| passes_to_client(name, content)).collect();
         out.push("content-type", kind);
         for (name, value) in served_by(target) {
-            out.push(name, value.as_bytes());
+            out.push(name, value);
         }
         out.push("x-sluice-attempts", attempts);
         if !journey.dropped.is_empty() {
@@ -240,7 +238,7 @@ fn answer_headers(
         }
     }
     for (name, value) in served_by(target) {
-        effects.push(Effect::SetHeader(name, value.into_owned().into()));
+        effects.push(Effect::SetHeader(name, value.to_owned().into()));
     }
     effects.push(Effect::SetHeader("x-sluice-attempts", attempts.into()));
 }
