@@ -17,6 +17,8 @@ use super::{Caller, Gateway, KeyHash, Model, Provider, Target, Timeouts, dialect
 const RESERVED: [&str; 2] = ["none", "sluice"];
 const NAME_MAX: usize = 64;
 const MODEL_MAX: usize = 256;
+/// Envoy tries a request 17 times at most (`num_retries` in what `sluice render` writes), and one target may be asked twice.
+const TARGETS_MAX: usize = 16;
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
 pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
@@ -112,6 +114,9 @@ impl Check<'_> {
             let path = path.key("targets");
             if model.targets.is_empty() {
                 self.mistake(&path, "an empty list", "at least one target");
+            }
+            if model.targets.len() > TARGETS_MAX {
+                self.mistake(&path, format!("{} targets", model.targets.len()), format!("at most {TARGETS_MAX}"));
             }
             let mut targets = Vec::with_capacity(model.targets.len());
             for (index, target) in model.targets.iter().enumerate() {

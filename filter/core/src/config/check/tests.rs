@@ -107,6 +107,13 @@ fn each_mistake_is_named_with_what_would_be_right() {
 }
 
 #[test]
+fn a_plan_fits_what_envoy_tries() {
+    let with = |count: usize| mistakes_after(|file| *targets(file) = vec![targets(file)[0].clone(); count]);
+    assert!(with(16).is_empty());
+    assert_eq!(with(17), ["models.chat.targets: found 17 targets, expected at most 16"]);
+}
+
+#[test]
 fn all_mistakes_are_reported_at_once_and_no_consequence_of_another() {
     let mistakes = mistakes_after(|f| {
         f.listen = "x".into();
