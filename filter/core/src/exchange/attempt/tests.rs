@@ -175,6 +175,18 @@ fn a_stream_cut_anywhere_reads_the_same() {
 }
 
 #[test]
+fn a_status_that_is_neither_success_nor_error_moves_on() {
+    for status in [101, 304, 302, 600] {
+        for body in [vec![], vec![b"<html>elsewhere</html>".to_vec()]] {
+            let odd = Script::Answer(status, vec![("location", "https://elsewhere.test")], body);
+            let seen = whole("chat", &[odd, json(200, ANTHROPIC)]);
+            assert_eq!((seen.status, seen.headers.text("x-sluice-provider")), (200, Some("ant")), "{status}");
+            assert_eq!(seen.log["failures"][0], format!("oai: status_{status}"));
+        }
+    }
+}
+
+#[test]
 fn a_stream_that_fails_before_its_first_content_moves_on_unseen() {
     let role = OPENAI_STREAM[0];
     for (failure, reason) in [
