@@ -98,6 +98,8 @@ pub(crate) struct Seen {
     pub body: String,
     /// Whether something of the body left before the provider had sent all of it.
     pub streamed: bool,
+    /// What each answer that was tried again said of a wait before it.
+    pub waits: Vec<Option<String>>,
     pub received: Vec<Received>,
     pub log: serde_json::Value,
 }
@@ -108,6 +110,7 @@ pub(crate) struct Envoy {
     journey: Option<Journey>,
     properties: RefCell<Vec<(&'static str, String)>>,
     clock: Cell<u64>,
+    waits: Vec<Option<String>>,
 }
 
 impl Envoy {
@@ -117,6 +120,7 @@ impl Envoy {
             journey: None,
             properties: RefCell::default(),
             clock: Cell::new(1_800_000_000_000_000_000),
+            waits: Vec::new(),
         }
     }
 
@@ -243,6 +247,7 @@ impl Envoy {
                 return Some(self.finish(reply, journey));
             }
             if answer.headers.get(signal::RETRY).is_some() && !released {
+                self.waits.push(answer.headers.text(signal::RETRY_AFTER).map(str::to_owned));
                 return None;
             }
             if flow == Flow::Continue {
@@ -275,6 +280,7 @@ impl Envoy {
             headers: reply.headers.into_iter().collect(),
             body: String::from_utf8(reply.body).unwrap(),
             streamed: false,
+            waits: std::mem::take(&mut self.waits),
             received,
             log: serde_json::from_str(&format!("{{\"status\":0{fragment}}}")).unwrap(),
         }

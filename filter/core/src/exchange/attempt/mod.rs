@@ -154,7 +154,11 @@ impl Attempt {
         self.phase = Phase::Done;
         let error = failure.error.clone();
         match journey.fail(failure) {
-            Next::Elsewhere => effects.push(Effect::SetHeader(signal::RETRY, "1".into())),
+            Next::Elsewhere => {
+                // At once, even if the provider has sent a header of this name itself.
+                effects.push(Effect::RemoveHeader(signal::RETRY_AFTER.into()));
+                effects.push(Effect::SetHeader(signal::RETRY, "1".into()));
+            }
             Next::Again(wait) => {
                 effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
                 effects.push(Effect::SetHeader(signal::RETRY, "1".into()));

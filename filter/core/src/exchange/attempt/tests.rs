@@ -187,6 +187,14 @@ fn a_status_that_is_neither_success_nor_error_moves_on() {
 }
 
 #[test]
+fn a_providers_own_signals_do_not_make_the_gateway_wait() {
+    let signals = vec![("x-sluice-retry", "1"), ("x-sluice-retry-after", "9")];
+    let down = Script::Answer(503, signals, vec![b"{}".to_vec()]);
+    let seen = whole("chat", &[down, json(200, ANTHROPIC)]);
+    assert_eq!((seen.status, seen.waits), (200, vec![None]));
+}
+
+#[test]
 fn a_stream_that_fails_before_its_first_content_moves_on_unseen() {
     let role = OPENAI_STREAM[0];
     for (failure, reason) in [
