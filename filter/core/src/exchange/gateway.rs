@@ -21,9 +21,8 @@ use super::{Effect, Event, Flow, LARGEST_BODY, Reply, Time, View, property};
 const LONGEST_HEAD: usize = 1024;
 
 /// Headers of the client that a provider may see. Everything else stays here: credentials, cookies, addresses.
-const FORWARDED: [&[u8]; 8] = [
+const FORWARDED: [&[u8]; 7] = [
     b":method",
-    b":scheme",
     b"x-request-id",
     b"traceparent",
     b"tracestate",

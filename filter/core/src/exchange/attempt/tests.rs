@@ -195,6 +195,17 @@ fn a_providers_own_signals_do_not_make_the_gateway_wait() {
 }
 
 #[test]
+fn the_scheme_is_the_providers_whatever_the_clients_was() {
+    // The fake client speaks plain HTTP; both providers are reached over TLS.
+    for model in ["gpt", "claude"] {
+        let answer = if model == "gpt" { OPENAI } else { ANTHROPIC };
+        let seen = whole(model, &[json(200, answer)]);
+        assert_eq!(seen.received[0].headers.text(":scheme"), Some("https"));
+        assert_eq!(seen.received[0].headers.iter().filter(|(name, _)| *name == b":scheme").count(), 1);
+    }
+}
+
+#[test]
 fn a_stream_that_fails_before_its_first_content_moves_on_unseen() {
     let role = OPENAI_STREAM[0];
     for (failure, reason) in [
