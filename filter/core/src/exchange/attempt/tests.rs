@@ -195,6 +195,16 @@ fn a_providers_own_signals_do_not_make_the_gateway_wait() {
 }
 
 #[test]
+fn sound_and_pictures_are_content_and_are_not_held_back() {
+    for delta in [r#"{"audio":{"data":"AAAA"}}"#, r#"{"images":[{"image_url":{"url":"data:,"}}]}"#] {
+        let first = format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}\n\n");
+        let cut = stream("chat", &[sse(&[&first])]);
+        assert_eq!(cut.headers.text("x-sluice-provider"), Some("oai"), "{delta}");
+        assert!(cut.streamed && cut.body.starts_with(&first), "{delta}: {}", cut.body);
+    }
+}
+
+#[test]
 fn the_scheme_is_the_providers_whatever_the_clients_was() {
     // The fake client speaks plain HTTP; both providers are reached over TLS.
     for model in ["gpt", "claude"] {
