@@ -118,7 +118,7 @@ impl Attempt {
             return self.fail(Failure::in_answer(error), journey, effects);
         }
         let streams = journey.outline.stream
-            && headers.text("content-type").is_some_and(|kind| kind.trim_start().starts_with("text/event-stream"));
+            && headers.text("content-type").is_some_and(is_event_stream);
         let content = match (self.same_dialect, streams) {
             (true, true) => Content::Stream,
             (true, false) => Content::Unchanged,
@@ -202,6 +202,12 @@ pub fn unplanned() -> Effect {
 fn served_by(target: &Target) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
     [("x-sluice-provider", target.provider.name.as_str().into()), ("x-sluice-model", target.model.as_str().into())]
         .into_iter()
+}
+
+/// Media types are compared without case, and may have parameters.
+fn is_event_stream(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default();
+    kind.trim().eq_ignore_ascii_case("text/event-stream")
 }
 
 /// What becomes of an answer's body.

@@ -169,7 +169,7 @@ fn a_stream_cut_anywhere_reads_the_same() {
             assert_eq!(stream(model, &[sse(&[first, second])]).body, whole, "{model} cut at {cut}");
         }
         let bytes: Vec<Vec<u8>> = text.bytes().map(|byte| vec![byte]).collect();
-        let headers = vec![("content-type", "text/event-stream; charset=utf-8")];
+        let headers = vec![("content-type", "Text/Event-Stream; charset=utf-8")];
         assert_eq!(stream(model, &[Script::Answer(200, headers, bytes)]).body, whole, "{model} byte by byte");
     }
 }
