@@ -74,6 +74,7 @@ impl Attempt {
                 }
             }
             Event::ResponseHeaders { end } => self.response_headers(end, journey, view, effects),
+            Event::ResponseTrailers { size } => self.response_trailers(size, journey, view, effects),
             Event::ResponseBody { size, end } => match &mut self.phase {
                 Phase::Request(_) | Phase::Done => Flow::Continue,
                 Phase::Error { .. } if !end && size <= LONGEST_ERROR => Flow::Pause,
@@ -133,6 +134,27 @@ impl Attempt {
             Phase::Whole
         };
         Flow::Pause
+    }
+
+    /// The answer ends with trailers. What a client had to be told behind a body that has left cannot be said any more; a
+    /// reply then makes Envoy reset the stream, which is no clean end.
+    fn response_trailers(
+        &mut self,
+        size: usize,
+        journey: &mut Journey,
+        view: &dyn View,
+        effects: &mut Vec<Effect>,
+    ) -> Flow {
+        let before = effects.len();
+        let flow = self.step(Event::ResponseBody { size, end: true }, journey, view, effects);
+        if size == 0 && effects.iter().skip(before).any(|effect| matches!(effect, Effect::ReplaceBody { .. })) {
+            effects.truncate(before);
+            if journey.stage == Stage::Broken {
+                let error = ApiError::bad_answer("The provider's answer broke off before its end.");
+                effects.push(Effect::Reply(refusal(journey.client, &error, journey.attempts.len())));
+            }
+        }
+        flow
     }
 
     /// The provider answered with an error status.

@@ -195,6 +195,23 @@ fn a_providers_own_signals_do_not_make_the_gateway_wait() {
 }
 
 #[test]
+fn a_stream_that_breaks_off_before_trailers_does_not_end_clean() {
+    let cut = stream("gpt", &[Script::Trailed(OPENAI_STREAM[..3].to_vec())]);
+    assert!(cut.reset && !cut.body.contains("[DONE]"), "{cut:?}");
+    assert_eq!(cut.log["failures"][0], "oai: stream_truncated");
+    let cut = stream("claude", &[Script::Trailed(ANTHROPIC_STREAM[..4].to_vec())]);
+    assert!(cut.reset && !cut.body.contains("[DONE]"), "{cut:?}");
+    for (model, events) in [("gpt", OPENAI_STREAM.to_vec()), ("claude", ANTHROPIC_STREAM.to_vec())] {
+        let whole = stream(model, &[Script::Trailed(events)]);
+        assert!(!whole.reset && collected(&whole).1, "{whole:?}");
+    }
+    // An answer that has said why it ended is whole, without a terminator too.
+    assert!(!stream("gpt", &[Script::Trailed(OPENAI_STREAM[..4].to_vec())]).reset);
+    // Before its first content it is an answer like none.
+    assert_eq!(stream("gpt", &[Script::Trailed(OPENAI_STREAM[..1].to_vec())]).status, 502);
+}
+
+#[test]
 fn sound_and_pictures_are_content_and_are_not_held_back() {
     for delta in [r#"{"audio":{"data":"AAAA"}}"#, r#"{"images":[{"image_url":{"url":"data:,"}}]}"#] {
         let first = format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}\n\n");
