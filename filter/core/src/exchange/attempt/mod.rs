@@ -118,8 +118,7 @@ impl Attempt {
             let error = ApiError::bad_answer("The provider compressed its answer though asked not to.");
             return self.fail(Failure::in_answer(error), journey, effects);
         }
-        let streams = journey.outline.stream
-            && headers.text("content-type").is_some_and(is_event_stream);
+        let streams = journey.outline.stream && headers.text("content-type").is_some_and(is_event_stream);
         let content = match (self.same_dialect, streams) {
             (true, true) => Content::Stream,
             (true, false) => Content::Unchanged,
