@@ -204,6 +204,7 @@ timeouts: { first_token: 1500ms }
             r#"filename: "/a \"b\"/sluice.wasm""#,
             r#""description": "${wasm} \"\u00fc\"""#,
             "per_try_timeout: 1.500s",
+            "request_timeout: 600s #",
             "header_value_prefix: \"Bearer \"",
             "header: x-api-key",
             "san_type: IP_ADDRESS, matcher: { exact: \"10.0.0.1\" }",

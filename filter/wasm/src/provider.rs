@@ -62,11 +62,13 @@ impl HttpContext for ProviderContext {
     }
 
     fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
-        self.body = size;
-        self.step(Event::ResponseBody { size, end }, RESPONSE, Vec::new())
+        let action = self.step(Event::ResponseBody { size, end }, RESPONSE, Vec::new());
+        // What moved on is no longer there when trailers come.
+        self.body = if action == Action::Pause { size } else { 0 };
+        action
     }
 
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
-        self.step(Event::ResponseBody { size: self.body, end: true }, RESPONSE, Vec::new())
+        self.step(Event::ResponseTrailers { size: self.body }, RESPONSE, Vec::new())
     }
 }

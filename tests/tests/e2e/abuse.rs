@@ -137,6 +137,16 @@ async fn a_body_may_come_in_chunks_with_trailers_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn a_body_that_does_not_arrive_is_not_waited_for_longer_than_the_whole_request_may_take() {
+    let pair = Pair::with(|gateway| gateway.timeout("total", "1s")).await;
+    let begun = std::time::Instant::now();
+    let (status, answer) = raw(&pair, format!("{}{{\"model\":", head("content-length: 100\r\n")).as_bytes()).await;
+    assert_eq!((status, &answer["error"]["code"]), (408, &json!("request_timeout")), "{answer}");
+    assert!(begun.elapsed() >= std::time::Duration::from_millis(900));
+    assert!(pair.openai.requests().is_empty());
+}
+
+#[tokio::test]
 async fn no_header_of_a_client_steers_the_gateway_or_envoy() {
     let pair = Pair::start().await;
     for (name, value) in [

@@ -76,6 +76,7 @@ impl Check<'_> {
                         cluster: name.clone(),
                         dialect: dialect(provider.kind),
                         authority: url.authority(),
+                        tls: url.tls,
                         base_path: url.base_path,
                         stream_usage: provider.stream_usage,
                     });

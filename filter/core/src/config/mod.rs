@@ -131,6 +131,8 @@ pub struct Provider {
     pub dialect: &'static dyn Dialect,
     /// Host, with the port unless it is the scheme's own: the `:authority` of requests.
     pub authority: String,
+    /// Whether it is reached over TLS: the `:scheme` of requests.
+    pub tls: bool,
     /// Base path without a slash at the end: `/v1`, or empty.
     pub base_path: String,
     /// Whether it accepts `stream_options.include_usage`; some OpenAI-compatible servers refuse it.

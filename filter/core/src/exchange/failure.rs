@@ -79,9 +79,10 @@ impl Failure {
     }
 }
 
-/// 401, 402 and 403 are about the gateway's own account with the provider, not about the request.
+/// 401, 402 and 403 are about the gateway's own account with the provider, not about the request; what is neither a
+/// success nor an error (a redirect, say) is no answer of a provider at all.
 pub fn worth_trying_elsewhere(status: u16) -> bool {
-    matches!(status, 401..=403 | 408 | 409 | 429 | 500..)
+    matches!(status, 0..=399 | 401..=403 | 408 | 409 | 429 | 500..)
 }
 
 /// The provider's verdict on the gateway's credential is not one on the client's key: a client that read 401 would throw
@@ -119,7 +120,7 @@ mod tests {
         for status in [400, 404, 413, 415, 422] {
             assert!(!worth_trying_elsewhere(status), "{status}");
         }
-        for status in [401, 402, 403, 408, 409, 429, 500, 502, 503, 504, 529] {
+        for status in [101, 301, 304, 401, 402, 403, 408, 409, 429, 500, 502, 503, 504, 529, 600] {
             assert!(worth_trying_elsewhere(status), "{status}");
         }
     }

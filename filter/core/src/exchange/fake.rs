@@ -68,6 +68,8 @@ impl View for Message {
 pub(crate) enum Script {
     /// Answers with this status, these headers, and a body in these portions.
     Answer(u16, Vec<(&'static str, &'static str)>, Vec<Vec<u8>>),
+    /// The same as a stream that ends with trailers.
+    Trailed(Vec<&'static str>),
     /// Gives no callback: a reset or a timeout.
     Nothing,
 }
@@ -98,6 +100,10 @@ pub(crate) struct Seen {
     pub body: String,
     /// Whether something of the body left before the provider had sent all of it.
     pub streamed: bool,
+    /// Whether the client's stream was reset after its first bytes.
+    pub reset: bool,
+    /// What each answer that was tried again said of a wait before it.
+    pub waits: Vec<Option<String>>,
     pub received: Vec<Received>,
     pub log: serde_json::Value,
 }
@@ -124,6 +130,7 @@ pub(crate) struct Envoy {
     journey: Option<Journey>,
     properties: RefCell<Vec<(&'static str, String)>>,
     clock: Cell<u64>,
+    waits: Vec<Option<String>>,
 }
 
 impl Envoy {
@@ -133,6 +140,7 @@ impl Envoy {
             journey: None,
             properties: RefCell::default(),
             clock: Cell::new(1_800_000_000_000_000_000),
+            waits: Vec::new(),
         }
     }
 
@@ -235,6 +243,10 @@ impl Envoy {
     }
 
     fn answer(&mut self, attempt: &mut Attempt, journey: &mut Journey, script: &Script) -> Option<Seen> {
+        let (script, trailed) = match script {
+            Script::Trailed(portions) => (&sse(portions), true),
+            script => (script, false),
+        };
         let Script::Answer(status, headers, portions) = script else { return None };
         let mut answer = Message { now: self.tick(), ..Message::default() };
         answer.headers.push(":status", status.to_string());
@@ -248,17 +260,28 @@ impl Envoy {
                 None => Event::ResponseHeaders { end: portions.is_empty() },
                 Some(index) => {
                     answer.body.extend_from_slice(portions.get(index).map_or(&[][..], Vec::as_slice));
-                    Event::ResponseBody { size: answer.body.len(), end: index == last }
+                    match (trailed, index == last) {
+                        (true, true) => Event::ResponseTrailers { size: answer.body.len() },
+                        (_, end) => Event::ResponseBody { size: answer.body.len(), end },
+                    }
                 }
             };
             answer.now = self.tick();
             let mut effects = Vec::new();
             let flow = attempt.step(event, journey, &answer, &mut effects);
+            let unheard = matches!(event, Event::ResponseTrailers { size: 0 })
+                && effects.iter().any(|effect| matches!(effect, Effect::ReplaceBody { .. }));
+            assert!(!unheard, "nothing can be added behind a body that has left");
             if let Some(reply) = self.apply(&mut answer, effects) {
+                if trailed && released {
+                    // Envoy resets the stream: the client has what left, and no end.
+                    return Some(Seen { reset: true, ..self.finish(Reply { body: client, ..reply }, journey) });
+                }
                 assert!(!released, "a reply after headers have left is a truncated answer");
                 return Some(self.finish(reply, journey));
             }
             if answer.headers.get(signal::RETRY).is_some() && !released {
+                self.waits.push(answer.headers.text(signal::RETRY_AFTER).map(str::to_owned));
                 return None;
             }
             if flow == Flow::Continue {
@@ -291,6 +314,8 @@ impl Envoy {
             headers: reply.headers.into_iter().collect(),
             body: String::from_utf8(reply.body).unwrap(),
             streamed: false,
+            reset: false,
+            waits: std::mem::take(&mut self.waits),
             received,
             log: serde_json::from_str(&format!("{{\"status\":0{fragment}}}")).unwrap(),
         }

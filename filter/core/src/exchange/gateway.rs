@@ -21,16 +21,8 @@ use super::{Effect, Event, Flow, LARGEST_BODY, Reply, Time, View, property};
 const LONGEST_HEAD: usize = 1024;
 
 /// Headers of the client that a provider may see. Everything else stays here: credentials, cookies, addresses.
-const FORWARDED: [&[u8]; 8] = [
-    b":method",
-    b":scheme",
-    b"x-request-id",
-    b"traceparent",
-    b"tracestate",
-    b"baggage",
-    b"user-agent",
-    b"idempotency-key",
-];
+const FORWARDED: [&[u8]; 7] =
+    [b":method", b"x-request-id", b"traceparent", b"tracestate", b"baggage", b"user-agent", b"idempotency-key"];
 
 /// One request, in the phase it has reached.
 #[derive(Debug)]

@@ -89,6 +89,11 @@ pub enum Event {
         /// Nothing follows.
         end: bool,
     },
+    /// The answer ends with trailers: to a body of which nothing is buffered any more, nothing can be added.
+    ResponseTrailers {
+        /// Bytes in the buffer.
+        size: usize,
+    },
 }
 
 /// What can be read while an event is handled. Each call may cost a call to the host; a failed one reads as nothing.

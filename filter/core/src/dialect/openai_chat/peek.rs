@@ -62,6 +62,10 @@ struct Delta {
     function_call: Filled,
     #[serde(default)]
     thinking_blocks: Filled,
+    #[serde(default)]
+    audio: Filled,
+    #[serde(default)]
+    images: Filled,
 }
 
 impl Delta {
@@ -73,6 +77,8 @@ impl Delta {
             || self.refusal.0
             || self.thinking_blocks.0
             || self.function_call.0
+            || self.audio.0
+            || self.images.0
     }
 }
 

@@ -73,6 +73,7 @@ impl Attempt {
                 }
             }
             Event::ResponseHeaders { end } => self.response_headers(end, journey, view, effects),
+            Event::ResponseTrailers { size } => self.response_trailers(size, journey, view, effects),
             Event::ResponseBody { size, end } => match &mut self.phase {
                 Phase::Request(_) | Phase::Done => Flow::Continue,
                 Phase::Error { .. } if !end && size <= LONGEST_ERROR => Flow::Pause,
@@ -116,8 +117,7 @@ impl Attempt {
             let error = ApiError::bad_answer("The provider compressed its answer though asked not to.");
             return self.fail(Failure::in_answer(error), journey, effects);
         }
-        let streams = journey.outline.stream
-            && headers.text("content-type").is_some_and(|kind| kind.trim_start().starts_with("text/event-stream"));
+        let streams = journey.outline.stream && headers.text("content-type").is_some_and(is_event_stream);
         let content = match (self.same_dialect, streams) {
             (true, true) => Content::Stream,
             (true, false) => Content::Unchanged,
@@ -132,6 +132,27 @@ impl Attempt {
             Phase::Whole
         };
         Flow::Pause
+    }
+
+    /// The answer ends with trailers. What a client had to be told behind a body that has left cannot be said any more; a
+    /// reply then makes Envoy reset the stream, which is no clean end.
+    fn response_trailers(
+        &mut self,
+        size: usize,
+        journey: &mut Journey,
+        view: &dyn View,
+        effects: &mut Vec<Effect>,
+    ) -> Flow {
+        let before = effects.len();
+        let flow = self.step(Event::ResponseBody { size, end: true }, journey, view, effects);
+        if size == 0 && effects.iter().skip(before).any(|effect| matches!(effect, Effect::ReplaceBody { .. })) {
+            effects.truncate(before);
+            if journey.stage == Stage::Broken {
+                let error = ApiError::bad_answer("The provider's answer broke off before its end.");
+                effects.push(Effect::Reply(refusal(journey.client, &error, journey.attempts.len())));
+            }
+        }
+        flow
     }
 
     /// The provider answered with an error status.
@@ -153,7 +174,11 @@ impl Attempt {
         self.phase = Phase::Done;
         let error = failure.error.clone();
         match journey.fail(failure) {
-            Next::Elsewhere => effects.push(Effect::SetHeader(signal::RETRY, "1".into())),
+            Next::Elsewhere => {
+                // At once, even if the provider has sent a header of this name itself.
+                effects.push(Effect::RemoveHeader(signal::RETRY_AFTER.into()));
+                effects.push(Effect::SetHeader(signal::RETRY, "1".into()));
+            }
             Next::Again(wait) => {
                 effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
                 effects.push(Effect::SetHeader(signal::RETRY, "1".into()));
@@ -196,6 +221,12 @@ pub fn unplanned() -> Effect {
 /// Headers that say who served, on every answer that an attempt led to.
 fn served_by(target: &Target) -> [(&'static str, &str); 2] {
     [("x-sluice-provider", &target.provider.name), ("x-sluice-model", &target.model)]
+}
+
+/// Media types are compared without case, and may have parameters.
+fn is_event_stream(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default();
+    kind.trim().eq_ignore_ascii_case("text/event-stream")
 }
 
 /// What becomes of an answer's body.

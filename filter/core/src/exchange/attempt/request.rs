@@ -101,6 +101,7 @@ fn headers(journey: &Journey, target: &Target, length: usize) -> HeaderMap {
     let provider = &target.provider;
     let stream = journey.outline.stream;
     let mut out = journey.forwarded.clone();
+    out.push(":scheme", if provider.tls { "https" } else { "http" });
     out.push(":authority", &provider.authority);
     out.push(":path", format!("{}{}", provider.base_path, provider.dialect.path(&target.model, stream)));
     out.push("content-type", "application/json");

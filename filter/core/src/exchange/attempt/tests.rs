@@ -169,8 +169,66 @@ fn a_stream_cut_anywhere_reads_the_same() {
             assert_eq!(stream(model, &[sse(&[first, second])]).body, whole, "{model} cut at {cut}");
         }
         let bytes: Vec<Vec<u8>> = text.bytes().map(|byte| vec![byte]).collect();
-        let headers = vec![("content-type", "text/event-stream; charset=utf-8")];
+        let headers = vec![("content-type", "Text/Event-Stream; charset=utf-8")];
         assert_eq!(stream(model, &[Script::Answer(200, headers, bytes)]).body, whole, "{model} byte by byte");
+    }
+}
+
+#[test]
+fn a_status_that_is_neither_success_nor_error_moves_on() {
+    for status in [101, 304, 302, 600] {
+        for body in [vec![], vec![b"<html>elsewhere</html>".to_vec()]] {
+            let odd = Script::Answer(status, vec![("location", "https://elsewhere.test")], body);
+            let seen = whole("chat", &[odd, json(200, ANTHROPIC)]);
+            assert_eq!((seen.status, seen.headers.text("x-sluice-provider")), (200, Some("ant")), "{status}");
+            assert_eq!(seen.log["failures"][0], format!("oai: status_{status}"));
+        }
+    }
+}
+
+#[test]
+fn a_providers_own_signals_do_not_make_the_gateway_wait() {
+    let signals = vec![("x-sluice-retry", "1"), ("x-sluice-retry-after", "9")];
+    let down = Script::Answer(503, signals, vec![b"{}".to_vec()]);
+    let seen = whole("chat", &[down, json(200, ANTHROPIC)]);
+    assert_eq!((seen.status, seen.waits), (200, vec![None]));
+}
+
+#[test]
+fn a_stream_that_breaks_off_before_trailers_does_not_end_clean() {
+    let cut = stream("gpt", &[Script::Trailed(OPENAI_STREAM[..3].to_vec())]);
+    assert!(cut.reset && !cut.body.contains("[DONE]"), "{cut:?}");
+    assert_eq!(cut.log["failures"][0], "oai: stream_truncated");
+    let cut = stream("claude", &[Script::Trailed(ANTHROPIC_STREAM[..4].to_vec())]);
+    assert!(cut.reset && !cut.body.contains("[DONE]"), "{cut:?}");
+    for (model, events) in [("gpt", OPENAI_STREAM.to_vec()), ("claude", ANTHROPIC_STREAM.to_vec())] {
+        let whole = stream(model, &[Script::Trailed(events)]);
+        assert!(!whole.reset && collected(&whole).1, "{whole:?}");
+    }
+    // An answer that has said why it ended is whole, without a terminator too.
+    assert!(!stream("gpt", &[Script::Trailed(OPENAI_STREAM[..4].to_vec())]).reset);
+    // Before its first content it is an answer like none.
+    assert_eq!(stream("gpt", &[Script::Trailed(OPENAI_STREAM[..1].to_vec())]).status, 502);
+}
+
+#[test]
+fn sound_and_pictures_are_content_and_are_not_held_back() {
+    for delta in [r#"{"audio":{"data":"AAAA"}}"#, r#"{"images":[{"image_url":{"url":"data:,"}}]}"#] {
+        let first = format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}\n\n");
+        let cut = stream("chat", &[sse(&[&first])]);
+        assert_eq!(cut.headers.text("x-sluice-provider"), Some("oai"), "{delta}");
+        assert!(cut.streamed && cut.body.starts_with(&first), "{delta}: {}", cut.body);
+    }
+}
+
+#[test]
+fn the_scheme_is_the_providers_whatever_the_clients_was() {
+    // The fake client speaks plain HTTP; both providers are reached over TLS.
+    for model in ["gpt", "claude"] {
+        let answer = if model == "gpt" { OPENAI } else { ANTHROPIC };
+        let seen = whole(model, &[json(200, answer)]);
+        assert_eq!(seen.received[0].headers.text(":scheme"), Some("https"));
+        assert_eq!(seen.received[0].headers.iter().filter(|(name, _)| *name == b":scheme").count(), 1);
     }
 }
 
