@@ -19,13 +19,19 @@ thread_local! {
     static UNDER_WAY: RefCell<BTreeMap<u32, Shared>> = const { RefCell::new(BTreeMap::new()) };
 }
 
+/// What the property says: the context's id, and when the journey began. A VM that was made anew counts its contexts from
+/// the beginning, and an attempt that outlived the old one must not find another request's journey under its number.
+fn number(id: u32, journey: &Journey) -> String {
+    format!("{id}.{}", journey.started.0)
+}
+
 /// Puts a journey where the provider role finds it.
 pub fn connect(id: u32, journey: Journey) -> Shared {
+    let told = host::set_property(property::EXCHANGE, &number(id, &journey));
     let shared = Rc::new(RefCell::new(journey));
-    UNDER_WAY.with_borrow_mut(|journeys| journeys.insert(id, shared.clone()));
-    if host::set_property(property::EXCHANGE, &id.to_string()).is_err() {
-        // The provider role will find nothing, and refuse.
-        disconnect(id);
+    // A journey that the provider role cannot find is refused there.
+    if told.is_ok() {
+        UNDER_WAY.with_borrow_mut(|journeys| journeys.insert(id, shared.clone()));
     }
     shared
 }
@@ -45,6 +51,9 @@ pub fn stalled(now: Time) -> Vec<u32> {
 
 /// The journey of the request that an upstream filter works for.
 pub fn find() -> Option<Shared> {
-    let id = String::from_utf8(host::property(property::EXCHANGE).ok()?).ok()?.parse().ok()?;
-    UNDER_WAY.with_borrow(|journeys| journeys.get(&id).cloned())
+    let told = String::from_utf8(host::property(property::EXCHANGE).ok()?).ok()?;
+    let id = told.split('.').next()?.parse().ok()?;
+    let shared = UNDER_WAY.with_borrow(|journeys| journeys.get(&id).cloned())?;
+    let is_it = number(id, &*shared.try_borrow().ok()?) == told;
+    is_it.then_some(shared)
 }

@@ -24,6 +24,9 @@ mod whole;
 use request::Outbound;
 use stream::Relay;
 
+/// The largest whole answer, in bytes: the VM's memory never shrinks again.
+const LARGEST_ANSWER: usize = 32 << 20;
+
 /// The most of a provider's error that is read.
 const LONGEST_ERROR: usize = 1 << 20;
 
@@ -77,6 +80,11 @@ impl Attempt {
             Event::ResponseBody { size, end } => match &mut self.phase {
                 Phase::Request(_) | Phase::Done => Flow::Continue,
                 Phase::Error { .. } if !end && size <= LONGEST_ERROR => Flow::Pause,
+                Phase::Whole if size > LARGEST_ANSWER => {
+                    let error =
+                        ApiError::bad_answer("The provider's answer is larger than the gateway takes (32 MiB).");
+                    self.fail(Failure::in_answer(error), journey, effects)
+                }
                 Phase::Whole if !end => Flow::Pause,
                 Phase::Error { status, retry_after } => {
                     let (status, wait) = (*status, *retry_after);

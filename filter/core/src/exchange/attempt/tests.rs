@@ -283,6 +283,13 @@ fn a_translated_stream_that_breaks_off_says_so() {
 }
 
 #[test]
+fn an_answer_without_end_is_none() {
+    let endless = || Script::Answer(200, vec![("content-type", "application/json")], vec![vec![b'x'; 17 << 20]; 2]);
+    let seen = whole("chat", &[endless(), json(200, ANTHROPIC)]);
+    assert_eq!((seen.status, seen.log["failures"][0].as_str()), (200, Some("oai: bad_answer")));
+}
+
+#[test]
 fn a_stream_that_falls_silent_counts_as_broken_off_once() {
     let mut journey = super::super::fake::answering();
     let started = journey.started.0;
