@@ -41,7 +41,10 @@ impl HttpContext for ProviderContext {
         let mut effects = Vec::new();
         if self.begin(&mut effects).is_none() {
             // Nothing of the client's request may reach a provider that no gateway role has chosen.
-            host::log(LogLevel::Error, "sluice: a provider's filter found no request: is its vm_id the gateway's?");
+            host::log(
+                LogLevel::Error,
+                "sluice: a provider's filter found no request: is its vm_id the gateway's, or was the VM made anew?",
+            );
             return REQUEST.apply(sluice_core::exchange::Flow::Pause, vec![attempt::unplanned()]);
         }
         self.step(Event::RequestHeaders { end }, REQUEST, effects)

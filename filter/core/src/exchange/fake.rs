@@ -110,6 +110,14 @@ pub(crate) struct Seen {
 
 /// A journey whose stream the client reads.
 pub(crate) fn answering() -> Journey {
+    let mut journey = planned();
+    journey.begin(journey.started);
+    journey.commit(journey.started);
+    journey
+}
+
+/// A journey that has not begun.
+pub(crate) fn planned() -> Journey {
     let body = br#"{"model":"gpt","stream":true,"messages":[1]}"#;
     let mut request = Message { body: body.to_vec(), now: 1_800_000_000_000_000_000, ..Message::default() };
     for (name, value) in [(":method", "POST"), (":path", "/v1/chat/completions"), ("api-key", SECRET)] {
@@ -118,9 +126,7 @@ pub(crate) fn answering() -> Journey {
     let mut exchange = Exchange::new(gateway());
     exchange.request(Event::RequestHeaders { end: false }, &request, &mut Vec::new());
     let event = Event::RequestBody { size: body.len(), end: true };
-    let Outcome::Depart(mut journey) = exchange.request(event, &request, &mut Vec::new()) else { panic!("no plan") };
-    journey.begin(Time(request.now));
-    journey.commit(Time(request.now));
+    let Outcome::Depart(journey) = exchange.request(event, &request, &mut Vec::new()) else { panic!("no plan") };
     *journey
 }
 

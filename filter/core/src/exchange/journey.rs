@@ -217,6 +217,9 @@ impl Journey {
     pub fn last_word(&mut self, envoy: u16, now: Time) -> ApiError {
         self.close(now);
         self.stage = Stage::Refused;
+        if self.attempts.is_empty() && envoy == MISCONFIGURED {
+            return misconfigured();
+        }
         match self.attempts.last().and_then(|tried| tried.failure.as_ref()) {
             Some(failure) if envoy != 504 || failure.error.status == 504 => (*failure.error).clone(),
             _ => from_envoy(envoy),
@@ -238,6 +241,15 @@ impl Journey {
         let Some(current) = self.current() else { return 0 };
         self.attempts.iter().rev().take_while(|tried| Rc::ptr_eq(&tried.target, current)).count()
     }
+}
+
+/// The status that only a provider's filter gives, when it finds no journey: Envoy's own failures have others.
+const MISCONFIGURED: u16 = 500;
+
+/// The two roles do not find each other.
+pub fn misconfigured() -> ApiError {
+    ApiError::new(MISCONFIGURED, ErrorKind::Server, "The gateway is not set up right: its roles do not share one VM.")
+        .with_code("gateway_misconfigured")
 }
 
 /// The error for a status that Envoy made up by itself.

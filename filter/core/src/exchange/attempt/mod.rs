@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use crate::config::Target;
 use crate::dialect::openai_chat::OpenAiChat;
-use crate::error::{ApiError, ErrorKind};
+use crate::error::ApiError;
 
 use super::failure::{Failure, retry_after, worth_trying_elsewhere};
 use super::gateway::refusal;
 use super::headers::HeaderMap;
-use super::journey::{Journey, Next, Stage};
+use super::journey::{Journey, Next, Stage, misconfigured};
 use super::{Effect, Event, Flow, View, property, signal};
 
 mod request;
@@ -220,10 +220,7 @@ impl Attempt {
 
 /// What becomes of a request that reached a provider's filter and that no plan is known for.
 pub fn unplanned() -> Effect {
-    let error =
-        ApiError::new(500, ErrorKind::Server, "The gateway is not set up right: its roles do not share one VM.")
-            .with_code("gateway_misconfigured");
-    Effect::Reply(refusal(&OpenAiChat, &error, 0))
+    Effect::Reply(refusal(&OpenAiChat, &misconfigured(), 0))
 }
 
 /// Headers that say who served, on every answer that an attempt led to.

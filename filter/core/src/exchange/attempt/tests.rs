@@ -283,6 +283,13 @@ fn a_translated_stream_that_breaks_off_says_so() {
 }
 
 #[test]
+fn roles_that_do_not_find_each_other_are_called_by_name() {
+    let code = |envoy| super::super::fake::planned().last_word(envoy, super::super::Time(0)).code.unwrap();
+    assert_eq!(code(500), "gateway_misconfigured");
+    assert_eq!(code(503), "provider_unavailable");
+}
+
+#[test]
 fn an_answer_without_end_is_none() {
     let endless = || Script::Answer(200, vec![("content-type", "application/json")], vec![vec![b'x'; 17 << 20]; 2]);
     let seen = whole("chat", &[endless(), json(200, ANTHROPIC)]);
