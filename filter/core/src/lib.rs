@@ -9,3 +9,7 @@ pub mod dialect;
 pub mod error;
 pub mod exchange;
 pub mod framing;
+pub mod keys;
+pub mod limits;
+pub mod store;
+pub mod usage;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::mistake::{Mistake, Path, quoted};
 use super::suggest::one_of;
 use super::url::Url;
-use super::{Caller, Gateway, KeyHash, Model, Provider, Target, Timeouts, dialect, file, time};
+use super::{Gateway, Model, Provider, Target, Timeouts, dialect, file, time};
 
 /// Cluster names that are ours, in what Envoy is given: `none`, and all that begin with `sluice`.
 const RESERVED: [&str; 2] = ["none", "sluice"];
@@ -21,15 +21,28 @@ const MODEL_MAX: usize = 256;
 const TARGETS_MAX: usize = 16;
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
+mod admin;
+mod keys;
+mod prices;
+mod redis;
+mod rules;
+
 pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
     let mut check = Check { file, mistakes: Vec::new() };
     check.listen();
     let providers = check.providers();
     let models = check.models(&providers);
     check.teams();
+    check.apps();
+    let rules = check.rules();
     let keys = check.keys();
+    check.prices();
+    let redis = check.redis();
+    let admin = check.admin();
     let timeouts = check.timeouts();
-    if check.mistakes.is_empty() { Ok(Gateway { keys, models, timeouts }) } else { Err(check.mistakes) }
+    let reservation = file.reservation.clone();
+    let gateway = Gateway { keys, models, rules, reservation, redis, admin, timeouts };
+    if check.mistakes.is_empty() { Ok(gateway) } else { Err(check.mistakes) }
 }
 
 struct Check<'a> {
@@ -157,55 +170,16 @@ impl Check<'_> {
         }
     }
 
+    fn apps(&mut self) {
+        let section = Path::root().key("apps");
+        for name in self.file.apps.keys() {
+            self.public_name(name, &section.key(name));
+        }
+    }
+
     fn public_name(&mut self, name: &str, path: &Path) {
         if !is_public_name(name) {
             self.mistake(path, quoted(name), "1 to 64 letters, digits, and any of . _ - @");
-        }
-    }
-
-    fn keys(&mut self) -> BTreeMap<KeyHash, Rc<Caller>> {
-        let section = Path::root().key("keys");
-        let mut compiled = BTreeMap::new();
-        let mut ids = BTreeMap::new();
-        let mut hashes = BTreeMap::new();
-        for (index, key) in self.file.keys.iter().enumerate() {
-            let path = section.index(index);
-            self.public_name(&key.id, &path.key("id"));
-            if let Some(first) = ids.insert(&key.id, index) {
-                self.mistake(&path.key("id"), format!("{} again, as in keys[{first}]", quoted(&key.id)), "another id");
-            }
-            self.reference(&key.team, self.file.teams.keys(), &path.key("team"));
-            self.allowed_models(key.models.as_deref(), &path.key("models"));
-            let expires = key.expires.as_deref().map(|text| {
-                let expires = time::rfc3339(text);
-                if expires.is_none() {
-                    let expected = "a date and time such as 2027-01-31T00:00:00Z (RFC 3339)";
-                    self.mistake(&path.key("expires"), quoted(text), expected);
-                }
-                expires.unwrap_or_default()
-            });
-            let Some(hash) = KeyHash::from_hex(&key.sha256) else {
-                // It may be the key itself: it is not repeated.
-                let found = format!("{} characters that are not a SHA-256", key.sha256.chars().count());
-                self.mistake(&path.key("sha256"), found, "64 hexadecimal digits, as `sluice keys new` prints them");
-                continue;
-            };
-            if let Some(first) = hashes.insert(hash, index) {
-                self.mistake(&path.key("sha256"), format!("the same key as in keys[{first}]"), "another key");
-            }
-            let caller = Caller { key_id: key.id.clone(), team: key.team.clone(), expires, models: key.models.clone() };
-            compiled.insert(hash, Rc::new(caller));
-        }
-        compiled
-    }
-
-    fn allowed_models(&mut self, models: Option<&[String]>, path: &Path) {
-        let Some(models) = models else { return };
-        if models.is_empty() {
-            self.mistake(path, "an empty list", "at least one model, or no such field to allow all");
-        }
-        for (index, model) in models.iter().enumerate() {
-            self.reference(model, self.file.models.keys(), &path.index(index));
         }
     }
 

@@ -22,9 +22,34 @@ pub struct File {
     pub teams: BTreeMap<String, Team>,
     /// The virtual keys that clients present.
     pub keys: Vec<Key>,
+    /// Applications that keys may name, so that they can be limited and billed by themselves.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub apps: BTreeMap<String, App>,
+    /// Limits on combinations; those of one team, key, app, model or provider can stand there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<LimitRule>,
+    /// Budgets on combinations; those of one team, key, app or model can stand there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<BudgetRule>,
+    /// What tokens cost, and what becomes of a model without a price.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub prices: Prices,
+    /// How much is reserved before the answer is known.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub reservation: Reservation,
+    /// Where counters and keys are kept; in Envoy's memory when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redis: Option<Redis>,
+    /// The administration interface; none when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin: Option<Admin>,
     /// How long to wait.
     #[serde(default)]
     pub timeouts: Timeouts,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn default_listen() -> String {
@@ -47,6 +72,13 @@ pub struct Provider {
     /// Whether it accepts `stream_options.include_usage`: set to false for an OpenAI-compatible server that refuses it.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub stream_usage: bool,
+    /// Whose prices apply, as the price table names them: `openai`, `groq`, `mistral`... Known by itself for the public
+    /// services; without it, models of other hosts have the prices that stand under `prices`, or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prices: Option<String>,
+    /// What this provider's account can take.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub limits: Limits,
 }
 
 impl Provider {
@@ -105,6 +137,12 @@ pub struct Secret {
 pub struct Model {
     /// Where it is served: the first is tried first, the others in their order when it fails.
     pub targets: Vec<Target>,
+    /// For all who ask for this name together.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub limits: Limits,
+    /// For all who ask for this name together.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub budget: Budget,
 }
 
 /// One provider's model.
@@ -119,17 +157,39 @@ pub struct Target {
 }
 
 /// A team.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Team {
     /// For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// For all its keys together.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub limits: Limits,
+    /// For all its keys together.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub budget: Budget,
 }
 
-/// A virtual key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// An application, whichever teams' keys it uses.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct App {
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// For all its keys together.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub limits: Limits,
+    /// For all its keys together.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub budget: Budget,
+}
+
+/// A virtual key. The same, as JSON, is a key's record in Redis.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Key {
@@ -139,12 +199,334 @@ pub struct Key {
     pub sha256: String,
     /// One of `teams`.
     pub team: String,
-    /// The models it may ask for; all when left out.
+    /// One of `apps`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+    /// Who holds it, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// For people and reports.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// The models it may ask for; `*` stands for any text: `gpt-*`. All when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub models: Option<Vec<String>>,
+    /// The paths it may call; `*` stands for any text: `/v1/chat/*`. All when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoints: Option<Vec<String>>,
+    /// The addresses it may be used from: `10.0.0.0/8`, `2001:db8::/32`, `192.0.2.7`. All when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sources: Option<Vec<String>>,
     /// When it ends, such as `2027-01-31T00:00:00Z` (RFC 3339); never when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
+    /// Whether it was withdrawn: it is refused, and its name stays taken.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub revoked: bool,
+    /// While it is being rotated: the secret before, which is valid too until the given time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Previous>,
+    /// For this key.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub limits: Limits,
+    /// For this key.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub budget: Budget,
+}
+
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// The secret that a key had before it was rotated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Previous {
+    /// SHA-256 of that secret, 64 hexadecimal digits.
+    pub sha256: String,
+    /// Until when it is valid (RFC 3339).
+    pub until: String,
+}
+
+/// What may be used; what is left out is not limited. Minutes slide; days are calendar days in UTC.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Requests in any minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute: Option<u64>,
+    /// Tokens in any minute, of prompts and answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens_per_minute: Option<u64>,
+    /// Tokens of prompts in any minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_tokens_per_minute: Option<u64>,
+    /// Tokens of answers in any minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_tokens_per_minute: Option<u64>,
+    /// Tokens in a day, of prompts and answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens_per_day: Option<u64>,
+    /// Requests at the same time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrent_requests: Option<u64>,
+    /// Tokens of one request: its prompt, by estimate, and the answer it asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_request_tokens: Option<u64>,
+}
+
+/// What may be spent, in US dollars: `0.5`, `20`; what is left out is not limited. Days and months are the calendar's, in UTC.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Budget {
+    /// In a day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub daily: Option<f64>,
+    /// In a month.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monthly: Option<f64>,
+    /// In all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<f64>,
+    /// Only warn, never refuse: in the header `x-sluice-budget`, in the log, and in a metric, at 80% and at 100%.
+    #[serde(skip_serializing_if = "is_false")]
+    pub soft: bool,
+    /// When it is used up, serve this model instead of refusing; what that one costs counts, and is not stopped by this budget.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub then_model: Option<String>,
+}
+
+/// Whose requests a rule is about: all that are left out match anything.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Match {
+    /// One key's, by its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// One team's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// One application's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+    /// Those for one model, by the name clients ask for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Those that go to one provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+}
+
+/// What is counted separately for each value it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Dimension {
+    /// The key's id.
+    Key,
+    /// Its team.
+    Team,
+    /// Its application.
+    App,
+    /// The name the client asked for.
+    Model,
+    /// Who serves.
+    Provider,
+}
+
+/// Limits on the requests that match, counted together or for each of something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LimitRule {
+    /// Whose requests; everybody's when left out.
+    #[serde(default, rename = "match", skip_serializing_if = "is_default")]
+    pub matches: Match,
+    /// Counted separately for each of these, such as `[key]`; all together when left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub per: Vec<Dimension>,
+    /// The limits.
+    pub limits: Limits,
+}
+
+/// A budget for the requests that match, counted together or for each of something.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct BudgetRule {
+    /// Whose requests; everybody's when left out.
+    #[serde(default, rename = "match", skip_serializing_if = "is_default")]
+    pub matches: Match,
+    /// Counted separately for each of these, such as `[team, model]`; all together when left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub per: Vec<Dimension>,
+    /// The budget.
+    pub budget: Budget,
+}
+
+/// US dollars for a million tokens, unless said otherwise.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// Of prompts.
+    pub input: f64,
+    /// Of answers.
+    pub output: f64,
+    /// Of prompts, read from the provider's cache; as `input` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_input: Option<f64>,
+    /// Of prompts, written to the provider's cache; as `input` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<f64>,
+    /// Of reasoning; as `output` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<f64>,
+    /// US dollars for one image in a request, when it is not counted as tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_image: Option<f64>,
+    /// US dollars for one request, besides its tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_request: Option<f64>,
+    /// The most tokens the model answers with: no more is ever reserved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_output: Option<u64>,
+}
+
+/// What tokens cost.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Prices {
+    /// For models that have no price here or in the table that comes with Sluice; without it they are refused where a budget applies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unpriced: Option<Price>,
+    /// By provider and model, as in `openai/gpt-5-mini`: over the table's.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<String, Price>,
+}
+
+/// How much is reserved before the answer is known, and settled when it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Reservation {
+    /// The most output tokens that are reserved for one answer, whatever the request or the model allow.
+    pub output_tokens: u64,
+}
+
+impl Default for Reservation {
+    fn default() -> Self {
+        Self { output_tokens: 4096 }
+    }
+}
+
+/// Redis over HTTP: durable, and shared by all Envoys that name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Redis {
+    /// Where it answers HTTP, such as `http://127.0.0.1:7379`.
+    pub url: String,
+    /// What it speaks.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// The bearer token it wants. Never reaches the filter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Secret>,
+    /// How exact.
+    #[serde(default)]
+    pub mode: Mode,
+    /// When it does not answer.
+    #[serde(default)]
+    pub when_down: WhenDown,
+    /// How long to wait for it.
+    #[serde(default = "default_redis_timeout")]
+    pub timeout: String,
+    /// In `relaxed` mode: how often counters are exchanged.
+    #[serde(default = "default_sync")]
+    pub sync: String,
+    /// How long a key's record, or that there is none, is remembered: so long a change may take to be seen.
+    #[serde(default = "default_key_cache")]
+    pub key_cache: String,
+    /// What the names of all its entries begin with.
+    #[serde(default = "default_prefix")]
+    pub prefix: String,
+}
+
+fn default_redis_timeout() -> String {
+    "250ms".to_owned()
+}
+
+fn default_sync() -> String {
+    "1s".to_owned()
+}
+
+fn default_key_cache() -> String {
+    "5s".to_owned()
+}
+
+fn default_prefix() -> String {
+    "sluice".to_owned()
+}
+
+/// How commands are written over HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// As Webdis does.
+    #[default]
+    Webdis,
+    /// As Upstash's REST API does.
+    Upstash,
+}
+
+/// How exact limits and budgets are across Envoys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Redis is asked on every request: exact.
+    #[default]
+    Strict,
+    /// Each Envoy counts by itself and exchanges what it counted: no request waits, and what the others used since the last exchange
+    /// is not known.
+    Relaxed,
+}
+
+/// What becomes of requests while Redis does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum WhenDown {
+    /// Each Envoy holds the limits and budgets by itself.
+    #[default]
+    Local,
+    /// They pass, and are counted later.
+    Allow,
+    /// They are refused.
+    Deny,
+}
+
+/// The administration interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Admin {
+    /// Where it listens: `address:port`.
+    #[serde(default = "default_admin")]
+    pub listen: String,
+    /// SHA-256 of the administrator's key, 64 hexadecimal digits: `sluice keys new --admin` prints both.
+    pub sha256: String,
+}
+
+fn default_admin() -> String {
+    "127.0.0.1:8081".to_owned()
 }
 
 /// How long to wait, as numbers with a unit: `500ms`, `30s`, `5m`.

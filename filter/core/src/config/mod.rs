@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::dialect::Dialect;
+use crate::limits::Rule;
 
 mod check;
 pub mod file;
@@ -28,6 +29,14 @@ pub struct Gateway {
     pub keys: BTreeMap<KeyHash, Rc<Caller>>,
     /// What they may ask for.
     pub models: BTreeMap<String, Rc<Model>>,
+    /// Limits and budgets of teams, apps, models, providers and combinations; those of a single key are its caller's.
+    pub rules: Vec<Rc<Rule>>,
+    /// How much is reserved before the answer is known.
+    pub reservation: file::Reservation,
+    /// Where counters and keys are kept besides Envoy's memory.
+    pub redis: Option<Redis>,
+    /// The hash of the administrator's key.
+    pub admin: Option<KeyHash>,
     /// How long to wait.
     pub timeouts: Timeouts,
 }
@@ -54,6 +63,31 @@ fn dialect(kind: file::Kind) -> &'static dyn Dialect {
         file::Kind::Openai => &crate::dialect::openai_chat::OpenAiChat,
         file::Kind::Anthropic => &crate::dialect::anthropic::Anthropic,
     }
+}
+
+/// Redis over HTTP, as the filter needs to know it: its credential is Envoy's business.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redis {
+    /// What it speaks.
+    pub protocol: file::Protocol,
+    /// Host, with the port unless it is the scheme's own: the `:authority` of requests.
+    pub authority: String,
+    /// Whether it is reached over TLS.
+    pub tls: bool,
+    /// Base path without a slash at the end; often empty.
+    pub base_path: String,
+    /// How exact.
+    pub mode: file::Mode,
+    /// When it does not answer.
+    pub when_down: file::WhenDown,
+    /// How long to wait for it.
+    pub timeout: Duration,
+    /// How often counters are exchanged in `relaxed` mode.
+    pub sync: Duration,
+    /// How long a key's record, or that there is none, is remembered.
+    pub key_cache: Duration,
+    /// What the names of all its entries begin with.
+    pub prefix: String,
 }
 
 /// How long to wait; none is zero.

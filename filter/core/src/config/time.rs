@@ -57,6 +57,17 @@ pub fn rfc3339(text: &str) -> Option<u64> {
     u64::try_from(seconds).ok()
 }
 
+/// The month, counted from January 1970, of a day, counted from 1970-01-01.
+pub fn months_since_1970(days: u64) -> u64 {
+    // The same years that begin in March: 146,097 days are 400 of them.
+    let days = days.saturating_add(719_468);
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day_of_year = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    (era * 400 + year) * 12 + month + 2 - 1970 * 12
+}
+
 fn days_in(year: i64, month: i64) -> i64 {
     match month {
         4 | 6 | 9 | 11 => 30,
@@ -112,6 +123,20 @@ mod tests {
             ["", "5", "s", "1.5s", "-1s", " 1s", "1 s", "1d", "1S", "99999999999999999999s", "99999999999999999h"]
         {
             assert_eq!(duration(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn months_follow_the_calendar() {
+        for (text, months) in [
+            ("1970-01-31T00:00:00Z", 0),
+            ("1970-02-01T00:00:00Z", 1),
+            ("2000-02-29T12:00:00Z", 361),
+            ("2000-03-01T00:00:00Z", 362),
+            ("2026-12-31T23:59:59Z", 683),
+            ("2027-01-01T00:00:00Z", 684),
+        ] {
+            assert_eq!(months_since_1970(rfc3339(text).unwrap() / 86_400), months, "{text}");
         }
     }
 

@@ -26,6 +26,9 @@ pub const LARGEST_BODY: usize = 32 << 20;
 /// The cluster without hosts that a request is sent to when nothing is left to try.
 pub const NO_CLUSTER: &str = "none";
 
+/// The cluster that reaches Redis over HTTP.
+pub const REDIS_CLUSTER: &str = "sluice-redis";
+
 /// The properties (Envoy's filter state, below `wasm.`) through which Envoy itself is told what was decided.
 pub mod property {
     /// The cluster of the next attempt: the route's matcher reads it before every try.
@@ -130,6 +133,28 @@ pub enum Effect {
     ClearRoute,
     /// The answer comes from here, and the request goes no further.
     Reply(Reply),
+}
+
+/// A request of the gateway's own, to one of Envoy's clusters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// Which cluster.
+    pub cluster: &'static str,
+    /// With `:method`, `:path` and `:authority`.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Vec<u8>,
+    /// How long to wait for the whole answer.
+    pub timeout: Duration,
+}
+
+/// The answer to a [`Call`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called {
+    /// The HTTP status; `None` when there was no answer.
+    pub status: Option<u16>,
+    /// Its body.
+    pub body: Vec<u8>,
 }
 
 /// An answer of the gateway's own. Always JSON.

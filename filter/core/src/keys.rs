@@ -1,0 +1,1 @@
+//! Virtual keys: how one is written, and whom it admits where.

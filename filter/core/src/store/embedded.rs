@@ -1,0 +1,1 @@
+//! The store in the memory that Envoy's workers share.

@@ -1,0 +1,180 @@
+//! What is counted and where the counts are kept: meters, reservations of them, and their settlement.
+//!
+//! A request reserves an estimate on every meter that concerns it, all of them or none, before it leaves; when it is over it
+//! settles what it really used, once. A reservation that is never settled stays charged as estimated, so that what is
+//! counted is never less than what was spent; only a place among concurrent requests is free again after a while.
+//!
+//! Two stores do this: [`embedded`] in the memory that Envoy's workers share, and [`redis`] over HTTP. Both keep the same
+//! promises; neither knows what a key, a model or a price is.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::exchange::Time;
+
+pub mod embedded;
+pub mod redis;
+
+/// How a meter counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Gauge {
+    /// So many in any minute: the generic cell rate algorithm, with a burst of a whole minute's.
+    Minute,
+    /// So many in a calendar day, UTC.
+    Day,
+    /// So many in a calendar month, UTC.
+    Month,
+    /// So many in all.
+    Total,
+    /// So many at the same time: what is taken is given back.
+    Concurrent,
+}
+
+/// One counter.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Meter {
+    /// What is counted and for whom, the same in every Envoy and after every restart: `team=research/usd/month`.
+    pub name: Rc<str>,
+    /// Meters of the same shard are kept together: the team's name, or empty for what concerns several teams.
+    pub shard: Rc<str>,
+    /// How it counts.
+    pub gauge: Gauge,
+}
+
+/// A part of a reservation: so much of one meter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Take {
+    /// Which.
+    pub meter: Meter,
+    /// How much.
+    pub amount: u64,
+    /// What the meter may reach.
+    pub limit: u64,
+    /// Whether to refuse what goes beyond the limit; else it is counted all the same.
+    pub hard: bool,
+}
+
+/// All that one request wants to reserve: the first alternative of which every hard limit holds is taken, in one atomic
+/// step. A meter stands at most once in an alternative.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// The request, by a name that no other request of any Envoy ever has. Not the client's to choose.
+    pub id: Rc<str>,
+    /// For how long a place among concurrent requests is held at most.
+    pub lease: Duration,
+    /// Never empty; each may be.
+    pub alternatives: Vec<Vec<Take>>,
+}
+
+/// A meter, right after the decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// How much is used: with this request's part when it was granted, without it when it was refused.
+    pub used: u64,
+    /// When this request's part was counted: which day (since 1970), which month (since January 1970), 0 for a total; for
+    /// `Minute` the moment in microseconds; for `Concurrent` whatever the store needs to give the place back.
+    pub window: u64,
+    /// Until the meter is as if nothing had been used, when that is a matter of time; for a calendar window its end.
+    pub reset: Duration,
+}
+
+/// The answer to an [`Order`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The alternative at `chosen` is reserved; a reading for each of its takes.
+    Granted {
+        /// Its index.
+        chosen: usize,
+        /// In the order of its takes.
+        readings: Vec<Reading>,
+    },
+    /// No alternative fits, and nothing is reserved: what stood against each.
+    Refused(Vec<Obstacle>),
+}
+
+/// The first take of an alternative that did not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Obstacle {
+    /// Its index in the alternative.
+    pub take: usize,
+    /// The meter, without this request.
+    pub reading: Reading,
+    /// When it may fit; `None` when waiting does not help.
+    pub retry_after: Option<Duration>,
+}
+
+/// The store could not decide: it does not answer, or makes no sense. For the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unavailable(pub String);
+
+/// A reserved part of a meter, and what really was used of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// Which.
+    pub meter: Meter,
+    /// The [`Reading::window`] it was reserved in.
+    pub window: u64,
+    /// What was reserved; zero when nothing was (a provider that only a fallback led to).
+    pub reserved: u64,
+    /// What was used. For `Concurrent` always zero.
+    pub used: u64,
+}
+
+/// What one request came to: it closes its reservation, once. A second settlement under the same id changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// The order's.
+    pub id: Rc<str>,
+    /// Every part that was reserved, and more that were used.
+    pub parts: Vec<Settled>,
+    /// For the accounts of the day, which limit nothing.
+    pub entry: Entry,
+    /// When the request was over.
+    pub at: Time,
+}
+
+/// A request in the accounts: it is added to the sums of its key, its team, its app and its model, for the day of its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The key's id.
+    pub key: Rc<str>,
+    /// Its team.
+    pub team: Rc<str>,
+    /// Its application.
+    pub app: Option<Rc<str>>,
+    /// The model asked for.
+    pub model: Rc<str>,
+    /// What is added.
+    pub sums: Sums,
+}
+
+/// Sums of requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sums {
+    /// Requests.
+    pub requests: u64,
+    /// Tokens of prompts.
+    pub input_tokens: u64,
+    /// Tokens of answers.
+    pub output_tokens: u64,
+    /// Micro-dollars.
+    pub cost: u64,
+}
+
+/// The day since 1970 and the month since January 1970 of a moment, in UTC.
+pub fn day_and_month(now: Time) -> (u64, u64) {
+    let days = now.seconds() / 86_400;
+    (days, crate::config::time::months_since_1970(days))
+}
+
+/// Bytes that all workers of an Envoy share, by name. Envoy's shared data; a map in tests.
+pub trait SharedData {
+    /// The value and its version, never zero; `None` when there is none.
+    fn read(&self, name: &str) -> Option<(Vec<u8>, u32)>;
+    /// Writes, if the version is still the one that was read. Version 0 writes whatever there is.
+    fn write(&self, name: &str, value: &[u8], version: u32) -> Result<(), Conflict>;
+}
+
+/// Somebody else wrote in between, or Envoy refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conflict;

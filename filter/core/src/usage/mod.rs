@@ -1,0 +1,4 @@
+//! Tokens and money: what a request will use by estimate, and what it used.
+
+pub mod estimate;
+pub mod price;
