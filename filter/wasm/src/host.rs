@@ -9,8 +9,10 @@
 
 use std::time::Duration;
 
-use proxy_wasm::types::{BufferType, LogLevel, MapType, StreamType};
+use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, StreamType};
 use sluice_core::exchange::headers::HeaderMap;
+use sluice_core::exchange::{Call, Called};
+use sluice_core::store::{Conflict, SharedData};
 
 /// The host refused or could not do it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +21,7 @@ pub struct Failed;
 type Result<T> = std::result::Result<T, Failed>;
 
 mod abi {
-    use proxy_wasm::types::{BufferType, LogLevel, MapType, StreamType};
+    use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, StreamType};
 
     // Every function answers a status: 0 is success. Data that comes back was allocated through our own allocator and
     // belongs to us.
@@ -70,6 +72,23 @@ mod abi {
         pub fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
         pub fn proxy_set_effective_context(id: u32) -> u32;
         pub fn proxy_close_stream(stream: StreamType) -> u32;
+        pub fn proxy_continue_stream(stream: StreamType) -> u32;
+        pub fn proxy_get_shared_data(
+            name: *const u8,
+            name_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+            version: *mut u32,
+        ) -> u32;
+        pub fn proxy_set_shared_data(
+            name: *const u8,
+            name_size: usize,
+            data: *const u8,
+            size: usize,
+            version: u32,
+        ) -> u32;
+        pub fn proxy_define_metric(kind: MetricType, name: *const u8, name_size: usize, id: *mut u32) -> u32;
+        pub fn proxy_increment_metric(id: u32, by: i64) -> u32;
         pub fn proxy_send_local_response(
             status: u32,
             details: *const u8,
@@ -80,6 +99,12 @@ mod abi {
             headers_size: usize,
             grpc_status: i32,
         ) -> u32;
+    }
+
+    // The one function of WASI that is needed; Envoy offers it to every module. It answers an errno: 0 is success.
+    #[link(wasm_import_module = "wasi_snapshot_preview1")]
+    unsafe extern "C" {
+        pub fn random_get(buffer: *mut u8, size: usize) -> u32;
     }
 }
 
@@ -216,4 +241,72 @@ pub fn cut(id: u32, root: u32) -> Result<()> {
     // SAFETY: plain numbers.
     let _ = unsafe { abi::proxy_set_effective_context(root) };
     closed
+}
+
+/// Lets a request that waited move on.
+pub fn resume_request() -> Result<()> {
+    // SAFETY: plain numbers.
+    checked(unsafe { abi::proxy_continue_stream(StreamType::HttpRequest) })
+}
+
+/// Fills `bytes` with randomness fit for secrets.
+pub fn random(bytes: &mut [u8]) -> Result<()> {
+    // SAFETY: the host writes `bytes.len()` bytes during the call.
+    checked(unsafe { abi::random_get(bytes.as_mut_ptr(), bytes.len()) })
+}
+
+/// The number of a counter; the same name is the same counter in every worker.
+pub fn counter(name: &str) -> Result<u32> {
+    let mut id = 0;
+    // SAFETY: the host reads `name` and writes four bytes during the call.
+    checked(unsafe { abi::proxy_define_metric(MetricType::Counter, name.as_ptr(), name.len(), &raw mut id) })?;
+    Ok(id)
+}
+
+/// Adds to a counter.
+pub fn count(id: u32, by: u64) -> Result<()> {
+    // SAFETY: plain numbers.
+    checked(unsafe { abi::proxy_increment_metric(id, by.cast_signed()) })
+}
+
+/// Sends a request of our own; the answer comes to the context that is at work now, as its `on_http_call_response` with
+/// the number given back here. The SDK's wrapper, because it has to know which context that is; the statuses that make it
+/// panic are those of a memory fault.
+pub fn call(call: &Call) -> Result<u32> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let headers: Vec<(String, String)> = call.headers.iter().map(|(name, value)| (text(name), text(value))).collect();
+    let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    proxy_wasm::hostcalls::dispatch_http_call(call.cluster, headers, Some(&call.body), Vec::new(), call.timeout)
+        .map_err(|_| Failed)
+}
+
+/// What came back, during `on_http_call_response`.
+pub fn called(body_size: usize) -> Called {
+    let status = header(MapType::HttpCallResponseHeaders, ":status").ok();
+    let status = status.and_then(|status| String::from_utf8(status).ok()?.parse().ok());
+    let body = buffer(BufferType::HttpCallResponseBody, 0, body_size).unwrap_or_default();
+    Called { status, body }
+}
+
+/// Envoy's shared data: one map for all workers.
+#[derive(Debug, Clone, Copy)]
+pub struct Shared;
+
+impl SharedData for Shared {
+    fn read(&self, name: &str) -> Option<(Vec<u8>, u32)> {
+        let mut version = 0;
+        // SAFETY: the host reads `name` and writes the version during the call; see `returned`.
+        let value = returned(|data, size| unsafe {
+            abi::proxy_get_shared_data(name.as_ptr(), name.len(), data, size, &raw mut version)
+        });
+        value.ok().map(|value| (value, version))
+    }
+
+    fn write(&self, name: &str, value: &[u8], version: u32) -> std::result::Result<(), Conflict> {
+        // SAFETY: the host reads both during the call.
+        let status = unsafe {
+            abi::proxy_set_shared_data(name.as_ptr(), name.len(), value.as_ptr(), value.len(), version)
+        };
+        checked(status).map_err(|_| Conflict)
+    }
 }

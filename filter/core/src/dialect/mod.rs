@@ -5,6 +5,7 @@
 //! names the field, or drops a hint and says so: see each dialect's [`Dialect::fields`].
 
 use std::fmt::Debug;
+use std::ops::AddAssign;
 
 use crate::conversation::{Request, Response, StreamEvent, Usage};
 use crate::error::ApiError;
@@ -143,4 +144,42 @@ pub struct Glance {
     pub usage: Option<Usage>,
     /// Whether the answer has said why it ended.
     pub finished: bool,
+    /// What was said, for a stream that ends before its provider counts the tokens.
+    pub said: Said,
+}
+
+/// How much of an answer a stream has brought, where nobody has counted tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Said {
+    /// Pieces of text, reasoning, or tool calls.
+    pub pieces: u64,
+    /// About how many bytes are in them.
+    pub bytes: u64,
+}
+
+impl Said {
+    /// One piece of so many bytes; nothing, when it is empty.
+    pub fn of(bytes: usize) -> Self {
+        Self { pieces: u64::from(bytes > 0), bytes: u64::try_from(bytes).unwrap_or(u64::MAX) }
+    }
+
+    /// A piece of an answer that was read.
+    pub fn in_event(event: &StreamEvent) -> Self {
+        match event {
+            StreamEvent::Text { text, .. } | StreamEvent::Thinking { text, .. } | StreamEvent::Refusal { text, .. } => {
+                Self::of(text.len())
+            }
+            StreamEvent::Arguments { json, .. } => Self::of(json.len()),
+            StreamEvent::RedactedThinking { data, .. } => Self::of(data.len()),
+            StreamEvent::ToolCall { .. } => Self::of(1),
+            _ => Self::default(),
+        }
+    }
+}
+
+impl AddAssign for Said {
+    fn add_assign(&mut self, more: Self) {
+        self.pieces = self.pieces.saturating_add(more.pieces);
+        self.bytes = self.bytes.saturating_add(more.bytes);
+    }
 }

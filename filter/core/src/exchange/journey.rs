@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::config::{Caller, Model, Target, Timeouts};
 use crate::conversation::Usage;
-use crate::dialect::{Dialect, Written};
+use crate::dialect::{Dialect, Said, Written};
 use crate::error::{ApiError, ErrorKind};
 
 use super::Time;
@@ -48,6 +48,8 @@ pub struct Journey {
     pub first_token: Option<Time>,
     /// Tokens, as far as the provider said.
     pub usage: Option<Usage>,
+    /// What the stream of the attempt under way has brought, should its provider not come to count tokens.
+    pub said: Said,
     /// How many portions of a stream the client was shown.
     pub portions: u64,
     /// As many portions as were shown when last looked at, and since when it is no more.
@@ -131,6 +133,7 @@ impl Journey {
             stage: Stage::Underway,
             first_token: None,
             usage: None,
+            said: Said::default(),
             portions: 0,
             heard: (0, started),
             next: 0,

@@ -8,7 +8,7 @@ use super::answer::BlockKind;
 use super::error;
 use super::stream_in::{EventKind, unless_unknown};
 use super::usage::UsageIn;
-use crate::dialect::{Glance, Seen, StreamPeeker};
+use crate::dialect::{Glance, Said, Seen, StreamPeeker};
 use crate::framing::sse;
 
 /// Looks at a stream.
@@ -83,32 +83,33 @@ impl StreamPeeker for Peeker {
 
 impl Peeker {
     fn see(&mut self, event: Event) -> Seen {
-        let content = match event.r#type {
+        let said = match event.r#type {
             EventKind::MessageStart => {
                 if let Some(message) = event.message {
                     self.glance.model = message.model.or(self.glance.model.take());
                     self.count(message.usage);
                 }
-                false
+                Said::default()
             }
-            EventKind::ContentBlockStart => event.content_block.is_some_and(|block| match block.r#type {
-                BlockKind::Text | BlockKind::Thinking => block.text.0 || block.thinking.0,
-                BlockKind::ToolUse | BlockKind::RedactedThinking | BlockKind::Other => true,
+            EventKind::ContentBlockStart => event.content_block.map_or_else(Said::default, |block| match block.r#type {
+                BlockKind::Text | BlockKind::Thinking => Said::of(block.text.0 + block.thinking.0),
+                BlockKind::ToolUse | BlockKind::RedactedThinking | BlockKind::Other => Said::of(1),
             }),
-            EventKind::ContentBlockDelta => {
-                event.delta.is_some_and(|delta| delta.text.0 || delta.thinking.0 || delta.partial_json.0)
-            }
+            EventKind::ContentBlockDelta => event.delta.map_or_else(Said::default, |delta| {
+                Said::of(delta.text.0 + delta.thinking.0 + delta.partial_json.0)
+            }),
             EventKind::MessageDelta => {
                 self.count(event.usage);
-                let stopped = event.delta.is_some_and(|delta| delta.stop_reason.0);
+                let stopped = event.delta.is_some_and(|delta| delta.stop_reason.0 > 0);
                 self.glance.finished |= stopped;
-                stopped
+                return if stopped { Seen::Content } else { Seen::Other };
             }
             EventKind::MessageStop => return Seen::End,
             EventKind::Error => return Seen::Failed(event.error.unwrap_or_default().without_status()),
-            EventKind::ContentBlockStop | EventKind::Ping | EventKind::Other => false,
+            EventKind::ContentBlockStop | EventKind::Ping | EventKind::Other => Said::default(),
         };
-        if content { Seen::Content } else { Seen::Other }
+        self.glance.said += said;
+        if said.pieces > 0 { Seen::Content } else { Seen::Other }
     }
 
     fn count(&mut self, usage: Option<UsageIn>) {
@@ -119,13 +120,16 @@ impl Peeker {
     }
 }
 
-/// Whether something stands in a field that may be empty.
+/// About how many bytes stand in a text that may be missing: escapes count as they are written.
 #[derive(Debug, Default)]
-struct Filled(bool);
+struct Filled(usize);
 
 impl<'de> Deserialize<'de> for Filled {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <&RawValue>::deserialize(deserializer)?;
-        Ok(Self(!matches!(raw.get(), "\"\"" | "null")))
+        Ok(Self(match raw.get() {
+            "\"\"" | "null" => 0,
+            text => text.len().saturating_sub(2).max(1),
+        }))
     }
 }

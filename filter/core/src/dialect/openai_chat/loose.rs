@@ -23,9 +23,9 @@ impl Text<'_> {
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Count(pub Option<u64>);
 
-/// Whether something is there that a person or program would see: not `null`, `false`, `0`, `""` or `[]`.
+/// Bytes of a text, or 1 for anything else that a person or program would see; 0 for `null`, `false`, `0`, `""` and `[]`.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Filled(pub bool);
+pub(super) struct Filled(pub usize);
 
 /// What is said: a text, or an array of parts.
 #[derive(Debug, Default)]
@@ -259,24 +259,24 @@ lenient!(Count, , {
 
 lenient!(Filled, , {
     fn visit_bool<E>(self, filled: bool) -> Result<Self::Value, E> {
-        Ok(Filled(filled))
+        Ok(Filled(usize::from(filled)))
     }
     fn visit_u64<E>(self, count: u64) -> Result<Self::Value, E> {
-        Ok(Filled(count != 0))
+        Ok(Filled(usize::from(count != 0)))
     }
     fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Filled(true))
+        Ok(Filled(1))
     }
     fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Filled(true))
+        Ok(Filled(1))
     }
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Filled(!text.is_empty()))
+        Ok(Filled(text.len()))
     }
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-        skip_seq(seq).map(Filled)
+        skip_seq(seq).map(|any| Filled(usize::from(any)))
     }
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        skip_map(map).map(|()| Filled(true))
+        skip_map(map).map(|()| Filled(1))
     }
 });

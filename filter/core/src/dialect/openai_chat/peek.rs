@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::loose::{Filled, Text};
 use super::stream_read::{Groq, failure};
 use super::{error, usage, words};
-use crate::dialect::{Glance, Seen, StreamPeeker};
+use crate::dialect::{Glance, Said, Seen, StreamPeeker};
 use crate::error::ApiError;
 use crate::framing::sse;
 
@@ -31,7 +31,7 @@ struct Chunk<'a> {
 #[derive(Default)]
 struct Choices {
     any: bool,
-    content: bool,
+    said: Said,
     ended: bool,
     failed: Option<ApiError>,
 }
@@ -69,16 +69,19 @@ struct Delta {
 }
 
 impl Delta {
-    fn is_content(&self) -> bool {
-        self.content.0
-            || self.tool_calls.0
-            || self.reasoning_content.0
-            || self.reasoning.0
-            || self.refusal.0
-            || self.thinking_blocks.0
-            || self.function_call.0
-            || self.audio.0
-            || self.images.0
+    fn said(&self) -> Said {
+        let fields = [
+            self.content,
+            self.tool_calls,
+            self.reasoning_content,
+            self.reasoning,
+            self.refusal,
+            self.thinking_blocks,
+            self.function_call,
+            self.audio,
+            self.images,
+        ];
+        Said::of(fields.iter().map(|filled| filled.0).sum())
     }
 }
 
@@ -102,7 +105,8 @@ impl<'de> Deserialize<'de> for Choices {
                     choices.any = true;
                     let ended = !choice.finish_reason.is_empty();
                     choices.ended |= ended;
-                    choices.content |= ended || choice.text.0 || choice.delta.is_some_and(|delta| delta.is_content());
+                    choices.said += Said::of(choice.text.0);
+                    choices.said += choice.delta.map(|delta| delta.said()).unwrap_or_default();
                     if ended && choices.failed.is_none() {
                         choices.failed = words::finish(&choice.finish_reason.0).err();
                     }
@@ -137,7 +141,7 @@ impl StreamPeeker for Peeker {
         if let Some(error) = failure(event, data, chunk.error).or(chunk.choices.failed) {
             return Seen::Failed(error);
         }
-        match (chunk.choices.any, chunk.choices.content) {
+        match (chunk.choices.any, chunk.choices.ended || chunk.choices.said.pieces > 0) {
             (_, true) => Seen::Content,
             (false, _) if usage => Seen::UsageAlone,
             _ => Seen::Other,
@@ -158,6 +162,7 @@ fn note(glance: &mut Glance, chunk: &Chunk<'_>) -> bool {
     let usage = usage.or_else(|| chunk.x_groq.as_ref()?.usage.as_ref()?.read());
     glance.usage = usage.or(glance.usage);
     glance.finished |= chunk.choices.ended;
+    glance.said += chunk.choices.said;
     usage.is_some()
 }
 

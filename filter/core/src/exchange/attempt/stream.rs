@@ -4,8 +4,8 @@
 //! terminator behind an answer that is not complete) can be left out. Bytes that pass unchanged are not written back.
 
 use crate::config::Target;
-use crate::conversation::{StreamEvent, Usage};
-use crate::dialect::{Opening, Seen, StreamPeeker, StreamReader, StreamWriter};
+use crate::conversation::StreamEvent;
+use crate::dialect::{Opening, Said, Seen, StreamPeeker, StreamReader, StreamWriter};
 use crate::error::{ApiError, ErrorKind};
 use crate::framing::sse::{Decoder, TooLong};
 
@@ -77,9 +77,9 @@ impl Relay {
         let held = self.state == State::Held;
         let portion = if size > self.read { view.body(self.read..size) } else { Vec::new() };
         let lag = self.route.lag();
-        let mut result = self.take(&portion, &mut journey.usage);
+        let mut result = self.take(&portion, journey);
         if end && result.is_ok() {
-            result = self.end(&mut journey.usage);
+            result = self.end(journey);
         }
         if let Err(failure) = result {
             if held {
@@ -118,7 +118,7 @@ impl Relay {
     }
 
     /// Reads a portion.
-    fn take(&mut self, portion: &[u8], usage: &mut Option<Usage>) -> Result<(), Failure> {
+    fn take(&mut self, portion: &[u8], journey: &mut Journey) -> Result<(), Failure> {
         let Self { route, state, out, altered, writer, finished, .. } = self;
         match route {
             Route::Pass { decoder, peeker, hide_usage } => {
@@ -142,7 +142,8 @@ impl Relay {
                     out.extend_from_slice(event.raw);
                     Ok(())
                 });
-                *usage = peeker.glance().usage;
+                journey.usage = peeker.glance().usage;
+                journey.said = peeker.glance().said;
                 *finished = peeker.glance().finished;
                 result
             }
@@ -155,13 +156,14 @@ impl Relay {
                     match &event {
                         StreamEvent::Error(error) => return Err(Failure::in_answer(error.clone())),
                         StreamEvent::End => close(state)?,
-                        StreamEvent::Usage(tokens) => *usage = Some(*tokens),
+                        StreamEvent::Usage(tokens) => journey.usage = Some(*tokens),
                         StreamEvent::Finish { .. } => *finished = true,
                         _ => {}
                     }
                     if event.is_content() {
                         *state = State::Open;
                     }
+                    journey.said += Said::in_event(&event);
                     writer.write(&event, out);
                 }
                 result.map_err(Failure::in_answer)
@@ -170,11 +172,11 @@ impl Relay {
     }
 
     /// The provider closed the stream. Without a terminator it is complete only if the answer itself said that it ended.
-    fn end(&mut self, usage: &mut Option<Usage>) -> Result<(), Failure> {
+    fn end(&mut self, journey: &mut Journey) -> Result<(), Failure> {
         if self.route.lag() > 0 {
             self.altered = true;
             // The last event's blank line may be missing.
-            self.take(b"\n\n", usage)?;
+            self.take(b"\n\n", journey)?;
         }
         match self.state {
             State::Closed => Ok(()),
