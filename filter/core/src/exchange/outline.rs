@@ -7,11 +7,13 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 
 use crate::dialect::fields::Fields;
 use crate::error::{ApiError, ErrorKind};
+
+mod top;
+
+use top::{Messages, Top};
 
 /// JSON nested deeper than this is refused: no real request is, and some providers' parsers recurse.
 const DEEPEST: usize = 128;
@@ -25,6 +27,11 @@ pub struct Outline {
     pub stream: bool,
     /// Whether the client asked for usage in the stream.
     pub include_usage: bool,
+    /// The most tokens of one answer that the client asked for, by either of the field's names; if by both, the larger. What
+    /// is no number is as good as absent here: refusing it is the provider's business.
+    pub max_tokens: Option<u64>,
+    /// How many answers the client asked for; as above.
+    pub n: Option<u64>,
     /// Bytes of the body.
     pub length: usize,
     /// Where the model's JSON string stands, quotes included.
@@ -86,6 +93,8 @@ impl Outline {
             model: name.into_owned(),
             stream: top.stream.unwrap_or(false),
             include_usage,
+            max_tokens: top.max_tokens,
+            n: top.n,
             length: body.len(),
             model_at: at(model.get()),
             options,
@@ -139,50 +148,8 @@ impl Splice {
 }
 
 #[derive(Deserialize)]
-struct Top<'a> {
-    #[serde(borrow)]
-    model: Option<&'a RawValue>,
-    messages: Option<Messages>,
-    stream: Option<bool>,
-    #[serde(borrow, default, deserialize_with = "even_null")]
-    stream_options: Option<&'a RawValue>,
-}
-
-/// A field that stands there with `null` in it must be replaced, not added.
-fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
-}
-
-#[derive(Deserialize)]
 #[serde(transparent)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// Whether there is any message: which they are is not looked at.
-struct Messages {
-    any: bool,
-}
-
-impl<'de> Deserialize<'de> for Messages {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Items;
-        impl<'de> Visitor<'de> for Items {
-            type Value = Messages;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an array of messages")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Messages, A::Error> {
-                let mut any = false;
-                while items.next_element::<IgnoredAny>()?.is_some() {
-                    any = true;
-                }
-                Ok(Messages { any })
-            }
-        }
-        deserializer.deserialize_seq(Items)
-    }
-}
 
 /// Whether these options include usage, and the same options with usage included.
 fn read_options(text: &str) -> Result<(bool, String), ApiError> {
@@ -294,6 +261,7 @@ mod tests {
             (b"  \n", "empty"),
             (b"{", "not a valid"),
             (b"[]", "not a valid"),
+            (br#"["m",[1],true,null]"#, "expected an object"),
             (b"{\"model\":\"\xff\",\"messages\":[1]}", "UTF-8"),
             (br#"{"messages":[1]}"#, "'model'"),
             (br#"{"model":7,"messages":[1]}"#, "'model'"),
@@ -309,6 +277,25 @@ mod tests {
             let error = Outline::read(body).unwrap_err();
             assert_eq!(error.status, 400);
             assert!(error.message.contains(needle), "{} for {:?}", error.message, String::from_utf8_lossy(body));
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_counted_and_never_refused() {
+        for (fields, max_tokens, n) in [
+            ("", None, None),
+            (r#""max_tokens":100,"#, Some(100), None),
+            (r#""max_completion_tokens":7,"n":3,"#, Some(7), Some(3)),
+            (r#""max_tokens":100,"max_completion_tokens":200,"#, Some(200), None),
+            (r#""max_tokens":200,"n":2,"n":1,"max_tokens":null,"#, Some(200), Some(2)),
+            (r#""max_tokens":1e3,"n":1.5,"#, Some(1000), Some(2)),
+            (r#""max_tokens":1e999,"n":99999999999999999999,"#, Some(u64::MAX), Some(u64::MAX)),
+            (r#""max_tokens":-1,"n":"2","#, None, None),
+            (r#""max_tokens":{"n":1},"n":[[5]],"max_completion_tokens":true,"#, None, None),
+        ] {
+            let body = format!(r#"{{{fields}"model":"m","messages":[{{"n":9,"max_tokens":9}}]}}"#);
+            let outline = Outline::read(body.as_bytes()).unwrap();
+            assert_eq!((outline.max_tokens, outline.n), (max_tokens, n), "{fields}");
         }
     }
 
