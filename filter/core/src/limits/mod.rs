@@ -20,7 +20,7 @@ pub use index::{Applied, Index};
 pub use plan::{Candidate, Part, Plan};
 pub use refusal::Refusal;
 pub use scope::Subject;
-pub use ticket::{Spent, Ticket, Warning};
+pub use ticket::{Closing, Spent, Ticket, Warning};
 
 /// What a rule counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

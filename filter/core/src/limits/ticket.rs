@@ -14,10 +14,10 @@ use crate::usage::price::MicroUsd;
 /// A request's reservation.
 #[derive(Debug, Clone)]
 pub struct Ticket {
-    /// The order's.
-    pub id: Rc<str>,
     /// Which candidate was granted.
     pub chosen: usize,
+    /// The request's order, and those of its extensions.
+    orders: Vec<Rc<str>>,
     held: Vec<Held>,
 }
 
@@ -26,6 +26,17 @@ pub struct Ticket {
 struct Held {
     part: Part,
     reading: Reading,
+    /// By which of the orders.
+    order: usize,
+}
+
+/// What closes one order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closing {
+    /// The order's.
+    pub id: Rc<str>,
+    /// Every part that it reserved; for the request's own order also parts that were used and not reserved.
+    pub parts: Vec<Settled>,
 }
 
 /// What one candidate came to.
@@ -57,8 +68,8 @@ impl Plan {
     /// what it uses is only counted when it is settled.
     pub fn grant(&self, chosen: usize, readings: Vec<Reading>, id: Rc<str>) -> Ticket {
         let parts = self.candidates.get(chosen).map(|candidate| candidate.parts.as_slice()).unwrap_or_default();
-        let held = parts.iter().zip(readings).map(|(part, reading)| Held { part: part.clone(), reading }).collect();
-        Ticket { id, chosen, held }
+        let held = parts.iter().zip(readings).map(|(part, reading)| Held { part: part.clone(), reading, order: 0 });
+        Ticket { chosen, orders: vec![id], held: held.collect() }
     }
 }
 
@@ -67,7 +78,7 @@ impl Ticket {
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = Vec::new();
         let mut standings = Standings::default();
-        for Held { part, reading } in &self.held {
+        for Held { part, reading, .. } in &self.held {
             standings.add(part.rule.unit, &part.take, reading);
         }
         standings.write(&mut headers);
@@ -82,7 +93,7 @@ impl Ticket {
     /// Budgets, hard and soft, of which 80% or more are used; this request's estimate is included.
     pub fn warnings(&self) -> Vec<Warning> {
         let mut warnings: Vec<Warning> = Vec::new();
-        for Held { part, reading } in self.held.iter().filter(|held| held.part.rule.unit == Unit::MicroUsd) {
+        for Held { part, reading, .. } in self.held.iter().filter(|held| held.part.rule.unit == Unit::MicroUsd) {
             let soft = part.also.iter().map(|also| (also, false));
             let rules = [(&part.rule, part.take.hard)].into_iter().chain(soft);
             for (rule, hard) in rules {
@@ -99,19 +110,27 @@ impl Ticket {
     }
 
     /// What must be reserved in addition before the candidate at `to` is tried: of meters that are held, what it takes more;
-    /// of others, all. `None` when nothing is missing. The order is the same request's; its only alternative has the parts
-    /// that [`Ticket::extend`] expects readings for.
+    /// of others, all. `None` when nothing is missing. The order has a name of its own, made from the request's, since a store
+    /// that sees a name again takes it for the same order; its only alternative has the parts that [`Ticket::extend`] expects
+    /// readings for.
     pub fn extension(&self, plan: &Plan, to: usize, lease: Duration) -> Option<Order> {
         let takes: Vec<Take> = self.missing(plan.candidates.get(to)?).map(|part| part.take).collect();
-        (!takes.is_empty()).then(|| Order { id: self.id.clone(), lease, alternatives: vec![takes] })
+        (!takes.is_empty()).then(|| Order { id: self.next_id(), lease, alternatives: vec![takes] })
     }
 
-    /// An extension to the candidate at `to` was granted.
+    /// The last extension, to the candidate at `to`, was granted.
     pub fn extend(&mut self, plan: &Plan, to: usize, readings: Vec<Reading>) {
         let Some(candidate) = plan.candidates.get(to) else { return };
-        let added: Vec<Held> =
-            self.missing(candidate).zip(readings).map(|(part, reading)| Held { part, reading }).collect();
+        let order = self.orders.len();
+        let held = |(part, reading)| Held { part, reading, order };
+        let added: Vec<Held> = self.missing(candidate).zip(readings).map(held).collect();
+        self.orders.push(self.next_id());
         self.held.extend(added);
+    }
+
+    fn next_id(&self) -> Rc<str> {
+        let first = self.orders.first().map_or("", |id| id);
+        format!("{first}+{}", self.orders.len()).into()
     }
 
     /// The parts of a candidate that are not held, or not enough of.
@@ -123,29 +142,38 @@ impl Ticket {
         })
     }
 
-    /// What the request came to, for every meter: those held, each part once, and others of candidates that were tried, which
-    /// are counted as of `now`. `spent` has one entry or more for each candidate that was tried, also when it used nothing.
-    pub fn settle(&self, plan: &Plan, spent: &[Spent], now: Time) -> Vec<Settled> {
-        let mut settled: Vec<Settled> = Vec::with_capacity(self.held.len());
-        for Held { part, reading } in &self.held {
-            let take = &part.take;
+    /// What the request came to: for each of its orders, what closes it; the first is the request's own, with which it enters
+    /// the accounts, and is there also when it reserved nothing. Every part that is held stands once; meters that were not
+    /// held and are used by a candidate that was tried are counted as of `now`. `spent` has one entry or more for each
+    /// candidate that was tried, also when it used nothing.
+    pub fn settle(&self, plan: &Plan, spent: &[Spent], now: Time) -> Vec<Closing> {
+        let mut seen: Vec<&Meter> = Vec::with_capacity(self.held.len());
+        let mut closings: Vec<Closing> =
+            self.orders.iter().map(|id| Closing { id: id.clone(), parts: Vec::new() }).collect();
+        for Held { part, reading, order } in &self.held {
+            let meter = &part.take.meter;
             // A meter that is held twice has its use in the first part.
-            let first = !settled.iter().any(|other| other.meter == take.meter);
-            let used = if first { used(plan, spent, part) } else { 0 };
-            settled.push(Settled { meter: take.meter.clone(), window: reading.window, reserved: take.amount, used });
+            let used = if seen.contains(&meter) { 0 } else { used(plan, spent, part) };
+            seen.push(meter);
+            if let Some(closing) = closings.get_mut(*order) {
+                let (window, reserved) = (reading.window, part.take.amount);
+                closing.parts.push(Settled { meter: meter.clone(), window, reserved, used });
+            }
         }
+        let Some(own) = closings.first_mut() else { return closings };
         let tried = spent.iter().filter_map(|spent| plan.candidates.get(spent.candidate));
         for part in tried.flat_map(|candidate| &candidate.parts).filter(|part| !part.is_place()) {
             let meter = &part.take.meter;
-            if settled.iter().any(|other| other.meter == *meter) {
+            if seen.contains(&meter) {
                 continue;
             }
-            let used = used(plan, spent, part);
+            seen.push(meter);
+            let (used, window) = (used(plan, spent, part), window(meter.gauge, now));
             if used > 0 {
-                settled.push(Settled { meter: meter.clone(), window: window(meter.gauge, now), reserved: 0, used });
+                own.parts.push(Settled { meter: meter.clone(), window, reserved: 0, used });
             }
         }
-        settled
+        closings
     }
 }
 
