@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::Action;
-use sluice_core::config::Gateway;
+use proxy_wasm::types::{Action, LogLevel};
 use sluice_core::exchange::gateway::{Exchange, Outcome};
-use sluice_core::exchange::{Event, Flow};
+use sluice_core::exchange::worker::Worker;
+use sluice_core::exchange::{Called, Effect, Event, Flow};
 
+use crate::host;
 use crate::message::{REQUEST, RESPONSE};
 use crate::switchboard::{self, Shared};
 
@@ -21,24 +22,47 @@ pub struct GatewayContext {
 }
 
 impl GatewayContext {
-    pub fn new(id: u32, gateway: Rc<Gateway>) -> Self {
-        Self { id, exchange: Exchange::new(gateway), journey: None, body: 0 }
+    pub fn new(id: u32, worker: Rc<Worker>) -> Self {
+        Self { id, exchange: Exchange::new(worker), journey: None, body: 0 }
     }
 
     fn request(&mut self, event: Event) -> Action {
         let mut effects = Vec::new();
-        let flow = match self.exchange.request(event, &REQUEST, &mut effects) {
+        let outcome = self.exchange.request(event, &REQUEST, &host::Shared, &mut effects);
+        self.proceed(outcome, effects)
+    }
+
+    fn proceed(&mut self, mut outcome: Outcome, mut effects: Vec<Effect>) -> Action {
+        // A question is asked once more at most: of a store that does not know a script by its hash.
+        while let Outcome::Ask(call) = outcome {
+            if host::call(&call).is_ok() {
+                return REQUEST.apply(Flow::Pause, effects);
+            }
+            host::log(LogLevel::Error, "sluice: Envoy refused: a call to Redis");
+            let nothing = Called { status: None, body: Vec::new() };
+            outcome = self.exchange.called(&nothing, &REQUEST, &host::Shared, &mut effects);
+        }
+        let flow = match outcome {
             Outcome::Step(flow) => flow,
             Outcome::Depart(journey) => {
                 self.journey = Some(switchboard::connect(self.id, *journey));
                 Flow::Continue
             }
+            Outcome::Ask(_) => Flow::Pause,
         };
         REQUEST.apply(flow, effects)
     }
 }
 
-impl Context for GatewayContext {}
+impl Context for GatewayContext {
+    fn on_http_call_response(&mut self, _token: u32, _headers: usize, body: usize, _trailers: usize) {
+        let mut effects = Vec::new();
+        let outcome = self.exchange.called(&host::called(body), &REQUEST, &host::Shared, &mut effects);
+        if self.proceed(outcome, effects) == Action::Continue && host::resume_request().is_err() {
+            host::log(LogLevel::Error, "sluice: Envoy refused: resuming a request");
+        }
+    }
+}
 
 impl HttpContext for GatewayContext {
     fn on_http_request_headers(&mut self, _count: usize, end: bool) -> Action {
@@ -66,8 +90,9 @@ impl HttpContext for GatewayContext {
 
     fn on_log(&mut self) {
         let mut effects = Vec::new();
-        let journey = self.journey.as_ref().and_then(|shared| shared.try_borrow().ok());
-        self.exchange.record(journey.as_deref(), &mut effects);
+        let mut journey = self.journey.as_ref().and_then(|shared| shared.try_borrow_mut().ok());
+        self.exchange.finish(journey.as_deref_mut(), &RESPONSE, &host::Shared, &mut effects);
+        drop(journey);
         RESPONSE.apply(Flow::Continue, effects);
     }
 }

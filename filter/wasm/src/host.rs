@@ -182,7 +182,7 @@ pub fn replace_front(buffer: BufferType, drain: usize, with: &[u8]) -> Result<()
     checked(unsafe { abi::proxy_set_buffer_bytes(buffer, 0, drain, with.as_ptr(), with.len()) })
 }
 
-/// A property of one path segment.
+/// A property; the segments of its path have a zero byte between them.
 pub fn property(name: &str) -> Result<Vec<u8>> {
     // SAFETY: the host reads `name` during the call; see `returned`.
     returned(|data, size| unsafe { abi::proxy_get_property(name.as_ptr(), name.len(), data, size) })

@@ -12,7 +12,8 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel};
 use sluice_core::config::Gateway;
 use sluice_core::config::plugin::Plugin;
-use sluice_core::exchange::Time;
+use sluice_core::exchange::worker::Worker;
+use sluice_core::exchange::{Call, Called, Effect, Flow, Time};
 
 mod gateway;
 mod host;
@@ -32,6 +33,8 @@ mod entry {
 /// How often streams are asked whether they have fallen silent: a quarter of the limit, within these bounds.
 const SHORTEST_TICK: Duration = Duration::from_millis(25);
 const LONGEST_TICK: Duration = Duration::from_secs(1);
+/// With Redis: how long a request that is over waits at most before Redis is told.
+const SETTLING: Duration = Duration::from_millis(25);
 
 /// One plugin of a worker: makes a context for every request.
 struct Root {
@@ -41,11 +44,44 @@ struct Root {
 
 enum Role {
     None,
-    Gateway(Rc<Gateway>),
+    Gateway(Rc<Worker>),
     Provider,
 }
 
-impl Context for Root {}
+impl Root {
+    fn gateway(gateway: Gateway) -> Result<Role, host::Failed> {
+        let period = match &gateway.redis {
+            None => (gateway.timeouts.idle / 4).clamp(SHORTEST_TICK, LONGEST_TICK),
+            Some(_) => SETTLING,
+        };
+        host::tick_every(period)?;
+        let mut seed = [0; 16];
+        host::random(&mut seed)?;
+        Ok(Role::Gateway(Rc::new(Worker::new(Rc::new(gateway), seed))))
+    }
+
+    /// Carries out what concerns no message, and sends what is to be told to Redis.
+    fn tell(&self, mut call: Option<Call>, mut effects: Vec<Effect>) {
+        let Role::Gateway(worker) = &self.role else { return };
+        while let Some(told) = call.take() {
+            if host::call(&told).is_ok() {
+                break;
+            }
+            let nothing = Called { status: None, body: Vec::new() };
+            call = worker.told(&nothing, Time(host::now()), &mut effects);
+        }
+        message::RESPONSE.apply(Flow::Continue, effects);
+    }
+}
+
+impl Context for Root {
+    fn on_http_call_response(&mut self, _token: u32, _headers: usize, body: usize, _trailers: usize) {
+        let Role::Gateway(worker) = &self.role else { return };
+        let mut effects = Vec::new();
+        let call = worker.told(&host::called(body), Time(host::now()), &mut effects);
+        self.tell(call, effects);
+    }
+}
 
 impl RootContext for Root {
     fn get_type(&self) -> Option<ContextType> {
@@ -54,12 +90,13 @@ impl RootContext for Root {
 
     fn on_configure(&mut self, _size: usize) -> bool {
         match Plugin::from_json(&self.get_plugin_configuration().unwrap_or_default()) {
-            Ok(Plugin::Gateway(gateway)) => {
-                if host::tick_every((gateway.timeouts.idle / 4).clamp(SHORTEST_TICK, LONGEST_TICK)).is_err() {
-                    host::log(LogLevel::Error, "sluice: no ticks: streams that fall silent end at the total timeout");
+            Ok(Plugin::Gateway(gateway)) => match Self::gateway(gateway) {
+                Ok(role) => self.role = role,
+                Err(host::Failed) => {
+                    host::log(LogLevel::Error, "sluice: Envoy gives neither ticks nor randomness: it is too old, or not Envoy");
+                    return false;
                 }
-                self.role = Role::Gateway(Rc::new(gateway));
-            }
+            },
             Ok(Plugin::Provider) => self.role = Role::Provider,
             Err(mistakes) => {
                 for mistake in mistakes {
@@ -77,12 +114,16 @@ impl RootContext for Root {
                 host::log(LogLevel::Error, "sluice: Envoy refused: cutting a stream that fell silent");
             }
         }
+        if let Role::Gateway(worker) = &self.role {
+            let call = worker.tick(Time(host::now()));
+            self.tell(call, Vec::new());
+        }
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
         match &self.role {
             Role::None => None,
-            Role::Gateway(gateway) => Some(Box::new(gateway::GatewayContext::new(id, gateway.clone()))),
+            Role::Gateway(worker) => Some(Box::new(gateway::GatewayContext::new(id, worker.clone()))),
             Role::Provider => Some(Box::new(provider::ProviderContext::default())),
         }
     }

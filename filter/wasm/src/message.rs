@@ -1,5 +1,6 @@
 //! One message, request or answer, as Envoy shows it during a callback: what core may read of it, and what becomes of it.
 
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use proxy_wasm::types::{Action, BufferType, LogLevel, MapType};
@@ -36,6 +37,11 @@ impl View for Message {
     fn body(&self, range: Range<usize>) -> Vec<u8> {
         host::buffer(self.body, range.start, range.len()).unwrap_or_default()
     }
+
+    fn source(&self) -> Option<IpAddr> {
+        let address = String::from_utf8(host::property("source\0address").ok()?).ok()?;
+        address.parse().map(|address: SocketAddr| address.ip()).ok()
+    }
 }
 
 impl Message {
@@ -56,6 +62,11 @@ impl Message {
                 Effect::Reply(reply) => {
                     action = Action::Pause;
                     send(reply)
+                }
+                Effect::Count(name) => host::counter(name).and_then(|counter| host::count(counter, 1)),
+                Effect::Warn(text) => {
+                    host::log(LogLevel::Warn, &format!("sluice: {text}"));
+                    Ok(())
                 }
             };
             if done.is_err() {
@@ -82,5 +93,7 @@ fn name_of(effect: &Effect) -> &'static str {
         Effect::SetProperty(..) => "setting a property",
         Effect::ClearRoute => "choosing the route anew",
         Effect::Reply(_) => "a local reply",
+        Effect::Count(_) => "counting",
+        Effect::Warn(_) => "a warning",
     }
 }

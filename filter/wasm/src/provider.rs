@@ -20,7 +20,7 @@ pub struct ProviderContext {
 impl ProviderContext {
     fn begin(&mut self, effects: &mut Vec<Effect>) -> Option<()> {
         let shared = switchboard::find()?;
-        let attempt = Attempt::begin(&mut *shared.try_borrow_mut().ok()?, &REQUEST, effects)?;
+        let attempt = Attempt::begin(&mut *shared.try_borrow_mut().ok()?, &REQUEST, &host::Shared, effects)?;
         self.under_way = Some((attempt, shared));
         Some(())
     }

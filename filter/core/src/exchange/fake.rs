@@ -4,6 +4,8 @@
 //! stays as an attempt left it, an answer marked for retry is discarded and the next cluster is asked.
 
 use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -11,8 +13,10 @@ use super::attempt::Attempt;
 use super::gateway::{Exchange, Outcome};
 use super::headers::HeaderMap;
 use super::journey::Journey;
-use super::{Effect, Event, Flow, NO_CLUSTER, Reply, Time, View, property, signal};
+use super::worker::Worker;
+use super::{Call, Called, Effect, Event, Flow, NO_CLUSTER, Reply, Time, View, property, signal};
 use crate::config::Gateway;
+use crate::store::{Conflict, SharedData};
 
 /// The secret of the key `k`, which may use every model; `sk-narrow` may use `narrow` only, `sk-old` has expired.
 pub(crate) const SECRET: &str = "sk-test";
@@ -61,6 +65,28 @@ impl View for Message {
     fn body(&self, range: Range<usize>) -> Vec<u8> {
         self.body.get(range).unwrap_or_default().to_vec()
     }
+    fn source(&self) -> Option<IpAddr> {
+        Some(Ipv4Addr::new(192, 0, 2, 7).into())
+    }
+}
+
+/// Envoy's shared data.
+#[derive(Debug, Default)]
+pub(crate) struct Shared(RefCell<BTreeMap<String, (Vec<u8>, u32)>>);
+
+impl SharedData for Shared {
+    fn read(&self, name: &str) -> Option<(Vec<u8>, u32)> {
+        self.0.borrow().get(name).cloned()
+    }
+    fn write(&self, name: &str, value: &[u8], version: u32) -> Result<(), Conflict> {
+        let mut map = self.0.borrow_mut();
+        let known = map.get(name).map_or(0, |(_, known)| *known);
+        if version != 0 && version != known {
+            return Err(Conflict);
+        }
+        map.insert(name.to_owned(), (value.to_vec(), known + 1));
+        Ok(())
+    }
 }
 
 /// What a provider does.
@@ -105,6 +131,8 @@ pub(crate) struct Seen {
     /// What each answer that was tried again said of a wait before it.
     pub waits: Vec<Option<String>>,
     pub received: Vec<Received>,
+    /// The counters that went up.
+    pub counted: Vec<&'static str>,
     pub log: serde_json::Value,
 }
 
@@ -123,15 +151,25 @@ pub(crate) fn planned() -> Journey {
     for (name, value) in [(":method", "POST"), (":path", "/v1/chat/completions"), ("api-key", SECRET)] {
         request.headers.push(name, value);
     }
-    let mut exchange = Exchange::new(gateway());
-    exchange.request(Event::RequestHeaders { end: false }, &request, &mut Vec::new());
+    let shared = Shared::default();
+    let mut exchange = Exchange::new(Rc::new(Worker::new(gateway(), [7; 16])));
+    exchange.request(Event::RequestHeaders { end: false }, &request, &shared, &mut Vec::new());
     let event = Event::RequestBody { size: body.len(), end: true };
-    let Outcome::Depart(journey) = exchange.request(event, &request, &mut Vec::new()) else { panic!("no plan") };
+    let Outcome::Depart(journey) = exchange.request(event, &request, &shared, &mut Vec::new()) else {
+        panic!("no plan")
+    };
     *journey
 }
 
 /// Envoy with the filter in both places.
 pub(crate) struct Envoy {
+    pub worker: Rc<Worker>,
+    pub shared: Rc<Shared>,
+    /// What was asked of Redis.
+    pub asked: Vec<Call>,
+    /// What it answers, in order; nothing when there is no more.
+    redis: VecDeque<Called>,
+    counted: RefCell<Vec<&'static str>>,
     exchange: Exchange,
     journey: Option<Journey>,
     properties: RefCell<Vec<(&'static str, String)>>,
@@ -141,13 +179,29 @@ pub(crate) struct Envoy {
 
 impl Envoy {
     pub(crate) fn new() -> Self {
+        Self::with(Rc::new(Worker::new(gateway(), [7; 16])), Rc::default())
+    }
+
+    /// One more request to the same worker.
+    pub(crate) fn with(worker: Rc<Worker>, shared: Rc<Shared>) -> Self {
         Self {
-            exchange: Exchange::new(gateway()),
+            exchange: Exchange::new(worker.clone()),
+            worker,
+            shared,
+            asked: Vec::new(),
+            redis: VecDeque::new(),
+            counted: RefCell::default(),
             journey: None,
             properties: RefCell::default(),
             clock: Cell::new(1_800_000_000_000_000_000),
             waits: Vec::new(),
         }
+    }
+
+    /// What Redis answers, in order.
+    pub(crate) fn redis(mut self, answers: impl IntoIterator<Item = Called>) -> Self {
+        self.redis.extend(answers);
+        self
     }
 
     /// Sends a chat request with the key of [`SECRET`].
@@ -202,22 +256,47 @@ impl Envoy {
     }
 
     fn request(&mut self, request: &mut Message, body: &[u8]) -> Option<Reply> {
+        let shared = self.shared.clone();
         let mut effects = Vec::new();
-        let first = self.exchange.request(Event::RequestHeaders { end: body.is_empty() }, request, &mut effects);
-        if let Some(reply) = self.apply(request, effects) {
+        let event = Event::RequestHeaders { end: body.is_empty() };
+        let first = self.exchange.request(event, request, &*shared, &mut effects);
+        if let Some(reply) = self.apply(request, std::mem::take(&mut effects)) {
             return Some(reply);
         }
-        assert!(matches!(first, Outcome::Step(Flow::Pause)), "headers must wait for the body");
         request.body = body.to_vec();
+        // Redis takes its time: the body is there before it answers.
+        let mut answered = match first {
+            Outcome::Ask(call) => Some(self.answer_of(call)),
+            first => {
+                assert!(matches!(first, Outcome::Step(Flow::Pause)), "headers must wait for the body");
+                None
+            }
+        };
         let half = Event::RequestBody { size: body.len() / 2, end: false };
-        assert!(matches!(self.exchange.request(half, request, &mut Vec::new()), Outcome::Step(Flow::Pause)));
-        let mut effects = Vec::new();
+        let waits = self.exchange.request(half, request, &*shared, &mut effects);
+        assert!(matches!(waits, Outcome::Step(Flow::Pause)));
         let event = Event::RequestBody { size: body.len(), end: true };
-        match self.exchange.request(event, request, &mut effects) {
-            Outcome::Depart(journey) => self.journey = Some(*journey),
-            Outcome::Step(_) => {}
+        let mut outcome = self.exchange.request(event, request, &*shared, &mut effects);
+        while let Some(called) = answered.take() {
+            outcome = self.exchange.called(&called, request, &*shared, &mut effects);
+            if let Outcome::Ask(call) = outcome {
+                answered = Some(self.answer_of(call));
+                outcome = Outcome::Step(Flow::Pause);
+            }
+        }
+        while let Outcome::Ask(call) = outcome {
+            let called = self.answer_of(call);
+            outcome = self.exchange.called(&called, request, &*shared, &mut effects);
+        }
+        if let Outcome::Depart(journey) = outcome {
+            self.journey = Some(*journey);
         }
         self.apply(request, effects)
+    }
+
+    fn answer_of(&mut self, call: Call) -> Called {
+        self.asked.push(call);
+        self.redis.pop_front().unwrap_or(Called { status: None, body: Vec::new() })
     }
 
     /// One attempt; `None` when Envoy is to try again.
@@ -231,7 +310,7 @@ impl Envoy {
         let mut request = Message { headers: headers.clone(), body: body.to_vec(), now: self.tick() };
         let mut journey = self.journey.take().unwrap();
         let mut effects = Vec::new();
-        let mut attempt = Attempt::begin(&mut journey, &request, &mut effects).unwrap();
+        let mut attempt = Attempt::begin(&mut journey, &request, &*self.shared, &mut effects).unwrap();
         let mut reply = None;
         for event in [Event::RequestHeaders { end: false }, Event::RequestBody { size: body.len(), end: true }] {
             attempt.step(event, &mut journey, &request, &mut effects);
@@ -302,19 +381,24 @@ impl Envoy {
         Some(Seen { headers: answer.headers, streamed, ..self.finish(reply, journey) })
     }
 
-    fn finish(&mut self, reply: Reply, journey: &Journey) -> Seen {
+    fn finish(&mut self, reply: Reply, journey: &mut Journey) -> Seen {
         self.record(reply, Some(journey), Vec::new())
     }
 
     fn seen(&mut self, reply: Reply, received: Vec<Received>) -> Seen {
-        let journey = self.journey.take();
-        self.record(reply, journey.as_ref(), received)
+        let mut journey = self.journey.take();
+        self.record(reply, journey.as_mut(), received)
     }
 
-    fn record(&mut self, reply: Reply, journey: Option<&Journey>, received: Vec<Received>) -> Seen {
+    fn record(&mut self, reply: Reply, journey: Option<&mut Journey>, received: Vec<Received>) -> Seen {
         let mut effects = Vec::new();
-        self.exchange.record(journey, &mut effects);
-        let Some(Effect::SetProperty(property::LOG, fragment)) = effects.pop() else { panic!("no log") };
+        let end = Message { now: self.tick(), ..Message::default() };
+        self.exchange.finish(journey, &end, &*self.shared, &mut effects);
+        let fragment = effects.into_iter().find_map(|effect| match effect {
+            Effect::SetProperty(property::LOG, fragment) => Some(fragment),
+            _ => None,
+        });
+        let fragment = fragment.expect("no log");
         Seen {
             status: reply.status,
             headers: reply.headers.into_iter().collect(),
@@ -322,6 +406,7 @@ impl Envoy {
             streamed: false,
             reset: false,
             waits: std::mem::take(&mut self.waits),
+            counted: self.counted.take(),
             received,
             log: serde_json::from_str(&format!("{{\"status\":0{fragment}}}")).unwrap(),
         }
@@ -342,7 +427,8 @@ impl Envoy {
                     message.body.splice(..drain, with);
                 }
                 Effect::SetProperty(name, value) => self.properties.borrow_mut().push((name, value.into_owned())),
-                Effect::ClearRoute => {}
+                Effect::ClearRoute | Effect::Warn(_) => {}
+                Effect::Count(name) => self.counted.borrow_mut().push(name),
                 Effect::Reply(reply) => return Some(reply),
             }
         }

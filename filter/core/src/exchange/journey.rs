@@ -11,8 +11,12 @@ use crate::config::{Caller, Model, Target, Timeouts};
 use crate::conversation::Usage;
 use crate::dialect::{Dialect, Said, Written};
 use crate::error::{ApiError, ErrorKind};
+use crate::limits::Plan;
+use crate::store::Settlement;
+use crate::usage::estimate::{Estimate, Prompt, produced};
 
 use super::Time;
+use super::charge::{Charge, Ledger};
 use super::failure::Failure;
 use super::headers::HeaderMap;
 use super::outline::Outline;
@@ -25,6 +29,8 @@ pub struct Journey {
     /// Who asks.
     pub caller: Rc<Caller>,
     /// The name asked for.
+    pub asked: Rc<Model>,
+    /// The name served: another when a budget says so.
     pub model: Rc<Model>,
     /// How the client speaks.
     pub client: &'static dyn Dialect,
@@ -42,6 +48,12 @@ pub struct Journey {
     pub dropped: Vec<String>,
     /// What was tried, in order.
     pub attempts: Vec<Tried>,
+    /// What it has reserved, and what it owes; `None` only before it leaves.
+    pub charge: Option<Charge>,
+    /// What the prompt holds, where nobody counts its tokens.
+    pub prompt: Prompt,
+    /// Whether the tokens were not counted by the provider, or not all of them.
+    pub estimated: bool,
     /// Where it stands.
     pub stage: Stage,
     /// When the first token came.
@@ -56,7 +68,8 @@ pub struct Journey {
     heard: (u64, Time),
     /// Which target the next attempt goes to.
     next: usize,
-    timeouts: Timeouts,
+    /// How long to wait.
+    pub timeouts: Timeouts,
 }
 
 /// What is known of a request when its headers are read and its caller may call.
@@ -114,6 +127,7 @@ impl Journey {
         model: Rc<Model>,
         client: &'static dyn Dialect,
         outline: Outline,
+        prompt: Prompt,
         timeouts: Timeouts,
     ) -> Self {
         let Arrival { started, caller, forwarded } = arrival;
@@ -121,6 +135,7 @@ impl Journey {
         Self {
             started,
             caller,
+            asked: model.clone(),
             model,
             client,
             outline,
@@ -130,6 +145,9 @@ impl Journey {
             ready: None,
             dropped: Vec::new(),
             attempts: Vec::with_capacity(1),
+            charge: None,
+            prompt,
+            estimated: false,
             stage: Stage::Underway,
             first_token: None,
             usage: None,
@@ -171,6 +189,7 @@ impl Journey {
         if let Some(tried) = self.attempts.last_mut() {
             tried.failure = Some(failure);
         }
+        self.owe();
         next
     }
 
@@ -193,6 +212,70 @@ impl Journey {
         if let Some(tried) = self.attempts.last_mut() {
             tried.failure = Some(failure);
         }
+    }
+
+    /// The attempt under way is over, and the client has nothing of it: what its provider says it used is owed all the same.
+    fn owe(&mut self) {
+        self.said = Said::default();
+        let usage = self.usage.take();
+        self.owes(usage);
+    }
+
+    fn owes(&mut self, usage: Option<Usage>) {
+        let Some(target) = self.current().cloned() else { return };
+        if let Some(charge) = &mut self.charge {
+            charge.owe(&target, usage, self.prompt.images);
+        }
+    }
+
+    /// The request is over: the last attempt's use is owed, by the provider's own count as far as there is one. What was
+    /// interrupted is charged for its prompt and for what had been produced.
+    pub fn conclude(&mut self) {
+        let Some(target) = self.current().cloned() else { return };
+        let failed = self.attempts.last().is_some_and(|tried| tried.failure.is_some());
+        let usage = match (self.stage, self.usage) {
+            (Stage::Refused, _) => return,
+            // It failed without a callback, and nothing came after it.
+            (Stage::Underway, None) if failed => return,
+            (Stage::Complete, Some(usage)) if usage.input > 0 || usage.output > 0 => usage,
+            (_, counted) => {
+                self.estimated = true;
+                let counted = counted.unwrap_or_default();
+                let bytes = target.provider.dialect.bytes_per_100_tokens();
+                let produced = produced(self.said.pieces, self.said.bytes, bytes);
+                let estimate = self.estimate(&target, 0);
+                Usage {
+                    input: if counted.input == 0 { estimate.input } else { counted.input },
+                    output: counted.output.max(produced),
+                    ..counted
+                }
+            }
+        };
+        self.usage = Some(usage);
+        self.owes(self.usage);
+    }
+
+    /// What it will use at `target`, of whose answer no more than `ceiling` tokens are reserved.
+    pub fn estimate(&self, target: &Target, ceiling: u64) -> Estimate {
+        let max_output = target.price.and_then(|price| price.max_output);
+        let bytes = target.provider.dialect.bytes_per_100_tokens();
+        Estimate::of(&self.outline, &self.prompt, bytes, max_output, ceiling)
+    }
+
+    /// Takes the way at `chosen`, and after it those that follow in the same model.
+    pub fn take_way(&mut self, plan: &Plan, chosen: usize) {
+        let mut ways = plan.candidates.iter().skip(chosen).peekable();
+        let Some(first) = ways.peek() else { return };
+        let model = first.model.clone();
+        self.targets = ways.take_while(|way| Rc::ptr_eq(&way.model, &model)).map(|way| way.target.clone()).collect();
+        self.model = model;
+        self.ready = None;
+    }
+
+    /// What it came to, and who keeps its reservation; once, and nothing when nobody is to know of it.
+    pub fn settlement(&mut self, now: Time) -> Option<(Settlement, Ledger)> {
+        let charge = self.charge.take()?;
+        Some((charge.settlement(self, now), charge.ledger))
     }
 
     /// Whether a stream that the client reads has been silent for longer than it may; if so, it counts as broken off.
@@ -236,6 +319,7 @@ impl Journey {
             && tried.failure.is_none()
         {
             tried.failure = Some(Failure::no_answer(now.since(tried.started), limit));
+            self.owe();
         }
     }
 

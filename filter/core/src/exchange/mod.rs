@@ -7,16 +7,20 @@
 //! touches a header by itself, so every path runs in plain unit tests.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Duration;
 
 pub mod attempt;
+pub mod charge;
 pub mod failure;
 pub mod gateway;
 pub mod headers;
 pub mod journey;
 pub mod outline;
 pub mod record;
+pub mod remote;
+pub mod worker;
 
 use headers::HeaderMap;
 
@@ -39,6 +43,24 @@ pub mod property {
     pub const EXCHANGE: &str = "sluice.exchange";
     /// The access log's fields, as the rest of a JSON object: `,"name":value…`.
     pub const LOG: &str = "sluice.log";
+}
+
+/// Counters, as Envoy's statistics name them below `wasmcustom.`.
+pub mod metric {
+    /// A request passed a budget of which at least 80% is used.
+    pub const BUDGET_80: &str = "sluice.budget.used_80";
+    /// A request passed a budget that is used up: a soft one, or one that leads to another model.
+    pub const BUDGET_100: &str = "sluice.budget.used_100";
+    /// A request was refused by a limit.
+    pub const LIMITED: &str = "sluice.refused.limit";
+    /// A request was refused by a budget.
+    pub const OVER_BUDGET: &str = "sluice.refused.budget";
+    /// Redis did not answer a request's question, or made no sense.
+    pub const REDIS_DOWN: &str = "sluice.redis.unavailable";
+    /// A request passed without being checked, because the store could not say.
+    pub const UNCHECKED: &str = "sluice.store.unchecked";
+    /// A settlement was given up: what the request used stays charged as it was reserved.
+    pub const UNSETTLED: &str = "sluice.store.unsettled";
 }
 
 /// Response headers between the provider role and Envoy's router; Envoy removes them from what leaves.
@@ -109,6 +131,8 @@ pub trait View {
     fn header(&self, name: &str) -> Option<Vec<u8>>;
     /// A part of the event's body.
     fn body(&self, range: Range<usize>) -> Vec<u8>;
+    /// The address at the other end of the client's connection.
+    fn source(&self) -> Option<IpAddr>;
 }
 
 /// What is to be done to the event's message, in order.
@@ -133,6 +157,10 @@ pub enum Effect {
     ClearRoute,
     /// The answer comes from here, and the request goes no further.
     Reply(Reply),
+    /// A counter of [`metric`] goes up by one.
+    Count(&'static str),
+    /// The operator should know; never a secret, a prompt, or a key.
+    Warn(String),
 }
 
 /// A request of the gateway's own, to one of Envoy's clusters.

@@ -5,6 +5,7 @@
 use serde::Serialize;
 
 use super::Time;
+use super::charge::Charge;
 use super::journey::{Journey, Stage, Tried};
 
 /// The fields, in the order in which they stand in the log.
@@ -18,8 +19,12 @@ pub struct Record<'a> {
     pub key: Option<&'a str>,
     /// The key's team.
     pub team: Option<&'a str>,
+    /// The key's application.
+    pub app: Option<&'a str>,
     /// The model that was asked for.
     pub model: Option<&'a str>,
+    /// The model that was served instead, because a budget is used up.
+    pub instead: Option<&'a str>,
     /// Whether the answer was to be streamed.
     pub stream: Option<bool>,
     /// The provider whose answer the client got.
@@ -40,6 +45,12 @@ pub struct Record<'a> {
     pub cached_tokens: Option<u64>,
     /// Of the tokens produced, reasoning.
     pub reasoning_tokens: Option<u64>,
+    /// Whether these were estimated, all or in part: the provider did not come to count them.
+    pub estimated: bool,
+    /// US dollars, failed attempts included, with six decimals; `null` when a price is not known.
+    pub cost_usd: Option<String>,
+    /// Budgets of which at least 80% is used: `team=research/month 80%`.
+    pub budgets: Vec<String>,
     /// Milliseconds from the request's headers to the first token (of an answer that is not streamed: to its end).
     pub first_token_ms: Option<u64>,
     /// Why the gateway itself refused, or what became of a broken answer.
@@ -55,7 +66,9 @@ impl<'a> Record<'a> {
         Self {
             key: Some(&journey.caller.key_id),
             team: Some(&journey.caller.team),
-            model: Some(&journey.model.name),
+            app: journey.caller.app.as_deref(),
+            model: Some(&journey.asked.name),
+            instead: Some(journey.model.name.as_str()).filter(|name| *name != journey.asked.name),
             stream: Some(journey.outline.stream),
             served_provider: target.map(|target| target.provider.name.as_str()),
             served_model: target.map(|target| target.model.as_str()),
@@ -66,6 +79,9 @@ impl<'a> Record<'a> {
             output_tokens: journey.usage.map(|usage| usage.output),
             cached_tokens: journey.usage.map(|usage| usage.cached),
             reasoning_tokens: journey.usage.map(|usage| usage.reasoning),
+            estimated: journey.estimated,
+            cost_usd: journey.charge.as_ref().and_then(Charge::cost).map(|cost| cost.to_string()),
+            budgets: journey.charge.as_ref().map(Charge::warnings).unwrap_or_default(),
             first_token_ms: journey.first_token.map(|moment| milliseconds(journey.started, moment)),
             error: match journey.stage {
                 Stage::Underway | Stage::Complete => self.error,

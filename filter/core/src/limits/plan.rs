@@ -1,6 +1,7 @@
 //! What a request would take of every meter that concerns it, for each way in which it can be served.
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -81,6 +82,24 @@ impl Plan {
         match left_out {
             Some(error) if candidates.is_empty() => Err(error),
             _ => Ok(Self { candidates, caller: caller.clone() }),
+        }
+    }
+
+    /// Makes every candidate take as much money as the dearest fallback behind it in the same model: for a store that
+    /// cannot be asked again when one is needed.
+    pub fn cover_fallbacks(&mut self) {
+        let mut dearest: BTreeMap<Rc<str>, u64> = BTreeMap::new();
+        let mut model: Option<Rc<Model>> = None;
+        for candidate in self.candidates.iter_mut().rev() {
+            if model.as_ref().is_none_or(|model| !Rc::ptr_eq(model, &candidate.model)) {
+                dearest.clear();
+                model = Some(candidate.model.clone());
+            }
+            for part in candidate.parts.iter_mut().filter(|part| part.rule.unit == Unit::MicroUsd) {
+                let most = dearest.entry(part.take.meter.name.clone()).or_default();
+                *most = part.take.amount.max(*most);
+                part.take.amount = *most;
+            }
         }
     }
 

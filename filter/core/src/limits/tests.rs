@@ -7,7 +7,7 @@ use crate::error::{ApiError, ErrorKind};
 use crate::exchange::Time;
 use crate::store::{Obstacle, Order, Reading, Settled};
 use crate::usage::estimate::Estimate;
-use crate::usage::price::{MicroUsd, Price, Rate};
+use crate::usage::price::MicroUsd;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -33,6 +33,8 @@ impl Fixture {
                           "cheap":{{"targets":[{{"provider":"q","model":"c"}}]}},
                           "dear":{{"targets":[{{"provider":"p","model":"d"}}]}},
                           "a,b=%":{{"targets":[{{"provider":"p","model":"m"}}]}}}},
+                "prices":{{"models":{{"p/m":{{"input":1,"output":1}},"q/m":{{"input":1,"output":1}},
+                                      "q/c":{{"input":1,"output":1}},"p/d":{{"input":10,"output":10}}}}}},
                 "teams":{{"research":{{}},"other":{{}}}},"apps":{{"bot":{{}}}},
                 "keys":[{{"id":"alice","team":"research","app":"bot","sha256":"{}"{}}},
                         {{"id":"bob","team":"other","sha256":"{}"}}]{}}}"#,
@@ -41,9 +43,7 @@ impl Fixture {
             "1".repeat(64),
             comma(more)
         );
-        let mut gateway = Gateway::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-        let models = std::mem::take(&mut gateway.models);
-        gateway.models = models.into_iter().map(|(name, model)| (name, priced(&model))).collect();
+        let gateway = Gateway::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         let caller = gateway.keys[&KeyHash([0; 32])].caller.clone();
         Self { gateway, caller }
     }
@@ -58,14 +58,6 @@ impl Fixture {
         let take = |part: &Part| (part.take.meter.name.to_string(), part.take.amount, part.take.limit, part.take.hard);
         plan.candidates[candidate].parts.iter().map(take).collect()
     }
-}
-
-fn priced(model: &Model) -> Rc<Model> {
-    let rate = if model.name == "dear" { Rate(10_000_000) } else { Rate(1_000_000) };
-    let price = Some(Price { input: rate, output: rate, ..Price::default() });
-    let target =
-        |target: &Rc<Target>| Rc::new(Target { provider: target.provider.clone(), model: target.model.clone(), price });
-    Rc::new(Model { name: model.name.clone(), targets: model.targets.iter().map(target).collect() })
 }
 
 fn reading(used: u64) -> Reading {

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use crate::config::Target;
 use crate::dialect::openai_chat::OpenAiChat;
-use crate::error::ApiError;
+use crate::error::{ApiError, ErrorKind};
+use crate::store::SharedData;
 
 use super::failure::{Failure, retry_after, worth_trying_elsewhere};
 use super::gateway::refusal;
@@ -56,11 +57,24 @@ enum Phase {
 impl Attempt {
     /// Begins the attempt that the journey has planned next; its effects tell Envoy what follows if no callback comes.
     /// `None` when nothing was planned.
-    pub fn begin(journey: &mut Journey, view: &dyn View, effects: &mut Vec<Effect>) -> Option<Self> {
+    pub fn begin(
+        journey: &mut Journey,
+        view: &dyn View,
+        shared: &dyn SharedData,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Self> {
         let client = journey.client.name();
-        let (target, follows) = journey.begin(view.now())?;
+        let now = view.now();
+        let (target, follows) = journey.begin(now)?;
         effects.push(Effect::SetProperty(property::TARGET, follows.to_owned().into()));
         let same_dialect = target.provider.dialect.name() == client;
+        let fits = journey.charge.as_mut().is_none_or(|charge| charge.moves_to(&target, journey.timeouts.total, shared, now));
+        if !fits {
+            let mut attempt = Self { target, same_dialect, phase: Phase::Done };
+            let error = ApiError::new(429, ErrorKind::RateLimit, "The fallback is beyond a limit or a budget.");
+            attempt.ends_the_plan("over_limit", error, journey, effects);
+            return Some(attempt);
+        }
         let outbound = Outbound::choose(journey, &target, same_dialect);
         Some(Self { target, same_dialect, phase: Phase::Request(outbound) })
     }
@@ -72,7 +86,7 @@ impl Attempt {
                 let Phase::Request(outbound) = &mut self.phase else { return Flow::Continue };
                 match outbound.step(event, journey, &self.target, view, effects) {
                     Ok(flow) => flow,
-                    Err(error) => self.cannot_take(error, journey, effects),
+                    Err(error) => self.ends_the_plan("cannot_express", error, journey, effects),
                 }
             }
             Event::ResponseHeaders { end } => self.response_headers(end, journey, view, effects),
@@ -203,13 +217,19 @@ impl Attempt {
         Flow::Continue
     }
 
-    /// This fallback cannot express the request. A filter cannot skip an attempt, so the client reads why the attempts
+    /// This fallback cannot take the request. A filter cannot skip an attempt, so the client reads why the attempts
     /// before it failed: that the last resort has no words for some field is not what went wrong.
-    fn cannot_take(&mut self, error: ApiError, journey: &mut Journey, effects: &mut Vec<Effect>) -> Flow {
+    fn ends_the_plan(
+        &mut self,
+        reason: &'static str,
+        error: ApiError,
+        journey: &mut Journey,
+        effects: &mut Vec<Effect>,
+    ) -> Flow {
         self.phase = Phase::Done;
         let before =
             journey.attempts.iter().rev().find_map(|tried| tried.failure.as_ref()).map(|tried| tried.error.clone());
-        let reason = Failure { reason: "cannot_express".into(), elsewhere: false, error: error.clone().into() };
+        let reason = Failure { reason: reason.into(), elsewhere: false, error: error.clone().into() };
         let _ = journey.fail(reason);
         journey.stage = Stage::Refused;
         let error = before.map_or(error, |before| *before);

@@ -1,5 +1,6 @@
 //! A whole answer: read when all of it is here, and only then shown to the client.
 
+use crate::dialect::Said;
 use crate::error::ApiError;
 
 use super::super::failure::Failure;
@@ -47,6 +48,7 @@ impl Attempt {
         if self.same_dialect {
             let glance = dialect.peek_response(&body).map_err(Failure::in_answer)?;
             journey.usage = glance.usage;
+            journey.said = Said::of(body.len());
             journey.commit(now);
         } else {
             let mut response = dialect.read_response(&body).map_err(Failure::in_answer)?;
@@ -54,6 +56,7 @@ impl Attempt {
                 response.model.clone_from(&self.target.model);
             }
             journey.usage = Some(response.usage);
+            journey.said = Said::of(body.len());
             journey.commit(now);
             let written = journey.client.write_response(&response, now.seconds());
             effects.push(Effect::SetHeader("content-length", written.len().to_string().into()));

@@ -1,0 +1,153 @@
+//! What one request holds of the meters that concern it, and what it owes in the end.
+//!
+//! It is made before the request leaves, follows it from target to target, and is settled once, when the request is over,
+//! however it ended.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::config::Target;
+use crate::conversation::Usage;
+use crate::limits::{Plan, Spent, Ticket};
+use crate::store::{Entry, Reading, Settled, Settlement, SharedData, Sums, Verdict, embedded};
+use crate::usage::price::MicroUsd;
+
+use super::Time;
+use super::journey::Journey;
+
+/// Who keeps the reservation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ledger {
+    /// Nobody: there was nothing to reserve, or nobody to ask.
+    Nobody,
+    /// The memory of this Envoy.
+    Local,
+    /// Redis.
+    Redis,
+}
+
+/// A request's reservation and its bill.
+#[derive(Debug)]
+pub struct Charge {
+    /// The order's id.
+    pub id: Rc<str>,
+    /// Where it may go, and what each way takes.
+    pub plan: Plan,
+    /// Who keeps the reservation.
+    pub ledger: Ledger,
+    /// What is held.
+    pub ticket: Ticket,
+    /// What was used so far, by attempts that are over.
+    pub spent: Vec<Spent>,
+    /// Whether something was used that has no price.
+    unpriced: bool,
+}
+
+impl Charge {
+    /// Nothing is reserved yet: as if the first way had been granted for nothing.
+    pub fn new(id: Rc<str>, plan: Plan) -> Self {
+        let ticket = plan.grant(0, Vec::new(), id.clone());
+        Self { id, plan, ledger: Ledger::Nobody, ticket, spent: Vec::new(), unpriced: false }
+    }
+
+    /// The way at `chosen` was granted.
+    pub fn granted(&mut self, ledger: Ledger, chosen: usize, readings: Vec<Reading>) {
+        self.ledger = ledger;
+        self.ticket = self.plan.grant(chosen, readings, self.id.clone());
+    }
+
+    /// The next attempt goes to `target`: what that takes beyond what is held is reserved too, where that can be done at
+    /// once. Redis would have to be asked, which an attempt cannot wait for: there the dearest target was reserved for
+    /// from the beginning, and what a fallback's provider takes is counted when the request is settled. False when it does
+    /// not fit.
+    pub fn moves_to(
+        &mut self,
+        target: &Rc<Target>,
+        lease: Duration,
+        shared: &dyn SharedData,
+        now: Time,
+    ) -> bool {
+        let Some(index) = self.index_of(target) else { return true };
+        let Some(order) = self.ticket.extension(&self.plan, index, lease) else { return true };
+        if self.ledger != Ledger::Local {
+            return true;
+        }
+        match embedded::reserve(shared, &order, now) {
+            Ok(Verdict::Granted { readings, .. }) => {
+                self.ticket.extend(&self.plan, index, readings);
+                true
+            }
+            Ok(Verdict::Refused(_)) => false,
+            // The memory of this Envoy is too contended to say: settled all the same.
+            Err(_) => true,
+        }
+    }
+
+    fn index_of(&self, target: &Rc<Target>) -> Option<usize> {
+        self.plan.candidates.iter().position(|way| Rc::ptr_eq(&way.target, target))
+    }
+
+    /// An attempt at `target` is over, and used this much; nothing, when that is not known.
+    pub fn owe(&mut self, target: &Rc<Target>, usage: Option<Usage>, images: u64) {
+        let Some(candidate) = self.index_of(target) else { return };
+        let cost = match (usage, target.price) {
+            (None, _) => Some(MicroUsd::default()),
+            (Some(usage), price) => price.map(|price| price.cost(&usage, images)),
+        };
+        self.unpriced |= cost.is_none();
+        self.spent.push(Spent { candidate, usage: usage.unwrap_or_default(), cost: cost.unwrap_or_default() });
+    }
+
+    /// What all attempts cost together; `None` when there is none with a price.
+    pub fn cost(&self) -> Option<MicroUsd> {
+        (!self.unpriced).then(|| self.sums().cost).map(MicroUsd)
+    }
+
+    /// For the client: limits, and budgets that are nearly used up.
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        let mut headers = self.ticket.headers();
+        let instead_of = self.plan.candidates.get(self.ticket.chosen).and_then(|way| way.instead_of.as_ref());
+        if let (Some(_), Some(first)) = (instead_of, self.plan.candidates.first()) {
+            headers.push(("x-sluice-instead-of", first.model.name.clone()));
+        }
+        headers
+    }
+
+    /// For the log: budgets that are nearly used up.
+    pub fn warnings(&self) -> Vec<String> {
+        let warnings = self.ticket.warnings();
+        warnings.iter().map(|warning| format!("{} {}%", warning.budget, warning.percent)).collect()
+    }
+
+    /// What the request came to.
+    pub fn settlement(&self, journey: &Journey, at: Time) -> Settlement {
+        let closings = self.ticket.settle(&self.plan, &self.spent, at);
+        self.closed(closings.into_iter().flat_map(|closing| closing.parts).collect(), journey, self.sums(), at)
+    }
+
+    /// The same when nobody knows whether any of the ways was reserved: nothing was used of them.
+    pub fn withdrawn(&self, journey: &Journey, at: Time) -> Settlement {
+        self.closed(Vec::new(), journey, Sums::default(), at)
+    }
+
+    fn closed(&self, parts: Vec<Settled>, journey: &Journey, sums: Sums, at: Time) -> Settlement {
+        let entry = Entry {
+            key: journey.caller.key_id.clone(),
+            team: journey.caller.team.clone(),
+            app: journey.caller.app.clone(),
+            model: journey.model.name.as_str().into(),
+            sums,
+        };
+        Settlement { id: self.id.clone(), parts, entry, at }
+    }
+
+    fn sums(&self) -> Sums {
+        let start = Sums { requests: 1, ..Sums::default() };
+        self.spent.iter().fold(start, |sums, spent| Sums {
+            input_tokens: sums.input_tokens.saturating_add(spent.usage.input),
+            output_tokens: sums.output_tokens.saturating_add(spent.usage.output),
+            cost: sums.cost.saturating_add(spent.cost.0),
+            ..sums
+        })
+    }
+}

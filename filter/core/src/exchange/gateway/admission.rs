@@ -1,0 +1,176 @@
+//! From the headers to the caller: the endpoint, and whose the key is.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use sha2::{Digest, Sha256};
+
+use crate::config::{Caller, Credential, KeyHash};
+use crate::error::{ApiError, ErrorKind};
+use crate::keys::{self, Denied};
+
+use super::super::headers::HeaderMap;
+use super::super::journey::{Arrival, from_envoy};
+use super::super::outline::Outline;
+use super::super::worker::Lookup;
+use super::super::{Called, Effect, Flow, LARGEST_BODY, Reply, Time};
+use super::{Context, Exchange, Outcome, Phase, Refused, Trail, list_models};
+
+/// Headers of the client that a provider may see. Everything else stays here: credentials, cookies, addresses.
+const FORWARDED: [&[u8]; 7] =
+    [b":method", b"x-request-id", b"traceparent", b"tracestate", b"baggage", b"user-agent", b"idempotency-key"];
+
+/// A request whose caller is not known yet.
+#[derive(Debug)]
+pub(super) struct Knock {
+    started: Time,
+    /// The key as it was sent.
+    presented: Vec<u8>,
+    hash: KeyHash,
+    purpose: Purpose,
+    forwarded: HeaderMap,
+    /// The body's size, once all of it is here; zero when there is none.
+    pub(super) body: Option<usize>,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// An answer.
+    Chat,
+    /// The list of models.
+    Models,
+}
+
+impl Purpose {
+    fn of(method: &str, path: &str) -> Result<Self, ApiError> {
+        match (method, path) {
+            ("POST", "/v1/chat/completions") => Ok(Self::Chat),
+            ("GET", "/v1/models") => Ok(Self::Models),
+            _ => Err(ApiError::new(404, ErrorKind::NotFound, format!("Unknown request URL: {method} {path}. This gateway serves POST /v1/chat/completions and GET /v1/models."))
+                .with_code("unknown_url")),
+        }
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Chat => "/v1/chat/completions",
+            Self::Models => "/v1/models",
+        }
+    }
+}
+
+impl Exchange {
+    pub(super) fn headers(&mut self, end: bool, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
+        let headers = cx.view.headers();
+        let started = cx.view.now();
+        self.trail = Trail::read(&headers);
+        strip(&headers, cx.effects);
+        let path = headers.text(":path").unwrap_or_default();
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        let purpose = Purpose::of(headers.text(":method").unwrap_or_default(), path)?;
+        let Some(presented) = credential(&headers) else {
+            return Err(unauthorized("You didn't provide an API key. Send it as 'Authorization: Bearer <key>'.").into());
+        };
+        let declared = headers.text("content-length").and_then(|text| text.parse::<usize>().ok());
+        let knock = Knock {
+            started,
+            presented: presented.to_vec(),
+            hash: KeyHash(Sha256::digest(presented).into()),
+            purpose,
+            forwarded: headers.iter().filter(|(name, _)| FORWARDED.contains(name)).collect(),
+            body: end.then_some(0),
+        };
+        match self.worker.find(presented, &knock.hash, started) {
+            Lookup::Ask(_) if declared.is_some_and(|length| length > LARGEST_BODY) => Err(from_envoy(413).into()),
+            Lookup::Ask(call) => {
+                self.phase = Phase::Knocking(Box::new(knock));
+                Ok(Outcome::Ask(call))
+            }
+            found => {
+                let outcome = self.admit(knock, found, cx)?;
+                match declared {
+                    Some(length) if length > LARGEST_BODY => Err(from_envoy(413).into()),
+                    _ => Ok(outcome),
+                }
+            }
+        }
+    }
+
+    /// Redis has said whose the key is.
+    pub(super) fn recognised(
+        &mut self,
+        knock: Knock,
+        called: &Called,
+        cx: &mut Context<'_>,
+    ) -> Result<Outcome, Refused> {
+        let found = self.worker.found(&knock.hash, called, cx.view.now(), cx.effects);
+        self.admit(knock, found, cx)
+    }
+
+    fn admit(&mut self, knock: Knock, found: Lookup, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
+        let Lookup::Known(found) = found else {
+            let message = "The gateway cannot check API keys at the moment. Try again in a moment.";
+            return Err(ApiError::new(503, ErrorKind::Server, message).with_code("key_store_unavailable").into());
+        };
+        let caller = recognise(&knock, found.as_ref(), cx)?;
+        let Knock { started, purpose, forwarded, body, .. } = knock;
+        match purpose {
+            Purpose::Models => {
+                let body = list_models(&self.worker.gateway, &caller);
+                self.phase = Phase::Answered { caller: Some(caller), error: None };
+                cx.effects.push(Effect::Reply(Reply { status: 200, headers: Vec::new(), body }));
+                Ok(Outcome::Step(Flow::Pause))
+            }
+            Purpose::Chat => {
+                self.phase = Phase::Body(Arrival { started, caller, forwarded });
+                match body {
+                    None => Ok(Outcome::Step(Flow::Pause)),
+                    Some(0) => Err(Outline::read(&[]).err().unwrap_or_else(|| from_envoy(400)).into()),
+                    Some(size) => self.body(size, cx),
+                }
+            }
+        }
+    }
+}
+
+fn recognise(knock: &Knock, found: Option<&Credential>, cx: &Context<'_>) -> Result<Rc<Caller>, Refused> {
+    let now = knock.started.seconds();
+    keys::admit(found, &knock.presented, now, knock.purpose.path(), || cx.view.source())
+        // The log's word; `public` gives the caller theirs.
+        .map_err(|denied: Denied| denied.error().with_code(denied.code()).into())
+}
+
+/// Headers that only the gateway, or the router behind it, may be told.
+fn strip(headers: &HeaderMap, effects: &mut Vec<Effect>) {
+    const ENVOYS_OWN: [&[u8]; 2] = [b"x-envoy-internal", b"x-envoy-external-address"];
+    for (name, _) in headers.iter() {
+        let ours = name.starts_with(b"x-sluice-") || (name.starts_with(b"x-envoy-") && !ENVOYS_OWN.contains(&name));
+        if ours && let Ok(name) = std::str::from_utf8(name) {
+            effects.push(Effect::RemoveHeader(name.to_owned().into()));
+        }
+    }
+}
+
+/// The virtual key: a bearer token, or what Anthropic's and Azure's clients send instead.
+fn credential(headers: &HeaderMap) -> Option<&[u8]> {
+    let bearer = headers.get("authorization").and_then(|value| {
+        let (scheme, token) = value.split_at_checked(7)?;
+        scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+    });
+    [bearer, headers.get("x-api-key"), headers.get("api-key")].into_iter().flatten().find(|key| !key.is_empty())
+}
+
+fn unauthorized(message: &str) -> ApiError {
+    ApiError::new(401, ErrorKind::Authentication, message).with_code("invalid_api_key")
+}
+
+/// The log tells why a key is not valid; the caller is not told.
+pub(super) fn public(error: &ApiError) -> Cow<'_, ApiError> {
+    match error.code.as_deref() {
+        Some("malformed_api_key" | "unknown_api_key" | "expired_api_key" | "revoked_api_key") => {
+            Cow::Owned(error.clone().with_code("invalid_api_key"))
+        }
+        _ => Cow::Borrowed(error),
+    }
+}

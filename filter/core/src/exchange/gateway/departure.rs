@@ -1,0 +1,208 @@
+//! From the body to the way out: what is asked, whether it may be used and spent, and where it goes first.
+
+use std::rc::Rc;
+
+use crate::config::{Caller, Model, Target};
+use crate::dialect::openai_chat::OpenAiChat;
+use crate::error::{ApiError, ErrorKind};
+use crate::limits::Plan;
+use crate::store::{Order, Settlement};
+use crate::usage::estimate::Prompt;
+
+use super::super::charge::{Charge, Ledger};
+use super::super::journey::{Journey, from_envoy};
+use super::super::outline::Outline;
+use super::super::worker::Decision;
+use super::super::{Called, Effect, Flow, Time, metric};
+use super::{Context, Exchange, Outcome, Phase, Refused, quoted};
+
+/// The most of a body's front that is kept for splicing; past it, it is fetched again.
+const LONGEST_HEAD: usize = 1024;
+
+/// A request that Redis is asked about.
+#[derive(Debug)]
+pub(super) struct Reserving {
+    pub(super) journey: Journey,
+    charge: Charge,
+    order: Order,
+    /// The body's size.
+    size: usize,
+    /// Whether the script was named by its hash.
+    by_hash: bool,
+}
+
+impl Reserving {
+    /// The client left before Redis had answered: whatever it has reserved is given back.
+    pub(super) fn withdrawn(&self, now: Time) -> (Settlement, Ledger) {
+        (self.charge.withdrawn(&self.journey, now), Ledger::Redis)
+    }
+}
+
+impl Exchange {
+    /// The whole body is here. It may have to wait until the caller is known.
+    pub(super) fn body(&mut self, size: usize, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
+        let arrival = match std::mem::replace(&mut self.phase, Phase::Start) {
+            Phase::Body(arrival) => arrival,
+            mut other => {
+                if let Phase::Knocking(knock) = &mut other {
+                    knock.body = Some(size);
+                }
+                let flow = if matches!(other, Phase::Underway) { Flow::Continue } else { Flow::Pause };
+                self.phase = other;
+                return Ok(Outcome::Step(flow));
+            }
+        };
+        // Unless something else becomes of it.
+        self.phase = Phase::Answered { caller: Some(arrival.caller.clone()), error: None };
+        let body = cx.view.body(0..size);
+        let outline = Outline::read(&body)?;
+        let gateway = self.worker.gateway.clone();
+        // A name that is not ours may be anything, a prompt too: it is not for the log.
+        self.trail.model = gateway.models.get(&outline.model).map(|model| model.name.clone());
+        let model = self.resolve(&arrival.caller, &outline.model)?;
+        let prompt = Prompt::measure(&body);
+        let ceiling = gateway.reservation.output_tokens;
+        let mut journey = Journey::new(arrival, model, &OpenAiChat, outline, prompt, gateway.timeouts);
+        keep_head(&mut journey, &body);
+        choose_first(&mut journey, &body)?;
+        let estimate = |target: &Target| journey.estimate(target, ceiling);
+        let mut plan = Plan::new(&gateway, &journey.caller, &journey.model, &journey.targets, estimate)?;
+        if gateway.redis.is_some() {
+            plan.cover_fallbacks();
+        }
+        let charge = Charge::new(self.worker.order_id(), plan);
+        let Some(order) = charge.plan.order(charge.id.clone(), gateway.timeouts.total) else {
+            journey.charge = Some(charge);
+            return Ok(Outcome::Depart(Box::new(journey)));
+        };
+        let decision = self.worker.reserve(&order, cx.shared, cx.view.now(), cx.effects);
+        self.decided(Reserving { journey, charge, order, size, by_hash: true }, decision, cx)
+    }
+
+    /// Redis has said whether the request fits.
+    pub(super) fn reserved(
+        &mut self,
+        mut reserving: Reserving,
+        called: &Called,
+        cx: &mut Context<'_>,
+    ) -> Result<Outcome, Refused> {
+        let by_hash = std::mem::replace(&mut reserving.by_hash, false);
+        let now = cx.view.now();
+        let decision = self.worker.reserved(&reserving.order, by_hash, called, cx.shared, now, cx.effects);
+        self.decided(reserving, decision, cx)
+    }
+
+    fn decided(
+        &mut self,
+        reserving: Reserving,
+        decision: Decision,
+        cx: &mut Context<'_>,
+    ) -> Result<Outcome, Refused> {
+        let Reserving { mut journey, mut charge, size, .. } = match decision {
+            Decision::Ask(call) => {
+                self.phase = Phase::Reserving(Box::new(reserving));
+                return Ok(Outcome::Ask(call));
+            }
+            _ => reserving,
+        };
+        self.phase = Phase::Answered { caller: Some(journey.caller.clone()), error: None };
+        match decision {
+            Decision::Granted { ledger, chosen, readings } => {
+                charge.granted(ledger, chosen, readings);
+                count_warnings(&charge, cx.effects);
+                if chosen > 0 {
+                    journey.take_way(&charge.plan, chosen);
+                    // What is held is given back when the request is over, which it is if no target can take it.
+                    journey.charge = Some(charge);
+                    if let Err(error) = choose_first(&mut journey, &cx.view.body(0..size)) {
+                        self.give_back(&mut journey, cx);
+                        return Err(error.into());
+                    }
+                } else {
+                    journey.charge = Some(charge);
+                }
+            }
+            Decision::Unchecked | Decision::Ask(_) => journey.charge = Some(charge),
+            Decision::Refused(obstacles) => {
+                let refusal = charge.plan.refuse(&obstacles);
+                let budget = refusal.error.kind == ErrorKind::InsufficientQuota;
+                cx.effects.push(Effect::Count(if budget { metric::OVER_BUDGET } else { metric::LIMITED }));
+                return Err(Refused { error: refusal.error.into(), headers: refusal.headers });
+            }
+            Decision::Undecided => {
+                let message = "The gateway cannot check limits and budgets at the moment. Try again in a moment.";
+                return Err(ApiError::new(503, ErrorKind::Server, message).with_code("limits_unavailable").into());
+            }
+        }
+        Ok(Outcome::Depart(Box::new(journey)))
+    }
+
+    fn give_back(&self, journey: &mut Journey, cx: &mut Context<'_>) {
+        if let Some((settlement, ledger)) = journey.settlement(cx.view.now()) {
+            self.worker.settle(settlement, ledger, cx.shared, cx.effects);
+        }
+    }
+
+    fn resolve(&self, caller: &Caller, name: &str) -> Result<Rc<Model>, ApiError> {
+        let Some(model) = self.worker.gateway.models.get(name) else {
+            let message = format!("The model {} does not exist. GET /v1/models lists those that do.", quoted(name));
+            return Err(ApiError {
+                param: Some("model".to_owned()),
+                ..ApiError::new(404, ErrorKind::NotFound, message)
+            }
+            .with_code("model_not_found"));
+        };
+        if !caller.may_use(name) {
+            let message =
+                format!("This key may not use the model {}. GET /v1/models lists those it may.", quoted(name));
+            return Err(ApiError {
+                param: Some("model".to_owned()),
+                ..ApiError::new(403, ErrorKind::Permission, message)
+            }
+            .with_code("model_not_allowed"));
+        }
+        Ok(model.clone())
+    }
+}
+
+fn keep_head(journey: &mut Journey, body: &[u8]) {
+    let head = body.get(..journey.outline.reach()).filter(|head| head.len() <= LONGEST_HEAD);
+    journey.head = head.unwrap_or_default().to_vec();
+}
+
+/// Leaves out targets at the head of the plan that cannot take this request, so that the first attempt is one that can;
+/// an error when none can. A later target is only looked at when it is its turn: most never are.
+fn choose_first(journey: &mut Journey, body: &[u8]) -> Result<(), ApiError> {
+    let mut refused = None;
+    journey.ready = None;
+    while let Some(target) = journey.targets.first() {
+        if target.provider.dialect.name() == journey.client.name() {
+            return Ok(());
+        }
+        let written = journey
+            .client
+            .read_request(body)
+            .and_then(|request| target.provider.dialect.write_request(&request, &target.model));
+        match written {
+            Ok(written) => {
+                journey.ready = Some(written);
+                return Ok(());
+            }
+            Err(error) => {
+                refused.get_or_insert(error);
+                journey.targets.remove(0);
+            }
+        }
+    }
+    Err(refused.unwrap_or_else(|| from_envoy(503)))
+}
+
+/// Budgets that are nearly or wholly used up are counted, once a request.
+fn count_warnings(charge: &Charge, effects: &mut Vec<Effect>) {
+    let highest = charge.ticket.warnings().iter().map(|warning| warning.percent).max().unwrap_or_default();
+    match highest {
+        100.. => effects.push(Effect::Count(metric::BUDGET_100)),
+        80.. => effects.push(Effect::Count(metric::BUDGET_80)),
+        _ => {}
+    }
+}

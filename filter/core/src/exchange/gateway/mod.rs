@@ -1,0 +1,299 @@
+//! The gateway role: a request as the client sent it, once. Who is calling, may they, what is asked, may it be spent, where
+//! may it go; and on the way back nothing, unless no provider gave an answer fit for the client.
+//!
+//! A step that has to know what Redis says ends with [`Outcome::Ask`], and goes on with [`Exchange::called`].
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use crate::config::{Caller, Gateway};
+use crate::dialect::Dialect;
+use crate::dialect::openai_chat::OpenAiChat;
+use crate::error::ApiError;
+use crate::store::SharedData;
+
+use super::headers::HeaderMap;
+use super::journey::{Arrival, Journey, Stage, from_envoy};
+use super::outline::json_string;
+use super::record::{Record, trace_id};
+use super::worker::Worker;
+use super::{Call, Called, Effect, Event, Flow, LARGEST_BODY, Reply, View, property};
+
+mod admission;
+mod departure;
+
+use admission::Knock;
+use departure::Reserving;
+
+/// One request, in the phase it has reached.
+#[derive(Debug)]
+pub struct Exchange {
+    worker: Rc<Worker>,
+    phase: Phase,
+    trail: Trail,
+}
+
+/// Each phase owns what is known by then.
+#[derive(Debug)]
+enum Phase {
+    /// Nothing is known.
+    Start,
+    /// Redis is asked whose the key is.
+    Knocking(Box<Knock>),
+    /// The caller is known and may call; the body is on its way.
+    Body(Arrival),
+    /// Redis is asked whether the request fits its limits and budgets.
+    Reserving(Box<Reserving>),
+    /// The request is on its way to providers: the journey was handed out.
+    Underway,
+    /// The gateway answered by itself.
+    Answered { caller: Option<Rc<Caller>>, error: Option<Cow<'static, str>> },
+}
+
+/// What the log will say of the request itself: its headers and body are long gone by then.
+#[derive(Debug, Default)]
+struct Trail {
+    request_id: Option<String>,
+    trace_id: Option<String>,
+    model: Option<String>,
+}
+
+/// What the gateway asks for besides effects.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Nothing.
+    Step(Flow),
+    /// The request waits for the answer to this.
+    Ask(Call),
+    /// The request leaves for its first target: keep the journey where the provider role finds it.
+    Depart(Box<Journey>),
+}
+
+/// A request that goes no further.
+#[derive(Debug)]
+struct Refused {
+    error: Box<ApiError>,
+    /// For the reply, besides those of the error.
+    headers: Vec<(&'static str, String)>,
+}
+
+impl From<ApiError> for Refused {
+    fn from(error: ApiError) -> Self {
+        Self { error: error.into(), headers: Vec::new() }
+    }
+}
+
+/// What a step is taken with.
+struct Context<'a> {
+    view: &'a dyn View,
+    shared: &'a dyn SharedData,
+    effects: &'a mut Vec<Effect>,
+}
+
+impl Exchange {
+    /// A request of which nothing is known.
+    pub fn new(worker: Rc<Worker>) -> Self {
+        Self { worker, phase: Phase::Start, trail: Trail::default() }
+    }
+
+    /// Handles a part of the request.
+    pub fn request(
+        &mut self,
+        event: Event,
+        view: &dyn View,
+        shared: &dyn SharedData,
+        effects: &mut Vec<Effect>,
+    ) -> Outcome {
+        let cx = &mut Context { view, shared, effects };
+        let outcome = match event {
+            Event::RequestHeaders { end } => self.headers(end, cx),
+            Event::RequestBody { size, .. } if size > LARGEST_BODY => Err(from_envoy(413).into()),
+            Event::RequestBody { size, end: true } => self.body(size, cx),
+            _ => Ok(Outcome::Step(Flow::Pause)),
+        };
+        self.conclude(outcome, cx)
+    }
+
+    /// Handles the answer to what was asked last. The request may move on only if the outcome says so.
+    pub fn called(
+        &mut self,
+        called: &Called,
+        view: &dyn View,
+        shared: &dyn SharedData,
+        effects: &mut Vec<Effect>,
+    ) -> Outcome {
+        let cx = &mut Context { view, shared, effects };
+        let outcome = match std::mem::replace(&mut self.phase, Phase::Start) {
+            Phase::Knocking(knock) => self.recognised(*knock, called, cx),
+            Phase::Reserving(reserving) => self.reserved(*reserving, called, cx),
+            other => {
+                self.phase = other;
+                Ok(Outcome::Step(Flow::Pause))
+            }
+        };
+        self.conclude(outcome, cx)
+    }
+
+    fn conclude(&mut self, outcome: Result<Outcome, Refused>, cx: &mut Context<'_>) -> Outcome {
+        match outcome {
+            Ok(Outcome::Depart(journey)) => {
+                self.phase = Phase::Underway;
+                set_out(&journey, cx.effects);
+                Outcome::Depart(journey)
+            }
+            Ok(outcome) => outcome,
+            Err(refused) => {
+                self.refuse(refused, cx.effects);
+                Outcome::Step(Flow::Pause)
+            }
+        }
+    }
+
+    /// Handles the headers of an answer. Only what a provider role let through, or what the gateway made itself, goes
+    /// on; Envoy's own errors, and answers that it did not retry any more, are replaced.
+    pub fn response(&mut self, journey: Option<&mut Journey>, view: &dyn View, effects: &mut Vec<Effect>) -> Flow {
+        let Some(journey) = journey else {
+            if !matches!(self.phase, Phase::Answered { .. }) {
+                effects.push(Effect::Reply(refusal(&OpenAiChat, &from_envoy(status(view)), 0)));
+            }
+            return Flow::Continue;
+        };
+        let headers = journey.charge.as_ref().map(|charge| charge.headers()).unwrap_or_default();
+        if journey.stage == Stage::Underway {
+            let error = journey.last_word(status(view), view.now());
+            let mut reply = refusal(journey.client, &error, journey.attempts.len());
+            reply.headers.extend(headers);
+            effects.push(Effect::Reply(reply));
+        } else {
+            effects.extend(headers.into_iter().map(|(name, value)| Effect::SetHeader(name, value.into())));
+        }
+        Flow::Continue
+    }
+
+    /// The request is over: it is settled, and the access log is told.
+    pub fn finish(
+        &mut self,
+        journey: Option<&mut Journey>,
+        view: &dyn View,
+        shared: &dyn SharedData,
+        effects: &mut Vec<Effect>,
+    ) {
+        let now = view.now();
+        match (journey, std::mem::replace(&mut self.phase, Phase::Start)) {
+            (Some(journey), phase) => {
+                self.phase = phase;
+                journey.conclude();
+                let fragment = self.record(Some(journey)).fragment();
+                effects.push(Effect::SetProperty(property::LOG, fragment.into()));
+                if let Some((settlement, ledger)) = journey.settlement(now) {
+                    self.worker.settle(settlement, ledger, shared, effects);
+                }
+                return;
+            }
+            // Whether Redis has reserved anything is not known: what it may have reserved is given back.
+            (None, Phase::Reserving(reserving)) => {
+                let (settlement, ledger) = reserving.withdrawn(now);
+                let caller = Some(reserving.journey.caller);
+                self.phase = Phase::Answered { caller, error: Some("interrupted".into()) };
+                self.worker.settle(settlement, ledger, shared, effects);
+            }
+            (None, phase) => self.phase = phase,
+        }
+        let fragment = self.record(None).fragment();
+        effects.push(Effect::SetProperty(property::LOG, fragment.into()));
+    }
+
+    fn record<'a>(&'a self, journey: Option<&'a Journey>) -> Record<'a> {
+        let (caller, error) = match &self.phase {
+            Phase::Body(Arrival { caller, .. }) => (Some(caller), None),
+            Phase::Reserving(reserving) => (Some(&reserving.journey.caller), None),
+            Phase::Answered { caller, error } => (caller.as_ref(), error.as_deref()),
+            Phase::Start | Phase::Knocking(_) | Phase::Underway => (None, None),
+        };
+        let record = Record {
+            request_id: self.trail.request_id.as_deref(),
+            trace_id: self.trail.trace_id.as_deref(),
+            key: caller.map(|caller| &*caller.key_id),
+            team: caller.map(|caller| &*caller.team),
+            app: caller.and_then(|caller| caller.app.as_deref()),
+            model: self.trail.model.as_deref(),
+            error,
+            ..Record::default()
+        };
+        match journey {
+            Some(journey) => record.with_journey(journey),
+            None => record,
+        }
+    }
+
+    fn refuse(&mut self, refused: Refused, effects: &mut Vec<Effect>) {
+        let Refused { error, headers } = refused;
+        let caller = match &self.phase {
+            Phase::Body(Arrival { caller, .. }) => Some(caller.clone()),
+            Phase::Answered { caller, .. } => caller.clone(),
+            _ => None,
+        };
+        let mut reply = refusal(&OpenAiChat, &admission::public(&error), 0);
+        reply.headers.extend(headers);
+        effects.push(Effect::Reply(reply));
+        self.phase = Phase::Answered { caller, error: error.code.or(Some("invalid_request".into())) };
+    }
+}
+
+impl Trail {
+    fn read(headers: &HeaderMap) -> Self {
+        let request_id = headers.text("x-request-id").filter(|id| id.len() <= 128);
+        Self {
+            trace_id: trace_id(headers.text("traceparent"), request_id),
+            request_id: request_id.map(str::to_owned),
+            model: None,
+        }
+    }
+}
+
+/// Tells Envoy where the request goes first.
+fn set_out(journey: &Journey, effects: &mut Vec<Effect>) {
+    effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
+    if journey.outline.stream {
+        effects.push(Effect::SetProperty(property::MODE, "stream".into()));
+    }
+    effects.push(Effect::ClearRoute);
+}
+
+/// The status of an answer that Envoy made up.
+fn status(view: &dyn View) -> u16 {
+    view.header(":status").and_then(|text| String::from_utf8(text).ok()?.parse().ok()).unwrap_or(503)
+}
+
+/// A client's own word in an error message: bounded and without control characters.
+fn quoted(name: &str) -> String {
+    let short: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
+    format!("`{short}`")
+}
+
+/// OpenAI's list of models: those the caller may use.
+fn list_models(gateway: &Gateway, caller: &Caller) -> Vec<u8> {
+    let entries: Vec<String> = gateway
+        .models
+        .keys()
+        .filter(|name| caller.may_use(name))
+        .map(|name| format!(r#"{{"id":{},"object":"model","created":0,"owned_by":"sluice"}}"#, json_string(name)))
+        .collect();
+    format!(r#"{{"object":"list","data":[{}]}}"#, entries.join(",")).into_bytes()
+}
+
+/// An error as a reply in the client's dialect. Without an attempt nothing is said of attempts.
+pub(super) fn refusal(client: &dyn Dialect, error: &ApiError, attempts: usize) -> Reply {
+    let mut headers = Vec::new();
+    if attempts > 0 {
+        headers.push(("x-sluice-attempts", attempts.to_string()));
+    }
+    if let Some(wait) = error.retry_after {
+        headers.push(("retry-after", wait.as_secs_f64().ceil().to_string()));
+        headers.push(("retry-after-ms", wait.as_millis().to_string()));
+    }
+    Reply { status: client.status(error), headers, body: client.write_error(error) }
+}
+
+#[cfg(test)]
+mod tests;

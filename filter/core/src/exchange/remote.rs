@@ -1,0 +1,183 @@
+//! Redis, as one worker sees it: whether it answers, the keys it told of, and the settlements it has not confirmed.
+//!
+//! A question that is not answered makes the worker leave Redis alone for a moment, so that an outage costs one request
+//! the wait and not all of them. A settlement is kept until Redis has confirmed it; it is told again as often as
+//! needed, which changes nothing, because Redis knows settlements by their ids.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::config::file::Mode;
+use crate::config::{Credential, KeyHash, Redis};
+use crate::store::redis::wire::{Reply, Wire};
+use crate::store::{Settled, Settlement, Unavailable, redis};
+
+use super::{Call, Called, Effect, Time, metric};
+
+/// For how long Redis is left alone after it did not answer.
+const PAUSE: Duration = Duration::from_secs(1);
+/// For how long a record that Redis once told of is good while Redis is silent.
+const LONGEST_MEMORY: Duration = Duration::from_secs(300);
+/// The most keys that are remembered, known and unknown.
+const MOST_KEYS: usize = 10_000;
+/// The most settlements that wait to be confirmed.
+const MOST_UNSETTLED: usize = 20_000;
+/// Redis over HTTP, and what is remembered of it.
+#[derive(Debug)]
+pub struct Remote {
+    /// How it is spoken to.
+    pub wire: Wire,
+    /// What the gateway file says of it.
+    pub settings: Redis,
+    silent_until: Cell<Time>,
+    silent: Cell<bool>,
+    keys: RefCell<BTreeMap<KeyHash, Remembered>>,
+    outbox: RefCell<Outbox>,
+}
+
+#[derive(Debug, Clone)]
+struct Remembered {
+    credential: Option<Credential>,
+    at: Time,
+}
+
+#[derive(Debug, Default)]
+struct Outbox {
+    waiting: VecDeque<Settlement>,
+    /// Those at the front of `waiting` that a call under way tells of, and whether it names the script by its hash.
+    telling: Option<(usize, bool)>,
+}
+
+impl Remote {
+    /// Redis, of which nothing is known yet.
+    pub fn new(settings: Redis) -> Self {
+        Self {
+            wire: Wire::new(&settings),
+            settings,
+            silent_until: Cell::default(),
+            silent: Cell::default(),
+            keys: RefCell::default(),
+            outbox: RefCell::default(),
+        }
+    }
+
+    /// Whether it makes sense to ask it now.
+    pub fn answers(&self, now: Time) -> bool {
+        now >= self.silent_until.get()
+    }
+
+    /// Reads what came back, and takes note of whether anything did. `None` stands for a script that Redis does not know
+    /// by its hash.
+    pub fn read(&self, called: &Called, now: Time, effects: &mut Vec<Effect>) -> Result<Option<Reply>, Unavailable> {
+        let read = self.wire.read(called);
+        match &read {
+            Ok(_) => {
+                if self.silent.replace(false) {
+                    effects.push(Effect::Warn("Redis answers again".to_owned()));
+                }
+            }
+            Err(Unavailable(why)) => {
+                effects.push(Effect::Count(metric::REDIS_DOWN));
+                self.silent_until.set(Time(now.0.saturating_add(u64::try_from(PAUSE.as_nanos()).unwrap_or_default())));
+                if !self.silent.replace(true) {
+                    let policy = self.settings.when_down;
+                    effects.push(Effect::Warn(format!("Redis does not answer ({why}); until it does: {policy:?}")));
+                }
+            }
+        }
+        read.map(|reply| Some(reply).filter(|reply| !reply.is_unknown_script()))
+    }
+
+    /// What is remembered of a key: `None` when Redis has to be asked. A key that is not remembered and cannot be asked
+    /// for is an error.
+    pub fn remembered(&self, hash: &KeyHash, now: Time) -> Result<Option<Option<Credential>>, Unavailable> {
+        let age = if self.answers(now) { self.settings.key_cache } else { LONGEST_MEMORY };
+        match self.keys.borrow().get(hash) {
+            Some(known) if now.since(known.at) < age => Ok(Some(known.credential.clone())),
+            _ if self.answers(now) => Ok(None),
+            _ => Err(Unavailable("Redis does not answer, and this key is not known here".to_owned())),
+        }
+    }
+
+    /// Remembers what Redis said of a key.
+    pub fn remember(&self, hash: KeyHash, credential: Option<Credential>, now: Time) {
+        let mut keys = self.keys.borrow_mut();
+        if keys.len() >= MOST_KEYS {
+            keys.retain(|_, known| now.since(known.at) < self.settings.key_cache);
+        }
+        if keys.len() < MOST_KEYS {
+            keys.insert(hash, Remembered { credential, at: now });
+        }
+    }
+
+    /// Keeps a settlement until Redis has confirmed it.
+    pub fn settle(&self, mut settlement: Settlement, effects: &mut Vec<Effect>) {
+        if self.settings.mode == Mode::Relaxed {
+            // The keeper tells Redis of the meters; of the accounts it is told from here.
+            settlement.parts.clear();
+        }
+        settlement.parts = by_meter(settlement.parts);
+        let mut outbox = self.outbox.borrow_mut();
+        if outbox.waiting.len() < MOST_UNSETTLED {
+            outbox.waiting.push_back(settlement);
+        } else {
+            effects.push(Effect::Count(metric::UNSETTLED));
+        }
+    }
+
+    /// The next call that tells Redis of settlements, when there are any and none is under way.
+    pub fn tell(&self, now: Time) -> Option<Call> {
+        let mut outbox = self.outbox.borrow_mut();
+        if outbox.telling.is_some() || outbox.waiting.is_empty() || !self.answers(now) {
+            return None;
+        }
+        let count = outbox.waiting.len().min(redis::settle::LARGEST_BATCH);
+        outbox.telling = Some((count, true));
+        Some(self.call(&mut outbox, count, true))
+    }
+
+    /// What came back of such a call; another when the script has to be told in full.
+    pub fn told(&self, called: &Called, now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
+        let read = self.read(called, now, effects);
+        let mut outbox = self.outbox.borrow_mut();
+        let (count, by_hash) = outbox.telling.take()?;
+        match read {
+            Ok(None) if by_hash => {
+                outbox.telling = Some((count, false));
+                Some(self.call(&mut outbox, count, false))
+            }
+            Ok(Some(Reply::Error(why))) => {
+                // What Redis can never take must not keep all that follows from it.
+                effects.push(Effect::Warn(format!("Redis refused {count} settlements: {why}")));
+                (0..count).for_each(|_| effects.push(Effect::Count(metric::UNSETTLED)));
+                outbox.waiting.drain(..count);
+                None
+            }
+            Ok(Some(_)) => {
+                outbox.waiting.drain(..count);
+                None
+            }
+            Ok(None) | Err(_) => None,
+        }
+    }
+
+    fn call(&self, outbox: &mut Outbox, count: usize, by_hash: bool) -> Call {
+        let batch = outbox.waiting.make_contiguous().get(..count).unwrap_or_default();
+        let command = redis::settle::command(&self.settings.prefix, batch);
+        let command = if by_hash { command } else { command.with_source().unwrap_or(command) };
+        self.wire.write(&command)
+    }
+}
+
+/// A meter that was reserved twice, here while Redis was silent, is one part to Redis.
+fn by_meter(parts: Vec<Settled>) -> Vec<Settled> {
+    let mut merged: Vec<Settled> = Vec::with_capacity(parts.len());
+    for part in parts {
+        match merged.iter_mut().find(|other| other.meter == part.meter) {
+            Some(other) => other.used = other.used.saturating_add(part.used),
+            None => merged.push(part),
+        }
+    }
+    merged
+}

@@ -1,0 +1,218 @@
+//! What a worker keeps between requests: the configuration, the way to its stores, and the names of orders.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use crate::config::file::{Mode, WhenDown};
+use crate::config::{Credential, Gateway, KeyHash};
+use crate::store::redis::wire::{Command, Reply};
+use crate::store::{Obstacle, Order, Reading, Settlement, SharedData, Unavailable, Verdict, embedded, redis};
+
+use super::charge::Ledger;
+use super::remote::Remote;
+use super::{Call, Called, Effect, Time, metric};
+
+/// One worker's memory. It lives as long as its VM.
+#[derive(Debug)]
+pub struct Worker {
+    /// The configuration.
+    pub gateway: Rc<Gateway>,
+    remote: Option<Remote>,
+    seed: String,
+    orders: Cell<u64>,
+}
+
+/// What a store said, or did not.
+#[derive(Debug)]
+pub enum Decision {
+    /// Redis has to be asked.
+    Ask(Call),
+    /// Reserved.
+    Granted {
+        /// Where.
+        ledger: Ledger,
+        /// Which alternative.
+        chosen: usize,
+        /// Of its meters.
+        readings: Vec<Reading>,
+    },
+    /// Refused.
+    Refused(Vec<Obstacle>),
+    /// Nobody could say, and the policy lets it pass.
+    Unchecked,
+    /// Nobody could say, and the policy refuses.
+    Undecided,
+}
+
+/// What is known of a key.
+#[derive(Debug)]
+pub enum Lookup {
+    /// Whose it is, if anybody's.
+    Known(Option<Credential>),
+    /// Redis has to be asked.
+    Ask(Call),
+    /// Redis does not answer.
+    Silent,
+}
+
+impl Worker {
+    /// A worker. `seed` is what no other worker of any Envoy ever had: 16 random bytes will do.
+    pub fn new(gateway: Rc<Gateway>, seed: [u8; 16]) -> Self {
+        let remote = gateway.redis.clone().map(Remote::new);
+        let seed = seed.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { gateway, remote, seed, orders: Cell::new(0) }
+    }
+
+    /// A name that no other request of any Envoy has, and that no client can choose.
+    pub fn order_id(&self) -> Rc<str> {
+        let number = self.orders.get();
+        self.orders.set(number.wrapping_add(1));
+        format!("{}-{number:x}", self.seed).into()
+    }
+
+    /// Whose a key is. Keys of the gateway file come first; only what looks like a key is worth a question.
+    pub fn find(&self, presented: &[u8], hash: &KeyHash, now: Time) -> Lookup {
+        if let Some(credential) = self.gateway.keys.get(hash) {
+            return Lookup::Known(Some(credential.clone()));
+        }
+        let Some(remote) = self.remote.as_ref().filter(|_| crate::keys::secret::is_well_formed(presented)) else {
+            return Lookup::Known(None);
+        };
+        match remote.remembered(hash, now) {
+            Ok(Some(known)) => Lookup::Known(known),
+            Ok(None) => {
+                let name = redis::names::key(&remote.settings.prefix, hash);
+                Lookup::Ask(remote.wire.write(&Command::new(["GET".to_owned(), name])))
+            }
+            Err(Unavailable(_)) => Lookup::Silent,
+        }
+    }
+
+    /// What Redis said of a key.
+    pub fn found(&self, hash: &KeyHash, called: &Called, now: Time, effects: &mut Vec<Effect>) -> Lookup {
+        let Some(remote) = &self.remote else { return Lookup::Silent };
+        let credential = match remote.read(called, now, effects) {
+            Ok(Some(Reply::Nil)) => None,
+            Ok(Some(Reply::Text(record))) => match self.credential(hash, record.as_bytes()) {
+                Ok(credential) => Some(credential),
+                Err(mistake) => {
+                    effects.push(Effect::Warn(format!("a key's record in Redis is refused: {mistake}")));
+                    None
+                }
+            },
+            _ => {
+                return match remote.remembered(hash, now) {
+                    Ok(Some(known)) => Lookup::Known(known),
+                    _ => Lookup::Silent,
+                };
+            }
+        };
+        remote.remember(*hash, credential.clone(), now);
+        Lookup::Known(credential)
+    }
+
+    fn credential(&self, hash: &KeyHash, record: &[u8]) -> Result<Credential, String> {
+        let record = serde_json::from_slice(record).map_err(|error| error.to_string())?;
+        let compiled = self.gateway.restore_key(&record).map_err(|mistakes| {
+            mistakes.first().map_or_else(|| "it cannot be read".to_owned(), ToString::to_string)
+        })?;
+        let found = compiled.into_iter().find(|(known, _)| known == hash).map(|(_, credential)| credential);
+        found.ok_or_else(|| "it is another key's".to_owned())
+    }
+
+    /// Reserves, or says what has to be asked first.
+    pub fn reserve(&self, order: &Order, shared: &dyn SharedData, now: Time, effects: &mut Vec<Effect>) -> Decision {
+        match self.strict() {
+            Some(remote) if remote.answers(now) => {
+                Decision::Ask(remote.wire.write(&redis::reserve::command(&remote.settings.prefix, order)))
+            }
+            Some(remote) => self.without_redis(remote, order, shared, now, effects),
+            None => local(order, shared, now, effects),
+        }
+    }
+
+    /// What Redis said to that. `by_hash` tells whether it was asked by the script's hash.
+    pub fn reserved(
+        &self,
+        order: &Order,
+        by_hash: bool,
+        called: &Called,
+        shared: &dyn SharedData,
+        now: Time,
+        effects: &mut Vec<Effect>,
+    ) -> Decision {
+        let Some(remote) = self.strict() else { return Decision::Undecided };
+        match remote.read(called, now, effects) {
+            Ok(None) if by_hash => {
+                let command = redis::reserve::command(&remote.settings.prefix, order);
+                Decision::Ask(remote.wire.write(&command.with_source().unwrap_or(command)))
+            }
+            Ok(Some(reply)) => match redis::reserve::verdict(order, &reply) {
+                Ok(Verdict::Granted { chosen, readings }) => {
+                    Decision::Granted { ledger: Ledger::Redis, chosen, readings }
+                }
+                Ok(Verdict::Refused(obstacles)) => Decision::Refused(obstacles),
+                Err(Unavailable(why)) => {
+                    effects.push(Effect::Warn(format!("Redis made no sense: {why}")));
+                    self.without_redis(remote, order, shared, now, effects)
+                }
+            },
+            Ok(None) | Err(_) => self.without_redis(remote, order, shared, now, effects),
+        }
+    }
+
+    fn strict(&self) -> Option<&Remote> {
+        self.remote.as_ref().filter(|remote| remote.settings.mode == Mode::Strict)
+    }
+
+    fn without_redis(
+        &self,
+        remote: &Remote,
+        order: &Order,
+        shared: &dyn SharedData,
+        now: Time,
+        effects: &mut Vec<Effect>,
+    ) -> Decision {
+        match remote.settings.when_down {
+            WhenDown::Local => local(order, shared, now, effects),
+            WhenDown::Allow => {
+                effects.push(Effect::Count(metric::UNCHECKED));
+                Decision::Unchecked
+            }
+            WhenDown::Deny => Decision::Undecided,
+        }
+    }
+
+    /// Settles a request that is over, in every store that is to know of it.
+    pub fn settle(&self, settlement: Settlement, ledger: Ledger, shared: &dyn SharedData, effects: &mut Vec<Effect>) {
+        let kept_here = ledger == Ledger::Local || (self.remote.is_none() && self.gateway.admin.is_some());
+        if let Some(remote) = &self.remote {
+            remote.settle(settlement.clone(), effects);
+        }
+        if kept_here && embedded::settle(shared, &settlement).is_err() {
+            // What was reserved stays charged: trying again could settle a part of it twice.
+            effects.push(Effect::Count(metric::UNSETTLED));
+        }
+    }
+
+    /// Work that no request waits for: the call that tells Redis what was settled, when there is something to tell.
+    pub fn tick(&self, now: Time) -> Option<Call> {
+        self.remote.as_ref()?.tell(now)
+    }
+
+    /// What came back of the call that a tick gave.
+    pub fn told(&self, called: &Called, now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
+        self.remote.as_ref()?.told(called, now, effects)
+    }
+}
+
+fn local(order: &Order, shared: &dyn SharedData, now: Time, effects: &mut Vec<Effect>) -> Decision {
+    match embedded::reserve(shared, order, now) {
+        Ok(Verdict::Granted { chosen, readings }) => Decision::Granted { ledger: Ledger::Local, chosen, readings },
+        Ok(Verdict::Refused(obstacles)) => Decision::Refused(obstacles),
+        Err(Unavailable(why)) => {
+            effects.push(Effect::Warn(format!("limits could not be checked: {why}")));
+            Decision::Undecided
+        }
+    }
+}
