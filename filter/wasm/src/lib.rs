@@ -58,7 +58,7 @@ impl RootContext for Root {
                 if host::tick_every((gateway.timeouts.idle / 4).clamp(SHORTEST_TICK, LONGEST_TICK)).is_err() {
                     host::log(LogLevel::Error, "sluice: no ticks: streams that fall silent end at the total timeout");
                 }
-                self.role = Role::Gateway(Rc::new(gateway));
+                self.role = Role::Gateway(gateway);
             }
             Ok(Plugin::Provider) => self.role = Role::Provider,
             Err(mistakes) => {
