@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use sluice_core::config::{is_public_name, time};
+use sluice_core::keys::Cidr;
 
 use crate::check::{self, Checked};
 use crate::keys::{Entry, Secret};
@@ -132,24 +133,57 @@ enum Keys {
     /// Make a key: prints the secret once, and its entry for the gateway file
     #[command(after_long_help = "Examples:
   sluice keys new --id alice --team research
-  sluice keys new --id ci --team research --models chat,embed --expires 2027-01-31T00:00:00Z
+  sluice keys new --id ci --team research --models 'gpt-*' --expires 2027-01-31T00:00:00Z
+  sluice keys new --id bot --team research --app support --sources 10.0.0.0/8 --label stage=prod
+  sluice keys new --admin
 
 Give the secret to its holder and paste the entry under `keys:`. The file holds a hash only:
-the secret cannot be had from it, and is not kept anywhere else.")]
-    New {
-        /// The key's public name, in logs and accounts
-        #[arg(long)]
-        id: String,
-        /// The team that answers for it
-        #[arg(long)]
-        team: String,
-        /// When it ends (RFC 3339) [default: never]
-        #[arg(long, value_name = "TIME")]
-        expires: Option<String>,
-        /// The models it may ask for, with commas between [default: all]
-        #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-        models: Vec<String>,
-    },
+the secret cannot be had from it, and is not kept anywhere else.
+With --admin it is the administrator's key, and what is printed is the file's `admin:`.")]
+    New(NewKey),
+}
+
+#[derive(Debug, Args)]
+struct NewKey {
+    /// The key's public name, in logs and accounts
+    #[arg(long, required_unless_present = "admin")]
+    id: Option<String>,
+    /// The team that answers for it
+    #[arg(long, required_unless_present = "admin")]
+    team: Option<String>,
+    /// The application that uses it
+    #[arg(long)]
+    app: Option<String>,
+    /// Who holds it, for people
+    #[arg(long)]
+    owner: Option<String>,
+    /// A label for people and reports; can be given several times
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
+    labels: Vec<(String, String)>,
+    /// The models it may ask for, with commas between; * stands for any text [default: all]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    models: Vec<String>,
+    /// The paths it may call, with commas between; * stands for any text [default: all]
+    #[arg(long, value_name = "PATHS", value_delimiter = ',')]
+    endpoints: Vec<String>,
+    /// The addresses it may be used from, such as 10.0.0.0/8, with commas between [default: all]
+    #[arg(long, value_name = "RANGES", value_delimiter = ',')]
+    sources: Vec<String>,
+    /// When it ends (RFC 3339) [default: never]
+    #[arg(long, value_name = "TIME")]
+    expires: Option<String>,
+    /// Make the administrator's key instead
+    #[arg(long, exclusive = true)]
+    admin: bool,
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("NAME=VALUE, please")?;
+    if is_public_name(name) {
+        Ok((name.to_owned(), value.to_owned()))
+    } else {
+        Err(format!("{name:?}: 1 to 64 letters, digits, and any of . _ - @, please"))
+    }
 }
 
 /// Why a command ended without doing its work.
@@ -199,7 +233,7 @@ pub fn main() -> ExitCode {
         Command::Schema => print(&check::schema::text()),
         Command::Render(arguments) => render_file(arguments),
         Command::Run(arguments) => run_file(arguments),
-        Command::Keys(Keys::New { id, team, expires, models }) => new_key(&id, &team, expires.as_deref(), &models),
+        Command::Keys(Keys::New(arguments)) => new_key(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -300,28 +334,56 @@ fn run_file(arguments: Run) -> Result<(), Failure> {
     )
 }
 
-fn new_key(id: &str, team: &str, expires: Option<&str>, models: &[String]) -> Result<(), Failure> {
-    for (option, name) in [("--id", id), ("--team", team)] {
-        if !is_public_name(name) {
+fn new_key(arguments: &NewKey) -> Result<(), Failure> {
+    check_key(arguments)?;
+    let secret =
+        Secret::generate().map_err(|error| Failure::new(format!("the system gives no randomness: {error}")))?;
+    let (sha256, secret) = (secret.sha256(), secret.text());
+    if arguments.admin {
+        return print(&format!(
+            "# The administrator's key, shown this once:\n{secret}\n\n# In the gateway file:\nadmin:\n  sha256: \
+             \"{sha256}\"\n"
+        ));
+    }
+    let entry = Entry {
+        id: arguments.id.as_deref().unwrap_or_default(),
+        team: arguments.team.as_deref().unwrap_or_default(),
+        sha256: &sha256,
+        app: arguments.app.as_deref(),
+        owner: arguments.owner.as_deref(),
+        labels: &arguments.labels,
+        models: &arguments.models,
+        endpoints: &arguments.endpoints,
+        sources: &arguments.sources,
+        expires: arguments.expires.as_deref(),
+    };
+    print(&format!(
+        "# The secret, shown this once; give it to its holder:\n{secret}\n\n# Its entry, for `keys:` in the gateway \
+         file:\n{entry}"
+    ))
+}
+
+/// What can be told to be wrong without the gateway file.
+fn check_key(arguments: &NewKey) -> Result<(), Failure> {
+    let names = [("--id", &arguments.id), ("--team", &arguments.team), ("--app", &arguments.app)];
+    for (option, name) in names {
+        if let Some(name) = name.as_ref().filter(|name| !is_public_name(name)) {
             return Err(Failure::new(format!(
                 "{option} {name:?}: 1 to 64 letters, digits, and any of . _ - @, please"
             )));
         }
     }
-    if let Some(text) = expires.filter(|text| time::rfc3339(text).is_none()) {
+    if let Some(text) = arguments.expires.as_ref().filter(|text| time::rfc3339(text).is_none()) {
         return Err(Failure::new(format!(
             "--expires {text:?}: a time such as 2027-01-31T00:00:00Z (RFC 3339), please"
         )));
     }
-    let secret =
-        Secret::generate().map_err(|error| Failure::new(format!("the system gives no randomness: {error}")))?;
-    let sha256 = secret.sha256();
-    let entry = Entry { id, team, sha256: &sha256, models, expires };
-    print(&format!(
-        "# The secret, shown this once; give it to its holder:\n{}\n\n# Its entry, for `keys:` in the gateway \
-         file:\n{entry}",
-        secret.text()
-    ))
+    if let Some(text) = arguments.sources.iter().find(|text| Cidr::parse(text).is_none()) {
+        return Err(Failure::new(format!(
+            "--sources {text:?}: addresses or networks such as 10.0.0.0/8, with no bit set past the prefix, please"
+        )));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -3,15 +3,9 @@
 use std::fmt;
 
 use sha2::{Digest, Sha256};
+use sluice_core::keys::secret::{DIGITS, PREFIX, RANDOM_DIGITS, checksum};
 
 use crate::render::quote;
-
-const PREFIX: &str = "sk-sluice-";
-const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-/// 27 digits of base 62 hold 160 bits.
-const RANDOM_DIGITS: usize = 27;
-/// 6 digits of base 62 hold 32 bits.
-const CHECK_DIGITS: u32 = 6;
 
 /// A virtual key's text: `sk-sluice-`, 160 random bits, and a checksum by which scanners and typists tell a real one.
 pub struct Secret(String);
@@ -27,7 +21,7 @@ impl Secret {
             let digits = bytes.iter().filter(|byte| **byte < 248).map(|byte| DIGITS[usize::from(*byte) % 62]);
             text.extend(digits.map(char::from).take(PREFIX.len() + RANDOM_DIGITS - text.len()));
         }
-        text += &checksum(&text);
+        text.extend(checksum(text.as_bytes()).map(char::from));
         Ok(Self(text))
     }
 
@@ -42,32 +36,45 @@ impl Secret {
     }
 }
 
-/// CRC-32 in base 62.
-fn checksum(text: &str) -> String {
-    let sum = crc32fast::hash(text.as_bytes());
-    (0..CHECK_DIGITS).rev().map(|place| char::from(DIGITS[(sum / 62_u32.pow(place) % 62) as usize])).collect()
-}
-
 /// A key's entry in the gateway file.
+#[derive(Debug, Default)]
 pub struct Entry<'a> {
     pub id: &'a str,
     pub team: &'a str,
     pub sha256: &'a str,
+    pub app: Option<&'a str>,
+    pub owner: Option<&'a str>,
+    pub labels: &'a [(String, String)],
     pub models: &'a [String],
+    pub endpoints: &'a [String],
+    pub sources: &'a [String],
     pub expires: Option<&'a str>,
 }
 
 impl fmt::Display for Entry<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  - id: {}", quote(self.id))?;
-        writeln!(f, "    sha256: {}", quote(self.sha256))?;
-        writeln!(f, "    team: {}", quote(self.team))?;
-        if !self.models.is_empty() {
-            let models: Vec<String> = self.models.iter().map(|model| quote(model)).collect();
-            writeln!(f, "    models: [{}]", models.join(", "))?;
+        let texts = [
+            ("sha256", Some(self.sha256)),
+            ("team", Some(self.team)),
+            ("app", self.app),
+            ("owner", self.owner),
+            ("expires", self.expires),
+        ];
+        for (field, text) in texts {
+            if let Some(text) = text {
+                writeln!(f, "    {field}: {}", quote(text))?;
+            }
         }
-        if let Some(expires) = self.expires {
-            writeln!(f, "    expires: {}", quote(expires))?;
+        let lists = [("models", self.models), ("endpoints", self.endpoints), ("sources", self.sources)];
+        for (field, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
+            let quoted: Vec<String> = list.iter().map(|text| quote(text)).collect();
+            writeln!(f, "    {field}: [{}]", quoted.join(", "))?;
+        }
+        if !self.labels.is_empty() {
+            let pair = |(name, value): &(String, String)| format!("{}: {}", quote(name), quote(value));
+            let pairs: Vec<String> = self.labels.iter().map(pair).collect();
+            writeln!(f, "    labels: {{ {} }}", pairs.join(", "))?;
         }
         Ok(())
     }
@@ -75,39 +82,47 @@ impl fmt::Display for Entry<'_> {
 
 #[cfg(test)]
 mod tests {
+    use sluice_core::keys::secret::is_well_formed;
+
     use super::*;
 
     #[test]
-    fn a_key_carries_its_checksum() {
+    fn a_key_is_written_as_the_filter_expects() {
         let key = Secret::generate().unwrap();
-        let (body, sum) = key.text().split_at(PREFIX.len() + RANDOM_DIGITS);
-        assert!(body.starts_with("sk-sluice-"));
-        assert_eq!(sum, checksum(body));
-        assert!(key.text()[PREFIX.len()..].bytes().all(|b| b.is_ascii_alphanumeric()));
+        assert!(is_well_formed(key.text().as_bytes()), "{}", key.text());
         assert_ne!(key.text(), Secret::generate().unwrap().text());
-    }
-
-    #[test]
-    fn the_checksum_is_crc32_in_base_62() {
-        // CRC-32 of the standard check text is 0xCBF43926.
-        let value = checksum("123456789")
-            .bytes()
-            .fold(0_u64, |value, digit| value * 62 + DIGITS.iter().position(|known| *known == digit).unwrap() as u64);
-        assert_eq!(value, 0xCBF4_3926);
     }
 
     #[test]
     fn an_entry_is_ready_to_paste() {
         let key = Secret::generate().unwrap();
-        let (sha256, models) = (key.sha256(), ["chat".to_owned()]);
-        let entry =
-            Entry { id: "on", team: "t", sha256: &sha256, models: &models, expires: Some("2027-01-31T00:00:00Z") };
+        let list = |text: &str| vec![text.to_owned()];
+        let (sha256, models, endpoints, sources) =
+            (key.sha256(), list("chat"), list("/v1/chat/*"), list("2001:db8::/32"));
+        let labels = [("cost-center".to_owned(), "4711".to_owned()), ("note".to_owned(), "a: \"b\", {c}".to_owned())];
+        let entry = Entry {
+            id: "on",
+            team: "t",
+            sha256: &sha256,
+            app: Some("yes"),
+            owner: Some("Ann: Smith"),
+            labels: &labels,
+            models: &models,
+            endpoints: &endpoints,
+            sources: &sources,
+            expires: Some("2027-01-31T00:00:00Z"),
+        };
         let text = format!(
             "providers: {{ p: {{ kind: openai }} }}\nmodels: {{ chat: {{ targets: [{{ provider: p, model: m }}] }} \
-             }}\nteams: {{ t: {{}} }}\nkeys:\n{entry}"
+             }}\nteams: {{ t: {{}} }}\napps: {{ \"yes\": {{}} }}\nkeys:\n{entry}"
         );
         let gateway = crate::check::check(&text).unwrap().gateway;
         let hash = sluice_core::config::KeyHash::from_hex(&sha256).unwrap();
-        assert_eq!(&*gateway.keys[&hash].caller.key_id, "on");
+        let caller = &gateway.keys[&hash].caller;
+        assert_eq!((&*caller.key_id, caller.app.as_deref()), ("on", Some("yes")));
+        assert_eq!(caller.owner.as_deref(), Some("Ann: Smith"));
+        assert_eq!(caller.labels, labels.into_iter().collect());
+        assert!(caller.endpoints.as_ref().unwrap()[0].matches("/v1/chat/completions"));
+        assert!(caller.sources.as_ref().unwrap()[0].contains("2001:db8::1".parse().unwrap()));
     }
 }

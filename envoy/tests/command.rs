@@ -156,6 +156,51 @@ fn a_new_key_is_printed_with_its_entry() {
     let printed = text(&output.stdout);
     assert!(printed.contains("\nsk-sluice-") && printed.contains("    models: [\"chat\", \"claude\"]\n"), "{printed}");
     assert_eq!(sluice(&["keys", "new", "--id", "a b", "--team", "t"]).status.code(), Some(1));
-    let expires = ["keys", "new", "--id", "a", "--team", "t", "--expires", "soon"];
-    assert_eq!(sluice(&expires).status.code(), Some(1));
+    for (option, wrong) in [("--expires", "soon"), ("--app", "a b"), ("--sources", "10.0.0.1/8")] {
+        let output = sluice(&["keys", "new", "--id", "a", "--team", "t", option, wrong]);
+        assert_eq!(output.status.code(), Some(1), "{option}");
+        assert!(text(&output.stderr).starts_with(&format!("sluice: {option} {wrong:?}: ")), "{option}");
+    }
+}
+
+#[test]
+fn a_key_is_bound_to_what_the_options_say() {
+    let output = sluice(&[
+        "keys",
+        "new",
+        "--id",
+        "a",
+        "--team",
+        "t",
+        "--app",
+        "bot",
+        "--owner",
+        "Ann",
+        "--endpoints",
+        "/v1/chat/*",
+        "--sources",
+        "10.0.0.0/8,::1",
+        "--label",
+        "stage=prod",
+        "--label",
+        "zone=a=b",
+    ]);
+    let printed = text(&output.stdout);
+    for line in [
+        "    app: \"bot\"\n",
+        "    owner: \"Ann\"\n",
+        "    endpoints: [\"/v1/chat/*\"]\n",
+        "    sources: [\"10.0.0.0/8\", \"::1\"]\n",
+        "    labels: { \"stage\": \"prod\", \"zone\": \"a=b\" }\n",
+    ] {
+        assert!(printed.contains(line), "{line}{printed}");
+    }
+    assert_eq!(sluice(&["keys", "new", "--id", "a", "--team", "t", "--label", "stage"]).status.code(), Some(2));
+}
+
+#[test]
+fn the_administrators_key_is_printed_with_its_section() {
+    let printed = text(&sluice(&["keys", "new", "--admin"]).stdout);
+    assert!(printed.contains("\nsk-sluice-") && printed.contains("\nadmin:\n  sha256: \""), "{printed}");
+    assert_eq!(sluice(&["keys", "new", "--admin", "--id", "a"]).status.code(), Some(2), "it has no name");
 }

@@ -149,8 +149,8 @@ timeouts: { total: 0s, idle: 1m, idle: 2m }
         assert_eq!(
             lines(text),
             [
-                "1: listn: found an unknown field, expected one of: keys, listen, models, providers, teams, timeouts \
-                 (did you mean \"listen\"?)",
+                "1: listn: found an unknown field, expected one of: admin, apps, budgets, keys, limits, listen, models, \
+                 prices, providers, redis, reservation, teams, and 1 more (did you mean \"listen\"?)",
                 "3: providers.openai.key: found text, expected a mapping with env, file",
                 "3: providers.openai.kind: found \"opnai\", expected one of: openai, anthropic (did you mean \
                  \"openai\"?)",
@@ -183,7 +183,9 @@ timeouts: { total: 0s, idle: 1m, idle: 2m }
         );
         assert_eq!(
             lines("just text"),
-            ["1: found text, expected a mapping with keys, listen, models, providers, teams, timeouts"]
+            [
+                "1: found text, expected a mapping with admin, apps, budgets, keys, limits, listen, models, prices, providers, redis, reservation, teams, timeouts"
+            ]
         );
     }
 }

@@ -49,7 +49,7 @@ enum Role {
 }
 
 impl Root {
-    fn gateway(gateway: Gateway) -> Result<Role, host::Failed> {
+    fn gateway(gateway: Rc<Gateway>) -> Result<Role, host::Failed> {
         let period = match &gateway.redis {
             None => (gateway.timeouts.idle / 4).clamp(SHORTEST_TICK, LONGEST_TICK),
             Some(_) => SETTLING,
@@ -57,7 +57,7 @@ impl Root {
         host::tick_every(period)?;
         let mut seed = [0; 16];
         host::random(&mut seed)?;
-        Ok(Role::Gateway(Rc::new(Worker::new(Rc::new(gateway), seed))))
+        Ok(Role::Gateway(Rc::new(Worker::new(gateway, seed))))
     }
 
     /// Carries out what concerns no message, and sends what is to be told to Redis.

@@ -1,5 +1,7 @@
 //! What Envoy hands to the filter as its configuration: which role it plays, and for the gateway role the gateway file.
 
+use std::rc::Rc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Gateway, Mistake, file};
@@ -21,7 +23,7 @@ pub enum Written {
 #[derive(Debug)]
 pub enum Plugin {
     /// The gateway role.
-    Gateway(Gateway),
+    Gateway(Rc<Gateway>),
     /// The provider role.
     Provider,
 }
@@ -30,7 +32,7 @@ impl Plugin {
     /// Reads and checks a configuration.
     pub fn from_json(json: &[u8]) -> Result<Self, Vec<Mistake>> {
         match serde_json::from_slice(json) {
-            Ok(Written::Gateway { gateway }) => Gateway::compile(&gateway).map(Self::Gateway),
+            Ok(Written::Gateway { gateway }) => Gateway::compile(&gateway).map(Rc::new).map(Self::Gateway),
             Ok(Written::Provider {}) => Ok(Self::Provider),
             Err(error) => Err(vec![Mistake {
                 path: String::new(),

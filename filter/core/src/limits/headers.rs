@@ -21,7 +21,7 @@ pub(super) struct Standings {
 }
 
 impl Standings {
-    /// Takes a meter into account. What only warns is no limit.
+    /// Takes a meter into account.
     pub(super) fn add(&mut self, unit: Unit, take: &Take, reading: &Reading) {
         let of_its_kind = match unit {
             Unit::Requests => &mut self.requests,

@@ -51,7 +51,7 @@ impl Plan {
     /// at which the request is larger than one may be, are left out; an error when none is left.
     ///
     /// When a hard budget that names another model concerns the request, that model's targets follow: what they cost is
-    /// counted on that budget, and not stopped by it. Whether the key may ask for that model itself does not matter: the
+    /// counted on that budget, and not stopped by it; a budget of that model's own stops it, and leads no further. Whether the key may ask for that model itself does not matter: the
     /// budget's author chose it.
     pub fn new(
         gateway: &Gateway,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::headers::{Standings, duration};
-use super::plan::{Part, Plan};
+use super::plan::{Candidate, Part, Plan};
 use super::scope::Subject;
 use super::{Rule, Unit};
 use crate::error::{ApiError, ErrorKind};
@@ -25,17 +25,25 @@ const NO_RETRY: (&str, &str) = ("x-should-retry", "false");
 const PLACE_WAIT: Duration = Duration::from_secs(1);
 
 impl Plan {
-    /// The refusal: what stood against the candidate that was to be tried first.
+    /// The refusal: what stood against the candidate that was to be tried first; when that was a budget with another model,
+    /// what stood against that one.
     pub fn refuse(&self, obstacles: &[Obstacle]) -> Refusal {
-        let first = obstacles.first().and_then(|obstacle| {
-            let candidate = self.candidates.first()?;
-            Some((obstacle, candidate.parts.get(obstacle.take)?, self.subject(candidate)))
-        });
+        let mut decisive: Option<(&Obstacle, &Part, &Candidate)> = None;
+        for (obstacle, candidate) in obstacles.iter().zip(&self.candidates) {
+            let Some(part) = candidate.parts.get(obstacle.take) else { continue };
+            let turns_here = |part: &Part| {
+                candidate.instead_of.is_some() && part.rule.then_model.as_deref() == Some(&*candidate.model.name)
+            };
+            if decisive.is_none_or(|(_, before, _)| turns_here(before)) {
+                decisive = Some((obstacle, part, candidate));
+            }
+        }
         // A store that refuses without a reason broke its promise; the client can only come again.
-        let Some((obstacle, part, of)) = first else {
+        let Some((obstacle, part, candidate)) = decisive else {
             let error = limited("Rate limit reached.".to_owned(), Some(PLACE_WAIT));
             return Refusal { error, headers: Vec::new() };
         };
+        let of = self.subject(candidate);
         let mut headers = Vec::new();
         let mut standings = Standings::default();
         standings.add(part.rule.unit, &part.take, &obstacle.reading);

@@ -10,8 +10,11 @@ use crate::config::file::{Budget, Dimension, Limits, Match};
 use crate::limits::{Rule, Unit};
 use crate::store::Gauge;
 
-/// The most that a limit can be: more is no limit, and would not be counted exactly everywhere.
-const LIMIT_MAX: u64 = 1_000_000_000_000;
+/// The most that a limit can be: more is no limit, and stores that count in doubles, millionths of what a minute allows among
+/// them, would not be exact.
+const LIMIT_MAX: u64 = 1_000_000_000;
+/// The same for a day.
+const DAILY_MAX: u64 = 1_000_000_000_000;
 /// The most that a budget can be, in dollars.
 const BUDGET_MAX: u64 = 1_000_000_000;
 
@@ -171,8 +174,9 @@ impl<'a> Rules<'a> {
         ] {
             let Some(amount) = amount else { continue };
             let path = path.key(field);
-            if amount == 0 || amount > LIMIT_MAX {
-                let expected = format!("1 to {LIMIT_MAX}, or no such field for no limit");
+            let most = if gauge == Some(Gauge::Day) { DAILY_MAX } else { LIMIT_MAX };
+            if amount == 0 || amount > most {
+                let expected = format!("1 to {most}, or no such field for no limit");
                 self.mistake(&path, amount.to_string(), expected);
             }
             self.add(place.rule(unit, gauge, amount), &path);

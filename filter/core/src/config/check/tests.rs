@@ -95,6 +95,34 @@ fn each_mistake_is_named_with_what_would_be_right() {
             "keys[0].models[0]: found \"cat\", expected one of: chat, gpt-4.1 (did you mean \"chat\"?)",
         ),
         (|f| f.keys[0].models = Some(vec![]), "keys[0].models: found an empty list"),
+        (
+            |f| f.keys[0].models = Some(vec!["chat".into(), "claude-*".into()]),
+            "keys[0].models[1]: found \"claude-*\", expected a pattern that fits one of: chat, gpt-4.1",
+        ),
+        (|f| f.keys[0].app = Some("bot".into()), "keys[0].app: found \"bot\", expected no such field, or an app"),
+        (
+            |f| f.keys[0].endpoints = Some(vec!["v1/chat".into()]),
+            "keys[0].endpoints[0]: found \"v1/chat\", expected a path without a query",
+        ),
+        (|f| f.keys[0].endpoints = Some(vec!["/v1?x".into()]), "keys[0].endpoints[0]: found \"/v1?x\""),
+        (|f| f.keys[0].endpoints = Some(vec![]), "keys[0].endpoints: found an empty list"),
+        (
+            |f| f.keys[0].sources = Some(vec!["::1".into(), "10.0.0.1/8".into()]),
+            "keys[0].sources[1]: found \"10.0.0.1/8\", expected an address, or a network",
+        ),
+        (|f| f.keys[0].sources = Some(vec![]), "keys[0].sources: found an empty list"),
+        (|f| label(f, "a b", "x"), "keys[0].labels[\"a b\"]: found \"a b\", expected 1 to 64"),
+        (|f| label(f, "a", "x\ny"), "keys[0].labels.a: found \"x\\ny\", expected up to 256 characters"),
+        (|f| previous(f, "sk-secret", "2027-01-01T00:00:00Z"), "keys[0].previous.sha256: found 9 characters that"),
+        (|f| previous(f, &"2".repeat(64), "soon"), "keys[0].previous.until: found \"soon\", expected a date"),
+        (
+            |f| previous(f, &f.keys[0].sha256.clone(), "2027-01-01T00:00:00Z"),
+            "keys[0].previous.sha256: found the same secret as the key's present one",
+        ),
+        (
+            |f| previous(f, &f.keys[1].sha256.clone(), "2027-01-01T00:00:00Z"),
+            "keys[1].sha256: found the same key as in keys[0]",
+        ),
         (|f| f.keys[0].expires = Some("tomorrow".into()), "keys[0].expires: found \"tomorrow\", expected a date"),
         (|f| f.timeouts.idle = "0s".into(), "timeouts.idle: found \"0s\", expected a time above zero"),
         (|f| f.timeouts.total = "25h".into(), "timeouts.total: found \"25h\""),
@@ -123,6 +151,55 @@ fn all_mistakes_are_reported_at_once_and_no_consequence_of_another() {
         f.timeouts.total = "x".into();
     });
     assert_eq!(mistakes.len(), 4, "{mistakes:#?}");
+}
+
+fn label(file: &mut file::File, name: &str, value: &str) {
+    file.keys[0].labels.insert(name.into(), value.into());
+}
+
+fn previous(file: &mut file::File, sha256: &str, until: &str) {
+    file.keys[0].previous = Some(file::Previous { sha256: sha256.into(), until: until.into() });
+}
+
+#[test]
+fn a_key_that_is_being_rotated_has_two_secrets_and_one_caller() {
+    let mut file = good();
+    previous(&mut file, &"2".repeat(64), "2027-01-31T00:00:00Z");
+    let gateway = Gateway::compile(&file).unwrap();
+    let of = |hex: &str| &gateway.keys[&KeyHash::from_hex(hex).unwrap()];
+    let (present, before) = (of(&file.keys[0].sha256), of(&"2".repeat(64)));
+    assert_eq!((present.until, before.until), (None, Some(1_801_353_600)));
+    assert!(Rc::ptr_eq(&present.caller, &before.caller));
+}
+
+#[test]
+fn one_key_is_checked_against_the_rest_as_if_it_stood_in_the_file() {
+    let gateway = Gateway::compile(&good()).unwrap();
+    let mut key = file::Key { id: "carol".into(), models: Some(vec!["gpt-*".into()]), ..good().keys[0].clone() };
+    let compiled = gateway.compile_key(&key).unwrap();
+    let caller = &compiled[0].1.caller;
+    assert_eq!((compiled.len(), &*caller.key_id), (1, "carol"));
+    assert!(caller.may_use("gpt-4.1") && !caller.may_use("chat"));
+
+    key.models = Some(vec!["gone".into()]);
+    key.team = "nobody".into();
+    let paths = |mistakes: Vec<Mistake>| mistakes.into_iter().map(|mistake| mistake.path).collect::<Vec<_>>();
+    assert_eq!(paths(gateway.compile_key(&key).unwrap_err()), ["team", "models[0]"]);
+    assert_eq!(paths(gateway.restore_key(&key).unwrap_err()), ["team"], "a team must answer for it at any time");
+    key.team = "research".into();
+    let kept = gateway.restore_key(&key).unwrap();
+    assert!(!kept[0].1.caller.may_use("chat"), "a key whose models are gone may use none");
+}
+
+#[test]
+fn hashes_are_the_same_in_all_their_bytes_only() {
+    let hash = KeyHash([7; 32]);
+    assert!(hash.same(&KeyHash([7; 32])));
+    for index in 0..32 {
+        let mut other = hash;
+        other.0[index] ^= 1;
+        assert!(!hash.same(&other), "{index}");
+    }
 }
 
 fn rename(file: &mut file::File, from: &str, to: &str) {

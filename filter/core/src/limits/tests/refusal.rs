@@ -1,0 +1,91 @@
+//! What is said when nothing fits.
+
+use super::*;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+fn refused(plan: &Plan, meter: &str, used: u64, retry_after: Option<Duration>) -> Refusal {
+    let take = plan.candidates[0].parts.iter().position(|part| &*part.take.meter.name == meter).unwrap();
+    plan.refuse(&[Obstacle { take, reading: reading(used), retry_after }])
+}
+
+#[test]
+fn a_rate_limit_says_what_openai_says() {
+    let plan = Fixture::new("", r#""limits":{"tokens_per_minute":1000}"#).plan("chat").unwrap();
+    let refusal = refused(&plan, "key=alice/tokens/minute", 900, Some(Duration::from_secs(3)));
+    assert_eq!(
+        refusal.error.message,
+        "Rate limit reached for chat by key alice on tokens per min (TPM): Limit 1000, Used 900, Requested 150. Please try \
+         again in 3s."
+    );
+    assert_eq!((refusal.error.status, refusal.error.kind), (429, ErrorKind::RateLimit));
+    assert_eq!(refusal.error.code.as_deref(), Some("rate_limit_exceeded"));
+    assert_eq!(refusal.error.retry_after, Some(Duration::from_secs(3)));
+    assert!(refusal.headers.contains(&("x-ratelimit-remaining-tokens", "100".to_owned())));
+    assert!(refusal.headers.iter().all(|(name, _)| *name != "x-should-retry"));
+}
+
+#[test]
+fn what_can_never_fit_is_not_to_be_tried_again() {
+    let plan = Fixture::new("", r#""limits":{"tokens_per_minute":149}"#).plan("chat").unwrap();
+    let refusal = refused(&plan, "key=alice/tokens/minute", 0, None);
+    assert!(
+        refusal
+            .error
+            .message
+            .starts_with("Request too large for chat by key alice on tokens per min (TPM): Limit 149, Requested 150.")
+    );
+    assert_eq!((refusal.error.status, refusal.error.retry_after), (429, None));
+    assert!(refusal.headers.contains(&("x-should-retry", "false".to_owned())));
+}
+
+#[test]
+fn a_crowd_may_come_again_in_a_second() {
+    let plan = Fixture::new("", r#""limits":{"concurrent_requests":2}"#).plan("chat").unwrap();
+    let refusal = refused(&plan, "key=alice/requests/concurrent", 2, None);
+    assert_eq!(refusal.error.code.as_deref(), Some("concurrency_limit_exceeded"));
+    assert_eq!(refusal.error.retry_after, Some(Duration::from_secs(1)));
+    assert_eq!(refusal.headers, []);
+}
+
+#[test]
+fn a_used_up_budget_is_no_quota_and_names_only_what_is_the_callers() {
+    let more = r#""budgets":[{"match":{"team":"research"},"budget":{"monthly":20}}]"#;
+    let plan = Fixture::new(more, "").plan("chat").unwrap();
+    let refusal = refused(&plan, "team=research/usd/month", 19_999_900, Some(Duration::from_secs(999)));
+    assert_eq!((refusal.error.status, refusal.error.kind), (429, ErrorKind::InsufficientQuota));
+    assert_eq!((refusal.error.code.as_deref(), refusal.error.retry_after), (Some("insufficient_quota"), None));
+    assert!(refusal.headers.contains(&("x-should-retry", "false".to_owned())));
+    let message = &refusal.error.message;
+    assert!(
+        message.starts_with("You exceeded the monthly budget of team research: Limit $20.00, Used $19.9999, "),
+        "{message}"
+    );
+    assert!(message.contains("first day of next month") && !message.contains("bob") && !message.contains("other"));
+}
+
+#[test]
+fn refusals_without_sense_are_429_all_the_same() {
+    let plan = Fixture::new("", "").plan("chat").unwrap();
+    assert_eq!(plan.refuse(&[]).error.status, 429);
+    let senseless = Obstacle { take: 99, reading: reading(0), retry_after: None };
+    assert_eq!(plan.refuse(&[senseless]).error.status, 429);
+}
+
+#[test]
+fn when_a_budget_led_to_another_model_what_stood_against_that_one_is_said() {
+    let fixture = Fixture::new(
+        r#""limits":[{"match":{"model":"dear"},"limits":{"requests_per_minute":1}}]"#,
+        r#""budget":{"daily":1,"then_model":"dear"}"#,
+    );
+    let plan = fixture.plan("chat").unwrap();
+    let obstacle = |candidate: usize, unit: &str, used| {
+        let fits = |part: &Part| part.take.meter.name.ends_with(unit) && !part.take.meter.name.starts_with("provider");
+        let take = plan.candidates[candidate].parts.iter().position(fits).unwrap();
+        Obstacle { take, reading: reading(used), retry_after: Some(Duration::from_secs(9)) }
+    };
+    let money = |candidate| obstacle(candidate, "/usd/day", 1_000_000);
+    let refusal = plan.refuse(&[money(0), money(1), obstacle(2, "model=dear/requests/minute", 1)]);
+    assert_eq!(refusal.error.code.as_deref(), Some("rate_limit_exceeded"));
+    assert!(refusal.error.message.starts_with("Rate limit reached for dear by model dear on requests per min (RPM): "));
+}
