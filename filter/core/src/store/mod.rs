@@ -112,7 +112,7 @@ pub struct Unavailable(pub String);
 pub struct Settled {
     /// Which.
     pub meter: Meter,
-    /// The [`Reading::window`] it was reserved in.
+    /// The [`Reading::window`] it was reserved in; where nothing was reserved, the day or month in which it was used.
     pub window: u64,
     /// What was reserved; zero when nothing was (a provider that only a fallback led to).
     pub reserved: u64,

@@ -25,7 +25,10 @@ const LEASE: u64 = 70;
 
 /// As Envoy's: versions are counted over all names, and writing an absent name ignores the version.
 #[derive(Default)]
-struct Memory(Mutex<(HashMap<String, (Vec<u8>, u32)>, u32)>);
+struct Memory(Mutex<(Values, u32)>);
+
+/// Each value with its version.
+type Values = HashMap<String, (Vec<u8>, u32)>;
 
 impl SharedData for Memory {
     fn read(&self, name: &str) -> Option<(Vec<u8>, u32)> {
