@@ -9,6 +9,7 @@ fn file(more: &str) -> file::File {
         r#"{{"providers":{{"p":{{"kind":"openai"}}}},
             "models":{{"chat":{{"targets":[{{"provider":"p","model":"m"}}]}},
                       "cheap":{{"targets":[{{"provider":"p","model":"c"}}]}}}},
+            "prices":{{"unpriced":{{"input":1,"output":1}}}},
             "teams":{{"research":{{}}}},"apps":{{"bot":{{}}}},
             "keys":[{{"id":"alice","team":"research","sha256":"{}"}}]{more}}}"#,
         "0".repeat(64)
