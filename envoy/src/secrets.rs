@@ -1,4 +1,4 @@
-//! Providers' credentials: read where the gateway file says, written where Envoy reads them, one file each and only for
+//! Credentials of providers and of Redis: read where the gateway file says, written where Envoy reads them, one file each and only for
 //! its owner's eyes. They are never printed.
 
 use std::collections::BTreeMap;
@@ -8,29 +8,37 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
 use sluice_core::config::file::{File, Secret};
+use sluice_core::exchange::REDIS_CLUSTER;
 
 use crate::render::quote;
 
-/// Credentials by provider.
+/// Credentials by Envoy cluster: a provider's has its name.
 pub type Secrets = BTreeMap<String, String>;
 
-/// Reads the credential of every provider that has one, or says for each missing one what to do. Files are found from
+/// Reads the credential of everything that has one, or says for each missing one what to do. Files are found from
 /// `base`, the gateway file's directory.
 pub fn resolve(file: &File, base: &Path) -> Result<Secrets, Vec<String>> {
     let mut secrets = Secrets::new();
     let mut missing = Vec::new();
     for (name, provider) in &file.providers {
         let Some(key) = &provider.key else { continue };
-        match read(key, base) {
+        match read(key, "key", base) {
             Ok(secret) => drop(secrets.insert(name.clone(), secret)),
             Err(problem) => missing.push(format!("provider {name}: {problem}")),
+        }
+    }
+    if let Some(token) = file.redis.as_ref().and_then(|redis| redis.token.as_ref()) {
+        match read(token, "token", base) {
+            Ok(secret) => drop(secrets.insert(REDIS_CLUSTER.to_owned(), secret)),
+            Err(problem) => missing.push(format!("redis: {problem}")),
         }
     }
     if missing.is_empty() { Ok(secrets) } else { Err(missing) }
 }
 
-fn read(key: &Secret, base: &Path) -> Result<String, String> {
-    let (text, source) = match (&key.env, &key.file) {
+/// Reads a secret; `what` it is, for people.
+fn read(secret: &Secret, what: &str, base: &Path) -> Result<String, String> {
+    let (text, source) = match (&secret.env, &secret.file) {
         (Some(variable), _) => {
             let text = std::env::var(variable).map_err(|_| {
                 format!("the environment variable {variable} is not set; set it: export {variable}=...")
@@ -40,23 +48,23 @@ fn read(key: &Secret, base: &Path) -> Result<String, String> {
         (None, Some(file)) => {
             let path = base.join(file);
             let text = fs::read_to_string(&path).map_err(|error| {
-                format!("cannot read its key from {}: {error}; write the key there", path.display())
+                format!("cannot read its {what} from {}: {error}; write the {what} there", path.display())
             })?;
             (text, format!("the file {}", path.display()))
         }
-        (None, None) => return Err("its key names neither env nor file".to_owned()),
+        (None, None) => return Err(format!("its {what} names neither env nor file")),
     };
     let secret = text.trim();
     if secret.is_empty() {
-        return Err(format!("{source} is empty; put the provider's key there"));
+        return Err(format!("{source} is empty; put the {what} there"));
     }
     if !secret.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(format!("{source} holds spaces or other characters that no key has"));
+        return Err(format!("{source} holds spaces or other characters that no {what} has"));
     }
     Ok(secret.to_owned())
 }
 
-/// Writes each credential as a file that Envoy reads and watches: `<directory>/<provider>.yaml`.
+/// Writes each credential as a file that Envoy reads and watches: `<directory>/<cluster>.yaml`.
 pub fn write(secrets: &Secrets, directory: &Path) -> io::Result<()> {
     create_private(directory)?;
     for (name, secret) in secrets {
@@ -110,6 +118,19 @@ mod tests {
         assert!(fs::read_to_string(&written).unwrap().contains(r#"inline_string: "sk-\"1""#));
         assert_eq!(fs::metadata(&written).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(&private).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn the_token_of_redis_is_one_of_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut file = file("{ file: p.key }");
+        let redis = r#"{"url":"http://r","token":{"file":"r.token"}}"#;
+        file.redis = serde_json::from_str(redis).unwrap();
+        fs::write(directory.path().join("p.key"), "sk-1").unwrap();
+        let missing = resolve(&file, directory.path()).unwrap_err();
+        assert!(missing[0].starts_with("redis: cannot read its token from"), "{missing:?}");
+        fs::write(directory.path().join("r.token"), "tok\n").unwrap();
+        assert_eq!(resolve(&file, directory.path()).unwrap()["sluice-redis"], "tok");
     }
 
     #[test]

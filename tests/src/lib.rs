@@ -2,7 +2,9 @@
 
 pub mod client;
 pub mod gateway;
+pub mod redis;
 pub mod simulator;
+pub mod upstash;
 
 use std::time::Duration;
 

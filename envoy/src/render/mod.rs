@@ -1,15 +1,16 @@
 //! A gateway file as Envoy's bootstrap configuration: templates beside this file, filled with quoted values.
 //!
-//! No secret is in it, and none in what the filter receives: Envoy reads the providers' credentials from files of their
-//! own (see [`crate::secrets`]).
+//! No secret is in it, and none in what the filter receives: Envoy reads credentials, of providers and of Redis, from
+//! files of their own (see [`crate::secrets`]).
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
-use sluice_core::config::file::{File, Kind, Provider};
+use sluice_core::config::file::{File, Kind, Provider, Redis};
 use sluice_core::config::url::Url;
+use sluice_core::exchange::REDIS_CLUSTER;
 
 use crate::check::Checked;
 
@@ -23,7 +24,7 @@ use text::{ascii_json, fill};
 pub struct Options {
     /// The filter's module, where Envoy finds it.
     pub wasm: PathBuf,
-    /// The directory of the providers' credentials, where Envoy finds it.
+    /// The directory of the credentials, where Envoy finds it.
     pub secrets: PathBuf,
     /// Envoy's own administration interface.
     pub admin: SocketAddr,
@@ -50,7 +51,9 @@ pub fn bootstrap(checked: &Checked, options: &Options) -> String {
     let listen: SocketAddr = file.listen.parse().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 8080)));
     let timeouts = gateway.timeouts;
     let targets: String = file.providers.keys().map(|name| target(name)).collect();
-    let clusters: String = file.providers.iter().map(|(name, provider)| cluster(name, provider, options)).collect();
+    let providers: String =
+        file.providers.iter().map(|(name, provider)| self::provider(name, provider, options)).collect();
+    let redis = file.redis.as_ref().map(|redis| self::redis(redis, options)).unwrap_or_default();
     fill(
         include_str!("bootstrap.yaml"),
         &[
@@ -66,16 +69,19 @@ pub fn bootstrap(checked: &Checked, options: &Options) -> String {
             ("targets", &targets),
             ("wasm", &quote_path(&options.wasm)),
             ("gateway", &ascii_json(&json!({ "role": "gateway", "gateway": without_secrets(file) }))),
-            ("clusters", &clusters),
+            ("clusters", &(providers + &redis)),
         ],
     )
 }
 
-/// Where providers' credentials come from is not the filter's business.
+/// Where credentials come from is not the filter's business.
 fn without_secrets(file: &File) -> File {
     let mut file = file.clone();
     for provider in file.providers.values_mut() {
         provider.key = None;
+    }
+    if let Some(redis) = &mut file.redis {
+        redis.token = None;
     }
     file
 }
@@ -98,14 +104,27 @@ fn access_log(path: Option<&Path>) -> String {
     )
 }
 
-fn cluster(name: &str, provider: &Provider, options: &Options) -> String {
-    // Checked before, as the listener is.
-    let Ok(url) = Url::parse(provider.url()) else { return String::new() };
-    let address = url.host.parse::<IpAddr>().ok();
+fn provider(name: &str, provider: &Provider, options: &Options) -> String {
     let credential = match &provider.key {
         None => String::new(),
-        Some(_) => credential(name, provider.kind, options),
+        Some(_) => credential(name, credential_header(provider.kind), options),
     };
+    cluster(name, provider.url(), include_str!("provider.yaml"), &credential, options)
+}
+
+/// Only the gateway itself calls Redis: there is nothing to translate, and so no filter of ours.
+fn redis(redis: &Redis, options: &Options) -> String {
+    let credential = match &redis.token {
+        None => String::new(),
+        Some(_) => credential(REDIS_CLUSTER, ("authorization", "Bearer "), options),
+    };
+    cluster(REDIS_CLUSTER, &redis.url, "", &credential, options)
+}
+
+fn cluster(name: &str, url: &str, filter: &str, credential: &str, options: &Options) -> String {
+    // Checked before, as the listener is.
+    let Ok(url) = Url::parse(url) else { return String::new() };
+    let address = url.host.parse::<IpAddr>().ok();
     let protocol = match url.tls {
         true => "auto_config: { http_protocol_options: {}, http2_protocol_options: {} } # as the server prefers",
         false => "explicit_http_config: { http_protocol_options: {} }",
@@ -119,13 +138,13 @@ fn cluster(name: &str, provider: &Provider, options: &Options) -> String {
             ("port", &url.port.to_string()),
             ("transport", &if url.tls { tls(&url.host, address, options) } else { String::new() }),
             ("protocol", protocol),
-            ("credential", &credential),
+            ("filter", filter),
+            ("credential", credential),
         ],
     )
 }
 
-fn credential(name: &str, kind: Kind, options: &Options) -> String {
-    let (header, prefix) = credential_header(kind);
+fn credential(name: &str, (header, prefix): (&str, &str), options: &Options) -> String {
     let prefix = if prefix.is_empty() { String::new() } else { format!("header_value_prefix: {}", quote(prefix)) };
     fill(
         include_str!("credential.yaml"),
@@ -227,6 +246,27 @@ timeouts: { first_token: 1500ms }
         assert!(!rendered.contains("SOME_VARIABLE") && !rendered.contains("some.key"), "{rendered}");
         assert_eq!(rendered.matches("credential_injector\n").count(), 2);
         assert!(rendered.contains("path: \"/secrets/inside.yaml\""));
+    }
+
+    #[test]
+    fn redis_is_a_cluster_with_its_token_and_without_the_filter() {
+        let redis =
+            "redis: { url: \"https://db.example:8443/x\", protocol: upstash, token: { env: REDIS_VARIABLE } }\n";
+        let checked = crate::check::check(&format!("{FILE}{redis}")).unwrap();
+        let rendered = bootstrap(&checked, &options());
+        let (_, cluster) = rendered.split_once("- name: \"sluice-redis\"\n").unwrap();
+        for expected in [
+            "address: \"db.example\", port_value: 8443",
+            "sni: \"db.example\"",
+            "path: \"/secrets/sluice-redis.yaml\"",
+            "header: authorization",
+            "header_value_prefix: \"Bearer \"",
+            "upstream_codec",
+        ] {
+            assert!(cluster.contains(expected), "{expected}\n{cluster}");
+        }
+        assert!(!cluster.contains("filters.http.wasm") && !rendered.contains("REDIS_VARIABLE"));
+        assert!(!super::bootstrap(&crate::check::check(FILE).unwrap(), &options()).contains("sluice-redis"));
     }
 
     #[test]

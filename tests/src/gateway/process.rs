@@ -42,6 +42,18 @@ impl Process {
         Self::spawn(run)
     }
 
+    /// Runs a program of the system that stays in the foreground.
+    ///
+    /// # Panics
+    /// When there is none of that name.
+    pub fn of(program: &str, arguments: &[String]) -> Self {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let found = std::env::split_paths(&path).map(|directory| directory.join(program)).find(|file| file.exists());
+        let mut run = mortal(&found.unwrap_or_else(|| panic!("no {program} here: run ./scripts/setup test first")));
+        run.args(arguments);
+        Self::spawn(run)
+    }
+
     fn spawn(mut run: Command) -> Self {
         run.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = run.spawn().expect("the command starts");
@@ -60,6 +72,20 @@ impl Process {
     pub fn terminate(&self) {
         // An error means that it has ended already.
         let _ = kill_process(self.group, Signal::TERM);
+    }
+
+    /// Ends the command and whatever it started at once, without a chance to tidy up, and waits for its end.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn kill(&self) {
+        // An error means that it has ended already.
+        let _ = kill_process_group(self.group, Signal::KILL);
+        let started = Instant::now();
+        while self.ended().is_none() {
+            assert!(started.elapsed() < TO_END, "a killed process does not end");
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// How it ended, if it has.

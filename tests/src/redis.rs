@@ -1,0 +1,158 @@
+//! A real Redis, and a real Webdis before it, each with a directory and a port of its own, until it is dropped.
+//!
+//! Redis keeps every write at once (`appendfsync always`), so that what it answered is there after [`Redis::kill`] and
+//! [`Redis::restart`].
+
+mod resp;
+
+use std::net::TcpStream;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::gateway::free_port;
+use crate::gateway::process::Process;
+use crate::until;
+pub use resp::Connection;
+
+/// A running Redis.
+#[derive(Debug)]
+pub struct Redis {
+    // Dropped in this order: the process ends before its directory goes.
+    process: Process,
+    directory: TempDir,
+    port: u16,
+}
+
+impl Redis {
+    /// Starts an empty one.
+    ///
+    /// # Panics
+    /// When there is none to start, or it does not.
+    pub async fn start() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let port = free_port();
+        let process = Self::launch(port, &directory);
+        let redis = Self { process, directory, port };
+        redis.answering().await;
+        redis
+    }
+
+    fn launch(port: u16, directory: &TempDir) -> Process {
+        let port = port.to_string();
+        let directory = directory.path().to_string_lossy();
+        let options = ["--bind", "127.0.0.1", "--port", &port, "--dir", &directory, "--daemonize", "no", "--save", ""];
+        let durable = ["--appendonly", "yes", "--appendfsync", "always", "--loglevel", "warning"];
+        let arguments: Vec<String> = options.iter().chain(&durable).map(|word| (*word).to_owned()).collect();
+        Process::of("redis-server", &arguments)
+    }
+
+    /// Until it has read what it kept.
+    async fn answering(&self) {
+        until("Redis to answer", || {
+            if let Some(end) = self.process.ended() {
+                panic!("Redis did not start: {end}\n{}\n{}", self.process.output().join("\n"), self.process.errors());
+            }
+            let mut connection = Connection::open(self.port).ok()?;
+            connection.command(&["PING"]).ok()?.ok()
+        })
+        .await;
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Ends it as a loss of power would (`SIGKILL`).
+    pub fn kill(&self) {
+        self.process.kill();
+    }
+
+    /// Starts it again, with what it kept, on the same port.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn restart(&mut self) {
+        self.process.kill();
+        self.process = Self::launch(self.port, &self.directory);
+        self.answering().await;
+    }
+
+    /// Carries out a command, past HTTP.
+    ///
+    /// # Panics
+    /// When Redis does not answer, or answers with an error.
+    pub fn command(&self, words: &[&str]) -> Value {
+        let mut connection = Connection::open(self.port).expect("a connection to Redis");
+        connection.command(words).expect("an answer of Redis").expect("no error of Redis")
+    }
+}
+
+/// A running Webdis.
+#[derive(Debug)]
+pub struct Webdis {
+    process: Process,
+    directory: TempDir,
+    port: u16,
+}
+
+impl Webdis {
+    /// Starts one before this Redis.
+    ///
+    /// # Panics
+    /// When there is none to start, or it does not.
+    pub async fn start(redis: &Redis) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let port = free_port();
+        let options = json!({
+            "redis_host": "127.0.0.1", "redis_port": redis.port, "redis_auth": null, "database": 0,
+            "http_host": "127.0.0.1", "http_port": port, "threads": 2, "pool_size": 8,
+            "daemonize": false, "websockets": false,
+            "verbosity": 1, "logfile": directory.path().join("webdis.log"),
+        });
+        std::fs::write(directory.path().join("webdis.json"), options.to_string()).expect("a file in the directory");
+        let webdis = Self { process: Self::launch(&directory), directory, port };
+        webdis.accepting().await;
+        webdis
+    }
+
+    fn launch(directory: &TempDir) -> Process {
+        Process::of("webdis", &[directory.path().join("webdis.json").to_string_lossy().into_owned()])
+    }
+
+    async fn accepting(&self) {
+        until("Webdis to accept connections", || {
+            if let Some(end) = self.process.ended() {
+                panic!("Webdis did not start: {end}\n{}", self.process.errors());
+            }
+            TcpStream::connect(("127.0.0.1", self.port)).ok()
+        })
+        .await;
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where it answers.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Ends it at once (`SIGKILL`).
+    pub fn kill(&self) {
+        self.process.kill();
+    }
+
+    /// Starts it again on the same port.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn restart(&mut self) {
+        self.process.kill();
+        self.process = Self::launch(&self.directory);
+        self.accepting().await;
+    }
+}

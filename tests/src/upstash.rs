@@ -1,0 +1,126 @@
+//! A stand-in for Upstash: its REST API, as far as its documentation tells, before a real Redis. It is not Upstash's own
+//! server, which is a service and cannot run in a test.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::header::AUTHORIZATION;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::redis::{Connection, Redis};
+
+/// The token that it wants.
+pub const TOKEN: &str = "upstash-test-token";
+
+/// A running stand-in; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Upstash {
+    port: u16,
+    server: JoinHandle<()>,
+}
+
+impl Upstash {
+    /// Starts one before this Redis.
+    ///
+    /// # Panics
+    /// When there is no free port.
+    pub async fn start(redis: &Redis) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        let server = tokio::spawn(serve(listener, redis.port()));
+        Self { port, server }
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where it answers.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Upstash {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn serve(listener: TcpListener, redis: u16) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else { continue };
+                connections.spawn(converse(stream, Arc::new(Backend { port: redis, connection: Mutex::default() })));
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn converse(stream: TcpStream, backend: Arc<Backend>) {
+    let service = service_fn(move |request| {
+        let backend = Arc::clone(&backend);
+        async move { answer(request, backend).await }
+    });
+    // An error is a client that left.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+async fn answer(request: Request<Incoming>, backend: Arc<Backend>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await?.to_bytes();
+    let presented = parts.headers.get(AUTHORIZATION).map(|value| value.as_bytes());
+    let (status, body) = if presented != Some(format!("Bearer {TOKEN}").as_bytes()) {
+        (401, json!({ "error": "Unauthorized" }))
+    } else if parts.method != Method::POST || parts.uri.path() != "/" {
+        (404, json!({ "error": "ERR only POST / is known here" }))
+    } else if let Ok(words) = serde_json::from_slice::<Vec<Value>>(&body) {
+        let done = tokio::task::spawn_blocking(move || backend.command(&words)).await;
+        match done {
+            Ok(Ok(Ok(value))) => (200, json!({ "result": value })),
+            Ok(Ok(Err(error))) => (400, json!({ "error": error })),
+            Ok(Err(_)) | Err(_) => (503, json!({ "error": "the database does not answer" })),
+        }
+    } else {
+        (400, json!({ "error": "ERR failed to parse command" }))
+    };
+    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+    *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();
+    Ok(response)
+}
+
+/// The Redis behind one client's connection.
+#[derive(Debug)]
+struct Backend {
+    port: u16,
+    connection: Mutex<Option<Connection>>,
+}
+
+impl Backend {
+    fn command(&self, words: &[Value]) -> io::Result<Result<Value, String>> {
+        let words: Vec<String> =
+            words.iter().map(|word| word.as_str().map_or_else(|| word.to_string(), str::to_owned)).collect();
+        let mut kept = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
+            None => Connection::open(self.port)?,
+        };
+        let reply = connection.command(&words)?;
+        // A connection that broke is not kept.
+        *kept = Some(connection);
+        Ok(reply)
+    }
+}

@@ -1,0 +1,49 @@
+//! What is left after Redis or Webdis was killed, and that both are found again.
+
+use std::time::Instant;
+
+use sluice_core::store::Gauge;
+use sluice_core::store::redis::wire::{Command, Reply};
+use sluice_tests::PATIENCE;
+
+use crate::store::{Store, granted, meter, order, part, settlement, start, take};
+
+#[tokio::test]
+async fn what_was_granted_and_settled_is_there_after_a_kill() {
+    let (mut redis, _webdis, mut store) = start().await;
+    let total = meter("t", Gauge::Total);
+    for id in ["settled", "open", "later"] {
+        granted(&store.reserve(&order(id, vec![take(&total, 100, 1000)])).await.unwrap());
+    }
+    store.settle(&[settlement("settled", vec![part(&total, 0, 30)])]).await.unwrap();
+    redis.kill();
+    assert!(store.reserve(&order("down", vec![take(&total, 1, 1000)])).await.is_err());
+    redis.restart().await;
+    found_again(&mut store).await;
+    assert_eq!(store.used(&total).await, 230);
+    // One that is known, again; one that was open; one that Redis never saw.
+    let settlements = ["settled", "later", "down"].map(|id| settlement(id, vec![part(&total, 0, 30)]));
+    assert_eq!(store.settle(&settlements).await, Ok(2));
+    assert_eq!(store.used(&total).await, 30 + 100 + 30 + 30);
+}
+
+#[tokio::test]
+async fn a_webdis_that_starts_again_is_found_again() {
+    let (_redis, mut webdis, mut store) = start().await;
+    let total = meter("t", Gauge::Total);
+    granted(&store.reserve(&order("a", vec![take(&total, 1, 10)])).await.unwrap());
+    webdis.kill();
+    assert!(store.reserve(&order("b", vec![take(&total, 1, 10)])).await.is_err());
+    webdis.restart().await;
+    found_again(&mut store).await;
+    granted(&store.reserve(&order("b", vec![take(&total, 1, 10)])).await.unwrap());
+    assert_eq!(store.used(&total).await, 2);
+}
+
+/// Webdis connects to Redis again by itself, a moment later.
+async fn found_again(store: &mut Store) {
+    let started = Instant::now();
+    while store.send(&Command::new(["PING"])).await != Ok(Reply::Text("PONG".to_owned())) {
+        assert!(started.elapsed() < PATIENCE, "Redis is not found again");
+    }
+}

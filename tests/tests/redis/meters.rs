@@ -1,0 +1,164 @@
+//! How each gauge counts, and what a settlement makes of it.
+
+use std::time::{Duration, Instant};
+
+use sluice_core::exchange::Time;
+use sluice_core::store::{Gauge, Order, Verdict, day_and_month};
+use sluice_tests::PATIENCE;
+
+use crate::store::{granted, is_granted, meter, order, part, settlement, start, take};
+
+fn now() -> Time {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    Time(u64::try_from(now.as_nanos()).unwrap())
+}
+
+#[tokio::test]
+async fn calendar_windows_are_those_of_utc() {
+    let (_redis, _webdis, mut store) = start().await;
+    let [day, month] = [meter("d", Gauge::Day), meter("m", Gauge::Month)];
+    let before = now();
+    let verdict = store.reserve(&order("a", vec![take(&day, 1, 5), take(&month, 1, 5)])).await.unwrap();
+    let after = now();
+    let readings = granted(&verdict);
+    let windows = (readings[0].window, readings[1].window);
+    assert!(windows == day_and_month(before) || windows == day_and_month(after), "{windows:?}");
+    for (reading, longest) in [(readings[0], 1), (readings[1], 31)] {
+        assert!(reading.reset <= Duration::from_secs(longest * 86_400), "{reading:?}");
+    }
+    let at_end = |reset: Duration| day_and_month(Time(after.0 + u64::try_from(reset.as_nanos()).unwrap()));
+    assert_eq!(at_end(readings[0].reset).0, windows.0 + 1);
+    assert_eq!(at_end(readings[1].reset).1, windows.1 + 1);
+}
+
+#[tokio::test]
+async fn a_minute_lets_a_whole_minutes_pass_and_then_as_much_as_drains() {
+    let (_redis, _webdis, mut store) = start().await;
+    let minute = meter("m", Gauge::Minute);
+    for turn in 0..3 {
+        let verdict = store.reserve(&order(&format!("{turn}"), vec![take(&minute, 20, 60)])).await.unwrap();
+        let reading = granted(&verdict)[0];
+        assert!((turn * 20 + 1..=turn * 20 + 20).contains(&reading.used), "{reading:?}");
+        assert!(reading.reset <= Duration::from_secs(20 * (turn + 1)), "{reading:?}");
+    }
+    let verdict = store.reserve(&order("more", vec![take(&minute, 20, 60)])).await.unwrap();
+    let Verdict::Refused(obstacles) = verdict else { panic!("{verdict:?}") };
+    let wait = obstacles[0].retry_after.unwrap();
+    assert!(wait > Duration::from_secs(15) && wait <= Duration::from_secs(20), "{wait:?}");
+}
+
+#[tokio::test]
+async fn a_minute_of_a_thousand_million_is_exact_to_one() {
+    let (_redis, _webdis, mut store) = start().await;
+    let minute = meter("m", Gauge::Minute);
+    let limit = 1_000_000_000;
+    granted(&store.reserve(&order("a", vec![take(&minute, limit, limit)])).await.unwrap());
+    let verdict = store.reserve(&order("b", vec![take(&minute, limit / 2, limit)])).await.unwrap();
+    let Verdict::Refused(obstacles) = verdict else { panic!("{verdict:?}") };
+    // So much drains in a microsecond: 17. What is used and what is missing add up all the same.
+    let missing = obstacles[0].reading.used + limit / 2 - limit;
+    let wait = u64::try_from(obstacles[0].retry_after.unwrap().as_micros()).unwrap();
+    assert!((wait * limit / 60_000_000).abs_diff(missing) <= 18, "{missing} {wait}");
+}
+
+#[tokio::test]
+async fn places_come_back_when_settled_and_when_their_lease_ends() {
+    let (_redis, _webdis, mut store) = start().await;
+    let places = meter("c", Gauge::Concurrent);
+    let brief = Order { lease: Duration::from_millis(1), ..order("brief", vec![take(&places, 1, 2)]) };
+    granted(&store.reserve(&order("a", vec![take(&places, 1, 2)])).await.unwrap());
+    granted(&store.reserve(&brief).await.unwrap());
+    let started = Instant::now();
+    while store.used(&places).await == 2 {
+        assert!(started.elapsed() < PATIENCE, "the lease does not end");
+    }
+    assert_eq!(store.used(&places).await, 1);
+    granted(&store.reserve(&order("b", vec![take(&places, 1, 2)])).await.unwrap());
+    assert!(!is_granted(&store.reserve(&order("c", vec![take(&places, 1, 2)])).await.unwrap()));
+    assert_eq!(store.settle(&[settlement("a", vec![part(&places, 0, 0)])]).await, Ok(1));
+    granted(&store.reserve(&order("c", vec![take(&places, 1, 2)])).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_settlement_corrects_what_was_reserved_in_its_own_window_once() {
+    let (_redis, _webdis, mut store) = start().await;
+    let [day, total, other] = [meter("d", Gauge::Day), meter("t", Gauge::Total), meter("other", Gauge::Total)];
+    let takes = vec![take(&day, 100, 1000), take(&total, 100, 1000)];
+    let window = granted(&store.reserve(&order("a", takes)).await.unwrap())[0].window;
+    // Another day, as an Envoy with another clock would say; and a meter that nothing was reserved of.
+    let parts = vec![part(&day, window + 1, 40), part(&total, 0, 140), part(&other, 0, 7)];
+    let settlement = settlement("a", parts);
+    assert_eq!(store.settle(&[settlement.clone(), settlement.clone()]).await, Ok(1));
+    assert_eq!(store.settle(&[settlement]).await, Ok(0));
+    assert_eq!((store.used(&day).await, store.used(&total).await, store.used(&other).await), (40, 140, 7));
+}
+
+#[tokio::test]
+async fn what_a_settlement_does_not_name_was_not_used() {
+    let (_redis, _webdis, mut store) = start().await;
+    let total = meter("t", Gauge::Total);
+    granted(&store.reserve(&order("a", vec![take(&total, 100, 1000)])).await.unwrap());
+    store.settle(&[settlement("a", vec![])]).await.unwrap();
+    assert_eq!(store.used(&total).await, 0);
+}
+
+#[tokio::test]
+async fn what_redis_was_not_asked_for_is_charged_in_full_once() {
+    let (redis, _webdis, mut store) = start().await;
+    let [minute, day, total] = [("m", Gauge::Minute), ("d", Gauge::Day), ("t", Gauge::Total)].map(|(n, g)| meter(n, g));
+    let (today, _) = day_and_month(now());
+    let mut parts = vec![part(&minute, 0, 5), part(&day, today, 5), part(&total, 0, 5)];
+    for part in &mut parts {
+        part.reserved = 100;
+    }
+    let settlement = settlement("unknown", parts);
+    for new in [1, 0] {
+        assert_eq!(store.settle(std::slice::from_ref(&settlement)).await, Ok(new));
+    }
+    let used: Vec<u64> = store.read(&[minute, total]).await.iter().map(|reading| reading.used).collect();
+    assert_eq!(used, [5, 5]);
+    assert_eq!(redis.command(&["HGET", "{t}:m:d", &today.to_string()]), "5");
+}
+
+#[tokio::test]
+async fn a_minute_gets_back_what_was_reserved_too_much_and_pays_what_was_too_little() {
+    let (_redis, _webdis, mut store) = start().await;
+    let minute = meter("m", Gauge::Minute);
+    granted(&store.reserve(&order("a", vec![take(&minute, 600, 600)])).await.unwrap());
+    store.settle(&[settlement("a", vec![part(&minute, 0, 100)])]).await.unwrap();
+    let used = store.used(&minute).await;
+    assert!((50..=100).contains(&used), "{used}");
+    granted(&store.reserve(&order("b", vec![take(&minute, 100, 600)])).await.unwrap());
+    store.settle(&[settlement("b", vec![part(&minute, 0, 1000)])]).await.unwrap();
+    let used = store.used(&minute).await;
+    assert!((1000..=1100).contains(&used), "{used}");
+}
+
+#[tokio::test]
+async fn a_minute_gets_nothing_back_of_what_has_drained() {
+    let (redis, _webdis, mut store) = start().await;
+    let minute = meter("m", Gauge::Minute);
+    granted(&store.reserve(&order("a", vec![take(&minute, 100, 600)])).await.unwrap());
+    // As if that had been two minutes ago, and others had taken since.
+    let record = redis.command(&["GET", "{t}:r:a"]).as_str().unwrap().to_owned();
+    let words: Vec<&str> = record.lines().nth(1).unwrap().split(' ').collect();
+    let earlier = (words[2].parse::<u64>().unwrap() - 120_000_000).to_string();
+    redis.command(&["SET", "{t}:r:a", &record.replace(words[2], &earlier)]);
+    store.settle(&[settlement("a", vec![part(&minute, 0, 0)])]).await.unwrap();
+    let used = store.used(&minute).await;
+    assert!((50..=100).contains(&used), "{used}");
+}
+
+#[tokio::test]
+async fn windows_long_gone_are_forgotten_and_recent_ones_kept() {
+    let (redis, _webdis, mut store) = start().await;
+    let day = meter("d", Gauge::Day);
+    let (today, _) = day_and_month(now());
+    let [recent, gone] = [today - 39, today - 50].map(|day| day.to_string());
+    redis.command(&["HSET", "{t}:m:d", &recent, "1", &gone, "1"]);
+    granted(&store.reserve(&order("a", vec![take(&day, 1, 9)])).await.unwrap());
+    assert_eq!(redis.command(&["HEXISTS", "{t}:m:d", &recent]), 1);
+    assert_eq!(redis.command(&["HEXISTS", "{t}:m:d", &gone]), 0);
+    let kept = redis.command(&["TTL", "{t}:m:d"]).as_i64().unwrap();
+    assert!((39 * 86_400..=40 * 86_400).contains(&kept), "{kept}");
+}

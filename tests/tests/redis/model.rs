@@ -1,0 +1,105 @@
+//! Any interleaving of orders, settlements and their repetitions counts as a plain map would.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use sluice_core::store::{Gauge, Meter, Settlement};
+
+use crate::store::{Store, is_granted, meter, order, part, settlement, start, take};
+
+const METERS: usize = 3;
+const LIMIT: u64 = 30;
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// An order: its number, and what it takes of some meters.
+    Reserve(usize, Vec<(usize, u64)>),
+    /// A settlement of it.
+    Settle(usize, Vec<(usize, u64)>),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let parts = || proptest::collection::btree_map(0..METERS, 0..12_u64, 0..=METERS);
+    let reserve = (0..8_usize, parts()).prop_map(|(id, parts)| Step::Reserve(id, parts.into_iter().collect()));
+    let settle = (0..8_usize, parts()).prop_map(|(id, parts)| Step::Settle(id, parts.into_iter().collect()));
+    proptest::collection::vec(prop_oneof![3 => reserve, 2 => settle], 1..24)
+}
+
+#[derive(Default)]
+struct Model {
+    used: [u64; METERS],
+    open: BTreeMap<usize, Vec<(usize, u64)>>,
+    settled: Vec<usize>,
+}
+
+impl Model {
+    /// Whether it is granted; `None` when it came too late.
+    fn reserve(&mut self, id: usize, takes: &[(usize, u64)]) -> Option<bool> {
+        if self.settled.contains(&id) {
+            return None;
+        }
+        if self.open.contains_key(&id) {
+            return Some(true);
+        }
+        let fits = takes.iter().all(|(meter, amount)| self.used[*meter] + amount <= LIMIT);
+        if fits {
+            takes.iter().for_each(|(meter, amount)| self.used[*meter] += amount);
+            self.open.insert(id, takes.to_vec());
+        }
+        Some(fits)
+    }
+
+    fn settle(&mut self, id: usize, parts: &[(usize, u64)]) -> usize {
+        if self.settled.contains(&id) {
+            return 0;
+        }
+        self.settled.push(id);
+        for (meter, amount) in self.open.remove(&id).unwrap_or_default() {
+            self.used[meter] -= amount;
+        }
+        parts.iter().for_each(|(meter, used)| self.used[*meter] += used);
+        1
+    }
+}
+
+/// Every case has meters and requests of its own, so that all share one Redis.
+async fn follow(store: &mut Store, case: usize, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let meters: Vec<Meter> = (0..METERS).map(|number| meter(&format!("{case}/{number}"), Gauge::Total)).collect();
+    let mut model = Model::default();
+    // The shape of an order that is sent again is that of the first: it is the same request.
+    let mut shapes = BTreeMap::new();
+    for step in steps {
+        match step {
+            Step::Reserve(id, takes) => {
+                let takes = shapes.entry(id).or_insert(takes);
+                let parts = takes.iter().map(|(number, amount)| take(&meters[*number], *amount, LIMIT)).collect();
+                let verdict = store.reserve(&order(&format!("{case}-{id}"), parts)).await.ok();
+                prop_assert_eq!(verdict.as_ref().map(is_granted), model.reserve(id, takes));
+            }
+            Step::Settle(id, parts) => {
+                let new = model.settle(id, &parts);
+                let parts = parts.iter().map(|(number, used)| part(&meters[*number], 0, *used)).collect();
+                let settlement: Settlement = settlement(&format!("{case}-{id}"), parts);
+                prop_assert_eq!(store.settle(&[settlement]).await, Ok(new));
+            }
+        }
+        let used: Vec<u64> = store.read(&meters).await.iter().map(|reading| reading.used).collect();
+        prop_assert_eq!(used, model.used.to_vec());
+    }
+    Ok(())
+}
+
+#[test]
+fn any_interleaving_counts_as_the_model_does() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (_redis, _webdis, store) = runtime.block_on(start());
+    let store = std::cell::RefCell::new(store);
+    let case = std::cell::Cell::new(0);
+    let mut runner = TestRunner::new(Config { cases: 100, failure_persistence: None, ..Config::default() });
+    let result = runner.run(&steps(), |steps| {
+        case.set(case.get() + 1);
+        runtime.block_on(follow(&mut store.borrow_mut(), case.get(), steps))
+    });
+    assert!(result.is_ok(), "{result:?}");
+}

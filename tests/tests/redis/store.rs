@@ -1,0 +1,164 @@
+//! A client of the store: the core's commands, sent as the filter sends them, and its readings of the answers.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::Request;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use sluice_core::config;
+use sluice_core::config::file::{Mode, Protocol, WhenDown};
+use sluice_core::exchange::{Call, Called, Time};
+use sluice_core::store::redis::wire::{Command, Reply, Wire};
+use sluice_core::store::redis::{read, reserve, settle};
+use sluice_core::store::{Entry, Gauge, Meter, Order, Reading, Settled, Settlement, Sums, Take, Unavailable, Verdict};
+use sluice_tests::redis::{Redis, Webdis};
+use sluice_tests::upstash::{TOKEN, Upstash};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+pub const PREFIX: &str = "t";
+
+/// A connection to a server that speaks HTTP for Redis; opened again when it broke.
+pub struct Store {
+    port: u16,
+    wire: Wire,
+    sender: Option<SendRequest<Full<Bytes>>>,
+}
+
+impl Store {
+    pub fn webdis(webdis: &Webdis) -> Self {
+        Self::new(webdis.port(), Protocol::Webdis)
+    }
+
+    pub fn upstash(upstash: &Upstash) -> Self {
+        Self::new(upstash.port(), Protocol::Upstash)
+    }
+
+    fn new(port: u16, protocol: Protocol) -> Self {
+        let wire = Wire::new(&config::Redis {
+            protocol,
+            authority: format!("127.0.0.1:{port}"),
+            tls: false,
+            base_path: String::new(),
+            mode: Mode::Strict,
+            when_down: WhenDown::Deny,
+            timeout: Duration::from_secs(5),
+            sync: Duration::from_secs(1),
+            key_cache: Duration::from_secs(5),
+            prefix: PREFIX.to_owned(),
+        });
+        Self { port, wire, sender: None }
+    }
+
+    /// Another connection to the same server.
+    pub fn another(&self) -> Self {
+        Self { port: self.port, wire: self.wire.clone(), sender: None }
+    }
+
+    pub async fn reserve(&mut self, order: &Order) -> Result<Verdict, Unavailable> {
+        reserve::verdict(order, &self.send(&reserve::command(PREFIX, order)).await?)
+    }
+
+    pub async fn settle(&mut self, settlements: &[Settlement]) -> Result<usize, Unavailable> {
+        settle::settled(&self.send(&settle::command(PREFIX, settlements)).await?)
+    }
+
+    pub async fn read(&mut self, meters: &[Meter]) -> Vec<Reading> {
+        let reply = self.send(&read::command(PREFIX, meters)).await.unwrap();
+        read::readings(meters, &reply).unwrap()
+    }
+
+    pub async fn used(&mut self, meter: &Meter) -> u64 {
+        self.read(std::slice::from_ref(meter)).await[0].used
+    }
+
+    /// Sends a command, and a script's text when Redis does not know it yet.
+    pub async fn send(&mut self, command: &Command) -> Result<Reply, Unavailable> {
+        let reply = self.once(command).await?;
+        match command.with_source().filter(|_| reply.is_unknown_script()) {
+            Some(command) => self.once(&command).await,
+            None => Ok(reply),
+        }
+    }
+
+    pub async fn once(&mut self, command: &Command) -> Result<Reply, Unavailable> {
+        let call = self.wire.write(command);
+        let patience = call.timeout;
+        let called = timeout(patience, self.call(call)).await.ok().flatten();
+        if called.is_none() {
+            self.sender = None;
+        }
+        self.wire.read(&called.unwrap_or(Called { status: None, body: Vec::new() }))
+    }
+
+    async fn call(&mut self, call: Call) -> Option<Called> {
+        if self.sender.as_ref().is_none_or(SendRequest::is_closed) {
+            let stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
+            stream.set_nodelay(true).ok()?;
+            let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
+            tokio::spawn(connection);
+            self.sender = Some(sender);
+        }
+        let sender = self.sender.as_mut()?;
+        sender.ready().await.ok()?;
+        let mut request = Request::builder().header("authorization", format!("Bearer {TOKEN}"));
+        for (name, value) in call.headers.iter() {
+            request = match name {
+                b":method" => request.method(value),
+                b":path" => request.uri(value),
+                b":authority" => request.header("host", value),
+                b":scheme" => request,
+                name => request.header(name, value),
+            };
+        }
+        let response = sender.send_request(request.body(Full::new(call.body.into())).unwrap()).await.ok()?;
+        let status = Some(response.status().as_u16());
+        Some(Called { status, body: response.into_body().collect().await.ok()?.to_bytes().to_vec() })
+    }
+}
+
+/// A Redis with a Webdis, and a connection to it.
+pub async fn start() -> (Redis, Webdis, Store) {
+    let redis = Redis::start().await;
+    let webdis = Webdis::start(&redis).await;
+    let store = Store::webdis(&webdis);
+    (redis, webdis, store)
+}
+
+pub fn meter(name: &str, gauge: Gauge) -> Meter {
+    Meter { name: name.into(), shard: "".into(), gauge }
+}
+
+pub fn take(meter: &Meter, amount: u64, limit: u64) -> Take {
+    Take { meter: meter.clone(), amount, limit, hard: true }
+}
+
+pub fn order(id: &str, takes: Vec<Take>) -> Order {
+    Order { id: id.into(), lease: Duration::from_secs(600), alternatives: vec![takes] }
+}
+
+/// What a settlement says of a part that it knows only by its use.
+pub fn part(meter: &Meter, window: u64, used: u64) -> Settled {
+    Settled { meter: meter.clone(), window, reserved: 0, used }
+}
+
+pub fn settlement(id: &str, parts: Vec<Settled>) -> Settlement {
+    let sums = Sums { requests: 1, input_tokens: 20, output_tokens: 30, cost: 400 };
+    let entry = Entry { key: "alice".into(), team: "research".into(), app: None, model: "gpt-4.1/x".into(), sums };
+    Settlement { id: id.into(), parts, entry, at: Time(1_790_000_000 * 1_000_000_000) }
+}
+
+/// The readings of a granted order.
+#[track_caller]
+pub fn granted(verdict: &Verdict) -> &[Reading] {
+    match verdict {
+        Verdict::Granted { readings, .. } => readings,
+        Verdict::Refused(obstacles) => panic!("refused: {obstacles:?}"),
+    }
+}
+
+pub fn is_granted(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Granted { .. })
+}
