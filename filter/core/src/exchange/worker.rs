@@ -131,34 +131,39 @@ impl Worker {
         }
     }
 
-    /// What Redis said to that. `by_hash` tells whether it was asked by the script's hash.
+    /// What Redis said to that. `by_hash` tells whether it was asked by the script's hash. When Redis does not say, it may have
+    /// reserved all the same: unless the request goes on, and is settled in the end, `withdrawn` undoes that.
     pub fn reserved(
         &self,
         order: &Order,
         by_hash: bool,
+        withdrawn: impl FnOnce() -> Settlement,
         called: &Called,
         shared: &dyn SharedData,
         now: Time,
         effects: &mut Vec<Effect>,
     ) -> Decision {
         let Some(remote) = self.strict() else { return Decision::Undecided };
-        match remote.read(called, now, effects) {
+        let silent = match remote.read(called, now, effects) {
             Ok(None) if by_hash => {
                 let command = redis::reserve::command(&remote.settings.prefix, order);
-                Decision::Ask(remote.wire.write(&command.with_source().unwrap_or(command)))
+                return Decision::Ask(remote.wire.write(&command.with_source().unwrap_or(command)));
             }
             Ok(Some(reply)) => match redis::reserve::verdict(order, &reply) {
                 Ok(Verdict::Granted { chosen, readings }) => {
-                    Decision::Granted { ledger: Ledger::Redis, chosen, readings }
+                    return Decision::Granted { ledger: Ledger::Redis, chosen, readings };
                 }
-                Ok(Verdict::Refused(obstacles)) => Decision::Refused(obstacles),
-                Err(Unavailable(why)) => {
-                    effects.push(Effect::Warn(format!("Redis made no sense: {why}")));
-                    self.without_redis(remote, order, shared, now, effects)
-                }
+                Ok(Verdict::Refused(obstacles)) => return Decision::Refused(obstacles),
+                Err(Unavailable(why)) => Some(why),
             },
-            Ok(None) | Err(_) => self.without_redis(remote, order, shared, now, effects),
+            Ok(None) | Err(_) => None,
+        };
+        effects.extend(silent.map(|why| Effect::Warn(format!("Redis made no sense: {why}"))));
+        let decision = self.without_redis(remote, order, shared, now, effects);
+        if matches!(decision, Decision::Refused(_) | Decision::Undecided) {
+            remote.settle(withdrawn(), effects);
         }
+        decision
     }
 
     fn strict(&self) -> Option<&Remote> {

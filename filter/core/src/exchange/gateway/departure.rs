@@ -88,7 +88,9 @@ impl Exchange {
     ) -> Result<Outcome, Refused> {
         let by_hash = std::mem::replace(&mut reserving.by_hash, false);
         let now = cx.view.now();
-        let decision = self.worker.reserved(&reserving.order, by_hash, called, cx.shared, now, cx.effects);
+        let withdrawn = || reserving.withdrawn(now).0;
+        let decision =
+            self.worker.reserved(&reserving.order, by_hash, withdrawn, called, cx.shared, now, cx.effects);
         self.decided(reserving, decision, cx)
     }
 
