@@ -22,6 +22,16 @@ pub struct Worker {
     orders: Cell<u64>,
 }
 
+/// When something happens, and what may be used for it.
+pub struct Moment<'a> {
+    /// Now.
+    pub now: Time,
+    /// The memory that Envoy's workers share.
+    pub shared: &'a dyn SharedData,
+    /// What is to be done.
+    pub effects: &'a mut Vec<Effect>,
+}
+
 /// What a store said, or did not.
 #[derive(Debug)]
 pub enum Decision {
@@ -89,45 +99,46 @@ impl Worker {
     }
 
     /// What Redis said of a key.
-    pub fn found(&self, hash: &KeyHash, called: &Called, now: Time, effects: &mut Vec<Effect>) -> Lookup {
+    pub fn found(&self, hash: &KeyHash, called: &Called, at: &mut Moment<'_>) -> Lookup {
         let Some(remote) = &self.remote else { return Lookup::Silent };
-        let credential = match remote.read(called, now, effects) {
+        let credential = match remote.read(called, at.now, at.effects) {
             Ok(Some(Reply::Nil)) => None,
             Ok(Some(Reply::Text(record))) => match self.credential(hash, record.as_bytes()) {
                 Ok(credential) => Some(credential),
                 Err(mistake) => {
-                    effects.push(Effect::Warn(format!("a key's record in Redis is refused: {mistake}")));
+                    at.effects.push(Effect::Warn(format!("a key's record in Redis is refused: {mistake}")));
                     None
                 }
             },
             _ => {
-                return match remote.remembered(hash, now) {
+                return match remote.remembered(hash, at.now) {
                     Ok(Some(known)) => Lookup::Known(known),
                     _ => Lookup::Silent,
                 };
             }
         };
-        remote.remember(*hash, credential.clone(), now);
+        remote.remember(*hash, credential.clone(), at.now);
         Lookup::Known(credential)
     }
 
     fn credential(&self, hash: &KeyHash, record: &[u8]) -> Result<Credential, String> {
         let record = serde_json::from_slice(record).map_err(|error| error.to_string())?;
-        let compiled = self.gateway.restore_key(&record).map_err(|mistakes| {
-            mistakes.first().map_or_else(|| "it cannot be read".to_owned(), ToString::to_string)
-        })?;
+        let compiled = self
+            .gateway
+            .restore_key(&record)
+            .map_err(|mistakes| mistakes.first().map_or_else(|| "it cannot be read".to_owned(), ToString::to_string))?;
         let found = compiled.into_iter().find(|(known, _)| known == hash).map(|(_, credential)| credential);
         found.ok_or_else(|| "it is another key's".to_owned())
     }
 
     /// Reserves, or says what has to be asked first.
-    pub fn reserve(&self, order: &Order, shared: &dyn SharedData, now: Time, effects: &mut Vec<Effect>) -> Decision {
+    pub fn reserve(&self, order: &Order, at: &mut Moment<'_>) -> Decision {
         match self.strict() {
-            Some(remote) if remote.answers(now) => {
+            Some(remote) if remote.answers(at.now) => {
                 Decision::Ask(remote.wire.write(&redis::reserve::command(&remote.settings.prefix, order)))
             }
-            Some(remote) => self.without_redis(remote, order, shared, now, effects),
-            None => local(order, shared, now, effects),
+            Some(remote) => self.without_redis(remote, order, at),
+            None => local(order, at),
         }
     }
 
@@ -139,12 +150,10 @@ impl Worker {
         by_hash: bool,
         withdrawn: impl FnOnce() -> Settlement,
         called: &Called,
-        shared: &dyn SharedData,
-        now: Time,
-        effects: &mut Vec<Effect>,
+        at: &mut Moment<'_>,
     ) -> Decision {
         let Some(remote) = self.strict() else { return Decision::Undecided };
-        let silent = match remote.read(called, now, effects) {
+        let silent = match remote.read(called, at.now, at.effects) {
             Ok(None) if by_hash => {
                 let command = redis::reserve::command(&remote.settings.prefix, order);
                 return Decision::Ask(remote.wire.write(&command.with_source().unwrap_or(command)));
@@ -158,10 +167,10 @@ impl Worker {
             },
             Ok(None) | Err(_) => None,
         };
-        effects.extend(silent.map(|why| Effect::Warn(format!("Redis made no sense: {why}"))));
-        let decision = self.without_redis(remote, order, shared, now, effects);
+        at.effects.extend(silent.map(|why| Effect::Warn(format!("Redis made no sense: {why}"))));
+        let decision = self.without_redis(remote, order, at);
         if matches!(decision, Decision::Refused(_) | Decision::Undecided) {
-            remote.settle(withdrawn(), effects);
+            remote.settle(withdrawn(), at.effects);
         }
         decision
     }
@@ -170,18 +179,11 @@ impl Worker {
         self.remote.as_ref().filter(|remote| remote.settings.mode == Mode::Strict)
     }
 
-    fn without_redis(
-        &self,
-        remote: &Remote,
-        order: &Order,
-        shared: &dyn SharedData,
-        now: Time,
-        effects: &mut Vec<Effect>,
-    ) -> Decision {
+    fn without_redis(&self, remote: &Remote, order: &Order, at: &mut Moment<'_>) -> Decision {
         match remote.settings.when_down {
-            WhenDown::Local => local(order, shared, now, effects),
+            WhenDown::Local => local(order, at),
             WhenDown::Allow => {
-                effects.push(Effect::Count(metric::UNCHECKED));
+                at.effects.push(Effect::Count(metric::UNCHECKED));
                 Decision::Unchecked
             }
             WhenDown::Deny => Decision::Undecided,
@@ -189,14 +191,14 @@ impl Worker {
     }
 
     /// Settles a request that is over, in every store that is to know of it.
-    pub fn settle(&self, settlement: Settlement, ledger: Ledger, shared: &dyn SharedData, effects: &mut Vec<Effect>) {
+    pub fn settle(&self, settlement: Settlement, ledger: Ledger, at: &mut Moment<'_>) {
         let kept_here = ledger == Ledger::Local || (self.remote.is_none() && self.gateway.admin.is_some());
         if let Some(remote) = &self.remote {
-            remote.settle(settlement.clone(), effects);
+            remote.settle(settlement.clone(), at.effects);
         }
-        if kept_here && embedded::settle(shared, &settlement).is_err() {
+        if kept_here && embedded::settle(at.shared, &settlement).is_err() {
             // What was reserved stays charged: trying again could settle a part of it twice.
-            effects.push(Effect::Count(metric::UNSETTLED));
+            at.effects.push(Effect::Count(metric::UNSETTLED));
         }
     }
 
@@ -211,12 +213,12 @@ impl Worker {
     }
 }
 
-fn local(order: &Order, shared: &dyn SharedData, now: Time, effects: &mut Vec<Effect>) -> Decision {
-    match embedded::reserve(shared, order, now) {
+fn local(order: &Order, at: &mut Moment<'_>) -> Decision {
+    match embedded::reserve(at.shared, order, at.now) {
         Ok(Verdict::Granted { chosen, readings }) => Decision::Granted { ledger: Ledger::Local, chosen, readings },
         Ok(Verdict::Refused(obstacles)) => Decision::Refused(obstacles),
         Err(Unavailable(why)) => {
-            effects.push(Effect::Warn(format!("limits could not be checked: {why}")));
+            at.effects.push(Effect::Warn(format!("limits could not be checked: {why}")));
             Decision::Undecided
         }
     }

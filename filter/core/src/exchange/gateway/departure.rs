@@ -75,7 +75,7 @@ impl Exchange {
             journey.charge = Some(charge);
             return Ok(Outcome::Depart(Box::new(journey)));
         };
-        let decision = self.worker.reserve(&order, cx.shared, cx.view.now(), cx.effects);
+        let decision = self.worker.reserve(&order, &mut cx.moment());
         self.decided(Reserving { journey, charge, order, size, by_hash: true }, decision, cx)
     }
 
@@ -87,19 +87,14 @@ impl Exchange {
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
         let by_hash = std::mem::replace(&mut reserving.by_hash, false);
-        let now = cx.view.now();
+        let at = &mut cx.moment();
+        let now = at.now;
         let withdrawn = || reserving.withdrawn(now).0;
-        let decision =
-            self.worker.reserved(&reserving.order, by_hash, withdrawn, called, cx.shared, now, cx.effects);
+        let decision = self.worker.reserved(&reserving.order, by_hash, withdrawn, called, at);
         self.decided(reserving, decision, cx)
     }
 
-    fn decided(
-        &mut self,
-        reserving: Reserving,
-        decision: Decision,
-        cx: &mut Context<'_>,
-    ) -> Result<Outcome, Refused> {
+    fn decided(&mut self, reserving: Reserving, decision: Decision, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         let Reserving { mut journey, mut charge, size, .. } = match decision {
             Decision::Ask(call) => {
                 self.phase = Phase::Reserving(Box::new(reserving));
@@ -141,7 +136,7 @@ impl Exchange {
 
     fn give_back(&self, journey: &mut Journey, cx: &mut Context<'_>) {
         if let Some((settlement, ledger)) = journey.settlement(cx.view.now()) {
-            self.worker.settle(settlement, ledger, cx.shared, cx.effects);
+            self.worker.settle(settlement, ledger, &mut cx.moment());
         }
     }
 
