@@ -138,7 +138,8 @@ impl Check<'_> {
                 self.model_name(&target.model, &path.key("model"));
                 self.reference(&target.provider, self.file.providers.keys(), &path.key("provider"));
                 if let Some(provider) = providers.get(&target.provider) {
-                    targets.push(Rc::new(Target { provider: provider.clone(), model: target.model.clone() }));
+                    let price = self.price_of(target);
+                    targets.push(Rc::new(Target { provider: provider.clone(), model: target.model.clone(), price }));
                 }
             }
             compiled.insert(name.clone(), Rc::new(Model { name: name.clone(), targets }));

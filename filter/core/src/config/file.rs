@@ -156,6 +156,13 @@ pub struct Target {
     pub model: String,
 }
 
+impl Target {
+    /// Its name among the prices: `openai/gpt-5-mini`. A provider's name has no slash, a model's may.
+    pub fn price_name(&self) -> String {
+        format!("{}/{}", self.provider, self.model)
+    }
+}
+
 /// A team.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::dialect::Dialect;
 use crate::limits::Rule;
+use crate::usage::price::Price;
 
 mod check;
 pub mod file;
@@ -152,6 +153,9 @@ pub struct Target {
     pub provider: Rc<Provider>,
     /// The provider's own name for the model.
     pub model: String,
+    /// What it costs, by its own price or by the one for all that have none. Without either a request that a budget counts
+    /// must not go there.
+    pub price: Option<Price>,
 }
 
 /// A provider, as the filter needs to know it: its credential is Envoy's business.

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::dialect::fields::Fields;
@@ -25,6 +25,11 @@ pub struct Outline {
     pub stream: bool,
     /// Whether the client asked for usage in the stream.
     pub include_usage: bool,
+    /// The most tokens of one answer that the client asked for, by either of the field's names; if by both, the larger. What
+    /// is no number is as good as absent here: refusing it is the provider's business.
+    pub max_tokens: Option<u64>,
+    /// How many answers the client asked for; as above.
+    pub n: Option<u64>,
     /// Bytes of the body.
     pub length: usize,
     /// Where the model's JSON string stands, quotes included.
@@ -86,6 +91,8 @@ impl Outline {
             model: name.into_owned(),
             stream: top.stream.unwrap_or(false),
             include_usage,
+            max_tokens: top.max_tokens,
+            n: top.n,
             length: body.len(),
             model_at: at(model.get()),
             options,
@@ -138,19 +145,83 @@ impl Splice {
     }
 }
 
-#[derive(Deserialize)]
+/// The fields of a request that are looked at. Those that are spliced or decide the route must not stand there twice.
+#[derive(Default)]
 struct Top<'a> {
-    #[serde(borrow)]
     model: Option<&'a RawValue>,
     messages: Option<Messages>,
     stream: Option<bool>,
-    #[serde(borrow, default, deserialize_with = "even_null")]
+    /// A field that stands there with `null` in it is one: it must be replaced, not added.
     stream_options: Option<&'a RawValue>,
+    max_tokens: Option<u64>,
+    n: Option<u64>,
 }
 
-/// A field that stands there with `null` in it must be replaced, not added.
-fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum Field {
+    Model,
+    Messages,
+    Stream,
+    StreamOptions,
+    MaxTokens,
+    MaxCompletionTokens,
+    N,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Top<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Top<'de>, A::Error> {
+                let (mut model, mut messages, mut stream, mut options) = (None, None, None, None);
+                let (mut max_tokens, mut n) = (None, None);
+                while let Some(field) = map.next_key::<Field>()? {
+                    match field {
+                        Field::Model => once(&mut map, &mut model, "model")?,
+                        Field::Messages => once(&mut map, &mut messages, "messages")?,
+                        Field::Stream => once(&mut map, &mut stream, "stream")?,
+                        Field::StreamOptions => once(&mut map, &mut options, "stream_options")?,
+                        Field::MaxTokens | Field::MaxCompletionTokens => max_tokens = max_tokens.max(count(&mut map)?),
+                        Field::N => n = n.max(count(&mut map)?),
+                        Field::Other => {
+                            map.next_value::<IgnoredAny>()?;
+                        }
+                    }
+                }
+                let (model, messages, stream) = (model.flatten(), messages.flatten(), stream.flatten());
+                Ok(Top { model, messages, stream, stream_options: options, max_tokens, n })
+            }
+        }
+        deserializer.deserialize_map(Entries)
+    }
+}
+
+fn once<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
+    map: &mut A,
+    slot: &mut Option<T>,
+    name: &'static str,
+) -> Result<(), A::Error> {
+    match slot.replace(map.next_value()?) {
+        None => Ok(()),
+        Some(_) => Err(A::Error::duplicate_field(name)),
+    }
+}
+
+/// A count, a whole one or what a patient reader would make of `1e3`; nothing for anything else.
+fn count<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<u64>, A::Error> {
+    let text = map.next_value::<&RawValue>()?.get();
+    let float = || text.parse::<f64>().ok().filter(|number| *number >= 0.0);
+    // Beyond what is counted is the most that is.
+    Ok(text.parse().ok().or_else(|| float().map(|number| number.ceil() as u64)))
 }
 
 #[derive(Deserialize)]
@@ -294,6 +365,7 @@ mod tests {
             (b"  \n", "empty"),
             (b"{", "not a valid"),
             (b"[]", "not a valid"),
+            (br#"["m",[1],true,null]"#, "expected an object"),
             (b"{\"model\":\"\xff\",\"messages\":[1]}", "UTF-8"),
             (br#"{"messages":[1]}"#, "'model'"),
             (br#"{"model":7,"messages":[1]}"#, "'model'"),
@@ -309,6 +381,25 @@ mod tests {
             let error = Outline::read(body).unwrap_err();
             assert_eq!(error.status, 400);
             assert!(error.message.contains(needle), "{} for {:?}", error.message, String::from_utf8_lossy(body));
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_counted_and_never_refused() {
+        for (fields, max_tokens, n) in [
+            ("", None, None),
+            (r#""max_tokens":100,"#, Some(100), None),
+            (r#""max_completion_tokens":7,"n":3,"#, Some(7), Some(3)),
+            (r#""max_tokens":100,"max_completion_tokens":200,"#, Some(200), None),
+            (r#""max_tokens":200,"n":2,"n":1,"max_tokens":null,"#, Some(200), Some(2)),
+            (r#""max_tokens":1e3,"n":1.5,"#, Some(1000), Some(2)),
+            (r#""max_tokens":1e999,"n":99999999999999999999,"#, Some(u64::MAX), Some(u64::MAX)),
+            (r#""max_tokens":-1,"n":"2","#, None, None),
+            (r#""max_tokens":{"n":1},"n":[[5]],"max_completion_tokens":true,"#, None, None),
+        ] {
+            let body = format!(r#"{{{fields}"model":"m","messages":[{{"n":9,"max_tokens":9}}]}}"#);
+            let outline = Outline::read(body.as_bytes()).unwrap();
+            assert_eq!((outline.max_tokens, outline.n), (max_tokens, n), "{fields}");
         }
     }
 

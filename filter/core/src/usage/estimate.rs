@@ -1,4 +1,86 @@
 //! How many tokens a request will use, before anybody has counted them.
+//!
+//! No tokenizer: it would cost more than all the rest of the gateway. A prompt's bytes say enough to reserve a sum, and the
+//! provider's own count settles it. Estimates lean towards too much, as a reservation that is too small lets more pass than a
+//! budget covers; but where too much would lock people out, which a megabyte of base64 taken for text would, they look closer.
+
+use super::literals::Literals;
+use crate::conversation::Usage;
+use crate::exchange::outline::Outline;
+
+/// An image, whatever its size, which is not known without decoding it. Anthropic documents about 1,600 tokens for the largest
+/// that it does not scale down (width x height / 750); OpenAI's largest in high detail is 85 + 8 tiles x 170 = 1,445.
+const IMAGE: u64 = 1_600;
+/// Bytes of base64 for one token of a PDF. Anthropic documents 1,500 to 3,000 tokens a page; a page of text is some 100 kB.
+const PDF: u64 = 48;
+/// Bytes of base64 for one token of sound: OpenAI's audio models count ten tokens a second, in which MP3 at 64 kbit/s has
+/// 11 kB of base64. More of WAV, which is then estimated too high. For images it adds to the fixed number: a little.
+const SOUND: u64 = 1_024;
+/// Shorter literals are counted as text whatever they hold: the error is small.
+const MEDIA: usize = 512;
+
+/// What a prompt's JSON holds, measured once; the estimate then depends on who is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Prompt {
+    /// Bytes that are text, or JSON around it, which stands for what providers add to each message and tool.
+    pub text: u64,
+    /// Images, given as base64 or as a URL.
+    pub images: u64,
+    /// Tokens of the base64 in it.
+    pub media: u64,
+}
+
+impl Prompt {
+    /// Measures the body of a request, in one pass over its string literals. An image is a literal `image_url`,
+    /// `input_image` or `image` behind `type`; base64 is a long literal behind a key that OpenAI or Anthropic give it, if it
+    /// looks like base64: a long text without one space, put there on purpose, is taken for a sound by the estimate, and
+    /// charged for what it is when the answer is settled.
+    pub fn measure(body: &[u8]) -> Self {
+        let mut prompt = Self::default();
+        let mut media = 0;
+        let mut before: &[u8] = b"";
+        for literal in Literals::of(body) {
+            match before {
+                b"type" if matches!(literal, b"image_url" | b"input_image" | b"image") => prompt.images += 1,
+                b"url" | b"image_url" | b"data" | b"file_data" if is_base64(literal) => {
+                    media += literal.len();
+                    prompt.media += wide(literal.len()).div_ceil(if is_pdf(literal) { PDF } else { SOUND });
+                }
+                _ => {}
+            }
+            before = literal;
+        }
+        prompt.text = wide(body.len() - media);
+        prompt
+    }
+}
+
+/// Whether it is long and, wherever it is looked at, made of base64's alphabet. `data:...;base64,` at its front is allowed, and
+/// so is a backslash: some encoders escape slashes.
+fn is_base64(literal: &[u8]) -> bool {
+    let digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_=\\".contains(byte);
+    let step = (literal.len() / 64).max(1);
+    literal.len() >= MEDIA && payload(literal).iter().step_by(step).all(digit)
+}
+
+fn is_pdf(literal: &[u8]) -> bool {
+    // "%PDF-" in base64.
+    payload(literal).starts_with(b"JVBERi")
+}
+
+/// Behind the head of a `data:` URL.
+fn payload(literal: &[u8]) -> &[u8] {
+    let head = literal.get(..MEDIA.min(literal.len())).unwrap_or_default();
+    match (head.starts_with(b"data:"), head.iter().position(|byte| *byte == b',')) {
+        (true, Some(comma)) => literal.get(comma + 1..).unwrap_or_default(),
+        _ => literal,
+    }
+}
+
+/// Token counts are of one width everywhere, wasm too.
+fn wide(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
 
 /// An estimate of one request's tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -10,3 +92,42 @@ pub struct Estimate {
     /// Images in the prompt.
     pub images: u64,
 }
+
+impl Estimate {
+    /// What the request with this outline and prompt will use, where `bytes_per_100_tokens` is the provider's dialect's.
+    /// An answer has at most what the request asks for, what the model can (`max_output`), and `ceiling`: what is reserved
+    /// for one answer whatever they say.
+    pub fn of(
+        outline: &Outline,
+        prompt: &Prompt,
+        bytes_per_100_tokens: u64,
+        max_output: Option<u64>,
+        ceiling: u64,
+    ) -> Self {
+        let input = tokens(prompt.text, bytes_per_100_tokens)
+            .saturating_add(prompt.media)
+            .saturating_add(prompt.images.saturating_mul(IMAGE));
+        let answer = [outline.max_tokens, max_output].into_iter().flatten().fold(ceiling, u64::min);
+        let answers = outline.n.unwrap_or(1).max(1);
+        Self { input, output: answer.saturating_mul(answers), images: prompt.images }
+    }
+
+    /// As usage, to be priced: nothing of it cached, none of it reasoning.
+    pub fn usage(&self) -> Usage {
+        Usage { input: self.input, output: self.output, ..Usage::default() }
+    }
+}
+
+/// What an answer has produced whose usage never came, because its client went away or its stream was cut: providers send a
+/// token or a few in an event, so `events` with content are the least it can be, and `bytes` of text count as a prompt's do.
+pub fn produced(events: u64, bytes: u64, bytes_per_100_tokens: u64) -> u64 {
+    events.max(tokens(bytes, bytes_per_100_tokens))
+}
+
+/// Rounded up.
+fn tokens(bytes: u64, bytes_per_100_tokens: u64) -> u64 {
+    bytes.saturating_mul(100).div_ceil(bytes_per_100_tokens.max(1))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,160 @@
-//! Prices, and what must have one.
+//! Prices, what must have one, and how much is reserved.
+//!
+//! A target needs a price where a budget counts it: there a request for a target without one would be refused. The check
+//! reports it when that is certain, which is when some key of this file, not revoked, may ask for the target's model and the
+//! budget matches the two. Keys that are kept elsewhere are not known here; theirs is refused when it happens.
 
+use crate::usage::price::Price;
+
+use super::super::file;
+use super::super::mistake::{Path, quoted};
 use super::Check;
 
-impl Check<'_> {
-    pub(super) fn prices(&mut self) {}
+/// A budget of the file: where it stands, what it counts, and the model it leads to when it is used up.
+struct Counted<'a> {
+    at: Path,
+    matches: file::Match,
+    budget: &'a file::Budget,
 }
+
+impl Check<'_> {
+    /// A target's price. A mistake in it is [`Check::prices`]' to report.
+    pub(super) fn price_of(&self, target: &file::Target) -> Option<Price> {
+        let prices = &self.file.prices;
+        let written = prices.models.get(&target.price_name()).or(prices.unpriced.as_ref())?;
+        Price::try_from(written).ok()
+    }
+
+    pub(super) fn prices(&mut self) {
+        let section = Path::root().key("prices");
+        let prices = &self.file.prices;
+        if let Some(price) = &prices.unpriced {
+            self.price(price, &section.key("unpriced"));
+        }
+        for (name, price) in &prices.models {
+            let path = section.key("models").key(name);
+            self.priced_name(name, &path);
+            self.price(price, &path);
+        }
+        if self.file.prices.unpriced.is_none() {
+            self.missing();
+        }
+        if self.file.reservation.output_tokens == 0 {
+            let path = Path::root().key("reservation").key("output_tokens");
+            self.mistake(&path, "0", "at least one token, or limits and budgets would hold nothing");
+        }
+    }
+
+    fn price(&mut self, price: &file::Price, path: &Path) {
+        for wrong in Price::try_from(price).err().unwrap_or_default() {
+            self.mistake(&path.key(wrong.field), wrong.found, wrong.expected);
+        }
+    }
+
+    /// A price is for a target, by provider and model. Where the same model's provider is misspelt, that is the mistake.
+    fn priced_name(&mut self, name: &str, path: &Path) {
+        let targets = self.file.models.values().flat_map(|model| &model.targets);
+        let mut known: Vec<String> = targets.clone().map(file::Target::price_name).collect();
+        known.sort_unstable();
+        known.dedup();
+        let misspelt = |target: &file::Target| {
+            !self.file.providers.contains_key(&target.provider) && name.ends_with(&format!("/{}", target.model))
+        };
+        if !targets.into_iter().any(misspelt) {
+            self.reference(name, known.iter(), path);
+        }
+    }
+
+    /// Targets without a price that a budget counts.
+    fn missing(&mut self) {
+        let budgets = budgets(self.file);
+        let section = Path::root().key("models");
+        for (name, model) in &self.file.models {
+            for (index, target) in model.targets.iter().enumerate() {
+                let price_name = target.price_name();
+                let counted = |budget: &&Counted<'_>| budget.counts(self.file, name, target);
+                if self.file.prices.models.contains_key(&price_name)
+                    || !self.file.providers.contains_key(&target.provider)
+                {
+                    continue;
+                }
+                if let Some(budget) = budgets.iter().find(counted) {
+                    let found = format!("no price for {}, which {} counts", quoted(&price_name), budget.at);
+                    let entry = Path::root().key("prices").key("models").key(&price_name);
+                    let expected = format!("one at {entry}, or prices.unpriced for all that have none");
+                    self.mistake(&section.key(name).key("targets").index(index), found, expected);
+                }
+            }
+        }
+    }
+}
+
+/// Every budget of the file, as a rule of its own.
+fn budgets(file: &file::File) -> Vec<Counted<'_>> {
+    let mut budgets = Vec::new();
+    let mut add = |at: Path, matches: file::Match, budget| {
+        budgets.push(Counted { at: at.key("budget"), matches, budget });
+    };
+    let root = Path::root();
+    let anybody = file::Match::default;
+    for (name, model) in &file.models {
+        let matches = file::Match { model: Some(name.clone()), ..anybody() };
+        add(root.key("models").key(name), matches, &model.budget);
+    }
+    for (name, team) in &file.teams {
+        add(root.key("teams").key(name), file::Match { team: Some(name.clone()), ..anybody() }, &team.budget);
+    }
+    for (name, app) in &file.apps {
+        add(root.key("apps").key(name), file::Match { app: Some(name.clone()), ..anybody() }, &app.budget);
+    }
+    for (index, key) in file.keys.iter().enumerate() {
+        let matches = file::Match { key: Some(key.id.clone()), ..anybody() };
+        add(root.key("keys").index(index), matches, &key.budget);
+    }
+    for (index, rule) in file.budgets.iter().enumerate() {
+        add(root.key("budgets").index(index), rule.matches.clone(), &rule.budget);
+    }
+    budgets.retain(|counted| {
+        let file::Budget { daily, monthly, total, .. } = counted.budget;
+        daily.or(*monthly).or(*total).is_some()
+    });
+    budgets
+}
+
+impl Counted<'_> {
+    /// Whether some key's request for `model`, served by `target`, is certainly counted: because the model is what was asked
+    /// for, or because the budget itself leads to it.
+    fn counts(&self, file: &file::File, model: &str, target: &file::Target) -> bool {
+        let file::Match { key, team, app, model: only, provider } = &self.matches;
+        let led = self.budget.then_model.as_deref() == Some(model);
+        let fits = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
+        fits(provider, &target.provider)
+            && (led || fits(only, model))
+            && file.keys.iter().any(|holder| {
+                fits(key, &holder.id)
+                    && fits(team, &holder.team)
+                    && (app.is_none() || *app == holder.app)
+                    && !holder.revoked
+                    && (led || may_ask(holder, model))
+            })
+    }
+}
+
+fn may_ask(key: &file::Key, model: &str) -> bool {
+    key.models.as_deref().is_none_or(|patterns| patterns.iter().any(|pattern| is_like(pattern, model)))
+}
+
+/// Whether `text` is `pattern`, where `*` stands for any text.
+fn is_like(pattern: &str, text: &str) -> bool {
+    let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut left) = text.strip_prefix(head) else { return false };
+    let Some((middle, tail)) = rest.rsplit_once('*') else { return left.ends_with(rest) };
+    for part in middle.split('*') {
+        let Some(at) = left.find(part) else { return false };
+        left = left.get(at + part.len()..).unwrap_or_default();
+    }
+    left.ends_with(tail)
+}
+
+#[cfg(test)]
+mod tests;

@@ -72,6 +72,11 @@ impl Dialect for Anthropic {
         &[("anthropic-version", "2023-06-01")]
     }
 
+    /// Anthropic documents about 3.5 English characters for a token.
+    fn bytes_per_100_tokens(&self) -> u64 {
+        350
+    }
+
     fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
         read_request::read(body)
     }

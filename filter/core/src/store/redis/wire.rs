@@ -1,0 +1,405 @@
+//! Redis commands as HTTP calls, and the answers as values: in the manner of Webdis, and of Upstash's REST API.
+//!
+//! Webdis takes `POST /` with `GET/name` as its body and answers `{"GET":"value"}`; a status is `[true,"OK"]`, an error
+//! `[false,"ERR …"]`, nothing is `null`. It shows no array within an array and no text that is not UTF-8, ends texts at a
+//! zero byte, and shows the pairs of a hash as an object. Upstash takes a JSON array, and answers `{"result":…}`, or
+//! `{"error":…}` with another HTTP status than 200. So what a script answers is one text, an integer, or a flat list.
+//!
+//! Sources: Webdis 0.1.9 (its README, and tried); Upstash's documentation of its REST API.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+
+use crate::config::{self, file::Protocol};
+use crate::exchange::headers::HeaderMap;
+use crate::exchange::{Call, Called, REDIS_CLUSTER};
+use crate::store::Unavailable;
+
+/// A script and the SHA-1 of its text, by which Redis knows it once it has run.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Script {
+    /// Lua.
+    pub source: &'static str,
+    /// 40 hexadecimal digits.
+    pub sha1: &'static str,
+}
+
+/// A command: its name and its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    words: Vec<String>,
+    script: Option<&'static Script>,
+}
+
+impl Command {
+    /// `Command::new(["GET", "name"])`. Texts hold no zero byte: Webdis would cut them off there.
+    pub fn new<W: Into<String>>(words: impl IntoIterator<Item = W>) -> Self {
+        Self { words: words.into_iter().map(Into::into).collect(), script: None }
+    }
+
+    /// A script's run, by its SHA-1. Redis answers [`Reply::is_unknown_script`] when it has not seen the text yet.
+    pub fn script(script: &'static Script, keys: Vec<String>, arguments: Vec<String>) -> Self {
+        let mut words = vec!["EVALSHA".to_owned(), script.sha1.to_owned(), keys.len().to_string()];
+        words.extend(keys);
+        words.extend(arguments);
+        Self { words, script: Some(script) }
+    }
+
+    /// The same run with the script's text: for a Redis that does not know it. `None` for what is no such run.
+    pub fn with_source(&self) -> Option<Self> {
+        let mut words = vec!["EVAL".to_owned(), self.script?.source.to_owned()];
+        words.extend(self.words.iter().skip(2).cloned());
+        Some(Self { words, script: None })
+    }
+
+    /// The name and the arguments.
+    pub fn words(&self) -> &[String] {
+        &self.words
+    }
+}
+
+/// What Redis said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// Nothing is there.
+    Nil,
+    /// A number.
+    Int(i64),
+    /// A text, or a status such as `OK`.
+    Text(String),
+    /// A list; a hash is a list of names and values in turn.
+    List(Vec<Reply>),
+    /// The command was refused. States of Redis itself (it loads, it may not write) are [`Unavailable`] and never this.
+    Error(String),
+}
+
+impl Reply {
+    /// Whether the script must be sent again with its text ([`Command::with_source`]).
+    pub fn is_unknown_script(&self) -> bool {
+        matches!(self, Self::Error(text) if text.contains("NOSCRIPT"))
+    }
+}
+
+/// Errors that tell of a state of Redis and not of the command: it may do the same later.
+const STATES: [&str; 14] = [
+    "LOADING",
+    "READONLY",
+    "OOM",
+    "NOAUTH",
+    "WRONGPASS",
+    "NOPERM",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "MOVED",
+    "ASK",
+    "BUSY",
+    "MISCONF",
+    "NOREPLICAS",
+];
+
+/// How commands reach this Redis.
+#[derive(Debug, Clone)]
+pub struct Wire {
+    protocol: Protocol,
+    headers: HeaderMap,
+    timeout: std::time::Duration,
+}
+
+impl Wire {
+    /// As the gateway file says.
+    pub fn new(redis: &config::Redis) -> Self {
+        let content = match redis.protocol {
+            Protocol::Webdis => "application/x-www-form-urlencoded",
+            Protocol::Upstash => "application/json",
+        };
+        let path = format!("{}/", redis.base_path);
+        let headers = [
+            (":method", "POST"),
+            (":scheme", if redis.tls { "https" } else { "http" }),
+            (":path", &path),
+            (":authority", &redis.authority),
+            ("content-type", content),
+        ];
+        Self { protocol: redis.protocol, headers: headers.into_iter().collect(), timeout: redis.timeout }
+    }
+
+    /// The call that carries out a command. Its credential is added by Envoy.
+    pub fn write(&self, command: &Command) -> Call {
+        let body = match self.protocol {
+            Protocol::Webdis => webdis(&command.words),
+            // Texts are always JSON.
+            Protocol::Upstash => serde_json::to_vec(&command.words).unwrap_or_default(),
+        };
+        Call { cluster: REDIS_CLUSTER, headers: self.headers.clone(), body, timeout: self.timeout }
+    }
+
+    /// What the answer says; [`Unavailable`] when there is none, or none that makes sense.
+    pub fn read(&self, called: &Called) -> Result<Reply, Unavailable> {
+        let Some(status) = called.status else { return Err(Unavailable("no answer in time".to_owned())) };
+        let reply = match self.protocol {
+            Protocol::Webdis if status == 200 => webdis_reply(&called.body),
+            Protocol::Webdis => None,
+            Protocol::Upstash => upstash_reply(status, &called.body),
+        };
+        match reply {
+            None => Err(Unavailable(format!("HTTP status {status} and {}", excerpt(&called.body)))),
+            Some(Reply::Error(text)) if is_state(&text) => Err(Unavailable(text)),
+            Some(reply) => Ok(reply),
+        }
+    }
+}
+
+fn is_state(error: &str) -> bool {
+    let code = error.split([' ', ':']).next().unwrap_or_default().trim_start_matches('-');
+    STATES.contains(&code)
+}
+
+/// The beginning of a body, for the log.
+fn excerpt(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body.get(..100).unwrap_or(body)).into_owned();
+    if text.is_empty() { "no body".to_owned() } else { format!("the body {text:?}") }
+}
+
+/// The words with slashes between them. All that could mean something is encoded: `/`, `%`, `+` (a space to Webdis), and
+/// the dot, after which Webdis would look for a format.
+fn webdis(words: &[String]) -> Vec<u8> {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let digit = |four: u8| HEX.get(usize::from(four)).copied().unwrap_or_default();
+    let mut body = Vec::with_capacity(words.iter().map(|word| word.len() * 2).sum());
+    for (index, word) in words.iter().enumerate() {
+        if index > 0 {
+            body.push(b'/');
+        }
+        for byte in word.bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b':' | b'=' | b',' | b'@' | b' ' => {
+                    body.push(byte)
+                }
+                _ => body.extend([b'%', digit(byte >> 4), digit(byte & 15)]),
+            }
+        }
+    }
+    body
+}
+
+fn webdis_reply(body: &[u8]) -> Option<Reply> {
+    // One pair: the command's name and its reply. A text that is not UTF-8 leaves it empty.
+    let Ok(Value::Map(mut pairs)) = serde_json::from_slice(body) else { return None };
+    match pairs.pop()?.1 {
+        Value::List(mut pair) if matches!(pair.first(), Some(Value::Bool(_))) => match (pair.pop()?, pair.pop()?) {
+            (Value::Text(text), Value::Bool(true)) => Some(Reply::Text(text)),
+            (Value::Text(text), Value::Bool(false)) => Some(Reply::Error(text)),
+            _ => None,
+        },
+        value => value.reply(),
+    }
+}
+
+fn upstash_reply(status: u16, body: &[u8]) -> Option<Reply> {
+    let Ok(Value::Map(pairs)) = serde_json::from_slice(body) else { return None };
+    for (name, value) in pairs {
+        match (name.as_str(), status, value) {
+            ("result", 200, value) => return value.reply(),
+            // Other statuses than these are of the service: no credential, too many requests.
+            ("error", 200 | 400, Value::Text(text)) => return Some(Reply::Error(text)),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// JSON as far as replies have it.
+enum Value {
+    Nil,
+    Bool(bool),
+    Int(i64),
+    Text(String),
+    List(Vec<Value>),
+    Map(Vec<(String, Value)>),
+}
+
+impl Value {
+    fn reply(self) -> Option<Reply> {
+        Some(match self {
+            Self::Nil => Reply::Nil,
+            Self::Bool(_) => return None,
+            Self::Int(number) => Reply::Int(number),
+            Self::Text(text) => Reply::Text(text),
+            Self::List(values) => Reply::List(values.into_iter().map(Self::reply).collect::<Option<_>>()?),
+            Self::Map(pairs) => {
+                let mut list = Vec::with_capacity(pairs.len() * 2);
+                for (name, value) in pairs {
+                    list.push(Reply::Text(name));
+                    list.push(value.reply()?);
+                }
+                Reply::List(list)
+            }
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Values)
+    }
+}
+
+struct Values;
+
+impl<'de> Visitor<'de> for Values {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a reply of Redis")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Nil)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Int(value))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
+        i64::try_from(value).map(Value::Int).map_err(E::custom)
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Value::Text(value.to_string()))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = seq.next_element()? {
+            values.push(value);
+        }
+        Ok(Value::List(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = map.next_entry()? {
+            pairs.push(pair);
+        }
+        Ok(Value::Map(pairs))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::file::{Mode, WhenDown};
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    static SCRIPT: Script = Script { source: "return ARGV[1]", sha1: "098e0f0d1448c0a81dafe820f66d460eb09263da" };
+
+    fn wire(protocol: Protocol) -> Wire {
+        Wire::new(&config::Redis {
+            protocol,
+            authority: "redis:7379".to_owned(),
+            tls: false,
+            base_path: "/base".to_owned(),
+            mode: Mode::Strict,
+            when_down: WhenDown::Local,
+            timeout: Duration::from_millis(250),
+            sync: Duration::from_secs(1),
+            key_cache: Duration::from_secs(5),
+            prefix: "sluice".to_owned(),
+        })
+    }
+
+    fn read(protocol: Protocol, status: u16, body: &str) -> Result<Reply, Unavailable> {
+        wire(protocol).read(&Called { status: Some(status), body: body.into() })
+    }
+
+    #[test]
+    fn a_command_is_a_call_of_the_protocol() {
+        let command = Command::new(["SET", "{a}:b/c", "1.5 %+é\n", ""]);
+        let webdis = wire(Protocol::Webdis).write(&command);
+        assert_eq!(webdis.body, b"SET/%7Ba%7D:b%2Fc/1%2E5 %25%2B%C3%A9%0A/");
+        assert_eq!((webdis.cluster, webdis.timeout), (REDIS_CLUSTER, Duration::from_millis(250)));
+        for (name, value) in
+            [(":method", "POST"), (":path", "/base/"), (":authority", "redis:7379"), (":scheme", "http")]
+        {
+            assert_eq!(webdis.headers.text(name), Some(value));
+        }
+        let upstash = wire(Protocol::Upstash).write(&command);
+        assert_eq!(upstash.body, r#"["SET","{a}:b/c","1.5 %+é\n",""]"#.as_bytes());
+    }
+
+    #[test]
+    fn a_script_goes_by_its_hash_and_then_by_its_text() {
+        let command = Command::script(&SCRIPT, vec!["k".into()], vec!["a".into(), "b".into()]);
+        assert_eq!(command.words(), ["EVALSHA", SCRIPT.sha1, "1", "k", "a", "b"]);
+        let whole = command.with_source().unwrap();
+        assert_eq!(whole.words(), ["EVAL", "return ARGV[1]", "1", "k", "a", "b"]);
+        assert_eq!(whole.with_source(), None);
+    }
+
+    #[test]
+    fn replies_of_webdis() {
+        let text = |text: &str| Reply::Text(text.to_owned());
+        for (body, expected) in [
+            (r#"{"SET":[true,"OK"]}"#, text("OK")),
+            (r#"{"GET":"va\"l"}"#, text("va\"l")),
+            (r#"{"GET":null}"#, Reply::Nil),
+            (r#"{"INCR":-7}"#, Reply::Int(-7)),
+            (r#"{"MGET":["a",null,3]}"#, Reply::List(vec![text("a"), Reply::Nil, Reply::Int(3)])),
+            (r#"{"LRANGE":[]}"#, Reply::List(vec![])),
+            (r#"{"HGETALL":{"a":"1","b":"2"}}"#, Reply::List(vec![text("a"), text("1"), text("b"), text("2")])),
+            (r#"{"X":[false,"ERR unknown command 'X'"]}"#, Reply::Error("ERR unknown command 'X'".into())),
+        ] {
+            assert_eq!(read(Protocol::Webdis, 200, body), Ok(expected), "{body}");
+        }
+        let unknown = read(Protocol::Webdis, 200, r#"{"EVALSHA":[false,"NOSCRIPT No matching script."]}"#).unwrap();
+        assert!(unknown.is_unknown_script());
+    }
+
+    #[test]
+    fn replies_of_upstash() {
+        assert_eq!(read(Protocol::Upstash, 200, r#"{"result":"OK"}"#), Ok(Reply::Text("OK".into())));
+        assert_eq!(read(Protocol::Upstash, 200, r#"{"result":null}"#), Ok(Reply::Nil));
+        let unknown = read(Protocol::Upstash, 400, r#"{"error":"NOSCRIPT No matching script."}"#).unwrap();
+        assert!(unknown.is_unknown_script());
+        let refused = read(Protocol::Upstash, 400, r#"{"error":"ERR syntax error"}"#);
+        assert_eq!(refused, Ok(Reply::Error("ERR syntax error".into())));
+    }
+
+    #[test]
+    fn what_is_no_reply_is_unavailable() {
+        for (protocol, status, body) in [
+            (Protocol::Webdis, 503, ""),
+            (Protocol::Webdis, 200, ""),
+            (Protocol::Webdis, 200, "{}"),
+            (Protocol::Webdis, 200, "[1]"),
+            (Protocol::Webdis, 200, r#"{"GET":true}"#),
+            (Protocol::Webdis, 200, r#"{"GET":[true]}"#),
+            (Protocol::Webdis, 200, r#"{"GET":[true,1]}"#),
+            (Protocol::Webdis, 200, r#"{"EVALSHA":[false,"LOADING Redis is loading the dataset in memory"]}"#),
+            (Protocol::Webdis, 200, r#"{"EVALSHA":[false,"READONLY You can't write against a read only replica."]}"#),
+            (Protocol::Upstash, 401, r#"{"error":"Unauthorized"}"#),
+            (Protocol::Upstash, 429, r#"{"error":"ERR max requests limit exceeded"}"#),
+            (Protocol::Upstash, 200, "<html>"),
+            (Protocol::Upstash, 200, r#"{"result":true}"#),
+            (Protocol::Upstash, 400, r#"{"error":"OOM command not allowed"}"#),
+        ] {
+            assert!(read(protocol, status, body).is_err(), "{body}");
+        }
+        assert!(wire(Protocol::Webdis).read(&Called { status: None, body: Vec::new() }).is_err());
+    }
+}

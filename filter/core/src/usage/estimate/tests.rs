@@ -1,0 +1,171 @@
+use super::super::price::{MicroUsd, Price};
+use super::*;
+use crate::config::file;
+use crate::dialect::Dialect;
+use crate::dialect::anthropic::Anthropic;
+use crate::dialect::openai_chat::OpenAiChat;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+const CEILING: u64 = 4_096;
+
+fn outline(fields: &str) -> Outline {
+    Outline::read(format!(r#"{{"model":"m",{fields}"messages":[1]}}"#).as_bytes()).unwrap()
+}
+
+fn estimate(body: &str, dialect: &dyn Dialect) -> Estimate {
+    let outline = Outline::read(body.as_bytes()).unwrap();
+    Estimate::of(&outline, &Prompt::measure(body.as_bytes()), dialect.bytes_per_100_tokens(), None, CEILING)
+}
+
+/// `length` characters of base64, which begin as `start`.
+fn base64(start: &str, length: usize) -> String {
+    let noise = "iVBORw0KGgoAAAANSUhEUgAAB+gAAAP/CAIAAABnUzfWAAAACXBIWXMA";
+    let mut text = start.to_owned() + &noise.repeat(length / noise.len() + 1);
+    text.truncate(length);
+    text
+}
+
+const MIB: usize = 1 << 20;
+
+#[test]
+fn text_is_counted_by_its_bytes() {
+    let prompt = "Why is the sky blue, and since when? ".repeat(100);
+    let body = format!(r#"{{"model":"gpt-5-mini","messages":[{{"role":"user","content":"{prompt}"}}]}}"#);
+    let (openai, anthropic) = (estimate(&body, &OpenAiChat), estimate(&body, &Anthropic));
+    assert_eq!(openai.input, (body.len() as u64).div_ceil(4));
+    assert_eq!(anthropic.input, (body.len() as u64 * 2).div_ceil(7));
+    assert_eq!((openai.output, openai.images), (CEILING, 0));
+}
+
+#[test]
+fn a_megabyte_of_base64_is_an_image_and_not_a_quarter_of_a_million_tokens() {
+    let picture = base64("", MIB);
+    for (part, dialect) in [
+        (
+            format!(r#"{{"type":"image_url","image_url":{{"url":"data:image/png;base64,{picture}"}}}}"#),
+            &OpenAiChat as &dyn Dialect,
+        ),
+        (format!(r#"{{"type":"input_image","image_url":"data:image/png;base64,{picture}"}}"#), &OpenAiChat),
+        (
+            format!(
+                r#"{{"type":"image","source":{{"type":"base64","media_type":"image/png","data":"{}"}}}}"#,
+                // As some encoders do.
+                picture.replace('/', r"\/")
+            ),
+            &Anthropic,
+        ),
+    ] {
+        let body = format!(
+            r#"{{"model":"m","messages":[{{"role":"user","content":[{{"type":"text","text":"What is \"this\"?"}},{part}]}}]}}"#
+        );
+        let estimate = estimate(&body, dialect);
+        assert_eq!(estimate.images, 1);
+        assert!((2_600..2_800).contains(&estimate.input), "{estimate:?}");
+    }
+}
+
+#[test]
+fn an_image_behind_a_url_costs_as_much_as_any_other() {
+    let body = r#"{"model":"m","messages":[{"role":"user","content":[
+        { "type" : "image_url", "image_url" : {"url":"https://example.com/1.png"} },
+        {"image_url":{"url":"https://example.com/2.png"},"type":"image_url"}]}]}"#;
+    let estimate = estimate(body, &OpenAiChat);
+    assert_eq!((estimate.images, estimate.input), (2, 2 * 1_600 + body.len().div_ceil(4) as u64));
+}
+
+#[test]
+fn sounds_and_documents_are_counted_by_their_size() {
+    let wav = base64("UklGR", MIB);
+    let sound = format!(r#"{{"type":"input_audio","input_audio":{{"data":"{wav}","format":"wav"}}}}"#);
+    let pdf = base64("JVBERi0", MIB);
+    let bare = format!(r#"{{"type":"document","source":{{"type":"base64","data":"{pdf}"}}}}"#);
+    let file =
+        format!(r#"{{"type":"file","file":{{"filename":"a.pdf","file_data":"data:application/pdf;base64,{pdf}"}}}}"#);
+    for (part, least, most) in [(sound, 1_024, 1_100), (bare, 20_000, 23_000), (file, 20_000, 23_000)] {
+        let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":[{part}]}}]}}"#);
+        let estimate = estimate(&body, &OpenAiChat);
+        assert_eq!(estimate.images, 0);
+        assert!((least..most).contains(&estimate.input), "{estimate:?}");
+    }
+}
+
+#[test]
+fn text_that_only_speaks_of_images_is_text() {
+    let quoted = r#"{\"type\":\"image_url\",\"url\":\"data:image/png;base64,AAAA\"}"#.repeat(20);
+    let long = "x".repeat(4_000);
+    let document = "All of it is text. ".repeat(200);
+    let body = format!(
+        r#"{{"model":"m","messages":[{{"role":"user","content":[{{"type":"text","text":"{quoted}"}},
+            {{"type":"text","text":"{long}"}},
+            {{"type":"document","source":{{"type":"text","media_type":"text/plain","data":"{document}"}}}}]}}]}}"#
+    );
+    let estimate = estimate(&body, &OpenAiChat);
+    assert_eq!((estimate.images, estimate.input), (0, body.len().div_ceil(4) as u64));
+}
+
+#[test]
+fn an_answer_has_no_more_than_anybody_allows() {
+    for (fields, max_output, expected) in [
+        ("", None, 4_096),
+        ("", Some(1_000), 1_000),
+        ("", Some(128_000), 4_096),
+        (r#""max_tokens":500,"#, Some(1_000), 500),
+        (r#""max_completion_tokens":2000,"#, Some(1_000), 1_000),
+        (r#""max_tokens":100000,"#, None, 4_096),
+        (r#""max_tokens":500,"n":3,"#, None, 1_500),
+        (r#""n":3,"#, Some(128_000), 3 * 4_096),
+        (r#""max_tokens":500,"n":0,"#, None, 500),
+        (r#""n":18446744073709551615,"#, None, u64::MAX),
+    ] {
+        let estimate = Estimate::of(&outline(fields), &Prompt::default(), 400, max_output, CEILING);
+        assert_eq!(estimate.output, expected, "{fields} {max_output:?}");
+    }
+}
+
+#[test]
+fn the_estimate_of_a_cost_is_the_price_of_what_is_reserved() {
+    let body = format!(
+        r#"{{"model":"m","max_tokens":1000,"n":2,"messages":[{{"role":"user","content":[{{"type":"text","text":"{}"}},
+        {{"type":"image_url","image_url":{{"url":"https://example.com/a.png"}}}}]}}]}}"#,
+        "word ".repeat(2_000)
+    );
+    let estimate = estimate(&body, &OpenAiChat);
+    assert_eq!(estimate, Estimate { input: 4_146, output: 2_000, images: 1 });
+    let written = file::Price { input: 0.25, output: 2.0, per_image: Some(0.001), ..file::Price::default() };
+    let price = Price::try_from(&written).unwrap();
+    // 4,146 x 0.25 rounded up, 2,000 x 2, and the image.
+    assert_eq!(price.cost(&estimate.usage(), estimate.images), MicroUsd(1_037 + 4_000 + 1_000));
+}
+
+#[test]
+fn an_interrupted_answer_produced_a_token_an_event_at_least() {
+    for (events, bytes, expected) in [(0, 0, 0), (10, 12, 10), (3, 400, 100), (1, 1, 1), (0, 5, 2)] {
+        assert_eq!(produced(events, bytes, 400), expected, "{events} events, {bytes} bytes");
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_bytes_can_be_measured(body in proptest::collection::vec(
+            prop_oneof![Just(b'"'), Just(b'\\'), any::<u8>()], 0..2_000)) {
+            prop_assert!(Prompt::measure(&body).text <= body.len() as u64);
+        }
+
+        #[test]
+        fn more_text_is_never_fewer_tokens(text in "[a-z \\\\\"]{0,200}", more in "[a-z]{1,50}") {
+            let body = |text: &str| format!(r#"{{"model":"m","messages":[{}]}}"#, serde_json::to_string(text).unwrap());
+            let input = |text: &str| estimate(&body(text), &OpenAiChat).input;
+            let longer = input(&format!("{text}{more}"));
+            prop_assert!(longer >= input(&text));
+        }
+    }
+}
