@@ -108,6 +108,6 @@ mod tests {
         );
         let gateway = crate::check::check(&text).unwrap().gateway;
         let hash = sluice_core::config::KeyHash::from_hex(&sha256).unwrap();
-        assert_eq!(gateway.keys[&hash].key_id, "on");
+        assert_eq!(&*gateway.keys[&hash].caller.key_id, "on");
     }
 }

@@ -11,6 +11,8 @@ use std::time::Duration;
 use super::mistake::{Mistake, Path, quoted};
 use super::suggest::one_of;
 use super::url::Url;
+use crate::limits::Index;
+
 use super::{Gateway, Model, Provider, Target, Timeouts, dialect, file, time};
 
 /// Cluster names that are ours, in what Envoy is given: `none`, and all that begin with `sluice`.
@@ -27,6 +29,8 @@ mod prices;
 mod redis;
 mod rules;
 
+pub(super) use keys::{Strictness, compile as compile_key};
+
 pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
     let mut check = Check { file, mistakes: Vec::new() };
     check.listen();
@@ -34,14 +38,26 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
     let models = check.models(&providers);
     check.teams();
     check.apps();
-    let rules = check.rules();
-    let keys = check.keys();
+    let rules = check.rules(&models);
     check.prices();
     let redis = check.redis();
     let admin = check.admin();
     let timeouts = check.timeouts();
     let reservation = file.reservation.clone();
-    let gateway = Gateway { keys, models, rules, reservation, redis, admin, timeouts };
+    let mut gateway = Gateway {
+        keys: BTreeMap::new(),
+        models,
+        teams: file.teams.keys().cloned().collect(),
+        apps: file.apps.keys().cloned().collect(),
+        index: Index::new(&rules),
+        rules,
+        reservation,
+        redis,
+        admin,
+        timeouts,
+    };
+    // Last, since a key is checked against all the rest: one that comes at run time is, too.
+    gateway.keys = check.keys(&gateway);
     if check.mistakes.is_empty() { Ok(gateway) } else { Err(check.mistakes) }
 }
 
@@ -154,11 +170,8 @@ impl Check<'_> {
         }
     }
 
-    /// A name that must exist elsewhere. When nothing exists there, that is the mistake, and this one would be noise.
     fn reference<'n>(&mut self, name: &str, known: impl Iterator<Item = &'n String> + Clone, path: &Path) {
-        if known.clone().next().is_some() && !known.clone().any(|other| other == name) {
-            self.mistake(path, quoted(name), one_of(name, known.map(String::as_str)));
-        }
+        self.mistakes.extend(reference(name, known, path));
     }
 
     fn teams(&mut self) {
@@ -179,9 +192,7 @@ impl Check<'_> {
     }
 
     fn public_name(&mut self, name: &str, path: &Path) {
-        if !is_public_name(name) {
-            self.mistake(path, quoted(name), "1 to 64 letters, digits, and any of . _ - @");
-        }
+        self.mistakes.extend(public_name(name, path));
     }
 
     fn timeouts(&mut self) -> Timeouts {
@@ -202,6 +213,24 @@ impl Check<'_> {
             idle: wait("idle", &written.idle),
         }
     }
+}
+
+/// A name that must exist elsewhere. When nothing exists there, that is the mistake, and this one would be noise.
+fn reference<'n>(name: &str, known: impl Iterator<Item = &'n String> + Clone, path: &Path) -> Option<Mistake> {
+    let missing = known.clone().next().is_some() && !known.clone().any(|other| other == name);
+    missing.then(|| Mistake {
+        path: path.to_string(),
+        found: quoted(name),
+        expected: one_of(name, known.map(String::as_str)),
+    })
+}
+
+fn public_name(name: &str, path: &Path) -> Option<Mistake> {
+    (!is_public_name(name)).then(|| Mistake {
+        path: path.to_string(),
+        found: quoted(name),
+        expected: "1 to 64 letters, digits, and any of . _ - @".to_owned(),
+    })
 }
 
 /// Provider names become names of Envoy clusters, of statistics and of files.

@@ -3,12 +3,13 @@
 //! There is one validator, [`Gateway::compile`]; the `sluice` command and the filter both go through it, so what `sluice
 //! check` accepts is what the filter loads. It reports every mistake, not the first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::dialect::Dialect;
-use crate::limits::Rule;
+use crate::keys::{Cidr, Glob};
+use crate::limits::{Applied, Index, Rule};
 use crate::usage::price::Price;
 
 mod check;
@@ -27,11 +28,17 @@ pub use mistake::Mistake;
 #[derive(Debug)]
 pub struct Gateway {
     /// Who may call, by the hash of their key.
-    pub keys: BTreeMap<KeyHash, Rc<Caller>>,
+    pub keys: BTreeMap<KeyHash, Credential>,
     /// What they may ask for.
     pub models: BTreeMap<String, Rc<Model>>,
+    /// Who answers for keys.
+    pub teams: BTreeSet<String>,
+    /// The applications that keys may name.
+    pub apps: BTreeSet<String>,
     /// Limits and budgets of teams, apps, models, providers and combinations; those of a single key are its caller's.
     pub rules: Vec<Rc<Rule>>,
+    /// The same, so that those for a caller or a model are found without looking at all of them.
+    pub index: Index,
     /// How much is reserved before the answer is known.
     pub reservation: file::Reservation,
     /// Where counters and keys are kept besides Envoy's memory.
@@ -55,6 +62,18 @@ impl Gateway {
             vec![Mistake { path: String::new(), found: error.to_string(), expected: "a gateway file".to_owned() }]
         })?;
         Self::compile(&file)
+    }
+
+    /// Checks one key against everything else that is configured, and compiles it; the places in mistakes are the key's own
+    /// (`models[0]`). A key that is being rotated has two secrets, so two entries; both have the same caller.
+    pub fn compile_key(&self, key: &file::Key) -> Result<Vec<(KeyHash, Credential)>, Vec<Mistake>> {
+        check::compile_key(self, key, check::Strictness::New)
+    }
+
+    /// The same for a key that was good when it was kept: models that have left the gateway since are no mistake, and not
+    /// allowed either.
+    pub fn restore_key(&self, key: &file::Key) -> Result<Vec<(KeyHash, Credential)>, Vec<Mistake>> {
+        check::compile_key(self, key, check::Strictness::Kept)
     }
 }
 
@@ -122,19 +141,56 @@ impl KeyHash {
         }
         Some(Self(hash))
     }
+
+    /// Whether both are the same, in a time that does not tell where they differ.
+    pub fn same(&self, other: &Self) -> bool {
+        let different = self.0.iter().zip(&other.0).fold(0, |seen, (a, b)| seen | (a ^ b));
+        // The compiler must not see that the first difference decides.
+        std::hint::black_box(different) == 0
+    }
+}
+
+/// What one secret gives.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// To whom.
+    pub caller: Rc<Caller>,
+    /// Unix seconds until when, for the secret that a rotated key had before.
+    pub until: Option<u64>,
 }
 
 /// One virtual key's holder.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Caller {
     /// The key's public name.
-    pub key_id: String,
+    pub key_id: Rc<str>,
     /// The team that answers for it.
-    pub team: String,
+    pub team: Rc<str>,
+    /// The application that uses it.
+    pub app: Option<Rc<str>>,
+    /// Who holds it, for people.
+    pub owner: Option<String>,
+    /// For people and reports.
+    pub labels: BTreeMap<String, String>,
     /// Unix seconds after which the key is no longer valid.
     pub expires: Option<u64>,
     /// The models it may ask for; `None` is all.
-    pub models: Option<Vec<String>>,
+    pub models: Option<Vec<Glob>>,
+    /// The paths it may call; `None` is all.
+    pub endpoints: Option<Vec<Glob>>,
+    /// The addresses it may be used from; `None` is all.
+    pub sources: Option<Vec<Cidr>>,
+    /// Whether it was withdrawn.
+    pub revoked: bool,
+    /// The limits and budgets that know this caller from others. Those that do not are the gateway's, once for all callers.
+    pub rules: Vec<Applied>,
+}
+
+impl Caller {
+    /// Whether it may ask for this model.
+    pub fn may_use(&self, model: &str) -> bool {
+        self.models.as_ref().is_none_or(|models| models.iter().any(|glob| glob.matches(model)))
+    }
 }
 
 /// A name that clients ask for.

@@ -10,6 +10,7 @@ use crate::config::{Caller, Gateway, KeyHash, Model};
 use crate::dialect::Dialect;
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::error::{ApiError, ErrorKind};
+use crate::keys;
 
 use super::headers::HeaderMap;
 use super::journey::{Arrival, Journey, Stage, from_envoy};
@@ -125,8 +126,8 @@ impl Exchange {
                 record.team = Some(&caller.team);
             }
             Phase::Answered { caller, error } => {
-                record.key = caller.as_ref().map(|caller| caller.key_id.as_str());
-                record.team = caller.as_ref().map(|caller| caller.team.as_str());
+                record.key = caller.as_ref().map(|caller| &*caller.key_id);
+                record.team = caller.as_ref().map(|caller| &*caller.team);
                 record.error = error.as_deref();
             }
         }
@@ -146,7 +147,7 @@ impl Exchange {
         let path = path.split(['?', '#']).next().unwrap_or_default();
         match (method, path) {
             ("POST", "/v1/chat/completions") => {
-                let caller = self.authenticate(&headers, now)?;
+                let caller = self.authenticate(&headers, path, now)?;
                 let declared = headers.text("content-length").and_then(|text| text.parse::<usize>().ok());
                 self.phase = Phase::Body(Arrival { started: now, caller, forwarded: forwarded(&headers) });
                 if declared.is_some_and(|length| length > LARGEST_BODY) {
@@ -158,7 +159,7 @@ impl Exchange {
                 Ok(Flow::Pause)
             }
             ("GET", "/v1/models") => {
-                let caller = self.authenticate(&headers, now)?;
+                let caller = self.authenticate(&headers, path, now)?;
                 let body = list_models(&self.gateway, &caller);
                 self.phase = Phase::Answered { caller: Some(caller), error: None };
                 effects.push(Effect::Reply(Reply { status: 200, headers: Vec::new(), body }));
@@ -169,16 +170,14 @@ impl Exchange {
         }
     }
 
-    fn authenticate(&self, headers: &HeaderMap, now: Time) -> Result<Rc<Caller>, ApiError> {
+    fn authenticate(&self, headers: &HeaderMap, path: &str, now: Time) -> Result<Rc<Caller>, ApiError> {
         let Some(key) = credential(headers) else {
             return Err(unauthorized("You didn't provide an API key. Send it as 'Authorization: Bearer <key>'."));
         };
-        let wrong = || unauthorized("Incorrect API key provided: it is unknown, or no longer valid.");
-        let caller = self.gateway.keys.get(&KeyHash(Sha256::digest(key).into())).ok_or_else(wrong)?;
-        if caller.expires.is_some_and(|expires| expires <= now.seconds()) {
-            return Err(ApiError { code: Some("expired_api_key".into()), ..wrong() });
-        }
-        Ok(caller.clone())
+        let credential = self.gateway.keys.get(&KeyHash(Sha256::digest(key).into()));
+        // The log's word; `public` gives the caller theirs.
+        keys::admit(credential, key, now.seconds(), path, || None)
+            .map_err(|denied| denied.error().with_code(denied.code()))
     }
 
     /// The whole body is here: the plan. `None` when there is nothing to plan.
@@ -205,7 +204,7 @@ impl Exchange {
             }
             .with_code("model_not_found"));
         };
-        if !may_use(caller, name) {
+        if !caller.may_use(name) {
             let message =
                 format!("This key may not use the model {}. GET /v1/models lists those it may.", quoted(name));
             return Err(ApiError {
@@ -302,16 +301,14 @@ fn unauthorized(message: &str) -> ApiError {
     ApiError::new(401, ErrorKind::Authentication, message).with_code("invalid_api_key")
 }
 
-/// The log tells an expired key from an unknown one; the caller is not told.
+/// The log tells why a key is not valid; the caller is not told.
 fn public(error: &ApiError) -> Cow<'_, ApiError> {
     match error.code.as_deref() {
-        Some("expired_api_key") => Cow::Owned(error.clone().with_code("invalid_api_key")),
+        Some("malformed_api_key" | "unknown_api_key" | "expired_api_key" | "revoked_api_key") => {
+            Cow::Owned(error.clone().with_code("invalid_api_key"))
+        }
         _ => Cow::Borrowed(error),
     }
-}
-
-fn may_use(caller: &Caller, model: &str) -> bool {
-    caller.models.as_ref().is_none_or(|models| models.iter().any(|name| name == model))
 }
 
 /// A client's own word in an error message: bounded and without control characters.
@@ -325,7 +322,7 @@ fn list_models(gateway: &Gateway, caller: &Caller) -> Vec<u8> {
     let entries: Vec<String> = gateway
         .models
         .keys()
-        .filter(|name| may_use(caller, name))
+        .filter(|name| caller.may_use(name))
         .map(|name| format!(r#"{{"id":{},"object":"model","created":0,"owned_by":"sluice"}}"#, json_string(name)))
         .collect();
     format!(r#"{{"object":"list","data":[{}]}}"#, entries.join(",")).into_bytes()

@@ -1,11 +1,26 @@
 //! Limits and budgets: which meters a request must pass, what it takes of each, and what its client is told.
 //!
-//! A [`Rule`] is compiled once from the gateway file, or from a key's record; [`crate::store`] does the counting.
+//! A [`Rule`] is compiled once from the gateway file, or from a key's record; [`crate::store`] does the counting. For a
+//! request, a [`Plan`] says what each of its candidates takes; once a store has granted one of them, a [`Ticket`] holds what
+//! was reserved until it is settled.
 
 use std::rc::Rc;
 
 use crate::config::file::{Dimension, Match};
 use crate::store::Gauge;
+
+mod headers;
+mod index;
+mod plan;
+mod refusal;
+mod scope;
+mod ticket;
+
+pub use index::{Applied, Index};
+pub use plan::{Candidate, Part, Plan};
+pub use refusal::Refusal;
+pub use scope::Subject;
+pub use ticket::{Spent, Ticket, Warning};
 
 /// What a rule counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,8 +46,8 @@ pub struct Rule {
     pub per: Vec<Dimension>,
     /// What is counted.
     pub unit: Unit,
-    /// How.
-    pub gauge: Gauge,
+    /// How; `None` bounds each request by itself, which no store needs to know of.
+    pub gauge: Option<Gauge>,
     /// How much is allowed.
     pub limit: u64,
     /// Whether it refuses, or only warns.
@@ -40,3 +55,6 @@ pub struct Rule {
     /// The model that is served instead of refusing.
     pub then_model: Option<Rc<str>>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,8 +46,8 @@ fn a_good_file_becomes_a_gateway() {
     assert_eq!(chat.targets[1].provider.base_path, "");
     assert!(!chat.targets[1].provider.stream_usage);
     let hash = KeyHash::from_hex(&"0123456789abcdef".repeat(4)).unwrap();
-    let alice = &gateway.keys[&hash];
-    assert_eq!((alice.key_id.as_str(), alice.expires), ("alice", Some(1_801_353_600)));
+    let alice = &gateway.keys[&hash].caller;
+    assert_eq!((&*alice.key_id, alice.expires), ("alice", Some(1_801_353_600)));
     assert_eq!(gateway.timeouts.first_token, Duration::from_secs(30));
 }
 

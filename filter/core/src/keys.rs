@@ -1,1 +1,0 @@
-//! Virtual keys: how one is written, and whom it admits where.

@@ -1,0 +1,87 @@
+//! How a virtual key is written: `sk-sluice-`, 27 random digits of base 62, and 6 more that are the CRC-32 of all before
+//! them, by which scanners and typists tell a real one. Knows the form only: who has a key is not known here.
+
+/// What every key begins with.
+pub const PREFIX: &str = "sk-sluice-";
+/// The digits of base 62.
+pub const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/// Random digits: 27 of base 62 hold 160 bits.
+pub const RANDOM_DIGITS: usize = 27;
+/// Digits of the checksum: 6 of base 62 hold 32 bits.
+pub const CHECK_DIGITS: usize = 6;
+
+/// Whether `text` is written as a key is, checksum included.
+pub fn is_well_formed(text: &[u8]) -> bool {
+    let Some((body, sum)) =
+        text.len().checked_sub(CHECK_DIGITS).and_then(|body_length| text.split_at_checked(body_length))
+    else {
+        return false;
+    };
+    let random = body.strip_prefix(PREFIX.as_bytes());
+    random.is_some_and(|random| random.len() == RANDOM_DIGITS && random.iter().all(u8::is_ascii_alphanumeric))
+        && checksum(body) == *sum
+}
+
+/// The digits that end a key whose text so far is `body`.
+pub fn checksum(body: &[u8]) -> [u8; CHECK_DIGITS] {
+    let mut rest = crc32(body);
+    let mut digits = [b'0'; CHECK_DIGITS];
+    for digit in digits.iter_mut().rev() {
+        *digit = DIGITS.get(rest as usize % DIGITS.len()).copied().unwrap_or(b'0');
+        rest /= 62;
+    }
+    digits
+}
+
+/// CRC-32 as zlib has it, bit by bit: a key is short, and only one that nobody has is summed.
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut sum = u32::MAX;
+    for byte in bytes {
+        sum ^= u32::from(*byte);
+        for _ in 0..8 {
+            let polynomial = if sum & 1 == 1 { 0xEDB8_8320 } else { 0 };
+            sum = (sum >> 1) ^ polynomial;
+        }
+    }
+    !sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn key(random: &str) -> Vec<u8> {
+        let mut text = format!("{PREFIX}{random}").into_bytes();
+        text.extend(checksum(&text));
+        text
+    }
+
+    #[test]
+    fn the_sum_is_zlibs_crc_32() {
+        assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
+        assert_eq!(crc32(b""), 0);
+    }
+
+    #[test]
+    fn a_key_with_one_character_changed_is_not_well_formed() {
+        let good = key("0123456789ABCDEFGHIJKLMNOPa");
+        assert!(is_well_formed(&good));
+        for index in 0..good.len() {
+            let mut wrong = good.clone();
+            wrong[index] = if wrong[index] == b'x' { b'y' } else { b'x' };
+            assert!(!is_well_formed(&wrong), "{index}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_another_length_or_alphabet_is_not_well_formed_even_with_a_right_sum() {
+        assert!(!is_well_formed(&key("0123456789ABCDEFGHIJKLMNOP")));
+        assert!(!is_well_formed(&key("0123456789ABCDEFGHIJKLMNOPab")));
+        assert!(!is_well_formed(&key("0123456789ABCDEFGHIJKLMNO-a")));
+        for short in ["", "sk-", "sk-sluice-", "\u{fc}"] {
+            assert!(!is_well_formed(short.as_bytes()), "{short}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The gateway's rules, sorted by whom they are about, so that neither a key that is compiled nor a request that comes looks
+//! at all of them.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::Rule;
+use super::scope::{Subject, nobody, settled_meter};
+use crate::store::Meter;
+
+/// A rule, as it is for one caller, or for all.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    /// The rule.
+    pub rule: Rc<Rule>,
+    /// Its counter, unless that depends on the model or the provider.
+    pub meter: Option<Meter>,
+}
+
+impl Applied {
+    fn new(rule: &Rc<Rule>, of: &Subject) -> Self {
+        Self { rule: rule.clone(), meter: settled_meter(rule, of) }
+    }
+}
+
+/// The gateway's rules but those of single keys. Rules that tell callers apart are each caller's; the others stand here once.
+#[derive(Debug, Default)]
+pub struct Index {
+    everywhere: Vec<Applied>,
+    models: BTreeMap<String, Vec<Applied>>,
+    keys: BTreeMap<String, Vec<Rc<Rule>>>,
+    teams: BTreeMap<String, Vec<Rc<Rule>>>,
+    apps: BTreeMap<String, Vec<Rc<Rule>>>,
+    callers: Vec<Rc<Rule>>,
+}
+
+impl Index {
+    /// Sorts rules.
+    pub fn new(rules: &[Rc<Rule>]) -> Self {
+        let mut index = Self::default();
+        for rule in rules {
+            let matches = &rule.matches;
+            let group = match (&matches.key, &matches.team, &matches.app) {
+                (Some(key), _, _) => index.keys.entry(key.clone()).or_default(),
+                (_, Some(team), _) => index.teams.entry(team.clone()).or_default(),
+                (_, _, Some(app)) => index.apps.entry(app.clone()).or_default(),
+                _ if rule.knows_callers() => &mut index.callers,
+                _ => {
+                    let shared = match &matches.model {
+                        Some(model) => index.models.entry(model.clone()).or_default(),
+                        None => &mut index.everywhere,
+                    };
+                    shared.push(Applied::new(rule, &nobody()));
+                    continue;
+                }
+            };
+            group.push(rule.clone());
+        }
+        index
+    }
+
+    /// The rules that know this caller from others: the key's `own`, and all that are about its team or its app, or count by
+    /// one of the three.
+    pub fn of_caller(&self, key: &str, team: &str, app: Option<&str>, own: Vec<Rc<Rule>>) -> Vec<Applied> {
+        let of = Subject { key, team, app, ..nobody() };
+        let groups = [self.keys.get(key), self.teams.get(team), app.and_then(|app| self.apps.get(app))];
+        let named = groups.into_iter().flatten().flatten().chain(&self.callers);
+        let about = named.filter(|rule| rule.is_about(key, team, app));
+        own.iter().chain(about).map(|rule| Applied::new(rule, &of)).collect()
+    }
+
+    /// The rules that know no caller from another, for requests for this model.
+    pub fn shared<'a>(&'a self, model: &str) -> impl Iterator<Item = &'a Applied> + use<'a> {
+        self.everywhere.iter().chain(self.models.get(model).into_iter().flatten())
+    }
+}

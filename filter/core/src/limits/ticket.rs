@@ -1,0 +1,192 @@
+//! What one request holds of its meters, from the moment a store grants it until it is settled.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::headers::Standings;
+use super::plan::{Candidate, Part, Plan, tokens};
+use super::{Rule, Unit};
+use crate::conversation::Usage;
+use crate::exchange::Time;
+use crate::store::{Gauge, Meter, Order, Reading, Settled, Take, day_and_month};
+use crate::usage::price::MicroUsd;
+
+/// A request's reservation.
+#[derive(Debug, Clone)]
+pub struct Ticket {
+    /// The order's.
+    pub id: Rc<str>,
+    /// Which candidate was granted.
+    pub chosen: usize,
+    held: Vec<Held>,
+}
+
+/// A reserved part.
+#[derive(Debug, Clone)]
+struct Held {
+    part: Part,
+    reading: Reading,
+}
+
+/// What one candidate came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spent {
+    /// Its index in the plan.
+    pub candidate: usize,
+    /// Tokens.
+    pub usage: Usage,
+    /// Money.
+    pub cost: MicroUsd,
+}
+
+/// A budget that is nearly used up, or is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// Whose, and for which time: `team=research/month`.
+    pub budget: String,
+    /// How much of it is used, in percent.
+    pub percent: u64,
+    /// The mark that was passed: 80 or 100.
+    pub mark: u64,
+    /// Whether the budget refuses what goes beyond it.
+    pub hard: bool,
+}
+
+impl Plan {
+    /// The ticket for the candidate that a store granted, or for one that was let pass without: then there are no readings, and
+    /// what it uses is only counted when it is settled.
+    pub fn grant(&self, chosen: usize, readings: Vec<Reading>, id: Rc<str>) -> Ticket {
+        let parts = self.candidates.get(chosen).map(|candidate| candidate.parts.as_slice()).unwrap_or_default();
+        let held = parts.iter().zip(readings).map(|(part, reading)| Held { part: part.clone(), reading }).collect();
+        Ticket { id, chosen, held }
+    }
+}
+
+impl Ticket {
+    /// What the answer says of limits and budgets.
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        let mut headers = Vec::new();
+        let mut standings = Standings::default();
+        for Held { part, reading } in &self.held {
+            standings.add(part.rule.unit, &part.take, reading);
+        }
+        standings.write(&mut headers);
+        let warnings: Vec<String> =
+            self.warnings().iter().map(|warning| format!("{} {}%", warning.budget, warning.percent)).collect();
+        if !warnings.is_empty() {
+            headers.push(("x-sluice-budget", warnings.join(", ")));
+        }
+        headers
+    }
+
+    /// Budgets, hard and soft, of which 80% or more are used; this request's estimate is included.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut warnings: Vec<Warning> = Vec::new();
+        for Held { part, reading } in self.held.iter().filter(|held| held.part.rule.unit == Unit::MicroUsd) {
+            let soft = part.also.iter().map(|also| (also, false));
+            let rules = [(&part.rule, part.take.hard)].into_iter().chain(soft);
+            for (rule, hard) in rules {
+                let Some(warning) = warning(rule, &part.take.meter, reading.used, hard) else { continue };
+                let same = |other: &&mut Warning| other.budget == warning.budget && other.hard == hard;
+                match warnings.iter_mut().find(same) {
+                    Some(known) if known.percent >= warning.percent => {}
+                    Some(known) => *known = warning,
+                    None => warnings.push(warning),
+                }
+            }
+        }
+        warnings
+    }
+
+    /// What must be reserved in addition before the candidate at `to` is tried: of meters that are held, what it takes more;
+    /// of others, all. `None` when nothing is missing. The order is the same request's; its only alternative has the parts
+    /// that [`Ticket::extend`] expects readings for.
+    pub fn extension(&self, plan: &Plan, to: usize, lease: Duration) -> Option<Order> {
+        let takes: Vec<Take> = self.missing(plan.candidates.get(to)?).map(|part| part.take).collect();
+        (!takes.is_empty()).then(|| Order { id: self.id.clone(), lease, alternatives: vec![takes] })
+    }
+
+    /// An extension to the candidate at `to` was granted.
+    pub fn extend(&mut self, plan: &Plan, to: usize, readings: Vec<Reading>) {
+        let Some(candidate) = plan.candidates.get(to) else { return };
+        let added: Vec<Held> =
+            self.missing(candidate).zip(readings).map(|(part, reading)| Held { part, reading }).collect();
+        self.held.extend(added);
+    }
+
+    /// The parts of a candidate that are not held, or not enough of.
+    fn missing<'a>(&'a self, candidate: &'a Candidate) -> impl Iterator<Item = Part> + 'a {
+        candidate.parts.iter().filter_map(|part| {
+            let held = self.held.iter().filter(|held| held.part.take.meter == part.take.meter);
+            let amount = held.fold(part.take.amount, |left, held| left.saturating_sub(held.part.take.amount));
+            (amount > 0).then(|| Part { take: Take { amount, ..part.take.clone() }, ..part.clone() })
+        })
+    }
+
+    /// What the request came to, for every meter: those held, each part once, and others of candidates that were tried, which
+    /// are counted as of `now`. `spent` has one entry or more for each candidate that was tried, also when it used nothing.
+    pub fn settle(&self, plan: &Plan, spent: &[Spent], now: Time) -> Vec<Settled> {
+        let mut settled: Vec<Settled> = Vec::with_capacity(self.held.len());
+        for Held { part, reading } in &self.held {
+            let take = &part.take;
+            // A meter that is held twice has its use in the first part.
+            let first = !settled.iter().any(|other| other.meter == take.meter);
+            let used = if first { used(plan, spent, part) } else { 0 };
+            settled.push(Settled { meter: take.meter.clone(), window: reading.window, reserved: take.amount, used });
+        }
+        let tried = spent.iter().filter_map(|spent| plan.candidates.get(spent.candidate));
+        for part in tried.flat_map(|candidate| &candidate.parts).filter(|part| !part.is_place()) {
+            let meter = &part.take.meter;
+            if settled.iter().any(|other| other.meter == *meter) {
+                continue;
+            }
+            let used = used(plan, spent, part);
+            if used > 0 {
+                settled.push(Settled { meter: meter.clone(), window: window(meter.gauge, now), reserved: 0, used });
+            }
+        }
+        settled
+    }
+}
+
+/// How much of a meter was used: by the candidates that it concerns.
+fn used(plan: &Plan, spent: &[Spent], part: &Part) -> u64 {
+    let (meter, unit) = (&part.take.meter, part.rule.unit);
+    match (unit, meter.gauge) {
+        (_, Gauge::Concurrent) => return 0,
+        // A request is one, however often it was tried, and also when every attempt failed.
+        (Unit::Requests, _) => return 1,
+        _ => {}
+    }
+    let concerned = spent.iter().filter(|spent| {
+        let candidate = plan.candidates.get(spent.candidate);
+        candidate.is_some_and(|candidate| candidate.parts.iter().any(|part| part.take.meter == *meter))
+    });
+    concerned.fold(0, |sum, Spent { usage, cost, .. }| {
+        sum.saturating_add(if unit == Unit::MicroUsd { cost.0 } else { tokens(unit, usage.input, usage.output) })
+    })
+}
+
+/// The window of what is counted now without having been reserved.
+fn window(gauge: Gauge, now: Time) -> u64 {
+    let (day, month) = day_and_month(now);
+    match gauge {
+        Gauge::Minute => now.0 / 1_000,
+        Gauge::Day => day,
+        Gauge::Month => month,
+        Gauge::Total | Gauge::Concurrent => 0,
+    }
+}
+
+fn warning(rule: &Rule, meter: &Meter, used: u64, hard: bool) -> Option<Warning> {
+    let percent = u128::from(used) * 100 / u128::from(rule.limit.max(1));
+    let mark = match percent {
+        0..80 => return None,
+        80..100 => 80,
+        _ => 100,
+    };
+    // `team=research/usd/month`: that it is money goes without saying.
+    let (scope, period) = meter.name.rsplit_once('/')?;
+    let budget = format!("{}/{period}", scope.strip_suffix("/usd")?);
+    Some(Warning { budget, percent: u64::try_from(percent).unwrap_or(u64::MAX), mark, hard })
+}
