@@ -91,6 +91,13 @@ fn from_march(days: u64) -> (u64, u64, u64) {
     (era * 400 + year, month, day_of_year - (153 * month + 2) / 5)
 }
 
+/// The first day, counted from 1970-01-01, of a month, counted from January 1970.
+pub fn first_day_of(months: u64) -> u64 {
+    // Of any later month the calendar says nothing that fits in a day's number.
+    let months = i64::try_from(months).unwrap_or(i64::MAX).min(i64::from(u32::MAX));
+    days_since_1970(1970 + months / 12, months % 12 + 1, 1).unsigned_abs()
+}
+
 fn days_in(year: i64, month: i64) -> i64 {
     match month {
         4 | 6 | 9 | 11 => 30,
@@ -172,6 +179,15 @@ mod tests {
             assert_eq!(day(&date(days)), Some(days), "{}", date(days));
         }
         assert_eq!(day("2027-01-31T00:00:00Z"), None);
+    }
+
+    #[test]
+    fn a_month_begins_on_its_first_day() {
+        for months in 1..12_000 {
+            let day = first_day_of(months);
+            assert_eq!(months_since_1970(day), months);
+            assert_eq!(months_since_1970(day - 1), months - 1, "the day before {day}");
+        }
     }
 
     #[test]

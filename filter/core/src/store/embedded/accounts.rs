@@ -1,0 +1,269 @@
+//! The accounts: what each key, app and model of a team came to, today, yesterday, and in the month.
+//!
+//! They limit nothing. A team's are in one value of the shared data, with their names, since that cannot be listed: rows
+//! of what it is about, its name, and the sums. A row of which the month has passed goes when room is needed; so do the
+//! names of keys and models that are no more.
+
+use super::bytes::{Reader, Writer};
+use super::cell::Moment;
+use super::{ATTEMPTS, contended};
+use crate::config::file::Dimension;
+use crate::exchange::Time;
+use crate::store::{Entry, SharedData, Sums, Unavailable};
+
+/// The format, and that it is one.
+const FORMAT: [u8; 4] = *b"SA\0\x01";
+
+/// The longest name, in bytes; of a longer one so much is kept.
+const LONGEST_NAME: usize = 255;
+
+/// The numbers of a row: two windows and three sums.
+const NUMBERS: usize = 2 * 8 + 3 * 4 * 8;
+
+/// The most bytes of one team's accounts: thousands of rows.
+const MOST_BYTES: usize = 512 << 10;
+
+/// The version to write accounts that do not exist yet: never one that somebody else got for them.
+const NOT_YET: u32 = u32::MAX;
+
+/// What one key, team, app or model came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// What it is.
+    pub dimension: Dimension,
+    /// Its name.
+    pub name: String,
+    /// On the day asked about.
+    pub day: Sums,
+    /// On the day before.
+    pub day_before: Sums,
+    /// In its month.
+    pub month: Sums,
+}
+
+/// A team's accounts at a moment, in the order they began: of the team, its keys, apps, and models. What an app or a
+/// model came to in all is the sum over the teams.
+pub fn accounts(shared: &dyn SharedData, team: &str, now: Time) -> Result<Vec<Account>, Unavailable> {
+    let (name, now) = (name(team), Moment::of(now));
+    let Some((bytes, _)) = shared.read(&name) else { return Ok(Vec::new()) };
+    let mut rows = rows_of(&name, &bytes)?;
+    let mut accounts = Vec::new();
+    while !rows.0.is_empty() {
+        let row = Row::read(&mut rows).ok_or_else(|| damaged(&name))?;
+        accounts.push(row.account(&now).ok_or_else(|| damaged(&name))?);
+    }
+    Ok(accounts)
+}
+
+/// Adds an entry to the sums of its key, team, app and model.
+pub(super) fn add(shared: &dyn SharedData, entry: &Entry, now: &Moment) -> Result<(), Unavailable> {
+    let name = name(&entry.team);
+    for _ in 0..ATTEMPTS {
+        let (mut bytes, version) = shared.read(&name).unwrap_or_else(|| (FORMAT.to_vec(), NOT_YET));
+        rows_of(&name, &bytes)?;
+        for (dimension, whose) in [
+            (Dimension::Key, Some(&entry.key)),
+            (Dimension::Team, Some(&entry.team)),
+            (Dimension::App, entry.app.as_ref()),
+            (Dimension::Model, Some(&entry.model)),
+        ] {
+            if let Some(whose) = whose {
+                add_to_row(&name, &mut bytes, dimension, whose, &entry.sums, now)?;
+            }
+        }
+        if shared.write(&name, &bytes, version).is_ok() {
+            return Ok(());
+        }
+    }
+    Err(contended(&name))
+}
+
+fn add_to_row(
+    page: &str,
+    bytes: &mut Vec<u8>,
+    dimension: Dimension,
+    whose: &str,
+    sums: &Sums,
+    now: &Moment,
+) -> Result<(), Unavailable> {
+    let (dimension, whose) = (code(dimension), shortened(whose).as_bytes());
+    let mut rows = rows_of(page, bytes)?;
+    while !rows.0.is_empty() {
+        let row = Row::read(&mut rows).ok_or_else(|| damaged(page))?;
+        if row.dimension == dimension && row.name == whose {
+            let numbers = row.numbers().with(sums, now).bytes();
+            let end = bytes.len() - rows.0.len();
+            if let Some(room) = bytes.get_mut(end - NUMBERS..end) {
+                room.copy_from_slice(&numbers);
+            }
+            return Ok(());
+        }
+    }
+    let numbers = Numbers { day: now.day, month: now.month, ..Numbers::default() }.with(sums, now).bytes();
+    append(page, bytes, &Row { dimension, name: whose, numbers: &numbers }, now)
+}
+
+fn append(page: &str, bytes: &mut Vec<u8>, row: &Row<'_>, now: &Moment) -> Result<(), Unavailable> {
+    if bytes.len() + row.size() > MOST_BYTES {
+        forget_passed(page, bytes, now)?;
+    }
+    if bytes.len() + row.size() > MOST_BYTES {
+        return Err(Unavailable(format!("{page} is full: more keys, apps and models than there is room for")));
+    }
+    row.append_to(bytes);
+    Ok(())
+}
+
+fn forget_passed(page: &str, bytes: &mut Vec<u8>, now: &Moment) -> Result<(), Unavailable> {
+    let mut kept = FORMAT.to_vec();
+    let mut rows = rows_of(page, bytes)?;
+    while !rows.0.is_empty() {
+        let row = Row::read(&mut rows).ok_or_else(|| damaged(page))?;
+        let numbers = row.numbers();
+        if numbers.month >= now.month || numbers.day.saturating_add(1) >= now.day {
+            row.append_to(&mut kept);
+        }
+    }
+    *bytes = kept;
+    Ok(())
+}
+
+/// One row: a byte for the dimension, the name's length in a byte, the name, the numbers.
+#[derive(Debug, Clone, Copy)]
+struct Row<'a> {
+    dimension: u8,
+    name: &'a [u8],
+    numbers: &'a [u8; NUMBERS],
+}
+
+impl<'a> Row<'a> {
+    fn read(reader: &mut Reader<'a>) -> Option<Self> {
+        let dimension = reader.u8()?;
+        let length = reader.u8()?;
+        let name = reader.bytes(usize::from(length))?;
+        let (numbers, rest) = reader.0.split_first_chunk()?;
+        reader.0 = rest;
+        Some(Self { dimension, name, numbers })
+    }
+
+    fn numbers(&self) -> Numbers {
+        Numbers::read(&mut Reader(self.numbers)).unwrap_or_default()
+    }
+
+    fn size(&self) -> usize {
+        2 + self.name.len() + NUMBERS
+    }
+
+    fn append_to(&self, bytes: &mut Vec<u8>) {
+        bytes.push(self.dimension);
+        bytes.push(u8::try_from(self.name.len()).unwrap_or(u8::MAX));
+        bytes.extend_from_slice(self.name);
+        bytes.extend_from_slice(self.numbers);
+    }
+
+    fn account(&self, now: &Moment) -> Option<Account> {
+        let numbers = self.numbers();
+        let of_day = |day: u64| match numbers.day.checked_sub(day) {
+            Some(0) => numbers.today,
+            Some(1) => numbers.yesterday,
+            _ => Sums::default(),
+        };
+        Some(Account {
+            dimension: dimension(self.dimension)?,
+            name: std::str::from_utf8(self.name).ok()?.to_owned(),
+            day: of_day(now.day),
+            day_before: now.day.checked_sub(1).map(of_day).unwrap_or_default(),
+            month: if numbers.month == now.month { numbers.in_month } else { Sums::default() },
+        })
+    }
+}
+
+/// What a row sums up.
+#[derive(Debug, Clone, Copy, Default)]
+struct Numbers {
+    /// The latest day, since 1970, and its month.
+    day: u64,
+    month: u64,
+    today: Sums,
+    yesterday: Sums,
+    in_month: Sums,
+}
+
+impl Numbers {
+    /// With this added at this moment. Of a clock a little behind, what is before the day before is not kept.
+    fn with(mut self, sums: &Sums, now: &Moment) -> Self {
+        if now.day > self.day {
+            self.yesterday = if now.day - self.day == 1 { self.today } else { Sums::default() };
+            (self.day, self.today) = (now.day, Sums::default());
+        }
+        if now.month > self.month {
+            (self.month, self.in_month) = (now.month, Sums::default());
+        }
+        match self.day - now.day {
+            0 => add_sums(&mut self.today, sums),
+            1 => add_sums(&mut self.yesterday, sums),
+            _ => {}
+        }
+        if self.month == now.month {
+            add_sums(&mut self.in_month, sums);
+        }
+        self
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let mut sums = || Some([reader.u64()?, reader.u64()?, reader.u64()?, reader.u64()?]);
+        let [today, yesterday, in_month] = [sums()?, sums()?, sums()?]
+            .map(|[requests, input_tokens, output_tokens, cost]| Sums { requests, input_tokens, output_tokens, cost });
+        Some(Self { day: reader.u64()?, month: reader.u64()?, today, yesterday, in_month })
+    }
+
+    fn bytes(&self) -> [u8; NUMBERS] {
+        let mut bytes = [0; NUMBERS];
+        let mut writer = Writer(&mut bytes);
+        for Sums { requests, input_tokens, output_tokens, cost } in [self.today, self.yesterday, self.in_month] {
+            [requests, input_tokens, output_tokens, cost].into_iter().for_each(|number| writer.u64(number));
+        }
+        writer.u64(self.day);
+        writer.u64(self.month);
+        bytes
+    }
+}
+
+fn add_sums(to: &mut Sums, more: &Sums) {
+    to.requests = to.requests.saturating_add(more.requests);
+    to.input_tokens = to.input_tokens.saturating_add(more.input_tokens);
+    to.output_tokens = to.output_tokens.saturating_add(more.output_tokens);
+    to.cost = to.cost.saturating_add(more.cost);
+}
+
+fn name(team: &str) -> String {
+    ["sluice.accounts.1.", team].concat()
+}
+
+fn rows_of<'a>(page: &str, bytes: &'a [u8]) -> Result<Reader<'a>, Unavailable> {
+    bytes.strip_prefix(&FORMAT).map(Reader).ok_or_else(|| damaged(page))
+}
+
+fn damaged(page: &str) -> Unavailable {
+    Unavailable(format!("{page} in the shared data is damaged; only a restart of Envoy makes it anew"))
+}
+
+fn shortened(name: &str) -> &str {
+    name.get(..name.floor_char_boundary(LONGEST_NAME)).unwrap_or(name)
+}
+
+fn code(dimension: Dimension) -> u8 {
+    match dimension {
+        Dimension::Key => 1,
+        Dimension::Team => 2,
+        Dimension::App => 3,
+        Dimension::Model => 4,
+        Dimension::Provider => 5,
+    }
+}
+
+fn dimension(code: u8) -> Option<Dimension> {
+    [Dimension::Key, Dimension::Team, Dimension::App, Dimension::Model, Dimension::Provider]
+        .into_iter()
+        .find(|dimension| self::code(*dimension) == code)
+}

@@ -1,0 +1,116 @@
+//! What is kept of one meter, and what is done to it. Values only: where they are kept is [`super::page`]'s concern.
+
+use std::time::Duration;
+
+use super::places::Places;
+use super::rate::Rate;
+use super::window::Window;
+use crate::exchange::Time;
+use crate::store::{Gauge, Meter, Reading, Settled, Take, day_and_month};
+
+/// A moment, taken apart once for all meters.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    /// Microseconds since 1970.
+    pub(super) micros: u64,
+    /// Days since 1970.
+    pub(super) day: u64,
+    /// Months since January 1970.
+    pub(super) month: u64,
+}
+
+impl Moment {
+    pub(super) fn of(now: Time) -> Self {
+        let (day, month) = day_and_month(now);
+        Self { micros: now.0 / 1_000, day, month }
+    }
+
+    pub(super) fn millis(&self) -> u64 {
+        self.micros / 1_000
+    }
+}
+
+/// A take that does not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) reading: Reading,
+    pub(super) retry_after: Option<Duration>,
+}
+
+/// What is kept of one meter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cell {
+    Window(Window),
+    Rate(Rate),
+    Places(Places),
+}
+
+impl Cell {
+    /// A meter of which nothing is known: nothing was used.
+    pub(super) fn empty(gauge: Gauge, window: u64, now: &Moment) -> Self {
+        match gauge {
+            Gauge::Minute => Self::Rate(Rate { at: now.micros, since: now.micros, ..Rate::default() }),
+            Gauge::Concurrent => Self::Places(Places::default()),
+            Gauge::Day | Gauge::Month | Gauge::Total => Self::Window(Window { gauge, number: window, used: 0 }),
+        }
+    }
+
+    /// With this taken, or why it cannot be.
+    pub(super) fn take(self, take: &Take, lease: Duration, now: &Moment) -> Result<(Self, Reading), Refusal> {
+        match self {
+            Self::Window(window) => window.take(take, now).map(|(cell, reading)| (Self::Window(cell), reading)),
+            Self::Rate(rate) => rate.take(take, now).map(|(cell, reading)| (Self::Rate(cell), reading)),
+            Self::Places(places) => places.take(take, lease, now).map(|(cell, reading)| (Self::Places(cell), reading)),
+        }
+    }
+
+    /// With what was used in place of what was reserved.
+    pub(super) fn settle(self, part: &Settled, now: &Moment) -> Self {
+        match self {
+            Self::Window(window) => Self::Window(window.settle(part)),
+            Self::Rate(rate) => Self::Rate(rate.settle(part, now)),
+            Self::Places(places) => Self::Places(places.settle(part, now)),
+        }
+    }
+
+    /// How it stands.
+    pub(super) fn reading(self, now: &Moment) -> Reading {
+        match self {
+            Self::Window(window) => window.reading(now),
+            Self::Rate(rate) => rate.reading(now),
+            Self::Places(places) => places.reading(now),
+        }
+    }
+
+    /// Whether nothing would change if it were forgotten.
+    pub(super) fn is_spent(self, now: &Moment) -> bool {
+        match self {
+            Self::Window(window) => window.is_spent(now),
+            Self::Rate(rate) => rate.is_spent(now),
+            Self::Places(places) => places.is_spent(now),
+        }
+    }
+}
+
+/// What a record is found by: the meter and the window, in 64 bits. A page holds at most some thousands of records, of
+/// which no two meet here by chance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Id(pub(super) u64);
+
+impl Id {
+    pub(super) fn of(meter: &Meter, window: u64) -> Self {
+        Self(mix(hash(&meter.name) ^ mix(window)))
+    }
+}
+
+/// A text in 64 bits (FNV-1a), the same in every worker and every build.
+pub(super) fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Spreads every bit over all (the end of MurmurHash3).
+fn mix(mut bits: u64) -> u64 {
+    bits = (bits ^ (bits >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    bits = (bits ^ (bits >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    bits ^ (bits >> 33)
+}

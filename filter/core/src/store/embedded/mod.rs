@@ -1,0 +1,109 @@
+//! The store in the memory that Envoy's workers share.
+//!
+//! The meters of a shard are together on one [`page`]: a request reads its team's page, and the common one when something
+//! on it concerns the request, and writes them if nobody wrote in between; so it is exact over all workers of an Envoy.
+//! It is not durable: a restart of Envoy forgets it. Pages come to be when something is first counted on them, and
+//! records when their meter first is; they go when nothing is left in them.
+//!
+//! [`reserve`] and [`settle`] keep the promises of [`super`], but for one: that a settlement counts once is the caller's
+//! to see to. Only Redis remembers which were made; here nothing is retried over a network, and who owns the
+//! reservation calls [`settle`] once.
+
+mod accounts;
+mod bytes;
+mod cell;
+mod page;
+mod places;
+mod rate;
+mod record;
+mod reserve;
+mod window;
+
+use super::{Gauge, Meter, Reading, Settled, Settlement, SharedData, Unavailable};
+use crate::exchange::Time;
+use cell::{Id, Moment};
+use page::Page;
+use window::Window;
+
+pub use accounts::{Account, accounts};
+pub use reserve::reserve;
+
+/// How often a page is read and written anew because somebody else wrote it in between. Each time, one of the other
+/// workers got on; that one of so many threads loses this often in a row, when each is in here for a few microseconds of
+/// a request, does not happen. It only keeps a fault elsewhere from holding a worker for ever.
+const ATTEMPTS: usize = 1_000;
+
+/// Closes a reservation: what was used takes the place of what was reserved, and the entry goes into the accounts.
+///
+/// To be called once for an order; also long after it. A window that has passed is corrected for as long as it is
+/// kept, and never the one after it; a total is always. What one page does not take (the error says why) stays charged as
+/// reserved there, and the other pages are settled all the same: calling again would settle those twice.
+pub fn settle(shared: &dyn SharedData, settlement: &Settlement) -> Result<(), Unavailable> {
+    let now = Moment::of(settlement.at);
+    let mut result = Ok(());
+    let mut shards: Vec<&str> = settlement.parts.iter().map(|part| &*part.meter.shard).collect();
+    shards.sort_unstable();
+    shards.dedup();
+    for shard in shards {
+        let parts = settlement.parts.iter().filter(|part| &*part.meter.shard == shard);
+        let settled = update(shared, shard, |page| parts.clone().try_for_each(|part| settle_part(page, part, &now)));
+        result = result.and(settled);
+    }
+    result.and(accounts::add(shared, &settlement.entry, &now))
+}
+
+/// How meters stand, in their order; for what was never counted, that nothing was used.
+pub fn read(shared: &dyn SharedData, meters: &[Meter], now: Time) -> Result<Vec<Reading>, Unavailable> {
+    let now = Moment::of(now);
+    let mut pages: Vec<(&str, Page)> = Vec::new();
+    let mut readings = Vec::with_capacity(meters.len());
+    for meter in meters {
+        let known = pages.iter().position(|(shard, _)| *shard == &*meter.shard);
+        if known.is_none() {
+            pages.push((&meter.shard, Page::read(shared, &meter.shard)?));
+        }
+        let window = Window::number(meter.gauge, &now);
+        if let Some((_, page)) = known.map_or_else(|| pages.last(), |known| pages.get(known)) {
+            readings.push(page.cell(Id::of(meter, window), meter, window, &now)?.reading(&now));
+        }
+    }
+    Ok(readings)
+}
+
+/// Changes a page, again and again until nobody else wrote in between.
+fn update(
+    shared: &dyn SharedData,
+    shard: &str,
+    change: impl Fn(&mut Page) -> Result<(), Unavailable>,
+) -> Result<(), Unavailable> {
+    for _ in 0..ATTEMPTS {
+        let mut page = Page::read(shared, shard)?;
+        change(&mut page)?;
+        if page.write(shared).is_ok() {
+            return Ok(());
+        }
+    }
+    Err(contended(&page::name(shard)))
+}
+
+/// Settles one part in the window it was reserved in.
+fn settle_part(page: &mut Page, part: &Settled, now: &Moment) -> Result<(), Unavailable> {
+    let calendar = matches!(part.meter.gauge, Gauge::Day | Gauge::Month);
+    let window = if calendar { part.window } else { 0 };
+    let id = Id::of(&part.meter, window);
+    // Of a meter that nothing is kept of, nothing is reserved: what was used is counted, and nothing given back. But for
+    // a rate: a reservation that is not there any more has drained away, and only what exceeded it counts.
+    let known = page.has(id);
+    if !known && calendar && window < Window::number(part.meter.gauge, now) {
+        return Ok(());
+    }
+    let cell = page.cell(id, &part.meter, window, now)?.settle(part, now);
+    if known || !cell.is_spent(now) { page.put(id, &cell, now) } else { Ok(()) }
+}
+
+fn contended(name: &str) -> Unavailable {
+    Unavailable(format!("{name} in the shared data was written by others {ATTEMPTS} times in between"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! A cell as the bytes it is kept in: its id, what it is, and its numbers, always of the same size.
+
+use super::bytes::{Reader, Writer};
+use super::cell::{Cell, Id};
+use super::places::{BUCKETS, Places};
+use super::rate::Rate;
+use super::window::Window;
+use crate::store::Gauge;
+
+/// The size of a record: places take the most.
+pub(super) const SIZE: usize = 8 + 4 + 4 + 8 + 4 * BUCKETS;
+
+/// The bytes of one record.
+pub(super) type Record = [u8; SIZE];
+
+/// The id of a record.
+pub(super) fn id(record: &Record) -> Id {
+    Id(Reader(record).u64().unwrap_or_default())
+}
+
+/// The cell of a record; `None` when it is damaged.
+pub(super) fn cell(record: &Record) -> Option<Cell> {
+    let mut reader = Reader(record);
+    reader.u64()?;
+    let gauge = reader.u32()?;
+    let mut window = |gauge| Some(Cell::Window(Window { gauge, number: reader.u64()?, used: reader.u64()? }));
+    match gauge {
+        1 => window(Gauge::Day),
+        2 => window(Gauge::Month),
+        3 => window(Gauge::Total),
+        4 => Some(Cell::Rate(Rate {
+            level: reader.u64()?,
+            at: reader.u64()?,
+            since: reader.u64()?,
+            limit: reader.u64()?,
+        })),
+        5 => {
+            let mut places = Places { width: reader.u32()?, first: reader.u64()?, ..Places::default() };
+            for count in &mut places.counts {
+                *count = reader.u32()?;
+            }
+            Some(Cell::Places(places))
+        }
+        _ => None,
+    }
+}
+
+/// The record of a cell.
+pub(super) fn record(id: Id, cell: &Cell) -> Record {
+    let mut record = [0; SIZE];
+    let mut writer = Writer(&mut record);
+    writer.u64(id.0);
+    match cell {
+        Cell::Window(Window { gauge, number, used }) => {
+            writer.u32(match gauge {
+                Gauge::Day => 1,
+                Gauge::Month => 2,
+                Gauge::Total | Gauge::Minute | Gauge::Concurrent => 3,
+            });
+            writer.u64(*number);
+            writer.u64(*used);
+        }
+        Cell::Rate(Rate { level, at, since, limit }) => {
+            writer.u32(4);
+            [*level, *at, *since, *limit].into_iter().for_each(|number| writer.u64(number));
+        }
+        Cell::Places(Places { width, first, counts }) => {
+            writer.u32(5);
+            writer.u32(*width);
+            writer.u64(*first);
+            counts.iter().for_each(|count| writer.u32(*count));
+        }
+    }
+    record
+}

@@ -1,0 +1,213 @@
+//! The one atomic step of a reservation, over one page or several.
+//!
+//! All pages that concern an order are read, and the first alternative that fits is written. One page needs one write.
+//! With several, the last write decides: before it, the order holds its part on the pages before, with a mark on them;
+//! afterwards it takes the marks away, or, when somebody else took the last of what it wanted, gives all back. Whoever
+//! is refused on a marked page looks again before believing it, since what stands in its way may be given back in a
+//! moment. So nothing is ever granted twice, and nothing is refused because of an order that was itself refused.
+
+use super::cell::{Cell, Id, Moment, hash};
+use super::page::{self, Page};
+use super::window::Window;
+use super::{ATTEMPTS, contended, settle_part, update};
+use crate::exchange::Time;
+use crate::store::{Obstacle, Order, Reading, Settled, SharedData, Take, Unavailable, Verdict};
+
+/// How often an order that is refused on a marked page looks again. What it waits for takes another worker two writes;
+/// should that one have been interrupted in between, this is some milliseconds, and then the refusal stands.
+const PATIENCE: usize = 1_000;
+
+/// What is to become of one take.
+#[derive(Debug)]
+struct Change {
+    /// The index of its page.
+    page: usize,
+    id: Id,
+    cell: Cell,
+    reading: Reading,
+}
+
+/// What an order comes to on pages as they were read.
+enum Decision {
+    /// This alternative, by these changes, one for each take.
+    Take(usize, Vec<Change>),
+    /// None fits.
+    Refuse(Vec<Obstacle>),
+    /// Something stands in the way that may be gone in a moment.
+    Wait,
+}
+
+/// Reserves the first alternative of which every hard limit holds, or nothing.
+pub fn reserve(shared: &dyn SharedData, order: &Order, now: Time) -> Result<Verdict, Unavailable> {
+    let step = Step { shared, order, mark: hash(&order.id), shards: shards(order), now: Moment::of(now) };
+    let (mut conflicts, mut patience) = (0, PATIENCE);
+    while conflicts < ATTEMPTS {
+        let pages = step.shards.iter().map(|shard| Page::read(shared, shard)).collect::<Result<Vec<_>, _>>()?;
+        match step.decide(&pages, patience == 0)? {
+            Decision::Wait => patience -= 1,
+            Decision::Refuse(obstacles) => return Ok(Verdict::Refused(obstacles)),
+            Decision::Take(chosen, changes) => match step.carry_out(chosen, changes, pages)? {
+                Some(readings) => return Ok(Verdict::Granted { chosen, readings }),
+                None => conflicts += 1,
+            },
+        }
+    }
+    Err(contended(&step.shards.last().map(|shard| page::name(shard)).unwrap_or_default()))
+}
+
+/// The shards of an order, the common one last: most orders concern it, so holding something there, while deciding
+/// elsewhere, would make most others wait.
+fn shards(order: &Order) -> Vec<&str> {
+    let mut shards: Vec<&str> = order.alternatives.iter().flatten().map(|take| &*take.meter.shard).collect();
+    shards.sort_unstable_by(|one, other| other.cmp(one));
+    shards.dedup();
+    shards
+}
+
+/// One order at one moment.
+struct Step<'a> {
+    shared: &'a dyn SharedData,
+    order: &'a Order,
+    mark: u64,
+    shards: Vec<&'a str>,
+    now: Moment,
+}
+
+impl Step<'_> {
+    fn decide(&self, pages: &[Page], believe: bool) -> Result<Decision, Unavailable> {
+        let mut obstacles = Vec::new();
+        for (index, takes) in self.order.alternatives.iter().enumerate() {
+            match self.plan(takes, pages)? {
+                Ok(changes) => return Ok(Decision::Take(index, changes)),
+                Err((obstacle, page)) => {
+                    if !believe && page.is_unsettled(&self.now) {
+                        return Ok(Decision::Wait);
+                    }
+                    obstacles.push(obstacle);
+                }
+            }
+        }
+        Ok(Decision::Refuse(obstacles))
+    }
+
+    /// What all takes come to, or the first that does not fit and its page.
+    fn plan<'p>(
+        &self,
+        takes: &[Take],
+        pages: &'p [Page],
+    ) -> Result<Result<Vec<Change>, (Obstacle, &'p Page)>, Unavailable> {
+        let mut changes = Vec::with_capacity(takes.len());
+        for (index, take) in takes.iter().enumerate() {
+            let at = self.shards.iter().position(|shard| *shard == &*take.meter.shard);
+            let Some((at, page)) = at.and_then(|at| Some((at, pages.get(at)?))) else { continue };
+            let window = Window::number(take.meter.gauge, &self.now);
+            let id = Id::of(&take.meter, window);
+            match page.cell(id, &take.meter, window, &self.now)?.take(take, self.order.lease, &self.now) {
+                Ok((cell, reading)) => changes.push(Change { page: at, id, cell, reading }),
+                Err(refusal) => {
+                    let obstacle = Obstacle { take: index, reading: refusal.reading, retry_after: refusal.retry_after };
+                    return Ok(Err((obstacle, page)));
+                }
+            }
+        }
+        Ok(Ok(changes))
+    }
+
+    /// Writes the changes to all pages, and gives the readings; or to none, when somebody else wrote in between.
+    fn carry_out(
+        &self,
+        chosen: usize,
+        mut changes: Vec<Change>,
+        mut pages: Vec<Page>,
+    ) -> Result<Option<Vec<Reading>>, Unavailable> {
+        let mut concerned: Vec<usize> = changes.iter().map(|change| change.page).collect();
+        concerned.sort_unstable();
+        concerned.dedup();
+        let Some((last, before)) = concerned.split_last() else { return Ok(Some(Vec::new())) };
+        for (held, at) in before.iter().enumerate() {
+            let Some(page) = pages.get_mut(*at) else { continue };
+            let written = self.put(page, *at, &changes).map(|()| {
+                page.open(self.mark, &self.now);
+                page.write(self.shared).is_ok()
+            });
+            if written != Ok(true) {
+                self.give_back(chosen, &changes, before.get(..held).unwrap_or_default())?;
+                return written.map(|_| None);
+            }
+        }
+        let decided = self.write_last(chosen, *last, &mut changes, pages);
+        if decided == Ok(true) {
+            before.iter().for_each(|at| self.take_mark_away(*at));
+            return Ok(Some(changes.iter().map(|change| change.reading).collect()));
+        }
+        self.give_back(chosen, &changes, before)?;
+        decided.map(|_| None)
+    }
+
+    /// The write that decides. With nothing held elsewhere, one try: the next may be for another alternative. Else it is
+    /// tried until the chosen one does not fit any more, since giving back costs more.
+    fn write_last(
+        &self,
+        chosen: usize,
+        last: usize,
+        changes: &mut [Change],
+        mut pages: Vec<Page>,
+    ) -> Result<bool, Unavailable> {
+        let holds = changes.iter().any(|change| change.page != last);
+        for _ in 0..ATTEMPTS {
+            let (Some(page), Some(shard)) = (pages.get_mut(last), self.shards.get(last)) else { return Ok(false) };
+            self.put(page, last, changes)?;
+            if page.write(self.shared).is_ok() {
+                return Ok(true);
+            }
+            if !holds {
+                return Ok(false);
+            }
+            *page = Page::read(self.shared, shard)?;
+            for (change, take) in changes.iter_mut().zip(self.takes(chosen)).filter(|(change, _)| change.page == last) {
+                let cell = page.cell(change.id, &take.meter, Window::number(take.meter.gauge, &self.now), &self.now)?;
+                match cell.take(take, self.order.lease, &self.now) {
+                    Ok((cell, reading)) => (change.cell, change.reading) = (cell, reading),
+                    Err(_) => return Ok(false),
+                }
+            }
+        }
+        Err(contended(&self.shards.get(last).map(|shard| page::name(shard)).unwrap_or_default()))
+    }
+
+    fn put(&self, page: &mut Page, at: usize, changes: &[Change]) -> Result<(), Unavailable> {
+        let mut here = changes.iter().filter(|change| change.page == at);
+        here.try_for_each(|change| page.put(change.id, &change.cell, &self.now))
+    }
+
+    /// Takes back what was held on these pages. What a page does not take stays charged.
+    fn give_back(&self, chosen: usize, changes: &[Change], pages: &[usize]) -> Result<(), Unavailable> {
+        for at in pages {
+            let Some(shard) = self.shards.get(*at) else { continue };
+            update(self.shared, shard, |page| {
+                page.close(self.mark);
+                for (change, take) in changes.iter().zip(self.takes(chosen)).filter(|(change, _)| change.page == *at) {
+                    let window = change.reading.window;
+                    let part = Settled { meter: take.meter.clone(), window, reserved: take.amount, used: 0 };
+                    settle_part(page, &part, &self.now)?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A mark that cannot be taken away is not worth failing for: it only makes others look twice for a moment.
+    fn take_mark_away(&self, at: usize) {
+        if let Some(shard) = self.shards.get(at) {
+            let _ = update(self.shared, shard, |page| {
+                page.close(self.mark);
+                Ok(())
+            });
+        }
+    }
+
+    fn takes(&self, chosen: usize) -> &[Take] {
+        self.order.alternatives.get(chosen).map_or(&[], Vec::as_slice)
+    }
+}

@@ -1,0 +1,464 @@
+//! A shared data in memory, and what the store promises, one behaviour at a time. Random histories are in `properties`,
+//! real threads in `threads`.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::*;
+use crate::config::file::Dimension;
+use crate::store::{Conflict, Entry, Obstacle, Order, Sums, Take, Verdict};
+
+#[cfg(not(target_arch = "wasm32"))]
+mod properties;
+#[cfg(not(target_arch = "wasm32"))]
+mod threads;
+
+/// 2027-01-31, noon: a month ends with this day.
+const NOON: u64 = 1_801_396_800;
+const DAY: u64 = 86_400;
+const LEASE: u64 = 70;
+
+/// As Envoy's: versions are counted over all names, and writing an absent name ignores the version.
+#[derive(Default)]
+struct Memory(Mutex<(HashMap<String, (Vec<u8>, u32)>, u32)>);
+
+impl SharedData for Memory {
+    fn read(&self, name: &str) -> Option<(Vec<u8>, u32)> {
+        self.0.lock().unwrap().0.get(name).cloned()
+    }
+
+    fn write(&self, name: &str, value: &[u8], version: u32) -> Result<(), Conflict> {
+        let mut guard = self.0.lock().unwrap();
+        let (values, written) = &mut *guard;
+        if values.get(name).is_some_and(|(_, known)| version != 0 && version != *known) {
+            return Err(Conflict);
+        }
+        *written += 1;
+        values.insert(name.to_owned(), (value.to_vec(), *written));
+        Ok(())
+    }
+}
+
+fn at(seconds: u64) -> Time {
+    Time(seconds * 1_000_000_000)
+}
+
+fn meter(name: &str, shard: &str, gauge: Gauge) -> Meter {
+    Meter { name: name.into(), shard: shard.into(), gauge }
+}
+
+fn hard(meter: &Meter, amount: u64, limit: u64) -> Take {
+    Take { meter: meter.clone(), amount, limit, hard: true }
+}
+
+fn soft(meter: &Meter, amount: u64, limit: u64) -> Take {
+    Take { hard: false, ..hard(meter, amount, limit) }
+}
+
+fn order(id: &str, alternatives: Vec<Vec<Take>>) -> Order {
+    Order { id: id.into(), lease: Duration::from_secs(LEASE), alternatives }
+}
+
+/// The readings of an order of one alternative that is granted.
+#[track_caller]
+fn granted(memory: &Memory, takes: Vec<Take>, now: Time) -> Vec<Reading> {
+    match reserve(memory, &order("granted", vec![takes]), now) {
+        Ok(Verdict::Granted { chosen: 0, readings }) => readings,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What stands against an order of one alternative that is refused.
+#[track_caller]
+fn refused(memory: &Memory, takes: Vec<Take>, now: Time) -> Obstacle {
+    match reserve(memory, &order("refused", vec![takes]), now) {
+        Ok(Verdict::Refused(obstacles)) if obstacles.len() == 1 => obstacles[0],
+        other => panic!("{other:?}"),
+    }
+}
+
+fn settlement(parts: Vec<Settled>, now: Time) -> Settlement {
+    let sums = Sums { requests: 1, input_tokens: 10, output_tokens: 5, cost: 7 };
+    let entry = Entry { key: "k1".into(), team: "red".into(), app: None, model: "small".into(), sums };
+    Settlement { id: "settled".into(), parts, entry, at: now }
+}
+
+/// Settles one part.
+fn settle_one(memory: &Memory, meter: &Meter, window: u64, reserved: u64, used: u64, now: Time) {
+    let part = Settled { meter: meter.clone(), window, reserved, used };
+    settle(memory, &settlement(vec![part], now)).unwrap();
+}
+
+fn used(memory: &Memory, meter: &Meter, now: Time) -> u64 {
+    read(memory, std::slice::from_ref(meter), now).unwrap()[0].used
+}
+
+#[test]
+fn a_limit_covers_exactly_as_many_as_it_says() {
+    for gauge in [Gauge::Minute, Gauge::Day, Gauge::Month, Gauge::Total, Gauge::Concurrent] {
+        let (memory, meter) = (Memory::default(), meter("m", "red", gauge));
+        for taken in 1..=7 {
+            assert_eq!(granted(&memory, vec![hard(&meter, 1, 7)], at(NOON))[0].used, taken, "{gauge:?}");
+        }
+        let obstacle = refused(&memory, vec![hard(&meter, 1, 7)], at(NOON));
+        assert_eq!((obstacle.take, obstacle.reading.used), (0, 7), "{gauge:?}");
+        assert_eq!(used(&memory, &meter, at(NOON)), 7, "{gauge:?}");
+    }
+}
+
+#[test]
+fn what_is_refused_says_when_it_may_fit() {
+    let half_a_day = Some(Duration::from_secs(DAY / 2));
+    for (gauge, taken, retry_after) in [
+        (Gauge::Minute, 60, Some(Duration::from_secs(10))),
+        (Gauge::Day, 60, half_a_day),
+        (Gauge::Month, 60, half_a_day),
+        (Gauge::Total, 60, None),
+        (Gauge::Concurrent, 60, Some(Duration::from_secs(1))),
+    ] {
+        let (memory, meter) = (Memory::default(), meter("m", "red", gauge));
+        granted(&memory, vec![hard(&meter, taken, 60)], at(NOON));
+        assert_eq!(refused(&memory, vec![hard(&meter, 10, 60)], at(NOON)).retry_after, retry_after, "{gauge:?}");
+        let never = refused(&memory, vec![hard(&meter, 61, 60)], at(NOON)).retry_after;
+        assert_eq!(never, None, "{gauge:?}: more than the whole limit");
+    }
+}
+
+#[test]
+fn what_fits_after_the_wait_that_was_told_fits_not_before() {
+    let (memory, rate) = (Memory::default(), meter("m", "red", Gauge::Minute));
+    granted(&memory, vec![hard(&rate, 7, 7)], at(NOON));
+    let wait = refused(&memory, vec![hard(&rate, 2, 7)], at(NOON)).retry_after.unwrap();
+    let wait = u64::try_from(wait.as_nanos()).unwrap();
+    refused(&memory, vec![hard(&rate, 2, 7)], Time(at(NOON).0 + wait - 1_000));
+    granted(&memory, vec![hard(&rate, 2, 7)], Time(at(NOON).0 + wait));
+}
+
+#[test]
+fn readings_of_a_rate_tell_until_it_is_as_if_nothing_had_been_used() {
+    let (memory, rate) = (Memory::default(), meter("m", "red", Gauge::Minute));
+    let reading = granted(&memory, vec![hard(&rate, 30, 60)], at(NOON))[0];
+    assert_eq!(reading, Reading { used: 30, window: NOON * 1_000_000, reset: Duration::from_secs(30) });
+    assert_eq!(used(&memory, &rate, at(NOON + 10)), 20);
+    assert_eq!(used(&memory, &rate, at(NOON + 30)), 0);
+}
+
+#[test]
+fn a_rate_whose_limit_changes_keeps_what_was_used() {
+    let (memory, rate) = (Memory::default(), meter("m", "red", Gauge::Minute));
+    granted(&memory, vec![hard(&rate, 60, 60)], at(NOON));
+    let reading = granted(&memory, vec![hard(&rate, 30, 120)], at(NOON + 30))[0];
+    assert_eq!(reading.used, 60, "half of the sixty has drained at the pace it was taken at");
+    let obstacle = refused(&memory, vec![hard(&rate, 1, 30)], at(NOON + 30));
+    assert_eq!((obstacle.reading.used, obstacle.retry_after), (60, Some(Duration::from_secs(62))));
+}
+
+#[test]
+fn what_a_rate_reserved_too_much_is_given_back_and_too_little_is_added() {
+    let (memory, rate) = (Memory::default(), meter("m", "red", Gauge::Minute));
+    let window = granted(&memory, vec![hard(&rate, 50, 60)], at(NOON))[0].window;
+    settle_one(&memory, &rate, window, 50, 20, at(NOON + 10));
+    assert_eq!(used(&memory, &rate, at(NOON + 10)), 10);
+    let window = granted(&memory, vec![hard(&rate, 10, 60)], at(NOON + 10))[0].window;
+    settle_one(&memory, &rate, window, 10, 40, at(NOON + 10));
+    assert_eq!(used(&memory, &rate, at(NOON + 10)), 50);
+}
+
+#[test]
+fn what_has_drained_away_since_is_not_given_back() {
+    let (memory, rate) = (Memory::default(), meter("m", "red", Gauge::Minute));
+    let window = granted(&memory, vec![hard(&rate, 60, 60)], at(NOON))[0].window;
+    granted(&memory, vec![hard(&rate, 60, 60)], at(NOON + 120));
+    settle_one(&memory, &rate, window, 60, 0, at(NOON + 120));
+    assert_eq!(used(&memory, &rate, at(NOON + 120)), 60);
+}
+
+#[test]
+fn a_rate_that_only_a_settlement_touched_drains_at_the_next_takes_limit() {
+    let (memory, rate) = (Memory::default(), meter("m", "red", Gauge::Minute));
+    settle_one(&memory, &rate, 0, 0, 40, at(NOON));
+    assert_eq!(used(&memory, &rate, at(NOON + 30)), 40);
+    assert_eq!(granted(&memory, vec![hard(&rate, 1, 60)], at(NOON + 30))[0].used, 11);
+}
+
+#[test]
+fn windows_are_days_and_months_of_the_calendar() {
+    let (memory, day, month) = (Memory::default(), meter("d", "red", Gauge::Day), meter("m", "red", Gauge::Month));
+    let takes = || vec![hard(&day, 1, 1), hard(&month, 1, 2)];
+    let first = granted(&memory, takes(), at(NOON));
+    assert_eq!((first[0].window, first[1].window), (NOON / DAY, 684));
+    refused(&memory, takes(), at(NOON + DAY / 2 - 1));
+    let second = granted(&memory, takes(), at(NOON + DAY / 2));
+    assert_eq!((second[0].used, second[1].used), (1, 1), "February begins with the day");
+    assert_eq!(second[1].reset, Duration::from_secs(28 * DAY));
+    assert_eq!(refused(&memory, takes(), at(NOON + DAY)).take, 0);
+    granted(&memory, takes(), at(NOON + DAY + DAY / 2));
+    let obstacle = refused(&memory, takes(), at(NOON + 2 * DAY + DAY / 2));
+    assert_eq!((obstacle.take, obstacle.retry_after), (1, Some(Duration::from_secs(26 * DAY))));
+}
+
+#[test]
+fn a_settlement_corrects_its_own_window_and_never_the_next() {
+    let (memory, day, total) = (Memory::default(), meter("d", "red", Gauge::Day), meter("t", "red", Gauge::Total));
+    let takes = || vec![hard(&day, 100, 1_000), hard(&total, 100, 1_000)];
+    let readings = granted(&memory, takes(), at(NOON));
+    for days in [0, 1, 400] {
+        let later = at(NOON + days * DAY);
+        let today = granted(&memory, takes(), later)[0].used;
+        settle_one(&memory, &day, readings[0].window, 100, 30, later);
+        settle_one(&memory, &total, 0, 100, 130, later);
+        let expected = if days == 0 { today - 70 } else { today };
+        assert_eq!(used(&memory, &day, later), expected, "{days} days later");
+    }
+    assert_eq!(used(&memory, &total, at(NOON)), 4 * 100 + 3 * 30);
+}
+
+#[test]
+fn a_clock_a_little_behind_counts_in_yesterday() {
+    let (memory, day) = (Memory::default(), meter("d", "red", Gauge::Day));
+    let midnight = NOON + DAY / 2;
+    granted(&memory, vec![hard(&day, 5, 9)], at(midnight - 1));
+    granted(&memory, vec![hard(&day, 7, 9)], at(midnight));
+    assert_eq!(refused(&memory, vec![hard(&day, 5, 9)], at(midnight - 1)).reading.used, 5);
+    assert_eq!(granted(&memory, vec![hard(&day, 4, 9)], at(midnight - 1))[0].used, 9);
+    assert_eq!(used(&memory, &day, at(midnight)), 7);
+}
+
+#[test]
+fn a_place_is_given_back_once_settled() {
+    let (memory, places) = (Memory::default(), meter("c", "red", Gauge::Concurrent));
+    let first = granted(&memory, vec![hard(&places, 1, 2)], at(NOON))[0].window;
+    granted(&memory, vec![hard(&places, 1, 2)], at(NOON + 30));
+    refused(&memory, vec![hard(&places, 1, 2)], at(NOON + 30));
+    settle_one(&memory, &places, first, 1, 0, at(NOON + 30));
+    assert_eq!(used(&memory, &places, at(NOON + 30)), 1);
+    granted(&memory, vec![hard(&places, 1, 2)], at(NOON + 30));
+}
+
+#[test]
+fn a_place_of_a_lost_worker_is_free_after_its_lease_and_a_bucket() {
+    let (memory, places) = (Memory::default(), meter("c", "red", Gauge::Concurrent));
+    let window = granted(&memory, vec![hard(&places, 1, 1)], at(NOON + 3))[0].window;
+    refused(&memory, vec![hard(&places, 1, 1)], at(NOON + 3 + LEASE - 1));
+    let free = at(NOON + 3 + LEASE + LEASE / 7);
+    let next = granted(&memory, vec![hard(&places, 1, 1)], free)[0].window;
+    settle_one(&memory, &places, window, 1, 0, free);
+    assert_eq!(used(&memory, &places, free), 1, "settled late: the place is another's by now");
+    settle_one(&memory, &places, next, 1, 0, free);
+    assert_eq!(used(&memory, &places, free), 0);
+}
+
+#[test]
+fn leases_of_all_lengths_are_kept_together() {
+    let (memory, places) = (Memory::default(), meter("c", "red", Gauge::Concurrent));
+    let mut windows = Vec::new();
+    for lease in [1, 60, 600, 7_200, 30 * DAY, 5] {
+        let takes = vec![vec![hard(&places, 1, 10)]];
+        let order = Order { lease: Duration::from_secs(lease), ..order("o", takes) };
+        let Ok(Verdict::Granted { readings, .. }) = reserve(&memory, &order, at(NOON)) else { panic!("{lease}") };
+        assert!(readings[0].window >= (NOON + lease) * 1_000, "never shorter than its lease of {lease} s");
+        windows.push(readings[0].window);
+    }
+    assert_eq!(used(&memory, &places, at(NOON)), 6);
+    for (settled, window) in windows.into_iter().enumerate() {
+        settle_one(&memory, &places, window, 1, 0, at(NOON));
+        assert_eq!(used(&memory, &places, at(NOON)), 5 - settled as u64);
+    }
+}
+
+#[test]
+fn an_order_takes_all_or_nothing_over_both_pages() {
+    let (team, common) = (meter("t", "red", Gauge::Total), meter("c", "", Gauge::Total));
+    for (team_limit, common_limit, obstacle) in [(9, 10, 0), (10, 9, 1)] {
+        let memory = Memory::default();
+        let takes = || vec![hard(&team, 2, team_limit), hard(&common, 2, common_limit)];
+        (0..4).for_each(|_| assert_eq!(granted(&memory, takes(), at(NOON)).len(), 2));
+        let refusal = refused(&memory, takes(), at(NOON));
+        assert_eq!((refusal.take, refusal.reading.used), (obstacle, 8));
+        assert_eq!((used(&memory, &team, at(NOON)), used(&memory, &common, at(NOON))), (8, 8));
+    }
+}
+
+#[test]
+fn the_first_alternative_that_fits_is_taken() {
+    let (memory, dear, cheap) =
+        (Memory::default(), meter("dear", "red", Gauge::Total), meter("cheap", "", Gauge::Total));
+    let both = order("o", vec![vec![hard(&dear, 1, 1), hard(&cheap, 1, 9)], vec![hard(&cheap, 3, 5)]]);
+    for (chosen, count) in [(0, 2), (1, 1)] {
+        match reserve(&memory, &both, at(NOON)).unwrap() {
+            Verdict::Granted { chosen: taken, readings } => assert_eq!((taken, readings.len()), (chosen, count)),
+            refused => panic!("{refused:?}"),
+        }
+    }
+    let Ok(Verdict::Refused(obstacles)) = reserve(&memory, &both, at(NOON)) else { panic!("it does not fit") };
+    let stands: Vec<_> = obstacles.iter().map(|obstacle| (obstacle.take, obstacle.reading.used)).collect();
+    assert_eq!(stands, [(0, 1), (0, 4)]);
+}
+
+#[test]
+fn an_alternative_without_takes_always_fits_and_writes_nothing() {
+    let memory = Memory::default();
+    let verdict = reserve(&memory, &order("o", vec![vec![]]), at(NOON));
+    assert_eq!(verdict, Ok(Verdict::Granted { chosen: 0, readings: Vec::new() }));
+    assert!(memory.0.lock().unwrap().0.is_empty());
+}
+
+#[test]
+fn what_only_warns_always_fits_and_is_counted() {
+    for gauge in [Gauge::Minute, Gauge::Day, Gauge::Month, Gauge::Total, Gauge::Concurrent] {
+        let (memory, meter) = (Memory::default(), meter("m", "", gauge));
+        granted(&memory, vec![soft(&meter, 8, 10)], at(NOON));
+        assert_eq!(granted(&memory, vec![soft(&meter, 8, 10)], at(NOON))[0].used, 16, "{gauge:?}");
+    }
+}
+
+#[test]
+fn numbers_as_large_as_they_get_do_not_wrap() {
+    for gauge in [Gauge::Minute, Gauge::Day, Gauge::Total, Gauge::Concurrent] {
+        let (memory, meter) = (Memory::default(), meter("m", "", gauge));
+        let window = granted(&memory, vec![soft(&meter, u64::MAX, 1)], at(NOON))[0].window;
+        granted(&memory, vec![soft(&meter, u64::MAX, 1)], at(NOON));
+        settle_one(&memory, &meter, window, 0, u64::MAX, at(NOON));
+        refused(&memory, vec![hard(&meter, 1, 1_000_000)], at(NOON));
+    }
+}
+
+#[test]
+fn what_was_used_without_a_reservation_is_counted() {
+    let (memory, day, total) = (Memory::default(), meter("d", "", Gauge::Day), meter("t", "", Gauge::Total));
+    settle_one(&memory, &day, NOON / DAY, 0, 12, at(NOON));
+    settle_one(&memory, &total, 0, 0, 34, at(NOON));
+    assert_eq!((used(&memory, &day, at(NOON)), used(&memory, &total, at(NOON))), (12, 34));
+}
+
+#[test]
+fn a_page_does_not_grow_with_time() {
+    let memory = Memory::default();
+    let names: Vec<Rc<str>> = (0..50).map(|number| format!("m{number}").into()).collect();
+    let gauges = [Gauge::Minute, Gauge::Day, Gauge::Concurrent];
+    for hour in 0..24 * 20 {
+        for (name, gauge) in names.iter().zip(gauges.iter().cycle()) {
+            let meter = Meter { name: name.clone(), shard: "red".into(), gauge: *gauge };
+            granted(&memory, vec![hard(&meter, 1, 1_000)], at(NOON + hour * 3_600));
+        }
+    }
+    let size = memory.read(&page::name("red")).unwrap().0.len();
+    assert!(size < 120 * record::SIZE, "{size} bytes");
+}
+
+#[test]
+fn a_page_that_is_full_says_so_and_keeps_counting_what_it_knows() {
+    let memory = Memory::default();
+    let meters: Vec<Meter> = (0..4_096).map(|number| meter(&format!("m{number}"), "", Gauge::Total)).collect();
+    granted(&memory, meters.iter().map(|meter| hard(meter, 1, 10)).collect(), at(NOON));
+    let (one_more, team) = (meter("more", "", Gauge::Total), meter("t", "red", Gauge::Total));
+    let both = vec![vec![hard(&team, 1, 10), hard(&one_more, 1, 10)]];
+    assert!(reserve(&memory, &order("o", both), at(NOON)).is_err());
+    assert_eq!(used(&memory, &team, at(NOON)), 0, "nothing is held elsewhere");
+    assert_eq!(granted(&memory, vec![hard(&meters[9], 1, 10)], at(NOON))[0].used, 2);
+}
+
+#[test]
+fn a_damaged_page_is_neither_believed_nor_overwritten() {
+    let (memory, meter) = (Memory::default(), meter("m", "red", Gauge::Total));
+    granted(&memory, vec![hard(&meter, 1, 10)], at(NOON));
+    let whole = memory.read(&page::name("red")).unwrap().0;
+    let unknown_gauge = whole.iter().enumerate().map(|(at, byte)| if at == 16 { 9 } else { *byte }).collect();
+    for damaged in [Vec::new(), whole[1..].to_vec(), whole[..whole.len() - 1].to_vec(), unknown_gauge] {
+        memory.write(&page::name("red"), &damaged, 0).unwrap();
+        assert!(reserve(&memory, &order("o", vec![vec![hard(&meter, 1, 10)]]), at(NOON)).is_err());
+        assert!(read(&memory, std::slice::from_ref(&meter), at(NOON)).is_err());
+        let part = Settled { meter: meter.clone(), window: 0, reserved: 1, used: 0 };
+        assert!(settle(&memory, &settlement(vec![part], at(NOON))).is_err());
+        assert_eq!(memory.read(&page::name("red")).unwrap().0, damaged);
+    }
+}
+
+#[test]
+fn a_refusal_next_to_an_order_that_is_lost_stands_in_the_end() {
+    let (memory, meter) = (Memory::default(), meter("m", "red", Gauge::Total));
+    let now = Moment::of(at(NOON));
+    granted(&memory, vec![hard(&meter, 1, 1)], at(NOON));
+    let mut page = Page::read(&memory, "red").unwrap();
+    page.open(1, &now);
+    page.write(&memory).unwrap();
+    refused(&memory, vec![hard(&meter, 1, 1)], at(NOON));
+    assert!(page.is_unsettled(&now) && !page.is_unsettled(&Moment::of(at(NOON + 1))));
+}
+
+#[test]
+fn accounts_sum_up_the_day_the_day_before_and_the_month() {
+    let memory = Memory::default();
+    let settle_at = |now, model: &str, app: Option<&str>| {
+        let mut settlement = settlement(Vec::new(), at(now));
+        (settlement.entry.model, settlement.entry.app) = (model.into(), app.map(Into::into));
+        settle(&memory, &settlement).unwrap();
+    };
+    settle_at(NOON - DAY, "small", Some("chat"));
+    settle_at(NOON, "small", None);
+    settle_at(NOON, "large", None);
+    settle_at(NOON - DAY, "small", None);
+    settle_at(NOON + DAY, "large", None);
+    let requests = |now| -> Vec<(Dimension, String, [u64; 3])> {
+        let accounts = accounts(&memory, "red", at(now)).unwrap().into_iter();
+        let sums = |account: &Account| [account.day, account.day_before, account.month].map(|sums| sums.requests);
+        accounts.map(|account| (account.dimension, account.name.clone(), sums(&account))).collect()
+    };
+    let row = |dimension, name: &str, sums| (dimension, name.to_owned(), sums);
+    let expected = [
+        row(Dimension::Key, "k1", [1, 2, 1]),
+        row(Dimension::Team, "red", [1, 2, 1]),
+        row(Dimension::App, "chat", [0, 0, 0]),
+        row(Dimension::Model, "small", [0, 1, 0]),
+        row(Dimension::Model, "large", [1, 1, 1]),
+    ];
+    assert_eq!(requests(NOON + DAY), expected, "February has begun");
+    assert_eq!(requests(NOON)[3].2, [1, 2, 3], "as it was the day before");
+    let sums = accounts(&memory, "red", at(NOON + DAY)).unwrap()[0].day_before;
+    assert_eq!(sums, Sums { requests: 2, input_tokens: 20, output_tokens: 10, cost: 14 });
+    assert_eq!(accounts(&memory, "blue", at(NOON)), Ok(Vec::new()));
+}
+
+#[test]
+fn long_names_are_cut_between_characters() {
+    let memory = Memory::default();
+    let mut settlement = settlement(Vec::new(), at(NOON));
+    settlement.entry.model = format!("x{}", "ü".repeat(200)).into();
+    settle(&memory, &settlement).unwrap();
+    settle(&memory, &settlement).unwrap();
+    let account = accounts(&memory, "red", at(NOON)).unwrap().pop().unwrap();
+    assert_eq!((account.name.len(), account.day.requests), (255, 2));
+}
+
+#[test]
+fn accounts_that_are_full_forget_past_months_and_then_say_so() {
+    let memory = Memory::default();
+    let settle_model = |number: usize, now| {
+        let mut settlement = settlement(Vec::new(), at(now));
+        settlement.entry.model = format!("{number:0>200}").into();
+        settle(&memory, &settlement)
+    };
+    let full = (0..).find(|number| settle_model(*number, NOON).is_err()).unwrap();
+    assert!(full > 1_000, "{full}");
+    assert_eq!(settle_model(0, NOON), Ok(()), "what is known is still summed up");
+    assert_eq!(settle_model(full, NOON + 40 * DAY), Ok(()));
+    assert_eq!(accounts(&memory, "red", at(NOON + 40 * DAY)).unwrap().len(), 3);
+}
+
+#[test]
+fn damaged_accounts_are_not_believed() {
+    let memory = Memory::default();
+    settle(&memory, &settlement(Vec::new(), at(NOON))).unwrap();
+    let name = "sluice.accounts.1.red";
+    let whole = memory.read(name).unwrap().0;
+    for damaged in [&whole[1..], &whole[..whole.len() - 1], &[]] {
+        memory.write(name, damaged, 0).unwrap();
+        assert!(accounts(&memory, "red", at(NOON)).is_err());
+        assert!(settle(&memory, &settlement(Vec::new(), at(NOON))).is_err() || damaged.len() > 4);
+    }
+}

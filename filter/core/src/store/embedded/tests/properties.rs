@@ -1,0 +1,309 @@
+//! Random histories against a plain model, and bytes that are no page.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Every gauge, once alone in the team's page and once in the common one, each with its limit.
+const METERS: [(&str, &str, Gauge, u64); 8] = [
+    ("rate", "red", Gauge::Minute, 60),
+    ("day", "red", Gauge::Day, 90),
+    ("month", "red", Gauge::Month, 250),
+    ("places", "red", Gauge::Concurrent, 7),
+    ("rate", "", Gauge::Minute, 100),
+    ("day", "", Gauge::Day, 120),
+    ("total", "", Gauge::Total, 700),
+    ("places", "", Gauge::Concurrent, 9),
+];
+
+fn meter_of(index: usize) -> Meter {
+    let (name, shard, gauge, _) = METERS[index];
+    meter(name, shard, gauge)
+}
+
+/// What happens.
+#[derive(Debug, Clone)]
+enum Step {
+    /// An order: alternatives of (meter, amount, hard), no meter twice in one.
+    Reserve(Vec<Vec<(usize, u64, bool)>>),
+    /// The reservation with this number, if it is open, is settled with such a part of what it reserved, in percent.
+    Settle(usize, u64),
+    /// Time passes: milliseconds.
+    Pass(u64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let take = (0..METERS.len(), 0..30_u64, prop::bool::weighted(0.8));
+    let takes = prop::collection::vec(take, 0..5).prop_map(|takes| {
+        let distinct: BTreeMap<usize, (u64, bool)> =
+            takes.into_iter().map(|(meter, amount, hard)| (meter, (amount, hard))).collect();
+        distinct.into_iter().map(|(meter, (amount, hard))| (meter, amount, hard)).collect()
+    });
+    let pass = prop_oneof![
+        6 => 0..20_000_u64,
+        2 => 50_000..200_000_u64,
+        1 => 20_000_000..200_000_000_u64,
+        1 => Just(31 * 86_400_000_u64)
+    ];
+    let step = prop_oneof![
+        5 => prop::collection::vec(takes, 1..3).prop_map(Step::Reserve),
+        4 => (0..12_usize, prop_oneof![Just(0), Just(100), 0..250_u64]).prop_map(|(back, part)| Step::Settle(back, part)),
+        3 => pass.prop_map(Step::Pass),
+    ];
+    prop::collection::vec(step, 1..80)
+}
+
+/// One change of a rate: when, how much, and, when it gives back, since when that was reserved.
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    at: u64,
+    amount: i128,
+    reserved: u64,
+}
+
+/// What should be counted: every change there ever was, added up anew each time it is asked.
+#[derive(Debug, Default)]
+struct Model {
+    windows: BTreeMap<(usize, u64), u64>,
+    /// Places: until when, and how many.
+    places: BTreeMap<usize, Vec<(u64, u64)>>,
+    rates: BTreeMap<usize, Vec<Change>>,
+}
+
+impl Model {
+    /// What is left of a rate, in parts of a unit that drain one by one each microsecond for each unit of the limit.
+    fn level(&self, meter: usize, now: u64) -> i128 {
+        let limit = i128::from(METERS[meter].3);
+        let (mut level, mut at, mut empty_at) = (0_i128, 0_u64, 0_u64);
+        let changes = self.rates.get(&meter).into_iter().flatten().copied();
+        for change in changes.chain([Change { at: now, amount: 0, reserved: now }]) {
+            level = (level - limit * i128::from(change.at - at)).max(0);
+            at = change.at;
+            if level == 0 {
+                empty_at = at;
+            }
+            if change.amount > 0 || change.reserved >= empty_at {
+                level = (level + change.amount * 60_000_000).max(0);
+            }
+        }
+        level
+    }
+
+    fn used(&self, meter: usize, now: u64) -> u64 {
+        let gauge = METERS[meter].2;
+        match gauge {
+            Gauge::Minute => u64::try_from((self.level(meter, now) + 59_999_999) / 60_000_000).unwrap(),
+            Gauge::Concurrent => {
+                let places = self.places.get(&meter).into_iter().flatten();
+                places.filter(|(until, _)| *until > now / 1_000).map(|(_, amount)| amount).sum()
+            }
+            Gauge::Day | Gauge::Month | Gauge::Total => {
+                let window = Window::number(gauge, &Moment::of(Time(now * 1_000)));
+                self.windows.get(&(meter, window)).copied().unwrap_or_default()
+            }
+        }
+    }
+
+    fn fits(&self, takes: &[(usize, u64, bool)], now: u64) -> bool {
+        takes.iter().all(|(meter, amount, hard)| {
+            let limit = METERS[*meter].3;
+            let fits = match METERS[*meter].2 {
+                Gauge::Minute => {
+                    self.level(*meter, now) + i128::from(*amount) * 60_000_000 <= i128::from(limit) * 60_000_000
+                }
+                _ => self.used(*meter, now) + amount <= limit,
+            };
+            fits || !hard
+        })
+    }
+
+    fn take(&mut self, meter: usize, amount: u64, window: u64, now: u64) {
+        match METERS[meter].2 {
+            Gauge::Minute => {
+                let change = Change { at: now, amount: i128::from(amount), reserved: now };
+                self.rates.entry(meter).or_default().push(change);
+            }
+            Gauge::Concurrent => self.places.entry(meter).or_default().push((window, amount)),
+            Gauge::Day | Gauge::Month | Gauge::Total => *self.windows.entry((meter, window)).or_default() += amount,
+        }
+    }
+
+    fn settle(&mut self, meter: usize, part: &Settled, now: u64) {
+        match METERS[meter].2 {
+            Gauge::Minute => {
+                let amount = i128::from(part.used) - i128::from(part.reserved);
+                self.rates.entry(meter).or_default().push(Change { at: now, amount, reserved: part.window });
+            }
+            Gauge::Concurrent => {
+                let places = self.places.entry(meter).or_default();
+                let mine = places.iter().position(|place| *place == (part.window, part.reserved)).unwrap();
+                places.remove(mine);
+            }
+            Gauge::Day | Gauge::Month | Gauge::Total => {
+                let used = self.windows.entry((meter, part.window)).or_default();
+                *used = *used - part.reserved + part.used;
+            }
+        }
+    }
+}
+
+/// The store and the model side by side.
+struct Both {
+    memory: Memory,
+    model: Model,
+    /// Microseconds.
+    now: u64,
+    open: Vec<Vec<Settled>>,
+}
+
+impl Both {
+    fn reserve(&mut self, alternatives: &[Vec<(usize, u64, bool)>]) {
+        let takes = |takes: &Vec<(usize, u64, bool)>| -> Vec<Take> {
+            let take = |&(index, amount, hard): &(usize, u64, bool)| Take {
+                meter: meter_of(index),
+                amount,
+                limit: METERS[index].3,
+                hard,
+            };
+            takes.iter().map(take).collect()
+        };
+        let order = order("o", alternatives.iter().map(takes).collect());
+        let expected = alternatives.iter().position(|takes| self.model.fits(takes, self.now));
+        match reserve(&self.memory, &order, Time(self.now * 1_000)).unwrap() {
+            Verdict::Granted { chosen, readings } => {
+                assert_eq!(Some(chosen), expected);
+                assert_eq!(readings.len(), alternatives[chosen].len());
+                self.note(&alternatives[chosen], &readings);
+            }
+            Verdict::Refused(obstacles) => {
+                assert_eq!(None, expected);
+                for (obstacle, takes) in obstacles.iter().zip(alternatives) {
+                    let stands = takes[obstacle.take];
+                    assert!(
+                        !self.model.fits(&[stands], self.now) && self.model.fits(&takes[..obstacle.take], self.now)
+                    );
+                    assert_eq!(obstacle.reading.used, self.model.used(stands.0, self.now));
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, takes: &[(usize, u64, bool)], readings: &[Reading]) {
+        let mut parts = Vec::new();
+        for (&(index, amount, hard), reading) in takes.iter().zip(readings) {
+            if METERS[index].2 == Gauge::Concurrent {
+                let held = reading.window - self.now / 1_000;
+                assert!((LEASE * 1_000..=LEASE * 1_000 * 8 / 7 + 1).contains(&held), "{held}");
+            }
+            self.model.take(index, amount, reading.window, self.now);
+            assert_eq!(reading.used, self.model.used(index, self.now));
+            assert!(!hard || reading.used <= METERS[index].3);
+            parts.push(Settled { meter: meter_of(index), window: reading.window, reserved: amount, used: 0 });
+        }
+        self.open.push(parts);
+    }
+
+    fn settle(&mut self, back: usize, percent: u64) {
+        let Some(number) = self.open.len().checked_sub(back + 1) else { return };
+        let mut parts = self.open.remove(number);
+        for part in &mut parts {
+            let index = (0..METERS.len()).find(|index| meter_of(*index) == part.meter).unwrap();
+            part.used = match part.meter.gauge {
+                Gauge::Concurrent => 0,
+                // Of a rate that is empty, no pace is known any more: what that comes to is tested by itself.
+                Gauge::Minute if self.model.level(index, self.now) == 0 => part.reserved * percent.min(100) / 100,
+                _ => part.reserved * percent / 100,
+            };
+            self.model.settle(index, part, self.now);
+        }
+        settle(&self.memory, &settlement(parts, Time(self.now * 1_000))).unwrap();
+    }
+
+    fn compare(&self) {
+        let meters: Vec<Meter> = (0..METERS.len()).map(meter_of).collect();
+        let readings = read(&self.memory, &meters, Time(self.now * 1_000)).unwrap();
+        for (index, reading) in readings.iter().enumerate() {
+            assert_eq!(reading.used, self.model.used(index, self.now), "{:?}", METERS[index]);
+        }
+    }
+}
+
+proptest! {
+    /// Reservations that are settled late, or never, over the ends of leases, days and months.
+    #[test]
+    fn any_history_leaves_the_counters_as_the_model_has_them(steps in steps()) {
+        let mut both =
+            Both { memory: Memory::default(), model: Model::default(), now: NOON * 1_000_000, open: Vec::new() };
+        for step in steps {
+            match step {
+                Step::Reserve(alternatives) => both.reserve(&alternatives),
+                Step::Settle(back, percent) => both.settle(back, percent),
+                Step::Pass(milliseconds) => both.now += milliseconds * 1_000 + 1,
+            }
+            both.compare();
+        }
+    }
+
+    /// Orders of one unit on a rate are never refused for rounding, nor granted.
+    #[test]
+    fn a_rate_grants_exactly_its_limit_at_once(limit in 1..400_u64, now in 0..4_000_000_000_000_000_000_u64) {
+        let (memory, rate) = (Memory::default(), meter("m", "", Gauge::Minute));
+        for _ in 0..limit {
+            granted(&memory, vec![hard(&rate, 1, limit)], Time(now));
+        }
+        refused(&memory, vec![hard(&rate, 1, limit)], Time(now));
+        refused(&memory, vec![hard(&rate, 1, limit)], Time(now + 60_000_000_000 / limit - 1_000));
+        granted(&memory, vec![hard(&rate, 1, limit)], Time(now + 60_000_000_000 / limit + 1_000));
+    }
+
+    #[test]
+    fn a_record_reads_back_as_it_was_written(
+        id in any::<u64>(), numbers in any::<[u64; 4]>(), counts in any::<[u32; 8]>(), width in any::<u32>(),
+    ) {
+        let [level, at, since, limit] = numbers;
+        let window = |gauge| cell::Cell::Window(Window { gauge, number: at, used: level });
+        for cell in [
+            window(Gauge::Day),
+            window(Gauge::Month),
+            window(Gauge::Total),
+            cell::Cell::Rate(rate::Rate { level, at, since, limit }),
+            cell::Cell::Places(places::Places { width, first: at, counts }),
+        ] {
+            let bytes = record::record(Id(id), &cell);
+            prop_assert_eq!(record::id(&bytes), Id(id));
+            prop_assert_eq!(record::cell(&bytes), Some(cell));
+        }
+    }
+
+    /// Whatever lies where a page or accounts should be: an answer or an error, and no panic.
+    #[test]
+    fn no_bytes_make_it_panic(
+        cuts in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..20),
+        keep in any::<prop::sample::Index>(),
+    ) {
+        let memory = Memory::default();
+        let takes: Vec<Take> = (0..METERS.len()).map(|index| hard(&meter_of(index), 2, 50)).collect();
+        granted(&memory, takes.clone(), at(NOON));
+        let part = |take: &Take| Settled { meter: take.meter.clone(), window: NOON / DAY, reserved: 2, used: 1 };
+        let settlement = settlement(takes.iter().map(part).collect(), at(NOON));
+        settle(&memory, &settlement).unwrap();
+        for name in [page::name("red"), page::name(""), "sluice.accounts.1.red".to_owned()] {
+            let (mut bytes, _) = memory.read(&name).unwrap();
+            for (place, byte) in &cuts {
+                let place = place.index(bytes.len());
+                bytes[place] = *byte;
+            }
+            if keep.index(4) == 0 {
+                bytes.truncate(keep.index(bytes.len()));
+            }
+            memory.write(&name, &bytes, 0).unwrap();
+        }
+        let _ = reserve(&memory, &order("o", vec![takes]), at(NOON));
+        let _ = settle(&memory, &settlement);
+        let _ = accounts(&memory, "red", at(NOON));
+        let meters: Vec<Meter> = (0..METERS.len()).map(meter_of).collect();
+        let _ = read(&memory, &meters, at(NOON));
+    }
+}

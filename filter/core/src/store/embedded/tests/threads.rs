@@ -1,0 +1,224 @@
+//! Real threads, as Envoy's workers are: what is granted is exactly what a limit covers.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+use super::*;
+
+const THREADS: usize = 6;
+
+/// A memory that lets other threads run between any two calls, and now and then refuses to write for no reason.
+#[derive(Default)]
+struct Unsteady {
+    memory: Memory,
+    calls: AtomicU64,
+    /// One in so many writes; 0 for none.
+    refuses: u64,
+}
+
+impl SharedData for Unsteady {
+    fn read(&self, name: &str) -> Option<(Vec<u8>, u32)> {
+        std::thread::yield_now();
+        self.memory.read(name)
+    }
+
+    fn write(&self, name: &str, value: &[u8], version: u32) -> Result<(), Conflict> {
+        std::thread::yield_now();
+        let call = self.calls.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        if self.refuses > 0 && call % self.refuses == 0 {
+            Err(Conflict)
+        } else {
+            self.memory.write(name, value, version)
+        }
+    }
+}
+
+/// Runs this in every thread at once, with the thread's number; gives the sum of what they return.
+fn in_threads(work: impl Fn(usize) -> u64 + Sync) -> u64 {
+    let start = std::sync::Barrier::new(THREADS);
+    std::thread::scope(|scope| {
+        let (work, start) = (&work, &start);
+        let threads: Vec<_> = (0..THREADS)
+            .map(|number| {
+                scope.spawn(move || {
+                    start.wait();
+                    work(number)
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    })
+}
+
+fn is_granted(shared: &dyn SharedData, id: String, takes: Vec<Take>) -> bool {
+    matches!(reserve(shared, &order(&id, vec![takes]), at(NOON)), Ok(Verdict::Granted { .. }))
+}
+
+#[test]
+fn exactly_k_of_n_orders_are_granted_on_one_page() {
+    for round in 0..60 {
+        let shared = Unsteady { refuses: [0, 3][round % 2], ..Unsteady::default() };
+        let gauge = [Gauge::Minute, Gauge::Day, Gauge::Total, Gauge::Concurrent][round % 4];
+        let granted = in_threads(|thread| {
+            let meter = meter("m", "red", gauge);
+            (0..40).filter(|n| is_granted(&shared, format!("{thread}/{n}"), vec![hard(&meter, 1, 101)])).count() as u64
+        });
+        assert_eq!(granted, 101, "round {round}, {gauge:?}");
+        assert_eq!(used(&shared.memory, &meter("m", "red", gauge), at(NOON)), 101);
+    }
+}
+
+/// Some want a place on both pages, some only on one of them: so the second page often refuses those that hold a place
+/// on the first, which others want in the meantime. Both pages are asked for more than there is: both must end up full.
+#[test]
+fn exactly_k_of_n_orders_are_granted_on_two_pages() {
+    for round in 0..120 {
+        let shared = Unsteady { refuses: [0, 5][round % 2], ..Unsteady::default() };
+        let in_all = 2 * (20 + round as u64 % 30);
+        let granted = in_threads(|thread| {
+            let (team, common) = (meter("t", "red", Gauge::Total), meter("c", "", Gauge::Total));
+            let (team, common) = (hard(&team, 1, in_all), hard(&common, 1, in_all / 2));
+            let takes = match thread % 3 {
+                0 => vec![team, common],
+                1 => vec![common],
+                _ => vec![team],
+            };
+            let count = |n: &usize| is_granted(&shared, format!("{thread}/{n}"), takes.clone());
+            takes.len() as u64 * (0..100).filter(count).count() as u64
+        });
+        let [team, common] = [("t", "red"), ("c", "")]
+            .map(|(name, shard)| used(&shared.memory, &meter(name, shard, Gauge::Total), at(NOON)));
+        assert_eq!((team, common), (in_all, in_all / 2), "round {round}");
+        assert_eq!(granted, team + common, "round {round}");
+    }
+}
+
+/// A memory that tells before each call: whether it is a write, and the name.
+struct Watched<'a, F>(&'a Memory, F);
+
+impl<F: Fn(bool, &str)> SharedData for Watched<'_, F> {
+    fn read(&self, name: &str) -> Option<(Vec<u8>, u32)> {
+        (self.1)(false, name);
+        self.0.read(name)
+    }
+
+    fn write(&self, name: &str, value: &[u8], version: u32) -> Result<(), Conflict> {
+        (self.1)(true, name);
+        self.0.write(name, value, version)
+    }
+}
+
+/// One order holds the team's last place when somebody else takes the last common one; a second wants the team's.
+#[test]
+fn an_order_waits_for_what_another_may_give_back() {
+    let memory = &Memory::default();
+    let is_granted = |shared: &dyn SharedData, id: &str, meters: &[(&str, &str)]| {
+        let takes = meters.iter().map(|(name, shard)| hard(&meter(name, shard, Gauge::Total), 1, 1));
+        super::threads::is_granted(shared, id.to_owned(), takes.collect())
+    };
+    let (holds, held) = mpsc::channel();
+    let (release, released) = mpsc::channel();
+    let (ends, ended) = mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let stopped = Cell::new(false);
+            let stopping = Watched(memory, |write: bool, name: &str| {
+                if write && name == page::name("") && !stopped.replace(true) {
+                    holds.send(()).unwrap();
+                    released.recv().unwrap();
+                }
+            });
+            let granted = is_granted(&stopping, "both", &[("t", "red"), ("c", "")]);
+            ends.send(granted).unwrap();
+        });
+        held.recv().unwrap();
+        assert!(is_granted(memory, "common", &[("c", "")]));
+        let looks = Cell::new(0);
+        let waiting = Watched(memory, |_: bool, _: &str| {
+            looks.set(looks.get() + 1);
+            if looks.get() == 3 {
+                release.send(()).unwrap();
+                assert!(!ended.recv().unwrap(), "there was no common place left");
+            }
+        });
+        assert!(is_granted(&waiting, "team", &[("t", "red")]));
+    });
+}
+
+#[test]
+fn two_teams_share_what_is_common_exactly() {
+    for round in 0..40 {
+        let shared = Unsteady { refuses: [0, 5][round % 2], ..Unsteady::default() };
+        let granted = in_threads(|thread| {
+            let shard = ["red", "blue"][thread % 2];
+            let takes = [hard(&meter("t", shard, Gauge::Day), 1, 60), hard(&meter("c", "", Gauge::Minute), 1, 90)];
+            (0..40).filter(|n| is_granted(&shared, format!("{thread}/{n}"), takes.to_vec())).count() as u64
+        });
+        let [red, blue] = ["red", "blue"].map(|shard| used(&shared.memory, &meter("t", shard, Gauge::Day), at(NOON)));
+        assert_eq!((granted, red + blue), (90, 90), "round {round}");
+        assert!(red <= 60 && blue <= 60, "round {round}: {red} and {blue}");
+    }
+}
+
+#[test]
+fn never_more_at_the_same_time_than_there_are_places() {
+    let shared = Unsteady { refuses: 7, ..Unsteady::default() };
+    let inside = AtomicUsize::new(0);
+    let granted = in_threads(|thread| {
+        let places = meter("c", ["red", ""][thread % 2], Gauge::Concurrent);
+        let common = meter("all", "", Gauge::Concurrent);
+        let mut granted = 0;
+        for n in 0..300 {
+            let takes = vec![hard(&places, 1, 3), hard(&common, 1, 2)];
+            let order = order(&format!("{thread}/{n}"), vec![takes.clone()]);
+            let Ok(Verdict::Granted { readings, .. }) = reserve(&shared, &order, at(NOON)) else { continue };
+            assert!(inside.fetch_add(1, Ordering::SeqCst) < 2);
+            std::thread::yield_now();
+            inside.fetch_sub(1, Ordering::SeqCst);
+            let part = |(take, reading): (Take, &Reading)| Settled {
+                meter: take.meter,
+                window: reading.window,
+                reserved: 1,
+                used: 0,
+            };
+            let parts = takes.into_iter().zip(&readings).map(part).collect();
+            settle(&shared, &settlement(parts, at(NOON))).unwrap();
+            granted += 1;
+        }
+        granted
+    });
+    assert!(granted > 0);
+    for (name, shard) in [("c", "red"), ("c", ""), ("all", "")] {
+        assert_eq!(used(&shared.memory, &meter(name, shard, Gauge::Concurrent), at(NOON)), 0);
+    }
+}
+
+#[test]
+fn what_is_spent_is_the_sum_of_what_was_settled() {
+    let shared = Unsteady { refuses: 4, ..Unsteady::default() };
+    let spent = in_threads(|thread| {
+        let meters = [meter("t", "red", Gauge::Month), meter("c", "", Gauge::Total)];
+        let mut spent = 0;
+        for n in 0..100 {
+            let takes: Vec<Take> = meters.iter().map(|meter| hard(meter, 50, 20_000)).collect();
+            let order = order(&format!("{thread}/{n}"), vec![takes]);
+            let Ok(Verdict::Granted { readings, .. }) = reserve(&shared, &order, at(NOON)) else { continue };
+            let used = (thread as u64 * 31 + n * 17) % 80;
+            let parts = meters.iter().zip(readings).map(|(meter, reading)| Settled {
+                meter: meter.clone(),
+                window: reading.window,
+                reserved: 50,
+                used,
+            });
+            let mut settlement = settlement(parts.collect(), at(NOON));
+            settlement.entry.sums.cost = used;
+            settle(&shared, &settlement).unwrap();
+            spent += used;
+        }
+        spent
+    });
+    assert_eq!(used(&shared.memory, &meter("t", "red", Gauge::Month), at(NOON)), spent);
+    assert_eq!(used(&shared.memory, &meter("c", "", Gauge::Total), at(NOON)), spent);
+    assert_eq!(accounts(&shared, "red", at(NOON)).unwrap()[0].month.cost, spent);
+}

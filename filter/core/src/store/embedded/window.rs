@@ -1,0 +1,68 @@
+//! So many in a calendar window, or in all: a sum.
+//!
+//! Each day and each month has a record of its own, so that nothing is ever reset: a settlement finds the window it
+//! reserved in for as long as that is kept, and a clock a little behind at midnight counts in yesterday.
+
+use std::time::Duration;
+
+use super::cell::{Moment, Refusal};
+use crate::config::time::first_day_of;
+use crate::store::{Gauge, Reading, Settled, Take};
+
+/// A day, a month, or all time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Window {
+    /// `Day`, `Month`, or else all time.
+    pub(super) gauge: Gauge,
+    /// Which day since 1970, which month since January 1970; 0 for all time.
+    pub(super) number: u64,
+    /// What was used, and what is reserved.
+    pub(super) used: u64,
+}
+
+impl Window {
+    /// The number of the window that a moment is in.
+    pub(super) fn number(gauge: Gauge, now: &Moment) -> u64 {
+        match gauge {
+            Gauge::Day => now.day,
+            Gauge::Month => now.month,
+            Gauge::Total | Gauge::Minute | Gauge::Concurrent => 0,
+        }
+    }
+
+    pub(super) fn take(mut self, take: &Take, now: &Moment) -> Result<(Self, Reading), Refusal> {
+        let used = self.used.checked_add(take.amount);
+        if take.hard && used.is_none_or(|used| used > take.limit) {
+            let reading = self.reading(now);
+            let passes = self.gauge != Gauge::Total && take.amount <= take.limit;
+            return Err(Refusal { reading, retry_after: passes.then_some(reading.reset) });
+        }
+        self.used = used.unwrap_or(u64::MAX);
+        Ok((self, self.reading(now)))
+    }
+
+    pub(super) fn settle(mut self, part: &Settled) -> Self {
+        self.used = self.used.saturating_sub(part.reserved).saturating_add(part.used);
+        self
+    }
+
+    pub(super) fn reading(self, now: &Moment) -> Reading {
+        Reading { used: self.used, window: self.number, reset: self.remaining(now) }
+    }
+
+    /// Whether it can be forgotten. The window before the present one is kept, for clocks that are a little behind.
+    pub(super) fn is_spent(self, now: &Moment) -> bool {
+        let passed = self.gauge != Gauge::Total && self.number.saturating_add(1) < Self::number(self.gauge, now);
+        self.used == 0 || passed
+    }
+
+    /// Until its end.
+    fn remaining(self, now: &Moment) -> Duration {
+        let end = match self.gauge {
+            Gauge::Day => self.number.saturating_add(1),
+            Gauge::Month => first_day_of(self.number.saturating_add(1)),
+            Gauge::Total | Gauge::Minute | Gauge::Concurrent => 0,
+        };
+        Duration::from_micros(end.saturating_mul(86_400_000_000).saturating_sub(now.micros))
+    }
+}
