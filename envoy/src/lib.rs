@@ -4,6 +4,7 @@ pub mod check;
 pub mod cli;
 pub mod keys;
 pub mod locate;
+pub mod prices;
 pub mod render;
 pub mod run;
 pub mod secrets;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use sluice_core::config::file::File;
+use sluice_core::config::mistake::Path;
 use sluice_core::config::{Gateway, Mistake};
 
 pub mod schema;
@@ -11,9 +12,12 @@ mod yaml;
 
 use yaml::Document;
 
+use crate::prices;
+
 /// A file without mistakes.
 #[derive(Debug)]
 pub struct Checked {
+    /// As written, and with the prices that it leaves to the table.
     pub file: File,
     pub gateway: Gateway,
 }
@@ -41,10 +45,19 @@ pub fn check(text: &str) -> Result<Checked, Vec<Located>> {
     mistakes.extend(shape.mistakes.iter().cloned());
     let mut compiled = None;
     match serde_json::from_value::<File>(document.value.clone()) {
-        Ok(file) => match Gateway::compile(&file) {
-            Ok(gateway) => compiled = Some(Checked { file, gateway }),
-            Err(others) => mistakes.extend(others.into_iter().filter(|other| shape.is_authors(&other.path))),
-        },
+        Ok(mut file) => {
+            let mut others = prices::resolve(&mut file);
+            // What a model costs follows from its provider: a mistake there is not to be reported as a missing price too.
+            let providers = Path::root().key("providers");
+            if mistakes.iter().chain(&others).any(|mistake| providers.holds(&mistake.path)) {
+                file.prices.unpriced.get_or_insert_default();
+            }
+            match Gateway::compile(&file) {
+                Ok(gateway) => compiled = Some(Checked { file, gateway }),
+                Err(more) => others.extend(more),
+            }
+            mistakes.extend(others.into_iter().filter(|other| shape.is_authors(&other.path)));
+        }
         // Past what the schema can say, the types have the last word.
         Err(error) if sound => {
             mistakes.push(Mistake { path: String::new(), found: error.to_string(), expected: "a gateway file".into() });
@@ -84,6 +97,25 @@ keys:
     #[test]
     fn a_good_file_has_no_mistake() {
         assert_eq!(lines(GOOD), Vec::<String>::new());
+    }
+
+    #[test]
+    fn models_have_the_tables_prices_and_a_mistake_in_their_provider_is_one_mistake() {
+        let file = check(GOOD).unwrap().file;
+        assert_eq!(file.prices.models["openai/gpt-5"].output, 10.0);
+        let budget = GOOD.replace("research: {}", "research: { budget: { daily: 5 } }");
+        assert_eq!(lines(&budget), [""; 0]);
+        let unknown = lines(&budget.replace("gpt-5", "gpt-0"));
+        assert_eq!(unknown.len(), 1, "{unknown:?}");
+        assert!(
+            unknown[0].starts_with("4: models.chat.targets[0]: found no price for \"openai/gpt-0\""),
+            "{unknown:?}"
+        );
+        for provider in ["kind: openia", "kind: openai, prices: opnai", "kind: openai, url: x", "kind: openai, x: 1"] {
+            let mistakes = lines(&budget.replace("gpt-5", "gpt-0").replace("kind: openai", provider));
+            assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+            assert!(mistakes[0].starts_with("2: providers.openai."), "{mistakes:?}");
+        }
     }
 
     #[test]

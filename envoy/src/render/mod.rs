@@ -247,6 +247,13 @@ timeouts: { first_token: 1500ms }
     }
 
     #[test]
+    fn the_filter_is_given_the_prices_it_needs_and_no_other() {
+        let rendered = rendered(&options());
+        assert!(rendered.contains(r#""on/gpt-5""#), "{rendered}");
+        assert_eq!(rendered.matches("\"cached_input\"").count(), 1, "{rendered}");
+    }
+
+    #[test]
     fn where_secrets_come_from_is_not_in_it() {
         let rendered = rendered(&options());
         assert!(!rendered.contains("SOME_VARIABLE") && !rendered.contains("some.key"), "{rendered}");

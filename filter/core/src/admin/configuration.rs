@@ -8,7 +8,7 @@ use super::answer::Answer;
 use super::{Desk, Next, Step};
 use crate::config::file::Mode;
 use crate::store::redis::wire::{Command, Reply};
-use crate::usage::price::Rate;
+use crate::usage::price::{MicroUsd, Rate};
 
 /// What stands where a secret or a hash is.
 const MASK: &str = "***";
@@ -63,8 +63,8 @@ pub fn prices(desk: &mut Desk) -> Step {
                 ("cache_write", per_million(price.cache_write)),
                 ("output", per_million(price.output)),
                 ("reasoning", per_million(price.reasoning)),
-                ("per_image", super::usage::dollars(price.per_image.0)),
-                ("per_request", super::usage::dollars(price.per_request.0)),
+                ("per_image", price.per_image.to_string()),
+                ("per_request", price.per_request.to_string()),
             ])
         });
         Target {
@@ -81,7 +81,7 @@ pub fn prices(desk: &mut Desk) -> Step {
 
 /// A picodollar for a token is a micro-dollar for a million.
 fn per_million(rate: Rate) -> String {
-    super::usage::dollars(rate.0)
+    MicroUsd(rate.0).to_string()
 }
 
 #[derive(Serialize)]

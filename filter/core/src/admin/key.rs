@@ -13,7 +13,6 @@ use crate::exchange::Time;
 
 /// Longer texts for people are refused: they would be in every worker's memory.
 const LONGEST_TEXT: usize = 256;
-const MOST_LABELS: usize = 32;
 const MOST_ENTRIES: usize = 256;
 
 /// Whether a key is good for anything.
@@ -135,9 +134,10 @@ pub fn read(body: &[u8]) -> Result<Key, Refusal> {
         budget: fields.optional("budget")?.unwrap_or_default(),
     };
     fields.finish()?;
-    // As a step in a path they would mean another one.
-    if !is_public_name(&key.id) || matches!(key.id.as_str(), "." | "..") {
-        return Err(Refusal::invalid("id", "An id has 1 to 64 letters, digits, and any of . _ - @, but is not . or .."));
+    // `.` and `..` as a step in a path would mean another one.
+    if !is_public_name(&key.id) || key.id.starts_with('.') {
+        let message = "An id has 1 to 64 letters, digits, and any of . _ - @, and does not begin with a dot.";
+        return Err(Refusal::invalid("id", message));
     }
     bounded(&key)?;
     Ok(key)
@@ -160,17 +160,13 @@ pub fn patch(key: &mut Key, body: &[u8]) -> Result<(), Refusal> {
 }
 
 fn bounded(key: &Key) -> Result<(), Refusal> {
-    let long = |text: &str| text.len() > LONGEST_TEXT;
+    let long = |text: &str| text.chars().count() > LONGEST_TEXT;
     if key.owner.as_deref().is_some_and(long) {
-        return Err(Refusal::invalid("owner", format!("The owner is longer than {LONGEST_TEXT} bytes.")));
-    }
-    if key.labels.len() > MOST_LABELS || key.labels.iter().any(|(name, value)| long(name) || long(value)) {
-        let message = format!("At most {MOST_LABELS} labels, names and values of up to {LONGEST_TEXT} bytes.");
-        return Err(Refusal::invalid("labels", message));
+        return Err(Refusal::invalid("owner", format!("The owner is longer than {LONGEST_TEXT} characters.")));
     }
     for (name, list) in [("models", &key.models), ("endpoints", &key.endpoints), ("sources", &key.sources)] {
         if list.as_ref().is_some_and(|list| list.len() > MOST_ENTRIES || list.iter().any(|entry| long(entry))) {
-            let message = format!("At most {MOST_ENTRIES} entries of up to {LONGEST_TEXT} bytes.");
+            let message = format!("At most {MOST_ENTRIES} entries of up to {LONGEST_TEXT} characters.");
             return Err(Refusal::invalid(name, message));
         }
     }

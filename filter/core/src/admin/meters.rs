@@ -9,8 +9,8 @@ use super::records::{self, Names};
 use super::route::{Query, no_such_key};
 use super::{Desk, Next, Step};
 use crate::config::file::{Dimension, Key};
-use crate::limits::{Rule, Subject, Unit};
-use crate::store::redis::{self, wire::Reply};
+use crate::limits::{DIMENSIONS, Rule, Subject, Unit};
+use crate::store::redis::read;
 use crate::store::{Gauge, Meter, Reading, Unavailable, embedded};
 use crate::usage::price::MicroUsd;
 
@@ -49,7 +49,7 @@ struct Shown {
     period: &'static str,
     hard: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    then_model: Option<Rc<str>>,
+    then_model: Option<String>,
     limit: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     used: Option<u64>,
@@ -154,9 +154,8 @@ fn answer(about: &About, rules: Vec<Rc<Rule>>, desk: &mut Desk) -> Step {
         let read = embedded::read(desk.shared, &meters, desk.now);
         return show(read.map_err(|Unavailable(why)| Refusal::unavailable(&why))?);
     };
-    Ok(Next::ask(redis::read(&redis.prefix, &meters), move |reply, _| {
-        let read: Option<Vec<Reading>> = redis::readings(&reply);
-        show(read.ok_or_else(|| records::senseless(&reply))?)
+    Ok(Next::ask(read::command(&redis.prefix, &meters), move |reply, _| {
+        show(read::readings(&meters, &reply).map_err(|_| records::senseless(&reply))?)
     }))
 }
 
@@ -191,7 +190,7 @@ fn expand(rule: &Rc<Rule>, mut about: About, desk: &Desk, counters: &mut Vec<Cou
     if counters.len() > MOST {
         return;
     }
-    for dimension in crate::limits::DIMENSIONS.into_iter().filter(|dimension| rule.holds(*dimension)) {
+    for dimension in DIMENSIONS.into_iter().filter(|dimension| rule.holds(*dimension)) {
         let fixed = dimension.fixed_by(&rule.matches);
         let known = about.field(dimension);
         match (fixed, known.is_some()) {
@@ -246,7 +245,7 @@ impl Counter {
                 Some(Gauge::Concurrent) => "concurrent",
             },
             hard: *hard,
-            then_model: then_model.clone(),
+            then_model: then_model.as_deref().map(str::to_owned),
             limit: *limit,
             used,
             remaining,

@@ -10,6 +10,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::rc::Rc;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -17,8 +18,8 @@ use crate::config::{Gateway, KeyHash, Mistake, file};
 use crate::exchange::headers::HeaderMap;
 use crate::exchange::outline::json_string;
 use crate::exchange::{Call, Called, Effect, Event, Flow, Time, View, property};
-use crate::store::SharedData;
 use crate::store::redis::wire::{Command, Reply, Wire};
+use crate::store::{SharedData, Unavailable};
 
 mod answer;
 mod change;
@@ -32,10 +33,12 @@ mod route;
 mod usage;
 
 use answer::{Answer, Refusal};
-use route::{BASE, Operation, Query};
+use route::{Operation, Query};
 
 /// The largest request body, in bytes.
 const LARGEST_BODY: usize = 64 << 10;
+/// How long Redis may take at least.
+const SHORTEST_WAIT: Duration = Duration::from_secs(2);
 
 /// The interface's description, as it is served.
 pub const OPENAPI: &str = include_str!("openapi.json");
@@ -79,7 +82,7 @@ enum Phase {
     /// The administrator asks for this; the body is on its way.
     Body(Operation),
     /// Redis was asked.
-    Asking(Then),
+    Asking(Command, Then),
     /// It was answered.
     Answered,
 }
@@ -89,7 +92,7 @@ impl fmt::Debug for Phase {
         match self {
             Self::Start => f.write_str("Start"),
             Self::Body(operation) => f.debug_tuple("Body").field(operation).finish(),
-            Self::Asking(_) => f.write_str("Asking"),
+            Self::Asking(..) => f.write_str("Asking"),
             Self::Answered => f.write_str("Answered"),
         }
     }
@@ -188,10 +191,15 @@ impl Exchange {
         effects: &mut Vec<Effect>,
     ) -> Outcome {
         let service = self.service.clone();
-        let Phase::Asking(then) = std::mem::replace(&mut self.phase, Phase::Answered) else {
+        let Phase::Asking(command, then) = std::mem::replace(&mut self.phase, Phase::Answered) else {
             return Outcome::Step(Flow::Pause);
         };
         let reply = read(&service, called);
+        if let (Ok(reply), Some(whole)) = (&reply, command.with_source())
+            && reply.is_unknown_script()
+        {
+            return self.proceed(Ok(Next::Ask(whole, then)), effects);
+        }
         let mut desk = Desk { service: &service, now: view.now(), shared, random, trail: &mut self.trail };
         let step = then(reply, &mut desk);
         self.proceed(step, effects)
@@ -250,9 +258,9 @@ impl Exchange {
 
     fn proceed(&mut self, step: Step, effects: &mut Vec<Effect>) -> Outcome {
         let (reply, error) = match step {
-            Ok(Next::Ask(command, then)) => match call(&self.service, command) {
+            Ok(Next::Ask(command, then)) => match call(&self.service, &command) {
                 Some(call) => {
-                    self.phase = Phase::Asking(then);
+                    self.phase = Phase::Asking(command, then);
                     return Outcome::Ask(call);
                 }
                 None => {
@@ -292,8 +300,16 @@ fn perform(operation: Operation, mut query: Query, body: &[u8], desk: &mut Desk)
         Operation::UpdateKey(id) => change::update(&id, body, desk),
         Operation::RevokeKey(id) => change::revoke(&id, body, desk),
         Operation::RotateKey(id) => change::rotate(&id, body, desk),
-        Operation::Usage => usage::by_day(&mut query).and_then(|asked| query.finish().and_then(|()| asked.step(desk))),
-        Operation::TopUsage => usage::top(&mut query).and_then(|asked| query.finish().and_then(|()| asked.step(desk))),
+        Operation::Usage => {
+            let asked = usage::ByDay::read(&mut query)?;
+            query.finish()?;
+            asked.step(desk)
+        }
+        Operation::TopUsage => {
+            let asked = usage::Top::read(&mut query)?;
+            query.finish()?;
+            asked.step(desk)
+        }
         Operation::Limits => meters::limits(query, desk),
         Operation::Prices => query.finish().and_then(|()| configuration::prices(desk)),
         Operation::Config => query.finish().and_then(|()| configuration::config(desk)),
@@ -312,3 +328,20 @@ fn is_json(content_type: Option<&str>) -> bool {
 fn too_large() -> Refusal {
     Refusal::new(413, "too_large", format!("The body is larger than {} KiB.", LARGEST_BODY >> 10))
 }
+
+/// The call to Redis; none with the embedded store.
+fn call(service: &Service, command: &Command) -> Option<Call> {
+    let redis = service.gateway.redis.as_ref()?;
+    let mut call = Wire::new(redis).write(command);
+    // What is short enough for a request on its way would be too short for a list, and nobody waits behind it.
+    call.timeout = call.timeout.max(SHORTEST_WAIT);
+    Some(call)
+}
+
+fn read(service: &Service, called: &Called) -> Result<Reply, String> {
+    let redis = service.gateway.redis.as_ref().ok_or_else(|| "none is configured".to_owned())?;
+    Wire::new(redis).read(called).map_err(|Unavailable(why)| why)
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@
 use crate::config::file::Key;
 use crate::config::time;
 use crate::exchange::Time;
+use crate::store::redis::names;
 use crate::store::redis::wire::{Command, Reply};
 
 use super::Desk;
@@ -68,9 +69,9 @@ impl Names {
     pub fn of(desk: &Desk) -> Option<Self> {
         let prefix = &desk.service.gateway.redis.as_ref()?.prefix;
         Some(Self {
-            hashes: format!("{{{prefix}}}:keys"),
-            ids: format!("{{{prefix}}}:ids"),
-            record: format!("{{{prefix}}}:key:"),
+            hashes: names::keys(prefix),
+            ids: names::of(prefix, "ids"),
+            record: names::of(prefix, "key:"),
         })
     }
 
@@ -120,7 +121,7 @@ impl Names {
             let milliseconds = left.filter(|(kept, _)| *kept == hash).map_or(0, |(_, milliseconds)| milliseconds);
             arguments.push(milliseconds.to_string());
         }
-        script(CHANGE, keys.iter(), arguments.iter().map(String::as_str))
+        words(CHANGE, keys, arguments)
     }
 }
 
@@ -195,14 +196,11 @@ fn text(key: &Key) -> String {
 }
 
 /// A run of a script, with its text: an administrator does not ask so often that it would pay to leave it out.
-fn script<'a>(
-    source: &str,
-    keys: impl IntoIterator<Item = &'a String>,
-    arguments: impl IntoIterator<Item = &'a str>,
-) -> Command {
-    let keys: Vec<String> = keys.into_iter().cloned().collect();
-    let mut words = vec!["EVAL".to_owned(), source.to_owned(), keys.len().to_string()];
-    words.extend(keys);
-    words.extend(arguments.into_iter().map(str::to_owned));
-    Command::new(words)
+pub fn words(source: &str, keys: Vec<String>, arguments: Vec<String>) -> Command {
+    let head = ["EVAL".to_owned(), source.to_owned(), keys.len().to_string()];
+    Command::new(head.into_iter().chain(keys).chain(arguments))
+}
+
+fn script<const K: usize, const A: usize>(source: &str, keys: [&String; K], arguments: [&str; A]) -> Command {
+    words(source, keys.map(String::clone).into(), arguments.map(str::to_owned).into())
 }

@@ -123,6 +123,11 @@ pub fn no_such_key() -> Refusal {
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
+    /// Of a request whose parameters have been read.
+    pub fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// Reads what stands behind the `?`.
     pub fn read(text: &str) -> Result<Self, Refusal> {
         let mut pairs: Vec<(String, String)> = Vec::new();

@@ -9,19 +9,27 @@ use std::ops::RangeInclusive;
 use serde::Serialize;
 
 use super::answer::{Answer, Refusal};
-use super::records::senseless;
+use super::records::{senseless, words};
 use super::route::Query;
 use super::{Desk, Next, Step};
 use crate::config::file::Dimension;
 use crate::config::time;
-use crate::store::redis::accounts;
-use crate::store::redis::wire::Reply;
+use crate::store::redis::names;
+use crate::store::redis::wire::{Command, Reply};
 use crate::store::{Sums, Unavailable, day_and_month, embedded};
 use crate::usage::price::MicroUsd;
 
 /// The most days of one answer.
 const MOST_DAYS: u64 = 366;
 const LONGEST_NAME: usize = 256;
+
+/// Four numbers for each account.
+const DAYS: &str = "local all = {} \
+                    for i, account in ipairs(KEYS) do \
+                    for j, sum in ipairs(redis.call('HMGET', account, 'requests', 'input', 'output', 'cost')) do \
+                    all[4 * i + j - 4] = sum or '0' \
+                    end end \
+                    return all";
 
 /// What accounts are kept for, by the words of the `by` parameter.
 const BY: [(&str, Dimension); 4] =
@@ -75,7 +83,7 @@ impl ByDay {
     /// Reads the query.
     pub fn read(query: &mut Query) -> Result<Self, Refusal> {
         let by = query.choice("by", &BY)?.ok_or_else(|| Refusal::invalid("by", "One of key, team, app, model."))?;
-        let name = query.take("name").filter(|name| !name.is_empty() && name.len() <= LONGEST_NAME);
+        let name = query.take("name").filter(|name| !name.is_empty() && name.chars().count() <= LONGEST_NAME);
         let name = name.ok_or_else(|| Refusal::invalid("name", "Whose usage: the name of a key, team, app or model."))?;
         let mut date = |name: &'static str| {
             let day = |text: String| {
@@ -103,9 +111,10 @@ impl ByDay {
             let complete = from >= today.saturating_sub(1);
             return self.answer(&days, &found, complete);
         };
-        let command = accounts::read(&redis.prefix, self.by, &self.name, days.clone());
+        let accounts = days.clone().map(|day| names::account(&redis.prefix, self.by, &self.name, day));
+        let command = words(DAYS, accounts.collect(), Vec::new());
         Ok(Next::ask(command, move |reply, _| {
-            let sums = accounts::sums(&reply).ok_or_else(|| senseless(&reply))?;
+            let sums = sums(&reply).ok_or_else(|| senseless(&reply))?;
             let found = days.clone().zip(sums).filter(|(_, sums)| *sums != Sums::default()).collect();
             self.answer(&days, &found, true)
         }))
@@ -208,10 +217,14 @@ impl Top {
             ranks.truncate(self.limit);
             return self.answer(from, ranks);
         };
-        let period = if self.monthly { accounts::Period::Month(month) } else { accounts::Period::Day(day) };
-        let command = accounts::top(&redis.prefix, self.by, period, self.limit);
+        let ranking = match self.monthly {
+            true => names::spenders_of_month(&redis.prefix, self.by, month),
+            false => names::spenders_of_day(&redis.prefix, self.by, day),
+        };
+        let last = (self.limit - 1).to_string();
+        let command = Command::new(["ZREVRANGE", &ranking, "0", &last, "WITHSCORES"]);
         Ok(Next::ask(command, move |reply, _| {
-            let ranks = accounts::ranks(&reply).ok_or_else(|| senseless(&reply))?;
+            let ranks = ranks(&reply).ok_or_else(|| senseless(&reply))?;
             self.answer(from, ranks)
         }))
     }
@@ -225,5 +238,39 @@ impl Top {
             top: ranks.into_iter().map(rank).collect(),
         };
         Ok(Next::Answer(Answer::ok(&shown)?))
+    }
+}
+
+/// What [`DAYS`] answers.
+fn sums(reply: &Reply) -> Option<Vec<Sums>> {
+    let Reply::List(values) = reply else { return None };
+    let (accounts, []) = values.as_chunks::<4>() else { return None };
+    let read = |account: &[Reply; 4]| {
+        let [requests, input_tokens, output_tokens, cost] = account.each_ref().map(number);
+        Some(Sums { requests: requests?, input_tokens: input_tokens?, output_tokens: output_tokens?, cost: cost? })
+    };
+    accounts.iter().map(read).collect()
+}
+
+/// Names, each with its score, in one list or as the pairs of an object.
+fn ranks(reply: &Reply) -> Option<Vec<(String, u64)>> {
+    let Reply::List(values) = reply else { return None };
+    let (pairs, []) = values.as_chunks::<2>() else { return None };
+    let read = |[name, score]: &[Reply; 2]| match name {
+        Reply::Text(name) => Some((name.clone(), number(score)?)),
+        _ => None,
+    };
+    pairs.iter().map(read).collect()
+}
+
+/// A whole number, as a hash or a ranking has it: large scores are written with an exponent.
+fn number(reply: &Reply) -> Option<u64> {
+    match reply {
+        Reply::Int(number) => u64::try_from(*number).ok(),
+        Reply::Text(text) => match text.parse::<u64>() {
+            Ok(number) => Some(number),
+            Err(_) => text.parse::<f64>().ok().filter(|number| (0.0..9e18).contains(number)).map(|number| number as u64),
+        },
+        _ => None,
     }
 }

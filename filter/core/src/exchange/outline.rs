@@ -7,11 +7,13 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 
 use crate::dialect::fields::Fields;
 use crate::error::{ApiError, ErrorKind};
+
+mod top;
+
+use top::{Messages, Top};
 
 /// JSON nested deeper than this is refused: no real request is, and some providers' parsers recurse.
 const DEEPEST: usize = 128;
@@ -145,115 +147,9 @@ impl Splice {
     }
 }
 
-/// The fields of a request that are looked at. Those that are spliced or decide the route must not stand there twice.
-#[derive(Default)]
-struct Top<'a> {
-    model: Option<&'a RawValue>,
-    messages: Option<Messages>,
-    stream: Option<bool>,
-    /// A field that stands there with `null` in it is one: it must be replaced, not added.
-    stream_options: Option<&'a RawValue>,
-    max_tokens: Option<u64>,
-    n: Option<u64>,
-}
-
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "snake_case")]
-enum Field {
-    Model,
-    Messages,
-    Stream,
-    StreamOptions,
-    MaxTokens,
-    MaxCompletionTokens,
-    N,
-    #[serde(other)]
-    Other,
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
-        impl<'de> Visitor<'de> for Entries {
-            type Value = Top<'de>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Top<'de>, A::Error> {
-                let (mut model, mut messages, mut stream, mut options) = (None, None, None, None);
-                let (mut max_tokens, mut n) = (None, None);
-                while let Some(field) = map.next_key::<Field>()? {
-                    match field {
-                        Field::Model => once(&mut map, &mut model, "model")?,
-                        Field::Messages => once(&mut map, &mut messages, "messages")?,
-                        Field::Stream => once(&mut map, &mut stream, "stream")?,
-                        Field::StreamOptions => once(&mut map, &mut options, "stream_options")?,
-                        Field::MaxTokens | Field::MaxCompletionTokens => max_tokens = max_tokens.max(count(&mut map)?),
-                        Field::N => n = n.max(count(&mut map)?),
-                        Field::Other => {
-                            map.next_value::<IgnoredAny>()?;
-                        }
-                    }
-                }
-                let (model, messages, stream) = (model.flatten(), messages.flatten(), stream.flatten());
-                Ok(Top { model, messages, stream, stream_options: options, max_tokens, n })
-            }
-        }
-        deserializer.deserialize_map(Entries)
-    }
-}
-
-fn once<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
-    map: &mut A,
-    slot: &mut Option<T>,
-    name: &'static str,
-) -> Result<(), A::Error> {
-    match slot.replace(map.next_value()?) {
-        None => Ok(()),
-        Some(_) => Err(A::Error::duplicate_field(name)),
-    }
-}
-
-/// A count, a whole one or what a patient reader would make of `1e3`; nothing for anything else.
-fn count<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<u64>, A::Error> {
-    let text = map.next_value::<&RawValue>()?.get();
-    let float = || text.parse::<f64>().ok().filter(|number| *number >= 0.0);
-    // Beyond what is counted is the most that is.
-    Ok(text.parse().ok().or_else(|| float().map(|number| number.ceil() as u64)))
-}
-
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// Whether there is any message: which they are is not looked at.
-struct Messages {
-    any: bool,
-}
-
-impl<'de> Deserialize<'de> for Messages {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Items;
-        impl<'de> Visitor<'de> for Items {
-            type Value = Messages;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an array of messages")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Messages, A::Error> {
-                let mut any = false;
-                while items.next_element::<IgnoredAny>()?.is_some() {
-                    any = true;
-                }
-                Ok(Messages { any })
-            }
-        }
-        deserializer.deserialize_seq(Items)
-    }
-}
 
 /// Whether these options include usage, and the same options with usage included.
 fn read_options(text: &str) -> Result<(bool, String), ApiError> {

@@ -65,19 +65,20 @@ impl Check<'_> {
         }
     }
 
-    /// Targets without a price that a budget counts.
+    /// Targets without a price that a budget counts. Of one whose provider has a mistake nothing can be said.
     fn missing(&mut self) {
         let budgets = budgets(self.file);
         let section = Path::root().key("models");
         for (name, model) in &self.file.models {
             for (index, target) in model.targets.iter().enumerate() {
                 let price_name = target.price_name();
-                let counted = |budget: &&Counted<'_>| budget.counts(self.file, name, target);
-                if self.file.prices.models.contains_key(&price_name)
-                    || !self.file.providers.contains_key(&target.provider)
-                {
+                let provider = Path::root().key("providers").key(&target.provider);
+                let unsure = !self.file.providers.contains_key(&target.provider)
+                    || self.mistakes.iter().any(|mistake| provider.holds(&mistake.path));
+                if unsure || self.file.prices.models.contains_key(&price_name) {
                     continue;
                 }
+                let counted = |budget: &&Counted<'_>| budget.counts(self.file, name, target);
                 if let Some(budget) = budgets.iter().find(counted) {
                     let found = format!("no price for {}, which {} counts", quoted(&price_name), budget.at);
                     let entry = Path::root().key("prices").key("models").key(&price_name);

@@ -156,7 +156,7 @@ mod properties {
 
         #[test]
         fn any_bytes_can_be_measured(body in proptest::collection::vec(
-            prop_oneof![Just(b'"'), Just(b'\\'), any::<u8>()], 0..2_000)) {
+            prop_oneof![Just(b'"'), Just(b'\\'), any::<u8>()], 0..200)) {
             prop_assert!(Prompt::measure(&body).text <= body.len() as u64);
         }
 

@@ -71,7 +71,7 @@ fn each_mistake_is_named_with_what_would_be_right() {
             "prices.unpriced.max_output: found 0, expected at least one token",
         ),
         (
-            |f| drop(f.prices.models.insert("openai/gpt-6".into(), price())),
+            |f| f.prices.models.extend([("openai/gpt-6".into(), price())]),
             "prices.models[\"openai/gpt-6\"]: found \"openai/gpt-6\", expected one of: local/a/b, openai/gpt-5 (did \
              you mean \"openai/gpt-5\"?)",
         ),
