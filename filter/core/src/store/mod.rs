@@ -161,6 +161,28 @@ pub struct Sums {
     pub cost: u64,
 }
 
+/// What one Envoy has counted by itself since it last exchanged counts. For `Concurrent` how many there are at it now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delta {
+    /// Which.
+    pub meter: Meter,
+    /// The [`Reading::window`] it was counted in.
+    pub window: u64,
+    /// How much more, or less.
+    pub amount: i64,
+}
+
+/// What all Envoys have counted together. For `Concurrent` how many there are at all others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Global {
+    /// Which.
+    pub meter: Meter,
+    /// The window it was counted in.
+    pub window: u64,
+    /// How much.
+    pub used: u64,
+}
+
 /// The day since 1970 and the month since January 1970 of a moment, in UTC.
 pub fn day_and_month(now: Time) -> (u64, u64) {
     let days = now.seconds() / 86_400;

@@ -1,0 +1,88 @@
+-- Closes reservations, each once, and adds them to the accounts.
+-- KEYS: whatever ARGV points to. ARGV: how many settlements; for each its record's index in KEYS, its id, how many parts;
+-- for each part the meter's index, its gauge, the window, what was used; then the entry's four sums, how many accounts;
+-- for each account the indexes of its hash and of the two rankings, and its name there.
+-- What was reserved is what the record says: without one Redis was not asked, and all that was used is added.
+-- The meters of a record are reached by the names in it: a settlement need not know all that was reserved.
+-- Answers how many were new.
+local TOMBSTONE = 'S'
+local TOMBSTONE_TTL = 2 * 86400
+local ACCOUNT_TTL = 400 * 86400
+
+local cursor = 0
+local function argument()
+  cursor = cursor + 1
+  return ARGV[cursor]
+end
+
+-- What was reserved of a meter becomes what was used.
+local function correct(id, take, used)
+  if take.gauge == 'C' then
+    redis.call('ZREM', take.key, id)
+  elseif take.gauge == 'm' then
+    local level, rate = level_of(take.key)
+    local more = (used - take.amount) * 1000000
+    if more < 0 then
+      -- Of what was reserved too much, some has drained away since: no more goes back than is surely still there.
+      local left = take.level - math.floor((now - take.window) * rate / 60)
+      more = -math.max(0, math.min(-more, left, level))
+    end
+    if more ~= 0 then fill(take.key, level + more, rate) end
+  elseif used ~= take.amount then
+    count(take.key, take.gauge, take.window, used - take.amount)
+  end
+end
+
+local function charge(part)
+  if part.gauge == 'm' then
+    local level, rate = level_of(part.key)
+    if part.used > 0 then fill(part.key, level + part.used * 1000000, rate) end
+  elseif part.gauge ~= 'C' and part.used > 0 then
+    count(part.key, part.gauge, part.window, part.used)
+  end
+end
+
+local function close(record, id, parts)
+  for line in string.gmatch(record or '', '\n([^\n]+)') do
+    local gauge, amount, window, level, key = string.match(line, '^(%a) (%d+) (%d+) (%d+) (.*)$')
+    local take = { gauge = gauge, amount = tonumber(amount), window = tonumber(window), level = tonumber(level), key = key }
+    correct(id, take, parts[key] and parts[key].used or 0)
+    parts[key] = nil
+  end
+  for _, part in pairs(parts) do charge(part) end
+end
+
+local function enter(sums, hash, rankings, name)
+  for index, field in ipairs({ 'requests', 'input', 'output', 'cost' }) do
+    local sum = redis.call('HINCRBY', hash, field, sums[index])
+    if index == 1 and sum == tonumber(sums[1]) then redis.call('EXPIRE', hash, ACCOUNT_TTL) end
+  end
+  for _, ranking in ipairs(rankings) do
+    local score = redis.call('ZINCRBY', ranking, sums[4], name)
+    if tonumber(score) == tonumber(sums[4]) then redis.call('EXPIRE', ranking, ACCOUNT_TTL) end
+  end
+end
+
+local fresh = 0
+for _ = 1, tonumber(argument()) do
+  local record_key, id = KEYS[tonumber(argument())], argument()
+  local record = redis.call('GET', record_key)
+  local new = record ~= TOMBSTONE
+  local parts = {}
+  for _ = 1, tonumber(argument()) do
+    local key, gauge = KEYS[tonumber(argument())], argument()
+    parts[key] = { key = key, gauge = gauge, window = tonumber(argument()), used = tonumber(argument()) }
+  end
+  if new then
+    close(record or nil, id, parts)
+    redis.call('SET', record_key, TOMBSTONE, 'EX', TOMBSTONE_TTL)
+    fresh = fresh + 1
+  end
+  local sums = { argument(), argument(), argument(), argument() }
+  for _ = 1, tonumber(argument()) do
+    local hash, day, month = KEYS[tonumber(argument())], KEYS[tonumber(argument())], KEYS[tonumber(argument())]
+    local name = argument()
+    if new then enter(sums, hash, { day, month }, name) end
+  end
+end
+return fresh

@@ -1,0 +1,75 @@
+//! The names of all that is kept in Redis: `{prefix}:…`, so that a cluster keeps everything of one gateway together.
+
+use crate::config::KeyHash;
+use crate::config::file::Dimension;
+use crate::store::{Gauge, Meter};
+
+/// `{prefix}:rest`.
+pub fn of(prefix: &str, rest: &str) -> String {
+    format!("{{{prefix}}}:{rest}")
+}
+
+/// A key's record: a text.
+pub fn key(prefix: &str, hash: &KeyHash) -> String {
+    use std::fmt::Write as _;
+    let mut name = of(prefix, "key:");
+    for byte in hash.0 {
+        // Writing to a text cannot fail.
+        let _ = write!(name, "{byte:02x}");
+    }
+    name
+}
+
+/// All keys: a hash, id to SHA-256.
+pub fn keys(prefix: &str) -> String {
+    of(prefix, "keys")
+}
+
+/// A meter.
+pub(super) fn meter(prefix: &str, meter: &Meter) -> String {
+    of(prefix, &format!("m:{}", meter.name))
+}
+
+/// A meter in relaxed mode. What lasts is counted with what strict mode counts.
+pub(super) fn shared_meter(prefix: &str, shared: &Meter) -> String {
+    match shared.gauge {
+        Gauge::Day | Gauge::Month | Gauge::Total => meter(prefix, shared),
+        Gauge::Minute | Gauge::Concurrent => of(prefix, &format!("s:{}", shared.name)),
+    }
+}
+
+/// What an order reserved, or that it is settled.
+pub(super) fn record(prefix: &str, id: &str) -> String {
+    of(prefix, &format!("r:{id}"))
+}
+
+/// That a batch of deltas was added.
+pub(super) fn batch(prefix: &str, id: &str) -> String {
+    of(prefix, &format!("b:{id}"))
+}
+
+/// The accounts of one key, team, app or model for a day since 1970: a hash with the fields `requests`, `input`, `output`
+/// and `cost` ([`super::settle::sums`]).
+pub fn account(prefix: &str, dimension: Dimension, name: &str, day: u64) -> String {
+    of(prefix, &format!("a:{}:{day}:{name}", word(dimension)))
+}
+
+/// Who spent how much in a day since 1970: a sorted set, micro-dollars by name.
+pub fn spenders_of_day(prefix: &str, dimension: Dimension, day: u64) -> String {
+    of(prefix, &format!("top:{}:d{day}", word(dimension)))
+}
+
+/// Who spent how much in a month since January 1970: a sorted set, micro-dollars by name.
+pub fn spenders_of_month(prefix: &str, dimension: Dimension, month: u64) -> String {
+    of(prefix, &format!("top:{}:m{month}", word(dimension)))
+}
+
+fn word(dimension: Dimension) -> &'static str {
+    match dimension {
+        Dimension::Key => "key",
+        Dimension::Team => "team",
+        Dimension::App => "app",
+        Dimension::Model => "model",
+        Dimension::Provider => "provider",
+    }
+}

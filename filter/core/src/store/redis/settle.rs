@@ -1,0 +1,81 @@
+//! Settlements, many in one script, and the accounts they are added to.
+
+use super::wire::{Command, Reply, Script};
+use super::{Keys, exact, letter, names, senseless};
+use crate::config::file::Dimension;
+use crate::store::{Settlement, Sums, Unavailable, day_and_month};
+
+pub(super) static SCRIPT: Script = Script {
+    source: concat!(include_str!("lua/meters.lua"), include_str!("lua/settle.lua")),
+    sha1: "712aafc36138e47eeb6304c0384bc83cf0aafd35",
+};
+
+/// As many settlements as one call should carry: Redis does nothing else meanwhile.
+pub const LARGEST_BATCH: usize = 64;
+
+/// Closes reservations. Each counts once, in whichever batches it is sent again. What a settlement says was reserved is not
+/// looked at: Redis knows, or was not asked when it could not answer, and then all that was used is charged.
+pub fn command(prefix: &str, settlements: &[Settlement]) -> Command {
+    let mut keys = Keys::default();
+    let mut arguments = vec![settlements.len().to_string()];
+    for settlement in settlements {
+        arguments.push(keys.place(names::record(prefix, &settlement.id)));
+        arguments.push(settlement.id.to_string());
+        arguments.push(settlement.parts.len().to_string());
+        for part in &settlement.parts {
+            arguments.push(keys.place(names::meter(prefix, &part.meter)));
+            arguments.push(letter(part.meter.gauge).to_owned());
+            arguments.push(exact(part.window));
+            arguments.push(exact(part.used));
+        }
+        enter(prefix, settlement, &mut keys, &mut arguments);
+    }
+    Command::script(&SCRIPT, keys.names, arguments)
+}
+
+fn enter(prefix: &str, settlement: &Settlement, keys: &mut Keys, arguments: &mut Vec<String>) {
+    let entry = &settlement.entry;
+    let Sums { requests, input_tokens, output_tokens, cost } = entry.sums;
+    arguments.extend([requests, input_tokens, output_tokens, cost].map(exact));
+    let (day, month) = day_and_month(settlement.at);
+    let accounts = [
+        (Dimension::Key, Some(&entry.key)),
+        (Dimension::Team, Some(&entry.team)),
+        (Dimension::App, entry.app.as_ref()),
+        (Dimension::Model, Some(&entry.model)),
+    ];
+    arguments.push(accounts.iter().filter(|(_, name)| name.is_some()).count().to_string());
+    for (dimension, name) in accounts {
+        let Some(name) = name else { continue };
+        arguments.push(keys.place(names::account(prefix, dimension, name, day)));
+        arguments.push(keys.place(names::spenders_of_day(prefix, dimension, day)));
+        arguments.push(keys.place(names::spenders_of_month(prefix, dimension, month)));
+        arguments.push(name.to_string());
+    }
+}
+
+/// How many of the batch had not been settled before.
+pub fn settled(reply: &Reply) -> Result<usize, Unavailable> {
+    match reply {
+        Reply::Int(number) => usize::try_from(*number).map_err(|_| senseless(reply)),
+        other => Err(senseless(other)),
+    }
+}
+
+/// The sums of an account, as `HGETALL` of [`names::account`] answers.
+pub fn sums(reply: &Reply) -> Result<Sums, Unavailable> {
+    let Reply::List(list) = reply else { return Err(senseless(reply)) };
+    let mut sums = Sums::default();
+    for pair in list.chunks(2) {
+        let [Reply::Text(field), Reply::Text(number)] = pair else { return Err(senseless(reply)) };
+        let number = number.parse().map_err(|_| senseless(reply))?;
+        match field.as_str() {
+            "requests" => sums.requests = number,
+            "input" => sums.input_tokens = number,
+            "output" => sums.output_tokens = number,
+            "cost" => sums.cost = number,
+            _ => {}
+        }
+    }
+    Ok(sums)
+}

@@ -1,0 +1,99 @@
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::wire::Script;
+use super::*;
+use crate::store::{Delta, Entry, Meter, Obstacle, Order, Reading, Settled, Settlement, Sums, Take, Verdict};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+fn meter(name: &str, gauge: Gauge) -> Meter {
+    Meter { name: name.into(), shard: "".into(), gauge }
+}
+
+fn take(name: &str, gauge: Gauge) -> Take {
+    Take { meter: meter(name, gauge), amount: 3, limit: u64::MAX, hard: true }
+}
+
+fn order() -> Order {
+    let first = vec![take("a", Gauge::Month), take("b", Gauge::Minute)];
+    let second = vec![take("a", Gauge::Month)];
+    Order { id: "o".into(), lease: Duration::from_secs(2), alternatives: vec![first, second] }
+}
+
+#[test]
+fn the_hashes_are_those_of_the_scripts() {
+    let scripts: [(&str, &Script); 4] =
+        [("reserve", &reserve::SCRIPT), ("settle", &settle::SCRIPT), ("read", &read::SCRIPT), ("sync", &sync::SCRIPT)];
+    for (name, script) in scripts {
+        assert_eq!(sha1_smol::Sha1::from(script.source).digest().to_string(), script.sha1, "{name}");
+    }
+}
+
+#[test]
+fn every_meter_of_an_order_is_a_key_of_the_script_once() {
+    let command = reserve::command("p", &order());
+    let expected = "3 {p}:r:o {p}:m:a {p}:m:b o 2000000 2 2 2 M 3 9007199254740992 1 3 m 3 9007199254740992 1 1 2 M 3 \
+                    9007199254740992 1";
+    assert_eq!(command.words()[2..].join(" "), expected);
+}
+
+#[test]
+fn verdicts_are_read_as_they_are_written() {
+    let verdict = |text: &str| reserve::verdict(&order(), &Reply::Text(text.to_owned()));
+    let reading = |used, window, reset| Reading { used, window, reset: Duration::from_micros(reset) };
+    let granted = Verdict::Granted { chosen: 0, readings: vec![reading(5, 682, 9), reading(3, 7, 0)] };
+    assert_eq!(verdict("G 0 5 682 9 3 7 0"), Ok(granted));
+    let obstacles = vec![
+        Obstacle { take: 1, reading: reading(4, 7, 1), retry_after: Some(Duration::from_micros(8)) },
+        Obstacle { take: 0, reading: reading(5, 682, 9), retry_after: None },
+    ];
+    assert_eq!(verdict("R 1 4 7 1 8 0 5 682 9 -1"), Ok(Verdict::Refused(obstacles)));
+}
+
+#[test]
+fn answers_that_do_not_fit_the_question_are_no_answers() {
+    for text in
+        ["", "S", "G", "G 2", "G 0 5 682 9", "G 1 5 682 9 1", "G 1 -5 682 9", "R 1 4 7 1 8", "R 1 4 7 1 8 1 5 682 9 -1"]
+    {
+        assert!(reserve::verdict(&order(), &Reply::Text(text.to_owned())).is_err(), "{text}");
+    }
+    let failed = reserve::verdict(&order(), &Reply::Error("ERR user_script:1: OOM".into()));
+    assert_eq!(failed, Err(Unavailable("ERR user_script:1: OOM".into())));
+    assert!(settle::settled(&Reply::Nil).is_err() && settle::settled(&Reply::Int(-1)).is_err());
+    let delta = Delta { meter: meter("a", Gauge::Day), window: 1, amount: 1 };
+    assert!(sync::globals(std::slice::from_ref(&delta), &Reply::Text("1".into())).is_err());
+    assert!(read::readings(&[meter("a", Gauge::Day)], &Reply::Text("1 2".into())).is_err());
+}
+
+#[test]
+fn a_settlement_names_its_meters_and_accounts() {
+    let name: Rc<str> = "x".into();
+    let settlement = Settlement {
+        id: "o".into(),
+        parts: vec![Settled { meter: meter("a", Gauge::Day), window: 20_000, reserved: 5, used: 2 }],
+        entry: Entry {
+            key: name.clone(),
+            team: name.clone(),
+            app: None,
+            model: name,
+            sums: Sums { requests: 1, input_tokens: 2, output_tokens: 3, cost: 4 },
+        },
+        at: crate::exchange::Time(86_400_000_000_000 * 31),
+    };
+    let command = settle::command("p", &[settlement]);
+    let words = command.words();
+    assert_eq!(words[2], "11");
+    assert_eq!(words[3..8], ["{p}:r:o", "{p}:m:a", "{p}:a:key:31:x", "{p}:top:key:d31", "{p}:top:key:m1"]);
+    assert_eq!(words[14..].join(" "), "1 1 o 1 2 D 20000 2 1 2 3 4 3 3 4 5 x 6 7 8 x 9 10 11 x");
+}
+
+#[test]
+fn sums_are_read_from_a_hash() {
+    let text = |text: &str| Reply::Text(text.to_owned());
+    let reply = Reply::List(["requests", "1", "cost", "7", "input", "2", "output", "3"].map(text).to_vec());
+    let expected = Sums { requests: 1, input_tokens: 2, output_tokens: 3, cost: 7 };
+    assert_eq!(settle::sums(&reply), Ok(expected));
+    assert_eq!(settle::sums(&Reply::List(Vec::new())), Ok(Sums::default()));
+    assert!(settle::sums(&Reply::List(vec![text("cost")])).is_err());
+}
