@@ -159,7 +159,9 @@ fn write(names: Names, old: Record, change: Change, left: u8, desk: &mut Desk) -
         if !records::done(&reply)? {
             return match left.checked_sub(1) {
                 Some(left) => Ok(attempt(names, new.id, change, left)),
-                None => Err(Refusal::new(409, "conflict", "Others keep changing this key at the same time. Try again.")),
+                None => {
+                    Err(Refusal::new(409, "conflict", "Others keep changing this key at the same time. Try again."))
+                }
             };
         }
         let Some(Secret(secret)) = made else { return show(&new, Source::Redis, desk) };
@@ -187,7 +189,8 @@ fn make(desk: &mut Desk) -> Result<Secret, Refusal> {
             break;
         }
         // Below a multiple of 62, so that every digit is as likely as another.
-        let digits = bytes.iter().filter(|byte| **byte < 248).filter_map(|byte| secret::DIGITS.get(usize::from(*byte) % 62));
+        let digits =
+            bytes.iter().filter(|byte| **byte < 248).filter_map(|byte| secret::DIGITS.get(usize::from(*byte) % 62));
         text.extend(digits.map(|digit| char::from(*digit)).take(length - text.len()));
         if text.len() == length {
             text.extend(secret::checksum(text.as_bytes()).map(char::from));

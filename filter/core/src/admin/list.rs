@@ -77,7 +77,8 @@ impl Page {
     fn add(mut self, portion: Vec<(String, Option<Key>)>, last: bool, desk: &Desk) -> Self {
         let end = portion.last().map(|(id, _)| id.clone());
         let wanted = |id: &str| {
-            self.after.as_deref().is_none_or(|after| id > after) && (last || end.as_deref().is_some_and(|end| id <= end))
+            self.after.as_deref().is_none_or(|after| id > after)
+                && (last || end.as_deref().is_some_and(|end| id <= end))
         };
         let file = desk.service.file.keys.iter().filter(|key| wanted(&key.id)).map(|key| (key.clone(), Source::File));
         let mut candidates: Vec<(Key, Source)> = file.collect();

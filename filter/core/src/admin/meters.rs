@@ -113,7 +113,11 @@ fn with_key(key: &Key, desk: &mut Desk) -> Step {
     let gateway = &desk.service.gateway;
     let credentials = gateway.restore_key(key).map_err(|mistakes| {
         let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-        Refusal::new(409, "key_not_usable", format!("The key does not fit the gateway file any more: {}.", told.join("; ")))
+        Refusal::new(
+            409,
+            "key_not_usable",
+            format!("The key does not fit the gateway file any more: {}.", told.join("; ")),
+        )
     })?;
     let mut rules: Vec<Rc<Rule>> = Vec::new();
     if let Some((_, credential)) = credentials.first() {
@@ -224,7 +228,8 @@ impl Counter {
         let Rule { unit, gauge, limit, hard, then_model, .. } = &*self.rule;
         let used = reading.map(|reading| reading.used);
         let remaining = used.map(|used| limit.saturating_sub(used));
-        let in_dollars = |amount: Option<u64>| amount.filter(|_| *unit == Unit::MicroUsd).map(|amount| MicroUsd(amount).to_string());
+        let in_dollars =
+            |amount: Option<u64>| amount.filter(|_| *unit == Unit::MicroUsd).map(|amount| MicroUsd(amount).to_string());
         let timed = matches!(gauge, Some(Gauge::Minute | Gauge::Day | Gauge::Month));
         let reset = reading.filter(|_| timed).map(|reading| reading.reset);
         Shown {

@@ -161,7 +161,8 @@ impl Exchange {
                 match self.headers(end, &headers) {
                     Ok(None) => return Outcome::Step(Flow::Pause),
                     Ok(Some((operation, query))) => {
-                        let mut desk = Desk { service: &service, now: view.now(), shared, random, trail: &mut self.trail };
+                        let mut desk =
+                            Desk { service: &service, now: view.now(), shared, random, trail: &mut self.trail };
                         perform(operation, query, &[], &mut desk)
                     }
                     Err(refusal) => Err(refusal),

@@ -68,11 +68,7 @@ impl Names {
     /// In the Redis that is configured; with the embedded store there is no such place.
     pub fn of(desk: &Desk) -> Option<Self> {
         let prefix = &desk.service.gateway.redis.as_ref()?.prefix;
-        Some(Self {
-            hashes: names::keys(prefix),
-            ids: names::of(prefix, "ids"),
-            record: names::of(prefix, "key:"),
-        })
+        Some(Self { hashes: names::keys(prefix), ids: names::of(prefix, "ids"), record: names::of(prefix, "key:") })
     }
 
     /// The same, to write there.

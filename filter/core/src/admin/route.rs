@@ -222,7 +222,8 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_a_404_and_what_cannot_be_done_a_405_that_says_what_can() {
-        for path in ["", "/", "/admin/v1", "/admin/v1/", "/admin/v1/keys/", "/admin/v1/keys//revoke", "/admin/v2/keys"] {
+        for path in ["", "/", "/admin/v1", "/admin/v1/", "/admin/v1/keys/", "/admin/v1/keys//revoke", "/admin/v2/keys"]
+        {
             assert_eq!(Operation::find("GET", path).unwrap_err().status, 404, "{path}");
         }
         for id in ["%", "%2", "%zz", "%ff", "a%2Fb", "a%00", "%20", "ü", &"a".repeat(65)] {

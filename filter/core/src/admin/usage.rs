@@ -84,10 +84,12 @@ impl ByDay {
     pub fn read(query: &mut Query) -> Result<Self, Refusal> {
         let by = query.choice("by", &BY)?.ok_or_else(|| Refusal::invalid("by", "One of key, team, app, model."))?;
         let name = query.take("name").filter(|name| !name.is_empty() && name.chars().count() <= LONGEST_NAME);
-        let name = name.ok_or_else(|| Refusal::invalid("name", "Whose usage: the name of a key, team, app or model."))?;
+        let name =
+            name.ok_or_else(|| Refusal::invalid("name", "Whose usage: the name of a key, team, app or model."))?;
         let mut date = |name: &'static str| {
             let day = |text: String| {
-                time::day(&text).ok_or_else(|| Refusal::invalid(name, "This is no date such as 2027-01-31, from 1970 on."))
+                time::day(&text)
+                    .ok_or_else(|| Refusal::invalid(name, "This is no date such as 2027-01-31, from 1970 on."))
             };
             query.take(name).map(day).transpose()
         };
@@ -147,7 +149,8 @@ fn plus(a: Sums, b: Sums) -> Sums {
 /// What Envoy's memory says: today and yesterday, over all teams.
 fn remembered(asked: &ByDay, today: u64, desk: &Desk) -> Result<BTreeMap<u64, Sums>, Unavailable> {
     let mut found = BTreeMap::new();
-    for account in all(desk)?.into_iter().filter(|account| account.dimension == asked.by && account.name == asked.name) {
+    for account in all(desk)?.into_iter().filter(|account| account.dimension == asked.by && account.name == asked.name)
+    {
         for (day, sums) in [(today, account.day), (today.saturating_sub(1), account.day_before)] {
             if sums != Sums::default() {
                 let known = found.entry(day).or_insert_with(Sums::default);
@@ -269,7 +272,9 @@ fn number(reply: &Reply) -> Option<u64> {
         Reply::Int(number) => u64::try_from(*number).ok(),
         Reply::Text(text) => match text.parse::<u64>() {
             Ok(number) => Some(number),
-            Err(_) => text.parse::<f64>().ok().filter(|number| (0.0..9e18).contains(number)).map(|number| number as u64),
+            Err(_) => {
+                text.parse::<f64>().ok().filter(|number| (0.0..9e18).contains(number)).map(|number| number as u64)
+            }
         },
         _ => None,
     }
