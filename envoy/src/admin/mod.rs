@@ -188,7 +188,7 @@ pub fn keys(command: &Keys) -> Result<String, Failure> {
         Keys::Show { id, interface } => {
             let client = interface.client()?;
             let key = client.send("GET", &format!("/keys/{}", encode(id)), None)?;
-            let limits = client.send("GET", &format!("/limits?key={}", encode(id)), None)?;
+            let limits = client.send("GET", &format!("/limits?of=key&name={}", encode(id)), None)?;
             let both = json!({ "key": key, "limits": limits["limits"] });
             Ok(interface.print(&both, |both| format!("{}{}", one(&both["key"]), standing(&both["limits"]))))
         }
@@ -238,9 +238,8 @@ fn list(team: Option<&str>, state: Option<&str>, interface: &Interface) -> Resul
     }
     let head = ["ID", "TEAM", "STATE", "SOURCE", "OWNER", "EXPIRES", "MODELS"];
     Ok(interface.print(&Value::Array(keys), |keys| {
-        let row = |key: &Value| {
-            ["id", "team", "state", "source", "owner", "expires", "models"].map(|name| cell(&key[name]))
-        };
+        let row =
+            |key: &Value| ["id", "team", "state", "source", "owner", "expires", "models"].map(|name| cell(&key[name]));
         table(head, &keys.as_array().into_iter().flatten().map(row).collect::<Vec<_>>())
     }))
 }

@@ -56,6 +56,9 @@ mod tests {
     #[test]
     fn values_are_written_for_people() {
         assert_eq!(cell(&json!({ "a": 1, "b": ["x", "y"] })), "a=1 b=x,y");
-        assert_eq!((cell(&Value::Null), cell(&json!("")), cell(&json!("a\u{1b}[2J"))), ("-".into(), "-".into(), "a\\u{1b}[2J".into()));
+        assert_eq!(
+            (cell(&Value::Null), cell(&json!("")), cell(&json!("a\u{1b}[2J"))),
+            ("-".into(), "-".into(), "a\\u{1b}[2J".into())
+        );
     }
 }

@@ -17,7 +17,10 @@ impl Fields {
             return Ok(Self(Map::new()));
         }
         match serde_json::from_slice(body) {
-            Ok(Value::Object(fields)) => Ok(Self(fields)),
+            Ok(mut value @ Value::Object(_)) => {
+                make_whole(&mut value);
+                Ok(Self(value.as_object_mut().map(std::mem::take).unwrap_or_default()))
+            }
             Ok(_) => Err(Refusal::new(400, "invalid_request", "The body is JSON, but no object.")),
             Err(error) => Err(Refusal::new(400, "invalid_json", format!("The body is not JSON: {error}."))),
         }
@@ -68,6 +71,21 @@ impl Fields {
 
 fn typed<T: DeserializeOwned>(name: &'static str, value: Value) -> Result<T, Refusal> {
     T::deserialize(value).map_err(|error| Refusal::invalid(name, format!("The field `{name}` is not right: {error}.")))
+}
+
+/// To JSON, `5.0` is the same whole number as `5`.
+fn make_whole(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(make_whole),
+        Value::Object(members) => members.values_mut().for_each(make_whole),
+        Value::Number(number) if number.is_f64() => {
+            let whole = number.as_f64().filter(|number| number.fract() == 0.0 && (0.0..9e15).contains(number));
+            if let Some(whole) = whole {
+                *value = Value::from(whole as u64);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn merge(old: &mut Value, patch: Value) {

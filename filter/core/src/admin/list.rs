@@ -46,8 +46,10 @@ pub fn list(mut query: Query, desk: &mut Desk) -> Step {
         calls: 0,
     };
     query.finish()?;
-    if page.after.as_deref().is_some_and(|id| !is_public_name(id)) {
-        return Err(Refusal::invalid("cursor", "This is no `next` of a page before."));
+    for (param, name) in [("cursor", &page.after), ("team", &page.team)] {
+        if name.as_deref().is_some_and(|name| !is_public_name(name)) {
+            return Err(Refusal::invalid(param, "A name has 1 to 64 letters, digits, and any of . _ - @."));
+        }
     }
     match Names::of(desk) {
         Some(names) => Ok(page.ask(names)),

@@ -16,6 +16,7 @@ use crate::usage::price::MicroUsd;
 
 /// More counters than this are not read at once.
 const MOST: usize = 500;
+const LONGEST_NAME: usize = 256;
 
 /// The one whose limits are asked for, as far as it is known.
 #[derive(Debug, Clone, Default)]
@@ -67,31 +68,24 @@ struct Shown {
 
 /// `GET /limits`
 pub fn limits(mut query: Query, desk: &mut Desk) -> Step {
-    const NAMES: [&str; 5] = ["key", "team", "app", "model", "provider"];
-    let mut asked = NAMES.into_iter().filter_map(|name| Some((name, query.take(name)?))).collect::<Vec<_>>();
+    let dimension = query.choice("of", &DIMENSIONS.map(|dimension| (dimension.name(), dimension)))?;
+    let name = query.take("name");
     query.finish()?;
-    let (Some((what, name)), true) = (asked.pop(), asked.is_empty()) else {
-        let message = "Ask for the limits of exactly one of key, team, app, model, provider.";
-        return Err(Refusal::new(400, "invalid_request", message));
-    };
+    let dimension = dimension.ok_or_else(|| Refusal::invalid("of", "One of key, team, app, model, provider."))?;
+    let name = name.filter(|name| !name.is_empty() && name.chars().count() <= LONGEST_NAME);
+    let name = name.ok_or_else(|| Refusal::invalid("name", "The name of the key, team, app, model or provider."))?;
     let service = desk.service;
     let mut about = About::default();
-    let known = match what {
-        "key" => return of_key(&name, desk),
-        "team" => service.gateway.teams.contains(&name),
-        "app" => service.gateway.apps.contains(&name),
-        "model" => service.gateway.models.contains_key(&name),
-        _ => service.file.providers.contains_key(&name),
+    let known = match dimension {
+        Dimension::Key => return of_key(&name, desk),
+        Dimension::Team => service.gateway.teams.contains(&name),
+        Dimension::App => service.gateway.apps.contains(&name),
+        Dimension::Model => service.gateway.models.contains_key(&name),
+        Dimension::Provider => service.file.providers.contains_key(&name),
     };
     if !known {
-        return Err(Refusal::not_found("not_found", format!("There is no {what} of this name.")));
+        return Err(Refusal::not_found("not_found", format!("There is no {} of this name.", dimension.name())));
     }
-    let dimension = match what {
-        "team" => Dimension::Team,
-        "app" => Dimension::App,
-        "model" => Dimension::Model,
-        _ => Dimension::Provider,
-    };
     *about.field(dimension) = Some(name);
     let rules = service.gateway.rules.iter().filter(|rule| rule.holds(dimension)).cloned().collect();
     answer(&about, rules, desk)

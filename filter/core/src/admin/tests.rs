@@ -238,7 +238,8 @@ fn what_is_no_key_is_refused_by_field() {
         (r#"{"id":"a","team":"research","sha256":"00"}"#, 400, json!("sha256")),
         (r#"{"id":"a","team":"research","limits":{"requests":1}}"#, 400, json!("limits")),
         (r#"{"id":"a","team":"research","limits":null}"#, 400, json!("limits")),
-        (r#"{"id":"a","team":"reserch"}"#, 422, json!("team")),
+        (r#"{"id":"a","team":"research","limits":{"requests_per_minute":1.5}}"#, 400, json!("limits")),
+        (r#"{"id":"a","team":"reserch","limits":{"requests_per_minute":5.0}}"#, 422, json!("team")),
         (r#"{"id":"a","team":"research","models":["gpt"]}"#, 422, json!("models[0]")),
         (r#"{"id":"a","team":"research","expires":"soon"}"#, 422, json!("expires")),
         ("[]", 400, Value::Null),
@@ -436,7 +437,8 @@ fn usage_needs_a_name_and_a_range_that_is_one() {
         ("?by=team&name=x&since=1", "since"),
     ] {
         let seen = host.get(&format!("/usage{query}"), &[]);
-        assert_eq!((seen.status, &seen.body["error"]["param"]), (400, &json!(param)), "{query}");
+        let status = if query.contains("to=") { 422 } else { 400 };
+        assert_eq!((seen.status, &seen.body["error"]["param"]), (status, &json!(param)), "{query}");
     }
 }
 
@@ -469,7 +471,7 @@ fn who_cost_most_is_read_from_the_ranking() {
 #[test]
 fn limits_of_a_key_are_all_that_its_requests_meet() {
     let host = Host::new(false);
-    let seen = host.get("/limits?key=filed", &[]);
+    let seen = host.get("/limits?of=key&name=filed", &[]);
     let mut shown: Vec<(&str, &str, u64)> = seen.body["limits"]
         .as_array()
         .unwrap()
@@ -483,21 +485,21 @@ fn limits_of_a_key_are_all_that_its_requests_meet() {
         shown,
         [("model=chat", "minute", 7), ("team=research", "day", 1000), ("team=research", "month", 20_000_000)]
     );
-    let team = host.get("/limits?team=research", &[]);
+    let team = host.get("/limits?of=team&name=research", &[]);
     assert_eq!(team.body["limits"].as_array().map(Vec::len), Some(2));
     let budget = &team.body["limits"][1];
     assert_eq!((&budget["unit"], &budget["limit_usd"]), (&json!("micro_usd"), &json!("20.000000")));
-    assert_eq!(host.get("/limits?team=ops", &[]).body["limits"], json!([]));
-    assert_eq!(host.get("/limits?team=nobody", &[]).error(), (404, "not_found"));
+    assert_eq!(host.get("/limits?of=team&name=ops", &[]).body["limits"], json!([]));
+    assert_eq!(host.get("/limits?of=team&name=nobody", &[]).error(), (404, "not_found"));
     assert_eq!(host.get("/limits", &[]).error(), (400, "invalid_request"));
-    assert_eq!(host.get("/limits?team=ops&key=zoe", &[]).error(), (400, "invalid_request"));
+    assert_eq!(host.get("/limits?of=team&name=ops&key=zoe", &[]).error(), (400, "invalid_request"));
 }
 
 #[test]
 fn a_redis_that_does_not_know_the_script_is_given_its_text() {
     let host = Host::new(true);
     let unknown = json!([false, "NOSCRIPT No matching script."]);
-    let seen = host.get("/limits?model=chat", &[unknown, json!("3 30000000 1500000")]);
+    let seen = host.get("/limits?of=model&name=chat", &[unknown, json!("3 30000000 1500000")]);
     assert_eq!((seen.asked[0][0].as_str(), seen.asked[1][0].as_str()), ("EVALSHA", "EVAL"));
     let limit = &seen.body["limits"][0];
     assert_eq!((&limit["used"], &limit["remaining"], &limit["reset_seconds"]), (&json!(3), &json!(4), &json!(2)));

@@ -104,7 +104,7 @@ impl ByDay {
         let from = self.from.unwrap_or_else(|| time::first_day_of(month));
         if from > to || to - from >= MOST_DAYS {
             let message = format!("From `from` to `to` there must be 1 to {MOST_DAYS} days.");
-            return Err(Refusal::invalid("from", message));
+            return Err(Refusal { status: 422, ..Refusal::invalid("from", message) });
         }
         let days = from..=to;
         let Some(redis) = &desk.service.gateway.redis else {
