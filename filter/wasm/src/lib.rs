@@ -58,9 +58,13 @@ impl RootContext for Root {
                 if host::tick_every((gateway.timeouts.idle / 4).clamp(SHORTEST_TICK, LONGEST_TICK)).is_err() {
                     host::log(LogLevel::Error, "sluice: no ticks: streams that fall silent end at the total timeout");
                 }
-                self.role = Role::Gateway(Rc::new(gateway));
+                self.role = Role::Gateway(Rc::from(gateway));
             }
             Ok(Plugin::Provider) => self.role = Role::Provider,
+            Ok(Plugin::Admin(_)) => {
+                host::log(LogLevel::Error, "sluice: this module does not answer the administrator yet");
+                return false;
+            }
             Err(mistakes) => {
                 for mistake in mistakes {
                     host::log(LogLevel::Error, &format!("sluice: configuration refused: {mistake}"));

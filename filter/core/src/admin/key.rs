@@ -145,6 +145,9 @@ pub fn read(body: &[u8]) -> Result<Key, Refusal> {
 
 /// Changes a key as a merge patch says.
 pub fn patch(key: &mut Key, body: &[u8]) -> Result<(), Refusal> {
+    if body.is_empty() {
+        return Err(Refusal::new(400, "invalid_request", "There is no body: send what is to change, as JSON."));
+    }
     let mut fields = Fields::read(body)?;
     fields.merge("app", &mut key.app)?;
     fields.merge("owner", &mut key.owner)?;

@@ -305,9 +305,10 @@ fn a_patch_merges_and_is_written_only_over_what_was_read() {
     let write = &seen.asked[1];
     assert_eq!(json!(write[7]), old[0], "the hash that was read");
     assert_eq!(json!(write[8]), old[1], "the record that was read");
+    assert_eq!(host.send("PATCH", "/keys/alice", "", std::slice::from_ref(&old)).error(), (400, "invalid_request"));
     for (patch, param) in [(r#"{"team":"ops"}"#, "team"), (r#"{"revoked":false}"#, "revoked"), (r#"{"id":"b"}"#, "id")]
     {
-        let seen = host.send("PATCH", "/keys/alice", patch, &[old.clone()]);
+        let seen = host.send("PATCH", "/keys/alice", patch, std::slice::from_ref(&old));
         assert_eq!((seen.status, &seen.body["error"]["param"]), (400, &json!(param)));
     }
 }
@@ -352,7 +353,7 @@ fn of_a_key_that_is_being_rotated_the_request_says_what_becomes_of_both_secrets(
     let rotating = record(|key| {
         key["previous"] = json!({ "sha256": hash("before"), "until": "2027-01-15T09:00:00Z" });
     });
-    let seen = host.send("POST", "/keys/alice/rotate", "", &[rotating.clone()]);
+    let seen = host.send("POST", "/keys/alice/rotate", "", std::slice::from_ref(&rotating));
     assert_eq!(seen.error(), (409, "key_rotating"));
     for (body, before) in [(r#"{"again":true}"#, "3600000"), (r#"{"grace":"0s"}"#, "0")] {
         let seen = host.send("POST", "/keys/alice/rotate", body, &[rotating.clone(), json!(1)]);
@@ -437,7 +438,7 @@ fn usage_needs_a_name_and_a_range_that_is_one() {
         ("?by=team&name=x&since=1", "since"),
     ] {
         let seen = host.get(&format!("/usage{query}"), &[]);
-        let status = if query.contains("to=") { 422 } else { 400 };
+        let status = if query.contains("from=") { 422 } else { 400 };
         assert_eq!((seen.status, &seen.body["error"]["param"]), (status, &json!(param)), "{query}");
     }
 }

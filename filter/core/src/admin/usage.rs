@@ -87,11 +87,9 @@ impl ByDay {
         let name =
             name.ok_or_else(|| Refusal::invalid("name", "Whose usage: the name of a key, team, app or model."))?;
         let mut date = |name: &'static str| {
-            let day = |text: String| {
-                time::day(&text)
-                    .ok_or_else(|| Refusal::invalid(name, "This is no date such as 2027-01-31, from 1970 on."))
-            };
-            query.take(name).map(day).transpose()
+            let wrong = Refusal::invalid(name, "This is no date such as 2027-01-31, from 1970 on.");
+            let wrong = || Refusal { status: 422, ..wrong };
+            query.take(name).map(|text| time::day(&text).ok_or_else(wrong)).transpose()
         };
         Ok(Self { by, name, from: date("from")?, to: date("to")? })
     }

@@ -29,7 +29,7 @@ pub enum Written {
 #[derive(Debug)]
 pub enum Plugin {
     /// The gateway role.
-    Gateway(Gateway),
+    Gateway(Box<Gateway>),
     /// The provider role.
     Provider,
     /// The admin role.
@@ -40,7 +40,9 @@ impl Plugin {
     /// Reads and checks a configuration.
     pub fn from_json(json: &[u8]) -> Result<Self, Vec<Mistake>> {
         match serde_json::from_slice(json) {
-            Ok(Written::Gateway { gateway }) => Gateway::compile(&gateway).map(Self::Gateway),
+            Ok(Written::Gateway { gateway }) => {
+                Gateway::compile(&gateway).map(|gateway| Self::Gateway(Box::new(gateway)))
+            }
             Ok(Written::Provider {}) => Ok(Self::Provider),
             Ok(Written::Admin { gateway }) => Service::new(*gateway).map(|service| Self::Admin(Box::new(service))),
             Err(error) => Err(vec![Mistake {
