@@ -238,6 +238,7 @@ fn what_is_no_key_is_refused_by_field() {
         (r#"{"id":"a","team":"research","sha256":"00"}"#, 400, json!("sha256")),
         (r#"{"id":"a","team":"research","limits":{"requests":1}}"#, 400, json!("limits")),
         (r#"{"id":"a","team":"research","limits":null}"#, 400, json!("limits")),
+        (r#"{"id":"a","team":"research","budget":[null,1]}"#, 400, json!("budget")),
         (r#"{"id":"a","team":"research","limits":{"requests_per_minute":1.5}}"#, 400, json!("limits")),
         (r#"{"id":"a","team":"reserch","limits":{"requests_per_minute":5.0}}"#, 422, json!("team")),
         (r#"{"id":"a","team":"research","models":["gpt"]}"#, 422, json!("models[0]")),
