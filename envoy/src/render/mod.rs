@@ -237,7 +237,7 @@ timeouts: { first_token: 1500ms }
     #[test]
     fn the_administration_interface_is_there_when_it_is_asked_for() {
         assert!(!rendered(&options()).contains("root_id: admin"));
-        let admin = format!("admin: {{ listen: \"[::1]:8081\", sha256: {:064} }}\n", 1);
+        let admin = format!("admin: {{ listen: \"[::1]:8081\", sha256: \"{:064}\" }}\n", 1);
         let rendered = bootstrap(&crate::check::check(&format!("{FILE}{admin}")).unwrap(), &options());
         assert!(rendered.contains("\n  - name: admin #"), "{rendered}");
         assert!(rendered.contains("address: \"::1\", port_value: 8081"));
