@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::config::Target;
 use crate::conversation::Usage;
 use crate::limits::{Plan, Spent, Ticket};
+use crate::store::embedded::Reach;
 use crate::store::{Entry, Reading, Settled, Settlement, SharedData, Sums, Verdict, embedded};
 use crate::usage::price::MicroUsd;
 
@@ -21,7 +22,7 @@ pub enum Ledger {
     /// Nobody: there was nothing to reserve, or nobody to ask.
     Nobody,
     /// The memory of this Envoy.
-    Local,
+    Local(Reach),
     /// Redis.
     Redis,
 }
@@ -60,19 +61,11 @@ impl Charge {
     /// once. Redis would have to be asked, which an attempt cannot wait for: there the dearest target was reserved for
     /// from the beginning, and what a fallback's provider takes is counted when the request is settled. False when it does
     /// not fit.
-    pub fn moves_to(
-        &mut self,
-        target: &Rc<Target>,
-        lease: Duration,
-        shared: &dyn SharedData,
-        now: Time,
-    ) -> bool {
+    pub fn moves_to(&mut self, target: &Rc<Target>, lease: Duration, shared: &dyn SharedData, now: Time) -> bool {
         let Some(index) = self.index_of(target) else { return true };
         let Some(order) = self.ticket.extension(&self.plan, index, lease) else { return true };
-        if self.ledger != Ledger::Local {
-            return true;
-        }
-        match embedded::reserve(shared, &order, now) {
+        let Ledger::Local(reach) = self.ledger else { return true };
+        match embedded::reserve(shared, &order, reach, now) {
             Ok(Verdict::Granted { readings, .. }) => {
                 self.ticket.extend(&self.plan, index, readings);
                 true

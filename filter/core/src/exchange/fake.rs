@@ -80,11 +80,12 @@ impl SharedData for Shared {
     }
     fn write(&self, name: &str, value: &[u8], version: u32) -> Result<(), Conflict> {
         let mut map = self.0.borrow_mut();
-        let known = map.get(name).map_or(0, |(_, known)| *known);
-        if version != 0 && version != known {
+        // Writing what is not there ignores the version.
+        let known = map.get(name).map(|(_, known)| *known);
+        if known.is_some_and(|known| version != 0 && version != known) {
             return Err(Conflict);
         }
-        map.insert(name.to_owned(), (value.to_vec(), known + 1));
+        map.insert(name.to_owned(), (value.to_vec(), known.unwrap_or_default() + 1));
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::config::file::{Mode, WhenDown};
 use crate::config::{Credential, Gateway, KeyHash};
+use crate::store::embedded::Reach;
 use crate::store::redis::wire::{Command, Reply};
 use crate::store::{Obstacle, Order, Reading, Settlement, SharedData, Unavailable, Verdict, embedded, redis};
 
@@ -113,9 +114,10 @@ impl Worker {
 
     fn credential(&self, hash: &KeyHash, record: &[u8]) -> Result<Credential, String> {
         let record = serde_json::from_slice(record).map_err(|error| error.to_string())?;
-        let compiled = self.gateway.restore_key(&record).map_err(|mistakes| {
-            mistakes.first().map_or_else(|| "it cannot be read".to_owned(), ToString::to_string)
-        })?;
+        let compiled = self
+            .gateway
+            .restore_key(&record)
+            .map_err(|mistakes| mistakes.first().map_or_else(|| "it cannot be read".to_owned(), ToString::to_string))?;
         let found = compiled.into_iter().find(|(known, _)| known == hash).map(|(_, credential)| credential);
         found.ok_or_else(|| "it is another key's".to_owned())
     }
@@ -127,7 +129,15 @@ impl Worker {
                 Decision::Ask(remote.wire.write(&redis::reserve::command(&remote.settings.prefix, order)))
             }
             Some(remote) => self.without_redis(remote, order, shared, now, effects),
-            None => local(order, shared, now, effects),
+            None => local(order, self.reach(), shared, now, effects),
+        }
+    }
+
+    /// Whose counts the memory of this Envoy has.
+    fn reach(&self) -> Reach {
+        match &self.remote {
+            Some(remote) if remote.settings.mode == Mode::Relaxed => Reach::Everywhere,
+            _ => Reach::Here,
         }
     }
 
@@ -174,7 +184,7 @@ impl Worker {
         effects: &mut Vec<Effect>,
     ) -> Decision {
         match remote.settings.when_down {
-            WhenDown::Local => local(order, shared, now, effects),
+            WhenDown::Local => local(order, Reach::Here, shared, now, effects),
             WhenDown::Allow => {
                 effects.push(Effect::Count(metric::UNCHECKED));
                 Decision::Unchecked
@@ -185,11 +195,14 @@ impl Worker {
 
     /// Settles a request that is over, in every store that is to know of it.
     pub fn settle(&self, settlement: Settlement, ledger: Ledger, shared: &dyn SharedData, effects: &mut Vec<Effect>) {
-        let kept_here = ledger == Ledger::Local || (self.remote.is_none() && self.gateway.admin.is_some());
+        let kept_here = match ledger {
+            Ledger::Local(reach) => Some(reach),
+            _ => (self.remote.is_none() && self.gateway.admin.is_some()).then_some(Reach::Here),
+        };
         if let Some(remote) = &self.remote {
             remote.settle(settlement.clone(), effects);
         }
-        if kept_here && embedded::settle(shared, &settlement).is_err() {
+        if kept_here.is_some_and(|reach| embedded::settle(shared, &settlement, reach).is_err()) {
             // What was reserved stays charged: trying again could settle a part of it twice.
             effects.push(Effect::Count(metric::UNSETTLED));
         }
@@ -206,9 +219,11 @@ impl Worker {
     }
 }
 
-fn local(order: &Order, shared: &dyn SharedData, now: Time, effects: &mut Vec<Effect>) -> Decision {
-    match embedded::reserve(shared, order, now) {
-        Ok(Verdict::Granted { chosen, readings }) => Decision::Granted { ledger: Ledger::Local, chosen, readings },
+fn local(order: &Order, reach: Reach, shared: &dyn SharedData, now: Time, effects: &mut Vec<Effect>) -> Decision {
+    match embedded::reserve(shared, order, reach, now) {
+        Ok(Verdict::Granted { chosen, readings }) => {
+            Decision::Granted { ledger: Ledger::Local(reach), chosen, readings }
+        }
         Ok(Verdict::Refused(obstacles)) => Decision::Refused(obstacles),
         Err(Unavailable(why)) => {
             effects.push(Effect::Warn(format!("limits could not be checked: {why}")));
