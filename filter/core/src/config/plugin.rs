@@ -1,4 +1,5 @@
-//! What Envoy hands to the filter as its configuration: which role it plays, and for the gateway role the gateway file.
+//! What Envoy hands to the filter as its configuration: which role it plays, and for all but the provider role the
+//! gateway file.
 
 use std::rc::Rc;
 
@@ -6,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Gateway, Mistake, file};
 
-/// The configuration as it is written: `{"role":"gateway","gateway":{…}}` or `{"role":"provider"}`.
+/// The configuration as it is written: `{"role":"gateway","gateway":{…}}`, the same with `keeper`, or
+/// `{"role":"provider"}`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "role", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Written {
@@ -17,6 +19,11 @@ pub enum Written {
     },
     /// Sees every attempt; all it needs is in the request's plan.
     Provider {},
+    /// Exchanges counts with Redis, in relaxed mode.
+    Keeper {
+        /// The gateway file, without the providers' credentials.
+        gateway: Box<file::File>,
+    },
 }
 
 /// The configuration as it runs.
@@ -26,6 +33,8 @@ pub enum Plugin {
     Gateway(Rc<Gateway>),
     /// The provider role.
     Provider,
+    /// The keeper.
+    Keeper(Rc<Gateway>),
 }
 
 impl Plugin {
@@ -34,6 +43,7 @@ impl Plugin {
         match serde_json::from_slice(json) {
             Ok(Written::Gateway { gateway }) => Gateway::compile(&gateway).map(Rc::new).map(Self::Gateway),
             Ok(Written::Provider {}) => Ok(Self::Provider),
+            Ok(Written::Keeper { gateway }) => Gateway::compile(&gateway).map(Rc::new).map(Self::Keeper),
             Err(error) => Err(vec![Mistake {
                 path: String::new(),
                 found: error.to_string(),
