@@ -8,6 +8,7 @@ mod faults;
 mod gateway;
 mod log;
 mod recovery;
+mod relaxed;
 mod retry;
 mod streams;
 mod translation;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::config::file::{Mode, WhenDown};
 use crate::config::{Credential, Gateway, KeyHash};
+use crate::store::embedded::Reach;
 use crate::store::redis::wire::{Command, Reply};
 use crate::store::{Obstacle, Order, Reading, Settlement, SharedData, Unavailable, Verdict, embedded, redis};
 
@@ -138,7 +139,15 @@ impl Worker {
                 Decision::Ask(remote.wire.write(&redis::reserve::command(&remote.settings.prefix, order)))
             }
             Some(remote) => self.without_redis(remote, order, at),
-            None => local(order, at),
+            None => local(order, self.reach(), at),
+        }
+    }
+
+    /// Whose counts the memory of this Envoy has.
+    fn reach(&self) -> Reach {
+        match &self.remote {
+            Some(remote) if remote.settings.mode == Mode::Relaxed => Reach::Everywhere,
+            _ => Reach::Here,
         }
     }
 
@@ -181,7 +190,7 @@ impl Worker {
 
     fn without_redis(&self, remote: &Remote, order: &Order, at: &mut Moment<'_>) -> Decision {
         match remote.settings.when_down {
-            WhenDown::Local => local(order, at),
+            WhenDown::Local => local(order, Reach::Here, at),
             WhenDown::Allow => {
                 at.effects.push(Effect::Count(metric::UNCHECKED));
                 Decision::Unchecked
@@ -191,12 +200,23 @@ impl Worker {
     }
 
     /// Settles a request that is over, in every store that is to know of it.
-    pub fn settle(&self, settlement: Settlement, ledger: Ledger, at: &mut Moment<'_>) {
-        let kept_here = ledger == Ledger::Local || (self.remote.is_none() && self.gateway.admin.is_some());
-        if let Some(remote) = &self.remote {
-            remote.settle(settlement.clone(), at.effects);
+    pub fn settle(&self, mut settlement: Settlement, ledger: Ledger, at: &mut Moment<'_>) {
+        match &self.remote {
+            // Redis keeps the accounts.
+            Some(remote) => {
+                let here = Settlement { entry: None, ..settlement.clone() };
+                remote.settle(std::mem::replace(&mut settlement, here), at.effects);
+            }
+            None if self.gateway.admin.is_some() => {}
+            // Nobody could ask for them.
+            None => settlement.entry = None,
         }
-        if kept_here && embedded::settle(at.shared, &settlement).is_err() {
+        let reach = match ledger {
+            Ledger::Local(reach) => reach,
+            _ if settlement.entry.is_some() => Reach::Here,
+            _ => return,
+        };
+        if embedded::settle(at.shared, &settlement, reach).is_err() {
             // What was reserved stays charged: trying again could settle a part of it twice.
             at.effects.push(Effect::Count(metric::UNSETTLED));
         }
@@ -213,9 +233,11 @@ impl Worker {
     }
 }
 
-fn local(order: &Order, at: &mut Moment<'_>) -> Decision {
-    match embedded::reserve(at.shared, order, at.now) {
-        Ok(Verdict::Granted { chosen, readings }) => Decision::Granted { ledger: Ledger::Local, chosen, readings },
+fn local(order: &Order, reach: Reach, at: &mut Moment<'_>) -> Decision {
+    match embedded::reserve(at.shared, order, reach, at.now) {
+        Ok(Verdict::Granted { chosen, readings }) => {
+            Decision::Granted { ledger: Ledger::Local(reach), chosen, readings }
+        }
         Ok(Verdict::Refused(obstacles)) => Decision::Refused(obstacles),
         Err(Unavailable(why)) => {
             at.effects.push(Effect::Warn(format!("limits could not be checked: {why}")));
