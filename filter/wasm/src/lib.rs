@@ -49,7 +49,7 @@ enum Role {
     None,
     Gateway(Rc<Worker>),
     Provider,
-    Keeper(Keeper),
+    Keeper(Box<Keeper>),
 }
 
 impl Root {
@@ -77,7 +77,7 @@ impl Root {
         host::random(&mut seed)?;
         let Some(keeper) = Keeper::new(gateway, seed) else { return Ok(Role::None) };
         host::tick_every(keeper.period())?;
-        Ok(Role::Keeper(keeper))
+        Ok(Role::Keeper(Box::new(keeper)))
     }
 
     /// Carries out what concerns no message, and sends what is to be told to Redis.
