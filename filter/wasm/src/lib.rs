@@ -1,10 +1,10 @@
 //! The Sluice filter: turns Envoy's callbacks into events of `sluice-core`, and its effects into host calls.
 //!
 //! One module in several places, told apart by its configuration: `gateway` among the listener's HTTP filters, `provider`
-//! among every provider cluster's upstream filters, and, where counts are exchanged with Redis, `keeper` as a service on
-//! Envoy's main thread. All must share the `vm_id` and the code, as they do in what `sluice render` writes: the first two
-//! have one VM, where what they know together of a request is in [`switchboard`], and the keeper reads and writes the
-//! same shared data. Nothing is decided here.
+//! among every provider cluster's upstream filters, `admin` on the administrator's listener, and, where counts are
+//! exchanged with Redis, `keeper` as a service on Envoy's main thread. All must share the `vm_id` and the code, as they do
+//! in what `sluice render` writes: what the first two know together of a request is in [`switchboard`], and what is
+//! counted is in the data that VMs of one id share. Nothing is decided here.
 #![deny(unsafe_code)]
 
 use std::rc::Rc;
@@ -12,12 +12,14 @@ use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel};
+use sluice_core::admin::Service;
 use sluice_core::config::Gateway;
 use sluice_core::config::plugin::Plugin;
 use sluice_core::exchange::keeper::Keeper;
 use sluice_core::exchange::worker::Worker;
 use sluice_core::exchange::{Call, Called, Effect, Flow, Time};
 
+mod admin;
 mod gateway;
 mod host;
 mod message;
@@ -50,6 +52,7 @@ enum Role {
     Gateway(Rc<Worker>),
     Provider,
     Keeper(Box<Keeper>),
+    Admin(Rc<Service>),
 }
 
 impl Root {
@@ -58,6 +61,7 @@ impl Root {
             Plugin::Gateway(gateway) => Self::gateway(gateway),
             Plugin::Provider => Ok(Role::Provider),
             Plugin::Keeper(gateway) => Self::keeper(&gateway),
+            Plugin::Admin(service) => Ok(Role::Admin(service)),
         }
     }
 
@@ -97,7 +101,7 @@ impl Root {
         match &self.role {
             Role::Gateway(worker) => worker.told(called, now, effects),
             Role::Keeper(keeper) => keeper.told(called, now, &host::Shared, effects),
-            Role::None | Role::Provider => None,
+            Role::None | Role::Provider | Role::Admin(_) => None,
         }
     }
 }
@@ -160,6 +164,7 @@ impl RootContext for Root {
             Role::None | Role::Keeper(_) => None,
             Role::Gateway(worker) => Some(Box::new(gateway::GatewayContext::new(id, worker.clone()))),
             Role::Provider => Some(Box::new(provider::ProviderContext::default())),
+            Role::Admin(service) => Some(Box::new(admin::AdminContext::new(service.clone()))),
         }
     }
 }

@@ -6,8 +6,9 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use super::{Gateway, Mistake, file};
+use crate::admin::Service;
 
-/// The configuration as it is written: `{"role":"gateway","gateway":{…}}`, the same with `keeper`, or
+/// The configuration as it is written: `{"role":"gateway","gateway":{…}}`, the same with `admin` or `keeper`, or
 /// `{"role":"provider"}`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "role", rename_all = "lowercase", deny_unknown_fields)]
@@ -21,7 +22,12 @@ pub enum Written {
     Provider {},
     /// Exchanges counts with Redis, in relaxed mode.
     Keeper {
-        /// The gateway file, without the providers' credentials.
+        /// The same file as the gateway role's.
+        gateway: Box<file::File>,
+    },
+    /// Answers the administrator.
+    Admin {
+        /// The same file as the gateway role's.
         gateway: Box<file::File>,
     },
 }
@@ -35,6 +41,8 @@ pub enum Plugin {
     Provider,
     /// The keeper.
     Keeper(Rc<Gateway>),
+    /// The admin role.
+    Admin(Rc<Service>),
 }
 
 impl Plugin {
@@ -44,6 +52,7 @@ impl Plugin {
             Ok(Written::Gateway { gateway }) => Gateway::compile(&gateway).map(Rc::new).map(Self::Gateway),
             Ok(Written::Provider {}) => Ok(Self::Provider),
             Ok(Written::Keeper { gateway }) => Gateway::compile(&gateway).map(Rc::new).map(Self::Keeper),
+            Ok(Written::Admin { gateway }) => Service::new(*gateway).map(|service| Self::Admin(Rc::new(service))),
             Err(error) => Err(vec![Mistake {
                 path: String::new(),
                 found: error.to_string(),
