@@ -502,7 +502,9 @@ pub enum Mode {
     #[default]
     Strict,
     /// Each Envoy counts by itself and exchanges what it counted: no request waits, and what the others used since the last exchange
-    /// is not known.
+    /// is not known. So more may pass than a limit says: at most what the other Envoys reserve within two exchanges (twice `sync`,
+    /// and two round trips to Redis), and besides, at an Envoy where a limit has nothing counted, what it reserves itself until
+    /// its next exchange. While Redis is down, each Envoy counts what it knows; what it counted is told afterwards.
     Relaxed,
 }
 

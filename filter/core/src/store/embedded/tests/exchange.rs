@@ -11,7 +11,7 @@ use crate::store::{Batch, Delta, Global};
 
 /// What `sync.lua` does.
 #[derive(Default)]
-pub(super) struct Redis {
+struct Redis {
     last: BTreeMap<(String, String), u64>,
     windows: BTreeMap<(String, u64), i64>,
     /// Level in millionths, when it was, and what drains in a minute.
@@ -20,7 +20,7 @@ pub(super) struct Redis {
 }
 
 impl Redis {
-    pub(super) fn sync(&mut self, batch: &Batch, now: Time) -> Vec<Global> {
+    fn sync(&mut self, batch: &Batch, now: Time) -> Vec<Global> {
         let last = self.last.entry((batch.envoy.to_string(), batch.shard.to_string())).or_default();
         let new = batch.number > *last;
         *last = batch.number.max(*last);
@@ -242,6 +242,54 @@ fn counts_of_this_envoy_alone_are_told_to_nobody() {
     assert_eq!(envoys[0].collect("red", at(NOON)), None);
     assert_eq!(envoys[0].collect("blue", at(NOON)), None);
     assert!(!envoys[0].memory.0.lock().unwrap().0.keys().any(|name| name.contains("names")));
+}
+
+/// Two Envoys of three workers each; a keeper of each exchanges counts meanwhile, and every third answer is lost.
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn counts_of_workers_that_never_stop_are_exchanged_exactly() {
+    let (redis, envoys) = (Mutex::new(Redis::default()), Envoy::all());
+    let at_work = std::sync::atomic::AtomicUsize::new(6);
+    let work = |number: usize| {
+        for n in 0..200 {
+            // Some records, and so their names, are new all the time.
+            let meter = if n % 4 == 0 { format!("m{n}") } else { "m".to_owned() };
+            let meter = super::meter(&meter, "red", Gauge::Total);
+            let window = envoys[number % 2].take(&meter, 5, 1_000_000, at(NOON)).unwrap().window;
+            envoys[number % 2].settle(&meter, window, 5, 3, at(NOON));
+        }
+        at_work.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+    };
+    let keep = |envoy: &Envoy| {
+        let mut round = 0;
+        while at_work.load(std::sync::atomic::Ordering::SeqCst) > 0 {
+            round += 1;
+            let Some(batch) = envoy.collect("red", at(NOON)) else { continue };
+            let globals = redis.lock().unwrap().sync(&batch, at(NOON));
+            if round % 3 > 0 {
+                apply(&envoy.memory, &batch, &globals, at(NOON)).unwrap();
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let (work, keep) = (&work, &keep);
+        (0..6).for_each(|number| drop(scope.spawn(move || work(number))));
+        envoys[..2].iter().for_each(|envoy| drop(scope.spawn(move || keep(envoy))));
+    });
+    let redis = &mut redis.into_inner().unwrap();
+    (0..4).for_each(|_| envoys[..2].iter().for_each(|envoy| envoy.exchange(redis, "red", at(NOON))));
+    for (name, expected) in [("m", 6 * 150 * 3), ("m0", 6 * 3), ("m196", 6 * 3)] {
+        assert_eq!(redis.windows[&(name.to_owned(), 0)], expected, "{name}");
+        let meter = meter(name, "red", Gauge::Total);
+        for envoy in &envoys[..2] {
+            assert_eq!(
+                i64::try_from(used(&envoy.memory, &meter, at(NOON))),
+                Ok(expected),
+                "{name} at {}",
+                envoy.number
+            );
+        }
+    }
 }
 
 #[cfg(not(target_arch = "wasm32"))]
