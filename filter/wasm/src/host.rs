@@ -7,11 +7,13 @@
 //! Source: the proxy-wasm ABI specification 0.2.1.
 #![allow(unsafe_code)]
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, StreamType};
 use sluice_core::exchange::headers::HeaderMap;
-use sluice_core::exchange::{Call, Called};
+use sluice_core::exchange::{Call, Called, LARGEST_BODY};
 use sluice_core::store::{Conflict, SharedData};
 
 /// The host refused or could not do it.
@@ -255,18 +257,29 @@ pub fn random(bytes: &mut [u8]) -> Result<()> {
     checked(unsafe { abi::random_get(bytes.as_mut_ptr(), bytes.len()) })
 }
 
-/// The number of a counter; the same name is the same counter in every worker.
-pub fn counter(name: &str) -> Result<u32> {
+/// Adds one to a counter; the same name is the same counter in every worker.
+pub fn count(name: &'static str) -> Result<()> {
+    thread_local! {
+        // Envoy gives a new number, and keeps it for ever, each time a counter is defined: once in a VM.
+        static NUMBERS: RefCell<BTreeMap<&'static str, u32>> = const { RefCell::new(BTreeMap::new()) };
+    }
+    let id = match NUMBERS.with_borrow(|numbers| numbers.get(name).copied()) {
+        Some(id) => id,
+        None => {
+            let id = define_counter(name)?;
+            NUMBERS.with_borrow_mut(|numbers| numbers.insert(name, id));
+            id
+        }
+    };
+    // SAFETY: plain numbers.
+    checked(unsafe { abi::proxy_increment_metric(id, 1) })
+}
+
+fn define_counter(name: &str) -> Result<u32> {
     let mut id = 0;
     // SAFETY: the host reads `name` and writes four bytes during the call.
     checked(unsafe { abi::proxy_define_metric(MetricType::Counter, name.as_ptr(), name.len(), &raw mut id) })?;
     Ok(id)
-}
-
-/// Adds to a counter.
-pub fn count(id: u32, by: u64) -> Result<()> {
-    // SAFETY: plain numbers.
-    checked(unsafe { abi::proxy_increment_metric(id, by.cast_signed()) })
 }
 
 /// Sends a request of our own; the answer comes to the context that is at work now, as its `on_http_call_response` with
@@ -284,7 +297,12 @@ pub fn call(call: &Call) -> Result<u32> {
 pub fn called(body_size: usize) -> Called {
     let status = header(MapType::HttpCallResponseHeaders, ":status").ok();
     let status = status.and_then(|status| String::from_utf8(status).ok()?.parse().ok());
-    let body = buffer(BufferType::HttpCallResponseBody, 0, body_size).unwrap_or_default();
+    // The VM's memory never shrinks again; an answer as large as that reads as none.
+    let body = if body_size <= LARGEST_BODY {
+        buffer(BufferType::HttpCallResponseBody, 0, body_size).unwrap_or_default()
+    } else {
+        Vec::new()
+    };
     Called { status, body }
 }
 

@@ -63,7 +63,7 @@ impl Message {
                     action = Action::Pause;
                     send(reply)
                 }
-                Effect::Count(name) => host::counter(name).and_then(|counter| host::count(counter, 1)),
+                Effect::Count(name) => host::count(name),
                 Effect::Warn(text) => {
                     host::log(LogLevel::Warn, &format!("sluice: {text}"));
                     Ok(())

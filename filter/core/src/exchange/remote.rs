@@ -4,7 +4,7 @@
 //! the wait and not all of them. A settlement is kept until Redis has confirmed it; it is told again as often as
 //! needed, which changes nothing, because Redis knows settlements by their ids.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -47,6 +47,8 @@ struct Outbox {
     waiting: VecDeque<Settlement>,
     /// Those at the front of `waiting` that a call under way tells of, and whether it names the script by its hash.
     telling: Option<(usize, bool)>,
+    /// Those at the front of `waiting` that are told one by one, because Redis refused them together.
+    alone: usize,
 }
 
 impl Remote {
@@ -77,22 +79,25 @@ impl Remote {
                     effects.push(Effect::Warn("Redis answers again".to_owned()));
                 }
             }
-            Err(Unavailable(why)) => {
-                effects.push(Effect::Count(metric::REDIS_DOWN));
-                self.silent_until.set(Time(now.0.saturating_add(u64::try_from(PAUSE.as_nanos()).unwrap_or_default())));
-                if !self.silent.replace(true) {
-                    let policy = self.settings.when_down;
-                    effects.push(Effect::Warn(format!("Redis does not answer ({why}); until it does: {policy:?}")));
-                }
-            }
+            Err(Unavailable(why)) => self.falls_silent(why, now, effects),
         }
         read.map(|reply| Some(reply).filter(|reply| !reply.is_unknown_script()))
+    }
+
+    fn falls_silent(&self, why: &str, now: Time, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Count(metric::REDIS_DOWN));
+        self.silent_until.set(Time(now.0.saturating_add(u64::try_from(PAUSE.as_nanos()).unwrap_or_default())));
+        if !self.silent.replace(true) {
+            let policy = self.settings.when_down;
+            effects.push(Effect::Warn(format!("Redis does not answer ({why}); until it does: {policy:?}")));
+        }
     }
 
     /// What is remembered of a key: `None` when Redis has to be asked. A key that is not remembered and cannot be asked
     /// for is an error.
     pub fn remembered(&self, hash: &KeyHash, now: Time) -> Result<Option<Option<Credential>>, Unavailable> {
-        let age = if self.answers(now) { self.settings.key_cache } else { LONGEST_MEMORY };
+        let fresh = self.settings.key_cache;
+        let age = if self.answers(now) { fresh } else { fresh.max(LONGEST_MEMORY) };
         match self.keys.borrow().get(hash) {
             Some(known) if now.since(known.at) < age => Ok(Some(known.credential.clone())),
             _ if self.answers(now) => Ok(None),
@@ -103,6 +108,11 @@ impl Remote {
     /// Remembers what Redis said of a key.
     pub fn remember(&self, hash: KeyHash, credential: Option<Credential>, now: Time) {
         let mut keys = self.keys.borrow_mut();
+        if keys.len() >= MOST_KEYS {
+            // Anybody can make up keys that nobody has: those give way to the ones that an outage will ask for.
+            let age = self.settings.key_cache.max(LONGEST_MEMORY);
+            keys.retain(|_, known| known.credential.is_some() && now.since(known.at) < age);
+        }
         if keys.len() >= MOST_KEYS {
             keys.retain(|_, known| now.since(known.at) < self.settings.key_cache);
         }
@@ -132,7 +142,8 @@ impl Remote {
         if outbox.telling.is_some() || outbox.waiting.is_empty() || !self.answers(now) {
             return None;
         }
-        let count = outbox.waiting.len().min(redis::settle::LARGEST_BATCH);
+        let most = if outbox.alone > 0 { 1 } else { redis::settle::LARGEST_BATCH };
+        let count = outbox.waiting.len().min(most);
         outbox.telling = Some((count, true));
         Some(self.call(&mut outbox, count, true))
     }
@@ -147,19 +158,36 @@ impl Remote {
                 outbox.telling = Some((count, false));
                 Some(self.call(&mut outbox, count, false))
             }
+            Ok(Some(Reply::Error(why))) if count > 1 => {
+                // One that Redis can never take must not be the end of the others.
+                effects.push(Effect::Warn(format!("Redis refused {count} settlements together: {why}")));
+                outbox.alone = count;
+                drop(outbox);
+                self.tell(now)
+            }
             Ok(Some(Reply::Error(why))) => {
-                // What Redis can never take must not keep all that follows from it.
-                effects.push(Effect::Warn(format!("Redis refused {count} settlements: {why}")));
-                (0..count).for_each(|_| effects.push(Effect::Count(metric::UNSETTLED)));
-                outbox.waiting.drain(..count);
-                None
+                effects.push(Effect::Warn(format!("Redis refused a settlement: {why}")));
+                effects.push(Effect::Count(metric::UNSETTLED));
+                self.go_on(outbox, count, now)
             }
-            Ok(Some(_)) => {
-                outbox.waiting.drain(..count);
-                None
-            }
+            Ok(Some(reply)) => match redis::settle::settled(&reply) {
+                Ok(_) => self.go_on(outbox, count, now),
+                Err(Unavailable(why)) => {
+                    self.falls_silent(&why, now, effects);
+                    None
+                }
+            },
             Ok(None) | Err(_) => None,
         }
+    }
+
+    /// Those that were told are done with; when so many wait that a tick would not be enough, the next go at once.
+    fn go_on(&self, mut outbox: RefMut<'_, Outbox>, count: usize, now: Time) -> Option<Call> {
+        outbox.waiting.drain(..count);
+        outbox.alone = outbox.alone.saturating_sub(count);
+        let many = outbox.alone > 0 || outbox.waiting.len() >= redis::settle::LARGEST_BATCH;
+        drop(outbox);
+        if many { self.tell(now) } else { None }
     }
 
     fn call(&self, outbox: &mut Outbox, count: usize, by_hash: bool) -> Call {

@@ -176,7 +176,10 @@ impl Worker {
             },
             Ok(None) | Err(_) => None,
         };
-        at.effects.extend(silent.map(|why| Effect::Warn(format!("Redis made no sense: {why}"))));
+        if let Some(why) = silent {
+            at.effects.push(Effect::Count(metric::REDIS_DOWN));
+            at.effects.push(Effect::Warn(format!("Redis made no sense: {why}")));
+        }
         let decision = self.without_redis(remote, order, at);
         if matches!(decision, Decision::Refused(_) | Decision::Undecided) {
             remote.settle(withdrawn(), at.effects);

@@ -4,6 +4,8 @@
 //! provider's own count settles it. Estimates lean towards too much, as a reservation that is too small lets more pass than a
 //! budget covers; but where too much would lock people out, which a megabyte of base64 taken for text would, they look closer.
 
+use std::borrow::Cow;
+
 use super::literals::Literals;
 use crate::conversation::Usage;
 use crate::exchange::outline::Outline;
@@ -38,21 +40,33 @@ impl Prompt {
     pub fn measure(body: &[u8]) -> Self {
         let mut prompt = Self::default();
         let mut media = 0;
-        let mut before: &[u8] = b"";
+        let mut before: Cow<'_, [u8]> = Cow::default();
         for literal in Literals::of(body) {
-            match before {
-                b"type" if matches!(literal, b"image_url" | b"input_image" | b"image") => prompt.images += 1,
+            let word = word(literal);
+            match &*before {
+                b"type" if matches!(&*word, b"image_url" | b"input_image" | b"image") => prompt.images += 1,
                 b"url" | b"image_url" | b"data" | b"file_data" if is_base64(literal) => {
                     media += literal.len();
                     prompt.media += wide(literal.len()).div_ceil(if is_pdf(literal) { PDF } else { SOUND });
                 }
                 _ => {}
             }
-            before = literal;
+            before = word;
         }
         prompt.text = wide(body.len() - media);
         prompt
     }
+}
+
+/// A literal as its reader has it, if it may be one of the words that are looked for: what is written with escapes is the
+/// same to a provider.
+fn word(literal: &[u8]) -> Cow<'_, [u8]> {
+    const LONGEST: usize = 6 * "input_image".len();
+    if literal.len() > LONGEST || !literal.contains(&b'\\') {
+        return Cow::Borrowed(literal);
+    }
+    let quoted = [b"\"", literal, b"\""].concat();
+    serde_json::from_slice::<String>(&quoted).map_or(Cow::Borrowed(literal), |text| Cow::Owned(text.into_bytes()))
 }
 
 /// Whether it is long and, wherever it is looked at, made of base64's alphabet. `data:...;base64,` at its front is allowed, and

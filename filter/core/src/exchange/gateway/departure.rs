@@ -19,6 +19,10 @@ use super::{Context, Exchange, Outcome, Phase, Refused, quoted};
 /// The most of a body's front that is kept for splicing; past it, it is fetched again.
 const LONGEST_HEAD: usize = 1024;
 
+/// The most answers that one request may ask for, as OpenAI has it: a reservation for more than any provider gives would
+/// keep everybody else from a budget for as long as the request lasts.
+const MOST_ANSWERS: u64 = 128;
+
 /// A request that Redis is asked about.
 #[derive(Debug)]
 pub(super) struct Reserving {
@@ -56,6 +60,10 @@ impl Exchange {
         self.phase = Phase::Answered { caller: Some(arrival.caller.clone()), error: None };
         let body = cx.view.body(0..size);
         let outline = Outline::read(&body)?;
+        if outline.n.is_some_and(|n| n > MOST_ANSWERS) {
+            let message = format!("Invalid 'n': at most {MOST_ANSWERS} answers can be asked for at once.");
+            return Err(ApiError::invalid("n", message).into());
+        }
         let gateway = self.worker.gateway.clone();
         // A name that is not ours may be anything, a prompt too: it is not for the log.
         self.trail.model = gateway.models.get(&outline.model).map(|model| model.name.clone());

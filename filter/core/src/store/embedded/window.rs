@@ -32,12 +32,14 @@ impl Window {
 
     pub(super) fn take(mut self, take: &Take, now: &Moment) -> Result<(Self, Reading), Refusal> {
         let used = self.used.checked_add(take.amount);
-        if take.hard && used.is_none_or(|used| used > take.limit) {
+        // What cannot be counted is refused in any case: cut off at the top, it would take others' part with it when it is
+        // given back.
+        let Some(used) = used.filter(|used| !take.hard || *used <= take.limit) else {
             let reading = self.reading(now);
             let passes = self.gauge != Gauge::Total && take.amount <= take.limit;
             return Err(Refusal { reading, retry_after: passes.then_some(reading.reset) });
-        }
-        self.used = used.unwrap_or(u64::MAX);
+        };
+        self.used = used;
         Ok((self, self.reading(now)))
     }
 
@@ -64,5 +66,24 @@ impl Window {
             Gauge::Total | Gauge::Minute | Gauge::Concurrent => 0,
         };
         Duration::from_micros(end.saturating_mul(86_400_000_000).saturating_sub(now.micros))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::Time;
+    use crate::store::Meter;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn what_cannot_be_counted_is_refused_even_where_nothing_else_is() {
+        let now = Moment::of(Time(0));
+        let window = Window { gauge: Gauge::Total, number: 0, used: 90 };
+        let meter = Meter { name: "team=t/usd/total".into(), shard: "t".into(), gauge: Gauge::Total };
+        let take = Take { meter, amount: u64::MAX, limit: 100, hard: false };
+        // A sum cut off at the top would be less than what was there, once this part is taken away again.
+        assert!(window.take(&take, &now).is_err());
     }
 }

@@ -94,7 +94,10 @@ fn text(reply: &Reply) -> Result<&str, Unavailable> {
 fn senseless(reply: &Reply) -> Unavailable {
     match reply {
         Reply::Error(text) => Unavailable(text.clone()),
-        other => Unavailable(format!("an answer that no script gives: {other:?}")),
+        other => {
+            let shown: String = format!("{other:?}").chars().take(100).collect();
+            Unavailable(format!("an answer that no script gives: {shown}"))
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::store::{Settlement, Sums, Unavailable, day_and_month};
 
 pub(super) static SCRIPT: Script = Script {
     source: concat!(include_str!("lua/meters.lua"), include_str!("lua/settle.lua")),
-    sha1: "712aafc36138e47eeb6304c0384bc83cf0aafd35",
+    sha1: "d1684eecf9bfc7adf4e39d9b6e2000c4bf6e04b2",
 };
 
 /// As many settlements as one call should carry: Redis does nothing else meanwhile.

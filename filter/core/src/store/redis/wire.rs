@@ -153,8 +153,10 @@ impl Wire {
 }
 
 fn is_state(error: &str) -> bool {
-    let code = error.split([' ', ':']).next().unwrap_or_default().trim_start_matches('-');
-    STATES.contains(&code)
+    let mut words = error.split([' ', ':']);
+    let code = words.next().unwrap_or_default().trim_start_matches('-');
+    // What stops a script midway, Redis before 7 tells behind words of its own: `ERR Error running script …: -OOM …`.
+    STATES.contains(&code) || words.any(|word| word.strip_prefix('-').is_some_and(|code| STATES.contains(&code)))
 }
 
 /// The beginning of a body, for the log.
@@ -392,6 +394,11 @@ mod tests {
             (Protocol::Webdis, 200, r#"{"GET":[true,1]}"#),
             (Protocol::Webdis, 200, r#"{"EVALSHA":[false,"LOADING Redis is loading the dataset in memory"]}"#),
             (Protocol::Webdis, 200, r#"{"EVALSHA":[false,"READONLY You can't write against a read only replica."]}"#),
+            (
+                Protocol::Webdis,
+                200,
+                r#"{"EVALSHA":[false,"ERR Error running script (call to f_7): @user_script:9: -OOM command not allowed"]}"#,
+            ),
             (Protocol::Upstash, 401, r#"{"error":"Unauthorized"}"#),
             (Protocol::Upstash, 429, r#"{"error":"ERR max requests limit exceeded"}"#),
             (Protocol::Upstash, 200, "<html>"),

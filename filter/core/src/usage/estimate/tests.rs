@@ -169,3 +169,16 @@ mod properties {
         }
     }
 }
+
+#[test]
+fn an_image_is_one_however_its_type_is_written() {
+    for (name, kind) in [
+        ("type", "image_url"),
+        (r"typ\u0065", "image_url"),
+        ("type", r"image\u005furl"),
+        (r"\u0074\u0079\u0070\u0065", r"\u0069\u006e\u0070\u0075\u0074\u005f\u0069\u006d\u0061\u0067\u0065"),
+    ] {
+        let body = format!(r#"[{{"{name}":"{kind}","image_url":{{"url":"https://a.test/b.png"}}}}]"#);
+        assert_eq!(Prompt::measure(body.as_bytes()).images, 1, "{body}");
+    }
+}

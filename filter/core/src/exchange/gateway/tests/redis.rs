@@ -144,3 +144,77 @@ fn a_key_that_cannot_be_looked_up_is_no_wrong_key() {
     let seen = envoy.send("GET", "/v1/models", &[("authorization", bearer.as_bytes())], b"", &[]);
     assert_eq!((seen.status, &seen.log["error"]), (503, &"key_store_unavailable".into()));
 }
+
+/// A settlement of its own for each of so many requests.
+fn settle_many(worker: &Rc<Worker>, many: usize) {
+    for _ in 0..many {
+        assert_eq!(send(worker, [said(r#"{"EVALSHA":"G 0 1 5 60000000 1 5 60000000"}"#)]).status, 200);
+    }
+}
+
+/// How many settlements a call tells of.
+fn told(call: &crate::exchange::Call) -> usize {
+    let text = std::str::from_utf8(&call.body).unwrap();
+    let keys: usize = text.split('/').nth(2).unwrap().parse().unwrap();
+    text.split('/').nth(3 + keys).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_settlement_that_redis_cannot_take_does_not_take_others_with_it() {
+    let worker = with_redis("allow");
+    settle_many(&worker, 3);
+    let mut effects = Vec::new();
+    let refused = said(r#"{"EVALSHA":[false,"WRONGTYPE Operation against a key holding the wrong kind of value"]}"#);
+    assert_eq!(told(&worker.tick(LATER).unwrap()), 3);
+    let mut by_itself = |reply: &Called| worker.told(reply, LATER, &mut effects).as_ref().map(told);
+    assert_eq!(by_itself(&refused), Some(1));
+    assert_eq!(by_itself(&refused), Some(1), "the second goes on after the first was given up");
+    assert_eq!(by_itself(&said(r#"{"EVALSHA":1}"#)), Some(1));
+    assert_eq!(by_itself(&said(r#"{"EVALSHA":1}"#)), None);
+    let lost = effects.iter().filter(|effect| **effect == crate::exchange::Effect::Count(metric::UNSETTLED)).count();
+    assert_eq!((lost, worker.tick(LATER)), (1, None));
+}
+
+#[test]
+fn an_answer_that_confirms_nothing_does_not_end_a_settlement() {
+    let worker = with_redis("allow");
+    settle_many(&worker, 1);
+    for reply in [r#"{"EVALSHA":"QUEUED"}"#, r#"{"EVALSHA":null}"#, r#"{"EVALSHA":[]}"#] {
+        let mut effects = Vec::new();
+        let later = Time(LATER.0 + 2_000_000_000);
+        assert!(worker.tick(later).is_some(), "{reply}");
+        assert_eq!(worker.told(&said(reply), LATER, &mut effects), None);
+        assert!(effects.contains(&crate::exchange::Effect::Count(metric::REDIS_DOWN)));
+    }
+}
+
+#[test]
+fn many_settlements_do_not_wait_for_a_tick_each() {
+    let worker = with_redis("allow");
+    let most = crate::store::redis::settle::LARGEST_BATCH;
+    settle_many(&worker, 2 * most + 1);
+    assert_eq!(told(&worker.tick(LATER).unwrap()), most);
+    let next = |told: Option<crate::exchange::Call>| told.is_some();
+    let done = said(r#"{"EVALSHA":64}"#);
+    assert!(next(worker.told(&done, LATER, &mut Vec::new())));
+    assert!(!next(worker.told(&done, LATER, &mut Vec::new())), "the last one can wait");
+    assert_eq!(told(&worker.tick(LATER).unwrap()), 1);
+}
+
+#[test]
+fn made_up_keys_do_not_make_a_worker_forget_the_real_ones() {
+    let at = |seconds: u64| Time(1_800_000_000_000_000_000 + seconds * 1_000_000_000);
+    let worker = with_redis("deny");
+    let remote = crate::exchange::remote::Remote::new(worker.gateway.redis.clone().unwrap());
+    let hash = |number: u32| {
+        let mut hash = crate::config::KeyHash([0; 32]);
+        hash.0[..4].copy_from_slice(&number.to_be_bytes());
+        hash
+    };
+    let real = worker.gateway.keys.values().next().unwrap();
+    remote.remember(hash(u32::MAX), Some(real.clone()), at(0));
+    // Later than an answer is good for by itself.
+    (0..20_000).for_each(|number| remote.remember(hash(number), None, at(10)));
+    let _ = remote.read(&silence(), at(10), &mut Vec::new());
+    assert!(matches!(remote.remembered(&hash(u32::MAX), at(10)), Ok(Some(Some(_)))));
+}

@@ -152,3 +152,18 @@ fn limits_are_told_with_every_answer_and_refusal() {
     assert_eq!(second.headers.text("x-ratelimit-remaining-requests"), Some("0"));
     assert_eq!((second.headers.text("retry-after"), second.counted), (Some("60"), vec![metric::LIMITED]));
 }
+
+#[test]
+fn nobody_erases_a_budget_by_asking_for_more_answers_than_can_be_counted() {
+    let budget = r#","budget":{"total":0.000100,"then_model":"cheap"}"#;
+    let (worker, shared) = (worker(budget, ""), Rc::default());
+    assert_eq!(send(&worker, &shared, &[answer(50, 40)]).status, 200);
+    // The other model is not stopped by the budget, and only counted on it.
+    for n in ["18446744073709551615", "1e30", "129"] {
+        let body = format!(r#"{{"model":"cheap","n":{n},"messages":[{{"role":"user","content":"hello"}}]}}"#);
+        let greedy = Envoy::with(worker.clone(), Rc::clone(&shared)).chat(&body, &[json(400, "{}")]);
+        assert_eq!((greedy.status, greedy.received.len()), (400, 0), "{n}");
+    }
+    let next = send(&worker, &shared, &[answer(10, 5)]);
+    assert_eq!(next.headers.text("x-sluice-instead-of"), Some("chat"), "90 of 100 are used");
+}

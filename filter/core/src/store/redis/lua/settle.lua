@@ -74,8 +74,9 @@ for _ = 1, tonumber(argument()) do
     parts[key] = { key = key, gauge = gauge, window = tonumber(argument()), used = tonumber(argument()) }
   end
   if new then
-    close(record or nil, id, parts)
+    -- First of all: what is told again after a meter of it stopped this script must not correct the others twice.
     redis.call('SET', record_key, TOMBSTONE, 'EX', TOMBSTONE_TTL)
+    close(record or nil, id, parts)
     fresh = fresh + 1
   end
   local sums = { argument(), argument(), argument(), argument() }
