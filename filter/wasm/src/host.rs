@@ -304,9 +304,8 @@ impl SharedData for Shared {
 
     fn write(&self, name: &str, value: &[u8], version: u32) -> std::result::Result<(), Conflict> {
         // SAFETY: the host reads both during the call.
-        let status = unsafe {
-            abi::proxy_set_shared_data(name.as_ptr(), name.len(), value.as_ptr(), value.len(), version)
-        };
+        let status =
+            unsafe { abi::proxy_set_shared_data(name.as_ptr(), name.len(), value.as_ptr(), value.len(), version) };
         checked(status).map_err(|_| Conflict)
     }
 }

@@ -93,7 +93,10 @@ impl RootContext for Root {
             Ok(Plugin::Gateway(gateway)) => match Self::gateway(gateway) {
                 Ok(role) => self.role = role,
                 Err(host::Failed) => {
-                    host::log(LogLevel::Error, "sluice: Envoy gives neither ticks nor randomness: it is too old, or not Envoy");
+                    host::log(
+                        LogLevel::Error,
+                        "sluice: Envoy gives neither ticks nor randomness: it is too old, or not Envoy",
+                    );
                     return false;
                 }
             },

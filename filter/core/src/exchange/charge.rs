@@ -60,13 +60,7 @@ impl Charge {
     /// once. Redis would have to be asked, which an attempt cannot wait for: there the dearest target was reserved for
     /// from the beginning, and what a fallback's provider takes is counted when the request is settled. False when it does
     /// not fit.
-    pub fn moves_to(
-        &mut self,
-        target: &Rc<Target>,
-        lease: Duration,
-        shared: &dyn SharedData,
-        now: Time,
-    ) -> bool {
+    pub fn moves_to(&mut self, target: &Rc<Target>, lease: Duration, shared: &dyn SharedData, now: Time) -> bool {
         let Some(index) = self.index_of(target) else { return true };
         let Some(order) = self.ticket.extension(&self.plan, index, lease) else { return true };
         if self.ledger != Ledger::Local {

@@ -113,9 +113,10 @@ impl Worker {
 
     fn credential(&self, hash: &KeyHash, record: &[u8]) -> Result<Credential, String> {
         let record = serde_json::from_slice(record).map_err(|error| error.to_string())?;
-        let compiled = self.gateway.restore_key(&record).map_err(|mistakes| {
-            mistakes.first().map_or_else(|| "it cannot be read".to_owned(), ToString::to_string)
-        })?;
+        let compiled = self
+            .gateway
+            .restore_key(&record)
+            .map_err(|mistakes| mistakes.first().map_or_else(|| "it cannot be read".to_owned(), ToString::to_string))?;
         let found = compiled.into_iter().find(|(known, _)| known == hash).map(|(_, credential)| credential);
         found.ok_or_else(|| "it is another key's".to_owned())
     }

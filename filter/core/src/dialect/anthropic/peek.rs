@@ -91,13 +91,15 @@ impl Peeker {
                 }
                 Said::default()
             }
-            EventKind::ContentBlockStart => event.content_block.map_or_else(Said::default, |block| match block.r#type {
-                BlockKind::Text | BlockKind::Thinking => Said::of(block.text.0 + block.thinking.0),
-                BlockKind::ToolUse | BlockKind::RedactedThinking | BlockKind::Other => Said::of(1),
-            }),
-            EventKind::ContentBlockDelta => event.delta.map_or_else(Said::default, |delta| {
-                Said::of(delta.text.0 + delta.thinking.0 + delta.partial_json.0)
-            }),
+            EventKind::ContentBlockStart => {
+                event.content_block.map_or_else(Said::default, |block| match block.r#type {
+                    BlockKind::Text | BlockKind::Thinking => Said::of(block.text.0 + block.thinking.0),
+                    BlockKind::ToolUse | BlockKind::RedactedThinking | BlockKind::Other => Said::of(1),
+                })
+            }
+            EventKind::ContentBlockDelta => event
+                .delta
+                .map_or_else(Said::default, |delta| Said::of(delta.text.0 + delta.thinking.0 + delta.partial_json.0)),
             EventKind::MessageDelta => {
                 self.count(event.usage);
                 let stopped = event.delta.is_some_and(|delta| delta.stop_reason.0 > 0);

@@ -60,7 +60,12 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
 /// Looks at an answer that passes unchanged.
 pub(super) fn peek(body: &[u8]) -> Result<Glance, ApiError> {
     let message = MessageIn::parse(body)?;
-    Ok(Glance { model: message.model, usage: message.usage.map(|usage| usage.inclusive()), finished: true, ..Glance::default() })
+    Ok(Glance {
+        model: message.model,
+        usage: message.usage.map(|usage| usage.inclusive()),
+        finished: true,
+        ..Glance::default()
+    })
 }
 
 fn part(block: BlockIn<'_>) -> Option<Part> {

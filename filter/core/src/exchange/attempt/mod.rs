@@ -68,7 +68,8 @@ impl Attempt {
         let (target, follows) = journey.begin(now)?;
         effects.push(Effect::SetProperty(property::TARGET, follows.to_owned().into()));
         let same_dialect = target.provider.dialect.name() == client;
-        let fits = journey.charge.as_mut().is_none_or(|charge| charge.moves_to(&target, journey.timeouts.total, shared, now));
+        let fits =
+            journey.charge.as_mut().is_none_or(|charge| charge.moves_to(&target, journey.timeouts.total, shared, now));
         if !fits {
             let mut attempt = Self { target, same_dialect, phase: Phase::Done };
             let error = ApiError::new(429, ErrorKind::RateLimit, "The fallback is beyond a limit or a budget.");

@@ -92,12 +92,7 @@ impl Exchange {
         self.decided(reserving, decision, cx)
     }
 
-    fn decided(
-        &mut self,
-        reserving: Reserving,
-        decision: Decision,
-        cx: &mut Context<'_>,
-    ) -> Result<Outcome, Refused> {
+    fn decided(&mut self, reserving: Reserving, decision: Decision, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         let Reserving { mut journey, mut charge, size, .. } = match decision {
             Decision::Ask(call) => {
                 self.phase = Phase::Reserving(Box::new(reserving));

@@ -106,7 +106,10 @@ fn usage_is_inclusive_whoever_counts() {
         let body = format!(r#"{{"choices":[{{"message":{{"content":"a"}}}}],"usage":{usage},"model":"m"}}"#);
         let glance = OpenAiChat.peek_response(body.as_bytes()).unwrap();
         let read = OpenAiChat.read_response(body.as_bytes()).unwrap().usage;
-        assert_eq!(glance, Glance { model: Some("m".to_owned()), usage: Some(read), finished: false, ..Glance::default() });
+        assert_eq!(
+            glance,
+            Glance { model: Some("m".to_owned()), usage: Some(read), finished: false, ..Glance::default() }
+        );
         read
     };
     let deepseek = usage(r#"{"prompt_tokens":9,"completion_tokens":1,"prompt_cache_hit_tokens":4}"#);

@@ -281,7 +281,10 @@ fn a_passing_stream_is_seen_for_what_it_is() {
     let (seen, glance) = peeked(&format!(r#"{{"model":"m","choices":[],{usage}}}"#));
     assert_eq!(
         (seen, glance),
-        (Seen::UsageAlone, Glance { model: Some("m".to_owned()), usage: Some(USAGE), finished: false, ..Glance::default() })
+        (
+            Seen::UsageAlone,
+            Glance { model: Some("m".to_owned()), usage: Some(USAGE), finished: false, ..Glance::default() }
+        )
     );
     assert_eq!(peeked(&other[2]).1.usage, Some(USAGE));
     assert_eq!(peeked("[DONE]").0, Seen::End);
