@@ -4,9 +4,11 @@
 //! and no wait is without a bound.
 
 mod abuse;
+mod exact;
 mod faults;
 mod gateway;
 mod log;
+mod money;
 mod recovery;
 mod retry;
 mod streams;
