@@ -37,7 +37,12 @@ pub enum Decision {
         readings: Vec<Reading>,
     },
     /// Refused.
-    Refused(Vec<Obstacle>),
+    Refused {
+        /// By whom.
+        ledger: Ledger,
+        /// Why.
+        obstacles: Vec<Obstacle>,
+    },
     /// Nobody could say, and the policy lets it pass.
     Unchecked,
     /// Nobody could say, and the policy refuses.
@@ -152,7 +157,7 @@ impl Worker {
                 Ok(Verdict::Granted { chosen, readings }) => {
                     Decision::Granted { ledger: Ledger::Redis, chosen, readings }
                 }
-                Ok(Verdict::Refused(obstacles)) => Decision::Refused(obstacles),
+                Ok(Verdict::Refused(obstacles)) => Decision::Refused { ledger: Ledger::Redis, obstacles },
                 Err(Unavailable(why)) => {
                     effects.push(Effect::Warn(format!("Redis made no sense: {why}")));
                     self.without_redis(remote, order, shared, now, effects)
@@ -210,7 +215,7 @@ impl Worker {
 fn local(order: &Order, shared: &dyn SharedData, now: Time, effects: &mut Vec<Effect>) -> Decision {
     match embedded::reserve(shared, order, now) {
         Ok(Verdict::Granted { chosen, readings }) => Decision::Granted { ledger: Ledger::Local, chosen, readings },
-        Ok(Verdict::Refused(obstacles)) => Decision::Refused(obstacles),
+        Ok(Verdict::Refused(obstacles)) => Decision::Refused { ledger: Ledger::Local, obstacles },
         Err(Unavailable(why)) => {
             effects.push(Effect::Warn(format!("limits could not be checked: {why}")));
             Decision::Undecided

@@ -89,6 +89,12 @@ impl Exchange {
         let by_hash = std::mem::replace(&mut reserving.by_hash, false);
         let now = cx.view.now();
         let decision = self.worker.reserved(&reserving.order, by_hash, called, cx.shared, now, cx.effects);
+        // Redis was asked and did not come to answer, and nothing follows that would be settled: should it have reserved, or
+        // do so yet, that is given back.
+        if matches!(decision, Decision::Undecided | Decision::Refused { ledger: Ledger::Local, .. }) {
+            let (settlement, ledger) = reserving.withdrawn(now);
+            self.worker.settle(settlement, ledger, cx.shared, cx.effects);
+        }
         self.decided(reserving, decision, cx)
     }
 
@@ -118,7 +124,7 @@ impl Exchange {
                 }
             }
             Decision::Unchecked | Decision::Ask(_) => journey.charge = Some(charge),
-            Decision::Refused(obstacles) => {
+            Decision::Refused { obstacles, .. } => {
                 let refusal = charge.plan.refuse(&obstacles);
                 let budget = refusal.error.kind == ErrorKind::InsufficientQuota;
                 cx.effects.push(Effect::Count(if budget { metric::OVER_BUDGET } else { metric::LIMITED }));
