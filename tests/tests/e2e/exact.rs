@@ -2,9 +2,7 @@
 //! what the provider's own ledger says, to the micro-dollar: with one Envoy's workers, and with three Envoys on one Redis.
 //!
 //! The provider answers nobody until all N are decided, so that nothing but reservations can decide. A part of those who
-//! pass are streams whose clients leave in the middle. For these the provider is one of Anthropic's kind: it says at the
-//! beginning of a stream how large the prompt was. One of OpenAI's kind says so at the end only, which these never reach, and
-//! the gateway would charge its estimate.
+//! pass are streams whose clients leave in the middle: see [`crowd`](crate::crowd).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,66 +15,12 @@ use sluice_tests::simulator::{Outcome, Simulator};
 use sluice_tests::until;
 use tokio::task::JoinSet;
 
-use crate::money::{Price, all_settled, dollars, in_redis, logged, reserved_for, spent};
-use crate::{CHAT, ask, with};
+use crate::crowd::{self, Manner, PRICE, SEEN};
+use crate::money::{all_settled, dollars, in_redis, logged, reserved_for, spent};
+use crate::{CHAT, ask};
 
 const ROUNDS: usize = 50;
 const REQUESTS: usize = 25;
-const PRICE: Price = Price { input: 3.33, output: 14.77 };
-/// Sends five tokens and then nothing more, for ever. Before the text stand three events.
-const STALLS: &str = "claude-sim+tokens=9+stall-after=8+whole";
-const LAST_TOKEN: &str = "04 ";
-
-/// How a client behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Manner {
-    /// Reads an answer in one piece.
-    Whole,
-    /// Reads a stream to its end.
-    Stream,
-    /// Reads five tokens of a stream, and leaves.
-    Leaves,
-}
-
-impl Manner {
-    fn of(number: usize) -> Self {
-        match number % 5 {
-            0 => Self::Leaves,
-            1 | 2 => Self::Stream,
-            _ => Self::Whole,
-        }
-    }
-
-    /// All as long as each other, so that the same is reserved for each.
-    fn body(self) -> Value {
-        let (model, text, stream) = match self {
-            Self::Whole => ("reads", "say one two three", false),
-            Self::Stream => ("reads", "say one, two three", true),
-            Self::Leaves => ("stops", "say one, two three", true),
-        };
-        with(ask(model, text), json!({"stream": stream, "max_tokens": 32}))
-    }
-
-    /// Whether the request passed. `refused` counts those who did not, as soon as that is known.
-    async fn send(self, client: Client, refused: Arc<AtomicUsize>) -> bool {
-        let mut open = client.open("POST", CHAT, self.body().to_string()).await.expect("an answer");
-        if open.status() == 429 {
-            refused.fetch_add(1, Ordering::SeqCst);
-            assert_eq!(open.finish().await.json()["error"]["code"], "insufficient_quota");
-            return false;
-        }
-        assert_eq!(open.status(), 200, "{self:?}");
-        if self == Self::Leaves {
-            let mut text = String::new();
-            while !text.contains(LAST_TOKEN) {
-                text += &String::from_utf8_lossy(&open.next().await.expect("no error").expect("no end"));
-            }
-        } else {
-            assert!(open.finish().await.complete);
-        }
-        true
-    }
-}
 
 /// Every round has a key with a budget of its own.
 fn secret(round: usize) -> String {
@@ -90,15 +34,11 @@ fn covered(round: usize) -> usize {
 
 /// The gateway before a provider that is asked for answers, and one that is only asked for load.
 fn gateway(provider: &Simulator, idler: &Simulator) -> Builder {
-    Gateway::builder()
-        .provider("anthropic", Kind::Anthropic, provider)
-        .provider("idler", Kind::OpenAi, idler)
-        .model("reads", &[("anthropic", "claude-sim")])
-        .model("stops", &[("anthropic", STALLS)])
-        .model("load", &[("idler", "gpt-sim")])
-        .price("idler/gpt-sim", 1.0, 1.0)
-        .price("anthropic/claude-sim", PRICE.input, PRICE.output)
-        .price(&format!("anthropic/{STALLS}"), PRICE.input, PRICE.output)
+    crowd::gateway(provider).provider("idler", Kind::OpenAi, idler).model("load", &[("idler", "gpt-sim")]).price(
+        "idler/gpt-sim",
+        1.0,
+        1.0,
+    )
 }
 
 /// With a key for each round, whose budget covers what it says and not a micro-dollar less; in every other round as much
@@ -148,18 +88,23 @@ async fn play_round(round: usize, gateways: &[Gateway], provider: &Simulator) ->
     let mut clients = JoinSet::new();
     for number in 0..REQUESTS {
         let client = gateways[number % gateways.len()].with_key(&secret(round));
-        clients.spawn(Manner::of(number + round).send(client, Arc::clone(&refused)));
+        let refused = Arc::clone(&refused);
+        clients.spawn(Manner::of(number + round).send(client, move |status| {
+            refused.fetch_add(usize::from(status == 429), Ordering::SeqCst);
+        }));
     }
     let decided = || refused.load(Ordering::SeqCst) + provider.requests().len() >= REQUESTS;
     until("all requests to be decided", || decided().then_some(())).await;
     let passed = provider.requests().len();
     provider.release();
-    let answered = clients.join_all().await.into_iter().filter(|passed| *passed).count();
+    let statuses = clients.join_all().await;
+    assert!(statuses.iter().all(|status| matches!(status, Some(200 | 429))), "{statuses:?}");
+    let answered = statuses.iter().filter(|status| **status == Some(200)).count();
     assert_eq!((passed, answered), (covered(round), covered(round)), "in round {round}");
     let ledger = provider.settled(passed).await;
     assert_eq!(ledger.len(), passed, "in round {round}");
     for request in ledger.iter().filter(|request| request.outcome == Outcome::Cancelled) {
-        assert_eq!(request.used.map(|used| used.output), Some(5), "{request:?}");
+        assert_eq!(request.used.map(|used| used.output), Some(SEEN), "{request:?}");
     }
     PRICE.sum(&ledger)
 }

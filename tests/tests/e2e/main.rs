@@ -4,6 +4,8 @@
 //! and no wait is without a bound.
 
 mod abuse;
+mod crash;
+mod crowd;
 mod exact;
 mod faults;
 mod gateway;

@@ -1,6 +1,8 @@
 //! What tests of budgets share: prices, costs as a reader of the price list would work them out, and sums of money as the
 //! gateway and Redis tell them.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use sluice_tests::client::Answer;
 use sluice_tests::gateway::{Builder, Gateway};
@@ -76,15 +78,21 @@ pub fn in_redis(redis: &Redis, key: &str) -> u64 {
     redis.command(&["HGET", name, "0"]).as_str().map_or(0, |used| used.parse().expect("a number"))
 }
 
-/// Orders that Redis has granted and that are not settled.
-pub fn open_orders(redis: &Redis) -> usize {
+/// Orders that Redis has granted and that are not settled, and the micro-dollars each has reserved.
+pub fn open_orders(redis: &Redis) -> BTreeMap<String, u64> {
     let orders = redis.command(&["KEYS", "{sluice}:r:*"]);
-    let orders = orders.as_array().expect("a list");
-    let record = |order: &Value| redis.command(&["GET", order.as_str().expect("a name")]);
-    orders.iter().filter(|order| record(order) != "S").count()
+    let orders = orders.as_array().expect("a list").iter().map(|order| order.as_str().expect("a name").to_owned());
+    let record = |order: &str| redis.command(&["GET", order]).as_str().filter(|text| *text != "S").map(str::to_owned);
+    orders.filter_map(|order| record(&order).map(|record| (order, reserved(&record)))).collect()
+}
+
+/// Of a record's lines, `gauge amount window level name`, those of total budgets.
+fn reserved(record: &str) -> u64 {
+    let amounts = record.lines().filter_map(|line| line.strip_prefix("T ")?.split(' ').next()?.parse::<u64>().ok());
+    amounts.sum()
 }
 
 /// Waits until Redis was told of everything.
 pub async fn all_settled(redis: &Redis) {
-    until("every order in Redis to be settled", || (open_orders(redis) == 0).then_some(())).await;
+    until("every order in Redis to be settled", || open_orders(redis).is_empty().then_some(())).await;
 }
