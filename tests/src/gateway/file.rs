@@ -94,6 +94,16 @@ impl Key {
         self.set("previous", json!({"sha256": sha256(secret), "until": until}))
     }
 
+    /// Its record, as Redis has it.
+    pub fn record(&self) -> Value {
+        Value::Object(self.fields.clone())
+    }
+
+    /// SHA-256 of its secret, 64 hexadecimal digits.
+    pub fn sha256(&self) -> String {
+        sha256(&self.secret)
+    }
+
     /// Sets a field that has no method here.
     #[must_use]
     pub fn set(mut self, field: &str, value: Value) -> Self {

@@ -4,11 +4,14 @@
 //! and no wait is without a bound.
 
 mod abuse;
+mod budgets;
 mod crash;
 mod crowd;
 mod exact;
 mod faults;
 mod gateway;
+mod keys;
+mod limits;
 mod log;
 mod money;
 mod recovery;
