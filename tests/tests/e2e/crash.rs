@@ -113,8 +113,7 @@ impl Crowd {
     async fn leave(self) -> Vec<Option<u16>> {
         self.end.store(true, Ordering::SeqCst);
         self.tasks.join_all().await;
-        let others = std::mem::take(&mut *self.others.lock().expect("no panic"));
-        others
+        std::mem::take(&mut *self.others.lock().expect("no panic"))
     }
 }
 
