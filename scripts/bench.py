@@ -49,9 +49,13 @@ class Row:
 
 BARE = Row("bare", "bare", "bench")
 BARE_STREAM = Row("bare_stream", "bare", "bench", stream=True)
+# `limited` is `same_dialect` with limits and budgets to check, kept in Envoy's memory; none of them refuses.
+LIMITS = {"requests_per_minute": 10**9, "tokens_per_minute": 10**9, "tokens_per_day": 10**12, "concurrent_requests": 10**4}
+BUDGET = {"daily": 10**6, "monthly": 10**7}
 ROWS = [
     Row("floor", "floor", "bench"),
     Row("same_dialect", "sluice", "same"),
+    Row("limited", "limited", "same"),
     Row("translated", "sluice", "translated"),
     Row("stream_same_dialect", "sluice", "same", stream=True),
     Row("stream_translated", "sluice", "translated", stream=True),
@@ -126,6 +130,10 @@ class Bench:
             "teams": {"bench": {}},
             "keys": [{"id": "bench", "team": "bench", "sha256": hashlib.sha256(SECRET.encode()).hexdigest()}],
         }
+        if name.startswith("limited"):
+            gateway["prices"] = {"unpriced": {"input": 1, "output": 1}}
+            gateway["keys"][0]["limits"] = LIMITS
+            gateway["teams"]["bench"]["budget"] = BUDGET
         file.write_text(json.dumps(gateway))  # JSON is YAML
         command = ["target/release/sluice", "render", file, "--wasm", WASM.resolve(), "--out", out]
         command += ["--concurrency", str(concurrency), "--admin", f"127.0.0.1:{free_port()}"]
@@ -317,9 +325,10 @@ def main():
         if any(row.envoy == "floor" for row in rows):
             bench.start_proxy("floor", FLOOR)
             names.append("floor")
-        if any(row.envoy == "sluice" for row in rows):
-            bench.start_sluice("sluice")
-            names.append("sluice")
+        for name in ("sluice", "limited"):
+            if any(row.envoy == name for row in rows):
+                bench.start_sluice(name)
+                names.append(name)
         time.sleep(1)
         memory = bench.memory(names)
         for row in [*bares, *rows]:
@@ -334,7 +343,13 @@ def main():
         print("\r" + " " * 20 + "\r", end="", file=sys.stderr, flush=True)
 
     results = [figures(row, BARE_STREAM if row.stream else BARE) for row in rows]
-    size = WASM.stat().st_size if "sluice" in names else None
+    by_name = {row.name: row for row in rows}
+    if {"same_dialect", "limited"} <= by_name.keys():
+        pairs = list(zip(by_name["limited"].cpu, by_name["same_dialect"].cpu))
+        checks = statistics.median(limited / same for limited, same in pairs)
+        added = statistics.median(limited - same for limited, same in pairs)
+        print(f"4 limits and 2 budgets: {checks:.2f} of the CPU of the same request without ({added:+.1f} us)\n")
+    size = WASM.stat().st_size if {"sluice", "limited"} & set(names) else None
     table(results, bares, memory, size)
     if options.json:
         document = {"rows": results, "memory": memory, "wasm_bytes": size, "rounds": options.rounds, "seconds": options.seconds}

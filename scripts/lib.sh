@@ -53,6 +53,9 @@ test_runner() { echo "$cache/wasm-bindgen-$(locked_version wasm-bindgen)/bin/was
 # Python with the official SDK, in a directory named by what is pinned.
 sdk_python() { echo "$cache/sdk-python-$(cksum <tests/sdk/requirements.txt | cut -d' ' -f1)/bin/python"; }
 
+# Python with the tests of the administration interface, likewise.
+admin_python() { echo "$cache/admin-python-$(cksum <tests/admin/requirements.txt | cut -d' ' -f1)/bin/python"; }
+
 rustup_has_target() {
     have rustup && [[ -d $(rustc --print sysroot 2>/dev/null)/lib/rustlib/$wasm_target/lib ]]
 }

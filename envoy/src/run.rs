@@ -46,6 +46,10 @@ pub fn run(checked: &Checked, secrets: &Secrets, options: &Options) -> Result<()
     let listen: SocketAddr = checked.file.listen.parse().map_err(|error| Failure::new(format!("listen: {error}")))?;
     free(listen, "change `listen` in the gateway file, or stop what uses it")?;
     free(options.admin, "choose another with --admin")?;
+    if let Some(admin) = &checked.file.admin {
+        let listen = admin.listen.parse().map_err(|error| Failure::new(format!("admin.listen: {error}")))?;
+        free(listen, "change `admin.listen` in the gateway file, or stop what uses it")?;
+    }
 
     // Removed at the end, with the secrets in it.
     let directory = tempfile::Builder::new().prefix("sluice-").permissions(Permissions::from_mode(0o700)).tempdir()?;
@@ -194,6 +198,9 @@ fn welcome(checked: &Checked, listen: SocketAddr, admin: Option<SocketAddr>) -> 
     text += &format!("  providers  {}\n", list(file.providers.keys().map(String::as_str).collect()));
     if let Some(admin) = admin {
         text += &format!("  admin      http://{admin}\n");
+    }
+    if let Some(admin) = &file.admin {
+        text += &format!("  admin API  http://{}/admin/v1\n", admin.listen);
     }
     text += &format!(
         "\nTry it, with a key's secret in SLUICE_KEY:\n  curl http://{reachable}/v1/chat/completions \\\n    -H \

@@ -69,7 +69,24 @@ pub fn bootstrap(checked: &Checked, options: &Options) -> String {
             ("targets", &targets),
             ("wasm", &quote_path(&options.wasm)),
             ("gateway", &ascii_json(&json!({ "role": "gateway", "gateway": without_secrets(file) }))),
+            ("admin", &admin(file, options)),
             ("clusters", &(providers + &redis)),
+        ],
+    )
+}
+
+/// The administration interface's listener, if there is one.
+fn admin(file: &File, options: &Options) -> String {
+    // Checked before, as the other listener is.
+    let listen = file.admin.as_ref().and_then(|admin| admin.listen.parse::<SocketAddr>().ok());
+    let Some(listen) = listen else { return String::new() };
+    fill(
+        include_str!("admin.yaml"),
+        &[
+            ("address", &quote(&listen.ip().to_string())),
+            ("port", &listen.port().to_string()),
+            ("access_log", &access_log(options.access_log.as_deref())),
+            ("gateway", &ascii_json(&json!({ "role": "admin", "gateway": without_secrets(file) }))),
         ],
     )
 }
@@ -231,6 +248,18 @@ timeouts: { first_token: 1500ms }
         ] {
             assert!(rendered.contains(expected), "{expected}\n{rendered}");
         }
+    }
+
+    #[test]
+    fn the_administration_interface_is_there_when_it_is_asked_for() {
+        assert!(!rendered(&options()).contains("root_id: admin"));
+        let admin = format!("admin: {{ listen: \"[::1]:8081\", sha256: \"{:064}\" }}\n", 1);
+        let rendered = bootstrap(&crate::check::check(&format!("{FILE}{admin}")).unwrap(), &options());
+        assert!(rendered.contains("\n  - name: admin #"), "{rendered}");
+        assert!(rendered.contains("address: \"::1\", port_value: 8081"));
+        assert!(rendered.contains("\"role\": \"admin\"") && rendered.contains("root_id: admin\n"));
+        assert!(!rendered.contains("SOME_VARIABLE") && !rendered.contains("some.key"));
+        assert_eq!(rendered.matches("vm_config: *vm").count(), 4, "three providers and the interface");
     }
 
     #[test]

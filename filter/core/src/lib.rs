@@ -3,6 +3,7 @@
 //! The filter crate feeds this one with what Envoy's callbacks saw and carries out what it answers; tests feed it by
 //! hand. See `docs/architecture.md` for the life of a request.
 
+pub mod admin;
 pub mod config;
 pub mod conversation;
 pub mod dialect;

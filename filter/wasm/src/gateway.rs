@@ -33,24 +33,21 @@ impl GatewayContext {
     }
 
     fn proceed(&mut self, mut outcome: Outcome, mut effects: Vec<Effect>) -> Action {
-        // A question is asked once more at most: of a store that does not know a script by its hash.
-        while let Outcome::Ask(call) = outcome {
-            if host::call(&call).is_ok() {
-                return REQUEST.apply(Flow::Pause, effects);
+        loop {
+            match outcome {
+                Outcome::Step(flow) => return REQUEST.apply(flow, effects),
+                Outcome::Depart(journey) => {
+                    self.journey = Some(switchboard::connect(self.id, *journey));
+                    return REQUEST.apply(Flow::Continue, effects);
+                }
+                Outcome::Ask(call) if host::call(&call).is_ok() => return REQUEST.apply(Flow::Pause, effects),
+                Outcome::Ask(_) => {
+                    host::log(LogLevel::Error, "sluice: Envoy refused: a call to Redis");
+                    let nothing = Called { status: None, body: Vec::new() };
+                    outcome = self.exchange.called(&nothing, &REQUEST, &host::Shared, &mut effects);
+                }
             }
-            host::log(LogLevel::Error, "sluice: Envoy refused: a call to Redis");
-            let nothing = Called { status: None, body: Vec::new() };
-            outcome = self.exchange.called(&nothing, &REQUEST, &host::Shared, &mut effects);
         }
-        let flow = match outcome {
-            Outcome::Step(flow) => flow,
-            Outcome::Depart(journey) => {
-                self.journey = Some(switchboard::connect(self.id, *journey));
-                Flow::Continue
-            }
-            Outcome::Ask(_) => Flow::Pause,
-        };
-        REQUEST.apply(flow, effects)
     }
 }
 

@@ -1,8 +1,9 @@
 //! The Sluice filter: turns Envoy's callbacks into events of `sluice-core`, and its effects into host calls.
 //!
-//! One module in two places, told apart by its configuration: `gateway` among the listener's HTTP filters, `provider`
-//! among every provider cluster's upstream filters. Both must share one VM (the same `vm_id` and code), as they do in what
-//! `sluice render` writes: what they know together of a request is in [`switchboard`]. Nothing is decided here.
+//! One module in several places, told apart by its configuration: `gateway` among the listener's HTTP filters, `provider`
+//! among every provider cluster's upstream filters, `admin` on the administrator's listener. All must share one VM (the
+//! same `vm_id` and code), as they do in what `sluice render` writes: what the first two know together of a request is in
+//! [`switchboard`], and what is counted is in the data that VMs of one id share. Nothing is decided here.
 #![deny(unsafe_code)]
 
 use std::rc::Rc;
@@ -10,11 +11,13 @@ use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel};
+use sluice_core::admin::Service;
 use sluice_core::config::Gateway;
 use sluice_core::config::plugin::Plugin;
 use sluice_core::exchange::worker::Worker;
 use sluice_core::exchange::{Call, Called, Effect, Flow, Time};
 
+mod admin;
 mod gateway;
 mod host;
 mod message;
@@ -46,6 +49,7 @@ enum Role {
     None,
     Gateway(Rc<Worker>),
     Provider,
+    Admin(Rc<Service>),
 }
 
 impl Root {
@@ -101,6 +105,7 @@ impl RootContext for Root {
                 }
             },
             Ok(Plugin::Provider) => self.role = Role::Provider,
+            Ok(Plugin::Admin(service)) => self.role = Role::Admin(service),
             Err(mistakes) => {
                 for mistake in mistakes {
                     host::log(LogLevel::Error, &format!("sluice: configuration refused: {mistake}"));
@@ -128,6 +133,7 @@ impl RootContext for Root {
             Role::None => None,
             Role::Gateway(worker) => Some(Box::new(gateway::GatewayContext::new(id, worker.clone()))),
             Role::Provider => Some(Box::new(provider::ProviderContext::default())),
+            Role::Admin(service) => Some(Box::new(admin::AdminContext::new(service.clone()))),
         }
     }
 }

@@ -1,12 +1,15 @@
-//! What Envoy hands to the filter as its configuration: which role it plays, and for the gateway role the gateway file.
+//! What Envoy hands to the filter as its configuration: which role it plays, and for the gateway and admin roles the
+//! gateway file.
 
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Gateway, Mistake, file};
+use crate::admin::Service;
 
-/// The configuration as it is written: `{"role":"gateway","gateway":{…}}` or `{"role":"provider"}`.
+/// The configuration as it is written: `{"role":"gateway","gateway":{…}}`, `{"role":"provider"}`, or
+/// `{"role":"admin","gateway":{…}}`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "role", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Written {
@@ -17,6 +20,11 @@ pub enum Written {
     },
     /// Sees every attempt; all it needs is in the request's plan.
     Provider {},
+    /// Answers the administrator.
+    Admin {
+        /// The same file as the gateway role's.
+        gateway: Box<file::File>,
+    },
 }
 
 /// The configuration as it runs.
@@ -26,6 +34,8 @@ pub enum Plugin {
     Gateway(Rc<Gateway>),
     /// The provider role.
     Provider,
+    /// The admin role.
+    Admin(Rc<Service>),
 }
 
 impl Plugin {
@@ -34,6 +44,7 @@ impl Plugin {
         match serde_json::from_slice(json) {
             Ok(Written::Gateway { gateway }) => Gateway::compile(&gateway).map(Rc::new).map(Self::Gateway),
             Ok(Written::Provider {}) => Ok(Self::Provider),
+            Ok(Written::Admin { gateway }) => Service::new(*gateway).map(|service| Self::Admin(Rc::new(service))),
             Err(error) => Err(vec![Mistake {
                 path: String::new(),
                 found: error.to_string(),

@@ -59,13 +59,36 @@ pub fn rfc3339(text: &str) -> Option<u64> {
 
 /// The month, counted from January 1970, of a day, counted from 1970-01-01.
 pub fn months_since_1970(days: u64) -> u64 {
-    // The same years that begin in March: 146,097 days are 400 of them.
+    let (year, month, _) = from_march(days);
+    year * 12 + month + 2 - 1970 * 12
+}
+
+/// The date of a day, counted from 1970-01-01: `2027-01-31`.
+pub fn date(days: u64) -> String {
+    let (year, month, day) = from_march(days);
+    let (year, month) = if month < 10 { (year, month + 3) } else { (year + 1, month - 9) };
+    format!("{year:04}-{month:02}-{:02}", day + 1)
+}
+
+/// Reads a date such as `2027-01-31` as days since 1970-01-01.
+pub fn day(date: &str) -> Option<u64> {
+    rfc3339(&format!("{date}T00:00:00Z")).map(|seconds| seconds / 86_400)
+}
+
+/// A moment in RFC 3339, from Unix seconds: `2027-01-31T00:00:00Z`.
+pub fn moment(seconds: u64) -> String {
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    format!("{}T{:02}:{:02}:{:02}Z", date(days), second / 3600, second / 60 % 60, second % 60)
+}
+
+/// Year, month and day of the month, the last two from zero, in years that begin in March: 146,097 days are 400 of them.
+fn from_march(days: u64) -> (u64, u64, u64) {
     let days = days.saturating_add(719_468);
     let (era, day) = (days / 146_097, days % 146_097);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
     let day_of_year = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day_of_year + 2) / 153;
-    (era * 400 + year) * 12 + month + 2 - 1970 * 12
+    (era * 400 + year, month, day_of_year - (153 * month + 2) / 5)
 }
 
 /// The first day, counted from 1970-01-01, of a month, counted from January 1970.
@@ -145,6 +168,17 @@ mod tests {
         ] {
             assert_eq!(months_since_1970(rfc3339(text).unwrap() / 86_400), months, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        for seconds in [0, 951_782_400, 951_825_600, 951_868_799, 1_801_353_600, 4_107_542_399, 253_402_300_799] {
+            assert_eq!(rfc3339(&moment(seconds)), Some(seconds), "{}", moment(seconds));
+        }
+        for days in 0..80_000 {
+            assert_eq!(day(&date(days)), Some(days), "{}", date(days));
+        }
+        assert_eq!(day("2027-01-31T00:00:00Z"), None);
     }
 
     #[test]

@@ -80,11 +80,12 @@ impl SharedData for Shared {
     }
     fn write(&self, name: &str, value: &[u8], version: u32) -> Result<(), Conflict> {
         let mut map = self.0.borrow_mut();
-        let known = map.get(name).map_or(0, |(_, known)| *known);
-        if version != 0 && version != known {
+        // Of a name that does not exist yet, the version is not looked at.
+        let known = map.get(name).map(|(_, known)| *known);
+        if known.is_some_and(|known| version != 0 && version != known) {
             return Err(Conflict);
         }
-        map.insert(name.to_owned(), (value.to_vec(), known + 1));
+        map.insert(name.to_owned(), (value.to_vec(), known.unwrap_or_default() + 1));
         Ok(())
     }
 }
@@ -163,10 +164,7 @@ pub(crate) fn planned() -> Journey {
 
 /// Envoy with the filter in both places.
 pub(crate) struct Envoy {
-    pub worker: Rc<Worker>,
-    pub shared: Rc<Shared>,
-    /// What was asked of Redis.
-    pub asked: Vec<Call>,
+    shared: Rc<Shared>,
     /// What it answers, in order; nothing when there is no more.
     redis: VecDeque<Called>,
     counted: RefCell<Vec<&'static str>>,
@@ -185,10 +183,8 @@ impl Envoy {
     /// One more request to the same worker.
     pub(crate) fn with(worker: Rc<Worker>, shared: Rc<Shared>) -> Self {
         Self {
-            exchange: Exchange::new(worker.clone()),
-            worker,
+            exchange: Exchange::new(worker),
             shared,
-            asked: Vec::new(),
             redis: VecDeque::new(),
             counted: RefCell::default(),
             journey: None,
@@ -294,8 +290,7 @@ impl Envoy {
         self.apply(request, effects)
     }
 
-    fn answer_of(&mut self, call: Call) -> Called {
-        self.asked.push(call);
+    fn answer_of(&mut self, _: Call) -> Called {
         self.redis.pop_front().unwrap_or(Called { status: None, body: Vec::new() })
     }
 
@@ -376,6 +371,9 @@ impl Envoy {
             }
         }
         assert!(released, "an answer that ends must not be held for ever");
+        let mut effects = Vec::new();
+        self.exchange.response(Some(journey), &answer, &mut effects);
+        self.apply(&mut answer, effects);
         let status = answer.headers.text(":status").unwrap().parse().unwrap();
         let reply = Reply { status, headers: Vec::new(), body: client };
         Some(Seen { headers: answer.headers, streamed, ..self.finish(reply, journey) })

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::config::file::{Mode, WhenDown};
 use crate::config::{Credential, Gateway, KeyHash};
+use crate::store::embedded::Reach;
 use crate::store::redis::wire::{Command, Reply};
 use crate::store::{Obstacle, Order, Reading, Settlement, SharedData, Unavailable, Verdict, embedded, redis};
 
@@ -22,6 +23,16 @@ pub struct Worker {
     orders: Cell<u64>,
 }
 
+/// When something happens, and what may be used for it.
+pub struct Moment<'a> {
+    /// Now.
+    pub now: Time,
+    /// The memory that Envoy's workers share.
+    pub shared: &'a dyn SharedData,
+    /// What is to be done.
+    pub effects: &'a mut Vec<Effect>,
+}
+
 /// What a store said, or did not.
 #[derive(Debug)]
 pub enum Decision {
@@ -37,12 +48,7 @@ pub enum Decision {
         readings: Vec<Reading>,
     },
     /// Refused.
-    Refused {
-        /// By whom.
-        ledger: Ledger,
-        /// Why.
-        obstacles: Vec<Obstacle>,
-    },
+    Refused(Vec<Obstacle>),
     /// Nobody could say, and the policy lets it pass.
     Unchecked,
     /// Nobody could say, and the policy refuses.
@@ -94,25 +100,25 @@ impl Worker {
     }
 
     /// What Redis said of a key.
-    pub fn found(&self, hash: &KeyHash, called: &Called, now: Time, effects: &mut Vec<Effect>) -> Lookup {
+    pub fn found(&self, hash: &KeyHash, called: &Called, at: &mut Moment<'_>) -> Lookup {
         let Some(remote) = &self.remote else { return Lookup::Silent };
-        let credential = match remote.read(called, now, effects) {
+        let credential = match remote.read(called, at.now, at.effects) {
             Ok(Some(Reply::Nil)) => None,
             Ok(Some(Reply::Text(record))) => match self.credential(hash, record.as_bytes()) {
                 Ok(credential) => Some(credential),
                 Err(mistake) => {
-                    effects.push(Effect::Warn(format!("a key's record in Redis is refused: {mistake}")));
+                    at.effects.push(Effect::Warn(format!("a key's record in Redis is refused: {mistake}")));
                     None
                 }
             },
             _ => {
-                return match remote.remembered(hash, now) {
+                return match remote.remembered(hash, at.now) {
                     Ok(Some(known)) => Lookup::Known(known),
                     _ => Lookup::Silent,
                 };
             }
         };
-        remote.remember(*hash, credential.clone(), now);
+        remote.remember(*hash, credential.clone(), at.now);
         Lookup::Known(credential)
     }
 
@@ -127,62 +133,66 @@ impl Worker {
     }
 
     /// Reserves, or says what has to be asked first.
-    pub fn reserve(&self, order: &Order, shared: &dyn SharedData, now: Time, effects: &mut Vec<Effect>) -> Decision {
+    pub fn reserve(&self, order: &Order, at: &mut Moment<'_>) -> Decision {
         match self.strict() {
-            Some(remote) if remote.answers(now) => {
+            Some(remote) if remote.answers(at.now) => {
                 Decision::Ask(remote.wire.write(&redis::reserve::command(&remote.settings.prefix, order)))
             }
-            Some(remote) => self.without_redis(remote, order, shared, now, effects),
-            None => local(order, shared, now, effects),
+            Some(remote) => self.without_redis(remote, order, at),
+            None => local(order, self.reach(), at),
         }
     }
 
-    /// What Redis said to that. `by_hash` tells whether it was asked by the script's hash.
+    /// Whose counts the memory of this Envoy has.
+    fn reach(&self) -> Reach {
+        match &self.remote {
+            Some(remote) if remote.settings.mode == Mode::Relaxed => Reach::Everywhere,
+            _ => Reach::Here,
+        }
+    }
+
+    /// What Redis said to that. `by_hash` tells whether it was asked by the script's hash. When Redis does not say, it may have
+    /// reserved all the same: unless the request goes on, and is settled in the end, `withdrawn` undoes that.
     pub fn reserved(
         &self,
         order: &Order,
         by_hash: bool,
+        withdrawn: impl FnOnce() -> Settlement,
         called: &Called,
-        shared: &dyn SharedData,
-        now: Time,
-        effects: &mut Vec<Effect>,
+        at: &mut Moment<'_>,
     ) -> Decision {
         let Some(remote) = self.strict() else { return Decision::Undecided };
-        match remote.read(called, now, effects) {
+        let silent = match remote.read(called, at.now, at.effects) {
             Ok(None) if by_hash => {
                 let command = redis::reserve::command(&remote.settings.prefix, order);
-                Decision::Ask(remote.wire.write(&command.with_source().unwrap_or(command)))
+                return Decision::Ask(remote.wire.write(&command.with_source().unwrap_or(command)));
             }
             Ok(Some(reply)) => match redis::reserve::verdict(order, &reply) {
                 Ok(Verdict::Granted { chosen, readings }) => {
-                    Decision::Granted { ledger: Ledger::Redis, chosen, readings }
+                    return Decision::Granted { ledger: Ledger::Redis, chosen, readings };
                 }
-                Ok(Verdict::Refused(obstacles)) => Decision::Refused { ledger: Ledger::Redis, obstacles },
-                Err(Unavailable(why)) => {
-                    effects.push(Effect::Warn(format!("Redis made no sense: {why}")));
-                    self.without_redis(remote, order, shared, now, effects)
-                }
+                Ok(Verdict::Refused(obstacles)) => return Decision::Refused(obstacles),
+                Err(Unavailable(why)) => Some(why),
             },
-            Ok(None) | Err(_) => self.without_redis(remote, order, shared, now, effects),
+            Ok(None) | Err(_) => None,
+        };
+        at.effects.extend(silent.map(|why| Effect::Warn(format!("Redis made no sense: {why}"))));
+        let decision = self.without_redis(remote, order, at);
+        if matches!(decision, Decision::Refused(_) | Decision::Undecided) {
+            remote.settle(withdrawn(), at.effects);
         }
+        decision
     }
 
     fn strict(&self) -> Option<&Remote> {
         self.remote.as_ref().filter(|remote| remote.settings.mode == Mode::Strict)
     }
 
-    fn without_redis(
-        &self,
-        remote: &Remote,
-        order: &Order,
-        shared: &dyn SharedData,
-        now: Time,
-        effects: &mut Vec<Effect>,
-    ) -> Decision {
+    fn without_redis(&self, remote: &Remote, order: &Order, at: &mut Moment<'_>) -> Decision {
         match remote.settings.when_down {
-            WhenDown::Local => local(order, shared, now, effects),
+            WhenDown::Local => local(order, Reach::Here, at),
             WhenDown::Allow => {
-                effects.push(Effect::Count(metric::UNCHECKED));
+                at.effects.push(Effect::Count(metric::UNCHECKED));
                 Decision::Unchecked
             }
             WhenDown::Deny => Decision::Undecided,
@@ -190,14 +200,25 @@ impl Worker {
     }
 
     /// Settles a request that is over, in every store that is to know of it.
-    pub fn settle(&self, settlement: Settlement, ledger: Ledger, shared: &dyn SharedData, effects: &mut Vec<Effect>) {
-        let kept_here = ledger == Ledger::Local || (self.remote.is_none() && self.gateway.admin.is_some());
-        if let Some(remote) = &self.remote {
-            remote.settle(settlement.clone(), effects);
+    pub fn settle(&self, mut settlement: Settlement, ledger: Ledger, at: &mut Moment<'_>) {
+        match &self.remote {
+            // Redis keeps the accounts.
+            Some(remote) => {
+                let here = Settlement { entry: None, ..settlement.clone() };
+                remote.settle(std::mem::replace(&mut settlement, here), at.effects);
+            }
+            None if self.gateway.admin.is_some() => {}
+            // Nobody could ask for them.
+            None => settlement.entry = None,
         }
-        if kept_here && embedded::settle(shared, &settlement).is_err() {
+        let reach = match ledger {
+            Ledger::Local(reach) => reach,
+            _ if settlement.entry.is_some() => Reach::Here,
+            _ => return,
+        };
+        if embedded::settle(at.shared, &settlement, reach).is_err() {
             // What was reserved stays charged: trying again could settle a part of it twice.
-            effects.push(Effect::Count(metric::UNSETTLED));
+            at.effects.push(Effect::Count(metric::UNSETTLED));
         }
     }
 
@@ -212,12 +233,14 @@ impl Worker {
     }
 }
 
-fn local(order: &Order, shared: &dyn SharedData, now: Time, effects: &mut Vec<Effect>) -> Decision {
-    match embedded::reserve(shared, order, now) {
-        Ok(Verdict::Granted { chosen, readings }) => Decision::Granted { ledger: Ledger::Local, chosen, readings },
-        Ok(Verdict::Refused(obstacles)) => Decision::Refused { ledger: Ledger::Local, obstacles },
+fn local(order: &Order, reach: Reach, at: &mut Moment<'_>) -> Decision {
+    match embedded::reserve(at.shared, order, reach, at.now) {
+        Ok(Verdict::Granted { chosen, readings }) => {
+            Decision::Granted { ledger: Ledger::Local(reach), chosen, readings }
+        }
+        Ok(Verdict::Refused(obstacles)) => Decision::Refused(obstacles),
         Err(Unavailable(why)) => {
-            effects.push(Effect::Warn(format!("limits could not be checked: {why}")));
+            at.effects.push(Effect::Warn(format!("limits could not be checked: {why}")));
             Decision::Undecided
         }
     }

@@ -19,7 +19,7 @@ mod ticket;
 pub use index::{Applied, Index};
 pub use plan::{Candidate, Part, Plan};
 pub use refusal::Refusal;
-pub use scope::Subject;
+pub use scope::{DIMENSIONS, Subject};
 pub use ticket::{Closing, Spent, Ticket, Warning};
 
 /// What a rule counts.

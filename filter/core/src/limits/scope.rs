@@ -10,7 +10,7 @@ use crate::config::file::{Dimension, Match};
 use crate::store::{Gauge, Meter};
 
 /// All dimensions, in the order in which they stand in names: by the alphabet.
-const DIMENSIONS: [Dimension; 5] =
+pub const DIMENSIONS: [Dimension; 5] =
     [Dimension::App, Dimension::Key, Dimension::Model, Dimension::Provider, Dimension::Team];
 
 impl Dimension {

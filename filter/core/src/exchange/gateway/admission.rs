@@ -104,7 +104,7 @@ impl Exchange {
         called: &Called,
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
-        let found = self.worker.found(&knock.hash, called, cx.view.now(), cx.effects);
+        let found = self.worker.found(&knock.hash, called, &mut cx.moment());
         self.admit(knock, found, cx)
     }
 

@@ -75,7 +75,7 @@ impl Exchange {
             journey.charge = Some(charge);
             return Ok(Outcome::Depart(Box::new(journey)));
         };
-        let decision = self.worker.reserve(&order, cx.shared, cx.view.now(), cx.effects);
+        let decision = self.worker.reserve(&order, &mut cx.moment());
         self.decided(Reserving { journey, charge, order, size, by_hash: true }, decision, cx)
     }
 
@@ -87,14 +87,10 @@ impl Exchange {
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
         let by_hash = std::mem::replace(&mut reserving.by_hash, false);
-        let now = cx.view.now();
-        let decision = self.worker.reserved(&reserving.order, by_hash, called, cx.shared, now, cx.effects);
-        // Redis was asked and did not come to answer, and nothing follows that would be settled: should it have reserved, or
-        // do so yet, that is given back.
-        if matches!(decision, Decision::Undecided | Decision::Refused { ledger: Ledger::Local, .. }) {
-            let (settlement, ledger) = reserving.withdrawn(now);
-            self.worker.settle(settlement, ledger, cx.shared, cx.effects);
-        }
+        let at = &mut cx.moment();
+        let now = at.now;
+        let withdrawn = || reserving.withdrawn(now).0;
+        let decision = self.worker.reserved(&reserving.order, by_hash, withdrawn, called, at);
         self.decided(reserving, decision, cx)
     }
 
@@ -124,7 +120,7 @@ impl Exchange {
                 }
             }
             Decision::Unchecked | Decision::Ask(_) => journey.charge = Some(charge),
-            Decision::Refused { obstacles, .. } => {
+            Decision::Refused(obstacles) => {
                 let refusal = charge.plan.refuse(&obstacles);
                 let budget = refusal.error.kind == ErrorKind::InsufficientQuota;
                 cx.effects.push(Effect::Count(if budget { metric::OVER_BUDGET } else { metric::LIMITED }));
@@ -140,7 +136,7 @@ impl Exchange {
 
     fn give_back(&self, journey: &mut Journey, cx: &mut Context<'_>) {
         if let Some((settlement, ledger)) = journey.settlement(cx.view.now()) {
-            self.worker.settle(settlement, ledger, cx.shared, cx.effects);
+            self.worker.settle(settlement, ledger, &mut cx.moment());
         }
     }
 

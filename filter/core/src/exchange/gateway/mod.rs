@@ -16,7 +16,7 @@ use super::headers::HeaderMap;
 use super::journey::{Arrival, Journey, Stage, from_envoy};
 use super::outline::json_string;
 use super::record::{Record, trace_id};
-use super::worker::Worker;
+use super::worker::{Moment, Worker};
 use super::{Call, Called, Effect, Event, Flow, LARGEST_BODY, Reply, View, property};
 
 mod admission;
@@ -88,6 +88,12 @@ struct Context<'a> {
     view: &'a dyn View,
     shared: &'a dyn SharedData,
     effects: &'a mut Vec<Effect>,
+}
+
+impl Context<'_> {
+    fn moment(&mut self) -> Moment<'_> {
+        Moment { now: self.view.now(), shared: self.shared, effects: self.effects }
+    }
 }
 
 impl Exchange {
@@ -186,7 +192,7 @@ impl Exchange {
                 let fragment = self.record(Some(journey)).fragment();
                 effects.push(Effect::SetProperty(property::LOG, fragment.into()));
                 if let Some((settlement, ledger)) = journey.settlement(now) {
-                    self.worker.settle(settlement, ledger, shared, effects);
+                    self.worker.settle(settlement, ledger, &mut Moment { now, shared, effects });
                 }
                 return;
             }
@@ -195,7 +201,7 @@ impl Exchange {
                 let (settlement, ledger) = reserving.withdrawn(now);
                 let caller = Some(reserving.journey.caller);
                 self.phase = Phase::Answered { caller, error: Some("interrupted".into()) };
-                self.worker.settle(settlement, ledger, shared, effects);
+                self.worker.settle(settlement, ledger, &mut Moment { now, shared, effects });
             }
             (None, phase) => self.phase = phase,
         }

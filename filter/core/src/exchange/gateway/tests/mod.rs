@@ -1,8 +1,11 @@
 //! Who may call, and what is answered without any provider.
 
-use super::super::fake::{Envoy, SECRET, Seen, json};
+use crate::exchange::fake::{Envoy, SECRET, Seen, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+
+mod redis;
+mod spending;
 
 const BODY: &[u8] = br#"{"model":"gpt","messages":[{"role":"user","content":"a secret plan"}]}"#;
 const ANSWER: &str =

@@ -1,0 +1,83 @@
+//! Requests to the administration interface of a running gateway.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::Agent;
+use ureq::http::Request;
+
+use crate::cli::Failure;
+
+const PATIENCE: Duration = Duration::from_secs(15);
+const LARGEST_ANSWER: u64 = 64 << 20;
+
+/// A way to one interface.
+pub struct Client {
+    agent: Agent,
+    base: String,
+    key: String,
+}
+
+impl Client {
+    /// To the interface at `url`, such as `http://127.0.0.1:8081`, as the holder of `key`.
+    pub fn new(url: &str, key: String) -> Result<Self, Failure> {
+        if !url.starts_with("http://") {
+            return Err(Failure::new(format!(
+                "--admin-url {url:?}: http:// only, please; over a network, reach it through a tunnel such as ssh -L"
+            )));
+        }
+        let config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
+        // A proxy would read the administrator's key.
+        let agent = config.proxy(None).max_redirects(0).build().into();
+        Ok(Self { agent, base: format!("{}/admin/v1", url.trim_end_matches('/')), key })
+    }
+
+    /// Asks, and gives back the answer's JSON; an error is what the interface says of it.
+    pub fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        let cannot = |what: &dyn std::fmt::Display| {
+            Failure::new(format!(
+                "cannot reach the administration interface at {}: {what}; is the gateway running, with `admin` in its file?",
+                self.base
+            ))
+        };
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .header("authorization", format!("Bearer {}", self.key))
+            .header("content-type", "application/json")
+            .body(body.map(Value::to_string).unwrap_or_default())
+            .map_err(|error| cannot(&error))?;
+        let mut answer = self.agent.run(request).map_err(|error| cannot(&error))?;
+        let status = answer.status();
+        let text = answer.body_mut().with_config().limit(LARGEST_ANSWER).read_to_string();
+        let text = text.map_err(|error| cannot(&error))?;
+        let value: Value = serde_json::from_str(&text)
+            .map_err(|_| cannot(&format!("it answers {status} and no JSON, so it is something else")))?;
+        if status.is_success() {
+            return Ok(value);
+        }
+        let said = value["error"]["message"].as_str().unwrap_or("it does not say why").to_owned();
+        Err(Failure::new(match value["error"]["param"].as_str() {
+            Some(param) => format!("{param}: {said}"),
+            None => said,
+        }))
+    }
+}
+
+/// A value in a path or a query.
+pub fn encode(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
+            _ => encoded += &format!("%{byte:02X}"),
+        }
+        encoded
+    })
+}
+
+/// A query of what is given.
+pub fn query<'a>(pairs: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> String {
+    let given = pairs.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", encode(value?))));
+    let joined = given.collect::<Vec<_>>().join("&");
+    if joined.is_empty() { joined } else { format!("?{joined}") }
+}

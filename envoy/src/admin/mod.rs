@@ -1,0 +1,312 @@
+//! `sluice keys create|list|show|update|revoke|rotate` and `sluice usage`: what the administration interface of a running
+//! gateway says and does, on the command line. Nothing is decided here.
+
+use std::fmt::Write as _;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Map, Value, json};
+
+use crate::cli::Failure;
+
+mod client;
+mod fields;
+mod table;
+
+use client::{Client, encode, query};
+use fields::Fields;
+use table::{cell, table};
+
+const DEFAULT_URL: &str = "http://127.0.0.1:8081";
+
+/// Where the interface is, and how to print what it says.
+#[derive(Debug, Args)]
+pub struct Interface {
+    /// The administration interface [default: $SLUICE_ADMIN_URL, or http://127.0.0.1:8081]
+    #[arg(long, value_name = "URL")]
+    admin_url: Option<String>,
+    /// The environment variable that holds the administrator's key
+    #[arg(long, value_name = "VARIABLE", default_value = "SLUICE_ADMIN_KEY")]
+    admin_key_env: String,
+    /// Print JSON, as the interface answers it
+    #[arg(long)]
+    json: bool,
+}
+
+impl Interface {
+    fn client(&self) -> Result<Client, Failure> {
+        let variable = &self.admin_key_env;
+        let key = std::env::var(variable).ok().filter(|key| !key.trim().is_empty()).ok_or_else(|| {
+            Failure::new(format!("the environment variable {variable} is not set: put the administrator's key there"))
+        })?;
+        let url = self.admin_url.clone().or_else(|| std::env::var("SLUICE_ADMIN_URL").ok());
+        Client::new(url.as_deref().unwrap_or(DEFAULT_URL), key.trim().to_owned())
+    }
+
+    fn print(&self, value: &Value, human: impl FnOnce(&Value) -> String) -> String {
+        if self.json { format!("{value:#}\n") } else { human(value) }
+    }
+}
+
+/// What can be done to the keys that are kept in Redis.
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Make a key in a running gateway: prints the secret once
+    #[command(after_long_help = "Examples:
+  sluice keys create --id alice --team research
+  sluice keys create --id ci --team research --models 'gpt-*' --limit requests_per_minute=60 --budget monthly=20
+
+Needs `admin` and `redis` in the gateway file; without Redis, `sluice keys new` makes a key for the file.")]
+    Create {
+        /// The key's public name, in logs and accounts
+        #[arg(long)]
+        id: String,
+        /// The team that answers for it
+        #[arg(long)]
+        team: String,
+        #[command(flatten)]
+        fields: Box<Fields>,
+        #[command(flatten)]
+        interface: Interface,
+    },
+    /// List the keys of a running gateway
+    List {
+        /// Only this team's
+        #[arg(long)]
+        team: Option<String>,
+        /// Only those in this state: active, rotating, expired, revoked
+        #[arg(long)]
+        state: Option<String>,
+        #[command(flatten)]
+        interface: Interface,
+    },
+    /// Show a key, and how its limits and budgets stand
+    Show {
+        /// The key's id
+        id: String,
+        #[command(flatten)]
+        interface: Interface,
+    },
+    /// Change a key
+    #[command(after_long_help = "Examples:
+  sluice keys update alice --owner Alice --limit requests_per_minute=120
+  sluice keys update alice --clear models,expires
+
+What is not named stays as it is.")]
+    Update {
+        /// The key's id
+        id: String,
+        #[command(flatten)]
+        fields: Box<Fields>,
+        /// Fields to take away, with commas between: app, owner, labels, models, endpoints, sources, expires, limits, budget
+        #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+        clear: Vec<String>,
+        #[command(flatten)]
+        interface: Interface,
+    },
+    /// Withdraw a key, for good
+    Revoke {
+        /// The key's id
+        id: String,
+        #[command(flatten)]
+        interface: Interface,
+    },
+    /// Give a key a new secret; the old one stays valid for a while
+    #[command(after_long_help = "Examples:
+  sluice keys rotate alice
+  sluice keys rotate alice --grace 0s        the old secret ends at once
+  sluice keys rotate alice --again           the newest secret was lost: another in its place")]
+    Rotate {
+        /// The key's id
+        id: String,
+        /// How long the old secret stays valid
+        #[arg(long, value_name = "TIME", default_value = "24h")]
+        grace: String,
+        /// While it is being rotated: replace the newest secret, and keep the one before
+        #[arg(long)]
+        again: bool,
+        #[command(flatten)]
+        interface: Interface,
+    },
+}
+
+/// What usage is summed by.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum By {
+    Key,
+    Team,
+    App,
+    Model,
+}
+
+impl By {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Team => "team",
+            Self::App => "app",
+            Self::Model => "model",
+        }
+    }
+}
+
+/// What was used.
+#[derive(Debug, Args)]
+pub struct Usage {
+    /// What it is summed by
+    #[arg(long, value_enum, default_value = "team")]
+    by: By,
+    /// Whose, day by day; without it: who cost most
+    #[arg(long)]
+    name: Option<String>,
+    /// The first day, such as 2027-01-01 [default: the first of the month]
+    #[arg(long, value_name = "DATE", requires = "name")]
+    from: Option<String>,
+    /// The last day [default: today]
+    #[arg(long, value_name = "DATE", requires = "name")]
+    to: Option<String>,
+    /// Who cost most: in this period, day or month
+    #[arg(long, default_value = "month", conflicts_with = "name")]
+    period: String,
+    /// Who cost most: how many
+    #[arg(long, value_name = "N", default_value = "10", conflicts_with = "name")]
+    top: u32,
+    #[command(flatten)]
+    interface: Interface,
+}
+
+/// Does what a subcommand of `sluice keys` says, and gives back what to print.
+pub fn keys(command: &Keys) -> Result<String, Failure> {
+    match command {
+        Keys::Create { id, team, fields, interface } => {
+            let mut body = fields.members()?;
+            body.insert("id".to_owned(), json!(id));
+            body.insert("team".to_owned(), json!(team));
+            let made = interface.client()?.send("POST", "/keys", Some(&Value::Object(body)))?;
+            Ok(interface.print(&made, with_secret))
+        }
+        Keys::List { team, state, interface } => list(team.as_deref(), state.as_deref(), interface),
+        Keys::Show { id, interface } => {
+            let client = interface.client()?;
+            let key = client.send("GET", &format!("/keys/{}", encode(id)), None)?;
+            let limits = client.send("GET", &format!("/limits?of=key&name={}", encode(id)), None)?;
+            let both = json!({ "key": key, "limits": limits["limits"] });
+            Ok(interface.print(&both, |both| format!("{}{}", one(&both["key"]), standing(&both["limits"]))))
+        }
+        Keys::Update { id, fields, clear, interface } => {
+            let mut body = fields.members()?;
+            body.extend(clear.iter().map(|field| (field.clone(), Value::Null)));
+            let changed = change(interface, "PATCH", id, "", body)?;
+            Ok(interface.print(&changed, one))
+        }
+        Keys::Revoke { id, interface } => {
+            let revoked = change(interface, "POST", id, "/revoke", Map::new())?;
+            Ok(interface.print(&revoked, one))
+        }
+        Keys::Rotate { id, grace, again, interface } => {
+            let body = Map::from_iter([("grace".to_owned(), json!(grace)), ("again".to_owned(), json!(again))]);
+            let rotated = change(interface, "POST", id, "/rotate", body)?;
+            Ok(interface.print(&rotated, with_secret))
+        }
+    }
+}
+
+fn change(
+    interface: &Interface,
+    method: &str,
+    id: &str,
+    action: &str,
+    body: Map<String, Value>,
+) -> Result<Value, Failure> {
+    interface.client()?.send(method, &format!("/keys/{}{action}", encode(id)), Some(&Value::Object(body)))
+}
+
+/// All pages of the list.
+fn list(team: Option<&str>, state: Option<&str>, interface: &Interface) -> Result<String, Failure> {
+    let client = interface.client()?;
+    let mut keys = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let asked = query([("team", team), ("state", state), ("cursor", cursor.as_deref()), ("limit", Some("1000"))]);
+        let mut page = client.send("GET", &format!("/keys{asked}"), None)?;
+        if let Value::Array(more) = page["keys"].take() {
+            keys.extend(more);
+        }
+        match page["next"].as_str() {
+            Some(next) if cursor.as_deref() != Some(next) => cursor = Some(next.to_owned()),
+            _ => break,
+        }
+    }
+    let head = ["ID", "TEAM", "STATE", "SOURCE", "OWNER", "EXPIRES", "MODELS"];
+    Ok(interface.print(&Value::Array(keys), |keys| {
+        let row =
+            |key: &Value| ["id", "team", "state", "source", "owner", "expires", "models"].map(|name| cell(&key[name]));
+        table(head, &keys.as_array().into_iter().flatten().map(row).collect::<Vec<_>>())
+    }))
+}
+
+fn with_secret(made: &Value) -> String {
+    let secret = cell(&made["secret"]);
+    format!("# The secret, shown this once; give it to its holder:\n{secret}\n\n{}", one(&made["key"]))
+}
+
+/// A field a line.
+fn one(key: &Value) -> String {
+    key.as_object().into_iter().flatten().fold(String::new(), |mut text, (name, value)| {
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "{name:<15} {}", cell(value));
+        text
+    })
+}
+
+/// How limits and budgets stand.
+fn standing(limits: &Value) -> String {
+    let row = |rule: &Value| {
+        let money = rule["unit"] == "micro_usd";
+        let amount = |name: &str| match money {
+            true => cell(&rule[format!("{name}_usd")]),
+            false => cell(&rule[name]),
+        };
+        let unit = if money { "usd".to_owned() } else { cell(&rule["unit"]) };
+        let reset = rule["reset_seconds"].as_u64().map_or_else(|| "-".to_owned(), |seconds| format!("{seconds}s"));
+        [cell(&rule["scope"]), unit, cell(&rule["period"]), amount("limit"), amount("used"), amount("remaining"), reset]
+    };
+    let rows: Vec<_> = limits.as_array().into_iter().flatten().map(row).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    format!("\n{}", table(["LIMIT ON", "OF", "PER", "ALLOWED", "USED", "LEFT", "RESETS IN"], &rows))
+}
+
+/// Says what was used.
+pub fn usage(usage: &Usage) -> Result<String, Failure> {
+    let client = usage.interface.client()?;
+    let by = usage.by.word();
+    let Some(name) = &usage.name else {
+        let top = usage.top.to_string();
+        let asked = query([("by", Some(by)), ("period", Some(&*usage.period)), ("limit", Some(&*top))]);
+        let ranking = client.send("GET", &format!("/usage/top{asked}"), None)?;
+        return Ok(usage.interface.print(&ranking, |ranking| {
+            let row = |rank: &Value| [cell(&rank["name"]), cell(&rank["cost_usd"])];
+            let rows: Vec<_> = ranking["top"].as_array().into_iter().flatten().map(row).collect();
+            table([&by.to_uppercase(), "USD"], &rows)
+        }));
+    };
+    let asked =
+        query([("by", Some(by)), ("name", Some(name)), ("from", usage.from.as_deref()), ("to", usage.to.as_deref())]);
+    let days = client.send("GET", &format!("/usage{asked}"), None)?;
+    Ok(usage.interface.print(&days, |days| {
+        let row = |first: String, sums: &Value| {
+            let [requests, input, output, cost] =
+                ["requests", "input_tokens", "output_tokens", "cost_usd"].map(|name| cell(&sums[name]));
+            [first, requests, input, output, cost]
+        };
+        let mut rows: Vec<_> =
+            days["days"].as_array().into_iter().flatten().map(|day| row(cell(&day["date"]), day)).collect();
+        rows.push(row("total".to_owned(), &days["total"]));
+        let mut text = table(["DAY", "REQUESTS", "INPUT", "OUTPUT", "USD"], &rows);
+        if days["complete"] == false {
+            text += "Without Redis only today and yesterday are kept: earlier days are not in it.\n";
+        }
+        text
+    }))
+}

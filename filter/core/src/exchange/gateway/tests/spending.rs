@@ -1,0 +1,154 @@
+//! Limits and budgets, from the request to its settlement, with the store in Envoy's memory.
+
+use std::rc::Rc;
+
+use crate::config::Gateway;
+use crate::exchange::fake::{Envoy, Script, Seen, Shared, json, sse};
+use crate::exchange::metric;
+use crate::exchange::worker::Worker;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+/// A worker whose models cost a dollar for a million tokens at `oai` and three at `ant`; the key is the one of
+/// `fake::SECRET`, with `key` for its other fields.
+pub(super) fn worker(key: &str, more: &str) -> Rc<Worker> {
+    let file = format!(
+        r#"{{"providers":{{"oai":{{"kind":"openai"}},"ant":{{"kind":"anthropic"}}}},
+            "models":{{"chat":{{"targets":[{{"provider":"oai","model":"gpt"}},{{"provider":"ant","model":"claude"}}]}},
+                      "cheap":{{"targets":[{{"provider":"oai","model":"mini"}}]}}}},
+            "prices":{{"models":{{"oai/gpt":{{"input":1,"output":1}},"ant/claude":{{"input":3,"output":3}},
+                                 "oai/mini":{{"input":0.1,"output":0.1}}}}}},
+            "teams":{{"t":{{}}}},
+            "keys":[{{"id":"k","team":"t","sha256":"{}"{key}}}]{more}}}"#,
+        sha256(crate::exchange::fake::SECRET)
+    );
+    let gateway = Gateway::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    Rc::new(Worker::new(Rc::new(gateway), [7; 16]))
+}
+
+pub(super) fn sha256(text: &str) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(super) fn ask(stream: bool) -> String {
+    format!(r#"{{"model":"chat","stream":{stream},"max_tokens":50,"messages":[{{"role":"user","content":"hello"}}]}}"#)
+}
+
+/// An answer that used these tokens.
+pub(super) fn answer(input: u64, output: u64) -> Script {
+    json(
+        200,
+        &format!(
+            r#"{{"choices":[{{"index":0,"message":{{"role":"assistant","content":"ok"}},"finish_reason":"stop"}}],
+                "usage":{{"prompt_tokens":{input},"completion_tokens":{output}}}}}"#
+        ),
+    )
+}
+
+fn code(seen: &Seen) -> String {
+    let body: serde_json::Value = serde_json::from_str(&seen.body).unwrap();
+    body["error"]["code"].as_str().unwrap_or_default().to_owned()
+}
+
+fn send(worker: &Rc<Worker>, shared: &Rc<Shared>, scripts: &[Script]) -> Seen {
+    Envoy::with(worker.clone(), shared.clone()).chat(&ask(false), scripts)
+}
+
+#[test]
+fn a_budget_holds_what_is_estimated_and_is_charged_what_was_used() {
+    // A request is estimated at 24 tokens of prompt and 50 of answer.
+    let (worker, shared) = (worker(r#","budget":{"total":0.000100}"#, ""), Rc::default());
+    let first = send(&worker, &shared, &[answer(10, 5)]);
+    assert_eq!((first.status, &first.log["cost_usd"]), (200, &"0.000015".into()));
+    let second = send(&worker, &shared, &[answer(10, 5)]);
+    assert_eq!(second.status, 200, "85 of 100 are left, which is enough");
+    assert_eq!(second.headers.text("x-sluice-budget"), Some("key=k/total 89%"));
+    assert_eq!((second.counted, &second.log["budgets"][0]), (vec![metric::BUDGET_80], &"key=k/total 89%".into()));
+    let third = send(&worker, &shared, &[]);
+    assert_eq!(
+        (third.status, code(&third)),
+        (429, "insufficient_quota".to_owned()),
+        "70 are left of the 74 that are needed"
+    );
+    assert_eq!(third.headers.text("x-should-retry"), Some("false"));
+    assert_eq!((third.counted, third.received.len()), (vec![metric::OVER_BUDGET], 0));
+    assert_eq!((&third.log["error"], &third.log["key"]), (&"insufficient_quota".into(), &"k".into()));
+}
+
+#[test]
+fn a_fallback_costs_what_its_own_provider_asks_and_a_failed_attempt_nothing() {
+    let (worker, shared) = (worker(r#","budget":{"total":1},"limits":{"requests_per_minute":2}"#, ""), Rc::default());
+    let claude = json(
+        200,
+        r#"{"type":"message","role":"assistant","model":"claude","content":[{"type":"text","text":"ok"}],
+            "stop_reason":"end_turn","usage":{"input_tokens":10,"output_tokens":5}}"#,
+    );
+    let seen = send(&worker, &shared, &[json(503, ""), claude]);
+    assert_eq!((seen.status, &seen.log["cost_usd"]), (200, &"0.000045".into()));
+    assert_eq!(seen.headers.text("x-ratelimit-remaining-requests"), Some("1"), "two attempts are one request");
+}
+
+#[test]
+fn a_fallback_that_the_budget_does_not_cover_is_not_asked() {
+    // 74 tokens: at the first provider 74 micro-dollars, at the second 3 times as many.
+    let (worker, shared) = (worker(r#","budget":{"total":0.000150}"#, ""), Rc::default());
+    let seen = send(&worker, &shared, &[json(503, ""), answer(1, 1)]);
+    assert_eq!((seen.status, seen.received.len()), (503, 1));
+    assert_eq!(seen.log["failures"][1], "ant: over_limit");
+    // Nothing was used, so all of it is there again.
+    assert_eq!(send(&worker, &shared, &[answer(10, 5)]).status, 200);
+}
+
+#[test]
+fn a_budget_that_is_used_up_can_lead_to_another_model() {
+    let (worker, shared) = (worker(r#","budget":{"total":0.000080,"then_model":"cheap"}"#, ""), Rc::default());
+    assert_eq!(send(&worker, &shared, &[answer(10, 5)]).status, 200);
+    let seen = send(&worker, &shared, &[answer(10, 5)]);
+    assert_eq!((seen.status, seen.headers.text("x-sluice-instead-of")), (200, Some("chat")));
+    assert_eq!((&seen.log["model"], &seen.log["instead"]), (&"chat".into(), &"cheap".into()));
+    assert_eq!(seen.log["cost_usd"], "0.000002");
+    assert!(seen.received[0].body.contains(r#""model":"mini""#));
+}
+
+#[test]
+fn a_stream_that_breaks_off_is_charged_for_its_prompt_and_for_what_it_brought() {
+    let (worker, shared) = (worker(r#","budget":{"total":1}"#, ""), Rc::default());
+    let piece = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"abcdefgh\"}}]}\n\n";
+    let seen = Envoy::with(worker, shared).chat(&ask(true), &[sse(&[piece, piece, piece])]);
+    assert_eq!(seen.log["error"], "stream_truncated");
+    // Three pieces of eight bytes are six tokens at four bytes each.
+    assert_eq!((&seen.log["estimated"], &seen.log["output_tokens"]), (&true.into(), &6.into()));
+    let input = seen.log["input_tokens"].as_u64().unwrap();
+    assert!((20..40).contains(&input), "{input}");
+    assert_eq!(seen.log["cost_usd"], format!("0.0000{}", input + 6));
+}
+
+#[test]
+fn an_answer_without_usage_is_not_free() {
+    let (worker, shared) = (worker(r#","budget":{"total":1}"#, ""), Rc::default());
+    let body = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}]}"#;
+    let seen = send(&worker, &shared, &[json(200, body)]);
+    assert_eq!((&seen.log["estimated"], seen.status), (&true.into(), 200));
+    assert!(seen.log["output_tokens"].as_u64().unwrap() > 0 && seen.log["cost_usd"] != "0.000000");
+}
+
+#[test]
+fn a_place_among_concurrent_requests_is_free_again_when_the_request_is_over() {
+    let (worker, shared) = (worker(r#","limits":{"concurrent_requests":1}"#, ""), Rc::default());
+    for _ in 0..3 {
+        assert_eq!(send(&worker, &shared, &[answer(1, 1)]).status, 200);
+    }
+}
+
+#[test]
+fn limits_are_told_with_every_answer_and_refusal() {
+    let (worker, shared) =
+        (worker(r#","limits":{"requests_per_minute":1,"tokens_per_minute":1000}"#, ""), Rc::default());
+    let first = send(&worker, &shared, &[answer(1, 1)]);
+    assert_eq!(first.headers.text("x-ratelimit-limit-tokens"), Some("1000"));
+    let second = send(&worker, &shared, &[]);
+    assert_eq!((second.status, code(&second)), (429, "rate_limit_exceeded".to_owned()));
+    assert_eq!(second.headers.text("x-ratelimit-remaining-requests"), Some("0"));
+    assert_eq!((second.headers.text("retry-after"), second.counted), (Some("60"), vec![metric::LIMITED]));
+}
