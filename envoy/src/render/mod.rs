@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
-use sluice_core::config::file::{File, Kind, Provider, Redis};
+use sluice_core::config::file::{File, Kind, Mode, Provider, Redis};
 use sluice_core::config::url::Url;
 use sluice_core::exchange::REDIS_CLUSTER;
 
@@ -71,6 +71,7 @@ pub fn bootstrap(checked: &Checked, options: &Options) -> String {
             ("gateway", &ascii_json(&json!({ "role": "gateway", "gateway": without_secrets(file) }))),
             ("admin", &admin(file, options)),
             ("clusters", &(providers + &redis)),
+            ("services", &keeper(file)),
         ],
     )
 }
@@ -89,6 +90,17 @@ fn admin(file: &File, options: &Options) -> String {
             ("gateway", &ascii_json(&json!({ "role": "admin", "gateway": without_secrets(file) }))),
         ],
     )
+}
+
+/// The service that exchanges counts with Redis, where that is wanted.
+fn keeper(file: &File) -> String {
+    match &file.redis {
+        Some(Redis { mode: Mode::Relaxed, .. }) => {
+            let configuration = ascii_json(&json!({ "role": "keeper", "gateway": without_secrets(file) }));
+            fill(include_str!("keeper.yaml"), &[("configuration", &configuration)])
+        }
+        _ => String::new(),
+    }
 }
 
 /// Where credentials come from is not the filter's business.
@@ -296,6 +308,22 @@ timeouts: { first_token: 1500ms }
         }
         assert!(!cluster.contains("filters.http.wasm") && !rendered.contains("REDIS_VARIABLE"));
         assert!(!super::bootstrap(&crate::check::check(FILE).unwrap(), &options()).contains("sluice-redis"));
+    }
+
+    #[test]
+    fn in_relaxed_mode_there_is_a_keeper_without_secrets() {
+        let with = |mode: &str| {
+            let redis =
+                format!("redis: {{ url: \"http://db.example\", token: {{ env: REDIS_VARIABLE }}, mode: {mode} }}\n");
+            super::bootstrap(&crate::check::check(&format!("{FILE}{redis}")).unwrap(), &options())
+        };
+        let relaxed = with("relaxed");
+        let (_, keeper) = relaxed.split_once("bootstrap_extensions:\n").unwrap();
+        for expected in ["singleton: true", "vm_config: *vm\n", r#""role": "keeper""#, r#""mode": "relaxed""#] {
+            assert!(keeper.contains(expected), "{expected}\n{keeper}");
+        }
+        assert!(!relaxed.contains("REDIS_VARIABLE") && !relaxed.contains("SOME_VARIABLE"));
+        assert!(!with("strict").contains("bootstrap_extensions"));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The Sluice filter: turns Envoy's callbacks into events of `sluice-core`, and its effects into host calls.
 //!
 //! One module in several places, told apart by its configuration: `gateway` among the listener's HTTP filters, `provider`
-//! among every provider cluster's upstream filters, `admin` on the administrator's listener. All must share one VM (the
-//! same `vm_id` and code), as they do in what `sluice render` writes: what the first two know together of a request is in
-//! [`switchboard`], and what is counted is in the data that VMs of one id share. Nothing is decided here.
+//! among every provider cluster's upstream filters, `admin` on the administrator's listener, and, where counts are
+//! exchanged with Redis, `keeper` as a service on Envoy's main thread. All must share the `vm_id` and the code, as they do
+//! in what `sluice render` writes: the first two have one VM, where what they know together of a request is in
+//! [`switchboard`], and all read and write the same shared data. Nothing is decided here.
 #![deny(unsafe_code)]
 
 use std::rc::Rc;
@@ -14,6 +15,7 @@ use proxy_wasm::types::{ContextType, LogLevel};
 use sluice_core::admin::Service;
 use sluice_core::config::Gateway;
 use sluice_core::config::plugin::Plugin;
+use sluice_core::exchange::keeper::Keeper;
 use sluice_core::exchange::worker::Worker;
 use sluice_core::exchange::{Call, Called, Effect, Flow, Time};
 
@@ -50,9 +52,19 @@ enum Role {
     Gateway(Rc<Worker>),
     Provider,
     Admin(Rc<Service>),
+    Keeper(Box<Keeper>),
 }
 
 impl Root {
+    fn role(plugin: Plugin) -> Result<Role, host::Failed> {
+        match plugin {
+            Plugin::Gateway(gateway) => Self::gateway(gateway),
+            Plugin::Provider => Ok(Role::Provider),
+            Plugin::Keeper(gateway) => Self::keeper(&gateway),
+            Plugin::Admin(service) => Ok(Role::Admin(service)),
+        }
+    }
+
     fn gateway(gateway: Rc<Gateway>) -> Result<Role, host::Failed> {
         let period = match &gateway.redis {
             None => (gateway.timeouts.idle / 4).clamp(SHORTEST_TICK, LONGEST_TICK),
@@ -64,25 +76,40 @@ impl Root {
         Ok(Role::Gateway(Rc::new(Worker::new(gateway, seed))))
     }
 
+    fn keeper(gateway: &Gateway) -> Result<Role, host::Failed> {
+        let mut seed = [0; 16];
+        host::random(&mut seed)?;
+        let Some(keeper) = Keeper::new(gateway, seed) else { return Ok(Role::None) };
+        host::tick_every(keeper.period())?;
+        Ok(Role::Keeper(Box::new(keeper)))
+    }
+
     /// Carries out what concerns no message, and sends what is to be told to Redis.
     fn tell(&self, mut call: Option<Call>, mut effects: Vec<Effect>) {
-        let Role::Gateway(worker) = &self.role else { return };
         while let Some(told) = call.take() {
             if host::call(&told).is_ok() {
                 break;
             }
-            let nothing = Called { status: None, body: Vec::new() };
-            call = worker.told(&nothing, Time(host::now()), &mut effects);
+            call = self.told(&Called { status: None, body: Vec::new() }, &mut effects);
         }
         message::RESPONSE.apply(Flow::Continue, effects);
+    }
+
+    /// What came back of such a call.
+    fn told(&self, called: &Called, effects: &mut Vec<Effect>) -> Option<Call> {
+        let now = Time(host::now());
+        match &self.role {
+            Role::Gateway(worker) => worker.told(called, now, effects),
+            Role::Keeper(keeper) => keeper.told(called, now, &host::Shared, effects),
+            Role::None | Role::Provider | Role::Admin(_) => None,
+        }
     }
 }
 
 impl Context for Root {
     fn on_http_call_response(&mut self, _token: u32, _headers: usize, body: usize, _trailers: usize) {
-        let Role::Gateway(worker) = &self.role else { return };
         let mut effects = Vec::new();
-        let call = worker.told(&host::called(body), Time(host::now()), &mut effects);
+        let call = self.told(&host::called(body), &mut effects);
         self.tell(call, effects);
     }
 }
@@ -94,7 +121,7 @@ impl RootContext for Root {
 
     fn on_configure(&mut self, _size: usize) -> bool {
         match Plugin::from_json(&self.get_plugin_configuration().unwrap_or_default()) {
-            Ok(Plugin::Gateway(gateway)) => match Self::gateway(gateway) {
+            Ok(plugin) => match Self::role(plugin) {
                 Ok(role) => self.role = role,
                 Err(host::Failed) => {
                     host::log(
@@ -104,8 +131,6 @@ impl RootContext for Root {
                     return false;
                 }
             },
-            Ok(Plugin::Provider) => self.role = Role::Provider,
-            Ok(Plugin::Admin(service)) => self.role = Role::Admin(service),
             Err(mistakes) => {
                 for mistake in mistakes {
                     host::log(LogLevel::Error, &format!("sluice: configuration refused: {mistake}"));
@@ -117,20 +142,26 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
-        for id in switchboard::stalled(Time(host::now())) {
+        let now = Time(host::now());
+        if let Role::Keeper(keeper) = &self.role {
+            let mut effects = Vec::new();
+            let call = keeper.tick(now, &host::Shared, &mut effects);
+            return self.tell(call, effects);
+        }
+        for id in switchboard::stalled(now) {
             if host::cut(id, self.id).is_err() {
                 host::log(LogLevel::Error, "sluice: Envoy refused: cutting a stream that fell silent");
             }
         }
         if let Role::Gateway(worker) = &self.role {
-            let call = worker.tick(Time(host::now()));
+            let call = worker.tick(now);
             self.tell(call, Vec::new());
         }
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
         match &self.role {
-            Role::None => None,
+            Role::None | Role::Keeper(_) => None,
             Role::Gateway(worker) => Some(Box::new(gateway::GatewayContext::new(id, worker.clone()))),
             Role::Provider => Some(Box::new(provider::ProviderContext::default())),
             Role::Admin(service) => Some(Box::new(admin::AdminContext::new(service.clone()))),

@@ -15,6 +15,7 @@ mod limits;
 mod log;
 mod money;
 mod recovery;
+mod relaxed;
 mod retry;
 mod streams;
 mod translation;

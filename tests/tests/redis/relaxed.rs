@@ -1,42 +1,64 @@
 //! What Envoys in relaxed mode tell each other.
 
 use sluice_core::store::redis::sync;
-use sluice_core::store::{Delta, Gauge, Meter};
+use sluice_core::store::{Batch, Delta, Gauge, Meter};
 
 use crate::store::{PREFIX, Store, granted, meter, order, start, take};
 
-async fn exchange(store: &mut Store, batch: &str, envoy: &str, deltas: &[(&Meter, u64, i64)]) -> Vec<u64> {
+/// What a minute's meter counts in.
+const MILLIONTHS: u64 = 1_000_000;
+
+async fn exchange(store: &mut Store, number: u64, envoy: &str, deltas: &[(&Meter, u64, i64)]) -> Vec<u64> {
     let delta = |(meter, window, amount): &(&Meter, u64, i64)| Delta {
         meter: Meter::clone(meter),
         window: *window,
         amount: *amount,
     };
-    let deltas: Vec<Delta> = deltas.iter().map(delta).collect();
-    let reply = store.send(&sync::command(PREFIX, batch, envoy, &deltas)).await.unwrap();
-    let globals = sync::globals(&deltas, &reply).unwrap();
+    let deltas = deltas.iter().map(delta).collect();
+    let batch = Batch { envoy: envoy.into(), shard: "s".into(), number, deltas, more: false };
+    let reply = store.send(&sync::command(PREFIX, &batch)).await.unwrap();
+    let globals = sync::globals(&batch.deltas, &reply).unwrap();
     globals.iter().map(|global| global.used).collect()
 }
 
 #[tokio::test]
 async fn deltas_are_added_once_and_all_counts_come_back() {
     let (_redis, _webdis, mut store) = start().await;
-    let [minute, month, total] =
-        [("m", Gauge::Minute), ("M", Gauge::Month), ("T", Gauge::Total)].map(|(n, g)| meter(n, g));
-    let first = [(&minute, 0, 5), (&month, 682, 10), (&total, 0, 100)];
-    assert_eq!(exchange(&mut store, "1", "a", &first).await, [5, 10, 100]);
-    assert_eq!(exchange(&mut store, "1", "a", &first).await, [5, 10, 100], "the same batch adds nothing");
-    let second = [(&minute, 0, 1), (&month, 682, -4), (&month, 681, 2), (&total, 0, 0)];
-    assert_eq!(exchange(&mut store, "2", "b", &second).await, [6, 6, 2, 100]);
+    let [month, total] = [("M", Gauge::Month), ("T", Gauge::Total)].map(|(n, g)| meter(n, g));
+    let first = [(&month, 682, 10), (&total, 0, 100)];
+    assert_eq!(exchange(&mut store, 1, "a", &first).await, [10, 100]);
+    assert_eq!(exchange(&mut store, 1, "a", &first).await, [10, 100], "the same batch adds nothing");
+    let second = [(&month, 682, -4), (&month, 681, 2), (&total, 0, 0)];
+    assert_eq!(exchange(&mut store, 1, "b", &second).await, [6, 2, 100]);
+    assert_eq!(exchange(&mut store, 2, "a", &[(&total, 0, 1)]).await, [101]);
+    assert_eq!(exchange(&mut store, 1, "a", &first).await, [6, 101], "nor does one that comes late");
+}
+
+#[tokio::test]
+async fn a_minute_is_one_level_that_drains_for_all() {
+    let (_redis, _webdis, mut store) = start().await;
+    let rate = meter("m", Gauge::Minute);
+    let mut level = async |number, envoy, pace, amount: i64| {
+        exchange(&mut store, number, envoy, &[(&rate, pace, amount * 1_000_000)]).await[0]
+    };
+    assert_eq!(level(1, "a", 60, 30).await, 30 * MILLIONTHS);
+    let second = level(1, "b", 0, 20).await;
+    assert!((45 * MILLIONTHS..=50 * MILLIONTHS).contains(&second), "{second}: one a second drains");
+    assert!(level(2, "b", 60, -10).await <= 40 * MILLIONTHS);
+    assert_eq!(level(2, "a", 60, -100).await, 0);
+    assert_eq!(level(3, "a", 6_000_000, 1_000_000).await, 1_000_000 * MILLIONTHS);
+    let drained = level(4, "a", 6_000_000, 0).await;
+    assert!(drained < 1_000_000 * MILLIONTHS, "{drained}: a hundred thousand a second drain");
 }
 
 #[tokio::test]
 async fn places_are_those_at_the_other_envoys() {
     let (_redis, _webdis, mut store) = start().await;
     let places = meter("c", Gauge::Concurrent);
-    assert_eq!(exchange(&mut store, "1", "a", &[(&places, 0, 3)]).await, [0]);
-    assert_eq!(exchange(&mut store, "2", "b", &[(&places, 0, 4)]).await, [3]);
-    assert_eq!(exchange(&mut store, "3", "a", &[(&places, 0, 1)]).await, [4]);
-    assert_eq!(exchange(&mut store, "4", "b", &[(&places, 0, 0)]).await, [1]);
+    assert_eq!(exchange(&mut store, 1, "a", &[(&places, 0, 3)]).await, [0]);
+    assert_eq!(exchange(&mut store, 1, "b", &[(&places, 0, 4)]).await, [3]);
+    assert_eq!(exchange(&mut store, 2, "a", &[(&places, 0, 1)]).await, [4]);
+    assert_eq!(exchange(&mut store, 2, "b", &[(&places, 0, 0)]).await, [1]);
 }
 
 #[tokio::test]
@@ -44,5 +66,5 @@ async fn what_lasts_is_the_same_meter_in_both_modes() {
     let (_redis, _webdis, mut store) = start().await;
     let total = meter("t", Gauge::Total);
     granted(&store.reserve(&order("a", vec![take(&total, 7, 10)])).await.unwrap());
-    assert_eq!(exchange(&mut store, "1", "a", &[(&total, 0, 2)]).await, [9]);
+    assert_eq!(exchange(&mut store, 1, "a", &[(&total, 0, 2)]).await, [9]);
 }

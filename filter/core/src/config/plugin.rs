@@ -1,4 +1,4 @@
-//! What Envoy hands to the filter as its configuration: which role it plays, and for the gateway and admin roles the
+//! What Envoy hands to the filter as its configuration: which role it plays, and for all but the provider role the
 //! gateway file.
 
 use std::rc::Rc;
@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{Gateway, Mistake, file};
 use crate::admin::Service;
 
-/// The configuration as it is written: `{"role":"gateway","gateway":{…}}`, `{"role":"provider"}`, or
-/// `{"role":"admin","gateway":{…}}`.
+/// The configuration as it is written: `{"role":"gateway","gateway":{…}}`, the same with `admin` or `keeper`, or
+/// `{"role":"provider"}`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "role", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Written {
@@ -25,6 +25,11 @@ pub enum Written {
         /// The same file as the gateway role's.
         gateway: Box<file::File>,
     },
+    /// Exchanges counts with Redis, in relaxed mode.
+    Keeper {
+        /// The gateway file, without the providers' credentials.
+        gateway: Box<file::File>,
+    },
 }
 
 /// The configuration as it runs.
@@ -36,6 +41,8 @@ pub enum Plugin {
     Provider,
     /// The admin role.
     Admin(Rc<Service>),
+    /// The keeper.
+    Keeper(Rc<Gateway>),
 }
 
 impl Plugin {
@@ -45,6 +52,7 @@ impl Plugin {
             Ok(Written::Gateway { gateway }) => Gateway::compile(&gateway).map(Rc::new).map(Self::Gateway),
             Ok(Written::Provider {}) => Ok(Self::Provider),
             Ok(Written::Admin { gateway }) => Service::new(*gateway).map(|service| Self::Admin(Rc::new(service))),
+            Ok(Written::Keeper { gateway }) => Gateway::compile(&gateway).map(Rc::new).map(Self::Keeper),
             Err(error) => Err(vec![Mistake {
                 path: String::new(),
                 found: error.to_string(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::config::Target;
 use crate::conversation::Usage;
 use crate::limits::{Plan, Spent, Ticket};
+use crate::store::embedded::Reach;
 use crate::store::{Entry, Reading, Settled, Settlement, SharedData, Sums, Verdict, embedded};
 use crate::usage::price::MicroUsd;
 
@@ -21,7 +22,7 @@ pub enum Ledger {
     /// Nobody: there was nothing to reserve, or nobody to ask.
     Nobody,
     /// The memory of this Envoy.
-    Local,
+    Local(Reach),
     /// Redis.
     Redis,
 }
@@ -63,10 +64,8 @@ impl Charge {
     pub fn moves_to(&mut self, target: &Rc<Target>, lease: Duration, shared: &dyn SharedData, now: Time) -> bool {
         let Some(index) = self.index_of(target) else { return true };
         let Some(order) = self.ticket.extension(&self.plan, index, lease) else { return true };
-        if self.ledger != Ledger::Local {
-            return true;
-        }
-        match embedded::reserve(shared, &order, now) {
+        let Ledger::Local(reach) = self.ledger else { return true };
+        match embedded::reserve(shared, &order, reach, now) {
             Ok(Verdict::Granted { readings, .. }) => {
                 self.ticket.extend(&self.plan, index, readings);
                 true
@@ -125,13 +124,13 @@ impl Charge {
     }
 
     fn closed(&self, parts: Vec<Settled>, journey: &Journey, sums: Sums, at: Time) -> Settlement {
-        let entry = Entry {
+        let entry = Some(Entry {
             key: journey.caller.key_id.clone(),
             team: journey.caller.team.clone(),
             app: journey.caller.app.clone(),
             model: journey.model.name.as_str().into(),
             sums,
-        };
+        });
         Settlement { id: self.id.clone(), parts, entry, at }
     }
 

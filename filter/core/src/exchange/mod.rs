@@ -17,6 +17,7 @@ pub mod failure;
 pub mod gateway;
 pub mod headers;
 pub mod journey;
+pub mod keeper;
 pub mod outline;
 pub mod record;
 pub mod remote;

@@ -127,8 +127,8 @@ pub struct Settlement {
     pub id: Rc<str>,
     /// Every part that was reserved, and more that were used.
     pub parts: Vec<Settled>,
-    /// For the accounts of the day, which limit nothing.
-    pub entry: Entry,
+    /// For the accounts of the day, which limit nothing; `None` where nobody keeps any.
+    pub entry: Option<Entry>,
     /// When the request was over.
     pub at: Time,
 }
@@ -161,14 +161,30 @@ pub struct Sums {
     pub cost: u64,
 }
 
+/// What one Envoy tells Redis of a shard: what it counted by itself since it last did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// A name that no other Envoy has.
+    pub envoy: Rc<str>,
+    /// Of whose meters.
+    pub shard: Rc<str>,
+    /// Counted up by one for each batch of this Envoy and shard. A batch that is told again has the same.
+    pub number: u64,
+    /// Each meter once for each of its windows.
+    pub deltas: Vec<Delta>,
+    /// Whether there is more to tell of this shard after it.
+    pub more: bool,
+}
+
 /// What one Envoy has counted by itself since it last exchanged counts. For `Concurrent` how many there are at it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delta {
     /// Which.
     pub meter: Meter,
-    /// The [`Reading::window`] it was counted in.
+    /// Which day or month it was counted in, as in [`Reading::window`]. For `Minute` how much of it drains in a minute, or
+    /// 0 when that is not known here.
     pub window: u64,
-    /// How much more, or less.
+    /// How much more, or less; for `Minute` in millionths.
     pub amount: i64,
 }
 
@@ -177,9 +193,9 @@ pub struct Delta {
 pub struct Global {
     /// Which.
     pub meter: Meter,
-    /// The window it was counted in.
+    /// The window it was counted in; for `Minute` the moment in microseconds.
     pub window: u64,
-    /// How much.
+    /// How much; for `Minute` what has not drained, in millionths.
     pub used: u64,
 }
 

@@ -99,7 +99,11 @@ pub(super) struct Id(pub(super) u64);
 
 impl Id {
     pub(super) fn of(meter: &Meter, window: u64) -> Self {
-        Self(mix(hash(&meter.name) ^ mix(window)))
+        Self::of_name(&meter.name, window)
+    }
+
+    pub(super) fn of_name(name: &str, window: u64) -> Self {
+        Self(mix(hash(name) ^ mix(window)))
     }
 }
 

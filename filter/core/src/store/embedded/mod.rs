@@ -8,15 +8,21 @@
 //! [`reserve`] and [`settle`] keep the promises of [`super`], but for one: that a settlement counts once is the caller's
 //! to see to. Only Redis remembers which were made; here nothing is retried over a network, and who owns the
 //! reservation calls [`settle`] once.
+//!
+//! By itself it knows one Envoy. With [`Reach::Everywhere`] it also notes what it counted since it last told Redis:
+//! [`exchange::collect`] gives that out as a batch, and [`exchange::apply`] takes in what all Envoys have.
 
 mod accounts;
 mod bytes;
 mod cell;
+pub mod exchange;
+mod names;
 mod page;
 mod places;
 mod rate;
 mod record;
 mod reserve;
+mod told;
 mod window;
 
 use super::{Gauge, Meter, Reading, Settled, Settlement, SharedData, Unavailable};
@@ -28,6 +34,15 @@ use window::Window;
 pub use accounts::{Account, accounts};
 pub use reserve::reserve;
 
+/// Whose counts these are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// This Envoy's alone.
+    Here,
+    /// All Envoys': what is counted here is told to Redis, and what the others counted is learned from there.
+    Everywhere,
+}
+
 /// How often a page is read and written anew because somebody else wrote it in between. Each time, one of the other
 /// workers got on; that one of so many threads loses this often in a row, when each is in here for a few microseconds of
 /// a request, does not happen. It only keeps a fault elsewhere from holding a worker for ever.
@@ -38,7 +53,7 @@ const ATTEMPTS: usize = 1_000;
 /// To be called once for an order; also long after it. A window that has passed is corrected for as long as it is
 /// kept, and never the one after it; a total is always. What one page does not take (the error says why) stays charged as
 /// reserved there, and the other pages are settled all the same: calling again would settle those twice.
-pub fn settle(shared: &dyn SharedData, settlement: &Settlement) -> Result<(), Unavailable> {
+pub fn settle(shared: &dyn SharedData, settlement: &Settlement, reach: Reach) -> Result<(), Unavailable> {
     let now = Moment::of(settlement.at);
     let mut result = Ok(());
     let mut shards: Vec<&str> = settlement.parts.iter().map(|part| &*part.meter.shard).collect();
@@ -46,21 +61,25 @@ pub fn settle(shared: &dyn SharedData, settlement: &Settlement) -> Result<(), Un
     shards.dedup();
     for shard in shards {
         let parts = settlement.parts.iter().filter(|part| &*part.meter.shard == shard);
-        let settled = update(shared, shard, |page| parts.clone().try_for_each(|part| settle_part(page, part, &now)));
+        let settled =
+            update(shared, shard, reach, |page| parts.clone().try_for_each(|part| settle_part(page, part, &now)));
         result = result.and(settled);
     }
-    result.and(accounts::add(shared, &settlement.entry, &now))
+    match &settlement.entry {
+        Some(entry) => result.and(accounts::add(shared, entry, &now)),
+        None => result,
+    }
 }
 
 /// How meters stand, in their order; for what was never counted, that nothing was used.
 pub fn read(shared: &dyn SharedData, meters: &[Meter], now: Time) -> Result<Vec<Reading>, Unavailable> {
     let now = Moment::of(now);
-    let mut pages: Vec<(&str, Page)> = Vec::new();
+    let mut pages: Vec<(&str, Page<'_>)> = Vec::new();
     let mut readings = Vec::with_capacity(meters.len());
     for meter in meters {
         let known = pages.iter().position(|(shard, _)| *shard == &*meter.shard);
         if known.is_none() {
-            pages.push((&meter.shard, Page::read(shared, &meter.shard)?));
+            pages.push((&meter.shard, Page::read(shared, &meter.shard, Reach::Here)?));
         }
         let window = Window::number(meter.gauge, &now);
         if let Some((_, page)) = known.map_or_else(|| pages.last(), |known| pages.get(known)) {
@@ -74,12 +93,13 @@ pub fn read(shared: &dyn SharedData, meters: &[Meter], now: Time) -> Result<Vec<
 fn update(
     shared: &dyn SharedData,
     shard: &str,
-    change: impl Fn(&mut Page) -> Result<(), Unavailable>,
+    reach: Reach,
+    change: impl Fn(&mut Page<'_>) -> Result<(), Unavailable>,
 ) -> Result<(), Unavailable> {
     for _ in 0..ATTEMPTS {
-        let mut page = Page::read(shared, shard)?;
+        let mut page = Page::read(shared, shard, reach)?;
         change(&mut page)?;
-        if page.write(shared).is_ok() {
+        if page.write().is_ok() {
             return Ok(());
         }
     }
@@ -87,7 +107,7 @@ fn update(
 }
 
 /// Settles one part in the window it was reserved in.
-fn settle_part(page: &mut Page, part: &Settled, now: &Moment) -> Result<(), Unavailable> {
+fn settle_part(page: &mut Page<'_>, part: &Settled, now: &Moment) -> Result<(), Unavailable> {
     let calendar = matches!(part.meter.gauge, Gauge::Day | Gauge::Month);
     let window = if calendar { part.window } else { 0 };
     let id = Id::of(&part.meter, window);
@@ -98,7 +118,7 @@ fn settle_part(page: &mut Page, part: &Settled, now: &Moment) -> Result<(), Unav
         return Ok(());
     }
     let cell = page.cell(id, &part.meter, window, now)?.settle(part, now);
-    if known || !cell.is_spent(now) { page.put(id, &cell, now) } else { Ok(()) }
+    if known || !cell.is_spent(now) { page.put(id, &part.meter, &cell, now) } else { Ok(()) }
 }
 
 fn contended(name: &str) -> Unavailable {

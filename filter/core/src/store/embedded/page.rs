@@ -1,26 +1,28 @@
 //! A page: the meters of one shard, in one value of the shared data, so that one write changes all or none of them.
 //!
-//! Its bytes are a format number, how many records there are, the records sorted by id, and then the marks of orders that
-//! hold something here while they are still deciding on another page. It is changed in the copy that was read, and
-//! written if nobody else wrote in between. A page that does not exist is empty. Bytes that are no page are never
+//! Its bytes are a format number, how many records there are, how far the exchange with Redis is, the records sorted by
+//! id, and then the marks of orders that hold something here while they are still deciding on another page. It is changed
+//! in the copy that was read, and written if nobody else wrote in between. A page that does not exist is empty. Bytes that are no page are never
 //! overwritten: they tell nothing of what was spent, and an empty page would give everybody their budgets back.
 
 use super::bytes::{Reader, Writer};
 use super::cell::{Cell, Id, Moment};
 use super::record::{self, Record};
+use super::told::Told;
+use super::{Reach, names};
 use crate::store::{Conflict, Meter, SharedData, Unavailable};
 
 /// The format of a page, and that it is one. Another format needs another name too: see [`name`].
-const FORMAT: [u8; 4] = *b"SP\0\x01";
+const FORMAT: [u8; 4] = *b"SP\0\x02";
 
-/// Format and count.
-const HEADER: usize = 8;
+/// Format and count, and the progress.
+const HEADER: usize = 8 + 16 + 5 * 8;
 
 /// An id and a time.
 const MARK: usize = 16;
 
 /// The most records of a page; it is copied whole for every request.
-const MOST_RECORDS: usize = 4096;
+pub(super) const MOST_RECORDS: usize = 4096;
 
 /// The most marks: more than there are workers, each of which has one at a time.
 const MOST_MARKS: usize = 128;
@@ -28,6 +30,9 @@ const MOST_MARKS: usize = 128;
 /// For how long a mark counts, in microseconds. An order is decided within microseconds; this is for a worker that was
 /// interrupted, and bounds what one that was lost does.
 const MARK_LIFE: u64 = 100_000;
+
+/// For how long it counts how many there are at the other Envoys, in microseconds: Redis forgets an Envoy as soon.
+const OTHERS_COUNT_FOR: u64 = 10_000_000;
 
 /// The version to write a page that does not exist yet. Envoy ignores it then; if somebody else was first, it is not the
 /// version they got, since versions are counted up from one over all values.
@@ -41,12 +46,32 @@ struct Mark {
     at: u64,
 }
 
+/// How far the exchange with Redis is; all zero where there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Progress {
+    /// Who Redis knows this Envoy as.
+    pub(super) teller: [u8; 16],
+    /// The number of the batch that was told last.
+    pub(super) telling: u64,
+    /// The number of the one that was confirmed last; less while one is under way.
+    pub(super) told: u64,
+    /// The batch has the records after this id, or all from the first for 0,
+    pub(super) after: u64,
+    /// up to this one.
+    pub(super) up_to: u64,
+    /// When the last one was confirmed, in microseconds.
+    pub(super) at: u64,
+}
+
 /// A copy of a page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Page {
+pub(super) struct Page<'s> {
+    shared: &'s dyn SharedData,
+    shard: &'s str,
+    reach: Reach,
     name: String,
     version: u32,
-    /// The header and the records.
+    pub(super) progress: Progress,
+    /// The header, as it was read, and the records.
     bytes: Vec<u8>,
     marks: Vec<Mark>,
     changed: bool,
@@ -54,40 +79,35 @@ pub(super) struct Page {
 
 /// What a shard's page is called, with its format's number: a filter that is updated in a running Envoy starts anew.
 pub(super) fn name(shard: &str) -> String {
-    ["sluice.page.1.", shard].concat()
+    ["sluice.page.2.", shard].concat()
 }
 
-impl Page {
-    pub(super) fn read(shared: &dyn SharedData, shard: &str) -> Result<Self, Unavailable> {
+impl<'s> Page<'s> {
+    pub(super) fn read(shared: &'s dyn SharedData, shard: &'s str, reach: Reach) -> Result<Self, Unavailable> {
         let name = name(shard);
-        match shared.read(&name) {
-            Some((bytes, version)) => Self::parse(name, bytes, version),
+        let (bytes, version) = match shared.read(&name) {
+            Some((bytes, version)) => (bytes, version),
             None => {
-                let bytes = [FORMAT, 0_u32.to_le_bytes()].concat();
-                Ok(Self { name, version: NOT_YET, bytes, marks: Vec::new(), changed: false })
+                let mut bytes = vec![0; HEADER];
+                Writer(&mut bytes).array(FORMAT);
+                (bytes, NOT_YET)
             }
+        };
+        match parse(bytes) {
+            Some((progress, bytes, marks)) => {
+                Ok(Self { shared, shard, reach, name, version, progress, bytes, marks, changed: false })
+            }
+            None => Err(damaged(&name)),
         }
     }
 
-    fn parse(name: String, mut bytes: Vec<u8>, version: u32) -> Result<Self, Unavailable> {
-        let mut reader = Reader(&bytes);
-        let format: Option<[u8; 4]> = reader.array();
-        let count = reader.u32().and_then(|count| usize::try_from(count).ok());
-        let records = count.and_then(|count| count.checked_mul(record::SIZE)).filter(|_| format == Some(FORMAT));
-        let Some(marks) = records.and_then(|size| bytes.split_at_checked(HEADER.checked_add(size)?)) else {
-            return Err(damaged(&name));
-        };
-        let (marks, rest) = marks.1.as_chunks::<MARK>();
-        if !rest.is_empty() {
-            return Err(damaged(&name));
-        }
-        let marks: Vec<Mark> = marks.iter().filter_map(|bytes| Mark::read(Reader(bytes))).collect();
-        bytes.truncate(bytes.len() - marks.len() * MARK);
-        Ok(Self { name, version, bytes, marks, changed: false })
+    /// Whether nothing was ever counted on it.
+    pub(super) fn is_new(&self) -> bool {
+        self.version == NOT_YET
     }
 
     /// Writes what was changed; nothing when nothing was.
-    pub(super) fn write(&mut self, shared: &dyn SharedData) -> Result<(), Conflict> {
+    pub(super) fn write(&mut self) -> Result<(), Conflict> {
         if !self.changed {
             return Ok(());
         }
@@ -95,19 +115,33 @@ impl Page {
         let mut header = Writer(&mut self.bytes);
         header.array(FORMAT);
         header.u32(count);
+        self.progress.write(&mut header);
         for mark in &self.marks {
             self.bytes.extend(mark.order.to_le_bytes());
             self.bytes.extend(mark.at.to_le_bytes());
         }
-        shared.write(&self.name, &self.bytes, self.version)
+        self.shared.write(&self.name, &self.bytes, self.version)
     }
 
     /// What is kept of a meter.
     pub(super) fn cell(&self, id: Id, meter: &Meter, window: u64, now: &Moment) -> Result<Cell, Unavailable> {
         match self.find(id) {
-            Ok(at) => self.records().get(at).and_then(record::cell).ok_or_else(|| damaged(&self.name)),
+            Ok(at) => {
+                self.records().get(at).and_then(|record| self.kept(record, now)).ok_or_else(|| damaged(&self.name))
+            }
             Err(_) => Ok(Cell::empty(meter.gauge, window, now)),
         }
+    }
+
+    /// The cell of a record: what the other Envoys had is forgotten when it was long ago.
+    fn kept(&self, record: &Record, now: &Moment) -> Option<Cell> {
+        let mut cell = record::cell(record)?;
+        if let Cell::Places(places) = &mut cell
+            && now.micros.saturating_sub(self.progress.at) > OTHERS_COUNT_FOR
+        {
+            places.others = 0;
+        }
+        Some(cell)
     }
 
     /// Whether something is kept of a meter.
@@ -115,15 +149,24 @@ impl Page {
         self.find(id).is_ok()
     }
 
-    /// Keeps this of a meter.
-    pub(super) fn put(&mut self, id: Id, cell: &Cell, now: &Moment) -> Result<(), Unavailable> {
-        let record = record::record(id, cell);
-        if let Ok(at) = self.find(id) {
-            if let Some(old) = self.records_mut().get_mut(at).filter(|old| **old != record) {
-                *old = record;
-                self.changed = true;
+    /// Keeps this of a meter. Where all count together, the difference to what was kept is to be told.
+    pub(super) fn put(&mut self, id: Id, meter: &Meter, cell: &Cell, now: &Moment) -> Result<(), Unavailable> {
+        let old = self.find(id).ok().and_then(|at| self.records().get(at));
+        let told = old.map(record::told).unwrap_or_default();
+        let told = match self.reach {
+            Reach::Here => told,
+            Reach::Everywhere => {
+                let empty = || Cell::empty(meter.gauge, 0, now);
+                let before = old.and_then(|old| self.kept(old, now)).unwrap_or_else(empty);
+                told.with(&before, cell, self.progress.at, now)
             }
+        };
+        if old.is_some() {
+            self.set(id, cell, told);
             return Ok(());
+        }
+        if self.reach == Reach::Everywhere {
+            names::add(self.shared, self.shard, &meter.name)?;
         }
         self.forget_spent(now);
         if self.records().len() >= MOST_RECORDS {
@@ -131,9 +174,32 @@ impl Page {
         }
         let (Ok(at) | Err(at)) = self.find(id);
         let offset = HEADER + at * record::SIZE;
-        self.bytes.splice(offset..offset, record);
+        self.bytes.splice(offset..offset, record::record(id, cell, told));
         self.changed = true;
         Ok(())
+    }
+
+    /// Changes a record that is there.
+    pub(super) fn set(&mut self, id: Id, cell: &Cell, told: Told) {
+        let record = record::record(id, cell, told);
+        let Ok(at) = self.find(id) else { return };
+        if let Some(old) = self.records_mut().get_mut(at).filter(|old| **old != record) {
+            *old = record;
+            self.changed = true;
+        }
+    }
+
+    /// Changes how far the exchange is.
+    pub(super) fn advance(&mut self, progress: Progress) {
+        self.changed |= self.progress != progress;
+        self.progress = progress;
+    }
+
+    /// Everything on it, by id.
+    pub(super) fn cells(&self, now: &Moment) -> impl Iterator<Item = (Id, Cell, Told)> {
+        self.records()
+            .iter()
+            .filter_map(|record| Some((record::id(record), self.kept(record, now)?, record::told(record))))
     }
 
     /// Marks that an order holds something here.
@@ -160,7 +226,10 @@ impl Page {
 
     /// Room for a new record is made by those of which nothing is left, so that a page does not grow with time.
     fn forget_spent(&mut self, now: &Moment) {
-        let is_spent = |record: &Record| record::cell(record).is_some_and(|cell| cell.is_spent(now));
+        let is_spent = |record: &Record| {
+            let forgettable = |cell: Cell| cell.is_spent(now) && record::told(record) == Told::default();
+            self.kept(record, now).is_some_and(forgettable)
+        };
         if !self.records().iter().any(is_spent) {
             return;
         }
@@ -179,6 +248,38 @@ impl Page {
 
     fn records_mut(&mut self) -> &mut [Record] {
         self.bytes.get_mut(HEADER..).unwrap_or_default().as_chunks_mut().0
+    }
+}
+
+/// A page's bytes: the progress, the header with the records, and the marks.
+fn parse(mut bytes: Vec<u8>) -> Option<(Progress, Vec<u8>, Vec<Mark>)> {
+    let mut reader = Reader(&bytes);
+    let format: [u8; 4] = reader.array()?;
+    let count = usize::try_from(reader.u32()?).ok()?;
+    let progress = Progress::read(&mut reader)?;
+    let records = count.checked_mul(record::SIZE).filter(|_| format == FORMAT)?;
+    let (_, marks) = bytes.split_at_checked(HEADER.checked_add(records)?)?;
+    let (marks, rest) = marks.as_chunks::<MARK>();
+    if !rest.is_empty() {
+        return None;
+    }
+    let marks: Vec<Mark> = marks.iter().filter_map(|bytes| Mark::read(Reader(bytes))).collect();
+    bytes.truncate(bytes.len() - marks.len() * MARK);
+    Some((progress, bytes, marks))
+}
+
+impl Progress {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let teller = reader.array()?;
+        let mut number = || reader.u64();
+        let (telling, told) = (number()?, number()?);
+        Some(Self { teller, telling, told, after: number()?, up_to: number()?, at: number()? })
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        let Self { teller, telling, told, after, up_to, at } = *self;
+        writer.array(teller);
+        [telling, told, after, up_to, at].into_iter().for_each(|number| writer.u64(number));
     }
 }
 

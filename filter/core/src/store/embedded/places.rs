@@ -26,25 +26,27 @@ pub(super) struct Places {
     pub(super) first: u64,
     /// How many places each holds.
     pub(super) counts: [u32; BUCKETS],
+    /// How many there are at all other Envoys, as far as Redis told.
+    pub(super) others: u32,
 }
 
 impl Default for Places {
     fn default() -> Self {
-        Self { width: 1, first: 0, counts: [0; BUCKETS] }
+        Self { width: 1, first: 0, counts: [0; BUCKETS], others: 0 }
     }
 }
 
 impl Places {
     pub(super) fn take(self, take: &Take, lease: Duration, now: &Moment) -> Result<(Self, Reading), Refusal> {
         let mut places = self.at(now);
-        let taken = places.taken().saturating_add(take.amount);
+        let taken = places.taken().saturating_add(take.amount).saturating_add(u64::from(places.others));
         if take.hard && taken > take.limit {
             let passes = take.amount <= take.limit;
             return Err(Refusal { reading: places.reading(now), retry_after: passes.then_some(SOON) });
         }
         let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX).min(LONGEST_LEASE);
         if places.taken() == 0 {
-            places = Self { width: width_for(lease), ..Self::default() }.at(now);
+            places = Self { width: width_for(lease), others: places.others, ..Self::default() }.at(now);
         }
         let mut bucket = now.millis().saturating_add(lease).div_ceil(places.width()).max(places.first);
         while bucket - places.first >= BUCKETS as u64 {
@@ -71,11 +73,16 @@ impl Places {
     }
 
     pub(super) fn reading(self, now: &Moment) -> Reading {
-        Reading { used: self.at(now).taken(), window: 0, reset: Duration::ZERO }
+        Reading { used: self.here(now).saturating_add(u64::from(self.others)), window: 0, reset: Duration::ZERO }
     }
 
     pub(super) fn is_spent(self, now: &Moment) -> bool {
-        self.at(now).taken() == 0
+        self.others == 0 && self.here(now) == 0
+    }
+
+    /// How many there are at this Envoy.
+    pub(super) fn here(self, now: &Moment) -> u64 {
+        self.at(now).taken()
     }
 
     /// Without the buckets that have ended.
@@ -103,7 +110,8 @@ impl Places {
     /// Makes buckets twice as wide; each goes into the one that ends with it or after it. A lease only grows with the
     /// configuration, so this is rare.
     fn widen(&mut self) {
-        let mut wider = Self { width: self.width.saturating_mul(2), first: self.first.div_ceil(2), ..Self::default() };
+        let (width, first) = (self.width.saturating_mul(2), self.first.div_ceil(2));
+        let mut wider = Self { width, first, others: self.others, ..Self::default() };
         for (number, count) in (self.first..).zip(self.counts) {
             if let Some(sum) = wider.bucket(number.div_ceil(2)) {
                 *sum = sum.saturating_add(count);

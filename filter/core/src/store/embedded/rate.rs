@@ -11,7 +11,10 @@ use super::cell::{Moment, Refusal};
 use crate::store::{Reading, Settled, Take};
 
 /// One unit: it takes a minute to drain at a limit of one.
-const UNIT: u64 = 60_000_000;
+pub(super) const UNIT: u64 = 60_000_000;
+
+/// For how long what was not told to Redis counts in full, in microseconds: the longest time between two exchanges.
+const IN_FULL: u64 = 60_000_000;
 
 /// The most that can be kept: limits beyond 3 * 10^11 a minute count as that.
 const FULL: u128 = u64::MAX as u128;
@@ -75,7 +78,7 @@ impl Rate {
     }
 
     /// The same bucket at this moment.
-    fn drained(mut self, now: &Moment) -> Self {
+    pub(super) fn drained(mut self, now: &Moment) -> Self {
         let elapsed = now.micros.saturating_sub(self.at);
         if self.limit > 0 || self.level == 0 {
             let drained = u128::from(self.limit) * u128::from(elapsed);
@@ -86,6 +89,24 @@ impl Rate {
             self.since = self.at;
         }
         self
+    }
+
+    /// How much more is in it than there was before, apart from what has drained meanwhile.
+    pub(super) fn change_since(self, before: Self, now: &Moment) -> i128 {
+        let pace = if before.limit == 0 { self.limit } else { before.limit };
+        i128::from(self.level) - i128::from(Self { limit: pace, ..before }.drained(now).level)
+    }
+
+    /// How much drains from its own moment till now, but for the time in which all counts in full: since `last`.
+    pub(super) fn drains_after(self, last: u64, now: &Moment) -> u128 {
+        let elapsed = now.micros.saturating_sub(self.at.max(last.saturating_add(IN_FULL)));
+        u128::from(self.limit) * u128::from(elapsed)
+    }
+
+    /// With this level in its place.
+    pub(super) fn at_level(self, level: u64, now: &Moment) -> Self {
+        let since = if level == 0 { now.micros } else { self.drained(now).since };
+        Self { level, at: now.micros.max(self.at), since, ..self }
     }
 
     /// How long so much takes to drain.

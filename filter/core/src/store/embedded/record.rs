@@ -1,14 +1,16 @@
-//! A cell as the bytes it is kept in: its id, what it is, and its numbers, always of the same size.
+//! A cell as the bytes it is kept in: its id, what it is, its numbers, and what of it Redis was not told; always of the
+//! same size.
 
 use super::bytes::{Reader, Writer};
 use super::cell::{Cell, Id};
 use super::places::{BUCKETS, Places};
 use super::rate::Rate;
+use super::told::Told;
 use super::window::Window;
 use crate::store::Gauge;
 
 /// The size of a record: places take the most.
-pub(super) const SIZE: usize = 8 + 4 + 4 + 8 + 4 * BUCKETS;
+pub(super) const SIZE: usize = 8 + 4 + 4 + 8 + 4 * BUCKETS + 4 + 4;
 
 /// The bytes of one record.
 pub(super) type Record = [u8; SIZE];
@@ -39,14 +41,34 @@ pub(super) fn cell(record: &Record) -> Option<Cell> {
             for count in &mut places.counts {
                 *count = reader.u32()?;
             }
+            places.others = reader.u32()?;
             Some(Cell::Places(places))
         }
         _ => None,
     }
 }
 
+/// What of a record Redis was not told.
+pub(super) fn told(record: &Record) -> Told {
+    let read = || {
+        let mut reader = Reader(record);
+        reader.u64()?;
+        let numbers = match reader.u32()? {
+            1..=3 => 8 + 8,
+            4 => 8 + 8 + 8 + 8,
+            _ => {
+                reader.bytes(4 + 8 + 4 * BUCKETS + 4)?;
+                return Some(Told { untold: 0, telling: i64::from(reader.u32()?) });
+            }
+        };
+        reader.bytes(numbers)?;
+        Some(Told { untold: reader.u64()?.cast_signed(), telling: reader.u64()?.cast_signed() })
+    };
+    read().unwrap_or_default()
+}
+
 /// The record of a cell.
-pub(super) fn record(id: Id, cell: &Cell) -> Record {
+pub(super) fn record(id: Id, cell: &Cell, told: Told) -> Record {
     let mut record = [0; SIZE];
     let mut writer = Writer(&mut record);
     writer.u64(id.0);
@@ -64,12 +86,17 @@ pub(super) fn record(id: Id, cell: &Cell) -> Record {
             writer.u32(4);
             [*level, *at, *since, *limit].into_iter().for_each(|number| writer.u64(number));
         }
-        Cell::Places(Places { width, first, counts }) => {
+        Cell::Places(Places { width, first, counts, others }) => {
             writer.u32(5);
             writer.u32(*width);
             writer.u64(*first);
             counts.iter().for_each(|count| writer.u32(*count));
+            writer.u32(*others);
+            writer.u32(u32::try_from(told.telling).unwrap_or(u32::MAX));
+            return record;
         }
     }
+    writer.u64(told.untold.cast_unsigned());
+    writer.u64(told.telling.cast_unsigned());
     record
 }

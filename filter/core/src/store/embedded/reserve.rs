@@ -9,7 +9,7 @@
 use super::cell::{Cell, Id, Moment, hash};
 use super::page::{self, Page};
 use super::window::Window;
-use super::{ATTEMPTS, contended, settle_part, update};
+use super::{ATTEMPTS, Reach, contended, settle_part, update};
 use crate::exchange::Time;
 use crate::store::{Obstacle, Order, Reading, Settled, SharedData, Take, Unavailable, Verdict};
 
@@ -38,11 +38,11 @@ enum Decision {
 }
 
 /// Reserves the first alternative of which every hard limit holds, or nothing.
-pub fn reserve(shared: &dyn SharedData, order: &Order, now: Time) -> Result<Verdict, Unavailable> {
-    let step = Step { shared, order, mark: hash(&order.id), shards: shards(order), now: Moment::of(now) };
+pub fn reserve(shared: &dyn SharedData, order: &Order, reach: Reach, now: Time) -> Result<Verdict, Unavailable> {
+    let step = Step { shared, reach, order, mark: hash(&order.id), shards: shards(order), now: Moment::of(now) };
     let (mut conflicts, mut patience) = (0, PATIENCE);
     while conflicts < ATTEMPTS {
-        let pages = step.shards.iter().map(|shard| Page::read(shared, shard)).collect::<Result<Vec<_>, _>>()?;
+        let pages = step.pages()?;
         match step.decide(&pages, patience == 0)? {
             Decision::Wait => patience -= 1,
             Decision::Refuse(obstacles) => return Ok(Verdict::Refused(obstacles)),
@@ -67,14 +67,19 @@ fn shards(order: &Order) -> Vec<&str> {
 /// One order at one moment.
 struct Step<'a> {
     shared: &'a dyn SharedData,
+    reach: Reach,
     order: &'a Order,
     mark: u64,
     shards: Vec<&'a str>,
     now: Moment,
 }
 
-impl Step<'_> {
-    fn decide(&self, pages: &[Page], believe: bool) -> Result<Decision, Unavailable> {
+impl<'a> Step<'a> {
+    fn pages(&self) -> Result<Vec<Page<'a>>, Unavailable> {
+        self.shards.iter().map(|shard| Page::read(self.shared, shard, self.reach)).collect()
+    }
+
+    fn decide(&self, pages: &[Page<'a>], believe: bool) -> Result<Decision, Unavailable> {
         let mut obstacles = Vec::new();
         for (index, takes) in self.order.alternatives.iter().enumerate() {
             match self.plan(takes, pages)? {
@@ -94,8 +99,8 @@ impl Step<'_> {
     fn plan<'p>(
         &self,
         takes: &[Take],
-        pages: &'p [Page],
-    ) -> Result<Result<Vec<Change>, (Obstacle, &'p Page)>, Unavailable> {
+        pages: &'p [Page<'a>],
+    ) -> Result<Result<Vec<Change>, (Obstacle, &'p Page<'a>)>, Unavailable> {
         let mut changes = Vec::with_capacity(takes.len());
         for (index, take) in takes.iter().enumerate() {
             let at = self.shards.iter().position(|shard| *shard == &*take.meter.shard);
@@ -118,7 +123,7 @@ impl Step<'_> {
         &self,
         chosen: usize,
         mut changes: Vec<Change>,
-        mut pages: Vec<Page>,
+        mut pages: Vec<Page<'a>>,
     ) -> Result<Option<Vec<Reading>>, Unavailable> {
         let mut concerned: Vec<usize> = changes.iter().map(|change| change.page).collect();
         concerned.sort_unstable();
@@ -126,9 +131,9 @@ impl Step<'_> {
         let Some((last, before)) = concerned.split_last() else { return Ok(Some(Vec::new())) };
         for (held, at) in before.iter().enumerate() {
             let Some(page) = pages.get_mut(*at) else { continue };
-            let written = self.put(page, *at, &changes).map(|()| {
+            let written = self.put(page, *at, chosen, &changes).map(|()| {
                 page.open(self.mark, &self.now);
-                page.write(self.shared).is_ok()
+                page.write().is_ok()
             });
             if written != Ok(true) {
                 self.give_back(chosen, &changes, before.get(..held).unwrap_or_default())?;
@@ -151,19 +156,19 @@ impl Step<'_> {
         chosen: usize,
         last: usize,
         changes: &mut [Change],
-        mut pages: Vec<Page>,
+        mut pages: Vec<Page<'a>>,
     ) -> Result<bool, Unavailable> {
         let holds = changes.iter().any(|change| change.page != last);
         for _ in 0..ATTEMPTS {
             let (Some(page), Some(shard)) = (pages.get_mut(last), self.shards.get(last)) else { return Ok(false) };
-            self.put(page, last, changes)?;
-            if page.write(self.shared).is_ok() {
+            self.put(page, last, chosen, changes)?;
+            if page.write().is_ok() {
                 return Ok(true);
             }
             if !holds {
                 return Ok(false);
             }
-            *page = Page::read(self.shared, shard)?;
+            *page = Page::read(self.shared, shard, self.reach)?;
             for (change, take) in changes.iter_mut().zip(self.takes(chosen)).filter(|(change, _)| change.page == last) {
                 let cell = page.cell(change.id, &take.meter, Window::number(take.meter.gauge, &self.now), &self.now)?;
                 match cell.take(take, self.order.lease, &self.now) {
@@ -175,16 +180,16 @@ impl Step<'_> {
         Err(contended(&self.shards.get(last).map(|shard| page::name(shard)).unwrap_or_default()))
     }
 
-    fn put(&self, page: &mut Page, at: usize, changes: &[Change]) -> Result<(), Unavailable> {
-        let mut here = changes.iter().filter(|change| change.page == at);
-        here.try_for_each(|change| page.put(change.id, &change.cell, &self.now))
+    fn put(&self, page: &mut Page<'_>, at: usize, chosen: usize, changes: &[Change]) -> Result<(), Unavailable> {
+        let mut here = changes.iter().zip(self.takes(chosen)).filter(|(change, _)| change.page == at);
+        here.try_for_each(|(change, take)| page.put(change.id, &take.meter, &change.cell, &self.now))
     }
 
     /// Takes back what was held on these pages. What a page does not take stays charged.
     fn give_back(&self, chosen: usize, changes: &[Change], pages: &[usize]) -> Result<(), Unavailable> {
         for at in pages {
             let Some(shard) = self.shards.get(*at) else { continue };
-            update(self.shared, shard, |page| {
+            update(self.shared, shard, self.reach, |page| {
                 page.close(self.mark);
                 for (change, take) in changes.iter().zip(self.takes(chosen)).filter(|(change, _)| change.page == *at) {
                     let window = change.reading.window;
@@ -200,7 +205,7 @@ impl Step<'_> {
     /// A mark that cannot be taken away is not worth failing for: it only makes others look twice for a moment.
     fn take_mark_away(&self, at: usize) {
         if let Some(shard) = self.shards.get(at) {
-            let _ = update(self.shared, shard, |page| {
+            let _ = update(self.shared, shard, self.reach, |page| {
                 page.close(self.mark);
                 Ok(())
             });

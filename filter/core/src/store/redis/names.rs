@@ -2,7 +2,7 @@
 
 use crate::config::KeyHash;
 use crate::config::file::Dimension;
-use crate::store::{Gauge, Meter};
+use crate::store::{Batch, Gauge, Meter};
 
 /// `{prefix}:rest`.
 pub fn of(prefix: &str, rest: &str) -> String {
@@ -30,11 +30,11 @@ pub(super) fn meter(prefix: &str, meter: &Meter) -> String {
     of(prefix, &format!("m:{}", meter.name))
 }
 
-/// A meter in relaxed mode. What lasts is counted with what strict mode counts.
+/// A meter in relaxed mode. Only places, which strict mode knows one by one, are kept in another way.
 pub(super) fn shared_meter(prefix: &str, shared: &Meter) -> String {
     match shared.gauge {
-        Gauge::Day | Gauge::Month | Gauge::Total => meter(prefix, shared),
-        Gauge::Minute | Gauge::Concurrent => of(prefix, &format!("s:{}", shared.name)),
+        Gauge::Day | Gauge::Month | Gauge::Total | Gauge::Minute => meter(prefix, shared),
+        Gauge::Concurrent => of(prefix, &format!("s:{}", shared.name)),
     }
 }
 
@@ -43,9 +43,9 @@ pub(super) fn record(prefix: &str, id: &str) -> String {
     of(prefix, &format!("r:{id}"))
 }
 
-/// That a batch of deltas was added.
-pub(super) fn batch(prefix: &str, id: &str) -> String {
-    of(prefix, &format!("b:{id}"))
+/// The number of the last batch of an Envoy and shard that was added.
+pub(super) fn batch(prefix: &str, batch: &Batch) -> String {
+    of(prefix, &format!("b:{}:{}", batch.envoy, batch.shard))
 }
 
 /// The accounts of one key, team, app or model for a day since 1970: a hash with the fields `requests`, `input`, `output`

@@ -34,7 +34,9 @@ pub fn command(prefix: &str, settlements: &[Settlement]) -> Command {
 }
 
 fn enter(prefix: &str, settlement: &Settlement, keys: &mut Keys, arguments: &mut Vec<String>) {
-    let entry = &settlement.entry;
+    let Some(entry) = &settlement.entry else {
+        return arguments.extend(["0"; 5].map(str::to_owned));
+    };
     let Sums { requests, input_tokens, output_tokens, cost } = entry.sums;
     arguments.extend([requests, input_tokens, output_tokens, cost].map(exact));
     let (day, month) = day_and_month(settlement.at);

@@ -1,23 +1,24 @@
 //! Relaxed mode: what one Envoy counted by itself is added to what all have, and what all have comes back.
 //!
-//! Days, months and totals are the same meters as in strict mode. Minutes and concurrent requests are kept apart from strict
+//! Days, months, totals and minutes are the same meters as in strict mode. Concurrent requests are kept apart from strict
 //! mode's: Envoys of both modes on one Redis do not see each other's.
 
 use super::wire::{Command, Reply, Script};
 use super::{EXACT, Numbers, letter, names, senseless, text};
-use crate::store::{Delta, Global, Unavailable};
+use crate::store::{Batch, Delta, Global, Unavailable};
 
 pub(super) static SCRIPT: Script = Script {
     source: concat!(include_str!("lua/meters.lua"), include_str!("lua/sync.lua")),
-    sha1: "48730d049f62ee087f65b7470371fe83e31388d3",
+    sha1: "85409ded8dee45d068a43e72cbfe75f4cbed62ca",
 };
 
-/// Adds deltas once, however often the batch is sent. For `Concurrent` the amount is how many there are at this Envoy now.
-pub fn command(prefix: &str, batch: &str, envoy: &str, deltas: &[Delta]) -> Command {
+/// Adds a batch once, however often it is sent. Of an Envoy's batches of one shard, each is sent until it is answered, and
+/// none before: so the number of the last one is all that Redis remembers.
+pub fn command(prefix: &str, batch: &Batch) -> Command {
     let mut keys = vec![names::batch(prefix, batch)];
-    let mut arguments = vec![envoy.to_owned()];
+    let mut arguments = vec![batch.envoy.to_string(), super::exact(batch.number)];
     let exact = i64::try_from(EXACT).unwrap_or(i64::MAX);
-    for delta in deltas {
+    for delta in &batch.deltas {
         keys.push(names::shared_meter(prefix, &delta.meter));
         arguments.push(letter(delta.meter.gauge).to_owned());
         arguments.push(super::exact(delta.window));

@@ -72,13 +72,13 @@ fn a_settlement_names_its_meters_and_accounts() {
     let settlement = Settlement {
         id: "o".into(),
         parts: vec![Settled { meter: meter("a", Gauge::Day), window: 20_000, reserved: 5, used: 2 }],
-        entry: Entry {
+        entry: Some(Entry {
             key: name.clone(),
             team: name.clone(),
             app: None,
             model: name,
             sums: Sums { requests: 1, input_tokens: 2, output_tokens: 3, cost: 4 },
-        },
+        }),
         at: crate::exchange::Time(86_400_000_000_000 * 31),
     };
     let command = settle::command("p", &[settlement]);

@@ -13,6 +13,7 @@ use super::*;
 use crate::config::file::Dimension;
 use crate::store::{Conflict, Entry, Obstacle, Order, Sums, Take, Verdict};
 
+mod exchange;
 #[cfg(not(target_arch = "wasm32"))]
 mod properties;
 #[cfg(not(target_arch = "wasm32"))]
@@ -70,7 +71,7 @@ fn order(id: &str, alternatives: Vec<Vec<Take>>) -> Order {
 /// The readings of an order of one alternative that is granted.
 #[track_caller]
 fn granted(memory: &Memory, takes: Vec<Take>, now: Time) -> Vec<Reading> {
-    match reserve(memory, &order("granted", vec![takes]), now) {
+    match reserve(memory, &order("granted", vec![takes]), Reach::Here, now) {
         Ok(Verdict::Granted { chosen: 0, readings }) => readings,
         other => panic!("{other:?}"),
     }
@@ -79,7 +80,7 @@ fn granted(memory: &Memory, takes: Vec<Take>, now: Time) -> Vec<Reading> {
 /// What stands against an order of one alternative that is refused.
 #[track_caller]
 fn refused(memory: &Memory, takes: Vec<Take>, now: Time) -> Obstacle {
-    match reserve(memory, &order("refused", vec![takes]), now) {
+    match reserve(memory, &order("refused", vec![takes]), Reach::Here, now) {
         Ok(Verdict::Refused(obstacles)) if obstacles.len() == 1 => obstacles[0],
         other => panic!("{other:?}"),
     }
@@ -88,13 +89,13 @@ fn refused(memory: &Memory, takes: Vec<Take>, now: Time) -> Obstacle {
 fn settlement(parts: Vec<Settled>, now: Time) -> Settlement {
     let sums = Sums { requests: 1, input_tokens: 10, output_tokens: 5, cost: 7 };
     let entry = Entry { key: "k1".into(), team: "red".into(), app: None, model: "small".into(), sums };
-    Settlement { id: "settled".into(), parts, entry, at: now }
+    Settlement { id: "settled".into(), parts, entry: Some(entry), at: now }
 }
 
 /// Settles one part.
 fn settle_one(memory: &Memory, meter: &Meter, window: u64, reserved: u64, used: u64, now: Time) {
     let part = Settled { meter: meter.clone(), window, reserved, used };
-    settle(memory, &settlement(vec![part], now)).unwrap();
+    settle(memory, &settlement(vec![part], now), Reach::Here).unwrap();
 }
 
 fn used(memory: &Memory, meter: &Meter, now: Time) -> u64 {
@@ -263,7 +264,9 @@ fn leases_of_all_lengths_are_kept_together() {
     for lease in [1, 60, 600, 7_200, 30 * DAY, 5] {
         let takes = vec![vec![hard(&places, 1, 10)]];
         let order = Order { lease: Duration::from_secs(lease), ..order("o", takes) };
-        let Ok(Verdict::Granted { readings, .. }) = reserve(&memory, &order, at(NOON)) else { panic!("{lease}") };
+        let Ok(Verdict::Granted { readings, .. }) = reserve(&memory, &order, Reach::Here, at(NOON)) else {
+            panic!("{lease}")
+        };
         assert!(readings[0].window >= (NOON + lease) * 1_000, "never shorter than its lease of {lease} s");
         windows.push(readings[0].window);
     }
@@ -293,12 +296,14 @@ fn the_first_alternative_that_fits_is_taken() {
         (Memory::default(), meter("dear", "red", Gauge::Total), meter("cheap", "", Gauge::Total));
     let both = order("o", vec![vec![hard(&dear, 1, 1), hard(&cheap, 1, 9)], vec![hard(&cheap, 3, 5)]]);
     for (chosen, count) in [(0, 2), (1, 1)] {
-        match reserve(&memory, &both, at(NOON)).unwrap() {
+        match reserve(&memory, &both, Reach::Here, at(NOON)).unwrap() {
             Verdict::Granted { chosen: taken, readings } => assert_eq!((taken, readings.len()), (chosen, count)),
             refused => panic!("{refused:?}"),
         }
     }
-    let Ok(Verdict::Refused(obstacles)) = reserve(&memory, &both, at(NOON)) else { panic!("it does not fit") };
+    let Ok(Verdict::Refused(obstacles)) = reserve(&memory, &both, Reach::Here, at(NOON)) else {
+        panic!("it does not fit")
+    };
     let stands: Vec<_> = obstacles.iter().map(|obstacle| (obstacle.take, obstacle.reading.used)).collect();
     assert_eq!(stands, [(0, 1), (0, 4)]);
 }
@@ -306,7 +311,7 @@ fn the_first_alternative_that_fits_is_taken() {
 #[test]
 fn an_alternative_without_takes_always_fits_and_writes_nothing() {
     let memory = Memory::default();
-    let verdict = reserve(&memory, &order("o", vec![vec![]]), at(NOON));
+    let verdict = reserve(&memory, &order("o", vec![vec![]]), Reach::Here, at(NOON));
     assert_eq!(verdict, Ok(Verdict::Granted { chosen: 0, readings: Vec::new() }));
     assert!(memory.0.lock().unwrap().0.is_empty());
 }
@@ -361,7 +366,7 @@ fn a_page_that_is_full_says_so_and_keeps_counting_what_it_knows() {
     granted(&memory, meters.iter().map(|meter| hard(meter, 1, 10)).collect(), at(NOON));
     let (one_more, team) = (meter("more", "", Gauge::Total), meter("t", "red", Gauge::Total));
     let both = vec![vec![hard(&team, 1, 10), hard(&one_more, 1, 10)]];
-    assert!(reserve(&memory, &order("o", both), at(NOON)).is_err());
+    assert!(reserve(&memory, &order("o", both), Reach::Here, at(NOON)).is_err());
     assert_eq!(used(&memory, &team, at(NOON)), 0, "nothing is held elsewhere");
     assert_eq!(granted(&memory, vec![hard(&meters[9], 1, 10)], at(NOON))[0].used, 2);
 }
@@ -371,13 +376,14 @@ fn a_damaged_page_is_neither_believed_nor_overwritten() {
     let (memory, meter) = (Memory::default(), meter("m", "red", Gauge::Total));
     granted(&memory, vec![hard(&meter, 1, 10)], at(NOON));
     let whole = memory.read(&page::name("red")).unwrap().0;
-    let unknown_gauge = whole.iter().enumerate().map(|(at, byte)| if at == 16 { 9 } else { *byte }).collect();
+    let gauge = whole.len() - record::SIZE + 8;
+    let unknown_gauge = whole.iter().enumerate().map(|(at, byte)| if at == gauge { 9 } else { *byte }).collect();
     for damaged in [Vec::new(), whole[1..].to_vec(), whole[..whole.len() - 1].to_vec(), unknown_gauge] {
         memory.write(&page::name("red"), &damaged, 0).unwrap();
-        assert!(reserve(&memory, &order("o", vec![vec![hard(&meter, 1, 10)]]), at(NOON)).is_err());
+        assert!(reserve(&memory, &order("o", vec![vec![hard(&meter, 1, 10)]]), Reach::Here, at(NOON)).is_err());
         assert!(read(&memory, std::slice::from_ref(&meter), at(NOON)).is_err());
         let part = Settled { meter: meter.clone(), window: 0, reserved: 1, used: 0 };
-        assert!(settle(&memory, &settlement(vec![part], at(NOON))).is_err());
+        assert!(settle(&memory, &settlement(vec![part], at(NOON)), Reach::Here).is_err());
         assert_eq!(memory.read(&page::name("red")).unwrap().0, damaged);
     }
 }
@@ -387,9 +393,9 @@ fn a_refusal_next_to_an_order_that_is_lost_stands_in_the_end() {
     let (memory, meter) = (Memory::default(), meter("m", "red", Gauge::Total));
     let now = Moment::of(at(NOON));
     granted(&memory, vec![hard(&meter, 1, 1)], at(NOON));
-    let mut page = Page::read(&memory, "red").unwrap();
+    let mut page = Page::read(&memory, "red", Reach::Here).unwrap();
     page.open(1, &now);
-    page.write(&memory).unwrap();
+    page.write().unwrap();
     refused(&memory, vec![hard(&meter, 1, 1)], at(NOON));
     assert!(page.is_unsettled(&now) && !page.is_unsettled(&Moment::of(at(NOON + 1))));
 }
@@ -399,8 +405,9 @@ fn accounts_sum_up_the_day_the_day_before_and_the_month() {
     let memory = Memory::default();
     let settle_at = |now, model: &str, app: Option<&str>| {
         let mut settlement = settlement(Vec::new(), at(now));
-        (settlement.entry.model, settlement.entry.app) = (model.into(), app.map(Into::into));
-        settle(&memory, &settlement).unwrap();
+        let entry = settlement.entry.as_mut().unwrap();
+        (entry.model, entry.app) = (model.into(), app.map(Into::into));
+        settle(&memory, &settlement, Reach::Here).unwrap();
     };
     settle_at(NOON - DAY, "small", Some("chat"));
     settle_at(NOON, "small", None);
@@ -431,9 +438,9 @@ fn accounts_sum_up_the_day_the_day_before_and_the_month() {
 fn long_names_are_cut_between_characters() {
     let memory = Memory::default();
     let mut settlement = settlement(Vec::new(), at(NOON));
-    settlement.entry.model = format!("x{}", "ü".repeat(200)).into();
-    settle(&memory, &settlement).unwrap();
-    settle(&memory, &settlement).unwrap();
+    settlement.entry.as_mut().unwrap().model = format!("x{}", "ü".repeat(200)).into();
+    settle(&memory, &settlement, Reach::Here).unwrap();
+    settle(&memory, &settlement, Reach::Here).unwrap();
     let account = accounts(&memory, "red", at(NOON)).unwrap().pop().unwrap();
     assert_eq!((account.name.len(), account.day.requests), (255, 2));
 }
@@ -443,8 +450,8 @@ fn accounts_that_are_full_forget_past_months_and_then_say_so() {
     let memory = Memory::default();
     let settle_model = |number: usize, now| {
         let mut settlement = settlement(Vec::new(), at(now));
-        settlement.entry.model = format!("{number:0>200}").into();
-        settle(&memory, &settlement)
+        settlement.entry.as_mut().unwrap().model = format!("{number:0>200}").into();
+        settle(&memory, &settlement, Reach::Here)
     };
     let full = (0..).find(|number| settle_model(*number, NOON).is_err()).unwrap();
     assert!(full > 1_000, "{full}");
@@ -456,12 +463,12 @@ fn accounts_that_are_full_forget_past_months_and_then_say_so() {
 #[test]
 fn damaged_accounts_are_not_believed() {
     let memory = Memory::default();
-    settle(&memory, &settlement(Vec::new(), at(NOON))).unwrap();
+    settle(&memory, &settlement(Vec::new(), at(NOON)), Reach::Here).unwrap();
     let name = "sluice.accounts.1.red";
     let whole = memory.read(name).unwrap().0;
     for damaged in [&whole[1..], &whole[..whole.len() - 1], &[]] {
         memory.write(name, damaged, 0).unwrap();
         assert!(accounts(&memory, "red", at(NOON)).is_err());
-        assert!(settle(&memory, &settlement(Vec::new(), at(NOON))).is_err() || damaged.len() > 4);
+        assert!(settle(&memory, &settlement(Vec::new(), at(NOON)), Reach::Here).is_err() || damaged.len() > 4);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::told::Told;
 use super::*;
 
 /// Every gauge, once alone in the team's page and once in the common one, each with its limit.
@@ -171,7 +172,7 @@ impl Both {
         };
         let order = order("o", alternatives.iter().map(takes).collect());
         let expected = alternatives.iter().position(|takes| self.model.fits(takes, self.now));
-        match reserve(&self.memory, &order, Time(self.now * 1_000)).unwrap() {
+        match reserve(&self.memory, &order, Reach::Here, Time(self.now * 1_000)).unwrap() {
             Verdict::Granted { chosen, readings } => {
                 assert_eq!(Some(chosen), expected);
                 assert_eq!(readings.len(), alternatives[chosen].len());
@@ -218,7 +219,7 @@ impl Both {
             };
             self.model.settle(index, part, self.now);
         }
-        settle(&self.memory, &settlement(parts, Time(self.now * 1_000))).unwrap();
+        settle(&self.memory, &settlement(parts, Time(self.now * 1_000)), Reach::Here).unwrap();
     }
 
     fn compare(&self) {
@@ -261,6 +262,7 @@ proptest! {
     #[test]
     fn a_record_reads_back_as_it_was_written(
         id in any::<u64>(), numbers in any::<[u64; 4]>(), counts in any::<[u32; 8]>(), width in any::<u32>(),
+        untold in any::<i64>(), telling in any::<i64>(),
     ) {
         let [level, at, since, limit] = numbers;
         let window = |gauge| cell::Cell::Window(Window { gauge, number: at, used: level });
@@ -269,9 +271,14 @@ proptest! {
             window(Gauge::Month),
             window(Gauge::Total),
             cell::Cell::Rate(rate::Rate { level, at, since, limit }),
-            cell::Cell::Places(places::Places { width, first: at, counts }),
+            cell::Cell::Places(places::Places { width, first: at, counts, others: width }),
         ] {
-            let bytes = record::record(Id(id), &cell);
+            let told = match cell {
+                cell::Cell::Places(_) => Told { untold: 0, telling: telling & i64::from(u32::MAX) },
+                _ => Told { untold, telling },
+            };
+            let bytes = record::record(Id(id), &cell, told);
+            prop_assert_eq!(record::told(&bytes), told);
             prop_assert_eq!(record::id(&bytes), Id(id));
             prop_assert_eq!(record::cell(&bytes), Some(cell));
         }
@@ -288,7 +295,7 @@ proptest! {
         granted(&memory, takes.clone(), at(NOON));
         let part = |take: &Take| Settled { meter: take.meter.clone(), window: NOON / DAY, reserved: 2, used: 1 };
         let settlement = settlement(takes.iter().map(part).collect(), at(NOON));
-        settle(&memory, &settlement).unwrap();
+        settle(&memory, &settlement, Reach::Here).unwrap();
         for name in [page::name("red"), page::name(""), "sluice.accounts.1.red".to_owned()] {
             let (mut bytes, _) = memory.read(&name).unwrap();
             for (place, byte) in &cuts {
@@ -300,8 +307,8 @@ proptest! {
             }
             memory.write(&name, &bytes, 0).unwrap();
         }
-        let _ = reserve(&memory, &order("o", vec![takes]), at(NOON));
-        let _ = settle(&memory, &settlement);
+        let _ = reserve(&memory, &order("o", vec![takes]), Reach::Here, at(NOON));
+        let _ = settle(&memory, &settlement, Reach::Here);
         let _ = accounts(&memory, "red", at(NOON));
         let meters: Vec<Meter> = (0..METERS.len()).map(meter_of).collect();
         let _ = read(&memory, &meters, at(NOON));

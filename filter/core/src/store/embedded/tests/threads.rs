@@ -52,7 +52,7 @@ fn in_threads(work: impl Fn(usize) -> u64 + Sync) -> u64 {
 }
 
 fn is_granted(shared: &dyn SharedData, id: String, takes: Vec<Take>) -> bool {
-    matches!(reserve(shared, &order(&id, vec![takes]), at(NOON)), Ok(Verdict::Granted { .. }))
+    matches!(reserve(shared, &order(&id, vec![takes]), Reach::Here, at(NOON)), Ok(Verdict::Granted { .. }))
 }
 
 #[test]
@@ -174,7 +174,9 @@ fn never_more_at_the_same_time_than_there_are_places() {
         for n in 0..300 {
             let takes = vec![hard(&places, 1, 3), hard(&common, 1, 2)];
             let order = order(&format!("{thread}/{n}"), vec![takes.clone()]);
-            let Ok(Verdict::Granted { readings, .. }) = reserve(&shared, &order, at(NOON)) else { continue };
+            let Ok(Verdict::Granted { readings, .. }) = reserve(&shared, &order, Reach::Here, at(NOON)) else {
+                continue;
+            };
             assert!(inside.fetch_add(1, Ordering::SeqCst) < 2);
             std::thread::yield_now();
             inside.fetch_sub(1, Ordering::SeqCst);
@@ -185,7 +187,7 @@ fn never_more_at_the_same_time_than_there_are_places() {
                 used: 0,
             };
             let parts = takes.into_iter().zip(&readings).map(part).collect();
-            settle(&shared, &settlement(parts, at(NOON))).unwrap();
+            settle(&shared, &settlement(parts, at(NOON)), Reach::Here).unwrap();
             granted += 1;
         }
         granted
@@ -205,7 +207,9 @@ fn what_is_spent_is_the_sum_of_what_was_settled() {
         for n in 0..100 {
             let takes: Vec<Take> = meters.iter().map(|meter| hard(meter, 50, 20_000)).collect();
             let order = order(&format!("{thread}/{n}"), vec![takes]);
-            let Ok(Verdict::Granted { readings, .. }) = reserve(&shared, &order, at(NOON)) else { continue };
+            let Ok(Verdict::Granted { readings, .. }) = reserve(&shared, &order, Reach::Here, at(NOON)) else {
+                continue;
+            };
             let used = (thread as u64 * 31 + n * 17) % 80;
             let parts = meters.iter().zip(readings).map(|(meter, reading)| Settled {
                 meter: meter.clone(),
@@ -214,8 +218,8 @@ fn what_is_spent_is_the_sum_of_what_was_settled() {
                 used,
             });
             let mut settlement = settlement(parts.collect(), at(NOON));
-            settlement.entry.sums.cost = used;
-            settle(&shared, &settlement).unwrap();
+            settlement.entry.as_mut().unwrap().sums.cost = used;
+            settle(&shared, &settlement, Reach::Here).unwrap();
             spent += used;
         }
         spent

@@ -1,27 +1,24 @@
 -- Adds what one Envoy counted by itself, once, and answers what all have counted together.
--- KEYS: the batch's name, then meters. ARGV: the Envoy's id, then for each meter its gauge, the window, the amount.
--- A minute is kept as two whole minutes' sums, of which the older counts as far as it is within the last 60 seconds: the
--- rate is each Envoy's own business here. Concurrent: ARGV says how many there are at this Envoy now, for ten seconds;
--- answered is how many there are at all the others.
-local BATCH_TTL = 86400
+-- KEYS: where the number of the Envoy's last batch is kept, then meters. ARGV: the Envoy's id, the batch's number, then for
+-- each meter its gauge, the window, the amount. A number that is not above the last one's adds nothing.
+-- Minute: the amount and the answer are in millionths; instead of a window there is how much drains in a minute, 0 when it
+-- is as it was. Concurrent: ARGV says how many there are at this Envoy now, for ten seconds; answered is how many there are
+-- at all the others.
+local LAST_TTL = 7 * 86400
 local COUNT_FOR = 10 * 1000000
-local MINUTE = 60 * 1000000
 
-local new = redis.call('SET', KEYS[1], '', 'NX', 'EX', BATCH_TTL)
-local envoy = ARGV[1]
+local envoy, number = ARGV[1], tonumber(ARGV[2])
+local last = tonumber(redis.call('GET', KEYS[1]) or 0)
+local new = number > last
+if new then redis.call('SET', KEYS[1], integer(number), 'EX', LAST_TTL) end
 
-local function minute(key, amount)
-  local current = math.floor(now / MINUTE)
+local function minute(key, rate, amount)
+  local level, pace = level_of(key, rate > 0 and rate or nil)
   if new and amount ~= 0 then
-    redis.call('HINCRBY', key, integer(current), integer(amount))
-    redis.call('EXPIRE', key, 180)
+    level = math.max(0, level + amount)
+    fill(key, level, pace)
   end
-  for _, old in ipairs(redis.call('HKEYS', key)) do
-    if tonumber(old) < current - 1 then redis.call('HDEL', key, old) end
-  end
-  local sums = redis.call('HMGET', key, integer(current - 1), integer(current))
-  local within = 1 - (now - current * MINUTE) / MINUTE
-  return math.ceil(tonumber(sums[1] or 0) * within + tonumber(sums[2] or 0)), now
+  return level, now
 end
 
 local function concurrent(key, amount)
@@ -43,7 +40,7 @@ local function concurrent(key, amount)
 end
 
 local function add(key, gauge, window, amount)
-  if gauge == 'm' then return minute(key, amount) end
+  if gauge == 'm' then return minute(key, window, amount) end
   if gauge == 'C' then return concurrent(key, amount) end
   if new and amount ~= 0 then count(key, gauge, window, amount) end
   return tonumber(redis.call('HGET', key, integer(window)) or 0), window
@@ -51,7 +48,7 @@ end
 
 local shown = {}
 for index = 2, #KEYS do
-  local at = (index - 2) * 3 + 2
+  local at = (index - 2) * 3 + 3
   local used, window = add(KEYS[index], ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]))
   shown[index - 1] = integer(math.max(0, used)) .. ' ' .. integer(window)
 end

@@ -1,0 +1,114 @@
+//! The keeper: exchanges counts with Redis now and then, in relaxed mode. There is one for each Envoy, on its main thread.
+//!
+//! A round tells one shard after another, each when the one before was answered. A batch without an answer stays in the
+//! shared data, and the next round begins with it: nothing is lost in an outage, and what piled up is told in the first
+//! round after it. See [`exchange`](crate::store::embedded::exchange).
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::config::Gateway;
+use crate::config::file::Mode;
+use crate::store::embedded::exchange;
+use crate::store::redis::sync;
+use crate::store::redis::wire::Reply;
+use crate::store::{Batch, SharedData, Unavailable};
+
+use super::remote::Remote;
+use super::{Call, Called, Effect, Time};
+
+/// What an Envoy tells the others, and when.
+#[derive(Debug)]
+pub struct Keeper {
+    remote: Remote,
+    envoy: [u8; 16],
+    shards: Vec<Rc<str>>,
+    telling: RefCell<Option<Telling>>,
+    /// Whether the log was told that something is wrong, until all is well again.
+    complained: Cell<bool>,
+}
+
+/// A call under way.
+#[derive(Debug)]
+struct Telling {
+    /// The index of the batch's shard.
+    shard: usize,
+    batch: Batch,
+    /// Whether the call names the script by its hash.
+    by_hash: bool,
+}
+
+impl Keeper {
+    /// A keeper; `None` when the gateway is not in relaxed mode. `envoy` is what no other Envoy ever had: 16 random bytes will do.
+    pub fn new(gateway: &Gateway, envoy: [u8; 16]) -> Option<Self> {
+        let settings = gateway.redis.clone().filter(|redis| redis.mode == Mode::Relaxed)?;
+        let remote = Remote::new(settings);
+        let shards = std::iter::once("").chain(gateway.teams.iter().map(String::as_str)).map(Rc::from).collect();
+        Some(Self { remote, envoy, shards, telling: RefCell::default(), complained: Cell::default() })
+    }
+
+    /// How often it wants to be called.
+    pub fn period(&self) -> Duration {
+        self.remote.settings.sync
+    }
+
+    /// Begins a round, unless one is under way, or Redis was silent just now.
+    pub fn tick(&self, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call> {
+        if self.telling.borrow().is_some() || !self.remote.answers(now) {
+            return None;
+        }
+        self.tell(0, now, shared, effects)
+    }
+
+    /// What came back of a call; the next of the round, when there is one.
+    pub fn told(&self, called: &Called, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call> {
+        let Telling { shard, batch, by_hash } = self.telling.take()?;
+        let reply = match self.remote.read(called, now, effects) {
+            Ok(Some(reply)) => reply,
+            Ok(None) if by_hash => return Some(self.call(Telling { shard, batch, by_hash: false })),
+            // The round is over. The batch waits for the next one.
+            Ok(None) | Err(_) => return None,
+        };
+        let learned = match &reply {
+            Reply::Error(why) => Err(Unavailable(format!("Redis refused: {why}"))),
+            reply => sync::globals(&batch.deltas, reply),
+        };
+        let applied = learned.and_then(|globals| exchange::apply(shared, &batch, &globals, now));
+        let next = if applied.is_ok() && batch.more { shard } else { shard + 1 };
+        self.note(applied, &batch.shard, effects);
+        self.tell(next, now, shared, effects)
+    }
+
+    /// The next batch, of this shard or of one after it.
+    fn tell(&self, from: usize, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call> {
+        for (index, shard) in self.shards.iter().enumerate().skip(from) {
+            match exchange::collect(shared, shard, self.envoy, now) {
+                Ok(Some(batch)) => return Some(self.call(Telling { shard: index, batch, by_hash: true })),
+                Ok(None) => {}
+                Err(why) => self.note(Err(why), shard, effects),
+            }
+        }
+        None
+    }
+
+    fn call(&self, telling: Telling) -> Call {
+        let command = sync::command(&self.remote.settings.prefix, &telling.batch);
+        let command = if telling.by_hash { command } else { command.with_source().unwrap_or(command) };
+        self.telling.replace(Some(telling));
+        self.remote.wire.write(&command)
+    }
+
+    /// Tells the log of what went wrong, once in a row.
+    fn note(&self, result: Result<(), Unavailable>, shard: &str, effects: &mut Vec<Effect>) {
+        let complained = self.complained.replace(result.is_err());
+        if let Err(Unavailable(why)) = result
+            && !complained
+        {
+            effects.push(Effect::Warn(format!("the counts of shard {shard:?} are not exchanged: {why}")));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+use std::time::Duration;
+
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::*;
+use crate::exchange::fake::Shared;
+use crate::exchange::metric;
+use crate::store::embedded::{self, Reach};
+use crate::store::{Gauge, Meter, Order, Take};
+
+const NOON: Time = Time(1_801_396_800_000_000_000);
+
+fn keeper(mode: &str) -> Option<Keeper> {
+    let file = format!(
+        r#"{{"providers":{{"p":{{"kind":"openai","url":"https://p.test/v1"}}}},
+            "models":{{"m":{{"targets":[{{"provider":"p","model":"m"}}]}}}},
+            "teams":{{"blue":{{}},"red":{{}}}},"keys":[],
+            "redis":{{"url":"http://127.0.0.1:7379","mode":"{mode}","sync":"2s"}}}}"#
+    );
+    Keeper::new(&Gateway::from_json(file.as_bytes()).unwrap(), [7; 16])
+}
+
+fn meter(shard: &str) -> Meter {
+    Meter { name: "requests/total".into(), shard: shard.into(), gauge: Gauge::Total }
+}
+
+fn take(shared: &Shared, shard: &str, amount: u64) {
+    let take = Take { meter: meter(shard), amount, limit: 1_000, hard: true };
+    let order = Order { id: "o".into(), lease: Duration::from_secs(1), alternatives: vec![vec![take]] };
+    embedded::reserve(shared, &order, Reach::Everywhere, NOON).unwrap();
+}
+
+fn used(shared: &Shared, shard: &str) -> u64 {
+    embedded::read(shared, &[meter(shard)], NOON).unwrap()[0].used
+}
+
+fn after(seconds: u64) -> Time {
+    Time(NOON.0 + seconds * 1_000_000_000)
+}
+
+fn body(call: &Call) -> String {
+    String::from_utf8(call.body.clone()).unwrap()
+}
+
+fn says(reply: &str) -> Called {
+    Called { status: Some(200), body: format!(r#"{{"EVALSHA":{reply}}}"#).into_bytes() }
+}
+
+const SILENCE: Called = Called { status: None, body: Vec::new() };
+
+#[test]
+fn there_is_one_in_relaxed_mode_only() {
+    assert_eq!(keeper("relaxed").unwrap().period(), Duration::from_secs(2));
+    assert!(keeper("strict").is_none());
+}
+
+#[test]
+fn a_round_tells_one_shard_after_another() {
+    let (keeper, shared, mut effects) = (keeper("relaxed").unwrap(), Shared::default(), Vec::new());
+    assert_eq!(keeper.tick(NOON, &shared, &mut effects), None, "nothing was counted");
+    take(&shared, "", 3);
+    take(&shared, "red", 4);
+    let first = body(&keeper.tick(NOON, &shared, &mut effects).unwrap());
+    assert!(first.ends_with("/T/0/3"), "{first}");
+    assert_eq!(keeper.tick(after(2), &shared, &mut effects), None, "the round is not over");
+    let second = body(&keeper.told(&says(r#""30 0""#), NOON, &shared, &mut effects).unwrap());
+    assert!(second.ends_with("/T/0/4"), "{second}");
+    assert_eq!(keeper.told(&says(r#""40 0""#), NOON, &shared, &mut effects), None);
+    assert_eq!((used(&shared, ""), used(&shared, "red"), effects), (30, 40, Vec::new()));
+}
+
+#[test]
+fn a_redis_that_does_not_know_the_script_is_told_it() {
+    let (keeper, shared, mut effects) = (keeper("relaxed").unwrap(), Shared::default(), Vec::new());
+    take(&shared, "red", 1);
+    keeper.tick(NOON, &shared, &mut effects).unwrap();
+    let unknown = says(r#"[false,"NOSCRIPT No matching script."]"#);
+    let whole = keeper.told(&unknown, NOON, &shared, &mut effects).unwrap();
+    assert!(body(&whole).starts_with("EVAL/") && body(&whole).ends_with("/T/0/1"));
+    assert_eq!(keeper.told(&says(r#""1 0""#), NOON, &shared, &mut effects), None);
+    assert_eq!(used(&shared, "red"), 1);
+}
+
+#[test]
+fn what_silence_swallowed_is_told_again_and_then_what_came_meanwhile() {
+    let (keeper, shared, mut effects) = (keeper("relaxed").unwrap(), Shared::default(), Vec::new());
+    take(&shared, "red", 5);
+    let first = keeper.tick(NOON, &shared, &mut effects).unwrap();
+    assert_eq!(keeper.told(&SILENCE, NOON, &shared, &mut effects), None);
+    assert_eq!(effects.iter().filter(|effect| **effect == Effect::Count(metric::REDIS_DOWN)).count(), 1);
+    take(&shared, "red", 6);
+    assert_eq!(keeper.tick(NOON, &shared, &mut effects), None, "it is left alone for a moment");
+    assert_eq!(keeper.tick(after(2), &shared, &mut effects), Some(first));
+    keeper.told(&says(r#""5 0""#), after(2), &shared, &mut effects);
+    assert_eq!(used(&shared, "red"), 11);
+    let next = body(&keeper.tick(after(4), &shared, &mut effects).unwrap());
+    assert!(next.ends_with("/T/0/6"), "{next}");
+}
+
+#[test]
+fn a_shard_that_redis_refuses_does_not_keep_the_others_waiting() {
+    let (keeper, shared, mut effects) = (keeper("relaxed").unwrap(), Shared::default(), Vec::new());
+    take(&shared, "blue", 1);
+    take(&shared, "red", 2);
+    for round in 0..3 {
+        let refused = keeper.tick(after(round * 2), &shared, &mut effects).unwrap();
+        assert!(body(&refused).ends_with("/T/0/1"));
+        let wrong = says(r#"[false,"WRONGTYPE Operation against a key"]"#);
+        let next = keeper.told(&wrong, after(round * 2), &shared, &mut effects).unwrap();
+        assert!(body(&next).contains(":red/"), "{}", body(&next));
+        assert_eq!(keeper.told(&SILENCE, after(round * 2), &shared, &mut effects), None);
+    }
+    let warnings = effects.iter().filter(|effect| matches!(effect, Effect::Warn(text) if text.contains("WRONGTYPE")));
+    assert_eq!(warnings.count(), 1);
+}

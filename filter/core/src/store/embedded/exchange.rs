@@ -1,0 +1,188 @@
+//! What the embedded store tells Redis, and what it learns.
+//!
+//! A batch has what was counted on a page since it was last told, in records one after another. It is set aside in the
+//! page under a number, and while its answer is missing the same batch is told again under the same number: Redis adds it
+//! once. When the answer comes, what all Envoys have takes the place of each count, and on top comes what was counted here
+//! in between. So at any moment a count is what Redis last said and what it was not told yet, and nothing is lost or added
+//! twice, whatever happens between any two of these steps.
+//!
+//! A page with more records than a batch holds is told in several, each going on where the last one ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use super::cell::{Cell, Id, Moment};
+use super::names::Names;
+use super::page::{self, Page, Progress};
+use super::rate::UNIT;
+use super::told::{Told, saturated};
+use super::window::Window;
+use super::{ATTEMPTS, Reach, contended, update};
+use crate::exchange::Time;
+use crate::store::{Batch, Delta, Gauge, Global, Meter, SharedData, Unavailable};
+
+/// The most meters of a batch: Redis does nothing else meanwhile.
+pub const LARGEST_BATCH: usize = 256;
+
+/// A millionth of one, as a rate counts.
+const MILLIONTH: u64 = UNIT / 1_000_000;
+
+/// The end of a page: no record comes after it.
+const END: u64 = u64::MAX;
+
+/// The next batch of a shard, or the one that has had no answer yet; `None` when there is nothing to tell and nothing to
+/// ask. `envoy` is 16 bytes that no other Envoy has; a page remembers the first it was given, which outlives a VM.
+pub fn collect(
+    shared: &dyn SharedData,
+    shard: &Rc<str>,
+    envoy: [u8; 16],
+    now: Time,
+) -> Result<Option<Batch>, Unavailable> {
+    let now = Moment::of(now);
+    for _ in 0..ATTEMPTS {
+        // Before the page, which has no record whose name is not among them, but for those that come just now.
+        let names = Names::read(shared, shard)?;
+        let mut page = Page::read(shared, shard, Reach::Everywhere)?;
+        if page.is_new() {
+            return Ok(None);
+        }
+        let known = by_id(&names, &page, &now);
+        if page.progress.telling == page.progress.told {
+            set_aside(&mut page, &known, envoy, &now);
+        }
+        if page.write().is_ok() {
+            let used: BTreeSet<&str> = known.values().map(|name| &**name).collect();
+            names.tidy(shared, |name| used.contains(name), &now);
+            return Ok((page.progress.telling != page.progress.told).then(|| batch(&page, shard, &known, &now)));
+        }
+    }
+    Err(contended(&page::name(shard)))
+}
+
+/// Takes in what Redis answered to a batch, in the order of its deltas. An answer to another batch than the one under way
+/// changes nothing.
+pub fn apply(shared: &dyn SharedData, batch: &Batch, globals: &[Global], now: Time) -> Result<(), Unavailable> {
+    let now = Moment::of(now);
+    let learned: BTreeMap<Id, u64> =
+        batch.deltas.iter().zip(globals).map(|(delta, global)| (id_of(delta), global.used)).collect();
+    update(shared, &batch.shard, Reach::Everywhere, |page| {
+        let progress = page.progress;
+        if (progress.telling, hex(progress.teller)) != (batch.number, batch.envoy.to_string())
+            || progress.told == progress.telling
+        {
+            return Ok(());
+        }
+        let cells: Vec<_> = page.cells(&now).collect();
+        for (id, cell, told) in cells {
+            if let Some(used) = learned.get(&id) {
+                let (cell, told) = with_all(cell, told, *used, &now);
+                page.set(id, &cell, told);
+            }
+        }
+        page.advance(Progress { told: progress.telling, at: now.micros, ..progress });
+        Ok(())
+    })
+}
+
+/// The names of a page's records.
+fn by_id(names: &Names, page: &Page<'_>, now: &Moment) -> BTreeMap<Id, Rc<str>> {
+    let windows: BTreeSet<u64> = page.cells(now).map(|(_, cell, _)| window_of(&cell)).collect();
+    let mut known = BTreeMap::new();
+    for name in names.iter() {
+        let ids = windows.iter().map(|window| Id::of_name(name, *window));
+        known.extend(ids.filter(|id| page.has(*id)).map(|id| (id, name.clone())));
+    }
+    known
+}
+
+/// Makes a new batch of what is worth telling, from where the last one ended.
+fn set_aside(page: &mut Page<'_>, known: &BTreeMap<Id, Rc<str>>, envoy: [u8; 16], now: &Moment) {
+    let progress = page.progress;
+    let after = if progress.up_to == END { 0 } else { progress.up_to };
+    let worth = |(id, cell, told): &(Id, Cell, Told)| {
+        id.0 > after && known.contains_key(id) && is_worth_telling(cell, *told, now)
+    };
+    let mut chosen: Vec<_> = page.cells(now).filter(worth).take(LARGEST_BATCH + 1).collect();
+    let more = chosen.len() > LARGEST_BATCH;
+    chosen.truncate(LARGEST_BATCH);
+    let Some((last, ..)) = chosen.last() else {
+        page.advance(Progress { up_to: END, ..progress });
+        return;
+    };
+    let up_to = if more { last.0 } else { END };
+    for (id, cell, told) in chosen {
+        let aside = match &cell {
+            Cell::Places(places) => Told { untold: 0, telling: saturated(i128::from(places.here(now)) + 1) },
+            _ => Told { untold: 0, telling: told.telling.saturating_add(told.aged(&cell, progress.at, now)) },
+        };
+        page.set(id, &cell, aside);
+    }
+    let teller = if progress.telling == 0 { envoy } else { progress.teller };
+    page.advance(Progress { teller, telling: progress.telling + 1, after, up_to, ..progress });
+}
+
+/// What was set aside, and whatever else of these records is worth asking for.
+fn batch(page: &Page<'_>, shard: &Rc<str>, known: &BTreeMap<Id, Rc<str>>, now: &Moment) -> Batch {
+    let Progress { teller, telling, after, up_to, .. } = page.progress;
+    let delta = |(id, cell, told): (Id, Cell, Told)| {
+        let among = id.0 > after && id.0 <= up_to && is_worth_telling(&cell, told, now);
+        let name = known.get(&id).filter(|_| among)?.clone();
+        let (gauge, window, amount) = match cell {
+            Cell::Window(window) => (window.gauge, window.number, told.telling),
+            // Rounded up: what is left of a part of a millionth has not drained.
+            Cell::Rate(rate) => {
+                (Gauge::Minute, rate.limit, -told.telling.saturating_neg().div_euclid(MILLIONTH.cast_signed()))
+            }
+            Cell::Places(_) => (Gauge::Concurrent, 0, told.telling.saturating_sub(1).max(0)),
+        };
+        Some(Delta { meter: Meter { name, shard: shard.clone(), gauge }, window, amount })
+    };
+    let deltas = page.cells(now).filter_map(delta).collect();
+    Batch { envoy: hex(teller).into(), shard: shard.clone(), number: telling, deltas, more: up_to != END }
+}
+
+/// Whether there is something to tell of it, or what the others have may matter.
+fn is_worth_telling(cell: &Cell, told: Told, now: &Moment) -> bool {
+    let current = match cell {
+        Cell::Window(window) => window.gauge == Gauge::Total || window.number >= Window::number(window.gauge, now),
+        Cell::Rate(_) | Cell::Places(_) => true,
+    };
+    told != Told::default() || (current && !cell.is_spent(now))
+}
+
+/// A cell when all Envoys together have this much, of which ours that is not told yet is not a part.
+fn with_all(cell: Cell, told: Told, used: u64, now: &Moment) -> (Cell, Told) {
+    let with_ours = |all: u128| {
+        let all = i128::try_from(all).unwrap_or(i128::MAX).saturating_add(told.untold.into());
+        u64::try_from(all.max(0)).unwrap_or(u64::MAX)
+    };
+    let confirmed = Told { telling: 0, ..told };
+    match cell {
+        Cell::Window(window) => (Cell::Window(Window { used: with_ours(used.into()), ..window }), confirmed),
+        Cell::Rate(rate) => {
+            let level = with_ours(u128::from(used) * u128::from(MILLIONTH));
+            (Cell::Rate(rate.at_level(level, now)), confirmed)
+        }
+        Cell::Places(mut places) => {
+            places.others = u32::try_from(used).unwrap_or(u32::MAX);
+            // That none are here need not be told again.
+            (Cell::Places(places), if told.telling > 1 { told } else { confirmed })
+        }
+    }
+}
+
+fn window_of(cell: &Cell) -> u64 {
+    match cell {
+        Cell::Window(window) => window.number,
+        Cell::Rate(_) | Cell::Places(_) => 0,
+    }
+}
+
+fn id_of(delta: &Delta) -> Id {
+    let calendar = matches!(delta.meter.gauge, Gauge::Day | Gauge::Month);
+    Id::of(&delta.meter, if calendar { delta.window } else { 0 })
+}
+
+fn hex(bytes: [u8; 16]) -> String {
+    format!("{:032x}", u128::from_be_bytes(bytes))
+}

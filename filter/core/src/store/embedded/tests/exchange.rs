@@ -1,0 +1,454 @@
+//! Several Envoys and a Redis between them, as its script is: one behaviour at a time, and random histories.
+
+use std::collections::BTreeMap;
+
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::*;
+use crate::store::embedded::exchange::{LARGEST_BATCH, apply, collect};
+use crate::store::{Batch, Delta, Global};
+
+/// What `sync.lua` does.
+#[derive(Default)]
+pub(super) struct Redis {
+    last: BTreeMap<(String, String), u64>,
+    windows: BTreeMap<(String, u64), i64>,
+    /// Level in millionths, when it was, and what drains in a minute.
+    rates: BTreeMap<String, (u64, u64, u64)>,
+    places: BTreeMap<(String, String), (i64, u64)>,
+}
+
+impl Redis {
+    pub(super) fn sync(&mut self, batch: &Batch, now: Time) -> Vec<Global> {
+        let last = self.last.entry((batch.envoy.to_string(), batch.shard.to_string())).or_default();
+        let new = batch.number > *last;
+        *last = batch.number.max(*last);
+        let global = |delta: &Delta| {
+            let amount = if new { delta.amount } else { 0 };
+            let name = delta.meter.name.to_string();
+            let used = match delta.meter.gauge {
+                Gauge::Minute => self.rate(&name, delta.window, amount, now),
+                Gauge::Concurrent => {
+                    let key = (name.clone(), batch.envoy.to_string());
+                    if new {
+                        self.places.insert(key.clone(), (delta.amount, now.0 + 10_000_000_000));
+                    }
+                    let others = self.places.iter().filter(|(place, _)| place.0 == name && **place != key);
+                    let present: i64 =
+                        others.filter(|(_, (_, ends))| *ends > now.0).map(|(_, (present, _))| present).sum();
+                    u64::try_from(present).unwrap()
+                }
+                Gauge::Day | Gauge::Month | Gauge::Total => {
+                    let used = self.windows.entry((name, delta.window)).or_default();
+                    *used += amount;
+                    u64::try_from((*used).max(0)).unwrap()
+                }
+            };
+            Global { meter: delta.meter.clone(), window: delta.window, used }
+        };
+        batch.deltas.iter().map(global).collect()
+    }
+
+    fn rate(&mut self, name: &str, pace: u64, amount: i64, now: Time) -> u64 {
+        let now = now.0 / 1_000;
+        let (level, at, known) = self.rates.get(name).copied().unwrap_or((0, now, 0));
+        let pace = if pace > 0 { pace } else { known };
+        let mut level = level.saturating_sub((now - at) * pace / 60);
+        if amount != 0 {
+            level = level.saturating_add_signed(amount);
+            self.rates.insert(name.to_owned(), (level, now, pace));
+        }
+        level
+    }
+}
+
+/// An Envoy's memory, and its keeper.
+#[derive(Default)]
+struct Envoy {
+    memory: Memory,
+    number: u8,
+}
+
+impl Envoy {
+    fn all() -> Vec<Self> {
+        (1..=3).map(|number| Self { memory: Memory::default(), number }).collect()
+    }
+
+    fn collect(&self, shard: &str, now: Time) -> Option<Batch> {
+        collect(&self.memory, &shard.into(), [self.number; 16], now).unwrap()
+    }
+
+    fn exchange(&self, redis: &mut Redis, shard: &str, now: Time) {
+        while let Some(batch) = self.collect(shard, now) {
+            apply(&self.memory, &batch, &redis.sync(&batch, now), now).unwrap();
+            if !batch.more {
+                break;
+            }
+        }
+    }
+
+    fn take(&self, meter: &Meter, amount: u64, limit: u64, now: Time) -> Option<Reading> {
+        let order = order("o", vec![vec![hard(meter, amount, limit)]]);
+        match reserve(&self.memory, &order, Reach::Everywhere, now).unwrap() {
+            Verdict::Granted { readings, .. } => Some(readings[0]),
+            Verdict::Refused(_) => None,
+        }
+    }
+
+    fn settle(&self, meter: &Meter, window: u64, reserved: u64, used: u64, now: Time) {
+        let part = Settled { meter: meter.clone(), window, reserved, used };
+        settle(&self.memory, &settlement(vec![part], now), Reach::Everywhere).unwrap();
+    }
+}
+
+#[test]
+fn what_one_uses_up_the_others_refuse_once_they_have_heard() {
+    for gauge in [Gauge::Minute, Gauge::Day, Gauge::Month, Gauge::Total, Gauge::Concurrent] {
+        let (mut redis, envoys, meter) = (Redis::default(), Envoy::all(), meter("m", "red", gauge));
+        for _ in 0..9 {
+            envoys[0].take(&meter, 1, 10, at(NOON)).unwrap();
+        }
+        envoys[1].take(&meter, 1, 10, at(NOON)).unwrap();
+        envoys[0].exchange(&mut redis, "red", at(NOON));
+        envoys[1].exchange(&mut redis, "red", at(NOON));
+        assert_eq!(envoys[1].take(&meter, 1, 10, at(NOON)), None, "{gauge:?}");
+        assert!(envoys[0].take(&meter, 1, 10, at(NOON)).is_some(), "{gauge:?}: it has not heard yet");
+        envoys[0].exchange(&mut redis, "red", at(NOON));
+        assert_eq!(envoys[0].take(&meter, 1, 10, at(NOON)), None, "{gauge:?}");
+    }
+}
+
+#[test]
+fn what_is_given_back_at_one_fits_at_another() {
+    for gauge in [Gauge::Minute, Gauge::Day, Gauge::Total, Gauge::Concurrent] {
+        let (mut redis, envoys, meter) = (Redis::default(), Envoy::all(), meter("m", "", gauge));
+        let reading = envoys[0].take(&meter, 9, 10, at(NOON)).unwrap();
+        envoys[1].take(&meter, 1, 10, at(NOON)).unwrap();
+        envoys[0].exchange(&mut redis, "", at(NOON));
+        envoys[1].exchange(&mut redis, "", at(NOON));
+        assert_eq!(envoys[1].take(&meter, 8, 10, at(NOON)), None, "{gauge:?}");
+        envoys[0].settle(&meter, reading.window, 9, 0, at(NOON));
+        envoys[0].exchange(&mut redis, "", at(NOON));
+        envoys[1].exchange(&mut redis, "", at(NOON));
+        assert!(envoys[1].take(&meter, 8, 10, at(NOON)).is_some(), "{gauge:?}");
+    }
+}
+
+#[test]
+fn a_batch_without_an_answer_is_told_again_under_its_number_and_adds_once() {
+    let (mut redis, envoys, meter) = (Redis::default(), Envoy::all(), meter("m", "red", Gauge::Total));
+    envoys[0].take(&meter, 3, 100, at(NOON)).unwrap();
+    let first = envoys[0].collect("red", at(NOON)).unwrap();
+    redis.sync(&first, at(NOON));
+    envoys[0].take(&meter, 4, 100, at(NOON)).unwrap();
+    let again = envoys[0].collect("red", at(NOON)).unwrap();
+    assert_eq!(again, first);
+    // Another VM of the same Envoy goes on with what the first began.
+    let other = collect(&envoys[0].memory, &"red".into(), [99; 16], at(NOON)).unwrap().unwrap();
+    assert_eq!(other, first);
+    apply(&envoys[0].memory, &again, &redis.sync(&again, at(NOON)), at(NOON)).unwrap();
+    assert_eq!(used(&envoys[0].memory, &meter, at(NOON)), 7);
+    let next = envoys[0].collect("red", at(NOON)).unwrap();
+    assert_eq!((next.number, next.deltas[0].amount), (2, 4));
+    apply(&envoys[0].memory, &again, &redis.sync(&again, at(NOON)), at(NOON)).unwrap();
+    apply(&envoys[0].memory, &next, &redis.sync(&next, at(NOON)), at(NOON)).unwrap();
+    assert_eq!((used(&envoys[0].memory, &meter, at(NOON)), redis.windows[&("m".to_owned(), 0)]), (7, 7));
+}
+
+#[test]
+fn what_drained_in_an_outage_is_not_told_as_if_it_came_at_once() {
+    let (envoys, rate) = (Envoy::all(), meter("m", "red", Gauge::Minute));
+    for second in 0..600 {
+        envoys[0].take(&rate, 1, 120, at(NOON + second)).unwrap();
+    }
+    let batch = envoys[0].collect("red", at(NOON + 600)).unwrap();
+    let told = batch.deltas.iter().map(|delta| delta.amount).sum::<i64>() / 1_000_000;
+    assert!((0..=2).contains(&told), "{told} of what drains at two a second");
+}
+
+#[test]
+fn a_steady_rate_of_all_together_is_bounded_by_the_limit() {
+    let (mut redis, envoys, rate) = (Redis::default(), Envoy::all(), meter("m", "red", Gauge::Minute));
+    let mut granted = 0;
+    // Each by itself stays below 60 a minute; together they are half above it.
+    for second in 0..600 {
+        for envoy in &envoys {
+            granted += u64::from(second % 2 == 0 && envoy.take(&rate, 1, 60, at(NOON + second)).is_some());
+        }
+        envoys.iter().for_each(|envoy| envoy.exchange(&mut redis, "red", at(NOON + second)));
+    }
+    assert!((600..=660 + 2 * 10).contains(&granted), "{granted} in ten minutes: a burst of 60, and 60 in each");
+}
+
+#[test]
+fn the_places_of_others_are_forgotten_when_redis_is_silent() {
+    let (mut redis, envoys, places) = (Redis::default(), Envoy::all(), meter("m", "red", Gauge::Concurrent));
+    envoys[0].take(&places, 4, 5, at(NOON)).unwrap();
+    envoys[1].take(&places, 1, 5, at(NOON)).unwrap();
+    envoys[0].exchange(&mut redis, "red", at(NOON));
+    envoys[1].exchange(&mut redis, "red", at(NOON));
+    assert_eq!(envoys[1].take(&places, 1, 5, at(NOON + 10)), None);
+    assert!(envoys[1].take(&places, 1, 5, at(NOON + 11)).is_some());
+}
+
+#[test]
+fn a_page_of_many_meters_is_told_in_several_batches() {
+    let (mut redis, envoys) = (Redis::default(), Envoy::all());
+    let meters: Vec<Meter> = (0..3 * LARGEST_BATCH).map(|n| meter(&format!("m{n}"), "red", Gauge::Total)).collect();
+    for meter in &meters {
+        envoys[0].take(meter, 2, 10, at(NOON)).unwrap();
+        envoys[1].take(meter, 3, 10, at(NOON)).unwrap();
+    }
+    let first = envoys[0].collect("red", at(NOON)).unwrap();
+    assert!(first.deltas.len() == LARGEST_BATCH && first.more);
+    (0..2).for_each(|_| envoys[..2].iter().for_each(|envoy| envoy.exchange(&mut redis, "red", at(NOON))));
+    for meter in &meters {
+        for envoy in &envoys[..2] {
+            assert_eq!(used(&envoy.memory, meter, at(NOON)), 5, "{}", meter.name);
+        }
+    }
+}
+
+#[test]
+fn names_without_a_use_go_when_there_are_too_many() {
+    let (mut redis, envoys) = (Redis::default(), Envoy::all());
+    let fill = |day: u64| {
+        for n in 0..4_000 {
+            // What was given back whole makes room for the next.
+            let meter = meter(&format!("{day}/{n}"), "red", Gauge::Concurrent);
+            let window = envoys[0].take(&meter, 1, 9, at(NOON + day * DAY)).unwrap().window;
+            envoys[0].settle(&meter, window, 1, 0, at(NOON + day * DAY));
+        }
+    };
+    let names = || names::Names::read(&envoys[0].memory, "red").unwrap().iter().count();
+    fill(0);
+    fill(1);
+    let total = meter("t", "red", Gauge::Total);
+    envoys[0].take(&total, 1, 9, at(NOON + DAY)).unwrap();
+    envoys[0].exchange(&mut redis, "red", at(NOON + DAY));
+    assert_eq!(names(), 8_001);
+    envoys[0].exchange(&mut redis, "red", at(NOON + DAY + 3_600));
+    assert!(names() < 4_002, "{}", names());
+    envoys[0].take(&total, 1, 9, at(NOON + DAY)).unwrap();
+    envoys[0].exchange(&mut redis, "red", at(NOON + 2 * DAY));
+    assert_eq!(redis.windows[&("t".to_owned(), 0)], 2);
+}
+
+#[test]
+fn counts_of_this_envoy_alone_are_told_to_nobody() {
+    let (envoys, meter) = (Envoy::all(), meter("m", "red", Gauge::Total));
+    granted(&envoys[0].memory, vec![hard(&meter, 1, 10)], at(NOON));
+    assert_eq!(envoys[0].collect("red", at(NOON)), None);
+    assert_eq!(envoys[0].collect("blue", at(NOON)), None);
+    assert!(!envoys[0].memory.0.lock().unwrap().0.keys().any(|name| name.contains("names")));
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+mod histories {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const METERS: [(&str, Gauge, u64); 5] = [
+        ("rate", Gauge::Minute, 400),
+        ("day", Gauge::Day, 5_000),
+        ("month", Gauge::Month, 5_000),
+        ("total", Gauge::Total, 5_000),
+        ("places", Gauge::Concurrent, 1_000),
+    ];
+
+    fn meter_of(index: usize) -> Meter {
+        meter(METERS[index].0, "red", METERS[index].1)
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        /// At this Envoy, of these meters so much.
+        Reserve(usize, BTreeMap<usize, u64>),
+        /// The reservation so far back, with so much in percent.
+        Settle(usize, u64),
+        /// Its keeper collects, whatever became of what it collected before.
+        Collect(usize),
+        /// What was collected so many times ago, anywhere, reaches Redis; the answer is on its way.
+        Deliver(usize),
+        /// The latest answer for this Envoy reaches it.
+        Answer(usize),
+        /// Milliseconds.
+        Pass(u64),
+    }
+
+    fn steps(passes: u32) -> impl Strategy<Value = Vec<Step>> {
+        let takes = prop::collection::btree_map(0..METERS.len(), 1..20_u64, 1..5);
+        let step = prop_oneof![
+            6 => (0..3_usize, takes).prop_map(|(envoy, takes)| Step::Reserve(envoy, takes)),
+            5 => (0..12_usize, 0..250_u64).prop_map(|(back, percent)| Step::Settle(back, percent)),
+            5 => (0..3_usize).prop_map(Step::Collect),
+            5 => prop_oneof![4 => Just(0), 1 => 0..4_usize].prop_map(Step::Deliver),
+            5 => (0..3_usize).prop_map(Step::Answer),
+            passes => prop_oneof![5 => 0..5_000_u64, 1 => 0..12_000_000_u64].prop_map(Step::Pass),
+        ];
+        prop::collection::vec(step, 1..120)
+    }
+
+    /// A reservation that is open: where, and what.
+    type Open = (usize, Vec<Settled>);
+
+    struct World {
+        redis: Redis,
+        envoys: Vec<Envoy>,
+        now: u64,
+        open: Vec<Open>,
+        sent: Vec<(usize, Batch)>,
+        answers: BTreeMap<usize, (Batch, Vec<Global>)>,
+        /// What was counted, by meter, window and Envoy. Rates and places have no window.
+        sums: BTreeMap<(usize, u64), BTreeMap<usize, i64>>,
+    }
+
+    impl World {
+        fn new() -> Self {
+            Self {
+                redis: Redis::default(),
+                envoys: Envoy::all(),
+                now: NOON * 1_000,
+                open: Vec::new(),
+                sent: Vec::new(),
+                answers: BTreeMap::new(),
+                sums: BTreeMap::new(),
+            }
+        }
+
+        fn time(&self) -> Time {
+            Time(self.now * 1_000_000)
+        }
+
+        fn count(&mut self, envoy: usize, part: &Settled, amount: i64) {
+            let meter = (0..METERS.len()).find(|meter| meter_of(*meter) == part.meter).unwrap();
+            let calendar = matches!(part.meter.gauge, Gauge::Day | Gauge::Month);
+            let sums = self.sums.entry((meter, if calendar { part.window } else { 0 })).or_default();
+            *sums.entry(envoy).or_default() += amount;
+        }
+
+        fn step(&mut self, step: Step) {
+            match step {
+                Step::Reserve(envoy, takes) => self.reserve(envoy, &takes),
+                Step::Settle(back, percent) => self.settle(back, percent),
+                Step::Collect(envoy) => {
+                    let batch = self.envoys[envoy].collect("red", self.time());
+                    self.sent.extend(batch.map(|batch| (envoy, batch)));
+                }
+                Step::Deliver(back) => {
+                    let Some(number) = self.sent.len().checked_sub(back + 1) else { return };
+                    let (envoy, batch) = self.sent[number].clone();
+                    let globals = self.redis.sync(&batch, self.time());
+                    self.answers.insert(envoy, (batch, globals));
+                }
+                Step::Answer(envoy) => {
+                    if let Some((batch, globals)) = self.answers.remove(&envoy) {
+                        apply(&self.envoys[envoy].memory, &batch, &globals, self.time()).unwrap();
+                    }
+                }
+                Step::Pass(milliseconds) => self.now += milliseconds,
+            }
+        }
+
+        fn reserve(&mut self, envoy: usize, takes: &BTreeMap<usize, u64>) {
+            let orders =
+                takes.iter().map(|(meter, amount)| hard(&meter_of(*meter), *amount, METERS[*meter].2)).collect();
+            let verdict =
+                reserve(&self.envoys[envoy].memory, &order("o", vec![orders]), Reach::Everywhere, self.time()).unwrap();
+            let Verdict::Granted { readings, .. } = verdict else { return };
+            let mut parts = Vec::new();
+            for ((meter, amount), reading) in takes.iter().zip(readings) {
+                let part = Settled { meter: meter_of(*meter), window: reading.window, reserved: *amount, used: 0 };
+                self.count(envoy, &part, i64::try_from(*amount).unwrap());
+                parts.push(part);
+            }
+            self.open.push((envoy, parts));
+        }
+
+        fn settle(&mut self, back: usize, percent: u64) {
+            let Some(number) = self.open.len().checked_sub(back + 1) else { return };
+            let (envoy, mut parts) = self.open.remove(number);
+            for part in &mut parts {
+                let percent = match part.meter.gauge {
+                    Gauge::Concurrent => 0,
+                    // More than was reserved of a rate that has drained is kept without a pace: tested by itself.
+                    Gauge::Minute => percent.min(100),
+                    _ => percent,
+                };
+                part.used = part.reserved * percent / 100;
+                self.count(envoy, part, i64::try_from(part.used).unwrap() - i64::try_from(part.reserved).unwrap());
+            }
+            settle(&self.envoys[envoy].memory, &settlement(parts, self.time()), Reach::Everywhere).unwrap();
+        }
+
+        /// Until everybody has told everything and heard everything.
+        fn exchange_all(&mut self) {
+            let now = self.time();
+            for _ in 0..3 {
+                self.envoys.iter().for_each(|envoy| envoy.exchange(&mut self.redis, "red", now));
+            }
+        }
+
+        fn compare_windows(&self) {
+            let windows: BTreeSet<(usize, u64)> = self.sums.keys().copied().collect();
+            for (meter, window) in windows {
+                let (name, gauge, _) = METERS[meter];
+                let sums = &self.sums[&(meter, window)];
+                let sum: i64 = sums.values().sum();
+                if !matches!(gauge, Gauge::Minute | Gauge::Concurrent) {
+                    let counted = self.redis.windows.get(&(name.to_owned(), window)).copied().unwrap_or_default();
+                    assert_eq!(counted, sum, "{name} {window} in Redis");
+                    if window == Window::number(gauge, &Moment::of(self.time())) {
+                        self.compare_with_all(meter, sums, sum);
+                    }
+                }
+            }
+        }
+
+        /// Everybody who has counted something of it knows what all have.
+        fn compare_with_all(&self, meter: usize, sums: &BTreeMap<usize, i64>, sum: i64) {
+            for (envoy, own) in sums.iter().filter(|(_, own)| **own != 0) {
+                let used = used(&self.envoys[*envoy].memory, &meter_of(meter), self.time());
+                assert_eq!(i64::try_from(used).unwrap(), sum, "{:?} at {envoy}, which has {own}", METERS[meter]);
+            }
+        }
+    }
+
+    proptest! {
+        /// Answers that are lost or late, batches told again and old ones that arrive late, over midnight.
+        #[test]
+        fn whatever_happens_to_messages_every_count_is_the_exact_sum(steps in steps(3)) {
+            let mut world = World::new();
+            for step in steps {
+                world.step(step);
+            }
+            world.exchange_all();
+            world.compare_windows();
+            let shared = world.redis.rate("rate", 0, 0, world.time()).div_ceil(1_000_000);
+            for envoy in &world.envoys {
+                let used = used(&envoy.memory, &meter_of(0), world.time());
+                prop_assert!(used == 0 || used == shared, "a rate's level of {} where all have {}", used, shared);
+            }
+        }
+
+        /// The same at one moment: nothing drains and no lease ends, so those are exact sums too.
+        #[test]
+        fn at_one_moment_rates_and_places_are_exact_sums_too(steps in steps(0)) {
+            let mut world = World::new();
+            for step in steps {
+                world.step(step);
+            }
+            world.exchange_all();
+            world.compare_windows();
+            for meter in [0, 4] {
+                let sums = world.sums.get(&(meter, 0)).cloned().unwrap_or_default();
+                let sum: i64 = sums.values().sum();
+                world.compare_with_all(meter, &sums, sum);
+            }
+        }
+    }
+}
