@@ -37,18 +37,22 @@ use crate::client::{Answer, Client};
 use crate::until;
 pub use file::{Builder, Key, Kind, Upstream};
 use process::Process;
+pub use process::children;
 
 /// The secret of the key that every gateway under test has, unless the test names keys of its own.
 pub const KEY: &str = "sk-sluice-test";
+
+const FILE: &str = "gateway.yaml";
 
 /// A running gateway; its processes end when this is dropped.
 #[derive(Debug)]
 pub struct Gateway {
     // Dropped in this order: the processes end before their directory goes.
     process: Process,
-    _directory: TempDir,
+    directory: TempDir,
+    builder: Builder,
     port: u16,
-    key: String,
+    admin: u16,
 }
 
 impl Gateway {
@@ -59,16 +63,29 @@ impl Gateway {
 
     async fn start(builder: Builder) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let port = free_port();
-        let path = directory.path().join("gateway.yaml");
+        let (port, admin) = (free_port(), free_port());
         // JSON is YAML.
         let file = serde_json::to_string_pretty(&builder.render(port, directory.path())).expect("JSON of strings");
-        std::fs::write(&path, file).expect("a file in the temporary directory");
-        let key = builder.first_key();
-        let process = Process::start(&path, builder.concurrency, &builder.arguments);
-        let gateway = Self { process, _directory: directory, port, key };
+        std::fs::write(directory.path().join(FILE), file).expect("a file in the temporary directory");
+        let process = Self::launch(&builder, &directory, admin);
+        let gateway = Self { process, directory, builder, port, admin };
         gateway.accepting().await;
         gateway
+    }
+
+    fn launch(builder: &Builder, directory: &TempDir, admin: u16) -> Process {
+        let admin = ["--admin".to_owned(), format!("127.0.0.1:{admin}")];
+        let arguments: Vec<String> = admin.iter().chain(&builder.arguments).cloned().collect();
+        Process::start(&directory.path().join(FILE), builder.concurrency, &arguments)
+    }
+
+    /// Starts it again, with the same file on the same port, once it has ended.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn restart(&mut self) {
+        self.process = Self::launch(&self.builder, &self.directory, self.admin);
+        self.accepting().await;
     }
 
     async fn accepting(&self) {
@@ -88,12 +105,17 @@ impl Gateway {
 
     /// A client with the first key, as one of OpenAI.
     pub fn client(&self) -> Client {
-        self.anonymous().bearer(&self.key)
+        self.with_key(&self.builder.first_key())
     }
 
     /// A client with the first key, as one of Anthropic.
     pub fn anthropic_client(&self) -> Client {
-        self.anonymous().anthropic(&self.key)
+        self.anonymous().anthropic(&self.builder.first_key())
+    }
+
+    /// A client with this key, as one of OpenAI.
+    pub fn with_key(&self, secret: &str) -> Client {
+        self.anonymous().bearer(secret)
     }
 
     /// A client without a key.
@@ -148,6 +170,28 @@ impl Gateway {
     /// What the command and Envoy wrote to standard error, for messages of tests that fail.
     pub fn errors(&self) -> String {
         self.process.errors()
+    }
+
+    /// One of the filter's counters, as Envoy has it: `sluice.refused.limit`. What never counted is zero.
+    ///
+    /// # Panics
+    /// When Envoy does not answer.
+    pub async fn counter(&self, name: &str) -> u64 {
+        let path = format!("/stats?filter=^wasmcustom\\.{}$", name.replace('.', "\\."));
+        let answer =
+            Client::new(self.admin).request("GET", &path, "").await.expect("an answer of Envoy's administration");
+        let text = answer.text();
+        let value = text.trim().rsplit_once(": ").map(|(_, value)| value.parse().expect("a number"));
+        value.unwrap_or_default()
+    }
+
+    /// Ends Envoy at once (SIGKILL); the command follows by itself.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn kill_envoy(&self) {
+        self.process.kill_children();
+        until("the command to end after its Envoy", || self.process.ended()).await;
     }
 
     /// Whether it still runs.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Gateway, KEY};
+use crate::redis::Webdis;
 use crate::simulator::{RefusingPort, Simulator};
 
 /// A provider's wire format.
@@ -45,49 +46,69 @@ impl Upstream for str {
 /// A virtual key.
 #[derive(Debug, Clone)]
 pub struct Key {
-    id: String,
     secret: String,
-    team: String,
-    models: Option<Vec<String>>,
-    expires: Option<String>,
+    fields: Map<String, Value>,
 }
 
 impl Key {
     /// A key of the team `test`, for all models, without an end.
     pub fn new(id: &str, secret: &str) -> Self {
-        Self { id: id.into(), secret: secret.into(), team: "test".into(), models: None, expires: None }
+        let fields = [("id", json!(id)), ("sha256", json!(sha256(secret))), ("team", json!("test"))];
+        let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Self { secret: secret.into(), fields }
     }
 
     /// Of this team.
     #[must_use]
-    pub fn team(mut self, team: &str) -> Self {
-        self.team = team.into();
-        self
+    pub fn team(self, team: &str) -> Self {
+        self.set("team", json!(team))
     }
 
     /// For these models only.
     #[must_use]
-    pub fn models(mut self, models: &[&str]) -> Self {
-        self.models = Some(models.iter().map(|&model| model.to_owned()).collect());
-        self
+    pub fn models(self, models: &[&str]) -> Self {
+        self.set("models", json!(models))
     }
 
     /// Until then (RFC 3339).
     #[must_use]
-    pub fn expires(mut self, when: &str) -> Self {
-        self.expires = Some(when.into());
-        self
+    pub fn expires(self, when: &str) -> Self {
+        self.set("expires", json!(when))
     }
 
-    fn render(&self) -> Value {
-        let mut key = json!({"id": self.id, "sha256": sha256(&self.secret), "team": self.team});
-        if let Some(models) = &self.models {
-            key["models"] = json!(models);
-        }
-        if let Some(expires) = &self.expires {
-            key["expires"] = json!(expires);
-        }
-        key
+    /// With these limits.
+    #[must_use]
+    pub fn limits(self, limits: Value) -> Self {
+        self.set("limits", limits)
+    }
+
+    /// With this budget.
+    #[must_use]
+    pub fn budget(self, budget: Value) -> Self {
+        self.set("budget", budget)
+    }
+
+    /// Rotated: this secret was its secret before, and is valid too until then.
+    #[must_use]
+    pub fn previous(self, secret: &str, until: &str) -> Self {
+        self.set("previous", json!({"sha256": sha256(secret), "until": until}))
+    }
+
+    /// Its record, as Redis has it.
+    pub fn record(&self) -> Value {
+        Value::Object(self.fields.clone())
+    }
+
+    /// SHA-256 of its secret, 64 hexadecimal digits.
+    pub fn sha256(&self) -> String {
+        sha256(&self.secret)
+    }
+
+    /// Sets a field that has no method here.
+    #[must_use]
+    pub fn set(mut self, field: &str, value: Value) -> Self {
+        self.fields.insert(field.into(), value);
+        self
     }
 }
 
@@ -105,7 +126,7 @@ pub struct Builder {
     models: Map<String, Value>,
     keys: Vec<Key>,
     timeouts: Map<String, Value>,
-    more: Map<String, Value>,
+    more: Value,
     pub(super) concurrency: u32,
     pub(super) arguments: Vec<String>,
 }
@@ -125,7 +146,7 @@ impl Default for Builder {
             models: Map::new(),
             keys: Vec::new(),
             timeouts: Map::new(),
-            more: Map::new(),
+            more: json!({}),
             concurrency: 1,
             arguments: Vec::new(),
         }
@@ -163,11 +184,23 @@ impl Builder {
         self
     }
 
-    /// Sets a field of the file that has no method here.
+    /// Adds what has no method here to the file: objects are merged into what is there.
     #[must_use]
-    pub fn set(mut self, field: &str, value: Value) -> Self {
-        self.more.insert(field.into(), value);
+    pub fn with(mut self, more: Value) -> Self {
+        merge(&mut self.more, more);
         self
+    }
+
+    /// Sets what a provider's model costs: US dollars for a million tokens of input, and of output.
+    #[must_use]
+    pub fn price(self, model: &str, input: f64, output: f64) -> Self {
+        self.with(json!({"prices": {"models": {model: {"input": input, "output": output}}}}))
+    }
+
+    /// Keeps its counters in the Redis behind this Webdis.
+    #[must_use]
+    pub fn redis(self, webdis: &Webdis) -> Self {
+        self.with(json!({"redis": {"url": webdis.url()}}))
     }
 
     /// How many of Envoy's workers there are; one by default.
@@ -210,21 +243,32 @@ impl Builder {
         }
         let default = [Key::new("test", KEY)];
         let keys = if self.keys.is_empty() { &default[..] } else { &self.keys };
-        let teams = keys.iter().map(|key| (key.team.clone(), json!({}))).collect::<Map<_, _>>();
+        let team = |key: &Key| Some((key.fields.get("team")?.as_str()?.to_owned(), json!({})));
+        let teams = keys.iter().filter_map(team).collect::<Map<_, _>>();
         let mut file = json!({
             "listen": format!("127.0.0.1:{port}"),
             "providers": providers,
             "models": self.models,
             "teams": teams,
-            "keys": keys.iter().map(Key::render).collect::<Vec<_>>(),
+            "keys": keys.iter().map(|key| &key.fields).collect::<Vec<_>>(),
         });
         if !self.timeouts.is_empty() {
             file["timeouts"] = Value::Object(self.timeouts.clone());
         }
-        for (field, value) in &self.more {
-            file[field] = value.clone();
-        }
+        merge(&mut file, self.more.clone());
         file
+    }
+}
+
+/// Objects become one, anything else gives way.
+fn merge(into: &mut Value, more: Value) {
+    match (into, more) {
+        (Value::Object(fields), Value::Object(more)) => {
+            for (name, value) in more {
+                merge(fields.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (into, more) => *into = more,
     }
 }
 
@@ -238,12 +282,17 @@ mod tests {
         let builder = Gateway::builder()
             .provider("one", Kind::Anthropic, "http://127.0.0.1:1/v1")
             .model("chat", &[("one", "claude-sim")])
-            .timeout("idle", "1s");
+            .timeout("idle", "1s")
+            .price("one/claude-sim", 3.0, 15.0)
+            .with(json!({"teams": {"test": {"budget": {"total": 1}}}, "prices": {"unpriced": {}}}));
         let file = builder.render(8080, directory.path());
         assert_eq!(file["listen"], "127.0.0.1:8080");
         assert_eq!(file["providers"]["one"]["kind"], "anthropic");
         assert_eq!(file["models"]["chat"]["targets"], json!([{"provider": "one", "model": "claude-sim"}]));
-        assert_eq!((&file["teams"], &file["timeouts"]), (&json!({"test": {}}), &json!({"idle": "1s"})));
+        assert_eq!(file["timeouts"], json!({"idle": "1s"}));
+        assert_eq!(file["teams"], json!({"test": {"budget": {"total": 1}}}));
+        let prices = json!({"unpriced": {}, "models": {"one/claude-sim": {"input": 3.0, "output": 15.0}}});
+        assert_eq!(file["prices"], prices);
         assert_eq!(file["keys"][0]["sha256"], sha256(KEY));
         let secret = std::fs::read_to_string(file["providers"]["one"]["key"]["file"].as_str().unwrap());
         assert_eq!(secret.unwrap(), "sk-one");

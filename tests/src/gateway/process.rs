@@ -74,6 +74,16 @@ impl Process {
         let _ = kill_process(self.group, Signal::TERM);
     }
 
+    /// Ends the processes that the command started, and not the command, at once.
+    pub fn kill_children(&self) {
+        for child in children(self.child.id()) {
+            if let Some(child) = i32::try_from(child).ok().and_then(Pid::from_raw) {
+                // An error means that it has ended already.
+                let _ = kill_process(child, Signal::KILL);
+            }
+        }
+    }
+
     /// Ends the command and whatever it started at once, without a chance to tidy up, and waits for its end.
     ///
     /// # Panics
@@ -112,6 +122,13 @@ impl Process {
     pub fn errors(&self) -> String {
         self.errors.lock().join("\n")
     }
+}
+
+/// The processes that this one started and that still run.
+pub fn children(process: u32) -> Vec<u32> {
+    let listed = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let listed = listed.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    listed.flat_map(|text| text.split_whitespace().filter_map(|one| one.parse().ok()).collect::<Vec<_>>()).collect()
 }
 
 const SETPRIV: &str = "/usr/bin/setpriv";

@@ -114,23 +114,25 @@ pub fn stream(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Vec<Event> {
 
 fn blocks(answer: &Answer, events: &mut Vec<Event>) {
     let mut index = 0;
-    let mut block = |start: Value, deltas: Vec<Value>| {
+    let mut block = |start: Value, deltas: Vec<(Value, u64)>| {
         let start = json!({"type": "content_block_start", "index": index, "content_block": start});
         events.push(Event::named("content_block_start", &start));
-        for delta in deltas {
+        for (delta, tokens) in deltas {
             let delta = json!({"type": "content_block_delta", "index": index, "delta": delta});
-            events.push(Event::named("content_block_delta", &delta));
+            events.push(Event::named("content_block_delta", &delta).bringing(tokens));
         }
         events.push(Event::named("content_block_stop", &json!({"type": "content_block_stop", "index": index})));
         index += 1;
     };
     if let Some(thinking) = &answer.thinking {
-        let thoughts = thinking.split_inclusive(' ').map(|piece| json!({"type": "thinking_delta", "thinking": piece}));
-        let signature = json!({"type": "signature_delta", "signature": SIGNATURE});
+        let thoughts =
+            thinking.split_inclusive(' ').map(|piece| (json!({"type": "thinking_delta", "thinking": piece}), 0));
+        let signature = (json!({"type": "signature_delta", "signature": SIGNATURE}), 0);
         block(json!({"type": "thinking", "thinking": "", "signature": ""}), thoughts.chain([signature]).collect());
     }
     if !answer.text.is_empty() {
-        let deltas = answer.text.iter().map(|piece| json!({"type": "text_delta", "text": piece})).collect();
+        let delta = |(piece, tokens)| (json!({"type": "text_delta", "text": piece}), tokens);
+        let deltas = answer.counted().map(delta).collect();
         block(json!({"type": "text", "text": ""}), deltas);
     }
     for call in &answer.calls {
@@ -138,6 +140,6 @@ fn blocks(answer: &Answer, events: &mut Vec<Event>) {
         let input = if call.arguments == json!({}) { Vec::new() } else { pieces(&call.arguments.to_string()) };
         // The first piece is empty, as the real one's is; without arguments it is the only one.
         let input = std::iter::once(String::new()).chain(input);
-        block(start, input.map(|piece| json!({"type": "input_json_delta", "partial_json": piece})).collect());
+        block(start, input.map(|piece| (json!({"type": "input_json_delta", "partial_json": piece}), 0)).collect());
     }
 }

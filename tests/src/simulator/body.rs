@@ -12,7 +12,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
 use super::connection::{End, Ending};
-use super::delivery::Step;
+use super::delivery::{Delivery, Step};
 use super::fixed::FixedStream;
 use super::record::Answering;
 
@@ -45,15 +45,18 @@ pub struct Steps {
     ending: Arc<Ending>,
     wait: Option<Pin<Box<Sleep>>>,
     written: bool,
+    sent: usize,
+    marks: VecDeque<(usize, u64)>,
     answering: Answering,
 }
 
 impl Steps {
-    /// A body that carries these steps out; without a length it goes out in chunks.
-    pub fn new(left: VecDeque<Step>, length: Option<u64>, ending: Arc<Ending>, answering: Answering) -> Self {
+    /// A body that carries out what was planned; without a length it goes out in chunks.
+    pub fn new(delivery: Delivery, ending: Arc<Ending>, answering: Answering) -> Self {
+        let Delivery { length, steps: left, marks, .. } = delivery;
         // A body that does not begin with bytes lets the headers go out first.
         let written = !matches!(left.front(), Some(Step::Write(_)));
-        let mut steps = Self { left, length, ending, wait: None, written, answering };
+        let mut steps = Self { left, length, ending, wait: None, written, sent: 0, marks, answering };
         steps.note_end();
         steps
     }
@@ -61,6 +64,17 @@ impl Steps {
     fn note_end(&mut self) {
         if self.left.is_empty() {
             self.answering.complete();
+        }
+    }
+
+    fn note_sent(&mut self, bytes: usize) {
+        self.sent += bytes;
+        let mut tokens = None;
+        while let Some((_, brought)) = self.marks.pop_front_if(|(at, _)| *at <= self.sent) {
+            tokens = Some(brought);
+        }
+        if let Some(tokens) = tokens {
+            self.answering.said(tokens);
         }
     }
 
@@ -84,6 +98,7 @@ impl Steps {
                 Some(Step::Write(bytes)) if bytes.is_empty() => self.note_end(),
                 Some(Step::Write(bytes)) => {
                     self.written = true;
+                    self.note_sent(bytes.len());
                     self.note_end();
                     return Poll::Ready(Some(Ok(bytes)));
                 }

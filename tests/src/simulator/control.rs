@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
+use tokio::sync::watch;
 
 use super::fault::{BadFault, Faults};
 
@@ -20,9 +21,12 @@ pub struct Order {
     pub key: Option<String>,
 }
 
-/// The script, and the key.
+/// The script, the key, and whether answers are held.
 #[derive(Debug, Default)]
-pub struct Control(Mutex<State>);
+pub struct Control {
+    state: Mutex<State>,
+    held: watch::Sender<bool>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -34,11 +38,11 @@ struct State {
 impl Control {
     /// Expects this key; any when `None`.
     pub fn new(key: Option<String>) -> Self {
-        Self(Mutex::new(State { key, ..State::default() }))
+        Self { state: Mutex::new(State { key, ..State::default() }), held: watch::Sender::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes an order, all of it or nothing.
@@ -57,6 +61,17 @@ impl Control {
         let mut state = self.lock();
         state.next.clear();
         state.always = None;
+    }
+
+    /// Whether answers wait from now on.
+    pub fn hold(&self, held: bool) {
+        self.held.send_replace(held);
+    }
+
+    /// Waits until answers do not.
+    pub async fn released(&self) {
+        // The sender is here, so it cannot be gone.
+        let _ = self.held.subscribe().wait_for(|held| !held).await;
     }
 
     /// The faults of one request: the script's, or else those its model's name asks for.

@@ -39,6 +39,8 @@ pub struct Delivery {
     pub length: Option<u64>,
     /// The body.
     pub steps: VecDeque<Step>,
+    /// How many tokens of a stream's text have gone out with so many bytes.
+    pub marks: VecDeque<(usize, u64)>,
 }
 
 /// Before a reset: a peer may drop what it has not read when it hears of one, and the test counts on what came before.
@@ -61,8 +63,13 @@ impl Delivery {
             }
         }
         let cut = cut(faults);
+        let mut marks = VecDeque::new();
         let (length, mut parts) = match content {
-            Content::Stream(events) => (None, encode(&events, cut.as_ref().map(|(after, _)| *after), api, faults)),
+            Content::Stream(events) => {
+                let parts = encode(&events, cut.as_ref().map(|(after, _)| *after), api, faults);
+                marks = marks_of(&parts);
+                (None, parts.into_iter().map(|part| part.bytes).collect())
+            }
             Content::Whole(body) => {
                 let body = if faults.has(&Fault::Gzip) { gzip(&body) } else { body };
                 let middle = body.len() / 2;
@@ -87,7 +94,7 @@ impl Delivery {
             Fault::First(wait) => Some(Step::Wait(*wait)),
             _ => None,
         });
-        Self { status, headers, length, steps: first.chain(steps).chain(breath).chain(last).collect() }
+        Self { status, headers, length, steps: first.chain(steps).chain(breath).chain(last).collect(), marks }
     }
 }
 
@@ -105,33 +112,49 @@ fn cut(faults: &Faults) -> Option<Cut> {
     })
 }
 
+/// An event as bytes.
+struct Part {
+    bytes: Vec<u8>,
+    tokens: u64,
+}
+
+fn marks_of(parts: &[Part]) -> VecDeque<(usize, u64)> {
+    let sums = parts.iter().scan((0, 0), |(bytes, tokens), part| {
+        (*bytes, *tokens) = (*bytes + part.bytes.len(), *tokens + part.tokens);
+        Some((*bytes, *tokens))
+    });
+    sums.collect()
+}
+
 /// Events as bytes, with those faults applied that put other events among them.
-fn encode(events: &[Event], cut: Option<usize>, api: Api, faults: &Faults) -> Vec<Vec<u8>> {
+fn encode(events: &[Event], cut: Option<usize>, api: Api, faults: &Faults) -> Vec<Part> {
     let end = if faults.has(&Fault::Crlf) { "\r\n" } else { "\n" };
-    let mut parts = events.iter().map(|event| event.encode(end).into_bytes()).collect::<Vec<_>>();
+    let part = |event: &Event| Part { bytes: event.encode(end).into_bytes(), tokens: event.tokens };
+    let mut parts = events.iter().map(part).collect::<Vec<_>>();
     for fault in faults.iter() {
         match fault {
             Fault::MalformedAfter(after) => {
-                let broken =
-                    Event { name: events.first().and_then(|event| event.name), data: "{\"id\":\"sim\",".to_owned() };
-                parts.insert((*after).min(parts.len()), broken.encode(end).into_bytes());
+                let name = events.first().and_then(|event| event.name);
+                let broken = Event { name, data: "{\"id\":\"sim\",".to_owned(), tokens: 0 };
+                parts.insert((*after).min(parts.len()), part(&broken));
             }
             Fault::ErrorAfter(after) => {
                 parts.truncate(*after);
                 let status = if api == Api::Anthropic { 529 } else { 500 };
-                parts.push(Refusal::of_status(status).event(api).encode(end).into_bytes());
+                parts.push(part(&Refusal::of_status(status).event(api)));
             }
             Fault::Comments => {
                 for part in &mut parts {
-                    part.splice(0..0, format!(": keep-alive{end}{end}").into_bytes());
+                    part.bytes.splice(0..0, format!(": keep-alive{end}{end}").into_bytes());
                 }
             }
             _ => {}
         }
     }
     if faults.has(&Fault::Gzip) {
-        let text = parts.into_iter().take(cut.unwrap_or(usize::MAX)).flatten().collect::<Vec<u8>>();
-        return vec![gzip(&text)];
+        let sent = &parts[..cut.unwrap_or(usize::MAX).min(parts.len())];
+        let text = sent.iter().flat_map(|part| &part.bytes).copied().collect::<Vec<u8>>();
+        return vec![Part { bytes: gzip(&text), tokens: sent.iter().map(|part| part.tokens).sum() }];
     }
     parts
 }

@@ -58,7 +58,7 @@ pub enum Fault {
     Empty,
     /// `huge=MIB`: a text of this many MiB.
     Huge(usize),
-    /// `tokens=N`: a text of N tokens, one event each.
+    /// `tokens=N`: a text of N tokens, short ones, one event each.
     Tokens(usize),
     /// `cached=N`: this many of the prompt's tokens came from the provider's cache.
     Cached(u64),

@@ -38,6 +38,7 @@ use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
 
 pub use fault::{BadFault, Fault, Faults};
+pub use prompt::Usage;
 pub use record::{Outcome, Recorded};
 
 use crate::until;
@@ -135,6 +136,16 @@ impl Simulator {
     /// When the words are not of the grammar.
     pub fn always(&self, faults: &str) {
         self.order(Order { always: Some(faults.to_owned()), ..Order::default() });
+    }
+
+    /// Answers nobody from now on until [`Self::release`]; requests are read and kept all the same.
+    pub fn hold(&self) {
+        self.server.control.hold(true);
+    }
+
+    /// Answers all who wait, and those who come.
+    pub fn release(&self) {
+        self.server.control.hold(false);
     }
 
     fn order(&self, order: Order) {

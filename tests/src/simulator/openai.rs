@@ -222,7 +222,7 @@ pub fn stream(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Vec<Event> {
         events.push(writer.chunk(Vec::new(), usage(Some(known))));
     }
     if !faults.has(&Fault::NoEnd) {
-        events.push(Event { name: None, data: "[DONE]".to_owned() });
+        events.push(Event { name: None, data: "[DONE]".to_owned(), tokens: 0 });
     }
     events
 }
@@ -238,7 +238,8 @@ impl Chunks<'_> {
     fn choice(&self, index: usize, answer: &Answer, events: &mut Vec<Event>) {
         events.push(self.delta(index, json!({"role": "assistant", "content": if answer.calls.is_empty() { json!("") } else { Value::Null }, "refusal": null}), None));
         if answer.calls.is_empty() {
-            events.extend(answer.text.iter().map(|piece| self.delta(index, json!({"content": piece}), None)));
+            let delta = |(piece, tokens)| self.delta(index, json!({"content": piece}), None).bringing(tokens);
+            events.extend(answer.counted().map(delta));
         }
         for (place, call) in answer.calls.iter().enumerate() {
             let first = json!({"index": place, "id": format!("call_{}", call.id), "type": "function",

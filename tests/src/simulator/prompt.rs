@@ -78,8 +78,26 @@ pub struct Answer {
     pub calls: Vec<Call>,
     /// Why it ended.
     pub stop: Stop,
-    /// What it cost; `None` when the provider does not tell.
+    /// What it cost, whether the provider tells or not.
+    pub used: Usage,
+    /// The same, when the provider tells.
     pub usage: Option<Usage>,
+    /// Whether each piece of the text is a token, however long.
+    pub piecewise: bool,
+}
+
+impl Answer {
+    /// The text's pieces, each with its part of the text's tokens.
+    pub fn counted(&self) -> impl Iterator<Item = (&str, u64)> {
+        let (mut bytes, mut before) = (0, 0);
+        self.text.iter().map(move |piece| {
+            bytes += piece.len();
+            let now = if self.piecewise { before + 1 } else { tokens(bytes) };
+            let part = now - before;
+            before = now;
+            (piece.as_str(), part)
+        })
+    }
 }
 
 /// A call of a tool.
@@ -109,7 +127,7 @@ pub enum Stop {
 }
 
 /// Tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
     /// All of the prompt, cached or not.
     pub input: u64,
@@ -139,7 +157,7 @@ impl Prompt {
         let mut stop = if calls.is_empty() { Stop::End } else { Stop::Tools };
         for fault in faults.iter() {
             match fault {
-                Fault::Tokens(count) => text = (0..*count).map(|index| format!("{:03} ", index % 1000)).collect(),
+                Fault::Tokens(count) => text = (0..*count).map(|index| format!("{:02} ", index % 100)).collect(),
                 Fault::Huge(mib) => text = vec!["0123456789abcdef".repeat(4096); mib * 16],
                 _ => {}
             }
@@ -156,8 +174,11 @@ impl Prompt {
                 _ => {}
             }
         }
-        let usage = (!faults.has(&Fault::NoUsage)).then(|| self.usage(thinking.as_deref(), &text, &calls, faults));
-        Answer { thinking, text, calls, stop, usage }
+        let piecewise = faults.iter().any(|fault| matches!(fault, Fault::Tokens(_)));
+        let mut answer = Answer { thinking, text, calls, stop, used: Usage::default(), usage: None, piecewise };
+        answer.used = self.usage(&answer, faults);
+        answer.usage = Some(answer.used).filter(|_| !faults.has(&Fault::NoUsage));
+        answer
     }
 
     fn text(&self, calls: &[Call]) -> String {
@@ -218,7 +239,7 @@ impl Prompt {
         cut
     }
 
-    fn usage(&self, thinking: Option<&str>, text: &[String], calls: &[Call], faults: &Faults) -> Usage {
+    fn usage(&self, answer: &Answer, faults: &Faults) -> Usage {
         let input = tokens(self.text_bytes).max(1);
         let marked = tokens(self.marked_bytes).min(input);
         // A long prompt is cached without asking (OpenAI); a marked one is half new, half known (Anthropic).
@@ -228,14 +249,14 @@ impl Prompt {
             _ => None,
         });
         let cached = forced.unwrap_or(automatic + marked / 2);
-        let thinking = tokens(thinking.map_or(0, str::len));
-        let spoken = text.iter().map(String::len).sum::<usize>();
-        let called = calls.iter().map(|call| call.name.len() + call.arguments.to_string().len()).sum::<usize>();
+        let thinking = tokens(answer.thinking.as_deref().map_or(0, str::len));
+        let spoken = answer.text.iter().map(String::len).sum::<usize>();
+        let called = answer.calls.iter().map(|call| call.name.len() + call.arguments.to_string().len()).sum::<usize>();
         Usage {
             input,
             cached,
             cache_written: (marked - marked / 2).min(input - cached),
-            output: thinking + tokens(spoken + called),
+            output: thinking + if answer.piecewise { answer.text.len() as u64 } else { tokens(spoken + called) },
             thinking,
         }
     }

@@ -8,6 +8,8 @@ use bytes::Bytes;
 use hyper::http::request::Parts;
 use serde_json::{Value, json};
 
+use super::prompt::Usage;
+
 /// A request as it arrived.
 #[derive(Debug, Clone)]
 pub struct Recorded {
@@ -23,6 +25,9 @@ pub struct Recorded {
     pub at: SystemTime,
     /// How its answer ended.
     pub outcome: Outcome,
+    /// What its answer used; `None` when nothing was answered, or only an error. Of a stream that was left or broken
+    /// off: all of the prompt, and the tokens of the text that went out.
+    pub used: Option<Usage>,
 }
 
 /// How an answer ended.
@@ -51,6 +56,7 @@ impl Recorded {
             body: body.clone(),
             at: SystemTime::now(),
             outcome: Outcome::Answering,
+            used: None,
         }
     }
 
@@ -75,6 +81,10 @@ impl Recorded {
             "headers": headers,
             "body": String::from_utf8_lossy(&self.body),
             "at_ms": self.at.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64),
+            "used": self.used.map(|used| json!({
+                "input": used.input, "cached": used.cached, "cache_written": used.cache_written,
+                "output": used.output, "thinking": used.thinking,
+            })),
             "outcome": match self.outcome {
                 Outcome::Answering => "answering",
                 Outcome::Complete => "complete",
@@ -128,7 +138,8 @@ impl Records {
             list.bytes -= list.list.pop_front().map_or(0, |oldest| oldest.body.len());
             list.first += 1;
         }
-        Answering { records: Arc::clone(self), number: list.first + list.list.len() - 1, outcome: Outcome::Cancelled }
+        let number = list.first + list.list.len() - 1;
+        Answering { records: Arc::clone(self), number, outcome: Outcome::Cancelled, all: None }
     }
 }
 
@@ -138,11 +149,33 @@ pub struct Answering {
     records: Arc<Records>,
     number: usize,
     outcome: Outcome,
+    /// What a stream will have used when it has come to its end.
+    all: Option<Usage>,
 }
 
 impl Answering {
+    /// The answer begins, and uses so much in all. One that is not streamed is ready by now; a stream that is `cut` never
+    /// gets there.
+    pub fn begin(&mut self, all: Usage, stream: bool, cut: bool) {
+        let begun = Usage { output: 0, thinking: 0, ..all };
+        self.all = Some(all).filter(|_| !(stream && cut));
+        self.change(|record| record.used = Some(if stream { begun } else { all }));
+    }
+
+    /// So many tokens of a stream's text have gone out.
+    pub fn said(&mut self, tokens: u64) {
+        self.change(|record| {
+            if let Some(used) = &mut record.used {
+                used.output = tokens;
+            }
+        });
+    }
+
     /// All was handed to the connection.
     pub fn complete(&mut self) {
+        if let Some(all) = self.all {
+            self.change(|record| record.used = Some(all));
+        }
         self.note(Outcome::Complete);
     }
 
@@ -153,10 +186,14 @@ impl Answering {
 
     fn note(&mut self, outcome: Outcome) {
         self.outcome = outcome;
+        self.change(|record| record.outcome = outcome);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Recorded)) {
         let mut list = self.records.lock();
         let place = self.number.checked_sub(list.first);
         if let Some(record) = place.and_then(|place| list.list.get_mut(place)) {
-            record.outcome = outcome;
+            change(record);
         }
     }
 }

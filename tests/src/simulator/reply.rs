@@ -41,17 +41,24 @@ pub struct Event {
     pub name: Option<&'static str>,
     /// Its `data:` line.
     pub data: String,
+    /// How many tokens of the answer's text it brings.
+    pub tokens: u64,
 }
 
 impl Event {
     /// An event as OpenAI sends it.
     pub fn plain(data: &Value) -> Self {
-        Self { name: None, data: order::write(data) }
+        Self { name: None, data: order::write(data), tokens: 0 }
     }
 
     /// An event as Anthropic sends it, named as its type.
     pub fn named(name: &'static str, data: &Value) -> Self {
-        Self { name: Some(name), data: order::write(data) }
+        Self { name: Some(name), data: order::write(data), tokens: 0 }
+    }
+
+    /// The same, bringing so many tokens.
+    pub fn bringing(self, tokens: u64) -> Self {
+        Self { tokens, ..self }
     }
 
     /// On the wire, with lines ended by `end`.

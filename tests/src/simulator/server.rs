@@ -121,7 +121,10 @@ impl Server {
         let answering = self.records.add(Recorded::new(&parts, &body));
         match (&parts.method, path) {
             (&Method::POST, "/v1/chat/completions" | "/v1/messages") => match self.accept(api, &parts.headers, &body) {
-                Ok((prompt, faults)) => answer(api, &prompt, &faults, ending, answering).await,
+                Ok((prompt, faults)) => {
+                    self.control.released().await;
+                    answer(api, &prompt, &faults, ending, answering).await
+                }
                 Err(refusal) => Ok(respond(refusal.reply(api), api, &Faults::default(), ending, answering)),
             },
             (&Method::GET, "/v1/models") => {
@@ -243,6 +246,8 @@ async fn answer(
     }
     let reply = instead(api, prompt, faults).unwrap_or_else(|| {
         let answer = prompt.answer(faults);
+        let cut = faults.iter().any(|fault| matches!(fault, Fault::ErrorAfter(_) | Fault::EofAfter(_)));
+        answering.begin(answer.used, prompt.stream, cut);
         match (api, prompt.stream) {
             (Api::OpenAi, false) => Reply::json(200, &openai::whole(prompt, &answer, faults)),
             (Api::OpenAi, true) => Reply::stream(openai::stream(prompt, &answer, faults)),
@@ -279,12 +284,12 @@ fn instead(api: Api, prompt: &Prompt, faults: &Faults) -> Option<Reply> {
 }
 
 fn respond(reply: Reply, api: Api, faults: &Faults, ending: Arc<Ending>, answering: Answering) -> Response<Outgoing> {
-    let Delivery { status, headers, length, steps } = Delivery::new(reply, api, faults);
-    let mut response = Response::builder().status(status);
-    for (name, value) in headers {
+    let mut delivery = Delivery::new(reply, api, faults);
+    let mut response = Response::builder().status(delivery.status);
+    for (name, value) in std::mem::take(&mut delivery.headers) {
         response = response.header(name, value);
     }
-    let body = Outgoing::Steps(Steps::new(steps, length, ending, answering));
+    let body = Outgoing::Steps(Steps::new(delivery, ending, answering));
     // Only a fault's own text can make a header that is none: then the test is wrong, and the empty answer shows it.
     response.body(body).unwrap_or_else(|_| Response::new(Outgoing::Fixed(None)))
 }

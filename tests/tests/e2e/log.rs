@@ -7,16 +7,21 @@ use sluice_tests::simulator::Outcome;
 
 use crate::{CHAT, Pair, ask, with};
 
-const FIELDS: [&str; 21] = [
+const FIELDS: [&str; 26] = [
+    "app",
     "attempts",
+    "budgets",
     "cached_tokens",
+    "cost_usd",
     "dropped",
     "duration_ms",
     "error",
+    "estimated",
     "failures",
     "first_token_ms",
     "flags",
     "input_tokens",
+    "instead",
     "key",
     "model",
     "output_tokens",
@@ -79,6 +84,7 @@ async fn an_answer_is_logged_with_who_asked_who_served_and_what_it_took() {
                     "status": 200, "model": provider, "stream": stream,
                     "served_provider": provider, "served_model": model,
                     "input_tokens": 10, "output_tokens": 9, "cached_tokens": 4, "reasoning_tokens": 0,
+                    "estimated": false, "cost_usd": null, "budgets": [], "app": null, "instead": null,
                 })),
             );
             let (first, all) =
@@ -149,9 +155,10 @@ async fn refusals_are_logged_with_what_is_known_by_then() {
     let two = with(ask("anthropic", "hi"), json!({"n": 2}));
     let refusals = [
         (anonymous.clone(), ask("openai", "hi"), 401, "invalid_api_key", None, None),
-        (anonymous.clone().bearer("sk-wrong"), ask("openai", "hi"), 401, "invalid_api_key", None, None),
+        (anonymous.clone().bearer("sk-wrong"), ask("openai", "hi"), 401, "unknown_api_key", None, None),
         // The client is not told that this key was once good; the operator is.
-        (anonymous.bearer("sk-old"), ask("openai", "hi"), 401, "expired_api_key", None, None),
+        (anonymous.clone().bearer("sk-old"), ask("openai", "hi"), 401, "expired_api_key", None, None),
+        (anonymous.bearer("sk-sluice-mistyped"), ask("openai", "hi"), 401, "malformed_api_key", None, None),
         (client.clone(), ask("nothing", "hi"), 404, "model_not_found", Some("test"), None),
         (client.clone(), ask("openai-first", "hi"), 403, "model_not_allowed", Some("test"), Some("openai-first")),
         (client.clone(), json!({"model": "openai", "messages": []}), 400, "invalid_request", Some("test"), None),
@@ -167,7 +174,7 @@ async fn refusals_are_logged_with_what_is_known_by_then() {
         check(&line, &with(nothing.clone(), who));
     }
     pair.gateway.client().request("GET", "/nowhere", "").await.expect("an answer");
-    check(&line(&pair, 9).await, &with(nothing, json!({"status": 404, "error": "unknown_url"})));
+    check(&line(&pair, 10).await, &with(nothing, json!({"status": 404, "error": "unknown_url"})));
 }
 
 #[tokio::test]
@@ -208,7 +215,7 @@ async fn streams_that_did_not_end_well_are_logged_as_such() {
     assert_eq!(pair.openai.settled(1).await[0].outcome, Outcome::Cancelled);
     check(
         &line(&pair, count + 1).await,
-        &with(ours(begun), json!({"flags": "DC", "error": "interrupted", "output_tokens": null})),
+        &with(ours(begun), json!({"flags": "DC", "error": "interrupted", "estimated": true})),
     );
 }
 

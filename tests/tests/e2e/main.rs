@@ -4,9 +4,16 @@
 //! and no wait is without a bound.
 
 mod abuse;
+mod budgets;
+mod crash;
+mod crowd;
+mod exact;
 mod faults;
 mod gateway;
+mod keys;
+mod limits;
 mod log;
+mod money;
 mod recovery;
 mod relaxed;
 mod retry;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use sluice_tests::client::Client;
-use sluice_tests::gateway::{Gateway, Kind};
+use sluice_tests::gateway::{Gateway, Kind, children};
 use sluice_tests::simulator::Simulator;
 use sluice_tests::{PATIENCE, until};
 
@@ -88,13 +88,6 @@ async fn a_trap_in_the_filter_costs_what_was_under_way_and_no_more() {
         }
     }
     assert!(pair.gateway.alive());
-}
-
-/// The processes that this one started and that still run.
-fn children(process: u32) -> Vec<u32> {
-    let listed = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
-    let listed = listed.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-    listed.flat_map(|text| text.split_whitespace().filter_map(|one| one.parse().ok()).collect::<Vec<_>>()).collect()
 }
 
 #[tokio::test]

@@ -37,9 +37,9 @@ impl Shared {
             Gateway::builder()
                 .provider("openai", Kind::OpenAi, &provider)
                 .model("chat", &[("openai", "gpt-sim")])
-                .set("teams", json!({"test": {"budget": {"total": requests}}}))
-                .set("prices", json!({"models": {"openai/gpt-sim": price}}))
-                .set("redis", redis)
+                .with(json!({"teams": {"test": {"budget": {"total": requests}}}}))
+                .with(json!({"prices": {"models": {"openai/gpt-sim": price}}}))
+                .with(json!({"redis": redis}))
                 .concurrency(2)
                 .start()
                 .await

@@ -3,6 +3,7 @@
 mod answers;
 mod control;
 mod faults;
+mod ledger;
 mod requests;
 
 use serde_json::{Value, json};

@@ -1,0 +1,205 @@
+//! Budgets in a real Envoy with two workers: what they refuse, what they only warn of, and what they count.
+
+use serde_json::{Value, json};
+use sluice_tests::gateway::{Builder, Gateway, KEY, Key, Kind};
+use sluice_tests::simulator::{Simulator, Usage};
+use tokio::sync::OnceCell;
+
+use crate::money::{Price, dollars, logged, micro, reserved_for, said, spent};
+use crate::{CHAT, Pair, ask, refusal, with};
+
+/// So dear that every token shows.
+const PRICE: Price = Price { input: 1000.0, output: 2000.0 };
+const CHEAP: Price = Price { input: 1.5, output: 2.5 };
+const DEAR: Price = Price { input: 1234.5, output: 6789.1 };
+
+fn gateway(provider: &Simulator) -> Builder {
+    Gateway::builder()
+        .provider("openai", Kind::OpenAi, provider)
+        .model("chat", &[("openai", "gpt-sim")])
+        .model("cheap", &[("openai", "gpt-mini")])
+        .price("openai/gpt-sim", PRICE.input, PRICE.output)
+        .price("openai/gpt-mini", CHEAP.input, CHEAP.output)
+        .concurrency(2)
+}
+
+/// Reserves more than it uses.
+fn body() -> Value {
+    with(ask("chat", "say hi"), json!({"max_tokens": 4}))
+}
+
+/// What is reserved for [`body`].
+async fn reserved() -> u64 {
+    static RESERVED: OnceCell<u64> = OnceCell::const_new();
+    *RESERVED.get_or_init(async || reserved_for(gateway(&Simulator::start().await), &body()).await).await
+}
+
+#[tokio::test]
+async fn a_hard_budget_refuses_what_it_does_not_cover_in_openais_words() {
+    let provider = Simulator::start().await;
+    let cost = reserved().await;
+    // A second request fits, because the first has used less than was reserved for it; a third does not.
+    let covered = cost + 2 * PRICE.cost(&Usage { input: 2, output: 1, ..Usage::default() }) - 1;
+    let periods = [("daily", "00:00 UTC"), ("monthly", "first day of next month"), ("total", "not begin anew")];
+    let key = |(period, _)| Key::new(period, period).budget(json!({period: dollars(covered)}));
+    let gateway = periods.into_iter().map(key).fold(gateway(&provider), Builder::key).start().await;
+    for (round, (period, anew)) in periods.into_iter().enumerate() {
+        provider.clear();
+        let client = gateway.with_key(period);
+        for count in [1, 2] {
+            assert_eq!(client.post(CHAT, &body()).await.status, 200, "{period}");
+            gateway.log_lines(round * 3 + count).await;
+        }
+        let refused = client.post(CHAT, &body()).await;
+        assert_eq!(refusal(&refused), (429, "insufficient_quota".to_owned()));
+        let error = refused.json()["error"].clone();
+        assert_eq!(error["type"], "insufficient_quota");
+        assert!(error["message"].as_str().is_some_and(|message| message.contains(anew)), "{period}: {error}");
+        assert_eq!(refused.header("x-should-retry"), Some("false"));
+        let used = PRICE.sum(&provider.requests());
+        assert_eq!((said(&refused, "Used"), said(&refused, "may cost")), (used, cost), "{period}");
+        assert_eq!(provider.requests().len(), 2);
+        let lines = gateway.log_lines(round * 3 + 3).await;
+        assert_eq!(logged(&lines, period), used, "{period}");
+    }
+    assert_eq!(gateway.counter("sluice.refused.budget").await, 3);
+}
+
+#[tokio::test]
+async fn a_soft_budget_warns_at_80_and_at_100_percent_and_refuses_nothing() {
+    let provider = Simulator::start().await;
+    let cost = reserved().await;
+    let cases = [(79, 0, 0), (80, 1, 0), (99, 1, 0), (100, 0, 1), (250, 0, 1)];
+    // So much of the budget is reserved by the first request; in whole micro-dollars, and never a little less.
+    let budget = |percent: u64| json!({"monthly": dollars(cost * 100 / percent), "soft": true});
+    let key = |(percent, ..): (u64, u64, u64)| {
+        let name = format!("at-{percent}");
+        Key::new(&name, &name).budget(budget(percent))
+    };
+    let gateway = cases.into_iter().map(key).fold(gateway(&provider), Builder::key).start().await;
+    let (mut eighties, mut hundreds) = (0, 0);
+    for (round, (percent, eighty, hundred)) in cases.into_iter().enumerate() {
+        let answer = gateway.with_key(&format!("at-{percent}")).post(CHAT, &body()).await;
+        assert_eq!(answer.status, 200, "{percent}");
+        let warning = answer.header("x-sluice-budget").map(str::to_owned);
+        assert_eq!(warning.is_some(), eighty + hundred > 0, "{percent}: {warning:?}");
+        let expected = (format!("key=at-{percent}"), format!("/month {percent}%"));
+        let right = |text: &String| text.contains(&expected.0) && text.ends_with(&expected.1);
+        assert!(warning.iter().all(right), "{warning:?}");
+        let line = gateway.log_lines(round + 1).await.remove(round);
+        assert_eq!(line["budgets"], warning.map_or(json!([]), |text| json!([text])));
+        (eighties, hundreds) = (eighties + eighty, hundreds + hundred);
+        let counted = (gateway.counter("sluice.budget.used_80").await, gateway.counter("sluice.budget.used_100").await);
+        assert_eq!(counted, (eighties, hundreds), "{percent}");
+    }
+}
+
+#[tokio::test]
+async fn a_budget_that_is_used_up_leads_to_another_model_and_says_so() {
+    let provider = Simulator::start().await;
+    let cost = reserved().await;
+    let budget = json!({"total": dollars(cost), "then_model": "cheap"});
+    let gateway = gateway(&provider).key(Key::new("test", KEY).budget(budget)).start().await;
+    let first = gateway.chat(&body()).await;
+    assert_eq!((first.header("x-sluice-model"), first.header("x-sluice-instead-of")), (Some("gpt-sim"), None));
+    assert_eq!(gateway.log_lines(1).await[0]["instead"], Value::Null);
+    for count in 2..5 {
+        let answer = gateway.chat(&body()).await;
+        assert_eq!(answer.header("x-sluice-model"), Some("gpt-mini"), "{}", answer.text());
+        assert_eq!(answer.header("x-sluice-instead-of"), Some("chat"));
+        let line = gateway.log_lines(count).await.remove(count - 1);
+        assert_eq!((&line["model"], &line["instead"]), (&json!("chat"), &json!("cheap")));
+    }
+    let requests = provider.requests();
+    let asked = requests.iter().map(|request| request.json()["model"].clone()).collect::<Vec<_>>();
+    assert_eq!(asked, ["gpt-sim", "gpt-mini", "gpt-mini", "gpt-mini"]);
+    let all = PRICE.sum(&requests[..1]) + CHEAP.sum(&requests[1..]);
+    assert_eq!(logged(&gateway.log(), "test"), all);
+}
+
+#[tokio::test]
+async fn a_fallback_is_paid_at_its_own_price() {
+    let prices = |builder: Builder| {
+        builder
+            .price("openai/gpt-sim", PRICE.input, PRICE.output)
+            .price("anthropic/claude-sim", DEAR.input, DEAR.output)
+            .key(Key::new("test", KEY).budget(json!({"total": 5})))
+    };
+    let pair = Pair::with(prices).await;
+    pair.openai.always("status=503");
+    let body = with(ask("openai-first", "say one two three"), json!({"max_tokens": 9}));
+    assert_eq!(pair.gateway.chat(&body).await.header("x-sluice-provider"), Some("anthropic"));
+    let cost = DEAR.sum(&pair.anthropic.requests());
+    let lines = pair.gateway.log_lines(1).await;
+    assert_eq!((logged(&lines, "test"), spent(&pair.gateway, KEY, "openai-first").await), (cost, cost));
+    assert_eq!(PRICE.sum(&pair.openai.requests()), 0);
+}
+
+#[tokio::test]
+async fn a_fallback_that_a_budget_does_not_cover_is_not_asked() {
+    let prices = |builder: Builder| {
+        builder
+            .price("openai/gpt-sim", CHEAP.input, CHEAP.output)
+            .price("anthropic/claude-sim", DEAR.input, DEAR.output)
+            .key(Key::new("test", KEY).budget(json!({"total": 0.01})))
+    };
+    let pair = Pair::with(prices).await;
+    let body = with(ask("openai-first", "say hi"), json!({"max_tokens": 9}));
+    assert_eq!(pair.gateway.chat(&body).await.status, 200);
+    pair.openai.always("status=503");
+    assert_eq!(pair.gateway.chat(&body).await.status, 503);
+    assert!(pair.anthropic.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_model_without_a_price_costs_what_those_without_one_cost() {
+    let pair = Pair::with(|builder| {
+        builder
+            .key(Key::new("test", KEY).budget(json!({"total": 5})))
+            .with(json!({"prices": {"unpriced": {"input": DEAR.input, "output": DEAR.output, "per_request": 0.5}}}))
+    })
+    .await;
+    assert_eq!(pair.gateway.chat(&with(ask("openai", "say hi"), json!({"max_tokens": 9}))).await.status, 200);
+    let line = pair.gateway.log_lines(1).await.remove(0);
+    let cost = line["cost_usd"].as_str().map(micro);
+    assert_eq!(cost, Some(DEAR.sum(&pair.openai.requests()) + 500_000));
+}
+
+#[tokio::test]
+async fn every_scope_has_its_budget() {
+    let provider = Simulator::start().await;
+    let once = json!({"total": dollars(reserved().await)});
+    let gateway = gateway(&provider)
+        // Names as long as each other: so the same is reserved.
+        .model("full", &[("openai", "gpt-sim")])
+        .model("pair", &[("openai", "gpt-sim")])
+        .key(Key::new("a", "sk-a").team("full"))
+        .key(Key::new("b", "sk-b").team("full"))
+        .key(Key::new("c", "sk-c").set("app", json!("full")))
+        .key(Key::new("d", "sk-d").team("far").set("app", json!("full")))
+        .key(Key::new("e", "sk-e"))
+        .key(Key::new("f", "sk-f"))
+        .key(Key::new("g", "sk-g").team("far"))
+        .with(json!({
+            "teams": {"full": {"budget": once}},
+            "apps": {"full": {"budget": once}},
+            "models": {"full": {"budget": once}},
+            "budgets": [{"match": {"model": "pair"}, "per": ["team"], "budget": once}],
+        }))
+        .start()
+        .await;
+    let mut lines = 0;
+    for (scope, asked) in [
+        ("a team", [("sk-a", "chat", 200), ("sk-b", "chat", 429), ("sk-e", "chat", 200)]),
+        ("an app", [("sk-c", "chat", 200), ("sk-d", "chat", 429), ("sk-e", "chat", 200)]),
+        ("a model", [("sk-e", "full", 200), ("sk-g", "full", 429), ("sk-g", "chat", 200)]),
+        ("a team's model", [("sk-e", "pair", 200), ("sk-f", "pair", 429), ("sk-g", "pair", 200)]),
+    ] {
+        for (secret, model, status) in asked {
+            let answer = gateway.with_key(secret).post(CHAT, &with(body(), json!({"model": model}))).await;
+            assert_eq!(answer.status, status, "{scope}: {secret} {model}: {}", answer.text());
+            lines += 1;
+            gateway.log_lines(lines).await;
+        }
+    }
+}

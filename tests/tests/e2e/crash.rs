@@ -1,0 +1,242 @@
+//! Redis, Webdis and Envoy die in the middle of load. What was spent is never forgotten: it is exact again as soon as Redis
+//! answers, and after the death of an Envoy higher by what that had reserved and not settled, at most.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+use sluice_tests::gateway::{Gateway, KEY, Key};
+use sluice_tests::redis::{Redis, Webdis};
+use sluice_tests::simulator::Simulator;
+use sluice_tests::until;
+use tokio::task::JoinSet;
+
+use crate::crowd::{self, Manner, PRICE};
+use crate::money::{all_settled, in_redis, open_orders};
+use crate::{ask, refusal};
+
+/// A gateway that keeps its counters in Redis, and a crowd that never pauses.
+struct Scene {
+    redis: Redis,
+    webdis: Webdis,
+    provider: Simulator,
+    gateway: Gateway,
+}
+
+impl Scene {
+    async fn start(when_down: &str) -> Self {
+        let redis = Redis::start().await;
+        let webdis = Webdis::start(&redis).await;
+        let provider = Simulator::start().await;
+        let gateway = crowd::gateway(&provider)
+            .key(Key::new("test", KEY).budget(json!({"total": 1000})))
+            .redis(&webdis)
+            .with(json!({"redis": {"when_down": when_down}}))
+            .concurrency(2)
+            .start()
+            .await;
+        Self { redis, webdis, provider, gateway }
+    }
+
+    fn crowd(&self) -> Crowd {
+        Crowd::start(&self.gateway)
+    }
+
+    /// What the provider says was used, once all its answers have ended.
+    async fn ledger(&self) -> u64 {
+        let requests = self.provider.settled(1).await;
+        assert!(requests.len() < 4_000, "the provider forgets the first of so many requests");
+        PRICE.sum(&requests)
+    }
+
+    /// Nothing is missing in Redis, and nothing is there twice.
+    async fn becomes_exact(&self) {
+        let ledger = self.ledger().await;
+        let lines = self.gateway.log().len();
+        self.gateway.log_lines(lines).await;
+        until("Redis to know what was spent", || (in_redis(&self.redis, "test") == ledger).then_some(())).await;
+        all_settled(&self.redis).await;
+        assert_eq!(in_redis(&self.redis, "test"), ledger);
+        assert_eq!(self.gateway.counter("sluice.store.unsettled").await, 0);
+    }
+}
+
+/// Clients that come again and again, each after its answer, whatever that was.
+struct Crowd {
+    end: Arc<AtomicBool>,
+    served: Arc<AtomicUsize>,
+    others: Arc<Mutex<Vec<Option<u16>>>>,
+    tasks: JoinSet<()>,
+}
+
+impl Crowd {
+    fn start(gateway: &Gateway) -> Self {
+        let mut crowd =
+            Self { end: Arc::default(), served: Arc::default(), others: Arc::default(), tasks: JoinSet::new() };
+        for first in 0..8 {
+            let (end, served, others) = (crowd.end.clone(), crowd.served.clone(), crowd.others.clone());
+            let client = gateway.client();
+            crowd.tasks.spawn(async move {
+                for number in first.. {
+                    match Manner::of(number).send(client.clone(), |_| ()).await {
+                        Some(200) => _ = served.fetch_add(1, Ordering::SeqCst),
+                        other => {
+                            others.lock().expect("no panic").push(other);
+                            // Who is refused comes again, but not at once.
+                            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                        }
+                    }
+                    if end.load(Ordering::SeqCst) {
+                        return;
+                    }
+                }
+            });
+        }
+        crowd
+    }
+
+    /// Waits until so many more were served.
+    async fn served(&self, more: usize) {
+        let before = self.served.load(Ordering::SeqCst);
+        until("the crowd to be served", || (self.served.load(Ordering::SeqCst) >= before + more).then_some(())).await;
+    }
+
+    /// Waits until so many more were not.
+    async fn turned_away(&self, more: usize) {
+        let count = || self.others.lock().expect("no panic").len();
+        let before = count();
+        until("the crowd to be turned away", || (count() >= before + more).then_some(())).await;
+    }
+
+    /// Sends everybody home, and gives back what those heard who were not served.
+    async fn leave(self) -> Vec<Option<u16>> {
+        self.end.store(true, Ordering::SeqCst);
+        self.tasks.join_all().await;
+        std::mem::take(&mut *self.others.lock().expect("no panic"))
+    }
+}
+
+#[tokio::test]
+async fn a_killed_redis_comes_back_to_what_was_spent_before_during_and_after() {
+    for when_down in ["local", "allow", "deny"] {
+        let mut scene = Scene::start(when_down).await;
+        let crowd = scene.crowd();
+        crowd.served(60).await;
+        scene.redis.kill();
+        if when_down == "deny" {
+            crowd.turned_away(40).await
+        } else {
+            crowd.served(60).await
+        }
+        assert!(scene.gateway.counter("sluice.redis.unavailable").await > 0);
+        assert!(scene.gateway.errors().contains("Redis does not answer"), "{}", scene.gateway.errors());
+        scene.redis.restart().await;
+        until("the gateway to find Redis again", || {
+            scene.gateway.errors().contains("Redis answers again").then_some(())
+        })
+        .await;
+        crowd.served(60).await;
+        let others = crowd.leave().await;
+        assert!(others.iter().all(|status| when_down == "deny" && *status == Some(503)), "{when_down}: {others:?}");
+        scene.becomes_exact().await;
+    }
+}
+
+#[tokio::test]
+async fn a_killed_webdis_loses_nothing_and_charges_nothing_twice() {
+    let mut scene = Scene::start("local").await;
+    let crowd = scene.crowd();
+    for _ in 0..3 {
+        crowd.served(40).await;
+        scene.webdis.kill();
+        crowd.served(40).await;
+        scene.webdis.restart().await;
+    }
+    crowd.served(40).await;
+    assert_eq!(crowd.leave().await, []);
+    scene.becomes_exact().await;
+}
+
+#[tokio::test]
+async fn a_killed_envoy_leaves_at_most_what_it_had_reserved() {
+    let mut scene = Scene::start("deny").await;
+    let mut left = BTreeMap::new();
+    for round in 0..3 {
+        let crowd = scene.crowd();
+        crowd.served(60).await;
+        scene.gateway.kill_envoy().await;
+        // Long enough for Redis to have heard the last of it.
+        crowd.turned_away(40).await;
+        left.extend(open_orders(&scene.redis));
+        scene.gateway.restart().await;
+        crowd.served(60).await;
+        let others = crowd.leave().await;
+        assert!(others.iter().all(Option::is_none), "only connections may break: {others:?}");
+
+        let ledger = scene.ledger().await;
+        let settled = || open_orders(&scene.redis).keys().all(|order| left.contains_key(order)).then_some(());
+        until("the living Envoy to settle", settled).await;
+        let (spent, most) = (in_redis(&scene.redis, "test"), ledger + left.values().sum::<u64>());
+        assert!((ledger..=most).contains(&spent), "{spent} is not within {ledger} and {most} in round {round}");
+    }
+    assert!(!left.is_empty(), "the Envoys died in the middle of something");
+}
+
+#[tokio::test]
+async fn without_redis_the_policy_says_what_clients_see() {
+    for when_down in ["local", "allow", "deny"] {
+        let redis = Redis::start().await;
+        let webdis = Webdis::start(&redis).await;
+        let provider = Simulator::start().await;
+        let gateway = crowd::gateway(&provider)
+            .key(Key::new("test", KEY).limits(json!({"requests_per_minute": 3})))
+            .redis(&webdis)
+            .with(json!({"redis": {"when_down": when_down}}))
+            .start()
+            .await;
+        let first = gateway.chat(&ask("reads", "hi")).await;
+        assert_eq!(first.header("x-ratelimit-remaining-requests"), Some("2"));
+        redis.kill();
+        for number in 0..5 {
+            let answer = gateway.chat(&ask("reads", "hi")).await;
+            match when_down {
+                // A count of its own, which begins when Redis is gone.
+                "local" if number >= 3 => {
+                    assert_eq!(refusal(&answer), (429, "rate_limit_exceeded".to_owned()));
+                }
+                "deny" => assert_eq!(refusal(&answer), (503, "limits_unavailable".to_owned())),
+                _ => assert_eq!(answer.status, 200, "{when_down} {number}: {}", answer.text()),
+            }
+        }
+        let unchecked = if when_down == "allow" { 5 } else { 0 };
+        assert_eq!(gateway.counter("sluice.store.unchecked").await, unchecked, "{when_down}");
+        // One request paid for the news, and not every one.
+        assert!((1..5).contains(&gateway.counter("sluice.redis.unavailable").await), "{when_down}");
+    }
+}
+
+#[tokio::test]
+async fn what_redis_carries_out_too_late_is_given_back() {
+    for when_down in ["local", "allow", "deny"] {
+        let redis = Redis::start().await;
+        let webdis = Webdis::start(&redis).await;
+        let provider = Simulator::start().await;
+        let rules = Key::new("test", KEY).budget(json!({"total": 1000})).limits(json!({"concurrent_requests": 1}));
+        let gateway = crowd::gateway(&provider)
+            .key(rules)
+            .redis(&webdis)
+            .with(json!({"redis": {"when_down": when_down}}))
+            .start()
+            .await;
+        assert_eq!(gateway.chat(&Manner::Whole.body()).await.status, 200);
+        all_settled(&redis).await;
+        // Commands wait in Redis for longer than the gateway waits for Redis.
+        redis.command(&["CLIENT", "PAUSE", "1000", "ALL"]);
+        let answer = gateway.chat(&Manner::Whole.body()).await;
+        assert_eq!(answer.status, if when_down == "deny" { 503 } else { 200 }, "{when_down}: {}", answer.text());
+        all_settled(&redis).await;
+        assert_eq!(in_redis(&redis, "test"), PRICE.sum(&provider.settled(1).await), "{when_down}");
+        assert_eq!(gateway.chat(&Manner::Whole.body()).await.status, 200, "{when_down}: the place is free again");
+    }
+}
