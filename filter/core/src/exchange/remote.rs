@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::config::file::Mode;
 use crate::config::{Credential, KeyHash, Redis};
-use crate::store::redis::wire::{Reply, Wire};
+use crate::store::redis::wire::{Command, Reply, Wire};
 use crate::store::{Settled, Settlement, Unavailable, redis};
 
 use super::{Call, Called, Effect, Time, metric};
@@ -69,6 +69,19 @@ impl Remote {
         now >= self.silent_until.get()
     }
 
+    /// A question to it. After a silence one is enough to learn whether it answers again: until that is known, others do
+    /// not wait for it.
+    pub fn ask(&self, command: &Command, now: Time) -> Call {
+        if self.silent.get() {
+            self.leave_alone(self.settings.timeout.max(PAUSE), now);
+        }
+        self.wire.write(command)
+    }
+
+    fn leave_alone(&self, time: Duration, now: Time) {
+        self.silent_until.set(Time(now.0.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))));
+    }
+
     /// Reads what came back, and takes note of whether anything did. `None` stands for a script that Redis does not know
     /// by its hash.
     pub fn read(&self, called: &Called, now: Time, effects: &mut Vec<Effect>) -> Result<Option<Reply>, Unavailable> {
@@ -76,6 +89,7 @@ impl Remote {
         match &read {
             Ok(_) => {
                 if self.silent.replace(false) {
+                    self.silent_until.set(Time::default());
                     effects.push(Effect::Warn("Redis answers again".to_owned()));
                 }
             }
@@ -86,7 +100,7 @@ impl Remote {
 
     fn falls_silent(&self, why: &str, now: Time, effects: &mut Vec<Effect>) {
         effects.push(Effect::Count(metric::REDIS_DOWN));
-        self.silent_until.set(Time(now.0.saturating_add(u64::try_from(PAUSE.as_nanos()).unwrap_or_default())));
+        self.leave_alone(PAUSE, now);
         if !self.silent.replace(true) {
             let policy = self.settings.when_down;
             effects.push(Effect::Warn(format!("Redis does not answer ({why}); until it does: {policy:?}")));
@@ -145,7 +159,7 @@ impl Remote {
         let most = if outbox.alone > 0 { 1 } else { redis::settle::LARGEST_BATCH };
         let count = outbox.waiting.len().min(most);
         outbox.telling = Some((count, true));
-        Some(self.call(&mut outbox, count, true))
+        Some(self.call(&mut outbox, count, true, now))
     }
 
     /// What came back of such a call; another when the script has to be told in full.
@@ -156,7 +170,7 @@ impl Remote {
         match read {
             Ok(None) if by_hash => {
                 outbox.telling = Some((count, false));
-                Some(self.call(&mut outbox, count, false))
+                Some(self.call(&mut outbox, count, false, now))
             }
             Ok(Some(Reply::Error(why))) if count > 1 => {
                 // One that Redis can never take must not be the end of the others.
@@ -190,11 +204,11 @@ impl Remote {
         if many { self.tell(now) } else { None }
     }
 
-    fn call(&self, outbox: &mut Outbox, count: usize, by_hash: bool) -> Call {
+    fn call(&self, outbox: &mut Outbox, count: usize, by_hash: bool, now: Time) -> Call {
         let batch = outbox.waiting.make_contiguous().get(..count).unwrap_or_default();
         let command = redis::settle::command(&self.settings.prefix, batch);
         let command = if by_hash { command } else { command.with_source().unwrap_or(command) };
-        self.wire.write(&command)
+        self.ask(&command, now)
     }
 }
 

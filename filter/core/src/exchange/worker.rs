@@ -93,7 +93,7 @@ impl Worker {
             Ok(Some(known)) => Lookup::Known(known),
             Ok(None) => {
                 let name = redis::names::key(&remote.settings.prefix, hash);
-                Lookup::Ask(remote.wire.write(&Command::new(["GET".to_owned(), name])))
+                Lookup::Ask(remote.ask(&Command::new(["GET".to_owned(), name]), now))
             }
             Err(Unavailable(_)) => Lookup::Silent,
         }
@@ -136,7 +136,7 @@ impl Worker {
     pub fn reserve(&self, order: &Order, at: &mut Moment<'_>) -> Decision {
         match self.strict() {
             Some(remote) if remote.answers(at.now) => {
-                Decision::Ask(remote.wire.write(&redis::reserve::command(&remote.settings.prefix, order)))
+                Decision::Ask(remote.ask(&redis::reserve::command(&remote.settings.prefix, order), at.now))
             }
             Some(remote) => self.without_redis(remote, order, at),
             None => local(order, self.reach(), at),
@@ -165,7 +165,7 @@ impl Worker {
         let silent = match remote.read(called, at.now, at.effects) {
             Ok(None) if by_hash => {
                 let command = redis::reserve::command(&remote.settings.prefix, order);
-                return Decision::Ask(remote.wire.write(&command.with_source().unwrap_or(command)));
+                return Decision::Ask(remote.ask(&command.with_source().unwrap_or(command), at.now));
             }
             Ok(Some(reply)) => match redis::reserve::verdict(order, &reply) {
                 Ok(Verdict::Granted { chosen, readings }) => {

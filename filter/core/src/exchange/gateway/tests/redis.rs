@@ -218,3 +218,19 @@ fn made_up_keys_do_not_make_a_worker_forget_the_real_ones() {
     let _ = remote.read(&silence(), at(10), &mut Vec::new());
     assert!(matches!(remote.remembered(&hash(u32::MAX), at(10)), Ok(Some(Some(_)))));
 }
+
+#[test]
+fn one_question_finds_out_whether_redis_answers_again_and_nobody_else_waits_for_it() {
+    let at = |seconds: u64| Time(1_800_000_000_000_000_000 + seconds * 1_000_000_000);
+    let redis = with_redis("deny").gateway.redis.clone().unwrap();
+    let remote = crate::exchange::remote::Remote::new(redis);
+    let question = crate::store::redis::wire::Command::new(["GET", "a"]);
+    let _ = (remote.ask(&question, at(0)), remote.ask(&question, at(0)));
+    assert!(remote.answers(at(0)), "as long as it answers, all may ask");
+    let _ = remote.read(&silence(), at(0), &mut Vec::new());
+    assert!(!remote.answers(at(0)) && remote.answers(at(2)));
+    let _ = remote.ask(&question, at(2));
+    assert!(!remote.answers(at(2)), "one has asked");
+    let _ = remote.read(&said(r#"{"GET":null}"#), at(2), &mut Vec::new());
+    assert!(remote.answers(at(2)));
+}
