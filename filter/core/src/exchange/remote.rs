@@ -17,6 +17,8 @@ use super::{Call, Called, Effect, Time, metric};
 
 /// For how long Redis is left alone after it did not answer.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long a confirmation of settlements is waited for, at least.
+const TELLING: Duration = Duration::from_secs(2);
 /// For how long a record that Redis once told of is good while Redis is silent.
 const LONGEST_MEMORY: Duration = Duration::from_secs(300);
 /// The most keys that are remembered, known and unknown.
@@ -208,7 +210,9 @@ impl Remote {
         let batch = outbox.waiting.make_contiguous().get(..count).unwrap_or_default();
         let command = redis::settle::command(&self.settings.prefix, batch);
         let command = if by_hash { command } else { command.with_source().unwrap_or(command) };
-        self.ask(&command, now)
+        let call = self.ask(&command, now);
+        // No request waits for it, and what is not confirmed in time has to be told again.
+        Call { timeout: call.timeout.max(TELLING), ..call }
     }
 }
 

@@ -142,7 +142,7 @@ pub struct Entry {
     pub team: Rc<str>,
     /// Its application.
     pub app: Option<Rc<str>>,
-    /// The model asked for.
+    /// The model served, by the name clients ask for.
     pub model: Rc<str>,
     /// What is added.
     pub sums: Sums,
