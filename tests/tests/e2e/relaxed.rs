@@ -123,7 +123,7 @@ fn most_within(passed: &[Passed], time: Duration) -> usize {
 async fn under_load_the_overshoot_is_what_the_other_reserves_between_two_exchanges() {
     const BUDGET: usize = 600;
     let shared = Shared::with(BUDGET as u64).await;
-    shared.provider.always("latency=5");
+    shared.provider.always("wait=5");
     let (one, other) = tokio::join!(load(&shared, 0), load(&shared, 1));
     let passed = one.len() + other.len();
     shared.paid_for(passed as u64).await;
