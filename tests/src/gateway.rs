@@ -222,7 +222,7 @@ fn streamed(body: &Value) -> Value {
 
 /// A port that was free a moment ago, and that nobody is given who asks the system for any: those come from above (Linux:
 /// 32768). A port that the system gave could be given again, to another test's simulator, before the gateway has it.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let free = || {
         let step = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(std::process::id().wrapping_mul(61));

@@ -4,6 +4,7 @@
 //! and no wait is without a bound.
 
 mod abuse;
+mod admin;
 mod budgets;
 mod crash;
 mod crowd;

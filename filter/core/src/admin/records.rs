@@ -2,7 +2,7 @@
 //!
 //! `{prefix}:keys` is a hash of ids and the SHA-256 of their secrets; `{prefix}:ids` the same ids as a sorted set, to list
 //! them in order; `{prefix}:key:<sha256>` is the key as JSON ([`file::Key`]), under each hash by which it may be
-//! presented: while it is being rotated, under that of the secret before as well, until its time. The braces are
+//! presented: once it was rotated, under that of the secret before as well, until a week after its time. The braces are
 //! literal: a Redis cluster keeps all of them together, and a script is one atomic step.
 //!
 //! Scripts answer an integer or a flat list, which is what every protocol can show.
@@ -47,6 +47,10 @@ const CHANGE: &str = "if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] or redi
                       else redis.call('DEL', KEYS[i]) end \
                       end \
                       return 1";
+
+/// How long a secret that was replaced is known beyond its time: the gateway refuses it by then, and its log says that it was
+/// good once, rather than that nobody ever had it.
+const REMEMBERED_SECONDS: u64 = 7 * 86_400;
 
 /// A key as it was read, with the text by which a change knows that nobody was there in between.
 #[derive(Debug, Clone)]
@@ -104,7 +108,8 @@ impl Names {
             vec![new.id.clone(), old.key.sha256.clone(), old.text.clone(), new.sha256.clone(), text(new)];
         let left = new.previous.as_ref().map(|previous| {
             let until = time::rfc3339(&previous.until).unwrap_or_default();
-            (previous.sha256.as_str(), until.saturating_sub(now.seconds()).saturating_mul(1000))
+            let known = until.saturating_add(REMEMBERED_SECONDS);
+            (previous.sha256.as_str(), known.saturating_sub(now.seconds()).saturating_mul(1000))
         });
         let former = old.key.previous.as_ref().map(|previous| previous.sha256.as_str());
         let mut others = vec![old.key.sha256.as_str()];

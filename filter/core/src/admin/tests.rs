@@ -346,7 +346,7 @@ fn a_rotated_key_keeps_its_old_secret_until_its_time() {
     let (keys, arguments) = changed(&seen.asked[1]);
     let name = |hash: &str| format!("{{sluice}}:key:{hash}");
     assert_eq!(keys, ["{sluice}:keys", &name(&hash("alice")), &name(&new), &name(&hash("alice"))]);
-    assert_eq!((arguments[3], arguments[5]), (&*new, "2000"));
+    assert_eq!((arguments[3], arguments[5]), (&*new, "604802000"), "a week beyond");
     let written: Key = serde_json::from_str(arguments[4]).unwrap();
     assert_eq!(written.previous.map(|previous| previous.sha256), Some(hash("alice")));
 }
@@ -359,7 +359,7 @@ fn of_a_key_that_is_being_rotated_the_request_says_what_becomes_of_both_secrets(
     });
     let seen = host.send("POST", "/keys/alice/rotate", "", std::slice::from_ref(&rotating));
     assert_eq!(seen.error(), (409, "key_rotating"));
-    for (body, before) in [(r#"{"again":true}"#, "3600000"), (r#"{"grace":"0s"}"#, "0")] {
+    for (body, before) in [(r#"{"again":true}"#, "608400000"), (r#"{"grace":"0s"}"#, "0")] {
         let seen = host.send("POST", "/keys/alice/rotate", body, &[rotating.clone(), json!(1)]);
         let (keys, arguments) = changed(&seen.asked[1]);
         let left: BTreeMap<&str, &str> = keys[3..].iter().copied().zip(arguments[5..].iter().copied()).collect();
@@ -369,7 +369,7 @@ fn of_a_key_that_is_being_rotated_the_request_says_what_becomes_of_both_secrets(
     // A change of anything else keeps both alike.
     let seen = host.send("POST", "/keys/alice/revoke", "", &[rotating, json!(1)]);
     let (keys, arguments) = changed(&seen.asked[1]);
-    assert_eq!((keys[3], arguments[5]), (&*format!("{{sluice}}:key:{}", hash("before")), "3600000"));
+    assert_eq!((keys[3], arguments[5]), (&*format!("{{sluice}}:key:{}", hash("before")), "608400000"));
     let revoked = record(|key| key["revoked"] = json!(true));
     assert_eq!(host.send("POST", "/keys/alice/rotate", "", &[revoked]).error(), (409, "key_revoked"));
     for grace in ["2161h", "1d", "", "-1s"] {
