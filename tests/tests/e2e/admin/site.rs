@@ -39,11 +39,7 @@ impl Administered {
     pub async fn start(builder: Builder, more: Value) -> Self {
         let port = free_port();
         let admin = json!({"listen": format!("127.0.0.1:{port}"), "sha256": sha256(ADMIN)});
-        let gateway = more
-            .as_object()
-            .into_iter()
-            .flatten()
-            .fold(builder.set("admin", admin), |builder, (name, value)| builder.set(name, value.clone()));
+        let gateway = builder.with(json!({ "admin": admin })).with(more);
         let site = Self { gateway: gateway.start().await, port };
         until("the administration interface to accept connections", || {
             std::net::TcpStream::connect(("127.0.0.1", port)).ok()

@@ -113,6 +113,9 @@ impl Exchange {
             let message = "The gateway cannot check API keys at the moment. Try again in a moment.";
             return Err(ApiError::new(503, ErrorKind::Server, message).with_code("key_store_unavailable").into());
         };
+        // Should it be refused, the log says whose key it was.
+        let caller = found.as_ref().map(|credential| credential.caller.clone());
+        self.phase = Phase::Answered { caller, error: None };
         let caller = recognise(&knock, found.as_ref(), cx)?;
         let Knock { started, purpose, forwarded, body, .. } = knock;
         match purpose {
