@@ -202,6 +202,11 @@ impl Worker {
         }
     }
 
+    /// Whether anybody is to know what became of a request that has reserved nothing.
+    pub fn keeps_accounts(&self) -> bool {
+        self.remote.is_some() || self.gateway.admin.is_some()
+    }
+
     /// Settles a request that is over, in every store that is to know of it.
     pub fn settle(&self, mut settlement: Settlement, ledger: Ledger, at: &mut Moment<'_>) {
         match &self.remote {

@@ -12,6 +12,7 @@ use crate::dialect::openai_chat::OpenAiChat;
 use crate::error::ApiError;
 use crate::store::SharedData;
 
+use super::charge::Ledger;
 use super::headers::HeaderMap;
 use super::journey::{Arrival, Journey, Stage, from_envoy};
 use super::outline::json_string;
@@ -191,7 +192,10 @@ impl Exchange {
                 journey.conclude();
                 let fragment = self.record(Some(journey)).fragment();
                 effects.push(Effect::SetProperty(property::LOG, fragment.into()));
-                if let Some((settlement, ledger)) = journey.settlement(now) {
+                let reserved = journey.charge.as_ref().is_some_and(|charge| charge.ledger != Ledger::Nobody);
+                if (reserved || self.worker.keeps_accounts())
+                    && let Some((settlement, ledger)) = journey.settlement(now)
+                {
                     self.worker.settle(settlement, ledger, &mut Moment { now, shared, effects });
                 }
                 return;
