@@ -4,6 +4,7 @@
 //! reports it when that is certain, which is when some key of this file, not revoked, may ask for the target's model and the
 //! budget matches the two. Keys that are kept elsewhere are not known here; theirs is refused when it happens.
 
+use crate::keys::Glob;
 use crate::usage::price::Price;
 
 use super::super::file;
@@ -142,19 +143,7 @@ impl Counted<'_> {
 }
 
 fn may_ask(key: &file::Key, model: &str) -> bool {
-    key.models.as_deref().is_none_or(|patterns| patterns.iter().any(|pattern| is_like(pattern, model)))
-}
-
-/// Whether `text` is `pattern`, where `*` stands for any text.
-fn is_like(pattern: &str, text: &str) -> bool {
-    let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
-    let Some(mut left) = text.strip_prefix(head) else { return false };
-    let Some((middle, tail)) = rest.rsplit_once('*') else { return left.ends_with(rest) };
-    for part in middle.split('*') {
-        let Some(at) = left.find(part) else { return false };
-        left = left.get(at + part.len()..).unwrap_or_default();
-    }
-    left.ends_with(tail)
+    key.models.as_deref().is_none_or(|patterns| patterns.iter().any(|pattern| Glob::new(pattern).matches(model)))
 }
 
 #[cfg(test)]
