@@ -7,13 +7,15 @@ use serde::Serialize;
 use super::Desk;
 use super::answer::Refusal;
 use super::fields::Fields;
-use crate::config::file::{Budget, Key, Limits};
+use crate::config::file::{Budget, Control, Key, Limits};
 use crate::config::{is_public_name, time};
 use crate::exchange::Time;
 
 /// Longer texts for people are refused: they would be in every worker's memory.
 const LONGEST_TEXT: usize = 256;
 const MOST_ENTRIES: usize = 256;
+/// As many as there are.
+const MOST_CONTROLS: usize = 4;
 
 /// Whether a key is good for anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -82,6 +84,8 @@ pub struct Shown<'a> {
     endpoints: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sources: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "<[Control]>::is_empty")]
+    control: &'a [Control],
     #[serde(skip_serializing_if = "Option::is_none")]
     expires: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,6 +110,7 @@ impl<'a> Shown<'a> {
             models: key.models.as_deref(),
             endpoints: key.endpoints.as_deref(),
             sources: key.sources.as_deref(),
+            control: &key.control,
             expires: key.expires.as_deref(),
             previous_until: previous.map(|previous| previous.until.as_str()),
             limits: &key.limits,
@@ -127,6 +132,7 @@ pub fn read(body: &[u8]) -> Result<Key, Refusal> {
         models: fields.optional("models")?,
         endpoints: fields.optional("endpoints")?,
         sources: fields.optional("sources")?,
+        control: fields.optional("control")?.unwrap_or_default(),
         expires: fields.optional("expires")?,
         revoked: false,
         previous: None,
@@ -155,6 +161,7 @@ pub fn patch(key: &mut Key, body: &[u8]) -> Result<(), Refusal> {
     fields.merge("models", &mut key.models)?;
     fields.merge("endpoints", &mut key.endpoints)?;
     fields.merge("sources", &mut key.sources)?;
+    fields.merge("control", &mut key.control)?;
     fields.merge("expires", &mut key.expires)?;
     fields.merge("limits", &mut key.limits)?;
     fields.merge("budget", &mut key.budget)?;
@@ -166,6 +173,9 @@ fn bounded(key: &Key) -> Result<(), Refusal> {
     let long = |text: &str| text.chars().count() > LONGEST_TEXT;
     if key.owner.as_deref().is_some_and(long) {
         return Err(Refusal::invalid("owner", format!("The owner is longer than {LONGEST_TEXT} characters.")));
+    }
+    if key.control.len() > MOST_CONTROLS {
+        return Err(Refusal::invalid("control", format!("At most {MOST_CONTROLS} entries.")));
     }
     for (name, list) in [("models", &key.models), ("endpoints", &key.endpoints), ("sources", &key.sources)] {
         if list.as_ref().is_some_and(|list| list.len() > MOST_ENTRIES || list.iter().any(|entry| long(entry))) {

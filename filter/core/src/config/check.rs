@@ -12,8 +12,10 @@ use super::mistake::{Mistake, Path, quoted};
 use super::suggest::one_of;
 use super::url::Url;
 use crate::limits::Index;
+use crate::routing::cells::Cells;
+use crate::routing::way::Way;
 
-use super::{Gateway, Model, Provider, Target, Timeouts, dialect, file, time};
+use super::{Gateway, Model, Provider, Target, Timeouts, dialect, file};
 
 /// Cluster names that are ours, in what Envoy is given: `none`, and all that begin with `sluice`.
 const RESERVED: [&str; 2] = ["none", "sluice"];
@@ -27,6 +29,7 @@ mod admin;
 mod keys;
 mod prices;
 mod redis;
+mod routing;
 mod rules;
 
 pub(super) use keys::{Strictness, compile as compile_key};
@@ -35,17 +38,20 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
     let mut check = Check { file, mistakes: Vec::new() };
     check.listen();
     let providers = check.providers();
-    let models = check.models(&providers);
+    let timeouts = check.timeouts();
+    let models = check.models(&providers, timeouts);
     check.teams();
     check.apps();
     let rules = check.rules(&models);
     check.prices();
     let redis = check.redis();
     let admin = check.admin();
-    let timeouts = check.timeouts();
+    let circuit = check.circuit();
     let reservation = file.reservation.clone();
     let mut gateway = Gateway {
         keys: BTreeMap::new(),
+        direct: direct(&models, timeouts),
+        watched_headers: watched_headers(&models),
         models,
         teams: file.teams.keys().cloned().collect(),
         apps: file.apps.keys().cloned().collect(),
@@ -54,6 +60,7 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
         reservation,
         redis,
         admin,
+        circuit,
         timeouts,
     };
     // Last, since a key is checked against all the rest: one that comes at run time is, too.
@@ -132,7 +139,11 @@ impl Check<'_> {
         }
     }
 
-    fn models(&mut self, providers: &BTreeMap<String, Rc<Provider>>) -> BTreeMap<String, Rc<Model>> {
+    fn models(
+        &mut self,
+        providers: &BTreeMap<String, Rc<Provider>>,
+        timeouts: Timeouts,
+    ) -> BTreeMap<String, Rc<Model>> {
         let section = Path::root().key("models");
         if self.file.models.is_empty() {
             self.mistake(&section, "none", "at least one model");
@@ -141,26 +152,43 @@ impl Check<'_> {
         for (name, model) in &self.file.models {
             let path = section.key(name);
             self.model_name(name, &path);
-            let path = path.key("targets");
-            if model.targets.is_empty() {
-                self.mistake(&path, "an empty list", "at least one target");
-            }
-            if model.targets.len() > TARGETS_MAX {
-                self.mistake(&path, format!("{} targets", model.targets.len()), format!("at most {TARGETS_MAX}"));
-            }
-            let mut targets = Vec::with_capacity(model.targets.len());
-            for (index, target) in model.targets.iter().enumerate() {
-                let path = path.index(index);
-                self.model_name(&target.model, &path.key("model"));
-                self.reference(&target.provider, self.file.providers.keys(), &path.key("provider"));
-                if let Some(provider) = providers.get(&target.provider) {
-                    let price = self.price_of(target);
-                    targets.push(Rc::new(Target { provider: provider.clone(), model: target.model.clone(), price }));
-                }
-            }
-            compiled.insert(name.clone(), Rc::new(Model { name: name.clone(), targets }));
+            let targets = self.targets(model, providers, &path.key("targets"));
+            let way = self.way(model, &targets, timeouts, &path);
+            compiled.insert(name.clone(), Rc::new(Model { name: name.clone(), targets, way }));
         }
         compiled
+    }
+
+    fn targets(
+        &mut self,
+        model: &file::Model,
+        providers: &BTreeMap<String, Rc<Provider>>,
+        path: &Path,
+    ) -> Vec<Rc<Target>> {
+        if model.targets.is_empty() {
+            self.mistake(path, "an empty list", "at least one target");
+        }
+        if model.targets.len() > TARGETS_MAX {
+            self.mistake(path, format!("{} targets", model.targets.len()), format!("at most {TARGETS_MAX}"));
+        }
+        let mut targets = Vec::with_capacity(model.targets.len());
+        for (index, target) in model.targets.iter().enumerate() {
+            let path = path.index(index);
+            self.model_name(&target.model, &path.key("model"));
+            self.reference(&target.provider, self.file.providers.keys(), &path.key("provider"));
+            if let Some(provider) = providers.get(&target.provider) {
+                targets.push(Rc::new(Target {
+                    name: target.price_name(),
+                    cells: Cells::of(&target.provider, &target.model),
+                    provider: provider.clone(),
+                    model: target.model.clone(),
+                    price: self.price_of(target),
+                    weight: target.weight,
+                    tier: target.tier,
+                }));
+            }
+        }
+        targets
     }
 
     /// A model's name goes into headers, paths and logs as it is.
@@ -198,14 +226,7 @@ impl Check<'_> {
     fn timeouts(&mut self) -> Timeouts {
         let section = Path::root().key("timeouts");
         let written = &self.file.timeouts;
-        let mut wait = |field: &str, text: &str| {
-            let duration = time::duration(text).filter(|d| !d.is_zero() && *d <= LONGEST_WAIT);
-            if duration.is_none() {
-                let expected = "a time above zero and up to 24h, such as 500ms, 30s, 5m or 1h";
-                self.mistake(&section.key(field), quoted(text), expected);
-            }
-            duration.unwrap_or_default()
-        };
+        let mut wait = |field: &str, text: &str| self.wait(text, &section.key(field));
         Timeouts {
             total: wait("total", &written.total),
             answer: wait("answer", &written.answer),
@@ -213,6 +234,26 @@ impl Check<'_> {
             idle: wait("idle", &written.idle),
         }
     }
+}
+
+/// Every target by itself, under the name that a caller who may choose targets asks for it by. What has a model of that name
+/// is that model.
+fn direct(models: &BTreeMap<String, Rc<Model>>, timeouts: Timeouts) -> BTreeMap<String, Rc<Model>> {
+    let mut direct = BTreeMap::new();
+    for target in models.values().flat_map(|model| &model.targets) {
+        let (name, targets) = (target.name.clone(), vec![target.clone()]);
+        let model = || Rc::new(Model { name: name.clone(), targets, way: Way::plain(timeouts) });
+        direct.entry(target.name.clone()).or_insert_with(model);
+    }
+    direct
+}
+
+/// The headers that routes and stickiness ask about.
+fn watched_headers(models: &BTreeMap<String, Rc<Model>>) -> Vec<String> {
+    let mut names: Vec<String> = models.values().flat_map(|model| model.way.headers()).map(str::to_owned).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// A name that must exist elsewhere. When nothing exists there, that is the mistake, and this one would be noise.

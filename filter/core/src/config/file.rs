@@ -6,6 +6,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod routing;
+
+pub use routing::{
+    Circuit, Control, Day, Delivery, ModelTimeouts, Need, Retry, Route, RouteMatch, Sticky, Strategy, Trigger, Window,
+};
+
 /// The gateway file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -43,6 +49,9 @@ pub struct File {
     /// The administration interface; none when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin: Option<Admin>,
+    /// When a target counts as broken.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub circuit: Circuit,
     /// How long to wait.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -135,8 +144,29 @@ pub struct Secret {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// Where it is served: the first is tried first, the others in their order when it fails.
+    /// Where it is served.
     pub targets: Vec<Target>,
+    /// In which order targets are asked.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub strategy: Strategy,
+    /// For `weighted`: what keeps requests together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sticky: Option<Sticky>,
+    /// Other ways for some requests: the first that matches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Route>,
+    /// Whether a request may fall to a target of a lower tier.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub allow_lower_tier: bool,
+    /// How much of a streamed answer must be there before the client sees any of it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub delivery: Delivery,
+    /// When a request is tried again.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub retry: Retry,
+    /// How long to wait, where that differs from the gateway's `timeouts`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub timeouts: ModelTimeouts,
     /// For all who ask for this name together.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
@@ -154,6 +184,20 @@ pub struct Target {
     pub provider: String,
     /// The provider's own name for the model.
     pub model: String,
+    /// For `weighted`: how often it is first, in proportion to the others; 0 is never, unless the others fail.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub weight: u32,
+    /// How good it is: 1 is the best. A request falls to a lower tier, which has a higher number, only with `allow_lower_tier`.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub tier: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn is_one(value: &u32) -> bool {
+    *value == 1
 }
 
 impl Target {
@@ -224,6 +268,9 @@ pub struct Key {
     /// The addresses it may be used from: `10.0.0.0/8`, `2001:db8::/32`, `192.0.2.7`. All when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sources: Option<Vec<String>>,
+    /// What its holder may decide for a request; nothing when left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub control: Vec<Control>,
     /// When it ends, such as `2027-01-31T00:00:00Z` (RFC 3339); never when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,

@@ -10,6 +10,9 @@ use std::time::Duration;
 use crate::dialect::Dialect;
 use crate::keys::{Cidr, Glob};
 use crate::limits::{Applied, Index, Rule};
+use crate::routing::cells::Cells;
+use crate::routing::cells::circuit::Settings;
+use crate::routing::way::Way;
 use crate::usage::price::Price;
 
 mod check;
@@ -31,6 +34,10 @@ pub struct Gateway {
     pub keys: BTreeMap<KeyHash, Credential>,
     /// What they may ask for.
     pub models: BTreeMap<String, Rc<Model>>,
+    /// Every target by itself, by `provider/model`: for callers who may choose targets.
+    pub direct: BTreeMap<String, Rc<Model>>,
+    /// The headers, in lower case, that the ways of models ask about.
+    pub watched_headers: Vec<String>,
     /// Who answers for keys.
     pub teams: BTreeSet<String>,
     /// The applications that keys may name.
@@ -45,6 +52,8 @@ pub struct Gateway {
     pub redis: Option<Redis>,
     /// The hash of the administrator's key.
     pub admin: Option<KeyHash>,
+    /// When a target counts as broken.
+    pub circuit: Settings,
     /// How long to wait.
     pub timeouts: Timeouts,
 }
@@ -182,6 +191,8 @@ pub struct Caller {
     pub sources: Option<Vec<Cidr>>,
     /// Whether it was withdrawn.
     pub revoked: bool,
+    /// What its holder may decide for a request.
+    pub control: Vec<file::Control>,
     /// The limits and budgets that know this caller from others. Those that do not are the gateway's, once for all callers.
     pub rules: Vec<Applied>,
 }
@@ -198,13 +209,19 @@ impl Caller {
 pub struct Model {
     /// The name.
     pub name: String,
-    /// Where it is served, in the order in which targets are tried. Never empty.
+    /// Where it is served, as listed. Never empty.
     pub targets: Vec<Rc<Target>>,
+    /// How a request finds its target among them.
+    pub way: Way,
 }
 
 /// One provider's model.
 #[derive(Debug)]
 pub struct Target {
+    /// `provider/model`.
+    pub name: String,
+    /// Where all workers keep what they know of it.
+    pub cells: Cells,
     /// Who serves.
     pub provider: Rc<Provider>,
     /// The provider's own name for the model.
@@ -212,6 +229,10 @@ pub struct Target {
     /// What it costs, by its own price or by the one for all that have none. Without either a request that a budget counts
     /// must not go there.
     pub price: Option<Price>,
+    /// For `weighted`: how often it is first, in proportion to the others.
+    pub weight: u32,
+    /// How good it is: 1 is the best.
+    pub tier: u32,
 }
 
 /// A provider, as the filter needs to know it: its credential is Envoy's business.

@@ -1,11 +1,13 @@
-//! Why an attempt failed, and whether the next target should be tried for it.
+//! Why an attempt failed, and whether that is a reason to try again.
 //!
-//! What says something of the provider (it is down, slow, overloaded, out of its own quota, or answers nonsense) moves
-//! on; what says something of the request (400, 404, 422, a content policy) is the client's to read and is never retried.
+//! What says something of the provider (it is down, slow, overloaded, out of its own quota, or answers nonsense) is one;
+//! what says something of the request (400, 404, 422, a content policy) is the client's to read and is never retried. One
+//! thing that a provider says of the request says something of its model too: that the prompt is too long for it.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::config::file::Trigger;
 use crate::error::{ApiError, ErrorKind};
 
 use super::headers::HeaderMap;
@@ -18,8 +20,8 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(2);
 pub struct Failure {
     /// A stable word for logs: `status_503`, `no_answer`, `error_in_answer`.
     pub reason: Cow<'static, str>,
-    /// Whether another target may do better.
-    pub elsewhere: bool,
+    /// The reason to try again that it is, if it is one.
+    pub trigger: Option<Trigger>,
     /// What the client reads when nothing else is tried.
     pub error: Box<ApiError>,
 }
@@ -35,54 +37,84 @@ impl Failure {
             ApiError::new(503, ErrorKind::Server, "The provider could not be reached, or closed the connection.")
                 .with_code("provider_unavailable")
         };
-        Self { reason: if timed_out { "timeout" } else { "no_answer" }.into(), elsewhere: true, error: error.into() }
+        let (reason, trigger) =
+            if timed_out { ("timeout", Trigger::Timeout) } else { ("no_answer", Trigger::Unreachable) };
+        Self { reason: reason.into(), trigger: Some(trigger), error: error.into() }
     }
 
     /// The provider answered with an error status.
     pub fn status(status: u16, error: ApiError) -> Self {
         Self {
             reason: format!("status_{status}").into(),
-            elsewhere: worth_trying_elsewhere(status),
+            trigger: of_error(&error, of_status(status)),
             error: ours(error).into(),
         }
     }
 
     /// An error in the body of an answer whose status was a success.
     pub fn in_answer(error: ApiError) -> Self {
-        let reason = match error.code.as_deref() {
-            Some("invalid_provider_response") => "bad_answer",
-            Some("stream_truncated") => "stream_truncated",
-            _ => "error_in_answer",
+        let (reason, trigger) = match error.code.as_deref() {
+            Some("invalid_provider_response") => ("bad_answer", Some(Trigger::BadAnswer)),
+            Some("stream_truncated") => ("stream_truncated", Some(Trigger::Truncated)),
+            _ => ("error_in_answer", of_status(error.status).map(|_| Trigger::ErrorInAnswer)),
         };
-        Self { reason: reason.into(), elsewhere: worth_trying_elsewhere(error.status), error: ours(error).into() }
+        Self { reason: reason.into(), trigger: of_error(&error, trigger), error: ours(error).into() }
+    }
+
+    /// A stream that broke off before its end.
+    pub fn truncated() -> Self {
+        let error = ApiError::new(502, ErrorKind::Server, "The provider's answer broke off before its end.");
+        Self::in_answer(error.with_code("stream_truncated"))
     }
 
     /// A stream that had begun and then was silent for too long.
     pub fn stalled() -> Self {
         let error =
             ApiError::new(504, ErrorKind::Timeout, "The provider's stream fell silent.").with_code("stream_stalled");
-        Self { reason: "stream_stalled".into(), elsewhere: false, error: error.into() }
+        Self { reason: "stream_stalled".into(), trigger: Some(Trigger::Stalled), error: error.into() }
     }
 
     /// An answer without content.
     pub fn empty() -> Self {
         Self {
             reason: "empty_answer".into(),
-            elsewhere: true,
+            trigger: Some(Trigger::EmptyAnswer),
             error: ApiError::bad_answer("The provider's answer is empty.").into(),
         }
     }
 
-    /// How long to wait before the same target is asked again, when it asked for a short wait.
-    pub fn short_wait(&self) -> Option<Duration> {
-        self.error.retry_after.filter(|wait| self.elsewhere && *wait <= LONGEST_WAIT)
+    /// Whether the provider answered with this status.
+    pub fn is_status(&self, status: u16) -> bool {
+        self.reason.strip_prefix("status_").and_then(|text| text.parse().ok()) == Some(status)
+    }
+
+    /// What the gateway itself found before it asked: nobody has failed.
+    pub fn ours(reason: &'static str, error: ApiError) -> Self {
+        Self { reason: reason.into(), trigger: None, error: error.into() }
     }
 }
 
-/// 401, 402 and 403 are about the gateway's own account with the provider, not about the request; what is neither a
-/// success nor an error (a redirect, say) is no answer of a provider at all.
-pub fn worth_trying_elsewhere(status: u16) -> bool {
-    matches!(status, 0..=399 | 401..=403 | 408 | 409 | 429 | 500..)
+/// The reason to try again that a status is. 401, 402 and 403 are about the gateway's own account with the provider, not
+/// about the request; what is neither a success nor an error (a redirect, say) is no answer of a provider at all.
+pub fn of_status(status: u16) -> Option<Trigger> {
+    Some(match status {
+        401..=403 => Trigger::RefusedCredential,
+        408 => Trigger::RequestTimeout,
+        409 => Trigger::Conflict,
+        429 => Trigger::RateLimited,
+        500.. => Trigger::ServerError,
+        0..=399 => Trigger::BadAnswer,
+        _ => return None,
+    })
+}
+
+/// What an error is a reason for: its kind says more than its status.
+fn of_error(error: &ApiError, by_status: Option<Trigger>) -> Option<Trigger> {
+    match error.kind {
+        ErrorKind::ContextLength => Some(Trigger::ContextLength),
+        ErrorKind::ContentPolicy => None,
+        _ => by_status,
+    }
 }
 
 /// The provider's verdict on the gateway's credential is not one on the client's key: a client that read 401 would throw
@@ -116,12 +148,21 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
-    fn what_blames_the_request_stays_and_what_blames_the_provider_moves_on() {
+    fn what_blames_the_request_stays_and_what_blames_the_provider_is_a_reason_to_try_again() {
         for status in [400, 404, 413, 415, 422] {
-            assert!(!worth_trying_elsewhere(status), "{status}");
+            assert_eq!(of_status(status), None, "{status}");
         }
         for status in [101, 301, 304, 401, 402, 403, 408, 409, 429, 500, 502, 503, 504, 529, 600] {
-            assert!(worth_trying_elsewhere(status), "{status}");
+            assert!(of_status(status).is_some(), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_prompt_that_is_too_long_may_fit_elsewhere_and_what_a_policy_forbids_does_not() {
+        let failure = |status, kind| Failure::status(status, ApiError::new(status, kind, "no"));
+        assert_eq!(failure(400, ErrorKind::ContextLength).trigger, Some(Trigger::ContextLength));
+        for status in [400, 403, 500] {
+            assert_eq!(failure(status, ErrorKind::ContentPolicy).trigger, None);
         }
     }
 
@@ -140,18 +181,5 @@ mod tests {
         for odd in ["-1", "NaN", "inf", "1e300", "Wed, 21 Oct 2026 07:28:00 GMT", ""] {
             assert_eq!(with("retry-after", odd), None, "{odd}");
         }
-    }
-
-    #[test]
-    fn only_a_short_wait_is_waited_for() {
-        let after = |seconds| {
-            let error = ApiError {
-                retry_after: Some(Duration::from_secs(seconds)),
-                ..ApiError::new(429, ErrorKind::RateLimit, "slow down")
-            };
-            Failure::status(429, error).short_wait()
-        };
-        assert_eq!(after(1), Some(Duration::from_secs(1)));
-        assert_eq!(after(60), None);
     }
 }

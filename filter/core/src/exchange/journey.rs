@@ -7,27 +7,42 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::config::file::{Delivery, Strategy, Trigger};
 use crate::config::{Caller, Model, Target, Timeouts};
 use crate::conversation::Usage;
 use crate::dialect::{Dialect, Said, Written};
 use crate::error::{ApiError, ErrorKind};
 use crate::limits::Plan;
-use crate::store::Settlement;
+use crate::routing::cells::{circuit, load, speed};
+use crate::routing::decision::{Decision, Inquiry, decide};
+use crate::routing::hints::Hints;
+use crate::routing::needs::Needs;
+use crate::routing::queue::Queue;
+use crate::store::{Settlement, SharedData};
 use crate::usage::estimate::{Estimate, Prompt, produced};
 
 use super::Time;
 use super::charge::{Charge, Ledger};
-use super::failure::Failure;
+use super::failure::{Failure, LONGEST_WAIT};
 use super::headers::HeaderMap;
 use super::outline::Outline;
+use super::worker::Worker;
+
+/// How many tokens an answer is expected to have where costs and speeds are compared, if the request allows so many: most have
+/// fewer than they may, and what is reserved is not what is used.
+const EXPECTED_ANSWER: u64 = 500;
 
 /// One request on its way.
 #[derive(Debug)]
 pub struct Journey {
+    /// What the worker keeps between requests.
+    pub worker: Rc<Worker>,
     /// When the gateway saw its headers.
     pub started: Time,
     /// Who asks.
     pub caller: Rc<Caller>,
+    /// What the headers say about its way.
+    pub hints: Hints,
     /// The name asked for.
     pub asked: Rc<Model>,
     /// The name served: another when a budget says so.
@@ -40,8 +55,10 @@ pub struct Journey {
     pub forwarded: HeaderMap,
     /// The body's first bytes, up to where something may have to be spliced in; empty when that is far.
     pub head: Vec<u8>,
-    /// Where it may go, in order. Never empty.
-    pub targets: Vec<Rc<Target>>,
+    /// Where it may go.
+    pub queue: Queue,
+    /// How the queue was ordered.
+    pub strategy: Strategy,
     /// The first target's request, when it had to be translated to know that the target can take it.
     pub ready: Option<Written>,
     /// Hints of the client that the attempt under way could not pass on, by their names in the client's dialect.
@@ -66,8 +83,6 @@ pub struct Journey {
     pub portions: u64,
     /// As many portions as were shown when last looked at, and since when it is no more.
     heard: (u64, Time),
-    /// Which target the next attempt goes to.
-    next: usize,
     /// How long to wait.
     pub timeouts: Timeouts,
 }
@@ -81,6 +96,8 @@ pub struct Arrival {
     pub caller: Rc<Caller>,
     /// The client's headers that a provider may see.
     pub forwarded: HeaderMap,
+    /// What the headers say about its way.
+    pub hints: Hints,
 }
 
 /// One attempt.
@@ -90,8 +107,12 @@ pub struct Tried {
     pub target: Rc<Target>,
     /// When it began.
     pub started: Time,
+    /// When it was over, once it is.
+    pub ended: Option<Time>,
     /// Why it failed, once it has.
     pub failure: Option<Failure>,
+    /// Whether all workers were told that it failed, or that it did not.
+    told: Option<bool>,
 }
 
 /// Where a request stands.
@@ -109,39 +130,66 @@ pub enum Stage {
     Refused,
 }
 
+/// What becomes of an attempt that Envoy is about to make.
+#[derive(Debug)]
+pub enum Begin {
+    /// It goes to this target.
+    Attempt(Rc<Target>),
+    /// The attempt before it was the last: how it failed is no reason for another, or there were too many of late.
+    Over,
+    /// Envoy tries more often than was planned.
+    Unplanned,
+}
+
 /// What comes after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// The next target, at once: Envoy already knows it.
+    /// Another target, at once.
     Elsewhere,
-    /// The same target, after a wait.
+    /// The same target; after a wait, if it is not zero.
     Again(Duration),
     /// Nothing: the client reads the failure.
     Nothing,
 }
 
+impl Tried {
+    /// It is over.
+    fn leave(&mut self, strategy: Strategy, worker: &Worker, now: Time, shared: &dyn SharedData) {
+        if self.ended.is_none() {
+            self.ended = Some(now);
+            if strategy == Strategy::LeastBusy {
+                load::leave(shared, &self.target.cells, worker.id(), now);
+            }
+        }
+    }
+}
+
 impl Journey {
-    /// A journey that has not begun.
+    /// A journey that has not begun, and has no targets yet.
     pub fn new(
+        worker: Rc<Worker>,
         arrival: Arrival,
         model: Rc<Model>,
         client: &'static dyn Dialect,
         outline: Outline,
         prompt: Prompt,
-        timeouts: Timeouts,
     ) -> Self {
-        let Arrival { started, caller, forwarded } = arrival;
-        let targets = model.targets.clone();
+        let Arrival { started, caller, forwarded, hints } = arrival;
+        let timeouts = model.way.timeouts;
+        let total = hints.timeout.map_or(timeouts.total, |asked| asked.min(timeouts.total));
         Self {
+            worker,
             started,
             caller,
+            hints,
             asked: model.clone(),
+            strategy: model.way.strategy,
             model,
             client,
             outline,
             forwarded,
             head: Vec::new(),
-            targets,
+            queue: Queue::default(),
             ready: None,
             dropped: Vec::new(),
             attempts: Vec::with_capacity(1),
@@ -154,43 +202,182 @@ impl Journey {
             said: Said::default(),
             portions: 0,
             heard: (0, started),
-            next: 0,
-            timeouts,
+            timeouts: Timeouts { total, ..timeouts },
         }
     }
 
-    /// Begins an attempt: where it goes, and the cluster to try if it ends without a callback. `None` when Envoy tries
-    /// more often than was planned.
-    pub fn begin(&mut self, now: Time) -> Option<(Rc<Target>, &str)> {
-        self.close(now);
-        let target = self.targets.get(self.next)?.clone();
-        self.next += 1;
+    /// Where a request like this one goes when `model` is to serve it. A client's wish is for the model it has asked for.
+    pub fn decide(
+        &self,
+        model: &Model,
+        now: Time,
+        dice: u64,
+        shared: &dyn SharedData,
+    ) -> Result<Decision, ApiError> {
+        let expected = self.outline.max_tokens.map_or(EXPECTED_ANSWER, |most| most.min(EXPECTED_ANSWER));
+        let estimate = |target: &Target| self.estimate(target, expected);
+        let input = self.model.targets.first().map(|target| self.estimate(target, 0).input).unwrap_or_default();
+        let unwished;
+        let hints = if model.name == self.asked.name {
+            &self.hints
+        } else {
+            unwished = Hints { wish: None, ..self.hints.clone() };
+            &unwished
+        };
+        let inquiry = Inquiry {
+            model,
+            caller: &self.caller,
+            needs: Needs::of(&self.outline, &self.prompt, input),
+            hints,
+            user: self.outline.user.as_deref(),
+            estimate: &estimate,
+            circuit: &self.worker.gateway.circuit,
+            attempt: self.limit(),
+            lease: self.timeouts.total,
+            now,
+            dice,
+        };
+        decide(&inquiry, shared)
+    }
+
+    /// Begins an attempt: where it goes. Behind it the queue has what Envoy is to try should it end without a callback.
+    pub fn begin(&mut self, now: Time, shared: &dyn SharedData) -> Begin {
+        self.close(now, shared);
+        let Some(target) = self.queue.next().cloned() else { return Begin::Unplanned };
+        if let Some(before) = self.attempts.last() {
+            // Of what ended without a callback, the reason was not known when Envoy was told what follows.
+            let trigger = before.failure.as_ref().and_then(|failure| failure.trigger);
+            let same = Rc::ptr_eq(&before.target, &target);
+            let covered = trigger.is_some_and(|trigger| self.model.way.retry.covers(trigger));
+            if !covered || (same && trigger == Some(Trigger::Timeout)) || !self.affords(&target, same, now, shared) {
+                return Begin::Over;
+            }
+        }
+        self.worker.asks(&target, now);
+        self.queue.begin();
         self.dropped.clear();
-        self.attempts.push(Tried { target: target.clone(), started: now, failure: None });
-        Some((target, self.next_cluster()))
+        self.heard = (self.portions, now);
+        if self.strategy == Strategy::LeastBusy {
+            load::enter(shared, &target.cells, self.worker.id(), now);
+        }
+        self.attempts.push(Tried { target: target.clone(), started: now, ended: None, failure: None, told: None });
+        let retry = self.model.way.retry;
+        if !(retry.covers(Trigger::Unreachable) || retry.covers(Trigger::Timeout)) {
+            self.queue.end();
+        } else if self.queue.next().is_none() && self.tries_of_current() < 2 && retry.covers(Trigger::Unreachable) {
+            // The connection may have been an old one that the provider had closed.
+            self.queue.again();
+        }
+        Begin::Attempt(target)
     }
 
     /// The cluster of the next attempt.
     pub fn next_cluster(&self) -> &str {
-        self.targets.get(self.next).map_or(super::NO_CLUSTER, |target| target.provider.cluster.as_str())
+        self.queue.next().map_or(super::NO_CLUSTER, |target| target.provider.cluster.as_str())
     }
 
     /// The attempt under way failed: what comes next.
-    pub fn fail(&mut self, failure: Failure) -> Next {
-        let again = failure.short_wait().filter(|_| self.tries_of_current() < 2);
-        let next = match (failure.elsewhere, self.targets.get(self.next), again) {
-            (true, Some(_), _) => Next::Elsewhere,
-            (true, None, Some(wait)) => {
-                self.next = self.next.saturating_sub(1);
-                Next::Again(wait)
-            }
-            _ => Next::Nothing,
-        };
-        if let Some(tried) = self.attempts.last_mut() {
-            tried.failure = Some(failure);
+    pub fn fail(&mut self, failure: Failure, now: Time, shared: &dyn SharedData) -> Next {
+        let trigger = failure.trigger.filter(|trigger| self.model.way.retry.covers(*trigger));
+        let next = trigger.map_or(Next::Nothing, |trigger| self.after(trigger, &failure, now, shared));
+        match next {
+            Next::Elsewhere => {}
+            Next::Again(_) => self.queue.again(),
+            Next::Nothing => self.queue.end(),
         }
-        self.owe();
+        self.ended(Some(failure), now, shared);
         next
+    }
+
+    fn after(&mut self, trigger: Trigger, failure: &Failure, now: Time, shared: &dyn SharedData) -> Next {
+        let Some(current) = self.current().cloned() else { return Next::Nothing };
+        let wait = failure.error.retry_after;
+        let patience = self.model.way.retry.wait;
+        let first = self.tries_of_current() < 2;
+        let again = |wait: Duration| {
+            (first && self.affords(&current, true, now, shared)).then_some(Next::Again(wait))
+        };
+        let soon = match trigger {
+            Trigger::Conflict => return again(Duration::ZERO).unwrap_or(Next::Nothing),
+            Trigger::RequestTimeout => again(Duration::ZERO),
+            Trigger::ServerError if failure.is_status(500) => again(Duration::ZERO),
+            Trigger::RateLimited => wait.filter(|wait| *wait <= patience && !patience.is_zero()).and_then(again),
+            _ => None,
+        };
+        if let Some(next) = soon {
+            return next;
+        }
+        let roomier = |target: &Target| {
+            trigger != Trigger::ContextLength || target.capabilities.takes_more_than(&current.capabilities)
+        };
+        let worker = self.worker.clone();
+        if self.queue.elsewhere(|target| roomier(target) && worker.affords(target, false, now, shared)) {
+            return Next::Elsewhere;
+        }
+        let patience = if patience.is_zero() { patience } else { patience.max(LONGEST_WAIT) };
+        let last_resort = wait.filter(|wait| trigger != Trigger::ContextLength && *wait <= patience && first);
+        let affordable = last_resort.filter(|_| self.affords(&current, true, now, shared));
+        affordable.map_or(Next::Nothing, Next::Again)
+    }
+
+    fn affords(&self, target: &Target, same: bool, now: Time, shared: &dyn SharedData) -> bool {
+        self.worker.affords(target, same, now, shared)
+    }
+
+    /// The attempt under way is over: what it used is owed, and all workers are told how it went.
+    fn ended(&mut self, failure: Option<Failure>, now: Time, shared: &dyn SharedData) {
+        let interrupted = failure.as_ref().and_then(|failure| failure.trigger).is_some_and(|trigger| {
+            matches!(trigger, Trigger::Timeout | Trigger::Stalled | Trigger::Truncated)
+        });
+        if let Some(tried) = self.attempts.last_mut() {
+            tried.failure = failure;
+        }
+        self.owe(interrupted);
+        self.tell(now, shared);
+    }
+
+    /// Tells all workers how the attempt under way went, as far as that is known by now and was not told before.
+    pub fn tell(&mut self, now: Time, shared: &dyn SharedData) {
+        let several = self.queue.targets().len() > 1;
+        let (stage, strategy) = (self.stage, self.strategy);
+        let Some(tried) = self.attempts.last_mut() else { return };
+        if tried.failure.is_some() || !matches!(stage, Stage::Underway | Stage::Answering) {
+            tried.leave(strategy, &self.worker, now, shared);
+        }
+        let well = match (&tried.failure, stage) {
+            (Some(_), _) => false,
+            (None, Stage::Complete) => true,
+            _ => return,
+        };
+        if !several || tried.told.replace(well) == Some(well) {
+            return;
+        }
+        let attempt = circuit::Attempt { began: tried.started, ended: now };
+        self.worker.learn(&tried.target, tried.failure.as_ref(), attempt, shared);
+        if well && strategy == Strategy::Fastest {
+            self.measure(now, shared);
+        }
+    }
+
+    /// How fast the answer was that is complete.
+    fn measure(&self, now: Time, shared: &dyn SharedData) {
+        let (Some(tried), Some(first_token)) = (self.attempts.last(), self.first_token) else { return };
+        let tokens = self.usage.map(|usage| usage.output).unwrap_or_default();
+        let waited = first_token.since(tried.started);
+        if self.outline.stream && self.model.way.delivery == Delivery::Stream {
+            speed::observe(shared, &tried.target.cells, Some(waited), tokens, now.since(first_token), now);
+        } else {
+            speed::observe(shared, &tried.target.cells, None, tokens, waited, now);
+        }
+    }
+
+    /// How long one attempt may take until there is something for the client.
+    pub fn limit(&self) -> Duration {
+        if self.outline.stream && self.model.way.delivery == Delivery::Stream {
+            self.timeouts.first_token
+        } else {
+            self.timeouts.answer
+        }
     }
 
     /// An answer to the attempt under way is good so far: from here on the client sees it.
@@ -214,11 +401,29 @@ impl Journey {
         }
     }
 
-    /// The attempt under way is over, and the client has nothing of it: what its provider says it used is owed all the same.
-    fn owe(&mut self) {
-        self.said = Said::default();
+    /// The attempt under way is over, and the client has nothing of it: what its provider says it used is owed all the same, and
+    /// where it was interrupted at its work, the prompt and what had come of an answer.
+    fn owe(&mut self, interrupted: bool) {
         let usage = self.usage.take();
+        let usage = match (interrupted || self.said.pieces > 0, self.current().cloned()) {
+            (true, Some(target)) => Some(self.estimated_usage(&target, usage)),
+            _ => usage,
+        };
+        self.said = Said::default();
         self.owes(usage);
+    }
+
+    /// What was used at `target`, where its provider has counted nothing, or not all.
+    fn estimated_usage(&mut self, target: &Target, counted: Option<Usage>) -> Usage {
+        self.estimated = true;
+        let counted = counted.unwrap_or_default();
+        let produced = produced(self.said.pieces, self.said.bytes, target.provider.dialect.bytes_per_100_tokens());
+        let estimate = self.estimate(target, 0);
+        Usage {
+            input: if counted.input == 0 { estimate.input } else { counted.input },
+            output: counted.output.max(produced),
+            ..counted
+        }
     }
 
     fn owes(&mut self, usage: Option<Usage>) {
@@ -230,7 +435,11 @@ impl Journey {
 
     /// The request is over: the last attempt's use is owed, by the provider's own count as far as there is one. What was
     /// interrupted is charged for its prompt and for what had been produced.
-    pub fn conclude(&mut self) {
+    pub fn conclude(&mut self, now: Time, shared: &dyn SharedData) {
+        self.tell(now, shared);
+        if let Some(tried) = self.attempts.last_mut() {
+            tried.leave(self.strategy, &self.worker, now, shared);
+        }
         let Some(target) = self.current().cloned() else { return };
         let failed = self.attempts.last().is_some_and(|tried| tried.failure.is_some());
         let usage = match (self.stage, self.usage) {
@@ -238,18 +447,7 @@ impl Journey {
             // It failed without a callback, and nothing came after it.
             (Stage::Underway, None) if failed => return,
             (Stage::Complete, Some(usage)) if usage.input > 0 || usage.output > 0 => usage,
-            (_, counted) => {
-                self.estimated = true;
-                let counted = counted.unwrap_or_default();
-                let bytes = target.provider.dialect.bytes_per_100_tokens();
-                let produced = produced(self.said.pieces, self.said.bytes, bytes);
-                let estimate = self.estimate(&target, 0);
-                Usage {
-                    input: if counted.input == 0 { estimate.input } else { counted.input },
-                    output: counted.output.max(produced),
-                    ..counted
-                }
-            }
+            (_, counted) => self.estimated_usage(&target, counted),
         };
         self.usage = Some(usage);
         self.owes(self.usage);
@@ -267,7 +465,8 @@ impl Journey {
         let mut ways = plan.candidates.iter().skip(chosen).peekable();
         let Some(first) = ways.peek() else { return };
         let model = first.model.clone();
-        self.targets = ways.take_while(|way| Rc::ptr_eq(&way.model, &model)).map(|way| way.target.clone()).collect();
+        let targets = ways.take_while(|way| Rc::ptr_eq(&way.model, &model)).map(|way| way.target.clone());
+        self.queue = Queue::new(targets.collect());
         self.model = model;
         self.ready = None;
     }
@@ -300,8 +499,8 @@ impl Journey {
     }
 
     /// What the client reads when no attempt gave an answer. `envoy` is the status that Envoy gave up with.
-    pub fn last_word(&mut self, envoy: u16, now: Time) -> ApiError {
-        self.close(now);
+    pub fn last_word(&mut self, envoy: u16, now: Time, shared: &dyn SharedData) -> ApiError {
+        self.close(now, shared);
         self.stage = Stage::Refused;
         if self.attempts.is_empty() && envoy == MISCONFIGURED {
             return misconfigured();
@@ -313,13 +512,10 @@ impl Journey {
     }
 
     /// An attempt that ended without a callback is known as such when something follows it.
-    fn close(&mut self, now: Time) {
-        let limit = if self.outline.stream { self.timeouts.first_token } else { self.timeouts.answer };
-        if let Some(tried) = self.attempts.last_mut()
-            && tried.failure.is_none()
-        {
-            tried.failure = Some(Failure::no_answer(now.since(tried.started), limit));
-            self.owe();
+    fn close(&mut self, now: Time, shared: &dyn SharedData) {
+        if let Some(tried) = self.attempts.last().filter(|tried| tried.failure.is_none()) {
+            let failure = Failure::no_answer(now.since(tried.started), self.limit());
+            self.ended(Some(failure), now, shared);
         }
     }
 
@@ -328,6 +524,14 @@ impl Journey {
         let Some(current) = self.current() else { return 0 };
         self.attempts.iter().rev().take_while(|tried| Rc::ptr_eq(&tried.target, current)).count()
     }
+}
+
+/// What a client is told of the attempts: how many, and why those that failed did.
+pub fn tale(attempts: &[Tried]) -> impl Iterator<Item = (&'static str, String)> {
+    let failed = |tried: &Tried| Some(format!("{}: {}", tried.target.name, tried.failure.as_ref()?.reason));
+    let failures: Vec<String> = attempts.iter().filter_map(failed).collect();
+    let failures = (!failures.is_empty()).then(|| ("x-sluice-failures", failures.join(", ")));
+    std::iter::once(("x-sluice-attempts", attempts.len().to_string())).chain(failures)
 }
 
 /// The status that only a provider's filter gives, when it finds no journey: Envoy's own failures have others.

@@ -23,6 +23,7 @@ pub mod record;
 pub mod remote;
 pub mod worker;
 
+use crate::store::SharedData;
 use headers::HeaderMap;
 
 /// The largest request body, in bytes.
@@ -60,6 +61,10 @@ pub mod metric {
     pub const REDIS_DOWN: &str = "sluice.redis.unavailable";
     /// A request passed without being checked, because the store could not say.
     pub const UNCHECKED: &str = "sluice.store.unchecked";
+    /// An answer came from another target than the first that was asked.
+    pub const FALLBACK: &str = "sluice.fallback";
+    /// An answer came from a target of a lower tier than the model's best.
+    pub const LOWER_TIER: &str = "sluice.lower_tier";
     /// A settlement was given up: what the request used stays charged as it was reserved.
     pub const UNSETTLED: &str = "sluice.store.unsettled";
 }
@@ -80,6 +85,11 @@ impl Time {
     /// Whole seconds since the Unix epoch.
     pub fn seconds(self) -> u64 {
         self.0 / 1_000_000_000
+    }
+
+    /// So much later.
+    pub fn after(self, wait: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX)))
     }
 
     /// From `earlier` to this moment; zero when the clock went back.
@@ -134,6 +144,16 @@ pub trait View {
     fn body(&self, range: Range<usize>) -> Vec<u8>;
     /// The address at the other end of the client's connection.
     fn source(&self) -> Option<IpAddr>;
+}
+
+/// What a step is taken with.
+pub struct Context<'a> {
+    /// What can be read.
+    pub view: &'a dyn View,
+    /// The memory that Envoy's workers share.
+    pub shared: &'a dyn SharedData,
+    /// What is to be done.
+    pub effects: &'a mut Vec<Effect>,
 }
 
 /// What is to be done to the event's message, in order.

@@ -1,17 +1,29 @@
 //! What a worker keeps between requests: the configuration, the way to its stores, and the names of orders.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::config::file::{Mode, WhenDown};
-use crate::config::{Credential, Gateway, KeyHash};
+use crate::config::{Credential, Gateway, KeyHash, Target};
+use crate::error::ErrorKind;
+use crate::routing::cells::circuit::{self, Standing};
+use crate::routing::order::{mixed, number};
+use crate::routing::retry_budget::RetryBudget;
 use crate::store::embedded::Reach;
 use crate::store::redis::wire::{Command, Reply};
 use crate::store::{Obstacle, Order, Reading, Settlement, SharedData, Unavailable, Verdict, embedded, redis};
 
 use super::charge::Ledger;
+use super::failure::Failure;
 use super::remote::Remote;
 use super::{Call, Called, Effect, Time, metric};
+
+/// A provider may say that it takes no more for a day: it is asked again before that, in case it has changed its mind.
+const LONGEST_LIMIT: Duration = Duration::from_secs(300);
+/// For how long an account without money is left alone.
+const NO_MONEY: Duration = Duration::from_secs(60);
 
 /// One worker's memory. It lives as long as its VM.
 #[derive(Debug)]
@@ -20,7 +32,12 @@ pub struct Worker {
     pub gateway: Rc<Gateway>,
     remote: Option<Remote>,
     seed: String,
+    /// The same, as a number.
+    id: u64,
     orders: Cell<u64>,
+    throws: Cell<u64>,
+    /// How much may be asked again, by the target's name.
+    retries: RefCell<BTreeMap<String, RetryBudget>>,
 }
 
 /// When something happens, and what may be used for it.
@@ -70,8 +87,64 @@ impl Worker {
     /// A worker. `seed` is what no other worker of any Envoy ever had: 16 random bytes will do.
     pub fn new(gateway: Rc<Gateway>, seed: [u8; 16]) -> Self {
         let remote = gateway.redis.clone().map(Remote::new);
+        let id = number(&seed, &[]);
         let seed = seed.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { gateway, remote, seed, orders: Cell::new(0) }
+        Self { gateway, remote, seed, id, orders: Cell::new(0), throws: Cell::new(0), retries: RefCell::default() }
+    }
+
+    /// A number that no other worker of this Envoy has.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// A random number, good enough for a choice among targets.
+    pub fn dice(&self) -> u64 {
+        let throw = self.throws.get().wrapping_add(1);
+        self.throws.set(throw);
+        mixed(self.id ^ mixed(throw))
+    }
+
+    /// An attempt at a target begins.
+    pub fn asks(&self, target: &Target, now: Time) {
+        self.retry_budget(target, |budget| budget.note_attempt(now));
+    }
+
+    /// Whether one more attempt of a request may go to a target. It may, if another one failed and this one is well; to ask the same
+    /// one again, or one that keeps failing, is what makes an outage worse: that is bounded.
+    pub fn affords(&self, target: &Target, same: bool, now: Time, shared: &dyn SharedData) -> bool {
+        let well = || {
+            let standing = circuit::read(shared, &target.cells).standing(now, &self.gateway.circuit);
+            matches!(standing, Standing::Closed { .. })
+        };
+        (!same && well()) || self.retry_budget(target, |budget| budget.try_retry(now))
+    }
+
+    fn retry_budget<T>(&self, target: &Target, with: impl FnOnce(&mut RetryBudget) -> T) -> T {
+        let mut budgets = self.retries.borrow_mut();
+        match budgets.get_mut(&target.name) {
+            Some(budget) => with(budget),
+            None => with(budgets.entry(target.name.clone()).or_default()),
+        }
+    }
+
+    /// Lets all workers know how an attempt went. What says nothing of the target is not told.
+    pub fn learn(&self, target: &Target, failure: Option<&Failure>, attempt: circuit::Attempt, shared: &dyn SharedData) {
+        use crate::config::file::Trigger::{Conflict, ContextLength, RequestTimeout};
+        let settings = &self.gateway.circuit;
+        let Some(failure) = failure else { return circuit::succeeded(shared, &target.cells, attempt, settings) };
+        let limit = match failure.error.kind {
+            ErrorKind::RateLimit => failure.error.retry_after,
+            ErrorKind::InsufficientQuota => Some(failure.error.retry_after.unwrap_or(NO_MONEY)),
+            _ => None,
+        };
+        match (limit, failure.trigger) {
+            (_, None | Some(Conflict | ContextLength | RequestTimeout)) => {}
+            (Some(limit), _) => {
+                let until = attempt.ended.after(limit.min(LONGEST_LIMIT));
+                circuit::limited(shared, &target.cells, attempt, until, settings);
+            }
+            (None, Some(_)) => circuit::failed(shared, &target.cells, attempt, settings, self.dice()),
+        }
     }
 
     /// A name that no other request of any Envoy has, and that no client can choose.

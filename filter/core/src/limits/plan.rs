@@ -52,12 +52,13 @@ impl Plan {
     ///
     /// When a hard budget that names another model concerns the request, that model's targets follow: what they cost is
     /// counted on that budget, and not stopped by it; a budget of that model's own stops it, and leads no further. Whether the key may ask for that model itself does not matter: the
-    /// budget's author chose it.
+    /// budget's author chose it. `order` says in which order that model's targets are asked.
     pub fn new(
         gateway: &Gateway,
         caller: &Rc<Caller>,
         model: &Rc<Model>,
         targets: &[Rc<Target>],
+        order: impl Fn(&Rc<Model>) -> Vec<Rc<Target>>,
         estimate: impl Fn(&Target) -> Estimate,
     ) -> Result<Self, ApiError> {
         let mut draft = Draft { gateway, caller, asked: model, estimate, candidates: Vec::new(), left_out: None };
@@ -74,8 +75,8 @@ impl Plan {
             // All periods of a budget name the same model, and one is no help if another one refuses.
             lifted.extend(turning.iter().filter(same).cloned());
             let Some(then) = rule.then_model.as_ref().and_then(|then| gateway.models.get(&**then)) else { continue };
-            for target in &then.targets {
-                draft.candidate(then, target, &lifted, Some(rule));
+            for target in order(then) {
+                draft.candidate(then, &target, &lifted, Some(rule));
             }
         }
         let Draft { candidates, left_out, .. } = draft;

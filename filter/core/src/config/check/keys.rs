@@ -90,6 +90,7 @@ impl KeyCheck<'_> {
             endpoints: self.endpoints(key.endpoints.as_deref(), &path.key("endpoints")),
             sources: self.sources(key.sources.as_deref(), &path.key("sources")),
             revoked: key.revoked,
+            control: key.control.clone(),
             rules: self.rules(key, path),
         });
         let mut secrets = Vec::new();

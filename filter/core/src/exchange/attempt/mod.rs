@@ -57,23 +57,27 @@ enum Phase {
 impl Attempt {
     /// Begins the attempt that the journey has planned next; its effects tell Envoy what follows if no callback comes.
     /// `None` when nothing was planned.
-    pub fn begin(
-        journey: &mut Journey,
-        view: &dyn View,
-        shared: &dyn SharedData,
-        effects: &mut Vec<Effect>,
-    ) -> Option<Self> {
+    pub fn begin(journey: &mut Journey, cx: &mut Context<'_>) -> Option<Self> {
         let client = journey.client.name();
-        let now = view.now();
-        let (target, follows) = journey.begin(now)?;
-        effects.push(Effect::SetProperty(property::TARGET, follows.to_owned().into()));
+        let now = cx.view.now();
+        let target = match journey.begin(now, cx.shared) {
+            Begin::Attempt(target) => target,
+            Begin::Over => {
+                let target = journey.current()?.clone();
+                let mut attempt = Self { target, same_dialect: false, phase: Phase::Done };
+                attempt.over(journey, cx.effects);
+                return Some(attempt);
+            }
+            Begin::Unplanned => return None,
+        };
+        cx.effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
         let same_dialect = target.provider.dialect.name() == client;
-        let fits =
-            journey.charge.as_mut().is_none_or(|charge| charge.moves_to(&target, journey.timeouts.total, shared, now));
+        let lease = journey.timeouts.total;
+        let fits = journey.charge.as_mut().is_none_or(|charge| charge.moves_to(&target, lease, cx.shared, now));
         if !fits {
             let mut attempt = Self { target, same_dialect, phase: Phase::Done };
             let error = ApiError::new(429, ErrorKind::RateLimit, "The fallback is beyond a limit or a budget.");
-            attempt.ends_the_plan("over_limit", error, journey, effects);
+            attempt.ends_the_plan("over_limit", error, journey, cx);
             return Some(attempt);
         }
         let outbound = Outbound::choose(journey, &target, same_dialect);
@@ -81,64 +85,67 @@ impl Attempt {
     }
 
     /// Handles a part of the request or of the answer.
-    pub fn step(&mut self, event: Event, journey: &mut Journey, view: &dyn View, effects: &mut Vec<Effect>) -> Flow {
-        match event {
-            Event::RequestHeaders { .. } | Event::RequestBody { .. } => {
-                let Phase::Request(outbound) = &mut self.phase else { return Flow::Continue };
-                match outbound.step(event, journey, &self.target, view, effects) {
-                    Ok(flow) => flow,
-                    Err(error) => self.ends_the_plan("cannot_express", error, journey, effects),
-                }
+    pub fn step(&mut self, event: Event, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
+        let flow = match event {
+            Event::RequestHeaders { .. } | Event::RequestBody { .. } => self.request(event, journey, cx),
+            Event::ResponseHeaders { end } => self.response_headers(end, journey, cx),
+            Event::ResponseTrailers { size } => self.response_trailers(size, journey, cx),
+            Event::ResponseBody { size, end } => self.response_body(size, end, journey, cx),
+        };
+        if matches!(journey.stage, Stage::Complete | Stage::Broken) {
+            journey.tell(cx.view.now(), cx.shared);
+        }
+        flow
+    }
+
+    fn request(&mut self, event: Event, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
+        let Phase::Request(outbound) = &mut self.phase else { return Flow::Continue };
+        match outbound.step(event, journey, &self.target, cx.view, cx.effects) {
+            Ok(flow) => flow,
+            Err(error) => self.ends_the_plan("cannot_express", error, journey, cx),
+        }
+    }
+
+    fn response_body(&mut self, size: usize, end: bool, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
+        match &mut self.phase {
+            Phase::Request(_) | Phase::Done => Flow::Continue,
+            Phase::Error { .. } if !end && size <= LONGEST_ERROR => Flow::Pause,
+            Phase::Whole if size > LARGEST_ANSWER => {
+                let error = ApiError::bad_answer("The provider's answer is larger than the gateway takes (32 MiB).");
+                self.fail(Failure::in_answer(error), journey, cx)
             }
-            Event::ResponseHeaders { end } => self.response_headers(end, journey, view, effects),
-            Event::ResponseTrailers { size } => self.response_trailers(size, journey, view, effects),
-            Event::ResponseBody { size, end } => match &mut self.phase {
-                Phase::Request(_) | Phase::Done => Flow::Continue,
-                Phase::Error { .. } if !end && size <= LONGEST_ERROR => Flow::Pause,
-                Phase::Whole if size > LARGEST_ANSWER => {
-                    let error =
-                        ApiError::bad_answer("The provider's answer is larger than the gateway takes (32 MiB).");
-                    self.fail(Failure::in_answer(error), journey, effects)
-                }
-                Phase::Whole if !end => Flow::Pause,
-                Phase::Error { status, retry_after } => {
-                    let (status, wait) = (*status, *retry_after);
-                    let body = view.body(0..size.min(LONGEST_ERROR));
-                    self.error_answer(status, wait, &body, journey, effects)
-                }
-                Phase::Whole => self.whole_answer(size, journey, view, effects),
-                Phase::Stream(relay) => match relay.step(size, end, journey, view, effects) {
-                    Ok(flow) => flow,
-                    Err(failure) => self.fail(failure, journey, effects),
-                },
+            Phase::Whole if !end => Flow::Pause,
+            Phase::Error { status, retry_after } => {
+                let (status, wait) = (*status, *retry_after);
+                let body = cx.view.body(0..size.min(LONGEST_ERROR));
+                self.error_answer(status, wait, &body, journey, cx)
+            }
+            Phase::Whole => self.whole_answer(size, journey, cx),
+            Phase::Stream(relay) => match relay.step(size, end, journey, cx.view, cx.effects) {
+                Ok(flow) => flow,
+                Err(failure) => self.fail(failure, journey, cx),
             },
         }
     }
 
-    fn response_headers(
-        &mut self,
-        end: bool,
-        journey: &mut Journey,
-        view: &dyn View,
-        effects: &mut Vec<Effect>,
-    ) -> Flow {
-        let headers = view.headers();
+    fn response_headers(&mut self, end: bool, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
+        let headers = cx.view.headers();
         let status: u16 = headers.text(":status").and_then(|status| status.parse().ok()).unwrap_or(502);
         if !(200..300).contains(&status) {
             let wait = retry_after(&headers);
-            // Another target waits and the status says enough: no need to read the body first.
-            if end || (worth_trying_elsewhere(status) && journey.next_cluster() != super::NO_CLUSTER) {
-                return self.error_answer(status, wait, &[], journey, effects);
+            // A server's own trouble says enough: no need to read the body first when another target waits.
+            if end || (status >= 500 && journey.next_cluster() != super::NO_CLUSTER) {
+                return self.error_answer(status, wait, &[], journey, cx);
             }
             self.phase = Phase::Error { status, retry_after: wait };
             return Flow::Pause;
         }
         if end {
-            return self.fail(Failure::empty(), journey, effects);
+            return self.fail(Failure::empty(), journey, cx);
         }
         if headers.text("content-encoding").is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
             let error = ApiError::bad_answer("The provider compressed its answer though asked not to.");
-            return self.fail(Failure::in_answer(error), journey, effects);
+            return self.fail(Failure::in_answer(error), journey, cx);
         }
         let streams = journey.outline.stream && headers.text("content-type").is_some_and(is_event_stream);
         let content = match (self.same_dialect, streams) {
@@ -148,9 +155,9 @@ impl Attempt {
             (false, false) => Content::New("application/json"),
         };
         // Should the answer turn out bad, these are discarded with it.
-        answer_headers(&headers, content, &self.target, journey, effects);
+        answer_headers(&headers, content, &self.target, journey, cx.effects);
         self.phase = if streams {
-            Phase::Stream(Box::new(Relay::new(journey, &self.target, self.same_dialect, view.now())))
+            Phase::Stream(Box::new(Relay::new(journey, &self.target, self.same_dialect, cx.view.now())))
         } else {
             Phase::Whole
         };
@@ -159,20 +166,14 @@ impl Attempt {
 
     /// The answer ends with trailers. What a client had to be told behind a body that has left cannot be said any more; a
     /// reply then makes Envoy reset the stream, which is no clean end.
-    fn response_trailers(
-        &mut self,
-        size: usize,
-        journey: &mut Journey,
-        view: &dyn View,
-        effects: &mut Vec<Effect>,
-    ) -> Flow {
-        let before = effects.len();
-        let flow = self.step(Event::ResponseBody { size, end: true }, journey, view, effects);
-        if size == 0 && effects.iter().skip(before).any(|effect| matches!(effect, Effect::ReplaceBody { .. })) {
-            effects.truncate(before);
+    fn response_trailers(&mut self, size: usize, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
+        let before = cx.effects.len();
+        let flow = self.response_body(size, true, journey, cx);
+        if size == 0 && cx.effects.iter().skip(before).any(|effect| matches!(effect, Effect::ReplaceBody { .. })) {
+            cx.effects.truncate(before);
             if journey.stage == Stage::Broken {
                 let error = ApiError::bad_answer("The provider's answer broke off before its end.");
-                effects.push(Effect::Reply(refusal(journey.client, &error, journey.attempts.len())));
+                cx.effects.push(Effect::Reply(refusal(journey.client, &error, &journey.attempts)));
             }
         }
         flow
@@ -185,37 +186,47 @@ impl Attempt {
         wait: Option<Duration>,
         body: &[u8],
         journey: &mut Journey,
-        effects: &mut Vec<Effect>,
+        cx: &mut Context<'_>,
     ) -> Flow {
         let mut error = self.target.provider.dialect.read_error(status, body);
         error.retry_after = wait.or(error.retry_after);
-        self.fail(Failure::status(status, error), journey, effects)
+        self.fail(Failure::status(status, error), journey, cx)
     }
 
     /// The attempt failed before the client saw anything of it.
-    fn fail(&mut self, failure: Failure, journey: &mut Journey, effects: &mut Vec<Effect>) -> Flow {
+    fn fail(&mut self, failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
         self.phase = Phase::Done;
-        let error = failure.error.clone();
-        match journey.fail(failure) {
-            Next::Elsewhere => {
-                // At once, even if the provider has sent a header of this name itself.
-                effects.push(Effect::RemoveHeader(signal::RETRY_AFTER.into()));
-                effects.push(Effect::SetHeader(signal::RETRY, "1".into()));
-            }
-            Next::Again(wait) => {
-                effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
-                effects.push(Effect::SetHeader(signal::RETRY, "1".into()));
-                let seconds = wait.as_secs_f64().ceil().max(1.0);
-                effects.push(Effect::SetHeader(signal::RETRY_AFTER, seconds.to_string().into()));
-            }
-            Next::Nothing => {
-                journey.stage = Stage::Refused;
-                let mut reply = refusal(journey.client, &error, journey.attempts.len());
-                reply.headers.extend(served_by(&self.target).map(|(name, value)| (name, value.to_owned())));
-                effects.push(Effect::Reply(reply));
-            }
+        if let Some(trigger) = failure.trigger {
+            cx.effects.push(Effect::Count(failed(trigger)));
         }
+        let next = journey.fail(failure, cx.view.now(), cx.shared);
+        let effects = &mut *cx.effects;
+        let wait = match next {
+            Next::Elsewhere => Duration::ZERO,
+            Next::Again(wait) => wait,
+            Next::Nothing => {
+                self.over(journey, effects);
+                return Flow::Continue;
+            }
+        };
+        effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
+        // A provider may have sent a header of this name itself.
+        effects.push(match wait.is_zero() {
+            true => Effect::RemoveHeader(signal::RETRY_AFTER.into()),
+            false => Effect::SetHeader(signal::RETRY_AFTER, wait.as_secs_f64().ceil().to_string().into()),
+        });
+        effects.push(Effect::SetHeader(signal::RETRY, "1".into()));
         Flow::Continue
+    }
+
+    /// Nothing comes after the attempt that failed last: the client reads why it did.
+    fn over(&mut self, journey: &mut Journey, effects: &mut Vec<Effect>) {
+        self.phase = Phase::Done;
+        journey.stage = Stage::Refused;
+        let Some(failure) = journey.attempts.last().and_then(|tried| tried.failure.as_ref()) else { return };
+        let mut reply = refusal(journey.client, &failure.error, &journey.attempts);
+        reply.headers.extend(served_by(&self.target).map(|(name, value)| (name, value.to_owned())));
+        effects.push(Effect::Reply(reply));
     }
 
     /// This fallback cannot take the request. A filter cannot skip an attempt, so the client reads why the attempts
@@ -225,23 +236,41 @@ impl Attempt {
         reason: &'static str,
         error: ApiError,
         journey: &mut Journey,
-        effects: &mut Vec<Effect>,
+        cx: &mut Context<'_>,
     ) -> Flow {
         self.phase = Phase::Done;
         let before =
             journey.attempts.iter().rev().find_map(|tried| tried.failure.as_ref()).map(|tried| tried.error.clone());
-        let reason = Failure { reason: reason.into(), elsewhere: false, error: error.clone().into() };
-        let _ = journey.fail(reason);
+        let _ = journey.fail(Failure::ours(reason, error.clone()), cx.view.now(), cx.shared);
         journey.stage = Stage::Refused;
         let error = before.map_or(error, |before| *before);
-        effects.push(Effect::Reply(refusal(journey.client, &error, journey.attempts.len())));
+        cx.effects.push(Effect::Reply(refusal(journey.client, &error, &journey.attempts)));
         Flow::Pause
+    }
+}
+
+/// The counter of a kind of failure.
+fn failed(trigger: Trigger) -> &'static str {
+    match trigger {
+        Trigger::Unreachable => "sluice.failed.unreachable",
+        Trigger::Timeout => "sluice.failed.timeout",
+        Trigger::Stalled => "sluice.failed.stalled",
+        Trigger::Truncated => "sluice.failed.truncated",
+        Trigger::RequestTimeout => "sluice.failed.request_timeout",
+        Trigger::Conflict => "sluice.failed.conflict",
+        Trigger::RateLimited => "sluice.failed.rate_limited",
+        Trigger::ServerError => "sluice.failed.server_error",
+        Trigger::RefusedCredential => "sluice.failed.refused_credential",
+        Trigger::BadAnswer => "sluice.failed.bad_answer",
+        Trigger::ErrorInAnswer => "sluice.failed.error_in_answer",
+        Trigger::EmptyAnswer => "sluice.failed.empty_answer",
+        Trigger::ContextLength => "sluice.failed.context_length",
     }
 }
 
 /// What becomes of a request that reached a provider's filter and that no plan is known for.
 pub fn unplanned() -> Effect {
-    Effect::Reply(refusal(&OpenAiChat, &misconfigured(), 0))
+    Effect::Reply(refusal(&OpenAiChat, &misconfigured(), &[]))
 }
 
 /// Headers that say who served, on every answer that an attempt led to.
@@ -275,14 +304,16 @@ fn answer_headers(
     journey: &Journey,
     effects: &mut Vec<Effect>,
 ) {
-    let attempts = journey.attempts.len().to_string();
+    let told = tale(&journey.attempts).chain(tier(target, journey));
     if let Content::New(kind) = content {
         let mut out: HeaderMap = headers.iter().filter(|(name, _)| passes_to_client(name, content)).collect();
         out.push("content-type", kind);
         for (name, value) in served_by(target) {
             out.push(name, value);
         }
-        out.push("x-sluice-attempts", attempts);
+        for (name, value) in told {
+            out.push(name, value);
+        }
         if !journey.dropped.is_empty() {
             out.push("x-sluice-dropped", journey.dropped.join(", "));
         }
@@ -297,7 +328,13 @@ fn answer_headers(
     for (name, value) in served_by(target) {
         effects.push(Effect::SetHeader(name, value.to_owned().into()));
     }
-    effects.push(Effect::SetHeader("x-sluice-attempts", attempts.into()));
+    effects.extend(told.map(|(name, value)| Effect::SetHeader(name, value.into())));
+}
+
+/// That the answer comes from a lower tier than the model's best.
+fn tier(target: &Target, journey: &Journey) -> Option<(&'static str, String)> {
+    let best = journey.model.targets.iter().map(|target| target.tier).min()?;
+    (target.tier > best).then(|| ("x-sluice-tier", target.tier.to_string()))
 }
 
 /// Of an answer that passes unchanged all headers pass but those that belong to the connection, to the provider's own

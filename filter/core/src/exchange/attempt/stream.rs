@@ -6,7 +6,7 @@
 use crate::config::Target;
 use crate::conversation::StreamEvent;
 use crate::dialect::{Opening, Said, Seen, StreamPeeker, StreamReader, StreamWriter};
-use crate::error::{ApiError, ErrorKind};
+use crate::error::ApiError;
 use crate::framing::sse::{Decoder, TooLong};
 
 use super::super::failure::Failure;
@@ -186,10 +186,7 @@ impl Relay {
                 self.state = State::Closed;
                 Ok(())
             }
-            State::Open => Err(Failure::in_answer(
-                ApiError::new(502, ErrorKind::Server, "The provider's answer broke off before its end.")
-                    .with_code("stream_truncated"),
-            )),
+            State::Open => Err(Failure::truncated()),
             State::Held => Err(Failure::empty()),
         }
     }

@@ -5,23 +5,17 @@ use crate::error::ApiError;
 
 use super::super::failure::Failure;
 use super::super::journey::Journey;
-use super::super::{Effect, Flow, View};
+use super::super::{Context, Effect, Flow, View};
 use super::{Attempt, Phase};
 
 impl Attempt {
-    pub(super) fn whole_answer(
-        &mut self,
-        size: usize,
-        journey: &mut Journey,
-        view: &dyn View,
-        effects: &mut Vec<Effect>,
-    ) -> Flow {
-        match self.read_whole(size, journey, view, effects) {
+    pub(super) fn whole_answer(&mut self, size: usize, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
+        match self.read_whole(size, journey, cx.view, cx.effects) {
             Ok(()) => {
                 self.phase = Phase::Done;
                 Flow::Continue
             }
-            Err(failure) => self.fail(failure, journey, effects),
+            Err(failure) => self.fail(failure, journey, cx),
         }
     }
 

@@ -8,13 +8,14 @@ use sha2::{Digest, Sha256};
 use crate::config::{Caller, Credential, KeyHash};
 use crate::error::{ApiError, ErrorKind};
 use crate::keys::{self, Denied};
+use crate::routing::hints::Hints;
 
 use super::super::headers::HeaderMap;
 use super::super::journey::{Arrival, from_envoy};
 use super::super::outline::Outline;
 use super::super::worker::Lookup;
-use super::super::{Called, Effect, Flow, LARGEST_BODY, Reply, Time};
-use super::{Context, Exchange, Outcome, Phase, Refused, Trail, list_models};
+use super::super::{Called, Context, Effect, Flow, LARGEST_BODY, Reply, Time};
+use super::{Exchange, Outcome, Phase, Refused, Trail, list_models};
 
 /// Headers of the client that a provider may see. Everything else stays here: credentials, cookies, addresses.
 const FORWARDED: [&[u8]; 7] =
@@ -29,6 +30,8 @@ pub(super) struct Knock {
     hash: KeyHash,
     purpose: Purpose,
     forwarded: HeaderMap,
+    /// What the headers say about the request's way; only a caller who is known reads what is wrong with them.
+    hints: Result<Hints, ApiError>,
     /// The body's size, once all of it is here; zero when there is none.
     pub(super) body: Option<usize>,
 }
@@ -79,6 +82,7 @@ impl Exchange {
             hash: KeyHash(Sha256::digest(presented).into()),
             purpose,
             forwarded: headers.iter().filter(|(name, _)| FORWARDED.contains(name)).collect(),
+            hints: Hints::read(&headers, &self.worker.gateway),
             body: end.then_some(0),
         };
         match self.worker.find(presented, &knock.hash, started) {
@@ -117,7 +121,7 @@ impl Exchange {
         let caller = found.as_ref().map(|credential| credential.caller.clone());
         self.phase = Phase::Answered { caller, error: None };
         let caller = recognise(&knock, found.as_ref(), cx)?;
-        let Knock { started, purpose, forwarded, body, .. } = knock;
+        let Knock { started, purpose, forwarded, hints, body, .. } = knock;
         match purpose {
             Purpose::Models => {
                 let body = list_models(&self.worker.gateway, &caller);
@@ -126,7 +130,9 @@ impl Exchange {
                 Ok(Outcome::Step(Flow::Pause))
             }
             Purpose::Chat => {
-                self.phase = Phase::Body(Arrival { started, caller, forwarded });
+                let hints = hints?;
+                hints.allowed(&caller)?;
+                self.phase = Phase::Body(Arrival { started, caller, forwarded, hints });
                 match body {
                     None => Ok(Outcome::Step(Flow::Pause)),
                     Some(0) => Err(Outline::read(&[]).err().unwrap_or_else(|| from_envoy(400)).into()),

@@ -2,10 +2,12 @@
 
 use std::rc::Rc;
 
+use crate::config::file::Control;
 use crate::config::{Caller, Model, Target};
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::error::{ApiError, ErrorKind};
 use crate::limits::Plan;
+use crate::routing::queue::Queue;
 use crate::store::{Order, Settlement};
 use crate::usage::estimate::Prompt;
 
@@ -13,8 +15,8 @@ use super::super::charge::{Charge, Ledger};
 use super::super::journey::{Journey, from_envoy};
 use super::super::outline::Outline;
 use super::super::worker::Decision;
-use super::super::{Called, Effect, Flow, Time, metric};
-use super::{Context, Exchange, Outcome, Phase, Refused, quoted};
+use super::super::{Called, Context, Effect, Flow, Time, metric};
+use super::{Exchange, Outcome, Phase, Refused, quoted};
 
 /// The most of a body's front that is kept for splicing; past it, it is fetched again.
 const LONGEST_HEAD: usize = 1024;
@@ -66,15 +68,25 @@ impl Exchange {
         }
         let gateway = self.worker.gateway.clone();
         // A name that is not ours may be anything, a prompt too: it is not for the log.
-        self.trail.model = gateway.models.get(&outline.model).map(|model| model.name.clone());
+        let known = gateway.models.get(&outline.model).or_else(|| gateway.direct.get(&outline.model));
+        self.trail.model = known.map(|model| model.name.clone());
         let model = self.resolve(&arrival.caller, &outline.model)?;
         let prompt = Prompt::measure(&body);
         let ceiling = gateway.reservation.output_tokens;
-        let mut journey = Journey::new(arrival, model, &OpenAiChat, outline, prompt, gateway.timeouts);
+        let mut journey = Journey::new(self.worker.clone(), arrival, model, &OpenAiChat, outline, prompt);
         keep_head(&mut journey, &body);
+        let (now, dice) = (cx.view.now(), self.worker.dice());
+        let decision = journey.decide(&journey.model, now, dice, cx.shared)?;
+        journey.strategy = decision.strategy;
+        journey.queue = Queue::new(decision.order());
         choose_first(&mut journey, &body)?;
         let estimate = |target: &Target| journey.estimate(target, ceiling);
-        let mut plan = Plan::new(&gateway, &journey.caller, &journey.model, &journey.targets, estimate)?;
+        // Where a budget leads to another model, that one's own way is gone.
+        let order = |other: &Rc<Model>| {
+            journey.decide(other, now, dice, cx.shared).map(|decision| decision.order()).unwrap_or_default()
+        };
+        let targets = journey.queue.targets();
+        let mut plan = Plan::new(&gateway, &journey.caller, &journey.model, targets, order, estimate)?;
         if gateway.redis.is_some() {
             plan.cover_fallbacks();
         }
@@ -149,7 +161,9 @@ impl Exchange {
     }
 
     fn resolve(&self, caller: &Caller, name: &str) -> Result<Rc<Model>, ApiError> {
-        let Some(model) = self.worker.gateway.models.get(name) else {
+        let gateway = &self.worker.gateway;
+        let direct = || gateway.direct.get(name).filter(|_| caller.control.contains(&Control::Targets));
+        let Some(model) = gateway.models.get(name).or_else(direct) else {
             let message = format!("The model {} does not exist. GET /v1/models lists those that do.", quoted(name));
             return Err(ApiError {
                 param: Some("model".to_owned()),
@@ -180,7 +194,7 @@ fn keep_head(journey: &mut Journey, body: &[u8]) {
 fn choose_first(journey: &mut Journey, body: &[u8]) -> Result<(), ApiError> {
     let mut refused = None;
     journey.ready = None;
-    while let Some(target) = journey.targets.first() {
+    while let Some(target) = journey.queue.next() {
         if target.provider.dialect.name() == journey.client.name() {
             return Ok(());
         }
@@ -195,7 +209,7 @@ fn choose_first(journey: &mut Journey, body: &[u8]) -> Result<(), ApiError> {
             }
             Err(error) => {
                 refused.get_or_insert(error);
-                journey.targets.remove(0);
+                journey.queue.drop_first();
             }
         }
     }

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use crate::config::file::Control;
 use crate::config::{Caller, Gateway};
 use crate::dialect::Dialect;
 use crate::dialect::openai_chat::OpenAiChat;
@@ -14,11 +15,11 @@ use crate::store::SharedData;
 
 use super::charge::Ledger;
 use super::headers::HeaderMap;
-use super::journey::{Arrival, Journey, Stage, from_envoy};
+use super::journey::{Arrival, Journey, Stage, Tried, from_envoy, tale};
 use super::outline::json_string;
 use super::record::{Record, trace_id};
 use super::worker::{Moment, Worker};
-use super::{Call, Called, Effect, Event, Flow, LARGEST_BODY, Reply, View, property};
+use super::{Call, Called, Context, Effect, Event, Flow, LARGEST_BODY, Reply, View, property};
 
 mod admission;
 mod departure;
@@ -82,13 +83,6 @@ impl From<ApiError> for Refused {
     fn from(error: ApiError) -> Self {
         Self { error: error.into(), headers: Vec::new() }
     }
-}
-
-/// What a step is taken with.
-struct Context<'a> {
-    view: &'a dyn View,
-    shared: &'a dyn SharedData,
-    effects: &'a mut Vec<Effect>,
 }
 
 impl Context<'_> {
@@ -158,17 +152,23 @@ impl Exchange {
 
     /// Handles the headers of an answer. Only what a provider role let through, or what the gateway made itself, goes
     /// on; Envoy's own errors, and answers that it did not retry any more, are replaced.
-    pub fn response(&mut self, journey: Option<&mut Journey>, view: &dyn View, effects: &mut Vec<Effect>) -> Flow {
+    pub fn response(
+        &mut self,
+        journey: Option<&mut Journey>,
+        view: &dyn View,
+        shared: &dyn SharedData,
+        effects: &mut Vec<Effect>,
+    ) -> Flow {
         let Some(journey) = journey else {
             if !matches!(self.phase, Phase::Answered { .. }) {
-                effects.push(Effect::Reply(refusal(&OpenAiChat, &from_envoy(status(view)), 0)));
+                effects.push(Effect::Reply(refusal(&OpenAiChat, &from_envoy(status(view)), &[])));
             }
             return Flow::Continue;
         };
         let headers = journey.charge.as_ref().map(|charge| charge.headers()).unwrap_or_default();
         if journey.stage == Stage::Underway {
-            let error = journey.last_word(status(view), view.now());
-            let mut reply = refusal(journey.client, &error, journey.attempts.len());
+            let error = journey.last_word(status(view), view.now(), shared);
+            let mut reply = refusal(journey.client, &error, &journey.attempts);
             reply.headers.extend(headers);
             effects.push(Effect::Reply(reply));
         } else {
@@ -189,7 +189,7 @@ impl Exchange {
         match (journey, std::mem::replace(&mut self.phase, Phase::Start)) {
             (Some(journey), phase) => {
                 self.phase = phase;
-                journey.conclude();
+                journey.conclude(now, shared);
                 let fragment = self.record(Some(journey)).fragment();
                 effects.push(Effect::SetProperty(property::LOG, fragment.into()));
                 let reserved = journey.charge.as_ref().is_some_and(|charge| charge.ledger != Ledger::Nobody);
@@ -243,7 +243,7 @@ impl Exchange {
             Phase::Answered { caller, .. } => caller.clone(),
             _ => None,
         };
-        let mut reply = refusal(&OpenAiChat, &admission::public(&error), 0);
+        let mut reply = refusal(&OpenAiChat, &admission::public(&error), &[]);
         reply.headers.extend(headers);
         effects.push(Effect::Reply(reply));
         self.phase = Phase::Answered { caller, error: error.code.or(Some("invalid_request".into())) };
@@ -267,8 +267,22 @@ fn set_out(journey: &Journey, effects: &mut Vec<Effect>) {
     if journey.outline.stream {
         effects.push(Effect::SetProperty(property::MODE, "stream".into()));
     }
+    // The routes have the gateway's own times.
+    let routes = journey.worker.gateway.timeouts;
+    let limit = if journey.outline.stream { routes.first_token } else { routes.answer };
+    for (name, wanted, rendered) in
+        [(TOTAL_TIMEOUT, journey.timeouts.total, routes.total), (ATTEMPT_TIMEOUT, journey.limit(), limit)]
+    {
+        if wanted != rendered {
+            effects.push(Effect::SetHeader(name, wanted.as_millis().max(1).to_string().into()));
+        }
+    }
     effects.push(Effect::ClearRoute);
 }
+
+/// Request headers in which Envoy's router reads times, in milliseconds; it removes them.
+const TOTAL_TIMEOUT: &str = "x-envoy-upstream-rq-timeout-ms";
+const ATTEMPT_TIMEOUT: &str = "x-envoy-upstream-rq-per-try-timeout-ms";
 
 /// The status of an answer that Envoy made up.
 fn status(view: &dyn View) -> u16 {
@@ -283,9 +297,12 @@ fn quoted(name: &str) -> String {
 
 /// OpenAI's list of models: those the caller may use.
 fn list_models(gateway: &Gateway, caller: &Caller) -> Vec<u8> {
+    let direct = gateway.direct.keys().filter(|name| !gateway.models.contains_key(*name));
+    let direct = direct.filter(|_| caller.control.contains(&Control::Targets));
     let entries: Vec<String> = gateway
         .models
         .keys()
+        .chain(direct)
         .filter(|name| caller.may_use(name))
         .map(|name| format!(r#"{{"id":{},"object":"model","created":0,"owned_by":"sluice"}}"#, json_string(name)))
         .collect();
@@ -293,10 +310,10 @@ fn list_models(gateway: &Gateway, caller: &Caller) -> Vec<u8> {
 }
 
 /// An error as a reply in the client's dialect. Without an attempt nothing is said of attempts.
-pub(super) fn refusal(client: &dyn Dialect, error: &ApiError, attempts: usize) -> Reply {
+pub(super) fn refusal(client: &dyn Dialect, error: &ApiError, attempts: &[Tried]) -> Reply {
     let mut headers = Vec::new();
-    if attempts > 0 {
-        headers.push(("x-sluice-attempts", attempts.to_string()));
+    if !attempts.is_empty() {
+        headers.extend(tale(attempts));
     }
     if let Some(wait) = error.retry_after {
         headers.push(("retry-after", wait.as_secs_f64().ceil().to_string()));

@@ -1,0 +1,343 @@
+//! The decision: which of a model's targets may serve a request, and in which order they are asked.
+//!
+//! Everything that shortens or orders the list is one step here, and what a step does to a target stays with it, so that
+//! `sluice explain` can tell what the gateway did without doing it another way.
+
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::config::file::{Sticky, Strategy};
+use crate::config::{Caller, Model, Target};
+use crate::error::{ApiError, ErrorKind};
+use crate::exchange::Time;
+use crate::store::SharedData;
+use crate::usage::estimate::Estimate;
+
+use super::capabilities::Lack;
+use super::cells::circuit::{self, Settings, Standing};
+use super::hints::{Hints, Wish};
+use super::needs::Needs;
+use super::order;
+
+/// What a decision is made of.
+pub struct Inquiry<'a> {
+    /// What is asked for.
+    pub model: &'a Model,
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// What the request asks of a target.
+    pub needs: Needs,
+    /// What its headers say.
+    pub hints: &'a Hints,
+    /// The `user` of its body.
+    pub user: Option<&'a str>,
+    /// What it will use at a target, as far as costs are compared: its answer at the length that is expected.
+    pub estimate: &'a dyn Fn(&Target) -> Estimate,
+    /// When a target counts as broken.
+    pub circuit: &'a Settings,
+    /// How long an attempt may take until there is something for the client.
+    pub attempt: Duration,
+    /// How long a request lasts at most.
+    pub lease: Duration,
+    /// Now.
+    pub now: Time,
+    /// A random number.
+    pub dice: u64,
+}
+
+/// What was decided.
+#[derive(Debug)]
+pub struct Decision {
+    /// Which of the model's routes was taken; `None` is the model's own way.
+    pub route: Option<usize>,
+    /// In which order.
+    pub strategy: Strategy,
+    /// Every target of the model: first those that may serve, in the order in which they are asked, then those left out.
+    pub considered: Vec<Considered>,
+}
+
+/// One target, and what became of it.
+#[derive(Debug, Clone)]
+pub struct Considered {
+    /// Which.
+    pub target: Rc<Target>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// Where a target stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// It is asked in its turn.
+    InTurn,
+    /// The same, to find out whether it is well again.
+    Probe,
+    /// It may serve, but is asked after all others.
+    Last(Trouble),
+    /// It is not asked.
+    Out(Reason),
+}
+
+/// Why a target is asked last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// It keeps failing.
+    Open,
+    /// Its provider has said when to come back.
+    Limited,
+    /// It kept failing, and another request is finding out whether it still does.
+    Probing,
+    /// It is well again since a short time, and not all requests are sent there yet.
+    Recovering,
+}
+
+/// Why a target is not asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The route that was taken names others.
+    NotNamed,
+    /// It is of a lower tier than others, and the model does not allow that.
+    LowerTier,
+    /// It cannot do what the request needs.
+    Lacks(Lack),
+    /// Only the first target is asked.
+    NotFirst,
+}
+
+/// Decides. An error when no target may serve.
+pub fn decide(inquiry: &Inquiry<'_>, shared: &dyn SharedData) -> Result<Decision, ApiError> {
+    let Inquiry { model, caller, needs, hints, now, .. } = inquiry;
+    let way = &model.way;
+    let route = way.routes.iter().position(|route| route.matches.fits(caller, needs, hints, *now));
+    let taken = route.and_then(|route| way.routes.get(route));
+    let strategy = match &hints.wish {
+        Some(Wish::Strategy(strategy)) => *strategy,
+        _ => taken.map_or(way.strategy, |route| route.strategy),
+    };
+    let mut draft = Draft { inquiry, kept: Vec::with_capacity(model.targets.len()), out: Vec::new() };
+    draft.name(taken.and_then(|route| route.targets.as_deref()));
+    draft.keep_able()?;
+    let named = taken.is_some_and(|route| route.targets.is_some());
+    if !named {
+        draft.keep_tiers();
+    }
+    let wished = draft.wished()?;
+    draft.order(strategy, named, shared);
+    if let Some(wished) = wished {
+        draft.put_first(&wished);
+    }
+    if strategy == Strategy::Pinned || hints.no_fallback {
+        draft.keep_first();
+    }
+    Ok(Decision { route, strategy, considered: draft.judge(shared) })
+}
+
+impl Decision {
+    /// The targets that may serve, in the order in which they are asked.
+    pub fn order(&self) -> Vec<Rc<Target>> {
+        let may_serve = self.considered.iter().filter(|considered| !matches!(considered.place, Place::Out(_)));
+        may_serve.map(|considered| considered.target.clone()).collect()
+    }
+}
+
+struct Draft<'a> {
+    inquiry: &'a Inquiry<'a>,
+    kept: Vec<Rc<Target>>,
+    out: Vec<Considered>,
+}
+
+impl Draft<'_> {
+    /// Those that a route names, in its order; all, when it names none.
+    fn name(&mut self, named: Option<&[usize]>) {
+        let targets = &self.inquiry.model.targets;
+        let Some(named) = named else {
+            self.kept.clone_from(targets);
+            return;
+        };
+        self.kept.extend(named.iter().filter_map(|place| targets.get(*place)).cloned());
+        let others = (0..targets.len()).filter(|place| !named.contains(place));
+        self.out.extend(others.filter_map(|place| targets.get(place)).map(|target| out(target, Reason::NotNamed)));
+    }
+
+    fn leave_out(&mut self, reason: impl Fn(&Target) -> Option<Reason>) {
+        let Self { kept, out: left, .. } = self;
+        kept.retain(|target| match reason(target) {
+            None => true,
+            Some(reason) => {
+                left.push(out(target, reason));
+                false
+            }
+        });
+    }
+
+    /// Those that can do what is asked. A prompt's length is an estimate: where it is too long for all, those that take most
+    /// are asked all the same, and the provider says what is so.
+    fn keep_able(&mut self) -> Result<(), ApiError> {
+        let needs = &self.inquiry.needs;
+        let lack = |target: &Target| target.capabilities.lacks(needs);
+        let too_short = |target: &Rc<Target>| matches!(lack(target), Some(Lack::Context { .. }));
+        if self.kept.iter().all(|target| lack(target).is_some()) && self.kept.iter().any(too_short) {
+            let most = self.kept.iter().filter(|target| too_short(target));
+            let most = most.filter_map(|target| target.capabilities.max_input).max();
+            let roomy = |target: &Target| target.capabilities.max_input == most;
+            self.leave_out(|target| match lack(target) {
+                Some(Lack::Context { .. }) if roomy(target) => None,
+                lack => lack.map(Reason::Lacks),
+            });
+        } else {
+            let first = self.kept.iter().find_map(|target| lack(target));
+            self.leave_out(|target| lack(target).map(Reason::Lacks));
+            if let (true, Some(lack)) = (self.kept.is_empty(), first) {
+                let message = format!(
+                    "No target of the model `{}` can take this request: it {lack}. Ask for another model, or leave that out.",
+                    self.inquiry.model.name
+                );
+                return Err(ApiError::new(400, ErrorKind::InvalidRequest, message).with_code("capability_missing"));
+            }
+        }
+        Ok(())
+    }
+
+    fn keep_tiers(&mut self) {
+        if self.inquiry.model.way.allow_lower_tier {
+            return;
+        }
+        // A target that cannot take the request does not make the others worse than they are: the best tier is the model's.
+        let best = self.inquiry.model.targets.iter().map(|target| target.tier).min().unwrap_or_default();
+        self.leave_out(|target| (target.tier > best).then_some(Reason::LowerTier));
+    }
+
+    /// The target that the client asks for. It may be one that would be left out for its tier.
+    fn wished(&mut self) -> Result<Option<Rc<Target>>, ApiError> {
+        let Some(Wish::Target(name)) = &self.inquiry.hints.wish else { return Ok(None) };
+        let is = |target: &Rc<Target>| target.name == *name || target.provider.name == *name;
+        if let Some(target) = self.kept.iter().find(|target| is(target)) {
+            return Ok(Some(target.clone()));
+        }
+        let lower = |left: &Considered| is(&left.target) && left.place == Place::Out(Reason::LowerTier);
+        if let Some(place) = self.out.iter().position(lower) {
+            let target = self.out.remove(place).target;
+            self.kept.push(target.clone());
+            return Ok(Some(target));
+        }
+        let known: Vec<&str> = self.inquiry.model.targets.iter().map(|target| target.name.as_str()).collect();
+        let message = format!(
+            "The header {} asks for a target that the model `{}` cannot give this request. Its targets: {}.",
+            super::hints::ROUTE,
+            self.inquiry.model.name,
+            known.join(", ")
+        );
+        Err(ApiError::new(400, ErrorKind::InvalidRequest, message).with_code("route_not_found"))
+    }
+
+    fn put_first(&mut self, wished: &Rc<Target>) {
+        if let Some(place) = self.kept.iter().position(|target| Rc::ptr_eq(target, wished)) {
+            let target = self.kept.remove(place);
+            self.kept.insert(0, target);
+        }
+    }
+
+    fn keep_first(&mut self) {
+        let rest = self.kept.split_off(self.kept.len().min(1));
+        self.out.extend(rest.iter().map(|target| out(target, Reason::NotFirst)));
+    }
+
+    /// Better tiers come before lower ones; inside a tier the strategy decides. Targets that a route names are of one tier.
+    fn order(&mut self, strategy: Strategy, named: bool, shared: &dyn SharedData) {
+        if self.kept.len() < 2 {
+            return;
+        }
+        let by_tier = |target: &Rc<Target>| if named { 0 } else { target.tier };
+        self.kept.sort_by_key(by_tier);
+        let kept = std::mem::take(&mut self.kept);
+        for tier in kept.chunk_by(|a, b| by_tier(a) == by_tier(b)) {
+            self.kept.extend(self.inquiry.order(strategy, tier, shared));
+        }
+    }
+
+    /// Those that are broken come last, but for the one request that finds out whether its first choice still is.
+    fn judge(self, shared: &dyn SharedData) -> Vec<Considered> {
+        let Self { inquiry, kept, out } = self;
+        let several = kept.len() > 1;
+        let mut first = Vec::with_capacity(inquiry.model.targets.len());
+        let mut last = Vec::new();
+        for target in kept {
+            let place = if several { inquiry.place(&target, first.is_empty(), shared) } else { Place::InTurn };
+            let list = if matches!(place, Place::Last(_)) { &mut last } else { &mut first };
+            list.push(Considered { target, place });
+        }
+        first.extend(last);
+        first.extend(out);
+        first
+    }
+}
+
+fn out(target: &Rc<Target>, reason: Reason) -> Considered {
+    Considered { target: target.clone(), place: Place::Out(reason) }
+}
+
+impl Inquiry<'_> {
+    fn order(&self, strategy: Strategy, targets: &[Rc<Target>], shared: &dyn SharedData) -> Vec<Rc<Target>> {
+        match strategy {
+            Strategy::Fallback | Strategy::Pinned => targets.to_vec(),
+            Strategy::Weighted => order::weighted(targets, self.weighted_by()),
+            Strategy::Cheapest => order::cheapest(targets, self.estimate),
+            Strategy::Fastest => {
+                let expected = targets.first().map(|target| (self.estimate)(target).output).unwrap_or_default();
+                order::fastest(targets, expected, self.now, self.dice, shared)
+            }
+            Strategy::LeastBusy => order::least_busy(targets, self.now, self.lease, self.dice, shared),
+        }
+    }
+
+    /// What a weighted choice is made by: the same number for what belongs together.
+    fn weighted_by(&self) -> u64 {
+        let key = Some(&*self.caller.key_id);
+        let value = match &self.model.way.sticky {
+            None => return self.dice,
+            Some(Sticky::Key) => key,
+            Some(Sticky::User) => self.user.filter(|user| !user.is_empty()).or(key),
+            Some(Sticky::Header(name)) => self.hints.header(name).filter(|value| !value.is_empty()).or(key),
+        };
+        order::number(self.model.name.as_bytes(), value.unwrap_or_default().as_bytes())
+    }
+
+    fn claims_probe(&self, target: &Target, shared: &dyn SharedData) -> bool {
+        circuit::claim_probe(shared, &target.cells, self.now, self.attempt, self.circuit)
+    }
+
+    fn place(&self, target: &Target, is_first: bool, shared: &dyn SharedData) -> Place {
+        match circuit::read(shared, &target.cells).standing(self.now, self.circuit) {
+            Standing::Closed { .. } => Place::InTurn,
+            Standing::Recovering { share } if self.dice % 100 < u64::from(share) => Place::InTurn,
+            Standing::Recovering { .. } => Place::Last(Trouble::Recovering),
+            Standing::Open { .. } => Place::Last(Trouble::Open),
+            Standing::Limited { .. } => Place::Last(Trouble::Limited),
+            Standing::ProbeDue if is_first && self.claims_probe(target, shared) => Place::Probe,
+            Standing::ProbeDue | Standing::Probing => Place::Last(Trouble::Probing),
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "it keeps failing",
+            Self::Limited => "its provider has said when to come back",
+            Self::Probing => "another request is finding out whether it still fails",
+            Self::Recovering => "it is well again, and gets its requests back little by little",
+        })
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotNamed => f.write_str("the route that was taken names others"),
+            Self::LowerTier => f.write_str("it is of a lower tier, and allow_lower_tier is not set"),
+            Self::Lacks(lack) => write!(f, "it {lack}"),
+            Self::NotFirst => f.write_str("only the first target is asked"),
+        }
+    }
+}

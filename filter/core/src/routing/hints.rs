@@ -1,0 +1,152 @@
+//! What a request's headers say about its way: read when they come, for the decision that waits for the body.
+
+use std::time::Duration;
+
+use crate::config::file::{Control, Strategy};
+use crate::config::time;
+use crate::config::{Caller, Gateway};
+use crate::error::{ApiError, ErrorKind};
+use crate::exchange::headers::HeaderMap;
+
+/// A header of the client's that asks for a strategy or a target.
+pub const ROUTE: &str = "x-sluice-route";
+/// A header of the client's that asks for no fallback.
+pub const FALLBACK: &str = "x-sluice-fallback";
+/// A header of the client's that asks for a shorter time.
+pub const TIMEOUT: &str = "x-sluice-timeout";
+
+/// What the headers say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hints {
+    /// The way that the client asks for.
+    pub wish: Option<Wish>,
+    /// The client wants no target but the first.
+    pub no_fallback: bool,
+    /// How long the client waits.
+    pub timeout: Option<Duration>,
+    /// The headers that the configuration asks about.
+    headers: Vec<(String, String)>,
+}
+
+/// What a client asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// Another strategy than the model's.
+    Strategy(Strategy),
+    /// A target, by `provider/model` or its provider's name: it is asked first.
+    Target(String),
+}
+
+impl Hints {
+    /// Reads the client's headers; errors are 400s that say what is wrong.
+    pub fn read(headers: &HeaderMap, gateway: &Gateway) -> Result<Self, ApiError> {
+        let watched = gateway.watched_headers.iter();
+        let headers_seen = watched.filter_map(|name| Some((name.clone(), headers.text(name)?.to_owned()))).collect();
+        Ok(Self {
+            wish: headers.text(ROUTE).map(wish),
+            no_fallback: headers.text(FALLBACK).map(no_fallback).transpose()?.unwrap_or_default(),
+            timeout: headers.text(TIMEOUT).map(timeout).transpose()?,
+            headers: headers_seen,
+        })
+    }
+
+    /// The value of a header that the configuration asks about, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the caller may ask for this; what it may not is an error that says so, and never left aside in silence.
+    pub fn allowed(&self, caller: &Caller) -> Result<(), ApiError> {
+        let asked = [
+            (self.wish.is_some(), Control::Route, ROUTE),
+            (self.no_fallback, Control::Fallback, FALLBACK),
+            (self.timeout.is_some(), Control::Timeout, TIMEOUT),
+        ];
+        match asked.into_iter().find(|(asked, control, _)| *asked && !caller.control.contains(control)) {
+            None => Ok(()),
+            Some((_, _, header)) => {
+                let message = format!("This key may not use the header {header}. Leave it out, or ask for its permission.");
+                Err(ApiError::new(403, ErrorKind::Permission, message).with_code("control_not_allowed"))
+            }
+        }
+    }
+}
+
+fn wish(text: &str) -> Wish {
+    let text = text.trim();
+    match strategy(text) {
+        Some(strategy) => Wish::Strategy(strategy),
+        None => Wish::Target(text.to_owned()),
+    }
+}
+
+fn strategy(name: &str) -> Option<Strategy> {
+    Some(match name {
+        "fallback" => Strategy::Fallback,
+        "weighted" => Strategy::Weighted,
+        "cheapest" => Strategy::Cheapest,
+        "fastest" => Strategy::Fastest,
+        "least_busy" => Strategy::LeastBusy,
+        "pinned" => Strategy::Pinned,
+        _ => return None,
+    })
+}
+
+fn no_fallback(text: &str) -> Result<bool, ApiError> {
+    match text.trim() {
+        "off" => Ok(true),
+        "on" => Ok(false),
+        _ => Err(bad(FALLBACK, "expected `off` or `on`")),
+    }
+}
+
+fn timeout(text: &str) -> Result<Duration, ApiError> {
+    let given = time::duration(text.trim()).filter(|time| !time.is_zero());
+    given.ok_or_else(|| bad(TIMEOUT, "expected a time above zero, such as 500ms, 30s or 2m"))
+}
+
+fn bad(header: &str, expected: &str) -> ApiError {
+    ApiError::new(400, ErrorKind::InvalidRequest, format!("Invalid header {header}: {expected}."))
+        .with_code("invalid_header")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn read(name: &'static str, value: &'static str) -> Result<Hints, ApiError> {
+        Hints::read(&[(name, value)].into_iter().collect(), &crate::exchange::fake::gateway())
+    }
+
+    #[test]
+    fn a_wish_is_a_strategy_or_a_target() {
+        assert_eq!(read(ROUTE, "cheapest").unwrap().wish, Some(Wish::Strategy(Strategy::Cheapest)));
+        assert_eq!(read(ROUTE, " ant/claude").unwrap().wish, Some(Wish::Target("ant/claude".to_owned())));
+        for strategy in [Strategy::Fallback, Strategy::Weighted, Strategy::Fastest, Strategy::LeastBusy, Strategy::Pinned] {
+            let name = serde_json::to_string(&strategy).unwrap();
+            assert_eq!(super::strategy(name.trim_matches('"')), Some(strategy));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        for (name, value) in [(FALLBACK, "no"), (TIMEOUT, "30"), (TIMEOUT, "0s"), (TIMEOUT, "-1s")] {
+            let error = read(name, value).unwrap_err();
+            assert_eq!((error.status, error.code.as_deref()), (400, Some("invalid_header")));
+            assert!(error.message.contains(name), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn what_a_key_may_not_is_refused_and_not_left_aside() {
+        let hints = read(FALLBACK, "off").unwrap();
+        let error = hints.allowed(&Caller::default()).unwrap_err();
+        assert_eq!(error.status, 403);
+        assert!(error.message.contains(FALLBACK));
+        let caller = Caller { control: vec![Control::Fallback], ..Caller::default() };
+        assert!(hints.allowed(&caller).is_ok());
+        assert!(read(FALLBACK, "on").unwrap().allowed(&Caller::default()).is_ok());
+    }
+}

@@ -1,0 +1,210 @@
+//! What is configured of the way that a model's requests take: checked, and ready to be followed.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::config::file::{Delivery, Need, Sticky, Strategy, Trigger};
+use crate::config::{Caller, Timeouts};
+use crate::exchange::Time;
+use crate::keys::Glob;
+
+use super::hints::Hints;
+use super::needs::Needs;
+
+/// A model's way.
+#[derive(Debug, Clone)]
+pub struct Way {
+    /// In which order targets are asked.
+    pub strategy: Strategy,
+    /// For `weighted`: what keeps requests together.
+    pub sticky: Option<Sticky>,
+    /// Other ways for some requests: the first that matches.
+    pub routes: Vec<Route>,
+    /// Whether a request may fall to a target of a lower tier.
+    pub allow_lower_tier: bool,
+    /// How much of a streamed answer must be there before the client sees any of it.
+    pub delivery: Delivery,
+    /// When it is tried again.
+    pub retry: Retry,
+    /// How long to wait.
+    pub timeouts: Timeouts,
+}
+
+impl Way {
+    /// A way without words: targets in their order, every reason to try again.
+    pub fn plain(timeouts: Timeouts) -> Self {
+        Self {
+            strategy: Strategy::Fallback,
+            sticky: None,
+            routes: Vec::new(),
+            allow_lower_tier: false,
+            delivery: Delivery::Stream,
+            retry: Retry::new(&Trigger::ALL, Duration::from_secs(1)),
+            timeouts,
+        }
+    }
+
+    /// The headers that it asks about.
+    pub fn headers(&self) -> impl Iterator<Item = &str> {
+        let sticky = match &self.sticky {
+            Some(Sticky::Header(name)) => Some(name.as_str()),
+            _ => None,
+        };
+        let matched = self.routes.iter().flat_map(|route| &route.matches.headers).map(|(name, _)| name.as_str());
+        sticky.into_iter().chain(matched)
+    }
+}
+
+/// When a request is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// A bit for each reason.
+    reasons: u16,
+    /// The longest time that a provider may ask for and the same target is still asked again before another one.
+    pub wait: Duration,
+}
+
+impl Retry {
+    /// For these reasons.
+    pub fn new(on: &[Trigger], wait: Duration) -> Self {
+        Self { reasons: on.iter().fold(0, |reasons, trigger| reasons | bit(*trigger)), wait }
+    }
+
+    /// Whether this is a reason.
+    pub fn covers(&self, trigger: Trigger) -> bool {
+        self.reasons & bit(trigger) != 0
+    }
+}
+
+fn bit(trigger: Trigger) -> u16 {
+    1 << trigger as u16
+}
+
+/// Another way for the requests that match.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Which.
+    pub matches: Match,
+    /// In which order.
+    pub strategy: Strategy,
+    /// To which of the model's targets, by their place among them; `None` is all.
+    pub targets: Option<Vec<usize>>,
+}
+
+/// Which requests; what is `None` or empty matches any.
+#[derive(Debug, Clone, Default)]
+pub struct Match {
+    /// One key's.
+    pub key: Option<Rc<str>>,
+    /// One team's.
+    pub team: Option<Rc<str>>,
+    /// One application's.
+    pub app: Option<Rc<str>>,
+    /// Those with these headers: the name in lower case.
+    pub headers: Vec<(String, Glob)>,
+    /// Those whose prompt has at least so many tokens.
+    pub min_input_tokens: u64,
+    /// Those whose prompt has at most so many tokens.
+    pub max_input_tokens: Option<u64>,
+    /// Those that need all of these.
+    pub needs: Vec<Need>,
+    /// Those that come at these times.
+    pub time: Option<Window>,
+}
+
+impl Match {
+    /// Whether a request is one of them.
+    pub fn fits(&self, caller: &Caller, needs: &Needs, hints: &Hints, now: Time) -> bool {
+        let is = |wanted: &Option<Rc<str>>, is: Option<&str>| {
+            wanted.as_deref().is_none_or(|wanted| is == Some(wanted))
+        };
+        is(&self.key, Some(&caller.key_id))
+            && is(&self.team, Some(&caller.team))
+            && is(&self.app, caller.app.as_deref())
+            && needs.input_tokens >= self.min_input_tokens
+            && self.max_input_tokens.is_none_or(|most| needs.input_tokens <= most)
+            && self.needs.iter().all(|need| has(needs, *need))
+            && self.headers.iter().all(|(name, glob)| hints.header(name).is_some_and(|value| glob.matches(value)))
+            && self.time.as_ref().is_none_or(|window| window.holds(now))
+    }
+}
+
+fn has(needs: &Needs, need: Need) -> bool {
+    match need {
+        Need::Tools => needs.tools,
+        Need::Images => needs.images,
+        Need::Audio => needs.audio,
+        Need::Documents => needs.documents,
+        Need::StructuredOutput => needs.structured_output,
+    }
+}
+
+/// Hours of a day and days of a week, in UTC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// Minutes after midnight from which on.
+    pub from: u16,
+    /// Minutes after midnight up to which; not above `from` when it goes over midnight.
+    pub to: u16,
+    /// The days on which it begins, Monday first.
+    pub days: [bool; 7],
+}
+
+const DAY: u16 = 24 * 60;
+
+impl Window {
+    /// Whether the moment is in it.
+    pub fn holds(&self, now: Time) -> bool {
+        let minutes = now.seconds() / 60;
+        let minute = u16::try_from(minutes % u64::from(DAY)).unwrap_or_default();
+        // 1970 began on a Thursday.
+        let today = usize::try_from((minutes / u64::from(DAY) + 3) % 7).unwrap_or_default();
+        let yesterday = (today + 6) % 7;
+        let begins = |day: usize| self.days.get(day).copied().unwrap_or_default();
+        if self.from < self.to {
+            return begins(today) && (self.from..self.to).contains(&minute);
+        }
+        (begins(today) && minute >= self.from) || (begins(yesterday) && minute < self.to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// 2026-11-22 is a Sunday.
+    fn at(text: &str) -> Time {
+        Time(crate::config::time::rfc3339(text).unwrap() * 1_000_000_000)
+    }
+
+    #[test]
+    fn a_window_ends_before_its_last_minute_and_knows_its_days() {
+        let weekdays = [true, true, true, true, true, false, false];
+        let office = Window { from: 9 * 60, to: 17 * 60, days: weekdays };
+        assert!(office.holds(at("2026-11-23T09:00:00Z")) && office.holds(at("2026-11-23T16:59:59Z")));
+        assert!(!office.holds(at("2026-11-23T08:59:59Z")) && !office.holds(at("2026-11-23T17:00:00Z")));
+        assert!(!office.holds(at("2026-11-22T12:00:00Z")));
+    }
+
+    #[test]
+    fn a_window_over_midnight_belongs_to_the_day_it_begins_on() {
+        let mut days = [false; 7];
+        days[4] = true;
+        let night = Window { from: 22 * 60, to: 6 * 60, days };
+        assert!(night.holds(at("2026-11-20T22:00:00Z")) && night.holds(at("2026-11-21T05:59:00Z")));
+        assert!(!night.holds(at("2026-11-20T05:00:00Z")) && !night.holds(at("2026-11-21T22:00:00Z")));
+        let always = Window { from: 0, to: 0, days: [true; 7] };
+        assert!(always.holds(at("2026-11-20T00:00:00Z")) && always.holds(at("2026-11-20T23:59:00Z")));
+    }
+
+    #[test]
+    fn every_reason_has_a_bit_of_its_own() {
+        for trigger in Trigger::ALL {
+            let retry = Retry::new(&[trigger], Duration::ZERO);
+            let covered: Vec<Trigger> = Trigger::ALL.into_iter().filter(|other| retry.covers(*other)).collect();
+            assert_eq!(covered, [trigger]);
+        }
+    }
+}
