@@ -24,6 +24,7 @@ const TARGETS_MAX: usize = 16;
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
 mod admin;
+mod capabilities;
 mod keys;
 mod prices;
 mod redis;
@@ -40,6 +41,7 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
     check.apps();
     let rules = check.rules(&models);
     check.prices();
+    check.capabilities();
     let redis = check.redis();
     let admin = check.admin();
     let timeouts = check.timeouts();
@@ -154,8 +156,12 @@ impl Check<'_> {
                 self.model_name(&target.model, &path.key("model"));
                 self.reference(&target.provider, self.file.providers.keys(), &path.key("provider"));
                 if let Some(provider) = providers.get(&target.provider) {
-                    let price = self.price_of(target);
-                    targets.push(Rc::new(Target { provider: provider.clone(), model: target.model.clone(), price }));
+                    targets.push(Rc::new(Target {
+                        provider: provider.clone(),
+                        model: target.model.clone(),
+                        price: self.price_of(target),
+                        capabilities: self.capabilities_of(target),
+                    }));
                 }
             }
             compiled.insert(name.clone(), Rc::new(Model { name: name.clone(), targets }));

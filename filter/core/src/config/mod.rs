@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::dialect::Dialect;
 use crate::keys::{Cidr, Glob};
 use crate::limits::{Applied, Index, Rule};
+use crate::routing::capabilities::Capabilities;
 use crate::usage::price::Price;
 
 mod check;
@@ -212,6 +213,8 @@ pub struct Target {
     /// What it costs, by its own price or by the one for all that have none. Without either a request that a budget counts
     /// must not go there.
     pub price: Option<Price>,
+    /// What it can do, as far as anybody said.
+    pub capabilities: Capabilities,
 }
 
 /// A provider, as the filter needs to know it: its credential is Envoy's business.

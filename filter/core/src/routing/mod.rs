@@ -1,0 +1,4 @@
+//! Where a request may go.
+
+pub mod capabilities;
+pub mod needs;
