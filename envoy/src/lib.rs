@@ -5,7 +5,7 @@ pub mod check;
 pub mod cli;
 pub mod keys;
 pub mod locate;
-pub mod prices;
 pub mod render;
 pub mod run;
 pub mod secrets;
+pub mod table;

@@ -12,12 +12,12 @@ mod yaml;
 
 use yaml::Document;
 
-use crate::prices;
+use crate::table;
 
 /// A file without mistakes.
 #[derive(Debug)]
 pub struct Checked {
-    /// As written, and with the prices that it leaves to the table.
+    /// As written, and with the prices and capabilities that it leaves to the table.
     pub file: File,
     pub gateway: Gateway,
 }
@@ -46,7 +46,7 @@ pub fn check(text: &str) -> Result<Checked, Vec<Located>> {
     let mut compiled = None;
     match serde_json::from_value::<File>(document.value.clone()) {
         Ok(mut file) => {
-            let mut others = prices::resolve(&mut file);
+            let mut others = table::resolve(&mut file);
             // What a model costs follows from its provider: a mistake there is not to be reported as a missing price too.
             let providers = Path::root().key("providers");
             if mistakes.iter().chain(&others).any(|mistake| providers.holds(&mistake.path)) {
@@ -149,8 +149,8 @@ timeouts: { total: 0s, idle: 1m, idle: 2m }
         assert_eq!(
             lines(text),
             [
-                "1: listn: found an unknown field, expected one of: admin, apps, budgets, keys, limits, listen, models, \
-                 prices, providers, redis, reservation, teams, and 1 more (did you mean \"listen\"?)",
+                "1: listn: found an unknown field, expected one of: admin, apps, budgets, capabilities, keys, limits, \
+                 listen, models, prices, providers, redis, reservation, and 2 more (did you mean \"listen\"?)",
                 "3: providers.openai.key: found text, expected a mapping with env, file",
                 "3: providers.openai.kind: found \"opnai\", expected one of: openai, anthropic (did you mean \
                  \"openai\"?)",
@@ -184,7 +184,7 @@ timeouts: { total: 0s, idle: 1m, idle: 2m }
         assert_eq!(
             lines("just text"),
             [
-                "1: found text, expected a mapping with admin, apps, budgets, keys, limits, listen, models, prices, providers, redis, reservation, teams, timeouts"
+                "1: found text, expected a mapping with admin, apps, budgets, capabilities, keys, limits, listen, models, prices, providers, redis, reservation, teams, timeouts"
             ]
         );
     }

@@ -282,6 +282,29 @@ timeouts: { first_token: 1500ms }
     }
 
     #[test]
+    fn the_filter_is_given_the_capabilities_of_exactly_the_files_targets() {
+        let more = "
+models:
+  chat: { targets: [{ provider: on, model: gpt-5 }, { provider: local, model: a/b }, { provider: inside, model: x }] }
+  old: { targets: [{ provider: on, model: gpt-3.5-turbo }] }
+capabilities: { local/a/b: { vision: false }, on/gpt-5: { max_input: 1000 } }
+";
+        let (before, after) = FILE.split_once("models:").unwrap();
+        let (_, after) = after.split_once('\n').unwrap();
+        let checked = crate::check::check(&format!("{before}{after}{more}")).unwrap();
+        let rendered = bootstrap(&checked, &options());
+        // YAML's flow style without anchors is JSON.
+        let (_, section) = rendered.split_once("\"capabilities\": ").unwrap();
+        let mut values = serde_json::Deserializer::from_str(section).into_iter::<serde_json::Value>();
+        let given = values.next().unwrap().unwrap();
+        let names: Vec<&String> = given.as_object().unwrap().keys().collect();
+        assert_eq!(names, ["local/a/b", "on/gpt-3.5-turbo", "on/gpt-5"], "of inside/x nothing is known");
+        assert_eq!(given["local/a/b"], serde_json::json!({ "vision": false }));
+        assert_eq!(given["on/gpt-3.5-turbo"]["vision"], false);
+        assert_eq!((&given["on/gpt-5"]["max_input"], &given["on/gpt-5"]["tools"]), (&1000.into(), &true.into()));
+    }
+
+    #[test]
     fn where_secrets_come_from_is_not_in_it() {
         let rendered = rendered(&options());
         assert!(!rendered.contains("SOME_VARIABLE") && !rendered.contains("some.key"), "{rendered}");

@@ -26,6 +26,7 @@ const TARGETS_MAX: usize = 16;
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
 mod admin;
+mod capabilities;
 mod keys;
 mod prices;
 mod redis;
@@ -44,6 +45,7 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
     check.apps();
     let rules = check.rules(&models);
     check.prices();
+    check.capabilities();
     let redis = check.redis();
     let admin = check.admin();
     let circuit = check.circuit();
@@ -183,6 +185,7 @@ impl Check<'_> {
                     provider: provider.clone(),
                     model: target.model.clone(),
                     price: self.price_of(target),
+                    capabilities: self.capabilities_of(target),
                     weight: target.weight,
                     tier: target.tier,
                 }));

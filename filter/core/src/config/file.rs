@@ -40,6 +40,10 @@ pub struct File {
     /// What tokens cost, and what becomes of a model without a price.
     #[serde(default, skip_serializing_if = "is_default")]
     pub prices: Prices,
+    /// What models can do, by provider and model, as in `openai/gpt-5-mini`; field by field over the table that comes with
+    /// Sluice. A request never goes where what it needs is stated to be missing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub capabilities: BTreeMap<String, Capabilities>,
     /// How much is reserved before the answer is known.
     #[serde(default, skip_serializing_if = "is_default")]
     pub reservation: Reservation,
@@ -462,6 +466,53 @@ pub struct Prices {
     /// By provider and model, as in `openai/gpt-5-mini`: over the table's.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub models: BTreeMap<String, Price>,
+}
+
+/// What a model can do; what is left out is not known, and keeps no request from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Capabilities {
+    /// The most tokens of a prompt that it takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_input: Option<u64>,
+    /// Whether it takes tools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<bool>,
+    /// Whether it calls several tools at once. For people: no request is kept from it for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parallel_tools: Option<bool>,
+    /// Whether it takes images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vision: Option<bool>,
+    /// Whether it answers by a JSON schema.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub structured_output: Option<bool>,
+    /// Whether it reasons. For people: no request is kept from it for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<bool>,
+    /// Whether it takes sound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audio: Option<bool>,
+    /// Whether it takes documents, such as PDFs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub documents: Option<bool>,
+}
+
+impl Capabilities {
+    /// What is stated here, and for the rest what `other` states.
+    pub fn over(self, other: Self) -> Self {
+        Self {
+            max_input: self.max_input.or(other.max_input),
+            tools: self.tools.or(other.tools),
+            parallel_tools: self.parallel_tools.or(other.parallel_tools),
+            vision: self.vision.or(other.vision),
+            structured_output: self.structured_output.or(other.structured_output),
+            reasoning: self.reasoning.or(other.reasoning),
+            audio: self.audio.or(other.audio),
+            documents: self.documents.or(other.documents),
+        }
+    }
 }
 
 /// How much is reserved before the answer is known, and settled when it is.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::dialect::Dialect;
 use crate::keys::{Cidr, Glob};
 use crate::limits::{Applied, Index, Rule};
+use crate::routing::capabilities::Capabilities;
 use crate::routing::cells::Cells;
 use crate::routing::cells::circuit::Settings;
 use crate::routing::way::Way;
@@ -229,6 +230,8 @@ pub struct Target {
     /// What it costs, by its own price or by the one for all that have none. Without either a request that a budget counts
     /// must not go there.
     pub price: Option<Price>,
+    /// What it can do, as far as anybody said.
+    pub capabilities: Capabilities,
     /// For `weighted`: how often it is first, in proportion to the others.
     pub weight: u32,
     /// How good it is: 1 is the best.

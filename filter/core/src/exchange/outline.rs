@@ -32,6 +32,10 @@ pub struct Outline {
     pub max_tokens: Option<u64>,
     /// How many answers the client asked for; as above.
     pub n: Option<u64>,
+    /// Whether tools are offered, by either of the field's names; as above.
+    pub tools: bool,
+    /// Whether the answer is to follow a JSON schema; as above.
+    pub structured_output: bool,
     /// Bytes of the body.
     pub length: usize,
     /// Where the model's JSON string stands, quotes included.
@@ -95,6 +99,8 @@ impl Outline {
             include_usage,
             max_tokens: top.max_tokens,
             n: top.n,
+            tools: top.tools,
+            structured_output: top.structured_output,
             length: body.len(),
             model_at: at(model.get()),
             options,
@@ -296,6 +302,29 @@ mod tests {
             let body = format!(r#"{{{fields}"model":"m","messages":[{{"n":9,"max_tokens":9}}]}}"#);
             let outline = Outline::read(body.as_bytes()).unwrap();
             assert_eq!((outline.max_tokens, outline.n), (max_tokens, n), "{fields}");
+        }
+    }
+
+    #[test]
+    fn what_is_needed_is_seen_and_never_refused() {
+        for (fields, tools, structured_output) in [
+            ("", false, false),
+            (r#""tools":[{"type":"function"}],"#, true, false),
+            (r#""tools" : [ {} ],"response_format" : { "strict" : [1e999], "type" : "json_schema" },"#, true, true),
+            (r#""functions":[1],"tools":[],"#, true, false),
+            (r#""tools":[],"functions":[ ],"response_format":{"type":"text"},"#, false, false),
+            (r#""tools":{"0":1},"functions":null,"response_format":{"type":"json_object"},"#, false, false),
+            (r#""tools":"[1]","response_format":"json_schema","#, false, false),
+            (r#""tools":1e999,"response_format":1e999,"#, false, false),
+            (r#""response_format":["json_schema"],"functions":true,"#, false, false),
+            (r#""response_format":{"type":["json_schema"]},"#, false, false),
+            (r#""response_format":{"type":null,"json_schema":{"type":"json_schema"}},"#, false, false),
+            (r#""response_format":{"json_schema":{"type":"object"},"type":"json\u005fschema"},"#, false, true),
+            (r#""response_format":null,"response_format":{"type":"json_schema"},"tools":[],"tools":[1],"#, true, true),
+        ] {
+            let body = format!(r#"{{{fields}"model":"m","messages":[{{"tools":[1]}}]}}"#);
+            let outline = Outline::read(body.as_bytes()).unwrap();
+            assert_eq!((outline.tools, outline.structured_output), (tools, structured_output), "{fields}");
         }
     }
 

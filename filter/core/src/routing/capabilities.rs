@@ -1,10 +1,265 @@
-//! stand-in
-#![allow(missing_docs)]
+//! What a target can do, and what it lacks for a request.
+//!
+//! It comes from the gateway file, which the command completed from its table, and nobody asked the model: so what is not
+//! stated is taken to be there. A wrong "no" would keep a good target from serving for ever; a wrong "yes" costs one failed
+//! attempt, after which the next target is asked.
+
+use std::fmt;
+
 use super::needs::Needs;
+use crate::config::file;
+
+/// What one target can do, as far as a request can need it; `None` is not stated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Capabilities { pub max_input: Option<u64> }
+pub struct Capabilities {
+    /// The most tokens of a prompt.
+    pub max_input: Option<u64>,
+    /// Tools.
+    pub tools: Option<bool>,
+    /// Images in the prompt.
+    pub vision: Option<bool>,
+    /// Answers that follow a JSON schema.
+    pub structured_output: Option<bool>,
+    /// Sound in the prompt.
+    pub audio: Option<bool>,
+    /// Documents in the prompt.
+    pub documents: Option<bool>,
+}
+
+impl From<&file::Capabilities> for Capabilities {
+    fn from(written: &file::Capabilities) -> Self {
+        // Whether there can be several calls at once, or reasoning, keeps no request from a target.
+        let file::Capabilities {
+            max_input,
+            tools,
+            parallel_tools: _,
+            vision,
+            structured_output,
+            reasoning: _,
+            audio,
+            documents,
+        } = *written;
+        Self { max_input, tools, vision, structured_output, audio, documents }
+    }
+}
+
+impl Capabilities {
+    /// The first thing that a request needs and this target is stated not to have. What is not stated is never lacking.
+    pub fn lacks(&self, needs: &Needs) -> Option<Lack> {
+        let lacking = [
+            (needs.tools, self.tools, Lack::Tools),
+            (needs.images, self.vision, Lack::Vision),
+            (needs.structured_output, self.structured_output, Lack::StructuredOutput),
+            (needs.audio, self.audio, Lack::Audio),
+            (needs.documents, self.documents, Lack::Documents),
+        ]
+        .into_iter()
+        .find(|(needed, has, _)| *needed && *has == Some(false))
+        .map(|(_, _, lack)| lack);
+        let input = needs.input_tokens;
+        let too_small = || self.max_input.filter(|most| input > *most);
+        lacking.or_else(|| too_small().map(|max_input| Lack::Context { max_input, input }))
+    }
+
+    /// Whether a prompt that was too long for `other` may fit here: this one says how much it takes, and that is more than
+    /// the other says, or the other does not say.
+    pub fn takes_more_than(&self, other: &Self) -> bool {
+        self.max_input > other.max_input
+    }
+}
+
+/// What a target does not have and a request needs; reads as the end of a sentence about the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lack { Vision, Context { max_input: u64, input: u64 } }
-impl std::fmt::Display for Lack { fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { write!(f, "{self:?}") } }
-impl Capabilities { pub fn lacks(&self, needs: &Needs) -> Option<Lack> { if needs.images { return Some(Lack::Vision) } self.max_input.filter(|most| needs.input_tokens > *most).map(|max_input| Lack::Context { max_input, input: needs.input_tokens }) }
- pub fn takes_more_than(&self, other: &Self) -> bool { self.max_input > other.max_input } }
+pub enum Lack {
+    /// Tools.
+    Tools,
+    /// Images in the prompt.
+    Vision,
+    /// Answers that follow a JSON schema.
+    StructuredOutput,
+    /// Sound in the prompt.
+    Audio,
+    /// Documents in the prompt.
+    Documents,
+    /// Room for the prompt, in tokens.
+    Context {
+        /// As much as the target takes.
+        max_input: u64,
+        /// As much as the prompt has, by estimate.
+        input: u64,
+    },
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tools => f.write_str("takes no tools"),
+            Self::Vision => f.write_str("takes no images"),
+            Self::StructuredOutput => f.write_str("does not answer by a JSON schema"),
+            Self::Audio => f.write_str("takes no audio"),
+            Self::Documents => f.write_str("takes no documents"),
+            Self::Context { max_input, input } => {
+                write!(f, "takes {max_input} tokens at most, the prompt has about {input}")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    const EVERYTHING: Needs = Needs {
+        tools: true,
+        structured_output: true,
+        images: true,
+        audio: true,
+        documents: true,
+        input_tokens: 201_000,
+    };
+
+    fn able() -> Capabilities {
+        let yes = Some(true);
+        Capabilities {
+            max_input: Some(201_000),
+            tools: yes,
+            vision: yes,
+            structured_output: yes,
+            audio: yes,
+            documents: yes,
+        }
+    }
+
+    #[test]
+    fn what_is_not_stated_is_never_lacking() {
+        assert_eq!(Capabilities::default().lacks(&Needs { input_tokens: u64::MAX, ..EVERYTHING }), None);
+        assert_eq!(able().lacks(&EVERYTHING), None);
+    }
+
+    #[test]
+    fn what_is_lacking_is_said_in_plain_words() {
+        let no = Some(false);
+        for (capabilities, needs, said) in [
+            (Capabilities { tools: no, ..able() }, Needs { tools: true, ..Needs::default() }, "takes no tools"),
+            (Capabilities { vision: no, ..able() }, Needs { images: true, ..Needs::default() }, "takes no images"),
+            (
+                Capabilities { structured_output: no, ..able() },
+                Needs { structured_output: true, ..Needs::default() },
+                "does not answer by a JSON schema",
+            ),
+            (Capabilities { audio: no, ..able() }, Needs { audio: true, ..Needs::default() }, "takes no audio"),
+            (
+                Capabilities { documents: no, ..able() },
+                Needs { documents: true, ..Needs::default() },
+                "takes no documents",
+            ),
+            (
+                Capabilities { max_input: Some(128_000), ..able() },
+                Needs { input_tokens: 201_000, ..Needs::default() },
+                "takes 128000 tokens at most, the prompt has about 201000",
+            ),
+        ] {
+            assert_eq!(capabilities.lacks(&needs).unwrap().to_string(), said);
+            assert_eq!(capabilities.lacks(&EVERYTHING).unwrap().to_string(), said, "and nothing else");
+            assert_eq!(capabilities.lacks(&Needs::default()), None, "{said}: nobody asked for it");
+        }
+    }
+
+    #[test]
+    fn a_prompt_that_just_fits_fits() {
+        let small = Capabilities { max_input: Some(1_000), ..Capabilities::default() };
+        let needs = |input_tokens| Needs { input_tokens, ..Needs::default() };
+        assert_eq!(small.lacks(&needs(1_000)), None);
+        assert_eq!(small.lacks(&needs(1_001)), Some(Lack::Context { max_input: 1_000, input: 1_001 }));
+    }
+
+    #[test]
+    fn only_a_stated_and_larger_context_takes_more() {
+        let most = |max_input| Capabilities { max_input, ..Capabilities::default() };
+        for (this, other, more) in [
+            (Some(200), Some(100), true),
+            (Some(100), Some(100), false),
+            (Some(100), Some(200), false),
+            (Some(100), None, true),
+            (None, Some(100), false),
+            (None, None, false),
+        ] {
+            assert_eq!(most(this).takes_more_than(&most(other)), more, "{this:?} {other:?}");
+        }
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    mod properties {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        fn capabilities() -> impl Strategy<Value = Capabilities> {
+            let flag = || any::<Option<bool>>();
+            (any::<Option<u64>>(), flag(), flag(), flag(), flag(), flag()).prop_map(
+                |(max_input, tools, vision, structured_output, audio, documents)| Capabilities {
+                    max_input,
+                    tools,
+                    vision,
+                    structured_output,
+                    audio,
+                    documents,
+                },
+            )
+        }
+
+        fn needs() -> impl Strategy<Value = Needs> {
+            (any::<[bool; 5]>(), any::<u64>()).prop_map(
+                |([tools, structured_output, images, audio, documents], input_tokens)| Needs {
+                    tools,
+                    structured_output,
+                    images,
+                    audio,
+                    documents,
+                    input_tokens,
+                },
+            )
+        }
+
+        /// The same without what is lacking.
+        fn without(needs: Needs, lack: Lack) -> Needs {
+            match lack {
+                Lack::Tools => Needs { tools: false, ..needs },
+                Lack::Vision => Needs { images: false, ..needs },
+                Lack::StructuredOutput => Needs { structured_output: false, ..needs },
+                Lack::Audio => Needs { audio: false, ..needs },
+                Lack::Documents => Needs { documents: false, ..needs },
+                Lack::Context { max_input, .. } => Needs { input_tokens: max_input, ..needs },
+            }
+        }
+
+        proptest! {
+            #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+            #[test]
+            fn each_lack_is_something_needed_and_without_all_of_them_the_target_serves(
+                capabilities in capabilities(), mut needs in needs()) {
+                let mut lacks = 0;
+                while let Some(lack) = capabilities.lacks(&needs) {
+                    let fewer = without(needs, lack);
+                    prop_assert_ne!(fewer, needs, "{} was needed", lack);
+                    needs = fewer;
+                    lacks += 1;
+                }
+                let stated = [capabilities.tools, capabilities.vision, capabilities.structured_output,
+                    capabilities.audio, capabilities.documents];
+                let most = stated.iter().filter(|has| **has == Some(false)).count()
+                    + usize::from(capabilities.max_input.is_some());
+                prop_assert!(lacks <= most, "only what is stated is lacking");
+            }
+
+            #[test]
+            fn of_two_targets_one_at_most_takes_more(one in capabilities(), other in capabilities()) {
+                prop_assert!(!(one.takes_more_than(&other) && other.takes_more_than(&one)));
+                prop_assert!(!one.takes_more_than(&one));
+            }
+        }
+    }
+}

@@ -30,11 +30,15 @@ pub struct Prompt {
     pub images: u64,
     /// Tokens of the base64 in it.
     pub media: u64,
+    /// Whether there is sound in it.
+    pub audio: bool,
+    /// Whether there are documents in it.
+    pub documents: bool,
 }
 
 impl Prompt {
-    /// Measures the body of a request, in one pass over its string literals. An image is a literal `image_url`,
-    /// `input_image` or `image` behind `type`; base64 is a long literal behind a key that OpenAI or Anthropic give it, if it
+    /// Measures the body of a request, in one pass over its string literals. An image is a value `image_url`,
+    /// `input_image` or `image` of a key `type`, sound and documents are known in the same way; base64 is a long literal behind a key that OpenAI or Anthropic give it, if it
     /// looks like base64: a long text without one space, put there on purpose, is taken for a sound by the estimate, and
     /// charged for what it is when the answer is settled.
     pub fn measure(body: &[u8]) -> Self {
@@ -42,12 +46,18 @@ impl Prompt {
         let mut media = 0;
         let mut before: Cow<'_, [u8]> = Cow::default();
         for literal in Literals::of(body) {
-            let word = word(literal);
+            let text = literal.text;
+            let word = word(text);
             match &*before {
-                b"type" if matches!(&*word, b"image_url" | b"input_image" | b"image") => prompt.images += 1,
-                b"url" | b"image_url" | b"data" | b"file_data" if is_base64(literal) => {
-                    media += literal.len();
-                    prompt.media += wide(literal.len()).div_ceil(if is_pdf(literal) { PDF } else { SOUND });
+                b"type" if literal.is_value() => match &*word {
+                    b"image_url" | b"input_image" | b"image" => prompt.images += 1,
+                    b"input_audio" => prompt.audio = true,
+                    b"file" | b"input_file" | b"document" => prompt.documents = true,
+                    _ => {}
+                },
+                b"url" | b"image_url" | b"data" | b"file_data" if is_base64(text) => {
+                    media += text.len();
+                    prompt.media += wide(text.len()).div_ceil(if is_pdf(text) { PDF } else { SOUND });
                 }
                 _ => {}
             }

@@ -1,10 +1,26 @@
-//! The string literals of a JSON text, one after the other, without reading the text: what is a key and what a value, and
-//! what holds them, is not known. A text that was read as JSON before is the precondition; of any other the literals make
-//! no sense, and that is all.
+//! The string literals of a JSON text, one after the other, without reading the text: what holds them is not known, and what
+//! is a key and what a value only from what stands between two of them. A text that was read as JSON before is the
+//! precondition; of any other the literals make no sense, and that is all.
 
 use memchr::memchr;
 
-/// Yields what stands between each pair of quotes, escapes as they are.
+/// A string literal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Literal<'a> {
+    /// What stands between its quotes, escapes as they are.
+    pub text: &'a [u8],
+    /// What stands between the literal before, or the text's beginning, and this one.
+    gap: &'a [u8],
+}
+
+impl Literal<'_> {
+    /// Whether it is the value of a key, which is the literal before.
+    pub(super) fn is_value(&self) -> bool {
+        self.gap.trim_ascii() == b":"
+    }
+}
+
+/// Yields each literal.
 #[derive(Debug)]
 pub(super) struct Literals<'a> {
     rest: &'a [u8],
@@ -17,20 +33,20 @@ impl<'a> Literals<'a> {
 }
 
 impl<'a> Iterator for Literals<'a> {
-    type Item = &'a [u8];
+    type Item = Literal<'a>;
 
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let opening = memchr(b'"', self.rest)?;
-        let inside = self.rest.get(opening + 1..)?;
+    fn next(&mut self) -> Option<Literal<'a>> {
+        let (gap, from) = self.rest.split_at_checked(memchr(b'"', self.rest)?)?;
+        let inside = from.get(1..)?;
         let mut end = 0;
         loop {
             end += memchr(b'"', inside.get(end..)?)?;
-            let literal = inside.get(..end)?;
-            let escapes = literal.iter().rev().take_while(|byte| **byte == b'\\').count();
+            let text = inside.get(..end)?;
+            let escapes = text.iter().rev().take_while(|byte| **byte == b'\\').count();
             end += 1;
             if escapes % 2 == 0 {
                 self.rest = inside.get(end..).unwrap_or_default();
-                return Some(literal);
+                return Some(Literal { text, gap });
             }
         }
     }
@@ -45,8 +61,16 @@ mod tests {
     #[test]
     fn literals_end_where_json_says() {
         let json = br#"{"a": "x\"y", "b":["\\", "\\\"", ""], "c" : 1.5}"#;
-        let found: Vec<&str> = Literals::of(json).map(|literal| std::str::from_utf8(literal).unwrap()).collect();
+        let found: Vec<&str> = Literals::of(json).map(|literal| std::str::from_utf8(literal.text).unwrap()).collect();
         assert_eq!(found, ["a", r#"x\"y"#, "b", r"\\", r#"\\\""#, "", "c"]);
+    }
+
+    #[test]
+    fn a_value_follows_its_key_and_nothing_else_does() {
+        let json = br#"{"a":"v", "b" : "v","c":["x",":","x"],"d":{"e":1,"f":"v"},"g":[{"h":"v"},"x"]}"#;
+        for literal in Literals::of(json) {
+            assert_eq!(literal.is_value(), literal.text == b"v", "{literal:?}");
+        }
     }
 
     #[test]

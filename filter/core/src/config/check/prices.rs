@@ -34,7 +34,7 @@ impl Check<'_> {
         }
         for (name, price) in &prices.models {
             let path = section.key("models").key(name);
-            self.priced_name(name, &path);
+            self.target_name(name, &path);
             self.price(price, &path);
         }
         if self.file.prices.unpriced.is_none() {
@@ -52,8 +52,9 @@ impl Check<'_> {
         }
     }
 
-    /// A price is for a target, by provider and model. Where the same model's provider is misspelt, that is the mistake.
-    fn priced_name(&mut self, name: &str, path: &Path) {
+    /// What is said of a target is said by its provider and model. Where the same model's provider is misspelt, that is the
+    /// mistake.
+    pub(super) fn target_name(&mut self, name: &str, path: &Path) {
         let targets = self.file.models.values().flat_map(|model| &model.targets);
         let mut known: Vec<String> = targets.clone().map(file::Target::price_name).collect();
         known.sort_unstable();

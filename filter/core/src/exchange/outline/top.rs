@@ -1,5 +1,7 @@
 //! The top level of a chat request: the fields that are looked at, and nothing of the others.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -13,6 +15,8 @@ pub(super) struct Top<'a> {
     pub stream_options: Option<&'a RawValue>,
     pub max_tokens: Option<u64>,
     pub n: Option<u64>,
+    pub tools: bool,
+    pub structured_output: bool,
 }
 
 #[derive(Deserialize)]
@@ -25,6 +29,9 @@ enum Field {
     MaxTokens,
     MaxCompletionTokens,
     N,
+    Tools,
+    Functions,
+    ResponseFormat,
     #[serde(other)]
     Other,
 }
@@ -42,6 +49,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Top<'de>, A::Error> {
                 let (mut model, mut messages, mut stream, mut options) = (None, None, None, None);
                 let (mut max_tokens, mut n) = (None, None);
+                let (mut tools, mut structured_output) = (false, false);
                 while let Some(field) = map.next_key::<Field>()? {
                     match field {
                         Field::Model => once(&mut map, &mut model, "model")?,
@@ -50,13 +58,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
                         Field::StreamOptions => once(&mut map, &mut options, "stream_options")?,
                         Field::MaxTokens | Field::MaxCompletionTokens => max_tokens = max_tokens.max(count(&mut map)?),
                         Field::N => n = n.max(count(&mut map)?),
+                        Field::Tools | Field::Functions => tools |= has_items(map.next_value()?),
+                        Field::ResponseFormat => structured_output |= is_schema(map.next_value()?),
                         Field::Other => {
                             map.next_value::<IgnoredAny>()?;
                         }
                     }
                 }
                 let (model, messages, stream) = (model.flatten(), messages.flatten(), stream.flatten());
-                Ok(Top { model, messages, stream, stream_options: options, max_tokens, n })
+                Ok(Top { model, messages, stream, stream_options: options, max_tokens, n, tools, structured_output })
             }
         }
         deserializer.deserialize_map(Entries)
@@ -80,6 +90,26 @@ fn count<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<u64>, A::Error> {
     let float = || text.parse::<f64>().ok().filter(|number| *number >= 0.0);
     // Beyond what is counted is the most that is.
     Ok(text.parse().ok().or_else(|| float().map(|number| number.ceil() as u64)))
+}
+
+/// Whether it is an array with something in it.
+fn has_items(value: &RawValue) -> bool {
+    value.get().strip_prefix('[').is_some_and(|items| !items.trim_ascii_start().starts_with(']'))
+}
+
+/// Whether it is a `response_format` with a schema.
+fn is_schema(value: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Format<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Kind<'a>,
+    }
+    #[derive(Deserialize)]
+    #[serde(transparent)]
+    struct Kind<'a>(#[serde(borrow)] Cow<'a, str>);
+    // From an array too, the type could be read.
+    value.get().starts_with('{')
+        && serde_json::from_str::<Format<'_>>(value.get()).is_ok_and(|format| format.kind.0 == "json_schema")
 }
 
 /// Whether there is any message: which they are is not looked at.

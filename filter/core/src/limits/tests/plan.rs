@@ -114,7 +114,9 @@ fn a_provider_that_takes_no_request_so_large_is_left_out() {
 fn where_money_counts_a_target_without_a_price_is_left_out() {
     let mut fixture = Fixture::new("", r#""budget":{"total":1}"#);
     let chat = &fixture.gateway.models["chat"];
-    let unpriced = Target { provider: chat.targets[0].provider.clone(), model: "m".to_owned(), price: None };
+    let first = &chat.targets[0];
+    let (provider, capabilities) = (first.provider.clone(), first.capabilities);
+    let unpriced = Target { provider, model: "m".to_owned(), price: None, capabilities };
     let targets = vec![Rc::new(unpriced), chat.targets[1].clone()];
     let only = Model { name: "only".to_owned(), targets: targets[..1].to_vec() };
     fixture.gateway.models.insert("chat".to_owned(), Rc::new(Model { name: "chat".to_owned(), targets }));

@@ -182,3 +182,23 @@ fn an_image_is_one_however_its_type_is_written() {
         assert_eq!(Prompt::measure(body.as_bytes()).images, 1, "{body}");
     }
 }
+
+#[test]
+fn images_sound_and_documents_are_told_apart_by_their_type() {
+    for (kind, expected) in [
+        ("text", (0, false, false)),
+        ("image_url", (1, false, false)),
+        ("input_image", (1, false, false)),
+        ("image", (1, false, false)),
+        ("input_audio", (0, true, false)),
+        (r"input\u005faudio", (0, true, false)),
+        ("file", (0, false, true)),
+        ("input_file", (0, false, true)),
+        ("document", (0, false, true)),
+    ] {
+        let prompt = Prompt::measure(format!(r#"[{{"type" : "{kind}"}}]"#).as_bytes());
+        assert_eq!((prompt.images, prompt.audio, prompt.documents), expected, "{kind}");
+        let listed = Prompt::measure(format!(r#"[{{"required":["type","{kind}"],"type":["{kind}"]}}]"#).as_bytes());
+        assert_eq!((listed.images, listed.audio, listed.documents), (0, false, false), "a list is not a part: {kind}");
+    }
+}

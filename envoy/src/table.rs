@@ -1,17 +1,19 @@
-//! The table of prices that comes with the command: it fills in what the gateway file leaves out, so that the filter, which
-//! carries no table, is given every price it needs and no other.
+//! The table of models that comes with the command: it fills in what the gateway file leaves out of prices and capabilities,
+//! so that the filter, which carries no table, is given all it needs of its targets and nothing of others.
 //!
-//! What the file says of a model stands. For the others the provider's name in the table decides, which is its `prices` or
-//! follows from its host; a host that is not known has no prices, for whatever listens there is not who the table means.
+//! What the file says of a model stands: a price as a whole, of capabilities each by itself. For the rest the provider's name
+//! in the table decides, which is its `prices` or follows from its host; a host that is not known has nothing in the table, for
+//! whatever listens there is not who the table means.
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
 
 use sluice_core::config::Mistake;
-use sluice_core::config::file::{File, Price, Provider};
+use sluice_core::config::file::{Capabilities, File, Price, Provider};
 use sluice_core::config::mistake::{Path, quoted};
 use sluice_core::config::suggest::one_of;
 use sluice_core::config::url::Url;
+
+mod row;
 
 /// Columns are named in its head; where it comes from, of which day it is, and what was left out, too.
 const TABLE: &str = include_str!("../data/prices.tsv");
@@ -38,8 +40,8 @@ const HOSTS: &[(&str, &str)] = &[
     ("generativelanguage.googleapis.com", "gemini"),
 ];
 
-/// Gives every target that has no price in the file the table's, if there is one. A provider's `prices` that the table does
-/// not know is a mistake.
+/// Gives every target that has no price in the file the table's, if there is one, and its capabilities where the file does not
+/// state them. A provider's `prices` that the table does not know is a mistake.
 pub fn resolve(file: &mut File) -> Vec<Mistake> {
     let table = Table::read(TABLE);
     let mut mistakes = Vec::new();
@@ -52,8 +54,13 @@ pub fn resolve(file: &mut File) -> Vec<Mistake> {
     }
     for target in file.models.values().flat_map(|model| &model.targets) {
         let Some(provider) = file.providers.get(&target.provider) else { continue };
-        let Some(price) = table_name(provider).and_then(|name| table.price(name, &target.model)) else { continue };
-        file.prices.models.entry(target.price_name()).or_insert_with(|| price.clone());
+        let Some(known) = table_name(provider).and_then(|name| table.model(name, &target.model)) else { continue };
+        let name = target.price_name();
+        if known.capabilities != Capabilities::default() {
+            let stated = file.capabilities.entry(name.clone()).or_default();
+            *stated = stated.over(known.capabilities);
+        }
+        file.prices.models.entry(name).or_insert_with(|| known.price.clone());
     }
     mistakes
 }
@@ -68,20 +75,27 @@ fn table_name(provider: &Provider) -> Option<&str> {
     HOSTS.iter().find(|(known, _)| is(known)).map(|(_, name)| *name)
 }
 
+/// What the table says of a model.
+#[derive(Debug, PartialEq)]
+struct Known {
+    price: Price,
+    capabilities: Capabilities,
+}
+
 /// The table, read: models by their providers.
-struct Table<'a>(BTreeMap<&'a str, BTreeMap<&'a str, Price>>);
+struct Table<'a>(BTreeMap<&'a str, BTreeMap<&'a str, Known>>);
 
 impl<'a> Table<'a> {
     fn read(text: &'a str) -> Self {
         let mut providers = BTreeMap::<_, BTreeMap<_, _>>::new();
-        for (provider, model, price) in rows(text).filter_map(row) {
-            providers.entry(provider).or_default().insert(model, price);
+        for (provider, model, known) in rows(text).filter_map(row::read) {
+            providers.entry(provider).or_default().insert(model, known);
         }
         Self(providers)
     }
 
-    /// A model's price. One that was tuned by the customer, `ft:gpt-4.1-2025-04-14:me::id`, has its kind's.
-    fn price(&self, provider: &str, model: &str) -> Option<&Price> {
+    /// A model. One that was tuned by the customer, `ft:gpt-4.1-2025-04-14:me::id`, is as its kind.
+    fn model(&self, provider: &str, model: &str) -> Option<&Known> {
         let models = self.0.get(provider)?;
         models.get(model).or_else(|| {
             let (kind, _) = model.strip_prefix("ft:")?.split_once(':')?;
@@ -93,43 +107,6 @@ impl<'a> Table<'a> {
 /// What follows the comments and the columns' names.
 fn rows(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(|line| !line.starts_with('#')).skip(1)
-}
-
-/// A provider, a model, and what it costs.
-fn row(line: &str) -> Option<(&str, &str, Price)> {
-    let columns: Vec<&str> = line.split('\t').collect();
-    let &[
-        provider,
-        model,
-        input,
-        output,
-        cached_input,
-        cache_write,
-        reasoning,
-        per_image,
-        per_request,
-        _,
-        max_output,
-        _,
-    ] = columns.as_slice()
-    else {
-        return None;
-    };
-    let price = Price {
-        input: input.parse().ok()?,
-        output: output.parse().ok()?,
-        cached_input: or_empty(cached_input)?,
-        cache_write: or_empty(cache_write)?,
-        reasoning: or_empty(reasoning)?,
-        per_image: or_empty(per_image)?,
-        per_request: or_empty(per_request)?,
-        max_output: or_empty(max_output)?,
-    };
-    Some((provider, model, price))
-}
-
-fn or_empty<T: FromStr>(text: &str) -> Option<Option<T>> {
-    if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
 }
 
 #[cfg(test)]
@@ -164,10 +141,11 @@ mod tests {
             assert_eq!(line.split('\t').count(), 12, "{line}");
             assert!(line > before, "sorted, none twice: {line}");
             before = line;
-            let (provider, model, price) = row(line).unwrap();
-            assert_eq!(table.price(provider, model), Some(&price), "{line}");
-            usage::price::Price::try_from(&price).unwrap();
-            assert!(price.input > 0.0, "free and unknown are not told apart: {line}");
+            let (provider, model, known) = row::read(line).unwrap();
+            assert_eq!(table.model(provider, model), Some(&known), "{line}");
+            usage::price::Price::try_from(&known.price).unwrap();
+            assert!(known.price.input > 0.0, "free and unknown are not told apart: {line}");
+            assert_ne!(known.capabilities.max_input, Some(0), "{line}");
         }
         assert_eq!(table.0.values().map(BTreeMap::len).sum::<usize>(), rows(TABLE).count());
         assert!(TABLE.lines().next().unwrap().ends_with("read 2026-11-22."));
@@ -178,7 +156,7 @@ mod tests {
         let table = Table::read(TABLE);
         let price = |provider, model| {
             let Price { input, output, cached_input, cache_write, max_output, .. } =
-                *table.price(provider, model).unwrap_or_else(|| panic!("{provider} {model}"));
+                table.model(provider, model).unwrap_or_else(|| panic!("{provider} {model}")).price;
             (input, output, cached_input, cache_write, max_output)
         };
         assert_eq!(price("openai", "gpt-4.1"), (2.0, 8.0, Some(0.5), None, Some(32_768)));
@@ -189,8 +167,34 @@ mod tests {
         assert_eq!(price("azure", "gpt-4o"), (2.5, 10.0, Some(1.25), None, Some(16_384)));
         assert_eq!(price("openai", "text-embedding-3-small"), (0.02, 0.0, None, None, None));
         assert_eq!(price("openai", "ft:gpt-4.1-2025-04-14:me::id"), price("openai", "ft:gpt-4.1-2025-04-14"));
-        assert_eq!(table.price("openai", "ft:gpt-4.1-nonsense:me::id"), None);
-        assert_eq!(table.price("anthropic", "gpt-4.1"), None);
+        assert_eq!(table.model("openai", "ft:gpt-4.1-nonsense:me::id"), None);
+        assert_eq!(table.model("anthropic", "gpt-4.1"), None);
+    }
+
+    #[test]
+    fn known_models_can_do_what_they_are_known_for() {
+        let table = Table::read(TABLE);
+        let says = |provider, model| {
+            let known = table.model(provider, model).unwrap_or_else(|| panic!("{provider} {model}")).capabilities;
+            let Capabilities { max_input, tools, vision, structured_output, audio, documents, .. } = known;
+            (max_input, [tools, vision, structured_output, audio, documents])
+        };
+        let (yes, no, open) = (Some(true), Some(false), None);
+        assert_eq!(says("openai", "gpt-5-mini"), (Some(272_000), [yes, yes, yes, no, yes]));
+        assert_eq!(says("openai", "gpt-4.1"), (Some(1_047_576), [yes, yes, yes, no, yes]));
+        assert_eq!(says("openai", "gpt-3.5-turbo"), (Some(16_385), [yes, no, no, no, no]));
+        assert_eq!(says("openai", "gpt-audio"), (Some(128_000), [yes, no, no, yes, no]));
+        assert_eq!(says("openai", "o3-mini"), (Some(200_000), [yes, no, yes, no, no]));
+        assert_eq!(says("anthropic", "claude-sonnet-4-5"), (Some(200_000), [yes, yes, yes, no, yes]));
+        assert_eq!(says("groq", "openai/gpt-oss-20b"), (Some(131_072), [yes, no, yes, open, open]));
+        assert_eq!(says("deepseek", "deepseek-reasoner"), (Some(131_072), [no, no, yes, no, open]));
+        assert_eq!(says("vertex_ai", "gemini-2.5-pro"), (Some(1_048_576), [yes, yes, yes, yes, yes]));
+        // They see, call tools and read documents, and their rows forgot it.
+        assert_eq!(says("bedrock", "mistral.pixtral-large-2502-v1:0"), (Some(128_000), [yes, open, open, open, open]));
+        assert_eq!(says("azure", "gpt-5.2-chat"), (Some(111_616), [yes, open, yes, open, open]));
+        assert_eq!(says("openai", "ft:gpt-4.1-2025-04-14:me::id"), (Some(1_047_576), [yes, open, yes, open, open]));
+        assert_eq!(says("openai", "gpt-5.5-cyber"), (None, [open; 5]));
+        assert_eq!(says("together_ai", "Qwen/Qwen3-VL-8B-Instruct"), (Some(262_144), [open; 5]));
     }
 
     #[test]
@@ -244,6 +248,26 @@ mod tests {
         assert_eq!(names, ["claude/claude-haiku-4-5", "openai/gpt-4.1", "openai/gpt-5", "proxy/claude-haiku-4-5"]);
         let gateway = Gateway::compile(&file).unwrap();
         assert!(gateway.models["m"].targets.iter().all(|target| target.price.is_some()));
+    }
+
+    #[test]
+    fn what_the_file_states_of_a_capability_stands_and_the_table_says_the_rest() {
+        let providers = r#""openai": {"kind": "openai"}, "local": {"kind": "openai", "url": "http://127.0.0.1:9000"}"#;
+        let targets = r#"{"provider": "openai", "model": "gpt-5"}, {"provider": "openai", "model": "gpt-0"},
+            {"provider": "local", "model": "gpt-5"}"#;
+        let mut file = file(providers, targets);
+        let own = Capabilities { max_input: Some(100_000), vision: Some(false), ..Capabilities::default() };
+        file.capabilities.insert("openai/gpt-5".into(), own);
+        file.prices.models.insert("openai/gpt-5".into(), Price { input: 7.0, ..Price::default() });
+        assert_eq!(resolve(&mut file), []);
+        assert_eq!(file.capabilities.keys().collect::<Vec<_>>(), ["openai/gpt-5"], "of the others nothing is known");
+        let filled = file.capabilities["openai/gpt-5"];
+        assert_eq!((filled.max_input, filled.vision), (own.max_input, own.vision));
+        assert_eq!((filled.tools, filled.parallel_tools, filled.reasoning), (Some(true), Some(true), Some(true)));
+        let gateway = Gateway::compile(&file).unwrap();
+        let targets = &gateway.models["m"].targets;
+        assert_eq!((targets[0].capabilities.tools, targets[0].capabilities.vision), (Some(true), Some(false)));
+        assert!(targets[1..].iter().all(|target| target.capabilities == Default::default()));
     }
 
     #[test]
