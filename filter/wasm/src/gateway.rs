@@ -80,7 +80,7 @@ impl HttpContext for GatewayContext {
     fn on_http_response_headers(&mut self, _count: usize, _end: bool) -> Action {
         let mut effects = Vec::new();
         let mut journey = self.journey.as_ref().and_then(|shared| shared.try_borrow_mut().ok());
-        let flow = self.exchange.response(journey.as_deref_mut(), &RESPONSE, &mut effects);
+        let flow = self.exchange.response(journey.as_deref_mut(), &RESPONSE, &host::Shared, &mut effects);
         drop(journey);
         RESPONSE.apply(flow, effects)
     }

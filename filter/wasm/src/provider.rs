@@ -1,9 +1,9 @@
 //! The provider role's callbacks: one context for each attempt.
 
-use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::traits::{Context as Callbacks, HttpContext};
 use proxy_wasm::types::{Action, LogLevel};
 use sluice_core::exchange::attempt::{self, Attempt};
-use sluice_core::exchange::{Effect, Event};
+use sluice_core::exchange::{Context, Effect, Event};
 
 use crate::host;
 use crate::message::{Message, REQUEST, RESPONSE};
@@ -20,7 +20,8 @@ pub struct ProviderContext {
 impl ProviderContext {
     fn begin(&mut self, effects: &mut Vec<Effect>) -> Option<()> {
         let shared = switchboard::find()?;
-        let attempt = Attempt::begin(&mut *shared.try_borrow_mut().ok()?, &REQUEST, &host::Shared, effects)?;
+        let cx = &mut Context { view: &REQUEST, shared: &host::Shared, effects };
+        let attempt = Attempt::begin(&mut *shared.try_borrow_mut().ok()?, cx)?;
         self.under_way = Some((attempt, shared));
         Some(())
     }
@@ -28,13 +29,14 @@ impl ProviderContext {
     fn step(&mut self, event: Event, message: Message, mut effects: Vec<Effect>) -> Action {
         let Some((attempt, shared)) = &mut self.under_way else { return Action::Continue };
         let Ok(mut journey) = shared.try_borrow_mut() else { return Action::Continue };
-        let flow = attempt.step(event, &mut journey, &message, &mut effects);
+        let cx = &mut Context { view: &message, shared: &host::Shared, effects: &mut effects };
+        let flow = attempt.step(event, &mut journey, cx);
         drop(journey);
         message.apply(flow, effects)
     }
 }
 
-impl Context for ProviderContext {}
+impl Callbacks for ProviderContext {}
 
 impl HttpContext for ProviderContext {
     fn on_http_request_headers(&mut self, _count: usize, end: bool) -> Action {

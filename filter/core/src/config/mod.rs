@@ -206,7 +206,7 @@ impl Caller {
 }
 
 /// A name that clients ask for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Model {
     /// The name.
     pub name: String,
@@ -217,7 +217,7 @@ pub struct Model {
 }
 
 /// One provider's model.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Target {
     /// `provider/model`.
     pub name: String,

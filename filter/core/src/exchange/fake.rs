@@ -14,7 +14,7 @@ use super::gateway::{Exchange, Outcome};
 use super::headers::HeaderMap;
 use super::journey::Journey;
 use super::worker::Worker;
-use super::{Call, Called, Effect, Event, Flow, NO_CLUSTER, Reply, Time, View, property, signal};
+use super::{Call, Called, Context, Effect, Event, Flow, NO_CLUSTER, Reply, Time, View, property, signal};
 use crate::config::Gateway;
 use crate::store::{Conflict, SharedData};
 
@@ -140,7 +140,7 @@ pub(crate) struct Seen {
 /// A journey whose stream the client reads.
 pub(crate) fn answering() -> Journey {
     let mut journey = planned();
-    journey.begin(journey.started);
+    let _ = journey.begin(journey.started, &Shared::default());
     journey.commit(journey.started);
     journey
 }
@@ -246,7 +246,7 @@ impl Envoy {
         let local =
             Message { headers: [(":status", "503")].into_iter().collect(), now: self.tick(), ..Message::default() };
         let mut effects = Vec::new();
-        self.exchange.response(self.journey.as_mut(), &local, &mut effects);
+        self.exchange.response(self.journey.as_mut(), &local, &*self.shared, &mut effects);
         let Some(Effect::Reply(reply)) = effects.pop() else { panic!("Envoy's own error reached the client") };
         self.seen(reply, received)
     }
@@ -305,10 +305,12 @@ impl Envoy {
         let mut request = Message { headers: headers.clone(), body: body.to_vec(), now: self.tick() };
         let mut journey = self.journey.take().unwrap();
         let mut effects = Vec::new();
-        let mut attempt = Attempt::begin(&mut journey, &request, &*self.shared, &mut effects).unwrap();
+        let mut cx = Context { view: &request, shared: &*self.shared, effects: &mut effects };
+        let mut attempt = Attempt::begin(&mut journey, &mut cx).unwrap();
         let mut reply = None;
         for event in [Event::RequestHeaders { end: false }, Event::RequestBody { size: body.len(), end: true }] {
-            attempt.step(event, &mut journey, &request, &mut effects);
+            let mut cx = Context { view: &request, shared: &*self.shared, effects: &mut effects };
+            attempt.step(event, &mut journey, &mut cx);
             reply = reply.or(self.apply(&mut request, std::mem::take(&mut effects)));
         }
         *headers = request.headers.clone();
@@ -348,7 +350,8 @@ impl Envoy {
             };
             answer.now = self.tick();
             let mut effects = Vec::new();
-            let flow = attempt.step(event, journey, &answer, &mut effects);
+            let mut cx = Context { view: &answer, shared: &*self.shared, effects: &mut effects };
+            let flow = attempt.step(event, journey, &mut cx);
             let unheard = matches!(event, Event::ResponseTrailers { size: 0 })
                 && effects.iter().any(|effect| matches!(effect, Effect::ReplaceBody { .. }));
             assert!(!unheard, "nothing can be added behind a body that has left");
@@ -372,7 +375,7 @@ impl Envoy {
         }
         assert!(released, "an answer that ends must not be held for ever");
         let mut effects = Vec::new();
-        self.exchange.response(Some(journey), &answer, &mut effects);
+        self.exchange.response(Some(journey), &answer, &*self.shared, &mut effects);
         self.apply(&mut answer, effects);
         let status = answer.headers.text(":status").unwrap().parse().unwrap();
         let reply = Reply { status, headers: Vec::new(), body: client };

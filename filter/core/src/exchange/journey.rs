@@ -13,7 +13,8 @@ use crate::conversation::Usage;
 use crate::dialect::{Dialect, Said, Written};
 use crate::error::{ApiError, ErrorKind};
 use crate::limits::Plan;
-use crate::routing::cells::{circuit, load, speed};
+use crate::routing::cells::circuit;
+use crate::routing::cells::speed::{self, Observation};
 use crate::routing::decision::{Decision, Inquiry, decide};
 use crate::routing::hints::Hints;
 use crate::routing::needs::Needs;
@@ -158,7 +159,7 @@ impl Tried {
         if self.ended.is_none() {
             self.ended = Some(now);
             if strategy == Strategy::LeastBusy {
-                load::leave(shared, &self.target.cells, worker.id(), now);
+                worker.leaves(&self.target, now, shared);
             }
         }
     }
@@ -207,13 +208,7 @@ impl Journey {
     }
 
     /// Where a request like this one goes when `model` is to serve it. A client's wish is for the model it has asked for.
-    pub fn decide(
-        &self,
-        model: &Model,
-        now: Time,
-        dice: u64,
-        shared: &dyn SharedData,
-    ) -> Result<Decision, ApiError> {
+    pub fn decide(&self, model: &Model, now: Time, dice: u64, shared: &dyn SharedData) -> Result<Decision, ApiError> {
         let expected = self.outline.max_tokens.map_or(EXPECTED_ANSWER, |most| most.min(EXPECTED_ANSWER));
         let estimate = |target: &Target| self.estimate(target, expected);
         let input = self.model.targets.first().map(|target| self.estimate(target, 0).input).unwrap_or_default();
@@ -221,7 +216,7 @@ impl Journey {
         let hints = if model.name == self.asked.name {
             &self.hints
         } else {
-            unwished = Hints { wish: None, ..self.hints.clone() };
+            unwished = self.hints.without_wish();
             &unwished
         };
         let inquiry = Inquiry {
@@ -253,13 +248,10 @@ impl Journey {
                 return Begin::Over;
             }
         }
-        self.worker.asks(&target, now);
+        self.worker.enters(&target, self.strategy == Strategy::LeastBusy, now, shared);
         self.queue.begin();
         self.dropped.clear();
         self.heard = (self.portions, now);
-        if self.strategy == Strategy::LeastBusy {
-            load::enter(shared, &target.cells, self.worker.id(), now);
-        }
         self.attempts.push(Tried { target: target.clone(), started: now, ended: None, failure: None, told: None });
         let retry = self.model.way.retry;
         if !(retry.covers(Trigger::Unreachable) || retry.covers(Trigger::Timeout)) {
@@ -269,6 +261,12 @@ impl Journey {
             self.queue.again();
         }
         Begin::Attempt(target)
+    }
+
+    /// The tier that serves, if it is a lower one than the model's best.
+    pub fn lower_tier(&self) -> Option<u32> {
+        let best = self.model.targets.iter().map(|target| target.tier).min()?;
+        self.current().map(|target| target.tier).filter(|tier| *tier > best)
     }
 
     /// The cluster of the next attempt.
@@ -294,9 +292,7 @@ impl Journey {
         let wait = failure.error.retry_after;
         let patience = self.model.way.retry.wait;
         let first = self.tries_of_current() < 2;
-        let again = |wait: Duration| {
-            (first && self.affords(&current, true, now, shared)).then_some(Next::Again(wait))
-        };
+        let again = |wait: Duration| (first && self.affords(&current, true, now, shared)).then_some(Next::Again(wait));
         let soon = match trigger {
             Trigger::Conflict => return again(Duration::ZERO).unwrap_or(Next::Nothing),
             Trigger::RequestTimeout => again(Duration::ZERO),
@@ -326,9 +322,10 @@ impl Journey {
 
     /// The attempt under way is over: what it used is owed, and all workers are told how it went.
     fn ended(&mut self, failure: Option<Failure>, now: Time, shared: &dyn SharedData) {
-        let interrupted = failure.as_ref().and_then(|failure| failure.trigger).is_some_and(|trigger| {
-            matches!(trigger, Trigger::Timeout | Trigger::Stalled | Trigger::Truncated)
-        });
+        let interrupted = failure
+            .as_ref()
+            .and_then(|failure| failure.trigger)
+            .is_some_and(|trigger| matches!(trigger, Trigger::Timeout | Trigger::Stalled | Trigger::Truncated));
         if let Some(tried) = self.attempts.last_mut() {
             tried.failure = failure;
         }
@@ -364,11 +361,12 @@ impl Journey {
         let (Some(tried), Some(first_token)) = (self.attempts.last(), self.first_token) else { return };
         let tokens = self.usage.map(|usage| usage.output).unwrap_or_default();
         let waited = first_token.since(tried.started);
-        if self.outline.stream && self.model.way.delivery == Delivery::Stream {
-            speed::observe(shared, &tried.target.cells, Some(waited), tokens, now.since(first_token), now);
+        let observation = if self.outline.stream && self.model.way.delivery == Delivery::Stream {
+            Observation { first_token: Some(waited), tokens, generating: now.since(first_token) }
         } else {
-            speed::observe(shared, &tried.target.cells, None, tokens, waited, now);
-        }
+            Observation { first_token: None, tokens, generating: waited }
+        };
+        speed::observe(shared, &tried.target.cells, &observation, now);
     }
 
     /// How long one attempt may take until there is something for the client.

@@ -18,6 +18,9 @@ use top::{Messages, Top};
 /// JSON nested deeper than this is refused: no real request is, and some providers' parsers recurse.
 const DEEPEST: usize = 128;
 
+/// A `user` of more bytes is not looked at.
+const LONGEST_USER: usize = 512;
+
 /// The outline of a chat request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outline {
@@ -36,6 +39,8 @@ pub struct Outline {
     pub tools: bool,
     /// Whether the answer is to follow a JSON schema; as above.
     pub structured_output: bool,
+    /// The end user, if it is a string and not a long one; as above.
+    pub user: Option<String>,
     /// Bytes of the body.
     pub length: usize,
     /// Where the model's JSON string stands, quotes included.
@@ -101,6 +106,10 @@ impl Outline {
             n: top.n,
             tools: top.tools,
             structured_output: top.structured_output,
+            user: top
+                .user
+                .filter(|raw| raw.get().len() <= LONGEST_USER)
+                .and_then(|raw| serde_json::from_str(raw.get()).ok()),
             length: body.len(),
             model_at: at(model.get()),
             options,

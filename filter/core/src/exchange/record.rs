@@ -4,6 +4,8 @@
 
 use serde::Serialize;
 
+use crate::config::file::Strategy;
+
 use super::Time;
 use super::charge::Charge;
 use super::journey::{Journey, Stage, Tried};
@@ -33,8 +35,12 @@ pub struct Record<'a> {
     pub served_model: Option<&'a str>,
     /// How many attempts were made.
     pub attempts: usize,
-    /// The attempts that failed: `provider: reason`.
-    pub failures: Vec<String>,
+    /// Each of them: what was asked, for how many milliseconds, and why it failed if it did.
+    pub tried: Vec<Attempt<'a>>,
+    /// In which order targets were to be asked.
+    pub strategy: Option<Strategy>,
+    /// The tier that served, if it is a lower one than the model's best.
+    pub lower_tier: Option<u32>,
     /// Hints of the client that the provider who served has no words for.
     pub dropped: &'a [String],
     /// All tokens of the prompt.
@@ -73,7 +79,9 @@ impl<'a> Record<'a> {
             served_provider: target.map(|target| target.provider.name.as_str()),
             served_model: target.map(|target| target.model.as_str()),
             attempts: journey.attempts.len(),
-            failures: journey.attempts.iter().filter_map(describe).collect(),
+            tried: journey.attempts.iter().map(Attempt::of).collect(),
+            strategy: Some(journey.strategy),
+            lower_tier: journey.lower_tier().filter(|_| served),
             dropped: &journey.dropped,
             input_tokens: journey.usage.map(|usage| usage.input),
             output_tokens: journey.usage.map(|usage| usage.output),
@@ -105,8 +113,28 @@ impl<'a> Record<'a> {
     }
 }
 
-fn describe(tried: &Tried) -> Option<String> {
-    tried.failure.as_ref().map(|failure| format!("{}: {}", tried.target.provider.name, failure.reason))
+/// One attempt.
+#[derive(Debug, Serialize)]
+pub struct Attempt<'a> {
+    /// Who was asked.
+    provider: &'a str,
+    /// For which of its models.
+    model: &'a str,
+    /// How long; `null` of one that was not over yet.
+    ms: Option<u64>,
+    /// Why it failed; `null` of one that did not.
+    failure: Option<&'a str>,
+}
+
+impl<'a> Attempt<'a> {
+    fn of(tried: &'a Tried) -> Self {
+        Self {
+            provider: &tried.target.provider.name,
+            model: &tried.target.model,
+            ms: tried.ended.map(|ended| milliseconds(tried.started, ended)),
+            failure: tried.failure.as_ref().map(|failure| &*failure.reason),
+        }
+    }
 }
 
 fn milliseconds(from: Time, to: Time) -> u64 {

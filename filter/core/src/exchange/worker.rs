@@ -9,8 +9,9 @@ use crate::config::file::{Mode, WhenDown};
 use crate::config::{Credential, Gateway, KeyHash, Target};
 use crate::error::ErrorKind;
 use crate::routing::cells::circuit::{self, Standing};
+use crate::routing::cells::load::InFlight;
 use crate::routing::order::{mixed, number};
-use crate::routing::retry_budget::RetryBudget;
+use crate::routing::retry_budget::{self, RetryBudget};
 use crate::store::embedded::Reach;
 use crate::store::redis::wire::{Command, Reply};
 use crate::store::{Obstacle, Order, Reading, Settlement, SharedData, Unavailable, Verdict, embedded, redis};
@@ -36,8 +37,15 @@ pub struct Worker {
     id: u64,
     orders: Cell<u64>,
     throws: Cell<u64>,
-    /// How much may be asked again, by the target's name.
-    retries: RefCell<BTreeMap<String, RetryBudget>>,
+    /// What is known of targets here alone, by their names.
+    targets: RefCell<BTreeMap<String, Rc<Known>>>,
+}
+
+/// What one worker knows of a target, and no other.
+#[derive(Debug)]
+struct Known {
+    retries: RetryBudget,
+    in_flight: InFlight,
 }
 
 /// When something happens, and what may be used for it.
@@ -89,12 +97,7 @@ impl Worker {
         let remote = gateway.redis.clone().map(Remote::new);
         let id = number(&seed, &[]);
         let seed = seed.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { gateway, remote, seed, id, orders: Cell::new(0), throws: Cell::new(0), retries: RefCell::default() }
-    }
-
-    /// A number that no other worker of this Envoy has.
-    pub fn id(&self) -> u64 {
-        self.id
+        Self { gateway, remote, seed, id, orders: Cell::new(0), throws: Cell::new(0), targets: RefCell::default() }
     }
 
     /// A random number, good enough for a choice among targets.
@@ -104,9 +107,18 @@ impl Worker {
         mixed(self.id ^ mixed(throw))
     }
 
-    /// An attempt at a target begins.
-    pub fn asks(&self, target: &Target, now: Time) {
-        self.retry_budget(target, |budget| budget.note_attempt(now));
+    /// An attempt at a target begins. Where it is `counted`, all workers know that it is under way, until it [`Worker::leaves`].
+    pub fn enters(&self, target: &Target, counted: bool, now: Time, shared: &dyn SharedData) {
+        let known = self.known(target);
+        known.retries.note_attempt(now);
+        if counted {
+            known.in_flight.enter(shared, &target.cells, now);
+        }
+    }
+
+    /// An attempt that was counted is over.
+    pub fn leaves(&self, target: &Target, now: Time, shared: &dyn SharedData) {
+        self.known(target).in_flight.leave(shared, &target.cells, now);
     }
 
     /// Whether one more attempt of a request may go to a target. It may, if another one failed and this one is well; to ask the same
@@ -116,19 +128,27 @@ impl Worker {
             let standing = circuit::read(shared, &target.cells).standing(now, &self.gateway.circuit);
             matches!(standing, Standing::Closed { .. })
         };
-        (!same && well()) || self.retry_budget(target, |budget| budget.try_retry(now))
+        (!same && well()) || self.known(target).retries.try_retry(now, &retry_budget::Settings::default())
     }
 
-    fn retry_budget<T>(&self, target: &Target, with: impl FnOnce(&mut RetryBudget) -> T) -> T {
-        let mut budgets = self.retries.borrow_mut();
-        match budgets.get_mut(&target.name) {
-            Some(budget) => with(budget),
-            None => with(budgets.entry(target.name.clone()).or_default()),
+    fn known(&self, target: &Target) -> Rc<Known> {
+        let mut targets = self.targets.borrow_mut();
+        if let Some(known) = targets.get(&target.name) {
+            return known.clone();
         }
+        let known = Rc::new(Known { retries: RetryBudget::default(), in_flight: InFlight::new(self.id) });
+        targets.insert(target.name.clone(), known.clone());
+        known
     }
 
     /// Lets all workers know how an attempt went. What says nothing of the target is not told.
-    pub fn learn(&self, target: &Target, failure: Option<&Failure>, attempt: circuit::Attempt, shared: &dyn SharedData) {
+    pub fn learn(
+        &self,
+        target: &Target,
+        failure: Option<&Failure>,
+        attempt: circuit::Attempt,
+        shared: &dyn SharedData,
+    ) {
         use crate::config::file::Trigger::{Conflict, ContextLength, RequestTimeout};
         let settings = &self.gateway.circuit;
         let Some(failure) = failure else { return circuit::succeeded(shared, &target.cells, attempt, settings) };

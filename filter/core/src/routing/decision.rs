@@ -174,8 +174,13 @@ impl Draft<'_> {
     /// Those that can do what is asked. A prompt's length is an estimate: where it is too long for all, those that take most
     /// are asked all the same, and the provider says what is so.
     fn keep_able(&mut self) -> Result<(), ApiError> {
-        let needs = &self.inquiry.needs;
-        let lack = |target: &Target| target.capabilities.lacks(needs);
+        let Inquiry { needs, estimate, .. } = self.inquiry;
+        let lack = |target: &Target| {
+            // Who counts the prompt's tokens matters.
+            let counted = |_: u64| estimate(target).input;
+            let input_tokens = target.capabilities.max_input.map(counted).unwrap_or_default();
+            target.capabilities.lacks(&Needs { input_tokens, ..*needs })
+        };
         let too_short = |target: &Rc<Target>| matches!(lack(target), Some(Lack::Context { .. }));
         if self.kept.iter().all(|target| lack(target).is_some()) && self.kept.iter().any(too_short) {
             let most = self.kept.iter().filter(|target| too_short(target));

@@ -50,6 +50,11 @@ impl Hints {
         })
     }
 
+    /// The same, for a model that the client has not asked for.
+    pub fn without_wish(&self) -> Self {
+        Self { wish: None, ..self.clone() }
+    }
+
     /// The value of a header that the configuration asks about, by its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -65,7 +70,8 @@ impl Hints {
         match asked.into_iter().find(|(asked, control, _)| *asked && !caller.control.contains(control)) {
             None => Ok(()),
             Some((_, _, header)) => {
-                let message = format!("This key may not use the header {header}. Leave it out, or ask for its permission.");
+                let message =
+                    format!("This key may not use the header {header}. Leave it out, or ask for its permission.");
                 Err(ApiError::new(403, ErrorKind::Permission, message).with_code("control_not_allowed"))
             }
         }
@@ -124,7 +130,9 @@ mod tests {
     fn a_wish_is_a_strategy_or_a_target() {
         assert_eq!(read(ROUTE, "cheapest").unwrap().wish, Some(Wish::Strategy(Strategy::Cheapest)));
         assert_eq!(read(ROUTE, " ant/claude").unwrap().wish, Some(Wish::Target("ant/claude".to_owned())));
-        for strategy in [Strategy::Fallback, Strategy::Weighted, Strategy::Fastest, Strategy::LeastBusy, Strategy::Pinned] {
+        for strategy in
+            [Strategy::Fallback, Strategy::Weighted, Strategy::Fastest, Strategy::LeastBusy, Strategy::Pinned]
+        {
             let name = serde_json::to_string(&strategy).unwrap();
             assert_eq!(super::strategy(name.trim_matches('"')), Some(strategy));
         }

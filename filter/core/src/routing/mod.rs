@@ -11,4 +11,5 @@ pub mod hints;
 pub mod needs;
 pub mod order;
 pub mod queue;
+pub mod retry_budget;
 pub mod way;

@@ -9,7 +9,8 @@ use crate::exchange::Time;
 use crate::store::SharedData;
 use crate::usage::estimate::Estimate;
 
-use super::cells::{load, speed};
+use super::cells::load;
+use super::cells::speed::{self, Speed};
 
 /// By their weights: each comes before the others as often as its weight says, over many `by`; the same `by` gives the same
 /// order, and a target that joins or leaves moves no more than its own share (rendezvous hashing). Weights of 0 come last.
@@ -46,8 +47,10 @@ pub fn fastest(
     dice: u64,
     shared: &dyn SharedData,
 ) -> Vec<Rc<Target>> {
-    let known: Vec<_> = targets.iter().map(|target| speed::read(shared, &target.cells)).collect();
-    let order = speed::order(&known, expected, now, dice);
+    let known: Vec<Speed> = targets.iter().map(|target| speed::read(shared, &target.cells)).collect();
+    let claim =
+        |place: usize| targets.get(place).is_some_and(|target| speed::claim_exploration(shared, &target.cells, now));
+    let order = speed::order(&known, expected, now, dice).into_indices(claim);
     order.into_iter().filter_map(|place| targets.get(place)).cloned().collect()
 }
 

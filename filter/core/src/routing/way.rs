@@ -115,9 +115,7 @@ pub struct Match {
 impl Match {
     /// Whether a request is one of them.
     pub fn fits(&self, caller: &Caller, needs: &Needs, hints: &Hints, now: Time) -> bool {
-        let is = |wanted: &Option<Rc<str>>, is: Option<&str>| {
-            wanted.as_deref().is_none_or(|wanted| is == Some(wanted))
-        };
+        let is = |wanted: &Option<Rc<str>>, is: Option<&str>| wanted.as_deref().is_none_or(|wanted| is == Some(wanted));
         is(&self.key, Some(&caller.key_id))
             && is(&self.team, Some(&caller.team))
             && is(&self.app, caller.app.as_deref())

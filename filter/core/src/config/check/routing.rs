@@ -114,7 +114,11 @@ impl Check<'_> {
 
     fn route_match(&mut self, matches: &file::RouteMatch, path: &Path) -> Match {
         if *matches == file::RouteMatch::default() {
-            self.mistake(path, "nothing", "at least one condition: without any, no route behind this one is ever taken");
+            self.mistake(
+                path,
+                "nothing",
+                "at least one condition: without any, no route behind this one is ever taken",
+            );
         }
         if let Some(team) = &matches.team {
             self.reference(team, self.file.teams.keys(), &path.key("team"));

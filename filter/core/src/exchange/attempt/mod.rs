@@ -8,15 +8,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::Target;
+use crate::config::file::Trigger;
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::error::{ApiError, ErrorKind};
-use crate::store::SharedData;
 
-use super::failure::{Failure, retry_after, worth_trying_elsewhere};
+use super::failure::{Failure, retry_after};
 use super::gateway::refusal;
 use super::headers::HeaderMap;
-use super::journey::{Journey, Next, Stage, misconfigured};
-use super::{Effect, Event, Flow, View, property, signal};
+use super::journey::{Begin, Journey, Next, Stage, misconfigured, tale};
+use super::{Context, Effect, Event, Flow, property, signal};
 
 mod request;
 mod stream;
@@ -304,7 +304,8 @@ fn answer_headers(
     journey: &Journey,
     effects: &mut Vec<Effect>,
 ) {
-    let told = tale(&journey.attempts).chain(tier(target, journey));
+    let tier = journey.lower_tier().map(|tier| ("x-sluice-tier", tier.to_string()));
+    let told = tale(&journey.attempts).chain(tier);
     if let Content::New(kind) = content {
         let mut out: HeaderMap = headers.iter().filter(|(name, _)| passes_to_client(name, content)).collect();
         out.push("content-type", kind);
@@ -329,12 +330,6 @@ fn answer_headers(
         effects.push(Effect::SetHeader(name, value.to_owned().into()));
     }
     effects.extend(told.map(|(name, value)| Effect::SetHeader(name, value.into())));
-}
-
-/// That the answer comes from a lower tier than the model's best.
-fn tier(target: &Target, journey: &Journey) -> Option<(&'static str, String)> {
-    let best = journey.model.targets.iter().map(|target| target.tier).min()?;
-    (target.tier > best).then(|| ("x-sluice-tier", target.tier.to_string()))
 }
 
 /// Of an answer that passes unchanged all headers pass but those that belong to the connection, to the provider's own

@@ -85,7 +85,7 @@ fn hints_that_the_provider_has_no_words_for_are_named() {
 #[test]
 fn every_failure_that_blames_the_provider_moves_on() {
     let failures = [
-        (json(500, "{}"), "status_500"),
+        (json(502, "{}"), "status_502"),
         (json(503, "<html>down</html>"), "status_503"),
         (json(529, r#"{"type":"error","error":{"type":"overloaded_error","message":"busy"}}"#), "status_529"),
         (json(429, r#"{"error":{"message":"slow down","code":"rate_limit_exceeded"}}"#), "status_429"),
@@ -102,8 +102,20 @@ fn every_failure_that_blames_the_provider_moves_on() {
         let seen = whole("chat", &[failure.clone(), json(200, ANTHROPIC)]);
         assert!(seen.body.contains("from anthropic"), "{reason}: {seen:?}");
         assert_eq!(seen.headers.text("x-sluice-attempts"), Some("2"), "{reason}");
-        assert_eq!(seen.log["failures"][0], format!("oai: {reason}"));
+        assert_eq!(seen.log["tried"][0]["failure"], reason);
     }
+}
+
+#[test]
+fn one_500_is_asked_again_at_the_same_target_and_a_409_nowhere_else() {
+    let seen = whole("chat", &[json(500, "{}"), json(200, OPENAI)]);
+    assert_eq!((seen.headers.text("x-sluice-provider"), seen.received.len()), (Some("oai"), 2));
+    let seen = whole("chat", &[json(500, "{}"), json(500, "{}"), json(200, ANTHROPIC)]);
+    assert_eq!((seen.headers.text("x-sluice-provider"), seen.received.len()), (Some("ant"), 3));
+    let seen = whole("chat", &[json(409, "{}"), json(200, OPENAI)]);
+    assert_eq!((seen.status, seen.headers.text("x-sluice-provider")), (200, Some("oai")));
+    let seen = whole("chat", &[json(409, "{}"), json(409, "{}")]);
+    assert_eq!((seen.status, seen.received.len()), (409, 2));
 }
 
 #[test]
@@ -129,8 +141,13 @@ fn when_nothing_is_left_the_last_failure_speaks_in_the_clients_dialect() {
     let seen = whole("chat", &[down.clone(), json(529, "{}")]);
     assert_eq!((seen.status, seen.headers.text("x-sluice-attempts")), (503, Some("2")));
     code(&seen);
-    let seen = whole("chat", &[down, Script::Nothing]);
+    // The last one is asked once more: the connection may have been an old one.
+    let seen = whole("chat", &[down, Script::Nothing, Script::Nothing]);
     assert_eq!((seen.status, code(&seen).as_str()), (503, "provider_unavailable"));
+    assert_eq!(
+        seen.headers.text("x-sluice-failures"),
+        Some("oai/gpt: status_503, ant/claude: no_answer, ant/claude: no_answer")
+    );
     let seen = whole("claude", &[json(401, r#"{"type":"error","error":{"message":"x-api-key sk-1 is bad"}}"#)]);
     assert_eq!((seen.status, code(&seen).as_str()), (502, "provider_refused_credential"));
     assert!(!seen.body.contains("sk-1"));
@@ -181,7 +198,7 @@ fn a_status_that_is_neither_success_nor_error_moves_on() {
             let odd = Script::Answer(status, vec![("location", "https://elsewhere.test")], body);
             let seen = whole("chat", &[odd, json(200, ANTHROPIC)]);
             assert_eq!((seen.status, seen.headers.text("x-sluice-provider")), (200, Some("ant")), "{status}");
-            assert_eq!(seen.log["failures"][0], format!("oai: status_{status}"));
+            assert_eq!(seen.log["tried"][0]["failure"], format!("status_{status}"));
         }
     }
 }
@@ -198,7 +215,7 @@ fn a_providers_own_signals_do_not_make_the_gateway_wait() {
 fn a_stream_that_breaks_off_before_trailers_does_not_end_clean() {
     let cut = stream("gpt", &[Script::Trailed(OPENAI_STREAM[..3].to_vec())]);
     assert!(cut.reset && !cut.body.contains("[DONE]"), "{cut:?}");
-    assert_eq!(cut.log["failures"][0], "oai: stream_truncated");
+    assert_eq!(cut.log["tried"][0]["failure"], "stream_truncated");
     let cut = stream("claude", &[Script::Trailed(ANTHROPIC_STREAM[..4].to_vec())]);
     assert!(cut.reset && !cut.body.contains("[DONE]"), "{cut:?}");
     for (model, events) in [("gpt", OPENAI_STREAM.to_vec()), ("claude", ANTHROPIC_STREAM.to_vec())] {
@@ -247,7 +264,7 @@ fn a_stream_that_fails_before_its_first_content_moves_on_unseen() {
     ] {
         let seen = stream("chat", &[failure, sse(&ANTHROPIC_STREAM)]);
         assert_eq!(collected(&seen), ("from anthropic".to_owned(), true), "{reason}: {seen:?}");
-        assert_eq!(seen.log["failures"][0], format!("oai: {reason}"), "{}", seen.log);
+        assert_eq!(seen.log["tried"][0]["failure"], reason, "{}", seen.log);
         assert_eq!(seen.headers.text("x-sluice-provider"), Some("ant"));
     }
 }
@@ -269,7 +286,7 @@ fn a_stream_that_fails_after_its_first_content_says_so_and_never_ends_clean() {
         let last = seen.body.trim_end().rsplit("\n\n").next().unwrap().strip_prefix("data: ").unwrap();
         let last: serde_json::Value = serde_json::from_str(last).unwrap();
         assert!(last["error"]["message"].is_string(), "{last}");
-        assert_eq!(seen.log["failures"][0], format!("oai: {reason}"));
+        assert_eq!(seen.log["tried"][0]["failure"], reason);
         assert_eq!(seen.log["served_provider"], "oai");
     }
 }
@@ -284,7 +301,8 @@ fn a_translated_stream_that_breaks_off_says_so() {
 
 #[test]
 fn roles_that_do_not_find_each_other_are_called_by_name() {
-    let code = |envoy| super::super::fake::planned().last_word(envoy, super::super::Time(0)).code.unwrap();
+    let shared = super::super::fake::Shared::default();
+    let code = |envoy| super::super::fake::planned().last_word(envoy, super::super::Time(0), &shared).code.unwrap();
     assert_eq!(code(500), "gateway_misconfigured");
     assert_eq!(code(503), "provider_unavailable");
 }
@@ -293,7 +311,7 @@ fn roles_that_do_not_find_each_other_are_called_by_name() {
 fn an_answer_without_end_is_none() {
     let endless = || Script::Answer(200, vec![("content-type", "application/json")], vec![vec![b'x'; 17 << 20]; 2]);
     let seen = whole("chat", &[endless(), json(200, ANTHROPIC)]);
-    assert_eq!((seen.status, seen.log["failures"][0].as_str()), (200, Some("oai: bad_answer")));
+    assert_eq!((seen.status, seen.log["tried"][0]["failure"].as_str()), (200, Some("bad_answer")));
 }
 
 #[test]
@@ -381,5 +399,5 @@ fn a_first_target_that_cannot_express_the_request_is_left_out_of_the_plan() {
     // As a fallback it cannot be skipped any more: the client reads what went wrong before.
     let seen = Envoy::new().chat(&body("chat"), &[json(503, "{}"), json(200, ANTHROPIC)]);
     assert_eq!((seen.status, seen.received.len()), (503, 1));
-    assert_eq!(seen.log["failures"][1], "ant: cannot_express");
+    assert_eq!(seen.log["tried"][1]["failure"], "cannot_express");
 }

@@ -19,7 +19,7 @@ use super::journey::{Arrival, Journey, Stage, Tried, from_envoy, tale};
 use super::outline::json_string;
 use super::record::{Record, trace_id};
 use super::worker::{Moment, Worker};
-use super::{Call, Called, Context, Effect, Event, Flow, LARGEST_BODY, Reply, View, property};
+use super::{Call, Called, Context, Effect, Event, Flow, LARGEST_BODY, Reply, View, metric, property};
 
 mod admission;
 mod departure;
@@ -190,6 +190,7 @@ impl Exchange {
             (Some(journey), phase) => {
                 self.phase = phase;
                 journey.conclude(now, shared);
+                count_served(journey, effects);
                 let fragment = self.record(Some(journey)).fragment();
                 effects.push(Effect::SetProperty(property::LOG, fragment.into()));
                 let reserved = journey.charge.as_ref().is_some_and(|charge| charge.ledger != Ledger::Nobody);
@@ -278,6 +279,20 @@ fn set_out(journey: &Journey, effects: &mut Vec<Effect>) {
         }
     }
     effects.push(Effect::ClearRoute);
+}
+
+/// An answer from elsewhere than it was asked for first is counted.
+fn count_served(journey: &Journey, effects: &mut Vec<Effect>) {
+    if !matches!(journey.stage, Stage::Answering | Stage::Complete | Stage::Broken) {
+        return;
+    }
+    let first = journey.attempts.first().map(|tried| &tried.target);
+    if journey.current().zip(first).is_some_and(|(served, first)| !Rc::ptr_eq(served, first)) {
+        effects.push(Effect::Count(metric::FALLBACK));
+    }
+    if journey.lower_tier().is_some() {
+        effects.push(Effect::Count(metric::LOWER_TIER));
+    }
 }
 
 /// Request headers in which Envoy's router reads times, in milliseconds; it removes them.

@@ -17,6 +17,7 @@ pub(super) struct Top<'a> {
     pub n: Option<u64>,
     pub tools: bool,
     pub structured_output: bool,
+    pub user: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -32,6 +33,7 @@ enum Field {
     Tools,
     Functions,
     ResponseFormat,
+    User,
     #[serde(other)]
     Other,
 }
@@ -49,7 +51,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Top<'de>, A::Error> {
                 let (mut model, mut messages, mut stream, mut options) = (None, None, None, None);
                 let (mut max_tokens, mut n) = (None, None);
-                let (mut tools, mut structured_output) = (false, false);
+                let (mut tools, mut structured_output, mut user) = (false, false, None);
                 while let Some(field) = map.next_key::<Field>()? {
                     match field {
                         Field::Model => once(&mut map, &mut model, "model")?,
@@ -60,13 +62,24 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
                         Field::N => n = n.max(count(&mut map)?),
                         Field::Tools | Field::Functions => tools |= has_items(map.next_value()?),
                         Field::ResponseFormat => structured_output |= is_schema(map.next_value()?),
+                        Field::User => user = Some(map.next_value::<&RawValue>()?),
                         Field::Other => {
                             map.next_value::<IgnoredAny>()?;
                         }
                     }
                 }
                 let (model, messages, stream) = (model.flatten(), messages.flatten(), stream.flatten());
-                Ok(Top { model, messages, stream, stream_options: options, max_tokens, n, tools, structured_output })
+                Ok(Top {
+                    model,
+                    messages,
+                    stream,
+                    stream_options: options,
+                    max_tokens,
+                    n,
+                    tools,
+                    structured_output,
+                    user,
+                })
             }
         }
         deserializer.deserialize_map(Entries)

@@ -48,7 +48,7 @@ impl Fixture {
 
     fn plan(&self, model: &str) -> Result<Plan, ApiError> {
         let model = &self.gateway.models[model];
-        Plan::new(&self.gateway, &self.caller, model, &model.targets, |_| ESTIMATE)
+        Plan::new(&self.gateway, &self.caller, model, &model.targets, |then| then.targets.clone(), |_| ESTIMATE)
     }
 
     fn takes(&self, model: &str, candidate: usize) -> Vec<(String, u64, u64, bool)> {

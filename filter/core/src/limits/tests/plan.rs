@@ -115,11 +115,11 @@ fn where_money_counts_a_target_without_a_price_is_left_out() {
     let mut fixture = Fixture::new("", r#""budget":{"total":1}"#);
     let chat = &fixture.gateway.models["chat"];
     let first = &chat.targets[0];
-    let (provider, capabilities) = (first.provider.clone(), first.capabilities);
-    let unpriced = Target { provider, model: "m".to_owned(), price: None, capabilities };
+    let unpriced = Target { price: None, ..Target::clone(first) };
     let targets = vec![Rc::new(unpriced), chat.targets[1].clone()];
-    let only = Model { name: "only".to_owned(), targets: targets[..1].to_vec() };
-    fixture.gateway.models.insert("chat".to_owned(), Rc::new(Model { name: "chat".to_owned(), targets }));
+    let chat = Model { targets, ..Model::clone(chat) };
+    let only = Model { name: "only".to_owned(), targets: chat.targets[..1].to_vec(), ..chat.clone() };
+    fixture.gateway.models.insert("chat".to_owned(), Rc::new(chat));
     fixture.gateway.models.insert("only".to_owned(), Rc::new(only));
     let plan = fixture.plan("chat").unwrap();
     assert_eq!((plan.candidates.len(), plan.candidates[0].target.provider.name.as_str()), (1, "q"));

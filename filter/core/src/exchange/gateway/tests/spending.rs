@@ -95,7 +95,7 @@ fn a_fallback_that_the_budget_does_not_cover_is_not_asked() {
     let (worker, shared) = (worker(r#","budget":{"total":0.000150}"#, ""), Rc::default());
     let seen = send(&worker, &shared, &[json(503, ""), answer(1, 1)]);
     assert_eq!((seen.status, seen.received.len()), (503, 1));
-    assert_eq!(seen.log["failures"][1], "ant: over_limit");
+    assert_eq!(seen.log["tried"][1]["failure"], "over_limit");
     // Nothing was used, so all of it is there again.
     assert_eq!(send(&worker, &shared, &[answer(10, 5)]).status, 200);
 }
