@@ -12,5 +12,6 @@ pub mod exchange;
 pub mod framing;
 pub mod keys;
 pub mod limits;
+pub mod routing;
 pub mod store;
 pub mod usage;

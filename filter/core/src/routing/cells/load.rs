@@ -1,0 +1,257 @@
+//! How busy a target is: how many requests all workers of an Envoy have on their way to it.
+//!
+//! Each worker counts its own in its memory and tells the others its sum: so a number that does not get through is made good
+//! with the next one, and nothing adds up to what never leaves. A worker that is no more, with the requests it had, counts until
+//! its lease ends; so does what a worker last said that has had nothing to tell since.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use super::{Cells, Value, age, update};
+use crate::exchange::Time;
+use crate::store::SharedData;
+
+/// The format, and that it is one.
+const FORMAT: [u8; 8] = *b"load\0\0\0\x01";
+
+/// The most workers that are counted. When there are more, the one that was silent for longest gives way.
+const MOST_SLOTS: usize = 64;
+
+/// One worker's requests on their way to one target. For as long as the worker's VM lives; of one that is made anew, the
+/// id has to be new too.
+#[derive(Debug)]
+pub struct InFlight {
+    worker: u64,
+    count: Cell<u64>,
+}
+
+impl InFlight {
+    /// None yet. `worker` is a number that no other worker has, nor one before it: a random one will do.
+    pub fn new(worker: u64) -> Self {
+        Self { worker, count: Cell::new(0) }
+    }
+
+    /// One more is on its way.
+    pub fn enter(&self, shared: &dyn SharedData, target: &Cells, now: Time) {
+        self.tell(self.count.get().saturating_add(1), shared, target, now);
+    }
+
+    /// One is over.
+    pub fn leave(&self, shared: &dyn SharedData, target: &Cells, now: Time) {
+        self.tell(self.count.get().saturating_sub(1), shared, target, now);
+    }
+
+    fn tell(&self, count: u64, shared: &dyn SharedData, target: &Cells, now: Time) {
+        self.count.set(count);
+        update(shared, &target.load, |load: Load| Some(load.with(Slot { worker: self.worker, count, at: now }, now)));
+    }
+}
+
+/// How many requests are on their way to a target. `lease` is the longest that one may last.
+pub fn in_flight(shared: &dyn SharedData, target: &Cells, now: Time, lease: Duration) -> u64 {
+    // The slots are looked at where they are: this is read for each target of every request.
+    let value = shared.read(&target.load);
+    let slots = value.iter().filter_map(|(bytes, _)| slots(bytes)).flatten();
+    let counted = slots.filter(|slot| age(now, slot.at).is_some_and(|age| age < lease));
+    counted.fold(0, |sum, slot| sum.saturating_add(slot.count))
+}
+
+/// What one worker said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Slot {
+    worker: u64,
+    count: u64,
+    at: Time,
+}
+
+/// What the workers said, of which none is without requests.
+#[derive(Debug, Default)]
+struct Load(Vec<Slot>);
+
+impl Load {
+    fn with(mut self, new: Slot, now: Time) -> Self {
+        self.0.retain(|slot| slot.worker != new.worker);
+        if new.count > 0 {
+            if self.0.len() >= MOST_SLOTS {
+                let silence = |slot: &Slot| age(now, slot.at).unwrap_or(Duration::MAX);
+                let stalest = (0..).zip(&self.0).max_by_key(|(_, slot)| silence(slot)).map(|(index, _)| index);
+                stalest.map(|index: usize| self.0.swap_remove(index));
+            }
+            self.0.push(new);
+        }
+        self
+    }
+}
+
+fn slots(bytes: &[u8]) -> Option<impl Iterator<Item = Slot>> {
+    let (numbers, rest) = bytes.strip_prefix(&FORMAT)?.as_chunks::<8>();
+    let (slots, more) = numbers.as_chunks::<3>();
+    (rest.is_empty() && more.is_empty() && slots.len() <= MOST_SLOTS).then(|| {
+        slots.iter().map(|slot| {
+            let [worker, count, at] = slot.map(u64::from_le_bytes);
+            Slot { worker, count, at: Time(at) }
+        })
+    })
+}
+
+impl Value for Load {
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        slots(bytes).map(|slots| Self(slots.collect()))
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let numbers: Vec<u64> = self.0.iter().flat_map(|slot| [slot.worker, slot.count, slot.at.0]).collect();
+        super::bytes(&FORMAT, &numbers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::super::tests::{Contended, Interrupted, at, damage, target};
+    use super::*;
+    use crate::exchange::fake::Shared;
+
+    const LEASE: Duration = Duration::from_secs(600);
+
+    fn count(memory: &Shared, now: i64) -> u64 {
+        in_flight(memory, &target(), at(now), LEASE)
+    }
+
+    #[test]
+    fn what_entered_and_has_not_left_is_in_flight_over_all_workers() {
+        let memory = Shared::default();
+        let (one, other) = (InFlight::new(1), InFlight::new(2));
+        assert_eq!(count(&memory, 0), 0);
+        (0..3).for_each(|_| one.enter(&memory, &target(), at(0)));
+        (0..2).for_each(|_| other.enter(&memory, &target(), at(0)));
+        assert_eq!(count(&memory, 0), 5);
+        one.leave(&memory, &target(), at(0));
+        assert_eq!(count(&memory, 0), 4);
+        assert_eq!(in_flight(&memory, &Cells::of("openai", "another"), at(0), LEASE), 0);
+    }
+
+    #[test]
+    fn there_are_never_less_than_none() {
+        let memory = Shared::default();
+        let (one, other) = (InFlight::new(1), InFlight::new(2));
+        one.leave(&memory, &target(), at(0));
+        one.leave(&memory, &target(), at(0));
+        assert_eq!(count(&memory, 0), 0);
+        one.enter(&memory, &target(), at(0));
+        other.leave(&memory, &target(), at(0));
+        assert_eq!(count(&memory, 0), 1);
+    }
+
+    #[test]
+    fn a_worker_that_is_no_more_counts_until_its_lease_ends() {
+        let memory = Shared::default();
+        let lost = InFlight::new(1);
+        (0..9).for_each(|_| lost.enter(&memory, &target(), at(0)));
+        let reloaded = InFlight::new(2);
+        reloaded.enter(&memory, &target(), at(1_000));
+        assert_eq!(count(&memory, 599_999), 10);
+        assert_eq!(count(&memory, 600_000), 1);
+    }
+
+    #[test]
+    fn a_worker_without_requests_takes_no_room() {
+        let memory = Shared::default();
+        let worker = InFlight::new(1);
+        worker.enter(&memory, &target(), at(0));
+        worker.leave(&memory, &target(), at(0));
+        assert_eq!(memory.read(&target().load).unwrap().0, FORMAT);
+    }
+
+    #[test]
+    fn of_too_many_workers_the_one_silent_for_longest_gives_way() {
+        let memory = Shared::default();
+        let workers: Vec<InFlight> = (0..64).map(InFlight::new).collect();
+        for (now, worker) in (0..).zip(&workers) {
+            worker.enter(&memory, &target(), at(now));
+        }
+        workers[0].enter(&memory, &target(), at(100));
+        assert_eq!(count(&memory, 100), 65);
+        let late = InFlight::new(64);
+        late.enter(&memory, &target(), at(100));
+        assert_eq!(count(&memory, 100), 65, "one came, and one of one went");
+        workers[1].enter(&memory, &target(), at(101));
+        assert_eq!(count(&memory, 101), 66, "the second worker was it, and is back with its two");
+        assert_eq!(memory.read(&target().load).unwrap().0.len(), 8 + 64 * 24);
+    }
+
+    #[test]
+    fn what_did_not_get_through_is_made_good_with_the_next_number() {
+        let memory = Shared::default();
+        let worker = InFlight::new(1);
+        worker.enter(&memory, &target(), at(0));
+        worker.enter(&memory, &target(), at(0));
+        worker.leave(&Contended(&memory), &target(), at(0));
+        assert_eq!(count(&memory, 0), 2);
+        worker.enter(&memory, &target(), at(0));
+        assert_eq!(count(&memory, 0), 2);
+        worker.leave(&memory, &target(), at(0));
+        worker.leave(&memory, &target(), at(0));
+        assert_eq!(count(&memory, 0), 0);
+    }
+
+    #[test]
+    fn no_number_is_lost_to_another_at_the_same_time() {
+        for before in 0..2 {
+            let memory = Shared::default();
+            let (one, other) = (InFlight::new(1), InFlight::new(2));
+            let shared = Interrupted::new(&memory, before, |memory| other.enter(memory, &target(), at(0)));
+            one.enter(&shared, &target(), at(0));
+            assert!(shared.happened());
+            assert_eq!(count(&memory, 0), 2, "before call {before}");
+        }
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    #[test]
+    fn when_all_threads_are_done_nothing_is_in_flight() {
+        let shared = super::super::tests::Threaded::default();
+        std::thread::scope(|scope| {
+            for id in 0..4 {
+                let shared = &shared;
+                scope.spawn(move || {
+                    let worker = InFlight::new(id);
+                    for n in 0..300 {
+                        worker.enter(shared, &target(), at(n));
+                        let counted = in_flight(shared, &target(), at(n), LEASE);
+                        assert!((1..=4).contains(&counted), "{counted}");
+                        worker.leave(shared, &target(), at(n));
+                    }
+                });
+            }
+        });
+        assert_eq!(in_flight(&shared, &target(), at(300), LEASE), 0);
+    }
+
+    #[test]
+    fn what_was_said_at_a_moment_yet_to_come_does_not_count() {
+        let memory = Shared::default();
+        let (one, other) = (InFlight::new(1), InFlight::new(2));
+        one.enter(&memory, &target(), at(3_600_000));
+        assert_eq!(count(&memory, 0), 0);
+        other.enter(&memory, &target(), at(0));
+        one.enter(&memory, &target(), at(0));
+        assert_eq!(count(&memory, 0), 3);
+    }
+
+    #[test]
+    fn bytes_that_make_no_sense_are_none_in_flight_and_are_overwritten() {
+        let memory = Shared::default();
+        InFlight::new(1).enter(&memory, &target(), at(0));
+        let (good, _) = memory.read(&target().load).unwrap();
+        let too_many = [&FORMAT[..], &[0; 65 * 24]].concat();
+        for bytes in [&b""[..], &good[1..], &good[..good.len() - 8], &[&good[..], b"x"].concat(), &too_many] {
+            damage(&memory, &target().load, bytes);
+            assert_eq!(count(&memory, 0), 0, "{bytes:?}");
+            InFlight::new(2).enter(&memory, &target(), at(0));
+            assert_eq!(count(&memory, 0), 1, "{bytes:?}");
+        }
+    }
+}
