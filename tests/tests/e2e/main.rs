@@ -20,6 +20,7 @@ mod relaxed;
 mod retry;
 mod streams;
 mod translation;
+mod upstash;
 
 use serde_json::{Value, json};
 use sluice_tests::client::Answer;
