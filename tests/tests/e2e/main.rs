@@ -17,6 +17,7 @@ mod log;
 mod money;
 mod recovery;
 mod relaxed;
+mod reload;
 mod retry;
 mod streams;
 mod translation;

@@ -38,7 +38,7 @@ async fn a_provider_that_comes_back_is_used_again() {
 }
 
 /// The module that a request can end, made for this test by `scripts/build --trap`.
-fn trap_module() -> PathBuf {
+pub fn trap_module() -> PathBuf {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/sluice-trap.wasm");
     let path = std::env::var_os("SLUICE_TRAP_WASM").map_or(beside, PathBuf::from);
     assert!(path.exists(), "{} is missing: run ./scripts/build --trap first", path.display());
