@@ -6,6 +6,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod availability;
+
+pub use availability::{Availability, Connections, HealthCheck, OutlierDetection};
+
 /// The gateway file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -79,6 +83,9 @@ pub struct Provider {
     /// What this provider's account can take.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
+    /// What Envoy does about its addresses that fail. Never reaches the filter.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub availability: Availability,
 }
 
 impl Provider {
