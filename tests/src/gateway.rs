@@ -177,12 +177,17 @@ impl Gateway {
     /// # Panics
     /// When Envoy does not answer.
     pub async fn counter(&self, name: &str) -> u64 {
-        let path = format!("/stats?filter=^wasmcustom\\.{}$", name.replace('.', "\\."));
-        let answer =
-            Client::new(self.admin).request("GET", &path, "").await.expect("an answer of Envoy's administration");
-        let text = answer.text();
+        let text = self.envoy(&format!("/stats?filter=^wasmcustom\\.{}$", name.replace('.', "\\."))).await;
         let value = text.trim().rsplit_once(": ").map(|(_, value)| value.parse().expect("a number"));
         value.unwrap_or_default()
+    }
+
+    /// What Envoy's own administration answers: `/clusters`.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn envoy(&self, path: &str) -> String {
+        Client::new(self.admin).request("GET", path, "").await.expect("an answer of Envoy's administration").text()
     }
 
     /// Ends Envoy at once (SIGKILL); the command follows by itself.
