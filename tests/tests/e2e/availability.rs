@@ -1,6 +1,8 @@
 //! What Envoy does about providers that are not there: names without an address, addresses that fail or say that they are
 //! not well, and more requests than it may have under way.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use sluice_tests::PATIENCE;
 use sluice_tests::gateway::{Builder, Gateway, Kind};
@@ -14,14 +16,16 @@ const NOWHERE: &str = "nowhere.invalid";
 /// A gateway whose provider `first` is at this URL, with this `availability`, and whose `second` is a simulator. The model
 /// `alone` has the first only, `both` falls back to the second.
 async fn gateway(url: &str, availability: Value, second: &Simulator) -> Gateway {
+    builder(url, availability, second).start().await
+}
+
+fn builder(url: &str, availability: Value, second: &Simulator) -> Builder {
     Gateway::builder()
         .provider("first", Kind::OpenAi, url)
         .provider("second", Kind::Anthropic, second)
         .model("alone", &[("first", "gpt-sim")])
         .model("both", &[("first", "gpt-sim"), ("second", "claude-sim")])
         .with(json!({"providers": {"first": {"availability": availability}}}))
-        .start()
-        .await
 }
 
 /// What Envoy says of the addresses of the provider `first`, each in a word or some: `healthy`, `/failed_outlier_check`.
@@ -34,8 +38,9 @@ async fn health(gateway: &Gateway) -> Vec<(String, String)> {
 /// Waits until Envoy says this of an address of the provider `first`.
 async fn until_health(gateway: &Gateway, address: &str, expected: &str) {
     let reached = async {
+        let mut now_and_then = tokio::time::interval(Duration::from_millis(20));
         while !health(gateway).await.contains(&(address.to_owned(), expected.to_owned())) {
-            tokio::task::yield_now().await;
+            now_and_then.tick().await;
         }
     };
     tokio::time::timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("{address} never was {expected}"));
@@ -45,33 +50,42 @@ fn address(simulator: &Simulator) -> String {
     format!("127.0.0.1:{}", simulator.port())
 }
 
+/// Two providers without an address, over HTTP and over TLS, before one that is there.
+async fn without_addresses(second: &Simulator) -> Gateway {
+    builder(&format!("http://{NOWHERE}/v1"), json!({}), second)
+        .provider("secure", Kind::OpenAi, &*format!("https://{NOWHERE}/v1"))
+        .model("secure", &[("secure", "gpt-sim")])
+        .model("all", &[("first", "gpt-sim"), ("secure", "gpt-sim"), ("second", "claude-sim")])
+        .start()
+        .await
+}
+
 #[tokio::test]
 async fn a_name_without_an_address_is_passed_over() {
     let second = Simulator::start().await;
-    for url in [format!("http://{NOWHERE}/v1"), format!("https://{NOWHERE}/v1")] {
-        let gateway = gateway(&url, json!({}), &second).await;
-        for stream in [false, true] {
-            let answer = gateway.chat(&with(ask("both", "say here"), json!({"stream": stream}))).await;
-            assert_eq!((answer.status, &*said(&answer), answer.complete), (200, "here", true), "{url} {stream}");
-            assert_eq!(answer.header("x-sluice-provider"), Some("second"));
-            assert_eq!(answer.header("x-sluice-attempts"), Some("2"));
-        }
+    let gateway = without_addresses(&second).await;
+    for stream in [false, true] {
+        let answer = gateway.chat(&with(ask("all", "say here"), json!({"stream": stream}))).await;
+        assert_eq!((answer.status, &*said(&answer), answer.complete), (200, "here", true), "{stream}");
+        assert_eq!(answer.header("x-sluice-provider"), Some("second"));
+        assert_eq!(answer.header("x-sluice-attempts"), Some("3"));
     }
 }
 
 #[tokio::test]
-async fn a_name_without_an_address_and_nothing_after_it_is_one_error() {
+async fn a_name_without_an_address_and_nothing_good_after_it_is_one_error() {
     let second = Simulator::start().await;
-    let gateway = gateway(&format!("http://{NOWHERE}/v1"), json!({}), &second).await;
+    let gateway = without_addresses(&second).await;
     second.always("status=500");
-    for (model, attempts) in [("alone", "1"), ("both", "2")] {
+    for (model, attempts, status, code) in [
+        ("alone", "1", 503, "provider_unavailable"),
+        ("secure", "1", 503, "provider_unavailable"),
+        ("all", "3", 500, ""),
+    ] {
         for stream in [false, true] {
             let answer = gateway.chat(&with(ask(model, "hi"), json!({"stream": stream}))).await;
-            let (status, code) = refusal(&answer);
+            assert_eq!(refusal(&answer), (status, code.to_owned()), "{model}");
             assert_eq!(answer.header("x-sluice-attempts"), Some(attempts), "{model}");
-            if model == "alone" {
-                assert_eq!((status, &*code), (503, "provider_unavailable"));
-            }
         }
     }
 }
@@ -116,6 +130,35 @@ async fn an_address_that_keeps_failing_is_ejected_and_still_asked_when_there_is_
     assert!(active.trim().ends_with(": 1"), "{active}");
     let answer = gateway.chat(&ask("alone", "say still")).await;
     assert_eq!((answer.status, &*said(&answer)), (200, "still"));
+}
+
+#[tokio::test]
+async fn silence_counts_as_a_failure_and_an_error_inside_a_200_does_not() {
+    let (first, second) = (Simulator::start().await, Simulator::start().await);
+    let more = json!({"outlier_detection": {"failures": 2, "ejection": "1h"}});
+    let gateway = builder(&first.base_url(), more, &second).timeout("answer", "500ms").start().await;
+    let served = async |fault: &str| {
+        first.script(&[fault; 3]);
+        for _ in 0..3 {
+            let answer = gateway.chat(&ask("both", "hi")).await;
+            assert_eq!(answer.header("x-sluice-provider"), Some("second"), "{fault}");
+        }
+    };
+    served("error").await;
+    assert_eq!(health(&gateway).await, [(address(&first), "healthy".to_owned())]);
+    served("silence").await;
+    until_health(&gateway, &address(&first), "/failed_outlier_check").await;
+}
+
+#[tokio::test]
+async fn a_refused_connection_counts_as_a_failure() {
+    let (first, second) = (Simulator::refusing_port(), Simulator::start().await);
+    let gateway = gateway(&first.base_url(), json!({"outlier_detection": {"failures": 2}}), &second).await;
+    for _ in 0..2 {
+        let answer = gateway.chat(&ask("both", "hi")).await;
+        assert_eq!(answer.header("x-sluice-provider"), Some("second"));
+    }
+    until_health(&gateway, &format!("127.0.0.1:{}", first.port()), "/failed_outlier_check").await;
 }
 
 #[tokio::test]
