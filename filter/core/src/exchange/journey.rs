@@ -209,9 +209,7 @@ impl Journey {
 
     /// Where a request like this one goes when `model` is to serve it. A client's wish is for the model it has asked for.
     pub fn decide(&self, model: &Model, now: Time, dice: u64, shared: &dyn SharedData) -> Result<Decision, ApiError> {
-        let expected = self.outline.max_tokens.map_or(EXPECTED_ANSWER, |most| most.min(EXPECTED_ANSWER));
-        let estimate = |target: &Target| self.estimate(target, expected);
-        let input = self.model.targets.first().map(|target| self.estimate(target, 0).input).unwrap_or_default();
+        let estimate = |target: &Target| self.expect(target);
         let unwished;
         let hints = if model.name == self.asked.name {
             &self.hints
@@ -222,7 +220,7 @@ impl Journey {
         let inquiry = Inquiry {
             model,
             caller: &self.caller,
-            needs: Needs::of(&self.outline, &self.prompt, input),
+            needs: self.needs(),
             hints,
             user: self.outline.user.as_deref(),
             estimate: &estimate,
@@ -233,6 +231,18 @@ impl Journey {
             dice,
         };
         decide(&inquiry, shared)
+    }
+
+    /// What it asks of a target; its prompt's length as the first target's provider counts.
+    pub fn needs(&self) -> Needs {
+        let input = self.model.targets.first().map(|target| self.estimate(target, 0).input).unwrap_or_default();
+        Needs::of(&self.outline, &self.prompt, input)
+    }
+
+    /// What it will use at `target`, where costs and speeds are compared: with an answer of the expected length.
+    pub fn expect(&self, target: &Target) -> Estimate {
+        let expected = self.outline.max_tokens.map_or(EXPECTED_ANSWER, |most| most.min(EXPECTED_ANSWER));
+        self.estimate(target, expected)
     }
 
     /// Begins an attempt: where it goes. Behind it the queue has what Envoy is to try should it end without a callback.
