@@ -247,6 +247,7 @@ impl Journey {
 
     /// Begins an attempt: where it goes. Behind it the queue has what Envoy is to try should it end without a callback.
     pub fn begin(&mut self, now: Time, shared: &dyn SharedData) -> Begin {
+        let unheard = self.attempts.last().is_some_and(|tried| tried.failure.is_none());
         self.close(now, shared);
         let Some(target) = self.queue.next().cloned() else { return Begin::Unplanned };
         if let Some(before) = self.attempts.last() {
@@ -254,7 +255,9 @@ impl Journey {
             let trigger = before.failure.as_ref().and_then(|failure| failure.trigger);
             let same = Rc::ptr_eq(&before.target, &target);
             let covered = trigger.is_some_and(|trigger| self.model.way.retry.covers(trigger));
-            if !covered || (same && trigger == Some(Trigger::Timeout)) || !self.affords(&target, same, now, shared) {
+            // After a failure that was heard of, it was asked when it was decided what follows: a retry counts once.
+            let affords = !unheard || self.affords(&target, same, now, shared);
+            if !covered || (same && trigger == Some(Trigger::Timeout)) || !affords {
                 return Begin::Over;
             }
         }
@@ -320,8 +323,8 @@ impl Journey {
         if self.queue.elsewhere(|target| roomier(target) && worker.affords(target, false, now, shared)) {
             return Next::Elsewhere;
         }
-        let patience = if patience.is_zero() { patience } else { patience.max(LONGEST_WAIT) };
-        let last_resort = wait.filter(|wait| trigger != Trigger::ContextLength && *wait <= patience && first);
+        let waits = !patience.is_zero() && trigger != Trigger::ContextLength && first;
+        let last_resort = wait.filter(|wait| waits && *wait <= patience.max(LONGEST_WAIT));
         let affordable = last_resort.filter(|_| self.affords(&current, true, now, shared));
         affordable.map_or(Next::Nothing, Next::Again)
     }
