@@ -10,7 +10,7 @@ use crate::config::{Caller, Credential, Gateway, Model, Target};
 use crate::error::ApiError;
 use crate::keys::{self, Denied};
 use crate::limits::Plan;
-use crate::routing::decision::{Considered, Place};
+use crate::routing::decision::Considered;
 use crate::routing::hints::Hints;
 use crate::routing::needs::Needs;
 use crate::store::{Conflict, SharedData};
@@ -76,16 +76,12 @@ pub struct Foreseen {
     pub reserved: Estimate,
     /// Hints of the request that its provider has no words for.
     pub dropped: Vec<String>,
+    /// Whether it is lined up to be asked. One that has an obstacle all the same ends the line when its turn comes: a later
+    /// target is only looked at then, and no attempt can be skipped.
+    pub lined_up: bool,
     /// Why it cannot serve though it may: its provider has no words for a field, it has no price where a budget counts, or
     /// the request is too large there.
     pub obstacle: Option<ApiError>,
-}
-
-impl Foreseen {
-    /// Whether it would be asked when it is its turn.
-    pub fn serves(&self) -> bool {
-        self.obstacle.is_none() && !matches!(self.considered.place, Place::Out(_))
-    }
 }
 
 /// Nothing is known of any target, and nothing is noted.
@@ -147,6 +143,7 @@ impl Foreseen {
         Self {
             cost: target.price.map(|price| price.cost(&expected.usage(), expected.images)),
             reserved: estimate(target),
+            lined_up: journey.queue.targets().iter().any(|queued| Rc::ptr_eq(queued, target)),
             dropped: written.map(|written| written.dropped).unwrap_or_default(),
             obstacle: unwritten.or_else(unplanned),
             expected,
