@@ -6,6 +6,7 @@
 mod abuse;
 mod admin;
 mod budgets;
+mod catalogue;
 mod crash;
 mod crowd;
 mod exact;
