@@ -19,6 +19,7 @@ mod money;
 mod recovery;
 mod relaxed;
 mod retry;
+mod routing;
 mod streams;
 mod translation;
 
