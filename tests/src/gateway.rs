@@ -34,7 +34,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::client::{Answer, Client};
-use crate::until;
+use crate::{eventually, until};
 pub use file::{Builder, Key, Kind, Upstream};
 use process::Process;
 pub use process::children;
@@ -177,12 +177,30 @@ impl Gateway {
     /// # Panics
     /// When Envoy does not answer.
     pub async fn counter(&self, name: &str) -> u64 {
-        let path = format!("/stats?filter=^wasmcustom\\.{}$", name.replace('.', "\\."));
+        self.statistic(&format!("wasmcustom.{name}")).await
+    }
+
+    /// One of Envoy's counters or gauges. What never counted is zero.
+    ///
+    /// # Panics
+    /// When Envoy does not answer.
+    pub async fn statistic(&self, name: &str) -> u64 {
+        let path = format!("/stats?filter=^{}$", name.replace('.', "\\."));
         let answer =
             Client::new(self.admin).request("GET", &path, "").await.expect("an answer of Envoy's administration");
         let text = answer.text();
         let value = text.trim().rsplit_once(": ").map(|(_, value)| value.parse().expect("a number"));
         value.unwrap_or_default()
+    }
+
+    /// The lines of the access log, once all requests have ended and each has its line.
+    ///
+    /// # Panics
+    /// When that takes too long, or Envoy does not answer.
+    pub async fn quiet(&self) -> Vec<Value> {
+        eventually("all requests to end", async || self.statistic("http.sluice.downstream_rq_active").await == 0).await;
+        let requests = self.statistic("http.sluice.downstream_rq_total").await;
+        self.log_lines(usize::try_from(requests).expect("a number of requests")).await
     }
 
     /// Ends Envoy at once (SIGKILL); the command follows by itself.

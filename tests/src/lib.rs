@@ -5,7 +5,9 @@ pub mod gateway;
 pub mod redis;
 pub mod simulator;
 pub mod upstash;
+pub mod wrk;
 
+use std::future::Future;
 use std::time::Duration;
 
 /// No test waits longer than this for anything: an Envoy that starts on a machine with more to do needs its time.
@@ -24,4 +26,17 @@ pub async fn until<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
         assert!(started.elapsed() < PATIENCE, "waited too long for {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// Waits until what has to be asked for holds.
+///
+/// # Panics
+/// After [`PATIENCE`], naming what was waited for.
+pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let asking = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(|_| panic!("waited too long for {what}"));
 }

@@ -74,6 +74,12 @@ impl Process {
         let _ = kill_process(self.group, Signal::TERM);
     }
 
+    /// Tells the command, and it alone, to end as Ctrl-C would.
+    pub fn interrupt(&self) {
+        // An error means that it has ended already.
+        let _ = kill_process(self.group, Signal::INT);
+    }
+
     /// Ends the processes that the command started, and not the command, at once.
     pub fn kill_children(&self) {
         for child in children(self.child.id()) {

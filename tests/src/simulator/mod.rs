@@ -176,6 +176,15 @@ impl Simulator {
         .await
     }
 
+    /// What all answers since the last clearing used, and how many used the same, once all have ended: also those whose
+    /// requests were so many that the first are not kept any more.
+    ///
+    /// # Panics
+    /// When that takes too long.
+    pub async fn used(&self) -> Vec<(Usage, u64)> {
+        until("the simulator's answers to end", || self.server.records.used()).await
+    }
+
     /// A port that refuses connections, for as long as it is held.
     ///
     /// # Panics

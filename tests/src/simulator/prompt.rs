@@ -127,7 +127,7 @@ pub enum Stop {
 }
 
 /// Tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Usage {
     /// All of the prompt, cached or not.
     pub input: u64,

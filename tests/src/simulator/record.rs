@@ -1,6 +1,6 @@
 //! What the simulator remembers of every request.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -109,6 +109,12 @@ struct List {
     first: usize,
     list: VecDeque<Recorded>,
     bytes: usize,
+    /// The number of the first since the last clearing.
+    cleared: usize,
+    /// How many answers have not ended.
+    answering: usize,
+    /// What the answers used that have ended since the last clearing, and how many used the same.
+    used: HashMap<Usage, u64>,
 }
 
 impl Records {
@@ -125,8 +131,16 @@ impl Records {
     pub fn clear(&self) {
         let mut list = self.lock();
         list.first += list.list.len();
+        list.cleared = list.first;
         list.list.clear();
         list.bytes = 0;
+        list.used.clear();
+    }
+
+    /// What all answers since the last clearing used, and how many used the same, when all have ended.
+    pub fn used(&self) -> Option<Vec<(Usage, u64)>> {
+        let list = self.lock();
+        (list.answering == 0).then(|| list.used.iter().map(|(used, count)| (*used, *count)).collect())
     }
 
     /// Adds one; what is returned follows its answer.
@@ -138,8 +152,9 @@ impl Records {
             list.bytes -= list.list.pop_front().map_or(0, |oldest| oldest.body.len());
             list.first += 1;
         }
+        list.answering += 1;
         let number = list.first + list.list.len() - 1;
-        Answering { records: Arc::clone(self), number, outcome: Outcome::Cancelled, all: None }
+        Answering { records: Arc::clone(self), number, outcome: Outcome::Cancelled, used: None, all: None }
     }
 }
 
@@ -149,6 +164,8 @@ pub struct Answering {
     records: Arc<Records>,
     number: usize,
     outcome: Outcome,
+    /// What it has used.
+    used: Option<Usage>,
     /// What a stream will have used when it has come to its end.
     all: Option<Usage>,
 }
@@ -159,29 +176,28 @@ impl Answering {
     pub fn begin(&mut self, all: Usage, stream: bool, cut: bool) {
         let begun = Usage { output: 0, thinking: 0, ..all };
         self.all = Some(all).filter(|_| !(stream && cut));
-        self.change(|record| record.used = Some(if stream { begun } else { all }));
+        self.uses(Some(if stream { begun } else { all }));
     }
 
     /// So many tokens of a stream's text have gone out.
     pub fn said(&mut self, tokens: u64) {
-        self.change(|record| {
-            if let Some(used) = &mut record.used {
-                used.output = tokens;
-            }
-        });
+        self.uses(self.used.map(|used| Usage { output: tokens, ..used }));
     }
 
     /// All was handed to the connection.
     pub fn complete(&mut self) {
-        if let Some(all) = self.all {
-            self.change(|record| record.used = Some(all));
-        }
+        self.uses(self.all.or(self.used));
         self.note(Outcome::Complete);
     }
 
     /// A fault ends it.
     pub fn broken_off(&mut self) {
         self.note(Outcome::BrokenOff);
+    }
+
+    fn uses(&mut self, used: Option<Usage>) {
+        self.used = used;
+        self.change(|record| record.used = used);
     }
 
     fn note(&mut self, outcome: Outcome) {
@@ -201,5 +217,50 @@ impl Answering {
 impl Drop for Answering {
     fn drop(&mut self) {
         self.note(self.outcome);
+        let mut list = self.records.lock();
+        list.answering -= 1;
+        if let Some(used) = self.used.filter(|_| self.number >= list.cleared) {
+            *list.used.entry(used).or_default() += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::Request;
+
+    use super::*;
+
+    fn add(records: &Arc<Records>) -> Answering {
+        let (parts, ()) = Request::new(()).into_parts();
+        records.add(Recorded::new(&parts, &Bytes::new()))
+    }
+
+    #[test]
+    fn what_was_used_is_known_of_requests_too_that_are_not_kept() {
+        let records = Arc::<Records>::default();
+        let usage = |output| Usage { input: 3, output, ..Usage::default() };
+        let mut first = add(&records);
+        first.begin(usage(9), true, false);
+        first.said(4);
+        for _ in 0..KEPT {
+            add(&records).begin(usage(2), false, false);
+        }
+        assert_eq!((records.all().len(), records.used()), (KEPT, None), "the first has not ended");
+        drop(first);
+        let mut used = records.used().expect("all have ended");
+        used.sort_by_key(|(used, _)| used.output);
+        assert_eq!(used, [(usage(2), KEPT as u64), (usage(4), 1)]);
+    }
+
+    #[test]
+    fn what_was_used_before_a_clearing_is_forgotten() {
+        let records = Arc::<Records>::default();
+        let mut before = add(&records);
+        before.begin(Usage::default(), false, false);
+        records.clear();
+        assert_eq!(records.used(), None);
+        drop(before);
+        assert_eq!(records.used(), Some(Vec::new()));
     }
 }

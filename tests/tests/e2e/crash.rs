@@ -55,9 +55,9 @@ impl Scene {
         let ledger = self.ledger().await;
         let lines = self.gateway.log().len();
         self.gateway.log_lines(lines).await;
-        until("Redis to know what was spent", || (in_redis(&self.redis, "test") == ledger).then_some(())).await;
+        until("Redis to know what was spent", || (in_redis(&self.redis, "key=test") == ledger).then_some(())).await;
         all_settled(&self.redis).await;
-        assert_eq!(in_redis(&self.redis, "test"), ledger);
+        assert_eq!(in_redis(&self.redis, "key=test"), ledger);
         assert_eq!(self.gateway.counter("sluice.store.unsettled").await, 0);
     }
 }
@@ -177,7 +177,7 @@ async fn a_killed_envoy_leaves_at_most_what_it_had_reserved() {
         let ledger = scene.ledger().await;
         let settled = || open_orders(&scene.redis).keys().all(|order| left.contains_key(order)).then_some(());
         until("the living Envoy to settle", settled).await;
-        let (spent, most) = (in_redis(&scene.redis, "test"), ledger + left.values().sum::<u64>());
+        let (spent, most) = (in_redis(&scene.redis, "key=test"), ledger + left.values().sum::<u64>());
         assert!((ledger..=most).contains(&spent), "{spent} is not within {ledger} and {most} in round {round}");
     }
     assert!(!left.is_empty(), "the Envoys died in the middle of something");
@@ -236,7 +236,7 @@ async fn what_redis_carries_out_too_late_is_given_back() {
         let answer = gateway.chat(&Manner::Whole.body()).await;
         assert_eq!(answer.status, if when_down == "deny" { 503 } else { 200 }, "{when_down}: {}", answer.text());
         all_settled(&redis).await;
-        assert_eq!(in_redis(&redis, "test"), PRICE.sum(&provider.settled(1).await), "{when_down}");
+        assert_eq!(in_redis(&redis, "key=test"), PRICE.sum(&provider.settled(1).await), "{when_down}");
         assert_eq!(gateway.chat(&Manner::Whole.body()).await.status, 200, "{when_down}: the place is free again");
     }
 }

@@ -5,22 +5,30 @@
 //! pass are streams whose clients leave in the middle: see [`crowd`](crate::crowd).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
-use sluice_tests::client::Client;
 use sluice_tests::gateway::{Builder, Gateway, Key, Kind};
 use sluice_tests::redis::{Redis, Webdis};
-use sluice_tests::simulator::{Outcome, Simulator};
-use sluice_tests::until;
+use sluice_tests::simulator::{Outcome, Recorded, Simulator};
+use sluice_tests::wrk::Wrk;
+use sluice_tests::{eventually, until};
 use tokio::task::JoinSet;
 
 use crate::crowd::{self, Manner, PRICE, SEEN};
 use crate::money::{all_settled, dollars, in_redis, logged, reserved_for, spent};
-use crate::{CHAT, ask};
+use crate::{CHAT, with};
 
 const ROUNDS: usize = 50;
 const REQUESTS: usize = 25;
+/// How many requests of `wrk` are under way at any time.
+const CONNECTIONS: usize = 6;
+/// The key that `wrk` has: of the same team as all others.
+const BUSY: &str = "sk-busy";
+/// What `wrk` asks for is not answered at once, so that it leaves a small machine some of its time.
+const LOAD: &str = "claude-sim+wait=5+burst";
+/// Dearer than the team's budget.
+const DEAR: &str = "claude-dear";
 
 /// Every round has a key with a budget of its own.
 fn secret(round: usize) -> String {
@@ -32,13 +40,16 @@ fn covered(round: usize) -> usize {
     1 + round * 7 % (REQUESTS - 1)
 }
 
-/// The gateway before a provider that is asked for answers, and one that is only asked for load.
-fn gateway(provider: &Simulator, idler: &Simulator) -> Builder {
-    crowd::gateway(provider).provider("idler", Kind::OpenAi, idler).model("load", &[("idler", "gpt-sim")]).price(
-        "idler/gpt-sim",
-        1.0,
-        1.0,
-    )
+/// The gateway before a provider of the rounds, and one of the load.
+fn gateway(provider: &Simulator, busy: &Simulator) -> Builder {
+    let price = json!({"input": 0, "output": 0, "per_request": 10_000});
+    crowd::gateway(provider)
+        .provider("busy", Kind::Anthropic, busy)
+        .model("load", &[("busy", LOAD)])
+        .model("dear", &[("busy", DEAR)])
+        .price(&format!("busy/{LOAD}"), PRICE.input, PRICE.output)
+        .with(json!({"prices": {"models": {format!("busy/{DEAR}"): price}}}))
+        .with(json!({"teams": {"test": {"budget": {"total": 1000}}}}))
 }
 
 /// With a key for each round, whose budget covers what it says and not a micro-dollar less; in every other round as much
@@ -49,35 +60,57 @@ async fn with_keys(gateway: Builder) -> Builder {
         let budget = covered(round) as u64 * cost + if round.is_multiple_of(2) { 0 } else { cost - 1 };
         gateway.key(Key::new(&format!("r{round}"), &secret(round)).budget(json!({"total": dollars(budget)})))
     };
-    // Counted in the same place as the budgets, and never in their way.
-    let busy = Key::new("busy", "sk-busy").limits(json!({"requests_per_minute": 1_000_000_000}));
+    // Its requests are counted where those of the rounds are, and never in their way.
+    let busy = Key::new("busy", BUSY).limits(json!({"requests_per_minute": 1_000_000_000}));
     (0..ROUNDS).fold(gateway, with_key).key(busy)
 }
 
-/// Requests of nobody's interest, until it is told to end.
-async fn load(clients: Vec<Client>, end: Arc<AtomicBool>) {
-    for client in clients.iter().cycle() {
-        if end.load(Ordering::SeqCst) {
-            return;
+/// Load by `wrk` on every gateway, from the first round to the last.
+struct Load {
+    wrks: Vec<Wrk>,
+}
+
+impl Load {
+    fn start(gateways: &[Gateway]) -> Self {
+        let body = with(Manner::Stream.body(), json!({"model": "load"}));
+        let wrk = |gateway: &Gateway| Wrk::start(&gateway.with_key(BUSY), CHAT, &body, CONNECTIONS / gateways.len());
+        Self { wrks: gateways.iter().map(wrk).collect() }
+    }
+
+    /// Ends it in the middle: of every connection's last stream it has read as much as those have seen who leave. Gives
+    /// back how many answers it has read to their end.
+    async fn leave(self, gateways: &[Gateway], provider: &Simulator) -> u64 {
+        provider.always("tokens=9+stall-after=8+burst");
+        let stalled = |request: &Recorded| {
+            request.outcome == Outcome::Answering && request.used.is_some_and(|used| used.output == SEEN)
+        };
+        let all = || provider.requests().iter().filter(|request| stalled(request)).count() == CONNECTIONS;
+        until("all of wrk's streams to stall", || all().then_some(())).await;
+        for gateway in gateways {
+            // An answer is held until it says something, and this one says all in one piece.
+            eventually("wrk to have what the provider sent", async || {
+                let sent = gateway.statistic("http.sluice.downstream_rq_completed").await;
+                sent == gateway.statistic("http.sluice.downstream_rq_total").await
+            })
+            .await;
         }
-        assert_eq!(client.post(CHAT, &ask("load", "hi")).await.status, 200);
+        let mut answered = 0;
+        for wrk in self.wrks {
+            let report = wrk.stop().await;
+            assert_eq!((report.refused, report.broken), (0, 0));
+            answered += report.answered;
+        }
+        println!("wrk has read {answered} answers, and left {CONNECTIONS}");
+        answered
     }
 }
 
 /// Plays all rounds, and gives back what each cost by the provider's ledger.
 async fn play(gateways: &[Gateway], provider: &Simulator) -> Vec<u64> {
-    let end = Arc::new(AtomicBool::default());
-    let mut busy = JoinSet::new();
-    for _ in 0..4 {
-        let clients = gateways.iter().map(|gateway| gateway.with_key("sk-busy")).collect();
-        busy.spawn(load(clients, Arc::clone(&end)));
-    }
     let mut costs = Vec::new();
     for round in 0..ROUNDS {
         costs.push(play_round(round, gateways, provider).await);
     }
-    end.store(true, Ordering::SeqCst);
-    busy.join_all().await;
     costs
 }
 
@@ -109,26 +142,38 @@ async fn play_round(round: usize, gateways: &[Gateway], provider: &Simulator) ->
     PRICE.sum(&ledger)
 }
 
-/// The log's lines of all rounds, once each request has one.
+/// The log's lines of all requests.
 async fn log(gateways: &[Gateway]) -> Vec<Value> {
-    let lines = || gateways.iter().flat_map(Gateway::log).filter(|line| line["key"] != "busy").collect::<Vec<_>>();
-    until("a line for each request", || Some(lines()).filter(|lines| lines.len() >= ROUNDS * REQUESTS)).await
+    let mut lines = Vec::new();
+    for gateway in gateways {
+        lines.extend(gateway.quiet().await);
+    }
+    lines
 }
 
-/// About a fifth of those who passed left in the middle.
-fn check_leavers(lines: &[Value]) {
-    let passed = lines.iter().filter(|line| line["status"] == 200).count();
-    let left = lines.iter().filter(|line| line["error"] == "interrupted").count();
-    assert!((passed / 10..passed * 3 / 10).contains(&left), "{left} of {passed} left");
+/// About a fifth of those who passed left in the middle; of `wrk`'s requests those that were under way when it ended.
+fn check_leavers(lines: &[Value], answered: u64) {
+    let (busy, rounds): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line["key"] == "busy");
+    let passed = |lines: &[&Value]| lines.iter().filter(|line| line["status"] == 200).count();
+    let left = |lines: &[&Value]| lines.iter().filter(|line| line["error"] == "interrupted").count();
+    let (of_rounds, of_load) = (left(&rounds), left(&busy));
+    assert_eq!(rounds.len(), ROUNDS * REQUESTS);
+    assert!((passed(&rounds) / 10..passed(&rounds) * 3 / 10).contains(&of_rounds), "{of_rounds} left");
+    assert_eq!((of_load, passed(&busy), busy.len()), (CONNECTIONS, busy.len(), answered as usize + CONNECTIONS));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_at_once_as_many_pass_as_a_budget_covers_with_two_workers() {
-    let (provider, idler) = (Simulator::start().await, Simulator::start().await);
-    let gateway = [with_keys(gateway(&provider, &idler).concurrency(2)).await.start().await];
+    let (provider, busy) = (Simulator::start().await, Simulator::start().await);
+    let gateway = [with_keys(gateway(&provider, &busy).concurrency(2)).await.start().await];
+    let load = Load::start(&gateway);
     let costs = play(&gateway, &provider).await;
+    let answered = load.leave(&gateway, &busy).await;
     let lines = log(&gateway).await;
-    check_leavers(&lines);
+    check_leavers(&lines, answered);
+    let of_load = PRICE.total(&busy.used().await);
+    assert_eq!(logged(&lines, "busy"), of_load);
+    assert_eq!(spent(&gateway[0], BUSY, "dear").await, of_load + costs.iter().sum::<u64>(), "the team's");
     for (round, cost) in costs.into_iter().enumerate() {
         assert_eq!(logged(&lines, &format!("r{round}")), cost, "in round {round}");
         assert_eq!(spent(&gateway[0], &secret(round), "reads").await, cost, "in round {round}");
@@ -139,21 +184,26 @@ async fn of_many_at_once_as_many_pass_as_a_budget_covers_with_two_workers() {
 async fn of_many_at_once_as_many_pass_as_a_budget_covers_with_three_envoys() {
     let redis = Redis::start().await;
     let webdis = Webdis::start(&redis).await;
-    let (provider, idler) = (Simulator::start().await, Simulator::start().await);
+    let (provider, busy) = (Simulator::start().await, Simulator::start().await);
     // On a busy machine Redis, which writes everything to the disk at once, takes its time.
     let patient = json!({"redis": {"timeout": "10s", "when_down": "deny"}});
-    let builder = with_keys(gateway(&provider, &idler)).await.redis(&webdis).with(patient);
+    let builder = with_keys(gateway(&provider, &busy)).await.redis(&webdis).with(patient);
     let mut gateways = Vec::new();
     for _ in 0..3 {
         gateways.push(builder.clone().start().await);
     }
+    let load = Load::start(&gateways);
     let costs = play(&gateways, &provider).await;
+    let answered = load.leave(&gateways, &busy).await;
     let lines = log(&gateways).await;
-    check_leavers(&lines);
+    check_leavers(&lines, answered);
     all_settled(&redis).await;
+    let of_load = PRICE.total(&busy.used().await);
+    assert_eq!((logged(&lines, "busy"), in_accounts(&redis, "busy")), (of_load, of_load));
+    assert_eq!(in_redis(&redis, "team=test"), of_load + costs.iter().sum::<u64>(), "the team's");
     for (round, cost) in costs.into_iter().enumerate() {
         let key = format!("r{round}");
-        assert_eq!((logged(&lines, &key), in_redis(&redis, &key)), (cost, cost), "in round {round}");
+        assert_eq!((logged(&lines, &key), in_redis(&redis, &format!("key={key}"))), (cost, cost), "in round {round}");
         assert_eq!(in_accounts(&redis, &key), cost, "in round {round}");
     }
     for gateway in &gateways {

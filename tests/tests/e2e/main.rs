@@ -18,10 +18,12 @@ mod log;
 mod money;
 mod recovery;
 mod relaxed;
+mod reload;
 mod retry;
 mod routing;
 mod streams;
 mod translation;
+mod upstash;
 
 use serde_json::{Value, json};
 use sluice_tests::client::Answer;

@@ -28,6 +28,11 @@ impl Price {
         (used.input * pico(self.input) + used.output * pico(self.output)).div_ceil(1_000_000)
     }
 
+    /// What answers cost, of which so many used the same.
+    pub fn total(self, used: &[(Usage, u64)]) -> u64 {
+        used.iter().map(|(used, count)| self.cost(used) * count).sum()
+    }
+
     /// What all these answers cost.
     pub fn sum(self, requests: &[Recorded]) -> u64 {
         requests.iter().filter_map(|request| request.used).map(|used| self.cost(&used)).sum()
@@ -71,9 +76,9 @@ pub fn logged(lines: &[Value], key: &str) -> u64 {
     lines.iter().filter(|line| line["key"] == key).filter_map(|line| line["cost_usd"].as_str()).map(micro).sum()
 }
 
-/// What Redis has counted on a total budget of a key.
-pub fn in_redis(redis: &Redis, key: &str) -> u64 {
-    let names = redis.command(&["KEYS", &format!("{{sluice}}:m:key={key}[,/]*usd/total")]);
+/// What Redis has counted on a total budget: of `key=alice`, `team=research`.
+pub fn in_redis(redis: &Redis, whose: &str) -> u64 {
+    let names = redis.command(&["KEYS", &format!("{{sluice}}:m:{whose}[,/]*usd/total")]);
     let Some(name) = names[0].as_str() else { return 0 };
     redis.command(&["HGET", name, "0"]).as_str().map_or(0, |used| used.parse().expect("a number"))
 }

@@ -1,26 +1,14 @@
 //! What comes back: a provider, the filter's VM, and the machine's resources when the gateway ends.
 
-use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde_json::json;
 use sluice_tests::client::Client;
 use sluice_tests::gateway::{Gateway, Kind, children};
 use sluice_tests::simulator::Simulator;
-use sluice_tests::{PATIENCE, until};
+use sluice_tests::{eventually, until};
 
 use crate::{CHAT, Pair, ask, refusal, said, with};
-
-/// Tries until it holds.
-async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let trying = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, trying).await.unwrap_or_else(|_| panic!("waited too long for {what}"));
-}
 
 #[tokio::test]
 async fn a_provider_that_comes_back_is_used_again() {
@@ -50,7 +38,7 @@ async fn a_provider_that_comes_back_is_used_again() {
 }
 
 /// The module that a request can end, made for this test by `scripts/build --trap`.
-fn trap_module() -> PathBuf {
+pub fn trap_module() -> PathBuf {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/sluice-trap.wasm");
     let path = std::env::var_os("SLUICE_TRAP_WASM").map_or(beside, PathBuf::from);
     assert!(path.exists(), "{} is missing: run ./scripts/build --trap first", path.display());

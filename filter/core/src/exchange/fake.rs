@@ -30,6 +30,7 @@ pub(crate) fn gateway() -> Rc<Gateway> {
                           "ant":{{"kind":"anthropic","url":"https://ant.test/v1"}}}},
             "models":{{"chat":{{"targets":[{{"provider":"oai","model":"gpt"}},{{"provider":"ant","model":"claude"}}]}},
                       "back":{{"targets":[{{"provider":"ant","model":"claude"}},{{"provider":"oai","model":"gpt"}}]}},
+                      "patient":{{"delivery":"whole","targets":[{{"provider":"oai","model":"gpt"}},{{"provider":"ant","model":"claude"}}]}},
                       "gpt":{{"targets":[{{"provider":"oai","model":"gpt"}}]}},
                       "claude":{{"targets":[{{"provider":"ant","model":"claude"}}]}},
                       "narrow":{{"targets":[{{"provider":"oai","model":"gpt"}}]}}}},

@@ -178,6 +178,7 @@ mod tests {
         let budget = RetryBudget::default();
         assert_eq!(retries(&budget, 100, at(3_600_000)), 10);
         assert_eq!(retries(&budget, 100, at(3_595_000)), 0, "a little: they still count");
+        assert_eq!(retries(&budget, 100, at(3_609_999)), 0, "as long as if it had not been");
         assert_eq!(retries(&budget, 100, at(3_610_000)), 10);
         assert_eq!(retries(&budget, 100, at(0)), 10);
         assert_eq!(retries(&budget, 100, at(9_000)), 0);

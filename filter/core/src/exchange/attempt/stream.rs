@@ -1,9 +1,11 @@
-//! A streamed answer: held until its first content event, then passed on event by event.
+//! A streamed answer: held until its first content event, then passed on event by event; or held until all of it is here,
+//! where the model is delivered whole.
 //!
 //! Only whole events leave: a client never reads half of one, and what it must not see (usage that it did not ask for, a
 //! terminator behind an answer that is not complete) can be left out. Bytes that pass unchanged are not written back.
 
 use crate::config::Target;
+use crate::config::file::Delivery;
 use crate::conversation::StreamEvent;
 use crate::dialect::{Opening, Said, Seen, StreamPeeker, StreamReader, StreamWriter};
 use crate::error::ApiError;
@@ -16,11 +18,18 @@ use super::super::{Effect, Flow, Time, View};
 /// The most that is held back while waiting for the first content.
 const LONGEST_HOLD: usize = 1 << 20;
 
+/// The most that is held back of a stream that is delivered whole: past it the rest flows as it comes.
+const LONGEST_WHOLE: usize = 8 << 20;
+
 /// A stream on its way from a provider to the client.
 #[derive(Debug)]
 pub(super) struct Relay {
     route: Route,
     state: State,
+    /// Whether the client knows nothing of this attempt.
+    held: bool,
+    /// Whether it is to know nothing before all of it is here.
+    whole: bool,
     /// What leaves next: everything that was read and has not left.
     out: Vec<u8>,
     /// Whether something was left out of that, or added to it.
@@ -43,11 +52,11 @@ enum Route {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// No content yet: the client knows nothing of this attempt.
-    Held,
-    /// The client reads.
+    /// No content yet.
+    Silent,
+    /// There is some.
     Open,
-    /// The terminator was passed on, or the client was told of a failure: whatever follows is swallowed.
+    /// The terminator came, or the client is told of a failure: whatever follows is swallowed.
     Closed,
 }
 
@@ -62,7 +71,18 @@ impl Relay {
         };
         let opening = Opening { model: target.model.clone(), now: now.seconds(), include_usage };
         let writer = journey.client.stream_writer(opening);
-        Self { route, state: State::Held, out: Vec::new(), altered: false, read: 0, writer, finished: false }
+        let whole = journey.model.way.delivery == Delivery::Whole;
+        Self {
+            route,
+            state: State::Silent,
+            held: true,
+            whole,
+            out: Vec::new(),
+            altered: false,
+            read: 0,
+            writer,
+            finished: false,
+        }
     }
 
     /// Handles the buffer of a body callback. An error is a failure of which the client knows nothing.
@@ -74,15 +94,15 @@ impl Relay {
         view: &dyn View,
         effects: &mut Vec<Effect>,
     ) -> Result<Flow, Failure> {
-        let held = self.state == State::Held;
         let portion = if size > self.read { view.body(self.read..size) } else { Vec::new() };
         let lag = self.route.lag();
         let mut result = self.take(&portion, journey);
         if end && result.is_ok() {
             result = self.end(journey);
         }
+        journey.portions += 1;
         if let Err(failure) = result {
-            if held {
+            if self.held {
                 return Err(failure);
             }
             self.writer.write(&StreamEvent::Error((*failure.error).clone()), &mut self.out);
@@ -90,19 +110,22 @@ impl Relay {
             self.altered = true;
             journey.break_off(failure);
         }
-        if self.state == State::Held {
-            if size > LONGEST_HOLD {
-                return Err(Failure::in_answer(ApiError::bad_answer(
-                    "The provider's stream does not come to an answer.",
-                )));
-            }
+        if self.state == State::Silent && size > LONGEST_HOLD {
+            let error = ApiError::bad_answer("The provider's stream does not come to an answer.");
+            return Err(Failure::in_answer(error));
+        }
+        let waits = match self.state {
+            State::Silent => true,
+            State::Open => self.whole && size <= LONGEST_WHOLE,
+            State::Closed => false,
+        };
+        if self.held && waits {
             self.read = size;
             return Ok(Flow::Pause);
         }
-        if held {
+        if std::mem::replace(&mut self.held, false) {
             journey.commit(view.now());
         }
-        journey.portions += 1;
         if self.state == State::Closed {
             journey.complete();
         }
@@ -187,7 +210,7 @@ impl Relay {
                 Ok(())
             }
             State::Open => Err(Failure::truncated()),
-            State::Held => Err(Failure::empty()),
+            State::Silent => Err(Failure::empty()),
         }
     }
 }
@@ -205,7 +228,7 @@ impl Route {
 /// The terminator: an answer that ends without content is none.
 fn close(state: &mut State) -> Result<(), Failure> {
     match std::mem::replace(state, State::Closed) {
-        State::Held => Err(Failure::empty()),
+        State::Silent => Err(Failure::empty()),
         State::Open | State::Closed => Ok(()),
     }
 }

@@ -292,6 +292,37 @@ fn a_stream_that_fails_after_its_first_content_says_so_and_never_ends_clean() {
 }
 
 #[test]
+fn a_stream_that_is_delivered_whole_is_asked_for_again_when_it_breaks_off() {
+    let opening: Vec<&str> = OPENAI_STREAM[..3].to_vec();
+    let error = "data: {\"error\":{\"message\":\"boom\",\"type\":\"server_error\"}}\n\n";
+    for (rest, reason) in [
+        (vec![error, "data: [DONE]\n\n"], "error_in_answer"),
+        (vec!["data: {nonsense\n\n", OPENAI_STREAM[3], "data: [DONE]\n\n"], "bad_answer"),
+        (vec![], "stream_truncated"),
+    ] {
+        let portions: Vec<&str> = opening.iter().copied().chain(rest).collect();
+        let seen = stream("patient", &[sse(&portions), sse(&ANTHROPIC_STREAM)]);
+        assert_eq!(collected(&seen), ("from anthropic".to_owned(), true), "{reason}");
+        assert_eq!(seen.log["tried"][0]["failure"], reason);
+        // What the first one had produced is owed.
+        assert_eq!((seen.log["estimated"].as_bool(), seen.log["served_provider"].as_str()), (Some(true), Some("ant")));
+    }
+    let seen = stream("patient", &[sse(&OPENAI_STREAM)]);
+    assert_eq!(collected(&seen), ("from openai".to_owned(), true));
+}
+
+#[test]
+fn a_stream_that_is_too_long_to_be_held_whole_flows_from_there() {
+    let long = format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n", "x".repeat(1 << 19));
+    let mut portions = vec![long.as_str(); 17];
+    portions.extend(&OPENAI_STREAM[3..]);
+    let seen = stream("patient", &[sse(&portions)]);
+    let (text, done) = collected(&seen);
+    assert_eq!((text.len(), done), (17 * (1 << 19) + "openai".len(), true));
+    assert!(seen.streamed);
+}
+
+#[test]
 fn a_translated_stream_that_breaks_off_says_so() {
     let seen = stream("claude", &[sse(&ANTHROPIC_STREAM[..4])]);
     assert_eq!(collected(&seen), ("from anthropic".to_owned(), false));

@@ -1,7 +1,6 @@
 //! Memories to test with, and what holds for every kind of cell.
 
 use std::cell::{Cell, RefCell};
-use std::sync::Mutex;
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -74,9 +73,11 @@ impl SharedData for Contended<'_> {
 }
 
 /// A memory for several threads, which lets the others run between any two calls.
+#[cfg(not(target_arch = "wasm32"))]
 #[derive(Default)]
-pub(super) struct Threaded(Mutex<Shared>);
+pub(super) struct Threaded(std::sync::Mutex<Shared>);
 
+#[cfg(not(target_arch = "wasm32"))]
 impl SharedData for Threaded {
     fn read(&self, name: &str) -> Option<(Vec<u8>, u32)> {
         std::thread::yield_now();

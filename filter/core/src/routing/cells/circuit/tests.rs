@@ -328,6 +328,17 @@ fn of_open_and_limited_the_longer_one_is_told() {
 }
 
 #[test]
+fn a_limit_outlasts_an_opening_in_its_time() {
+    let memory = Shared::default();
+    let worker = Worker::new(&memory);
+    worker.is_limited(0, 10_000);
+    worker.fails(5, 0);
+    assert_eq!(worker.standing(0), Standing::Limited { until: at(10_000) });
+    assert!(!worker.claims(9_999));
+    assert!(worker.claims(10_000));
+}
+
+#[test]
 fn settings_that_changed_hold_for_what_is_noted_already() {
     let memory = Shared::default();
     let long = Settings { open: Duration::from_secs(3_600), longest: Duration::from_secs(3_600), ..SETTINGS };
