@@ -15,6 +15,8 @@ use crate::{Pair, ask, model_of, other, refusal, said, with};
 enum Sees {
     /// The fallback's answer, whole, and nothing of the failure.
     Fallback,
+    /// The same, after the primary was asked once more.
+    Again,
     /// The primary's answer, whole: no failure at all.
     Answer,
     /// The beginning of the primary's answer, then an error event or a reset.
@@ -24,24 +26,24 @@ enum Sees {
     /// The fault means nothing here.
     Skip,
 }
-use Sees::{Answer as Whole, Broken, Error, Fallback, Skip};
+use Sees::{Again, Answer as Whole, Broken, Error, Fallback, Skip};
 
 /// The primary's fault, what is seen of it in an answer of one piece, and in a stream.
 const FAULTS: &[(&str, Sees, Sees)] = &[
     ("ok", Whole, Whole),
     // The provider says that it failed.
-    ("status=500", Fallback, Fallback),
+    ("status=500", Again, Again),
     ("status=502", Fallback, Fallback),
     ("status=503", Fallback, Fallback),
     ("status=529", Fallback, Fallback),
     ("status=429", Fallback, Fallback),
-    ("status=500+retry-after=1", Fallback, Fallback),
+    ("status=500+retry-after=1", Again, Again),
     ("status=503+retry-after=60", Fallback, Fallback),
     ("status=529+retry-after=1", Fallback, Fallback),
-    ("status=429+retry-after=1", Fallback, Fallback),
+    ("status=429+retry-after=1", Again, Again),
     ("status=429+retry-after=60", Fallback, Fallback),
     ("quota", Fallback, Fallback),
-    ("status=408", Fallback, Fallback),
+    ("status=408", Again, Again),
     ("html+status=502", Fallback, Fallback),
     // It refuses the gateway's account, not the client.
     ("status=401", Fallback, Fallback),
@@ -128,7 +130,7 @@ fn describe(answer: &Answer) -> String {
 }
 
 /// Whether the client saw what it should have; else why not.
-fn judge(answer: &Answer, sees: Sees, primary: &str, attempts: (usize, usize)) -> Result<(), String> {
+fn judge(answer: &Answer, sees: Sees, primary: &str, asked: &str, attempts: (usize, usize)) -> Result<(), String> {
     let must = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
     let events = answer.events();
     let done = events.iter().any(|event| event.data == "[DONE]");
@@ -141,18 +143,24 @@ fn judge(answer: &Answer, sees: Sees, primary: &str, attempts: (usize, usize)) -
         must(said(answer) == SPOKEN, "the whole text")?;
         must(events.is_empty() || events.last().is_some_and(|event| event.data == "[DONE]"), "a last [DONE]")?;
         must(answer.header("x-sluice-provider") == Some(provider), "x-sluice-provider")?;
-        must(answer.header("x-sluice-model") == Some(model_of(provider)), "x-sluice-model")?;
-        must(models.iter().all(|data| data["model"] == model_of(provider)), "the body's model")
+        let model = if provider == primary { asked } else { model_of(provider) };
+        must(answer.header("x-sluice-model") == Some(model), "x-sluice-model")?;
+        must(models.iter().all(|data| data["model"] == model), "the body's model")
     };
     match sees {
-        Fallback => {
+        Fallback | Again => {
+            let tries = if sees == Again { 2 } else { 1 };
+            let failures = answer.header("x-sluice-failures").unwrap_or_default();
             from(other(primary))?;
-            must(attempts == (1, 1), "one attempt at each")?;
-            must(answer.header("x-sluice-attempts") == Some("2"), "x-sluice-attempts")
+            must(attempts == (tries, 1), "the attempts")?;
+            must(answer.header("x-sluice-attempts") == Some(&*(tries + 1).to_string()), "x-sluice-attempts")?;
+            must(failures.split(", ").count() == tries, "a reason for each failure")?;
+            must(failures.starts_with(&format!("{primary}/")) || failures.starts_with("refusing/"), "who failed")
         }
         Whole => {
             from(primary)?;
             must(attempts == (1, 0), "one attempt")?;
+            must(answer.header("x-sluice-failures").is_none(), "x-sluice-failures")?;
             must(answer.header("x-sluice-attempts") == Some("1"), "x-sluice-attempts")
         }
         Broken => {
@@ -172,6 +180,11 @@ fn judge(answer: &Answer, sees: Sees, primary: &str, attempts: (usize, usize)) -
     }
 }
 
+/// The name of a case, as a model. Each has a target of its own: what is learned of one says nothing of the others.
+fn case(index: usize, stream: bool) -> String {
+    format!("case-{index}-{stream}")
+}
+
 /// An answer of OpenAI's without choices is none. Anthropic's model may end its turn without a word, and says so.
 fn may_say_nothing(provider: &str, fault: &str) -> bool {
     provider == "anthropic" && fault == "empty"
@@ -181,16 +194,17 @@ async fn with_a_fallback(primary: &'static str) {
     let refusing = Simulator::refusing_port();
     let kind = if primary == "openai" { Kind::OpenAi } else { Kind::Anthropic };
     let second = other(primary);
+    let cases = (0..FAULTS.len()).flat_map(|index| [false, true].map(|stream| case(index, stream)));
     let pair = Pair::with(|builder| {
-        builder
+        let builder = builder
             .timeout("answer", "700ms")
             .timeout("first_token", "700ms")
             .timeout("idle", "400ms")
             .provider("refusing", kind, &refusing)
-            .model("refused", &[("refusing", model_of(primary)), (second, model_of(second))])
+            .model("refused", &[("refusing", model_of(primary)), (second, model_of(second))]);
+        cases.fold(builder, |builder, case| builder.model(&case, &[(primary, &case), (second, model_of(second))]))
     })
     .await;
-    let model = format!("{primary}-first");
     let (first, fallback) = (pair.simulator(primary), pair.simulator(second));
     let (mut lines, mut wrong) = (Vec::new(), Vec::new());
     let mut note = |fault, stream, answer: &Answer, attempts: (usize, usize), judged: Result<(), String>| {
@@ -205,7 +219,7 @@ async fn with_a_fallback(primary: &'static str) {
             attempts: format!("{primary} {}, {second} {}", attempts.0, attempts.1),
         });
     };
-    for &(fault, whole, streamed) in FAULTS {
+    for (index, &(fault, whole, streamed)) in FAULTS.iter().enumerate() {
         for (stream, sees) in [(false, whole), (true, streamed)] {
             if sees == Skip || may_say_nothing(primary, fault) {
                 continue;
@@ -213,10 +227,11 @@ async fn with_a_fallback(primary: &'static str) {
             first.clear();
             fallback.clear();
             first.always(fault);
+            let model = case(index, stream);
             let body = with(ask(&model, PROMPT), serde_json::json!({"stream": stream}));
             let answer = pair.gateway.chat(&body).await;
             let attempts = (first.requests().len(), fallback.requests().len());
-            note(fault, stream, &answer, attempts, judge(&answer, sees, primary, attempts));
+            note(fault, stream, &answer, attempts, judge(&answer, sees, primary, &model, attempts));
         }
     }
     for stream in [false, true] {
@@ -225,7 +240,7 @@ async fn with_a_fallback(primary: &'static str) {
         let answer = pair.gateway.chat(&body).await;
         // The attempt that was refused left no trace but in the answer's header.
         let attempts = (1, fallback.requests().len());
-        note("refused connection", stream, &answer, attempts, judge(&answer, Fallback, primary, attempts));
+        note("refused connection", stream, &answer, attempts, judge(&answer, Fallback, primary, "", attempts));
     }
     print(&format!("{primary} first, {second} as its fallback"), &lines);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -240,6 +255,9 @@ async fn openai_fails_and_anthropic_stands_in() {
 async fn anthropic_fails_and_openai_stands_in() {
     with_a_fallback("anthropic").await;
 }
+
+/// Faults after which the only target there is is asked once more.
+const WORTH_ANOTHER: [&str; 2] = ["status=500", "reset"];
 
 /// With no other target the client reads why: the fault, and the status and code for a provider of OpenAI's kind and
 /// for one of Anthropic's.
@@ -264,6 +282,14 @@ const LAST_WORDS: &[(&str, [(u16, &str); 2])] = &[
     ("filter", [(400, "content_filter"), (400, "content_policy_violation")]),
 ];
 
+/// What the simulator says with these statuses.
+fn words_of(fault: &str) -> &'static str {
+    match fault {
+        "status=503" | "status=529" => "Overloaded",
+        _ => "The server had an error while processing your request.",
+    }
+}
+
 #[tokio::test]
 async fn with_nothing_left_the_client_reads_why() {
     let pair = Pair::with(|builder| builder.timeout("answer", "700ms").timeout("first_token", "700ms")).await;
@@ -281,9 +307,12 @@ async fn with_nothing_left_the_client_reads_why() {
                 let answer = pair.gateway.chat(&body).await;
                 let (status, code) = refusal(&answer);
                 let attempts = simulator.requests().len();
+                let wanted = if WORTH_ANOTHER.contains(&fault) { 2 } else { 1 };
                 if (status, &*code) != expected
-                    || answer.header("x-sluice-attempts") != Some("1")
-                    || attempts != 1
+                    || answer.header("x-sluice-attempts") != Some(&*wanted.to_string())
+                    || attempts != wanted
+                    // A provider's own words, where it has some: of nobody else's, if nobody else was asked.
+                    || (fault.starts_with("status=5") && !answer.text().contains(words_of(fault)))
                     // What a provider says of the gateway's own key is not for its clients.
                     || (code == "provider_refused_credential" && answer.text().to_lowercase().contains("api key"))
                 {

@@ -163,7 +163,7 @@ async fn one_provider_may_serve_under_many_names() {
     .await;
     let answer = pair.gateway.chat(&ask("three", "say third")).await;
     assert_eq!((answer.status, &*said(&answer)), (200, "third"));
-    assert_eq!(answer.header("x-sluice-attempts"), Some("3"));
+    assert_eq!(answer.header("x-sluice-attempts"), Some("4"));
     let models: Vec<Value> = pair.openai.requests().iter().map(|request| request.json()["model"].clone()).collect();
-    assert_eq!(models, ["gpt-sim+status=500", "gpt-sim"]);
+    assert_eq!(models, ["gpt-sim+status=500", "gpt-sim+status=500", "gpt-sim"]);
 }

@@ -7,7 +7,7 @@ use sluice_tests::simulator::Outcome;
 
 use crate::{CHAT, Pair, ask, with};
 
-const FIELDS: [&str; 26] = [
+const FIELDS: [&str; 28] = [
     "app",
     "attempts",
     "budgets",
@@ -17,12 +17,12 @@ const FIELDS: [&str; 26] = [
     "duration_ms",
     "error",
     "estimated",
-    "failures",
     "first_token_ms",
     "flags",
     "input_tokens",
     "instead",
     "key",
+    "lower_tier",
     "model",
     "output_tokens",
     "reasoning_tokens",
@@ -30,10 +30,12 @@ const FIELDS: [&str; 26] = [
     "served_model",
     "served_provider",
     "status",
+    "strategy",
     "stream",
     "team",
     "time",
     "trace_id",
+    "tried",
 ];
 
 /// A prompt that no log may repeat, nor any part of it.
@@ -45,8 +47,26 @@ async fn line(pair: &Pair, count: usize) -> Value {
     let names: Vec<&str> = line.as_object().expect("an object").keys().map(String::as_str).collect();
     assert_eq!(names, FIELDS);
     assert!(line["time"].as_str().is_some_and(|time| time.starts_with("20") && time.ends_with('Z')), "{line}");
-    assert!(line["duration_ms"].is_u64() && line["flags"].is_string() && line["failures"].is_array(), "{line}");
+    assert!(line["duration_ms"].is_u64() && line["flags"].is_string(), "{line}");
+    assert_eq!(line["tried"].as_array().map(Vec::len), line["attempts"].as_u64().map(|all| all as usize), "{line}");
     line
+}
+
+/// What the log says was tried: who was asked for what, and the reason of those that failed. How long each took is looked
+/// at, and left out.
+fn tried(line: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let attempt = |one: &Value| {
+        let (provider, model) = (text(&one["provider"]).expect("a provider"), text(&one["model"]).expect("a model"));
+        assert!(one["ms"].as_u64() <= line["duration_ms"].as_u64().map(|all| all + 1), "{line}");
+        (format!("{provider}/{model}"), text(&one["failure"]).unwrap_or_default())
+    };
+    line["tried"].as_array().expect("a list").iter().map(attempt).collect()
+}
+
+/// The same, as a test expects it.
+fn attempts(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    expected.iter().map(|(target, failure)| ((*target).to_owned(), (*failure).to_owned())).collect()
 }
 
 #[track_caller]
@@ -58,7 +78,7 @@ fn check(line: &Value, expected: &Value) {
 
 /// The fields that a request of the test's own key has in any case.
 fn ours(more: Value) -> Value {
-    with(json!({"key": "test", "team": "test", "flags": "-", "attempts": 1, "failures": [], "error": null}), more)
+    with(json!({"key": "test", "team": "test", "flags": "-", "attempts": 1, "error": null}), more)
 }
 
 fn same_id(line: &Value, answer: &Answer) {
@@ -85,8 +105,11 @@ async fn an_answer_is_logged_with_who_asked_who_served_and_what_it_took() {
                     "served_provider": provider, "served_model": model,
                     "input_tokens": 10, "output_tokens": 9, "cached_tokens": 4, "reasoning_tokens": 0,
                     "estimated": false, "cost_usd": null, "budgets": [], "app": null, "instead": null,
+                    "strategy": "fallback", "lower_tier": null,
                 })),
             );
+            assert_eq!(tried(&line), attempts(&[(&format!("{provider}/{model}"), "")]));
+            assert!(line["tried"][0]["ms"].as_u64() >= Some(30), "{line}");
             let (first, all) =
                 (line["first_token_ms"].as_u64().expect("a time"), line["duration_ms"].as_u64().unwrap());
             assert!((30..=all + 1).contains(&first), "{line}");
@@ -99,7 +122,11 @@ async fn an_answer_is_logged_with_who_asked_who_served_and_what_it_took() {
 
 #[tokio::test]
 async fn failed_attempts_are_logged_with_their_reasons() {
-    let pair = Pair::with(|builder| builder.timeout("answer", "400ms").timeout("first_token", "400ms")).await;
+    let pair = Pair::with(|builder| {
+        let steadfast = json!({"circuit": {"failures": 1000}});
+        builder.timeout("answer", "400ms").timeout("first_token", "400ms").with(steadfast)
+    })
+    .await;
     for (index, (fault, reason)) in [
         ("status=503", "status_503"),
         ("status=401", "status_401"),
@@ -121,18 +148,24 @@ async fn failed_attempts_are_logged_with_their_reasons() {
         check(
             &fallback,
             &ours(json!({
-                "status": 200, "model": "openai-first", "attempts": 2, "failures": [format!("openai: {reason}")],
+                "status": 200, "model": "openai-first", "attempts": 2,
                 "served_provider": "anthropic", "served_model": "claude-sim", "input_tokens": 10, "output_tokens": 9,
             })),
         );
-        pair.anthropic.always("status=500");
-        pair.gateway.stream(&ask("openai-first", SECRET)).await;
-        let failed = line(&pair, index * 2 + 2).await;
-        let failures = json!([format!("openai: {reason}"), "anthropic: status_500"]);
+        let failed = ("openai/gpt-sim", reason);
+        assert_eq!(tried(&fallback), attempts(&[failed, ("anthropic/claude-sim", "")]));
+        let told = format!("openai/gpt-sim: {reason}");
+        assert_eq!(answer.header("x-sluice-failures"), Some(&*told));
+        pair.anthropic.always("status=503");
+        let answer = pair.gateway.stream(&ask("openai-first", SECRET)).await;
+        let refused = line(&pair, index * 2 + 2).await;
+        assert_eq!(tried(&refused), attempts(&[failed, ("anthropic/claude-sim", "status_503")]));
+        let told = format!("{told}, anthropic/claude-sim: status_503");
+        assert_eq!(answer.header("x-sluice-failures"), Some(&*told));
         check(
-            &failed,
+            &refused,
             &ours(json!({
-                "status": 500, "attempts": 2, "failures": failures, "error": "status_500", "stream": true,
+                "status": 503, "attempts": 2, "error": "status_503", "stream": true,
                 "served_provider": null, "served_model": null, "input_tokens": null, "first_token_ms": null,
             })),
         );
@@ -148,7 +181,7 @@ async fn refusals_are_logged_with_what_is_known_by_then() {
     })
     .await;
     let nothing = json!({
-        "attempts": 0, "failures": [], "dropped": [], "stream": null, "served_provider": null, "served_model": null,
+        "attempts": 0, "dropped": [], "stream": null, "served_provider": null, "served_model": null,
         "input_tokens": null, "output_tokens": null, "first_token_ms": null,
     });
     let (client, anonymous) = (pair.gateway.client(), pair.gateway.anonymous());
@@ -192,8 +225,9 @@ async fn streams_that_did_not_end_well_are_logged_as_such() {
         pair.openai.always(&format!("every=30+{fault}"));
         pair.gateway.chat(&body).await;
         count += 1;
-        let broken = json!({"error": error, "failures": [format!("openai: {reason}")]});
-        check(&line(&pair, count).await, &with(ours(begun.clone()), broken));
+        let line = line(&pair, count).await;
+        check(&line, &with(ours(begun.clone()), json!({"error": error})));
+        assert_eq!(tried(&line), attempts(&[("openai/gpt-sim", reason)]));
     }
     // Of these the filter is not told: Envoy's flags say what it was.
     pair.openai.clear();
@@ -205,8 +239,9 @@ async fn streams_that_did_not_end_well_are_logged_as_such() {
     pair.openai.always("every=30+stall-after=5");
     pair.gateway.chat(&body).await;
     count += 1;
-    let stalled = json!({"error": "stream_stalled", "failures": ["openai: stream_stalled"]});
-    check(&line(&pair, count).await, &with(ours(begun.clone()), stalled));
+    let stalled = line(&pair, count).await;
+    check(&stalled, &with(ours(begun.clone()), json!({"error": "stream_stalled"})));
+    assert_eq!(tried(&stalled), attempts(&[("openai/gpt-sim", "stream_stalled")]));
     pair.openai.clear();
     pair.openai.always("every=30+stall-after=5");
     let mut open = pair.gateway.client().open("POST", CHAT, body.to_string()).await.expect("an answer");

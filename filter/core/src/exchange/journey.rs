@@ -299,6 +299,11 @@ impl Journey {
         self.queue.next().map_or(super::NO_CLUSTER, |target| target.provider.cluster.as_str())
     }
 
+    /// Whether the next attempt is another target's.
+    pub fn another_waits(&self) -> bool {
+        self.queue.next().zip(self.current()).is_some_and(|(next, current)| !Rc::ptr_eq(next, current))
+    }
+
     /// The attempt under way failed: what comes next.
     pub fn fail(&mut self, failure: Failure, now: Time, shared: &dyn SharedData) -> Next {
         let trigger = failure.trigger.filter(|trigger| self.model.way.retry.covers(*trigger));

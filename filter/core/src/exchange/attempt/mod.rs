@@ -145,7 +145,7 @@ impl Attempt {
         if !(200..300).contains(&status) {
             let wait = retry_after(&headers);
             // A server's own trouble says enough: no need to read the body first when another target waits.
-            if end || (status >= 500 && journey.next_cluster() != super::NO_CLUSTER) {
+            if end || (status >= 500 && journey.another_waits()) {
                 return self.error_answer(status, wait, &[], journey, cx);
             }
             self.phase = Phase::Error { status, retry_after: wait };

@@ -1,0 +1,223 @@
+//! The catalogue of faults: for each way in which a provider fails, what the client sees, who was asked how often, and how
+//! long it took.
+//!
+//! A case has two targets of its own, at a provider that fails and at one that is well, so that nothing that is learned in one
+//! case is known in another. Times are bounded from below by what a case must wait for, and from above by much more than it
+//! needs: what is excluded are hangs.
+
+mod accounting;
+mod context;
+mod cut;
+mod outage;
+mod refusals;
+mod silence;
+mod whole;
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use sluice_tests::client::{Answer, Event};
+use sluice_tests::gateway::{Builder, Gateway, Kind};
+use sluice_tests::simulator::{Recorded, Simulator};
+
+use crate::{ask, model_of, other, refusal, said, with};
+
+/// Sooner than this is at once, on a machine that has other things to do, too.
+const AT_ONCE: Duration = Duration::from_secs(5);
+/// A wait that was asked for, or a limit of time that was reached, and then an answer.
+const SOON: Duration = Duration::from_secs(10);
+const A_SECOND: Duration = Duration::from_secs(1);
+
+const PROMPT: &str = "say one two three four five six";
+const SPOKEN: &str = "one two three four five six";
+
+/// What the client sees in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sees {
+    /// A whole answer of the first provider.
+    First,
+    /// A whole answer of the second one, and nothing of the first's.
+    Second,
+    /// The beginning of the first one's answer, then an error event or a reset, and no terminator.
+    Broken,
+    /// An error with this status and code.
+    Error(u16, &'static str),
+}
+
+/// One way to fail.
+#[derive(Debug, Clone, Copy)]
+struct Case<'a> {
+    /// What the first provider does with its requests, one entry each.
+    faults: &'a [&'a str],
+    /// What it does with all after those.
+    then: &'a str,
+    sees: Sees,
+    /// How often each provider is asked.
+    asked: (usize, usize),
+    /// What it must take at least and at most.
+    takes: (Duration, Duration),
+}
+
+impl<'a> Case<'a> {
+    /// The first provider fails like this for ever; the second one answers at once.
+    const fn always(fault: &'a str, sees: Sees, asked: (usize, usize)) -> Self {
+        Self { faults: &[], then: fault, sees, asked, takes: (Duration::ZERO, AT_ONCE) }
+    }
+
+    /// It fails like this once.
+    const fn once(fault: &'a [&'a str], sees: Sees, asked: (usize, usize)) -> Self {
+        Self { faults: fault, then: "ok", sees, asked, takes: (Duration::ZERO, AT_ONCE) }
+    }
+
+    /// It takes so long at least.
+    const fn after(self, wait: Duration) -> Self {
+        Self { takes: (wait, SOON), ..self }
+    }
+}
+
+/// What became of one case.
+struct Outcome {
+    answer: Answer,
+    /// What each provider was asked.
+    first: Vec<Recorded>,
+    second: Vec<Recorded>,
+    took: Duration,
+    text: String,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let asked = (self.first.len(), self.second.len());
+        write!(f, "{:<44}{:>7}{:>6} ms", self.end(), format!("{}+{}", asked.0, asked.1), self.took.as_millis())
+    }
+}
+
+impl Outcome {
+    /// The end that the client saw, in words.
+    fn end(&self) -> String {
+        let answer = &self.answer;
+        if answer.status != 200 {
+            return format!("{} {}", answer.status, answer.json()["error"]["code"].as_str().unwrap_or("-"));
+        }
+        let tokens = self.text.split_whitespace().count();
+        let end = match answer.events().last() {
+            None if answer.complete => "whole".to_owned(),
+            Some(event) if event.data == "[DONE]" && answer.complete => "[DONE]".to_owned(),
+            Some(event) if event.json()["error"].is_object() => {
+                format!("error event {}", event.json()["error"]["code"].as_str().unwrap_or("without a code"))
+            }
+            _ if !answer.complete => "a reset".to_owned(),
+            _ => "A CLEAN END WITHOUT [DONE]".to_owned(),
+        };
+        let by = answer.header("x-sluice-provider").unwrap_or("-");
+        format!("200 of {by}, {tokens} words, {end}")
+    }
+
+    /// Whether it is what the case says; else why not.
+    fn judge(&self, case: &Case<'_>, primary: &str, text: &str) -> Result<(), String> {
+        let must = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
+        let answer = &self.answer;
+        let all = (case.asked.0 + case.asked.1).to_string();
+        must((self.first.len(), self.second.len()) == case.asked, "as often as it should be asked")?;
+        must(answer.header("x-sluice-attempts") == Some(&*all), "x-sluice-attempts")?;
+        // Timers run in whole milliseconds, and not all begin at once.
+        let early = Duration::from_millis(20);
+        must(self.took + early >= case.takes.0 && self.took < case.takes.1, "in its time")?;
+        let events = answer.events();
+        let done = events.iter().filter(|event| event.data == "[DONE]").count();
+        let by = |provider: &str| answer.header("x-sluice-provider") == Some(provider);
+        match case.sees {
+            Sees::First | Sees::Second => {
+                let server = if case.sees == Sees::First { primary } else { other(primary) };
+                must(answer.status == 200 && answer.complete && by(server), "a whole answer of the right provider")?;
+                must(self.text == text, "the text")?;
+                must(events.is_empty() || done == 1, "one terminator")?;
+                must(events.last().is_none_or(|event| event.data == "[DONE]"), "a terminator at the end")
+            }
+            Sees::Broken => {
+                must(answer.status == 200 && by(primary), "an answer that has begun")?;
+                must(!self.text.is_empty() && text.starts_with(&self.text), "the beginning of the text")?;
+                must(self.text.len() < text.len() && done == 0, "an answer that did not end")?;
+                let error = |event: &Event| event.json()["error"]["message"].is_string();
+                must(!answer.complete || events.last().is_some_and(error), "an error event or a reset")
+            }
+            Sees::Error(status, code) => must(refusal(answer) == (status, code.to_owned()), "the error"),
+        }
+    }
+}
+
+/// A gateway before a provider that fails and one that is well, with a model for each case.
+struct Bench {
+    gateway: Gateway,
+    primary: &'static str,
+    openai: Simulator,
+    anthropic: Simulator,
+}
+
+impl Bench {
+    /// So many cases, streamed and not.
+    async fn start(primary: &'static str, cases: usize, settings: impl FnOnce(Builder) -> Builder) -> Self {
+        let (openai, anthropic) = (Simulator::start().await, Simulator::start().await);
+        let second = other(primary);
+        let builder = Gateway::builder().provider("openai", Kind::OpenAi, &openai).provider(
+            "anthropic",
+            Kind::Anthropic,
+            &anthropic,
+        );
+        let builder = (0..cases).flat_map(|case| [false, true].map(|stream| name(case, stream))).fold(
+            builder,
+            |builder, name| {
+                let targets = [(primary, format!("{}-{name}", model_of(primary))), (second, format!("well-{name}"))];
+                builder.model(&name, &targets.each_ref().map(|(provider, model)| (*provider, &**model)))
+            },
+        );
+        Self { gateway: settings(builder).start().await, primary, openai, anthropic }
+    }
+
+    fn first(&self) -> &Simulator {
+        if self.primary == "openai" { &self.openai } else { &self.anthropic }
+    }
+
+    fn second(&self) -> &Simulator {
+        if self.primary == "openai" { &self.anthropic } else { &self.openai }
+    }
+
+    /// Plays one case.
+    async fn play(&self, number: usize, stream: bool, case: &Case<'_>, more: &Value) -> Outcome {
+        let (first, second) = (self.first(), self.second());
+        first.clear();
+        second.clear();
+        first.script(case.faults);
+        first.always(case.then);
+        let body = with(with(ask(&name(number, stream), PROMPT), json!({"stream": stream})), more.clone());
+        let started = Instant::now();
+        let answer = self.gateway.chat(&body).await;
+        let took = started.elapsed();
+        let text = if answer.status == 200 { said(&answer) } else { String::new() };
+        Outcome { answer, first: first.requests(), second: second.requests(), took, text }
+    }
+}
+
+fn name(case: usize, stream: bool) -> String {
+    format!("case-{case}-{}", if stream { "stream" } else { "whole" })
+}
+
+/// Plays cases one after the other, prints what was seen, and fails with all that was wrong.
+async fn play(primary: &'static str, cases: &[Case<'_>], streams: &[bool], settings: impl FnOnce(Builder) -> Builder) {
+    let bench = Bench::start(primary, cases.len(), settings).await;
+    let (mut table, mut wrong) = (format!("\n{primary} fails"), Vec::new());
+    for (number, case) in cases.iter().enumerate() {
+        for stream in streams {
+            let outcome = bench.play(number, *stream, case, &json!({})).await;
+            let fault = if case.faults.is_empty() { case.then.to_owned() } else { case.faults.join(", ") + " once" };
+            let how = if *stream { "stream" } else { "whole" };
+            table += &format!("\n{fault:<40}{how:<8}{outcome}");
+            if let Err(what) = outcome.judge(case, primary, SPOKEN) {
+                wrong.push(format!("{fault} ({how}): not {what}: {outcome}; {:?}", outcome.answer));
+            }
+        }
+    }
+    println!("{table}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -1,0 +1,134 @@
+//! The provider's stream does not come to its end, or not in order.
+//!
+//! What the client has not seen can still become another provider's answer; of what it has seen the rest is lost, and it is
+//! told so.
+
+use serde_json::{Value, json};
+use sluice_tests::gateway::Builder;
+use sluice_tests::simulator::{Recorded, Usage};
+
+use super::{A_SECOND, Bench, Case, Sees, play};
+use crate::model_of;
+use crate::money::{Price, logged};
+
+/// Before the client has seen anything. Where a stream says nothing about its end, the answer itself may have said it.
+const EARLY: &[Case<'_>] = &[
+    Case::always("malformed-after=0", Sees::Second, (1, 1)),
+    Case::always("reset-after=1", Sees::Second, (1, 1)),
+    Case::always("close-after=1", Sees::Second, (1, 1)),
+    Case::always("eof-after=1", Sees::Second, (1, 1)),
+    Case::always("error-after=1", Sees::Second, (1, 1)),
+    Case::always("no-end", Sees::First, (1, 0)),
+];
+
+#[tokio::test]
+async fn before_the_first_token_another_provider_answers() {
+    for primary in ["openai", "anthropic"] {
+        play(primary, EARLY, &[true], |builder| builder).await;
+    }
+}
+
+/// What was said to a provider, whatever its format: who said it, and the text.
+fn conversation(request: &Recorded) -> Vec<(String, String)> {
+    let body = request.json();
+    let text = |content: &Value| {
+        let text = content.as_str().or(content[0]["text"].as_str());
+        text.unwrap_or_else(|| panic!("no text in {content}")).to_owned()
+    };
+    let messages = body["messages"].as_array().expect("messages");
+    messages.iter().map(|one| (one["role"].as_str().expect("a role").to_owned(), text(&one["content"]))).collect()
+}
+
+/// A provider that refuses to continue a half answer must not be asked to.
+#[tokio::test]
+async fn the_fallback_gets_the_request_as_it_was_and_nothing_of_a_half_answer() {
+    let cases = [
+        (false, Case::always("reset-after=1", Sees::Second, (1, 1))),
+        (true, Case::always("reset-after=1", Sees::Second, (1, 1))),
+        (true, Case::always("error-after=1", Sees::Second, (1, 1))),
+    ];
+    let messages = json!([
+        {"role": "user", "content": "My name is Kim."},
+        {"role": "assistant", "content": "Hello Kim."},
+        {"role": "user", "content": super::PROMPT},
+    ]);
+    for primary in ["openai", "anthropic"] {
+        let bench = Bench::start(primary, cases.len(), |builder| builder).await;
+        for (number, (stream, case)) in cases.iter().enumerate() {
+            let outcome = bench.play(number, *stream, case, &json!({"messages": messages})).await;
+            let judged = outcome.judge(case, primary, super::SPOKEN);
+            assert_eq!(judged, Ok(()), "{primary}, {}: {outcome}", case.then);
+            let (first, second) = (conversation(&outcome.first[0]), conversation(&outcome.second[0]));
+            assert_eq!(first, second, "{primary}, {}", case.then);
+            assert_eq!(second.last().map(|(role, _)| &**role), Some("user"), "{primary}, {}", case.then);
+            assert_eq!(second.len(), 3, "{primary}, {}", case.then);
+        }
+    }
+}
+
+const PRICE: Price = Price { input: 3.33, output: 14.77 };
+const TOKENS: usize = 60;
+const SENT: usize = 40;
+
+/// Events before the text: OpenAI's role; the beginning of Anthropic's message, a ping, and of its text.
+fn before_the_text(provider: &str) -> usize {
+    if provider == "openai" { 1 } else { 3 }
+}
+
+fn text() -> String {
+    (0..TOKENS).map(|index| format!("{index:02} ")).collect()
+}
+
+/// How the stream is cut, whether the gateway must wait for more in vain, and whether all that was sent before it reaches the gateway for
+/// certain: of a reset the last of it may be lost.
+const CUTS: [(&str, bool, bool); 6] = [
+    ("reset-after", false, false),
+    ("close-after", false, true),
+    ("eof-after", false, true),
+    ("stall-after", true, true),
+    ("malformed-after", false, true),
+    ("error-after", false, true),
+];
+
+/// The client has the beginning, an error at its end, and nobody else was asked; what had come is charged for.
+async fn cut_in_the_middle(primary: &'static str) {
+    let bench = Bench::start(primary, CUTS.len(), |builder| {
+        let priced = |builder: Builder, number| {
+            let model = format!("{primary}/{}-{}", model_of(primary), super::name(number, true));
+            builder.price(&model, PRICE.input, PRICE.output)
+        };
+        (0..CUTS.len()).fold(builder, priced).timeout("idle", "1s")
+    })
+    .await;
+    let mut table = format!("\n{primary} is cut after {SENT} of {TOKENS} tokens");
+    for (number, (cut, stalls, certain)) in CUTS.into_iter().enumerate() {
+        let fault = format!("tokens={TOKENS}+every=5+whole+{cut}={}", SENT + before_the_text(primary));
+        let case = Case::always(&fault, Sees::Broken, (1, 0));
+        let case = if stalls { case.after(A_SECOND) } else { case };
+        let outcome = bench.play(number, true, &case, &json!({})).await;
+        table += &format!("\n{cut:<24}{outcome}");
+        let judged = outcome.judge(&case, primary, &text());
+        assert_eq!(judged, Ok(()), "{primary}, {cut}: {outcome}; {:?}", outcome.answer);
+        let seen = outcome.text.split_whitespace().count();
+        assert!(seen <= SENT && (seen == SENT || !certain), "{primary}, {cut}: {seen} tokens were seen");
+
+        let line = bench.gateway.log_lines(number + 1).await.pop().expect("a line");
+        let charged = line["output_tokens"].as_u64().expect("a number");
+        assert!((seen as u64..=SENT as u64).contains(&charged), "{primary}, {cut}: {line}");
+        assert!(line["estimated"] == true && line["input_tokens"].as_u64() > Some(0), "{primary}, {cut}: {line}");
+        let input = line["input_tokens"].as_u64().unwrap_or_default();
+        let cost = PRICE.cost(&Usage { input, output: charged, ..Usage::default() });
+        assert_eq!(logged(std::slice::from_ref(&line), "test"), cost, "{primary}, {cut}: {line}");
+    }
+    println!("{table}");
+}
+
+#[tokio::test]
+async fn a_stream_of_openai_that_is_cut_is_never_shown_as_complete_and_is_charged() {
+    cut_in_the_middle("openai").await;
+}
+
+#[tokio::test]
+async fn a_stream_of_anthropic_that_is_cut_is_never_shown_as_complete_and_is_charged() {
+    cut_in_the_middle("anthropic").await;
+}

@@ -1,0 +1,148 @@
+//! A provider is down for a while, and then well again.
+//!
+//! What counts: every request is answered meanwhile, and soon after its return the provider serves again. The whole story takes
+//! a minute and a half: it is told when asked for (`--ignored`), and ten times as fast always.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use sluice_tests::gateway::{Gateway, Kind};
+use sluice_tests::simulator::Simulator;
+
+use crate::{ask, said};
+
+/// How a provider is down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outage {
+    /// Nobody listens.
+    Gone,
+    /// It answers every request with this fault.
+    Ill(&'static str),
+}
+
+/// The times of a story; all of them shrink alike.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// Between two requests.
+    every: Duration,
+    /// How long the provider is down.
+    down: Duration,
+    /// How soon after that it must serve again.
+    back: Duration,
+    /// When a circuit opens and closes, as the gateway file has it; as it is by default without.
+    circuit: Option<[&'static str; 3]>,
+}
+
+const REAL: Pace =
+    Pace { every: Duration::from_secs(4), down: Duration::from_secs(60), back: Duration::from_secs(30), circuit: None };
+
+const FAST: Pace = Pace {
+    every: Duration::from_millis(400),
+    down: Duration::from_secs(6),
+    back: Duration::from_secs(3),
+    circuit: Some(["200ms", "2s", "500ms"]),
+};
+
+/// The most requests that the story takes: twenty, and those until the provider must be back.
+const REQUESTS: u32 = 20;
+
+/// The provider, while it is not down.
+struct Provider {
+    simulator: Option<Simulator>,
+    port: u16,
+    outage: Outage,
+}
+
+impl Provider {
+    fn falls(&mut self) {
+        match self.outage {
+            Outage::Gone => self.simulator = None,
+            Outage::Ill(fault) => self.simulator.iter().for_each(|simulator| simulator.always(fault)),
+        }
+    }
+
+    async fn returns(&mut self) {
+        if self.outage == Outage::Gone {
+            self.simulator = Simulator::builder().port(self.port).start().await.ok();
+        }
+        self.simulator.as_ref().expect("its old port").clear();
+    }
+}
+
+async fn outage(outage: Outage, pace: Pace) {
+    let openai = Simulator::start().await;
+    let anthropic = Simulator::start().await;
+    let gateway = Gateway::builder()
+        .provider("openai", Kind::OpenAi, &openai)
+        .provider("anthropic", Kind::Anthropic, &anthropic)
+        .model("chat", &[("openai", "gpt-sim"), ("anthropic", "claude-sim")]);
+    let gateway = match pace.circuit {
+        Some([open, longest, ramp]) => {
+            gateway.with(json!({"circuit": {"open": open, "longest": longest, "ramp": ramp}}))
+        }
+        None => gateway,
+    };
+    let gateway = gateway.start().await;
+    let served = async |stream: bool| {
+        let asked = Instant::now();
+        let body = ask("chat", "say still here");
+        let answer = if stream { gateway.stream(&body).await } else { gateway.chat(&body).await };
+        assert_eq!((answer.status, answer.complete, &*said(&answer)), (200, true, "still here"), "{answer:?}");
+        let attempts = answer.header("x-sluice-attempts").expect("a number").to_owned();
+        (answer.header("x-sluice-provider").expect("a provider").to_owned(), attempts, asked.elapsed())
+    };
+    assert_eq!(served(false).await.0, "openai");
+
+    let port = openai.port();
+    let mut provider = Provider { simulator: Some(openai), port, outage };
+    provider.falls();
+    let began = Instant::now();
+    let mut returned = None;
+    let mut served_again = None;
+    let mut wasted = 0;
+    let mut story = format!("\n{outage:?}, {:?} down, a request every {:?}", pace.down, pace.every);
+    for number in 0.. {
+        let due = began + pace.every * number;
+        tokio::time::sleep_until(due.into()).await;
+        if returned.is_none() && began.elapsed() >= pace.down {
+            provider.returns().await;
+            returned = Some(Instant::now());
+        }
+        let (by, attempts, took) = served(number % 2 == 1).await;
+        let at = began.elapsed();
+        let _ = write!(story, "\n{number:>3} at {:>6} ms: {by}, {attempts} attempts, {took:?}", at.as_millis());
+        match returned {
+            None => {
+                assert_eq!(by, "anthropic", "{story}");
+                wasted += usize::from(attempts != "1");
+            }
+            Some(returned) if by == "openai" => {
+                served_again = served_again.or(Some(returned.elapsed()));
+            }
+            Some(returned) => assert!(returned.elapsed() < pace.back, "not back in time: {story}"),
+        }
+        if number + 1 >= REQUESTS && served_again.is_some() {
+            break;
+        }
+    }
+    let again = served_again.expect("it is back");
+    println!("{story}\nback after {again:?}; {wasted} requests found the provider down");
+    assert!(again < pace.back, "{again:?}: {story}");
+}
+
+#[tokio::test]
+async fn all_are_served_while_a_provider_is_gone_and_it_serves_again_soon_after_its_return() {
+    outage(Outage::Gone, FAST).await;
+}
+
+#[tokio::test]
+async fn all_are_served_while_a_provider_is_ill_and_it_serves_again_soon_after_it_is_well() {
+    outage(Outage::Ill("status=503"), FAST).await;
+}
+
+#[tokio::test]
+#[ignore = "takes a minute and a half"]
+async fn the_same_at_its_real_pace() {
+    tokio::join!(outage(Outage::Gone, REAL), outage(Outage::Ill("status=503"), REAL));
+}

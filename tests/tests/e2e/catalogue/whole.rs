@@ -1,0 +1,107 @@
+//! Broken streams where a model is delivered whole: the client sees another provider's answer, and nothing of the first one's.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use sluice_tests::gateway::Builder;
+
+use super::{Bench, Case, PROMPT, SPOKEN, Sees, name};
+use crate::money::{Price, logged};
+use crate::{model_of, other, refusal};
+
+/// A stream that would have sixty tokens.
+const LONG: &str = "tokens=60+every=5+whole";
+/// How it breaks, after forty of them or so.
+const CUTS: [&str; 6] = [
+    "reset-after=42",
+    "close-after=42",
+    "eof-after=42",
+    "malformed-after=42",
+    "error-after=42",
+    "stall-after=42",
+];
+/// How long an answer may take that is delivered whole.
+const ANSWER: Duration = Duration::from_secs(3);
+const FIRST: Price = Price { input: 3.33, output: 14.77 };
+const SECOND: Price = Price { input: 5.21, output: 25.93 };
+
+/// All models are delivered whole, and have less time for a token than for an answer; everything has its price.
+fn delivered_whole(primary: &'static str, cases: usize) -> impl Fn(Builder) -> Builder {
+    move |builder| {
+        let times = json!({"answer": format!("{}s", ANSWER.as_secs()), "first_token": "1s", "idle": "1s"});
+        let names = (0..cases).map(|case| name(case, true));
+        let way = |name| (name, json!({"delivery": "whole", "timeouts": times}));
+        let models: Map<String, Value> = names.clone().map(way).collect();
+        names.fold(builder.with(json!({"models": models})), |builder, name| {
+            builder
+                .price(&format!("{primary}/{}-{name}", model_of(primary)), FIRST.input, FIRST.output)
+                .price(&format!("{}/well-{name}", other(primary)), SECOND.input, SECOND.output)
+        })
+    }
+}
+
+async fn rescued(primary: &'static str) {
+    let bench = Bench::start(primary, CUTS.len(), delivered_whole(primary, CUTS.len())).await;
+    let mut table = format!("\n{primary} is cut, delivered whole");
+    for (number, cut) in CUTS.into_iter().enumerate() {
+        let fault = format!("{LONG}+{cut}");
+        let case = Case::always(&fault, Sees::Second, (1, 1));
+        let case = if cut.starts_with("stall") { case.after(ANSWER) } else { case };
+        let outcome = bench.play(number, true, &case, &json!({})).await;
+        table += &format!("\n{cut:<24}{outcome}");
+        assert_eq!(outcome.judge(&case, primary, SPOKEN), Ok(()), "{primary}, {cut}: {outcome}; {:?}", outcome.answer);
+        // Both are charged: what the first had produced by estimate, the second by its own count.
+        let line = bench.gateway.log_lines(number + 1).await.pop().expect("a line");
+        let second = SECOND.sum(&bench.second().settled(1).await);
+        let first = logged(std::slice::from_ref(&line), "test") - second;
+        let produced = |tokens: u64| (FIRST.output * tokens as f64) as u64;
+        assert!((produced(36)..produced(41) + 500).contains(&first), "{primary}, {cut}: {first}, {second}: {line}");
+        assert_eq!(line["estimated"], true, "{primary}, {cut}: {line}");
+    }
+    println!("{table}");
+}
+
+#[tokio::test]
+async fn a_cut_or_stalled_stream_of_openai_becomes_anthropics_whole_answer() {
+    rescued("openai").await;
+}
+
+#[tokio::test]
+async fn a_cut_or_stalled_stream_of_anthropic_becomes_openais_whole_answer() {
+    rescued("anthropic").await;
+}
+
+/// It lasts longer than the first token may take, and longer than a stream may be silent: held is not silent.
+#[tokio::test]
+async fn a_healthy_stream_may_take_an_answers_time() {
+    for primary in ["openai", "anthropic"] {
+        let bench = Bench::start(primary, 1, delivered_whole(primary, 1)).await;
+        let text: String = (0..60).map(|index| format!("{index:02} ")).collect();
+        let case = Case::always("tokens=60+every=30", Sees::First, (1, 0)).after(Duration::from_millis(1_800));
+        let outcome = bench.play(0, true, &case, &json!({})).await;
+        println!("{primary}: {outcome}");
+        assert_eq!(outcome.judge(&case, primary, &text), Ok(()), "{primary}: {outcome}; {:?}", outcome.answer);
+    }
+}
+
+/// With nobody left the client reads an error, and nothing of an answer that is none.
+#[tokio::test]
+async fn when_all_are_cut_the_client_reads_an_error_and_no_half_answer() {
+    for primary in ["openai", "anthropic"] {
+        let bench = Bench::start(primary, CUTS.len(), delivered_whole(primary, CUTS.len())).await;
+        for (number, cut) in CUTS.into_iter().enumerate() {
+            for simulator in [bench.first(), bench.second()] {
+                simulator.clear();
+                simulator.always(&format!("{LONG}+{cut}"));
+            }
+            let answer = bench.gateway.stream(&crate::ask(&name(number, true), PROMPT)).await;
+            let (status, code) = refusal(&answer);
+            println!("{primary}, {cut}: {status} {code}, {:?}", answer.header("x-sluice-failures"));
+            assert!(status >= 500, "{primary}, {cut}: {answer:?}");
+            let asked = (bench.first().requests().len(), bench.second().requests().len());
+            // The last one's connection may have been an old one.
+            let lost = cut.starts_with("reset") || cut.starts_with("close");
+            assert_eq!(asked, (1, if lost { 2 } else { 1 }), "{primary}, {cut}: {answer:?}");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What a client may decide for its request, if its key allows it; and how long it waits.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use sluice_tests::gateway::{Builder, Key};
+use sluice_tests::simulator::Outcome;
+use sluice_tests::{PATIENCE, until};
+
+use super::{Three, model, server, target, two};
+use crate::{CHAT, ask, refusal, with};
+
+/// Keys with all permissions, and with none.
+fn keys(builder: Builder) -> Builder {
+    let all = json!(["route", "fallback", "timeout", "targets"]);
+    builder.key(Key::new("free", "sk-free").set("control", all)).key(Key::new("bound", "sk-bound"))
+}
+
+async fn start(settings: impl FnOnce(Builder) -> Builder) -> Three {
+    Three::start(|builder| {
+        let prices = json!({"prices": {"models": {
+            "a/sim": {"input": 3.0, "output": 9.0}, "b/sim": {"input": 2.0, "output": 8.0},
+        }}});
+        settings(keys(builder).with(model("chat", two(), json!({}))).with(prices))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_client_chooses_a_strategy_or_a_target() {
+    let three = start(|builder| builder).await;
+    let client = three.gateway.with_key("sk-free");
+    assert_eq!(server(&client.post(CHAT, &ask("chat", "hi")).await), "a");
+    for (route, expected) in [("cheapest", "b"), ("fallback", "a"), ("b", "b"), ("b/sim", "b"), ("a/sim", "a")] {
+        let answer = client.clone().header("x-sluice-route", route).post(CHAT, &ask("chat", "hi")).await;
+        assert_eq!(server(&answer), expected, "{route}");
+    }
+    let lines = three.gateway.log_lines(2).await;
+    assert_eq!((&lines[0]["strategy"], &lines[1]["strategy"]), (&json!("fallback"), &json!("cheapest")));
+    // The one that was chosen is asked first, not alone.
+    three.b.always("status=503");
+    let answer = client.header("x-sluice-route", "b").post(CHAT, &ask("chat", "hi")).await;
+    assert_eq!((server(&answer), answer.header("x-sluice-attempts")), ("a".to_owned(), Some("2")));
+    // Nothing of it reaches a provider.
+    let told = |name: &str| name.starts_with("x-sluice-");
+    assert!(!three.a.requests().iter().flat_map(|request| &request.headers).any(|(name, _)| told(name)));
+}
+
+#[tokio::test]
+async fn a_client_may_want_no_fallback() {
+    let three = start(|builder| builder.with(json!({"circuit": {"failures": 1000}}))).await;
+    three.a.always("status=503");
+    let client = three.gateway.with_key("sk-free");
+    let alone = client.clone().header("x-sluice-fallback", "off").post(CHAT, &ask("chat", "hi")).await;
+    assert_eq!((refusal(&alone).0, alone.header("x-sluice-attempts")), (503, Some("1")));
+    assert!(three.b.requests().is_empty());
+    let both = client.clone().header("x-sluice-fallback", "on").post(CHAT, &ask("chat", "hi")).await;
+    assert_eq!(server(&both), "b");
+    let pinned = client.header("x-sluice-route", "pinned").post(CHAT, &ask("chat", "hi")).await;
+    assert_eq!((refusal(&pinned).0, pinned.header("x-sluice-attempts")), (503, Some("1")));
+}
+
+#[tokio::test]
+async fn a_wish_that_cannot_be_granted_is_an_error_and_never_left_aside() {
+    let three = start(|builder| builder).await;
+    let (free, bound) = (three.gateway.with_key("sk-free"), three.gateway.with_key("sk-bound"));
+    for (name, value) in [("x-sluice-route", "b"), ("x-sluice-fallback", "off"), ("x-sluice-timeout", "5s")] {
+        let answer = bound.clone().header(name, value).post(CHAT, &ask("chat", "hi")).await;
+        assert_eq!(refusal(&answer), (403, "control_not_allowed".to_owned()), "{name}");
+        assert!(answer.text().contains(name), "{}", answer.text());
+    }
+    for (name, value, code) in [
+        ("x-sluice-route", "c", "route_not_found"),
+        ("x-sluice-route", "quickest", "route_not_found"),
+        ("x-sluice-fallback", "no", "invalid_header"),
+        ("x-sluice-timeout", "0s", "invalid_header"),
+        ("x-sluice-timeout", "soon", "invalid_header"),
+    ] {
+        let answer = free.clone().header(name, value).post(CHAT, &ask("chat", "hi")).await;
+        assert_eq!(refusal(&answer), (400, code.to_owned()), "{name}: {value}");
+    }
+    assert!(three.a.requests().is_empty() && three.b.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_client_may_name_a_providers_model() {
+    let three = start(|builder| {
+        let targets = json!([target("a", json!({})), {"provider": "b", "model": "family/large"}]);
+        builder.with(model("other", targets, json!({}))).with(json!({"prices": {"models": {
+            "b/family/large": {"input": 1.0, "output": 1.0},
+        }}}))
+    })
+    .await;
+    let (free, bound) = (three.gateway.with_key("sk-free"), three.gateway.with_key("sk-bound"));
+    for (name, provider, sent) in
+        [("a/sim", "a", "sim"), ("b/sim", "b", "sim"), ("b/family/large", "b", "family/large")]
+    {
+        let answer = free.post(CHAT, &ask(name, "hi")).await;
+        assert_eq!(server(&answer), provider, "{name}");
+        let simulator = if provider == "a" { &three.a } else { &three.b };
+        assert_eq!(simulator.requests().pop().expect("a request").json()["model"], sent);
+        assert_eq!(refusal(&bound.post(CHAT, &ask(name, "hi")).await), (404, "model_not_found".to_owned()), "{name}");
+    }
+    // Only those of the file.
+    for unknown in ["c/sim", "a/other", "nobody/sim"] {
+        let answer = free.post(CHAT, &ask(unknown, "hi")).await;
+        assert_eq!(refusal(&answer), (404, "model_not_found".to_owned()), "{unknown}");
+    }
+    let list = async |client: &sluice_tests::client::Client| -> Vec<Value> {
+        let answer = client.request("GET", "/v1/models", "").await.expect("an answer").json();
+        answer["data"].as_array().expect("a list").iter().map(|one| one["id"].clone()).collect()
+    };
+    assert_eq!(list(&bound).await, ["chat", "other"]);
+    assert_eq!(list(&free).await, ["chat", "other", "a/sim", "b/family/large", "b/sim"]);
+    // There is no other target to fall back to.
+    three.a.always("status=503");
+    let alone = free.post(CHAT, &ask("a/sim", "hi")).await;
+    assert_eq!((refusal(&alone).0, alone.header("x-sluice-attempts")), (503, Some("1")));
+}
+
+/// Timers run in whole milliseconds, and not all begin at once.
+const EARLY: Duration = Duration::from_millis(20);
+
+/// How long a request took that ends in time.
+async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
+    let began = Instant::now();
+    (work.await, began.elapsed())
+}
+
+#[tokio::test]
+async fn the_time_that_a_client_gives_is_for_the_whole_request() {
+    let three = start(|builder| builder.timeout("answer", "20s").timeout("first_token", "20s")).await;
+    let (half, two) = (Duration::from_millis(500), Duration::from_secs(2));
+    let client = three.gateway.with_key("sk-free");
+    for fault in ["silence", "first=20000", "status=429+retry-after=1", "every=100+tokens=200"] {
+        three.a.clear();
+        three.b.clear();
+        three.a.always(fault);
+        three.b.always("silence");
+        // An answer in one piece has no pace.
+        let streams = if fault.starts_with("every") { &[true][..] } else { &[false, true] };
+        for &stream in streams {
+            let limited = client.clone().header("x-sluice-timeout", "500ms");
+            let body = with(ask("chat", "hi"), json!({"stream": stream}));
+            let (answer, took) = timed(limited.post(CHAT, &body)).await;
+            assert!((half - EARLY..half + two).contains(&took), "{fault}, {stream}: {took:?}");
+            if fault.starts_with("every") {
+                // It has begun: it is cut, and not as if it were complete.
+                assert_eq!(answer.status, 200);
+                let clean = answer.text().contains("[DONE]");
+                assert!(!clean && !answer.complete, "{answer:?}");
+            } else {
+                assert_eq!(refusal(&answer), (504, "provider_timeout".to_owned()), "{fault}, {stream}");
+            }
+        }
+        // The providers' work has ended too.
+        let ended = |simulator: &sluice_tests::simulator::Simulator| {
+            simulator.requests().iter().all(|request| request.outcome != Outcome::Answering)
+        };
+        until("the providers to be left", || (ended(&three.a) && ended(&three.b)).then_some(())).await;
+    }
+}
+
+/// An attempt has its own limit, so the second one is made; the client's is for both.
+#[tokio::test]
+async fn within_the_clients_time_another_target_is_asked() {
+    let three = start(|builder| builder.timeout("answer", "500ms").timeout("first_token", "500ms")).await;
+    three.a.always("silence");
+    let client = three.gateway.with_key("sk-free");
+    let answer = client.clone().header("x-sluice-timeout", "5s").post(CHAT, &ask("chat", "hi")).await;
+    assert_eq!((server(&answer), answer.header("x-sluice-attempts")), ("b".to_owned(), Some("2")));
+    three.b.always("silence");
+    let limited = client.header("x-sluice-timeout", "800ms");
+    let (answer, took) = timed(limited.post(CHAT, &ask("chat", "hi"))).await;
+    assert_eq!(refusal(&answer), (504, "provider_timeout".to_owned()));
+    assert!(took + EARLY >= Duration::from_millis(800) && took < Duration::from_secs(4), "{took:?}");
+    assert_eq!(answer.header("x-sluice-attempts"), Some("2"));
+}
+
+#[tokio::test]
+async fn a_client_cannot_wait_longer_than_the_gateway_does() {
+    let three = start(|builder| builder.timeout("total", "600ms")).await;
+    three.a.always("silence");
+    three.b.always("silence");
+    let client = three.gateway.with_key("sk-free").header("x-sluice-timeout", "1h");
+    let (answer, took) = timed(client.post(CHAT, &ask("chat", "hi"))).await;
+    assert_eq!(refusal(&answer), (504, "provider_timeout".to_owned()));
+    assert!(took + EARLY >= Duration::from_millis(600) && took < Duration::from_secs(4), "{took:?}");
+}
+
+/// Who leaves while the gateway waits to ask again is not asked for.
+#[tokio::test]
+async fn a_client_that_leaves_is_not_asked_for_again() {
+    let three = start(|builder| builder).await;
+    three.a.always("status=429+retry-after=1");
+    let client = three.gateway.with_key("sk-free");
+    let leaving = tokio::spawn(async move { client.open("POST", CHAT, ask("chat", "hi").to_string()).await });
+    three.a.settled(1).await;
+    leaving.abort();
+    three.gateway.log_lines(1).await;
+    // As long as the gateway would have waited, and half as long again: nobody is asked.
+    let waited = Instant::now();
+    until("the time of the second attempt to pass", || {
+        assert_eq!((three.a.requests().len(), three.b.requests().len()), (1, 0), "after {:?}", waited.elapsed());
+        (waited.elapsed() > Duration::from_millis(1_500)).then_some(())
+    })
+    .await;
+    assert!(waited.elapsed() < PATIENCE);
+    assert_eq!(three.gateway.log()[0]["attempts"], 1);
+}
+
+/// A second target's work ends with its client as the first one's does.
+#[tokio::test]
+async fn a_client_that_leaves_ends_the_fallbacks_work_at_once() {
+    let three = start(|builder| builder.with(json!({"circuit": {"failures": 1000}}))).await;
+    three.a.always("status=503");
+    for fault in ["silence", "every=10+stall-after=6"] {
+        three.b.clear();
+        three.b.always(fault);
+        let body = with(ask("chat", "say one two three four five six"), json!({"stream": true})).to_string();
+        let client = three.gateway.with_key("sk-free");
+        let leaving = tokio::spawn(async move {
+            let mut open = client.open("POST", CHAT, body).await.expect("an answer");
+            while let Ok(Some(_)) = open.next().await {}
+        });
+        until("the fallback to be asked", || three.b.requests().pop()).await;
+        leaving.abort();
+        let left = Instant::now();
+        let asked = three.b.settled(1).await;
+        assert_eq!(asked[0].outcome, Outcome::Cancelled, "{fault}");
+        assert!(left.elapsed() < Duration::from_secs(2), "{fault}: {:?}", left.elapsed());
+    }
+}
