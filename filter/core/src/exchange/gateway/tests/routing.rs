@@ -8,6 +8,7 @@ use super::{CHAT, error};
 use crate::config::Gateway;
 use crate::config::file::Trigger;
 use crate::exchange::fake::{Envoy, SECRET, Script, Seen, Shared, json, sse};
+use crate::exchange::gateway::foresight::{Question, foresee};
 use crate::exchange::metric;
 use crate::exchange::worker::Worker;
 #[cfg(target_arch = "wasm32")]
@@ -398,4 +399,51 @@ fn a_target_where_the_request_would_be_too_large_is_not_asked() {
     assert_eq!(asked(&Gate::new("", "", &last).ask(&[], &[json(503, "{}"), json(503, "{}")])), "one two");
     let all = large.replace(r#""match":{"provider":"one"},"#, "");
     assert_eq!(error(&Gate::new("", "", &all).ask(&[], &[])), (400, "max_request_tokens_exceeded".to_owned()));
+}
+
+#[test]
+fn a_least_busy_target_is_left_when_its_answer_is_over_however_it_ended() {
+    use crate::routing::cells::load::in_flight;
+    let gate = Gate::new(r#","strategy":"least_busy""#, "", "");
+    for script in [good(), json(400, "{}")] {
+        gate.ask(&[], &[script]);
+    }
+    gate.ask(&[], &[json(503, "{}"), Script::Nothing, good()]);
+    gate.ask(&[], &[json(503, "{}"), Script::Nothing, Script::Nothing, Script::Nothing]);
+    for target in &gate.worker.gateway.models["chat"].targets {
+        let now = crate::exchange::Time(1_800_000_001_000_000_000);
+        assert_eq!(in_flight(&*gate.shared, &target.cells, now, Duration::from_secs(600)), 0, "{}", target.name);
+    }
+}
+
+/// Who is foreseen to be asked, in order.
+fn foreseen(gate: &Gate, headers: &[(&str, &str)], body: &str) -> String {
+    let headers = headers.iter().copied().collect();
+    let now = crate::exchange::Time(1_800_000_000_000_000_000);
+    let question = Question { key: "k", headers: &headers, body: body.as_bytes(), now };
+    let foresight = foresee(&gate.worker.gateway, &question).unwrap();
+    let lined_up = foresight.targets.iter().filter(|target| target.lined_up);
+    lined_up.map(|target| target.considered.target.provider.name.clone()).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn what_is_foreseen_is_what_happens() {
+    let body = r#"{"model":"chat","stream":false,"messages":[{"role":"user","content":"hi"}]}"#;
+    let prices = r#","prices":{"models":{"one/x":{"input":3,"output":3},"two/x":{"input":2,"output":2},"three/x":{"input":1,"output":1}}}"#;
+    let large = r#","limits":[{"match":{"provider":"two"},"limits":{"max_request_tokens":1}}]"#;
+    let routes = r#","routes":[{"match":{"headers":{"x-env":"prod"}},"targets":["three","one"]}]"#;
+    for (model, file, headers) in [
+        ("", "", &[][..]),
+        (r#","strategy":"cheapest""#, prices, &[]),
+        (r#","strategy":"weighted","sticky":"key""#, "", &[]),
+        (routes, "", &[("x-env", "prod")]),
+        (routes, "", &[("x-env", "test")]),
+        ("", large, &[]),
+        ("", prices, &[("x-sluice-route", "two")]),
+        ("", prices, &[("x-sluice-route", "cheapest"), ("x-sluice-fallback", "off")]),
+    ] {
+        let gate = Gate::new(model, ALL, file);
+        let seen = gate.ask(headers, &[json(503, "{}"), json(503, "{}"), json(503, "{}")]);
+        assert_eq!(foreseen(&gate, headers, body), asked(&seen), "{model} {file} {headers:?}");
+    }
 }
