@@ -138,7 +138,7 @@ fn a_client_decides_who_is_first_and_whether_there_is_a_second() {
     let down = json(503, "{}");
     let route = ("x-sluice-route", "two");
     assert_eq!(asked(&gate.ask(&[route], &[down.clone(), good()])), "two one");
-    let alone = gate.ask(&[route, ("x-sluice-fallback", "off")], &[down.clone()]);
+    let alone = gate.ask(&[route, ("x-sluice-fallback", "off")], std::slice::from_ref(&down));
     assert_eq!((alone.status, asked(&alone).as_str()), (503, "two"));
     assert_eq!(error(&gate.ask(&[("x-sluice-route", "four")], &[])), (400, "route_not_found".to_owned()));
     assert_eq!(error(&gate.ask(&[("x-sluice-fallback", "of")], &[])), (400, "invalid_header".to_owned()));
@@ -211,7 +211,7 @@ fn what_a_policy_forbids_and_other_errors_of_the_request_are_never_tried_again()
         json(413, "{}"),
         json(422, "{}"),
     ] {
-        let seen = Gate::new("", "", "").ask(&[], &[script.clone()]);
+        let seen = Gate::new("", "", "").ask(&[], std::slice::from_ref(&script));
         assert_eq!(asked(&seen), "one", "{script:?}");
         assert!((400..500).contains(&seen.status), "{seen:?}");
         assert_eq!(seen.headers.text("x-sluice-attempts"), Some("1"));
