@@ -259,32 +259,35 @@ fn error_json(error: &ApiError) -> Value {
     json!({ "status": error.status, "code": error.code, "message": error.message, "param": error.param })
 }
 
+fn target_json(foreseen: &Foreseen) -> Value {
+    let target = &foreseen.considered.target;
+    json!({
+        "target": target.name,
+        "tier": target.tier,
+        "weight": target.weight,
+        "input_tokens": foreseen.expected.input,
+        "output_tokens": foreseen.expected.output,
+        "cost_usd": foreseen.cost.map(|cost| cost.to_string()),
+        "dropped": foreseen.dropped,
+        "left_out": (!foreseen.lined_up).then(|| why_not(foreseen)),
+        "ends_the_list": foreseen.obstacle.as_ref().filter(|_| foreseen.lined_up).map(said),
+    })
+}
+
+fn part_json(part: &Part) -> Value {
+    json!({
+        "counter": *part.take.meter.name,
+        "allowed": amount(part, part.take.limit),
+        "reserves": amount(part, part.take.amount),
+        "refuses": part.take.hard,
+        "then_model": part.rule.then_model.as_deref(),
+    })
+}
+
 fn as_json(foresight: &Foresight, seconds: u64) -> Value {
     let Foresight { caller, model, needs, .. } = foresight;
-    let target = |foreseen: &Foreseen| {
-        let target = &foreseen.considered.target;
-        json!({
-            "target": target.name,
-            "tier": target.tier,
-            "weight": target.weight,
-            "input_tokens": foreseen.expected.input,
-            "output_tokens": foreseen.expected.output,
-            "cost_usd": foreseen.cost.map(|cost| cost.to_string()),
-            "dropped": foreseen.dropped,
-            "left_out": (!foreseen.lined_up).then(|| why_not(foreseen)),
-            "ends_the_list": foreseen.obstacle.as_ref().filter(|_| foreseen.lined_up).map(said),
-        })
-    };
-    let part = |part: &Part| {
-        json!({
-            "counter": *part.take.meter.name,
-            "allowed": amount(part, part.take.limit),
-            "reserves": amount(part, part.take.amount),
-            "refuses": part.take.hard,
-            "then_model": part.rule.then_model.as_deref(),
-        })
-    };
     let route = |(place, misfits): (usize, &Vec<&str>)| json!({ "route": place, "taken": misfits.is_empty(), "misfits": misfits });
+    let other = |way: &Candidate| json!({ "model": way.model.name, "target": way.target.name });
     let first = foresight.plan.candidates.first();
     json!({
         "served": true,
@@ -305,9 +308,9 @@ fn as_json(foresight: &Foresight, seconds: u64) -> Value {
         "wishes": wishes(foresight),
         "routes": foresight.routes.iter().enumerate().map(route).collect::<Vec<_>>(),
         "strategy": word(foresight.strategy),
-        "targets": foresight.targets.iter().map(target).collect::<Vec<_>>(),
-        "counted": first.map(|way| way.parts.iter().map(part).collect::<Vec<_>>()),
-        "instead": instead(foresight).map(|way| json!({ "model": way.model.name, "target": way.target.name })).collect::<Vec<_>>(),
+        "targets": foresight.targets.iter().map(target_json).collect::<Vec<_>>(),
+        "counted": first.map(|way| way.parts.iter().map(part_json).collect::<Vec<_>>()),
+        "instead": instead(foresight).map(other).collect::<Vec<_>>(),
         "not_known": UNKNOWN,
     })
 }

@@ -315,7 +315,10 @@ impl Inquiry<'_> {
     }
 
     fn claims_probe(&self, target: &Target, shared: &dyn SharedData) -> bool {
-        circuit::claim_probe(shared, &target.cells, self.now, self.attempt, self.circuit)
+        // Of a request that a limit refuses after this, or whose client goes away, nobody hears what came of it: that must not
+        // keep a target from being probed for as long as the longest answer may take.
+        let lease = self.attempt.min(self.circuit.longest);
+        circuit::claim_probe(shared, &target.cells, self.now, lease, self.circuit)
     }
 
     fn place(&self, target: &Target, is_first: bool, shared: &dyn SharedData) -> Place {

@@ -77,12 +77,12 @@ fn when_its_time_is_over_one_request_finds_out_and_the_others_wait() {
 }
 
 #[test]
-fn a_probe_that_nobody_hears_of_is_due_again_after_the_time_of_an_attempt() {
+fn a_probe_that_nobody_hears_of_is_due_again_after_the_longest_time_that_a_circuit_is_open() {
     let mut case = Case::new(&THREE, "", "");
     case.fails("a", 5);
     case.later(2_100);
     assert_eq!(case.place("a"), Place::Probe);
-    case.later(29_900);
+    case.later(19_900);
     assert_eq!(case.place("a"), Place::Last(Trouble::Probing));
     case.later(200);
     assert_eq!(case.place("a"), Place::Probe);

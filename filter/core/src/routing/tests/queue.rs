@@ -54,7 +54,7 @@ fn the_same_again_comes_before_those_that_were_not_asked() {
 fn elsewhere_is_the_first_that_is_fit_and_was_not_asked() {
     let mut queue = queue("a b c d");
     begin(&mut queue);
-    assert!(queue.elsewhere(|target| target.provider.name > "b".to_owned()));
+    assert!(queue.elsewhere(|target| target.provider.name.as_str() > "b"));
     assert_eq!(begin(&mut queue).as_deref(), Some("c"));
     assert_eq!(next(&queue), Some("b"), "what was passed over is not lost");
     assert!(!queue.elsewhere(|target| target.provider.name == "a" || target.provider.name == "c"));

@@ -8,6 +8,7 @@ use super::{CHAT, error};
 use crate::config::Gateway;
 use crate::config::file::Trigger;
 use crate::exchange::fake::{Envoy, SECRET, Script, Seen, Shared, json, sse};
+use crate::exchange::gateway::foresight::{Question, foresee};
 use crate::exchange::metric;
 use crate::exchange::worker::Worker;
 #[cfg(target_arch = "wasm32")]
@@ -137,7 +138,7 @@ fn a_client_decides_who_is_first_and_whether_there_is_a_second() {
     let down = json(503, "{}");
     let route = ("x-sluice-route", "two");
     assert_eq!(asked(&gate.ask(&[route], &[down.clone(), good()])), "two one");
-    let alone = gate.ask(&[route, ("x-sluice-fallback", "off")], &[down.clone()]);
+    let alone = gate.ask(&[route, ("x-sluice-fallback", "off")], std::slice::from_ref(&down));
     assert_eq!((alone.status, asked(&alone).as_str()), (503, "two"));
     assert_eq!(error(&gate.ask(&[("x-sluice-route", "four")], &[])), (400, "route_not_found".to_owned()));
     assert_eq!(error(&gate.ask(&[("x-sluice-fallback", "of")], &[])), (400, "invalid_header".to_owned()));
@@ -210,7 +211,7 @@ fn what_a_policy_forbids_and_other_errors_of_the_request_are_never_tried_again()
         json(413, "{}"),
         json(422, "{}"),
     ] {
-        let seen = Gate::new("", "", "").ask(&[], &[script.clone()]);
+        let seen = Gate::new("", "", "").ask(&[], std::slice::from_ref(&script));
         assert_eq!(asked(&seen), "one", "{script:?}");
         assert!((400..500).contains(&seen.status), "{seen:?}");
         assert_eq!(seen.headers.text("x-sluice-attempts"), Some("1"));
@@ -398,4 +399,51 @@ fn a_target_where_the_request_would_be_too_large_is_not_asked() {
     assert_eq!(asked(&Gate::new("", "", &last).ask(&[], &[json(503, "{}"), json(503, "{}")])), "one two");
     let all = large.replace(r#""match":{"provider":"one"},"#, "");
     assert_eq!(error(&Gate::new("", "", &all).ask(&[], &[])), (400, "max_request_tokens_exceeded".to_owned()));
+}
+
+#[test]
+fn a_least_busy_target_is_left_when_its_answer_is_over_however_it_ended() {
+    use crate::routing::cells::load::in_flight;
+    let gate = Gate::new(r#","strategy":"least_busy""#, "", "");
+    for script in [good(), json(400, "{}")] {
+        gate.ask(&[], &[script]);
+    }
+    gate.ask(&[], &[json(503, "{}"), Script::Nothing, good()]);
+    gate.ask(&[], &[json(503, "{}"), Script::Nothing, Script::Nothing, Script::Nothing]);
+    for target in &gate.worker.gateway.models["chat"].targets {
+        let now = crate::exchange::Time(1_800_000_001_000_000_000);
+        assert_eq!(in_flight(&*gate.shared, &target.cells, now, Duration::from_secs(600)), 0, "{}", target.name);
+    }
+}
+
+/// Who is foreseen to be asked, in order.
+fn foreseen(gate: &Gate, headers: &[(&str, &str)], body: &str) -> String {
+    let headers = headers.iter().copied().collect();
+    let now = crate::exchange::Time(1_800_000_000_000_000_000);
+    let question = Question { key: "k", headers: &headers, body: body.as_bytes(), now };
+    let foresight = foresee(&gate.worker.gateway, &question).unwrap();
+    let lined_up = foresight.targets.iter().filter(|target| target.lined_up);
+    lined_up.map(|target| target.considered.target.provider.name.clone()).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn what_is_foreseen_is_what_happens() {
+    let body = r#"{"model":"chat","stream":false,"messages":[{"role":"user","content":"hi"}]}"#;
+    let prices = r#","prices":{"models":{"one/x":{"input":3,"output":3},"two/x":{"input":2,"output":2},"three/x":{"input":1,"output":1}}}"#;
+    let large = r#","limits":[{"match":{"provider":"two"},"limits":{"max_request_tokens":1}}]"#;
+    let routes = r#","routes":[{"match":{"headers":{"x-env":"prod"}},"targets":["three","one"]}]"#;
+    for (model, file, headers) in [
+        ("", "", &[][..]),
+        (r#","strategy":"cheapest""#, prices, &[]),
+        (r#","strategy":"weighted","sticky":"key""#, "", &[]),
+        (routes, "", &[("x-env", "prod")]),
+        (routes, "", &[("x-env", "test")]),
+        ("", large, &[]),
+        ("", prices, &[("x-sluice-route", "two")]),
+        ("", prices, &[("x-sluice-route", "cheapest"), ("x-sluice-fallback", "off")]),
+    ] {
+        let gate = Gate::new(model, ALL, file);
+        let seen = gate.ask(headers, &[json(503, "{}"), json(503, "{}"), json(503, "{}")]);
+        assert_eq!(foreseen(&gate, headers, body), asked(&seen), "{model} {file} {headers:?}");
+    }
 }
