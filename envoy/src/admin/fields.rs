@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::cli::Failure;
+use crate::keys::Control;
 
 /// The fields of a key that `create` and `update` set.
 #[derive(Debug, Args)]
@@ -26,6 +27,9 @@ pub struct Fields {
     /// The addresses and networks it may be used from, with commas between
     #[arg(long, value_name = "CIDRS", value_delimiter = ',')]
     sources: Vec<String>,
+    /// What its holder may decide for a request, with commas between
+    #[arg(long, value_enum, value_name = "CONTROLS", value_delimiter = ',')]
+    control: Vec<Control>,
     /// When it ends (RFC 3339)
     #[arg(long, value_name = "TIME")]
     expires: Option<String>,
@@ -61,6 +65,9 @@ impl Fields {
             if !list.is_empty() {
                 members.insert(name.to_owned(), json!(list));
             }
+        }
+        if !self.control.is_empty() {
+            members.insert("control".to_owned(), self.control.iter().map(|control| control.word()).collect());
         }
         let labels: Map<String, Value> = self.labels.iter().map(|(name, text)| (name.clone(), json!(text))).collect();
         let mut budget = numbers("--budget", &self.budgets)?;
@@ -102,13 +109,14 @@ mod tests {
             models: vec!["chat".into()],
             endpoints: Vec::new(),
             sources: Vec::new(),
+            control: vec![Control::Route, Control::Targets],
             expires: None,
             limits: vec![pair("requests_per_minute=60").unwrap()],
             budgets: vec![pair("daily=0.5").unwrap()],
             soft: true,
             then_model: None,
         };
-        let expected = json!({ "owner": "Ä", "labels": { "room": "1=2" }, "models": ["chat"],
+        let expected = json!({ "owner": "Ä", "labels": { "room": "1=2" }, "models": ["chat"], "control": ["route", "targets"],
             "limits": { "requests_per_minute": 60 }, "budget": { "daily": 0.5, "soft": true } });
         assert_eq!(Value::Object(fields.members().unwrap()), expected);
         assert!(numbers("--limit", &[pair("a=NaN").unwrap()]).is_err());

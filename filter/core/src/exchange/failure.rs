@@ -120,10 +120,10 @@ fn of_error(error: &ApiError, by_status: Option<Trigger>) -> Option<Trigger> {
 }
 
 /// The provider's verdict on the gateway's credential is not one on the client's key: a client that read 401 would throw
-/// its key away.
+/// its key away. A verdict on the prompt is the client's, under whatever status.
 fn ours(error: ApiError) -> ApiError {
     match error.status {
-        401..=403 => ApiError {
+        401..=403 if error.kind != ErrorKind::ContentPolicy => ApiError {
             status: 502,
             kind: ErrorKind::Server,
             code: Some("provider_refused_credential".into()),

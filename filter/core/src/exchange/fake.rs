@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::attempt::Attempt;
 use super::gateway::{Exchange, Outcome};
@@ -133,6 +134,8 @@ pub(crate) struct Seen {
     /// What each answer that was tried again said of a wait before it.
     pub waits: Vec<Option<String>>,
     pub received: Vec<Received>,
+    /// The request's headers as Envoy's router read them, if it came so far.
+    pub departed: HeaderMap,
     /// The counters that went up.
     pub counted: Vec<&'static str>,
     pub log: serde_json::Value,
@@ -181,6 +184,7 @@ pub(crate) struct Envoy {
     counted: RefCell<Vec<&'static str>>,
     exchange: Exchange,
     journey: Option<Journey>,
+    departed: HeaderMap,
     properties: RefCell<Vec<(&'static str, String)>>,
     clock: Cell<u64>,
     waits: Vec<Option<String>>,
@@ -199,10 +203,17 @@ impl Envoy {
             redis: VecDeque::new(),
             counted: RefCell::default(),
             journey: None,
+            departed: HeaderMap::default(),
             properties: RefCell::default(),
             clock: Cell::new(1_800_000_000_000_000_000),
             waits: Vec::new(),
         }
+    }
+
+    /// So long after the others began.
+    pub(crate) fn after(self, wait: Duration) -> Self {
+        self.clock.set(Time(self.clock.get()).after(wait).0);
+        self
     }
 
     /// What Redis answers, in order.
@@ -244,6 +255,7 @@ impl Envoy {
         if let Some(reply) = self.request(&mut request, body) {
             return self.seen(reply, received);
         }
+        self.departed = request.headers.clone();
         for script in providers {
             let target = self.property(property::TARGET);
             if target == NO_CLUSTER {
@@ -406,11 +418,8 @@ impl Envoy {
         let mut effects = Vec::new();
         let end = Message { now: self.tick(), ..Message::default() };
         self.exchange.finish(journey, &end, &*self.shared, &mut effects);
-        let fragment = effects.into_iter().find_map(|effect| match effect {
-            Effect::SetProperty(property::LOG, fragment) => Some(fragment),
-            _ => None,
-        });
-        let fragment = fragment.expect("no log");
+        self.apply(&mut Message::default(), effects);
+        let fragment = self.property(property::LOG);
         Seen {
             status: reply.status,
             headers: reply.headers.into_iter().collect(),
@@ -420,6 +429,7 @@ impl Envoy {
             waits: std::mem::take(&mut self.waits),
             counted: self.counted.take(),
             received,
+            departed: std::mem::take(&mut self.departed),
             log: serde_json::from_str(&format!("{{\"status\":0{fragment}}}")).unwrap(),
         }
     }

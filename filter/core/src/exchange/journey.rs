@@ -221,9 +221,7 @@ impl Journey {
 
     /// Where a request like this one goes when `model` is to serve it. A client's wish is for the model it has asked for.
     pub fn decide(&self, model: &Model, now: Time, dice: u64, shared: &dyn SharedData) -> Result<Decision, ApiError> {
-        let expected = self.outline.max_tokens.map_or(EXPECTED_ANSWER, |most| most.min(EXPECTED_ANSWER));
-        let estimate = |target: &Target| self.estimate(target, expected);
-        let input = self.model.targets.first().map(|target| self.estimate(target, 0).input).unwrap_or_default();
+        let estimate = |target: &Target| self.expect(target);
         let unwished;
         let hints = if model.name == self.asked.name {
             &self.hints
@@ -234,7 +232,7 @@ impl Journey {
         let inquiry = Inquiry {
             model,
             caller: &self.caller,
-            needs: Needs::of(&self.outline, &self.prompt, input),
+            needs: self.needs(),
             hints,
             user: self.outline.user.as_deref(),
             estimate: &estimate,
@@ -247,8 +245,21 @@ impl Journey {
         decide(&inquiry, shared)
     }
 
+    /// What it asks of a target; its prompt's length as the first target's provider counts.
+    pub fn needs(&self) -> Needs {
+        let input = self.model.targets.first().map(|target| self.estimate(target, 0).input).unwrap_or_default();
+        Needs::of(&self.outline, &self.prompt, input)
+    }
+
+    /// What it will use at `target`, where costs and speeds are compared: with an answer of the expected length.
+    pub fn expect(&self, target: &Target) -> Estimate {
+        let expected = self.outline.max_tokens.map_or(EXPECTED_ANSWER, |most| most.min(EXPECTED_ANSWER));
+        self.estimate(target, expected)
+    }
+
     /// Begins an attempt: where it goes. Behind it the queue has what Envoy is to try should it end without a callback.
     pub fn begin(&mut self, now: Time, shared: &dyn SharedData) -> Begin {
+        let unheard = self.attempts.last().is_some_and(|tried| tried.failure.is_none());
         self.close(now, shared);
         let Some(target) = self.queue.next().cloned() else { return Begin::Unplanned };
         if let Some(before) = self.attempts.last() {
@@ -256,7 +267,9 @@ impl Journey {
             let trigger = before.failure.as_ref().and_then(|failure| failure.trigger);
             let same = Rc::ptr_eq(&before.target, &target);
             let covered = trigger.is_some_and(|trigger| self.model.way.retry.covers(trigger));
-            if !covered || (same && trigger == Some(Trigger::Timeout)) || !self.affords(&target, same, now, shared) {
+            // After a failure that was heard of, it was asked when it was decided what follows: a retry counts once.
+            let affords = !unheard || self.affords(&target, same, now, shared);
+            if !covered || (same && trigger == Some(Trigger::Timeout)) || !affords {
                 return Begin::Over;
             }
         }
@@ -327,8 +340,8 @@ impl Journey {
         if self.queue.elsewhere(|target| roomier(target) && worker.affords(target, false, now, shared)) {
             return Next::Elsewhere;
         }
-        let patience = if patience.is_zero() { patience } else { patience.max(LONGEST_WAIT) };
-        let last_resort = wait.filter(|wait| trigger != Trigger::ContextLength && *wait <= patience && first);
+        let waits = !patience.is_zero() && trigger != Trigger::ContextLength && first;
+        let last_resort = wait.filter(|wait| waits && *wait <= patience.max(LONGEST_WAIT));
         let affordable = last_resort.filter(|_| self.affords(&current, true, now, shared));
         affordable.map_or(Next::Nothing, Next::Again)
     }

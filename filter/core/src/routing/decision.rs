@@ -117,12 +117,13 @@ pub fn decide(inquiry: &Inquiry<'_>, shared: &dyn SharedData) -> Result<Decision
     };
     let mut draft = Draft { inquiry, kept: Vec::with_capacity(model.targets.len()), out: Vec::new() };
     draft.name(taken.and_then(|route| route.targets.as_deref()));
-    draft.keep_able()?;
     let named = taken.is_some_and(|route| route.targets.is_some());
+    // Before it is asked what they can: else a request that only a lower tier can take would be left with no target at all.
     if !named {
         draft.keep_tiers();
     }
-    let wished = draft.wished()?;
+    draft.keep_able()?;
+    let wished = draft.wished(named)?;
     draft.order(strategy, named, shared);
     if let Some(wished) = wished {
         draft.put_first(&wished);
@@ -204,27 +205,32 @@ impl Draft<'_> {
         Ok(())
     }
 
+    /// Those of the best tier, and the one that the client asks for by its name: that is not falling there in silence.
     fn keep_tiers(&mut self) {
-        if self.inquiry.model.way.allow_lower_tier {
+        let model = self.inquiry.model;
+        if model.way.allow_lower_tier {
             return;
         }
         // A target that cannot take the request does not make the others worse than they are: the best tier is the model's.
-        let best = self.inquiry.model.targets.iter().map(|target| target.tier).min().unwrap_or_default();
-        self.leave_out(|target| (target.tier > best).then_some(Reason::LowerTier));
+        let best = model.targets.iter().map(|target| target.tier).min().unwrap_or_default();
+        let wished = self.named_by_client(false).filter(|target| target.tier > best);
+        let is_wished = |target: &Target| wished.as_ref().is_some_and(|wished| std::ptr::eq(&**wished, target));
+        self.leave_out(|target| (target.tier > best && !is_wished(target)).then_some(Reason::LowerTier));
     }
 
-    /// The target that the client asks for. It may be one that would be left out for its tier.
-    fn wished(&mut self) -> Result<Option<Rc<Target>>, ApiError> {
-        let Some(Wish::Target(name)) = &self.inquiry.hints.wish else { return Ok(None) };
-        let is = |target: &Rc<Target>| target.name == *name || target.provider.name == *name;
-        if let Some(target) = self.kept.iter().find(|target| is(target)) {
-            return Ok(Some(target.clone()));
-        }
-        let lower = |left: &Considered| is(&left.target) && left.place == Place::Out(Reason::LowerTier);
-        if let Some(place) = self.out.iter().position(lower) {
-            let target = self.out.remove(place).target;
-            self.kept.push(target.clone());
-            return Ok(Some(target));
+    /// Of the targets that the client's wish names, the best, or the first where tiers do not matter.
+    fn named_by_client(&self, any_tier: bool) -> Option<Rc<Target>> {
+        let Some(Wish::Target(name)) = &self.inquiry.hints.wish else { return None };
+        let is = |target: &&Rc<Target>| target.name == *name || target.provider.name == *name;
+        let tier = |target: &&Rc<Target>| if any_tier { 0 } else { target.tier };
+        self.kept.iter().filter(is).min_by_key(tier).cloned()
+    }
+
+    /// The target that the client asks for; an error when it is not to be had.
+    fn wished(&self, any_tier: bool) -> Result<Option<Rc<Target>>, ApiError> {
+        let found = self.named_by_client(any_tier);
+        if found.is_some() || !matches!(self.inquiry.hints.wish, Some(Wish::Target(_))) {
+            return Ok(found);
         }
         let known: Vec<&str> = self.inquiry.model.targets.iter().map(|target| target.name.as_str()).collect();
         let message = format!(

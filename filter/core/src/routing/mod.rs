@@ -13,3 +13,6 @@ pub mod order;
 pub mod queue;
 pub mod retry_budget;
 pub mod way;
+
+#[cfg(test)]
+mod tests;

@@ -115,15 +115,28 @@ pub struct Match {
 impl Match {
     /// Whether a request is one of them.
     pub fn fits(&self, caller: &Caller, needs: &Needs, hints: &Hints, now: Time) -> bool {
+        self.conditions(caller, needs, hints, now).into_iter().all(|(_, holds)| holds)
+    }
+
+    /// The conditions that do not hold, by their names in the gateway file.
+    pub fn misfits(&self, caller: &Caller, needs: &Needs, hints: &Hints, now: Time) -> Vec<&'static str> {
+        let conditions = self.conditions(caller, needs, hints, now).into_iter();
+        conditions.filter(|(_, holds)| !holds).map(|(name, _)| name).collect()
+    }
+
+    fn conditions(&self, caller: &Caller, needs: &Needs, hints: &Hints, now: Time) -> [(&'static str, bool); 8] {
         let is = |wanted: &Option<Rc<str>>, is: Option<&str>| wanted.as_deref().is_none_or(|wanted| is == Some(wanted));
-        is(&self.key, Some(&caller.key_id))
-            && is(&self.team, Some(&caller.team))
-            && is(&self.app, caller.app.as_deref())
-            && needs.input_tokens >= self.min_input_tokens
-            && self.max_input_tokens.is_none_or(|most| needs.input_tokens <= most)
-            && self.needs.iter().all(|need| has(needs, *need))
-            && self.headers.iter().all(|(name, glob)| hints.header(name).is_some_and(|value| glob.matches(value)))
-            && self.time.as_ref().is_none_or(|window| window.holds(now))
+        let header = |(name, glob): &(String, Glob)| hints.header(name).is_some_and(|value| glob.matches(value));
+        [
+            ("key", is(&self.key, Some(&caller.key_id))),
+            ("team", is(&self.team, Some(&caller.team))),
+            ("app", is(&self.app, caller.app.as_deref())),
+            ("headers", self.headers.iter().all(header)),
+            ("min_input_tokens", needs.input_tokens >= self.min_input_tokens),
+            ("max_input_tokens", self.max_input_tokens.is_none_or(|most| needs.input_tokens <= most)),
+            ("needs", self.needs.iter().all(|need| has(needs, *need))),
+            ("time", self.time.as_ref().is_none_or(|window| window.holds(now))),
+        ]
     }
 }
 

@@ -86,7 +86,7 @@ impl KeyCheck<'_> {
             owner: key.owner.clone(),
             labels: key.labels.clone(),
             expires: key.expires.as_deref().map(|text| self.moment(text, &path.key("expires"))),
-            models: self.models(key.models.as_deref(), &path.key("models")),
+            models: self.models(key, &path.key("models")),
             endpoints: self.endpoints(key.endpoints.as_deref(), &path.key("endpoints")),
             sources: self.sources(key.sources.as_deref(), &path.key("sources")),
             revoked: key.revoked,
@@ -157,14 +157,19 @@ impl KeyCheck<'_> {
         moment.unwrap_or_default()
     }
 
-    fn models(&mut self, models: Option<&[String]>, path: &Path) -> Option<Vec<Glob>> {
+    fn models(&mut self, key: &file::Key, path: &Path) -> Option<Vec<Glob>> {
+        let models = key.models.as_deref();
         let known = &self.gateway.models;
+        // Who may choose targets asks for them by their names.
+        let direct = key.control.contains(&file::Control::Targets).then_some(&self.gateway.direct);
+        let fits =
+            |glob: &Glob| known.keys().chain(direct.into_iter().flat_map(BTreeMap::keys)).any(|n| glob.matches(n));
         let globs: Vec<Glob> = models?.iter().map(|pattern| Glob::new(pattern)).collect();
         if globs.is_empty() {
             self.mistake(path, "an empty list", "at least one model, or no such field to allow all");
         }
         for (index, (glob, pattern)) in globs.iter().zip(models?).enumerate() {
-            let gone = !known.is_empty() && !known.keys().any(|name| glob.matches(name));
+            let gone = !known.is_empty() && !fits(glob);
             if gone && self.strictness == Strictness::New {
                 let names = one_of(pattern, known.keys().map(String::as_str));
                 let expected = if glob.is_literal() { names } else { format!("a pattern that fits {names}") };

@@ -3,18 +3,19 @@
 use std::rc::Rc;
 
 use crate::config::file::Control;
-use crate::config::{Caller, Model, Target};
+use crate::config::{Caller, Gateway, Model, Target};
+use crate::dialect::Written;
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::error::{ApiError, ErrorKind};
 use crate::limits::Plan;
 use crate::routing::queue::Queue;
-use crate::store::{Order, Settlement};
+use crate::store::{Order, Settlement, SharedData};
 use crate::usage::estimate::Prompt;
 
 use super::super::charge::{Charge, Ledger};
-use super::super::journey::{Journey, from_envoy};
+use super::super::journey::{Arrival, Journey, from_envoy};
 use super::super::outline::Outline;
-use super::super::worker::Decision;
+use super::super::worker::{Decision, Worker};
 use super::super::{Called, Context, Effect, Flow, Time, metric};
 use super::{Exchange, Outcome, Phase, Refused, quoted};
 
@@ -61,32 +62,16 @@ impl Exchange {
         // Unless something else becomes of it.
         self.phase = Phase::Answered { caller: Some(arrival.caller.clone()), error: None };
         let body = cx.view.body(0..size);
-        let outline = Outline::read(&body)?;
-        if outline.n.is_some_and(|n| n > MOST_ANSWERS) {
-            let message = format!("Invalid 'n': at most {MOST_ANSWERS} answers can be asked for at once.");
-            return Err(ApiError::invalid("n", message).into());
-        }
+        let outline = read(&body)?;
         let gateway = self.worker.gateway.clone();
         // A name that is not ours may be anything, a prompt too: it is not for the log.
         let known = gateway.models.get(&outline.model).or_else(|| gateway.direct.get(&outline.model));
         self.trail.model = known.map(|model| model.name.clone());
-        let model = self.resolve(&arrival.caller, &outline.model)?;
-        let prompt = Prompt::measure(&body);
-        let ceiling = gateway.reservation.output_tokens;
-        let mut journey = Journey::new(self.worker.clone(), arrival, model, &OpenAiChat, outline, prompt);
-        keep_head(&mut journey, &body);
+        let mut journey = set_up(self.worker.clone(), arrival, outline, &body)?;
         let (now, dice) = (cx.view.now(), self.worker.dice());
         let decision = journey.decide(&journey.model, now, dice, cx.shared)?;
         journey.strategy = decision.strategy;
-        journey.queue = Queue::new(decision.order());
-        choose_first(&mut journey, &body)?;
-        let estimate = |target: &Target| journey.estimate(target, ceiling);
-        // Where a budget leads to another model, that one's own way is gone.
-        let order = |other: &Rc<Model>| {
-            journey.decide(other, now, dice, cx.shared).map(|decision| decision.order()).unwrap_or_default()
-        };
-        let targets = journey.queue.targets();
-        let mut plan = Plan::new(&gateway, &journey.caller, &journey.model, targets, order, estimate)?;
+        let mut plan = lay_out(&mut journey, decision.order(), &body, (now, dice), cx.shared)?;
         if gateway.redis.is_some() {
             plan.cover_fallbacks();
         }
@@ -159,29 +144,66 @@ impl Exchange {
             self.worker.settle(settlement, ledger, &mut cx.moment());
         }
     }
+}
 
-    fn resolve(&self, caller: &Caller, name: &str) -> Result<Rc<Model>, ApiError> {
-        let gateway = &self.worker.gateway;
-        let direct = || gateway.direct.get(name).filter(|_| caller.control.contains(&Control::Targets));
-        let Some(model) = gateway.models.get(name).or_else(direct) else {
-            let message = format!("The model {} does not exist. GET /v1/models lists those that do.", quoted(name));
-            return Err(ApiError {
-                param: Some("model".to_owned()),
-                ..ApiError::new(404, ErrorKind::NotFound, message)
-            }
-            .with_code("model_not_found"));
-        };
-        if !caller.may_use(name) {
-            let message =
-                format!("This key may not use the model {}. GET /v1/models lists those it may.", quoted(name));
-            return Err(ApiError {
-                param: Some("model".to_owned()),
-                ..ApiError::new(403, ErrorKind::Permission, message)
-            }
-            .with_code("model_not_allowed"));
-        }
-        Ok(model.clone())
+/// Reads what is asked; an error when nobody would be.
+pub(super) fn read(body: &[u8]) -> Result<Outline, ApiError> {
+    let outline = Outline::read(body)?;
+    if outline.n.is_some_and(|n| n > MOST_ANSWERS) {
+        let message = format!("Invalid 'n': at most {MOST_ANSWERS} answers can be asked for at once.");
+        return Err(ApiError::invalid("n", message));
     }
+    Ok(outline)
+}
+
+/// The journey of a request whose caller may ask for its model: without targets yet.
+pub(super) fn set_up(worker: Rc<Worker>, arrival: Arrival, outline: Outline, body: &[u8]) -> Result<Journey, ApiError> {
+    let model = resolve(&worker.gateway, &arrival.caller, &outline.model)?;
+    let mut journey = Journey::new(worker, arrival, model, &OpenAiChat, outline, Prompt::measure(body));
+    keep_head(&mut journey, body);
+    Ok(journey)
+}
+
+/// Lines targets up in this order, as far as they can take the request: what it takes of limits and budgets at each of them.
+pub(super) fn lay_out(
+    journey: &mut Journey,
+    order: Vec<Rc<Target>>,
+    body: &[u8],
+    (now, dice): (Time, u64),
+    shared: &dyn SharedData,
+) -> Result<Plan, ApiError> {
+    journey.queue = Queue::new(order);
+    choose_first(journey, body)?;
+    let gateway = &journey.worker.gateway;
+    let estimate = |target: &Target| journey.estimate(target, gateway.reservation.output_tokens);
+    // Where a budget leads to another model, that one's own way is gone.
+    let order = |other: &Rc<Model>| {
+        journey.decide(other, now, dice, shared).map(|decision| decision.order()).unwrap_or_default()
+    };
+    let targets = journey.queue.targets();
+    let plan = Plan::new(gateway, &journey.caller, &journey.model, targets, order, estimate)?;
+    let planned = |target: &Rc<Target>| plan.candidates.iter().any(|way| Rc::ptr_eq(&way.target, target));
+    if !journey.queue.targets().iter().all(planned) {
+        // Nobody would count what is used at a target that has no price, or is too small.
+        journey.take_way(&plan, 0);
+        choose_first(journey, body)?;
+    }
+    Ok(plan)
+}
+
+fn resolve(gateway: &Gateway, caller: &Caller, name: &str) -> Result<Rc<Model>, ApiError> {
+    let direct = || gateway.direct.get(name).filter(|_| caller.control.contains(&Control::Targets));
+    let Some(model) = gateway.models.get(name).or_else(direct) else {
+        let message = format!("The model {} does not exist. GET /v1/models lists those that do.", quoted(name));
+        return Err(ApiError { param: Some("model".to_owned()), ..ApiError::new(404, ErrorKind::NotFound, message) }
+            .with_code("model_not_found"));
+    };
+    if !caller.may_use(name) {
+        let message = format!("This key may not use the model {}. GET /v1/models lists those it may.", quoted(name));
+        return Err(ApiError { param: Some("model".to_owned()), ..ApiError::new(403, ErrorKind::Permission, message) }
+            .with_code("model_not_allowed"));
+    }
+    Ok(model.clone())
 }
 
 fn keep_head(journey: &mut Journey, body: &[u8]) {
@@ -195,25 +217,27 @@ fn choose_first(journey: &mut Journey, body: &[u8]) -> Result<(), ApiError> {
     let mut refused = None;
     journey.ready = None;
     while let Some(target) = journey.queue.next() {
-        if target.provider.dialect.name() == journey.client.name() {
-            return Ok(());
-        }
-        let written = journey
-            .client
-            .read_request(body)
-            .and_then(|request| target.provider.dialect.write_request(&request, &target.model));
-        match written {
-            Ok(written) => {
+        match translated(journey, target, body) {
+            None => return Ok(()),
+            Some(Ok(written)) => {
                 journey.ready = Some(written);
                 return Ok(());
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 refused.get_or_insert(error);
                 journey.queue.drop_first();
             }
         }
     }
     Err(refused.unwrap_or_else(|| from_envoy(503)))
+}
+
+/// The request as `target` wants it, or why it cannot be said so; `None` where it passes as it is.
+pub(super) fn translated(journey: &Journey, target: &Target, body: &[u8]) -> Option<Result<Written, ApiError>> {
+    let dialect = target.provider.dialect;
+    let request = || journey.client.read_request(body);
+    let write = || request().and_then(|request| dialect.write_request(&request, &target.model));
+    (dialect.name() != journey.client.name()).then(write)
 }
 
 /// Budgets that are nearly or wholly used up are counted, once a request.

@@ -23,6 +23,7 @@ use super::{Call, Called, Context, Effect, Event, Flow, LARGEST_BODY, Reply, Vie
 
 mod admission;
 mod departure;
+pub mod foresight;
 
 use admission::Knock;
 use departure::Reserving;

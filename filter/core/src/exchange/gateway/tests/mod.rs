@@ -5,6 +5,7 @@ use crate::exchange::fake::{Envoy, SECRET, Seen, json};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 mod redis;
+mod routing;
 mod spending;
 
 const BODY: &[u8] = br#"{"model":"gpt","messages":[{"role":"user","content":"a secret plan"}]}"#;

@@ -1,0 +1,313 @@
+//! `sluice explain`: what the gateway would decide of a request, without sending it. Nothing is decided here: the answer is
+//! the filter's own code's, asked with a gateway of which nothing is known yet.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use serde_json::{Value, json};
+use sluice_core::config::file::{Sticky, Strategy};
+use sluice_core::config::{Gateway, time};
+use sluice_core::error::ApiError;
+use sluice_core::exchange::Time;
+use sluice_core::exchange::gateway::foresight::{Foreseen, Foresight, Question, foresee};
+use sluice_core::exchange::headers::HeaderMap;
+use sluice_core::limits::{Candidate, Part, Unit};
+use sluice_core::routing::decision::Place;
+use sluice_core::routing::hints::Wish;
+use sluice_core::usage::price::MicroUsd;
+
+use crate::cli::Failure;
+
+/// What only a running gateway knows.
+const UNKNOWN: &str = "Not known here: how much of limits and budgets is used, and how targets fare. In a running gateway those that \
+    keep failing, or whose provider has said when to come back, are asked last; `fastest` and `least_busy` order by what is \
+    measured there.";
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The gateway file
+    pub file: PathBuf,
+    /// The body of a chat request, as JSON
+    pub request: PathBuf,
+    /// The id of the key that it is sent with
+    #[arg(long, value_name = "ID")]
+    key: String,
+    /// A header of the request, such as 'x-sluice-route: cheapest'; can be given several times
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    headers: Vec<(String, String)>,
+    /// When it is sent (RFC 3339) [default: now]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    at: Option<u64>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("'NAME: VALUE', please")?;
+    Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+}
+
+fn moment(text: &str) -> Result<u64, String> {
+    time::rfc3339(text).ok_or_else(|| "a time such as 2027-01-31T00:00:00Z (RFC 3339), please".to_owned())
+}
+
+/// What to print, and whether the request would be served.
+pub fn explain(arguments: &Explain, gateway: Gateway) -> Result<(String, bool), Failure> {
+    let body = read(&arguments.request)?;
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).map(|passed| passed.as_secs()).unwrap_or_default();
+    let seconds = arguments.at.unwrap_or_else(now);
+    let headers: HeaderMap = arguments.headers.iter().map(|(name, value)| (name, value)).collect();
+    let now = Time(seconds.saturating_mul(1_000_000_000));
+    let foresight = foresee(&Rc::new(gateway), &Question { key: &arguments.key, headers: &headers, body: &body, now });
+    let served = foresight.is_ok();
+    let text = match (foresight, arguments.json) {
+        (Ok(foresight), true) => format!("{:#}\n", as_json(&foresight, seconds)),
+        (Ok(foresight), false) => as_text(&foresight, seconds),
+        (Err(error), true) => format!("{:#}\n", json!({ "served": false, "error": error_json(&error) })),
+        (Err(error), false) => format!("refused: {}\n", said(&error)),
+    };
+    Ok((text, served))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| Failure::Unreadable(format!("cannot read {}: {error}", path.display())))
+}
+
+/// As its client would read it.
+fn said(error: &ApiError) -> String {
+    let field = error.param.as_deref().map(|param| format!(" ({param})")).unwrap_or_default();
+    format!("{} {}{field}: {}", error.status, error.code.as_deref().unwrap_or("without a code"), error.message)
+}
+
+fn as_text(foresight: &Foresight, seconds: u64) -> String {
+    let mut text = String::new();
+    // Writing to a text cannot fail.
+    let _ = request(&mut text, foresight, seconds);
+    let _ = targets(&mut text, foresight);
+    let _ = counters(&mut text, foresight);
+    let _ = writeln!(text, "\n{UNKNOWN}");
+    text
+}
+
+fn request(text: &mut String, foresight: &Foresight, seconds: u64) -> std::fmt::Result {
+    let Foresight { caller, model, .. } = foresight;
+    let app = caller.app.as_deref().map(|app| format!(", app {app}")).unwrap_or_default();
+    writeln!(text, "key {} of team {}{app}, at {}", caller.key_id, caller.team, time::moment(seconds))?;
+    let stream = if foresight.stream { ", streamed" } else { "" };
+    writeln!(text, "asks for {}{stream}; needs {}", model.name, needs(foresight).join(", "))?;
+    let wishes = wishes(foresight);
+    if !wishes.is_empty() {
+        writeln!(text, "its headers ask for {}", wishes.join(", "))?;
+    }
+    writeln!(text)?;
+    for (place, misfits) in foresight.routes.iter().enumerate() {
+        match misfits.is_empty() {
+            true => writeln!(text, "routes[{place}] matches, and is taken")?,
+            false => writeln!(text, "routes[{place}] does not match by {}", misfits.join(", "))?,
+        }
+    }
+    writeln!(text, "strategy {}: {}", word(foresight.strategy), ordering(foresight))
+}
+
+/// What the request asks of a target.
+fn needs(foresight: &Foresight) -> Vec<String> {
+    let needs = &foresight.needs;
+    let named = [
+        (needs.tools, "tools"),
+        (needs.structured_output, "structured output"),
+        (needs.images, "images"),
+        (needs.audio, "audio"),
+        (needs.documents, "documents"),
+    ];
+    let room = std::iter::once(format!("room for a prompt of about {} tokens", needs.input_tokens));
+    room.chain(named.into_iter().filter(|(needed, _)| *needed).map(|(_, name)| name.to_owned())).collect()
+}
+
+fn wishes(foresight: &Foresight) -> Vec<String> {
+    let hints = &foresight.hints;
+    let wish = hints.wish.as_ref().map(|wish| match wish {
+        Wish::Strategy(strategy) => format!("the strategy {}", word(*strategy)),
+        Wish::Target(target) => format!("{target} first"),
+    });
+    let alone = hints.no_fallback.then(|| "no fallback".to_owned());
+    let timeout = hints.timeout.map(|timeout| {
+        let allowed = timeout.min(foresight.model.way.timeouts.total);
+        format!("an end after {allowed:?}")
+    });
+    [wish, alone, timeout].into_iter().flatten().collect()
+}
+
+/// As the gateway file writes it.
+fn word(strategy: Strategy) -> &'static str {
+    match strategy {
+        Strategy::Fallback => "fallback",
+        Strategy::Weighted => "weighted",
+        Strategy::Cheapest => "cheapest",
+        Strategy::Fastest => "fastest",
+        Strategy::LeastBusy => "least_busy",
+        Strategy::Pinned => "pinned",
+    }
+}
+
+/// What the order of targets says.
+fn ordering(foresight: &Foresight) -> String {
+    match (foresight.strategy, &foresight.model.way.sticky) {
+        (Strategy::Fallback, _) => "as they are listed".to_owned(),
+        (Strategy::Pinned, _) => "the first of the list, and none after it".to_owned(),
+        (Strategy::Cheapest, _) => "by what this request is expected to cost; without a price last".to_owned(),
+        (Strategy::Fastest, _) => {
+            "by measured speed, which is not known here: this is only one possible order".to_owned()
+        }
+        (Strategy::LeastBusy, _) => {
+            "by requests under way, which are not known here: this is only one possible order".to_owned()
+        }
+        (Strategy::Weighted, None) => "drawn anew for each request: this is only one possible order".to_owned(),
+        (Strategy::Weighted, Some(sticky)) => {
+            let by = match sticky {
+                Sticky::Key => "the key".to_owned(),
+                Sticky::User => "the request's user, or else the key".to_owned(),
+                Sticky::Header(name) => format!("the header {name}, or else the key"),
+            };
+            format!("by weight, and always the same for {by}")
+        }
+    }
+}
+
+fn targets(text: &mut String, foresight: &Foresight) -> std::fmt::Result {
+    let (lined_up, out): (Vec<&Foreseen>, Vec<&Foreseen>) =
+        foresight.targets.iter().partition(|target| target.lined_up);
+    writeln!(text, "\nasked in this order, each when those before it have failed:")?;
+    let whole: u32 = lined_up.iter().map(|target| target.considered.target.weight).sum();
+    for (place, foreseen) in (1..).zip(&lined_up) {
+        let target = &foreseen.considered.target;
+        let share = match foresight.strategy {
+            Strategy::Weighted if whole > 0 => {
+                format!(" ({:.1}% of {whole})", f64::from(target.weight) / f64::from(whole) * 100.0)
+            }
+            _ => String::new(),
+        };
+        let expected = foreseen.expected;
+        let cost = foreseen.cost.map_or_else(|| "no price".to_owned(), |cost| format!("${cost}"));
+        writeln!(
+            text,
+            "  {place}. {}  tier {}, weight {}{share}, {cost} for {} tokens in and {} out",
+            target.name, target.tier, target.weight, expected.input, expected.output
+        )?;
+        if let Some(error) = &foreseen.obstacle {
+            writeln!(text, "     cannot take it, and ends the list when its turn comes: {}", said(error))?;
+        }
+        if !foreseen.dropped.is_empty() {
+            writeln!(text, "     would leave out, as it has no words for it: {}", foreseen.dropped.join(", "))?;
+        }
+    }
+    if !out.is_empty() {
+        writeln!(text, "\nleft out:")?;
+    }
+    for foreseen in out {
+        writeln!(text, "  -  {}  {}", foreseen.considered.target.name, why_not(foreseen))?;
+    }
+    Ok(())
+}
+
+/// Why a target would not serve.
+fn why_not(foreseen: &Foreseen) -> String {
+    match (foreseen.considered.place, &foreseen.obstacle) {
+        (Place::Out(reason), _) => reason.to_string(),
+        (_, Some(error)) => said(error),
+        (Place::InTurn | Place::Probe | Place::Last(_), None) => String::new(),
+    }
+}
+
+fn counters(text: &mut String, foresight: &Foresight) -> std::fmt::Result {
+    let Some(first) = foresight.plan.candidates.first() else { return Ok(()) };
+    if first.parts.is_empty() {
+        writeln!(text, "\nno limit and no budget counts it")?;
+    } else {
+        writeln!(text, "\ncounted at {} by:", first.target.name)?;
+    }
+    for part in &first.parts {
+        let (meter, limit, amount) =
+            (&part.take.meter.name, amount(part, part.take.limit), amount(part, part.take.amount));
+        let soft = if part.take.hard { "" } else { ", which only warns" };
+        let then = part.rule.then_model.as_deref().map(|then| format!(", and then {then}")).unwrap_or_default();
+        writeln!(text, "  {meter}  {limit} allowed{soft}{then}; this reserves {amount}")?;
+    }
+    for way in instead(foresight) {
+        writeln!(text, "  when a budget is used up: {} serves, at {}", way.model.name, way.target.name)?;
+    }
+    Ok(())
+}
+
+/// Ways that only a budget that is used up leads to.
+fn instead(foresight: &Foresight) -> impl Iterator<Item = &Candidate> {
+    foresight.plan.candidates.iter().filter(|way| way.instead_of.is_some())
+}
+
+fn amount(part: &Part, number: u64) -> String {
+    match part.rule.unit {
+        Unit::MicroUsd => format!("${}", MicroUsd(number)),
+        Unit::Requests | Unit::Tokens | Unit::InputTokens | Unit::OutputTokens => number.to_string(),
+    }
+}
+
+fn error_json(error: &ApiError) -> Value {
+    json!({ "status": error.status, "code": error.code, "message": error.message, "param": error.param })
+}
+
+fn as_json(foresight: &Foresight, seconds: u64) -> Value {
+    let Foresight { caller, model, needs, .. } = foresight;
+    let target = |foreseen: &Foreseen| {
+        let target = &foreseen.considered.target;
+        json!({
+            "target": target.name,
+            "tier": target.tier,
+            "weight": target.weight,
+            "input_tokens": foreseen.expected.input,
+            "output_tokens": foreseen.expected.output,
+            "cost_usd": foreseen.cost.map(|cost| cost.to_string()),
+            "dropped": foreseen.dropped,
+            "left_out": (!foreseen.lined_up).then(|| why_not(foreseen)),
+            "ends_the_list": foreseen.obstacle.as_ref().filter(|_| foreseen.lined_up).map(said),
+        })
+    };
+    let part = |part: &Part| {
+        json!({
+            "counter": *part.take.meter.name,
+            "allowed": amount(part, part.take.limit),
+            "reserves": amount(part, part.take.amount),
+            "refuses": part.take.hard,
+            "then_model": part.rule.then_model.as_deref(),
+        })
+    };
+    let route = |(place, misfits): (usize, &Vec<&str>)| json!({ "route": place, "taken": misfits.is_empty(), "misfits": misfits });
+    let first = foresight.plan.candidates.first();
+    json!({
+        "served": true,
+        "at": time::moment(seconds),
+        "key": *caller.key_id,
+        "team": *caller.team,
+        "app": caller.app.as_deref(),
+        "model": model.name,
+        "stream": foresight.stream,
+        "needs": {
+            "input_tokens": needs.input_tokens,
+            "tools": needs.tools,
+            "structured_output": needs.structured_output,
+            "images": needs.images,
+            "audio": needs.audio,
+            "documents": needs.documents,
+        },
+        "wishes": wishes(foresight),
+        "routes": foresight.routes.iter().enumerate().map(route).collect::<Vec<_>>(),
+        "strategy": word(foresight.strategy),
+        "targets": foresight.targets.iter().map(target).collect::<Vec<_>>(),
+        "counted": first.map(|way| way.parts.iter().map(part).collect::<Vec<_>>()),
+        "instead": instead(foresight).map(|way| json!({ "model": way.model.name, "target": way.target.name })).collect::<Vec<_>>(),
+        "not_known": UNKNOWN,
+    })
+}

@@ -1,0 +1,190 @@
+//! `sluice explain` as a person meets it.
+
+use std::fs;
+use std::process::{Command, Output};
+
+/// A gateway with a strict and a lenient model, and keys with and without control.
+const GATEWAY: &str = r#"
+providers:
+  big: { kind: openai, url: "https://big.example/v1" }
+  claude: { kind: anthropic, url: "https://claude.example/v1" }
+  small: { kind: openai, url: "https://small.example/v1" }
+models:
+  chat:
+    strategy: cheapest
+    targets:
+      - { provider: big, model: x, weight: 3 }
+      - { provider: claude, model: y }
+      - { provider: small, model: z, tier: 2 }
+    routes:
+      - { match: { headers: { x-env: "prod*" }, team: research }, strategy: fallback, targets: [small/z, big] }
+      - { match: { time: { from: "22:00", to: "06:00" } }, strategy: weighted }
+  spare: { targets: [{ provider: small, model: z }] }
+prices:
+  models:
+    big/x: { input: 3, output: 15 }
+    claude/y: { input: 1, output: 5 }
+    small/z: { input: 0.1, output: 0.1 }
+capabilities:
+  small/z: { vision: false }
+teams:
+  research: { budget: { monthly: 400, then_model: spare } }
+apps: { bot: {} }
+keys:
+  - { id: alice, team: research, app: bot, limits: { requests_per_minute: 60 }, control: [route, fallback, timeout],
+      sha256: "0000000000000000000000000000000000000000000000000000000000000000" }
+  - { id: bob, team: research, models: [spare],
+      sha256: "1111111111111111111111111111111111111111111111111111111111111111" }
+  - { id: gone, team: research, revoked: true,
+      sha256: "2222222222222222222222222222222222222222222222222222222222222222" }
+limits:
+  - { match: { provider: big }, limits: { max_request_tokens: 100000 } }
+"#;
+
+const PLAIN: &str =
+    r#"{"model":"chat","max_tokens":100,"messages":[{"role":"user","content":"How deep is the sea?"}]}"#;
+
+/// What the command says of this request, sent by this key at noon.
+fn explain(request: &str, key: &str, more: &[&str]) -> (Option<i32>, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let (gateway, body) = (directory.path().join("gateway.yaml"), directory.path().join("request.json"));
+    fs::write(&gateway, GATEWAY).unwrap();
+    fs::write(&body, request).unwrap();
+    let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_sluice"))
+        .arg("explain")
+        .args([&gateway, &body])
+        .args(["--key", key])
+        .args(if more.contains(&"--at") { &[][..] } else { &["--at", "2026-11-23T12:00:00Z"] })
+        .args(more)
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(stderr).unwrap(), "");
+    (status.code(), String::from_utf8(stdout).unwrap())
+}
+
+#[test]
+fn a_decision_is_told_with_its_reasons() {
+    let (code, said) = explain(PLAIN, "alice", &[]);
+    assert_eq!(
+        said,
+        "key alice of team research, app bot, at 2026-11-23T12:00:00Z\n\
+         asks for chat; needs room for a prompt of about 24 tokens\n\
+         \n\
+         routes[0] does not match by headers\n\
+         routes[1] does not match by time\n\
+         strategy cheapest: by what this request is expected to cost; without a price last\n\
+         \n\
+         asked in this order, each when those before it have failed:\n  \
+         1. claude/y  tier 1, weight 1, $0.000528 for 28 tokens in and 100 out\n  \
+         2. big/x  tier 1, weight 3, $0.001572 for 24 tokens in and 100 out\n\
+         \n\
+         left out:\n  \
+         -  small/z  it is of a lower tier, and allow_lower_tier is not set\n\
+         \n\
+         counted at claude/y by:\n  \
+         key=alice/requests/minute  60 allowed; this reserves 1\n  \
+         team=research/usd/month  $400.000000 allowed, and then spare; this reserves $0.000528\n  \
+         when a budget is used up: spare serves, at small/z\n\
+         \n\
+         Not known here: how much of limits and budgets is used, and how targets fare. In a running gateway those that keep \
+         failing, or whose provider has said when to come back, are asked last; `fastest` and `least_busy` order by what is \
+         measured there.\n"
+    );
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn routes_follow_headers_and_the_time() {
+    let (_, said) = explain(PLAIN, "alice", &["--header", "X-Env: prod-1"]);
+    assert!(said.contains("routes[0] matches, and is taken\nstrategy fallback: "), "{said}");
+    assert!(!said.contains("routes[1]"), "it was not looked at: {said}");
+    assert!(said.contains("  1. small/z  tier 2") && said.contains("  2. big/x"), "{said}");
+    assert!(said.contains("  -  claude/y  the route that was taken names others"), "{said}");
+    let (_, said) = explain(PLAIN, "alice", &["--at", "2026-11-23T23:00:00Z"]);
+    assert!(said.contains("routes[1] matches, and is taken\nstrategy weighted: drawn anew for each request"), "{said}");
+    assert!(said.contains("big/x  tier 1, weight 3 (75.0% of 4)"), "{said}");
+}
+
+#[test]
+fn a_clients_wishes_are_told_and_followed() {
+    let wishes =
+        ["--header", "x-sluice-route: big", "--header", "x-sluice-fallback: off", "--header", "x-sluice-timeout: 5s"];
+    let (code, said) = explain(PLAIN, "alice", &wishes);
+    assert!(said.contains("its headers ask for big first, no fallback, an end after 5s\n"), "{said}");
+    assert!(said.contains("  1. big/x") && said.contains("  -  claude/y  only the first target is asked"), "{said}");
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn what_a_target_cannot_is_told() {
+    let image = r#"{"type":"image_url","image_url":{"url":"https://example.com/1.png"}}"#;
+    let seeing = format!(r#"{{"model":"spare","messages":[{{"role":"user","content":[{image}]}}]}}"#);
+    let (code, said) = explain(&seeing, "bob", &[]);
+    assert!(said.starts_with("refused: 400 capability_missing: ") && said.contains("it takes no images"), "{said}");
+    assert_eq!(code, Some(1));
+    let (code, said) = explain(&PLAIN.replace("\"max_tokens\"", "\"logprobs\":true,\"max_tokens\""), "alice", &[]);
+    assert!(said.contains("  -  claude/y  400 unsupported_parameter (logprobs): "), "{said}");
+    assert!(said.contains("  1. big/x") && code == Some(0), "{said}");
+    let odd = PLAIN.replace("\"max_tokens\"", "\"logprobs\":true,\"max_tokens\"");
+    let (_, said) = explain(&odd, "alice", &["--header", "x-sluice-route: fallback"]);
+    assert!(said.contains("  2. claude/y"), "{said}");
+    assert!(
+        said.contains("     cannot take it, and ends the list when its turn comes: 400 unsupported_parameter"),
+        "{said}"
+    );
+    let (_, said) = explain(&PLAIN.replace("\"max_tokens\"", "\"seed\":1,\"max_tokens\""), "alice", &[]);
+    assert!(said.contains("     would leave out, as it has no words for it: seed\n"), "{said}");
+    let (_, said) = explain(&PLAIN.replace("the sea", &"the sea ".repeat(50_000)), "alice", &[]);
+    assert!(said.contains("  -  big/x  400 max_request_tokens_exceeded: This request may use "), "{said}");
+}
+
+#[test]
+fn a_refusal_is_what_the_client_would_read() {
+    for (request, key, more, expected) in [
+        (PLAIN, "carol", &[][..], "refused: 401 invalid_api_key: "),
+        (PLAIN, "gone", &[], "refused: 401 invalid_api_key: "),
+        (PLAIN, "bob", &[], "refused: 403 model_not_allowed (model): "),
+        ("{", "alice", &[], "refused: 400 invalid_json: "),
+        (r#"{"model":"caht","messages":[1]}"#, "alice", &[], "refused: 404 model_not_found (model): "),
+        (PLAIN, "bob", &["--header", "x-sluice-route: big"], "refused: 403 control_not_allowed: "),
+        (PLAIN, "alice", &["--header", "x-sluice-route: bg"], "refused: 400 route_not_found: "),
+        (PLAIN, "alice", &["--header", "x-sluice-fallback: no"], "refused: 400 invalid_header: "),
+    ] {
+        let (code, said) = explain(request, key, more);
+        assert!(said.starts_with(expected), "{said}");
+        assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
+    }
+}
+
+#[test]
+fn the_same_is_told_as_json() {
+    let read = |(code, said): (Option<i32>, String)| (code, serde_json::from_str::<serde_json::Value>(&said).unwrap());
+    let (code, told) = read(explain(PLAIN, "alice", &["--json"]));
+    assert_eq!((code, &told["served"], &told["strategy"]), (Some(0), &true.into(), &"cheapest".into()));
+    let order: Vec<_> = told["targets"].as_array().unwrap().iter().map(|target| target["target"].as_str()).collect();
+    assert_eq!(order, [Some("claude/y"), Some("big/x"), Some("small/z")]);
+    assert_eq!(told["targets"][0]["cost_usd"], "0.000528");
+    assert!(told["targets"][0]["left_out"].is_null() && told["targets"][2]["left_out"].is_string(), "{told}");
+    assert_eq!(
+        (&told["counted"][0]["counter"], &told["routes"][1]["misfits"][0]),
+        (&"key=alice/requests/minute".into(), &"time".into())
+    );
+    let (code, told) = read(explain(PLAIN, "carol", &["--json"]));
+    assert_eq!((code, &told["served"], &told["error"]["status"]), (Some(1), &false.into(), &401.into()));
+}
+
+#[test]
+fn what_cannot_be_read_is_another_exit_code() {
+    let output = Command::new(env!("CARGO_BIN_EXE_sluice"))
+        .args([
+            "explain",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/minimal.yaml"),
+            "absent.json",
+            "--key",
+            "a",
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().starts_with("sluice: cannot read absent.json: "));
+}

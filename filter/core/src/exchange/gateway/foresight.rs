@@ -1,0 +1,162 @@
+//! What would be decided of a request that nobody has sent: for `sluice explain`.
+//!
+//! Every step is the pipeline's own. What is missing is what only a running gateway knows: how its targets fare, and how much
+//! of a limit or a budget is used.
+
+use std::rc::Rc;
+
+use crate::config::file::Strategy;
+use crate::config::{Caller, Credential, Gateway, Model, Target};
+use crate::error::ApiError;
+use crate::keys::{self, Denied};
+use crate::limits::Plan;
+use crate::routing::decision::Considered;
+use crate::routing::hints::Hints;
+use crate::routing::needs::Needs;
+use crate::store::{Conflict, SharedData};
+use crate::usage::estimate::Estimate;
+use crate::usage::price::MicroUsd;
+
+use super::super::Time;
+use super::super::headers::HeaderMap;
+use super::super::journey::{Arrival, Journey};
+use super::super::worker::Worker;
+use super::departure;
+
+/// The path of chat requests.
+const CHAT: &str = "/v1/chat/completions";
+
+/// A request that might be sent, from an address that its key allows.
+#[derive(Debug)]
+pub struct Question<'a> {
+    /// By the id of whose key.
+    pub key: &'a str,
+    /// Its headers, their names in lower case.
+    pub headers: &'a HeaderMap,
+    /// Its body.
+    pub body: &'a [u8],
+    /// When.
+    pub now: Time,
+}
+
+/// What would become of it.
+#[derive(Debug)]
+pub struct Foresight {
+    /// Who asks.
+    pub caller: Rc<Caller>,
+    /// What is asked for.
+    pub model: Rc<Model>,
+    /// Whether as a stream.
+    pub stream: bool,
+    /// What it asks of a target.
+    pub needs: Needs,
+    /// What its headers say about its way.
+    pub hints: Hints,
+    /// Of the model's routes, those that were looked at: for each the conditions that do not hold.
+    pub routes: Vec<Vec<&'static str>>,
+    /// How targets are put in order.
+    pub strategy: Strategy,
+    /// Every target of the model: first those that may serve, in order, then those left out.
+    pub targets: Vec<Foreseen>,
+    /// What it takes of limits and budgets, at each target that may serve; behind them the targets of other models, to which
+    /// budgets lead that are used up.
+    pub plan: Plan,
+}
+
+/// One target, and what is foreseen of it.
+#[derive(Debug)]
+pub struct Foreseen {
+    /// Which, and where it stands.
+    pub considered: Considered,
+    /// What costs are compared by: the prompt, and an answer of the expected length.
+    pub expected: Estimate,
+    /// What that costs; `None` without a price.
+    pub cost: Option<MicroUsd>,
+    /// What is reserved: the prompt, and the longest answer that is believed.
+    pub reserved: Estimate,
+    /// Hints of the request that its provider has no words for.
+    pub dropped: Vec<String>,
+    /// Whether it is lined up to be asked. One that has an obstacle all the same ends the line when its turn comes: a later
+    /// target is only looked at then, and no attempt can be skipped.
+    pub lined_up: bool,
+    /// Why it cannot serve though it may: its provider has no words for a field, it has no price where a budget counts, or
+    /// the request is too large there.
+    pub obstacle: Option<ApiError>,
+}
+
+/// Nothing is known of any target, and nothing is noted.
+struct Unknown;
+
+impl SharedData for Unknown {
+    fn read(&self, _: &str) -> Option<(Vec<u8>, u32)> {
+        None
+    }
+    fn write(&self, _: &str, _: &[u8], _: u32) -> Result<(), Conflict> {
+        Ok(())
+    }
+}
+
+/// Foresees what becomes of a request; an error is what its client would read.
+pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresight, ApiError> {
+    let Question { headers, body, now, .. } = *question;
+    let caller = admit(gateway, question)?;
+    let hints = Hints::read(headers, gateway)?;
+    hints.allowed(&caller)?;
+    let worker = Rc::new(Worker::new(gateway.clone(), [0; 16]));
+    let dice = worker.dice();
+    let arrival = Arrival { started: now, caller: caller.clone(), forwarded: HeaderMap::default(), hints };
+    let mut journey = departure::set_up(worker, arrival, departure::read(body)?, body)?;
+    let decision = journey.decide(&journey.model, now, dice, &Unknown)?;
+    let plan = departure::lay_out(&mut journey, decision.order(), body, (now, dice), &Unknown)?;
+
+    let needs = journey.needs();
+    let looked_at = decision.route.map_or(usize::MAX, |taken| taken.saturating_add(1));
+    let routes = journey.asked.way.routes.iter().take(looked_at);
+    let routes = routes.map(|route| route.matches.misfits(&caller, &needs, &journey.hints, now)).collect();
+    let targets = decision.considered.into_iter().map(|considered| Foreseen::of(considered, &journey, body));
+    Ok(Foresight {
+        stream: journey.outline.stream,
+        strategy: decision.strategy,
+        model: journey.asked.clone(),
+        hints: journey.hints.clone(),
+        targets: targets.collect(),
+        caller,
+        needs,
+        routes,
+        plan,
+    })
+}
+
+impl Foreseen {
+    fn of(considered: Considered, journey: &Journey, body: &[u8]) -> Self {
+        let gateway = &journey.worker.gateway;
+        let estimate = |target: &Target| journey.estimate(target, gateway.reservation.output_tokens);
+        let target = &considered.target;
+        let (written, unwritten) = match departure::translated(journey, target, body).transpose() {
+            Ok(written) => (written, None),
+            Err(error) => (None, Some(error)),
+        };
+        // By itself: with others, only the first reason would be told.
+        let alone = std::slice::from_ref(target);
+        let unplanned = || Plan::new(gateway, &journey.caller, &journey.asked, alone, |_| Vec::new(), estimate).err();
+        let expected = journey.expect(target);
+        Self {
+            cost: target.price.map(|price| price.cost(&expected.usage(), expected.images)),
+            reserved: estimate(target),
+            lined_up: journey.queue.targets().iter().any(|queued| Rc::ptr_eq(queued, target)),
+            dropped: written.map(|written| written.dropped).unwrap_or_default(),
+            obstacle: unwritten.or_else(unplanned),
+            expected,
+            considered,
+        }
+    }
+}
+
+fn admit(gateway: &Gateway, question: &Question<'_>) -> Result<Rc<Caller>, ApiError> {
+    let known = gateway.keys.values().map(|credential| &credential.caller);
+    let caller = known.into_iter().find(|caller| *caller.key_id == *question.key);
+    // Neither from where it is called nor by which of its secrets is known.
+    let anywhere = caller.map(|caller| Rc::new(Caller { sources: None, ..(**caller).clone() }));
+    let credential = anywhere.map(|caller| Credential { caller, until: None });
+    keys::admit(credential.as_ref(), &[], question.now.seconds(), CHAT, || None).map_err(Denied::error)
+}
