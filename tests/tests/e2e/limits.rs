@@ -149,7 +149,9 @@ async fn a_place_among_concurrent_requests_is_free_again_however_a_request_ends(
         ("broken", "every=5+error-after=4"),
     ] {
         provider.clear();
-        provider.script(&[faults]);
+        // What lost its connection is asked for once more.
+        let script = [faults; 2];
+        provider.script(if end == "reset" { &script } else { &script[..1] });
         let waiting = held(gateway.client(), &provider, with(body(), json!({"stream": end == "broken"}))).await;
         let refused = gateway.chat(&body()).await;
         assert_eq!(refusal(&refused), (429, "concurrency_limit_exceeded".to_owned()), "{end}");

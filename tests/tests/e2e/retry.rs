@@ -88,3 +88,20 @@ async fn when_every_target_is_down_the_client_reads_one_error() {
         assert_eq!(asked, (2 * attempts.0, 2 * attempts.1), "{first}, {second}");
     }
 }
+
+/// When a provider fails every time, what is asked for again must not double its load: a fifth more, and a few.
+#[tokio::test]
+async fn an_outage_is_not_multiplied() {
+    const REQUESTS: usize = 60;
+    let pair = Pair::start().await;
+    pair.openai.always("status=500");
+    let started = Instant::now();
+    for _ in 0..REQUESTS {
+        assert_eq!(refusal(&pair.gateway.chat(&ask("openai", "hi")).await).0, 500);
+    }
+    let asked = pair.openai.requests().len();
+    // Of all that is asked in ten seconds.
+    let windows = started.elapsed().as_secs() as usize / 10 + 1;
+    let most = (REQUESTS / 4).max(10 * windows);
+    assert!((REQUESTS + 10..=REQUESTS + most).contains(&asked), "{asked} for {REQUESTS} in {:?}", started.elapsed());
+}

@@ -15,6 +15,9 @@ use super::headers::HeaderMap;
 /// A Retry-After up to this long is waited for when no other target is left; a longer one is passed to the client.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
+/// The clocks of Envoy's limits start a little after, or before, those that are read here.
+pub const SLACK: Duration = Duration::from_millis(20);
+
 /// One failed attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
@@ -29,8 +32,7 @@ pub struct Failure {
 impl Failure {
     /// A reset, a refused connection or a timeout: none of them gives a callback, so all that is known is how long it took.
     pub fn no_answer(elapsed: Duration, limit: Duration) -> Self {
-        // The clock of the limit starts a little after the attempt's own.
-        let timed_out = elapsed.saturating_add(Duration::from_millis(20)) >= limit;
+        let timed_out = elapsed.saturating_add(SLACK) >= limit;
         let error = if timed_out {
             ApiError::new(504, ErrorKind::Timeout, "The provider did not answer in time.").with_code("provider_timeout")
         } else {

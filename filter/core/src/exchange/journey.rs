@@ -24,7 +24,7 @@ use crate::usage::estimate::{Estimate, Prompt, produced};
 
 use super::Time;
 use super::charge::{Charge, Ledger};
-use super::failure::{Failure, LONGEST_WAIT};
+use super::failure::{Failure, LONGEST_WAIT, SLACK};
 use super::headers::HeaderMap;
 use super::outline::Outline;
 use super::worker::Worker;
@@ -548,12 +548,19 @@ impl Journey {
         }
     }
 
-    /// An attempt that ended without a callback is known as such when something follows it.
+    /// An attempt that ended without a callback is known as such when something follows it: by its own limit, or by what was
+    /// left of the request's whole time.
     fn close(&mut self, now: Time, shared: &dyn SharedData) {
-        if let Some(tried) = self.attempts.last().filter(|tried| tried.failure.is_none()) {
-            let failure = Failure::no_answer(now.since(tried.started), self.limit());
-            self.ended(Some(failure), now, shared);
+        let (own, fair) = (self.limit(), self.limit().min(self.model.way.timeouts.total));
+        let Some(tried) = self.attempts.last_mut().filter(|tried| tried.failure.is_none()) else { return };
+        let left = self.timeouts.total.saturating_sub(tried.started.since(self.started));
+        let failure = Failure::no_answer(now.since(tried.started), own.min(left));
+        // A client that waits for less than the gateway would, or an attempt that came late, says nothing of the target: one
+        // client could close it for all others.
+        if failure.trigger == Some(Trigger::Timeout) && left.saturating_add(SLACK) < fair {
+            tried.told = Some(false);
         }
+        self.ended(Some(failure), now, shared);
     }
 
     /// How often the target of the attempt under way was tried in a row.

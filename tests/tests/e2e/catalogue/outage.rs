@@ -141,6 +141,29 @@ async fn all_are_served_while_a_provider_is_ill_and_it_serves_again_soon_after_i
     outage(Outage::Ill("status=503"), FAST).await;
 }
 
+/// To be asked last is not to be left out: with nobody better left, those that keep failing are asked, and are found well.
+#[tokio::test]
+async fn when_all_were_down_the_first_request_after_it_is_served() {
+    let (openai, anthropic) = (Simulator::start().await, Simulator::start().await);
+    let gateway = Gateway::builder()
+        .provider("openai", Kind::OpenAi, &openai)
+        .provider("anthropic", Kind::Anthropic, &anthropic)
+        .model("chat", &[("openai", "gpt-sim"), ("anthropic", "claude-sim")])
+        .with(json!({"circuit": {"failures": 3, "open": "1h", "longest": "1h"}}))
+        .start()
+        .await;
+    openai.always("status=503");
+    anthropic.always("status=503");
+    for _ in 0..8 {
+        let answer = gateway.chat(&ask("chat", "hi")).await;
+        assert_eq!((answer.status, answer.header("x-sluice-attempts")), (503, Some("2")), "{answer:?}");
+    }
+    openai.clear();
+    anthropic.clear();
+    let answer = gateway.chat(&ask("chat", "say hi")).await;
+    assert_eq!((answer.status, &*said(&answer), answer.header("x-sluice-attempts")), (200, "hi", Some("1")));
+}
+
 #[tokio::test]
 #[ignore = "takes a minute and a half"]
 async fn the_same_at_its_real_pace() {

@@ -12,30 +12,26 @@ use crate::{model_of, other, refusal};
 /// A stream that would have sixty tokens.
 const LONG: &str = "tokens=60+every=5+whole";
 /// How it breaks, after forty of them or so.
-const CUTS: [&str; 6] = [
-    "reset-after=42",
-    "close-after=42",
-    "eof-after=42",
-    "malformed-after=42",
-    "error-after=42",
-    "stall-after=42",
-];
-/// How long an answer may take that is delivered whole.
-const ANSWER: Duration = Duration::from_secs(3);
+const CUTS: [&str; 6] =
+    ["reset-after=42", "close-after=42", "eof-after=42", "malformed-after=42", "error-after=42", "stall-after=42"];
+/// How long a stream may be silent, and how long the first token may take: less than an answer.
+const IDLE: Duration = Duration::from_secs(1);
 const FIRST: Price = Price { input: 3.33, output: 14.77 };
 const SECOND: Price = Price { input: 5.21, output: 25.93 };
 
 /// All models are delivered whole, and have less time for a token than for an answer; everything has its price.
 fn delivered_whole(primary: &'static str, cases: usize) -> impl Fn(Builder) -> Builder {
     move |builder| {
-        let times = json!({"answer": format!("{}s", ANSWER.as_secs()), "first_token": "1s", "idle": "1s"});
+        let times = json!({"answer": "10s", "first_token": "1s", "idle": "1s"});
         let names = (0..cases).map(|case| name(case, true));
         let way = |name| (name, json!({"delivery": "whole", "timeouts": times}));
         let models: Map<String, Value> = names.clone().map(way).collect();
         names.fold(builder.with(json!({"models": models})), |builder, name| {
-            builder
-                .price(&format!("{primary}/{}-{name}", model_of(primary)), FIRST.input, FIRST.output)
-                .price(&format!("{}/well-{name}", other(primary)), SECOND.input, SECOND.output)
+            builder.price(&format!("{primary}/{}-{name}", model_of(primary)), FIRST.input, FIRST.output).price(
+                &format!("{}/well-{name}", other(primary)),
+                SECOND.input,
+                SECOND.output,
+            )
         })
     }
 }
@@ -46,7 +42,7 @@ async fn rescued(primary: &'static str) {
     for (number, cut) in CUTS.into_iter().enumerate() {
         let fault = format!("{LONG}+{cut}");
         let case = Case::always(&fault, Sees::Second, (1, 1));
-        let case = if cut.starts_with("stall") { case.after(ANSWER) } else { case };
+        let case = if cut.starts_with("stall") { case.after(IDLE) } else { case };
         let outcome = bench.play(number, true, &case, &json!({})).await;
         table += &format!("\n{cut:<24}{outcome}");
         assert_eq!(outcome.judge(&case, primary, SPOKEN), Ok(()), "{primary}, {cut}: {outcome}; {:?}", outcome.answer);

@@ -132,7 +132,7 @@ async fn the_time_that_a_client_gives_is_for_the_whole_request() {
     let three = start(|builder| builder.timeout("answer", "20s").timeout("first_token", "20s")).await;
     let (half, two) = (Duration::from_millis(500), Duration::from_secs(2));
     let client = three.gateway.with_key("sk-free");
-    for fault in ["silence", "first=20000", "status=429+retry-after=1", "every=100+tokens=200"] {
+    for fault in ["every=100+tokens=200", "silence", "first=20000", "status=429+retry-after=1"] {
         three.a.clear();
         three.b.clear();
         three.a.always(fault);
@@ -159,6 +159,23 @@ async fn the_time_that_a_client_gives_is_for_the_whole_request() {
         };
         until("the providers to be left", || (ended(&three.a) && ended(&three.b)).then_some(())).await;
     }
+}
+
+/// Otherwise one client could close a target for all others, and have its prompts for nothing.
+#[tokio::test]
+async fn who_does_not_wait_is_charged_and_says_nothing_of_the_target() {
+    let three = start(|builder| builder).await;
+    let client = three.gateway.with_key("sk-free");
+    three.a.always("wait=300");
+    for number in 1..=8 {
+        let hasty = client.clone().header("x-sluice-timeout", "50ms").post(CHAT, &ask("chat", "hi")).await;
+        assert_eq!(refusal(&hasty), (504, "provider_timeout".to_owned()));
+        let line = three.gateway.log_lines(number).await.pop().expect("a line");
+        assert_eq!((&line["tried"][0]["failure"], &line["estimated"]), (&json!("timeout"), &json!(true)), "{line}");
+        assert!(line["cost_usd"].as_str().is_some_and(|cost| cost > "0.000000"), "{line}");
+    }
+    let answer = client.post(CHAT, &ask("chat", "hi")).await;
+    assert_eq!((server(&answer), answer.header("x-sluice-attempts")), ("a".to_owned(), Some("1")));
 }
 
 /// An attempt has its own limit, so the second one is made; the client's is for both.
