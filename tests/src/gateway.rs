@@ -186,11 +186,18 @@ impl Gateway {
     /// When Envoy does not answer.
     pub async fn statistic(&self, name: &str) -> u64 {
         let path = format!("/stats?filter=^{}$", name.replace('.', "\\."));
-        let answer =
-            Client::new(self.admin).request("GET", &path, "").await.expect("an answer of Envoy's administration");
-        let text = answer.text();
+        let text = self.envoy(&path).await;
         let value = text.trim().rsplit_once(": ").map(|(_, value)| value.parse().expect("a number"));
         value.unwrap_or_default()
+    }
+
+    /// What Envoy's own administration answers there: `/memory`.
+    ///
+    /// # Panics
+    /// When Envoy does not answer.
+    pub async fn envoy(&self, path: &str) -> String {
+        let answer = Client::new(self.admin).request("GET", path, "").await;
+        answer.expect("an answer of Envoy's administration").text()
     }
 
     /// The lines of the access log, once all requests have ended and each has its line.

@@ -313,7 +313,8 @@ fn a_stream_that_is_delivered_whole_is_asked_for_again_when_it_breaks_off() {
 
 #[test]
 fn a_stream_that_is_too_long_to_be_held_whole_flows_from_there() {
-    let long = format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n", "x".repeat(1 << 19));
+    let long =
+        format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n", "x".repeat(1 << 19));
     let mut portions = vec![long.as_str(); 17];
     portions.extend(&OPENAI_STREAM[3..]);
     let seen = stream("patient", &[sse(&portions)]);
