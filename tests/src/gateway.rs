@@ -185,19 +185,9 @@ impl Gateway {
     /// # Panics
     /// When Envoy does not answer.
     pub async fn statistic(&self, name: &str) -> u64 {
-        let path = format!("/stats?filter=^{}$", name.replace('.', "\\."));
-        let text = self.envoy(&path).await;
+        let text = self.envoy(&format!("/stats?filter=^{}$", name.replace('.', "\\."))).await;
         let value = text.trim().rsplit_once(": ").map(|(_, value)| value.parse().expect("a number"));
         value.unwrap_or_default()
-    }
-
-    /// What Envoy's own administration answers there: `/memory`.
-    ///
-    /// # Panics
-    /// When Envoy does not answer.
-    pub async fn envoy(&self, path: &str) -> String {
-        let answer = Client::new(self.admin).request("GET", path, "").await;
-        answer.expect("an answer of Envoy's administration").text()
     }
 
     /// The lines of the access log, once all requests have ended and each has its line.
@@ -208,6 +198,14 @@ impl Gateway {
         eventually("all requests to end", async || self.statistic("http.sluice.downstream_rq_active").await == 0).await;
         let requests = self.statistic("http.sluice.downstream_rq_total").await;
         self.log_lines(usize::try_from(requests).expect("a number of requests")).await
+    }
+
+    /// What Envoy's own administration answers: `/clusters`.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn envoy(&self, path: &str) -> String {
+        Client::new(self.admin).request("GET", path, "").await.expect("an answer of Envoy's administration").text()
     }
 
     /// Ends Envoy at once (SIGKILL); the command follows by itself.

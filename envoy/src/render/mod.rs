@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
-use sluice_core::config::file::{File, Kind, Mode, Provider, Redis};
+use sluice_core::config::file::{Availability, File, Kind, Mode, Provider, Redis};
 use sluice_core::config::url::Url;
 use sluice_core::exchange::REDIS_CLUSTER;
 
 use crate::check::Checked;
 
+mod availability;
 mod text;
 
 pub use text::quote;
@@ -68,7 +69,7 @@ pub fn bootstrap(checked: &Checked, options: &Options) -> String {
             ("first_token", &seconds(timeouts.first_token)),
             ("targets", &targets),
             ("wasm", &quote_path(&options.wasm)),
-            ("gateway", &ascii_json(&json!({ "role": "gateway", "gateway": without_secrets(file) }))),
+            ("gateway", &ascii_json(&json!({ "role": "gateway", "gateway": for_the_filter(file) }))),
             ("admin", &admin(file, options)),
             ("clusters", &(providers + &redis)),
             ("services", &keeper(file)),
@@ -87,7 +88,7 @@ fn admin(file: &File, options: &Options) -> String {
             ("address", &quote(&listen.ip().to_string())),
             ("port", &listen.port().to_string()),
             ("access_log", &access_log(options.access_log.as_deref())),
-            ("gateway", &ascii_json(&json!({ "role": "admin", "gateway": without_secrets(file) }))),
+            ("gateway", &ascii_json(&json!({ "role": "admin", "gateway": for_the_filter(file) }))),
         ],
     )
 }
@@ -96,18 +97,19 @@ fn admin(file: &File, options: &Options) -> String {
 fn keeper(file: &File) -> String {
     match &file.redis {
         Some(Redis { mode: Mode::Relaxed, .. }) => {
-            let configuration = ascii_json(&json!({ "role": "keeper", "gateway": without_secrets(file) }));
+            let configuration = ascii_json(&json!({ "role": "keeper", "gateway": for_the_filter(file) }));
             fill(include_str!("keeper.yaml"), &[("configuration", &configuration)])
         }
         _ => String::new(),
     }
 }
 
-/// Where credentials come from is not the filter's business.
-fn without_secrets(file: &File) -> File {
+/// Where credentials come from is not the filter's business, and what only Envoy does is not either.
+fn for_the_filter(file: &File) -> File {
     let mut file = file.clone();
     for provider in file.providers.values_mut() {
         provider.key = None;
+        provider.availability = Availability::default();
     }
     if let Some(redis) = &mut file.redis {
         redis.token = None;
@@ -138,7 +140,7 @@ fn provider(name: &str, provider: &Provider, options: &Options) -> String {
         None => String::new(),
         Some(_) => credential(name, credential_header(provider.kind), options),
     };
-    cluster(name, provider.url(), include_str!("provider.yaml"), &credential, options)
+    cluster(name, provider.url(), &provider.availability, include_str!("provider.yaml"), &credential, options)
 }
 
 /// Only the gateway itself calls Redis: there is nothing to translate, and so no filter of ours.
@@ -147,13 +149,24 @@ fn redis(redis: &Redis, options: &Options) -> String {
         None => String::new(),
         Some(_) => credential(REDIS_CLUSTER, ("authorization", "Bearer "), options),
     };
-    cluster(REDIS_CLUSTER, &redis.url, "", &credential, options)
+    cluster(REDIS_CLUSTER, &redis.url, &Availability::default(), "", &credential, options)
 }
 
-fn cluster(name: &str, url: &str, filter: &str, credential: &str, options: &Options) -> String {
+fn cluster(
+    name: &str,
+    url: &str,
+    availability: &Availability,
+    filter: &str,
+    credential: &str,
+    options: &Options,
+) -> String {
     // Checked before, as the listener is.
     let Ok(url) = Url::parse(url) else { return String::new() };
     let address = url.host.parse::<IpAddr>().ok();
+    let (discovery, without_address) = match address {
+        Some(_) => ("type: STATIC", ""),
+        None => (include_str!("dns.yaml"), include_str!("without_address.yaml")),
+    };
     let protocol = match url.tls {
         true => "auto_config: { http_protocol_options: {}, http2_protocol_options: {} } # as the server prefers",
         false => "explicit_http_config: { http_protocol_options: {} }",
@@ -162,9 +175,11 @@ fn cluster(name: &str, url: &str, filter: &str, credential: &str, options: &Opti
         include_str!("cluster.yaml"),
         &[
             ("name", &quote(name)),
-            ("discovery", if address.is_some() { "type: STATIC" } else { include_str!("dns.yaml") }),
+            ("discovery", discovery),
+            ("availability", &availability::parts(availability, &url)),
             ("host", &quote(&url.host)),
             ("port", &url.port.to_string()),
+            ("without_address", without_address),
             ("transport", &if url.tls { tls(&url.host, address, options) } else { String::new() }),
             ("protocol", protocol),
             ("filter", filter),
@@ -310,6 +325,36 @@ capabilities: { local/a/b: { vision: false }, on/gpt-5: { max_input: 1000 } }
         assert!(!rendered.contains("SOME_VARIABLE") && !rendered.contains("some.key"), "{rendered}");
         assert_eq!(rendered.matches("credential_injector\n").count(), 2);
         assert!(rendered.contains("path: \"/secrets/inside.yaml\""));
+    }
+
+    #[test]
+    fn only_a_name_can_be_without_an_address() {
+        let rendered = rendered(&options());
+        let cluster = |name: &str| {
+            let (_, rest) = rendered.split_once(&format!("  - name: {}\n", quote(name))).unwrap();
+            rest.split("\n  - name: ").next().unwrap_or_default().to_owned()
+        };
+        for name in ["local", "inside"] {
+            let cluster = cluster(name);
+            assert!(cluster.contains("type: STATIC\n") && !cluster.contains("UNHEALTHY"), "{cluster}");
+        }
+        let cluster = cluster("on");
+        let port = "address: \"api.openai.com\", port_value: 443 } } }\n          load_balancing_weight: 1000000\n";
+        for expected in
+            [port, "\n        - endpoint:\n", "\n          health_status: UNHEALTHY\n", "panic_threshold: { value: 1 }"]
+        {
+            assert!(cluster.contains(expected), "{expected}\n{cluster}");
+        }
+    }
+
+    #[test]
+    fn what_envoy_does_for_availability_is_in_the_cluster_and_not_in_what_the_filter_gets() {
+        let file = FILE
+            .replace("kind: anthropic, url", "kind: anthropic, availability: { health_check: { path: /well } }, url");
+        let rendered = bootstrap(&crate::check::check(&file).unwrap(), &options());
+        assert_eq!(rendered.matches("path: \"/well\"\n").count(), 2, "{rendered}");
+        assert_eq!(rendered.matches("tls_options").count(), 1, "{rendered}");
+        assert!(!rendered.contains("\"health_check\""), "{rendered}");
     }
 
     #[test]

@@ -233,16 +233,26 @@ pub fn tick_every(period: Duration) -> Result<()> {
     checked(unsafe { abi::proxy_set_tick_period_milliseconds(milliseconds) })
 }
 
+/// From here on, calls are for the context `id`. Whoever leaves a root context's callback so has to enter that one again.
+pub fn enter(id: u32) -> Result<()> {
+    // SAFETY: plain numbers.
+    checked(unsafe { abi::proxy_set_effective_context(id) })
+}
+
 /// Cuts the answer of the request that context `id` works for, from the tick of the root context `root`. The request's
 /// last callbacks run before this returns.
 pub fn cut(id: u32, root: u32) -> Result<()> {
-    // SAFETY: plain numbers.
-    checked(unsafe { abi::proxy_set_effective_context(id) })?;
+    enter(id)?;
     // SAFETY: plain numbers.
     let closed = checked(unsafe { abi::proxy_close_stream(StreamType::HttpResponse) });
-    // SAFETY: plain numbers.
-    let _ = unsafe { abi::proxy_set_effective_context(root) };
+    let _ = enter(root);
     closed
+}
+
+/// Lets an answer that waited move on. Its headers must be here: Envoy crashes otherwise.
+pub fn resume_response() -> Result<()> {
+    // SAFETY: plain numbers.
+    checked(unsafe { abi::proxy_continue_stream(StreamType::HttpResponse) })
 }
 
 /// Lets a request that waited move on.

@@ -15,6 +15,8 @@ use proxy_wasm::types::{ContextType, LogLevel};
 use sluice_core::admin::Service;
 use sluice_core::config::Gateway;
 use sluice_core::config::plugin::Plugin;
+use sluice_core::exchange::attempt::give_up;
+use sluice_core::exchange::journey::Silence;
 use sluice_core::exchange::keeper::Keeper;
 use sluice_core::exchange::worker::Worker;
 use sluice_core::exchange::{Call, Called, Effect, Flow, Time};
@@ -27,6 +29,9 @@ mod provider;
 mod switchboard;
 #[cfg(feature = "trap")]
 mod trap;
+
+use message::RESPONSE;
+use switchboard::Silent;
 
 #[allow(unsafe_code)]
 mod entry {
@@ -67,7 +72,7 @@ impl Root {
 
     fn gateway(gateway: Rc<Gateway>) -> Result<Role, host::Failed> {
         let period = match &gateway.redis {
-            None => (gateway.timeouts.idle / 4).clamp(SHORTEST_TICK, LONGEST_TICK),
+            None => (gateway.shortest_silence() / 4).clamp(SHORTEST_TICK, LONGEST_TICK),
             Some(_) => SETTLING,
         };
         host::tick_every(period)?;
@@ -84,6 +89,16 @@ impl Root {
         Ok(Role::Keeper(Box::new(keeper)))
     }
 
+    /// Ends a stream that fell silent: what the client reads is cut, what is held gives way to the next attempt.
+    fn end(&self, silent: Silent) -> Result<(), host::Failed> {
+        let Silence::Held(failure) = silent.silence else { return host::cut(silent.request, self.id) };
+        let attempt = silent.attempt.ok_or(host::Failed)?;
+        let mut effects = Vec::new();
+        let mut cx = sluice_core::exchange::Context { view: &RESPONSE, shared: &host::Shared, effects: &mut effects };
+        give_up(failure, &mut *silent.journey.try_borrow_mut().map_err(|_| host::Failed)?, &mut cx);
+        RESPONSE.release(attempt, self.id, &effects)
+    }
+
     /// Carries out what concerns no message, and sends what is to be told to Redis.
     fn tell(&self, mut call: Option<Call>, mut effects: Vec<Effect>) {
         while let Some(told) = call.take() {
@@ -92,7 +107,7 @@ impl Root {
             }
             call = self.told(&Called { status: None, body: Vec::new() }, &mut effects);
         }
-        message::RESPONSE.apply(Flow::Continue, effects);
+        RESPONSE.apply(Flow::Continue, effects);
     }
 
     /// What came back of such a call.
@@ -148,9 +163,9 @@ impl RootContext for Root {
             let call = keeper.tick(now, &host::Shared, &mut effects);
             return self.tell(call, effects);
         }
-        for id in switchboard::stalled(now) {
-            if host::cut(id, self.id).is_err() {
-                host::log(LogLevel::Error, "sluice: Envoy refused: cutting a stream that fell silent");
+        for silent in switchboard::silent(now) {
+            if self.end(silent).is_err() {
+                host::log(LogLevel::Error, "sluice: Envoy refused: ending a stream that fell silent");
             }
         }
         if let Role::Gateway(worker) = &self.role {
@@ -163,7 +178,7 @@ impl RootContext for Root {
         match &self.role {
             Role::None | Role::Keeper(_) => None,
             Role::Gateway(worker) => Some(Box::new(gateway::GatewayContext::new(id, worker.clone()))),
-            Role::Provider => Some(Box::new(provider::ProviderContext::default())),
+            Role::Provider => Some(Box::new(provider::ProviderContext::new(id))),
             Role::Admin(service) => Some(Box::new(admin::AdminContext::new(service.clone()))),
         }
     }

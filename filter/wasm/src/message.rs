@@ -52,29 +52,46 @@ impl Message {
             Flow::Pause => Action::Pause,
         };
         for effect in effects {
-            let done = match &effect {
-                Effect::ReplaceHeaders(headers) => host::replace_headers(self.map, headers),
-                Effect::SetHeader(name, value) => host::set_header(self.map, name, value),
-                Effect::RemoveHeader(name) => host::remove_header(self.map, name),
-                Effect::ReplaceBody { drain, with } => host::replace_front(self.body, *drain, with),
-                Effect::SetProperty(name, value) => host::set_property(name, value),
-                Effect::ClearRoute => host::clear_route_cache(),
-                Effect::Reply(reply) => {
-                    action = Action::Pause;
-                    send(reply)
-                }
-                Effect::Count(name) => host::count(name),
-                Effect::Warn(text) => {
-                    host::log(LogLevel::Warn, &format!("sluice: {text}"));
-                    Ok(())
-                }
-            };
-            if done.is_err() {
-                // Names only: values may be secrets or prompts.
-                host::log(LogLevel::Error, &format!("sluice: Envoy refused: {}", name_of(&effect)));
+            if matches!(effect, Effect::Reply(_)) {
+                action = Action::Pause;
             }
+            let _ = self.carry_out(&effect);
         }
         action
+    }
+
+    /// Carries out what core decided of a message that waits in the context `id`, from a callback of the root context `root`.
+    /// It moves on if all of it was done, unless a reply takes its place.
+    pub fn release(self, id: u32, root: u32, effects: &[Effect]) -> Result<(), host::Failed> {
+        host::enter(id)?;
+        let replied = effects.iter().any(|effect| matches!(effect, Effect::Reply(_)));
+        let done = effects.iter().try_for_each(|effect| self.carry_out(effect));
+        // A message whose headers are not here could not be changed, and must not be told to move on: Envoy would crash.
+        let done = done.and_then(|()| if replied { Ok(()) } else { host::resume_response() });
+        let _ = host::enter(root);
+        done
+    }
+
+    fn carry_out(self, effect: &Effect) -> Result<(), host::Failed> {
+        let done = match effect {
+            Effect::ReplaceHeaders(headers) => host::replace_headers(self.map, headers),
+            Effect::SetHeader(name, value) => host::set_header(self.map, name, value),
+            Effect::RemoveHeader(name) => host::remove_header(self.map, name),
+            Effect::ReplaceBody { drain, with } => host::replace_front(self.body, *drain, with),
+            Effect::SetProperty(name, value) => host::set_property(name, value),
+            Effect::ClearRoute => host::clear_route_cache(),
+            Effect::Reply(reply) => send(reply),
+            Effect::Count(name) => host::count(name),
+            Effect::Warn(text) => {
+                host::log(LogLevel::Warn, &format!("sluice: {text}"));
+                Ok(())
+            }
+        };
+        if done.is_err() {
+            // Names only: values may be secrets or prompts.
+            host::log(LogLevel::Error, &format!("sluice: Envoy refused: {}", name_of(effect)));
+        }
+        done
     }
 }
 

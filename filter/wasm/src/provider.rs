@@ -10,16 +10,20 @@ use crate::message::{Message, REQUEST, RESPONSE};
 use crate::switchboard::{self, Shared};
 
 /// One attempt; nothing until its request's headers are there.
-#[derive(Default)]
 pub struct ProviderContext {
+    id: u32,
     under_way: Option<(Attempt, Shared)>,
     /// Bytes of the body so far: trailers come without a size.
     body: usize,
 }
 
 impl ProviderContext {
+    pub fn new(id: u32) -> Self {
+        Self { id, under_way: None, body: 0 }
+    }
+
     fn begin(&mut self, effects: &mut Vec<Effect>) -> Option<()> {
-        let shared = switchboard::find()?;
+        let shared = switchboard::find(self.id)?;
         let cx = &mut Context { view: &REQUEST, shared: &host::Shared, effects };
         let attempt = Attempt::begin(&mut *shared.try_borrow_mut().ok()?, cx)?;
         self.under_way = Some((attempt, shared));

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use sluice_core::exchange::journey::Journey;
+use sluice_core::exchange::journey::{Journey, Silence};
 use sluice_core::exchange::{Time, property};
 
 use crate::host;
@@ -15,8 +15,15 @@ use crate::host;
 /// A journey that both roles hold. Callbacks do not nest, so it is never borrowed twice.
 pub type Shared = Rc<RefCell<Journey>>;
 
+/// A request that is under way.
+struct Line {
+    journey: Shared,
+    /// The context of its last attempt.
+    attempt: Option<u32>,
+}
+
 thread_local! {
-    static UNDER_WAY: RefCell<BTreeMap<u32, Shared>> = const { RefCell::new(BTreeMap::new()) };
+    static UNDER_WAY: RefCell<BTreeMap<u32, Line>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// What the property says: the context's id, and when the journey began. A VM that was made anew counts its contexts from
@@ -31,29 +38,48 @@ pub fn connect(id: u32, journey: Journey) -> Shared {
     let shared = Rc::new(RefCell::new(journey));
     // A journey that the provider role cannot find is refused there.
     if told.is_ok() {
-        UNDER_WAY.with_borrow_mut(|journeys| journeys.insert(id, shared.clone()));
+        let line = Line { journey: shared.clone(), attempt: None };
+        UNDER_WAY.with_borrow_mut(|lines| lines.insert(id, line));
     }
     shared
 }
 
 /// Forgets a journey whose request is over.
 pub fn disconnect(id: u32) {
-    UNDER_WAY.with_borrow_mut(|journeys| journeys.remove(&id));
+    UNDER_WAY.with_borrow_mut(|lines| lines.remove(&id));
 }
 
-/// The requests whose streams have been silent for too long, by the gateway context's id.
-pub fn stalled(now: Time) -> Vec<u32> {
-    UNDER_WAY.with_borrow(|journeys| {
-        let stalls = |shared: &Shared| shared.try_borrow_mut().is_ok_and(|mut journey| journey.stalls(now));
-        journeys.iter().filter(|(_, shared)| stalls(shared)).map(|(id, _)| *id).collect()
-    })
+/// A request whose stream has been silent for too long.
+pub struct Silent {
+    /// The gateway context.
+    pub request: u32,
+    /// The context of its last attempt.
+    pub attempt: Option<u32>,
+    /// The journey.
+    pub journey: Shared,
+    /// What the client has seen.
+    pub silence: Silence,
 }
 
-/// The journey of the request that an upstream filter works for.
-pub fn find() -> Option<Shared> {
+/// All such requests.
+pub fn silent(now: Time) -> Vec<Silent> {
+    let look = |(request, line): (&u32, &Line)| {
+        let silence = line.journey.try_borrow_mut().ok()?.falls_silent(now)?;
+        Some(Silent { request: *request, attempt: line.attempt, journey: line.journey.clone(), silence })
+    };
+    UNDER_WAY.with_borrow(|lines| lines.iter().filter_map(look).collect())
+}
+
+/// The journey of the request that an upstream filter, the context `attempt`, works for.
+pub fn find(attempt: u32) -> Option<Shared> {
     let told = String::from_utf8(host::property(property::EXCHANGE).ok()?).ok()?;
     let id = told.split('.').next()?.parse().ok()?;
-    let shared = UNDER_WAY.with_borrow(|journeys| journeys.get(&id).cloned())?;
-    let is_it = number(id, &*shared.try_borrow().ok()?) == told;
-    is_it.then_some(shared)
+    UNDER_WAY.with_borrow_mut(|lines| {
+        let line = lines.get_mut(&id)?;
+        let is_it = number(id, &*line.journey.try_borrow().ok()?) == told;
+        is_it.then(|| {
+            line.attempt = Some(attempt);
+            line.journey.clone()
+        })
+    })
 }

@@ -5,6 +5,7 @@
 
 mod abuse;
 mod admin;
+mod availability;
 mod budgets;
 mod crash;
 mod crowd;

@@ -26,6 +26,7 @@ const TARGETS_MAX: usize = 16;
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
 mod admin;
+mod availability;
 mod capabilities;
 mod keys;
 mod prices;
@@ -107,6 +108,7 @@ impl Check<'_> {
             if let Some(secret) = &provider.key {
                 self.secret(secret, &path.key("key"));
             }
+            self.availability(&provider.availability, &path.key("availability"));
             match Url::parse(provider.url()) {
                 Ok(url) => {
                     let provider = Rc::new(Provider {

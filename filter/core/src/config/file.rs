@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod availability;
 mod routing;
 
+pub use availability::{Availability, Connections, HealthCheck, OutlierDetection};
 pub use routing::{
     Circuit, Control, Day, Delivery, ModelTimeouts, Need, Retry, Route, RouteMatch, Sticky, Strategy, Trigger, Window,
 };
@@ -92,6 +94,9 @@ pub struct Provider {
     /// What this provider's account can take.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
+    /// What Envoy does about its addresses that fail. Never reaches the filter.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub availability: Availability,
 }
 
 impl Provider {

@@ -87,6 +87,17 @@ impl Gateway {
     }
 }
 
+impl Gateway {
+    /// The shortest time after which a stream counts as silent.
+    pub fn shortest_silence(&self) -> Duration {
+        let held = |way: &Way| match way.delivery {
+            file::Delivery::Whole => way.timeouts.idle.min(way.timeouts.first_token),
+            file::Delivery::Stream => way.timeouts.idle,
+        };
+        self.models.values().map(|model| held(&model.way)).fold(self.timeouts.idle, Duration::min)
+    }
+}
+
 /// The dialect that a provider of this kind speaks.
 fn dialect(kind: file::Kind) -> &'static dyn Dialect {
     match kind {

@@ -138,6 +138,11 @@ pub(crate) struct Seen {
     pub log: serde_json::Value,
 }
 
+/// A callback at this moment, of a message of which nothing is wanted.
+pub(crate) fn at(now: Time) -> impl View {
+    Message { now: now.0, ..Message::default() }
+}
+
 /// A journey whose stream the client reads.
 pub(crate) fn answering() -> Journey {
     let mut journey = planned();
@@ -148,8 +153,13 @@ pub(crate) fn answering() -> Journey {
 
 /// A journey that has not begun.
 pub(crate) fn planned() -> Journey {
-    let body = br#"{"model":"gpt","stream":true,"messages":[1]}"#;
-    let mut request = Message { body: body.to_vec(), now: 1_800_000_000_000_000_000, ..Message::default() };
+    planned_for("gpt")
+}
+
+/// A journey to a model that has not begun.
+pub(crate) fn planned_for(model: &str) -> Journey {
+    let body = format!(r#"{{"model":"{model}","stream":true,"messages":[1]}}"#);
+    let mut request = Message { body: body.as_bytes().to_vec(), now: 1_800_000_000_000_000_000, ..Message::default() };
     for (name, value) in [(":method", "POST"), (":path", "/v1/chat/completions"), ("api-key", SECRET)] {
         request.headers.push(name, value);
     }

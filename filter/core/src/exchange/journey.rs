@@ -80,9 +80,11 @@ pub struct Journey {
     pub usage: Option<Usage>,
     /// What the stream of the attempt under way has brought, should its provider not come to count tokens.
     pub said: Said,
-    /// How many portions of a stream the client was shown.
+    /// How many portions of streams came.
     pub portions: u64,
-    /// As many portions as were shown when last looked at, and since when it is no more.
+    /// Whether the answer's headers are here, and held until all of it is.
+    pub holding: bool,
+    /// As many portions as had come when last looked at, and since when it is no more.
     heard: (u64, Time),
     /// How long to wait.
     pub timeouts: Timeouts,
@@ -129,6 +131,15 @@ pub enum Stage {
     Broken,
     /// An error goes to the client, written by us.
     Refused,
+}
+
+/// A stream that has been silent for too long.
+#[derive(Debug, PartialEq)]
+pub enum Silence {
+    /// The client has seen a part of it: it is to be cut, and counts as broken off.
+    Shown,
+    /// Nothing of it has left: the attempt is to be given up, for this reason.
+    Held(Failure),
 }
 
 /// What becomes of an attempt that Envoy is about to make.
@@ -202,6 +213,7 @@ impl Journey {
             usage: None,
             said: Said::default(),
             portions: 0,
+            holding: false,
             heard: (0, started),
             timeouts: Timeouts { total, ..timeouts },
         }
@@ -329,6 +341,7 @@ impl Journey {
         if let Some(tried) = self.attempts.last_mut() {
             tried.failure = failure;
         }
+        self.holding = false;
         self.owe(interrupted);
         self.tell(now, shared);
     }
@@ -381,6 +394,7 @@ impl Journey {
     /// An answer to the attempt under way is good so far: from here on the client sees it.
     pub fn commit(&mut self, now: Time) {
         self.stage = Stage::Answering;
+        self.holding = false;
         self.first_token = Some(now);
     }
 
@@ -475,20 +489,27 @@ impl Journey {
         Some((charge.settlement(self, now), charge.ledger))
     }
 
-    /// Whether a stream that the client reads has been silent for longer than it may; if so, it counts as broken off.
-    /// To be asked now and then: Envoy's own limit for this ends when the limit for the first token has passed.
-    pub fn stalls(&mut self, now: Time) -> bool {
-        if self.stage != Stage::Answering {
-            return false;
+    /// Whether a stream has been silent for longer than it may. To be asked now and then: Envoy's own limit for this ends when the
+    /// limit for the first token has passed, and takes a stream that is held for a silent one.
+    pub fn falls_silent(&mut self, now: Time) -> Option<Silence> {
+        if self.stage != Stage::Answering && !self.holding {
+            return None;
         }
         if self.heard.0 != self.portions {
             self.heard = (self.portions, now);
         }
         let stalled = now.since(self.heard.1) >= self.timeouts.idle;
-        if stalled {
-            self.break_off(Failure::stalled());
+        if !self.holding {
+            return stalled.then(|| {
+                self.break_off(Failure::stalled());
+                Silence::Shown
+            });
         }
-        stalled
+        let waited = now.since(self.attempts.last()?.started);
+        if self.said.pieces == 0 && waited >= self.timeouts.first_token {
+            return Some(Silence::Held(Failure::no_answer(waited, self.timeouts.first_token)));
+        }
+        stalled.then(|| Silence::Held(Failure::stalled()))
     }
 
     /// Where the answer comes from, or the last one tried.

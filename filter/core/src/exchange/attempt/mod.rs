@@ -35,6 +35,8 @@ const LONGEST_ERROR: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Attempt {
     target: Rc<Target>,
+    /// Which of the journey's attempts it is.
+    number: usize,
     /// Client and provider speak the same dialect: bytes pass through.
     same_dialect: bool,
     phase: Phase,
@@ -64,28 +66,31 @@ impl Attempt {
             Begin::Attempt(target) => target,
             Begin::Over => {
                 let target = journey.current()?.clone();
-                let mut attempt = Self { target, same_dialect: false, phase: Phase::Done };
-                attempt.over(journey, cx.effects);
-                return Some(attempt);
+                over(journey, cx.effects);
+                return Some(Self { target, number: 0, same_dialect: false, phase: Phase::Done });
             }
             Begin::Unplanned => return None,
         };
         cx.effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
         let same_dialect = target.provider.dialect.name() == client;
+        let number = journey.attempts.len();
         let lease = journey.timeouts.total;
         let fits = journey.charge.as_mut().is_none_or(|charge| charge.moves_to(&target, lease, cx.shared, now));
         if !fits {
-            let mut attempt = Self { target, same_dialect, phase: Phase::Done };
+            let mut attempt = Self { target, number, same_dialect, phase: Phase::Done };
             let error = ApiError::new(429, ErrorKind::RateLimit, "The fallback is beyond a limit or a budget.");
             attempt.ends_the_plan("over_limit", error, journey, cx);
             return Some(attempt);
         }
         let outbound = Outbound::choose(journey, &target, same_dialect);
-        Some(Self { target, same_dialect, phase: Phase::Request(outbound) })
+        Some(Self { target, number, same_dialect, phase: Phase::Request(outbound) })
     }
 
     /// Handles a part of the request or of the answer.
     pub fn step(&mut self, event: Event, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
+        if self.is_given_up(journey) {
+            return Flow::Continue;
+        }
         let flow = match event {
             Event::RequestHeaders { .. } | Event::RequestBody { .. } => self.request(event, journey, cx),
             Event::ResponseHeaders { end } => self.response_headers(end, journey, cx),
@@ -96,6 +101,12 @@ impl Attempt {
             journey.tell(cx.view.now(), cx.shared);
         }
         flow
+    }
+
+    /// Whether [`give_up`] has ended it from outside: what it still brings concerns nobody.
+    fn is_given_up(&self, journey: &Journey) -> bool {
+        let over = journey.attempts.last().is_some_and(|tried| tried.failure.is_some());
+        journey.attempts.len() != self.number || (over && journey.stage == Stage::Underway)
     }
 
     fn request(&mut self, event: Event, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
@@ -196,37 +207,8 @@ impl Attempt {
     /// The attempt failed before the client saw anything of it.
     fn fail(&mut self, failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
         self.phase = Phase::Done;
-        if let Some(trigger) = failure.trigger {
-            cx.effects.push(Effect::Count(failed(trigger)));
-        }
-        let next = journey.fail(failure, cx.view.now(), cx.shared);
-        let effects = &mut *cx.effects;
-        let wait = match next {
-            Next::Elsewhere => Duration::ZERO,
-            Next::Again(wait) => wait,
-            Next::Nothing => {
-                self.over(journey, effects);
-                return Flow::Continue;
-            }
-        };
-        effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
-        // A provider may have sent a header of this name itself.
-        effects.push(match wait.is_zero() {
-            true => Effect::RemoveHeader(signal::RETRY_AFTER.into()),
-            false => Effect::SetHeader(signal::RETRY_AFTER, wait.as_secs_f64().ceil().to_string().into()),
-        });
-        effects.push(Effect::SetHeader(signal::RETRY, "1".into()));
+        give_up(failure, journey, cx);
         Flow::Continue
-    }
-
-    /// Nothing comes after the attempt that failed last: the client reads why it did.
-    fn over(&mut self, journey: &mut Journey, effects: &mut Vec<Effect>) {
-        self.phase = Phase::Done;
-        journey.stage = Stage::Refused;
-        let Some(failure) = journey.attempts.last().and_then(|tried| tried.failure.as_ref()) else { return };
-        let mut reply = refusal(journey.client, &failure.error, &journey.attempts);
-        reply.headers.extend(served_by(&self.target).map(|(name, value)| (name, value.to_owned())));
-        effects.push(Effect::Reply(reply));
     }
 
     /// This fallback cannot take the request. A filter cannot skip an attempt, so the client reads why the attempts
@@ -247,6 +229,38 @@ impl Attempt {
         cx.effects.push(Effect::Reply(refusal(journey.client, &error, &journey.attempts)));
         Flow::Pause
     }
+}
+
+/// The attempt under way failed, and nothing of it has left: another one follows, or the client reads why. To be called from
+/// outside the attempt's own callbacks only while its answer's headers are held.
+pub fn give_up(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) {
+    if let Some(trigger) = failure.trigger {
+        cx.effects.push(Effect::Count(failed(trigger)));
+    }
+    let next = journey.fail(failure, cx.view.now(), cx.shared);
+    let effects = &mut *cx.effects;
+    let wait = match next {
+        Next::Elsewhere => Duration::ZERO,
+        Next::Again(wait) => wait,
+        Next::Nothing => return over(journey, effects),
+    };
+    effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
+    // A provider may have sent a header of this name itself.
+    effects.push(match wait.is_zero() {
+        true => Effect::RemoveHeader(signal::RETRY_AFTER.into()),
+        false => Effect::SetHeader(signal::RETRY_AFTER, wait.as_secs_f64().ceil().to_string().into()),
+    });
+    effects.push(Effect::SetHeader(signal::RETRY, "1".into()));
+}
+
+/// Nothing comes after the attempt that failed last: the client reads why it did.
+fn over(journey: &mut Journey, effects: &mut Vec<Effect>) {
+    journey.stage = Stage::Refused;
+    let Some(tried) = journey.attempts.last() else { return };
+    let Some(failure) = &tried.failure else { return };
+    let mut reply = refusal(journey.client, &failure.error, &journey.attempts);
+    reply.headers.extend(served_by(&tried.target).map(|(name, value)| (name, value.to_owned())));
+    effects.push(Effect::Reply(reply));
 }
 
 /// The counter of a kind of failure.

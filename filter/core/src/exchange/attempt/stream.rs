@@ -61,7 +61,7 @@ enum State {
 }
 
 impl Relay {
-    pub(super) fn new(journey: &Journey, target: &Target, same_dialect: bool, now: Time) -> Self {
+    pub(super) fn new(journey: &mut Journey, target: &Target, same_dialect: bool, now: Time) -> Self {
         let dialect = target.provider.dialect;
         let include_usage = journey.outline.include_usage;
         let route = if same_dialect {
@@ -72,6 +72,7 @@ impl Relay {
         let opening = Opening { model: target.model.clone(), now: now.seconds(), include_usage };
         let writer = journey.client.stream_writer(opening);
         let whole = journey.model.way.delivery == Delivery::Whole;
+        journey.holding = whole;
         Self {
             route,
             state: State::Silent,

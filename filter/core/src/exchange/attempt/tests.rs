@@ -358,7 +358,34 @@ fn a_stream_that_falls_silent_counts_as_broken_off_once() {
     {
         journey.portions += portion;
         let now = super::super::Time(started + second * 1_000_000_000);
-        assert_eq!(journey.stalls(now), stalls, "look {look} at {second} s");
+        assert_eq!(journey.falls_silent(now).is_some(), stalls, "look {look} at {second} s");
+    }
+}
+
+#[test]
+fn a_held_stream_that_falls_silent_gives_way_to_the_next_target() {
+    use super::super::journey::Silence;
+    use super::super::{Context, Effect, property};
+    use std::time::Duration;
+    // The gateway file allows 30 s for the first token, and 60 s of silence after it.
+    for (pieces, silent_at, reason) in [(0, 30, "timeout"), (1, 60, "stream_stalled")] {
+        let shared = super::super::fake::Shared::default();
+        let mut journey = super::super::fake::planned_for("patient");
+        let started = journey.started;
+        let [before, then, later] = [silent_at - 1, silent_at, 600].map(|s| started.after(Duration::from_secs(s)));
+        let _ = journey.begin(started, &shared);
+        assert_eq!(journey.falls_silent(then), None, "its headers are not here: Envoy ends it");
+        journey.holding = true;
+        journey.said.pieces = pieces;
+        assert_eq!(journey.falls_silent(before), None);
+        let Some(Silence::Held(failure)) = journey.falls_silent(then) else { panic!("{reason}") };
+        assert_eq!(failure.reason, reason);
+        let mut effects = Vec::new();
+        let view = super::super::fake::at(then);
+        super::give_up(failure, &mut journey, &mut Context { view: &view, shared: &shared, effects: &mut effects });
+        assert!(effects.contains(&Effect::SetProperty(property::TARGET, "ant".into())));
+        assert_eq!(effects.last(), Some(&Effect::SetHeader(super::signal::RETRY, "1".into())));
+        assert_eq!(journey.falls_silent(later), None, "it is given up already");
     }
 }
 
