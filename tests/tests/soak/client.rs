@@ -226,7 +226,7 @@ fn error(answer: &Answer) -> Outcome {
         _ if !answer.complete => wrong("an error that is cut"),
         _ if field("message").is_none() || field("type").is_none() => wrong("an error of another shape"),
         (_, Some(code)) => Outcome::Refused(answer.status, code.to_owned()),
-        (status, None) if status == 400 || answer.header("x-sluice-provider").is_some() => {
+        (status, None) if status == 400 || answer.header("x-sluice-attempts").is_some() => {
             Outcome::Refused(status, "-".to_owned())
         }
         (_, None) => wrong("an error without a code"),
@@ -331,7 +331,10 @@ impl Asked {
             },
             None => {
                 let arguments = serde_json::from_str::<Value>(arguments).unwrap_or_default();
-                finish == "tool_calls" && tool == TOOL && arguments == json!({"city": "Oslo"})
+                // What is huge is too long, and calls all the same.
+                ["tool_calls", "length"].contains(&finish.as_str())
+                    && tool == TOOL
+                    && arguments == json!({"city": "Oslo"})
             }
         }
     }

@@ -135,7 +135,7 @@ fn file(admin: u16) -> Value {
         "admin": {"listen": format!("127.0.0.1:{admin}"), "sha256": admin_key},
         // Short, so that what never answers is over soon.
         "timeouts": {"total": "6s", "answer": "1500ms", "first_token": "1s", "idle": "1s"},
-        "circuit": {"failures": 4, "open": "500ms", "longest": "3s", "ramp": "1s"},
+        "circuit": {"failures": 5, "open": "500ms", "longest": "3s", "ramp": "1s"},
         "providers": {"two": {"limits": {"concurrent_requests": 12}}},
         "teams": {
             "wide": {"limits": plenty, "budget": {"total": 1_000, "monthly": 1_000}},
