@@ -7,6 +7,7 @@ use serde::Deserialize;
 use tokio::sync::watch;
 
 use super::fault::{BadFault, Faults};
+use crate::chance::Chance;
 
 /// The body of `POST /control`; what is left out stays as it is.
 #[derive(Debug, Default, Deserialize)]
@@ -32,7 +33,15 @@ pub struct Control {
 struct State {
     next: VecDeque<Faults>,
     always: Option<Faults>,
+    mood: Option<Mood>,
     key: Option<String>,
+}
+
+/// Faults that come by chance.
+#[derive(Debug)]
+struct Mood {
+    chance: Chance,
+    faults: Vec<(u64, Faults)>,
 }
 
 impl Control {
@@ -61,6 +70,15 @@ impl Control {
         let mut state = self.lock();
         state.next.clear();
         state.always = None;
+        state.mood = None;
+    }
+
+    /// From now on each request that the script says nothing about has one of these by chance, as often as its weight says.
+    pub fn mood(&self, chance: Chance, faults: &[(u64, &str)]) -> Result<(), BadFault> {
+        let parse = |(weight, words): &(u64, &str)| Ok((*weight, words.parse()?));
+        let faults = faults.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+        self.lock().mood = Some(Mood { chance, faults });
+        Ok(())
     }
 
     /// Whether answers wait from now on.
@@ -74,10 +92,12 @@ impl Control {
         let _ = self.held.subscribe().wait_for(|held| !held).await;
     }
 
-    /// The faults of one request: the script's, or else those its model's name asks for.
+    /// The faults of one request: the script's, or else those that come by chance, or those its model's name asks for.
     pub fn faults(&self, model: &str) -> Result<Faults, BadFault> {
         let mut state = self.lock();
-        match state.next.pop_front().or_else(|| state.always.clone()) {
+        let scripted = state.next.pop_front().or_else(|| state.always.clone());
+        let drawn = |mood: &mut Mood| mood.chance.weighted(&mood.faults).clone();
+        match scripted.or_else(|| state.mood.as_mut().map(drawn)) {
             Some(faults) => Ok(faults),
             None => Faults::of_model(model),
         }

@@ -41,6 +41,7 @@ pub use fault::{BadFault, Fault, Faults};
 pub use prompt::Usage;
 pub use record::{Outcome, Recorded};
 
+use crate::chance::Chance;
 use crate::until;
 use control::{Control, Order};
 use record::Records;
@@ -136,6 +137,14 @@ impl Simulator {
     /// When the words are not of the grammar.
     pub fn always(&self, faults: &str) {
         self.order(Order { always: Some(faults.to_owned()), ..Order::default() });
+    }
+
+    /// Faults for every request of which the script says nothing, until cleared: each by chance, as often as its weight says.
+    ///
+    /// # Panics
+    /// When an entry is not of the grammar.
+    pub fn by_chance(&self, chance: Chance, faults: &[(u64, &str)]) {
+        self.server.control.mood(chance, faults).expect("faults of the grammar");
     }
 
     /// Answers nobody from now on until [`Self::release`]; requests are read and kept all the same.

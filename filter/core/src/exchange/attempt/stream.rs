@@ -147,7 +147,8 @@ impl Relay {
         match route {
             Route::Pass { decoder, peeker, hide_usage } => {
                 let result = decoder.feed(portion, |event| {
-                    if *state == State::Closed {
+                    // The second half of the terminator's last line end may come late, and belongs to it.
+                    if *state == State::Closed && event.raw != b"\n" {
                         *altered = true;
                         return Ok(());
                     }

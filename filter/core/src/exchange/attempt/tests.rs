@@ -292,6 +292,16 @@ fn a_stream_that_fails_after_its_first_content_says_so_and_never_ends_clean() {
 }
 
 #[test]
+fn a_line_end_that_comes_in_two_halves_is_whole_for_the_client_behind_the_terminator_too() {
+    let stream_of = |event: &str| event.replace('\n', "\r\n");
+    let text: String = OPENAI_STREAM.iter().map(|event| stream_of(event)).collect();
+    for cut in 1..text.len() {
+        let seen = stream("chat", &[sse(&[&text[..cut], &text[cut..]])]);
+        assert!(seen.body.ends_with("data: [DONE]\r\n\r\n"), "cut at {cut}: {:?}", seen.body);
+    }
+}
+
+#[test]
 fn a_stream_that_is_delivered_whole_is_asked_for_again_when_it_breaks_off() {
     let opening: Vec<&str> = OPENAI_STREAM[..3].to_vec();
     let error = "data: {\"error\":{\"message\":\"boom\",\"type\":\"server_error\"}}\n\n";

@@ -1,0 +1,58 @@
+//! How much memory Envoy takes while it works.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use sluice_tests::gateway::{Gateway, children};
+
+/// What counts as flat: this much growth, or a tenth.
+const FLAT: u64 = 10 << 20;
+
+/// Bytes at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    /// In memory, by the kernel: with the VMs of the filter.
+    pub resident: u64,
+    /// Handed out by Envoy's own allocator: without them.
+    pub allocated: u64,
+}
+
+/// Looks every so often until that moment.
+pub async fn watch(gateway: &Gateway, every: Duration, end: Instant) -> Vec<Sample> {
+    let mut samples = Vec::new();
+    while Instant::now() < end {
+        samples.push(look(gateway).await);
+        tokio::time::sleep_until((Instant::now() + every).min(end).into()).await;
+    }
+    samples
+}
+
+/// Looks once.
+pub async fn look(gateway: &Gateway) -> Sample {
+    let envoy = children(gateway.process_id());
+    let status = std::fs::read_to_string(format!("/proc/{}/status", envoy.first().expect("an Envoy")));
+    let status = status.expect("its status");
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+    let memory: Value = serde_json::from_str(&gateway.envoy("/memory").await).expect("JSON");
+    Sample {
+        resident: resident.and_then(|kib| kib.trim().parse::<u64>().ok()).expect("a number") << 10,
+        allocated: memory["allocated"].as_str().and_then(|bytes| bytes.parse().ok()).expect("a number"),
+    }
+}
+
+/// The medians of the second quarter of the samples, and of the last.
+pub fn quarters(samples: &[Sample], of: impl Fn(&Sample) -> u64) -> (u64, u64) {
+    let quarter = samples.len().div_ceil(4).max(1);
+    let median = |part: &[Sample]| {
+        let mut values: Vec<u64> = part.iter().map(&of).collect();
+        values.sort_unstable();
+        values.get(values.len() / 2).copied().unwrap_or_default()
+    };
+    let second = samples.chunks(quarter).nth(1).unwrap_or(samples);
+    (median(second), median(samples.rchunks(quarter).next().unwrap_or_default()))
+}
+
+/// Whether that is no growth to speak of.
+pub fn is_flat((before, after): (u64, u64)) -> bool {
+    after <= before + FLAT.max(before / 10)
+}

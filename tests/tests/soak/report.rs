@@ -1,0 +1,121 @@
+//! What a soak came to, counted and printed.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use crate::client::{Done, Outcome};
+use crate::memory::{Sample, is_flat, quarters};
+use crate::tally::Tally;
+
+/// More of what must not be is not kept.
+const SHOWN: usize = 5;
+
+/// What the clients saw, and what was seen meanwhile.
+#[derive(Debug, Default)]
+pub struct Report {
+    outcomes: BTreeMap<String, u64>,
+    /// What must not be.
+    wrong: Vec<String>,
+    /// How long complete answers took.
+    took: Vec<Duration>,
+    /// The gateway's ids of the requests that were answered.
+    pub ids: HashSet<String>,
+    pub length: Duration,
+    pub outages: usize,
+    pub samples: Vec<Sample>,
+}
+
+impl Report {
+    pub fn add(&mut self, done: Done) {
+        self.ids.extend(done.id);
+        let name = match done.outcome {
+            Outcome::Whole | Outcome::Streamed => {
+                self.took.push(done.took);
+                if done.outcome == Outcome::Whole { "answered" } else { "streamed" }.to_owned()
+            }
+            Outcome::BrokenOff => "broken off, and said so".to_owned(),
+            Outcome::Cut => "cut".to_owned(),
+            Outcome::LeftMidway => "left midway".to_owned(),
+            Outcome::LeftEarly => "left early".to_owned(),
+            Outcome::Refused(status, code) => format!("{status} {code}"),
+            Outcome::Wrong(why) => {
+                if self.wrong.len() < SHOWN {
+                    self.wrong.push(why);
+                }
+                "WRONG".to_owned()
+            }
+        };
+        *self.outcomes.entry(name).or_default() += 1;
+    }
+
+    /// Both together.
+    pub fn with(mut self, other: Self) -> Self {
+        for (name, count) in other.outcomes {
+            *self.outcomes.entry(name).or_default() += count;
+        }
+        self.wrong.extend(other.wrong);
+        self.took.extend(other.took);
+        self.ids.extend(other.ids);
+        self
+    }
+
+    /// How many requests were sent.
+    pub fn requests(&self) -> u64 {
+        self.outcomes.values().sum()
+    }
+
+    /// Nothing that must not be; and memory, when the run was long enough to tell.
+    pub fn check(&self, telling: bool) {
+        assert!(
+            self.wrong.is_empty(),
+            "{} of:\n{}",
+            self.outcomes["WRONG"],
+            self.wrong[..self.wrong.len().min(SHOWN)].join("\n\n")
+        );
+        let (resident, allocated) = self.memory();
+        assert!(!telling || is_flat(resident), "resident memory: {resident:?}");
+        assert!(!telling || is_flat(allocated), "allocated memory: {allocated:?}");
+    }
+
+    fn memory(&self) -> ((u64, u64), (u64, u64)) {
+        (quarters(&self.samples, |sample| sample.resident), quarters(&self.samples, |sample| sample.allocated))
+    }
+
+    pub fn print(&mut self, tally: &Tally, statistics: &BTreeMap<String, u64>) {
+        let requests = self.requests();
+        let rate = requests as f64 / self.length.as_secs_f64();
+        println!("{requests} requests, {rate:.0} a second; {} lines in the log", tally.lines);
+        list(&self.outcomes);
+        self.took.sort_unstable();
+        let at = |percent: usize| self.took.get(self.took.len() * percent / 100).copied().unwrap_or_default();
+        println!("complete answers: p50 {:.0?}, p99 {:.0?}", at(50), at(99));
+        let Tally { attempts, fallbacks, passed_over, estimated, .. } = tally;
+        println!("{attempts} attempts; {fallbacks} requests went to another provider, {estimated} are estimated");
+        println!("{} outages; {passed_over} requests of `fallback` passed its first target over", self.outages);
+        println!("failed attempts:");
+        list(&tally.failures);
+        println!("counters:");
+        let ours =
+            statistics.iter().filter_map(|(name, count)| Some((name.strip_prefix("wasmcustom.")?.to_owned(), *count)));
+        list(&ours.collect());
+        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        let ((resident, resident_last), (allocated, allocated_last)) = self.memory();
+        println!(
+            "memory in MiB, second and last quarter: {:.1} and {:.1} resident, {:.1} and {:.1} allocated",
+            mib(resident),
+            mib(resident_last),
+            mib(allocated),
+            mib(allocated_last)
+        );
+        let all: Vec<String> = self.samples.iter().map(|sample| format!("{:.0}", mib(sample.resident))).collect();
+        println!("resident: {}", all.join(" "));
+    }
+}
+
+fn list(counts: &BTreeMap<String, u64>) {
+    let mut counts: Vec<_> = counts.iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    for (name, count) in counts {
+        println!("  {count:>8} {name}");
+    }
+}
