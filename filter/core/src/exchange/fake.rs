@@ -216,6 +216,17 @@ impl Envoy {
         self
     }
 
+    /// A request for this model leaves, and nothing is heard of it yet. And when that is.
+    pub(crate) fn departs(mut self, model: &str) -> (Journey, Time) {
+        let mut request = Message { now: self.tick(), ..Message::default() };
+        for (name, value) in [(":method", "POST"), (":path", "/v1/chat/completions"), ("api-key", SECRET)] {
+            request.headers.push(name, value);
+        }
+        let body = format!(r#"{{"model":"{model}","messages":[1]}}"#);
+        assert!(self.request(&mut request, body.as_bytes()).is_none(), "refused");
+        (self.journey.take().unwrap(), Time(request.now))
+    }
+
     /// What Redis answers, in order.
     pub(crate) fn redis(mut self, answers: impl IntoIterator<Item = Called>) -> Self {
         self.redis.extend(answers);

@@ -60,6 +60,8 @@ pub struct Journey {
     pub queue: Queue,
     /// How the queue was ordered.
     pub strategy: Strategy,
+    /// The target that it is to find out about; once it is claimed, when.
+    pub probe: Option<(Rc<Target>, Option<Time>)>,
     /// The first target's request, when it had to be translated to know that the target can take it.
     pub ready: Option<Written>,
     /// Hints of the client that the attempt under way could not pass on, by their names in the client's dialect.
@@ -196,6 +198,7 @@ impl Journey {
             hints,
             asked: model.clone(),
             strategy: model.way.strategy,
+            probe: None,
             model,
             client,
             outline,
@@ -255,6 +258,20 @@ impl Journey {
     pub fn expect(&self, target: &Target) -> Estimate {
         let expected = self.outline.max_tokens.map_or(EXPECTED_ANSWER, |most| most.min(EXPECTED_ANSWER));
         self.estimate(target, expected)
+    }
+
+    /// The request leaves. If it is to find out about a target, that is claimed now: of one that was refused before nobody would
+    /// hear. Where another one was first, within the moment since the decision, both find out.
+    pub fn depart(&mut self, now: Time, shared: &dyn SharedData) {
+        let settings = &self.worker.gateway.circuit;
+        let lease = self.limit().min(settings.longest);
+        self.probe = self.probe.take().filter(|(target, _)| {
+            let is_next = self.queue.next().is_some_and(|next| Rc::ptr_eq(next, target));
+            is_next && circuit::claim_probe(shared, &target.cells, now, lease, settings)
+        });
+        if let Some((_, claimed_at)) = &mut self.probe {
+            *claimed_at = Some(now);
+        }
     }
 
     /// Begins an attempt: where it goes. Behind it the queue has what Envoy is to try should it end without a callback.
@@ -469,6 +486,10 @@ impl Journey {
         self.tell(now, shared);
         if let Some(tried) = self.attempts.last_mut() {
             tried.leave(self.strategy, &self.worker, now, shared);
+        }
+        // Nothing was learned, if its client left. If something was, the probe is no longer noted.
+        if let Some((target, Some(claimed_at))) = self.probe.take() {
+            circuit::release_probe(shared, &target.cells, claimed_at);
         }
         let Some(target) = self.current().cloned() else { return };
         let failed = self.attempts.last().is_some_and(|tried| tried.failure.is_some());

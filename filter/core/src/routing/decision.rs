@@ -71,7 +71,7 @@ pub struct Considered {
 pub enum Place {
     /// It is asked in its turn.
     InTurn,
-    /// The same, to find out whether it is well again.
+    /// The same, to find out whether it is well again: to be claimed when the request departs.
     Probe,
     /// It may serve, but is asked after all others.
     Last(Trouble),
@@ -135,6 +135,11 @@ pub fn decide(inquiry: &Inquiry<'_>, shared: &dyn SharedData) -> Result<Decision
 }
 
 impl Decision {
+    /// The target that the request is to find out about.
+    pub fn probe(&self) -> Option<&Rc<Target>> {
+        self.considered.iter().find(|considered| considered.place == Place::Probe).map(|considered| &considered.target)
+    }
+
     /// The targets that may serve, in the order in which they are asked.
     pub fn order(&self) -> Vec<Rc<Target>> {
         let may_serve = self.considered.iter().filter(|considered| !matches!(considered.place, Place::Out(_)));
@@ -314,13 +319,6 @@ impl Inquiry<'_> {
         order::number(self.model.name.as_bytes(), value.unwrap_or_default().as_bytes())
     }
 
-    fn claims_probe(&self, target: &Target, shared: &dyn SharedData) -> bool {
-        // Of a request that a limit refuses after this, or whose client goes away, nobody hears what came of it: that must not
-        // keep a target from being probed for as long as the longest answer may take.
-        let lease = self.attempt.min(self.circuit.longest);
-        circuit::claim_probe(shared, &target.cells, self.now, lease, self.circuit)
-    }
-
     fn place(&self, target: &Target, is_first: bool, shared: &dyn SharedData) -> Place {
         match circuit::read(shared, &target.cells).standing(self.now, self.circuit) {
             Standing::Closed { .. } => Place::InTurn,
@@ -328,7 +326,7 @@ impl Inquiry<'_> {
             Standing::Recovering { .. } => Place::Last(Trouble::Recovering),
             Standing::Open { .. } => Place::Last(Trouble::Open),
             Standing::Limited { .. } => Place::Last(Trouble::Limited),
-            Standing::ProbeDue if is_first && self.claims_probe(target, shared) => Place::Probe,
+            Standing::ProbeDue if is_first => Place::Probe,
             Standing::ProbeDue | Standing::Probing => Place::Last(Trouble::Probing),
         }
     }

@@ -71,6 +71,7 @@ impl Exchange {
         let (now, dice) = (cx.view.now(), self.worker.dice());
         let decision = journey.decide(&journey.model, now, dice, cx.shared)?;
         journey.strategy = decision.strategy;
+        journey.probe = decision.probe().map(|target| (target.clone(), None));
         let mut plan = lay_out(&mut journey, decision.order(), &body, (now, dice), cx.shared)?;
         if gateway.redis.is_some() {
             plan.cover_fallbacks();

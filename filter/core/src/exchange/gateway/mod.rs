@@ -138,8 +138,9 @@ impl Exchange {
 
     fn conclude(&mut self, outcome: Result<Outcome, Refused>, cx: &mut Context<'_>) -> Outcome {
         match outcome {
-            Ok(Outcome::Depart(journey)) => {
+            Ok(Outcome::Depart(mut journey)) => {
                 self.phase = Phase::Underway;
+                journey.depart(cx.view.now(), cx.shared);
                 set_out(&journey, cx.effects);
                 Outcome::Depart(journey)
             }

@@ -157,6 +157,14 @@ pub fn claim_probe(shared: &dyn SharedData, target: &Cells, now: Time, lease: Du
     })
 }
 
+/// Gives back a probe that was claimed at that moment and came to nothing: nobody knows more than before.
+pub fn release_probe(shared: &dyn SharedData, target: &Cells, claimed_at: Time) {
+    update(shared, &target.circuit, |circuit: Circuit| {
+        let is_it = circuit.probe != Probe::default() && circuit.probe.claimed_at == claimed_at;
+        is_it.then_some(Circuit { probe: Probe::default(), ..circuit })
+    });
+}
+
 /// Notes that an attempt got a good answer. Where that is nothing new, nothing is written.
 pub fn succeeded(shared: &dyn SharedData, target: &Cells, attempt: Attempt, settings: &Settings) {
     note(shared, target, attempt.ended, settings, |circuit| circuit.succeeded(attempt));

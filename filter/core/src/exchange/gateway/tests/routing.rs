@@ -314,6 +314,30 @@ fn a_circuit_opens_over_requests_and_one_of_them_finds_out_when_its_time_is_over
 }
 
 #[test]
+fn a_request_that_cannot_find_out_keeps_nobody_else_from_it() {
+    let due = Duration::from_millis(2_500);
+    let broken = |key: &str| {
+        let gate = Gate::new("", key, r#","circuit":{"failures":1}"#);
+        assert_eq!(asked(&gate.ask(&[], &[json(503, "{}"), good()])), "one two");
+        gate
+    };
+    // Refused before it leaves: by a limit that only a long answer goes beyond.
+    let gate = broken(r#","limits":{"max_request_tokens":5000}"#);
+    let long = br#"{"model":"chat","max_tokens":4096,"n":2,"messages":[{"role":"user","content":"hi"}]}"#;
+    let refused = gate.envoy().after(due).send("POST", CHAT, &[("api-key", SECRET.as_bytes())], long, &[]);
+    assert_eq!(refused.status, 400);
+    assert_eq!(asked(&send(gate.envoy().after(due), "chat", false, &[], &[good()])), "one");
+    // Left by its client: what it was to find out is as unknown as before.
+    let gate = broken("");
+    let journey = || gate.envoy().after(due).departs("chat");
+    let (mut first, now) = journey();
+    assert_eq!(first.next_cluster(), "one");
+    assert_eq!(journey().0.next_cluster(), "two", "somebody is finding out");
+    first.conclude(now, &*gate.shared);
+    assert_eq!(journey().0.next_cluster(), "one");
+}
+
+#[test]
 fn a_failure_that_says_nothing_of_the_target_opens_no_circuit() {
     let sizes =
         r#","capabilities":{"one/x":{"max_input":1000},"two/x":{"max_input":2000},"three/x":{"max_input":3000}}"#;
