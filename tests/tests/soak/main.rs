@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 
 use client::{CHAT, Visitor};
 use report::Report;
-use site::{FEW, MODELS, Site, secret};
+use site::{FEW, MODELS, Site, TEAMS, secret};
 use tally::Tally;
 
 /// As many as two cores bear.
@@ -50,15 +50,24 @@ async fn nothing_is_left_of_a_long_time_of_faults() {
     let tally = logged(&site, &statistics).await;
     report.print(&tally, &statistics);
     let limits = site.limits().await;
-    let usage = site.read("/usage?by=team&name=wide").await["total"].take();
 
-    report.check(length >= TELLING);
-    check_statistics(&statistics);
-    check_log(&tally, &report);
-    check_limits(&limits, &tally, day == now() / 86_400);
-    assert_eq!(usage["cost_micro_usd"], tally.costs["team=wide"], "{usage}");
-    check_errors(&site.gateway.errors());
+    // All of what does not hold is told, not only the first.
+    let mut complaints = report.complaints(length >= TELLING);
+    complaints.extend(of_statistics(&statistics));
+    complaints.extend(of_log(&tally, &report));
+    complaints.extend(of_limits(&limits, &tally));
+    for team in TEAMS {
+        let usage = site.read(&format!("/usage?by=team&name={team}")).await["total"].take();
+        complaints.extend(of_usage(team, &usage, &limits, &tally, day == now() / 86_400));
+    }
+    complaints.extend(of_errors(&site.gateway.errors()));
+    assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
     still_serves(&site).await;
+}
+
+/// What is to be said of what should hold and does not.
+fn unless(holds: bool, what: impl FnOnce() -> String) -> Option<String> {
+    (!holds).then(what)
 }
 
 /// The load and the faults.
@@ -124,52 +133,62 @@ async fn logged(site: &Site, statistics: &BTreeMap<String, u64>) -> Tally {
         (tally.lines >= requests).then_some(())
     })
     .await;
-    assert_eq!(tally.lines, requests, "lines for requests");
+    assert_eq!(tally.lines, requests, "lines in the access log");
     tally
 }
 
-fn check_statistics(statistics: &BTreeMap<String, u64>) {
+fn of_statistics(statistics: &BTreeMap<String, u64>) -> Option<String> {
     let trouble = |name: &str| {
         let of_vm = name.starts_with("wasm.") && (name.contains("reload") || name.contains("crash"));
         of_vm || name.contains("sluice.store.unsettled") || name.contains("sluice.store.unchecked")
     };
     let found: Vec<_> = statistics.iter().filter(|(name, value)| trouble(name) && **value > 0).collect();
-    assert!(found.is_empty(), "{found:?}");
+    unless(found.is_empty(), || format!("the filter was in trouble: {found:?}"))
 }
 
 /// Each request has a line of its own, also each that was answered; who left before may have left before Envoy knew.
-fn check_log(tally: &Tally, report: &Report) {
-    assert_eq!(tally.ids.len() as u64, tally.lines, "ids of requests");
+fn of_log(tally: &Tally, report: &Report) -> Vec<String> {
     let missing: Vec<_> = report.ids.iter().filter(|id| !tally.ids.contains(*id)).collect();
-    assert!(missing.is_empty(), "answered and not in the log: {missing:?}");
+    let (ids, lines) = (tally.ids.len() as u64, tally.lines);
     let (answered, sent) = (report.ids.len() as u64, report.requests());
-    assert!((answered..=sent).contains(&tally.lines), "{answered} answered, {} lines, {sent} sent", tally.lines);
+    let complaints = [
+        unless(ids == lines, || format!("{ids} ids of requests in {lines} lines of the log")),
+        unless(missing.is_empty(), || format!("answered and not in the log: {missing:?}")),
+        unless((answered..=sent).contains(&lines), || format!("{answered} answered, {lines} lines, {sent} sent")),
+    ];
+    complaints.into_iter().flatten().collect()
 }
 
 /// Nothing is reserved any more, and what was spent is what the log says.
-fn check_limits(limits: &[Value], tally: &Tally, same_day: bool) {
+fn of_limits(limits: &[Value], tally: &Tally) -> Vec<String> {
     let of = |period: &'static str| limits.iter().filter(move |limit| limit["period"] == period);
     let held: Vec<_> = of("concurrent").filter(|limit| limit["used"] != 0).collect();
-    assert!(held.is_empty() && of("concurrent").count() > 40, "places that are held: {held:?}");
-    let budgets: Vec<_> = of("total").collect();
-    assert_eq!(budgets.len(), 4, "{budgets:?}");
-    for budget in budgets {
-        let scope = budget["scope"].as_str().expect("a scope");
-        assert_eq!(budget["used"], tally.costs[scope], "{budget}");
-    }
-    let minutes: Vec<_> = of("minute").filter(|limit| limit["used"].as_u64() > limit["limit"].as_u64()).collect();
-    assert!(minutes.is_empty(), "{minutes:?}");
-    let days: Vec<_> = of("day").filter(|_| same_day).collect();
-    assert!(days.iter().all(|limit| limit["used"].as_u64() > Some(0)), "{days:?}");
+    let spent = |budget: &Value| budget["scope"].as_str().and_then(|scope| tally.costs.get(scope)).copied();
+    let wrong: Vec<_> = of("total").filter(|budget| budget["used"].as_u64() != spent(budget)).collect();
+    let complaints = [
+        unless(of("concurrent").count() > 40 && of("total").count() == 4, || format!("limits are missing: {limits:?}")),
+        unless(held.is_empty(), || format!("places that are held: {held:?}")),
+        unless(wrong.is_empty(), || format!("not what the log adds up to, {:?}: {wrong:?}", tally.costs)),
+    ];
+    complaints.into_iter().flatten().collect()
+}
+
+/// What a team's accounts say: what the log does, and, unless a new day has begun, what its limit on tokens has counted.
+fn of_usage(team: &str, usage: &Value, limits: &[Value], tally: &Tally, same_day: bool) -> Option<String> {
+    let scope = format!("team={team}");
+    let counted = limits.iter().find(|limit| limit["scope"] == *scope && limit["period"] == "day");
+    let tokens = usage["input_tokens"].as_u64().zip(usage["output_tokens"].as_u64());
+    let is_counted = !same_day || counted.is_some_and(|limit| limit["used"].as_u64() == tokens.map(|(a, b)| a + b));
+    let is_logged = usage["cost_micro_usd"].as_u64() == tally.costs.get(&scope).copied();
+    unless(is_counted && is_logged, || format!("accounts of {scope}: {usage}, {counted:?}, {:?}", tally.costs))
 }
 
 /// Nothing of the filter's, and nothing of Envoy's about it.
-fn check_errors(said: &str) {
-    let serious = |line: &&str| {
-        ["[error]", "[critical]", "panic", "wasm log", "Envoy refused"].iter().any(|word| line.contains(word))
-    };
+fn of_errors(said: &str) -> Option<String> {
+    let words = ["[error]", "[critical]", "panic", "wasm log", "Envoy refused"];
+    let serious = |line: &&str| words.iter().any(|word| line.contains(word));
     let found: Vec<&str> = said.lines().filter(serious).take(20).collect();
-    assert!(found.is_empty(), "{found:#?}");
+    unless(found.is_empty(), || format!("said: {found:#?}"))
 }
 
 /// Every model is served, and as many requests at the same time pass as a limit allows, not one less.

@@ -34,6 +34,9 @@ pub const QUALIFIED: [&str; 3] = ["one/gpt-a", "two/gpt-b", "claude/claude-c"];
 /// The ids of the keys that clients have, and of a hundred clients how many have each.
 pub const KEYS: [(u64, &str); 5] = [(45, "wide"), (20, STEERING), (10, "few"), (10, "slow"), (15, "other")];
 
+/// Their teams.
+pub const TEAMS: [&str; 2] = ["wide", "narrow"];
+
 /// The key whose holder may decide the way.
 pub const STEERING: &str = "steering";
 
@@ -92,7 +95,7 @@ impl Site {
     pub async fn limits(&self) -> Vec<Value> {
         let mut all: Vec<Value> = Vec::new();
         let keys = KEYS.map(|(_, key)| ("key", key));
-        let others = [("team", "wide"), ("team", "narrow")];
+        let others = TEAMS.map(|team| ("team", team));
         let providers = PROVIDERS.map(|(name, _)| ("provider", name));
         for (of, name) in keys.into_iter().chain(others).chain(MODELS.map(|model| ("model", model))).chain(providers) {
             let limits = self.read(&format!("/limits?of={of}&name={name}")).await["limits"].take();

@@ -55,10 +55,10 @@ const FAIR: [(u64, &str); 41] = [
 /// What is rarer than one in a thousand counts too: these are drawn together with the others, ten times as fine. A provider that says
 /// when to come back is asked last until then: more of that, and all would be.
 const RARE: [(u64, &str); 7] = [
-    (10, "status=429+retry-after=1"),
-    (2, "status=429+retry-after=3"),
-    (5, "status=429+retry-after-ms=30"),
-    (10, "status=429+retry-after=0.2"),
+    (3, "status=429+retry-after=1"),
+    (1, "status=429+retry-after=3"),
+    (3, "status=429+retry-after-ms=30"),
+    (3, "status=429+retry-after=0.2"),
     (20, "context"),
     (20, "status=409"),
     (20, "status=400"),
