@@ -42,6 +42,13 @@ impl View for Message {
         let address = String::from_utf8(host::property("source\0address").ok()?).ok()?;
         address.parse().map(|address: SocketAddr| address.ip()).ok()
     }
+
+    fn provider_left(&self) -> bool {
+        // Envoy's response flags UR (remote reset) and UC (connection termination), as `response.flags` has them.
+        const LEFT: u64 = 0x10 | 0x40;
+        let flags = host::property("response\0flags").ok().and_then(|bytes| bytes.try_into().ok());
+        flags.is_some_and(|flags| u64::from_le_bytes(flags) & LEFT != 0)
+    }
 }
 
 impl Message {

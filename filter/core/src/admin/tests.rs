@@ -53,6 +53,9 @@ impl View for Message {
     fn body(&self, range: Range<usize>) -> Vec<u8> {
         self.body.get(range).unwrap_or_default().to_vec()
     }
+    fn provider_left(&self) -> bool {
+        false
+    }
     fn source(&self) -> Option<std::net::IpAddr> {
         None
     }

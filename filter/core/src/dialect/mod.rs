@@ -91,6 +91,9 @@ pub trait Dialect: Debug + Sync {
 
     /// Looks at a whole answer that passes unchanged: the model and the usage in it, or the error hidden in a 200.
     fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError>;
+
+    /// The usage that a whole answer reports, of one that is no good otherwise: it is owed all the same.
+    fn usage_of(&self, body: &[u8]) -> Option<Usage>;
 }
 
 /// What a stream's writer must know before the first event.

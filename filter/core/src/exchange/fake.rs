@@ -52,6 +52,8 @@ struct Message {
     headers: HeaderMap,
     body: Vec<u8>,
     now: u64,
+    /// Whether a provider ended the connection too early.
+    left: bool,
 }
 
 impl View for Message {
@@ -69,6 +71,9 @@ impl View for Message {
     }
     fn source(&self) -> Option<IpAddr> {
         Some(Ipv4Addr::new(192, 0, 2, 7).into())
+    }
+    fn provider_left(&self) -> bool {
+        self.left
     }
 }
 
@@ -99,6 +104,8 @@ pub(crate) enum Script {
     Answer(u16, Vec<(&'static str, &'static str)>, Vec<Vec<u8>>),
     /// The same as a stream that ends with trailers.
     Trailed(Vec<&'static str>),
+    /// A stream of these portions, and then the connection is lost: nobody is called back.
+    Lost(Vec<&'static str>),
     /// Gives no callback: a reset or a timeout.
     Nothing,
 }
@@ -184,6 +191,7 @@ pub(crate) struct Envoy {
     counted: RefCell<Vec<&'static str>>,
     exchange: Exchange,
     journey: Option<Journey>,
+    left: bool,
     departed: HeaderMap,
     properties: RefCell<Vec<(&'static str, String)>>,
     clock: Cell<u64>,
@@ -203,6 +211,7 @@ impl Envoy {
             redis: VecDeque::new(),
             counted: RefCell::default(),
             journey: None,
+            left: false,
             departed: HeaderMap::default(),
             properties: RefCell::default(),
             clock: Cell::new(1_800_000_000_000_000_000),
@@ -336,7 +345,7 @@ impl Envoy {
         script: &Script,
         received: &mut Vec<Received>,
     ) -> Option<Seen> {
-        let mut request = Message { headers: headers.clone(), body: body.to_vec(), now: self.tick() };
+        let mut request = Message { headers: headers.clone(), body: body.to_vec(), now: self.tick(), left: false };
         let mut journey = self.journey.take().unwrap();
         let mut effects = Vec::new();
         let mut cx = Context { view: &request, shared: &*self.shared, effects: &mut effects };
@@ -359,9 +368,10 @@ impl Envoy {
     }
 
     fn answer(&mut self, attempt: &mut Attempt, journey: &mut Journey, script: &Script) -> Option<Seen> {
-        let (script, trailed) = match script {
-            Script::Trailed(portions) => (&sse(portions), true),
-            script => (script, false),
+        let (script, trailed, lost) = match script {
+            Script::Trailed(portions) => (&sse(portions), true, false),
+            Script::Lost(portions) => (&sse(portions), false, true),
+            script => (script, false, false),
         };
         let Script::Answer(status, headers, portions) = script else { return None };
         let mut answer = Message { now: self.tick(), ..Message::default() };
@@ -372,6 +382,13 @@ impl Envoy {
         let (mut client, mut released, mut streamed) = (Vec::new(), false, false);
         let last = portions.len();
         for step in 0..=last + 1 {
+            if lost && step > last {
+                self.left = true;
+                return released.then(|| Seen {
+                    reset: true,
+                    ..self.finish(Reply { status: 200, headers: Vec::new(), body: client }, journey)
+                });
+            }
             let event = match step.checked_sub(1) {
                 None => Event::ResponseHeaders { end: portions.is_empty() },
                 Some(index) => {
@@ -427,7 +444,7 @@ impl Envoy {
 
     fn record(&mut self, reply: Reply, journey: Option<&mut Journey>, received: Vec<Received>) -> Seen {
         let mut effects = Vec::new();
-        let end = Message { now: self.tick(), ..Message::default() };
+        let end = Message { now: self.tick(), left: self.left, ..Message::default() };
         self.exchange.finish(journey, &end, &*self.shared, &mut effects);
         self.apply(&mut Message::default(), effects);
         let fragment = self.property(property::LOG);

@@ -144,6 +144,8 @@ pub trait View {
     fn body(&self, range: Range<usize>) -> Vec<u8>;
     /// The address at the other end of the client's connection.
     fn source(&self) -> Option<IpAddr>;
+    /// Once a request is over: whether its provider ended the connection before the answer was complete.
+    fn provider_left(&self) -> bool;
 }
 
 /// What a step is taken with.

@@ -21,7 +21,7 @@ mod write_request;
 mod tests;
 
 use super::{Dialect, Fate, Glance, Opening, StreamPeeker, StreamReader, StreamWriter, Written};
-use crate::conversation::{Request, Response};
+use crate::conversation::{Request, Response, Usage};
 use crate::error::ApiError;
 
 /// The dialect.
@@ -117,5 +117,9 @@ impl Dialect for Anthropic {
 
     fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError> {
         response::peek(body)
+    }
+
+    fn usage_of(&self, body: &[u8]) -> Option<Usage> {
+        usage::of(body)
     }
 }

@@ -23,6 +23,15 @@ struct Details {
     thinking_tokens: Option<u64>,
 }
 
+/// The usage in an answer of which nothing else is wanted.
+pub(super) fn of(body: &[u8]) -> Option<Usage> {
+    #[derive(Deserialize)]
+    struct Only {
+        usage: Option<UsageIn>,
+    }
+    serde_json::from_slice::<Only>(body).ok()?.usage.map(|usage| usage.inclusive())
+}
+
 impl UsageIn {
     /// Counters are cumulative over a stream: those that `newer` has replace ours.
     pub(super) fn update(&mut self, newer: &Self) {

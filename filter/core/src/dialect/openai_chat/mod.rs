@@ -13,7 +13,7 @@
 //! - `thinking` and `top_k` in a request are Anthropic's parameters of that name.
 
 use super::{Dialect, Fate, Glance, Opening, StreamPeeker, StreamReader, StreamWriter, Written};
-use crate::conversation::{Request, Response};
+use crate::conversation::{Request, Response, Usage};
 use crate::error::ApiError;
 
 mod body;
@@ -118,5 +118,9 @@ impl Dialect for OpenAiChat {
 
     fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError> {
         peek::response(body)
+    }
+
+    fn usage_of(&self, body: &[u8]) -> Option<Usage> {
+        usage::of(body)
     }
 }

@@ -37,6 +37,15 @@ struct CompletionSeen {
     reasoning_tokens: Count,
 }
 
+/// The usage in an answer of which nothing else is wanted.
+pub(super) fn of(body: &[u8]) -> Option<Usage> {
+    #[derive(Deserialize)]
+    struct Only {
+        usage: Option<Seen>,
+    }
+    serde_json::from_slice::<Only>(body).ok()?.usage?.read()
+}
+
 impl Seen {
     /// The counts, or nothing when the object held none.
     pub fn read(&self) -> Option<Usage> {

@@ -229,6 +229,17 @@ fn a_stream_that_breaks_off_before_trailers_does_not_end_clean() {
 }
 
 #[test]
+fn a_connection_that_is_lost_midway_is_the_providers_failure_and_not_the_clients() {
+    let seen = stream("gpt", &[Script::Lost(OPENAI_STREAM[..3].to_vec())]);
+    assert!(seen.reset && !collected(&seen).1);
+    assert_eq!(
+        (&seen.log["tried"][0]["failure"], &seen.log["error"]),
+        (&"stream_truncated".into(), &"stream_truncated".into())
+    );
+    assert_eq!(seen.log["estimated"], true);
+}
+
+#[test]
 fn sound_and_pictures_are_content_and_are_not_held_back() {
     for delta in [r#"{"audio":{"data":"AAAA"}}"#, r#"{"images":[{"image_url":{"url":"data:,"}}]}"#] {
         let first = format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}\n\n");

@@ -15,7 +15,10 @@ impl Attempt {
                 self.phase = Phase::Done;
                 Flow::Continue
             }
-            Err(failure) => self.fail(failure, journey, cx),
+            Err(failure) => {
+                journey.usage = self.target.provider.dialect.usage_of(&cx.view.body(0..size));
+                self.fail(failure, journey, cx)
+            }
         }
     }
 

@@ -14,6 +14,7 @@ use crate::error::ApiError;
 use crate::store::SharedData;
 
 use super::charge::Ledger;
+use super::failure::Failure;
 use super::headers::HeaderMap;
 use super::journey::{Arrival, Journey, Stage, Tried, from_envoy, tale};
 use super::outline::json_string;
@@ -191,6 +192,10 @@ impl Exchange {
         match (journey, std::mem::replace(&mut self.phase, Phase::Start)) {
             (Some(journey), phase) => {
                 self.phase = phase;
+                // A part of the answer is the client's already: nobody else hears of it.
+                if journey.stage == Stage::Answering && view.provider_left() {
+                    journey.break_off(Failure::truncated());
+                }
                 journey.conclude(now, shared);
                 count_served(journey, effects);
                 let fragment = self.record(Some(journey)).fragment();

@@ -125,6 +125,15 @@ fn a_stream_that_breaks_off_is_charged_for_its_prompt_and_for_what_it_brought() 
 }
 
 #[test]
+fn what_an_answer_says_it_used_is_owed_though_it_is_no_good() {
+    let (worker, shared) = (worker(r#","budget":{"total":1}"#, ""), Rc::default());
+    let openai = json(200, r#"{"choices":[],"usage":{"prompt_tokens":10,"completion_tokens":5}}"#);
+    let anthropic = json(200, r#"{"type":"message","content":7,"usage":{"input_tokens":10,"output_tokens":5}}"#);
+    let seen = send(&worker, &shared, &[openai, anthropic]);
+    assert_eq!((seen.status, &seen.log["cost_usd"]), (502, &"0.000060".into()));
+}
+
+#[test]
 fn an_answer_without_usage_is_not_free() {
     let (worker, shared) = (worker(r#","budget":{"total":1}"#, ""), Rc::default());
     let body = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}]}"#;
