@@ -249,10 +249,11 @@ impl Journey {
 
     /// Begins an attempt: where it goes. Behind it the queue has what Envoy is to try should it end without a callback.
     pub fn begin(&mut self, now: Time, shared: &dyn SharedData) -> Begin {
-        self.close(now, shared);
+        let unannounced = self.close(now, shared);
         let Some(target) = self.queue.next().cloned() else { return Begin::Unplanned };
-        if let Some(before) = self.attempts.last() {
-            // Of what ended without a callback, the reason was not known when Envoy was told what follows.
+        if let Some(before) = self.attempts.last().filter(|_| unannounced) {
+            // Of what ended without a callback, the reason was not known when Envoy was told what follows. Of all else it was, and
+            // what follows counts already.
             let trigger = before.failure.as_ref().and_then(|failure| failure.trigger);
             let same = Rc::ptr_eq(&before.target, &target);
             let covered = trigger.is_some_and(|trigger| self.model.way.retry.covers(trigger));
@@ -530,12 +531,12 @@ impl Journey {
         }
     }
 
-    /// An attempt that ended without a callback is known as such when something follows it.
-    fn close(&mut self, now: Time, shared: &dyn SharedData) {
-        if let Some(tried) = self.attempts.last().filter(|tried| tried.failure.is_none()) {
-            let failure = Failure::no_answer(now.since(tried.started), self.limit());
-            self.ended(Some(failure), now, shared);
-        }
+    /// An attempt that ended without a callback is known as such when something follows it. Whether there was one.
+    fn close(&mut self, now: Time, shared: &dyn SharedData) -> bool {
+        let Some(tried) = self.attempts.last().filter(|tried| tried.failure.is_none()) else { return false };
+        let failure = Failure::no_answer(now.since(tried.started), self.limit());
+        self.ended(Some(failure), now, shared);
+        true
     }
 
     /// How often the target of the attempt under way was tried in a row.

@@ -1,6 +1,9 @@
 //! Attempts, answers and what the client sees of them, for every way a provider may fail.
 
-use super::super::fake::{Envoy, Script, Seen, json, sse};
+use std::rc::Rc;
+
+use super::super::fake::{Envoy, Script, Seen, Shared, gateway, json, sse};
+use super::super::worker::Worker;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -469,4 +472,12 @@ fn a_first_target_that_cannot_express_the_request_is_left_out_of_the_plan() {
     let seen = Envoy::new().chat(&body("chat"), &[json(503, "{}"), json(200, ANTHROPIC)]);
     assert_eq!((seen.status, seen.received.len()), (503, 1));
     assert_eq!(seen.log["tried"][1]["failure"], "cannot_express");
+}
+
+#[test]
+fn each_retry_counts_once_among_those_that_a_target_is_worth() {
+    let (worker, shared) = (Rc::new(Worker::new(gateway(), [7; 16])), Rc::<Shared>::default());
+    let body = r#"{"model":"gpt","messages":[{"role":"user","content":"hi"}]}"#;
+    let ask = || Envoy::with(worker.clone(), shared.clone()).chat(body, &[json(500, "{}"), json(200, OPENAI)]);
+    assert_eq!((0..30).filter(|_| ask().status == 200).count(), 10);
 }
