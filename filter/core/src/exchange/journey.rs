@@ -276,17 +276,15 @@ impl Journey {
 
     /// Begins an attempt: where it goes. Behind it the queue has what Envoy is to try should it end without a callback.
     pub fn begin(&mut self, now: Time, shared: &dyn SharedData) -> Begin {
-        let unheard = self.attempts.last().is_some_and(|tried| tried.failure.is_none());
-        self.close(now, shared);
+        let unannounced = self.close(now, shared);
         let Some(target) = self.queue.next().cloned() else { return Begin::Unplanned };
-        if let Some(before) = self.attempts.last() {
-            // Of what ended without a callback, the reason was not known when Envoy was told what follows.
+        if let Some(before) = self.attempts.last().filter(|_| unannounced) {
+            // Of what ended without a callback, the reason was not known when Envoy was told what follows. Of all else it was, and
+            // what follows counts already.
             let trigger = before.failure.as_ref().and_then(|failure| failure.trigger);
             let same = Rc::ptr_eq(&before.target, &target);
             let covered = trigger.is_some_and(|trigger| self.model.way.retry.covers(trigger));
-            // After a failure that was heard of, it was asked when it was decided what follows: a retry counts once.
-            let affords = !unheard || self.affords(&target, same, now, shared);
-            if !covered || (same && trigger == Some(Trigger::Timeout)) || !affords {
+            if !covered || (same && trigger == Some(Trigger::Timeout)) || !self.affords(&target, same, now, shared) {
                 return Begin::Over;
             }
         }
@@ -570,10 +568,10 @@ impl Journey {
     }
 
     /// An attempt that ended without a callback is known as such when something follows it: by its own limit, or by what was
-    /// left of the request's whole time.
-    fn close(&mut self, now: Time, shared: &dyn SharedData) {
+    /// left of the request's whole time. Whether there was one.
+    fn close(&mut self, now: Time, shared: &dyn SharedData) -> bool {
         let (own, fair) = (self.limit(), self.limit().min(self.model.way.timeouts.total));
-        let Some(tried) = self.attempts.last_mut().filter(|tried| tried.failure.is_none()) else { return };
+        let Some(tried) = self.attempts.last_mut().filter(|tried| tried.failure.is_none()) else { return false };
         let left = self.timeouts.total.saturating_sub(tried.started.since(self.started));
         let failure = Failure::no_answer(now.since(tried.started), own.min(left));
         // A client that waits for less than the gateway would, or an attempt that came late, says nothing of the target: one
@@ -582,6 +580,7 @@ impl Journey {
             tried.told = Some(false);
         }
         self.ended(Some(failure), now, shared);
+        true
     }
 
     /// How often the target of the attempt under way was tried in a row.

@@ -283,6 +283,8 @@ impl Draft<'_> {
             let list = if matches!(place, Place::Last(_)) { &mut last } else { &mut first };
             list.push(Considered { target, place });
         }
+        // One that is well again answers more likely than one that is not.
+        last.sort_by_key(|considered| considered.place != Place::Last(Trouble::Recovering));
         first.extend(last);
         first.extend(out);
         first

@@ -1,6 +1,11 @@
 //! Attempts, answers and what the client sees of them, for every way a provider may fail.
 
-use super::super::fake::{Envoy, Script, Seen, json, sse};
+use std::rc::Rc;
+
+use super::super::fake::{Envoy, Script, Seen, Shared, gateway, json, sse};
+use super::super::worker::Worker;
+use crate::exchange::Time;
+use crate::routing::cells::circuit;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -480,4 +485,27 @@ fn a_first_target_that_cannot_express_the_request_is_left_out_of_the_plan() {
     let seen = Envoy::new().chat(&body("chat"), &[json(503, "{}"), json(200, ANTHROPIC)]);
     assert_eq!((seen.status, seen.received.len()), (503, 1));
     assert_eq!(seen.log["tried"][1]["failure"], "cannot_express");
+}
+
+#[test]
+fn each_retry_counts_once_among_those_that_a_target_is_worth() {
+    let (worker, shared) = (Rc::new(Worker::new(gateway(), [7; 16])), Rc::<Shared>::default());
+    let body = r#"{"model":"gpt","messages":[{"role":"user","content":"hi"}]}"#;
+    let ask = || Envoy::with(worker.clone(), shared.clone()).chat(body, &[json(500, "{}"), json(200, OPENAI)]);
+    assert_eq!((0..30).filter(|_| ask().status == 200).count(), 10);
+}
+
+#[test]
+fn of_targets_that_come_last_one_that_recovers_is_asked_before_one_that_fails() {
+    let (worker, shared) = (Rc::new(Worker::new(gateway(), [7; 16])), Rc::<Shared>::default());
+    let (settings, targets) = (&worker.gateway.circuit, &worker.gateway.models["chat"].targets);
+    let before = |milliseconds: u64| Time(1_800_000_000_000_000_000 - milliseconds * 1_000_000);
+    let attempt = |at| circuit::Attempt { began: at, ended: at };
+    (0..settings.failures).for_each(|_| circuit::failed(&*shared, &targets[0].cells, attempt(before(5)), settings, 0));
+    circuit::limited(&*shared, &targets[1].cells, attempt(before(40)), before(10), settings);
+    let body = r#"{"model":"chat","messages":[{"role":"user","content":"hi"}]}"#;
+    for _ in 0..20 {
+        let seen = Envoy::with(worker.clone(), shared.clone()).chat(body, &[json(200, ANTHROPIC)]);
+        assert_eq!((seen.status, seen.headers.text("x-sluice-provider")), (200, Some("ant")));
+    }
 }
