@@ -1,6 +1,7 @@
 //! The provider simulator and the harness of the end-to-end tests.
 
 pub mod client;
+pub mod collector;
 pub mod gateway;
 pub mod redis;
 pub mod simulator;

@@ -16,11 +16,7 @@ pub fn manager(tracing: &Tracing) -> String {
     let uri = format!("{scheme}://{}{}/v1/traces", url.authority(), url.base_path);
     fill(
         include_str!("tracing.yaml"),
-        &[
-            ("sampling", &tracing.sampling.to_string()),
-            ("uri", &quote(&uri)),
-            ("cluster", &quote(TRACING_CLUSTER)),
-        ],
+        &[("sampling", &tracing.sampling.to_string()), ("uri", &quote(&uri)), ("cluster", &quote(TRACING_CLUSTER))],
     )
 }
 

@@ -34,7 +34,7 @@ pub fn asked(
 
 /// Why the request, or the attempt under way, failed: on the span that ends next. An empty text takes it back.
 pub fn failed(gateway: &Gateway, reason: Cow<'static, str>) -> Option<Effect> {
-    gateway.tracing.then(|| Effect::SetProperty(property::ERROR, reason))
+    gateway.tracing.then_some(Effect::SetProperty(property::ERROR, reason))
 }
 
 /// Why the last attempt failed, if it did.

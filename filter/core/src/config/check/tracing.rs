@@ -59,7 +59,10 @@ mod tests {
     fn each_mistake_is_named_with_what_would_be_right() {
         for (field, expected) in [
             (r#""url":"collector:4318""#, "tracing.url: found no http:// or https://"),
-            (r#""url":"http://c:4318/v1/traces/""#, "tracing.url: found /v1/traces at its end, expected a collector's URL"),
+            (
+                r#""url":"http://c:4318/v1/traces/""#,
+                "tracing.url: found /v1/traces at its end, expected a collector's URL",
+            ),
             (r#""sampling":101"#, "tracing.sampling: found 101, expected 0, or a number from 0.01 to 100"),
             (r#""sampling":-1"#, "tracing.sampling: found -1"),
             (r#""sampling":0.001"#, "tracing.sampling: found 0.001"),
