@@ -111,7 +111,7 @@ fn request(text: &mut String, foresight: &Foresight, seconds: u64) -> std::fmt::
             false => writeln!(text, "routes[{place}] does not match by {}", misfits.join(", "))?,
         }
     }
-    writeln!(text, "strategy {}: {}", word(foresight.strategy), ordering(foresight))
+    writeln!(text, "strategy {}: {}", foresight.strategy.name(), ordering(foresight))
 }
 
 /// What the request asks of a target.
@@ -131,7 +131,7 @@ fn needs(foresight: &Foresight) -> Vec<String> {
 fn wishes(foresight: &Foresight) -> Vec<String> {
     let hints = &foresight.hints;
     let wish = hints.wish.as_ref().map(|wish| match wish {
-        Wish::Strategy(strategy) => format!("the strategy {}", word(*strategy)),
+        Wish::Strategy(strategy) => format!("the strategy {}", strategy.name()),
         Wish::Target(target) => format!("{target} first"),
     });
     let alone = hints.no_fallback.then(|| "no fallback".to_owned());
@@ -140,18 +140,6 @@ fn wishes(foresight: &Foresight) -> Vec<String> {
         format!("an end after {allowed:?}")
     });
     [wish, alone, timeout].into_iter().flatten().collect()
-}
-
-/// As the gateway file writes it.
-fn word(strategy: Strategy) -> &'static str {
-    match strategy {
-        Strategy::Fallback => "fallback",
-        Strategy::Weighted => "weighted",
-        Strategy::Cheapest => "cheapest",
-        Strategy::Fastest => "fastest",
-        Strategy::LeastBusy => "least_busy",
-        Strategy::Pinned => "pinned",
-    }
 }
 
 /// What the order of targets says.
@@ -307,7 +295,7 @@ fn as_json(foresight: &Foresight, seconds: u64) -> Value {
         },
         "wishes": wishes(foresight),
         "routes": foresight.routes.iter().enumerate().map(route).collect::<Vec<_>>(),
-        "strategy": word(foresight.strategy),
+        "strategy": foresight.strategy.name(),
         "targets": foresight.targets.iter().map(target_json).collect::<Vec<_>>(),
         "counted": first.map(|way| way.parts.iter().map(part_json).collect::<Vec<_>>()),
         "instead": instead(foresight).map(other).collect::<Vec<_>>(),

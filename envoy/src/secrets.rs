@@ -1,4 +1,4 @@
-//! Credentials of providers and of Redis: read where the gateway file says, written where Envoy reads them, one file each and only for
+//! Credentials of providers, of Redis and of the collector of traces: read where the gateway file says, written where Envoy reads them, one file each and only for
 //! its owner's eyes. They are never printed.
 
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
 use sluice_core::config::file::{File, Secret};
-use sluice_core::exchange::REDIS_CLUSTER;
+use sluice_core::exchange::{REDIS_CLUSTER, TRACING_CLUSTER};
 
 use crate::render::quote;
 
@@ -31,6 +31,12 @@ pub fn resolve(file: &File, base: &Path) -> Result<Secrets, Vec<String>> {
         match read(token, "token", base) {
             Ok(secret) => drop(secrets.insert(REDIS_CLUSTER.to_owned(), secret)),
             Err(problem) => missing.push(format!("redis: {problem}")),
+        }
+    }
+    if let Some(token) = file.tracing.as_ref().and_then(|tracing| tracing.token.as_ref()) {
+        match read(token, "token", base) {
+            Ok(secret) => drop(secrets.insert(TRACING_CLUSTER.to_owned(), secret)),
+            Err(problem) => missing.push(format!("tracing: {problem}")),
         }
     }
     if missing.is_empty() { Ok(secrets) } else { Err(missing) }

@@ -17,7 +17,11 @@ fn needed(variable: &str) -> PathBuf {
 
 fn sluice() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
-    command.env("OPENAI_API_KEY", "sk-1").env("ANTHROPIC_API_KEY", "sk-2").env("REDIS_TOKEN", "token");
+    command
+        .env("OPENAI_API_KEY", "sk-1")
+        .env("ANTHROPIC_API_KEY", "sk-2")
+        .env("REDIS_TOKEN", "token")
+        .env("OTLP_TOKEN", "token");
     command
 }
 

@@ -2,6 +2,7 @@
 
 pub mod chance;
 pub mod client;
+pub mod collector;
 pub mod gateway;
 pub mod redis;
 pub mod simulator;

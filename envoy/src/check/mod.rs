@@ -150,7 +150,7 @@ timeouts: { total: 0s, idle: 1m, idle: 2m }
             lines(text),
             [
                 "1: listn: found an unknown field, expected one of: admin, apps, budgets, capabilities, circuit, keys, \
-                 limits, listen, models, prices, providers, redis, and 3 more (did you mean \"listen\"?)",
+                 limits, listen, models, prices, providers, redis, and 4 more (did you mean \"listen\"?)",
                 "3: providers.openai.key: found text, expected a mapping with env, file",
                 "3: providers.openai.kind: found \"opnai\", expected one of: openai, anthropic (did you mean \
                  \"openai\"?)",
@@ -184,7 +184,7 @@ timeouts: { total: 0s, idle: 1m, idle: 2m }
         assert_eq!(
             lines("just text"),
             [
-                "1: found text, expected a mapping with admin, apps, budgets, capabilities, circuit, keys, limits, listen, models, prices, providers, redis, reservation, teams, timeouts"
+                "1: found text, expected a mapping with admin, apps, budgets, capabilities, circuit, keys, limits, listen, models, prices, providers, redis, reservation, teams, timeouts, tracing"
             ]
         );
     }

@@ -16,6 +16,7 @@ use crate::check::Checked;
 
 mod availability;
 mod text;
+mod tracing;
 
 pub use text::quote;
 use text::{ascii_json, fill};
@@ -37,10 +38,13 @@ pub struct Options {
     pub concurrency: Option<u32>,
 }
 
+/// How a token is presented.
+const BEARER: (&str, &str) = ("authorization", "Bearer ");
+
 /// The header that carries a provider's credential, and what stands before it.
 fn credential_header(kind: Kind) -> (&'static str, &'static str) {
     match kind {
-        Kind::Openai => ("authorization", "Bearer "),
+        Kind::Openai => BEARER,
         Kind::Anthropic => ("x-api-key", ""),
     }
 }
@@ -55,6 +59,9 @@ pub fn bootstrap(checked: &Checked, options: &Options) -> String {
     let providers: String =
         file.providers.iter().map(|(name, provider)| self::provider(name, provider, options)).collect();
     let redis = file.redis.as_ref().map(|redis| self::redis(redis, options)).unwrap_or_default();
+    let collector = file.tracing.as_ref().map(|tracing| tracing::cluster(tracing, options)).unwrap_or_default();
+    // Without tracing the filter says which trace it is.
+    let trace_id = file.tracing.as_ref().map_or("", |_| r#",\"trace_id\":\"%TRACE_ID%\""#);
     fill(
         include_str!("bootstrap.yaml"),
         &[
@@ -64,6 +71,8 @@ pub fn bootstrap(checked: &Checked, options: &Options) -> String {
             ("address", &quote(&listen.ip().to_string())),
             ("port", &listen.port().to_string()),
             ("access_log", &access_log(options.access_log.as_deref())),
+            ("tracing", &file.tracing.as_ref().map(tracing::manager).unwrap_or_default()),
+            ("trace_id", trace_id),
             ("total", &seconds(timeouts.total)),
             ("answer", &seconds(timeouts.answer)),
             ("first_token", &seconds(timeouts.first_token)),
@@ -71,7 +80,7 @@ pub fn bootstrap(checked: &Checked, options: &Options) -> String {
             ("wasm", &quote_path(&options.wasm)),
             ("gateway", &ascii_json(&json!({ "role": "gateway", "gateway": for_the_filter(file) }))),
             ("admin", &admin(file, options)),
-            ("clusters", &(providers + &redis)),
+            ("clusters", &(providers + &redis + &collector)),
             ("services", &keeper(file)),
         ],
     )
@@ -114,6 +123,9 @@ fn for_the_filter(file: &File) -> File {
     if let Some(redis) = &mut file.redis {
         redis.token = None;
     }
+    if let Some(tracing) = &mut file.tracing {
+        tracing.token = None;
+    }
     file
 }
 
@@ -147,7 +159,7 @@ fn provider(name: &str, provider: &Provider, options: &Options) -> String {
 fn redis(redis: &Redis, options: &Options) -> String {
     let credential = match &redis.token {
         None => String::new(),
-        Some(_) => credential(REDIS_CLUSTER, ("authorization", "Bearer "), options),
+        Some(_) => credential(REDIS_CLUSTER, BEARER, options),
     };
     cluster(REDIS_CLUSTER, &redis.url, &Availability::default(), "", &credential, options)
 }
@@ -376,6 +388,37 @@ capabilities: { local/a/b: { vision: false }, on/gpt-5: { max_input: 1000 } }
         }
         assert!(!cluster.contains("filters.http.wasm") && !rendered.contains("REDIS_VARIABLE"));
         assert!(!super::bootstrap(&crate::check::check(FILE).unwrap(), &options()).contains("sluice-redis"));
+    }
+
+    #[test]
+    fn traces_have_a_cluster_with_its_token_and_without_the_filter() {
+        let tracing = "tracing: { url: \"https://otel.example/x/\", sampling: 12.5, token: { env: OTEL_VARIABLE } }\n";
+        let rendered = bootstrap(&crate::check::check(&format!("{FILE}{tracing}")).unwrap(), &options());
+        for expected in [
+            "random_sampling: { value: 12.5 }\n",
+            "uri: \"https://otel.example/x/v1/traces\", cluster: \"sluice-tracing\"",
+            r#"\"flags\":\"%RESPONSE_FLAGS%\",\"trace_id\":\"%TRACE_ID%\"%FILTER_STATE(wasm.sluice.log:PLAIN)%}\n"#,
+        ] {
+            assert!(rendered.contains(expected), "{expected}\n{rendered}");
+        }
+        let (_, cluster) = rendered.split_once("- name: \"sluice-tracing\"\n").unwrap();
+        for expected in ["port_value: 443", "sni: \"otel.example\"", "path: \"/secrets/sluice-tracing.yaml\""] {
+            assert!(cluster.contains(expected), "{expected}\n{cluster}");
+        }
+        assert!(!cluster.contains("filters.http.wasm") && !rendered.contains("OTEL_VARIABLE"));
+        let without = bootstrap(&crate::check::check(FILE).unwrap(), &options());
+        assert!(!without.contains("opentelemetry") && !without.contains("TRACE_ID"), "{without}");
+    }
+
+    #[test]
+    fn every_property_that_spans_are_made_of_is_one_the_filter_sets() {
+        use sluice_core::exchange::property;
+        let template = include_str!("tracing.yaml");
+        let named = |part: &'static str| part.split(':').next().unwrap_or_default();
+        let mut properties: Vec<&str> = template.split("FILTER_STATE(wasm.").skip(1).map(named).collect();
+        properties.sort_unstable();
+        let known = [property::ERROR, property::KEY, property::MODEL, property::STRATEGY, property::TEAM];
+        assert_eq!(properties, known);
     }
 
     #[test]

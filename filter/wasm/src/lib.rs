@@ -18,6 +18,7 @@ use sluice_core::config::plugin::Plugin;
 use sluice_core::exchange::attempt::give_up;
 use sluice_core::exchange::journey::Silence;
 use sluice_core::exchange::keeper::Keeper;
+use sluice_core::exchange::trace;
 use sluice_core::exchange::worker::Worker;
 use sluice_core::exchange::{Call, Called, Effect, Flow, Time};
 
@@ -91,7 +92,13 @@ impl Root {
 
     /// Ends a stream that fell silent: what the client reads is cut, what is held gives way to the next attempt.
     fn end(&self, silent: Silent) -> Result<(), host::Failed> {
-        let Silence::Held(failure) = silent.silence else { return host::cut(silent.request, self.id) };
+        let Silence::Held(failure) = silent.silence else {
+            if let Some(told) = trace::failure(&*silent.journey.try_borrow().map_err(|_| host::Failed)?) {
+                host::enter(silent.request)?;
+                RESPONSE.apply(Flow::Continue, vec![told]);
+            }
+            return host::cut(silent.request, self.id);
+        };
         let attempt = silent.attempt.ok_or(host::Failed)?;
         let mut effects = Vec::new();
         let mut cx = sluice_core::exchange::Context { view: &RESPONSE, shared: &host::Shared, effects: &mut effects };

@@ -23,6 +23,7 @@ mod reload;
 mod retry;
 mod routing;
 mod streams;
+mod tracing;
 mod translation;
 mod upstash;
 

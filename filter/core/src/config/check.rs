@@ -33,6 +33,7 @@ mod prices;
 mod redis;
 mod routing;
 mod rules;
+mod tracing;
 
 pub(super) use keys::{Strictness, compile as compile_key};
 
@@ -49,6 +50,7 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
     check.capabilities();
     let redis = check.redis();
     let admin = check.admin();
+    let tracing = check.tracing();
     let circuit = check.circuit();
     let reservation = file.reservation.clone();
     let mut gateway = Gateway {
@@ -63,6 +65,7 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
         reservation,
         redis,
         admin,
+        tracing,
         circuit,
         timeouts,
     };

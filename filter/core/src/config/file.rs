@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 
 mod availability;
 mod routing;
+mod tracing;
 
 pub use availability::{Availability, Connections, HealthCheck, OutlierDetection};
 pub use routing::{
     Circuit, Control, Day, Delivery, ModelTimeouts, Need, Retry, Route, RouteMatch, Sticky, Strategy, Trigger, Window,
 };
+pub use tracing::Tracing;
 
 /// The gateway file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,6 +57,9 @@ pub struct File {
     /// The administration interface; none when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin: Option<Admin>,
+    /// Where traces go; nowhere when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracing: Option<Tracing>,
     /// When a target counts as broken.
     #[serde(default, skip_serializing_if = "is_default")]
     pub circuit: Circuit,

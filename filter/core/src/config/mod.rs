@@ -53,6 +53,8 @@ pub struct Gateway {
     pub redis: Option<Redis>,
     /// The hash of the administrator's key.
     pub admin: Option<KeyHash>,
+    /// Whether Envoy traces requests.
+    pub tracing: bool,
     /// When a target counts as broken.
     pub circuit: Settings,
     /// How long to wait.

@@ -1,7 +1,8 @@
 //! Envoy, for tests: carries a request through both machines, with providers that answer from a script.
 //!
 //! It keeps Envoy's rules that matter here: headers and body are held while a callback pauses, a request's header map
-//! stays as an attempt left it, an answer marked for retry is discarded and the next cluster is asked.
+//! stays as an attempt left it, an answer marked for retry is discarded and the next cluster is asked. Where it traces, it writes
+//! each attempt's span into the headers before the attempt begins.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -145,6 +146,8 @@ pub(crate) struct Seen {
     pub departed: HeaderMap,
     /// The counters that went up.
     pub counted: Vec<&'static str>,
+    /// Every property that was set, in order.
+    pub properties: Vec<(&'static str, String)>,
     pub log: serde_json::Value,
 }
 
@@ -291,6 +294,7 @@ impl Envoy {
         let mut effects = Vec::new();
         self.exchange.response(self.journey.as_mut(), &local, &*self.shared, &mut effects);
         let Some(Effect::Reply(reply)) = effects.pop() else { panic!("Envoy's own error reached the client") };
+        self.apply(&mut request, effects);
         self.seen(reply, received)
     }
 
@@ -347,6 +351,10 @@ impl Envoy {
     ) -> Option<Seen> {
         let mut request = Message { headers: headers.clone(), body: body.to_vec(), now: self.tick(), left: false };
         let mut journey = self.journey.take().unwrap();
+        if journey.worker.gateway.tracing {
+            let span = format!("span of attempt {}", received.len() + 1).into();
+            self.apply(&mut request, vec![Effect::SetHeader("traceparent", span)]);
+        }
         let mut effects = Vec::new();
         let mut cx = Context { view: &request, shared: &*self.shared, effects: &mut effects };
         let mut attempt = Attempt::begin(&mut journey, &mut cx).unwrap();
@@ -459,6 +467,7 @@ impl Envoy {
             received,
             departed: std::mem::take(&mut self.departed),
             log: serde_json::from_str(&format!("{{\"status\":0{fragment}}}")).unwrap(),
+            properties: self.properties.take(),
         }
     }
 

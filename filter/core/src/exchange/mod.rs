@@ -21,6 +21,7 @@ pub mod keeper;
 pub mod outline;
 pub mod record;
 pub mod remote;
+pub mod trace;
 pub mod worker;
 
 use crate::store::SharedData;
@@ -35,6 +36,9 @@ pub const NO_CLUSTER: &str = "none";
 /// The cluster that reaches Redis over HTTP.
 pub const REDIS_CLUSTER: &str = "sluice-redis";
 
+/// The cluster that reaches the collector of traces.
+pub const TRACING_CLUSTER: &str = "sluice-tracing";
+
 /// The properties (Envoy's filter state, below `wasm.`) through which Envoy itself is told what was decided.
 pub mod property {
     /// The cluster of the next attempt: the route's matcher reads it before every try.
@@ -45,6 +49,16 @@ pub mod property {
     pub const EXCHANGE: &str = "sluice.exchange";
     /// The access log's fields, as the rest of a JSON object: `,"name":value…`.
     pub const LOG: &str = "sluice.log";
+    /// For spans: the key's public id.
+    pub const KEY: &str = "sluice.key";
+    /// For spans: the key's team.
+    pub const TEAM: &str = "sluice.team";
+    /// For spans: the model that was asked for.
+    pub const MODEL: &str = "sluice.model";
+    /// For spans: in which order targets were to be asked.
+    pub const STRATEGY: &str = "sluice.strategy";
+    /// For spans: why the request, or the attempt under way, failed.
+    pub const ERROR: &str = "sluice.error";
 }
 
 /// Counters, as Envoy's statistics name them below `wasmcustom.`.

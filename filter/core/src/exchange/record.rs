@@ -15,8 +15,9 @@ use super::journey::{Journey, Stage, Tried};
 pub struct Record<'a> {
     /// Envoy's id of the request, also in the `x-request-id` of the answer.
     pub request_id: Option<&'a str>,
-    /// The trace that the request belongs to: 32 hexadecimal digits.
-    pub trace_id: Option<&'a str>,
+    /// The trace that the request belongs to: 32 hexadecimal digits. Left out where Envoy traces: it has written it by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<Option<&'a str>>,
     /// The key's public id.
     pub key: Option<&'a str>,
     /// The key's team.

@@ -25,6 +25,20 @@ pub enum Strategy {
     Pinned,
 }
 
+impl Strategy {
+    /// Its word in the gateway file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fallback => "fallback",
+            Self::Weighted => "weighted",
+            Self::Cheapest => "cheapest",
+            Self::Fastest => "fastest",
+            Self::LeastBusy => "least_busy",
+            Self::Pinned => "pinned",
+        }
+    }
+}
+
 /// What keeps requests with the same target while it works: of `weighted` targets, the one that a value leads to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

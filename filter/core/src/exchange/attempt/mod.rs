@@ -16,6 +16,7 @@ use super::failure::{Failure, retry_after};
 use super::gateway::refusal;
 use super::headers::HeaderMap;
 use super::journey::{Begin, Journey, Next, Stage, misconfigured, tale};
+use super::trace;
 use super::{Context, Effect, Event, Flow, property, signal};
 
 mod request;
@@ -66,6 +67,7 @@ impl Attempt {
             Begin::Attempt(target) => target,
             Begin::Over => {
                 let target = journey.current()?.clone();
+                cx.effects.extend(trace::failure(journey));
                 over(journey, cx.effects);
                 return Some(Self { target, number: 0, same_dialect: false, phase: Phase::Done });
             }
@@ -74,6 +76,9 @@ impl Attempt {
         cx.effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
         let same_dialect = target.provider.dialect.name() == client;
         let number = journey.attempts.len();
+        if number > 1 {
+            cx.effects.extend(trace::failed(&journey.worker.gateway, "".into()));
+        }
         let lease = journey.timeouts.total;
         let fits = journey.charge.as_mut().is_none_or(|charge| charge.moves_to(&target, lease, cx.shared, now));
         if !fits {
@@ -99,6 +104,9 @@ impl Attempt {
         };
         if matches!(journey.stage, Stage::Complete | Stage::Broken) {
             journey.tell(cx.view.now(), cx.shared);
+        }
+        if journey.stage == Stage::Broken {
+            cx.effects.extend(trace::failure(journey));
         }
         flow
     }
@@ -225,6 +233,7 @@ impl Attempt {
             journey.attempts.iter().rev().find_map(|tried| tried.failure.as_ref()).map(|tried| tried.error.clone());
         let _ = journey.fail(Failure::ours(reason, error.clone()), cx.view.now(), cx.shared);
         journey.stage = Stage::Refused;
+        cx.effects.extend(trace::failure(journey));
         let error = before.map_or(error, |before| *before);
         cx.effects.push(Effect::Reply(refusal(journey.client, &error, &journey.attempts)));
         Flow::Pause
@@ -239,6 +248,7 @@ pub fn give_up(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) {
     }
     let next = journey.fail(failure, cx.view.now(), cx.shared);
     let effects = &mut *cx.effects;
+    effects.extend(trace::failure(journey));
     let wait = match next {
         Next::Elsewhere => Duration::ZERO,
         Next::Again(wait) => wait,

@@ -56,7 +56,7 @@ impl Outbound {
             (Event::RequestHeaders { .. }, Self::Translate) => Ok(Flow::Pause),
             (Event::RequestHeaders { .. }, outbound) => {
                 let length = outbound.length(journey.outline.length);
-                effects.push(Effect::ReplaceHeaders(headers(journey, target, length)));
+                effects.push(Effect::ReplaceHeaders(headers(journey, target, length, view)));
                 Ok(Flow::Continue)
             }
             (Event::RequestBody { end: false, .. }, Self::AsItIs) => Ok(Flow::Continue),
@@ -76,7 +76,7 @@ impl Outbound {
                         let request = journey.client.read_request(&view.body(0..size))?;
                         let written = target.provider.dialect.write_request(&request, &target.model)?;
                         journey.dropped = written.dropped;
-                        effects.push(Effect::ReplaceHeaders(headers(journey, target, written.body.len())));
+                        effects.push(Effect::ReplaceHeaders(headers(journey, target, written.body.len(), view)));
                         effects.push(Effect::ReplaceBody { drain: size, with: written.body });
                     }
                 }
@@ -97,7 +97,7 @@ impl Outbound {
 }
 
 /// All headers of the request to the provider; its credential is added by Envoy afterwards.
-fn headers(journey: &Journey, target: &Target, length: usize) -> HeaderMap {
+fn headers(journey: &Journey, target: &Target, length: usize, view: &dyn View) -> HeaderMap {
     let provider = &target.provider;
     let stream = journey.outline.stream;
     let mut out = journey.forwarded.clone();
@@ -109,6 +109,12 @@ fn headers(journey: &Journey, target: &Target, length: usize) -> HeaderMap {
     out.push("accept", if stream { "text/event-stream" } else { "application/json" });
     // A compressed answer could not be read here.
     out.push("accept-encoding", "identity");
+    // Where Envoy traces, it has put this attempt's own span there.
+    if journey.worker.gateway.tracing
+        && let Some(parent) = view.header("traceparent")
+    {
+        out.push("traceparent", parent);
+    }
     for (name, value) in provider.dialect.headers() {
         out.push(name, value);
     }

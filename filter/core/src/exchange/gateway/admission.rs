@@ -19,7 +19,9 @@ use super::{Exchange, Outcome, Phase, Refused, Trail, list_models};
 
 /// Headers of the client that a provider may see. Everything else stays here: credentials, cookies, addresses.
 const FORWARDED: [&[u8]; 7] =
-    [b":method", b"x-request-id", b"traceparent", b"tracestate", b"baggage", b"user-agent", b"idempotency-key"];
+    [b":method", b"x-request-id", TRACE_PARENT, b"tracestate", b"baggage", b"user-agent", b"idempotency-key"];
+
+const TRACE_PARENT: &[u8] = b"traceparent";
 
 /// A request whose caller is not known yet.
 #[derive(Debug)]
@@ -71,6 +73,9 @@ impl Exchange {
         strip(&headers, cx.effects);
         let path = headers.text(":path").unwrap_or_default();
         let path = path.split(['?', '#']).next().unwrap_or_default();
+        // Where Envoy traces, an attempt's parent is its own span.
+        let tracing = self.worker.gateway.tracing;
+        let passes = |name: &[u8]| FORWARDED.contains(&name) && !(tracing && name == TRACE_PARENT);
         let purpose = Purpose::of(headers.text(":method").unwrap_or_default(), path)?;
         let Some(presented) = credential(&headers) else {
             return Err(unauthorized("You didn't provide an API key. Send it as 'Authorization: Bearer <key>'.").into());
@@ -81,7 +86,7 @@ impl Exchange {
             presented: presented.to_vec(),
             hash: KeyHash(Sha256::digest(presented).into()),
             purpose,
-            forwarded: headers.iter().filter(|(name, _)| FORWARDED.contains(name)).collect(),
+            forwarded: headers.iter().filter(|(name, _)| passes(name)).collect(),
             hints: Hints::read(&headers, &self.worker.gateway),
             body: end.then_some(0),
         };

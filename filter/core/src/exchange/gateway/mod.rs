@@ -19,6 +19,7 @@ use super::headers::HeaderMap;
 use super::journey::{Arrival, Journey, Stage, Tried, from_envoy, tale};
 use super::outline::json_string;
 use super::record::{Record, trace_id};
+use super::trace;
 use super::worker::{Moment, Worker};
 use super::{Call, Called, Context, Effect, Event, Flow, LARGEST_BODY, Reply, View, metric, property};
 
@@ -173,6 +174,7 @@ impl Exchange {
             let error = journey.last_word(status(view), view.now(), shared);
             let mut reply = refusal(journey.client, &error, &journey.attempts);
             reply.headers.extend(headers);
+            effects.extend(trace::failure(journey));
             effects.push(Effect::Reply(reply));
         } else {
             effects.extend(headers.into_iter().map(|(name, value)| Effect::SetHeader(name, value.into())));
@@ -230,7 +232,7 @@ impl Exchange {
         };
         let record = Record {
             request_id: self.trail.request_id.as_deref(),
-            trace_id: self.trail.trace_id.as_deref(),
+            trace_id: (!self.worker.gateway.tracing).then_some(self.trail.trace_id.as_deref()),
             key: caller.map(|caller| &*caller.key_id),
             team: caller.map(|caller| &*caller.team),
             app: caller.and_then(|caller| caller.app.as_deref()),
@@ -253,8 +255,12 @@ impl Exchange {
         };
         let mut reply = refusal(&OpenAiChat, &admission::public(&error), &[]);
         reply.headers.extend(headers);
+        let reason = error.code.unwrap_or("invalid_request".into());
+        let gateway = &self.worker.gateway;
+        trace::asked(gateway, caller.as_deref(), self.trail.model.as_deref(), None, effects);
+        effects.extend(trace::failed(gateway, reason.clone()));
         effects.push(Effect::Reply(reply));
-        self.phase = Phase::Answered { caller, error: error.code.or(Some("invalid_request".into())) };
+        self.phase = Phase::Answered { caller, error: Some(reason) };
     }
 }
 
@@ -275,8 +281,10 @@ fn set_out(journey: &Journey, effects: &mut Vec<Effect>) {
     if journey.outline.stream {
         effects.push(Effect::SetProperty(property::MODE, "stream".into()));
     }
+    let gateway = &journey.worker.gateway;
+    trace::asked(gateway, Some(&journey.caller), Some(&journey.asked.name), Some(journey.strategy), effects);
     // The routes have the gateway's own times.
-    let routes = journey.worker.gateway.timeouts;
+    let routes = gateway.timeouts;
     let limit = if journey.outline.stream { routes.first_token } else { routes.answer };
     for (name, wanted, rendered) in
         [(TOTAL_TIMEOUT, journey.timeouts.total, routes.total), (ATTEMPT_TIMEOUT, journey.limit(), limit)]

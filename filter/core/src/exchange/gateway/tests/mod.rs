@@ -7,6 +7,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 mod redis;
 mod routing;
 mod spending;
+mod tracing;
 
 const BODY: &[u8] = br#"{"model":"gpt","messages":[{"role":"user","content":"a secret plan"}]}"#;
 const ANSWER: &str =

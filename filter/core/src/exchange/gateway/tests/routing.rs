@@ -15,14 +15,14 @@ use crate::exchange::worker::Worker;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// One worker of a gateway whose model `chat` has the targets `one/x`, `two/x` and `three/x`, and its requests.
-struct Gate {
+pub(super) struct Gate {
     worker: Rc<Worker>,
     shared: Rc<Shared>,
 }
 
 impl Gate {
     /// With these other fields of the model, of the key, and of the file.
-    fn new(model: &str, key: &str, file: &str) -> Self {
+    pub(super) fn new(model: &str, key: &str, file: &str) -> Self {
         let target = |name: &str| format!(r#"{{"provider":"{name}","model":"x"}}"#);
         let targets = ["one", "two", "three"].map(target).join(",");
         Self::with(&format!(r#""targets":[{targets}]{model}"#), key, file)
@@ -40,11 +40,11 @@ impl Gate {
         Self { worker: Rc::new(Worker::new(Rc::new(gateway), [7; 16])), shared: Rc::default() }
     }
 
-    fn envoy(&self) -> Envoy {
+    pub(super) fn envoy(&self) -> Envoy {
         Envoy::with(self.worker.clone(), self.shared.clone())
     }
 
-    fn ask(&self, headers: &[(&str, &str)], scripts: &[Script]) -> Seen {
+    pub(super) fn ask(&self, headers: &[(&str, &str)], scripts: &[Script]) -> Seen {
         self.ask_for("chat", headers, scripts)
     }
 
@@ -53,14 +53,14 @@ impl Gate {
     }
 }
 
-fn send(envoy: Envoy, model: &str, stream: bool, headers: &[(&str, &str)], scripts: &[Script]) -> Seen {
+pub(super) fn send(envoy: Envoy, model: &str, stream: bool, headers: &[(&str, &str)], scripts: &[Script]) -> Seen {
     let body = format!(r#"{{"model":"{model}","stream":{stream},"messages":[{{"role":"user","content":"hi"}}]}}"#);
     let mut all: Vec<(&str, &[u8])> = vec![("api-key", SECRET.as_bytes())];
     all.extend(headers.iter().map(|(name, value)| (*name, value.as_bytes())));
     envoy.send("POST", CHAT, &all, body.as_bytes(), scripts)
 }
 
-fn good() -> Script {
+pub(super) fn good() -> Script {
     let answer = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}],
         "usage":{"prompt_tokens":9,"completion_tokens":2}}"#;
     json(200, answer)

@@ -1,0 +1,30 @@
+//! Traces: what Envoy's connection manager is told of them, and the collector's cluster. What spans say is in the template; the
+//! filter sets the properties it names (`sluice_core::exchange::trace`).
+
+use sluice_core::config::file::{Availability, Tracing};
+use sluice_core::config::url::Url;
+use sluice_core::exchange::TRACING_CLUSTER;
+
+use super::text::{fill, quote};
+use super::{BEARER, Options};
+
+/// For the connection manager of the clients' listener.
+pub fn manager(tracing: &Tracing) -> String {
+    // Checked before, as the listener is.
+    let Ok(url) = Url::parse(&tracing.url) else { return String::new() };
+    let scheme = if url.tls { "https" } else { "http" };
+    let uri = format!("{scheme}://{}{}/v1/traces", url.authority(), url.base_path);
+    fill(
+        include_str!("tracing.yaml"),
+        &[("sampling", &tracing.sampling.to_string()), ("uri", &quote(&uri)), ("cluster", &quote(TRACING_CLUSTER))],
+    )
+}
+
+/// Only Envoy itself calls the collector: no filter of ours.
+pub fn cluster(tracing: &Tracing, options: &Options) -> String {
+    let credential = match &tracing.token {
+        None => String::new(),
+        Some(_) => super::credential(TRACING_CLUSTER, BEARER, options),
+    };
+    super::cluster(TRACING_CLUSTER, &tracing.url, &Availability::default(), "", &credential, options)
+}

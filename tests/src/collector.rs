@@ -1,0 +1,139 @@
+//! A stand-in for a collector of traces: takes OTLP over HTTP, as Envoy exports it, and remembers the spans.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::header::AUTHORIZATION;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::until;
+
+mod otlp;
+
+/// The token that it wants.
+pub const TOKEN: &str = "collector-test-token";
+
+/// One span.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Span {
+    /// Its trace: 32 hexadecimal digits.
+    pub trace: String,
+    /// Its own id: 16 hexadecimal digits.
+    pub id: String,
+    /// The span that it is a part of; empty when nobody told of one.
+    pub parent: String,
+    /// What it is of, in Envoy's words.
+    pub name: String,
+    /// Its attributes that are texts.
+    pub tags: BTreeMap<String, String>,
+    /// Whether its status is an error.
+    pub failed: bool,
+}
+
+impl Span {
+    /// One of its tags.
+    pub fn tag(&self, name: &str) -> Option<&str> {
+        self.tags.get(name).map(String::as_str)
+    }
+}
+
+type Spans = Arc<Mutex<Vec<Span>>>;
+
+/// A running stand-in; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Collector {
+    port: u16,
+    spans: Spans,
+    server: JoinHandle<()>,
+}
+
+impl Collector {
+    /// Starts one.
+    ///
+    /// # Panics
+    /// When there is no free port.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        let spans = Spans::default();
+        let server = tokio::spawn(serve(listener, Arc::clone(&spans)));
+        Self { port, spans, server }
+    }
+
+    /// Where it answers.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// All spans so far, in the order in which Envoy told of them.
+    pub fn spans(&self) -> Vec<Span> {
+        self.spans.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The span of a request, by Envoy's id of it, and those of so many attempts, once they are here: Envoy exports every five
+    /// seconds.
+    ///
+    /// # Panics
+    /// When that takes too long.
+    pub async fn request(&self, id: &str, attempts: usize) -> (Span, Vec<Span>) {
+        until("the spans of a request", || {
+            let spans = self.spans();
+            let own = spans.iter().find(|span| span.tag("guid:x-request-id") == Some(id))?;
+            let parts: Vec<Span> = spans.iter().filter(|span| span.parent == own.id).cloned().collect();
+            (parts.len() >= attempts).then(|| (own.clone(), parts))
+        })
+        .await
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn serve(listener: TcpListener, spans: Spans) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else { continue };
+                connections.spawn(converse(stream, Arc::clone(&spans)));
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn converse(stream: TcpStream, spans: Spans) {
+    let service = service_fn(move |request| take(request, Arc::clone(&spans)));
+    // An error is a client that left.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+async fn take(request: Request<Incoming>, spans: Spans) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await?.to_bytes();
+    let presented = parts.headers.get(AUTHORIZATION).map(|value| value.as_bytes());
+    let status = if presented != Some(format!("Bearer {TOKEN}").as_bytes()) {
+        StatusCode::UNAUTHORIZED
+    } else if parts.uri.path() != "/v1/traces" {
+        StatusCode::NOT_FOUND
+    } else if let Some(read) = otlp::spans(&body) {
+        spans.lock().unwrap_or_else(PoisonError::into_inner).extend(read);
+        StatusCode::OK
+    } else {
+        StatusCode::BAD_REQUEST
+    };
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    Ok(response)
+}
