@@ -10,7 +10,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::traits::{Context as Callbacks, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel};
 use sluice_core::admin::Service;
 use sluice_core::config::Gateway;
@@ -20,7 +20,7 @@ use sluice_core::exchange::journey::Silence;
 use sluice_core::exchange::keeper::Keeper;
 use sluice_core::exchange::trace;
 use sluice_core::exchange::worker::Worker;
-use sluice_core::exchange::{Call, Called, Effect, Flow, Time};
+use sluice_core::exchange::{Call, Called, Context, Effect, Flow, Time};
 
 mod admin;
 mod gateway;
@@ -99,11 +99,16 @@ impl Root {
             }
             return host::cut(silent.request, self.id);
         };
-        let attempt = silent.attempt.ok_or(host::Failed)?;
+        // Envoy may have ended the attempt at this very moment, by its own limit: then it has begun the next one, or will.
+        if silent.attempt.is_none_or(|attempt| host::enter(attempt).is_err()) {
+            return Ok(());
+        }
         let mut effects = Vec::new();
-        let mut cx = sluice_core::exchange::Context { view: &RESPONSE, shared: &host::Shared, effects: &mut effects };
-        give_up(failure, &mut *silent.journey.try_borrow_mut().map_err(|_| host::Failed)?, &mut cx);
-        RESPONSE.release(attempt, self.id, &effects)
+        if let Ok(mut journey) = silent.journey.try_borrow_mut() {
+            let cx = &mut Context { view: &RESPONSE, shared: &host::Shared, effects: &mut effects };
+            give_up(failure, &mut journey, cx);
+        }
+        RESPONSE.release(self.id, &effects)
     }
 
     /// Carries out what concerns no message, and sends what is to be told to Redis.
@@ -128,7 +133,7 @@ impl Root {
     }
 }
 
-impl Context for Root {
+impl Callbacks for Root {
     fn on_http_call_response(&mut self, _token: u32, _headers: usize, body: usize, _trailers: usize) {
         let mut effects = Vec::new();
         let call = self.told(&host::called(body), &mut effects);

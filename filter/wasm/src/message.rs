@@ -44,8 +44,9 @@ impl View for Message {
     }
 
     fn provider_left(&self) -> bool {
-        // Envoy's response flags UR (remote reset) and UC (connection termination), as `response.flags` has them.
-        const LEFT: u64 = 0x10 | 0x40;
+        // Envoy's response flags UR (remote reset), UC (connection termination) and UPE (protocol error, which a body cut short is),
+        // as `response.flags` has them.
+        const LEFT: u64 = 0x10 | 0x40 | 0x80_0000;
         let flags = host::property("response\0flags").ok().and_then(|bytes| bytes.try_into().ok());
         flags.is_some_and(|flags| u64::from_le_bytes(flags) & LEFT != 0)
     }
@@ -67,10 +68,9 @@ impl Message {
         action
     }
 
-    /// Carries out what core decided of a message that waits in the context `id`, from a callback of the root context `root`.
-    /// It moves on if all of it was done, unless a reply takes its place.
-    pub fn release(self, id: u32, root: u32, effects: &[Effect]) -> Result<(), host::Failed> {
-        host::enter(id)?;
+    /// Carries out what core decided of a message that waits in the context that was entered, from a callback of the root context
+    /// `root`, which is entered again. It moves on if all of it was done, unless a reply takes its place.
+    pub fn release(self, root: u32, effects: &[Effect]) -> Result<(), host::Failed> {
         let replied = effects.iter().any(|effect| matches!(effect, Effect::Reply(_)));
         let done = effects.iter().try_for_each(|effect| self.carry_out(effect));
         // A message whose headers are not here could not be changed, and must not be told to move on: Envoy would crash.

@@ -229,12 +229,14 @@ async fn streams_that_did_not_end_well_are_logged_as_such() {
         check(&line, &with(ours(begun.clone()), json!({"error": error})));
         assert_eq!(tried(&line), attempts(&[("openai/gpt-sim", reason)]));
     }
-    // Of these the filter is not told: Envoy's flags say what it was.
+    // Of this one the filter is told by Envoy's flags.
     pair.openai.clear();
     pair.openai.always("every=30+reset-after=5");
     pair.gateway.chat(&body).await;
     count += 1;
-    check(&line(&pair, count).await, &with(ours(begun.clone()), json!({"flags": "UPE", "error": "interrupted"})));
+    let lost = line(&pair, count).await;
+    check(&lost, &with(ours(begun.clone()), json!({"flags": "UPE", "error": "stream_truncated"})));
+    assert_eq!(tried(&lost), attempts(&[("openai/gpt-sim", "stream_truncated")]));
     pair.openai.clear();
     pair.openai.always("every=30+stall-after=5");
     pair.gateway.chat(&body).await;

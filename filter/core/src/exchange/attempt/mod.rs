@@ -8,7 +8,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::Target;
-use crate::config::file::Trigger;
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::error::{ApiError, ErrorKind};
 
@@ -243,9 +242,6 @@ impl Attempt {
 /// The attempt under way failed, and nothing of it has left: another one follows, or the client reads why. To be called from
 /// outside the attempt's own callbacks only while its answer's headers are held.
 pub fn give_up(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) {
-    if let Some(trigger) = failure.trigger {
-        cx.effects.push(Effect::Count(failed(trigger)));
-    }
     let next = journey.fail(failure, cx.view.now(), cx.shared);
     let effects = &mut *cx.effects;
     effects.extend(trace::failure(journey));
@@ -271,25 +267,6 @@ fn over(journey: &mut Journey, effects: &mut Vec<Effect>) {
     let mut reply = refusal(journey.client, &failure.error, &journey.attempts);
     reply.headers.extend(served_by(&tried.target).map(|(name, value)| (name, value.to_owned())));
     effects.push(Effect::Reply(reply));
-}
-
-/// The counter of a kind of failure.
-fn failed(trigger: Trigger) -> &'static str {
-    match trigger {
-        Trigger::Unreachable => "sluice.failed.unreachable",
-        Trigger::Timeout => "sluice.failed.timeout",
-        Trigger::Stalled => "sluice.failed.stalled",
-        Trigger::Truncated => "sluice.failed.truncated",
-        Trigger::RequestTimeout => "sluice.failed.request_timeout",
-        Trigger::Conflict => "sluice.failed.conflict",
-        Trigger::RateLimited => "sluice.failed.rate_limited",
-        Trigger::ServerError => "sluice.failed.server_error",
-        Trigger::RefusedCredential => "sluice.failed.refused_credential",
-        Trigger::BadAnswer => "sluice.failed.bad_answer",
-        Trigger::ErrorInAnswer => "sluice.failed.error_in_answer",
-        Trigger::EmptyAnswer => "sluice.failed.empty_answer",
-        Trigger::ContextLength => "sluice.failed.context_length",
-    }
 }
 
 /// What becomes of a request that reached a provider's filter and that no plan is known for.

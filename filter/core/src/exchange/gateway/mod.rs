@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use crate::config::file::Control;
+use crate::config::file::{Control, Trigger};
 use crate::config::{Caller, Gateway};
 use crate::dialect::Dialect;
 use crate::dialect::openai_chat::OpenAiChat;
@@ -199,7 +199,7 @@ impl Exchange {
                     journey.break_off(Failure::truncated());
                 }
                 journey.conclude(now, shared);
-                count_served(journey, effects);
+                count_attempts(journey, effects);
                 let fragment = self.record(Some(journey)).fragment();
                 effects.push(Effect::SetProperty(property::LOG, fragment.into()));
                 let reserved = journey.charge.as_ref().is_some_and(|charge| charge.ledger != Ledger::Nobody);
@@ -296,8 +296,10 @@ fn set_out(journey: &Journey, effects: &mut Vec<Effect>) {
     effects.push(Effect::ClearRoute);
 }
 
-/// An answer from elsewhere than it was asked for first is counted.
-fn count_served(journey: &Journey, effects: &mut Vec<Effect>) {
+/// Every failed attempt is counted, and an answer from elsewhere than it was asked for first.
+fn count_attempts(journey: &Journey, effects: &mut Vec<Effect>) {
+    let triggers = journey.attempts.iter().filter_map(|tried| tried.failure.as_ref()?.trigger);
+    effects.extend(triggers.map(|trigger| Effect::Count(failed(trigger))));
     if !matches!(journey.stage, Stage::Answering | Stage::Complete | Stage::Broken) {
         return;
     }
@@ -307,6 +309,25 @@ fn count_served(journey: &Journey, effects: &mut Vec<Effect>) {
     }
     if journey.lower_tier().is_some() {
         effects.push(Effect::Count(metric::LOWER_TIER));
+    }
+}
+
+/// The counter of a kind of failure.
+fn failed(trigger: Trigger) -> &'static str {
+    match trigger {
+        Trigger::Unreachable => "sluice.failed.unreachable",
+        Trigger::Timeout => "sluice.failed.timeout",
+        Trigger::Stalled => "sluice.failed.stalled",
+        Trigger::Truncated => "sluice.failed.truncated",
+        Trigger::RequestTimeout => "sluice.failed.request_timeout",
+        Trigger::Conflict => "sluice.failed.conflict",
+        Trigger::RateLimited => "sluice.failed.rate_limited",
+        Trigger::ServerError => "sluice.failed.server_error",
+        Trigger::RefusedCredential => "sluice.failed.refused_credential",
+        Trigger::BadAnswer => "sluice.failed.bad_answer",
+        Trigger::ErrorInAnswer => "sluice.failed.error_in_answer",
+        Trigger::EmptyAnswer => "sluice.failed.empty_answer",
+        Trigger::ContextLength => "sluice.failed.context_length",
     }
 }
 

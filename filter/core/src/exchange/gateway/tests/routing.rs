@@ -385,7 +385,7 @@ fn an_answer_says_why_it_did_not_come_from_the_first() {
     assert_eq!(seen.headers.text("x-sluice-attempts"), Some("3"));
     assert_eq!(seen.headers.text("x-sluice-failures"), Some("one/x: status_503, two/x: no_answer"));
     assert_eq!((seen.headers.text("x-sluice-provider"), seen.headers.get("x-sluice-tier")), (Some("three"), None));
-    assert_eq!(seen.counted, ["sluice.failed.server_error", metric::FALLBACK]);
+    assert_eq!(seen.counted, ["sluice.failed.server_error", "sluice.failed.unreachable", metric::FALLBACK]);
     let tried: Vec<_> = seen.log["tried"].as_array().unwrap().iter().map(|one| one["failure"].as_str()).collect();
     assert_eq!(tried, [Some("status_503"), Some("no_answer"), None]);
     assert_eq!(seen.log["strategy"], "fallback");
