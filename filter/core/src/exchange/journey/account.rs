@@ -1,0 +1,93 @@
+//! What a request will use, and what it used: every attempt is owed for once, and the whole is settled once.
+
+use crate::config::Target;
+use crate::conversation::Usage;
+use crate::dialect::Said;
+use crate::routing::cells::circuit;
+use crate::store::{Settlement, SharedData};
+use crate::usage::estimate::{Estimate, produced};
+
+use super::super::Time;
+use super::super::charge::Ledger;
+use super::{Journey, Stage};
+
+/// How many tokens an answer is expected to have where costs and speeds are compared, if the request allows so many: most have
+/// fewer than they may, and what is reserved is not what is used.
+const EXPECTED_ANSWER: u64 = 500;
+
+impl Journey {
+    /// What it will use at `target`, where costs and speeds are compared: with an answer of the expected length.
+    pub fn expect(&self, target: &Target) -> Estimate {
+        let expected = self.outline.max_tokens.map_or(EXPECTED_ANSWER, |most| most.min(EXPECTED_ANSWER));
+        self.estimate(target, expected)
+    }
+
+    /// The attempt under way is over, and the client has nothing of it: what its provider says it used is owed all the same, and
+    /// where it was interrupted at its work, the prompt and what had come of an answer.
+    pub(super) fn owe(&mut self, interrupted: bool) {
+        let usage = self.usage.take();
+        let usage = match (interrupted || self.said.pieces > 0, self.current().cloned()) {
+            (true, Some(target)) => Some(self.estimated_usage(&target, usage)),
+            _ => usage,
+        };
+        self.said = Said::default();
+        self.owes(usage);
+    }
+
+    /// What was used at `target`, where its provider has counted nothing, or not all.
+    fn estimated_usage(&mut self, target: &Target, counted: Option<Usage>) -> Usage {
+        self.estimated = true;
+        let counted = counted.unwrap_or_default();
+        let produced = produced(self.said.pieces, self.said.bytes, target.provider.dialect.bytes_per_100_tokens());
+        let estimate = self.estimate(target, 0);
+        Usage {
+            input: if counted.input == 0 { estimate.input } else { counted.input },
+            output: counted.output.max(produced),
+            ..counted
+        }
+    }
+
+    fn owes(&mut self, usage: Option<Usage>) {
+        let Some(target) = self.current().cloned() else { return };
+        if let Some(charge) = &mut self.charge {
+            charge.owe(&target, usage, self.prompt.images);
+        }
+    }
+
+    /// The request is over: the last attempt's use is owed, by the provider's own count as far as there is one. What was
+    /// interrupted is charged for its prompt and for what had been produced.
+    pub fn conclude(&mut self, now: Time, shared: &dyn SharedData) {
+        self.tell(now, shared);
+        if let Some(tried) = self.attempts.last_mut() {
+            tried.leave(self.strategy, &self.worker, now, shared);
+        }
+        // Nothing was learned, if its client left. If something was, the probe is no longer noted.
+        if let Some((target, Some(claimed_at))) = self.probe.take() {
+            circuit::release_probe(shared, &target.cells, claimed_at);
+        }
+        let Some(target) = self.current().cloned() else { return };
+        let failed = self.attempts.last().is_some_and(|tried| tried.failure.is_some());
+        let usage = match (self.stage, self.usage) {
+            (Stage::Refused, _) => return,
+            // It failed without a callback, and nothing came after it.
+            (Stage::Underway, None) if failed => return,
+            (Stage::Complete, Some(usage)) if usage.input > 0 || usage.output > 0 => usage,
+            (_, counted) => self.estimated_usage(&target, counted),
+        };
+        self.usage = Some(usage);
+        self.owes(self.usage);
+    }
+
+    /// What it will use at `target`, of whose answer no more than `ceiling` tokens are reserved.
+    pub fn estimate(&self, target: &Target, ceiling: u64) -> Estimate {
+        let max_output = target.price.and_then(|price| price.max_output);
+        let bytes = target.provider.dialect.bytes_per_100_tokens();
+        Estimate::of(&self.outline, &self.prompt, bytes, max_output, ceiling)
+    }
+
+    /// What it came to, and who keeps its reservation; once, and nothing when nobody is to know of it.
+    pub fn settlement(&mut self, now: Time) -> Option<(Settlement, Ledger)> {
+        let charge = self.charge.take()?;
+        Some((charge.settlement(self, now), charge.ledger))
+    }
+}
