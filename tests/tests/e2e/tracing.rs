@@ -22,7 +22,9 @@ async fn traced(more: Value) -> (Pair, Collector) {
 async fn spans(pair: &Pair, collector: &Collector, lines: usize) -> (Span, Vec<Span>) {
     let line = &pair.gateway.log_lines(lines).await[lines - 1];
     let attempts = line["attempts"].as_u64().and_then(|count| usize::try_from(count).ok()).expect("a number");
-    let (own, attempts_spans) = collector.request(line["request_id"].as_str().expect("an id"), attempts).await;
+    let (own, mut attempts_spans) = collector.request(line["request_id"].as_str().expect("an id"), attempts).await;
+    // Envoy begins one more try after the last target's timeout, which the filter ends before anything is sent.
+    attempts_spans.retain(|span| (span.tag("http.protocol"), span.tag("response_flags")) != (Some("-"), Some("-")));
     assert_eq!(attempts_spans.len(), attempts, "{attempts_spans:?}");
     for span in attempts_spans.iter().chain([&own]) {
         assert_eq!(line["trace_id"], *span.trace, "{span:?}");
