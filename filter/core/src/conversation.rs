@@ -172,6 +172,28 @@ pub enum Part {
     },
 }
 
+/// Seals on reasoning, as they travel through clients: whose a seal is stands before it, so that no provider is sent
+/// another's, which it would refuse. A seal without an owner is Anthropic's: its clients know it as it is.
+pub mod seal {
+    /// Between the owner and the seal; base64 has none.
+    const MARK: char = '#';
+
+    /// The seal as a client gets it.
+    pub fn mark(owner: &str, seal: &str) -> String {
+        format!("{owner}{MARK}{seal}")
+    }
+
+    /// The seal as its owner made it, if it is `owner`'s.
+    pub fn of<'a>(owner: &str, marked: &'a str) -> Option<&'a str> {
+        marked.strip_prefix(owner)?.strip_prefix(MARK)
+    }
+
+    /// The seal as Anthropic made it, if it is Anthropic's.
+    pub fn anthropics(marked: &str) -> Option<&str> {
+        (!marked.is_empty() && !marked.contains(MARK)).then_some(marked)
+    }
+}
+
 /// A mark that asks the provider to cache the prompt up to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheMark {
@@ -263,8 +285,8 @@ pub struct Response {
     pub created: Option<u64>,
     /// The answers; more than one only when more were asked for.
     pub choices: Vec<Choice>,
-    /// Tokens used.
-    pub usage: Usage,
+    /// Tokens used, when the provider said.
+    pub usage: Option<Usage>,
     /// The class of service that was given.
     pub service_tier: Option<String>,
 }

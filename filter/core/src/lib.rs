@@ -10,6 +10,7 @@ pub mod dialect;
 pub mod error;
 pub mod exchange;
 pub mod framing;
+pub mod headers;
 pub mod keys;
 pub mod limits;
 pub mod routing;

@@ -15,7 +15,7 @@ use crate::limits::Index;
 use crate::routing::cells::Cells;
 use crate::routing::way::Way;
 
-use super::{Gateway, Model, Provider, Target, Timeouts, dialect, file};
+use super::{Gateway, Model, Provider, Target, Timeouts, file};
 
 /// Cluster names that are ours, in what Envoy is given: `none`, and all that begin with `sluice`.
 const RESERVED: [&str; 2] = ["none", "sluice"];
@@ -117,7 +117,7 @@ impl Check<'_> {
                     let provider = Rc::new(Provider {
                         name: name.clone(),
                         cluster: name.clone(),
-                        dialect: dialect(provider.kind),
+                        formats: provider.kind.formats(),
                         authority: url.authority(),
                         tls: url.tls,
                         base_path: url.base_path,

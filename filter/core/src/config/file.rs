@@ -6,6 +6,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dialect::Dialect;
+use crate::dialect::anthropic::Anthropic;
+use crate::dialect::openai_chat::OpenAiChat;
+
 mod availability;
 mod routing;
 mod tracing;
@@ -131,6 +135,14 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The wire formats it speaks: of those about the same, the first is what others are translated to.
+    pub fn formats(self) -> &'static [&'static dyn Dialect] {
+        match self {
+            Self::Openai => &[&OpenAiChat],
+            Self::Anthropic => &[&Anthropic],
+        }
+    }
+
     /// The base URL of the service this kind is named after.
     pub fn public_url(self) -> &'static str {
         match self {

@@ -100,14 +100,6 @@ impl Gateway {
     }
 }
 
-/// The dialect that a provider of this kind speaks.
-fn dialect(kind: file::Kind) -> &'static dyn Dialect {
-    match kind {
-        file::Kind::Openai => &crate::dialect::openai_chat::OpenAiChat,
-        file::Kind::Anthropic => &crate::dialect::anthropic::Anthropic,
-    }
-}
-
 /// Redis over HTTP, as the filter needs to know it: its credential is Envoy's business.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redis {
@@ -258,8 +250,8 @@ pub struct Provider {
     pub name: String,
     /// The Envoy cluster that reaches it.
     pub cluster: String,
-    /// The wire format it speaks.
-    pub dialect: &'static dyn Dialect,
+    /// The wire formats it speaks: of those about the same, the first is what others are translated to.
+    pub formats: &'static [&'static dyn Dialect],
     /// Host, with the port unless it is the scheme's own: the `:authority` of requests.
     pub authority: String,
     /// Whether it is reached over TLS: the `:scheme` of requests.
@@ -268,4 +260,14 @@ pub struct Provider {
     pub base_path: String,
     /// Whether it accepts `stream_options.include_usage`; some OpenAI-compatible servers refuse it.
     pub stream_usage: bool,
+}
+
+impl Provider {
+    /// The format in which it is asked for what a client asks in `client`'s: the same, or one that it can be translated to.
+    /// `None` when it has none.
+    pub fn format_for(&self, client: &'static dyn Dialect) -> Option<&'static dyn Dialect> {
+        let about = client.content();
+        let same = self.formats.iter().find(|format| format.name() == client.name());
+        same.or_else(|| self.formats.iter().find(|format| format.content().translates(&about))).copied()
+    }
 }

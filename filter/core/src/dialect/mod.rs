@@ -10,10 +10,12 @@ use std::ops::AddAssign;
 use crate::conversation::{Request, Response, StreamEvent, Usage};
 use crate::error::ApiError;
 use crate::framing::sse;
+use crate::headers::HeaderMap;
 
 pub mod anthropic;
 pub mod fields;
 pub mod openai_chat;
+pub mod translate;
 
 /// What becomes of one field of a client's request when the provider speaks another dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,13 +37,21 @@ pub struct Written {
     pub dropped: Vec<String>,
 }
 
-/// One wire format, read and written.
+/// One wire format of one endpoint: what every format has, whatever it is about.
 pub trait Dialect: Debug + Sync {
-    /// Its name in logs and documentation.
+    /// Its name in logs and documentation. Formats of one name are the same to a client.
     fn name(&self) -> &'static str;
+
+    /// What it is about, and so what it can be translated from and to.
+    fn content(&'static self) -> Content;
 
     /// Every field of a request, and its fate when translated.
     fn fields(&self) -> &'static [(&'static str, Fate)];
+
+    /// Where a client's request has what the gateway looks at before it knows whether to read all of it.
+    fn shape(&self) -> Shape {
+        Shape::default()
+    }
 
     /// Where a request goes, below the provider's base URL: `/chat/completions`.
     fn path(&self, model: &str, stream: bool) -> String;
@@ -51,12 +61,69 @@ pub trait Dialect: Debug + Sync {
         &[]
     }
 
+    /// Headers of a client that go on to a provider of the same format: `anthropic-beta`. Lower case.
+    fn forwards(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Bytes of text for a hundred tokens, to estimate what nobody has counted. OpenAI documents four characters of English for
     /// a token; its JSON with escapes, code and other languages have fewer characters, but more bytes, for each.
     fn bytes_per_100_tokens(&self) -> u64 {
         400
     }
 
+    /// The media type in which a provider streams: what it is asked for, and known by.
+    fn stream_type(&self) -> &'static str {
+        "text/event-stream"
+    }
+
+    /// The response header that says more of an error than its body.
+    fn error_header(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The limits that a provider's answer tells of, as OpenAI's clients know them: `x-ratelimit-remaining-tokens`.
+    fn rate_limits(&self, _headers: &HeaderMap) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    /// Reads a provider's error, whatever its body is: JSON, HTML, nothing. `hint` is what stood in
+    /// [`error_header`](Self::error_header).
+    fn read_error(&self, status: u16, hint: Option<&str>, body: &[u8]) -> ApiError;
+
+    /// The HTTP status under which a client of this dialect expects the error.
+    fn status(&self, error: &ApiError) -> u16 {
+        error.status
+    }
+
+    /// Writes an error for a client, as JSON.
+    fn write_error(&self, error: &ApiError) -> Vec<u8>;
+
+    /// Looks at a whole answer that passes unchanged: the model and the usage in it, or the error hidden in a 200.
+    fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError>;
+
+    /// The usage that a whole answer reports, of one that is no good otherwise: it is owed all the same.
+    fn usage_of(&self, body: &[u8]) -> Option<Usage>;
+}
+
+/// What a format is about. Only formats about the same can be translated into each other.
+#[derive(Debug, Clone, Copy)]
+pub enum Content {
+    /// A conversation.
+    Chat(&'static dyn Chat),
+}
+
+impl Content {
+    /// Whether one can be translated to the other.
+    pub fn translates(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Chat(_), Self::Chat(_)) => true,
+        }
+    }
+}
+
+/// A format of conversations: it reads and writes the one [`conversation`](crate::conversation) model.
+pub trait Chat: Dialect {
     /// Reads a client's request. Errors are 400s that name the field.
     fn read_request(&self, body: &[u8]) -> Result<Request, ApiError>;
 
@@ -69,17 +136,6 @@ pub trait Dialect: Debug + Sync {
     /// Writes a whole answer for a client; `now` is Unix seconds, for formats that date their answers.
     fn write_response(&self, response: &Response, now: u64) -> Vec<u8>;
 
-    /// Reads a provider's error, whatever its body is: JSON, HTML, nothing.
-    fn read_error(&self, status: u16, body: &[u8]) -> ApiError;
-
-    /// The HTTP status under which a client of this dialect expects the error.
-    fn status(&self, error: &ApiError) -> u16 {
-        error.status
-    }
-
-    /// Writes an error for a client, as JSON.
-    fn write_error(&self, error: &ApiError) -> Vec<u8>;
-
     /// Reads a provider's stream.
     fn stream_reader(&self) -> Box<dyn StreamReader>;
 
@@ -88,12 +144,21 @@ pub trait Dialect: Debug + Sync {
 
     /// Looks at a stream that passes unchanged.
     fn stream_peeker(&self) -> Box<dyn StreamPeeker>;
+}
 
-    /// Looks at a whole answer that passes unchanged: the model and the usage in it, or the error hidden in a 200.
-    fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError>;
+/// The names under which a format's requests have what the gateway looks at first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// The field without which there is nothing to answer: `messages`.
+    pub asked: &'static str,
+    /// Whether a stream brings usage only to those who ask for it in `stream_options`.
+    pub stream_options: bool,
+}
 
-    /// The usage that a whole answer reports, of one that is no good otherwise: it is owed all the same.
-    fn usage_of(&self, body: &[u8]) -> Option<Usage>;
+impl Default for Shape {
+    fn default() -> Self {
+        Self { asked: "messages", stream_options: false }
+    }
 }
 
 /// What a stream's writer must know before the first event.

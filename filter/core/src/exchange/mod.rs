@@ -15,7 +15,7 @@ pub mod attempt;
 pub mod charge;
 pub mod failure;
 pub mod gateway;
-pub mod headers;
+pub use crate::headers;
 pub mod journey;
 pub mod keeper;
 pub mod outline;

@@ -20,7 +20,7 @@ mod write_request;
 #[cfg(test)]
 mod tests;
 
-use super::{Dialect, Fate, Glance, Opening, StreamPeeker, StreamReader, StreamWriter, Written};
+use super::{Chat, Content, Dialect, Fate, Glance, Opening, StreamPeeker, StreamReader, StreamWriter, Written};
 use crate::conversation::{Request, Response, Usage};
 use crate::error::ApiError;
 
@@ -60,6 +60,10 @@ impl Dialect for Anthropic {
         "anthropic"
     }
 
+    fn content(&'static self) -> Content {
+        Content::Chat(self)
+    }
+
     fn fields(&self) -> &'static [(&'static str, Fate)] {
         FIELDS
     }
@@ -77,6 +81,26 @@ impl Dialect for Anthropic {
         350
     }
 
+    fn read_error(&self, status: u16, _hint: Option<&str>, body: &[u8]) -> ApiError {
+        error::read(status, body)
+    }
+
+    fn write_error(&self, error: &ApiError) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
+        error::write(error, &mut out);
+        out
+    }
+
+    fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError> {
+        response::peek(body)
+    }
+
+    fn usage_of(&self, body: &[u8]) -> Option<Usage> {
+        usage::of(body)
+    }
+}
+
+impl Chat for Anthropic {
     fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
         read_request::read(body)
     }
@@ -93,16 +117,6 @@ impl Dialect for Anthropic {
         response::write(response)
     }
 
-    fn read_error(&self, status: u16, body: &[u8]) -> ApiError {
-        error::read(status, body)
-    }
-
-    fn write_error(&self, error: &ApiError) -> Vec<u8> {
-        let mut out = Vec::with_capacity(256);
-        error::write(error, &mut out);
-        out
-    }
-
     fn stream_reader(&self) -> Box<dyn StreamReader> {
         Box::<stream_in::Reader>::default()
     }
@@ -113,13 +127,5 @@ impl Dialect for Anthropic {
 
     fn stream_peeker(&self) -> Box<dyn StreamPeeker> {
         Box::<peek::Peeker>::default()
-    }
-
-    fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError> {
-        response::peek(body)
-    }
-
-    fn usage_of(&self, body: &[u8]) -> Option<Usage> {
-        usage::of(body)
     }
 }

@@ -46,14 +46,15 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
     for raw in message.content.iter().flatten() {
         parts.extend(part(BlockIn::parse(raw)?));
     }
-    let usage = message.usage.unwrap_or_default();
+    let usage = message.usage.as_ref();
+    let tier = usage.and_then(|usage| usage.service_tier.as_deref());
     Ok(Response {
         id: message.id.unwrap_or_default(),
         model: message.model.unwrap_or_default(),
         created: None,
         choices: vec![Choice { parts, finish: finish_of(message.stop_reason.as_deref().unwrap_or_default()) }],
-        usage: usage.inclusive(),
-        service_tier: usage.service_tier.as_deref().map(|given| tier_of(given).to_owned()),
+        usage: usage.map(UsageIn::inclusive),
+        service_tier: tier.map(|given| tier_of(given).to_owned()),
     })
 }
 
@@ -107,7 +108,7 @@ pub(super) fn write(response: &Response) -> Vec<u8> {
         content: choice.map(|choice| choice.parts.iter().filter_map(block).collect()).unwrap_or_default(),
         stop_reason: stop_reason_of(choice.map(|choice| choice.finish).unwrap_or_default()),
         stop_sequence: None,
-        usage: UsageOut::of(&response.usage, response.service_tier.as_deref().map(given_tier_of)),
+        usage: UsageOut::of(&response.usage.unwrap_or_default(), response.service_tier.as_deref().map(given_tier_of)),
     };
     let mut out = Vec::with_capacity(1024);
     // Strings, numbers and checked JSON into a `Vec` cannot fail.

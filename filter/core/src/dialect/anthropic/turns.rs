@@ -10,7 +10,7 @@
 use serde::Serialize;
 
 use super::block::{Block, BlockSource, CacheControl, Content, Input, call_id};
-use crate::conversation::{CacheMark, Message, Part, Role, Source};
+use crate::conversation::{CacheMark, Message, Part, Role, Source, seal};
 use crate::error::ApiError;
 
 /// Who speaks, in Anthropic's words.
@@ -124,14 +124,22 @@ impl<'a> Turns<'a> {
                 let input = Input::parse(arguments).ok_or_else(|| at.arguments())?;
                 Ok(Some(Block::ToolUse { id: call_id(id), name, input }))
             }
-            (Part::Thinking { text, signature }, Some(Speaker::Assistant)) => match signature.as_deref() {
-                Some(signature) if !signature.is_empty() => Ok(Some(Block::Thinking { thinking: text, signature })),
-                _ => {
+            (Part::Thinking { text, signature }, Some(Speaker::Assistant)) => {
+                match signature.as_deref().and_then(seal::anthropics) {
+                    Some(signature) => Ok(Some(Block::Thinking { thinking: text, signature })),
+                    None => {
+                        self.drop_hint("messages.reasoning_content");
+                        Ok(None)
+                    }
+                }
+            }
+            (Part::RedactedThinking { data }, Some(Speaker::Assistant)) => match seal::anthropics(data) {
+                Some(data) => Ok(Some(Block::RedactedThinking { data })),
+                None => {
                     self.drop_hint("messages.reasoning_content");
                     Ok(None)
                 }
             },
-            (Part::RedactedThinking { data }, Some(Speaker::Assistant)) => Ok(Some(Block::RedactedThinking { data })),
             (Part::Refusal { text }, Some(Speaker::Assistant)) => Ok(self.text(text, &None)),
             _ => Err(at.refuse("this kind of content for this role")),
         }

@@ -12,7 +12,7 @@
 //! - `cache_control` on content parts, messages and tools is Anthropic's caching mark.
 //! - `thinking` and `top_k` in a request are Anthropic's parameters of that name.
 
-use super::{Dialect, Fate, Glance, Opening, StreamPeeker, StreamReader, StreamWriter, Written};
+use super::{Chat, Content, Dialect, Fate, Glance, Opening, Shape, StreamPeeker, StreamReader, StreamWriter, Written};
 use crate::conversation::{Request, Response, Usage};
 use crate::error::ApiError;
 
@@ -65,14 +65,47 @@ impl Dialect for OpenAiChat {
         "openai_chat"
     }
 
+    fn content(&'static self) -> Content {
+        Content::Chat(self)
+    }
+
     fn fields(&self) -> &'static [(&'static str, Fate)] {
         table::FIELDS
+    }
+
+    fn shape(&self) -> Shape {
+        Shape { stream_options: true, ..Shape::default() }
     }
 
     fn path(&self, _model: &str, _stream: bool) -> String {
         "/chat/completions".to_owned()
     }
 
+    fn read_error(&self, status: u16, _hint: Option<&str>, body: &[u8]) -> ApiError {
+        error::read(status, body)
+    }
+
+    fn status(&self, error: &ApiError) -> u16 {
+        // Anthropic's "overloaded", which OpenAI's clients do not know.
+        if error.status == 529 { 503 } else { error.status }
+    }
+
+    fn write_error(&self, error: &ApiError) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
+        error::write(error, &mut out);
+        out
+    }
+
+    fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError> {
+        peek::response(body)
+    }
+
+    fn usage_of(&self, body: &[u8]) -> Option<Usage> {
+        usage::of(body)
+    }
+}
+
+impl Chat for OpenAiChat {
     fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
         request::read(body)
     }
@@ -89,21 +122,6 @@ impl Dialect for OpenAiChat {
         response::write(response, now)
     }
 
-    fn read_error(&self, status: u16, body: &[u8]) -> ApiError {
-        error::read(status, body)
-    }
-
-    fn status(&self, error: &ApiError) -> u16 {
-        // Anthropic's "overloaded", which OpenAI's clients do not know.
-        if error.status == 529 { 503 } else { error.status }
-    }
-
-    fn write_error(&self, error: &ApiError) -> Vec<u8> {
-        let mut out = Vec::with_capacity(256);
-        error::write(error, &mut out);
-        out
-    }
-
     fn stream_reader(&self) -> Box<dyn StreamReader> {
         Box::<stream_read::Reader>::default()
     }
@@ -114,13 +132,5 @@ impl Dialect for OpenAiChat {
 
     fn stream_peeker(&self) -> Box<dyn StreamPeeker> {
         Box::<peek::Peeker>::default()
-    }
-
-    fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError> {
-        peek::response(body)
-    }
-
-    fn usage_of(&self, body: &[u8]) -> Option<Usage> {
-        usage::of(body)
     }
 }

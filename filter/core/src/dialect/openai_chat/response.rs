@@ -58,7 +58,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
         model: seen.model.0.into_owned(),
         created: seen.created.0,
         choices,
-        usage: seen.usage.and_then(|usage| usage.read()).unwrap_or_default(),
+        usage: seen.usage.and_then(|usage| usage.read()),
         service_tier: (!seen.service_tier.is_empty()).then(|| seen.service_tier.0.into_owned()),
     })
 }
@@ -111,7 +111,8 @@ struct Shown<'a> {
     created: u64,
     model: &'a str,
     choices: Vec<ChoiceShown<'a>>,
-    usage: usage::Shown,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<usage::Shown>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_tier: Option<&'a str>,
 }
@@ -145,7 +146,7 @@ pub(super) fn write(response: &Response, now: u64) -> Vec<u8> {
         created: response.created.unwrap_or(now),
         model: &response.model,
         choices: response.choices.iter().enumerate().map(write_choice).collect(),
-        usage: response.usage.into(),
+        usage: response.usage.map(usage::Shown::from),
         service_tier: response.service_tier.as_deref(),
     };
     let mut out = Vec::with_capacity(1024);

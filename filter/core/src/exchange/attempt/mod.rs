@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::config::Target;
 use crate::dialect::openai_chat::OpenAiChat;
+use crate::dialect::{Content as About, Dialect};
 use crate::error::{ApiError, ErrorKind};
 
 use super::failure::{Failure, retry_after};
@@ -23,7 +24,7 @@ mod stream;
 mod whole;
 
 use request::Outbound;
-use stream::Relay;
+use stream::{Relay, Speakers};
 
 /// The largest whole answer, in bytes: the VM's memory never shrinks again.
 const LARGEST_ANSWER: usize = 32 << 20;
@@ -35,6 +36,8 @@ const LONGEST_ERROR: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Attempt {
     target: Rc<Target>,
+    /// What its provider speaks.
+    dialect: &'static dyn Dialect,
     /// Which of the journey's attempts it is.
     number: usize,
     /// Client and provider speak the same dialect: bytes pass through.
@@ -47,7 +50,7 @@ enum Phase {
     /// The request is on its way out.
     Request(Outbound),
     /// The provider answered with an error, and its body is wanted.
-    Error { status: u16, retry_after: Option<Duration> },
+    Error { status: u16, retry_after: Option<Duration>, hint: Option<String> },
     /// A whole answer is awaited.
     Whole,
     /// A stream flows.
@@ -60,7 +63,6 @@ impl Attempt {
     /// Begins the attempt that the journey has planned next; its effects tell Envoy what follows if no callback comes.
     /// `None` when nothing was planned.
     pub fn begin(journey: &mut Journey, cx: &mut Context<'_>) -> Option<Self> {
-        let client = journey.client.name();
         let now = cx.view.now();
         let target = match journey.begin(now, cx.shared) {
             Begin::Attempt(target) => target,
@@ -68,26 +70,33 @@ impl Attempt {
                 let target = journey.current()?.clone();
                 cx.effects.extend(trace::failure(journey));
                 over(journey, cx.effects);
-                return Some(Self { target, number: 0, same_dialect: false, phase: Phase::Done });
+                let dialect = journey.client;
+                return Some(Self { target, dialect, number: 0, same_dialect: true, phase: Phase::Done });
             }
             Begin::Unplanned => return None,
         };
         cx.effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
-        let same_dialect = target.provider.dialect.name() == client;
         let number = journey.attempts.len();
         if number > 1 {
             cx.effects.extend(trace::failed(&journey.worker.gateway, "".into()));
         }
+        let Some(dialect) = target.provider.format_for(journey.client) else {
+            let mut attempt = Self { target, dialect: journey.client, number, same_dialect: true, phase: Phase::Done };
+            let error = ApiError::new(400, ErrorKind::InvalidRequest, "The fallback has nothing of what is asked for.");
+            attempt.ends_the_plan("cannot_express", error, journey, cx);
+            return Some(attempt);
+        };
+        let same_dialect = dialect.name() == journey.client.name();
         let lease = journey.timeouts.total;
         let fits = journey.charge.as_mut().is_none_or(|charge| charge.moves_to(&target, lease, cx.shared, now));
         if !fits {
-            let mut attempt = Self { target, number, same_dialect, phase: Phase::Done };
+            let mut attempt = Self { target, dialect, number, same_dialect, phase: Phase::Done };
             let error = ApiError::new(429, ErrorKind::RateLimit, "The fallback is beyond a limit or a budget.");
             attempt.ends_the_plan("over_limit", error, journey, cx);
             return Some(attempt);
         }
         let outbound = Outbound::choose(journey, &target, same_dialect);
-        Some(Self { target, number, same_dialect, phase: Phase::Request(outbound) })
+        Some(Self { target, dialect, number, same_dialect, phase: Phase::Request(outbound) })
     }
 
     /// Handles a part of the request or of the answer.
@@ -118,7 +127,7 @@ impl Attempt {
 
     fn request(&mut self, event: Event, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
         let Phase::Request(outbound) = &mut self.phase else { return Flow::Continue };
-        match outbound.step(event, journey, &self.target, cx.view, cx.effects) {
+        match outbound.step(event, journey, &self.target, self.dialect, cx.view, cx.effects) {
             Ok(flow) => flow,
             Err(error) => self.ends_the_plan("cannot_express", error, journey, cx),
         }
@@ -133,10 +142,10 @@ impl Attempt {
                 self.fail(Failure::in_answer(error), journey, cx)
             }
             Phase::Whole if !end => Flow::Pause,
-            Phase::Error { status, retry_after } => {
-                let (status, wait) = (*status, *retry_after);
+            Phase::Error { status, retry_after, hint } => {
+                let (status, wait, hint) = (*status, *retry_after, hint.take());
                 let body = cx.view.body(0..size.min(LONGEST_ERROR));
-                self.error_answer(status, wait, &body, journey, cx)
+                self.error_answer(status, wait, hint.as_deref(), &body, journey, cx)
             }
             Phase::Whole => self.whole_answer(size, journey, cx),
             Phase::Stream(relay) => match relay.step(size, end, journey, cx.view, cx.effects) {
@@ -151,11 +160,12 @@ impl Attempt {
         let status: u16 = headers.text(":status").and_then(|status| status.parse().ok()).unwrap_or(502);
         if !(200..300).contains(&status) {
             let wait = retry_after(&headers);
+            let hint = self.dialect.error_header().and_then(|name| headers.text(name));
             // A server's own trouble says enough: no need to read the body first when another target waits.
             if end || (status >= 500 && journey.another_waits()) {
-                return self.error_answer(status, wait, &[], journey, cx);
+                return self.error_answer(status, wait, hint, &[], journey, cx);
             }
-            self.phase = Phase::Error { status, retry_after: wait };
+            self.phase = Phase::Error { status, retry_after: wait, hint: hint.map(str::to_owned) };
             return Flow::Pause;
         }
         if end {
@@ -165,19 +175,22 @@ impl Attempt {
             let error = ApiError::bad_answer("The provider compressed its answer though asked not to.");
             return self.fail(Failure::in_answer(error), journey, cx);
         }
-        let streams = journey.outline.stream && headers.text("content-type").is_some_and(is_event_stream);
+        let is_stream = |content_type: &str| is_of(content_type, self.dialect.stream_type());
+        let streams = journey.outline.stream && headers.text("content-type").is_some_and(is_stream);
         let content = match (self.same_dialect, streams) {
-            (true, true) => Content::Stream,
-            (true, false) => Content::Unchanged,
-            (false, true) => Content::New("text/event-stream"),
-            (false, false) => Content::New("application/json"),
+            (true, true) => Body::Stream,
+            (true, false) => Body::Unchanged,
+            (false, true) => Body::New("text/event-stream"),
+            (false, false) => Body::New("application/json"),
         };
         // Should the answer turn out bad, these are discarded with it.
-        answer_headers(&headers, content, &self.target, journey, cx.effects);
-        self.phase = if streams {
-            Phase::Stream(Box::new(Relay::new(journey, &self.target, self.same_dialect, cx.view.now())))
-        } else {
-            Phase::Whole
+        self.answer_headers(&headers, content, journey, cx.effects);
+        self.phase = match (streams, self.dialect.content(), journey.client.content()) {
+            (true, About::Chat(provider), About::Chat(client)) => {
+                let speakers = Speakers { client, provider, same: self.same_dialect };
+                Phase::Stream(Box::new(Relay::new(journey, &self.target, &speakers, cx.view.now())))
+            }
+            (false, ..) => Phase::Whole,
         };
         Flow::Pause
     }
@@ -197,16 +210,52 @@ impl Attempt {
         flow
     }
 
+    /// The answer's headers for the client: who served, and nothing of the provider's that is not the client's business.
+    /// Where most stay, single changes cost less than a whole new map.
+    fn answer_headers(&self, headers: &HeaderMap, content: Body, journey: &Journey, effects: &mut Vec<Effect>) {
+        let target = &self.target;
+        let tier = journey.lower_tier().map(|tier| ("x-sluice-tier", tier.to_string()));
+        let told = tale(&journey.attempts).chain(tier);
+        if let Body::New(kind) = content {
+            let mut out: HeaderMap = headers.iter().filter(|(name, _)| passes_to_client(name, content)).collect();
+            out.push("content-type", kind);
+            for (name, value) in served_by(target) {
+                out.push(name, value);
+            }
+            for (name, value) in self.dialect.rate_limits(headers) {
+                out.push(name, value);
+            }
+            for (name, value) in told {
+                out.push(name, value);
+            }
+            if !journey.dropped.is_empty() {
+                out.push("x-sluice-dropped", journey.dropped.join(", "));
+            }
+            effects.push(Effect::ReplaceHeaders(out));
+            return;
+        }
+        for (name, _) in headers.iter().filter(|(name, _)| !passes_to_client(name, content)) {
+            if let Ok(name) = std::str::from_utf8(name) {
+                effects.push(Effect::RemoveHeader(name.to_owned().into()));
+            }
+        }
+        for (name, value) in served_by(target) {
+            effects.push(Effect::SetHeader(name, value.to_owned().into()));
+        }
+        effects.extend(told.map(|(name, value)| Effect::SetHeader(name, value.into())));
+    }
+
     /// The provider answered with an error status.
     fn error_answer(
         &mut self,
         status: u16,
         wait: Option<Duration>,
+        hint: Option<&str>,
         body: &[u8],
         journey: &mut Journey,
         cx: &mut Context<'_>,
     ) -> Flow {
-        let mut error = self.target.provider.dialect.read_error(status, body);
+        let mut error = self.dialect.read_error(status, hint, body);
         error.retry_after = wait.or(error.retry_after);
         self.fail(Failure::status(status, error), journey, cx)
     }
@@ -280,14 +329,14 @@ fn served_by(target: &Target) -> [(&'static str, &str); 2] {
 }
 
 /// Media types are compared without case, and may have parameters.
-fn is_event_stream(content_type: &str) -> bool {
+fn is_of(content_type: &str, wanted: &str) -> bool {
     let kind = content_type.split(';').next().unwrap_or_default();
-    kind.trim().eq_ignore_ascii_case("text/event-stream")
+    kind.trim().eq_ignore_ascii_case(wanted)
 }
 
 /// What becomes of an answer's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Content {
+enum Body {
     /// It passes as it is.
     Unchanged,
     /// Its events pass, but for those the client must not see: how long it will be is not known.
@@ -296,46 +345,9 @@ enum Content {
     New(&'static str),
 }
 
-/// The answer's headers for the client: who served, and nothing of the provider's that is not the client's business.
-/// Where most stay, single changes cost less than a whole new map.
-fn answer_headers(
-    headers: &HeaderMap,
-    content: Content,
-    target: &Target,
-    journey: &Journey,
-    effects: &mut Vec<Effect>,
-) {
-    let tier = journey.lower_tier().map(|tier| ("x-sluice-tier", tier.to_string()));
-    let told = tale(&journey.attempts).chain(tier);
-    if let Content::New(kind) = content {
-        let mut out: HeaderMap = headers.iter().filter(|(name, _)| passes_to_client(name, content)).collect();
-        out.push("content-type", kind);
-        for (name, value) in served_by(target) {
-            out.push(name, value);
-        }
-        for (name, value) in told {
-            out.push(name, value);
-        }
-        if !journey.dropped.is_empty() {
-            out.push("x-sluice-dropped", journey.dropped.join(", "));
-        }
-        effects.push(Effect::ReplaceHeaders(out));
-        return;
-    }
-    for (name, _) in headers.iter().filter(|(name, _)| !passes_to_client(name, content)) {
-        if let Ok(name) = std::str::from_utf8(name) {
-            effects.push(Effect::RemoveHeader(name.to_owned().into()));
-        }
-    }
-    for (name, value) in served_by(target) {
-        effects.push(Effect::SetHeader(name, value.to_owned().into()));
-    }
-    effects.extend(told.map(|(name, value)| Effect::SetHeader(name, value.into())));
-}
-
 /// Of an answer that passes unchanged all headers pass but those that belong to the connection, to the provider's own
 /// session with us, or to the gateway; of one written anew only those whose meaning survives.
-fn passes_to_client(name: &[u8], content: Content) -> bool {
+fn passes_to_client(name: &[u8], content: Body) -> bool {
     const NEVER: [&[u8]; 8] = [
         b"set-cookie",
         b"content-encoding",
@@ -347,8 +359,8 @@ fn passes_to_client(name: &[u8], content: Content) -> bool {
         b"via",
     ];
     match content {
-        Content::New(..) => matches!(name, b":status" | b"date" | b"cache-control"),
-        Content::Stream if name == b"content-length" => false,
+        Body::New(..) => matches!(name, b":status" | b"date" | b"cache-control"),
+        Body::Stream if name == b"content-length" => false,
         _ => !NEVER.contains(&name) && !name.starts_with(b"x-sluice-") && !name.starts_with(b"x-envoy-"),
     }
 }

@@ -4,7 +4,7 @@
 //! whole header map anew, from what the gateway role saw of the client's, and changes the client's own body.
 
 use crate::config::Target;
-use crate::dialect::Written;
+use crate::dialect::{Dialect, Written, translate};
 use crate::error::ApiError;
 
 use super::super::headers::HeaderMap;
@@ -48,6 +48,7 @@ impl Outbound {
         event: Event,
         journey: &mut Journey,
         target: &Target,
+        dialect: &'static dyn Dialect,
         view: &dyn View,
         effects: &mut Vec<Effect>,
     ) -> Result<Flow, ApiError> {
@@ -56,7 +57,7 @@ impl Outbound {
             (Event::RequestHeaders { .. }, Self::Translate) => Ok(Flow::Pause),
             (Event::RequestHeaders { .. }, outbound) => {
                 let length = outbound.length(journey.outline.length);
-                effects.push(Effect::ReplaceHeaders(headers(journey, target, length, view)));
+                effects.push(Effect::ReplaceHeaders(headers(journey, target, dialect, length, view)));
                 Ok(Flow::Continue)
             }
             (Event::RequestBody { end: false, .. }, Self::AsItIs) => Ok(Flow::Continue),
@@ -73,10 +74,16 @@ impl Outbound {
                     }
                     Self::Ready(written) => effects.push(Effect::ReplaceBody { drain: size, with: written.body }),
                     Self::Translate => {
-                        let request = journey.client.read_request(&view.body(0..size))?;
-                        let written = target.provider.dialect.write_request(&request, &target.model)?;
+                        let body = view.body(0..size);
+                        let written = translate::request(journey.client, dialect, &body, &target.model)?;
                         journey.dropped = written.dropped;
-                        effects.push(Effect::ReplaceHeaders(headers(journey, target, written.body.len(), view)));
+                        effects.push(Effect::ReplaceHeaders(headers(
+                            journey,
+                            target,
+                            dialect,
+                            written.body.len(),
+                            view,
+                        )));
                         effects.push(Effect::ReplaceBody { drain: size, with: written.body });
                     }
                 }
@@ -97,16 +104,16 @@ impl Outbound {
 }
 
 /// All headers of the request to the provider; its credential is added by Envoy afterwards.
-fn headers(journey: &Journey, target: &Target, length: usize, view: &dyn View) -> HeaderMap {
+fn headers(journey: &Journey, target: &Target, dialect: &dyn Dialect, length: usize, view: &dyn View) -> HeaderMap {
     let provider = &target.provider;
     let stream = journey.outline.stream;
     let mut out = journey.forwarded.clone();
     out.push(":scheme", if provider.tls { "https" } else { "http" });
     out.push(":authority", &provider.authority);
-    out.push(":path", format!("{}{}", provider.base_path, provider.dialect.path(&target.model, stream)));
+    out.push(":path", format!("{}{}", provider.base_path, dialect.path(&target.model, stream)));
     out.push("content-type", "application/json");
     out.push("content-length", length.to_string());
-    out.push("accept", if stream { "text/event-stream" } else { "application/json" });
+    out.push("accept", if stream { dialect.stream_type() } else { "application/json" });
     // A compressed answer could not be read here.
     out.push("accept-encoding", "identity");
     // Where Envoy traces, it has put this attempt's own span there.
@@ -115,7 +122,7 @@ fn headers(journey: &Journey, target: &Target, length: usize, view: &dyn View) -
     {
         out.push("traceparent", parent);
     }
-    for (name, value) in provider.dialect.headers() {
+    for (name, value) in dialect.headers() {
         out.push(name, value);
     }
     out

@@ -7,7 +7,7 @@
 use crate::config::Target;
 use crate::config::file::Delivery;
 use crate::conversation::StreamEvent;
-use crate::dialect::{Opening, Said, Seen, StreamPeeker, StreamReader, StreamWriter};
+use crate::dialect::{Chat, Opening, Said, Seen, StreamPeeker, StreamReader, StreamWriter};
 use crate::error::ApiError;
 use crate::framing::sse::{Decoder, TooLong};
 
@@ -42,6 +42,14 @@ pub(super) struct Relay {
     finished: bool,
 }
 
+/// Between whom a stream flows.
+pub(super) struct Speakers {
+    pub(super) client: &'static dyn Chat,
+    pub(super) provider: &'static dyn Chat,
+    /// Both speak the same dialect: bytes pass through.
+    pub(super) same: bool,
+}
+
 #[derive(Debug)]
 enum Route {
     /// Client and provider speak the same dialect: bytes pass, events are looked at.
@@ -61,16 +69,16 @@ enum State {
 }
 
 impl Relay {
-    pub(super) fn new(journey: &mut Journey, target: &Target, same_dialect: bool, now: Time) -> Self {
-        let dialect = target.provider.dialect;
+    pub(super) fn new(journey: &mut Journey, target: &Target, speakers: &Speakers, now: Time) -> Self {
+        let Speakers { client, provider, same } = *speakers;
         let include_usage = journey.outline.include_usage;
-        let route = if same_dialect {
-            Route::Pass { decoder: Decoder::default(), peeker: dialect.stream_peeker(), hide_usage: !include_usage }
+        let route = if same {
+            Route::Pass { decoder: Decoder::default(), peeker: provider.stream_peeker(), hide_usage: !include_usage }
         } else {
-            Route::Translate { reader: dialect.stream_reader(), events: Vec::new() }
+            Route::Translate { reader: provider.stream_reader(), events: Vec::new() }
         };
         let opening = Opening { model: target.model.clone(), now: now.seconds(), include_usage };
-        let writer = journey.client.stream_writer(opening);
+        let writer = client.stream_writer(opening);
         let whole = journey.model.way.delivery == Delivery::Whole;
         journey.holding = whole;
         Self {

@@ -1,6 +1,6 @@
 //! A whole answer: read when all of it is here, and only then shown to the client.
 
-use crate::dialect::Said;
+use crate::dialect::{Said, translate};
 use crate::error::ApiError;
 
 use super::super::failure::Failure;
@@ -16,7 +16,7 @@ impl Attempt {
                 Flow::Continue
             }
             Err(failure) => {
-                journey.usage = self.target.provider.dialect.usage_of(&cx.view.body(0..size));
+                journey.usage = self.dialect.usage_of(&cx.view.body(0..size));
                 self.fail(failure, journey, cx)
             }
         }
@@ -29,7 +29,7 @@ impl Attempt {
         view: &dyn View,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Failure> {
-        let dialect = self.target.provider.dialect;
+        let dialect = self.dialect;
         let body = view.body(0..size);
         if body.trim_ascii().is_empty() {
             return Err(Failure::empty());
@@ -48,16 +48,13 @@ impl Attempt {
             journey.said = Said::of(body.len());
             journey.commit(now);
         } else {
-            let mut response = dialect.read_response(&body).map_err(Failure::in_answer)?;
-            if response.model.is_empty() {
-                response.model.clone_from(&self.target.model);
-            }
-            journey.usage = Some(response.usage);
+            let answer = translate::answer(journey.client, dialect, &body, &self.target.model, now.seconds())
+                .map_err(Failure::in_answer)?;
+            journey.usage = answer.usage;
             journey.said = Said::of(body.len());
             journey.commit(now);
-            let written = journey.client.write_response(&response, now.seconds());
-            effects.push(Effect::SetHeader("content-length", written.len().to_string().into()));
-            effects.push(Effect::ReplaceBody { drain: size, with: written });
+            effects.push(Effect::SetHeader("content-length", answer.body.len().to_string().into()));
+            effects.push(Effect::ReplaceBody { drain: size, with: answer.body });
         }
         journey.complete();
         Ok(())

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use crate::config::file::Control;
 use crate::config::{Caller, Gateway, Model, Target};
-use crate::dialect::Written;
 use crate::dialect::openai_chat::OpenAiChat;
+use crate::dialect::{Written, translate};
 use crate::error::{ApiError, ErrorKind};
 use crate::limits::Plan;
 use crate::routing::queue::Queue;
@@ -235,10 +235,9 @@ fn choose_first(journey: &mut Journey, body: &[u8]) -> Result<(), ApiError> {
 
 /// The request as `target` wants it, or why it cannot be said so; `None` where it passes as it is.
 pub(super) fn translated(journey: &Journey, target: &Target, body: &[u8]) -> Option<Result<Written, ApiError>> {
-    let dialect = target.provider.dialect;
-    let request = || journey.client.read_request(body);
-    let write = || request().and_then(|request| dialect.write_request(&request, &target.model));
-    (dialect.name() != journey.client.name()).then(write)
+    let client = journey.client;
+    let dialect = target.provider.format_for(client)?;
+    (dialect.name() != client.name()).then(|| translate::request(client, dialect, body, &target.model))
 }
 
 /// Budgets that are nearly or wholly used up are counted, once a request.

@@ -38,13 +38,18 @@ impl Journey {
     fn estimated_usage(&mut self, target: &Target, counted: Option<Usage>) -> Usage {
         self.estimated = true;
         let counted = counted.unwrap_or_default();
-        let produced = produced(self.said.pieces, self.said.bytes, target.provider.dialect.bytes_per_100_tokens());
+        let produced = produced(self.said.pieces, self.said.bytes, self.bytes_per_100_tokens(target));
         let estimate = self.estimate(target, 0);
         Usage {
             input: if counted.input == 0 { estimate.input } else { counted.input },
             output: counted.output.max(produced),
             ..counted
         }
+    }
+
+    /// How its provider's tokens are estimated.
+    fn bytes_per_100_tokens(&self, target: &Target) -> u64 {
+        target.provider.format_for(self.client).unwrap_or(self.client).bytes_per_100_tokens()
     }
 
     fn owes(&mut self, usage: Option<Usage>) {
@@ -81,7 +86,7 @@ impl Journey {
     /// What it will use at `target`, of whose answer no more than `ceiling` tokens are reserved.
     pub fn estimate(&self, target: &Target, ceiling: u64) -> Estimate {
         let max_output = target.price.and_then(|price| price.max_output);
-        let bytes = target.provider.dialect.bytes_per_100_tokens();
+        let bytes = self.bytes_per_100_tokens(target);
         Estimate::of(&self.outline, &self.prompt, bytes, max_output, ceiling)
     }
 

@@ -27,7 +27,7 @@ fn golden() -> Response {
         model: "claude-x".to_owned(),
         created: None,
         choices: vec![Choice { parts: vec![thinking, words("3 degrees")], finish: Finish::Stop }],
-        usage: usage(),
+        usage: Some(usage()),
         service_tier: Some("default".to_owned()),
     }
 }

@@ -8,7 +8,7 @@ use crate::error::ErrorKind;
 
 fn read(status: u16, r#type: &str, message: &str) -> ApiError {
     let body = serde_json::json!({"type": "error", "error": {"type": r#type, "message": message}, "request_id": "r"});
-    Anthropic.read_error(status, body.to_string().as_bytes())
+    Anthropic.read_error(status, None, body.to_string().as_bytes())
 }
 
 #[test]
@@ -58,13 +58,13 @@ fn bodies_that_are_not_json_are_summarised() {
     let page = format!("<html>{}</html>", "x".repeat(5000));
     let long = "secret ".repeat(100);
     for body in ["", &page, &long, "{\"prompt\":\"x\"}", "[1]"] {
-        let error = Anthropic.read_error(502, body.as_bytes());
+        let error = Anthropic.read_error(502, None, body.as_bytes());
         assert_eq!(error.kind, ErrorKind::Server);
         assert_eq!(error.message, "The provider answered with status 502 and no explanation.");
     }
-    assert_eq!(Anthropic.read_error(503, b"upstream connect error\n").message, "upstream connect error");
-    assert_eq!(Anthropic.read_error(503, b"\xff\xfe").kind, ErrorKind::Overloaded);
-    assert_eq!(Anthropic.read_error(403, br#"{"message":"Forbidden"}"#).message, "Forbidden");
+    assert_eq!(Anthropic.read_error(503, None, b"upstream connect error\n").message, "upstream connect error");
+    assert_eq!(Anthropic.read_error(503, None, b"\xff\xfe").kind, ErrorKind::Overloaded);
+    assert_eq!(Anthropic.read_error(403, None, br#"{"message":"Forbidden"}"#).message, "Forbidden");
 }
 
 #[test]

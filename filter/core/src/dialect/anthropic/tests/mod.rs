@@ -10,7 +10,7 @@ mod thinking;
 mod writing;
 
 use crate::conversation::{Json, Message, Part, Request, Role, Tool};
-use crate::dialect::{Dialect, Written};
+use crate::dialect::{Chat, Dialect, Written};
 use crate::error::ApiError;
 
 use super::Anthropic;

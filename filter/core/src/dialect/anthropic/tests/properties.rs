@@ -209,7 +209,7 @@ fn response() -> impl Strategy<Value = Response> {
             model,
             created: None,
             choices: vec![Choice { parts: [thinking, texts, calls].concat(), finish }],
-            usage,
+            usage: Some(usage),
             service_tier,
         },
     )
@@ -271,7 +271,7 @@ fn read_everything(bytes: &[u8]) {
     let _ = Anthropic.read_request(bytes);
     let _ = Anthropic.read_response(bytes);
     let _ = Anthropic.peek_response(bytes);
-    let error = Anthropic.read_error(500, bytes);
+    let error = Anthropic.read_error(500, None, bytes);
     assert!(!error.message.is_empty());
     let mut events = Vec::new();
     let _ = Anthropic.stream_reader().read(bytes, &mut events);

@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::{OpenAiChat, text};
 use crate::conversation::{Choice, Finish, Part, Response, Usage};
-use crate::dialect::{Dialect, Glance};
+use crate::dialect::{Chat, Dialect, Glance};
 use crate::error::ErrorKind;
 
 const USAGE: Usage = Usage { input: 9, cached: 4, cache_write: 0, output: 6, reasoning: 2 };
@@ -16,7 +16,7 @@ fn answer(parts: Vec<Part>, finish: Finish) -> Response {
         model: "m".to_owned(),
         created: Some(7),
         choices: vec![Choice { parts, finish }],
-        usage: USAGE,
+        usage: Some(USAGE),
         service_tier: None,
     }
 }
@@ -105,7 +105,7 @@ fn usage_is_inclusive_whoever_counts() {
     let usage = |usage: &str| {
         let body = format!(r#"{{"choices":[{{"message":{{"content":"a"}}}}],"usage":{usage},"model":"m"}}"#);
         let glance = OpenAiChat.peek_response(body.as_bytes()).unwrap();
-        let read = OpenAiChat.read_response(body.as_bytes()).unwrap().usage;
+        let read = OpenAiChat.read_response(body.as_bytes()).unwrap().usage.unwrap();
         assert_eq!(
             glance,
             Glance { model: Some("m".to_owned()), usage: Some(read), finished: false, ..Glance::default() }

@@ -4,7 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::{OpenAiChat, request_with};
-use crate::dialect::{Dialect, Fate};
+use crate::dialect::{Chat, Dialect, Fate};
 
 /// A request that sets the field, and the path an error names.
 fn sample(path: &str) -> (String, &str) {

@@ -11,7 +11,7 @@ use crate::conversation::{
     CacheMark, Choice, Finish, Json, Message, OutputFormat, Part, Reasoning, Request, Response, Role, Source,
     StreamEvent, Tool, ToolChoice, Usage,
 };
-use crate::dialect::{Dialect, Opening, Seen};
+use crate::dialect::{Chat, Dialect, Opening, Seen};
 use crate::framing::sse;
 
 /// Never empty: an empty text says nothing on the wire.
@@ -168,7 +168,7 @@ fn response() -> impl Strategy<Value = Response> {
             model,
             created: Some(created),
             choices,
-            usage,
+            usage: Some(usage),
             service_tier,
         },
     )
@@ -230,7 +230,7 @@ fn read_everything(bytes: &[u8]) {
     let _ = OpenAiChat.read_request(bytes);
     let _ = OpenAiChat.read_response(bytes);
     let _ = OpenAiChat.peek_response(bytes);
-    let error = OpenAiChat.read_error(500, bytes);
+    let error = OpenAiChat.read_error(500, None, bytes);
     assert!(!error.message.is_empty());
     let _ = OpenAiChat.stream_reader().read(bytes, &mut Vec::new());
     let data = [b"data: ", bytes, b"\n\n"].concat();
@@ -331,7 +331,7 @@ proptest! {
         let written = OpenAiChat.write_response(&response, 0);
         prop_assert_eq!(OpenAiChat.read_response(&written).unwrap(), response.clone());
         let glance = OpenAiChat.peek_response(&written).unwrap();
-        prop_assert_eq!((glance.model, glance.usage), (Some(response.model), Some(response.usage)));
+        prop_assert_eq!((glance.model, glance.usage), (Some(response.model), response.usage));
     }
 
     #[test]

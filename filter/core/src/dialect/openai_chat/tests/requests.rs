@@ -8,7 +8,7 @@ use super::{OpenAiChat, conversation, request_with, say, text};
 use crate::conversation::{
     CacheMark, Json, Message, OutputFormat, Part, Reasoning, Request, Role, Source, Tool, ToolChoice,
 };
-use crate::dialect::Dialect;
+use crate::dialect::Chat;
 
 const GOLDEN: &str = r#"{"model":"gpt-x","messages":[
   {"role":"system","content":"Be brief."},

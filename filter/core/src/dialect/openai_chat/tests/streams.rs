@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::OpenAiChat;
 use crate::conversation::{Finish, StreamEvent as E, Usage};
-use crate::dialect::{Dialect, Glance, Opening, Seen};
+use crate::dialect::{Chat, Glance, Opening, Seen};
 use crate::error::{ApiError, ErrorKind};
 use crate::framing::sse;
 

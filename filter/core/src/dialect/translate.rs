@@ -1,0 +1,46 @@
+//! From one format to another, by way of what both are about.
+
+use super::{Content, Dialect, Written};
+use crate::conversation::Usage;
+use crate::error::ApiError;
+
+/// An answer as its client wants it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Its body.
+    pub body: Vec<u8>,
+    /// Tokens, when the provider said.
+    pub usage: Option<Usage>,
+}
+
+/// What a client of `client` sent, as a provider of `provider` wants it, for that provider's `model`.
+pub fn request(
+    client: &'static dyn Dialect,
+    provider: &'static dyn Dialect,
+    body: &[u8],
+    model: &str,
+) -> Result<Written, ApiError> {
+    match (client.content(), provider.content()) {
+        (Content::Chat(client), Content::Chat(provider)) => provider.write_request(&client.read_request(body)?, model),
+    }
+}
+
+/// What a provider of `provider` answered, as a client of `client` reads it; `model` and `now` (Unix seconds) stand in
+/// where the provider names no model and no date.
+pub fn answer(
+    client: &'static dyn Dialect,
+    provider: &'static dyn Dialect,
+    body: &[u8],
+    model: &str,
+    now: u64,
+) -> Result<Answer, ApiError> {
+    match (client.content(), provider.content()) {
+        (Content::Chat(client), Content::Chat(provider)) => {
+            let mut response = provider.read_response(body)?;
+            if response.model.is_empty() {
+                model.clone_into(&mut response.model);
+            }
+            Ok(Answer { body: client.write_response(&response, now), usage: response.usage })
+        }
+    }
+}
