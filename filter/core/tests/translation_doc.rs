@@ -23,7 +23,7 @@ fn documented(dialect: &dyn Dialect) -> Vec<(String, String)> {
 #[test]
 fn every_field_of_every_dialect_is_documented_with_its_fate() {
     for dialect in [&OpenAiChat as &dyn Dialect, &Anthropic] {
-        let fields = dialect.fields().iter().map(|(field, fate)| {
+        let fields = dialect.fields().iter().map(|(field, fate, _)| {
             let fate = match fate {
                 Fate::Mapped => "mapped",
                 Fate::Refused => "refused",

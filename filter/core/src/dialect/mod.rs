@@ -28,6 +28,9 @@ pub enum Fate {
     Dropped,
 }
 
+/// A field's name as clients write it, its fate, and what there is to say about it.
+pub type Field = (&'static str, Fate, &'static str);
+
 /// A request as a provider wants it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Written {
@@ -46,7 +49,7 @@ pub trait Dialect: Debug + Sync {
     fn content(&'static self) -> Content;
 
     /// Every field of a request, and its fate when translated.
-    fn fields(&self) -> &'static [(&'static str, Fate)];
+    fn fields(&self) -> &'static [Field];
 
     /// Where a client's request has what the gateway looks at before it knows whether to read all of it.
     fn shape(&self) -> Shape {

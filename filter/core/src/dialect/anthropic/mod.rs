@@ -20,7 +20,7 @@ mod write_request;
 #[cfg(test)]
 mod tests;
 
-use super::{Chat, Content, Dialect, Fate, Glance, Opening, StreamPeeker, StreamReader, StreamWriter, Written};
+use super::{Chat, Content, Dialect, Fate, Field, Glance, Opening, StreamPeeker, StreamReader, StreamWriter, Written};
 use crate::conversation::{Request, Response, Usage};
 use crate::error::ApiError;
 
@@ -29,30 +29,30 @@ use crate::error::ApiError;
 pub struct Anthropic;
 
 /// Every field of a request by Anthropic's names, and its fate. Fields that are not here are refused.
-const FIELDS: &[(&str, Fate)] = &[
-    ("model", Fate::Mapped),
-    ("messages", Fate::Mapped),
-    ("max_tokens", Fate::Mapped),
-    ("system", Fate::Mapped),
-    ("tools", Fate::Mapped),
-    ("tool_choice", Fate::Mapped),
-    ("stop_sequences", Fate::Mapped),
-    ("temperature", Fate::Mapped),
-    ("top_p", Fate::Mapped),
-    ("top_k", Fate::Mapped),
-    ("thinking", Fate::Mapped),
-    ("output_config", Fate::Mapped),
-    ("metadata", Fate::Mapped),
-    ("service_tier", Fate::Mapped),
-    ("stream", Fate::Mapped),
+const FIELDS: &[Field] = &[
+    ("model", Fate::Mapped, "the target's model"),
+    ("messages", Fate::Mapped, "`messages`; a tool's result becomes a message of its own"),
+    ("max_tokens", Fate::Mapped, "`max_completion_tokens`"),
+    ("system", Fate::Mapped, "a system message"),
+    ("tools", Fate::Mapped, "`tools`; tools that run at Anthropic are a 400"),
+    ("tool_choice", Fate::Mapped, "`tool_choice`, and `parallel_tool_calls`"),
+    ("stop_sequences", Fate::Mapped, "`stop`"),
+    ("temperature", Fate::Mapped, "`temperature`"),
+    ("top_p", Fate::Mapped, "`top_p`"),
+    ("top_k", Fate::Mapped, "left out: OpenAI has none"),
+    ("thinking", Fate::Mapped, "`reasoning_effort`: a budget up to 4096 is `low`, up to 16384 `medium`, beyond `high`"),
+    ("output_config", Fate::Mapped, "`effort` as `reasoning_effort`, `max` as `xhigh`; `format` as `response_format`"),
+    ("metadata", Fate::Mapped, "`user_id` as `user`; other fields are a 400"),
+    ("service_tier", Fate::Mapped, "`standard_only` as `default`"),
+    ("stream", Fate::Mapped, "`stream`, always with `stream_options.include_usage`"),
     // Hints to Anthropic about speed and cost.
-    ("cache_control", Fate::Dropped),
-    ("speed", Fate::Dropped),
+    ("cache_control", Fate::Dropped, ""),
+    ("speed", Fate::Dropped, ""),
     // State and tools on Anthropic's side, which other providers do not have.
-    ("container", Fate::Refused),
-    ("mcp_servers", Fate::Refused),
-    ("context_management", Fate::Refused),
-    ("inference_geo", Fate::Refused),
+    ("container", Fate::Refused, ""),
+    ("mcp_servers", Fate::Refused, ""),
+    ("context_management", Fate::Refused, ""),
+    ("inference_geo", Fate::Refused, ""),
 ];
 
 impl Dialect for Anthropic {
@@ -64,7 +64,7 @@ impl Dialect for Anthropic {
         Content::Chat(self)
     }
 
-    fn fields(&self) -> &'static [(&'static str, Fate)] {
+    fn fields(&self) -> &'static [Field] {
         FIELDS
     }
 

@@ -42,7 +42,7 @@ pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
         "standard_only" => "default".to_owned(),
         _ => tier,
     });
-    for (name, fate) in FIELDS {
+    for (name, fate, _) in FIELDS {
         if *fate == Fate::Dropped && fields.take_raw(name).is_some() {
             request.dropped.push((*name).to_owned());
         }

@@ -12,7 +12,7 @@
 //! - `cache_control` on content parts, messages and tools is Anthropic's caching mark.
 //! - `thinking` and `top_k` in a request are Anthropic's parameters of that name.
 
-use super::{Chat, Content, Dialect, Fate, Glance, Opening, Shape, StreamPeeker, StreamReader, StreamWriter, Written};
+use super::{Chat, Content, Dialect, Field, Glance, Opening, Shape, StreamPeeker, StreamReader, StreamWriter, Written};
 use crate::conversation::{Request, Response, Usage};
 use crate::error::ApiError;
 
@@ -69,7 +69,7 @@ impl Dialect for OpenAiChat {
         Content::Chat(self)
     }
 
-    fn fields(&self) -> &'static [(&'static str, Fate)] {
+    fn fields(&self) -> &'static [Field] {
         table::FIELDS
     }
 

@@ -111,7 +111,7 @@ fn a_body_that_is_not_an_object_is_refused() {
 
 #[test]
 fn fields_share_the_fates_of_the_table() {
-    for (name, fate) in Anthropic.fields() {
+    for (name, fate, _) in Anthropic.fields() {
         let request = read(&with(&format!(r#","{name}":{{}}"#)));
         match fate {
             Fate::Refused => assert_eq!(request.unwrap_err().param.as_deref(), Some(*name)),

@@ -109,7 +109,7 @@ fn sample(path: &str) -> (String, &str) {
 fn every_field_meets_its_fate() {
     let plain = OpenAiChat.read_request(request_with("").as_bytes()).unwrap();
     let always = ["model", "messages", "messages[].role", "messages[].content"];
-    for (path, fate) in OpenAiChat.fields() {
+    for (path, fate, _) in OpenAiChat.fields() {
         let (body, param) = sample(path);
         let read = OpenAiChat.read_request(body.as_bytes());
         match fate {
