@@ -31,11 +31,14 @@ const UNKNOWN: &str = "Not known here: how much of limits and budgets is used, a
 pub struct Explain {
     /// The gateway file
     pub file: PathBuf,
-    /// The body of a chat request, as JSON
+    /// The body of a request, as JSON
     pub request: PathBuf,
     /// The id of the key that it is sent with
     #[arg(long, value_name = "ID")]
     key: String,
+    /// The path that it is sent to, such as /v1/messages
+    #[arg(long, value_name = "PATH", default_value = "/v1/chat/completions")]
+    endpoint: String,
     /// A header of the request, such as 'x-sluice-route: cheapest'; can be given several times
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(String, String)>,
@@ -63,7 +66,8 @@ pub fn explain(arguments: &Explain, gateway: Gateway) -> Result<(String, bool), 
     let seconds = arguments.at.unwrap_or_else(now);
     let headers: HeaderMap = arguments.headers.iter().map(|(name, value)| (name, value)).collect();
     let now = Time(seconds.saturating_mul(1_000_000_000));
-    let foresight = foresee(&Rc::new(gateway), &Question { key: &arguments.key, headers: &headers, body: &body, now });
+    let (key, path) = (&arguments.key, &arguments.endpoint);
+    let foresight = foresee(&Rc::new(gateway), &Question { key, path, headers: &headers, body: &body, now });
     let served = foresight.is_ok();
     let text = match (foresight, arguments.json) {
         (Ok(foresight), true) => format!("{:#}\n", as_json(&foresight, seconds)),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::dialect::Dialect;
-use crate::dialect::anthropic::Anthropic;
+use crate::dialect::anthropic::{Anthropic, CountTokens};
 use crate::dialect::openai_chat::OpenAiChat;
 
 mod availability;
@@ -139,7 +139,7 @@ impl Kind {
     pub fn formats(self) -> &'static [&'static dyn Dialect] {
         match self {
             Self::Openai => &[&OpenAiChat],
-            Self::Anthropic => &[&Anthropic],
+            Self::Anthropic => &[&Anthropic, &CountTokens],
         }
     }
 

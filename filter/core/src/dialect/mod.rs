@@ -114,6 +114,8 @@ pub trait Dialect: Debug + Sync {
 pub enum Content {
     /// A conversation.
     Chat(&'static dyn Chat),
+    /// How many tokens a prompt has.
+    TokenCount,
 }
 
 impl Content {
@@ -121,6 +123,7 @@ impl Content {
     pub fn translates(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Chat(_), Self::Chat(_)) => true,
+            _ => false,
         }
     }
 }
@@ -156,11 +159,13 @@ pub struct Shape {
     pub asked: &'static str,
     /// Whether a stream brings usage only to those who ask for it in `stream_options`.
     pub stream_options: bool,
+    /// Whether it uses no tokens.
+    pub free: bool,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { asked: "messages", stream_options: false }
+        Self { asked: "messages", stream_options: false, free: false }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Content, Dialect, Written};
 use crate::conversation::Usage;
-use crate::error::ApiError;
+use crate::error::{ApiError, ErrorKind};
 
 /// An answer as its client wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,7 @@ pub fn request(
 ) -> Result<Written, ApiError> {
     match (client.content(), provider.content()) {
         (Content::Chat(client), Content::Chat(provider)) => provider.write_request(&client.read_request(body)?, model),
+        _ => Err(unrelated()),
     }
 }
 
@@ -42,5 +43,12 @@ pub fn answer(
             }
             Ok(Answer { body: client.write_response(&response, now), usage: response.usage })
         }
+        _ => Err(unrelated()),
     }
+}
+
+/// The two formats are about different things.
+fn unrelated() -> ApiError {
+    ApiError::new(400, ErrorKind::InvalidRequest, "The provider has nothing of the kind that is asked for.")
+        .with_code("endpoint_not_available")
 }

@@ -96,6 +96,8 @@ pub struct Arrival {
     pub started: Time,
     /// Who asks.
     pub caller: Rc<Caller>,
+    /// How the client speaks.
+    pub client: &'static dyn Dialect,
     /// The client's headers that a provider may see.
     pub forwarded: HeaderMap,
     /// What the headers say about its way.
@@ -165,15 +167,8 @@ pub enum Next {
 
 impl Journey {
     /// A journey that has not begun, and has no targets yet.
-    pub fn new(
-        worker: Rc<Worker>,
-        arrival: Arrival,
-        model: Rc<Model>,
-        client: &'static dyn Dialect,
-        outline: Outline,
-        prompt: Prompt,
-    ) -> Self {
-        let Arrival { started, caller, forwarded, hints } = arrival;
+    pub fn new(worker: Rc<Worker>, arrival: Arrival, model: Rc<Model>, outline: Outline, prompt: Prompt) -> Self {
+        let Arrival { started, caller, client, forwarded, hints } = arrival;
         let timeouts = model.way.timeouts;
         let total = hints.timeout.map_or(timeouts.total, |asked| asked.min(timeouts.total));
         Self {
@@ -219,6 +214,7 @@ impl Journey {
         };
         let inquiry = Inquiry {
             model,
+            client: self.client,
             caller: &self.caller,
             needs: self.needs(),
             hints,

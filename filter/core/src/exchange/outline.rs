@@ -7,13 +7,15 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
+use crate::dialect::Shape;
 use crate::dialect::fields::Fields;
 use crate::error::{ApiError, ErrorKind};
 
 mod top;
 
-use top::{Messages, Top};
+use top::Top;
 
 /// JSON nested deeper than this is refused: no real request is, and some providers' parsers recurse.
 const DEEPEST: usize = 128;
@@ -45,6 +47,8 @@ pub struct Outline {
     pub length: usize,
     /// Where the model's JSON string stands, quotes included.
     model_at: Range<usize>,
+    /// Whether usage has to be asked for in `stream_options`.
+    stream_options: bool,
     /// Where the value of `stream_options` stands, and what it is to be instead so that usage is included.
     options: Option<(Range<usize>, String)>,
     /// Right behind the opening brace.
@@ -62,7 +66,7 @@ pub struct Splice {
 
 impl Outline {
     /// Reads the outline. Errors are 400s that say what is wrong.
-    pub fn read(body: &[u8]) -> Result<Self, ApiError> {
+    pub fn read(body: &[u8], shape: Shape) -> Result<Self, ApiError> {
         let text = std::str::from_utf8(body).map_err(|error| {
             not_json(format!("The request body is not valid UTF-8 (at byte {}).", error.valid_up_to()))
         })?;
@@ -73,7 +77,7 @@ impl Outline {
             return Err(not_json(format!("The request body's JSON is nested deeper than {DEEPEST} levels.")));
         }
         let top: Top<'_> = serde_json::from_str(text)
-            .map_err(|error| not_json(format!("The request body is not a valid chat request: {error}.")))?;
+            .map_err(|error| not_json(format!("The request body is not a valid request: {error}.")))?;
         let at = |raw: &str| {
             let start = (raw.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
             start..start + raw.len()
@@ -84,13 +88,7 @@ impl Outline {
         let name: Cow<'_, str> = serde_json::from_str::<Text<'_>>(model.get())
             .map_err(|_| ApiError::invalid("model", "Invalid type for 'model': expected a string."))?
             .0;
-        match top.messages {
-            None => return Err(ApiError::invalid("messages", "Missing required parameter: 'messages'.")),
-            Some(Messages { any: false }) => {
-                return Err(ApiError::invalid("messages", "Invalid 'messages': expected at least one message."));
-            }
-            Some(Messages { any: true }) => {}
-        }
+        has_something(shape.asked, top.asked(shape.asked))?;
         let (include_usage, options) = match top.stream_options {
             None => (false, None),
             Some(raw) => {
@@ -112,6 +110,7 @@ impl Outline {
                 .and_then(|raw| serde_json::from_str(raw.get()).ok()),
             length: body.len(),
             model_at: at(model.get()),
+            stream_options: shape.stream_options,
             options,
             inside: text.find('{').map_or(0, |brace| brace + 1),
         })
@@ -130,7 +129,7 @@ impl Outline {
         if model != self.model {
             edits.push((self.model_at.clone(), json_string(model)));
         }
-        if self.stream && ask_usage && !self.include_usage {
+        if self.stream && ask_usage && self.stream_options && !self.include_usage {
             edits.push(match &self.options {
                 Some((at, with_usage)) => (at.clone(), with_usage.clone()),
                 None => (self.inside..self.inside, "\"stream_options\":{\"include_usage\":true},".to_owned()),
@@ -159,6 +158,28 @@ impl Splice {
         }
         out.extend_from_slice(head.get(done..).unwrap_or_default());
         out
+    }
+}
+
+/// That there is anything to answer in the field `name`.
+fn has_something(name: &str, value: Option<&RawValue>) -> Result<(), ApiError> {
+    let Some(value) = value else {
+        return Err(ApiError::invalid(name, format!("Missing required parameter: '{name}'.")));
+    };
+    let only_a_list = name == "messages";
+    let is_empty = match value.get().as_bytes() {
+        [b'[', rest @ ..] => rest.trim_ascii_start().starts_with(b"]"),
+        // An empty prompt is one, if an odd one: its provider's to refuse.
+        [b'"', ..] if !only_a_list => false,
+        _ => {
+            let wanted = if only_a_list { "an array of messages" } else { "a string or an array" };
+            return Err(ApiError::invalid(name, format!("Invalid type for '{name}': expected {wanted}.")));
+        }
+    };
+    match is_empty {
+        true if only_a_list => Err(ApiError::invalid(name, "Invalid 'messages': expected at least one message.")),
+        true => Err(ApiError::invalid(name, format!("Invalid '{name}': expected at least one item."))),
+        false => Ok(()),
     }
 }
 
@@ -220,11 +241,14 @@ fn too_deep(body: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::Dialect;
+    use crate::dialect::anthropic::Anthropic;
+    use crate::dialect::openai_chat::OpenAiChat;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn spliced(body: &str, model: &str) -> String {
-        let outline = Outline::read(body.as_bytes()).unwrap();
+        let outline = Outline::read(body.as_bytes(), OpenAiChat.shape()).unwrap();
         match outline.splice(model, true) {
             None => body.to_owned(),
             Some(splice) => {
@@ -284,12 +308,13 @@ mod tests {
             (br#"{"model":"m"}"#, "'messages'"),
             (br#"{"model":"m","messages":[]}"#, "at least one"),
             (br#"{"model":"m","messages":"hi"}"#, "array of messages"),
+            (br#"{"model":"m","messages":{}}"#, "array of messages"),
             (br#"{"model":"m","model":"n","messages":[1]}"#, "duplicate"),
             (br#"{"model":"m","messages":[1],"stream_options":3}"#, "stream_options"),
             (br#"{"model":"m","messages":[1],"stream":"yes"}"#, "not a valid"),
             (deep.as_bytes(), "nested"),
         ] {
-            let error = Outline::read(body).unwrap_err();
+            let error = Outline::read(body, OpenAiChat.shape()).unwrap_err();
             assert_eq!(error.status, 400);
             assert!(error.message.contains(needle), "{} for {:?}", error.message, String::from_utf8_lossy(body));
         }
@@ -309,7 +334,7 @@ mod tests {
             (r#""max_tokens":{"n":1},"n":[[5]],"max_completion_tokens":true,"#, None, None),
         ] {
             let body = format!(r#"{{{fields}"model":"m","messages":[{{"n":9,"max_tokens":9}}]}}"#);
-            let outline = Outline::read(body.as_bytes()).unwrap();
+            let outline = Outline::read(body.as_bytes(), OpenAiChat.shape()).unwrap();
             assert_eq!((outline.max_tokens, outline.n), (max_tokens, n), "{fields}");
         }
     }
@@ -332,14 +357,46 @@ mod tests {
             (r#""response_format":null,"response_format":{"type":"json_schema"},"tools":[],"tools":[1],"#, true, true),
         ] {
             let body = format!(r#"{{{fields}"model":"m","messages":[{{"tools":[1]}}]}}"#);
-            let outline = Outline::read(body.as_bytes()).unwrap();
+            let outline = Outline::read(body.as_bytes(), OpenAiChat.shape()).unwrap();
             assert_eq!((outline.tools, outline.structured_output), (tools, structured_output), "{fields}");
         }
     }
 
     #[test]
+    fn each_format_has_what_is_asked_in_its_own_field() {
+        let asked = |asked| Shape { asked, ..Shape::default() };
+        for (shape, good, bad) in [
+            (asked("input"), &[r#""hi""#, r#""""#, "[1]"][..], &["[]", "{}", "7", "null"][..]),
+            (asked("prompt"), &[r#""hi""#, r#"["hi"]"#], &["[ ]", "true"]),
+            (asked("messages"), &["[{}]"], &[r#""hi""#, "[]"]),
+        ] {
+            let read =
+                |value: &str| Outline::read(format!(r#"{{"model":"m","{}":{value}}}"#, shape.asked).as_bytes(), shape);
+            for value in good {
+                assert!(read(value).is_ok(), "{} {value}", shape.asked);
+            }
+            for value in bad {
+                assert_eq!(read(value).unwrap_err().param.as_deref(), Some(shape.asked), "{value}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_other_formats_ask_for_is_seen_under_their_names() {
+        let body = br#"{"model":"m","input":"x","max_output_tokens":9,"messages":[1],"stream":true,
+            "metadata":{"user_id":"u"},"text":{"format":{"type":"json_schema"}}}"#;
+        let outline = Outline::read(body, Anthropic.shape()).unwrap();
+        assert_eq!((outline.max_tokens, outline.structured_output), (Some(9), true));
+        assert_eq!(outline.user.as_deref(), Some("u"));
+        assert_eq!(outline.splice("m", true), None, "only OpenAI's chat has to ask for usage");
+        let config =
+            br#"{"model":"m","messages":[1],"output_config":{"format":{"type":"json_schema"}},"metadata":[7]}"#;
+        assert!(Outline::read(config, Anthropic.shape()).unwrap().structured_output);
+    }
+
+    #[test]
     fn brackets_inside_strings_are_not_depth() {
         let body = format!(r#"{{"model":"m","messages":["{}\"{}"]}}"#, "[".repeat(300), "{".repeat(300));
-        assert!(Outline::read(body.as_bytes()).is_ok());
+        assert!(Outline::read(body.as_bytes(), OpenAiChat.shape()).is_ok());
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::config::file::{Sticky, Strategy};
 use crate::config::{Caller, Model, Target};
+use crate::dialect::Dialect;
 use crate::error::{ApiError, ErrorKind};
 use crate::exchange::Time;
 use crate::store::SharedData;
@@ -24,6 +25,8 @@ use super::order;
 pub struct Inquiry<'a> {
     /// What is asked for.
     pub model: &'a Model,
+    /// How the client speaks.
+    pub client: &'static dyn Dialect,
     /// Who asks.
     pub caller: &'a Caller,
     /// What the request asks of a target.
@@ -99,6 +102,8 @@ pub enum Reason {
     NotNamed,
     /// It is of a lower tier than others, and the model does not allow that.
     LowerTier,
+    /// Its provider has nothing of the kind that is asked for.
+    NoSuchEndpoint,
     /// It cannot do what the request needs.
     Lacks(Lack),
     /// Only the first target is asked.
@@ -117,6 +122,7 @@ pub fn decide(inquiry: &Inquiry<'_>, shared: &dyn SharedData) -> Result<Decision
     };
     let mut draft = Draft { inquiry, kept: Vec::with_capacity(model.targets.len()), out: Vec::new() };
     draft.name(taken.and_then(|route| route.targets.as_deref()));
+    draft.keep_speaking()?;
     let named = taken.is_some_and(|route| route.targets.is_some());
     // Before it is asked what they can: else a request that only a lower tier can take would be left with no target at all.
     if !named {
@@ -164,6 +170,21 @@ impl Draft<'_> {
         self.kept.extend(named.iter().filter_map(|place| targets.get(*place)).cloned());
         let others = (0..targets.len()).filter(|place| !named.contains(place));
         self.out.extend(others.filter_map(|place| targets.get(place)).map(|target| out(target, Reason::NotNamed)));
+    }
+
+    /// Those whose providers can be asked for what the client's format is about.
+    fn keep_speaking(&mut self) -> Result<(), ApiError> {
+        let Inquiry { client, model, .. } = self.inquiry;
+        self.leave_out(|target| target.provider.format_for(*client).is_none().then_some(Reason::NoSuchEndpoint));
+        if !self.kept.is_empty() {
+            return Ok(());
+        }
+        let message = format!(
+            "The model `{}` cannot be asked this way: none of its providers has an endpoint like `{}`.",
+            model.name,
+            client.path("", false)
+        );
+        Err(ApiError::new(400, ErrorKind::InvalidRequest, message).with_code("endpoint_not_available"))
     }
 
     fn leave_out(&mut self, reason: impl Fn(&Target) -> Option<Reason>) {
@@ -350,6 +371,7 @@ impl fmt::Display for Reason {
         match self {
             Self::NotNamed => f.write_str("the route that was taken names others"),
             Self::LowerTier => f.write_str("it is of a lower tier, and allow_lower_tier is not set"),
+            Self::NoSuchEndpoint => f.write_str("its provider has nothing of the kind that is asked for"),
             Self::Lacks(lack) => write!(f, "it {lack}"),
             Self::NotFirst => f.write_str("only the first target is asked"),
         }

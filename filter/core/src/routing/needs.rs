@@ -40,11 +40,13 @@ impl Needs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::Dialect;
+    use crate::dialect::openai_chat::OpenAiChat;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn needs(body: &str) -> Needs {
-        Needs::of(&Outline::read(body.as_bytes()).unwrap(), &Prompt::measure(body.as_bytes()), 7)
+        Needs::of(&Outline::read(body.as_bytes(), OpenAiChat.shape()).unwrap(), &Prompt::measure(body.as_bytes()), 7)
     }
 
     /// A request with these fields, and with these parts beside a text.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod block;
+mod count;
 mod error;
 mod peek;
 mod read_message;
@@ -23,6 +24,8 @@ mod tests;
 use super::{Chat, Content, Dialect, Fate, Field, Glance, Opening, StreamPeeker, StreamReader, StreamWriter, Written};
 use crate::conversation::{Request, Response, Usage};
 use crate::error::ApiError;
+
+pub use count::CountTokens;
 
 /// The dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +77,10 @@ impl Dialect for Anthropic {
 
     fn headers(&self) -> &'static [(&'static str, &'static str)] {
         &[("anthropic-version", "2023-06-01")]
+    }
+
+    fn forwards(&self) -> &'static [&'static str] {
+        &["anthropic-beta", "anthropic-version"]
     }
 
     /// Anthropic documents about 3.5 English characters for a token.

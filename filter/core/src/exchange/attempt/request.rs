@@ -107,7 +107,12 @@ impl Outbound {
 fn headers(journey: &Journey, target: &Target, dialect: &dyn Dialect, length: usize, view: &dyn View) -> HeaderMap {
     let provider = &target.provider;
     let stream = journey.outline.stream;
-    let mut out = journey.forwarded.clone();
+    // What belongs to the client's own format means nothing in another.
+    let own = journey.client.forwards();
+    let mut out: HeaderMap = match own.is_empty() || dialect.name() == journey.client.name() {
+        true => journey.forwarded.clone(),
+        false => journey.forwarded.iter().filter(|(name, _)| !own.iter().any(|own| own.as_bytes() == *name)).collect(),
+    };
     out.push(":scheme", if provider.tls { "https" } else { "http" });
     out.push(":authority", &provider.authority);
     out.push(":path", format!("{}{}", provider.base_path, dialect.path(&target.model, stream)));
@@ -123,7 +128,10 @@ fn headers(journey: &Journey, target: &Target, dialect: &dyn Dialect, length: us
         out.push("traceparent", parent);
     }
     for (name, value) in dialect.headers() {
-        out.push(name, value);
+        // Of a format's own headers the client's word counts.
+        if out.get(name).is_none() {
+            out.push(name, value);
+        }
     }
     out
 }

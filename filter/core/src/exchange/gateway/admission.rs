@@ -15,7 +15,8 @@ use super::super::journey::{Arrival, from_envoy};
 use super::super::outline::Outline;
 use super::super::worker::Lookup;
 use super::super::{Called, Context, Effect, Flow, LARGEST_BODY, Reply, Time};
-use super::{Exchange, Outcome, Phase, Refused, Trail, list_models};
+use super::endpoint::{Endpoint, Purpose, speaker_at};
+use super::{Exchange, Outcome, Phase, Refused, Trail, models};
 
 /// Headers of the client that a provider may see. Everything else stays here: credentials, cookies, addresses.
 const FORWARDED: [&[u8]; 7] =
@@ -30,39 +31,14 @@ pub(super) struct Knock {
     /// The key as it was sent.
     presented: Vec<u8>,
     hash: KeyHash,
-    purpose: Purpose,
+    endpoint: Endpoint,
+    /// The path as it was asked for, without a query.
+    path: String,
     forwarded: HeaderMap,
     /// What the headers say about the request's way; only a caller who is known reads what is wrong with them.
     hints: Result<Hints, ApiError>,
     /// The body's size, once all of it is here; zero when there is none.
     pub(super) body: Option<usize>,
-}
-
-/// What is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    /// An answer.
-    Chat,
-    /// The list of models.
-    Models,
-}
-
-impl Purpose {
-    fn of(method: &str, path: &str) -> Result<Self, ApiError> {
-        match (method, path) {
-            ("POST", "/v1/chat/completions") => Ok(Self::Chat),
-            ("GET", "/v1/models") => Ok(Self::Models),
-            _ => Err(ApiError::new(404, ErrorKind::NotFound, format!("Unknown request URL: {method} {path}. This gateway serves POST /v1/chat/completions and GET /v1/models."))
-                .with_code("unknown_url")),
-        }
-    }
-
-    fn path(self) -> &'static str {
-        match self {
-            Self::Chat => "/v1/chat/completions",
-            Self::Models => "/v1/models",
-        }
-    }
 }
 
 impl Exchange {
@@ -75,8 +51,15 @@ impl Exchange {
         let path = path.split(['?', '#']).next().unwrap_or_default();
         // Where Envoy traces, an attempt's parent is its own span.
         let tracing = self.worker.gateway.tracing;
-        let passes = |name: &[u8]| FORWARDED.contains(&name) && !(tracing && name == TRACE_PARENT);
-        let purpose = Purpose::of(headers.text(":method").unwrap_or_default(), path)?;
+        // Should the request go no further than here.
+        self.client = speaker_at(path);
+        let is_anthropics = headers.get("anthropic-version").is_some();
+        let endpoint = Endpoint::at(headers.text(":method").unwrap_or_default(), path, is_anthropics)?;
+        self.client = endpoint.client;
+        let passes = |name: &[u8]| match name == TRACE_PARENT {
+            true => !tracing,
+            false => FORWARDED.contains(&name) || endpoint.client.forwards().iter().any(|own| own.as_bytes() == name),
+        };
         let Some(presented) = credential(&headers) else {
             return Err(unauthorized("You didn't provide an API key. Send it as 'Authorization: Bearer <key>'.").into());
         };
@@ -85,8 +68,9 @@ impl Exchange {
             started,
             presented: presented.to_vec(),
             hash: KeyHash(Sha256::digest(presented).into()),
-            purpose,
             forwarded: headers.iter().filter(|(name, _)| passes(name)).collect(),
+            endpoint,
+            path: path.to_owned(),
             hints: Hints::read(&headers, &self.worker.gateway),
             body: end.then_some(0),
         };
@@ -126,21 +110,20 @@ impl Exchange {
         let caller = found.as_ref().map(|credential| credential.caller.clone());
         self.phase = Phase::Answered { caller, error: None };
         let caller = recognise(&knock, found.as_ref(), cx)?;
-        let Knock { started, purpose, forwarded, hints, body, .. } = knock;
+        let Knock { started, endpoint: Endpoint { purpose, client }, forwarded, hints, body, .. } = knock;
         match purpose {
-            Purpose::Models => {
-                let body = list_models(&self.worker.gateway, &caller);
-                self.phase = Phase::Answered { caller: Some(caller), error: None };
-                cx.effects.push(Effect::Reply(Reply { status: 200, headers: Vec::new(), body }));
-                Ok(Outcome::Step(Flow::Pause))
+            Purpose::Models => self.answer(models::list(&self.worker.gateway, &caller, client), cx),
+            Purpose::Model(name) => {
+                let model = models::one(&self.worker.gateway, &caller, client, &name)?;
+                self.answer(model, cx)
             }
-            Purpose::Chat => {
+            Purpose::Ask => {
                 let hints = hints?;
                 hints.allowed(&caller)?;
-                self.phase = Phase::Body(Arrival { started, caller, forwarded, hints });
+                self.phase = Phase::Body(Arrival { started, caller, client, forwarded, hints });
                 match body {
                     None => Ok(Outcome::Step(Flow::Pause)),
-                    Some(0) => Err(Outline::read(&[]).err().unwrap_or_else(|| from_envoy(400)).into()),
+                    Some(0) => Err(Outline::read(&[], client.shape()).err().unwrap_or_else(|| from_envoy(400)).into()),
                     Some(size) => self.body(size, cx),
                 }
             }
@@ -148,9 +131,17 @@ impl Exchange {
     }
 }
 
+impl Exchange {
+    /// The gateway knows the answer by itself.
+    pub(super) fn answer(&mut self, body: Vec<u8>, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
+        cx.effects.push(Effect::Reply(Reply { status: 200, headers: Vec::new(), body }));
+        Ok(Outcome::Step(Flow::Pause))
+    }
+}
+
 fn recognise(knock: &Knock, found: Option<&Credential>, cx: &Context<'_>) -> Result<Rc<Caller>, Refused> {
     let now = knock.started.seconds();
-    keys::admit(found, &knock.presented, now, knock.purpose.path(), || cx.view.source())
+    keys::admit(found, &knock.presented, now, &knock.path, || cx.view.source())
         // The log's word; `public` gives the caller theirs.
         .map_err(|denied: Denied| denied.error().with_code(denied.code()).into())
 }

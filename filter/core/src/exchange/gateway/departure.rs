@@ -2,22 +2,22 @@
 
 use std::rc::Rc;
 
-use crate::config::file::Control;
-use crate::config::{Caller, Gateway, Model, Target};
-use crate::dialect::openai_chat::OpenAiChat;
-use crate::dialect::{Written, translate};
+use crate::config::{Model, Target};
+use crate::dialect::anthropic::{Anthropic, CountTokens};
+use crate::dialect::{Content, Dialect, Written, translate};
 use crate::error::{ApiError, ErrorKind};
 use crate::limits::Plan;
 use crate::routing::queue::Queue;
 use crate::store::{Order, Settlement, SharedData};
-use crate::usage::estimate::Prompt;
+use crate::usage::estimate::{Estimate, Prompt};
 
 use super::super::charge::{Charge, Ledger};
 use super::super::journey::{Arrival, Journey, from_envoy};
 use super::super::outline::Outline;
 use super::super::worker::{Decision, Worker};
 use super::super::{Called, Context, Effect, Flow, Time, metric};
-use super::{Exchange, Outcome, Phase, Refused, quoted};
+use super::models::resolve;
+use super::{Exchange, Outcome, Phase, Refused};
 
 /// The most of a body's front that is kept for splicing; past it, it is fetched again.
 const LONGEST_HEAD: usize = 1024;
@@ -62,12 +62,15 @@ impl Exchange {
         // Unless something else becomes of it.
         self.phase = Phase::Answered { caller: Some(arrival.caller.clone()), error: None };
         let body = cx.view.body(0..size);
-        let outline = read(&body)?;
+        let outline = read(&body, self.client)?;
         let gateway = self.worker.gateway.clone();
         // A name that is not ours may be anything, a prompt too: it is not for the log.
         let known = gateway.models.get(&outline.model).or_else(|| gateway.direct.get(&outline.model));
         self.trail.model = known.map(|model| model.name.clone());
         let mut journey = set_up(self.worker.clone(), arrival, outline, &body)?;
+        if let Some(count) = counted_here(&journey, &body) {
+            return self.answer(count, cx);
+        }
         let (now, dice) = (cx.view.now(), self.worker.dice());
         let decision = journey.decide(&journey.model, now, dice, cx.shared)?;
         journey.strategy = decision.strategy;
@@ -148,8 +151,8 @@ impl Exchange {
 }
 
 /// Reads what is asked; an error when nobody would be.
-pub(super) fn read(body: &[u8]) -> Result<Outline, ApiError> {
-    let outline = Outline::read(body)?;
+pub(super) fn read(body: &[u8], client: &dyn Dialect) -> Result<Outline, ApiError> {
+    let outline = Outline::read(body, client.shape())?;
     if outline.n.is_some_and(|n| n > MOST_ANSWERS) {
         let message = format!("Invalid 'n': at most {MOST_ANSWERS} answers can be asked for at once.");
         return Err(ApiError::invalid("n", message));
@@ -160,9 +163,23 @@ pub(super) fn read(body: &[u8]) -> Result<Outline, ApiError> {
 /// The journey of a request whose caller may ask for its model: without targets yet.
 pub(super) fn set_up(worker: Rc<Worker>, arrival: Arrival, outline: Outline, body: &[u8]) -> Result<Journey, ApiError> {
     let model = resolve(&worker.gateway, &arrival.caller, &outline.model)?;
-    let mut journey = Journey::new(worker, arrival, model, &OpenAiChat, outline, Prompt::measure(body));
+    let prompt = if arrival.client.shape().free { Prompt::default() } else { Prompt::measure(body) };
+    let mut journey = Journey::new(worker, arrival, model, outline, prompt);
     keep_head(&mut journey, body);
     Ok(journey)
+}
+
+/// The answer to a request for a count of tokens that no target of its model could answer.
+fn counted_here(journey: &Journey, body: &[u8]) -> Option<Vec<u8>> {
+    let counts = |target: &Rc<Target>| target.provider.format_for(journey.client).is_some();
+    let targets = &journey.model.targets;
+    if !matches!(journey.client.content(), Content::TokenCount) || targets.iter().any(counts) {
+        return None;
+    }
+    let speaks = |target: &Rc<Target>| target.provider.format_for(&Anthropic);
+    let format = targets.iter().find_map(speaks).unwrap_or(journey.client);
+    let estimate = Estimate::of(&journey.outline, &Prompt::measure(body), format.bytes_per_100_tokens(), None, 0);
+    Some(CountTokens::answer(estimate.input))
 }
 
 /// Lines targets up in this order, as far as they can take the request: what it takes of limits and budgets at each of them.
@@ -190,21 +207,6 @@ pub(super) fn lay_out(
         choose_first(journey, body)?;
     }
     Ok(plan)
-}
-
-fn resolve(gateway: &Gateway, caller: &Caller, name: &str) -> Result<Rc<Model>, ApiError> {
-    let direct = || gateway.direct.get(name).filter(|_| caller.control.contains(&Control::Targets));
-    let Some(model) = gateway.models.get(name).or_else(direct) else {
-        let message = format!("The model {} does not exist. GET /v1/models lists those that do.", quoted(name));
-        return Err(ApiError { param: Some("model".to_owned()), ..ApiError::new(404, ErrorKind::NotFound, message) }
-            .with_code("model_not_found"));
-    };
-    if !caller.may_use(name) {
-        let message = format!("This key may not use the model {}. GET /v1/models lists those it may.", quoted(name));
-        return Err(ApiError { param: Some("model".to_owned()), ..ApiError::new(403, ErrorKind::Permission, message) }
-            .with_code("model_not_allowed"));
-    }
-    Ok(model.clone())
 }
 
 fn keep_head(journey: &mut Journey, body: &[u8]) {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use crate::config::file::Strategy;
 use crate::config::{Caller, Credential, Gateway, Model, Target};
-use crate::error::ApiError;
+use crate::error::{ApiError, ErrorKind};
 use crate::keys::{self, Denied};
 use crate::limits::Plan;
 use crate::routing::decision::Considered;
@@ -22,15 +22,15 @@ use super::super::headers::HeaderMap;
 use super::super::journey::{Arrival, Journey};
 use super::super::worker::Worker;
 use super::departure;
-
-/// The path of chat requests.
-const CHAT: &str = "/v1/chat/completions";
+use super::endpoint::format_at;
 
 /// A request that might be sent, from an address that its key allows.
 #[derive(Debug)]
 pub struct Question<'a> {
     /// By the id of whose key.
     pub key: &'a str,
+    /// The path that it would be sent to.
+    pub path: &'a str,
     /// Its headers, their names in lower case.
     pub headers: &'a HeaderMap,
     /// Its body.
@@ -100,12 +100,14 @@ impl SharedData for Unknown {
 pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresight, ApiError> {
     let Question { headers, body, now, .. } = *question;
     let caller = admit(gateway, question)?;
+    let client = format_at(question.path)
+        .ok_or_else(|| ApiError::new(404, ErrorKind::NotFound, format!("No model is asked at {}.", question.path)))?;
     let hints = Hints::read(headers, gateway)?;
     hints.allowed(&caller)?;
     let worker = Rc::new(Worker::new(gateway.clone(), [0; 16]));
     let dice = worker.dice();
-    let arrival = Arrival { started: now, caller: caller.clone(), forwarded: HeaderMap::default(), hints };
-    let mut journey = departure::set_up(worker, arrival, departure::read(body)?, body)?;
+    let arrival = Arrival { started: now, caller: caller.clone(), client, forwarded: HeaderMap::default(), hints };
+    let mut journey = departure::set_up(worker, arrival, departure::read(body, client)?, body)?;
     let decision = journey.decide(&journey.model, now, dice, &Unknown)?;
     let plan = departure::lay_out(&mut journey, decision.order(), body, (now, dice), &Unknown)?;
 
@@ -158,5 +160,5 @@ fn admit(gateway: &Gateway, question: &Question<'_>) -> Result<Rc<Caller>, ApiEr
     // Neither from where it is called nor by which of its secrets is known.
     let anywhere = caller.map(|caller| Rc::new(Caller { sources: None, ..(**caller).clone() }));
     let credential = anywhere.map(|caller| Credential { caller, until: None });
-    keys::admit(credential.as_ref(), &[], question.now.seconds(), CHAT, || None).map_err(Denied::error)
+    keys::admit(credential.as_ref(), &[], question.now.seconds(), question.path, || None).map_err(Denied::error)
 }

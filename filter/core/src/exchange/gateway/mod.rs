@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use crate::config::file::{Control, Trigger};
-use crate::config::{Caller, Gateway};
+use crate::config::Caller;
+use crate::config::file::Trigger;
 use crate::dialect::Dialect;
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::error::ApiError;
@@ -17,7 +17,6 @@ use super::charge::Ledger;
 use super::failure::Failure;
 use super::headers::HeaderMap;
 use super::journey::{Arrival, Journey, Stage, Tried, from_envoy, tale};
-use super::outline::json_string;
 use super::record::{Record, trace_id};
 use super::trace;
 use super::worker::{Moment, Worker};
@@ -25,7 +24,9 @@ use super::{Call, Called, Context, Effect, Event, Flow, LARGEST_BODY, Reply, Vie
 
 mod admission;
 mod departure;
+mod endpoint;
 pub mod foresight;
+mod models;
 
 use admission::Knock;
 use departure::Reserving;
@@ -34,6 +35,8 @@ use departure::Reserving;
 #[derive(Debug)]
 pub struct Exchange {
     worker: Rc<Worker>,
+    /// How the client speaks; OpenAI's way until its path is known.
+    client: &'static dyn Dialect,
     phase: Phase,
     trail: Trail,
 }
@@ -97,7 +100,7 @@ impl Context<'_> {
 impl Exchange {
     /// A request of which nothing is known.
     pub fn new(worker: Rc<Worker>) -> Self {
-        Self { worker, phase: Phase::Start, trail: Trail::default() }
+        Self { worker, client: &OpenAiChat, phase: Phase::Start, trail: Trail::default() }
     }
 
     /// Handles a part of the request.
@@ -165,7 +168,7 @@ impl Exchange {
     ) -> Flow {
         let Some(journey) = journey else {
             if !matches!(self.phase, Phase::Answered { .. }) {
-                effects.push(Effect::Reply(refusal(&OpenAiChat, &from_envoy(status(view)), &[])));
+                effects.push(Effect::Reply(refusal(self.client, &from_envoy(status(view)), &[])));
             }
             return Flow::Continue;
         };
@@ -253,7 +256,7 @@ impl Exchange {
             Phase::Answered { caller, .. } => caller.clone(),
             _ => None,
         };
-        let mut reply = refusal(&OpenAiChat, &admission::public(&error), &[]);
+        let mut reply = refusal(self.client, &admission::public(&error), &[]);
         reply.headers.extend(headers);
         let reason = error.code.unwrap_or("invalid_request".into());
         let gateway = &self.worker.gateway;
@@ -344,20 +347,6 @@ fn status(view: &dyn View) -> u16 {
 fn quoted(name: &str) -> String {
     let short: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
     format!("`{short}`")
-}
-
-/// OpenAI's list of models: those the caller may use.
-fn list_models(gateway: &Gateway, caller: &Caller) -> Vec<u8> {
-    let direct = gateway.direct.keys().filter(|name| !gateway.models.contains_key(*name));
-    let direct = direct.filter(|_| caller.control.contains(&Control::Targets));
-    let entries: Vec<String> = gateway
-        .models
-        .keys()
-        .chain(direct)
-        .filter(|name| caller.may_use(name))
-        .map(|name| format!(r#"{{"id":{},"object":"model","created":0,"owned_by":"sluice"}}"#, json_string(name)))
-        .collect();
-    format!(r#"{{"object":"list","data":[{}]}}"#, entries.join(",")).into_bytes()
 }
 
 /// An error as a reply in the client's dialect. Without an attempt nothing is said of attempts.

@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// The fields of a request that are looked at. Those that are spliced or decide the route must not stand there twice.
 pub(super) struct Top<'a> {
     pub model: Option<&'a RawValue>,
-    pub messages: Option<Messages>,
+    messages: Option<&'a RawValue>,
+    input: Option<&'a RawValue>,
+    prompt: Option<&'a RawValue>,
     pub stream: Option<bool>,
     /// A field that stands there with `null` in it is one: it must be replaced, not added.
     pub stream_options: Option<&'a RawValue>,
@@ -25,15 +27,21 @@ pub(super) struct Top<'a> {
 enum Field {
     Model,
     Messages,
+    Input,
+    Prompt,
     Stream,
     StreamOptions,
     MaxTokens,
     MaxCompletionTokens,
+    MaxOutputTokens,
     N,
     Tools,
     Functions,
     ResponseFormat,
+    Text,
+    OutputConfig,
     User,
+    Metadata,
     #[serde(other)]
     Other,
 }
@@ -49,29 +57,39 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Top<'de>, A::Error> {
-                let (mut model, mut messages, mut stream, mut options) = (None, None, None, None);
+                let (mut model, mut stream, mut options) = (None, None, None);
+                let (mut messages, mut input, mut prompt) = (None, None, None);
                 let (mut max_tokens, mut n) = (None, None);
                 let (mut tools, mut structured_output, mut user) = (false, false, None);
                 while let Some(field) = map.next_key::<Field>()? {
                     match field {
                         Field::Model => once(&mut map, &mut model, "model")?,
                         Field::Messages => once(&mut map, &mut messages, "messages")?,
+                        Field::Input => once(&mut map, &mut input, "input")?,
+                        Field::Prompt => once(&mut map, &mut prompt, "prompt")?,
                         Field::Stream => once(&mut map, &mut stream, "stream")?,
                         Field::StreamOptions => once(&mut map, &mut options, "stream_options")?,
-                        Field::MaxTokens | Field::MaxCompletionTokens => max_tokens = max_tokens.max(count(&mut map)?),
+                        Field::MaxTokens | Field::MaxCompletionTokens | Field::MaxOutputTokens => {
+                            max_tokens = max_tokens.max(count(&mut map)?);
+                        }
                         Field::N => n = n.max(count(&mut map)?),
                         Field::Tools | Field::Functions => tools |= has_items(map.next_value()?),
                         Field::ResponseFormat => structured_output |= is_schema(map.next_value()?),
+                        Field::Text | Field::OutputConfig => structured_output |= has_schema(map.next_value()?),
                         Field::User => user = Some(map.next_value::<&RawValue>()?),
+                        Field::Metadata => user = user.or(user_id(map.next_value()?)),
                         Field::Other => {
                             map.next_value::<IgnoredAny>()?;
                         }
                     }
                 }
-                let (model, messages, stream) = (model.flatten(), messages.flatten(), stream.flatten());
+                let (model, stream) = (model.flatten(), stream.flatten());
+                let (messages, input, prompt) = (messages.flatten(), input.flatten(), prompt.flatten());
                 Ok(Top {
                     model,
                     messages,
+                    input,
+                    prompt,
                     stream,
                     stream_options: options,
                     max_tokens,
@@ -125,29 +143,35 @@ fn is_schema(value: &RawValue) -> bool {
         && serde_json::from_str::<Format<'_>>(value.get()).is_ok_and(|format| format.kind.0 == "json_schema")
 }
 
-/// Whether there is any message: which they are is not looked at.
-pub(super) struct Messages {
-    pub any: bool,
+/// Whether it has a `format` with a schema: OpenAI's `text` and Anthropic's `output_config`.
+fn has_schema(value: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Wrapped<'a> {
+        #[serde(borrow)]
+        format: &'a RawValue,
+    }
+    value.get().starts_with('{')
+        && serde_json::from_str::<Wrapped<'_>>(value.get()).is_ok_and(|wrapped| is_schema(wrapped.format))
 }
 
-impl<'de> Deserialize<'de> for Messages {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Items;
-        impl<'de> Visitor<'de> for Items {
-            type Value = Messages;
+/// The end user in Anthropic's `metadata`.
+fn user_id(value: &RawValue) -> Option<&RawValue> {
+    #[derive(Deserialize)]
+    struct Metadata<'a> {
+        #[serde(borrow)]
+        user_id: &'a RawValue,
+    }
+    let object = value.get().starts_with('{').then_some(value.get())?;
+    serde_json::from_str::<Metadata<'_>>(object).ok().map(|metadata| metadata.user_id)
+}
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an array of messages")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Messages, A::Error> {
-                let mut any = false;
-                while items.next_element::<IgnoredAny>()?.is_some() {
-                    any = true;
-                }
-                Ok(Messages { any })
-            }
+impl<'a> Top<'a> {
+    /// What stands in the field that holds what is asked.
+    pub fn asked(&self, name: &str) -> Option<&'a RawValue> {
+        match name {
+            "input" => self.input,
+            "prompt" => self.prompt,
+            _ => self.messages,
         }
-        deserializer.deserialize_seq(Items)
     }
 }

@@ -10,6 +10,7 @@ use super::hints::Hints;
 use super::needs::Needs;
 use super::order::mixed;
 use crate::config::{Caller, Gateway, Model, Target};
+use crate::dialect::openai_chat::OpenAiChat;
 use crate::error::ApiError;
 use crate::exchange::Time;
 use crate::exchange::fake::Shared;
@@ -88,6 +89,7 @@ impl Case {
         let estimate = |_: &Target| Estimate { input, output: self.output, images: u64::from(self.needs.images) };
         let inquiry = Inquiry {
             model: &self.model,
+            client: &OpenAiChat,
             caller: &self.caller,
             needs: self.needs,
             hints: &self.hints,

@@ -10,11 +10,11 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 const CEILING: u64 = 4_096;
 
 fn outline(fields: &str) -> Outline {
-    Outline::read(format!(r#"{{"model":"m",{fields}"messages":[1]}}"#).as_bytes()).unwrap()
+    Outline::read(format!(r#"{{"model":"m",{fields}"messages":[1]}}"#).as_bytes(), OpenAiChat.shape()).unwrap()
 }
 
 fn estimate(body: &str, dialect: &dyn Dialect) -> Estimate {
-    let outline = Outline::read(body.as_bytes()).unwrap();
+    let outline = Outline::read(body.as_bytes(), OpenAiChat.shape()).unwrap();
     Estimate::of(&outline, &Prompt::measure(body.as_bytes()), dialect.bytes_per_100_tokens(), None, CEILING)
 }
 

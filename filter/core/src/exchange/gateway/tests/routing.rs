@@ -444,7 +444,7 @@ fn a_least_busy_target_is_left_when_its_answer_is_over_however_it_ended() {
 fn foreseen(gate: &Gate, headers: &[(&str, &str)], body: &str) -> String {
     let headers = headers.iter().copied().collect();
     let now = crate::exchange::Time(1_800_000_000_000_000_000);
-    let question = Question { key: "k", headers: &headers, body: body.as_bytes(), now };
+    let question = Question { path: "/v1/chat/completions", key: "k", headers: &headers, body: body.as_bytes(), now };
     let foresight = foresee(&gate.worker.gateway, &question).unwrap();
     let lined_up = foresight.targets.iter().filter(|target| target.lined_up);
     lined_up.map(|target| target.considered.target.provider.name.clone()).collect::<Vec<_>>().join(" ")

@@ -1,0 +1,123 @@
+//! What clients may call: for each path, what is wanted there and in which format.
+
+use crate::dialect::Dialect;
+use crate::dialect::anthropic::{Anthropic, CountTokens};
+use crate::dialect::openai_chat::OpenAiChat;
+use crate::error::{ApiError, ErrorKind};
+
+/// What is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A model is asked something.
+    Ask,
+    /// The list of models.
+    Models,
+    /// One of them, by its name.
+    Model(String),
+}
+
+/// One of the gateway's endpoints.
+#[derive(Debug, Clone)]
+pub(super) struct Endpoint {
+    /// What is wanted.
+    pub purpose: Purpose,
+    /// The format that its client speaks.
+    pub client: &'static dyn Dialect,
+}
+
+/// Where models are asked: by POST.
+const ASKED: &[(&str, &dyn Dialect)] =
+    &[("/v1/chat/completions", &OpenAiChat), ("/v1/messages", &Anthropic), ("/v1/messages/count_tokens", &CountTokens)];
+
+const MODELS: &str = "/v1/models";
+
+impl Endpoint {
+    /// The endpoint at `path`, which has no query. Lists of models come in Anthropic's form for clients that are Anthropic's.
+    pub(super) fn at(method: &str, path: &str, is_anthropics: bool) -> Result<Self, ApiError> {
+        if method == "POST"
+            && let Some(client) = format_at(path)
+        {
+            return Ok(Self { purpose: Purpose::Ask, client });
+        }
+        let client: &'static dyn Dialect = if is_anthropics { &Anthropic } else { &OpenAiChat };
+        match (method, path.strip_prefix(MODELS)) {
+            ("GET", Some("" | "/")) => Ok(Self { purpose: Purpose::Models, client }),
+            ("GET", Some(rest)) if rest.starts_with('/') => {
+                let name = percent_decoded(rest.get(1..).unwrap_or_default());
+                Ok(Self { purpose: Purpose::Model(name), client })
+            }
+            _ => Err(unknown(method, path)),
+        }
+    }
+}
+
+/// The format in which models are asked at `path`.
+pub(super) fn format_at(path: &str) -> Option<&'static dyn Dialect> {
+    ASKED.iter().find_map(|(known, format)| (*known == path).then_some(*format))
+}
+
+/// The format in which a client at `path` expects to read errors.
+pub(super) fn speaker_at(path: &str) -> &'static dyn Dialect {
+    format_at(path).unwrap_or(&OpenAiChat)
+}
+
+fn unknown(method: &str, path: &str) -> ApiError {
+    let paths: Vec<String> = ASKED.iter().map(|(path, _)| format!("POST {path}")).collect();
+    let message = format!(
+        "Unknown request URL: {method} {path}. This gateway serves {}, GET {MODELS} and GET {MODELS}/{{model}}.",
+        paths.join(", ")
+    );
+    ApiError::new(404, ErrorKind::NotFound, message).with_code("unknown_url")
+}
+
+/// A name out of a path. What is not well encoded stays as it is: no model is called so.
+fn percent_decoded(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, more)) = rest.split_first() {
+        let digit = |at: usize| more.get(at).and_then(|digit| char::from(*digit).to_digit(16));
+        let decoded = (*first == b'%').then(|| digit(0).zip(digit(1))).flatten();
+        match decoded.and_then(|(high, low)| u8::try_from(high * 16 + low).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                rest = more.get(2..).unwrap_or_default();
+            }
+            None => {
+                out.push(*first);
+                rest = more;
+            }
+        }
+    }
+    String::from_utf8(out).unwrap_or_else(|_| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_models_name_may_stand_in_the_path_encoded_or_not() {
+        for (path, name) in [
+            ("/v1/models/gpt-5", "gpt-5"),
+            ("/v1/models/openai/gpt-5", "openai/gpt-5"),
+            ("/v1/models/openai%2Fgpt-5", "openai/gpt-5"),
+            ("/v1/models/%zz%2", "%zz%2"),
+            ("/v1/models/%ff", "%ff"),
+        ] {
+            assert_eq!(Endpoint::at("GET", path, false).unwrap().purpose, Purpose::Model(name.to_owned()));
+        }
+    }
+
+    #[test]
+    fn each_path_has_its_format_and_other_methods_are_unknown() {
+        for (path, name) in ASKED.iter().map(|(path, format)| (path, format.name())) {
+            assert_eq!(Endpoint::at("POST", path, false).unwrap().client.name(), name);
+            assert_eq!(speaker_at(path).name(), name);
+            assert_eq!(Endpoint::at("GET", path, false).unwrap_err().status, 404);
+        }
+        let error = Endpoint::at("POST", "/v2/chat", false).unwrap_err();
+        assert!(error.message.contains("POST /v1/messages,"), "{}", error.message);
+    }
+}
