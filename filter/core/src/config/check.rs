@@ -11,9 +11,12 @@ use std::time::Duration;
 use super::mistake::{Mistake, Path, quoted};
 use super::suggest::one_of;
 use super::url::Url;
+use crate::dialect::pass_through::STORED;
 use crate::limits::Index;
+use crate::routing::capabilities::Capabilities;
 use crate::routing::cells::Cells;
-use crate::routing::way::Way;
+use crate::routing::way::{Retry, Way};
+use crate::usage::price::Price;
 
 use super::{Gateway, Model, Provider, Target, Timeouts, file};
 
@@ -43,6 +46,7 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
     let providers = check.providers();
     let timeouts = check.timeouts();
     let models = check.models(&providers, timeouts);
+    let stored = check.stored(&providers, timeouts);
     check.teams();
     check.apps();
     let rules = check.rules(&models);
@@ -58,6 +62,7 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
         direct: direct(&models, timeouts),
         watched_headers: watched_headers(&models),
         models,
+        stored,
         teams: file.teams.keys().cloned().collect(),
         apps: file.apps.keys().cloned().collect(),
         index: Index::new(&rules),
@@ -197,6 +202,30 @@ impl Check<'_> {
             }
         }
         targets
+    }
+
+    /// Who keeps what clients store. It is asked without a model, so there is nothing to price.
+    fn stored(&mut self, providers: &BTreeMap<String, Rc<Provider>>, timeouts: Timeouts) -> Option<Rc<Model>> {
+        let name = self.file.stored.as_ref()?;
+        let path = Path::root().key("stored");
+        self.reference(name, self.file.providers.keys(), &path);
+        let provider = providers.get(name)?;
+        if provider.format_for(&STORED).is_none() {
+            self.mistake(&path, quoted(name), "a provider that speaks OpenAI's format");
+        }
+        let target = Target {
+            name: name.clone(),
+            cells: Cells::of(name, ""),
+            provider: provider.clone(),
+            model: String::new(),
+            price: Some(Price::default()),
+            capabilities: Capabilities::default(),
+            weight: 1,
+            tier: 1,
+        };
+        // What was asked twice may be done twice.
+        let way = Way { retry: Retry::new(&[], Duration::ZERO), ..Way::plain(timeouts) };
+        Some(Rc::new(Model { name: "stored".to_owned(), targets: vec![Rc::new(target)], way }))
     }
 
     /// A model's name goes into headers, paths and logs as it is.

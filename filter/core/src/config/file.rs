@@ -39,6 +39,10 @@ pub struct File {
     /// Applications that keys may name, so that they can be limited and billed by themselves.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub apps: BTreeMap<String, App>,
+    /// One of `providers`, which keeps files, batches and stored responses for clients: `/v1/files`, `/v1/batches`,
+    /// `/v1/responses/{id}`. What it keeps is shared by all keys whose `endpoints` name such a path. Nobody when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored: Option<String>,
     /// Limits on combinations; those of one team, key, app, model or provider can stand there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<LimitRule>,

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::dialect::Dialect;
+use crate::dialect::openai_chat::OpenAiChat;
+use crate::dialect::{Content, Dialect};
 use crate::keys::{Cidr, Glob};
 use crate::limits::{Applied, Index, Rule};
 use crate::routing::capabilities::Capabilities;
@@ -39,6 +40,8 @@ pub struct Gateway {
     pub direct: BTreeMap<String, Rc<Model>>,
     /// The headers, in lower case, that the ways of models ask about.
     pub watched_headers: Vec<String>,
+    /// Who keeps files, batches and stored responses, as a model of one target without a name.
+    pub stored: Option<Rc<Model>>,
     /// Who answers for keys.
     pub teams: BTreeSet<String>,
     /// The applications that keys may name.
@@ -267,6 +270,9 @@ impl Provider {
     /// `None` when it has none.
     pub fn format_for(&self, client: &'static dyn Dialect) -> Option<&'static dyn Dialect> {
         let about = client.content();
+        if matches!(about, Content::PassedThrough) {
+            return self.formats.iter().any(|format| format.name() == OpenAiChat.name()).then_some(client);
+        }
         let same = self.formats.iter().find(|format| format.name() == client.name());
         same.or_else(|| self.formats.iter().find(|format| format.content().translates(&about))).copied()
     }

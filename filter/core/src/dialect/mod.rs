@@ -15,6 +15,7 @@ use crate::headers::HeaderMap;
 pub mod anthropic;
 pub mod fields;
 pub mod openai_chat;
+pub mod pass_through;
 pub mod translate;
 
 /// What becomes of one field of a client's request when the provider speaks another dialect.
@@ -116,6 +117,8 @@ pub enum Content {
     Chat(&'static dyn Chat),
     /// How many tokens a prompt has.
     TokenCount,
+    /// What the gateway passes on without knowing what it is about.
+    PassedThrough,
 }
 
 impl Content {
@@ -155,7 +158,7 @@ pub trait Chat: Dialect {
 /// The names under which a format's requests have what the gateway looks at first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
-    /// The field without which there is nothing to answer: `messages`.
+    /// The field without which there is nothing to answer: `messages`. Empty where that is the provider's to know.
     pub asked: &'static str,
     /// Whether a stream brings usage only to those who ask for it in `stream_options`.
     pub stream_options: bool,

@@ -310,6 +310,10 @@ impl Envoy {
         // Redis takes its time: the body is there before it answers.
         let mut answered = match first {
             Outcome::Ask(call) => Some(self.answer_of(call)),
+            Outcome::Depart(journey) if body.is_empty() => {
+                self.journey = Some(*journey);
+                return None;
+            }
             first => {
                 assert!(matches!(first, Outcome::Step(Flow::Pause)), "headers must wait for the body");
                 None
@@ -359,7 +363,9 @@ impl Envoy {
         let mut cx = Context { view: &request, shared: &*self.shared, effects: &mut effects };
         let mut attempt = Attempt::begin(&mut journey, &mut cx).unwrap();
         let mut reply = None;
-        for event in [Event::RequestHeaders { end: false }, Event::RequestBody { size: body.len(), end: true }] {
+        let end = body.is_empty();
+        let rest = (!end).then_some(Event::RequestBody { size: body.len(), end: true });
+        for event in [Event::RequestHeaders { end }].into_iter().chain(rest) {
             let mut cx = Context { view: &request, shared: &*self.shared, effects: &mut effects };
             attempt.step(event, &mut journey, &mut cx);
             reply = reply.or(self.apply(&mut request, std::mem::take(&mut effects)));

@@ -51,6 +51,8 @@ pub struct Journey {
     pub outline: Outline,
     /// The client's headers that a provider may see.
     pub forwarded: HeaderMap,
+    /// What is only known of a request that is passed through.
+    pub passage: Option<Passage>,
     /// The body's first bytes, up to where something may have to be spliced in; empty when that is far.
     pub head: Vec<u8>,
     /// Where it may go.
@@ -102,6 +104,17 @@ pub struct Arrival {
     pub forwarded: HeaderMap,
     /// What the headers say about its way.
     pub hints: Hints,
+    /// What is only known of a request that is passed through.
+    pub passage: Option<Passage>,
+}
+
+/// Of a request that is passed through, what its provider has to know besides its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passage {
+    /// Where it goes, below the provider's base URL.
+    pub path: String,
+    /// What its body is.
+    pub content_type: Option<String>,
 }
 
 /// One attempt.
@@ -168,7 +181,7 @@ pub enum Next {
 impl Journey {
     /// A journey that has not begun, and has no targets yet.
     pub fn new(worker: Rc<Worker>, arrival: Arrival, model: Rc<Model>, outline: Outline, prompt: Prompt) -> Self {
-        let Arrival { started, caller, client, forwarded, hints } = arrival;
+        let Arrival { started, caller, client, forwarded, hints, passage } = arrival;
         let timeouts = model.way.timeouts;
         let total = hints.timeout.map_or(timeouts.total, |asked| asked.min(timeouts.total));
         Self {
@@ -183,6 +196,7 @@ impl Journey {
             client,
             outline,
             forwarded,
+            passage,
             head: Vec::new(),
             queue: Queue::default(),
             ready: None,

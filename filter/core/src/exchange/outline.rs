@@ -13,6 +13,7 @@ use crate::dialect::Shape;
 use crate::dialect::fields::Fields;
 use crate::error::{ApiError, ErrorKind};
 
+pub mod form;
 mod top;
 
 use top::Top;
@@ -45,8 +46,10 @@ pub struct Outline {
     pub user: Option<String>,
     /// Bytes of the body.
     pub length: usize,
-    /// Where the model's JSON string stands, quotes included.
+    /// Where the model's name stands: in JSON with its quotes.
     model_at: Range<usize>,
+    /// Whether the body is a form, in which texts have no quotes.
+    is_form: bool,
     /// Whether usage has to be asked for in `stream_options`.
     stream_options: bool,
     /// Where the value of `stream_options` stands, and what it is to be instead so that usage is included.
@@ -88,7 +91,9 @@ impl Outline {
         let name: Cow<'_, str> = serde_json::from_str::<Text<'_>>(model.get())
             .map_err(|_| ApiError::invalid("model", "Invalid type for 'model': expected a string."))?
             .0;
-        has_something(shape.asked, top.asked(shape.asked))?;
+        if !shape.asked.is_empty() {
+            has_something(shape.asked, top.asked(shape.asked))?;
+        }
         let (include_usage, options) = match top.stream_options {
             None => (false, None),
             Some(raw) => {
@@ -110,10 +115,44 @@ impl Outline {
                 .and_then(|raw| serde_json::from_str(raw.get()).ok()),
             length: body.len(),
             model_at: at(model.get()),
+            is_form: false,
             stream_options: shape.stream_options,
             options,
             inside: text.find('{').map_or(0, |brace| brace + 1),
         })
+    }
+
+    /// Reads the outline of a form with this boundary.
+    pub fn of_form(body: &[u8], boundary: &str) -> Result<Self, ApiError> {
+        let form::Form { model, stream } = form::read(body, boundary)?;
+        let name = body.get(model.clone()).and_then(|name| std::str::from_utf8(name).ok());
+        let name = name.ok_or_else(|| ApiError::invalid("model", "Invalid 'model': expected UTF-8."))?.to_owned();
+        Ok(Self { stream, model_at: model, is_form: true, ..Self::opaque(name, body.len()) })
+    }
+
+    /// The outline of a body of so many bytes that is not looked into.
+    pub fn opaque(model: String, length: usize) -> Self {
+        Self {
+            model,
+            stream: false,
+            include_usage: false,
+            max_tokens: None,
+            n: None,
+            tools: false,
+            structured_output: false,
+            user: None,
+            length,
+            model_at: 0..0,
+            is_form: false,
+            stream_options: false,
+            options: None,
+            inside: 0,
+        }
+    }
+
+    /// Whether the body is JSON that was read.
+    pub fn is_json(&self) -> bool {
+        !self.is_form && !self.model_at.is_empty()
     }
 
     /// Up to where in the body something may have to be changed.
@@ -127,7 +166,8 @@ impl Outline {
     pub fn splice(&self, model: &str, ask_usage: bool) -> Option<Splice> {
         let mut edits = Vec::with_capacity(2);
         if model != self.model {
-            edits.push((self.model_at.clone(), json_string(model)));
+            let text = if self.is_form { model.to_owned() } else { json_string(model) };
+            edits.push((self.model_at.clone(), text));
         }
         if self.stream && ask_usage && self.stream_options && !self.include_usage {
             edits.push(match &self.options {

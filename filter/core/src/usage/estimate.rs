@@ -68,6 +68,13 @@ impl Prompt {
     }
 }
 
+impl Prompt {
+    /// A form that is a file, sound or an image, and little else: about what the same would be as base64.
+    pub fn of_file(body: &[u8]) -> Self {
+        Self { media: wide(body.len()).saturating_mul(4).div_ceil(3 * SOUND), ..Self::default() }
+    }
+}
+
 /// A literal as its reader has it, if it may be one of the words that are looked for: what is written with escapes is the
 /// same to a provider.
 fn word(literal: &[u8]) -> Cow<'_, [u8]> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::config::Target;
 use crate::dialect::openai_chat::OpenAiChat;
+use crate::dialect::pass_through::is_stored;
 use crate::dialect::{Content as About, Dialect};
 use crate::error::{ApiError, ErrorKind};
 
@@ -55,6 +56,8 @@ enum Phase {
     Whole,
     /// A stream flows.
     Stream(Box<Relay>),
+    /// An answer flows that is not looked into.
+    Passing,
     /// Nothing more is to be done: the rest passes as it is.
     Done,
 }
@@ -142,6 +145,14 @@ impl Attempt {
                 self.fail(Failure::in_answer(error), journey, cx)
             }
             Phase::Whole if !end => Flow::Pause,
+            Phase::Passing => {
+                journey.portions += 1;
+                if end {
+                    self.phase = Phase::Done;
+                    journey.complete();
+                }
+                Flow::Continue
+            }
             Phase::Error { status, retry_after, hint } => {
                 let (status, wait, hint) = (*status, *retry_after, hint.take());
                 let body = cx.view.body(0..size.min(LONGEST_ERROR));
@@ -168,7 +179,8 @@ impl Attempt {
             self.phase = Phase::Error { status, retry_after: wait, hint: hint.map(str::to_owned) };
             return Flow::Pause;
         }
-        if end {
+        let passes = matches!(journey.client.content(), About::PassedThrough);
+        if end && !passes {
             return self.fail(Failure::empty(), journey, cx);
         }
         if headers.text("content-encoding").is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
@@ -183,6 +195,11 @@ impl Attempt {
             (false, true) => Body::New("text/event-stream"),
             (false, false) => Body::New("application/json"),
         };
+        let is_json = || headers.text("content-type").is_some_and(|kind| is_of(kind, "application/json"));
+        if passes && (end || is_stored(journey.client) || !is_json()) {
+            self.answer_headers(&headers, Body::Unchanged, journey, cx.effects);
+            return self.pass(end, journey, cx);
+        }
         // Should the answer turn out bad, these are discarded with it.
         self.answer_headers(&headers, content, journey, cx.effects);
         self.phase = match (streams, self.dialect.content(), journey.client.content()) {
@@ -193,6 +210,17 @@ impl Attempt {
             _ => Phase::Whole,
         };
         Flow::Pause
+    }
+
+    /// The answer goes to the client as it comes: sound, a file, events of a kind of their own.
+    fn pass(&mut self, end: bool, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
+        journey.commit(cx.view.now());
+        self.phase = Phase::Passing;
+        if end {
+            self.phase = Phase::Done;
+            journey.complete();
+        }
+        Flow::Continue
     }
 
     /// The answer ends with trailers. What a client had to be told behind a body that has left cannot be said any more; a

@@ -115,10 +115,23 @@ fn headers(journey: &Journey, target: &Target, dialect: &dyn Dialect, length: us
     };
     out.push(":scheme", if provider.tls { "https" } else { "http" });
     out.push(":authority", &provider.authority);
-    out.push(":path", format!("{}{}", provider.base_path, dialect.path(&target.model, stream)));
-    out.push("content-type", "application/json");
-    out.push("content-length", length.to_string());
-    out.push("accept", if stream { dialect.stream_type() } else { "application/json" });
+    match &journey.passage {
+        None => {
+            out.push(":path", format!("{}{}", provider.base_path, dialect.path(&target.model, stream)));
+            out.push("content-type", "application/json");
+            out.push("accept", if stream { dialect.stream_type() } else { "application/json" });
+        }
+        Some(passage) => {
+            out.push(":path", format!("{}{}", provider.base_path, passage.path));
+            if let Some(content_type) = &passage.content_type {
+                out.push("content-type", content_type);
+            }
+            out.push("accept", "*/*");
+        }
+    }
+    if length > 0 {
+        out.push("content-length", length.to_string());
+    }
     // A compressed answer could not be read here.
     out.push("accept-encoding", "identity");
     // Where Envoy traces, it has put this attempt's own span there.

@@ -6,16 +6,17 @@ use std::rc::Rc;
 use sha2::{Digest, Sha256};
 
 use crate::config::{Caller, Credential, KeyHash};
+use crate::dialect::{Content, Dialect};
 use crate::error::{ApiError, ErrorKind};
 use crate::keys::{self, Denied};
 use crate::routing::hints::Hints;
 
 use super::super::headers::HeaderMap;
-use super::super::journey::{Arrival, from_envoy};
+use super::super::journey::{Arrival, Passage, from_envoy};
 use super::super::outline::Outline;
 use super::super::worker::Lookup;
 use super::super::{Called, Context, Effect, Flow, LARGEST_BODY, Reply, Time};
-use super::endpoint::{Endpoint, Purpose, speaker_at};
+use super::endpoint::{Endpoint, Purpose, VERSION, speaker_at};
 use super::{Exchange, Outcome, Phase, Refused, Trail, models};
 
 /// Headers of the client that a provider may see. Everything else stays here: credentials, cookies, addresses.
@@ -34,6 +35,7 @@ pub(super) struct Knock {
     endpoint: Endpoint,
     /// The path as it was asked for, without a query.
     path: String,
+    passage: Option<Passage>,
     forwarded: HeaderMap,
     /// What the headers say about the request's way; only a caller who is known reads what is wrong with them.
     hints: Result<Hints, ApiError>,
@@ -47,8 +49,8 @@ impl Exchange {
         let started = cx.view.now();
         self.trail = Trail::read(&headers);
         strip(&headers, cx.effects);
-        let path = headers.text(":path").unwrap_or_default();
-        let path = path.split(['?', '#']).next().unwrap_or_default();
+        let whole_path = headers.text(":path").unwrap_or_default();
+        let path = whole_path.split(['?', '#']).next().unwrap_or_default();
         // Where Envoy traces, an attempt's parent is its own span.
         let tracing = self.worker.gateway.tracing;
         // Should the request go no further than here.
@@ -69,6 +71,7 @@ impl Exchange {
             presented: presented.to_vec(),
             hash: KeyHash(Sha256::digest(presented).into()),
             forwarded: headers.iter().filter(|(name, _)| passes(name)).collect(),
+            passage: passage(endpoint.client, whole_path, &headers),
             endpoint,
             path: path.to_owned(),
             hints: Hints::read(&headers, &self.worker.gateway),
@@ -110,20 +113,24 @@ impl Exchange {
         let caller = found.as_ref().map(|credential| credential.caller.clone());
         self.phase = Phase::Answered { caller, error: None };
         let caller = recognise(&knock, found.as_ref(), cx)?;
-        let Knock { started, endpoint: Endpoint { purpose, client }, forwarded, hints, body, .. } = knock;
+        let Knock { started, endpoint: Endpoint { purpose, client }, path, forwarded, hints, passage, body, .. } =
+            knock;
         match purpose {
             Purpose::Models => self.answer(models::list(&self.worker.gateway, &caller, client), cx),
             Purpose::Model(name) => {
                 let model = models::one(&self.worker.gateway, &caller, client, &name)?;
                 self.answer(model, cx)
             }
-            Purpose::Ask => {
+            Purpose::Stored if caller.endpoints.is_none() => Err(shared(&path).into()),
+            Purpose::Ask | Purpose::Stored => {
                 let hints = hints?;
                 hints.allowed(&caller)?;
-                self.phase = Phase::Body(Arrival { started, caller, client, forwarded, hints });
+                self.phase = Phase::Body(Arrival { started, caller, client, forwarded, hints, passage });
                 match body {
                     None => Ok(Outcome::Step(Flow::Pause)),
-                    Some(0) => Err(Outline::read(&[], client.shape()).err().unwrap_or_else(|| from_envoy(400)).into()),
+                    Some(0) if purpose == Purpose::Ask => {
+                        Err(Outline::read(&[], client.shape()).err().unwrap_or_else(|| from_envoy(400)).into())
+                    }
                     Some(size) => self.body(size, cx),
                 }
             }
@@ -144,6 +151,23 @@ fn recognise(knock: &Knock, found: Option<&Credential>, cx: &Context<'_>) -> Res
     keys::admit(found, &knock.presented, now, &knock.path, || cx.view.source())
         // The log's word; `public` gives the caller theirs.
         .map_err(|denied: Denied| denied.error().with_code(denied.code()).into())
+}
+
+/// What a provider keeps is shared by all who may ask for it: nobody may by accident.
+fn shared(path: &str) -> ApiError {
+    let message = format!(
+        "This key may not call {path}: what is kept there is shared by all keys that may, so only those whose `endpoints` \
+         name it may."
+    );
+    ApiError::new(403, ErrorKind::Permission, message).with_code("endpoint_not_allowed")
+}
+
+/// What a provider has to be told of a request that is passed through.
+fn passage(client: &'static dyn Dialect, path: &str, headers: &HeaderMap) -> Option<Passage> {
+    matches!(client.content(), Content::PassedThrough).then(|| Passage {
+        path: path.strip_prefix(VERSION).unwrap_or(path).to_owned(),
+        content_type: headers.text("content-type").map(str::to_owned),
+    })
 }
 
 /// Headers that only the gateway, or the router behind it, may be told.

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::config::{Model, Target};
 use crate::dialect::anthropic::{Anthropic, CountTokens};
+use crate::dialect::pass_through::is_stored;
 use crate::dialect::{Content, Dialect, Written, translate};
 use crate::error::{ApiError, ErrorKind};
 use crate::limits::Plan;
@@ -12,12 +13,11 @@ use crate::store::{Order, Settlement, SharedData};
 use crate::usage::estimate::{Estimate, Prompt};
 
 use super::super::charge::{Charge, Ledger};
-use super::super::journey::{Arrival, Journey, from_envoy};
-use super::super::outline::Outline;
+use super::super::journey::{Arrival, Journey, Passage, from_envoy};
+use super::super::outline::{Outline, form};
 use super::super::worker::{Decision, Worker};
 use super::super::{Called, Context, Effect, Flow, Time, metric};
-use super::models::resolve;
-use super::{Exchange, Outcome, Phase, Refused};
+use super::{Exchange, Outcome, Phase, Refused, models};
 
 /// The most of a body's front that is kept for splicing; past it, it is fetched again.
 const LONGEST_HEAD: usize = 1024;
@@ -62,7 +62,7 @@ impl Exchange {
         // Unless something else becomes of it.
         self.phase = Phase::Answered { caller: Some(arrival.caller.clone()), error: None };
         let body = cx.view.body(0..size);
-        let outline = read(&body, self.client)?;
+        let outline = read(&body, self.client, arrival.passage.as_ref())?;
         let gateway = self.worker.gateway.clone();
         // A name that is not ours may be anything, a prompt too: it is not for the log.
         let known = gateway.models.get(&outline.model).or_else(|| gateway.direct.get(&outline.model));
@@ -151,8 +151,15 @@ impl Exchange {
 }
 
 /// Reads what is asked; an error when nobody would be.
-pub(super) fn read(body: &[u8], client: &dyn Dialect) -> Result<Outline, ApiError> {
-    let outline = Outline::read(body, client.shape())?;
+pub(super) fn read(body: &[u8], client: &dyn Dialect, passage: Option<&Passage>) -> Result<Outline, ApiError> {
+    if is_stored(client) {
+        return Ok(Outline::opaque(String::new(), body.len()));
+    }
+    let content_type = passage.and_then(|passage| passage.content_type.as_deref());
+    let outline = match content_type.and_then(form::boundary) {
+        Some(boundary) => Outline::of_form(body, boundary)?,
+        None => Outline::read(body, client.shape())?,
+    };
     if outline.n.is_some_and(|n| n > MOST_ANSWERS) {
         let message = format!("Invalid 'n': at most {MOST_ANSWERS} answers can be asked for at once.");
         return Err(ApiError::invalid("n", message));
@@ -162,11 +169,24 @@ pub(super) fn read(body: &[u8], client: &dyn Dialect) -> Result<Outline, ApiErro
 
 /// The journey of a request whose caller may ask for its model: without targets yet.
 pub(super) fn set_up(worker: Rc<Worker>, arrival: Arrival, outline: Outline, body: &[u8]) -> Result<Journey, ApiError> {
-    let model = resolve(&worker.gateway, &arrival.caller, &outline.model)?;
-    let prompt = if arrival.client.shape().free { Prompt::default() } else { Prompt::measure(body) };
+    let model = match is_stored(arrival.client) {
+        true => models::stored(&worker.gateway)?,
+        false => models::resolve(&worker.gateway, &arrival.caller, &outline.model)?,
+    };
+    let prompt = prompt(&arrival, &outline, body);
     let mut journey = Journey::new(worker, arrival, model, outline, prompt);
     keep_head(&mut journey, body);
     Ok(journey)
+}
+
+/// What the body holds that is charged for.
+fn prompt(arrival: &Arrival, outline: &Outline, body: &[u8]) -> Prompt {
+    match outline.is_json() {
+        _ if arrival.client.shape().free => Prompt::default(),
+        true => Prompt::measure(body),
+        false if is_stored(arrival.client) => Prompt::default(),
+        false => Prompt::of_file(body),
+    }
 }
 
 /// The answer to a request for a count of tokens that no target of its model could answer.

@@ -3,6 +3,7 @@
 use crate::dialect::Dialect;
 use crate::dialect::anthropic::{Anthropic, CountTokens};
 use crate::dialect::openai_chat::OpenAiChat;
+use crate::dialect::pass_through::{ENDPOINTS, STORED};
 use crate::error::{ApiError, ErrorKind};
 
 /// What is wanted.
@@ -14,6 +15,8 @@ pub(super) enum Purpose {
     Models,
     /// One of them, by its name.
     Model(String),
+    /// What a provider keeps for clients.
+    Stored,
 }
 
 /// One of the gateway's endpoints.
@@ -31,6 +34,9 @@ const ASKED: &[(&str, &dyn Dialect)] =
 
 const MODELS: &str = "/v1/models";
 
+/// What all paths begin with; a provider's base URL has its own.
+pub(super) const VERSION: &str = "/v1";
+
 impl Endpoint {
     /// The endpoint at `path`, which has no query. Lists of models come in Anthropic's form for clients that are Anthropic's.
     pub(super) fn at(method: &str, path: &str, is_anthropics: bool) -> Result<Self, ApiError> {
@@ -46,6 +52,7 @@ impl Endpoint {
                 let name = percent_decoded(rest.get(1..).unwrap_or_default());
                 Ok(Self { purpose: Purpose::Model(name), client })
             }
+            ("GET" | "POST" | "DELETE", _) if is_stored(path) => Ok(Self { purpose: Purpose::Stored, client: &STORED }),
             _ => Err(unknown(method, path)),
         }
     }
@@ -53,7 +60,28 @@ impl Endpoint {
 
 /// The format in which models are asked at `path`.
 pub(super) fn format_at(path: &str) -> Option<&'static dyn Dialect> {
-    ASKED.iter().find_map(|(known, format)| (*known == path).then_some(*format))
+    let asked = ASKED.iter().find_map(|(known, format)| (*known == path).then_some(*format));
+    asked.or_else(|| {
+        let below = path.strip_prefix(VERSION)?;
+        ENDPOINTS.iter().find(|endpoint| endpoint.path() == below).map(|endpoint| endpoint as &dyn Dialect)
+    })
+}
+
+/// Whether `path` is of what a provider keeps. Only plain segments: what a provider takes for a way up could lead to an
+/// endpoint that is limited and charged.
+fn is_stored(path: &str) -> bool {
+    let is_plain = |segment: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+        segment.bytes().all(plain) && segment.bytes().any(|byte| byte != b'.')
+    };
+    let Some(below) = path.strip_prefix(VERSION).and_then(|below| below.strip_prefix('/')) else { return false };
+    let mut segments = below.split('/');
+    let kept = match segments.next() {
+        Some("files" | "batches") => true,
+        Some("responses") => segments.clone().next().is_some_and(|id| id.starts_with("resp_")),
+        _ => false,
+    };
+    kept && segments.all(is_plain)
 }
 
 /// The format in which a client at `path` expects to read errors.
@@ -64,7 +92,8 @@ pub(super) fn speaker_at(path: &str) -> &'static dyn Dialect {
 fn unknown(method: &str, path: &str) -> ApiError {
     let paths: Vec<String> = ASKED.iter().map(|(path, _)| format!("POST {path}")).collect();
     let message = format!(
-        "Unknown request URL: {method} {path}. This gateway serves {}, GET {MODELS} and GET {MODELS}/{{model}}.",
+        "Unknown request URL: {method} {path}. This gateway serves {}, GET {MODELS} and GET {MODELS}/{{model}}, and passes \
+         through OpenAI's images, audio, moderations, rerank, files and batches.",
         paths.join(", ")
     );
     ApiError::new(404, ErrorKind::NotFound, message).with_code("unknown_url")
@@ -108,6 +137,27 @@ mod tests {
         ] {
             assert_eq!(Endpoint::at("GET", path, false).unwrap().purpose, Purpose::Model(name.to_owned()));
         }
+    }
+
+    #[test]
+    fn what_is_kept_is_named_by_plain_segments() {
+        for path in ["/v1/files", "/v1/files/file-1/content", "/v1/batches/b_1/cancel", "/v1/responses/resp_1"] {
+            assert_eq!(Endpoint::at("GET", path, false).unwrap().purpose, Purpose::Stored, "{path}");
+        }
+        for path in [
+            "/v1/files/../chat/completions",
+            "/v1/files/%2e%2e/x",
+            "/v1/files/",
+            "/v1/files//x",
+            "/v1/files/.",
+            "/v1/responses",
+            "/v1/responses/compact",
+            "/v1/filesystem",
+            "/files",
+        ] {
+            assert!(Endpoint::at("GET", path, false).is_err(), "{path}");
+        }
+        assert!(Endpoint::at("PUT", "/v1/files", false).is_err());
     }
 
     #[test]

@@ -106,8 +106,9 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresig
     hints.allowed(&caller)?;
     let worker = Rc::new(Worker::new(gateway.clone(), [0; 16]));
     let dice = worker.dice();
-    let arrival = Arrival { started: now, caller: caller.clone(), client, forwarded: HeaderMap::default(), hints };
-    let mut journey = departure::set_up(worker, arrival, departure::read(body, client)?, body)?;
+    let arrival =
+        Arrival { started: now, caller: caller.clone(), client, forwarded: HeaderMap::default(), hints, passage: None };
+    let mut journey = departure::set_up(worker, arrival, departure::read(body, client, None)?, body)?;
     let decision = journey.decide(&journey.model, now, dice, &Unknown)?;
     let plan = departure::lay_out(&mut journey, decision.order(), body, (now, dice), &Unknown)?;
 

@@ -95,6 +95,14 @@ pub(super) fn resolve(gateway: &Gateway, caller: &Caller, name: &str) -> Result<
     Ok(model.clone())
 }
 
+/// Who keeps what clients store.
+pub(super) fn stored(gateway: &Gateway) -> Result<Rc<Model>, ApiError> {
+    gateway.stored.clone().ok_or_else(|| {
+        let message = "No provider keeps files, batches or responses here: `stored` in the gateway file can name one.";
+        ApiError::new(404, ErrorKind::NotFound, message).with_code("unknown_url")
+    })
+}
+
 fn may_name_targets(caller: &Caller) -> bool {
     caller.control.contains(&Control::Targets)
 }

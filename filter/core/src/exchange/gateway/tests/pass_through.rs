@@ -1,0 +1,116 @@
+//! Endpoints that are passed to providers which have them: what is looked at, what is put in its place, and what is refused.
+
+use std::rc::Rc;
+
+use super::spending::sha256;
+use crate::config::Gateway;
+use crate::exchange::fake::{Envoy, SECRET, Script, Seen, Shared, json};
+use crate::exchange::worker::Worker;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+const FORM: &str = "multipart/form-data; boundary=xYz";
+
+/// A gateway whose key has these fields besides its id and team.
+fn envoy(key: &str) -> Envoy {
+    let file = format!(
+        r#"{{"providers":{{"oai":{{"kind":"openai"}},"ant":{{"kind":"anthropic"}}}},
+            "models":{{"draw":{{"targets":[{{"provider":"ant","model":"claude"}},{{"provider":"oai","model":"gpt-image"}}]}},
+                      "claude":{{"targets":[{{"provider":"ant","model":"claude"}}]}}}},
+            "stored":"oai","teams":{{"t":{{}}}},
+            "keys":[{{"id":"k","team":"t","sha256":"{}"{key}}}]}}"#,
+        sha256(SECRET)
+    );
+    let gateway = Gateway::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    Envoy::with(Rc::new(Worker::new(Rc::new(gateway), [7; 16])), Rc::new(Shared::default()))
+}
+
+fn post(path: &str, content_type: &str, body: &str, scripts: &[Script]) -> Seen {
+    let headers = [("api-key", SECRET.as_bytes()), ("content-type", content_type.as_bytes())];
+    envoy("").send("POST", path, &headers, body.as_bytes(), scripts)
+}
+
+fn stored(key: &str, method: &str, path: &str, body: &str, scripts: &[Script]) -> Seen {
+    envoy(key).send(method, path, &[("api-key", SECRET.as_bytes())], body.as_bytes(), scripts)
+}
+
+fn code(seen: &Seen) -> String {
+    let body: serde_json::Value = serde_json::from_str(&seen.body).unwrap();
+    body["error"]["code"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn only_the_models_name_changes_and_only_who_speaks_openais_format_is_asked() {
+    let body = r#"{"prompt":"a cat", "model":"draw", "x":[1e3]}"#;
+    let answer = json(200, r#"{"data":[],"usage":{"input_tokens":5,"output_tokens":7}}"#);
+    let seen = post("/v1/images/generations?v=1", "application/json", body, &[answer]);
+    assert_eq!((seen.status, seen.headers.text("x-sluice-provider")), (200, Some("oai")));
+    let [received] = &seen.received[..] else { panic!("{:?}", seen.received) };
+    assert_eq!(received.body, body.replace("draw", "gpt-image"));
+    assert_eq!(received.headers.text(":path"), Some("/v1/images/generations?v=1"));
+    assert_eq!((&seen.log["input_tokens"], &seen.log["output_tokens"]), (&5.into(), &7.into()));
+}
+
+#[test]
+fn a_form_keeps_its_type_and_its_files() {
+    let form = |model: &str| {
+        format!(
+            "--xYz\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.mp3\"\r\n\r\nID3 sound\r\n--xYz\r\n\
+             Content-Disposition: form-data; name=\"model\"\r\n\r\n{model}\r\n--xYz--\r\n"
+        )
+    };
+    let seen = post("/v1/audio/transcriptions", FORM, &form("draw"), &[json(200, r#"{"text":"hi"}"#)]);
+    assert_eq!(seen.status, 200);
+    let [received] = &seen.received[..] else { panic!("{:?}", seen.received) };
+    assert_eq!(received.body, form("gpt-image"));
+    assert_eq!(received.headers.text("content-type"), Some(FORM));
+    assert_eq!(received.headers.text("content-length"), Some(form("gpt-image").len().to_string().as_str()));
+    assert_eq!(post("/v1/audio/transcriptions", FORM, "--xYz--", &[]).status, 400);
+}
+
+#[test]
+fn sound_flows_as_it_comes() {
+    let sound = Script::Answer(200, vec![("content-type", "audio/mpeg")], vec![b"ID3".to_vec(), b"sound".to_vec()]);
+    let seen = post("/v1/audio/speech", "application/json", r#"{"model":"draw","input":"hi"}"#, &[sound]);
+    assert_eq!((seen.status, seen.body.as_str(), seen.streamed), (200, "ID3sound", true));
+    assert_eq!(seen.headers.text("content-type"), Some("audio/mpeg"));
+    assert!(seen.log["error"].is_null(), "{}", seen.log);
+}
+
+#[test]
+fn a_model_without_such_a_provider_is_a_400_before_anybody_is_asked() {
+    let seen = post("/v1/images/generations", "application/json", r#"{"model":"claude","prompt":"x"}"#, &[]);
+    assert_eq!((seen.status, code(&seen).as_str()), (400, "endpoint_not_available"));
+}
+
+#[test]
+fn an_error_is_tried_elsewhere_or_shown_as_everywhere() {
+    let body = r#"{"model":"draw","prompt":"x"}"#;
+    let refused = json(400, r#"{"error":{"message":"no cats","type":"invalid_request_error"}}"#);
+    assert_eq!(post("/v1/images/generations", "application/json", body, &[refused]).status, 400);
+    let seen = post("/v1/images/generations", "application/json", body, &[json(500, "{}"), json(200, "{}")]);
+    assert_eq!((seen.status, seen.received.len()), (200, 2));
+}
+
+#[test]
+fn what_is_kept_is_for_keys_that_name_its_path() {
+    let everywhere = stored("", "GET", "/v1/files", "", &[]);
+    assert_eq!((everywhere.status, code(&everywhere).as_str()), (403, "endpoint_not_allowed"));
+    let key = r#","endpoints":["/v1/files*"]"#;
+    assert_eq!(stored(key, "GET", "/v1/batches", "", &[]).status, 403);
+    let seen = stored(key, "GET", "/v1/files/file-1/content?x=1", "", &[json(200, "[1]")]);
+    assert_eq!((seen.status, seen.body.as_str()), (200, "[1]"));
+    let [received] = &seen.received[..] else { panic!("{:?}", seen.received) };
+    assert_eq!(received.headers.text(":path"), Some("/v1/files/file-1/content?x=1"));
+    assert_eq!((received.headers.text(":method"), received.headers.get("content-length")), (Some("GET"), None));
+}
+
+#[test]
+fn an_empty_answer_is_one_and_nothing_is_asked_twice() {
+    let key = r#","endpoints":["/v1/files*"],"limits":{"requests_per_minute":9}"#;
+    let deleted = Script::Answer(204, Vec::new(), Vec::new());
+    assert_eq!(stored(key, "DELETE", "/v1/files/file-1", "", &[deleted]).status, 204);
+    let failed = stored(key, "POST", "/v1/files", "anything", &[json(500, "{}")]);
+    assert_eq!((failed.status, failed.received.len()), (500, 1));
+    assert_eq!(failed.received[0].body, "anything");
+}
