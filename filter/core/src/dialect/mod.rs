@@ -16,6 +16,7 @@ pub mod anthropic;
 pub mod fields;
 pub mod openai_chat;
 pub mod pass_through;
+mod rate_limits;
 pub mod translate;
 
 /// What becomes of one field of a client's request when the provider speaks another dialect.
@@ -87,8 +88,9 @@ pub trait Dialect: Debug + Sync {
     }
 
     /// The limits that a provider's answer tells of, as OpenAI's clients know them: `x-ratelimit-remaining-tokens`.
-    fn rate_limits(&self, _headers: &HeaderMap) -> Vec<(&'static str, String)> {
-        Vec::new()
+    /// `now` is Unix seconds.
+    fn rate_limits(&self, headers: &HeaderMap, _now: u64) -> Vec<(&'static str, String)> {
+        rate_limits::pass(headers)
     }
 
     /// Reads a provider's error, whatever its body is: JSON, HTML, nothing. `hint` is what stood in
@@ -124,10 +126,7 @@ pub enum Content {
 impl Content {
     /// Whether one can be translated to the other.
     pub fn translates(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Chat(_), Self::Chat(_)) => true,
-            _ => false,
-        }
+        matches!((self, other), (Self::Chat(_), Self::Chat(_)))
     }
 }
 

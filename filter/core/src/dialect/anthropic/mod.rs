@@ -23,7 +23,9 @@ mod tests;
 
 use super::{Chat, Content, Dialect, Fate, Field, Glance, Opening, StreamPeeker, StreamReader, StreamWriter, Written};
 use crate::conversation::{Request, Response, Usage};
+use crate::dialect::rate_limits;
 use crate::error::ApiError;
+use crate::headers::HeaderMap;
 
 pub use count::CountTokens;
 
@@ -81,6 +83,10 @@ impl Dialect for Anthropic {
 
     fn forwards(&self) -> &'static [&'static str] {
         &["anthropic-beta", "anthropic-version"]
+    }
+
+    fn rate_limits(&self, headers: &HeaderMap, now: u64) -> Vec<(&'static str, String)> {
+        rate_limits::of_anthropic(headers, now)
     }
 
     /// Anthropic documents about 3.5 English characters for a token.

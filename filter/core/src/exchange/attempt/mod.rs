@@ -197,11 +197,11 @@ impl Attempt {
         };
         let is_json = || headers.text("content-type").is_some_and(|kind| is_of(kind, "application/json"));
         if passes && (end || is_stored(journey.client) || !is_json()) {
-            self.answer_headers(&headers, Body::Unchanged, journey, cx.effects);
+            self.answer_headers(&headers, Body::Unchanged, journey, cx);
             return self.pass(end, journey, cx);
         }
         // Should the answer turn out bad, these are discarded with it.
-        self.answer_headers(&headers, content, journey, cx.effects);
+        self.answer_headers(&headers, content, journey, cx);
         self.phase = match (streams, self.dialect.content(), journey.client.content()) {
             (true, About::Chat(provider), About::Chat(client)) => {
                 let speakers = Speakers { client, provider, same: self.same_dialect };
@@ -240,7 +240,9 @@ impl Attempt {
 
     /// The answer's headers for the client: who served, and nothing of the provider's that is not the client's business.
     /// Where most stay, single changes cost less than a whole new map.
-    fn answer_headers(&self, headers: &HeaderMap, content: Body, journey: &Journey, effects: &mut Vec<Effect>) {
+    fn answer_headers(&self, headers: &HeaderMap, content: Body, journey: &Journey, cx: &mut Context<'_>) {
+        let now = cx.view.now().seconds();
+        let effects = &mut *cx.effects;
         let target = &self.target;
         let tier = journey.lower_tier().map(|tier| ("x-sluice-tier", tier.to_string()));
         let told = tale(&journey.attempts).chain(tier);
@@ -250,7 +252,7 @@ impl Attempt {
             for (name, value) in served_by(target) {
                 out.push(name, value);
             }
-            for (name, value) in self.dialect.rate_limits(headers) {
+            for (name, value) in self.dialect.rate_limits(headers, now) {
                 out.push(name, value);
             }
             for (name, value) in told {

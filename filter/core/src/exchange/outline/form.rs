@@ -47,20 +47,17 @@ pub(super) fn read(body: &[u8], boundary: &str) -> Result<Form, ApiError> {
     if starts.len() > MOST_PARTS {
         return Err(ApiError::invalid("", format!("The form has more than {MOST_PARTS} parts.")));
     }
-    let (mut model, mut stream) = (None, false);
+    let (mut model, mut twice, mut stream) = (None, false, false);
     for (start, end) in starts.iter().zip(starts.iter().skip(1)) {
         let part = start + delimiter.len()..end.saturating_sub(2);
         match field(body, part) {
-            Some(("model", value)) => {
-                if model.replace(value).is_some() {
-                    return Err(ApiError::invalid("model", "The field 'model' stands in the form twice."));
-                }
-            }
+            Some(("model", value)) => twice |= model.replace(value).is_some(),
             Some(("stream", value)) => stream = body.get(value) == Some(b"true"),
             _ => {}
         }
     }
     match model {
+        Some(_) if twice => Err(ApiError::invalid("model", "The field 'model' stands in the form twice.")),
         Some(model) => Ok(Form { model, stream }),
         None => Err(ApiError::invalid("model", "Missing required parameter: 'model'.")),
     }
