@@ -13,8 +13,10 @@ use crate::framing::sse;
 use crate::headers::HeaderMap;
 
 pub mod anthropic;
+mod calls;
 pub mod fields;
 pub mod openai_chat;
+mod place;
 pub mod translate;
 
 /// What becomes of one field of a client's request when the provider speaks another dialect.
