@@ -15,6 +15,7 @@ use crate::headers::HeaderMap;
 pub mod anthropic;
 mod calls;
 pub mod fields;
+pub mod gemini;
 pub mod openai_chat;
 mod place;
 pub mod translate;
