@@ -2,7 +2,7 @@
 //! their older forms. Any other field is refused by its name, for a translated request must not lose what we do not know.
 //!
 //! Calls without `id` are numbered through the conversation; a result without `id` answers the first call of its name
-//! that has no answer yet. The media type of an address is left to the next provider.
+//! in the model's last turn that has no answer yet. The media type of an address is left to the next provider.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -83,7 +83,7 @@ fn instruction(raw: &RawValue) -> Result<Option<Message>, ApiError> {
 #[derive(Default)]
 struct Calls {
     count: usize,
-    /// Identifier and name of those without an answer.
+    /// Identifier and name of those in the model's last turn without an answer.
     open: Vec<(String, String)>,
 }
 
@@ -111,10 +111,11 @@ fn turn(raw: &RawValue, at: &str, calls: &mut Calls, messages: &mut Vec<Message>
                     .map_err(|error| ApiError::invalid(&at, error.message))?;
             }
             calls.count += told.calls;
-            calls.open.extend(told.parts.iter().filter_map(|part| match part {
+            let called = told.parts.iter().filter_map(|part| match part {
                 Part::ToolCall { id, name, .. } => Some((id.clone(), name.clone())),
                 _ => None,
-            }));
+            });
+            calls.open = called.collect();
             (Role::Assistant, told.parts)
         }
         Some(other) => return Err(unknown(&join(at, "role"), other)),

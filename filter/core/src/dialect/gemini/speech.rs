@@ -19,7 +19,7 @@ pub(super) enum Listener {
     Client,
 }
 
-/// The parts, and whether reasoning was left out.
+/// The parts, and whether some reasoning has no seal of Google's: a provider is not given it.
 #[derive(Debug, Default)]
 pub(super) struct Speech<'a> {
     pub(super) parts: Vec<Part<'a>>,
@@ -50,7 +50,7 @@ impl<'a> Speech<'a> {
                     }
                     match signature.as_deref().and_then(Seal::of) {
                         Some(seal) => speech.parts.extend(waiting.seal(position, seal)),
-                        None => speech.thoughts_lost |= listener == Listener::Provider || signature.is_some(),
+                        None => speech.thoughts_lost = true,
                     }
                 }
                 Said::RedactedThinking { .. } => speech.thoughts_lost = true,
