@@ -41,6 +41,7 @@ pub(super) const FIELDS: &[Field] = &[
     ("messages[].name", Dropped, ""),
     ("messages[].reasoning_content", Dropped, "but for Google's own seals in `thinking_blocks`, which go back"),
     ("messages[].tool_calls", Mapped, "`functionCall`; `arguments` must be a JSON object, else 400"),
+    ("messages[].refusal", Mapped, "text"),
     (
         "messages[].tool_call_id",
         Mapped,
@@ -51,4 +52,5 @@ pub(super) const FIELDS: &[Field] = &[
     ("messages[].content[].file", Mapped, "`inlineData`"),
     ("messages[].content[].file.filename", Dropped, ""),
     ("messages[].content[].cache_control", Dropped, "Google caches by itself"),
+    ("tools[].cache_control", Dropped, "the same"),
 ];

@@ -42,6 +42,10 @@ fn sample(path: &str) -> Request {
         "user" => Request { user: Some("u".to_owned()), ..hi() },
         "messages[].name" => chat(vec![Message { name: Some("n".to_owned()), ..says(Role::User, "Hi") }]),
         "messages[].reasoning_content" => assistant(Part::Thinking { text: "Hm.".to_owned(), signature: None }),
+        "messages[].refusal" => assistant(Part::Refusal { text: "no".to_owned() }),
+        "tools[].cache_control" => {
+            Request { tools: vec![Tool { cache: Some(CacheMark { ttl: None }), ..tool("f", None) }], ..hi() }
+        }
         "messages[].tool_calls" => assistant(call("c", "f", "{}")),
         "messages[].tool_call_id" => chat(vec![message(Role::Assistant, vec![call("c", "f", "{}")]), result("c", "x")]),
         "messages[].content[].image_url" => image(None),

@@ -6,6 +6,9 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::conversation::Choice;
+use crate::dialect::anthropic::Anthropic;
+use crate::dialect::openai_chat::OpenAiChat;
+use crate::dialect::{Opening, translate};
 
 fn read(parts: Value) -> Choice {
     let body = json!({"candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": "STOP"}]});
@@ -128,4 +131,47 @@ fn older_models_get_no_seal_that_they_did_not_make() {
     for model in ["gemini-2.5-pro", "gemini-2.0-flash", "tunedModels/x"] {
         assert_eq!(call_seals(model), [json!(null), json!("T05F"), json!(null), json!(null)], "{model}");
     }
+}
+
+/// A call with its seal, as Google sends it.
+fn called() -> Value {
+    json!({"candidates": [{"finishReason": "STOP", "content": {"parts": [
+        {"text": "Hm.", "thought": true},
+        {"text": "Let me see."},
+        {"functionCall": {"name": "f", "args": {"a": 1}}, "thoughtSignature": "U0lH"},
+    ]}}], "responseId": "r1"})
+}
+
+/// What Google gets when a client of `client` sends back the turn that `model_turn` makes of its answer.
+fn through(client: &'static dyn Chat, answer: &Value, model_turn: impl Fn(&Value) -> Value) -> Value {
+    let answer = translate::answer(client, &Gemini, answer.to_string().as_bytes(), "m", 0).unwrap();
+    let turns = json!([{"role": "user", "content": "Hi"}, model_turn(&tree(&answer.body))]);
+    let request = json!({"model": "m", "max_tokens": 9, "messages": turns});
+    let written = translate::request(client, &Gemini, request.to_string().as_bytes(), GEMINI_2).unwrap();
+    tree(&written.body)["contents"][1]["parts"].take()
+}
+
+#[test]
+fn seals_travel_through_clients_of_other_formats() {
+    let back = json!([
+        {"text": "Let me see."},
+        {"functionCall": {"name": "f", "args": {"a": 1}}, "thoughtSignature": "U0lH"},
+    ]);
+    let openai = |answer: &Value| answer["choices"][0]["message"].clone();
+    assert_eq!(through(&OpenAiChat, &called(), openai), back);
+    let anthropic = |answer: &Value| json!({"role": "assistant", "content": answer["content"]});
+    assert_eq!(through(&Anthropic, &called(), anthropic), back);
+}
+
+#[test]
+fn a_streamed_seal_reaches_a_client_as_one_whole_block() {
+    let mut events = Vec::new();
+    Gemini.stream_reader().read(format!("data: {}\n\n", called()).as_bytes(), &mut events).unwrap();
+    let opening = Opening { model: "m".to_owned(), now: 0, include_usage: false };
+    let mut writer = OpenAiChat.stream_writer(opening);
+    let mut out = Vec::new();
+    events.iter().for_each(|event| writer.write(event, &mut out));
+    let stream = String::from_utf8(out).unwrap();
+    let block = r#""thinking_blocks":[{"type":"thinking","thinking":"","signature":"gemini#U0lH"}]"#;
+    assert_eq!(stream.matches(block).count(), 1, "{stream}");
 }
