@@ -1,6 +1,6 @@
 //! Google's `generateContent`, as Gemini's own API and Vertex AI have it, read and written in both directions.
 //!
-//! Providers speak it; what becomes of a conversation's parameters on the way there is in [`table`]. Model and streaming
+//! Providers speak it; what becomes of a conversation's parameters on the way there is in `table`. Model and streaming
 //! stand in the path and not in the body, so a request that is read has neither. Sources: the types of Google's Python
 //! SDK (`google/genai/types.py`) and the pages "Thought signatures" and "Gemini thinking" of its documentation.
 //!

@@ -65,9 +65,10 @@ fn note(glance: &mut Glance, mut answer: Answer<'_, PartGlimpse<'_>>) -> Result<
         glance.model = Some(answer.model()).filter(|model| !model.is_empty());
     }
     glance.usage = answer.usage_metadata.and_then(|usage| usage.inclusive()).or(glance.usage);
-    let mut ended = answer.is_blocked();
+    let candidates = answer.candidates();
+    let mut ended = candidates.is_empty() && answer.is_blocked();
     let mut said = Said::default();
-    for mut candidate in answer.candidates() {
+    for mut candidate in candidates {
         for part in candidate.parts() {
             said += part.said();
         }

@@ -5,6 +5,7 @@
 //! and documents that a function returned follow the results, for not every model takes them inside of one.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::media;
 use super::part::{FunctionResponse, Outcome, Part, Speaker, Turn};
@@ -22,8 +23,10 @@ pub(super) struct Turns<'a> {
     pub(super) turns: Vec<Turn<'a>>,
     /// Hints left out, by OpenAI's names.
     pub(super) dropped: Vec<&'static str>,
-    /// Identifier and function of every call so far.
-    calls: Vec<(&'a str, &'a str)>,
+    /// By its identifier, the place of every call so far among all calls, and its function.
+    calls: HashMap<&'a str, (usize, &'a str)>,
+    /// How many calls there were.
+    called: usize,
 }
 
 impl<'a> Turns<'a> {
@@ -140,8 +143,7 @@ impl<'a> Turns<'a> {
         is_error: bool,
         parts: &mut Vec<Part<'a>>,
     ) -> Result<(), ApiError> {
-        let known = self.calls.iter().rposition(|(id, _)| *id == call);
-        let Some((order, (_, name))) = known.and_then(|order| Some((order, *self.calls.get(order)?))) else {
+        let Some((order, name)) = self.calls.get(call).copied() else {
             let at = format!("messages[{}].tool_call_id", at.message);
             let message = format!("'{at}' must be the identifier of a call in an assistant message before it.");
             return Err(ApiError::invalid(at, message));
@@ -183,7 +185,8 @@ impl<'a> Turns<'a> {
                     if Arguments::parse(arguments).is_none() {
                         return Err(Place { message, part: position, call }.arguments());
                     }
-                    self.calls.push((id, name));
+                    self.calls.insert(id, (self.called, name));
+                    self.called += 1;
                     call += 1;
                 }
                 Said::Thinking { .. } | Said::RedactedThinking { .. } | Said::Refusal { .. } => {}

@@ -12,6 +12,9 @@ mod streams;
 mod thinking;
 mod writing;
 
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use super::Gemini;
 use crate::conversation::{Json, Message, Part, Request, Role, Tool, seal};
 use crate::dialect::{Chat, Dialect, Written};
