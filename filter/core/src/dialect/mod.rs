@@ -13,9 +13,12 @@ use crate::framing::sse;
 use crate::headers::HeaderMap;
 
 pub mod anthropic;
+mod calls;
 pub mod fields;
+pub mod gemini;
 pub mod openai_chat;
 pub mod pass_through;
+mod place;
 mod rate_limits;
 pub mod translate;
 

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
 
 use crate::conversation::{CacheMark, Source};
+use crate::dialect::calls::Arguments;
 
 /// One block of a turn, of `system`, of a tool's result or of an answer.
 #[derive(Debug, Serialize)]
@@ -31,7 +31,7 @@ pub(super) enum Block<'a> {
     ToolUse {
         id: Cow<'a, str>,
         name: &'a str,
-        input: Input<'a>,
+        input: Arguments<'a>,
     },
     ToolResult {
         tool_use_id: Cow<'a, str>,
@@ -126,37 +126,6 @@ impl Serialize for Content<'_> {
         match self.0.as_slice() {
             [Block::Text { text, cache_control: None }] => serializer.serialize_str(text),
             blocks => blocks.serialize(serializer),
-        }
-    }
-}
-
-/// A call's arguments as an object.
-#[derive(Debug)]
-pub(super) enum Input<'a> {
-    /// The object's own text, copied as it stands; empty for `{}`.
-    Object(Option<&'a RawValue>),
-    /// A model's arguments that are not a JSON object: wrapped as Anthropic's documentation advises, so that the client
-    /// sees what came and no call is lost.
-    Invalid(&'a str),
-}
-
-impl<'a> Input<'a> {
-    /// `None`: not a JSON object.
-    pub(super) fn parse(arguments: &'a str) -> Option<Self> {
-        if arguments.trim().is_empty() {
-            return Some(Self::Object(None));
-        }
-        let raw: &RawValue = serde_json::from_str(arguments).ok()?;
-        raw.get().starts_with('{').then_some(Self::Object(Some(raw)))
-    }
-}
-
-impl Serialize for Input<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Object(Some(raw)) => raw.serialize(serializer),
-            Self::Object(None) => serializer.collect_map(std::iter::empty::<(&str, &str)>()),
-            Self::Invalid(text) => serializer.collect_map([("INVALID_JSON", text)]),
         }
     }
 }

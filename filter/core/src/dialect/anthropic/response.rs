@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::answer::{BlockIn, BlockKind, finish_of, given_tier_of, stop_reason_of, tier_of, unreadable};
-use super::block::{Block, Input, call_id};
+use super::block::{Block, call_id};
 use super::error;
 use super::usage::{UsageIn, UsageOut};
 use crate::conversation::{Choice, Part, Response};
 use crate::dialect::Glance;
+use crate::dialect::calls::Arguments;
 use crate::error::ApiError;
 
 /// An answer as it came, or the error in its place.
@@ -123,7 +124,7 @@ fn block(part: &Part) -> Option<Block<'_>> {
         Part::ToolCall { id, name, arguments } => Block::ToolUse {
             id: call_id(id),
             name,
-            input: Input::parse(arguments).unwrap_or(Input::Invalid(arguments)),
+            input: Arguments::parse(arguments).unwrap_or(Arguments::Invalid(arguments)),
         },
         Part::Thinking { text, signature } => {
             Block::Thinking { thinking: text, signature: signature.as_deref().unwrap_or_default() }

@@ -147,12 +147,6 @@ impl<'a> Function<'a> {
     }
 }
 
-/// An identifier for a call that came without one, so that its result can be tied to it.
-pub(super) fn call_id(answer: &str, choice: u32, call: usize) -> String {
-    let answer: String = answer.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
-    format!("call_{answer}_{choice}_{call}")
-}
-
 /// Consumes what a visitor has no use for.
 fn skip_seq<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<bool, A::Error> {
     let mut any = false;

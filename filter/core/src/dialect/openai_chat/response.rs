@@ -8,10 +8,11 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::loose::{Block as BlockSeen, Count, Said, Sort, Text, call_id};
+use super::loose::{Block as BlockSeen, Count, Said, Sort, Text};
 use super::out::{self, Block, Call};
 use super::{error, usage, words};
 use crate::conversation::{Choice, Finish, Part, Response};
+use crate::dialect::calls::made_up_id;
 use crate::error::ApiError;
 
 #[derive(Deserialize)]
@@ -85,7 +86,7 @@ fn read_choice(seen: ChoiceSeen<'_>, answer: &str, index: u32) -> Result<Choice,
     let called = !calls.is_empty();
     for (call, seen) in calls.into_iter().enumerate() {
         let function = seen.function.unwrap_or_default();
-        let id = if seen.id.is_empty() { call_id(answer, index, call) } else { seen.id.0.into_owned() };
+        let id = if seen.id.is_empty() { made_up_id(answer, index, call) } else { seen.id.0.into_owned() };
         let arguments = function.arguments().into_owned();
         parts.push(Part::ToolCall { id, name: function.name.0.into_owned(), arguments });
     }

@@ -9,10 +9,11 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::loose::{Block, Call, Count, Said, Sort, Text, call_id};
+use super::loose::{Block, Call, Count, Said, Sort, Text};
 use super::{error, usage, words};
 use crate::conversation::{Finish, StreamEvent};
 use crate::dialect::StreamReader;
+use crate::dialect::calls::made_up_id;
 use crate::error::ApiError;
 use crate::framing::sse;
 
@@ -290,7 +291,7 @@ impl ChoiceState {
             return Ok(());
         }
         if state.id.is_empty() {
-            state.id = call_id(answer, choice, index);
+            state.id = made_up_id(answer, choice, index);
         }
         let call = self.named;
         self.named += 1;

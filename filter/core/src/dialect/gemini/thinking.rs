@@ -1,0 +1,152 @@
+//! How hard to think: from the conversation's wish to Google's `thinkingConfig`, whose words differ by generation. A model's
+//! generation is told by its name.
+//!
+//! | effort | Gemini 2.5: `thinkingBudget` | Gemini 3: `thinkingLevel` |
+//! |---|---|---|
+//! | `none` | 0; on Pro, which always thinks, 128 | `MINIMAL`; on Pro, which has no such level, `LOW` |
+//! | `minimal` | 1024 | `MINIMAL`; on Pro `LOW` |
+//! | `low` | 1024 | `LOW` |
+//! | `medium` | 8192 | `MEDIUM`; on 3.0 Pro, which has no such level, `HIGH` |
+//! | `high` | 24576 | `HIGH` |
+//! | `xhigh` | 32768, or the model's most | `HIGH` |
+//!
+//! A budget in tokens is a `thinkingBudget` in both, within the model's bounds. As the model sees fit is a budget of -1, and for
+//! Gemini 3 no word at all. Thinking that cannot be switched off is named as a wish that was not met; so is any wish of a model before
+//! 2.5, which does not think. A model whose name tells no generation gets Gemini 2.5's budgets, which Gemini 3 takes too. Who wishes
+//! for thinking is shown the thoughts. Sources: Google's pages "Gemini thinking" and "OpenAI compatibility".
+
+use serde::Serialize;
+
+use crate::conversation::Reasoning;
+use crate::error::ApiError;
+
+/// Google's `thinkingConfig`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ThinkingConfig {
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    include_thoughts: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking_budget: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking_level: Option<&'static str>,
+}
+
+/// What was decided.
+#[derive(Debug, PartialEq, Eq, Default)]
+pub(super) struct Plan {
+    pub(super) config: Option<ThinkingConfig>,
+    /// The wish could not be met, or not in full: its name.
+    pub(super) dropped: Option<&'static str>,
+}
+
+/// How a model is told to think.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Control {
+    /// It does not think.
+    Nothing,
+    /// By tokens, between these; `always` if it cannot be switched off.
+    Budget { least: u64, most: u64, always: bool },
+    /// By words: those for the least thinking and for a middle amount.
+    Level { least: &'static str, middle: &'static str },
+}
+
+/// Whether `model` insists on a seal with the first call of each step.
+pub(super) fn wants_seals(model: &str) -> bool {
+    matches!(control(model), Control::Level { .. })
+}
+
+fn control(model: &str) -> Control {
+    let pro = model.contains("-pro");
+    match generation(model) {
+        Some((0..=1, _) | (2, 0..=4)) => Control::Nothing,
+        Some((2, _)) if pro => Control::Budget { least: 128, most: 32768, always: true },
+        Some((2, _)) if model.contains("-lite") => Control::Budget { least: 512, most: 24576, always: false },
+        Some((2, _)) => Control::Budget { least: 1, most: 24576, always: false },
+        Some((3, 0)) if pro => Control::Level { least: "LOW", middle: "HIGH" },
+        Some(_) if pro => Control::Level { least: "LOW", middle: "MEDIUM" },
+        Some(_) => Control::Level { least: "MINIMAL", middle: "MEDIUM" },
+        None => Control::Budget { least: 1, most: 24576, always: false },
+    }
+}
+
+/// The generation in a name: `gemini-2.5-flash`, `gemini-3-pro-preview`. Names without one that end in `-latest` are the
+/// newest.
+fn generation(model: &str) -> Option<(u32, u32)> {
+    let (_, rest) = model.rsplit_once("gemini-")?;
+    let version = rest.split('-').next().unwrap_or(rest);
+    let (major, minor) = version.split_once('.').unwrap_or((version, "0"));
+    match (major.parse(), minor.parse()) {
+        (Ok(major), Ok(minor)) => Some((major, minor)),
+        _ => rest.ends_with("-latest").then_some((u32::MAX, 0)),
+    }
+}
+
+impl Plan {
+    /// Decides. The only error is an effort that has no meaning.
+    pub(super) fn of(wish: Option<&Reasoning>, model: &str) -> Result<Self, ApiError> {
+        let control = control(model);
+        match wish {
+            None => Ok(Self::default()),
+            Some(Reasoning::Effort(effort)) => Self::effort(effort, control),
+            Some(Reasoning::Disabled | Reasoning::Budget(0)) => Ok(Self::off("thinking", control)),
+            Some(Reasoning::Budget(budget)) => Ok(Self::budget(*budget, control)),
+            Some(Reasoning::Adaptive) => Ok(match control {
+                Control::Nothing => Self::default(),
+                Control::Budget { .. } => Self::thinks(Some(-1), None),
+                Control::Level { .. } => Self::thinks(None, None),
+            }),
+        }
+    }
+
+    fn thinks(thinking_budget: Option<i64>, thinking_level: Option<&'static str>) -> Self {
+        let config = ThinkingConfig { include_thoughts: true, thinking_budget, thinking_level };
+        Self { config: Some(config), dropped: None }
+    }
+
+    fn effort(effort: &str, control: Control) -> Result<Self, ApiError> {
+        let (budget, level): (u64, fn(&'static str, &'static str) -> &'static str) = match effort {
+            "none" => return Ok(Self::off("reasoning_effort", control)),
+            "minimal" => (1024, |least, _| least),
+            "low" => (1024, |_, _| "LOW"),
+            "medium" => (8192, |_, middle| middle),
+            "high" => (24576, |_, _| "HIGH"),
+            "xhigh" => (32768, |_, _| "HIGH"),
+            _ => {
+                return Err(ApiError::invalid(
+                    "reasoning_effort",
+                    "'reasoning_effort' must be one of none, minimal, low, medium, high, xhigh.",
+                ));
+            }
+        };
+        Ok(match control {
+            Control::Nothing => Self { config: None, dropped: Some("reasoning_effort") },
+            Control::Budget { most, .. } => Self::thinks(i64::try_from(budget.min(most)).ok(), None),
+            Control::Level { least, middle } => Self::thinks(None, Some(level(least, middle))),
+        })
+    }
+
+    fn budget(budget: u64, control: Control) -> Self {
+        match control {
+            Control::Nothing => Self { config: None, dropped: Some("thinking") },
+            Control::Budget { least, most, .. } => {
+                let given = budget.clamp(least, most);
+                let dropped = (given != budget).then_some("thinking");
+                Self { dropped, ..Self::thinks(i64::try_from(given).ok(), None) }
+            }
+            Control::Level { .. } => Self::thinks(Some(i64::try_from(budget).unwrap_or(i64::MAX)), None),
+        }
+    }
+
+    /// As little thinking as the model can do.
+    fn off(name: &'static str, control: Control) -> Self {
+        let (thinking_budget, thinking_level, met) = match control {
+            Control::Nothing => return Self::default(),
+            Control::Budget { always: false, .. } => (Some(0), None, true),
+            Control::Budget { least, .. } => (i64::try_from(least).ok(), None, false),
+            Control::Level { least, .. } => (None, Some(least), false),
+        };
+        let config = ThinkingConfig { include_thoughts: false, thinking_budget, thinking_level };
+        Self { config: Some(config), dropped: (!met).then_some(name) }
+    }
+}

@@ -1,0 +1,71 @@
+//! Google's `usageMetadata`. `promptTokenCount` includes what was read from a cache and leaves out what tools of Google's
+//! own brought in; `candidatesTokenCount` leaves out the thoughts. Ours includes both.
+
+use serde::{Deserialize, Serialize};
+
+use crate::conversation::Usage;
+
+/// `usageMetadata` as it came. In a stream every one is a snapshot of the whole: the last is right.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Seen {
+    prompt_token_count: Option<u64>,
+    cached_content_token_count: Option<u64>,
+    candidates_token_count: Option<u64>,
+    tool_use_prompt_token_count: Option<u64>,
+    thoughts_token_count: Option<u64>,
+}
+
+impl Seen {
+    /// In our inclusive terms; nothing when it counts nothing.
+    pub(super) fn inclusive(&self) -> Option<Usage> {
+        let reasoning = self.thoughts_token_count.unwrap_or(0);
+        self.prompt_token_count.or(self.candidates_token_count).or(self.thoughts_token_count)?;
+        Some(Usage {
+            input: self.prompt_token_count.unwrap_or(0).saturating_add(self.tool_use_prompt_token_count.unwrap_or(0)),
+            cached: self.cached_content_token_count.unwrap_or(0),
+            cache_write: 0,
+            output: self.candidates_token_count.unwrap_or(0).saturating_add(reasoning),
+            reasoning,
+        })
+    }
+}
+
+/// The usage in an answer of which nothing else is wanted.
+pub(super) fn of(body: &[u8]) -> Option<Usage> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Only {
+        usage_metadata: Option<Seen>,
+    }
+    serde_json::from_slice::<Only>(body).ok()?.usage_metadata?.inclusive()
+}
+
+/// `usageMetadata` as we write it. Writing to a cache has no counter here: it is part of the prompt.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Shown {
+    prompt_token_count: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cached_content_token_count: u64,
+    candidates_token_count: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    thoughts_token_count: u64,
+    total_token_count: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl From<Usage> for Shown {
+    fn from(usage: Usage) -> Self {
+        Self {
+            prompt_token_count: usage.input,
+            cached_content_token_count: usage.cached,
+            candidates_token_count: usage.output.saturating_sub(usage.reasoning),
+            thoughts_token_count: usage.reasoning,
+            total_token_count: usage.input.saturating_add(usage.output),
+        }
+    }
+}

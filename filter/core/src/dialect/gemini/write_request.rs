@@ -1,0 +1,198 @@
+//! From a conversation to the body of `generateContent`.
+//!
+//! Schemas go whole, as `parametersJsonSchema` and `responseJsonSchema`: the older `parameters` and `responseSchema` take a
+//! subset of OpenAPI's that has neither `$defs` nor `additionalProperties`. What becomes of each parameter is in
+//! [`FIELDS`](super::table::FIELDS).
+
+use serde::Serialize;
+
+use super::part::Turn;
+use super::thinking::{self, Plan, ThinkingConfig};
+use super::turns::Turns;
+use crate::conversation::{Json, OutputFormat, Request, Tool, ToolChoice};
+use crate::dialect::Written;
+use crate::error::{ApiError, ErrorKind};
+
+/// Google takes no more.
+const MOST_STOPS: usize = 5;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    system_instruction: Option<Turn<'a>>,
+    contents: Vec<Turn<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tools: Option<[ToolOut<'a>; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_config: Option<ToolConfig<'a>>,
+    #[serde(skip_serializing_if = "GenerationConfig::is_empty")]
+    generation_config: GenerationConfig<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ToolOut<'a> {
+    function_declarations: Vec<Function<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Function<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameters_json_schema: Option<&'a Json>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ToolConfig<'a> {
+    function_calling_config: CallingConfig<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CallingConfig<'a> {
+    mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed_function_names: Option<[&'a str; 1]>,
+}
+
+#[derive(Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct GenerationConfig<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_output_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_k: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    candidate_count: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stop_sequences: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presence_penalty: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frequency_penalty: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_mime_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_json_schema: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking_config: Option<ThinkingConfig>,
+}
+
+impl GenerationConfig<'_> {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Writes `request` for the provider's `model`.
+pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError> {
+    refuse(request)?;
+    let mut turns = Turns::of(&request.messages)?;
+    if thinking::wants_seals(model) {
+        turns.seal_steps();
+    }
+    let plan = Plan::of(request.reasoning.as_ref(), model)?;
+    let stop_sequences: Vec<&str> = request.stop.iter().map(String::as_str).filter(|stop| !stop.is_empty()).collect();
+    let hints = [
+        plan.dropped,
+        (stop_sequences.len() != request.stop.len()).then_some("stop"),
+        request.user.is_some().then_some("user"),
+        request.service_tier.is_some().then_some("service_tier"),
+        request.tools.iter().any(|tool| tool.cache.is_some()).then_some("cache_control"),
+    ];
+    let mut dropped = request.dropped.clone();
+    for name in turns.dropped.iter().copied().chain(hints.into_iter().flatten()) {
+        if !dropped.iter().any(|known| known == name) {
+            dropped.push(name.to_owned());
+        }
+    }
+    let body = Body {
+        system_instruction: (!turns.system.parts.is_empty()).then_some(turns.system),
+        contents: turns.turns,
+        tools: tools(&request.tools),
+        tool_config: choice(request)?,
+        generation_config: config(request, stop_sequences, plan.config),
+    };
+    let mut bytes = Vec::with_capacity(1024);
+    serde_json::to_writer(&mut bytes, &body)
+        .map_err(|_| ApiError::new(500, ErrorKind::Server, "The provider's request cannot be written."))?;
+    Ok(Written { body: bytes, dropped })
+}
+
+/// What would change the answer and has no words in Google's format.
+fn refuse(request: &Request) -> Result<(), ApiError> {
+    if request.parallel_tool_calls == Some(false) && !request.tools.is_empty() {
+        let message = "The provider may call several tools at once: 'parallel_tool_calls' cannot be false.";
+        return Err(ApiError::unsupported("parallel_tool_calls", message));
+    }
+    if request.stop.len() > MOST_STOPS {
+        return Err(ApiError::unsupported("stop", format!("The provider takes at most {MOST_STOPS} texts in 'stop'.")));
+    }
+    Ok(())
+}
+
+fn config<'a>(
+    request: &'a Request,
+    stop_sequences: Vec<&'a str>,
+    thinking_config: Option<ThinkingConfig>,
+) -> GenerationConfig<'a> {
+    GenerationConfig {
+        max_output_tokens: request.max_tokens,
+        temperature: request.temperature,
+        top_p: request.top_p,
+        top_k: request.top_k,
+        candidate_count: request.n,
+        stop_sequences,
+        seed: request.seed.map(seed),
+        presence_penalty: request.presence_penalty,
+        frequency_penalty: request.frequency_penalty,
+        response_mime_type: request.output.as_ref().map(|_| "application/json"),
+        response_json_schema: match &request.output {
+            Some(OutputFormat::JsonSchema { schema, .. }) => Some(schema),
+            Some(OutputFormat::JsonObject) | None => None,
+        },
+        thinking_config,
+    }
+}
+
+/// Google's seeds have 32 bits. The same wider seed is still the same here.
+fn seed(wide: i64) -> i32 {
+    i32::try_from(wide).unwrap_or_else(|_| i32::try_from(wide & i64::from(i32::MAX)).unwrap_or_default())
+}
+
+fn tools<'a>(tools: &'a [Tool]) -> Option<[ToolOut<'a>; 1]> {
+    let function = |tool: &'a Tool| {
+        let Tool { name, description, parameters, .. } = tool;
+        Function { name, description: description.as_deref(), parameters_json_schema: parameters.as_ref() }
+    };
+    (!tools.is_empty()).then(|| [ToolOut { function_declarations: tools.iter().map(function).collect() }])
+}
+
+/// Whether, and what, the model must call. Only `VALIDATED` and `ANY` promise arguments that match their schema.
+fn choice(request: &Request) -> Result<Option<ToolConfig<'_>>, ApiError> {
+    let strict = request.tools.iter().any(|tool| tool.strict == Some(true));
+    let (mode, name) = match &request.tool_choice {
+        Some(ToolChoice::Required | ToolChoice::Named(_)) if request.tools.is_empty() => {
+            return Err(ApiError::invalid("tool_choice", "'tool_choice' requires a call, and there are no 'tools'."));
+        }
+        _ if request.tools.is_empty() => return Ok(None),
+        None if !strict => return Ok(None),
+        None | Some(ToolChoice::Auto) if strict => ("VALIDATED", None),
+        None | Some(ToolChoice::Auto) => ("AUTO", None),
+        Some(ToolChoice::None) => ("NONE", None),
+        Some(ToolChoice::Required) => ("ANY", None),
+        Some(ToolChoice::Named(name)) => ("ANY", Some([name.as_str()])),
+    };
+    Ok(Some(ToolConfig { function_calling_config: CallingConfig { mode, allowed_function_names: name } }))
+}
