@@ -22,6 +22,10 @@ mod place;
 mod rate_limits;
 pub mod translate;
 
+/// Every format that clients or providers speak, but for those that are only passed through.
+pub static ALL: &[&dyn Dialect] =
+    &[&openai_chat::OpenAiChat, &anthropic::Anthropic, &anthropic::CountTokens, &gemini::Gemini];
+
 /// What becomes of one field of a client's request when the provider speaks another dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {

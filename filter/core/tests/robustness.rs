@@ -1,0 +1,155 @@
+//! Whatever bytes come, from a client or from a provider, no reader of any format panics, and none keeps more than it must.
+//!
+//! What is read is mostly right: a written value with bytes changed, left out, doubled, or put in from elsewhere. How many are
+//! tried is said by `PROPTEST_CASES`; `./scripts/fuzz` tries many.
+#![cfg(not(target_arch = "wasm32"))]
+
+use proptest::prelude::*;
+use sluice_core::conversation::StreamEvent;
+use sluice_core::dialect::{ALL, Chat, Dialect};
+use sluice_core::framing::sse;
+
+mod samples;
+
+/// One change to a text.
+#[derive(Debug, Clone)]
+enum Change {
+    Set(u8),
+    Remove(usize),
+    Double(usize),
+    Insert(&'static str),
+}
+
+const WORDS: [&str; 24] = [
+    "null",
+    "[]",
+    "{}",
+    "\"\"",
+    "-1",
+    "1e999",
+    "18446744073709551616",
+    "0.5",
+    "true",
+    "[[[[",
+    "}}",
+    "\\u0000",
+    "\\ud800",
+    "\"type\":",
+    "\"error\":{\"message\":7}",
+    "data: ",
+    "\n\n",
+    "\r\n",
+    "event: error\n",
+    ":",
+    "[DONE]",
+    "\"index\":4294967296",
+    "\u{feff}",
+    ",",
+];
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        any::<u8>().prop_map(Change::Set),
+        (1usize..40).prop_map(Change::Remove),
+        (1usize..40).prop_map(Change::Double),
+        proptest::sample::select(&WORDS[..]).prop_map(Change::Insert),
+    ]
+}
+
+fn changed(mut text: Vec<u8>, changes: &[(prop::sample::Index, Change)]) -> Vec<u8> {
+    for (place, change) in changes {
+        if text.is_empty() {
+            break;
+        }
+        let at = place.index(text.len());
+        let end = |length: usize| text.len().min(at + length);
+        match change {
+            Change::Set(byte) => text[at] = *byte,
+            Change::Remove(length) => drop(text.drain(at..end(*length))),
+            Change::Double(length) => {
+                let piece = text[at..end(*length)].to_vec();
+                text.splice(at..at, piece);
+            }
+            Change::Insert(word) => drop(text.splice(at..at, word.bytes())),
+        }
+    }
+    text
+}
+
+fn changes() -> impl Strategy<Value = Vec<(prop::sample::Index, Change)>> {
+    proptest::collection::vec((any::<prop::sample::Index>(), change()), 0..6)
+}
+
+/// Reads a stream in portions that end at these places, and looks at it as if it passed.
+fn stream(format: &dyn Chat, bytes: &[u8], cuts: &[prop::sample::Index]) -> Vec<StreamEvent> {
+    let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+    places.extend([0, bytes.len()]);
+    places.sort_unstable();
+    let (mut reader, mut events) = (format.stream_reader(), Vec::new());
+    for pair in places.windows(2) {
+        if reader.read(&bytes[pair[0]..pair[1]], &mut events).is_err() {
+            break;
+        }
+    }
+    let (mut decoder, mut peeker) = (sse::Decoder::default(), format.stream_peeker());
+    let _ = decoder.feed(bytes, |event| {
+        let _ = peeker.peek(&event);
+        Ok::<(), sse::TooLong>(())
+    });
+    events
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn requests_and_answers_of_conversations(changes in changes(), status in 100u16..600) {
+        for format in samples::chats() {
+            let request = format.write_request(&samples::request(1), "model");
+            let request = request.or_else(|_| format.write_request(&samples::plain(), "model")).unwrap().body;
+            let _ = format.read_request(&changed(request, &changes));
+            let response = changed(format.write_response(&samples::response(1), 0), &changes);
+            if let Ok(response) = format.read_response(&response) {
+                let _ = format.write_response(&response, 0);
+            }
+            let _ = (format.peek_response(&response), format.usage_of(&response), format.read_error(status, None, &response));
+        }
+    }
+
+    #[test]
+    fn streams(changes in changes(), cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..6)) {
+        for format in samples::chats() {
+            let bytes = changed(samples::written(format, &samples::events(3)), &changes);
+            let events = stream(format, &bytes, &cuts);
+            // Whatever was read can be written in any format.
+            for other in samples::chats() {
+                let _ = samples::written(other, &events);
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_nothing(bytes in proptest::collection::vec(any::<u8>(), 0..512), status in 100u16..600) {
+        for format in ALL {
+            let error = format.read_error(status, Some("x"), &bytes);
+            let _ = (format.write_error(&error), format.peek_response(&bytes), format.usage_of(&bytes));
+        }
+        for format in samples::chats() {
+            let _ = (format.read_request(&bytes), format.read_response(&bytes), stream(format, &bytes, &[]));
+        }
+    }
+}
+
+/// Ends without one of its events having been complete.
+#[test]
+fn an_event_without_an_end_is_given_up() {
+    let portion = vec![b'x'; 1 << 20];
+    for format in samples::chats() {
+        let mut reader = format.stream_reader();
+        let mut events = Vec::new();
+        let first = reader.read(b"data: {\"type\":\"", &mut events);
+        let given_up = first.is_err() || (0..64).any(|_| reader.read(&portion, &mut events).is_err());
+        assert!(given_up, "{} keeps an event of 64 MiB", format.name());
+        assert!(events.is_empty(), "{}", format.name());
+    }
+}
