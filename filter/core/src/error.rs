@@ -85,3 +85,9 @@ impl From<crate::framing::sse::TooLong> for ApiError {
         Self::bad_answer("The provider's stream holds an event without an end.")
     }
 }
+
+impl From<crate::framing::eventstream::Broken> for ApiError {
+    fn from(_: crate::framing::eventstream::Broken) -> Self {
+        Self::bad_answer("The provider's event stream is damaged.")
+    }
+}
