@@ -13,8 +13,18 @@ use crate::framing::sse;
 use crate::headers::HeaderMap;
 
 pub mod anthropic;
+mod at;
+mod aws;
+mod calls;
+mod claude;
+#[cfg(test)]
+mod fates;
 pub mod fields;
+mod functions;
+mod hints;
+mod media;
 pub mod openai_chat;
+mod path;
 pub mod translate;
 
 /// What becomes of one field of a client's request when the provider speaks another dialect.

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
 
 use crate::conversation::{CacheMark, Source};
+use crate::dialect::functions::Input;
+use crate::dialect::media::data_uri;
 
 /// One block of a turn, of `system`, of a tool's result or of an answer.
 #[derive(Debug, Serialize)]
@@ -82,8 +83,7 @@ impl<'a> BlockSource<'a> {
             Source::Url(url) => match url.strip_prefix("data:") {
                 None => Some(Self::Url { url }),
                 Some(uri) => {
-                    let (media_type, data) = uri.split_once(";base64,")?;
-                    let media_type = media_type.split(';').next().unwrap_or(media_type);
+                    let (media_type, data) = data_uri(uri)?;
                     Some(Self::Base64 { media_type: canonical(media_type), data })
                 }
             },
@@ -128,45 +128,4 @@ impl Serialize for Content<'_> {
             blocks => blocks.serialize(serializer),
         }
     }
-}
-
-/// A call's arguments as an object.
-#[derive(Debug)]
-pub(super) enum Input<'a> {
-    /// The object's own text, copied as it stands; empty for `{}`.
-    Object(Option<&'a RawValue>),
-    /// A model's arguments that are not a JSON object: wrapped as Anthropic's documentation advises, so that the client
-    /// sees what came and no call is lost.
-    Invalid(&'a str),
-}
-
-impl<'a> Input<'a> {
-    /// `None`: not a JSON object.
-    pub(super) fn parse(arguments: &'a str) -> Option<Self> {
-        if arguments.trim().is_empty() {
-            return Some(Self::Object(None));
-        }
-        let raw: &RawValue = serde_json::from_str(arguments).ok()?;
-        raw.get().starts_with('{').then_some(Self::Object(Some(raw)))
-    }
-}
-
-impl Serialize for Input<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Object(Some(raw)) => raw.serialize(serializer),
-            Self::Object(None) => serializer.collect_map(std::iter::empty::<(&str, &str)>()),
-            Self::Invalid(text) => serializer.collect_map([("INVALID_JSON", text)]),
-        }
-    }
-}
-
-/// A call's identifier in the letters that Anthropic takes (`^[a-zA-Z0-9_-]+$`): others become `_`, in the call and in its
-/// result alike, so that they still match.
-pub(super) fn call_id(id: &str) -> Cow<'_, str> {
-    let fits = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
-    if id.chars().all(fits) {
-        return Cow::Borrowed(id);
-    }
-    Cow::Owned(id.chars().map(|letter| if fits(letter) { letter } else { '_' }).collect())
 }

@@ -9,8 +9,10 @@
 
 use serde::Serialize;
 
-use super::block::{Block, BlockSource, CacheControl, Content, Input, call_id};
+use super::block::{Block, BlockSource, CacheControl, Content};
 use crate::conversation::{CacheMark, Message, Part, Role, Source, seal};
+use crate::dialect::at::At;
+use crate::dialect::functions::{Input, call_id};
 use crate::error::ApiError;
 
 /// Who speaks, in Anthropic's words.
@@ -181,31 +183,6 @@ impl<'a> Turns<'a> {
         if !self.dropped.contains(&name) {
             self.dropped.push(name);
         }
-    }
-}
-
-/// Where in the request something stands, in OpenAI's terms.
-struct At {
-    message: usize,
-    part: usize,
-    call: usize,
-}
-
-impl At {
-    fn content(&self) -> String {
-        format!("messages[{}].content[{}]", self.message, self.part)
-    }
-
-    fn refuse(&self, what: &str) -> ApiError {
-        let at = self.content();
-        let message = format!("'{at}': the provider cannot take {what}.");
-        ApiError::unsupported(at, message)
-    }
-
-    fn arguments(&self) -> ApiError {
-        let at = format!("messages[{}].tool_calls[{}].function.arguments", self.message, self.call);
-        let message = format!("'{at}' must be a JSON object.");
-        ApiError::invalid(at, message)
     }
 }
 
