@@ -15,6 +15,7 @@ use crate::headers::HeaderMap;
 pub mod anthropic;
 mod at;
 mod aws;
+pub mod bedrock;
 mod calls;
 mod claude;
 #[cfg(test)]
