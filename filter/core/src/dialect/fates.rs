@@ -6,8 +6,11 @@ use crate::conversation::{
     CacheMark, Json, Message, OutputFormat, Part, Reasoning, Request, Role, Source, Tool, ToolChoice,
 };
 
-/// Every parameter by OpenAI's name, and what sets it.
-const SAMPLES: [(&str, fn(&mut Request)); 27] = [
+/// A parameter by OpenAI's name, and what sets it.
+type Sample = (&'static str, fn(&mut Request));
+
+/// Every parameter.
+const SAMPLES: [Sample; 27] = [
     ("model", |_| {}),
     ("messages", |request| says(request, Part::Text { text: "And?".to_owned(), cache: None })),
     ("messages.name", |request| {
