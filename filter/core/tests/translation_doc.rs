@@ -1,6 +1,7 @@
 //! `docs/translation.md` says of every field what becomes of it: the same as the dialects' own tables do.
 
-use sluice_core::dialect::anthropic::Anthropic;
+use sluice_core::dialect::anthropic::{Anthropic, AnthropicOnBedrock, AnthropicOnVertex};
+use sluice_core::dialect::bedrock::Bedrock;
 use sluice_core::dialect::openai_chat::OpenAiChat;
 use sluice_core::dialect::{Dialect, Fate};
 #[cfg(target_arch = "wasm32")]
@@ -8,10 +9,13 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const PAGE: &str = include_str!("../../../docs/translation.md");
 
-/// The rows ``| `field` | fate | …`` of the dialect's section: the one whose title says that its clients are read.
+/// The rows ``| `field` | fate | …`` of the dialect's section: the one whose title says that its clients are read or, where
+/// there are none, what is sent to its providers.
 fn documented(dialect: &dyn Dialect) -> Vec<(String, String)> {
-    let title = format!("client (`{}`)", dialect.name());
-    let section = PAGE.split("\n## ").find(|section| section.lines().next().is_some_and(|line| line.contains(&title)));
+    let name = format!("`{}`", dialect.name());
+    let reads = format!("client ({name})");
+    let is_its = |title: &str| title.contains(&reads) || title.starts_with("To ") && title.contains(&name);
+    let section = PAGE.split("\n## ").find(|section| section.lines().next().is_some_and(is_its));
     let rows = section.unwrap_or_default().lines().filter_map(|line| {
         let (field, rest) = line.strip_prefix("| `")?.split_once("` | ")?;
         let (fate, _) = rest.split_once(" |")?;
@@ -22,7 +26,8 @@ fn documented(dialect: &dyn Dialect) -> Vec<(String, String)> {
 
 #[test]
 fn every_field_of_every_dialect_is_documented_with_its_fate() {
-    for dialect in [&OpenAiChat as &dyn Dialect, &Anthropic] {
+    let dialects: [&dyn Dialect; 5] = [&OpenAiChat, &Anthropic, &Bedrock, &AnthropicOnBedrock, &AnthropicOnVertex];
+    for dialect in dialects {
         let fields = dialect.fields().iter().map(|(field, fate, _)| {
             let fate = match fate {
                 Fate::Mapped => "mapped",
