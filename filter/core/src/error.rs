@@ -73,6 +73,12 @@ impl ApiError {
         Self::new(502, ErrorKind::Server, message).with_code("invalid_provider_response")
     }
 
+    /// The provider's JSON is not what it should be. serde's words name fields and positions; only the position is told.
+    pub fn unreadable(error: &serde_json::Error) -> Self {
+        let (line, column) = (error.line(), error.column());
+        Self::bad_answer(format!("The provider's answer cannot be read at line {line}, column {column}."))
+    }
+
     /// The same error under a stable code.
     pub fn with_code(mut self, code: impl Into<Cow<'static, str>>) -> Self {
         self.code = Some(code.into());
@@ -83,5 +89,11 @@ impl ApiError {
 impl From<crate::framing::sse::TooLong> for ApiError {
     fn from(_: crate::framing::sse::TooLong) -> Self {
         Self::bad_answer("The provider's stream holds an event without an end.")
+    }
+}
+
+impl From<crate::framing::eventstream::Broken> for ApiError {
+    fn from(_: crate::framing::eventstream::Broken) -> Self {
+        Self::bad_answer("The provider's event stream is damaged.")
     }
 }

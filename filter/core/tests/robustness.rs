@@ -6,7 +6,7 @@
 
 use proptest::prelude::*;
 use sluice_core::conversation::StreamEvent;
-use sluice_core::dialect::{ALL, Chat, Dialect};
+use sluice_core::dialect::{ALL, Chat};
 use sluice_core::framing::sse;
 
 mod samples;

@@ -1,42 +1,55 @@
-//! Calls of tools, as far as formats share them: arguments that must be an object, and identifiers for calls that came
-//! without one.
+//! The calls of a streamed answer, where they are blocks among others: each block has an index, each call its number among
+//! calls, and a call without a single piece of arguments is still one with valid JSON.
 
-use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
+use crate::conversation::StreamEvent;
 
-/// A call's arguments as an object.
+/// A call's block that was begun and not ended.
 #[derive(Debug)]
-pub(super) enum Arguments<'a> {
-    /// The object's own text, copied as it stands; empty for `{}`.
-    Object(Option<&'a RawValue>),
-    /// A model's arguments that are not a JSON object: wrapped as Anthropic's documentation advises, so that the client
-    /// sees what came and no call is lost.
-    Invalid(&'a str),
+struct Open {
+    index: u64,
+    call: u32,
+    /// The arguments with which the block began: what counts if no piece follows.
+    input: String,
 }
 
-impl<'a> Arguments<'a> {
-    /// `None`: not a JSON object.
-    pub(super) fn parse(arguments: &'a str) -> Option<Self> {
-        if arguments.trim().is_empty() {
-            return Some(Self::Object(None));
-        }
-        let raw: &RawValue = serde_json::from_str(arguments).ok()?;
-        raw.get().starts_with('{').then_some(Self::Object(Some(raw)))
+/// The calls of one answer.
+#[derive(Debug, Default)]
+pub struct Calls {
+    open: Vec<Open>,
+    begun: u32,
+}
+
+impl Calls {
+    /// The block `index` is a call of `name`; `input` are its arguments if no piece of them follows.
+    pub fn begin(&mut self, index: u64, id: String, name: String, input: &str, events: &mut Vec<StreamEvent>) {
+        let call = self.begun;
+        self.begun = self.begun.saturating_add(1);
+        self.open.push(Open { index, call, input: input.to_owned() });
+        events.push(StreamEvent::ToolCall { choice: 0, call, id, name });
     }
-}
 
-impl Serialize for Arguments<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Object(Some(raw)) => raw.serialize(serializer),
-            Self::Object(None) => serializer.collect_map(std::iter::empty::<(&str, &str)>()),
-            Self::Invalid(text) => serializer.collect_map([("INVALID_JSON", text)]),
+    /// More arguments of the block `index`; nothing, if that is no call of the client's functions.
+    pub fn piece(&mut self, index: u64, json: String, events: &mut Vec<StreamEvent>) {
+        let open = self.open.iter_mut().rfind(|open| open.index == index);
+        if let Some(open) = open.filter(|_| !json.is_empty()) {
+            open.input.clear();
+            events.push(StreamEvent::Arguments { choice: 0, call: open.call, json });
         }
     }
-}
 
-/// An identifier for a call that came without one, so that its result can be tied to it.
-pub(super) fn made_up_id(answer: &str, choice: u32, call: usize) -> String {
-    let answer: String = answer.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
-    format!("call_{answer}_{choice}_{call}")
+    /// The block `index` has ended.
+    pub fn end(&mut self, index: u64, events: &mut Vec<StreamEvent>) {
+        let Some(position) = self.open.iter().rposition(|open| open.index == index) else { return };
+        let Open { call, input, .. } = self.open.remove(position);
+        if !input.is_empty() {
+            events.push(StreamEvent::Arguments { choice: 0, call, json: input });
+        }
+    }
+
+    /// Nothing more comes, also from servers that do not end their blocks.
+    pub fn end_all(&mut self, events: &mut Vec<StreamEvent>) {
+        while let Some(index) = self.open.first().map(|open| open.index) {
+            self.end(index, events);
+        }
+    }
 }

@@ -25,6 +25,13 @@ impl<'a> Fields<'a> {
         serde_json::from_str(text).map_err(|error| wrong(at, &error))
     }
 
+    /// Takes a whole body apart.
+    pub fn of_body(body: &'a [u8]) -> Result<Self, ApiError> {
+        let text = std::str::from_utf8(body)
+            .map_err(|_| ApiError { param: None, ..ApiError::invalid("", "The body is not UTF-8.") })?;
+        Self::parse(text, "")
+    }
+
     /// Takes the field `name`; absent and `null` are `None`. `at` is the object's own path.
     pub fn take<T: Deserialize<'a>>(&mut self, at: &str, name: &str) -> Result<Option<T>, ApiError> {
         match self.take_raw(name) {
@@ -49,6 +56,23 @@ impl<'a> Fields<'a> {
 /// `at.name`, or `name` at the top.
 pub fn join(at: &str, name: &str) -> String {
     if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") }
+}
+
+/// A field that must be there.
+pub fn required<T>(value: Option<T>, at: &str) -> Result<T, ApiError> {
+    value.ok_or_else(|| ApiError::invalid(at, format!("'{at}' is required.")))
+}
+
+/// Refuses what nobody took.
+pub fn nothing_left(fields: &Fields<'_>, at: &str) -> Result<(), ApiError> {
+    match fields.rest().next() {
+        None => Ok(()),
+        Some((name, _)) => {
+            let at = join(at, name);
+            let message = format!("'{at}' is not supported by this provider.");
+            Err(ApiError::unsupported(at, message))
+        }
+    }
 }
 
 fn wrong(at: &str, error: &serde_json::Error) -> ApiError {

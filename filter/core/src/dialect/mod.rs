@@ -13,18 +13,34 @@ use crate::framing::sse;
 use crate::headers::HeaderMap;
 
 pub mod anthropic;
+mod at;
+mod aws;
+pub mod bedrock;
 mod calls;
+mod claude;
+#[cfg(test)]
+mod fates;
 pub mod fields;
+mod functions;
 pub mod gemini;
+mod hints;
+mod media;
 pub mod openai_chat;
 pub mod pass_through;
-mod place;
+mod path;
 mod rate_limits;
 pub mod translate;
 
 /// Every format that clients or providers speak, but for those that are only passed through.
-pub static ALL: &[&dyn Dialect] =
-    &[&openai_chat::OpenAiChat, &anthropic::Anthropic, &anthropic::CountTokens, &gemini::Gemini];
+pub static ALL: &[&dyn Dialect] = &[
+    &openai_chat::OpenAiChat,
+    &anthropic::Anthropic,
+    &anthropic::CountTokens,
+    &anthropic::AnthropicOnVertex,
+    &anthropic::AnthropicOnBedrock,
+    &gemini::Gemini,
+    &bedrock::Bedrock,
+];
 
 /// What becomes of one field of a client's request when the provider speaks another dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -97,14 +97,15 @@ impl Failure {
 }
 
 /// The reason to try again that a status is. 401, 402 and 403 are about the gateway's own account with the provider, not
-/// about the request; what is neither a success nor an error (a redirect, say) is no answer of a provider at all.
+/// about the request; 424 is AWS's word for a model that failed; what is neither a success nor an error (a redirect, say) is
+/// no answer of a provider at all.
 pub fn of_status(status: u16) -> Option<Trigger> {
     Some(match status {
         401..=403 => Trigger::RefusedCredential,
         408 => Trigger::RequestTimeout,
         409 => Trigger::Conflict,
         429 => Trigger::RateLimited,
-        500.. => Trigger::ServerError,
+        424 | 500.. => Trigger::ServerError,
         0..=399 => Trigger::BadAnswer,
         _ => return None,
     })
@@ -154,7 +155,7 @@ mod tests {
         for status in [400, 404, 413, 415, 422] {
             assert_eq!(of_status(status), None, "{status}");
         }
-        for status in [101, 301, 304, 401, 402, 403, 408, 409, 429, 500, 502, 503, 504, 529, 600] {
+        for status in [101, 301, 304, 401, 402, 403, 408, 409, 424, 429, 500, 502, 503, 504, 529, 600] {
             assert!(of_status(status).is_some(), "{status}");
         }
     }

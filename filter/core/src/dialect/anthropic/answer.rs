@@ -51,15 +51,9 @@ impl<'a> BlockIn<'a> {
         }
         serde_json::from_str(raw.get()).or_else(|error| match serde_json::from_str(raw.get()) {
             Ok(Kind { r#type: BlockKind::Other }) => Ok(Self::default()),
-            _ => Err(unreadable(&error)),
+            _ => Err(ApiError::unreadable(&error)),
         })
     }
-}
-
-/// The provider's JSON is not what it should be. serde's words name fields and positions, and no content.
-pub(super) fn unreadable(error: &serde_json::Error) -> ApiError {
-    let (line, column) = (error.line(), error.column());
-    ApiError::bad_answer(format!("The provider's answer cannot be read at line {line}, column {column}."))
 }
 
 /// Why the answer ended. New reasons will come; they end it like any other.

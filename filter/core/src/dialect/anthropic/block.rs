@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use serde::{Serialize, Serializer};
 
 use crate::conversation::{CacheMark, Source};
-use crate::dialect::calls::Arguments;
+use crate::dialect::functions::Input;
+use crate::dialect::media::data_uri;
 
 /// One block of a turn, of `system`, of a tool's result or of an answer.
 #[derive(Debug, Serialize)]
@@ -31,7 +32,7 @@ pub(super) enum Block<'a> {
     ToolUse {
         id: Cow<'a, str>,
         name: &'a str,
-        input: Arguments<'a>,
+        input: Input<'a>,
     },
     ToolResult {
         tool_use_id: Cow<'a, str>,
@@ -82,8 +83,7 @@ impl<'a> BlockSource<'a> {
             Source::Url(url) => match url.strip_prefix("data:") {
                 None => Some(Self::Url { url }),
                 Some(uri) => {
-                    let (media_type, data) = uri.split_once(";base64,")?;
-                    let media_type = media_type.split(';').next().unwrap_or(media_type);
+                    let (media_type, data) = data_uri(uri)?;
                     Some(Self::Base64 { media_type: canonical(media_type), data })
                 }
             },
@@ -128,14 +128,4 @@ impl Serialize for Content<'_> {
             blocks => blocks.serialize(serializer),
         }
     }
-}
-
-/// A call's identifier in the letters that Anthropic takes (`^[a-zA-Z0-9_-]+$`): others become `_`, in the call and in its
-/// result alike, so that they still match.
-pub(super) fn call_id(id: &str) -> Cow<'_, str> {
-    let fits = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
-    if id.chars().all(fits) {
-        return Cow::Borrowed(id);
-    }
-    Cow::Owned(id.chars().map(|letter| if fits(letter) { letter } else { '_' }).collect())
 }

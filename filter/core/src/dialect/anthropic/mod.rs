@@ -1,19 +1,21 @@
 //! Anthropic's messages: `POST /v1/messages`, read and written in both directions.
 //!
 //! Source: the types of Anthropic's Python SDK (`src/anthropic/types`). What becomes of every field of a client's request is in
-//! `FIELDS`; what becomes of a conversation's parameters on the way to Anthropic stands at the head of `write_request`.
+//! `FIELDS`; what becomes of a conversation's parameters on the way to Anthropic stands at the head of `write_request`. Clouds that
+//! host Anthropic's models take the same bodies in other envelopes: `hosted`.
 
 mod answer;
 mod block;
 mod count;
 mod error;
+mod hosted;
+mod hosted_stream;
 mod peek;
 mod read_message;
 mod read_request;
 mod response;
 mod stream_in;
 mod stream_out;
-mod thinking;
 mod turns;
 mod usage;
 mod write_request;
@@ -21,6 +23,9 @@ mod write_request;
 #[cfg(test)]
 mod tests;
 
+pub use hosted::{AnthropicOnBedrock, AnthropicOnVertex};
+
+use self::write_request::Envelope;
 use super::{Chat, Content, Dialect, Fate, Field, Glance, Opening, StreamPeeker, StreamReader, StreamWriter, Written};
 use crate::conversation::{Request, Response, Usage};
 use crate::dialect::rate_limits;
@@ -119,7 +124,8 @@ impl Chat for Anthropic {
     }
 
     fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError> {
-        write_request::write(request, model)
+        let envelope = Envelope { model: Some(model), version: None, stream: true, tiers: true };
+        write_request::write(request, envelope)
     }
 
     fn read_response(&self, body: &[u8]) -> Result<Response, ApiError> {

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::read_request::drop_hint;
 use crate::conversation::{CacheMark, Message, Part, Request, Role, Source};
-use crate::dialect::fields::{Fields, join};
+use crate::dialect::fields::{Fields, join, nothing_left, required};
 use crate::error::ApiError;
 
 /// Where a block stands. A tool's result holds fewer kinds, and no result: so blocks nest twice at most, whatever a client
@@ -195,23 +195,6 @@ pub(super) fn cache(fields: &mut Fields<'_>, at: &str) -> Result<Option<CacheMar
         ttl: Option<String>,
     }
     Ok(fields.take::<Control>(at, "cache_control")?.map(|control| CacheMark { ttl: control.ttl }))
-}
-
-/// A field that must be there.
-pub(super) fn required<T>(value: Option<T>, at: &str) -> Result<T, ApiError> {
-    value.ok_or_else(|| ApiError::invalid(at, format!("'{at}' is required.")))
-}
-
-/// Refuses what nobody took.
-pub(super) fn nothing_left(fields: &Fields<'_>, at: &str) -> Result<(), ApiError> {
-    match fields.rest().next() {
-        None => Ok(()),
-        Some((name, _)) => {
-            let at = join(at, name);
-            let message = format!("'{at}' is not supported by this provider.");
-            Err(ApiError::unsupported(at, message))
-        }
-    }
 }
 
 fn take<'a, T: Deserialize<'a>>(fields: &mut Fields<'a>, at: &str, name: &str) -> Result<T, ApiError> {

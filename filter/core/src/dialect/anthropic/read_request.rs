@@ -3,10 +3,10 @@
 use serde_json::value::RawValue;
 
 use super::FIELDS;
-use super::read_message::{cache, message, nothing_left, required, texts};
+use super::read_message::{cache, message, texts};
 use crate::conversation::{Json, Message, OutputFormat, Reasoning, Request, Role, Tool, ToolChoice};
 use crate::dialect::Fate;
-use crate::dialect::fields::Fields;
+use crate::dialect::fields::{Fields, nothing_left, required};
 use crate::error::ApiError;
 
 /// The name of a schema where the format has none; OpenAI's has to have one.
@@ -14,11 +14,21 @@ pub(super) const SCHEMA_NAME: &str = "answer";
 
 /// Reads the body.
 pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
-    let text = std::str::from_utf8(body)
-        .map_err(|_| ApiError { param: None, ..ApiError::invalid("", "The body is not UTF-8.") })?;
-    let mut fields = Fields::parse(text, "")?;
+    let mut fields = Fields::of_body(body)?;
+    let model = required(fields.take("", "model")?, "model")?;
+    rest(fields, model)
+}
+
+/// Reads a body for a cloud that hosts Anthropic's models: it names its version, and the path names the model.
+pub(super) fn read_hosted(body: &[u8]) -> Result<Request, ApiError> {
+    let mut fields = Fields::of_body(body)?;
+    let _: String = required(fields.take("", "anthropic_version")?, "anthropic_version")?;
+    rest(fields, String::new())
+}
+
+fn rest(mut fields: Fields<'_>, model: String) -> Result<Request, ApiError> {
     let mut request = Request {
-        model: required(fields.take("", "model")?, "model")?,
+        model,
         max_tokens: Some(required(fields.take("", "max_tokens")?, "max_tokens")?),
         stop: fields.take("", "stop_sequences")?.unwrap_or_default(),
         temperature: fields.take("", "temperature")?,

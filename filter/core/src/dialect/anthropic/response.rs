@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::answer::{BlockIn, BlockKind, finish_of, given_tier_of, stop_reason_of, tier_of, unreadable};
-use super::block::{Block, call_id};
+use super::answer::{BlockIn, BlockKind, finish_of, given_tier_of, stop_reason_of, tier_of};
+use super::block::Block;
 use super::error;
 use super::usage::{UsageIn, UsageOut};
 use crate::conversation::{Choice, Part, Response};
 use crate::dialect::Glance;
-use crate::dialect::calls::Arguments;
+use crate::dialect::functions::{Input, call_id};
 use crate::error::ApiError;
 
 /// An answer as it came, or the error in its place.
@@ -31,7 +31,7 @@ struct MessageIn<'a> {
 
 impl<'a> MessageIn<'a> {
     fn parse(body: &'a [u8]) -> Result<Self, ApiError> {
-        let message: Self = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
+        let message: Self = serde_json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
         match (&message.error, &message.content) {
             (Some(error), _) => Err(error.without_status()),
             (None, None) => Err(ApiError::bad_answer("The provider's answer has no content.")),
@@ -124,7 +124,7 @@ fn block(part: &Part) -> Option<Block<'_>> {
         Part::ToolCall { id, name, arguments } => Block::ToolUse {
             id: call_id(id),
             name,
-            input: Arguments::parse(arguments).unwrap_or(Arguments::Invalid(arguments)),
+            input: Input::parse(arguments).unwrap_or(Input::Invalid(arguments)),
         },
         Part::Thinking { text, signature } => {
             Block::Thinking { thinking: text, signature: signature.as_deref().unwrap_or_default() }

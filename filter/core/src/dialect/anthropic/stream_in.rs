@@ -6,11 +6,12 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::answer::{BlockIn, BlockKind, finish_of, unreadable};
+use super::answer::{BlockIn, BlockKind, finish_of};
 use super::error;
 use super::usage::UsageIn;
 use crate::conversation::StreamEvent;
 use crate::dialect::StreamReader;
+use crate::dialect::calls::Calls;
 use crate::error::ApiError;
 use crate::framing::sse;
 
@@ -78,15 +79,6 @@ struct DeltaIn {
     partial_json: Option<String>,
 }
 
-/// A tool's block that was begun and not ended.
-#[derive(Debug)]
-struct OpenCall {
-    index: u64,
-    call: u32,
-    /// The arguments, if the block began with them: what counts if no piece follows.
-    input: String,
-}
-
 /// Reads a stream.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
@@ -94,12 +86,13 @@ pub(super) struct Reader {
     state: State,
 }
 
+/// What is known of a stream, however its events are framed.
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     usage: UsageIn,
-    open: Vec<OpenCall>,
-    calls: u32,
-    over: bool,
+    calls: Calls,
+    /// The terminator came, or a failure: nothing is read any more.
+    pub(super) over: bool,
 }
 
 impl StreamReader for Reader {
@@ -125,16 +118,17 @@ pub(super) fn unless_unknown(data: &[u8], error: &serde_json::Error) -> Result<(
     }
     match serde_json::from_slice(data) {
         Ok(Kind { r#type: EventKind::Other }) => Ok(()),
-        _ => Err(unreadable(error)),
+        _ => Err(ApiError::unreadable(error)),
     }
 }
 
 fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, ApiError> {
-    serde_json::from_str(raw.get()).map_err(|error| unreadable(&error))
+    serde_json::from_str(raw.get()).map_err(|error| ApiError::unreadable(&error))
 }
 
 impl State {
-    fn event(&mut self, data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
+    /// Reads the JSON of one event.
+    pub(super) fn event(&mut self, data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         let event: EventIn<'_> = match serde_json::from_slice(data) {
             Ok(event) => event,
             Err(error) => return unless_unknown(data, &error),
@@ -143,11 +137,11 @@ impl State {
             (EventKind::MessageStart, Some(message), ..) => self.start(message, events)?,
             (EventKind::ContentBlockStart, _, Some(block), _) => self.begin(event.index, block, events)?,
             (EventKind::ContentBlockDelta, .., Some(delta)) => self.delta(event.index, delta, events)?,
-            (EventKind::ContentBlockStop, ..) => self.stop(event.index, events),
+            (EventKind::ContentBlockStop, ..) => self.calls.end(event.index, events),
             (EventKind::MessageDelta, .., delta) => self.finish(delta, event.usage, events)?,
             (EventKind::MessageStop, ..) => {
                 self.over = true;
-                self.stop_all(events);
+                self.calls.end_all(events);
                 events.push(StreamEvent::End);
             }
             (EventKind::Ping, ..) => events.push(StreamEvent::Ping),
@@ -193,12 +187,8 @@ impl State {
                 events.push(StreamEvent::RedactedThinking { choice: 0, data });
             }
             BlockKind::ToolUse => {
-                let call = self.calls;
-                self.calls = self.calls.saturating_add(1);
-                let input = block.input.map_or("{}", RawValue::get).to_owned();
-                self.open.push(OpenCall { index, call, input });
                 let (id, name) = (block.id.unwrap_or_default(), block.name.unwrap_or_default());
-                events.push(StreamEvent::ToolCall { choice: 0, call, id, name });
+                self.calls.begin(index, id, name, block.input.map_or("{}", RawValue::get), events);
             }
             BlockKind::Other => {}
         }
@@ -216,39 +206,17 @@ impl State {
             // A kind that we do not know may have fields of any shape.
             Err(error) => match serde_json::from_str(raw.get()) {
                 Ok(Kind { r#type: DeltaKind::Other }) => return Ok(()),
-                _ => return Err(unreadable(&error)),
+                _ => return Err(ApiError::unreadable(&error)),
             },
         };
         match delta.r#type {
             DeltaKind::TextDelta => text(delta.text, events),
             DeltaKind::ThinkingDelta => thinking(delta.thinking, events),
             DeltaKind::SignatureDelta => signature(delta.signature, events),
-            DeltaKind::InputJsonDelta => {
-                let open = self.open.iter_mut().rfind(|open| open.index == index);
-                if let (Some(open), Some(json)) = (open, delta.partial_json.filter(|json| !json.is_empty())) {
-                    open.input.clear();
-                    events.push(StreamEvent::Arguments { choice: 0, call: open.call, json });
-                }
-            }
+            DeltaKind::InputJsonDelta => self.calls.piece(index, delta.partial_json.unwrap_or_default(), events),
             DeltaKind::Other => {}
         }
         Ok(())
-    }
-
-    /// A call without a single piece of arguments is still one with valid JSON.
-    fn stop(&mut self, index: u64, events: &mut Vec<StreamEvent>) {
-        let Some(position) = self.open.iter().rposition(|open| open.index == index) else { return };
-        let OpenCall { call, input, .. } = self.open.remove(position);
-        if !input.is_empty() {
-            events.push(StreamEvent::Arguments { choice: 0, call, json: input });
-        }
-    }
-
-    /// For servers that do not end their blocks.
-    fn stop_all(&mut self, events: &mut Vec<StreamEvent>) {
-        while let Some(index) = self.open.first().map(|open| open.index) {
-            self.stop(index, events);
-        }
     }
 
     fn finish(
@@ -264,7 +232,7 @@ impl State {
         }
         let delta: Delta = delta.map(parse).transpose()?.unwrap_or_default();
         if let Some(reason) = delta.stop_reason {
-            self.stop_all(events);
+            self.calls.end_all(events);
             events.push(StreamEvent::Finish { choice: 0, finish: finish_of(&reason) });
         }
         if let Some(usage) = usage {

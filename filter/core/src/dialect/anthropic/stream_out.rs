@@ -6,10 +6,10 @@
 use serde::Serialize;
 
 use super::answer::stop_reason_of;
-use super::block::call_id;
 use super::error;
 use super::usage::UsageOut;
 use crate::conversation::{Finish, StreamEvent, Usage};
+use crate::dialect::functions::call_id;
 use crate::dialect::{Opening, StreamWriter};
 
 /// Writes a stream.

@@ -9,10 +9,10 @@
 
 use serde::Serialize;
 
-use super::block::{Block, BlockSource, CacheControl, Content, call_id};
+use super::block::{Block, BlockSource, CacheControl, Content};
 use crate::conversation::{CacheMark, Message, Part, Role, Source, seal};
-use crate::dialect::calls::Arguments;
-use crate::dialect::place::Place;
+use crate::dialect::at::At;
+use crate::dialect::functions::{Input, call_id};
 use crate::error::ApiError;
 
 /// Who speaks, in Anthropic's words.
@@ -82,7 +82,7 @@ impl<'a> Turns<'a> {
         let mut blocks = Vec::with_capacity(message.parts.len());
         let mut calls = 0;
         for (position, part) in message.parts.iter().enumerate() {
-            let at = Place { message: index, part: position, call: calls };
+            let at = At { message: index, part: position, call: calls };
             calls += usize::from(matches!(part, Part::ToolCall { .. }));
             blocks.extend(self.part(speaker, &at, part)?);
         }
@@ -104,7 +104,7 @@ impl<'a> Turns<'a> {
     }
 
     /// What `part` becomes when `speaker` says it (`None`: the application); nothing when it must be left out.
-    fn part(&mut self, speaker: Option<Speaker>, at: &Place, part: &'a Part) -> Result<Option<Block<'a>>, ApiError> {
+    fn part(&mut self, speaker: Option<Speaker>, at: &At, part: &'a Part) -> Result<Option<Block<'a>>, ApiError> {
         match (part, speaker) {
             (Part::Text { text, cache }, _) => Ok(self.text(text, cache)),
             (Part::Image { source, detail, cache }, Some(Speaker::User)) => {
@@ -123,7 +123,7 @@ impl<'a> Turns<'a> {
                 cache_control: CacheControl::of(cache),
             })),
             (Part::ToolCall { id, name, arguments }, Some(Speaker::Assistant)) => {
-                let input = Arguments::parse(arguments).ok_or_else(|| at.arguments())?;
+                let input = Input::parse(arguments).ok_or_else(|| at.arguments())?;
                 Ok(Some(Block::ToolUse { id: call_id(id), name, input }))
             }
             (Part::Thinking { text, signature }, Some(Speaker::Assistant)) => {
@@ -148,7 +148,7 @@ impl<'a> Turns<'a> {
     }
 
     /// What a tool returned.
-    fn outcome(&mut self, at: &Place, content: &'a [Part]) -> Result<Content<'a>, ApiError> {
+    fn outcome(&mut self, at: &At, content: &'a [Part]) -> Result<Content<'a>, ApiError> {
         let mut blocks = Vec::with_capacity(content.len());
         for part in content {
             if matches!(part, Part::ToolResult { .. }) {
@@ -198,7 +198,7 @@ fn is_thinking(block: &Block<'_>) -> bool {
     matches!(block, Block::Thinking { .. } | Block::RedactedThinking { .. })
 }
 
-fn image<'a>(source: &'a Source, cache: &'a Option<CacheMark>, at: &Place) -> Result<Block<'a>, ApiError> {
+fn image<'a>(source: &'a Source, cache: &'a Option<CacheMark>, at: &At) -> Result<Block<'a>, ApiError> {
     let source = BlockSource::of(source).ok_or_else(|| at.refuse("a data URI that is not base64"))?;
     if source.is_pdf() {
         return Ok(Block::Document { source, title: None, cache_control: CacheControl::of(cache) });
@@ -215,7 +215,7 @@ fn document<'a>(
     source: &'a Source,
     title: Option<&'a str>,
     cache: &'a Option<CacheMark>,
-    at: &Place,
+    at: &At,
 ) -> Result<Block<'a>, ApiError> {
     let source = BlockSource::of(source).ok_or_else(|| at.refuse("a data URI that is not base64"))?;
     if matches!(source, BlockSource::Base64 { .. }) && !source.is_pdf() {

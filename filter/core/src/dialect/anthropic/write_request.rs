@@ -4,7 +4,7 @@
 //!
 //! | parameter | fate |
 //! |---|---|
-//! | `max_tokens` absent | [`DEFAULT_MAX_TOKENS`](super::thinking::DEFAULT_MAX_TOKENS): Anthropic requires it |
+//! | `max_tokens` absent | [`DEFAULT_MAX_TOKENS`](crate::dialect::claude::DEFAULT_MAX_TOKENS): Anthropic requires it |
 //! | `temperature` above 1 | 1, and named: Anthropic's scale ends there |
 //! | `temperature`, `top_p`, `top_k` with thinking | left out and named, unless Anthropic takes the value |
 //! | `top_p` of 1 beside a temperature | left out: it says nothing, and newer models refuse the pair |
@@ -19,19 +19,33 @@
 use serde::Serialize;
 
 use super::block::{Block, CacheControl, Content};
-use super::thinking::{Plan, Thinking};
 use super::turns::{Turn, Turns};
-use crate::conversation::{Json, OutputFormat, Request, Tool, ToolChoice};
+use crate::conversation::{Json, OutputFormat, Request, Tool};
 use crate::dialect::Written;
+use crate::dialect::claude::{Choice, DEFAULT_MAX_TOKENS, Plan, Sampling, Thinking, choice};
+use crate::dialect::functions::Schema;
+use crate::dialect::hints::{self, ANSWER_JSON, Dropped};
 use crate::error::{ApiError, ErrorKind};
 
-/// What stands in `system` when the answer must be JSON and no schema says which.
-const ANSWER_JSON: &str =
-    "Answer with one valid JSON object and nothing else: no Markdown fence, no text before or after it.";
+/// What differs between the bodies that Anthropic takes and those of the clouds that host its models.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Envelope<'a> {
+    /// The model; `None` where the path names it.
+    pub(super) model: Option<&'a str>,
+    /// The version of the format; `None` where a header names it.
+    pub(super) version: Option<&'static str>,
+    /// Whether the body says that the answer is streamed, and not the path alone.
+    pub(super) stream: bool,
+    /// Whether a class of service can be asked for.
+    pub(super) tiers: bool,
+}
 
 #[derive(Serialize)]
 struct Body<'a> {
-    model: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    anthropic_version: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
     max_tokens: u64,
     #[serde(skip_serializing_if = "Content::is_empty")]
     system: Content<'a>,
@@ -72,26 +86,6 @@ struct ToolOut<'a> {
     cache_control: Option<CacheControl<'a>>,
 }
 
-/// A tool's schema, whole; Anthropic wants one even of a tool without arguments.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Schema<'a> {
-    Whole(&'a Json),
-    NoArguments { r#type: &'static str, properties: Nothing },
-}
-
-#[derive(Serialize)]
-struct Nothing {}
-
-#[derive(Serialize)]
-struct Choice<'a> {
-    r#type: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    disable_parallel_tool_use: bool,
-}
-
 #[derive(Serialize)]
 struct OutputConfig<'a> {
     format: Format<'a>,
@@ -108,12 +102,12 @@ struct Metadata<'a> {
     user_id: &'a str,
 }
 
-/// Writes `request` for the provider's `model`.
-pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError> {
-    refuse(request)?;
+/// Writes `request` into `envelope`.
+pub(super) fn write(request: &Request, envelope: Envelope<'_>) -> Result<Written, ApiError> {
+    hints::refuse(request)?;
     let mut turns = Turns::of(&request.messages)?;
-    let plan = Plan::of(request, &turns)?;
-    let mut dropped = Dropped(request.dropped.clone());
+    let plan = Plan::of(request, turns.can_think())?;
+    let mut dropped = Dropped::of(request);
     turns.dropped.iter().chain(&plan.dropped).for_each(|name| dropped.name(name));
 
     let sampling = Sampling::of(request, &plan, &mut dropped);
@@ -130,19 +124,20 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
         dropped.name("seed");
     }
     let body = Body {
-        model,
-        max_tokens: plan.max_tokens,
+        anthropic_version: envelope.version,
+        model: envelope.model,
+        max_tokens: plan.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS),
         tools: request.tools.iter().map(tool).collect(),
         tool_choice: choice(request)?,
-        stop_sequences: stops(request, &mut dropped),
+        stop_sequences: dropped.stops(&request.stop),
         temperature: sampling.temperature,
         top_p: sampling.top_p,
         top_k: sampling.top_k,
         thinking: plan.thinking,
         output_config,
         metadata: request.user.as_deref().map(|user_id| Metadata { user_id }),
-        service_tier: tier(request, &mut dropped),
-        stream: request.stream,
+        service_tier: tier(request, envelope, &mut dropped),
+        stream: request.stream && envelope.stream,
         system: turns.system,
         messages: turns.turns,
     };
@@ -152,78 +147,12 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
     Ok(Written { body: bytes, dropped: dropped.0 })
 }
 
-/// What would change the answer and has no words in Anthropic's format.
-fn refuse(request: &Request) -> Result<(), ApiError> {
-    if request.n.is_some_and(|n| n != 1) {
-        return Err(ApiError::unsupported("n", "The provider gives one answer: 'n' must be 1."));
-    }
-    let penalties = [("frequency_penalty", request.frequency_penalty), ("presence_penalty", request.presence_penalty)];
-    for (name, penalty) in penalties {
-        if penalty.is_some_and(|penalty| penalty != 0.0) {
-            return Err(ApiError::unsupported(name, format!("The provider does not know '{name}'.")));
-        }
-    }
-    Ok(())
-}
-
-/// Names of what was left out, each once.
-struct Dropped(Vec<String>);
-
-impl Dropped {
-    fn name(&mut self, name: &str) {
-        if !self.0.iter().any(|known| known == name) {
-            self.0.push(name.to_owned());
-        }
-    }
-
-    /// `value` if it can stay; else its name goes on the list.
-    fn unless<T>(&mut self, name: &str, value: Option<T>, fits: impl Fn(&T) -> bool) -> Option<T> {
-        let fits = value.as_ref().is_none_or(fits);
-        if !fits {
-            self.name(name);
-        }
-        value.filter(|_| fits)
-    }
-}
-
-/// The parameters of chance that stay.
-struct Sampling {
-    temperature: Option<f64>,
-    top_p: Option<f64>,
-    top_k: Option<u64>,
-}
-
-impl Sampling {
-    fn of(request: &Request, plan: &Plan, dropped: &mut Dropped) -> Self {
-        let (mut temperature, mut top_p, mut top_k) = (request.temperature, request.top_p, request.top_k);
-        if temperature.is_some_and(|temperature| temperature > 1.0) {
-            temperature = Some(1.0);
-            dropped.name("temperature");
-        }
-        if plan.thinks() {
-            temperature = dropped.unless("temperature", temperature, |temperature| *temperature == 1.0);
-            top_p = dropped.unless("top_p", top_p, |top_p| *top_p >= 0.95);
-            top_k = dropped.unless("top_k", top_k, |_| false);
-        }
-        if temperature.is_some() {
-            top_p = top_p.filter(|top_p| *top_p != 1.0);
-        }
-        Self { temperature, top_p, top_k }
-    }
-}
-
-fn stops<'a>(request: &'a Request, dropped: &mut Dropped) -> Vec<&'a str> {
-    let stops: Vec<&str> = request.stop.iter().map(String::as_str).filter(|stop| !stop.trim().is_empty()).collect();
-    if stops.len() != request.stop.len() {
-        dropped.name("stop");
-    }
-    stops
-}
-
-fn tier(request: &Request, dropped: &mut Dropped) -> Option<&'static str> {
+fn tier(request: &Request, envelope: Envelope<'_>, dropped: &mut Dropped) -> Option<&'static str> {
     match request.service_tier.as_deref()? {
+        // What it is without a word.
+        "auto" if !envelope.tiers => None,
         "auto" => Some("auto"),
-        "default" => Some("standard_only"),
+        "default" if envelope.tiers => Some("standard_only"),
         _ => {
             dropped.name("service_tier");
             None
@@ -232,37 +161,11 @@ fn tier(request: &Request, dropped: &mut Dropped) -> Option<&'static str> {
 }
 
 fn tool(tool: &Tool) -> ToolOut<'_> {
-    let input_schema = match &tool.parameters {
-        Some(schema) if !is_empty_object(schema.text()) => Schema::Whole(schema),
-        _ => Schema::NoArguments { r#type: "object", properties: Nothing {} },
-    };
     ToolOut {
         name: &tool.name,
         description: tool.description.as_deref(),
-        input_schema,
+        input_schema: Schema::of(tool.parameters.as_ref()),
         strict: tool.strict == Some(true),
         cache_control: CacheControl::of(&tool.cache),
     }
-}
-
-fn is_empty_object(json: &str) -> bool {
-    json.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).is_some_and(|inside| inside.trim().is_empty())
-}
-
-/// `tool_choice`, which also says whether several calls may come at once.
-fn choice(request: &Request) -> Result<Option<Choice<'_>>, ApiError> {
-    let (r#type, name) = match &request.tool_choice {
-        Some(ToolChoice::Required | ToolChoice::Named(_)) if request.tools.is_empty() => {
-            return Err(ApiError::invalid("tool_choice", "'tool_choice' requires a call, and there are no 'tools'."));
-        }
-        _ if request.tools.is_empty() => return Ok(None),
-        None if request.parallel_tool_calls == Some(false) => ("auto", None),
-        None => return Ok(None),
-        Some(ToolChoice::Auto) => ("auto", None),
-        Some(ToolChoice::None) => ("none", None),
-        Some(ToolChoice::Required) => ("any", None),
-        Some(ToolChoice::Named(name)) => ("tool", Some(name.as_str())),
-    };
-    let disable_parallel_tool_use = request.parallel_tool_calls == Some(false) && r#type != "none";
-    Ok(Some(Choice { r#type, name, disable_parallel_tool_use }))
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::dialect::calls::Arguments;
+use crate::dialect::functions::Input;
 
 /// Who speaks, in Google's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -79,7 +79,7 @@ pub(super) struct FunctionCall<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) id: Option<&'a str>,
     pub(super) name: &'a str,
-    pub(super) args: Arguments<'a>,
+    pub(super) args: Input<'a>,
 }
 
 /// What a function returned.

@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 
 use super::answer::{CallSeen, PartSeen, Told};
 use crate::conversation::{Json, Message, OutputFormat, Part, Reasoning, Request, Role, Source, Tool, ToolChoice};
-use crate::dialect::calls::made_up_id;
 use crate::dialect::fields::{Fields, join};
+use crate::dialect::functions::made_up_id;
 use crate::error::ApiError;
 
 /// Reads a request; its model and whether it streams stand in its path.

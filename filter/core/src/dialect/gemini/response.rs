@@ -7,7 +7,7 @@ use super::part::{Part, Speaker, Turn};
 use super::speech::{Listener, Speech};
 use super::usage;
 use crate::conversation::{Choice, Finish, Response};
-use crate::dialect::calls::made_up_id;
+use crate::dialect::functions::made_up_id;
 use crate::error::ApiError;
 
 /// Reads a provider's answer.

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use super::part::{FunctionCall, Part};
 use super::seals::Seal;
 use crate::conversation::Part as Said;
-use crate::dialect::calls::Arguments;
+use crate::dialect::functions::Input;
 
 /// For whom it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl<'a> Speech<'a> {
                     speech.parts.push(Part { thought_signature: waiting.texts.pop_front(), ..Part::text(text) });
                 }
                 Said::ToolCall { id, name, arguments } => {
-                    let args = Arguments::parse(arguments).unwrap_or(Arguments::Invalid(arguments));
+                    let args = Input::parse(arguments).unwrap_or(Input::Invalid(arguments));
                     let id = (listener == Listener::Client).then_some(id.as_str());
                     let function_call = Some(FunctionCall { id, name, args });
                     let thought_signature = waiting.calls.pop_front();

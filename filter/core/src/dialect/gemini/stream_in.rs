@@ -7,7 +7,7 @@ use super::answer::{Candidate, PartSeen, Piece, Seen};
 use super::error;
 use crate::conversation::{Finish, StreamEvent};
 use crate::dialect::StreamReader;
-use crate::dialect::calls::made_up_id;
+use crate::dialect::functions::made_up_id;
 use crate::error::ApiError;
 use crate::framing::sse;
 

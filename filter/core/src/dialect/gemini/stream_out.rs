@@ -9,7 +9,7 @@ use super::response::{CandidateShown, Shown};
 use super::seals::Seal;
 use super::usage;
 use crate::conversation::{Finish, StreamEvent, Usage};
-use crate::dialect::calls::Arguments;
+use crate::dialect::functions::Input;
 use crate::dialect::{Opening, StreamWriter};
 
 /// Writes a stream.
@@ -118,7 +118,7 @@ impl Writer {
     /// Writes the calls that waited.
     fn release(&mut self, out: &mut Vec<u8>) {
         for held in std::mem::take(&mut self.calls) {
-            let args = Arguments::parse(&held.arguments).unwrap_or(Arguments::Invalid(&held.arguments));
+            let args = Input::parse(&held.arguments).unwrap_or(Input::Invalid(&held.arguments));
             let function_call = Some(FunctionCall { id: Some(&held.id), name: &held.name, args });
             let thought_signature = held.seal.as_deref().and_then(Seal::of).map(Seal::signature);
             let part = Part { function_call, thought_signature, ..Part::default() };

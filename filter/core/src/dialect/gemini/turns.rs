@@ -12,8 +12,8 @@ use super::part::{FunctionResponse, Outcome, Part, Speaker, Turn};
 use super::seals::UNSEALED_CALL;
 use super::speech::{Listener, Speech};
 use crate::conversation::{CacheMark, Message, Part as Said, Role};
-use crate::dialect::calls::Arguments;
-use crate::dialect::place::Place;
+use crate::dialect::at::At;
+use crate::dialect::functions::Input;
 use crate::error::ApiError;
 
 /// The conversation in Google's shape.
@@ -94,7 +94,7 @@ impl<'a> Turns<'a> {
     fn user(&mut self, message: usize, said: &'a Message) -> Result<(), ApiError> {
         let mut parts = Vec::with_capacity(said.parts.len());
         for (position, part) in said.parts.iter().enumerate() {
-            let at = Place { message, part: position, call: 0 };
+            let at = At { message, part: position, call: 0 };
             match part {
                 Said::ToolResult { call, content, is_error, cache } => {
                     self.mark(cache);
@@ -108,7 +108,7 @@ impl<'a> Turns<'a> {
     }
 
     /// A text, picture or document that is the user's.
-    fn given(&mut self, at: Place, part: &'a Said, parts: &mut Vec<Part<'a>>) -> Result<(), ApiError> {
+    fn given(&mut self, at: At, part: &'a Said, parts: &mut Vec<Part<'a>>) -> Result<(), ApiError> {
         let source = match part {
             Said::Text { text, cache } => {
                 self.mark(cache);
@@ -137,7 +137,7 @@ impl<'a> Turns<'a> {
 
     fn result(
         &mut self,
-        at: Place,
+        at: At,
         call: &str,
         content: &'a [Said],
         is_error: bool,
@@ -182,8 +182,8 @@ impl<'a> Turns<'a> {
                 }
                 Said::Text { cache, .. } => self.mark(cache),
                 Said::ToolCall { id, name, arguments } => {
-                    if Arguments::parse(arguments).is_none() {
-                        return Err(Place { message, part: position, call }.arguments());
+                    if Input::parse(arguments).is_none() {
+                        return Err(At { message, part: position, call }.arguments());
                     }
                     self.calls.insert(id, (self.called, name));
                     self.called += 1;
@@ -215,5 +215,5 @@ impl<'a> Turns<'a> {
 }
 
 fn misplaced(message: usize, part: usize) -> ApiError {
-    Place { message, part, call: 0 }.refuse("this kind of content for this role")
+    At { message, part, call: 0 }.refuse("this kind of content for this role")
 }

@@ -12,7 +12,7 @@ use super::loose::{Block as BlockSeen, Count, Said, Sort, Text};
 use super::out::{self, Block, Call};
 use super::{error, usage, words};
 use crate::conversation::{Choice, Finish, Part, Response};
-use crate::dialect::calls::made_up_id;
+use crate::dialect::functions::made_up_id;
 use crate::error::ApiError;
 
 #[derive(Deserialize)]

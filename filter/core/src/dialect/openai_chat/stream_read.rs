@@ -13,7 +13,7 @@ use super::loose::{Block, Call, Count, Said, Sort, Text};
 use super::{error, usage, words};
 use crate::conversation::{Finish, StreamEvent};
 use crate::dialect::StreamReader;
-use crate::dialect::calls::made_up_id;
+use crate::dialect::functions::made_up_id;
 use crate::error::ApiError;
 use crate::framing::sse;
 

@@ -2,6 +2,7 @@
 
 mod answers;
 mod errors;
+mod hosted;
 #[cfg(not(target_arch = "wasm32"))]
 mod properties;
 mod reading;

@@ -129,7 +129,7 @@ fn tools() -> impl Strategy<Value = (Vec<Tool>, Option<ToolChoice>, Option<bool>
     })
 }
 
-fn request() -> impl Strategy<Value = Request> {
+pub(super) fn request() -> impl Strategy<Value = Request> {
     // Fractions that JSON's decimals hold exactly.
     let fraction = || option::of((0..64u32).prop_map(|part| f64::from(part) / 64.0));
     let sampling = (fraction(), fraction(), option::of(1..500u64));
@@ -236,7 +236,7 @@ fn stretch() -> impl Strategy<Value = Vec<StreamEvent>> {
     ]
 }
 
-fn stream() -> impl Strategy<Value = Vec<StreamEvent>> {
+pub(super) fn stream() -> impl Strategy<Value = Vec<StreamEvent>> {
     (some_text(), some_text(), usage(), vec(stretch(), 0..8), finish(), usage()).prop_map(
         |(id, model, first, stretches, finish, last)| {
             let mut events =

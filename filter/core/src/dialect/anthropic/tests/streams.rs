@@ -11,7 +11,7 @@ use crate::framing::sse;
 
 /// Thinking, text, a call with arguments in pieces, one without any, a tool that the provider runs itself, and what is
 /// not known yet.
-const GOLDEN: &[&str] = &[
+pub(super) const GOLDEN: &[&str] = &[
     r#"{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"claude-x","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":377,"cache_creation_input_tokens":3,"cache_read_input_tokens":20,"output_tokens":1,"service_tier":"standard"}}}"#,
     r#"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}"#,
     r#"{"type":"ping"}"#,
@@ -91,7 +91,7 @@ fn usage(output: u64) -> StreamEvent {
     StreamEvent::Usage(Usage { input: 400, cached: 20, cache_write: 3, output, reasoning: 0 })
 }
 
-fn golden() -> Vec<StreamEvent> {
+pub(super) fn golden() -> Vec<StreamEvent> {
     vec![
         StreamEvent::Start { id: "msg_1".to_owned(), model: "claude-x".to_owned() },
         usage(1),

@@ -1,0 +1,103 @@
+//! Streams of Anthropic's models on AWS Bedrock: Anthropic's events, each as base64 in a frame of AWS's event stream.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+use super::{stream_in, stream_out};
+use crate::conversation::StreamEvent;
+use crate::dialect::{Opening, StreamReader, StreamWriter, aws};
+use crate::error::ApiError;
+use crate::framing::eventstream::{self, Frame};
+use crate::framing::sse;
+
+/// What a frame of the kind `chunk` holds. AWS pads it with a field that says nothing.
+#[derive(Deserialize, Serialize)]
+struct Chunk<'a> {
+    #[serde(borrow)]
+    bytes: Cow<'a, str>,
+}
+
+/// Reads a stream.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    decoder: eventstream::Decoder,
+    state: stream_in::State,
+    /// The event that is being read.
+    json: Vec<u8>,
+}
+
+impl StreamReader for Reader {
+    fn read(&mut self, portion: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
+        let Self { decoder, state, json } = self;
+        if state.over {
+            return Ok(());
+        }
+        let result = decoder.feed(portion, |frame| read_frame(&frame, state, json, events));
+        state.over |= result.is_err();
+        result
+    }
+}
+
+fn read_frame(
+    frame: &Frame<'_>,
+    state: &mut stream_in::State,
+    json: &mut Vec<u8>,
+    events: &mut Vec<StreamEvent>,
+) -> Result<(), ApiError> {
+    if state.over {
+        return Ok(());
+    }
+    if let Some(error) = aws::failure_in(frame) {
+        state.over = true;
+        events.push(StreamEvent::Error(error));
+        return Ok(());
+    }
+    if frame.header(":event-type") != Some("chunk") {
+        return Ok(());
+    }
+    let chunk: Chunk<'_> = serde_json::from_slice(frame.payload).map_err(|error| ApiError::unreadable(&error))?;
+    json.clear();
+    STANDARD
+        .decode_vec(chunk.bytes.as_bytes(), json)
+        .map_err(|_| ApiError::bad_answer("The provider's stream holds an event that is not base64."))?;
+    state.event(json, events)
+}
+
+/// Writes a stream.
+#[derive(Debug)]
+pub(super) struct Writer {
+    inner: stream_out::Writer,
+    /// What the inner writer wrote, and how it is cut into events.
+    text: Vec<u8>,
+    cutter: sse::Decoder,
+    over: bool,
+}
+
+impl Writer {
+    pub(super) fn new(opening: Opening) -> Self {
+        let inner = stream_out::Writer::new(opening);
+        Self { inner, text: Vec::new(), cutter: sse::Decoder::default(), over: false }
+    }
+}
+
+impl StreamWriter for Writer {
+    fn write(&mut self, event: &StreamEvent, out: &mut Vec<u8>) {
+        if self.over {
+            return;
+        }
+        self.over = matches!(event, StreamEvent::Error(_) | StreamEvent::End);
+        if let StreamEvent::Error(failure) = event {
+            return aws::write_failure(failure, out);
+        }
+        self.inner.write(event, &mut self.text);
+        // What we wrote ourselves is cut without errors.
+        let _ = self.cutter.feed::<sse::TooLong>(&self.text, |event| {
+            aws::write_event("chunk", &Chunk { bytes: STANDARD.encode(&event.data).into() }, out);
+            Ok(())
+        });
+        self.text.clear();
+    }
+}

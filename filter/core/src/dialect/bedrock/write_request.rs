@@ -1,0 +1,194 @@
+//! From a conversation to the body of `POST /model/{model}/converse`.
+//!
+//! What becomes of each parameter that Converse does not have in the same form; what becomes of tools stands in `tools`, of
+//! files in `media`:
+//!
+//! | parameter | fate |
+//! |---|---|
+//! | `temperature` above 1 | 1, and named: the scale ends there |
+//! | `top_k` | Anthropic's and Amazon's models have it as a parameter of their own; else left out and named |
+//! | a wish for reasoning | Anthropic's `thinking`, with the rules of `claude`; left out and named for other models |
+//! | `n` above 1; penalties that are not 0 | 400: they change the answer |
+//! | `seed`, `user` | left out and named |
+//! | a schema for the answer | `outputConfig.textFormat`, which always keeps to it; models without it answer 400 |
+//! | any JSON object as the answer | asked for in `system`, and named, for nothing enforces it |
+//! | `service_tier` | `priority`, `flex` and `reserved`; `auto` and `default` are what no word means; others left out and named |
+//! | marks for the prompt cache | `cachePoint` blocks, for models that know them; else left out and named |
+
+use serde::Serialize;
+
+use super::answer::Typed;
+use super::block::{Block, Content};
+use super::model::Family;
+use super::tools::{ToolConfig, Tools};
+use super::turns::{Turn, Turns};
+use crate::conversation::{OutputFormat, Reasoning, Request};
+use crate::dialect::Written;
+use crate::dialect::claude::{Choice, Plan, Sampling, Thinking};
+use crate::dialect::hints::{self, ANSWER_JSON, Dropped};
+use crate::error::{ApiError, ErrorKind};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    #[serde(skip_serializing_if = "Content::is_empty")]
+    system: Content<'a>,
+    messages: Vec<Turn<'a>>,
+    #[serde(skip_serializing_if = "Inference::is_empty")]
+    inference_config: Inference<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_config: Option<ToolConfig<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_config: Option<OutputConfig<'a>>,
+    #[serde(skip_serializing_if = "Extras::is_empty")]
+    additional_model_request_fields: Extras<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_tier: Option<Typed<&'a str>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Inference<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stop_sequences: Vec<&'a str>,
+}
+
+impl Inference<'_> {
+    fn is_empty(&self) -> bool {
+        self.max_tokens.is_none()
+            && self.temperature.is_none()
+            && self.top_p.is_none()
+            && self.stop_sequences.is_empty()
+    }
+}
+
+/// Parameters of the model's own, which AWS passes on to it.
+#[derive(Serialize, Default)]
+struct Extras<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_k: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking: Option<Thinking>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<Choice<'a>>,
+    #[serde(rename = "inferenceConfig", skip_serializing_if = "Option::is_none")]
+    nova: Option<NovaConfig>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NovaConfig {
+    top_k: u64,
+}
+
+impl Extras<'_> {
+    fn is_empty(&self) -> bool {
+        self.top_k.is_none() && self.thinking.is_none() && self.tool_choice.is_none() && self.nova.is_none()
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OutputConfig<'a> {
+    text_format: TextFormat<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "json_schema")]
+struct TextFormat<'a> {
+    structure: Structure<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Structure<'a> {
+    json_schema: JsonSchema<'a>,
+}
+
+#[derive(Serialize)]
+struct JsonSchema<'a> {
+    /// As text.
+    schema: &'a str,
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+}
+
+/// Writes `request` for `model`.
+pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError> {
+    hints::refuse(request)?;
+    let family = Family::of(model);
+    let mut turns = Turns::of(&request.messages, family, Dropped::of(request))?;
+    let mut dropped = std::mem::replace(&mut turns.dropped, Dropped(Vec::new()));
+    let plan = plan(request, &turns, family)?;
+    plan.dropped.iter().for_each(|name| dropped.name(name));
+    for (name, given) in [("seed", request.seed.is_some()), ("user", request.user.is_some())] {
+        if given {
+            dropped.name(name);
+        }
+    }
+    let sampling = Sampling::of(request, &plan, &mut dropped);
+    let tools = Tools::of(request, &turns, family, &mut dropped)?;
+    let output_config = output(request, &mut turns, &mut dropped);
+    let top_k = dropped.unless("top_k", sampling.top_k, |_| family != Family::Other);
+    let (top_k, nova) = match family {
+        Family::Nova => (None, top_k.map(|top_k| NovaConfig { top_k })),
+        _ => (top_k, None),
+    };
+    let body = Body {
+        inference_config: Inference {
+            max_tokens: plan.max_tokens,
+            temperature: sampling.temperature,
+            top_p: sampling.top_p,
+            stop_sequences: dropped.stops(&request.stop),
+        },
+        tool_config: tools.config,
+        output_config,
+        additional_model_request_fields: Extras { top_k, thinking: plan.thinking, tool_choice: tools.choice, nova },
+        service_tier: tier(request, &mut dropped),
+        system: turns.system,
+        messages: turns.turns,
+    };
+    let mut bytes = Vec::with_capacity(1024);
+    serde_json::to_writer(&mut bytes, &body)
+        .map_err(|_| ApiError::new(500, ErrorKind::Server, "The provider's request cannot be written."))?;
+    Ok(Written { body: bytes, dropped: dropped.0 })
+}
+
+/// What is decided about thinking; only Anthropic's models can be told.
+fn plan(request: &Request, turns: &Turns<'_>, family: Family) -> Result<Plan, ApiError> {
+    if family == Family::Claude {
+        return Plan::of(request, turns.can_think());
+    }
+    let dropped = request.reasoning.as_ref().map(|wish| match wish {
+        Reasoning::Effort(_) => "reasoning_effort",
+        Reasoning::Budget(_) | Reasoning::Disabled | Reasoning::Adaptive => "thinking",
+    });
+    Ok(Plan { thinking: None, max_tokens: request.max_tokens, dropped })
+}
+
+fn output<'a>(request: &'a Request, turns: &mut Turns<'_>, dropped: &mut Dropped) -> Option<OutputConfig<'a>> {
+    match request.output.as_ref()? {
+        OutputFormat::JsonSchema { name, description, schema, .. } => {
+            let json_schema = JsonSchema { schema: schema.text(), name, description: description.as_deref() };
+            Some(OutputConfig { text_format: TextFormat { structure: Structure { json_schema } } })
+        }
+        OutputFormat::JsonObject => {
+            turns.system.0.push(Block::Text(ANSWER_JSON).into());
+            dropped.name("response_format");
+            None
+        }
+    }
+}
+
+fn tier<'a>(request: &'a Request, dropped: &mut Dropped) -> Option<Typed<&'a str>> {
+    let tier = request.service_tier.as_deref().filter(|tier| !matches!(*tier, "auto" | "default"));
+    let known = |tier: &&str| matches!(*tier, "priority" | "flex" | "reserved");
+    dropped.unless("service_tier", tier, known).map(|r#type| Typed { r#type })
+}

@@ -1,0 +1,95 @@
+//! Functions and their calls, in the forms that several formats want them in: a schema that is never missing, arguments as
+//! an object, identifiers in letters that are taken everywhere.
+
+use std::borrow::Cow;
+
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::conversation::Json;
+
+/// A function's schema, whole; some providers want one even of a function without arguments.
+#[derive(Debug)]
+pub enum Schema<'a> {
+    /// As it stands.
+    Whole(&'a Json),
+    /// An object without properties.
+    NoArguments,
+}
+
+impl<'a> Schema<'a> {
+    /// The schema of a function that may have none.
+    pub fn of(parameters: Option<&'a Json>) -> Self {
+        match parameters {
+            Some(schema) if !is_empty_object(schema.text()) => Self::Whole(schema),
+            _ => Self::NoArguments,
+        }
+    }
+}
+
+impl Serialize for Schema<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct NoArguments {
+            r#type: &'static str,
+            properties: Nothing,
+        }
+        #[derive(Serialize)]
+        struct Nothing {}
+        match self {
+            Self::Whole(schema) => schema.serialize(serializer),
+            Self::NoArguments => NoArguments { r#type: "object", properties: Nothing {} }.serialize(serializer),
+        }
+    }
+}
+
+fn is_empty_object(json: &str) -> bool {
+    json.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).is_some_and(|inside| inside.trim().is_empty())
+}
+
+/// A call's arguments as an object.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// The object's own text, copied as it stands; empty for `{}`.
+    Object(Option<&'a RawValue>),
+    /// A model's arguments that are not a JSON object: wrapped as Anthropic's documentation advises, so that the client
+    /// sees what came and no call is lost.
+    Invalid(&'a str),
+}
+
+impl<'a> Input<'a> {
+    /// Reads a model's arguments. `None`: not a JSON object.
+    pub fn parse(arguments: &'a str) -> Option<Self> {
+        if arguments.trim().is_empty() {
+            return Some(Self::Object(None));
+        }
+        let raw: &RawValue = serde_json::from_str(arguments).ok()?;
+        raw.get().starts_with('{').then_some(Self::Object(Some(raw)))
+    }
+}
+
+impl Serialize for Input<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Object(Some(raw)) => raw.serialize(serializer),
+            Self::Object(None) => serializer.collect_map(std::iter::empty::<(&str, &str)>()),
+            Self::Invalid(text) => serializer.collect_map([("INVALID_JSON", text)]),
+        }
+    }
+}
+
+/// A call's identifier in the letters that Anthropic and AWS take (`^[a-zA-Z0-9_-]+$`): others become `_`, in the call and in its
+/// result alike, so that they still match.
+pub fn call_id(id: &str) -> Cow<'_, str> {
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
+    if id.chars().all(fits) {
+        return Cow::Borrowed(id);
+    }
+    Cow::Owned(id.chars().map(|letter| if fits(letter) { letter } else { '_' }).collect())
+}
+
+/// An identifier for a call that came without one, so that its result can be tied to it.
+pub fn made_up_id(answer: &str, choice: u32, call: usize) -> String {
+    let answer: String = answer.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
+    format!("call_{answer}_{choice}_{call}")
+}
