@@ -51,6 +51,48 @@ pub fn join(at: &str, name: &str) -> String {
     if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") }
 }
 
+/// An object at `at`, taken apart.
+pub(super) fn object<'a>(raw: &'a RawValue, at: &str) -> Result<Fields<'a>, ApiError> {
+    Fields::parse(raw.get(), at)
+}
+
+/// The text field `name`, which must be there.
+pub(super) fn required(fields: &mut Fields<'_>, at: &str, name: &str) -> Result<String, ApiError> {
+    fields.take(at, name)?.ok_or_else(|| missing(&join(at, name)))
+}
+
+/// Checks that nothing is left of an object that has no fields in the table.
+pub(super) fn nothing_left(fields: &Fields<'_>, at: &str) -> Result<(), ApiError> {
+    match fields.rest().next() {
+        None => Ok(()),
+        Some((name, _)) => Err(unknown(&join(at, name))),
+    }
+}
+
+/// A 400 for a field that is missing.
+pub(super) fn missing(path: &str) -> ApiError {
+    ApiError::invalid(path, format!("Missing required parameter: '{path}'.")).with_code("missing_required_parameter")
+}
+
+/// A 400 for a field that nobody knows.
+pub(super) fn unknown(path: &str) -> ApiError {
+    ApiError::invalid(path, format!("Unknown parameter: '{path}'.")).with_code("unknown_parameter")
+}
+
+/// A 400 for a word that is none of those that stand at `path`.
+pub(super) fn wrong_word(path: &str, word: &str, words: &str) -> ApiError {
+    let word: String = word.chars().take(64).collect();
+    ApiError::invalid(path, format!("Invalid value for '{path}': '{word}'. Supported values are: {words}."))
+        .with_code("invalid_value")
+}
+
+/// Adds `name` once.
+pub(super) fn drop_hint(dropped: &mut Vec<String>, name: &str) {
+    if !dropped.iter().any(|known| known == name) {
+        dropped.push(name.to_owned());
+    }
+}
+
 fn wrong(at: &str, error: &serde_json::Error) -> ApiError {
     if at.is_empty() {
         return ApiError { param: None, ..ApiError::invalid("", format!("The body is not a JSON object: {error}.")) };

@@ -13,7 +13,10 @@ use crate::framing::sse;
 use crate::headers::HeaderMap;
 
 pub mod anthropic;
+mod data_uri;
+mod effort;
 pub mod fields;
+mod lenient;
 pub mod openai_chat;
 pub mod translate;
 

@@ -3,9 +3,8 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::read_request::drop_hint;
 use crate::conversation::{CacheMark, Message, Part, Request, Role, Source};
-use crate::dialect::fields::{Fields, join};
+use crate::dialect::fields::{Fields, drop_hint, join};
 use crate::error::ApiError;
 
 /// Where a block stands. A tool's result holds fewer kinds, and no result: so blocks nest twice at most, whatever a client

@@ -6,7 +6,7 @@ use super::FIELDS;
 use super::read_message::{cache, message, nothing_left, required, texts};
 use crate::conversation::{Json, Message, OutputFormat, Reasoning, Request, Role, Tool, ToolChoice};
 use crate::dialect::Fate;
-use crate::dialect::fields::Fields;
+use crate::dialect::fields::{Fields, drop_hint};
 use crate::error::ApiError;
 
 /// The name of a schema where the format has none; OpenAI's has to have one.
@@ -185,11 +185,4 @@ fn format(raw: &RawValue, at: &str) -> Result<OutputFormat, ApiError> {
     let schema = required(fields.take(at, "schema")?, &format!("{at}.schema"))?;
     nothing_left(&fields, at)?;
     Ok(OutputFormat::JsonSchema { name: SCHEMA_NAME.to_owned(), description: None, schema, strict: Some(true) })
-}
-
-/// Adds `name` once.
-pub(super) fn drop_hint(dropped: &mut Vec<String>, name: &str) {
-    if !dropped.iter().any(|known| known == name) {
-        dropped.push(name.to_owned());
-    }
 }

@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use super::turns::Turns;
 use crate::conversation::{Reasoning, Request, ToolChoice};
+use crate::dialect::effort;
 use crate::error::ApiError;
 
 /// Anthropic requires `max_tokens`; this is what a request without one gets.
@@ -56,7 +57,7 @@ impl Plan {
             Reasoning::Adaptive if forced => return Ok(plain(None, Some("thinking"))),
             Reasoning::Adaptive => return Ok(plain(Some(Thinking::Adaptive), None)),
             Reasoning::Budget(budget) => ("thinking", *budget, request.max_tokens.map(|most| most.saturating_sub(1))),
-            Reasoning::Effort(effort) => match budget_of(effort)? {
+            Reasoning::Effort(effort) => match effort::budget(effort)? {
                 None => return Ok(plain(Some(Thinking::Disabled), None)),
                 Some(budget) => ("reasoning_effort", budget, request.max_tokens.map(|most| most / 2)),
             },
@@ -77,21 +78,4 @@ impl Plan {
     pub(super) fn thinks(&self) -> bool {
         matches!(self.thinking, Some(Thinking::Enabled { .. } | Thinking::Adaptive))
     }
-}
-
-fn budget_of(effort: &str) -> Result<Option<u64>, ApiError> {
-    Ok(Some(match effort {
-        "none" => return Ok(None),
-        "minimal" => LEAST_BUDGET,
-        "low" => 2048,
-        "medium" => 8192,
-        "high" => 16384,
-        "xhigh" => 24576,
-        _ => {
-            return Err(ApiError::invalid(
-                "reasoning_effort",
-                "'reasoning_effort' must be one of none, minimal, low, medium, high, xhigh.",
-            ));
-        }
-    }))
 }

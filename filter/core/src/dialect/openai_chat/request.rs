@@ -6,9 +6,9 @@
 use super::table::{missing, nothing_left, settle};
 use super::{message, tools};
 use crate::conversation::{Reasoning, Request};
-use crate::dialect::fields::{Fields, join};
+use crate::dialect::fields::Fields;
+pub(super) use crate::dialect::fields::{object, required, wrong_word};
 use crate::error::ApiError;
-use serde_json::value::RawValue;
 
 /// Reads the body.
 pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
@@ -53,16 +53,6 @@ pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
     Ok(Request { dropped, ..request })
 }
 
-/// An object at `at`, taken apart.
-pub(super) fn object<'a>(raw: &'a RawValue, at: &str) -> Result<Fields<'a>, ApiError> {
-    Fields::parse(raw.get(), at)
-}
-
-/// The text field `name`, which must be there.
-pub(super) fn required(fields: &mut Fields<'_>, at: &str, name: &str) -> Result<String, ApiError> {
-    fields.take(at, name)?.ok_or_else(|| missing(&join(at, name)))
-}
-
 fn stop(fields: &mut Fields<'_>) -> Result<Vec<String>, ApiError> {
     let Some(raw) = fields.take_raw("stop") else { return Ok(Vec::new()) };
     let read = if raw.get().starts_with('"') {
@@ -102,11 +92,4 @@ fn reasoning(fields: &mut Fields<'_>) -> Result<Option<Reasoning>, ApiError> {
     };
     nothing_left(&thinking, at)?;
     Ok(Some(read))
-}
-
-/// A 400 for a word that is none of those that stand at `path`.
-pub(super) fn wrong_word(path: &str, word: &str, words: &str) -> ApiError {
-    let word: String = word.chars().take(64).collect();
-    ApiError::invalid(path, format!("Invalid value for '{path}': '{word}'. Supported values are: {words}."))
-        .with_code("invalid_value")
 }
