@@ -25,6 +25,13 @@ impl<'a> Fields<'a> {
         serde_json::from_str(text).map_err(|error| wrong(at, &error))
     }
 
+    /// Takes a request's body apart.
+    pub fn of(body: &'a [u8]) -> Result<Self, ApiError> {
+        let text = str::from_utf8(body)
+            .map_err(|_| ApiError { param: None, ..ApiError::invalid("", "The body is not UTF-8 text.") })?;
+        Self::parse(text, "")
+    }
+
     /// Takes the field `name`; absent and `null` are `None`. `at` is the object's own path.
     pub fn take<T: Deserialize<'a>>(&mut self, at: &str, name: &str) -> Result<Option<T>, ApiError> {
         match self.take_raw(name) {

@@ -26,6 +26,12 @@ pub(super) struct Count(pub Option<u64>);
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Filled(pub usize);
 
+/// An identifier for a call that came without one, so that its result can be tied to it.
+pub(super) fn call_id(answer: &str, choice: u32, call: usize) -> String {
+    let answer: String = answer.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
+    format!("call_{answer}_{choice}_{call}")
+}
+
 /// Consumes what a visitor has no use for.
 pub(super) fn skip_seq<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<bool, A::Error> {
     let mut any = false;

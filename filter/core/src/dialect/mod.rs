@@ -13,11 +13,13 @@ use crate::framing::sse;
 use crate::headers::HeaderMap;
 
 pub mod anthropic;
+pub mod cohere;
 mod data_uri;
 mod effort;
 pub mod fields;
 mod lenient;
 pub mod openai_chat;
+mod out;
 pub mod translate;
 
 /// What becomes of one field of a client's request when the provider speaks another dialect.

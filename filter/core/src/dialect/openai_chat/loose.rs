@@ -10,7 +10,7 @@ use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::dialect::lenient::lenient;
-pub(super) use crate::dialect::lenient::{Count, Filled, Text};
+pub(super) use crate::dialect::lenient::{Count, Filled, Text, call_id};
 
 /// What is said: a text, or an array of parts.
 #[derive(Debug, Default)]
@@ -130,12 +130,6 @@ impl<'a> Function<'a> {
             _ => Cow::Borrowed(raw.get()),
         }
     }
-}
-
-/// An identifier for a call that came without one, so that its result can be tied to it.
-pub(super) fn call_id(answer: &str, choice: u32, call: usize) -> String {
-    let answer: String = answer.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
-    format!("call_{answer}_{choice}_{call}")
 }
 
 lenient!(Content<'a>, 'a, {

@@ -12,11 +12,7 @@ use crate::error::ApiError;
 
 /// Reads the body.
 pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
-    let text = str::from_utf8(body).map_err(|_| {
-        let error = ApiError::invalid("", "The body is not UTF-8 text.");
-        ApiError { param: None, ..error }
-    })?;
-    let mut fields = Fields::parse(text, "")?;
+    let mut fields = Fields::of(body)?;
     let mut dropped = Vec::new();
     let model: String = fields.take("", "model")?.ok_or_else(|| missing("model"))?;
     let messages = message::read_all(&mut fields, &mut dropped)?;
