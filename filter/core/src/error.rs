@@ -73,6 +73,12 @@ impl ApiError {
         Self::new(502, ErrorKind::Server, message).with_code("invalid_provider_response")
     }
 
+    /// A 502: the provider answered what cannot be parsed. The parser's words name places, never content.
+    pub fn unreadable(error: &serde_json::Error) -> Self {
+        let (line, column) = (error.line(), error.column());
+        Self::bad_answer(format!("The provider's answer cannot be read: line {line}, column {column}."))
+    }
+
     /// The same error under a stable code.
     pub fn with_code(mut self, code: impl Into<Cow<'static, str>>) -> Self {
         self.code = Some(code.into());

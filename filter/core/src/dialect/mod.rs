@@ -1,5 +1,5 @@
-//! Wire formats: each dialect reads and writes the one [`conversation`](crate::conversation) model, so that N client
-//! formats and M provider formats need N + M pieces of code.
+//! Wire formats: each dialect reads and writes the one model of what it is about, a [`conversation`](crate::conversation) or
+//! [`embedding`](crate::embedding), so that N client formats and M provider formats need N + M pieces of code.
 //!
 //! A dialect knows no other dialect, no route and no key. Where it cannot express something it refuses with a 400 that
 //! names the field, or drops a hint and says so: see each dialect's [`Dialect::fields`].
@@ -12,13 +12,18 @@ use crate::error::ApiError;
 use crate::framing::sse;
 use crate::headers::HeaderMap;
 
+pub use embeddings::Embeddings;
+
 pub mod anthropic;
 pub mod cohere;
 mod data_uri;
 mod effort;
+mod embeddings;
 pub mod fields;
+pub mod gemini_embed;
 mod lenient;
 pub mod openai_chat;
+pub mod openai_embeddings;
 mod out;
 pub mod translate;
 
@@ -119,13 +124,24 @@ pub trait Dialect: Debug + Sync {
 pub enum Content {
     /// A conversation.
     Chat(&'static dyn Chat),
+    /// Vectors that stand for texts.
+    Embeddings(&'static dyn Embeddings),
 }
 
 impl Content {
     /// Whether one can be translated to the other.
     pub fn translates(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Chat(_), Self::Chat(_)) => true,
+            (Self::Chat(_), Self::Chat(_)) | (Self::Embeddings(_), Self::Embeddings(_)) => true,
+            (Self::Chat(_), Self::Embeddings(_)) | (Self::Embeddings(_), Self::Chat(_)) => false,
+        }
+    }
+
+    /// Whether an answer may be streamed.
+    pub fn streams(&self) -> bool {
+        match self {
+            Self::Chat(_) => true,
+            Self::Embeddings(_) => false,
         }
     }
 }

@@ -170,9 +170,11 @@ impl Journey {
         arrival: Arrival,
         model: Rc<Model>,
         client: &'static dyn Dialect,
-        outline: Outline,
+        mut outline: Outline,
         prompt: Prompt,
     ) -> Self {
+        // What cannot be streamed will not be, whatever is asked.
+        outline.stream &= client.content().streams();
         let Arrival { started, caller, forwarded, hints } = arrival;
         let timeouts = model.way.timeouts;
         let total = hints.timeout.map_or(timeouts.total, |asked| asked.min(timeouts.total));

@@ -9,6 +9,7 @@ use std::ops::Range;
 use serde::Deserialize;
 
 use crate::dialect::fields::Fields;
+use crate::embedding::Encoding;
 use crate::error::{ApiError, ErrorKind};
 
 mod top;
@@ -41,6 +42,8 @@ pub struct Outline {
     pub structured_output: bool,
     /// The end user, if it is a string and not a long one; as above.
     pub user: Option<String>,
+    /// How vectors are to be written, if it is they that are asked for; as above.
+    pub encoding: Encoding,
     /// Bytes of the body.
     pub length: usize,
     /// Where the model's JSON string stands, quotes included.
@@ -110,6 +113,7 @@ impl Outline {
                 .user
                 .filter(|raw| raw.get().len() <= LONGEST_USER)
                 .and_then(|raw| serde_json::from_str(raw.get()).ok()),
+            encoding: top.encoding,
             length: body.len(),
             model_at: at(model.get()),
             options,

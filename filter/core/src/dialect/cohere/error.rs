@@ -64,15 +64,6 @@ pub(super) fn of(status: Option<u16>, message: &str) -> ApiError {
     }
 }
 
-/// The provider answered what is not an answer. The parser's words name places, never content.
-pub(super) fn unreadable(error: &serde_json::Error) -> ApiError {
-    ApiError::bad_answer(format!(
-        "The provider's answer cannot be read: line {}, column {}.",
-        error.line(),
-        error.column()
-    ))
-}
-
 /// Writes `error` for a client.
 pub(super) fn write(error: &ApiError) -> Vec<u8> {
     serde_json::to_vec(&Shown { message: &error.message, code: error.code.as_deref() }).unwrap_or_default()

@@ -12,6 +12,7 @@ use crate::conversation::{Request, Response, Usage};
 use crate::error::ApiError;
 
 mod body;
+mod embed;
 mod error;
 mod message_out;
 mod peek;
@@ -29,6 +30,8 @@ mod write_request;
 
 #[cfg(test)]
 mod tests;
+
+pub use embed::CohereEmbed;
 
 /// The dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::response::Seen as Whole;
 use super::seen::{Event, Said as Piece};
-use super::{error, stream_in, words};
+use super::{stream_in, words};
 use crate::dialect::{Glance, Said, Seen, StreamPeeker};
 use crate::error::ApiError;
 use crate::framing::sse;
@@ -21,7 +21,7 @@ impl StreamPeeker for Peeker {
         }
         let seen: Event<'_> = match serde_json::from_slice(data) {
             Ok(seen) => seen,
-            Err(error) => return Seen::Failed(error::unreadable(&error)),
+            Err(error) => return Seen::Failed(ApiError::unreadable(&error)),
         };
         if let Some(error) = stream_in::failure(&seen) {
             return Seen::Failed(error);

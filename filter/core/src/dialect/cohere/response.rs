@@ -27,7 +27,7 @@ pub(super) struct Seen<'a> {
 impl<'a> Seen<'a> {
     /// Reads the outside of an answer. A message that is a text is an error's.
     pub fn of(body: &'a [u8]) -> Result<(Self, &'a RawValue), ApiError> {
-        let seen: Self = serde_json::from_slice(body).map_err(|error| error::unreadable(&error))?;
+        let seen: Self = serde_json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
         let Some(message) = seen.message else {
             return Err(ApiError::bad_answer("The provider's answer holds no message."));
         };
@@ -41,7 +41,7 @@ impl<'a> Seen<'a> {
 /// Reads an answer; an error hidden in it is an error here.
 pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
     let (seen, message) = Seen::of(body)?;
-    let message: Message<'_> = serde_json::from_str(message.get()).map_err(|error| error::unreadable(&error))?;
+    let message: Message<'_> = serde_json::from_str(message.get()).map_err(|error| ApiError::unreadable(&error))?;
     let id = seen.id.0.into_owned();
     let mut parts = Vec::new();
     let thought = |text: Cow<'_, str>| Part::Thinking { text: text.into_owned(), signature: None };

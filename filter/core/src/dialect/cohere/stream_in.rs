@@ -53,7 +53,7 @@ impl Answer {
         if data == b"[DONE]" {
             return Ok(());
         }
-        let seen: Event<'_> = serde_json::from_slice(data).map_err(|error| error::unreadable(&error))?;
+        let seen: Event<'_> = serde_json::from_slice(data).map_err(|error| ApiError::unreadable(&error))?;
         if let Some(error) = failure(&seen) {
             self.finished = true;
             events.push(StreamEvent::Error(error));

@@ -190,7 +190,7 @@ impl Attempt {
                 let speakers = Speakers { client, provider, same: self.same_dialect };
                 Phase::Stream(Box::new(Relay::new(journey, &self.target, &speakers, cx.view.now())))
             }
-            (false, ..) => Phase::Whole,
+            (false, ..) | (true, About::Embeddings(_), _) | (true, _, About::Embeddings(_)) => Phase::Whole,
         };
         Flow::Pause
     }
