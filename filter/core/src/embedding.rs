@@ -65,14 +65,14 @@ pub struct Response<'a> {
 impl Request<'_> {
     /// The inputs as texts, for providers that take no tokens.
     pub fn texts(&self) -> Result<Vec<&str>, ApiError> {
-        let text = |input| match input {
-            &Input::Text(ref text) => Ok(&**text),
+        let texts = self.inputs.iter().map(|input| match input {
+            Input::Text(text) => Ok(&**text),
             Input::Tokens(_) => {
                 let message = "'input' holds tokens: the provider that serves this model takes texts only.";
                 Err(ApiError::unsupported("input", message))
             }
-        };
-        self.inputs.iter().map(text).collect()
+        });
+        texts.collect()
     }
 }
 
