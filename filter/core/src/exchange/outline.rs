@@ -342,6 +342,19 @@ mod tests {
     }
 
     #[test]
+    fn how_vectors_are_to_be_written_is_seen_and_never_refused() {
+        for (value, encoding) in [
+            (r#""base64""#, Encoding::Base64),
+            (r#""float""#, Encoding::Float),
+            ("null", Encoding::Float),
+            ("[1]", Encoding::Float),
+        ] {
+            let body = format!(r#"{{"encoding_format":{value},"model":"m","messages":[1]}}"#);
+            assert_eq!(Outline::read(body.as_bytes()).unwrap().encoding, encoding, "{value}");
+        }
+    }
+
+    #[test]
     fn brackets_inside_strings_are_not_depth() {
         let body = format!(r#"{{"model":"m","messages":["{}\"{}"]}}"#, "[".repeat(300), "{".repeat(300));
         assert!(Outline::read(body.as_bytes()).is_ok());
