@@ -7,6 +7,7 @@ pub mod admin;
 pub mod config;
 pub mod conversation;
 pub mod dialect;
+pub mod embedding;
 pub mod error;
 pub mod exchange;
 pub mod framing;

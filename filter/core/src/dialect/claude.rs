@@ -16,6 +16,7 @@
 
 use serde::Serialize;
 
+use super::effort;
 use super::hints::Dropped;
 use crate::conversation::{Reasoning, Request, ToolChoice};
 use crate::error::ApiError;
@@ -64,7 +65,7 @@ impl Plan {
             Reasoning::Adaptive if forced => return Ok(plain(None, Some("thinking"))),
             Reasoning::Adaptive => return Ok(plain(Some(Thinking::Adaptive), None)),
             Reasoning::Budget(budget) => ("thinking", *budget, request.max_tokens.map(|most| most.saturating_sub(1))),
-            Reasoning::Effort(effort) => match budget_of(effort)? {
+            Reasoning::Effort(effort) => match effort::budget(effort)? {
                 None => return Ok(plain(Some(Thinking::Disabled), None)),
                 Some(budget) => ("reasoning_effort", budget, request.max_tokens.map(|most| most / 2)),
             },
@@ -115,23 +116,6 @@ impl Sampling {
         }
         Self { temperature, top_p, top_k }
     }
-}
-
-fn budget_of(effort: &str) -> Result<Option<u64>, ApiError> {
-    Ok(Some(match effort {
-        "none" => return Ok(None),
-        "minimal" => LEAST_BUDGET,
-        "low" => 2048,
-        "medium" => 8192,
-        "high" => 16384,
-        "xhigh" => 24576,
-        _ => {
-            return Err(ApiError::invalid(
-                "reasoning_effort",
-                "'reasoning_effort' must be one of none, minimal, low, medium, high, xhigh.",
-            ));
-        }
-    }))
 }
 
 /// Anthropic's `tool_choice`.

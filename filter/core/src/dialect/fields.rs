@@ -25,10 +25,10 @@ impl<'a> Fields<'a> {
         serde_json::from_str(text).map_err(|error| wrong(at, &error))
     }
 
-    /// Takes a whole body apart.
-    pub fn of_body(body: &'a [u8]) -> Result<Self, ApiError> {
-        let text = std::str::from_utf8(body)
-            .map_err(|_| ApiError { param: None, ..ApiError::invalid("", "The body is not UTF-8.") })?;
+    /// Takes a request's body apart.
+    pub fn of(body: &'a [u8]) -> Result<Self, ApiError> {
+        let text = str::from_utf8(body)
+            .map_err(|_| ApiError { param: None, ..ApiError::invalid("", "The body is not UTF-8 text.") })?;
         Self::parse(text, "")
     }
 
@@ -58,13 +58,13 @@ pub fn join(at: &str, name: &str) -> String {
     if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") }
 }
 
-/// A field that must be there.
-pub fn required<T>(value: Option<T>, at: &str) -> Result<T, ApiError> {
+/// A value that must be there.
+pub fn needed<T>(value: Option<T>, at: &str) -> Result<T, ApiError> {
     value.ok_or_else(|| ApiError::invalid(at, format!("'{at}' is required.")))
 }
 
-/// Refuses what nobody took.
-pub fn nothing_left(fields: &Fields<'_>, at: &str) -> Result<(), ApiError> {
+/// Refuses what nobody took: it may be known, but is not carried.
+pub fn refuse_rest(fields: &Fields<'_>, at: &str) -> Result<(), ApiError> {
     match fields.rest().next() {
         None => Ok(()),
         Some((name, _)) => {
@@ -72,6 +72,48 @@ pub fn nothing_left(fields: &Fields<'_>, at: &str) -> Result<(), ApiError> {
             let message = format!("'{at}' is not supported by this provider.");
             Err(ApiError::unsupported(at, message))
         }
+    }
+}
+
+/// An object at `at`, taken apart.
+pub(super) fn object<'a>(raw: &'a RawValue, at: &str) -> Result<Fields<'a>, ApiError> {
+    Fields::parse(raw.get(), at)
+}
+
+/// The text field `name`, which must be there.
+pub(super) fn required(fields: &mut Fields<'_>, at: &str, name: &str) -> Result<String, ApiError> {
+    fields.take(at, name)?.ok_or_else(|| missing(&join(at, name)))
+}
+
+/// Checks that nothing is left of an object that has no fields in the table.
+pub(super) fn nothing_left(fields: &Fields<'_>, at: &str) -> Result<(), ApiError> {
+    match fields.rest().next() {
+        None => Ok(()),
+        Some((name, _)) => Err(unknown(&join(at, name))),
+    }
+}
+
+/// A 400 for a field that is missing.
+pub(super) fn missing(path: &str) -> ApiError {
+    ApiError::invalid(path, format!("Missing required parameter: '{path}'.")).with_code("missing_required_parameter")
+}
+
+/// A 400 for a field that nobody knows.
+pub(super) fn unknown(path: &str) -> ApiError {
+    ApiError::invalid(path, format!("Unknown parameter: '{path}'.")).with_code("unknown_parameter")
+}
+
+/// A 400 for a word that is none of those that stand at `path`.
+pub(super) fn wrong_word(path: &str, word: &str, words: &str) -> ApiError {
+    let word: String = word.chars().take(64).collect();
+    ApiError::invalid(path, format!("Invalid value for '{path}': '{word}'. Supported values are: {words}."))
+        .with_code("invalid_value")
+}
+
+/// Adds `name` once.
+pub(super) fn drop_hint(dropped: &mut Vec<String>, name: &str) {
+    if !dropped.iter().any(|known| known == name) {
+        dropped.push(name.to_owned());
     }
 }
 

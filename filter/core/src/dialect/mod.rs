@@ -1,5 +1,5 @@
-//! Wire formats: each dialect reads and writes the one [`conversation`](crate::conversation) model, so that N client
-//! formats and M provider formats need N + M pieces of code.
+//! Wire formats: each dialect reads and writes the one model of what it is about, a [`conversation`](crate::conversation) or
+//! [`embedding`](crate::embedding), so that N client formats and M provider formats need N + M pieces of code.
 //!
 //! A dialect knows no other dialect, no route and no key. Where it cannot express something it refuses with a 400 that
 //! names the field, or drops a hint and says so: see each dialect's [`Dialect::fields`].
@@ -12,20 +12,30 @@ use crate::error::ApiError;
 use crate::framing::sse;
 use crate::headers::HeaderMap;
 
+pub use embeddings::Embeddings;
+
 pub mod anthropic;
 mod at;
 mod aws;
 pub mod bedrock;
 mod calls;
 mod claude;
+pub mod cohere;
+mod data_uri;
+mod effort;
+mod embeddings;
 #[cfg(test)]
 mod fates;
 pub mod fields;
 mod functions;
 pub mod gemini;
+pub mod gemini_embed;
 mod hints;
+mod lenient;
 mod media;
 pub mod openai_chat;
+pub mod openai_embeddings;
+mod out;
 pub mod pass_through;
 mod path;
 mod rate_limits;
@@ -40,6 +50,10 @@ pub static ALL: &[&dyn Dialect] = &[
     &anthropic::AnthropicOnBedrock,
     &gemini::Gemini,
     &bedrock::Bedrock,
+    &cohere::Cohere,
+    &openai_embeddings::OpenAiEmbeddings,
+    &cohere::CohereEmbed,
+    &gemini_embed::GeminiEmbed,
 ];
 
 /// What becomes of one field of a client's request when the provider speaks another dialect.
@@ -140,6 +154,8 @@ pub trait Dialect: Debug + Sync {
 pub enum Content {
     /// A conversation.
     Chat(&'static dyn Chat),
+    /// Vectors that stand for texts.
+    Embeddings(&'static dyn Embeddings),
     /// How many tokens a prompt has.
     TokenCount,
     /// What the gateway passes on without knowing what it is about.
@@ -149,7 +165,15 @@ pub enum Content {
 impl Content {
     /// Whether one can be translated to the other.
     pub fn translates(&self, other: &Self) -> bool {
-        matches!((self, other), (Self::Chat(_), Self::Chat(_)))
+        matches!((self, other), (Self::Chat(_), Self::Chat(_)) | (Self::Embeddings(_), Self::Embeddings(_)))
+    }
+
+    /// Whether an answer may be streamed.
+    pub fn streams(&self) -> bool {
+        match self {
+            Self::Chat(_) | Self::PassedThrough => true,
+            Self::Embeddings(_) | Self::TokenCount => false,
+        }
     }
 }
 

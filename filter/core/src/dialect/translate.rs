@@ -2,6 +2,7 @@
 
 use super::{Content, Dialect, Written};
 use crate::conversation::Usage;
+use crate::embedding::Encoding;
 use crate::error::{ApiError, ErrorKind};
 
 /// An answer as its client wants it.
@@ -13,6 +14,17 @@ pub struct Answer {
     pub usage: Option<Usage>,
 }
 
+/// What an answer's writer must know of what was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked<'a> {
+    /// Stands in where the provider names no model.
+    pub model: &'a str,
+    /// Unix seconds, for formats that date their answers.
+    pub now: u64,
+    /// How the client wants vectors written.
+    pub encoding: Encoding,
+}
+
 /// What a client of `client` sent, as a provider of `provider` wants it, for that provider's `model`.
 pub fn request(
     client: &'static dyn Dialect,
@@ -22,26 +34,34 @@ pub fn request(
 ) -> Result<Written, ApiError> {
     match (client.content(), provider.content()) {
         (Content::Chat(client), Content::Chat(provider)) => provider.write_request(&client.read_request(body)?, model),
+        (Content::Embeddings(client), Content::Embeddings(provider)) => {
+            provider.write_request(&client.read_request(body)?, model)
+        }
         _ => Err(unrelated()),
     }
 }
 
-/// What a provider of `provider` answered, as a client of `client` reads it; `model` and `now` (Unix seconds) stand in
-/// where the provider names no model and no date.
+/// What a provider of `provider` answered, as a client of `client` reads it.
 pub fn answer(
     client: &'static dyn Dialect,
     provider: &'static dyn Dialect,
     body: &[u8],
-    model: &str,
-    now: u64,
+    asked: &Asked<'_>,
 ) -> Result<Answer, ApiError> {
     match (client.content(), provider.content()) {
         (Content::Chat(client), Content::Chat(provider)) => {
             let mut response = provider.read_response(body)?;
             if response.model.is_empty() {
-                model.clone_into(&mut response.model);
+                asked.model.clone_into(&mut response.model);
             }
-            Ok(Answer { body: client.write_response(&response, now), usage: response.usage })
+            Ok(Answer { body: client.write_response(&response, asked.now), usage: response.usage })
+        }
+        (Content::Embeddings(client), Content::Embeddings(provider)) => {
+            let mut response = provider.read_response(body)?;
+            if response.model.is_empty() {
+                response.model = asked.model.into();
+            }
+            Ok(Answer { body: client.write_response(&response, asked.encoding)?, usage: response.usage })
         }
         _ => Err(unrelated()),
     }

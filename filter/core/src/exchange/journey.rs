@@ -180,8 +180,10 @@ pub enum Next {
 
 impl Journey {
     /// A journey that has not begun, and has no targets yet.
-    pub fn new(worker: Rc<Worker>, arrival: Arrival, model: Rc<Model>, outline: Outline, prompt: Prompt) -> Self {
+    pub fn new(worker: Rc<Worker>, arrival: Arrival, model: Rc<Model>, mut outline: Outline, prompt: Prompt) -> Self {
         let Arrival { started, caller, client, forwarded, hints, passage } = arrival;
+        // What cannot be streamed will not be, whatever is asked.
+        outline.stream &= client.content().streams();
         let timeouts = model.way.timeouts;
         let total = hints.timeout.map_or(timeouts.total, |asked| asked.min(timeouts.total));
         Self {

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::dialect::Shape;
 use crate::dialect::fields::Fields;
+use crate::embedding::Encoding;
 use crate::error::{ApiError, ErrorKind};
 
 pub mod form;
@@ -44,6 +45,8 @@ pub struct Outline {
     pub structured_output: bool,
     /// The end user, if it is a string and not a long one; as above.
     pub user: Option<String>,
+    /// How vectors are to be written, if it is they that are asked for; as above.
+    pub encoding: Encoding,
     /// Bytes of the body.
     pub length: usize,
     /// Where the model's name stands: in JSON with its quotes.
@@ -113,6 +116,7 @@ impl Outline {
                 .user
                 .filter(|raw| raw.get().len() <= LONGEST_USER)
                 .and_then(|raw| serde_json::from_str(raw.get()).ok()),
+            encoding: top.encoding,
             length: body.len(),
             model_at: at(model.get()),
             is_form: false,
@@ -141,6 +145,7 @@ impl Outline {
             tools: false,
             structured_output: false,
             user: None,
+            encoding: Encoding::default(),
             length,
             model_at: 0..0,
             is_form: false,
@@ -399,6 +404,19 @@ mod tests {
             let body = format!(r#"{{{fields}"model":"m","messages":[{{"tools":[1]}}]}}"#);
             let outline = Outline::read(body.as_bytes(), OpenAiChat.shape()).unwrap();
             assert_eq!((outline.tools, outline.structured_output), (tools, structured_output), "{fields}");
+        }
+    }
+
+    #[test]
+    fn how_vectors_are_to_be_written_is_seen_and_never_refused() {
+        for (value, encoding) in [
+            (r#""base64""#, Encoding::Base64),
+            (r#""float""#, Encoding::Float),
+            ("null", Encoding::Float),
+            ("[1]", Encoding::Float),
+        ] {
+            let body = format!(r#"{{"encoding_format":{value},"model":"m","messages":[1]}}"#);
+            assert_eq!(Outline::read(body.as_bytes(), OpenAiChat.shape()).unwrap().encoding, encoding, "{value}");
         }
     }
 

@@ -3,9 +3,8 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::read_request::drop_hint;
 use crate::conversation::{CacheMark, Message, Part, Request, Role, Source};
-use crate::dialect::fields::{Fields, join, nothing_left, required};
+use crate::dialect::fields::{Fields, drop_hint, join, needed, refuse_rest};
 use crate::error::ApiError;
 
 /// Where a block stands. A tool's result holds fewer kinds, and no result: so blocks nest twice at most, whatever a client
@@ -30,7 +29,7 @@ impl Place {
 /// Reads one turn into messages: results of tools are messages of their own, before the rest of the turn.
 pub(super) fn message(raw: &RawValue, at: &str, request: &mut Request) -> Result<(), ApiError> {
     let mut fields = Fields::parse(raw.get(), at)?;
-    let role = match required(fields.take::<String>(at, "role")?, &join(at, "role"))?.as_str() {
+    let role = match needed(fields.take::<String>(at, "role")?, &join(at, "role"))?.as_str() {
         "user" => Role::User,
         "assistant" => Role::Assistant,
         "system" => Role::System,
@@ -41,8 +40,8 @@ pub(super) fn message(raw: &RawValue, at: &str, request: &mut Request) -> Result
         }
     };
     let content = join(at, "content");
-    let raw = required(fields.take_raw("content"), &content)?;
-    nothing_left(&fields, at)?;
+    let raw = needed(fields.take_raw("content"), &content)?;
+    refuse_rest(&fields, at)?;
     let mut parts = Vec::new();
     for part in blocks(raw, Place::Turn, &content, &mut request.dropped)? {
         if matches!(part, Part::ToolResult { .. }) {
@@ -73,7 +72,7 @@ fn blocks(raw: &RawValue, place: Place, at: &str, dropped: &mut Vec<String>) -> 
 
 fn block(raw: &RawValue, place: Place, at: &str, dropped: &mut Vec<String>) -> Result<Part, ApiError> {
     let mut fields = Fields::parse(raw.get(), at)?;
-    let kind: String = required(fields.take(at, "type")?, &join(at, "type"))?;
+    let kind: String = needed(fields.take(at, "type")?, &join(at, "type"))?;
     if !place.takes(&kind) {
         let message = format!("'{at}': a block of type '{kind}' cannot stand here.");
         return Err(ApiError::invalid(at, message));
@@ -102,7 +101,7 @@ fn block(raw: &RawValue, place: Place, at: &str, dropped: &mut Vec<String>) -> R
             return Err(ApiError::unsupported(at, message));
         }
     };
-    nothing_left(fields, at)?;
+    refuse_rest(fields, at)?;
     Ok(part)
 }
 
@@ -111,7 +110,7 @@ fn tool_use(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> Res
     hint(fields, "cache_control", dropped);
     hint(fields, "caller", dropped);
     let input = join(at, "input");
-    let raw = required(fields.take_raw("input"), &input)?;
+    let raw = needed(fields.take_raw("input"), &input)?;
     if !raw.get().starts_with('{') {
         let message = format!("'{input}' must be an object.");
         return Err(ApiError::invalid(input, message));
@@ -147,13 +146,13 @@ fn document(fields: &mut Fields<'_>, at: &str) -> Result<Part, ApiError> {
     }
     let name: Option<String> = fields.take(at, "title")?;
     let source_at = join(at, "source");
-    let raw = required(fields.take_raw("source"), &source_at)?;
+    let raw = needed(fields.take_raw("source"), &source_at)?;
     let mut source = Fields::parse(raw.get(), &source_at)?;
     let kind: String = take(&mut source, &source_at, "type")?;
     if kind == "text" {
         let _: Option<String> = source.take(&source_at, "media_type")?;
         let text: String = take(&mut source, &source_at, "data")?;
-        nothing_left(&source, &source_at)?;
+        refuse_rest(&source, &source_at)?;
         let text = match name {
             None => text,
             Some(name) => format!("{name}\n\n{text}"),
@@ -166,7 +165,7 @@ fn document(fields: &mut Fields<'_>, at: &str) -> Result<Part, ApiError> {
 
 fn source(fields: &mut Fields<'_>, at: &str) -> Result<Source, ApiError> {
     let at = join(at, "source");
-    let raw = required(fields.take_raw("source"), &at)?;
+    let raw = needed(fields.take_raw("source"), &at)?;
     let mut source = Fields::parse(raw.get(), &at)?;
     let kind: String = take(&mut source, &at, "type")?;
     read_source(source, &kind, &at)
@@ -183,7 +182,7 @@ fn read_source(mut fields: Fields<'_>, kind: &str, at: &str) -> Result<Source, A
             return Err(ApiError::unsupported(at, message));
         }
     };
-    nothing_left(&fields, at)?;
+    refuse_rest(&fields, at)?;
     Ok(source)
 }
 
@@ -198,7 +197,7 @@ pub(super) fn cache(fields: &mut Fields<'_>, at: &str) -> Result<Option<CacheMar
 }
 
 fn take<'a, T: Deserialize<'a>>(fields: &mut Fields<'a>, at: &str, name: &str) -> Result<T, ApiError> {
-    required(fields.take(at, name)?, &join(at, name))
+    needed(fields.take(at, name)?, &join(at, name))
 }
 
 fn hint(fields: &mut Fields<'_>, name: &str, dropped: &mut Vec<String>) {

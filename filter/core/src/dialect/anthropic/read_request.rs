@@ -6,7 +6,7 @@ use super::FIELDS;
 use super::read_message::{cache, message, texts};
 use crate::conversation::{Json, Message, OutputFormat, Reasoning, Request, Role, Tool, ToolChoice};
 use crate::dialect::Fate;
-use crate::dialect::fields::{Fields, nothing_left, required};
+use crate::dialect::fields::{Fields, drop_hint, needed, refuse_rest};
 use crate::error::ApiError;
 
 /// The name of a schema where the format has none; OpenAI's has to have one.
@@ -14,22 +14,22 @@ pub(super) const SCHEMA_NAME: &str = "answer";
 
 /// Reads the body.
 pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
-    let mut fields = Fields::of_body(body)?;
-    let model = required(fields.take("", "model")?, "model")?;
+    let mut fields = Fields::of(body)?;
+    let model = needed(fields.take("", "model")?, "model")?;
     rest(fields, model)
 }
 
 /// Reads a body for a cloud that hosts Anthropic's models: it names its version, and the path names the model.
 pub(super) fn read_hosted(body: &[u8]) -> Result<Request, ApiError> {
-    let mut fields = Fields::of_body(body)?;
-    let _: String = required(fields.take("", "anthropic_version")?, "anthropic_version")?;
+    let mut fields = Fields::of(body)?;
+    let _: String = needed(fields.take("", "anthropic_version")?, "anthropic_version")?;
     rest(fields, String::new())
 }
 
 fn rest(mut fields: Fields<'_>, model: String) -> Result<Request, ApiError> {
     let mut request = Request {
         model,
-        max_tokens: Some(required(fields.take("", "max_tokens")?, "max_tokens")?),
+        max_tokens: Some(needed(fields.take("", "max_tokens")?, "max_tokens")?),
         stop: fields.take("", "stop_sequences")?.unwrap_or_default(),
         temperature: fields.take("", "temperature")?,
         top_p: fields.take("", "top_p")?,
@@ -46,7 +46,7 @@ fn rest(mut fields: Fields<'_>, model: String) -> Result<Request, ApiError> {
     if let Some(raw) = fields.take_raw("metadata") {
         let mut metadata = Fields::parse(raw.get(), "metadata")?;
         request.user = metadata.take("metadata", "user_id")?;
-        nothing_left(&metadata, "metadata")?;
+        refuse_rest(&metadata, "metadata")?;
     }
     request.service_tier = fields.take("", "service_tier")?.map(|tier: String| match tier.as_str() {
         "standard_only" => "default".to_owned(),
@@ -57,7 +57,7 @@ fn rest(mut fields: Fields<'_>, model: String) -> Result<Request, ApiError> {
             request.dropped.push((*name).to_owned());
         }
     }
-    nothing_left(&fields, "")?;
+    refuse_rest(&fields, "")?;
     Ok(request)
 }
 
@@ -69,7 +69,7 @@ fn messages(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), ApiErr
             request.messages.push(Message { role: Role::System, parts, name: None });
         }
     }
-    let raw: Vec<&RawValue> = required(fields.take("", "messages")?, "messages")?;
+    let raw: Vec<&RawValue> = needed(fields.take("", "messages")?, "messages")?;
     if raw.is_empty() {
         return Err(ApiError::invalid("messages", "'messages' must hold at least one message."));
     }
@@ -92,7 +92,7 @@ fn tools(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), ApiError>
             return Err(ApiError::unsupported(format!("{at}.type"), message));
         }
         request.tools.push(Tool {
-            name: required(fields.take(&at, "name")?, &format!("{at}.name"))?,
+            name: needed(fields.take(&at, "name")?, &format!("{at}.name"))?,
             description: fields.take(&at, "description")?,
             parameters: fields.take::<Json>(&at, "input_schema")?,
             strict: fields.take(&at, "strict")?,
@@ -104,7 +104,7 @@ fn tools(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), ApiError>
                 drop_hint(&mut request.dropped, &format!("tools.{hint}"));
             }
         }
-        nothing_left(&fields, &at)?;
+        refuse_rest(&fields, &at)?;
     }
     Ok(())
 }
@@ -113,19 +113,19 @@ fn tool_choice(raw: Option<&RawValue>, request: &mut Request) -> Result<(), ApiE
     let Some(raw) = raw else { return Ok(()) };
     let at = "tool_choice";
     let mut fields = Fields::parse(raw.get(), at)?;
-    let kind: String = required(fields.take(at, "type")?, "tool_choice.type")?;
+    let kind: String = needed(fields.take(at, "type")?, "tool_choice.type")?;
     request.tool_choice = Some(match kind.as_str() {
         "auto" => ToolChoice::Auto,
         "any" => ToolChoice::Required,
         "none" => ToolChoice::None,
-        "tool" => ToolChoice::Named(required(fields.take(at, "name")?, "tool_choice.name")?),
+        "tool" => ToolChoice::Named(needed(fields.take(at, "name")?, "tool_choice.name")?),
         _ => {
             let message = "'tool_choice.type' must be one of auto, any, none, tool.";
             return Err(ApiError::invalid("tool_choice.type", message));
         }
     });
     request.parallel_tool_calls = fields.take(at, "disable_parallel_tool_use")?.map(|disable: bool| !disable);
-    nothing_left(&fields, at)
+    refuse_rest(&fields, at)
 }
 
 /// `thinking` and `output_config`, which share the effort: a budget, or thinking turned off, says more than an effort, which
@@ -138,7 +138,7 @@ fn reasoning_and_output(fields: &mut Fields<'_>, request: &mut Request) -> Resul
         let mut config = Fields::parse(raw.get(), "output_config")?;
         effort = config.take::<String>("output_config", "effort")?;
         format = config.take_raw("format").map(|raw| self::format(raw, "output_config.format")).transpose()?;
-        nothing_left(&config, "output_config")?;
+        refuse_rest(&config, "output_config")?;
     }
     request.output = format;
     request.reasoning = match (thinking, effort) {
@@ -167,9 +167,9 @@ fn known_effort(effort: String) -> Result<String, ApiError> {
 fn thinking(raw: &RawValue, dropped: &mut Vec<String>) -> Result<Reasoning, ApiError> {
     let at = "thinking";
     let mut fields = Fields::parse(raw.get(), at)?;
-    let kind: String = required(fields.take(at, "type")?, "thinking.type")?;
+    let kind: String = needed(fields.take(at, "type")?, "thinking.type")?;
     let reasoning = match kind.as_str() {
-        "enabled" => Reasoning::Budget(required(fields.take(at, "budget_tokens")?, "thinking.budget_tokens")?),
+        "enabled" => Reasoning::Budget(needed(fields.take(at, "budget_tokens")?, "thinking.budget_tokens")?),
         "disabled" => Reasoning::Disabled,
         "adaptive" => Reasoning::Adaptive,
         _ => {
@@ -181,25 +181,18 @@ fn thinking(raw: &RawValue, dropped: &mut Vec<String>) -> Result<Reasoning, ApiE
     if fields.take_raw("display").is_some() {
         drop_hint(dropped, "thinking.display");
     }
-    nothing_left(&fields, at)?;
+    refuse_rest(&fields, at)?;
     Ok(reasoning)
 }
 
 /// Anthropic always keeps to the schema: `strict` by OpenAI's name.
 fn format(raw: &RawValue, at: &str) -> Result<OutputFormat, ApiError> {
     let mut fields = Fields::parse(raw.get(), at)?;
-    let kind: String = required(fields.take(at, "type")?, &format!("{at}.type"))?;
+    let kind: String = needed(fields.take(at, "type")?, &format!("{at}.type"))?;
     if kind != "json_schema" {
         return Err(ApiError::invalid(format!("{at}.type"), format!("'{at}.type' must be json_schema.")));
     }
-    let schema = required(fields.take(at, "schema")?, &format!("{at}.schema"))?;
-    nothing_left(&fields, at)?;
+    let schema = needed(fields.take(at, "schema")?, &format!("{at}.schema"))?;
+    refuse_rest(&fields, at)?;
     Ok(OutputFormat::JsonSchema { name: SCHEMA_NAME.to_owned(), description: None, schema, strict: Some(true) })
-}
-
-/// Adds `name` once.
-pub(super) fn drop_hint(dropped: &mut Vec<String>, name: &str) {
-    if !dropped.iter().any(|known| known == name) {
-        dropped.push(name.to_owned());
-    }
 }

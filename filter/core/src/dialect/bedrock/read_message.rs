@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::media::{document_type, image_type};
 use super::response::ReasoningIn;
 use crate::conversation::{CacheMark, Message, Part, Request, Role, Source};
-use crate::dialect::fields::{Fields, join, nothing_left, required};
+use crate::dialect::fields::{Fields, join, needed, refuse_rest};
 use crate::error::ApiError;
 
 /// Where a block stands. A tool's result holds fewer kinds, and no result: so blocks nest twice at most, whatever is sent.
@@ -40,14 +40,14 @@ pub(super) fn system(raw: &[&RawValue], request: &mut Request) -> Result<(), Api
 pub(super) fn message(raw: &RawValue, at: &str, request: &mut Request) -> Result<(), ApiError> {
     let mut fields = Fields::parse(raw.get(), at)?;
     let place = join(at, "role");
-    let role = match required(fields.take::<String>(at, "role")?, &place)?.as_str() {
+    let role = match needed(fields.take::<String>(at, "role")?, &place)?.as_str() {
         "user" => Role::User,
         "assistant" => Role::Assistant,
         _ => return Err(ApiError::invalid(&*place, format!("'{place}' must be one of user, assistant."))),
     };
     let place = join(at, "content");
-    let raw: Vec<&RawValue> = required(fields.take(at, "content")?, &place)?;
-    nothing_left(&fields, at)?;
+    let raw: Vec<&RawValue> = needed(fields.take(at, "content")?, &place)?;
+    refuse_rest(&fields, at)?;
     let mut parts = Vec::with_capacity(raw.len());
     for part in blocks(&raw, Place::Turn, &place)? {
         if matches!(part, Part::ToolResult { .. }) {
@@ -85,7 +85,7 @@ fn blocks(raw: &[&RawValue], place: Place, at: &str) -> Result<Vec<Part>, ApiErr
         } else {
             parts.push(block(&mut fields, place, &at)?);
         }
-        nothing_left(&fields, &at)?;
+        refuse_rest(&fields, &at)?;
     }
     Ok(parts)
 }
@@ -126,41 +126,41 @@ fn file(
     at: &str,
 ) -> Result<(Source, Option<String>), ApiError> {
     let mut fields = Fields::parse(raw.get(), at)?;
-    let format: String = required(fields.take(at, "format")?, &join(at, "format"))?;
+    let format: String = needed(fields.take(at, "format")?, &join(at, "format"))?;
     let media_type = type_of(&format)
         .ok_or_else(|| ApiError::unsupported(join(at, "format"), format!("'{at}.format' is not known.")))?;
     let place = join(at, "source");
-    let raw = required(fields.take_raw("source"), &place)?;
+    let raw = needed(fields.take_raw("source"), &place)?;
     let mut source = Fields::parse(raw.get(), &place)?;
     let data: Option<String> = source.take(&place, "bytes")?;
-    nothing_left(&source, &place)?;
-    let data = required(data, &join(&place, "bytes"))?;
+    refuse_rest(&source, &place)?;
+    let data = needed(data, &join(&place, "bytes"))?;
     let name = fields.take(at, "name")?;
-    nothing_left(&fields, at)?;
+    refuse_rest(&fields, at)?;
     Ok((Source::Base64 { media_type: media_type.to_owned(), data }, name))
 }
 
 fn tool_use(raw: &RawValue, at: &str) -> Result<Part, ApiError> {
     let mut fields = Fields::parse(raw.get(), at)?;
     let place = join(at, "input");
-    let input = required(fields.take_raw("input"), &place)?;
+    let input = needed(fields.take_raw("input"), &place)?;
     if !input.get().starts_with('{') {
         return Err(ApiError::invalid(&*place, format!("'{place}' must be an object.")));
     }
-    let id = required(fields.take(at, "toolUseId")?, &join(at, "toolUseId"))?;
-    let name = required(fields.take(at, "name")?, &join(at, "name"))?;
-    nothing_left(&fields, at)?;
+    let id = needed(fields.take(at, "toolUseId")?, &join(at, "toolUseId"))?;
+    let name = needed(fields.take(at, "name")?, &join(at, "name"))?;
+    refuse_rest(&fields, at)?;
     Ok(Part::ToolCall { id, name, arguments: input.get().to_owned() })
 }
 
 fn tool_result(raw: &RawValue, at: &str) -> Result<Part, ApiError> {
     let mut fields = Fields::parse(raw.get(), at)?;
-    let call = required(fields.take(at, "toolUseId")?, &join(at, "toolUseId"))?;
+    let call = needed(fields.take(at, "toolUseId")?, &join(at, "toolUseId"))?;
     let place = join(at, "content");
-    let raw: Vec<&RawValue> = required(fields.take(at, "content")?, &place)?;
+    let raw: Vec<&RawValue> = needed(fields.take(at, "content")?, &place)?;
     let content = blocks(&raw, Place::Result, &place)?;
     let status: Option<String> = fields.take(at, "status")?;
-    nothing_left(&fields, at)?;
+    refuse_rest(&fields, at)?;
     Ok(Part::ToolResult { call, content, is_error: status.as_deref() == Some("error"), cache: None })
 }
 
@@ -168,12 +168,12 @@ fn tool_result(raw: &RawValue, at: &str) -> Result<Part, ApiError> {
 pub(super) fn cache_point(raw: &RawValue, at: &str) -> Result<CacheMark, ApiError> {
     let mut fields = Fields::parse(raw.get(), at)?;
     let place = join(at, "type");
-    let kind: String = required(fields.take(at, "type")?, &place)?;
+    let kind: String = needed(fields.take(at, "type")?, &place)?;
     if kind != "default" {
         return Err(ApiError::invalid(&*place, format!("'{place}' must be default.")));
     }
     let ttl = fields.take(at, "ttl")?;
-    nothing_left(&fields, at)?;
+    refuse_rest(&fields, at)?;
     Ok(CacheMark { ttl })
 }
 

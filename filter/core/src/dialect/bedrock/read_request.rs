@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::read_message::{cache_point, message, system};
 use crate::conversation::{Json, OutputFormat, Reasoning, Request, Tool, ToolChoice};
-use crate::dialect::fields::{Fields, nothing_left, required};
+use crate::dialect::fields::{Fields, needed, refuse_rest};
 use crate::error::ApiError;
 
 /// Fields that change nothing in the answer's meaning.
@@ -14,13 +14,13 @@ const HINTS: [&str; 2] = ["performanceConfig", "requestMetadata"];
 
 /// Reads the body.
 pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
-    let mut fields = Fields::of_body(body)?;
+    let mut fields = Fields::of(body)?;
     // Converse's streams always count.
     let mut request = Request { include_usage: true, ..Request::default() };
     if let Some(raw) = fields.take::<Vec<&RawValue>>("", "system")? {
         system(&raw, &mut request)?;
     }
-    let messages: Vec<&RawValue> = required(fields.take("", "messages")?, "messages")?;
+    let messages: Vec<&RawValue> = needed(fields.take("", "messages")?, "messages")?;
     for (index, raw) in messages.into_iter().enumerate() {
         message(raw, &format!("messages[{index}]"), &mut request)?;
     }
@@ -31,14 +31,14 @@ pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
     if let Some(raw) = fields.take_raw("serviceTier") {
         let mut tier = Fields::parse(raw.get(), "serviceTier")?;
         request.service_tier = tier.take("serviceTier", "type")?;
-        nothing_left(&tier, "serviceTier")?;
+        refuse_rest(&tier, "serviceTier")?;
     }
     for name in HINTS {
         if fields.take_raw(name).is_some() {
             request.dropped.push(name.to_owned());
         }
     }
-    nothing_left(&fields, "")?;
+    refuse_rest(&fields, "")?;
     Ok(request)
 }
 
@@ -50,14 +50,14 @@ fn inference(raw: Option<&RawValue>, request: &mut Request) -> Result<(), ApiErr
     request.temperature = fields.take(at, "temperature")?;
     request.top_p = fields.take(at, "topP")?;
     request.stop = fields.take(at, "stopSequences")?.unwrap_or_default();
-    nothing_left(&fields, at)
+    refuse_rest(&fields, at)
 }
 
 fn tool_config(raw: Option<&RawValue>, request: &mut Request) -> Result<(), ApiError> {
     let Some(raw) = raw else { return Ok(()) };
     let at = "toolConfig";
     let mut fields = Fields::parse(raw.get(), at)?;
-    let tools: Vec<&RawValue> = required(fields.take(at, "tools")?, "toolConfig.tools")?;
+    let tools: Vec<&RawValue> = needed(fields.take(at, "tools")?, "toolConfig.tools")?;
     for (index, raw) in tools.into_iter().enumerate() {
         tool(raw, &format!("toolConfig.tools[{index}]"), request)?;
     }
@@ -75,9 +75,9 @@ fn tool_config(raw: Option<&RawValue>, request: &mut Request) -> Result<(), ApiE
             }
             choice.take::<Named>(at, "tool")?.map(|named| ToolChoice::Named(named.name))
         };
-        nothing_left(&choice, at)?;
+        refuse_rest(&choice, at)?;
     }
-    nothing_left(&fields, at)
+    refuse_rest(&fields, at)
 }
 
 fn tool(raw: &RawValue, at: &str, request: &mut Request) -> Result<(), ApiError> {
@@ -88,10 +88,10 @@ fn tool(raw: &RawValue, at: &str, request: &mut Request) -> Result<(), ApiError>
             Some(tool) => tool.cache = Some(mark),
             None => return Err(ApiError::invalid(at, format!("'{at}': there is no tool before the cache point."))),
         }
-        return nothing_left(&fields, at);
+        return refuse_rest(&fields, at);
     }
     let place = format!("{at}.toolSpec");
-    let raw = required(fields.take_raw("toolSpec"), &place)?;
+    let raw = needed(fields.take_raw("toolSpec"), &place)?;
     let mut tool = Fields::parse(raw.get(), &place)?;
     let place = place.as_str();
     #[derive(Deserialize)]
@@ -99,14 +99,14 @@ fn tool(raw: &RawValue, at: &str, request: &mut Request) -> Result<(), ApiError>
         json: Json,
     }
     request.tools.push(Tool {
-        name: required(tool.take(place, "name")?, &format!("{place}.name"))?,
+        name: needed(tool.take(place, "name")?, &format!("{place}.name"))?,
         description: tool.take(place, "description")?,
         parameters: tool.take::<Schema>(place, "inputSchema")?.map(|schema| schema.json),
         strict: tool.take(place, "strict")?,
         cache: None,
     });
-    nothing_left(&tool, place)?;
-    nothing_left(&fields, at)
+    refuse_rest(&tool, place)?;
+    refuse_rest(&fields, at)
 }
 
 /// The model's own parameters: Anthropic's and Amazon's, as far as they are the conversation's.
@@ -136,7 +136,7 @@ fn extras(raw: Option<&RawValue>, request: &mut Request) -> Result<(), ApiError>
     if let Some(raw) = fields.take_raw("tool_choice") {
         anthropics_choice(raw, request)?;
     }
-    nothing_left(&fields, at)
+    refuse_rest(&fields, at)
 }
 
 fn anthropics_choice(raw: &RawValue, request: &mut Request) -> Result<(), ApiError> {
@@ -151,7 +151,7 @@ fn anthropics_choice(raw: &RawValue, request: &mut Request) -> Result<(), ApiErr
         _ => return Err(ApiError::invalid(at, format!("'{at}' must be a choice in Anthropic's form."))),
     });
     request.parallel_tool_calls = fields.take(at, "disable_parallel_tool_use")?.map(|disable: bool| !disable);
-    nothing_left(&fields, at)
+    refuse_rest(&fields, at)
 }
 
 fn output(raw: Option<&RawValue>, request: &mut Request) -> Result<(), ApiError> {
@@ -175,7 +175,7 @@ fn output(raw: Option<&RawValue>, request: &mut Request) -> Result<(), ApiError>
             return Err(ApiError::invalid(at, format!("'{at}.type' must be json_schema.")));
         }
         let mut schema = Fields::parse(format.structure.json_schema.get(), at)?;
-        let text: String = required(schema.take(at, "schema")?, "outputConfig.textFormat.structure.jsonSchema.schema")?;
+        let text: String = needed(schema.take(at, "schema")?, "outputConfig.textFormat.structure.jsonSchema.schema")?;
         request.output = Some(OutputFormat::JsonSchema {
             name: schema.take(at, "name")?.unwrap_or_else(|| "answer".to_owned()),
             description: schema.take(at, "description")?,
@@ -183,7 +183,7 @@ fn output(raw: Option<&RawValue>, request: &mut Request) -> Result<(), ApiError>
             // AWS always keeps to it.
             strict: Some(true),
         });
-        nothing_left(&schema, at)?;
+        refuse_rest(&schema, at)?;
     }
-    nothing_left(&fields, "outputConfig")
+    refuse_rest(&fields, "outputConfig")
 }

@@ -86,7 +86,8 @@ fn from_value(status: Option<u16>, error: &Value) -> ApiError {
     let said = error.as_str().unwrap_or_else(|| text("message")).trim();
     let word = WORDS.iter().find(|(word, ..)| *word == text("status"));
     let code = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
-    let status = status.or(code).and_then(failing).or(word.map(|(_, _, status)| *status)).unwrap_or(502);
+    let status =
+        status.and_then(failing).or(code.and_then(failing)).or(word.map(|(_, _, status)| *status)).unwrap_or(502);
     let broad = word.map_or_else(|| by_status(status), |(_, kind, _)| *kind);
     let details = error.get("details").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let kind = narrow(broad, said, details);

@@ -86,15 +86,6 @@ pub(super) fn inside(value: &[u8]) -> ApiError {
     }
 }
 
-/// The provider answered what is not an answer. The parser's words name places, never content.
-pub(super) fn unreadable(error: &serde_json::Error) -> ApiError {
-    ApiError::bad_answer(format!(
-        "The provider's answer cannot be read: line {}, column {}.",
-        error.line(),
-        error.column()
-    ))
-}
-
 fn from_value(status: Option<u16>, value: &Value) -> ApiError {
     // Google's compatible endpoint wraps the object in an array.
     let value = value.as_array().and_then(|list| list.first()).unwrap_or(value);

@@ -29,7 +29,7 @@ mod stream_read;
 mod stream_write;
 mod table;
 mod tools;
-mod usage;
+pub(super) mod usage;
 mod words;
 mod write;
 

@@ -135,7 +135,7 @@ impl StreamPeeker for Peeker {
         }
         let chunk: Chunk<'_> = match serde_json::from_slice(data) {
             Ok(chunk) => chunk,
-            Err(error) => return Seen::Failed(error::unreadable(&error)),
+            Err(error) => return Seen::Failed(ApiError::unreadable(&error)),
         };
         let usage = note(&mut self.glance, &chunk);
         if let Some(error) = failure(event, data, chunk.error).or(chunk.choices.failed) {
@@ -168,7 +168,7 @@ fn note(glance: &mut Glance, chunk: &Chunk<'_>) -> bool {
 
 /// Looks at a whole answer.
 pub(super) fn response(body: &[u8]) -> Result<Glance, ApiError> {
-    let answer: Chunk<'_> = serde_json::from_slice(body).map_err(|error| error::unreadable(&error))?;
+    let answer: Chunk<'_> = serde_json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
     if let Some(raw) = answer.error {
         return Err(error::inside(raw.get().as_bytes()));
     }

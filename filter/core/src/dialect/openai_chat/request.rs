@@ -6,17 +6,13 @@
 use super::table::{missing, nothing_left, settle};
 use super::{message, tools};
 use crate::conversation::{Reasoning, Request};
-use crate::dialect::fields::{Fields, join};
+use crate::dialect::fields::Fields;
+pub(super) use crate::dialect::fields::{object, required, wrong_word};
 use crate::error::ApiError;
-use serde_json::value::RawValue;
 
 /// Reads the body.
 pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
-    let text = str::from_utf8(body).map_err(|_| {
-        let error = ApiError::invalid("", "The body is not UTF-8 text.");
-        ApiError { param: None, ..error }
-    })?;
-    let mut fields = Fields::parse(text, "")?;
+    let mut fields = Fields::of(body)?;
     let mut dropped = Vec::new();
     let model: String = fields.take("", "model")?.ok_or_else(|| missing("model"))?;
     let messages = message::read_all(&mut fields, &mut dropped)?;
@@ -51,16 +47,6 @@ pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
     };
     settle(&fields, "", "", &mut dropped)?;
     Ok(Request { dropped, ..request })
-}
-
-/// An object at `at`, taken apart.
-pub(super) fn object<'a>(raw: &'a RawValue, at: &str) -> Result<Fields<'a>, ApiError> {
-    Fields::parse(raw.get(), at)
-}
-
-/// The text field `name`, which must be there.
-pub(super) fn required(fields: &mut Fields<'_>, at: &str, name: &str) -> Result<String, ApiError> {
-    fields.take(at, name)?.ok_or_else(|| missing(&join(at, name)))
 }
 
 fn stop(fields: &mut Fields<'_>) -> Result<Vec<String>, ApiError> {
@@ -102,11 +88,4 @@ fn reasoning(fields: &mut Fields<'_>) -> Result<Option<Reasoning>, ApiError> {
     };
     nothing_left(&thinking, at)?;
     Ok(Some(read))
-}
-
-/// A 400 for a word that is none of those that stand at `path`.
-pub(super) fn wrong_word(path: &str, word: &str, words: &str) -> ApiError {
-    let word: String = word.chars().take(64).collect();
-    ApiError::invalid(path, format!("Invalid value for '{path}': '{word}'. Supported values are: {words}."))
-        .with_code("invalid_value")
 }

@@ -43,7 +43,7 @@ struct ChoiceSeen<'a> {
 
 /// Reads an answer; an error hidden in it is an error here.
 pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
-    let seen: Seen<'_> = serde_json::from_slice(body).map_err(|error| error::unreadable(&error))?;
+    let seen: Seen<'_> = serde_json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
     if let Some(raw) = seen.error {
         return Err(error::inside(raw.get().as_bytes()));
     }

@@ -124,7 +124,7 @@ impl Answer {
             events.push(StreamEvent::End);
             return Ok(());
         }
-        let chunk: Chunk<'_> = serde_json::from_slice(data).map_err(|error| error::unreadable(&error))?;
+        let chunk: Chunk<'_> = serde_json::from_slice(data).map_err(|error| ApiError::unreadable(&error))?;
         if let Some(error) = failure(event, data, chunk.error) {
             self.fail(error, events);
             return Ok(());

@@ -5,7 +5,8 @@ use serde_json::value::RawValue;
 
 use super::super::Fate::{Dropped, Mapped, Refused};
 use super::super::Field;
-use super::super::fields::{Fields, join};
+use super::super::fields::{Fields, join, unknown};
+pub(super) use super::super::fields::{missing, nothing_left};
 use crate::error::ApiError;
 
 /// Fields by path; `[]` stands for any place in an array. What is not here is refused as unknown.
@@ -127,27 +128,10 @@ pub(super) fn settle(fields: &Fields<'_>, at: &str, prefix: &str, dropped: &mut 
     Ok(())
 }
 
-/// Checks that nothing is left of an object that has no fields in the table.
-pub(super) fn nothing_left(fields: &Fields<'_>, at: &str) -> Result<(), ApiError> {
-    match fields.rest().next() {
-        None => Ok(()),
-        Some((name, _)) => Err(unknown(&join(at, name))),
-    }
-}
-
 /// A 400 for a field that is known, and has no words in another provider's language.
 pub(super) fn refused(path: &str) -> ApiError {
     let message = format!("'{path}' is not supported with the provider that serves this model.");
     ApiError::unsupported(path, message)
-}
-
-/// A 400 for a field that is missing.
-pub(super) fn missing(path: &str) -> ApiError {
-    ApiError::invalid(path, format!("Missing required parameter: '{path}'.")).with_code("missing_required_parameter")
-}
-
-fn unknown(path: &str) -> ApiError {
-    ApiError::invalid(path, format!("Unknown parameter: '{path}'.")).with_code("unknown_parameter")
 }
 
 /// Whether a refused field holds the value that OpenAI assumes without it.

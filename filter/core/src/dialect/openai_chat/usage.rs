@@ -7,7 +7,7 @@ use crate::conversation::Usage;
 
 /// `usage` as servers send it.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Seen {
+pub(in crate::dialect) struct Seen {
     #[serde(default)]
     prompt_tokens: Count,
     #[serde(default)]

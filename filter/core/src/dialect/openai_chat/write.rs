@@ -9,12 +9,13 @@ use std::borrow::Cow;
 
 use super::body::{
     Body, ChoiceOut, ContentOut, FileOut, FormatOut, FunctionOut, ImageOut, MarkOut, MessageOut, NameOut, PartOut,
-    SchemaOut, StreamOptions, ThinkingOut, ToolOut, Url,
+    SchemaOut, StreamOptions, ThinkingOut, ToolOut,
 };
 use super::out::{self, Block, Call};
 use super::{Variation, table};
 use crate::conversation::{CacheMark, Message, OutputFormat, Part, Reasoning, Request, Role, Source, Tool, ToolChoice};
 use crate::dialect::Written;
+use crate::dialect::data_uri::Url;
 use crate::error::ApiError;
 
 /// Writes `request` under the provider's name for the model.

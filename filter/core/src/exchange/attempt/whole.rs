@@ -1,6 +1,7 @@
 //! A whole answer: read when all of it is here, and only then shown to the client.
 
-use crate::dialect::{Said, translate};
+use crate::dialect::Said;
+use crate::dialect::translate::{self, Asked};
 use crate::error::ApiError;
 
 use super::super::failure::Failure;
@@ -48,8 +49,8 @@ impl Attempt {
             journey.said = Said::of(body.len());
             journey.commit(now);
         } else {
-            let answer = translate::answer(journey.client, dialect, &body, &self.target.model, now.seconds())
-                .map_err(Failure::in_answer)?;
+            let asked = Asked { model: &self.target.model, now: now.seconds(), encoding: journey.outline.encoding };
+            let answer = translate::answer(journey.client, dialect, &body, &asked).map_err(Failure::in_answer)?;
             journey.usage = answer.usage;
             journey.said = Said::of(body.len());
             journey.commit(now);

@@ -3,6 +3,7 @@
 use crate::dialect::Dialect;
 use crate::dialect::anthropic::{Anthropic, CountTokens};
 use crate::dialect::openai_chat::OpenAiChat;
+use crate::dialect::openai_embeddings::OpenAiEmbeddings;
 use crate::dialect::pass_through::{ENDPOINTS, STORED};
 use crate::error::{ApiError, ErrorKind};
 
@@ -29,8 +30,12 @@ pub(super) struct Endpoint {
 }
 
 /// Where models are asked: by POST.
-const ASKED: &[(&str, &dyn Dialect)] =
-    &[("/v1/chat/completions", &OpenAiChat), ("/v1/messages", &Anthropic), ("/v1/messages/count_tokens", &CountTokens)];
+const ASKED: &[(&str, &dyn Dialect)] = &[
+    ("/v1/chat/completions", &OpenAiChat),
+    ("/v1/embeddings", &OpenAiEmbeddings),
+    ("/v1/messages", &Anthropic),
+    ("/v1/messages/count_tokens", &CountTokens),
+];
 
 const MODELS: &str = "/v1/models";
 

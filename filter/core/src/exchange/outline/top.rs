@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::embedding::Encoding;
+
 /// The fields of a request that are looked at. Those that are spliced or decide the route must not stand there twice.
 pub(super) struct Top<'a> {
     pub model: Option<&'a RawValue>,
@@ -20,6 +22,7 @@ pub(super) struct Top<'a> {
     pub tools: bool,
     pub structured_output: bool,
     pub user: Option<&'a RawValue>,
+    pub encoding: Encoding,
 }
 
 #[derive(Deserialize)]
@@ -40,6 +43,7 @@ enum Field {
     ResponseFormat,
     Text,
     OutputConfig,
+    EncodingFormat,
     User,
     Metadata,
     #[serde(other)]
@@ -61,6 +65,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
                 let (mut messages, mut input, mut prompt) = (None, None, None);
                 let (mut max_tokens, mut n) = (None, None);
                 let (mut tools, mut structured_output, mut user) = (false, false, None);
+                let mut encoding = Encoding::default();
                 while let Some(field) = map.next_key::<Field>()? {
                     match field {
                         Field::Model => once(&mut map, &mut model, "model")?,
@@ -76,6 +81,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
                         Field::Tools | Field::Functions => tools |= has_items(map.next_value()?),
                         Field::ResponseFormat => structured_output |= is_schema(map.next_value()?),
                         Field::Text | Field::OutputConfig => structured_output |= has_schema(map.next_value()?),
+                        Field::EncodingFormat => encoding = encoding_of(map.next_value()?),
                         Field::User => user = Some(map.next_value::<&RawValue>()?),
                         Field::Metadata => user = user.or(user_id(map.next_value()?)),
                         Field::Other => {
@@ -97,6 +103,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
                     tools,
                     structured_output,
                     user,
+                    encoding,
                 })
             }
         }
@@ -126,6 +133,11 @@ fn count<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<u64>, A::Error> {
 /// Whether it is an array with something in it.
 fn has_items(value: &RawValue) -> bool {
     value.get().strip_prefix('[').is_some_and(|items| !items.trim_ascii_start().starts_with(']'))
+}
+
+/// The `encoding_format` that it names; any other is refused by whoever reads the body properly.
+fn encoding_of(value: &RawValue) -> Encoding {
+    if value.get() == "\"base64\"" { Encoding::Base64 } else { Encoding::Float }
 }
 
 /// Whether it is a `response_format` with a schema.

@@ -9,6 +9,7 @@ use crate::conversation::Choice;
 use crate::dialect::anthropic::Anthropic;
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::dialect::{Opening, translate};
+use crate::embedding::Encoding;
 
 fn read(parts: Value) -> Choice {
     let body = json!({"candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": "STOP"}]});
@@ -144,7 +145,8 @@ fn called() -> Value {
 
 /// What Google gets when a client of `client` sends back the turn that `model_turn` makes of its answer.
 fn through(client: &'static dyn Chat, answer: &Value, model_turn: impl Fn(&Value) -> Value) -> Value {
-    let answer = translate::answer(client, &Gemini, answer.to_string().as_bytes(), "m", 0).unwrap();
+    let asked = translate::Asked { model: "m", now: 0, encoding: Encoding::default() };
+    let answer = translate::answer(client, &Gemini, answer.to_string().as_bytes(), &asked).unwrap();
     let turns = json!([{"role": "user", "content": "Hi"}, model_turn(&tree(&answer.body))]);
     let request = json!({"model": "m", "max_tokens": 9, "messages": turns});
     let written = translate::request(client, &Gemini, request.to_string().as_bytes(), GEMINI_2).unwrap();

@@ -1,0 +1,75 @@
+//! Usage. `tokens` is what the model read and wrote, `billed_units` what is paid for, without Cohere's own prompt: limits
+//! and context go by the first, the second stands in where it is missing. Counts come as floats. `cached_tokens` are among the
+//! input's.
+
+use serde::{Deserialize, Serialize};
+
+use crate::conversation::Usage;
+use crate::dialect::lenient::Count;
+
+/// `usage` as Cohere sends it.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Seen {
+    #[serde(default)]
+    tokens: Option<Units>,
+    #[serde(default)]
+    billed_units: Option<Units>,
+    #[serde(default)]
+    cached_tokens: Count,
+}
+
+/// Input and output, of either sort.
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+pub(super) struct Units {
+    #[serde(default)]
+    input_tokens: Count,
+    #[serde(default)]
+    output_tokens: Count,
+}
+
+impl Units {
+    /// The counts, or nothing when the object held none.
+    pub fn read(self) -> Option<Usage> {
+        let (input, output) = (self.input_tokens.0, self.output_tokens.0);
+        input.or(output)?;
+        Some(Usage { input: input.unwrap_or_default(), output: output.unwrap_or_default(), ..Usage::default() })
+    }
+}
+
+impl Seen {
+    /// The counts, or nothing when the object held none.
+    pub fn read(&self) -> Option<Usage> {
+        let usage = self.tokens.and_then(Units::read).or_else(|| self.billed_units?.read())?;
+        Some(Usage { cached: self.cached_tokens.0.unwrap_or_default().min(usage.input), ..usage })
+    }
+}
+
+/// The usage in an answer of which nothing else is wanted.
+pub(super) fn of(body: &[u8]) -> Option<Usage> {
+    #[derive(Deserialize)]
+    struct Only {
+        usage: Option<Seen>,
+    }
+    serde_json::from_slice::<Only>(body).ok()?.usage?.read()
+}
+
+/// `usage` as Cohere's clients know it.
+#[derive(Debug, Serialize)]
+pub(super) struct Shown {
+    billed_units: UnitsShown,
+    tokens: UnitsShown,
+    cached_tokens: u64,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+struct UnitsShown {
+    input_tokens: u64,
+    output_tokens: u64,
+}
+
+impl From<Usage> for Shown {
+    fn from(usage: Usage) -> Self {
+        let units = UnitsShown { input_tokens: usage.input, output_tokens: usage.output };
+        Self { billed_units: units, tokens: units, cached_tokens: usage.cached }
+    }
+}

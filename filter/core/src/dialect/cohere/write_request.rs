@@ -1,0 +1,140 @@
+//! From a conversation to the body of `POST /v2/chat`: the parameters. Messages are in
+//! [`message_out`](super::message_out). What becomes of each stands in the dialect's table.
+
+use super::body::{Body, FormatOut, FunctionOut, Nothing, Schema, ToolOut};
+use super::{message_out, thinking};
+use crate::conversation::{OutputFormat, Request, Tool, ToolChoice};
+use crate::dialect::Written;
+use crate::dialect::fields::drop_hint;
+use crate::error::{ApiError, ErrorKind};
+
+/// Cohere takes no more.
+const MOST_STOPS: usize = 5;
+/// The bounds of `k` and `p`.
+const LARGEST_K: u64 = 500;
+const P: (f64, f64) = (0.01, 0.99);
+
+/// Writes `request` for the provider's `model`.
+pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError> {
+    refuse(request)?;
+    let mut dropped = request.dropped.clone();
+    let messages = message_out::write(&request.messages, &mut dropped)?;
+    let (tool_choice, tools) = tools(request, &mut dropped)?;
+    for (name, given) in [("service_tier", request.service_tier.is_some()), ("user", request.user.is_some())] {
+        if given {
+            drop_hint(&mut dropped, name);
+        }
+    }
+    let body = Body {
+        model,
+        messages,
+        strict_tools: !tools.is_empty() && tools.iter().all(|tool| tool.strict == Some(true)),
+        tools: tools.into_iter().map(tool).collect(),
+        tool_choice,
+        response_format: request.output.as_ref().map(format),
+        max_tokens: request.max_tokens,
+        stop_sequences: &request.stop,
+        temperature: request.temperature,
+        p: within("top_p", request.top_p, P, &mut dropped),
+        k: request.top_k.map(|k| k.min(LARGEST_K)),
+        seed: request.seed.filter(|seed| *seed >= 0),
+        frequency_penalty: penalty("frequency_penalty", request.frequency_penalty, &mut dropped)?,
+        presence_penalty: penalty("presence_penalty", request.presence_penalty, &mut dropped)?,
+        thinking: thinking::of(request, &mut dropped)?,
+        stream: request.stream,
+    };
+    if body.k != request.top_k {
+        drop_hint(&mut dropped, "top_k");
+    }
+    if body.seed != request.seed {
+        drop_hint(&mut dropped, "seed");
+    }
+    let body = serde_json::to_vec(&body)
+        .map_err(|_| ApiError::new(500, ErrorKind::Server, "The provider's request cannot be written."))?;
+    Ok(Written { body, dropped })
+}
+
+/// What would change the answer and has no words in Cohere's format.
+fn refuse(request: &Request) -> Result<(), ApiError> {
+    if request.n.is_some_and(|n| n != 1) {
+        return Err(ApiError::unsupported("n", "The provider gives one answer: 'n' must be 1."));
+    }
+    if request.parallel_tool_calls == Some(false) && !request.tools.is_empty() {
+        let message = "The provider cannot be kept from calling several tools at once.";
+        return Err(ApiError::unsupported("parallel_tool_calls", message));
+    }
+    if request.stop.len() > MOST_STOPS {
+        let message = format!("The provider takes at most {MOST_STOPS} texts in 'stop'.");
+        return Err(ApiError::unsupported("stop", message));
+    }
+    Ok(())
+}
+
+/// `tool_choice` and the tools to choose from. Cohere cannot be told which one to call: it gets that one alone.
+fn tools<'a>(
+    request: &'a Request,
+    dropped: &mut Vec<String>,
+) -> Result<(Option<&'static str>, Vec<&'a Tool>), ApiError> {
+    let mut tools: Vec<&Tool> = request.tools.iter().collect();
+    let word = match &request.tool_choice {
+        Some(ToolChoice::Required | ToolChoice::Named(_)) if tools.is_empty() => {
+            return Err(ApiError::invalid("tool_choice", "'tool_choice' requires a call, and there are no 'tools'."));
+        }
+        Some(ToolChoice::Named(name)) => {
+            tools.retain(|tool| tool.name == *name);
+            if tools.is_empty() {
+                return Err(ApiError::invalid("tool_choice", "'tool_choice' names a function that is not in 'tools'."));
+            }
+            Some("REQUIRED")
+        }
+        Some(ToolChoice::Required) => Some("REQUIRED"),
+        Some(ToolChoice::None) if !tools.is_empty() => Some("NONE"),
+        Some(ToolChoice::None | ToolChoice::Auto) | None => None,
+    };
+    let strict = tools.iter().filter(|tool| tool.strict == Some(true)).count();
+    if strict > 0 && strict < tools.len() {
+        drop_hint(dropped, "tools[].function.strict");
+    }
+    if tools.iter().any(|tool| tool.cache.is_some()) {
+        drop_hint(dropped, "cache_control");
+    }
+    Ok((word, tools))
+}
+
+fn tool(tool: &Tool) -> ToolOut<'_> {
+    let parameters = match &tool.parameters {
+        Some(schema) => Schema::Whole(schema),
+        None => Schema::NoArguments { r#type: "object", properties: Nothing {} },
+    };
+    let description = tool.description.as_deref();
+    ToolOut { r#type: "function", function: FunctionOut { name: &tool.name, description, parameters } }
+}
+
+fn format(output: &OutputFormat) -> FormatOut<'_> {
+    FormatOut {
+        json_schema: match output {
+            OutputFormat::JsonObject => None,
+            OutputFormat::JsonSchema { schema, .. } => Some(schema),
+        },
+    }
+}
+
+/// `value`, moved to the nearer bound where it is beyond, and then named.
+fn within(name: &str, value: Option<f64>, (least, most): (f64, f64), dropped: &mut Vec<String>) -> Option<f64> {
+    let value = value?;
+    let moved = value.max(least).min(most);
+    if moved != value {
+        drop_hint(dropped, name);
+    }
+    Some(moved)
+}
+
+/// Some models refuse two penalties, be one of them 0: what says nothing is left out. A negative one asks for repetition,
+/// which Cohere has no words for.
+fn penalty(name: &str, value: Option<f64>, dropped: &mut Vec<String>) -> Result<Option<f64>, ApiError> {
+    let value = value.filter(|value| *value != 0.0);
+    if value.is_some_and(|value| value < 0.0) {
+        return Err(ApiError::unsupported(name, format!("The provider takes '{name}' from 0 to 1.")));
+    }
+    Ok(within(name, value, (0.0, 1.0), dropped))
+}

@@ -1,0 +1,99 @@
+//! What all formats of embeddings promise, and what becomes of a request and an answer between two of them.
+
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::Embeddings;
+use crate::dialect::cohere::CohereEmbed;
+use crate::dialect::gemini_embed::GeminiEmbed;
+use crate::dialect::openai_chat::OpenAiChat;
+use crate::dialect::openai_embeddings::OpenAiEmbeddings;
+use crate::dialect::translate::{self, Asked};
+use crate::dialect::{Content, Dialect};
+use crate::embedding::Encoding;
+
+#[cfg(not(target_arch = "wasm32"))]
+mod properties;
+
+const ALL: [&dyn Embeddings; 3] = [&OpenAiEmbeddings, &CohereEmbed, &GeminiEmbed];
+
+const REQUEST: &str = r#"{"model":"alias","input":["a","b"],"dimensions":2,"encoding_format":"base64","user":"u","input_type":"search_query"}"#;
+
+fn asked(encoding: Encoding) -> Asked<'static> {
+    Asked { model: "target", now: 0, encoding }
+}
+
+/// The provider's request for a client of OpenAI's, and what was dropped.
+fn request(provider: &'static dyn Dialect) -> (String, Vec<String>) {
+    let written = translate::request(&OpenAiEmbeddings, provider, REQUEST.as_bytes(), "target").unwrap();
+    (String::from_utf8(written.body).unwrap(), written.dropped)
+}
+
+/// OpenAI's answer made of the provider's.
+fn answer(provider: &'static dyn Dialect, body: &str, encoding: Encoding) -> String {
+    let answer = translate::answer(&OpenAiEmbeddings, provider, body.as_bytes(), &asked(encoding)).unwrap();
+    String::from_utf8(answer.body).unwrap()
+}
+
+#[test]
+fn golden_openai_to_cohere() {
+    let (body, dropped) = request(&CohereEmbed);
+    let expected = r#"{"model":"target","texts":["a","b"],"input_type":"search_query","embedding_types":["base64"],"output_dimension":2}"#;
+    assert_eq!((body.as_str(), dropped), (expected, vec!["user".to_owned()]));
+
+    let said = r#"{"id":"x","embeddings":{"float":[[0.10, -1],[3,4]]},"texts":["a","b"],"meta":{"billed_units":{"input_tokens":8.0}},"response_type":"embeddings_by_type"}"#;
+    let expected = concat!(
+        r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.10, -1]},"#,
+        r#"{"object":"embedding","index":1,"embedding":[3,4]}],"model":"target","usage":{"prompt_tokens":8,"total_tokens":8}}"#
+    );
+    assert_eq!(answer(&CohereEmbed, said, Encoding::Float), expected);
+}
+
+#[test]
+fn golden_openai_to_gemini() {
+    let (body, dropped) = request(&GeminiEmbed);
+    let one = |text: &str| {
+        format!(
+            r#"{{"model":"models/target","content":{{"parts":[{{"text":"{text}"}}]}},"taskType":"RETRIEVAL_QUERY","outputDimensionality":2}}"#
+        )
+    };
+    assert_eq!(body, format!(r#"{{"requests":[{},{}]}}"#, one("a"), one("b")));
+    assert_eq!(dropped, ["user"]);
+
+    let said = r#"{"embeddings":[{"values":[1,-2]}]}"#;
+    let expected = r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[1,-2]}],"model":"target"}"#;
+    assert_eq!(answer(&GeminiEmbed, said, Encoding::Float), expected);
+}
+
+#[test]
+fn a_client_that_asked_for_base64_gets_it_of_a_provider_that_gives_numbers() {
+    let said = r#"{"embeddings":[{"values":[1,-2]}]}"#;
+    assert!(answer(&GeminiEmbed, said, Encoding::Base64).contains(r#""embedding":"AACAPwAAAMA=""#));
+    let said = r#"{"embeddings":{"base64":["AACAPwAAAMA="]}}"#;
+    assert!(answer(&CohereEmbed, said, Encoding::Float).contains(r#""embedding":[1.0,-2.0]"#));
+}
+
+#[test]
+fn tokens_are_for_openai_only() {
+    for input in ["[1,2]", "[[1],[2]]", r#"["a",[2]]"#] {
+        let body = format!(r#"{{"model":"m","input":{input}}}"#);
+        for provider in [&CohereEmbed as &'static dyn Dialect, &GeminiEmbed] {
+            let error = translate::request(&OpenAiEmbeddings, provider, body.as_bytes(), "m").unwrap_err();
+            assert_eq!((error.status, error.param.as_deref()), (400, Some("input")));
+            assert_eq!(error.code.as_deref(), Some("unsupported_parameter"));
+        }
+        assert!(translate::request(&OpenAiEmbeddings, &OpenAiEmbeddings, body.as_bytes(), "m").is_ok());
+    }
+}
+
+#[test]
+fn conversations_and_embeddings_do_not_translate_into_each_other() {
+    let (chat, vectors): (&'static dyn Dialect, &'static dyn Dialect) = (&OpenAiChat, &OpenAiEmbeddings);
+    for (client, provider) in [(chat, vectors), (vectors, chat)] {
+        assert!(!client.content().translates(&provider.content()));
+        let error = translate::request(client, provider, b"{}", "m").unwrap_err();
+        assert_eq!((error.status, error.code.as_deref()), (400, Some("unsupported_parameter")));
+        assert!(translate::answer(client, provider, b"{}", &asked(Encoding::Float)).is_err());
+    }
+    assert!(ALL.iter().all(|format| matches!(format.content(), Content::Embeddings(_)) && !format.content().streams()));
+}
