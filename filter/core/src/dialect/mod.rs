@@ -14,6 +14,7 @@ use crate::headers::HeaderMap;
 
 pub mod anthropic;
 pub mod fields;
+mod openai;
 pub mod openai_chat;
 pub mod translate;
 

@@ -1,12 +1,12 @@
 //! The shapes of a request's JSON, borrowed from the conversation; what [`write`](super::write) fills in.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::out::{Block, Call};
-use crate::conversation::{Json, Source};
+use crate::conversation::Json;
+use crate::dialect::openai::source::Url;
 
 #[derive(Serialize)]
 pub(super) struct Body<'a> {
@@ -126,24 +126,6 @@ pub(super) struct ImageOut<'a> {
 pub(super) struct FileOut<'a> {
     pub filename: &'a str,
     pub file_data: Url<'a>,
-}
-
-/// An address, or a data URI that is put together as it is written.
-pub(super) struct Url<'a>(pub &'a Source);
-
-impl fmt::Display for Url<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Source::Url(url) => f.write_str(url),
-            Source::Base64 { media_type, data } => write!(f, "data:{media_type};base64,{data}"),
-        }
-    }
-}
-
-impl Serialize for Url<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
 }
 
 #[derive(Serialize)]

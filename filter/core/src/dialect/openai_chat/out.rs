@@ -1,15 +1,10 @@
-//! JSON that is written, and the pieces that requests and answers share.
+//! The pieces of JSON that requests and answers share.
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 
 use crate::conversation::Part;
-
-/// Appends `value` as JSON. Writing to memory cannot fail, and nothing we write has keys that are not texts.
-pub(super) fn json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
-    serde_json::to_writer(out, value).unwrap_or_default();
-}
 
 /// One of `thinking_blocks`.
 #[derive(Debug, Serialize)]

@@ -2,10 +2,11 @@
 
 use serde_json::value::RawValue;
 
-use super::request::{object, required, wrong_word};
-use super::table::{missing, nothing_left, refused};
 use crate::conversation::{CacheMark, Part, Source};
 use crate::dialect::fields::{Fields, join};
+use crate::dialect::openai::request::{object, required, wrong_word};
+use crate::dialect::openai::source::source;
+use crate::dialect::openai::table::{missing, nothing_left, refused};
 use crate::error::ApiError;
 
 /// Which parts a message may hold, besides text.
@@ -89,32 +90,6 @@ fn file(fields: &mut Fields<'_>, at: &str, cache: Option<CacheMark>) -> Result<P
     let name = file.take(&place, "filename")?;
     nothing_left(&file, &place)?;
     Ok(Part::Document { source, name, cache })
-}
-
-/// A data URI in base64, or the address of something the provider fetches.
-fn source(url: String, at: &str) -> Result<Source, ApiError> {
-    let begins = |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
-    if begins("https://") || begins("http://") {
-        return Ok(Source::Url(url));
-    }
-    let inline = url.get(5..).filter(|_| begins("data:")).and_then(|rest| rest.split_once(','));
-    let inline = inline.and_then(|(head, data)| Some((head.strip_suffix(";base64")?, data)));
-    match inline {
-        Some((head, data)) if data.bytes().all(is_base64) => {
-            let media_type = head.split(';').next().unwrap_or_default();
-            if media_type.contains('/') {
-                return Ok(Source::Base64 { media_type: media_type.to_owned(), data: data.to_owned() });
-            }
-        }
-        _ => {}
-    }
-    let message =
-        format!("Invalid value for '{at}': an http(s) URL or a data URI in base64 with its media type is needed.");
-    Err(ApiError::invalid(at, message))
-}
-
-fn is_base64(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
 }
 
 /// Takes `cache_control`.

@@ -3,29 +3,22 @@
 //!
 //! Errors are 400s that name the field by its path, `messages[2].content[0].type`.
 
-use super::table::{missing, nothing_left, settle};
+use super::table::TABLE;
 use super::{message, tools};
 use crate::conversation::{Reasoning, Request};
-use crate::dialect::fields::{Fields, join};
+use crate::dialect::fields::Fields;
+use crate::dialect::openai::request::{body, count, include_usage, object, required, stop, wrong_word};
+use crate::dialect::openai::table::{missing, nothing_left};
 use crate::error::ApiError;
-use serde_json::value::RawValue;
 
 /// Reads the body.
-pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
-    let text = str::from_utf8(body).map_err(|_| {
-        let error = ApiError::invalid("", "The body is not UTF-8 text.");
-        ApiError { param: None, ..error }
-    })?;
-    let mut fields = Fields::parse(text, "")?;
+pub(super) fn read(text: &[u8]) -> Result<Request, ApiError> {
+    let mut fields = body(text)?;
     let mut dropped = Vec::new();
     let model: String = fields.take("", "model")?.ok_or_else(|| missing("model"))?;
     let messages = message::read_all(&mut fields, &mut dropped)?;
     let newer: Option<u64> = fields.take("", "max_completion_tokens")?;
     let older: Option<u64> = fields.take("", "max_tokens")?;
-    let n: Option<u64> = fields.take("", "n")?;
-    if n == Some(0) {
-        return Err(ApiError::invalid("n", "Invalid value for 'n': at least 1 is needed."));
-    }
     let request = Request {
         model,
         messages,
@@ -41,45 +34,16 @@ pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
         seed: fields.take("", "seed")?,
         frequency_penalty: fields.take("", "frequency_penalty")?,
         presence_penalty: fields.take("", "presence_penalty")?,
-        n,
+        n: count(&mut fields)?,
         reasoning: reasoning(&mut fields)?,
         user: fields.take("", "user")?,
         service_tier: fields.take("", "service_tier")?,
         stream: fields.take("", "stream")?.unwrap_or_default(),
-        include_usage: include_usage(&mut fields, &mut dropped)?,
+        include_usage: include_usage(&mut fields, &TABLE, &mut dropped)?,
         dropped: Vec::new(),
     };
-    settle(&fields, "", "", &mut dropped)?;
+    TABLE.settle(&fields, "", "", &mut dropped)?;
     Ok(Request { dropped, ..request })
-}
-
-/// An object at `at`, taken apart.
-pub(super) fn object<'a>(raw: &'a RawValue, at: &str) -> Result<Fields<'a>, ApiError> {
-    Fields::parse(raw.get(), at)
-}
-
-/// The text field `name`, which must be there.
-pub(super) fn required(fields: &mut Fields<'_>, at: &str, name: &str) -> Result<String, ApiError> {
-    fields.take(at, name)?.ok_or_else(|| missing(&join(at, name)))
-}
-
-fn stop(fields: &mut Fields<'_>) -> Result<Vec<String>, ApiError> {
-    let Some(raw) = fields.take_raw("stop") else { return Ok(Vec::new()) };
-    let read = if raw.get().starts_with('"') {
-        serde_json::from_str(raw.get()).map(|text| vec![text])
-    } else {
-        serde_json::from_str(raw.get())
-    };
-    read.map_err(|_| ApiError::invalid("stop", "Invalid value for 'stop': a string or an array of strings is needed."))
-}
-
-fn include_usage(fields: &mut Fields<'_>, dropped: &mut Vec<String>) -> Result<bool, ApiError> {
-    let at = "stream_options";
-    let Some(raw) = fields.take_raw(at) else { return Ok(false) };
-    let mut options = object(raw, at)?;
-    let include = options.take(at, "include_usage")?.unwrap_or_default();
-    settle(&options, at, "stream_options.", dropped)?;
-    Ok(include)
 }
 
 /// `reasoning_effort`, or Anthropic's `thinking`; both would contradict each other.
@@ -102,11 +66,4 @@ fn reasoning(fields: &mut Fields<'_>) -> Result<Option<Reasoning>, ApiError> {
     };
     nothing_left(&thinking, at)?;
     Ok(Some(read))
-}
-
-/// A 400 for a word that is none of those that stand at `path`.
-pub(super) fn wrong_word(path: &str, word: &str, words: &str) -> ApiError {
-    let word: String = word.chars().take(64).collect();
-    ApiError::invalid(path, format!("Invalid value for '{path}': '{word}'. Supported values are: {words}."))
-        .with_code("invalid_value")
 }

@@ -8,10 +8,10 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::loose::{Block as BlockSeen, Count, Said, Sort, Text, call_id};
 use super::out::{self, Block, Call};
-use super::{error, usage, words};
 use crate::conversation::{Choice, Finish, Part, Response};
+use crate::dialect::openai::loose::{Block as BlockSeen, Count, Said, Sort, Text, call_id};
+use crate::dialect::openai::{error, json, usage, words};
 use crate::error::ApiError;
 
 #[derive(Deserialize)]
@@ -149,9 +149,7 @@ pub(super) fn write(response: &Response, now: u64) -> Vec<u8> {
         usage: response.usage.map(usage::Shown::from),
         service_tier: response.service_tier.as_deref(),
     };
-    let mut out = Vec::with_capacity(1024);
-    out::json(&mut out, &shown);
-    out
+    json::body(&shown)
 }
 
 fn write_choice((index, choice): (usize, &Choice)) -> ChoiceShown<'_> {

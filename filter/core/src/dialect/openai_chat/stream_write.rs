@@ -4,8 +4,9 @@
 //! seal of reasoning is kept until its block is whole, and then written with the reasoning it seals
 //! (`thinking_blocks`). A tool call that ends without arguments gets `{}`, because clients parse them.
 
-use super::{error, out, usage, words};
+use super::out;
 use crate::conversation::{StreamEvent, Usage};
+use crate::dialect::openai::{error, json, usage, words};
 use crate::dialect::{Opening, StreamWriter};
 
 /// The writer.
@@ -36,7 +37,7 @@ fn piece(name: &str, text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
-    out::json(out, text);
+    json::append(out, text);
     out.push(b'}');
 }
 
@@ -52,11 +53,11 @@ impl Writer {
         let head = &mut self.head;
         head.clear();
         head.extend_from_slice(b"data: {\"id\":");
-        out::json(head, id);
+        json::append(head, id);
         head.extend_from_slice(b",\"object\":\"chat.completion.chunk\",\"created\":");
-        out::json(head, &self.opening.now);
+        json::append(head, &self.opening.now);
         head.extend_from_slice(b",\"model\":");
-        out::json(head, model);
+        json::append(head, model);
         head.extend_from_slice(b",\"choices\":[");
     }
 
@@ -64,11 +65,11 @@ impl Writer {
     fn chunk(&self, choice: u32, finish: Option<&str>, out: &mut Vec<u8>, delta: impl FnOnce(&mut Vec<u8>)) {
         out.extend_from_slice(&self.head);
         out.extend_from_slice(b"{\"index\":");
-        out::json(out, &choice);
+        json::append(out, &choice);
         out.extend_from_slice(b",\"delta\":");
         delta(out);
         out.extend_from_slice(b",\"logprobs\":null,\"finish_reason\":");
-        out::json(out, &finish);
+        json::append(out, &finish);
         let tail: &[u8] = if self.opening.include_usage { b"}],\"usage\":null}\n\n" } else { b"}]}\n\n" };
         out.extend_from_slice(tail);
     }
@@ -93,7 +94,7 @@ impl Writer {
     fn arguments(&self, choice: u32, call: u32, json: &str, out: &mut Vec<u8>) {
         self.chunk(choice, None, out, |out| {
             out.extend_from_slice(b"{\"tool_calls\":[{\"index\":");
-            out::json(out, &call);
+            json::append(out, &call);
             out.extend_from_slice(b",\"function\":");
             piece("arguments", json, out);
             out.extend_from_slice(b"}]}");
@@ -103,7 +104,7 @@ impl Writer {
     fn block(&self, choice: u32, block: &out::Block<'_>, out: &mut Vec<u8>) {
         self.chunk(choice, None, out, |out| {
             out.extend_from_slice(b"{\"thinking_blocks\":[");
-            out::json(out, block);
+            json::append(out, block);
             out.extend_from_slice(b"]}");
         });
     }
@@ -125,11 +126,11 @@ impl Writer {
         }
         self.chunk(choice, None, out, |out| {
             out.extend_from_slice(b"{\"tool_calls\":[{\"index\":");
-            out::json(out, &call);
+            json::append(out, &call);
             out.extend_from_slice(b",\"id\":");
-            out::json(out, id);
+            json::append(out, id);
             out.extend_from_slice(b",\"type\":\"function\",\"function\":{\"name\":");
-            out::json(out, name);
+            json::append(out, name);
             out.extend_from_slice(b",\"arguments\":\"\"}}]}");
         });
     }
@@ -146,7 +147,7 @@ impl Writer {
         if let Some(usage) = self.usage.filter(|_| self.opening.include_usage) {
             out.extend_from_slice(&self.head);
             out.extend_from_slice(b"],\"usage\":");
-            out::json(out, &usage::Shown::from(usage));
+            json::append(out, &usage::Shown::from(usage));
             out.extend_from_slice(b"}\n\n");
         }
         out.extend_from_slice(b"data: [DONE]\n\n");

@@ -15,7 +15,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::out;
+use super::json;
 use crate::error::{ApiError, ErrorKind};
 
 /// What a client reads of a provider's words at most.
@@ -37,7 +37,7 @@ struct ErrorShown<'a> {
 }
 
 /// Appends `error` as a JSON object.
-pub(super) fn write(error: &ApiError, out: &mut Vec<u8>) {
+pub(in crate::dialect) fn write(error: &ApiError, out: &mut Vec<u8>) {
     use ErrorKind::*;
     let (word, code) = match error.kind {
         InvalidRequest | NotFound | TooLarge | Permission => ("invalid_request_error", None),
@@ -56,11 +56,23 @@ pub(super) fn write(error: &ApiError, out: &mut Vec<u8>) {
         param: error.param.as_deref(),
         code: error.code.as_deref().or(code),
     };
-    out::json(out, &Shown { error });
+    json::append(out, &Shown { error });
+}
+
+/// `error` as a whole body.
+pub(in crate::dialect) fn body(error: &ApiError) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    write(error, &mut out);
+    out
+}
+
+/// The status under which OpenAI's clients know the error: Anthropic's 529, "overloaded", they do not.
+pub(in crate::dialect) fn status(error: &ApiError) -> u16 {
+    if error.status == 529 { 503 } else { error.status }
 }
 
 /// Reads a provider's error.
-pub(super) fn read(status: u16, body: &[u8]) -> ApiError {
+pub(in crate::dialect) fn read(status: u16, body: &[u8]) -> ApiError {
     match serde_json::from_slice::<Value>(body) {
         Ok(value @ (Value::Object(_) | Value::Array(_))) => from_value(Some(status), &value),
         Ok(_) | Err(_) => {
@@ -79,7 +91,7 @@ pub(super) fn read(status: u16, body: &[u8]) -> ApiError {
 }
 
 /// Reads the value of an `error` field that came under a 200: its status follows from what it says.
-pub(super) fn inside(value: &[u8]) -> ApiError {
+pub(in crate::dialect) fn inside(value: &[u8]) -> ApiError {
     match serde_json::from_slice::<Value>(value) {
         Ok(error) => from_parts(None, &error, &Value::Null),
         Err(_) => ApiError::bad_answer("The provider failed, and its error cannot be read."),
@@ -87,7 +99,7 @@ pub(super) fn inside(value: &[u8]) -> ApiError {
 }
 
 /// The provider answered what is not an answer. The parser's words name places, never content.
-pub(super) fn unreadable(error: &serde_json::Error) -> ApiError {
+pub(in crate::dialect) fn unreadable(error: &serde_json::Error) -> ApiError {
     ApiError::bad_answer(format!(
         "The provider's answer cannot be read: line {}, column {}.",
         error.line(),

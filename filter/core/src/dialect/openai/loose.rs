@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 /// A text; anything else, `null` too, is empty.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Text<'a>(pub Cow<'a, str>);
+pub(in crate::dialect) struct Text<'a>(pub Cow<'a, str>);
 
 impl Text<'_> {
     pub fn is_empty(&self) -> bool {
@@ -21,15 +21,15 @@ impl Text<'_> {
 
 /// A count; anything that is not a number, and what is below 0, counts as absent.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Count(pub Option<u64>);
+pub(in crate::dialect) struct Count(pub Option<u64>);
 
 /// Bytes of a text, or 1 for anything else that a person or program would see; 0 for `null`, `false`, `0`, `""` and `[]`.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Filled(pub usize);
+pub(in crate::dialect) struct Filled(pub usize);
 
 /// What is said: a text, or an array of parts.
 #[derive(Debug, Default)]
-pub(super) enum Content<'a> {
+pub(in crate::dialect) enum Content<'a> {
     #[default]
     Nothing,
     Text(Cow<'a, str>),
@@ -38,7 +38,7 @@ pub(super) enum Content<'a> {
 
 /// One part: `text`, `refusal`, or Mistral's `thinking`, which holds a content of its own.
 #[derive(Debug, Deserialize)]
-pub(super) struct ContentPart<'a> {
+pub(in crate::dialect) struct ContentPart<'a> {
     #[serde(borrow, default)]
     text: Text<'a>,
     #[serde(borrow, default)]
@@ -49,7 +49,7 @@ pub(super) struct ContentPart<'a> {
 
 /// What a piece of content is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sort {
+pub(in crate::dialect) enum Sort {
     Text,
     Thinking,
     Refusal,
@@ -82,7 +82,7 @@ impl<'a> Content<'a> {
 
 /// A message, or the part of one that a stream's event adds.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Said<'a> {
+pub(in crate::dialect) struct Said<'a> {
     #[serde(borrow, default)]
     pub content: Content<'a>,
     #[serde(borrow, default)]
@@ -107,7 +107,7 @@ impl<'a> Said<'a> {
 
 /// One of `thinking_blocks`.
 #[derive(Debug, Deserialize)]
-pub(super) struct Block<'a> {
+pub(in crate::dialect) struct Block<'a> {
     #[serde(borrow, default)]
     pub thinking: Text<'a>,
     #[serde(borrow, default)]
@@ -118,7 +118,7 @@ pub(super) struct Block<'a> {
 
 /// A tool call, or a piece of one.
 #[derive(Debug, Deserialize)]
-pub(super) struct Call<'a> {
+pub(in crate::dialect) struct Call<'a> {
     #[serde(default)]
     pub index: Count,
     #[serde(borrow, default)]
@@ -129,7 +129,7 @@ pub(super) struct Call<'a> {
 
 /// The function of a call.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Function<'a> {
+pub(in crate::dialect) struct Function<'a> {
     #[serde(borrow, default)]
     pub name: Text<'a>,
     #[serde(borrow, default)]
@@ -148,7 +148,7 @@ impl<'a> Function<'a> {
 }
 
 /// An identifier for a call that came without one, so that its result can be tied to it.
-pub(super) fn call_id(answer: &str, choice: u32, call: usize) -> String {
+pub(in crate::dialect) fn call_id(answer: &str, choice: u32, call: usize) -> String {
     let answer: String = answer.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
     format!("call_{answer}_{choice}_{call}")
 }

@@ -7,7 +7,7 @@ use crate::conversation::Usage;
 
 /// `usage` as servers send it.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Seen {
+pub(in crate::dialect) struct Seen {
     #[serde(default)]
     prompt_tokens: Count,
     #[serde(default)]
@@ -38,7 +38,7 @@ struct CompletionSeen {
 }
 
 /// The usage in an answer of which nothing else is wanted.
-pub(super) fn of(body: &[u8]) -> Option<Usage> {
+pub(in crate::dialect) fn of(body: &[u8]) -> Option<Usage> {
     #[derive(Deserialize)]
     struct Only {
         usage: Option<Seen>,
@@ -70,7 +70,7 @@ impl Seen {
 
 /// `usage` as clients know it.
 #[derive(Debug, Serialize)]
-pub(super) struct Shown {
+pub(in crate::dialect) struct Shown {
     prompt_tokens: u64,
     completion_tokens: u64,
     total_tokens: u64,

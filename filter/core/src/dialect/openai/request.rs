@@ -1,0 +1,68 @@
+//! Reads what the requests of OpenAI's formats have in common. Errors are 400s that name the field by its path,
+//! `messages[2].content[0].type`.
+
+use serde_json::value::RawValue;
+
+use super::table::{Table, missing};
+use crate::dialect::fields::{Fields, join};
+use crate::error::ApiError;
+
+/// The body's fields.
+pub(in crate::dialect) fn body(body: &[u8]) -> Result<Fields<'_>, ApiError> {
+    let text = str::from_utf8(body).map_err(|_| {
+        let error = ApiError::invalid("", "The body is not UTF-8 text.");
+        ApiError { param: None, ..error }
+    })?;
+    Fields::parse(text, "")
+}
+
+/// An object at `at`, taken apart.
+pub(in crate::dialect) fn object<'a>(raw: &'a RawValue, at: &str) -> Result<Fields<'a>, ApiError> {
+    Fields::parse(raw.get(), at)
+}
+
+/// The text field `name`, which must be there.
+pub(in crate::dialect) fn required(fields: &mut Fields<'_>, at: &str, name: &str) -> Result<String, ApiError> {
+    fields.take(at, name)?.ok_or_else(|| missing(&join(at, name)))
+}
+
+/// `n`, how many answers.
+pub(in crate::dialect) fn count(fields: &mut Fields<'_>) -> Result<Option<u64>, ApiError> {
+    let n: Option<u64> = fields.take("", "n")?;
+    if n == Some(0) {
+        return Err(ApiError::invalid("n", "Invalid value for 'n': at least 1 is needed."));
+    }
+    Ok(n)
+}
+
+/// `stop`: a text, or several.
+pub(in crate::dialect) fn stop(fields: &mut Fields<'_>) -> Result<Vec<String>, ApiError> {
+    let Some(raw) = fields.take_raw("stop") else { return Ok(Vec::new()) };
+    let read = if raw.get().starts_with('"') {
+        serde_json::from_str(raw.get()).map(|text| vec![text])
+    } else {
+        serde_json::from_str(raw.get())
+    };
+    read.map_err(|_| ApiError::invalid("stop", "Invalid value for 'stop': a string or an array of strings is needed."))
+}
+
+/// `stream_options.include_usage`.
+pub(in crate::dialect) fn include_usage(
+    fields: &mut Fields<'_>,
+    table: &Table,
+    dropped: &mut Vec<String>,
+) -> Result<bool, ApiError> {
+    let at = "stream_options";
+    let Some(raw) = fields.take_raw(at) else { return Ok(false) };
+    let mut options = object(raw, at)?;
+    let include = options.take(at, "include_usage")?.unwrap_or_default();
+    table.settle(&options, at, "stream_options.", dropped)?;
+    Ok(include)
+}
+
+/// A 400 for a word that is none of those that stand at `path`.
+pub(in crate::dialect) fn wrong_word(path: &str, word: &str, words: &str) -> ApiError {
+    let word: String = word.chars().take(64).collect();
+    ApiError::invalid(path, format!("Invalid value for '{path}': '{word}'. Supported values are: {words}."))
+        .with_code("invalid_value")
+}

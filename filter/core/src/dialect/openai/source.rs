@@ -1,0 +1,65 @@
+//! Where the bytes of a picture or a document are: an address, or a data URI.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use crate::conversation::Source;
+use crate::error::ApiError;
+
+/// A data URI in base64, or the address of something the provider fetches.
+pub(in crate::dialect) fn source(url: String, at: &str) -> Result<Source, ApiError> {
+    let begins = |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    if begins("https://") || begins("http://") {
+        return Ok(Source::Url(url));
+    }
+    let inline = url.get(5..).filter(|_| begins("data:")).and_then(|rest| rest.split_once(','));
+    let inline = inline.and_then(|(head, data)| Some((head.strip_suffix(";base64")?, data)));
+    match inline {
+        Some((head, data)) if data.bytes().all(is_base64) => {
+            let media_type = head.split(';').next().unwrap_or_default();
+            if media_type.contains('/') {
+                return Ok(Source::Base64 { media_type: media_type.to_owned(), data: data.to_owned() });
+            }
+        }
+        _ => {}
+    }
+    let message =
+        format!("Invalid value for '{at}': an http(s) URL or a data URI in base64 with its media type is needed.");
+    Err(ApiError::invalid(at, message))
+}
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
+}
+
+/// An address, or a data URI that is put together as it is written.
+pub(in crate::dialect) struct Url<'a>(pub &'a Source);
+
+impl fmt::Display for Url<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Source::Url(url) => f.write_str(url),
+            Source::Base64 { media_type, data } => write!(f, "data:{media_type};base64,{data}"),
+        }
+    }
+}
+
+impl Serialize for Url<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// OpenAI wants a name for every file.
+pub(in crate::dialect) fn file_name<'a>(name: Option<&'a str>, source: &Source) -> &'a str {
+    let media_type = match source {
+        Source::Base64 { media_type, .. } => media_type.as_str(),
+        Source::Url(_) => "",
+    };
+    name.unwrap_or(match media_type {
+        "application/pdf" => "document.pdf",
+        "text/plain" => "document.txt",
+        _ => "document",
+    })
+}
