@@ -16,6 +16,7 @@ pub mod anthropic;
 pub mod fields;
 mod openai;
 pub mod openai_chat;
+pub mod responses;
 pub mod translate;
 
 /// What becomes of one field of a client's request when the provider speaks another dialect.

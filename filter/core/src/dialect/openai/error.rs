@@ -23,21 +23,17 @@ const LONGEST_MESSAGE: usize = 2000;
 /// A body that is not JSON is shown only when it is this short: a proxy's one line, not a page.
 const LONGEST_PLAIN: usize = 200;
 
-#[derive(Serialize)]
-struct Shown<'a> {
-    error: ErrorShown<'a>,
-}
-
-#[derive(Serialize)]
-struct ErrorShown<'a> {
-    message: &'a str,
+/// An error as clients know it.
+#[derive(Debug, Serialize)]
+pub(in crate::dialect) struct Shown<'a> {
+    pub message: &'a str,
     r#type: &'static str,
-    param: Option<&'a str>,
-    code: Option<&'a str>,
+    pub param: Option<&'a str>,
+    pub code: Option<&'a str>,
 }
 
-/// Appends `error` as a JSON object.
-pub(in crate::dialect) fn write(error: &ApiError, out: &mut Vec<u8>) {
+/// What clients are shown of `error`.
+pub(in crate::dialect) fn shown(error: &ApiError) -> Shown<'_> {
     use ErrorKind::*;
     let (word, code) = match error.kind {
         InvalidRequest | NotFound | TooLarge | Permission => ("invalid_request_error", None),
@@ -50,13 +46,16 @@ pub(in crate::dialect) fn write(error: &ApiError, out: &mut Vec<u8>) {
         Timeout => ("timeout", Some("timeout")),
         Server => ("server_error", None),
     };
-    let error = ErrorShown {
-        message: &error.message,
-        r#type: word,
-        param: error.param.as_deref(),
-        code: error.code.as_deref().or(code),
-    };
-    json::append(out, &Shown { error });
+    Shown { message: &error.message, r#type: word, param: error.param.as_deref(), code: error.code.as_deref().or(code) }
+}
+
+/// Appends `error` as a JSON object.
+pub(in crate::dialect) fn write(error: &ApiError, out: &mut Vec<u8>) {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        error: Shown<'a>,
+    }
+    json::append(out, &Body { error: shown(error) });
 }
 
 /// `error` as a whole body.
@@ -233,6 +232,7 @@ fn by_word(word: &str) -> Option<ErrorKind> {
     Some(match word {
         "context_length_exceeded" => ContextLength,
         "content_filter" | "content_policy_violation" | "ResponsibleAIPolicyViolation" => ContentPolicy,
+        "invalid_prompt" => InvalidRequest,
         "insufficient_quota" | "billing_hard_limit_reached" | "billing_not_active" | "billing_error" => {
             InsufficientQuota
         }

@@ -1,0 +1,1 @@
+//! What the dialect promises, by direction.
