@@ -11,6 +11,7 @@
 mod answer;
 mod body;
 mod content;
+mod emit;
 mod event;
 mod input;
 mod item;

@@ -8,9 +8,10 @@
 //! `response.failed`, which is how OpenAI ends such a stream. Nothing that looks like an end without failure follows.
 
 use super::answer::{Ended, Shown};
+use super::emit::{NO_LOGPROBS, Numbered, TAIL, field};
 use super::item::{Content, Id, Status, Summary, answer_id, begun, item};
 use crate::conversation::{Finish, Part, StreamEvent, Usage};
-use crate::dialect::openai::{error, json};
+use crate::dialect::openai::error;
 use crate::dialect::{Opening, StreamWriter};
 use crate::error::ApiError;
 
@@ -20,8 +21,7 @@ pub(super) struct Writer {
     opening: Opening,
     id: String,
     phase: Phase,
-    /// The next event's number.
-    sequence: u64,
+    events: Numbered,
     /// All that was said.
     parts: Vec<Part>,
     /// How many items were begun.
@@ -67,27 +67,13 @@ struct OpenCall {
     item: usize,
 }
 
-/// Texts come without likelihoods.
-const NO_LOGPROBS: &[u8] = b",\"logprobs\":[]";
-
-/// What ends every event.
-const TAIL: &[u8] = b"}\n\n";
-
-/// Appends `,"name":value`.
-fn field<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, name: &str, value: &T) {
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
-    json::append(out, value);
-}
-
 impl Writer {
     pub fn new(opening: Opening) -> Self {
         Self {
             id: answer_id("", opening.now).into_owned(),
             opening,
             phase: Phase::Waiting,
-            sequence: 0,
+            events: Numbered::default(),
             parts: Vec::new(),
             items: 0,
             open: Open::Nothing,
@@ -105,15 +91,6 @@ impl Writer {
         }
     }
 
-    /// Begins an event.
-    fn head(&mut self, name: &str, out: &mut Vec<u8>) {
-        for piece in ["event: ", name, "\ndata: {\"type\":\"", name, "\",\"sequence_number\":"] {
-            out.extend_from_slice(piece.as_bytes());
-        }
-        json::append(out, &self.sequence);
-        self.sequence = self.sequence.saturating_add(1);
-    }
-
     /// Which item an event is about: the one of this part and place.
     fn place(&self, part: usize, item: usize, out: &mut Vec<u8>) {
         if let Some(part) = self.parts.get(part) {
@@ -129,7 +106,7 @@ impl Writer {
 
     /// An event about the open message, or the open reasoning.
     fn about_open(&mut self, name: &str, out: &mut Vec<u8>) {
-        self.head(name, out);
+        self.events.head(name, out);
         self.place(self.first, self.last(), out);
         match self.open {
             Open::Thinking { .. } => field(out, "summary_index", &0),
@@ -146,7 +123,7 @@ impl Writer {
     }
 
     fn lifecycle(&mut self, name: &str, ended: Ended<'_>, out: &mut Vec<u8>) {
-        self.head(name, out);
+        self.events.head(name, out);
         let shown = Shown::new(&self.id, &self.opening.model, self.opening.now, &self.parts, ended);
         field(out, "response", &shown.used(self.usage));
         out.extend_from_slice(TAIL);
@@ -167,7 +144,7 @@ impl Writer {
         self.first = self.parts.len();
         self.items = self.items.saturating_add(1);
         self.open = open;
-        self.head("response.output_item.added", out);
+        self.events.head("response.output_item.added", out);
         field(out, "output_index", &self.last());
         field(out, "item", &begun(&part, &self.id, self.last()));
         out.extend_from_slice(TAIL);
@@ -176,7 +153,7 @@ impl Writer {
 
     /// Ends the item at `index`, which begins with the part `first`.
     fn item_done(&mut self, first: usize, index: usize, status: Status, out: &mut Vec<u8>) {
-        self.head("response.output_item.done", out);
+        self.events.head("response.output_item.done", out);
         field(out, "output_index", &index);
         let run = self.parts.get(first..).unwrap_or_default();
         field(out, "item", &item(run, &self.id, index, status));
@@ -314,7 +291,7 @@ impl Writer {
         if let Some(Part::ToolCall { arguments, .. }) = self.parts.get_mut(part) {
             arguments.push_str(json);
         }
-        self.head("response.function_call_arguments.delta", out);
+        self.events.head("response.function_call_arguments.delta", out);
         self.place(part, item, out);
         field(out, "delta", json);
         out.extend_from_slice(TAIL);
@@ -337,7 +314,7 @@ impl Writer {
         if matches!(self.parts.get(part), Some(Part::ToolCall { arguments, .. }) if arguments.is_empty()) {
             self.arguments_of(part, item, "{}", out);
         }
-        self.head("response.function_call_arguments.done", out);
+        self.events.head("response.function_call_arguments.done", out);
         self.place(part, item, out);
         if let Some(Part::ToolCall { arguments, .. }) = self.parts.get(part) {
             field(out, "arguments", arguments);
@@ -347,7 +324,7 @@ impl Writer {
     }
 
     fn fail(&mut self, failure: &ApiError, out: &mut Vec<u8>) {
-        self.head("error", out);
+        self.events.head("error", out);
         let shown = error::shown(failure);
         field(out, "code", &shown.code);
         field(out, "message", shown.message);
