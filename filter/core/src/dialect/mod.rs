@@ -13,6 +13,7 @@ use crate::framing::sse;
 use crate::headers::HeaderMap;
 
 pub mod anthropic;
+pub mod completions;
 pub mod fields;
 mod openai;
 pub mod openai_chat;

@@ -50,12 +50,19 @@ pub(in crate::dialect) fn shown(error: &ApiError) -> Shown<'_> {
 }
 
 /// Appends `error` as a JSON object.
-pub(in crate::dialect) fn write(error: &ApiError, out: &mut Vec<u8>) {
+fn write(error: &ApiError, out: &mut Vec<u8>) {
     #[derive(Serialize)]
     struct Body<'a> {
         error: Shown<'a>,
     }
     json::append(out, &Body { error: shown(error) });
+}
+
+/// Appends `error` as an event of a stream of chunks.
+pub(in crate::dialect) fn chunk(error: &ApiError, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"data: ");
+    write(error, out);
+    out.extend_from_slice(b"\n\n");
 }
 
 /// `error` as a whole body.

@@ -1,6 +1,7 @@
-//! Reads what the requests of OpenAI's formats have in common. Errors are 400s that name the field by its path,
+//! What the requests of OpenAI's formats have in common, and how it is read. Errors are 400s that name the field by its path,
 //! `messages[2].content[0].type`.
 
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::table::{Table, missing};
@@ -65,4 +66,10 @@ pub(in crate::dialect) fn wrong_word(path: &str, word: &str, words: &str) -> Api
     let word: String = word.chars().take(64).collect();
     ApiError::invalid(path, format!("Invalid value for '{path}': '{word}'. Supported values are: {words}."))
         .with_code("invalid_value")
+}
+
+/// `stream_options`, as a provider is asked.
+#[derive(Serialize)]
+pub(in crate::dialect) struct StreamOptions {
+    pub include_usage: bool,
 }

@@ -50,15 +50,7 @@ impl Writer {
 
     fn set_head(&mut self, id: &str, model: &str) {
         let model = if model.is_empty() { &self.opening.model } else { model };
-        let head = &mut self.head;
-        head.clear();
-        head.extend_from_slice(b"data: {\"id\":");
-        json::append(head, id);
-        head.extend_from_slice(b",\"object\":\"chat.completion.chunk\",\"created\":");
-        json::append(head, &self.opening.now);
-        head.extend_from_slice(b",\"model\":");
-        json::append(head, model);
-        head.extend_from_slice(b",\"choices\":[");
+        json::chunk_head("chat.completion.chunk", id, self.opening.now, model, &mut self.head);
     }
 
     /// One chunk of one choice, with the delta that `delta` writes.
@@ -145,10 +137,7 @@ impl Writer {
 
     fn end(&mut self, out: &mut Vec<u8>) {
         if let Some(usage) = self.usage.filter(|_| self.opening.include_usage) {
-            out.extend_from_slice(&self.head);
-            out.extend_from_slice(b"],\"usage\":");
-            json::append(out, &usage::Shown::from(usage));
-            out.extend_from_slice(b"}\n\n");
+            usage::chunk(&self.head, usage, out);
         }
         out.extend_from_slice(b"data: [DONE]\n\n");
         self.ended = true;
@@ -207,9 +196,7 @@ impl StreamWriter for Writer {
             StreamEvent::Usage(usage) => self.usage = Some(*usage),
             StreamEvent::Ping => out.extend_from_slice(b": ping\n\n"),
             StreamEvent::Error(error) => {
-                out.extend_from_slice(b"data: ");
-                error::write(error, out);
-                out.extend_from_slice(b"\n\n");
+                error::chunk(error, out);
                 self.ended = true;
             }
             StreamEvent::End => self.end(out),

@@ -10,11 +10,12 @@ use std::borrow::Cow;
 use super::Variation;
 use super::body::{
     Body, ChoiceOut, ContentOut, FileOut, FormatOut, FunctionOut, ImageOut, MarkOut, MessageOut, NameOut, PartOut,
-    SchemaOut, StreamOptions, ThinkingOut, ToolOut,
+    SchemaOut, ThinkingOut, ToolOut,
 };
 use super::out::{Block, Call};
 use crate::conversation::{CacheMark, Message, OutputFormat, Part, Reasoning, Request, Role, Source, Tool, ToolChoice};
 use crate::dialect::Written;
+use crate::dialect::openai::request::StreamOptions;
 use crate::dialect::openai::source::{Url, file_name};
 use crate::dialect::openai::{json, table};
 use crate::error::ApiError;
