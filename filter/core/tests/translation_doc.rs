@@ -1,7 +1,9 @@
 //! `docs/translation.md` says of every field what becomes of it: the same as the dialects' own tables do.
 
 use sluice_core::dialect::anthropic::Anthropic;
+use sluice_core::dialect::completions::Completions;
 use sluice_core::dialect::openai_chat::OpenAiChat;
+use sluice_core::dialect::responses::Responses;
 use sluice_core::dialect::{Dialect, Fate};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -22,7 +24,7 @@ fn documented(dialect: &dyn Dialect) -> Vec<(String, String)> {
 
 #[test]
 fn every_field_of_every_dialect_is_documented_with_its_fate() {
-    for dialect in [&OpenAiChat as &dyn Dialect, &Anthropic] {
+    for dialect in [&OpenAiChat as &dyn Dialect, &Responses, &Completions, &Anthropic] {
         let fields = dialect.fields().iter().map(|(field, fate, _)| {
             let fate = match fate {
                 Fate::Mapped => "mapped",

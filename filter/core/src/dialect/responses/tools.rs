@@ -1,5 +1,7 @@
 //! Reads the functions a model may call, whether it must, and what its answer must look like.
 
+use std::collections::BTreeSet;
+
 use serde_json::value::RawValue;
 
 use super::table::{TABLE, hosted};
@@ -45,7 +47,12 @@ pub(super) fn read_choice(fields: &mut Fields<'_>, request: &mut Request) -> Res
     if raw.get().starts_with('"') {
         let word: String = serde_json::from_str(raw.get())
             .map_err(|error| ApiError::invalid(at, format!("Invalid value for 'tool_choice': {error}.")))?;
-        request.tool_choice = Some(mode(&word, at, "none, auto, required")?);
+        request.tool_choice = Some(match word.as_str() {
+            "auto" => ToolChoice::Auto,
+            "none" => ToolChoice::None,
+            "required" => ToolChoice::Required,
+            other => return Err(wrong_word(at, other, "none, auto, required")),
+        });
         return Ok(());
     }
     let mut choice = object(raw, at)?;
@@ -57,32 +64,27 @@ pub(super) fn read_choice(fields: &mut Fields<'_>, request: &mut Request) -> Res
     nothing_left(&choice, at)
 }
 
-fn mode(word: &str, at: &str, words: &str) -> Result<ToolChoice, ApiError> {
-    match word {
-        "auto" => Ok(ToolChoice::Auto),
-        "required" => Ok(ToolChoice::Required),
-        "none" if words.contains("none") => Ok(ToolChoice::None),
-        other => Err(wrong_word(at, other, words)),
-    }
-}
-
 fn allowed(choice: &mut Fields<'_>, request: &mut Request) -> Result<(), ApiError> {
     let at = "tool_choice";
-    let word = required(choice, at, "mode")?;
-    request.tool_choice = Some(mode(&word, "tool_choice.mode", "auto, required")?);
+    request.tool_choice = Some(match required(choice, at, "mode")?.as_str() {
+        "auto" => ToolChoice::Auto,
+        "required" => ToolChoice::Required,
+        other => return Err(wrong_word("tool_choice.mode", other, "auto, required")),
+    });
     let tools: Vec<&RawValue> = choice.take(at, "tools")?.ok_or_else(|| missing("tool_choice.tools"))?;
-    let mut names = Vec::with_capacity(tools.len());
+    let known: BTreeSet<&str> = request.tools.iter().map(|tool| tool.name.as_str()).collect();
+    let mut names = BTreeSet::new();
     for (index, raw) in tools.into_iter().enumerate() {
         let at = format!("tool_choice.tools[{index}]");
         let mut tool = object(raw, &at)?;
         only_functions(&mut tool, &at)?;
         let name = required(&mut tool, &at, "name")?;
         nothing_left(&tool, &at)?;
-        if !request.tools.iter().any(|tool| tool.name == name) {
+        if !known.contains(name.as_str()) {
             let message = format!("'{at}.name' names a function that is not in 'tools'.");
             return Err(ApiError::invalid(join(&at, "name"), message));
         }
-        names.push(name);
+        names.insert(name);
     }
     request.tools.retain(|tool| names.contains(&tool.name));
     Ok(())
