@@ -160,6 +160,7 @@ struct FormatShown {
 }
 
 /// How an answer ended, for its object.
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Ended<'a> {
     /// It has not.
     NotYet,
@@ -169,32 +170,45 @@ pub(super) enum Ended<'a> {
     Failed(&'a ApiError),
 }
 
+impl<'a> Ended<'a> {
+    /// How far the answer, and the last of its items, has come.
+    fn status(&self) -> (Status, Status) {
+        match self {
+            Self::NotYet => (Status::InProgress, Status::InProgress),
+            Self::With(Finish::Stop | Finish::ToolCalls) => (Status::Completed, Status::Completed),
+            Self::With(Finish::Length | Finish::ContentFilter) => (Status::Incomplete, Status::Incomplete),
+            Self::Failed(_) => (Status::Failed, Status::Incomplete),
+        }
+    }
+
+    fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::With(Finish::Length) => Some("max_output_tokens"),
+            Self::With(Finish::ContentFilter) => Some("content_filter"),
+            _ => None,
+        }
+    }
+
+    fn error(&self) -> Option<ErrorShown<'a>> {
+        match self {
+            Self::Failed(error) => Some(ErrorShown { code: failure_code(error), message: &error.message }),
+            _ => None,
+        }
+    }
+}
+
 impl<'a> Shown<'a> {
     /// The object of an answer that holds `parts`.
     pub fn new(id: &'a str, model: &'a str, created_at: u64, parts: &'a [Part], ended: Ended<'a>) -> Self {
-        let (status, last) = match ended {
-            Ended::NotYet => (Status::InProgress, Status::InProgress),
-            Ended::With(Finish::Stop | Finish::ToolCalls) => (Status::Completed, Status::Completed),
-            Ended::With(Finish::Length | Finish::ContentFilter) => (Status::Incomplete, Status::Incomplete),
-            Ended::Failed(_) => (Status::Failed, Status::Incomplete),
-        };
-        let reason = match ended {
-            Ended::With(Finish::Length) => Some("max_output_tokens"),
-            Ended::With(Finish::ContentFilter) => Some("content_filter"),
-            _ => None,
-        };
-        let error = match ended {
-            Ended::Failed(error) => Some(ErrorShown { code: failure_code(error), message: &error.message }),
-            _ => None,
-        };
+        let (status, last) = ended.status();
         Self {
             id,
             object: "response",
             created_at,
             status,
             background: false,
-            error,
-            incomplete_details: reason.map(|reason| Details { reason }),
+            error: ended.error(),
+            incomplete_details: ended.reason().map(|reason| Details { reason }),
             instructions: None,
             max_output_tokens: None,
             metadata: Empty {},
