@@ -50,3 +50,16 @@ pub(super) fn source(url: String, at: &str) -> Result<Source, ApiError> {
 fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
 }
+
+/// OpenAI wants a name for every file.
+pub(in crate::dialect) fn file_name<'a>(name: Option<&'a str>, source: &Source) -> &'a str {
+    let media_type = match source {
+        Source::Base64 { media_type, .. } => media_type.as_str(),
+        Source::Url(_) => "",
+    };
+    name.unwrap_or(match media_type {
+        "application/pdf" => "document.pdf",
+        "text/plain" => "document.txt",
+        _ => "document",
+    })
+}

@@ -21,6 +21,7 @@ pub mod bedrock;
 mod calls;
 mod claude;
 pub mod cohere;
+pub mod completions;
 mod data_uri;
 mod effort;
 mod embeddings;
@@ -33,17 +34,21 @@ pub mod gemini_embed;
 mod hints;
 mod lenient;
 mod media;
+mod openai;
 pub mod openai_chat;
 pub mod openai_embeddings;
 mod out;
 pub mod pass_through;
 mod path;
 mod rate_limits;
+pub mod responses;
 pub mod translate;
 
 /// Every format that clients or providers speak, but for those that are only passed through.
 pub static ALL: &[&dyn Dialect] = &[
     &openai_chat::OpenAiChat,
+    &responses::Responses,
+    &completions::Completions,
     &anthropic::Anthropic,
     &anthropic::CountTokens,
     &anthropic::AnthropicOnVertex,

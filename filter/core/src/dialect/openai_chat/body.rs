@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::out::{Block, Call};
 use crate::conversation::Json;
 use crate::dialect::data_uri::Url;
+use crate::dialect::openai::request::StreamOptions;
 
 #[derive(Serialize)]
 pub(super) struct Body<'a> {
@@ -52,11 +53,6 @@ pub(super) struct Body<'a> {
     pub stream: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream_options: Option<StreamOptions>,
-}
-
-#[derive(Serialize)]
-pub(super) struct StreamOptions {
-    pub include_usage: bool,
 }
 
 #[derive(Serialize)]

@@ -6,11 +6,12 @@
 use serde_json::value::RawValue;
 
 use super::parts::{Allowed, cache_mark, content, mark_last};
-use super::request::{object, required, wrong_word};
-use super::table::{missing, nothing_left, settle};
+use super::table::TABLE;
 use super::tools::only_functions;
 use crate::conversation::{Message, Part, Role};
 use crate::dialect::fields::{Fields, join};
+use crate::dialect::fields::{drop_hint, missing, nothing_left};
+use crate::dialect::fields::{object, required, wrong_word};
 use crate::error::ApiError;
 
 /// Reads `messages`.
@@ -42,12 +43,9 @@ fn read(raw: &RawValue, at: &str, dropped: &mut Vec<String>) -> Result<Message, 
         Role::Tool => vec![tool_result(&mut fields, at)?],
     };
     if cache.is_some() && !mark_last(&mut parts, cache) {
-        let name = "messages[].cache_control";
-        if !dropped.iter().any(|known| known == name) {
-            dropped.push(name.to_owned());
-        }
+        drop_hint(dropped, "messages[].cache_control");
     }
-    settle(&fields, at, "messages[].", dropped)?;
+    TABLE.settle(&fields, at, "messages[].", dropped)?;
     Ok(Message { role, parts, name })
 }
 
@@ -120,7 +118,7 @@ fn call(raw: &RawValue, at: &str) -> Result<Part, ApiError> {
     let id = required(&mut fields, at, "id")?;
     let place = join(at, "function");
     let function = fields.take_raw("function").ok_or_else(|| missing(&place))?;
-    settle(&fields, at, "messages[].tool_calls[].", &mut Vec::new())?;
+    TABLE.settle(&fields, at, "messages[].tool_calls[].", &mut Vec::new())?;
     let mut function = object(function, &place)?;
     let name = required(&mut function, &place, "name")?;
     let arguments = function.take(&place, "arguments")?.unwrap_or_default();

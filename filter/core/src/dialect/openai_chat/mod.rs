@@ -12,25 +12,20 @@
 //! - `cache_control` on content parts, messages and tools is Anthropic's caching mark.
 //! - `thinking` and `top_k` in a request are Anthropic's parameters of that name.
 
+use super::openai::{chunks, error, peek, usage};
 use super::{Chat, Content, Dialect, Field, Glance, Opening, Shape, StreamPeeker, StreamReader, StreamWriter, Written};
 use crate::conversation::{Request, Response, Usage};
 use crate::error::ApiError;
 
 mod body;
-mod error;
-mod loose;
 mod message;
 mod out;
 mod parts;
-mod peek;
 mod request;
 mod response;
-mod stream_read;
 mod stream_write;
 mod table;
 mod tools;
-pub(super) mod usage;
-mod words;
 mod write;
 
 #[cfg(test)]
@@ -86,14 +81,11 @@ impl Dialect for OpenAiChat {
     }
 
     fn status(&self, error: &ApiError) -> u16 {
-        // Anthropic's "overloaded", which OpenAI's clients do not know.
-        if error.status == 529 { 503 } else { error.status }
+        error::status(error)
     }
 
     fn write_error(&self, error: &ApiError) -> Vec<u8> {
-        let mut out = Vec::with_capacity(256);
-        error::write(error, &mut out);
-        out
+        error::body(error)
     }
 
     fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError> {
@@ -123,7 +115,7 @@ impl Chat for OpenAiChat {
     }
 
     fn stream_reader(&self) -> Box<dyn StreamReader> {
-        Box::<stream_read::Reader>::default()
+        Box::<chunks::Reader>::default()
     }
 
     fn stream_writer(&self, opening: Opening) -> Box<dyn StreamWriter> {

@@ -1,11 +1,8 @@
 //! The pieces of JSON that requests and answers share.
 
-use std::borrow::Cow;
-
 use serde::Serialize;
 
 use crate::conversation::Part;
-pub(super) use crate::dialect::out::json;
 
 /// One of `thinking_blocks`.
 #[derive(Debug, Serialize)]
@@ -55,13 +52,4 @@ impl<'a> Call<'a> {
         let arguments = if arguments.is_empty() { "{}" } else { arguments };
         Some(Self { id, r#type: "function", function: Function { name, arguments } })
     }
-}
-
-/// Joins texts, borrowing when there is one.
-pub(super) fn joined<'a>(mut texts: impl Iterator<Item = &'a str>) -> Option<Cow<'a, str>> {
-    let mut text = Cow::Borrowed(texts.next()?);
-    for more in texts {
-        text.to_mut().push_str(more);
-    }
-    Some(text)
 }

@@ -2,11 +2,12 @@
 
 use serde_json::value::RawValue;
 
-use super::request::{object, required, wrong_word};
-use super::table::{missing, nothing_left, refused};
 use crate::conversation::{CacheMark, Part, Source};
 use crate::dialect::data_uri::source;
 use crate::dialect::fields::{Fields, join};
+use crate::dialect::fields::{missing, nothing_left};
+use crate::dialect::fields::{object, required, wrong_word};
+use crate::dialect::openai::table::refused;
 use crate::error::ApiError;
 
 /// Which parts a message may hold, besides text.

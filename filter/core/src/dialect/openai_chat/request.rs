@@ -3,25 +3,23 @@
 //!
 //! Errors are 400s that name the field by its path, `messages[2].content[0].type`.
 
-use super::table::{missing, nothing_left, settle};
+use super::table::TABLE;
 use super::{message, tools};
 use crate::conversation::{Reasoning, Request};
 use crate::dialect::fields::Fields;
-pub(super) use crate::dialect::fields::{object, required, wrong_word};
+use crate::dialect::fields::{missing, nothing_left};
+use crate::dialect::fields::{object, required, wrong_word};
+use crate::dialect::openai::request::{count, include_usage, stop};
 use crate::error::ApiError;
 
 /// Reads the body.
-pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
-    let mut fields = Fields::of(body)?;
+pub(super) fn read(text: &[u8]) -> Result<Request, ApiError> {
+    let mut fields = Fields::of(text)?;
     let mut dropped = Vec::new();
     let model: String = fields.take("", "model")?.ok_or_else(|| missing("model"))?;
     let messages = message::read_all(&mut fields, &mut dropped)?;
     let newer: Option<u64> = fields.take("", "max_completion_tokens")?;
     let older: Option<u64> = fields.take("", "max_tokens")?;
-    let n: Option<u64> = fields.take("", "n")?;
-    if n == Some(0) {
-        return Err(ApiError::invalid("n", "Invalid value for 'n': at least 1 is needed."));
-    }
     let request = Request {
         model,
         messages,
@@ -37,35 +35,16 @@ pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
         seed: fields.take("", "seed")?,
         frequency_penalty: fields.take("", "frequency_penalty")?,
         presence_penalty: fields.take("", "presence_penalty")?,
-        n,
+        n: count(&mut fields)?,
         reasoning: reasoning(&mut fields)?,
         user: fields.take("", "user")?,
         service_tier: fields.take("", "service_tier")?,
         stream: fields.take("", "stream")?.unwrap_or_default(),
-        include_usage: include_usage(&mut fields, &mut dropped)?,
+        include_usage: include_usage(&mut fields, &TABLE, &mut dropped)?,
         dropped: Vec::new(),
     };
-    settle(&fields, "", "", &mut dropped)?;
+    TABLE.settle(&fields, "", "", &mut dropped)?;
     Ok(Request { dropped, ..request })
-}
-
-fn stop(fields: &mut Fields<'_>) -> Result<Vec<String>, ApiError> {
-    let Some(raw) = fields.take_raw("stop") else { return Ok(Vec::new()) };
-    let read = if raw.get().starts_with('"') {
-        serde_json::from_str(raw.get()).map(|text| vec![text])
-    } else {
-        serde_json::from_str(raw.get())
-    };
-    read.map_err(|_| ApiError::invalid("stop", "Invalid value for 'stop': a string or an array of strings is needed."))
-}
-
-fn include_usage(fields: &mut Fields<'_>, dropped: &mut Vec<String>) -> Result<bool, ApiError> {
-    let at = "stream_options";
-    let Some(raw) = fields.take_raw(at) else { return Ok(false) };
-    let mut options = object(raw, at)?;
-    let include = options.take(at, "include_usage")?.unwrap_or_default();
-    settle(&options, at, "stream_options.", dropped)?;
-    Ok(include)
 }
 
 /// `reasoning_effort`, or Anthropic's `thinking`; both would contradict each other.

@@ -8,11 +8,11 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::loose::{Block as BlockSeen, Count, Said, Sort, Text};
-use super::out::{self, Block, Call};
-use super::{error, usage, words};
+use super::out::{Block, Call};
 use crate::conversation::{Choice, Finish, Part, Response};
 use crate::dialect::functions::made_up_id;
+use crate::dialect::openai::loose::{Block as BlockSeen, Count, Said, Sort, Text};
+use crate::dialect::openai::{error, json, usage, words};
 use crate::error::ApiError;
 
 #[derive(Deserialize)]
@@ -150,22 +150,20 @@ pub(super) fn write(response: &Response, now: u64) -> Vec<u8> {
         usage: response.usage.map(usage::Shown::from),
         service_tier: response.service_tier.as_deref(),
     };
-    let mut out = Vec::with_capacity(1024);
-    out::json(&mut out, &shown);
-    out
+    json::body(&shown)
 }
 
 fn write_choice((index, choice): (usize, &Choice)) -> ChoiceShown<'_> {
     let parts = || choice.parts.iter();
-    let content = out::joined(parts().filter_map(|part| match part {
+    let content = json::joined(parts().filter_map(|part| match part {
         Part::Text { text, .. } => Some(text.as_str()),
         _ => None,
     }));
-    let refusal = out::joined(parts().filter_map(|part| match part {
+    let refusal = json::joined(parts().filter_map(|part| match part {
         Part::Refusal { text } => Some(text.as_str()),
         _ => None,
     }));
-    let reasoning_content = out::joined(parts().filter_map(|part| match part {
+    let reasoning_content = json::joined(parts().filter_map(|part| match part {
         Part::Thinking { text, .. } if !text.is_empty() => Some(text.as_str()),
         _ => None,
     }));

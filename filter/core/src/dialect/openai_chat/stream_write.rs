@@ -4,8 +4,9 @@
 //! seal of reasoning is kept until its block is whole, and then written with the reasoning it seals
 //! (`thinking_blocks`). A tool call that ends without arguments gets `{}`, because clients parse them.
 
-use super::{error, out, usage, words};
+use super::out;
 use crate::conversation::{StreamEvent, Usage};
+use crate::dialect::openai::{error, json, usage, words};
 use crate::dialect::{Opening, StreamWriter};
 
 /// The writer.
@@ -36,7 +37,7 @@ fn piece(name: &str, text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
-    out::json(out, text);
+    json::append(out, text);
     out.push(b'}');
 }
 
@@ -49,26 +50,18 @@ impl Writer {
 
     fn set_head(&mut self, id: &str, model: &str) {
         let model = if model.is_empty() { &self.opening.model } else { model };
-        let head = &mut self.head;
-        head.clear();
-        head.extend_from_slice(b"data: {\"id\":");
-        out::json(head, id);
-        head.extend_from_slice(b",\"object\":\"chat.completion.chunk\",\"created\":");
-        out::json(head, &self.opening.now);
-        head.extend_from_slice(b",\"model\":");
-        out::json(head, model);
-        head.extend_from_slice(b",\"choices\":[");
+        json::chunk_head("chat.completion.chunk", id, self.opening.now, model, &mut self.head);
     }
 
     /// One chunk of one choice, with the delta that `delta` writes.
     fn chunk(&self, choice: u32, finish: Option<&str>, out: &mut Vec<u8>, delta: impl FnOnce(&mut Vec<u8>)) {
         out.extend_from_slice(&self.head);
         out.extend_from_slice(b"{\"index\":");
-        out::json(out, &choice);
+        json::append(out, &choice);
         out.extend_from_slice(b",\"delta\":");
         delta(out);
         out.extend_from_slice(b",\"logprobs\":null,\"finish_reason\":");
-        out::json(out, &finish);
+        json::append(out, &finish);
         let tail: &[u8] = if self.opening.include_usage { b"}],\"usage\":null}\n\n" } else { b"}]}\n\n" };
         out.extend_from_slice(tail);
     }
@@ -93,7 +86,7 @@ impl Writer {
     fn arguments(&self, choice: u32, call: u32, json: &str, out: &mut Vec<u8>) {
         self.chunk(choice, None, out, |out| {
             out.extend_from_slice(b"{\"tool_calls\":[{\"index\":");
-            out::json(out, &call);
+            json::append(out, &call);
             out.extend_from_slice(b",\"function\":");
             piece("arguments", json, out);
             out.extend_from_slice(b"}]}");
@@ -103,7 +96,7 @@ impl Writer {
     fn block(&self, choice: u32, block: &out::Block<'_>, out: &mut Vec<u8>) {
         self.chunk(choice, None, out, |out| {
             out.extend_from_slice(b"{\"thinking_blocks\":[");
-            out::json(out, block);
+            json::append(out, block);
             out.extend_from_slice(b"]}");
         });
     }
@@ -125,11 +118,11 @@ impl Writer {
         }
         self.chunk(choice, None, out, |out| {
             out.extend_from_slice(b"{\"tool_calls\":[{\"index\":");
-            out::json(out, &call);
+            json::append(out, &call);
             out.extend_from_slice(b",\"id\":");
-            out::json(out, id);
+            json::append(out, id);
             out.extend_from_slice(b",\"type\":\"function\",\"function\":{\"name\":");
-            out::json(out, name);
+            json::append(out, name);
             out.extend_from_slice(b",\"arguments\":\"\"}}]}");
         });
     }
@@ -144,10 +137,7 @@ impl Writer {
 
     fn end(&mut self, out: &mut Vec<u8>) {
         if let Some(usage) = self.usage.filter(|_| self.opening.include_usage) {
-            out.extend_from_slice(&self.head);
-            out.extend_from_slice(b"],\"usage\":");
-            out::json(out, &usage::Shown::from(usage));
-            out.extend_from_slice(b"}\n\n");
+            usage::chunk(&self.head, usage, out);
         }
         out.extend_from_slice(b"data: [DONE]\n\n");
         self.ended = true;
@@ -206,9 +196,7 @@ impl StreamWriter for Writer {
             StreamEvent::Usage(usage) => self.usage = Some(*usage),
             StreamEvent::Ping => out.extend_from_slice(b": ping\n\n"),
             StreamEvent::Error(error) => {
-                out.extend_from_slice(b"data: ");
-                error::write(error, out);
-                out.extend_from_slice(b"\n\n");
+                error::chunk(error, out);
                 self.ended = true;
             }
             StreamEvent::End => self.end(out),

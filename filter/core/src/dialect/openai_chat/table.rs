@@ -1,13 +1,9 @@
 //! Every field of a request that the dialect knows, and what becomes of it; the reader decides by this table about what
 //! it did not map.
 
-use serde_json::value::RawValue;
-
 use super::super::Fate::{Dropped, Mapped, Refused};
 use super::super::Field;
-use super::super::fields::{Fields, join, unknown};
-pub(super) use super::super::fields::{missing, nothing_left};
-use crate::error::ApiError;
+use super::super::openai::table::Table;
 
 /// Fields by path; `[]` stands for any place in an array. What is not here is refused as unknown.
 ///
@@ -110,40 +106,18 @@ pub(super) const FIELDS: &[Field] = &[
     ("response_format.json_schema", Mapped, "`schema`; its name, description and `strict` have no place there"),
 ];
 
-/// Settles what nobody took from `fields`, an object at `at` whose fields stand in the table under `prefix`.
-pub(super) fn settle(fields: &Fields<'_>, at: &str, prefix: &str, dropped: &mut Vec<String>) -> Result<(), ApiError> {
-    for (name, raw) in fields.rest() {
-        let known = FIELDS.iter().find(|(path, ..)| path.strip_prefix(prefix) == Some(name));
-        match known {
-            Some((_, Refused, _)) if !changes_nothing(name, raw) => return Err(refused(&join(at, name))),
-            Some((path, Dropped, _)) => {
-                if !matches!(raw.get(), "[]" | "{}") && !dropped.iter().any(|other| other == path) {
-                    dropped.push((*path).to_owned());
-                }
-            }
-            Some((_, Refused, _)) => {}
-            Some((_, Mapped, _)) | None => return Err(unknown(&join(at, name))),
-        }
-    }
-    Ok(())
-}
+/// How the table is read.
+pub(super) const TABLE: Table = Table { fields: FIELDS, changes_nothing };
 
-/// A 400 for a field that is known, and has no words in another provider's language.
-pub(super) fn refused(path: &str) -> ApiError {
-    let message = format!("'{path}' is not supported with the provider that serves this model.");
-    ApiError::unsupported(path, message)
-}
-
-/// Whether a refused field holds the value that OpenAI assumes without it.
-fn changes_nothing(name: &str, raw: &RawValue) -> bool {
-    let value: String = raw.get().split_ascii_whitespace().collect();
-    match name {
+/// Whether a field holds the value that OpenAI assumes without it.
+fn changes_nothing(path: &str, value: &str) -> bool {
+    match path.rsplit('.').next().unwrap_or(path) {
         "logprobs" => value == "false",
         "top_logprobs" => value == "0",
         "logit_bias" => value == "{}",
         "modalities" => value == r#"["text"]"#,
         "functions" => value == "[]",
-        "function_call" => matches!(value.as_str(), r#""none""# | r#""auto""#),
+        "function_call" => matches!(value, r#""none""# | r#""auto""#),
         _ => false,
     }
 }

@@ -3,10 +3,12 @@
 use serde_json::value::RawValue;
 
 use super::parts::cache_mark;
-use super::request::{object, required, wrong_word};
-use super::table::{missing, nothing_left, refused, settle};
+use super::table::TABLE;
 use crate::conversation::{Json, OutputFormat, Tool, ToolChoice};
 use crate::dialect::fields::{Fields, join};
+use crate::dialect::fields::{missing, nothing_left};
+use crate::dialect::fields::{object, required, wrong_word};
+use crate::dialect::openai::table::refused;
 use crate::error::ApiError;
 
 /// Reads `tools`.
@@ -21,7 +23,7 @@ fn read(raw: &RawValue, at: &str, dropped: &mut Vec<String>) -> Result<Tool, Api
     only_functions(&mut fields, at)?;
     let place = join(at, "function");
     let function = fields.take_raw("function").ok_or_else(|| missing(&place))?;
-    settle(&fields, at, "tools[].", dropped)?;
+    TABLE.settle(&fields, at, "tools[].", dropped)?;
     let mut function = object(function, &place)?;
     let tool = Tool {
         name: required(&mut function, &place, "name")?,
@@ -61,7 +63,7 @@ pub(super) fn read_choice(fields: &mut Fields<'_>) -> Result<Option<ToolChoice>,
     only_functions(&mut choice, at)?;
     let place = "tool_choice.function";
     let function = choice.take_raw("function").ok_or_else(|| missing(place))?;
-    settle(&choice, at, "tool_choice.", &mut Vec::new())?;
+    TABLE.settle(&choice, at, "tool_choice.", &mut Vec::new())?;
     let mut function = object(function, place)?;
     let name = required(&mut function, place, "name")?;
     nothing_left(&function, place)?;

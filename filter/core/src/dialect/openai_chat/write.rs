@@ -7,15 +7,18 @@
 
 use std::borrow::Cow;
 
+use super::Variation;
 use super::body::{
     Body, ChoiceOut, ContentOut, FileOut, FormatOut, FunctionOut, ImageOut, MarkOut, MessageOut, NameOut, PartOut,
-    SchemaOut, StreamOptions, ThinkingOut, ToolOut,
+    SchemaOut, ThinkingOut, ToolOut,
 };
-use super::out::{self, Block, Call};
-use super::{Variation, table};
+use super::out::{Block, Call};
 use crate::conversation::{CacheMark, Message, OutputFormat, Part, Reasoning, Request, Role, Source, Tool, ToolChoice};
 use crate::dialect::Written;
-use crate::dialect::data_uri::Url;
+use crate::dialect::data_uri::{Url, file_name};
+use crate::dialect::fields::drop_hint;
+use crate::dialect::openai::request::StreamOptions;
+use crate::dialect::openai::{json, table};
 use crate::error::ApiError;
 
 /// Writes `request` under the provider's name for the model.
@@ -60,9 +63,7 @@ pub(super) fn write(request: &Request, model: &str, variation: Variation) -> Res
             .then_some(StreamOptions { include_usage: true }),
         messages: writer.messages,
     };
-    let mut written = Vec::with_capacity(1024);
-    out::json(&mut written, &body);
-    Ok(Written { body: written, dropped: writer.dropped })
+    Ok(Written { body: json::body(&body), dropped: writer.dropped })
 }
 
 fn choice(choice: &ToolChoice) -> ChoiceOut<'_> {
@@ -93,19 +94,6 @@ fn role_word(role: Role) -> &'static str {
     }
 }
 
-/// OpenAI wants a name for every file.
-fn file_name<'a>(name: Option<&'a str>, source: &Source) -> &'a str {
-    let media_type = match source {
-        Source::Base64 { media_type, .. } => media_type.as_str(),
-        Source::Url(_) => "",
-    };
-    name.unwrap_or(match media_type {
-        "application/pdf" => "document.pdf",
-        "text/plain" => "document.txt",
-        _ => "document",
-    })
-}
-
 /// What gathers while messages are written.
 struct Writer<'a> {
     variation: Variation,
@@ -129,9 +117,7 @@ impl<'a> Writer<'a> {
     }
 
     fn drop(&mut self, name: &str) {
-        if !self.dropped.iter().any(|known| known == name) {
-            self.dropped.push(name.to_owned());
-        }
+        drop_hint(&mut self.dropped, name);
     }
 
     fn mark(&mut self, mark: &'a Option<CacheMark>) -> Option<MarkOut<'a>> {

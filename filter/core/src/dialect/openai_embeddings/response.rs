@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 
 use crate::conversation::Usage;
 use crate::dialect::lenient::{Count, Filled, Text};
+use crate::dialect::openai::usage::Seen as UsageSeen;
 use crate::dialect::openai_chat::OpenAiChat;
-use crate::dialect::openai_chat::usage::Seen as UsageSeen;
 use crate::dialect::out::json;
 use crate::dialect::{Dialect, Glance};
 use crate::embedding::{Encoding, Response, Vector};

@@ -8,37 +8,19 @@ use proptest::sample::select;
 use super::super::Variation;
 use super::{OpenAiChat, conversation};
 use crate::conversation::{
-    CacheMark, Choice, Finish, Json, Message, OutputFormat, Part, Reasoning, Request, Response, Role, Source,
-    StreamEvent, Tool, ToolChoice, Usage,
+    CacheMark, Choice, Message, OutputFormat, Part, Reasoning, Request, Response, Role, Source, StreamEvent, Tool,
+    ToolChoice,
 };
+use crate::dialect::openai::strategies::{base64, finish, json, nearly_json, usage, word, words};
 use crate::dialect::{Chat, Dialect, Opening, Seen};
 use crate::framing::sse;
-
-/// Never empty: an empty text says nothing on the wire.
-fn words() -> impl Strategy<Value = String> {
-    "[ -~é漢\u{1f980}\n\r\t\u{0}\u{2028}]{1,8}"
-}
-
-fn word() -> impl Strategy<Value = String> {
-    "[a-z_]{1,6}"
-}
 
 fn mark() -> impl Strategy<Value = Option<CacheMark>> {
     of(of(select(vec!["5m".to_owned(), "1h".to_owned()])).prop_map(|ttl| CacheMark { ttl }))
 }
 
-fn json() -> impl Strategy<Value = Json> {
-    select(vec!["{}", r#"{"type":"object","properties":{"a":{"const":1.50}}}"#, r#"{ "a" : [ ] }"#])
-        .prop_map(|text| Json::parse(text).unwrap())
-}
-
 fn text() -> impl Strategy<Value = Part> {
     (words(), mark()).prop_map(|(text, cache)| Part::Text { text, cache })
-}
-
-fn base64() -> impl Strategy<Value = Source> {
-    (select(vec!["image/png", "application/pdf"]), "[a-zA-Z0-9+/]{0,12}")
-        .prop_map(|(media_type, data)| Source::Base64 { media_type: media_type.to_owned(), data })
 }
 
 fn media() -> impl Strategy<Value = Part> {
@@ -139,22 +121,6 @@ fn request() -> impl Strategy<Value = Request> {
     })
 }
 
-fn usage() -> impl Strategy<Value = Usage> {
-    (0..1_u64 << 40, 0..1_u64 << 40, 0..1_u64 << 20, 0..1_u64 << 20, 0..1_u64 << 20).prop_map(
-        |(input, output, cached, cache_write, reasoning)| Usage {
-            input: input + cached + cache_write,
-            cached,
-            cache_write,
-            output: output + reasoning,
-            reasoning,
-        },
-    )
-}
-
-fn finish() -> impl Strategy<Value = Finish> {
-    select(vec![Finish::Stop, Finish::Length, Finish::ToolCalls, Finish::ContentFilter])
-}
-
 fn response() -> impl Strategy<Value = Response> {
     let said = words().prop_map(|text| Part::Text { text, cache: None });
     let parts = (vec(thinking(), 0..3), of(said), of(refusal()), vec(call(), 0..3), finish());
@@ -240,9 +206,9 @@ fn read_everything(bytes: &[u8]) {
     assert!(!matches!(seen, Seen::Failed(error) if error.message.is_empty()));
 }
 
-/// JSON that is nearly a message of this dialect: the right names with any values.
+/// JSON that is nearly a message of this dialect.
 fn nearly() -> impl Strategy<Value = String> {
-    let names = vec![
+    let names = [
         "model",
         "messages",
         "role",
@@ -273,37 +239,8 @@ fn nearly() -> impl Strategy<Value = String> {
         "x_groq",
         "tools",
     ];
-    let leaf = prop_oneof![
-        select(vec![
-            "null",
-            "true",
-            "0",
-            "-1",
-            "1e300",
-            "18446744073709551615",
-            "\"\"",
-            "\"user\"",
-            "\"text\"",
-            "\"tool\"",
-            "\"assistant\"",
-            "\"function\"",
-            "\"data:a/b;base64,\"",
-            "\"\\ud83e\\udd80\"",
-            "\"image_url\""
-        ])
-        .prop_map(str::to_owned),
-    ];
-    leaf.prop_recursive(6, 40, 5, move |inner| {
-        let entry = (select(names.clone()), inner.clone());
-        prop_oneof![
-            vec(inner, 0..4).prop_map(|items| format!("[{}]", items.join(","))),
-            vec(entry, 0..6).prop_map(|entries| {
-                let fields: Vec<String> =
-                    entries.into_iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
-                format!("{{{}}}", fields.join(","))
-            }),
-        ]
-    })
+    let words = ["\"user\"", "\"text\"", "\"tool\"", "\"assistant\"", "\"function\"", "\"image_url\""];
+    nearly_json(&names, &words)
 }
 
 proptest! {

@@ -1,5 +1,5 @@
-//! What compatible servers say, as they really send it: a content may be an array of parts, reasoning has two names, and
-//! arguments may be an object. Borrowed from the input wherever it holds no escapes.
+//! Values as compatible servers really send them: `null` for a text, a float for a count, an array of parts for a
+//! content. Borrowed from the input wherever it holds no escapes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,11 +10,11 @@ use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::dialect::lenient::lenient;
-pub(super) use crate::dialect::lenient::{Count, Filled, Text};
+pub(in crate::dialect) use crate::dialect::lenient::{Count, Filled, Text};
 
 /// What is said: a text, or an array of parts.
 #[derive(Debug, Default)]
-pub(super) enum Content<'a> {
+pub(in crate::dialect) enum Content<'a> {
     #[default]
     Nothing,
     Text(Cow<'a, str>),
@@ -23,7 +23,7 @@ pub(super) enum Content<'a> {
 
 /// One part: `text`, `refusal`, or Mistral's `thinking`, which holds a content of its own.
 #[derive(Debug, Deserialize)]
-pub(super) struct ContentPart<'a> {
+pub(in crate::dialect) struct ContentPart<'a> {
     #[serde(borrow, default)]
     text: Text<'a>,
     #[serde(borrow, default)]
@@ -34,7 +34,7 @@ pub(super) struct ContentPart<'a> {
 
 /// What a piece of content is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sort {
+pub(in crate::dialect) enum Sort {
     Text,
     Thinking,
     Refusal,
@@ -67,7 +67,7 @@ impl<'a> Content<'a> {
 
 /// A message, or the part of one that a stream's event adds.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Said<'a> {
+pub(in crate::dialect) struct Said<'a> {
     #[serde(borrow, default)]
     pub content: Content<'a>,
     #[serde(borrow, default)]
@@ -92,7 +92,7 @@ impl<'a> Said<'a> {
 
 /// One of `thinking_blocks`.
 #[derive(Debug, Deserialize)]
-pub(super) struct Block<'a> {
+pub(in crate::dialect) struct Block<'a> {
     #[serde(borrow, default)]
     pub thinking: Text<'a>,
     #[serde(borrow, default)]
@@ -103,7 +103,7 @@ pub(super) struct Block<'a> {
 
 /// A tool call, or a piece of one.
 #[derive(Debug, Deserialize)]
-pub(super) struct Call<'a> {
+pub(in crate::dialect) struct Call<'a> {
     #[serde(default)]
     pub index: Count,
     #[serde(borrow, default)]
@@ -114,7 +114,7 @@ pub(super) struct Call<'a> {
 
 /// The function of a call.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Function<'a> {
+pub(in crate::dialect) struct Function<'a> {
     #[serde(borrow, default)]
     pub name: Text<'a>,
     #[serde(borrow, default)]

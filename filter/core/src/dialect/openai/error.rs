@@ -15,7 +15,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::out;
+use super::json;
 use crate::error::{ApiError, ErrorKind};
 
 /// What a client reads of a provider's words at most.
@@ -23,21 +23,17 @@ const LONGEST_MESSAGE: usize = 2000;
 /// A body that is not JSON is shown only when it is this short: a proxy's one line, not a page.
 const LONGEST_PLAIN: usize = 200;
 
-#[derive(Serialize)]
-struct Shown<'a> {
-    error: ErrorShown<'a>,
-}
-
-#[derive(Serialize)]
-struct ErrorShown<'a> {
-    message: &'a str,
+/// An error as clients know it.
+#[derive(Debug, Serialize)]
+pub(in crate::dialect) struct Shown<'a> {
+    pub message: &'a str,
     r#type: &'static str,
-    param: Option<&'a str>,
-    code: Option<&'a str>,
+    pub param: Option<&'a str>,
+    pub code: Option<&'a str>,
 }
 
-/// Appends `error` as a JSON object.
-pub(super) fn write(error: &ApiError, out: &mut Vec<u8>) {
+/// What clients are shown of `error`.
+pub(in crate::dialect) fn shown(error: &ApiError) -> Shown<'_> {
     use ErrorKind::*;
     let (word, code) = match error.kind {
         InvalidRequest | NotFound | TooLarge | Permission => ("invalid_request_error", None),
@@ -50,17 +46,39 @@ pub(super) fn write(error: &ApiError, out: &mut Vec<u8>) {
         Timeout => ("timeout", Some("timeout")),
         Server => ("server_error", None),
     };
-    let error = ErrorShown {
-        message: &error.message,
-        r#type: word,
-        param: error.param.as_deref(),
-        code: error.code.as_deref().or(code),
-    };
-    out::json(out, &Shown { error });
+    Shown { message: &error.message, r#type: word, param: error.param.as_deref(), code: error.code.as_deref().or(code) }
+}
+
+/// Appends `error` as a JSON object.
+fn write(error: &ApiError, out: &mut Vec<u8>) {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        error: Shown<'a>,
+    }
+    json::append(out, &Body { error: shown(error) });
+}
+
+/// Appends `error` as an event of a stream of chunks.
+pub(in crate::dialect) fn chunk(error: &ApiError, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"data: ");
+    write(error, out);
+    out.extend_from_slice(b"\n\n");
+}
+
+/// `error` as a whole body.
+pub(in crate::dialect) fn body(error: &ApiError) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    write(error, &mut out);
+    out
+}
+
+/// The status under which OpenAI's clients know the error: Anthropic's 529, "overloaded", they do not.
+pub(in crate::dialect) fn status(error: &ApiError) -> u16 {
+    if error.status == 529 { 503 } else { error.status }
 }
 
 /// Reads a provider's error.
-pub(super) fn read(status: u16, body: &[u8]) -> ApiError {
+pub(in crate::dialect) fn read(status: u16, body: &[u8]) -> ApiError {
     match serde_json::from_slice::<Value>(body) {
         Ok(value @ (Value::Object(_) | Value::Array(_))) => from_value(Some(status), &value),
         Ok(_) | Err(_) => {
@@ -79,7 +97,7 @@ pub(super) fn read(status: u16, body: &[u8]) -> ApiError {
 }
 
 /// Reads the value of an `error` field that came under a 200: its status follows from what it says.
-pub(super) fn inside(value: &[u8]) -> ApiError {
+pub(in crate::dialect) fn inside(value: &[u8]) -> ApiError {
     match serde_json::from_slice::<Value>(value) {
         Ok(error) => from_parts(None, &error, &Value::Null),
         Err(_) => ApiError::bad_answer("The provider failed, and its error cannot be read."),
@@ -212,6 +230,7 @@ fn by_word(word: &str) -> Option<ErrorKind> {
     Some(match word {
         "context_length_exceeded" => ContextLength,
         "content_filter" | "content_policy_violation" | "ResponsibleAIPolicyViolation" => ContentPolicy,
+        "invalid_prompt" => InvalidRequest,
         "insufficient_quota" | "billing_hard_limit_reached" | "billing_not_active" | "billing_error" => {
             InsufficientQuota
         }

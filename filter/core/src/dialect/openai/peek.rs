@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::chunks::{Groq, failure};
 use super::loose::{Filled, Text};
-use super::stream_read::{Groq, failure};
 use super::{error, usage, words};
 use crate::dialect::{Glance, Said, Seen, StreamPeeker};
 use crate::error::ApiError;
@@ -120,7 +120,7 @@ impl<'de> Deserialize<'de> for Choices {
 
 /// The stream's peeker.
 #[derive(Debug, Default)]
-pub(super) struct Peeker {
+pub(in crate::dialect) struct Peeker {
     glance: Glance,
 }
 
@@ -167,7 +167,7 @@ fn note(glance: &mut Glance, chunk: &Chunk<'_>) -> bool {
 }
 
 /// Looks at a whole answer.
-pub(super) fn response(body: &[u8]) -> Result<Glance, ApiError> {
+pub(in crate::dialect) fn response(body: &[u8]) -> Result<Glance, ApiError> {
     let answer: Chunk<'_> = serde_json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
     if let Some(raw) = answer.error {
         return Err(error::inside(raw.get().as_bytes()));

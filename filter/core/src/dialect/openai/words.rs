@@ -4,7 +4,7 @@ use crate::conversation::Finish;
 use crate::error::{ApiError, ErrorKind};
 
 /// A `finish_reason`; words that mean the provider failed are errors, and words that nobody knows are a stop.
-pub(super) fn finish(word: &str) -> Result<Finish, ApiError> {
+pub(in crate::dialect) fn finish(word: &str) -> Result<Finish, ApiError> {
     Ok(match word {
         "length" | "model_length" | "max_tokens" => Finish::Length,
         "tool_calls" | "function_call" | "tool_use" => Finish::ToolCalls,
@@ -19,7 +19,7 @@ pub(super) fn finish(word: &str) -> Result<Finish, ApiError> {
 }
 
 /// The word that clients know.
-pub(super) fn finish_reason(finish: Finish) -> &'static str {
+pub(in crate::dialect) fn finish_reason(finish: Finish) -> &'static str {
     match finish {
         Finish::Stop => "stop",
         Finish::Length => "length",

@@ -40,7 +40,7 @@ struct Chunk<'a> {
 
 /// Groq's own corner of a chunk.
 #[derive(Debug, Deserialize)]
-pub(super) struct Groq {
+pub(in crate::dialect) struct Groq {
     #[serde(default)]
     pub usage: Option<usage::Seen>,
 }
@@ -59,7 +59,7 @@ struct ChoiceSeen<'a> {
 
 /// The reader.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
+pub(in crate::dialect) struct Reader {
     frames: sse::Decoder,
     answer: Answer,
 }
@@ -189,7 +189,7 @@ impl Answer {
 }
 
 /// The error that an event tells of, by its `error` field or by its name.
-pub(super) fn failure(event: &sse::Event<'_>, data: &[u8], error: Option<&RawValue>) -> Option<ApiError> {
+pub(in crate::dialect) fn failure(event: &sse::Event<'_>, data: &[u8], error: Option<&RawValue>) -> Option<ApiError> {
     match error {
         Some(raw) => Some(error::inside(raw.get().as_bytes())),
         None if event.name == b"error" => Some(error::inside(data)),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::json;
 use super::loose::Count;
 use crate::conversation::Usage;
 
@@ -38,7 +39,7 @@ struct CompletionSeen {
 }
 
 /// The usage in an answer of which nothing else is wanted.
-pub(super) fn of(body: &[u8]) -> Option<Usage> {
+pub(in crate::dialect) fn of(body: &[u8]) -> Option<Usage> {
     #[derive(Deserialize)]
     struct Only {
         usage: Option<Seen>,
@@ -70,7 +71,7 @@ impl Seen {
 
 /// `usage` as clients know it.
 #[derive(Debug, Serialize)]
-pub(super) struct Shown {
+pub(in crate::dialect) struct Shown {
     prompt_tokens: u64,
     completion_tokens: u64,
     total_tokens: u64,
@@ -104,4 +105,12 @@ impl From<Usage> for Shown {
             completion_tokens_details: CompletionShown { reasoning_tokens: usage.reasoning },
         }
     }
+}
+
+/// Appends the chunk that holds nothing but usage; `head` is every chunk's beginning.
+pub(in crate::dialect) fn chunk(head: &[u8], usage: Usage, out: &mut Vec<u8>) {
+    out.extend_from_slice(head);
+    out.extend_from_slice(b"],\"usage\":");
+    json::append(out, &Shown::from(usage));
+    out.extend_from_slice(b"}\n\n");
 }

@@ -1,0 +1,106 @@
+//! Writes a request for a provider, if it is one that a prompt can be: a single user's message of text. Everything else
+//! that a conversation may hold is refused: instructions, earlier turns, media, tools, a form of the answer. Wishes about
+//! reasoning, the class of service, `top_k`, a name and caching marks are left out and named in [`Written::dropped`].
+//!
+//! Without a limit of the client's the format would stop after 16 tokens, so one is written: 1,024, which leaves room for
+//! a prompt in the smallest context (4,097) that OpenAI still serves this way.
+
+use serde::Serialize;
+
+use crate::conversation::{Part, Request, Role};
+use crate::dialect::Written;
+use crate::dialect::fields::drop_hint;
+use crate::dialect::openai::json;
+use crate::dialect::openai::request::StreamOptions;
+use crate::dialect::openai::table::refused;
+use crate::error::ApiError;
+
+/// What a request without a limit gets.
+const ROOM: u64 = 1024;
+
+#[derive(Serialize)]
+struct Body<'a> {
+    model: &'a str,
+    prompt: &'a str,
+    max_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f64>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    stop: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frequency_penalty: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presence_penalty: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
+}
+
+/// Writes `request` under the provider's name for the model.
+pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError> {
+    let prompt = prompt(request)?;
+    if !request.tools.is_empty() {
+        return Err(refused("tools"));
+    }
+    if request.output.is_some() {
+        return Err(refused("response_format"));
+    }
+    let body = Body {
+        model,
+        prompt,
+        max_tokens: request.max_tokens.unwrap_or(ROOM),
+        temperature: request.temperature,
+        top_p: request.top_p,
+        stop: &request.stop,
+        seed: request.seed,
+        frequency_penalty: request.frequency_penalty,
+        presence_penalty: request.presence_penalty,
+        n: request.n,
+        user: request.user.as_deref(),
+        stream: request.stream.then_some(true),
+        stream_options: request.stream.then_some(StreamOptions { include_usage: true }),
+    };
+    Ok(Written { body: json::body(&body), dropped: dropped(request) })
+}
+
+fn prompt(request: &Request) -> Result<&str, ApiError> {
+    let [message] = request.messages.as_slice() else {
+        let message = "The provider that serves this model completes a single text: one user message, without \
+                       instructions and earlier turns.";
+        return Err(ApiError::unsupported("messages", message));
+    };
+    match (message.role, message.parts.as_slice()) {
+        (Role::User, [Part::Text { text, .. }]) => Ok(text),
+        (Role::User, _) => Err(refused("messages[0].content")),
+        _ => Err(refused("messages[0].role")),
+    }
+}
+
+fn dropped(request: &Request) -> Vec<String> {
+    let mut dropped = Vec::new();
+    let message = request.messages.first();
+    let marked =
+        message.is_some_and(|message| matches!(message.parts.first(), Some(Part::Text { cache: Some(_), .. })));
+    let hints = [
+        (message.is_some_and(|message| message.name.is_some()), "messages[].name"),
+        (marked, "cache_control"),
+        (request.reasoning.is_some(), "reasoning_effort"),
+        (request.top_k.is_some(), "top_k"),
+        (request.service_tier.is_some(), "service_tier"),
+    ];
+    for (given, name) in hints {
+        if given {
+            drop_hint(&mut dropped, name);
+        }
+    }
+    dropped
+}

@@ -1,0 +1,139 @@
+//! The shapes of a request's JSON, borrowed from the conversation; what [`write`](super::write) fills in.
+
+use serde::Serialize;
+
+use crate::conversation::Json;
+use crate::dialect::data_uri::Url;
+
+#[derive(Serialize)]
+pub(super) struct Body<'a> {
+    pub model: &'a str,
+    pub input: Vec<ItemOut<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_choice: Option<ChoiceOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parallel_tool_calls: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_output_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<ReasoningOut<'a>>,
+    #[serde(skip_serializing_if = "<[&str]>::is_empty")]
+    pub include: &'static [&'static str],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_tier: Option<&'a str>,
+    pub store: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<bool>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum ItemOut<'a> {
+    Message {
+        role: &'static str,
+        content: ContentOut<'a>,
+    },
+    Reasoning {
+        #[serde(skip_serializing_if = "str::is_empty")]
+        id: &'a str,
+        summary: Vec<PartOut<'a>>,
+        encrypted_content: &'a str,
+    },
+    FunctionCall {
+        call_id: &'a str,
+        name: &'a str,
+        arguments: &'a str,
+    },
+    FunctionCallOutput {
+        call_id: &'a str,
+        output: ContentOut<'a>,
+    },
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum ContentOut<'a> {
+    Text(&'a str),
+    Parts(Vec<PartOut<'a>>),
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum PartOut<'a> {
+    InputText {
+        text: &'a str,
+    },
+    InputImage {
+        image_url: Url<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        detail: Option<&'a str>,
+    },
+    InputFile {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        filename: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        file_data: Option<Url<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        file_url: Option<Url<'a>>,
+    },
+    OutputText {
+        text: &'a str,
+    },
+    Refusal {
+        refusal: &'a str,
+    },
+    SummaryText {
+        text: &'a str,
+    },
+}
+
+#[derive(Serialize)]
+pub(super) struct ToolOut<'a> {
+    pub r#type: &'static str,
+    pub name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<&'a str>,
+    pub parameters: Option<&'a Json>,
+    pub strict: bool,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum ChoiceOut<'a> {
+    Word(&'static str),
+    Named { r#type: &'static str, name: &'a str },
+}
+
+#[derive(Serialize)]
+pub(super) struct TextOut<'a> {
+    pub format: FormatOut<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum FormatOut<'a> {
+    JsonObject,
+    JsonSchema {
+        name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        description: Option<&'a str>,
+        schema: &'a Json,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        strict: Option<bool>,
+    },
+}
+
+#[derive(Serialize)]
+pub(super) struct ReasoningOut<'a> {
+    pub effort: &'a str,
+}

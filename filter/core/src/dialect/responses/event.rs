@@ -1,0 +1,62 @@
+//! One event of a stream, as it came. Its own `type` decides; the name of the SSE event says the same.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::dialect::openai::error;
+use crate::dialect::openai::loose::{Count, Text};
+use crate::error::ApiError;
+use crate::framing::sse;
+
+/// The event.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Event<'a> {
+    #[serde(borrow, default)]
+    r#type: Text<'a>,
+    #[serde(default)]
+    pub output_index: Count,
+    #[serde(default)]
+    pub summary_index: Count,
+    #[serde(default)]
+    pub content_index: Count,
+    #[serde(borrow, default)]
+    pub delta: Text<'a>,
+    #[serde(borrow, default)]
+    pub item: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub response: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+}
+
+impl<'a> Event<'a> {
+    /// Reads an event's data.
+    pub fn parse(data: &'a [u8]) -> Result<Self, ApiError> {
+        serde_json::from_slice(data).map_err(|wrong| ApiError::unreadable(&wrong))
+    }
+
+    /// The event that would have ended the item at `place`.
+    pub fn whole(place: u64, item: &'a RawValue) -> Self {
+        Self { output_index: Count(Some(place)), item: Some(item), ..Self::default() }
+    }
+
+    /// What it is.
+    pub fn name(&self, event: &'a sse::Event<'_>) -> Cow<'_, str> {
+        if self.r#type.is_empty() {
+            return String::from_utf8_lossy(event.name);
+        }
+        Cow::Borrowed(&self.r#type.0)
+    }
+
+    /// The error that an event named `name` tells of: its fields are the event's own by OpenAI's types, and stand in
+    /// `error` by its servers.
+    pub fn failure(&self, name: &str, data: &[u8]) -> Option<ApiError> {
+        match self.error {
+            Some(raw) => Some(error::inside(raw.get().as_bytes())),
+            None if name == "error" => Some(error::inside(data)),
+            None => None,
+        }
+    }
+}

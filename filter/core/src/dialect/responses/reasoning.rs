@@ -1,0 +1,83 @@
+//! Reasoning, and the seals on it, which travel in `encrypted_content`.
+//!
+//! In a conversation a seal without an owner is Anthropic's; in this format one without an owner is OpenAI's. So:
+//!
+//! | in the conversation | in `encrypted_content` |
+//! |---|---|
+//! | `openai#rs_1.gAAAA` read here: the item's name and its content | `gAAAA` of item `rs_1`, for OpenAI |
+//! | `openai#rs_1.gAAAA` | the same, for a client |
+//! | `EqQB`, Anthropic's | `anthropic#EqQB` |
+//! | `gemini#CiQ`, anyone's | the same |
+//!
+//! What the provider shows of its reasoning is the item's `summary`. An item without any is encrypted as a whole; a seal
+//! on reasoning that is not shown has a summary of one empty text.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use crate::conversation::{Part, seal};
+use crate::dialect::fields::Fields;
+use crate::dialect::openai::loose::Text;
+use crate::error::ApiError;
+
+const OPENAI: &str = "openai";
+const ANTHROPIC: &str = "anthropic";
+
+/// A part of a summary, or of the text itself.
+#[derive(Debug, Deserialize)]
+pub(super) struct Piece<'a> {
+    #[serde(borrow, default)]
+    text: Text<'a>,
+}
+
+/// Reads an item that a client sends back.
+pub(super) fn read(fields: &mut Fields<'_>, at: &str, id: &str) -> Result<Option<Part>, ApiError> {
+    let summary: Vec<Piece<'_>> = fields.take(at, "summary")?.unwrap_or_default();
+    let content: Vec<Piece<'_>> = fields.take(at, "content")?.unwrap_or_default();
+    let encrypted: Option<String> = fields.take(at, "encrypted_content")?;
+    Ok(part(id, shown(&summary, &content), &encrypted.unwrap_or_default()))
+}
+
+/// The text of reasoning: its summary, or where there is none, itself.
+pub(super) fn shown(summary: &[Piece<'_>], content: &[Piece<'_>]) -> Option<String> {
+    let pieces = if summary.is_empty() { content } else { summary };
+    let texts: Vec<&str> = pieces.iter().map(|piece| &*piece.text.0).collect();
+    (!texts.is_empty()).then(|| texts.join(BETWEEN))
+}
+
+/// Parts of a summary are paragraphs.
+pub(super) const BETWEEN: &str = "\n\n";
+
+/// The reasoning of an item, if there is anything in it.
+pub(super) fn part(id: &str, shown: Option<String>, encrypted: &str) -> Option<Part> {
+    let seal = (!encrypted.is_empty()).then(|| unwrap(id, encrypted));
+    match (shown, seal) {
+        (Some(text), signature) if !text.is_empty() || signature.is_some() => Some(Part::Thinking { text, signature }),
+        (None, Some(data)) => Some(Part::RedactedThinking { data }),
+        _ => None,
+    }
+}
+
+/// The seal in an item's `encrypted_content`, as a conversation has it.
+pub(super) fn unwrap(id: &str, encrypted: &str) -> String {
+    if let Some(theirs) = seal::of(ANTHROPIC, encrypted) {
+        return theirs.to_owned();
+    }
+    if seal::anthropics(encrypted).is_none() {
+        return encrypted.to_owned();
+    }
+    // OpenAI's names have no dots.
+    let id = if id.contains('.') { "" } else { id };
+    seal::mark(OPENAI, &format!("{id}.{encrypted}"))
+}
+
+/// What a client gets for a seal of the conversation.
+pub(super) fn wrap(marked: &str) -> Cow<'_, str> {
+    seal::anthropics(marked).map_or(Cow::Borrowed(marked), |theirs| Cow::Owned(seal::mark(ANTHROPIC, theirs)))
+}
+
+/// The item's name and its `encrypted_content`, if the seal is OpenAI's.
+pub(super) fn own(marked: &str) -> Option<(&str, &str)> {
+    seal::of(OPENAI, marked)?.split_once('.')
+}
