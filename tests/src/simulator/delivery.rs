@@ -11,7 +11,8 @@ use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 
 use super::fault::{Fault, Faults};
-use super::reply::{Api, Content, Event, Refusal, Reply};
+use super::reply::{Content, Event, Reply, Stream};
+use super::wire::Wire;
 
 /// One step of writing a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,13 +52,13 @@ type Cut = (usize, Option<Step>);
 
 impl Delivery {
     /// Plans a reply's way.
-    pub fn new(reply: Reply, api: Api, faults: &Faults) -> Self {
+    pub fn new(reply: Reply, wire: &dyn Wire, faults: &Faults) -> Self {
         let Reply { status, mut headers, content } = reply;
         for fault in faults.iter() {
             match fault {
                 Fault::RetryAfter(text) => headers.push(("retry-after", text.clone())),
                 Fault::RetryAfterMs(millis) => headers.push(("retry-after-ms", millis.to_string())),
-                Fault::Headers => headers.extend(surplus(api, faults)),
+                Fault::Headers => headers.extend(surplus(wire, faults)),
                 Fault::Gzip => headers.push(("content-encoding", "gzip".to_owned())),
                 _ => {}
             }
@@ -65,8 +66,8 @@ impl Delivery {
         let cut = cut(faults);
         let mut marks = VecDeque::new();
         let (length, mut parts) = match content {
-            Content::Stream(events) => {
-                let parts = encode(&events, cut.as_ref().map(|(after, _)| *after), api, faults);
+            Content::Stream(stream) => {
+                let parts = encode(&stream, cut.as_ref().map(|(after, _)| *after), faults);
                 marks = marks_of(&parts);
                 (None, parts.into_iter().map(|part| part.bytes).collect())
             }
@@ -127,9 +128,10 @@ fn marks_of(parts: &[Part]) -> VecDeque<(usize, u64)> {
 }
 
 /// Events as bytes, with those faults applied that put other events among them.
-fn encode(events: &[Event], cut: Option<usize>, api: Api, faults: &Faults) -> Vec<Part> {
+fn encode(stream: &Stream, cut: Option<usize>, faults: &Faults) -> Vec<Part> {
+    let Stream { events, framing, failure } = stream;
     let end = if faults.has(&Fault::Crlf) { "\r\n" } else { "\n" };
-    let part = |event: &Event| Part { bytes: event.encode(end).into_bytes(), tokens: event.tokens };
+    let part = |event: &Event| Part { bytes: framing.encode(event, end), tokens: event.tokens };
     let mut parts = events.iter().map(part).collect::<Vec<_>>();
     for fault in faults.iter() {
         match fault {
@@ -140,12 +142,11 @@ fn encode(events: &[Event], cut: Option<usize>, api: Api, faults: &Faults) -> Ve
             }
             Fault::ErrorAfter(after) => {
                 parts.truncate(*after);
-                let status = if api == Api::Anthropic { 529 } else { 500 };
-                parts.push(part(&Refusal::of_status(status).event(api)));
+                parts.push(part(failure));
             }
             Fault::Comments => {
                 for part in &mut parts {
-                    part.bytes.splice(0..0, format!(": keep-alive{end}{end}").into_bytes());
+                    part.bytes.splice(0..0, framing.comment(end));
                 }
             }
             _ => {}
@@ -165,7 +166,7 @@ fn gzip(body: &[u8]) -> Vec<u8> {
     written.expect("writing to a vector does not fail")
 }
 
-fn surplus(api: Api, faults: &Faults) -> Vec<(&'static str, String)> {
+fn surplus(wire: &dyn Wire, faults: &Faults) -> Vec<(&'static str, String)> {
     let mut headers = vec![
         ("set-cookie", "__cf_bm=sim; path=/; HttpOnly".to_owned()),
         ("set-cookie", "_cfuvid=sim; path=/".to_owned()),
@@ -175,23 +176,7 @@ fn surplus(api: Api, faults: &Faults) -> Vec<(&'static str, String)> {
     if !faults.has(&Fault::Gzip) {
         headers.push(("content-encoding", "identity".to_owned()));
     }
-    headers.extend(
-        match api {
-            Api::OpenAi => [
-                ("openai-organization", "org-sim"),
-                ("x-ratelimit-limit-requests", "10000"),
-                ("x-ratelimit-remaining-requests", "9999"),
-                ("x-ratelimit-reset-requests", "6m0s"),
-            ],
-            Api::Anthropic => [
-                ("request-id", "req_sim"),
-                ("anthropic-ratelimit-requests-limit", "4000"),
-                ("anthropic-ratelimit-requests-remaining", "3999"),
-                ("anthropic-ratelimit-requests-reset", "2026-01-01T00:00:00Z"),
-            ],
-        }
-        .map(|(name, value)| (name, value.to_owned())),
-    );
+    headers.extend(wire.limits().iter().map(|(name, value)| (*name, (*value).to_owned())));
     headers
 }
 

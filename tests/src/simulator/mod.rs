@@ -16,20 +16,19 @@
 //! # });
 //! ```
 
-mod anthropic;
-mod anthropic_request;
 mod body;
+mod call;
 mod connection;
 mod control;
 mod delivery;
 pub mod fault;
 pub mod fixed;
-mod openai;
 mod order;
 pub mod prompt;
 pub mod record;
 mod reply;
 mod server;
+mod wire;
 
 use std::io;
 use std::sync::Arc;

@@ -267,6 +267,12 @@ fn split(text: &str) -> Vec<String> {
     text.split_inclusive(' ').map(str::to_owned).collect()
 }
 
+/// A text in pieces of a few characters, as providers stream the arguments of calls.
+pub fn pieces(text: &str) -> Vec<String> {
+    let characters = text.chars().collect::<Vec<_>>();
+    characters.chunks(7).map(|piece| piece.iter().collect()).collect()
+}
+
 fn object(value: Value) -> Value {
     if value.is_object() { value } else { json!({}) }
 }

@@ -3,9 +3,9 @@
 
 use serde_json::{Map, Value};
 
-use super::anthropic::SIGNATURE;
-use super::prompt::{Prompt, Tool, ToolChoice};
-use super::reply::Refusal;
+use super::answer::SIGNATURE;
+use crate::simulator::prompt::{Prompt, Tool, ToolChoice};
+use crate::simulator::reply::Refusal;
 
 const FIELDS: [&str; 19] = [
     "model",
