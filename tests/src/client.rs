@@ -93,6 +93,12 @@ impl Client {
         self.header("authorization", &format!("Bearer {key}"))
     }
 
+    /// The same as a client of Gemini.
+    #[must_use]
+    pub fn gemini(self, key: &str) -> Self {
+        self.header("x-goog-api-key", key)
+    }
+
     /// The same as a client of Anthropic.
     #[must_use]
     pub fn anthropic(self, key: &str) -> Self {

@@ -1,4 +1,4 @@
-//! A request as the wires see it: its path matched against patterns, its headers, its body.
+//! A request as the wires see it: its path matched against patterns, its query, its headers, its body.
 
 use bytes::Bytes;
 use hyper::Method;
@@ -15,6 +15,8 @@ pub struct Call<'a> {
     pub method: &'a Method,
     /// Its path as sent, escapes and all.
     pub path: &'a str,
+    /// Its query as sent; empty without one.
+    pub query: &'a str,
     /// Its headers.
     pub headers: &'a HeaderMap,
     /// Its body.
@@ -24,7 +26,8 @@ pub struct Call<'a> {
 impl<'a> Call<'a> {
     /// Of what hyper read.
     pub fn new(parts: &'a Parts, body: &'a Bytes) -> Self {
-        Self { method: &parts.method, path: parts.uri.path(), headers: &parts.headers, body }
+        let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or(""));
+        Self { method: &parts.method, path, query, headers: &parts.headers, body }
     }
 
     /// Whether it posts to a path of this pattern.
@@ -45,6 +48,12 @@ impl<'a> Call<'a> {
     /// The token of `Authorization: Bearer …`; empty when there is none.
     pub fn bearer(&self) -> &'a str {
         self.header("authorization").strip_prefix("Bearer ").unwrap_or("")
+    }
+
+    /// A parameter of the query, unescaped.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        let mut pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find(|(known, _)| *known == name).map(|(_, value)| unescape(value))
     }
 
     /// The body as JSON.

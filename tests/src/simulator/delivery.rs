@@ -56,6 +56,7 @@ impl Delivery {
         let Reply { status, mut headers, content } = reply;
         for fault in faults.iter() {
             match fault {
+                Fault::RetryAfter(_) if wire.hints_in_bodies() => {}
                 Fault::RetryAfter(text) => headers.push(("retry-after", text.clone())),
                 Fault::RetryAfterMs(millis) => headers.push(("retry-after-ms", millis.to_string())),
                 Fault::Headers => headers.extend(surplus(wire, faults)),
@@ -127,31 +128,35 @@ fn marks_of(parts: &[Part]) -> VecDeque<(usize, u64)> {
     sums.collect()
 }
 
-/// Events as bytes, with those faults applied that put other events among them.
-fn encode(stream: &Stream, cut: Option<usize>, faults: &Faults) -> Vec<Part> {
-    let Stream { events, framing, failure } = stream;
-    let end = if faults.has(&Fault::Crlf) { "\r\n" } else { "\n" };
-    let part = |event: &Event| Part { bytes: framing.encode(event, end), tokens: event.tokens };
-    let mut parts = events.iter().map(part).collect::<Vec<_>>();
+/// A stream's events, with those faults applied that put others among them.
+fn disturbed(stream: &Stream, faults: &Faults) -> Vec<Event> {
+    let mut events = stream.events.clone();
     for fault in faults.iter() {
         match fault {
             Fault::MalformedAfter(after) => {
                 let name = events.first().and_then(|event| event.name);
                 let broken = Event { name, data: "{\"id\":\"sim\",".to_owned(), tokens: 0 };
-                parts.insert((*after).min(parts.len()), part(&broken));
+                events.insert((*after).min(events.len()), broken);
             }
             Fault::ErrorAfter(after) => {
-                parts.truncate(*after);
-                parts.push(part(failure));
-            }
-            Fault::Comments => {
-                for part in &mut parts {
-                    part.bytes.splice(0..0, framing.comment(end));
-                }
+                events.truncate(*after);
+                events.push(stream.failure.clone());
             }
             _ => {}
         }
     }
+    events
+}
+
+/// A stream's events as bytes.
+fn encode(stream: &Stream, cut: Option<usize>, faults: &Faults) -> Vec<Part> {
+    let end = if faults.has(&Fault::Crlf) { "\r\n" } else { "\n" };
+    let part = |(index, event): (usize, &Event)| {
+        let mut bytes = if faults.has(&Fault::Comments) { stream.framing.comment(end) } else { Vec::new() };
+        bytes.extend(stream.framing.encode(event, index == 0, end));
+        Part { bytes, tokens: event.tokens }
+    };
+    let parts = disturbed(stream, faults).iter().enumerate().map(part).collect::<Vec<_>>();
     if faults.has(&Fault::Gzip) {
         let sent = &parts[..cut.unwrap_or(usize::MAX).min(parts.len())];
         let text = sent.iter().flat_map(|part| &part.bytes).copied().collect::<Vec<u8>>();

@@ -1,5 +1,5 @@
-//! A provider of models that is none: it speaks the wire formats of OpenAI and Anthropic, makes its answers up, and
-//! misbehaves on demand.
+//! A provider of models that is none: it speaks the wire formats of many providers, makes its answers up, and misbehaves
+//! on demand.
 //!
 //! It shares no code with the gateway, so that a mistake there is not repeated here. Its answers are functions of the
 //! request ([`prompt`]); its faults are words in the model's name or in a script ([`fault`]); what it was asked is kept
@@ -28,6 +28,7 @@ pub mod prompt;
 pub mod record;
 mod reply;
 mod server;
+mod vector;
 mod wire;
 
 use std::io;

@@ -41,7 +41,12 @@ pub struct Stream {
 pub enum Framing {
     /// As server-sent events.
     Lines,
+    /// As the elements of one array, sent one after the other; the last event is its bracket, [`END_OF_ARRAY`].
+    Array,
 }
+
+/// The data of the event that ends a stream framed as an array.
+pub const END_OF_ARRAY: &str = "]";
 
 /// A stream's event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,13 +87,20 @@ impl Framing {
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Lines => "text/event-stream; charset=utf-8",
+            Self::Array => "application/json; charset=UTF-8",
         }
     }
 
     /// An event on the wire; lines end with `end`.
-    pub fn encode(self, event: &Event, end: &str) -> Vec<u8> {
+    pub fn encode(self, event: &Event, first: bool, end: &str) -> Vec<u8> {
+        let before = match (first, event.data.as_str()) {
+            (true, _) => "[",
+            (false, END_OF_ARRAY) => "",
+            (false, _) => ",\r\n",
+        };
         match self {
             Self::Lines => event.lines(end).into_bytes(),
+            Self::Array => format!("{before}{}", event.data).into_bytes(),
         }
     }
 
@@ -96,6 +108,7 @@ impl Framing {
     pub fn comment(self, end: &str) -> Vec<u8> {
         match self {
             Self::Lines => format!(": keep-alive{end}{end}").into_bytes(),
+            Self::Array => Vec::new(),
         }
     }
 }
@@ -136,12 +149,14 @@ pub struct Refusal {
     pub code: Option<&'static str>,
     /// For the reader.
     pub message: String,
+    /// After how many seconds to try again.
+    pub retry: Option<String>,
 }
 
 impl Refusal {
     /// With this status, and no code.
     pub fn new(status: u16, message: impl Into<String>) -> Self {
-        Self { status, code: None, message: message.into() }
+        Self { status, code: None, message: message.into(), retry: None }
     }
 
     /// A request that is wrong.

@@ -202,16 +202,12 @@ fn say(prompt: &Prompt, chat: &dyn Chat, faults: &Faults, answering: &mut Answer
     let answer = prompt.answer(faults);
     let cut = faults.iter().any(|fault| matches!(fault, Fault::ErrorAfter(_) | Fault::EofAfter(_)));
     answering.begin(answer.used, prompt.stream, cut);
-    if prompt.stream {
-        stream(prompt, chat, chat.stream(prompt, &answer, faults))
-    } else {
-        chat.whole(prompt, &answer, faults)
-    }
+    if prompt.stream { stream(chat, chat.stream(prompt, &answer, faults)) } else { chat.whole(prompt, &answer, faults) }
 }
 
-fn stream(prompt: &Prompt, chat: &dyn Chat, events: Vec<Event>) -> Reply {
+fn stream(chat: &dyn Chat, events: Vec<Event>) -> Reply {
     let failure = chat.error_event(&Refusal::of_status(chat.late_status()));
-    Reply::stream(Stream { events, framing: chat.framing(prompt), failure })
+    Reply::stream(Stream { events, framing: chat.framing(), failure })
 }
 
 /// The reply of those faults that leave nothing of the answer.
@@ -220,16 +216,28 @@ fn instead(wire: &dyn Wire, asked: &Asked, faults: &Faults) -> Option<Reply> {
         Fault::Status(status) => Some(*status),
         _ => None,
     });
+    let retry = faults.iter().find_map(|fault| match fault {
+        Fault::RetryAfter(text) => Some(text.clone()),
+        _ => None,
+    });
+    let refuse = |refusal: Refusal| wire.refuse(&Refusal { retry: retry.clone(), ..refusal });
     faults.iter().find_map(|fault| match fault {
         Fault::Html => Some(Reply::html(status.unwrap_or(200))),
         Fault::Blank => Some(Reply::blank()),
-        Fault::Context => Some(wire.refuse(&wire.trouble(Trouble::Context))),
-        Fault::Filter => Some(wire.refuse(&wire.trouble(Trouble::Filter))),
-        Fault::Quota => Some(wire.refuse(&wire.trouble(Trouble::Quota))),
-        Fault::Status(status) if !faults.has(&Fault::Html) => Some(wire.refuse(&Refusal::of_status(*status))),
+        Fault::Context => Some(refuse(wire.trouble(Trouble::Context))),
+        Fault::Filter => Some(blocked(asked).unwrap_or_else(|| refuse(wire.trouble(Trouble::Filter)))),
+        Fault::Quota => Some(refuse(wire.trouble(Trouble::Quota))),
+        Fault::Status(status) if !faults.has(&Fault::Html) => Some(refuse(Refusal::of_status(*status))),
         Fault::Error => Some(late_error(wire, asked)),
         _ => None,
     })
+}
+
+/// What is answered to a blocked prompt, where that is no error.
+fn blocked(asked: &Asked) -> Option<Reply> {
+    let Asked::Chat(prompt, chat) = asked else { return None };
+    let body = chat.blocked(prompt)?;
+    Some(if prompt.stream { stream(*chat, vec![Event::plain(&body)]) } else { Reply::json(200, &body) })
 }
 
 /// An error that comes with a status of 200.
@@ -237,7 +245,7 @@ fn late_error(wire: &dyn Wire, asked: &Asked) -> Reply {
     match asked {
         Asked::Chat(prompt, chat) if prompt.stream => {
             let event = chat.error_event(&Refusal::of_status(chat.late_status()));
-            stream(prompt, *chat, vec![event])
+            stream(*chat, vec![event])
         }
         Asked::Chat(_, chat) => Reply { status: 200, ..wire.refuse(&Refusal::of_status(chat.late_status())) },
         Asked::Ready { .. } => Reply { status: 200, ..wire.refuse(&Refusal::of_status(500)) },

@@ -6,8 +6,11 @@
 //! has its own paths, keys and errors, and their format.
 
 pub mod anthropic;
+pub mod gemini;
 pub mod models;
 pub mod openai;
+
+use serde_json::Value;
 
 use super::call::Call;
 use super::control::Control;
@@ -17,7 +20,15 @@ use super::prompt::{Answer, Prompt, Usage};
 use super::reply::{Event, Framing, Refusal, Reply};
 
 /// All of them; the first that serves a path answers.
-static WIRES: &[&dyn Wire] = &[&openai::chat::Completions, &anthropic::Messages, &models::OpenAi, &models::Anthropic];
+static WIRES: &[&dyn Wire] = &[
+    &openai::chat::Completions,
+    &anthropic::Messages,
+    &gemini::EVENTS,
+    &gemini::ARRAY,
+    &gemini::embeddings::Batch,
+    &models::OpenAi,
+    &models::Anthropic,
+];
 
 /// A provider's service.
 pub trait Wire: Sync {
@@ -43,6 +54,11 @@ pub trait Wire: Sync {
         &openai::LIMITS
     }
 
+    /// Whether its errors say when to try again in their bodies, not in headers.
+    fn hints_in_bodies(&self) -> bool {
+        false
+    }
+
     /// Of a service that benchmarks may ask: the format of their prepared answers.
     fn prepared(&self) -> Option<fixed::Format> {
         None
@@ -58,12 +74,17 @@ pub trait Chat: Sync {
     fn stream(&self, prompt: &Prompt, answer: &Answer, faults: &Faults) -> Vec<Event>;
 
     /// How a stream's events are put on the wire.
-    fn framing(&self, _prompt: &Prompt) -> Framing {
+    fn framing(&self) -> Framing {
         Framing::Lines
     }
 
     /// An error where a stream's event would be.
     fn error_event(&self, refusal: &Refusal) -> Event;
+
+    /// What is answered when the prompt was blocked, of services for which that is no error.
+    fn blocked(&self, _prompt: &Prompt) -> Option<Value> {
+        None
+    }
 
     /// The status that an error stands for that comes with, or after, a status of 200.
     fn late_status(&self) -> u16 {

@@ -3,6 +3,7 @@
 mod answers;
 mod control;
 mod faults;
+mod gemini;
 mod ledger;
 mod requests;
 
@@ -15,7 +16,7 @@ const ANTHROPIC: &str = "/v1/messages";
 
 async fn start() -> (Simulator, Client) {
     let simulator = Simulator::start().await;
-    let client = Client::new(simulator.port()).bearer("sk-test").anthropic("sk-test");
+    let client = Client::new(simulator.port()).bearer("sk-test").anthropic("sk-test").gemini("sk-test");
     (simulator, client)
 }
 

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::answer::SIGNATURE;
-use crate::simulator::prompt::{Prompt, Tool, ToolChoice};
+use crate::simulator::prompt::{Prompt, Tool, ToolChoice, image};
 use crate::simulator::reply::Refusal;
 
 const FIELDS: [&str; 19] = [
@@ -216,7 +216,7 @@ impl Turn {
     /// Reads one message; `called` are the tools that the message before called. Returns those that this one calls.
     fn read(&self, content: &Value, mut called: Vec<String>, prompt: &mut Prompt) -> Result<Vec<String>, Refusal> {
         let mut calls = Vec::new();
-        let (mut said, mut results) = (Vec::new(), Vec::new());
+        let (mut said, mut seen, mut results) = (Vec::new(), Vec::new(), Vec::new());
         match content {
             Value::String(text) if text.trim().is_empty() => {
                 return Err(invalid(&self.place, "content must be non-empty"));
@@ -230,7 +230,10 @@ impl Turn {
                     let place = format!("{}.content.{index}", self.place);
                     match block["type"].as_str() {
                         Some("text") => said.push(text(block, &place, prompt)?),
-                        Some("image" | "document") if self.user => source(block, &place)?,
+                        Some("image" | "document") if self.user => {
+                            source(block, &place)?;
+                            seen.push(see(&block["source"]));
+                        }
                         Some("tool_result") if self.user && said.is_empty() => {
                             results.push(tool_result(block, &place, &mut called, prompt)?);
                         }
@@ -255,12 +258,21 @@ impl Turn {
         }
         unanswered(&called)?;
         if self.user {
-            if !said.is_empty() {
-                prompt.last_user = said.concat();
+            if !said.is_empty() || !seen.is_empty() {
+                prompt.hear(said.concat(), seen);
             }
             prompt.tool_results = results;
         }
         Ok(calls)
+    }
+}
+
+fn see(source: &Value) -> String {
+    let text = |name: &str| source[name].as_str().unwrap_or("");
+    match text("type") {
+        "base64" => image(text("media_type"), text("data")),
+        "url" => text("url").to_owned(),
+        kind => kind.to_owned(),
     }
 }
 

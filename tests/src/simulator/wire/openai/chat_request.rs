@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::simulator::prompt::{Prompt, Tool, ToolChoice};
+use crate::simulator::prompt::{Prompt, Tool, ToolChoice, image_at};
 use crate::simulator::reply::Refusal;
 
 /// Reads a request's body.
@@ -29,6 +29,8 @@ pub fn read(body: &Value) -> Result<Prompt, Refusal> {
         messages: messages.len(),
         parallel: body["parallel_tool_calls"] != false,
         max_tokens: body["max_completion_tokens"].as_u64().or(body["max_tokens"].as_u64()),
+        thinking: !matches!(body["reasoning_effort"].as_str(), None | Some("none" | "minimal")),
+        silent: true,
         ..Prompt::default()
     };
     prompt.stop = match &body["stop"] {
@@ -91,10 +93,7 @@ fn read_messages(messages: &[Value], prompt: &mut Prompt) -> Result<(), Refusal>
         prompt.text_bytes += text.len();
         match role {
             "system" | "developer" => {}
-            "user" => {
-                prompt.last_user = text;
-                prompt.tool_results.clear();
-            }
+            "user" => prompt.hear(text, images(&message["content"])),
             "assistant" => open = calls(index, message)?,
             "tool" => {
                 let id = message["tool_call_id"].as_str().unwrap_or("");
@@ -110,6 +109,11 @@ fn read_messages(messages: &[Value], prompt: &mut Prompt) -> Result<(), Refusal>
         }
     }
     if open.is_empty() { Ok(()) } else { Err(Refusal::invalid("The last tool_calls have no response messages.")) }
+}
+
+fn images(content: &Value) -> Vec<String> {
+    let parts = content.as_array().into_iter().flatten();
+    parts.filter_map(|part| part["image_url"]["url"].as_str().map(image_at)).collect()
 }
 
 fn calls(index: usize, message: &Value) -> Result<Vec<&str>, Refusal> {
