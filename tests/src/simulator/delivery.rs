@@ -54,6 +54,7 @@ impl Delivery {
     /// Plans a reply's way.
     pub fn new(reply: Reply, wire: &dyn Wire, faults: &Faults) -> Self {
         let Reply { status, mut headers, content } = reply;
+        headers.extend(wire.headers().iter().map(|(name, value)| (*name, (*value).to_owned())));
         for fault in faults.iter() {
             match fault {
                 Fault::RetryAfter(_) if wire.hints_in_bodies() => {}
@@ -156,7 +157,14 @@ fn encode(stream: &Stream, cut: Option<usize>, faults: &Faults) -> Vec<Part> {
         bytes.extend(stream.framing.encode(event, index == 0, end));
         Part { bytes, tokens: event.tokens }
     };
-    let parts = disturbed(stream, faults).iter().enumerate().map(part).collect::<Vec<_>>();
+    let mut parts = disturbed(stream, faults).iter().enumerate().map(part).collect::<Vec<_>>();
+    for fault in faults.iter() {
+        if let Fault::CorruptAfter(after) = fault
+            && let Some(last) = parts.get_mut(*after).and_then(|part| part.bytes.last_mut())
+        {
+            *last ^= 0xff;
+        }
+    }
     if faults.has(&Fault::Gzip) {
         let sent = &parts[..cut.unwrap_or(usize::MAX).min(parts.len())];
         let text = sent.iter().flat_map(|part| &part.bytes).copied().collect::<Vec<u8>>();

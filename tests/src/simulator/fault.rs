@@ -50,6 +50,8 @@ pub enum Fault {
     StallAfter(usize),
     /// `malformed-after=K`: an event that is not JSON, then the stream goes on.
     MalformedAfter(usize),
+    /// `corrupt-after=K`: an event whose last byte is not as it was: in Amazon's frames, of the checksum.
+    CorruptAfter(usize),
     /// `error-after=K`: an error event, then the end without a terminator.
     ErrorAfter(usize),
     /// `no-end`: the terminator (`[DONE]`, `message_stop`) is missing.
@@ -109,6 +111,7 @@ impl Fault {
             "eof-after" => Self::EofAfter(count()?),
             "stall-after" => Self::StallAfter(count()?),
             "malformed-after" => Self::MalformedAfter(count()?),
+            "corrupt-after" => Self::CorruptAfter(count()?),
             "error-after" => Self::ErrorAfter(count()?),
             "huge" => Self::Huge(count()?),
             "tokens" => Self::Tokens(count()?),

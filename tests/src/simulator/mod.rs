@@ -23,6 +23,7 @@ mod control;
 mod delivery;
 pub mod fault;
 pub mod fixed;
+mod frame;
 mod order;
 pub mod prompt;
 pub mod record;
@@ -60,7 +61,15 @@ pub struct Simulator {
 pub struct Builder {
     port: u16,
     key: Option<String>,
+    aws: Option<Credentials>,
     verbose: bool,
+}
+
+/// Amazon's two keys.
+#[derive(Debug, Clone)]
+struct Credentials {
+    access_key: String,
+    secret_key: String,
 }
 
 impl Builder {
@@ -76,6 +85,13 @@ impl Builder {
         self
     }
 
+    /// Checks the signatures of requests that are signed for Amazon, which must be by these keys; by default a signed
+    /// request need only look like one.
+    pub fn aws(mut self, access_key: impl Into<String>, secret_key: impl Into<String>) -> Self {
+        self.aws = Some(Credentials { access_key: access_key.into(), secret_key: secret_key.into() });
+        self
+    }
+
     /// Whether to print a line for each request.
     pub fn verbose(mut self, verbose: bool) -> Self {
         self.verbose = verbose;
@@ -86,7 +102,7 @@ impl Builder {
     pub async fn start(self) -> io::Result<Simulator> {
         let listener = server::listen(self.port).await?;
         let port = listener.local_addr()?.port();
-        let control = Control::new(self.key);
+        let control = Control::new(self.key, self.aws);
         let server = Arc::new(Server { control, records: Arc::<Records>::default(), verbose: self.verbose });
         let task = tokio::spawn(server::serve(listener, Arc::clone(&server)));
         Ok(Simulator { port, server, task })

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::order;
+use super::{frame, order};
 
 /// A reply.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +41,8 @@ pub struct Stream {
 pub enum Framing {
     /// As server-sent events.
     Lines,
+    /// In Amazon's frames.
+    Frames,
     /// As the elements of one array, sent one after the other; the last event is its bracket, [`END_OF_ARRAY`].
     Array,
 }
@@ -87,6 +89,7 @@ impl Framing {
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Lines => "text/event-stream; charset=utf-8",
+            Self::Frames => "application/vnd.amazon.eventstream",
             Self::Array => "application/json; charset=UTF-8",
         }
     }
@@ -100,6 +103,7 @@ impl Framing {
         };
         match self {
             Self::Lines => event.lines(end).into_bytes(),
+            Self::Frames => frame::encode(event.name.unwrap_or("chunk"), event.data.as_bytes()),
             Self::Array => format!("{before}{}", event.data).into_bytes(),
         }
     }
@@ -108,7 +112,7 @@ impl Framing {
     pub fn comment(self, end: &str) -> Vec<u8> {
         match self {
             Self::Lines => format!(": keep-alive{end}{end}").into_bytes(),
-            Self::Array => Vec::new(),
+            Self::Array | Self::Frames => Vec::new(),
         }
     }
 }

@@ -6,6 +6,7 @@
 //! has its own paths, keys and errors, and their format.
 
 pub mod anthropic;
+mod bedrock;
 pub mod gemini;
 pub mod models;
 pub mod openai;
@@ -26,6 +27,8 @@ static WIRES: &[&dyn Wire] = &[
     &gemini::EVENTS,
     &gemini::ARRAY,
     &gemini::embeddings::Batch,
+    &bedrock::converse::Converse,
+    &bedrock::invoke::Invoke,
     &models::OpenAi,
     &models::Anthropic,
 ];
@@ -52,6 +55,11 @@ pub trait Wire: Sync {
     /// The headers that tell of its rate limits, and others that are its own.
     fn limits(&self) -> &'static [(&'static str, &'static str)] {
         &openai::LIMITS
+    }
+
+    /// Headers of every reply.
+    fn headers(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
     }
 
     /// Whether its errors say when to try again in their bodies, not in headers.

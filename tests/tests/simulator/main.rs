@@ -1,6 +1,7 @@
 //! The simulator against what the providers document: the shapes of answers, the checks of requests, and each fault.
 
 mod answers;
+mod bedrock;
 mod control;
 mod faults;
 mod gemini;

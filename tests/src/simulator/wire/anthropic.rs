@@ -1,7 +1,7 @@
 //! Anthropic's messages: the path, the key and the version, the errors.
 
-mod answer;
-mod request;
+pub mod answer;
+pub mod request;
 
 use serde_json::{Value, json};
 
@@ -95,7 +95,8 @@ pub fn refuse(refusal: &Refusal) -> Reply {
     Reply::json(refusal.status, &error(refusal))
 }
 
-fn error(refusal: &Refusal) -> Value {
+/// The error object.
+pub fn error(refusal: &Refusal) -> Value {
     let error = json!({"type": kind(refusal.status), "message": refusal.message});
     json!({"type": "error", "error": error, "request_id": "req_sim"})
 }

@@ -71,6 +71,24 @@ pub fn read(body: &Value) -> Result<Prompt, Refusal> {
     Ok(prompt)
 }
 
+/// Reads a request's body on a host where the model is in the path, and the version in the body.
+pub fn hosted(mut body: Value, model: &str, version: &str, stream: bool) -> Result<Prompt, Refusal> {
+    let Some(fields) = body.as_object_mut() else { return Err(invalid("body", "Input should be an object")) };
+    if fields.contains_key("model") {
+        return Err(invalid("model", "Extra inputs are not permitted"));
+    }
+    match fields.remove("anthropic_version") {
+        None => return Err(invalid("anthropic_version", "Field required")),
+        Some(given) if given != version => {
+            return Err(invalid("anthropic_version", &format!("Input should be '{version}'")));
+        }
+        Some(_) => {}
+    }
+    fields.remove("anthropic_beta");
+    fields.insert("model".to_owned(), model.into());
+    Ok(Prompt { stream, ..read(&body)? })
+}
+
 fn invalid(place: &str, message: &str) -> Refusal {
     Refusal::invalid(format!("{place}: {message}"))
 }
