@@ -6,6 +6,7 @@ use hyper::header::HeaderMap;
 use hyper::http::request::Parts;
 use serde_json::Value;
 
+use super::memory::Memory;
 use super::reply::Refusal;
 
 /// A request, whole.
@@ -21,18 +22,25 @@ pub struct Call<'a> {
     pub headers: &'a HeaderMap,
     /// Its body.
     pub body: &'a Bytes,
+    /// What earlier requests left.
+    pub memory: &'a Memory,
 }
 
 impl<'a> Call<'a> {
     /// Of what hyper read.
-    pub fn new(parts: &'a Parts, body: &'a Bytes) -> Self {
+    pub fn new(parts: &'a Parts, body: &'a Bytes, memory: &'a Memory) -> Self {
         let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or(""));
-        Self { method: &parts.method, path, query, headers: &parts.headers, body }
+        Self { method: &parts.method, path, query, headers: &parts.headers, body, memory }
     }
 
     /// Whether it posts to a path of this pattern.
     pub fn posts(&self, pattern: &str) -> bool {
         self.method == Method::POST && self.captures(pattern).is_some()
+    }
+
+    /// What stands in the path of a request with this method, as [`Self::captures`].
+    pub fn matches(&self, method: &Method, pattern: &str) -> Option<String> {
+        self.captures(pattern).filter(|_| self.method == method).map(|found| found.concat())
     }
 
     /// What stands in the path for the names in braces, unescaped, when the path is of this pattern.

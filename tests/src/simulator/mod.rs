@@ -24,6 +24,7 @@ mod delivery;
 pub mod fault;
 pub mod fixed;
 mod frame;
+mod memory;
 mod order;
 pub mod prompt;
 pub mod record;
@@ -45,6 +46,7 @@ pub use record::{Outcome, Recorded};
 use crate::chance::Chance;
 use crate::until;
 use control::{Control, Order};
+use memory::Memory;
 use record::Records;
 use server::Server;
 
@@ -103,7 +105,12 @@ impl Builder {
         let listener = server::listen(self.port).await?;
         let port = listener.local_addr()?.port();
         let control = Control::new(self.key, self.aws);
-        let server = Arc::new(Server { control, records: Arc::<Records>::default(), verbose: self.verbose });
+        let server = Arc::new(Server {
+            control,
+            records: Arc::<Records>::default(),
+            memory: Memory::default(),
+            verbose: self.verbose,
+        });
         let task = tokio::spawn(server::serve(listener, Arc::clone(&server)));
         Ok(Simulator { port, server, task })
     }

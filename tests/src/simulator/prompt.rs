@@ -42,6 +42,10 @@ pub struct Prompt {
     pub thinking: bool,
     /// Whether thoughts are counted, but not told.
     pub silent: bool,
+    /// Whether thoughts are told sealed (OpenAI's responses).
+    pub sealed: bool,
+    /// What the answer repeats of the request (OpenAI's responses).
+    pub echo: Value,
     /// The longest answer, in tokens.
     pub max_tokens: Option<u64>,
     /// Texts that end an answer.

@@ -26,6 +26,7 @@ use super::control::{Control, Order};
 use super::delivery::Delivery;
 use super::fault::{Fault, Faults};
 use super::fixed::{self, FixedStream};
+use super::memory::Memory;
 use super::prompt::Prompt;
 use super::record::{Answering, Recorded, Records};
 use super::reply::{Event, Refusal, Reply, Stream};
@@ -38,6 +39,8 @@ pub struct Server {
     pub control: Control,
     /// The requests so far.
     pub records: Arc<Records>,
+    /// What requests left for later ones: files, batches, responses.
+    pub memory: Memory,
     /// Whether to print a line for each.
     pub verbose: bool,
 }
@@ -109,7 +112,7 @@ impl Server {
         if parts.uri.path().starts_with("/control") {
             return Ok(self.control(&parts, &body));
         }
-        let call = Call::new(&parts, &body);
+        let call = Call::new(&parts, &body, &self.memory);
         let wire = wire::of(&call);
         if let Some(response) = wire.and_then(|wire| fixed(wire.prepared()?, &body)) {
             return Ok(response);

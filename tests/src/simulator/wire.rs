@@ -7,6 +7,7 @@
 
 pub mod anthropic;
 mod bedrock;
+mod cohere;
 pub mod gemini;
 pub mod models;
 pub mod openai;
@@ -24,11 +25,16 @@ use super::reply::{Event, Framing, Refusal, Reply};
 static WIRES: &[&dyn Wire] = &[
     &openai::chat::Completions,
     &anthropic::Messages,
+    &openai::responses::Responses,
+    &openai::responses::kept::Kept,
     &gemini::EVENTS,
     &gemini::ARRAY,
     &gemini::embeddings::Batch,
     &bedrock::converse::Converse,
     &bedrock::invoke::Invoke,
+    &cohere::Conversation,
+    &cohere::embed::Embed,
+    &openai::embeddings::Embeddings,
     &models::OpenAi,
     &models::Anthropic,
 ];
@@ -138,6 +144,11 @@ pub fn nowhere(refusal: &Refusal) -> (&'static dyn Wire, Reply) {
 }
 
 impl Asked {
+    /// A reply that no fault changes, and that costs nothing.
+    pub fn ready(reply: Reply) -> Self {
+        Self::Ready { reply, model: None, used: Usage::default() }
+    }
+
     /// The model named.
     pub fn model(&self) -> Option<&str> {
         match self {

@@ -2,11 +2,14 @@
 
 mod answers;
 mod bedrock;
+mod cohere;
 mod control;
+mod embeddings;
 mod faults;
 mod gemini;
 mod ledger;
 mod requests;
+mod responses;
 
 use serde_json::{Value, json};
 use sluice_tests::client::{Answer, Client};

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use super::{Asked, Wire, anthropic, openai};
 use crate::simulator::call::Call;
 use crate::simulator::control::Control;
-use crate::simulator::prompt::Usage;
 use crate::simulator::reply::{Refusal, Reply};
 
 /// OpenAI's.
@@ -20,7 +19,7 @@ fn asks(call: &Call<'_>) -> bool {
 }
 
 fn list(models: &Value) -> Asked {
-    Asked::Ready { reply: Reply::json(200, models), model: None, used: Usage::default() }
+    Asked::ready(Reply::json(200, models))
 }
 
 impl Wire for OpenAi {

@@ -2,6 +2,8 @@
 
 pub mod chat;
 mod chat_request;
+pub mod embeddings;
+pub mod responses;
 
 use serde_json::{Value, json};
 

@@ -138,6 +138,23 @@ mod tests {
     }
 
     #[test]
+    fn a_request_of_amazons_test_suite_has_its_signature() {
+        let (parts, ()) = hyper::Request::builder()
+            .uri("/")
+            .header("host", "example.amazonaws.com")
+            .header("x-amz-date", "20150830T123600Z")
+            .body(())
+            .unwrap()
+            .into_parts();
+        let (body, memory) = (bytes::Bytes::new(), crate::simulator::memory::Memory::default());
+        let call = Call::new(&parts, &body, &memory);
+        let scope = "20150830/us-east-1/service/aws4_request";
+        let signed = Signed { access_key: "AKIDEXAMPLE", scope, headers: "host;x-amz-date", signature: "" };
+        let signature = sign(&call, &signed, "20150830T123600Z", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
+        assert_eq!(signature, "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31");
+    }
+
+    #[test]
     fn times_are_read() {
         assert_eq!(seconds("19700101T000000Z"), Some(0));
         assert_eq!(seconds("20240229T010203Z"), Some(1_709_168_523));
