@@ -38,11 +38,6 @@ impl<'a> Call<'a> {
         self.method == Method::POST && self.captures(pattern).is_some()
     }
 
-    /// What stands in the path of a request with this method, as [`Self::captures`].
-    pub fn matches(&self, method: &Method, pattern: &str) -> Option<String> {
-        self.captures(pattern).filter(|_| self.method == method).map(|found| found.concat())
-    }
-
     /// What stands in the path for the names in braces, unescaped, when the path is of this pattern.
     pub fn captures(&self, pattern: &str) -> Option<Vec<String>> {
         captures(pattern, self.path)

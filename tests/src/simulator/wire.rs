@@ -6,11 +6,13 @@
 //! has its own paths, keys and errors, and their format.
 
 pub mod anthropic;
+mod azure;
 mod bedrock;
 mod cohere;
 pub mod gemini;
 pub mod models;
 pub mod openai;
+mod vertex;
 
 use serde_json::Value;
 
@@ -25,16 +27,22 @@ use super::reply::{Event, Framing, Refusal, Reply};
 static WIRES: &[&dyn Wire] = &[
     &openai::chat::Completions,
     &anthropic::Messages,
+    &anthropic::count::Count,
     &openai::responses::Responses,
-    &openai::responses::kept::Kept,
+    &openai::responses::kept::GET,
+    &openai::responses::kept::DELETE,
+    &openai::completions::Completions,
     &gemini::EVENTS,
     &gemini::ARRAY,
     &gemini::embeddings::Batch,
+    &vertex::Google,
+    &vertex::Anthropic,
+    &azure::Azure,
     &bedrock::converse::Converse,
     &bedrock::invoke::Invoke,
     &cohere::Conversation,
     &cohere::embed::Embed,
-    &openai::embeddings::Embeddings,
+    &openai::embeddings::EMBEDDINGS,
     &models::OpenAi,
     &models::Anthropic,
 ];

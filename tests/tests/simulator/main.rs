@@ -7,6 +7,7 @@ mod control;
 mod embeddings;
 mod faults;
 mod gemini;
+mod hosts;
 mod ledger;
 mod requests;
 mod responses;

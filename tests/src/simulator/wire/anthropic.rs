@@ -1,6 +1,7 @@
 //! Anthropic's messages: the path, the key and the version, the errors.
 
 pub mod answer;
+pub mod count;
 pub mod request;
 
 use serde_json::{Value, json};

@@ -1,13 +1,15 @@
 //! OpenAI's services, and what they have in common: the key, the errors, the headers of limits.
 
 pub mod chat;
-mod chat_request;
+pub mod chat_request;
+pub mod completions;
 pub mod embeddings;
 pub mod responses;
 
+use hyper::Method;
 use serde_json::{Value, json};
 
-use super::Trouble;
+use super::{Asked, Trouble, Wire};
 use crate::simulator::call::Call;
 use crate::simulator::control::Control;
 use crate::simulator::reply::{Refusal, Reply};
@@ -19,6 +21,41 @@ pub static LIMITS: [(&str, &str); 4] = [
     ("x-ratelimit-remaining-requests", "9999"),
     ("x-ratelimit-reset-requests", "6m0s"),
 ];
+
+/// An operation that is answered at once.
+pub struct Endpoint {
+    /// Its method.
+    pub method: Method,
+    /// Its path's pattern.
+    pub path: &'static str,
+    /// Reads a request and answers it.
+    pub answer: fn(&Call<'_>) -> Result<Asked, Refusal>,
+}
+
+impl Endpoint {
+    /// One that is posted to.
+    pub const fn post(path: &'static str, answer: fn(&Call<'_>) -> Result<Asked, Refusal>) -> Self {
+        Self { method: Method::POST, path, answer }
+    }
+}
+
+impl Wire for Endpoint {
+    fn serves(&self, call: &Call<'_>) -> bool {
+        self.method == call.method && call.captures(self.path).is_some()
+    }
+
+    fn authenticate(&self, call: &Call<'_>, control: &Control) -> Result<(), Refusal> {
+        authenticate(call, control)
+    }
+
+    fn read(&self, call: &Call<'_>) -> Result<Asked, Refusal> {
+        (self.answer)(call)
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> Reply {
+        refuse(refusal)
+    }
+}
 
 /// Checks the key.
 pub fn authenticate(call: &Call<'_>, control: &Control) -> Result<(), Refusal> {

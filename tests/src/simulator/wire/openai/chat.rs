@@ -53,7 +53,8 @@ impl Chat for Completions {
     }
 }
 
-fn usage(usage: Option<Usage>) -> Value {
+/// The counts.
+pub fn usage(usage: Option<Usage>) -> Value {
     usage.map_or(Value::Null, |usage| {
         json!({
             "prompt_tokens": usage.input,
@@ -78,7 +79,7 @@ fn finish(stop: &Stop) -> &str {
 }
 
 /// Writes an answer in one piece.
-fn whole(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Value {
+pub fn whole(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Value {
     let call = |call: &prompt::Call| {
         json!({"id": format!("call_{}", call.id), "type": "function",
                "function": {"name": call.name, "arguments": call.arguments.to_string()}})
@@ -112,7 +113,7 @@ fn whole(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Value {
 }
 
 /// Writes an answer as a stream, its terminator included.
-fn stream(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Vec<Event> {
+pub fn stream(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Vec<Event> {
     let writer = Chunks { prompt, with_usage: prompt.stream_usage, extra: faults.has(&Fault::Extra) };
     let mut events = Vec::with_capacity(answer.text.len() + 8);
     if !faults.has(&Fault::Empty) {

@@ -5,37 +5,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{authenticate, refuse};
-use crate::simulator::call::Call;
-use crate::simulator::control::Control;
+use super::Endpoint;
 use crate::simulator::prompt::{Usage, tokens};
 use crate::simulator::reply::{Refusal, Reply};
 use crate::simulator::vector::vector;
-use crate::simulator::wire::{Asked, Wire};
+use crate::simulator::wire::Asked;
 
 /// How many numbers a vector has, unless the request says otherwise.
 const DIMENSIONS: usize = 8;
 
 /// `/v1/embeddings`.
-pub struct Embeddings;
-
-impl Wire for Embeddings {
-    fn serves(&self, call: &Call<'_>) -> bool {
-        call.posts("/v1/embeddings")
-    }
-
-    fn authenticate(&self, call: &Call<'_>, control: &Control) -> Result<(), Refusal> {
-        authenticate(call, control)
-    }
-
-    fn read(&self, call: &Call<'_>) -> Result<Asked, Refusal> {
-        answer(&call.json()?)
-    }
-
-    fn refuse(&self, refusal: &Refusal) -> Reply {
-        refuse(refusal)
-    }
-}
+pub static EMBEDDINGS: Endpoint = Endpoint::post("/v1/embeddings", |call| answer(&call.json()?));
 
 /// Reads a request's body and answers it.
 pub fn answer(body: &Value) -> Result<Asked, Refusal> {
