@@ -47,4 +47,10 @@ impl Memory {
     pub fn forget(&self, id: &str) -> bool {
         self.lock().remove(id).is_some()
     }
+
+    /// What is told of all things whose identifiers begin with this.
+    pub fn list(&self, prefix: &str) -> Vec<Value> {
+        let things = self.lock();
+        things.iter().filter(|(id, _)| id.starts_with(prefix)).map(|(_, thing)| thing.about.clone()).collect()
+    }
 }

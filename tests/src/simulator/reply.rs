@@ -41,6 +41,8 @@ pub struct Stream {
 pub enum Framing {
     /// As server-sent events.
     Lines,
+    /// The same, each after a comment.
+    Commented,
     /// In Amazon's frames.
     Frames,
     /// As the elements of one array, sent one after the other; the last event is its bracket, [`END_OF_ARRAY`].
@@ -88,7 +90,7 @@ impl Framing {
     /// The type of a body framed so.
     pub fn media_type(self) -> &'static str {
         match self {
-            Self::Lines => "text/event-stream; charset=utf-8",
+            Self::Lines | Self::Commented => "text/event-stream; charset=utf-8",
             Self::Frames => "application/vnd.amazon.eventstream",
             Self::Array => "application/json; charset=UTF-8",
         }
@@ -103,6 +105,7 @@ impl Framing {
         };
         match self {
             Self::Lines => event.lines(end).into_bytes(),
+            Self::Commented => [self.comment(end), event.lines(end).into_bytes()].concat(),
             Self::Frames => frame::encode(event.name.unwrap_or("chunk"), event.data.as_bytes()),
             Self::Array => format!("{before}{}", event.data).into_bytes(),
         }
@@ -111,7 +114,7 @@ impl Framing {
     /// A comment, where there is such a thing.
     pub fn comment(self, end: &str) -> Vec<u8> {
         match self {
-            Self::Lines => format!(": keep-alive{end}{end}").into_bytes(),
+            Self::Lines | Self::Commented => format!(": keep-alive{end}{end}").into_bytes(),
             Self::Array | Self::Frames => Vec::new(),
         }
     }
@@ -136,6 +139,12 @@ impl Reply {
         let page = format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>\n");
         let headers = vec![("content-type", "text/html".to_owned())];
         Self { status, headers, content: Content::Whole(page.into_bytes()) }
+    }
+
+    /// A body of this type.
+    pub fn of(media_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        let headers = vec![("content-type", media_type.to_owned())];
+        Self { status: 200, headers, content: Content::Whole(body.into()) }
     }
 
     /// A reply without a body.

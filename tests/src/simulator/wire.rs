@@ -6,12 +6,20 @@
 //! has its own paths, keys and errors, and their format.
 
 pub mod anthropic;
+mod audio;
 mod azure;
+mod batches;
 mod bedrock;
 mod cohere;
+mod families;
+mod files;
 pub mod gemini;
+mod images;
 pub mod models;
+mod moderations;
+mod multipart;
 pub mod openai;
+mod rerank;
 mod vertex;
 
 use serde_json::Value;
@@ -43,6 +51,27 @@ static WIRES: &[&dyn Wire] = &[
     &cohere::Conversation,
     &cohere::embed::Embed,
     &openai::embeddings::EMBEDDINGS,
+    &images::GENERATIONS,
+    &images::EDITS,
+    &audio::SPEECH,
+    &audio::TRANSCRIPTIONS,
+    &audio::TRANSLATIONS,
+    &moderations::MODERATIONS,
+    &rerank::RERANK,
+    &files::UPLOAD,
+    &files::LIST,
+    &files::GET,
+    &files::DELETE,
+    &files::CONTENT,
+    &batches::CREATE,
+    &batches::LIST,
+    &batches::GET,
+    &batches::CANCEL,
+    &families::GROQ,
+    &families::MISTRAL,
+    &families::DEEPSEEK,
+    &families::VLLM,
+    &families::PLAIN,
     &models::OpenAi,
     &models::Anthropic,
 ];

@@ -5,12 +5,14 @@ mod bedrock;
 mod cohere;
 mod control;
 mod embeddings;
+mod families;
 mod faults;
 mod gemini;
 mod hosts;
 mod ledger;
 mod requests;
 mod responses;
+mod services;
 
 use serde_json::{Value, json};
 use sluice_tests::client::{Answer, Client};

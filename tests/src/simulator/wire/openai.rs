@@ -22,6 +22,12 @@ pub static LIMITS: [(&str, &str); 4] = [
     ("x-ratelimit-reset-requests", "6m0s"),
 ];
 
+/// A text that must be there.
+pub fn required<'a>(text: Option<&'a str>, name: &str) -> Result<&'a str, Refusal> {
+    let missing = || Refusal::invalid(format!("Missing required parameter: '{name}'."));
+    text.filter(|text| !text.is_empty()).ok_or_else(missing)
+}
+
 /// An operation that is answered at once.
 pub struct Endpoint {
     /// Its method.
