@@ -1,6 +1,9 @@
 //! A small HTTP client for tests: one connection for each request, every wait bounded, and an answer that breaks off is
 //! a result like any other.
 
+mod frames;
+mod spoken;
+
 use std::io;
 
 use bytes::Bytes;
@@ -250,44 +253,15 @@ impl Answer {
     /// # Panics
     /// When a checksum is wrong.
     pub fn frames(&self) -> Vec<Event> {
-        let mut left = &self.body[..];
-        let mut frames = Vec::new();
-        while let Some(length) = number(left, 0).filter(|length| *length <= left.len()) {
-            let (frame, rest) = left.split_at(length);
-            let checksum = |upto: usize| number(frame, upto) == Some(crc(&frame[..upto]) as usize);
-            assert!(checksum(8) && checksum(length - 4), "a wrong checksum");
-            let headers = 12 + number(frame, 4).expect("a length of headers");
-            // The name stands in the first header, after its own name, a byte for the type and two for the length.
-            let from = 12 + 1 + usize::from(frame[12]) + 1;
-            let to = from + 2 + usize::from(u16::from_be_bytes([frame[from], frame[from + 1]]));
-            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            let data = text(&frame[headers..length - 4]);
-            frames.push(Event { name: Some(text(&frame[from + 2..to])), data });
-            left = rest;
-        }
-        frames
+        frames::read(&self.body)
     }
 
-    /// The text of a streamed answer, of either wire format.
+    /// The text of a streamed answer, in whichever wire format.
     pub fn streamed_text(&self) -> String {
-        let piece = |event: Event| {
-            let data = event.json();
-            let text = data["choices"][0]["delta"]["content"].as_str().or(data["delta"]["text"].as_str());
-            text.map(str::to_owned)
-        };
-        self.events().into_iter().filter_map(piece).collect()
+        let framed = self.header("content-type") == Some("application/vnd.amazon.eventstream");
+        let events = if framed { self.frames() } else { self.events() };
+        events.into_iter().filter_map(|event| spoken::text(&event.json())).collect()
     }
-}
-
-fn number(bytes: &[u8], at: usize) -> Option<usize> {
-    let bytes = bytes.get(at..at + 4)?.try_into().ok()?;
-    Some(u32::from_be_bytes(bytes) as usize)
-}
-
-fn crc(bytes: &[u8]) -> u32 {
-    let mut crc = flate2::Crc::new();
-    crc.update(bytes);
-    crc.sum()
 }
 
 fn event(block: &str) -> Option<Event> {

@@ -10,6 +10,7 @@ mod faults;
 mod gemini;
 mod hosts;
 mod ledger;
+mod matrix;
 mod requests;
 mod responses;
 mod services;
