@@ -1,9 +1,10 @@
 //! A provider of models that is none: it speaks the wire formats of many providers, makes its answers up, and misbehaves
 //! on demand.
 //!
-//! It shares no code with the gateway, so that a mistake there is not repeated here. Its answers are functions of the
-//! request ([`prompt`]); its faults are words in the model's name or in a script ([`fault`]); what it was asked is kept
-//! ([`record`]).
+//! It shares no code with the gateway, so that a mistake there is not repeated here. A request is first read as its
+//! provider reads it, and refused in the provider's own words where it would be; the services and their paths are a list,
+//! in `wire.rs`. Answers are functions of the request ([`prompt`]), the same on every wire; faults are words in the
+//! model's name or in a script ([`fault`]); what was asked is kept ([`record`]).
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -135,7 +136,8 @@ impl Simulator {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// What a client of either provider takes as its base: the URL with the version's path.
+    /// What a client of OpenAI or Anthropic takes as its base: the URL with the version's path. Other providers' paths
+    /// begin after [`Self::url`].
     pub fn base_url(&self) -> String {
         self.url() + "/v1"
     }

@@ -224,3 +224,26 @@ async fn every_provider_can_stall() {
         assert_eq!(outcome(&simulator).await, Outcome::Cancelled, "{}", wire.name);
     }
 }
+
+#[tokio::test]
+async fn every_provider_sees_images() {
+    let (_simulator, client) = start().await;
+    let png = "iVBORw0KGgo=";
+    let url = format!("data:image/png;base64,{png}");
+    let parts = json!([{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": url}}]);
+    let said =
+        |content: Value| json!({"model": "m", "max_tokens": 64, "messages": [{"role": "user", "content": content}]});
+    let source = json!({"type": "base64", "media_type": "image/png", "data": png});
+    let input = json!([{"type": "input_text", "text": "look"}, {"type": "input_image", "image_url": url}]);
+    let blocks = json!([{"text": "look"}, {"image": {"format": "png", "source": {"bytes": png}}}]);
+    for (path, body) in [
+        ("/v1/chat/completions", said(parts.clone())),
+        ("/v2/chat", said(parts)),
+        ("/v1/messages", said(json!([{"type": "text", "text": "look"}, {"type": "image", "source": source}]))),
+        ("/v1/responses", json!({"model": "m", "input": [{"role": "user", "content": input}]})),
+        ("/model/m/converse", json!({"messages": [{"role": "user", "content": blocks}]})),
+    ] {
+        let answer = client.post(path, &body).await.text();
+        assert!(answer.contains("You said: “look”, and showed image/png of 8 bytes."), "{path}: {answer}");
+    }
+}

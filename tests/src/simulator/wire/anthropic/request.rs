@@ -248,10 +248,7 @@ impl Turn {
                     let place = format!("{}.content.{index}", self.place);
                     match block["type"].as_str() {
                         Some("text") => said.push(text(block, &place, prompt)?),
-                        Some("image" | "document") if self.user => {
-                            source(block, &place)?;
-                            seen.push(see(&block["source"]));
-                        }
+                        Some("image" | "document") if self.user => seen.push(source(block, &place)?),
                         Some("tool_result") if self.user && said.is_empty() => {
                             results.push(tool_result(block, &place, &mut called, prompt)?);
                         }
@@ -285,25 +282,18 @@ impl Turn {
     }
 }
 
-fn see(source: &Value) -> String {
-    let text = |name: &str| source[name].as_str().unwrap_or("");
-    match text("type") {
-        "base64" => image(text("media_type"), text("data")),
-        "url" => text("url").to_owned(),
-        kind => kind.to_owned(),
-    }
-}
-
-fn source(block: &Value, place: &str) -> Result<(), Refusal> {
+/// What a picture or a document is, as far as an answer tells.
+fn source(block: &Value, place: &str) -> Result<String, Refusal> {
     let source = &block["source"];
-    let whole = match source["type"].as_str() {
-        Some("base64") => source["media_type"].is_string() && source["data"].is_string(),
-        Some("url") => source["url"].is_string(),
-        Some("text") => source["data"].is_string(),
-        Some("file") => source["file_id"].is_string(),
-        _ => false,
+    let text = |name: &str| source[name].as_str();
+    let seen = match text("type") {
+        Some("base64") => text("media_type").zip(text("data")).map(|(media_type, data)| image(media_type, data)),
+        Some("url") => text("url").map(str::to_owned),
+        Some("text") => text("data").map(|data| format!("a text of {} bytes", data.len())),
+        Some("file") => text("file_id").map(str::to_owned),
+        _ => None,
     };
-    if whole { Ok(()) } else { Err(invalid(&format!("{place}.source"), "Field required")) }
+    seen.ok_or_else(|| invalid(&format!("{place}.source"), "Field required"))
 }
 
 fn tool_use(block: &Value, place: &str) -> Result<String, Refusal> {
