@@ -1,6 +1,9 @@
 //! A small HTTP client for tests: one connection for each request, every wait bounded, and an answer that breaks off is
 //! a result like any other.
 
+mod frames;
+mod spoken;
+
 use std::io;
 
 use bytes::Bytes;
@@ -91,6 +94,12 @@ impl Client {
     #[must_use]
     pub fn bearer(self, key: &str) -> Self {
         self.header("authorization", &format!("Bearer {key}"))
+    }
+
+    /// The same as a client of Gemini.
+    #[must_use]
+    pub fn gemini(self, key: &str) -> Self {
+        self.header("x-goog-api-key", key)
     }
 
     /// The same as a client of Anthropic.
@@ -239,14 +248,19 @@ impl Answer {
         complete.split("\n\n").filter_map(event).collect()
     }
 
-    /// The text of a streamed answer, of either wire format.
+    /// The complete frames of a body in Amazon's event stream, exceptions too, each with its name and its payload.
+    ///
+    /// # Panics
+    /// When a checksum is wrong.
+    pub fn frames(&self) -> Vec<Event> {
+        frames::read(&self.body)
+    }
+
+    /// The text of a streamed answer, in whichever wire format.
     pub fn streamed_text(&self) -> String {
-        let piece = |event: Event| {
-            let data = event.json();
-            let text = data["choices"][0]["delta"]["content"].as_str().or(data["delta"]["text"].as_str());
-            text.map(str::to_owned)
-        };
-        self.events().into_iter().filter_map(piece).collect()
+        let framed = self.header("content-type") == Some("application/vnd.amazon.eventstream");
+        let events = if framed { self.frames() } else { self.events() };
+        events.into_iter().filter_map(|event| spoken::text(&event.json())).collect()
     }
 }
 

@@ -1,25 +1,47 @@
-//! The provider simulator as a command: `simulator [--port P] [--key KEY] [--workers N] [--quiet]`.
+//! The provider simulator as a command; [`USAGE`] says how it is called and what it serves.
 
 use std::io;
 use std::process::ExitCode;
 
 use sluice_tests::simulator::Simulator;
 
-const USAGE: &str = "usage: simulator [--port P] [--key KEY] [--workers N] [--quiet]";
+const USAGE: &str = "\
+usage: simulator [--port P] [--key KEY] [--aws ACCESS_KEY:SECRET_KEY] [--workers N] [--quiet]
+
+It prints its URL, and serves there, each at its provider's own paths:
+  OpenAI          /v1/chat/completions, /v1/responses[/{id}], /v1/completions, /v1/embeddings, /v1/models, /v1/moderations,
+                  /v1/images/{generations,edits}, /v1/audio/{speech,transcriptions,translations}, /v1/files, /v1/batches
+  Anthropic       /v1/messages, /v1/messages/count_tokens, /v1/models
+  Azure OpenAI    /openai/deployments/{d}/{chat/completions,completions,embeddings}?api-version=..., /openai/responses,
+                  /openai/v1/...
+  Gemini          /v1beta/models/{m}:{generateContent,streamGenerateContent,batchEmbedContents}
+  Vertex AI       /v1/projects/{p}/locations/{l}/publishers/{google,anthropic}/models/{m}:...
+  Amazon Bedrock  /model/{id}/{converse,converse-stream,invoke,invoke-with-response-stream}
+  Cohere          /v2/chat, /v2/embed, /v1/rerank
+  OpenAI's format with quirks, before /chat/completions:
+                  /groq/openai/v1, /mistral/v1, /deepseek, /vllm/v1, /plain/v1
+A model's name asks for faults, such as gpt-sim+status=503; a script of them is posted to /control.
+Without --key any key will do; with --aws the signatures of Bedrock's requests are checked.";
 
 struct Options {
     port: u16,
     key: Option<String>,
+    aws: Option<(String, String)>,
     workers: usize,
     quiet: bool,
 }
 
 fn options(mut words: impl Iterator<Item = String>) -> Option<Options> {
-    let mut options = Options { port: 0, key: None, workers: 1, quiet: false };
+    let mut options = Options { port: 0, key: None, aws: None, workers: 1, quiet: false };
     while let Some(word) = words.next() {
         match word.as_str() {
             "--port" => options.port = words.next()?.parse().ok()?,
             "--key" => options.key = Some(words.next()?),
+            "--aws" => {
+                let (access_key, secret_key) =
+                    words.next()?.split_once(':').map(|(one, two)| (one.into(), two.into()))?;
+                options.aws = Some((access_key, secret_key));
+            }
             "--workers" => options.workers = words.next()?.parse().ok().filter(|workers| *workers > 0)?,
             "--quiet" => options.quiet = true,
             _ => return None,
@@ -37,6 +59,9 @@ fn run(options: Options) -> io::Result<()> {
         let mut builder = Simulator::builder().port(options.port).verbose(!options.quiet);
         if let Some(key) = options.key {
             builder = builder.key(key);
+        }
+        if let Some((access_key, secret_key)) = options.aws {
+            builder = builder.aws(access_key, secret_key);
         }
         let simulator = builder.start().await?;
         println!("{}", simulator.url());

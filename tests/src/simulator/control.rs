@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::Deserialize;
 use tokio::sync::watch;
 
+use super::Credentials;
 use super::fault::{BadFault, Faults};
 use crate::chance::Chance;
 
@@ -26,6 +27,7 @@ pub struct Order {
 #[derive(Debug, Default)]
 pub struct Control {
     state: Mutex<State>,
+    aws: Option<Credentials>,
     held: watch::Sender<bool>,
 }
 
@@ -45,9 +47,14 @@ struct Mood {
 }
 
 impl Control {
-    /// Expects this key; any when `None`.
-    pub fn new(key: Option<String>) -> Self {
-        Self { state: Mutex::new(State { key, ..State::default() }), held: watch::Sender::default() }
+    /// Expects this key, and signatures by these; any when `None`.
+    pub fn new(key: Option<String>, aws: Option<Credentials>) -> Self {
+        Self { state: Mutex::new(State { key, ..State::default() }), aws, held: watch::Sender::default() }
+    }
+
+    /// The keys that sign for Amazon.
+    pub fn aws(&self) -> Option<&Credentials> {
+        self.aws.as_ref()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -11,7 +11,8 @@ use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 
 use super::fault::{Fault, Faults};
-use super::reply::{Api, Content, Event, Refusal, Reply};
+use super::reply::{Content, Event, Reply, Stream};
+use super::wire::Wire;
 
 /// One step of writing a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,13 +52,15 @@ type Cut = (usize, Option<Step>);
 
 impl Delivery {
     /// Plans a reply's way.
-    pub fn new(reply: Reply, api: Api, faults: &Faults) -> Self {
+    pub fn new(reply: Reply, wire: &dyn Wire, faults: &Faults) -> Self {
         let Reply { status, mut headers, content } = reply;
+        headers.extend(wire.headers().iter().map(|(name, value)| (*name, (*value).to_owned())));
         for fault in faults.iter() {
             match fault {
+                Fault::RetryAfter(_) if wire.hints_in_bodies() => {}
                 Fault::RetryAfter(text) => headers.push(("retry-after", text.clone())),
                 Fault::RetryAfterMs(millis) => headers.push(("retry-after-ms", millis.to_string())),
-                Fault::Headers => headers.extend(surplus(api, faults)),
+                Fault::Headers => headers.extend(surplus(wire, faults)),
                 Fault::Gzip => headers.push(("content-encoding", "gzip".to_owned())),
                 _ => {}
             }
@@ -65,8 +68,8 @@ impl Delivery {
         let cut = cut(faults);
         let mut marks = VecDeque::new();
         let (length, mut parts) = match content {
-            Content::Stream(events) => {
-                let parts = encode(&events, cut.as_ref().map(|(after, _)| *after), api, faults);
+            Content::Stream(stream) => {
+                let parts = encode(&stream, cut.as_ref().map(|(after, _)| *after), faults);
                 marks = marks_of(&parts);
                 (None, parts.into_iter().map(|part| part.bytes).collect())
             }
@@ -126,29 +129,40 @@ fn marks_of(parts: &[Part]) -> VecDeque<(usize, u64)> {
     sums.collect()
 }
 
-/// Events as bytes, with those faults applied that put other events among them.
-fn encode(events: &[Event], cut: Option<usize>, api: Api, faults: &Faults) -> Vec<Part> {
-    let end = if faults.has(&Fault::Crlf) { "\r\n" } else { "\n" };
-    let part = |event: &Event| Part { bytes: event.encode(end).into_bytes(), tokens: event.tokens };
-    let mut parts = events.iter().map(part).collect::<Vec<_>>();
+/// A stream's events, with those faults applied that put others among them.
+fn disturbed(stream: &Stream, faults: &Faults) -> Vec<Event> {
+    let mut events = stream.events.clone();
     for fault in faults.iter() {
         match fault {
             Fault::MalformedAfter(after) => {
                 let name = events.first().and_then(|event| event.name);
                 let broken = Event { name, data: "{\"id\":\"sim\",".to_owned(), tokens: 0 };
-                parts.insert((*after).min(parts.len()), part(&broken));
+                events.insert((*after).min(events.len()), broken);
             }
             Fault::ErrorAfter(after) => {
-                parts.truncate(*after);
-                let status = if api == Api::Anthropic { 529 } else { 500 };
-                parts.push(part(&Refusal::of_status(status).event(api)));
-            }
-            Fault::Comments => {
-                for part in &mut parts {
-                    part.bytes.splice(0..0, format!(": keep-alive{end}{end}").into_bytes());
-                }
+                events.truncate(*after);
+                events.push(stream.failure.clone());
             }
             _ => {}
+        }
+    }
+    events
+}
+
+/// A stream's events as bytes.
+fn encode(stream: &Stream, cut: Option<usize>, faults: &Faults) -> Vec<Part> {
+    let end = if faults.has(&Fault::Crlf) { "\r\n" } else { "\n" };
+    let part = |(index, event): (usize, &Event)| {
+        let mut bytes = if faults.has(&Fault::Comments) { stream.framing.comment(end) } else { Vec::new() };
+        bytes.extend(stream.framing.encode(event, index == 0, end));
+        Part { bytes, tokens: event.tokens }
+    };
+    let mut parts = disturbed(stream, faults).iter().enumerate().map(part).collect::<Vec<_>>();
+    for fault in faults.iter() {
+        if let Fault::CorruptAfter(after) = fault
+            && let Some(last) = parts.get_mut(*after).and_then(|part| part.bytes.last_mut())
+        {
+            *last ^= 0xff;
         }
     }
     if faults.has(&Fault::Gzip) {
@@ -165,7 +179,7 @@ fn gzip(body: &[u8]) -> Vec<u8> {
     written.expect("writing to a vector does not fail")
 }
 
-fn surplus(api: Api, faults: &Faults) -> Vec<(&'static str, String)> {
+fn surplus(wire: &dyn Wire, faults: &Faults) -> Vec<(&'static str, String)> {
     let mut headers = vec![
         ("set-cookie", "__cf_bm=sim; path=/; HttpOnly".to_owned()),
         ("set-cookie", "_cfuvid=sim; path=/".to_owned()),
@@ -175,23 +189,7 @@ fn surplus(api: Api, faults: &Faults) -> Vec<(&'static str, String)> {
     if !faults.has(&Fault::Gzip) {
         headers.push(("content-encoding", "identity".to_owned()));
     }
-    headers.extend(
-        match api {
-            Api::OpenAi => [
-                ("openai-organization", "org-sim"),
-                ("x-ratelimit-limit-requests", "10000"),
-                ("x-ratelimit-remaining-requests", "9999"),
-                ("x-ratelimit-reset-requests", "6m0s"),
-            ],
-            Api::Anthropic => [
-                ("request-id", "req_sim"),
-                ("anthropic-ratelimit-requests-limit", "4000"),
-                ("anthropic-ratelimit-requests-remaining", "3999"),
-                ("anthropic-ratelimit-requests-reset", "2026-01-01T00:00:00Z"),
-            ],
-        }
-        .map(|(name, value)| (name, value.to_owned())),
-    );
+    headers.extend(wire.limits().iter().map(|(name, value)| (*name, (*value).to_owned())));
     headers
 }
 

@@ -14,15 +14,16 @@ use std::time::Duration;
 pub enum Fault {
     /// `status=CODE`: an error with this status, in the provider's own shape.
     Status(u16),
-    /// `retry-after=TEXT`: the header, on whatever is answered.
+    /// `retry-after=TEXT`: the header, on whatever is answered; of Google's services, which have none, the delay in an
+    /// error's details.
     RetryAfter(String),
     /// `retry-after-ms=N`: OpenAI's header in milliseconds.
     RetryAfterMs(u64),
     /// `context`: 400, the prompt is longer than the model's context.
     Context,
-    /// `filter`: 400, the prompt was refused by a content filter.
+    /// `filter`: the prompt was refused by a content filter: 400, or where that is no error, an answer that says so.
     Filter,
-    /// `quota`: 429, the account has no money left.
+    /// `quota`: the account has no money left: 429, or the provider's own status.
     Quota,
     /// `html`: the body is a web page; status 200 unless `status` says otherwise.
     Html,
@@ -50,11 +51,14 @@ pub enum Fault {
     StallAfter(usize),
     /// `malformed-after=K`: an event that is not JSON, then the stream goes on.
     MalformedAfter(usize),
+    /// `corrupt-after=K`: an event whose last byte is not as it was: in Amazon's frames, of the checksum.
+    CorruptAfter(usize),
     /// `error-after=K`: an error event, then the end without a terminator.
     ErrorAfter(usize),
-    /// `no-end`: the terminator (`[DONE]`, `message_stop`) is missing.
+    /// `no-end`: what ends a stream is missing: `[DONE]`, `message_stop`, `response.completed`, a finish reason of
+    /// Gemini's, `messageStop` and what follows it, `message-end`.
     NoEnd,
-    /// `empty`: an answer that says nothing (no choices, no content).
+    /// `empty`: an answer that says nothing (no choices, no content, no output).
     Empty,
     /// `huge=MIB`: a text of this many MiB.
     Huge(usize),
@@ -109,6 +113,7 @@ impl Fault {
             "eof-after" => Self::EofAfter(count()?),
             "stall-after" => Self::StallAfter(count()?),
             "malformed-after" => Self::MalformedAfter(count()?),
+            "corrupt-after" => Self::CorruptAfter(count()?),
             "error-after" => Self::ErrorAfter(count()?),
             "huge" => Self::Huge(count()?),
             "tokens" => Self::Tokens(count()?),

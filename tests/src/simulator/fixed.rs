@@ -15,7 +15,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::fault::{Fault, Faults};
 use super::order;
-use super::reply::{Api, Event};
+use super::reply::Event;
 
 /// The model's name.
 pub const MODEL: &str = "bench";
@@ -25,6 +25,15 @@ pub const BODY: usize = 1024;
 pub const CONTENT: usize = 40;
 /// Events with text in a stream, unless the request says otherwise.
 pub const EVENTS: usize = 200;
+
+/// Whose answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// OpenAI's chat completions.
+    OpenAi,
+    /// Anthropic's messages.
+    Anthropic,
+}
 
 /// What a request for this model asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,17 +73,17 @@ static OPENAI: LazyLock<Prepared> = LazyLock::new(|| openai(false));
 static OPENAI_USAGE: LazyLock<Prepared> = LazyLock::new(|| openai(true));
 static ANTHROPIC: LazyLock<Prepared> = LazyLock::new(anthropic);
 
-fn prepared(api: Api, usage: bool) -> &'static Prepared {
-    match (api, usage) {
-        (Api::OpenAi, false) => &OPENAI,
-        (Api::OpenAi, true) => &OPENAI_USAGE,
-        (Api::Anthropic, _) => &ANTHROPIC,
+fn prepared(format: Format, usage: bool) -> &'static Prepared {
+    match (format, usage) {
+        (Format::OpenAi, false) => &OPENAI,
+        (Format::OpenAi, true) => &OPENAI_USAGE,
+        (Format::Anthropic, _) => &ANTHROPIC,
     }
 }
 
 /// The answer that is not streamed.
-pub fn whole(api: Api) -> Bytes {
-    prepared(api, false).whole.clone()
+pub fn whole(format: Format) -> Bytes {
+    prepared(format, false).whole.clone()
 }
 
 /// A body of exactly [`BODY`] bytes, filled up with text.
@@ -91,7 +100,7 @@ fn chunk(delta: Value, finish: Value, usage: bool) -> String {
     if usage {
         chunk["usage"] = Value::Null;
     }
-    Event::plain(&chunk).encode("\n")
+    Event::plain(&chunk).lines("\n")
 }
 
 fn openai(usage: bool) -> Prepared {
@@ -121,7 +130,7 @@ fn named(data: &Value) -> String {
         Some("message_delta") => "message_delta",
         _ => "message_stop",
     };
-    Event::named(name, data).encode("\n")
+    Event::named(name, data).lines("\n")
 }
 
 fn anthropic() -> Prepared {
@@ -146,10 +155,10 @@ fn anthropic() -> Prepared {
 }
 
 /// What follows the last event: the only part that depends on how many there were.
-fn after(api: Api, usage: bool, events: usize) -> Bytes {
+fn after(format: Format, usage: bool, events: usize) -> Bytes {
     let output = events * CONTENT / 4;
-    match api {
-        Api::OpenAi => {
+    match format {
+        Format::OpenAi => {
             let mut text = chunk(json!({}), json!("stop"), usage);
             if usage {
                 let last = json!({
@@ -157,11 +166,11 @@ fn after(api: Api, usage: bool, events: usize) -> Bytes {
                     "choices": [],
                     "usage": {"prompt_tokens": 256, "completion_tokens": output, "total_tokens": 256 + output},
                 });
-                text += &Event::plain(&last).encode("\n");
+                text += &Event::plain(&last).lines("\n");
             }
             (text + "data: [DONE]\n\n").into()
         }
-        Api::Anthropic => {
+        Format::Anthropic => {
             let delta = json!({"stop_reason": "end_turn", "stop_sequence": null});
             let last = json!({"type": "message_delta", "delta": delta, "usage": {"output_tokens": output}});
             let stop = json!({"type": "content_block_stop", "index": 0});
@@ -183,9 +192,9 @@ pub struct FixedStream {
 
 impl FixedStream {
     /// A stream as ordered; `usage` as OpenAI's `include_usage`.
-    pub fn new(api: Api, usage: bool, order: Order) -> Self {
-        let Prepared { before, event, .. } = prepared(api, usage);
-        let (before, event, after) = (before.clone(), event.clone(), after(api, usage, order.events));
+    pub fn new(format: Format, usage: bool, order: Order) -> Self {
+        let Prepared { before, event, .. } = prepared(format, usage);
+        let (before, event, after) = (before.clone(), event.clone(), after(format, usage, order.events));
         let (events, before, after) = if order.burst {
             (0, None, Some([&before[..], &event.repeat(order.events), &after].concat().into()))
         } else {

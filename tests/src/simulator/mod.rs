@@ -1,9 +1,10 @@
-//! A provider of models that is none: it speaks the wire formats of OpenAI and Anthropic, makes its answers up, and
-//! misbehaves on demand.
+//! A provider of models that is none: it speaks the wire formats of many providers, makes its answers up, and misbehaves
+//! on demand.
 //!
-//! It shares no code with the gateway, so that a mistake there is not repeated here. Its answers are functions of the
-//! request ([`prompt`]); its faults are words in the model's name or in a script ([`fault`]); what it was asked is kept
-//! ([`record`]).
+//! It shares no code with the gateway, so that a mistake there is not repeated here. A request is first read as its
+//! provider reads it, and refused in the provider's own words where it would be; the services and their paths are a list,
+//! in `wire.rs`. Answers are functions of the request ([`prompt`]), the same on every wire; faults are words in the
+//! model's name or in a script ([`fault`]); what was asked is kept ([`record`]).
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -16,20 +17,22 @@
 //! # });
 //! ```
 
-mod anthropic;
-mod anthropic_request;
 mod body;
+mod call;
 mod connection;
 mod control;
 mod delivery;
 pub mod fault;
 pub mod fixed;
-mod openai;
+mod frame;
+mod memory;
 mod order;
 pub mod prompt;
 pub mod record;
 mod reply;
 mod server;
+mod vector;
+mod wire;
 
 use std::io;
 use std::sync::Arc;
@@ -44,6 +47,7 @@ pub use record::{Outcome, Recorded};
 use crate::chance::Chance;
 use crate::until;
 use control::{Control, Order};
+use memory::Memory;
 use record::Records;
 use server::Server;
 
@@ -60,7 +64,15 @@ pub struct Simulator {
 pub struct Builder {
     port: u16,
     key: Option<String>,
+    aws: Option<Credentials>,
     verbose: bool,
+}
+
+/// Amazon's two keys.
+#[derive(Debug, Clone)]
+struct Credentials {
+    access_key: String,
+    secret_key: String,
 }
 
 impl Builder {
@@ -76,6 +88,13 @@ impl Builder {
         self
     }
 
+    /// Checks the signatures of requests that are signed for Amazon, which must be by these keys; by default a signed
+    /// request need only look like one.
+    pub fn aws(mut self, access_key: impl Into<String>, secret_key: impl Into<String>) -> Self {
+        self.aws = Some(Credentials { access_key: access_key.into(), secret_key: secret_key.into() });
+        self
+    }
+
     /// Whether to print a line for each request.
     pub fn verbose(mut self, verbose: bool) -> Self {
         self.verbose = verbose;
@@ -86,8 +105,13 @@ impl Builder {
     pub async fn start(self) -> io::Result<Simulator> {
         let listener = server::listen(self.port).await?;
         let port = listener.local_addr()?.port();
-        let control = Control::new(self.key);
-        let server = Arc::new(Server { control, records: Arc::<Records>::default(), verbose: self.verbose });
+        let control = Control::new(self.key, self.aws);
+        let server = Arc::new(Server {
+            control,
+            records: Arc::<Records>::default(),
+            memory: Memory::default(),
+            verbose: self.verbose,
+        });
         let task = tokio::spawn(server::serve(listener, Arc::clone(&server)));
         Ok(Simulator { port, server, task })
     }
@@ -112,7 +136,8 @@ impl Simulator {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// What a client of either provider takes as its base: the URL with the version's path.
+    /// What a client of OpenAI or Anthropic takes as its base: the URL with the version's path. Other providers' paths
+    /// begin after [`Self::url`].
     pub fn base_url(&self) -> String {
         self.url() + "/v1"
     }

@@ -1,4 +1,4 @@
-//! What the simulator understood of a request, the same for both wire formats, and the answer it makes up.
+//! What the simulator understood of a request, the same for every wire, and the answer it makes up.
 //!
 //! Every answer is a function of the request: no clock, no chance. Tokens are bytes divided by four, rounded up, so that
 //! a test can say what usage must be whichever wire format carried the text.
@@ -24,6 +24,8 @@ pub struct Prompt {
     pub marked_bytes: usize,
     /// The text of the last user message.
     pub last_user: String,
+    /// The images in it, each described by its type and size, or by its address.
+    pub images: Vec<String>,
     /// What the tools said since.
     pub tool_results: Vec<String>,
     /// How many messages, for identifiers that are unique in a conversation.
@@ -36,8 +38,14 @@ pub struct Prompt {
     pub parallel: bool,
     /// The schema that the answer must follow; `{}` for any JSON.
     pub schema: Option<Value>,
-    /// Whether to think aloud.
+    /// Whether to think.
     pub thinking: bool,
+    /// Whether thoughts are counted, but not told.
+    pub silent: bool,
+    /// Whether thoughts are told sealed (OpenAI's responses).
+    pub sealed: bool,
+    /// What the answer repeats of the request (OpenAI's responses).
+    pub echo: Value,
     /// The longest answer, in tokens.
     pub max_tokens: Option<u64>,
     /// Texts that end an answer.
@@ -70,7 +78,7 @@ pub enum ToolChoice {
 /// What the model says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// Thoughts, before anything else.
+    /// Thoughts, before anything else, when they are told.
     pub thinking: Option<String>,
     /// The text, in the pieces it is streamed in.
     pub text: Vec<String>,
@@ -149,6 +157,12 @@ pub fn tokens(bytes: usize) -> u64 {
 const CITIES: [&str; 2] = ["Oslo", "Tromsø"];
 
 impl Prompt {
+    /// Takes in a user's message; what tools said before is past.
+    pub fn hear(&mut self, text: String, images: Vec<String>) {
+        (self.last_user, self.images) = (text, images);
+        self.tool_results.clear();
+    }
+
     /// The answer, with those faults applied that change what is said rather than how it travels.
     pub fn answer(&self, faults: &Faults) -> Answer {
         let thinking = self.thinking.then(|| format!("The user says “{}”. Let me think — 考えます.", self.last_user));
@@ -177,6 +191,7 @@ impl Prompt {
         let piecewise = faults.iter().any(|fault| matches!(fault, Fault::Tokens(_)));
         let mut answer = Answer { thinking, text, calls, stop, used: Usage::default(), usage: None, piecewise };
         answer.used = self.usage(&answer, faults);
+        answer.thinking = answer.thinking.filter(|_| !self.silent);
         answer.usage = Some(answer.used).filter(|_| !faults.has(&Fault::NoUsage));
         answer
     }
@@ -193,7 +208,8 @@ impl Prompt {
         }
         match self.last_user.strip_prefix("say ") {
             Some(words) => words.to_owned(),
-            None => format!("You said: “{}”. Grüße — 你好 🙂", self.last_user),
+            None if self.images.is_empty() => format!("You said: “{}”. Grüße — 你好 🙂", self.last_user),
+            None => format!("You said: “{}”, and showed {}.", self.last_user, self.images.join(" and ")),
         }
     }
 
@@ -262,9 +278,26 @@ impl Prompt {
     }
 }
 
+/// How an image of this type is described; its data is in base64.
+pub fn image(media_type: &str, data: &str) -> String {
+    format!("{media_type} of {} bytes", data.trim_end_matches('=').len() * 3 / 4)
+}
+
+/// How an image at this address is described: one with its data in it as any other.
+pub fn image_at(url: &str) -> String {
+    let data = url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));
+    data.map_or_else(|| url.to_owned(), |(media_type, data)| image(media_type, data))
+}
+
 /// The text in pieces that end after their spaces.
 fn split(text: &str) -> Vec<String> {
     text.split_inclusive(' ').map(str::to_owned).collect()
+}
+
+/// A text in pieces of a few characters, as providers stream the arguments of calls.
+pub fn pieces(text: &str) -> Vec<String> {
+    let characters = text.chars().collect::<Vec<_>>();
+    characters.chunks(7).map(|piece| piece.iter().collect()).collect()
 }
 
 fn object(value: Value) -> Value {

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use hyper::http::request::Parts;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::prompt::Usage;
 
@@ -66,6 +67,11 @@ impl Recorded {
         std::str::from_utf8(value).ok()
     }
 
+    /// The body's SHA-256, in hexadecimal.
+    pub fn sha256(&self) -> String {
+        Sha256::digest(&self.body).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The body as JSON; null when it is not.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
@@ -80,6 +86,7 @@ impl Recorded {
             "path": self.path,
             "headers": headers,
             "body": String::from_utf8_lossy(&self.body),
+            "body_sha256": self.sha256(),
             "at_ms": self.at.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64),
             "used": self.used.map(|used| json!({
                 "input": used.input, "cached": used.cached, "cache_written": used.cache_written,

@@ -1,18 +1,9 @@
-//! What a provider says, before anything is decided about how it travels: an answer in one piece or in events, and the
-//! errors of both providers in their own shapes.
+//! What a provider says, before anything is decided about how it travels: an answer in one piece or in events, or why
+//! there is none.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::order;
-
-/// The wire format of a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Api {
-    /// Chat completions.
-    OpenAi,
-    /// Messages.
-    Anthropic,
-}
+use super::{frame, order};
 
 /// A reply.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,28 +21,55 @@ pub struct Reply {
 pub enum Content {
     /// One piece.
     Whole(Vec<u8>),
-    /// Server-sent events.
-    Stream(Vec<Event>),
+    /// A stream.
+    Stream(Stream),
 }
 
-/// A server-sent event.
+/// A stream's events and how they are framed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stream {
+    /// In order.
+    pub events: Vec<Event>,
+    /// How they are put on the wire.
+    pub framing: Framing,
+    /// What the provider sends when it fails on the way.
+    pub failure: Event,
+}
+
+/// How events are put on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// As server-sent events.
+    Lines,
+    /// The same, each after a comment.
+    Commented,
+    /// In Amazon's frames.
+    Frames,
+    /// As the elements of one array, sent one after the other; the last event is its bracket, [`END_OF_ARRAY`].
+    Array,
+}
+
+/// The data of the event that ends a stream framed as an array.
+pub const END_OF_ARRAY: &str = "]";
+
+/// A stream's event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Its `event:` line; OpenAI's events have none.
+    /// Its name; OpenAI's chunks have none.
     pub name: Option<&'static str>,
-    /// Its `data:` line.
+    /// Its data.
     pub data: String,
     /// How many tokens of the answer's text it brings.
     pub tokens: u64,
 }
 
 impl Event {
-    /// An event as OpenAI sends it.
+    /// An event without a name, as OpenAI's chunks are.
     pub fn plain(data: &Value) -> Self {
         Self { name: None, data: order::write(data), tokens: 0 }
     }
 
-    /// An event as Anthropic sends it, named as its type.
+    /// An event with a name, as Anthropic's are.
     pub fn named(name: &'static str, data: &Value) -> Self {
         Self { name: Some(name), data: order::write(data), tokens: 0 }
     }
@@ -61,10 +79,44 @@ impl Event {
         Self { tokens, ..self }
     }
 
-    /// On the wire, with lines ended by `end`.
-    pub fn encode(&self, end: &str) -> String {
+    /// As a server-sent event, with lines ended by `end`.
+    pub fn lines(&self, end: &str) -> String {
         let name = self.name.map(|name| format!("event: {name}{end}")).unwrap_or_default();
         format!("{name}data: {}{end}{end}", self.data)
+    }
+}
+
+impl Framing {
+    /// The type of a body framed so.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Lines | Self::Commented => "text/event-stream; charset=utf-8",
+            Self::Frames => "application/vnd.amazon.eventstream",
+            Self::Array => "application/json; charset=UTF-8",
+        }
+    }
+
+    /// An event on the wire; lines end with `end`.
+    pub fn encode(self, event: &Event, first: bool, end: &str) -> Vec<u8> {
+        let before = match (first, event.data.as_str()) {
+            (true, _) => "[",
+            (false, END_OF_ARRAY) => "",
+            (false, _) => ",\r\n",
+        };
+        match self {
+            Self::Lines => event.lines(end).into_bytes(),
+            Self::Commented => [self.comment(end), event.lines(end).into_bytes()].concat(),
+            Self::Frames => frame::encode(event.name.unwrap_or("chunk"), event.data.as_bytes()),
+            Self::Array => format!("{before}{}", event.data).into_bytes(),
+        }
+    }
+
+    /// A comment, where there is such a thing.
+    pub fn comment(self, end: &str) -> Vec<u8> {
+        match self {
+            Self::Lines | Self::Commented => format!(": keep-alive{end}{end}").into_bytes(),
+            Self::Array | Self::Frames => Vec::new(),
+        }
     }
 }
 
@@ -76,10 +128,10 @@ impl Reply {
     }
 
     /// A stream.
-    pub fn stream(events: Vec<Event>) -> Self {
-        let kind = "text/event-stream; charset=utf-8".to_owned();
+    pub fn stream(stream: Stream) -> Self {
+        let kind = stream.framing.media_type().to_owned();
         let headers = vec![("content-type", kind), ("cache-control", "no-cache".to_owned())];
-        Self { status: 200, headers, content: Content::Stream(events) }
+        Self { status: 200, headers, content: Content::Stream(stream) }
     }
 
     /// A web page, as a proxy in front of a provider sends it.
@@ -88,6 +140,17 @@ impl Reply {
         let headers = vec![("content-type", "text/html".to_owned())];
         Self { status, headers, content: Content::Whole(page.into_bytes()) }
     }
+
+    /// A body of this type.
+    pub fn of(media_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        let headers = vec![("content-type", media_type.to_owned())];
+        Self { status: 200, headers, content: Content::Whole(body.into()) }
+    }
+
+    /// A reply without a body.
+    pub fn blank() -> Self {
+        Self { content: Content::Whole(Vec::new()), ..Self::json(200, &Value::Null) }
+    }
 }
 
 /// Why a request was refused.
@@ -95,21 +158,28 @@ impl Reply {
 pub struct Refusal {
     /// The HTTP status.
     pub status: u16,
-    /// OpenAI's `code`, where it has one; nothing in Anthropic's errors.
+    /// OpenAI's `code`, where it has one.
     pub code: Option<&'static str>,
     /// For the reader.
     pub message: String,
+    /// After how many seconds to try again.
+    pub retry: Option<String>,
 }
 
 impl Refusal {
+    /// With this status, and no code.
+    pub fn new(status: u16, message: impl Into<String>) -> Self {
+        Self { status, code: None, message: message.into(), retry: None }
+    }
+
     /// A request that is wrong.
     pub fn invalid(message: impl Into<String>) -> Self {
-        Self { status: 400, code: None, message: message.into() }
+        Self::new(400, message)
     }
 
     /// A request without a valid key.
     pub fn unauthenticated(message: impl Into<String>) -> Self {
-        Self { status: 401, code: Some("invalid_api_key"), message: message.into() }
+        Self { code: Some("invalid_api_key"), ..Self::new(401, message) }
     }
 
     /// What a status stands for when nothing more is known.
@@ -124,86 +194,6 @@ impl Refusal {
             503 | 529 => (None, "Overloaded"),
             _ => (None, "The server had an error while processing your request."),
         };
-        Self { status, code, message: message.to_owned() }
-    }
-
-    /// A prompt longer than the model's context.
-    pub fn context(api: Api) -> Self {
-        let message = match api {
-            Api::OpenAi => {
-                "This model's maximum context length is 128000 tokens. However, your messages resulted in 130000 tokens."
-            }
-            Api::Anthropic => "prompt is too long: 210000 tokens > 200000 maximum",
-        };
-        Self { status: 400, code: Some("context_length_exceeded"), message: message.to_owned() }
-    }
-
-    /// A prompt that a content filter refused.
-    pub fn content_filter(api: Api) -> Self {
-        let (code, message) = match api {
-            Api::OpenAi => (Some("content_filter"), "The prompt was refused by the content management policy."),
-            Api::Anthropic => (None, "Output blocked by content filtering policy"),
-        };
-        Self { status: 400, code, message: message.to_owned() }
-    }
-
-    /// An account without money.
-    pub fn quota(api: Api) -> Self {
-        let message = match api {
-            Api::OpenAi => "You exceeded your current quota, please check your plan and billing details.",
-            Api::Anthropic => "This request would exceed your account's spend limit.",
-        };
-        Self { status: 429, code: Some("insufficient_quota"), message: message.to_owned() }
-    }
-
-    /// The error object in this provider's shape.
-    pub fn body(&self, api: Api) -> Value {
-        match api {
-            Api::OpenAi => json!({"error": {
-                "message": self.message, "type": self.openai_type(), "param": null, "code": self.code,
-            }}),
-            Api::Anthropic => json!({
-                "type": "error",
-                "error": {"type": self.anthropic_type(), "message": self.message},
-                "request_id": "req_sim",
-            }),
-        }
-    }
-
-    /// The error as a stream's event.
-    pub fn event(&self, api: Api) -> Event {
-        match api {
-            Api::OpenAi => Event::plain(&self.body(api)),
-            Api::Anthropic => Event::named("error", &self.body(api)),
-        }
-    }
-
-    /// The error as a reply of its own.
-    pub fn reply(&self, api: Api) -> Reply {
-        Reply::json(self.status, &self.body(api))
-    }
-
-    fn openai_type(&self) -> &'static str {
-        match (self.status, self.code) {
-            (429, Some("insufficient_quota")) => "insufficient_quota",
-            (429, _) => "requests",
-            (400..=499, _) => "invalid_request_error",
-            _ => "server_error",
-        }
-    }
-
-    fn anthropic_type(&self) -> &'static str {
-        match self.status {
-            401 => "authentication_error",
-            402 => "billing_error",
-            403 => "permission_error",
-            404 => "not_found_error",
-            413 => "request_too_large",
-            429 => "rate_limit_error",
-            504 => "timeout_error",
-            529 | 503 => "overloaded_error",
-            400..=499 => "invalid_request_error",
-            _ => "api_error",
-        }
+        Self { code, ..Self::new(status, message) }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderMap};
+use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -20,15 +20,17 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::body::{Broken, Outgoing, Steps};
+use super::call::Call;
 use super::connection::{Connection, End, Ending};
 use super::control::{Control, Order};
 use super::delivery::Delivery;
 use super::fault::{Fault, Faults};
 use super::fixed::{self, FixedStream};
+use super::memory::Memory;
 use super::prompt::Prompt;
 use super::record::{Answering, Recorded, Records};
-use super::reply::{Api, Content, Refusal, Reply};
-use super::{anthropic, anthropic_request, openai};
+use super::reply::{Event, Refusal, Reply, Stream};
+use super::wire::{self, Asked, Chat, Trouble, Wire};
 
 /// What all connections share.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub struct Server {
     pub control: Control,
     /// The requests so far.
     pub records: Arc<Records>,
+    /// What requests left for later ones: files, batches, responses.
+    pub memory: Memory,
     /// Whether to print a line for each.
     pub verbose: bool,
 }
@@ -87,14 +91,14 @@ struct StreamOptions {
     include_usage: bool,
 }
 
-fn fixed(api: Api, body: &[u8]) -> Option<Response<Outgoing>> {
+fn fixed(format: fixed::Format, body: &[u8]) -> Option<Response<Outgoing>> {
     let peek = serde_json::from_slice::<Peek<'_>>(body).ok()?;
     let order = fixed::Order::of_model(&peek.model)?;
     let usage = peek.stream_options.is_some_and(|options| options.include_usage);
     let (kind, body) = if peek.stream {
-        ("text/event-stream; charset=utf-8", Outgoing::FixedStream(FixedStream::new(api, usage, order)))
+        ("text/event-stream; charset=utf-8", Outgoing::FixedStream(FixedStream::new(format, usage, order)))
     } else {
-        ("application/json", Outgoing::Fixed(Some(fixed::whole(api))))
+        ("application/json", Outgoing::Fixed(Some(fixed::whole(format))))
     };
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
@@ -105,97 +109,38 @@ impl Server {
     async fn handle(&self, request: Request<Incoming>, ending: Arc<Ending>) -> Result<Response<Outgoing>, Broken> {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| Broken)?.to_bytes();
-        let path = parts.uri.path();
-        let api = if path == "/v1/messages" { Api::Anthropic } else { Api::OpenAi };
-        if path.starts_with("/control") {
+        if parts.uri.path().starts_with("/control") {
             return Ok(self.control(&parts, &body));
         }
-        if (path == "/v1/chat/completions" || path == "/v1/messages")
-            && let Some(response) = fixed(api, &body)
-        {
+        let call = Call::new(&parts, &body, &self.memory);
+        let wire = wire::of(&call);
+        if let Some(response) = wire.and_then(|wire| fixed(wire.prepared()?, &body)) {
             return Ok(response);
         }
         if self.verbose {
             eprintln!("{} {} {} bytes", parts.method, parts.uri, body.len());
         }
         let answering = self.records.add(Recorded::new(&parts, &body));
-        match (&parts.method, path) {
-            (&Method::POST, "/v1/chat/completions" | "/v1/messages") => match self.accept(api, &parts.headers, &body) {
-                Ok((prompt, faults)) => {
-                    self.control.released().await;
-                    answer(api, &prompt, &faults, ending, answering).await
-                }
-                Err(refusal) => Ok(respond(refusal.reply(api), api, &Faults::default(), ending, answering)),
-            },
-            (&Method::GET, "/v1/models") => {
-                let reply = self.models(&parts.headers);
-                Ok(respond(reply, api, &Faults::default(), ending, answering))
+        let Some(wire) = wire else {
+            let message = format!("Invalid URL ({} {})", call.method, call.path);
+            let (wire, reply) = wire::nowhere(&Refusal::new(404, message));
+            return Ok(respond(reply, wire, &Faults::default(), ending, answering));
+        };
+        match self.accept(wire, &call) {
+            Ok((asked, faults)) => {
+                self.control.released().await;
+                answer(wire, asked, &faults, ending, answering).await
             }
-            _ => {
-                let message = format!("Invalid URL ({} {path})", parts.method);
-                let refusal = Refusal { status: 404, code: None, message };
-                Ok(respond(refusal.reply(api), api, &Faults::default(), ending, answering))
-            }
+            Err(refusal) => Ok(respond(wire.refuse(&refusal), wire, &Faults::default(), ending, answering)),
         }
     }
 
     /// Every check of the real service comes before any fault: a fault must not hide that a request was wrong.
-    fn accept(&self, api: Api, headers: &HeaderMap, body: &[u8]) -> Result<(Prompt, Faults), Refusal> {
-        self.authenticate(api, headers)?;
-        let body = serde_json::from_slice::<Value>(body)
-            .map_err(|_| Refusal::invalid("We could not parse the JSON body of your request."))?;
-        let prompt = match api {
-            Api::OpenAi => openai::read(&body)?,
-            Api::Anthropic => anthropic_request::read(&body)?,
-        };
-        let faults = self.control.faults(&prompt.model).map_err(|bad| Refusal::invalid(bad.to_string()))?;
-        Ok((prompt, faults))
-    }
-
-    fn authenticate(&self, api: Api, headers: &HeaderMap) -> Result<(), Refusal> {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
-        let (key, missing) = match api {
-            Api::OpenAi => {
-                (text("authorization").strip_prefix("Bearer ").unwrap_or(""), "You didn't provide an API key.")
-            }
-            Api::Anthropic => (text("x-api-key"), "x-api-key header is required"),
-        };
-        if key.is_empty() {
-            return Err(Refusal::unauthenticated(missing));
-        }
-        if !self.control.accepts(key) {
-            return Err(Refusal::unauthenticated(match api {
-                Api::OpenAi => "Incorrect API key provided.",
-                Api::Anthropic => "invalid x-api-key",
-            }));
-        }
-        match (api, text("anthropic-version")) {
-            (Api::Anthropic, "") => Err(Refusal::invalid("anthropic-version: header is required")),
-            (Api::Anthropic, version) if !["2023-06-01", "2023-01-01"].contains(&version) => {
-                Err(Refusal::invalid(format!("anthropic-version: \"{version}\" is not a valid version")))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Both providers list their models under the same path: Anthropic's clients send their version header.
-    fn models(&self, headers: &HeaderMap) -> Reply {
-        let api = if headers.contains_key("anthropic-version") { Api::Anthropic } else { Api::OpenAi };
-        if let Err(refusal) = self.authenticate(api, headers) {
-            return refusal.reply(api);
-        }
-        Reply::json(
-            200,
-            &match api {
-                Api::OpenAi => json!({"object": "list", "data": [
-                    {"id": "gpt-sim", "object": "model", "created": 1_780_000_000, "owned_by": "simulator"},
-                ]}),
-                Api::Anthropic => json!({
-                    "data": [{"type": "model", "id": "claude-sim", "display_name": "Claude Sim", "created_at": "2026-01-01T00:00:00Z"}],
-                    "has_more": false, "first_id": "claude-sim", "last_id": "claude-sim",
-                }),
-            },
-        )
+    fn accept(&self, wire: &dyn Wire, call: &Call<'_>) -> Result<(Asked, Faults), Refusal> {
+        wire.authenticate(call, &self.control)?;
+        let asked = wire.read(call)?;
+        let faults = asked.model().map_or(Ok(Faults::default()), |model| self.control.faults(model));
+        Ok((asked, faults.map_err(|bad| Refusal::invalid(bad.to_string()))?))
     }
 
     fn control(&self, parts: &Parts, body: &Bytes) -> Response<Outgoing> {
@@ -226,8 +171,8 @@ impl Server {
 
 /// Answers a valid request, or does what its faults say instead.
 async fn answer(
-    api: Api,
-    prompt: &Prompt,
+    wire: &dyn Wire,
+    asked: Asked,
     faults: &Faults,
     ending: Arc<Ending>,
     mut answering: Answering,
@@ -244,47 +189,80 @@ async fn answer(
             _ => {}
         }
     }
-    let reply = instead(api, prompt, faults).unwrap_or_else(|| {
-        let answer = prompt.answer(faults);
-        let cut = faults.iter().any(|fault| matches!(fault, Fault::ErrorAfter(_) | Fault::EofAfter(_)));
-        answering.begin(answer.used, prompt.stream, cut);
-        match (api, prompt.stream) {
-            (Api::OpenAi, false) => Reply::json(200, &openai::whole(prompt, &answer, faults)),
-            (Api::OpenAi, true) => Reply::stream(openai::stream(prompt, &answer, faults)),
-            (Api::Anthropic, false) => Reply::json(200, &anthropic::whole(prompt, &answer, faults)),
-            (Api::Anthropic, true) => Reply::stream(anthropic::stream(prompt, &answer, faults)),
+    let reply = match (instead(wire, &asked, faults), asked) {
+        (Some(reply), _) => reply,
+        (None, Asked::Ready { reply, used, .. }) => {
+            answering.begin(used, false, false);
+            reply
         }
-    });
-    Ok(respond(reply, api, faults, ending, answering))
+        (None, Asked::Chat(prompt, chat)) => say(&prompt, chat, faults, &mut answering),
+    };
+    Ok(respond(reply, wire, faults, ending, answering))
+}
+
+/// What the model says.
+fn say(prompt: &Prompt, chat: &dyn Chat, faults: &Faults, answering: &mut Answering) -> Reply {
+    let answer = prompt.answer(faults);
+    let cut = faults.iter().any(|fault| matches!(fault, Fault::ErrorAfter(_) | Fault::EofAfter(_)));
+    answering.begin(answer.used, prompt.stream, cut);
+    if prompt.stream { stream(chat, chat.stream(prompt, &answer, faults)) } else { chat.whole(prompt, &answer, faults) }
+}
+
+fn stream(chat: &dyn Chat, events: Vec<Event>) -> Reply {
+    let failure = chat.error_event(&Refusal::of_status(chat.late_status()));
+    Reply::stream(Stream { events, framing: chat.framing(), failure })
 }
 
 /// The reply of those faults that leave nothing of the answer.
-fn instead(api: Api, prompt: &Prompt, faults: &Faults) -> Option<Reply> {
+fn instead(wire: &dyn Wire, asked: &Asked, faults: &Faults) -> Option<Reply> {
     let status = faults.iter().find_map(|fault| match fault {
         Fault::Status(status) => Some(*status),
         _ => None,
     });
+    let retry = faults.iter().find_map(|fault| match fault {
+        Fault::RetryAfter(text) => Some(text.clone()),
+        _ => None,
+    });
+    let refuse = |refusal: Refusal| wire.refuse(&Refusal { retry: retry.clone(), ..refusal });
     faults.iter().find_map(|fault| match fault {
         Fault::Html => Some(Reply::html(status.unwrap_or(200))),
-        Fault::Blank => Some(Reply { content: Content::Whole(Vec::new()), ..Reply::json(200, &Value::Null) }),
-        Fault::Context => Some(Refusal::context(api).reply(api)),
-        Fault::Filter => Some(Refusal::content_filter(api).reply(api)),
-        Fault::Quota => Some(Refusal::quota(api).reply(api)),
-        Fault::Status(status) if !faults.has(&Fault::Html) => Some(Refusal::of_status(*status).reply(api)),
-        Fault::Error => {
-            let refusal = Refusal::of_status(if api == Api::Anthropic { 529 } else { 500 });
-            Some(if prompt.stream {
-                Reply::stream(vec![refusal.event(api)])
-            } else {
-                Reply::json(200, &refusal.body(api))
-            })
-        }
+        Fault::Blank => Some(Reply::blank()),
+        Fault::Context => Some(refuse(wire.trouble(Trouble::Context))),
+        Fault::Filter => Some(blocked(asked).unwrap_or_else(|| refuse(wire.trouble(Trouble::Filter)))),
+        Fault::Quota => Some(refuse(wire.trouble(Trouble::Quota))),
+        Fault::Status(status) if !faults.has(&Fault::Html) => Some(refuse(Refusal::of_status(*status))),
+        Fault::Error => Some(late_error(wire, asked)),
         _ => None,
     })
 }
 
-fn respond(reply: Reply, api: Api, faults: &Faults, ending: Arc<Ending>, answering: Answering) -> Response<Outgoing> {
-    let mut delivery = Delivery::new(reply, api, faults);
+/// What is answered to a blocked prompt, where that is no error.
+fn blocked(asked: &Asked) -> Option<Reply> {
+    let Asked::Chat(prompt, chat) = asked else { return None };
+    let body = chat.blocked(prompt)?;
+    Some(if prompt.stream { stream(*chat, vec![Event::plain(&body)]) } else { Reply::json(200, &body) })
+}
+
+/// An error that comes with a status of 200.
+fn late_error(wire: &dyn Wire, asked: &Asked) -> Reply {
+    match asked {
+        Asked::Chat(prompt, chat) if prompt.stream => {
+            let event = chat.error_event(&Refusal::of_status(chat.late_status()));
+            stream(*chat, vec![event])
+        }
+        Asked::Chat(_, chat) => Reply { status: 200, ..wire.refuse(&Refusal::of_status(chat.late_status())) },
+        Asked::Ready { .. } => Reply { status: 200, ..wire.refuse(&Refusal::of_status(500)) },
+    }
+}
+
+fn respond(
+    reply: Reply,
+    wire: &dyn Wire,
+    faults: &Faults,
+    ending: Arc<Ending>,
+    answering: Answering,
+) -> Response<Outgoing> {
+    let mut delivery = Delivery::new(reply, wire, faults);
     let mut response = Response::builder().status(delivery.status);
     for (name, value) in std::mem::take(&mut delivery.headers) {
         response = response.header(name, value);

@@ -1,10 +1,19 @@
 //! The simulator against what the providers document: the shapes of answers, the checks of requests, and each fault.
 
 mod answers;
+mod bedrock;
+mod cohere;
 mod control;
+mod embeddings;
+mod families;
 mod faults;
+mod gemini;
+mod hosts;
 mod ledger;
+mod matrix;
 mod requests;
+mod responses;
+mod services;
 
 use serde_json::{Value, json};
 use sluice_tests::client::{Answer, Client};
@@ -15,7 +24,7 @@ const ANTHROPIC: &str = "/v1/messages";
 
 async fn start() -> (Simulator, Client) {
     let simulator = Simulator::start().await;
-    let client = Client::new(simulator.port()).bearer("sk-test").anthropic("sk-test");
+    let client = Client::new(simulator.port()).bearer("sk-test").anthropic("sk-test").gemini("sk-test");
     (simulator, client)
 }
 

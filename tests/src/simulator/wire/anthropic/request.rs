@@ -3,9 +3,9 @@
 
 use serde_json::{Map, Value};
 
-use super::anthropic::SIGNATURE;
-use super::prompt::{Prompt, Tool, ToolChoice};
-use super::reply::Refusal;
+use super::answer::SIGNATURE;
+use crate::simulator::prompt::{Prompt, Tool, ToolChoice, image};
+use crate::simulator::reply::Refusal;
 
 const FIELDS: [&str; 19] = [
     "model",
@@ -69,6 +69,24 @@ pub fn read(body: &Value) -> Result<Prompt, Refusal> {
     system(&body["system"], &mut prompt)?;
     read_messages(messages, &mut prompt)?;
     Ok(prompt)
+}
+
+/// Reads a request's body on a host where the model is in the path, and the version in the body.
+pub fn hosted(mut body: Value, model: &str, version: &str, stream: bool) -> Result<Prompt, Refusal> {
+    let Some(fields) = body.as_object_mut() else { return Err(invalid("body", "Input should be an object")) };
+    if fields.contains_key("model") {
+        return Err(invalid("model", "Extra inputs are not permitted"));
+    }
+    match fields.remove("anthropic_version") {
+        None => return Err(invalid("anthropic_version", "Field required")),
+        Some(given) if given != version => {
+            return Err(invalid("anthropic_version", &format!("Input should be '{version}'")));
+        }
+        Some(_) => {}
+    }
+    fields.remove("anthropic_beta");
+    fields.insert("model".to_owned(), model.into());
+    Ok(Prompt { stream, ..read(&body)? })
 }
 
 fn invalid(place: &str, message: &str) -> Refusal {
@@ -216,7 +234,7 @@ impl Turn {
     /// Reads one message; `called` are the tools that the message before called. Returns those that this one calls.
     fn read(&self, content: &Value, mut called: Vec<String>, prompt: &mut Prompt) -> Result<Vec<String>, Refusal> {
         let mut calls = Vec::new();
-        let (mut said, mut results) = (Vec::new(), Vec::new());
+        let (mut said, mut seen, mut results) = (Vec::new(), Vec::new(), Vec::new());
         match content {
             Value::String(text) if text.trim().is_empty() => {
                 return Err(invalid(&self.place, "content must be non-empty"));
@@ -230,7 +248,7 @@ impl Turn {
                     let place = format!("{}.content.{index}", self.place);
                     match block["type"].as_str() {
                         Some("text") => said.push(text(block, &place, prompt)?),
-                        Some("image" | "document") if self.user => source(block, &place)?,
+                        Some("image" | "document") if self.user => seen.push(source(block, &place)?),
                         Some("tool_result") if self.user && said.is_empty() => {
                             results.push(tool_result(block, &place, &mut called, prompt)?);
                         }
@@ -255,8 +273,8 @@ impl Turn {
         }
         unanswered(&called)?;
         if self.user {
-            if !said.is_empty() {
-                prompt.last_user = said.concat();
+            if !said.is_empty() || !seen.is_empty() {
+                prompt.hear(said.concat(), seen);
             }
             prompt.tool_results = results;
         }
@@ -264,16 +282,18 @@ impl Turn {
     }
 }
 
-fn source(block: &Value, place: &str) -> Result<(), Refusal> {
+/// What a picture or a document is, as far as an answer tells.
+fn source(block: &Value, place: &str) -> Result<String, Refusal> {
     let source = &block["source"];
-    let whole = match source["type"].as_str() {
-        Some("base64") => source["media_type"].is_string() && source["data"].is_string(),
-        Some("url") => source["url"].is_string(),
-        Some("text") => source["data"].is_string(),
-        Some("file") => source["file_id"].is_string(),
-        _ => false,
+    let text = |name: &str| source[name].as_str();
+    let seen = match text("type") {
+        Some("base64") => text("media_type").zip(text("data")).map(|(media_type, data)| image(media_type, data)),
+        Some("url") => text("url").map(str::to_owned),
+        Some("text") => text("data").map(|data| format!("a text of {} bytes", data.len())),
+        Some("file") => text("file_id").map(str::to_owned),
+        _ => None,
     };
-    if whole { Ok(()) } else { Err(invalid(&format!("{place}.source"), "Field required")) }
+    seen.ok_or_else(|| invalid(&format!("{place}.source"), "Field required"))
 }
 
 fn tool_use(block: &Value, place: &str) -> Result<String, Refusal> {

@@ -1,12 +1,11 @@
 //! Anthropic's messages: an answer written whole or as a stream. Reading, with its many checks, is in
-//! [`anthropic_request`](super::anthropic_request).
+//! [`request`](super::request).
 
 use serde_json::{Value, json};
 
-use super::fault::{Fault, Faults};
-use super::openai::pieces;
-use super::prompt::{Answer, Prompt, Stop, Usage};
-use super::reply::Event;
+use crate::simulator::fault::{Fault, Faults};
+use crate::simulator::prompt::{Answer, Prompt, Stop, Usage, pieces};
+use crate::simulator::reply::Event;
 
 /// The signature on every thinking block; a block that comes back with another is refused.
 pub const SIGNATURE: &str = "EqQBsim0signature+of/the=thoughts";

@@ -1,13 +1,10 @@
-//! OpenAI's chat completions: a request read with the checks that matter to a gateway, an answer written whole or as a
-//! stream. Unknown fields are accepted, as the real service's successors to any field are.
+//! OpenAI's chat completions: a request read with the checks that matter to a gateway. Unknown fields are accepted, as the
+//! real service's successors to any field are.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::fault::{Fault, Faults};
-use super::prompt::{Answer, Prompt, Stop, Tool, ToolChoice, Usage};
-use super::reply::{Event, Refusal};
-
-const CREATED: u64 = 1_780_000_000;
+use crate::simulator::prompt::{Prompt, Tool, ToolChoice, image_at};
+use crate::simulator::reply::Refusal;
 
 /// Reads a request's body.
 pub fn read(body: &Value) -> Result<Prompt, Refusal> {
@@ -32,6 +29,8 @@ pub fn read(body: &Value) -> Result<Prompt, Refusal> {
         messages: messages.len(),
         parallel: body["parallel_tool_calls"] != false,
         max_tokens: body["max_completion_tokens"].as_u64().or(body["max_tokens"].as_u64()),
+        thinking: !matches!(body["reasoning_effort"].as_str(), None | Some("none" | "minimal")),
+        silent: true,
         ..Prompt::default()
     };
     prompt.stop = match &body["stop"] {
@@ -94,10 +93,7 @@ fn read_messages(messages: &[Value], prompt: &mut Prompt) -> Result<(), Refusal>
         prompt.text_bytes += text.len();
         match role {
             "system" | "developer" => {}
-            "user" => {
-                prompt.last_user = text;
-                prompt.tool_results.clear();
-            }
+            "user" => prompt.hear(text, images(&message["content"])),
             "assistant" => open = calls(index, message)?,
             "tool" => {
                 let id = message["tool_call_id"].as_str().unwrap_or("");
@@ -113,6 +109,11 @@ fn read_messages(messages: &[Value], prompt: &mut Prompt) -> Result<(), Refusal>
         }
     }
     if open.is_empty() { Ok(()) } else { Err(Refusal::invalid("The last tool_calls have no response messages.")) }
+}
+
+fn images(content: &Value) -> Vec<String> {
+    let parts = content.as_array().into_iter().flatten();
+    parts.filter_map(|part| part["image_url"]["url"].as_str().map(image_at)).collect()
 }
 
 fn calls(index: usize, message: &Value) -> Result<Vec<&str>, Refusal> {
@@ -149,137 +150,4 @@ fn text(index: usize, content: &Value) -> Result<String, Refusal> {
         }
         _ => Err(Refusal::invalid(format!("Invalid type for 'messages[{index}].content'."))),
     }
-}
-
-fn usage(usage: Option<Usage>) -> Value {
-    usage.map_or(Value::Null, |usage| {
-        json!({
-            "prompt_tokens": usage.input,
-            "completion_tokens": usage.output,
-            "total_tokens": usage.input + usage.output,
-            "prompt_tokens_details": {"cached_tokens": usage.cached, "audio_tokens": 0},
-            "completion_tokens_details": {
-                "reasoning_tokens": usage.thinking, "audio_tokens": 0,
-                "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0,
-            },
-        })
-    })
-}
-
-fn finish(stop: &Stop) -> &str {
-    match stop {
-        Stop::End | Stop::Sequence(_) => "stop",
-        Stop::Length => "length",
-        Stop::Tools => "tool_calls",
-        Stop::Word(word) => word,
-    }
-}
-
-/// Writes an answer in one piece.
-pub fn whole(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Value {
-    let call = |call: &super::prompt::Call| {
-        json!({"id": format!("call_{}", call.id), "type": "function",
-               "function": {"name": call.name, "arguments": call.arguments.to_string()}})
-    };
-    let choice = |index: usize| {
-        let mut message =
-            json!({"role": "assistant", "content": answer.text.concat(), "refusal": null, "annotations": []});
-        if !answer.calls.is_empty() {
-            message["content"] = Value::Null;
-            message["tool_calls"] = answer.calls.iter().map(call).collect();
-        }
-        json!({"index": index, "message": message, "logprobs": null, "finish_reason": finish(&answer.stop)})
-    };
-    let choices = if faults.has(&Fault::Empty) { 0 } else { prompt.choices };
-    let mut body = json!({
-        "id": format!("chatcmpl-sim{}", prompt.messages),
-        "object": "chat.completion",
-        "created": CREATED,
-        "model": prompt.model,
-        "choices": (0..choices).map(choice).collect::<Vec<_>>(),
-        "service_tier": "default",
-        "system_fingerprint": "fp_sim",
-    });
-    if answer.usage.is_some() {
-        body["usage"] = usage(answer.usage);
-    }
-    if faults.has(&Fault::Extra) {
-        body["x_future"] = json!({"nested": [1, {"deep": null}]});
-    }
-    body
-}
-
-/// Writes an answer as a stream, its terminator included.
-pub fn stream(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Vec<Event> {
-    let writer = Chunks { prompt, with_usage: prompt.stream_usage, extra: faults.has(&Fault::Extra) };
-    let mut events = Vec::with_capacity(answer.text.len() + 8);
-    if !faults.has(&Fault::Empty) {
-        for index in 0..prompt.choices {
-            writer.choice(index, answer, &mut events);
-        }
-    }
-    if let Some(known) = answer.usage.filter(|_| prompt.stream_usage) {
-        events.push(writer.chunk(Vec::new(), usage(Some(known))));
-    }
-    if !faults.has(&Fault::NoEnd) {
-        events.push(Event { name: None, data: "[DONE]".to_owned(), tokens: 0 });
-    }
-    events
-}
-
-/// The parts that all chunks of a stream share.
-struct Chunks<'a> {
-    prompt: &'a Prompt,
-    with_usage: bool,
-    extra: bool,
-}
-
-impl Chunks<'_> {
-    fn choice(&self, index: usize, answer: &Answer, events: &mut Vec<Event>) {
-        events.push(self.delta(index, json!({"role": "assistant", "content": if answer.calls.is_empty() { json!("") } else { Value::Null }, "refusal": null}), None));
-        if answer.calls.is_empty() {
-            let delta = |(piece, tokens)| self.delta(index, json!({"content": piece}), None).bringing(tokens);
-            events.extend(answer.counted().map(delta));
-        }
-        for (place, call) in answer.calls.iter().enumerate() {
-            let first = json!({"index": place, "id": format!("call_{}", call.id), "type": "function",
-                               "function": {"name": call.name, "arguments": ""}});
-            events.push(self.delta(index, json!({"tool_calls": [first]}), None));
-            for piece in pieces(&call.arguments.to_string()) {
-                let next = json!({"index": place, "function": {"arguments": piece}});
-                events.push(self.delta(index, json!({"tool_calls": [next]}), None));
-            }
-        }
-        events.push(self.delta(index, json!({}), Some(finish(&answer.stop))));
-    }
-
-    fn delta(&self, index: usize, delta: Value, finish: Option<&str>) -> Event {
-        let choice = json!({"index": index, "delta": delta, "logprobs": null, "finish_reason": finish});
-        self.chunk(vec![choice], Value::Null)
-    }
-
-    fn chunk(&self, choices: Vec<Value>, usage: Value) -> Event {
-        let mut chunk = Map::new();
-        chunk.insert("id".into(), json!(format!("chatcmpl-sim{}", self.prompt.messages)));
-        chunk.insert("object".into(), json!("chat.completion.chunk"));
-        chunk.insert("created".into(), json!(CREATED));
-        chunk.insert("model".into(), json!(self.prompt.model));
-        chunk.insert("service_tier".into(), json!("default"));
-        chunk.insert("system_fingerprint".into(), json!("fp_sim"));
-        chunk.insert("choices".into(), Value::Array(choices));
-        if self.with_usage {
-            chunk.insert("usage".into(), usage);
-        }
-        if self.extra {
-            chunk.insert("obfuscation".into(), json!("aB3xZ"));
-            chunk.insert("x_future".into(), json!([{"deep": null}]));
-        }
-        Event::plain(&Value::Object(chunk))
-    }
-}
-
-/// A text in pieces of a few characters, as both providers stream arguments.
-pub fn pieces(text: &str) -> Vec<String> {
-    let characters = text.chars().collect::<Vec<_>>();
-    characters.chunks(7).map(|piece| piece.iter().collect()).collect()
 }

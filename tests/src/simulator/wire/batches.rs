@@ -1,0 +1,68 @@
+//! OpenAI's batches: made of a file that was uploaded for them, told of, listed, cancelled. None is ever worked on.
+
+use bytes::Bytes;
+use hyper::Method;
+use serde_json::json;
+
+use super::Asked;
+use super::openai::{Endpoint, required};
+use crate::simulator::call::Call;
+use crate::simulator::memory::Thing;
+use crate::simulator::reply::{Refusal, Reply};
+
+const ALL: &str = "/v1/batches";
+const ONE: &str = "/v1/batches/{id}";
+const CANCELLED: &str = "/v1/batches/{id}/cancel";
+const PREFIX: &str = "batch_";
+
+/// `POST /v1/batches`.
+pub static CREATE: Endpoint = Endpoint::post(ALL, create);
+/// `GET /v1/batches`.
+pub static LIST: Endpoint = Endpoint { method: Method::GET, path: ALL, answer: list };
+/// `GET /v1/batches/{id}`.
+pub static GET: Endpoint = Endpoint { method: Method::GET, path: ONE, answer: get };
+/// `POST /v1/batches/{id}/cancel`.
+pub static CANCEL: Endpoint = Endpoint::post(CANCELLED, cancel);
+
+fn create(call: &Call<'_>) -> Result<Asked, Refusal> {
+    let body = call.json()?;
+    let file = required(body["input_file_id"].as_str(), "input_file_id")?;
+    let endpoint = required(body["endpoint"].as_str(), "endpoint")?;
+    if body["completion_window"] != "24h" {
+        return Err(Refusal::invalid("Invalid value for 'completion_window': expected '24h'."));
+    }
+    if call.memory.get(file).is_none_or(|thing| thing.about["purpose"] != "batch") {
+        return Err(Refusal::invalid(format!("Invalid input file: '{file}' is no file for batches.")));
+    }
+    let id = call.memory.identifier(PREFIX);
+    let about = json!({
+        "id": id, "object": "batch", "endpoint": endpoint, "input_file_id": file, "completion_window": "24h",
+        "status": "validating", "created_at": 1_780_000_000, "metadata": body["metadata"],
+        "request_counts": {"total": 0, "completed": 0, "failed": 0},
+    });
+    call.memory.keep(&id, about.clone(), Bytes::new());
+    Ok(Asked::ready(Reply::json(200, &about)))
+}
+
+fn list(call: &Call<'_>) -> Result<Asked, Refusal> {
+    let data = call.memory.list(PREFIX);
+    Ok(Asked::ready(Reply::json(200, &json!({"object": "list", "data": data, "has_more": false}))))
+}
+
+fn find(call: &Call<'_>, pattern: &str) -> Result<(String, Thing), Refusal> {
+    let id = call.captures(pattern).unwrap_or_default().concat();
+    let thing = call.memory.get(&id).filter(|_| id.starts_with(PREFIX));
+    let missing = || Refusal::new(404, format!("No batch found with id '{id}'."));
+    Ok((id.clone(), thing.ok_or_else(missing)?))
+}
+
+fn get(call: &Call<'_>) -> Result<Asked, Refusal> {
+    Ok(Asked::ready(Reply::json(200, &find(call, ONE)?.1.about)))
+}
+
+fn cancel(call: &Call<'_>) -> Result<Asked, Refusal> {
+    let (id, Thing { mut about, content }) = find(call, CANCELLED)?;
+    about["status"] = json!("cancelling");
+    call.memory.keep(&id, about.clone(), content);
+    Ok(Asked::ready(Reply::json(200, &about)))
+}

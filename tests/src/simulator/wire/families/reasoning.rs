@@ -1,0 +1,78 @@
+//! Providers whose models think aloud in chat completions, each in a field of its own: DeepSeek, which also keeps its
+//! connections alive with comments and counts its cache in two numbers, and vLLM.
+
+use serde_json::{Value, json};
+
+use crate::simulator::fault::Faults;
+use crate::simulator::prompt::{Answer, Prompt};
+use crate::simulator::reply::{Event, Framing, Refusal, Reply};
+use crate::simulator::wire::Chat;
+use crate::simulator::wire::openai::{self, chat, chat_request};
+
+/// How thoughts are told.
+pub struct Aloud {
+    field: &'static str,
+    framing: Framing,
+    /// Whether usage tells of hits and misses of the cache, and of nothing else about it.
+    hits: bool,
+}
+
+/// As DeepSeek does.
+pub static DEEPSEEK: Aloud = Aloud { field: "reasoning_content", framing: Framing::Commented, hits: true };
+/// As vLLM does.
+pub static VLLM: Aloud = Aloud { field: "reasoning", framing: Framing::Lines, hits: false };
+
+/// Reads a request's body: models of a name with `reasoner` in it always think.
+pub fn read(body: Value) -> Result<Prompt, Refusal> {
+    let prompt = chat_request::read(&body)?;
+    let thinking = prompt.thinking || body["thinking"]["type"] == "enabled" || prompt.model.contains("reasoner");
+    Ok(Prompt { thinking, silent: false, ..prompt })
+}
+
+impl Aloud {
+    fn usage(&self, body: &mut Value, answer: &Answer) {
+        if let Some(usage) = answer.usage.filter(|_| self.hits && body["usage"].is_object()) {
+            body["usage"]["prompt_cache_hit_tokens"] = json!(usage.cached);
+            body["usage"]["prompt_cache_miss_tokens"] = json!(usage.input - usage.cached);
+            body["usage"].as_object_mut().map(|usage| usage.remove("prompt_tokens_details"));
+        }
+    }
+}
+
+impl Chat for Aloud {
+    fn whole(&self, prompt: &Prompt, answer: &Answer, faults: &Faults) -> Reply {
+        let mut body = chat::whole(prompt, answer, faults);
+        for choice in body["choices"].as_array_mut().into_iter().flatten() {
+            choice["message"][self.field] = json!(answer.thinking);
+        }
+        self.usage(&mut body, answer);
+        Reply::json(200, &body)
+    }
+
+    fn stream(&self, prompt: &Prompt, answer: &Answer, faults: &Faults) -> Vec<Event> {
+        let mut events = Vec::new();
+        for event in chat::stream(prompt, answer, faults) {
+            let Ok(mut chunk) = serde_json::from_str::<Value>(&event.data) else {
+                events.push(event);
+                continue;
+            };
+            self.usage(&mut chunk, answer);
+            let first = chunk["choices"][0]["delta"]["role"].is_string();
+            events.push(Event::plain(&chunk).bringing(event.tokens));
+            // Thoughts come after the role, before anything is said.
+            for thought in answer.thinking.iter().filter(|_| first).flat_map(|thinking| thinking.split_inclusive(' ')) {
+                chunk["choices"][0]["delta"] = json!({"content": null, self.field: thought});
+                events.push(Event::plain(&chunk));
+            }
+        }
+        events
+    }
+
+    fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    fn error_event(&self, refusal: &Refusal) -> Event {
+        Event::plain(&openai::error(refusal))
+    }
+}
