@@ -80,7 +80,7 @@ fn tokens_are_for_openai_only() {
         for provider in [&CohereEmbed as &'static dyn Dialect, &GeminiEmbed] {
             let error = translate::request(&OpenAiEmbeddings, provider, body.as_bytes(), "m").unwrap_err();
             assert_eq!((error.status, error.param.as_deref()), (400, Some("input")));
-            assert_eq!(error.code.as_deref(), Some("unsupported_parameter"));
+            assert_eq!(error.code.as_deref(), Some("endpoint_not_available"));
         }
         assert!(translate::request(&OpenAiEmbeddings, &OpenAiEmbeddings, body.as_bytes(), "m").is_ok());
     }
@@ -92,7 +92,7 @@ fn conversations_and_embeddings_do_not_translate_into_each_other() {
     for (client, provider) in [(chat, vectors), (vectors, chat)] {
         assert!(!client.content().translates(&provider.content()));
         let error = translate::request(client, provider, b"{}", "m").unwrap_err();
-        assert_eq!((error.status, error.code.as_deref()), (400, Some("unsupported_parameter")));
+        assert_eq!((error.status, error.code.as_deref()), (400, Some("endpoint_not_available")));
         assert!(translate::answer(client, provider, b"{}", &asked(Encoding::Float)).is_err());
     }
     assert!(ALL.iter().all(|format| matches!(format.content(), Content::Embeddings(_)) && !format.content().streams()));

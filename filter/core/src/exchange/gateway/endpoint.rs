@@ -2,9 +2,11 @@
 
 use crate::dialect::Dialect;
 use crate::dialect::anthropic::{Anthropic, CountTokens};
+use crate::dialect::completions::Completions;
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::dialect::openai_embeddings::OpenAiEmbeddings;
 use crate::dialect::pass_through::{ENDPOINTS, STORED};
+use crate::dialect::responses::Responses;
 use crate::error::{ApiError, ErrorKind};
 
 /// What is wanted.
@@ -32,6 +34,8 @@ pub(super) struct Endpoint {
 /// Where models are asked: by POST.
 const ASKED: &[(&str, &dyn Dialect)] = &[
     ("/v1/chat/completions", &OpenAiChat),
+    ("/v1/responses", &Responses),
+    ("/v1/completions", &Completions),
     ("/v1/embeddings", &OpenAiEmbeddings),
     ("/v1/messages", &Anthropic),
     ("/v1/messages/count_tokens", &CountTokens),
