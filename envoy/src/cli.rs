@@ -354,6 +354,7 @@ fn run_file(arguments: Run) -> Result<(), Failure> {
         &checked,
         &secrets,
         &run::Options {
+            base: base(&arguments.file).to_owned(),
             wasm: locate::module(arguments.wasm)?,
             envoy: locate::envoy(arguments.envoy)?,
             admin: arguments.admin,

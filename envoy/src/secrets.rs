@@ -12,34 +12,51 @@ use sluice_core::exchange::{REDIS_CLUSTER, TRACING_CLUSTER};
 
 use crate::render::quote;
 
-/// Credentials by Envoy cluster: a provider's has its name.
+/// The files that Envoy reads, by their names in the secrets' directory.
 pub type Secrets = BTreeMap<String, String>;
 
-/// Reads the credential of everything that has one, or says for each missing one what to do. Files are found from
-/// `base`, the gateway file's directory.
+/// Reads every credential, or says for each missing one what to do. Files are found from `base`, the gateway file's
+/// directory.
 pub fn resolve(file: &File, base: &Path) -> Result<Secrets, Vec<String>> {
     let mut secrets = Secrets::new();
     let mut missing = Vec::new();
-    for (name, provider) in &file.providers {
-        let Some(key) = &provider.key else { continue };
-        match read(key, "key", base) {
-            Ok(secret) => drop(secrets.insert(name.clone(), secret)),
-            Err(problem) => missing.push(format!("provider {name}: {problem}")),
-        }
-    }
-    if let Some(token) = file.redis.as_ref().and_then(|redis| redis.token.as_ref()) {
-        match read(token, "token", base) {
-            Ok(secret) => drop(secrets.insert(REDIS_CLUSTER.to_owned(), secret)),
-            Err(problem) => missing.push(format!("redis: {problem}")),
-        }
-    }
-    if let Some(token) = file.tracing.as_ref().and_then(|tracing| tracing.token.as_ref()) {
-        match read(token, "token", base) {
-            Ok(secret) => drop(secrets.insert(TRACING_CLUSTER.to_owned(), secret)),
-            Err(problem) => missing.push(format!("tracing: {problem}")),
+    for (name, text) in each(file, base) {
+        match text {
+            Ok(text) => drop(secrets.insert(name, text)),
+            Err(problem) => missing.push(problem),
         }
     }
     if missing.is_empty() { Ok(secrets) } else { Err(missing) }
+}
+
+/// Reads every credential: the name of its file with what that holds, or why it cannot be had.
+pub fn each(file: &File, base: &Path) -> Vec<(String, Result<String, String>)> {
+    let mut found = Vec::new();
+    let mut token = |cluster: &str, owner: &str, secret: Option<&Secret>, what: &str| {
+        let Some(secret) = secret else { return };
+        let text = read(secret, what, base).map(|secret| for_sds(cluster, &secret));
+        found.push((sds_file(cluster), text.map_err(|problem| format!("{owner}: {problem}"))));
+    };
+    for (name, provider) in &file.providers {
+        token(name, &format!("provider {name}"), provider.key.as_ref(), "key");
+    }
+    token(REDIS_CLUSTER, "redis", file.redis.as_ref().and_then(|redis| redis.token.as_ref()), "token");
+    token(TRACING_CLUSTER, "tracing", file.tracing.as_ref().and_then(|tracing| tracing.token.as_ref()), "token");
+    found
+}
+
+/// The name of the file with the credential of an Envoy cluster; a provider's cluster has its name.
+pub fn sds_file(cluster: &str) -> String {
+    format!("{cluster}.yaml")
+}
+
+/// A credential as Envoy's secret discovery reads it from a file.
+pub fn for_sds(cluster: &str, secret: &str) -> String {
+    let (name, secret) = (quote(cluster), quote(secret));
+    format!(
+        "resources:\n- \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret\n  \
+         name: {name}\n  generic_secret: {{ secret: {{ inline_string: {secret} }} }}\n"
+    )
 }
 
 /// Reads a secret; `what` it is, for people.
@@ -70,18 +87,15 @@ fn read(secret: &Secret, what: &str, base: &Path) -> Result<String, String> {
     Ok(secret.to_owned())
 }
 
-/// Writes each credential as a file that Envoy reads and watches: `<directory>/<cluster>.yaml`.
+/// Writes the files into a directory that only its owner can enter.
 pub fn write(secrets: &Secrets, directory: &Path) -> io::Result<()> {
     create_private(directory)?;
-    for (name, secret) in secrets {
-        let (quoted_name, secret) = (quote(name), quote(secret));
-        let text = format!(
-            "resources:\n- \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret\n  \
-             name: {quoted_name}\n  generic_secret: {{ secret: {{ inline_string: {secret} }} }}\n"
-        );
-        write_atomically(&directory.join(format!("{name}.yaml")), text.as_bytes(), 0o600)?;
-    }
-    Ok(())
+    secrets.iter().try_for_each(|(name, text)| write_one(directory, name, text))
+}
+
+/// Writes one of the files there; an Envoy that watches it sees the old one or the new one.
+pub fn write_one(directory: &Path, name: &str, text: &str) -> io::Result<()> {
+    write_atomically(&directory.join(name), text.as_bytes(), 0o600)
 }
 
 fn create_private(directory: &Path) -> io::Result<()> {
@@ -117,7 +131,6 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("p.key"), "sk-\"1\n").unwrap();
         let secrets = resolve(&file("{ file: p.key }"), directory.path()).unwrap();
-        assert_eq!(secrets["p"], "sk-\"1");
         let private = directory.path().join("secrets");
         write(&secrets, &private).unwrap();
         let written = private.join("p.yaml");
@@ -136,7 +149,7 @@ mod tests {
         let missing = resolve(&file, directory.path()).unwrap_err();
         assert!(missing[0].starts_with("redis: cannot read its token from"), "{missing:?}");
         fs::write(directory.path().join("r.token"), "tok\n").unwrap();
-        assert_eq!(resolve(&file, directory.path()).unwrap()["sluice-redis"], "tok");
+        assert!(resolve(&file, directory.path()).unwrap()["sluice-redis.yaml"].contains("\"tok\""));
     }
 
     #[test]
