@@ -87,6 +87,7 @@ impl Envoy {
         let bootstrap = render::bootstrap(
             checked,
             &render::Options {
+                base: options.base.clone(),
                 wasm: options.wasm.clone(),
                 secrets: secrets.to_owned(),
                 admin: options.admin,

@@ -10,10 +10,14 @@ use std::path::Path;
 use sluice_core::config::file::{File, Secret};
 use sluice_core::exchange::{REDIS_CLUSTER, TRACING_CLUSTER};
 
+use crate::credentials::aws;
 use crate::render::quote;
 
 /// The files that Envoy reads, by their names in the secrets' directory.
 pub type Secrets = BTreeMap<String, String>;
+
+/// The name of a file with what it should hold, or why that cannot be had.
+pub type Found = (String, Result<String, String>);
 
 /// Reads every credential, or says for each missing one what to do. Files are found from `base`, the gateway file's
 /// directory.
@@ -29,25 +33,38 @@ pub fn resolve(file: &File, base: &Path) -> Result<Secrets, Vec<String>> {
     if missing.is_empty() { Ok(secrets) } else { Err(missing) }
 }
 
-/// Reads every credential: the name of its file with what that holds, or why it cannot be had.
-pub fn each(file: &File, base: &Path) -> Vec<(String, Result<String, String>)> {
+/// Reads every credential that the gateway file tells a place of.
+pub fn each(file: &File, base: &Path) -> Vec<Found> {
     let mut found = Vec::new();
-    let mut token = |cluster: &str, owner: &str, secret: Option<&Secret>, what: &str| {
-        let Some(secret) = secret else { return };
-        let text = read(secret, what, base).map(|secret| for_sds(cluster, &secret));
-        found.push((sds_file(cluster), text.map_err(|problem| format!("{owner}: {problem}"))));
-    };
     for (name, provider) in &file.providers {
-        token(name, &format!("provider {name}"), provider.key.as_ref(), "key");
+        let owner = format!("provider {name}");
+        let client_secret = provider.entra.as_ref().map(|entra| &entra.client_secret);
+        found.extend(token(name, &owner, provider.key.as_ref(), "key", base));
+        found.extend(token(name, &owner, client_secret, "client secret", base));
+        let keys = provider.aws.as_ref().and_then(|aws| aws::keys(aws, base));
+        found.extend(keys.map(|text| (aws_file(name), text.map_err(|problem| format!("{owner}: {problem}")))));
     }
-    token(REDIS_CLUSTER, "redis", file.redis.as_ref().and_then(|redis| redis.token.as_ref()), "token");
-    token(TRACING_CLUSTER, "tracing", file.tracing.as_ref().and_then(|tracing| tracing.token.as_ref()), "token");
+    let of_redis = file.redis.as_ref().and_then(|redis| redis.token.as_ref());
+    found.extend(token(REDIS_CLUSTER, "redis", of_redis, "token", base));
+    let of_tracing = file.tracing.as_ref().and_then(|tracing| tracing.token.as_ref());
+    found.extend(token(TRACING_CLUSTER, "tracing", of_tracing, "token", base));
     found
+}
+
+/// What Envoy presents as it is; `owner` and `what` it is, for people.
+fn token(cluster: &str, owner: &str, secret: Option<&Secret>, what: &str, base: &Path) -> Option<Found> {
+    let text = read(secret?, what, base).map(|secret| for_sds(cluster, &secret));
+    Some((sds_file(cluster), text.map_err(|problem| format!("{owner}: {problem}"))))
 }
 
 /// The name of the file with the credential of an Envoy cluster; a provider's cluster has its name.
 pub fn sds_file(cluster: &str) -> String {
     format!("{cluster}.yaml")
+}
+
+/// The name of the file with a provider's access key for AWS.
+pub fn aws_file(provider: &str) -> String {
+    format!("{provider}.aws")
 }
 
 /// A credential as Envoy's secret discovery reads it from a file.
@@ -59,8 +76,17 @@ pub fn for_sds(cluster: &str, secret: &str) -> String {
     )
 }
 
-/// Reads a secret; `what` it is, for people.
-fn read(secret: &Secret, what: &str, base: &Path) -> Result<String, String> {
+/// Reads a secret that is one word; `what` it is, for people.
+pub fn read(secret: &Secret, what: &str, base: &Path) -> Result<String, String> {
+    let (text, source) = text(secret, what, base)?;
+    if !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(format!("{source} holds spaces or other characters that no {what} has"));
+    }
+    Ok(text)
+}
+
+/// Reads a secret of any text, and says where it was.
+pub fn text(secret: &Secret, what: &str, base: &Path) -> Result<(String, String), String> {
     let (text, source) = match (&secret.env, &secret.file) {
         (Some(variable), _) => {
             let text = std::env::var(variable).map_err(|_| {
@@ -77,14 +103,10 @@ fn read(secret: &Secret, what: &str, base: &Path) -> Result<String, String> {
         }
         (None, None) => return Err(format!("its {what} names neither env nor file")),
     };
-    let secret = text.trim();
-    if secret.is_empty() {
-        return Err(format!("{source} is empty; put the {what} there"));
+    match text.trim() {
+        "" => Err(format!("{source} is empty; put the {what} there")),
+        text => Ok((text.to_owned(), source)),
     }
-    if !secret.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(format!("{source} holds spaces or other characters that no {what} has"));
-    }
-    Ok(secret.to_owned())
 }
 
 /// Writes the files into a directory that only its owner can enter.

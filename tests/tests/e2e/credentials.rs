@@ -1,6 +1,8 @@
 //! Providers' credentials beyond a key that never changes: what reaches the provider, and what keeps a gateway going when they
 //! change, expire or cannot be had.
 
+mod aws;
+mod entra;
 mod rotation;
 
 use sluice_tests::simulator::Simulator;
