@@ -12,6 +12,7 @@ use sluice_core::config::{is_public_name, time};
 use sluice_core::keys::Cidr;
 
 use crate::check::{self, Checked};
+use crate::credentials::google;
 use crate::keys::{Control, Entry, Secret};
 use crate::{admin, explain, locate, render, run, secrets};
 
@@ -60,7 +61,7 @@ An editor with a YAML language server completes and checks a gateway file that b
 
 Providers' keys are never in envoy.yaml. With --out they are read from where the gateway file
 says, and written for Envoy as files that only their owner can read. `sluice run` does more: it
-follows credentials that change in their files.")]
+follows credentials that change in their files, and fetches Google's access tokens.")]
     Render(Render),
     /// Run Envoy with a gateway file until Ctrl-C
     #[command(after_long_help = "Examples:
@@ -346,6 +347,7 @@ fn render_file(arguments: Render) -> Result<(), Failure> {
     let cannot = |error: io::Error| Failure::new(format!("cannot write into {}: {error}", out.display()));
     fs::create_dir_all(&out).map_err(cannot)?;
     secrets::write(&found, &beside).map_err(cannot)?;
+    google::leave_to_others(&checked.file, &beside).map_err(cannot)?;
     secrets::write_atomically(&out.join("envoy.yaml"), text.as_bytes(), 0o644).map_err(cannot)?;
     eprintln!("sluice: wrote {} and {} beside it", out.join("envoy.yaml").display(), count(found.len(), "secret"));
     Ok(())
@@ -354,10 +356,14 @@ fn render_file(arguments: Render) -> Result<(), Failure> {
 fn run_file(arguments: Run) -> Result<(), Failure> {
     let checked = load(&arguments.file)?;
     let base = base(&arguments.file)?;
-    let secrets = secrets::resolve(&checked.file, &base).map_err(missing)?;
+    let (secrets, tokens) = match (secrets::resolve(&checked.file, &base), google::wanted(&checked.file, &base)) {
+        (Ok(secrets), Ok(tokens)) => (secrets, tokens),
+        (secrets, tokens) => return Err(missing(secrets.err().into_iter().chain(tokens.err()).flatten())),
+    };
     run::run(
         &checked,
         &secrets,
+        tokens,
         &run::Options {
             base,
             wasm: locate::module(arguments.wasm)?,

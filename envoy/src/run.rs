@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::check::Checked;
 use crate::cli::Failure;
-use crate::credentials::Watch;
+use crate::credentials::{Watch, google};
 use crate::render;
 use crate::secrets::{self, Secrets};
 
@@ -41,7 +41,12 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 const STOPPED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Runs until a signal or Envoy's own end.
-pub fn run(checked: &Checked, secrets: &Secrets, options: &Options) -> Result<(), Failure> {
+pub fn run(
+    checked: &Checked,
+    secrets: &Secrets,
+    tokens: Vec<google::Wanted>,
+    options: &Options,
+) -> Result<(), Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, stop.clone())?;
@@ -58,6 +63,7 @@ pub fn run(checked: &Checked, secrets: &Secrets, options: &Options) -> Result<()
     let directory = tempfile::Builder::new().prefix("sluice-").permissions(Permissions::from_mode(0o700)).tempdir()?;
     let secrets_directory = directory.path().join("secrets");
     secrets::write(secrets, &secrets_directory)?;
+    let _refresh = google::Refresh::start(tokens, &options.ca, &secrets_directory)?;
     let mut envoy = Envoy::start(checked, options, directory.path(), &secrets_directory)?;
     let _watch = Watch::start(&checked.file, &options.base, secrets, &secrets_directory);
     if envoy.wait_until_ready(&stop)? {

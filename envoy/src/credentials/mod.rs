@@ -3,6 +3,7 @@
 //! What is here works beside Envoy, never in the way of a request: it writes the files that Envoy watches.
 
 pub mod aws;
+pub mod google;
 mod watch;
 
 pub use watch::Watch;

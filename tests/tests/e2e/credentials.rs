@@ -3,6 +3,7 @@
 
 mod aws;
 mod entra;
+mod google;
 mod rotation;
 
 use sluice_tests::simulator::Simulator;
