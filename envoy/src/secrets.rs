@@ -1,5 +1,6 @@
-//! Credentials of providers, of Redis and of the collector of traces: read where the gateway file says, written where Envoy reads them, one file each and only for
-//! its owner's eyes. They are never printed.
+//! Credentials of providers, of Redis and of the collector of traces: read where the gateway file says, written where Envoy
+//! reads and watches them, one file each and only for its owner's eyes. They are never printed. Those that nobody wrote
+//! down but that have to be fetched are `crate::credentials`' business.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
