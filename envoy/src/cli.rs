@@ -12,6 +12,7 @@ use sluice_core::config::{is_public_name, time};
 use sluice_core::keys::Cidr;
 
 use crate::check::{self, Checked};
+use crate::credentials::google;
 use crate::keys::{Control, Entry, Secret};
 use crate::{admin, explain, locate, render, run, secrets};
 
@@ -59,7 +60,8 @@ An editor with a YAML language server completes and checks a gateway file that b
   sluice render gateway.yaml --wasm /opt/sluice.wasm  where the module is, for Envoy
 
 Providers' keys are never in envoy.yaml. With --out they are read from where the gateway file
-says, and written for Envoy as files that only their owner can read.")]
+says, and written for Envoy as files that only their owner can read. `sluice run` does more: it
+follows credentials that change in their files, and fetches Google's access tokens.")]
     Render(Render),
     /// Run Envoy with a gateway file until Ctrl-C
     #[command(after_long_help = "Examples:
@@ -315,12 +317,14 @@ fn count(number: usize, what: &str) -> String {
 }
 
 /// The directory from which a gateway file's own paths are read.
-fn base(file: &Path) -> &Path {
-    file.parent().unwrap_or(Path::new(""))
+fn base(file: &Path) -> io::Result<PathBuf> {
+    let file = path::absolute(file)?;
+    Ok(file.parent().map_or_else(PathBuf::new, Path::to_owned))
 }
 
-fn resolve(checked: &Checked, file: &Path) -> Result<secrets::Secrets, Failure> {
-    secrets::resolve(&checked.file, base(file)).map_err(|missing| Failure::new(missing.join("\nsluice: ")))
+/// What is missing, all of it.
+fn missing(problems: impl IntoIterator<Item = String>) -> Failure {
+    Failure::new(problems.into_iter().collect::<Vec<_>>().join("\nsluice: "))
 }
 
 fn render_file(arguments: Render) -> Result<(), Failure> {
@@ -328,6 +332,7 @@ fn render_file(arguments: Render) -> Result<(), Failure> {
     let out = arguments.out.as_deref().map(path::absolute).transpose()?;
     let beside = out.as_deref().unwrap_or(Path::new("/etc/sluice")).join("secrets");
     let options = render::Options {
+        base: base(&arguments.file)?,
         // Envoy will be started elsewhere.
         wasm: path::absolute(arguments.wasm)?,
         secrets: arguments.secrets.map_or_else(|| Ok(beside.clone()), path::absolute)?,
@@ -338,10 +343,11 @@ fn render_file(arguments: Render) -> Result<(), Failure> {
     };
     let text = render::bootstrap(&checked, &options);
     let Some(out) = out else { return print(&text) };
-    let found = resolve(&checked, &arguments.file)?;
+    let found = secrets::resolve(&checked.file, &options.base).map_err(missing)?;
     let cannot = |error: io::Error| Failure::new(format!("cannot write into {}: {error}", out.display()));
     fs::create_dir_all(&out).map_err(cannot)?;
     secrets::write(&found, &beside).map_err(cannot)?;
+    google::leave_to_others(&checked.file, &beside).map_err(cannot)?;
     secrets::write_atomically(&out.join("envoy.yaml"), text.as_bytes(), 0o644).map_err(cannot)?;
     eprintln!("sluice: wrote {} and {} beside it", out.join("envoy.yaml").display(), count(found.len(), "secret"));
     Ok(())
@@ -349,11 +355,17 @@ fn render_file(arguments: Render) -> Result<(), Failure> {
 
 fn run_file(arguments: Run) -> Result<(), Failure> {
     let checked = load(&arguments.file)?;
-    let secrets = resolve(&checked, &arguments.file)?;
+    let base = base(&arguments.file)?;
+    let (secrets, tokens) = match (secrets::resolve(&checked.file, &base), google::wanted(&checked.file, &base)) {
+        (Ok(secrets), Ok(tokens)) => (secrets, tokens),
+        (secrets, tokens) => return Err(missing(secrets.err().into_iter().chain(tokens.err()).flatten())),
+    };
     run::run(
         &checked,
         &secrets,
+        tokens,
         &run::Options {
+            base,
             wasm: locate::module(arguments.wasm)?,
             envoy: locate::envoy(arguments.envoy)?,
             admin: arguments.admin,

@@ -3,6 +3,7 @@
 mod admin;
 pub mod check;
 pub mod cli;
+pub mod credentials;
 mod explain;
 pub mod keys;
 pub mod locate;

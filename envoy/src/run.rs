@@ -17,12 +17,15 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::check::Checked;
 use crate::cli::Failure;
+use crate::credentials::{Watch, google};
 use crate::render;
 use crate::secrets::{self, Secrets};
 
 /// What the gateway file does not say.
 #[derive(Debug)]
 pub struct Options {
+    /// The directory from which the gateway file's own paths are read.
+    pub base: PathBuf,
     pub wasm: PathBuf,
     pub envoy: PathBuf,
     pub admin: SocketAddr,
@@ -38,7 +41,12 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 const STOPPED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Runs until a signal or Envoy's own end.
-pub fn run(checked: &Checked, secrets: &Secrets, options: &Options) -> Result<(), Failure> {
+pub fn run(
+    checked: &Checked,
+    secrets: &Secrets,
+    tokens: Vec<google::Wanted>,
+    options: &Options,
+) -> Result<(), Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, stop.clone())?;
@@ -53,7 +61,11 @@ pub fn run(checked: &Checked, secrets: &Secrets, options: &Options) -> Result<()
 
     // Removed at the end, with the secrets in it.
     let directory = tempfile::Builder::new().prefix("sluice-").permissions(Permissions::from_mode(0o700)).tempdir()?;
-    let mut envoy = Envoy::start(checked, secrets, options, directory.path())?;
+    let secrets_directory = directory.path().join("secrets");
+    secrets::write(secrets, &secrets_directory)?;
+    let _refresh = google::Refresh::start(tokens, &options.ca, &secrets_directory)?;
+    let mut envoy = Envoy::start(checked, options, directory.path(), &secrets_directory)?;
+    let _watch = Watch::start(&checked.file, &options.base, secrets, &secrets_directory);
     if envoy.wait_until_ready(&stop)? {
         let _ = write!(io::stderr(), "{}", welcome(checked, listen, envoy.admin));
         envoy.wait_until_stopped(&stop)?;
@@ -76,15 +88,14 @@ struct Envoy {
 }
 
 impl Envoy {
-    fn start(checked: &Checked, secrets: &Secrets, options: &Options, directory: &Path) -> Result<Self, Failure> {
-        let secrets_directory = directory.join("secrets");
-        secrets::write(secrets, &secrets_directory)?;
+    fn start(checked: &Checked, options: &Options, directory: &Path, secrets: &Path) -> Result<Self, Failure> {
         let access_log = options.access_log.as_deref().map(std::path::absolute).transpose()?;
         let bootstrap = render::bootstrap(
             checked,
             &render::Options {
+                base: options.base.clone(),
                 wasm: options.wasm.clone(),
-                secrets: secrets_directory,
+                secrets: secrets.to_owned(),
                 admin: options.admin,
                 access_log,
                 ca: options.ca.clone(),

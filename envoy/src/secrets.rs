@@ -1,5 +1,6 @@
-//! Credentials of providers, of Redis and of the collector of traces: read where the gateway file says, written where Envoy reads them, one file each and only for
-//! its owner's eyes. They are never printed.
+//! Credentials of providers, of Redis and of the collector of traces: read where the gateway file says, written where Envoy
+//! reads and watches them, one file each and only for its owner's eyes. They are never printed. Those that nobody wrote
+//! down but that have to be fetched are `crate::credentials`' business.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -10,40 +11,83 @@ use std::path::Path;
 use sluice_core::config::file::{File, Secret};
 use sluice_core::exchange::{REDIS_CLUSTER, TRACING_CLUSTER};
 
+use crate::credentials::aws;
 use crate::render::quote;
 
-/// Credentials by Envoy cluster: a provider's has its name.
+/// The files that Envoy reads, by their names in the secrets' directory.
 pub type Secrets = BTreeMap<String, String>;
 
-/// Reads the credential of everything that has one, or says for each missing one what to do. Files are found from
-/// `base`, the gateway file's directory.
+/// The name of a file with what it should hold, or why that cannot be had.
+pub type Found = (String, Result<String, String>);
+
+/// Reads every credential, or says for each missing one what to do. Files are found from `base`, the gateway file's
+/// directory.
 pub fn resolve(file: &File, base: &Path) -> Result<Secrets, Vec<String>> {
     let mut secrets = Secrets::new();
     let mut missing = Vec::new();
-    for (name, provider) in &file.providers {
-        let Some(key) = &provider.key else { continue };
-        match read(key, "key", base) {
-            Ok(secret) => drop(secrets.insert(name.clone(), secret)),
-            Err(problem) => missing.push(format!("provider {name}: {problem}")),
-        }
-    }
-    if let Some(token) = file.redis.as_ref().and_then(|redis| redis.token.as_ref()) {
-        match read(token, "token", base) {
-            Ok(secret) => drop(secrets.insert(REDIS_CLUSTER.to_owned(), secret)),
-            Err(problem) => missing.push(format!("redis: {problem}")),
-        }
-    }
-    if let Some(token) = file.tracing.as_ref().and_then(|tracing| tracing.token.as_ref()) {
-        match read(token, "token", base) {
-            Ok(secret) => drop(secrets.insert(TRACING_CLUSTER.to_owned(), secret)),
-            Err(problem) => missing.push(format!("tracing: {problem}")),
+    for (name, text) in each(file, base) {
+        match text {
+            Ok(text) => drop(secrets.insert(name, text)),
+            Err(problem) => missing.push(problem),
         }
     }
     if missing.is_empty() { Ok(secrets) } else { Err(missing) }
 }
 
-/// Reads a secret; `what` it is, for people.
-fn read(secret: &Secret, what: &str, base: &Path) -> Result<String, String> {
+/// Reads every credential that the gateway file tells a place of.
+pub fn each(file: &File, base: &Path) -> Vec<Found> {
+    let mut found = Vec::new();
+    for (name, provider) in &file.providers {
+        let owner = format!("provider {name}");
+        let client_secret = provider.entra.as_ref().map(|entra| &entra.client_secret);
+        found.extend(token(name, &owner, provider.key.as_ref(), "key", base));
+        found.extend(token(name, &owner, client_secret, "client secret", base));
+        let keys = provider.aws.as_ref().and_then(|aws| aws::keys(aws, base));
+        found.extend(keys.map(|text| (aws_file(name), text.map_err(|problem| format!("{owner}: {problem}")))));
+    }
+    let of_redis = file.redis.as_ref().and_then(|redis| redis.token.as_ref());
+    found.extend(token(REDIS_CLUSTER, "redis", of_redis, "token", base));
+    let of_tracing = file.tracing.as_ref().and_then(|tracing| tracing.token.as_ref());
+    found.extend(token(TRACING_CLUSTER, "tracing", of_tracing, "token", base));
+    found
+}
+
+/// What Envoy presents as it is; `owner` and `what` it is, for people.
+fn token(cluster: &str, owner: &str, secret: Option<&Secret>, what: &str, base: &Path) -> Option<Found> {
+    let text = read(secret?, what, base).map(|secret| for_sds(cluster, &secret));
+    Some((sds_file(cluster), text.map_err(|problem| format!("{owner}: {problem}"))))
+}
+
+/// The name of the file with the credential of an Envoy cluster; a provider's cluster has its name.
+pub fn sds_file(cluster: &str) -> String {
+    format!("{cluster}.yaml")
+}
+
+/// The name of the file with a provider's access key for AWS.
+pub fn aws_file(provider: &str) -> String {
+    format!("{provider}.aws")
+}
+
+/// A credential as Envoy's secret discovery reads it from a file.
+pub fn for_sds(cluster: &str, secret: &str) -> String {
+    let (name, secret) = (quote(cluster), quote(secret));
+    format!(
+        "resources:\n- \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret\n  \
+         name: {name}\n  generic_secret: {{ secret: {{ inline_string: {secret} }} }}\n"
+    )
+}
+
+/// Reads a secret that is one word; `what` it is, for people.
+pub fn read(secret: &Secret, what: &str, base: &Path) -> Result<String, String> {
+    let (text, source) = text(secret, what, base)?;
+    if !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(format!("{source} holds spaces or other characters that no {what} has"));
+    }
+    Ok(text)
+}
+
+/// Reads a secret of any text, and says where it was.
+pub fn text(secret: &Secret, what: &str, base: &Path) -> Result<(String, String), String> {
     let (text, source) = match (&secret.env, &secret.file) {
         (Some(variable), _) => {
             let text = std::env::var(variable).map_err(|_| {
@@ -60,28 +104,21 @@ fn read(secret: &Secret, what: &str, base: &Path) -> Result<String, String> {
         }
         (None, None) => return Err(format!("its {what} names neither env nor file")),
     };
-    let secret = text.trim();
-    if secret.is_empty() {
-        return Err(format!("{source} is empty; put the {what} there"));
+    match text.trim() {
+        "" => Err(format!("{source} is empty; put the {what} there")),
+        text => Ok((text.to_owned(), source)),
     }
-    if !secret.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(format!("{source} holds spaces or other characters that no {what} has"));
-    }
-    Ok(secret.to_owned())
 }
 
-/// Writes each credential as a file that Envoy reads and watches: `<directory>/<cluster>.yaml`.
+/// Writes the files into a directory that only its owner can enter.
 pub fn write(secrets: &Secrets, directory: &Path) -> io::Result<()> {
     create_private(directory)?;
-    for (name, secret) in secrets {
-        let (quoted_name, secret) = (quote(name), quote(secret));
-        let text = format!(
-            "resources:\n- \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret\n  \
-             name: {quoted_name}\n  generic_secret: {{ secret: {{ inline_string: {secret} }} }}\n"
-        );
-        write_atomically(&directory.join(format!("{name}.yaml")), text.as_bytes(), 0o600)?;
-    }
-    Ok(())
+    secrets.iter().try_for_each(|(name, text)| write_one(directory, name, text))
+}
+
+/// Writes one of the files there; an Envoy that watches it sees the old one or the new one.
+pub fn write_one(directory: &Path, name: &str, text: &str) -> io::Result<()> {
+    write_atomically(&directory.join(name), text.as_bytes(), 0o600)
 }
 
 fn create_private(directory: &Path) -> io::Result<()> {
@@ -117,7 +154,6 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("p.key"), "sk-\"1\n").unwrap();
         let secrets = resolve(&file("{ file: p.key }"), directory.path()).unwrap();
-        assert_eq!(secrets["p"], "sk-\"1");
         let private = directory.path().join("secrets");
         write(&secrets, &private).unwrap();
         let written = private.join("p.yaml");
@@ -136,7 +172,7 @@ mod tests {
         let missing = resolve(&file, directory.path()).unwrap_err();
         assert!(missing[0].starts_with("redis: cannot read its token from"), "{missing:?}");
         fs::write(directory.path().join("r.token"), "tok\n").unwrap();
-        assert_eq!(resolve(&file, directory.path()).unwrap()["sluice-redis"], "tok");
+        assert!(resolve(&file, directory.path()).unwrap()["sluice-redis.yaml"].contains("\"tok\""));
     }
 
     #[test]

@@ -125,6 +125,39 @@ fn what_is_written_holds_the_secret_in_one_place() {
 }
 
 #[test]
+fn all_that_is_missing_is_said_at_once_before_anything_starts() {
+    let (directory, file) = gateway(", google: { service_account: { file: account.json } }");
+    let token = format!(
+        "{}redis: {{ url: \"http://127.0.0.1:9\", token: {{ file: token }} }}\n",
+        fs::read_to_string(&file).unwrap()
+    );
+    fs::write(&file, token).unwrap();
+    let said = text(&sluice(&["run", &file]).stderr);
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines[0].starts_with("sluice: redis: cannot read its token from "), "{said}");
+    assert!(lines[1].starts_with("sluice: provider p: cannot read its service account's key from "), "{said}");
+    fs::write(directory.path().join("token"), "t").unwrap();
+    fs::write(directory.path().join("account.json"), "sk-hidden").unwrap();
+    let said = text(&sluice(&["run", &file]).stderr);
+    assert!(said.contains("account.json: it is no service account's key") && !said.contains("sk-hidden"), "{said}");
+}
+
+#[test]
+fn what_only_run_does_is_said_where_a_configuration_is_written() {
+    let (directory, file) = gateway(", google: {}");
+    let out = directory.path().join("out");
+    let render = || text(&sluice(&["render", &file, "--out", out.to_str().unwrap()]).stderr);
+    let token = out.join("secrets/p.yaml");
+    let expected = format!("for an Envoy of your own, keep one in {}\n", token.display());
+    let said = render();
+    assert!(said.contains("sluice: provider p: fetching access tokens") && said.contains(&expected), "{said}");
+    assert!(fs::read_to_string(&token).unwrap().contains("inline_string: \"\""));
+    fs::write(&token, "somebody's").unwrap();
+    render();
+    assert_eq!(fs::read_to_string(&token).unwrap(), "somebody's");
+}
+
+#[test]
 fn an_envoy_that_ends_is_reported_below_its_last_words() {
     let (_directory, file) = gateway("");
     let output = sluice(&["run", &file, "--envoy", &fixture("dying-envoy"), "--wasm", &file]);

@@ -20,6 +20,9 @@ fn sluice() -> Command {
     command
         .env("OPENAI_API_KEY", "sk-1")
         .env("ANTHROPIC_API_KEY", "sk-2")
+        .env("AWS_ACCESS_KEY_ID", "AKID")
+        .env("AWS_SECRET_ACCESS_KEY", "secret")
+        .env("AZURE_CLIENT_SECRET", "secret")
         .env("REDIS_TOKEN", "token")
         .env("OTLP_TOKEN", "token");
     command
@@ -53,10 +56,12 @@ fn envoy_accepts_what_is_rendered() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
     validate(&examples.join("minimal.yaml"), &[]);
 
-    // The full example, with its secret's file, and with what it does not have: odd names and addresses.
+    // The full example, with its secrets' files, and with what it does not have: odd names and addresses.
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("secrets")).unwrap();
-    fs::write(directory.path().join("secrets/anthropic.key"), "sk-3\n").unwrap();
+    for (name, text) in [("anthropic.key", "sk-3\n"), ("aws.token", "t=="), ("identity.token", "t")] {
+        fs::write(directory.path().join("secrets").join(name), text).unwrap();
+    }
     let odd = "providers:\n  \"on\": { kind: openai, url: \"https://[::1]:8443\", key: { env: OPENAI_API_KEY } }\n  \
                \"1\": { kind: anthropic, url: \"http://localhost/base\" }\n";
     let full = fs::read_to_string(examples.join("full.yaml")).unwrap();

@@ -76,7 +76,7 @@ impl Gateway {
     fn launch(builder: &Builder, directory: &TempDir, admin: u16) -> Process {
         let admin = ["--admin".to_owned(), format!("127.0.0.1:{admin}")];
         let arguments: Vec<String> = admin.iter().chain(&builder.arguments).cloned().collect();
-        Process::start(&directory.path().join(FILE), builder.concurrency, &arguments)
+        Process::start(&directory.path().join(FILE), builder.concurrency, &arguments, &builder.environment)
     }
 
     /// Starts it again, with the same file on the same port, once it has ended.

@@ -5,7 +5,9 @@ pub mod client;
 pub mod collector;
 pub mod gateway;
 pub mod redis;
+pub mod sigv4;
 pub mod simulator;
+pub mod standin;
 pub mod upstash;
 pub mod wrk;
 

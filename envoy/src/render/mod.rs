@@ -15,6 +15,7 @@ use sluice_core::exchange::REDIS_CLUSTER;
 use crate::check::Checked;
 
 mod availability;
+mod credentials;
 mod text;
 mod tracing;
 
@@ -24,6 +25,8 @@ use text::{ascii_json, fill};
 /// What the gateway file does not say.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// The directory from which the gateway file's own paths are read.
+    pub base: PathBuf,
     /// The filter's module, where Envoy finds it.
     pub wasm: PathBuf,
     /// The directory of the credentials, where Envoy finds it.
@@ -80,7 +83,7 @@ pub fn bootstrap(checked: &Checked, options: &Options) -> String {
             ("wasm", &quote_path(&options.wasm)),
             ("gateway", &ascii_json(&json!({ "role": "gateway", "gateway": for_the_filter(file) }))),
             ("admin", &admin(file, options)),
-            ("clusters", &(providers + &redis + &collector)),
+            ("clusters", &(providers + &redis + &collector + &credentials::clusters(file, options))),
             ("services", &keeper(file)),
         ],
     )
@@ -117,7 +120,7 @@ fn keeper(file: &File) -> String {
 fn for_the_filter(file: &File) -> File {
     let mut file = file.clone();
     for provider in file.providers.values_mut() {
-        provider.key = None;
+        provider.forget_credential();
         provider.availability = Availability::default();
     }
     if let Some(redis) = &mut file.redis {
@@ -148,10 +151,7 @@ fn access_log(path: Option<&Path>) -> String {
 }
 
 fn provider(name: &str, provider: &Provider, options: &Options) -> String {
-    let credential = match &provider.key {
-        None => String::new(),
-        Some(_) => credential(name, credential_header(provider.kind), options),
-    };
+    let credential = credentials::filter(name, provider, options);
     cluster(name, provider.url(), &provider.availability, include_str!("provider.yaml"), &credential, options)
 }
 
@@ -257,6 +257,7 @@ timeouts: { first_token: 1500ms }
 
     fn options() -> Options {
         Options {
+            base: "/gateway".into(),
             wasm: "/a \"b\"/sluice.wasm".into(),
             secrets: "/secrets".into(),
             admin: SocketAddr::from(([127, 0, 0, 1], 9901)),

@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use crate::conversation::Usage;
 use crate::error::ApiError;
 
-mod base64;
 mod vector;
 
 pub use vector::Vector;

@@ -129,6 +129,7 @@ pub struct Builder {
     more: Value,
     pub(super) concurrency: u32,
     pub(super) arguments: Vec<String>,
+    pub(super) environment: Vec<(String, String)>,
 }
 
 #[derive(Debug, Clone)]
@@ -136,7 +137,8 @@ struct Provider {
     name: String,
     kind: Kind,
     url: String,
-    secret: String,
+    /// The field of its credential, with its value.
+    credential: (String, Value),
 }
 
 impl Default for Builder {
@@ -149,6 +151,7 @@ impl Default for Builder {
             more: json!({}),
             concurrency: 1,
             arguments: Vec::new(),
+            environment: Vec::new(),
         }
     }
 }
@@ -157,8 +160,24 @@ impl Builder {
     /// Adds a provider; its key is `sk-NAME`, in a file.
     #[must_use]
     pub fn provider(mut self, name: &str, kind: Kind, upstream: &(impl Upstream + ?Sized)) -> Self {
-        let secret = format!("sk-{name}");
-        self.providers.push(Provider { name: name.into(), kind, url: upstream.base_url(), secret });
+        let credential = ("key".to_owned(), json!({"file": format!("{name}.key")}));
+        self.providers.push(Provider { name: name.into(), kind, url: upstream.base_url(), credential });
+        self
+    }
+
+    /// Gives the last provider another credential than its key: `aws`, `google`, `entra`, or a key from elsewhere.
+    #[must_use]
+    pub fn credential(mut self, field: &str, value: Value) -> Self {
+        if let Some(provider) = self.providers.last_mut() {
+            provider.credential = (field.to_owned(), value);
+        }
+        self
+    }
+
+    /// Sets a variable in the environment of `sluice run`.
+    #[must_use]
+    pub fn environment(mut self, variable: &str, value: &str) -> Self {
+        self.environment.push((variable.to_owned(), value.to_owned()));
         self
     }
 
@@ -232,14 +251,14 @@ impl Builder {
     /// The file's content; the providers' keys are written beside it.
     pub(super) fn render(&self, port: u16, directory: &Path) -> Value {
         let mut providers = Map::new();
-        for Provider { name, kind, url, secret } in &self.providers {
-            let path = directory.join(format!("{name}.key"));
-            std::fs::write(&path, secret).expect("a file in the temporary directory");
+        for Provider { name, kind, url, credential: (field, value) } in &self.providers {
+            let key = directory.join(format!("{name}.key"));
+            std::fs::write(key, format!("sk-{name}")).expect("a file in the temporary directory");
             let kind = match kind {
                 Kind::OpenAi => "openai",
                 Kind::Anthropic => "anthropic",
             };
-            providers.insert(name.clone(), json!({"kind": kind, "url": url, "key": {"file": path}}));
+            providers.insert(name.clone(), json!({"kind": kind, "url": url, field: value}));
         }
         let default = [Key::new("test", KEY)];
         let keys = if self.keys.is_empty() { &default[..] } else { &self.keys };
@@ -294,7 +313,8 @@ mod tests {
         let prices = json!({"unpriced": {}, "models": {"one/claude-sim": {"input": 3.0, "output": 15.0}}});
         assert_eq!(file["prices"], prices);
         assert_eq!(file["keys"][0]["sha256"], sha256(KEY));
-        let secret = std::fs::read_to_string(file["providers"]["one"]["key"]["file"].as_str().unwrap());
+        let key = file["providers"]["one"]["key"]["file"].as_str().unwrap();
+        let secret = std::fs::read_to_string(directory.path().join(key));
         assert_eq!(secret.unwrap(), "sk-one");
     }
 

@@ -29,16 +29,17 @@ pub struct Process {
 }
 
 impl Process {
-    /// Runs the command with this gateway file.
+    /// Runs the command with this gateway file, these arguments, and these variables besides its own environment.
     ///
     /// # Panics
     /// When the command or the module is missing, or cannot be started.
-    pub fn start(file: &Path, concurrency: u32, arguments: &[String]) -> Self {
+    pub fn start(file: &Path, concurrency: u32, arguments: &[String], environment: &[(String, String)]) -> Self {
         let mut run = mortal(&built("SLUICE_BIN", "target/release/sluice"));
         if let Some(module) = std::env::var_os("SLUICE_WASM") {
             assert!(Path::new(&module).exists(), "SLUICE_WASM names no file: run ./scripts/build first");
         }
         run.arg("run").arg(file).args(["--concurrency", &concurrency.to_string()]).args(arguments);
+        run.envs(environment.iter().map(|(variable, value)| (variable, value)));
         Self::spawn(run)
     }
 

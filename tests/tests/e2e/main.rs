@@ -9,6 +9,7 @@ mod availability;
 mod budgets;
 mod catalogue;
 mod crash;
+mod credentials;
 mod crowd;
 mod exact;
 mod faults;

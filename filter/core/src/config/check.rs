@@ -31,6 +31,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 mod admin;
 mod availability;
 mod capabilities;
+mod credentials;
 mod keys;
 mod prices;
 mod redis;
@@ -113,9 +114,7 @@ impl Check<'_> {
             } else if RESERVED.iter().any(|reserved| name == reserved) || name.starts_with("sluice-") {
                 self.mistake(&path, format!("the reserved name {name:?}"), "another name");
             }
-            if let Some(secret) = &provider.key {
-                self.secret(secret, &path.key("key"));
-            }
+            self.credential(provider, &path);
             self.availability(&provider.availability, &path.key("availability"));
             match Url::parse(provider.url()) {
                 Ok(url) => {

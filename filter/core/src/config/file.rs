@@ -11,10 +11,12 @@ use crate::dialect::anthropic::{Anthropic, CountTokens};
 use crate::dialect::openai_chat::OpenAiChat;
 
 mod availability;
+mod credentials;
 mod routing;
 mod tracing;
 
 pub use availability::{Availability, Connections, HealthCheck, OutlierDetection};
+pub use credentials::{Aws, Entra, Google, TokenFile, WebIdentity};
 pub use routing::{
     Circuit, Control, Day, Delivery, ModelTimeouts, Need, Retry, Route, RouteMatch, Sticky, Strategy, Trigger, Window,
 };
@@ -97,6 +99,15 @@ pub struct Provider {
     /// Its credential; leave out for a server that wants none. Never reaches the filter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Secret>,
+    /// In place of `key`: AWS' signatures. Never reaches the filter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws: Option<Aws>,
+    /// In place of `key`: Google's access tokens. Never reaches the filter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub google: Option<Google>,
+    /// In place of `key`: Microsoft Entra's access tokens. Never reaches the filter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entra: Option<Entra>,
     /// Whether it accepts `stream_options.include_usage`: set to false for an OpenAI-compatible server that refuses it.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub stream_usage: bool,

@@ -2,11 +2,20 @@
 
 use std::borrow::Cow;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::{Encoding, base64};
+use super::Encoding;
 use crate::error::ApiError;
+
+/// Some servers leave the padding out.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// A vector.
 #[derive(Debug, Clone)]
@@ -101,11 +110,11 @@ fn pack(array: &str) -> Result<String, ApiError> {
         }
         bytes.extend_from_slice(&number.to_le_bytes());
     }
-    Ok(base64::encode(&bytes))
+    Ok(STANDARD.encode(&bytes))
 }
 
 fn unpack(text: &str) -> Result<Box<RawValue>, ApiError> {
-    let bytes = base64::decode(text).ok_or_else(no_vector)?;
+    let bytes = LENIENT.decode(text).map_err(|_| no_vector())?;
     let (numbers, []) = bytes.as_chunks::<4>() else { return Err(no_vector()) };
     let numbers: Vec<f32> = numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
     if numbers.is_empty() || !numbers.iter().all(|number| number.is_finite()) {

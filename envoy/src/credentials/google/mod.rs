@@ -1,0 +1,55 @@
+//! Access tokens of Google Cloud. Envoy has no filter that could fetch them for one attempt at one provider (`gcp_authn` sees a
+//! request once, before its provider is chosen, and only knows the metadata server), so this command does: before Envoy starts, and
+//! again well before they expire, each into the file that Envoy watches.
+
+mod account;
+mod endpoint;
+mod refresh;
+mod source;
+
+use std::path::Path;
+
+use sluice_core::config::file::File;
+
+pub use refresh::Refresh;
+use source::Source;
+
+use crate::secrets::{for_sds, sds_file, write_one};
+
+/// A provider whose requests carry an access token.
+#[derive(Debug)]
+pub struct Wanted {
+    provider: String,
+    source: Source,
+}
+
+/// What tokens there are to fetch, or what is missing for it. Files are found from `base`.
+pub fn wanted(file: &File, base: &Path) -> Result<Vec<Wanted>, Vec<String>> {
+    let mut wanted = Vec::new();
+    let mut missing = Vec::new();
+    for (provider, google) in file.providers.iter().filter_map(|(name, it)| Some((name, it.google.as_ref()?))) {
+        let source = Source::of(google, base, |variable| std::env::var(variable).ok());
+        match source.check() {
+            Ok(()) => wanted.push(Wanted { provider: provider.clone(), source }),
+            Err(problem) => missing.push(format!("provider {provider}: {problem}")),
+        }
+    }
+    if missing.is_empty() { Ok(wanted) } else { Err(missing) }
+}
+
+/// Says of each provider with such a token how Envoy gets one without `sluice run`. Writes an empty one where there is no other:
+/// Envoy does not start without the file.
+pub fn leave_to_others(file: &File, directory: &Path) -> std::io::Result<()> {
+    for name in file.providers.iter().filter_map(|(name, provider)| provider.google.as_ref().map(|_| name)) {
+        let path = directory.join(sds_file(name));
+        if !path.exists() {
+            write_one(directory, &sds_file(name), &for_sds(name, ""))?;
+        }
+        super::tell(&format!(
+            "provider {name}: fetching access tokens of Google's and keeping them fresh is what `sluice run` does; for an \
+             Envoy of your own, keep one in {}",
+            path.display()
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! Keeps a provider's token fresh: asks well before it expires, and when that fails again and again, ever more seldom, while the
+//! present one stays in use.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::Duration;
+
+use super::Wanted;
+use super::endpoint::{Endpoint, Token};
+use crate::cli::Failure;
+use crate::credentials::tell;
+use crate::secrets::{for_sds, sds_file, write_one};
+
+/// Between two tries after the first failure, doubled with each further one.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// However short a token's life is said to be.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+
+/// Keeps tokens fresh until it is dropped.
+#[derive(Debug)]
+pub struct Refresh {
+    /// Their end is the threads'.
+    _stops: Vec<Sender<()>>,
+}
+
+impl Refresh {
+    /// Asks for the first tokens, from servers whose certificates are of these authorities, and writes their files into `directory`, so that Envoy can start. One that cannot be had is no
+    /// reason not to: it is asked for again, and until then the provider refuses, which is a reason to ask the next.
+    pub fn start(wanted: Vec<Wanted>, authorities: &Path, directory: &Path) -> Result<Self, Failure> {
+        let mut stops = Vec::new();
+        if wanted.is_empty() {
+            return Ok(Self { _stops: stops });
+        }
+        let endpoint = Endpoint::new(authorities).map_err(Failure::new)?;
+        for wanted in wanted {
+            let mut keeper = Keeper {
+                wanted,
+                endpoint: endpoint.clone(),
+                directory: directory.to_owned(),
+                failures: 0,
+                text: String::new(),
+            };
+            keeper.write()?;
+            let wait = keeper.renew();
+            let (stop, stopped) = mpsc::channel();
+            thread::spawn(move || keeper.keep(wait, &stopped));
+            stops.push(stop);
+        }
+        Ok(Self { _stops: stops })
+    }
+}
+
+/// One provider's.
+struct Keeper {
+    wanted: Wanted,
+    endpoint: Endpoint,
+    directory: PathBuf,
+    /// In a row, at the last.
+    failures: u32,
+    /// The present token; none yet when it is empty.
+    text: String,
+}
+
+impl Keeper {
+    fn keep(mut self, mut wait: Duration, stopped: &Receiver<()>) {
+        while stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
+            wait = self.renew();
+        }
+    }
+
+    /// Asks once, and gives back how long to wait until the next time.
+    fn renew(&mut self) -> Duration {
+        let renewed = self.ask();
+        let provider = &self.wanted.provider;
+        match renewed {
+            Ok(lifetime) => {
+                if self.failures > 0 {
+                    tell(&format!("provider {provider}: has a new access token"));
+                }
+                self.failures = 0;
+                before_the_end(lifetime)
+            }
+            Err(problem) => {
+                let pause = pause_after(self.failures);
+                self.failures = self.failures.saturating_add(1);
+                let meanwhile =
+                    if self.text.is_empty() { "it has none until then" } else { "the old one stays in use" };
+                let seconds = pause.as_secs();
+                tell(&format!(
+                    "provider {provider}: no new access token: {problem}; asking again in {seconds} s, {meanwhile}"
+                ));
+                pause
+            }
+        }
+    }
+
+    /// Has a new token put in place of the present one, and gives back how long it lives.
+    fn ask(&mut self) -> Result<Duration, String> {
+        let Token { text, lifetime } = self.wanted.source.fetch(&self.endpoint)?;
+        self.text = text;
+        self.write().map_err(|error| format!("cannot write it for Envoy: {error}"))?;
+        Ok(lifetime)
+    }
+
+    /// Writes the present token where Envoy reads it; an empty one is none for Envoy.
+    fn write(&self) -> std::io::Result<()> {
+        let provider = &self.wanted.provider;
+        write_one(&self.directory, &sds_file(provider), &for_sds(provider, &self.text))
+    }
+}
+
+/// With a quarter of its life left: time enough for many tries.
+fn before_the_end(lifetime: Duration) -> Duration {
+    (lifetime * 3 / 4).max(SHORTEST_WAIT)
+}
+
+fn pause_after(failures: u32) -> Duration {
+    FIRST_PAUSE.saturating_mul(1u32.checked_shl(failures).unwrap_or(u32::MAX)).min(LONGEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_renewed_well_before_they_expire() {
+        for (lifetime, expected) in [(3600, 2700), (300, 225), (0, 1)] {
+            assert_eq!(before_the_end(Duration::from_secs(lifetime)), Duration::from_secs(expected));
+        }
+    }
+
+    #[test]
+    fn failures_are_answered_with_ever_longer_pauses() {
+        let seconds: Vec<u64> = (0..8).map(|failures| pause_after(failures).as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(pause_after(u32::MAX), LONGEST_PAUSE);
+    }
+}

@@ -1,0 +1,95 @@
+//! Where a token is asked for: the token endpoint of a service account, or Google's metadata server.
+
+use std::path::{self, Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sluice_core::config::file::{Google, Secret};
+
+use super::account::{Account, SCOPE};
+use super::endpoint::{Endpoint, Question, Token};
+use crate::secrets;
+
+/// Names a file with a service account's key, for all of Google's own tools too.
+const DEFAULT_KEY: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+/// Names another host than Google's own for the metadata server, likewise.
+const METADATA_HOST: &str = "GCE_METADATA_HOST";
+
+/// Whose token it is.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A service account's. Its key is read anew each time: it may have been replaced.
+    Account { key: Secret, base: PathBuf },
+    /// The machine's.
+    Metadata { host: String },
+}
+
+impl Source {
+    /// As the gateway file and the environment say. Files are found from `base`.
+    pub fn of(google: &Google, base: &Path, variable: impl Fn(&str) -> Option<String>) -> Self {
+        let named = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let from_environment = || {
+            let file = named(DEFAULT_KEY)?;
+            // That one is found from where the command runs.
+            let file = path::absolute(&file).map_or(file, |path| path.to_string_lossy().into_owned());
+            Some(Secret { env: None, file: Some(file) })
+        };
+        match google.service_account.clone().or_else(from_environment) {
+            Some(key) => Self::Account { key, base: base.to_owned() },
+            None => {
+                Self::Metadata { host: named(METADATA_HOST).unwrap_or_else(|| "metadata.google.internal".to_owned()) }
+            }
+        }
+    }
+
+    /// Whether there is all that is needed for asking.
+    pub fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Account { key, base } => account(key, base).map(drop),
+            Self::Metadata { .. } => Ok(()),
+        }
+    }
+
+    /// Asks for a token.
+    pub fn fetch(&self, endpoint: &Endpoint) -> Result<Token, String> {
+        match self {
+            Self::Account { key, base } => {
+                let account = account(key, base)?;
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+                let grant = "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer";
+                // Base64 for URLs needs no escapes.
+                let form = format!("grant_type={grant}&assertion={}", account.assertion(now)?);
+                endpoint.ask(&account.token_uri, Question::Form(form))
+            }
+            Self::Metadata { host } => {
+                let path = "computeMetadata/v1/instance/service-accounts/default/token";
+                endpoint.ask(&format!("http://{host}/{path}?scopes={SCOPE}"), Question::Metadata)
+            }
+        }
+    }
+}
+
+fn account(key: &Secret, base: &Path) -> Result<Account, String> {
+    let (text, source) = secrets::text(key, "service account's key", base)?;
+    Account::read(&text).map_err(|problem| format!("{source}: {problem}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gateway_file_comes_first_then_the_environment_then_the_machine() {
+        let account = Secret { env: Some("KEY".to_owned()), file: None };
+        let here = Path::new("/gateway");
+        let set = |name: &str| Some(if name == DEFAULT_KEY { "/key.json" } else { "127.0.0.1:1" }.to_owned());
+        let of = |account: Option<&Secret>, variable: &dyn Fn(&str) -> Option<String>| {
+            Source::of(&Google { service_account: account.cloned() }, here, variable)
+        };
+        assert!(matches!(of(Some(&account), &set), Source::Account { key, .. } if key == account));
+        assert!(matches!(of(None, &set), Source::Account { key, .. } if key.file.as_deref() == Some("/key.json")));
+        let host = |name: &str| set(name).filter(|_| name == METADATA_HOST);
+        assert!(matches!(of(None, &host), Source::Metadata { host } if host == "127.0.0.1:1"));
+        let empty = |_: &str| Some(String::new());
+        assert!(matches!(of(None, &empty), Source::Metadata { host } if host == "metadata.google.internal"));
+    }
+}

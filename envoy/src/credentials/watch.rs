@@ -1,0 +1,126 @@
+//! Credentials that change where the gateway file says they are, while Envoy runs: they are read again now and then, and
+//! what changed is written where Envoy watches.
+//!
+//! Reading, not the file system's notices: it sees every way of replacing a file (Kubernetes swaps a symbolic link two
+//! directories up), and the files are few and small.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::Duration;
+
+use sluice_core::config::file::File;
+
+use super::tell;
+use crate::secrets::{self, Secrets};
+
+/// Between two readings. A change counts when two of them saw the same: a file may be found half written.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Reads until it is dropped.
+#[derive(Debug)]
+pub struct Watch {
+    /// Its end is the thread's.
+    _stop: Sender<()>,
+}
+
+impl Watch {
+    /// Begins with what was read before and written into `directory`; files are found from `base`.
+    pub fn start(file: &File, base: &Path, present: &Secrets, directory: &Path) -> Self {
+        let (stop, stopped) = mpsc::channel();
+        let (file, base, directory): (File, PathBuf, PathBuf) = (file.clone(), base.into(), directory.into());
+        let mut memory = Memory::new(present);
+        thread::spawn(move || {
+            while stopped.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+                for (name, found) in secrets::each(&file, &base) {
+                    match memory.news(&name, found) {
+                        None => {}
+                        Some(Ok(text)) => match secrets::write_one(&directory, &name, &text) {
+                            Ok(()) => tell(&format!("{name}: the credential has changed, and the new one is in use")),
+                            Err(error) => tell(&format!("{name}: cannot write the new credential: {error}")),
+                        },
+                        Some(Err(problem)) => tell(&format!("{problem}; the old one stays in use")),
+                    }
+                }
+            }
+        });
+        Self { _stop: stop }
+    }
+}
+
+type Found = Result<String, String>;
+
+/// What was written, and what the last reading found.
+struct Memory {
+    written: Secrets,
+    last: BTreeMap<String, Found>,
+    told: BTreeMap<String, String>,
+}
+
+impl Memory {
+    fn new(present: &Secrets) -> Self {
+        Self { written: present.clone(), last: BTreeMap::new(), told: BTreeMap::new() }
+    }
+
+    /// What there is to do about a credential as it was found: a new text to write, or a problem that was not told yet.
+    fn news(&mut self, name: &str, found: Found) -> Option<Found> {
+        let settled = self.last.get(name) == Some(&found);
+        if !settled {
+            self.last.insert(name.to_owned(), found);
+            return None;
+        }
+        match &found {
+            Ok(text) => {
+                self.told.remove(name);
+                if self.written.get(name) == Some(text) {
+                    return None;
+                }
+                self.written.insert(name.to_owned(), text.clone());
+            }
+            Err(problem) => {
+                if self.told.insert(name.to_owned(), problem.clone()).as_ref() == Some(problem) {
+                    return None;
+                }
+            }
+        }
+        Some(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory() -> Memory {
+        Memory::new(&Secrets::from([("a".to_owned(), "1".to_owned())]))
+    }
+
+    fn good(text: &str) -> Found {
+        Ok(text.to_owned())
+    }
+
+    #[test]
+    fn a_change_counts_when_it_was_seen_twice_and_once() {
+        let mut memory = memory();
+        assert_eq!(memory.news("a", good("1")), None);
+        assert_eq!(memory.news("a", good("1")), None);
+        assert_eq!(memory.news("a", good("half")), None);
+        assert_eq!(memory.news("a", good("2")), None);
+        assert_eq!(memory.news("a", good("2")), Some(good("2")));
+        assert_eq!(memory.news("a", good("2")), None);
+    }
+
+    #[test]
+    fn what_is_missing_is_told_once_until_it_is_back() {
+        let mut memory = memory();
+        let gone = || Err("gone".to_owned());
+        for expected in [None, Some(gone()), None, None] {
+            assert_eq!(memory.news("a", gone()), expected);
+        }
+        assert_eq!(memory.news("a", good("1")), None);
+        assert_eq!(memory.news("a", good("1")), None, "the old one is still in use");
+        assert_eq!(memory.news("a", gone()), None);
+        assert_eq!(memory.news("a", gone()), Some(gone()));
+    }
+}

@@ -1,0 +1,173 @@
+//! How Envoy presents each provider's credential: the filter that adds it to every attempt, after ours, and the clusters that such
+//! filters ask. No secret is in it, only where Envoy reads it.
+
+use sluice_core::config::file::{Availability, Aws, Entra, File, Provider, WebIdentity};
+use sluice_core::config::url::Url;
+
+use super::text::{fill, quote};
+use super::{BEARER, Options, credential_header, quote_path};
+use crate::secrets::{aws_file, sds_file};
+
+/// The filter of a provider's cluster that adds its credential; none when it wants none.
+pub fn filter(name: &str, provider: &Provider, options: &Options) -> String {
+    if let Some(aws) = &provider.aws {
+        return self::aws(name, aws, options);
+    }
+    if let Some(entra) = &provider.entra {
+        return self::entra(name, entra, options);
+    }
+    if provider.google.is_some() {
+        return super::credential(name, BEARER, options);
+    }
+    match &provider.key {
+        Some(_) => super::credential(name, credential_header(provider.kind), options),
+        None => String::new(),
+    }
+}
+
+/// The clusters of those who give tokens to Envoy itself.
+pub fn clusters(file: &File, options: &Options) -> String {
+    let authority = |(name, provider): (&String, &Provider)| {
+        let entra = provider.entra.as_ref()?;
+        Some(super::cluster(&token_cluster(name), entra.authority(), &Availability::default(), "", "", options))
+    };
+    file.providers.iter().filter_map(authority).collect()
+}
+
+/// No provider can have this name.
+fn token_cluster(provider: &str) -> String {
+    format!("sluice-entra-{provider}")
+}
+
+fn aws(name: &str, aws: &Aws, options: &Options) -> String {
+    let provider = if let Some(identity) = &aws.web_identity {
+        role(identity, options)
+    } else if aws.access_key_id.is_some() {
+        let file = options.secrets.join(aws_file(name));
+        let values = [("file", &*quote_path(&file)), ("directory", &*quote_path(&options.secrets))];
+        fill(include_str!("aws_keys.yaml"), &values)
+    } else {
+        String::new()
+    };
+    fill(include_str!("aws.yaml"), &[("region", &quote(&aws.region)), ("provider", &provider)])
+}
+
+fn role(identity: &WebIdentity, options: &Options) -> String {
+    let file = options.base.join(&identity.token.file);
+    let session = identity.session_name.as_ref().map(|name| format!("role_session_name: {}", quote(name)));
+    fill(
+        include_str!("aws_role.yaml"),
+        &[
+            ("role", &quote(&identity.role_arn)),
+            ("session", &session.unwrap_or_default()),
+            ("file", &quote_path(&file)),
+            ("directory", &quote_path(file.parent().unwrap_or(&options.base))),
+        ],
+    )
+}
+
+fn entra(name: &str, entra: &Entra, options: &Options) -> String {
+    // Checked before, as the listener is.
+    let Ok(url) = Url::parse(entra.authority()) else { return String::new() };
+    let scheme = if url.tls { "https" } else { "http" };
+    let uri = format!("{scheme}://{}{}/{}/oauth2/v2.0/token", url.authority(), url.base_path, entra.tenant);
+    fill(
+        include_str!("entra.yaml"),
+        &[
+            ("uri", &quote(&uri)),
+            ("cluster", &quote(&token_cluster(name))),
+            ("client", &quote(&entra.client_id)),
+            ("name", &quote(name)),
+            ("path", &quote_path(&options.secrets.join(sds_file(name)))),
+        ],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::super::{Options, bootstrap};
+
+    const REST: &str = "models: { m: { targets: [{ provider: p, model: m }] } }\nteams: {}\nkeys: []\n";
+
+    fn rendered(credential: &str) -> String {
+        let file = format!("providers: {{ p: {{ kind: openai, {credential} }} }}\n{REST}");
+        let options = Options {
+            base: "/gateway".into(),
+            wasm: "/sluice.wasm".into(),
+            secrets: "/secrets".into(),
+            admin: SocketAddr::from(([127, 0, 0, 1], 9901)),
+            access_log: None,
+            ca: "/ca.crt".into(),
+            concurrency: None,
+        };
+        bootstrap(&crate::check::check(&file).unwrap(), &options)
+    }
+
+    #[track_caller]
+    fn has(credential: &str, expected: &[&str]) {
+        let rendered = rendered(credential);
+        for expected in expected {
+            assert!(rendered.contains(expected), "{expected}\n{rendered}");
+        }
+        for hidden in ["SOME_ID", "SOME_SECRET", "account.json"] {
+            assert!(!rendered.contains(hidden), "{hidden}\n{rendered}");
+        }
+        // What the filter is told stands in one line for each field.
+        for field in ["\"aws\"", "\"google\"", "\"entra\"", "\"key\""] {
+            assert!(!rendered.contains(field), "{field}\n{rendered}");
+        }
+    }
+
+    #[test]
+    fn an_access_key_is_in_a_file_that_envoy_watches() {
+        has(
+            "aws: { region: eu-west-3, access_key_id: { env: SOME_ID }, secret_access_key: { env: SOME_SECRET } }",
+            &[
+                "service_name: bedrock\n",
+                "region: \"eu-west-3\"\n",
+                "{ filename: \"/secrets/p.aws\", watched_directory: { path: \"/secrets\" } }",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_roles_token_is_read_where_it_is() {
+        let identity = "role_arn: \"arn:aws:iam::1:role/x\", token: { file: var/token }, session_name: here";
+        has(
+            &format!("aws: {{ region: us-east-1, web_identity: {{ {identity} }} }}"),
+            &[
+                "role_arn: \"arn:aws:iam::1:role/x\"\n",
+                "role_session_name: \"here\"\n",
+                "{ filename: \"/gateway/var/token\", watched_directory: { path: \"/gateway/var\" } }",
+            ],
+        );
+        assert!(!rendered("aws: { region: us-east-1 }").contains("credential_provider:"), "Envoy's own chain");
+    }
+
+    #[test]
+    fn a_token_of_google_is_a_bearer_token_in_a_file() {
+        let expected = ["header_value_prefix: \"Bearer \"\n", "path: \"/secrets/p.yaml\""];
+        has("google: { service_account: { file: account.json } }", &expected);
+        has("google: {}", &expected);
+    }
+
+    #[test]
+    fn entra_has_a_cluster_of_its_own_without_the_filter() {
+        let entra = "tenant: contoso.com, client_id: the-app, client_secret: { env: SOME_SECRET }";
+        has(
+            &format!("entra: {{ {entra} }}"),
+            &[
+                "{ uri: \"https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token\", cluster: \"sluice-entra-p\"",
+                "client_id: \"the-app\"\n",
+                "client_secret: { name: \"p\", sds_config: { path_config_source: { path: \"/secrets/p.yaml\" } } }",
+                "sni: \"login.microsoftonline.com\"",
+            ],
+        );
+        let local = rendered(&format!("entra: {{ {entra}, authority: \"http://127.0.0.1:9/x\" }}"));
+        assert!(local.contains("uri: \"http://127.0.0.1:9/x/contoso.com/oauth2"), "{local}");
+        let (_, cluster) = local.split_once("- name: \"sluice-entra-p\"\n").unwrap();
+        assert!(!cluster.contains("filters.http.wasm"), "{cluster}");
+    }
+}

@@ -1,0 +1,110 @@
+//! A stand-in for a service that is no provider of the simulator's: it answers every request as the test says, in JSON, and
+//! remembers it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::gateway::Upstream;
+use crate::simulator::Recorded;
+
+/// What it answers: a status and a body.
+type Answers = Arc<dyn Fn(&Recorded) -> (u16, Value) + Send + Sync>;
+
+/// A running stand-in; it ends when this is dropped.
+#[derive(Debug)]
+pub struct StandIn {
+    port: u16,
+    requests: Arc<Mutex<Vec<Recorded>>>,
+    server: JoinHandle<()>,
+}
+
+impl StandIn {
+    /// Starts one.
+    ///
+    /// # Panics
+    /// When there is no free port.
+    pub async fn start(answers: impl Fn(&Recorded) -> (u16, Value) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        let requests = Arc::default();
+        let server =
+            tokio::spawn(serve(listener, Service { requests: Arc::clone(&requests), answers: Arc::new(answers) }));
+        Self { port, requests, server }
+    }
+
+    /// Where it answers, without a path.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.authority())
+    }
+
+    /// The same as a host and a port.
+    pub fn authority(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// All requests so far.
+    pub fn requests(&self) -> Vec<Recorded> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Upstream for StandIn {
+    fn base_url(&self) -> String {
+        self.url()
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+#[derive(Clone)]
+struct Service {
+    requests: Arc<Mutex<Vec<Recorded>>>,
+    answers: Answers,
+}
+
+async fn serve(listener: TcpListener, service: Service) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else { continue };
+                connections.spawn(converse(stream, service.clone()));
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn converse(stream: TcpStream, service: Service) {
+    let service = service_fn(move |request| service.clone().answer(request));
+    // An error is a client that left.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+impl Service {
+    async fn answer(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+        let (parts, body) = request.into_parts();
+        let recorded = Recorded::new(&parts, &body.collect().await?.to_bytes());
+        let (status, body) = (self.answers)(&recorded);
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(recorded);
+        let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+        *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(response)
+    }
+}
