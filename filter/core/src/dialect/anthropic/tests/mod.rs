@@ -1,11 +1,13 @@
 //! What the dialect promises, each trap of the format by its name.
 
+mod agents;
 mod answers;
 mod errors;
 #[cfg(not(target_arch = "wasm32"))]
 mod properties;
 mod reading;
 mod streams;
+mod table;
 mod thinking;
 mod writing;
 

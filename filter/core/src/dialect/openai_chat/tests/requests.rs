@@ -252,3 +252,16 @@ fn a_schema_is_copied_as_it_stands() {
     assert!(matches!(&read.output, Some(OutputFormat::JsonSchema { schema: read, .. }) if read.text() == schema));
     assert!(written(&read, Variation::default()).0.contains(schema));
 }
+
+#[test]
+fn a_user_whose_name_openai_would_refuse_is_left_out_and_named() {
+    let request = |letters: usize| Request {
+        user: Some("ø".repeat(letters)),
+        ..conversation(vec![say(Role::User, vec![text("Hi")])])
+    };
+    let (body, dropped) = written(&request(64), Variation::default());
+    assert!(body.contains("\"user\":\"ø") && dropped.is_empty());
+    let (body, dropped) = written(&request(65), Variation::default());
+    assert!(!body.contains("\"user\":\"ø"));
+    assert_eq!(dropped, ["user"]);
+}
