@@ -25,10 +25,13 @@ use super::control::{Control, Order};
 use super::delivery::Delivery;
 use super::fault::{Fault, Faults};
 use super::fixed::{self, FixedStream};
-use super::prompt::Prompt;
+use super::prompt::{Prompt, tokens};
 use super::record::{Answering, Recorded, Records};
 use super::reply::{Api, Content, Refusal, Reply};
 use super::{anthropic, anthropic_request, openai};
+
+/// Where Anthropic counts a prompt's tokens.
+const COUNT: &str = "/v1/messages/count_tokens";
 
 /// What all connections share.
 #[derive(Debug)]
@@ -106,7 +109,7 @@ impl Server {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| Broken)?.to_bytes();
         let path = parts.uri.path();
-        let api = if path == "/v1/messages" { Api::Anthropic } else { Api::OpenAi };
+        let api = if path == "/v1/messages" || path == COUNT { Api::Anthropic } else { Api::OpenAi };
         if path.starts_with("/control") {
             return Ok(self.control(&parts, &body));
         }
@@ -127,6 +130,10 @@ impl Server {
                 }
                 Err(refusal) => Ok(respond(refusal.reply(api), api, &Faults::default(), ending, answering)),
             },
+            (&Method::POST, COUNT) => {
+                let reply = self.count(&parts.headers, &body).unwrap_or_else(|refusal| refusal.reply(api));
+                Ok(respond(reply, api, &Faults::default(), ending, answering))
+            }
             (&Method::GET, "/v1/models") => {
                 let reply = self.models(&parts.headers);
                 Ok(respond(reply, api, &Faults::default(), ending, answering))
@@ -150,6 +157,19 @@ impl Server {
         };
         let faults = self.control.faults(&prompt.model).map_err(|bad| Refusal::invalid(bad.to_string()))?;
         Ok((prompt, faults))
+    }
+
+    /// How many tokens a prompt has: the same as an answer to it says.
+    fn count(&self, headers: &HeaderMap, body: &[u8]) -> Result<Reply, Refusal> {
+        self.authenticate(Api::Anthropic, headers)?;
+        let mut body = serde_json::from_slice::<Value>(body)
+            .map_err(|_| Refusal::invalid("We could not parse the JSON body of your request."))?;
+        if body.get("max_tokens").is_some() {
+            return Err(Refusal::invalid("max_tokens: Extra inputs are not permitted"));
+        }
+        body["max_tokens"] = json!(u32::MAX);
+        let prompt = anthropic_request::read(&body)?;
+        Ok(Reply::json(200, &json!({"input_tokens": tokens(prompt.text_bytes).max(1)})))
     }
 
     fn authenticate(&self, api: Api, headers: &HeaderMap) -> Result<(), Refusal> {
