@@ -49,7 +49,11 @@ async fn a_stream_that_breaks_ends_with_an_error_or_a_reset_and_never_with_a_sto
 
 #[tokio::test]
 async fn a_stream_that_is_delivered_whole_is_asked_for_again_when_it_breaks() {
-    let pair = Pair::with(|builder| builder.with(json!({"models": {"anthropic-first": {"delivery": "whole"}, "openai-first": {"delivery": "whole"}}}))).await;
+    let pair = Pair::with(|builder| {
+        builder
+            .with(json!({"models": {"anthropic-first": {"delivery": "whole"}, "openai-first": {"delivery": "whole"}}}))
+    })
+    .await;
     for (model, failing) in [("anthropic-first", &pair.anthropic), ("openai-first", &pair.openai)] {
         pair.openai.clear();
         pair.anthropic.clear();

@@ -19,7 +19,7 @@ use crate::error::ApiError;
 
 /// Writes `request` under the provider's name for the model.
 pub(super) fn write(request: &Request, model: &str, variation: Variation) -> Result<Written, ApiError> {
-    let mut writer = Writer { variation, dropped: Vec::new(), carried: Vec::new(), messages: Vec::new() };
+    let mut writer = Writer { variation, dropped: request.dropped.clone(), carried: Vec::new(), messages: Vec::new() };
     for (index, message) in request.messages.iter().enumerate() {
         writer.message(message).map_err(|word| {
             let path = format!("messages[{index}].content");
