@@ -191,7 +191,7 @@ impl Server {
         }
         match (api, text("anthropic-version")) {
             (Api::Anthropic, "") => Err(Refusal::invalid("anthropic-version: header is required")),
-            (Api::Anthropic, version) if !["2023-06-01", "2023-01-01"].contains(&version) => {
+            (Api::Anthropic, version) if !["2026-10-21", "2023-06-01", "2023-01-01"].contains(&version) => {
                 Err(Refusal::invalid(format!("anthropic-version: \"{version}\" is not a valid version")))
             }
             _ => Ok(()),
