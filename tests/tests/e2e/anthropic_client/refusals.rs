@@ -86,6 +86,7 @@ async fn limits_may_be_tried_again_and_budgets_may_not() {
     let pair = Pair::with(|builder| {
         builder
             .price("openai/gpt-sim", 1000.0, 2000.0)
+            .price("anthropic/claude-sim", 1000.0, 2000.0)
             .key(Key::new("slow", "sk-slow").limits(json!({"requests_per_minute": 1})))
             .key(Key::new("poor", "sk-poor").budget(json!({"total": 0.000_001})))
     })
