@@ -93,12 +93,12 @@ fn documents_of_text_and_of_blocks_become_what_they_hold() {
 fn what_a_client_has_found_is_text_with_its_source_also_in_a_tools_result() {
     let found = r#"{"type":"search_result","source":"https://s.test","title":"T",
         "content":[{"type":"text","text":"one"},{"type":"text","text":"two"}],"citations":{"enabled":false}}"#;
-    let text = words("T\nhttps://s.test\n\none\n\ntwo");
-    assert_eq!(parts(found), [text.clone()]);
+    let text = || words("T\nhttps://s.test\n\none\n\ntwo");
+    assert_eq!(parts(found), [text()]);
     let reference = r#"{"type":"tool_reference","tool_name":"f"}"#;
     let answer = format!(r#"{{"type":"tool_result","tool_use_id":"t","content":[{found},{reference}]}}"#);
     let [Part::ToolResult { content, .. }] = &*parts(&answer) else { panic!("no result") };
-    assert_eq!(content, &[text, words("The tool f is available.")]);
+    assert_eq!(content, &[text(), words("The tool f is available.")]);
 }
 
 #[test]
