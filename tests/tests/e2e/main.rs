@@ -5,6 +5,7 @@
 
 mod abuse;
 mod admin;
+mod anthropic_client;
 mod availability;
 mod budgets;
 mod catalogue;

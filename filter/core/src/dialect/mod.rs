@@ -113,6 +113,11 @@ pub trait Dialect: Debug + Sync {
         &[]
     }
 
+    /// The response header in which clients look for the request's name, to tell those who ask which one it was.
+    fn request_id(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Bytes of text for a hundred tokens, to estimate what nobody has counted. OpenAI documents four characters of English for
     /// a token; its JSON with escapes, code and other languages have fewer characters, but more bytes, for each.
     fn bytes_per_100_tokens(&self) -> u64 {

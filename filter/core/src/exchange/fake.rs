@@ -426,7 +426,8 @@ impl Envoy {
                     return Some(Seen { reset: true, ..self.finish(Reply { body: client, ..reply }, journey) });
                 }
                 assert!(!released, "a reply after headers have left is a truncated answer");
-                return Some(self.finish(reply, journey));
+                let headers = self.way_back(&reply, journey);
+                return Some(Seen { headers, ..self.finish(reply, journey) });
             }
             if answer.headers.get(signal::RETRY).is_some() && !released {
                 self.waits.push(answer.headers.text(signal::RETRY_AFTER).map(str::to_owned));
@@ -445,6 +446,16 @@ impl Envoy {
         let status = answer.headers.text(":status").unwrap().parse().unwrap();
         let reply = Reply { status, headers: Vec::new(), body: client };
         Some(Seen { headers: answer.headers, streamed, ..self.finish(reply, journey) })
+    }
+
+    /// The headers of a reply made in a provider's place: it passes the gateway role as any answer does.
+    fn way_back(&mut self, reply: &Reply, journey: &mut Journey) -> HeaderMap {
+        let headers = reply.headers.iter().map(|(name, value)| (*name, value.clone())).collect();
+        let mut answer = Message { headers, now: self.tick(), ..Message::default() };
+        let mut effects = Vec::new();
+        self.exchange.response(Some(journey), &answer, &*self.shared, &mut effects);
+        self.apply(&mut answer, effects);
+        answer.headers
     }
 
     fn finish(&mut self, reply: Reply, journey: &mut Journey) -> Seen {

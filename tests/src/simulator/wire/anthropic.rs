@@ -85,7 +85,7 @@ pub fn authenticate(call: &Call<'_>, control: &Control) -> Result<(), Refusal> {
         _ => {}
     }
     match call.header("anthropic-version") {
-        "2023-06-01" | "2023-01-01" => Ok(()),
+        "2026-10-21" | "2023-06-01" | "2023-01-01" => Ok(()),
         "" => Err(Refusal::invalid("anthropic-version: header is required")),
         version => Err(Refusal::invalid(format!("anthropic-version: \"{version}\" is not a valid version"))),
     }

@@ -68,12 +68,20 @@ pub(super) fn finish_of(stop_reason: &str) -> Finish {
 }
 
 /// The inverse of [`finish_of`].
-pub(super) fn stop_reason_of(finish: Finish) -> &'static str {
+fn stop_reason_of(finish: Finish) -> &'static str {
     match finish {
         Finish::Stop => "end_turn",
         Finish::Length => "max_tokens",
         Finish::ToolCalls => "tool_use",
         Finish::ContentFilter => "refusal",
+    }
+}
+
+/// Why an answer ended that may hold a refusal in the model's own words: Anthropic's clients know those by the reason.
+pub(super) fn reason_of(finish: Finish, refused: bool) -> &'static str {
+    match finish {
+        Finish::Stop if refused => stop_reason_of(Finish::ContentFilter),
+        finish => stop_reason_of(finish),
     }
 }
 

@@ -58,12 +58,20 @@ impl Dialect for CountTokens {
         Anthropic.forwards()
     }
 
+    fn request_id(&self) -> Option<&'static str> {
+        Anthropic.request_id()
+    }
+
     fn bytes_per_100_tokens(&self) -> u64 {
         Anthropic.bytes_per_100_tokens()
     }
 
     fn read_error(&self, status: u16, _hint: Option<&str>, body: &[u8]) -> ApiError {
         error::read(status, body)
+    }
+
+    fn status(&self, error: &ApiError) -> u16 {
+        Anthropic.status(error)
     }
 
     fn write_error(&self, error: &ApiError) -> Vec<u8> {

@@ -3,74 +3,135 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::conversation::{CacheMark, Message, Part, Request, Role, Source};
+use super::read_document::{document, image, search_result};
+use crate::conversation::{CacheMark, Message, Part, Request, Role};
 use crate::dialect::fields::{Fields, drop_hint, join, needed, refuse_rest};
 use crate::error::ApiError;
 
-/// Where a block stands. A tool's result holds fewer kinds, and no result: so blocks nest twice at most, whatever a client
-/// sends.
+/// Where a block stands. What stands inside another block holds fewer kinds, and none that nests again: so blocks nest
+/// three times at most, whatever a client sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     Turn,
     Result,
-    System,
+    /// A document that is made of blocks.
+    Document,
+    /// `system`, and the texts of a search's result.
+    Text,
 }
 
 impl Place {
     fn takes(self, kind: &str) -> bool {
         match self {
-            Self::Turn => true,
-            Self::Result => matches!(kind, "text" | "image" | "document"),
-            Self::System => kind == "text",
+            Self::Turn => kind != "tool_reference",
+            Self::Result => matches!(kind, "text" | "image" | "document" | "search_result" | "tool_reference"),
+            Self::Document => matches!(kind, "text" | "image"),
+            Self::Text => kind == "text",
         }
     }
 }
 
-/// Reads one turn into messages: results of tools are messages of their own, before the rest of the turn.
-pub(super) fn message(raw: &RawValue, at: &str, request: &mut Request) -> Result<(), ApiError> {
-    let mut fields = Fields::parse(raw.get(), at)?;
-    let role = match needed(fields.take::<String>(at, "role")?, &join(at, "role"))?.as_str() {
-        "user" => Role::User,
-        "assistant" => Role::Assistant,
-        "system" => Role::System,
+/// Reads turns, one after the other.
+pub(super) struct Turns<'a> {
+    request: &'a mut Request,
+    /// System messages that only stand until the next message of the user's: where they are.
+    fleeting: Vec<usize>,
+}
+
+impl<'a> Turns<'a> {
+    /// Turns that go into `request`.
+    pub(super) fn of(request: &'a mut Request) -> Self {
+        Self { request, fleeting: Vec::new() }
+    }
+
+    /// Reads one turn into messages: results of tools are messages of their own, before the rest of the turn.
+    pub(super) fn read(&mut self, raw: &RawValue, at: &str) -> Result<(), ApiError> {
+        let mut fields = Fields::parse(raw.get(), at)?;
+        let role = role(&mut fields, at)?;
+        let fleeting = role == Role::System && self.system_only(&mut fields, at)?;
+        let Request { messages, dropped, .. } = &mut *self.request;
+        if role == Role::User {
+            for index in self.fleeting.drain(..).rev() {
+                messages.remove(index);
+            }
+        }
+        let content = join(at, "content");
+        let raw = needed(fields.take_raw("content"), &content)?;
+        refuse_rest(&fields, at)?;
+        let mut parts = Vec::new();
+        for part in blocks(raw, Place::Turn, &content, dropped)? {
+            if matches!(part, Part::ToolResult { .. }) {
+                messages.push(Message { role: Role::Tool, parts: vec![part], name: None });
+            } else {
+                parts.push(part);
+            }
+        }
+        if !parts.is_empty() {
+            if fleeting {
+                self.fleeting.push(messages.len());
+            }
+            messages.push(Message { role, parts, name: None });
+        }
+        Ok(())
+    }
+
+    /// What only a system message has; whether the next message of the user's clears it.
+    fn system_only(&mut self, fields: &mut Fields<'_>, at: &str) -> Result<bool, ApiError> {
+        // An effort from here on: the request has one for all of it.
+        if fields.take_raw("output_config").is_some() {
+            drop_hint(&mut self.request.dropped, "messages[].output_config");
+        }
+        let at = join(at, "clear_at");
+        match fields.take_raw("clear_at").map(|raw| value::<String>(raw, &at)).transpose()?.as_deref() {
+            None | Some("never") => Ok(false),
+            Some("next_user_message") => Ok(true),
+            Some(_) => {
+                let message = format!("'{at}' must be one of next_user_message, never.");
+                Err(ApiError::invalid(at, message))
+            }
+        }
+    }
+}
+
+fn role(fields: &mut Fields<'_>, at: &str) -> Result<Role, ApiError> {
+    match needed(fields.take::<String>(at, "role")?, &join(at, "role"))?.as_str() {
+        "user" => Ok(Role::User),
+        "assistant" => Ok(Role::Assistant),
+        "system" => Ok(Role::System),
         _ => {
             let at = join(at, "role");
-            let message = format!("'{at}' must be one of user, assistant.");
-            return Err(ApiError::invalid(at, message));
-        }
-    };
-    let content = join(at, "content");
-    let raw = needed(fields.take_raw("content"), &content)?;
-    refuse_rest(&fields, at)?;
-    let mut parts = Vec::new();
-    for part in blocks(raw, Place::Turn, &content, &mut request.dropped)? {
-        if matches!(part, Part::ToolResult { .. }) {
-            request.messages.push(Message { role: Role::Tool, parts: vec![part], name: None });
-        } else {
-            parts.push(part);
+            let message = format!("'{at}' must be one of user, assistant, system.");
+            Err(ApiError::invalid(at, message))
         }
     }
-    if !parts.is_empty() {
-        request.messages.push(Message { role, parts, name: None });
-    }
-    Ok(())
 }
 
 /// Content that may only be text: `system`.
 pub(super) fn texts(raw: &RawValue, at: &str, dropped: &mut Vec<String>) -> Result<Vec<Part>, ApiError> {
-    blocks(raw, Place::System, at, dropped)
+    blocks(raw, Place::Text, at, dropped)
 }
 
 /// Content: a string, or blocks.
-fn blocks(raw: &RawValue, place: Place, at: &str, dropped: &mut Vec<String>) -> Result<Vec<Part>, ApiError> {
+pub(super) fn blocks(raw: &RawValue, place: Place, at: &str, dropped: &mut Vec<String>) -> Result<Vec<Part>, ApiError> {
     if raw.get().starts_with('"') {
         return Ok(vec![Part::Text { text: value(raw, at)?, cache: None }]);
     }
     let raw: Vec<&RawValue> = value(raw, at)?;
-    raw.into_iter().enumerate().map(|(index, raw)| block(raw, place, &format!("{at}[{index}]"), dropped)).collect()
+    let mut parts = Vec::with_capacity(raw.len());
+    for (index, raw) in raw.into_iter().enumerate() {
+        block(raw, place, &format!("{at}[{index}]"), dropped, &mut parts)?;
+    }
+    Ok(parts)
 }
 
-fn block(raw: &RawValue, place: Place, at: &str, dropped: &mut Vec<String>) -> Result<Part, ApiError> {
+/// Most blocks are a part; some are several, or none.
+fn block(
+    raw: &RawValue,
+    place: Place,
+    at: &str,
+    dropped: &mut Vec<String>,
+    parts: &mut Vec<Part>,
+) -> Result<(), ApiError> {
     let mut fields = Fields::parse(raw.get(), at)?;
     let kind: String = needed(fields.take(at, "type")?, &join(at, "type"))?;
     if !place.takes(&kind) {
@@ -78,37 +139,64 @@ fn block(raw: &RawValue, place: Place, at: &str, dropped: &mut Vec<String>) -> R
         return Err(ApiError::invalid(at, message));
     }
     let fields = &mut fields;
-    let part = match kind.as_str() {
+    match kind.as_str() {
         "text" => {
             // Citations of an answer that came earlier.
-            hint(fields, "citations", dropped);
-            Part::Text { text: take(fields, at, "text")?, cache: cache(fields, at)? }
+            hint(fields, "text.citations", dropped);
+            parts.push(Part::Text { text: take(fields, at, "text")?, cache: cache(fields, at)? });
         }
-        "image" => {
-            let source = source(fields, at)?;
-            Part::Image { source, detail: None, cache: cache(fields, at)? }
+        "image" => parts.push(image(fields, at, dropped)?),
+        "document" => document(fields, at, dropped, parts)?,
+        "search_result" => parts.push(search_result(fields, at, dropped)?),
+        "tool_use" => parts.push(tool_use(fields, at, dropped)?),
+        "tool_result" => parts.push(tool_result(fields, at, dropped)?),
+        "tool_reference" => {
+            let name: String = take(fields, at, "tool_name")?;
+            parts.push(Part::Text { text: format!("The tool {name} is available."), cache: cache(fields, at)? });
         }
-        "document" => document(fields, at)?,
-        "tool_use" => tool_use(fields, at, dropped)?,
-        "tool_result" => tool_result(fields, at, dropped)?,
-        "thinking" => Part::Thinking {
+        "thinking" => parts.push(Part::Thinking {
             text: take(fields, at, "thinking")?,
             signature: fields.take::<String>(at, "signature")?.filter(|signature| !signature.is_empty()),
-        },
-        "redacted_thinking" => Part::RedactedThinking { data: take(fields, at, "data")? },
+        }),
+        "redacted_thinking" => parts.push(Part::RedactedThinking { data: take(fields, at, "data")? }),
+        "compaction" => compaction(fields, at, dropped, parts)?,
+        // Where another of Anthropic's models had gone on: no model is shown it.
+        "fallback" => {
+            for name in ["from", "to", "trigger"] {
+                let _ = fields.take_raw(name);
+            }
+        }
         _ => {
             let message = format!("'{at}': blocks of type '{kind}' have no equivalent at the provider.");
             return Err(ApiError::unsupported(at, message));
         }
-    };
-    refuse_rest(fields, at)?;
-    Ok(part)
+    }
+    refuse_rest(fields, at)
+}
+
+/// A summary of turns that came before; none where Anthropic had failed to make one.
+fn compaction(
+    fields: &mut Fields<'_>,
+    at: &str,
+    dropped: &mut Vec<String>,
+    parts: &mut Vec<Part>,
+) -> Result<(), ApiError> {
+    for seal in ["encrypted_content", "signature"] {
+        if fields.take_raw(seal).is_some() {
+            drop_hint(dropped, "messages[].content[].compaction.signature");
+        }
+    }
+    let mark = cache(fields, at)?;
+    let summary = fields.take::<String>(at, "content")?;
+    parts.extend(summary.map(|text| Part::Text { text, cache: mark }));
+    Ok(())
 }
 
 fn tool_use(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> Result<Part, ApiError> {
-    // The conversation has no marks on calls; who called matters to Anthropic's own tools only.
-    hint(fields, "cache_control", dropped);
-    hint(fields, "caller", dropped);
+    // The conversation has no marks on calls; who called, and of which set, matters to Anthropic's own tools only.
+    for name in ["tool_use.cache_control", "tool_use.caller", "tool_use.toolset_name"] {
+        hint(fields, name, dropped);
+    }
     let input = join(at, "input");
     let raw = needed(fields.take_raw("input"), &input)?;
     if !raw.get().starts_with('{') {
@@ -119,6 +207,7 @@ fn tool_use(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> Res
 }
 
 fn tool_result(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> Result<Part, ApiError> {
+    hint(fields, "tool_result.toolset_name", dropped);
     let inner = join(at, "content");
     let content = match fields.take_raw("content") {
         None => Vec::new(),
@@ -132,60 +221,6 @@ fn tool_result(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> 
     })
 }
 
-/// A document: where it is, or its plain text, which then is a text.
-fn document(fields: &mut Fields<'_>, at: &str) -> Result<Part, ApiError> {
-    #[derive(Deserialize)]
-    struct Citations {
-        #[serde(default)]
-        enabled: bool,
-    }
-    if fields.take::<Citations>(at, "citations")?.is_some_and(|citations| citations.enabled) {
-        let at = join(at, "citations");
-        let message = format!("'{at}': the provider cannot cite documents.");
-        return Err(ApiError::unsupported(at, message));
-    }
-    let name: Option<String> = fields.take(at, "title")?;
-    let source_at = join(at, "source");
-    let raw = needed(fields.take_raw("source"), &source_at)?;
-    let mut source = Fields::parse(raw.get(), &source_at)?;
-    let kind: String = take(&mut source, &source_at, "type")?;
-    if kind == "text" {
-        let _: Option<String> = source.take(&source_at, "media_type")?;
-        let text: String = take(&mut source, &source_at, "data")?;
-        refuse_rest(&source, &source_at)?;
-        let text = match name {
-            None => text,
-            Some(name) => format!("{name}\n\n{text}"),
-        };
-        return Ok(Part::Text { text, cache: cache(fields, at)? });
-    }
-    let source = read_source(source, &kind, &source_at)?;
-    Ok(Part::Document { source, name, cache: cache(fields, at)? })
-}
-
-fn source(fields: &mut Fields<'_>, at: &str) -> Result<Source, ApiError> {
-    let at = join(at, "source");
-    let raw = needed(fields.take_raw("source"), &at)?;
-    let mut source = Fields::parse(raw.get(), &at)?;
-    let kind: String = take(&mut source, &at, "type")?;
-    read_source(source, &kind, &at)
-}
-
-fn read_source(mut fields: Fields<'_>, kind: &str, at: &str) -> Result<Source, ApiError> {
-    let source = match kind {
-        "url" => Source::Url(take(&mut fields, at, "url")?),
-        "base64" => {
-            Source::Base64 { media_type: take(&mut fields, at, "media_type")?, data: take(&mut fields, at, "data")? }
-        }
-        _ => {
-            let message = format!("'{at}': sources of type '{kind}' have no equivalent at the provider.");
-            return Err(ApiError::unsupported(at, message));
-        }
-    };
-    refuse_rest(&fields, at)?;
-    Ok(source)
-}
-
 /// A mark for the prompt cache.
 pub(super) fn cache(fields: &mut Fields<'_>, at: &str) -> Result<Option<CacheMark>, ApiError> {
     #[derive(Deserialize)]
@@ -196,13 +231,16 @@ pub(super) fn cache(fields: &mut Fields<'_>, at: &str) -> Result<Option<CacheMar
     Ok(fields.take::<Control>(at, "cache_control")?.map(|control| CacheMark { ttl: control.ttl }))
 }
 
-fn take<'a, T: Deserialize<'a>>(fields: &mut Fields<'a>, at: &str, name: &str) -> Result<T, ApiError> {
+/// Takes a field that must be there.
+pub(super) fn take<'a, T: Deserialize<'a>>(fields: &mut Fields<'a>, at: &str, name: &str) -> Result<T, ApiError> {
     needed(fields.take(at, name)?, &join(at, name))
 }
 
-fn hint(fields: &mut Fields<'_>, name: &str, dropped: &mut Vec<String>) {
+/// Drops the field that is the last of this path, which begins with the block's kind.
+pub(super) fn hint(fields: &mut Fields<'_>, path: &str, dropped: &mut Vec<String>) {
+    let (_, name) = path.rsplit_once('.').unwrap_or(("", path));
     if fields.take_raw(name).is_some() {
-        drop_hint(dropped, &format!("messages.{name}"));
+        drop_hint(dropped, &format!("messages[].content[].{path}"));
     }
 }
 

@@ -2,11 +2,11 @@
 
 use serde_json::value::RawValue;
 
-use super::FIELDS;
-use super::read_message::{cache, message, texts};
+use super::read_message::{Turns, cache, texts};
+use super::table::FIELDS;
 use crate::conversation::{Json, Message, OutputFormat, Reasoning, Request, Role, Tool, ToolChoice};
 use crate::dialect::Fate;
-use crate::dialect::fields::{Fields, drop_hint, needed, refuse_rest};
+use crate::dialect::fields::{Fields, drop_hint, join, needed, refuse_rest};
 use crate::error::ApiError;
 
 /// The name of a schema where the format has none; OpenAI's has to have one.
@@ -52,6 +52,11 @@ fn rest(mut fields: Fields<'_>, model: String) -> Result<Request, ApiError> {
         "standard_only" => "default".to_owned(),
         _ => tier,
     });
+    context_management(fields.take_raw("context_management"), &mut request.dropped)?;
+    // Without servers it asks for nothing.
+    if fields.take_raw("mcp_servers").is_some_and(|servers| servers.get() != "[]") {
+        return Err(ApiError::unsupported("mcp_servers", "'mcp_servers': the provider calls no tools by itself."));
+    }
     for (name, fate, _) in FIELDS {
         if *fate == Fate::Dropped && fields.take_raw(name).is_some() {
             request.dropped.push((*name).to_owned());
@@ -73,9 +78,31 @@ fn messages(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), ApiErr
     if raw.is_empty() {
         return Err(ApiError::invalid("messages", "'messages' must hold at least one message."));
     }
+    let mut turns = Turns::of(request);
     for (index, raw) in raw.into_iter().enumerate() {
-        message(raw, &format!("messages[{index}]"), request)?;
+        turns.read(raw, &format!("messages[{index}]"))?;
     }
+    Ok(())
+}
+
+/// Anthropic's own care for long conversations: what it would clear or sum up is sent as it is. Only a pause, which the client
+/// waits for, is not a hint.
+fn context_management(raw: Option<&RawValue>, dropped: &mut Vec<String>) -> Result<(), ApiError> {
+    let Some(raw) = raw else { return Ok(()) };
+    let at = "context_management";
+    let mut fields = Fields::parse(raw.get(), at)?;
+    let edits: Vec<&RawValue> = fields.take(at, "edits")?.unwrap_or_default();
+    refuse_rest(&fields, at)?;
+    for (index, raw) in edits.into_iter().enumerate() {
+        let at = format!("{at}.edits[{index}]");
+        let mut edit = Fields::parse(raw.get(), &at)?;
+        if edit.take(&at, "pause_after_compaction")? == Some(true) {
+            let at = join(&at, "pause_after_compaction");
+            let message = format!("'{at}': the provider does not sum up conversations.");
+            return Err(ApiError::unsupported(at, message));
+        }
+    }
+    drop_hint(dropped, at);
     Ok(())
 }
 
@@ -88,7 +115,8 @@ fn tools(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), ApiError>
         if let Some(kind) = fields.take::<String>(&at, "type")?
             && kind != "custom"
         {
-            let message = format!("'{at}.type': '{kind}' runs at Anthropic, and the provider has no such tool.");
+            let message =
+                format!("'{at}.type': '{kind}' is a tool of Anthropic's own, and the provider has none like it.");
             return Err(ApiError::unsupported(format!("{at}.type"), message));
         }
         request.tools.push(Tool {
@@ -98,14 +126,27 @@ fn tools(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), ApiError>
             strict: fields.take(&at, "strict")?,
             cache: cache(&mut fields, &at)?,
         });
+        called_directly(&mut fields, &at, &mut request.dropped)?;
         // Hints that change how soon or how well a call comes, not what it may be.
-        for hint in ["eager_input_streaming", "input_examples"] {
+        for hint in ["defer_loading", "eager_input_streaming", "input_examples"] {
             if fields.take_raw(hint).is_some() {
-                drop_hint(&mut request.dropped, &format!("tools.{hint}"));
+                drop_hint(&mut request.dropped, &format!("tools[].{hint}"));
             }
         }
         refuse_rest(&fields, &at)?;
     }
+    Ok(())
+}
+
+/// Who may call a tool: elsewhere than at Anthropic that is the model, and nobody else.
+fn called_directly(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> Result<(), ApiError> {
+    let Some(callers) = fields.take::<Vec<String>>(at, "allowed_callers")? else { return Ok(()) };
+    if !callers.iter().any(|caller| caller == "direct") {
+        let at = join(at, "allowed_callers");
+        let message = format!("'{at}': at the provider only the model itself calls tools.");
+        return Err(ApiError::unsupported(at, message));
+    }
+    drop_hint(dropped, "tools[].allowed_callers");
     Ok(())
 }
 
@@ -138,9 +179,14 @@ fn reasoning_and_output(fields: &mut Fields<'_>, request: &mut Request) -> Resul
         let mut config = Fields::parse(raw.get(), "output_config")?;
         effort = config.take::<String>("output_config", "effort")?;
         format = config.take_raw("format").map(|raw| self::format(raw, "output_config.format")).transpose()?;
+        // How much the model is told it may use in all: no limit.
+        if config.take_raw("task_budget").is_some() {
+            drop_hint(&mut request.dropped, "output_config.task_budget");
+        }
         refuse_rest(&config, "output_config")?;
     }
-    request.output = format;
+    let older = fields.take_raw("output_format").map(|raw| self::format(raw, "output_format")).transpose()?;
+    request.output = format.or(older);
     request.reasoning = match (thinking, effort) {
         (None | Some(Reasoning::Adaptive), Some(effort)) => Some(Reasoning::Effort(known_effort(effort)?)),
         (thinking, None) => thinking,
@@ -172,14 +218,21 @@ fn thinking(raw: &RawValue, dropped: &mut Vec<String>) -> Result<Reasoning, ApiE
         "enabled" => Reasoning::Budget(needed(fields.take(at, "budget_tokens")?, "thinking.budget_tokens")?),
         "disabled" => Reasoning::Disabled,
         "adaptive" => Reasoning::Adaptive,
+        // When to think is up to other providers' models.
+        "between_tools" => {
+            drop_hint(dropped, "thinking.type");
+            Reasoning::Adaptive
+        }
         _ => {
-            let message = "'thinking.type' must be one of enabled, disabled, adaptive.";
+            let message = "'thinking.type' must be one of enabled, disabled, adaptive, between_tools.";
             return Err(ApiError::invalid("thinking.type", message));
         }
     };
-    // Whether thoughts are shown does not change the answer.
-    if fields.take_raw("display").is_some() {
-        drop_hint(dropped, "thinking.display");
+    // Whether thoughts are shown, and what Anthropic does with those that come back changed, does not change the answer.
+    for hint in ["display", "block_binding"] {
+        if fields.take_raw(hint).is_some() {
+            drop_hint(dropped, &format!("thinking.{hint}"));
+        }
     }
     refuse_rest(&fields, at)?;
     Ok(reasoning)

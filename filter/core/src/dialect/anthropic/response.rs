@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::answer::{BlockIn, BlockKind, finish_of, given_tier_of, stop_reason_of, tier_of};
+use super::answer::{BlockIn, BlockKind, finish_of, given_tier_of, reason_of, tier_of};
 use super::block::Block;
 use super::error;
 use super::usage::{UsageIn, UsageOut};
@@ -102,12 +102,13 @@ struct MessageOut<'a> {
 /// Writes an answer for a client. Anthropic's format holds one: the first.
 pub(super) fn write(response: &Response) -> Vec<u8> {
     let choice = response.choices.first();
+    let refused = choice.is_some_and(|choice| choice.parts.iter().any(|part| matches!(part, Part::Refusal { .. })));
     let message = MessageOut {
         id: &response.id,
         role: "assistant",
         model: &response.model,
         content: choice.map(|choice| choice.parts.iter().filter_map(block).collect()).unwrap_or_default(),
-        stop_reason: stop_reason_of(choice.map(|choice| choice.finish).unwrap_or_default()),
+        stop_reason: reason_of(choice.map(|choice| choice.finish).unwrap_or_default(), refused),
         stop_sequence: None,
         usage: UsageOut::of(&response.usage.unwrap_or_default(), response.service_tier.as_deref().map(given_tier_of)),
     };

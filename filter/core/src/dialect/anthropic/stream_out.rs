@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::answer::stop_reason_of;
+use super::answer::reason_of;
 use super::error;
 use super::usage::UsageOut;
 use crate::conversation::{Finish, StreamEvent, Usage};
@@ -20,6 +20,8 @@ pub(super) struct Writer {
     model: String,
     usage: Usage,
     finish: Finish,
+    /// The model has declined in its own words.
+    refused: bool,
     /// The block that is open.
     open: Open,
     /// The index of the next block.
@@ -143,7 +145,11 @@ impl StreamWriter for Writer {
         match event {
             StreamEvent::Start { id, model } => self.name(id, model),
             StreamEvent::Usage(usage) => self.usage = *usage,
-            StreamEvent::Text { choice: 0, text } | StreamEvent::Refusal { choice: 0, text } => self.text(text, out),
+            StreamEvent::Text { choice: 0, text } => self.text(text, out),
+            StreamEvent::Refusal { choice: 0, text } => {
+                self.refused |= !text.is_empty();
+                self.text(text, out);
+            }
             StreamEvent::Thinking { choice: 0, text } => self.thinking(text, out),
             StreamEvent::Signature { choice: 0, signature } => self.signature(signature, out),
             StreamEvent::RedactedThinking { choice: 0, data } => {
@@ -183,6 +189,7 @@ impl Writer {
             model: opening.model,
             usage: Usage::default(),
             finish: Finish::default(),
+            refused: false,
             open: Open::Nothing,
             next: 0,
             calls: Vec::new(),
@@ -283,7 +290,7 @@ impl Writer {
     fn end(&mut self, out: &mut Vec<u8>) {
         self.message_start(out);
         self.end_block(out);
-        let delta = EndOut { stop_reason: stop_reason_of(self.finish), stop_sequence: None };
+        let delta = EndOut { stop_reason: reason_of(self.finish, self.refused), stop_sequence: None };
         put(&EventOut::MessageDelta { delta, usage: UsageOut::of(&self.usage, None) }, out);
         put(&EventOut::MessageStop, out);
         self.phase = Phase::Over;

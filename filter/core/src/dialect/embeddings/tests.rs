@@ -80,7 +80,7 @@ fn tokens_are_for_openai_only() {
         for provider in [&CohereEmbed as &'static dyn Dialect, &GeminiEmbed] {
             let error = translate::request(&OpenAiEmbeddings, provider, body.as_bytes(), "m").unwrap_err();
             assert_eq!((error.status, error.param.as_deref()), (400, Some("input")));
-            assert_eq!(error.code.as_deref(), Some("endpoint_not_available"));
+            assert_eq!(error.code.as_deref(), Some("unsupported_parameter"));
         }
         assert!(translate::request(&OpenAiEmbeddings, &OpenAiEmbeddings, body.as_bytes(), "m").is_ok());
     }

@@ -1,8 +1,8 @@
 //! Writes a request for a provider: OpenAI, or a server like it as its [`Variation`] says.
 //!
 //! Where a message holds what OpenAI's cannot: the result of a tool call becomes a message of its own; pictures and
-//! documents in it follow the results in a user message; earlier reasoning, caching marks, `top_k` and a tool's error
-//! flag are left out and named in [`Written::dropped`]. A thinking budget becomes an effort: up to 4,096 tokens `low`,
+//! documents in it follow the results in a user message; earlier reasoning, caching marks, `top_k`, a tool's error
+//! flag and a `user` of more than 64 characters are left out and named in [`Written::dropped`]. A thinking budget becomes an effort: up to 4,096 tokens `low`,
 //! up to 16,384 `medium`, beyond `high`. A streamed request always asks for usage, since the gateway accounts for it.
 
 use std::borrow::Cow;
@@ -23,7 +23,7 @@ use crate::error::ApiError;
 
 /// Writes `request` under the provider's name for the model.
 pub(super) fn write(request: &Request, model: &str, variation: Variation) -> Result<Written, ApiError> {
-    let mut writer = Writer { variation, dropped: Vec::new(), carried: Vec::new(), messages: Vec::new() };
+    let mut writer = Writer { variation, dropped: request.dropped.clone(), carried: Vec::new(), messages: Vec::new() };
     for (index, message) in request.messages.iter().enumerate() {
         writer.message(message).map_err(|word| {
             let path = format!("messages[{index}].content");
@@ -37,6 +37,7 @@ pub(super) fn write(request: &Request, model: &str, variation: Variation) -> Res
     let tools = request.tools.iter().map(|tool| writer.tool(tool)).collect();
     let (reasoning_effort, thinking) = writer.reasoning(request.reasoning.as_ref());
     let top_k = writer.extension(request.top_k, "top_k");
+    let user = writer.user(request.user.as_deref());
     let (newer, older) = if variation.old_max_tokens { (None, request.max_tokens) } else { (request.max_tokens, None) };
     let body = Body {
         model,
@@ -56,7 +57,7 @@ pub(super) fn write(request: &Request, model: &str, variation: Variation) -> Res
         n: request.n,
         reasoning_effort,
         thinking,
-        user: request.user.as_deref(),
+        user,
         service_tier: request.service_tier.as_deref(),
         stream: request.stream.then_some(true),
         stream_options: (request.stream && !variation.no_stream_options)
@@ -65,6 +66,9 @@ pub(super) fn write(request: &Request, model: &str, variation: Variation) -> Res
     };
     Ok(Written { body: json::body(&body), dropped: writer.dropped })
 }
+
+/// OpenAI takes no longer `user`, in characters, and coding agents send longer ones.
+const LONGEST_USER: usize = 64;
 
 fn choice(choice: &ToolChoice) -> ChoiceOut<'_> {
     match choice {
@@ -153,6 +157,15 @@ impl<'a> Writer<'a> {
             // As the model sees fit is what happens without a word.
             Some(Reasoning::Adaptive) => (None, self.variation.extensions.then_some(ThinkingOut::Adaptive)),
         }
+    }
+
+    /// A name that is too long would be refused; without one, the provider only knows less of whom it serves.
+    fn user(&mut self, user: Option<&'a str>) -> Option<&'a str> {
+        let short = user.filter(|user| user.chars().nth(LONGEST_USER).is_none());
+        if short.is_none() && user.is_some() {
+            self.drop("user");
+        }
+        short
     }
 
     fn message(&mut self, message: &'a Message) -> Result<(), Misplaced> {

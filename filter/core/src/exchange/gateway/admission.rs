@@ -54,8 +54,8 @@ impl Exchange {
         // Where Envoy traces, an attempt's parent is its own span.
         let tracing = self.worker.gateway.tracing;
         // Should the request go no further than here.
-        self.client = speaker_at(path);
         let is_anthropics = headers.get("anthropic-version").is_some();
+        self.client = speaker_at(path, is_anthropics);
         let endpoint = Endpoint::at(headers.text(":method").unwrap_or_default(), path, is_anthropics)?;
         self.client = endpoint.client;
         let passes = |name: &[u8]| match name == TRACE_PARENT {
@@ -141,7 +141,7 @@ impl Exchange {
 impl Exchange {
     /// The gateway knows the answer by itself.
     pub(super) fn answer(&mut self, body: Vec<u8>, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
-        cx.effects.push(Effect::Reply(Reply { status: 200, headers: Vec::new(), body }));
+        cx.effects.push(Effect::Reply(Reply { status: 200, headers: self.name().into_iter().collect(), body }));
         Ok(Outcome::Step(Flow::Pause))
     }
 }

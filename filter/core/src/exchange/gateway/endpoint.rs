@@ -37,9 +37,12 @@ const ASKED: &[(&str, &dyn Dialect)] = &[
     ("/v1/responses", &Responses),
     ("/v1/completions", &Completions),
     ("/v1/embeddings", &OpenAiEmbeddings),
-    ("/v1/messages", &Anthropic),
+    (MESSAGES, &Anthropic),
     ("/v1/messages/count_tokens", &CountTokens),
 ];
+
+/// Below it there is nothing but Anthropic's.
+const MESSAGES: &str = "/v1/messages";
 
 const MODELS: &str = "/v1/models";
 
@@ -93,9 +96,14 @@ fn is_stored(path: &str) -> bool {
     kept && segments.all(is_plain)
 }
 
-/// The format in which a client at `path` expects to read errors.
-pub(super) fn speaker_at(path: &str) -> &'static dyn Dialect {
-    format_at(path).unwrap_or(&OpenAiChat)
+/// The format in which a client at `path` expects to read errors: at a path that is unknown, too.
+pub(super) fn speaker_at(path: &str, is_anthropics: bool) -> &'static dyn Dialect {
+    let below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    match format_at(path) {
+        Some(format) => format,
+        None if is_anthropics || below(MESSAGES) => &Anthropic,
+        None => &OpenAiChat,
+    }
 }
 
 fn unknown(method: &str, path: &str) -> ApiError {
@@ -173,8 +181,17 @@ mod tests {
     fn each_path_has_its_format_and_other_methods_are_unknown() {
         for (path, name) in ASKED.iter().map(|(path, format)| (path, format.name())) {
             assert_eq!(Endpoint::at("POST", path, false).unwrap().client.name(), name);
-            assert_eq!(speaker_at(path).name(), name);
+            assert_eq!(speaker_at(path, false).name(), name);
             assert_eq!(Endpoint::at("GET", path, false).unwrap_err().status, 404);
+        }
+        for (path, is_anthropics, name) in [
+            ("/v1/messages/batches", false, "anthropic"),
+            ("/v1/messages/", false, "anthropic"),
+            ("/v1/messagesofmine", false, "openai_chat"),
+            ("/v1/files", true, "anthropic"),
+            ("/v1/files", false, "openai_chat"),
+        ] {
+            assert_eq!(speaker_at(path, is_anthropics).name(), name, "{path}");
         }
         let error = Endpoint::at("POST", "/v2/chat", false).unwrap_err();
         assert!(error.message.contains("POST /v1/messages,"), "{}", error.message);

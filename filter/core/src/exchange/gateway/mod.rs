@@ -176,13 +176,21 @@ impl Exchange {
         if journey.stage == Stage::Underway {
             let error = journey.last_word(status(view), view.now(), shared);
             let mut reply = refusal(journey.client, &error, &journey.attempts);
-            reply.headers.extend(headers);
+            reply.headers.extend(headers.into_iter().chain(self.name()));
             effects.extend(trace::failure(journey));
             effects.push(Effect::Reply(reply));
         } else {
-            effects.extend(headers.into_iter().map(|(name, value)| Effect::SetHeader(name, value.into())));
+            // A provider of the client's own format has named it already.
+            let name = self.name().filter(|(header, _)| view.header(header).is_none());
+            let headers = headers.into_iter().chain(name);
+            effects.extend(headers.map(|(name, value)| Effect::SetHeader(name, value.into())));
         }
         Flow::Continue
+    }
+
+    /// The request's name, in the header where its client looks for it; for most that is Envoy's own.
+    fn name(&self) -> Option<(&'static str, String)> {
+        self.client.request_id().zip(self.trail.request_id.clone())
     }
 
     /// The request is over: it is settled, and the access log is told.
@@ -257,7 +265,7 @@ impl Exchange {
             _ => None,
         };
         let mut reply = refusal(self.client, &admission::public(&error), &[]);
-        reply.headers.extend(headers);
+        reply.headers.extend(headers.into_iter().chain(self.name()));
         let reason = error.code.unwrap_or("invalid_request".into());
         let gateway = &self.worker.gateway;
         trace::asked(gateway, caller.as_deref(), self.trail.model.as_deref(), None, effects);

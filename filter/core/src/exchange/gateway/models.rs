@@ -21,13 +21,15 @@ struct OpenAis<'a> {
     owned_by: &'static str,
 }
 
-/// A model as Anthropic describes one.
+/// A model as Anthropic describes one (`src/anthropic/types/model_info.py` of its Python SDK): a release date that is not known
+/// is the epoch.
 #[derive(Serialize)]
 struct Anthropics<'a> {
     r#type: &'static str,
     id: &'a str,
     display_name: &'a str,
     created_at: &'static str,
+    lifecycle: &'static str,
 }
 
 impl<'a> From<&'a str> for OpenAis<'a> {
@@ -38,7 +40,7 @@ impl<'a> From<&'a str> for OpenAis<'a> {
 
 impl<'a> From<&'a str> for Anthropics<'a> {
     fn from(id: &'a str) -> Self {
-        Self { r#type: "model", id, display_name: id, created_at: "1970-01-01T00:00:00Z" }
+        Self { r#type: "model", id, display_name: id, created_at: "1970-01-01T00:00:00Z", lifecycle: "active" }
     }
 }
 

@@ -112,3 +112,15 @@ fn an_answer_without_choices_is_still_an_answer() {
     let written = Anthropic.write_response(&Response::default(), 0);
     assert_eq!(Anthropic.read_response(&written).unwrap().choices[0].parts, []);
 }
+
+#[test]
+fn a_refusal_in_the_models_own_words_is_one_by_its_reason_too() {
+    let mut response = golden();
+    response.choices[0].parts = vec![Part::Refusal { text: "I would rather not.".to_owned() }];
+    let tree: serde_json::Value = serde_json::from_slice(&Anthropic.write_response(&response, 0)).unwrap();
+    assert_eq!(tree["content"][0]["text"], "I would rather not.");
+    assert_eq!(tree["stop_reason"], "refusal");
+    response.choices[0].finish = Finish::Length;
+    let tree: serde_json::Value = serde_json::from_slice(&Anthropic.write_response(&response, 0)).unwrap();
+    assert_eq!(tree["stop_reason"], "max_tokens");
+}

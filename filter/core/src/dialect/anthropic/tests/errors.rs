@@ -98,3 +98,10 @@ fn a_budget_that_is_used_up_goes_by_its_status() {
     };
     assert_eq!((word(402), word(429)), ("billing_error".to_owned(), "rate_limit_error".to_owned()));
 }
+
+#[test]
+fn a_provider_that_has_too_much_to_do_has_anthropics_status() {
+    let error = |status, kind| Anthropic.status(&ApiError::new(status, kind, "…"));
+    assert_eq!(error(503, ErrorKind::Overloaded), 529);
+    assert_eq!(error(503, ErrorKind::Server), 503);
+}

@@ -1,5 +1,6 @@
 //! What the dialect promises, each trap of the format by its name.
 
+mod agents;
 mod answers;
 mod errors;
 mod hosted;
@@ -7,6 +8,7 @@ mod hosted;
 mod properties;
 mod reading;
 mod streams;
+mod table;
 mod thinking;
 mod writing;
 

@@ -268,3 +268,11 @@ fn a_comment_is_nothing() {
     let event = sse::Event { name: b"", data: (&[][..]).into(), raw: b": c\n\n" };
     assert_eq!(Anthropic.stream_peeker().peek(&event), Seen::Other);
 }
+
+#[test]
+fn a_streamed_refusal_is_one_by_its_reason_too() {
+    let refusal = StreamEvent::Refusal { choice: 0, text: "I would rather not.".to_owned() };
+    let finish = StreamEvent::Finish { choice: 0, finish: Finish::Stop };
+    let stream = written(&[refusal, finish, StreamEvent::End]);
+    assert!(stream.contains(r#""delta":{"stop_reason":"refusal","#), "{stream}");
+}

@@ -252,3 +252,17 @@ fn a_schema_is_copied_as_it_stands() {
     assert!(matches!(&read.output, Some(OutputFormat::JsonSchema { schema: read, .. }) if read.text() == schema));
     assert!(written(&read, Variation::default()).0.contains(schema));
 }
+
+#[test]
+fn a_user_whose_name_openai_would_refuse_is_left_out_and_named() {
+    let request = |letters: usize| Request {
+        user: Some("ø".repeat(letters)),
+        ..conversation(vec![say(Role::User, vec![text("Hi")])])
+    };
+    let (body, dropped) = written(&request(64), Variation::default());
+    assert!(body.contains("\"user\":\"ø") && dropped.is_empty());
+    let request = Request { dropped: vec!["betas".to_owned()], ..request(65) };
+    let (body, dropped) = written(&request, Variation::default());
+    assert!(!body.contains("\"user\":\"ø"));
+    assert_eq!(dropped, ["betas", "user"], "what was dropped when it was read is named too");
+}

@@ -4,6 +4,7 @@ use crate::exchange::fake::{Envoy, SECRET, Seen, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+mod anthropic;
 mod pass_through;
 mod redis;
 mod routing;
