@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
-use sluice_core::config::file::{Availability, File, Kind, Mode, Provider, Redis};
+use sluice_core::config::file::{Availability, File, Mode, Provider, Redis};
+use sluice_core::config::kind::{BEARER, Presented};
 use sluice_core::config::url::Url;
 use sluice_core::exchange::REDIS_CLUSTER;
 
@@ -36,17 +37,6 @@ pub struct Options {
     pub ca: PathBuf,
     /// For the note that says how to start Envoy.
     pub concurrency: Option<u32>,
-}
-
-/// How a token is presented.
-const BEARER: (&str, &str) = ("authorization", "Bearer ");
-
-/// The header that carries a provider's credential, and what stands before it.
-fn credential_header(kind: Kind) -> (&'static str, &'static str) {
-    match kind {
-        Kind::Openai => BEARER,
-        Kind::Anthropic => ("x-api-key", ""),
-    }
 }
 
 /// The whole bootstrap configuration.
@@ -150,9 +140,16 @@ fn access_log(path: Option<&Path>) -> String {
 fn provider(name: &str, provider: &Provider, options: &Options) -> String {
     let credential = match &provider.key {
         None => String::new(),
-        Some(_) => credential(name, credential_header(provider.kind), options),
+        Some(_) => credential(name, provider.kind.row().credential, options),
     };
-    cluster(name, provider.url(), &provider.availability, include_str!("provider.yaml"), &credential, options)
+    cluster(
+        name,
+        provider.url().unwrap_or_default(),
+        &provider.availability,
+        include_str!("provider.yaml"),
+        &credential,
+        options,
+    )
 }
 
 /// Only the gateway itself calls Redis: there is nothing to translate, and so no filter of ours.
@@ -200,7 +197,7 @@ fn cluster(
     )
 }
 
-fn credential(name: &str, (header, prefix): (&str, &str), options: &Options) -> String {
+fn credential(name: &str, Presented { header, prefix }: Presented, options: &Options) -> String {
     let prefix = if prefix.is_empty() { String::new() } else { format!("header_value_prefix: {}", quote(prefix)) };
     fill(
         include_str!("credential.yaml"),

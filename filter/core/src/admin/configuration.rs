@@ -17,7 +17,7 @@ const MASK: &str = "***";
 pub fn config(desk: &mut Desk) -> Step {
     let mut file = desk.service.file.clone();
     for provider in file.providers.values_mut() {
-        provider.url = Some(provider.url().to_owned());
+        provider.url = provider.url().map(str::to_owned);
         provider.key = None;
     }
     for key in &mut file.keys {

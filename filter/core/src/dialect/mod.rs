@@ -12,9 +12,12 @@ use crate::error::ApiError;
 use crate::framing::sse;
 use crate::headers::HeaderMap;
 
+use quirk::Quirk;
+
 pub mod anthropic;
 pub mod fields;
 pub mod openai_chat;
+pub mod quirk;
 pub mod translate;
 
 /// What becomes of one field of a client's request when the provider speaks another dialect.
@@ -50,6 +53,12 @@ pub trait Dialect: Debug + Sync {
 
     /// Every field of a request, and its fate when translated.
     fn fields(&self) -> &'static [Field];
+
+    /// How a server that speaks it departs from it: whoever sends it a request applies them, to one that is passed on and to one
+    /// that [`Chat::write_request`] wrote.
+    fn quirks(&self) -> &'static [Quirk] {
+        &[]
+    }
 
     /// Where a client's request has what the gateway looks at before it knows whether to read all of it.
     fn shape(&self) -> Shape {
