@@ -12,7 +12,7 @@ use sluice_core::exchange::{REDIS_CLUSTER, TRACING_CLUSTER};
 
 use crate::render::quote;
 
-/// Credentials by Envoy cluster: a provider's has its name.
+/// Credentials by Envoy cluster: each of a provider's keys has one.
 pub type Secrets = BTreeMap<String, String>;
 
 /// Reads the credential of everything that has one, or says for each missing one what to do. Files are found from
@@ -21,10 +21,11 @@ pub fn resolve(file: &File, base: &Path) -> Result<Secrets, Vec<String>> {
     let mut secrets = Secrets::new();
     let mut missing = Vec::new();
     for (name, provider) in &file.providers {
-        let Some(key) = &provider.key else { continue };
-        match read(key, "key", base) {
-            Ok(secret) => drop(secrets.insert(name.clone(), secret)),
-            Err(problem) => missing.push(format!("provider {name}: {problem}")),
+        for (cluster, key) in provider.clusters(name).into_iter().zip(provider.secrets()) {
+            match read(key, "key", base) {
+                Ok(secret) => drop(secrets.insert(cluster, secret)),
+                Err(problem) => missing.push(format!("provider {name}: {problem}")),
+            }
         }
     }
     if let Some(token) = file.redis.as_ref().and_then(|redis| redis.token.as_ref()) {
@@ -124,6 +125,16 @@ mod tests {
         assert!(fs::read_to_string(&written).unwrap().contains(r#"inline_string: "sk-\"1""#));
         assert_eq!(fs::metadata(&written).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(&private).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn each_of_a_providers_keys_is_one() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["p.key", "q.key"] {
+            fs::write(directory.path().join(name), name).unwrap();
+        }
+        let secrets = resolve(&file("{ file: p.key }, keys: [{ file: q.key }]"), directory.path()).unwrap();
+        assert_eq!((secrets["p"].as_str(), secrets["p@2"].as_str()), ("p.key", "q.key"));
     }
 
     #[test]

@@ -45,7 +45,8 @@ pub fn bootstrap(checked: &Checked, options: &Options) -> String {
     // Checked before: a listener that cannot be read does not come this far.
     let listen: SocketAddr = file.listen.parse().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 8080)));
     let timeouts = gateway.timeouts;
-    let targets: String = file.providers.keys().map(|name| target(name)).collect();
+    let clusters = file.providers.iter().flat_map(|(name, provider)| provider.clusters(name));
+    let targets: String = clusters.map(|cluster| target(&cluster)).collect();
     let providers: String =
         file.providers.iter().map(|(name, provider)| self::provider(name, provider, options)).collect();
     let redis = file.redis.as_ref().map(|redis| self::redis(redis, options)).unwrap_or_default();
@@ -107,7 +108,9 @@ fn keeper(file: &File) -> String {
 fn for_the_filter(file: &File) -> File {
     let mut file = file.clone();
     for provider in file.providers.values_mut() {
+        provider.key_count = Some(provider.key_count()).filter(|count| *count > 1);
         provider.key = None;
+        provider.keys.clear();
         provider.availability = Availability::default();
     }
     if let Some(redis) = &mut file.redis {
@@ -137,19 +140,18 @@ fn access_log(path: Option<&Path>) -> String {
     )
 }
 
+/// A cluster for each of a provider's keys: Envoy adds the key, and a cluster adds one.
 fn provider(name: &str, provider: &Provider, options: &Options) -> String {
-    let credential = match &provider.key {
-        None => String::new(),
-        Some(_) => credential(name, provider.kind.row().credential, options),
+    let has_key = provider.secrets().next().is_some();
+    let one = |name: String| {
+        let credential = match has_key {
+            true => credential(&name, provider.kind.row().credential, options),
+            false => String::new(),
+        };
+        let url = provider.url().unwrap_or_default();
+        cluster(&name, url, &provider.availability, include_str!("provider.yaml"), &credential, options)
     };
-    cluster(
-        name,
-        provider.url().unwrap_or_default(),
-        &provider.availability,
-        include_str!("provider.yaml"),
-        &credential,
-        options,
-    )
+    provider.clusters(name).into_iter().map(one).collect()
 }
 
 /// Only the gateway itself calls Redis: there is nothing to translate, and so no filter of ours.
@@ -334,6 +336,22 @@ capabilities: { local/a/b: { vision: false }, on/gpt-5: { max_input: 1000 } }
         assert!(!rendered.contains("SOME_VARIABLE") && !rendered.contains("some.key"), "{rendered}");
         assert_eq!(rendered.matches("credential_injector\n").count(), 2);
         assert!(rendered.contains("path: \"/secrets/inside.yaml\""));
+    }
+
+    #[test]
+    fn each_key_is_a_cluster_with_a_credential_of_its_own_and_the_filter_gets_their_number() {
+        let keys = "key: { env: SOME_VARIABLE }, keys: [{ env: OTHER_VARIABLE }, { file: third.key }]";
+        let file = FILE.replace("key: { env: SOME_VARIABLE }", keys);
+        let rendered = bootstrap(&crate::check::check(&file).unwrap(), &options());
+        for name in ["on", "on@2", "on@3"] {
+            let expected = format!("{name:?}: {{ action: {{ name: {name:?}, ");
+            assert!(rendered.contains(&expected), "{expected}\n{rendered}");
+            assert!(rendered.contains(&format!("path: \"/secrets/{name}.yaml\"")), "{name}\n{rendered}");
+        }
+        assert!(rendered.contains(r#""key_count": 3"#), "{rendered}");
+        assert!(!rendered.contains("OTHER_VARIABLE") && !rendered.contains("third.key"));
+        assert_eq!(rendered.matches("credential_injector\n").count(), 4);
+        assert!(!self::rendered(&options()).contains("key_count"), "one key is nothing to tell");
     }
 
     #[test]

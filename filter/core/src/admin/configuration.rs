@@ -19,6 +19,7 @@ pub fn config(desk: &mut Desk) -> Step {
     for provider in file.providers.values_mut() {
         provider.url = provider.url().map(str::to_owned);
         provider.key = None;
+        provider.keys.clear();
     }
     for key in &mut file.keys {
         key.sha256 = MASK.to_owned();

@@ -12,6 +12,7 @@ use super::mistake::{Mistake, Path, quoted};
 use super::suggest::one_of;
 use crate::limits::Index;
 use crate::routing::cells::Cells;
+use crate::routing::cells::keys::Keys;
 use crate::routing::way::Way;
 
 use super::{Gateway, Model, Provider, Target, Timeouts, file};
@@ -136,6 +137,7 @@ impl Check<'_> {
                 targets.push(Rc::new(Target {
                     name: target.price_name(),
                     cells: Cells::of(&target.provider, &target.model),
+                    keys: Keys::of(&target.provider, &target.model, provider.clusters.len()),
                     provider: provider.clone(),
                     model: target.model.clone(),
                     price: self.price_of(target),

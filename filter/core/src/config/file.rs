@@ -100,6 +100,17 @@ pub struct Provider {
     /// Its credential; leave out for a server that wants none. Never reaches the filter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Secret>,
+    /// More of its keys. Requests take turns with all of them; one whose limit is used up, or that the provider refuses, is
+    /// passed over until it is well again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<Secret>,
+    /// Of several keys: for how long one is left alone that the provider has refused.
+    #[serde(default = "default_key_rest", skip_serializing_if = "is_default_key_rest")]
+    pub key_rest: String,
+    /// How many keys it has, in what the filter gets: it is told nothing else of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    pub key_count: Option<usize>,
     /// Whether it accepts `stream_options`: set to false for an OpenAI-compatible server that refuses it.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub stream_usage: bool,
@@ -120,6 +131,32 @@ impl Provider {
     pub fn url(&self) -> Option<&str> {
         self.url.as_deref().or(self.kind.row().url)
     }
+
+    /// Its keys, in order.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.key.iter().chain(&self.keys)
+    }
+
+    /// How many keys it has.
+    pub fn key_count(&self) -> usize {
+        self.key_count.unwrap_or_else(|| self.secrets().count())
+    }
+
+    /// The Envoy clusters that reach it under its `name`, one for each key; without a key one too. The first has the provider's
+    /// name, the others their key's number behind an `@`, which no provider's name has, and which is no end of a name in
+    /// Envoy's statistics, as a dot is.
+    pub fn clusters(&self, name: &str) -> Vec<String> {
+        let others = (2..=self.key_count()).map(|number| format!("{name}@{number}"));
+        std::iter::once(name.to_owned()).chain(others).collect()
+    }
+}
+
+fn default_key_rest() -> String {
+    "5m".to_owned()
+}
+
+fn is_default_key_rest(rest: &String) -> bool {
+    *rest == default_key_rest()
 }
 
 fn yes() -> bool {

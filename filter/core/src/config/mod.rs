@@ -15,6 +15,7 @@ use crate::limits::{Applied, Index, Rule};
 use crate::routing::capabilities::Capabilities;
 use crate::routing::cells::Cells;
 use crate::routing::cells::circuit::Settings;
+use crate::routing::cells::keys::Keys;
 use crate::routing::way::Way;
 use crate::usage::price::Price;
 
@@ -235,6 +236,8 @@ pub struct Target {
     pub name: String,
     /// Where all workers keep what they know of it.
     pub cells: Cells,
+    /// Its provider's keys, where there are several.
+    pub keys: Keys,
     /// Who serves.
     pub provider: Rc<Provider>,
     /// The provider's own name for the model.
@@ -255,8 +258,10 @@ pub struct Target {
 pub struct Provider {
     /// Its name in the gateway file, and in `x-sluice-provider`.
     pub name: String,
-    /// The Envoy cluster that reaches it.
-    pub cluster: String,
+    /// The Envoy clusters that reach it, one for each key. Never empty.
+    pub clusters: Vec<String>,
+    /// For how long one of several keys is left alone that the provider has refused.
+    pub key_rest: Duration,
     /// The wire formats it speaks: of those about the same, the first is what others are translated to.
     pub formats: Vec<&'static dyn Dialect>,
     /// Host, with the port unless it is the scheme's own: the `:authority` of requests.
@@ -276,6 +281,11 @@ impl Provider {
         let about = client.content();
         let same = self.formats.iter().find(|format| format.name() == client.name());
         same.or_else(|| self.formats.iter().find(|format| format.content().translates(&about))).copied()
+    }
+
+    /// The Envoy cluster that reaches it with this key; the first is 0.
+    pub fn cluster(&self, key: usize) -> &str {
+        self.clusters.get(key).unwrap_or(&self.name)
     }
 
     /// How it departs from a format that it speaks.

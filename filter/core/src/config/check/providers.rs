@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::super::layout::{Layout, Surface};
 use super::super::mistake::{Path, quoted};
@@ -9,6 +10,9 @@ use super::super::url::Url;
 use super::super::{Provider, file};
 use super::{Check, NAME_MAX, RESERVED, is_variable};
 use crate::dialect::Dialect;
+
+/// Each is a cluster of its own, and a request may be tried with all of them.
+const KEYS_MAX: usize = 8;
 
 impl Check<'_> {
     pub(super) fn providers(&mut self) -> BTreeMap<String, Rc<Provider>> {
@@ -24,14 +28,12 @@ impl Check<'_> {
             } else if RESERVED.iter().any(|reserved| name == reserved) || name.starts_with("sluice-") {
                 self.mistake(&path, format!("the reserved name {name:?}"), "another name");
             }
-            if let Some(secret) = &provider.key {
-                self.secret(secret, &path.key("key"));
-            }
+            let key_rest = self.provider_keys(provider, &path);
             self.availability(&provider.availability, &path.key("availability"));
             self.api_version(provider, &path);
             let formats = self.formats(provider, &path);
             if let Some(url) = self.provider_url(provider, &path) {
-                compiled.insert(name.clone(), Rc::new(self::provider(name, provider, formats, url)));
+                compiled.insert(name.clone(), Rc::new(self::provider(name, provider, formats, key_rest, url)));
             }
         }
         compiled
@@ -85,6 +87,24 @@ impl Check<'_> {
         speaks.iter().map(|format| format.among(own)).collect()
     }
 
+    /// Its credentials; gives for how long one of several rests.
+    fn provider_keys(&mut self, provider: &file::Provider, path: &Path) -> Duration {
+        if let Some(secret) = &provider.key {
+            self.secret(secret, &path.key("key"));
+        }
+        let more = path.key("keys");
+        for (index, secret) in provider.keys.iter().enumerate() {
+            self.secret(secret, &more.index(index));
+            if provider.secrets().filter(|other| *other == secret).count() > 1 {
+                self.mistake(&more.index(index), "a key that is there twice", "each key once");
+            }
+        }
+        if provider.key_count() > KEYS_MAX {
+            self.mistake(&more, format!("{} keys in all", provider.key_count()), format!("at most {KEYS_MAX}"));
+        }
+        self.wait(&provider.key_rest, &path.key("key_rest"))
+    }
+
     pub(super) fn secret(&mut self, secret: &file::Secret, path: &Path) {
         match (&secret.env, &secret.file) {
             (Some(_), Some(_)) => self.mistake(path, "both env and file", "exactly one of them"),
@@ -101,12 +121,19 @@ impl Check<'_> {
     }
 }
 
-fn provider(name: &str, written: &file::Provider, formats: Vec<&'static dyn Dialect>, url: Url) -> Provider {
+fn provider(
+    name: &str,
+    written: &file::Provider,
+    formats: Vec<&'static dyn Dialect>,
+    key_rest: Duration,
+    url: Url,
+) -> Provider {
     let takes_options =
         |format: &&'static dyn Dialect| !format.quirks().iter().any(|quirk| quirk.field == "stream_options");
     Provider {
         name: name.to_owned(),
-        cluster: name.to_owned(),
+        clusters: written.clusters(name),
+        key_rest,
         stream_usage: written.stream_usage && formats.iter().all(takes_options),
         formats,
         authority: url.authority(),

@@ -83,6 +83,16 @@ fn each_mistake_is_named_with_what_would_be_right() {
             |f| provider(f).api_version = Some("v1".into()),
             "providers.openai.api_version: found \"v1\", expected nothing",
         ),
+        (
+            |f| provider(f).keys = vec![file::Secret { env: None, file: None }],
+            "providers.openai.keys[0]: found neither env nor file",
+        ),
+        (
+            |f| provider(f).keys = provider(f).key.clone().into_iter().collect(),
+            "providers.openai.keys[0]: found a key that is there twice, expected each key once",
+        ),
+        (|f| provider(f).key_count = Some(9), "providers.openai.keys: found 9 keys in all, expected at most 8"),
+        (|f| provider(f).key_rest = "0s".into(), "providers.openai.key_rest: found \"0s\", expected a time"),
         (|f| provider(f).speaks = Some(vec![]), "providers.openai.speaks: found an empty list, expected at least one"),
         (
             |f| provider(f).speaks = Some(vec![Format::all().next().unwrap(); 2]),
