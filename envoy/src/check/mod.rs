@@ -152,7 +152,8 @@ timeouts: { total: 0s, idle: 1m, idle: 2m }
                 "1: listn: found an unknown field, expected one of: admin, apps, budgets, capabilities, circuit, keys, \
                  limits, listen, models, prices, providers, redis, and 4 more (did you mean \"listen\"?)",
                 "3: providers.openai.key: found text, expected a mapping with env, file",
-                "3: providers.openai.kind: found \"opnai\", expected one of: openai, anthropic (did you mean \
+                "3: providers.openai.kind: found \"opnai\", expected one of: openai, anthropic, azure, deepseek, \
+                 fireworks, groq, llamacpp, lmstudio, mistral, ollama, openrouter, perplexity, and 3 more (did you mean \
                  \"openai\"?)",
                 "4: providers.claude.url: found a number (to make it text, put it in quotes), expected text",
                 "6: models.chat: found \"chat\" again in line 9, first in line 6, expected each key once",
