@@ -285,6 +285,40 @@ mod tests {
     }
 
     #[test]
+    fn whatever_stands_together_in_whatever_order_what_remains_is_an_object() {
+        const FIELDS: [(&str, Option<&str>); 6] = [
+            (r#""a":[1,{"seed":2}]"#, Some("a")),
+            (r#""b" : "x,y" "#, Some("b")),
+            (r#""seed":7"#, Some("random_seed")),
+            (r#""random_seed":8"#, Some("random_seed")),
+            (r#""user":"u""#, None),
+            (r#""n":1"#, None),
+        ];
+        fn all(chosen: &mut Vec<usize>, check: &mut dyn FnMut(&[usize])) {
+            check(chosen);
+            for next in 0..FIELDS.len() {
+                if !chosen.contains(&next) {
+                    chosen.push(next);
+                    all(chosen, check);
+                    chosen.pop();
+                }
+            }
+        }
+        all(&mut Vec::new(), &mut |chosen| {
+            let body = chosen.iter().map(|field| FIELDS[*field].0).collect::<Vec<_>>().join(", ");
+            let (body, _) = adapted(&format!("{{ {body} }}")).unwrap();
+            let read: std::collections::BTreeMap<String, serde_json::Value> = serde_json::from_str(&body).unwrap();
+            let mut expected: Vec<&str> = chosen.iter().filter_map(|field| FIELDS[*field].1).collect();
+            expected.sort_unstable();
+            expected.dedup();
+            assert_eq!(read.keys().collect::<Vec<_>>(), expected, "{body}");
+            assert_eq!(body.matches("random_seed").count(), usize::from(expected.contains(&"random_seed")), "{body}");
+            let seed = chosen.contains(&2).then_some(7).or(chosen.contains(&3).then_some(8));
+            assert_eq!(read.get("random_seed").and_then(serde_json::Value::as_i64), seed, "{body}");
+        });
+    }
+
+    #[test]
     fn a_dropped_field_is_told_once_and_an_omitted_one_never() {
         let body = r#"{"user":"u","stream_options":{},"messages":[{"name":"a"},{"name":"b"}]}"#;
         assert_eq!(adapted(body).unwrap().1, ["user", "messages[].name"]);
