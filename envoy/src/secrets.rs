@@ -40,7 +40,9 @@ pub fn each(file: &File, base: &Path) -> Vec<Found> {
     for (name, provider) in &file.providers {
         let owner = format!("provider {name}");
         let client_secret = provider.entra.as_ref().map(|entra| &entra.client_secret);
-        found.extend(token(name, &owner, provider.key.as_ref(), "key", base));
+        for (cluster, key) in provider.clusters(name).into_iter().zip(provider.secrets()) {
+            found.extend(token(&cluster, &owner, Some(key), "key", base));
+        }
         found.extend(token(name, &owner, client_secret, "client secret", base));
         let keys = provider.aws.as_ref().and_then(|aws| aws::keys(aws, base));
         found.extend(keys.map(|text| (aws_file(name), text.map_err(|problem| format!("{owner}: {problem}")))));
@@ -160,6 +162,18 @@ mod tests {
         assert!(fs::read_to_string(&written).unwrap().contains(r#"inline_string: "sk-\"1""#));
         assert_eq!(fs::metadata(&written).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(&private).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn each_of_a_providers_keys_is_one() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["p.key", "q.key"] {
+            fs::write(directory.path().join(name), name).unwrap();
+        }
+        let secrets = resolve(&file("{ file: p.key }, keys: [{ file: q.key }]"), directory.path()).unwrap();
+        for (name, key) in [("p.yaml", "p.key"), ("p@2.yaml", "q.key")] {
+            assert!(secrets[name].contains(&format!("inline_string: \"{key}\"")), "{}", secrets[name]);
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use sluice_core::config::Mistake;
 use sluice_core::config::file::{Capabilities, File, Price, Provider};
+use sluice_core::config::kind::{Kind, Row};
 use sluice_core::config::mistake::{Path, quoted};
 use sluice_core::config::suggest::one_of;
 use sluice_core::config::url::Url;
@@ -18,27 +19,9 @@ mod row;
 /// Columns are named in its head; where it comes from, of which day it is, and what was left out, too.
 const TABLE: &str = include_str!("../data/prices.tsv");
 
-/// Hosts that are one of the table's providers. What begins with a dot or a hyphen stands for any host that ends so.
-const HOSTS: &[(&str, &str)] = &[
-    ("aiplatform.googleapis.com", "vertex_ai"),
-    ("-aiplatform.googleapis.com", "vertex_ai"),
-    (".cognitiveservices.azure.com", "azure"),
-    (".openai.azure.com", "azure"),
-    (".services.ai.azure.com", "azure_ai"),
-    ("api.anthropic.com", "anthropic"),
-    ("api.cohere.ai", "cohere"),
-    ("api.cohere.com", "cohere"),
-    ("api.deepseek.com", "deepseek"),
-    ("api.fireworks.ai", "fireworks_ai"),
-    ("api.groq.com", "groq"),
-    ("api.mistral.ai", "mistral"),
-    ("api.openai.com", "openai"),
-    ("api.perplexity.ai", "perplexity"),
-    ("api.together.ai", "together_ai"),
-    ("api.together.xyz", "together_ai"),
-    ("api.x.ai", "xai"),
-    ("generativelanguage.googleapis.com", "gemini"),
-];
+/// Hosts that are one of the table's providers and of no kind of its own. What begins with a dot or a hyphen stands for any
+/// host that ends so.
+const HOSTS: &[(&str, &str)] = &[(".services.ai.azure.com", "azure_ai")];
 
 /// Gives every target that has no price in the file the table's, if there is one, and its capabilities where the file does not
 /// state them. A provider's `prices` that the table does not know is a mistake.
@@ -70,9 +53,20 @@ fn table_name(provider: &Provider) -> Option<&str> {
     if let Some(name) = &provider.prices {
         return Some(name);
     }
-    let host = Url::parse(provider.url()).ok()?.host;
+    let host = Url::parse(provider.url()?).ok()?.host;
     let is = |known: &str| host == known || (known.starts_with(['.', '-']) && host.ends_with(known));
-    HOSTS.iter().find(|(known, _)| is(known)).map(|(_, name)| *name)
+    known_hosts().find(|(known, _)| is(known)).map(|(_, name)| name)
+}
+
+/// The hosts of the kinds that the table has, and the others.
+fn known_hosts() -> impl Iterator<Item = (String, &'static str)> {
+    let of_kinds = Kind::all().flat_map(|kind| {
+        let Row { url, hosts, prices, .. } = kind.row();
+        let own = url.and_then(|url| Url::parse(url).ok()).map(|url| url.host);
+        let hosts = own.into_iter().chain(hosts.iter().map(|host| (*host).to_owned()));
+        hosts.filter_map(|host| Some((host, (*prices)?)))
+    });
+    of_kinds.chain(HOSTS.iter().map(|(host, name)| ((*host).to_owned(), *name)))
 }
 
 /// What the table says of a model.
@@ -200,8 +194,26 @@ mod tests {
     #[test]
     fn every_known_host_is_in_the_table() {
         let table = Table::read(TABLE);
-        for (host, name) in HOSTS {
+        for (host, name) in known_hosts() {
             assert!(table.0.contains_key(name), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_kind_is_priced_without_another_word_and_not_where_another_server_stands_in() {
+        for (provider, model, priced_as) in [
+            (r#""kind": "groq""#, "openai/gpt-oss-20b", &["p/openai/gpt-oss-20b"][..]),
+            (r#""kind": "mistral""#, "codestral-latest", &["p/codestral-latest"]),
+            (r#""kind": "groq", "url": "http://127.0.0.1:9000/v1""#, "openai/gpt-oss-20b", &[]),
+            (
+                r#""kind": "groq", "url": "http://127.0.0.1:9000/v1", "prices": "groq""#,
+                "openai/gpt-oss-20b",
+                &["p/openai/gpt-oss-20b"],
+            ),
+            (r#""kind": "ollama""#, "gpt-4o", &[]),
+        ] {
+            let target = format!(r#"{{"provider": "p", "model": "{model}"}}"#);
+            assert_eq!(priced(file(&format!(r#""p": {{{provider}}}"#), &target)), priced_as, "{provider}");
         }
     }
 

@@ -123,6 +123,8 @@ pub fn placeholder(root: &Value, schema: &Value, depth: usize) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use sluice_core::config::kind::Kind;
+
     use super::*;
 
     #[test]
@@ -131,6 +133,10 @@ mod tests {
         let provider = &schema["$defs"]["Provider"]["properties"];
         assert_eq!(provider["url"]["type"], "string");
         assert_eq!(provider["key"]["$ref"], "#/$defs/Secret");
-        assert_eq!(schema["$defs"]["Kind"]["enum"], json!(["openai", "anthropic"]));
+        let kinds = schema["$defs"]["Kind"]["enum"].as_array().unwrap();
+        assert!(kinds.len() == Kind::all().len() && kinds[..2] == ["openai", "anthropic"], "{kinds:?}");
+        assert_eq!(schema["$defs"]["Kind"]["enumDescriptions"][0], Kind::named("openai").unwrap().row().about);
+        assert_eq!(provider["speaks"]["items"]["$ref"], "#/$defs/Format");
+        assert_eq!(schema["$defs"]["Format"]["enum"][0], "chat");
     }
 }

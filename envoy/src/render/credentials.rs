@@ -5,10 +5,11 @@ use sluice_core::config::file::{Availability, Aws, Entra, File, Provider, WebIde
 use sluice_core::config::url::Url;
 
 use super::text::{fill, quote};
-use super::{BEARER, Options, credential_header, quote_path};
+use super::{Options, quote_path};
 use crate::secrets::{aws_file, sds_file};
+use sluice_core::config::kind::BEARER;
 
-/// The filter of a provider's cluster that adds its credential; none when it wants none.
+/// The filter of one of a provider's clusters that adds its credential; none when it wants none. Only keys have several.
 pub fn filter(name: &str, provider: &Provider, options: &Options) -> String {
     if let Some(aws) = &provider.aws {
         return self::aws(name, aws, options);
@@ -19,8 +20,8 @@ pub fn filter(name: &str, provider: &Provider, options: &Options) -> String {
     if provider.google.is_some() {
         return super::credential(name, BEARER, options);
     }
-    match &provider.key {
-        Some(_) => super::credential(name, credential_header(provider.kind), options),
+    match provider.secrets().next() {
+        Some(_) => super::credential(name, provider.kind.row().credential, options),
         None => String::new(),
     }
 }

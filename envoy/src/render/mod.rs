@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
-use sluice_core::config::file::{Availability, File, Kind, Mode, Provider, Redis};
+use sluice_core::config::file::{Availability, File, Mode, Provider, Redis};
+use sluice_core::config::kind::{BEARER, Presented};
 use sluice_core::config::url::Url;
 use sluice_core::exchange::REDIS_CLUSTER;
 
@@ -41,24 +42,14 @@ pub struct Options {
     pub concurrency: Option<u32>,
 }
 
-/// How a token is presented.
-const BEARER: (&str, &str) = ("authorization", "Bearer ");
-
-/// The header that carries a provider's credential, and what stands before it.
-fn credential_header(kind: Kind) -> (&'static str, &'static str) {
-    match kind {
-        Kind::Openai => BEARER,
-        Kind::Anthropic => ("x-api-key", ""),
-    }
-}
-
 /// The whole bootstrap configuration.
 pub fn bootstrap(checked: &Checked, options: &Options) -> String {
     let Checked { file, gateway } = checked;
     // Checked before: a listener that cannot be read does not come this far.
     let listen: SocketAddr = file.listen.parse().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 8080)));
     let timeouts = gateway.timeouts;
-    let targets: String = file.providers.keys().map(|name| target(name)).collect();
+    let clusters = file.providers.iter().flat_map(|(name, provider)| provider.clusters(name));
+    let targets: String = clusters.map(|cluster| target(&cluster)).collect();
     let providers: String =
         file.providers.iter().map(|(name, provider)| self::provider(name, provider, options)).collect();
     let redis = file.redis.as_ref().map(|redis| self::redis(redis, options)).unwrap_or_default();
@@ -120,6 +111,7 @@ fn keeper(file: &File) -> String {
 fn for_the_filter(file: &File) -> File {
     let mut file = file.clone();
     for provider in file.providers.values_mut() {
+        provider.key_count = Some(provider.key_count()).filter(|count| *count > 1);
         provider.forget_credential();
         provider.availability = Availability::default();
     }
@@ -150,9 +142,14 @@ fn access_log(path: Option<&Path>) -> String {
     )
 }
 
+/// A cluster for each of a provider's keys: Envoy adds the key, and a cluster adds one.
 fn provider(name: &str, provider: &Provider, options: &Options) -> String {
-    let credential = credentials::filter(name, provider, options);
-    cluster(name, provider.url(), &provider.availability, include_str!("provider.yaml"), &credential, options)
+    let one = |cluster_name: String| {
+        let credential = credentials::filter(&cluster_name, provider, options);
+        let url = provider.url().unwrap_or_default();
+        cluster(&cluster_name, url, &provider.availability, include_str!("provider.yaml"), &credential, options)
+    };
+    provider.clusters(name).into_iter().map(one).collect()
 }
 
 /// Only the gateway itself calls Redis: there is nothing to translate, and so no filter of ours.
@@ -200,7 +197,7 @@ fn cluster(
     )
 }
 
-fn credential(name: &str, (header, prefix): (&str, &str), options: &Options) -> String {
+fn credential(name: &str, Presented { header, prefix }: Presented, options: &Options) -> String {
     let prefix = if prefix.is_empty() { String::new() } else { format!("header_value_prefix: {}", quote(prefix)) };
     fill(
         include_str!("credential.yaml"),
@@ -338,6 +335,22 @@ capabilities: { local/a/b: { vision: false }, on/gpt-5: { max_input: 1000 } }
         assert!(!rendered.contains("SOME_VARIABLE") && !rendered.contains("some.key"), "{rendered}");
         assert_eq!(rendered.matches("credential_injector\n").count(), 2);
         assert!(rendered.contains("path: \"/secrets/inside.yaml\""));
+    }
+
+    #[test]
+    fn each_key_is_a_cluster_with_a_credential_of_its_own_and_the_filter_gets_their_number() {
+        let keys = "key: { env: SOME_VARIABLE }, keys: [{ env: OTHER_VARIABLE }, { file: third.key }]";
+        let file = FILE.replace("key: { env: SOME_VARIABLE }", keys);
+        let rendered = bootstrap(&crate::check::check(&file).unwrap(), &options());
+        for name in ["on", "on@2", "on@3"] {
+            let expected = format!("{name:?}: {{ action: {{ name: {name:?}, ");
+            assert!(rendered.contains(&expected), "{expected}\n{rendered}");
+            assert!(rendered.contains(&format!("path: \"/secrets/{name}.yaml\"")), "{name}\n{rendered}");
+        }
+        assert!(rendered.contains(r#""key_count": 3"#), "{rendered}");
+        assert!(!rendered.contains("OTHER_VARIABLE") && !rendered.contains("third.key"));
+        assert_eq!(rendered.matches("credential_injector\n").count(), 4);
+        assert!(!self::rendered(&options()).contains("key_count"), "one key is nothing to tell");
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod keys;
 mod limits;
 mod log;
 mod money;
+mod provider_keys;
 mod recovery;
 mod relaxed;
 mod reload;

@@ -17,8 +17,9 @@ const MASK: &str = "***";
 pub fn config(desk: &mut Desk) -> Step {
     let mut file = desk.service.file.clone();
     for provider in file.providers.values_mut() {
-        provider.url = Some(provider.url().to_owned());
+        provider.url = provider.url().map(str::to_owned);
         provider.key = None;
+        provider.keys.clear();
     }
     for key in &mut file.keys {
         key.sha256 = MASK.to_owned();

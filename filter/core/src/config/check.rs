@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use super::mistake::{Mistake, Path, quoted};
 use super::suggest::one_of;
-use super::url::Url;
 use crate::dialect::pass_through::STORED;
 use crate::limits::Index;
 use crate::routing::capabilities::Capabilities;
 use crate::routing::cells::Cells;
+use crate::routing::cells::keys::Keys;
 use crate::routing::way::{Retry, Way};
 use crate::usage::price::Price;
 
@@ -34,6 +34,7 @@ mod capabilities;
 mod credentials;
 mod keys;
 mod prices;
+mod providers;
 mod redis;
 mod routing;
 mod rules;
@@ -101,55 +102,6 @@ impl Check<'_> {
         }
     }
 
-    fn providers(&mut self) -> BTreeMap<String, Rc<Provider>> {
-        let section = Path::root().key("providers");
-        if self.file.providers.is_empty() {
-            self.mistake(&section, "none", "at least one provider");
-        }
-        let mut compiled = BTreeMap::new();
-        for (name, provider) in &self.file.providers {
-            let path = section.key(name);
-            if !is_provider_name(name) {
-                self.mistake(&path, quoted(name), "a name of lower-case letters, digits, _ and -, 64 at most");
-            } else if RESERVED.iter().any(|reserved| name == reserved) || name.starts_with("sluice-") {
-                self.mistake(&path, format!("the reserved name {name:?}"), "another name");
-            }
-            self.credential(provider, &path);
-            self.availability(&provider.availability, &path.key("availability"));
-            match Url::parse(provider.url()) {
-                Ok(url) => {
-                    let provider = Rc::new(Provider {
-                        name: name.clone(),
-                        cluster: name.clone(),
-                        formats: provider.kind.formats(),
-                        authority: url.authority(),
-                        tls: url.tls,
-                        base_path: url.base_path,
-                        stream_usage: provider.stream_usage,
-                    });
-                    compiled.insert(name.clone(), provider);
-                }
-                Err(found) => self.mistake(&path.key("url"), found, "a base URL such as https://api.openai.com/v1"),
-            }
-        }
-        compiled
-    }
-
-    fn secret(&mut self, secret: &file::Secret, path: &Path) {
-        match (&secret.env, &secret.file) {
-            (Some(_), Some(_)) => self.mistake(path, "both env and file", "exactly one of them"),
-            (None, None) => self.mistake(path, "neither env nor file", "one of them"),
-            // What is not a name may be the secret itself, pasted in the wrong place: it is not repeated.
-            (Some(name), None) if !is_variable(name) => {
-                self.mistake(&path.key("env"), "text that is no such name", "the name of an environment variable");
-            }
-            (None, Some(name)) if name.trim().is_empty() => {
-                self.mistake(&path.key("file"), "empty text", "the path of a file");
-            }
-            _ => {}
-        }
-    }
-
     fn models(
         &mut self,
         providers: &BTreeMap<String, Rc<Provider>>,
@@ -191,6 +143,7 @@ impl Check<'_> {
                 targets.push(Rc::new(Target {
                     name: target.price_name(),
                     cells: Cells::of(&target.provider, &target.model),
+                    keys: Keys::of(&target.provider, &target.model, provider.clusters.len()),
                     provider: provider.clone(),
                     model: target.model.clone(),
                     price: self.price_of(target),
@@ -215,6 +168,8 @@ impl Check<'_> {
         let target = Target {
             name: name.clone(),
             cells: Cells::of(name, ""),
+            // What one account keeps another one may not know: always the first key.
+            keys: Keys::of(name, "", 1),
             provider: provider.clone(),
             model: String::new(),
             price: Some(Price::default()),
@@ -308,13 +263,6 @@ fn public_name(name: &str, path: &Path) -> Option<Mistake> {
         found: quoted(name),
         expected: "1 to 64 letters, digits, and any of . _ - @".to_owned(),
     })
-}
-
-/// Provider names become names of Envoy clusters, of statistics and of files.
-fn is_provider_name(name: &str) -> bool {
-    name.len() <= NAME_MAX
-        && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
 }
 
 /// Whether `name` can name a key or a team: it goes into headers and logs as it is.

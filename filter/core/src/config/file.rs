@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::dialect::Dialect;
-use crate::dialect::anthropic::{Anthropic, CountTokens};
-use crate::dialect::openai_chat::OpenAiChat;
+use super::format::Format;
+use super::kind::Kind;
 
 mod availability;
 mod credentials;
@@ -91,11 +90,19 @@ fn default_listen() -> String {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Provider {
-    /// The wire format it speaks.
+    /// What it is: how it is spoken to, and where it is found.
     pub kind: Kind,
-    /// Base URL with the version's path; defaults to the kind's public service.
+    /// Base URL with the version's path; defaults to the kind's public service, or to where such a server usually listens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// On Azure: the version of its interface, such as `2024-10-21`, with which a deployment has its own path. Left out, or `v1`:
+    /// the surface without versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_version: Option<String>,
+    /// The formats it takes natively, where they are others than its kind's. What a client asks in one of them passes as it
+    /// is; other requests are translated to the first that is about the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaks: Option<Vec<Format>>,
     /// Its credential; leave out for a server that wants none. Never reaches the filter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Secret>,
@@ -108,7 +115,18 @@ pub struct Provider {
     /// In place of `key`: Microsoft Entra's access tokens. Never reaches the filter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entra: Option<Entra>,
-    /// Whether it accepts `stream_options.include_usage`: set to false for an OpenAI-compatible server that refuses it.
+    /// More of its keys. Requests take turns with all of them; one whose limit is used up, or that the provider refuses, is
+    /// passed over until it is well again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<Secret>,
+    /// Of several keys: for how long one is left alone that the provider has refused.
+    #[serde(default = "default_key_rest", skip_serializing_if = "is_default_key_rest")]
+    pub key_rest: String,
+    /// How many keys it has, in what the filter gets: it is told nothing else of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    pub key_count: Option<usize>,
+    /// Whether it accepts `stream_options`: set to false for an OpenAI-compatible server that refuses it.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub stream_usage: bool,
     /// Whose prices apply, as the price table names them: `openai`, `groq`, `mistral`... Known by itself for the public
@@ -124,10 +142,36 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// Its base URL, as written or its kind's public service.
-    pub fn url(&self) -> &str {
-        self.url.as_deref().unwrap_or_else(|| self.kind.public_url())
+    /// Its base URL, as written or its kind's; `None` where neither says.
+    pub fn url(&self) -> Option<&str> {
+        self.url.as_deref().or(self.kind.row().url)
     }
+
+    /// Its keys, in order.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.key.iter().chain(&self.keys)
+    }
+
+    /// How many keys it has.
+    pub fn key_count(&self) -> usize {
+        self.key_count.unwrap_or_else(|| self.secrets().count())
+    }
+
+    /// The Envoy clusters that reach it under its `name`, one for each key; without a key one too. The first has the provider's
+    /// name, the others their key's number behind an `@`, which no provider's name has, and which is no end of a name in
+    /// Envoy's statistics, as a dot is.
+    pub fn clusters(&self, name: &str) -> Vec<String> {
+        let others = (2..=self.key_count()).map(|number| format!("{name}@{number}"));
+        std::iter::once(name.to_owned()).chain(others).collect()
+    }
+}
+
+fn default_key_rest() -> String {
+    "5m".to_owned()
+}
+
+fn is_default_key_rest(rest: &String) -> bool {
+    *rest == default_key_rest()
 }
 
 fn yes() -> bool {
@@ -136,35 +180,6 @@ fn yes() -> bool {
 
 fn is_true(value: &bool) -> bool {
     *value
-}
-
-/// A provider's wire format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// OpenAI's chat completions, and everything compatible with it.
-    Openai,
-    /// Anthropic's messages.
-    Anthropic,
-}
-
-impl Kind {
-    /// The wire formats it speaks: of those about the same, the first is what others are translated to.
-    pub fn formats(self) -> &'static [&'static dyn Dialect] {
-        match self {
-            Self::Openai => &[&OpenAiChat],
-            Self::Anthropic => &[&Anthropic, &CountTokens],
-        }
-    }
-
-    /// The base URL of the service this kind is named after.
-    pub fn public_url(self) -> &'static str {
-        match self {
-            Self::Openai => "https://api.openai.com/v1",
-            Self::Anthropic => "https://api.anthropic.com/v1",
-        }
-    }
 }
 
 /// Where a secret is read from: exactly one of the two.

@@ -8,17 +8,23 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::dialect::openai_chat::OpenAiChat;
+use crate::dialect::openai_chat::variations::NO_STREAM_OPTIONS;
+use crate::dialect::quirk::Quirk;
 use crate::dialect::{Content, Dialect};
 use crate::keys::{Cidr, Glob};
 use crate::limits::{Applied, Index, Rule};
 use crate::routing::capabilities::Capabilities;
 use crate::routing::cells::Cells;
 use crate::routing::cells::circuit::Settings;
+use crate::routing::cells::keys::Keys;
 use crate::routing::way::Way;
 use crate::usage::price::Price;
 
 mod check;
 pub mod file;
+pub mod format;
+pub mod kind;
+pub mod layout;
 pub mod mistake;
 pub mod plugin;
 pub mod suggest;
@@ -27,6 +33,8 @@ pub mod url;
 
 pub use check::is_public_name;
 pub use mistake::Mistake;
+
+use layout::Layout;
 
 /// A checked configuration, made once per worker; exchanges hold parts of it by reference count, so that a changed
 /// configuration never touches a request under way.
@@ -231,6 +239,8 @@ pub struct Target {
     pub name: String,
     /// Where all workers keep what they know of it.
     pub cells: Cells,
+    /// Its provider's keys, where there are several.
+    pub keys: Keys,
     /// Who serves.
     pub provider: Rc<Provider>,
     /// The provider's own name for the model.
@@ -251,17 +261,19 @@ pub struct Target {
 pub struct Provider {
     /// Its name in the gateway file, and in `x-sluice-provider`.
     pub name: String,
-    /// The Envoy cluster that reaches it.
-    pub cluster: String,
+    /// The Envoy clusters that reach it, one for each key. Never empty.
+    pub clusters: Vec<String>,
+    /// For how long one of several keys is left alone that the provider has refused.
+    pub key_rest: Duration,
     /// The wire formats it speaks: of those about the same, the first is what others are translated to.
-    pub formats: &'static [&'static dyn Dialect],
+    pub formats: Vec<&'static dyn Dialect>,
     /// Host, with the port unless it is the scheme's own: the `:authority` of requests.
     pub authority: String,
     /// Whether it is reached over TLS: the `:scheme` of requests.
     pub tls: bool,
-    /// Base path without a slash at the end: `/v1`, or empty.
-    pub base_path: String,
-    /// Whether it accepts `stream_options.include_usage`; some OpenAI-compatible servers refuse it.
+    /// Where its endpoints are.
+    pub layout: Layout,
+    /// Whether it accepts `stream_options`; some OpenAI-compatible servers refuse it.
     pub stream_usage: bool,
 }
 
@@ -276,4 +288,22 @@ impl Provider {
         let same = self.formats.iter().find(|format| format.name() == client.name());
         same.or_else(|| self.formats.iter().find(|format| format.content().translates(&about))).copied()
     }
+
+    /// The Envoy cluster that reaches it with this key; the first is 0.
+    pub fn cluster(&self, key: usize) -> &str {
+        self.clusters.get(key).unwrap_or(&self.name)
+    }
+
+    /// How it departs from a format that it speaks.
+    pub fn quirks(&self, format: &dyn Dialect) -> impl Iterator<Item = &'static Quirk> + use<> {
+        let no_options = !self.stream_usage && format.shape().stream_options;
+        format.quirks().iter().chain(no_options.then_some(&NO_STREAM_OPTIONS))
+    }
+}
+
+/// A choice of names in the gateway file's schema: each with what it is.
+#[cfg(feature = "schema")]
+fn named_choice<'a>(about: &str, rows: impl Iterator<Item = (&'a str, &'a str)>) -> schemars::Schema {
+    let name = |(name, about): (&str, &str)| serde_json::json!({ "const": name, "description": about });
+    schemars::json_schema!({ "description": about, "oneOf": rows.map(name).collect::<Vec<_>>() })
 }

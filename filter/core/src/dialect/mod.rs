@@ -13,6 +13,7 @@ use crate::framing::sse;
 use crate::headers::HeaderMap;
 
 pub use embeddings::Embeddings;
+use quirk::Quirk;
 
 pub mod anthropic;
 mod at;
@@ -40,6 +41,7 @@ pub mod openai_embeddings;
 mod out;
 pub mod pass_through;
 mod path;
+pub mod quirk;
 mod rate_limits;
 pub mod responses;
 pub mod translate;
@@ -94,6 +96,12 @@ pub trait Dialect: Debug + Sync {
 
     /// Every field of a request, and its fate when translated.
     fn fields(&self) -> &'static [Field];
+
+    /// How a server that speaks it departs from it: whoever sends it a request applies them, to one that is passed on and to one
+    /// that [`Chat::write_request`] wrote.
+    fn quirks(&self) -> &'static [Quirk] {
+        &[]
+    }
 
     /// Where a client's request has what the gateway looks at before it knows whether to read all of it.
     fn shape(&self) -> Shape {

@@ -85,6 +85,16 @@ impl Failure {
         }
     }
 
+    /// Whether it says something of the key that was used, and maybe nothing of another.
+    pub fn blames_key(&self) -> bool {
+        self.trigger.is_some() && (self.trigger == Some(Trigger::RefusedCredential) || self.is_limit())
+    }
+
+    /// Whether the provider takes no more for a while, or for no money.
+    pub fn is_limit(&self) -> bool {
+        matches!(self.error.kind, ErrorKind::RateLimit | ErrorKind::InsufficientQuota)
+    }
+
     /// Whether the provider answered with this status.
     pub fn is_status(&self, status: u16) -> bool {
         self.reason.strip_prefix("status_").and_then(|text| text.parse().ok()) == Some(status)

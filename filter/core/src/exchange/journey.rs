@@ -29,6 +29,7 @@ use super::worker::Worker;
 
 mod account;
 mod attempts;
+mod keys;
 
 /// One request on its way.
 #[derive(Debug)]
@@ -57,6 +58,8 @@ pub struct Journey {
     pub head: Vec<u8>,
     /// Where it may go.
     pub queue: Queue,
+    /// With which of its provider's keys the next one is asked; the first is 0.
+    next_key: usize,
     /// How the queue was ordered.
     pub strategy: Strategy,
     /// The target that it is to find out about; once it is claimed, when.
@@ -122,6 +125,8 @@ pub struct Passage {
 pub struct Tried {
     /// Where.
     pub target: Rc<Target>,
+    /// With which of its provider's keys; the first is 0.
+    pub key: usize,
     /// When it began.
     pub started: Time,
     /// When it was over, once it is.
@@ -201,6 +206,7 @@ impl Journey {
             passage,
             head: Vec::new(),
             queue: Queue::default(),
+            next_key: 0,
             ready: None,
             dropped: Vec::new(),
             attempts: Vec::with_capacity(1),

@@ -21,6 +21,7 @@ pub mod keeper;
 pub mod outline;
 pub mod record;
 pub mod remote;
+mod rewrite;
 pub mod trace;
 pub mod worker;
 

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::dialect::Shape;
 use crate::dialect::fields::Fields;
+use crate::dialect::quirk::{Edits, edited};
 use crate::embedding::Encoding;
 use crate::error::{ApiError, ErrorKind};
 
@@ -67,7 +68,7 @@ pub struct Splice {
     /// The body's first bytes, up to here, are replaced.
     pub drain: usize,
     /// Places in these first bytes and what to put there, in order.
-    edits: Vec<(Range<usize>, String)>,
+    edits: Edits,
 }
 
 impl Outline {
@@ -194,15 +195,7 @@ impl Splice {
 
     /// The new first bytes, from the old: the body's first [`Splice::drain`] bytes.
     pub fn apply(&self, head: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(head.len().saturating_add_signed(self.growth()));
-        let mut done = 0;
-        for (range, text) in &self.edits {
-            out.extend_from_slice(head.get(done..range.start).unwrap_or_default());
-            out.extend_from_slice(text.as_bytes());
-            done = range.end;
-        }
-        out.extend_from_slice(head.get(done..).unwrap_or_default());
-        out
+        edited(head, &self.edits)
     }
 }
 

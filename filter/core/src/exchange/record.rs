@@ -121,6 +121,8 @@ pub struct Attempt<'a> {
     provider: &'a str,
     /// For which of its models.
     model: &'a str,
+    /// With which of its keys, from 1; `null` where it has at most one.
+    key: Option<usize>,
     /// How long; `null` of one that was not over yet.
     ms: Option<u64>,
     /// Why it failed; `null` of one that did not.
@@ -132,6 +134,7 @@ impl<'a> Attempt<'a> {
         Self {
             provider: &tried.target.provider.name,
             model: &tried.target.model,
+            key: tried.target.keys.several().then_some(tried.key.saturating_add(1)),
             ms: tried.ended.map(|ended| milliseconds(tried.started, ended)),
             failure: tried.failure.as_ref().map(|failure| &*failure.reason),
         }

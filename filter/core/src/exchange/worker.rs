@@ -22,9 +22,9 @@ use super::remote::Remote;
 use super::{Call, Called, Effect, Time, metric};
 
 /// A provider may say that it takes no more for a day: it is asked again before that, in case it has changed its mind.
-const LONGEST_LIMIT: Duration = Duration::from_secs(300);
+pub(super) const LONGEST_LIMIT: Duration = Duration::from_secs(300);
 /// For how long an account without money is left alone.
-const NO_MONEY: Duration = Duration::from_secs(60);
+pub(super) const NO_MONEY: Duration = Duration::from_secs(60);
 
 /// One worker's memory. It lives as long as its VM.
 #[derive(Debug)]
@@ -46,6 +46,8 @@ pub struct Worker {
 struct Known {
     retries: RetryBudget,
     in_flight: InFlight,
+    /// The key whose turn it is; the first is 0.
+    turn: Cell<usize>,
 }
 
 /// When something happens, and what may be used for it.
@@ -135,12 +137,26 @@ impl Worker {
         (!same && well()) || self.known(target).retries.try_retry(now, &retry_budget::Settings::default())
     }
 
+    /// The key of a target's provider whose turn it is.
+    pub fn next_turn(&self, target: &Target) -> usize {
+        self.known(target).turn.get()
+    }
+
+    /// An attempt begins with this key: the turn is the next one's.
+    pub fn took_turn(&self, target: &Target, key: usize) {
+        self.known(target).turn.set(key.wrapping_add(1));
+    }
+
     fn known(&self, target: &Target) -> Rc<Known> {
         let mut targets = self.targets.borrow_mut();
         if let Some(known) = targets.get(&target.name) {
             return known.clone();
         }
-        let known = Rc::new(Known { retries: RetryBudget::default(), in_flight: InFlight::new(self.id) });
+        let known = Rc::new(Known {
+            retries: RetryBudget::default(),
+            in_flight: InFlight::new(self.id),
+            turn: Cell::default(),
+        });
         targets.insert(target.name.clone(), known.clone());
         known
     }
@@ -164,6 +180,9 @@ impl Worker {
         match (limit, failure.trigger) {
             (_, None | Some(Conflict | ContextLength | RequestTimeout)) => {}
             (Some(limit), _) => {
+                // Of several keys another may be back sooner.
+                let soonest = target.keys.soonest(shared, attempt.ended).unwrap_or(limit);
+                let limit = limit.min(soonest);
                 let until = attempt.ended.after(limit.min(LONGEST_LIMIT));
                 circuit::limited(shared, &target.cells, attempt, until, settings);
             }

@@ -8,7 +8,7 @@ use super::Check;
 impl Check<'_> {
     pub(super) fn credential(&mut self, provider: &Provider, path: &Path) {
         let given: Vec<&str> = [
-            ("key", provider.key.is_some()),
+            ("key", provider.secrets().next().is_some()),
             ("aws", provider.aws.is_some()),
             ("google", provider.google.is_some()),
             ("entra", provider.entra.is_some()),
@@ -18,9 +18,6 @@ impl Check<'_> {
         .collect();
         if given.len() > 1 {
             self.mistake(path, given.join(" and "), "one of them at most");
-        }
-        if let Some(key) = &provider.key {
-            self.secret(key, &path.key("key"));
         }
         if let Some(aws) = &provider.aws {
             self.aws(aws, &path.key("aws"));

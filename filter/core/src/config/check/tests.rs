@@ -1,5 +1,8 @@
 use super::*;
 use crate::config::KeyHash;
+use crate::config::format::Format;
+use crate::config::kind::Kind;
+use crate::dialect::openai_chat::OpenAiChat;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -41,9 +44,9 @@ fn a_good_file_becomes_a_gateway() {
     let gateway = Gateway::from_json(GOOD.as_bytes()).unwrap();
     let chat = &gateway.models["chat"];
     assert_eq!(chat.targets[0].provider.authority, "api.openai.com");
-    assert_eq!(chat.targets[0].provider.base_path, "/v1");
+    assert_eq!(chat.targets[0].provider.layout.path(&OpenAiChat, "m", false), "/v1/chat/completions");
     assert_eq!(chat.targets[1].provider.authority, "127.0.0.1:9001");
-    assert_eq!(chat.targets[1].provider.base_path, "");
+    assert_eq!(chat.targets[1].provider.layout.path(&OpenAiChat, "m", false), "/chat/completions");
     assert!(!chat.targets[1].provider.stream_usage);
     let hash = KeyHash::from_hex(&"0123456789abcdef".repeat(4)).unwrap();
     let alice = &gateway.keys[&hash].caller;
@@ -68,6 +71,33 @@ fn each_mistake_is_named_with_what_would_be_right() {
         (|f| rename(f, "local", "none"), "providers.none: found the reserved name \"none\""),
         (|f| rename(f, "local", "sluice-x"), "providers.sluice-x: found the reserved name"),
         (|f| provider(f).url = Some("api".into()), "providers.openai.url: found no http:// or https://"),
+        (
+            |f| provider(f).url = Some("http://127.0.0.1:8080/v1".into()),
+            "providers.openai.url: found the gateway's own",
+        ),
+        (
+            |f| provider(f).kind = Kind::named("azure").unwrap(),
+            "providers.openai.url: found nothing, expected its base URL: a provider of kind azure has no address of its own",
+        ),
+        (
+            |f| provider(f).api_version = Some("v1".into()),
+            "providers.openai.api_version: found \"v1\", expected nothing",
+        ),
+        (
+            |f| provider(f).keys = vec![file::Secret { env: None, file: None }],
+            "providers.openai.keys[0]: found neither env nor file",
+        ),
+        (
+            |f| provider(f).keys = provider(f).key.clone().into_iter().collect(),
+            "providers.openai.keys[0]: found a key that is there twice, expected each key once",
+        ),
+        (|f| provider(f).key_count = Some(9), "providers.openai.keys: found 9 keys in all, expected at most 8"),
+        (|f| provider(f).key_rest = "0s".into(), "providers.openai.key_rest: found \"0s\", expected a time"),
+        (|f| provider(f).speaks = Some(vec![]), "providers.openai.speaks: found an empty list, expected at least one"),
+        (
+            |f| provider(f).speaks = Some(vec![Format::all().next().unwrap(); 2]),
+            "providers.openai.speaks[1]: found \"chat\" again, expected each format once",
+        ),
         (|f| secret(f).file = Some("x".into()), "providers.openai.key: found both env and file"),
         (|f| secret(f).env = None, "providers.openai.key: found neither env nor file"),
         (|f| secret(f).env = Some("sk-secret".into()), "providers.openai.key.env: found text that is no such name"),
@@ -226,4 +256,34 @@ fn targets(file: &mut file::File) -> &mut Vec<file::Target> {
 
 fn target(file: &mut file::File) -> &mut file::Target {
     &mut targets(file)[0]
+}
+
+#[test]
+fn what_a_server_speaks_can_be_said_and_its_kinds_way_of_it_stays() {
+    let with = |fields: &str| {
+        let json = GOOD.replace(r#""kind": "openai", "url""#, &format!(r#"{fields}, "url""#));
+        Gateway::from_json(json.as_bytes()).unwrap().models["chat"].targets[1].provider.clone()
+    };
+    let names = |fields: &str| with(fields).formats.iter().map(|format| format.name()).collect::<Vec<_>>();
+    assert_eq!(names(r#""kind": "ollama""#), ["openai_chat", "completions", "openai_embeddings"]);
+    let both = r#""kind": "ollama", "speaks": ["messages", "chat"]"#;
+    assert_eq!(names(both), ["anthropic", "openai_chat"]);
+    assert!(!with(both).formats[1].quirks().is_empty(), "as Ollama speaks it");
+}
+
+#[test]
+fn a_version_of_azures_is_a_word() {
+    let azure = |version: &str| {
+        let mistakes = mistakes_after(|f| {
+            let provider = provider(f);
+            provider.kind = Kind::named("azure").unwrap();
+            provider.url = Some("https://name.openai.azure.com".into());
+            provider.api_version = Some(version.into());
+        });
+        mistakes.first().cloned()
+    };
+    assert_eq!(azure("2025-04-01-preview"), None);
+    for bad in ["", "2024-10-21&x=1", "a/b"] {
+        assert!(azure(bad).unwrap().starts_with("providers.openai.api_version: found"), "{bad}");
+    }
 }

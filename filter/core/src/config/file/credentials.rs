@@ -88,6 +88,7 @@ impl Provider {
     /// Leaves out where its credential comes from.
     pub fn forget_credential(&mut self) {
         self.key = None;
+        self.keys.clear();
         self.aws = None;
         self.google = None;
         self.entra = None;

@@ -12,7 +12,10 @@
 //! - `cache_control` on content parts, messages and tools is Anthropic's caching mark.
 //! - `thinking` and `top_k` in a request are Anthropic's parameters of that name.
 
+use std::fmt::Debug;
+
 use super::openai::{chunks, error, peek, usage};
+use super::quirk::Quirk;
 use super::{Chat, Content, Dialect, Field, Glance, Opening, Shape, StreamPeeker, StreamReader, StreamWriter, Written};
 use crate::conversation::{Request, Response, Usage};
 use crate::error::ApiError;
@@ -26,6 +29,7 @@ mod response;
 mod stream_write;
 mod table;
 mod tools;
+pub mod variations;
 mod write;
 
 #[cfg(test)]
@@ -35,27 +39,39 @@ mod tests;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenAiChat;
 
-/// How a server that speaks this dialect departs from OpenAI, as far as a translated request must know. The default is
-/// OpenAI itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// The same as a server speaks it that departs from OpenAI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenAiCompatible(pub Variation);
+
+/// How a server that speaks this dialect departs from OpenAI, as far as a request must know: its answers are read with
+/// patience, whoever it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Variation {
     /// It takes `cache_control`, `thinking_blocks`, `thinking`, `top_k`, and images in tool messages, as LiteLLM and
     /// OpenRouter do. OpenAI answers 400 to them, so without this they are left out or expressed otherwise.
     pub extensions: bool,
-    /// It knows `max_tokens` and not `max_completion_tokens`.
-    pub old_max_tokens: bool,
-    /// It answers 400 to `stream_options`; its streams then hold the usage it likes to give.
-    pub no_stream_options: bool,
+    /// What it calls by another name, or has no words for.
+    pub quirks: &'static [Quirk],
 }
 
-impl OpenAiChat {
-    /// As [`Dialect::write_request`], for a server that departs from OpenAI.
-    pub fn write_request_for(&self, variation: Variation, request: &Request, model: &str) -> Result<Written, ApiError> {
-        write::write(request, model, variation)
+/// Whoever speaks this dialect.
+trait Speaker: Debug + Sync + 'static {
+    fn variation(&self) -> Variation;
+}
+
+impl Speaker for OpenAiChat {
+    fn variation(&self) -> Variation {
+        variations::OPENAI
     }
 }
 
-impl Dialect for OpenAiChat {
+impl Speaker for OpenAiCompatible {
+    fn variation(&self) -> Variation {
+        self.0
+    }
+}
+
+impl<S: Speaker> Dialect for S {
     fn name(&self) -> &'static str {
         "openai_chat"
     }
@@ -70,6 +86,10 @@ impl Dialect for OpenAiChat {
 
     fn shape(&self) -> Shape {
         Shape { stream_options: true, ..Shape::default() }
+    }
+
+    fn quirks(&self) -> &'static [Quirk] {
+        self.variation().quirks
     }
 
     fn path(&self, _model: &str, _stream: bool) -> String {
@@ -97,13 +117,13 @@ impl Dialect for OpenAiChat {
     }
 }
 
-impl Chat for OpenAiChat {
+impl<S: Speaker> Chat for S {
     fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
         request::read(body)
     }
 
     fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError> {
-        write::write(request, model, Variation::default())
+        write::write(request, model, self.variation().extensions)
     }
 
     fn read_response(&self, body: &[u8]) -> Result<Response, ApiError> {

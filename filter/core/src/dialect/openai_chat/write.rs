@@ -1,4 +1,4 @@
-//! Writes a request for a provider: OpenAI, or a server like it as its [`Variation`] says.
+//! Writes a request for a provider: OpenAI, or a server like it that takes more (see [`Variation`](super::Variation)).
 //!
 //! Where a message holds what OpenAI's cannot: the result of a tool call becomes a message of its own; pictures and
 //! documents in it follow the results in a user message; earlier reasoning, caching marks, `top_k`, a tool's error
@@ -7,7 +7,6 @@
 
 use std::borrow::Cow;
 
-use super::Variation;
 use super::body::{
     Body, ChoiceOut, ContentOut, FileOut, FormatOut, FunctionOut, ImageOut, MarkOut, MessageOut, NameOut, PartOut,
     SchemaOut, ThinkingOut, ToolOut,
@@ -22,8 +21,8 @@ use crate::dialect::openai::{json, table};
 use crate::error::ApiError;
 
 /// Writes `request` under the provider's name for the model.
-pub(super) fn write(request: &Request, model: &str, variation: Variation) -> Result<Written, ApiError> {
-    let mut writer = Writer { variation, dropped: request.dropped.clone(), carried: Vec::new(), messages: Vec::new() };
+pub(super) fn write(request: &Request, model: &str, extensions: bool) -> Result<Written, ApiError> {
+    let mut writer = Writer { extensions, dropped: request.dropped.clone(), carried: Vec::new(), messages: Vec::new() };
     for (index, message) in request.messages.iter().enumerate() {
         writer.message(message).map_err(|word| {
             let path = format!("messages[{index}].content");
@@ -38,15 +37,13 @@ pub(super) fn write(request: &Request, model: &str, variation: Variation) -> Res
     let (reasoning_effort, thinking) = writer.reasoning(request.reasoning.as_ref());
     let top_k = writer.extension(request.top_k, "top_k");
     let user = writer.user(request.user.as_deref());
-    let (newer, older) = if variation.old_max_tokens { (None, request.max_tokens) } else { (request.max_tokens, None) };
     let body = Body {
         model,
         tools,
         tool_choice: request.tool_choice.as_ref().map(choice),
         parallel_tool_calls: request.parallel_tool_calls,
         response_format: request.output.as_ref().map(format),
-        max_completion_tokens: newer,
-        max_tokens: older,
+        max_completion_tokens: request.max_tokens,
         temperature: request.temperature,
         top_p: request.top_p,
         top_k,
@@ -60,8 +57,7 @@ pub(super) fn write(request: &Request, model: &str, variation: Variation) -> Res
         user,
         service_tier: request.service_tier.as_deref(),
         stream: request.stream.then_some(true),
-        stream_options: (request.stream && !variation.no_stream_options)
-            .then_some(StreamOptions { include_usage: true }),
+        stream_options: request.stream.then_some(StreamOptions { include_usage: true }),
         messages: writer.messages,
     };
     Ok(Written { body: json::body(&body), dropped: writer.dropped })
@@ -100,7 +96,7 @@ fn role_word(role: Role) -> &'static str {
 
 /// What gathers while messages are written.
 struct Writer<'a> {
-    variation: Variation,
+    extensions: bool,
     dropped: Vec<String>,
     messages: Vec<MessageOut<'a>>,
     /// Pictures and documents of tool results, for the user message after the last of them.
@@ -113,7 +109,7 @@ type Misplaced = &'static str;
 impl<'a> Writer<'a> {
     /// `value` where the server takes it; otherwise it is named as dropped.
     fn extension<T>(&mut self, value: Option<T>, name: &str) -> Option<T> {
-        if value.is_none() || self.variation.extensions {
+        if value.is_none() || self.extensions {
             return value;
         }
         self.drop(name);
@@ -146,7 +142,7 @@ impl<'a> Writer<'a> {
         match reasoning {
             None => (None, None),
             Some(Reasoning::Effort(effort)) => (Some(effort), None),
-            Some(Reasoning::Budget(budget_tokens)) if self.variation.extensions => {
+            Some(Reasoning::Budget(budget_tokens)) if self.extensions => {
                 (None, Some(ThinkingOut::Enabled { budget_tokens: *budget_tokens }))
             }
             Some(Reasoning::Budget(..=4096)) => (Some("low"), None),
@@ -155,7 +151,7 @@ impl<'a> Writer<'a> {
             // Models that cannot reason answer 400 to any effort, and most that can know no `none`.
             Some(Reasoning::Disabled) => (None, self.extension(Some(ThinkingOut::Disabled), "thinking")),
             // As the model sees fit is what happens without a word.
-            Some(Reasoning::Adaptive) => (None, self.variation.extensions.then_some(ThinkingOut::Adaptive)),
+            Some(Reasoning::Adaptive) => (None, self.extensions.then_some(ThinkingOut::Adaptive)),
         }
     }
 
@@ -217,7 +213,7 @@ impl<'a> Writer<'a> {
     fn content(&mut self, parts: &[&'a Part]) -> Result<ContentOut<'a>, Misplaced> {
         match parts {
             [] => Ok(ContentOut::Text("")),
-            [Part::Text { text, cache }] if cache.is_none() || !self.variation.extensions => {
+            [Part::Text { text, cache }] if cache.is_none() || !self.extensions => {
                 self.mark(cache);
                 Ok(ContentOut::Text(text))
             }
@@ -248,7 +244,7 @@ impl<'a> Writer<'a> {
         let mut told = false;
         for part in parts {
             match part {
-                Part::Image { .. } | Part::Document { .. } if !self.variation.extensions => {
+                Part::Image { .. } | Part::Document { .. } if !self.extensions => {
                     if !std::mem::replace(&mut told, true) {
                         let text = Cow::Owned(format!("From the result of tool call {call}:"));
                         self.carried.push(PartOut::Text { text, cache_control: None });

@@ -98,7 +98,7 @@ impl Attempt {
             attempt.ends_the_plan("over_limit", error, journey, cx);
             return Some(attempt);
         }
-        let outbound = Outbound::choose(journey, &target, same_dialect);
+        let outbound = Outbound::choose(journey, &target, dialect);
         Some(Self { target, dialect, number, same_dialect, phase: Phase::Request(outbound) })
     }
 
@@ -245,7 +245,8 @@ impl Attempt {
         let effects = &mut *cx.effects;
         let target = &self.target;
         let tier = journey.lower_tier().map(|tier| ("x-sluice-tier", tier.to_string()));
-        let told = tale(&journey.attempts).chain(tier);
+        let dropped = (!journey.dropped.is_empty()).then(|| ("x-sluice-dropped", journey.dropped.join(", ")));
+        let told = tale(&journey.attempts).chain(tier).chain(dropped);
         if let Body::New(kind) = content {
             let mut out: HeaderMap = headers.iter().filter(|(name, _)| passes_to_client(name, content)).collect();
             out.push("content-type", kind);
@@ -257,9 +258,6 @@ impl Attempt {
             }
             for (name, value) in told {
                 out.push(name, value);
-            }
-            if !journey.dropped.is_empty() {
-                out.push("x-sluice-dropped", journey.dropped.join(", "));
             }
             effects.push(Effect::ReplaceHeaders(out));
             return;

@@ -4,12 +4,13 @@
 //! whole header map anew, from what the gateway role saw of the client's, and changes the client's own body.
 
 use crate::config::Target;
-use crate::dialect::{Dialect, Written, translate};
+use crate::dialect::{Dialect, Written};
 use crate::error::ApiError;
 
 use super::super::headers::HeaderMap;
 use super::super::journey::Journey;
 use super::super::outline::Splice;
+use super::super::rewrite;
 use super::super::{Effect, Event, Flow, View};
 
 /// How this attempt changes the body.
@@ -19,15 +20,15 @@ pub(super) enum Outbound {
     AsItIs,
     /// A few bytes at its front.
     Spliced(Splice),
-    /// It was translated when the plan was made.
+    /// It was rewritten when the plan was made.
     Ready(Written),
-    /// It is to be translated when it is here.
-    Translate,
+    /// It is to be rewritten when it is here.
+    Rewrite,
 }
 
 impl Outbound {
-    pub(super) fn choose(journey: &mut Journey, target: &Target, same_dialect: bool) -> Self {
-        if same_dialect {
+    pub(super) fn choose(journey: &mut Journey, target: &Target, dialect: &dyn Dialect) -> Self {
+        if !rewrite::is_needed(journey.client, dialect, target) {
             match journey.outline.splice(&target.model, target.provider.stream_usage) {
                 Some(splice) => Self::Spliced(splice),
                 None => Self::AsItIs,
@@ -38,7 +39,7 @@ impl Outbound {
                     journey.dropped = std::mem::take(&mut written.dropped);
                     Self::Ready(written)
                 }
-                None => Self::Translate,
+                None => Self::Rewrite,
             }
         }
     }
@@ -54,7 +55,7 @@ impl Outbound {
     ) -> Result<Flow, ApiError> {
         match (event, &mut *self) {
             // Headers wait for a body whose length is not known yet.
-            (Event::RequestHeaders { .. }, Self::Translate) => Ok(Flow::Pause),
+            (Event::RequestHeaders { .. }, Self::Rewrite) => Ok(Flow::Pause),
             (Event::RequestHeaders { .. }, outbound) => {
                 let length = outbound.length(journey.outline.length);
                 effects.push(Effect::ReplaceHeaders(headers(journey, target, dialect, length, view)));
@@ -73,9 +74,9 @@ impl Outbound {
                         effects.push(Effect::ReplaceBody { drain: splice.drain, with });
                     }
                     Self::Ready(written) => effects.push(Effect::ReplaceBody { drain: size, with: written.body }),
-                    Self::Translate => {
+                    Self::Rewrite => {
                         let body = view.body(0..size);
-                        let written = translate::request(journey.client, dialect, &body, &target.model)?;
+                        let written = rewrite::request(journey.client, dialect, &journey.outline, &body, target)?;
                         journey.dropped = written.dropped;
                         effects.push(Effect::ReplaceHeaders(headers(
                             journey,
@@ -96,7 +97,7 @@ impl Outbound {
     /// The length of the body that leaves.
     fn length(&self, original: usize) -> usize {
         match self {
-            Self::AsItIs | Self::Translate => original,
+            Self::AsItIs | Self::Rewrite => original,
             Self::Spliced(splice) => original.saturating_add_signed(splice.growth()),
             Self::Ready(written) => written.body.len(),
         }
@@ -117,12 +118,12 @@ fn headers(journey: &Journey, target: &Target, dialect: &dyn Dialect, length: us
     out.push(":authority", &provider.authority);
     match &journey.passage {
         None => {
-            out.push(":path", format!("{}{}", provider.base_path, dialect.path(&target.model, stream)));
+            out.push(":path", provider.layout.path(dialect, &target.model, stream));
             out.push("content-type", "application/json");
             out.push("accept", if stream { dialect.stream_type() } else { "application/json" });
         }
         Some(passage) => {
-            out.push(":path", format!("{}{}", provider.base_path, passage.path));
+            out.push(":path", provider.layout.passed(&passage.path, &target.model));
             if let Some(content_type) = &passage.content_type {
                 out.push("content-type", content_type);
             }

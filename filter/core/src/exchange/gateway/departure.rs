@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::config::{Model, Target};
 use crate::dialect::anthropic::{Anthropic, CountTokens};
 use crate::dialect::pass_through::is_stored;
-use crate::dialect::{Content, Dialect, Written, translate};
+use crate::dialect::{Content, Dialect, Written};
 use crate::error::{ApiError, ErrorKind};
 use crate::limits::Plan;
 use crate::routing::queue::Queue;
@@ -15,6 +15,7 @@ use crate::usage::estimate::{Estimate, Prompt};
 use super::super::charge::{Charge, Ledger};
 use super::super::journey::{Arrival, Journey, Passage, from_envoy};
 use super::super::outline::{Outline, form};
+use super::super::rewrite;
 use super::super::worker::{Decision, Worker};
 use super::super::{Called, Context, Effect, Flow, Time, metric};
 use super::{Exchange, Outcome, Phase, Refused, models};
@@ -240,7 +241,7 @@ fn choose_first(journey: &mut Journey, body: &[u8]) -> Result<(), ApiError> {
     let mut refused = None;
     journey.ready = None;
     while let Some(target) = journey.queue.next() {
-        match translated(journey, target, body) {
+        match rewritten(journey, target, body) {
             None => return Ok(()),
             Some(Ok(written)) => {
                 journey.ready = Some(written);
@@ -256,10 +257,11 @@ fn choose_first(journey: &mut Journey, body: &[u8]) -> Result<(), ApiError> {
 }
 
 /// The request as `target` wants it, or why it cannot be said so; `None` where it passes as it is.
-pub(super) fn translated(journey: &Journey, target: &Target, body: &[u8]) -> Option<Result<Written, ApiError>> {
+pub(super) fn rewritten(journey: &Journey, target: &Target, body: &[u8]) -> Option<Result<Written, ApiError>> {
     let client = journey.client;
     let dialect = target.provider.format_for(client)?;
-    (dialect.name() != client.name()).then(|| translate::request(client, dialect, body, &target.model))
+    let written = || rewrite::request(client, dialect, &journey.outline, body, target);
+    rewrite::is_needed(client, dialect, target).then(written)
 }
 
 /// Budgets that are nearly or wholly used up are counted, once a request.

@@ -135,7 +135,7 @@ impl Foreseen {
         let gateway = &journey.worker.gateway;
         let estimate = |target: &Target| journey.estimate(target, gateway.reservation.output_tokens);
         let target = &considered.target;
-        let (written, unwritten) = match departure::translated(journey, target, body).transpose() {
+        let (written, unwritten) = match departure::rewritten(journey, target, body).transpose() {
             Ok(written) => (written, None),
             Err(error) => (None, Some(error)),
         };

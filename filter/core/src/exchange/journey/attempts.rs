@@ -40,6 +40,7 @@ impl Journey {
         if let Some((_, claimed_at)) = &mut self.probe {
             *claimed_at = Some(now);
         }
+        self.choose_key(now, shared);
     }
 
     /// Begins an attempt: where it goes. Behind it the queue has what Envoy is to try should it end without a callback.
@@ -60,7 +61,8 @@ impl Journey {
         self.queue.begin();
         self.dropped.clear();
         self.heard = (self.portions, now);
-        self.attempts.push(Tried { target: target.clone(), started: now, ended: None, failure: None, told: None });
+        let key = self.take_key(&target);
+        self.attempts.push(Tried { target: target.clone(), key, started: now, ended: None, failure: None, told: None });
         let retry = self.model.way.retry;
         if !(retry.covers(Trigger::Unreachable) || retry.covers(Trigger::Timeout)) {
             self.queue.end();
@@ -68,12 +70,13 @@ impl Journey {
             // The connection may have been an old one that the provider had closed.
             self.queue.again();
         }
+        self.choose_key(now, shared);
         Begin::Attempt(target)
     }
 
     /// The cluster of the next attempt.
     pub fn next_cluster(&self) -> &str {
-        self.queue.next().map_or(NO_CLUSTER, |target| target.provider.cluster.as_str())
+        self.queue.next().map_or(NO_CLUSTER, |target| target.provider.cluster(self.next_key))
     }
 
     /// Whether the next attempt is another target's.
@@ -83,6 +86,7 @@ impl Journey {
 
     /// The attempt under way failed: what comes next.
     pub fn fail(&mut self, failure: Failure, now: Time, shared: &dyn SharedData) -> Next {
+        self.blame_key(&failure, now, shared);
         let trigger = failure.trigger.filter(|trigger| self.model.way.retry.covers(*trigger));
         let next = trigger.map_or(Next::Nothing, |trigger| self.after(trigger, &failure, now, shared));
         match next {
@@ -90,12 +94,16 @@ impl Journey {
             Next::Again(_) => self.queue.again(),
             Next::Nothing => self.queue.end(),
         }
+        self.choose_key(now, shared);
         self.ended(Some(failure), now, shared);
         next
     }
 
     fn after(&mut self, trigger: Trigger, failure: &Failure, now: Time, shared: &dyn SharedData) -> Next {
         let Some(current) = self.current().cloned() else { return Next::Nothing };
+        if failure.blames_key() && self.another_key(now, shared) {
+            return Next::Again(Duration::ZERO);
+        }
         let wait = failure.error.retry_after;
         let patience = self.model.way.retry.wait;
         let first = self.tries_of_current() < 2;
@@ -145,6 +153,9 @@ impl Journey {
     pub fn tell(&mut self, now: Time, shared: &dyn SharedData) {
         let several = self.queue.targets().len() > 1;
         let (stage, strategy) = (self.stage, self.strategy);
+        // While another key is well, the target is.
+        let spared = self.attempts.last().and_then(|tried| tried.failure.as_ref()).is_some_and(Failure::blames_key)
+            && self.another_key(now, shared);
         let Some(tried) = self.attempts.last_mut() else { return };
         if tried.failure.is_some() || !matches!(stage, Stage::Underway | Stage::Answering) {
             tried.leave(strategy, &self.worker, now, shared);
@@ -154,7 +165,13 @@ impl Journey {
             (None, Stage::Complete) => true,
             _ => return,
         };
-        if !several || tried.told.replace(well) == Some(well) {
+        if tried.told.replace(well) == Some(well) {
+            return;
+        }
+        if well {
+            tried.target.keys.served(shared, tried.key);
+        }
+        if !several || spared {
             return;
         }
         let attempt = circuit::Attempt { began: tried.started, ended: now };

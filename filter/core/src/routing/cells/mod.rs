@@ -1,5 +1,5 @@
 //! What all workers of an Envoy know together of each target (a provider and one of its models): whether it fails
-//! ([`circuit`]), how fast it is ([`speed`]), and how busy ([`load`]).
+//! ([`circuit`]), how fast it is ([`speed`]), and how busy ([`load`]); and which of a provider's keys rest ([`keys`]).
 //!
 //! Each is one small value for each target, in the memory that Envoy's workers share. They are hints for the order in which
 //! targets are tried, and nothing is charged by them: a change that others get ahead of too often is dropped, and bytes that make
@@ -15,6 +15,7 @@ use crate::exchange::Time;
 use crate::store::SharedData;
 
 pub mod circuit;
+pub mod keys;
 pub mod load;
 pub mod speed;
 

@@ -2,6 +2,7 @@
 
 mod answers;
 mod errors;
+mod family;
 mod fields;
 mod requests;
 mod streams;

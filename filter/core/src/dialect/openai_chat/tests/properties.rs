@@ -5,7 +5,7 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::Variation;
+use super::super::{OpenAiCompatible, variations};
 use super::{OpenAiChat, conversation};
 use crate::conversation::{
     CacheMark, Choice, Message, OutputFormat, Part, Reasoning, Request, Response, Role, Source, StreamEvent, Tool,
@@ -248,8 +248,7 @@ proptest! {
 
     #[test]
     fn a_written_request_reads_back(request in request()) {
-        let variation = Variation { extensions: true, ..Variation::default() };
-        let written = OpenAiChat.write_request_for(variation, &request, "m").unwrap();
+        let written = OpenAiCompatible(variations::OPENROUTER).write_request(&request, "m").unwrap();
         prop_assert!(written.dropped.is_empty());
         prop_assert_eq!(OpenAiChat.read_request(&written.body).unwrap(), request);
     }

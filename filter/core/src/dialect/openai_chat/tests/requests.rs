@@ -3,7 +3,7 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::super::Variation;
+use super::super::{OpenAiCompatible, Variation, variations};
 use super::{OpenAiChat, conversation, request_with, say, text};
 use crate::conversation::{
     CacheMark, Json, Message, OutputFormat, Part, Reasoning, Request, Role, Source, Tool, ToolChoice,
@@ -57,7 +57,7 @@ fn result(call: &str, content: Vec<Part>) -> Part {
 }
 
 fn written(request: &Request, variation: Variation) -> (String, Vec<String>) {
-    let written = OpenAiChat.write_request_for(variation, request, "p").unwrap();
+    let written = OpenAiCompatible(variation).write_request(request, "p").unwrap();
     (String::from_utf8(written.body).unwrap(), written.dropped)
 }
 
@@ -75,7 +75,7 @@ fn the_golden_request_is_read_and_written() {
         r#""parameters":{"type":"object"},"strict":true}}],"tool_choice":"auto","#,
         r#""max_completion_tokens":256,"stop":["END"],"stream":true,"stream_options":{"include_usage":true}}"#
     );
-    assert_eq!(written(&golden(), Variation::default()), (expected.to_owned(), vec![]));
+    assert_eq!(written(&golden(), variations::OPENAI), (expected.to_owned(), vec![]));
 }
 
 #[test]
@@ -171,14 +171,14 @@ fn openai_gets_no_extensions_and_each_is_named() {
     };
     let plain = r#"{"model":"p","messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}"#;
     let dropped = ["cache_control", "thinking_blocks", "thinking", "top_k"].map(str::to_owned).to_vec();
-    assert_eq!(written(&request, Variation::default()), (plain.to_owned(), dropped));
+    assert_eq!(written(&request, variations::OPENAI), (plain.to_owned(), dropped));
     let full = concat!(
         r#"{"model":"p","messages":[{"role":"user","content":[{"type":"text","text":"a","#,
         r#""cache_control":{"type":"ephemeral"}}]},{"role":"assistant","content":"b","#,
         r#""thinking_blocks":[{"type":"thinking","thinking":"t","signature":"s"}]}],"#,
         r#""top_k":5,"thinking":{"type":"disabled"}}"#
     );
-    let extended = Variation { extensions: true, ..Variation::default() };
+    let extended = variations::OPENROUTER;
     assert_eq!(written(&request, extended), (full.to_owned(), vec![]));
 }
 
@@ -189,17 +189,9 @@ fn a_budget_becomes_an_effort() {
             reasoning: Some(Reasoning::Budget(budget)),
             ..conversation(vec![say(Role::User, vec![text("a")])])
         };
-        let (body, _) = written(&request, Variation::default());
+        let (body, _) = written(&request, variations::OPENAI);
         assert!(body.contains(&format!(r#""reasoning_effort":"{effort}""#)), "{body}");
     }
-}
-
-#[test]
-fn old_servers_get_their_own_names() {
-    let variation = Variation { old_max_tokens: true, no_stream_options: true, ..Variation::default() };
-    let request = Request { max_tokens: Some(5), stream: true, ..conversation(vec![say(Role::User, vec![text("a")])]) };
-    let expected = r#"{"model":"p","messages":[{"role":"user","content":"a"}],"max_tokens":5,"stream":true}"#;
-    assert_eq!(written(&request, variation).0, expected);
 }
 
 #[test]
@@ -215,13 +207,13 @@ fn media_in_tool_results_follows_in_a_user_message() {
         r#"{"role":"user","content":[{"type":"text","text":"From the result of tool call c1:"},"#,
         r#"{"type":"image_url","image_url":{"url":"https://a/b"}}]},{"role":"user","content":"go on"}]}"#
     );
-    assert_eq!(written(&request, Variation::default()), (expected.to_owned(), vec![]));
+    assert_eq!(written(&request, variations::OPENAI), (expected.to_owned(), vec![]));
 }
 
 #[test]
 fn a_failed_tool_loses_its_flag_by_name() {
     let part = Part::ToolResult { call: "c".to_owned(), content: vec![text("no")], is_error: true, cache: None };
-    let (_, dropped) = written(&conversation(vec![say(Role::Tool, vec![part])]), Variation::default());
+    let (_, dropped) = written(&conversation(vec![say(Role::Tool, vec![part])]), variations::OPENAI);
     assert_eq!(dropped, ["is_error"]);
 }
 
@@ -250,7 +242,7 @@ fn a_schema_is_copied_as_it_stands() {
     ));
     let read = OpenAiChat.read_request(body.as_bytes()).unwrap();
     assert!(matches!(&read.output, Some(OutputFormat::JsonSchema { schema: read, .. }) if read.text() == schema));
-    assert!(written(&read, Variation::default()).0.contains(schema));
+    assert!(written(&read, variations::OPENAI).0.contains(schema));
 }
 
 #[test]
@@ -259,10 +251,10 @@ fn a_user_whose_name_openai_would_refuse_is_left_out_and_named() {
         user: Some("ø".repeat(letters)),
         ..conversation(vec![say(Role::User, vec![text("Hi")])])
     };
-    let (body, dropped) = written(&request(64), Variation::default());
+    let (body, dropped) = written(&request(64), variations::OPENAI);
     assert!(body.contains("\"user\":\"ø") && dropped.is_empty());
     let request = Request { dropped: vec!["betas".to_owned()], ..request(65) };
-    let (body, dropped) = written(&request, Variation::default());
+    let (body, dropped) = written(&request, variations::OPENAI);
     assert!(!body.contains("\"user\":\"ø"));
     assert_eq!(dropped, ["betas", "user"], "what was dropped when it was read is named too");
 }

@@ -1,0 +1,56 @@
+//! Providers that speak the client's format and depart from it.
+
+use super::*;
+
+#[test]
+fn what_a_quirk_names_is_changed_and_every_other_byte_passes() {
+    let body = r#"{ "model":"mistral","seed":7 , "messages":[{"role":"user","content":"h\u0069"}],"x":1e3}"#;
+    let seen = Envoy::new().chat(body, &[json(200, OPENAI)]);
+    assert_eq!((seen.status, seen.body.as_str()), (200, OPENAI), "the answer passes as it is");
+    let expected = body.replace(r#""mistral""#, r#""large""#).replace(r#""seed""#, r#""random_seed""#);
+    assert_eq!(seen.received[0].body, expected);
+    assert_eq!(seen.received[0].headers.text("content-length"), Some(&*expected.len().to_string()));
+    assert_eq!(seen.headers.get("x-sluice-dropped"), None);
+}
+
+#[test]
+fn what_a_quirk_drops_is_told_though_the_answer_passes() {
+    let body = r#"{"model":"mistral","user":"u","messages":[{"role":"user","content":"hi"}]}"#;
+    let seen = Envoy::new().chat(body, &[json(200, OPENAI)]);
+    assert_eq!(seen.headers.text("x-sluice-dropped"), Some("user"));
+    assert_eq!(seen.log["dropped"], serde_json::json!(["user"]));
+    assert!(!seen.received[0].body.contains("user\":\"u"));
+}
+
+#[test]
+fn a_provider_that_would_refuse_a_field_is_passed_over_before_any_attempt() {
+    let body = r#"{"model":"groq-first","logprobs":true,"messages":[{"role":"user","content":"hi"}]}"#;
+    let seen = Envoy::new().chat(body, &[json(200, OPENAI)]);
+    assert_eq!((seen.status, seen.headers.text("x-sluice-provider")), (200, Some("oai")));
+    assert_eq!(seen.received.len(), 1);
+    let alone = Envoy::new().chat(&body.replace("groq-first", "groq"), &[]);
+    assert_eq!(alone.status, 400);
+    assert!(alone.body.contains("'logprobs'"), "{}", alone.body);
+}
+
+#[test]
+fn a_fallback_gets_the_request_by_its_own_quirks() {
+    let body = r#"{"model":"groq-last","n":1,"messages":[{"role":"user","content":"hi","name":"x"}]}"#;
+    let seen = Envoy::new().chat(body, &[json(503, "{}"), json(200, OPENAI)]);
+    assert_eq!(seen.received[0].body, body.replace("groq-last", "gpt"));
+    assert_eq!(seen.received[1].body, r#"{"model":"llama","messages":[{"role":"user","content":"hi"}]}"#);
+    assert_eq!(seen.headers.text("x-sluice-dropped"), Some("messages[].name"));
+}
+
+#[test]
+fn usage_is_not_asked_for_where_nobody_understands() {
+    for model in ["mistral", "old"] {
+        let body = format!(
+            r#"{{"model":"{model}","stream":true,"stream_options":{{"include_usage":true}},"messages":[{{"role":"user","content":"hi"}}]}}"#
+        );
+        let seen = Envoy::new().chat(&body, &[sse(&OPENAI_STREAM)]);
+        assert_eq!(collected(&seen), ("from openai".to_owned(), true));
+        assert!(!seen.received[0].body.contains("stream_options"), "{}", seen.received[0].body);
+        assert_eq!(seen.log["output_tokens"], 2);
+    }
+}

@@ -1,0 +1,37 @@
+//! A client's request as a target's provider wants it, where that takes more than a splice at its front: in another format,
+//! or in the same as a provider speaks it that departs from it.
+
+use std::borrow::Cow;
+
+use crate::config::Target;
+use crate::dialect::quirk::{adapt, edited};
+use crate::dialect::{Dialect, Written, translate};
+use crate::error::ApiError;
+
+use super::outline::Outline;
+
+/// Whether all of the body has to be looked at before the request can leave.
+pub(super) fn is_needed(client: &dyn Dialect, provider: &dyn Dialect, target: &Target) -> bool {
+    client.name() != provider.name() || target.provider.quirks(provider).next().is_some()
+}
+
+/// The request, written; an error when it cannot be said to this provider.
+pub(super) fn request(
+    client: &'static dyn Dialect,
+    provider: &'static dyn Dialect,
+    outline: &Outline,
+    body: &[u8],
+    target: &Target,
+) -> Result<Written, ApiError> {
+    let (body, mut dropped) = if client.name() == provider.name() {
+        let splice = outline.splice(&target.model, target.provider.stream_usage);
+        (splice.map_or(Cow::Borrowed(body), |splice| splice.apply(body).into()), Vec::new())
+    } else {
+        let written = translate::request(client, provider, body, &target.model)?;
+        (Cow::Owned(written.body), written.dropped)
+    };
+    let adapted = adapt(&body, target.provider.quirks(provider))?;
+    dropped.extend(adapted.dropped);
+    let body = if adapted.edits.is_empty() { body.into_owned() } else { edited(&body, &adapted.edits) };
+    Ok(Written { body, dropped })
+}

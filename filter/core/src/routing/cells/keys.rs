@@ -1,0 +1,188 @@
+//! The several keys of a provider: which of them it takes no more of for now, as all workers know together.
+//!
+//! A key is out for one of two reasons. Its limit is used up: until the provider's own time, and for one model, since limits are
+//! counted for each. Or the provider has refused it, or it has no money left: for all models, until a time that is configured. A key
+//! that was refused and then served is back at once.
+//!
+//! Nothing here opens a target's circuit: that is for when no key is left.
+
+use std::time::Duration;
+
+use super::{Value, age, read, update};
+use crate::exchange::Time;
+use crate::store::SharedData;
+
+/// The format, and that it is one.
+const FORMAT: [u8; 8] = *b"keyrest\x01";
+
+/// The keys that a target may be asked with, where its provider has several. Made once, with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Keys(Box<[Names]>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Names {
+    limited: Box<str>,
+    refused: Box<str>,
+}
+
+/// Since when a key rests, and until when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Rest {
+    since: Time,
+    until: Time,
+}
+
+impl Keys {
+    /// The cells of so many keys of a provider. Of one alone there is nothing to choose, and nothing is kept.
+    pub fn of(provider: &str, model: &str, count: usize) -> Self {
+        let names = |number: usize| Names {
+            // A provider's name has neither slash nor `@`.
+            limited: format!("sluice.keylimit.1.{provider}@{number}/{model}").into(),
+            refused: format!("sluice.keyout.1.{provider}@{number}").into(),
+        };
+        Self((1..=if count > 1 { count } else { 0 }).map(names).collect())
+    }
+
+    /// Whether there are several.
+    pub fn several(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// With which key to ask: from `first` on the first that is well and not `barred`; if there is none, the one that is back
+    /// soonest. The first key's number is 0.
+    pub fn next(&self, shared: &dyn SharedData, now: Time, first: usize, barred: impl Fn(usize) -> bool) -> usize {
+        let count = self.0.len();
+        let in_turn = (0..count).map(|step| (first.wrapping_add(step)) % count.max(1));
+        let waits = |key: &usize| self.wait(shared, now, *key);
+        let well = in_turn.clone().filter(|key| !barred(*key)).find(|key| waits(key).is_zero());
+        well.or_else(|| in_turn.min_by_key(waits)).unwrap_or_default()
+    }
+
+    /// Whether one of them is well and not `barred`.
+    pub fn another(&self, shared: &dyn SharedData, now: Time, barred: impl Fn(usize) -> bool) -> bool {
+        (0..self.0.len()).any(|key| !barred(key) && self.wait(shared, now, key).is_zero())
+    }
+
+    /// How long until one of them is well.
+    pub fn soonest(&self, shared: &dyn SharedData, now: Time) -> Option<Duration> {
+        (0..self.0.len()).map(|key| self.wait(shared, now, key)).min()
+    }
+
+    /// The provider said that this key's limit is used up.
+    pub fn limited(&self, shared: &dyn SharedData, key: usize, now: Time, wait: Duration) {
+        self.rest(shared, self.0.get(key).map(|names| &*names.limited), now, wait);
+    }
+
+    /// The provider refused this key, or it has no money left.
+    pub fn refused(&self, shared: &dyn SharedData, key: usize, now: Time, wait: Duration) {
+        self.rest(shared, self.0.get(key).map(|names| &*names.refused), now, wait);
+    }
+
+    /// The provider served a request with this key.
+    pub fn served(&self, shared: &dyn SharedData, key: usize) {
+        let Some(names) = self.0.get(key) else { return };
+        update(shared, &names.refused, |rest: Rest| (rest != Rest::default()).then(Rest::default));
+    }
+
+    fn rest(&self, shared: &dyn SharedData, name: Option<&str>, now: Time, wait: Duration) {
+        let Some(name) = name else { return };
+        update(shared, name, |rest: Rest| {
+            let known = age(now, rest.since).map_or(Time::default(), |_| rest.until);
+            Some(Rest { since: now, until: known.max(now.after(wait)) })
+        });
+    }
+
+    /// How long this key rests yet.
+    fn wait(&self, shared: &dyn SharedData, now: Time, key: usize) -> Duration {
+        let left = |name: &str| {
+            let rest: Rest = read(shared, name);
+            age(now, rest.since).map_or(Duration::ZERO, |_| rest.until.since(now))
+        };
+        self.0.get(key).map_or(Duration::ZERO, |names| left(&names.limited).max(left(&names.refused)))
+    }
+}
+
+impl Value for Rest {
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        super::parse(&FORMAT, bytes).map(|[since, until]| Self { since: Time(since), until: Time(until) })
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        super::bytes(&FORMAT, &[self.since.0, self.until.0])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::super::tests::at;
+    use super::*;
+    use crate::exchange::fake::Shared;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn chosen(keys: &Keys, shared: &Shared, millis: i64) -> Vec<usize> {
+        (0..3).map(|first| keys.next(shared, at(millis), first, |_| false)).collect()
+    }
+
+    #[test]
+    fn of_one_key_nothing_is_kept() {
+        let (keys, shared) = (Keys::of("p", "m", 1), Shared::default());
+        keys.refused(&shared, 0, at(0), MINUTE);
+        assert!(!keys.several() && !keys.another(&shared, at(0), |_| false));
+        assert_eq!((keys.next(&shared, at(0), 5, |_| false), keys.soonest(&shared, at(0))), (0, None));
+    }
+
+    #[test]
+    fn keys_take_turns_and_one_that_rests_is_passed_over_until_its_time() {
+        let (keys, shared) = (Keys::of("p", "m", 3), Shared::default());
+        assert_eq!(chosen(&keys, &shared, 0), [0, 1, 2]);
+        keys.limited(&shared, 1, at(0), MINUTE);
+        assert_eq!(chosen(&keys, &shared, 0), [0, 2, 2]);
+        assert_eq!(chosen(&keys, &shared, 59_999), [0, 2, 2]);
+        assert_eq!(chosen(&keys, &shared, 60_000), [0, 1, 2]);
+        assert_eq!(keys.next(&shared, at(0), 0, |key| key == 0), 2, "what is barred is passed over too");
+    }
+
+    #[test]
+    fn a_limit_is_one_models_and_a_refusal_is_all_models() {
+        let (keys, other, shared) = (Keys::of("p", "m", 2), Keys::of("p", "n", 2), Shared::default());
+        keys.limited(&shared, 0, at(0), MINUTE);
+        assert_eq!(other.next(&shared, at(0), 0, |_| false), 0);
+        keys.refused(&shared, 0, at(0), MINUTE);
+        assert_eq!(other.next(&shared, at(0), 0, |_| false), 1);
+    }
+
+    #[test]
+    fn when_all_rest_the_one_that_is_back_soonest_is_asked() {
+        let (keys, shared) = (Keys::of("p", "m", 2), Shared::default());
+        keys.limited(&shared, 0, at(0), MINUTE);
+        keys.refused(&shared, 1, at(0), MINUTE / 2);
+        assert!(!keys.another(&shared, at(0), |_| false));
+        assert_eq!(keys.next(&shared, at(0), 0, |_| false), 1);
+        assert_eq!(keys.soonest(&shared, at(10_000)), Some(Duration::from_secs(20)));
+    }
+
+    #[test]
+    fn a_refused_key_that_serves_is_back_and_a_limited_one_keeps_its_time() {
+        let (keys, shared) = (Keys::of("p", "m", 2), Shared::default());
+        keys.refused(&shared, 0, at(0), MINUTE);
+        keys.served(&shared, 0);
+        assert_eq!(keys.next(&shared, at(1), 0, |_| false), 0);
+        keys.limited(&shared, 0, at(0), MINUTE);
+        keys.limited(&shared, 0, at(1), Duration::from_secs(1));
+        keys.served(&shared, 0);
+        assert_eq!(keys.next(&shared, at(30_000), 0, |_| false), 1, "and the longer time");
+    }
+
+    #[test]
+    fn what_was_noted_by_a_clock_that_was_set_back_since_is_forgotten() {
+        let (keys, shared) = (Keys::of("p", "m", 2), Shared::default());
+        keys.refused(&shared, 0, at(100_000), MINUTE);
+        assert_eq!(keys.next(&shared, at(0), 0, |_| false), 0);
+        keys.refused(&shared, 0, at(0), MINUTE);
+        assert_eq!(keys.next(&shared, at(60_000), 0, |_| false), 0);
+    }
+}

@@ -1,0 +1,36 @@
+//! `docs/providers.md` holds the table of kinds as it stands in the source. With `UPDATE_DOCS=1` this test renders it into the
+//! page; without, it fails where they differ.
+#![cfg(not(target_arch = "wasm32"))]
+
+use std::fmt::Write as _;
+
+use sluice_core::config::format::Format;
+use sluice_core::config::kind::{Kind, Row};
+use sluice_core::dialect::Dialect;
+
+mod page;
+
+/// The table, as the page shows it.
+fn rendered() -> String {
+    let mut table =
+        "| `kind` | address, unless `url` says otherwise | formats | key in | prices |\n|---|---|---|---|---|\n"
+            .to_owned();
+    for kind in Kind::all() {
+        let Row { name, url, formats, credential, prices, .. } = kind.row();
+        let named = |format: &&'static dyn Dialect| {
+            let found = Format::all().find(|named| named.among(formats).name() == format.name()).unwrap();
+            format!("`{}`", found.name())
+        };
+        let formats: Vec<String> = formats.iter().map(named).collect();
+        let address = url.map_or("none: `url` is required".to_owned(), |url| format!("`{url}`"));
+        let key = format!("`{}`", format!("{}: {}", credential.header, credential.prefix).trim_end_matches([' ', ':']));
+        let prices = prices.map_or("none".to_owned(), |prices| format!("`{prices}`"));
+        let _ = writeln!(table, "| `{name}` | {address} | {} | {key} | {prices} |", formats.join(", "));
+    }
+    table
+}
+
+#[test]
+fn the_page_holds_the_table_of_kinds() {
+    page::holds("providers.md", "kinds", &rendered());
+}

@@ -1,0 +1,80 @@
+//! A provider with several keys: each request carries one of them, and another when that one is used up or refused.
+
+use serde_json::{Value, json};
+use sluice_tests::gateway::{Gateway, Kind};
+use sluice_tests::simulator::Simulator;
+
+use crate::{ask, refusal, said};
+
+/// A gateway before a provider with two keys; the first is `sk-one`, the second as given.
+async fn gateway(provider: &Simulator, second: &str, workers: u32) -> (Gateway, tempfile::NamedTempFile) {
+    let file = tempfile::NamedTempFile::new().expect("a file for the key");
+    std::fs::write(file.path(), second).expect("the key is written");
+    let gateway = Gateway::builder()
+        .provider("one", Kind::OpenAi, provider)
+        .model("chat", &[("one", "gpt-sim")])
+        .with(json!({"providers": {"one": {"keys": [{"file": file.path()}]}}}))
+        .concurrency(workers)
+        .start()
+        .await;
+    (gateway, file)
+}
+
+/// The keys that the simulator was asked with, in order.
+async fn presented(provider: &Simulator, count: usize) -> Vec<String> {
+    let requests = provider.settled(count).await;
+    requests.iter().map(|request| request.header("authorization").unwrap_or_default().to_owned()).collect()
+}
+
+/// With which key each attempt of a request was made, as the log has it.
+fn keys(line: &Value) -> Vec<Option<u64>> {
+    line["tried"].as_array().expect("a list").iter().map(|tried| tried["key"].as_u64()).collect()
+}
+
+#[tokio::test]
+async fn requests_take_turns_and_a_limited_key_is_passed_over() {
+    let provider = Simulator::start().await;
+    let (gateway, _file) = gateway(&provider, "sk-two", 1).await;
+    for _ in 0..2 {
+        assert_eq!(said(&gateway.chat(&ask("chat", "say hello")).await), "hello");
+    }
+    assert_eq!(presented(&provider, 2).await, ["Bearer sk-one", "Bearer sk-two"]);
+    provider.clear();
+    provider.script(&["status=429+retry-after=60", "ok"]);
+    let answer = gateway.chat(&ask("chat", "say moved")).await;
+    assert_eq!((answer.status, &*said(&answer), answer.header("x-sluice-attempts")), (200, "moved", Some("2")));
+    for _ in 0..2 {
+        gateway.chat(&ask("chat", "hi")).await;
+    }
+    let two = "Bearer sk-two";
+    assert_eq!(presented(&provider, 4).await, ["Bearer sk-one", two, two, two]);
+    let lines = gateway.log_lines(5).await;
+    let tried: Vec<_> = lines.iter().map(keys).collect();
+    assert_eq!(tried, [vec![Some(1)], vec![Some(2)], vec![Some(1), Some(2)], vec![Some(2)], vec![Some(2)]]);
+    assert!(lines.iter().all(|line| !line.to_string().contains("sk-")), "a key's text is in no log");
+}
+
+#[tokio::test]
+async fn a_refused_key_is_out_for_every_worker() {
+    let provider = Simulator::builder().key("sk-two").start().await.expect("a free port");
+    let (gateway, _file) = gateway(&provider, "sk-two", 2).await;
+    let answer = gateway.chat(&ask("chat", "say found")).await;
+    assert_eq!((answer.status, &*said(&answer)), (200, "found"));
+    for _ in 0..8 {
+        let answer = gateway.chat(&ask("chat", "hi")).await;
+        assert_eq!((answer.status, answer.header("x-sluice-attempts")), (200, Some("1")));
+    }
+    assert_eq!(presented(&provider, 10).await.iter().filter(|key| *key == "Bearer sk-one").count(), 1);
+}
+
+#[tokio::test]
+async fn when_no_key_is_good_the_operator_is_told_as_with_one() {
+    let provider = Simulator::builder().key("sk-another").start().await.expect("a free port");
+    let (gateway, _file) = gateway(&provider, "sk-two", 1).await;
+    for (attempts, asked) in [("2", 2), ("1", 3)] {
+        let answer = gateway.chat(&ask("chat", "hi")).await;
+        assert_eq!(refusal(&answer), (502, "provider_refused_credential".to_owned()));
+        assert_eq!(answer.header("x-sluice-attempts"), Some(attempts));
+        assert_eq!(provider.settled(asked).await.len(), asked);
+    }
+}
