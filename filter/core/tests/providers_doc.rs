@@ -1,6 +1,7 @@
 //! `docs/providers.md` holds the table of kinds as it stands in the source. With `UPDATE_DOCS=1` this test renders it into the
 //! page; without, it fails where they differ.
 #![cfg(not(target_arch = "wasm32"))]
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::fmt::Write as _;
 

@@ -3,6 +3,7 @@
 //! What is read is mostly right: a written value with bytes changed, left out, doubled, or put in from elsewhere. How many are
 //! tried is said by `PROPTEST_CASES`; `./scripts/fuzz` tries many.
 #![cfg(not(target_arch = "wasm32"))]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
 
 use proptest::prelude::*;
 use sluice_core::conversation::StreamEvent;

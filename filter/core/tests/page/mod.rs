@@ -5,6 +5,7 @@ use std::{env, fs};
 const END: &str = "<!-- end -->";
 
 /// Checks that the part `name` of a page is `text`; with `UPDATE_DOCS=1` makes it so.
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 pub fn holds(page: &str, name: &str, text: &str) {
     let path = format!("{}/../../docs/{page}", env!("CARGO_MANIFEST_DIR"));
     let mut whole = fs::read_to_string(&path).unwrap();
