@@ -7,7 +7,7 @@ use sluice_tests::simulator::Outcome;
 
 use crate::{CHAT, Pair, ask, with};
 
-const FIELDS: [&str; 28] = [
+const FIELDS: [&str; 29] = [
     "app",
     "attempts",
     "budgets",
@@ -36,6 +36,7 @@ const FIELDS: [&str; 28] = [
     "time",
     "trace_id",
     "tried",
+    "usage",
 ];
 
 /// A prompt that no log may repeat, nor any part of it.

@@ -7,6 +7,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::config::file::Strategy;
 use crate::config::{Caller, Model, Target, Timeouts};
 use crate::conversation::Usage;
@@ -76,6 +78,8 @@ pub struct Journey {
     pub prompt: Prompt,
     /// Whether the tokens were not counted by the provider, or not all of them.
     pub estimated: bool,
+    /// How much the provider who served has counted, once the request is over.
+    pub counted: Option<Counted>,
     /// Where it stands.
     pub stage: Stage,
     /// When the first token came.
@@ -135,6 +139,18 @@ pub struct Tried {
     pub failure: Option<Failure>,
     /// Whether all workers were told that it failed, or that it did not.
     told: Option<bool>,
+}
+
+/// How much of an answer's usage its provider has counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Counted {
+    /// All of it.
+    Complete,
+    /// A part: the answer broke off, or the provider tells no more.
+    Partial,
+    /// Nothing.
+    Missing,
 }
 
 /// Where a request stands.
@@ -213,6 +229,7 @@ impl Journey {
             charge: None,
             prompt,
             estimated: false,
+            counted: None,
             stage: Stage::Underway,
             first_token: None,
             usage: None,

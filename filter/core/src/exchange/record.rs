@@ -8,7 +8,7 @@ use crate::config::file::Strategy;
 
 use super::Time;
 use super::charge::Charge;
-use super::journey::{Journey, Stage, Tried};
+use super::journey::{Counted, Journey, Stage, Tried};
 
 /// The fields, in the order in which they stand in the log.
 #[derive(Debug, Default, Serialize)]
@@ -52,7 +52,9 @@ pub struct Record<'a> {
     pub cached_tokens: Option<u64>,
     /// Of the tokens produced, reasoning.
     pub reasoning_tokens: Option<u64>,
-    /// Whether these were estimated, all or in part: the provider did not come to count them.
+    /// How much of these the provider who served has counted.
+    pub usage: Option<Counted>,
+    /// Whether any of these were estimated, failed attempts' too: the provider did not come to count them.
     pub estimated: bool,
     /// US dollars, failed attempts included, with six decimals; `null` when a price is not known.
     pub cost_usd: Option<String>,
@@ -88,6 +90,7 @@ impl<'a> Record<'a> {
             output_tokens: journey.usage.map(|usage| usage.output),
             cached_tokens: journey.usage.map(|usage| usage.cached),
             reasoning_tokens: journey.usage.map(|usage| usage.reasoning),
+            usage: journey.counted,
             estimated: journey.estimated,
             cost_usd: journey.charge.as_ref().and_then(Charge::cost).map(|cost| cost.to_string()),
             budgets: journey.charge.as_ref().map(Charge::warnings).unwrap_or_default(),

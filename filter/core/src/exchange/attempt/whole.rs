@@ -1,7 +1,7 @@
 //! A whole answer: read when all of it is here, and only then shown to the client.
 
-use crate::dialect::Said;
 use crate::dialect::translate::{self, Asked};
+use crate::dialect::{Content, Dialect, Said};
 use crate::error::ApiError;
 
 use super::super::failure::Failure;
@@ -46,18 +46,27 @@ impl Attempt {
         if self.same_dialect {
             let glance = dialect.peek_response(&body).map_err(Failure::in_answer)?;
             journey.usage = glance.usage;
-            journey.said = Said::of(body.len());
+            journey.said = said(journey.client, &body);
             journey.commit(now);
         } else {
             let asked = Asked { model: &self.target.model, now: now.seconds(), encoding: journey.outline.encoding };
             let answer = translate::answer(journey.client, dialect, &body, &asked).map_err(Failure::in_answer)?;
             journey.usage = answer.usage;
-            journey.said = Said::of(body.len());
+            journey.said = said(journey.client, &body);
             journey.commit(now);
             effects.push(Effect::SetHeader("content-length", answer.body.len().to_string().into()));
             effects.push(Effect::ReplaceBody { drain: size, with: answer.body });
         }
         journey.complete();
         Ok(())
+    }
+}
+
+/// What tokens are estimated by, should the provider not say them: of a conversation's answer its length, and nothing of what is
+/// no text.
+fn said(client: &'static dyn Dialect, body: &[u8]) -> Said {
+    match client.content() {
+        Content::Chat(_) => Said::of(body.len()),
+        _ => Said::default(),
     }
 }

@@ -9,7 +9,7 @@ use crate::usage::estimate::{Estimate, produced};
 
 use super::super::Time;
 use super::super::charge::Ledger;
-use super::{Journey, Stage};
+use super::{Counted, Journey, Stage};
 
 /// How many tokens an answer is expected to have where costs and speeds are compared, if the request allows so many: most have
 /// fewer than they may, and what is reserved is not what is used.
@@ -76,8 +76,17 @@ impl Journey {
             (Stage::Refused, _) => return,
             // It failed without a callback, and nothing came after it.
             (Stage::Underway, None) if failed => return,
-            (Stage::Complete, Some(usage)) if usage.input > 0 || usage.output > 0 => usage,
-            (_, counted) => self.estimated_usage(&target, counted),
+            _ if self.client.shape().free => Usage::default(),
+            // A prompt has tokens: without them the provider did not count all.
+            (Stage::Complete, Some(usage)) if usage.input > 0 => {
+                self.counted = Some(Counted::Complete);
+                usage
+            }
+            (_, counted) => {
+                let some = counted.is_some_and(|usage| usage.input > 0 || usage.output > 0);
+                self.counted = Some(if some { Counted::Partial } else { Counted::Missing });
+                self.estimated_usage(&target, counted)
+            }
         };
         self.usage = Some(usage);
         self.owes(self.usage);

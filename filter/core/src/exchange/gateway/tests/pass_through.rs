@@ -49,6 +49,7 @@ fn only_the_models_name_changes_and_only_who_speaks_openais_format_is_asked() {
     assert_eq!(received.body, body.replace("draw", "gpt-image"));
     assert_eq!(received.headers.text(":path"), Some("/v1/images/generations?v=1"));
     assert_eq!((&seen.log["input_tokens"], &seen.log["output_tokens"]), (&5.into(), &7.into()));
+    assert_eq!((&seen.log["usage"], &seen.log["estimated"]), (&"complete".into(), &false.into()));
 }
 
 #[test]
@@ -78,6 +79,15 @@ fn sound_flows_as_it_comes() {
 }
 
 #[test]
+fn a_picture_is_not_counted_as_text() {
+    let picture = format!(r#"{{"data":[{{"b64_json":"{}"}}]}}"#, "A".repeat(10_000));
+    let seen =
+        post("/v1/images/generations", "application/json", r#"{"model":"draw","prompt":"x"}"#, &[json(200, &picture)]);
+    assert_eq!((&seen.log["usage"], &seen.log["output_tokens"]), (&"missing".into(), &0.into()));
+    assert!(seen.log["input_tokens"].as_u64().unwrap() > 0);
+}
+
+#[test]
 fn a_model_without_such_a_provider_is_a_400_before_anybody_is_asked() {
     let seen = post("/v1/images/generations", "application/json", r#"{"model":"claude","prompt":"x"}"#, &[]);
     assert_eq!((seen.status, code(&seen).as_str()), (400, "endpoint_not_available"));
@@ -100,6 +110,7 @@ fn what_is_kept_is_for_keys_that_name_its_path() {
     assert_eq!(stored(key, "GET", "/v1/batches", "", &[]).status, 403);
     let seen = stored(key, "GET", "/v1/files/file-1/content?x=1", "", &[json(200, "[1]")]);
     assert_eq!((seen.status, seen.body.as_str()), (200, "[1]"));
+    assert_eq!((&seen.log["input_tokens"], &seen.log["estimated"]), (&0.into(), &false.into()));
     let [received] = &seen.received[..] else { panic!("{:?}", seen.received) };
     assert_eq!(received.headers.text(":path"), Some("/v1/files/file-1/content?x=1"));
     assert_eq!((received.headers.text(":method"), received.headers.get("content-length")), (Some("GET"), None));

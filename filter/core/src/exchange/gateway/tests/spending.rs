@@ -139,6 +139,7 @@ fn an_answer_without_usage_is_not_free() {
     let body = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}]}"#;
     let seen = send(&worker, &shared, &[json(200, body)]);
     assert_eq!((&seen.log["estimated"], seen.status), (&true.into(), 200));
+    assert_eq!(seen.log["usage"], "missing");
     assert!(seen.log["output_tokens"].as_u64().unwrap() > 0 && seen.log["cost_usd"] != "0.000000");
 }
 
