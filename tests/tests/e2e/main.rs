@@ -18,6 +18,7 @@ mod gateway;
 mod keys;
 mod limits;
 mod log;
+mod matrix;
 mod money;
 mod provider_keys;
 mod recovery;
