@@ -19,6 +19,10 @@ pub trait Format: Sync {
     fn error(&self, body: &Value) -> Option<Problem>;
     /// The fields with which it asks for something, whichever may be refused.
     fn fields(&self, feature: Feature) -> &'static [&'static str];
+    /// Whether these fields are its own; those of another format are refused, or passed to a provider of the same format.
+    fn has(&self, _feature: Feature) -> bool {
+        true
+    }
 }
 
 /// What is looked at.

@@ -24,7 +24,7 @@ impl Format for Completions {
             body["stream"] = json!(true);
             body["stream_options"] = json!({"include_usage": true});
         }
-        if ask.tools {
+        if ask.tools && !ask.thinking {
             body["tools"] = json!([{"type": "function", "function": {"name": "weather", "parameters": schema()}}]);
         }
         if ask.image {
@@ -69,6 +69,10 @@ impl Format for Completions {
             Feature::Thinking => &["reasoning_effort"],
             _ => &[],
         }
+    }
+
+    fn has(&self, _feature: Feature) -> bool {
+        false
     }
 }
 

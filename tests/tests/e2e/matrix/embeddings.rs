@@ -92,11 +92,11 @@ async fn cell(gateway: &Gateway, simulator: &Simulator, name: &str, column: &str
     let id = answer.header("x-request-id").unwrap_or_default();
     let log = gateway.quiet().await;
     let line = log.iter().find(|line| line["request_id"] == id).ok_or("no line")?;
-    let right = said["usage"]["prompt_tokens"] == line["input_tokens"] && line["output_tokens"] == 0;
-    match (right && line["input_tokens"] == used, line["estimated"] == true) {
-        (true, false) => Ok("yes".into()),
-        // Gemini counts nothing.
-        (_, true) if right => Ok("estimated".into()),
+    let right = said["usage"]["prompt_tokens"] == used && line["input_tokens"] == used;
+    match (line["output_tokens"] == 0, line["estimated"] == true) {
+        (true, false) if right => Ok("yes".into()),
+        // Gemini counts nothing, and an estimate is not shown to the client.
+        (true, true) if line["input_tokens"].as_u64() > Some(0) => Ok("estimated".into()),
         _ => Err(format!("{context}: used {used}: {line}")),
     }
 }

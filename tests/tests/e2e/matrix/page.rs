@@ -23,6 +23,8 @@ page says something else. `UPDATE_DOCS=1` makes it write the page.
 | yes | it works |
 | counted | it works; the provider tells how many tokens it thought, and no thoughts |
 | refused: `FIELD` | a 400 that names the field: the provider, or the client's format, has no such thing |
+| passed: `FIELD` | the client's format has no such field; the provider speaks the same format and gets it as it is |
+| estimated | it works; the provider counts nothing, so the log has an estimate |
 | dropped: `FIELD` | the request goes without the field, and `x-sluice-dropped` says so |
 
 | column | what is asked |
@@ -43,6 +45,7 @@ pub fn cell(outcome: &Outcome) -> String {
         Outcome::Yes => "yes".to_owned(),
         Outcome::Counted => "counted".to_owned(),
         Outcome::Refused(field) => format!("refused: `{field}`"),
+        Outcome::Passed(field) => format!("passed: `{field}`"),
         Outcome::Dropped(field) => format!("dropped: `{field}`"),
     }
 }

@@ -28,9 +28,10 @@ pub struct Provider {
 }
 
 /// The seals of the simulator's thoughts.
-const CLAUDE: Thoughts = Thoughts::Sealed("EqQBsim0signature+of/the=thoughts");
-const GEMINI: Thoughts = Thoughts::Sealed("c2ltLXRob3VnaHQtc2lnbmF0dXJl");
-const OPENAI: Thoughts = Thoughts::Sealed("gAAAAABsim0sealed-thoughts==");
+const CLAUDE: &str = "EqQBsim0signature+of/the=thoughts";
+const GEMINI: &str = "c2ltLXRob3VnaHQtc2lnbmF0dXJl";
+pub const OPENAI: &str = "gAAAAABsim0sealed-thoughts==";
+pub const SEALS: [&str; 3] = [CLAUDE, GEMINI, OPENAI];
 
 const PLAIN: Provider = Provider {
     name: "openai",
@@ -45,7 +46,7 @@ const PLAIN: Provider = Provider {
 pub fn all() -> Vec<Provider> {
     vec![
         PLAIN,
-        Provider { name: "openai, by responses", thoughts: OPENAI, more: || json!({"speaks": ["responses"]}), ..PLAIN },
+        Provider { name: "openai, by responses", thoughts: Thoughts::Sealed(OPENAI), more: || json!({"speaks": ["responses"]}), ..PLAIN },
         Provider { name: "azure", kind: "azure", path: "", ..PLAIN },
         Provider {
             name: "azure, by deployment",
@@ -54,8 +55,8 @@ pub fn all() -> Vec<Provider> {
             more: || json!({"api_version": "2024-10-21"}),
             ..PLAIN
         },
-        Provider { name: "anthropic", kind: "anthropic", model: "claude-sim", thoughts: CLAUDE, ..PLAIN },
-        Provider { name: "gemini", kind: "gemini", path: "/v1beta", model: "gemini-3-sim", thoughts: GEMINI, ..PLAIN },
+        Provider { name: "anthropic", kind: "anthropic", model: "claude-sim", thoughts: Thoughts::Sealed(CLAUDE), ..PLAIN },
+        Provider { name: "gemini", kind: "gemini", path: "/v1beta", model: "gemini-3-sim", thoughts: Thoughts::Sealed(GEMINI), ..PLAIN },
         Provider {
             name: "vertex",
             kind: "vertex",
@@ -69,7 +70,7 @@ pub fn all() -> Vec<Provider> {
             kind: "vertex-anthropic",
             path: "/v1/projects/p/locations/l/publishers/anthropic",
             model: "claude-sim@20260101",
-            thoughts: CLAUDE,
+            thoughts: Thoughts::Sealed(CLAUDE),
             ..PLAIN
         },
         Provider {
@@ -77,7 +78,7 @@ pub fn all() -> Vec<Provider> {
             kind: "bedrock",
             path: "",
             model: "anthropic.claude-sim-v1:0",
-            thoughts: CLAUDE,
+            thoughts: Thoughts::Sealed(CLAUDE),
             ..PLAIN
         },
         Provider {
@@ -85,7 +86,7 @@ pub fn all() -> Vec<Provider> {
             kind: "bedrock-anthropic",
             path: "",
             model: "arn:aws:bedrock:us-east-1:1:inference-profile/anthropic.claude-sim-v1:0",
-            thoughts: CLAUDE,
+            thoughts: Thoughts::Sealed(CLAUDE),
             ..PLAIN
         },
         Provider {
@@ -103,10 +104,17 @@ pub fn all() -> Vec<Provider> {
         Provider {
             name: "ollama",
             kind: "ollama",
-            path: "/plain/v1",
+            path: "/v1",
             ..PLAIN
         },
     ]
+}
+
+impl Thoughts {
+    /// Whether they come with this seal.
+    pub fn sealed_by(self, seal: &str) -> bool {
+        self == Self::Sealed(SEALS.into_iter().find(|known| *known == seal).unwrap_or_default())
+    }
 }
 
 impl Provider {

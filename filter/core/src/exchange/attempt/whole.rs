@@ -1,7 +1,7 @@
 //! A whole answer: read when all of it is here, and only then shown to the client.
 
-use crate::dialect::Said;
 use crate::dialect::translate::{self, Asked};
+use crate::dialect::{Content, Dialect, Said};
 use crate::error::ApiError;
 
 use super::super::failure::Failure;
@@ -46,18 +46,26 @@ impl Attempt {
         if self.same_dialect {
             let glance = dialect.peek_response(&body).map_err(Failure::in_answer)?;
             journey.usage = glance.usage;
-            journey.said = Said::of(body.len());
+            journey.said = said(dialect, body.len());
             journey.commit(now);
         } else {
             let asked = Asked { model: &self.target.model, now: now.seconds(), encoding: journey.outline.encoding };
             let answer = translate::answer(journey.client, dialect, &body, &asked).map_err(Failure::in_answer)?;
             journey.usage = answer.usage;
-            journey.said = Said::of(body.len());
+            journey.said = said(dialect, body.len());
             journey.commit(now);
             effects.push(Effect::SetHeader("content-length", answer.body.len().to_string().into()));
             effects.push(Effect::ReplaceBody { drain: size, with: answer.body });
         }
         journey.complete();
         Ok(())
+    }
+}
+
+/// What an answer of so many bytes has said, for an estimate where nobody counts it: vectors are no tokens.
+fn said(dialect: &'static dyn Dialect, bytes: usize) -> Said {
+    match dialect.content() {
+        Content::Embeddings(_) => Said::default(),
+        Content::Chat(_) | Content::TokenCount | Content::PassedThrough => Said::of(bytes),
     }
 }
