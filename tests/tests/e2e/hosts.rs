@@ -26,7 +26,13 @@ async fn gateway(provider: Value, models: &[&str]) -> Gateway {
     };
     let models: serde_json::Map<_, _> = models.iter().enumerate().map(model).collect();
     let file = json!({"providers": {"host": provider}, "models": models});
-    Builder::default().environment("A_KEY", "sk-host").environment("A_SECRET", SECRET).environment("AN_ID", ID).with(file).start().await
+    Builder::default()
+        .environment("A_KEY", "sk-host")
+        .environment("A_SECRET", SECRET)
+        .environment("AN_ID", ID)
+        .with(file)
+        .start()
+        .await
 }
 
 /// Asks each of the models, in one piece and streamed, and gives back the paths that were asked.
@@ -48,7 +54,8 @@ async fn bedrock_is_asked_with_signatures_whatever_its_models_are_called() {
         [("bedrock", "converse", "converse-stream"), ("bedrock-anthropic", "invoke", "invoke-with-response-stream")]
     {
         simulator.clear();
-        let aws = json!({"region": "us-east-1", "access_key_id": {"env": "AN_ID"}, "secret_access_key": {"env": "A_SECRET"}});
+        let aws =
+            json!({"region": "us-east-1", "access_key_id": {"env": "AN_ID"}, "secret_access_key": {"env": "A_SECRET"}});
         let host = json!({"kind": kind, "url": simulator.url(), "aws": aws});
         let gateway = gateway(host, &BEDROCK.map(|(model, _)| model)).await;
         let expected: Vec<String> = BEDROCK
@@ -68,7 +75,8 @@ async fn bedrock_is_asked_with_signatures_whatever_its_models_are_called() {
 #[tokio::test]
 async fn a_wrong_signature_is_the_gateways_trouble_and_not_the_clients() {
     let simulator = Simulator::builder().aws(ID, "another").start().await.expect("a simulator");
-    let aws = json!({"region": "us-east-1", "access_key_id": {"env": "AN_ID"}, "secret_access_key": {"env": "A_SECRET"}});
+    let aws =
+        json!({"region": "us-east-1", "access_key_id": {"env": "AN_ID"}, "secret_access_key": {"env": "A_SECRET"}});
     let gateway = gateway(json!({"kind": "bedrock", "url": simulator.url(), "aws": aws}), &["claude-sim"]).await;
     let answer = gateway.chat(&ask("0", "hi")).await;
     assert_eq!(crate::refusal(&answer), (502, "provider_refused_credential".to_owned()));
@@ -113,7 +121,12 @@ async fn azure_is_asked_on_both_of_its_surfaces() {
         }
         simulator.script(&["filter"]);
         let answer = gateway.chat(&ask("0", "hi")).await;
-        assert_eq!((answer.status, &answer.json()["error"]["code"]), (400, &json!("content_filter")), "{}", answer.text());
+        assert_eq!(
+            (answer.status, &answer.json()["error"]["code"]),
+            (400, &json!("content_filter")),
+            "{}",
+            answer.text()
+        );
     }
 }
 

@@ -22,6 +22,8 @@ use ledger::Ledger;
 use page::Row;
 use providers::Provider;
 
+use crate::together;
+
 const CLIENTS: [&dyn Format; 4] = [&chat::Chat, &responses::Responses, &messages::Messages, &completions::Completions];
 
 /// What cells are by client, provider and feature, or what is wrong with them.
@@ -61,34 +63,19 @@ async fn chats(providers: &[Provider]) -> Cells {
         for feature in Feature::ALL {
             let tag = format!("~{client}-{number}-{}", feature as u8);
             let (format, provider) = (CLIENTS[client], &providers[number]);
-            let cell = Cell { gateway: &gateway, simulator: &simulator, ledger: &ledger, format, provider, feature, tag };
+            let cell =
+                Cell { gateway: &gateway, simulator: &simulator, ledger: &ledger, format, provider, feature, tag };
             cells.push(((client, number, feature), cell.outcome().await));
         }
         cells
     };
     let pairs = (0..CLIENTS.len()).flat_map(|client| (0..providers.len()).map(move |number| (client, number)));
-    let mut cells: Cells = together(pairs.map(|(client, number)| pair(client, number))).await.into_iter().flatten().collect();
+    let mut cells: Cells =
+        together(pairs.map(|(client, number)| pair(client, number))).await.into_iter().flatten().collect();
     let log = gateway.quiet().await;
     for (tag, why) in ledger.wrong(&simulator.settled(1).await, &log) {
         let (client, number) = place(&tag).expect("a tag of a cell");
         cells.insert((client, number, Feature::Usage), Err(format!("{tag}: {why}")));
     }
     cells
-}
-
-/// Runs all side by side on this task.
-async fn together<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut running: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
-    std::future::poll_fn(move |cx| {
-        for (future, done) in running.iter_mut().filter(|(_, done)| done.is_none()) {
-            if let std::task::Poll::Ready(output) = future.as_mut().poll(cx) {
-                *done = Some(output);
-            }
-        }
-        match running.iter().all(|(_, done)| done.is_some()) {
-            true => std::task::Poll::Ready(running.iter_mut().filter_map(|(_, done)| done.take()).collect()),
-            false => std::task::Poll::Pending,
-        }
-    })
-    .await
 }

@@ -44,7 +44,8 @@ impl Twins {
     }
 
     async fn named(&self, ours: &str, method: &str, path: &str, media_type: &str, body: &[u8]) -> Answer {
-        let with = |client: Client| if media_type.is_empty() { client } else { client.header("content-type", media_type) };
+        let with =
+            |client: Client| if media_type.is_empty() { client } else { client.header("content-type", media_type) };
         let (through, direct) = (self.gateway.anonymous(), Client::new(self.beside.port()));
         let (through, direct) = match path {
             "/v1/messages" => (through.anthropic(KEY), direct.anthropic("sk-theirs")),
@@ -55,10 +56,18 @@ impl Twins {
         let expected = direct.request(method, path, named(body, THEIRS)).await.expect("an answer");
         let context = format!("{method} {path}: {}", answer.text());
         assert_eq!((answer.status, &answer.body), (expected.status, &expected.body), "{context}");
-        assert_eq!((answer.header("content-type"), answer.complete), (expected.header("content-type"), true), "{context}");
+        assert_eq!(
+            (answer.header("content-type"), answer.complete),
+            (expected.header("content-type"), true),
+            "{context}"
+        );
         let (got, wanted) = (self.behind.requests().pop(), self.beside.requests().pop());
         let (got, wanted) = (got.expect("a request"), wanted.expect("a request"));
-        assert_eq!((got.sha256(), &got.path, &got.method), (wanted.sha256(), &wanted.path, &wanted.method), "{context}");
+        assert_eq!(
+            (got.sha256(), &got.path, &got.method),
+            (wanted.sha256(), &wanted.path, &wanted.method),
+            "{context}"
+        );
         assert_eq!(got.header("content-type"), wanted.header("content-type"), "{context}");
         answer
     }
@@ -100,10 +109,7 @@ const ODD: [(&str, &str); 5] = [
         "/v1/completions",
         " {\"x\":[[]], \"prompt\":\"say \\u0068i ü\", \"model\":\"<MODEL>\", \"logit_bias\":{ \"5\": -1e2 }, \"max_tokens\":6e1 STREAM, \"stream_options\": OPTIONS} ",
     ),
-    (
-        "/v1/embeddings",
-        "{ \"x\" : 1.50, \"input\":[\"\\u0068i\", \"ü\"],\"model\" :\"<MODEL>\", \"dimensions\": 12 }",
-    ),
+    ("/v1/embeddings", "{ \"x\" : 1.50, \"input\":[\"\\u0068i\", \"ü\"],\"model\" :\"<MODEL>\", \"dimensions\": 12 }"),
     (
         "/v1/messages",
         "\n{ \"max_tokens\" : 64,\t\"messages\":[{\"content\":\"say \\u0068i ü\",\"role\":\"user\"}],\n \"model\":  \"<MODEL>\"  , \"temperature\":0.70 STREAM, \"context_management\":{\"edits\": []} }\n ",
@@ -137,7 +143,12 @@ async fn what_models_are_asked_passes_but_for_their_names() {
                     Ok(twins.named(name, "POST", path, "", body.as_bytes()).await)
                 };
                 let answer = answer.expect("an answer");
-                assert_eq!(answer.status, if faults.contains("extra") || faults == "ok" { 200 } else { 400 }, "{path} {faults}: {}", answer.text());
+                assert_eq!(
+                    answer.status,
+                    if faults.contains("extra") || faults == "ok" { 200 } else { 400 },
+                    "{path} {faults}: {}",
+                    answer.text()
+                );
             }
         }
     }
@@ -169,9 +180,16 @@ async fn what_is_no_conversation_passes_too() {
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         let line = twins.gateway.log_lines(number + 1).await.pop().expect("a line");
         let used = twins.behind.settled(1).await.pop().and_then(|request| request.used).unwrap_or_default();
-        println!("{path}: used {used:?}, logged {} {} {}", line["input_tokens"], line["output_tokens"], line["estimated"]);
+        println!(
+            "{path}: used {used:?}, logged {} {} {}",
+            line["input_tokens"], line["output_tokens"], line["estimated"]
+        );
         if line["estimated"] == false {
-            assert_eq!((&line["input_tokens"], &line["output_tokens"]), (&json!(used.input), &json!(used.output)), "{path}: {line}");
+            assert_eq!(
+                (&line["input_tokens"], &line["output_tokens"]),
+                (&json!(used.input), &json!(used.output)),
+                "{path}: {line}"
+            );
         }
         // Sound and text are not tokens that a model wrote because they are bytes.
         let most = used.output.max(64);
@@ -185,7 +203,8 @@ async fn what_a_provider_keeps_passes_for_keys_that_name_it() {
     let multipart = format!("multipart/form-data; boundary={BOUNDARY}");
     let content: Vec<u8> = [&b"{\"model\":\"an-alias\"}\r\n--x-boundary"[..], &[0, 255, 13, 10, 13, 10]].concat();
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
-    let file = twins.ask("POST", "/v1/files", &multipart, &form(&[("purpose", "batch")], "file", &content)).await.json();
+    let file =
+        twins.ask("POST", "/v1/files", &multipart, &form(&[("purpose", "batch")], "file", &content)).await.json();
     let path = format!("/v1/files/{}", text(&file["id"]));
     assert_eq!(twins.ask("GET", "/v1/files?limit=2&order=asc", "", b"").await.json()["data"][0], file);
     assert_eq!(twins.ask("GET", &path, "", b"").await.json(), file);
@@ -203,7 +222,9 @@ async fn what_a_provider_keeps_passes_for_keys_that_name_it() {
     // Who names no endpoints has none of this, nor learns whether it is there.
     let asks = twins.gateway.with_key("sk-asks");
     let before = twins.behind.requests().len();
-    for (method, path) in [("GET", "/v1/files"), ("GET", &*path), ("DELETE", &*path), ("GET", &*kept), ("POST", "/v1/batches")] {
+    for (method, path) in
+        [("GET", "/v1/files"), ("GET", &*path), ("DELETE", &*path), ("GET", &*kept), ("POST", "/v1/batches")]
+    {
         let answer = asks.request(method, path, "").await.expect("an answer");
         assert_eq!(answer.status, 403, "{method} {path}: {}", answer.text());
     }

@@ -117,9 +117,7 @@ impl Cell<'_> {
     fn says(&self, said: &Said, tag: &str) -> Result<Outcome, String> {
         let right = match self.feature {
             Feature::Image => said.text == format!("You said: “hello {tag}”, and showed image/png of 8 bytes."),
-            Feature::Structured => {
-                serde_json::from_str::<Value>(&said.text).ok() == Some(json!({"city": "Oslo"}))
-            }
+            Feature::Structured => serde_json::from_str::<Value>(&said.text).ok() == Some(json!({"city": "Oslo"})),
             _ => said.text == format!("You said: “hello {tag}”. Grüße — 你好 🙂"),
         };
         if right && said.to_call == Some(false) && said.calls.is_empty() {

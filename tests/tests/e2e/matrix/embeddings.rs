@@ -74,7 +74,11 @@ async fn cell(gateway: &Gateway, simulator: &Simulator, name: &str, column: &str
     let context = format!("{} {}", answer.status, answer.text());
     if answer.status == 400 {
         let param = said["error"]["param"].as_str().unwrap_or_default();
-        return if param.starts_with(field(column)) { Ok(format!("refused: `{}`", field(column))) } else { Err(context) };
+        return if param.starts_with(field(column)) {
+            Ok(format!("refused: `{}`", field(column)))
+        } else {
+            Err(context)
+        };
     }
     let data = said["data"].as_array().filter(|_| answer.status == 200).ok_or(&context)?;
     let vectors: Vec<Vec<f32>> = data.iter().map(|one| vector(&one["embedding"], column == "base64")).collect();

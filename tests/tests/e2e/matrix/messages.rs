@@ -62,7 +62,9 @@ impl Format for Messages {
                     blocks.push(data["content_block"].clone());
                     partial.push(String::new());
                 }
-                "content_block_delta" if at + 1 == blocks.len() => delta(&mut blocks[at], &mut partial[at], &data["delta"])?,
+                "content_block_delta" if at + 1 == blocks.len() => {
+                    delta(&mut blocks[at], &mut partial[at], &data["delta"])?
+                }
                 "content_block_stop" if at + 1 == blocks.len() => {
                     if !partial[at].is_empty() {
                         let whole = serde_json::from_str(&partial[at]);

@@ -62,7 +62,8 @@ pub fn render(clients: &[(&str, Vec<Row>)], embeddings: &[Row], columns: &[&str]
 }
 
 fn table(page: &mut String, title: &str, columns: &[&str], rows: &[Row]) {
-    let _ = write!(page, "\n## {title}\n\n| provider | {} |\n|---|{}\n", columns.join(" | "), "---|".repeat(columns.len()));
+    let _ =
+        write!(page, "\n## {title}\n\n| provider | {} |\n|---|{}\n", columns.join(" | "), "---|".repeat(columns.len()));
     for (provider, cells) in rows {
         let _ = writeln!(page, "| {provider} | {} |", cells.join(" | "));
     }

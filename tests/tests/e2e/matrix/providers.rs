@@ -46,7 +46,12 @@ const PLAIN: Provider = Provider {
 pub fn all() -> Vec<Provider> {
     vec![
         PLAIN,
-        Provider { name: "openai, by responses", thoughts: Thoughts::Sealed(OPENAI), more: || json!({"speaks": ["responses"]}), ..PLAIN },
+        Provider {
+            name: "openai, by responses",
+            thoughts: Thoughts::Sealed(OPENAI),
+            more: || json!({"speaks": ["responses"]}),
+            ..PLAIN
+        },
         Provider { name: "azure", kind: "azure", path: "", ..PLAIN },
         Provider {
             name: "azure, by deployment",
@@ -55,8 +60,21 @@ pub fn all() -> Vec<Provider> {
             more: || json!({"api_version": "2024-10-21"}),
             ..PLAIN
         },
-        Provider { name: "anthropic", kind: "anthropic", model: "claude-sim", thoughts: Thoughts::Sealed(CLAUDE), ..PLAIN },
-        Provider { name: "gemini", kind: "gemini", path: "/v1beta", model: "gemini-3-sim", thoughts: Thoughts::Sealed(GEMINI), ..PLAIN },
+        Provider {
+            name: "anthropic",
+            kind: "anthropic",
+            model: "claude-sim",
+            thoughts: Thoughts::Sealed(CLAUDE),
+            ..PLAIN
+        },
+        Provider {
+            name: "gemini",
+            kind: "gemini",
+            path: "/v1beta",
+            model: "gemini-3-sim",
+            thoughts: Thoughts::Sealed(GEMINI),
+            ..PLAIN
+        },
         Provider {
             name: "vertex",
             kind: "vertex",
@@ -101,12 +119,7 @@ pub fn all() -> Vec<Provider> {
         Provider { name: "mistral", kind: "mistral", path: "/mistral/v1", ..PLAIN },
         Provider { name: "deepseek", kind: "deepseek", path: "/deepseek", thoughts: Thoughts::Told, ..PLAIN },
         Provider { name: "vllm", kind: "vllm", path: "/vllm/v1", thoughts: Thoughts::Told, ..PLAIN },
-        Provider {
-            name: "ollama",
-            kind: "ollama",
-            path: "/v1",
-            ..PLAIN
-        },
+        Provider { name: "ollama", kind: "ollama", path: "/v1", ..PLAIN },
     ]
 }
 

@@ -51,7 +51,10 @@ impl Format for Responses {
         let output = body["output"].as_array().map_or(&[][..], Vec::as_slice);
         let of = |kind: &'static str| output.iter().filter(move |item| item["type"] == kind);
         let texts = |kind, list: &'static str| -> String {
-            of(kind).flat_map(|item| item[list].as_array().into_iter().flatten()).map(|part| text(&part["text"])).collect()
+            of(kind)
+                .flat_map(|item| item[list].as_array().into_iter().flatten())
+                .map(|part| text(&part["text"]))
+                .collect()
         };
         let call = |item: &Value| {
             (text(&item["call_id"]).to_owned(), text(&item["name"]).to_owned(), arguments(&item["arguments"]))
@@ -94,8 +97,11 @@ impl Format for Responses {
         if streamed != expected {
             return Err(format!("streamed {streamed:?}, but in the end {expected:?}"));
         }
-        let done: Vec<&Value> =
-            events.iter().filter(|event| event["type"] == "response.output_item.done").map(|event| &event["item"]).collect();
+        let done: Vec<&Value> = events
+            .iter()
+            .filter(|event| event["type"] == "response.output_item.done")
+            .map(|event| &event["item"])
+            .collect();
         if done != said.turn.as_array().into_iter().flatten().collect::<Vec<_>>() {
             return Err(format!("items {done:?}, but in the end {}", said.turn));
         }
