@@ -11,7 +11,7 @@ use sluice_tests::simulator::{Recorded, Simulator};
 
 use crate::together;
 
-/// Name, kind, what is particular to it, the simulator's path, the model, and after how many events of a stream there is
+/// Name, kind, the simulator's path, the model, and after how many events of a stream there is
 /// nothing to see yet.
 type Wire = (&'static str, &'static str, &'static str, &'static str, usize);
 
