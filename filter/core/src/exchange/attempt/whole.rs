@@ -62,10 +62,11 @@ impl Attempt {
     }
 }
 
-/// What an answer of so many bytes has said, for an estimate where nobody counts it: vectors are no tokens.
+/// What an answer of so many bytes has said, for an estimate where nobody counts it. Vectors, pictures, verdicts and the like
+/// are no text of a model's, however many bytes they have.
 fn said(dialect: &'static dyn Dialect, bytes: usize) -> Said {
     match dialect.content() {
-        Content::Embeddings(_) => Said::default(),
-        Content::Chat(_) | Content::TokenCount | Content::PassedThrough => Said::of(bytes),
+        Content::Chat(_) => Said::of(bytes),
+        Content::Embeddings(_) | Content::TokenCount | Content::PassedThrough => Said::default(),
     }
 }
