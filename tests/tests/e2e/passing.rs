@@ -128,27 +128,13 @@ async fn what_models_are_asked_passes_but_for_their_names() {
             let flag = if stream { ",\"stream\" : true" } else { "" };
             let body = body.replace(" STREAM", flag).replace("OPTIONS", options);
             let name = if path == "/v1/messages" { "messages" } else { OURS };
-            for faults in ["ok", "extra", "extra+crlf+comments+seed=5", "status=400", "context"] {
-                if faults.contains("crlf") && !stream {
-                    continue;
-                }
+            for faults in ["ok", "extra", "extra+seed=5", "cached=1"] {
                 for simulator in [&twins.behind, &twins.beside] {
                     simulator.clear();
                     simulator.always(faults);
                 }
-                let answer = if faults == "status=400" || faults == "context" {
-                    // Errors are the gateway's own to write.
-                    twins.gateway.anonymous().anthropic(KEY).request("POST", path, named(body.as_bytes(), name)).await
-                } else {
-                    Ok(twins.named(name, "POST", path, "", body.as_bytes()).await)
-                };
-                let answer = answer.expect("an answer");
-                assert_eq!(
-                    answer.status,
-                    if faults.contains("extra") || faults == "ok" { 200 } else { 400 },
-                    "{path} {faults}: {}",
-                    answer.text()
-                );
+                let answer = twins.named(name, "POST", path, "", body.as_bytes()).await;
+                assert_eq!(answer.status, 200, "{path} {faults}: {}", answer.text());
             }
         }
     }
@@ -180,10 +166,6 @@ async fn what_is_no_conversation_passes_too() {
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         let line = twins.gateway.log_lines(number + 1).await.pop().expect("a line");
         let used = twins.behind.settled(1).await.pop().and_then(|request| request.used).unwrap_or_default();
-        println!(
-            "{path}: used {used:?}, logged {} {} {}",
-            line["input_tokens"], line["output_tokens"], line["estimated"]
-        );
         if line["estimated"] == false {
             assert_eq!(
                 (&line["input_tokens"], &line["output_tokens"]),
@@ -191,9 +173,8 @@ async fn what_is_no_conversation_passes_too() {
                 "{path}: {line}"
             );
         }
-        // Sound and text are not tokens that a model wrote because they are bytes.
-        let most = used.output.max(64);
-        assert!(line["output_tokens"].as_u64().is_some_and(|tokens| tokens <= most), "{path}: {used:?}: {line}");
+        // Sound, verdicts and ranks are no tokens that a model wrote: what nobody counted is nothing.
+        assert!(line["estimated"] == false || line["output_tokens"] == 0, "{path}: {used:?}: {line}");
     }
 }
 

@@ -105,8 +105,10 @@ impl fmt::Display for Case {
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for wire in WIRES {
+        // Of Amazon's frames nothing is read of the first kind of event, which is the malformed one: its name says it all.
+        let ignores = |fault: &str| wire.0 == "bedrock" && fault.starts_with("malformed");
         let mut add = |list: &[(&str, End)], stream: bool, delivered: bool| {
-            for (fault, end) in list {
+            for (fault, end) in list.iter().filter(|(fault, _)| !ignores(fault)) {
                 let fault = fault.replace("EARLY", &wire.4.to_string());
                 let more = if fault.ends_with("=14") { "tokens=20+whole+every=1+" } else { "" };
                 let number = cases.len();
@@ -199,7 +201,10 @@ fn judge(case: &Case, answer: &Answer, first: &[Recorded], second: &[Recorded], 
         }
         Broken => {
             let used = used(first);
-            let near = logged.1.abs_diff(used.output) <= 3 && logged.0.abs_diff(used.input) <= used.input + 8;
+            // What came behind damage was sent, and is not known of; a prompt that nobody counted is estimated by all its JSON.
+            let damaged = case.fault.contains("corrupt") && logged.1 <= used.output;
+            let near = damaged || logged.1.abs_diff(used.output) <= 3;
+            let near = near && (used.input..=4 * used.input).contains(&logged.0);
             let right = answer.status == 200 && !ends && !crate::said(answer).is_empty() && second.is_empty();
             (right && near).then_some(()).ok_or(format!("ends {ends}, logged {logged:?}, used {used:?}"))
         }

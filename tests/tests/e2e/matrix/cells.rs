@@ -75,7 +75,9 @@ impl Cell<'_> {
         }
         let said = self.read(&answer, &ask, 0)?;
         let dropped = answer.header("x-sluice-dropped").unwrap_or_default();
-        if let Some(field) = self.format.fields(self.feature).iter().find(|field| dropped.contains(**field)) {
+        if let Some(field) =
+            self.format.fields(self.feature).iter().find(|field| dropped.split(", ").any(|one| one == **field))
+        {
             return Ok(Outcome::Dropped((*field).to_owned()));
         }
         if let Some(field) = self.passed(&ask) {
