@@ -15,10 +15,13 @@ mod crowd;
 mod exact;
 mod faults;
 mod gateway;
+mod hosts;
 mod keys;
 mod limits;
 mod log;
+mod matrix;
 mod money;
+mod passing;
 mod provider_keys;
 mod recovery;
 mod relaxed;
@@ -29,6 +32,10 @@ mod streams;
 mod tracing;
 mod translation;
 mod upstash;
+mod wires;
+
+use std::future::poll_fn;
+use std::task::Poll;
 
 use serde_json::{Value, json};
 use sluice_tests::client::Answer;
@@ -118,4 +125,21 @@ fn refusal(answer: &Answer) -> (u16, String) {
     }
     assert!(!body["error"]["message"].as_str().unwrap_or_default().is_empty(), "{context}");
     (answer.status, body["error"]["code"].as_str().unwrap_or_default().to_owned())
+}
+
+/// Runs all side by side on this task.
+async fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut running: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+    poll_fn(move |cx| {
+        for (future, done) in running.iter_mut().filter(|(_, done)| done.is_none()) {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                *done = Some(output);
+            }
+        }
+        match running.iter().all(|(_, done)| done.is_some()) {
+            true => Poll::Ready(running.iter_mut().filter_map(|(_, done)| done.take()).collect()),
+            false => Poll::Pending,
+        }
+    })
+    .await
 }

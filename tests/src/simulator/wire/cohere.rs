@@ -78,7 +78,8 @@ fn refuse(refusal: &Refusal) -> Reply {
 fn trouble(trouble: Trouble) -> Refusal {
     match trouble {
         Trouble::Context => Refusal::invalid("too many tokens: size limit exceeded by 2000 tokens."),
-        Trouble::Filter => Refusal::invalid("the request was blocked by our content policy"),
+        // A status of its own. Source: <https://docs.cohere.com/reference/errors>.
+        Trouble::Filter => Refusal::new(498, "the request was blocked by our content policy"),
         Trouble::Quota => Refusal::new(429, "You are past the monthly limit of your trial key."),
     }
 }

@@ -7,9 +7,13 @@
 //! Source: Anthropic's Python SDK (`src/anthropic/lib/bedrock`, `src/anthropic/lib/vertex`), and AWS's user guide, "Anthropic
 //! Claude Messages API".
 
+use serde::Deserialize;
+
 use super::write_request::Envelope;
 use super::{error, hosted_stream, peek, read_request, response, stream_in, stream_out, usage, write_request};
 use crate::conversation::{Message, Part, Request, Response, Usage};
+use crate::dialect::gemini::Gemini;
+use crate::dialect::lenient::Filled;
 use crate::dialect::{
     Chat, Content, Dialect, Fate, Field, Glance, Opening, StreamPeeker, StreamReader, StreamWriter, Written, aws,
     media, path,
@@ -156,8 +160,9 @@ impl Dialect for AnthropicOnVertex {
         super::Anthropic.bytes_per_100_tokens()
     }
 
-    fn read_error(&self, status: u16, _hint: Option<&str>, body: &[u8]) -> ApiError {
-        error::read(status, without_list(body))
+    fn read_error(&self, status: u16, hint: Option<&str>, body: &[u8]) -> ApiError {
+        let body = without_list(body);
+        if is_googles(body) { Gemini.read_error(status, hint, body) } else { error::read(status, body) }
     }
 
     fn write_error(&self, error: &ApiError) -> Vec<u8> {
@@ -225,6 +230,20 @@ fn is_elsewhere(part: &Part) -> bool {
         }),
         _ => false,
     }
+}
+
+/// Whether an error is Google's own, of quotas and credentials: it names a status where Anthropic's names a type, and says in
+/// its details when to try again.
+fn is_googles(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Whole {
+        error: Named,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        status: Filled,
+    }
+    serde_json::from_slice(body).is_ok_and(|whole: Whole| whole.error.status.0 > 0)
 }
 
 /// Google's own errors come in a list where the answer would have been a stream: `[{"error":…}]`.

@@ -49,6 +49,10 @@ pub const MISTRAL: Variation = Variation {
         Quirk { field: "messages[].name", becomes: Becomes::Dropped },
         Quirk { field: "messages[].reasoning_content", becomes: Becomes::Dropped },
         Quirk { field: "messages[].reasoning", becomes: Becomes::Dropped },
+        Quirk { field: "messages[].thinking_blocks", becomes: Becomes::Dropped },
+        // What other providers' answers have, and comes back with the conversation.
+        Quirk { field: "messages[].refusal", becomes: Becomes::Dropped },
+        Quirk { field: "messages[].annotations", becomes: Becomes::Omitted },
     ],
     ..OPENAI
 };

@@ -46,13 +46,13 @@ impl Attempt {
         if self.same_dialect {
             let glance = dialect.peek_response(&body).map_err(Failure::in_answer)?;
             journey.usage = glance.usage;
-            journey.said = said(journey.client, &body);
+            journey.said = said(dialect, body.len());
             journey.commit(now);
         } else {
             let asked = Asked { model: &self.target.model, now: now.seconds(), encoding: journey.outline.encoding };
             let answer = translate::answer(journey.client, dialect, &body, &asked).map_err(Failure::in_answer)?;
             journey.usage = answer.usage;
-            journey.said = said(journey.client, &body);
+            journey.said = said(dialect, body.len());
             journey.commit(now);
             effects.push(Effect::SetHeader("content-length", answer.body.len().to_string().into()));
             effects.push(Effect::ReplaceBody { drain: size, with: answer.body });
@@ -62,11 +62,11 @@ impl Attempt {
     }
 }
 
-/// What tokens are estimated by, should the provider not say them: of a conversation's answer its length, and nothing of what is
-/// no text.
-fn said(client: &'static dyn Dialect, body: &[u8]) -> Said {
-    match client.content() {
-        Content::Chat(_) => Said::of(body.len()),
-        _ => Said::default(),
+/// What an answer of so many bytes has said, for an estimate where nobody counts it. Vectors, pictures, verdicts and the like
+/// are no text of a model's, however many bytes they have.
+fn said(dialect: &'static dyn Dialect, bytes: usize) -> Said {
+    match dialect.content() {
+        Content::Chat(_) => Said::of(bytes),
+        Content::Embeddings(_) | Content::TokenCount | Content::PassedThrough => Said::default(),
     }
 }

@@ -14,12 +14,12 @@ const CREATED: u64 = 1_780_000_000;
 /// The longest answer, in tokens, unless the request says otherwise.
 const MOST: u64 = 16;
 
-/// `/v1/completions`.
+/// `/v1/completions`, and the same of servers that have it besides their chat completions.
 pub struct Completions;
 
 impl Wire for Completions {
     fn serves(&self, call: &Call<'_>) -> bool {
-        call.posts("/v1/completions")
+        ["/v1", "/vllm/v1", "/plain/v1"].iter().any(|base| call.posts(&format!("{base}/completions")))
     }
 
     fn authenticate(&self, call: &Call<'_>, control: &Control) -> Result<(), Refusal> {

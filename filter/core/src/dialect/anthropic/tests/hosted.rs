@@ -1,5 +1,7 @@
 //! Anthropic's models at clouds.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -158,6 +160,17 @@ fn errors_are_the_clouds() {
     ] {
         let error = AnthropicOnVertex.read_error(429, None, body.as_bytes());
         assert_eq!((error.kind, &*error.message), (ErrorKind::RateLimit, "Quota exceeded."), "{body}");
+    }
+}
+
+#[test]
+fn googles_time_to_wait_is_read_where_google_refuses() {
+    let details = r#"[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"26s"}]"#;
+    let body =
+        format!(r#"{{"error":{{"code":429,"message":"No.","status":"RESOURCE_EXHAUSTED","details":{details}}}}}"#);
+    for body in [body.clone(), format!("[{body}]")] {
+        let error = AnthropicOnVertex.read_error(429, None, body.as_bytes());
+        assert_eq!((error.kind, error.retry_after), (ErrorKind::RateLimit, Some(Duration::from_secs(26))), "{body}");
     }
 }
 

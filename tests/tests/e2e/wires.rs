@@ -1,0 +1,219 @@
+//! What goes wrong on the wires of providers that speak neither as OpenAI's chat nor as Anthropic: errors inside a 200, streams
+//! that break off, stall or are damaged, limits, and filters. What can be rescued by another provider is; what cannot ends
+//! as a failure, and both are charged as the simulator counts.
+
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+use sluice_tests::client::Answer;
+use sluice_tests::gateway::{Builder, Gateway};
+use sluice_tests::simulator::{Recorded, Simulator};
+
+use crate::together;
+
+/// Name, kind, the simulator's path, the model, and after how many events of a stream there is
+/// nothing to see yet.
+type Wire = (&'static str, &'static str, &'static str, &'static str, usize);
+
+const WIRES: [Wire; 7] = [
+    ("gemini", "gemini", "/v1beta", "gemini-2.5-sim", 0),
+    ("vertex", "vertex", "/v1/projects/p/locations/l/publishers/google", "gemini-2.5-sim", 0),
+    ("bedrock", "bedrock", "", "claude-sim", 1),
+    ("bedrock-anthropic", "bedrock-anthropic", "", "claude-sim", 1),
+    ("vertex-anthropic", "vertex-anthropic", "/v1/projects/p/locations/l/publishers/anthropic", "claude-sim", 1),
+    ("cohere", "cohere", "/v2", "command-sim", 1),
+    ("responses", "openai", "/v1", "gpt-sim", 1),
+];
+
+/// How a case is to end for the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// With the second provider's answer, and nothing of the first's.
+    Rescued,
+    /// Broken off, and known as that.
+    Broken,
+    /// With the first provider's refusal, and nobody else asked.
+    Filtered,
+}
+
+use End::{Broken, Filtered, Rescued};
+
+/// Of a stream: what goes wrong, and how that ends. `EARLY` is before anything can be seen.
+const STREAMED: [(&str, End); 17] = [
+    ("error", Rescued),
+    ("blank", Rescued),
+    ("html", Rescued),
+    ("reset", Rescued),
+    ("status=429+retry-after=90", Rescued),
+    ("quota", Rescued),
+    ("status=503", Rescued),
+    ("close-after=EARLY", Rescued),
+    ("eof-after=EARLY", Rescued),
+    ("error-after=EARLY", Rescued),
+    ("malformed-after=EARLY", Rescued),
+    ("stall-after=EARLY", Rescued),
+    ("filter", Filtered),
+    ("close-after=14", Broken),
+    ("eof-after=14", Broken),
+    ("error-after=14", Broken),
+    ("stall-after=14", Broken),
+];
+/// Of an answer in one piece.
+const WHOLE: [(&str, End); 8] = [
+    ("error", Rescued),
+    ("blank", Rescued),
+    ("html", Rescued),
+    ("reset", Rescued),
+    ("status=429+retry-after=90", Rescued),
+    ("close-after=1", Rescued),
+    ("eof-after=1", Rescued),
+    ("filter", Filtered),
+];
+/// Of a stream delivered whole: after the first content, too.
+const DELIVERED: [(&str, End); 4] = [
+    ("close-after=14", Rescued),
+    ("error-after=14", Rescued),
+    ("malformed-after=14", Rescued),
+    ("stall-after=14", Rescued),
+];
+/// Of Amazon's frames alone, which have checksums.
+const FRAMES: [(&str, End); 2] = [("corrupt-after=EARLY", Rescued), ("corrupt-after=14", Broken)];
+
+/// A request.
+#[derive(Debug, Clone)]
+struct Case {
+    wire: Wire,
+    fault: String,
+    stream: bool,
+    delivered: bool,
+    end: End,
+    /// Of its text and its model's name.
+    number: usize,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = match (self.stream, self.delivered) {
+            (true, true) => "streamed, delivered whole",
+            (true, false) => "streamed",
+            (false, _) => "in one piece",
+        };
+        write!(f, "{}, {}, {how}", self.wire.0, self.fault)
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for wire in WIRES {
+        // Of Amazon's frames nothing is read of the first kind of event, which is the malformed one: its name says it all.
+        let ignores = |fault: &str| wire.0 == "bedrock" && fault.starts_with("malformed");
+        let mut add = |list: &[(&str, End)], stream: bool, delivered: bool| {
+            for (fault, end) in list.iter().filter(|(fault, _)| !ignores(fault)) {
+                let fault = fault.replace("EARLY", &wire.4.to_string());
+                let more = if fault.ends_with("=14") { "tokens=20+whole+every=1+" } else { "" };
+                let number = cases.len();
+                cases.push(Case { wire, fault: format!("{more}{fault}"), stream, delivered, end: *end, number });
+            }
+        };
+        add(&STREAMED, true, false);
+        add(&WHOLE, false, false);
+        add(&DELIVERED, true, true);
+        if wire.0.starts_with("bedrock") {
+            add(&FRAMES, true, false);
+        }
+    }
+    cases
+}
+
+async fn gateway(cases: &[Case], first: &Simulator, second: &Simulator) -> Gateway {
+    let mut providers = Map::new();
+    for (name, kind, path, _, _) in WIRES {
+        providers.insert(name.into(), json!({"kind": kind, "url": first.url() + path, "key": {"env": "A_KEY"}}));
+    }
+    providers["responses"]["speaks"] = json!(["responses"]);
+    providers.insert("second".into(), json!({"kind": "openai", "url": second.base_url(), "key": {"env": "A_KEY"}}));
+    let mut models = Map::new();
+    for case in cases {
+        let target = json!({"provider": case.wire.0, "model": format!("{}+{}", case.wire.3, case.fault)});
+        let mut model = json!({"targets": [target, {"provider": "second", "model": "gpt-sim"}]});
+        if case.delivered {
+            model["delivery"] = json!("whole");
+        }
+        models.insert(case.number.to_string(), model);
+    }
+    let times = json!({"answer": "20s", "first_token": "3s", "idle": "2s"});
+    let file = json!({"providers": providers, "models": models, "timeouts": times, "circuit": {"failures": 1000}});
+    Builder::default().environment("A_KEY", "sk-sim").with(file).start().await
+}
+
+#[tokio::test]
+async fn what_fails_on_other_wires_is_rescued_or_known_as_a_failure() {
+    let cases = cases();
+    let (first, second) = (Simulator::start().await, Simulator::start().await);
+    let gateway = gateway(&cases, &first, &second).await;
+    let ask = async |case: &Case| {
+        let text = format!("say answer ~{}~ of a few words", case.number);
+        let mut body = crate::ask(&case.number.to_string(), &text);
+        if case.stream {
+            body["stream"] = json!(true);
+        }
+        gateway.chat(&body).await
+    };
+    let mut answers = Vec::new();
+    for some in cases.chunks(40) {
+        answers.extend(together(some.iter().map(&ask)).await);
+    }
+    let log = gateway.quiet().await;
+    let (asked, rescued) = (first.settled(1).await, second.settled(1).await);
+    let mut wrong = Vec::new();
+    for (case, answer) in cases.iter().zip(&answers) {
+        let mine = |all: &[Recorded]| all.iter().filter(|request| is_of(case, request)).cloned().collect::<Vec<_>>();
+        let id = answer.header("x-request-id").unwrap_or_default();
+        let line = log.iter().find(|line| line["request_id"] == id).cloned().unwrap_or_default();
+        if let Err(why) = judge(case, answer, &mine(&asked), &mine(&rescued), &line) {
+            wrong.push(format!(
+                "{case}: expected {:?}: {why}\n  {} {}\n  {line}",
+                case.end,
+                answer.status,
+                answer.text()
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} are wrong:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+fn is_of(case: &Case, request: &Recorded) -> bool {
+    String::from_utf8_lossy(&request.body).contains(&format!("~{}~", case.number))
+}
+
+fn judge(case: &Case, answer: &Answer, first: &[Recorded], second: &[Recorded], line: &Value) -> Result<(), String> {
+    let used = |all: &[Recorded]| all.last().and_then(|request| request.used).unwrap_or_default();
+    let logged =
+        (line["input_tokens"].as_u64().unwrap_or_default(), line["output_tokens"].as_u64().unwrap_or_default());
+    let ends = answer.events().last().is_some_and(|event| event.data == "[DONE]") && answer.complete;
+    match case.end {
+        Rescued => {
+            let said = crate::said(answer) == format!("answer ~{}~ of a few words", case.number);
+            let served = answer.header("x-sluice-provider").or(line["served_provider"].as_str()) == Some("second");
+            let counted = logged == (used(second).input, used(second).output);
+            let right = answer.status == 200 && said && served && (ends || !case.stream) && counted;
+            right.then_some(()).ok_or(format!("said {said}, served {served}, counted {counted}, asked {}", first.len()))
+        }
+        Broken => {
+            let used = used(first);
+            // What came behind damage was sent, and is not known of; a prompt that nobody counted is estimated by all its JSON.
+            let damaged = case.fault.contains("corrupt") && logged.1 <= used.output;
+            let near = damaged || logged.1.abs_diff(used.output) <= 3;
+            let near = near && (used.input..=4 * used.input).contains(&logged.0);
+            let right = answer.status == 200 && !ends && !crate::said(answer).is_empty() && second.is_empty();
+            (right && near).then_some(()).ok_or(format!("ends {ends}, logged {logged:?}, used {used:?}"))
+        }
+        Filtered => {
+            let once = first.len() == 1 && second.is_empty() && line["attempts"] == 1;
+            let code = answer.json()["error"]["code"].as_str().unwrap_or_default().to_owned();
+            let refused = answer.status == 400 && (code.contains("content") || !code.is_empty());
+            let stopped = answer.status == 200 && answer.text().contains("\"finish_reason\":\"content_filter\"");
+            (once && (refused || stopped)).then_some(()).ok_or(format!("once {once}"))
+        }
+    }
+}
