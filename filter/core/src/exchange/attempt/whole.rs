@@ -1,7 +1,7 @@
 //! A whole answer: read when all of it is here, and only then shown to the client.
 
-use crate::dialect::Said;
 use crate::dialect::translate::{self, Asked};
+use crate::dialect::{Content, Said};
 use crate::error::ApiError;
 
 use super::super::failure::Failure;
@@ -35,7 +35,8 @@ impl Attempt {
         if body.trim_ascii().is_empty() {
             return Err(Failure::empty());
         }
-        if journey.outline.stream {
+        // What is passed through is its provider's business: some models of transcripts take no notice of `stream`.
+        if journey.outline.stream && !matches!(journey.client.content(), Content::PassedThrough) {
             // An error, most likely; an answer would be one the client cannot read.
             let error = dialect.peek_response(&body).err();
             return Err(Failure::in_answer(error.unwrap_or_else(|| {
