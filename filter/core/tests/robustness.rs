@@ -7,8 +7,12 @@
 
 use proptest::prelude::*;
 use sluice_core::conversation::StreamEvent;
-use sluice_core::dialect::{ALL, Chat};
-use sluice_core::framing::sse;
+use sluice_core::dialect::openai_chat::variations;
+use sluice_core::dialect::quirk::{adapt, edited};
+use sluice_core::dialect::{ALL, Chat, Content};
+use sluice_core::embedding::Encoding;
+use sluice_core::exchange::outline::{Outline, form};
+use sluice_core::framing::{eventstream, sse};
 
 mod samples;
 
@@ -138,6 +142,96 @@ proptest! {
         for format in samples::chats() {
             let _ = (format.read_request(&bytes), format.read_response(&bytes), stream(format, &bytes, &[]));
         }
+    }
+}
+
+const VECTORS: [&str; 3] = [
+    r#"{"object":"list","data":[{"index":1,"embedding":[0.5,-1e-7]},{"index":0,"embedding":"AACAPwAAAMA="}],"model":"m","usage":{"prompt_tokens":8,"total_tokens":8}}"#,
+    r#"{"id":"x","embeddings":{"float":[[0.5,-1],[3,4]],"base64":["AACAPw=="]},"texts":["a"],"meta":{"billed_units":{"input_tokens":8.0}}}"#,
+    r#"{"embeddings":[{"values":[0.5,-1]},{"values":[3]}],"usageMetadata":{"promptTokenCount":8}}"#,
+];
+
+const FORM: &str = "--xYz\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.mp3\"\r\nContent-Type: audio/mpeg\r\n\r\n\
+    ID3\r\n--xYz\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nwhisper\r\n--xYz--\r\n";
+
+const ADAPTED: &str = r#"{"model":"m","seed":7,"n":1,"messages":[{"role":"developer","name":"x","content":"hi"},{"role":"user","content":[]}],"stop":null,"logprobs":false,"stream_options":{},"tool_choice":"required","max_completion_tokens":5,"user":"u"}"#;
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn embeddings(changes in changes()) {
+        let request = r#"{"model":"m","input":["a",[1,2]],"dimensions":2,"encoding_format":"base64","input_type":"search_query"}"#;
+        for format in ALL {
+            let Content::Embeddings(format) = format.content() else { continue };
+            for request in [request.to_owned(), r#"{"requests":[{"model":"models/m","content":{"parts":[{"text":"a"}]}}]}"#.to_owned()] {
+                let body = changed(request.into_bytes(), &changes);
+                if let Ok(request) = format.read_request(&body) {
+                    let _ = format.write_request(&request, "model");
+                }
+            }
+            for answer in VECTORS {
+                let body = changed(answer.as_bytes().to_vec(), &changes);
+                if let Ok(response) = format.read_response(&body) {
+                    for encoding in [Encoding::Float, Encoding::Base64] {
+                        let _ = format.write_response(&response, encoding);
+                    }
+                }
+                let _ = (format.peek_response(&body), format.usage_of(&body));
+            }
+        }
+    }
+
+    #[test]
+    fn outlines_of_json_and_of_forms(changes in changes(), kind in "[a-z/;= \"*]{0,40}") {
+        let _ = (form::is_form(&kind), form::boundary(&kind));
+        let body = changed(FORM.as_bytes().to_vec(), &changes);
+        let form = Outline::of_form(&body, "xYz");
+        let body = if form.is_ok() { body } else { changed(ADAPTED.as_bytes().to_vec(), &changes) };
+        for format in ALL {
+            if let Ok(outline) = form.clone().or_else(|_| Outline::read(&body, format.shape()))
+                && let Some(splice) = outline.splice("another", true)
+            {
+                let mut spliced = splice.apply(&body[..splice.drain]);
+                spliced.extend_from_slice(&body[splice.drain..]);
+                let again = if form.is_ok() { Outline::of_form(&spliced, "xYz") } else { Outline::read(&spliced, format.shape()) };
+                prop_assert_eq!(again.unwrap().model, "another");
+            }
+        }
+    }
+
+    #[test]
+    fn departures_of_servers(changes in changes()) {
+        let body = changed(ADAPTED.as_bytes().to_vec(), &changes);
+        for variation in [variations::GROQ, variations::MISTRAL, variations::OLDER, variations::TEMPLATED, variations::OPENROUTER] {
+            if let Ok(adapted) = adapt(&body, variation.quirks.iter()) {
+                let written = edited(&body, &adapted.edits);
+                let kept = serde_json::from_slice::<serde::de::IgnoredAny>(&written);
+                prop_assert!(kept.is_ok(), "{}", String::from_utf8_lossy(&written));
+            }
+        }
+    }
+
+    #[test]
+    fn frames(changes in changes(), cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..6)) {
+        let mut bytes = Vec::new();
+        for payload in [&b"{}"[..], b"", b"{\"contentBlockIndex\":0}"] {
+            eventstream::encode(&[(":message-type", "event"), (":event-type", "contentBlockDelta")], payload, &mut bytes);
+        }
+        let bytes = changed(bytes, &changes);
+        let read = |portions: &[&[u8]]| {
+            let (mut decoder, mut frames) = (eventstream::Decoder::default(), Vec::new());
+            let result = portions.iter().try_for_each(|portion| decoder.feed(portion, |frame| {
+                frames.push((frame.header(":event-type").map(str::to_owned), frame.payload.to_vec()));
+                Ok::<(), eventstream::Broken>(())
+            }));
+            (frames, result.is_ok())
+        };
+        let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+        places.extend([0, bytes.len()]);
+        places.sort_unstable();
+        let portions: Vec<&[u8]> = places.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect();
+        prop_assert_eq!(read(&portions), read(&[&bytes]));
     }
 }
 

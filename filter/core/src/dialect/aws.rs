@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::path;
+use super::said::{cut, tells};
 use super::{Glance, Seen, StreamPeeker};
 use crate::error::{ApiError, ErrorKind};
 use crate::framing::eventstream::{self, Frame};
@@ -17,9 +18,6 @@ pub const STREAM_TYPE: &str = "application/vnd.amazon.eventstream";
 
 /// The header that says an error's kind.
 pub const ERROR_HEADER: &str = "x-amzn-errortype";
-
-/// A message longer than this is cut: it explains nothing more, and may quote what it should not.
-const LONGEST_MESSAGE: usize = 1024;
 
 /// AWS's words, what they mean, and the status they come with. Of several words for a kind, the first is written.
 const WORDS: [(&str, ErrorKind, u16); 18] = [
@@ -54,7 +52,7 @@ const CAUSES: [(&str, ErrorKind); 8] = [
     ("too many input tokens", ErrorKind::ContextLength),
     ("content filter", ErrorKind::ContentPolicy),
     ("model identifier is invalid", ErrorKind::NotFound),
-    ("credit balance is too low", ErrorKind::InsufficientQuota),
+    ("your credit balance is too low", ErrorKind::InsufficientQuota),
 ];
 
 /// `/model/{model}/{action}`: an ARN's slashes and colons are encoded, for the model is one segment.
@@ -101,12 +99,12 @@ fn failure(status: Option<u16>, word: &str, message: Option<&str>) -> ApiError {
     let mut kind = known.map_or(kind_of(status), |(_, kind, _)| *kind);
     if kind == ErrorKind::InvalidRequest {
         let lower = said.to_ascii_lowercase();
-        kind = CAUSES.iter().find_map(|(cause, kind)| lower.contains(cause).then_some(*kind)).unwrap_or(kind);
+        kind = CAUSES.iter().find_map(|(cause, kind)| tells(&lower, cause, *kind).then_some(*kind)).unwrap_or(kind);
     }
     let message = if said.is_empty() {
         format!("The provider answered with status {status} and no explanation.")
     } else {
-        said.get(..said.floor_char_boundary(LONGEST_MESSAGE)).unwrap_or(said).to_owned()
+        cut(said).to_owned()
     };
     let error = ApiError::new(status, kind, message);
     match code(kind) {

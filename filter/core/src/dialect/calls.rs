@@ -3,6 +3,9 @@
 
 use crate::conversation::StreamEvent;
 
+/// No answer has as many blocks open at once: the bound keeps a provider from filling our memory.
+const MOST_OPEN: usize = 1024;
+
 /// A call's block that was begun and not ended.
 #[derive(Debug)]
 struct Open {
@@ -22,6 +25,9 @@ pub struct Calls {
 impl Calls {
     /// The block `index` is a call of `name`; `input` are its arguments if no piece of them follows.
     pub fn begin(&mut self, index: u64, id: String, name: String, input: &str, events: &mut Vec<StreamEvent>) {
+        if self.open.len() == MOST_OPEN {
+            self.end_all(events);
+        }
         let call = self.begun;
         self.begun = self.begun.saturating_add(1);
         self.open.push(Open { index, call, input: input.to_owned() });
@@ -51,5 +57,24 @@ impl Calls {
         while let Some(index) = self.open.first().map(|open| open.index) {
             self.end(index, events);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn calls_that_never_end_do_not_fill_the_memory() {
+        let (mut calls, mut events) = (Calls::default(), Vec::new());
+        for index in 0..10_000 {
+            calls.begin(index, String::new(), "f".to_owned(), "{}", &mut events);
+            assert!(calls.open.len() <= MOST_OPEN);
+        }
+        calls.end_all(&mut events);
+        let ended = events.iter().filter(|event| matches!(event, StreamEvent::Arguments { .. })).count();
+        assert_eq!(ended, 10_000);
     }
 }

@@ -44,6 +44,7 @@ mod path;
 pub mod quirk;
 mod rate_limits;
 pub mod responses;
+mod said;
 pub mod translate;
 
 /// Every format that clients or providers speak, but for those that are only passed through.

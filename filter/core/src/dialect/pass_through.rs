@@ -98,18 +98,33 @@ impl Dialect for PassThrough {
         struct Only {
             usage: Option<Counted>,
         }
-        #[derive(Deserialize)]
-        struct Counted {
-            #[serde(alias = "prompt_tokens")]
-            input_tokens: Option<u64>,
-            #[serde(alias = "completion_tokens", default)]
-            output_tokens: Option<u64>,
-        }
-        let Only { usage: Some(Counted { input_tokens: Some(input), output_tokens }) } = object(body)? else {
-            return None;
-        };
-        Some(Usage { input, output: output_tokens.unwrap_or_default(), ..Usage::default() })
+        object::<Only>(body)?.usage?.read()
     }
+}
+
+/// `usage` as it came.
+#[derive(Deserialize)]
+struct Counted {
+    #[serde(alias = "prompt_tokens")]
+    input_tokens: Option<u64>,
+    #[serde(alias = "completion_tokens", default)]
+    output_tokens: Option<u64>,
+}
+
+impl Counted {
+    fn read(self) -> Option<Usage> {
+        Some(Usage { input: self.input_tokens?, output: self.output_tokens.unwrap_or_default(), ..Usage::default() })
+    }
+}
+
+/// The usage in the last bytes of a stream of events that passes. In OpenAI's streams of images and of transcripts it stands at
+/// the end of the last event, behind what may be megabytes. A text that speaks of usage has its quotes escaped.
+pub fn usage_at_end(tail: &[u8]) -> Option<Usage> {
+    const NAME: &[u8] = b"\"usage\":";
+    let at = memchr::memmem::rfind(tail, NAME)?;
+    let value = tail.get(at + NAME.len()..)?;
+    let value = value.trim_ascii_start().starts_with(b"{").then_some(value)?;
+    serde_json::Deserializer::from_slice(value).into_iter::<Counted>().next()?.ok()?.read()
 }
 
 /// Reads an object; a list is none, though its items could be taken for fields.
@@ -137,6 +152,22 @@ mod tests {
         ] {
             let glance = images.peek_response(body.as_bytes()).unwrap();
             assert_eq!(glance.usage.map(|usage| (usage.input, usage.output)), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn usage_at_the_end_of_a_stream_is_read_and_not_what_a_text_says_of_it() {
+        let done = r#"data: {"type":"image_generation.completed","b64_json":"AAAA","usage":{"input_tokens":3,"output_tokens":4}}"#;
+        let said = r#"{"text":"\"usage\":{\"input_tokens\":1}","x":1}"#;
+        for (tail, expected) in [
+            (format!("{done}\n\ndata: [DONE]\n\n"), Some((3, 4))),
+            (format!("{done}\n\ndata: {said}\n\n"), Some((3, 4))),
+            (said.to_owned(), None),
+            (r#""usage":null}"#.to_owned(), None),
+            (r#""usage":[1,2]}"#.to_owned(), None),
+            (r#""usage":{"input_tok"#.to_owned(), None),
+        ] {
+            assert_eq!(usage_at_end(tail.as_bytes()).map(|usage| (usage.input, usage.output)), expected, "{tail}");
         }
     }
 

@@ -48,7 +48,8 @@ impl Failure {
     pub fn status(status: u16, error: ApiError) -> Self {
         Self {
             reason: format!("status_{status}").into(),
-            trigger: of_error(&error, of_status(status)),
+            // The provider's own status, or what it stands for.
+            trigger: of_error(&error, of_status(status).or_else(|| of_status(error.status))),
             error: ours(error).into(),
         }
     }
@@ -126,6 +127,9 @@ fn of_error(error: &ApiError, by_status: Option<Trigger>) -> Option<Trigger> {
     match error.kind {
         ErrorKind::ContextLength => Some(Trigger::ContextLength),
         ErrorKind::ContentPolicy => None,
+        // Some say with a 400 what others have a status for: of the gateway's own account with them, not of the request.
+        ErrorKind::Authentication => by_status.or(Some(Trigger::RefusedCredential)),
+        ErrorKind::RateLimit | ErrorKind::InsufficientQuota => by_status.or(Some(Trigger::RateLimited)),
         _ => by_status,
     }
 }
@@ -133,18 +137,16 @@ fn of_error(error: &ApiError, by_status: Option<Trigger>) -> Option<Trigger> {
 /// The provider's verdict on the gateway's credential is not one on the client's key: a client that read 401 would throw
 /// its key away. A verdict on the prompt is the client's, under whatever status.
 fn ours(error: ApiError) -> ApiError {
-    match error.status {
-        401..=403 if error.kind != ErrorKind::ContentPolicy => ApiError {
-            status: 502,
-            kind: ErrorKind::Server,
-            code: Some("provider_refused_credential".into()),
-            message: "The provider refused the gateway's own credential: the gateway's operator has to look at it."
-                .to_owned(),
-            param: None,
-            retry_after: None,
-        },
+    match (error.status, error.kind) {
+        (401..=403, kind) if kind != ErrorKind::ContentPolicy => refused_credential(),
+        (_, ErrorKind::Authentication) => refused_credential(),
         _ => error,
     }
+}
+
+fn refused_credential() -> ApiError {
+    let message = "The provider refused the gateway's own credential: the gateway's operator has to look at it.";
+    ApiError::new(502, ErrorKind::Server, message).with_code("provider_refused_credential")
 }
 
 /// Reads `retry-after-ms` or `retry-after` in seconds; a date is not read here, and passes to the client as it is.
@@ -176,6 +178,27 @@ mod tests {
         assert_eq!(failure(400, ErrorKind::ContextLength).trigger, Some(Trigger::ContextLength));
         for status in [400, 403, 500] {
             assert_eq!(failure(status, ErrorKind::ContentPolicy).trigger, None);
+        }
+    }
+
+    #[test]
+    fn what_a_provider_says_in_its_own_way_is_judged_by_what_it_means() {
+        use crate::dialect::{Dialect, bedrock::Bedrock, cohere::Cohere, gemini::Gemini};
+        let key = br#"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT"}}"#;
+        let gemini = Failure::status(400, Gemini.read_error(400, None, key));
+        assert_eq!((gemini.trigger, gemini.error.status), (Some(Trigger::RefusedCredential), 502));
+        let bedrock = |word, status| Failure::status(status, Bedrock.read_error(status, Some(word), b"{}")).trigger;
+        assert_eq!(bedrock("ServiceQuotaExceededException", 400), Some(Trigger::RateLimited));
+        assert_eq!(bedrock("ModelErrorException", 424), Some(Trigger::ServerError));
+        assert_eq!(bedrock("ValidationException", 400), None);
+        let cohere = |status| Failure::status(status, Cohere.read_error(status, None, b"{}")).trigger;
+        assert_eq!((cohere(498), cohere(499)), (None, Some(Trigger::ServerError)));
+        for (kind, trigger) in [
+            (ErrorKind::Authentication, Trigger::RefusedCredential),
+            (ErrorKind::InsufficientQuota, Trigger::RateLimited),
+        ] {
+            let failure = Failure::status(400, ApiError::new(400, kind, "no"));
+            assert_eq!((failure.trigger, failure.blames_key()), (Some(trigger), true));
         }
     }
 

@@ -31,13 +31,22 @@ impl Event<'_> {
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub struct TooLong;
 
+/// How far bytes were searched: nothing is looked at twice, however small the portions of a long line are.
+#[derive(Debug, Default, Clone, Copy)]
+struct Searched {
+    /// The start of the last line.
+    line: usize,
+    /// Where in it nothing was found so far.
+    seen: usize,
+}
+
 /// Cuts events out of portions of a stream.
 #[derive(Debug, Default)]
 pub struct Decoder {
     /// The beginning of an event whose end has not come.
     carry: Vec<u8>,
-    /// How far `carry` was searched for its end: the start of its last line.
-    searched: usize,
+    /// How far `carry` was searched for its end.
+    searched: Searched,
     started: bool,
 }
 
@@ -56,7 +65,7 @@ impl Decoder {
             match end_of_event(&self.carry, self.searched) {
                 Ok(end) => {
                     let whole = std::mem::take(&mut self.carry);
-                    self.searched = 0;
+                    self.searched = Searched::default();
                     each(self.parse(whole.get(..end).unwrap_or_default()))?;
                     rest = portion.get(end.saturating_sub(known)..).unwrap_or_default();
                 }
@@ -67,7 +76,7 @@ impl Decoder {
             }
         }
         loop {
-            match end_of_event(rest, 0) {
+            match end_of_event(rest, Searched::default()) {
                 Ok(end) => {
                     let (raw, next) = rest.split_at_checked(end).unwrap_or((rest, &[]));
                     let event = self.parse(raw);
@@ -125,22 +134,24 @@ fn field<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// Where the first event of `bytes` ends (past its blank line), or from where to search on when more has come.
-fn end_of_event(bytes: &[u8], from: usize) -> Result<usize, usize> {
-    let mut line = from;
+fn end_of_event(bytes: &[u8], from: Searched) -> Result<usize, Searched> {
+    let Searched { mut line, mut seen } = from;
     loop {
-        let tail = bytes.get(line..).unwrap_or_default();
-        let Some(length) = tail.iter().position(|byte| matches!(byte, b'\n' | b'\r')) else { return Err(line) };
-        let end = line + length;
+        let tail = bytes.get(seen..).unwrap_or_default();
+        let Some(ahead) = tail.iter().position(|byte| matches!(byte, b'\n' | b'\r')) else {
+            return Err(Searched { line, seen: bytes.len() });
+        };
+        let end = seen + ahead;
         let next = match (bytes.get(end), bytes.get(end + 1)) {
             (Some(b'\r'), Some(b'\n')) => end + 2,
             // The `\n` of this `\r` may still come, and must not read as a blank line; a blank line needs no waiting.
-            (Some(b'\r'), None) if length > 0 => return Err(line),
+            (Some(b'\r'), None) if end > line => return Err(Searched { line, seen: end }),
             _ => end + 1,
         };
-        if length == 0 {
+        if end == line {
             return Ok(next);
         }
-        line = next;
+        (line, seen) = (next, next);
     }
 }
 
@@ -203,6 +214,17 @@ mod tests {
         }
         raw.extend_from_slice(decoder.pending());
         assert_eq!(raw, stream);
+    }
+
+    /// Looked at anew with every portion, these would be a hundred gigabytes.
+    #[test]
+    fn a_long_line_in_small_portions_is_searched_once() {
+        let mut decoder = Decoder::default();
+        for _ in 0..(16 << 20) / 1024 {
+            decoder.feed(&[b'x'; 1024], |_| Ok::<(), TooLong>(())).unwrap();
+        }
+        assert_eq!(decoder.searched.seen, 16 << 20);
+        assert_eq!(decoder.searched.line, 0);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::dialect::said::{cut, plain, tells};
 use crate::error::{ApiError, ErrorKind};
 
 /// Anthropic's words, what they mean, and the status they come with.
@@ -22,21 +23,14 @@ const WORDS: [(&str, ErrorKind, u16); 10] = [
 
 /// What Anthropic writes in a message, under `invalid_request_error`, `rate_limit_error` or a type that we do not know, when
 /// the cause is another.
-const CAUSES: [(&str, ErrorKind); 7] = [
+const CAUSES: [(&str, ErrorKind); 6] = [
     ("prompt is too long", ErrorKind::ContextLength),
     ("exceed context limit", ErrorKind::ContextLength),
     ("exceeds the context window", ErrorKind::ContextLength),
     ("content filtering policy", ErrorKind::ContentPolicy),
-    ("credit balance is too low", ErrorKind::InsufficientQuota),
-    ("reached your specified API usage limits", ErrorKind::InsufficientQuota),
-    ("spend limit", ErrorKind::InsufficientQuota),
+    ("Your credit balance is too low", ErrorKind::InsufficientQuota),
+    ("You have reached your specified API usage limits", ErrorKind::InsufficientQuota),
 ];
-
-/// A message longer than this is cut: it explains nothing more, and may quote what it should not.
-const LONGEST_MESSAGE: usize = 1024;
-
-/// A body that is not JSON is passed on as a message only up to this length.
-const LONGEST_PLAIN: usize = 200;
 
 /// `error` as it came; some servers that speak Anthropic's dialect leave the type out.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -56,13 +50,14 @@ impl Body {
     fn with_status(&self, status: u16) -> ApiError {
         let said = self.message.as_deref().unwrap_or_default().trim();
         let kind = match self.word() {
+            Some((_, ErrorKind::RateLimit, _)) if said.contains("spend limit") => ErrorKind::InsufficientQuota,
             Some((_, kind, _)) if !matches!(kind, ErrorKind::InvalidRequest | ErrorKind::RateLimit) => *kind,
             word => CAUSES
                 .iter()
-                .find_map(|(cause, kind)| said.contains(cause).then_some(*kind))
+                .find_map(|(cause, kind)| tells(said, cause, *kind).then_some(*kind))
                 .unwrap_or(word.map_or(kind_of(status), |(_, kind, _)| *kind)),
         };
-        let message = if said.is_empty() { silent(status) } else { cut(said, LONGEST_MESSAGE).to_owned() };
+        let message = if said.is_empty() { silent(status) } else { cut(said).to_owned() };
         ApiError { code: code(kind, said), ..ApiError::new(status, kind, message) }
     }
 
@@ -87,10 +82,7 @@ pub(super) fn read(status: u16, body: &[u8]) -> ApiError {
     {
         return error.with_status(status);
     }
-    let plain = std::str::from_utf8(body).unwrap_or_default().trim();
-    let short = plain.len() <= LONGEST_PLAIN && !plain.starts_with(['<', '{', '[', '"']);
-    let message = if short { Some(plain.to_owned()) } else { None };
-    Body { r#type: None, message }.with_status(status)
+    Body { r#type: None, message: Some(plain(body).to_owned()) }.with_status(status)
 }
 
 /// Writes `error` for a client. Anthropic's shape has no place for the field at fault, so it leads the message.
@@ -160,13 +152,4 @@ fn code(kind: ErrorKind, message: &str) -> Option<std::borrow::Cow<'static, str>
 
 fn silent(status: u16) -> String {
     format!("The provider answered with status {status} and no explanation.")
-}
-
-/// At most `most` bytes of `text`, whole characters.
-fn cut(text: &str, most: usize) -> &str {
-    let mut end = most.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or(text)
 }

@@ -7,12 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::dialect::lenient::Text;
+use crate::dialect::said::{cut, plain};
 use crate::error::{ApiError, ErrorKind};
-
-/// What a client reads of a provider's words at most.
-const LONGEST_MESSAGE: usize = 1024;
-/// A body that is not JSON is shown only when it is this short: a proxy's one line, not a page.
-const LONGEST_PLAIN: usize = 200;
 
 #[derive(Deserialize)]
 struct Seen<'a> {
@@ -34,9 +30,7 @@ pub(super) fn read(status: u16, body: &[u8]) -> ApiError {
     {
         return of(Some(status), &seen.message.0);
     }
-    let plain = str::from_utf8(body).unwrap_or_default().trim();
-    let short = plain.len() <= LONGEST_PLAIN && !plain.starts_with(['<', '{', '[', '"']);
-    of(Some(status), if short { plain } else { "" })
+    of(Some(status), plain(body))
 }
 
 /// The error that says `message`; its status follows from that when it came under a success.
@@ -55,7 +49,7 @@ pub(super) fn of(status: Option<u16>, message: &str) -> ApiError {
         // It may repeat a part of the key: the gateway's own, which is no client's business.
         ErrorKind::Authentication => "The provider refused the gateway's credential.".to_owned(),
         _ if said.is_empty() => format!("The provider answered with status {status} and no explanation."),
-        _ => said.get(..said.floor_char_boundary(LONGEST_MESSAGE)).unwrap_or(said).to_owned(),
+        _ => cut(said).to_owned(),
     };
     let error = ApiError::new(status, kind, message);
     match code(kind, said) {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::dialect::said::{cut, plain, tells};
 use crate::error::{ApiError, ErrorKind};
 
 /// Google's words, what they mean, and the status they come with. Source: `google/rpc/code.proto`.
@@ -31,7 +32,7 @@ const WORDS: [(&str, ErrorKind, u16); 15] = [
 ];
 
 /// What stands in a message, in lower case, when a broader word has a narrower cause.
-const CAUSES: [(&str, ErrorKind); 9] = [
+const CAUSES: [(&str, ErrorKind); 8] = [
     ("exceeds the maximum number of tokens", ErrorKind::ContextLength),
     ("model only supports up to", ErrorKind::ContextLength),
     ("exceeds the maximum context", ErrorKind::ContextLength),
@@ -40,14 +41,7 @@ const CAUSES: [(&str, ErrorKind); 9] = [
     ("api key expired", ErrorKind::Authentication),
     ("responsible ai practices", ErrorKind::ContentPolicy),
     ("user location is not supported", ErrorKind::Permission),
-    ("credits are depleted", ErrorKind::InsufficientQuota),
 ];
-
-/// A message longer than this is cut: it explains nothing more, and may quote what it should not.
-const LONGEST_MESSAGE: usize = 1024;
-
-/// A body that is not JSON is passed on as a message only up to this length.
-const LONGEST_PLAIN: usize = 200;
 
 /// Reads the body of an answer that was not a 200.
 pub(super) fn read(status: u16, body: &[u8]) -> ApiError {
@@ -56,10 +50,8 @@ pub(super) fn read(status: u16, body: &[u8]) -> ApiError {
     {
         return from_value(Some(status), error);
     }
-    let plain = str::from_utf8(body).unwrap_or_default().trim();
-    let short = plain.len() <= LONGEST_PLAIN && !plain.starts_with(['<', '{', '[', '"']);
     let kind = by_status(status);
-    finish(failing(status).unwrap_or(502), kind, if short { plain } else { "" })
+    finish(failing(status).unwrap_or(502), kind, plain(body))
 }
 
 /// Reads the value of an `error` field that came under a 200.
@@ -107,13 +99,15 @@ fn narrow(broad: ErrorKind, said: &str, details: &[Value]) -> ErrorKind {
     };
     let reason = |word: &str| details.iter().any(|detail| detail.get("reason").and_then(Value::as_str) == Some(word));
     match broad {
-        ErrorKind::RateLimit if list("violations").any(daily) => return ErrorKind::InsufficientQuota,
+        ErrorKind::RateLimit if list("violations").any(daily) || said.contains("credits are depleted") => {
+            return ErrorKind::InsufficientQuota;
+        }
         ErrorKind::InvalidRequest if reason("API_KEY_INVALID") => return ErrorKind::Authentication,
         ErrorKind::InvalidRequest | ErrorKind::RateLimit | ErrorKind::TooLarge => {}
         _ => return broad,
     }
     let said = said.to_ascii_lowercase();
-    CAUSES.iter().find(|(cause, _)| said.contains(cause)).map_or(broad, |(_, kind)| *kind)
+    CAUSES.iter().find(|(cause, kind)| tells(&said, cause, *kind)).map_or(broad, |(_, kind)| *kind)
 }
 
 /// `26s`, `1.5s`.
@@ -123,7 +117,7 @@ fn delay(text: &str) -> Option<Duration> {
 
 /// Google repeats the key's project where it refuses one: the gateway's own, which is no client's business.
 fn finish(status: u16, kind: ErrorKind, said: &str) -> ApiError {
-    let message = match said.get(..said.floor_char_boundary(LONGEST_MESSAGE)).unwrap_or_default() {
+    let message = match cut(said) {
         _ if kind == ErrorKind::Authentication => "The provider refused the gateway's credential.".to_owned(),
         "" => format!("The provider answered with status {status} and no explanation."),
         said => said.to_owned(),

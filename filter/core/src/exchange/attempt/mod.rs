@@ -20,10 +20,12 @@ use super::journey::{Begin, Journey, Next, Stage, misconfigured, tale};
 use super::trace;
 use super::{Context, Effect, Event, Flow, property, signal};
 
+mod passing;
 mod request;
 mod stream;
 mod whole;
 
+use passing::Passing;
 use request::Outbound;
 use stream::{Relay, Speakers};
 
@@ -56,8 +58,8 @@ enum Phase {
     Whole,
     /// A stream flows.
     Stream(Box<Relay>),
-    /// An answer flows that is not looked into.
-    Passing,
+    /// An answer flows as it comes.
+    Passing(Passing),
     /// Nothing more is to be done: the rest passes as it is.
     Done,
 }
@@ -145,8 +147,8 @@ impl Attempt {
                 self.fail(Failure::in_answer(error), journey, cx)
             }
             Phase::Whole if !end => Flow::Pause,
-            Phase::Passing => {
-                journey.portions += 1;
+            Phase::Passing(passing) => {
+                passing.step(size, journey, cx.view);
                 if end {
                     self.phase = Phase::Done;
                     journey.complete();
@@ -198,7 +200,7 @@ impl Attempt {
         let is_json = || headers.text("content-type").is_some_and(|kind| is_of(kind, "application/json"));
         if passes && (end || is_stored(journey.client) || !is_json()) {
             self.answer_headers(&headers, Body::Unchanged, journey, cx);
-            return self.pass(end, journey, cx);
+            return self.pass(end, Passing::new(journey.client, headers.text("content-type")), journey, cx);
         }
         // Should the answer turn out bad, these are discarded with it.
         self.answer_headers(&headers, content, journey, cx);
@@ -213,9 +215,9 @@ impl Attempt {
     }
 
     /// The answer goes to the client as it comes: sound, a file, events of a kind of their own.
-    fn pass(&mut self, end: bool, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
+    fn pass(&mut self, end: bool, passing: Passing, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
         journey.commit(cx.view.now());
-        self.phase = Phase::Passing;
+        self.phase = Phase::Passing(passing);
         if end {
             self.phase = Phase::Done;
             journey.complete();

@@ -124,7 +124,12 @@ fn headers(journey: &Journey, target: &Target, dialect: &dyn Dialect, length: us
         }
         Some(passage) => {
             out.push(":path", provider.layout.passed(&passage.path, &target.model));
-            if let Some(content_type) = &passage.content_type {
+            // What was read as JSON is to be read so by its provider too.
+            let content_type = match journey.outline.is_json() {
+                true => Some("application/json"),
+                false => passage.content_type.as_deref(),
+            };
+            if let Some(content_type) = content_type {
                 out.push("content-type", content_type);
             }
             out.push("accept", "*/*");

@@ -71,7 +71,7 @@ impl Exchange {
             presented: presented.to_vec(),
             hash: KeyHash(Sha256::digest(presented).into()),
             forwarded: headers.iter().filter(|(name, _)| passes(name)).collect(),
-            passage: passage(endpoint.client, whole_path, &headers),
+            passage: passage(endpoint.client, whole_path.split('#').next().unwrap_or_default(), &headers),
             endpoint,
             path: path.to_owned(),
             hints: Hints::read(&headers, &self.worker.gateway),

@@ -157,8 +157,8 @@ pub(super) fn read(body: &[u8], client: &dyn Dialect, passage: Option<&Passage>)
         return Ok(Outline::opaque(String::new(), body.len()));
     }
     let content_type = passage.and_then(|passage| passage.content_type.as_deref());
-    let outline = match content_type.and_then(form::boundary) {
-        Some(boundary) => Outline::of_form(body, boundary)?,
+    let outline = match content_type.filter(|content_type| form::is_form(content_type)) {
+        Some(content_type) => Outline::of_form(body, form::boundary(content_type)?)?,
         None => Outline::read(body, client.shape())?,
     };
     if outline.n.is_some_and(|n| n > MOST_ANSWERS) {

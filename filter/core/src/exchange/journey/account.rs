@@ -39,10 +39,12 @@ impl Journey {
         self.estimated = true;
         let counted = counted.unwrap_or_default();
         let produced = produced(self.said.pieces, self.said.bytes, self.bytes_per_100_tokens(target));
-        let estimate = self.estimate(target, 0);
+        // What goes on at its provider when nobody listens any more may come to all that it is allowed.
+        let ceiling = if self.outline.background { self.worker.gateway.reservation.output_tokens } else { 0 };
+        let estimate = self.estimate(target, ceiling);
         Usage {
             input: if counted.input == 0 { estimate.input } else { counted.input },
-            output: counted.output.max(produced),
+            output: counted.output.max(produced).max(if self.outline.background { estimate.output } else { 0 }),
             ..counted
         }
     }

@@ -1,6 +1,8 @@
 //! The model's name in a `multipart/form-data` body (RFC 7578): where it stands, so that another can be put in its place.
 //!
-//! It is not a parse: parts are found by their boundary, and only the heads of parts are read.
+//! It is not a parse: parts are found by their boundary, and only the heads of parts are read. But what its provider's parser
+//! could read as another form is refused: the model that is charged and allowed must be the one that is asked. No client
+//! writes such forms.
 
 use std::ops::Range;
 
@@ -11,7 +13,7 @@ use crate::error::ApiError;
 /// A form with more parts is refused: no endpoint has nearly as many.
 const MOST_PARTS: usize = 256;
 
-/// The most of a part's head that is read.
+/// A part with a longer head is refused.
 const LONGEST_HEAD: usize = 4096;
 
 /// What was found in a form.
@@ -23,37 +25,53 @@ pub(super) struct Form {
     pub stream: bool,
 }
 
-/// The boundary in a `content-type`, if it is a form's.
-pub fn boundary(content_type: &str) -> Option<&str> {
-    let mut parts = content_type.split(';');
-    if !parts.next()?.trim().eq_ignore_ascii_case("multipart/form-data") {
-        return None;
+/// Whether a `content-type` is a form's, of any kind.
+pub fn is_form(content_type: &str) -> bool {
+    let kind = content_type.trim_start().as_bytes();
+    let begins = |form: &[u8]| kind.get(..form.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(form));
+    begins(b"multipart/") || begins(b"application/x-www-form-urlencoded")
+}
+
+/// The boundary in a form's `content-type`: one, in a form whose texts are UTF-8.
+pub fn boundary(content_type: &str) -> Result<&str, ApiError> {
+    let unclear = || ApiError::invalid("", "Invalid 'content-type': expected multipart/form-data with one boundary.");
+    let (kind, parameters) = content_type.split_once(';').ok_or_else(unclear)?;
+    if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
+        return Err(unclear());
     }
-    let value = parts.find_map(|part| {
-        let (name, value) = part.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("boundary").then_some(value.trim())
-    })?;
-    let value = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
-    (!value.is_empty() && value.len() <= 70).then_some(value)
+    let mut boundary = None;
+    for parameter in parameters.split(';').filter(|parameter| !parameter.trim().is_empty()) {
+        let (name, value) = parameter.split_once('=').ok_or_else(unclear)?;
+        let value = plain(value.trim()).ok_or_else(unclear)?;
+        match name.trim() {
+            name if name.eq_ignore_ascii_case("boundary") && boundary.is_none() => boundary = Some(value),
+            name if name.eq_ignore_ascii_case("charset") && value.eq_ignore_ascii_case("utf-8") => {}
+            _ => return Err(unclear()),
+        }
+    }
+    boundary.filter(|boundary| (1..=70).contains(&boundary.len())).ok_or_else(unclear)
+}
+
+/// A parameter's value without its quotes; nothing where readers differ about what it is.
+fn plain(value: &str) -> Option<&str> {
+    let inside = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
+    (!inside.contains(['"', '\\'])).then_some(inside)
 }
 
 /// Looks for the model in a form.
 pub(super) fn read(body: &[u8], boundary: &str) -> Result<Form, ApiError> {
-    let delimiter = format!("--{boundary}");
-    let starts: Vec<usize> = memmem::find_iter(body, delimiter.as_bytes())
-        .filter(|at| *at == 0 || body.get(at.saturating_sub(2)..*at) == Some(b"\r\n"))
-        .take(MOST_PARTS + 1)
-        .collect();
-    if starts.len() > MOST_PARTS {
-        return Err(ApiError::invalid("", format!("The form has more than {MOST_PARTS} parts.")));
-    }
     let (mut model, mut twice, mut stream) = (None, false, false);
-    for (start, end) in starts.iter().zip(starts.iter().skip(1)) {
-        let part = start + delimiter.len()..end.saturating_sub(2);
-        match field(body, part) {
-            Some(("model", value)) => twice |= model.replace(value).is_some(),
-            Some(("stream", value)) => stream = body.get(value) == Some(b"true"),
-            _ => {}
+    for part in parts(body, boundary)? {
+        let Field { name, value, is_plain } = Field::read(body, part)?;
+        if name.trim().eq_ignore_ascii_case("model") {
+            if !is_plain || name != "model" {
+                return Err(ApiError::invalid("model", "Invalid 'model': expected a plain field of the form."));
+            }
+            twice |= model.replace(value).is_some();
+        } else if name == "stream" {
+            stream |= body.get(value) == Some(b"true");
+        } else if name == "_charset_" {
+            return Err(ApiError::invalid("_charset_", "The form's texts must be UTF-8."));
         }
     }
     match model {
@@ -63,19 +81,120 @@ pub(super) fn read(body: &[u8], boundary: &str) -> Result<Form, ApiError> {
     }
 }
 
-/// The name of the part in this range, behind its delimiter, and where its value stands.
-fn field(body: &[u8], part: Range<usize>) -> Option<(&str, Range<usize>)> {
-    let head_end = part.end.min(part.start.saturating_add(LONGEST_HEAD));
-    let break_at = memmem::find(body.get(part.start..head_end)?, b"\r\n\r\n")?;
-    let head = std::str::from_utf8(body.get(part.start..part.start + break_at)?).ok()?;
-    let value = part.start + break_at + 4..part.end;
-    (value.start <= value.end).then_some(())?;
-    let disposition = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.trim().eq_ignore_ascii_case("content-disposition").then_some(value)
-    })?;
-    let name = disposition.split(';').find_map(|parameter| parameter.trim().strip_prefix("name="))?;
-    Some((name.trim().trim_matches('"'), value))
+/// Where the parts stand, each with its head. The boundary must stand nowhere else: a reader may take it for one there too.
+fn parts(body: &[u8], boundary: &str) -> Result<Vec<Range<usize>>, ApiError> {
+    let delimiter = format!("--{boundary}");
+    let (mut parts, mut begun, mut ended) = (Vec::new(), None, false);
+    for at in memmem::find_iter(body, delimiter.as_bytes()) {
+        let behind = at + delimiter.len();
+        let begins_line = at == 0 || body.get(at.saturating_sub(2)..at) == Some(b"\r\n");
+        let next = body.get(behind..behind.saturating_add(2));
+        ended = match next {
+            Some(b"\r\n") => false,
+            Some(b"--") => matches!(body.get(behind + 2..), Some(b"" | b"\r\n")),
+            _ => return Err(malformed()),
+        };
+        if !begins_line || (begun.is_none() && !body.get(..at).unwrap_or_default().trim_ascii().is_empty()) {
+            return Err(malformed());
+        }
+        if let Some(begin) = begun.replace(behind + 2) {
+            parts.push(begin..at.saturating_sub(2));
+        }
+        if parts.len() > MOST_PARTS {
+            return Err(ApiError::invalid("", format!("The form has more than {MOST_PARTS} parts.")));
+        }
+    }
+    if ended { Ok(parts) } else { Err(malformed()) }
+}
+
+fn malformed() -> ApiError {
+    ApiError::invalid("", "The request body is not a multipart form that can be read in one way only.")
+}
+
+/// A part of a form.
+struct Field<'a> {
+    name: &'a str,
+    /// Where its value stands.
+    value: Range<usize>,
+    /// Whether the value is what stands there: no file's, and in no encoding.
+    is_plain: bool,
+}
+
+impl<'a> Field<'a> {
+    /// Reads the part in this range. Its head has to have one meaning.
+    fn read(body: &'a [u8], part: Range<usize>) -> Result<Self, ApiError> {
+        let end = part.end.min(part.start.saturating_add(LONGEST_HEAD));
+        let start = body.get(part.start..end).ok_or_else(malformed)?;
+        let length = memmem::find(start, b"\r\n\r\n").ok_or_else(malformed)?;
+        let head = start.get(..length).and_then(|head| std::str::from_utf8(head).ok()).ok_or_else(malformed)?;
+        let value = part.start + length + 4..part.end;
+        let text = body.get(value.clone()).unwrap_or_default();
+        let (mut disposition, mut encoded) = (None, false);
+        for line in head.split("\r\n") {
+            let (header, value) = line.split_once(':').ok_or_else(malformed)?;
+            let odd = header.is_empty() || header.contains(|c: char| c.is_whitespace());
+            if odd || line.contains(|c: char| c.is_control() && c != '\t') {
+                return Err(malformed());
+            }
+            match header.to_ascii_lowercase().as_str() {
+                "content-disposition" if disposition.replace(value).is_some() => return Err(malformed()),
+                "content-transfer-encoding" => {
+                    encoded |= !matches!(value.trim().to_ascii_lowercase().as_str(), "7bit" | "8bit" | "binary");
+                }
+                "content-type" => encoded |= !is_text(value, text),
+                _ => {}
+            }
+        }
+        let (name, is_file) = named(disposition.ok_or_else(malformed)?).ok_or_else(malformed)?;
+        Ok(Self { name, value, is_plain: !encoded && !is_file })
+    }
+}
+
+/// Whether a text of this type says what stands there: in UTF-8, or in letters that older charsets have in the same places.
+fn is_text(content_type: &str, text: &[u8]) -> bool {
+    let lower = content_type.to_ascii_lowercase();
+    let Some((_, charset)) = lower.split_once("charset") else { return true };
+    match charset.trim_matches(['=', ' ', '"']) {
+        "utf-8" => true,
+        "us-ascii" | "iso-8859-1" => text.is_ascii(),
+        _ => false,
+    }
+}
+
+/// The one name in a `content-disposition`, and whether there is a file's beside it.
+fn named(disposition: &str) -> Option<(&str, bool)> {
+    let (kind, mut rest) = disposition.split_once(';')?;
+    kind.trim().eq_ignore_ascii_case("form-data").then_some(())?;
+    let (mut name, mut is_file) = (None, false);
+    loop {
+        let (parameter, value) = rest.split_once('=')?;
+        let value = value.trim_start();
+        let (value, behind) = match value.strip_prefix('"') {
+            Some(quoted) => quoted_text(quoted)?,
+            None => value.split_at(value.find(';').unwrap_or(value.len())),
+        };
+        let parameter = parameter.trim().to_ascii_lowercase();
+        match parameter.as_str() {
+            "name" if !value.contains(['"', '\\']) && name.is_none() => name = Some(value.trim_end()),
+            "filename" | "filename*" => is_file = true,
+            other if other.starts_with("name") => return None,
+            _ => {}
+        }
+        match behind.trim_start().strip_prefix(';') {
+            Some(more) if !more.trim().is_empty() => rest = more,
+            None if !behind.trim().is_empty() => return None,
+            _ => break,
+        }
+    }
+    Some((name?, is_file))
+}
+
+/// What stands before the closing quote, and behind it. Whether a backslash escapes is read in two ways: only if the quote is
+/// the closing one by both is there one answer.
+fn quoted_text(quoted: &str) -> Option<(&str, &str)> {
+    let end = quoted.find('"')?;
+    let (text, behind) = quoted.split_at(end);
+    (!text.ends_with('\\')).then_some((text, behind.get(1..)?))
 }
 
 #[cfg(test)]
@@ -100,15 +219,23 @@ mod tests {
             ("Multipart/Form-Data;charset=utf-8; BOUNDARY=\"x Y\"", Some("x Y")),
             ("multipart/form-data", None),
             ("multipart/form-data; boundary=", None),
-            ("application/json; boundary=x", None),
+            ("multipart/mixed; boundary=x", None),
+            ("multipart/form-data; boundary=x; boundary=y", None),
+            ("multipart/form-data; boundary=\"x;y\"", None),
+            ("multipart/form-data; boundary=\"x\\y\"", None),
+            ("multipart/form-data; boundary*=utf-8''x; boundary=y", None),
+            ("multipart/form-data; charset=utf-7; boundary=x", None),
+            ("application/x-www-form-urlencoded", None),
         ] {
-            assert_eq!(boundary(kind), expected, "{kind}");
+            assert_eq!(boundary(kind).ok(), expected, "{kind}");
+            assert!(is_form(kind), "{kind}");
         }
+        assert!(!is_form("application/json; boundary=x"));
     }
 
     #[test]
     fn the_model_is_found_among_files_that_hold_anything() {
-        let audio = "ID3\r\n--xY\r\nname=\"model\"\r\n\r\n--xYzno";
+        let audio = "ID3\r\n--xY\r\nname=\"model\"\r\n\r\n--xyz";
         let stream = "content-disposition: form-data; name=stream";
         let body = form(&[(FILE, audio), (MODEL, "whisper"), (stream, "true")]);
         let found = read(&body, "xYz").unwrap();
@@ -118,11 +245,60 @@ mod tests {
 
     #[test]
     fn a_form_without_one_model_is_a_400() {
-        for body in [form(&[(FILE, "x")]), form(&[(MODEL, "a"), (MODEL, "b")]), b"".to_vec(), b"--xYz".to_vec()] {
+        for body in [form(&[(FILE, "x")]), form(&[(MODEL, "a"), (MODEL, "b")]), b"--xYz--".to_vec()] {
             assert_eq!(read(&body, "xYz").unwrap_err().param.as_deref(), Some("model"));
+        }
+        for body in ["", "--xYz", "--xYz\r\n"] {
+            assert!(read(body.as_bytes(), "xYz").is_err(), "{body}");
         }
         let many = form(&vec![(FILE, ""); MOST_PARTS + 1]);
         assert!(read(&many, "xYz").unwrap_err().message.contains("parts"));
+    }
+
+    /// Each of these has a second model for some reader: of another part's name, in a head that was skipped, by bare line feeds.
+    #[test]
+    fn a_form_that_may_hold_another_model_for_its_provider_is_a_400() {
+        let long = format!("X-Pad: {}\r\n{MODEL}", "x".repeat(LONGEST_HEAD));
+        let disposition = |parameters: &str| format!("Content-Disposition: form-data; {parameters}");
+        for head in [
+            long,
+            disposition("name=\"x\"; name*=utf-8''model"),
+            disposition("name=\"x\"; name=\"model\""),
+            disposition("name=\"x\"; Name = model"),
+            disposition("name=\"mod\\el\""),
+            disposition("filename=\"a\\\"; name=x; b=\"; name=\"model\""),
+            disposition("name=\"Model\""),
+            disposition("name=\" model\""),
+            disposition("name=\"x\"\r\n name=\"model\""),
+            disposition("name=\"x\"\n\nContent-Disposition: form-data; name=\"model\""),
+            disposition("name=\"_charset_\""),
+            format!("{}\r\n{MODEL}", disposition("name=\"x\"")),
+            "X: y".to_owned(),
+        ] {
+            assert!(read(&form(&[(MODEL, "cheap"), (&head, "dear")]), "xYz").is_err(), "{head}");
+        }
+        for head in [
+            format!("{MODEL}; filename=\"x\""),
+            format!("{MODEL}\r\nContent-Transfer-Encoding: base64"),
+            format!("{MODEL}\r\nContent-Type: text/plain; charset=utf-16"),
+        ] {
+            assert!(read(&form(&[(&head, "x")]), "xYz").is_err(), "{head}");
+        }
+        let fine = String::from_utf8(form(&[(MODEL, "cheap")])).unwrap();
+        let bare = "--xYz\nContent-Disposition: form-data; name=\"model\"\n\ndear\n";
+        for body in [format!("{bare}\r\n{fine}"), format!("{fine}{fine}"), fine.replace("--xYz--", "--xYz --")] {
+            assert!(read(body.as_bytes(), "xYz").is_err(), "{body}");
+        }
+        // As Apache's client writes it, and .NET's.
+        for head in [
+            format!("{MODEL}\r\nContent-Type: text/plain; charset=ISO-8859-1\r\nContent-Transfer-Encoding: 8bit"),
+            "Content-Type: text/plain; charset=utf-8\r\nContent-Disposition: form-data; name=model".to_owned(),
+        ] {
+            assert!(read(&form(&[(&head, "x")]), "xYz").is_ok(), "{head}");
+            assert_eq!(read(&form(&[(&head, "é")]), "xYz").is_ok(), head.contains("utf-8"), "{head}");
+        }
+        let name = disposition("filename=\"x; name=model\"; name=\"file\"");
+        assert_eq!(read(&form(&[(&name, "x"), (MODEL, "m")]), "xYz").map(|form| form.model.len()), Ok(1));
     }
 
     #[cfg(not(target_arch = "wasm32"))]

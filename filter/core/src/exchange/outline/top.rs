@@ -23,10 +23,12 @@ pub(super) struct Top<'a> {
     pub structured_output: bool,
     pub user: Option<&'a RawValue>,
     pub encoding: Encoding,
+    pub background: bool,
+    /// The field that names other models than the one asked for: OpenRouter's `models`, Anthropic's `fallbacks`.
+    pub others: Option<&'static str>,
 }
 
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "snake_case")]
+#[derive(Clone, Copy)]
 enum Field {
     Model,
     Messages,
@@ -35,19 +37,68 @@ enum Field {
     Stream,
     StreamOptions,
     MaxTokens,
-    MaxCompletionTokens,
-    MaxOutputTokens,
     N,
     Tools,
-    Functions,
     ResponseFormat,
-    Text,
-    OutputConfig,
+    Schema,
     EncodingFormat,
     User,
     Metadata,
-    #[serde(other)]
+    Background,
+    Models,
+    Fallbacks,
     Other,
+}
+
+/// The fields by their names.
+const NAMES: [(&str, Field); 21] = [
+    ("model", Field::Model),
+    ("messages", Field::Messages),
+    ("input", Field::Input),
+    ("prompt", Field::Prompt),
+    ("stream", Field::Stream),
+    ("stream_options", Field::StreamOptions),
+    ("max_tokens", Field::MaxTokens),
+    ("max_completion_tokens", Field::MaxTokens),
+    ("max_output_tokens", Field::MaxTokens),
+    ("n", Field::N),
+    ("tools", Field::Tools),
+    ("functions", Field::Tools),
+    ("response_format", Field::ResponseFormat),
+    ("text", Field::Schema),
+    ("output_config", Field::Schema),
+    ("encoding_format", Field::EncodingFormat),
+    ("user", Field::User),
+    ("metadata", Field::Metadata),
+    ("background", Field::Background),
+    ("models", Field::Models),
+    ("fallbacks", Field::Fallbacks),
+];
+
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Name;
+        impl Visitor<'_> for Name {
+            type Value = Field;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a field's name")
+            }
+
+            /// Servers written in Go take a name in any case for the same field, the last of several for its value: the model
+            /// that they saw would not be the one that was looked at here.
+            fn visit_str<E: Error>(self, name: &str) -> Result<Field, E> {
+                match NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+                    None => Ok(Field::Other),
+                    Some((known, field)) if *known == name => Ok(*field),
+                    Some((known, _)) => {
+                        Err(E::custom(format_args!("the name of `{known}` is written in small letters")))
+                    }
+                }
+            }
+        }
+        deserializer.deserialize_identifier(Name)
+    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
@@ -65,7 +116,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
                 let (mut messages, mut input, mut prompt) = (None, None, None);
                 let (mut max_tokens, mut n) = (None, None);
                 let (mut tools, mut structured_output, mut user) = (false, false, None);
-                let mut encoding = Encoding::default();
+                let (mut encoding, mut background, mut others) = (Encoding::default(), false, None);
                 while let Some(field) = map.next_key::<Field>()? {
                     match field {
                         Field::Model => once(&mut map, &mut model, "model")?,
@@ -74,16 +125,17 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
                         Field::Prompt => once(&mut map, &mut prompt, "prompt")?,
                         Field::Stream => once(&mut map, &mut stream, "stream")?,
                         Field::StreamOptions => once(&mut map, &mut options, "stream_options")?,
-                        Field::MaxTokens | Field::MaxCompletionTokens | Field::MaxOutputTokens => {
-                            max_tokens = max_tokens.max(count(&mut map)?);
-                        }
+                        Field::MaxTokens => max_tokens = max_tokens.max(count(&mut map)?),
                         Field::N => n = n.max(count(&mut map)?),
-                        Field::Tools | Field::Functions => tools |= has_items(map.next_value()?),
+                        Field::Tools => tools |= has_items(map.next_value()?),
                         Field::ResponseFormat => structured_output |= is_schema(map.next_value()?),
-                        Field::Text | Field::OutputConfig => structured_output |= has_schema(map.next_value()?),
+                        Field::Schema => structured_output |= has_schema(map.next_value()?),
                         Field::EncodingFormat => encoding = encoding_of(map.next_value()?),
                         Field::User => user = Some(map.next_value::<&RawValue>()?),
                         Field::Metadata => user = user.or(user_id(map.next_value()?)),
+                        Field::Background => background |= map.next_value::<&RawValue>()?.get() == "true",
+                        Field::Models => others = others.or(has_items(map.next_value()?).then_some("models")),
+                        Field::Fallbacks => others = others.or(has_items(map.next_value()?).then_some("fallbacks")),
                         Field::Other => {
                             map.next_value::<IgnoredAny>()?;
                         }
@@ -104,6 +156,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
                     structured_output,
                     user,
                     encoding,
+                    background,
+                    others,
                 })
             }
         }

@@ -16,6 +16,7 @@ fn envoy(key: &str) -> Envoy {
     let file = format!(
         r#"{{"providers":{{"oai":{{"kind":"openai"}},"ant":{{"kind":"anthropic"}}}},
             "models":{{"draw":{{"targets":[{{"provider":"ant","model":"claude"}},{{"provider":"oai","model":"gpt-image"}}]}},
+                      "gpt":{{"targets":[{{"provider":"oai","model":"gpt"}}]}},
                       "claude":{{"targets":[{{"provider":"ant","model":"claude"}}]}}}},
             "stored":"oai","teams":{{"t":{{}}}},
             "keys":[{{"id":"k","team":"t","sha256":"{}"{key}}}]}}"#,
@@ -124,4 +125,45 @@ fn an_empty_answer_is_one_and_nothing_is_asked_twice() {
     let failed = stored(key, "POST", "/v1/files", "anything", &[json(500, "{}")]);
     assert_eq!((failed.status, failed.received.len()), (500, 1));
     assert_eq!(failed.received[0].body, "anything");
+}
+
+#[test]
+fn what_is_read_as_json_is_sent_as_json() {
+    let body = r#"{"prompt":"&model=dear&", "model":"draw"}"#;
+    for lie in ["text/plain", "application/json; charset=utf-16", "audio/mpeg"] {
+        let seen = post("/v1/images/generations", lie, body, &[json(200, r#"{"data":[]}"#)]);
+        assert_eq!(seen.received[0].headers.text("content-type"), Some("application/json"), "{lie}");
+    }
+    for form in ["application/x-www-form-urlencoded", "Multipart/Form-Data", "multipart/mixed; boundary=x"] {
+        assert_eq!(post("/v1/images/generations", form, body, &[]).status, 400, "{form}");
+    }
+}
+
+#[test]
+fn a_stream_of_images_is_charged_by_the_usage_at_its_end() {
+    let start = "data: {\"type\":\"image_generation.partial_image\",\"b64_json\":\"AAAA\"}\n\n".to_owned();
+    let big = "A".repeat(9000);
+    let end = format!("data: {{\"b64_json\":\"{big}\",\"usage\":{{\"input_tokens\":5,\"output_tok");
+    let rest = "ens\":4160}}\n\n".to_owned();
+    let portions = [start, end, rest].map(String::into_bytes).to_vec();
+    let stream = Script::Answer(200, vec![("content-type", "text/event-stream")], portions);
+    let body = r#"{"model":"draw","prompt":"x","stream":true}"#;
+    let seen = post("/v1/images/generations", "application/json", body, &[stream]);
+    assert_eq!((&seen.log["input_tokens"], &seen.log["output_tokens"]), (&5.into(), &4160.into()), "{}", seen.log);
+}
+
+#[test]
+fn what_is_worked_out_in_the_background_is_charged_for_all_that_it_may_come_to() {
+    let queued = r#"{"id":"resp_1","object":"response","status":"queued","model":"gpt","output":[],"usage":null}"#;
+    let body = r#"{"model":"gpt","input":"hi","background":true,"max_output_tokens":3000}"#;
+    let seen = post("/v1/responses", "application/json", body, &[json(200, queued)]);
+    assert_eq!((seen.status, &seen.log["output_tokens"]), (200, &3000.into()), "{} {}", seen.body, seen.log);
+}
+
+#[test]
+fn a_model_that_takes_no_notice_of_stream_has_answered_all_the_same() {
+    let body = r#"{"model":"draw","prompt":"x","stream":true}"#;
+    let answer = r#"{"data":[],"usage":{"input_tokens":5,"output_tokens":7}}"#;
+    let seen = post("/v1/images/generations", "application/json", body, &[json(200, answer)]);
+    assert_eq!((seen.status, seen.body.as_str(), &seen.log["output_tokens"]), (200, answer, &7.into()), "{}", seen.log);
 }

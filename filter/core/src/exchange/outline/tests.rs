@@ -1,0 +1,178 @@
+//! What is found in a request, what is spliced into it, and what is refused.
+
+use super::*;
+use crate::dialect::Dialect;
+use crate::dialect::anthropic::Anthropic;
+use crate::dialect::openai_chat::OpenAiChat;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+fn spliced(body: &str, model: &str) -> String {
+    let outline = Outline::read(body.as_bytes(), OpenAiChat.shape()).unwrap();
+    match outline.splice(model, true) {
+        None => body.to_owned(),
+        Some(splice) => {
+            let mut out = splice.apply(&body.as_bytes()[..splice.drain]);
+            out.extend_from_slice(&body.as_bytes()[splice.drain..]);
+            assert_eq!(out.len(), body.len().saturating_add_signed(splice.growth()));
+            String::from_utf8(out).unwrap()
+        }
+    }
+}
+
+#[test]
+fn the_model_is_spliced_and_every_other_byte_stays() {
+    let body = r#" { "x":{"model":"no"}, "model" : "a\"b" , "messages":[ {"model":"no"} ],"unknown":1e3 }"#;
+    assert_eq!(spliced(body, "new"), body.replace(r#""a\"b""#, r#""new""#));
+    assert_eq!(spliced(body, "a\"b"), body);
+}
+
+#[test]
+fn usage_is_asked_for_in_streams_that_do_not() {
+    for (body, expected) in [
+        (
+            r#"{"model":"m","stream":true,"messages":[1]}"#,
+            r#"{"stream_options":{"include_usage":true},"model":"n","stream":true,"messages":[1]}"#,
+        ),
+        (
+            r#"{"stream_options":null,"model":"m","stream":true,"messages":[1]}"#,
+            r#"{"stream_options":{"include_usage":true},"model":"n","stream":true,"messages":[1]}"#,
+        ),
+        (
+            r#"{"model":"m","messages":[1],"stream":true,"stream_options":{"include_usage":false,"k":[2]}}"#,
+            r#"{"model":"n","messages":[1],"stream":true,"stream_options":{"include_usage":true,"k":[2]}}"#,
+        ),
+        (
+            r#"{"model":"m","messages":[1],"stream":true,"stream_options":{"include_usage":true}}"#,
+            r#"{"model":"n","messages":[1],"stream":true,"stream_options":{"include_usage":true}}"#,
+        ),
+        (r#"{"model":"m","messages":[1]}"#, r#"{"model":"n","messages":[1]}"#),
+    ] {
+        assert_eq!(spliced(body, "n"), expected);
+    }
+}
+
+#[test]
+fn what_is_not_a_chat_request_is_a_400_that_says_so() {
+    let deep = format!(r#"{{"model":"m","messages":[{}{}]}}"#, "[".repeat(300), "]".repeat(300));
+    for (body, needle) in [
+        (&b""[..], "empty"),
+        (b"  \n", "empty"),
+        (b"{", "not a valid"),
+        (b"[]", "not a valid"),
+        (br#"["m",[1],true,null]"#, "expected an object"),
+        (b"{\"model\":\"\xff\",\"messages\":[1]}", "UTF-8"),
+        (br#"{"messages":[1]}"#, "'model'"),
+        (br#"{"model":7,"messages":[1]}"#, "'model'"),
+        (br#"{"model":null,"messages":[1]}"#, "'model'"),
+        (br#"{"model":"m"}"#, "'messages'"),
+        (br#"{"model":"m","messages":[]}"#, "at least one"),
+        (br#"{"model":"m","messages":"hi"}"#, "array of messages"),
+        (br#"{"model":"m","messages":{}}"#, "array of messages"),
+        (br#"{"model":"m","model":"n","messages":[1]}"#, "duplicate"),
+        (br#"{"model":"m","Model":"n","messages":[1]}"#, "small letters"),
+        (br#"{"model":"m","mode\u004c":"n","messages":[1]}"#, "small letters"),
+        (br#"{"model":"m","mode\u006c":"n","messages":[1]}"#, "duplicate"),
+        (br#"{"model":"m","messages":[1],"stream_options":3}"#, "stream_options"),
+        (br#"{"model":"m","messages":[1],"stream":"yes"}"#, "not a valid"),
+        (br#"{"model":"m","messages":[1],"models":["dear"]}"#, "gateway's to decide"),
+        (br#"{"fallbacks":[ {"model":"dear"}],"model":"m","messages":[1]}"#, "gateway's to decide"),
+        (deep.as_bytes(), "nested"),
+    ] {
+        let error = Outline::read(body, OpenAiChat.shape()).unwrap_err();
+        assert_eq!(error.status, 400);
+        assert!(error.message.contains(needle), "{} for {:?}", error.message, String::from_utf8_lossy(body));
+    }
+}
+
+#[test]
+fn what_is_asked_for_is_counted_and_never_refused() {
+    for (fields, max_tokens, n) in [
+        ("", None, None),
+        (r#""max_tokens":100,"#, Some(100), None),
+        (r#""max_completion_tokens":7,"n":3,"#, Some(7), Some(3)),
+        (r#""max_tokens":100,"max_completion_tokens":200,"#, Some(200), None),
+        (r#""max_tokens":200,"n":2,"n":1,"max_tokens":null,"#, Some(200), Some(2)),
+        (r#""max_tokens":1e3,"n":1.5,"#, Some(1000), Some(2)),
+        (r#""max_tokens":1e999,"n":99999999999999999999,"#, Some(u64::MAX), Some(u64::MAX)),
+        (r#""max_tokens":-1,"n":"2","#, None, None),
+        (r#""max_tokens":{"n":1},"n":[[5]],"max_completion_tokens":true,"#, None, None),
+    ] {
+        let body = format!(r#"{{{fields}"model":"m","messages":[{{"n":9,"max_tokens":9}}]}}"#);
+        let outline = Outline::read(body.as_bytes(), OpenAiChat.shape()).unwrap();
+        assert_eq!((outline.max_tokens, outline.n), (max_tokens, n), "{fields}");
+    }
+}
+
+#[test]
+fn what_is_needed_is_seen_and_never_refused() {
+    for (fields, tools, structured_output) in [
+        ("", false, false),
+        (r#""tools":[{"type":"function"}],"#, true, false),
+        (r#""tools" : [ {} ],"response_format" : { "strict" : [1e999], "type" : "json_schema" },"#, true, true),
+        (r#""functions":[1],"tools":[],"#, true, false),
+        (r#""tools":[],"functions":[ ],"response_format":{"type":"text"},"#, false, false),
+        (r#""tools":{"0":1},"functions":null,"response_format":{"type":"json_object"},"#, false, false),
+        (r#""tools":"[1]","response_format":"json_schema","#, false, false),
+        (r#""tools":1e999,"response_format":1e999,"#, false, false),
+        (r#""response_format":["json_schema"],"functions":true,"#, false, false),
+        (r#""response_format":{"type":["json_schema"]},"#, false, false),
+        (r#""response_format":{"type":null,"json_schema":{"type":"json_schema"}},"#, false, false),
+        (r#""response_format":{"json_schema":{"type":"object"},"type":"json\u005fschema"},"#, false, true),
+        (r#""response_format":null,"response_format":{"type":"json_schema"},"tools":[],"tools":[1],"#, true, true),
+    ] {
+        let body = format!(r#"{{{fields}"model":"m","messages":[{{"tools":[1]}}]}}"#);
+        let outline = Outline::read(body.as_bytes(), OpenAiChat.shape()).unwrap();
+        assert_eq!((outline.tools, outline.structured_output), (tools, structured_output), "{fields}");
+    }
+}
+
+#[test]
+fn how_vectors_are_to_be_written_is_seen_and_never_refused() {
+    for (value, encoding) in [
+        (r#""base64""#, Encoding::Base64),
+        (r#""float""#, Encoding::Float),
+        ("null", Encoding::Float),
+        ("[1]", Encoding::Float),
+    ] {
+        let body = format!(r#"{{"encoding_format":{value},"model":"m","messages":[1]}}"#);
+        assert_eq!(Outline::read(body.as_bytes(), OpenAiChat.shape()).unwrap().encoding, encoding, "{value}");
+    }
+}
+
+#[test]
+fn each_format_has_what_is_asked_in_its_own_field() {
+    let asked = |asked| Shape { asked, ..Shape::default() };
+    for (shape, good, bad) in [
+        (asked("input"), &[r#""hi""#, r#""""#, "[1]"][..], &["[]", "{}", "7", "null"][..]),
+        (asked("prompt"), &[r#""hi""#, r#"["hi"]"#], &["[ ]", "true"]),
+        (asked("messages"), &["[{}]"], &[r#""hi""#, "[]"]),
+    ] {
+        let read =
+            |value: &str| Outline::read(format!(r#"{{"model":"m","{}":{value}}}"#, shape.asked).as_bytes(), shape);
+        for value in good {
+            assert!(read(value).is_ok(), "{} {value}", shape.asked);
+        }
+        for value in bad {
+            assert_eq!(read(value).unwrap_err().param.as_deref(), Some(shape.asked), "{value}");
+        }
+    }
+}
+
+#[test]
+fn what_other_formats_ask_for_is_seen_under_their_names() {
+    let body = br#"{"model":"m","input":"x","max_output_tokens":9,"messages":[1],"stream":true,
+        "metadata":{"user_id":"u"},"text":{"format":{"type":"json_schema"}}}"#;
+    let outline = Outline::read(body, Anthropic.shape()).unwrap();
+    assert_eq!((outline.max_tokens, outline.structured_output), (Some(9), true));
+    assert_eq!(outline.user.as_deref(), Some("u"));
+    assert_eq!(outline.splice("m", true), None, "only OpenAI's chat has to ask for usage");
+    let config = br#"{"model":"m","messages":[1],"output_config":{"format":{"type":"json_schema"}},"metadata":[7]}"#;
+    assert!(Outline::read(config, Anthropic.shape()).unwrap().structured_output);
+}
+
+#[test]
+fn brackets_inside_strings_are_not_depth() {
+    let body = format!(r#"{{"model":"m","messages":["{}\"{}"]}}"#, "[".repeat(300), "{".repeat(300));
+    assert!(Outline::read(body.as_bytes(), OpenAiChat.shape()).is_ok());
+}
