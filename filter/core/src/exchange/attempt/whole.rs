@@ -49,7 +49,12 @@ impl Attempt {
             journey.said = Said::of(body.len());
             journey.commit(now);
         } else {
-            let asked = Asked { model: &self.target.model, now: now.seconds(), encoding: journey.outline.encoding };
+            let asked = Asked {
+                model: &self.target.model,
+                now: now.seconds(),
+                encoding: journey.outline.encoding,
+                estimate: journey.estimate(&self.target, 0).input,
+            };
             let answer = translate::answer(journey.client, dialect, &body, &asked).map_err(Failure::in_answer)?;
             journey.usage = answer.usage;
             journey.said = Said::of(body.len());
