@@ -186,6 +186,16 @@ impl Content {
         matches!((self, other), (Self::Chat(_), Self::Chat(_)) | (Self::Embeddings(_), Self::Embeddings(_)))
     }
 
+    /// Whether an answer has tokens of its own.
+    pub fn has_output(&self) -> bool {
+        matches!(self, Self::Chat(_) | Self::PassedThrough)
+    }
+
+    /// Whether an answer is text, so that its length tells of its tokens: an image's, or a vector's, does not.
+    pub fn is_text(&self) -> bool {
+        matches!(self, Self::Chat(_))
+    }
+
     /// Whether an answer may be streamed.
     pub fn streams(&self) -> bool {
         match self {

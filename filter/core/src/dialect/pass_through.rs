@@ -61,7 +61,7 @@ impl Dialect for PassThrough {
     }
 
     fn shape(&self) -> Shape {
-        Shape { asked: self.asked, ..Shape::default() }
+        Shape { asked: self.asked, free: is_stored(self), ..Shape::default() }
     }
 
     fn path(&self, _model: &str, _stream: bool) -> String {

@@ -185,7 +185,6 @@ fn prompt(arrival: &Arrival, outline: &Outline, body: &[u8]) -> Prompt {
     match outline.is_json() {
         _ if arrival.client.shape().free => Prompt::default(),
         true => Prompt::measure(body),
-        false if is_stored(arrival.client) => Prompt::default(),
         false => Prompt::of_file(body),
     }
 }

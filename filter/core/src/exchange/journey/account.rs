@@ -38,7 +38,9 @@ impl Journey {
     fn estimated_usage(&mut self, target: &Target, counted: Option<Usage>) -> Usage {
         self.estimated = true;
         let counted = counted.unwrap_or_default();
-        let produced = produced(self.said.pieces, self.said.bytes, self.bytes_per_100_tokens(target));
+        let bytes = self.bytes_per_100_tokens(target);
+        let is_text = self.client.content().is_text();
+        let produced = if is_text { produced(self.said.pieces, self.said.bytes, bytes) } else { 0 };
         let estimate = self.estimate(target, 0);
         Usage {
             input: if counted.input == 0 { estimate.input } else { counted.input },
@@ -87,6 +89,8 @@ impl Journey {
     pub fn estimate(&self, target: &Target, ceiling: u64) -> Estimate {
         let max_output = target.price.and_then(|price| price.max_output);
         let bytes = self.bytes_per_100_tokens(target);
+        let has_output = self.client.content().has_output() && !self.client.shape().free;
+        let ceiling = if has_output { ceiling } else { 0 };
         Estimate::of(&self.outline, &self.prompt, bytes, max_output, ceiling)
     }
 
