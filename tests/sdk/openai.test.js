@@ -1,28 +1,21 @@
-// OpenAI's client for Node: it must not be able to tell which provider is behind the gateway.
+// OpenAI's client for Node on chat completions: it must not be able to tell which provider is behind the gateway.
 //
-// The same tests as for Python: each against a model served by OpenAI and one served by Anthropic, with the same
-// assertions. The simulator answers `say X` with X, and calls the first tool when asked for the weather, twice when asked
-// for both.
+// The same tests as for Python: each against one model of each provider, with the same assertions.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import OpenAI from "openai";
 import { zodResponseFormat } from "openai/helpers/zod";
-import { z } from "zod";
+import {
+  MODELS, PARAMETERS, PLACE, REPORT, SLUICE_KEY, SLUICE_URL, TEXT, WEATHER, collect, place, refusedAsOpenAi as refused,
+} from "./shared.js";
 
-const { SLUICE_URL, SLUICE_KEY, SIMULATOR_KEY } = process.env;
-const TEXT = "Grüße aus Tromsø — 你好 🙂 and good night";
 const TOOL = {
   type: "function",
   function: {
     name: "get_weather",
     description: "The weather in a city.",
-    parameters: {
-      type: "object",
-      properties: { city: { type: "string" } },
-      required: ["city"],
-      additionalProperties: false,
-    },
+    parameters: PARAMETERS,
   },
 };
 
@@ -31,12 +24,6 @@ const client = new OpenAI(settings);
 const chat = client.chat.completions;
 const user = (content) => ({ role: "user", content });
 const say = (text = TEXT) => [{ role: "system", content: "Be brief." }, user(`say ${text}`)];
-
-async function collect(stream) {
-  const chunks = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return chunks;
-}
 
 function checkUsage(usage, text) {
   assert.ok(usage.prompt_tokens > 0);
@@ -53,30 +40,18 @@ function checkCalls(message) {
   assert.ok([null, "Let me look that up."].includes(message.content), message.content);
 }
 
-async function answerCalls(model, question, message) {
+async function answerCalls(model, message) {
   const results = message.tool_calls.map((call) => ({
     role: "tool",
     tool_call_id: call.id,
     content: `snow in ${JSON.parse(call.function.arguments).city}`,
   }));
-  const answer = await chat.create({ model, messages: [user(question), message, ...results], tools: [TOOL] });
+  const answer = await chat.create({ model, messages: [user(WEATHER), message, ...results], tools: [TOOL] });
   assert.equal(answer.choices[0].finish_reason, "stop");
-  assert.equal(answer.choices[0].message.content, "The tool says: “snow in Oslo” and “snow in Tromsø”.");
+  assert.equal(answer.choices[0].message.content, REPORT);
 }
 
-// Awaits a refusal of this class, in OpenAI's shape, that gives nothing away.
-async function refused(promise, kind, status) {
-  const error = await promise.then(() => assert.fail(`expected ${kind.name}`), (reason) => reason);
-  assert.ok(error instanceof kind, `${error} is not ${kind.name}`);
-  assert.equal(error.status, status);
-  for (const field of ["message", "type", "param", "code"]) assert.ok(field in error.error, `no ${field}`);
-  assert.ok(error.error.message && error.error.type);
-  const text = JSON.stringify(error.error);
-  assert.ok(!text.includes("+status") && !text.includes(SIMULATOR_KEY));
-  return error;
-}
-
-for (const model of ["on-openai", "on-anthropic"]) {
+for (const model of MODELS) {
   describe(model, () => {
     test("chat", async () => {
       const answer = await chat.create({ model, messages: say(), temperature: 0.5, max_completion_tokens: 200 });
@@ -114,16 +89,14 @@ for (const model of ["on-openai", "on-anthropic"]) {
     }
 
     test("tools", async () => {
-      const question = "The weather in both cities?";
-      const answer = await chat.create({ model, messages: [user(question)], tools: [TOOL] });
+      const answer = await chat.create({ model, messages: [user(WEATHER)], tools: [TOOL] });
       assert.equal(answer.choices[0].finish_reason, "tool_calls");
       checkCalls(answer.choices[0].message);
-      await answerCalls(model, question, answer.choices[0].message);
+      await answerCalls(model, answer.choices[0].message);
     });
 
     test("tools streamed", async () => {
-      const question = "The weather in both cities?";
-      const stream = chat.stream({ model, messages: [user(question)], tools: [TOOL] });
+      const stream = chat.stream({ model, messages: [user(WEATHER)], tools: [TOOL] });
       const [{ finish_reason, message }] = (await stream.finalChatCompletion()).choices;
       assert.equal(finish_reason, "tool_calls");
       checkCalls(message);
@@ -131,18 +104,16 @@ for (const model of ["on-openai", "on-anthropic"]) {
       const tool_calls = message.tool_calls.map(({ id, type, function: { name, arguments: text } }) => ({
         id, type, function: { name, arguments: text },
       }));
-      await answerCalls(model, question, { role, content, tool_calls });
+      await answerCalls(model, { role, content, tool_calls });
     });
 
     test("structured output", async () => {
-      const place = z.object({ city: z.string(), people: z.number(), coastal: z.boolean() });
       const response_format = zodResponseFormat(place, "place");
       const messages = [user("Name a place.")];
-      const expected = { city: "Oslo", people: 3, coastal: true };
       const parsed = await chat.parse({ model, messages, response_format });
-      assert.deepEqual(parsed.choices[0].message.parsed, expected);
+      assert.deepEqual(parsed.choices[0].message.parsed, PLACE);
       const plain = await chat.create({ model, messages, response_format });
-      assert.deepEqual(JSON.parse(plain.choices[0].message.content), expected);
+      assert.deepEqual(JSON.parse(plain.choices[0].message.content), PLACE);
     });
 
     test("a bad request", async () => {

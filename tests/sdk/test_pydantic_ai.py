@@ -1,33 +1,26 @@
-"""Pydantic AI's agents on OpenAI's chat completions, before a provider of each format."""
+"""Pydantic AI's agents on OpenAI's chat completions and Responses, before a provider of each format."""
 
 import asyncio
 import os
 
 import pytest
-from pydantic import BaseModel
 from pydantic_ai import Agent
-from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
-TEXT = "Grüße aus Tromsø — 你好 🙂 and good night"
+from shared import PLACE, REPORT, TEXT, WEATHER, Place
 
 
 # Each endpoint that agents can call, by the class of its models.
-@pytest.fixture(params=[OpenAIChatModel], ids=["chat"])
+@pytest.fixture(params=[OpenAIChatModel, OpenAIResponsesModel], ids=["chat", "responses"])
 def endpoint(request: pytest.FixtureRequest) -> type:
     return request.param
 
 
-@pytest.fixture(params=["on-openai", "on-anthropic"])
-def model(request: pytest.FixtureRequest, endpoint: type):
+@pytest.fixture
+def model(model: str, endpoint: type):
     provider = OpenAIProvider(base_url=os.environ["SLUICE_URL"], api_key=os.environ["SLUICE_KEY"])
-    return endpoint(request.param, provider=provider)
-
-
-class Place(BaseModel):
-    city: str
-    people: int
-    coastal: bool
+    return endpoint(model, provider=provider)
 
 
 def test_chat(model):
@@ -54,10 +47,10 @@ def test_tools(model):
         asked.append(city)
         return f"snow in {city}"
 
-    answer = agent.run_sync("The weather in both cities?")
+    answer = agent.run_sync(WEATHER)
     assert sorted(asked) == ["Oslo", "Tromsø"]
-    assert answer.output == "The tool says: “snow in Oslo” and “snow in Tromsø”."
+    assert answer.output == REPORT
 
 
 def test_structured_output(model):
-    assert Agent(model, output_type=Place).run_sync("Name a place.").output == Place(city="Oslo", people=3, coastal=True)
+    assert Agent(model, output_type=Place).run_sync("Name a place.").output == PLACE

@@ -187,6 +187,11 @@ impl Content {
         matches!((self, other), (Self::Chat(_), Self::Chat(_)) | (Self::Embeddings(_), Self::Embeddings(_)))
     }
 
+    /// Whether an answer has tokens of its own.
+    pub fn has_output(&self) -> bool {
+        matches!(self, Self::Chat(_) | Self::PassedThrough)
+    }
+
     /// Whether an answer may be streamed.
     pub fn streams(&self) -> bool {
         match self {

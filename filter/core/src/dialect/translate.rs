@@ -23,6 +23,8 @@ pub struct Asked<'a> {
     pub now: u64,
     /// How the client wants vectors written.
     pub encoding: Encoding,
+    /// The prompt's tokens by estimate, for formats that owe their clients a count where the provider gave none.
+    pub estimate: u64,
 }
 
 /// What a client of `client` sent, as a provider of `provider` wants it, for that provider's `model`.
@@ -61,7 +63,9 @@ pub fn answer(
             if response.model.is_empty() {
                 response.model = asked.model.into();
             }
-            Ok(Answer { body: client.write_response(&response, asked.encoding)?, usage: response.usage })
+            let usage = response.usage;
+            response.usage = usage.or(Some(Usage { input: asked.estimate, ..Usage::default() }));
+            Ok(Answer { body: client.write_response(&response, asked.encoding)?, usage })
         }
         _ => Err(unrelated()),
     }

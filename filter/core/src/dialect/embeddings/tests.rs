@@ -20,7 +20,7 @@ const ALL: [&dyn Embeddings; 3] = [&OpenAiEmbeddings, &CohereEmbed, &GeminiEmbed
 const REQUEST: &str = r#"{"model":"alias","input":["a","b"],"dimensions":2,"encoding_format":"base64","user":"u","input_type":"search_query"}"#;
 
 fn asked(encoding: Encoding) -> Asked<'static> {
-    Asked { model: "target", now: 0, encoding }
+    Asked { model: "target", now: 0, encoding, estimate: 3 }
 }
 
 /// The provider's request for a client of OpenAI's, and what was dropped.
@@ -61,8 +61,19 @@ fn golden_openai_to_gemini() {
     assert_eq!(dropped, ["user"]);
 
     let said = r#"{"embeddings":[{"values":[1,-2]}]}"#;
-    let expected = r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[1,-2]}],"model":"target"}"#;
+    let expected = concat!(
+        r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[1,-2]}],"model":"target","#,
+        r#""usage":{"prompt_tokens":3,"total_tokens":3}}"#
+    );
     assert_eq!(answer(&GeminiEmbed, said, Encoding::Float), expected);
+}
+
+#[test]
+fn an_estimate_stands_in_for_a_count_that_the_client_is_owed_and_is_not_the_providers() {
+    let said = br#"{"embeddings":[{"values":[1]}]}"#;
+    let answer = translate::answer(&OpenAiEmbeddings, &GeminiEmbed, said, &asked(Encoding::Float)).unwrap();
+    assert_eq!(answer.usage, None);
+    assert!(String::from_utf8(answer.body).unwrap().contains(r#""usage":{"prompt_tokens":3"#));
 }
 
 #[test]

@@ -133,7 +133,8 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
 /// What would change the answer and has no words in Google's format.
 fn refuse(request: &Request) -> Result<(), ApiError> {
     if request.parallel_tool_calls == Some(false) && !request.tools.is_empty() {
-        let message = "The provider may call several tools at once: 'parallel_tool_calls' cannot be false.";
+        let message = "The provider cannot be kept from calling several tools at once: leave 'parallel_tool_calls' out, \
+             or 'disable_parallel_tool_use'.";
         return Err(ApiError::unsupported("parallel_tool_calls", message));
     }
     if request.stop.len() > MOST_STOPS {

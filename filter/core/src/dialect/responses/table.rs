@@ -120,7 +120,8 @@ fn changes_nothing(path: &str, value: &str) -> bool {
 /// A 400 for what lives at OpenAI.
 pub(super) fn stored(path: &str) -> ApiError {
     let message = format!(
-        "'{path}' refers to stored state, which is only available from a provider that speaks the Responses API itself."
+        "'{path}' refers to stored state, which is only available from a provider that speaks the Responses API itself. \
+         Send what it refers to; clients that choose by `store` do so when it is false."
     );
     ApiError::unsupported(path, message)
 }

@@ -35,7 +35,8 @@ impl Attempt {
         if body.trim_ascii().is_empty() {
             return Err(Failure::empty());
         }
-        if journey.outline.stream {
+        // What is passed through is its provider's business: some models of transcripts take no notice of `stream`.
+        if journey.outline.stream && !matches!(journey.client.content(), Content::PassedThrough) {
             // An error, most likely; an answer would be one the client cannot read.
             let error = dialect.peek_response(&body).err();
             return Err(Failure::in_answer(error.unwrap_or_else(|| {
@@ -49,7 +50,12 @@ impl Attempt {
             journey.said = said(dialect, body.len());
             journey.commit(now);
         } else {
-            let asked = Asked { model: &self.target.model, now: now.seconds(), encoding: journey.outline.encoding };
+            let asked = Asked {
+                model: &self.target.model,
+                now: now.seconds(),
+                encoding: journey.outline.encoding,
+                estimate: journey.estimate(&self.target, 0).input,
+            };
             let answer = translate::answer(journey.client, dialect, &body, &asked).map_err(Failure::in_answer)?;
             journey.usage = answer.usage;
             journey.said = said(dialect, body.len());

@@ -79,6 +79,12 @@ pub(super) fn format_at(path: &str) -> Option<&'static dyn Dialect> {
     })
 }
 
+/// Every path at which models are asked.
+pub(super) fn asked_at() -> impl Iterator<Item = String> {
+    let passed = ENDPOINTS.iter().map(|endpoint| format!("{VERSION}{}", endpoint.path()));
+    ASKED.iter().map(|(path, _)| (*path).to_owned()).chain(passed)
+}
+
 /// Whether `path` is of what a provider keeps. Only plain segments: what a provider takes for a way up could lead to an
 /// endpoint that is limited and charged.
 fn is_stored(path: &str) -> bool {
@@ -154,6 +160,12 @@ mod tests {
         ] {
             assert_eq!(Endpoint::at("GET", path, false).unwrap().purpose, Purpose::Model(name.to_owned()));
         }
+    }
+
+    #[test]
+    fn every_path_at_which_models_are_asked_has_its_format() {
+        assert!(asked_at().all(|path| format_at(&path).is_some()));
+        assert!(["/v1/messages", "/v1/audio/speech"].iter().all(|path| asked_at().any(|asked| asked == *path)));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use super::super::headers::HeaderMap;
 use super::super::journey::{Arrival, Journey};
 use super::super::worker::Worker;
 use super::departure;
-use super::endpoint::format_at;
+use super::endpoint::{asked_at, format_at};
 
 /// A request that might be sent, from an address that its key allows.
 #[derive(Debug)]
@@ -96,12 +96,17 @@ impl SharedData for Unknown {
     }
 }
 
+fn no_endpoint(path: &str) -> ApiError {
+    let paths: Vec<String> = asked_at().collect();
+    let message = format!("No model is asked at {path}. Models are asked at {}.", paths.join(", "));
+    ApiError::new(404, ErrorKind::NotFound, message).with_code("unknown_url")
+}
+
 /// Foresees what becomes of a request; an error is what its client would read.
 pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresight, ApiError> {
     let Question { headers, body, now, .. } = *question;
     let caller = admit(gateway, question)?;
-    let client = format_at(question.path)
-        .ok_or_else(|| ApiError::new(404, ErrorKind::NotFound, format!("No model is asked at {}.", question.path)))?;
+    let client = format_at(question.path).ok_or_else(|| no_endpoint(question.path))?;
     let hints = Hints::read(headers, gateway)?;
     hints.allowed(&caller)?;
     let worker = Rc::new(Worker::new(gateway.clone(), [0; 16]));

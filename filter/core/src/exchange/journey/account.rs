@@ -98,6 +98,8 @@ impl Journey {
     pub fn estimate(&self, target: &Target, ceiling: u64) -> Estimate {
         let max_output = target.price.and_then(|price| price.max_output);
         let bytes = self.bytes_per_100_tokens(target);
+        let has_output = self.client.content().has_output() && !self.client.shape().free;
+        let ceiling = if has_output { ceiling } else { 0 };
         Estimate::of(&self.outline, &self.prompt, bytes, max_output, ceiling)
     }
 

@@ -54,6 +54,31 @@ fn only_the_models_name_changes_and_only_who_speaks_openais_format_is_asked() {
 }
 
 #[test]
+fn an_answer_that_is_no_text_has_no_tokens_by_its_length() {
+    for (path, body, answer) in [
+        (
+            "/v1/images/generations",
+            r#"{"model":"draw","prompt":"a cat"}"#,
+            r#"{"data":[{"b64_json":"AAAAAAAAAAAAAAAA"}]}"#,
+        ),
+        ("/v1/embeddings", r#"{"model":"draw","input":"a cat"}"#, r#"{"data":[{"index":0,"embedding":[1,2,3,4,5]}]}"#),
+    ] {
+        let seen = post(path, "application/json", body, &[json(200, answer)]);
+        assert_eq!((&seen.log["output_tokens"], &seen.log["estimated"]), (&0.into(), &true.into()), "{path}");
+        assert!(seen.log["input_tokens"].as_u64().is_some_and(|tokens| tokens > 0), "{path}");
+    }
+}
+
+#[test]
+fn what_has_no_answer_of_tokens_reserves_none() {
+    let limited = r#","endpoints":["*"],"limits":{"max_request_tokens":100}"#;
+    let embeddings = r#"{"model":"draw","input":"a cat"}"#;
+    let answer = r#"{"data":[{"index":0,"embedding":[1]}]}"#;
+    assert_eq!(stored(limited, "POST", "/v1/embeddings", embeddings, &[json(200, answer)]).status, 200);
+    assert_eq!(stored(limited, "GET", "/v1/files", "", &[json(200, "{}")]).status, 200);
+}
+
+#[test]
 fn a_form_keeps_its_type_and_its_files() {
     let form = |model: &str| {
         format!(

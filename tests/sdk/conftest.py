@@ -1,0 +1,8 @@
+"""The models that every test runs against, each served by a provider of another format."""
+
+import pytest
+
+
+@pytest.fixture(params=["on-openai", "on-anthropic", "on-gemini"])
+def model(request: pytest.FixtureRequest) -> str:
+    return request.param
