@@ -128,6 +128,7 @@ impl<'a> Field<'a> {
         let length = memmem::find(start, b"\r\n\r\n").ok_or_else(malformed)?;
         let head = start.get(..length).and_then(|head| std::str::from_utf8(head).ok()).ok_or_else(malformed)?;
         let value = part.start + length + 4..part.end;
+        let text = body.get(value.clone()).unwrap_or_default();
         let (mut disposition, mut encoded) = (None, false);
         for line in head.split("\r\n") {
             let (header, value) = line.split_once(':').ok_or_else(malformed)?;
@@ -137,8 +138,10 @@ impl<'a> Field<'a> {
             }
             match header.to_ascii_lowercase().as_str() {
                 "content-disposition" if disposition.replace(value).is_some() => return Err(malformed()),
-                "content-transfer-encoding" => encoded = true,
-                "content-type" => encoded |= !is_text(value),
+                "content-transfer-encoding" => {
+                    encoded |= !matches!(value.trim().to_ascii_lowercase().as_str(), "7bit" | "8bit" | "binary");
+                }
+                "content-type" => encoded |= !is_text(value, text),
                 _ => {}
             }
         }
@@ -147,10 +150,15 @@ impl<'a> Field<'a> {
     }
 }
 
-/// Whether a value of this type is text as it stands.
-fn is_text(content_type: &str) -> bool {
+/// Whether a text of this type says what stands there: in UTF-8, or in letters that older charsets have in the same places.
+fn is_text(content_type: &str, text: &[u8]) -> bool {
     let lower = content_type.to_ascii_lowercase();
-    lower.split_once("charset").is_none_or(|(_, charset)| matches!(charset.trim_matches(['=', ' ', '"']), "utf-8"))
+    let Some((_, charset)) = lower.split_once("charset") else { return true };
+    match charset.trim_matches(['=', ' ', '"']) {
+        "utf-8" => true,
+        "us-ascii" | "iso-8859-1" => text.is_ascii(),
+        _ => false,
+    }
 }
 
 /// The one name in a `content-disposition`, and whether there is a file's beside it.
@@ -280,6 +288,14 @@ mod tests {
         let bare = "--xYz\nContent-Disposition: form-data; name=\"model\"\n\ndear\n";
         for body in [format!("{bare}\r\n{fine}"), format!("{fine}{fine}"), fine.replace("--xYz--", "--xYz --")] {
             assert!(read(body.as_bytes(), "xYz").is_err(), "{body}");
+        }
+        // As Apache's client writes it, and .NET's.
+        for head in [
+            format!("{MODEL}\r\nContent-Type: text/plain; charset=ISO-8859-1\r\nContent-Transfer-Encoding: 8bit"),
+            "Content-Type: text/plain; charset=utf-8\r\nContent-Disposition: form-data; name=model".to_owned(),
+        ] {
+            assert!(read(&form(&[(&head, "x")]), "xYz").is_ok(), "{head}");
+            assert_eq!(read(&form(&[(&head, "é")]), "xYz").is_ok(), head.contains("utf-8"), "{head}");
         }
         let name = disposition("filename=\"x; name=model\"; name=\"file\"");
         assert_eq!(read(&form(&[(&name, "x"), (MODEL, "m")]), "xYz").map(|form| form.model.len()), Ok(1));
