@@ -97,6 +97,10 @@ impl Outline {
         let name: Cow<'_, str> = serde_json::from_str::<Text<'_>>(model.get())
             .map_err(|_| ApiError::invalid("model", "Invalid type for 'model': expected a string."))?
             .0;
+        if let Some(field) = top.others {
+            let message = format!("'{field}' is not supported: which models are asked is the gateway's to decide.");
+            return Err(ApiError::unsupported(field, message));
+        }
         if !shape.asked.is_empty() {
             has_something(shape.asked, top.asked(shape.asked))?;
         }

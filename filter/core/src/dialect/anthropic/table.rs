@@ -30,7 +30,7 @@ pub(super) const FIELDS: &[Field] = &[
     ("context_management", Fate::Dropped, "an edit with `pause_after_compaction` is a 400"),
     ("diagnostics", Fate::Dropped, ""),
     ("fallback_credit_token", Fate::Dropped, ""),
-    ("fallbacks", Fate::Dropped, "the gateway's own fallbacks hold"),
+    ("fallbacks", Fate::Dropped, "the gateway's own fallbacks hold; a list of models is refused"),
     ("speed", Fate::Dropped, ""),
     // State and tools on Anthropic's side, which other providers do not have, and what its account is to be told.
     ("billing_policy", Fate::Refused, ""),

@@ -75,6 +75,8 @@ fn what_is_not_a_chat_request_is_a_400_that_says_so() {
         (br#"{"model":"m","mode\u006c":"n","messages":[1]}"#, "duplicate"),
         (br#"{"model":"m","messages":[1],"stream_options":3}"#, "stream_options"),
         (br#"{"model":"m","messages":[1],"stream":"yes"}"#, "not a valid"),
+        (br#"{"model":"m","messages":[1],"models":["dear"]}"#, "gateway's to decide"),
+        (br#"{"fallbacks":[ {"model":"dear"}],"model":"m","messages":[1]}"#, "gateway's to decide"),
         (deep.as_bytes(), "nested"),
     ] {
         let error = Outline::read(body, OpenAiChat.shape()).unwrap_err();

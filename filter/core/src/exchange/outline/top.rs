@@ -24,6 +24,8 @@ pub(super) struct Top<'a> {
     pub user: Option<&'a RawValue>,
     pub encoding: Encoding,
     pub background: bool,
+    /// The field that names other models than the one asked for: OpenRouter's `models`, Anthropic's `fallbacks`.
+    pub others: Option<&'static str>,
 }
 
 #[derive(Clone, Copy)]
@@ -43,11 +45,13 @@ enum Field {
     User,
     Metadata,
     Background,
+    Models,
+    Fallbacks,
     Other,
 }
 
 /// The fields by their names.
-const NAMES: [(&str, Field); 19] = [
+const NAMES: [(&str, Field); 21] = [
     ("model", Field::Model),
     ("messages", Field::Messages),
     ("input", Field::Input),
@@ -67,6 +71,8 @@ const NAMES: [(&str, Field); 19] = [
     ("user", Field::User),
     ("metadata", Field::Metadata),
     ("background", Field::Background),
+    ("models", Field::Models),
+    ("fallbacks", Field::Fallbacks),
 ];
 
 impl<'de> Deserialize<'de> for Field {
@@ -110,7 +116,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
                 let (mut messages, mut input, mut prompt) = (None, None, None);
                 let (mut max_tokens, mut n) = (None, None);
                 let (mut tools, mut structured_output, mut user) = (false, false, None);
-                let (mut encoding, mut background) = (Encoding::default(), false);
+                let (mut encoding, mut background, mut others) = (Encoding::default(), false, None);
                 while let Some(field) = map.next_key::<Field>()? {
                     match field {
                         Field::Model => once(&mut map, &mut model, "model")?,
@@ -128,6 +134,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
                         Field::User => user = Some(map.next_value::<&RawValue>()?),
                         Field::Metadata => user = user.or(user_id(map.next_value()?)),
                         Field::Background => background |= map.next_value::<&RawValue>()?.get() == "true",
+                        Field::Models => others = others.or(has_items(map.next_value()?).then_some("models")),
+                        Field::Fallbacks => others = others.or(has_items(map.next_value()?).then_some("fallbacks")),
                         Field::Other => {
                             map.next_value::<IgnoredAny>()?;
                         }
@@ -149,6 +157,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
                     user,
                     encoding,
                     background,
+                    others,
                 })
             }
         }
