@@ -31,20 +31,34 @@ pub(super) fn source(url: String, at: &str) -> Result<Source, ApiError> {
     if begins("https://") || begins("http://") {
         return Ok(Source::Url(url));
     }
-    let inline = url.get(5..).filter(|_| begins("data:")).and_then(|rest| rest.split_once(','));
-    let inline = inline.and_then(|(head, data)| Some((head.strip_suffix(";base64")?, data)));
-    match inline {
-        Some((head, data)) if data.bytes().all(is_base64) => {
-            let media_type = head.split(';').next().unwrap_or_default();
-            if media_type.contains('/') {
-                return Ok(Source::Base64 { media_type: media_type.to_owned(), data: data.to_owned() });
-            }
-        }
-        _ => {}
+    if let Some((media_type, data)) = url.get(5..).filter(|_| begins("data:")).and_then(data_uri)
+        && media_type.contains('/')
+        && data.bytes().all(is_base64)
+    {
+        return Ok(Source::Base64 { media_type: media_type.to_owned(), data: data.to_owned() });
     }
     let message =
         format!("Invalid value for '{at}': an http(s) URL or a data URI in base64 with its media type is needed.");
     Err(ApiError::invalid(at, message))
+}
+
+/// Takes apart what follows `data:` in a URI: the media type without its parameters, and the base64. `None`: not base64.
+pub(super) fn data_uri(uri: &str) -> Option<(&str, &str)> {
+    let (media_type, data) = uri.split_once(";base64,")?;
+    Some((media_type.split(';').next().unwrap_or(media_type), data))
+}
+
+/// The media type and the base64 of a source that is here, a `data:` URI included. `None`: it is somewhere else.
+pub(super) fn inline(source: &Source) -> Option<(&str, &str)> {
+    match source {
+        Source::Base64 { media_type, data } => Some((media_type, data)),
+        Source::Url(url) => data_uri(url.strip_prefix("data:")?),
+    }
+}
+
+/// Whether the provider would have to fetch it.
+pub(super) fn is_elsewhere(source: &Source) -> bool {
+    matches!(source, Source::Url(url) if !url.starts_with("data:"))
 }
 
 fn is_base64(byte: u8) -> bool {

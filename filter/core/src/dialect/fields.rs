@@ -60,7 +60,7 @@ pub fn join(at: &str, name: &str) -> String {
 
 /// A value that must be there.
 pub fn needed<T>(value: Option<T>, at: &str) -> Result<T, ApiError> {
-    value.ok_or_else(|| ApiError::invalid(at, format!("'{at}' is required.")))
+    value.ok_or_else(|| missing(at))
 }
 
 /// Refuses what nobody took: it may be known, but is not carried.

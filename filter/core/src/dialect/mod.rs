@@ -34,7 +34,6 @@ pub mod gemini;
 pub mod gemini_embed;
 mod hints;
 mod lenient;
-mod media;
 mod openai;
 pub mod openai_chat;
 pub mod openai_embeddings;

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde::{Serialize, Serializer};
 
 use crate::conversation::{CacheMark, Source};
+use crate::dialect::data_uri::data_uri;
 use crate::dialect::functions::Input;
-use crate::dialect::media::data_uri;
 
 /// One block of a turn, of `system`, of a tool's result or of an answer.
 #[derive(Debug, Serialize)]

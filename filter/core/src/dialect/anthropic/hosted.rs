@@ -16,7 +16,7 @@ use crate::dialect::gemini::Gemini;
 use crate::dialect::lenient::Filled;
 use crate::dialect::{
     Chat, Content, Dialect, Fate, Field, Glance, Opening, StreamPeeker, StreamReader, StreamWriter, Written, aws,
-    media, path,
+    data_uri, path,
 };
 use crate::error::ApiError;
 
@@ -223,9 +223,9 @@ fn refuse_urls(messages: &[Message]) -> Result<(), ApiError> {
 
 fn is_elsewhere(part: &Part) -> bool {
     match part {
-        Part::Image { source, .. } | Part::Document { source, .. } => media::is_elsewhere(source),
+        Part::Image { source, .. } | Part::Document { source, .. } => data_uri::is_elsewhere(source),
         Part::ToolResult { content, .. } => content.iter().any(|part| match part {
-            Part::Image { source, .. } | Part::Document { source, .. } => media::is_elsewhere(source),
+            Part::Image { source, .. } | Part::Document { source, .. } => data_uri::is_elsewhere(source),
             _ => false,
         }),
         _ => false,

@@ -2,7 +2,7 @@
 
 use crate::conversation::Source;
 use crate::dialect::at::At;
-use crate::dialect::media::{inline, is_elsewhere};
+use crate::dialect::data_uri::{inline, is_elsewhere};
 use crate::error::ApiError;
 
 /// Media types, and Converse's words; of several types for a word, the first is read.
