@@ -186,3 +186,21 @@ fn mistrals_details_are_words_for_people() {
     let wrapped = br#"{"object":"error","message":{"detail":[{"loc":["body","user"],"msg":"Extra inputs"}]},"type":"invalid_request_error","code":null}"#;
     assert_eq!(OpenAiChat.read_error(422, None, wrapped).message, "body.user: Extra inputs");
 }
+
+#[test]
+fn what_other_providers_answers_have_does_not_come_to_mistral_with_the_conversation() {
+    let blocks = r#"[{"type":"thinking","thinking":"Hm.","signature":"s"}]"#;
+    let turn = |refusal: &str| {
+        format!(
+            r#"{{"messages":[{{"role":"assistant","annotations":[],"refusal":{refusal},"thinking_blocks":{blocks},"content":"x"}}]}}"#
+        )
+    };
+    let without = r#"{"messages":[{"role":"assistant","content":"x"}]}"#.to_owned();
+    for (refusal, dropped) in [
+        ("null", &["messages[].thinking_blocks"][..]),
+        (r#""No.""#, &["messages[].refusal", "messages[].thinking_blocks"]),
+    ] {
+        let dropped = dropped.iter().map(|field| (*field).to_owned()).collect();
+        assert_eq!(passed(variations::MISTRAL, &turn(refusal)), (without.clone(), dropped));
+    }
+}

@@ -79,6 +79,23 @@ fn what_has_no_answer_of_tokens_reserves_none() {
 }
 
 #[test]
+fn what_nobody_counted_is_an_estimate_of_the_prompt_alone() {
+    let pictures = format!(r#"{{"data":[{{"b64_json":"{}"}}]}}"#, "A".repeat(40_000));
+    let vectors = r#"{"data":[{"index":0,"embedding":[0.25,0.5]}]}"#.to_owned();
+    for (path, body, answer) in [
+        ("/v1/images/generations", r#"{"prompt":"a cat","model":"draw"}"#, pictures),
+        ("/v1/moderations", r#"{"input":"a cat","model":"draw"}"#, r#"{"results":[{"flagged":false}]}"#.to_owned()),
+        ("/v1/embeddings", r#"{"input":"a cat","model":"draw"}"#, vectors),
+    ] {
+        let seen = post(path, "application/json", body, &[json(200, &answer)]);
+        assert_eq!(seen.status, 200, "{path}: {}", seen.body);
+        let log = (&seen.log["estimated"], &seen.log["output_tokens"]);
+        assert_eq!(log, (&true.into(), &0.into()), "{path}");
+        assert!(seen.log["input_tokens"].as_u64() > Some(0), "{path}");
+    }
+}
+
+#[test]
 fn a_form_keeps_its_type_and_its_files() {
     let form = |model: &str| {
         format!(
