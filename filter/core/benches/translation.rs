@@ -4,6 +4,7 @@
 //! allocations of each are counted: of one body, and of one streamed event.
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sluice_core::dialect::{Chat, Opening};
@@ -100,5 +101,11 @@ fn allocations(_: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, allocations, bodies, streams);
+/// Two minutes for all of it: formats are compared, not tuned to the last percent.
+fn configured() -> Criterion {
+    let (warm, measured) = (Duration::from_millis(200), Duration::from_secs(1));
+    Criterion::default().sample_size(20).warm_up_time(warm).measurement_time(measured)
+}
+
+criterion_group! { name = benches; config = configured(); targets = allocations, bodies, streams }
 criterion_main!(benches);
