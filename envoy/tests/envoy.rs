@@ -23,6 +23,8 @@ fn sluice() -> Command {
         .env("AWS_ACCESS_KEY_ID", "AKID")
         .env("AWS_SECRET_ACCESS_KEY", "secret")
         .env("AZURE_CLIENT_SECRET", "secret")
+        .env("AZURE_OPENAI_API_KEY", "sk-3")
+        .env("OPENAI_API_KEY_2", "sk-4")
         .env("REDIS_TOKEN", "token")
         .env("OTLP_TOKEN", "token");
     command

@@ -19,6 +19,8 @@ pub struct Answer {
 pub struct Asked<'a> {
     /// Stands in where the provider names no model.
     pub model: &'a str,
+    /// Stands in where the provider gives its answer no name.
+    pub id: &'a str,
     /// Unix seconds, for formats that date their answers.
     pub now: u64,
     /// How the client wants vectors written.
@@ -55,6 +57,9 @@ pub fn answer(
             let mut response = provider.read_response(body)?;
             if response.model.is_empty() {
                 asked.model.clone_into(&mut response.model);
+            }
+            if response.id.is_empty() {
+                asked.id.clone_into(&mut response.id);
             }
             Ok(Answer { body: client.write_response(&response, asked.now), usage: response.usage })
         }

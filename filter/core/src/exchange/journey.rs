@@ -291,6 +291,11 @@ impl Journey {
         self.ready = None;
     }
 
+    /// The request's own name, which stands in for an answer's.
+    pub fn request_id(&self) -> &str {
+        self.forwarded.text("x-request-id").unwrap_or_default()
+    }
+
     /// Where the answer comes from, or the last one tried.
     pub fn current(&self) -> Option<&Rc<Target>> {
         self.attempts.last().map(|tried| &tried.target)

@@ -25,7 +25,7 @@ async fn keys_models_and_paths_that_are_wrong() {
     assert_eq!(ask_as("sk-narrow", "anthropic").await, error(403, "permission_error"));
     assert_eq!(refusal(&gateway.message(&ask("nowhere", "hi")).await), error(404, "not_found_error"));
     let client = gateway.anthropic_client();
-    for path in ["/v1/messages/batches", "/v1/messages/count", "/v1/files"] {
+    for path in ["/v1/messages/batches", "/v1/messages/count", "/v1/skills"] {
         assert_eq!(refusal(&client.post(path, &ask("openai", "hi")).await), error(404, "not_found_error"), "{path}");
     }
     for body in ["", "{", "[]", r#"{"model":"openai","max_tokens":9,"messages":[]}"#] {

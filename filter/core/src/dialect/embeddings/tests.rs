@@ -20,7 +20,7 @@ const ALL: [&dyn Embeddings; 3] = [&OpenAiEmbeddings, &CohereEmbed, &GeminiEmbed
 const REQUEST: &str = r#"{"model":"alias","input":["a","b"],"dimensions":2,"encoding_format":"base64","user":"u","input_type":"search_query"}"#;
 
 fn asked(encoding: Encoding) -> Asked<'static> {
-    Asked { model: "target", now: 0, encoding, estimate: 3 }
+    Asked { model: "target", id: "i", now: 0, encoding, estimate: 3 }
 }
 
 /// The provider's request for a client of OpenAI's, and what was dropped.

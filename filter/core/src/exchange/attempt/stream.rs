@@ -185,8 +185,9 @@ impl Relay {
                     return Ok(());
                 }
                 let result = reader.read(portion, events);
-                for event in events.drain(..) {
-                    match &event {
+                for mut event in events.drain(..) {
+                    match &mut event {
+                        StreamEvent::Start { id, .. } if id.is_empty() => journey.request_id().clone_into(id),
                         StreamEvent::Error(error) => return Err(Failure::in_answer(error.clone())),
                         StreamEvent::End => close(state)?,
                         StreamEvent::Usage(tokens) => journey.usage = Some(*tokens),

@@ -71,6 +71,21 @@ fn an_answer_of_the_clients_own_dialect_passes_byte_for_byte() {
 }
 
 #[test]
+fn an_answer_without_a_name_has_the_requests() {
+    let send = |stream: bool, answer: Script| {
+        let body = format!(r#"{{"model":"claude","stream":{stream},"messages":[{{"role":"user","content":"hi"}}]}}"#);
+        let headers = [("api-key", crate::exchange::fake::SECRET.as_bytes()), ("x-request-id", &b"request-1"[..])];
+        Envoy::new().send("POST", "/v1/chat/completions", &headers, body.as_bytes(), &[answer]).body
+    };
+    let nameless = ANTHROPIC.replace(r#""id":"msg_1","#, "");
+    let stream = ANTHROPIC_STREAM.map(|event| event.replace(r#""id":"msg_1","#, ""));
+    let stream: Vec<&str> = stream.iter().map(String::as_str).collect();
+    for answer in [send(false, json(200, &nameless)), send(true, sse(&stream))] {
+        assert!(answer.contains(r#""id":"request-1""#), "{answer}");
+    }
+}
+
+#[test]
 fn an_answer_of_another_dialect_is_translated_whole_with_its_length() {
     let seen = whole("claude", &[json(200, ANTHROPIC)]);
     let body: serde_json::Value = serde_json::from_str(&seen.body).unwrap();

@@ -51,6 +51,7 @@ impl Attempt {
             journey.commit(now);
         } else {
             let asked = Asked {
+                id: journey.request_id(),
                 model: &self.target.model,
                 now: now.seconds(),
                 encoding: journey.outline.encoding,

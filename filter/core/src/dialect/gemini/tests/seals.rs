@@ -145,7 +145,7 @@ fn called() -> Value {
 
 /// What Google gets when a client of `client` sends back the turn that `model_turn` makes of its answer.
 fn through(client: &'static dyn Chat, answer: &Value, model_turn: impl Fn(&Value) -> Value) -> Value {
-    let asked = translate::Asked { model: "m", now: 0, encoding: Encoding::default(), estimate: 0 };
+    let asked = translate::Asked { model: "m", id: "i", now: 0, encoding: Encoding::default(), estimate: 0 };
     let answer = translate::answer(client, &Gemini, answer.to_string().as_bytes(), &asked).unwrap();
     let turns = json!([{"role": "user", "content": "Hi"}, model_turn(&tree(&answer.body))]);
     let request = json!({"model": "m", "max_tokens": 9, "messages": turns});

@@ -1,6 +1,8 @@
 //! Azure OpenAI: other paths, and its filter's words in answers.
 
 use super::*;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// What precedes an answer's first frame with content.
 const PROMPT_FILTER: &str = concat!(

@@ -1,6 +1,8 @@
 //! Providers that speak the client's format and depart from it.
 
 use super::*;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
 fn what_a_quirk_names_is_changed_and_every_other_byte_passes() {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::exchange::property;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const LIMITED: &str = r#"{"error":{"message":"slow down","code":"rate_limit_exceeded"}}"#;
 

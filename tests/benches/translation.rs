@@ -1,4 +1,4 @@
-//! How fast each format is read and written: `cargo bench -p sluice-core`.
+//! How fast each format is read and written: `cargo bench -p sluice-tests`.
 //!
 //! Bodies are measured in bytes a second, streams in events a second (a piece of text of 20 bytes each). Before the times, the
 //! allocations of each are counted: of one body, and of one streamed event.
@@ -9,7 +9,7 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sluice_core::dialect::{Chat, Opening};
 
-#[path = "../tests/samples/mod.rs"]
+#[path = "../../filter/core/tests/samples/mod.rs"]
 mod samples;
 
 const EVENTS: usize = 1000;
