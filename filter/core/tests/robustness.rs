@@ -104,8 +104,17 @@ fn stream(format: &dyn Chat, bytes: &[u8], cuts: &[prop::sample::Index]) -> Vec<
     events
 }
 
+/// Few cases unless many are asked for: each goes through all formats.
+fn configured() -> ProptestConfig {
+    let default = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => default,
+        None => ProptestConfig { cases: 48, ..default },
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(configured())]
 
     #[test]
     fn requests_and_answers_of_conversations(changes in changes(), status in 100u16..600) {
@@ -157,7 +166,7 @@ const FORM: &str = "--xYz\r\nContent-Disposition: form-data; name=\"file\"; file
 const ADAPTED: &str = r#"{"model":"m","seed":7,"n":1,"messages":[{"role":"developer","name":"x","content":"hi"},{"role":"user","content":[]}],"stop":null,"logprobs":false,"stream_options":{},"tool_choice":"required","max_completion_tokens":5,"user":"u"}"#;
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(configured())]
 
     #[test]
     fn embeddings(changes in changes()) {
