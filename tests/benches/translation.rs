@@ -101,7 +101,7 @@ fn allocations(_: &mut Criterion) {
     }
 }
 
-/// Two minutes for all of it: formats are compared, not tuned to the last percent.
+/// Short: formats are compared, not tuned to the last percent.
 fn configured() -> Criterion {
     let (warm, measured) = (Duration::from_millis(200), Duration::from_secs(1));
     Criterion::default().sample_size(20).warm_up_time(warm).measurement_time(measured)
