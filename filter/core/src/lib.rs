@@ -11,6 +11,7 @@ pub mod embedding;
 pub mod error;
 pub mod exchange;
 pub mod framing;
+pub mod guard;
 pub mod headers;
 pub mod keys;
 pub mod limits;

@@ -32,6 +32,7 @@ mod admin;
 mod availability;
 mod capabilities;
 mod credentials;
+mod guards;
 mod keys;
 mod prices;
 mod providers;
@@ -52,6 +53,7 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
     check.teams();
     check.apps();
     let rules = check.rules(&models);
+    let guards = check.guards();
     check.prices();
     check.capabilities();
     let redis = check.redis();
@@ -69,6 +71,7 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
         apps: file.apps.keys().cloned().collect(),
         index: Index::new(&rules),
         rules,
+        guards,
         reservation,
         redis,
         admin,

@@ -11,11 +11,13 @@ use super::kind::Kind;
 
 mod availability;
 mod credentials;
+mod guards;
 mod routing;
 mod tracing;
 
 pub use availability::{Availability, Connections, HealthCheck, OutlierDetection};
 pub use credentials::{Aws, Entra, Google, TokenFile, WebIdentity};
+pub use guards::{Action, Detector, Guard, GuardMatch, Side};
 pub use routing::{
     Circuit, Control, Day, Delivery, ModelTimeouts, Need, Retry, Route, RouteMatch, Sticky, Strategy, Trigger, Window,
 };
@@ -50,6 +52,9 @@ pub struct File {
     /// Budgets on combinations; those of one team, key, app or model can stand there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<BudgetRule>,
+    /// What prompts and answers must not have in them, by names of your choice.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub guards: BTreeMap<String, Guard>,
     /// What tokens cost, and what becomes of a model without a price.
     #[serde(default, skip_serializing_if = "is_default")]
     pub prices: Prices,
@@ -217,6 +222,10 @@ pub struct Model {
     /// How much of a streamed answer must be there before the client sees any of it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub delivery: Delivery,
+    /// Whether an answer that was asked for by a JSON schema, or as a JSON object, is checked before anybody sees it. One that is
+    /// none is asked for elsewhere (`retry.on: invalid_structured_output`). It is held back until all of it is there.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub check_structured_output: bool,
     /// When a request is tried again.
     #[serde(default, skip_serializing_if = "is_default")]
     pub retry: Retry,

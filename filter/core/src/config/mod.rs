@@ -11,6 +11,7 @@ use crate::dialect::openai_chat::OpenAiChat;
 use crate::dialect::openai_chat::variations::NO_STREAM_OPTIONS;
 use crate::dialect::quirk::Quirk;
 use crate::dialect::{Content, Dialect};
+use crate::guard::Guard;
 use crate::keys::{Cidr, Glob};
 use crate::limits::{Applied, Index, Rule};
 use crate::routing::capabilities::Capabilities;
@@ -58,6 +59,8 @@ pub struct Gateway {
     pub rules: Vec<Rc<Rule>>,
     /// The same, so that those for a caller or a model are found without looking at all of them.
     pub index: Index,
+    /// What prompts and answers must not have in them.
+    pub guards: Vec<Rc<Guard>>,
     /// How much is reserved before the answer is known.
     pub reservation: file::Reservation,
     /// Where counters and keys are kept besides Envoy's memory.
@@ -103,9 +106,10 @@ impl Gateway {
 impl Gateway {
     /// The shortest time after which a stream counts as silent.
     pub fn shortest_silence(&self) -> Duration {
+        let answers_are_checked = self.guards.iter().any(|guard| guard.sides.contains(&file::Side::Answers));
         let held = |way: &Way| match way.delivery {
-            file::Delivery::Whole => way.timeouts.idle.min(way.timeouts.first_token),
-            file::Delivery::Stream => way.timeouts.idle,
+            file::Delivery::Stream if !answers_are_checked && !way.check_structured_output => way.timeouts.idle,
+            _ => way.timeouts.idle.min(way.timeouts.first_token),
         };
         self.models.values().map(|model| held(&model.way)).fold(self.timeouts.idle, Duration::min)
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::config::file::Trigger;
 use crate::error::{ApiError, ErrorKind};
+use crate::guard::answer::Objection;
 
 use super::headers::HeaderMap;
 
@@ -84,6 +85,19 @@ impl Failure {
             trigger: Some(Trigger::EmptyAnswer),
             error: ApiError::bad_answer("The provider's answer is empty.").into(),
         }
+    }
+
+    /// The answer must not be shown.
+    pub fn objection(objection: Objection) -> Self {
+        let (reason, trigger, error) = match objection {
+            Objection::Blocked(finding) => ("guardrail", Trigger::Guardrail, finding.error()),
+            Objection::Invalid(why) => {
+                let message = format!("The model's answer is not the JSON that was asked for: {why}.");
+                let error = ApiError::new(502, ErrorKind::Server, message).with_code("invalid_structured_output");
+                ("invalid_structured_output", Trigger::InvalidStructuredOutput, error)
+            }
+        };
+        Self { reason: reason.into(), trigger: Some(trigger), error: error.into() }
     }
 
     /// Whether it says something of the key that was used, and maybe nothing of another.

@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config::file::Strategy;
+use crate::config::file::{Delivery, Strategy};
 use crate::config::{Caller, Model, Target, Timeouts};
 use crate::conversation::Usage;
 use crate::dialect::{Dialect, Said, Written};
 use crate::error::{ApiError, ErrorKind};
+use crate::guard::Finding;
+use crate::guard::answer::Checks;
 use crate::limits::Plan;
 use crate::routing::decision::{Decision, Inquiry, decide};
 use crate::routing::hints::Hints;
@@ -70,6 +72,12 @@ pub struct Journey {
     pub ready: Option<Written>,
     /// Hints of the client that the attempt under way could not pass on, by their names in the client's dialect.
     pub dropped: Vec<String>,
+    /// What was masked in its prompt, by the names of what it was.
+    pub masked: Vec<String>,
+    /// What the answer has to pass; `None` where that is nothing.
+    pub checks: Option<Rc<Checks>>,
+    /// What guardrails found in the answer and let pass.
+    pub findings: Vec<Finding>,
     /// What was tried, in order.
     pub attempts: Vec<Tried>,
     /// What it has reserved, and what it owes; `None` only before it leaves.
@@ -225,6 +233,9 @@ impl Journey {
             next_key: 0,
             ready: None,
             dropped: Vec::new(),
+            masked: Vec::new(),
+            checks: None,
+            findings: Vec::new(),
             attempts: Vec::with_capacity(1),
             charge: None,
             prompt,
@@ -272,6 +283,11 @@ impl Journey {
     pub fn needs(&self) -> Needs {
         let input = self.model.targets.first().map(|target| self.estimate(target, 0).input).unwrap_or_default();
         Needs::of(&self.outline, &self.prompt, input)
+    }
+
+    /// Whether nothing of an answer is shown before all of it is there: because its model says so, or because it has to be looked at.
+    pub fn is_delivered_whole(&self) -> bool {
+        self.model.way.delivery == Delivery::Whole || self.checks.is_some()
     }
 
     /// The tier that serves, if it is a lower one than the model's best.

@@ -80,6 +80,12 @@ pub mod metric {
     pub const FALLBACK: &str = "sluice.fallback";
     /// An answer came from a target of a lower tier than the model's best.
     pub const LOWER_TIER: &str = "sluice.lower_tier";
+    /// A guardrail blocked a request. Answers that are blocked count as failed attempts.
+    pub const GUARD_BLOCKED: &str = "sluice.guard.blocked";
+    /// Something in a request was masked.
+    pub const GUARD_MASKED: &str = "sluice.guard.masked";
+    /// A guardrail found something that it only logs, in a request or in its answer.
+    pub const GUARD_LOGGED: &str = "sluice.guard.logged";
     /// A settlement was given up: what the request used stays charged as it was reserved.
     pub const UNSETTLED: &str = "sluice.store.unsettled";
 }

@@ -169,6 +169,11 @@ impl Outline {
         !self.is_form && !self.model_at.is_empty()
     }
 
+    /// Where in the body the model's name stands; empty where it does not.
+    pub fn model_at(&self) -> &Range<usize> {
+        &self.model_at
+    }
+
     /// Up to where in the body something may have to be changed.
     pub fn reach(&self) -> usize {
         let options = self.options.as_ref().map_or(self.inside, |(at, _)| at.end);

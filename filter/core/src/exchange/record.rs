@@ -5,6 +5,7 @@
 use serde::Serialize;
 
 use crate::config::file::Strategy;
+use crate::guard::Finding;
 
 use super::Time;
 use super::charge::Charge;
@@ -44,6 +45,8 @@ pub struct Record<'a> {
     pub lower_tier: Option<u32>,
     /// Hints of the client that the provider who served has no words for.
     pub dropped: &'a [String],
+    /// What guardrails found: `secrets: api_key (prompts, block)`.
+    pub guards: Vec<String>,
     /// All tokens of the prompt.
     pub input_tokens: Option<u64>,
     /// All tokens produced.
@@ -86,6 +89,7 @@ impl<'a> Record<'a> {
             strategy: Some(journey.strategy),
             lower_tier: journey.lower_tier().filter(|_| served),
             dropped: &journey.dropped,
+            guards: self.guards.into_iter().chain(journey.findings.iter().map(Finding::to_string)).collect(),
             input_tokens: journey.usage.map(|usage| usage.input),
             output_tokens: journey.usage.map(|usage| usage.output),
             cached_tokens: journey.usage.map(|usage| usage.cached),

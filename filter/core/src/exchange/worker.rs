@@ -169,7 +169,9 @@ impl Worker {
         attempt: circuit::Attempt,
         shared: &dyn SharedData,
     ) {
-        use crate::config::file::Trigger::{Conflict, ContextLength, RequestTimeout};
+        use crate::config::file::Trigger::{
+            Conflict, ContextLength, Guardrail, InvalidStructuredOutput, RequestTimeout,
+        };
         let settings = &self.gateway.circuit;
         let Some(failure) = failure else { return circuit::succeeded(shared, &target.cells, attempt, settings) };
         let limit = match failure.error.kind {
@@ -178,7 +180,7 @@ impl Worker {
             _ => None,
         };
         match (limit, failure.trigger) {
-            (_, None | Some(Conflict | ContextLength | RequestTimeout)) => {}
+            (_, None | Some(Conflict | ContextLength | RequestTimeout | Guardrail | InvalidStructuredOutput)) => {}
             (Some(limit), _) => {
                 // Of several keys another may be back sooner.
                 let soonest = target.keys.soonest(shared, attempt.ended).unwrap_or(limit);

@@ -24,6 +24,8 @@ pub struct Way {
     pub allow_lower_tier: bool,
     /// How much of a streamed answer must be there before the client sees any of it.
     pub delivery: Delivery,
+    /// Whether an answer that was to be JSON is checked before anybody sees it.
+    pub check_structured_output: bool,
     /// When it is tried again.
     pub retry: Retry,
     /// How long to wait.
@@ -39,6 +41,7 @@ impl Way {
             routes: Vec::new(),
             allow_lower_tier: false,
             delivery: Delivery::Stream,
+            check_structured_output: false,
             retry: Retry::new(&Trigger::ALL, Duration::from_secs(1)),
             timeouts,
         }

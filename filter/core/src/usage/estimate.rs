@@ -55,7 +55,7 @@ impl Prompt {
                     b"file" | b"input_file" | b"document" => prompt.documents = true,
                     _ => {}
                 },
-                b"url" | b"image_url" | b"data" | b"file_data" if is_base64(text) => {
+                key if holds_media(key) && is_base64(text) => {
                     media += text.len();
                     prompt.media += wide(text.len()).div_ceil(if is_pdf(text) { PDF } else { SOUND });
                 }
@@ -89,9 +89,22 @@ fn word(literal: &[u8]) -> Cow<'_, [u8]> {
 /// Whether it is long and, wherever it is looked at, made of base64's alphabet. `data:...;base64,` at its front is allowed, and
 /// so is a backslash: some encoders escape slashes.
 fn is_base64(literal: &[u8]) -> bool {
-    let digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_=\\".contains(byte);
     let step = (literal.len() / 64).max(1);
-    literal.len() >= MEDIA && payload(literal).iter().step_by(step).all(digit)
+    literal.len() >= MEDIA && payload(literal).iter().step_by(step).all(is_base64_digit)
+}
+
+/// The keys that OpenAI and Anthropic give base64.
+fn holds_media(key: &[u8]) -> bool {
+    matches!(key, b"url" | b"image_url" | b"data" | b"file_data")
+}
+
+/// Whether what stands behind this key is base64 from end to end, as pictures, sound and files are.
+pub(crate) fn is_media(key: &[u8], literal: &[u8]) -> bool {
+    holds_media(key) && literal.len() >= MEDIA && payload(literal).iter().all(is_base64_digit)
+}
+
+fn is_base64_digit(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+/-_=\\".contains(byte)
 }
 
 fn is_pdf(literal: &[u8]) -> bool {

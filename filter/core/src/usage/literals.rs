@@ -6,9 +6,11 @@ use memchr::memchr;
 
 /// A string literal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Literal<'a> {
+pub(crate) struct Literal<'a> {
     /// What stands between its quotes, escapes as they are.
     pub text: &'a [u8],
+    /// Where that begins in the whole text.
+    pub start: usize,
     /// What stands between the literal before, or the text's beginning, and this one.
     gap: &'a [u8],
 }
@@ -22,13 +24,15 @@ impl Literal<'_> {
 
 /// Yields each literal.
 #[derive(Debug)]
-pub(super) struct Literals<'a> {
+pub(crate) struct Literals<'a> {
     rest: &'a [u8],
+    /// Bytes before the rest.
+    passed: usize,
 }
 
 impl<'a> Literals<'a> {
-    pub(super) fn of(json: &'a [u8]) -> Self {
-        Self { rest: json }
+    pub(crate) fn of(json: &'a [u8]) -> Self {
+        Self { rest: json, passed: 0 }
     }
 }
 
@@ -46,7 +50,9 @@ impl<'a> Iterator for Literals<'a> {
             end += 1;
             if escapes % 2 == 0 {
                 self.rest = inside.get(end..).unwrap_or_default();
-                return Some(Literal { text, gap });
+                let start = self.passed.saturating_add(gap.len()).saturating_add(1);
+                self.passed = start.saturating_add(end);
+                return Some(Literal { text, start, gap });
             }
         }
     }

@@ -1,5 +1,5 @@
 //! Tokens and money: what a request will use by estimate, and what it used.
 
 pub mod estimate;
-mod literals;
+pub(crate) mod literals;
 pub mod price;

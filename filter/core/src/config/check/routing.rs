@@ -49,6 +49,7 @@ impl Check<'_> {
                 .collect(),
             allow_lower_tier: model.allow_lower_tier,
             delivery: model.delivery,
+            check_structured_output: model.check_structured_output,
             retry: self.retry(&model.retry, &path.key("retry")),
             timeouts: self.model_timeouts(&model.timeouts, timeouts, &path.key("timeouts")),
         }

@@ -192,11 +192,15 @@ pub enum Trigger {
     EmptyAnswer,
     /// The prompt is too long for the model: a target that is known to take more is asked.
     ContextLength,
+    /// A guardrail blocks the answer.
+    Guardrail,
+    /// The answer is not the JSON that was asked for, and `check_structured_output` holds.
+    InvalidStructuredOutput,
 }
 
 impl Trigger {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Unreachable,
         Self::Timeout,
         Self::Stalled,
@@ -210,6 +214,8 @@ impl Trigger {
         Self::ErrorInAnswer,
         Self::EmptyAnswer,
         Self::ContextLength,
+        Self::Guardrail,
+        Self::InvalidStructuredOutput,
     ];
 }
 

@@ -20,6 +20,7 @@ use super::journey::{Begin, Journey, Next, Stage, misconfigured, tale};
 use super::trace;
 use super::{Context, Effect, Event, Flow, property, signal};
 
+mod hearing;
 mod passing;
 mod request;
 mod stream;
@@ -248,7 +249,8 @@ impl Attempt {
         let target = &self.target;
         let tier = journey.lower_tier().map(|tier| ("x-sluice-tier", tier.to_string()));
         let dropped = (!journey.dropped.is_empty()).then(|| ("x-sluice-dropped", journey.dropped.join(", ")));
-        let told = tale(&journey.attempts).chain(tier).chain(dropped);
+        let masked = (!journey.masked.is_empty()).then(|| ("x-sluice-masked", journey.masked.join(", ")));
+        let told = tale(&journey.attempts).chain(tier).chain(dropped).chain(masked);
         if let Body::New(kind) = content {
             let mut out: HeaderMap = headers.iter().filter(|(name, _)| passes_to_client(name, content)).collect();
             out.push("content-type", kind);

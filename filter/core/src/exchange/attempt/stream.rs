@@ -5,7 +5,6 @@
 //! terminator behind an answer that is not complete) can be left out. Bytes that pass unchanged are not written back.
 
 use crate::config::Target;
-use crate::config::file::Delivery;
 use crate::conversation::StreamEvent;
 use crate::dialect::{Chat, Opening, Said, Seen, StreamPeeker, StreamReader, StreamWriter};
 use crate::error::ApiError;
@@ -14,6 +13,7 @@ use crate::framing::sse::{Decoder, TooLong};
 use super::super::failure::Failure;
 use super::super::journey::Journey;
 use super::super::{Effect, Flow, Time, View};
+use super::hearing::Hearing;
 
 /// The most that is held back while waiting for the first content.
 const LONGEST_HOLD: usize = 1 << 20;
@@ -40,6 +40,8 @@ pub(super) struct Relay {
     writer: Box<dyn StreamWriter>,
     /// Whether an answer in it has said why it ended.
     finished: bool,
+    /// Hears what has to be looked at before the client sees it.
+    hearing: Option<Hearing>,
 }
 
 /// Between whom a stream flows.
@@ -79,8 +81,9 @@ impl Relay {
         };
         let opening = Opening { model: target.model.clone(), now: now.seconds(), include_usage };
         let writer = client.stream_writer(opening);
-        let whole = journey.model.way.delivery == Delivery::Whole;
+        let whole = journey.is_delivered_whole();
         journey.holding = whole;
+        let hearing = journey.checks.clone().map(|checks| Hearing::new(checks, same.then(|| provider.stream_reader())));
         Self {
             route,
             state: State::Silent,
@@ -91,6 +94,7 @@ impl Relay {
             read: 0,
             writer,
             finished: false,
+            hearing,
         }
     }
 
@@ -109,6 +113,9 @@ impl Relay {
         if end && result.is_ok() {
             result = self.end(journey);
         }
+        if self.held && self.state == State::Closed && result.is_ok() {
+            result = self.judged(journey);
+        }
         journey.portions += 1;
         if let Err(failure) = result {
             if self.held {
@@ -121,6 +128,10 @@ impl Relay {
         }
         if self.state == State::Silent && size > LONGEST_HOLD {
             let error = ApiError::bad_answer("The provider's stream does not come to an answer.");
+            return Err(Failure::in_answer(error));
+        }
+        if self.hearing.is_some() && self.held && self.state != State::Closed && size > LONGEST_WHOLE {
+            let error = ApiError::bad_answer("The provider's answer is longer than the gateway can check (8 MiB).");
             return Err(Failure::in_answer(error));
         }
         let waits = match self.state {
@@ -149,9 +160,30 @@ impl Relay {
         Ok(Flow::Continue)
     }
 
+    /// The answer is complete, and nobody has seen anything of it: whether anybody may.
+    fn judged(&self, journey: &mut Journey) -> Result<(), Failure> {
+        let Some(hearing) = &self.hearing else { return Ok(()) };
+        match hearing.judged() {
+            Ok(findings) => {
+                journey.findings = findings;
+                Ok(())
+            }
+            Err(failure) => {
+                // All of it was made, and counted.
+                if journey.usage.is_some_and(|usage| usage.input > 0) {
+                    journey.said = Said::default();
+                }
+                Err(failure)
+            }
+        }
+    }
+
     /// Reads a portion.
     fn take(&mut self, portion: &[u8], journey: &mut Journey) -> Result<(), Failure> {
-        let Self { route, state, out, altered, writer, finished, .. } = self;
+        let Self { route, state, out, altered, writer, finished, hearing, .. } = self;
+        if let Some(hearing) = hearing {
+            hearing.read(portion)?;
+        }
         match route {
             Route::Pass { decoder, peeker, hide_usage } => {
                 let result = decoder.feed(portion, |event| {
@@ -196,6 +228,9 @@ impl Relay {
                     }
                     if event.is_content() {
                         *state = State::Open;
+                    }
+                    if let Some(hearing) = hearing {
+                        hearing.hear(&event);
                     }
                     journey.said += Said::in_event(&event);
                     writer.write(&event, out);

@@ -3,6 +3,8 @@
 use crate::dialect::translate::{self, Asked};
 use crate::dialect::{Content, Dialect, Said};
 use crate::error::ApiError;
+use crate::guard::Finding;
+use crate::guard::answer::Witness;
 
 use super::super::failure::Failure;
 use super::super::journey::Journey;
@@ -43,6 +45,8 @@ impl Attempt {
                 ApiError::bad_answer("The provider answered a request for a stream without streaming.")
             })));
         }
+        let findings = self.judged(&body, journey)?;
+        journey.findings = findings;
         let now = view.now();
         if self.same_dialect {
             let glance = dialect.peek_response(&body).map_err(Failure::in_answer)?;
@@ -66,6 +70,15 @@ impl Attempt {
         }
         journey.complete();
         Ok(())
+    }
+
+    /// What guardrails found in the answer and let pass; what has to be looked at is nothing, mostly.
+    fn judged(&self, body: &[u8], journey: &Journey) -> Result<Vec<Finding>, Failure> {
+        let (Some(checks), Content::Chat(provider)) = (&journey.checks, self.dialect.content()) else {
+            return Ok(Vec::new());
+        };
+        let response = provider.read_response(body).map_err(Failure::in_answer)?;
+        checks.judge(&Witness::of(&response)).map_err(Failure::objection)
     }
 }
 

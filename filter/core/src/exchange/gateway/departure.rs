@@ -1,8 +1,9 @@
 //! From the body to the way out: what is asked, whether it may be used and spent, and where it goes first.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
-use crate::config::{Model, Target};
+use crate::config::{Gateway, Model, Target};
 use crate::dialect::anthropic::{Anthropic, CountTokens};
 use crate::dialect::pass_through::is_stored;
 use crate::dialect::{Content, Dialect, Written};
@@ -18,7 +19,7 @@ use super::super::outline::{Outline, form};
 use super::super::rewrite;
 use super::super::worker::{Decision, Worker};
 use super::super::{Called, Context, Effect, Flow, Time, metric};
-use super::{Exchange, Outcome, Phase, Refused, models};
+use super::{Exchange, Outcome, Phase, Refused, models, screening};
 
 /// The most of a body's front that is kept for splicing; past it, it is fetched again.
 const LONGEST_HEAD: usize = 1024;
@@ -35,6 +36,8 @@ pub(super) struct Reserving {
     order: Order,
     /// The body's size.
     size: usize,
+    /// What guardrails made of it, until it leaves.
+    masked: Option<Vec<u8>>,
     /// Whether the script was named by its hash.
     by_hash: bool,
 }
@@ -68,7 +71,14 @@ impl Exchange {
         // A name that is not ours may be anything, a prompt too: it is not for the log.
         let known = gateway.models.get(&outline.model).or_else(|| gateway.direct.get(&outline.model));
         self.trail.model = known.map(|model| model.name.clone());
-        let mut journey = set_up(self.worker.clone(), arrival, outline, &body)?;
+        let model = asked(&gateway, &arrival, &outline)?;
+        let masked = self.screened(&arrival.caller, &outline, &body, cx)?;
+        let (body, outline) = match &masked {
+            None => (Cow::Owned(body), outline),
+            Some(masked) => (Cow::Borrowed(masked), read(masked, self.client, arrival.passage.as_ref())?),
+        };
+        let mut journey = set_up(self.worker.clone(), arrival, model, outline, &body);
+        journey.masked = self.masked();
         if let Some(count) = counted_here(&journey, &body) {
             return self.answer(count, cx);
         }
@@ -83,10 +93,10 @@ impl Exchange {
         let charge = Charge::new(self.worker.order_id(), plan);
         let Some(order) = charge.plan.order(charge.id.clone(), gateway.timeouts.total) else {
             journey.charge = Some(charge);
-            return Ok(Outcome::Depart(Box::new(journey)));
+            return Ok(leave(journey, size, masked, cx));
         };
         let decision = self.worker.reserve(&order, &mut cx.moment());
-        self.decided(Reserving { journey, charge, order, size, by_hash: true }, decision, cx)
+        self.decided(Reserving { journey, charge, order, size, masked, by_hash: true }, decision, cx)
     }
 
     /// Redis has said whether the request fits.
@@ -105,7 +115,7 @@ impl Exchange {
     }
 
     fn decided(&mut self, reserving: Reserving, decision: Decision, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
-        let Reserving { mut journey, mut charge, size, .. } = match decision {
+        let Reserving { mut journey, mut charge, size, masked, .. } = match decision {
             Decision::Ask(call) => {
                 self.phase = Phase::Reserving(Box::new(reserving));
                 return Ok(Outcome::Ask(call));
@@ -121,7 +131,8 @@ impl Exchange {
                     journey.take_way(&charge.plan, chosen);
                     // What is held is given back when the request is over, which it is if no target can take it.
                     journey.charge = Some(charge);
-                    if let Err(error) = choose_first(&mut journey, &cx.view.body(0..size)) {
+                    let body = masked.as_deref().map_or_else(|| cx.view.body(0..size).into(), Cow::Borrowed);
+                    if let Err(error) = choose_first(&mut journey, &body) {
                         self.give_back(&mut journey, cx);
                         return Err(error.into());
                     }
@@ -141,7 +152,7 @@ impl Exchange {
                 return Err(ApiError::new(503, ErrorKind::Server, message).with_code("limits_unavailable").into());
             }
         }
-        Ok(Outcome::Depart(Box::new(journey)))
+        Ok(leave(journey, size, masked, cx))
     }
 
     fn give_back(&self, journey: &mut Journey, cx: &mut Context<'_>) {
@@ -168,16 +179,31 @@ pub(super) fn read(body: &[u8], client: &dyn Dialect, passage: Option<&Passage>)
     Ok(outline)
 }
 
-/// The journey of a request whose caller may ask for its model: without targets yet.
-pub(super) fn set_up(worker: Rc<Worker>, arrival: Arrival, outline: Outline, body: &[u8]) -> Result<Journey, ApiError> {
-    let model = match is_stored(arrival.client) {
-        true => models::stored(&worker.gateway)?,
-        false => models::resolve(&worker.gateway, &arrival.caller, &outline.model)?,
-    };
+/// The model that is asked for, if the caller may ask for it.
+pub(super) fn asked(gateway: &Gateway, arrival: &Arrival, outline: &Outline) -> Result<Rc<Model>, ApiError> {
+    match is_stored(arrival.client) {
+        true => models::stored(gateway),
+        false => models::resolve(gateway, &arrival.caller, &outline.model),
+    }
+}
+
+/// The journey of a request whose caller may ask for this model: without targets yet.
+pub(super) fn set_up(worker: Rc<Worker>, arrival: Arrival, model: Rc<Model>, outline: Outline, body: &[u8]) -> Journey {
     let prompt = prompt(&arrival, &outline, body);
+    let checks = screening::checks(&worker.gateway, &arrival, &model, body);
     let mut journey = Journey::new(worker, arrival, model, outline, prompt);
+    journey.checks = checks;
     keep_head(&mut journey, body);
-    Ok(journey)
+    journey
+}
+
+/// The request leaves, with another body in place of its own if something in that was masked.
+fn leave(journey: Journey, size: usize, masked: Option<Vec<u8>>, cx: &mut Context<'_>) -> Outcome {
+    if let Some(with) = masked {
+        cx.effects.push(Effect::SetHeader("content-length", with.len().to_string().into()));
+        cx.effects.push(Effect::ReplaceBody { drain: size, with });
+    }
+    Outcome::Depart(Box::new(journey))
 }
 
 /// What the body holds that is charged for.

@@ -8,6 +8,8 @@ use std::rc::Rc;
 use crate::config::file::Strategy;
 use crate::config::{Caller, Credential, Gateway, Model, Target};
 use crate::error::{ApiError, ErrorKind};
+use crate::guard::Finding;
+use crate::guard::answer::Checks;
 use crate::keys::{self, Denied};
 use crate::limits::Plan;
 use crate::routing::decision::Considered;
@@ -21,8 +23,8 @@ use super::super::Time;
 use super::super::headers::HeaderMap;
 use super::super::journey::{Arrival, Journey};
 use super::super::worker::Worker;
-use super::departure;
 use super::endpoint::{asked_at, format_at};
+use super::{departure, screening};
 
 /// A request that might be sent, from an address that its key allows.
 #[derive(Debug)]
@@ -52,6 +54,10 @@ pub struct Foresight {
     pub needs: Needs,
     /// What its headers say about its way.
     pub hints: Hints,
+    /// What guardrails found in the prompt and let pass.
+    pub findings: Vec<Finding>,
+    /// What the answer will have to pass; `None` where that is nothing.
+    pub checks: Option<Rc<Checks>>,
     /// Of the model's routes, those that were looked at: for each the conditions that do not hold.
     pub routes: Vec<Vec<&'static str>>,
     /// How targets are put in order.
@@ -113,7 +119,14 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresig
     let dice = worker.dice();
     let arrival =
         Arrival { started: now, caller: caller.clone(), client, forwarded: HeaderMap::default(), hints, passage: None };
-    let mut journey = departure::set_up(worker, arrival, departure::read(body, client, None)?, body)?;
+    let outline = departure::read(body, client, None)?;
+    let model = departure::asked(gateway, &arrival, &outline)?;
+    let screened = screening::screen(gateway, &caller, &outline, body).map_err(|finding| finding.error())?;
+    let (body, outline) = match &screened.body {
+        None => (body, outline),
+        Some(masked) => (masked.as_slice(), departure::read(masked, client, None)?),
+    };
+    let mut journey = departure::set_up(worker, arrival, model, outline, body);
     let decision = journey.decide(&journey.model, now, dice, &Unknown)?;
     let plan = departure::lay_out(&mut journey, decision.order(), body, (now, dice), &Unknown)?;
 
@@ -126,6 +139,8 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresig
         stream: journey.outline.stream,
         strategy: decision.strategy,
         model: journey.asked.clone(),
+        findings: screened.findings,
+        checks: journey.checks.clone(),
         hints: journey.hints.clone(),
         targets: targets.collect(),
         caller,

@@ -11,6 +11,7 @@ use crate::config::file::Trigger;
 use crate::dialect::Dialect;
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::error::ApiError;
+use crate::guard::Finding;
 use crate::store::SharedData;
 
 use super::charge::Ledger;
@@ -27,6 +28,7 @@ mod departure;
 mod endpoint;
 pub mod foresight;
 mod models;
+mod screening;
 
 use admission::Knock;
 use departure::Reserving;
@@ -64,6 +66,8 @@ struct Trail {
     request_id: Option<String>,
     trace_id: Option<String>,
     model: Option<String>,
+    /// What guardrails found in it.
+    findings: Vec<Finding>,
 }
 
 /// What the gateway asks for besides effects.
@@ -211,6 +215,7 @@ impl Exchange {
                 }
                 journey.conclude(now, shared);
                 count_attempts(journey, effects);
+                screening::count_findings(journey, effects);
                 let fragment = self.record(Some(journey)).fragment();
                 effects.push(Effect::SetProperty(property::LOG, fragment.into()));
                 let reserved = journey.charge.as_ref().is_some_and(|charge| charge.ledger != Ledger::Nobody);
@@ -248,6 +253,7 @@ impl Exchange {
             team: caller.map(|caller| &*caller.team),
             app: caller.and_then(|caller| caller.app.as_deref()),
             model: self.trail.model.as_deref(),
+            guards: self.trail.findings.iter().map(Finding::to_string).collect(),
             error,
             ..Record::default()
         };
@@ -282,6 +288,7 @@ impl Trail {
             trace_id: trace_id(headers.text("traceparent"), request_id),
             request_id: request_id.map(str::to_owned),
             model: None,
+            findings: Vec::new(),
         }
     }
 }
@@ -339,6 +346,8 @@ fn failed(trigger: Trigger) -> &'static str {
         Trigger::ErrorInAnswer => "sluice.failed.error_in_answer",
         Trigger::EmptyAnswer => "sluice.failed.empty_answer",
         Trigger::ContextLength => "sluice.failed.context_length",
+        Trigger::Guardrail => "sluice.failed.guardrail",
+        Trigger::InvalidStructuredOutput => "sluice.failed.invalid_structured_output",
     }
 }
 

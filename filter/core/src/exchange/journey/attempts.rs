@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::Target;
-use crate::config::file::{Delivery, Strategy, Trigger};
+use crate::config::file::{Strategy, Trigger};
 use crate::error::ApiError;
 use crate::routing::cells::circuit;
 use crate::routing::cells::speed::{self, Observation};
@@ -126,7 +126,11 @@ impl Journey {
             return Next::Elsewhere;
         }
         let waits = !patience.is_zero() && trigger != Trigger::ContextLength && first;
-        let last_resort = wait.filter(|wait| waits && *wait <= patience.max(LONGEST_WAIT));
+        let last_resort = match trigger {
+            // What a model says is not the same twice.
+            Trigger::InvalidStructuredOutput => first.then_some(Duration::ZERO),
+            _ => wait.filter(|wait| waits && *wait <= patience.max(LONGEST_WAIT)),
+        };
         let affordable = last_resort.filter(|_| self.affords(&current, true, now, shared));
         affordable.map_or(Next::Nothing, Next::Again)
     }
@@ -186,7 +190,7 @@ impl Journey {
         let (Some(tried), Some(first_token)) = (self.attempts.last(), self.first_token) else { return };
         let tokens = self.usage.map(|usage| usage.output).unwrap_or_default();
         let waited = first_token.since(tried.started);
-        let observation = if self.outline.stream && self.model.way.delivery == Delivery::Stream {
+        let observation = if self.outline.stream && !self.is_delivered_whole() {
             Observation { first_token: Some(waited), tokens, generating: now.since(first_token) }
         } else {
             Observation { first_token: None, tokens, generating: waited }
@@ -196,11 +200,7 @@ impl Journey {
 
     /// How long one attempt may take until there is something for the client.
     pub fn limit(&self) -> Duration {
-        if self.outline.stream && self.model.way.delivery == Delivery::Stream {
-            self.timeouts.first_token
-        } else {
-            self.timeouts.answer
-        }
+        if self.outline.stream && !self.is_delivered_whole() { self.timeouts.first_token } else { self.timeouts.answer }
     }
 
     /// An answer to the attempt under way is good so far: from here on the client sees it.

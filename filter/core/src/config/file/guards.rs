@@ -1,0 +1,129 @@
+//! What prompts and answers must not have in them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A guardrail: what is looked for, in whose requests, and what becomes of a text that has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Guard {
+    /// Whose requests; everybody's when left out.
+    #[serde(rename = "match", default, skip_serializing_if = "super::is_default")]
+    pub matches: GuardMatch,
+    /// Where it is looked for; in both when left out.
+    #[serde(default = "everywhere", skip_serializing_if = "is_everywhere")]
+    pub on: Vec<Side>,
+    /// What Sluice knows how to find.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detect: Vec<Detector>,
+    /// What you describe: regular expressions, in the syntax of Rust's `regex`, by names of your choice.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub patterns: BTreeMap<String, String>,
+    /// Words and phrases, in any case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<String>,
+    /// What becomes of a text in which something is found.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub action: Action,
+}
+
+fn everywhere() -> Vec<Side> {
+    vec![Side::Prompts, Side::Answers]
+}
+
+#[expect(clippy::ptr_arg, reason = "serde passes the field's own type")]
+fn is_everywhere(on: &Vec<Side>) -> bool {
+    *on == everywhere()
+}
+
+/// Whose requests a guardrail is about: all that are left out match anything. What is listed must hold together.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct GuardMatch {
+    /// One key's, by its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// One team's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// One application's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+    /// Those for one model, by the name clients ask for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+}
+
+/// Which way a text goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// From the client: all texts of its request.
+    Prompts,
+    /// To the client: what the model says, thinks, and gives to tools. An answer is held back until all of it was looked at, a
+    /// streamed one too.
+    Answers,
+}
+
+/// What becomes of a text in which a guardrail finds something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// It goes no further. Of an answer, another target's is asked for (`retry.on: guardrail`).
+    #[default]
+    Block,
+    /// Of prompts only: what was found is replaced by its name, as in `[email]`.
+    Mask,
+    /// It goes on, and the log tells.
+    Log,
+}
+
+/// What Sluice knows how to find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Detector {
+    /// An e-mail address.
+    Email,
+    /// A telephone number in its international form, with a `+`.
+    Phone,
+    /// A payment card's number, its check digit included.
+    CreditCard,
+    /// An international bank account number, its check digits included.
+    Iban,
+    /// A social security number of the United States, with its hyphens.
+    UsSsn,
+    /// An address of the internet, version 4 or 6.
+    IpAddress,
+    /// A private key in PEM: as much of it as is there.
+    PrivateKey,
+    /// A secret of a service that marks its secrets: OpenAI, Anthropic, GitHub, GitLab, Google, Slack, Stripe, npm, and our own keys.
+    ApiKey,
+    /// The id of an access key of Amazon's.
+    AwsAccessKey,
+    /// A JSON Web Token that is signed.
+    Jwt,
+}
+
+impl Detector {
+    /// Its word in the gateway file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Phone => "phone",
+            Self::CreditCard => "credit_card",
+            Self::Iban => "iban",
+            Self::UsSsn => "us_ssn",
+            Self::IpAddress => "ip_address",
+            Self::PrivateKey => "private_key",
+            Self::ApiKey => "api_key",
+            Self::AwsAccessKey => "aws_access_key",
+            Self::Jwt => "jwt",
+        }
+    }
+}

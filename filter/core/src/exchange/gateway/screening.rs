@@ -1,0 +1,76 @@
+//! Between the body and all that costs something: what guardrails make of the prompt, and what an answer will have to pass.
+
+use std::rc::Rc;
+
+use crate::config::file::{Action, Side};
+use crate::config::{Caller, Gateway, Model};
+use crate::dialect::Content;
+use crate::guard::answer::{Checks, Format};
+use crate::guard::prompt::Screened;
+use crate::guard::{self, Finding, prompt};
+
+use super::super::journey::{Arrival, Journey};
+use super::super::outline::Outline;
+use super::super::{Context, Effect, metric};
+use super::{Exchange, Refused};
+
+impl Exchange {
+    /// The body with what guardrails mask; `None` where it stays as it is. An error when they block it.
+    pub(super) fn screened(
+        &mut self,
+        caller: &Caller,
+        outline: &Outline,
+        body: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Result<Option<Vec<u8>>, Refused> {
+        let screened = screen(&self.worker.gateway, caller, outline, body);
+        let found = screened.as_ref().map_or_else(std::slice::from_ref, |screened| &screened.findings);
+        cx.effects.extend(found.iter().map(|finding| Effect::Count(counter(finding))));
+        self.trail.findings.extend_from_slice(found);
+        Ok(screened.map_err(|finding| finding.error())?.body)
+    }
+
+    /// What was masked, by the names of what it was.
+    pub(super) fn masked(&self) -> Vec<String> {
+        let masked = self.trail.findings.iter().filter(|finding| finding.action == Action::Mask);
+        let mut labels: Vec<String> = masked.map(|finding| finding.label.clone()).collect();
+        labels.sort_unstable();
+        labels.dedup();
+        labels
+    }
+}
+
+/// Looks at a prompt as guardrails do.
+pub(super) fn screen(gateway: &Gateway, caller: &Caller, outline: &Outline, body: &[u8]) -> Result<Screened, Finding> {
+    let guards = guard::concerning(&gateway.guards, Side::Prompts, caller, &outline.model);
+    match outline.is_json() {
+        _ if guards.is_empty() => Ok(Screened::default()),
+        true => prompt::screen(&guards, body, outline.model_at()),
+        false => prompt::screen_bytes(&guards, body),
+    }
+}
+
+/// What the answer to this request has to pass; `None` where that is nothing.
+pub(super) fn checks(gateway: &Gateway, arrival: &Arrival, model: &Model, body: &[u8]) -> Option<Rc<Checks>> {
+    if !matches!(arrival.client.content(), Content::Chat(_)) {
+        return None;
+    }
+    let caller = &arrival.caller;
+    let guards = guard::concerning(&gateway.guards, Side::Answers, caller, &model.name);
+    let format = model.way.check_structured_output.then(|| Format::asked_in(body)).flatten();
+    let checks = Checks { guards, format };
+    (!checks.is_empty()).then(|| Rc::new(checks))
+}
+
+/// The counters of what was found and let pass in an answer that was shown.
+pub(super) fn count_findings(journey: &Journey, effects: &mut Vec<Effect>) {
+    effects.extend(journey.findings.iter().map(|finding| Effect::Count(counter(finding))));
+}
+
+fn counter(finding: &Finding) -> &'static str {
+    match finding.action {
+        Action::Block => metric::GUARD_BLOCKED,
+        Action::Mask => metric::GUARD_MASKED,
+        Action::Log => metric::GUARD_LOGGED,
+    }
+}

@@ -1,0 +1,171 @@
+//! What guardrails make of an answer of which nobody has seen anything yet.
+//!
+//! A [`Witness`] hears all that a model says, from a whole answer or event by event; [`Checks`] judge it when it is complete.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::escapes::unfolded;
+use super::schema::Schema;
+use super::{Finding, Guard, note};
+use crate::config::file::{Action, Side};
+use crate::conversation::{Finish, Part, Response, StreamEvent};
+
+/// What an answer has to pass.
+#[derive(Debug, Default)]
+pub struct Checks {
+    /// What it must not have in it.
+    pub guards: Vec<Rc<Guard>>,
+    /// What it must be.
+    pub format: Option<Format>,
+}
+
+/// What an answer must be, as its client asked.
+#[derive(Debug, PartialEq)]
+pub enum Format {
+    /// A JSON object.
+    Object,
+    /// JSON by this schema.
+    Schema(Schema),
+}
+
+/// Why an answer must not be shown.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Objection {
+    /// A guardrail blocks it.
+    Blocked(Finding),
+    /// It is not what was asked for; why, without a word of it.
+    Invalid(String),
+}
+
+/// All that a model has said.
+#[derive(Debug, Default)]
+pub struct Witness {
+    answers: BTreeMap<u32, Answer>,
+}
+
+/// One of the answers that were asked for.
+#[derive(Debug, Default)]
+struct Answer {
+    text: String,
+    /// Reasoning, and the words of a refusal.
+    asides: String,
+    /// The arguments of calls.
+    calls: BTreeMap<u32, String>,
+    refused: bool,
+    finish: Option<Finish>,
+}
+
+impl Checks {
+    /// Whether there is nothing to pass.
+    pub fn is_empty(&self) -> bool {
+        self.guards.is_empty() && self.format.is_none()
+    }
+
+    /// Judges a complete answer: what was found in it that may be shown all the same, or why it must not be.
+    pub fn judge(&self, witness: &Witness) -> Result<Vec<Finding>, Objection> {
+        let mut findings = Vec::new();
+        for text in witness.answers.values().flat_map(Answer::texts) {
+            for guard in &self.guards {
+                let Some(label) = guard.finder.first(&text) else { continue };
+                let finding = Finding::of(guard, label, Side::Answers);
+                match guard.action {
+                    Action::Log => note(&mut findings, finding),
+                    Action::Block | Action::Mask => return Err(Objection::Blocked(finding)),
+                }
+            }
+        }
+        if let Some(format) = &self.format {
+            let claims = witness.answers.values().filter(|answer| answer.claims_to_be_complete());
+            claims.map(|answer| format.check(&answer.text)).collect::<Result<(), _>>().map_err(Objection::Invalid)?;
+        }
+        Ok(findings)
+    }
+}
+
+impl Format {
+    fn check(&self, text: &str) -> Result<(), String> {
+        let value: serde_json::Value = serde_json::from_str(text).map_err(|_| "it is no JSON".to_owned())?;
+        match self {
+            Self::Object if value.is_object() => Ok(()),
+            Self::Object => Err("it is no JSON object".to_owned()),
+            Self::Schema(schema) => schema.check(&value),
+        }
+    }
+}
+
+impl Answer {
+    fn texts(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let texts = [&self.text, &self.asides].into_iter().chain(self.calls.values());
+        texts.map(|text| unfolded(Cow::Borrowed(text)))
+    }
+
+    /// An answer that says of itself that it was cut off, or that it is none, is its client's to judge; and one that calls tools has
+    /// not come to its end.
+    fn claims_to_be_complete(&self) -> bool {
+        let cut = matches!(self.finish, Some(Finish::Length | Finish::ContentFilter | Finish::ToolCalls));
+        !cut && !self.refused && self.calls.is_empty()
+    }
+
+    fn hear(&mut self, part: &Part) {
+        match part {
+            Part::Text { text, .. } => self.text.push_str(text),
+            Part::Thinking { text, .. } => self.asides.push_str(text),
+            Part::Refusal { text } => self.refuse(text),
+            Part::ToolCall { arguments, .. } => {
+                let call = u32::try_from(self.calls.len()).unwrap_or(u32::MAX);
+                self.call(call, arguments);
+            }
+            Part::Image { .. } | Part::Document { .. } | Part::ToolResult { .. } | Part::RedactedThinking { .. } => {}
+        }
+    }
+
+    fn refuse(&mut self, text: &str) {
+        self.refused = true;
+        self.asides.push_str(text);
+    }
+
+    fn call(&mut self, call: u32, arguments: &str) {
+        self.calls.entry(call).or_default().push_str(arguments);
+    }
+}
+
+impl Witness {
+    /// Of a whole answer.
+    pub fn of(response: &Response) -> Self {
+        let mut witness = Self::default();
+        for (choice, index) in response.choices.iter().zip(0..) {
+            let answer = witness.answers.entry(index).or_default();
+            answer.finish = Some(choice.finish);
+            choice.parts.iter().for_each(|part| answer.hear(part));
+        }
+        witness
+    }
+
+    /// Hears one step of a streamed answer.
+    pub fn hear(&mut self, event: &StreamEvent) {
+        match event {
+            StreamEvent::Text { choice, text } => self.answer(*choice).text.push_str(text),
+            StreamEvent::Thinking { choice, text } => self.answer(*choice).asides.push_str(text),
+            StreamEvent::Refusal { choice, text } => self.answer(*choice).refuse(text),
+            StreamEvent::ToolCall { choice, call, .. } => self.answer(*choice).call(*call, ""),
+            StreamEvent::Arguments { choice, call, json } => self.answer(*choice).call(*call, json),
+            StreamEvent::Finish { choice, finish } => self.answer(*choice).finish = Some(*finish),
+            StreamEvent::Start { .. }
+            | StreamEvent::Signature { .. }
+            | StreamEvent::RedactedThinking { .. }
+            | StreamEvent::Usage(_)
+            | StreamEvent::Ping
+            | StreamEvent::Error(_)
+            | StreamEvent::End => {}
+        }
+    }
+
+    fn answer(&mut self, choice: u32) -> &mut Answer {
+        self.answers.entry(choice).or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

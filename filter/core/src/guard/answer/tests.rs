@@ -1,0 +1,97 @@
+//! What is judged, and how.
+
+use super::*;
+use crate::config::file::Detector;
+use crate::conversation::Choice;
+use crate::guard::Match;
+use crate::guard::finder::Wanted;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+fn checks(action: Action) -> Checks {
+    let mut wanted = Wanted::default();
+    wanted.detector(Detector::Email);
+    let (matches, sides) = (Match::default(), vec![Side::Answers]);
+    let guard = Guard { name: "pii".to_owned(), matches, sides, action, finder: wanted.finder().unwrap() };
+    Checks { guards: vec![Rc::new(guard)], format: None }
+}
+
+fn wants(format: &str) -> Checks {
+    let format = if format.is_empty() { Format::Object } else { Format::Schema(Schema::parse(format).unwrap()) };
+    Checks { guards: Vec::new(), format: Some(format) }
+}
+
+fn text(text: &str) -> Part {
+    Part::Text { text: text.to_owned(), cache: None }
+}
+
+fn said(parts: Vec<Part>, finish: Finish) -> Witness {
+    let first = Choice { parts: vec![text("{}")], finish: Finish::Stop };
+    Witness::of(&Response { choices: vec![first, Choice { parts, finish }], ..Response::default() })
+}
+
+fn call(arguments: &str) -> Part {
+    Part::ToolCall { id: "c".to_owned(), name: "f".to_owned(), arguments: arguments.to_owned() }
+}
+
+#[test]
+fn all_that_a_model_says_is_looked_at_in_every_answer() {
+    let thinking = Part::Thinking { text: "a@b.io".to_owned(), signature: None };
+    let refusal = Part::Refusal { text: "not to a@b.io".to_owned() };
+    for part in [text("to a@b.io"), thinking, refusal, call(r#"{"to":"a\u0040b.io"}"#)] {
+        let witness = said(vec![part], Finish::Stop);
+        let Err(Objection::Blocked(finding)) = checks(Action::Block).judge(&witness) else { panic!("{witness:?}") };
+        assert_eq!(finding.to_string(), "pii: email (answers, block)");
+        assert_eq!(checks(Action::Log).judge(&witness).unwrap().len(), 1);
+    }
+    assert_eq!(checks(Action::Block).judge(&said(vec![text("a"), text("@b.io")], Finish::Stop)).is_err(), true);
+    assert_eq!(checks(Action::Block).judge(&said(vec![text("fine")], Finish::Stop)), Ok(Vec::new()));
+}
+
+#[test]
+fn pieces_of_a_stream_are_looked_at_together() {
+    let mut witness = Witness::default();
+    for piece in ["write to a", "@", "b.", "io"] {
+        witness.hear(&StreamEvent::Text { choice: 0, text: piece.to_owned() });
+        witness.hear(&StreamEvent::Text { choice: 1, text: "x".to_owned() });
+    }
+    assert!(checks(Action::Block).judge(&witness).is_err());
+    let mut witness = Witness::default();
+    witness.hear(&StreamEvent::ToolCall { choice: 0, call: 0, id: "c".to_owned(), name: "f".to_owned() });
+    for piece in [r#"{"to":"a@"#, r#"b.io"}"#] {
+        witness.hear(&StreamEvent::Arguments { choice: 0, call: 0, json: piece.to_owned() });
+    }
+    assert!(checks(Action::Block).judge(&witness).is_err());
+}
+
+#[test]
+fn an_answer_must_be_the_json_that_was_asked_for() {
+    let schema = r#"{"type":"object","properties":{"n":{"type":"integer"}},"required":["n"]}"#;
+    for (format, answer, wrong) in [
+        ("", r#"{"a":1}"#, None),
+        ("", "[1]", Some("it is no JSON object")),
+        ("", "Here it is: {}", Some("it is no JSON")),
+        ("", "", Some("it is no JSON")),
+        (schema, r#"{"n":1}"#, None),
+        (schema, r#"{"n":"secret"}"#, Some("at /n: expected type `integer`")),
+    ] {
+        let choice = Choice { parts: vec![text(answer)], finish: Finish::Stop };
+        let witness = Witness::of(&Response { choices: vec![choice], ..Response::default() });
+        let expected = wrong.map_or(Ok(Vec::new()), |wrong| Err(Objection::Invalid(wrong.to_owned())));
+        assert_eq!(wants(format).judge(&witness), expected, "{answer}");
+    }
+}
+
+#[test]
+fn an_answer_that_does_not_claim_to_be_complete_is_its_clients_to_judge() {
+    let broken = || vec![text(r#"{"a":"#)];
+    assert!(wants("").judge(&said(broken(), Finish::Stop)).is_err());
+    for (parts, finish) in [
+        (broken(), Finish::Length),
+        (broken(), Finish::ContentFilter),
+        (vec![Part::Refusal { text: "no".to_owned() }], Finish::Stop),
+        (vec![text("I will look it up"), call("{}")], Finish::ToolCalls),
+    ] {
+        assert_eq!(wants("").judge(&said(parts, finish)), Ok(Vec::new()));
+    }
+}

@@ -1,0 +1,96 @@
+//! The form in which a request wants its answer, wherever its format has it.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::answer::Format;
+use super::schema::Schema;
+
+/// OpenAI's chat completions have it in `response_format`, its Responses in `text`, Anthropic in `output_config`.
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow, default)]
+    response_format: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    text: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    output_config: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Wrapped<'a> {
+    #[serde(borrow)]
+    format: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Wanted<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(borrow, default)]
+    json_schema: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    schema: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Named<'a> {
+    #[serde(borrow)]
+    schema: &'a RawValue,
+}
+
+impl Format {
+    /// What a request asks for, if it wants JSON. A schema that cannot be read is its provider's to refuse.
+    pub fn asked_in(body: &[u8]) -> Option<Self> {
+        let Body { response_format, text, output_config } = serde_json::from_slice(body).ok()?;
+        let unwrapped = |raw: &'_ RawValue| read::<Wrapped<'_>>(raw).map(|wrapped| wrapped.format.to_owned());
+        let format = response_format
+            .map(ToOwned::to_owned)
+            .or_else(|| [text, output_config].into_iter().flatten().find_map(unwrapped))?;
+        let wanted: Wanted<'_> = read(&format)?;
+        match wanted.kind.as_str() {
+            "json_object" => Some(Self::Object),
+            "json_schema" => {
+                let named = || Some(read::<Named<'_>>(wanted.json_schema?)?.schema);
+                Schema::parse(wanted.schema.or_else(named)?.get()).map(Self::Schema)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// From an array too, a struct could be read.
+fn read<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
+    raw.get().starts_with('{').then(|| serde_json::from_str(raw.get()).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn the_form_is_found_in_every_clients_format() {
+        let schema = || Some(Format::Schema(Schema::parse(r#"{"type":"object"}"#).unwrap()));
+        for (body, expected) in [
+            (
+                r#"{"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object"}}}}"#,
+                schema(),
+            ),
+            (r#"{"text":{"format":{"type":"json_schema","name":"n","schema":{"type":"object"}}}}"#, schema()),
+            (
+                r#"{"output_config":{"effort":"low","format":{"type":"json_schema","schema":{"type":"object"}}}}"#,
+                schema(),
+            ),
+            (r#"{"response_format":{"type":"json_object"}}"#, Some(Format::Object)),
+            (r#"{"text":{"verbosity":"low"},"output_config":null}"#, None),
+            (r#"{"response_format":{"type":"text"}}"#, None),
+            (r#"{"response_format":{"type":"json_schema","json_schema":{"name":"n"}}}"#, None),
+            (r#"{"response_format":["json_object"]}"#, None),
+            (r#"{"messages":[]}"#, None),
+        ] {
+            assert_eq!(Format::asked_in(body.as_bytes()), expected, "{body}");
+        }
+    }
+}

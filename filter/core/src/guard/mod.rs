@@ -1,0 +1,118 @@
+//! Guardrails: what prompts and answers must not have in them, and what answers must be.
+//!
+//! [`prompt`] looks at a request before anything else is done with it, [`answer`] at an answer of which nobody has seen anything.
+//! Both work on whole texts, and know no wire format: a prompt is the string literals of its JSON, whatever they stand for, and
+//! an answer what its dialect reads. No text that was looked at is ever told to anybody: only what was found in it.
+
+use std::rc::Rc;
+
+use crate::config::Caller;
+use crate::config::file::{Action, Side};
+use crate::error::{ApiError, ErrorKind};
+
+pub mod answer;
+mod asked;
+mod detector;
+mod escapes;
+pub mod finder;
+pub mod prompt;
+pub mod schema;
+
+use finder::Finder;
+
+/// A guardrail, ready to be applied.
+#[derive(Debug)]
+pub struct Guard {
+    /// Its name in the gateway file.
+    pub name: String,
+    /// Whose requests; `None` is everybody's.
+    pub matches: Match,
+    /// Which texts it looks at.
+    pub sides: Vec<Side>,
+    /// What becomes of a text in which it finds something.
+    pub action: Action,
+    /// What it looks for.
+    pub finder: Finder,
+}
+
+/// Whose requests a guardrail is about.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(missing_docs, reason = "their names say it")]
+pub struct Match {
+    pub key: Option<String>,
+    pub team: Option<String>,
+    pub app: Option<String>,
+    pub model: Option<String>,
+}
+
+impl Match {
+    fn holds(&self, caller: &Caller, model: &str) -> bool {
+        let is = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
+        is(&self.key, &caller.key_id)
+            && is(&self.team, &caller.team)
+            && is(&self.app, caller.app.as_deref().unwrap_or_default())
+            && is(&self.model, model)
+    }
+}
+
+/// The guardrails that look at this side of a caller's requests for a model.
+pub fn concerning(guards: &[Rc<Guard>], side: Side, caller: &Caller, model: &str) -> Vec<Rc<Guard>> {
+    let concerns = |guard: &&Rc<Guard>| guard.sides.contains(&side) && guard.matches.holds(caller, model);
+    guards.iter().filter(concerns).cloned().collect()
+}
+
+/// What a guardrail has found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The guardrail.
+    pub guard: String,
+    /// What it was: a detector's name, a pattern's, or `words`.
+    pub label: String,
+    /// Where.
+    pub side: Side,
+    /// What became of it.
+    pub action: Action,
+}
+
+impl Finding {
+    fn of(guard: &Guard, label: &str, side: Side) -> Self {
+        Self { guard: guard.name.clone(), label: label.to_owned(), side, action: guard.action }
+    }
+
+    /// What the client reads of a text that was blocked.
+    pub fn error(&self) -> ApiError {
+        let Self { guard, label, .. } = self;
+        let message = match self.side {
+            Side::Prompts => format!(
+                "The request was blocked by the guardrail `{guard}`: it contains `{label}`. Take it out and try again."
+            ),
+            Side::Answers => {
+                format!("The model's answer was blocked by the guardrail `{guard}`: it contains `{label}`.")
+            }
+        };
+        ApiError::new(400, ErrorKind::ContentPolicy, message).with_code("guardrail_blocked")
+    }
+}
+
+/// For the log and the header: `secrets: api_key (prompts, block)`.
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let side = match self.side {
+            Side::Prompts => "prompts",
+            Side::Answers => "answers",
+        };
+        let action = match self.action {
+            Action::Block => "block",
+            Action::Mask => "mask",
+            Action::Log => "log",
+        };
+        write!(f, "{}: {} ({side}, {action})", self.guard, self.label)
+    }
+}
+
+/// Notes a finding once.
+fn note(findings: &mut Vec<Finding>, finding: Finding) {
+    if !findings.contains(&finding) {
+        findings.push(finding);
+    }
+}
