@@ -299,7 +299,7 @@ impl Envoy {
             if target == NO_CLUSTER {
                 break;
             }
-            if let Some(seen) = self.attempt(&mut request.headers, body, script, &mut received) {
+            if let Some(seen) = self.attempt(&mut request, script, &mut received) {
                 return Seen { received, ..seen };
             }
         }
@@ -361,14 +361,9 @@ impl Envoy {
     }
 
     /// One attempt; `None` when Envoy is to try again.
-    fn attempt(
-        &mut self,
-        headers: &mut HeaderMap,
-        body: &[u8],
-        script: &Script,
-        received: &mut Vec<Received>,
-    ) -> Option<Seen> {
-        let mut request = Message { headers: headers.clone(), body: body.to_vec(), now: self.tick(), left: false };
+    fn attempt(&mut self, departed: &mut Message, script: &Script, received: &mut Vec<Received>) -> Option<Seen> {
+        let (headers, body) = (departed.headers.clone(), departed.body.clone());
+        let mut request = Message { headers, body, now: self.tick(), left: false };
         let mut journey = self.journey.take().unwrap();
         if journey.worker.gateway.tracing {
             let span = format!("span of attempt {}", received.len() + 1).into();
@@ -378,14 +373,14 @@ impl Envoy {
         let mut cx = Context { view: &request, shared: &*self.shared, effects: &mut effects };
         let mut attempt = Attempt::begin(&mut journey, &mut cx).unwrap();
         let mut reply = None;
-        let end = body.is_empty();
-        let rest = (!end).then_some(Event::RequestBody { size: body.len(), end: true });
+        let end = request.body.is_empty();
+        let rest = (!end).then_some(Event::RequestBody { size: request.body.len(), end: true });
         for event in [Event::RequestHeaders { end }].into_iter().chain(rest) {
             let mut cx = Context { view: &request, shared: &*self.shared, effects: &mut effects };
             attempt.step(event, &mut journey, &mut cx);
             reply = reply.or(self.apply(&mut request, std::mem::take(&mut effects)));
         }
-        *headers = request.headers.clone();
+        departed.headers = request.headers.clone();
         if reply.is_none() {
             received.push(Received { headers: request.headers, body: String::from_utf8(request.body).unwrap() });
             let outcome = self.answer(&mut attempt, &mut journey, script);

@@ -1,0 +1,211 @@
+//! Guardrails, from the prompt to the answer, and what is charged of what nobody sees.
+
+use std::rc::Rc;
+
+use super::spending::{answer, ask, worker};
+use crate::exchange::fake::{Envoy, Script, Seen, Shared, json, sse};
+use crate::exchange::metric;
+use crate::exchange::worker::Worker;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+const BUDGET: &str = r#","budget":{"total":1}"#;
+
+fn guarded(guard: &str) -> Rc<Worker> {
+    worker(BUDGET, &format!(r#","guards":{{"pii":{guard}}}"#))
+}
+
+fn send(worker: &Rc<Worker>, body: &str, scripts: &[Script]) -> Seen {
+    Envoy::with(worker.clone(), Rc::<Shared>::default()).chat(body, scripts)
+}
+
+fn prompt(text: &str) -> String {
+    format!(r#"{{"model":"chat","max_tokens":50,"messages":[{{"role":"user","content":"{text}"}}]}}"#)
+}
+
+/// An answer of ten tokens to five.
+fn says(text: &str) -> Script {
+    let text = serde_json::to_string(text).unwrap();
+    json(
+        200,
+        &format!(
+            r#"{{"choices":[{{"index":0,"message":{{"role":"assistant","content":{text}}},"finish_reason":"stop"}}],
+                "usage":{{"prompt_tokens":10,"completion_tokens":5}}}}"#
+        ),
+    )
+}
+
+fn claude_says(text: &str) -> Script {
+    let text = serde_json::to_string(text).unwrap();
+    json(
+        200,
+        &format!(
+            r#"{{"type":"message","role":"assistant","model":"claude","content":[{{"type":"text","text":{text}}}],
+                "stop_reason":"end_turn","usage":{{"input_tokens":10,"output_tokens":5}}}}"#
+        ),
+    )
+}
+
+/// The same as streams, in pieces of four letters.
+fn streams(text: &str) -> Script {
+    let pieces = text.as_bytes().chunks(4).map(|piece| std::str::from_utf8(piece).unwrap());
+    let delta = |piece| format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{piece}\"}}}}]}}\n\n");
+    let mut events: Vec<String> = pieces.map(delta).collect();
+    events.push("data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n".to_owned());
+    events.push("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5}}\n\n".to_owned());
+    events.push("data: [DONE]\n\n".to_owned());
+    sse(&events.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn claude_streams(text: &str) -> Script {
+    let delta = format!(
+        "data: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{text}\"}}}}\n\n"
+    );
+    sse(&[
+        "data: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"model\":\"c\",\"usage\":{\"input_tokens\":10,\"output_tokens\":1}}}\n\n",
+        "data: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n",
+        &delta,
+        "data: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
+        "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":5}}\n\n",
+        "data: {\"type\":\"message_stop\"}\n\n",
+    ])
+}
+
+fn code(seen: &Seen) -> String {
+    let body: serde_json::Value = serde_json::from_str(&seen.body).unwrap();
+    body["error"]["code"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_prompt_that_is_blocked_reaches_nobody_and_costs_nothing() {
+    let worker = guarded(r#"{"detect":["email"],"on":["prompts"]}"#);
+    let seen = send(&worker, &prompt("write to a@b.io"), &[]);
+    assert_eq!((seen.status, code(&seen)), (400, "guardrail_blocked".to_owned()));
+    assert_eq!((seen.received.len(), seen.counted), (0, vec![metric::GUARD_BLOCKED]));
+    assert_eq!(
+        (&seen.log["error"], &seen.log["guards"][0]),
+        (&"guardrail_blocked".into(), &"pii: email (prompts, block)".into())
+    );
+    assert!(!seen.log.to_string().contains("a@b") && !seen.body.contains("a@b"));
+    assert_eq!(send(&worker, &prompt("write to nobody"), &[answer(10, 5)]).status, 200);
+}
+
+#[test]
+fn what_is_masked_is_not_sent_to_any_target() {
+    let worker = guarded(r#"{"detect":["email"],"on":["prompts"],"action":"mask"}"#);
+    let seen = send(&worker, &prompt("write to a@b.io"), &[json(503, ""), claude_says("ok")]);
+    assert_eq!((seen.status, seen.received.len()), (200, 2));
+    for received in &seen.received {
+        assert!(received.body.contains("write to [email]") && !received.body.contains("a@b"), "{}", received.body);
+        let length = received.headers.text("content-length").unwrap();
+        assert_eq!(length, received.body.len().to_string());
+    }
+    assert_eq!(seen.headers.text("x-sluice-masked"), Some("email"));
+    assert_eq!(seen.log["guards"][0], "pii: email (prompts, mask)");
+    assert!(seen.counted.contains(&metric::GUARD_MASKED));
+}
+
+#[test]
+fn what_is_masked_stays_so_where_a_budget_leads_to_another_model() {
+    let budget = r#","budget":{"total":0.000080,"then_model":"cheap"}"#;
+    let guard = r#","guards":{"pii":{"detect":["email"],"on":["prompts"],"action":"mask"}}"#;
+    let (worker, shared) = (worker(budget, guard), Rc::<Shared>::default());
+    assert_eq!(Envoy::with(worker.clone(), shared.clone()).chat(&ask(false), &[answer(10, 5)]).status, 200);
+    let seen = Envoy::with(worker, shared).chat(&prompt("write to a@b.io"), &[answer(10, 5)]);
+    assert_eq!(seen.log["instead"], "cheap");
+    assert!(seen.received[0].body.contains("write to [email]"), "{}", seen.received[0].body);
+    assert!(seen.received[0].body.contains(r#""model":"mini""#));
+}
+
+#[test]
+fn an_answer_that_is_blocked_is_asked_for_elsewhere_and_all_that_was_made_is_charged() {
+    let worker = guarded(r#"{"detect":["email"],"on":["answers"]}"#);
+    let seen = send(&worker, &ask(false), &[says("it is a@b.io"), claude_says("I will not say")]);
+    assert_eq!((seen.status, seen.headers.text("x-sluice-failures")), (200, Some("oai/gpt: guardrail")));
+    assert!(seen.body.contains("I will not say") && !seen.body.contains("a@b"));
+    // 15 tokens at one micro-dollar, and 15 at three.
+    assert_eq!((&seen.log["cost_usd"], &seen.log["estimated"]), (&"0.000060".into(), &false.into()));
+    assert!(seen.counted.contains(&"sluice.failed.guardrail"));
+    let all = send(&worker, &ask(false), &[says("it is a@b.io"), claude_says("it is c@d.io")]);
+    assert_eq!((all.status, code(&all)), (400, "guardrail_blocked".to_owned()));
+    assert_eq!((&all.log["cost_usd"], &all.log["error"]), (&"0.000060".into(), &"guardrail_blocked".into()));
+}
+
+#[test]
+fn a_stream_that_is_blocked_shows_nothing_of_itself() {
+    let worker = guarded(r#"{"detect":["email"],"on":["answers"]}"#);
+    for (first, second) in [
+        (streams("write to a@b.io"), claude_streams("nobody")),
+        (streams("nothing"), claude_streams("unused")),
+        (streams("a@b.io"), claude_streams("c@d.io")),
+    ] {
+        let seen = send(&worker, &ask(true), &[first, second]);
+        assert!(!seen.body.contains("a@b") && !seen.body.contains("d.io"), "{}", seen.body);
+        assert_eq!(seen.log["estimated"], false, "both have counted all of it");
+        let expected = match seen.received.len() {
+            1 => ("0.000015", 200),
+            _ => ("0.000060", if seen.body.contains("nobody") { 200 } else { 400 }),
+        };
+        assert_eq!((seen.log["cost_usd"].as_str().unwrap(), seen.status), expected);
+    }
+}
+
+#[test]
+fn what_is_only_logged_goes_on_both_ways() {
+    let worker = guarded(r#"{"detect":["email"],"action":"log"}"#);
+    let seen = send(&worker, &prompt("write to a@b.io"), &[says("I wrote to a@b.io")]);
+    assert!(seen.body.contains("a@b.io") && seen.received[0].body.contains("a@b.io"));
+    assert_eq!(seen.log["guards"], serde_json::json!(["pii: email (prompts, log)", "pii: email (answers, log)"]));
+    assert_eq!(seen.counted, [metric::GUARD_LOGGED, metric::GUARD_LOGGED]);
+    assert_eq!(seen.headers.text("x-sluice-masked"), None);
+}
+
+#[test]
+fn others_are_left_alone() {
+    for whose in [r#"{"team":"t"}"#, r#"{"key":"k","model":"chat"}"#] {
+        let worker = guarded(&format!(r#"{{"match":{whose},"detect":["email"]}}"#));
+        assert_eq!(send(&worker, &prompt("a@b.io"), &[]).status, 400, "{whose}");
+    }
+    let worker = guarded(r#"{"match":{"model":"cheap"},"detect":["email"]}"#);
+    let seen = send(&worker, &ask(true), &[streams("a@b.io")]);
+    assert!(seen.streamed && seen.status == 200);
+}
+
+#[test]
+fn a_request_for_a_model_that_is_not_the_callers_is_told_that_first() {
+    let worker = guarded(r#"{"detect":["email"]}"#);
+    let body = prompt("a@b.io").replace("\"chat\"", "\"nowhere\"");
+    assert_eq!(code(&send(&worker, &body, &[])), "model_not_found");
+}
+
+#[test]
+fn an_answer_that_is_not_the_json_asked_for_is_asked_for_elsewhere_or_again() {
+    let file = r#"{"providers":{"oai":{"kind":"openai"},"two":{"kind":"openai"}},
+        "models":{"both":{"check_structured_output":true,"targets":[{"provider":"oai","model":"gpt"},{"provider":"two","model":"gpt"}]},
+                  "one":{"check_structured_output":true,"targets":[{"provider":"oai","model":"gpt"}]},
+                  "unchecked":{"targets":[{"provider":"oai","model":"gpt"}]}},
+        "teams":{"t":{}},"keys":[{"id":"k","team":"t","sha256":"HASH"}]}"#
+        .replace("HASH", &super::spending::sha256(crate::exchange::fake::SECRET));
+    let gateway = Rc::new(crate::config::Gateway::from_json(file.as_bytes()).unwrap());
+    let worker = Rc::new(Worker::new(gateway, [7; 16]));
+    let ask = |model: &str, stream: bool| {
+        format!(
+            r#"{{"model":"{model}","stream":{stream},"messages":[{{"role":"user","content":"n?"}}],"response_format":{{"type":"json_schema",
+                "json_schema":{{"name":"n","schema":{{"type":"object","properties":{{"n":{{"type":"integer"}}}},"required":["n"]}}}}}}}}"#
+        )
+    };
+    let (good, bad) = (r#"{"n": 1}"#, r#"{"n": "one"}"#);
+    for (model, failures) in
+        [("both", "oai/gpt: invalid_structured_output"), ("one", "oai/gpt: invalid_structured_output")]
+    {
+        let seen = send(&worker, &ask(model, false), &[says(bad), says(good)]);
+        assert_eq!((seen.status, seen.headers.text("x-sluice-failures")), (200, Some(failures)), "{model}");
+        let seen = send(&worker, &ask(model, false), &[says("Sure! {}"), says(bad), says(bad)]);
+        assert_eq!((seen.status, code(&seen)), (502, "invalid_structured_output".to_owned()));
+        assert!(seen.body.contains("at /n: expected type `integer`"), "{}", seen.body);
+    }
+    let streamed = send(&worker, &ask("both", true), &[streams("none"), streams("{}"), streams("1")]);
+    assert_eq!(code(&streamed), "invalid_structured_output");
+    assert_eq!(send(&worker, &ask("unchecked", false), &[says(bad)]).status, 200);
+    assert_eq!(send(&worker, &prompt("no form").replace("chat", "one"), &[says(bad)]).status, 200);
+}
