@@ -15,6 +15,7 @@ use sluice_core::error::ApiError;
 use sluice_core::exchange::Time;
 use sluice_core::exchange::gateway::foresight::{Foreseen, Foresight, Question, foresee};
 use sluice_core::exchange::headers::HeaderMap;
+use sluice_core::guard::answer::Checks;
 use sluice_core::limits::{Candidate, Part, Unit};
 use sluice_core::routing::decision::Place;
 use sluice_core::routing::hints::Wish;
@@ -108,6 +109,12 @@ fn request(text: &mut String, foresight: &Foresight, seconds: u64) -> std::fmt::
     if !wishes.is_empty() {
         writeln!(text, "its headers ask for {}", wishes.join(", "))?;
     }
+    for finding in &foresight.findings {
+        writeln!(text, "guardrails find in it {finding}")?;
+    }
+    if let Some(checks) = &foresight.checks {
+        writeln!(text, "its answer is held back, all of it, until it has passed {}", passes(checks).join(", "))?;
+    }
     writeln!(text)?;
     for (place, misfits) in foresight.routes.iter().enumerate() {
         match misfits.is_empty() {
@@ -116,6 +123,12 @@ fn request(text: &mut String, foresight: &Foresight, seconds: u64) -> std::fmt::
         }
     }
     writeln!(text, "strategy {}: {}", foresight.strategy.name(), ordering(foresight))
+}
+
+/// What an answer has to pass.
+fn passes(checks: &Checks) -> Vec<String> {
+    let form = checks.format.is_some().then(|| "the check of structured output".to_owned());
+    checks.guards.iter().map(|guard| format!("the guardrail {}", guard.name)).chain(form).collect()
 }
 
 /// What the request asks of a target.
@@ -297,6 +310,8 @@ fn as_json(foresight: &Foresight, seconds: u64) -> Value {
             "audio": needs.audio,
             "documents": needs.documents,
         },
+        "guards": foresight.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "answer_passes": foresight.checks.as_deref().map(passes).unwrap_or_default(),
         "wishes": wishes(foresight),
         "routes": foresight.routes.iter().enumerate().map(route).collect::<Vec<_>>(),
         "strategy": foresight.strategy.name(),

@@ -15,6 +15,7 @@ mod crowd;
 mod exact;
 mod faults;
 mod gateway;
+mod guards;
 mod hosts;
 mod keys;
 mod limits;
