@@ -9,6 +9,9 @@ envoy_version=1.40.0
 channel=$(sed -n 's/^channel *= *"\(.*\)"/\1/p' rust-toolchain.toml)
 wasm_target=wasm32-unknown-unknown
 
+# Where the commands are that scripts start: tests make them quickly, in another place.
+commands=${SLUICE_COMMANDS:-target/release}
+
 # The scripts say when something is installed; cargo should not start to by itself.
 export RUSTUP_AUTO_INSTALL=0
 
@@ -20,12 +23,12 @@ die() {
 }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# Runs a command while no other script works on the cache.
+# Runs a command of a script while no other script runs the same one: what it puts into the cache is there once.
 locked() {
     mkdir -p "$cache"
     if have flock; then
         (
-            exec 9>"$cache/lock"
+            exec 9>"$cache/lock-$1"
             flock 9
             "$@"
         )

@@ -37,7 +37,7 @@ async fn a_provider_that_comes_back_is_used_again() {
     assert_eq!(openai.requests().len(), 2);
 }
 
-/// The module that a request can end, made for this test by `scripts/build --trap`.
+/// The module that a request can end, made for this test by `scripts/build --test`.
 pub fn trap_module() -> PathBuf {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/sluice-trap.wasm");
     let path = std::env::var_os("SLUICE_TRAP_WASM").map_or(beside, PathBuf::from);
