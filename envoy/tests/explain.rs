@@ -37,8 +37,12 @@ keys:
       sha256: "1111111111111111111111111111111111111111111111111111111111111111" }
   - { id: gone, team: research, revoked: true,
       sha256: "2222222222222222222222222222222222222222222222222222222222222222" }
+  - { id: dora, team: research, sha256: "3333333333333333333333333333333333333333333333333333333333333333" }
 limits:
   - { match: { provider: big }, limits: { max_request_tokens: 100000 } }
+guards:
+  pii: { match: { key: dora }, detect: [email], on: [prompts], action: mask }
+  secrets: { match: { key: dora }, detect: [api_key] }
 "#;
 
 const PLAIN: &str =
@@ -154,6 +158,17 @@ fn a_refusal_is_what_the_client_would_read() {
         assert!(said.starts_with(expected), "{said}");
         assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
     }
+}
+
+#[test]
+fn guardrails_are_told_with_what_they_make_of_the_request() {
+    let asks = |text: &str| PLAIN.replace("the sea", text);
+    let (code, said) = explain(&asks("a@b.io"), "dora", &[]);
+    assert!(code == Some(0) && said.contains("guardrails find in it pii: email (prompts, mask)"), "{said}");
+    assert!(said.contains("its answer is held back, all of it, until it has passed the guardrail secrets"), "{said}");
+    let key = format!("sk-{}", "a1".repeat(12));
+    let (code, said) = explain(&asks(&key), "dora", &[]);
+    assert!(code == Some(1) && said.contains("guardrail_blocked") && !said.contains(&key), "{said}");
 }
 
 #[test]

@@ -77,8 +77,8 @@ impl Checks {
             }
         }
         if let Some(format) = &self.format {
-            let claims = witness.answers.values().filter(|answer| answer.claims_to_be_complete());
-            claims.map(|answer| format.check(&answer.text)).collect::<Result<(), _>>().map_err(Objection::Invalid)?;
+            let mut claims = witness.answers.values().filter(|answer| answer.claims_to_be_complete());
+            claims.try_for_each(|answer| format.check(&answer.text)).map_err(Objection::Invalid)?;
         }
         Ok(findings)
     }

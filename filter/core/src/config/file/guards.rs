@@ -33,7 +33,6 @@ fn everywhere() -> Vec<Side> {
     vec![Side::Prompts, Side::Answers]
 }
 
-#[expect(clippy::ptr_arg, reason = "serde passes the field's own type")]
 fn is_everywhere(on: &Vec<Side>) -> bool {
     *on == everywhere()
 }

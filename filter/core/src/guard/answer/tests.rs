@@ -44,7 +44,7 @@ fn all_that_a_model_says_is_looked_at_in_every_answer() {
         assert_eq!(finding.to_string(), "pii: email (answers, block)");
         assert_eq!(checks(Action::Log).judge(&witness).unwrap().len(), 1);
     }
-    assert_eq!(checks(Action::Block).judge(&said(vec![text("a"), text("@b.io")], Finish::Stop)).is_err(), true);
+    assert!(checks(Action::Block).judge(&said(vec![text("a"), text("@b.io")], Finish::Stop)).is_err());
     assert_eq!(checks(Action::Block).judge(&said(vec![text("fine")], Finish::Stop)), Ok(Vec::new()));
 }
 

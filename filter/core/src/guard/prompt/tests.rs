@@ -48,7 +48,7 @@ fn what_is_masked_gives_way_to_its_name_and_the_rest_stays_as_it_is() {
 fn base64_of_a_picture_is_passed_over_and_nothing_that_only_claims_to_be_one() {
     let picture = format!(r#"{{"image_url":{{"url":"data:image/png;base64,{}"}}}}"#, "Ab1+".repeat(200));
     let wide = guard("wide", Action::Block, &["Ab1"]);
-    assert_eq!(screen_all(&[wide.clone()], &picture), Ok(Screened::default()));
+    assert_eq!(screen_all(std::slice::from_ref(&wide), &picture), Ok(Screened::default()));
     for body in [
         format!(r#"{{"text":"{}"}}"#, "Ab1+".repeat(200)),
         format!(r#"{{"url":"{} a@b.io"}}"#, "Ab1+".repeat(2000)),
@@ -80,7 +80,7 @@ fn what_is_only_logged_passes_and_is_noted_once() {
 fn the_models_name_is_not_looked_at() {
     let body = br#"{"model":"titan","q":"x"}"#;
     let guard = guard("words", Action::Block, &["titan"]);
-    assert!(screen(&[guard.clone()], body, &(9..16)).is_ok());
+    assert!(screen(std::slice::from_ref(&guard), body, &(9..16)).is_ok());
     assert!(screen(&[guard], br#"{"model":"x","q":"titan"}"#, &(9..12)).is_err());
 }
 
