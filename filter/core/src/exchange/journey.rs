@@ -27,6 +27,7 @@ use super::charge::Charge;
 use super::failure::Failure;
 use super::headers::HeaderMap;
 use super::outline::Outline;
+use super::recall::Recall;
 use super::worker::Worker;
 
 mod account;
@@ -72,6 +73,8 @@ pub struct Journey {
     pub dropped: Vec<String>,
     /// What was tried, in order.
     pub attempts: Vec<Tried>,
+    /// What the cache was to it.
+    pub recall: Recall,
     /// What it has reserved, and what it owes; `None` only before it leaves.
     pub charge: Option<Charge>,
     /// What the prompt holds, where nobody counts its tokens.
@@ -226,6 +229,7 @@ impl Journey {
             ready: None,
             dropped: Vec::new(),
             attempts: Vec::with_capacity(1),
+            recall: Recall::default(),
             charge: None,
             prompt,
             estimated: false,

@@ -17,12 +17,14 @@ use super::charge::Ledger;
 use super::failure::Failure;
 use super::headers::HeaderMap;
 use super::journey::{Arrival, Journey, Stage, Tried, from_envoy, tale};
+use super::recall::Filling;
 use super::record::{Record, trace_id};
 use super::trace;
 use super::worker::{Moment, Worker};
-use super::{Call, Called, Context, Effect, Event, Flow, LARGEST_BODY, Reply, View, metric, property};
+use super::{Call, Called, Context, Effect, Event, Flow, LARGEST_BODY, Reply, Time, View, metric, property};
 
 mod admission;
+mod cached;
 mod departure;
 mod endpoint;
 pub mod foresight;
@@ -52,8 +54,10 @@ enum Phase {
     Body(Arrival),
     /// Redis is asked whether the request fits its limits and budgets.
     Reserving(Box<Reserving>),
-    /// The request is on its way to providers: the journey was handed out.
-    Underway,
+    /// The request is on its way to providers: the journey was handed out. The answer may be one that is to be kept.
+    Underway(Option<Filling>),
+    /// The answer came from the cache: the journey never began, and is settled with the others.
+    Recalled(Box<Journey>),
     /// The gateway answered by itself.
     Answered { caller: Option<Rc<Caller>>, error: Option<Cow<'static, str>> },
 }
@@ -143,18 +147,28 @@ impl Exchange {
 
     fn conclude(&mut self, outcome: Result<Outcome, Refused>, cx: &mut Context<'_>) -> Outcome {
         match outcome {
-            Ok(Outcome::Depart(mut journey)) => {
-                self.phase = Phase::Underway;
-                journey.depart(cx.view.now(), cx.shared);
-                set_out(&journey, cx.effects);
-                Outcome::Depart(journey)
-            }
+            Ok(Outcome::Depart(journey)) => self.leave(journey, cx),
             Ok(outcome) => outcome,
             Err(refused) => {
                 self.refuse(refused, cx.effects);
                 Outcome::Step(Flow::Pause)
             }
         }
+    }
+
+    /// The request goes to its first target, unless an answer to the same one is kept.
+    fn leave(&mut self, mut journey: Box<Journey>, cx: &mut Context<'_>) -> Outcome {
+        let now = cx.view.now();
+        if let Some(entry) = journey.look(now, cx.shared) {
+            return self.replay(journey, entry, now, cx.effects);
+        }
+        if journey.recall.word() == Some("miss") {
+            cx.effects.push(Effect::Count(metric::CACHE_MISS));
+        }
+        self.phase = Phase::Underway(None);
+        journey.depart(now, cx.shared);
+        set_out(&journey, cx.effects);
+        Outcome::Depart(journey)
     }
 
     /// Handles the headers of an answer. Only what a provider role let through, or what the gateway made itself, goes
@@ -167,23 +181,27 @@ impl Exchange {
         effects: &mut Vec<Effect>,
     ) -> Flow {
         let Some(journey) = journey else {
-            if !matches!(self.phase, Phase::Answered { .. }) {
+            if !matches!(self.phase, Phase::Answered { .. } | Phase::Recalled(_)) {
                 effects.push(Effect::Reply(refusal(self.client, &from_envoy(status(view)), &[])));
             }
             return Flow::Continue;
         };
         let headers = journey.charge.as_ref().map(|charge| charge.headers()).unwrap_or_default();
+        let headers = headers.into_iter().chain(journey.recall.header());
         if journey.stage == Stage::Underway {
             let error = journey.last_word(status(view), view.now(), shared);
             let mut reply = refusal(journey.client, &error, &journey.attempts);
-            reply.headers.extend(headers.into_iter().chain(self.name()));
+            reply.headers.extend(headers.chain(self.name()));
             effects.extend(trace::failure(journey));
             effects.push(Effect::Reply(reply));
         } else {
             // A provider of the client's own format has named it already.
             let name = self.name().filter(|(header, _)| view.header(header).is_none());
-            let headers = headers.into_iter().chain(name);
+            let headers = headers.chain(name);
             effects.extend(headers.map(|(name, value)| Effect::SetHeader(name, value.into())));
+            if let Phase::Underway(filling) = &mut self.phase {
+                *filling = journey.filling(view);
+            }
         }
         Flow::Continue
     }
@@ -209,18 +227,9 @@ impl Exchange {
                 if journey.stage == Stage::Answering && view.provider_left() {
                     journey.break_off(Failure::truncated());
                 }
-                journey.conclude(now, shared);
-                count_attempts(journey, effects);
-                let fragment = self.record(Some(journey)).fragment();
-                effects.push(Effect::SetProperty(property::LOG, fragment.into()));
-                let reserved = journey.charge.as_ref().is_some_and(|charge| charge.ledger != Ledger::Nobody);
-                if (reserved || self.worker.keeps_accounts())
-                    && let Some((settlement, ledger)) = journey.settlement(now)
-                {
-                    self.worker.settle(settlement, ledger, &mut Moment { now, shared, effects });
-                }
-                return;
+                return self.close(journey, now, shared, effects);
             }
+            (None, Phase::Recalled(mut journey)) => return self.close(&mut journey, now, shared, effects),
             // Whether Redis has reserved anything is not known: what it may have reserved is given back.
             (None, Phase::Reserving(reserving)) => {
                 let (settlement, ledger) = reserving.withdrawn(now);
@@ -234,12 +243,26 @@ impl Exchange {
         effects.push(Effect::SetProperty(property::LOG, fragment.into()));
     }
 
+    /// What a request came to whose journey is over.
+    fn close(&self, journey: &mut Journey, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) {
+        journey.conclude(now, shared);
+        count_attempts(journey, effects);
+        let fragment = self.record(Some(journey)).fragment();
+        effects.push(Effect::SetProperty(property::LOG, fragment.into()));
+        let reserved = journey.charge.as_ref().is_some_and(|charge| charge.ledger != Ledger::Nobody);
+        if (reserved || self.worker.keeps_accounts())
+            && let Some((settlement, ledger)) = journey.settlement(now)
+        {
+            self.worker.settle(settlement, ledger, &mut Moment { now, shared, effects });
+        }
+    }
+
     fn record<'a>(&'a self, journey: Option<&'a Journey>) -> Record<'a> {
         let (caller, error) = match &self.phase {
             Phase::Body(Arrival { caller, .. }) => (Some(caller), None),
             Phase::Reserving(reserving) => (Some(&reserving.journey.caller), None),
             Phase::Answered { caller, error } => (caller.as_ref(), error.as_deref()),
-            Phase::Start | Phase::Knocking(_) | Phase::Underway => (None, None),
+            Phase::Start | Phase::Knocking(_) | Phase::Underway(_) | Phase::Recalled(_) => (None, None),
         };
         let record = Record {
             request_id: self.trail.request_id.as_deref(),
@@ -367,7 +390,7 @@ pub(super) fn refusal(client: &dyn Dialect, error: &ApiError, attempts: &[Tried]
         headers.push(("retry-after", wait.as_secs_f64().ceil().to_string()));
         headers.push(("retry-after-ms", wait.as_millis().to_string()));
     }
-    Reply { status: client.status(error), headers, body: client.write_error(error) }
+    Reply::json(client.status(error), headers, client.write_error(error))
 }
 
 #[cfg(test)]
