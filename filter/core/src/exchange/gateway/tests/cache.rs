@@ -104,7 +104,7 @@ fn what_did_not_come_to_its_end_or_is_no_answer_is_not_kept() {
         (false, json(400, r#"{"error":{"message":"no"}}"#)),
         (false, json(200, r#"{"error":{"message":"no"}}"#)),
     ] {
-        let seen = send(Gate::with(ONCE, "", "").envoy(), "chat", stream, &[], &[script.clone()]);
+        let seen = send(Gate::with(ONCE, "", "").envoy(), "chat", stream, &[], std::slice::from_ref(&script));
         is_kept(&seen, false);
         assert!(seen.counted.contains(&metric::CACHE_MISS), "{script:?}");
     }
