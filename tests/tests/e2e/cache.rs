@@ -172,8 +172,9 @@ async fn a_client_may_want_an_answer_of_its_own_or_that_nothing_is_kept() {
     let fresh = ask("no-cache", "say hi").await;
     assert_eq!((word(&fresh), stored(&gateway).await), ("bypass", 1));
     is_hit(&ask("max-age=0", "say hi").await, &fresh);
+    openai.script(&["tokens=3"]);
     let fresher = ask("no-cache", "say hi").await;
-    assert_ne!(fresher.body, fresh.body, "it has another name");
+    assert_ne!(fresher.body, fresh.body);
     is_hit(&ask("", "say hi").await, &fresher);
     assert_eq!(openai.requests().len(), 3);
     let lines = gateway.log_lines(5).await;
