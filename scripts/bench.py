@@ -239,15 +239,19 @@ def proxy(port, upstream, wasm, direct):
             chain.insert(0, {"name": "floor", "typed_config": {"@type": f"{api}.filters.http.wasm.v3.Wasm", "config": config}})
         return chain
 
-    answer = {"status": 200, "body": {"inline_string": "x" * 1024}}
-    action = {"direct_response": answer} if direct else {"route": {"cluster": "upstream"}}
+    action, chain = {"route": {"cluster": "upstream"}}, filters("router", "router.v3.Router")
+    if direct:
+        action = {"direct_response": {"status": 200, "body": {"inline_string": "x" * 1024}}}
+        # Who answers before the whole request is there closes the connection.
+        whole = {"@type": f"{api}.filters.http.buffer.v3.Buffer", "max_request_bytes": 1 << 16}
+        chain.insert(0, {"name": "buffer", "typed_config": whole})
     manager = {
         "@type": f"{api}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "bench",
         "route_config": {"virtual_hosts": [{
             "name": "all", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, **action}],
         }]},
-        "http_filters": filters("router", "router.v3.Router"),
+        "http_filters": chain,
     }
     protocol = {
         "@type": f"{api}.upstreams.http.v3.HttpProtocolOptions",

@@ -283,6 +283,20 @@ fn a_hit_counts_as_a_request_and_uses_nothing() {
 }
 
 #[test]
+fn a_model_that_serves_instead_gives_its_own_answers() {
+    let models = r#""targets":[{"provider":"one","model":"x"}],"cache":{"ttl":"1m"}},
+        "cheap":{"targets":[{"provider":"two","model":"x"}],"cache":{"ttl":"1m"}"#;
+    let budget = r#","budget":{"total":0.0001,"then_model":"cheap"}"#;
+    let gate = Gate::with(models, budget, r#","prices":{"unpriced":{"input":1,"output":1}}"#);
+    for (scripts, expected) in [(&[good()][..], "miss"), (&[], "hit")] {
+        let seen = gate.ask(&[], scripts);
+        assert_eq!((seen.status, word(&seen)), (200, Some(expected)));
+        let told = ["x-sluice-provider", "x-sluice-instead-of"].map(|name| seen.headers.text(name));
+        assert_eq!((told, &seen.log["instead"]), ([Some("two"), Some("chat")], &"cheap".into()), "{expected}");
+    }
+}
+
+#[test]
 fn spans_say_who_asked_for_an_answer_that_no_attempt_was_made_for() {
     let gate = Gate::new(CACHE, "", r#","tracing":{"url":"http://collector:4318"}"#);
     gate.ask(&[], &[good()]);
