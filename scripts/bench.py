@@ -49,6 +49,8 @@ class Row:
 
 BARE = Row("bare", "bare", "bench")
 BARE_STREAM = Row("bare_stream", "bare", "bench", stream=True)
+# What an answer from the cache is compared with: one that Envoy gives by itself, as long as the simulator's.
+DIRECT = Row("direct", "direct", "bench")
 # `limited` is `same_dialect` with limits and budgets to check, kept in Envoy's memory; none of them refuses.
 LIMITS = {"requests_per_minute": 10**9, "tokens_per_minute": 10**9, "tokens_per_day": 10**12, "concurrent_requests": 10**4}
 BUDGET = {"daily": 10**6, "monthly": 10**7}
@@ -59,7 +61,15 @@ ROWS = [
     Row("translated", "sluice", "translated"),
     Row("stream_same_dialect", "sluice", "same", stream=True),
     Row("stream_translated", "sluice", "translated", stream=True),
+    Row("cache_hit", "sluice", "cached"),
 ]
+
+
+def base_of(row):
+    """What a row is compared with."""
+    if row.name == "cache_hit":
+        return DIRECT
+    return BARE_STREAM if row.stream else BARE
 
 
 def free_port():
@@ -113,7 +123,7 @@ class Bench:
     def start_proxy(self, name, wasm=None, concurrency=1):
         port = free_port()
         config = self.scratch / f"{name}.json"
-        config.write_text(json.dumps(proxy(port, self.ports["simulator"], wasm)))
+        config.write_text(json.dumps(proxy(port, self.ports["simulator"], wasm, name == DIRECT.envoy)))
         return self.start_envoy(name, config, port, concurrency)
 
     def start_sluice(self, name, concurrency=1):
@@ -126,6 +136,7 @@ class Bench:
             "models": {
                 "same": {"targets": [{"provider": "openai", "model": "bench"}]},
                 "translated": {"targets": [{"provider": "anthropic", "model": "bench"}]},
+                "cached": {"targets": [{"provider": "openai", "model": "bench"}], "cache": {"ttl": "24h"}},
             },
             "teams": {"bench": {}},
             "keys": [{"id": "bench", "team": "bench", "sha256": hashlib.sha256(SECRET.encode()).hexdigest()}],
@@ -179,10 +190,10 @@ class Bench:
         row.busy.append(used / result["seconds"])
         row.saturated.append((result["p50_us"], result["p99_us"]))
 
-    def half_load(self, row, bare):
+    def half_load(self, row):
         rate = statistics.median(row.rates) / 2
         pair = []
-        for one in (row, bare):
+        for one in (row, base_of(row)):
             result = self.load(one, self.options.seconds, rate=rate, connections=16)
             pair.append((result["p50_us"], result["p99_us"]))
         row.half.append(tuple(pair))
@@ -213,8 +224,8 @@ def resident(pid):
     return int(line.split()[1]) / 1024
 
 
-def proxy(port, upstream, wasm):
-    """Envoy's configuration for a plain route, with a filter in both places when there is one."""
+def proxy(port, upstream, wasm, direct):
+    """Envoy's configuration for a plain route, with a filter in both places when there is one; or for an answer of its own."""
     api = "type.googleapis.com/envoy.extensions"
 
     def address(number):
@@ -228,13 +239,19 @@ def proxy(port, upstream, wasm):
             chain.insert(0, {"name": "floor", "typed_config": {"@type": f"{api}.filters.http.wasm.v3.Wasm", "config": config}})
         return chain
 
+    action, chain = {"route": {"cluster": "upstream"}}, filters("router", "router.v3.Router")
+    if direct:
+        action = {"direct_response": {"status": 200, "body": {"inline_string": "x" * 1024}}}
+        # Who answers before the whole request is there closes the connection.
+        whole = {"@type": f"{api}.filters.http.buffer.v3.Buffer", "max_request_bytes": 1 << 16}
+        chain.insert(0, {"name": "buffer", "typed_config": whole})
     manager = {
         "@type": f"{api}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "bench",
         "route_config": {"virtual_hosts": [{
-            "name": "all", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}],
+            "name": "all", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, **action}],
         }]},
-        "http_filters": filters("router", "router.v3.Router"),
+        "http_filters": chain,
     }
     protocol = {
         "@type": f"{api}.upstreams.http.v3.HttpProtocolOptions",
@@ -290,6 +307,8 @@ def table(rows, bares, memory, size):
         per = EVENTS if bare.stream else 1
         rate, cpu = f"{statistics.median(bare.rates) * per:,.0f}", f"({statistics.median(bare.cpu) / per:.1f} us)"
         print(line.format(bare.name, "1.00", cpu, "", "", rate, f"{statistics.median(bare.busy):.0%}"))
+    if any(row["name"] == "cache_hit" for row in rows):
+        print("\ncache_hit is compared with direct: an answer that Envoy gives by itself")
     print("\nstreams count events of 40 bytes of text; the others, requests")
     for name, one in memory.items():
         print(f"{name}: {one['worker_mib']:+.1f} MiB of memory a worker at rest, {one['process_mib']:+.1f} MiB the whole process")
@@ -314,7 +333,7 @@ def main():
     if unknown := set(wanted) - {row.name for row in ROWS}:
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
     rows = [row for row in ROWS if row.name in wanted]
-    bares = [bare for bare in (BARE, BARE_STREAM) if any(row.stream == bare.stream for row in rows)]
+    bares = [bare for bare in (BARE, BARE_STREAM, DIRECT) if any(base_of(row) is bare for row in rows)]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
     with tempfile.TemporaryDirectory(prefix="sluice-bench.") as scratch, contextlib.ExitStack() as stack:
@@ -322,6 +341,8 @@ def main():
         bench.start_upstream()
         bench.start_proxy("bare")
         names = ["bare"]
+        if DIRECT in bares:
+            bench.start_proxy(DIRECT.envoy)
         if any(row.envoy == "floor" for row in rows):
             bench.start_proxy("floor", FLOOR)
             names.append("floor")
@@ -339,10 +360,10 @@ def main():
                 bench.saturate(row)
             for row in rows:
                 if not row.stream:
-                    bench.half_load(row, BARE)
+                    bench.half_load(row)
         print("\r" + " " * 20 + "\r", end="", file=sys.stderr, flush=True)
 
-    results = [figures(row, BARE_STREAM if row.stream else BARE) for row in rows]
+    results = [figures(row, base_of(row)) for row in rows]
     by_name = {row.name: row for row in rows}
     if {"same_dialect", "limited"} <= by_name.keys():
         pairs = list(zip(by_name["limited"].cpu, by_name["same_dialect"].cpu))

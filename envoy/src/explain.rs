@@ -15,6 +15,7 @@ use sluice_core::error::ApiError;
 use sluice_core::exchange::Time;
 use sluice_core::exchange::gateway::foresight::{Foreseen, Foresight, Question, foresee};
 use sluice_core::exchange::headers::HeaderMap;
+use sluice_core::exchange::recall::{Prospect, sharer};
 use sluice_core::guard::answer::Checks;
 use sluice_core::limits::{Candidate, Part, Unit};
 use sluice_core::routing::decision::Place;
@@ -122,6 +123,9 @@ fn request(text: &mut String, foresight: &Foresight, seconds: u64) -> std::fmt::
             false => writeln!(text, "routes[{place}] does not match by {}", misfits.join(", "))?,
         }
     }
+    if let Some(cache) = cache(foresight) {
+        writeln!(text, "cache: {cache}")?;
+    }
     writeln!(text, "strategy {}: {}", foresight.strategy.name(), ordering(foresight))
 }
 
@@ -129,6 +133,20 @@ fn request(text: &mut String, foresight: &Foresight, seconds: u64) -> std::fmt::
 fn passes(checks: &Checks) -> Vec<String> {
     let form = checks.format.is_some().then(|| "the check of structured output".to_owned());
     checks.guards.iter().map(|guard| format!("the guardrail {}", guard.name)).chain(form).collect()
+}
+
+/// What the model's cache is to the request.
+fn cache(foresight: &Foresight) -> Option<String> {
+    let rule = foresight.model.cache?;
+    let shared = match sharer(rule.scope, &foresight.caller) {
+        (_, "") => "all who may use the model".to_owned(),
+        (scope, whose) => format!("{scope} {whose}"),
+    };
+    Some(match foresight.cache? {
+        Prospect::Look => format!("an answer is looked for among those for {shared}, no older than {:?}", rule.ttl),
+        Prospect::Fill => format!("passed over, by its cache-control; the answer is kept for {shared}, {:?}", rule.ttl),
+        Prospect::Neither(reason) => format!("passed over: {reason}"),
+    })
 }
 
 /// What the request asks of a target.
@@ -315,6 +333,7 @@ fn as_json(foresight: &Foresight, seconds: u64) -> Value {
         "wishes": wishes(foresight),
         "routes": foresight.routes.iter().enumerate().map(route).collect::<Vec<_>>(),
         "strategy": foresight.strategy.name(),
+        "cache": cache(foresight),
         "targets": foresight.targets.iter().map(target_json).collect::<Vec<_>>(),
         "counted": first.map(|way| way.parts.iter().map(part_json).collect::<Vec<_>>()),
         "instead": instead(foresight).map(other).collect::<Vec<_>>(),

@@ -20,6 +20,7 @@ models:
       - { match: { headers: { x-env: "prod*" }, team: research }, strategy: fallback, targets: [small/z, big] }
       - { match: { time: { from: "22:00", to: "06:00" } }, strategy: weighted }
   spare: { targets: [{ provider: small, model: z }] }
+  kept: { targets: [{ provider: small, model: z }], cache: { ttl: 10m, scope: app } }
 prices:
   models:
     big/x: { input: 3, output: 15 }
@@ -117,6 +118,24 @@ fn a_clients_wishes_are_told_and_followed() {
     assert!(said.contains("its headers ask for big first, no fallback, an end after 5s\n"), "{said}");
     assert!(said.contains("  1. big/x") && said.contains("  -  claude/y  only the first target is asked"), "{said}");
     assert_eq!(code, Some(0));
+}
+
+#[test]
+fn whether_an_answer_is_looked_for_in_the_cache_is_told() {
+    let kept = PLAIN.replace("\"chat\"", "\"kept\"");
+    let cache = |request: &str, more: &[&str]| {
+        let (_, said) = explain(request, "alice", more);
+        said.lines().find_map(|line| line.strip_prefix("cache: ")).map(str::to_owned)
+    };
+    let looked = "an answer is looked for among those for app bot, no older than 600s";
+    assert_eq!(cache(&kept, &[]).as_deref(), Some(looked));
+    let fill = "passed over, by its cache-control; the answer is kept for app bot, 600s";
+    assert_eq!(cache(&kept, &["--header", "Cache-Control: no-cache"]).as_deref(), Some(fill));
+    let routed = ["--header", "x-sluice-route: small"];
+    assert_eq!(cache(&kept, &routed).as_deref(), Some("passed over: x-sluice-route directs its way"));
+    assert_eq!(cache(PLAIN, &[]), None);
+    let (_, told) = explain(&kept, "alice", &["--json"]);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&told).unwrap()["cache"], looked);
 }
 
 #[test]

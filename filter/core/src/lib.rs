@@ -4,6 +4,8 @@
 //! hand. See `docs/architecture.md` for the life of a request.
 
 pub mod admin;
+mod bytes;
+pub mod cache;
 pub mod config;
 pub mod conversation;
 pub mod dialect;

@@ -51,6 +51,20 @@ impl GatewayContext {
     }
 }
 
+impl GatewayContext {
+    /// A part of an answer's body. It goes on in any case; only what is to be kept is looked at.
+    fn response_body(&mut self, event: Event) -> Action {
+        if !self.exchange.collects() {
+            return Action::Continue;
+        }
+        let mut effects = Vec::new();
+        let journey = self.journey.as_ref().and_then(|shared| shared.try_borrow().ok());
+        self.exchange.response_body(event, journey.as_deref(), &RESPONSE, &host::Shared, &mut effects);
+        drop(journey);
+        RESPONSE.apply(Flow::Continue, effects)
+    }
+}
+
 impl Context for GatewayContext {
     fn on_http_call_response(&mut self, _token: u32, _headers: usize, body: usize, _trailers: usize) {
         let mut effects = Vec::new();
@@ -83,6 +97,14 @@ impl HttpContext for GatewayContext {
         let flow = self.exchange.response(journey.as_deref_mut(), &RESPONSE, &host::Shared, &mut effects);
         drop(journey);
         RESPONSE.apply(flow, effects)
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
+        self.response_body(Event::ResponseBody { size, end })
+    }
+
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        self.response_body(Event::ResponseTrailers { size: 0 })
     }
 
     fn on_log(&mut self) {

@@ -104,7 +104,7 @@ impl Message {
 
 fn send(reply: &Reply) -> Result<(), host::Failed> {
     let mut headers: HeaderMap = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    headers.push("content-type", "application/json");
+    headers.push("content-type", &*reply.content_type);
     host::reply(reply.status, &headers, &reply.body)
 }
 

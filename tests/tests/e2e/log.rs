@@ -7,10 +7,11 @@ use sluice_tests::simulator::Outcome;
 
 use crate::{CHAT, Pair, ask, with};
 
-const FIELDS: [&str; 29] = [
+const FIELDS: [&str; 30] = [
     "app",
     "attempts",
     "budgets",
+    "cache",
     "cached_tokens",
     "cost_usd",
     "dropped",
@@ -106,7 +107,7 @@ async fn an_answer_is_logged_with_who_asked_who_served_and_what_it_took() {
                     "served_provider": provider, "served_model": model,
                     "input_tokens": 10, "output_tokens": 9, "cached_tokens": 4, "reasoning_tokens": 0,
                     "estimated": false, "cost_usd": null, "budgets": [], "app": null, "instead": null,
-                    "strategy": "fallback", "lower_tier": null,
+                    "strategy": "fallback", "lower_tier": null, "cache": null,
                 })),
             );
             assert_eq!(tried(&line), attempts(&[(&format!("{provider}/{model}"), "")]));

@@ -8,6 +8,7 @@ mod admin;
 mod anthropic_client;
 mod availability;
 mod budgets;
+mod cache;
 mod catalogue;
 mod crash;
 mod credentials;

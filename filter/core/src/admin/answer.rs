@@ -43,7 +43,7 @@ impl Answer {
     /// As it leaves.
     pub fn reply(mut self) -> Reply {
         self.headers.push(("cache-control", "no-store".to_owned()));
-        Reply { status: self.status, headers: self.headers, body: self.body }
+        Reply::json(self.status, self.headers, self.body)
     }
 }
 
@@ -103,6 +103,6 @@ impl Refusal {
         if let Some(allow) = self.allow {
             headers.push(("allow", allow.to_owned()));
         }
-        Reply { status: self.status, headers, body: serde_json::to_vec(&Body { error }).unwrap_or_default() }
+        Reply::json(self.status, headers, serde_json::to_vec(&Body { error }).unwrap_or_default())
     }
 }

@@ -148,7 +148,7 @@ impl Host {
         let [Effect::SetProperty(property::LOG, log), Effect::Reply(reply)] = effects.as_slice() else {
             panic!("no reply: {effects:?}")
         };
-        let HttpReply { status, headers, body } = reply.clone();
+        let HttpReply { status, headers, body, .. } = reply.clone();
         Seen {
             status,
             headers: headers.into_iter().collect(),

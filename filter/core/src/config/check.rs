@@ -30,6 +30,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
 mod admin;
 mod availability;
+mod cache;
 mod capabilities;
 mod credentials;
 mod guards;
@@ -59,6 +60,7 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
     let redis = check.redis();
     let admin = check.admin();
     let tracing = check.tracing();
+    let cache = check.cache();
     let circuit = check.circuit();
     let reservation = file.reservation.clone();
     let mut gateway = Gateway {
@@ -76,6 +78,7 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
         redis,
         admin,
         tracing,
+        cache,
         circuit,
         timeouts,
     };
@@ -120,7 +123,8 @@ impl Check<'_> {
             self.model_name(name, &path);
             let targets = self.targets(model, providers, &path.key("targets"));
             let way = self.way(model, &targets, timeouts, &path);
-            compiled.insert(name.clone(), Rc::new(Model { name: name.clone(), targets, way }));
+            let cache = self.model_cache(model, &path);
+            compiled.insert(name.clone(), Rc::new(Model { name: name.clone(), targets, way, cache }));
         }
         compiled
     }
@@ -182,7 +186,7 @@ impl Check<'_> {
         };
         // What was asked twice may be done twice.
         let way = Way { retry: Retry::new(&[], Duration::ZERO), ..Way::plain(timeouts) };
-        Some(Rc::new(Model { name: "stored".to_owned(), targets: vec![Rc::new(target)], way }))
+        Some(Rc::new(Model { name: "stored".to_owned(), targets: vec![Rc::new(target)], way, cache: None }))
     }
 
     /// A model's name goes into headers, paths and logs as it is.
@@ -236,7 +240,7 @@ fn direct(models: &BTreeMap<String, Rc<Model>>, timeouts: Timeouts) -> BTreeMap<
     let mut direct = BTreeMap::new();
     for target in models.values().flat_map(|model| &model.targets) {
         let (name, targets) = (target.name.clone(), vec![target.clone()]);
-        let model = || Rc::new(Model { name: name.clone(), targets, way: Way::plain(timeouts) });
+        let model = || Rc::new(Model { name: name.clone(), targets, way: Way::plain(timeouts), cache: None });
         direct.entry(target.name.clone()).or_insert_with(model);
     }
     direct

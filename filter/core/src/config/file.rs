@@ -10,12 +10,14 @@ use super::format::Format;
 use super::kind::Kind;
 
 mod availability;
+mod cache;
 mod credentials;
 mod guards;
 mod routing;
 mod tracing;
 
 pub use availability::{Availability, Connections, HealthCheck, OutlierDetection};
+pub use cache::{Cache, ModelCache, Scope};
 pub use credentials::{Aws, Entra, Google, TokenFile, WebIdentity};
 pub use guards::{Action, Detector, Guard, GuardMatch, Side};
 pub use routing::{
@@ -74,6 +76,9 @@ pub struct File {
     /// Where traces go; nowhere when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracing: Option<Tracing>,
+    /// How much memory of an Envoy the answers that are given again may take, of the models that have a `cache`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub cache: Cache,
     /// When a target counts as broken.
     #[serde(default, skip_serializing_if = "is_default")]
     pub circuit: Circuit,
@@ -232,6 +237,9 @@ pub struct Model {
     /// How long to wait, where that differs from the gateway's `timeouts`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub timeouts: ModelTimeouts,
+    /// Answers that are given again to the same request; none when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<ModelCache>,
     /// For all who ask for this name together.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,

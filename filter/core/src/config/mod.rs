@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::cache::{Bounds, Rule as CacheRule};
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::dialect::openai_chat::variations::NO_STREAM_OPTIONS;
 use crate::dialect::quirk::Quirk;
@@ -28,6 +29,7 @@ pub mod kind;
 pub mod layout;
 pub mod mistake;
 pub mod plugin;
+pub mod size;
 pub mod suggest;
 pub mod time;
 pub mod url;
@@ -69,6 +71,8 @@ pub struct Gateway {
     pub admin: Option<KeyHash>,
     /// Whether Envoy traces requests.
     pub tracing: bool,
+    /// How many answers may be kept.
+    pub cache: Bounds,
     /// When a target counts as broken.
     pub circuit: Settings,
     /// How long to wait.
@@ -234,6 +238,8 @@ pub struct Model {
     pub targets: Vec<Rc<Target>>,
     /// How a request finds its target among them.
     pub way: Way,
+    /// How its answers are kept; `None` is not at all.
+    pub cache: Option<CacheRule>,
 }
 
 /// One provider's model.

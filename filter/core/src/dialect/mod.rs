@@ -116,6 +116,11 @@ pub trait Dialect: Debug + Sync {
         &[]
     }
 
+    /// The word with which an answer says that a content filter ended it.
+    fn filtered(&self) -> &'static str {
+        "content_filter"
+    }
+
     /// Headers of a client that go on to a provider of the same format: `anthropic-beta`. Lower case.
     fn forwards(&self) -> &'static [&'static str] {
         &[]

@@ -408,10 +408,8 @@ impl Envoy {
         for step in 0..=last + 1 {
             if lost && step > last {
                 self.left = true;
-                return released.then(|| Seen {
-                    reset: true,
-                    ..self.finish(Reply { status: 200, headers: Vec::new(), body: client }, journey)
-                });
+                return released
+                    .then(|| Seen { reset: true, ..self.finish(Reply::json(200, Vec::new(), client), journey) });
             }
             let event = match step.checked_sub(1) {
                 None => Event::ResponseHeaders { end: portions.is_empty() },
@@ -453,9 +451,25 @@ impl Envoy {
         let mut effects = Vec::new();
         self.exchange.response(Some(journey), &answer, &*self.shared, &mut effects);
         self.apply(&mut answer, effects);
+        self.pass(&client, journey);
         let status = answer.headers.text(":status").unwrap().parse().unwrap();
-        let reply = Reply { status, headers: Vec::new(), body: client };
+        let reply = Reply::json(status, Vec::new(), client);
         Some(Seen { headers: answer.headers, streamed, ..self.finish(reply, journey) })
+    }
+
+    /// The body of an answer on its way back, in portions of 16 bytes.
+    fn pass(&mut self, body: &[u8], journey: &Journey) {
+        let portions = body.chunks(16).map(|portion| (portion, false)).chain([(&[][..], true)]);
+        for (portion, end) in portions {
+            if !self.exchange.collects() {
+                break;
+            }
+            let view = Message { body: portion.to_vec(), now: self.clock.get(), ..Message::default() };
+            let mut effects = Vec::new();
+            let event = Event::ResponseBody { size: portion.len(), end };
+            self.exchange.response_body(event, Some(journey), &view, &*self.shared, &mut effects);
+            self.apply(&mut Message::default(), effects);
+        }
     }
 
     /// The headers of a reply made in a provider's place: it passes the gateway role as any answer does.
@@ -485,7 +499,7 @@ impl Envoy {
         let fragment = self.property(property::LOG);
         Seen {
             status: reply.status,
-            headers: reply.headers.into_iter().collect(),
+            headers: headers_of(&reply),
             body: String::from_utf8(reply.body).unwrap(),
             streamed: false,
             reset: false,
@@ -530,4 +544,10 @@ impl Envoy {
         self.clock.set(self.clock.get() + 1_000_000);
         self.clock.get()
     }
+}
+
+/// A reply's headers, as Envoy sends them.
+fn headers_of(reply: &Reply) -> HeaderMap {
+    let content_type = ("content-type", reply.content_type.to_string());
+    reply.headers.iter().cloned().chain([content_type]).collect()
 }

@@ -29,6 +29,7 @@ use super::charge::Charge;
 use super::failure::Failure;
 use super::headers::HeaderMap;
 use super::outline::Outline;
+use super::recall::Recall;
 use super::worker::Worker;
 
 mod account;
@@ -80,6 +81,8 @@ pub struct Journey {
     pub findings: Vec<Finding>,
     /// What was tried, in order.
     pub attempts: Vec<Tried>,
+    /// What the cache was to it.
+    pub recall: Recall,
     /// What it has reserved, and what it owes; `None` only before it leaves.
     pub charge: Option<Charge>,
     /// What the prompt holds, where nobody counts its tokens.
@@ -237,6 +240,7 @@ impl Journey {
             checks: None,
             findings: Vec::new(),
             attempts: Vec::with_capacity(1),
+            recall: Recall::default(),
             charge: None,
             prompt,
             estimated: false,
@@ -283,6 +287,11 @@ impl Journey {
     pub fn needs(&self) -> Needs {
         let input = self.model.targets.first().map(|target| self.estimate(target, 0).input).unwrap_or_default();
         Needs::of(&self.outline, &self.prompt, input)
+    }
+
+    /// What was masked in its prompt, as a header for the client.
+    pub fn masked_header(&self) -> Option<(&'static str, String)> {
+        (!self.masked.is_empty()).then(|| ("x-sluice-masked", self.masked.join(", ")))
     }
 
     /// Whether nothing of an answer is shown before all of it is there: because its model says so, or because it has to be looked at.

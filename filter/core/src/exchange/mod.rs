@@ -19,6 +19,7 @@ pub use crate::headers;
 pub mod journey;
 pub mod keeper;
 pub mod outline;
+pub mod recall;
 pub mod record;
 pub mod remote;
 mod rewrite;
@@ -88,6 +89,12 @@ pub mod metric {
     pub const GUARD_LOGGED: &str = "sluice.guard.logged";
     /// A settlement was given up: what the request used stays charged as it was reserved.
     pub const UNSETTLED: &str = "sluice.store.unsettled";
+    /// An answer came from the cache.
+    pub const CACHE_HIT: &str = "sluice.cache.hit";
+    /// An answer was looked for in the cache and not found.
+    pub const CACHE_MISS: &str = "sluice.cache.miss";
+    /// A provider's answer was put into the cache.
+    pub const CACHE_STORED: &str = "sluice.cache.stored";
 }
 
 /// Response headers between the provider role and Envoy's router; Envoy removes them from what leaves.
@@ -229,15 +236,24 @@ pub struct Called {
     pub body: Vec<u8>,
 }
 
-/// An answer of the gateway's own. Always JSON.
+/// An answer that the gateway gives by itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
     /// HTTP status.
     pub status: u16,
+    /// What the body is.
+    pub content_type: Cow<'static, str>,
     /// Besides the content type.
     pub headers: Vec<(&'static str, String)>,
-    /// JSON.
+    /// The body.
     pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// One whose body is JSON, as all are that the gateway has written itself.
+    pub fn json(status: u16, headers: Vec<(&'static str, String)>, body: Vec<u8>) -> Self {
+        Self { status, content_type: "application/json".into(), headers, body }
+    }
 }
 
 /// Whether the message moves on.

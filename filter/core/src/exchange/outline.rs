@@ -50,6 +50,9 @@ pub struct Outline {
     pub encoding: Encoding,
     /// Whether the answer is to be worked out after the request is over, which then says nothing of what it used.
     pub background: bool,
+    /// Whether it goes on with what its provider keeps and changes, a conversation or a container: the same bytes then ask
+    /// something else each time.
+    pub continues: bool,
     /// Bytes of the body.
     pub length: usize,
     /// Where the model's name stands: in JSON with its quotes.
@@ -125,6 +128,7 @@ impl Outline {
                 .and_then(|raw| serde_json::from_str(raw.get()).ok()),
             encoding: top.encoding,
             background: top.background,
+            continues: top.continues,
             length: body.len(),
             model_at: at(model.get()),
             is_form: false,
@@ -155,6 +159,7 @@ impl Outline {
             user: None,
             encoding: Encoding::default(),
             background: false,
+            continues: false,
             length,
             model_at: 0..0,
             is_form: false,

@@ -43,6 +43,8 @@ pub struct Record<'a> {
     pub strategy: Option<Strategy>,
     /// The tier that served, if it is a lower one than the model's best.
     pub lower_tier: Option<u32>,
+    /// What the cache was to it: `hit`, `miss`, or `bypass`; `None` where the model has none.
+    pub cache: Option<&'a str>,
     /// Hints of the client that the provider who served has no words for.
     pub dropped: &'a [String],
     /// What guardrails found: `secrets: api_key (prompts, block)`.
@@ -74,6 +76,8 @@ impl<'a> Record<'a> {
     pub fn with_journey(self, journey: &'a Journey) -> Self {
         let served = matches!(journey.stage, Stage::Answering | Stage::Complete | Stage::Broken);
         let target = journey.current().filter(|_| served);
+        let served_by = target.map(|target| (target.provider.name.as_str(), target.model.as_str()));
+        let served_by = served_by.or_else(|| journey.recall.made_by());
         let last_failure = journey.attempts.last().and_then(|tried| tried.failure.as_ref());
         Self {
             key: Some(&journey.caller.key_id),
@@ -82,12 +86,13 @@ impl<'a> Record<'a> {
             model: Some(&journey.asked.name),
             instead: Some(journey.model.name.as_str()).filter(|name| *name != journey.asked.name),
             stream: Some(journey.outline.stream),
-            served_provider: target.map(|target| target.provider.name.as_str()),
-            served_model: target.map(|target| target.model.as_str()),
+            served_provider: served_by.map(|(provider, _)| provider),
+            served_model: served_by.map(|(_, model)| model),
             attempts: journey.attempts.len(),
             tried: journey.attempts.iter().map(Attempt::of).collect(),
             strategy: Some(journey.strategy),
             lower_tier: journey.lower_tier().filter(|_| served),
+            cache: journey.recall.word(),
             dropped: &journey.dropped,
             guards: self.guards.into_iter().chain(journey.findings.iter().map(Finding::to_string)).collect(),
             input_tokens: journey.usage.map(|usage| usage.input),

@@ -114,7 +114,7 @@ pub enum Reason {
 pub fn decide(inquiry: &Inquiry<'_>, shared: &dyn SharedData) -> Result<Decision, ApiError> {
     let Inquiry { model, caller, needs, hints, now, .. } = inquiry;
     let way = &model.way;
-    let route = way.routes.iter().position(|route| route.matches.fits(caller, needs, hints, *now));
+    let route = way.route(caller, needs, hints, *now);
     let taken = route.and_then(|route| way.routes.get(route));
     let strategy = match &hints.wish {
         Some(Wish::Strategy(strategy)) => *strategy,

@@ -24,8 +24,22 @@ pub struct Hints {
     pub no_fallback: bool,
     /// How long the client waits.
     pub timeout: Option<Duration>,
+    /// What the client wants of a cache.
+    pub caching: Caching,
     /// The headers that the configuration asks about.
     headers: Vec<(String, String)>,
+}
+
+/// What a client wants of a cache, by its `cache-control`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Caching {
+    /// What it gives.
+    #[default]
+    Any,
+    /// No answer from it: `no-cache`. The provider's is kept.
+    NotFrom,
+    /// Nothing: `no-store`. No answer from it, and none is kept.
+    None,
 }
 
 /// What a client asks for.
@@ -46,6 +60,7 @@ impl Hints {
             wish: headers.text(ROUTE).map(wish),
             no_fallback: headers.text(FALLBACK).map(no_fallback).transpose()?.unwrap_or_default(),
             timeout: headers.text(TIMEOUT).map(timeout).transpose()?,
+            caching: caching(headers),
             headers: headers_seen,
         })
     }
@@ -111,6 +126,19 @@ fn timeout(text: &str) -> Result<Duration, ApiError> {
     given.ok_or_else(|| bad(TIMEOUT, "expected a time above zero, such as 500ms, 30s or 2m"))
 }
 
+/// Of all that HTTP has for this header (RFC 9111, 5.2.1) only what is said plainly: what a client knows of ages and
+/// staleness is of no use to it here.
+fn caching(headers: &HeaderMap) -> Caching {
+    let values = headers.iter().filter(|(name, _)| *name == b"cache-control").map(|(_, value)| value);
+    values.flat_map(|value| value.split(|byte| *byte == b',')).fold(Caching::Any, |known, word| {
+        match word.trim_ascii() {
+            word if word.eq_ignore_ascii_case(b"no-store") => Caching::None,
+            word if word.eq_ignore_ascii_case(b"no-cache") && known == Caching::Any => Caching::NotFrom,
+            _ => known,
+        }
+    })
+}
+
 fn bad(header: &str, expected: &str) -> ApiError {
     ApiError::new(400, ErrorKind::InvalidRequest, format!("Invalid header {header}: {expected}."))
         .with_code("invalid_header")
@@ -136,6 +164,23 @@ mod tests {
             let name = serde_json::to_string(&strategy).unwrap();
             assert_eq!(super::strategy(name.trim_matches('"')), Some(strategy));
         }
+    }
+
+    #[test]
+    fn a_client_can_keep_out_of_a_cache_in_plain_http() {
+        for (value, caching) in [
+            ("max-age=0", Caching::Any),
+            ("no-cache", Caching::NotFrom),
+            ("max-age=0, No-Cache", Caching::NotFrom),
+            ("no-store", Caching::None),
+            ("no-store,no-cache", Caching::None),
+            ("no-cache , no-store", Caching::None),
+            ("no-cachet", Caching::Any),
+        ] {
+            assert_eq!(read("cache-control", value).unwrap().caching, caching, "{value}");
+        }
+        let twice: HeaderMap = [("cache-control", "no-cache"), ("cache-control", "no-store")].into_iter().collect();
+        assert_eq!(Hints::read(&twice, &crate::exchange::fake::gateway()).unwrap().caching, Caching::None);
     }
 
     #[test]

@@ -47,6 +47,11 @@ impl Way {
         }
     }
 
+    /// Which of its routes a request takes; `None` is the model's own way.
+    pub fn route(&self, caller: &Caller, needs: &Needs, hints: &Hints, now: Time) -> Option<usize> {
+        self.routes.iter().position(|route| route.matches.fits(caller, needs, hints, now))
+    }
+
     /// The headers that it asks about.
     pub fn headers(&self) -> impl Iterator<Item = &str> {
         let sticky = match &self.sticky {

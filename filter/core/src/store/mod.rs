@@ -14,6 +14,7 @@ use crate::exchange::Time;
 
 pub mod embedded;
 pub mod redis;
+pub(crate) mod value;
 
 /// How a meter counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -216,3 +217,6 @@ pub trait SharedData {
 /// Somebody else wrote in between, or Envoy refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conflict;
+
+#[cfg(test)]
+pub(crate) mod fake;

@@ -62,6 +62,10 @@ impl Dialect for Anthropic {
         &[("anthropic-version", "2023-06-01")]
     }
 
+    fn filtered(&self) -> &'static str {
+        "refusal"
+    }
+
     fn forwards(&self) -> &'static [&'static str] {
         &["anthropic-beta", "anthropic-version"]
     }

@@ -249,8 +249,7 @@ impl Attempt {
         let target = &self.target;
         let tier = journey.lower_tier().map(|tier| ("x-sluice-tier", tier.to_string()));
         let dropped = (!journey.dropped.is_empty()).then(|| ("x-sluice-dropped", journey.dropped.join(", ")));
-        let masked = (!journey.masked.is_empty()).then(|| ("x-sluice-masked", journey.masked.join(", ")));
-        let told = tale(&journey.attempts).chain(tier).chain(dropped).chain(masked);
+        let told = tale(&journey.attempts).chain(tier).chain(dropped).chain(journey.masked_header());
         if let Body::New(kind) = content {
             let mut out: HeaderMap = headers.iter().filter(|(name, _)| passes_to_client(name, content)).collect();
             out.push("content-type", kind);

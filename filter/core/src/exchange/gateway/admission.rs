@@ -141,7 +141,7 @@ impl Exchange {
 impl Exchange {
     /// The gateway knows the answer by itself.
     pub(super) fn answer(&mut self, body: Vec<u8>, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
-        cx.effects.push(Effect::Reply(Reply { status: 200, headers: self.name().into_iter().collect(), body }));
+        cx.effects.push(Effect::Reply(Reply::json(200, self.name().into_iter().collect(), body)));
         Ok(Outcome::Step(Flow::Pause))
     }
 }

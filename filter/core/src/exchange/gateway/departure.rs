@@ -58,7 +58,7 @@ impl Exchange {
                 if let Phase::Knocking(knock) = &mut other {
                     knock.body = Some(size);
                 }
-                let flow = if matches!(other, Phase::Underway) { Flow::Continue } else { Flow::Pause };
+                let flow = if matches!(other, Phase::Underway(_)) { Flow::Continue } else { Flow::Pause };
                 self.phase = other;
                 return Ok(Outcome::Step(flow));
             }
@@ -90,6 +90,7 @@ impl Exchange {
         if gateway.redis.is_some() {
             plan.cover_fallbacks();
         }
+        journey.note(&plan, &body, now);
         let charge = Charge::new(self.worker.order_id(), plan);
         let Some(order) = charge.plan.order(charge.id.clone(), gateway.timeouts.total) else {
             journey.charge = Some(charge);

@@ -22,6 +22,7 @@ use crate::usage::price::MicroUsd;
 use super::super::Time;
 use super::super::headers::HeaderMap;
 use super::super::journey::{Arrival, Journey};
+use super::super::recall::Prospect;
 use super::super::worker::Worker;
 use super::endpoint::{asked_at, format_at};
 use super::{departure, screening};
@@ -62,6 +63,8 @@ pub struct Foresight {
     pub routes: Vec<Vec<&'static str>>,
     /// How targets are put in order.
     pub strategy: Strategy,
+    /// What the model's cache is to it, if the model has one.
+    pub cache: Option<Prospect>,
     /// Every target of the model: first those that may serve, in order, then those left out.
     pub targets: Vec<Foreseen>,
     /// What it takes of limits and budgets, at each target that may serve; behind them the targets of other models, to which
@@ -138,6 +141,7 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresig
     Ok(Foresight {
         stream: journey.outline.stream,
         strategy: decision.strategy,
+        cache: journey.asked.cache.map(|_| journey.prospect()),
         model: journey.asked.clone(),
         findings: screened.findings,
         checks: journey.checks.clone(),

@@ -7,7 +7,6 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use crate::config::Caller;
-use crate::config::file::Trigger;
 use crate::dialect::Dialect;
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::error::ApiError;
@@ -18,17 +17,20 @@ use super::charge::Ledger;
 use super::failure::Failure;
 use super::headers::HeaderMap;
 use super::journey::{Arrival, Journey, Stage, Tried, from_envoy, tale};
+use super::recall::Filling;
 use super::record::{Record, trace_id};
 use super::trace;
 use super::worker::{Moment, Worker};
-use super::{Call, Called, Context, Effect, Event, Flow, LARGEST_BODY, Reply, View, metric, property};
+use super::{Call, Called, Context, Effect, Event, Flow, LARGEST_BODY, Reply, Time, View, metric, property};
 
 mod admission;
+mod cached;
 mod departure;
 mod endpoint;
 pub mod foresight;
 mod models;
 mod screening;
+mod tally;
 
 use admission::Knock;
 use departure::Reserving;
@@ -54,8 +56,10 @@ enum Phase {
     Body(Arrival),
     /// Redis is asked whether the request fits its limits and budgets.
     Reserving(Box<Reserving>),
-    /// The request is on its way to providers: the journey was handed out.
-    Underway,
+    /// The request is on its way to providers: the journey was handed out. The answer may be one that is to be kept.
+    Underway(Option<Filling>),
+    /// The answer came from the cache: the journey never began, and is settled with the others.
+    Recalled(Box<Journey>),
     /// The gateway answered by itself.
     Answered { caller: Option<Rc<Caller>>, error: Option<Cow<'static, str>> },
 }
@@ -147,18 +151,28 @@ impl Exchange {
 
     fn conclude(&mut self, outcome: Result<Outcome, Refused>, cx: &mut Context<'_>) -> Outcome {
         match outcome {
-            Ok(Outcome::Depart(mut journey)) => {
-                self.phase = Phase::Underway;
-                journey.depart(cx.view.now(), cx.shared);
-                set_out(&journey, cx.effects);
-                Outcome::Depart(journey)
-            }
+            Ok(Outcome::Depart(journey)) => self.leave(journey, cx),
             Ok(outcome) => outcome,
             Err(refused) => {
                 self.refuse(refused, cx.effects);
                 Outcome::Step(Flow::Pause)
             }
         }
+    }
+
+    /// The request goes to its first target, unless an answer to the same one is kept.
+    fn leave(&mut self, mut journey: Box<Journey>, cx: &mut Context<'_>) -> Outcome {
+        let now = cx.view.now();
+        if let Some(entry) = journey.look(now, cx.shared) {
+            return self.replay(journey, entry, now, cx.effects);
+        }
+        if journey.recall.word() == Some("miss") {
+            cx.effects.push(Effect::Count(metric::CACHE_MISS));
+        }
+        self.phase = Phase::Underway(None);
+        journey.depart(now, cx.shared);
+        set_out(&journey, cx.effects);
+        Outcome::Depart(journey)
     }
 
     /// Handles the headers of an answer. Only what a provider role let through, or what the gateway made itself, goes
@@ -171,23 +185,27 @@ impl Exchange {
         effects: &mut Vec<Effect>,
     ) -> Flow {
         let Some(journey) = journey else {
-            if !matches!(self.phase, Phase::Answered { .. }) {
+            if !matches!(self.phase, Phase::Answered { .. } | Phase::Recalled(_)) {
                 effects.push(Effect::Reply(refusal(self.client, &from_envoy(status(view)), &[])));
             }
             return Flow::Continue;
         };
         let headers = journey.charge.as_ref().map(|charge| charge.headers()).unwrap_or_default();
+        let headers = headers.into_iter().chain(journey.recall.header());
         if journey.stage == Stage::Underway {
             let error = journey.last_word(status(view), view.now(), shared);
             let mut reply = refusal(journey.client, &error, &journey.attempts);
-            reply.headers.extend(headers.into_iter().chain(self.name()));
+            reply.headers.extend(headers.chain(self.name()));
             effects.extend(trace::failure(journey));
             effects.push(Effect::Reply(reply));
         } else {
             // A provider of the client's own format has named it already.
             let name = self.name().filter(|(header, _)| view.header(header).is_none());
-            let headers = headers.into_iter().chain(name);
+            let headers = headers.chain(name);
             effects.extend(headers.map(|(name, value)| Effect::SetHeader(name, value.into())));
+            if let Phase::Underway(filling) = &mut self.phase {
+                *filling = journey.filling(view);
+            }
         }
         Flow::Continue
     }
@@ -213,19 +231,9 @@ impl Exchange {
                 if journey.stage == Stage::Answering && view.provider_left() {
                     journey.break_off(Failure::truncated());
                 }
-                journey.conclude(now, shared);
-                count_attempts(journey, effects);
-                screening::count_findings(journey, effects);
-                let fragment = self.record(Some(journey)).fragment();
-                effects.push(Effect::SetProperty(property::LOG, fragment.into()));
-                let reserved = journey.charge.as_ref().is_some_and(|charge| charge.ledger != Ledger::Nobody);
-                if (reserved || self.worker.keeps_accounts())
-                    && let Some((settlement, ledger)) = journey.settlement(now)
-                {
-                    self.worker.settle(settlement, ledger, &mut Moment { now, shared, effects });
-                }
-                return;
+                return self.close(journey, now, shared, effects);
             }
+            (None, Phase::Recalled(mut journey)) => return self.close(&mut journey, now, shared, effects),
             // Whether Redis has reserved anything is not known: what it may have reserved is given back.
             (None, Phase::Reserving(reserving)) => {
                 let (settlement, ledger) = reserving.withdrawn(now);
@@ -239,12 +247,27 @@ impl Exchange {
         effects.push(Effect::SetProperty(property::LOG, fragment.into()));
     }
 
+    /// What a request came to whose journey is over.
+    fn close(&self, journey: &mut Journey, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) {
+        journey.conclude(now, shared);
+        tally::attempts(journey, effects);
+        tally::findings(&journey.findings, effects);
+        let fragment = self.record(Some(journey)).fragment();
+        effects.push(Effect::SetProperty(property::LOG, fragment.into()));
+        let reserved = journey.charge.as_ref().is_some_and(|charge| charge.ledger != Ledger::Nobody);
+        if (reserved || self.worker.keeps_accounts())
+            && let Some((settlement, ledger)) = journey.settlement(now)
+        {
+            self.worker.settle(settlement, ledger, &mut Moment { now, shared, effects });
+        }
+    }
+
     fn record<'a>(&'a self, journey: Option<&'a Journey>) -> Record<'a> {
         let (caller, error) = match &self.phase {
             Phase::Body(Arrival { caller, .. }) => (Some(caller), None),
             Phase::Reserving(reserving) => (Some(&reserving.journey.caller), None),
             Phase::Answered { caller, error } => (caller.as_ref(), error.as_deref()),
-            Phase::Start | Phase::Knocking(_) | Phase::Underway => (None, None),
+            Phase::Start | Phase::Knocking(_) | Phase::Underway(_) | Phase::Recalled(_) => (None, None),
         };
         let record = Record {
             request_id: self.trail.request_id.as_deref(),
@@ -314,43 +337,6 @@ fn set_out(journey: &Journey, effects: &mut Vec<Effect>) {
     effects.push(Effect::ClearRoute);
 }
 
-/// Every failed attempt is counted, and an answer from elsewhere than it was asked for first.
-fn count_attempts(journey: &Journey, effects: &mut Vec<Effect>) {
-    let triggers = journey.attempts.iter().filter_map(|tried| tried.failure.as_ref()?.trigger);
-    effects.extend(triggers.map(|trigger| Effect::Count(failed(trigger))));
-    if !matches!(journey.stage, Stage::Answering | Stage::Complete | Stage::Broken) {
-        return;
-    }
-    let first = journey.attempts.first().map(|tried| &tried.target);
-    if journey.current().zip(first).is_some_and(|(served, first)| !Rc::ptr_eq(served, first)) {
-        effects.push(Effect::Count(metric::FALLBACK));
-    }
-    if journey.lower_tier().is_some() {
-        effects.push(Effect::Count(metric::LOWER_TIER));
-    }
-}
-
-/// The counter of a kind of failure.
-fn failed(trigger: Trigger) -> &'static str {
-    match trigger {
-        Trigger::Unreachable => "sluice.failed.unreachable",
-        Trigger::Timeout => "sluice.failed.timeout",
-        Trigger::Stalled => "sluice.failed.stalled",
-        Trigger::Truncated => "sluice.failed.truncated",
-        Trigger::RequestTimeout => "sluice.failed.request_timeout",
-        Trigger::Conflict => "sluice.failed.conflict",
-        Trigger::RateLimited => "sluice.failed.rate_limited",
-        Trigger::ServerError => "sluice.failed.server_error",
-        Trigger::RefusedCredential => "sluice.failed.refused_credential",
-        Trigger::BadAnswer => "sluice.failed.bad_answer",
-        Trigger::ErrorInAnswer => "sluice.failed.error_in_answer",
-        Trigger::EmptyAnswer => "sluice.failed.empty_answer",
-        Trigger::ContextLength => "sluice.failed.context_length",
-        Trigger::Guardrail => "sluice.failed.guardrail",
-        Trigger::InvalidStructuredOutput => "sluice.failed.invalid_structured_output",
-    }
-}
-
 /// Request headers in which Envoy's router reads times, in milliseconds; it removes them.
 const TOTAL_TIMEOUT: &str = "x-envoy-upstream-rq-timeout-ms";
 const ATTEMPT_TIMEOUT: &str = "x-envoy-upstream-rq-per-try-timeout-ms";
@@ -376,7 +362,7 @@ pub(super) fn refusal(client: &dyn Dialect, error: &ApiError, attempts: &[Tried]
         headers.push(("retry-after", wait.as_secs_f64().ceil().to_string()));
         headers.push(("retry-after-ms", wait.as_millis().to_string()));
     }
-    Reply { status: client.status(error), headers, body: client.write_error(error) }
+    Reply::json(client.status(error), headers, client.write_error(error))
 }
 
 #[cfg(test)]

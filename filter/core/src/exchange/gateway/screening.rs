@@ -9,10 +9,10 @@ use crate::guard::answer::{Checks, Format};
 use crate::guard::prompt::Screened;
 use crate::guard::{self, Finding, prompt};
 
-use super::super::journey::{Arrival, Journey};
+use super::super::Context;
+use super::super::journey::Arrival;
 use super::super::outline::Outline;
-use super::super::{Context, Effect, metric};
-use super::{Exchange, Refused};
+use super::{Exchange, Refused, tally};
 
 impl Exchange {
     /// The body with what guardrails mask; `None` where it stays as it is. An error when they block it.
@@ -25,7 +25,7 @@ impl Exchange {
     ) -> Result<Option<Vec<u8>>, Refused> {
         let screened = screen(&self.worker.gateway, caller, outline, body);
         let found = screened.as_ref().map_or_else(std::slice::from_ref, |screened| &screened.findings);
-        cx.effects.extend(found.iter().map(|finding| Effect::Count(counter(finding))));
+        tally::findings(found, cx.effects);
         self.trail.findings.extend_from_slice(found);
         Ok(screened.map_err(|finding| finding.error())?.body)
     }
@@ -60,17 +60,4 @@ pub(super) fn checks(gateway: &Gateway, arrival: &Arrival, model: &Model, body: 
     let format = model.way.check_structured_output.then(|| Format::asked_in(body)).flatten();
     let checks = Checks { guards, format };
     (!checks.is_empty()).then(|| Rc::new(checks))
-}
-
-/// The counters of what was found and let pass in an answer that was shown.
-pub(super) fn count_findings(journey: &Journey, effects: &mut Vec<Effect>) {
-    effects.extend(journey.findings.iter().map(|finding| Effect::Count(counter(finding))));
-}
-
-fn counter(finding: &Finding) -> &'static str {
-    match finding.action {
-        Action::Block => metric::GUARD_BLOCKED,
-        Action::Mask => metric::GUARD_MASKED,
-        Action::Log => metric::GUARD_LOGGED,
-    }
 }

@@ -24,6 +24,7 @@ pub(super) struct Top<'a> {
     pub user: Option<&'a RawValue>,
     pub encoding: Encoding,
     pub background: bool,
+    pub continues: bool,
     /// The field that names other models than the one asked for: OpenRouter's `models`, Anthropic's `fallbacks`.
     pub others: Option<&'static str>,
 }
@@ -45,13 +46,14 @@ enum Field {
     User,
     Metadata,
     Background,
+    Continued,
     Models,
     Fallbacks,
     Other,
 }
 
 /// The fields by their names.
-const NAMES: [(&str, Field); 21] = [
+const NAMES: [(&str, Field); 23] = [
     ("model", Field::Model),
     ("messages", Field::Messages),
     ("input", Field::Input),
@@ -71,6 +73,8 @@ const NAMES: [(&str, Field); 21] = [
     ("user", Field::User),
     ("metadata", Field::Metadata),
     ("background", Field::Background),
+    ("conversation", Field::Continued),
+    ("container", Field::Continued),
     ("models", Field::Models),
     ("fallbacks", Field::Fallbacks),
 ];
@@ -116,7 +120,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
                 let (mut messages, mut input, mut prompt) = (None, None, None);
                 let (mut max_tokens, mut n) = (None, None);
                 let (mut tools, mut structured_output, mut user) = (false, false, None);
-                let (mut encoding, mut background, mut others) = (Encoding::default(), false, None);
+                let (mut encoding, mut background, mut continues) = (Encoding::default(), false, false);
+                let mut others = None;
                 while let Some(field) = map.next_key::<Field>()? {
                     match field {
                         Field::Model => once(&mut map, &mut model, "model")?,
@@ -134,6 +139,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
                         Field::User => user = Some(map.next_value::<&RawValue>()?),
                         Field::Metadata => user = user.or(user_id(map.next_value()?)),
                         Field::Background => background |= map.next_value::<&RawValue>()?.get() == "true",
+                        Field::Continued => continues |= map.next_value::<&RawValue>()?.get() != "null",
                         Field::Models => others = others.or(has_items(map.next_value()?).then_some("models")),
                         Field::Fallbacks => others = others.or(has_items(map.next_value()?).then_some("fallbacks")),
                         Field::Other => {
@@ -157,6 +163,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
                     user,
                     encoding,
                     background,
+                    continues,
                     others,
                 })
             }

@@ -110,9 +110,10 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    use super::super::tests::{Contended, Interrupted, at, damage, target};
+    use super::super::tests::{at, target};
     use super::*;
     use crate::exchange::fake::Shared;
+    use crate::store::fake::{Contended, Interrupted, damage};
 
     const LEASE: Duration = Duration::from_secs(600);
 
@@ -212,7 +213,7 @@ mod tests {
     #[cfg(not(target_arch = "wasm32"))]
     #[test]
     fn when_all_threads_are_done_nothing_is_in_flight() {
-        let shared = super::super::tests::Threaded::default();
+        let shared = crate::store::fake::Threaded::default();
         std::thread::scope(|scope| {
             for id in 0..4 {
                 let shared = &shared;

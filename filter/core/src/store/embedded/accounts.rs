@@ -4,9 +4,9 @@
 //! of what it is about, its name, and the sums. A row of which the month has passed goes when room is needed; so do the
 //! names of keys and models that are no more.
 
-use super::bytes::{Reader, Writer};
 use super::cell::Moment;
 use super::{ATTEMPTS, contended};
+use crate::bytes::{Reader, Writer};
 use crate::config::file::Dimension;
 use crate::exchange::Time;
 use crate::store::{Entry, SharedData, Sums, Unavailable};

@@ -13,7 +13,6 @@
 //! [`exchange::collect`] gives that out as a batch, and [`exchange::apply`] takes in what all Envoys have.
 
 mod accounts;
-mod bytes;
 mod cell;
 pub mod exchange;
 mod names;

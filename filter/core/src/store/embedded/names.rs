@@ -9,10 +9,10 @@
 
 use std::rc::Rc;
 
-use super::bytes::Reader;
 use super::cell::Moment;
 use super::page::MOST_RECORDS;
 use super::{ATTEMPTS, contended};
+use crate::bytes::Reader;
 use crate::store::{SharedData, Unavailable};
 
 /// The format, and that it is one.

@@ -5,11 +5,11 @@
 //! in the copy that was read, and written if nobody else wrote in between. A page that does not exist is empty. Bytes that are no page are never
 //! overwritten: they tell nothing of what was spent, and an empty page would give everybody their budgets back.
 
-use super::bytes::{Reader, Writer};
 use super::cell::{Cell, Id, Moment};
 use super::record::{self, Record};
 use super::told::Told;
 use super::{Reach, names};
+use crate::bytes::{Reader, Writer};
 use crate::store::{Conflict, Meter, SharedData, Unavailable};
 
 /// The format of a page, and that it is one. Another format needs another name too: see [`name`].

@@ -1,12 +1,12 @@
 //! A cell as the bytes it is kept in: its id, what it is, its numbers, and what of it Redis was not told; always of the
 //! same size.
 
-use super::bytes::{Reader, Writer};
 use super::cell::{Cell, Id};
 use super::places::{BUCKETS, Places};
 use super::rate::Rate;
 use super::told::Told;
 use super::window::Window;
+use crate::bytes::{Reader, Writer};
 use crate::store::Gauge;
 
 /// The size of a record: places take the most.

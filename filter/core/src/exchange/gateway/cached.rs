@@ -1,0 +1,70 @@
+//! Answers from the cache, and into it: what goes to the client without a provider, and what is kept of that which comes from one.
+
+use crate::cache::Entry;
+use crate::conversation::Usage;
+use crate::store::SharedData;
+
+use super::super::journey::Journey;
+use super::super::{Effect, Event, Flow, Reply, Time, View, metric, trace};
+use super::{Exchange, Outcome, Phase};
+
+impl Exchange {
+    /// An answer to the same request is kept: the client gets it. Nothing is used of what was reserved.
+    pub(super) fn replay(
+        &mut self,
+        mut journey: Box<Journey>,
+        entry: Entry,
+        now: Time,
+        effects: &mut Vec<Effect>,
+    ) -> Outcome {
+        let age = entry.age(now).unwrap_or_default().as_secs();
+        let Entry { provider, model, content_type, dropped, body, .. } = entry;
+        journey.commit(now);
+        journey.complete();
+        journey.usage = Some(Usage::default());
+        let dropped = (!dropped.is_empty()).then_some(("x-sluice-dropped", dropped));
+        let mut headers = journey.charge.as_ref().map(|charge| charge.headers()).unwrap_or_default();
+        headers.extend([("x-sluice-provider", provider), ("x-sluice-model", model), ("age", age.to_string())]);
+        headers.extend(journey.recall.header().into_iter().chain(dropped).chain(journey.masked_header()));
+        headers.extend(self.name());
+        let gateway = &self.worker.gateway;
+        trace::asked(gateway, Some(&journey.caller), Some(&journey.asked.name), None, effects);
+        effects.push(Effect::Count(metric::CACHE_HIT));
+        effects.push(Effect::Reply(Reply { status: 200, content_type: content_type.into(), headers, body }));
+        self.phase = Phase::Recalled(journey);
+        Outcome::Step(Flow::Pause)
+    }
+
+    /// Whether the answer's body is to be shown to [`Exchange::response_body`].
+    pub fn collects(&self) -> bool {
+        matches!(self.phase, Phase::Underway(Some(_)))
+    }
+
+    /// Handles a portion of an answer's body that is collected; it goes on as it is. No callback tells of a portion that another
+    /// one has told of, as long as this role holds none back.
+    pub fn response_body(
+        &mut self,
+        event: Event,
+        journey: Option<&Journey>,
+        view: &dyn View,
+        shared: &dyn SharedData,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Phase::Underway(filling) = &mut self.phase else { return };
+        let (size, end) = match event {
+            Event::ResponseBody { size, end } => (size, end),
+            _ => (0, matches!(event, Event::ResponseTrailers { .. })),
+        };
+        let largest = self.worker.gateway.cache.largest;
+        // Nobody would keep it: it is not collected any further.
+        filling.take_if(|filling| filling.size().saturating_add(size) > largest);
+        if let Some(filling) = filling.as_mut().filter(|_| size > 0) {
+            filling.add(view.body(0..size));
+        }
+        if let (true, Some(journey)) = (end, journey)
+            && filling.take().is_some_and(|filling| filling.keep(journey, view.now(), shared))
+        {
+            effects.push(Effect::Count(metric::CACHE_STORED));
+        }
+    }
+}

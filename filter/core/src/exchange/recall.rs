@@ -1,0 +1,223 @@
+//! A request and the cache: whether an answer to it may come from there, whether its answer may go there, and what came of it.
+//!
+//! The look comes after the key, the limits and the budgets, so that nobody is given what they might not ask for, and before the
+//! request leaves. What is kept is read and written by [`cache`](crate::cache).
+
+use memchr::memmem;
+use sha2::{Digest, Sha256};
+
+use super::journey::{Journey, Stage};
+use super::{Time, View};
+use crate::cache::key::Recipe;
+use crate::cache::{Entry, Key, Rule, Scope, slots};
+use crate::config::{Caller, Model};
+use crate::dialect::Content;
+use crate::limits::Plan;
+use crate::routing::hints::Caching;
+use crate::store::SharedData;
+
+/// What a client is told of the cache.
+const HEADER: &str = "x-sluice-cache";
+
+/// What the cache was to a request.
+#[derive(Debug, Default)]
+pub struct Recall {
+    /// What was asked, where a model that may serve it has a cache.
+    noted: Option<Noted>,
+    /// Under which key its answer is to be kept, until it is.
+    key: Option<Key>,
+    /// What came of the look; `None` where the model has no cache.
+    found: Option<Found>,
+}
+
+/// What is asked, and when it was decided who may serve it.
+#[derive(Debug)]
+struct Noted {
+    /// SHA-256 of the body.
+    body: [u8; 32],
+    at: Time,
+}
+
+/// What came of the look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Found {
+    /// An answer, which a provider made for its model.
+    Hit { provider: String, model: String },
+    /// None.
+    Miss,
+    /// Nothing was looked for.
+    Bypass,
+}
+
+/// What is to become of a request whose model has a cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prospect {
+    /// An answer is looked for; where there is none, the provider's is kept.
+    Look,
+    /// None is looked for, and the provider's is kept: the client wants it so.
+    Fill,
+    /// Neither, for this reason.
+    Neither(&'static str),
+}
+
+impl Recall {
+    /// The word for it: `hit`, `miss`, `bypass`.
+    pub fn word(&self) -> Option<&'static str> {
+        Some(match self.found.as_ref()? {
+            Found::Hit { .. } => "hit",
+            Found::Miss => "miss",
+            Found::Bypass => "bypass",
+        })
+    }
+
+    /// The same as a header for the client.
+    pub fn header(&self) -> Option<(&'static str, String)> {
+        self.word().map(|word| (HEADER, word.to_owned()))
+    }
+
+    /// Who made the answer that was found: the provider and its model.
+    pub fn made_by(&self) -> Option<(&str, &str)> {
+        match self.found.as_ref()? {
+            Found::Hit { provider, model } => Some((provider, model)),
+            Found::Miss | Found::Bypass => None,
+        }
+    }
+}
+
+impl Journey {
+    /// What is to become of it, if the model that serves it has a cache.
+    pub fn prospect(&self) -> Prospect {
+        let kept = matches!(self.client.content(), Content::Chat(_) | Content::Embeddings(_));
+        match self.hints.caching {
+            _ if !kept => Prospect::Neither("answers of this endpoint are never kept"),
+            _ if self.hints.wish.is_some() => Prospect::Neither("x-sluice-route directs its way"),
+            _ if self.hints.no_fallback => Prospect::Neither("x-sluice-fallback keeps it at its first target"),
+            _ if self.outline.background => Prospect::Neither("it is answered in the background"),
+            _ if self.outline.continues => Prospect::Neither("it goes on with what its provider keeps"),
+            Caching::None => Prospect::Neither("its cache-control says no-store"),
+            Caching::NotFrom => Prospect::Fill,
+            Caching::Any => Prospect::Look,
+        }
+    }
+
+    /// Takes note of the body, while it is here, where one of the models that may serve it has a cache.
+    pub fn note(&mut self, plan: &Plan, body: &[u8], at: Time) {
+        let cached = plan.candidates.iter().any(|way| way.model.cache.is_some());
+        if cached && !matches!(self.prospect(), Prospect::Neither(_)) {
+            self.recall.noted = Some(Noted { body: Sha256::digest(body).into(), at });
+        }
+    }
+
+    /// The answer that is kept for it, if there is one; else its own is to be kept, if it may be.
+    pub fn look(&mut self, now: Time, shared: &dyn SharedData) -> Option<Entry> {
+        let rule = self.model.cache?;
+        let prospect = self.prospect();
+        let key = self.recall.noted.as_ref().map(|noted| self.key(noted, &rule));
+        let entry = key.filter(|_| prospect == Prospect::Look).and_then(|key| slots::find(shared, &key, now));
+        self.recall.found = Some(match (&entry, prospect) {
+            (Some(entry), _) => Found::Hit { provider: entry.provider.clone(), model: entry.model.clone() },
+            (None, Prospect::Look) => Found::Miss,
+            (None, Prospect::Fill | Prospect::Neither(_)) => Found::Bypass,
+        });
+        self.recall.key = key.filter(|_| entry.is_none());
+        entry
+    }
+
+    /// What makes another request the same as this one. A model's targets belong to it, so that a changed gateway file gives no
+    /// answer of those it had before.
+    fn key(&self, noted: &Noted, rule: &Rule) -> Key {
+        let (scope, whose) = sharer(rule.scope, &self.caller);
+        let forwards = self.client.forwards();
+        let changes = self.forwarded.iter().filter(|(name, _)| forwards.iter().any(|own| own.as_bytes() == *name));
+        let headers: Vec<&[u8]> = changes.flat_map(|(name, value)| [name, value]).collect();
+        // What some must not be shown others may have been.
+        let guards = self.checks.iter().flat_map(|checks| &checks.guards);
+        let guards: Vec<&str> = guards.map(|guard| guard.name.as_str()).collect();
+        Recipe::default()
+            .part(scope)
+            .part(whose)
+            .part(&self.model.name)
+            .list(self.reachable(noted.at).into_iter())
+            .part(self.client.name())
+            .list(guards.into_iter())
+            .list(headers.into_iter())
+            .part(noted.body)
+            .key()
+    }
+
+    /// The names of the targets that may serve it: where a route names some, only these.
+    fn reachable(&self, at: Time) -> Vec<&str> {
+        let Model { targets, way, .. } = &*self.model;
+        let route = way.route(&self.caller, &self.needs(), &self.hints, at).and_then(|route| way.routes.get(route));
+        match route.and_then(|route| route.targets.as_ref()) {
+            None => targets.iter().map(|target| target.name.as_str()).collect(),
+            Some(named) => {
+                named.iter().filter_map(|place| targets.get(*place)).map(|target| target.name.as_str()).collect()
+            }
+        }
+    }
+
+    /// The answer's headers go to the client: if it is to be kept, it is collected from here on. An answer of a lower tier than the
+    /// model's best is not: it would outlive the reason for it.
+    pub fn filling(&mut self, view: &dyn View) -> Option<Filling> {
+        let key = self.recall.key.take()?;
+        let is_good = matches!(self.stage, Stage::Answering | Stage::Complete) && self.lower_tier().is_none();
+        if !is_good || view.header(":status")? != b"200" {
+            return None;
+        }
+        Some(Filling { key, content_type: String::from_utf8(view.header("content-type")?).ok()?, body: Vec::new() })
+    }
+}
+
+/// Whose an answer is: the scope, and who in it; nobody by name where all share it.
+pub fn sharer(scope: Scope, caller: &Caller) -> (&'static str, &str) {
+    match (scope, &caller.app) {
+        (Scope::App, Some(app)) => (scope.name(), app),
+        (Scope::Key, _) | (Scope::App, None) => (Scope::Key.name(), &caller.key_id),
+        (Scope::Team, _) => (scope.name(), &caller.team),
+        (Scope::All, _) => (scope.name(), ""),
+    }
+}
+
+/// An answer on its way to the client that is to be kept.
+#[derive(Debug)]
+pub struct Filling {
+    key: Key,
+    content_type: String,
+    /// What has passed of it.
+    body: Vec<u8>,
+}
+
+impl Filling {
+    /// How much of it has passed.
+    pub fn size(&self) -> usize {
+        self.body.len()
+    }
+
+    /// A portion passes.
+    pub fn add(&mut self, portion: Vec<u8>) {
+        // Most answers come in one.
+        if self.body.is_empty() { self.body = portion } else { self.body.extend(portion) }
+    }
+
+    /// All of it has passed: it is kept, unless it broke off or a content filter ended it. Whether it was.
+    pub fn keep(self, journey: &Journey, now: Time, shared: &dyn SharedData) -> bool {
+        let (Some(rule), Some(target)) = (journey.model.cache, journey.current()) else { return false };
+        // In a text of the answer its quotes would be escaped.
+        let filtered = || memmem::find(&self.body, format!("\"{}\"", journey.client.filtered()).as_bytes()).is_some();
+        if journey.stage != Stage::Complete || self.body.is_empty() || filtered() {
+            return false;
+        }
+        let Self { key, content_type, body } = self;
+        let entry = Entry {
+            made: now,
+            expires: now.after(rule.ttl),
+            provider: target.provider.name.clone(),
+            model: target.model.clone(),
+            content_type,
+            dropped: journey.dropped.join(", "),
+            body,
+        };
+        slots::keep(shared, &key, &entry, &journey.worker.gateway.cache)
+    }
+}
