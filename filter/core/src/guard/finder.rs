@@ -69,8 +69,12 @@ impl Wanted {
 
     /// Words, in any case; they are found as whole words only.
     pub fn words(&mut self, words: &[String]) {
-        let is_letter = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-        let edge = |c: Option<char>| if is_letter(c) { r"\b" } else { "" };
+        // The edge of a word of ASCII is ASCII's: where there are other letters, the fast way to search knows no other edges.
+        let edge = |c: Option<char>| match c {
+            Some(c) if c.is_ascii_alphanumeric() || c == '_' => r"(?-u:\b)",
+            Some(c) if c.is_alphanumeric() => r"\b",
+            _ => "",
+        };
         let word = |word: &String| {
             let (first, last) = (edge(word.chars().next()), edge(word.chars().next_back()));
             format!("{first}{}{last}", regex::escape(word))
