@@ -7,7 +7,7 @@ use sluice_tests::simulator::Outcome;
 
 use crate::{CHAT, Pair, ask, with};
 
-const FIELDS: [&str; 29] = [
+const FIELDS: [&str; 30] = [
     "app",
     "attempts",
     "budgets",
@@ -19,6 +19,7 @@ const FIELDS: [&str; 29] = [
     "estimated",
     "first_token_ms",
     "flags",
+    "guards",
     "input_tokens",
     "instead",
     "key",
