@@ -9,18 +9,18 @@ mod translated;
 use serde_json::{Value, json};
 use sluice_tests::client::Answer;
 
-use crate::with;
+use crate::{Pair, with};
 
 const MESSAGES: &str = "/v1/messages";
 
 /// A request with one message.
-fn ask(model: &str, text: &str) -> Value {
-    json!({"model": model, "max_tokens": 256, "messages": [{"role": "user", "content": text}]})
+fn ask(pair: &Pair, model: &str, text: &str) -> Value {
+    json!({"model": pair.name(model), "max_tokens": 256, "messages": [{"role": "user", "content": text}]})
 }
 
 /// The same as a stream.
-fn streamed(model: &str, text: &str) -> Value {
-    with(ask(model, text), json!({"stream": true}))
+fn streamed(pair: &Pair, model: &str, text: &str) -> Value {
+    with(ask(pair, model, text), json!({"stream": true}))
 }
 
 /// The text of an answer, in one piece or streamed.

@@ -4,17 +4,17 @@ use serde_json::{Value, json};
 use sluice_tests::client::Client;
 use sluice_tests::gateway::{Key, Kind};
 
-use crate::{CHAT, Pair, ask, refusal, said, with};
+use crate::{CHAT, Pair, refusal, said, with};
 
 #[tokio::test]
 async fn an_answer_says_who_gave_it_and_under_which_id() {
-    let pair = Pair::start().await;
-    for (model, provider, served) in [("openai", "openai", "gpt-sim"), ("anthropic", "anthropic", "claude-sim")] {
+    let pair = Pair::lease().await;
+    for provider in ["openai", "anthropic"] {
         for stream in [false, true] {
-            let answer = pair.gateway.chat(&with(ask(model, "say hello"), json!({"stream": stream}))).await;
+            let answer = pair.gateway.chat(&with(pair.ask(provider, "say hello"), json!({"stream": stream}))).await;
             assert_eq!((answer.status, &*said(&answer), answer.complete), (200, "hello", true));
             assert_eq!(answer.header("x-sluice-provider"), Some(provider));
-            assert_eq!(answer.header("x-sluice-model"), Some(served));
+            assert_eq!(answer.header("x-sluice-model"), Some(&*pair.model_of(provider)));
             assert_eq!(answer.header("x-sluice-attempts"), Some("1"));
             assert_eq!(answer.header("x-request-id").map(str::len), Some(36));
             let kind = answer.header("content-type").unwrap_or_default();
@@ -47,7 +47,7 @@ async fn a_key_is_accepted_wherever_clients_send_it_and_nothing_else_is() {
         ("api-key", "sk-all"),
         ("authorization", "Bearer sk-long"),
     ] {
-        let answer = anonymous.clone().header(header, value).post(CHAT, &ask("openai", "hi")).await;
+        let answer = anonymous.clone().header(header, value).post(CHAT, &pair.ask("openai", "hi")).await;
         assert_eq!(answer.status, 200, "{header}: {value}: {}", answer.text());
     }
     let asked = pair.openai.requests().len();
@@ -67,7 +67,7 @@ async fn a_key_is_accepted_wherever_clients_send_it_and_nothing_else_is() {
     ] {
         for (method, path) in [("POST", CHAT), ("GET", "/v1/models")] {
             let client = anonymous.clone().header(header, value);
-            let answer = client.request(method, path, ask("openai", "hi").to_string()).await.expect("an answer");
+            let answer = client.request(method, path, pair.ask("openai", "hi").to_string()).await.expect("an answer");
             assert_eq!(refusal(&answer), (401, "invalid_api_key".to_owned()), "{header}: {value}");
             assert_eq!(answer.header("x-sluice-attempts"), None);
             let word = value.rsplit(' ').next().unwrap_or_default();
@@ -93,12 +93,12 @@ async fn a_key_sees_and_uses_its_own_models_only() {
     let all = models(&pair.gateway.client()).await;
     assert_eq!(all, ["anthropic", "anthropic-first", "openai", "openai-first"]);
 
-    assert_eq!(client.post(CHAT, &ask("openai", "hi")).await.status, 200);
-    let refused = client.post(CHAT, &ask("anthropic", "hi")).await;
+    assert_eq!(client.post(CHAT, &pair.ask("openai", "hi")).await.status, 200);
+    let refused = client.post(CHAT, &pair.ask("anthropic", "hi")).await;
     assert_eq!(refusal(&refused), (403, "model_not_allowed".to_owned()));
     assert_eq!(refused.json()["error"]["param"], "model");
     for unknown in ["gpt-sim", "claude-sim", "OPENAI", "openai ", "", "none", "a\u{7f}\n\"b\""] {
-        let refused = client.post(CHAT, &ask(unknown, "hi")).await;
+        let refused = client.post(CHAT, &pair.ask(unknown, "hi")).await;
         assert_eq!(refusal(&refused), (404, "model_not_found".to_owned()), "{unknown:?}");
     }
     assert_eq!((pair.openai.requests().len(), pair.anthropic.requests().len()), (1, 0));
@@ -106,7 +106,7 @@ async fn a_key_sees_and_uses_its_own_models_only() {
 
 #[tokio::test]
 async fn what_the_gateway_does_not_serve_is_a_404_that_says_what_it_does() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     for (method, path) in [
         ("GET", CHAT),
         ("DELETE", CHAT),
@@ -130,25 +130,26 @@ async fn what_the_gateway_does_not_serve_is_a_404_that_says_what_it_does() {
 
 #[tokio::test]
 async fn a_query_on_the_path_is_the_clients_business() {
-    let pair = Pair::start().await;
-    let answer = pair.gateway.client().post("/v1/chat/completions?api-version=2024-10-21", &ask("openai", "hi")).await;
+    let pair = Pair::lease().await;
+    let answer =
+        pair.gateway.client().post("/v1/chat/completions?api-version=2024-10-21", &pair.ask("openai", "hi")).await;
     assert_eq!(answer.status, 200);
     assert_eq!(pair.openai.requests()[0].path, CHAT);
 }
 
 #[tokio::test]
 async fn a_request_that_a_provider_cannot_express_is_refused_naming_the_field() {
-    let pair = Pair::start().await;
-    let answer = pair.gateway.chat(&with(ask("anthropic", "hi"), json!({"n": 2}))).await;
+    let pair = Pair::lease().await;
+    let answer = pair.gateway.chat(&with(pair.ask("anthropic", "hi"), json!({"n": 2}))).await;
     assert_eq!(refusal(&answer), (400, "unsupported_parameter".to_owned()));
     assert_eq!((&answer.json()["error"]["param"], answer.header("x-sluice-attempts")), (&json!("n"), None));
     // A target that can is tried first, wherever it stands in the list.
-    let answer = pair.gateway.chat(&with(ask("anthropic-first", "say hi"), json!({"n": 2}))).await;
+    let answer = pair.gateway.chat(&with(pair.ask("anthropic-first", "say hi"), json!({"n": 2}))).await;
     assert_eq!((answer.status, answer.json()["choices"].as_array().map(Vec::len)), (200, Some(2)));
     assert_eq!((pair.anthropic.requests().len(), pair.openai.requests().len()), (0, 1));
     // One that cannot, as the last resort, does not hide why the first failed.
     pair.openai.always("status=503");
-    let answer = pair.gateway.chat(&with(ask("openai-first", "hi"), json!({"n": 2}))).await;
+    let answer = pair.gateway.chat(&with(pair.ask("openai-first", "hi"), json!({"n": 2}))).await;
     assert_eq!(refusal(&answer).0, 503);
     assert!(pair.anthropic.requests().is_empty());
 }
@@ -161,7 +162,7 @@ async fn one_provider_may_serve_under_many_names() {
             .model("three", &[("openai-again", "x"), ("openai", "gpt-sim+status=500"), ("openai", "gpt-sim")])
     })
     .await;
-    let answer = pair.gateway.chat(&ask("three", "say third")).await;
+    let answer = pair.gateway.chat(&pair.ask("three", "say third")).await;
     assert_eq!((answer.status, &*said(&answer)), (200, "third"));
     assert_eq!(answer.header("x-sluice-attempts"), Some("4"));
     let models: Vec<Value> = pair.openai.requests().iter().map(|request| request.json()["model"].clone()).collect();

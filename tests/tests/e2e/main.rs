@@ -1,7 +1,9 @@
 //! The gateway as its clients and its providers see it: the command, a real Envoy, and simulated providers.
 //!
-//! Every test has a gateway of its own, which it knows from outside only. Nothing sleeps: what takes time is waited for,
-//! and no wait is without a bound.
+//! A test knows its gateway from outside only. To start one costs seconds of a processor, since Envoy compiles the whole
+//! module: tests that differ in no more than models and keys take turns at one that they share, each with targets of its
+//! own, as what is learned of a target stays. Others have a gateway for themselves. Nothing sleeps: what takes time is
+//! waited for, and no wait is without a bound.
 
 mod abuse;
 mod admin;
@@ -41,42 +43,111 @@ use std::task::Poll;
 use serde_json::{Value, json};
 use sluice_tests::client::Answer;
 use sluice_tests::gateway::{Builder, Gateway, Kind};
+use sluice_tests::shared::{Fixture, Lease, Shared};
 use sluice_tests::simulator::Simulator;
 
 const CHAT: &str = "/v1/chat/completions";
 
+/// So many tests a shared pair serves.
+const TURNS: usize = 100;
+
+/// With settings as they are by default.
+static PAIR: Shared<Pair> = Shared::new(2, || Box::pin(Pair::of(TURNS, |builder| builder)));
+
+/// With little patience, and circuits that stay closed.
+static IMPATIENT: Shared<Pair> = Shared::new(1, || {
+    Box::pin(Pair::of(TURNS, |builder| {
+        let builder = builder.timeout("answer", "700ms").timeout("first_token", "700ms").timeout("idle", "400ms");
+        builder.with(json!({"circuit": {"failures": 1000}}))
+    }))
+});
+
 /// A gateway before a provider of each kind, and what its models are called.
 ///
-/// `openai` and `anthropic` have one target; `openai-first` and `anthropic-first` fall back to the other.
+/// `openai` and `anthropic` have one target; `openai-first` and `anthropic-first` fall back to the other. These names, and
+/// those that the providers know, are [`numbered`] for those who share it.
 struct Pair {
     gateway: Gateway,
     openai: Simulator,
     anthropic: Simulator,
+    /// How many had it before.
+    turn: usize,
 }
 
 impl Pair {
-    async fn start() -> Self {
-        Self::with(|builder| builder).await
+    /// One that is shared.
+    async fn lease() -> Lease<Self> {
+        PAIR.lease().await
     }
 
-    /// The same with settings.
+    /// One of little patience, whose circuits stay closed.
+    async fn impatient() -> Lease<Self> {
+        IMPATIENT.lease().await
+    }
+
+    /// One with settings, for this test alone.
     async fn with(settings: impl FnOnce(Builder) -> Builder) -> Self {
+        Self::of(1, settings).await
+    }
+
+    /// For so many turns.
+    async fn of(turns: usize, settings: impl FnOnce(Builder) -> Builder) -> Self {
         let (openai, anthropic) = (Simulator::start().await, Simulator::start().await);
-        let builder = Gateway::builder()
-            .provider("openai", Kind::OpenAi, &openai)
-            .provider("anthropic", Kind::Anthropic, &anthropic)
-            .model("openai", &[("openai", "gpt-sim")])
-            .model("anthropic", &[("anthropic", "claude-sim")])
-            .model("openai-first", &[("openai", "gpt-sim"), ("anthropic", "claude-sim")])
-            .model("anthropic-first", &[("anthropic", "claude-sim"), ("openai", "gpt-sim")]);
-        let gateway = settings(builder).start().await;
-        Self { gateway, openai, anthropic }
+        let builder = Gateway::builder().provider("openai", Kind::OpenAi, &openai).provider(
+            "anthropic",
+            Kind::Anthropic,
+            &anthropic,
+        );
+        let builder = (0..turns).fold(builder, |builder, turn| {
+            let [gpt, claude] = ["openai", "anthropic"].map(|provider| numbered(model_of(provider), turn));
+            let (gpt, claude) = (("openai", &*gpt), ("anthropic", &*claude));
+            let add = |builder: Builder, name, targets: &[_]| builder.model(&numbered(name, turn), targets);
+            let builder = add(add(builder, "openai", &[gpt]), "anthropic", &[claude]);
+            add(add(builder, "openai-first", &[gpt, claude]), "anthropic-first", &[claude, gpt])
+        });
+        Self { gateway: settings(builder).start().await, openai, anthropic, turn: 0 }
     }
 
     /// The simulator that stands for a provider.
     fn simulator(&self, provider: &str) -> &Simulator {
         if provider == "openai" { &self.openai } else { &self.anthropic }
     }
+
+    /// What one of its models is called in this turn.
+    fn name(&self, model: &str) -> String {
+        numbered(model, self.turn)
+    }
+
+    /// What a provider calls its model in this turn.
+    fn model_of(&self, provider: &str) -> String {
+        numbered(model_of(provider), self.turn)
+    }
+
+    /// The only target of one of its providers, as the log and headers name it.
+    fn target(&self, provider: &str) -> String {
+        format!("{provider}/{}", self.model_of(provider))
+    }
+
+    /// A request with one message.
+    fn ask(&self, model: &str, text: &str) -> Value {
+        ask(&self.name(model), text)
+    }
+}
+
+impl Fixture for Pair {
+    async fn renew(&mut self) -> bool {
+        let simulators = [&self.openai, &self.anthropic];
+        simulators.iter().for_each(|simulator| simulator.release());
+        self.gateway.renew().await;
+        simulators.iter().for_each(|simulator| simulator.clear());
+        self.turn += 1;
+        self.turn < TURNS
+    }
+}
+
+/// What a name is in a turn: in the first one itself.
+fn numbered(name: &str, turn: usize) -> String {
+    if turn == 0 { name.to_owned() } else { format!("{name}-{turn}") }
 }
 
 /// The provider that is not this one.
