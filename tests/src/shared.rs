@@ -15,6 +15,9 @@ use std::thread;
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::gateway::Gateway;
+use crate::simulator::Simulator;
+
 /// Where simulators live that outlive a test.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
@@ -26,6 +29,16 @@ pub trait Fixture: Send + 'static {
     /// Waits until nothing of an earlier lease is under way, and hides all that it left. `false` when that cannot be done
     /// any more, and another one must be started.
     fn renew(&mut self) -> impl Future<Output = bool> + Send;
+}
+
+/// Renews a gateway and the simulators before it, which hold nothing any more, and have neither faults nor requests.
+///
+/// # Panics
+/// When a request of the earlier lease does not end.
+pub async fn renew(gateway: &mut Gateway, simulators: &[&Simulator]) {
+    simulators.iter().for_each(|simulator| simulator.release());
+    gateway.renew().await;
+    simulators.iter().for_each(|simulator| simulator.clear());
 }
 
 /// Some of a kind, for many tests.

@@ -43,7 +43,7 @@ use std::task::Poll;
 use serde_json::{Value, json};
 use sluice_tests::client::Answer;
 use sluice_tests::gateway::{Builder, Gateway, Kind};
-use sluice_tests::shared::{Fixture, Lease, Shared};
+use sluice_tests::shared::{self, Fixture, Lease, Shared};
 use sluice_tests::simulator::Simulator;
 
 const CHAT: &str = "/v1/chat/completions";
@@ -136,10 +136,7 @@ impl Pair {
 
 impl Fixture for Pair {
     async fn renew(&mut self) -> bool {
-        let simulators = [&self.openai, &self.anthropic];
-        simulators.iter().for_each(|simulator| simulator.release());
-        self.gateway.renew().await;
-        simulators.iter().for_each(|simulator| simulator.clear());
+        shared::renew(&mut self.gateway, &[&self.openai, &self.anthropic]).await;
         self.turn += 1;
         self.turn < TURNS
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use sluice_tests::client::Answer;
 use sluice_tests::gateway::{Builder, Gateway, KEY, Key, Kind};
-use sluice_tests::shared::{Fixture, Lease, Shared};
+use sluice_tests::shared::{self, Fixture, Lease, Shared};
 use sluice_tests::simulator::Simulator;
 
 /// A gateway before three providers of the same kind: `a`, `b` and `c`. A client's translation is not what is tested here.
@@ -47,10 +47,7 @@ impl Three {
 
 impl Fixture for Three {
     async fn renew(&mut self) -> bool {
-        let simulators = [&self.a, &self.b, &self.c];
-        simulators.iter().for_each(|simulator| simulator.release());
-        self.gateway.renew().await;
-        simulators.iter().for_each(|simulator| simulator.clear());
+        shared::renew(&mut self.gateway, &[&self.a, &self.b, &self.c]).await;
         true
     }
 }
