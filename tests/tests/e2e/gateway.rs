@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 use sluice_tests::client::Client;
 use sluice_tests::gateway::{Key, Kind};
+use sluice_tests::shared::Shared;
 
-use crate::{CHAT, Pair, refusal, said, with};
+use crate::{CHAT, Pair, ask, refusal, said, with};
 
 #[tokio::test]
 async fn an_answer_says_who_gave_it_and_under_which_id() {
@@ -25,20 +26,20 @@ async fn an_answer_says_who_gave_it_and_under_which_id() {
     }
 }
 
-async fn with_keys() -> Pair {
-    Pair::with(|builder| {
+/// With keys of all kinds, and a single turn's models: the tests here ask for those by their plain names, and fail no target.
+static KEYED: Shared<Pair> = Shared::new(1, || {
+    Box::pin(Pair::of(1, |builder| {
         builder
             .key(Key::new("all", "sk-all"))
             .key(Key::new("few", "sk-few").models(&["openai", "anthropic-first"]))
             .key(Key::new("old", "sk-old").expires("2020-01-01T00:00:00Z"))
             .key(Key::new("long", "sk-long").expires("2090-01-01T00:00:00Z"))
-    })
-    .await
-}
+    }))
+});
 
 #[tokio::test]
 async fn a_key_is_accepted_wherever_clients_send_it_and_nothing_else_is() {
-    let pair = with_keys().await;
+    let pair = KEYED.lease().await;
     let anonymous = pair.gateway.anonymous();
     for (header, value) in [
         ("authorization", "Bearer sk-all"),
@@ -47,7 +48,7 @@ async fn a_key_is_accepted_wherever_clients_send_it_and_nothing_else_is() {
         ("api-key", "sk-all"),
         ("authorization", "Bearer sk-long"),
     ] {
-        let answer = anonymous.clone().header(header, value).post(CHAT, &pair.ask("openai", "hi")).await;
+        let answer = anonymous.clone().header(header, value).post(CHAT, &ask("openai", "hi")).await;
         assert_eq!(answer.status, 200, "{header}: {value}: {}", answer.text());
     }
     let asked = pair.openai.requests().len();
@@ -67,7 +68,7 @@ async fn a_key_is_accepted_wherever_clients_send_it_and_nothing_else_is() {
     ] {
         for (method, path) in [("POST", CHAT), ("GET", "/v1/models")] {
             let client = anonymous.clone().header(header, value);
-            let answer = client.request(method, path, pair.ask("openai", "hi").to_string()).await.expect("an answer");
+            let answer = client.request(method, path, ask("openai", "hi").to_string()).await.expect("an answer");
             assert_eq!(refusal(&answer), (401, "invalid_api_key".to_owned()), "{header}: {value}");
             assert_eq!(answer.header("x-sluice-attempts"), None);
             let word = value.rsplit(' ').next().unwrap_or_default();
@@ -79,7 +80,7 @@ async fn a_key_is_accepted_wherever_clients_send_it_and_nothing_else_is() {
 
 #[tokio::test]
 async fn a_key_sees_and_uses_its_own_models_only() {
-    let pair = with_keys().await;
+    let pair = KEYED.lease().await;
     let client = pair.gateway.anonymous().bearer("sk-few");
     let models = async |client: &Client| -> Vec<String> {
         let answer = client.request("GET", "/v1/models", "").await.expect("an answer");
@@ -93,12 +94,12 @@ async fn a_key_sees_and_uses_its_own_models_only() {
     let all = models(&pair.gateway.client()).await;
     assert_eq!(all, ["anthropic", "anthropic-first", "openai", "openai-first"]);
 
-    assert_eq!(client.post(CHAT, &pair.ask("openai", "hi")).await.status, 200);
-    let refused = client.post(CHAT, &pair.ask("anthropic", "hi")).await;
+    assert_eq!(client.post(CHAT, &ask("openai", "hi")).await.status, 200);
+    let refused = client.post(CHAT, &ask("anthropic", "hi")).await;
     assert_eq!(refusal(&refused), (403, "model_not_allowed".to_owned()));
     assert_eq!(refused.json()["error"]["param"], "model");
     for unknown in ["gpt-sim", "claude-sim", "OPENAI", "openai ", "", "none", "a\u{7f}\n\"b\""] {
-        let refused = client.post(CHAT, &pair.ask(unknown, "hi")).await;
+        let refused = client.post(CHAT, &ask(unknown, "hi")).await;
         assert_eq!(refusal(&refused), (404, "model_not_found".to_owned()), "{unknown:?}");
     }
     assert_eq!((pair.openai.requests().len(), pair.anthropic.requests().len()), (1, 0));
