@@ -142,6 +142,27 @@ impl Fixture for Pair {
     }
 }
 
+/// A gateway before one provider, `openai`, for tests whose keys are their own.
+struct Single {
+    gateway: Gateway,
+    provider: Simulator,
+}
+
+impl Single {
+    async fn with(settings: impl FnOnce(Builder) -> Builder) -> Self {
+        let provider = Simulator::start().await;
+        let builder = Gateway::builder().provider("openai", Kind::OpenAi, &provider);
+        Self { gateway: settings(builder).start().await, provider }
+    }
+}
+
+impl Fixture for Single {
+    async fn renew(&mut self) -> bool {
+        shared::renew(&mut self.gateway, &[&self.provider]).await;
+        true
+    }
+}
+
 /// What a name is in a turn: in the first one itself.
 fn numbered(name: &str, turn: usize) -> String {
     if turn == 0 { name.to_owned() } else { format!("{name}-{turn}") }
