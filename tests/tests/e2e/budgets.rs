@@ -1,7 +1,7 @@
 //! Budgets in a real Envoy with two workers: what they refuse, what they only warn of, and what they count.
 
 use serde_json::{Value, json};
-use sluice_tests::gateway::{Builder, Gateway, KEY, Key, Kind};
+use sluice_tests::gateway::{Builder, Gateway, Key, Kind};
 use sluice_tests::shared::Shared;
 use sluice_tests::simulator::{Simulator, Usage};
 use tokio::sync::OnceCell;
@@ -130,49 +130,53 @@ async fn a_budget_that_is_used_up_leads_to_another_model_and_says_so() {
     assert_eq!(logged(&gateway.log(), "then"), all);
 }
 
+/// Models with a fallback, or with a target that has no price, and for each a key of its own with a budget.
+static PAIR: Shared<Pair> = Shared::new(1, || {
+    Box::pin(Pair::of(1, |builder| {
+        let unpriced = json!({"input": DEAR.input, "output": DEAR.output, "per_request": 0.5});
+        builder
+            .model("paid", &[("openai", "gpt-paid"), ("anthropic", "claude-paid")])
+            .price("openai/gpt-paid", PRICE.input, PRICE.output)
+            .price("anthropic/claude-paid", DEAR.input, DEAR.output)
+            .model("uncovered", &[("openai", "gpt-uncovered"), ("anthropic", "claude-uncovered")])
+            .price("openai/gpt-uncovered", CHEAP.input, CHEAP.output)
+            .price("anthropic/claude-uncovered", DEAR.input, DEAR.output)
+            .model("unpriced", &[("openai", "gpt-unpriced")])
+            .with(json!({"prices": {"unpriced": unpriced}}))
+            .key(Key::new("paid", "paid").budget(json!({"total": 5})))
+            .key(Key::new("uncovered", "uncovered").budget(json!({"total": 0.01})))
+            .key(Key::new("unpriced", "unpriced").budget(json!({"total": 5})))
+    }))
+});
+
 #[tokio::test]
 async fn a_fallback_is_paid_at_its_own_price() {
-    let prices = |builder: Builder| {
-        builder
-            .price("openai/gpt-sim", PRICE.input, PRICE.output)
-            .price("anthropic/claude-sim", DEAR.input, DEAR.output)
-            .key(Key::new("test", KEY).budget(json!({"total": 5})))
-    };
-    let pair = Pair::with(prices).await;
+    let pair = PAIR.lease().await;
     pair.openai.always("status=503");
-    let body = with(ask("openai-first", "say one two three"), json!({"max_tokens": 9}));
-    assert_eq!(pair.gateway.chat(&body).await.header("x-sluice-provider"), Some("anthropic"));
+    let body = with(ask("paid", "say one two three"), json!({"max_tokens": 9}));
+    assert_eq!(pair.gateway.with_key("paid").post(CHAT, &body).await.header("x-sluice-provider"), Some("anthropic"));
     let cost = DEAR.sum(&pair.anthropic.requests());
     let lines = pair.gateway.log_lines(1).await;
-    assert_eq!((logged(&lines, "test"), spent(&pair.gateway, KEY, "openai-first").await), (cost, cost));
+    assert_eq!((logged(&lines, "paid"), spent(&pair.gateway, "paid", "paid").await), (cost, cost));
     assert_eq!(PRICE.sum(&pair.openai.requests()), 0);
 }
 
 #[tokio::test]
 async fn a_fallback_that_a_budget_does_not_cover_is_not_asked() {
-    let prices = |builder: Builder| {
-        builder
-            .price("openai/gpt-sim", CHEAP.input, CHEAP.output)
-            .price("anthropic/claude-sim", DEAR.input, DEAR.output)
-            .key(Key::new("test", KEY).budget(json!({"total": 0.01})))
-    };
-    let pair = Pair::with(prices).await;
-    let body = with(ask("openai-first", "say hi"), json!({"max_tokens": 9}));
-    assert_eq!(pair.gateway.chat(&body).await.status, 200);
+    let pair = PAIR.lease().await;
+    let client = pair.gateway.with_key("uncovered");
+    let body = with(ask("uncovered", "say hi"), json!({"max_tokens": 9}));
+    assert_eq!(client.post(CHAT, &body).await.status, 200);
     pair.openai.always("status=503");
-    assert_eq!(pair.gateway.chat(&body).await.status, 503);
+    assert_eq!(client.post(CHAT, &body).await.status, 503);
     assert!(pair.anthropic.requests().is_empty());
 }
 
 #[tokio::test]
 async fn a_model_without_a_price_costs_what_those_without_one_cost() {
-    let pair = Pair::with(|builder| {
-        builder
-            .key(Key::new("test", KEY).budget(json!({"total": 5})))
-            .with(json!({"prices": {"unpriced": {"input": DEAR.input, "output": DEAR.output, "per_request": 0.5}}}))
-    })
-    .await;
-    assert_eq!(pair.gateway.chat(&with(ask("openai", "say hi"), json!({"max_tokens": 9}))).await.status, 200);
+    let pair = PAIR.lease().await;
+    let body = with(ask("unpriced", "say hi"), json!({"max_tokens": 9}));
+    assert_eq!(pair.gateway.with_key("unpriced").post(CHAT, &body).await.status, 200);
     let line = pair.gateway.log_lines(1).await.remove(0);
     let cost = line["cost_usd"].as_str().map(micro);
     assert_eq!(cost, Some(DEAR.sum(&pair.openai.requests()) + 500_000));

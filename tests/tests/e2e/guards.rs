@@ -6,7 +6,7 @@ use sluice_tests::gateway::{Builder, KEY, Key};
 use sluice_tests::shared::Shared;
 use sluice_tests::simulator::Simulator;
 
-use crate::money::{Price, micro};
+use crate::money::{Price, micro, priced};
 use crate::{CHAT, Pair, TURNS, ask, model_of, numbered, refusal, said, with};
 
 const GPT: Price = Price { input: 1.37, output: 9.11 };
@@ -24,20 +24,13 @@ static GUARDED: Shared<Pair> = Shared::new(1, || {
         let builder = builder.with(guards).model("watched", &[("anthropic", "claude-watched")]);
         let builder = builder.price("anthropic/claude-watched", CLAUDE.input, CLAUDE.output);
         let builder = ["plain", "masks", "blocks", "logs"].into_iter().fold(builder, payer);
-        (0..TURNS).fold(builder, |builder, turn| checked(priced(builder, turn), turn)).concurrency(2)
+        (0..TURNS).fold(priced(builder, TURNS, GPT, CLAUDE), checked).concurrency(2)
     }))
 });
 
 /// A key with a budget.
 fn payer(builder: Builder, name: &str) -> Builder {
     builder.key(Key::new(name, name).budget(json!({"total": 10})))
-}
-
-/// What both providers' models cost in this turn.
-fn priced(builder: Builder, turn: usize) -> Builder {
-    let target = |provider| format!("{provider}/{}", numbered(model_of(provider), turn));
-    let builder = builder.price(&target("openai"), GPT.input, GPT.output);
-    builder.price(&target("anthropic"), CLAUDE.input, CLAUDE.output)
 }
 
 /// Models whose answers have to be what was asked for: with one target, and with another behind it.
@@ -67,7 +60,7 @@ fn charged(line: &Value) -> u64 {
 #[tokio::test]
 async fn a_prompt_that_is_blocked_reaches_no_provider_in_any_clients_format() {
     let guards = json!({"guards": {"pii": {"detect": ["email", "private_key"], "on": ["prompts"]}}});
-    let pair = Pair::with(|builder| payer(priced(builder, 0), KEY).with(guards).concurrency(2)).await;
+    let pair = Pair::with(|builder| payer(priced(builder, 1, GPT, CLAUDE), KEY).with(guards).concurrency(2)).await;
     let told = pair.gateway.chat(&ask("openai-first", "write to a@b.io")).await;
     assert_eq!(refusal(&told), (400, "guardrail_blocked".to_owned()));
     assert!(

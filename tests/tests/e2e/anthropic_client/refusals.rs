@@ -1,9 +1,8 @@
 //! What a client reads when there is no answer: Anthropic's shape, words and statuses.
 
 use serde_json::json;
-use sluice_tests::gateway::Key;
 
-use super::{MESSAGES, ask, refusal, streamed};
+use super::{KEYED, MESSAGES, ask, refusal, streamed};
 use crate::{Pair, with};
 
 fn error(status: u16, word: &str) -> (u16, String) {
@@ -12,7 +11,7 @@ fn error(status: u16, word: &str) -> (u16, String) {
 
 #[tokio::test]
 async fn keys_models_and_paths_that_are_wrong() {
-    let pair = Pair::with(|builder| builder.key(Key::new("narrow", "sk-narrow").models(&["openai"]))).await;
+    let pair = KEYED.lease().await;
     let gateway = &pair.gateway;
     let ask_as = async |key: &str, model: &str| {
         refusal(&gateway.anonymous().anthropic(key).post(MESSAGES, &ask(&pair, model, "hi")).await)
@@ -87,14 +86,7 @@ async fn a_providers_failures() {
 
 #[tokio::test]
 async fn limits_may_be_tried_again_and_budgets_may_not() {
-    let pair = Pair::with(|builder| {
-        builder
-            .price("openai/gpt-sim", 1000.0, 2000.0)
-            .price("anthropic/claude-sim", 1000.0, 2000.0)
-            .key(Key::new("slow", "sk-slow").limits(json!({"requests_per_minute": 1})))
-            .key(Key::new("poor", "sk-poor").budget(json!({"total": 0.000_001})))
-    })
-    .await;
+    let pair = KEYED.lease().await;
     let client = |key: &str| pair.gateway.anonymous().anthropic(key);
     assert_eq!(client("sk-slow").post(MESSAGES, &ask(&pair, "openai", "hi")).await.status, 200);
     let limited = client("sk-slow").post(MESSAGES, &ask(&pair, "openai", "hi")).await;
