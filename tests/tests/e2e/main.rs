@@ -24,6 +24,7 @@ mod limits;
 mod log;
 mod matrix;
 mod money;
+mod pair;
 mod passing;
 mod provider_keys;
 mod recovery;
@@ -31,6 +32,7 @@ mod relaxed;
 mod reload;
 mod retry;
 mod routing;
+mod single;
 mod streams;
 mod tracing;
 mod translation;
@@ -40,133 +42,12 @@ mod wires;
 use std::future::poll_fn;
 use std::task::Poll;
 
+use pair::{Pair, TURNS, numbered};
 use serde_json::{Value, json};
+use single::Single;
 use sluice_tests::client::Answer;
-use sluice_tests::gateway::{Builder, Gateway, Kind};
-use sluice_tests::shared::{self, Fixture, Lease, Shared};
-use sluice_tests::simulator::Simulator;
 
 const CHAT: &str = "/v1/chat/completions";
-
-/// So many tests a shared pair serves.
-const TURNS: usize = 100;
-
-/// With settings as they are by default.
-static PAIR: Shared<Pair> = Shared::new(2, || Box::pin(Pair::of(TURNS, |builder| builder)));
-
-/// With little patience, and circuits that stay closed.
-static IMPATIENT: Shared<Pair> = Shared::new(1, || {
-    Box::pin(Pair::of(TURNS, |builder| {
-        let builder = builder.timeout("answer", "700ms").timeout("first_token", "700ms").timeout("idle", "400ms");
-        builder.with(json!({"circuit": {"failures": 1000}}))
-    }))
-});
-
-/// A gateway before a provider of each kind, and what its models are called.
-///
-/// `openai` and `anthropic` have one target; `openai-first` and `anthropic-first` fall back to the other. These names, and
-/// those that the providers know, are [`numbered`] for those who share it.
-struct Pair {
-    gateway: Gateway,
-    openai: Simulator,
-    anthropic: Simulator,
-    /// How many had it before.
-    turn: usize,
-}
-
-impl Pair {
-    /// One that is shared.
-    async fn lease() -> Lease<Self> {
-        PAIR.lease().await
-    }
-
-    /// One of little patience, whose circuits stay closed.
-    async fn impatient() -> Lease<Self> {
-        IMPATIENT.lease().await
-    }
-
-    /// One with settings, for this test alone.
-    async fn with(settings: impl FnOnce(Builder) -> Builder) -> Self {
-        Self::of(1, settings).await
-    }
-
-    /// For so many turns.
-    async fn of(turns: usize, settings: impl FnOnce(Builder) -> Builder) -> Self {
-        let (openai, anthropic) = (Simulator::start().await, Simulator::start().await);
-        let builder = Gateway::builder().provider("openai", Kind::OpenAi, &openai).provider(
-            "anthropic",
-            Kind::Anthropic,
-            &anthropic,
-        );
-        let builder = (0..turns).fold(builder, |builder, turn| {
-            let [gpt, claude] = ["openai", "anthropic"].map(|provider| numbered(model_of(provider), turn));
-            let (gpt, claude) = (("openai", &*gpt), ("anthropic", &*claude));
-            let add = |builder: Builder, name, targets: &[_]| builder.model(&numbered(name, turn), targets);
-            let builder = add(add(builder, "openai", &[gpt]), "anthropic", &[claude]);
-            add(add(builder, "openai-first", &[gpt, claude]), "anthropic-first", &[claude, gpt])
-        });
-        Self { gateway: settings(builder).start().await, openai, anthropic, turn: 0 }
-    }
-
-    /// The simulator that stands for a provider.
-    fn simulator(&self, provider: &str) -> &Simulator {
-        if provider == "openai" { &self.openai } else { &self.anthropic }
-    }
-
-    /// What one of its models is called in this turn.
-    fn name(&self, model: &str) -> String {
-        numbered(model, self.turn)
-    }
-
-    /// What a provider calls its model in this turn.
-    fn model_of(&self, provider: &str) -> String {
-        numbered(model_of(provider), self.turn)
-    }
-
-    /// The only target of one of its providers, as the log and headers name it.
-    fn target(&self, provider: &str) -> String {
-        format!("{provider}/{}", self.model_of(provider))
-    }
-
-    /// A request with one message.
-    fn ask(&self, model: &str, text: &str) -> Value {
-        ask(&self.name(model), text)
-    }
-}
-
-impl Fixture for Pair {
-    async fn renew(&mut self) -> bool {
-        shared::renew(&mut self.gateway, &[&self.openai, &self.anthropic]).await;
-        self.turn += 1;
-        self.turn < TURNS
-    }
-}
-
-/// A gateway before one provider, `openai`, for tests whose keys are their own.
-struct Single {
-    gateway: Gateway,
-    provider: Simulator,
-}
-
-impl Single {
-    async fn with(settings: impl FnOnce(Builder) -> Builder) -> Self {
-        let provider = Simulator::start().await;
-        let builder = Gateway::builder().provider("openai", Kind::OpenAi, &provider);
-        Self { gateway: settings(builder).start().await, provider }
-    }
-}
-
-impl Fixture for Single {
-    async fn renew(&mut self) -> bool {
-        shared::renew(&mut self.gateway, &[&self.provider]).await;
-        true
-    }
-}
-
-/// What a name is in a turn: in the first one itself.
-fn numbered(name: &str, turn: usize) -> String {
-    if turn == 0 { name.to_owned() } else { format!("{name}-{turn}") }
-}
 
 /// The provider that is not this one.
 fn other(provider: &str) -> &'static str {
