@@ -106,3 +106,21 @@ impl Fixture for Pair {
 pub fn numbered(name: &str, turn: usize) -> String {
     if turn == 0 { name.to_owned() } else { format!("{name}-{turn}") }
 }
+
+#[tokio::test]
+async fn who_comes_next_sees_nothing_of_who_was_there() {
+    const ALL: &str = "http.sluice.downstream_rq_total";
+    let first = Pair::lease().await;
+    first.openai.always("status=429+retry-after=60");
+    let answer = first.gateway.chat(&first.ask("openai-first", "say hi")).await;
+    assert_eq!(answer.header("x-sluice-attempts"), Some("2"));
+    assert_eq!((first.gateway.quiet().await.len(), first.gateway.statistic(ALL).await), (1, 1));
+    drop(first);
+    let next = Pair::lease().await;
+    assert_eq!((next.gateway.output(), next.gateway.statistic(ALL).await), (String::new(), 0));
+    assert!(next.openai.requests().is_empty() && next.anthropic.requests().is_empty());
+    // What was learned of the first one's target is not known of this one's.
+    let answer = next.gateway.chat(&next.ask("openai-first", "say hi")).await;
+    assert_eq!((answer.header("x-sluice-provider"), answer.header("x-sluice-attempts")), (Some("openai"), Some("1")));
+    assert_eq!((next.gateway.quiet().await.len(), next.gateway.statistic(ALL).await), (1, 1));
+}
