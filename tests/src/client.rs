@@ -153,7 +153,7 @@ impl Client {
         self.request("POST", path, body.to_string()).await.expect("an answer")
     }
 
-    /// Writes bytes as they are and reads until the other side closes, or until nothing comes for a while.
+    /// Writes bytes as they are and reads until the other side closes, or until nothing more comes for a while.
     ///
     /// # Panics
     /// When the connection is refused.
@@ -162,12 +162,15 @@ impl Client {
         let mut answer = Vec::new();
         // A server that refuses early may close before all is written: what it said still counts.
         let _ = stream.write_all(bytes).await;
-        let _ = timeout(QUIET, stream.read_buf(&mut answer)).await;
-        while let Ok(Ok(1..)) = timeout(QUIET / 10, stream.read_buf(&mut answer)).await {}
+        let mut wait = PATIENCE;
+        while let Ok(Ok(1..)) = timeout(wait, stream.read_buf(&mut answer)).await {
+            wait = QUIET;
+        }
         answer
     }
 }
 
+/// Who answered and has said nothing for so long, and not closed, has said all.
 const QUIET: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Drives a connection while its answer is wanted.

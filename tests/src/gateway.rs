@@ -27,6 +27,7 @@
 mod file;
 pub(crate) mod process;
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -53,6 +54,8 @@ pub struct Gateway {
     builder: Builder,
     port: u16,
     admin: u16,
+    /// Envoy's counters when it was last looked at as if it were new.
+    before: BTreeMap<String, u64>,
 }
 
 impl Gateway {
@@ -68,7 +71,7 @@ impl Gateway {
         let file = serde_json::to_string_pretty(&builder.render(port, directory.path())).expect("JSON of strings");
         std::fs::write(directory.path().join(FILE), file).expect("a file in the temporary directory");
         let process = Self::launch(&builder, &directory, admin);
-        let gateway = Self { process, directory, builder, port, admin };
+        let gateway = Self { process, directory, builder, port, admin, before: BTreeMap::new() };
         gateway.accepting().await;
         gateway
     }
@@ -84,6 +87,7 @@ impl Gateway {
     /// # Panics
     /// When it does not start.
     pub async fn restart(&mut self) {
+        self.before.clear();
         self.process = Self::launch(&self.builder, &self.directory, self.admin);
         self.accepting().await;
     }
@@ -186,8 +190,19 @@ impl Gateway {
     /// When Envoy does not answer.
     pub async fn statistic(&self, name: &str) -> u64 {
         let text = self.envoy(&format!("/stats?filter=^{}$", name.replace('.', "\\."))).await;
-        let value = text.trim().rsplit_once(": ").map(|(_, value)| value.parse().expect("a number"));
-        value.unwrap_or_default()
+        let (_, value) = statistics(&text).next().unwrap_or_default();
+        value - self.before.get(name).copied().unwrap_or_default()
+    }
+
+    /// Hides all that it logged, wrote and counted, once all requests have ended: as if it had only started.
+    ///
+    /// # Panics
+    /// When that takes too long, or Envoy does not answer.
+    pub async fn renew(&mut self) {
+        self.quiet().await;
+        let counters = self.envoy("/stats?type=Counters&usedonly").await;
+        self.before = statistics(&counters).map(|(name, value)| (name.to_owned(), value)).collect();
+        self.process.forget();
     }
 
     /// The lines of the access log, once all requests have ended and each has its line.
@@ -235,6 +250,12 @@ impl Gateway {
         self.process.terminate();
         until("the command to end", || self.process.ended()).await
     }
+}
+
+/// What Envoy's administration tells of statistics that have one number.
+fn statistics(text: &str) -> impl Iterator<Item = (&str, u64)> {
+    let lines = text.lines().filter_map(|line| line.rsplit_once(": "));
+    lines.filter_map(|(name, value)| Some((name, value.parse().ok()?)))
 }
 
 fn streamed(body: &Value) -> Value {

@@ -5,6 +5,7 @@ pub mod client;
 pub mod collector;
 pub mod gateway;
 pub mod redis;
+pub mod shared;
 pub mod sigv4;
 pub mod simulator;
 pub mod standin;

@@ -1,9 +1,8 @@
 //! `sluice run` as a child process, and Envoy with it: started, listened to, and ended for certain.
 //!
 //! The child leads a process group of its own, so that one signal reaches Envoy too, whether the command became Envoy or
-//! started it. Dropping ends the group; should this process die before it can, the kernel ends the child
-//! (`setpriv --pdeathsig`, where there is one). The kernel ties that to the thread that started the child, so a gateway
-//! belongs to one test and is not shared by several.
+//! started it. Dropping ends the group. Should this process end before, as it does with a gateway in a static, or when it
+//! is killed, a [`Guard`] ends the group in its place.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::os::unix::process::CommandExt as _;
@@ -26,21 +25,23 @@ pub struct Process {
     group: Pid,
     output: Lines,
     errors: Lines,
+    _guard: Guard,
 }
 
 impl Process {
-    /// Runs the command with this gateway file, these arguments, and these variables besides its own environment.
+    /// Runs the command with this gateway file, these arguments, and these variables besides its own environment. Where a
+    /// guard has to end it, the file's directory goes too.
     ///
     /// # Panics
     /// When the command or the module is missing, or cannot be started.
     pub fn start(file: &Path, concurrency: u32, arguments: &[String], environment: &[(String, String)]) -> Self {
-        let mut run = mortal(&built("SLUICE_BIN", "target/release/sluice"));
+        let mut run = Command::new(built("SLUICE_BIN", "target/release/sluice"));
         if let Some(module) = std::env::var_os("SLUICE_WASM") {
             assert!(Path::new(&module).exists(), "SLUICE_WASM names no file: run ./scripts/build first");
         }
         run.arg("run").arg(file).args(["--concurrency", &concurrency.to_string()]).args(arguments);
         run.envs(environment.iter().map(|(variable, value)| (variable, value)));
-        Self::spawn(run)
+        Self::spawn(run, file.parent())
     }
 
     /// Runs a program of the system that stays in the foreground.
@@ -50,18 +51,19 @@ impl Process {
     pub fn of(program: &str, arguments: &[String]) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let found = std::env::split_paths(&path).map(|directory| directory.join(program)).find(|file| file.exists());
-        let mut run = mortal(&found.unwrap_or_else(|| panic!("no {program} here: run ./scripts/setup test first")));
+        let mut run =
+            Command::new(found.unwrap_or_else(|| panic!("no {program} here: run ./scripts/setup test first")));
         run.args(arguments);
-        Self::spawn(run)
+        Self::spawn(run, None)
     }
 
-    fn spawn(mut run: Command) -> Self {
+    fn spawn(mut run: Command, directory: Option<&Path>) -> Self {
         run.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = run.spawn().expect("the command starts");
         let output = Lines::of(child.stdout.take());
         let errors = Lines::of(child.stderr.take());
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a number of a process");
-        Self { child, group, output, errors }
+        Self { child, group, output, errors, _guard: Guard::over(group, directory) }
     }
 
     /// The number of the command's process.
@@ -129,6 +131,12 @@ impl Process {
     pub fn errors(&self) -> String {
         self.errors.lock().join("\n")
     }
+
+    /// Forgets what was written so far.
+    pub fn forget(&self) {
+        self.output.lock().clear();
+        self.errors.lock().clear();
+    }
 }
 
 /// The processes that this one started and that still run.
@@ -136,18 +144,6 @@ pub fn children(process: u32) -> Vec<u32> {
     let listed = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
     let listed = listed.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
     listed.flat_map(|text| text.split_whitespace().filter_map(|one| one.parse().ok()).collect::<Vec<_>>()).collect()
-}
-
-const SETPRIV: &str = "/usr/bin/setpriv";
-
-/// A command that ends with the thread that starts it, where the system has a way.
-fn mortal(program: &Path) -> Command {
-    if !Path::new(SETPRIV).exists() {
-        return Command::new(program);
-    }
-    let mut command = Command::new(SETPRIV);
-    command.args(["--pdeathsig", "TERM", "--"]).arg(program);
-    command
 }
 
 /// What an environment variable names, or what the build leaves beside the workspace.
@@ -169,6 +165,40 @@ impl Drop for Process {
         // Whoever of the group is still there: a child that did not end, or what it left behind.
         let _ = kill_process_group(self.group, Signal::KILL);
         let _ = self.child.wait();
+    }
+}
+
+/// A shell that waits for the end of this process, however that comes about, and then does for the group what dropping the
+/// process would have done: tells it to end, kills what has not a while later, and removes its directory. It waits at a pipe
+/// whose other end nobody else has.
+#[derive(Debug)]
+struct Guard(Child);
+
+/// The group and the directory are its arguments.
+const GUARD: &str = r#"read -r _
+kill -s TERM -- "-$1"
+tries=0
+while kill -s 0 -- "-$1" && [ $tries -lt 20 ]; do
+    sleep 0.1
+    tries=$((tries + 1))
+done
+kill -s KILL -- "-$1"
+[ -z "$2" ] || rm -rf -- "$2""#;
+
+impl Guard {
+    fn over(group: Pid, directory: Option<&Path>) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", GUARD, "guard", &group.as_raw_nonzero().to_string()]).arg(directory.unwrap_or(Path::new("")));
+        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        Self(shell.spawn().expect("a shell"))
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // Its number is its own until it is waited for, and before that it has not read the pipe's end.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -199,10 +229,10 @@ impl Lines {
 mod tests {
     use super::*;
 
-    fn shell(script: &str) -> Process {
-        let mut run = mortal(Path::new("/bin/sh"));
+    fn shell(script: &str, directory: Option<&Path>) -> Process {
+        let mut run = Command::new("/bin/sh");
         run.args(["-c", script]);
-        Process::spawn(run)
+        Process::spawn(run, directory)
     }
 
     fn first_line(process: &Process) -> String {
@@ -222,28 +252,39 @@ mod tests {
         stat.rsplit(") ").next().is_some_and(|state| !state.is_empty() && !state.starts_with('Z'))
     }
 
-    #[test]
-    fn dropping_ends_what_the_command_started_too() {
-        let process = shell("sleep 1000 & echo $!; wait");
-        let started = first_line(&process);
-        let child = process.child.id().to_string();
-        assert!(runs(&started) && runs(&child) && process.ended().is_none());
-        drop(process);
-        let waited = Instant::now();
-        while runs(&started) && waited.elapsed() < TO_END {
+    fn wait_until(holds: impl Fn() -> bool) {
+        let started = Instant::now();
+        while !holds() && started.elapsed() < TO_END {
             thread::sleep(Duration::from_millis(5));
         }
-        assert!(!runs(&started) && !runs(&child));
+        assert!(holds());
+    }
+
+    #[test]
+    fn dropping_ends_what_the_command_started_too() {
+        let process = shell("sleep 1000 & echo $!; wait", None);
+        let started = first_line(&process);
+        let (child, guard) = (process.child.id().to_string(), process._guard.0.id().to_string());
+        assert!(runs(&started) && runs(&child) && runs(&guard) && process.ended().is_none());
+        drop(process);
+        wait_until(|| !runs(&started));
+        assert!(!runs(&child) && !runs(&guard));
+    }
+
+    #[test]
+    fn what_is_not_dropped_ends_when_nobody_holds_the_guards_pipe_any_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut process = shell("sleep 1000 & echo $!; wait", Some(directory.path()));
+        let started = first_line(&process);
+        drop(process._guard.0.stdin.take());
+        wait_until(|| process.ended().is_some() && !runs(&started) && !directory.path().exists());
     }
 
     #[test]
     fn an_early_end_is_seen_with_what_was_said() {
-        let process = shell("echo wrong >&2; echo said; exit 3");
+        let process = shell("echo wrong >&2; echo said; exit 3", None);
         assert_eq!(first_line(&process), "said");
-        let started = Instant::now();
-        while process.ended().is_none() && started.elapsed() < TO_END {
-            thread::sleep(Duration::from_millis(5));
-        }
+        wait_until(|| process.ended().is_some());
         assert_eq!(process.ended().as_deref(), Some("exit status 3"));
     }
 }

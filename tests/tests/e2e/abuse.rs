@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sluice_tests::gateway::KEY;
 
-use crate::{CHAT, Pair, ask, refusal, said};
+use crate::{CHAT, Pair, refusal, said};
 
 /// A request's head; what follows it is the body.
 fn head(more: &str) -> String {
@@ -49,7 +49,7 @@ async fn raw(pair: &Pair, bytes: &[u8]) -> (u16, Value) {
 
 #[tokio::test]
 async fn bodies_that_are_no_request_are_400s_that_say_so() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     let deep = |levels: usize| {
         let nest = format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
         format!(r#"{{"model":"openai","messages":[{{"role":"user","content":"hi"}}],"x":{nest}}}"#)
@@ -90,8 +90,8 @@ async fn bodies_that_are_no_request_are_400s_that_say_so() {
 
 #[tokio::test]
 async fn the_largest_body_passes_and_a_larger_one_is_a_413() {
-    let pair = Pair::start().await;
-    let sized = |mib: usize| ask("openai", &"0123456789abcdef".repeat(mib << 16)).to_string().into_bytes();
+    let pair = Pair::lease().await;
+    let sized = |mib: usize| pair.ask("openai", &"0123456789abcdef".repeat(mib << 16)).to_string().into_bytes();
     let in_one = |body: Vec<u8>| [head(&format!("content-length: {}\r\n", body.len())).into_bytes(), body].concat();
     let in_chunks =
         |body: Vec<u8>| [head("transfer-encoding: chunked\r\n").into_bytes(), chunked(&body, 1 << 20, "")].concat();
@@ -109,14 +109,14 @@ async fn the_largest_body_passes_and_a_larger_one_is_a_413() {
     }
     assert!(pair.openai.requests().is_empty());
     // The gateway is none the worse for it.
-    assert_eq!(said(&pair.gateway.chat(&ask("openai", "say hi")).await), "hi");
+    assert_eq!(said(&pair.gateway.chat(&pair.ask("openai", "say hi")).await), "hi");
 }
 
 #[tokio::test]
 async fn a_body_may_come_in_chunks_with_trailers_or_not_at_all() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     for model in ["openai", "anthropic"] {
-        let body = ask(model, "say hi").to_string().into_bytes();
+        let body = pair.ask(model, "say hi").to_string().into_bytes();
         for size in [1, 7, 4096] {
             for trailers in ["", "x-trailer: 1\r\n"] {
                 let bytes =
@@ -148,7 +148,7 @@ async fn a_body_that_does_not_arrive_is_not_waited_for_longer_than_the_whole_req
 
 #[tokio::test]
 async fn no_header_of_a_client_steers_the_gateway_or_envoy() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     for (name, value) in [
         ("x-sluice-target", "anthropic"),
         ("x-sluice-retry", "1"),
@@ -177,12 +177,12 @@ async fn no_header_of_a_client_steers_the_gateway_or_envoy() {
         // Long enough for a limit of a millisecond to be felt, and a failure that must be retried once.
         pair.openai.always("wait=30");
         let client = pair.gateway.client().header(name, value);
-        let answer = client.post(CHAT, &ask("openai-first", "say hi")).await;
+        let answer = client.post(CHAT, &pair.ask("openai-first", "say hi")).await;
         assert_eq!((answer.status, &*said(&answer)), (200, "hi"), "{name}: {}", answer.text());
         assert_eq!(answer.header("x-sluice-provider"), Some("openai"), "{name}");
         assert_eq!((pair.openai.requests().len(), pair.anthropic.requests().len()), (1, 0), "{name}");
         pair.openai.always("status=503");
-        let answer = client.post(CHAT, &ask("openai-first", "say hi")).await;
+        let answer = client.post(CHAT, &pair.ask("openai-first", "say hi")).await;
         assert_eq!(answer.header("x-sluice-provider"), Some("anthropic"), "{name}: {}", answer.text());
         assert_eq!((pair.openai.requests().len(), pair.anthropic.requests().len()), (2, 1), "{name}");
     }
@@ -190,8 +190,8 @@ async fn no_header_of_a_client_steers_the_gateway_or_envoy() {
 
 #[tokio::test]
 async fn bytes_that_are_no_text_change_nothing_in_any_header() {
-    let pair = Pair::start().await;
-    let body = ask("anthropic", "say hi").to_string();
+    let pair = Pair::lease().await;
+    let body = pair.ask("anthropic", "say hi").to_string();
     for name in ["x-odd", "user-agent", "cookie", "x-request-id", "traceparent", "content-type"] {
         let head = head(&format!("content-length: {}\r\n{name}: ODD\r\n", body.len()));
         let (before, after) = head.split_once("ODD").expect("the place for odd bytes");
@@ -206,10 +206,10 @@ async fn bytes_that_are_no_text_change_nothing_in_any_header() {
 
 #[tokio::test]
 async fn requests_on_one_connection_are_answered_in_their_order() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     pair.openai.always("wait=20");
     let request = |model: &str, text: &str| {
-        let body = ask(model, text).to_string();
+        let body = pair.ask(model, text).to_string();
         let head = head(&format!("content-length: {}\r\n", body.len())).replace("connection: close\r\n", "");
         head + &body
     };

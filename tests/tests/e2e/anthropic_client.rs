@@ -8,19 +8,44 @@ mod translated;
 
 use serde_json::{Value, json};
 use sluice_tests::client::Answer;
+use sluice_tests::gateway::{KEY, Key};
+use sluice_tests::shared::Shared;
 
-use crate::with;
+use crate::money::{Price, priced};
+use crate::{Pair, TURNS, with};
 
 const MESSAGES: &str = "/v1/messages";
 
+const OPENAI: Price = Price { input: 3.33, output: 14.77 };
+const ANTHROPIC: Price = Price { input: 5.21, output: 25.93 };
+
+/// With prices, keys that may not do everything, and models that are delivered whole.
+static KEYED: Shared<Pair> = Shared::new(1, || {
+    let (gpt, claude) = (("openai", "gpt-whole"), ("anthropic", "claude-whole"));
+    let whole = json!({"delivery": "whole"});
+    Box::pin(Pair::of(TURNS, move |builder| {
+        priced(builder, TURNS, OPENAI, ANTHROPIC)
+            .model("openai-first-whole", &[gpt, claude])
+            .model("anthropic-first-whole", &[claude, gpt])
+            .with(json!({"models": {"openai-first-whole": whole, "anthropic-first-whole": whole}}))
+            .price("openai/gpt-whole", OPENAI.input, OPENAI.output)
+            .price("anthropic/claude-whole", ANTHROPIC.input, ANTHROPIC.output)
+            .key(Key::new("test", KEY))
+            .key(Key::new("narrow", "sk-narrow").models(&["openai"]))
+            .key(Key::new("payer", "sk-payer").budget(json!({"total": 1})))
+            .key(Key::new("slow", "sk-slow").limits(json!({"requests_per_minute": 1})))
+            .key(Key::new("poor", "sk-poor").budget(json!({"total": 0.000_001})))
+    }))
+});
+
 /// A request with one message.
-fn ask(model: &str, text: &str) -> Value {
-    json!({"model": model, "max_tokens": 256, "messages": [{"role": "user", "content": text}]})
+fn ask(pair: &Pair, model: &str, text: &str) -> Value {
+    json!({"model": pair.name(model), "max_tokens": 256, "messages": [{"role": "user", "content": text}]})
 }
 
 /// The same as a stream.
-fn streamed(model: &str, text: &str) -> Value {
-    with(ask(model, text), json!({"stream": true}))
+fn streamed(pair: &Pair, model: &str, text: &str) -> Value {
+    with(ask(pair, model, text), json!({"stream": true}))
 }
 
 /// The text of an answer, in one piece or streamed.

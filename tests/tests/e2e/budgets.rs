@@ -1,21 +1,21 @@
 //! Budgets in a real Envoy with two workers: what they refuse, what they only warn of, and what they count.
 
 use serde_json::{Value, json};
-use sluice_tests::gateway::{Builder, Gateway, KEY, Key, Kind};
+use sluice_tests::gateway::{Builder, Gateway, Key, Kind};
+use sluice_tests::shared::Shared;
 use sluice_tests::simulator::{Simulator, Usage};
 use tokio::sync::OnceCell;
 
 use crate::money::{Price, dollars, logged, micro, reserved_for, said, spent};
-use crate::{CHAT, Pair, ask, refusal, with};
+use crate::{CHAT, Pair, Single, ask, refusal, with};
 
 /// So dear that every token shows.
 const PRICE: Price = Price { input: 1000.0, output: 2000.0 };
 const CHEAP: Price = Price { input: 1.5, output: 2.5 };
 const DEAR: Price = Price { input: 1234.5, output: 6789.1 };
 
-fn gateway(provider: &Simulator) -> Builder {
-    Gateway::builder()
-        .provider("openai", Kind::OpenAi, provider)
+fn priced(builder: Builder) -> Builder {
+    builder
         .model("chat", &[("openai", "gpt-sim")])
         .model("cheap", &[("openai", "gpt-mini")])
         .price("openai/gpt-sim", PRICE.input, PRICE.output)
@@ -31,19 +31,42 @@ fn body() -> Value {
 /// What is reserved for [`body`].
 async fn reserved() -> u64 {
     static RESERVED: OnceCell<u64> = OnceCell::const_new();
-    *RESERVED.get_or_init(async || reserved_for(gateway(&Simulator::start().await), &body()).await).await
+    let asked = async || {
+        let provider = Simulator::start().await;
+        reserved_for(priced(Gateway::builder().provider("openai", Kind::OpenAi, &provider)), &body()).await
+    };
+    *RESERVED.get_or_init(asked).await
 }
+
+/// The periods of hard budgets, and what is said of when each begins anew.
+const PERIODS: [(&str, &str); 3] =
+    [("daily", "00:00 UTC"), ("monthly", "first day of next month"), ("total", "not begin anew")];
+
+/// Of soft budgets the first request reserves so many percent: whether it warns of 80, and of 100.
+const SOFT: [(u64, u64, u64); 5] = [(79, 0, 0), (80, 1, 0), (99, 1, 0), (100, 0, 1), (250, 0, 1)];
+
+/// With a key for each of these budgets, whose id is its secret too.
+static BUDGETED: Shared<Single> = Shared::new(1, || {
+    Box::pin(async {
+        let cost = reserved().await;
+        // A second request fits, because the first has used less than was reserved for it; a third does not.
+        let covered = cost + 2 * PRICE.cost(&Usage { input: 2, output: 1, ..Usage::default() }) - 1;
+        let hard = PERIODS.map(|(period, _)| (period.to_owned(), json!({period: dollars(covered)})));
+        // So much of the budget is reserved by the first request; in whole micro-dollars, and never a little less.
+        let budget = |percent| json!({"monthly": dollars(cost * 100 / percent), "soft": true});
+        let soft = SOFT.map(|(percent, ..)| (format!("at-{percent}"), budget(percent)));
+        let then = ("then".to_owned(), json!({"total": dollars(cost), "then_model": "cheap"}));
+        let key = |(name, budget): (String, Value)| Key::new(&name, &name).budget(budget);
+        let keys = hard.into_iter().chain(soft).chain([then]).map(key);
+        Single::with(|builder| keys.fold(priced(builder), Builder::key)).await
+    })
+});
 
 #[tokio::test]
 async fn a_hard_budget_refuses_what_it_does_not_cover_in_openais_words() {
-    let provider = Simulator::start().await;
-    let cost = reserved().await;
-    // A second request fits, because the first has used less than was reserved for it; a third does not.
-    let covered = cost + 2 * PRICE.cost(&Usage { input: 2, output: 1, ..Usage::default() }) - 1;
-    let periods = [("daily", "00:00 UTC"), ("monthly", "first day of next month"), ("total", "not begin anew")];
-    let key = |(period, _)| Key::new(period, period).budget(json!({period: dollars(covered)}));
-    let gateway = periods.into_iter().map(key).fold(gateway(&provider), Builder::key).start().await;
-    for (round, (period, anew)) in periods.into_iter().enumerate() {
+    let budgeted = BUDGETED.lease().await;
+    let (gateway, provider, cost) = (&budgeted.gateway, &budgeted.provider, reserved().await);
+    for (round, (period, anew)) in PERIODS.into_iter().enumerate() {
         provider.clear();
         let client = gateway.with_key(period);
         for count in [1, 2] {
@@ -67,18 +90,10 @@ async fn a_hard_budget_refuses_what_it_does_not_cover_in_openais_words() {
 
 #[tokio::test]
 async fn a_soft_budget_warns_at_80_and_at_100_percent_and_refuses_nothing() {
-    let provider = Simulator::start().await;
-    let cost = reserved().await;
-    let cases = [(79, 0, 0), (80, 1, 0), (99, 1, 0), (100, 0, 1), (250, 0, 1)];
-    // So much of the budget is reserved by the first request; in whole micro-dollars, and never a little less.
-    let budget = |percent: u64| json!({"monthly": dollars(cost * 100 / percent), "soft": true});
-    let key = |(percent, ..): (u64, u64, u64)| {
-        let name = format!("at-{percent}");
-        Key::new(&name, &name).budget(budget(percent))
-    };
-    let gateway = cases.into_iter().map(key).fold(gateway(&provider), Builder::key).start().await;
+    let budgeted = BUDGETED.lease().await;
+    let gateway = &budgeted.gateway;
     let (mut eighties, mut hundreds) = (0, 0);
-    for (round, (percent, eighty, hundred)) in cases.into_iter().enumerate() {
+    for (round, (percent, eighty, hundred)) in SOFT.into_iter().enumerate() {
         let answer = gateway.with_key(&format!("at-{percent}")).post(CHAT, &body()).await;
         assert_eq!(answer.status, 200, "{percent}");
         let warning = answer.header("x-sluice-budget").map(str::to_owned);
@@ -96,70 +111,72 @@ async fn a_soft_budget_warns_at_80_and_at_100_percent_and_refuses_nothing() {
 
 #[tokio::test]
 async fn a_budget_that_is_used_up_leads_to_another_model_and_says_so() {
-    let provider = Simulator::start().await;
-    let cost = reserved().await;
-    let budget = json!({"total": dollars(cost), "then_model": "cheap"});
-    let gateway = gateway(&provider).key(Key::new("test", KEY).budget(budget)).start().await;
-    let first = gateway.chat(&body()).await;
+    let budgeted = BUDGETED.lease().await;
+    let (gateway, client) = (&budgeted.gateway, budgeted.gateway.with_key("then"));
+    let first = client.post(CHAT, &body()).await;
     assert_eq!((first.header("x-sluice-model"), first.header("x-sluice-instead-of")), (Some("gpt-sim"), None));
     assert_eq!(gateway.log_lines(1).await[0]["instead"], Value::Null);
     for count in 2..5 {
-        let answer = gateway.chat(&body()).await;
+        let answer = client.post(CHAT, &body()).await;
         assert_eq!(answer.header("x-sluice-model"), Some("gpt-mini"), "{}", answer.text());
         assert_eq!(answer.header("x-sluice-instead-of"), Some("chat"));
         let line = gateway.log_lines(count).await.remove(count - 1);
         assert_eq!((&line["model"], &line["instead"]), (&json!("chat"), &json!("cheap")));
     }
-    let requests = provider.requests();
+    let requests = budgeted.provider.requests();
     let asked = requests.iter().map(|request| request.json()["model"].clone()).collect::<Vec<_>>();
     assert_eq!(asked, ["gpt-sim", "gpt-mini", "gpt-mini", "gpt-mini"]);
     let all = PRICE.sum(&requests[..1]) + CHEAP.sum(&requests[1..]);
-    assert_eq!(logged(&gateway.log(), "test"), all);
+    assert_eq!(logged(&gateway.log(), "then"), all);
 }
+
+/// Models with a fallback, or with a target that has no price, and for each a key of its own with a budget.
+static PAIR: Shared<Pair> = Shared::new(1, || {
+    Box::pin(Pair::of(1, |builder| {
+        let unpriced = json!({"input": DEAR.input, "output": DEAR.output, "per_request": 0.5});
+        builder
+            .model("paid", &[("openai", "gpt-paid"), ("anthropic", "claude-paid")])
+            .price("openai/gpt-paid", PRICE.input, PRICE.output)
+            .price("anthropic/claude-paid", DEAR.input, DEAR.output)
+            .model("uncovered", &[("openai", "gpt-uncovered"), ("anthropic", "claude-uncovered")])
+            .price("openai/gpt-uncovered", CHEAP.input, CHEAP.output)
+            .price("anthropic/claude-uncovered", DEAR.input, DEAR.output)
+            .model("unpriced", &[("openai", "gpt-unpriced")])
+            .with(json!({"prices": {"unpriced": unpriced}}))
+            .key(Key::new("paid", "paid").budget(json!({"total": 5})))
+            .key(Key::new("uncovered", "uncovered").budget(json!({"total": 0.01})))
+            .key(Key::new("unpriced", "unpriced").budget(json!({"total": 5})))
+    }))
+});
 
 #[tokio::test]
 async fn a_fallback_is_paid_at_its_own_price() {
-    let prices = |builder: Builder| {
-        builder
-            .price("openai/gpt-sim", PRICE.input, PRICE.output)
-            .price("anthropic/claude-sim", DEAR.input, DEAR.output)
-            .key(Key::new("test", KEY).budget(json!({"total": 5})))
-    };
-    let pair = Pair::with(prices).await;
+    let pair = PAIR.lease().await;
     pair.openai.always("status=503");
-    let body = with(ask("openai-first", "say one two three"), json!({"max_tokens": 9}));
-    assert_eq!(pair.gateway.chat(&body).await.header("x-sluice-provider"), Some("anthropic"));
+    let body = with(ask("paid", "say one two three"), json!({"max_tokens": 9}));
+    assert_eq!(pair.gateway.with_key("paid").post(CHAT, &body).await.header("x-sluice-provider"), Some("anthropic"));
     let cost = DEAR.sum(&pair.anthropic.requests());
     let lines = pair.gateway.log_lines(1).await;
-    assert_eq!((logged(&lines, "test"), spent(&pair.gateway, KEY, "openai-first").await), (cost, cost));
+    assert_eq!((logged(&lines, "paid"), spent(&pair.gateway, "paid", "paid").await), (cost, cost));
     assert_eq!(PRICE.sum(&pair.openai.requests()), 0);
 }
 
 #[tokio::test]
 async fn a_fallback_that_a_budget_does_not_cover_is_not_asked() {
-    let prices = |builder: Builder| {
-        builder
-            .price("openai/gpt-sim", CHEAP.input, CHEAP.output)
-            .price("anthropic/claude-sim", DEAR.input, DEAR.output)
-            .key(Key::new("test", KEY).budget(json!({"total": 0.01})))
-    };
-    let pair = Pair::with(prices).await;
-    let body = with(ask("openai-first", "say hi"), json!({"max_tokens": 9}));
-    assert_eq!(pair.gateway.chat(&body).await.status, 200);
+    let pair = PAIR.lease().await;
+    let client = pair.gateway.with_key("uncovered");
+    let body = with(ask("uncovered", "say hi"), json!({"max_tokens": 9}));
+    assert_eq!(client.post(CHAT, &body).await.status, 200);
     pair.openai.always("status=503");
-    assert_eq!(pair.gateway.chat(&body).await.status, 503);
+    assert_eq!(client.post(CHAT, &body).await.status, 503);
     assert!(pair.anthropic.requests().is_empty());
 }
 
 #[tokio::test]
 async fn a_model_without_a_price_costs_what_those_without_one_cost() {
-    let pair = Pair::with(|builder| {
-        builder
-            .key(Key::new("test", KEY).budget(json!({"total": 5})))
-            .with(json!({"prices": {"unpriced": {"input": DEAR.input, "output": DEAR.output, "per_request": 0.5}}}))
-    })
-    .await;
-    assert_eq!(pair.gateway.chat(&with(ask("openai", "say hi"), json!({"max_tokens": 9}))).await.status, 200);
+    let pair = PAIR.lease().await;
+    let body = with(ask("unpriced", "say hi"), json!({"max_tokens": 9}));
+    assert_eq!(pair.gateway.with_key("unpriced").post(CHAT, &body).await.status, 200);
     let line = pair.gateway.log_lines(1).await.remove(0);
     let cost = line["cost_usd"].as_str().map(micro);
     assert_eq!(cost, Some(DEAR.sum(&pair.openai.requests()) + 500_000));
@@ -167,27 +184,28 @@ async fn a_model_without_a_price_costs_what_those_without_one_cost() {
 
 #[tokio::test]
 async fn every_scope_has_its_budget() {
-    let provider = Simulator::start().await;
     let once = json!({"total": dollars(reserved().await)});
-    let gateway = gateway(&provider)
-        // Names as long as each other: so the same is reserved.
-        .model("full", &[("openai", "gpt-sim")])
-        .model("pair", &[("openai", "gpt-sim")])
-        .key(Key::new("a", "sk-a").team("full"))
-        .key(Key::new("b", "sk-b").team("full"))
-        .key(Key::new("c", "sk-c").set("app", json!("full")))
-        .key(Key::new("d", "sk-d").team("far").set("app", json!("full")))
-        .key(Key::new("e", "sk-e"))
-        .key(Key::new("f", "sk-f"))
-        .key(Key::new("g", "sk-g").team("far"))
-        .with(json!({
-            "teams": {"full": {"budget": once}},
-            "apps": {"full": {"budget": once}},
-            "models": {"full": {"budget": once}},
-            "budgets": [{"match": {"model": "pair"}, "per": ["team"], "budget": once}],
-        }))
-        .start()
-        .await;
+    let single = Single::with(|builder| {
+        priced(builder)
+            // Names as long as each other: so the same is reserved.
+            .model("full", &[("openai", "gpt-sim")])
+            .model("pair", &[("openai", "gpt-sim")])
+            .key(Key::new("a", "sk-a").team("full"))
+            .key(Key::new("b", "sk-b").team("full"))
+            .key(Key::new("c", "sk-c").set("app", json!("full")))
+            .key(Key::new("d", "sk-d").team("far").set("app", json!("full")))
+            .key(Key::new("e", "sk-e"))
+            .key(Key::new("f", "sk-f"))
+            .key(Key::new("g", "sk-g").team("far"))
+            .with(json!({
+                "teams": {"full": {"budget": once}},
+                "apps": {"full": {"budget": once}},
+                "models": {"full": {"budget": once}},
+                "budgets": [{"match": {"model": "pair"}, "per": ["team"], "budget": once}],
+            }))
+    })
+    .await;
+    let gateway = &single.gateway;
     let mut lines = 0;
     for (scope, asked) in [
         ("a team", [("sk-a", "chat", 200), ("sk-b", "chat", 429), ("sk-e", "chat", 200)]),

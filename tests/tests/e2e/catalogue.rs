@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sluice_tests::client::{Answer, Event};
 use sluice_tests::gateway::{Builder, Gateway, Kind};
+use sluice_tests::shared::{self, Fixture, Shared};
 use sluice_tests::simulator::{Recorded, Simulator};
 
 use crate::{ask, model_of, other, refusal, said, with};
@@ -147,50 +148,102 @@ impl Outcome {
     }
 }
 
-/// A gateway before a provider that fails and one that is well, with a model for each case.
+/// The cases of a test.
+#[derive(Debug, Clone, Copy)]
+struct Set {
+    /// A word for them.
+    name: &'static str,
+    /// How many they are.
+    cases: usize,
+    /// What the model of one of them has besides its two targets.
+    settings: fn(Builder, &Names, usize) -> Builder,
+}
+
+impl Set {
+    /// Whose models have nothing but their targets.
+    const fn plain(name: &'static str, cases: usize) -> Self {
+        Self { name, cases, settings: |builder, _, _| builder }
+    }
+
+    /// Adds the models of its cases, with either provider as the first, streamed and not.
+    fn models(mut builder: Builder, set: &Self) -> Builder {
+        for primary in ["openai", "anthropic"] {
+            for (case, stream) in (0..set.cases).flat_map(|case| [(case, false), (case, true)]) {
+                let names = Names::of(set, primary, case, stream);
+                let targets = [&names.first, &names.second];
+                let targets = targets.map(|target| target.split_once('/').expect("a provider"));
+                builder = (set.settings)(builder.model(&names.model, &targets), &names, case);
+            }
+        }
+        builder
+    }
+}
+
+/// A case as it is played, and what is called after it.
+struct Names {
+    /// The provider that fails.
+    primary: &'static str,
+    /// Whether the answer is streamed.
+    stream: bool,
+    /// Its model, as clients call it.
+    model: String,
+    /// Its target that fails, `provider/model`.
+    first: String,
+    /// The one that is well.
+    second: String,
+}
+
+impl Names {
+    fn of(set: &Set, primary: &'static str, case: usize, stream: bool) -> Self {
+        let how = if stream { "stream" } else { "whole" };
+        let model = format!("{}-{primary}-{case}-{how}", set.name);
+        let first = format!("{primary}/{}-{model}", model_of(primary));
+        let second = format!("{}/well-{model}", other(primary));
+        Self { primary, stream, model, first, second }
+    }
+}
+
+/// What a model has with these fields.
+fn model(builder: Builder, names: &Names, fields: &Value) -> Builder {
+    builder.with(json!({"models": {&names.model: fields}}))
+}
+
+/// A gateway before two providers, with a model for each case, whichever of them is the first.
 struct Bench {
     gateway: Gateway,
-    primary: &'static str,
     openai: Simulator,
     anthropic: Simulator,
 }
 
+/// With the cases of all tests here.
+static BENCH: Shared<Bench> = Shared::new(2, || Box::pin(Bench::start()));
+
 impl Bench {
-    /// So many cases, streamed and not.
-    async fn start(primary: &'static str, cases: usize, settings: impl FnOnce(Builder) -> Builder) -> Self {
+    async fn start() -> Self {
         let (openai, anthropic) = (Simulator::start().await, Simulator::start().await);
-        let second = other(primary);
         let builder = Gateway::builder().provider("openai", Kind::OpenAi, &openai).provider(
             "anthropic",
             Kind::Anthropic,
             &anthropic,
         );
-        let builder = (0..cases).flat_map(|case| [false, true].map(|stream| name(case, stream))).fold(
-            builder,
-            |builder, name| {
-                let targets = [(primary, format!("{}-{name}", model_of(primary))), (second, format!("well-{name}"))];
-                builder.model(&name, &targets.each_ref().map(|(provider, model)| (*provider, &**model)))
-            },
-        );
-        Self { gateway: settings(builder).start().await, primary, openai, anthropic }
+        let sets = [context::SETS, cut::SETS, refusals::SETS, silence::SETS, whole::SETS].concat();
+        let gateway = sets.iter().fold(builder, Set::models).start().await;
+        Self { gateway, openai, anthropic }
     }
 
-    fn first(&self) -> &Simulator {
-        if self.primary == "openai" { &self.openai } else { &self.anthropic }
+    /// The simulator of the provider that fails, and that of the other one.
+    fn simulators(&self, primary: &str) -> (&Simulator, &Simulator) {
+        if primary == "openai" { (&self.openai, &self.anthropic) } else { (&self.anthropic, &self.openai) }
     }
 
-    fn second(&self) -> &Simulator {
-        if self.primary == "openai" { &self.anthropic } else { &self.openai }
-    }
-
-    /// Plays one case.
-    async fn play(&self, number: usize, stream: bool, case: &Case<'_>, more: &Value) -> Outcome {
-        let (first, second) = (self.first(), self.second());
+    /// Plays one case of a set.
+    async fn play(&self, names: &Names, case: &Case<'_>, more: &Value) -> Outcome {
+        let (first, second) = self.simulators(names.primary);
         first.clear();
         second.clear();
         first.script(case.faults);
         first.always(case.then);
-        let body = with(with(ask(&name(number, stream), PROMPT), json!({"stream": stream})), more.clone());
+        let body = with(with(ask(&names.model, PROMPT), json!({"stream": names.stream})), more.clone());
         let started = Instant::now();
         let answer = self.gateway.chat(&body).await;
         let took = started.elapsed();
@@ -199,17 +252,21 @@ impl Bench {
     }
 }
 
-fn name(case: usize, stream: bool) -> String {
-    format!("case-{case}-{}", if stream { "stream" } else { "whole" })
+impl Fixture for Bench {
+    async fn renew(&mut self) -> bool {
+        shared::renew(&mut self.gateway, &[&self.openai, &self.anthropic]).await;
+        true
+    }
 }
 
-/// Plays cases one after the other, prints what was seen, and fails with all that was wrong.
-async fn play(primary: &'static str, cases: &[Case<'_>], streams: &[bool], settings: impl FnOnce(Builder) -> Builder) {
-    let bench = Bench::start(primary, cases.len(), settings).await;
+/// Plays the cases of a set one after the other, prints what was seen, and fails with all that was wrong.
+async fn play(primary: &'static str, set: &Set, cases: &[Case<'_>], streams: &[bool]) {
+    let bench = BENCH.lease().await;
     let (mut table, mut wrong) = (format!("\n{primary} fails"), Vec::new());
     for (number, case) in cases.iter().enumerate() {
         for stream in streams {
-            let outcome = bench.play(number, *stream, case, &json!({})).await;
+            let names = Names::of(set, primary, number, *stream);
+            let outcome = bench.play(&names, case, &json!({})).await;
             let fault = if case.faults.is_empty() { case.then.to_owned() } else { case.faults.join(", ") + " once" };
             let how = if *stream { "stream" } else { "whole" };
             table += &format!("\n{fault:<40}{how:<8}{outcome}");

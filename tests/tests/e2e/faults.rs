@@ -292,7 +292,7 @@ fn words_of(fault: &str) -> &'static str {
 
 #[tokio::test]
 async fn with_nothing_left_the_client_reads_why() {
-    let pair = Pair::with(|builder| builder.timeout("answer", "700ms").timeout("first_token", "700ms")).await;
+    let pair = Pair::impatient().await;
     let (mut lines, mut wrong) = (Vec::new(), Vec::new());
     for &(fault, words) in LAST_WORDS {
         for (provider, expected) in ["openai", "anthropic"].into_iter().zip(words) {
@@ -303,7 +303,7 @@ async fn with_nothing_left_the_client_reads_why() {
             for stream in [false, true] {
                 simulator.clear();
                 simulator.always(fault);
-                let body = with(ask(provider, PROMPT), serde_json::json!({"stream": stream}));
+                let body = with(pair.ask(provider, PROMPT), serde_json::json!({"stream": stream}));
                 let answer = pair.gateway.chat(&body).await;
                 let (status, code) = refusal(&answer);
                 let attempts = simulator.requests().len();
@@ -335,23 +335,23 @@ async fn with_nothing_left_the_client_reads_why() {
 
 #[tokio::test]
 async fn a_turn_that_ends_without_a_word_is_an_answer() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     pair.anthropic.always("empty");
-    let answer = pair.gateway.chat(&ask("anthropic-first", PROMPT)).await;
+    let answer = pair.gateway.chat(&pair.ask("anthropic-first", PROMPT)).await;
     assert_eq!((answer.status, answer.header("x-sluice-provider")), (200, Some("anthropic")));
-    let answer = pair.gateway.stream(&ask("anthropic-first", PROMPT)).await;
+    let answer = pair.gateway.stream(&pair.ask("anthropic-first", PROMPT)).await;
     let finish = answer.events().iter().any(|event| event.json()["choices"][0]["finish_reason"] == "stop");
     assert!(finish && answer.events().last().is_some_and(|event| event.data == "[DONE]"), "{answer:?}");
 }
 
 #[tokio::test]
 async fn a_huge_answer_passes_whole() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     for provider in ["openai", "anthropic"] {
         pair.simulator(provider).always("huge=8");
         for stream in [false, true] {
             let more = serde_json::json!({"stream": stream, "max_completion_tokens": 8 << 20});
-            let answer = pair.gateway.chat(&with(ask(provider, PROMPT), more)).await;
+            let answer = pair.gateway.chat(&with(pair.ask(provider, PROMPT), more)).await;
             assert_eq!((answer.status, answer.complete), (200, true), "{provider} {stream}");
             assert_eq!(said(&answer).len(), 8 << 20, "{provider} {stream}");
         }

@@ -3,18 +3,19 @@
 use serde_json::{Value, json};
 use sluice_tests::client::Client;
 use sluice_tests::gateway::{Key, Kind};
+use sluice_tests::shared::Shared;
 
 use crate::{CHAT, Pair, ask, refusal, said, with};
 
 #[tokio::test]
 async fn an_answer_says_who_gave_it_and_under_which_id() {
-    let pair = Pair::start().await;
-    for (model, provider, served) in [("openai", "openai", "gpt-sim"), ("anthropic", "anthropic", "claude-sim")] {
+    let pair = Pair::lease().await;
+    for provider in ["openai", "anthropic"] {
         for stream in [false, true] {
-            let answer = pair.gateway.chat(&with(ask(model, "say hello"), json!({"stream": stream}))).await;
+            let answer = pair.gateway.chat(&with(pair.ask(provider, "say hello"), json!({"stream": stream}))).await;
             assert_eq!((answer.status, &*said(&answer), answer.complete), (200, "hello", true));
             assert_eq!(answer.header("x-sluice-provider"), Some(provider));
-            assert_eq!(answer.header("x-sluice-model"), Some(served));
+            assert_eq!(answer.header("x-sluice-model"), Some(&*pair.model_of(provider)));
             assert_eq!(answer.header("x-sluice-attempts"), Some("1"));
             assert_eq!(answer.header("x-request-id").map(str::len), Some(36));
             let kind = answer.header("content-type").unwrap_or_default();
@@ -25,20 +26,20 @@ async fn an_answer_says_who_gave_it_and_under_which_id() {
     }
 }
 
-async fn with_keys() -> Pair {
-    Pair::with(|builder| {
+/// With keys of all kinds, and a single turn's models: the tests here ask for those by their plain names, and fail no target.
+static KEYED: Shared<Pair> = Shared::new(1, || {
+    Box::pin(Pair::of(1, |builder| {
         builder
             .key(Key::new("all", "sk-all"))
             .key(Key::new("few", "sk-few").models(&["openai", "anthropic-first"]))
             .key(Key::new("old", "sk-old").expires("2020-01-01T00:00:00Z"))
             .key(Key::new("long", "sk-long").expires("2090-01-01T00:00:00Z"))
-    })
-    .await
-}
+    }))
+});
 
 #[tokio::test]
 async fn a_key_is_accepted_wherever_clients_send_it_and_nothing_else_is() {
-    let pair = with_keys().await;
+    let pair = KEYED.lease().await;
     let anonymous = pair.gateway.anonymous();
     for (header, value) in [
         ("authorization", "Bearer sk-all"),
@@ -79,7 +80,7 @@ async fn a_key_is_accepted_wherever_clients_send_it_and_nothing_else_is() {
 
 #[tokio::test]
 async fn a_key_sees_and_uses_its_own_models_only() {
-    let pair = with_keys().await;
+    let pair = KEYED.lease().await;
     let client = pair.gateway.anonymous().bearer("sk-few");
     let models = async |client: &Client| -> Vec<String> {
         let answer = client.request("GET", "/v1/models", "").await.expect("an answer");
@@ -106,7 +107,7 @@ async fn a_key_sees_and_uses_its_own_models_only() {
 
 #[tokio::test]
 async fn what_the_gateway_does_not_serve_is_a_404_that_says_what_it_does() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     for (method, path) in [
         ("GET", CHAT),
         ("DELETE", CHAT),
@@ -130,25 +131,26 @@ async fn what_the_gateway_does_not_serve_is_a_404_that_says_what_it_does() {
 
 #[tokio::test]
 async fn a_query_on_the_path_is_the_clients_business() {
-    let pair = Pair::start().await;
-    let answer = pair.gateway.client().post("/v1/chat/completions?api-version=2024-10-21", &ask("openai", "hi")).await;
+    let pair = Pair::lease().await;
+    let answer =
+        pair.gateway.client().post("/v1/chat/completions?api-version=2024-10-21", &pair.ask("openai", "hi")).await;
     assert_eq!(answer.status, 200);
     assert_eq!(pair.openai.requests()[0].path, CHAT);
 }
 
 #[tokio::test]
 async fn a_request_that_a_provider_cannot_express_is_refused_naming_the_field() {
-    let pair = Pair::start().await;
-    let answer = pair.gateway.chat(&with(ask("anthropic", "hi"), json!({"n": 2}))).await;
+    let pair = Pair::lease().await;
+    let answer = pair.gateway.chat(&with(pair.ask("anthropic", "hi"), json!({"n": 2}))).await;
     assert_eq!(refusal(&answer), (400, "unsupported_parameter".to_owned()));
     assert_eq!((&answer.json()["error"]["param"], answer.header("x-sluice-attempts")), (&json!("n"), None));
     // A target that can is tried first, wherever it stands in the list.
-    let answer = pair.gateway.chat(&with(ask("anthropic-first", "say hi"), json!({"n": 2}))).await;
+    let answer = pair.gateway.chat(&with(pair.ask("anthropic-first", "say hi"), json!({"n": 2}))).await;
     assert_eq!((answer.status, answer.json()["choices"].as_array().map(Vec::len)), (200, Some(2)));
     assert_eq!((pair.anthropic.requests().len(), pair.openai.requests().len()), (0, 1));
     // One that cannot, as the last resort, does not hide why the first failed.
     pair.openai.always("status=503");
-    let answer = pair.gateway.chat(&with(ask("openai-first", "hi"), json!({"n": 2}))).await;
+    let answer = pair.gateway.chat(&with(pair.ask("openai-first", "hi"), json!({"n": 2}))).await;
     assert_eq!(refusal(&answer).0, 503);
     assert!(pair.anthropic.requests().is_empty());
 }
@@ -161,7 +163,7 @@ async fn one_provider_may_serve_under_many_names() {
             .model("three", &[("openai-again", "x"), ("openai", "gpt-sim+status=500"), ("openai", "gpt-sim")])
     })
     .await;
-    let answer = pair.gateway.chat(&ask("three", "say third")).await;
+    let answer = pair.gateway.chat(&pair.ask("three", "say third")).await;
     assert_eq!((answer.status, &*said(&answer)), (200, "third"));
     assert_eq!(answer.header("x-sluice-attempts"), Some("4"));
     let models: Vec<Value> = pair.openai.requests().iter().map(|request| request.json()["model"].clone()).collect();

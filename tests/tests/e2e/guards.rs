@@ -2,24 +2,43 @@
 
 use serde_json::{Value, json};
 use sluice_tests::client::Answer;
-use sluice_tests::gateway::KEY;
+use sluice_tests::gateway::{Builder, KEY, Key};
+use sluice_tests::shared::Shared;
 use sluice_tests::simulator::Simulator;
 
-use crate::money::{Price, micro};
-use crate::{CHAT, Pair, ask, refusal, said, with};
+use crate::money::{Price, micro, priced};
+use crate::{CHAT, Pair, TURNS, ask, model_of, numbered, refusal, said, with};
 
 const GPT: Price = Price { input: 1.37, output: 9.11 };
 const CLAUDE: Price = Price { input: 3.19, output: 15.03 };
 
-/// Both providers, with prices, a budget, and this guardrail.
-async fn guarded(guard: Value) -> Pair {
-    Pair::with(|builder| {
-        let key = sluice_tests::gateway::Key::new("test", KEY).budget(json!({"total": 10}));
-        let builder = builder.key(key).price("openai/gpt-sim", GPT.input, GPT.output);
-        let builder = builder.price("anthropic/claude-sim", CLAUDE.input, CLAUDE.output);
-        builder.with(json!({"guards": {"pii": guard}})).concurrency(2)
-    })
-    .await
+/// A key for each of these guardrails, and a model.
+static GUARDED: Shared<Pair> = Shared::new(1, || {
+    let guards = json!({"guards": {
+        "masks": {"match": {"key": "masks"}, "detect": ["email", "credit_card"], "on": ["prompts"], "action": "mask"},
+        "blocks": {"match": {"key": "blocks"}, "detect": ["email"], "on": ["answers"]},
+        "logs": {"match": {"key": "logs"}, "detect": ["email"], "on": ["answers"], "action": "log"},
+        "watches": {"match": {"model": "watched"}, "detect": ["email"]},
+    }});
+    Box::pin(Pair::of(TURNS, |builder| {
+        let builder = builder.with(guards).model("watched", &[("anthropic", "claude-watched")]);
+        let builder = builder.price("anthropic/claude-watched", CLAUDE.input, CLAUDE.output);
+        let builder = ["plain", "masks", "blocks", "logs"].into_iter().fold(builder, payer);
+        (0..TURNS).fold(priced(builder, TURNS, GPT, CLAUDE), checked).concurrency(2)
+    }))
+});
+
+/// A key with a budget.
+fn payer(builder: Builder, name: &str) -> Builder {
+    builder.key(Key::new(name, name).budget(json!({"total": 10})))
+}
+
+/// Models whose answers have to be what was asked for: with one target, and with another behind it.
+fn checked(builder: Builder, turn: usize) -> Builder {
+    let both = ["openai", "anthropic"];
+    let both = both.map(|provider| json!({"provider": provider, "model": numbered(model_of(provider), turn)}));
+    let model = |targets: &[Value]| json!({"check_structured_output": true, "targets": targets});
+    builder.with(json!({"models": {numbered("one", turn): model(&both[..1]), numbered("both", turn): model(&both)}}))
 }
 
 /// What all answers of both cost, in micro-dollars.
@@ -40,7 +59,8 @@ fn charged(line: &Value) -> u64 {
 
 #[tokio::test]
 async fn a_prompt_that_is_blocked_reaches_no_provider_in_any_clients_format() {
-    let pair = guarded(json!({"detect": ["email", "private_key"], "on": ["prompts"]})).await;
+    let guards = json!({"guards": {"pii": {"detect": ["email", "private_key"], "on": ["prompts"]}}});
+    let pair = Pair::with(|builder| payer(priced(builder, 1, GPT, CLAUDE), KEY).with(guards).concurrency(2)).await;
     let told = pair.gateway.chat(&ask("openai-first", "write to a@b.io")).await;
     assert_eq!(refusal(&told), (400, "guardrail_blocked".to_owned()));
     assert!(
@@ -72,12 +92,13 @@ async fn a_prompt_that_is_blocked_reaches_no_provider_in_any_clients_format() {
 
 #[tokio::test]
 async fn what_is_masked_reaches_no_target_and_the_client_is_told() {
-    let pair = guarded(json!({"detect": ["email", "credit_card"], "on": ["prompts"], "action": "mask"})).await;
+    let pair = GUARDED.lease().await;
+    let client = pair.gateway.with_key("masks");
     let text = "say write to a@b.io about 4111 1111 1111 1111, ok?";
     let masked = "write to [email] about [credit_card], ok?";
     // The first target fails: what is sent again is masked too, and translated.
     pair.openai.script(&["status=503"]);
-    let answer = pair.gateway.chat(&ask("openai-first", text)).await;
+    let answer = client.post(CHAT, &pair.ask("openai-first", text)).await;
     assert_eq!((answer.status, said(&answer).as_str()), (200, masked));
     assert_eq!(answer.header("x-sluice-masked"), Some("credit_card, email"));
     for request in pair.openai.requests().iter().chain(&pair.anthropic.requests()) {
@@ -85,28 +106,31 @@ async fn what_is_masked_reaches_no_target_and_the_client_is_told() {
         assert!(body.contains(masked) && !body.contains("a@b") && !body.contains("4111"), "{body}");
         assert_eq!(request.header("content-length"), Some(&*request.body.len().to_string()));
     }
-    assert_eq!(line(&pair).await["guards"], json!(["pii: email (prompts, mask)", "pii: credit_card (prompts, mask)"]));
-    let streamed = pair.gateway.stream(&ask("openai", text)).await;
+    assert_eq!(
+        line(&pair).await["guards"],
+        json!(["masks: email (prompts, mask)", "masks: credit_card (prompts, mask)"])
+    );
+    let streamed = client.post(CHAT, &with(pair.ask("openai", text), json!({"stream": true}))).await;
     assert_eq!((streamed.streamed_text().as_str(), streamed.complete), (masked, true));
-    let plain = pair.gateway.chat(&ask("openai", "say nothing of that")).await;
+    let plain = client.post(CHAT, &pair.ask("openai", "say nothing of that")).await;
     assert_eq!(plain.header("x-sluice-masked"), None);
 }
 
 /// The answers of the first provider, which says what it must not, and of the second, which says numbers.
 async fn answers(pair: &Pair, streamed: bool) -> Answer {
     pair.anthropic.script(&["tokens=3"]);
-    let body =
-        with(ask("openai-first", "say it is a@b.io, I think"), json!({"stream_options": {"include_usage": true}}));
-    match streamed {
-        true => pair.gateway.stream(&body).await,
-        false => pair.gateway.chat(&ask("openai-first", "say it is a@b.io, I think")).await,
-    }
+    let body = pair.ask("openai-first", "say it is a@b.io, I think");
+    let body = match streamed {
+        true => with(body, json!({"stream": true, "stream_options": {"include_usage": true}})),
+        false => body,
+    };
+    pair.gateway.with_key("blocks").post(CHAT, &body).await
 }
 
 #[tokio::test]
 async fn an_answer_that_is_blocked_is_another_targets_to_give_and_both_are_charged() {
     for streamed in [false, true] {
-        let pair = guarded(json!({"detect": ["email"], "on": ["answers"]})).await;
+        let pair = GUARDED.lease().await;
         let answer = answers(&pair, streamed).await;
         assert_eq!(
             (answer.status, answer.complete, said(&answer).as_str()),
@@ -115,7 +139,7 @@ async fn an_answer_that_is_blocked_is_another_targets_to_give_and_both_are_charg
             answer.text()
         );
         assert!(!answer.text().contains("a@b") && !answer.text().contains("it is"), "{}", answer.text());
-        assert_eq!(answer.header("x-sluice-failures"), Some("openai/gpt-sim: guardrail"));
+        assert_eq!(answer.header("x-sluice-failures"), Some(&*format!("{}: guardrail", pair.target("openai"))));
         let line = line(&pair).await;
         assert_eq!((charged(&line), &line["estimated"]), (cost(&pair), &json!(false)), "{line}");
         assert_eq!(pair.gateway.counter("sluice.failed.guardrail").await, 1);
@@ -125,9 +149,9 @@ async fn an_answer_that_is_blocked_is_another_targets_to_give_and_both_are_charg
 #[tokio::test]
 async fn where_every_answer_is_blocked_the_client_reads_why_and_what_was_made_is_charged() {
     for streamed in [false, true] {
-        let pair = guarded(json!({"detect": ["email"], "on": ["answers"]})).await;
-        let body = with(ask("anthropic-first", "say it is a@b.io, I think"), json!({"stream": streamed}));
-        let answer = pair.gateway.chat(&body).await;
+        let pair = GUARDED.lease().await;
+        let body = with(pair.ask("anthropic-first", "say it is a@b.io, I think"), json!({"stream": streamed}));
+        let answer = pair.gateway.with_key("blocks").post(CHAT, &body).await;
         assert_eq!(refusal(&answer), (400, "guardrail_blocked".to_owned()));
         assert!(!answer.text().contains("a@b"), "{}", answer.text());
         let line = line(&pair).await;
@@ -138,51 +162,43 @@ async fn where_every_answer_is_blocked_the_client_reads_why_and_what_was_made_is
 
 #[tokio::test]
 async fn a_stream_that_was_looked_at_is_whole_when_it_comes() {
-    let pair = guarded(json!({"detect": ["email"], "on": ["answers"], "action": "log"})).await;
+    let pair = GUARDED.lease().await;
     for model in ["openai", "anthropic"] {
-        let body = with(ask(model, "say it is a@b.io, I think"), json!({"stream_options": {"include_usage": true}}));
-        let answer = pair.gateway.stream(&body).await;
+        let more = json!({"stream": true, "stream_options": {"include_usage": true}});
+        let body = with(pair.ask(model, "say it is a@b.io, I think"), more);
+        let answer = pair.gateway.with_key("logs").post(CHAT, &body).await;
         assert_eq!((answer.streamed_text().as_str(), answer.complete), ("it is a@b.io, I think", true));
         let events = answer.events();
         assert_eq!(events.last().map(|event| event.data.as_str()), Some("[DONE]"));
         assert!(events.len() > 4 && events.iter().any(|event| event.json()["usage"]["total_tokens"].is_u64()));
     }
     let lines = pair.gateway.quiet().await;
-    assert!(lines.iter().all(|line| line["guards"] == json!(["pii: email (answers, log)"])), "{lines:?}");
+    assert!(lines.iter().all(|line| line["guards"] == json!(["logs: email (answers, log)"])), "{lines:?}");
 }
 
 /// Asks for a number that both simulators give, or refuses it, by a schema.
-fn form(model: &str, least: u32) -> Value {
+fn form(pair: &Pair, model: &str, least: u32) -> Value {
     let schema = json!({"type": "object", "properties": {"n": {"type": "integer", "minimum": least}}, "required": ["n"], "additionalProperties": false});
     with(
-        ask(model, "a number"),
+        pair.ask(model, "a number"),
         json!({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema, "strict": true}}}),
     )
 }
 
-async fn checked() -> (Pair, Vec<&'static str>) {
-    let targets = |names: &[(&str, &str)]| {
-        names.iter().map(|(provider, model)| json!({"provider": provider, "model": model})).collect::<Vec<_>>()
-    };
-    let both = [("openai", "gpt-sim"), ("anthropic", "claude-sim")];
-    let checked = json!({"models": {
-        "one": {"check_structured_output": true, "targets": targets(&both[..1])},
-        "both": {"check_structured_output": true, "targets": targets(&both)},
-    }});
-    (Pair::with(|builder| builder.with(checked)).await, vec!["one", "both"])
-}
-
 #[tokio::test]
 async fn json_that_is_not_what_was_asked_for_is_asked_for_elsewhere_or_again() {
-    let (pair, models) = checked().await;
-    for model in models {
+    let pair = GUARDED.lease().await;
+    for model in ["one", "both"] {
         for streamed in [false, true] {
-            let body = with(form(model, 0), json!({"stream": streamed}));
+            let body = with(form(&pair, model, 0), json!({"stream": streamed}));
             // No JSON at first.
             pair.openai.script(&["tokens=3", "ok"]);
             let answer = pair.gateway.chat(&body).await;
             assert_eq!((answer.status, said(&answer).as_str()), (200, r#"{"n":3}"#), "{}", answer.text());
-            assert_eq!(answer.header("x-sluice-failures"), Some("openai/gpt-sim: invalid_structured_output"));
+            assert_eq!(
+                answer.header("x-sluice-failures"),
+                Some(&*format!("{}: invalid_structured_output", pair.target("openai")))
+            );
             pair.openai.clear();
         }
     }
@@ -190,28 +206,24 @@ async fn json_that_is_not_what_was_asked_for_is_asked_for_elsewhere_or_again() {
 
 #[tokio::test]
 async fn json_that_nobody_gives_is_an_error_that_says_where_it_departs() {
-    let (pair, _) = checked().await;
+    let pair = GUARDED.lease().await;
     for (model, attempts) in [("one", "2"), ("both", "3")] {
-        let answer = pair.gateway.chat(&form(model, 1_000)).await;
+        let answer = pair.gateway.chat(&form(&pair, model, 1_000)).await;
         assert_eq!(refusal(&answer), (502, "invalid_structured_output".to_owned()));
         assert!(answer.text().contains("at /n: expected another number (`minimum`)"), "{}", answer.text());
         assert_eq!(answer.header("x-sluice-attempts"), Some(attempts));
     }
     // Of models that are not checked, all passes.
-    assert_eq!(pair.gateway.chat(&form("openai", 1_000)).await.status, 200);
+    assert_eq!(pair.gateway.chat(&form(&pair, "openai", 1_000)).await.status, 200);
 }
 
 #[tokio::test]
 async fn others_are_not_held_back() {
-    let pair = guarded(json!({"match": {"model": "anthropic"}, "detect": ["email"]})).await;
+    let pair = GUARDED.lease().await;
     let provider: &Simulator = &pair.openai;
     provider.script(&["every=50"]);
-    let mut open = pair
-        .gateway
-        .client()
-        .open("POST", CHAT, with(ask("openai", "say a@b.io and a few words more"), json!({"stream": true})).to_string())
-        .await
-        .expect("headers");
+    let body = with(pair.ask("openai", "say a@b.io and a few words more"), json!({"stream": true})).to_string();
+    let mut open = pair.gateway.client().open("POST", CHAT, body).await.expect("headers");
     let first = open.next().await.expect("no break").expect("a piece");
     assert!(!first.is_empty());
     assert_eq!(
@@ -219,5 +231,5 @@ async fn others_are_not_held_back() {
         sluice_tests::simulator::Outcome::Answering,
         "it comes as it is made"
     );
-    assert_eq!(refusal(&pair.gateway.chat(&ask("anthropic", "a@b.io")).await).1, "guardrail_blocked");
+    assert_eq!(refusal(&pair.gateway.chat(&ask("watched", "a@b.io")).await).1, "guardrail_blocked");
 }

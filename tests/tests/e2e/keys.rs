@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sluice_tests::client::Answer;
-use sluice_tests::gateway::{Builder, Gateway, KEY, Key, Kind};
+use sluice_tests::gateway::{Builder, KEY, Key};
 use sluice_tests::redis::{Redis, Webdis};
-use sluice_tests::simulator::Simulator;
+use sluice_tests::shared::Shared;
 use sluice_tests::until;
 
-use crate::{CHAT, ask, refusal};
+use crate::{CHAT, Single, ask, refusal};
 
 /// Written as keys are, checksums included: others are not looked for in Redis.
 const FIRST: &str = "sk-sluice-EndToEndTestsFirstKey0000000qB1EH";
@@ -17,23 +17,33 @@ const SECOND: &str = "sk-sluice-EndToEndTestsSecondKey0000022Afvh";
 const PAST: &str = "2020-01-01T00:00:00Z";
 const FUTURE: &str = "2999-01-01T00:00:00Z";
 
-fn gateway(provider: &Simulator) -> Builder {
-    let builder = Gateway::builder().provider("openai", Kind::OpenAi, provider);
+fn models(builder: Builder) -> Builder {
     let models = ["gpt-4", "gpt-5", "other"];
     models.iter().fold(builder, |builder, model| builder.model(model, &[("openai", "gpt-sim")]))
 }
 
+/// With the keys of all tests that need no Redis.
+static KEYED: Shared<Single> = Shared::new(1, || {
+    let keys = [
+        Key::new("test", KEY),
+        Key::new("revoked", "sk-revoked").set("revoked", json!(true)),
+        Key::new("expired", "sk-expired").expires(PAST),
+        Key::new("rotated", "sk-new").previous("sk-old", PAST),
+        Key::new("both", "sk-both").set("revoked", json!(true)).expires(PAST),
+        Key::new("twice", "sk-newer").previous("sk-older", FUTURE).limits(json!({"requests_per_minute": 2})),
+        Key::new("here", "sk-here").set("sources", json!(["10.0.0.0/8", "127.0.0.0/8"])),
+        Key::new("there", "sk-there").set("sources", json!(["10.0.0.0/8", "::1"])),
+        Key::new("lists", "sk-lists").set("endpoints", json!(["/v1/models"])),
+        Key::new("chats", "sk-chats").set("endpoints", json!(["/v1/chat/*"])),
+        Key::new("some", "sk-some").models(&["gpt-*"]),
+    ];
+    Box::pin(Single::with(|builder| keys.into_iter().fold(models(builder), Builder::key)))
+});
+
 #[tokio::test]
 async fn the_log_tells_apart_what_clients_are_not_told() {
-    let provider = Simulator::start().await;
-    let gateway = gateway(&provider)
-        .key(Key::new("test", KEY))
-        .key(Key::new("revoked", "sk-revoked").set("revoked", json!(true)))
-        .key(Key::new("expired", "sk-expired").expires(PAST))
-        .key(Key::new("rotated", "sk-new").previous("sk-old", PAST))
-        .key(Key::new("both", "sk-both").set("revoked", json!(true)).expires(PAST))
-        .start()
-        .await;
+    let keyed = KEYED.lease().await;
+    let gateway = &keyed.gateway;
     let mut told: Vec<Answer> = Vec::new();
     for (number, (secret, word)) in [
         ("sk-nobodys", "unknown_api_key"),
@@ -54,34 +64,26 @@ async fn the_log_tells_apart_what_clients_are_not_told() {
     }
     assert!(told.iter().all(|answer| answer.body == told[0].body), "all are told the same: {told:?}");
     assert_eq!(gateway.with_key("sk-new").post(CHAT, &ask("gpt-4", "hi")).await.status, 200);
-    assert_eq!(provider.requests().len(), 1);
+    assert_eq!(keyed.provider.requests().len(), 1);
 }
 
 #[tokio::test]
 async fn a_rotated_key_has_two_secrets_until_its_date() {
-    let provider = Simulator::start().await;
-    let key = Key::new("test", "sk-new").previous("sk-old", FUTURE).limits(json!({"requests_per_minute": 2}));
-    let gateway = gateway(&provider).key(key).start().await;
-    for secret in ["sk-new", "sk-old"] {
+    let keyed = KEYED.lease().await;
+    let gateway = &keyed.gateway;
+    for secret in ["sk-newer", "sk-older"] {
         assert_eq!(gateway.with_key(secret).post(CHAT, &ask("gpt-4", "hi")).await.status, 200, "{secret}");
     }
-    assert!(gateway.log_lines(2).await.iter().all(|line| line["key"] == "test"));
+    assert!(gateway.log_lines(2).await.iter().all(|line| line["key"] == "twice"));
     // They are one key, with one count.
-    let third = gateway.with_key("sk-old").post(CHAT, &ask("gpt-4", "hi")).await;
+    let third = gateway.with_key("sk-older").post(CHAT, &ask("gpt-4", "hi")).await;
     assert_eq!(refusal(&third), (429, "rate_limit_exceeded".to_owned()));
 }
 
 #[tokio::test]
 async fn a_key_admits_from_its_addresses_to_its_paths_and_for_its_models() {
-    let provider = Simulator::start().await;
-    let gateway = gateway(&provider)
-        .key(Key::new("here", "sk-here").set("sources", json!(["10.0.0.0/8", "127.0.0.0/8"])))
-        .key(Key::new("there", "sk-there").set("sources", json!(["10.0.0.0/8", "::1"])))
-        .key(Key::new("lists", "sk-lists").set("endpoints", json!(["/v1/models"])))
-        .key(Key::new("chats", "sk-chats").set("endpoints", json!(["/v1/chat/*"])))
-        .key(Key::new("some", "sk-some").models(&["gpt-*"]))
-        .start()
-        .await;
+    let keyed = KEYED.lease().await;
+    let gateway = &keyed.gateway;
     let chat = async |secret: &str, model: &str| gateway.with_key(secret).post(CHAT, &ask(model, "hi")).await;
     let list = async |secret: &str| gateway.with_key(secret).request("GET", "/v1/models", "").await.expect("an answer");
     for (secret, model) in [("sk-here", "other"), ("sk-chats", "other"), ("sk-some", "gpt-4"), ("sk-some", "gpt-5")] {
@@ -115,14 +117,15 @@ fn write(redis: &Redis, key: &Key) {
 async fn keys_in_redis_come_change_and_go_without_a_restart() {
     let redis = Redis::start().await;
     let webdis = Webdis::start(&redis).await;
-    let provider = Simulator::start().await;
-    let gateway = gateway(&provider)
-        .redis(&webdis)
-        .with(json!({"redis": {"key_cache": "1s", "timeout": "5s"}}))
-        .price("openai/gpt-sim", 1.0, 1.0)
-        .model("unpriced", &[("openai", "gpt-new")])
-        .start()
-        .await;
+    let single = Single::with(|builder| {
+        models(builder)
+            .redis(&webdis)
+            .with(json!({"redis": {"key_cache": "1s", "timeout": "5s"}}))
+            .price("openai/gpt-sim", 1.0, 1.0)
+            .model("unpriced", &[("openai", "gpt-new")])
+    })
+    .await;
+    let gateway = &single.gateway;
     let chat = async |secret: &str| gateway.with_key(secret).post(CHAT, &ask("gpt-4", "hi")).await;
     let becomes = async |secret: &str, status: u16| {
         let trying = async { while chat(secret).await.status != status {} };
@@ -147,8 +150,9 @@ async fn keys_in_redis_come_change_and_go_without_a_restart() {
 async fn without_redis_keys_that_were_seen_go_on() {
     let redis = Redis::start().await;
     let webdis = Webdis::start(&redis).await;
-    let provider = Simulator::start().await;
-    let gateway = gateway(&provider).redis(&webdis).with(json!({"redis": {"key_cache": "1s"}})).start().await;
+    let cache = json!({"redis": {"key_cache": "1s"}});
+    let single = Single::with(|builder| models(builder).redis(&webdis).with(cache)).await;
+    let gateway = &single.gateway;
     write(&redis, &Key::new("first", FIRST));
     write(&redis, &Key::new("second", SECOND));
     let chat = async |secret: &str| gateway.with_key(secret).post(CHAT, &ask("gpt-4", "hi")).await;

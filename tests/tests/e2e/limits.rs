@@ -2,28 +2,37 @@
 
 use serde_json::{Value, json};
 use sluice_tests::client::{Answer, Client};
-use sluice_tests::gateway::{Builder, Gateway, KEY, Key, Kind};
+use sluice_tests::gateway::{Builder, Gateway, Key, Kind};
+use sluice_tests::shared::Shared;
 use sluice_tests::simulator::Simulator;
 use sluice_tests::until;
 
-use crate::{CHAT, Pair, ask, refusal, with};
+use crate::{CHAT, Pair, Single, ask, refusal, with};
 
-/// A gateway without keys, before one provider.
-async fn unlimited() -> (Builder, Simulator) {
-    let provider = Simulator::start().await;
-    let builder = Gateway::builder()
-        .provider("openai", Kind::OpenAi, &provider)
-        .model("chat", &[("openai", "gpt-sim")])
-        .concurrency(2);
-    (builder, provider)
-}
+/// The keys of these tests, each of which is one test's own: the id, which is the secret too, what is limited, and to how much.
+const KEYS: [(&str, &str, u64); 9] = [
+    ("three", "requests_per_minute", 3),
+    ("tokens", "tokens_per_minute", 100),
+    ("input", "input_tokens_per_minute", 30),
+    ("output", "output_tokens_per_minute", 100),
+    ("day", "tokens_per_day", 100),
+    ("used", "tokens_per_day", 100),
+    ("minute", "tokens_per_minute", 50),
+    ("request", "max_request_tokens", 50),
+    ("alone", "concurrent_requests", 1),
+];
 
-/// A gateway with a key that has these limits, and another key.
-async fn limited(limits: Value) -> (Gateway, Simulator) {
-    let (builder, provider) = unlimited().await;
-    let builder = builder.key(Key::new("test", KEY).limits(limits)).key(Key::new("other", "sk-other"));
-    (builder.start().await, provider)
-}
+static LIMITED: Shared<Single> = Shared::new(1, || {
+    Box::pin(Single::with(|builder| {
+        let builder = builder
+            .model("chat", &[("openai", "gpt-sim")])
+            .model("ending", &[("openai", "gpt-ending")])
+            .key(Key::new("other", "other"))
+            .concurrency(2);
+        let key = |(id, limit, most): (&str, &str, u64)| Key::new(id, id).limits(json!({limit: most}));
+        KEYS.into_iter().map(key).fold(builder, Builder::key)
+    }))
+});
 
 /// About 20 tokens of prompt and 60 of answer by estimate; 2 and 1 in truth.
 fn body() -> Value {
@@ -49,9 +58,10 @@ async fn held(client: Client, provider: &Simulator, body: Value) -> tokio::task:
 
 #[tokio::test]
 async fn so_many_requests_pass_in_a_minute_and_answers_count_them() {
-    let (gateway, provider) = limited(json!({"requests_per_minute": 3})).await;
+    let limited = LIMITED.lease().await;
+    let client = limited.gateway.with_key("three");
     for remaining in [2, 1, 0] {
-        let answer = gateway.chat(&body()).await;
+        let answer = client.post(CHAT, &body()).await;
         assert_eq!(answer.status, 200);
         assert_eq!(number(&answer, "x-ratelimit-limit-requests"), 3);
         assert_eq!(number(&answer, "x-ratelimit-remaining-requests"), remaining);
@@ -59,35 +69,31 @@ async fn so_many_requests_pass_in_a_minute_and_answers_count_them() {
         assert!(reset.ends_with('s'), "{reset}");
         assert_eq!(answer.header("x-ratelimit-limit-tokens"), None);
     }
-    let refused = gateway.chat(&body()).await;
+    let refused = client.post(CHAT, &body()).await;
     exceeded(&refused);
     assert_eq!(number(&refused, "x-ratelimit-remaining-requests"), 0);
     // One more in every third of a minute.
     assert!((1..=20).contains(&number(&refused, "retry-after")), "{:?}", refused.headers);
     assert!(number(&refused, "retry-after-ms").div_ceil(1000) == number(&refused, "retry-after"));
     assert_eq!(refused.header("x-should-retry"), None);
-    assert_eq!(provider.requests().len(), 3);
-    assert_eq!(gateway.with_key("sk-other").post(CHAT, &body()).await.status, 200);
-    assert_eq!(gateway.counter("sluice.refused.limit").await, 1);
-    let lines = gateway.log_lines(5).await;
-    assert!(lines.iter().any(|line| line["error"] == "rate_limit_exceeded" && line["key"] == "test"), "{lines:?}");
+    assert_eq!(limited.provider.requests().len(), 3);
+    assert_eq!(limited.gateway.with_key("other").post(CHAT, &body()).await.status, 200);
+    assert_eq!(limited.gateway.counter("sluice.refused.limit").await, 1);
+    let lines = limited.gateway.log_lines(5).await;
+    assert!(lines.iter().any(|line| line["error"] == "rate_limit_exceeded" && line["key"] == "three"), "{lines:?}");
 }
 
 #[tokio::test]
 async fn tokens_are_reserved_by_estimate_and_given_back_when_they_are_counted() {
-    let limits = [
-        ("tokens_per_minute", 100, true),
-        ("input_tokens_per_minute", 30, true),
-        ("output_tokens_per_minute", 100, true),
-        ("tokens_per_day", 100, false),
-    ];
-    let (builder, provider) = unlimited().await;
-    let key = |(limit, most, _)| Key::new(limit, limit).limits(json!({limit: most}));
-    let gateway = limits.into_iter().map(key).fold(builder, Builder::key).start().await;
-    for (round, (limit, most, of_minute)) in limits.into_iter().enumerate() {
-        let client = gateway.with_key(limit);
+    let limited = LIMITED.lease().await;
+    let (gateway, provider) = (&limited.gateway, &limited.provider);
+    let keys = ["tokens", "input", "output", "day"];
+    let limits = KEYS.into_iter().filter(|(key, ..)| keys.contains(key));
+    for (round, (key, limit, most)) in limits.enumerate() {
+        let of_minute = limit.ends_with("minute");
+        let client = limited.gateway.with_key(key);
         provider.clear();
-        let first = held(client.clone(), &provider, body()).await;
+        let first = held(client.clone(), provider, body()).await;
         let refused = client.post(CHAT, &body()).await;
         exceeded(&refused);
         let wait = number(&refused, "retry-after");
@@ -110,36 +116,34 @@ async fn tokens_are_reserved_by_estimate_and_given_back_when_they_are_counted() 
 
 #[tokio::test]
 async fn what_was_used_counts_and_not_what_was_estimated() {
-    let (gateway, provider) = limited(json!({"tokens_per_day": 100})).await;
+    let limited = LIMITED.lease().await;
+    let client = limited.gateway.with_key("used");
     // 2 and 90 in truth.
-    provider.always("tokens=90");
-    assert_eq!(gateway.chat(&with(ask("chat", "say hi"), json!({"max_tokens": 75}))).await.status, 200);
-    gateway.log_lines(1).await;
-    exceeded(&gateway.chat(&with(ask("chat", "say hi"), json!({"max_tokens": 1}))).await);
+    limited.provider.always("tokens=90");
+    assert_eq!(client.post(CHAT, &with(ask("chat", "say hi"), json!({"max_tokens": 75}))).await.status, 200);
+    limited.gateway.log_lines(1).await;
+    exceeded(&client.post(CHAT, &with(ask("chat", "say hi"), json!({"max_tokens": 1}))).await);
 }
 
 #[tokio::test]
 async fn a_request_that_never_fits_is_told_so() {
-    let (builder, provider) = unlimited().await;
-    let gateway = builder
-        .key(Key::new("minute", "sk-minute").limits(json!({"tokens_per_minute": 50})))
-        .key(Key::new("request", "sk-request").limits(json!({"max_request_tokens": 50})))
-        .start()
-        .await;
-    let ask = async |secret: &str, body: Value| gateway.with_key(secret).post(CHAT, &body).await;
-    let refused = ask("sk-minute", body()).await;
+    let limited = LIMITED.lease().await;
+    let ask = async |key: &str, body: Value| limited.gateway.with_key(key).post(CHAT, &body).await;
+    let refused = ask("minute", body()).await;
     exceeded(&refused);
     assert_eq!((refused.header("retry-after"), refused.header("x-should-retry")), (None, Some("false")));
-    assert_eq!(refusal(&ask("sk-request", body()).await), (400, "max_request_tokens_exceeded".to_owned()));
-    assert!(provider.requests().is_empty());
-    for secret in ["sk-minute", "sk-request"] {
-        assert_eq!(ask(secret, with(body(), json!({"max_tokens": 5}))).await.status, 200, "{secret}");
+    assert_eq!(refusal(&ask("request", body()).await), (400, "max_request_tokens_exceeded".to_owned()));
+    assert!(limited.provider.requests().is_empty());
+    for key in ["minute", "request"] {
+        assert_eq!(ask(key, with(body(), json!({"max_tokens": 5}))).await.status, 200, "{key}");
     }
 }
 
 #[tokio::test]
 async fn a_place_among_concurrent_requests_is_free_again_however_a_request_ends() {
-    let (gateway, provider) = limited(json!({"concurrent_requests": 1})).await;
+    let limited = LIMITED.lease().await;
+    let (gateway, provider, client) = (&limited.gateway, &limited.provider, limited.gateway.with_key("alone"));
+    let body = || with(body(), json!({"model": "ending"}));
     let mut lines = 0;
     for (end, faults) in [
         ("complete", "ok"),
@@ -152,8 +156,8 @@ async fn a_place_among_concurrent_requests_is_free_again_however_a_request_ends(
         // What lost its connection is asked for once more.
         let script = [faults; 2];
         provider.script(if end == "reset" { &script } else { &script[..1] });
-        let waiting = held(gateway.client(), &provider, with(body(), json!({"stream": end == "broken"}))).await;
-        let refused = gateway.chat(&body()).await;
+        let waiting = held(client.clone(), provider, with(body(), json!({"stream": end == "broken"}))).await;
+        let refused = client.post(CHAT, &body()).await;
         assert_eq!(refusal(&refused), (429, "concurrency_limit_exceeded".to_owned()), "{end}");
         assert_eq!(number(&refused, "retry-after"), 1);
         if end == "cancelled" {
@@ -166,7 +170,7 @@ async fn a_place_among_concurrent_requests_is_free_again_however_a_request_ends(
         lines += 3;
         gateway.log_lines(lines - 1).await;
         provider.release();
-        assert_eq!(gateway.chat(&body()).await.status, 200, "{end}");
+        assert_eq!(client.post(CHAT, &body()).await.status, 200, "{end}");
         gateway.log_lines(lines).await;
     }
 }

@@ -5,7 +5,7 @@ use sluice_tests::client::Answer;
 use sluice_tests::gateway::{KEY, Key};
 use sluice_tests::simulator::Outcome;
 
-use crate::{CHAT, Pair, ask, with};
+use crate::{CHAT, Pair, with};
 
 const FIELDS: [&str; 30] = [
     "app",
@@ -20,6 +20,7 @@ const FIELDS: [&str; 30] = [
     "estimated",
     "first_token_ms",
     "flags",
+    "guards",
     "input_tokens",
     "instead",
     "key",
@@ -90,20 +91,20 @@ fn same_id(line: &Value, answer: &Answer) {
 
 #[tokio::test]
 async fn an_answer_is_logged_with_who_asked_who_served_and_what_it_took() {
-    let pair = Pair::start().await;
-    let served = [("openai", "gpt-sim"), ("anthropic", "claude-sim")];
+    let pair = Pair::lease().await;
     let mut count = 0;
-    for (provider, model) in served {
+    for provider in ["openai", "anthropic"] {
+        let model = pair.model_of(provider);
         for stream in [false, true] {
             pair.simulator(provider).always("cached=4+wait=30");
             count += 1;
-            let answer = pair.gateway.chat(&with(ask(provider, SECRET), json!({"stream": stream}))).await;
+            let answer = pair.gateway.chat(&with(pair.ask(provider, SECRET), json!({"stream": stream}))).await;
             let line = line(&pair, count).await;
             same_id(&line, &answer);
             check(
                 &line,
                 &ours(json!({
-                    "status": 200, "model": provider, "stream": stream,
+                    "status": 200, "model": pair.name(provider), "stream": stream,
                     "served_provider": provider, "served_model": model,
                     "input_tokens": 10, "output_tokens": 9, "cached_tokens": 4, "reasoning_tokens": 0,
                     "estimated": false, "cost_usd": null, "budgets": [], "app": null, "instead": null,
@@ -118,17 +119,14 @@ async fn an_answer_is_logged_with_who_asked_who_served_and_what_it_took() {
         }
     }
     let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    pair.gateway.client().header("traceparent", parent).post(CHAT, &ask("openai", "hi")).await;
+    pair.gateway.client().header("traceparent", parent).post(CHAT, &pair.ask("openai", "hi")).await;
     check(&line(&pair, count + 1).await, &json!({"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}));
 }
 
 #[tokio::test]
 async fn failed_attempts_are_logged_with_their_reasons() {
-    let pair = Pair::with(|builder| {
-        let steadfast = json!({"circuit": {"failures": 1000}});
-        builder.timeout("answer", "400ms").timeout("first_token", "400ms").with(steadfast)
-    })
-    .await;
+    let pair = Pair::impatient().await;
+    let [openai, anthropic] = ["openai", "anthropic"].map(|provider| pair.target(provider));
     for (index, (fault, reason)) in [
         ("status=503", "status_503"),
         ("status=401", "status_401"),
@@ -144,25 +142,25 @@ async fn failed_attempts_are_logged_with_their_reasons() {
         pair.openai.clear();
         pair.anthropic.clear();
         pair.openai.always(fault);
-        let answer = pair.gateway.chat(&ask("openai-first", SECRET)).await;
+        let answer = pair.gateway.chat(&pair.ask("openai-first", SECRET)).await;
         let fallback = line(&pair, index * 2 + 1).await;
         same_id(&fallback, &answer);
         check(
             &fallback,
             &ours(json!({
-                "status": 200, "model": "openai-first", "attempts": 2,
-                "served_provider": "anthropic", "served_model": "claude-sim", "input_tokens": 10, "output_tokens": 9,
+                "status": 200, "model": pair.name("openai-first"), "attempts": 2,
+                "served_provider": "anthropic", "served_model": pair.model_of("anthropic"), "input_tokens": 10, "output_tokens": 9,
             })),
         );
-        let failed = ("openai/gpt-sim", reason);
-        assert_eq!(tried(&fallback), attempts(&[failed, ("anthropic/claude-sim", "")]));
-        let told = format!("openai/gpt-sim: {reason}");
+        let failed = (&*openai, reason);
+        assert_eq!(tried(&fallback), attempts(&[failed, (&anthropic, "")]));
+        let told = format!("{openai}: {reason}");
         assert_eq!(answer.header("x-sluice-failures"), Some(&*told));
         pair.anthropic.always("status=503");
-        let answer = pair.gateway.stream(&ask("openai-first", SECRET)).await;
+        let answer = pair.gateway.stream(&pair.ask("openai-first", SECRET)).await;
         let refused = line(&pair, index * 2 + 2).await;
-        assert_eq!(tried(&refused), attempts(&[failed, ("anthropic/claude-sim", "status_503")]));
-        let told = format!("{told}, anthropic/claude-sim: status_503");
+        assert_eq!(tried(&refused), attempts(&[failed, (&anthropic, "status_503")]));
+        let told = format!("{told}, {anthropic}: status_503");
         assert_eq!(answer.header("x-sluice-failures"), Some(&*told));
         check(
             &refused,
@@ -187,15 +185,15 @@ async fn refusals_are_logged_with_what_is_known_by_then() {
         "input_tokens": null, "output_tokens": null, "first_token_ms": null,
     });
     let (client, anonymous) = (pair.gateway.client(), pair.gateway.anonymous());
-    let two = with(ask("anthropic", "hi"), json!({"n": 2}));
+    let two = with(pair.ask("anthropic", "hi"), json!({"n": 2}));
     let refusals = [
-        (anonymous.clone(), ask("openai", "hi"), 401, "invalid_api_key", None, None),
-        (anonymous.clone().bearer("sk-wrong"), ask("openai", "hi"), 401, "unknown_api_key", None, None),
+        (anonymous.clone(), pair.ask("openai", "hi"), 401, "invalid_api_key", None, None),
+        (anonymous.clone().bearer("sk-wrong"), pair.ask("openai", "hi"), 401, "unknown_api_key", None, None),
         // The client is not told that this key was once good; the operator is, and whose it was.
-        (anonymous.clone().bearer("sk-old"), ask("openai", "hi"), 401, "expired_api_key", Some("old"), None),
-        (anonymous.bearer("sk-sluice-mistyped"), ask("openai", "hi"), 401, "malformed_api_key", None, None),
-        (client.clone(), ask("nothing", "hi"), 404, "model_not_found", Some("test"), None),
-        (client.clone(), ask("openai-first", "hi"), 403, "model_not_allowed", Some("test"), Some("openai-first")),
+        (anonymous.clone().bearer("sk-old"), pair.ask("openai", "hi"), 401, "expired_api_key", Some("old"), None),
+        (anonymous.bearer("sk-sluice-mistyped"), pair.ask("openai", "hi"), 401, "malformed_api_key", None, None),
+        (client.clone(), pair.ask("nothing", "hi"), 404, "model_not_found", Some("test"), None),
+        (client.clone(), pair.ask("openai-first", "hi"), 403, "model_not_allowed", Some("test"), Some("openai-first")),
         (client.clone(), json!({"model": "openai", "messages": []}), 400, "invalid_request", Some("test"), None),
         (client.clone(), json!([]), 400, "invalid_json", Some("test"), None),
         (client, two, 400, "unsupported_parameter", Some("test"), Some("anthropic")),
@@ -214,9 +212,10 @@ async fn refusals_are_logged_with_what_is_known_by_then() {
 
 #[tokio::test]
 async fn streams_that_did_not_end_well_are_logged_as_such() {
-    let pair = Pair::with(|builder| builder.timeout("idle", "400ms")).await;
-    let body = with(ask("openai", "say one two three four five"), json!({"stream": true}));
-    let begun = json!({"status": 200, "served_provider": "openai", "served_model": "gpt-sim", "stream": true});
+    let pair = Pair::impatient().await;
+    let (model, target) = (pair.model_of("openai"), pair.target("openai"));
+    let body = with(pair.ask("openai", "say one two three four five"), json!({"stream": true}));
+    let begun = json!({"status": 200, "served_provider": "openai", "served_model": model, "stream": true});
     let mut count = 0;
     for (fault, error, reason) in [
         ("error-after=5", "error_in_answer", "error_in_answer"),
@@ -229,7 +228,7 @@ async fn streams_that_did_not_end_well_are_logged_as_such() {
         count += 1;
         let line = line(&pair, count).await;
         check(&line, &with(ours(begun.clone()), json!({"error": error})));
-        assert_eq!(tried(&line), attempts(&[("openai/gpt-sim", reason)]));
+        assert_eq!(tried(&line), attempts(&[(&target, reason)]));
     }
     // Of this one the filter is told by Envoy's flags.
     pair.openai.clear();
@@ -238,14 +237,14 @@ async fn streams_that_did_not_end_well_are_logged_as_such() {
     count += 1;
     let lost = line(&pair, count).await;
     check(&lost, &with(ours(begun.clone()), json!({"flags": "UPE", "error": "stream_truncated"})));
-    assert_eq!(tried(&lost), attempts(&[("openai/gpt-sim", "stream_truncated")]));
+    assert_eq!(tried(&lost), attempts(&[(&target, "stream_truncated")]));
     pair.openai.clear();
     pair.openai.always("every=30+stall-after=5");
     pair.gateway.chat(&body).await;
     count += 1;
     let stalled = line(&pair, count).await;
     check(&stalled, &with(ours(begun.clone()), json!({"error": "stream_stalled"})));
-    assert_eq!(tried(&stalled), attempts(&[("openai/gpt-sim", "stream_stalled")]));
+    assert_eq!(tried(&stalled), attempts(&[(&target, "stream_stalled")]));
     pair.openai.clear();
     pair.openai.always("every=30+stall-after=5");
     let mut open = pair.gateway.client().open("POST", CHAT, body.to_string()).await.expect("an answer");
@@ -269,7 +268,7 @@ async fn no_prompt_no_answer_and_no_secret_is_ever_written_anywhere() {
             pair.simulator(provider).always(fault);
             for stream in [false, true] {
                 let more = json!({"stream": stream, "user": "swordfish-user", "seed": 4711});
-                pair.gateway.chat(&with(ask(provider, SECRET), more)).await;
+                pair.gateway.chat(&with(pair.ask(provider, SECRET), more)).await;
                 count += 1;
             }
         }

@@ -1,7 +1,9 @@
 //! The gateway as its clients and its providers see it: the command, a real Envoy, and simulated providers.
 //!
-//! Every test has a gateway of its own, which it knows from outside only. Nothing sleeps: what takes time is waited for,
-//! and no wait is without a bound.
+//! A test knows its gateway from outside only. To start one costs seconds of a processor, since Envoy compiles the whole
+//! module: tests that differ in no more than models and keys take turns at one that they share, each with targets of its
+//! own, as what is learned of a target stays. Others have a gateway for themselves. Nothing sleeps: what takes time is
+//! waited for, and no wait is without a bound.
 
 mod abuse;
 mod admin;
@@ -23,6 +25,7 @@ mod limits;
 mod log;
 mod matrix;
 mod money;
+mod pair;
 mod passing;
 mod provider_keys;
 mod recovery;
@@ -30,6 +33,7 @@ mod relaxed;
 mod reload;
 mod retry;
 mod routing;
+mod single;
 mod streams;
 mod tracing;
 mod translation;
@@ -39,46 +43,12 @@ mod wires;
 use std::future::poll_fn;
 use std::task::Poll;
 
+use pair::{Pair, TURNS, numbered};
 use serde_json::{Value, json};
+use single::Single;
 use sluice_tests::client::Answer;
-use sluice_tests::gateway::{Builder, Gateway, Kind};
-use sluice_tests::simulator::Simulator;
 
 const CHAT: &str = "/v1/chat/completions";
-
-/// A gateway before a provider of each kind, and what its models are called.
-///
-/// `openai` and `anthropic` have one target; `openai-first` and `anthropic-first` fall back to the other.
-struct Pair {
-    gateway: Gateway,
-    openai: Simulator,
-    anthropic: Simulator,
-}
-
-impl Pair {
-    async fn start() -> Self {
-        Self::with(|builder| builder).await
-    }
-
-    /// The same with settings.
-    async fn with(settings: impl FnOnce(Builder) -> Builder) -> Self {
-        let (openai, anthropic) = (Simulator::start().await, Simulator::start().await);
-        let builder = Gateway::builder()
-            .provider("openai", Kind::OpenAi, &openai)
-            .provider("anthropic", Kind::Anthropic, &anthropic)
-            .model("openai", &[("openai", "gpt-sim")])
-            .model("anthropic", &[("anthropic", "claude-sim")])
-            .model("openai-first", &[("openai", "gpt-sim"), ("anthropic", "claude-sim")])
-            .model("anthropic-first", &[("anthropic", "claude-sim"), ("openai", "gpt-sim")]);
-        let gateway = settings(builder).start().await;
-        Self { gateway, openai, anthropic }
-    }
-
-    /// The simulator that stands for a provider.
-    fn simulator(&self, provider: &str) -> &Simulator {
-        if provider == "openai" { &self.openai } else { &self.anthropic }
-    }
-}
 
 /// The provider that is not this one.
 fn other(provider: &str) -> &'static str {

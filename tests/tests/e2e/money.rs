@@ -10,7 +10,7 @@ use sluice_tests::redis::Redis;
 use sluice_tests::simulator::{Recorded, Usage};
 use sluice_tests::until;
 
-use crate::{ask, with};
+use crate::{ask, model_of, numbered, with};
 
 /// US dollars for a million tokens. Odd ones, so that every cost is rounded.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +37,15 @@ impl Price {
     pub fn sum(self, requests: &[Recorded]) -> u64 {
         requests.iter().filter_map(|request| request.used).map(|used| self.cost(&used)).sum()
     }
+}
+
+/// What the models of a pair cost in so many turns.
+pub fn priced(builder: Builder, turns: usize, openai: Price, anthropic: Price) -> Builder {
+    (0..turns).fold(builder, |builder, turn| {
+        let target = |provider| format!("{provider}/{}", numbered(model_of(provider), turn));
+        let builder = builder.price(&target("openai"), openai.input, openai.output);
+        builder.price(&target("anthropic"), anthropic.input, anthropic.output)
+    })
 }
 
 /// `$0.001234` in micro-dollars.

@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 use sluice_tests::client::{Answer, Client};
 use sluice_tests::gateway::{Builder, Gateway, KEY, Key};
+use sluice_tests::shared::{self, Fixture, Shared};
 use sluice_tests::simulator::Simulator;
 
 const BOUNDARY: &str = "x-boundary-of-the-test";
@@ -17,6 +18,15 @@ struct Twins {
     gateway: Gateway,
     behind: Simulator,
     beside: Simulator,
+}
+
+static TWINS: Shared<Twins> = Shared::new(1, || Box::pin(Twins::start()));
+
+impl Fixture for Twins {
+    async fn renew(&mut self) -> bool {
+        shared::renew(&mut self.gateway, &[&self.behind, &self.beside]).await;
+        true
+    }
 }
 
 impl Twins {
@@ -118,7 +128,7 @@ const ODD: [(&str, &str); 5] = [
 
 #[tokio::test]
 async fn what_models_are_asked_passes_but_for_their_names() {
-    let twins = Twins::start().await;
+    let twins = TWINS.lease().await;
     for (path, body) in ODD {
         for stream in [false, true] {
             if stream && !body.contains("STREAM") {
@@ -142,7 +152,7 @@ async fn what_models_are_asked_passes_but_for_their_names() {
 
 #[tokio::test]
 async fn what_is_no_conversation_passes_too() {
-    let twins = Twins::start().await;
+    let twins = TWINS.lease().await;
     let multipart = format!("multipart/form-data; boundary={BOUNDARY}");
     let bytes: Vec<u8> = [&b"\r\n--x-boundary"[..], &[0, 255, 13, 10, 13, 10]].concat();
     let cases: [(&str, &str, Vec<u8>); 9] = [
@@ -180,7 +190,7 @@ async fn what_is_no_conversation_passes_too() {
 
 #[tokio::test]
 async fn what_a_provider_keeps_passes_for_keys_that_name_it() {
-    let twins = Twins::start().await;
+    let twins = TWINS.lease().await;
     let multipart = format!("multipart/form-data; boundary={BOUNDARY}");
     let content: Vec<u8> = [&b"{\"model\":\"an-alias\"}\r\n--x-boundary"[..], &[0, 255, 13, 10, 13, 10]].concat();
     let text = |value: &Value| value.as_str().expect("a text").to_owned();

@@ -80,7 +80,7 @@ async fn a_trap_in_the_filter_costs_what_was_under_way_and_no_more() {
 
 #[tokio::test]
 async fn told_to_end_the_command_takes_envoy_with_it_and_leaves_nothing() {
-    let pair = Pair::start().await;
+    let pair = Pair::with(|builder| builder).await;
     // With work under way, too.
     pair.openai.always("every=10+stall-after=8");
     let body = with(ask("openai", "say one two three four five six"), json!({"stream": true})).to_string();

@@ -2,18 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Pair, ask, refusal, said};
+use crate::{Pair, refusal, said};
 
 const A_SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test]
 async fn a_short_retry_after_is_waited_for_when_no_other_target_is_left() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     for provider in ["openai", "anthropic"] {
         let simulator = pair.simulator(provider);
         simulator.script(&["status=429+retry-after=1", "ok"]);
         let started = Instant::now();
-        let answer = pair.gateway.chat(&ask(provider, "say again")).await;
+        let answer = pair.gateway.chat(&pair.ask(provider, "say again")).await;
         assert!(started.elapsed() >= A_SECOND, "{provider}: asked again after {:?}", started.elapsed());
         assert_eq!((answer.status, &*said(&answer)), (200, "again"));
         assert_eq!(answer.header("x-sluice-attempts"), Some("2"));
@@ -26,9 +26,9 @@ async fn a_short_retry_after_is_waited_for_when_no_other_target_is_left() {
 
 #[tokio::test]
 async fn the_same_target_is_asked_again_only_once() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     pair.openai.always("status=429+retry-after=1");
-    let answer = pair.gateway.chat(&ask("openai", "hi")).await;
+    let answer = pair.gateway.chat(&pair.ask("openai", "hi")).await;
     assert_eq!(refusal(&answer), (429, "rate_limit_exceeded".to_owned()));
     assert_eq!((answer.header("retry-after"), answer.header("x-sluice-attempts")), (Some("1"), Some("2")));
     assert_eq!(pair.openai.requests().len(), 2);
@@ -36,11 +36,11 @@ async fn the_same_target_is_asked_again_only_once() {
 
 #[tokio::test]
 async fn a_long_retry_after_is_the_clients_to_wait_for() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     for provider in ["openai", "anthropic"] {
         pair.simulator(provider).always("status=429+retry-after=60");
         let started = Instant::now();
-        let answer = pair.gateway.chat(&ask(provider, "hi")).await;
+        let answer = pair.gateway.chat(&pair.ask(provider, "hi")).await;
         assert!(started.elapsed() < A_SECOND);
         assert_eq!(refusal(&answer), (429, "rate_limit_exceeded".to_owned()));
         assert_eq!((answer.header("retry-after"), answer.header("x-sluice-attempts")), (Some("60"), Some("1")));
@@ -50,21 +50,17 @@ async fn a_long_retry_after_is_the_clients_to_wait_for() {
 
 #[tokio::test]
 async fn another_target_does_not_wait_for_the_first_ones_retry_after() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     pair.openai.always("status=429+retry-after=2");
     let started = Instant::now();
-    let answer = pair.gateway.chat(&ask("openai-first", "say now")).await;
+    let answer = pair.gateway.chat(&pair.ask("openai-first", "say now")).await;
     assert!(started.elapsed() < A_SECOND, "{:?}", started.elapsed());
     assert_eq!((&*said(&answer), answer.header("x-sluice-provider")), ("now", Some("anthropic")));
 }
 
 #[tokio::test]
 async fn when_every_target_is_down_the_client_reads_one_error() {
-    let pair = Pair::with(|builder| {
-        let steadfast = serde_json::json!({"circuit": {"failures": 1000}});
-        builder.timeout("answer", "500ms").timeout("first_token", "500ms").with(steadfast)
-    })
-    .await;
+    let pair = Pair::impatient().await;
     // A 500 is asked about once more; so is the last target when it cut the connection.
     for (first, second, status, attempts) in [
         ("status=503", "status=529", 503, (1, 1)),
@@ -78,7 +74,7 @@ async fn when_every_target_is_down_the_client_reads_one_error() {
         pair.openai.always(first);
         pair.anthropic.always(second);
         for stream in [false, true] {
-            let body = crate::with(ask("openai-first", "hi"), serde_json::json!({"stream": stream}));
+            let body = crate::with(pair.ask("openai-first", "hi"), serde_json::json!({"stream": stream}));
             let answer = pair.gateway.chat(&body).await;
             assert_eq!(refusal(&answer).0, status, "{first}, {second}: {}", answer.text());
             let all = (attempts.0 + attempts.1).to_string();
@@ -93,11 +89,11 @@ async fn when_every_target_is_down_the_client_reads_one_error() {
 #[tokio::test]
 async fn an_outage_is_not_multiplied() {
     const REQUESTS: usize = 60;
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     pair.openai.always("status=500");
     let started = Instant::now();
     for _ in 0..REQUESTS {
-        assert_eq!(refusal(&pair.gateway.chat(&ask("openai", "hi")).await).0, 500);
+        assert_eq!(refusal(&pair.gateway.chat(&pair.ask("openai", "hi")).await).0, 500);
     }
     let asked = pair.openai.requests().len();
     // Of all that is asked in ten seconds.

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use sluice_tests::client::Answer;
-use sluice_tests::gateway::{Builder, Gateway, Kind};
+use sluice_tests::gateway::{Builder, Gateway, KEY, Key, Kind};
+use sluice_tests::shared::{self, Fixture, Lease, Shared};
 use sluice_tests::simulator::Simulator;
 
 /// A gateway before three providers of the same kind: `a`, `b` and `c`. A client's translation is not what is tested here.
@@ -19,7 +20,20 @@ struct Three {
     c: Simulator,
 }
 
+/// With the models and keys of all these tests, but for those that need other settings.
+static THREE: Shared<Three> = Shared::new(2, || {
+    Box::pin(Three::start(|builder| {
+        let builder = builder.concurrency(2).key(Key::new("test", KEY));
+        weights::settings(strategies::settings(control::settings(builder)))
+    }))
+});
+
 impl Three {
+    /// The one that most tests share.
+    async fn lease() -> Lease<Self> {
+        THREE.lease().await
+    }
+
     async fn start(settings: impl FnOnce(Builder) -> Builder) -> Self {
         let (a, b, c) = (Simulator::start().await, Simulator::start().await, Simulator::start().await);
         let builder = Gateway::builder().provider("a", Kind::OpenAi, &a).provider("b", Kind::OpenAi, &b).provider(
@@ -31,19 +45,35 @@ impl Three {
     }
 }
 
-/// A model `name` with these targets of `Three`, all called `sim`, and with other fields.
-fn model(name: &str, targets: Value, more: Value) -> Value {
+impl Fixture for Three {
+    async fn renew(&mut self) -> bool {
+        shared::renew(&mut self.gateway, &[&self.a, &self.b, &self.c]).await;
+        true
+    }
+}
+
+/// A model with these targets of `Three`, and with other fields. Its targets are called as it is: what is learned of them
+/// is known of no other model's.
+fn model(name: &str, targets: &[Value], more: Value) -> Value {
+    let targets: Vec<Value> =
+        targets.iter().map(|target| crate::with(json!({"model": name}), target.clone())).collect();
     json!({"models": {name: crate::with(more, json!({"targets": targets}))}})
 }
 
 /// One of `Three`'s targets.
 fn target(provider: &str, more: Value) -> Value {
-    crate::with(json!({"provider": provider, "model": "sim"}), more)
+    crate::with(json!({"provider": provider}), more)
 }
 
 /// Those of `a` and `b`.
-fn two() -> Value {
-    json!([target("a", json!({})), target("b", json!({}))])
+fn two() -> [Value; 2] {
+    ["a", "b"].map(|provider| target(provider, json!({})))
+}
+
+/// What those of a model cost: input and output of each.
+fn prices(name: &str, a: (f64, f64), b: (f64, f64)) -> Value {
+    let price = |(input, output): (f64, f64)| json!({"input": input, "output": output});
+    json!({"prices": {"models": {format!("a/{name}"): price(a), format!("b/{name}"): price(b)}}})
 }
 
 /// Who served an answer, which is a good one.

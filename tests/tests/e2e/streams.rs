@@ -9,11 +9,11 @@ use crate::{CHAT, Pair, ask, refusal, said, with};
 
 #[tokio::test]
 async fn events_leave_as_they_come() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     for provider in ["openai", "anthropic"] {
         // The end never comes: what is read came before it.
         pair.simulator(provider).always("every=10+stall-after=8");
-        let body = with(ask(provider, "say one two three four five six"), json!({"stream": true})).to_string();
+        let body = with(pair.ask(provider, "say one two three four five six"), json!({"stream": true})).to_string();
         let mut open = pair.gateway.client().open("POST", CHAT, body).await.expect("an answer");
         let mut text = String::new();
         while !text.contains("three") {
@@ -26,11 +26,11 @@ async fn events_leave_as_they_come() {
 
 #[tokio::test]
 async fn a_stream_that_falls_silent_is_cut_however_long_it_ran_before() {
-    // It runs for longer than the first token may take; that has a second, which a busy machine needs.
-    let pair = Pair::with(|builder| builder.timeout("first_token", "1s").timeout("idle", "400ms")).await;
+    // It runs for longer than the first token may take.
+    let pair = Pair::impatient().await;
     for provider in ["openai", "anthropic"] {
         pair.simulator(provider).always("every=100+stall-after=13");
-        let body = with(ask(provider, "say a b c d e f g h i j k l m n"), json!({"stream": true})).to_string();
+        let body = with(pair.ask(provider, "say a b c d e f g h i j k l m n"), json!({"stream": true})).to_string();
         let mut open = pair.gateway.client().open("POST", CHAT, body).await.expect("an answer");
         let mut text = String::new();
         let last = loop {
@@ -46,13 +46,13 @@ async fn a_stream_that_falls_silent_is_cut_however_long_it_ran_before() {
 
 #[tokio::test]
 async fn a_client_that_leaves_ends_the_providers_work_at_once() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     for provider in ["openai", "anthropic"] {
         let simulator = pair.simulator(provider);
         for faults in ["every=10+stall-after=8", "silence"] {
             simulator.clear();
             simulator.always(faults);
-            let body = with(ask(provider, "say one two three four five six"), json!({"stream": true})).to_string();
+            let body = with(pair.ask(provider, "say one two three four five six"), json!({"stream": true})).to_string();
             let client = pair.gateway.client();
             if faults == "silence" {
                 let waiting = tokio::spawn(async move { client.open("POST", CHAT, body).await });
@@ -73,17 +73,17 @@ async fn a_client_that_leaves_ends_the_providers_work_at_once() {
 
 #[tokio::test]
 async fn an_answer_of_several_choices_and_one_of_a_whole_burst_pass() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     for faults in ["burst", "whole", "whole+crlf", "ok"] {
         for provider in ["openai", "anthropic"] {
             pair.simulator(provider).clear();
             pair.simulator(provider).always(faults);
-            let answer = pair.gateway.stream(&ask(provider, "say é 你好 🙂")).await;
+            let answer = pair.gateway.stream(&pair.ask(provider, "say é 你好 🙂")).await;
             assert_eq!((&*said(&answer), answer.complete), ("é 你好 🙂", true), "{provider} {faults}");
         }
     }
     pair.openai.clear();
-    let answer = pair.gateway.stream(&with(ask("openai", "say hi"), json!({"n": 2}))).await;
+    let answer = pair.gateway.stream(&with(pair.ask("openai", "say hi"), json!({"n": 2}))).await;
     let finished = answer.events().iter().filter(|e| e.json()["choices"][0]["finish_reason"] == "stop").count();
     assert_eq!((finished, answer.events().last().map(|event| event.data.clone())), (2, Some("[DONE]".into())));
 }

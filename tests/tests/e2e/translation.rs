@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sluice_tests::client::Client;
 use sluice_tests::simulator::{Recorded, Simulator};
 
-use crate::{CHAT, Pair, ask, said, with};
+use crate::{CHAT, Pair, said, with};
 
 /// One pixel, as far as anybody looks.
 const IMAGE: &str = "data:image/png;base64,iVBORw0KGgo=";
@@ -14,10 +14,10 @@ fn weather() -> Value {
 }
 
 /// A request with about everything that both formats can say.
-fn rich() -> Value {
+fn rich(model: &str) -> Value {
     let call = |id: &str, city: &str| json!({"id": id, "type": "function", "function": {"name": "weather", "arguments": json!({"city": city}).to_string()}});
     json!({
-        "model": "anthropic",
+        "model": model,
         "messages": [
             {"role": "system", "content": "Be brief."},
             {"role": "developer", "content": [{"type": "text", "text": "Be kind."}]},
@@ -43,9 +43,9 @@ fn rich() -> Value {
 }
 
 /// The same as Anthropic is to read it.
-fn rich_for_anthropic() -> Value {
+fn rich_for_anthropic(model: &str) -> Value {
     json!({
-        "model": "claude-sim",
+        "model": model,
         "max_tokens": 256,
         "system": [{"type": "text", "text": "Be brief."}, {"type": "text", "text": "Be kind."}],
         "messages": [
@@ -85,13 +85,15 @@ fn received(simulator: &Simulator) -> Recorded {
 
 #[tokio::test]
 async fn a_rich_request_is_translated_exactly() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
+    let for_anthropic = rich_for_anthropic(&pair.model_of("anthropic"));
     for stream in [false, true] {
         let expected = match stream {
-            true => with(rich_for_anthropic(), json!({"stream": true})),
-            false => rich_for_anthropic(),
+            true => with(for_anthropic.clone(), json!({"stream": true})),
+            false => for_anthropic.clone(),
         };
-        let answer = pair.gateway.chat(&with(rich(), json!({"stream": stream}))).await;
+        let asked = with(rich(&pair.name("anthropic")), json!({"stream": stream}));
+        let answer = pair.gateway.chat(&asked).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         let request = received(&pair.anthropic);
         assert_eq!((&*request.method, &*request.path), ("POST", "/v1/messages"));
@@ -99,17 +101,17 @@ async fn a_rich_request_is_translated_exactly() {
     }
     // The same as a fallback: from the client's own body, not from what the first provider got.
     pair.openai.always("status=503");
-    let answer = pair.gateway.chat(&with(rich(), json!({"model": "openai-first"}))).await;
+    let answer = pair.gateway.chat(&rich(&pair.name("openai-first"))).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    assert_eq!(received(&pair.openai).json(), with(rich(), json!({"model": "gpt-sim"})));
-    assert_eq!(received(&pair.anthropic).json(), rich_for_anthropic());
+    assert_eq!(received(&pair.openai).json(), rich(&pair.model_of("openai")));
+    assert_eq!(received(&pair.anthropic).json(), for_anthropic);
 }
 
 #[tokio::test]
 async fn calls_of_tools_come_back_in_the_clients_format() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     let tools = json!({"tools": [{"type": "function", "function": {"name": "weather", "parameters": weather()}}]});
-    let body = with(ask("anthropic", "the weather in both?"), tools);
+    let body = with(pair.ask("anthropic", "the weather in both?"), tools);
     let message = pair.gateway.chat(&body).await.json()["choices"][0].clone();
     assert_eq!(message["finish_reason"], "tool_calls");
     let cities: Vec<Value> = message["message"]["tool_calls"]
@@ -138,26 +140,27 @@ const ODD: &str = concat!(
 
 #[tokio::test]
 async fn the_same_format_passes_unchanged_but_for_the_models_name() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     pair.openai.always("extra");
-    let answer = pair.gateway.client().request("POST", CHAT, ODD).await.expect("an answer");
-    let expected = ODD.replacen("\"openai\"  ,", "\"gpt-sim\"  ,", 1);
+    let named = |name: String| ODD.replacen("\"openai\"  ,", &format!("\"{name}\"  ,"), 1);
+    let answer = pair.gateway.client().request("POST", CHAT, named(pair.name("openai"))).await.expect("an answer");
+    let expected = named(pair.model_of("openai"));
     assert_eq!(received(&pair.openai).body, expected);
     // And back: the very bytes that the provider would have sent to that request.
     let direct = Client::new(pair.openai.port()).bearer("sk").request("POST", CHAT, expected).await.expect("an answer");
     assert_eq!(answer.text(), direct.text());
     assert!(answer.json()["x_future"].is_object());
     assert_eq!(answer.header("content-length"), Some(&*answer.body.len().to_string()));
-    assert_eq!((said(&answer), &answer.json()["model"]), ("hi".to_owned(), &json!("gpt-sim")));
+    assert_eq!((said(&answer), &answer.json()["model"]), ("hi".to_owned(), &json!(pair.model_of("openai"))));
 }
 
 #[tokio::test]
 async fn usage_is_asked_for_in_every_stream_and_shown_to_who_asked() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     pair.openai.always("extra+comments");
     for provider in ["openai", "anthropic"] {
         for asked in [None, Some(false), Some(true)] {
-            let mut body = ask(provider, "say one two");
+            let mut body = pair.ask(provider, "say one two");
             if let Some(include) = asked {
                 body["stream_options"] = json!({"include_usage": include, "x_option": 1});
             }
@@ -187,16 +190,18 @@ async fn usage_is_asked_for_in_every_stream_and_shown_to_who_asked() {
 
 #[tokio::test]
 async fn a_stream_in_the_same_format_passes_byte_for_byte() {
-    let pair = Pair::start().await;
-    let body =
-        with(ask("openai", "say é 你好 ééééé"), json!({"stream": true, "stream_options": {"include_usage": true}}));
+    let pair = Pair::lease().await;
+    let body = with(
+        pair.ask("openai", "say é 你好 ééééé"),
+        json!({"stream": true, "stream_options": {"include_usage": true}}),
+    );
     for seed in 0..6 {
         for faults in ["extra", "extra+comments+crlf", "every=2"] {
             let faults = format!("{faults}+seed={seed}");
             pair.openai.clear();
             pair.openai.always(&faults);
             let answer = pair.gateway.chat(&body).await;
-            let direct = with(body.clone(), json!({"model": "gpt-sim"})).to_string();
+            let direct = with(body.clone(), json!({"model": pair.model_of("openai")})).to_string();
             let direct = Client::new(pair.openai.port()).bearer("sk").request("POST", CHAT, direct).await.expect("one");
             assert_eq!(answer.text(), direct.text(), "{faults}");
         }
@@ -238,7 +243,7 @@ const TO_ALL: [&str; 6] = ["accept", "accept-encoding", "content-length", "conte
 
 #[tokio::test]
 async fn a_provider_gets_its_own_credential_and_nothing_private() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     let to = |own: &[&'static str]| {
         let mut names: Vec<&str> = TO_ALL.iter().chain(own).copied().collect();
         names.sort_unstable();
@@ -250,7 +255,7 @@ async fn a_provider_gets_its_own_credential_and_nothing_private() {
             pair.openai.clear();
             pair.anthropic.clear();
             first.always("status=503+headers");
-            let body = with(ask(model, "hi"), json!({"stream": stream}));
+            let body = with(pair.ask(model, "hi"), json!({"stream": stream}));
             let answer = talkative(&pair).post(CHAT, &body).await;
             assert_eq!((answer.status, answer.header("x-sluice-attempts")), (200, Some("2")), "{}", answer.text());
             let (openai, anthropic) = (received(&pair.openai), received(&pair.anthropic));
@@ -274,22 +279,22 @@ async fn a_provider_gets_its_own_credential_and_nothing_private() {
 
 #[tokio::test]
 async fn traces_and_idempotency_keys_go_on_to_the_provider() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let client = pair.gateway.client().header("traceparent", parent).header("idempotency-key", "once");
-    client.post(CHAT, &ask("openai", "hi")).await;
+    client.post(CHAT, &pair.ask("openai", "hi")).await;
     let request = received(&pair.openai);
     assert_eq!((request.header("traceparent"), request.header("idempotency-key")), (Some(parent), Some("once")));
 }
 
 #[tokio::test]
 async fn of_the_providers_headers_only_those_that_mean_something_reach_the_client() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     pair.openai.always("headers");
     pair.anthropic.always("headers");
     for stream in [false, true] {
         for provider in ["openai", "anthropic"] {
-            let answer = pair.gateway.chat(&with(ask(provider, "hi"), json!({"stream": stream}))).await;
+            let answer = pair.gateway.chat(&with(pair.ask(provider, "hi"), json!({"stream": stream}))).await;
             assert_eq!(answer.status, 200);
             for private in ["set-cookie", "content-encoding", "x-envoy-upstream-service-time", "x-sluice-retry"] {
                 assert_eq!(answer.header(private), None, "{provider} {stream}");

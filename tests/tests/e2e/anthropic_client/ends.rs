@@ -1,25 +1,22 @@
 //! Providers that fail before, in the middle of, or instead of an answer, and what it costs.
 
 use serde_json::json;
-use sluice_tests::gateway::Key;
 
-use super::{ask, names, said, streamed};
-use crate::money::{Price, logged};
+use super::{ANTHROPIC, KEYED, OPENAI, ask, names, said, streamed};
+use crate::money::logged;
 use crate::{Pair, with};
 
-const OPENAI: Price = Price { input: 3.33, output: 14.77 };
-const ANTHROPIC: Price = Price { input: 5.21, output: 25.93 };
 const WORDS: &str = "one two three four five six";
 
 #[tokio::test]
 async fn a_fallback_is_silent_either_way() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     for (model, failing) in [("anthropic-first", &pair.anthropic), ("openai-first", &pair.openai)] {
         for fault in ["status=529", "error", "reset"] {
             pair.openai.clear();
             pair.anthropic.clear();
             failing.always(fault);
-            let answer = pair.gateway.message(&streamed(model, &format!("say {WORDS}"))).await;
+            let answer = pair.gateway.message(&streamed(&pair, model, &format!("say {WORDS}"))).await;
             assert_eq!((answer.status, &*said(&answer)), (200, WORDS), "{model} {fault}: {}", answer.text());
             assert_eq!(names(&answer).last().map(String::as_str), Some("message_stop"), "{model} {fault}");
         }
@@ -28,12 +25,12 @@ async fn a_fallback_is_silent_either_way() {
 
 #[tokio::test]
 async fn a_stream_that_breaks_ends_with_an_error_or_a_reset_and_never_with_a_stop() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     for (model, simulator) in [("openai", &pair.openai), ("anthropic", &pair.anthropic)] {
         for fault in ["error-after=5", "eof-after=5", "malformed-after=5", "reset-after=5"] {
             simulator.clear();
             simulator.always(&format!("{fault}+whole+every=5"));
-            let answer = pair.gateway.message(&streamed(model, &format!("say {WORDS}"))).await;
+            let answer = pair.gateway.message(&streamed(&pair, model, &format!("say {WORDS}"))).await;
             let context = format!("{model} {fault}: {}", answer.text());
             assert!(WORDS.starts_with(&said(&answer)) && said(&answer) != WORDS, "{context}");
             let names = names(&answer);
@@ -49,16 +46,13 @@ async fn a_stream_that_breaks_ends_with_an_error_or_a_reset_and_never_with_a_sto
 
 #[tokio::test]
 async fn a_stream_that_is_delivered_whole_is_asked_for_again_when_it_breaks() {
-    let pair = Pair::with(|builder| {
-        builder
-            .with(json!({"models": {"anthropic-first": {"delivery": "whole"}, "openai-first": {"delivery": "whole"}}}))
-    })
-    .await;
-    for (model, failing) in [("anthropic-first", &pair.anthropic), ("openai-first", &pair.openai)] {
+    let pair = KEYED.lease().await;
+    for (model, failing) in [("anthropic-first-whole", &pair.anthropic), ("openai-first-whole", &pair.openai)] {
         pair.openai.clear();
         pair.anthropic.clear();
         failing.always("error-after=5+whole");
-        let answer = pair.gateway.message(&streamed(model, &format!("say {WORDS}"))).await;
+        let answer =
+            pair.gateway.message(&with(streamed(&pair, model, &format!("say {WORDS}")), json!({"model": model}))).await;
         assert_eq!((answer.status, &*said(&answer)), (200, WORDS), "{model}: {}", answer.text());
         assert_eq!(names(&answer).last().map(String::as_str), Some("message_stop"));
     }
@@ -66,17 +60,11 @@ async fn a_stream_that_is_delivered_whole_is_asked_for_again_when_it_breaks() {
 
 #[tokio::test]
 async fn the_log_and_the_providers_agree_on_what_was_used() {
-    let pair = Pair::with(|builder| {
-        builder
-            .price("openai/gpt-sim", OPENAI.input, OPENAI.output)
-            .price("anthropic/claude-sim", ANTHROPIC.input, ANTHROPIC.output)
-            .key(Key::new("payer", "sk-payer").budget(json!({"total": 1})))
-    })
-    .await;
+    let pair = KEYED.lease().await;
     let client = pair.gateway.anonymous().anthropic("sk-payer");
     for model in ["openai", "anthropic", "openai-first", "anthropic-first"] {
         for stream in [false, true] {
-            let body = with(ask(model, &format!("say {WORDS}")), json!({"stream": stream}));
+            let body = with(ask(&pair, model, &format!("say {WORDS}")), json!({"stream": stream}));
             assert_eq!(said(&client.post(super::MESSAGES, &body).await), WORDS);
         }
     }

@@ -8,15 +8,18 @@ use crate::{Pair, with};
 
 #[tokio::test]
 async fn body_and_answer_pass_byte_for_byte_but_for_the_models_name() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     pair.anthropic.always("extra");
     for stream in [false, true] {
-        let odd = format!(
-            "\n{{ \"max_tokens\" : 64,\t\"messages\":[{{\"content\":\"say \\u0068i there\",\"role\":\"user\"}}],\n \
-             \"model\":  \"anthropic\"  , \"temperature\":0.70, \"stream\":{stream} , \"context_management\":{{\"edits\": []}} }}\n "
-        );
-        let answer = pair.gateway.anthropic_client().request("POST", MESSAGES, odd.clone()).await.expect("an answer");
-        let expected = odd.replacen("\"anthropic\"  ,", "\"claude-sim\"  ,", 1);
+        let named = |model: String| {
+            format!(
+                "\n{{ \"max_tokens\" : 64,\t\"messages\":[{{\"content\":\"say \\u0068i there\",\"role\":\"user\"}}],\n \
+                 \"model\":  \"{model}\"  , \"temperature\":0.70, \"stream\":{stream} , \"context_management\":{{\"edits\": []}} }}\n "
+            )
+        };
+        let odd = named(pair.name("anthropic"));
+        let answer = pair.gateway.anthropic_client().request("POST", MESSAGES, odd).await.expect("an answer");
+        let expected = named(pair.model_of("anthropic"));
         assert_eq!(pair.anthropic.requests().pop().expect("a request").body, expected);
         let direct = Client::new(pair.anthropic.port()).anthropic("sk");
         let direct = direct.request("POST", MESSAGES, expected).await.expect("an answer");
@@ -27,7 +30,7 @@ async fn body_and_answer_pass_byte_for_byte_but_for_the_models_name() {
 
 #[tokio::test]
 async fn betas_and_the_version_reach_the_provider_and_nothing_else_of_the_client() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     let agent = [
         ("anthropic-beta", "context-management-2025-06-27,interleaved-thinking-2025-05-14"),
         ("anthropic-dangerous-direct-browser-access", "true"),
@@ -42,7 +45,7 @@ async fn betas_and_the_version_reach_the_provider_and_nothing_else_of_the_client
     // As coding agents ask: the query is for Anthropic's own front.
     for path in [MESSAGES, "/v1/messages?beta=true"] {
         for (model, simulator) in [("anthropic", &pair.anthropic), ("openai", &pair.openai)] {
-            let answer = client.post(path, &ask(model, "say hi")).await;
+            let answer = client.post(path, &ask(&pair, model, "say hi")).await;
             assert_eq!((answer.status, &*said(&answer)), (200, "hi"), "{}", answer.text());
             let request = simulator.requests().pop().expect("a request");
             let mut sent: Vec<&str> = request.headers.iter().map(|(name, _)| &**name).collect();
@@ -66,20 +69,20 @@ async fn betas_and_the_version_reach_the_provider_and_nothing_else_of_the_client
 
 #[tokio::test]
 async fn a_key_may_come_either_way() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     let key = sluice_tests::gateway::KEY;
     for client in [pair.gateway.anonymous().anthropic(key), pair.gateway.with_key(key)] {
         for model in ["anthropic", "openai"] {
-            assert_eq!(client.post(MESSAGES, &ask(model, "hi")).await.status, 200);
+            assert_eq!(client.post(MESSAGES, &ask(&pair, model, "hi")).await.status, 200);
         }
     }
 }
 
 #[tokio::test]
 async fn the_log_has_what_the_provider_counted() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     let cached = json!([{"type": "text", "text": "Long rules. ".repeat(40), "cache_control": {"type": "ephemeral"}}]);
-    for body in [ask("anthropic", "say hi"), streamed("anthropic", "say hi")] {
+    for body in [ask(&pair, "anthropic", "say hi"), streamed(&pair, "anthropic", "say hi")] {
         pair.gateway.message(&with(body, json!({"system": cached}))).await;
     }
     let lines = pair.gateway.quiet().await;

@@ -28,9 +28,9 @@ fn as_agents(body: Value) -> Value {
 
 #[tokio::test]
 async fn a_rich_request_is_translated_exactly() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     let body = json!({
-        "model": "openai",
+        "model": pair.name("openai"),
         "max_tokens": 256,
         "system": "Be brief.",
         "messages": [
@@ -68,7 +68,7 @@ async fn a_rich_request_is_translated_exactly() {
     assert_eq!(
         pair.openai.requests().pop().expect("a request").json(),
         json!({
-            "model": "gpt-sim",
+            "model": pair.model_of("openai"),
             "max_completion_tokens": 256,
             "messages": [
                 {"role": "system", "content": "Be brief."},
@@ -105,8 +105,8 @@ async fn a_rich_request_is_translated_exactly() {
 
 #[tokio::test]
 async fn an_agents_hints_never_keep_it_from_a_provider() {
-    let pair = Pair::start().await;
-    for body in [ask("openai", "say hi"), streamed("openai", "say hi")] {
+    let pair = Pair::lease().await;
+    for body in [ask(&pair, "openai", "say hi"), streamed(&pair, "openai", "say hi")] {
         let answer = pair.gateway.message(&as_agents(body)).await;
         assert_eq!((answer.status, &*said(&answer)), (200, "hi"), "{}", answer.text());
         let dropped = answer.header("x-sluice-dropped").expect("hints");
@@ -116,29 +116,29 @@ async fn an_agents_hints_never_keep_it_from_a_provider() {
 
 #[tokio::test]
 async fn an_answer_has_anthropics_form_and_its_usage_what_was_not_cached() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     pair.openai.always("cached=1");
-    let answer = pair.gateway.message(&ask("openai", "say one two three")).await;
+    let answer = pair.gateway.message(&ask(&pair, "openai", "say one two three")).await;
     let body = answer.json();
     assert_eq!(
         (&body["type"], &body["role"], &body["stop_reason"]),
         (&json!("message"), &json!("assistant"), &json!("end_turn"))
     );
     assert_eq!(body["content"], json!([{"type": "text", "text": "one two three"}]));
-    assert_eq!((&body["model"], &body["stop_sequence"]), (&json!("gpt-sim"), &Value::Null));
+    assert_eq!((&body["model"], &body["stop_sequence"]), (&json!(pair.model_of("openai")), &Value::Null));
     let used = pair.openai.settled(1).await[0].used.expect("usage");
     let usage = &body["usage"];
     assert_eq!((&usage["input_tokens"], &usage["cache_read_input_tokens"]), (&json!(used.input - 1), &json!(1)));
     assert_eq!(usage["output_tokens"], used.output);
     assert_eq!(answer.header("request-id"), answer.header("x-request-id"));
-    let short = pair.gateway.message(&with(ask("openai", "say one two three"), json!({"max_tokens": 1}))).await;
+    let short = pair.gateway.message(&with(ask(&pair, "openai", "say one two three"), json!({"max_tokens": 1}))).await;
     assert_eq!(short.json()["stop_reason"], "max_tokens");
 }
 
 #[tokio::test]
 async fn a_stream_has_every_event_in_anthropics_order() {
-    let pair = Pair::start().await;
-    let answer = pair.gateway.message(&streamed("openai", "say one two")).await;
+    let pair = Pair::lease().await;
+    let answer = pair.gateway.message(&streamed(&pair, "openai", "say one two")).await;
     assert!(answer.complete);
     assert_eq!(
         names(&answer),
@@ -164,9 +164,9 @@ async fn a_stream_has_every_event_in_anthropics_order() {
 
 #[tokio::test]
 async fn tools_are_called_in_parallel_whole_and_streamed() {
-    let pair = Pair::start().await;
+    let pair = Pair::lease().await;
     for model in ["openai", "anthropic"] {
-        let body = with(ask(model, "the weather in both?"), tools());
+        let body = with(ask(&pair, model, "the weather in both?"), tools());
         let answer = pair.gateway.message(&body).await.json();
         assert_eq!(answer["stop_reason"], "tool_use");
         let calls: Vec<&Value> =

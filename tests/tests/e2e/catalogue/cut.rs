@@ -4,11 +4,9 @@
 //! told so.
 
 use serde_json::{Value, json};
-use sluice_tests::gateway::Builder;
 use sluice_tests::simulator::{Recorded, Usage};
 
-use super::{A_SECOND, Bench, Case, Sees, play};
-use crate::model_of;
+use super::{A_SECOND, BENCH, Case, Names, Sees, Set, model, play};
 use crate::money::{Price, logged};
 
 /// Before the client has seen anything. Where a stream says nothing about its end, the answer itself may have said it.
@@ -21,10 +19,24 @@ const EARLY: &[Case<'_>] = &[
     Case::always("no-end", Sees::First, (1, 0)),
 ];
 
+const BEFORE: Set = Set::plain("early", EARLY.len());
+const AS_IT_WAS: Set = Set::plain("as-it-was", 3);
+const IN_THE_MIDDLE: Set = Set {
+    name: "cut",
+    cases: CUTS.len(),
+    settings: |builder, names, _| {
+        let builder = builder.price(&names.first, PRICE.input, PRICE.output);
+        model(builder, names, &json!({"timeouts": {"idle": "1s"}}))
+    },
+};
+
+/// What the tests here ask for.
+pub const SETS: &[Set] = &[BEFORE, AS_IT_WAS, IN_THE_MIDDLE];
+
 #[tokio::test]
 async fn before_the_first_token_another_provider_answers() {
     for primary in ["openai", "anthropic"] {
-        play(primary, EARLY, &[true], |builder| builder).await;
+        play(primary, &BEFORE, EARLY, &[true]).await;
     }
 }
 
@@ -52,10 +64,11 @@ async fn the_fallback_gets_the_request_as_it_was_and_nothing_of_a_half_answer() 
         {"role": "assistant", "content": "Hello Kim."},
         {"role": "user", "content": super::PROMPT},
     ]);
+    let bench = BENCH.lease().await;
     for primary in ["openai", "anthropic"] {
-        let bench = Bench::start(primary, cases.len(), |builder| builder).await;
         for (number, (stream, case)) in cases.iter().enumerate() {
-            let outcome = bench.play(number, *stream, case, &json!({"messages": messages})).await;
+            let names = Names::of(&AS_IT_WAS, primary, number, *stream);
+            let outcome = bench.play(&names, case, &json!({"messages": messages})).await;
             let judged = outcome.judge(case, primary, super::SPOKEN);
             assert_eq!(judged, Ok(()), "{primary}, {}: {outcome}", case.then);
             let (first, second) = (conversation(&outcome.first[0]), conversation(&outcome.second[0]));
@@ -92,20 +105,14 @@ const CUTS: [(&str, bool, bool); 6] = [
 
 /// The client has the beginning, an error at its end, and nobody else was asked; what had come is charged for.
 async fn cut_in_the_middle(primary: &'static str) {
-    let bench = Bench::start(primary, CUTS.len(), |builder| {
-        let priced = |builder: Builder, number| {
-            let model = format!("{primary}/{}-{}", model_of(primary), super::name(number, true));
-            builder.price(&model, PRICE.input, PRICE.output)
-        };
-        (0..CUTS.len()).fold(builder, priced).timeout("idle", "1s")
-    })
-    .await;
+    let bench = BENCH.lease().await;
     let mut table = format!("\n{primary} is cut after {SENT} of {TOKENS} tokens");
     for (number, (cut, stalls, certain)) in CUTS.into_iter().enumerate() {
         let fault = format!("tokens={TOKENS}+every=5+whole+{cut}={}", SENT + before_the_text(primary));
         let case = Case::always(&fault, Sees::Broken, (1, 0));
         let case = if stalls { case.after(A_SECOND) } else { case };
-        let outcome = bench.play(number, true, &case, &json!({})).await;
+        let names = Names::of(&IN_THE_MIDDLE, primary, number, true);
+        let outcome = bench.play(&names, &case, &json!({})).await;
         table += &format!("\n{cut:<24}{outcome}");
         let judged = outcome.judge(&case, primary, &text());
         assert_eq!(judged, Ok(()), "{primary}, {cut}: {outcome}; {:?}", outcome.answer);

@@ -1,6 +1,6 @@
 //! The provider says that it fails, or that the request does.
 
-use super::{A_SECOND, Case, Sees, play};
+use super::{A_SECOND, Case, Sees, Set, play};
 
 const CASES: &[Case<'_>] = &[
     // A short wait is worth it, a long one is not while another target is left.
@@ -32,20 +32,27 @@ const BLAMED: [(&str, &str, u16, &str); 4] = [
     ("anthropic", "status=404", 404, ""),
 ];
 
+const REFUSALS: Set = Set::plain("refusals", CASES.len());
+const BLAME: Set = Set::plain("blame", BLAMED.len());
+
+/// What the tests here ask for.
+pub const SETS: &[Set] = &[REFUSALS, BLAME];
+
 #[tokio::test]
 async fn openai_refuses() {
-    play("openai", CASES, &[false, true], |builder| builder).await;
+    play("openai", &REFUSALS, CASES, &[false, true]).await;
 }
 
 #[tokio::test]
 async fn anthropic_refuses() {
-    play("anthropic", CASES, &[false, true], |builder| builder).await;
+    play("anthropic", &REFUSALS, CASES, &[false, true]).await;
 }
 
 #[tokio::test]
 async fn what_a_content_filter_refuses_or_a_provider_does_not_know_is_asked_nowhere_else() {
-    for (provider, fault, status, code) in BLAMED {
-        let case = Case::always(fault, Sees::Error(status, code), (1, 0));
-        play(provider, &[case], &[false, true], |builder| builder).await;
+    for provider in ["openai", "anthropic"] {
+        let of_it = BLAMED.into_iter().filter(|(who, ..)| *who == provider);
+        let case = |(_, fault, status, code)| Case::always(fault, Sees::Error(status, code), (1, 0));
+        play(provider, &BLAME, &of_it.map(case).collect::<Vec<_>>(), &[false, true]).await;
     }
 }

@@ -1,9 +1,8 @@
 //! The provider says nothing, or not in time.
 
-use serde_json::{Map, Value, json};
-use sluice_tests::gateway::Builder;
+use serde_json::json;
 
-use super::{A_SECOND, Case, Sees, name, play};
+use super::{A_SECOND, Case, Sees, Set, model, play};
 
 const CASES: &[Case<'_>] = &[
     Case::always("reset", Sees::Second, (1, 1)),
@@ -14,19 +13,21 @@ const CASES: &[Case<'_>] = &[
 ];
 
 /// A second for the first token of the first provider, and of the second one too; all else has its usual time.
-fn impatient(builder: Builder) -> Builder {
-    let times = json!({"timeouts": {"first_token": "1s", "answer": "1s"}});
-    let names = (0..CASES.len()).flat_map(|case| [false, true].map(|stream| name(case, stream)));
-    let models: Map<String, Value> = names.map(|name| (name, times.clone())).collect();
-    builder.with(json!({"models": models}))
-}
+const SILENCE: Set = Set {
+    name: "silence",
+    cases: CASES.len(),
+    settings: |builder, names, _| model(builder, names, &json!({"timeouts": {"first_token": "1s", "answer": "1s"}})),
+};
+
+/// What the tests here ask for.
+pub const SETS: &[Set] = &[SILENCE];
 
 #[tokio::test]
 async fn openai_is_silent() {
-    play("openai", CASES, &[false, true], impatient).await;
+    play("openai", &SILENCE, CASES, &[false, true]).await;
 }
 
 #[tokio::test]
 async fn anthropic_is_silent() {
-    play("anthropic", CASES, &[false, true], impatient).await;
+    play("anthropic", &SILENCE, CASES, &[false, true]).await;
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use sluice_tests::gateway::Builder;
 
-use super::{Bench, Case, PROMPT, SPOKEN, Sees, name};
+use super::{BENCH, Case, Names, PROMPT, SPOKEN, Sees, Set, model};
 use crate::money::{Price, logged};
-use crate::{model_of, other, refusal};
+use crate::{ask, refusal};
 
 /// A stream that would have sixty tokens.
 const LONG: &str = "tokens=60+every=5+whole";
@@ -19,36 +19,34 @@ const IDLE: Duration = Duration::from_secs(1);
 const FIRST: Price = Price { input: 3.33, output: 14.77 };
 const SECOND: Price = Price { input: 5.21, output: 25.93 };
 
-/// All models are delivered whole, and have less time for a token than for an answer; everything has its price.
-fn delivered_whole(primary: &'static str, cases: usize) -> impl Fn(Builder) -> Builder {
-    move |builder| {
-        let times = json!({"answer": "10s", "first_token": "1s", "idle": "1s"});
-        let names = (0..cases).map(|case| name(case, true));
-        let way = |name| (name, json!({"delivery": "whole", "timeouts": times}));
-        let models: Map<String, Value> = names.clone().map(way).collect();
-        names.fold(builder.with(json!({"models": models})), |builder, name| {
-            builder.price(&format!("{primary}/{}-{name}", model_of(primary)), FIRST.input, FIRST.output).price(
-                &format!("{}/well-{name}", other(primary)),
-                SECOND.input,
-                SECOND.output,
-            )
-        })
-    }
+/// Delivered whole, with less time for a token than for an answer; everything has its price.
+fn delivered_whole(builder: Builder, names: &Names, _case: usize) -> Builder {
+    let times = json!({"answer": "10s", "first_token": "1s", "idle": "1s"});
+    let builder = model(builder, names, &json!({"delivery": "whole", "timeouts": times}));
+    builder.price(&names.first, FIRST.input, FIRST.output).price(&names.second, SECOND.input, SECOND.output)
 }
 
+const RESCUED: Set = Set { name: "rescued", cases: CUTS.len(), settings: delivered_whole };
+const HEALTHY: Set = Set { name: "healthy", cases: 1, settings: delivered_whole };
+const ALL_CUT: Set = Set { name: "all-cut", cases: CUTS.len(), settings: delivered_whole };
+
+/// What the tests here ask for.
+pub const SETS: &[Set] = &[RESCUED, HEALTHY, ALL_CUT];
+
 async fn rescued(primary: &'static str) {
-    let bench = Bench::start(primary, CUTS.len(), delivered_whole(primary, CUTS.len())).await;
+    let bench = BENCH.lease().await;
     let mut table = format!("\n{primary} is cut, delivered whole");
     for (number, cut) in CUTS.into_iter().enumerate() {
         let fault = format!("{LONG}+{cut}");
         let case = Case::always(&fault, Sees::Second, (1, 1));
         let case = if cut.starts_with("stall") { case.after(IDLE) } else { case };
-        let outcome = bench.play(number, true, &case, &json!({})).await;
+        let names = Names::of(&RESCUED, primary, number, true);
+        let outcome = bench.play(&names, &case, &json!({})).await;
         table += &format!("\n{cut:<24}{outcome}");
         assert_eq!(outcome.judge(&case, primary, SPOKEN), Ok(()), "{primary}, {cut}: {outcome}; {:?}", outcome.answer);
         // Both are charged: what the first had produced by estimate, the second by its own count.
         let line = bench.gateway.log_lines(number + 1).await.pop().expect("a line");
-        let second = SECOND.sum(&bench.second().settled(1).await);
+        let second = SECOND.sum(&bench.simulators(primary).1.settled(1).await);
         let first = logged(std::slice::from_ref(&line), "test") - second;
         let produced = |tokens: u64| (FIRST.output * tokens as f64) as u64;
         assert!((produced(36)..produced(41) + 500).contains(&first), "{primary}, {cut}: {first}, {second}: {line}");
@@ -70,11 +68,12 @@ async fn a_cut_or_stalled_stream_of_anthropic_becomes_openais_whole_answer() {
 /// It lasts longer than the first token may take, and longer than a stream may be silent: held is not silent.
 #[tokio::test]
 async fn a_healthy_stream_may_take_an_answers_time() {
+    let bench = BENCH.lease().await;
     for primary in ["openai", "anthropic"] {
-        let bench = Bench::start(primary, 1, delivered_whole(primary, 1)).await;
         let text: String = (0..60).map(|index| format!("{index:02} ")).collect();
         let case = Case::always("tokens=60+every=30", Sees::First, (1, 0)).after(Duration::from_millis(1_800));
-        let outcome = bench.play(0, true, &case, &json!({})).await;
+        let names = Names::of(&HEALTHY, primary, 0, true);
+        let outcome = bench.play(&names, &case, &json!({})).await;
         println!("{primary}: {outcome}");
         assert_eq!(outcome.judge(&case, primary, &text), Ok(()), "{primary}: {outcome}; {:?}", outcome.answer);
     }
@@ -83,18 +82,19 @@ async fn a_healthy_stream_may_take_an_answers_time() {
 /// With nobody left the client reads an error, and nothing of an answer that is none.
 #[tokio::test]
 async fn when_all_are_cut_the_client_reads_an_error_and_no_half_answer() {
+    let bench = BENCH.lease().await;
     for primary in ["openai", "anthropic"] {
-        let bench = Bench::start(primary, CUTS.len(), delivered_whole(primary, CUTS.len())).await;
+        let (first, second) = bench.simulators(primary);
         for (number, cut) in CUTS.into_iter().enumerate() {
-            for simulator in [bench.first(), bench.second()] {
+            for simulator in [first, second] {
                 simulator.clear();
                 simulator.always(&format!("{LONG}+{cut}"));
             }
-            let answer = bench.gateway.stream(&crate::ask(&name(number, true), PROMPT)).await;
+            let answer = bench.gateway.stream(&ask(&Names::of(&ALL_CUT, primary, number, true).model, PROMPT)).await;
             let (status, code) = refusal(&answer);
             println!("{primary}, {cut}: {status} {code}, {:?}", answer.header("x-sluice-failures"));
             assert!(status >= 500, "{primary}, {cut}: {answer:?}");
-            let asked = (bench.first().requests().len(), bench.second().requests().len());
+            let asked = (first.requests().len(), second.requests().len());
             // The last one's connection may have been an old one.
             let lost = cut.starts_with("reset") || cut.starts_with("close");
             assert_eq!(asked, (1, if lost { 2 } else { 1 }), "{primary}, {cut}: {answer:?}");

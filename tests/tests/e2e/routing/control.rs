@@ -7,7 +7,7 @@ use sluice_tests::gateway::{Builder, Key};
 use sluice_tests::simulator::Outcome;
 use sluice_tests::{PATIENCE, until};
 
-use super::{Three, model, server, target, two};
+use super::{Three, model, prices, server, target, two};
 use crate::{CHAT, ask, refusal, with};
 
 /// Keys with all permissions, and with none.
@@ -16,30 +16,33 @@ fn keys(builder: Builder) -> Builder {
     builder.key(Key::new("free", "sk-free").set("control", all)).key(Key::new("bound", "sk-bound"))
 }
 
-async fn start(settings: impl FnOnce(Builder) -> Builder) -> Three {
-    Three::start(|builder| {
-        let prices = json!({"prices": {"models": {
-            "a/sim": {"input": 3.0, "output": 9.0}, "b/sim": {"input": 2.0, "output": 8.0},
-        }}});
-        settings(keys(builder).with(model("chat", two(), json!({}))).with(prices))
-    })
-    .await
+/// A model with two targets and prices.
+fn chat(builder: Builder, name: &str, more: Value) -> Builder {
+    builder.with(model(name, &two(), more)).with(prices(name, (3.0, 9.0), (2.0, 8.0)))
+}
+
+/// What the tests here share.
+pub fn settings(builder: Builder) -> Builder {
+    let times = |time: &str| json!({"timeouts": {"answer": time, "first_token": time}});
+    let models = [("limited", times("20s")), ("within", times("500ms"))];
+    let plain = ["chosen", "alone", "refused", "hurried", "left-waiting", "left"].map(|name| (name, json!({})));
+    models.into_iter().chain(plain).fold(keys(builder), |builder, (name, more)| chat(builder, name, more))
 }
 
 #[tokio::test]
 async fn a_client_chooses_a_strategy_or_a_target() {
-    let three = start(|builder| builder).await;
+    let three = Three::lease().await;
     let client = three.gateway.with_key("sk-free");
-    assert_eq!(server(&client.post(CHAT, &ask("chat", "hi")).await), "a");
-    for (route, expected) in [("cheapest", "b"), ("fallback", "a"), ("b", "b"), ("b/sim", "b"), ("a/sim", "a")] {
-        let answer = client.clone().header("x-sluice-route", route).post(CHAT, &ask("chat", "hi")).await;
+    assert_eq!(server(&client.post(CHAT, &ask("chosen", "hi")).await), "a");
+    for (route, expected) in [("cheapest", "b"), ("fallback", "a"), ("b", "b"), ("b/chosen", "b"), ("a/chosen", "a")] {
+        let answer = client.clone().header("x-sluice-route", route).post(CHAT, &ask("chosen", "hi")).await;
         assert_eq!(server(&answer), expected, "{route}");
     }
     let lines = three.gateway.log_lines(2).await;
     assert_eq!((&lines[0]["strategy"], &lines[1]["strategy"]), (&json!("fallback"), &json!("cheapest")));
     // The one that was chosen is asked first, not alone.
     three.b.always("status=503");
-    let answer = client.header("x-sluice-route", "b").post(CHAT, &ask("chat", "hi")).await;
+    let answer = client.header("x-sluice-route", "b").post(CHAT, &ask("chosen", "hi")).await;
     assert_eq!((server(&answer), answer.header("x-sluice-attempts")), ("a".to_owned(), Some("2")));
     // Nothing of it reaches a provider.
     let told = |name: &str| name.starts_with("x-sluice-");
@@ -48,24 +51,24 @@ async fn a_client_chooses_a_strategy_or_a_target() {
 
 #[tokio::test]
 async fn a_client_may_want_no_fallback() {
-    let three = start(|builder| builder.with(json!({"circuit": {"failures": 1000}}))).await;
+    let three = Three::lease().await;
     three.a.always("status=503");
     let client = three.gateway.with_key("sk-free");
-    let alone = client.clone().header("x-sluice-fallback", "off").post(CHAT, &ask("chat", "hi")).await;
+    let alone = client.clone().header("x-sluice-fallback", "off").post(CHAT, &ask("alone", "hi")).await;
     assert_eq!((refusal(&alone).0, alone.header("x-sluice-attempts")), (503, Some("1")));
     assert!(three.b.requests().is_empty());
-    let both = client.clone().header("x-sluice-fallback", "on").post(CHAT, &ask("chat", "hi")).await;
+    let both = client.clone().header("x-sluice-fallback", "on").post(CHAT, &ask("alone", "hi")).await;
     assert_eq!(server(&both), "b");
-    let pinned = client.header("x-sluice-route", "pinned").post(CHAT, &ask("chat", "hi")).await;
+    let pinned = client.header("x-sluice-route", "pinned").post(CHAT, &ask("alone", "hi")).await;
     assert_eq!((refusal(&pinned).0, pinned.header("x-sluice-attempts")), (503, Some("1")));
 }
 
 #[tokio::test]
 async fn a_wish_that_cannot_be_granted_is_an_error_and_never_left_aside() {
-    let three = start(|builder| builder).await;
+    let three = Three::lease().await;
     let (free, bound) = (three.gateway.with_key("sk-free"), three.gateway.with_key("sk-bound"));
     for (name, value) in [("x-sluice-route", "b"), ("x-sluice-fallback", "off"), ("x-sluice-timeout", "5s")] {
-        let answer = bound.clone().header(name, value).post(CHAT, &ask("chat", "hi")).await;
+        let answer = bound.clone().header(name, value).post(CHAT, &ask("refused", "hi")).await;
         assert_eq!(refusal(&answer), (403, "control_not_allowed".to_owned()), "{name}");
         assert!(answer.text().contains(name), "{}", answer.text());
     }
@@ -76,7 +79,7 @@ async fn a_wish_that_cannot_be_granted_is_an_error_and_never_left_aside() {
         ("x-sluice-timeout", "0s", "invalid_header"),
         ("x-sluice-timeout", "soon", "invalid_header"),
     ] {
-        let answer = free.clone().header(name, value).post(CHAT, &ask("chat", "hi")).await;
+        let answer = free.clone().header(name, value).post(CHAT, &ask("refused", "hi")).await;
         assert_eq!(refusal(&answer), (400, code.to_owned()), "{name}: {value}");
     }
     assert!(three.a.requests().is_empty() && three.b.requests().is_empty());
@@ -84,16 +87,15 @@ async fn a_wish_that_cannot_be_granted_is_an_error_and_never_left_aside() {
 
 #[tokio::test]
 async fn a_client_may_name_a_providers_model() {
-    let three = start(|builder| {
-        let targets = json!([target("a", json!({})), {"provider": "b", "model": "family/large"}]);
-        builder.with(model("other", targets, json!({}))).with(json!({"prices": {"models": {
-            "b/family/large": {"input": 1.0, "output": 1.0},
-        }}}))
+    let three = Three::start(|builder| {
+        let other = [target("a", json!({"model": "chat"})), target("b", json!({"model": "family/large"}))];
+        let priced = json!({"prices": {"models": {"b/family/large": {"input": 1.0, "output": 1.0}}}});
+        keys(chat(builder, "chat", json!({}))).with(model("other", &other, json!({}))).with(priced)
     })
     .await;
     let (free, bound) = (three.gateway.with_key("sk-free"), three.gateway.with_key("sk-bound"));
     for (name, provider, sent) in
-        [("a/sim", "a", "sim"), ("b/sim", "b", "sim"), ("b/family/large", "b", "family/large")]
+        [("a/chat", "a", "chat"), ("b/chat", "b", "chat"), ("b/family/large", "b", "family/large")]
     {
         let answer = free.post(CHAT, &ask(name, "hi")).await;
         assert_eq!(server(&answer), provider, "{name}");
@@ -102,7 +104,7 @@ async fn a_client_may_name_a_providers_model() {
         assert_eq!(refusal(&bound.post(CHAT, &ask(name, "hi")).await), (404, "model_not_found".to_owned()), "{name}");
     }
     // Only those of the file.
-    for unknown in ["c/sim", "a/other", "nobody/sim"] {
+    for unknown in ["c/chat", "a/other", "nobody/chat"] {
         let answer = free.post(CHAT, &ask(unknown, "hi")).await;
         assert_eq!(refusal(&answer), (404, "model_not_found".to_owned()), "{unknown}");
     }
@@ -111,10 +113,10 @@ async fn a_client_may_name_a_providers_model() {
         answer["data"].as_array().expect("a list").iter().map(|one| one["id"].clone()).collect()
     };
     assert_eq!(list(&bound).await, ["chat", "other"]);
-    assert_eq!(list(&free).await, ["chat", "other", "a/sim", "b/family/large", "b/sim"]);
+    assert_eq!(list(&free).await, ["chat", "other", "a/chat", "b/chat", "b/family/large"]);
     // There is no other target to fall back to.
     three.a.always("status=503");
-    let alone = free.post(CHAT, &ask("a/sim", "hi")).await;
+    let alone = free.post(CHAT, &ask("a/chat", "hi")).await;
     assert_eq!((refusal(&alone).0, alone.header("x-sluice-attempts")), (503, Some("1")));
 }
 
@@ -129,7 +131,7 @@ async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
 
 #[tokio::test]
 async fn the_time_that_a_client_gives_is_for_the_whole_request() {
-    let three = start(|builder| builder.timeout("answer", "20s").timeout("first_token", "20s")).await;
+    let three = Three::lease().await;
     let (half, two) = (Duration::from_millis(500), Duration::from_secs(2));
     let client = three.gateway.with_key("sk-free");
     for fault in ["every=100+tokens=200", "silence", "first=20000", "status=429+retry-after=1"] {
@@ -141,7 +143,7 @@ async fn the_time_that_a_client_gives_is_for_the_whole_request() {
         let streams = if fault.starts_with("every") { &[true][..] } else { &[false, true] };
         for &stream in streams {
             let limited = client.clone().header("x-sluice-timeout", "500ms");
-            let body = with(ask("chat", "hi"), json!({"stream": stream}));
+            let body = with(ask("limited", "hi"), json!({"stream": stream}));
             let (answer, took) = timed(limited.post(CHAT, &body)).await;
             assert!((half - EARLY..half + two).contains(&took), "{fault}, {stream}: {took:?}");
             if fault.starts_with("every") {
@@ -164,31 +166,31 @@ async fn the_time_that_a_client_gives_is_for_the_whole_request() {
 /// Otherwise one client could close a target for all others, and have its prompts for nothing.
 #[tokio::test]
 async fn who_does_not_wait_is_charged_and_says_nothing_of_the_target() {
-    let three = start(|builder| builder).await;
+    let three = Three::lease().await;
     let client = three.gateway.with_key("sk-free");
     three.a.always("wait=300");
     for number in 1..=8 {
-        let hasty = client.clone().header("x-sluice-timeout", "50ms").post(CHAT, &ask("chat", "hi")).await;
+        let hasty = client.clone().header("x-sluice-timeout", "50ms").post(CHAT, &ask("hurried", "hi")).await;
         assert_eq!(refusal(&hasty), (504, "provider_timeout".to_owned()));
         let line = three.gateway.log_lines(number).await.pop().expect("a line");
         assert_eq!((&line["tried"][0]["failure"], &line["estimated"]), (&json!("timeout"), &json!(true)), "{line}");
         assert!(line["cost_usd"].as_str().is_some_and(|cost| cost > "0.000000"), "{line}");
     }
-    let answer = client.post(CHAT, &ask("chat", "hi")).await;
+    let answer = client.post(CHAT, &ask("hurried", "hi")).await;
     assert_eq!((server(&answer), answer.header("x-sluice-attempts")), ("a".to_owned(), Some("1")));
 }
 
 /// An attempt has its own limit, so the second one is made; the client's is for both.
 #[tokio::test]
 async fn within_the_clients_time_another_target_is_asked() {
-    let three = start(|builder| builder.timeout("answer", "500ms").timeout("first_token", "500ms")).await;
+    let three = Three::lease().await;
     three.a.always("silence");
     let client = three.gateway.with_key("sk-free");
-    let answer = client.clone().header("x-sluice-timeout", "5s").post(CHAT, &ask("chat", "hi")).await;
+    let answer = client.clone().header("x-sluice-timeout", "5s").post(CHAT, &ask("within", "hi")).await;
     assert_eq!((server(&answer), answer.header("x-sluice-attempts")), ("b".to_owned(), Some("2")));
     three.b.always("silence");
     let limited = client.header("x-sluice-timeout", "800ms");
-    let (answer, took) = timed(limited.post(CHAT, &ask("chat", "hi"))).await;
+    let (answer, took) = timed(limited.post(CHAT, &ask("within", "hi"))).await;
     assert_eq!(refusal(&answer), (504, "provider_timeout".to_owned()));
     assert!(took + EARLY >= Duration::from_millis(800) && took < Duration::from_secs(4), "{took:?}");
     assert_eq!(answer.header("x-sluice-attempts"), Some("2"));
@@ -196,7 +198,7 @@ async fn within_the_clients_time_another_target_is_asked() {
 
 #[tokio::test]
 async fn a_client_cannot_wait_longer_than_the_gateway_does() {
-    let three = start(|builder| builder.timeout("total", "600ms")).await;
+    let three = Three::start(|builder| keys(chat(builder, "chat", json!({}))).timeout("total", "600ms")).await;
     three.a.always("silence");
     three.b.always("silence");
     let client = three.gateway.with_key("sk-free").header("x-sluice-timeout", "1h");
@@ -208,10 +210,10 @@ async fn a_client_cannot_wait_longer_than_the_gateway_does() {
 /// Who leaves while the gateway waits to ask again is not asked for.
 #[tokio::test]
 async fn a_client_that_leaves_is_not_asked_for_again() {
-    let three = start(|builder| builder).await;
+    let three = Three::lease().await;
     three.a.always("status=429+retry-after=1");
     let client = three.gateway.with_key("sk-free");
-    let leaving = tokio::spawn(async move { client.open("POST", CHAT, ask("chat", "hi").to_string()).await });
+    let leaving = tokio::spawn(async move { client.open("POST", CHAT, ask("left-waiting", "hi").to_string()).await });
     three.a.settled(1).await;
     leaving.abort();
     three.gateway.log_lines(1).await;
@@ -229,12 +231,12 @@ async fn a_client_that_leaves_is_not_asked_for_again() {
 /// A second target's work ends with its client as the first one's does.
 #[tokio::test]
 async fn a_client_that_leaves_ends_the_fallbacks_work_at_once() {
-    let three = start(|builder| builder.with(json!({"circuit": {"failures": 1000}}))).await;
+    let three = Three::lease().await;
     three.a.always("status=503");
     for fault in ["silence", "every=10+stall-after=6"] {
         three.b.clear();
         three.b.always(fault);
-        let body = with(ask("chat", "say one two three four five six"), json!({"stream": true})).to_string();
+        let body = with(ask("left", "say one two three four five six"), json!({"stream": true})).to_string();
         let client = three.gateway.with_key("sk-free");
         let leaving = tokio::spawn(async move {
             let mut open = client.open("POST", CHAT, body).await.expect("an answer");
