@@ -7,7 +7,7 @@ use sluice_tests::simulator::Outcome;
 
 use crate::{CHAT, Pair, with};
 
-const FIELDS: [&str; 30] = [
+const FIELDS: [&str; 31] = [
     "app",
     "attempts",
     "budgets",
