@@ -151,6 +151,17 @@ fn a_stream_that_is_blocked_shows_nothing_of_itself() {
 }
 
 #[test]
+fn a_stream_that_is_too_long_to_be_held_is_never_shown_unseen() {
+    let worker = guarded(r#"{"detect":["email"],"on":["answers"]}"#);
+    let piece =
+        format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n", "x ".repeat(300 << 10));
+    let long = sse(&[piece.as_str(); 16]);
+    let seen = send(&worker, &ask(true), &[long, claude_streams("short")]);
+    assert_eq!((seen.status, seen.headers.text("x-sluice-failures")), (200, Some("oai/gpt: bad_answer")));
+    assert!(seen.body.contains("short") && !seen.body.contains("x x"));
+}
+
+#[test]
 fn what_is_only_logged_goes_on_both_ways() {
     let worker = guarded(r#"{"detect":["email"],"action":"log"}"#);
     let seen = send(&worker, &prompt("write to a@b.io"), &[says("I wrote to a@b.io")]);
