@@ -29,8 +29,7 @@ pub mod worker;
 use crate::store::SharedData;
 use headers::HeaderMap;
 
-/// The largest request body, in bytes.
-pub const LARGEST_BODY: usize = 32 << 20;
+pub use crate::gate::{LARGEST_BODY, LARGEST_REWRITTEN};
 
 /// The cluster without hosts that a request is sent to when nothing is left to try.
 pub const NO_CLUSTER: &str = "none";
@@ -81,6 +80,8 @@ pub mod metric {
     pub const FALLBACK: &str = "sluice.fallback";
     /// An answer came from a target of a lower tier than the model's best.
     pub const LOWER_TIER: &str = "sluice.lower_tier";
+    /// A request or an answer was refused because the worker, or its key, holds as many bytes as it may.
+    pub const OVERLOADED: &str = "sluice.refused.memory";
     /// A guardrail blocked a request. Answers that are blocked count as failed attempts.
     pub const GUARD_BLOCKED: &str = "sluice.guard.blocked";
     /// Something in a request was masked.

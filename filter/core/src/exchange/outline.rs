@@ -26,6 +26,9 @@ const DEEPEST: usize = 128;
 /// A `user` of more bytes is not looked at.
 const LONGEST_USER: usize = 512;
 
+/// `stream_options` has two known fields. What is kept of it is kept for as long as the request lasts.
+const LONGEST_OPTIONS: usize = 4096;
+
 /// The outline of a chat request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outline {
@@ -109,6 +112,10 @@ impl Outline {
         }
         let (include_usage, options) = match top.stream_options {
             None => (false, None),
+            Some(raw) if raw.get().len() > LONGEST_OPTIONS => {
+                let message = format!("Invalid 'stream_options': longer than {LONGEST_OPTIONS} bytes.");
+                return Err(ApiError::invalid("stream_options", message));
+            }
             Some(raw) => {
                 let (include_usage, with_usage) = read_options(raw.get())?;
                 (include_usage, Some((at(raw.get()), with_usage)))
