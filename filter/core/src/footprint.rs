@@ -97,33 +97,4 @@ fn end_of_string(inside: &[u8]) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    #[test]
-    fn values_are_counted_outside_of_strings() {
-        let json = br#"{"a":"{[,\"{","b":[1,2,{"c":"\\"},"\\\"["],"d":null}"#;
-        assert_eq!(Values::of(json), Values { containers: 3, strings: 7, others: 5 });
-        for cut in 0..json.len() {
-            let _ = Values::of(&json[..cut]);
-        }
-    }
-
-    #[test]
-    fn a_long_text_is_not_many_values() {
-        let prose = format!(r#"{{"a":"{}"}}"#, "[{,".repeat(10 << 20));
-        assert!(check_request(prose.as_bytes()).is_ok());
-        let values = format!(r#"{{"a":[{}{{}}]}}"#, "{},".repeat(1 << 20));
-        assert_eq!(check_request(values.as_bytes()).unwrap_err().status, 413);
-        assert_eq!(check_answer(values.as_bytes()).unwrap_err().status, 502);
-    }
-
-    #[test]
-    fn a_batch_of_embeddings_and_a_long_conversation_can_be_read() {
-        let vectors = format!("[{}0.1]", "0.0123456789,".repeat(2_000_000));
-        let turns = format!("[{}1]", r#"{"role":"user","content":[{"type":"text","text":"x"}]},"#.repeat(100_000));
-        assert!(check_answer(vectors.as_bytes()).is_ok() && check_request(turns.as_bytes()).is_ok());
-    }
-}
+mod tests;
