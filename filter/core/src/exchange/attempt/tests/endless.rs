@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::ops::Range;
+use std::time::Duration;
 
 use allocation_counter::measure;
 
@@ -15,9 +16,11 @@ use crate::dialect::openai_chat::OpenAiChat;
 use crate::exchange::failure::Failure;
 use crate::exchange::fake::{Shared, planned_for};
 use crate::exchange::headers::HeaderMap;
-use crate::exchange::journey::{Journey, Stage};
+use crate::exchange::journey::{Journey, Silence, Stage};
 use crate::exchange::{Effect, Flow, Time, View};
 use crate::framing::eventstream;
+
+mod growth;
 
 /// What a stream may leave behind of itself when nothing of it is needed.
 const LITTLE: i64 = 8 << 10;
@@ -134,7 +137,7 @@ fn an_event_without_an_end_is_told_of_once_and_nothing_of_it_is_kept() {
         stream.portion(b"data: ");
         // Byte by byte as well as in what Envoy reads at once.
         stream.many(b'x', 64 << 10, 1);
-        stream.many(b'x', 96 * MIB, 64 << 10);
+        stream.many(b'x', 40 * MIB, 64 << 10);
         assert_eq!((stream.errors(), stream.journey.stage), (1, Stage::Broken));
         assert!(stream.kept < LITTLE, "{} bytes are kept", stream.kept);
         assert!(stream.most < 64 << 20, "{} bytes were kept at once", stream.most);
@@ -182,10 +185,10 @@ fn a_frame_of_an_event_stream_is_kept_up_to_its_bound_and_nothing_behind_the_end
     let ends = [event("messageStop", br#"{"stopReason":"end_turn"}"#), event("metadata", b"{}")].concat();
     for (beginning, rest, ending) in [
         // Longer than a frame may be: refused before anything of it is kept.
-        (prelude(u32::MAX), 64 * MIB, Stage::Broken),
+        (prelude(u32::MAX), 24 * MIB, Stage::Broken),
         // As long as a frame may be, and not what its checksum says.
-        (prelude(16 << 20), 64 * MIB, Stage::Broken),
-        ([ends, prelude(16 << 20)].concat(), 64 * MIB, Stage::Complete),
+        (prelude(16 << 20), 24 * MIB, Stage::Broken),
+        ([ends, prelude(16 << 20)].concat(), 24 * MIB, Stage::Complete),
     ] {
         let mut stream = Watched::new("gpt", &OpenAiChat, &Bedrock);
         stream.portion(&text);
@@ -224,4 +227,62 @@ fn of_a_stream_that_is_held_and_passes_as_it_is_nothing_is_copied() {
         assert!(stream.read() == expected, "{usage}: {} bytes of {}", stream.client.len(), expected.len());
         assert_eq!(stream.journey.stage, Stage::Complete);
     }
+}
+
+#[test]
+fn a_provider_that_goes_on_behind_the_end_is_cut_and_has_not_failed() {
+    let open = |rest: &[u8]| {
+        let mut stream = Watched::openai();
+        stream.portion(OPENAI_STREAM.concat().as_bytes());
+        stream.portion(rest);
+        stream
+    };
+    let ended = Buffer(b"").now();
+    let after = |milliseconds| ended.after(Duration::from_millis(milliseconds));
+    let mut silent = open(b"");
+    assert_eq!(silent.journey.falls_silent(after(9_999)), None);
+    assert_eq!(silent.journey.falls_silent(after(10_000)), Some(Silence::Over));
+    assert_eq!(silent.journey.falls_silent(after(20_000)), None, "once");
+    let mut talks = open(&vec![b'x'; 64 << 10]);
+    assert_eq!(talks.journey.falls_silent(after(1)), None);
+    talks.portion(b"x");
+    assert_eq!(talks.journey.falls_silent(after(1)), Some(Silence::Over));
+    for journey in [&silent.journey, &talks.journey] {
+        assert_eq!((journey.stage, &journey.attempts[0].failure), (Stage::Complete, &None));
+    }
+    // Where no stream may be silent for as long, none may be behind its end.
+    let mut strict = open(b"");
+    strict.journey.timeouts.idle = Duration::from_millis(500);
+    assert_eq!(strict.journey.falls_silent(after(499)), None);
+    assert_eq!(strict.journey.falls_silent(after(500)), Some(Silence::Over));
+    // One that ends in time is not cut, and neither is one whose end is not known yet.
+    let mut ends = open(b"");
+    ends.callback(b"", true);
+    assert_eq!(ends.journey.falls_silent(after(100_000)), None);
+    let mut fails = Watched::openai();
+    fails.portion(OPENAI_STREAM[..3].concat().as_bytes());
+    assert_eq!(fails.journey.falls_silent(after(10_000)), None);
+    fails.portion(b"data: {nonsense\n\n");
+    assert_eq!(fails.journey.falls_silent(after(10_000)), Some(Silence::Over));
+    assert_eq!((fails.journey.stage, fails.errors()), (Stage::Broken, 1));
+}
+
+#[test]
+fn what_is_held_is_told() {
+    let mut stream = Watched::new("patient", &OpenAiChat, &OpenAiChat);
+    let event = content("some content");
+    stream.portion(&event.as_bytes().repeat(100));
+    let held = 100 * event.len();
+    assert!((held..held + 4096).contains(&stream.relay.held_bytes()), "{}", stream.relay.held_bytes());
+    stream.portion(b"data: ");
+    stream.many(b'x', MIB, 64 << 10);
+    assert!(stream.relay.held_bytes() >= held + 2 * MIB, "in Envoy, and in the VM: {}", stream.relay.held_bytes());
+    let mut translated = Watched::new("patient", &OpenAiChat, &Anthropic);
+    translated.portion(ANTHROPIC_STREAM[..4].concat().as_bytes());
+    let before = translated.relay.held_bytes();
+    (0..1000).for_each(|_| translated.portion(ANTHROPIC_STREAM[3].as_bytes()));
+    let grown = i64::try_from(translated.relay.held_bytes() - before).unwrap();
+    assert!(grown >= i64::try_from(1000 * ANTHROPIC_STREAM[3].len()).unwrap() + translated.kept / 2, "{grown}");
+    translated.portion(ANTHROPIC_STREAM[4..].concat().as_bytes());
+    assert_eq!((translated.relay.held_bytes(), translated.journey.stage), (0, Stage::Complete));
 }
