@@ -177,6 +177,11 @@ impl Filling {
         self.body.len()
     }
 
+    /// How many bytes of memory it takes.
+    pub fn held_bytes(&self) -> usize {
+        self.body.capacity()
+    }
+
     /// A portion passes.
     pub fn add(&mut self, portion: Vec<u8>) {
         // Most answers come in one.

@@ -25,6 +25,7 @@ mod hearing;
 mod passing;
 mod request;
 mod stream;
+mod verbatim;
 mod whole;
 
 use passing::Passing;
@@ -126,6 +127,14 @@ impl Attempt {
         flow
     }
 
+    /// About how many bytes of a stream are kept: in the VM, and in Envoy's buffer.
+    pub fn held_bytes(&self) -> usize {
+        match &self.phase {
+            Phase::Stream(relay) => relay.held_bytes(),
+            _ => 0,
+        }
+    }
+
     /// Whether [`give_up`] has ended it from outside: what it still brings concerns nobody.
     fn is_given_up(&self, journey: &Journey) -> bool {
         let over = journey.attempts.last().is_some_and(|tried| tried.failure.is_some());
@@ -158,7 +167,7 @@ impl Attempt {
                 Ok(()) => self.whole_answer(size, journey, cx),
             },
             Phase::Passing(passing) => {
-                passing.step(size, journey, cx.view);
+                passing.step(size, end, journey, cx.view);
                 if end {
                     self.phase = Phase::Done;
                     journey.complete();
