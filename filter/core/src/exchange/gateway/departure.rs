@@ -92,7 +92,7 @@ impl Exchange {
         }
         journey.note(&plan, &body, now);
         let charge = Charge::new(self.worker.order_id(), plan);
-        let Some(order) = charge.plan.order(charge.id.clone(), gateway.timeouts.total) else {
+        let Some(order) = charge.plan.order(charge.id.clone(), journey.lease()) else {
             journey.charge = Some(charge);
             return Ok(leave(journey, size, masked, cx));
         };

@@ -62,5 +62,7 @@ fn refused(order: &Order, mut numbers: Numbers<'_>) -> Option<Verdict> {
 }
 
 pub(super) fn reading(numbers: &mut Numbers<'_>) -> Option<Reading> {
-    Some(Reading { used: numbers.next()?, window: numbers.next()?, reset: Duration::from_micros(numbers.next()?) })
+    let (used, window, reset) = (numbers.next()?, numbers.next()?, numbers.next()?);
+    // Redis knows by itself what it holds for whom.
+    Some(Reading { used, window, until: 0, reset: Duration::from_micros(reset) })
 }

@@ -41,7 +41,7 @@ fn every_meter_of_an_order_is_a_key_of_the_script_once() {
 #[test]
 fn verdicts_are_read_as_they_are_written() {
     let verdict = |text: &str| reserve::verdict(&order(), &Reply::Text(text.to_owned()));
-    let reading = |used, window, reset| Reading { used, window, reset: Duration::from_micros(reset) };
+    let reading = |used, window, reset| Reading { used, window, until: 0, reset: Duration::from_micros(reset) };
     let granted = Verdict::Granted { chosen: 0, readings: vec![reading(5, 682, 9), reading(3, 7, 0)] };
     assert_eq!(verdict("G 0 5 682 9 3 7 0"), Ok(granted));
     let obstacles = vec![
@@ -71,7 +71,7 @@ fn a_settlement_names_its_meters_and_accounts() {
     let name: Rc<str> = "x".into();
     let settlement = Settlement {
         id: "o".into(),
-        parts: vec![Settled { meter: meter("a", Gauge::Day), window: 20_000, reserved: 5, used: 2 }],
+        parts: vec![Settled { meter: meter("a", Gauge::Day), window: 20_000, until: 0, reserved: 5, used: 2 }],
         entry: Some(Entry {
             key: name.clone(),
             team: name.clone(),
