@@ -26,7 +26,7 @@ mod reserve;
 mod told;
 mod window;
 
-use super::{Gauge, Meter, Reading, Settled, Settlement, SharedData, Unavailable};
+use super::{Gauge, Meter, Reading, Settled, Settlement, SharedData, Take, Unavailable};
 use crate::exchange::Time;
 use cell::{Id, Moment};
 use page::Page;
@@ -89,6 +89,11 @@ pub fn read(shared: &dyn SharedData, meters: &[Meter], now: Time) -> Result<Vec<
         }
     }
     Ok(readings)
+}
+
+/// Whether what was taken is only given back by a settlement: its page had no room for another lease.
+pub fn is_held_for_ever(take: &Take, reading: &Reading) -> bool {
+    take.amount > 0 && reading.until == 0 && take.meter.gauge != Gauge::Minute
 }
 
 /// Changes a page, again and again until nobody else wrote in between.
