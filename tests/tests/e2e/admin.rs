@@ -1,7 +1,7 @@
 //! The administrator at work: keys made, changed and withdrawn with the `sluice` command, what was used read from the
 //! interface, and both listeners keeping to what is theirs.
 
-mod site;
+pub mod site;
 
 use serde_json::{Value, json};
 use sluice_tests::gateway::KEY;

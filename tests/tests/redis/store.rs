@@ -141,7 +141,7 @@ pub fn order(id: &str, takes: Vec<Take>) -> Order {
 
 /// What a settlement says of a part that it knows only by its use.
 pub fn part(meter: &Meter, window: u64, used: u64) -> Settled {
-    Settled { meter: meter.clone(), window, reserved: 0, used }
+    Settled { meter: meter.clone(), window, until: 0, reserved: 0, used }
 }
 
 pub fn settlement(id: &str, parts: Vec<Settled>) -> Settlement {

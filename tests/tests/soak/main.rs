@@ -140,7 +140,8 @@ async fn logged(site: &Site, statistics: &BTreeMap<String, u64>) -> Tally {
 fn of_statistics(statistics: &BTreeMap<String, u64>) -> Option<String> {
     let trouble = |name: &str| {
         let of_vm = name.starts_with("wasm.") && (name.contains("reload") || name.contains("crash"));
-        of_vm || name.contains("sluice.store.unsettled") || name.contains("sluice.store.unchecked")
+        // Unsettled, unchecked, unleased.
+        of_vm || name.contains("sluice.store.un")
     };
     let found: Vec<_> = statistics.iter().filter(|(name, value)| trouble(name) && **value > 0).collect();
     unless(found.is_empty(), || format!("the filter was in trouble: {found:?}"))

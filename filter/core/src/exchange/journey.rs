@@ -348,6 +348,12 @@ impl Journey {
         self.ready = None;
     }
 
+    /// For how long what is reserved for it is held, if nobody settles it: no request for the model that was asked for may
+    /// last longer. That a client wants to wait for less changes nothing: leases of all lengths would each need room.
+    pub fn lease(&self) -> Duration {
+        self.asked.way.timeouts.total
+    }
+
     /// The request's own name, which stands in for an answer's.
     pub fn request_id(&self) -> &str {
         self.forwarded.text("x-request-id").unwrap_or_default()

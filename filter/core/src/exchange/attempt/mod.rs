@@ -95,7 +95,7 @@ impl Attempt {
             return Some(attempt);
         };
         let same_dialect = dialect.name() == journey.client.name();
-        let lease = journey.timeouts.total;
+        let lease = journey.lease();
         let fits = journey.charge.as_mut().is_none_or(|charge| charge.moves_to(&target, lease, cx.shared, now));
         if !fits {
             let mut attempt = Self { target, dialect, number, same_dialect, phase: Phase::Done };

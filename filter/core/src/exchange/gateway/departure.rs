@@ -99,7 +99,7 @@ impl Exchange {
             plan.cover_fallbacks();
         }
         let charge = Charge::new(self.worker.order_id(), plan);
-        let Some(order) = charge.plan.order(charge.id.clone(), gateway.timeouts.total) else {
+        let Some(order) = charge.plan.order(charge.id.clone(), journey.lease()) else {
             journey.charge = Some(charge);
             return self.granted(journey, now, body, cx);
         };
