@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Gateway, KEY};
+use crate::port::Port;
 use crate::redis::Webdis;
-use crate::simulator::{RefusingPort, Simulator};
+use crate::simulator::Simulator;
 
 /// A provider's wire format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,9 +32,9 @@ impl Upstream for Simulator {
     }
 }
 
-impl Upstream for RefusingPort {
+impl Upstream for Port {
     fn base_url(&self) -> String {
-        RefusingPort::base_url(self)
+        Port::base_url(self)
     }
 }
 

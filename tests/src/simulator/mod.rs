@@ -37,7 +37,6 @@ mod wire;
 use std::io;
 use std::sync::Arc;
 
-use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
 
 pub use fault::{BadFault, Fault, Faults};
@@ -219,17 +218,6 @@ impl Simulator {
         until("the simulator's answers to end", || self.server.records.used()).await
     }
 
-    /// A port that refuses connections, for as long as it is held.
-    ///
-    /// # Panics
-    /// When no port can be had.
-    pub fn refusing_port() -> RefusingPort {
-        let socket = TcpSocket::new_v4().expect("a socket");
-        // Bound but not listening: nobody else gets the port, and whoever connects is refused.
-        socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port on the loopback interface");
-        RefusingPort(socket)
-    }
-
     /// Waits for ever, or until the task of the simulator ends.
     pub async fn run(mut self) {
         let _ = (&mut self.task).await;
@@ -239,21 +227,5 @@ impl Simulator {
 impl Drop for Simulator {
     fn drop(&mut self) {
         self.task.abort();
-    }
-}
-
-/// A port that refuses connections; see [`Simulator::refusing_port`].
-#[derive(Debug)]
-pub struct RefusingPort(TcpSocket);
-
-impl RefusingPort {
-    /// Its number.
-    pub fn port(&self) -> u16 {
-        self.0.local_addr().map_or(0, |address| address.port())
-    }
-
-    /// The base URL of a provider that would be there.
-    pub fn base_url(&self) -> String {
-        format!("http://127.0.0.1:{}/v1", self.port())
     }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use sluice_tests::client::{Answer, Event};
 use sluice_tests::gateway::Kind;
-use sluice_tests::simulator::Simulator;
+use sluice_tests::port::Port;
 
 use crate::{Pair, ask, model_of, other, refusal, said, with};
 
@@ -191,7 +191,7 @@ fn may_say_nothing(provider: &str, fault: &str) -> bool {
 }
 
 async fn with_a_fallback(primary: &'static str) {
-    let refusing = Simulator::refusing_port();
+    let refusing = Port::reserve();
     let kind = if primary == "openai" { Kind::OpenAi } else { Kind::Anthropic };
     let second = other(primary);
     let cases = (0..FAULTS.len()).flat_map(|index| [false, true].map(|stream| case(index, stream)));

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sluice_tests::client::{Answer, Client, Failure};
+use sluice_tests::port::Port;
 use sluice_tests::simulator::{Outcome, Simulator};
 
 use crate::{ANTHROPIC, OPENAI, anthropic, both, names, openai, start, streamed};
@@ -61,8 +62,8 @@ async fn connections_are_reset_refused_or_silent() {
     let reset = client.request("POST", OPENAI, openai("m+reset", "hi").to_string()).await;
     let Err(Failure::NoAnswer(error)) = reset else { panic!("an answer: {reset:?}") };
     assert!(format!("{error:?}").contains("ConnectionReset"), "{error:?}");
-    let refusing = Simulator::refusing_port();
-    let refused = Client::new(refusing.port()).request("POST", OPENAI, "").await;
+    let refusing = Port::reserve();
+    let refused = Client::new(refusing.number()).request("POST", OPENAI, "").await;
     assert!(matches!(refused, Err(Failure::Connection(_))));
 
     let body = openai("m+silence", "hi").to_string();

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use sluice_tests::gateway::{Gateway, Kind};
+use sluice_tests::port::Port;
 use sluice_tests::simulator::Simulator;
 
 use crate::{ask, said};
@@ -50,7 +51,7 @@ const REQUESTS: u32 = 20;
 /// The provider, while it is not down.
 struct Provider {
     simulator: Option<Simulator>,
-    port: u16,
+    port: Port,
     outage: Outage,
 }
 
@@ -64,15 +65,20 @@ impl Provider {
 
     async fn returns(&mut self) {
         if self.outage == Outage::Gone {
-            self.simulator = Simulator::builder().port(self.port).start().await.ok();
+            self.simulator = Some(simulator(&self.port).await);
         }
-        self.simulator.as_ref().expect("its old port").clear();
+        self.simulator.as_ref().expect("one that is back").clear();
     }
 }
 
+/// One on a port that stays its own while nobody is there.
+async fn simulator(port: &Port) -> Simulator {
+    Simulator::builder().port(port.number()).start().await.expect("a port of its own")
+}
+
 async fn outage(outage: Outage, pace: Pace) {
-    let openai = Simulator::start().await;
-    let anthropic = Simulator::start().await;
+    let port = Port::reserve();
+    let (openai, anthropic) = (simulator(&port).await, Simulator::start().await);
     let gateway = Gateway::builder()
         .provider("openai", Kind::OpenAi, &openai)
         .provider("anthropic", Kind::Anthropic, &anthropic)
@@ -94,7 +100,6 @@ async fn outage(outage: Outage, pace: Pace) {
     };
     assert_eq!(served(false).await.0, "openai");
 
-    let port = openai.port();
     let mut provider = Provider { simulator: Some(openai), port, outage };
     provider.falls();
     let began = Instant::now();
