@@ -34,6 +34,7 @@ use tempfile::TempDir;
 
 use crate::client::{Answer, Client};
 use crate::port::Port;
+use crate::simulator::Simulator;
 use crate::{eventually, until};
 pub use file::{Builder, Key, Kind, Upstream};
 use process::Process;
@@ -135,6 +136,11 @@ impl Gateway {
     /// The same as a stream; [`Answer::events`] has its events.
     pub async fn stream(&self, body: &Value) -> Answer {
         self.chat(&streamed(body)).await
+    }
+
+    /// The same of a provider whose stream pauses (`pause-after`), which goes on once the client has its beginning.
+    pub async fn chat_past_a_pause(&self, body: &Value, provider: &Simulator) -> Answer {
+        self.client().post_begun("/v1/chat/completions", body, || provider.go_on()).await
     }
 
     /// Asks for a message in Anthropic's format.

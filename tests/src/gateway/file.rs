@@ -217,10 +217,11 @@ impl Builder {
         self.with(json!({"prices": {"models": {model: {"input": input, "output": output}}}}))
     }
 
-    /// Keeps its counters in the Redis behind this Webdis.
+    /// Keeps its counters in the Redis behind this Webdis, for which it waits long: Redis writes everything to the disk at
+    /// once here, and on a busy machine that takes its time.
     #[must_use]
     pub fn redis(self, webdis: &Webdis) -> Self {
-        self.with(json!({"redis": {"url": webdis.url()}}))
+        self.with(json!({"redis": {"url": webdis.url(), "timeout": "10s"}}))
     }
 
     /// How many of Envoy's workers there are; one by default.

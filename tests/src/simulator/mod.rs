@@ -181,6 +181,11 @@ impl Simulator {
         self.server.control.hold(false);
     }
 
+    /// Has a stream that pauses (`pause-after`) go on; if there is none, the next one, until the next clearing.
+    pub fn go_on(&self) {
+        self.server.control.go_on();
+    }
+
     fn order(&self, order: Order) {
         self.server.control.take(order).expect("a fault of the grammar");
     }
@@ -191,9 +196,26 @@ impl Simulator {
         self.server.records.clear();
     }
 
-    /// The requests so far, except those of benchmarks and of control.
+    /// All requests so far, except those of benchmarks and of control.
+    ///
+    /// # Panics
+    /// When they are so many that the first are not kept any more: see [`Self::count`], [`Self::used`], [`Self::latest`].
+    #[track_caller]
     pub fn requests(&self) -> Vec<Recorded> {
-        self.server.records.all()
+        match self.server.records.all() {
+            Ok(all) => all,
+            Err(dropped) => panic!("the first {dropped} requests are not kept any more: count them, do not list them"),
+        }
+    }
+
+    /// The latest of them, as many as are kept.
+    pub fn latest(&self) -> Vec<Recorded> {
+        self.server.records.latest()
+    }
+
+    /// How many there were, kept or not.
+    pub fn count(&self) -> usize {
+        self.server.records.count()
     }
 
     /// The requests, once there are `count` of them and all their answers have ended.

@@ -140,7 +140,7 @@ async fn an_address_that_keeps_failing_is_ejected_and_still_asked_when_there_is_
 async fn silence_counts_as_a_failure_and_an_error_inside_a_200_does_not() {
     let (first, second) = (Simulator::start().await, Simulator::start().await);
     let more = json!({"outlier_detection": {"failures": 2, "ejection": "1h"}});
-    let gateway = builder(&first.base_url(), more, &second).timeout("answer", "500ms").start().await;
+    let gateway = builder(&first.base_url(), more, &second).timeout("answer", "3s").start().await;
     let served = async |fault: &str| {
         first.script(&[fault; 3]);
         for _ in 0..3 {

@@ -80,15 +80,11 @@ async fn every_format_is_answered_again_with_the_same_bytes_and_nobody_is_asked(
     for (number, (client, path, body)) in requests.iter().enumerate() {
         let first = client.post(path, body).await;
         assert_eq!(word(&first), "miss", "{path} {body}");
-        let asked = openai.requests().len() + anthropic.requests().len();
+        let asked = openai.count() + anthropic.count();
         for _ in 0..3 {
             is_hit(&client.post(path, body).await, &first);
         }
-        assert_eq!(
-            (asked, openai.requests().len() + anthropic.requests().len()),
-            (number + 1, number + 1),
-            "{path} {body}"
-        );
+        assert_eq!((asked, openai.count() + anthropic.count()), (number + 1, number + 1), "{path} {body}");
     }
     let lines = gateway.log_lines(requests.len() * 4).await;
     let logged = |word: &str| lines.iter().filter(|line| line["cache"] == word).count();
@@ -111,7 +107,7 @@ async fn one_byte_more_is_another_request_and_so_is_a_beta_of_anthropics() {
         let client = gateway.anthropic_client().header("anthropic-beta", beta);
         assert_eq!(word(&client.post(MESSAGES, &message).await), expected, "{beta}");
     }
-    assert_eq!((openai.requests().len(), anthropic.requests().len()), (3, 2));
+    assert_eq!((openai.count(), anthropic.count()), (3, 2));
 }
 
 #[tokio::test]
@@ -159,7 +155,7 @@ async fn an_answer_is_given_until_its_time_is_over() {
         expired
     })
     .await;
-    assert_eq!((hits.get() > 0, openai.requests().len()), (true, 2));
+    assert_eq!((hits.get() > 0, openai.count()), (true, 2));
 }
 
 #[tokio::test]
@@ -176,7 +172,7 @@ async fn a_client_may_want_an_answer_of_its_own_or_that_nothing_is_kept() {
     let fresher = ask("no-cache", "say hi").await;
     assert_ne!(fresher.body, fresh.body);
     is_hit(&ask("", "say hi").await, &fresher);
-    assert_eq!(openai.requests().len(), 3);
+    assert_eq!(openai.count(), 3);
     let lines = gateway.log_lines(5).await;
     assert_eq!(lines.iter().filter(|line| line["cache"] == "bypass").count(), 3);
 }
@@ -189,5 +185,5 @@ async fn workers_know_each_others_answers() {
         // Each on a connection of its own, which either of the workers gets.
         is_hit(&gateway.chat(&ask("chat", "say hi")).await, &first);
     }
-    assert_eq!(openai.requests().len(), 1);
+    assert_eq!(openai.count(), 1);
 }

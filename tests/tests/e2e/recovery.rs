@@ -37,7 +37,7 @@ async fn a_provider_that_comes_back_is_used_again() {
     let openai = start().await.expect("its old port");
     assert_eq!(served().await.as_deref(), Some("openai"));
     assert_eq!(gateway.chat(&ask("alone", "hi")).await.status, 200);
-    assert_eq!(openai.requests().len(), 2);
+    assert_eq!(openai.count(), 2);
 }
 
 /// The module that a request can end, made for this test by `scripts/build --test`.

@@ -59,7 +59,7 @@ impl Scene {
         for _ in 1..PLACES {
             waiting.spawn(Manner::Whole.send(self.gateway.client(), |_| ()));
         }
-        until("all places to be taken", || (self.provider.requests().len() == PLACES).then_some(())).await;
+        until("all places to be taken", || (self.provider.count() == PLACES).then_some(())).await;
         let trap = self.gateway.client().header("x-sluice-trap", "1");
         let trapped = trap.request("POST", CHAT, Manner::Whole.body().to_string()).await;
         assert!(trapped.is_err() || trapped.is_ok_and(|answer| answer.status >= 500));
@@ -78,7 +78,7 @@ impl Scene {
 
     /// Whether as many as there are places are served at the same time: each reaches the provider before any is answered.
     async fn fills_all_places(&self) -> bool {
-        let before = self.provider.requests().len();
+        let before = self.provider.count();
         self.provider.hold();
         let (mut clients, refused) = (JoinSet::new(), Arc::new(AtomicUsize::default()));
         for _ in 0..PLACES {
@@ -87,7 +87,7 @@ impl Scene {
                 refused.fetch_add(usize::from(status != 200), Ordering::SeqCst);
             }));
         }
-        let reached = || self.provider.requests().len() - before;
+        let reached = || self.provider.count() - before;
         until("all to be decided", || (reached() + refused.load(Ordering::SeqCst) >= PLACES).then_some(())).await;
         self.provider.release();
         let statuses = clients.join_all().await;
@@ -121,8 +121,8 @@ async fn after_a_reload_places_come_free_and_money_stays_charged() {
 async fn after_a_reload_places_come_free_and_money_stays_charged_in_redis() {
     let redis = Redis::start().await;
     let webdis = Webdis::start(&redis).await;
-    let patient = json!({"redis": {"timeout": "2s", "when_down": "deny"}});
-    let scene = Scene::start(|builder| builder.redis(&webdis).with(patient)).await;
+    let strict = json!({"redis": {"when_down": "deny"}});
+    let scene = Scene::start(|builder| builder.redis(&webdis).with(strict)).await;
     let began = Instant::now();
     scene.break_down().await;
     scene.recovers(began).await;

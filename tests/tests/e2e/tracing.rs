@@ -14,7 +14,7 @@ async fn traced(more: Value) -> (Pair, Collector) {
     std::fs::write(token.path(), TOKEN).expect("a file to write to");
     let tracing = json!({"url": collector.url(), "token": {"file": token.path()}});
     let tracing = json!({"tracing": with(tracing, more), "circuit": {"failures": 1000}});
-    let pair = Pair::with(|builder| builder.timeout("answer", "400ms").timeout("idle", "400ms").with(tracing)).await;
+    let pair = Pair::with(|builder| builder.timeout("answer", "3s").timeout("idle", "3s").with(tracing)).await;
     (pair, collector)
 }
 

@@ -39,7 +39,7 @@ impl Scene {
     fn gateway(&self, when_down: &str) -> Builder {
         let redis = json!({
             "url": self.upstash.url(), "protocol": "upstash", "token": {"file": self.token.path()},
-            "timeout": "5s", "when_down": when_down,
+            "timeout": "10s", "when_down": when_down,
         });
         crowd::gateway(&self.provider).with(json!({ "redis": redis })).concurrency(2)
     }
@@ -66,7 +66,7 @@ async fn over_upstash_limits_hold_for_two_envoys_together() {
         assert_eq!(refusal(&gateway.chat(&ask("reads", "hi")).await), (429, "rate_limit_exceeded".to_owned()));
         assert_eq!(gateway.counter("sluice.redis.unavailable").await, 0, "{}", gateway.errors());
     }
-    assert_eq!(scene.provider.requests().len(), 3);
+    assert_eq!(scene.provider.count(), 3);
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn over_upstash_a_budget_is_reserved_and_settled_with_what_was_used() {
     let gateway = scene.gateway("deny").key(key).start().await;
     scene.provider.hold();
     let fourth = async {
-        until("three to pass", || (scene.provider.requests().len() == 3).then_some(())).await;
+        until("three to pass", || (scene.provider.count() == 3).then_some(())).await;
         let answer = gateway.chat(&Manner::Whole.body()).await;
         scene.provider.release();
         answer

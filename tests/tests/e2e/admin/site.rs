@@ -130,7 +130,7 @@ impl Site {
         let providers = [Simulator::start().await, Simulator::start().await];
         let redis = Redis::start().await;
         let webdis = Webdis::start(&redis).await;
-        let store = json!({"redis": {"url": webdis.url(), "key_cache": "1s"}});
+        let store = json!({"redis": {"url": webdis.url(), "key_cache": "1s", "timeout": "10s"}});
         let start = || Administered::start(builder(&providers), file(store.clone()));
         let gateways = [start().await, start().await];
         Self { gateways, redis, _webdis: webdis, providers }

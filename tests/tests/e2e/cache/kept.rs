@@ -4,10 +4,9 @@ use super::*;
 
 #[tokio::test]
 async fn what_broke_off_or_failed_or_was_left_is_never_given_to_anybody() {
-    let (gateway, openai, _anthropic) = start(|builder| {
-        builder.with(json!({"models": {"chat": {"retry": {"on": []}}}, "timeouts": {"idle": "400ms"}}))
-    })
-    .await;
+    let (gateway, openai, _anthropic) =
+        start(|builder| builder.with(json!({"models": {"chat": {"retry": {"on": []}}}, "timeouts": {"idle": "2s"}})))
+            .await;
     let body = |text: &str, stream: bool| with(ask("chat", text), json!({"stream": stream}));
     for (fault, stream) in [
         ("status=400", false),
@@ -47,7 +46,7 @@ async fn who_directs_its_request_and_what_is_only_passed_on_has_no_part_in_it() 
         let passed = gateway.client().post("/v1/moderations", &json!({"model": "chat", "input": "hi"})).await;
         assert_eq!(word(&passed), "bypass");
     }
-    assert_eq!((stored(&gateway).await, openai.requests().len()), (1, 7));
+    assert_eq!((stored(&gateway).await, openai.count()), (1, 7));
 }
 
 #[tokio::test]
