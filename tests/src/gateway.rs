@@ -28,9 +28,11 @@ mod file;
 pub(crate) mod process;
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::client::{Answer, Client};
 use crate::port::Port;
@@ -71,6 +73,7 @@ impl Gateway {
         let file =
             serde_json::to_string_pretty(&builder.render(port.number(), directory.path())).expect("JSON of strings");
         std::fs::write(directory.path().join(FILE), file).expect("a file in the temporary directory");
+        let _turn = turn().await;
         let process = Self::launch(&builder, &directory, &admin);
         let gateway = Self { process, directory, builder, port, admin, before: BTreeMap::new() };
         gateway.accepting().await;
@@ -88,6 +91,7 @@ impl Gateway {
     /// # Panics
     /// When it does not start.
     pub async fn restart(&mut self) {
+        let _turn = turn().await;
         self.before.clear();
         self.process = Self::launch(&self.builder, &self.directory, &self.admin);
         self.accepting().await;
@@ -260,6 +264,14 @@ impl Gateway {
         self.process.terminate();
         until("the command to end", || self.process.ended()).await
     }
+}
+
+/// A turn to start: at a time as many as the machine has processors, each of which is busy with compiling the module. More
+/// would all be later, and what runs meanwhile slower.
+async fn turn() -> SemaphorePermit<'static> {
+    static TURNS: LazyLock<Semaphore> =
+        LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)));
+    TURNS.acquire().await.expect("turns for ever")
 }
 
 /// What Envoy's administration tells of statistics that have one number.

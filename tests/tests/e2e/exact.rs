@@ -16,7 +16,7 @@ use sluice_tests::{eventually, until};
 use tokio::task::JoinSet;
 
 use crate::crowd::{self, Manner, PRICE, SEEN};
-use crate::money::{all_settled, dollars, in_redis, logged, reserved_for, spent};
+use crate::money::{all_settled, dollars, in_redis, logged, spent};
 use crate::{CHAT, with};
 
 const ROUNDS: usize = 50;
@@ -55,7 +55,7 @@ fn gateway(provider: &Simulator, busy: &Simulator) -> Builder {
 /// With a key for each round, whose budget covers what it says and not a micro-dollar less; in every other round as much
 /// more as covers nothing.
 async fn with_keys(gateway: Builder) -> Builder {
-    let cost = reserved_for(gateway.clone(), &Manner::Whole.body()).await;
+    let cost = crowd::reserved().await;
     let with_key = |gateway: Builder, round: usize| {
         let budget = covered(round) as u64 * cost + if round.is_multiple_of(2) { 0 } else { cost - 1 };
         gateway.key(Key::new(&format!("r{round}"), &secret(round)).budget(json!({"total": dollars(budget)})))

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::CHAT;
 use crate::crowd::{self, Manner, PRICE};
-use crate::money::{dollars, in_redis, reserved_for, spent};
+use crate::money::{dollars, in_redis, spent};
 use crate::recovery::trap_module;
 
 /// As many as may be under way at the same time.
@@ -35,7 +35,7 @@ impl Scene {
     async fn start(settings: impl FnOnce(Builder) -> Builder) -> Self {
         let provider = Simulator::start().await;
         let builder = crowd::gateway(&provider);
-        let cost = reserved_for(builder.clone(), &Manner::Whole.body()).await;
+        let cost = crowd::reserved().await;
         let key = Key::new("test", KEY)
             .limits(json!({"concurrent_requests": PLACES}))
             .budget(json!({"total": dollars(100 * cost)}));

@@ -9,7 +9,7 @@ use sluice_tests::upstash::{TOKEN, Upstash};
 use tempfile::NamedTempFile;
 
 use crate::crowd::{self, Manner, PRICE};
-use crate::money::{all_settled, dollars, in_redis, logged, reserved_for};
+use crate::money::{all_settled, dollars, in_redis, logged};
 use crate::{CHAT, ask, refusal};
 
 /// Not in the gateway file; of the form that the gateway asks Redis for.
@@ -72,7 +72,7 @@ async fn over_upstash_limits_hold_for_two_envoys_together() {
 #[tokio::test]
 async fn over_upstash_a_budget_is_reserved_and_settled_with_what_was_used() {
     let scene = Scene::with(TOKEN).await;
-    let cost = reserved_for(crowd::gateway(&scene.provider), &Manner::Whole.body()).await;
+    let cost = crowd::reserved().await;
     let key = Key::new("test", KEY).budget(json!({"total": dollars(3 * cost)}));
     let gateway = scene.gateway("deny").key(key).start().await;
     scene.provider.hold();
