@@ -101,7 +101,7 @@ class Bench:
             preexec_fn=lambda: os.sched_setaffinity(0, {core}),
         )
         self.stack.callback(self.stop, process)
-        for _ in range(200):
+        for _ in range(600):
             if process.poll() is not None:
                 break
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):

@@ -152,7 +152,7 @@ readers.poll()' "$@")
 # listening PORT LOG WHAT: waits until it answers, or shows why it does not.
 listening() {
     local port=$1 log=$2 what=$3 tries
-    for ((tries = 0; tries < 300; tries++)); do
+    for ((tries = 0; tries < 900; tries++)); do
         (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return
         kill -0 "${started[-1]}" 2>/dev/null || break
         sleep 0.1

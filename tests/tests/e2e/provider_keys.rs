@@ -68,7 +68,7 @@ async fn requests_take_turns_and_a_limited_key_is_passed_over() {
     }
     assert_eq!(presented(provider, 2).await, ["Bearer sk-any", "Bearer sk-two"]);
     provider.clear();
-    provider.script(&["status=429+retry-after=60", "ok"]);
+    provider.script(&["status=429+retry-after=3600", "ok"]);
     let answer = gateway.chat(&ask("any", "say moved")).await;
     assert_eq!((answer.status, &*said(&answer), answer.header("x-sluice-attempts")), (200, "moved", Some("2")));
     for _ in 0..2 {
