@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use crate::CHAT;
 use crate::admin::site::Administered;
 use crate::crowd::{self, Manner, PRICE};
-use crate::money::{dollars, reserved_for};
+use crate::money::dollars;
 use crate::recovery::trap_module;
 
 /// As many as may be under way at the same time.
@@ -47,7 +47,7 @@ impl Scene {
     async fn start(tells_places: bool, settings: impl FnOnce(Builder) -> Builder) -> Self {
         let provider = Simulator::start().await;
         let builder = crowd::gateway(&provider);
-        let cost = reserved_for(builder.clone(), &Manner::Whole.body()).await;
+        let cost = crowd::reserved().await;
         let key = Key::new("test", KEY)
             .limits(json!({"concurrent_requests": PLACES, "tokens_per_day": 1_000_000}))
             .budget(json!({"total": dollars(100 * cost), "monthly": dollars(100 * cost)}));
@@ -95,7 +95,7 @@ impl Scene {
         for _ in 1..PLACES {
             waiting.spawn(Manner::Whole.send(self.site.gateway.client(), |_| ()));
         }
-        until("all places to be taken", || (self.provider.requests().len() == PLACES).then_some(())).await;
+        until("all places to be taken", || (self.provider.count() == PLACES).then_some(())).await;
         eventually("the reservations to be seen", async || {
             self.used().await.is_some_and(|used| used.micro_dollars == PLACES as u64 * self.cost)
         })
@@ -117,7 +117,7 @@ impl Scene {
 
     /// Whether as many as there are places are served at the same time: each reaches the provider before any is answered.
     async fn fills_all_places(&self) -> bool {
-        let before = self.provider.requests().len();
+        let before = self.provider.count();
         self.provider.hold();
         let (mut clients, refused) = (JoinSet::new(), Arc::new(AtomicUsize::default()));
         for _ in 0..PLACES {
@@ -126,7 +126,7 @@ impl Scene {
                 refused.fetch_add(usize::from(status != 200), Ordering::SeqCst);
             }));
         }
-        let reached = || self.provider.requests().len() - before;
+        let reached = || self.provider.count() - before;
         until("all to be decided", || (reached() + refused.load(Ordering::SeqCst) >= PLACES).then_some(())).await;
         self.provider.release();
         let statuses = clients.join_all().await;
