@@ -14,7 +14,7 @@ use crate::error::ApiError;
 
 use super::super::failure::Failure;
 use super::super::journey::Journey;
-use super::super::{Effect, Flow, Time, View};
+use super::super::{Effect, Flow, Time, View, metric};
 use super::hearing::Hearing;
 use super::verbatim::Verbatim;
 
@@ -24,9 +24,6 @@ const LONGEST_HOLD: usize = 1 << 20;
 /// The most that is held back of a stream that is delivered whole, as it came and as it leaves: past it the rest flows as it
 /// comes.
 const LONGEST_WHOLE: usize = 8 << 20;
-
-/// The most that a portion of a stream becomes when it is translated: well below what Envoy buffers.
-const LONGEST_OUT: usize = 48 << 20;
 
 /// How much is read at once: what a portion becomes is written before the next is read.
 const PIECE: usize = 64 << 10;
@@ -130,6 +127,14 @@ impl Relay {
         if self.held && result == Ok(Progress::Over) {
             result = talk.judged(journey).map(|()| Progress::Over);
         }
+        let buffered = if self.held { size } else { 0 };
+        let room = journey.held.set(talk.held().saturating_add(buffered));
+        if let (Err(full), Ok(Progress::More)) = (room, &result)
+            && !(self.held && self.whole && talk.may_flow())
+        {
+            effects.push(Effect::Count(metric::OVERLOADED));
+            result = Err(Failure::full(full));
+        }
         let over = match result {
             Ok(progress) => progress == Progress::Over,
             Err(failure) if self.held => return Err(failure),
@@ -140,7 +145,7 @@ impl Relay {
             }
         };
         if self.held && !over {
-            let long = size.max(talk.out.len()) > LONGEST_WHOLE;
+            let long = size.max(talk.out.len()) > LONGEST_WHOLE || room.is_err();
             talk.check_hold(size, long)?;
             if !talk.shows || (self.whole && !long) {
                 self.read = size;
@@ -163,6 +168,7 @@ impl Relay {
     /// The client has all that it will get.
     fn close(&mut self, end: bool, journey: &mut Journey, now: Time) {
         journey.complete();
+        journey.held.release();
         self.late = self.talk.take().is_some_and(|talk| match &talk.route {
             Route::Pass(verbatim) => verbatim.is_late(),
             Route::Translate { .. } => false,
@@ -194,6 +200,7 @@ impl Relay {
     }
 
     /// About how many bytes it keeps: in the VM, and in Envoy's buffer.
+    #[cfg(test)]
     pub(super) fn held_bytes(&self) -> usize {
         let buffered = if self.held { self.read } else { 0 };
         self.talk.as_ref().map_or(0, |talk| talk.held().saturating_add(buffered))
@@ -266,7 +273,7 @@ impl Talk {
         journey.said += Said::in_event(&event);
         let before = self.out.len();
         self.writer.write(&event, &mut self.out);
-        if self.out.len() > LONGEST_OUT {
+        if self.out.len() > journey.worker.gateway.memory.rewritten {
             self.out.truncate(before);
             let error = ApiError::bad_answer("The provider's stream is longer than the gateway can translate at once.");
             return Err(Failure::in_answer(error));
@@ -323,6 +330,11 @@ impl Talk {
     }
 
     /// Whether so much of it may be held; `long` is what is too long to be held whole.
+    /// Whether the client may see it before its end.
+    fn may_flow(&self) -> bool {
+        self.shows && self.hearing.is_none()
+    }
+
     fn check_hold(&self, size: usize, long: bool) -> Result<(), Failure> {
         let why = if !self.shows && size > LONGEST_HOLD {
             "The provider's stream does not come to an answer."
