@@ -28,7 +28,10 @@ const LONGEST_WHOLE: usize = 8 << 20;
 /// The most that a portion of a stream becomes when it is translated: well below what Envoy buffers.
 const LONGEST_OUT: usize = 48 << 20;
 
-/// How much is read at once: what a portion becomes is written before the next is read.
+/// How much of Envoy's buffer is taken into the VM at once. A portion may be as long as a connection's buffer.
+const PORTION: usize = 1 << 20;
+
+/// How much is translated at once: what a piece becomes is written before the next is read.
 const PIECE: usize = 64 << 10;
 
 /// The longest name of an answer, or of a model. Clients are told it with every event.
@@ -121,9 +124,15 @@ impl Relay {
         effects: &mut Vec<Effect>,
     ) -> Result<Flow, Failure> {
         let Some(talk) = &mut self.talk else { return Ok(self.swallow(size, end, journey, view, effects)) };
-        let portion = if size > self.read { view.body(self.read..size) } else { Vec::new() };
+        let (mut portion, mut result) = (Vec::new(), Ok(Progress::More));
+        for from in (self.read..size).step_by(PORTION) {
+            portion = view.body(from..size.min(from + PORTION));
+            result = talk.take(&portion, journey);
+            if result != Ok(Progress::More) {
+                break;
+            }
+        }
         journey.portions += 1;
-        let mut result = talk.take(&portion, journey);
         if end && result == Ok(Progress::More) {
             result = talk.end(journey);
         }
@@ -150,8 +159,8 @@ impl Relay {
         if std::mem::replace(&mut self.held, false) {
             journey.commit(view.now());
         }
-        let first = std::mem::take(&mut self.read) == 0;
-        if let Some(with) = talk.leave(size, || if first { portion } else { view.body(0..size) }) {
+        let is_all = std::mem::take(&mut self.read) == 0 && size <= PORTION;
+        if let Some(with) = talk.leave(size, || if is_all { portion } else { view.body(0..size) }) {
             effects.push(Effect::ReplaceBody { drain: size, with });
         }
         if over {
