@@ -23,6 +23,8 @@ pub enum Step {
     Repeat(Bytes, usize),
     /// This long, nothing.
     Wait(Duration),
+    /// Nothing, until the test has it go on.
+    Pause,
     /// The connection is reset.
     Reset,
     /// The connection is closed in order, in the middle of the body.
@@ -47,7 +49,7 @@ pub struct Delivery {
 }
 
 /// Before a reset: a peer may drop what it has not read when it hears of one, and the test counts on what came before.
-const BEFORE_RESET: Duration = Duration::from_millis(10);
+const BEFORE_RESET: Duration = Duration::from_millis(200);
 
 /// What is written again and again, and how often.
 const CHUNK: usize = 64 << 10;
@@ -93,14 +95,21 @@ impl Delivery {
             }
         };
         let streamed = length.is_none();
+        let mut pieces = Pieces::of(faults);
         let last = cut.map(|(after, steps)| {
             parts.truncate(after);
             steps
         });
-        let steps = if streamed && cut_into_pieces(faults) {
-            Pieces::of(faults).steps(parts, faults)
-        } else {
-            whole(parts, faults)
+        let mut write = |parts| match streamed && cut_into_pieces(faults) {
+            true => pieces.steps(parts, faults),
+            false => whole(parts, faults),
+        };
+        let steps = match pause(faults) {
+            None => write(parts),
+            Some(after) => {
+                let rest = parts.split_off(after.min(parts.len()));
+                [write(parts), vec![Step::Pause], write(rest)].concat()
+            }
         };
         let first = faults.iter().filter_map(|fault| match fault {
             Fault::First(wait) => Some(Step::Wait(*wait)),
@@ -128,6 +137,13 @@ fn cut(faults: &Faults, framing: Framing) -> Option<Cut> {
             let least = framing.least();
             Some((*after, vec![again(least.repeat(CHUNK / least.len()))]))
         }
+        _ => None,
+    })
+}
+
+fn pause(faults: &Faults) -> Option<usize> {
+    faults.iter().find_map(|fault| match fault {
+        Fault::PauseAfter(after) => Some(*after),
         _ => None,
     })
 }

@@ -28,6 +28,7 @@ mod matrix;
 mod money;
 mod pair;
 mod passing;
+mod pressure;
 mod provider_keys;
 mod recovery;
 mod relaxed;

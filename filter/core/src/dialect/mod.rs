@@ -239,13 +239,15 @@ pub struct Shape {
     pub asked: &'static str,
     /// Whether a stream brings usage only to those who ask for it in `stream_options`.
     pub stream_options: bool,
+    /// The fields that bound an answer's tokens at this endpoint. Servers ignore those of other endpoints.
+    pub limits: &'static [&'static str],
     /// Whether it uses no tokens.
     pub free: bool,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { asked: "messages", stream_options: false, free: false }
+        Self { asked: "messages", stream_options: false, limits: &["max_tokens"], free: false }
     }
 }
 

@@ -3,14 +3,14 @@
 use std::rc::Rc;
 
 use crate::config::file::{Action, Side};
-use crate::config::{Caller, Gateway, Model};
+use crate::config::{Caller, Gateway};
 use crate::dialect::Content;
 use crate::guard::answer::{Checks, Format};
 use crate::guard::prompt::Screened;
 use crate::guard::{self, Finding, prompt};
 
 use super::super::Context;
-use super::super::journey::Arrival;
+use super::super::journey::Journey;
 use super::super::outline::Outline;
 use super::{Exchange, Refused, tally};
 
@@ -51,12 +51,12 @@ pub(super) fn screen(gateway: &Gateway, caller: &Caller, outline: &Outline, body
 }
 
 /// What the answer to this request has to pass; `None` where that is nothing.
-pub(super) fn checks(gateway: &Gateway, arrival: &Arrival, model: &Model, body: &[u8]) -> Option<Rc<Checks>> {
-    if !matches!(arrival.client.content(), Content::Chat(_)) {
+pub(super) fn checks(journey: &Journey, body: &[u8]) -> Option<Rc<Checks>> {
+    if !matches!(journey.client.content(), Content::Chat(_)) {
         return None;
     }
-    let caller = &arrival.caller;
-    let guards = guard::concerning(&gateway.guards, Side::Answers, caller, &model.name);
+    let (caller, model) = (&journey.caller, &journey.asked);
+    let guards = guard::concerning(&journey.worker.gateway.guards, Side::Answers, caller, &model.name);
     let format = model.way.check_structured_output.then(|| Format::asked_in(body)).flatten();
     let checks = Checks { guards, format };
     (!checks.is_empty()).then(|| Rc::new(checks))
