@@ -12,7 +12,6 @@ use crate::dialect::openai_chat::OpenAiChat;
 use crate::dialect::pass_through::is_stored;
 use crate::dialect::{Content as About, Dialect, Said};
 use crate::error::{ApiError, ErrorKind};
-use crate::gate::OVERLOADED;
 
 use super::failure::{Failure, retry_after};
 use super::gateway::refusal;
@@ -127,14 +126,6 @@ impl Attempt {
         flow
     }
 
-    /// About how many bytes of a stream are kept: in the VM, and in Envoy's buffer.
-    pub fn held_bytes(&self) -> usize {
-        match &self.phase {
-            Phase::Stream(relay) => relay.held_bytes(),
-            _ => 0,
-        }
-    }
-
     /// Whether [`give_up`] has ended it from outside: what it still brings concerns nobody.
     fn is_given_up(&self, journey: &Journey) -> bool {
         let over = journey.attempts.last().is_some_and(|tried| tried.failure.is_some());
@@ -152,7 +143,7 @@ impl Attempt {
     fn response_body(&mut self, size: usize, end: bool, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
         match &mut self.phase {
             Phase::Request(_) | Phase::Done => Flow::Continue,
-            Phase::Error { .. } if !end && size <= LONGEST_ERROR => Flow::Pause,
+            Phase::Error { .. } if !end && size <= LONGEST_ERROR && journey.held.grow(size).is_ok() => Flow::Pause,
             Phase::Whole if size > LARGEST_ANSWER => {
                 let error = ApiError::bad_answer("The provider's answer is larger than the gateway takes (32 MiB).");
                 self.fail(Failure::in_answer(error), journey, cx)
@@ -161,6 +152,7 @@ impl Attempt {
                 Err(full) => {
                     // The provider's work so far is charged by estimate.
                     journey.said = Said::of(size);
+                    cx.effects.push(Effect::Count(metric::OVERLOADED));
                     self.fail(Failure::full(full), journey, cx)
                 }
                 Ok(()) if !end => Flow::Pause,
@@ -339,9 +331,6 @@ impl Attempt {
 /// The attempt under way failed, and nothing of it has left: another one follows, or the client reads why. To be called from
 /// outside the attempt's own callbacks only while its answer's headers are held.
 pub fn give_up(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) {
-    if failure.reason == OVERLOADED {
-        cx.effects.push(Effect::Count(metric::OVERLOADED));
-    }
     let next = journey.fail(failure, cx.view.now(), cx.shared);
     // What was held of it is discarded.
     journey.held.release();

@@ -7,6 +7,8 @@
 //! Nothing is kept without a bound. Once the client has all that it will get (the terminator, or an error), nothing more is
 //! read or kept: whatever follows is swallowed, and the journey is told of it, for a provider that goes on is cut.
 
+use std::ops::Range;
+
 use crate::config::Target;
 use crate::conversation::StreamEvent;
 use crate::dialect::{Chat, Opening, Said, StreamReader, StreamWriter};
@@ -14,7 +16,7 @@ use crate::error::ApiError;
 
 use super::super::failure::Failure;
 use super::super::journey::Journey;
-use super::super::{Effect, Flow, Time, View};
+use super::super::{Effect, Flow, Time, View, metric};
 use super::hearing::Hearing;
 use super::verbatim::Verbatim;
 
@@ -24,9 +26,6 @@ const LONGEST_HOLD: usize = 1 << 20;
 /// The most that is held back of a stream that is delivered whole, as it came and as it leaves: past it the rest flows as it
 /// comes.
 const LONGEST_WHOLE: usize = 8 << 20;
-
-/// The most that a portion of a stream becomes when it is translated: well below what Envoy buffers.
-const LONGEST_OUT: usize = 48 << 20;
 
 /// How much of Envoy's buffer is taken into the VM at once. A portion may be as long as a connection's buffer.
 const PORTION: usize = 1 << 20;
@@ -124,20 +123,19 @@ impl Relay {
         effects: &mut Vec<Effect>,
     ) -> Result<Flow, Failure> {
         let Some(talk) = &mut self.talk else { return Ok(self.swallow(size, end, journey, view, effects)) };
-        let (mut portion, mut result) = (Vec::new(), Ok(Progress::More));
-        for from in (self.read..size).step_by(PORTION) {
-            portion = view.body(from..size.min(from + PORTION));
-            result = talk.take(&portion, journey);
-            if result != Ok(Progress::More) {
-                break;
-            }
-        }
         journey.portions += 1;
-        if end && result == Ok(Progress::More) {
-            result = talk.end(journey);
-        }
+        let mut portion = Vec::new();
+        let mut result = talk.read(self.read..size, end, &mut portion, journey, view);
         if self.held && result == Ok(Progress::Over) {
             result = talk.judged(journey).map(|()| Progress::Over);
+        }
+        let buffered = if self.held { size } else { 0 };
+        let room = journey.held.set(talk.held().saturating_add(buffered));
+        if let (Err(full), Ok(Progress::More)) = (room, &result)
+            && !(self.held && self.whole && talk.may_flow())
+        {
+            effects.push(Effect::Count(metric::OVERLOADED));
+            result = Err(Failure::full(full));
         }
         let over = match result {
             Ok(progress) => progress == Progress::Over,
@@ -149,7 +147,7 @@ impl Relay {
             }
         };
         if self.held && !over {
-            let long = size.max(talk.out.len()) > LONGEST_WHOLE;
+            let long = size.max(talk.out.len()) > LONGEST_WHOLE || room.is_err();
             talk.check_hold(size, long)?;
             if !talk.shows || (self.whole && !long) {
                 self.read = size;
@@ -172,6 +170,7 @@ impl Relay {
     /// The client has all that it will get.
     fn close(&mut self, end: bool, journey: &mut Journey, now: Time) {
         journey.complete();
+        journey.held.release();
         self.late = self.talk.take().is_some_and(|talk| match &talk.route {
             Route::Pass(verbatim) => verbatim.is_late(),
             Route::Translate { .. } => false,
@@ -203,6 +202,7 @@ impl Relay {
     }
 
     /// About how many bytes it keeps: in the VM, and in Envoy's buffer.
+    #[cfg(test)]
     pub(super) fn held_bytes(&self) -> usize {
         let buffered = if self.held { self.read } else { 0 };
         self.talk.as_ref().map_or(0, |talk| talk.held().saturating_add(buffered))
@@ -210,6 +210,24 @@ impl Relay {
 }
 
 impl Talk {
+    /// Reads a part of Envoy's buffer, and what there is to read at its `end`. What was read last stays in `portion`.
+    fn read(
+        &mut self,
+        range: Range<usize>,
+        end: bool,
+        portion: &mut Vec<u8>,
+        journey: &mut Journey,
+        view: &dyn View,
+    ) -> Result<Progress, Failure> {
+        for from in range.clone().step_by(PORTION) {
+            *portion = view.body(from..range.end.min(from + PORTION));
+            if self.take(portion, journey)? == Progress::Over {
+                return Ok(Progress::Over);
+            }
+        }
+        if end { self.end(journey) } else { Ok(Progress::More) }
+    }
+
     /// Reads a portion.
     fn take(&mut self, portion: &[u8], journey: &mut Journey) -> Result<Progress, Failure> {
         if let Some(hearing) = &mut self.hearing {
@@ -275,7 +293,7 @@ impl Talk {
         journey.said += Said::in_event(&event);
         let before = self.out.len();
         self.writer.write(&event, &mut self.out);
-        if self.out.len() > LONGEST_OUT {
+        if self.out.len() > journey.worker.gateway.memory.rewritten {
             self.out.truncate(before);
             let error = ApiError::bad_answer("The provider's stream is longer than the gateway can translate at once.");
             return Err(Failure::in_answer(error));
@@ -329,6 +347,11 @@ impl Talk {
                 Err(failure)
             }
         }
+    }
+
+    /// Whether the client may see it before its end.
+    fn may_flow(&self) -> bool {
+        self.shows && self.hearing.is_none()
     }
 
     /// Whether so much of it may be held; `long` is what is too long to be held whole.

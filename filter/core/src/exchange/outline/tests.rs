@@ -130,9 +130,7 @@ fn a_count_that_is_no_number_is_refused_by_its_name() {
 fn a_limit_counts_at_its_own_endpoint_only() {
     let all = r#""max_tokens":5,"max_completion_tokens":6,"max_output_tokens":7,"#;
     let body = format!(r#"{{{all}"model":"m","messages":[1],"input":"x","prompt":"x"}}"#);
-    for (client, expected) in
-        [(&OpenAiChat as &dyn Dialect, 6), (&Responses, 7), (&Anthropic, 5), (&Completions, 5)]
-    {
+    for (client, expected) in [(&OpenAiChat as &dyn Dialect, 6), (&Responses, 7), (&Anthropic, 5), (&Completions, 5)] {
         assert_eq!(read(&body, client).unwrap().max_tokens, Some(expected), "{}", client.name());
     }
     let other = r#"{"max_output_tokens":"1","model":"m","messages":[1]}"#;

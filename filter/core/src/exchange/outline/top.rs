@@ -189,9 +189,9 @@ fn count(name: &'static str, value: &RawValue) -> Result<Option<u64>, ApiError> 
     if text == "null" {
         return Ok(None);
     }
-    let number: f64 = text.parse().map_err(|_| {
-        ApiError::invalid(name, format!("Invalid type for '{name}': expected an integer."))
-    })?;
+    let number: f64 = text
+        .parse()
+        .map_err(|_| ApiError::invalid(name, format!("Invalid type for '{name}': expected an integer.")))?;
     Ok(text.parse().ok().or_else(|| (number >= 0.0).then(|| number.ceil() as u64)))
 }
 
@@ -271,7 +271,8 @@ impl<'a> Top<'a> {
     /// The largest of the counts with these names, if any is above zero: some servers take zero for no limit.
     pub fn largest(&self, names: &[&str]) -> Result<Option<u64>, ApiError> {
         let own = self.counts.iter().filter(|(name, _)| names.contains(name));
-        own.map(|(name, value)| count(name, value)).try_fold(None, |most, count| Ok(most.max(count?.filter(|n| *n > 0))))
+        own.map(|(name, value)| count(name, value))
+            .try_fold(None, |most, count| Ok(most.max(count?.filter(|n| *n > 0))))
     }
 
     /// How many prompts stand in `prompt`: in a list of texts, or of lists of tokens, each is one.
