@@ -15,6 +15,7 @@ mod catalogue;
 mod crash;
 mod credentials;
 mod crowd;
+mod endless;
 mod exact;
 mod faults;
 mod gateway;
