@@ -202,7 +202,7 @@ impl Relay {
     }
 
     /// About how many bytes it keeps: in the VM, and in Envoy's buffer.
-    #[cfg(test)]
+    #[cfg(all(test, not(target_arch = "wasm32")))]
     pub(super) fn held_bytes(&self) -> usize {
         let buffered = if self.held { self.read } else { 0 };
         self.talk.as_ref().map_or(0, |talk| talk.held().saturating_add(buffered))
