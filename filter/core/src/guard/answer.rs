@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::escapes::unfolded;
+use super::finder::Finder;
 use super::schema::Schema;
 use super::{Finding, Guard, note};
 use crate::config::file::{Action, Side};
@@ -66,13 +67,15 @@ impl Checks {
     /// Judges a complete answer: what was found in it that may be shown all the same, or why it must not be.
     pub fn judge(&self, witness: &Witness) -> Result<Vec<Finding>, Objection> {
         let mut findings = Vec::new();
+        let steps = Finder::steps();
         for text in witness.answers.values().flat_map(Answer::texts) {
             for guard in &self.guards {
-                let Some(label) = guard.finder.first(&text) else { continue };
-                let finding = Finding::of(guard, label, Side::Answers);
+                let Some(label) = guard.finder.first(&text, &steps) else { continue };
                 match guard.action {
-                    Action::Log => note(&mut findings, finding),
-                    Action::Block | Action::Mask => return Err(Objection::Blocked(finding)),
+                    Action::Log => note(&mut findings, guard, label, Side::Answers),
+                    Action::Block | Action::Mask => {
+                        return Err(Objection::Blocked(Finding::of(guard, label, Side::Answers)));
+                    }
                 }
             }
         }

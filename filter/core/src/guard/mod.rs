@@ -13,10 +13,12 @@ use crate::error::{ApiError, ErrorKind};
 pub mod answer;
 mod asked;
 mod detector;
+mod automaton;
 mod escapes;
 pub mod finder;
 pub mod prompt;
 pub mod schema;
+pub mod steps;
 
 use finder::Finder;
 
@@ -110,9 +112,9 @@ impl std::fmt::Display for Finding {
     }
 }
 
-/// Notes a finding once.
-fn note(findings: &mut Vec<Finding>, finding: Finding) {
-    if !findings.contains(&finding) {
-        findings.push(finding);
+/// Notes once what a guardrail has found.
+fn note(findings: &mut Vec<Finding>, guard: &Guard, label: &str, side: Side) {
+    if !findings.iter().any(|finding| finding.guard == guard.name && finding.label == label) {
+        findings.push(Finding::of(guard, label, side));
     }
 }
