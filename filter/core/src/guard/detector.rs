@@ -10,8 +10,19 @@ use std::str::FromStr;
 use super::finder::Shape;
 use crate::config::file::Detector;
 
-/// Whether what an expression matches in a text is the thing looked for, or only looks like it.
-pub(super) type Confirm = fn(&str, Range<usize>) -> bool;
+/// Tells the thing looked for from what only looks like it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Confirm {
+    /// Whether it may begin at this place of a text, where its expression does.
+    pub(super) begins: fn(&str, usize) -> bool,
+    /// Whether it is what stands here.
+    pub(super) is: fn(&str, Range<usize>) -> bool,
+}
+
+/// It may begin wherever its expression does.
+const fn confirmed(is: fn(&str, Range<usize>) -> bool) -> Shape {
+    Shape::Confirmed(Confirm { begins: |_, _| true, is })
+}
 
 /// The expressions of a detector, and what makes a match of each a find.
 pub(super) fn expressions(detector: Detector) -> &'static [(&'static str, Shape)] {
@@ -19,18 +30,18 @@ pub(super) fn expressions(detector: Detector) -> &'static [(&'static str, Shape)
         Detector::Email => &[(r"(?-u)\b[A-Za-z0-9._%+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,24}\b", Shape::Plain)],
         // ITU-T E.164: at most 15 digits.
         Detector::Phone => &[(r"(?-u)\+[1-9](?:[ .()/-]{0,2}[0-9]){7,14}\b", Shape::Plain)],
-        Detector::CreditCard => &[(ALONE, Shape::Confirmed(alone)), (GROUPED, Shape::Confirmed(luhn))],
+        Detector::CreditCard => &[(ALONE, Shape::Confirmed(Confirm { begins: alone_before, is: alone })), (GROUPED, const { confirmed(luhn) })],
         // ISO 13616, written together or in groups of four.
         Detector::Iban => &[(
             r"(?-u)\b[A-Z]{2}[0-9]{2}(?:[A-Z0-9]{11,30}|(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?)\b",
-            Shape::Confirmed(iban),
+            const { confirmed(iban) },
         )],
-        Detector::UsSsn => &[(r"(?-u)\b[0-9]{3}-[0-9]{2}-[0-9]{4}\b", Shape::Confirmed(us_ssn))],
+        Detector::UsSsn => &[(r"(?-u)\b[0-9]{3}-[0-9]{2}-[0-9]{4}\b", const { confirmed(us_ssn) })],
         Detector::IpAddress => &[
-            (r"(?-u)\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b", Shape::Confirmed(is::<Ipv4Addr>)),
+            (r"(?-u)\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b", const { confirmed(is::<Ipv4Addr>) }),
             (
                 r"(?-u)(?:\b[0-9A-Fa-f]{1,4}|\B)(?::[0-9A-Fa-f]{0,4}){1,6}(?::[0-9A-Fa-f]{1,4}\b|:\B)",
-                Shape::Confirmed(is::<Ipv6Addr>),
+                const { confirmed(is::<Ipv6Addr>) },
             ),
         ],
         // RFC 7468; without its end it is a secret too.
@@ -74,13 +85,14 @@ fn part(text: &str, at: Range<usize>) -> &str {
 /// A card's number that no other digits stand beside: with some, it could begin and end anywhere among them, and one in ten such
 /// numbers has a right check digit by chance.
 fn alone(text: &str, at: Range<usize>) -> bool {
-    let bytes = text.as_bytes();
-    let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
-    let (before, after) = (bytes.get(..at.start).unwrap_or_default(), bytes.get(at.end..).unwrap_or_default());
-    let (gap_before, gap_after) = (is_gap(before.last()), is_gap(after.first()));
-    let joined_before = gap_before && digit(before.iter().nth_back(1));
-    let joined_after = gap_after && digit(after.get(1));
-    !joined_before && !joined_after && luhn(text, at)
+    let after = text.as_bytes().get(at.end..).unwrap_or_default();
+    let joined = is_gap(after.first()) && after.get(1).is_some_and(u8::is_ascii_digit);
+    !joined && luhn(text, at)
+}
+
+fn alone_before(text: &str, start: usize) -> bool {
+    let before = text.as_bytes().get(..start).unwrap_or_default();
+    !(is_gap(before.last()) && before.iter().nth_back(1).is_some_and(u8::is_ascii_digit))
 }
 
 /// What may stand between the groups of a number.

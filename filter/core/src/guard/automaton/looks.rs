@@ -19,7 +19,7 @@ enum Side {
 }
 
 /// One letter that stands for all of each.
-const SIDES: [&str; 7] = ["", "\n", "\r", "a", " ", "é", "—"];
+pub(super) const SIDES: [&str; 7] = ["", "\n", "\r", "a", " ", "é", "—"];
 /// The kind of a place inside of a letter, which lies behind all others.
 const INSIDE: usize = SIDES.len() * SIDES.len();
 
@@ -60,6 +60,16 @@ impl Looks {
     /// How many kinds of places there are.
     pub(super) fn len(&self) -> usize {
         self.sets.len()
+    }
+
+    /// The number of the side that a byte, or the text's edge, has; `None` where the letter that it is of makes a difference.
+    pub(super) fn side_of(&self, byte: Option<u8>) -> Option<usize> {
+        narrow(byte).or((!self.wide).then_some(Side::WideOther)).map(|side| side as usize)
+    }
+
+    /// The kind of a place between two sides.
+    pub(super) fn kind_between(&self, before: usize, after: usize) -> usize {
+        self.kinds.get(before * SIDES.len() + after).copied().map_or(0, usize::from)
     }
 
     /// What holds at places of this kind.

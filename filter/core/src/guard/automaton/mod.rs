@@ -12,8 +12,10 @@ use regex_syntax::hir::Hir;
 
 use super::steps::{Spent, Steps, steps};
 use looks::Looks;
-use states::{Id, Order, Plan, States};
+use columns::Columns;
+use states::{Id, Order, Plan, Settled, States};
 
+mod columns;
 mod looks;
 mod marks;
 mod states;
@@ -22,6 +24,9 @@ pub(super) use marks::Marks;
 
 /// Steps that are allowed for a byte that is passed over once: one for itself, the others for states to be made and for looking ahead.
 const FOR_A_BYTE: u64 = 16;
+
+/// What the states of one automaton may take of memory.
+const MEMORY: usize = 512 << 10;
 
 /// Tells which of several expressions a text has in it.
 #[derive(Debug)]
@@ -49,26 +54,19 @@ impl Which {
 
     /// The numbers of the expressions that are in a text.
     pub(super) fn all(&self, text: &str, taken: &Steps) -> Result<Vec<usize>, Spent> {
-        let (plan, states) = (&self.0.plan, &mut *self.0.states.borrow_mut());
         pass(text, taken)?;
+        let states = &mut *self.0.states.borrow_mut();
+        let mut walk = Walk::new(&self.0.plan, states, text, taken)?;
         let mut found = Vec::new();
-        let mut last = Id::DEAD;
-        let mut id = states.start(plan, plan.nfa.start_unanchored(), taken)?;
-        for at in 0..=text.len() {
-            id = self.0.settled(states, id, text, at, taken)?;
-            if id == Id::DEAD {
-                break;
-            }
-            if id.matches() && id != last {
-                last = id;
-                let new = states.matched(plan, id).filter(|number| !found.contains(number)).collect::<Vec<_>>();
-                found.extend(new);
-                if found.len() == plan.nfa.pattern_len() {
-                    break;
+        while let Some(id) = walk.stop()? {
+            for number in walk.states.matched(id) {
+                if !found.contains(number) {
+                    found.push(*number);
                 }
             }
-            let Some(byte) = text.as_bytes().get(at) else { break };
-            id = states.after(plan, id, *byte, taken)?;
+            if found.len() == self.0.plan.nfa.pattern_len() || !walk.step()? {
+                break;
+            }
         }
         Ok(found)
     }
@@ -82,20 +80,17 @@ impl Starts {
 
     /// Every place of a text where it begins to match, as one pass from the end tells.
     pub(super) fn all(&self, text: &str, taken: &Steps) -> Result<Marks, Spent> {
-        let (plan, states) = (&self.0.plan, &mut *self.0.states.borrow_mut());
         pass(text, taken)?;
+        let states = &mut *self.0.states.borrow_mut();
+        let mut walk = Walk::new(&self.0.plan, states, text, taken)?;
         let mut marks = Marks::of(text.len());
-        let mut id = states.start(plan, plan.nfa.start_unanchored(), taken)?;
-        for at in (0..=text.len()).rev() {
-            id = self.0.settled(states, id, text, at, taken)?;
-            if id == Id::DEAD {
+        while let Some(id) = walk.stop()? {
+            if id.matches() {
+                marks.set(walk.at);
+            }
+            if !walk.step()? {
                 break;
             }
-            if id.matches() {
-                marks.set(at);
-            }
-            let Some(byte) = at.checked_sub(1).and_then(|before| text.as_bytes().get(before)) else { break };
-            id = states.after(plan, id, *byte, taken)?;
         }
         Ok(marks)
     }
@@ -114,21 +109,86 @@ impl Ends {
 
     /// Where it ends that begins at `start`, the best end last.
     pub(super) fn from(&self, text: &str, start: usize, taken: &Steps, mut end: impl FnMut(usize)) -> Result<(), Spent> {
-        let (plan, states) = (&self.0.plan, &mut *self.0.states.borrow_mut());
-        let mut id = states.start(plan, plan.nfa.start_anchored(), taken)?;
-        for at in start..=text.len() {
-            id = self.0.settled(states, id, text, at, taken)?;
-            if id == Id::DEAD {
+        let states = &mut *self.0.states.borrow_mut();
+        let mut walk = Walk::from(&self.0.plan, states, text, start, taken)?;
+        let mut counted = start;
+        while let Some(id) = walk.stop()? {
+            if id.matches() {
+                end(walk.at);
+            }
+            let goes_on = walk.step()?;
+            taken.take(steps(walk.at.saturating_sub(counted)))?;
+            counted = walk.at;
+            if !goes_on {
                 break;
             }
-            if id.matches() {
-                end(at);
-            }
-            let Some(byte) = text.as_bytes().get(at) else { break };
-            id = states.after(plan, id, *byte, taken)?;
-            taken.take(1)?;
         }
-        Ok(())
+        taken.take(steps(walk.at.saturating_sub(counted)))
+    }
+}
+
+/// One way through a text.
+struct Walk<'a> {
+    plan: &'a Plan,
+    states: &'a mut States,
+    text: &'a str,
+    taken: &'a Steps,
+    id: Id,
+    /// The open state that it was.
+    settled: Option<Settled>,
+    at: usize,
+}
+
+impl<'a> Walk<'a> {
+    /// Through all of it, from the end that the automaton begins at.
+    fn new(plan: &'a Plan, states: &'a mut States, text: &'a str, taken: &'a Steps) -> Result<Self, Spent> {
+        let id = states.start(plan, plan.nfa.start_unanchored(), taken)?;
+        let at = if plan.nfa.is_reverse() { text.len() } else { 0 };
+        Ok(Self { plan, states, text, taken, id, settled: None, at })
+    }
+
+    /// From this place.
+    fn from(plan: &'a Plan, states: &'a mut States, text: &'a str, at: usize, taken: &'a Steps) -> Result<Self, Spent> {
+        let id = states.start(plan, plan.nfa.start_anchored(), taken)?;
+        Ok(Self { plan, states, text, taken, id, settled: None, at })
+    }
+
+    fn byte_before(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at.checked_sub(1)?).copied()
+    }
+
+    fn byte_behind(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// Goes to the next place where something is to be noted or found out. The state there is not open; `None` where it leads
+    /// nowhere.
+    fn stop(&mut self) -> Result<Option<Id>, Spent> {
+        let (before, behind) = self.text.as_bytes().split_at_checked(self.at).unwrap_or_default();
+        if self.plan.nfa.is_reverse() {
+            let (id, count) = self.states.run(self.plan, self.id, self.byte_behind(), before.iter().rev().copied());
+            (self.id, self.at) = (id, self.at.saturating_sub(count));
+        } else {
+            let (id, count) = self.states.run(self.plan, self.id, self.byte_before(), behind.iter().copied());
+            (self.id, self.at) = (id, self.at.saturating_add(count));
+        }
+        self.settled = None;
+        if self.id.is_open() {
+            let kind = self.plan.looks.kind(self.text, self.at);
+            let (id, settled) = self.states.settled(self.plan, self.id, kind, self.taken)?;
+            (self.id, self.settled) = (id, Some(settled));
+        }
+        Ok((self.id != Id::DEAD).then_some(self.id))
+    }
+
+    /// Takes the next byte; `false` where there is none.
+    fn step(&mut self) -> Result<bool, Spent> {
+        let backwards = self.plan.nfa.is_reverse();
+        let byte = if backwards { self.byte_before() } else { self.byte_behind() };
+        let Some(byte) = byte else { return Ok(false) };
+        self.id = self.states.after(self.plan, (self.id, self.settled), byte, self.taken)?;
+        self.at = if backwards { self.at.saturating_sub(1) } else { self.at.saturating_add(1) };
+        Ok(true)
     }
 }
 
@@ -143,16 +203,9 @@ impl Automaton {
     fn of(expressions: &[Hir], backwards: bool, order: Order, most: usize) -> Result<Self, BuildError> {
         let config = NFA::config().reverse(backwards).nfa_size_limit(Some(most)).which_captures(WhichCaptures::None);
         let nfa = NFA::compiler().configure(config).build_many_from_hir(expressions)?;
-        let classes = nfa.byte_classes().representatives(..).filter_map(|unit| unit.as_u8()).collect();
-        let plan = Plan { looks: Looks::of(&nfa), nfa, order, classes };
-        Ok(Self { plan, states: RefCell::new(States::new()) })
-    }
-
-    fn settled(&self, states: &mut States, id: Id, text: &str, at: usize, taken: &Steps) -> Result<Id, Spent> {
-        if !id.is_open() {
-            return Ok(id);
-        }
-        states.settled(&self.plan, id, self.plan.looks.kind(text, at), taken)
+        let looks = Looks::of(&nfa);
+        let columns = Columns::of(&nfa, &looks);
+        Ok(Self { plan: Plan { nfa, looks, columns, order, memory: MEMORY }, states: RefCell::new(States::new()) })
     }
 }
 

@@ -1,8 +1,9 @@
 //! The states of an automaton, each made when a text first leads to it.
 //!
 //! A state is a list of the expression's own states, in order of preference where that counts. From some of them looks lead on: such
-//! a state is open, and which of its looks hold is known at a place only, and settles it. The invariant: states take up to [`MOST_MEMORY`] and one
-//! state beyond it; then all of them are forgotten and made again as they are needed, and each making counts as work.
+//! a state is open, and which of its looks hold is known at a place only, and settles it. The invariant: states take as much memory
+//! as their plan allows and one state beyond it; then all of them are forgotten and made again as they are needed, and each making
+//! counts as work.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -11,11 +12,10 @@ use regex_automata::nfa::thompson::{NFA, State};
 use regex_automata::util::look::LookSet;
 use regex_automata::util::primitives::StateID;
 
+use super::columns::Columns;
 use super::looks::Looks;
 use crate::guard::steps::{Spent, Steps, steps};
 
-/// What all states of one automaton may take of memory.
-const MOST_MEMORY: usize = 256 << 10;
 /// About what a state takes besides its list and its row.
 const OVERHEAD: usize = 64;
 
@@ -24,12 +24,12 @@ const OVERHEAD: usize = 64;
 pub(super) struct Id(u32);
 
 impl Id {
+    const SPECIAL: u32 = 1 << 31;
+    const OPEN: u32 = 1 << 30;
     /// Leads nowhere.
-    pub(super) const DEAD: Self = Self(0);
+    pub(super) const DEAD: Self = Self(Self::SPECIAL);
     /// Stands in rows where nobody went yet.
     const UNKNOWN: Self = Self(u32::MAX);
-    const OPEN: u32 = 1 << 31;
-    const MATCHES: u32 = 1 << 30;
 
     /// Whether it has to be settled.
     pub(super) fn is_open(self) -> bool {
@@ -38,11 +38,16 @@ impl Id {
 
     /// Whether what is looked for ends here.
     pub(super) fn matches(self) -> bool {
-        self.0 & Self::MATCHES != 0
+        self.is_special() && self != Self::DEAD
+    }
+
+    /// Whether to stop here.
+    fn is_special(self) -> bool {
+        self.0 & Self::SPECIAL != 0
     }
 
     fn row(self) -> usize {
-        usize::try_from(self.0 & !(Self::OPEN | Self::MATCHES)).unwrap_or(usize::MAX)
+        usize::try_from(self.0 & !(Self::OPEN | Self::SPECIAL)).unwrap_or(usize::MAX)
     }
 }
 
@@ -60,23 +65,40 @@ pub(super) enum Order {
 pub(super) struct Plan {
     pub(super) nfa: NFA,
     pub(super) looks: Looks,
+    pub(super) columns: Columns,
     pub(super) order: Order,
-    /// Bytes that the expression does not tell apart have the same class; for each class one of its bytes.
-    pub(super) classes: Vec<u8>,
+    /// What all states may take of memory.
+    pub(super) memory: usize,
 }
 
 /// The states that were made.
 #[derive(Debug)]
 pub(super) struct States {
-    /// Each state's row: its number, then for each class of bytes, or for each kind of place when it is open, where that leads.
+    /// Each state's row, as [`Columns`] has it: nothing, its number, and where it leads.
     rows: Vec<u32>,
-    lists: Vec<Rc<[StateID]>>,
+    lists: Vec<List>,
     known: BTreeMap<(bool, Rc<[StateID]>), Id>,
     start: Option<Id>,
     memory: usize,
     /// How often all of them were forgotten.
     forgotten: u64,
     scratch: Scratch,
+}
+
+/// What a state stands for.
+#[derive(Debug)]
+struct List {
+    states: Rc<[StateID]>,
+    /// The numbers of the expressions that end in it.
+    matched: Box<[usize]>,
+}
+
+/// An open state and how a place settled it, for as long as states are not forgotten.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settled {
+    open: Id,
+    kind: usize,
+    forgotten: u64,
 }
 
 /// What making a state needs.
@@ -112,33 +134,67 @@ impl States {
         Ok(start)
     }
 
-    /// Where a byte leads from a state that is not open.
-    pub(super) fn after(&mut self, plan: &Plan, id: Id, byte: u8, steps: &Steps) -> Result<Id, Spent> {
-        let class = plan.nfa.byte_classes().get(byte);
-        self.follow(plan, id, usize::from(class), steps)
+    /// Follows bytes along known ways, up to a state where something is to be noted or found out, and says how many that were. The
+    /// byte before them is `last`.
+    pub(super) fn run(&self, plan: &Plan, from: Id, last: Option<u8>, bytes: impl Iterator<Item = u8>) -> (Id, usize) {
+        let (mut id, mut count, mut side) = (from, 0, plan.columns.side(last));
+        for byte in bytes {
+            if id.is_special() {
+                break;
+            }
+            let column = if id.is_open() { plan.columns.open(side, byte) } else { plan.columns.closed(byte) };
+            match self.rows.get(id.row().saturating_add(column)) {
+                Some(next) if *next != Id::UNKNOWN.0 => id = Id(*next),
+                _ => break,
+            }
+            side = plan.columns.side(Some(byte));
+            count += 1;
+        }
+        (id, count)
+    }
+
+    /// Where a byte leads from a state that is not open, and, the next time, from the open one that it was.
+    pub(super) fn after(
+        &mut self,
+        plan: &Plan,
+        (id, settled): (Id, Option<Settled>),
+        byte: u8,
+        steps: &Steps,
+    ) -> Result<Id, Spent> {
+        let next = self.follow(plan, id, plan.columns.closed(byte), steps)?;
+        if let Some(Settled { open, kind, forgotten }) = settled
+            && let Some(column) = plan.columns.shortcut(kind, byte).filter(|_| !id.is_special())
+            && self.forgotten == forgotten
+        {
+            self.set(open, column, next);
+        }
+        Ok(next)
     }
 
     /// What an open state is at a place of this kind.
-    pub(super) fn settled(&mut self, plan: &Plan, id: Id, kind: usize, steps: &Steps) -> Result<Id, Spent> {
-        self.follow(plan, id, kind, steps)
+    pub(super) fn settled(&mut self, plan: &Plan, open: Id, kind: usize, steps: &Steps) -> Result<(Id, Settled), Spent> {
+        let id = self.follow(plan, open, plan.columns.kind(kind), steps)?;
+        Ok((id, Settled { open, kind, forgotten: self.forgotten }))
     }
 
-    /// The expressions that end in a state.
-    pub(super) fn matched<'s>(&'s self, plan: &'s Plan, id: Id) -> impl Iterator<Item = usize> + 's {
-        self.list(id).into_iter().flat_map(|list| list.iter()).filter_map(|state| match plan.nfa.state(*state) {
-            State::Match { pattern_id } => Some(pattern_id.as_usize()),
-            _ => None,
-        })
+    /// The numbers of the expressions that end in a state.
+    pub(super) fn matched(&self, id: Id) -> &[usize] {
+        self.list(id).map_or(&[], |list| &list.matched)
     }
 
-    fn list(&self, id: Id) -> Option<&Rc<[StateID]>> {
-        let number = *self.rows.get(id.row())?;
+    fn list(&self, id: Id) -> Option<&List> {
+        let number = *self.rows.get(id.row().saturating_add(Columns::NUMBER))?;
         self.lists.get(usize::try_from(number).ok()?)
     }
 
+    fn set(&mut self, id: Id, column: usize, next: Id) {
+        if let Some(cell) = self.rows.get_mut(id.row().saturating_add(column)) {
+            *cell = next.0;
+        }
+    }
+
     fn follow(&mut self, plan: &Plan, id: Id, column: usize, steps: &Steps) -> Result<Id, Spent> {
-        let cell = id.row().saturating_add(1).saturating_add(column);
-        match self.rows.get(cell) {
+        match self.rows.get(id.row().saturating_add(column)) {
             Some(known) if *known != Id::UNKNOWN.0 => Ok(Id(*known)),
             _ => self.explore(plan, id, column, steps),
         }
@@ -146,14 +202,14 @@ impl States {
 
     #[cold]
     fn explore(&mut self, plan: &Plan, id: Id, column: usize, steps: &Steps) -> Result<Id, Spent> {
-        let Some(list) = self.list(id).cloned() else { return Ok(Id::DEAD) };
+        let Some(list) = self.list(id).map(|list| list.states.clone()) else { return Ok(Id::DEAD) };
         self.scratch.begin(plan);
         let open = if id.is_open() {
-            let held = Some(plan.looks.held(column));
+            let held = Some(plan.looks.held(plan.columns.kind_of(column)));
             list.iter().fold(false, |_, state| self.scratch.visit(plan, *state, held))
         } else {
-            let Some(byte) = plan.classes.get(column) else { return Ok(Id::DEAD) };
-            let targets = list.iter().filter_map(|state| target(plan.nfa.state(*state), *byte));
+            let byte = plan.columns.byte_of(column);
+            let targets = list.iter().filter_map(|state| target(plan.nfa.state(*state), byte));
             targets.for_each(|target| self.scratch.enter(target));
             self.scratch.arrive(plan)
         };
@@ -161,10 +217,8 @@ impl States {
         let before = self.forgotten;
         let next = self.made(plan, open, steps)?;
         // The row that it would stand in may be forgotten by now.
-        if self.forgotten == before
-            && let Some(cell) = self.rows.get_mut(id.row().saturating_add(1).saturating_add(column))
-        {
-            *cell = next.0;
+        if self.forgotten == before {
+            self.set(id, column, next);
         }
         Ok(next)
     }
@@ -193,18 +247,25 @@ impl States {
 
     fn add(&mut self, plan: &Plan, key: (bool, Rc<[StateID]>)) -> Id {
         let (open, list) = key;
-        let columns = if open { plan.looks.len() } else { plan.classes.len() };
-        let size = OVERHEAD + size_of::<u32>() * (columns + 1) + size_of::<StateID>() * list.len();
-        if self.memory.saturating_add(size) > MOST_MEMORY {
+        let columns = plan.columns.len(open);
+        let size = OVERHEAD + size_of::<u32>() * columns + size_of::<StateID>() * list.len();
+        if self.memory.saturating_add(size) > plan.memory {
             self.forget();
         }
         self.memory = self.memory.saturating_add(size);
-        let matches = !open && list.iter().any(|state| matches!(plan.nfa.state(*state), State::Match { .. }));
-        let row = u32::try_from(self.rows.len()).unwrap_or(0);
-        let id = Id(row | if open { Id::OPEN } else { 0 } | if matches { Id::MATCHES } else { 0 });
-        self.rows.push(u32::try_from(self.lists.len()).unwrap_or(u32::MAX));
-        self.rows.resize(self.rows.len().saturating_add(columns), Id::UNKNOWN.0);
-        self.lists.push(list.clone());
+        let ends = list.iter().filter_map(|state| match plan.nfa.state(*state) {
+            State::Match { pattern_id } if !open => Some(pattern_id.as_usize()),
+            _ => None,
+        });
+        let matched: Box<[usize]> = ends.collect();
+        let row = self.rows.len();
+        let flags = if open { Id::OPEN } else { 0 } | if matched.is_empty() { 0 } else { Id::SPECIAL };
+        let id = Id(u32::try_from(row).unwrap_or(0) | flags);
+        self.rows.resize(row.saturating_add(columns), Id::UNKNOWN.0);
+        if let Some(number) = self.rows.get_mut(row.saturating_add(Columns::NUMBER)) {
+            *number = u32::try_from(self.lists.len()).unwrap_or(u32::MAX);
+        }
+        self.lists.push(List { states: list.clone(), matched });
         self.known.insert((open, list), id);
         id
     }
@@ -215,7 +276,7 @@ impl States {
         self.known.clear();
         (self.start, self.memory, self.forgotten) = (None, 0, self.forgotten.wrapping_add(1));
         // No row begins where the dead state's would.
-        self.rows.push(u32::MAX);
+        self.rows.extend([Id::UNKNOWN.0; Columns::NUMBER + 1]);
     }
 }
 

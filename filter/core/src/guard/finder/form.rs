@@ -141,9 +141,10 @@ impl<'f> Track<'f> {
         let Form { edges, more } = self.form;
         match more {
             More::Nothing => edges.end(self.text, start, self.steps),
+            More::Confirm(confirm) if !(confirm.begins)(self.text, start) => Ok(None),
             More::Confirm(confirm) => {
                 edges.ends(self.text, start, self.steps, &mut self.ends)?;
-                Ok(self.ends.iter().rev().copied().find(|end| confirm(self.text, start..*end)))
+                Ok(self.ends.iter().rev().copied().find(|end| (confirm.is)(self.text, start..*end)))
             }
             More::Foot(foot) => {
                 let Some(head) = edges.end(self.text, start, self.steps)? else { return Ok(None) };
