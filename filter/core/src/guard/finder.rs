@@ -12,7 +12,7 @@ use regex_syntax::hir::Hir;
 
 use super::automaton::Which;
 use super::detector;
-use super::steps::Steps;
+use super::steps::{Steps, steps};
 use crate::config::file::Detector;
 
 mod form;
@@ -24,6 +24,8 @@ use form::{Form, Track};
 const LARGEST: usize = 1 << 20;
 /// Steps for a body, besides those for its length: for the states that its first texts bring about.
 const AT_FIRST: u64 = 1 << 22;
+/// Steps for a byte, each time that a text is passed over once: one for itself, the others for making states and for looking ahead.
+const FOR_A_BYTE: u64 = 16;
 
 /// All that a guardrail looks for.
 #[derive(Debug)]
@@ -143,11 +145,17 @@ impl Finder {
 
     /// What is in the text, going by its form. Where that would cost too much, all of it may be.
     fn candidates(&self, text: &str, steps: &Steps) -> Vec<&Thing> {
+        allow_a_pass(text, steps);
         match self.any.all(text, steps) {
             Ok(found) => found.into_iter().filter_map(|number| self.things.get(number)).collect(),
             Err(_) => self.things.iter().collect(),
         }
     }
+}
+
+/// Allows what one pass over a text may cost.
+fn allow_a_pass(text: &str, taken: &Steps) {
+    taken.allow(steps(text.len()).saturating_mul(FOR_A_BYTE));
 }
 
 /// All finds in a text.

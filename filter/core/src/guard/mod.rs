@@ -81,6 +81,12 @@ impl Finding {
         Self { guard: guard.name.clone(), label: label.to_owned(), side, action: guard.action }
     }
 
+    /// The check of structured output passed an answer that it could not hold against all of its schema.
+    fn unchecked() -> Self {
+        let (guard, label) = ("check_structured_output".to_owned(), "unchecked".to_owned());
+        Self { guard, label, side: Side::Answers, action: Action::Log }
+    }
+
     /// What the client reads of a text that was blocked.
     pub fn error(&self) -> ApiError {
         let Self { guard, label, .. } = self;

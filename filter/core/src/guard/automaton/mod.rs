@@ -22,11 +22,9 @@ mod states;
 
 pub(super) use marks::Marks;
 
-/// Steps that are allowed for a byte that is passed over once: one for itself, the others for states to be made and for looking ahead.
-const FOR_A_BYTE: u64 = 16;
-
 /// What the states of one automaton may take of memory.
 const MEMORY: usize = 512 << 10;
+const LITTLE_MEMORY: usize = 64 << 10;
 
 /// Tells which of several expressions a text has in it.
 #[derive(Debug)]
@@ -52,9 +50,16 @@ impl Which {
         Automaton::of(expressions, false, Order::Every, most).map(Self)
     }
 
+    /// The same with few states, for what does not last.
+    pub(super) fn small(expressions: &[Hir], most: usize) -> Result<Self, BuildError> {
+        let mut which = Self::of(expressions, most)?;
+        which.0.plan.memory = LITTLE_MEMORY;
+        Ok(which)
+    }
+
     /// The numbers of the expressions that are in a text.
     pub(super) fn all(&self, text: &str, taken: &Steps) -> Result<Vec<usize>, Spent> {
-        pass(text, taken)?;
+        taken.take(steps(text.len()))?;
         let states = &mut *self.0.states.borrow_mut();
         let mut walk = Walk::new(&self.0.plan, states, text, taken)?;
         let mut found = Vec::new();
@@ -80,7 +85,7 @@ impl Starts {
 
     /// Every place of a text where it begins to match, as one pass from the end tells.
     pub(super) fn all(&self, text: &str, taken: &Steps) -> Result<Marks, Spent> {
-        pass(text, taken)?;
+        taken.take(steps(text.len()))?;
         let states = &mut *self.0.states.borrow_mut();
         let mut walk = Walk::new(&self.0.plan, states, text, taken)?;
         let mut marks = Marks::of(text.len());
@@ -190,13 +195,6 @@ impl<'a> Walk<'a> {
         self.at = if backwards { self.at.saturating_sub(1) } else { self.at.saturating_add(1) };
         Ok(true)
     }
-}
-
-/// Counts one pass over a text.
-fn pass(text: &str, taken: &Steps) -> Result<(), Spent> {
-    let length = steps(text.len());
-    taken.allow(length.saturating_mul(FOR_A_BYTE));
-    taken.take(length)
 }
 
 impl Automaton {

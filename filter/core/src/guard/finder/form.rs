@@ -13,6 +13,7 @@ use regex_syntax::hir::Hir;
 use super::super::automaton::{Ends, Marks, Starts};
 use super::super::detector::Confirm;
 use super::super::steps::{Spent, Steps, steps};
+use super::allow_a_pass;
 
 /// As far as an expression may look ahead and still be looked for at every place, whatever that adds up to: it is linear anyhow.
 const NEAR: usize = 64;
@@ -79,6 +80,12 @@ impl Edges {
         Ok(Self { starts: Starts::of(expression, most)?, ends: ends(expression, most)?, near: steps(near) })
     }
 
+    /// Every place where it begins.
+    fn starts(&self, text: &str, taken: &Steps) -> Result<Marks, Spent> {
+        allow_a_pass(text, taken);
+        self.starts.all(text, taken)
+    }
+
     /// Every place where it ends that begins here.
     fn ends(&self, text: &str, start: usize, taken: &Steps, ends: &mut Vec<usize>) -> Result<(), Spent> {
         taken.allow(self.near);
@@ -125,7 +132,7 @@ struct Blocks {
 
 impl<'f> Track<'f> {
     pub(super) fn of(form: &'f Form, text: &'f str, steps: &'f Steps) -> Self {
-        let starts = form.edges.starts.all(text, steps);
+        let starts = form.edges.starts(text, steps);
         Self { form, text, steps, starts, blocks: None, from: 0, ends: Vec::new() }
     }
 
@@ -157,7 +164,7 @@ impl<'f> Track<'f> {
     fn block(&mut self, foot: &Edges, head: usize) -> Result<Option<usize>, Spent> {
         let blocks = match &mut self.blocks {
             Some(blocks) => blocks,
-            none => none.insert(Blocks { feet: foot.starts.all(self.text, self.steps)?, foot: Some(0), foreign: 0 }),
+            none => none.insert(Blocks { feet: foot.starts(self.text, self.steps)?, foot: Some(0), foreign: 0 }),
         };
         if blocks.foot.is_some_and(|foot| foot < head) {
             blocks.foot = blocks.feet.next(head);
