@@ -24,6 +24,7 @@ pub mod record;
 pub mod remote;
 mod rewrite;
 pub mod trace;
+pub mod undone;
 pub mod worker;
 
 use crate::store::SharedData;
@@ -31,6 +32,13 @@ use headers::HeaderMap;
 
 /// The largest request body, in bytes.
 pub const LARGEST_BODY: usize = 32 << 20;
+
+/// The most bytes that a body may be replaced by. Envoy resets the stream within the call that passes its limit, 66 MiB, and the
+/// filter is still at work then: that ends the process.
+pub const LARGEST_REWRITTEN: usize = 48 << 20;
+
+/// What Envoy knows a reply of ours by: its response code details.
+pub const REPLY_DETAILS: &str = "sluice";
 
 /// The cluster without hosts that a request is sent to when nothing is left to try.
 pub const NO_CLUSTER: &str = "none";
@@ -47,6 +55,9 @@ pub mod property {
     pub const TARGET: &str = "sluice.target";
     /// `stream` for a streamed answer: chooses the route with the limits for streams.
     pub const MODE: &str = "sluice.mode";
+    /// `anthropic` where the client reads errors in Anthropic's format: for those that Envoy writes in the filter's place once the
+    /// request's own headers have given way to a provider's.
+    pub const CLIENT: &str = "sluice.client";
     /// Where the provider role finds the journey.
     pub const EXCHANGE: &str = "sluice.exchange";
     /// The access log's fields, as the rest of a JSON object: `,"name":value…`.
