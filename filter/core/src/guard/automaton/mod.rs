@@ -11,8 +11,8 @@ use regex_automata::nfa::thompson::{BuildError, NFA, WhichCaptures};
 use regex_syntax::hir::Hir;
 
 use super::steps::{Spent, Steps, steps};
-use looks::Looks;
 use columns::Columns;
+use looks::Looks;
 use states::{Id, Order, Plan, Settled, States};
 
 mod columns;
@@ -113,7 +113,13 @@ impl Ends {
     }
 
     /// Where it ends that begins at `start`, the best end last.
-    pub(super) fn from(&self, text: &str, start: usize, taken: &Steps, mut end: impl FnMut(usize)) -> Result<(), Spent> {
+    pub(super) fn from(
+        &self,
+        text: &str,
+        start: usize,
+        taken: &Steps,
+        mut end: impl FnMut(usize),
+    ) -> Result<(), Spent> {
         let states = &mut *self.0.states.borrow_mut();
         let mut walk = Walk::from(&self.0.plan, states, text, start, taken)?;
         let mut counted = start;

@@ -75,7 +75,11 @@ impl Form {
 }
 
 impl Edges {
-    fn of(expression: &Hir, ends: fn(&Hir, usize) -> Result<Ends, BuildError>, most: usize) -> Result<Self, BuildError> {
+    fn of(
+        expression: &Hir,
+        ends: fn(&Hir, usize) -> Result<Ends, BuildError>,
+        most: usize,
+    ) -> Result<Self, BuildError> {
         let near = expression.properties().maximum_len().filter(|length| *length <= NEAR).unwrap_or(0);
         Ok(Self { starts: Starts::of(expression, most)?, ends: ends(expression, most)?, near: steps(near) })
     }
