@@ -19,7 +19,7 @@ use crate::gateway::Upstream;
 use crate::simulator::Recorded;
 
 /// What it answers: a status and a body.
-type Answers = Arc<dyn Fn(&Recorded) -> (u16, Value) + Send + Sync>;
+type Answers = Arc<dyn Fn(&Recorded) -> (u16, Bytes) + Send + Sync>;
 
 /// A running stand-in; it ends when this is dropped.
 #[derive(Debug)]
@@ -35,6 +35,18 @@ impl StandIn {
     /// # Panics
     /// When there is no free port.
     pub async fn start(answers: impl Fn(&Recorded) -> (u16, Value) + Send + Sync + 'static) -> Self {
+        Self::serving(move |request| {
+            let (status, body) = answers(request);
+            (status, Bytes::from(body.to_string()))
+        })
+        .await
+    }
+
+    /// The same with bodies as they are: larger than one would build from JSON, or none at all.
+    ///
+    /// # Panics
+    /// When there is no free port.
+    pub async fn serving(answers: impl Fn(&Recorded) -> (u16, Bytes) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let requests = Arc::default();
@@ -102,7 +114,7 @@ impl Service {
         let recorded = Recorded::new(&parts, &body.collect().await?.to_bytes());
         let (status, body) = (self.answers)(&recorded);
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(recorded);
-        let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+        let mut response = Response::new(Full::new(body));
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(response)

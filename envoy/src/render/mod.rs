@@ -75,7 +75,7 @@ pub fn bootstrap(checked: &Checked, options: &Options) -> String {
             ("access_log", &access_log(options.access_log.as_deref())),
             ("tracing", &file.tracing.as_ref().map(tracing::manager).unwrap_or_default()),
             ("trace_id", trace_id),
-            ("overload", &overload::manager(workers(options), cgroup, longest(gateway))),
+            ("overload", &overload::manager(workers(options), gateway.memory.worker as u64, cgroup, longest(gateway))),
             ("refusals", &refusals::for_clients()),
             ("longest", &seconds(longest(gateway))),
             ("idle", &seconds(longest(gateway) + WORK)),

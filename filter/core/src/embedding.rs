@@ -62,8 +62,15 @@ pub struct Response<'a> {
 }
 
 impl Request<'_> {
-    /// The inputs as texts, for providers that take no tokens.
-    pub fn texts(&self) -> Result<Vec<&str>, ApiError> {
+    /// The inputs as texts, for providers that take no tokens, and at most so many texts in a request.
+    pub fn texts(&self, most: usize) -> Result<Vec<&str>, ApiError> {
+        if self.inputs.len() > most {
+            let message = format!(
+                "'input' has {} items: the provider that serves this model takes at most {most} at once.",
+                self.inputs.len()
+            );
+            return Err(ApiError::unsupported("input", message));
+        }
         let texts = self.inputs.iter().map(|input| match input {
             Input::Text(text) => Ok(&**text),
             Input::Tokens(_) => {

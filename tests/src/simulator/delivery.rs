@@ -11,7 +11,7 @@ use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 
 use super::fault::{Fault, Faults};
-use super::reply::{Content, Event, Reply, Stream};
+use super::reply::{Content, Event, Framing, Reply, Stream};
 use super::wire::Wire;
 
 /// One step of writing a body.
@@ -19,8 +19,12 @@ use super::wire::Wire;
 pub enum Step {
     /// These bytes, in one write.
     Write(Bytes),
+    /// The same, so many times.
+    Repeat(Bytes, usize),
     /// This long, nothing.
     Wait(Duration),
+    /// Nothing, until the test has it go on.
+    Pause,
     /// The connection is reset.
     Reset,
     /// The connection is closed in order, in the middle of the body.
@@ -45,10 +49,14 @@ pub struct Delivery {
 }
 
 /// Before a reset: a peer may drop what it has not read when it hears of one, and the test counts on what came before.
-const BEFORE_RESET: Duration = Duration::from_millis(10);
+const BEFORE_RESET: Duration = Duration::from_millis(200);
 
-/// Where a reply ends before its end.
-type Cut = (usize, Option<Step>);
+/// What is written again and again, and how often.
+const CHUNK: usize = 64 << 10;
+const ALMOST_FOR_EVER: usize = (16 << 30) / CHUNK;
+
+/// Where a reply ends before its end, or goes on behind it, and how.
+type Cut = (usize, Vec<Step>);
 
 impl Delivery {
     /// Plans a reply's way.
@@ -65,7 +73,11 @@ impl Delivery {
                 _ => {}
             }
         }
-        let cut = cut(faults);
+        let framing = match &content {
+            Content::Stream(stream) => stream.framing,
+            Content::Whole(_) => Framing::Lines,
+        };
+        let cut = cut(faults, framing);
         let mut marks = VecDeque::new();
         let (length, mut parts) = match content {
             Content::Stream(stream) => {
@@ -83,21 +95,27 @@ impl Delivery {
             }
         };
         let streamed = length.is_none();
-        let breath = matches!(cut, Some((_, Some(Step::Reset)))).then_some(Step::Wait(BEFORE_RESET));
-        let last = cut.and_then(|(after, step)| {
+        let mut pieces = Pieces::of(faults);
+        let last = cut.map(|(after, steps)| {
             parts.truncate(after);
-            step
+            steps
         });
-        let steps = if streamed && cut_into_pieces(faults) {
-            Pieces::of(faults).steps(parts, faults)
-        } else {
-            whole(parts, faults)
+        let mut write = |parts| match streamed && cut_into_pieces(faults) {
+            true => pieces.steps(parts, faults),
+            false => whole(parts, faults),
+        };
+        let steps = match pause(faults) {
+            None => write(parts),
+            Some(after) => {
+                let rest = parts.split_off(after.min(parts.len()));
+                [write(parts), vec![Step::Pause], write(rest)].concat()
+            }
         };
         let first = faults.iter().filter_map(|fault| match fault {
             Fault::First(wait) => Some(Step::Wait(*wait)),
             _ => None,
         });
-        Self { status, headers, length, steps: first.chain(steps).chain(breath).chain(last).collect(), marks }
+        Self { status, headers, length, steps: first.chain(steps).chain(last.into_iter().flatten()).collect(), marks }
     }
 }
 
@@ -105,12 +123,27 @@ fn cut_into_pieces(faults: &Faults) -> bool {
     !faults.has(&Fault::Whole) && !faults.has(&Fault::Burst)
 }
 
-fn cut(faults: &Faults) -> Option<Cut> {
+fn cut(faults: &Faults, framing: Framing) -> Option<Cut> {
+    let again = |bytes: Vec<u8>| Step::Repeat(bytes.into(), ALMOST_FOR_EVER);
     faults.iter().find_map(|fault| match fault {
-        Fault::ResetAfter(after) => Some((*after, Some(Step::Reset))),
-        Fault::CloseAfter(after) => Some((*after, Some(Step::Close))),
-        Fault::StallAfter(after) => Some((*after, Some(Step::Stall))),
-        Fault::EofAfter(after) => Some((*after, None)),
+        Fault::ResetAfter(after) => Some((*after, vec![Step::Wait(BEFORE_RESET), Step::Reset])),
+        Fault::CloseAfter(after) => Some((*after, vec![Step::Close])),
+        Fault::StallAfter(after) => Some((*after, vec![Step::Stall])),
+        Fault::EofAfter(after) => Some((*after, Vec::new())),
+        Fault::EndlessAfter(after) => {
+            Some((*after, vec![Step::Write(framing.beginning().into()), again(vec![b'x'; CHUNK])]))
+        }
+        Fault::FloodAfter(after) => {
+            let least = framing.least();
+            Some((*after, vec![again(least.repeat(CHUNK / least.len()))]))
+        }
+        _ => None,
+    })
+}
+
+fn pause(faults: &Faults) -> Option<usize> {
+    faults.iter().find_map(|fault| match fault {
+        Fault::PauseAfter(after) => Some(*after),
         _ => None,
     })
 }

@@ -41,6 +41,8 @@ pub enum Fault {
     First(Duration),
     /// `every=MS`: this long between two events.
     Every(Duration),
+    /// `pause-after=K`: nothing more comes until the test has it go on, once it has seen what came before; then the rest.
+    PauseAfter(usize),
     /// `reset-after=K`: the connection is reset.
     ResetAfter(usize),
     /// `close-after=K`: the connection is closed in order, the body is not ended.
@@ -49,6 +51,10 @@ pub enum Fault {
     EofAfter(usize),
     /// `stall-after=K`: nothing more comes, and the connection stays.
     StallAfter(usize),
+    /// `endless-after=K`: an event that does not end within 16 GiB; for a K above the number of events, behind all of them.
+    EndlessAfter(usize),
+    /// `flood-after=K`: 16 GiB of the smallest events there are, likewise.
+    FloodAfter(usize),
     /// `malformed-after=K`: an event that is not JSON, then the stream goes on.
     MalformedAfter(usize),
     /// `corrupt-after=K`: an event whose last byte is not as it was: in Amazon's frames, of the checksum.
@@ -108,10 +114,13 @@ impl Fault {
             "wait" => Self::Wait(millis()?),
             "first" => Self::First(millis()?),
             "every" => Self::Every(millis()?),
+            "pause-after" => Self::PauseAfter(count()?),
             "reset-after" => Self::ResetAfter(count()?),
             "close-after" => Self::CloseAfter(count()?),
             "eof-after" => Self::EofAfter(count()?),
             "stall-after" => Self::StallAfter(count()?),
+            "endless-after" => Self::EndlessAfter(count()?),
+            "flood-after" => Self::FloodAfter(count()?),
             "malformed-after" => Self::MalformedAfter(count()?),
             "corrupt-after" => Self::CorruptAfter(count()?),
             "error-after" => Self::ErrorAfter(count()?),

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use sluice_tests::client::{Answer, Client};
 use sluice_tests::eventually;
-use sluice_tests::gateway::{Builder, Gateway, KEY, free_port};
+use sluice_tests::gateway::{Builder, Gateway, KEY, Key, Kind};
+use sluice_tests::port::Port;
 use sluice_tests::simulator::Simulator;
 
 use crate::abuse::raw;
@@ -159,12 +160,12 @@ fn with_heap(mebibytes: u64, directory: &Path) -> Builder {
 async fn envoy_refuses_in_json_before_its_memory_ends() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let provider = Simulator::start().await;
-    let admin = free_port();
-    let hash = sluice_tests::gateway::Key::new("admin", ADMIN_KEY).sha256();
+    let admin = Port::reserve();
+    let hash = Key::new("admin", ADMIN_KEY).sha256();
     let gateway = with_heap(1, directory.path())
-        .provider("openai", sluice_tests::gateway::Kind::OpenAi, &provider)
+        .provider("openai", Kind::OpenAi, &provider)
         .model("chat", &[("openai", "gpt-sim")])
-        .with(json!({"admin": {"listen": format!("127.0.0.1:{admin}"), "sha256": hash}}))
+        .with(json!({"admin": {"listen": format!("127.0.0.1:{}", admin.number()), "sha256": hash}}))
         .start()
         .await;
     let full = async || gateway.statistic("overload.envoy.overload_actions.stop_accepting_requests.active").await == 1;
@@ -179,7 +180,8 @@ async fn envoy_refuses_in_json_before_its_memory_ends() {
     let answer = gateway.message(&message("chat", "say hi")).await;
     assert_eq!((anthropics(&answer), answer.header("retry-after")), (overloaded.clone(), Some("1")));
     assert_eq!(answer.json()["error"]["type"], "overloaded_error");
-    let answer = Client::new(admin).bearer(ADMIN_KEY).request("GET", "/admin/v1/keys", "").await.expect("an answer");
+    let administrator = Client::new(admin.number()).bearer(ADMIN_KEY);
+    let answer = administrator.request("GET", "/admin/v1/keys", "").await.expect("an answer");
     assert_eq!((answer.status, &answer.json()["error"]["code"]), (503, &json!("gateway_overloaded")));
     assert!(provider.requests().is_empty());
     assert!(gateway.alive());
@@ -190,7 +192,7 @@ async fn answers_that_nobody_reads_make_room_for_others() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let provider = Simulator::start().await;
     let gateway = with_heap(110, directory.path())
-        .provider("openai", sluice_tests::gateway::Kind::OpenAi, &provider)
+        .provider("openai", Kind::OpenAi, &provider)
         .model("chat", &[("openai", "gpt-sim")])
         .start()
         .await;

@@ -140,7 +140,8 @@ async fn logged(site: &Site, statistics: &BTreeMap<String, u64>) -> Tally {
 fn of_statistics(statistics: &BTreeMap<String, u64>) -> Option<String> {
     let trouble = |name: &str| {
         let of_vm = name.starts_with("wasm.") && (name.contains("reload") || name.contains("crash"));
-        of_vm || name.contains("sluice.store.unsettled") || name.contains("sluice.store.unchecked")
+        // Unsettled, unchecked, unleased.
+        of_vm || name.contains("sluice.store.un")
     };
     let found: Vec<_> = statistics.iter().filter(|(name, value)| trouble(name) && **value > 0).collect();
     unless(found.is_empty(), || format!("the filter was in trouble: {found:?}"))
@@ -208,7 +209,7 @@ async fn still_serves(site: &Site) {
         let (client, body) = (client.clone(), ask("fallback"));
         waiting.spawn(async move { client.post(CHAT, &body).await.status });
     }
-    let arrived = || site.providers.iter().map(|provider| provider.requests().len()).sum::<usize>();
+    let arrived = || site.providers.iter().map(|provider| provider.count()).sum::<usize>();
     until("as many requests as may be to arrive", || (arrived() >= FEW).then_some(())).await;
     assert_eq!(client.post(CHAT, &ask("fallback")).await.status, 429);
     site.providers.iter().for_each(Simulator::release);

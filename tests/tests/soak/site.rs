@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use sluice_tests::client::Client;
-use sluice_tests::gateway::{Builder, Gateway, Key, Kind, free_port};
+use sluice_tests::gateway::{Builder, Gateway, Key, Kind};
+use sluice_tests::port::Port;
 use sluice_tests::simulator::Simulator;
 use sluice_tests::until;
 use tempfile::TempDir;
@@ -53,7 +54,7 @@ pub struct Site {
     pub gateway: Gateway,
     pub providers: Vec<Simulator>,
     pub log: PathBuf,
-    admin: u16,
+    admin: Port,
     // The gateway writes its log there for as long as it runs.
     _directory: TempDir,
 }
@@ -74,10 +75,10 @@ impl Site {
         for (provider, model, input, output) in TARGETS {
             builder = builder.price(&format!("{provider}/{model}"), input, output);
         }
-        let admin = free_port();
-        let gateway = keys(builder).with(file(admin)).start().await;
+        let admin = Port::reserve();
+        let gateway = keys(builder).with(file(admin.number())).start().await;
         until("the administration interface to accept connections", || {
-            std::net::TcpStream::connect(("127.0.0.1", admin)).ok()
+            std::net::TcpStream::connect(("127.0.0.1", admin.number())).ok()
         })
         .await;
         Self { gateway, providers, log, admin, _directory: directory }
@@ -85,7 +86,7 @@ impl Site {
 
     /// Reads what the administration interface has there.
     pub async fn read(&self, path: &str) -> Value {
-        let client = Client::new(self.admin).bearer(ADMIN);
+        let client = Client::new(self.admin.number()).bearer(ADMIN);
         let answer = client.request("GET", &format!("/admin/v1{path}"), "").await.expect("an answer");
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         answer.json()

@@ -35,6 +35,7 @@ mod capabilities;
 mod credentials;
 mod guards;
 mod keys;
+mod memory;
 mod prices;
 mod providers;
 mod redis;
@@ -61,6 +62,7 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
     let admin = check.admin();
     let tracing = check.tracing();
     let cache = check.cache();
+    let memory = check.memory();
     let circuit = check.circuit();
     let reservation = file.reservation.clone();
     let mut gateway = Gateway {
@@ -79,6 +81,7 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
         admin,
         tracing,
         cache,
+        memory,
         circuit,
         timeouts,
     };

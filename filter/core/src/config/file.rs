@@ -13,6 +13,7 @@ mod availability;
 mod cache;
 mod credentials;
 mod guards;
+mod memory;
 mod routing;
 mod tracing;
 
@@ -20,6 +21,7 @@ pub use availability::{Availability, Connections, HealthCheck, OutlierDetection}
 pub use cache::{Cache, ModelCache, Scope};
 pub use credentials::{Aws, Entra, Google, TokenFile, WebIdentity};
 pub use guards::{Action, Detector, Guard, GuardMatch, Side};
+pub use memory::Memory;
 pub use routing::{
     Circuit, Control, Day, Delivery, ModelTimeouts, Need, Retry, Route, RouteMatch, Sticky, Strategy, Trigger, Window,
 };
@@ -79,6 +81,9 @@ pub struct File {
     /// How much memory of an Envoy the answers that are given again may take, of the models that have a `cache`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub cache: Cache,
+    /// How much memory each worker of Envoy uses for requests and answers.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub memory: Memory,
     /// When a target counts as broken.
     #[serde(default, skip_serializing_if = "is_default")]
     pub circuit: Circuit,

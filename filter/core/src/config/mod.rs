@@ -12,6 +12,7 @@ use crate::dialect::openai_chat::OpenAiChat;
 use crate::dialect::openai_chat::variations::NO_STREAM_OPTIONS;
 use crate::dialect::quirk::Quirk;
 use crate::dialect::{Content, Dialect};
+use crate::gate;
 use crate::guard::Guard;
 use crate::keys::{Cidr, Glob};
 use crate::limits::{Applied, Index, Rule};
@@ -73,6 +74,8 @@ pub struct Gateway {
     pub tracing: bool,
     /// How many answers may be kept.
     pub cache: Bounds,
+    /// How many bytes of requests and answers a worker holds.
+    pub memory: gate::Bounds,
     /// When a target counts as broken.
     pub circuit: Settings,
     /// How long to wait.

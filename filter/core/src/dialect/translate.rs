@@ -4,6 +4,7 @@ use super::{Content, Dialect, Written};
 use crate::conversation::Usage;
 use crate::embedding::Encoding;
 use crate::error::{ApiError, ErrorKind};
+use crate::footprint;
 
 /// An answer as its client wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +53,7 @@ pub fn answer(
     body: &[u8],
     asked: &Asked<'_>,
 ) -> Result<Answer, ApiError> {
+    footprint::check_answer(body)?;
     match (client.content(), provider.content()) {
         (Content::Chat(client), Content::Chat(provider)) => {
             let mut response = provider.read_response(body)?;

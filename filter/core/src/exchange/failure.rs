@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::config::file::Trigger;
 use crate::error::{ApiError, ErrorKind};
+use crate::gate::{Full, OVERLOADED};
 use crate::guard::answer::Objection;
 
 use super::headers::HeaderMap;
@@ -113,6 +114,11 @@ impl Failure {
     /// Whether the provider answered with this status.
     pub fn is_status(&self, status: u16) -> bool {
         self.reason.strip_prefix("status_").and_then(|text| text.parse().ok()) == Some(status)
+    }
+
+    /// The answer was good so far, and the worker holds as many bytes as it may: no other target would change that.
+    pub fn full(full: Full) -> Self {
+        Self::ours(OVERLOADED, full.error())
     }
 
     /// What the gateway itself found before it asked: nobody has failed.

@@ -171,6 +171,18 @@ pub(crate) fn at(now: Time) -> impl View {
     Message { now: now.0, ..Message::default() }
 }
 
+/// A chat request with the key of [`SECRET`].
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn posted(body: &str) -> impl View {
+    let fixed = [(":method", "POST"), (":path", "/v1/chat/completions"), ("api-key", SECRET)];
+    Message {
+        headers: fixed.into_iter().collect(),
+        body: body.into(),
+        now: 1_800_000_000_000_000_000,
+        ..Message::default()
+    }
+}
+
 /// A journey whose stream the client reads.
 pub(crate) fn answering() -> Journey {
     let mut journey = planned();

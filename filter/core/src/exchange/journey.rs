@@ -14,6 +14,7 @@ use crate::config::{Caller, Model, Target, Timeouts};
 use crate::conversation::Usage;
 use crate::dialect::{Dialect, Said, Written};
 use crate::error::{ApiError, ErrorKind};
+use crate::gate::Share;
 use crate::guard::Finding;
 use crate::guard::answer::Checks;
 use crate::limits::Plan;
@@ -75,6 +76,10 @@ pub struct Journey {
     pub dropped: Vec<String>,
     /// What was masked in its prompt, by the names of what it was.
     pub masked: Vec<String>,
+    /// The request's bytes, at the worker's gate.
+    pub share: Share,
+    /// The answer's bytes that are held, likewise.
+    pub held: Share,
     /// What the answer has to pass; `None` where that is nothing.
     pub checks: Option<Rc<Checks>>,
     /// What guardrails found in the answer and let pass.
@@ -99,8 +104,12 @@ pub struct Journey {
     pub usage: Option<Usage>,
     /// What the stream of the attempt under way has brought, should its provider not come to count tokens.
     pub said: Said,
+    /// The last bytes of an answer that passes without being read: usage may stand in them.
+    pub tail: Vec<u8>,
     /// How many portions of streams came.
     pub portions: u64,
+    /// The client has all that it will get of a stream, and its provider has not ended it.
+    pub lingering: Option<Lingering>,
     /// Whether the answer's headers are here, and held until all of it is.
     pub holding: bool,
     /// As many portions as had come when last looked at, and since when it is no more.
@@ -110,7 +119,7 @@ pub struct Journey {
 }
 
 /// What is known of a request when its headers are read and its caller may call.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Arrival {
     /// When they came.
     pub started: Time,
@@ -124,6 +133,8 @@ pub struct Arrival {
     pub hints: Hints,
     /// What is only known of a request that is passed through.
     pub passage: Option<Passage>,
+    /// Its bytes, at the worker's gate.
+    pub share: Share,
 }
 
 /// Of a request that is passed through, what its provider has to know besides its body.
@@ -179,11 +190,22 @@ pub enum Stage {
     Refused,
 }
 
-/// A stream that has been silent for too long.
+/// A stream behind its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lingering {
+    /// Since when the client has all of it.
+    pub since: Time,
+    /// How many bytes were swallowed since.
+    pub swallowed: usize,
+}
+
+/// A stream that has been silent for too long, or that its provider does not end.
 #[derive(Debug, PartialEq)]
 pub enum Silence {
     /// The client has seen a part of it: it is to be cut, and counts as broken off.
     Shown,
+    /// The client has all that it will get: it is to be cut, and counts as what it is.
+    Over,
     /// Nothing of it has left: the attempt is to be given up, for this reason.
     Held(Failure),
 }
@@ -213,7 +235,7 @@ pub enum Next {
 impl Journey {
     /// A journey that has not begun, and has no targets yet.
     pub fn new(worker: Rc<Worker>, arrival: Arrival, model: Rc<Model>, mut outline: Outline, prompt: Prompt) -> Self {
-        let Arrival { started, caller, client, forwarded, hints, passage } = arrival;
+        let Arrival { started, caller, client, forwarded, hints, passage, share } = arrival;
         // What cannot be streamed will not be, whatever is asked.
         outline.stream &= client.content().streams();
         let timeouts = model.way.timeouts;
@@ -237,6 +259,8 @@ impl Journey {
             ready: None,
             dropped: Vec::new(),
             masked: Vec::new(),
+            held: share.sibling(),
+            share,
             checks: None,
             findings: Vec::new(),
             attempts: Vec::with_capacity(1),
@@ -249,11 +273,19 @@ impl Journey {
             first_token: None,
             usage: None,
             said: Said::default(),
+            tail: Vec::new(),
             portions: 0,
+            lingering: None,
             holding: false,
             heard: (0, started),
             timeouts: Timeouts { total, ..timeouts },
         }
+    }
+
+    /// Its body is another one now.
+    pub fn rewritten(&mut self, outline: Outline) {
+        self.outline = outline;
+        self.outline.stream &= self.client.content().streams();
     }
 
     /// Where a request like this one goes when `model` is to serve it. A client's wish is for the model it has asked for.
@@ -314,6 +346,12 @@ impl Journey {
         self.queue = Queue::new(targets.collect());
         self.model = model;
         self.ready = None;
+    }
+
+    /// For how long what is reserved for it is held, if nobody settles it: no request for the model that was asked for may
+    /// last longer. That a client wants to wait for less changes nothing: leases of all lengths would each need room.
+    pub fn lease(&self) -> Duration {
+        self.asked.way.timeouts.total
     }
 
     /// The request's own name, which stands in for an answer's.

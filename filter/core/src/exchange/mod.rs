@@ -30,12 +30,7 @@ pub mod worker;
 use crate::store::SharedData;
 use headers::HeaderMap;
 
-/// The largest request body, in bytes.
-pub const LARGEST_BODY: usize = 32 << 20;
-
-/// The most bytes that a body may be replaced by. Envoy resets the stream within the call that passes its limit, 66 MiB, and the
-/// filter is still at work then: that ends the process.
-pub const LARGEST_REWRITTEN: usize = 48 << 20;
+pub use crate::gate::{LARGEST_BODY, LARGEST_REWRITTEN};
 
 /// What Envoy knows a reply of ours by: its response code details.
 pub const REPLY_DETAILS: &str = "sluice";
@@ -92,13 +87,17 @@ pub mod metric {
     pub const FALLBACK: &str = "sluice.fallback";
     /// An answer came from a target of a lower tier than the model's best.
     pub const LOWER_TIER: &str = "sluice.lower_tier";
+    /// A request or an answer was refused because the worker, or its key, holds as many bytes as it may.
+    pub const OVERLOADED: &str = "sluice.refused.memory";
     /// A guardrail blocked a request. Answers that are blocked count as failed attempts.
     pub const GUARD_BLOCKED: &str = "sluice.guard.blocked";
     /// Something in a request was masked.
     pub const GUARD_MASKED: &str = "sluice.guard.masked";
     /// A guardrail found something that it only logs, in a request or in its answer.
     pub const GUARD_LOGGED: &str = "sluice.guard.logged";
-    /// A settlement was given up: what the request used stays charged as it was reserved.
+    /// Something was reserved that stays charged should it be lost: there was no room on its page for another lease.
+    pub const UNLEASED: &str = "sluice.store.unleased";
+    /// A settlement was given up: the request stays charged as it was reserved until its lease ends.
     pub const UNSETTLED: &str = "sluice.store.unsettled";
     /// An answer came from the cache.
     pub const CACHE_HIT: &str = "sluice.cache.hit";

@@ -12,7 +12,7 @@ use crate::cache::key::Recipe;
 use crate::cache::{Entry, Key, Rule, Scope, slots};
 use crate::config::{Caller, Model};
 use crate::dialect::Content;
-use crate::limits::Plan;
+use crate::gate::Share;
 use crate::routing::hints::Caching;
 use crate::store::SharedData;
 
@@ -22,20 +22,10 @@ const HEADER: &str = "x-sluice-cache";
 /// What the cache was to a request.
 #[derive(Debug, Default)]
 pub struct Recall {
-    /// What was asked, where a model that may serve it has a cache.
-    noted: Option<Noted>,
     /// Under which key its answer is to be kept, until it is.
     key: Option<Key>,
     /// What came of the look; `None` where the model has no cache.
     found: Option<Found>,
-}
-
-/// What is asked, and when it was decided who may serve it.
-#[derive(Debug)]
-struct Noted {
-    /// SHA-256 of the body.
-    body: [u8; 32],
-    at: Time,
 }
 
 /// What came of the look.
@@ -100,19 +90,13 @@ impl Journey {
         }
     }
 
-    /// Takes note of the body, while it is here, where one of the models that may serve it has a cache.
-    pub fn note(&mut self, plan: &Plan, body: &[u8], at: Time) {
-        let cached = plan.candidates.iter().any(|way| way.model.cache.is_some());
-        if cached && !matches!(self.prospect(), Prospect::Neither(_)) {
-            self.recall.noted = Some(Noted { body: Sha256::digest(body).into(), at });
-        }
-    }
-
-    /// The answer that is kept for it, if there is one; else its own is to be kept, if it may be.
-    pub fn look(&mut self, now: Time, shared: &dyn SharedData) -> Option<Entry> {
+    /// The answer that is kept for the request with this body, if there is one; else its own is to be kept, if it may be. `planned`
+    /// is when its targets were put in order.
+    pub fn look(&mut self, body: &[u8], planned: Time, now: Time, shared: &dyn SharedData) -> Option<Entry> {
         let rule = self.model.cache?;
         let prospect = self.prospect();
-        let key = self.recall.noted.as_ref().map(|noted| self.key(noted, &rule));
+        let may = !matches!(prospect, Prospect::Neither(_));
+        let key = may.then(|| self.key(Sha256::digest(body).into(), planned, &rule));
         let entry = key.filter(|_| prospect == Prospect::Look).and_then(|key| slots::find(shared, &key, now));
         self.recall.found = Some(match (&entry, prospect) {
             (Some(entry), _) => Found::Hit { provider: entry.provider.clone(), model: entry.model.clone() },
@@ -125,7 +109,7 @@ impl Journey {
 
     /// What makes another request the same as this one. A model's targets belong to it, so that a changed gateway file gives no
     /// answer of those it had before.
-    fn key(&self, noted: &Noted, rule: &Rule) -> Key {
+    fn key(&self, body: [u8; 32], planned: Time, rule: &Rule) -> Key {
         let (scope, whose) = sharer(rule.scope, &self.caller);
         let forwards = self.client.forwards();
         let changes = self.forwarded.iter().filter(|(name, _)| forwards.iter().any(|own| own.as_bytes() == *name));
@@ -137,11 +121,11 @@ impl Journey {
             .part(scope)
             .part(whose)
             .part(&self.model.name)
-            .list(self.reachable(noted.at).into_iter())
+            .list(self.reachable(planned).into_iter())
             .part(self.client.name())
             .list(guards.into_iter())
             .list(headers.into_iter())
-            .part(noted.body)
+            .part(body)
             .key()
     }
 
@@ -165,7 +149,8 @@ impl Journey {
         if !is_good || view.header(":status")? != b"200" {
             return None;
         }
-        Some(Filling { key, content_type: String::from_utf8(view.header("content-type")?).ok()?, body: Vec::new() })
+        let content_type = String::from_utf8(view.header("content-type")?).ok()?;
+        Some(Filling { key, content_type, body: Vec::new(), share: self.share.sibling() })
     }
 }
 
@@ -186,12 +171,19 @@ pub struct Filling {
     content_type: String,
     /// What has passed of it.
     body: Vec<u8>,
+    /// The same, at the worker's gate.
+    share: Share,
 }
 
 impl Filling {
     /// How much of it has passed.
     pub fn size(&self) -> usize {
         self.body.len()
+    }
+
+    /// Whether the worker has room for so many more bytes.
+    pub fn has_room(&mut self, more: usize) -> bool {
+        self.share.grow(self.body.len().saturating_add(more)).is_ok()
     }
 
     /// A portion passes.
@@ -208,7 +200,7 @@ impl Filling {
         if journey.stage != Stage::Complete || self.body.is_empty() || filtered() {
             return false;
         }
-        let Self { key, content_type, body } = self;
+        let Self { key, content_type, body, .. } = self;
         let entry = Entry {
             made: now,
             expires: now.after(rule.ttl),

@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::file::Mode;
@@ -23,6 +24,8 @@ const TELLING: Duration = Duration::from_secs(2);
 const LONGEST_MEMORY: Duration = Duration::from_secs(300);
 /// The most keys that are remembered, known and unknown.
 const MOST_KEYS: usize = 10_000;
+/// The most keys that Redis is asked for at the same time: anybody can make up keys that look like ours.
+const MOST_ASKED: usize = 16;
 /// The most settlements that wait to be confirmed.
 const MOST_UNSETTLED: usize = 20_000;
 /// Redis over HTTP, and what is remembered of it.
@@ -35,6 +38,8 @@ pub struct Remote {
     silent_until: Cell<Time>,
     silent: Cell<bool>,
     keys: RefCell<BTreeMap<KeyHash, Remembered>>,
+    /// The keys that it is being asked for, and by how many requests.
+    asked: Rc<RefCell<BTreeMap<KeyHash, usize>>>,
     outbox: RefCell<Outbox>,
 }
 
@@ -42,6 +47,25 @@ pub struct Remote {
 struct Remembered {
     credential: Option<Credential>,
     at: Time,
+}
+
+/// A question for a key that is under way, until it is dropped.
+#[derive(Debug)]
+pub struct Asking {
+    asked: Rc<RefCell<BTreeMap<KeyHash, usize>>>,
+    hash: KeyHash,
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        let mut asked = self.asked.borrow_mut();
+        let left = asked.get(&self.hash).copied().unwrap_or_default().saturating_sub(1);
+        if left == 0 {
+            asked.remove(&self.hash);
+        } else {
+            asked.insert(self.hash, left);
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -62,6 +86,7 @@ impl Remote {
             silent_until: Cell::default(),
             silent: Cell::default(),
             keys: RefCell::default(),
+            asked: Rc::default(),
             outbox: RefCell::default(),
         }
     }
@@ -119,6 +144,16 @@ impl Remote {
             _ if self.answers(now) => Ok(None),
             _ => Err(Unavailable("Redis does not answer, and this key is not known here".to_owned())),
         }
+    }
+
+    /// One more request is to ask for this key; `None` when it is being asked for too many others.
+    pub fn asking(&self, hash: &KeyHash) -> Option<Asking> {
+        let mut asked = self.asked.borrow_mut();
+        if asked.len() >= MOST_ASKED && !asked.contains_key(hash) {
+            return None;
+        }
+        *asked.entry(*hash).or_default() += 1;
+        Some(Asking { asked: self.asked.clone(), hash: *hash })
     }
 
     /// Remembers what Redis said of a key.

@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use crate::config::Target;
 use crate::dialect::quirk::{adapt, edited};
 use crate::dialect::{Dialect, Written, translate};
-use crate::error::ApiError;
+use crate::error::{ApiError, ErrorKind};
+use crate::footprint;
 
 use super::outline::Outline;
 
@@ -15,14 +16,16 @@ pub(super) fn is_needed(client: &dyn Dialect, provider: &dyn Dialect, target: &T
     client.name() != provider.name() || target.provider.quirks(provider).next().is_some()
 }
 
-/// The request, written; an error when it cannot be said to this provider.
+/// The request, written; an error when the provider has no equivalent for it, or when it grows past `largest` bytes.
 pub(super) fn request(
     client: &'static dyn Dialect,
     provider: &'static dyn Dialect,
     outline: &Outline,
     body: &[u8],
     target: &Target,
+    largest: usize,
 ) -> Result<Written, ApiError> {
+    footprint::check_request(body)?;
     let (body, mut dropped) = if client.name() == provider.name() {
         let splice = outline.splice(&target.model, target.provider.stream_usage);
         (splice.map_or(Cow::Borrowed(body), |splice| splice.apply(body).into()), Vec::new())
@@ -33,5 +36,14 @@ pub(super) fn request(
     let adapted = adapt(&body, target.provider.quirks(provider))?;
     dropped.extend(adapted.dropped);
     let body = if adapted.edits.is_empty() { body.into_owned() } else { edited(&body, &adapted.edits) };
-    Ok(Written { body, dropped })
+    if body.len() > largest { Err(too_large(largest)) } else { Ok(Written { body, dropped }) }
+}
+
+/// The request grows past what Envoy can be given.
+pub(super) fn too_large(largest: usize) -> ApiError {
+    let message = format!(
+        "The request grows past {} MiB when it is written for its provider (`memory.rewritten_body`): send less at a time.",
+        largest >> 20
+    );
+    ApiError::new(413, ErrorKind::TooLarge, message).with_code("request_too_large")
 }

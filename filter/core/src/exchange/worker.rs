@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::config::file::{Mode, WhenDown};
 use crate::config::{Credential, Gateway, KeyHash, Target};
 use crate::error::ErrorKind;
+use crate::gate::Gate;
 use crate::routing::cells::circuit::{self, Standing};
 use crate::routing::cells::load::InFlight;
 use crate::routing::order::{mixed, number};
@@ -18,7 +19,7 @@ use crate::store::{Obstacle, Order, Reading, Settlement, SharedData, Unavailable
 
 use super::charge::Ledger;
 use super::failure::Failure;
-use super::remote::Remote;
+use super::remote::{Asking, Remote};
 use super::{Call, Called, Effect, Time, metric};
 
 /// A provider may say that it takes no more for a day: it is asked again before that, in case it has changed its mind.
@@ -31,6 +32,8 @@ pub(super) const NO_MONEY: Duration = Duration::from_secs(60);
 pub struct Worker {
     /// The configuration.
     pub gateway: Rc<Gateway>,
+    /// How many bytes of requests and answers it holds.
+    pub gate: Rc<Gate>,
     remote: Option<Remote>,
     seed: String,
     /// The same, as a number.
@@ -87,8 +90,10 @@ pub enum Decision {
 pub enum Lookup {
     /// Whose it is, if anybody's.
     Known(Option<Credential>),
-    /// Redis has to be asked.
-    Ask(Call),
+    /// Redis has to be asked. What comes with the call is kept until it has answered.
+    Ask(Call, Asking),
+    /// Redis has to be asked, and is asked for too many keys.
+    Busy,
     /// Redis does not answer.
     Silent,
 }
@@ -99,7 +104,17 @@ impl Worker {
         let remote = gateway.redis.clone().map(Remote::new);
         let id = number(&seed, &[]);
         let seed = seed.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { gateway, remote, seed, id, orders: Cell::new(0), throws: Cell::new(0), targets: RefCell::default() }
+        let gate = Rc::new(Gate::new(gateway.memory));
+        Self {
+            gateway,
+            gate,
+            remote,
+            seed,
+            id,
+            orders: Cell::new(0),
+            throws: Cell::new(0),
+            targets: RefCell::default(),
+        }
     }
 
     /// A random number, good enough for a choice among targets.
@@ -210,8 +225,9 @@ impl Worker {
         match remote.remembered(hash, now) {
             Ok(Some(known)) => Lookup::Known(known),
             Ok(None) => {
+                let Some(asking) = remote.asking(hash) else { return Lookup::Busy };
                 let name = redis::names::key(&remote.settings.prefix, hash);
-                Lookup::Ask(remote.ask(&Command::new(["GET".to_owned(), name]), now))
+                Lookup::Ask(remote.ask(&Command::new(["GET".to_owned(), name]), now), asking)
             }
             Err(Unavailable(_)) => Lookup::Silent,
         }
@@ -343,7 +359,7 @@ impl Worker {
             _ => return,
         };
         if embedded::settle(at.shared, &settlement, reach).is_err() {
-            // What was reserved stays charged: trying again could settle a part of it twice.
+            // What was reserved stays charged until its lease ends: trying again could settle a part of it twice.
             at.effects.push(Effect::Count(metric::UNSETTLED));
         }
     }
@@ -362,6 +378,10 @@ impl Worker {
 fn local(order: &Order, reach: Reach, at: &mut Moment<'_>) -> Decision {
     match embedded::reserve(at.shared, order, reach, at.now) {
         Ok(Verdict::Granted { chosen, readings }) => {
+            let takes = order.alternatives.get(chosen).into_iter().flatten();
+            if takes.zip(&readings).any(|(take, reading)| embedded::is_held_for_ever(take, reading)) {
+                at.effects.push(Effect::Count(metric::UNLEASED));
+            }
             Decision::Granted { ledger: Ledger::Local(reach), chosen, readings }
         }
         Ok(Verdict::Refused(obstacles)) => Decision::Refused(obstacles),

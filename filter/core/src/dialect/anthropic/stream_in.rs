@@ -10,8 +10,9 @@ use super::answer::{BlockIn, BlockKind, finish_of};
 use super::error;
 use super::usage::UsageIn;
 use crate::conversation::StreamEvent;
-use crate::dialect::StreamReader;
 use crate::dialect::calls::Calls;
+use crate::dialect::lenient::maybe;
+use crate::dialect::{Kept, StreamReader};
 use crate::error::ApiError;
 use crate::framing::sse;
 
@@ -98,6 +99,9 @@ pub(super) struct State {
 impl StreamReader for Reader {
     fn read(&mut self, portion: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         let Self { decoder, state } = self;
+        if state.over {
+            return Ok(());
+        }
         decoder.feed(portion, |event| {
             if state.over || event.is_silent() {
                 return Ok(());
@@ -106,6 +110,10 @@ impl StreamReader for Reader {
             state.over |= result.is_err();
             result
         })
+    }
+
+    fn kept(&self) -> Kept {
+        Kept { begun: self.decoder.held(), ..self.state.kept() }
     }
 }
 
@@ -127,6 +135,11 @@ fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, ApiError> {
 }
 
 impl State {
+    /// What is kept between events.
+    pub(super) fn kept(&self) -> Kept {
+        self.calls.kept()
+    }
+
     /// Reads the JSON of one event.
     pub(super) fn event(&mut self, data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         let event: EventIn<'_> = match serde_json::from_slice(data) {
@@ -162,7 +175,7 @@ impl State {
             id: Option<String>,
             #[serde(default)]
             model: Option<String>,
-            #[serde(default)]
+            #[serde(default, deserialize_with = "maybe")]
             usage: Option<UsageIn>,
         }
         let Message { id, model, usage } = parse(message)?;
@@ -235,8 +248,8 @@ impl State {
             self.calls.end_all(events);
             events.push(StreamEvent::Finish { choice: 0, finish: finish_of(&reason) });
         }
-        if let Some(usage) = usage {
-            self.usage.update(&parse(usage)?);
+        if let Some(usage) = usage.and_then(|usage| serde_json::from_str(usage.get()).ok()) {
+            self.usage.update(&usage);
             events.push(StreamEvent::Usage(self.usage.inclusive()));
         }
         Ok(())

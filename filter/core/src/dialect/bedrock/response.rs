@@ -7,8 +7,13 @@ use super::answer::{Tokens, Typed, finish_of, stop_reason_of};
 use super::block::{Block, Content, Reasoning};
 use crate::conversation::{Choice, Part, Response, Usage};
 use crate::dialect::Glance;
+use crate::dialect::few::Few;
 use crate::dialect::functions::{Input, call_id};
+use crate::dialect::lenient::maybe;
 use crate::error::ApiError;
+
+/// The most blocks of an answer.
+const MOST_BLOCKS: usize = 4096;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -17,7 +22,7 @@ struct AnswerIn<'a> {
     output: Option<OutputIn<'a>>,
     #[serde(default)]
     stop_reason: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe")]
     usage: Option<Tokens>,
     #[serde(default)]
     service_tier: Option<Typed<String>>,
@@ -32,7 +37,7 @@ struct OutputIn<'a> {
 #[derive(Deserialize)]
 struct MessageIn<'a> {
     #[serde(default, borrow)]
-    content: Vec<BlockIn<'a>>,
+    content: Few<BlockIn<'a>, MOST_BLOCKS>,
 }
 
 /// A block, by the member that it has; one of a kind that is not known has none of these.
@@ -99,7 +104,7 @@ impl BlockIn<'_> {
 }
 
 /// The answer, and the blocks in it. AWS may say 200 and send no output.
-fn parse(body: &[u8]) -> Result<(AnswerIn<'_>, Vec<BlockIn<'_>>), ApiError> {
+fn parse(body: &[u8]) -> Result<(AnswerIn<'_>, Few<BlockIn<'_>, MOST_BLOCKS>), ApiError> {
     let mut answer: AnswerIn<'_> = serde_json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
     let message = answer.output.take().and_then(|output| output.message);
     let message = message.ok_or_else(|| ApiError::bad_answer("The provider's answer has no output."))?;
@@ -128,6 +133,7 @@ pub(super) fn peek(body: &[u8]) -> Result<Glance, ApiError> {
 pub(super) fn usage_of(body: &[u8]) -> Option<Usage> {
     #[derive(Deserialize)]
     struct Only {
+        #[serde(default, deserialize_with = "maybe")]
         usage: Option<Tokens>,
     }
     serde_json::from_slice::<Only>(body).ok()?.usage.map(Usage::from)

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use super::answer::{Tokens, finish_of};
 use crate::conversation::StreamEvent;
 use crate::dialect::calls::Calls;
-use crate::dialect::{StreamReader, aws};
+use crate::dialect::lenient::maybe;
+use crate::dialect::{Kept, StreamReader, aws};
 use crate::error::ApiError;
 use crate::framing::eventstream::{Decoder, Frame};
 
@@ -109,7 +110,7 @@ struct MessageStop {
 
 #[derive(Deserialize)]
 struct Metadata {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe")]
     usage: Option<Tokens>,
 }
 
@@ -122,6 +123,10 @@ impl StreamReader for Reader {
         let result = decoder.feed(portion, |frame| state.frame(&frame, events));
         state.over |= result.is_err();
         result
+    }
+
+    fn kept(&self) -> Kept {
+        Kept { begun: self.decoder.held(), ..self.state.calls.kept() }
     }
 }
 

@@ -11,7 +11,11 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::usage;
-use crate::dialect::lenient::{Count, Text, skip_seq};
+use crate::dialect::few::Few;
+use crate::dialect::lenient::{Count, Text, maybe, skip_seq};
+
+/// The most pieces of content, or calls, that an answer holds.
+const MOST_PIECES: usize = 1024;
 
 /// One event of a stream.
 #[derive(Debug, Deserialize)]
@@ -36,7 +40,7 @@ pub(super) struct Delta<'a> {
     pub message: Option<Said<'a>>,
     #[serde(borrow, default)]
     pub finish_reason: Text<'a>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe")]
     pub usage: Option<usage::Seen>,
     #[serde(borrow, default)]
     pub error: Text<'a>,
@@ -124,9 +128,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for One<T> {
 #[derive(Debug, Deserialize)]
 pub(super) struct Message<'a> {
     #[serde(borrow, default)]
-    pub content: Option<Vec<Piece<'a>>>,
+    pub content: Option<Few<Piece<'a>, MOST_PIECES>>,
     #[serde(borrow, default)]
     pub tool_plan: Text<'a>,
     #[serde(borrow, default)]
-    pub tool_calls: Option<Vec<Call<'a>>>,
+    pub tool_calls: Option<Few<Call<'a>, MOST_PIECES>>,
 }

@@ -108,3 +108,18 @@ fn conversations_and_embeddings_do_not_translate_into_each_other() {
     }
     assert!(ALL.iter().all(|format| matches!(format.content(), Content::Embeddings(_)) && !format.content().streams()));
 }
+
+#[test]
+fn more_texts_than_a_provider_takes_at_once_are_refused_before_anything_is_written() {
+    let ask = |count: usize| format!(r#"{{"model":"m","input":[{}"x"]}}"#, r#""","#.repeat(count - 1));
+    let written = |provider: &'static dyn Dialect, count: usize| {
+        translate::request(&OpenAiEmbeddings, provider, ask(count).as_bytes(), "t").map_err(|error| error.param)
+    };
+    for (provider, most) in [(&CohereEmbed as &'static dyn Dialect, 96), (&GeminiEmbed, 100), (&OpenAiEmbeddings, 2048)]
+    {
+        assert!(written(provider, most).is_ok(), "{most}");
+        for count in [most + 1, 2049, 100_000] {
+            assert_eq!(written(provider, count), Err(Some("input".to_owned())), "{most}");
+        }
+    }
+}

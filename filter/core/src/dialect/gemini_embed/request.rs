@@ -20,6 +20,9 @@ const TASKS: [(&str, &str); 4] = [
     ("clustering", "CLUSTERING"),
 ];
 
+/// `batchEmbedContents` takes at most this many requests. Source: Gemini API, "Embeddings".
+const MOST_TEXTS: usize = 100;
+
 #[derive(Serialize)]
 struct Body<'a> {
     requests: Vec<One<'a>>,
@@ -64,7 +67,7 @@ pub(super) fn write(request: &Request<'_>, model: &str) -> Result<Written, ApiEr
         task_type,
         output_dimensionality: request.dimensions,
     };
-    let shown = Body { requests: request.texts()?.into_iter().map(one).collect() };
+    let shown = Body { requests: request.texts(MOST_TEXTS)?.into_iter().map(one).collect() };
     let mut body = Vec::with_capacity(1024);
     json(&mut body, &shown);
     Ok(Written { body, dropped })

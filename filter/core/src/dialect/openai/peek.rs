@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::chunks::{Groq, failure};
 use super::loose::{Filled, Text};
 use super::{error, usage, words};
+use crate::dialect::lenient::maybe;
 use crate::dialect::{Glance, Said, Seen, StreamPeeker};
 use crate::error::ApiError;
 use crate::framing::sse;
@@ -21,7 +22,7 @@ struct Chunk<'a> {
     model: Text<'a>,
     #[serde(default)]
     choices: Choices,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe")]
     usage: Option<usage::Seen>,
     #[serde(default)]
     x_groq: Option<Groq>,
@@ -155,9 +156,7 @@ impl StreamPeeker for Peeker {
 
 /// Keeps what is to be accounted for; tells whether `chunk` held usage.
 fn note(glance: &mut Glance, chunk: &Chunk<'_>) -> bool {
-    if glance.model.is_none() && !chunk.model.is_empty() {
-        glance.model = Some(chunk.model.0.clone().into_owned());
-    }
+    glance.name(&chunk.model.0);
     let usage = chunk.usage.as_ref().and_then(usage::Seen::read);
     let usage = usage.or_else(|| chunk.x_groq.as_ref()?.usage.as_ref()?.read());
     glance.usage = usage.or(glance.usage);

@@ -12,6 +12,9 @@ use crate::dialect::out::json;
 use crate::embedding::{Encoding, Input, Request};
 use crate::error::ApiError;
 
+/// "Any array must be 2048 dimensions or less." Source: OpenAI's API reference, embeddings, `input`.
+const MOST_INPUTS: usize = 2048;
+
 /// Reads the body.
 pub(super) fn read(body: &[u8]) -> Result<Request<'_>, ApiError> {
     let mut fields = Fields::of(body)?;
@@ -56,6 +59,10 @@ fn inputs(raw: &RawValue) -> Result<Vec<Input<'_>>, ApiError> {
             if items.is_empty() {
                 let message = "Invalid 'input': empty array. At least one input is needed.";
                 return Err(ApiError::invalid("input", message).with_code("empty_array"));
+            }
+            if items.len() > MOST_INPUTS {
+                let message = format!("Invalid 'input': {} items. At most {MOST_INPUTS} are allowed.", items.len());
+                return Err(ApiError::invalid("input", message));
             }
             items.into_iter().enumerate().map(|(index, raw)| input(raw, &format!("input[{index}]"))).collect()
         }

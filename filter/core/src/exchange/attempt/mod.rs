@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::config::Target;
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::dialect::pass_through::is_stored;
-use crate::dialect::{Content as About, Dialect};
+use crate::dialect::{Content as About, Dialect, Said};
 use crate::error::{ApiError, ErrorKind};
 
 use super::failure::{Failure, retry_after};
@@ -18,12 +18,13 @@ use super::gateway::refusal;
 use super::headers::HeaderMap;
 use super::journey::{Begin, Journey, Next, Stage, misconfigured, tale};
 use super::trace;
-use super::{Context, Effect, Event, Flow, property, signal};
+use super::{Context, Effect, Event, Flow, metric, property, signal};
 
 mod hearing;
 mod passing;
 mod request;
 mod stream;
+mod verbatim;
 mod whole;
 
 use passing::Passing;
@@ -93,7 +94,7 @@ impl Attempt {
             return Some(attempt);
         };
         let same_dialect = dialect.name() == journey.client.name();
-        let lease = journey.timeouts.total;
+        let lease = journey.lease();
         let fits = journey.charge.as_mut().is_none_or(|charge| charge.moves_to(&target, lease, cx.shared, now));
         if !fits {
             let mut attempt = Self { target, dialect, number, same_dialect, phase: Phase::Done };
@@ -142,14 +143,23 @@ impl Attempt {
     fn response_body(&mut self, size: usize, end: bool, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
         match &mut self.phase {
             Phase::Request(_) | Phase::Done => Flow::Continue,
-            Phase::Error { .. } if !end && size <= LONGEST_ERROR => Flow::Pause,
+            Phase::Error { .. } if !end && size <= LONGEST_ERROR && journey.held.grow(size).is_ok() => Flow::Pause,
             Phase::Whole if size > LARGEST_ANSWER => {
                 let error = ApiError::bad_answer("The provider's answer is larger than the gateway takes (32 MiB).");
                 self.fail(Failure::in_answer(error), journey, cx)
             }
-            Phase::Whole if !end => Flow::Pause,
+            Phase::Whole => match journey.held.grow(size) {
+                Err(full) => {
+                    // The provider's work so far is charged by estimate.
+                    journey.said = Said::of(size);
+                    cx.effects.push(Effect::Count(metric::OVERLOADED));
+                    self.fail(Failure::full(full), journey, cx)
+                }
+                Ok(()) if !end => Flow::Pause,
+                Ok(()) => self.whole_answer(size, journey, cx),
+            },
             Phase::Passing(passing) => {
-                passing.step(size, journey, cx.view);
+                passing.step(size, end, journey, cx.view);
                 if end {
                     self.phase = Phase::Done;
                     journey.complete();
@@ -161,7 +171,6 @@ impl Attempt {
                 let body = cx.view.body(0..size.min(LONGEST_ERROR));
                 self.error_answer(status, wait, hint.as_deref(), &body, journey, cx)
             }
-            Phase::Whole => self.whole_answer(size, journey, cx),
             Phase::Stream(relay) => match relay.step(size, end, journey, cx.view, cx.effects) {
                 Ok(flow) => flow,
                 Err(failure) => self.fail(failure, journey, cx),
@@ -323,6 +332,8 @@ impl Attempt {
 /// outside the attempt's own callbacks only while its answer's headers are held.
 pub fn give_up(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) {
     let next = journey.fail(failure, cx.view.now(), cx.shared);
+    // What was held of it is discarded.
+    journey.held.release();
     let effects = &mut *cx.effects;
     effects.extend(trace::failure(journey));
     let wait = match next {

@@ -76,7 +76,9 @@ impl Outbound {
                     Self::Ready(written) => effects.push(Effect::ReplaceBody { drain: size, with: written.body }),
                     Self::Rewrite => {
                         let body = view.body(0..size);
-                        let written = rewrite::request(journey.client, dialect, &journey.outline, &body, target)?;
+                        let largest = journey.worker.gateway.memory.rewritten;
+                        let written =
+                            rewrite::request(journey.client, dialect, &journey.outline, &body, target, largest)?;
                         journey.dropped = written.dropped;
                         effects.push(Effect::ReplaceHeaders(headers(
                             journey,

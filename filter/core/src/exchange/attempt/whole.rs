@@ -3,12 +3,13 @@
 use crate::dialect::translate::{self, Asked};
 use crate::dialect::{Content, Dialect, Said};
 use crate::error::ApiError;
+use crate::footprint;
 use crate::guard::Finding;
 use crate::guard::answer::Witness;
 
 use super::super::failure::Failure;
 use super::super::journey::Journey;
-use super::super::{Context, Effect, Flow, View};
+use super::super::{Context, Effect, Flow, View, metric};
 use super::{Attempt, Phase};
 
 impl Attempt {
@@ -62,6 +63,17 @@ impl Attempt {
                 estimate: journey.estimate(&self.target, 0).input,
             };
             let answer = translate::answer(journey.client, dialect, &body, &asked).map_err(Failure::in_answer)?;
+            let largest = journey.worker.gateway.memory.rewritten;
+            if answer.body.len() > largest {
+                return Err(Failure::in_answer(ApiError::bad_answer(format!(
+                    "The provider's answer grows past {} MiB when it is written for the client (`memory.rewritten_body`).",
+                    largest >> 20
+                ))));
+            }
+            journey.held.grow(answer.body.len()).map_err(|full| {
+                effects.push(Effect::Count(metric::OVERLOADED));
+                Failure::full(full)
+            })?;
             journey.usage = answer.usage;
             journey.said = said(dialect, body.len());
             journey.commit(now);
@@ -77,6 +89,7 @@ impl Attempt {
         let (Some(checks), Content::Chat(provider)) = (&journey.checks, self.dialect.content()) else {
             return Ok(Vec::new());
         };
+        footprint::check_answer(body).map_err(Failure::in_answer)?;
         let response = provider.read_response(body).map_err(Failure::in_answer)?;
         checks.judge(&Witness::of(&response)).map_err(Failure::objection)
     }

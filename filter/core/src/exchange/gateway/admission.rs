@@ -8,14 +8,16 @@ use sha2::{Digest, Sha256};
 use crate::config::{Caller, Credential, KeyHash};
 use crate::dialect::{Content, Dialect};
 use crate::error::{ApiError, ErrorKind};
+use crate::gate::{Full, LARGEST_BODY, Share};
 use crate::keys::{self, Denied};
 use crate::routing::hints::Hints;
 
 use super::super::headers::HeaderMap;
 use super::super::journey::{Arrival, Passage, from_envoy};
 use super::super::outline::Outline;
+use super::super::remote::Asking;
 use super::super::worker::Lookup;
-use super::super::{Called, Context, Effect, Flow, LARGEST_BODY, Reply, Time};
+use super::super::{Called, Context, Effect, Flow, Reply, Time};
 use super::endpoint::{Endpoint, Purpose, VERSION, speaker_at};
 use super::{Exchange, Outcome, Phase, Refused, Trail, models};
 
@@ -41,6 +43,30 @@ pub(super) struct Knock {
     hints: Result<Hints, ApiError>,
     /// The body's size, once all of it is here; zero when there is none.
     pub(super) body: Option<usize>,
+    /// The body's size as the client has declared it.
+    declared: Option<u64>,
+    /// Its bytes, at the worker's gate: until the key is known, in the share that all such requests have together.
+    share: Share,
+    /// Redis is being asked for its key.
+    asking: Option<Asking>,
+}
+
+impl Knock {
+    /// So much of the body is here. One that is too large is refused once the key is known; until then Envoy's own limit bounds it.
+    pub(super) fn arrives(&mut self, size: usize) -> Result<(), Full> {
+        let wide = u64::try_from(size).unwrap_or(u64::MAX);
+        self.declared = self.declared.max(Some(wide));
+        self.share.grow(size)
+    }
+
+    fn is_too_large(&self) -> bool {
+        self.declared.is_some_and(|length| length > LARGEST_BODY as u64)
+    }
+
+    /// As many bytes as will come, as far as is known.
+    fn expected(&self) -> usize {
+        self.declared.and_then(|length| usize::try_from(length).ok()).unwrap_or_default().min(LARGEST_BODY)
+    }
 }
 
 impl Exchange {
@@ -65,8 +91,7 @@ impl Exchange {
         let Some(presented) = credential(&headers) else {
             return Err(unauthorized("You didn't provide an API key. Send it as 'Authorization: Bearer <key>'.").into());
         };
-        let declared = headers.text("content-length").and_then(|text| text.parse::<usize>().ok());
-        let knock = Knock {
+        let mut knock = Knock {
             started,
             presented: presented.to_vec(),
             hash: KeyHash(Sha256::digest(presented).into()),
@@ -76,20 +101,18 @@ impl Exchange {
             path: path.to_owned(),
             hints: Hints::read(&headers, &self.worker.gateway),
             body: end.then_some(0),
+            declared: headers.text("content-length").and_then(|text| text.parse().ok()),
+            share: self.worker.gate.unknown(),
+            asking: None,
         };
         match self.worker.find(presented, &knock.hash, started) {
-            Lookup::Ask(_) if declared.is_some_and(|length| length > LARGEST_BODY) => Err(from_envoy(413).into()),
-            Lookup::Ask(call) => {
+            Lookup::Ask(call, asking) => {
+                knock.share.grow(knock.expected())?;
+                knock.asking = Some(asking);
                 self.phase = Phase::Knocking(Box::new(knock));
                 Ok(Outcome::Ask(call))
             }
-            found => {
-                let outcome = self.admit(knock, found, cx)?;
-                match declared {
-                    Some(length) if length > LARGEST_BODY => Err(from_envoy(413).into()),
-                    _ => Ok(outcome),
-                }
-            }
+            found => self.admit(knock, found, cx),
         }
     }
 
@@ -105,16 +128,24 @@ impl Exchange {
     }
 
     fn admit(&mut self, knock: Knock, found: Lookup, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
-        let Lookup::Known(found) = found else {
-            let message = "The gateway cannot check API keys at the moment. Try again in a moment.";
-            return Err(ApiError::new(503, ErrorKind::Server, message).with_code("key_store_unavailable").into());
+        let found = match found {
+            Lookup::Known(found) => found,
+            Lookup::Busy => return Err(Full::Keys.into()),
+            Lookup::Ask(..) | Lookup::Silent => {
+                let message = "The gateway cannot check API keys at the moment. Try again in a moment.";
+                return Err(ApiError::new(503, ErrorKind::Server, message).with_code("key_store_unavailable").into());
+            }
         };
         // Should it be refused, the log says whose key it was.
         let caller = found.as_ref().map(|credential| credential.caller.clone());
         self.phase = Phase::Answered { caller, error: None };
         let caller = recognise(&knock, found.as_ref(), cx)?;
-        let Knock { started, endpoint: Endpoint { purpose, client }, path, forwarded, hints, passage, body, .. } =
-            knock;
+        if knock.is_too_large() {
+            return Err(from_envoy(413).into());
+        }
+        let expected = knock.expected();
+        let Knock { started, endpoint, path, forwarded, hints, passage, body, mut share, .. } = knock;
+        let Endpoint { purpose, client } = endpoint;
         match purpose {
             Purpose::Models => self.answer(models::list(&self.worker.gateway, &caller, client), cx),
             Purpose::Model(name) => {
@@ -125,7 +156,9 @@ impl Exchange {
             Purpose::Ask | Purpose::Stored => {
                 let hints = hints?;
                 hints.allowed(&caller)?;
-                self.phase = Phase::Body(Arrival { started, caller, client, forwarded, hints, passage });
+                share.belongs_to(caller.key_id.clone())?;
+                share.grow(expected)?;
+                self.phase = Phase::Body(Arrival { started, caller, client, forwarded, hints, passage, share });
                 match body {
                     None => Ok(Outcome::Step(Flow::Pause)),
                     Some(0) if purpose == Purpose::Ask => {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use crate::cache::Entry;
 use crate::config::{Gateway, Model, Target};
 use crate::dialect::anthropic::{Anthropic, CountTokens};
 use crate::dialect::pass_through::is_stored;
@@ -18,8 +19,8 @@ use super::super::journey::{Arrival, Journey, Passage, from_envoy};
 use super::super::outline::{Outline, form};
 use super::super::rewrite;
 use super::super::worker::{Decision, Worker};
-use super::super::{Called, Context, Effect, Flow, Time, metric};
-use super::{Exchange, Outcome, Phase, Refused, models, screening};
+use super::super::{Called, Context, Effect, Flow, LARGEST_BODY, Time, metric};
+use super::{Exchange, Outcome, Phase, Refused, models, screening, set_out};
 
 /// The most of a body's front that is kept for splicing; past it, it is fetched again.
 const LONGEST_HEAD: usize = 1024;
@@ -28,7 +29,10 @@ const LONGEST_HEAD: usize = 1024;
 /// keep everybody else from a budget for as long as the request lasts.
 const MOST_ANSWERS: u64 = 128;
 
-/// A request that Redis is asked about.
+/// The most prompts in one request, as many as OpenAI takes inputs of embeddings; for the same reason.
+const MOST_PROMPTS: u64 = 2048;
+
+/// A request that Redis is asked about. Its body stays in Envoy's buffer: many may wait for a slow Redis.
 #[derive(Debug)]
 pub(super) struct Reserving {
     pub(super) journey: Journey,
@@ -36,8 +40,8 @@ pub(super) struct Reserving {
     order: Order,
     /// The body's size.
     size: usize,
-    /// What guardrails made of it, until it leaves.
-    masked: Option<Vec<u8>>,
+    /// When its targets were put in order.
+    planned: Time,
     /// Whether the script was named by its hash.
     by_hash: bool,
 }
@@ -50,6 +54,16 @@ impl Reserving {
 }
 
 impl Exchange {
+    /// So much of the body is here: the gate lets it in, or the request goes no further.
+    pub(super) fn arrives(&mut self, size: usize) -> Result<(), Refused> {
+        match &mut self.phase {
+            Phase::Body(_) if size > LARGEST_BODY => Err(from_envoy(413).into()),
+            Phase::Body(arrival) => Ok(arrival.share.grow(size)?),
+            Phase::Knocking(knock) => Ok(knock.arrives(size)?),
+            _ => Ok(()),
+        }
+    }
+
     /// The whole body is here. It may have to wait until the caller is known.
     pub(super) fn body(&mut self, size: usize, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         let arrival = match std::mem::replace(&mut self.phase, Phase::Start) {
@@ -72,32 +86,26 @@ impl Exchange {
         let known = gateway.models.get(&outline.model).or_else(|| gateway.direct.get(&outline.model));
         self.trail.model = known.map(|model| model.name.clone());
         let model = asked(&gateway, &arrival, &outline)?;
-        let masked = self.screened(&arrival.caller, &outline, &body, cx)?;
-        let (body, outline) = match &masked {
-            None => (Cow::Owned(body), outline),
-            Some(masked) => (Cow::Borrowed(masked), read(masked, self.client, arrival.passage.as_ref())?),
-        };
         let mut journey = set_up(self.worker.clone(), arrival, model, outline, &body);
-        journey.masked = self.masked();
-        if let Some(count) = counted_here(&journey, &body) {
-            return self.answer(count, cx);
-        }
         let (now, dice) = (cx.view.now(), self.worker.dice());
+        if is_counted_here(&journey) {
+            return self.granted(journey, now, body, cx);
+        }
         let decision = journey.decide(&journey.model, now, dice, cx.shared)?;
         journey.strategy = decision.strategy;
         journey.probe = decision.probe().map(|target| (target.clone(), None));
-        let mut plan = lay_out(&mut journey, decision.order(), &body, (now, dice), cx.shared)?;
+        let mut plan = line_up(&mut journey, decision.order(), (now, dice), cx.shared)?;
         if gateway.redis.is_some() {
             plan.cover_fallbacks();
         }
-        journey.note(&plan, &body, now);
         let charge = Charge::new(self.worker.order_id(), plan);
-        let Some(order) = charge.plan.order(charge.id.clone(), gateway.timeouts.total) else {
+        let Some(order) = charge.plan.order(charge.id.clone(), journey.lease()) else {
             journey.charge = Some(charge);
-            return Ok(leave(journey, size, masked, cx));
+            return self.granted(journey, now, body, cx);
         };
         let decision = self.worker.reserve(&order, &mut cx.moment());
-        self.decided(Reserving { journey, charge, order, size, masked, by_hash: true }, decision, cx)
+        let reserving = Reserving { journey, charge, order, size, planned: now, by_hash: true };
+        self.decided(reserving, decision, Some(body), cx)
     }
 
     /// Redis has said whether the request fits.
@@ -112,11 +120,18 @@ impl Exchange {
         let now = at.now;
         let withdrawn = || reserving.withdrawn(now).0;
         let decision = self.worker.reserved(&reserving.order, by_hash, withdrawn, called, at);
-        self.decided(reserving, decision, cx)
+        self.decided(reserving, decision, None, cx)
     }
 
-    fn decided(&mut self, reserving: Reserving, decision: Decision, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
-        let Reserving { mut journey, mut charge, size, masked, .. } = match decision {
+    /// A store has decided, or asks. `body` is the request's, where it has been read already.
+    fn decided(
+        &mut self,
+        reserving: Reserving,
+        decision: Decision,
+        body: Option<Vec<u8>>,
+        cx: &mut Context<'_>,
+    ) -> Result<Outcome, Refused> {
+        let Reserving { mut journey, mut charge, size, planned, .. } = match decision {
             Decision::Ask(call) => {
                 self.phase = Phase::Reserving(Box::new(reserving));
                 return Ok(Outcome::Ask(call));
@@ -130,18 +145,9 @@ impl Exchange {
                 count_warnings(&charge, cx.effects);
                 if chosen > 0 {
                     journey.take_way(&charge.plan, chosen);
-                    // What is held is given back when the request is over, which it is if no target can take it.
-                    journey.charge = Some(charge);
-                    let body = masked.as_deref().map_or_else(|| cx.view.body(0..size).into(), Cow::Borrowed);
-                    if let Err(error) = choose_first(&mut journey, &body) {
-                        self.give_back(&mut journey, cx);
-                        return Err(error.into());
-                    }
-                } else {
-                    journey.charge = Some(charge);
                 }
             }
-            Decision::Unchecked | Decision::Ask(_) => journey.charge = Some(charge),
+            Decision::Unchecked | Decision::Ask(_) => {}
             Decision::Refused(obstacles) => {
                 let refusal = charge.plan.refuse(&obstacles);
                 let budget = refusal.error.kind == ErrorKind::InsufficientQuota;
@@ -153,14 +159,95 @@ impl Exchange {
                 return Err(ApiError::new(503, ErrorKind::Server, message).with_code("limits_unavailable").into());
             }
         }
-        Ok(leave(journey, size, masked, cx))
+        journey.charge = Some(charge);
+        let body = body.unwrap_or_else(|| cx.view.body(0..size));
+        self.granted(journey, planned, body, cx)
     }
 
-    fn give_back(&self, journey: &mut Journey, cx: &mut Context<'_>) {
-        if let Some((settlement, ledger)) = journey.settlement(cx.view.now()) {
-            self.worker.settle(settlement, ledger, &mut cx.moment());
+    /// The request fits its limits and budgets. Whatever refuses it from here on, it counts as a request and costs nothing.
+    fn granted(
+        &mut self,
+        mut journey: Journey,
+        planned: Time,
+        body: Vec<u8>,
+        cx: &mut Context<'_>,
+    ) -> Result<Outcome, Refused> {
+        let size = body.len();
+        match self.prepare(&mut journey, planned, body, cx) {
+            Ok(Prepared::Counted(answer)) => self.answer(answer, cx),
+            Ok(Prepared::Kept(entry)) => Ok(self.replay(Box::new(journey), entry, cx.view.now(), cx.effects)),
+            Ok(Prepared::Ready { masked }) => Ok(self.leave(journey, size, masked, cx)),
+            Err(refused) => {
+                self.settle(&mut journey, cx.view.now(), cx.shared, cx.effects);
+                Err(refused)
+            }
         }
     }
+
+    /// Guardrails look at the prompt, then an answer is looked for in the cache, then the request is written for its first target.
+    fn prepare(
+        &mut self,
+        journey: &mut Journey,
+        planned: Time,
+        body: Vec<u8>,
+        cx: &mut Context<'_>,
+    ) -> Result<Prepared, Refused> {
+        let masked = self.screened(&journey.caller, &journey.outline, &body, cx)?;
+        let body = match &masked {
+            None => body.into(),
+            Some(masked) => {
+                is_not_too_large(journey, masked)?;
+                journey.share.grow(masked.len())?;
+                journey.rewritten(read(masked, self.client, journey.passage.as_ref())?);
+                keep_head(journey, masked);
+                journey.checks = screening::checks(journey, masked);
+                Cow::Borrowed(masked.as_slice())
+            }
+        };
+        if is_counted_here(journey) {
+            return Ok(Prepared::Counted(count(journey, &body)));
+        }
+        journey.masked = self.masked();
+        if let Some(entry) = journey.look(&body, planned, cx.view.now(), cx.shared) {
+            return Ok(Prepared::Kept(entry));
+        }
+        choose_first(journey, &body)?;
+        if let Some(written) = &journey.ready {
+            journey.share.grow(written.body.len())?;
+        }
+        Ok(Prepared::Ready { masked })
+    }
+
+    /// The request leaves for its first target, with another body in place of its own if something in that was masked.
+    fn leave(&mut self, mut journey: Journey, size: usize, masked: Option<Vec<u8>>, cx: &mut Context<'_>) -> Outcome {
+        if journey.recall.word() == Some("miss") {
+            cx.effects.push(Effect::Count(metric::CACHE_MISS));
+        }
+        if let Some(with) = masked {
+            cx.effects.push(Effect::SetHeader("content-length", with.len().to_string().into()));
+            cx.effects.push(Effect::ReplaceBody { drain: size, with });
+        }
+        self.phase = Phase::Underway(None);
+        journey.depart(cx.view.now(), cx.shared);
+        set_out(&journey, cx.effects);
+        Outcome::Depart(Box::new(journey))
+    }
+}
+
+/// What becomes of a request that was granted.
+enum Prepared {
+    /// It asks for a count, and this is it.
+    Counted(Vec<u8>),
+    /// An answer to the same request was kept.
+    Kept(Entry),
+    /// It can leave.
+    Ready { masked: Option<Vec<u8>> },
+}
+
+/// A masked body that Envoy could not take is refused before it is given to it.
+fn is_not_too_large(journey: &Journey, masked: &[u8]) -> Result<(), ApiError> {
+    let largest = journey.worker.gateway.memory.rewritten;
+    if masked.len() <= largest { Ok(()) } else { Err(rewrite::too_large(largest)) }
 }
 
 /// Reads what is asked; an error when nobody would be.
@@ -173,9 +260,13 @@ pub(super) fn read(body: &[u8], client: &dyn Dialect, passage: Option<&Passage>)
         Some(content_type) => Outline::of_form(body, form::boundary(content_type)?)?,
         None => Outline::read(body, client.shape())?,
     };
-    if outline.n.is_some_and(|n| n > MOST_ANSWERS) {
-        let message = format!("Invalid 'n': at most {MOST_ANSWERS} answers can be asked for at once.");
+    if outline.n > MOST_ANSWERS {
+        let message = format!("Invalid 'n' or 'best_of': at most {MOST_ANSWERS} answers can be asked for at once.");
         return Err(ApiError::invalid("n", message));
+    }
+    if outline.prompts > MOST_PROMPTS {
+        let message = format!("Invalid 'prompt': at most {MOST_PROMPTS} prompts can be asked at once.");
+        return Err(ApiError::invalid("prompt", message));
     }
     Ok(outline)
 }
@@ -191,20 +282,10 @@ pub(super) fn asked(gateway: &Gateway, arrival: &Arrival, outline: &Outline) -> 
 /// The journey of a request whose caller may ask for this model: without targets yet.
 pub(super) fn set_up(worker: Rc<Worker>, arrival: Arrival, model: Rc<Model>, outline: Outline, body: &[u8]) -> Journey {
     let prompt = prompt(&arrival, &outline, body);
-    let checks = screening::checks(&worker.gateway, &arrival, &model, body);
     let mut journey = Journey::new(worker, arrival, model, outline, prompt);
-    journey.checks = checks;
+    journey.checks = screening::checks(&journey, body);
     keep_head(&mut journey, body);
     journey
-}
-
-/// The request leaves, with another body in place of its own if something in that was masked.
-fn leave(journey: Journey, size: usize, masked: Option<Vec<u8>>, cx: &mut Context<'_>) -> Outcome {
-    if let Some(with) = masked {
-        cx.effects.push(Effect::SetHeader("content-length", with.len().to_string().into()));
-        cx.effects.push(Effect::ReplaceBody { drain: size, with });
-    }
-    Outcome::Depart(Box::new(journey))
 }
 
 /// What the body holds that is charged for.
@@ -216,42 +297,39 @@ fn prompt(arrival: &Arrival, outline: &Outline, body: &[u8]) -> Prompt {
     }
 }
 
-/// The answer to a request for a count of tokens that no target of its model could answer.
-fn counted_here(journey: &Journey, body: &[u8]) -> Option<Vec<u8>> {
+/// Whether it asks for a count of tokens that no target of its model could answer.
+fn is_counted_here(journey: &Journey) -> bool {
     let counts = |target: &Rc<Target>| target.provider.format_for(journey.client).is_some();
-    let targets = &journey.model.targets;
-    if !matches!(journey.client.content(), Content::TokenCount) || targets.iter().any(counts) {
-        return None;
-    }
-    let speaks = |target: &Rc<Target>| target.provider.format_for(&Anthropic);
-    let format = targets.iter().find_map(speaks).unwrap_or(journey.client);
-    let estimate = Estimate::of(&journey.outline, &Prompt::measure(body), format.bytes_per_100_tokens(), None, 0);
-    Some(CountTokens::answer(estimate.input))
+    matches!(journey.client.content(), Content::TokenCount) && !journey.model.targets.iter().any(counts)
 }
 
-/// Lines targets up in this order, as far as they can take the request: what it takes of limits and budgets at each of them.
-pub(super) fn lay_out(
+/// The answer to such a request: an estimate.
+fn count(journey: &Journey, body: &[u8]) -> Vec<u8> {
+    let speaks = |target: &Rc<Target>| target.provider.format_for(&Anthropic);
+    let format = journey.model.targets.iter().find_map(speaks).unwrap_or(journey.client);
+    let estimate = Estimate::of(&journey.outline, &Prompt::measure(body), format.bytes_per_100_tokens(), None, 0);
+    CountTokens::answer(estimate.input)
+}
+
+/// Lines targets up in this order, with what the request takes of limits and budgets at each of them.
+pub(super) fn line_up(
     journey: &mut Journey,
-    order: Vec<Rc<Target>>,
-    body: &[u8],
+    mut order: Vec<Rc<Target>>,
     (now, dice): (Time, u64),
     shared: &dyn SharedData,
 ) -> Result<Plan, ApiError> {
-    journey.queue = Queue::new(order);
-    choose_first(journey, body)?;
     let gateway = &journey.worker.gateway;
     let estimate = |target: &Target| journey.estimate(target, gateway.reservation.output_tokens);
     // Where a budget leads to another model, that one's own way is gone.
-    let order = |other: &Rc<Model>| {
+    let other_order = |other: &Rc<Model>| {
         journey.decide(other, now, dice, shared).map(|decision| decision.order()).unwrap_or_default()
     };
-    let targets = journey.queue.targets();
-    let plan = Plan::new(gateway, &journey.caller, &journey.model, targets, order, estimate)?;
-    let planned = |target: &Rc<Target>| plan.candidates.iter().any(|way| Rc::ptr_eq(&way.target, target));
-    if !journey.queue.targets().iter().all(planned) {
-        // Nobody would count what is used at a target that has no price, or is too small.
-        journey.take_way(&plan, 0);
-        choose_first(journey, body)?;
+    let plan = Plan::new(gateway, &journey.caller, &journey.model, &order, other_order, estimate)?;
+    // A target that has no price, or is too small, is not in the plan: its use would not be counted.
+    order.retain(|target| plan.candidates.iter().any(|way| Rc::ptr_eq(&way.target, target)));
+    match order.is_empty() {
+        true => journey.take_way(&plan, 0),
+        false => journey.queue = Queue::new(order),
     }
     Ok(plan)
 }
@@ -263,7 +341,7 @@ fn keep_head(journey: &mut Journey, body: &[u8]) {
 
 /// Leaves out targets at the head of the plan that cannot take this request, so that the first attempt is one that can;
 /// an error when none can. A later target is only looked at when it is its turn: most never are.
-fn choose_first(journey: &mut Journey, body: &[u8]) -> Result<(), ApiError> {
+pub(super) fn choose_first(journey: &mut Journey, body: &[u8]) -> Result<(), ApiError> {
     let mut refused = None;
     journey.ready = None;
     while let Some(target) = journey.queue.next() {
@@ -286,7 +364,8 @@ fn choose_first(journey: &mut Journey, body: &[u8]) -> Result<(), ApiError> {
 pub(super) fn rewritten(journey: &Journey, target: &Target, body: &[u8]) -> Option<Result<Written, ApiError>> {
     let client = journey.client;
     let dialect = target.provider.format_for(client)?;
-    let written = || rewrite::request(client, dialect, &journey.outline, body, target);
+    let largest = journey.worker.gateway.memory.rewritten;
+    let written = || rewrite::request(client, dialect, &journey.outline, body, target, largest);
     rewrite::is_needed(client, dialect, target).then(written)
 }
 

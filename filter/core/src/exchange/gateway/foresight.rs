@@ -120,18 +120,31 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresig
     hints.allowed(&caller)?;
     let worker = Rc::new(Worker::new(gateway.clone(), [0; 16]));
     let dice = worker.dice();
-    let arrival =
-        Arrival { started: now, caller: caller.clone(), client, forwarded: HeaderMap::default(), hints, passage: None };
+    let arrival = Arrival {
+        started: now,
+        caller: caller.clone(),
+        client,
+        forwarded: HeaderMap::default(),
+        hints,
+        passage: None,
+        share: worker.gate.unknown(),
+    };
     let outline = departure::read(body, client, None)?;
     let model = departure::asked(gateway, &arrival, &outline)?;
-    let screened = screening::screen(gateway, &caller, &outline, body).map_err(|finding| finding.error())?;
-    let (body, outline) = match &screened.body {
-        None => (body, outline),
-        Some(masked) => (masked.as_slice(), departure::read(masked, client, None)?),
-    };
     let mut journey = departure::set_up(worker, arrival, model, outline, body);
     let decision = journey.decide(&journey.model, now, dice, &Unknown)?;
-    let plan = departure::lay_out(&mut journey, decision.order(), body, (now, dice), &Unknown)?;
+    let plan = departure::line_up(&mut journey, decision.order(), (now, dice), &Unknown)?;
+    let screened = screening::screen(gateway, &caller, &journey.outline, body)
+        .map_err(|unfit| screening::refused(&unfit, gateway))?;
+    let body = match &screened.body {
+        None => body,
+        Some(masked) => {
+            journey.rewritten(departure::read(masked, client, None)?);
+            journey.checks = screening::checks(&journey, masked);
+            masked.as_slice()
+        }
+    };
+    departure::choose_first(&mut journey, body)?;
 
     let needs = journey.needs();
     let looked_at = decision.route.map_or(usize::MAX, |taken| taken.saturating_add(1));

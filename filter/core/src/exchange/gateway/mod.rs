@@ -11,6 +11,7 @@ use crate::dialect::Dialect;
 use crate::dialect::anthropic::Anthropic;
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::error::ApiError;
+use crate::gate::{self, Full};
 use crate::guard::Finding;
 use crate::store::SharedData;
 
@@ -22,7 +23,7 @@ use super::recall::Filling;
 use super::record::{Record, trace_id};
 use super::trace;
 use super::worker::{Moment, Worker};
-use super::{Call, Called, Context, Effect, Event, Flow, LARGEST_BODY, Reply, Time, View, metric, property, undone};
+use super::{Call, Called, Context, Effect, Event, Flow, Reply, Time, View, metric, property, undone};
 
 mod admission;
 mod cached;
@@ -100,6 +101,12 @@ impl From<ApiError> for Refused {
     }
 }
 
+impl From<Full> for Refused {
+    fn from(full: Full) -> Self {
+        full.error().into()
+    }
+}
+
 impl Context<'_> {
     fn moment(&mut self) -> Moment<'_> {
         Moment { now: self.view.now(), shared: self.shared, effects: self.effects }
@@ -123,8 +130,10 @@ impl Exchange {
         let cx = &mut Context { view, shared, effects };
         let outcome = match event {
             Event::RequestHeaders { end } => self.headers(end, cx),
-            Event::RequestBody { size, .. } if size > LARGEST_BODY => Err(from_envoy(413).into()),
-            Event::RequestBody { size, end: true } => self.body(size, cx),
+            Event::RequestBody { size, end } => match self.arrives(size) {
+                Ok(()) if end => self.body(size, cx),
+                arrived => arrived.map(|()| Outcome::Step(Flow::Pause)),
+            },
             _ => Ok(Outcome::Step(Flow::Pause)),
         };
         self.conclude(outcome, cx)
@@ -152,28 +161,12 @@ impl Exchange {
 
     fn conclude(&mut self, outcome: Result<Outcome, Refused>, cx: &mut Context<'_>) -> Outcome {
         match outcome {
-            Ok(Outcome::Depart(journey)) => self.leave(journey, cx),
             Ok(outcome) => outcome,
             Err(refused) => {
                 self.refuse(refused, cx.effects);
                 Outcome::Step(Flow::Pause)
             }
         }
-    }
-
-    /// The request goes to its first target, unless an answer to the same one is kept.
-    fn leave(&mut self, mut journey: Box<Journey>, cx: &mut Context<'_>) -> Outcome {
-        let now = cx.view.now();
-        if let Some(entry) = journey.look(now, cx.shared) {
-            return self.replay(journey, entry, now, cx.effects);
-        }
-        if journey.recall.word() == Some("miss") {
-            cx.effects.push(Effect::Count(metric::CACHE_MISS));
-        }
-        self.phase = Phase::Underway(None);
-        journey.depart(now, cx.shared);
-        set_out(&journey, cx.effects);
-        Outcome::Depart(journey)
     }
 
     /// Handles the headers of an answer. Only what a provider role let through, or what the gateway made itself, goes
@@ -280,6 +273,11 @@ impl Exchange {
         tally::findings(&journey.findings, effects);
         let fragment = self.record(Some(journey)).fragment();
         effects.push(Effect::SetProperty(property::LOG, fragment.into()));
+        self.settle(journey, now, shared, effects);
+    }
+
+    /// What a request has used is told to all stores that are to know of it.
+    fn settle(&self, journey: &mut Journey, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) {
         let reserved = journey.charge.as_ref().is_some_and(|charge| charge.ledger != Ledger::Nobody);
         if (reserved || self.worker.keeps_accounts())
             && let Some((settlement, ledger)) = journey.settlement(now)
@@ -322,6 +320,9 @@ impl Exchange {
         let mut reply = refusal(self.client, &admission::public(&error), &[]);
         reply.headers.extend(headers.into_iter().chain(self.name()));
         let reason = error.code.unwrap_or("invalid_request".into());
+        if reason == gate::OVERLOADED {
+            effects.push(Effect::Count(metric::OVERLOADED));
+        }
         let gateway = &self.worker.gateway;
         trace::asked(gateway, caller.as_deref(), self.trail.model.as_deref(), None, effects);
         effects.extend(trace::failed(gateway, reason.clone()));

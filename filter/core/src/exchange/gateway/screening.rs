@@ -3,15 +3,17 @@
 use std::rc::Rc;
 
 use crate::config::file::{Action, Side};
-use crate::config::{Caller, Gateway, Model};
+use crate::config::{Caller, Gateway};
 use crate::dialect::Content;
 use crate::guard::answer::{Checks, Format};
-use crate::guard::prompt::Screened;
-use crate::guard::{self, Finding, prompt};
+use crate::error::ApiError;
+use crate::guard::prompt::{Screened, Unfit};
+use crate::guard::{self, prompt};
 
 use super::super::Context;
-use super::super::journey::Arrival;
+use super::super::journey::Journey;
 use super::super::outline::Outline;
+use super::super::rewrite;
 use super::{Exchange, Refused, tally};
 
 impl Exchange {
@@ -24,10 +26,14 @@ impl Exchange {
         cx: &mut Context<'_>,
     ) -> Result<Option<Vec<u8>>, Refused> {
         let screened = screen(&self.worker.gateway, caller, outline, body);
-        let found = screened.as_ref().map_or_else(std::slice::from_ref, |screened| &screened.findings);
+        let found = match &screened {
+            Ok(screened) => screened.findings.as_slice(),
+            Err(Unfit::Blocked(finding)) => std::slice::from_ref(finding),
+            Err(Unfit::TooLarge) => &[],
+        };
         tally::findings(found, cx.effects);
         self.trail.findings.extend_from_slice(found);
-        Ok(screened.map_err(|finding| finding.error())?.body)
+        Ok(screened.map_err(|unfit| refused(&unfit, &self.worker.gateway))?.body)
     }
 
     /// What was masked, by the names of what it was.
@@ -40,23 +46,31 @@ impl Exchange {
     }
 }
 
+/// What a client reads whose prompt may not go on.
+pub(super) fn refused(unfit: &Unfit, gateway: &Gateway) -> ApiError {
+    match unfit {
+        Unfit::Blocked(finding) => finding.error(),
+        Unfit::TooLarge => rewrite::too_large(gateway.memory.rewritten),
+    }
+}
+
 /// Looks at a prompt as guardrails do.
-pub(super) fn screen(gateway: &Gateway, caller: &Caller, outline: &Outline, body: &[u8]) -> Result<Screened, Finding> {
+pub(super) fn screen(gateway: &Gateway, caller: &Caller, outline: &Outline, body: &[u8]) -> Result<Screened, Unfit> {
     let guards = guard::concerning(&gateway.guards, Side::Prompts, caller, &outline.model);
     match outline.is_json() {
         _ if guards.is_empty() => Ok(Screened::default()),
-        true => prompt::screen(&guards, body, outline.model_at()),
+        true => prompt::screen(&guards, body, outline.model_at(), gateway.memory.rewritten),
         false => prompt::screen_bytes(&guards, body),
     }
 }
 
 /// What the answer to this request has to pass; `None` where that is nothing.
-pub(super) fn checks(gateway: &Gateway, arrival: &Arrival, model: &Model, body: &[u8]) -> Option<Rc<Checks>> {
-    if !matches!(arrival.client.content(), Content::Chat(_)) {
+pub(super) fn checks(journey: &Journey, body: &[u8]) -> Option<Rc<Checks>> {
+    if !matches!(journey.client.content(), Content::Chat(_)) {
         return None;
     }
-    let caller = &arrival.caller;
-    let guards = guard::concerning(&gateway.guards, Side::Answers, caller, &model.name);
+    let (caller, model) = (&journey.caller, &journey.asked);
+    let guards = guard::concerning(&journey.worker.gateway.guards, Side::Answers, caller, &model.name);
     let format = model.way.check_structured_output.then(|| Format::asked_in(body)).flatten();
     let checks = Checks { guards, format };
     (!checks.is_empty()).then(|| Rc::new(checks))

@@ -11,7 +11,7 @@ fn finder(detector: Detector) -> Finder {
 }
 
 fn found<'t>(finder: &Finder, text: &'t str) -> Vec<&'t str> {
-    finder.all(text).into_iter().map(|find| &text[find.at]).collect()
+    finder.all(text, &Finder::steps()).map(|find| &text[find.at]).collect()
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn each_detector_finds_the_thing_and_nothing_around_it() {
         for text in [thing.to_owned(), format!("it is {thing}, really"), format!("({thing})\n{thing}")] {
             let times = text.matches(thing).count();
             assert_eq!(found(&finder, &text), vec![thing; times], "{text}");
-            assert_eq!(finder.first(&text), Some(detector.name()));
+            assert_eq!(finder.first(&text, &Finder::steps()), Some(detector.name()));
         }
     }
 }
@@ -109,8 +109,9 @@ fn of_what_overlaps_the_first_and_longest_is_found() {
     wanted.pattern("badge", "EMP-[0-9]{4}").unwrap();
     wanted.detector(Detector::UsSsn);
     let finder = wanted.finder().unwrap();
+    let steps = Finder::steps();
     let labels: Vec<(&str, Range<usize>)> =
-        finder.all("EMP-1234 123-45-6789 7").into_iter().map(|find| (find.label, find.at)).collect();
+        finder.all("EMP-1234 123-45-6789 7", &steps).map(|find| (find.label, find.at)).collect();
     assert_eq!(labels, [("badge", 0..8), ("us_ssn", 9..20), ("digits", 21..22)]);
 }
 

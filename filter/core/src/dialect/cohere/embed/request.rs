@@ -15,6 +15,9 @@ use crate::error::ApiError;
 const USUAL_TYPE: &str = "search_document";
 const TYPES: [&str; 4] = [USUAL_TYPE, "search_query", "classification", "clustering"];
 
+/// "Maximum number of texts per call is 96." Source: Cohere's API reference, v2 embed, `texts`.
+const MOST_TEXTS: usize = 96;
+
 #[derive(Serialize)]
 struct Body<'a> {
     model: &'a str,
@@ -45,7 +48,7 @@ pub(super) fn write(request: &Request<'_>, model: &str) -> Result<Written, ApiEr
     }
     let shown = Body {
         model,
-        texts: request.texts()?,
+        texts: request.texts(MOST_TEXTS)?,
         input_type,
         embedding_types: [word(request.encoding)],
         output_dimension: request.dimensions,

@@ -8,6 +8,7 @@ mod anthropic;
 mod cache;
 mod guards;
 mod pass_through;
+mod pressure;
 mod redis;
 mod routing;
 mod spending;

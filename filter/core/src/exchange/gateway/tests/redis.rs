@@ -3,8 +3,14 @@
 use std::rc::Rc;
 
 use super::spending::{answer, ask, sha256, worker};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::exchange::Event;
 use crate::exchange::fake::{Envoy, Seen};
-use crate::exchange::worker::Worker;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::exchange::fake::{Shared, posted};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::exchange::gateway::{Exchange, Outcome};
+use crate::exchange::worker::{Lookup, Worker};
 use crate::exchange::{Called, Time, metric};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -233,4 +239,58 @@ fn one_question_finds_out_whether_redis_answers_again_and_nobody_else_waits_for_
     assert!(!remote.answers(at(2)), "one has asked");
     let _ = remote.read(&said(r#"{"GET":null}"#), at(2), &mut Vec::new());
     assert!(remote.answers(at(2)));
+}
+
+#[test]
+fn redis_is_asked_for_sixteen_keys_at_a_time_and_no_more() {
+    let worker = with_redis("deny");
+    let remote = |digit: u8| crate::config::KeyHash([digit; 32]);
+    let look = |digit: u8| worker.find(stranger().as_bytes(), &remote(digit), LATER);
+    let asking: Vec<Lookup> = (0..16).map(look).collect();
+    assert!(asking.iter().all(|lookup| matches!(lookup, Lookup::Ask(..))));
+    assert!(matches!(look(16), Lookup::Busy));
+    assert!(matches!(look(3), Lookup::Ask(..)), "one of them may be asked for by others");
+    drop(asking);
+    assert!(matches!(look(16), Lookup::Ask(..)), "whether Redis answers or the client leaves");
+    let made_up = format!("Bearer {}", stranger());
+    let full: Vec<Lookup> = (20..36).map(look).collect();
+    let headers = [("authorization", made_up.as_bytes())];
+    let seen = Envoy::with(worker.clone(), Rc::default()).send("POST", "/v1/chat/completions", &headers, b"{}", &[]);
+    assert_eq!(
+        (seen.status, seen.headers.text("retry-after"), seen.counted),
+        (503, Some("1"), vec![metric::OVERLOADED])
+    );
+    drop(full);
+}
+
+#[test]
+fn a_body_that_is_too_large_is_a_413_only_to_a_caller_who_is_known() {
+    let worker = with_redis("deny");
+    let key = stranger();
+    let send = |answers: Vec<Called>| {
+        let bearer = format!("Bearer {key}");
+        let headers: [(&str, &[u8]); 2] = [("authorization", bearer.as_bytes()), ("content-length", b"33554433")];
+        let envoy = Envoy::with(worker.clone(), Rc::default()).redis(answers);
+        envoy.send("POST", "/v1/chat/completions", &headers, b"{}", &[]).status
+    };
+    assert_eq!(send(vec![said(r#"{"GET":null}"#)]), 401);
+    assert_eq!(send(Vec::new()), 401, "it is remembered that nobody has this key");
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn a_request_that_waits_for_redis_holds_no_copy_of_its_body() {
+    let worker = with_redis("deny");
+    let shared = Shared::default();
+    let body = format!(r#"{{"model":"chat","messages":[{{"role":"user","content":"{}"}}]}}"#, "x".repeat(4 << 20));
+    let message = posted(&body);
+    let mut exchange = Exchange::new(worker);
+    exchange.request(Event::RequestHeaders { end: false }, &message, &shared, &mut Vec::new());
+    let end = Event::RequestBody { size: body.len(), end: true };
+    let mut effects = Vec::new();
+    let held = allocation_counter::measure(|| {
+        let outcome = exchange.request(end, &message, &shared, &mut effects);
+        assert!(matches!(outcome, Outcome::Ask(_)));
+    });
+    assert!(held.bytes_current < 64 << 10, "{held:?}");
 }

@@ -1,0 +1,239 @@
+//! The gate: how many bytes of requests and answers under way one worker holds, in all and for one key.
+//!
+//! It bounds memory and counts nothing: limits and budgets have their own stores. A [`Share`] stands for the bytes of one
+//! message. It grows before the bytes are taken in, and gives them back when it is dropped, so a request that ends in any
+//! way leaves nothing behind.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::error::{ApiError, ErrorKind};
+
+/// The largest request body, in bytes.
+pub const LARGEST_BODY: usize = 32 << 20;
+
+/// The largest body that the filter may put in another's place, in bytes. Envoy resets a stream whose body passes its own
+/// buffer limit (66 MiB), and does so in the middle of the filter's call.
+pub const LARGEST_REWRITTEN: usize = 56 << 20;
+
+/// The code of the error that a client reads when it is refused here.
+pub const OVERLOADED: &str = "gateway_overloaded";
+
+/// When a client that was refused may try again: requests end in seconds.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Whose bytes they are before the key is known: all such requests together have the share of one key.
+const UNKNOWN: &str = "";
+
+/// How much memory the gateway uses for requests and answers, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// One request or one answer, as it is written for the other side.
+    pub rewritten: usize,
+    /// All that one worker holds.
+    pub worker: usize,
+    /// All that one worker holds for one key.
+    pub key: usize,
+}
+
+/// One worker's gate.
+#[derive(Debug)]
+pub struct Gate {
+    bounds: Bounds,
+    held: Cell<usize>,
+    /// Keys of which something is held.
+    keys: RefCell<BTreeMap<Rc<str>, usize>>,
+}
+
+/// The bytes of one message.
+#[derive(Debug)]
+pub struct Share {
+    gate: Rc<Gate>,
+    key: Rc<str>,
+    bytes: usize,
+}
+
+/// The request does not fit: this bound would be passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// One worker's.
+    Worker(usize),
+    /// One key's.
+    Key(usize),
+    /// Of keys that are being looked up.
+    Keys,
+}
+
+impl Gate {
+    /// A gate that holds nothing.
+    pub fn new(bounds: Bounds) -> Self {
+        Self { bounds, held: Cell::new(0), keys: RefCell::default() }
+    }
+
+    /// A share without bytes, for the key with this id.
+    pub fn share(self: &Rc<Self>, key: Rc<str>) -> Share {
+        Share { gate: self.clone(), key, bytes: 0 }
+    }
+
+    /// A share without bytes, for a request whose key is not known yet.
+    pub fn unknown(self: &Rc<Self>) -> Share {
+        self.share(UNKNOWN.into())
+    }
+
+    /// The bytes that are held.
+    pub fn held(&self) -> usize {
+        self.held.get()
+    }
+
+    fn of_key(&self, key: &str) -> usize {
+        self.keys.borrow().get(key).copied().unwrap_or_default()
+    }
+
+    fn take(&self, key: &Rc<str>, bytes: usize) -> Result<(), Full> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        let (held, of_key) = (self.held.get().saturating_add(bytes), self.of_key(key).saturating_add(bytes));
+        if of_key > self.bounds.key {
+            return Err(Full::Key(self.bounds.key));
+        }
+        if held > self.bounds.worker {
+            return Err(Full::Worker(self.bounds.worker));
+        }
+        self.held.set(held);
+        self.keys.borrow_mut().insert(key.clone(), of_key);
+        Ok(())
+    }
+
+    fn give_back(&self, key: &Rc<str>, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
+        self.held.set(self.held.get().saturating_sub(bytes));
+        let mut keys = self.keys.borrow_mut();
+        let left = keys.get(key).copied().unwrap_or_default().saturating_sub(bytes);
+        if left == 0 {
+            keys.remove(key);
+        } else {
+            keys.insert(key.clone(), left);
+        }
+    }
+}
+
+impl Share {
+    /// Another share without bytes, for the same key.
+    pub fn sibling(&self) -> Self {
+        self.gate.share(self.key.clone())
+    }
+
+    /// The message has this many bytes, or will have: the share grows to that, and never shrinks. An error leaves it as it was.
+    pub fn grow(&mut self, bytes: usize) -> Result<(), Full> {
+        let more = bytes.saturating_sub(self.bytes);
+        self.gate.take(&self.key, more)?;
+        self.bytes = self.bytes.saturating_add(more);
+        Ok(())
+    }
+
+    /// The message has exactly this many bytes now. An error leaves the share as it was.
+    pub fn set(&mut self, bytes: usize) -> Result<(), Full> {
+        let less = self.bytes.saturating_sub(bytes);
+        self.gate.give_back(&self.key, less);
+        self.bytes = self.bytes.saturating_sub(less);
+        self.grow(bytes)
+    }
+
+    /// The message's bytes are held no longer.
+    pub fn release(&mut self) {
+        self.gate.give_back(&self.key, self.bytes);
+        self.bytes = 0;
+    }
+
+    /// The key has become known. An error leaves the share without bytes.
+    pub fn belongs_to(&mut self, key: Rc<str>) -> Result<(), Full> {
+        let bytes = self.bytes;
+        self.release();
+        self.key = key;
+        self.grow(bytes)
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl Full {
+    /// What the client reads.
+    pub fn error(self) -> ApiError {
+        const MIB: usize = 1 << 20;
+        let message = match self {
+            Self::Worker(bound) => format!(
+                "The gateway is busy with other requests: it holds {} MiB of them at a time. Try again in a moment.",
+                bound / MIB
+            ),
+            Self::Key(bound) => format!(
+                "The gateway holds {} MiB of this key's requests and answers at a time. Try again when others have ended.",
+                bound / MIB
+            ),
+            Self::Keys => "The gateway is looking up many API keys. Try again in a moment.".to_owned(),
+        };
+        let error = ApiError::new(503, ErrorKind::Overloaded, message).with_code(OVERLOADED);
+        ApiError { retry_after: Some(RETRY_AFTER), ..error }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn gate() -> Rc<Gate> {
+        Rc::new(Gate::new(Bounds { rewritten: 100, worker: 100, key: 60 }))
+    }
+
+    #[test]
+    fn a_key_has_no_more_than_its_share_and_a_worker_no_more_than_its_own() {
+        let gate = gate();
+        let (mut one, mut two, mut other) = (gate.share("a".into()), gate.share("a".into()), gate.share("b".into()));
+        assert_eq!(one.grow(40), Ok(()));
+        assert_eq!(two.grow(21), Err(Full::Key(60)));
+        assert_eq!(two.grow(20), Ok(()));
+        assert_eq!(other.grow(41), Err(Full::Worker(100)));
+        assert_eq!(other.grow(40), Ok(()));
+        assert_eq!(gate.held(), 100);
+        drop(one);
+        assert_eq!((gate.held(), two.grow(60)), (60, Ok(())));
+        drop((two, other));
+        assert_eq!((gate.held(), gate.keys.borrow().len()), (0, 0), "nothing is left behind");
+    }
+
+    #[test]
+    fn a_share_takes_only_what_it_grows_by_and_gives_back_all() {
+        let gate = gate();
+        let mut share = gate.share("a".into());
+        for bytes in [10, 30, 20, 60] {
+            assert_eq!(share.grow(bytes), Ok(()));
+        }
+        assert_eq!((share.grow(61), gate.held()), (Err(Full::Key(60)), 60));
+        assert_eq!((share.set(20), gate.held()), (Ok(()), 20));
+        assert_eq!((share.set(61), share.set(30), gate.held()), (Err(Full::Key(60)), Ok(()), 30));
+        share.release();
+        assert_eq!((gate.held(), share.grow(usize::MAX)), (0, Err(Full::Key(60))));
+    }
+
+    #[test]
+    fn callers_that_are_not_known_yet_have_one_share_together() {
+        let gate = gate();
+        let (mut one, mut two) = (gate.unknown(), gate.unknown());
+        assert_eq!((one.grow(50), two.grow(11)), (Ok(()), Err(Full::Key(60))));
+        assert_eq!(one.belongs_to("a".into()), Ok(()));
+        assert_eq!((two.grow(11), gate.of_key("a"), gate.of_key(UNKNOWN)), (Ok(()), 50, 11));
+        let mut full = gate.share("a".into());
+        full.grow(10).unwrap();
+        assert_eq!((two.belongs_to("a".into()), gate.held()), (Err(Full::Key(60)), 60));
+    }
+}
