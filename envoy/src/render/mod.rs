@@ -75,9 +75,10 @@ pub fn bootstrap(checked: &Checked, options: &Options) -> String {
             ("access_log", &access_log(options.access_log.as_deref())),
             ("tracing", &file.tracing.as_ref().map(tracing::manager).unwrap_or_default()),
             ("trace_id", trace_id),
-            ("overload", &overload::manager(workers(options), cgroup, longest(gateway))),
+            ("overload", &overload::manager(workers(options), gateway.memory.worker as u64, cgroup, longest(gateway))),
             ("refusals", &refusals::for_clients()),
             ("longest", &seconds(longest(gateway))),
+            ("idle", &seconds(longest(gateway) + WORK)),
             ("total", &seconds(timeouts.total)),
             ("answer", &seconds(timeouts.answer)),
             ("first_token", &seconds(timeouts.first_token)),
@@ -328,7 +329,7 @@ timeouts: { first_token: 1500ms }
     fn no_request_is_ended_that_our_own_times_allow() {
         let longest = |more: &str| longest(&crate::check::check(&format!("{FILE}{more}")).unwrap().gateway).as_secs();
         assert_eq!(longest(""), 600 + 600 + 5);
-        assert!(rendered(&options()).contains("max_stream_duration: 1205s }\n          stream_idle_timeout: 1205s #"));
+        assert!(rendered(&options()).contains("max_stream_duration: 1205s }\n          stream_idle_timeout: 1210s #"));
         let model = "models: { chat: { targets: [{ provider: on, model: gpt-5 }], timeouts: { total: 1h } } }\n";
         let file = FILE.replace("models: { chat: { targets: [{ provider: on, model: gpt-5 }] } }\n", model);
         let checked = crate::check::check(&format!("{file}redis: {{ url: \"http://db.example\", timeout: 250ms }}\n"));

@@ -10,9 +10,7 @@ use std::time::Duration;
 use super::seconds;
 use super::text::fill;
 
-/// The most bytes of bodies that the filter lets a worker hold.
-const BODIES: u64 = 256 << 20;
-/// A body may stand in Envoy's buffers so often: where the filter reads it, where a retry would take it from, and on its way out.
+/// A body that the filter lets in may stand in Envoy's buffers so often: where the filter reads it, where a retry would take it from, and on its way out.
 const COPIES: u64 = 3;
 /// What Envoy needs beside them, with room to spare.
 const BASE: u64 = 512 << 20;
@@ -20,9 +18,9 @@ const BASE: u64 = 512 << 20;
 /// A stream on which nothing has moved is ended after this, and not before, when memory is short: a whole answer may take that long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The overload manager. `workers` is their number; `cgroup` says that Envoy will run where a control group limits its memory;
+/// The overload manager. `workers` is their number, `bodies` how many bytes of them the filter lets each hold; `cgroup` says that Envoy will run where a control group limits its memory;
 /// `longest` is when a stream is ended at the latest.
-pub fn manager(workers: u64, cgroup: bool, longest: Duration) -> String {
+pub fn manager(workers: u64, bodies: u64, cgroup: bool, longest: Duration) -> String {
     let trigger =
         |monitor: &str, threshold: &str| format!("- {{ name: envoy.resource_monitors.{monitor}, {threshold} }}\n");
     let monitors: &[&str] = if cgroup { &["fixed_heap", "cgroup_memory"] } else { &["fixed_heap"] };
@@ -30,7 +28,7 @@ pub fn manager(workers: u64, cgroup: bool, longest: Duration) -> String {
     fill(
         include_str!("overload.yaml"),
         &[
-            ("heap", &largest_heap(workers, BODIES).to_string()),
+            ("heap", &largest_heap(workers, bodies).to_string()),
             ("cgroup", if cgroup { include_str!("cgroup.yaml") } else { "" }),
             ("patience", &seconds(PATIENCE.min(longest))),
             ("hurry", &triggers("scaled: { scaling_threshold: 0.8, saturation_threshold: 0.92 }")),
@@ -66,23 +64,23 @@ mod tests {
     #[test]
     fn the_heap_grows_with_the_workers() {
         assert_eq!(largest_heap(1, 256 << 20), (512 + 768) << 20);
-        assert!(manager(4, false, LONGEST).contains("max_heap_size_bytes: 3758096384\n"));
+        assert!(manager(4, 256 << 20, false, LONGEST).contains("max_heap_size_bytes: 3758096384\n"));
         assert_eq!(largest_heap(u64::MAX, u64::MAX), u64::MAX);
     }
 
     #[test]
     fn a_control_group_is_looked_at_only_where_there_is_one() {
-        let without = manager(1, false, LONGEST);
+        let without = manager(1, 256 << 20, false, LONGEST);
         assert!(!without.contains("cgroup"), "{without}");
-        let with = manager(1, true, LONGEST);
+        let with = manager(1, 256 << 20, true, LONGEST);
         assert_eq!(with.matches("envoy.resource_monitors.cgroup_memory").count(), 4, "{with}");
         assert_eq!(with.matches("envoy.resource_monitors.fixed_heap").count(), 4, "{with}");
     }
 
     #[test]
     fn no_stream_may_be_silent_for_longer_than_it_may_last() {
-        assert!(manager(1, false, LONGEST).contains("min_timeout: 60s"));
-        assert!(manager(1, false, Duration::from_secs(5)).contains("min_timeout: 5s"));
+        assert!(manager(1, 256 << 20, false, LONGEST).contains("min_timeout: 60s"));
+        assert!(manager(1, 256 << 20, false, Duration::from_secs(5)).contains("min_timeout: 5s"));
     }
 
     #[test]

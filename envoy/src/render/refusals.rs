@@ -53,12 +53,11 @@ pub fn for_administrators() -> String {
 
 /// In the order in which they are looked for.
 fn refusals() -> Vec<Refusal> {
-    use ErrorKind::{InvalidRequest, NotFound, Overloaded, Permission, Server, Timeout};
+    use ErrorKind::{InvalidRequest, NotFound, Overloaded, Permission, Server};
     let refusal = |when, code, error: ApiError| Refusal { when, error: error.with_code(code) };
     let soon = |error: ApiError| ApiError { retry_after: Some(SOON), ..error };
     let failed = "The part of the gateway that had this request has failed, and starts anew. Send the request again.";
     let overloaded = "The gateway has no memory left for more requests. Send the request again in a moment.";
-    let too_long = "The request took longer than the gateway allows.";
     let large_headers = "The request's headers are larger than the gateway takes: 60 KiB, or 100 headers.";
     let version = "The gateway speaks HTTP/1.1 and HTTP/2.";
     let upgrade = "The gateway does not change the protocol: it has no WebSockets.";
@@ -73,11 +72,6 @@ fn refusals() -> Vec<Refusal> {
             "response.code_details == 'overload'",
             "gateway_overloaded",
             soon(ApiError::new(503, Overloaded, overloaded)),
-        ),
-        refusal(
-            "response.code_details == 'max_duration_timeout'",
-            "request_timeout",
-            ApiError::new(408, Timeout, too_long),
         ),
         Refusal { when: "response.code == 408", error: from_envoy(408) },
         Refusal { when: "response.code == 413", error: from_envoy(413) },

@@ -3,7 +3,8 @@
 //! clients.
 //!
 //! The header is `x-sluice-trap: ROLE.CALLBACK=DEED`, such as `provider.response_body=effects.reply`; any other value ends the VM in
-//! the gateway role's first callback. It is done once, by whichever request comes to that callback first. There are three kinds:
+//! the gateway role's first callback. It is done once, by whichever request comes to that callback first. `flowing` is a portion
+//! of an answer of which an earlier one has left. There are three kinds of deeds:
 //!
 //! - `effects.…`: core decides more than it should, and `refuse.…`: Envoy refuses an effect. The filter has to bear both.
 //! - `fresh`, `borrow`: the context is one that knows nothing of its request, or the journey is in use.
@@ -27,22 +28,28 @@ thread_local! {
     static MEDDLING: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
+/// A reply that should not be.
+const ERROR: &[u8] = br#"{"error":{"message":"A trap.","type":"server_error","param":null,"code":"trap"}}"#;
+
 /// A context of one of the roles, with its defects.
 pub struct Probe {
     role: &'static str,
     make: Box<dyn Fn() -> Box<dyn HttpContext>>,
     inner: Box<dyn HttpContext>,
+    /// A portion of the answer has left.
+    flowing: bool,
 }
 
 impl Probe {
     pub fn new(role: &'static str, make: impl Fn() -> Box<dyn HttpContext> + 'static) -> Self {
-        Self { role, inner: make(), make: Box::new(make) }
+        Self { role, inner: make(), make: Box::new(make), flowing: false }
     }
 
     /// Runs a callback, with what is asked for in it.
     fn at<T>(&mut self, callback: &str, size: usize, run: impl FnOnce(&mut dyn HttpContext) -> T) -> T {
         let place = format!("{}.{callback}", self.role);
-        if let Some((_, deed)) = WANTED.with_borrow_mut(|wanted| wanted.take_if(|(here, _)| *here == place)) {
+        let here = |wanted: &mut (String, String)| wanted.0 == place;
+        if let Some((_, deed)) = WANTED.with_borrow_mut(|wanted| wanted.take_if(here)) {
             host::log(LogLevel::Warn, &format!("trap: {place}={deed}"));
             match &*deed {
                 "fresh" => self.inner = (self.make)(),
@@ -73,7 +80,7 @@ pub fn meddle(mut effects: Vec<Effect>) -> Vec<Effect> {
     MEDDLING.take();
     let (deed, mebibytes) = deed.split_once(':').unwrap_or((&*deed, "80"));
     let with = vec![b' '; mebibytes.parse::<usize>().unwrap_or(80) << 20];
-    let reply = || Effect::Reply(Reply::json(500, Vec::new(), b"{\"trap\":true}".to_vec()));
+    let reply = || Effect::Reply(Reply::json(500, Vec::new(), ERROR.to_vec()));
     match deed {
         "reply" => effects.push(reply()),
         "replies" => effects.extend([reply(), reply()]),
@@ -129,7 +136,7 @@ fn act(deed: &str, callback: &str, size: usize) -> Result<(), host::Failed> {
 }
 
 fn reply() -> Result<(), host::Failed> {
-    host::reply(500, &[("content-type", "application/json")].into_iter().collect(), b"{\"trap\":true}")
+    host::reply(500, &[("content-type", "application/json")].into_iter().collect(), ERROR)
 }
 
 fn call(cluster: &'static str) -> Result<(), host::Failed> {
@@ -169,8 +176,14 @@ impl HttpContext for Probe {
     }
 
     fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
-        let callback = if end { "response_end" } else { "response_body" };
-        self.at(callback, size, |inner| inner.on_http_response_body(size, end))
+        let callback = match end {
+            true => "response_end",
+            false if self.flowing => "flowing",
+            false => "response_body",
+        };
+        let action = self.at(callback, size, |inner| inner.on_http_response_body(size, end));
+        self.flowing |= action == Action::Continue;
+        action
     }
 
     fn on_http_response_trailers(&mut self, count: usize) -> Action {

@@ -213,7 +213,10 @@ impl Exchange {
         effects: &mut Vec<Effect>,
     ) {
         match journey {
-            Some(journey) => undone::end(journey, &mut Context { view, shared, effects }),
+            Some(journey) => {
+                undone::end(journey, &mut Context { view, shared, effects });
+                self.phase = Phase::Answered { caller: Some(journey.caller.clone()), error: undone::error().code };
+            }
             None => {
                 // What was reserved is given back when the request is over.
                 let owing = matches!(self.phase, Phase::Reserving(_) | Phase::Recalled(_));
