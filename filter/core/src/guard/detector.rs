@@ -30,7 +30,10 @@ pub(super) fn expressions(detector: Detector) -> &'static [(&'static str, Shape)
         Detector::Email => &[(r"(?-u)\b[A-Za-z0-9._%+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,24}\b", Shape::Plain)],
         // ITU-T E.164: at most 15 digits.
         Detector::Phone => &[(r"(?-u)\+[1-9](?:[ .()/-]{0,2}[0-9]){7,14}\b", Shape::Plain)],
-        Detector::CreditCard => &[(ALONE, Shape::Confirmed(Confirm { begins: alone_before, is: alone })), (GROUPED, const { confirmed(luhn) })],
+        Detector::CreditCard => &[
+            (ALONE, Shape::Confirmed(Confirm { begins: alone_before, is: alone })),
+            (GROUPED, const { confirmed(luhn) }),
+        ],
         // ISO 13616, written together or in groups of four.
         Detector::Iban => &[(
             r"(?-u)\b[A-Z]{2}[0-9]{2}(?:[A-Z0-9]{11,30}|(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?)\b",
@@ -55,9 +58,7 @@ pub(super) fn expressions(detector: Detector) -> &'static [(&'static str, Shape)
         )],
         Detector::AwsAccessKey => &[(r"(?-u)\bA(?:KI|SI)A[A-Z2-7]{16}\b", Shape::Plain)],
         // RFC 7519: the header and the claims begin with `{"` in base64url.
-        Detector::Jwt => {
-            &[(r"(?-u)\beyJ[A-Za-z0-9_-]{4,}\.eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{16,}", Shape::Plain)]
-        }
+        Detector::Jwt => &[(r"(?-u)\beyJ[A-Za-z0-9_-]{4,}\.eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{16,}", Shape::Plain)],
     }
 }
 
@@ -102,7 +103,8 @@ fn is_gap(byte: Option<&u8>) -> bool {
 
 /// The check digit of ISO/IEC 7812. A number that is all one digit is somebody's example.
 fn luhn(text: &str, at: Range<usize>) -> bool {
-    let digits = || part(text, at.clone()).bytes().rev().filter(u8::is_ascii_digit).map(|digit| u32::from(digit - b'0'));
+    let digits =
+        || part(text, at.clone()).bytes().rev().filter(u8::is_ascii_digit).map(|digit| u32::from(digit - b'0'));
     let varied = digits().any(|digit| Some(digit) != digits().next());
     let weigh = |(place, digit): (usize, u32)| match (place % 2 == 1, digit * 2) {
         (false, _) => digit,

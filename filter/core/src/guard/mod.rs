@@ -12,8 +12,8 @@ use crate::error::{ApiError, ErrorKind};
 
 pub mod answer;
 mod asked;
-mod detector;
 mod automaton;
+mod detector;
 mod escapes;
 pub mod finder;
 pub mod prompt;

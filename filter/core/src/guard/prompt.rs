@@ -49,7 +49,8 @@ pub fn screen(guards: &[Rc<Guard>], body: &[u8], except: &Range<usize>, most: us
         if skipped {
             continue;
         }
-        let quoted = literal.start.saturating_sub(1)..literal.start.saturating_add(literal.text.len()).saturating_add(1);
+        let quoted =
+            literal.start.saturating_sub(1)..literal.start.saturating_add(literal.text.len()).saturating_add(1);
         let text = unfolded(decoded(body, &literal, &quoted));
         look.pass(&text)?;
         if let Some(masked) = look.masked(&text, most)? {

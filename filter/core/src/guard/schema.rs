@@ -265,7 +265,12 @@ fn is_a(name: &str, value: &Value) -> bool {
     }
 }
 
-fn count<'s>(words: &Words, counted: usize, (least, most): (&'static str, &'static str), of: &'static str) -> Checked<'s> {
+fn count<'s>(
+    words: &Words,
+    counted: usize,
+    (least, most): (&'static str, &'static str),
+    of: &'static str,
+) -> Checked<'s> {
     let limit = |word: &str| words.get(word).and_then(Value::as_f64);
     let counted = counted as f64;
     expect(limit(least).is_none_or(|least| counted >= least), Expected::More(of, least))?;

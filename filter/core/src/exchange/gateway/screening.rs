@@ -5,8 +5,8 @@ use std::rc::Rc;
 use crate::config::file::{Action, Side};
 use crate::config::{Caller, Gateway};
 use crate::dialect::Content;
-use crate::guard::answer::{Checks, Format};
 use crate::error::ApiError;
+use crate::guard::answer::{Checks, Format};
 use crate::guard::prompt::{Screened, Unfit};
 use crate::guard::{self, prompt};
 

@@ -37,7 +37,8 @@ impl Columns {
     pub(super) fn of(nfa: &NFA, looks: &Looks) -> Self {
         let classes: Vec<u8> = nfa.byte_classes().representatives(..).filter_map(|unit| unit.as_u8()).collect();
         let kinds = looks.len();
-        let closed = (0..=u8::MAX).map(|byte| narrow(Self::FIRST + usize::from(nfa.byte_classes().get(byte)))).collect();
+        let closed =
+            (0..=u8::MAX).map(|byte| narrow(Self::FIRST + usize::from(nfa.byte_classes().get(byte)))).collect();
         let has_shortcuts = kinds * classes.len() <= MOST_SHORTCUTS;
         // Behind a byte whose letter makes a difference nothing is known.
         let side = |byte: Option<u8>| narrow(looks.side_of(byte).unwrap_or(SIDES.len()) * BYTES);

@@ -35,7 +35,8 @@ pub(super) struct Looks {
 
 impl Looks {
     pub(super) fn of(nfa: &NFA) -> Self {
-        let mut looks = Self { kinds: [0; INSIDE + 1], sets: Vec::new(), wide: nfa.look_set_any().contains_word_unicode() };
+        let mut looks =
+            Self { kinds: [0; INSIDE + 1], sets: Vec::new(), wide: nfa.look_set_any().contains_word_unicode() };
         for (before, left) in SIDES.iter().enumerate() {
             for (after, right) in SIDES.iter().enumerate() {
                 let held = held(nfa, &format!("{left}{right}"), left.len());

@@ -172,7 +172,13 @@ impl States {
     }
 
     /// What an open state is at a place of this kind.
-    pub(super) fn settled(&mut self, plan: &Plan, open: Id, kind: usize, steps: &Steps) -> Result<(Id, Settled), Spent> {
+    pub(super) fn settled(
+        &mut self,
+        plan: &Plan,
+        open: Id,
+        kind: usize,
+        steps: &Steps,
+    ) -> Result<(Id, Settled), Spent> {
         let id = self.follow(plan, open, plan.columns.kind(kind), steps)?;
         Ok((id, Settled { open, kind, forgotten: self.forgotten }))
     }
@@ -333,7 +339,9 @@ impl Scratch {
                 continue;
             }
             match plan.nfa.state(id) {
-                State::ByteRange { .. } | State::Sparse(_) | State::Dense(_) | State::Match { .. } => self.list.push(id),
+                State::ByteRange { .. } | State::Sparse(_) | State::Dense(_) | State::Match { .. } => {
+                    self.list.push(id)
+                }
                 State::Look { look, next } => match held {
                     Some(held) if held.contains(*look) => self.stack.push(*next),
                     Some(_) => {}

@@ -177,7 +177,10 @@ fn a_request_that_is_refused_after_its_reservation_counts_as_one_and_costs_nothi
     let good = r#"{"model":"claude","max_tokens":50,"messages":[{"role":"user","content":"hello"}]}"#;
     for (bad, refusal) in [
         (r#"{"model":"claude","max_tokens":50,"messages":[{"role":"user","content":"a@b.io"}]}"#, "guardrail_blocked"),
-        (r#"{"model":"claude","messages":[{"role":"user","content":"x"}],"max_tokens":20,"n":3}"#, "unsupported_parameter"),
+        (
+            r#"{"model":"claude","messages":[{"role":"user","content":"x"}],"max_tokens":20,"n":3}"#,
+            "unsupported_parameter",
+        ),
     ] {
         let (worker, shared) = (claude(key, guard), Rc::default());
         assert_eq!(code(&send(&worker, &shared, bad)), (400, refusal.to_owned()));
