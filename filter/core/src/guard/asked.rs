@@ -98,4 +98,11 @@ mod tests {
             assert_eq!(Format::asked_in(body.as_bytes()), expected, "{body}");
         }
     }
+
+    #[test]
+    fn a_schema_that_is_too_large_asks_for_json() {
+        let schema = format!(r#"{{"type":"object","enum":[{}{{}}]}}"#, "{},".repeat(schema::LARGEST / 512));
+        let body = format!(r#"{{"text":{{"format":{{"type":"json_schema","schema":{schema}}}}}}}"#);
+        assert_eq!(Format::asked_in(body.as_bytes()), Some(Format::Json));
+    }
 }

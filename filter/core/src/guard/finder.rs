@@ -6,7 +6,6 @@
 
 use std::ops::Range;
 
-use regex_automata::nfa::thompson::BuildError;
 use regex_automata::util::syntax;
 use regex_syntax::hir::Hir;
 
@@ -68,15 +67,15 @@ impl Wanted {
 
     /// An expression; the error is what is wrong with it, for who wrote it.
     pub fn pattern(&mut self, label: &str, expression: &str) -> Result<(), String> {
-        // The last line says what is wrong; those before it show where.
-        let last = |error: &regex_syntax::Error| {
+        let expression = syntax::parse(expression).map_err(|error| {
+            // The last line says what is wrong; those before it show where.
             error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
-        };
-        let expression = syntax::parse(expression).map_err(|error| last(&error))?;
+        })?;
         if expression.properties().minimum_len() == Some(0) {
             return Err("it matches nothing at all, and so every text".to_owned());
         }
-        Form::of(&expression, Shape::Plain, LARGEST).map_err(|error| unfit(&error))?;
+        let too_large = |_| "it is too large when compiled: use fewer or smaller repetitions".to_owned();
+        Form::of(&expression, Shape::Plain, LARGEST).map_err(too_large)?;
         self.things.push((label.to_owned(), expression, Shape::Plain));
         Ok(())
     }
@@ -110,14 +109,6 @@ impl Wanted {
         };
         let things = self.things.into_iter().map(thing).collect::<Result<_, String>>()?;
         Ok(Finder { any, things })
-    }
-}
-
-/// Why an expression that was read cannot be looked for.
-fn unfit(error: &BuildError) -> String {
-    match error.size_limit() {
-        Some(_) => "it is too large when compiled: use fewer or smaller repetitions".to_owned(),
-        None => error.to_string(),
     }
 }
 

@@ -4,7 +4,8 @@
 #[derive(Debug, Default)]
 pub(in crate::guard) struct Marks(Vec<u64>);
 
-const WIDTH: usize = 64;
+/// So many of them are looked at in one step.
+pub(in crate::guard) const WIDTH: usize = 64;
 
 impl Marks {
     /// None yet, of a text of this length.

@@ -7,7 +7,7 @@
 
 use std::cell::RefCell;
 
-use regex_automata::nfa::thompson::{BuildError, NFA, WhichCaptures};
+use regex_automata::nfa::thompson::{NFA, WhichCaptures};
 use regex_syntax::hir::Hir;
 
 use super::steps::{Spent, Steps, steps};
@@ -20,11 +20,15 @@ mod looks;
 mod marks;
 mod states;
 
-pub(super) use marks::Marks;
+pub(super) use marks::{Marks, WIDTH};
 
 /// What the states of one automaton may take of memory.
 const MEMORY: usize = 512 << 10;
 const LITTLE_MEMORY: usize = 64 << 10;
+
+/// Compiled, an expression would take more memory than it may: nothing else keeps one that was read from being compiled.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TooLarge;
 
 /// Tells which of several expressions a text has in it.
 #[derive(Debug)]
@@ -46,12 +50,12 @@ struct Automaton {
 
 impl Which {
     /// Of these expressions; compiled they may take so many bytes.
-    pub(super) fn of(expressions: &[Hir], most: usize) -> Result<Self, BuildError> {
+    pub(super) fn of(expressions: &[Hir], most: usize) -> Result<Self, TooLarge> {
         Automaton::of(expressions, false, Order::Every, most).map(Self)
     }
 
     /// The same with few states, for what does not last.
-    pub(super) fn small(expressions: &[Hir], most: usize) -> Result<Self, BuildError> {
+    pub(super) fn small(expressions: &[Hir], most: usize) -> Result<Self, TooLarge> {
         let mut which = Self::of(expressions, most)?;
         which.0.plan.memory = LITTLE_MEMORY;
         Ok(which)
@@ -79,7 +83,7 @@ impl Which {
 
 impl Starts {
     /// Of this expression; compiled it may take so many bytes.
-    pub(super) fn of(expression: &Hir, most: usize) -> Result<Self, BuildError> {
+    pub(super) fn of(expression: &Hir, most: usize) -> Result<Self, TooLarge> {
         Automaton::of(std::slice::from_ref(expression), true, Order::Every, most).map(Self)
     }
 
@@ -103,12 +107,12 @@ impl Starts {
 
 impl Ends {
     /// Of this expression, the end that it prefers; compiled it may take so many bytes.
-    pub(super) fn preferred(expression: &Hir, most: usize) -> Result<Self, BuildError> {
+    pub(super) fn preferred(expression: &Hir, most: usize) -> Result<Self, TooLarge> {
         Automaton::of(std::slice::from_ref(expression), false, Order::Preferred, most).map(Self)
     }
 
     /// Of this expression, every end; compiled it may take so many bytes.
-    pub(super) fn every(expression: &Hir, most: usize) -> Result<Self, BuildError> {
+    pub(super) fn every(expression: &Hir, most: usize) -> Result<Self, TooLarge> {
         Automaton::of(std::slice::from_ref(expression), false, Order::Every, most).map(Self)
     }
 
@@ -204,9 +208,9 @@ impl<'a> Walk<'a> {
 }
 
 impl Automaton {
-    fn of(expressions: &[Hir], backwards: bool, order: Order, most: usize) -> Result<Self, BuildError> {
+    fn of(expressions: &[Hir], backwards: bool, order: Order, most: usize) -> Result<Self, TooLarge> {
         let config = NFA::config().reverse(backwards).nfa_size_limit(Some(most)).which_captures(WhichCaptures::None);
-        let nfa = NFA::compiler().configure(config).build_many_from_hir(expressions)?;
+        let nfa = NFA::compiler().configure(config).build_many_from_hir(expressions).map_err(|_| TooLarge)?;
         let looks = Looks::of(&nfa);
         let columns = Columns::of(&nfa, &looks);
         Ok(Self { plan: Plan { nfa, looks, columns, order, memory: MEMORY }, states: RefCell::new(States::new()) })
@@ -220,5 +224,5 @@ impl std::fmt::Debug for Automaton {
     }
 }
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(test)]
 mod tests;

@@ -6,11 +6,10 @@
 
 use std::ops::Range;
 
-use regex_automata::nfa::thompson::BuildError;
 use regex_automata::util::syntax;
 use regex_syntax::hir::Hir;
 
-use super::super::automaton::{Ends, Marks, Starts};
+use super::super::automaton::{Ends, Marks, Starts, TooLarge, WIDTH};
 use super::super::detector::Confirm;
 use super::super::steps::{Spent, Steps, steps};
 use super::allow_a_pass;
@@ -50,18 +49,19 @@ struct Edges {
 enum More {
     Nothing,
     Confirm(Confirm),
-    Foot(Edges),
+    Foot(Box<Edges>),
 }
 
 impl Form {
     /// Of an expression; compiled in one direction it may take so many bytes.
-    pub(super) fn of(expression: &Hir, shape: Shape, most: usize) -> Result<Self, BuildError> {
+    pub(super) fn of(expression: &Hir, shape: Shape, most: usize) -> Result<Self, TooLarge> {
         let more = match shape {
             Shape::Plain => More::Nothing,
             Shape::Confirmed(confirm) => More::Confirm(confirm),
             // It is the detector's own, and a test reads it.
             Shape::Block(foot) => {
-                More::Foot(Edges::of(&syntax::parse(foot).unwrap_or_else(|_| Hir::fail()), Ends::preferred, most)?)
+                let foot = syntax::parse(foot).unwrap_or_else(|_| Hir::fail());
+                More::Foot(Box::new(Edges::of(&foot, Ends::preferred, most)?))
             }
         };
         let ends = if matches!(more, More::Confirm(_)) { Ends::every } else { Ends::preferred };
@@ -75,11 +75,7 @@ impl Form {
 }
 
 impl Edges {
-    fn of(
-        expression: &Hir,
-        ends: fn(&Hir, usize) -> Result<Ends, BuildError>,
-        most: usize,
-    ) -> Result<Self, BuildError> {
+    fn of(expression: &Hir, ends: fn(&Hir, usize) -> Result<Ends, TooLarge>, most: usize) -> Result<Self, TooLarge> {
         let near = expression.properties().maximum_len().filter(|length| *length <= NEAR).unwrap_or(0);
         Ok(Self { starts: Starts::of(expression, most)?, ends: ends(expression, most)?, near: steps(near) })
     }
@@ -172,12 +168,15 @@ impl<'f> Track<'f> {
         };
         if blocks.foot.is_some_and(|foot| foot < head) {
             blocks.foot = blocks.feet.next(head);
+            let ahead = blocks.foot.unwrap_or(self.text.len()).saturating_sub(head);
+            self.steps.take(steps(ahead / WIDTH))?;
         }
         let Some(start) = blocks.foot else { return Ok(None) };
         if blocks.foreign < head {
             let rest = self.text.as_bytes().get(head..).unwrap_or_default();
             let length = rest.iter().position(|byte| !belongs(*byte)).unwrap_or(rest.len());
             blocks.foreign = head.saturating_add(length);
+            self.steps.take(steps(length))?;
         }
         if blocks.foreign < start { Ok(None) } else { foot.end(self.text, start, self.steps) }
     }

@@ -102,3 +102,15 @@ fn a_form_is_blocked_where_it_would_have_to_be_masked() {
     assert!(screen_bytes(&[guard("pii", Action::Block, &[])], form).is_err());
     assert_eq!(screen_bytes(&[guard("pii", Action::Log, &[])], form).unwrap().findings.len(), 1);
 }
+
+#[test]
+fn a_body_that_masking_makes_too_large_is_given_up() {
+    let mask = [guard("pii", Action::Mask, &["x"])];
+    for body in [format!(r#"{{"a":"{}"}}"#, "x ".repeat(40)), format!(r#"["{}"]"#, ["x"; 40].join(r#"",""#))] {
+        let masked = screen(&mask, body.as_bytes(), &(0..0), MOST).unwrap().body.unwrap();
+        assert_eq!(screen(&mask, body.as_bytes(), &(0..0), masked.len()).unwrap().body, Some(masked.clone()));
+        for most in [0, masked.len() / 2, masked.len() - 1] {
+            assert_eq!(screen(&mask, body.as_bytes(), &(0..0), most), Err(Unfit::TooLarge));
+        }
+    }
+}
