@@ -133,7 +133,9 @@ fn run_says_when_it_is_ready_and_stops_cleanly() {
 
 /// Whether Envoy finds a control group here.
 fn has_control_groups() -> bool {
-    ["memory.current", "memory/memory.usage_in_bytes"].iter().any(|file| Path::new("/sys/fs/cgroup").join(file).exists())
+    ["memory.current", "memory/memory.usage_in_bytes"]
+        .iter()
+        .any(|file| Path::new("/sys/fs/cgroup").join(file).exists())
 }
 
 #[test]
