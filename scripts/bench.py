@@ -72,10 +72,16 @@ def base_of(row):
     return BARE_STREAM if row.stream else BARE
 
 
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+HELD = []
+
+
+def reserve():
+    """A port that the system gives to nobody else: a socket stays bound to it. Who names it gets it all the same."""
+    one = socket.socket()
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    one.bind(("127.0.0.1", 0))
+    HELD.append(one)
+    return one.getsockname()[1]
 
 
 class Bench:
@@ -95,7 +101,7 @@ class Bench:
             preexec_fn=lambda: os.sched_setaffinity(0, {core}),
         )
         self.stack.callback(self.stop, process)
-        for _ in range(200):
+        for _ in range(600):
             if process.poll() is not None:
                 break
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
@@ -113,7 +119,7 @@ class Bench:
             process.wait()
 
     def start_upstream(self):
-        port = free_port()
+        port = reserve()
         self.start("simulator", ["target/release/simulator", "--port", str(port), "--quiet"], self.load_core, port)
 
     def start_envoy(self, name, config, port, concurrency=1):
@@ -121,13 +127,13 @@ class Bench:
         return self.start(name, [str(word) for word in command], self.envoy_core, port)
 
     def start_proxy(self, name, wasm=None, concurrency=1):
-        port = free_port()
+        port = reserve()
         config = self.scratch / f"{name}.json"
         config.write_text(json.dumps(proxy(port, self.ports["simulator"], wasm, name == DIRECT.envoy)))
         return self.start_envoy(name, config, port, concurrency)
 
     def start_sluice(self, name, concurrency=1):
-        port, out, file = free_port(), self.scratch / name, self.scratch / f"{name}.yaml"
+        port, out, file = reserve(), self.scratch / name, self.scratch / f"{name}.yaml"
         url = f"http://127.0.0.1:{self.ports['simulator']}/v1"
         key = {"env": "BENCH_PROVIDER_KEY"}
         gateway = {
@@ -147,7 +153,7 @@ class Bench:
             gateway["teams"]["bench"]["budget"] = BUDGET
         file.write_text(json.dumps(gateway))  # JSON is YAML
         command = ["target/release/sluice", "render", file, "--wasm", WASM.resolve(), "--out", out]
-        command += ["--concurrency", str(concurrency), "--admin", f"127.0.0.1:{free_port()}"]
+        command += ["--concurrency", str(concurrency), "--admin", f"127.0.0.1:{reserve()}"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "BENCH_PROVIDER_KEY": "sk-bench"})
         return self.start_envoy(name, out / "envoy.yaml", port, concurrency)
 

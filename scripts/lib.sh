@@ -132,12 +132,27 @@ launch() {
     started+=($!)
 }
 
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# reserve NAME...: sets each to a port that the system gives to nobody else while this script, or what it started, runs. A
+# socket stays bound to it and never listens; who names the port, and lets addresses be used again, gets it all the same.
+reserve() {
+    local ports
+    exec {ports}< <(exec python3 -c '
+import select, socket, sys
+held = [socket.socket() for _ in sys.argv[1:]]
+for one in held:
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    one.bind(("127.0.0.1", 0))
+print(*(one.getsockname()[1] for one in held), flush=True)
+readers = select.poll()
+readers.register(sys.stdout, 0)
+readers.poll()' "$@")
+    read -r -u "$ports" "$@"
+}
 
 # listening PORT LOG WHAT: waits until it answers, or shows why it does not.
 listening() {
     local port=$1 log=$2 what=$3 tries
-    for ((tries = 0; tries < 300; tries++)); do
+    for ((tries = 0; tries < 900; tries++)); do
         (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return
         kill -0 "${started[-1]}" 2>/dev/null || break
         sleep 0.1

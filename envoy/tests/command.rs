@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use sluice_tests::port::Port;
+
 fn sluice(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sluice"))
         .args(arguments)
@@ -23,19 +25,17 @@ fn text(bytes: &[u8]) -> String {
 
 /// A gateway file in a directory of its own, with a provider whose key is `key`.
 fn gateway(key: &str) -> (tempfile::TempDir, String) {
-    let directory = tempfile::tempdir().unwrap();
+    let (directory, port) = (tempfile::tempdir().unwrap(), Port::reserve());
     let file = directory.path().join("gateway.yaml");
     let yaml = format!(
         "listen: 127.0.0.1:{}\nproviders: {{ p: {{ kind: openai{key} }} }}\nmodels: {{ m: {{ targets: [{{ provider: p, \
          model: m }}] }} }}\nteams: {{}}\nkeys: []\n",
-        free_port()
+        port.number()
     );
+    // It stays this process' own.
+    std::mem::forget(port);
     fs::write(&file, yaml).unwrap();
     (directory, file.to_str().unwrap().to_owned())
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn fixture(name: &str) -> String {

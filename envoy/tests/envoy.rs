@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use sluice_tests::port::Port;
 
 /// What `./scripts/test` sets.
 fn needed(variable: &str) -> PathBuf {
@@ -87,7 +88,8 @@ impl Drop for Running {
 fn run_says_when_it_is_ready_and_stops_cleanly() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("gateway.yaml");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let reserved = Port::reserve();
+    let port = reserved.number();
     let minimal = include_str!("../../examples/minimal.yaml");
     // Nobody's names are looked up in a test.
     let local = minimal.replace("kind: openai,", "kind: openai, url: \"http://127.0.0.1:9\",");

@@ -145,6 +145,17 @@ impl Client {
         Ok(self.open(method, path, body).await?.finish().await)
     }
 
+    /// Posts JSON and reads the answer to its end; says when it has begun, which is when its first bytes are here.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn post_begun(&self, path: &str, body: &Value, begun: impl FnOnce()) -> Answer {
+        let mut open = self.open("POST", path, body.to_string()).await.expect("an answer");
+        let first = open.next().await;
+        begun();
+        open.finish_after(first).await
+    }
+
     /// Posts JSON and reads the answer to its end.
     ///
     /// # Panics
@@ -153,25 +164,19 @@ impl Client {
         self.request("POST", path, body.to_string()).await.expect("an answer")
     }
 
-    /// Writes bytes as they are and reads until the other side closes, or until nothing more comes for a while.
+    /// Writes bytes as they are, which ask for the connection to be closed, and reads until it is.
     ///
     /// # Panics
-    /// When the connection is refused.
+    /// When the connection is refused, or is not closed.
     pub async fn raw(&self, bytes: &[u8]) -> Vec<u8> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.expect("a connection");
         let mut answer = Vec::new();
         // A server that refuses early may close before all is written: what it said still counts.
         let _ = stream.write_all(bytes).await;
-        let mut wait = PATIENCE;
-        while let Ok(Ok(1..)) = timeout(wait, stream.read_buf(&mut answer)).await {
-            wait = QUIET;
-        }
+        while let Ok(1..) = timeout(PATIENCE, stream.read_buf(&mut answer)).await.expect("an end in time") {}
         answer
     }
 }
-
-/// Who answered and has said nothing for so long, and not closed, has said all.
-const QUIET: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Drives a connection while its answer is wanted.
 #[derive(Debug)]
@@ -215,13 +220,19 @@ impl Open {
 
     /// Reads the rest.
     pub async fn finish(mut self) -> Answer {
-        let mut body = Vec::new();
+        let first = self.next().await;
+        self.finish_after(first).await
+    }
+
+    async fn finish_after(mut self, first: Result<Option<Bytes>, hyper::Error>) -> Answer {
+        let (mut body, mut next) = (Vec::new(), first);
         let complete = loop {
-            match self.next().await {
+            match next {
                 Ok(Some(bytes)) => body.extend_from_slice(&bytes),
                 Ok(None) => break true,
                 Err(_) => break false,
             }
+            next = self.next().await;
         };
         let (parts, _) = self.response.into_parts();
         Answer { status: parts.status.as_u16(), headers: parts.headers, body: body.into(), complete }

@@ -28,13 +28,15 @@ mod file;
 pub(crate) mod process;
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::LazyLock;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::client::{Answer, Client};
+use crate::port::Port;
+use crate::simulator::Simulator;
 use crate::{eventually, until};
 pub use file::{Builder, Key, Kind, Upstream};
 use process::Process;
@@ -52,8 +54,8 @@ pub struct Gateway {
     process: Process,
     directory: TempDir,
     builder: Builder,
-    port: u16,
-    admin: u16,
+    port: Port,
+    admin: Port,
     /// Envoy's counters when it was last looked at as if it were new.
     before: BTreeMap<String, u64>,
 }
@@ -66,18 +68,20 @@ impl Gateway {
 
     async fn start(builder: Builder) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let (port, admin) = (free_port(), free_port());
+        let (port, admin) = (Port::reserve(), Port::reserve());
         // JSON is YAML.
-        let file = serde_json::to_string_pretty(&builder.render(port, directory.path())).expect("JSON of strings");
+        let file =
+            serde_json::to_string_pretty(&builder.render(port.number(), directory.path())).expect("JSON of strings");
         std::fs::write(directory.path().join(FILE), file).expect("a file in the temporary directory");
-        let process = Self::launch(&builder, &directory, admin);
+        let _turn = turn().await;
+        let process = Self::launch(&builder, &directory, &admin);
         let gateway = Self { process, directory, builder, port, admin, before: BTreeMap::new() };
         gateway.accepting().await;
         gateway
     }
 
-    fn launch(builder: &Builder, directory: &TempDir, admin: u16) -> Process {
-        let admin = ["--admin".to_owned(), format!("127.0.0.1:{admin}")];
+    fn launch(builder: &Builder, directory: &TempDir, admin: &Port) -> Process {
+        let admin = ["--admin".to_owned(), format!("127.0.0.1:{}", admin.number())];
         let arguments: Vec<String> = admin.iter().chain(&builder.arguments).cloned().collect();
         Process::start(&directory.path().join(FILE), builder.concurrency, &arguments, &builder.environment)
     }
@@ -87,8 +91,9 @@ impl Gateway {
     /// # Panics
     /// When it does not start.
     pub async fn restart(&mut self) {
+        let _turn = turn().await;
         self.before.clear();
-        self.process = Self::launch(&self.builder, &self.directory, self.admin);
+        self.process = Self::launch(&self.builder, &self.directory, &self.admin);
         self.accepting().await;
     }
 
@@ -97,14 +102,14 @@ impl Gateway {
             if let Some(end) = self.process.ended() {
                 panic!("the gateway did not start: {end}\n{}", self.process.errors());
             }
-            std::net::TcpStream::connect(("127.0.0.1", self.port)).ok()
+            std::net::TcpStream::connect(("127.0.0.1", self.port())).ok()
         })
         .await;
     }
 
     /// Its port.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// A client with the first key, as one of OpenAI.
@@ -124,7 +129,7 @@ impl Gateway {
 
     /// A client without a key.
     pub fn anonymous(&self) -> Client {
-        Client::new(self.port)
+        Client::new(self.port())
     }
 
     /// Asks for a chat completion in OpenAI's format.
@@ -135,6 +140,11 @@ impl Gateway {
     /// The same as a stream; [`Answer::events`] has its events.
     pub async fn stream(&self, body: &Value) -> Answer {
         self.chat(&streamed(body)).await
+    }
+
+    /// The same of a provider whose stream pauses (`pause-after`), which goes on once the client has its beginning.
+    pub async fn chat_past_a_pause(&self, body: &Value, provider: &Simulator) -> Answer {
+        self.client().post_begun("/v1/chat/completions", body, || provider.go_on()).await
     }
 
     /// Asks for a message in Anthropic's format.
@@ -220,7 +230,11 @@ impl Gateway {
     /// # Panics
     /// When it does not answer.
     pub async fn envoy(&self, path: &str) -> String {
-        Client::new(self.admin).request("GET", path, "").await.expect("an answer of Envoy's administration").text()
+        Client::new(self.admin.number())
+            .request("GET", path, "")
+            .await
+            .expect("an answer of Envoy's administration")
+            .text()
     }
 
     /// Ends Envoy at once (SIGKILL); the command follows by itself.
@@ -252,6 +266,14 @@ impl Gateway {
     }
 }
 
+/// A turn to start: at a time as many as the machine has processors, each of which is busy with compiling the module. More
+/// would all be later, and what runs meanwhile slower.
+async fn turn() -> SemaphorePermit<'static> {
+    static TURNS: LazyLock<Semaphore> =
+        LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)));
+    TURNS.acquire().await.expect("turns for ever")
+}
+
 /// What Envoy's administration tells of statistics that have one number.
 fn statistics(text: &str) -> impl Iterator<Item = (&str, u64)> {
     let lines = text.lines().filter_map(|line| line.rsplit_once(": "));
@@ -262,16 +284,4 @@ fn streamed(body: &Value) -> Value {
     let mut body = body.clone();
     body["stream"] = Value::Bool(true);
     body
-}
-
-/// A port that was free a moment ago, and that nobody is given who asks the system for any: those come from above (Linux:
-/// 32768). A port that the system gave could be given again, to another test's simulator, before the gateway has it.
-pub fn free_port() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let free = || {
-        let step = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(std::process::id().wrapping_mul(61));
-        let port = 16_000 + u16::try_from(step % 16_000).unwrap_or_default();
-        TcpListener::bind(("127.0.0.1", port)).ok().map(|_| port)
-    };
-    (0..16_000).find_map(|_| free()).expect("a free port on the loopback interface")
 }

@@ -5,6 +5,7 @@ pub mod client;
 pub mod collector;
 pub mod gateway;
 pub mod money;
+pub mod port;
 pub mod redis;
 pub mod shared;
 pub mod sigv4;
@@ -18,6 +19,20 @@ use std::time::Duration;
 
 /// No test waits longer than this for anything: an Envoy that starts on a machine with more to do needs its time.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A limit of time for tests in which something runs into it: no longer than they need, and long enough for what is well on a
+/// machine with more to do.
+pub const LIMIT: Duration = Duration::from_secs(3);
+
+/// Where a day, as UTC has it, is about to end, waits until it has: so that what a test counts by days is counted in one.
+pub async fn within_a_day() {
+    const DAY: u64 = 86_400;
+    const TAKES: u64 = 45;
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
+    if now % DAY >= DAY - TAKES {
+        tokio::time::sleep(Duration::from_secs(DAY - now % DAY)).await;
+    }
+}
 
 /// Waits until `ready` gives something.
 ///

@@ -11,8 +11,8 @@ use std::net::TcpStream;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::gateway::free_port;
 use crate::gateway::process::Process;
+use crate::port::Port;
 use crate::until;
 pub use resp::Connection;
 
@@ -22,7 +22,7 @@ pub struct Redis {
     // Dropped in this order: the process ends before its directory goes.
     process: Process,
     directory: TempDir,
-    port: u16,
+    port: Port,
 }
 
 impl Redis {
@@ -32,15 +32,15 @@ impl Redis {
     /// When there is none to start, or it does not.
     pub async fn start() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let port = free_port();
-        let process = Self::launch(port, &directory);
+        let port = Port::reserve();
+        let process = Self::launch(&port, &directory);
         let redis = Self { process, directory, port };
         redis.answering().await;
         redis
     }
 
-    fn launch(port: u16, directory: &TempDir) -> Process {
-        let port = port.to_string();
+    fn launch(port: &Port, directory: &TempDir) -> Process {
+        let port = port.number().to_string();
         let directory = directory.path().to_string_lossy();
         let options = ["--bind", "127.0.0.1", "--port", &port, "--dir", &directory, "--daemonize", "no", "--save", ""];
         let durable = ["--appendonly", "yes", "--appendfsync", "always", "--loglevel", "warning"];
@@ -54,7 +54,7 @@ impl Redis {
             if let Some(end) = self.process.ended() {
                 panic!("Redis did not start: {end}\n{}\n{}", self.process.output().join("\n"), self.process.errors());
             }
-            let mut connection = Connection::open(self.port).ok()?;
+            let mut connection = Connection::open(self.port()).ok()?;
             connection.command(&["PING"]).ok()?.ok()
         })
         .await;
@@ -62,7 +62,7 @@ impl Redis {
 
     /// Its port.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// Ends it as a loss of power would (`SIGKILL`).
@@ -76,7 +76,7 @@ impl Redis {
     /// When it does not start.
     pub async fn restart(&mut self) {
         self.process.kill();
-        self.process = Self::launch(self.port, &self.directory);
+        self.process = Self::launch(&self.port, &self.directory);
         self.answering().await;
     }
 
@@ -85,7 +85,7 @@ impl Redis {
     /// # Panics
     /// When Redis does not answer, or answers with an error.
     pub fn command(&self, words: &[&str]) -> Value {
-        let mut connection = Connection::open(self.port).expect("a connection to Redis");
+        let mut connection = Connection::open(self.port()).expect("a connection to Redis");
         connection.command(words).expect("an answer of Redis").expect("no error of Redis")
     }
 }
@@ -95,7 +95,7 @@ impl Redis {
 pub struct Webdis {
     process: Process,
     directory: TempDir,
-    port: u16,
+    port: Port,
 }
 
 impl Webdis {
@@ -105,10 +105,10 @@ impl Webdis {
     /// When there is none to start, or it does not.
     pub async fn start(redis: &Redis) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let port = free_port();
+        let port = Port::reserve();
         let options = json!({
-            "redis_host": "127.0.0.1", "redis_port": redis.port, "redis_auth": null, "database": 0,
-            "http_host": "127.0.0.1", "http_port": port, "threads": 2, "pool_size": 8,
+            "redis_host": "127.0.0.1", "redis_port": redis.port(), "redis_auth": null, "database": 0,
+            "http_host": "127.0.0.1", "http_port": port.number(), "threads": 2, "pool_size": 8,
             "daemonize": false, "websockets": false,
             "verbosity": 1, "logfile": directory.path().join("webdis.log"),
         });
@@ -127,19 +127,19 @@ impl Webdis {
             if let Some(end) = self.process.ended() {
                 panic!("Webdis did not start: {end}\n{}", self.process.errors());
             }
-            TcpStream::connect(("127.0.0.1", self.port)).ok()
+            TcpStream::connect(("127.0.0.1", self.port())).ok()
         })
         .await;
     }
 
     /// Its port.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// Where it answers.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://127.0.0.1:{}", self.port())
     }
 
     /// Ends it at once (`SIGKILL`).

@@ -108,6 +108,9 @@ impl Gate {
     }
 
     fn give_back(&self, key: &Rc<str>, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
         self.held.set(self.held.get().saturating_sub(bytes));
         let mut keys = self.keys.borrow_mut();
         let left = keys.get(key).copied().unwrap_or_default().saturating_sub(bytes);
@@ -131,6 +134,14 @@ impl Share {
         self.gate.take(&self.key, more)?;
         self.bytes = self.bytes.saturating_add(more);
         Ok(())
+    }
+
+    /// The message has exactly this many bytes now. An error leaves the share as it was.
+    pub fn set(&mut self, bytes: usize) -> Result<(), Full> {
+        let less = self.bytes.saturating_sub(bytes);
+        self.gate.give_back(&self.key, less);
+        self.bytes = self.bytes.saturating_sub(less);
+        self.grow(bytes)
     }
 
     /// The message's bytes are held no longer.
@@ -208,6 +219,8 @@ mod tests {
             assert_eq!(share.grow(bytes), Ok(()));
         }
         assert_eq!((share.grow(61), gate.held()), (Err(Full::Key(60)), 60));
+        assert_eq!((share.set(20), gate.held()), (Ok(()), 20));
+        assert_eq!((share.set(61), share.set(30), gate.held()), (Err(Full::Key(60)), Ok(()), 30));
         share.release();
         assert_eq!((gate.held(), share.grow(usize::MAX)), (0, Err(Full::Key(60))));
     }

@@ -90,14 +90,19 @@ impl Root {
         Ok(Role::Keeper(Box::new(keeper)))
     }
 
-    /// Ends a stream that fell silent: what the client reads is cut, what is held gives way to the next attempt.
+    /// Ends a stream that fell silent, or that its provider does not end: what the client reads is cut, what is held gives way to
+    /// the next attempt.
     fn end(&self, silent: Silent) -> Result<(), host::Failed> {
-        let Silence::Held(failure) = silent.silence else {
-            if let Some(told) = trace::failure(&*silent.journey.try_borrow().map_err(|_| host::Failed)?) {
-                host::enter(silent.request)?;
-                RESPONSE.apply(Flow::Continue, vec![told]);
+        let failure = match silent.silence {
+            Silence::Held(failure) => failure,
+            Silence::Over => return host::cut(silent.request, self.id),
+            Silence::Shown => {
+                if let Some(told) = trace::failure(&*silent.journey.try_borrow().map_err(|_| host::Failed)?) {
+                    host::enter(silent.request)?;
+                    RESPONSE.apply(Flow::Continue, vec![told]);
+                }
+                return host::cut(silent.request, self.id);
             }
-            return host::cut(silent.request, self.id);
         };
         // Envoy may have ended the attempt at this very moment, by its own limit: then it has begun the next one, or will.
         if silent.attempt.is_none_or(|attempt| host::enter(attempt).is_err()) {
@@ -177,7 +182,7 @@ impl RootContext for Root {
         }
         for silent in switchboard::silent(now) {
             if self.end(silent).is_err() {
-                host::log(LogLevel::Error, "sluice: Envoy refused: ending a stream that fell silent");
+                host::log(LogLevel::Error, "sluice: Envoy refused: ending a stream");
             }
         }
         if let Role::Gateway(worker) = &self.role {

@@ -49,7 +49,7 @@ pub fn disconnect(id: u32) {
     UNDER_WAY.with_borrow_mut(|lines| lines.remove(&id));
 }
 
-/// A request whose stream has been silent for too long.
+/// A request whose stream has been silent for too long, or that its provider does not end.
 pub struct Silent {
     /// The gateway context.
     pub request: u32,
@@ -57,7 +57,7 @@ pub struct Silent {
     pub attempt: Option<u32>,
     /// The journey.
     pub journey: Shared,
-    /// What the client has seen.
+    /// What becomes of it.
     pub silence: Silence,
 }
 

@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Gateway, KEY};
+use crate::port::Port;
 use crate::redis::Webdis;
-use crate::simulator::{RefusingPort, Simulator};
+use crate::simulator::Simulator;
 
 /// A provider's wire format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,9 +32,9 @@ impl Upstream for Simulator {
     }
 }
 
-impl Upstream for RefusingPort {
+impl Upstream for Port {
     fn base_url(&self) -> String {
-        RefusingPort::base_url(self)
+        Port::base_url(self)
     }
 }
 
@@ -216,10 +217,11 @@ impl Builder {
         self.with(json!({"prices": {"models": {model: {"input": input, "output": output}}}}))
     }
 
-    /// Keeps its counters in the Redis behind this Webdis.
+    /// Keeps its counters in the Redis behind this Webdis, for which it waits long: Redis writes everything to the disk at
+    /// once here, and on a busy machine that takes its time.
     #[must_use]
     pub fn redis(self, webdis: &Webdis) -> Self {
-        self.with(json!({"redis": {"url": webdis.url()}}))
+        self.with(json!({"redis": {"url": webdis.url(), "timeout": "10s"}}))
     }
 
     /// How many of Envoy's workers there are; one by default.

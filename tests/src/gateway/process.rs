@@ -1,8 +1,8 @@
 //! `sluice run` as a child process, and Envoy with it: started, listened to, and ended for certain.
 //!
-//! The child leads a process group of its own, so that one signal reaches Envoy too, whether the command became Envoy or
-//! started it. Dropping ends the group. Should this process end before, as it does with a gateway in a static, or when it
-//! is killed, a [`Guard`] ends the group in its place.
+//! The child leads a process group of its own. Dropping ends the group, and its children before it, which may lead groups of
+//! their own, as Envoy does. Should this process end before, as it does with a gateway in a static, or when it is killed, a
+//! [`Guard`] does so in its place.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::os::unix::process::CommandExt as _;
@@ -14,8 +14,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 
-/// How long the command has to end by itself.
-const TO_END: Duration = Duration::from_secs(5);
+use crate::PATIENCE;
+
+/// How long the command has to end by itself: longer than it waits for its Envoy.
+const TO_END: Duration = Duration::from_secs(10);
 
 /// The running command.
 #[derive(Debug)]
@@ -102,7 +104,7 @@ impl Process {
         let _ = kill_process_group(self.group, Signal::KILL);
         let started = Instant::now();
         while self.ended().is_none() {
-            assert!(started.elapsed() < TO_END, "a killed process does not end");
+            assert!(started.elapsed() < PATIENCE, "a killed process does not end");
             thread::sleep(Duration::from_millis(1));
         }
     }
@@ -162,7 +164,8 @@ impl Drop for Process {
         while self.ended().is_none() && started.elapsed() < TO_END {
             thread::sleep(Duration::from_millis(5));
         }
-        // Whoever of the group is still there: a child that did not end, or what it left behind.
+        // Whoever is still there: a child that did not end, or what it left behind.
+        self.kill_children();
         let _ = kill_process_group(self.group, Signal::KILL);
         let _ = self.child.wait();
     }
@@ -178,11 +181,11 @@ struct Guard(Child);
 const GUARD: &str = r#"read -r _
 kill -s TERM -- "-$1"
 tries=0
-while kill -s 0 -- "-$1" && [ $tries -lt 20 ]; do
+while kill -s 0 -- "-$1" && [ $tries -lt 100 ]; do
     sleep 0.1
     tries=$((tries + 1))
 done
-kill -s KILL -- "-$1"
+kill -s KILL -- $(cat /proc/"$1"/task/*/children) "-$1"
 [ -z "$2" ] || rm -rf -- "$2""#;
 
 impl Guard {
@@ -237,7 +240,7 @@ mod tests {
 
     fn first_line(process: &Process) -> String {
         let started = Instant::now();
-        while started.elapsed() < TO_END {
+        while started.elapsed() < PATIENCE {
             if let Some(line) = process.output().first() {
                 return line.clone();
             }
@@ -254,7 +257,7 @@ mod tests {
 
     fn wait_until(holds: impl Fn() -> bool) {
         let started = Instant::now();
-        while !holds() && started.elapsed() < TO_END {
+        while !holds() && started.elapsed() < PATIENCE {
             thread::sleep(Duration::from_millis(5));
         }
         assert!(holds());
@@ -269,6 +272,18 @@ mod tests {
         drop(process);
         wait_until(|| !runs(&started));
         assert!(!runs(&child) && !runs(&guard));
+    }
+
+    /// As Envoy: a child that leads a group of its own and does not end when it is told to.
+    const STUBBORN: &str = "trap '' TERM; set -m; sh -c 'trap \"\" TERM; echo $$; sleep 1000' & wait; wait";
+
+    #[test]
+    fn a_child_in_a_group_of_its_own_ends_too() {
+        let process = shell(STUBBORN, None);
+        let started = first_line(&process);
+        assert!(runs(&started));
+        drop(process);
+        wait_until(|| !runs(&started));
     }
 
     #[test]

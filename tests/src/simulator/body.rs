@@ -9,9 +9,10 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::time::{Sleep, sleep};
+use tokio::time::sleep;
 
 use super::connection::{End, Ending};
+use super::control::Gate;
 use super::delivery::{Delivery, Step};
 use super::fixed::FixedStream;
 use super::record::Answering;
@@ -38,32 +39,41 @@ impl fmt::Display for Broken {
 
 impl std::error::Error for Broken {}
 
+/// What a body goes out by, besides its own steps.
+pub struct Outlet {
+    /// How the connection will end.
+    pub ending: Arc<Ending>,
+    /// What follows the answer.
+    pub answering: Answering,
+    /// Where a stream pauses.
+    pub gate: Gate,
+}
+
 /// The steps that are left.
 pub struct Steps {
     left: VecDeque<Step>,
     length: Option<u64>,
-    ending: Arc<Ending>,
-    wait: Option<Pin<Box<Sleep>>>,
+    outlet: Outlet,
+    wait: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
     written: bool,
     sent: usize,
     marks: VecDeque<(usize, u64)>,
-    answering: Answering,
 }
 
 impl Steps {
     /// A body that carries out what was planned; without a length it goes out in chunks.
-    pub fn new(delivery: Delivery, ending: Arc<Ending>, answering: Answering) -> Self {
+    pub fn new(delivery: Delivery, outlet: Outlet) -> Self {
         let Delivery { length, steps: left, marks, .. } = delivery;
         // A body that does not begin with bytes lets the headers go out first.
         let written = !matches!(left.front(), Some(Step::Write(_)));
-        let mut steps = Self { left, length, ending, wait: None, written, sent: 0, marks, answering };
+        let mut steps = Self { left, length, outlet, wait: None, written, sent: 0, marks };
         steps.note_end();
         steps
     }
 
     fn note_end(&mut self) {
         if self.left.is_empty() {
-            self.answering.complete();
+            self.outlet.answering.complete();
         }
     }
 
@@ -74,7 +84,7 @@ impl Steps {
             tokens = Some(brought);
         }
         if let Some(tokens) = tokens {
-            self.answering.said(tokens);
+            self.outlet.answering.said(tokens);
         }
     }
 
@@ -95,6 +105,10 @@ impl Steps {
                     return Poll::Ready(None);
                 }
                 Some(Step::Wait(time)) => self.wait = Some(Box::pin(sleep(time))),
+                Some(Step::Pause) => {
+                    let gate = self.outlet.gate.clone();
+                    self.wait = Some(Box::pin(async move { gate.passed().await }));
+                }
                 Some(Step::Write(bytes)) if bytes.is_empty() => self.note_end(),
                 Some(Step::Write(bytes)) => {
                     self.written = true;
@@ -103,12 +117,12 @@ impl Steps {
                     return Poll::Ready(Some(Ok(bytes)));
                 }
                 Some(Step::Reset) => {
-                    self.answering.broken_off();
-                    self.ending.set(End::Reset);
+                    self.outlet.answering.broken_off();
+                    self.outlet.ending.set(End::Reset);
                     return Poll::Ready(Some(Err(Broken)));
                 }
                 Some(Step::Close) => {
-                    self.answering.broken_off();
+                    self.outlet.answering.broken_off();
                     return Poll::Ready(Some(Err(Broken)));
                 }
                 Some(Step::Stall) => {

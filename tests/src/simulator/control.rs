@@ -1,10 +1,10 @@
 //! What a test tells the simulator, besides the model's name: faults for the next requests, and the key to expect.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::Credentials;
 use super::fault::{BadFault, Faults};
@@ -23,9 +23,32 @@ pub struct Order {
     pub key: Option<String>,
 }
 
-/// The script, the key, and whether answers are held.
-#[derive(Debug, Default)]
+/// Where streams pause. Each time that it is opened one of them goes on.
+#[derive(Debug, Clone)]
+pub struct Gate(Arc<Semaphore>);
+
+impl Gate {
+    fn open(&self) {
+        self.0.add_permits(1);
+    }
+
+    fn close(&self) {
+        self.0.forget_permits(usize::MAX);
+    }
+
+    /// Waits until it may go on.
+    pub async fn passed(&self) {
+        // It is never closed for good.
+        if let Ok(permit) = self.0.acquire().await {
+            permit.forget();
+        }
+    }
+}
+
+/// The script, the key, whether answers are held, and where they pause.
+#[derive(Debug)]
 pub struct Control {
+    gate: Gate,
     state: Mutex<State>,
     aws: Option<Credentials>,
     held: watch::Sender<bool>,
@@ -49,7 +72,18 @@ struct Mood {
 impl Control {
     /// Expects this key, and signatures by these; any when `None`.
     pub fn new(key: Option<String>, aws: Option<Credentials>) -> Self {
-        Self { state: Mutex::new(State { key, ..State::default() }), aws, held: watch::Sender::default() }
+        let state = Mutex::new(State { key, ..State::default() });
+        Self { gate: Gate(Arc::new(Semaphore::new(0))), state, aws, held: watch::Sender::default() }
+    }
+
+    /// Where streams pause.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Has a stream that pauses go on; if there is none, the next one.
+    pub fn go_on(&self) {
+        self.gate.open();
     }
 
     /// The keys that sign for Amazon.
@@ -78,6 +112,7 @@ impl Control {
         state.next.clear();
         state.always = None;
         state.mood = None;
+        self.gate.close();
     }
 
     /// From now on each request that the script says nothing about has one of these by chance, as often as its weight says.

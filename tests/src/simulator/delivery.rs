@@ -21,6 +21,8 @@ pub enum Step {
     Write(Bytes),
     /// This long, nothing.
     Wait(Duration),
+    /// Nothing, until the test has it go on.
+    Pause,
     /// The connection is reset.
     Reset,
     /// The connection is closed in order, in the middle of the body.
@@ -45,7 +47,7 @@ pub struct Delivery {
 }
 
 /// Before a reset: a peer may drop what it has not read when it hears of one, and the test counts on what came before.
-const BEFORE_RESET: Duration = Duration::from_millis(10);
+const BEFORE_RESET: Duration = Duration::from_millis(200);
 
 /// Where a reply ends before its end.
 type Cut = (usize, Option<Step>);
@@ -83,15 +85,22 @@ impl Delivery {
             }
         };
         let streamed = length.is_none();
+        let mut pieces = Pieces::of(faults);
         let breath = matches!(cut, Some((_, Some(Step::Reset)))).then_some(Step::Wait(BEFORE_RESET));
         let last = cut.and_then(|(after, step)| {
             parts.truncate(after);
             step
         });
-        let steps = if streamed && cut_into_pieces(faults) {
-            Pieces::of(faults).steps(parts, faults)
-        } else {
-            whole(parts, faults)
+        let mut write = |parts| match streamed && cut_into_pieces(faults) {
+            true => pieces.steps(parts, faults),
+            false => whole(parts, faults),
+        };
+        let steps = match pause(faults) {
+            None => write(parts),
+            Some(after) => {
+                let rest = parts.split_off(after.min(parts.len()));
+                [write(parts), vec![Step::Pause], write(rest)].concat()
+            }
         };
         let first = faults.iter().filter_map(|fault| match fault {
             Fault::First(wait) => Some(Step::Wait(*wait)),
@@ -111,6 +120,13 @@ fn cut(faults: &Faults) -> Option<Cut> {
         Fault::CloseAfter(after) => Some((*after, Some(Step::Close))),
         Fault::StallAfter(after) => Some((*after, Some(Step::Stall))),
         Fault::EofAfter(after) => Some((*after, None)),
+        _ => None,
+    })
+}
+
+fn pause(faults: &Faults) -> Option<usize> {
+    faults.iter().find_map(|fault| match fault {
+        Fault::PauseAfter(after) => Some(*after),
         _ => None,
     })
 }

@@ -41,6 +41,8 @@ pub enum Fault {
     First(Duration),
     /// `every=MS`: this long between two events.
     Every(Duration),
+    /// `pause-after=K`: nothing more comes until the test has it go on, once it has seen what came before; then the rest.
+    PauseAfter(usize),
     /// `reset-after=K`: the connection is reset.
     ResetAfter(usize),
     /// `close-after=K`: the connection is closed in order, the body is not ended.
@@ -108,6 +110,7 @@ impl Fault {
             "wait" => Self::Wait(millis()?),
             "first" => Self::First(millis()?),
             "every" => Self::Every(millis()?),
+            "pause-after" => Self::PauseAfter(count()?),
             "reset-after" => Self::ResetAfter(count()?),
             "close-after" => Self::CloseAfter(count()?),
             "eof-after" => Self::EofAfter(count()?),

@@ -37,7 +37,6 @@ mod wire;
 use std::io;
 use std::sync::Arc;
 
-use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
 
 pub use fault::{BadFault, Fault, Faults};
@@ -182,6 +181,11 @@ impl Simulator {
         self.server.control.hold(false);
     }
 
+    /// Has a stream that pauses (`pause-after`) go on; if there is none, the next one, until the next clearing.
+    pub fn go_on(&self) {
+        self.server.control.go_on();
+    }
+
     fn order(&self, order: Order) {
         self.server.control.take(order).expect("a fault of the grammar");
     }
@@ -192,9 +196,26 @@ impl Simulator {
         self.server.records.clear();
     }
 
-    /// The requests so far, except those of benchmarks and of control.
+    /// All requests so far, except those of benchmarks and of control.
+    ///
+    /// # Panics
+    /// When they are so many that the first are not kept any more: see [`Self::count`], [`Self::used`], [`Self::latest`].
+    #[track_caller]
     pub fn requests(&self) -> Vec<Recorded> {
-        self.server.records.all()
+        match self.server.records.all() {
+            Ok(all) => all,
+            Err(dropped) => panic!("the first {dropped} requests are not kept any more: count them, do not list them"),
+        }
+    }
+
+    /// The latest of them, as many as are kept.
+    pub fn latest(&self) -> Vec<Recorded> {
+        self.server.records.latest()
+    }
+
+    /// How many there were, kept or not.
+    pub fn count(&self) -> usize {
+        self.server.records.count()
     }
 
     /// The requests, once there are `count` of them and all their answers have ended.
@@ -219,17 +240,6 @@ impl Simulator {
         until("the simulator's answers to end", || self.server.records.used()).await
     }
 
-    /// A port that refuses connections, for as long as it is held.
-    ///
-    /// # Panics
-    /// When no port can be had.
-    pub fn refusing_port() -> RefusingPort {
-        let socket = TcpSocket::new_v4().expect("a socket");
-        // Bound but not listening: nobody else gets the port, and whoever connects is refused.
-        socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port on the loopback interface");
-        RefusingPort(socket)
-    }
-
     /// Waits for ever, or until the task of the simulator ends.
     pub async fn run(mut self) {
         let _ = (&mut self.task).await;
@@ -239,21 +249,5 @@ impl Simulator {
 impl Drop for Simulator {
     fn drop(&mut self) {
         self.task.abort();
-    }
-}
-
-/// A port that refuses connections; see [`Simulator::refusing_port`].
-#[derive(Debug)]
-pub struct RefusingPort(TcpSocket);
-
-impl RefusingPort {
-    /// Its number.
-    pub fn port(&self) -> u16 {
-        self.0.local_addr().map_or(0, |address| address.port())
-    }
-
-    /// The base URL of a provider that would be there.
-    pub fn base_url(&self) -> String {
-        format!("http://127.0.0.1:{}/v1", self.port())
     }
 }

@@ -102,7 +102,8 @@ impl Recorded {
     }
 }
 
-/// More requests than this, or more bytes of bodies, are not kept: the oldest go first.
+/// More requests than this, or more bytes of bodies, are not kept: the oldest go first. How many there were, and what they
+/// used, is counted of all.
 const KEPT: usize = 4096;
 const KEPT_BYTES: usize = 256 * 1024 * 1024;
 
@@ -129,9 +130,24 @@ impl Records {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A copy of them.
-    pub fn all(&self) -> Vec<Recorded> {
+    /// A copy of those that are kept.
+    pub fn latest(&self) -> Vec<Recorded> {
         self.lock().list.iter().cloned().collect()
+    }
+
+    /// A copy of all since the last clearing; when the first of them are not kept any more, how many those are.
+    pub fn all(&self) -> Result<Vec<Recorded>, usize> {
+        let list = self.lock();
+        match list.first - list.cleared {
+            0 => Ok(list.list.iter().cloned().collect()),
+            dropped => Err(dropped),
+        }
+    }
+
+    /// How many there were since the last clearing.
+    pub fn count(&self) -> usize {
+        let list = self.lock();
+        list.first - list.cleared + list.list.len()
     }
 
     /// Forgets them.
@@ -253,11 +269,27 @@ mod tests {
         for _ in 0..KEPT {
             add(&records).begin(usage(2), false, false);
         }
-        assert_eq!((records.all().len(), records.used()), (KEPT, None), "the first has not ended");
+        assert_eq!((records.latest().len(), records.used()), (KEPT, None), "the first has not ended");
         drop(first);
         let mut used = records.used().expect("all have ended");
         used.sort_by_key(|(used, _)| used.output);
         assert_eq!(used, [(usage(2), KEPT as u64), (usage(4), 1)]);
+    }
+
+    #[test]
+    fn all_are_counted_and_none_is_missing_where_all_are_listed() {
+        let records = Arc::<Records>::default();
+        for count in 1..=KEPT {
+            add(&records);
+            assert_eq!(records.count(), count);
+        }
+        assert_eq!(records.all().map(|all| all.len()), Ok(KEPT));
+        add(&records);
+        assert_eq!((records.all().map(|all| all.len()), records.count()), (Err(1), KEPT + 1));
+        records.clear();
+        assert_eq!((records.all().map(|all| all.len()), records.count()), (Ok(0), 0));
+        add(&records);
+        assert_eq!((records.all().map(|all| all.len()), records.count()), (Ok(1), 1));
     }
 
     #[test]

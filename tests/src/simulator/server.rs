@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::body::{Broken, Outgoing, Steps};
+use super::body::{Broken, Outgoing, Outlet, Steps};
 use super::call::Call;
 use super::connection::{Connection, End, Ending};
 use super::control::{Control, Order};
@@ -121,17 +121,18 @@ impl Server {
             eprintln!("{} {} {} bytes", parts.method, parts.uri, body.len());
         }
         let answering = self.records.add(Recorded::new(&parts, &body));
+        let outlet = Outlet { ending, answering, gate: self.control.gate().clone() };
         let Some(wire) = wire else {
             let message = format!("Invalid URL ({} {})", call.method, call.path);
             let (wire, reply) = wire::nowhere(&Refusal::new(404, message));
-            return Ok(respond(reply, wire, &Faults::default(), ending, answering));
+            return Ok(respond(reply, wire, &Faults::default(), outlet));
         };
         match self.accept(wire, &call) {
             Ok((asked, faults)) => {
                 self.control.released().await;
-                answer(wire, asked, &faults, ending, answering).await
+                answer(wire, asked, &faults, outlet).await
             }
-            Err(refusal) => Ok(respond(wire.refuse(&refusal), wire, &Faults::default(), ending, answering)),
+            Err(refusal) => Ok(respond(wire.refuse(&refusal), wire, &Faults::default(), outlet)),
         }
     }
 
@@ -158,7 +159,7 @@ impl Server {
                 (200, json!({"ok": true}))
             }
             (&Method::GET, "/control/requests") => {
-                (200, self.records.all().iter().map(Recorded::to_json).collect::<Value>())
+                (200, self.records.latest().iter().map(Recorded::to_json).collect::<Value>())
             }
             _ => (404, json!({"error": "POST or DELETE /control, GET /control/requests"})),
         };
@@ -174,16 +175,15 @@ async fn answer(
     wire: &dyn Wire,
     asked: Asked,
     faults: &Faults,
-    ending: Arc<Ending>,
-    mut answering: Answering,
+    mut outlet: Outlet,
 ) -> Result<Response<Outgoing>, Broken> {
     for fault in faults.iter() {
         match fault {
             Fault::Wait(time) => tokio::time::sleep(*time).await,
             Fault::Silence => std::future::pending().await,
             Fault::Reset => {
-                answering.broken_off();
-                ending.set(End::Reset);
+                outlet.answering.broken_off();
+                outlet.ending.set(End::Reset);
                 return Err(Broken);
             }
             _ => {}
@@ -192,12 +192,12 @@ async fn answer(
     let reply = match (instead(wire, &asked, faults), asked) {
         (Some(reply), _) => reply,
         (None, Asked::Ready { reply, used, .. }) => {
-            answering.begin(used, false, false);
+            outlet.answering.begin(used, false, false);
             reply
         }
-        (None, Asked::Chat(prompt, chat)) => say(&prompt, chat, faults, &mut answering),
+        (None, Asked::Chat(prompt, chat)) => say(&prompt, chat, faults, &mut outlet.answering),
     };
-    Ok(respond(reply, wire, faults, ending, answering))
+    Ok(respond(reply, wire, faults, outlet))
 }
 
 /// What the model says.
@@ -255,19 +255,13 @@ fn late_error(wire: &dyn Wire, asked: &Asked) -> Reply {
     }
 }
 
-fn respond(
-    reply: Reply,
-    wire: &dyn Wire,
-    faults: &Faults,
-    ending: Arc<Ending>,
-    answering: Answering,
-) -> Response<Outgoing> {
+fn respond(reply: Reply, wire: &dyn Wire, faults: &Faults, outlet: Outlet) -> Response<Outgoing> {
     let mut delivery = Delivery::new(reply, wire, faults);
     let mut response = Response::builder().status(delivery.status);
     for (name, value) in std::mem::take(&mut delivery.headers) {
         response = response.header(name, value);
     }
-    let body = Outgoing::Steps(Steps::new(delivery, ending, answering));
+    let body = Outgoing::Steps(Steps::new(delivery, outlet));
     // Only a fault's own text can make a header that is none: then the test is wrong, and the empty answer shows it.
     response.body(body).unwrap_or_else(|_| Response::new(Outgoing::Fixed(None)))
 }

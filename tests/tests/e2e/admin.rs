@@ -1,12 +1,14 @@
 //! The administrator at work: keys made, changed and withdrawn with the `sluice` command, what was used read from the
 //! interface, and both listeners keeping to what is theirs.
 
-mod site;
+pub mod site;
+
+use std::cell::Cell;
 
 use serde_json::{Value, json};
 use sluice_tests::gateway::KEY;
 use sluice_tests::simulator::Simulator;
-use sluice_tests::until;
+use sluice_tests::{until, within_a_day};
 
 use crate::{CHAT, ask, refusal, with};
 use site::{ADMIN, Administered, Site, Sums, builder, dollars, file, sha256};
@@ -101,7 +103,7 @@ async fn a_rotated_key_has_two_secrets_until_its_grace_is_over() {
     for gateway in [one, two] {
         assert_eq!(gateway.chat(&old, "gpt").await.status, 200);
     }
-    let new = two.secret(&["keys", "rotate", "alice", "--grace", "3s"]).await;
+    let new = two.secret(&["keys", "rotate", "alice", "--grace", "20s"]).await;
     assert_ne!(old, new);
     for gateway in [one, two] {
         for secret in [&new, &old] {
@@ -128,6 +130,7 @@ async fn a_rotated_key_has_two_secrets_until_its_grace_is_over() {
 #[tokio::test]
 async fn limits_and_budgets_of_a_record_hold_at_all_gateways_together() {
     let site = Site::start().await;
+    within_a_day().await;
     let [one, two] = &site.gateways;
     let limited = ["keys", "create", "--id", "slow", "--team", "research", "--limit", "requests_per_minute=3"];
     let slow = one.secret(&limited).await;
@@ -141,7 +144,7 @@ async fn limits_and_budgets_of_a_record_hold_at_all_gateways_together() {
     // that are answered at the same time.
     let poor =
         one.secret(&["keys", "create", "--id", "poor", "--team", "research", "--budget", "total=0.000001"]).await;
-    let body = with(ask("gpt+wait=500", "say something"), json!({"model": "gpt", "max_tokens": 50}));
+    let body = with(ask("gpt", "say something"), json!({"max_tokens": 50}));
     let post = |gateway: &Administered, secret: &str| {
         let client = gateway.gateway.anonymous().bearer(secret);
         let body = body.clone();
@@ -156,9 +159,17 @@ async fn limits_and_budgets_of_a_record_hold_at_all_gateways_together() {
     let estimate = if rest.find(". ").is_some_and(|digits| digits == 6) { estimate } else { panic!("{message}") };
     let two_of_them = format!("daily={}", dollars(estimate * 2 + 1));
     let rich = two.secret(&["keys", "create", "--id", "rich", "--team", "research", "--budget", &two_of_them]).await;
-    site.providers[0].always("wait=700");
-    let (first, second, third, fourth) =
-        tokio::join!(post(one, &rich), post(two, &rich), post(one, &rich), post(two, &rich));
+    let (provider, refused) = (&site.providers[0], Cell::new(0));
+    provider.hold();
+    let before = provider.count();
+    let decided = async |gateway: &Administered| {
+        let answer = post(gateway, &rich).await;
+        refused.set(refused.get() + usize::from(answer.status == 429));
+        answer
+    };
+    let all =
+        until("all to be decided", || (provider.count() - before + refused.get() >= 4).then(|| provider.release()));
+    let (first, second, third, fourth, ()) = tokio::join!(decided(one), decided(two), decided(one), decided(two), all);
     let mut statuses = [first.status, second.status, third.status, fourth.status];
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 200, 429, 429]);
@@ -167,6 +178,7 @@ async fn limits_and_budgets_of_a_record_hold_at_all_gateways_together() {
 #[tokio::test]
 async fn usage_is_exactly_what_the_providers_counted_at_all_gateways() {
     let site = Site::start().await;
+    within_a_day().await;
     let [one, two] = &site.gateways;
     let alice = ["keys", "create", "--id", "alice", "--team", "research", "--app", "bot", "--budget", "daily=1"];
     let alice = one.secret(&[&alice[..], &["--limit", "tokens_per_day=100000"]].concat()).await;
@@ -258,6 +270,7 @@ async fn settled(one: &Administered, by: &str, name: &str, expected: Sums) {
 async fn without_redis_usage_is_shown_and_nothing_can_be_written() {
     let providers = [Simulator::start().await, Simulator::start().await];
     let one = Administered::start(builder(&providers).concurrency(2), file(json!({}))).await;
+    within_a_day().await;
     let mut all = Sums::default();
     for round in 0..8 {
         let answer = one.chat(KEY, if round % 2 == 0 { "gpt" } else { "claude" }).await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sluice_tests::PATIENCE;
 use sluice_tests::gateway::{Builder, Gateway, Kind};
+use sluice_tests::port::Port;
 use sluice_tests::simulator::Simulator;
 
 use crate::{Pair, ask, refusal, said, with};
@@ -139,7 +140,7 @@ async fn an_address_that_keeps_failing_is_ejected_and_still_asked_when_there_is_
 async fn silence_counts_as_a_failure_and_an_error_inside_a_200_does_not() {
     let (first, second) = (Simulator::start().await, Simulator::start().await);
     let more = json!({"outlier_detection": {"failures": 2, "ejection": "1h"}});
-    let gateway = builder(&first.base_url(), more, &second).timeout("answer", "500ms").start().await;
+    let gateway = builder(&first.base_url(), more, &second).timeout("answer", "3s").start().await;
     let served = async |fault: &str| {
         first.script(&[fault; 3]);
         for _ in 0..3 {
@@ -155,13 +156,13 @@ async fn silence_counts_as_a_failure_and_an_error_inside_a_200_does_not() {
 
 #[tokio::test]
 async fn a_refused_connection_counts_as_a_failure() {
-    let (first, second) = (Simulator::refusing_port(), Simulator::start().await);
+    let (first, second) = (Port::reserve(), Simulator::start().await);
     let gateway = gateway(&first.base_url(), json!({"outlier_detection": {"failures": 2}}), &second).await;
     for _ in 0..2 {
         let answer = gateway.chat(&ask("both", "hi")).await;
         assert_eq!(answer.header("x-sluice-provider"), Some("second"));
     }
-    until_health(&gateway, &format!("127.0.0.1:{}", first.port()), "/failed_outlier_check").await;
+    until_health(&gateway, &format!("127.0.0.1:{}", first.number()), "/failed_outlier_check").await;
 }
 
 #[tokio::test]
@@ -181,7 +182,9 @@ async fn an_address_that_is_not_well_is_still_asked_when_there_is_no_other() {
 
 #[tokio::test]
 async fn an_address_that_is_no_longer_well_is_known_as_such() {
-    let (first, second) = (Simulator::start().await, Simulator::start().await);
+    let port = Port::reserve();
+    let first = Simulator::builder().port(port.number()).start().await.expect("a port of its own");
+    let second = Simulator::start().await;
     // The simulator answers this one with 200.
     let check = json!({"health_check": {"path": "/control/requests", "interval": "50ms"}});
     let gateway = gateway(&first.base_url(), check, &second).await;

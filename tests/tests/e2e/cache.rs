@@ -8,30 +8,94 @@ use std::cell::Cell;
 use serde_json::{Value, json};
 use sluice_tests::client::{Answer, Client};
 use sluice_tests::eventually;
-use sluice_tests::gateway::{Builder, Gateway, Key, Kind};
+use sluice_tests::gateway::{Builder, Gateway, KEY, Key, Kind};
+use sluice_tests::shared::{self, Fixture, Shared};
 use sluice_tests::simulator::Simulator;
 
-use crate::{CHAT, ask, with};
+use crate::{CHAT, ask, numbered, with};
 
 const MESSAGES: &str = "/v1/messages";
 const EMBEDDINGS: &str = "/v1/embeddings";
 
+/// So many tests a shared gateway serves: each with models of its own, so that no answer is known to it from another.
+const TURNS: usize = 20;
+
 /// A gateway of two workers before a provider of each kind, whose models keep their answers for an hour.
-fn cached(openai: &Simulator, anthropic: &Simulator) -> Builder {
-    let cache = json!({"cache": {"ttl": "1h"}});
-    Gateway::builder()
-        .provider("openai", Kind::OpenAi, openai)
-        .provider("anthropic", Kind::Anthropic, anthropic)
-        .model("chat", &[("openai", "gpt-sim")])
-        .model("claude", &[("anthropic", "claude-sim")])
-        .model("embed", &[("openai", "embed-sim")])
-        .with(json!({"models": {"chat": cache, "claude": cache, "embed": cache}}))
-        .concurrency(2)
+struct Cached {
+    gateway: Gateway,
+    openai: Simulator,
+    anthropic: Simulator,
+    /// How many tests had it before.
+    turn: usize,
 }
 
-async fn start(settings: impl FnOnce(Builder) -> Builder) -> (Gateway, Simulator, Simulator) {
-    let (openai, anthropic) = (Simulator::start().await, Simulator::start().await);
-    (settings(cached(&openai, &anthropic)).start().await, openai, anthropic)
+/// With the models and keys of all tests whose gateway has nothing else that is its own.
+static CACHED: Shared<Cached> =
+    Shared::new(1, || Box::pin(Cached::of(TURNS, |builder| settled::settings(kept::settings(settings(builder))))));
+
+/// What the tests of this file share.
+fn settings(builder: Builder) -> Builder {
+    let scopes = SCOPES.map(|scope| (scope, json!({"ttl": "1h", "scope": scope})));
+    let brief = [("brief", json!({"ttl": "1500ms"}))];
+    let builder = scopes.into_iter().chain(brief).fold(builder, |builder, (name, cache)| {
+        builder.model(name, &[("openai", "gpt-sim")]).with(json!({"models": {name: {"cache": cache}}}))
+    });
+    builder
+        .with(json!({"apps": {"bot": {}}}))
+        .key(Key::new("test", KEY))
+        .key(Key::new("a", "sk-a").team("red"))
+        .key(Key::new("b", "sk-b").team("red"))
+        .key(Key::new("c", "sk-c").team("blue"))
+        .key(Key::new("d", "sk-d").team("red").set("app", json!("bot")))
+        .key(Key::new("e", "sk-e").team("blue").set("app", json!("bot")))
+}
+
+impl Cached {
+    /// One with settings, for this test alone.
+    async fn with(settings: impl FnOnce(Builder) -> Builder) -> Self {
+        Self::of(1, settings).await
+    }
+
+    async fn of(turns: usize, settings: impl FnOnce(Builder) -> Builder) -> Self {
+        let (openai, anthropic) = (Simulator::start().await, Simulator::start().await);
+        let builder = Gateway::builder().provider("openai", Kind::OpenAi, &openai).provider(
+            "anthropic",
+            Kind::Anthropic,
+            &anthropic,
+        );
+        let models =
+            [("chat", "openai", "gpt-sim"), ("claude", "anthropic", "claude-sim"), ("embed", "openai", "embed-sim")];
+        let models =
+            (0..turns).flat_map(|turn| models.map(|(name, provider, model)| (numbered(name, turn), provider, model)));
+        let builder = models.fold(builder, |builder, (name, provider, model)| {
+            let cache = json!({"models": {&name: {"cache": {"ttl": "1h"}}}});
+            builder.model(&name, &[(provider, model)]).with(cache)
+        });
+        Self { gateway: settings(builder.concurrency(2)).start().await, openai, anthropic, turn: 0 }
+    }
+
+    /// What one of its models is called in this turn.
+    fn name(&self, model: &str) -> String {
+        numbered(model, self.turn)
+    }
+
+    /// A request with one message.
+    fn ask(&self, model: &str, text: &str) -> Value {
+        ask(&self.name(model), text)
+    }
+
+    /// How many requests have reached a provider.
+    fn asked(&self) -> usize {
+        self.openai.count() + self.anthropic.count()
+    }
+}
+
+impl Fixture for Cached {
+    async fn renew(&mut self) -> bool {
+        shared::renew(&mut self.gateway, &[&self.openai, &self.anthropic]).await;
+        self.turn += 1;
+        self.turn < TURNS
+    }
 }
 
 /// What the answer says of the cache.
@@ -58,37 +122,34 @@ async fn stored(gateway: &Gateway) -> u64 {
 
 #[tokio::test]
 async fn every_format_is_answered_again_with_the_same_bytes_and_nobody_is_asked() {
-    let (gateway, openai, anthropic) = start(|builder| builder).await;
+    let cached = CACHED.lease().await;
+    let gateway = &cached.gateway;
     let (chat, messages) = (gateway.client(), gateway.anthropic_client());
     let text = "say one two three";
     let stream = |body: Value| with(body, json!({"stream": true}));
-    let message = |model: &str| with(ask(model, text), json!({"max_tokens": 64}));
-    let with_usage = with(ask("chat", text), json!({"stream": true, "stream_options": {"include_usage": true}}));
+    let message = |model: &str| with(cached.ask(model, text), json!({"max_tokens": 64}));
+    let with_usage = with(cached.ask("chat", text), json!({"stream": true, "stream_options": {"include_usage": true}}));
     let requests: [(&Client, &str, Value); 11] = [
-        (&chat, CHAT, ask("chat", text)),
-        (&chat, CHAT, stream(ask("chat", text))),
+        (&chat, CHAT, cached.ask("chat", text)),
+        (&chat, CHAT, stream(cached.ask("chat", text))),
         (&chat, CHAT, with_usage),
-        (&chat, CHAT, ask("claude", text)),
-        (&chat, CHAT, stream(ask("claude", text))),
+        (&chat, CHAT, cached.ask("claude", text)),
+        (&chat, CHAT, stream(cached.ask("claude", text))),
         (&messages, MESSAGES, message("claude")),
         (&messages, MESSAGES, stream(message("claude"))),
         (&messages, MESSAGES, message("chat")),
         (&messages, MESSAGES, stream(message("chat"))),
-        (&chat, "/v1/responses", json!({"model": "chat", "input": text, "stream": true})),
-        (&chat, EMBEDDINGS, json!({"model": "embed", "input": [text]})),
+        (&chat, "/v1/responses", json!({"model": cached.name("chat"), "input": text, "stream": true})),
+        (&chat, EMBEDDINGS, json!({"model": cached.name("embed"), "input": [text]})),
     ];
     for (number, (client, path, body)) in requests.iter().enumerate() {
         let first = client.post(path, body).await;
         assert_eq!(word(&first), "miss", "{path} {body}");
-        let asked = openai.requests().len() + anthropic.requests().len();
+        let asked = cached.asked();
         for _ in 0..3 {
             is_hit(&client.post(path, body).await, &first);
         }
-        assert_eq!(
-            (asked, openai.requests().len() + anthropic.requests().len()),
-            (number + 1, number + 1),
-            "{path} {body}"
-        );
+        assert_eq!((asked, cached.asked()), (number + 1, number + 1), "{path} {body}");
     }
     let lines = gateway.log_lines(requests.len() * 4).await;
     let logged = |word: &str| lines.iter().filter(|line| line["cache"] == word).count();
@@ -100,39 +161,27 @@ async fn every_format_is_answered_again_with_the_same_bytes_and_nobody_is_asked(
 
 #[tokio::test]
 async fn one_byte_more_is_another_request_and_so_is_a_beta_of_anthropics() {
-    let (gateway, openai, anthropic) = start(|builder| builder).await;
-    let body = ask("chat", "say hi").to_string();
+    let cached = CACHED.lease().await;
+    let gateway = &cached.gateway;
+    let body = cached.ask("chat", "say hi").to_string();
     for body in [body.clone(), format!("{body} "), body.replace("hi", "ho")] {
         let answer = gateway.client().request("POST", CHAT, body).await.expect("an answer");
         assert_eq!(word(&answer), "miss");
     }
-    let message = with(ask("claude", "say hi"), json!({"max_tokens": 64}));
+    let message = with(cached.ask("claude", "say hi"), json!({"max_tokens": 64}));
     for (beta, expected) in [("a", "miss"), ("b", "miss"), ("a", "hit")] {
         let client = gateway.anthropic_client().header("anthropic-beta", beta);
         assert_eq!(word(&client.post(MESSAGES, &message).await), expected, "{beta}");
     }
-    assert_eq!((openai.requests().len(), anthropic.requests().len()), (3, 2));
+    assert_eq!((cached.openai.count(), cached.anthropic.count()), (3, 2));
 }
+
+const SCOPES: [&str; 4] = ["key", "team", "app", "all"];
 
 #[tokio::test]
 async fn answers_are_shared_within_their_scope_and_never_beyond() {
-    let scopes = ["key", "team", "app", "all"];
-    let (gateway, _openai, _anthropic) = start(|builder| {
-        let builder = scopes.into_iter().fold(builder, |builder, scope| {
-            builder
-                .model(scope, &[("openai", "gpt-sim")])
-                .with(json!({"models": {scope: {"cache": {"ttl": "1h", "scope": scope}}}}))
-        });
-        builder
-            .with(json!({"apps": {"bot": {}}}))
-            .key(Key::new("a", "sk-a").team("red"))
-            .key(Key::new("b", "sk-b").team("red"))
-            .key(Key::new("c", "sk-c").team("blue"))
-            .key(Key::new("d", "sk-d").team("red").set("app", json!("bot")))
-            .key(Key::new("e", "sk-e").team("blue").set("app", json!("bot")))
-    })
-    .await;
-    for (scope, expected) in scopes.into_iter().zip([
+    let cached = CACHED.lease().await;
+    for (scope, expected) in SCOPES.into_iter().zip([
         ["miss", "miss", "miss", "miss", "miss"],
         ["miss", "hit", "miss", "hit", "hit"],
         ["miss", "miss", "miss", "miss", "hit"],
@@ -140,7 +189,7 @@ async fn answers_are_shared_within_their_scope_and_never_beyond() {
     ]) {
         let mut words = Vec::new();
         for key in ["sk-a", "sk-b", "sk-c", "sk-d", "sk-e"] {
-            words.push(word(&gateway.with_key(key).post(CHAT, &ask(scope, "say hi")).await).to_owned());
+            words.push(word(&cached.gateway.with_key(key).post(CHAT, &ask(scope, "say hi")).await).to_owned());
         }
         assert_eq!(words, expected, "{scope}");
     }
@@ -148,46 +197,46 @@ async fn answers_are_shared_within_their_scope_and_never_beyond() {
 
 #[tokio::test]
 async fn an_answer_is_given_until_its_time_is_over() {
-    let ttl = json!({"models": {"chat": {"cache": {"ttl": "1500ms"}}}});
-    let (gateway, openai, _anthropic) = start(|builder| builder.with(ttl)).await;
-    let first = gateway.chat(&ask("chat", "say hi")).await;
-    is_hit(&gateway.chat(&ask("chat", "say hi")).await, &first);
+    let cached = CACHED.lease().await;
+    let again = async || cached.gateway.chat(&ask("brief", "say hi")).await;
+    assert_eq!(word(&again().await), "miss");
     let hits = Cell::new(0);
     eventually("the answer to expire", async || {
-        let expired = word(&gateway.chat(&ask("chat", "say hi")).await) == "miss";
+        let expired = word(&again().await) == "miss";
         hits.set(hits.get() + u32::from(!expired));
         expired
     })
     .await;
-    assert_eq!((hits.get() > 0, openai.requests().len()), (true, 2));
+    assert_eq!((hits.get() > 0, cached.asked()), (true, 2));
 }
 
 #[tokio::test]
 async fn a_client_may_want_an_answer_of_its_own_or_that_nothing_is_kept() {
-    let (gateway, openai, _anthropic) = start(|builder| builder).await;
+    let cached = CACHED.lease().await;
+    let (gateway, openai) = (&cached.gateway, &cached.openai);
     let ask = async |control: &str, text: &str| {
-        gateway.client().header("cache-control", control).post(CHAT, &ask("chat", text)).await
+        gateway.client().header("cache-control", control).post(CHAT, &cached.ask("chat", text)).await
     };
     assert_eq!(word(&ask("no-store", "say hi").await), "bypass");
     let fresh = ask("no-cache", "say hi").await;
-    assert_eq!((word(&fresh), stored(&gateway).await), ("bypass", 1));
+    assert_eq!((word(&fresh), stored(gateway).await), ("bypass", 1));
     is_hit(&ask("max-age=0", "say hi").await, &fresh);
     openai.script(&["tokens=3"]);
     let fresher = ask("no-cache", "say hi").await;
     assert_ne!(fresher.body, fresh.body);
     is_hit(&ask("", "say hi").await, &fresher);
-    assert_eq!(openai.requests().len(), 3);
+    assert_eq!(openai.count(), 3);
     let lines = gateway.log_lines(5).await;
     assert_eq!(lines.iter().filter(|line| line["cache"] == "bypass").count(), 3);
 }
 
 #[tokio::test]
 async fn workers_know_each_others_answers() {
-    let (gateway, openai, _anthropic) = start(|builder| builder.concurrency(2)).await;
-    let first = gateway.chat(&ask("chat", "say hi")).await;
+    let cached = CACHED.lease().await;
+    let first = cached.gateway.chat(&cached.ask("chat", "say hi")).await;
     for _ in 0..40 {
         // Each on a connection of its own, which either of the workers gets.
-        is_hit(&gateway.chat(&ask("chat", "say hi")).await, &first);
+        is_hit(&cached.gateway.chat(&cached.ask("chat", "say hi")).await, &first);
     }
-    assert_eq!(openai.requests().len(), 1);
+    assert_eq!(cached.asked(), 1);
 }

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use sluice_tests::client::Client;
 use sluice_tests::gateway::{Builder, Gateway, Kind};
 use sluice_tests::simulator::Simulator;
+use tokio::sync::OnceCell;
 
-use crate::money::Price;
+use crate::money::{Price, reserved_for};
 use crate::{CHAT, ask, with};
 
 /// What everything costs.
@@ -30,6 +31,13 @@ pub fn gateway(provider: &Simulator) -> Builder {
         .model("stops", &[("anthropic", STALLS)])
         .price(&format!("anthropic/{READS}"), PRICE.input, PRICE.output)
         .price(&format!("anthropic/{STALLS}"), PRICE.input, PRICE.output)
+}
+
+/// What is reserved for each of their requests.
+pub async fn reserved() -> u64 {
+    static RESERVED: OnceCell<u64> = OnceCell::const_new();
+    let asked = async || reserved_for(gateway(&Simulator::start().await), &Manner::Whole.body()).await;
+    *RESERVED.get_or_init(asked).await
 }
 
 /// How a client behaves.

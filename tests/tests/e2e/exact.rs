@@ -16,7 +16,7 @@ use sluice_tests::{eventually, until};
 use tokio::task::JoinSet;
 
 use crate::crowd::{self, Manner, PRICE, SEEN};
-use crate::money::{all_settled, dollars, in_redis, logged, reserved_for, spent};
+use crate::money::{all_settled, dollars, in_redis, logged, spent};
 use crate::{CHAT, with};
 
 const ROUNDS: usize = 50;
@@ -55,7 +55,7 @@ fn gateway(provider: &Simulator, busy: &Simulator) -> Builder {
 /// With a key for each round, whose budget covers what it says and not a micro-dollar less; in every other round as much
 /// more as covers nothing.
 async fn with_keys(gateway: Builder) -> Builder {
-    let cost = reserved_for(gateway.clone(), &Manner::Whole.body()).await;
+    let cost = crowd::reserved().await;
     let with_key = |gateway: Builder, round: usize| {
         let budget = covered(round) as u64 * cost + if round.is_multiple_of(2) { 0 } else { cost - 1 };
         gateway.key(Key::new(&format!("r{round}"), &secret(round)).budget(json!({"total": dollars(budget)})))
@@ -84,7 +84,7 @@ impl Load {
         let stalled = |request: &Recorded| {
             request.outcome == Outcome::Answering && request.used.is_some_and(|used| used.output == SEEN)
         };
-        let all = || provider.requests().iter().filter(|request| stalled(request)).count() == CONNECTIONS;
+        let all = || provider.latest().iter().filter(|request| stalled(request)).count() == CONNECTIONS;
         until("all of wrk's streams to stall", || all().then_some(())).await;
         for gateway in gateways {
             // An answer is held until it says something, and this one says all in one piece.
@@ -126,9 +126,9 @@ async fn play_round(round: usize, gateways: &[Gateway], provider: &Simulator) ->
             refused.fetch_add(usize::from(status == 429), Ordering::SeqCst);
         }));
     }
-    let decided = || refused.load(Ordering::SeqCst) + provider.requests().len() >= REQUESTS;
+    let decided = || refused.load(Ordering::SeqCst) + provider.count() >= REQUESTS;
     until("all requests to be decided", || decided().then_some(())).await;
-    let passed = provider.requests().len();
+    let passed = provider.count();
     provider.release();
     let statuses = clients.join_all().await;
     assert!(statuses.iter().all(|status| matches!(status, Some(200 | 429))), "{statuses:?}");
@@ -185,9 +185,8 @@ async fn of_many_at_once_as_many_pass_as_a_budget_covers_with_three_envoys() {
     let redis = Redis::start().await;
     let webdis = Webdis::start(&redis).await;
     let (provider, busy) = (Simulator::start().await, Simulator::start().await);
-    // On a busy machine Redis, which writes everything to the disk at once, takes its time.
-    let patient = json!({"redis": {"timeout": "10s", "when_down": "deny"}});
-    let builder = with_keys(gateway(&provider, &busy)).await.redis(&webdis).with(patient);
+    let strict = json!({"redis": {"when_down": "deny"}});
+    let builder = with_keys(gateway(&provider, &busy)).await.redis(&webdis).with(strict);
     let mut gateways = Vec::new();
     for _ in 0..3 {
         gateways.push(builder.clone().start().await);

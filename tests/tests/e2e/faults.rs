@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use sluice_tests::client::{Answer, Event};
 use sluice_tests::gateway::Kind;
-use sluice_tests::simulator::Simulator;
+use sluice_tests::port::Port;
 
 use crate::{Pair, ask, model_of, other, refusal, said, with};
 
@@ -38,10 +38,10 @@ const FAULTS: &[(&str, Sees, Sees)] = &[
     ("status=529", Fallback, Fallback),
     ("status=429", Fallback, Fallback),
     ("status=500+retry-after=1", Again, Again),
-    ("status=503+retry-after=60", Fallback, Fallback),
+    ("status=503+retry-after=3600", Fallback, Fallback),
     ("status=529+retry-after=1", Fallback, Fallback),
     ("status=429+retry-after=1", Again, Again),
-    ("status=429+retry-after=60", Fallback, Fallback),
+    ("status=429+retry-after=3600", Fallback, Fallback),
     ("quota", Fallback, Fallback),
     ("status=408", Again, Again),
     ("html+status=502", Fallback, Fallback),
@@ -52,8 +52,8 @@ const FAULTS: &[(&str, Sees, Sees)] = &[
     // It says nothing.
     ("reset", Fallback, Fallback),
     ("silence", Fallback, Fallback),
-    ("wait=5000", Fallback, Fallback),
-    ("first=5000", Fallback, Fallback),
+    ("wait=3600000", Fallback, Fallback),
+    ("first=3600000", Fallback, Fallback),
     // It answers 200 and fails.
     ("error", Fallback, Fallback),
     ("blank", Fallback, Fallback),
@@ -66,12 +66,12 @@ const FAULTS: &[(&str, Sees, Sees)] = &[
     ("close-after=0", Skip, Fallback),
     ("reset-after=0", Skip, Fallback),
     // It fails in the middle: an answer of one piece has not been seen yet.
-    ("every=30+malformed-after=6", Skip, Broken),
-    ("every=30+error-after=6", Skip, Broken),
-    ("every=30+reset-after=6", Skip, Broken),
-    ("every=30+close-after=6", Skip, Broken),
-    ("every=30+eof-after=6", Skip, Broken),
-    ("every=30+stall-after=6", Skip, Broken),
+    ("pause-after=6+malformed-after=6", Skip, Broken),
+    ("pause-after=6+error-after=6", Skip, Broken),
+    ("pause-after=6+reset-after=6", Skip, Broken),
+    ("pause-after=6+close-after=6", Skip, Broken),
+    ("pause-after=6+eof-after=6", Skip, Broken),
+    ("stall-after=6", Skip, Broken),
     ("reset-after=1", Fallback, Skip),
     ("close-after=1", Fallback, Skip),
     ("eof-after=1", Fallback, Skip),
@@ -191,15 +191,15 @@ fn may_say_nothing(provider: &str, fault: &str) -> bool {
 }
 
 async fn with_a_fallback(primary: &'static str) {
-    let refusing = Simulator::refusing_port();
+    let refusing = Port::reserve();
     let kind = if primary == "openai" { Kind::OpenAi } else { Kind::Anthropic };
     let second = other(primary);
     let cases = (0..FAULTS.len()).flat_map(|index| [false, true].map(|stream| case(index, stream)));
     let pair = Pair::with(|builder| {
         let builder = builder
-            .timeout("answer", "700ms")
-            .timeout("first_token", "700ms")
-            .timeout("idle", "400ms")
+            .timeout("answer", "3s")
+            .timeout("first_token", "3s")
+            .timeout("idle", "3s")
             .provider("refusing", kind, &refusing)
             .model("refused", &[("refusing", model_of(primary)), (second, model_of(second))]);
         cases.fold(builder, |builder, case| builder.model(&case, &[(primary, &case), (second, model_of(second))]))
@@ -229,8 +229,8 @@ async fn with_a_fallback(primary: &'static str) {
             first.always(fault);
             let model = case(index, stream);
             let body = with(ask(&model, PROMPT), serde_json::json!({"stream": stream}));
-            let answer = pair.gateway.chat(&body).await;
-            let attempts = (first.requests().len(), fallback.requests().len());
+            let answer = pair.gateway.chat_past_a_pause(&body, first).await;
+            let attempts = (first.count(), fallback.count());
             note(fault, stream, &answer, attempts, judge(&answer, sees, primary, &model, attempts));
         }
     }
@@ -239,7 +239,7 @@ async fn with_a_fallback(primary: &'static str) {
         let body = with(ask("refused", PROMPT), serde_json::json!({"stream": stream}));
         let answer = pair.gateway.chat(&body).await;
         // The attempt that was refused left no trace but in the answer's header.
-        let attempts = (1, fallback.requests().len());
+        let attempts = (1, fallback.count());
         note("refused connection", stream, &answer, attempts, judge(&answer, Fallback, primary, "", attempts));
     }
     print(&format!("{primary} first, {second} as its fallback"), &lines);
@@ -306,7 +306,7 @@ async fn with_nothing_left_the_client_reads_why() {
                 let body = with(pair.ask(provider, PROMPT), serde_json::json!({"stream": stream}));
                 let answer = pair.gateway.chat(&body).await;
                 let (status, code) = refusal(&answer);
-                let attempts = simulator.requests().len();
+                let attempts = simulator.count();
                 let wanted = if WORTH_ANOTHER.contains(&fault) { 2 } else { 1 };
                 if (status, &*code) != expected
                     || answer.header("x-sluice-attempts") != Some(&*wanted.to_string())

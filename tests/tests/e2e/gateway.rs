@@ -51,7 +51,7 @@ async fn a_key_is_accepted_wherever_clients_send_it_and_nothing_else_is() {
         let answer = anonymous.clone().header(header, value).post(CHAT, &ask("openai", "hi")).await;
         assert_eq!(answer.status, 200, "{header}: {value}: {}", answer.text());
     }
-    let asked = pair.openai.requests().len();
+    let asked = pair.openai.count();
     for (header, value) in [
         ("x-nothing", "1"),
         ("authorization", ""),
@@ -75,7 +75,7 @@ async fn a_key_is_accepted_wherever_clients_send_it_and_nothing_else_is() {
             assert!(!word.starts_with("sk-") || !answer.text().contains(word), "{}", answer.text());
         }
     }
-    assert_eq!(pair.openai.requests().len(), asked);
+    assert_eq!(pair.openai.count(), asked);
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn a_key_sees_and_uses_its_own_models_only() {
         let refused = client.post(CHAT, &ask(unknown, "hi")).await;
         assert_eq!(refusal(&refused), (404, "model_not_found".to_owned()), "{unknown:?}");
     }
-    assert_eq!((pair.openai.requests().len(), pair.anthropic.requests().len()), (1, 0));
+    assert_eq!((pair.openai.count(), pair.anthropic.count()), (1, 0));
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn a_request_that_a_provider_cannot_express_is_refused_naming_the_field() 
     // A target that can is tried first, wherever it stands in the list.
     let answer = pair.gateway.chat(&with(pair.ask("anthropic-first", "say hi"), json!({"n": 2}))).await;
     assert_eq!((answer.status, answer.json()["choices"].as_array().map(Vec::len)), (200, Some(2)));
-    assert_eq!((pair.anthropic.requests().len(), pair.openai.requests().len()), (0, 1));
+    assert_eq!((pair.anthropic.count(), pair.openai.count()), (0, 1));
     // One that cannot, as the last resort, does not hide why the first failed.
     pair.openai.always("status=503");
     let answer = pair.gateway.chat(&with(pair.ask("openai-first", "hi"), json!({"n": 2}))).await;

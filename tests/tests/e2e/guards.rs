@@ -79,7 +79,7 @@ async fn a_prompt_that_is_blocked_reaches_no_provider_in_any_clients_format() {
         {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
         {"role": "tool", "tool_call_id": "c", "content": "{\"mail\":\"a\\u0040b.io\"}"}]});
     assert_eq!(refusal(&pair.gateway.chat(&tool).await).1, "guardrail_blocked");
-    assert_eq!(pair.openai.requests().len() + pair.anthropic.requests().len(), 0);
+    assert_eq!(pair.openai.count() + pair.anthropic.count(), 0);
     let lines = pair.gateway.quiet().await;
     assert!(lines.iter().all(|line| line["error"] == "guardrail_blocked" && line["attempts"] == 0), "{lines:?}");
     assert!(
@@ -156,7 +156,7 @@ async fn where_every_answer_is_blocked_the_client_reads_why_and_what_was_made_is
         assert!(!answer.text().contains("a@b"), "{}", answer.text());
         let line = line(&pair).await;
         assert_eq!((charged(&line), &line["attempts"]), (cost(&pair), &json!(2)), "{line}");
-        assert!(cost(&pair) > 0 && pair.openai.requests().len() == 1);
+        assert!(cost(&pair) > 0 && pair.openai.count() == 1);
     }
 }
 
@@ -221,7 +221,7 @@ async fn json_that_nobody_gives_is_an_error_that_says_where_it_departs() {
 async fn others_are_not_held_back() {
     let pair = GUARDED.lease().await;
     let provider: &Simulator = &pair.openai;
-    provider.script(&["every=50"]);
+    provider.script(&["pause-after=4"]);
     let body = with(pair.ask("openai", "say a@b.io and a few words more"), json!({"stream": true})).to_string();
     let mut open = pair.gateway.client().open("POST", CHAT, body).await.expect("headers");
     let first = open.next().await.expect("no break").expect("a piece");

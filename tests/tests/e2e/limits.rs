@@ -5,7 +5,9 @@ use sluice_tests::client::{Answer, Client};
 use sluice_tests::gateway::{Builder, Gateway, Key, Kind};
 use sluice_tests::shared::Shared;
 use sluice_tests::simulator::Simulator;
-use sluice_tests::until;
+use sluice_tests::{until, within_a_day};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use crate::{CHAT, Pair, Single, ask, refusal, with};
 
@@ -48,10 +50,10 @@ fn exceeded(answer: &Answer) {
     assert_eq!(refusal(answer), (429, "rate_limit_exceeded".to_owned()));
 }
 
-/// A request that waits at the provider.
-async fn held(client: Client, provider: &Simulator, body: Value) -> tokio::task::JoinHandle<Answer> {
+/// A request that waits at the provider, and will say when it is answered.
+async fn held(client: Client, provider: &Simulator, body: Value, begun: oneshot::Sender<()>) -> JoinHandle<Answer> {
     provider.hold();
-    let waiting = tokio::spawn(async move { client.post(CHAT, &body).await });
+    let waiting = tokio::spawn(async move { client.post_begun(CHAT, &body, || _ = begun.send(())).await });
     until("the request to arrive", || provider.requests().pop()).await;
     waiting
 }
@@ -76,7 +78,7 @@ async fn so_many_requests_pass_in_a_minute_and_answers_count_them() {
     assert!((1..=20).contains(&number(&refused, "retry-after")), "{:?}", refused.headers);
     assert!(number(&refused, "retry-after-ms").div_ceil(1000) == number(&refused, "retry-after"));
     assert_eq!(refused.header("x-should-retry"), None);
-    assert_eq!(limited.provider.requests().len(), 3);
+    assert_eq!(limited.provider.count(), 3);
     assert_eq!(limited.gateway.with_key("other").post(CHAT, &body()).await.status, 200);
     assert_eq!(limited.gateway.counter("sluice.refused.limit").await, 1);
     let lines = limited.gateway.log_lines(5).await;
@@ -85,6 +87,7 @@ async fn so_many_requests_pass_in_a_minute_and_answers_count_them() {
 
 #[tokio::test]
 async fn tokens_are_reserved_by_estimate_and_given_back_when_they_are_counted() {
+    within_a_day().await;
     let limited = LIMITED.lease().await;
     let (gateway, provider) = (&limited.gateway, &limited.provider);
     let keys = ["tokens", "input", "output", "day"];
@@ -93,7 +96,7 @@ async fn tokens_are_reserved_by_estimate_and_given_back_when_they_are_counted() 
         let of_minute = limit.ends_with("minute");
         let client = limited.gateway.with_key(key);
         provider.clear();
-        let first = held(client.clone(), provider, body()).await;
+        let first = held(client.clone(), provider, body(), oneshot::channel().0).await;
         let refused = client.post(CHAT, &body()).await;
         exceeded(&refused);
         let wait = number(&refused, "retry-after");
@@ -116,6 +119,7 @@ async fn tokens_are_reserved_by_estimate_and_given_back_when_they_are_counted() 
 
 #[tokio::test]
 async fn what_was_used_counts_and_not_what_was_estimated() {
+    within_a_day().await;
     let limited = LIMITED.lease().await;
     let client = limited.gateway.with_key("used");
     // 2 and 90 in truth.
@@ -150,13 +154,15 @@ async fn a_place_among_concurrent_requests_is_free_again_however_a_request_ends(
         ("cancelled", "ok"),
         ("failed", "status=400"),
         ("reset", "reset"),
-        ("broken", "every=5+error-after=4"),
+        ("broken", "pause-after=4+error-after=4"),
     ] {
         provider.clear();
         // What lost its connection is asked for once more.
         let script = [faults; 2];
         provider.script(if end == "reset" { &script } else { &script[..1] });
-        let waiting = held(client.clone(), provider, with(body(), json!({"stream": end == "broken"}))).await;
+        let (begun, begins) = oneshot::channel();
+        let body_of_this = with(body(), json!({"stream": end == "broken"}));
+        let waiting = held(client.clone(), provider, body_of_this, begun).await;
         let refused = client.post(CHAT, &body()).await;
         assert_eq!(refusal(&refused), (429, "concurrency_limit_exceeded".to_owned()), "{end}");
         assert_eq!(number(&refused, "retry-after"), 1);
@@ -164,6 +170,8 @@ async fn a_place_among_concurrent_requests_is_free_again_however_a_request_ends(
             waiting.abort();
         } else {
             provider.release();
+            begins.await.expect("a beginning, or an end");
+            provider.go_on();
             let answer = waiting.await.expect("an answer");
             assert_eq!(answer.status == 200, end == "complete" || end == "broken", "{end}: {}", answer.text());
         }
@@ -238,5 +246,5 @@ async fn a_provider_that_is_full_gives_way_to_the_next_and_a_fallback_asks_it_to
     assert_eq!(served(&pair, "openai-first").await, (200, Some("anthropic".to_owned())));
     // Now the second is full: its provider is not asked, and the client hears of the first.
     assert_eq!(served(&pair, "openai-first").await.0, 503);
-    assert_eq!((pair.openai.requests().len(), pair.anthropic.requests().len()), (2, 1));
+    assert_eq!((pair.openai.count(), pair.anthropic.count()), (2, 1));
 }

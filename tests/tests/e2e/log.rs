@@ -223,8 +223,8 @@ async fn streams_that_did_not_end_well_are_logged_as_such() {
         ("eof-after=5", "stream_truncated", "stream_truncated"),
     ] {
         pair.openai.clear();
-        pair.openai.always(&format!("every=30+{fault}"));
-        pair.gateway.chat(&body).await;
+        pair.openai.always(&format!("pause-after=5+{fault}"));
+        pair.gateway.chat_past_a_pause(&body, &pair.openai).await;
         count += 1;
         let line = line(&pair, count).await;
         check(&line, &with(ours(begun.clone()), json!({"error": error})));
@@ -232,21 +232,21 @@ async fn streams_that_did_not_end_well_are_logged_as_such() {
     }
     // Of this one the filter is told by Envoy's flags.
     pair.openai.clear();
-    pair.openai.always("every=30+reset-after=5");
-    pair.gateway.chat(&body).await;
+    pair.openai.always("pause-after=5+reset-after=5");
+    pair.gateway.chat_past_a_pause(&body, &pair.openai).await;
     count += 1;
     let lost = line(&pair, count).await;
     check(&lost, &with(ours(begun.clone()), json!({"flags": "UPE", "error": "stream_truncated"})));
     assert_eq!(tried(&lost), attempts(&[(&target, "stream_truncated")]));
     pair.openai.clear();
-    pair.openai.always("every=30+stall-after=5");
+    pair.openai.always("stall-after=5");
     pair.gateway.chat(&body).await;
     count += 1;
     let stalled = line(&pair, count).await;
     check(&stalled, &with(ours(begun.clone()), json!({"error": "stream_stalled"})));
     assert_eq!(tried(&stalled), attempts(&[(&target, "stream_stalled")]));
     pair.openai.clear();
-    pair.openai.always("every=30+stall-after=5");
+    pair.openai.always("stall-after=5");
     let mut open = pair.gateway.client().open("POST", CHAT, body.to_string()).await.expect("an answer");
     open.next().await.expect("a beginning");
     drop(open);

@@ -14,6 +14,7 @@ mod responses;
 
 use std::collections::BTreeMap;
 
+use sluice_tests::gateway::Gateway;
 use sluice_tests::simulator::Simulator;
 
 use cells::{Cell, Outcome};
@@ -32,7 +33,10 @@ type Cells = BTreeMap<(usize, usize, Feature), Result<Outcome, String>>;
 #[tokio::test]
 async fn each_format_of_clients_with_each_kind_of_provider() {
     let providers = providers::all();
-    let (cells, (embedded, mut wrong)) = tokio::join!(chats(&providers), embeddings::rows());
+    let simulator = Simulator::start().await;
+    let gateway = providers::gateway(&providers, &simulator).await;
+    let cells = chats(&providers, &gateway, &simulator).await;
+    let (embedded, mut wrong) = embeddings::rows(&gateway, &simulator).await;
     for ((client, provider, feature), outcome) in &cells {
         if let Err(why) = outcome {
             let (client, provider) = (CLIENTS[*client].name(), providers[*provider].name);
@@ -50,9 +54,7 @@ async fn each_format_of_clients_with_each_kind_of_provider() {
 }
 
 /// All cells but those of embeddings; clients and providers side by side, features one after the other.
-async fn chats(providers: &[Provider]) -> Cells {
-    let simulator = Simulator::start().await;
-    let gateway = providers::gateway(providers, &simulator).await;
+async fn chats(providers: &[Provider], gateway: &Gateway, simulator: &Simulator) -> Cells {
     let ledger = Ledger::default();
     let place = |tag: &str| -> Option<(usize, usize)> {
         let mut numbers = tag.trim_start_matches('~').split('-').map(str::parse);
@@ -63,8 +65,7 @@ async fn chats(providers: &[Provider]) -> Cells {
         for feature in Feature::ALL {
             let tag = format!("~{client}-{number}-{}", feature as u8);
             let (format, provider) = (CLIENTS[client], &providers[number]);
-            let cell =
-                Cell { gateway: &gateway, simulator: &simulator, ledger: &ledger, format, provider, feature, tag };
+            let cell = Cell { gateway, simulator, ledger: &ledger, format, provider, feature, tag };
             cells.push(((client, number, feature), cell.outcome().await));
         }
         cells

@@ -17,7 +17,7 @@ static PAIR: Shared<Pair> = Shared::new(2, || Box::pin(Pair::of(TURNS, |builder|
 /// With little patience, and circuits that stay closed.
 static IMPATIENT: Shared<Pair> = Shared::new(1, || {
     Box::pin(Pair::of(TURNS, |builder| {
-        let builder = builder.timeout("answer", "700ms").timeout("first_token", "700ms").timeout("idle", "400ms");
+        let builder = builder.timeout("answer", "3s").timeout("first_token", "3s").timeout("idle", "3s");
         builder.with(json!({"circuit": {"failures": 1000}}))
     }))
 });

@@ -212,14 +212,14 @@ async fn what_a_provider_keeps_passes_for_keys_that_name_it() {
     assert_eq!(twins.ask("GET", &kept, "", b"").await.json()["id"], answer["id"]);
     // Who names no endpoints has none of this, nor learns whether it is there.
     let asks = twins.gateway.with_key("sk-asks");
-    let before = twins.behind.requests().len();
+    let before = twins.behind.count();
     for (method, path) in
         [("GET", "/v1/files"), ("GET", &*path), ("DELETE", &*path), ("GET", &*kept), ("POST", "/v1/batches")]
     {
         let answer = asks.request(method, path, "").await.expect("an answer");
         assert_eq!(answer.status, 403, "{method} {path}: {}", answer.text());
     }
-    assert_eq!(twins.behind.requests().len(), before);
+    assert_eq!(twins.behind.count(), before);
     assert_eq!(twins.ask("DELETE", &kept, "", b"").await.status, 200);
     assert_eq!(twins.ask("DELETE", &path, "", b"").await.json()["deleted"], true);
     let missing = twins.gateway.client().request("GET", &path, "").await.expect("an answer");

@@ -2,22 +2,50 @@
 
 use serde_json::{Value, json};
 use sluice_tests::gateway::{Gateway, Kind};
+use sluice_tests::shared::{self, Fixture, Shared};
 use sluice_tests::simulator::Simulator;
 
 use crate::{ask, refusal, said};
 
-/// A gateway before a provider with two keys; the first is `sk-one`, the second as given.
-async fn gateway(provider: &Simulator, second: &str, workers: u32) -> (Gateway, tempfile::NamedTempFile) {
-    let file = tempfile::NamedTempFile::new().expect("a file for the key");
-    std::fs::write(file.path(), second).expect("the key is written");
-    let gateway = Gateway::builder()
-        .provider("one", Kind::OpenAi, provider)
-        .model("chat", &[("one", "gpt-sim")])
-        .with(json!({"providers": {"one": {"keys": [{"file": file.path()}]}}}))
-        .concurrency(workers)
-        .start()
-        .await;
-    (gateway, file)
+/// A gateway of two workers before providers with two keys, `sk-NAME` and `sk-two`, each with a model of its name.
+struct Keyed {
+    gateway: Gateway,
+    /// Takes any key.
+    any: Simulator,
+    /// Takes the second one only.
+    second: Simulator,
+    /// Takes neither.
+    neither: Simulator,
+    /// The second key's; it is watched.
+    _file: tempfile::NamedTempFile,
+}
+
+static KEYED: Shared<Keyed> = Shared::new(1, || Box::pin(Keyed::start()));
+
+impl Keyed {
+    async fn start() -> Self {
+        let file = tempfile::NamedTempFile::new().expect("a file for the key");
+        std::fs::write(file.path(), "sk-two").expect("the key is written");
+        let of = async |key: &str| Simulator::builder().key(key).start().await.expect("a free port");
+        let (any, second, neither) = (Simulator::start().await, of("sk-two").await, of("sk-another").await);
+        let gateway = [("any", &any), ("second", &second), ("neither", &neither)]
+            .into_iter()
+            .fold(Gateway::builder(), |builder, (name, simulator)| {
+                let keys = json!({"providers": {name: {"keys": [{"file": file.path()}]}}});
+                builder.provider(name, Kind::OpenAi, simulator).model(name, &[(name, "gpt-sim")]).with(keys)
+            })
+            .concurrency(2)
+            .start()
+            .await;
+        Self { gateway, any, second, neither, _file: file }
+    }
+}
+
+impl Fixture for Keyed {
+    async fn renew(&mut self) -> bool {
+        shared::renew(&mut self.gateway, &[&self.any, &self.second, &self.neither]).await;
+        true
+    }
 }
 
 /// The keys that the simulator was asked with, in order.
@@ -33,21 +61,21 @@ fn keys(line: &Value) -> Vec<Option<u64>> {
 
 #[tokio::test]
 async fn requests_take_turns_and_a_limited_key_is_passed_over() {
-    let provider = Simulator::start().await;
-    let (gateway, _file) = gateway(&provider, "sk-two", 1).await;
+    let keyed = KEYED.lease().await;
+    let (gateway, provider) = (&keyed.gateway, &keyed.any);
     for _ in 0..2 {
-        assert_eq!(said(&gateway.chat(&ask("chat", "say hello")).await), "hello");
+        assert_eq!(said(&gateway.chat(&ask("any", "say hello")).await), "hello");
     }
-    assert_eq!(presented(&provider, 2).await, ["Bearer sk-one", "Bearer sk-two"]);
+    assert_eq!(presented(provider, 2).await, ["Bearer sk-any", "Bearer sk-two"]);
     provider.clear();
-    provider.script(&["status=429+retry-after=60", "ok"]);
-    let answer = gateway.chat(&ask("chat", "say moved")).await;
+    provider.script(&["status=429+retry-after=3600", "ok"]);
+    let answer = gateway.chat(&ask("any", "say moved")).await;
     assert_eq!((answer.status, &*said(&answer), answer.header("x-sluice-attempts")), (200, "moved", Some("2")));
     for _ in 0..2 {
-        gateway.chat(&ask("chat", "hi")).await;
+        gateway.chat(&ask("any", "hi")).await;
     }
     let two = "Bearer sk-two";
-    assert_eq!(presented(&provider, 4).await, ["Bearer sk-one", two, two, two]);
+    assert_eq!(presented(provider, 4).await, ["Bearer sk-any", two, two, two]);
     let lines = gateway.log_lines(5).await;
     let tried: Vec<_> = lines.iter().map(keys).collect();
     assert_eq!(tried, [vec![Some(1)], vec![Some(2)], vec![Some(1), Some(2)], vec![Some(2)], vec![Some(2)]]);
@@ -56,23 +84,23 @@ async fn requests_take_turns_and_a_limited_key_is_passed_over() {
 
 #[tokio::test]
 async fn a_refused_key_is_out_for_every_worker() {
-    let provider = Simulator::builder().key("sk-two").start().await.expect("a free port");
-    let (gateway, _file) = gateway(&provider, "sk-two", 2).await;
-    let answer = gateway.chat(&ask("chat", "say found")).await;
+    let keyed = KEYED.lease().await;
+    let (gateway, provider) = (&keyed.gateway, &keyed.second);
+    let answer = gateway.chat(&ask("second", "say found")).await;
     assert_eq!((answer.status, &*said(&answer)), (200, "found"));
     for _ in 0..8 {
-        let answer = gateway.chat(&ask("chat", "hi")).await;
+        let answer = gateway.chat(&ask("second", "hi")).await;
         assert_eq!((answer.status, answer.header("x-sluice-attempts")), (200, Some("1")));
     }
-    assert_eq!(presented(&provider, 10).await.iter().filter(|key| *key == "Bearer sk-one").count(), 1);
+    assert_eq!(presented(provider, 10).await.iter().filter(|key| *key == "Bearer sk-second").count(), 1);
 }
 
 #[tokio::test]
 async fn when_no_key_is_good_the_operator_is_told_as_with_one() {
-    let provider = Simulator::builder().key("sk-another").start().await.expect("a free port");
-    let (gateway, _file) = gateway(&provider, "sk-two", 1).await;
+    let keyed = KEYED.lease().await;
+    let (gateway, provider) = (&keyed.gateway, &keyed.neither);
     for (attempts, asked) in [("2", 2), ("1", 3)] {
-        let answer = gateway.chat(&ask("chat", "hi")).await;
+        let answer = gateway.chat(&ask("neither", "hi")).await;
         assert_eq!(refusal(&answer), (502, "provider_refused_credential".to_owned()));
         assert_eq!(answer.header("x-sluice-attempts"), Some(attempts));
         assert_eq!(provider.settled(asked).await.len(), asked);

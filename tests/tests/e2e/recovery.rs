@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use sluice_tests::client::Client;
 use sluice_tests::gateway::{Gateway, Kind, children};
+use sluice_tests::port::Port;
 use sluice_tests::simulator::Simulator;
 use sluice_tests::{eventually, until};
 
@@ -12,7 +13,9 @@ use crate::{CHAT, Pair, ask, refusal, said, with};
 
 #[tokio::test]
 async fn a_provider_that_comes_back_is_used_again() {
-    let openai = Simulator::start().await;
+    let port = Port::reserve();
+    let start = || Simulator::builder().port(port.number()).start();
+    let openai = start().await.expect("a port of its own");
     let anthropic = Simulator::start().await;
     let gateway = Gateway::builder()
         .provider("openai", Kind::OpenAi, &openai)
@@ -23,18 +26,18 @@ async fn a_provider_that_comes_back_is_used_again() {
         .await;
     let served = async || gateway.chat(&ask("chat", "hi")).await.header("x-sluice-provider").map(str::to_owned);
     assert_eq!(served().await.as_deref(), Some("openai"));
-    let port = openai.port();
     drop(openai);
-    eventually("the provider to be gone", async || Client::new(port).request("GET", "/", "").await.is_err()).await;
+    let client = Client::new(port.number());
+    eventually("the provider to be gone", async || client.request("GET", "/", "").await.is_err()).await;
     assert_eq!(served().await.as_deref(), Some("anthropic"));
     let refused = gateway.chat(&ask("alone", "hi")).await;
     assert_eq!(refusal(&refused), (503, "provider_unavailable".to_owned()));
     assert_eq!(refused.header("x-sluice-attempts"), Some("2"), "an old connection may have been to blame");
 
-    let openai = Simulator::builder().port(port).start().await.expect("its old port");
+    let openai = start().await.expect("its old port");
     assert_eq!(served().await.as_deref(), Some("openai"));
     assert_eq!(gateway.chat(&ask("alone", "hi")).await.status, 200);
-    assert_eq!(openai.requests().len(), 2);
+    assert_eq!(openai.count(), 2);
 }
 
 /// The module that a request can end, made for this test by `scripts/build --test`.

@@ -1,7 +1,5 @@
 //! Streams, and many requests at once: each client gets its own answer, as soon as it is there.
 
-use std::time::{Duration, Instant};
-
 use serde_json::json;
 use sluice_tests::simulator::Outcome;
 
@@ -29,7 +27,7 @@ async fn a_stream_that_falls_silent_is_cut_however_long_it_ran_before() {
     // It runs for longer than the first token may take.
     let pair = Pair::impatient().await;
     for provider in ["openai", "anthropic"] {
-        pair.simulator(provider).always("every=100+stall-after=13");
+        pair.simulator(provider).always("every=300+stall-after=13");
         let body = with(pair.ask(provider, "say a b c d e f g h i j k l m n"), json!({"stream": true})).to_string();
         let mut open = pair.gateway.client().open("POST", CHAT, body).await.expect("an answer");
         let mut text = String::new();
@@ -62,13 +60,13 @@ async fn a_client_that_leaves_ends_the_providers_work_at_once() {
                 let mut open = client.open("POST", CHAT, body).await.expect("an answer");
                 open.next().await.expect("a beginning");
             }
-            let left = Instant::now();
             let asked = simulator.settled(1).await;
             assert_eq!((asked.len(), asked[0].outcome), (1, Outcome::Cancelled), "{provider} {faults}");
-            assert!(left.elapsed() < Duration::from_secs(2), "{:?}", left.elapsed());
         }
     }
-    assert!(pair.gateway.log_lines(4).await.iter().all(|line| line["attempts"] == 1));
+    // The client ended them, and no limit of time.
+    let lines = pair.gateway.log_lines(4).await;
+    assert!(lines.iter().all(|line| line["attempts"] == 1 && line["flags"] == "DC"), "{lines:?}");
 }
 
 #[tokio::test]

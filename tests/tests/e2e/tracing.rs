@@ -2,20 +2,39 @@
 
 use serde_json::{Value, json};
 use sluice_tests::collector::{Collector, Span, TOKEN};
+use sluice_tests::shared::{self, Fixture, Shared};
 
 use crate::{CHAT, Pair, ask, with};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
 
-async fn traced(more: Value) -> (Pair, Collector) {
-    let collector = Collector::start().await;
-    let token = tempfile::NamedTempFile::new().expect("a temporary file");
-    std::fs::write(token.path(), TOKEN).expect("a file to write to");
-    let tracing = json!({"url": collector.url(), "token": {"file": token.path()}});
-    let tracing = json!({"tracing": with(tracing, more), "circuit": {"failures": 1000}});
-    let pair = Pair::with(|builder| builder.timeout("answer", "400ms").timeout("idle", "400ms").with(tracing)).await;
-    (pair, collector)
+/// A pair whose requests are traced.
+struct Traced {
+    pair: Pair,
+    collector: Collector,
+}
+
+static TRACED: Shared<Traced> = Shared::new(1, || Box::pin(Traced::with(json!({}))));
+
+impl Traced {
+    async fn with(more: Value) -> Self {
+        let collector = Collector::start().await;
+        let token = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(token.path(), TOKEN).expect("a file to write to");
+        let tracing = json!({"url": collector.url(), "token": {"file": token.path()}});
+        let tracing = json!({"tracing": with(tracing, more), "circuit": {"failures": 1000}});
+        let pair = Pair::with(|builder| builder.timeout("answer", "3s").timeout("idle", "3s").with(tracing)).await;
+        Self { pair, collector }
+    }
+}
+
+impl Fixture for Traced {
+    /// What an earlier test did has traces of its own.
+    async fn renew(&mut self) -> bool {
+        shared::renew(&mut self.pair.gateway, &[&self.pair.openai, &self.pair.anthropic]).await;
+        true
+    }
 }
 
 /// The spans of the request whose line is the last of so many: its own, and one for each attempt. All are of the line's trace.
@@ -41,7 +60,8 @@ fn tagged(span: &Span, expected: &[(&str, Option<&str>)]) {
 
 #[tokio::test]
 async fn a_trace_tells_asked_and_served_and_why_each_attempt_failed() {
-    let (pair, collector) = traced(json!({})).await;
+    let traced = TRACED.lease().await;
+    let Traced { pair, collector } = &*traced;
     let parent = format!("00-{TRACE}-{CALLER}-01");
     // An error in a 200: only the filter knows that the first attempt failed.
     for (index, (fault, reason, status)) in
@@ -52,7 +72,7 @@ async fn a_trace_tells_asked_and_served_and_why_each_attempt_failed() {
         let body = with(ask("openai-first", "swordfish"), json!({"stream": status == "200"}));
         let answer = client.post(CHAT, &body).await;
         assert_eq!((answer.status, answer.header("x-sluice-provider")), (200, Some("anthropic")));
-        let (own, attempts) = spans(&pair, &collector, index + 1).await;
+        let (own, attempts) = spans(pair, collector, index + 1).await;
         assert_eq!((&*own.trace, &*own.parent, own.failed), (TRACE, CALLER, false));
         let told = format!("openai/gpt-sim: {reason}");
         let who = [
@@ -94,10 +114,11 @@ async fn a_trace_tells_asked_and_served_and_why_each_attempt_failed() {
 
 #[tokio::test]
 async fn the_span_of_a_request_that_failed_says_why() {
-    let (pair, collector) = traced(json!({})).await;
+    let traced = TRACED.lease().await;
+    let Traced { pair, collector } = &*traced;
     // What is in a query is nobody's business: a key may be.
     pair.gateway.client().post(&format!("{CHAT}?api_key=swordfish"), &ask("nothing", "hi")).await;
-    let (refused, _) = spans(&pair, &collector, 1).await;
+    let (refused, _) = spans(pair, collector, 1).await;
     assert_eq!(refused.parent, "");
     let error = ("error.type", Some("model_not_found"));
     tagged(&refused, &[error, ("sluice.key", Some("test")), ("http.status_code", Some("404"))]);
@@ -105,7 +126,7 @@ async fn the_span_of_a_request_that_failed_says_why() {
 
     pair.openai.script(&["silence"]);
     pair.gateway.chat(&ask("openai", "hi")).await;
-    let (silent, attempts) = spans(&pair, &collector, 2).await;
+    let (silent, attempts) = spans(pair, collector, 2).await;
     tagged(&silent, &[("error.type", Some("timeout")), ("sluice.attempts", Some("1"))]);
     // Of this one's end the filter is not told: Envoy's flags say what it was.
     tagged(&attempts[0], &[("error.type", None), ("response_flags", Some("UT")), ("error", Some("true"))]);
@@ -116,7 +137,7 @@ async fn the_span_of_a_request_that_failed_says_why() {
     {
         pair.openai.script(&[fault]);
         pair.gateway.chat(&stream).await;
-        let (broken, attempts) = spans(&pair, &collector, index + 3).await;
+        let (broken, attempts) = spans(pair, collector, index + 3).await;
         tagged(&broken, &[("error.type", Some(reason)), ("gen_ai.response.model", Some("gpt-sim"))]);
         tagged(&attempts[0], &[("error.type", Some(reason))]);
     }
@@ -125,7 +146,7 @@ async fn the_span_of_a_request_that_failed_says_why() {
 
 #[tokio::test]
 async fn what_is_not_sampled_is_not_exported_and_has_a_trace_all_the_same() {
-    let (pair, collector) = traced(json!({"sampling": 0})).await;
+    let Traced { pair, collector } = Traced::with(json!({"sampling": 0})).await;
     pair.gateway.client().header("x-client-trace-id", "me").post(CHAT, &ask("openai", "hi")).await;
     let line = &pair.gateway.log_lines(1).await[0];
     let id = line["trace_id"].as_str().expect("an id");

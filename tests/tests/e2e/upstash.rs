@@ -9,7 +9,7 @@ use sluice_tests::upstash::{TOKEN, Upstash};
 use tempfile::NamedTempFile;
 
 use crate::crowd::{self, Manner, PRICE};
-use crate::money::{all_settled, dollars, in_redis, logged, reserved_for};
+use crate::money::{all_settled, dollars, in_redis, logged};
 use crate::{CHAT, ask, refusal};
 
 /// Not in the gateway file; of the form that the gateway asks Redis for.
@@ -39,7 +39,7 @@ impl Scene {
     fn gateway(&self, when_down: &str) -> Builder {
         let redis = json!({
             "url": self.upstash.url(), "protocol": "upstash", "token": {"file": self.token.path()},
-            "timeout": "5s", "when_down": when_down,
+            "timeout": "10s", "when_down": when_down,
         });
         crowd::gateway(&self.provider).with(json!({ "redis": redis })).concurrency(2)
     }
@@ -66,18 +66,18 @@ async fn over_upstash_limits_hold_for_two_envoys_together() {
         assert_eq!(refusal(&gateway.chat(&ask("reads", "hi")).await), (429, "rate_limit_exceeded".to_owned()));
         assert_eq!(gateway.counter("sluice.redis.unavailable").await, 0, "{}", gateway.errors());
     }
-    assert_eq!(scene.provider.requests().len(), 3);
+    assert_eq!(scene.provider.count(), 3);
 }
 
 #[tokio::test]
 async fn over_upstash_a_budget_is_reserved_and_settled_with_what_was_used() {
     let scene = Scene::with(TOKEN).await;
-    let cost = reserved_for(crowd::gateway(&scene.provider), &Manner::Whole.body()).await;
+    let cost = crowd::reserved().await;
     let key = Key::new("test", KEY).budget(json!({"total": dollars(3 * cost)}));
     let gateway = scene.gateway("deny").key(key).start().await;
     scene.provider.hold();
     let fourth = async {
-        until("three to pass", || (scene.provider.requests().len() == 3).then_some(())).await;
+        until("three to pass", || (scene.provider.count() == 3).then_some(())).await;
         let answer = gateway.chat(&Manner::Whole.body()).await;
         scene.provider.release();
         answer

@@ -110,7 +110,7 @@ fn cases() -> Vec<Case> {
         let mut add = |list: &[(&str, End)], stream: bool, delivered: bool| {
             for (fault, end) in list.iter().filter(|(fault, _)| !ignores(fault)) {
                 let fault = fault.replace("EARLY", &wire.4.to_string());
-                let more = if fault.ends_with("=14") { "tokens=20+whole+every=1+" } else { "" };
+                let more = if fault.ends_with("=14") { "tokens=20+whole+every=100+" } else { "" };
                 let number = cases.len();
                 cases.push(Case { wire, fault: format!("{more}{fault}"), stream, delivered, end: *end, number });
             }

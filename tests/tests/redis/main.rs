@@ -2,6 +2,7 @@
 
 mod accounts;
 mod durability;
+mod leases;
 mod meters;
 mod model;
 mod orders;

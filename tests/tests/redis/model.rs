@@ -1,11 +1,13 @@
-//! Any interleaving of orders, settlements and their repetitions counts as a plain map would.
+//! Any interleaving of orders, settlements, their repetitions and ends of leases counts as a plain map would.
 
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use sluice_core::store::{Gauge, Meter, Settlement};
+use sluice_tests::redis::Redis;
 
+use crate::leases::lose;
 use crate::store::{Store, is_granted, meter, order, part, settlement, start, take};
 
 const METERS: usize = 3;
@@ -15,15 +17,19 @@ const LIMIT: u64 = 30;
 enum Step {
     /// An order: its number, and what it takes of some meters.
     Reserve(usize, Vec<(usize, u64)>),
-    /// A settlement of it.
-    Settle(usize, Vec<(usize, u64)>),
+    /// A settlement of it; when its lease has ended just before, if it is so.
+    Settle(usize, Vec<(usize, u64)>, bool),
+    /// Its lease ends.
+    Lose(usize),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let parts = || proptest::collection::btree_map(0..METERS, 0..12_u64, 0..=METERS);
     let reserve = (0..8_usize, parts()).prop_map(|(id, parts)| Step::Reserve(id, parts.into_iter().collect()));
-    let settle = (0..8_usize, parts()).prop_map(|(id, parts)| Step::Settle(id, parts.into_iter().collect()));
-    proptest::collection::vec(prop_oneof![3 => reserve, 2 => settle], 1..24)
+    let settle = (0..8_usize, parts(), proptest::bool::weighted(0.2))
+        .prop_map(|(id, parts, late)| Step::Settle(id, parts.into_iter().collect(), late));
+    let lose = (0..8_usize).prop_map(Step::Lose);
+    proptest::collection::vec(prop_oneof![3 => reserve, 2 => settle, 1 => lose], 1..24)
 }
 
 #[derive(Default)]
@@ -55,16 +61,22 @@ impl Model {
             return 0;
         }
         self.settled.push(id);
-        for (meter, amount) in self.open.remove(&id).unwrap_or_default() {
-            self.used[meter] -= amount;
-        }
+        self.lose(id);
+        self.open.remove(&id);
         parts.iter().for_each(|(meter, used)| self.used[*meter] += used);
         1
+    }
+
+    /// What it holds is given back. It is open still, and holds nothing.
+    fn lose(&mut self, id: usize) {
+        for (meter, amount) in self.open.get_mut(&id).map(std::mem::take).unwrap_or_default() {
+            self.used[meter] -= amount;
+        }
     }
 }
 
 /// Every case has meters and requests of its own, so that all share one Redis.
-async fn follow(store: &mut Store, case: usize, steps: Vec<Step>) -> Result<(), TestCaseError> {
+async fn follow(store: &mut Store, redis: &Redis, case: usize, steps: Vec<Step>) -> Result<(), TestCaseError> {
     let meters: Vec<Meter> = (0..METERS).map(|number| meter(&format!("{case}/{number}"), Gauge::Total)).collect();
     let mut model = Model::default();
     // The shape of an order that is sent again is that of the first: it is the same request.
@@ -77,7 +89,14 @@ async fn follow(store: &mut Store, case: usize, steps: Vec<Step>) -> Result<(), 
                 let verdict = store.reserve(&order(&format!("{case}-{id}"), parts)).await.ok();
                 prop_assert_eq!(verdict.as_ref().map(is_granted), model.reserve(id, takes));
             }
-            Step::Settle(id, parts) => {
+            Step::Lose(id) => {
+                lose(redis, &format!("{case}-{id}"));
+                model.lose(id);
+            }
+            Step::Settle(id, parts, late) => {
+                if late {
+                    lose(redis, &format!("{case}-{id}"));
+                }
                 let new = model.settle(id, &parts);
                 let parts = parts.iter().map(|(number, used)| part(&meters[*number], 0, *used)).collect();
                 let settlement: Settlement = settlement(&format!("{case}-{id}"), parts);
@@ -93,13 +112,13 @@ async fn follow(store: &mut Store, case: usize, steps: Vec<Step>) -> Result<(), 
 #[test]
 fn any_interleaving_counts_as_the_model_does() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (_redis, _webdis, store) = runtime.block_on(start());
+    let (redis, _webdis, store) = runtime.block_on(start());
     let store = std::cell::RefCell::new(store);
     let case = std::cell::Cell::new(0);
     let mut runner = TestRunner::new(Config { cases: 100, failure_persistence: None, ..Config::default() });
     let result = runner.run(&steps(), |steps| {
         case.set(case.get() + 1);
-        runtime.block_on(follow(&mut store.borrow_mut(), case.get(), steps))
+        runtime.block_on(follow(&mut store.borrow_mut(), &redis, case.get(), steps))
     });
     assert!(result.is_ok(), "{result:?}");
 }

@@ -1,6 +1,6 @@
 //! A client of the store: the core's commands, sent as the filter sends them, and its readings of the answers.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -44,7 +44,7 @@ impl Store {
             base_path: String::new(),
             mode: Mode::Strict,
             when_down: WhenDown::Deny,
-            timeout: Duration::from_secs(5),
+            timeout: Duration::from_secs(30),
             sync: Duration::from_secs(1),
             key_cache: Duration::from_secs(5),
             prefix: PREFIX.to_owned(),
@@ -127,6 +127,12 @@ pub async fn start() -> (Redis, Webdis, Store) {
     (redis, webdis, store)
 }
 
+/// How much of a meter of so many a minute may have drained since then.
+pub fn drained(since: Instant, per_minute: u64) -> u64 {
+    let millis = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+    millis.saturating_mul(per_minute) / 60_000 + 1
+}
+
 pub fn meter(name: &str, gauge: Gauge) -> Meter {
     Meter { name: name.into(), shard: "".into(), gauge }
 }
@@ -141,7 +147,7 @@ pub fn order(id: &str, takes: Vec<Take>) -> Order {
 
 /// What a settlement says of a part that it knows only by its use.
 pub fn part(meter: &Meter, window: u64, used: u64) -> Settled {
-    Settled { meter: meter.clone(), window, reserved: 0, used }
+    Settled { meter: meter.clone(), window, until: 0, reserved: 0, used }
 }
 
 pub fn settlement(id: &str, parts: Vec<Settled>) -> Settlement {

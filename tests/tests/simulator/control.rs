@@ -18,7 +18,7 @@ async fn a_script_goes_before_the_models_name() {
     assert_eq!(client.post(OPENAI, &openai("m", "hi")).await.status, 503);
     simulator.clear();
     assert_eq!(client.post(OPENAI, &openai("m", "hi")).await.status, 200);
-    assert_eq!(simulator.requests().len(), 1);
+    assert_eq!(simulator.count(), 1);
 }
 
 #[tokio::test]

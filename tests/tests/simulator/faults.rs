@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sluice_tests::client::{Answer, Client, Failure};
+use sluice_tests::port::Port;
 use sluice_tests::simulator::{Outcome, Simulator};
+use sluice_tests::until;
 
 use crate::{ANTHROPIC, OPENAI, anthropic, both, names, openai, start, streamed};
 
@@ -61,13 +63,15 @@ async fn connections_are_reset_refused_or_silent() {
     let reset = client.request("POST", OPENAI, openai("m+reset", "hi").to_string()).await;
     let Err(Failure::NoAnswer(error)) = reset else { panic!("an answer: {reset:?}") };
     assert!(format!("{error:?}").contains("ConnectionReset"), "{error:?}");
-    let refusing = Simulator::refusing_port();
-    let refused = Client::new(refusing.port()).request("POST", OPENAI, "").await;
+    let refusing = Port::reserve();
+    let refused = Client::new(refusing.number()).request("POST", OPENAI, "").await;
     assert!(matches!(refused, Err(Failure::Connection(_))));
 
     let body = openai("m+silence", "hi").to_string();
-    let silent = tokio::time::timeout(Duration::from_millis(50), client.open("POST", OPENAI, body)).await;
-    assert!(silent.is_err());
+    let waiting = tokio::spawn(async move { client.open("POST", OPENAI, body).await });
+    until("the request to arrive", || (simulator.count() == 2).then_some(())).await;
+    assert!(!waiting.is_finished());
+    waiting.abort();
     let outcomes = simulator.settled(2).await.into_iter().map(|request| request.outcome).collect::<Vec<_>>();
     assert_eq!(outcomes, [Outcome::BrokenOff, Outcome::Cancelled]);
 }
@@ -80,14 +84,38 @@ async fn answers_are_slow_where_asked() {
     assert!(started.elapsed() >= Duration::from_millis(60));
 
     let started = Instant::now();
-    let body = streamed(openai("m+first=400+every=10+tokens=5", "hi")).to_string();
+    let body = streamed(openai("m+first=100+every=10+tokens=5", "hi")).to_string();
     let mut open = client.open("POST", OPENAI, body).await.unwrap();
-    assert!(started.elapsed() < Duration::from_millis(400), "the headers come at once");
     open.next().await.unwrap();
-    assert!(started.elapsed() >= Duration::from_millis(400));
+    assert!(started.elapsed() >= Duration::from_millis(100));
     let answer = open.finish().await;
-    assert!(started.elapsed() >= Duration::from_millis(470), "seven waits between eight events");
+    assert!(started.elapsed() >= Duration::from_millis(170), "seven waits between eight events");
     assert!(answer.complete);
+
+    // The headers come at once, and no body while anybody waits.
+    let body = streamed(openai("m+first=3600000", "hi")).to_string();
+    assert_eq!(client.open("POST", OPENAI, body).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_stream_pauses_until_it_is_told_to_go_on() {
+    for (faults, text, complete) in [("pause-after=2", "a b c", true), ("pause-after=3+reset-after=3", "a b", false)] {
+        let (simulator, client) = start().await;
+        let body = streamed(openai(&format!("m+whole+{faults}"), "say a b c"));
+        let begun = std::cell::Cell::new(false);
+        let go_on = || {
+            begun.set(true);
+            assert_eq!(simulator.requests()[0].outcome, Outcome::Answering);
+            simulator.go_on();
+        };
+        let answer = client.post_begun(OPENAI, &body, go_on).await;
+        assert!(begun.get() && answer.streamed_text().trim_end() == text, "{faults}: {answer:?}");
+        assert_eq!(answer.complete, complete, "{faults}");
+        // Only the one that paused.
+        let mut next = client.open("POST", OPENAI, body.to_string()).await.unwrap();
+        next.next().await.unwrap();
+        assert_eq!(simulator.requests()[1].outcome, Outcome::Answering, "{faults}");
+    }
 }
 
 #[tokio::test]

@@ -82,7 +82,7 @@ async fn images_and_sounds() {
     let failing = form(&[("model", "m+status=503")], "file", b"abc");
     assert_eq!(send(&client, "/v1/audio/translations", failing).await.status, 503);
     assert_eq!(client.post("/v1/audio/speech", &json!({"model": "m", "input": "hello"})).await.status, 400);
-    assert_eq!(simulator.requests().len(), 7);
+    assert_eq!(simulator.count(), 7);
 }
 
 #[tokio::test]

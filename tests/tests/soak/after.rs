@@ -51,7 +51,8 @@ pub async fn logged(site: &Site, statistics: &BTreeMap<String, u64>) -> Tally {
 pub fn trouble(statistics: &BTreeMap<String, u64>) -> BTreeMap<&str, u64> {
     let is_trouble = |name: &str| {
         let of_vm = name.starts_with("wasm.") && (name.contains("reload") || name.contains("crash"));
-        of_vm || name.contains("sluice.store.unsettled") || name.contains("sluice.store.unchecked")
+        // Unsettled, unchecked, unleased.
+        of_vm || name.contains("sluice.store.un")
     };
     let found = statistics.iter().filter(|(name, value)| is_trouble(name) && **value > 0);
     found.map(|(name, value)| (name.as_str(), *value)).collect()

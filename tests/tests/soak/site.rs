@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use sluice_tests::client::Client;
-use sluice_tests::gateway::{Builder, Gateway, Key, free_port};
+use sluice_tests::gateway::{Builder, Gateway, Key};
+use sluice_tests::port::Port;
 use sluice_tests::simulator::Simulator;
 use sluice_tests::until;
 use tempfile::TempDir;
@@ -18,7 +19,7 @@ pub struct Site {
     pub gateway: Gateway,
     pub providers: Vec<Simulator>,
     pub log: PathBuf,
-    admin: u16,
+    admin: Port,
     // The gateway writes its log there for as long as it runs.
     _directory: TempDir,
 }
@@ -30,12 +31,13 @@ impl Site {
         // Kept where one wants to look into it afterwards.
         let log =
             std::env::var_os("SLUICE_SOAK_LOG").map_or_else(|| directory.path().join("access.log"), PathBuf::from);
-        let admin = free_port();
-        let section = json!({"listen": format!("127.0.0.1:{admin}"), "sha256": Key::new("admin", ADMIN).sha256()});
+        let admin = Port::reserve();
+        let section =
+            json!({"listen": format!("127.0.0.1:{}", admin.number()), "sha256": Key::new("admin", ADMIN).sha256()});
         let builder = builder.argument("--access-log").argument(&log.to_string_lossy());
         let gateway = builder.with(json!({"admin": section})).start().await;
         until("the administration interface to accept connections", || {
-            std::net::TcpStream::connect(("127.0.0.1", admin)).ok()
+            std::net::TcpStream::connect(("127.0.0.1", admin.number())).ok()
         })
         .await;
         Self { gateway, providers, log, admin, _directory: directory }
@@ -43,7 +45,7 @@ impl Site {
 
     /// Reads what the administration interface has there.
     pub async fn read(&self, path: &str) -> Value {
-        let client = Client::new(self.admin).bearer(ADMIN);
+        let client = Client::new(self.admin.number()).bearer(ADMIN);
         let answer = client.request("GET", &format!("/admin/v1{path}"), "").await.expect("an answer");
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         answer.json()

@@ -1,6 +1,7 @@
 //! The calls of a streamed answer, where they are blocks among others: each block has an index, each call its number among
 //! calls, and a call without a single piece of arguments is still one with valid JSON.
 
+use super::Kept;
 use crate::conversation::StreamEvent;
 
 /// No answer has as many blocks open at once: the bound keeps a provider from filling our memory.
@@ -20,6 +21,8 @@ struct Open {
 pub struct Calls {
     open: Vec<Open>,
     begun: u32,
+    /// Bytes of the arguments with which those began that are open.
+    bytes: usize,
 }
 
 impl Calls {
@@ -30,6 +33,7 @@ impl Calls {
         }
         let call = self.begun;
         self.begun = self.begun.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(input.len());
         self.open.push(Open { index, call, input: input.to_owned() });
         events.push(StreamEvent::ToolCall { choice: 0, call, id, name });
     }
@@ -38,7 +42,7 @@ impl Calls {
     pub fn piece(&mut self, index: u64, json: String, events: &mut Vec<StreamEvent>) {
         let open = self.open.iter_mut().rfind(|open| open.index == index);
         if let Some(open) = open.filter(|_| !json.is_empty()) {
-            open.input.clear();
+            self.bytes = self.bytes.saturating_sub(std::mem::take(&mut open.input).len());
             events.push(StreamEvent::Arguments { choice: 0, call: open.call, json });
         }
     }
@@ -46,16 +50,27 @@ impl Calls {
     /// The block `index` has ended.
     pub fn end(&mut self, index: u64, events: &mut Vec<StreamEvent>) {
         let Some(position) = self.open.iter().rposition(|open| open.index == index) else { return };
-        let Open { call, input, .. } = self.open.remove(position);
-        if !input.is_empty() {
-            events.push(StreamEvent::Arguments { choice: 0, call, json: input });
-        }
+        let ended = self.open.remove(position);
+        self.bytes = self.bytes.saturating_sub(ended.input.len());
+        ended.end(events);
     }
 
     /// Nothing more comes, also from servers that do not end their blocks.
     pub fn end_all(&mut self, events: &mut Vec<StreamEvent>) {
-        while let Some(index) = self.open.first().map(|open| open.index) {
-            self.end(index, events);
+        self.bytes = 0;
+        self.open.drain(..).for_each(|open| open.end(events));
+    }
+
+    /// What is kept of them.
+    pub fn kept(&self) -> Kept {
+        Kept { begun: 0, bytes: self.bytes, pieces: self.open.len() }
+    }
+}
+
+impl Open {
+    fn end(self, events: &mut Vec<StreamEvent>) {
+        if !self.input.is_empty() {
+            events.push(StreamEvent::Arguments { choice: 0, call: self.call, json: self.input });
         }
     }
 }
@@ -71,9 +86,10 @@ mod tests {
         let (mut calls, mut events) = (Calls::default(), Vec::new());
         for index in 0..10_000 {
             calls.begin(index, String::new(), "f".to_owned(), "{}", &mut events);
-            assert!(calls.open.len() <= MOST_OPEN);
+            assert!(calls.kept().pieces <= MOST_OPEN && calls.kept().bytes == 2 * calls.open.len());
         }
         calls.end_all(&mut events);
+        assert_eq!(calls.kept(), Kept::default());
         let ended = events.iter().filter(|event| matches!(event, StreamEvent::Arguments { .. })).count();
         assert_eq!(ended, 10_000);
     }

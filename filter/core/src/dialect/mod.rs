@@ -13,6 +13,7 @@ use crate::framing::sse;
 use crate::headers::HeaderMap;
 
 pub use embeddings::Embeddings;
+pub use kept::Kept;
 use quirk::Quirk;
 
 pub mod anthropic;
@@ -28,11 +29,13 @@ mod effort;
 mod embeddings;
 #[cfg(test)]
 mod fates;
+mod few;
 pub mod fields;
 mod functions;
 pub mod gemini;
 pub mod gemini_embed;
 mod hints;
+mod kept;
 mod lenient;
 mod openai;
 pub mod openai_chat;
@@ -236,13 +239,15 @@ pub struct Shape {
     pub asked: &'static str,
     /// Whether a stream brings usage only to those who ask for it in `stream_options`.
     pub stream_options: bool,
+    /// The fields that bound an answer's tokens at this endpoint. Servers ignore those of other endpoints.
+    pub limits: &'static [&'static str],
     /// Whether it uses no tokens.
     pub free: bool,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { asked: "messages", stream_options: false, free: false }
+        Self { asked: "messages", stream_options: false, limits: &["max_tokens"], free: false }
     }
 }
 
@@ -261,6 +266,9 @@ pub struct Opening {
 pub trait StreamReader: Debug {
     /// Reads one portion and appends the events it completes. A stream that cannot be read is an error, and is not read on.
     fn read(&mut self, portion: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError>;
+
+    /// What it keeps until the next portion. It costs no more than a look at counters.
+    fn kept(&self) -> Kept;
 }
 
 /// Turns events into a client's bytes.
@@ -268,6 +276,9 @@ pub trait StreamWriter: Debug {
     /// Appends what `event` is on the wire: often one event, sometimes several or none. After [`StreamEvent::Error`] and
     /// [`StreamEvent::End`] nothing more is written; only `End` writes the format's terminator.
     fn write(&mut self, event: &StreamEvent, out: &mut Vec<u8>);
+
+    /// What it keeps until the next event. It costs no more than a look at counters.
+    fn kept(&self) -> Kept;
 }
 
 /// What an event of a stream that passes unchanged is to the gateway.
@@ -314,6 +325,16 @@ pub struct Said {
     pub pieces: u64,
     /// About how many bytes are in them.
     pub bytes: u64,
+}
+
+impl Glance {
+    /// The model names itself, if it has not yet. A name that is longer than any is none.
+    pub(crate) fn name(&mut self, model: &str) {
+        const LONGEST: usize = 1024;
+        if self.model.is_none() && (1..=LONGEST).contains(&model.len()) {
+            self.model = Some(model.to_owned());
+        }
+    }
 }
 
 impl Said {

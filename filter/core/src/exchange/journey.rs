@@ -104,8 +104,12 @@ pub struct Journey {
     pub usage: Option<Usage>,
     /// What the stream of the attempt under way has brought, should its provider not come to count tokens.
     pub said: Said,
+    /// The last bytes of an answer that passes without being read: usage may stand in them.
+    pub tail: Vec<u8>,
     /// How many portions of streams came.
     pub portions: u64,
+    /// The client has all that it will get of a stream, and its provider has not ended it.
+    pub lingering: Option<Lingering>,
     /// Whether the answer's headers are here, and held until all of it is.
     pub holding: bool,
     /// As many portions as had come when last looked at, and since when it is no more.
@@ -186,11 +190,22 @@ pub enum Stage {
     Refused,
 }
 
-/// A stream that has been silent for too long.
+/// A stream behind its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lingering {
+    /// Since when the client has all of it.
+    pub since: Time,
+    /// How many bytes were swallowed since.
+    pub swallowed: usize,
+}
+
+/// A stream that has been silent for too long, or that its provider does not end.
 #[derive(Debug, PartialEq)]
 pub enum Silence {
     /// The client has seen a part of it: it is to be cut, and counts as broken off.
     Shown,
+    /// The client has all that it will get: it is to be cut, and counts as what it is.
+    Over,
     /// Nothing of it has left: the attempt is to be given up, for this reason.
     Held(Failure),
 }
@@ -258,7 +273,9 @@ impl Journey {
             first_token: None,
             usage: None,
             said: Said::default(),
+            tail: Vec::new(),
             portions: 0,
+            lingering: None,
             holding: false,
             heard: (0, started),
             timeouts: Timeouts { total, ..timeouts },
@@ -329,6 +346,12 @@ impl Journey {
         self.queue = Queue::new(targets.collect());
         self.model = model;
         self.ready = None;
+    }
+
+    /// For how long what is reserved for it is held, if nobody settles it: no request for the model that was asked for may
+    /// last longer. That a client wants to wait for less changes nothing: leases of all lengths would each need room.
+    pub fn lease(&self) -> Duration {
+        self.asked.way.timeouts.total
     }
 
     /// The request's own name, which stands in for an answer's.

@@ -88,7 +88,9 @@ pub mod metric {
     pub const GUARD_MASKED: &str = "sluice.guard.masked";
     /// A guardrail found something that it only logs, in a request or in its answer.
     pub const GUARD_LOGGED: &str = "sluice.guard.logged";
-    /// A settlement was given up: what the request used stays charged as it was reserved.
+    /// Something was reserved that stays charged should it be lost: there was no room on its page for another lease.
+    pub const UNLEASED: &str = "sluice.store.unleased";
+    /// A settlement was given up: the request stays charged as it was reserved until its lease ends.
     pub const UNSETTLED: &str = "sluice.store.unsettled";
     /// An answer came from the cache.
     pub const CACHE_HIT: &str = "sluice.cache.hit";

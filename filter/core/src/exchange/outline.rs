@@ -38,12 +38,14 @@ pub struct Outline {
     pub stream: bool,
     /// Whether the client asked for usage in the stream.
     pub include_usage: bool,
-    /// The most tokens of one answer that the client asked for, by either of the field's names; if by both, the larger. What
-    /// is no number is as good as absent here: refusing it is the provider's business.
+    /// The most tokens of one answer that the client asked for, by the endpoint's own names for it; if by several, the largest.
     pub max_tokens: Option<u64>,
-    /// How many answers the client asked for; as above.
-    pub n: Option<u64>,
-    /// Whether tools are offered, by either of the field's names; as above.
+    /// How many answers are worked out for each prompt: `n`, or `best_of` if that is larger.
+    pub n: u64,
+    /// How many prompts there are.
+    pub prompts: u64,
+    /// Whether tools are offered, by either of the field's names. What has the wrong type is as good as absent: refusing it is
+    /// the provider's business.
     pub tools: bool,
     /// Whether the answer is to follow a JSON schema; as above.
     pub structured_output: bool,
@@ -125,8 +127,9 @@ impl Outline {
             model: name.into_owned(),
             stream: top.stream.unwrap_or(false),
             include_usage,
-            max_tokens: top.max_tokens,
-            n: top.n,
+            max_tokens: top.largest(shape.limits)?,
+            n: top.largest(&["n", "best_of"])?.unwrap_or(1),
+            prompts: top.prompts(),
             tools: top.tools,
             structured_output: top.structured_output,
             user: top
@@ -147,10 +150,10 @@ impl Outline {
 
     /// Reads the outline of a form with this boundary.
     pub fn of_form(body: &[u8], boundary: &str) -> Result<Self, ApiError> {
-        let form::Form { model, stream } = form::read(body, boundary)?;
+        let form::Form { model, stream, n } = form::read(body, boundary)?;
         let name = body.get(model.clone()).and_then(|name| std::str::from_utf8(name).ok());
         let name = name.ok_or_else(|| ApiError::invalid("model", "Invalid 'model': expected UTF-8."))?.to_owned();
-        Ok(Self { stream, model_at: model, is_form: true, ..Self::opaque(name, body.len()) })
+        Ok(Self { stream, n, model_at: model, is_form: true, ..Self::opaque(name, body.len()) })
     }
 
     /// The outline of a body of so many bytes that is not looked into.
@@ -160,7 +163,8 @@ impl Outline {
             stream: false,
             include_usage: false,
             max_tokens: None,
-            n: None,
+            n: 1,
+            prompts: 1,
             tools: false,
             structured_output: false,
             user: None,

@@ -12,6 +12,7 @@ use crate::cache::key::Recipe;
 use crate::cache::{Entry, Key, Rule, Scope, slots};
 use crate::config::{Caller, Model};
 use crate::dialect::Content;
+use crate::gate::Share;
 use crate::routing::hints::Caching;
 use crate::store::SharedData;
 
@@ -148,7 +149,8 @@ impl Journey {
         if !is_good || view.header(":status")? != b"200" {
             return None;
         }
-        Some(Filling { key, content_type: String::from_utf8(view.header("content-type")?).ok()?, body: Vec::new() })
+        let content_type = String::from_utf8(view.header("content-type")?).ok()?;
+        Some(Filling { key, content_type, body: Vec::new(), share: self.share.sibling() })
     }
 }
 
@@ -169,12 +171,19 @@ pub struct Filling {
     content_type: String,
     /// What has passed of it.
     body: Vec<u8>,
+    /// The same, at the worker's gate.
+    share: Share,
 }
 
 impl Filling {
     /// How much of it has passed.
     pub fn size(&self) -> usize {
         self.body.len()
+    }
+
+    /// Whether the worker has room for so many more bytes.
+    pub fn has_room(&mut self, more: usize) -> bool {
+        self.share.grow(self.body.len().saturating_add(more)).is_ok()
     }
 
     /// A portion passes.
@@ -191,7 +200,7 @@ impl Filling {
         if journey.stage != Stage::Complete || self.body.is_empty() || filtered() {
             return false;
         }
-        let Self { key, content_type, body } = self;
+        let Self { key, content_type, body, .. } = self;
         let entry = Entry {
             made: now,
             expires: now.after(rule.ttl),

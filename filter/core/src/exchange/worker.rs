@@ -359,7 +359,7 @@ impl Worker {
             _ => return,
         };
         if embedded::settle(at.shared, &settlement, reach).is_err() {
-            // What was reserved stays charged: trying again could settle a part of it twice.
+            // What was reserved stays charged until its lease ends: trying again could settle a part of it twice.
             at.effects.push(Effect::Count(metric::UNSETTLED));
         }
     }
@@ -378,6 +378,10 @@ impl Worker {
 fn local(order: &Order, reach: Reach, at: &mut Moment<'_>) -> Decision {
     match embedded::reserve(at.shared, order, reach, at.now) {
         Ok(Verdict::Granted { chosen, readings }) => {
+            let takes = order.alternatives.get(chosen).into_iter().flatten();
+            if takes.zip(&readings).any(|(take, reading)| embedded::is_held_for_ever(take, reading)) {
+                at.effects.push(Effect::Count(metric::UNLEASED));
+            }
             Decision::Granted { ledger: Ledger::Local(reach), chosen, readings }
         }
         Ok(Verdict::Refused(obstacles)) => Decision::Refused(obstacles),

@@ -2,7 +2,7 @@
 //!
 //! The decoder keeps only the frame that is not complete yet, checks both checksums of every frame, and hands frames out
 //! borrowed: headers are looked up where they stand, the payload is a slice. It does not know what events mean. A stream
-//! that is broken has no place from which it could be read on, so every error is final.
+//! that is broken has no place from which it could be read on, so every error is final, and nothing is kept after it.
 //!
 //! All numbers are big-endian:
 //!
@@ -20,6 +20,8 @@ const PRELUDE: usize = 12;
 const FRAME: usize = PRELUDE + 4;
 /// A longer frame fails the stream: AWS sends at most 16 MiB of payload.
 const LONGEST_FRAME: usize = (16 << 20) + (128 << 10);
+/// A buffer up to this size is used again for the next frame; a larger one is given back.
+const SMALL: usize = 16 << 10;
 /// A header's value that is text.
 const TEXT: u8 = 7;
 
@@ -135,16 +137,55 @@ impl<'a> Header<'a> {
 pub struct Decoder {
     /// The beginning of a frame whose end has not come.
     carry: Vec<u8>,
+    /// Why nothing is read any more.
+    broken: Option<Broken>,
+}
+
+/// Why the cutting of frames has ended.
+enum Ended<E> {
+    /// The stream is broken.
+    Broken(Broken),
+    /// Whoever got the frames wants no more.
+    Enough(E),
+}
+
+impl<E> From<Broken> for Ended<E> {
+    fn from(broken: Broken) -> Self {
+        Self::Broken(broken)
+    }
 }
 
 impl Decoder {
     /// Hands every frame that `portion` completes to `each`, in order; the rest waits for the next portion.
-    /// An error of `each` ends the reading and is returned.
+    /// An error of `each` ends the reading and is returned. A stream that was broken once stays so.
     pub fn feed<E: From<Broken>>(
         &mut self,
         portion: &[u8],
         mut each: impl FnMut(Frame<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
+        if let Some(broken) = self.broken {
+            return Err(broken.into());
+        }
+        let result = self.cut(portion, |frame| each(frame).map_err(Ended::Enough));
+        if result.is_err() {
+            self.carry = Vec::new();
+        }
+        result.map_err(|ended| match ended {
+            Ended::Enough(error) => error,
+            Ended::Broken(broken) => E::from(*self.broken.insert(broken)),
+        })
+    }
+
+    /// Bytes of memory that the frame takes which is not complete.
+    pub fn held(&self) -> usize {
+        self.carry.capacity()
+    }
+
+    fn cut<E>(
+        &mut self,
+        portion: &[u8],
+        mut each: impl FnMut(Frame<'_>) -> Result<(), Ended<E>>,
+    ) -> Result<(), Ended<E>> {
         let mut rest = portion;
         while !self.carry.is_empty() {
             // Only what the begun frame lacks is copied to it.
@@ -156,6 +197,9 @@ impl Decoder {
             if let Some((frame, _)) = Frame::split(&self.carry)? {
                 each(frame)?;
                 self.carry.clear();
+                if self.carry.capacity() > SMALL {
+                    self.carry = Vec::new();
+                }
             } else if rest.is_empty() {
                 return Ok(());
             }

@@ -156,8 +156,8 @@ impl Ticket {
             let used = if seen.contains(&meter) { 0 } else { used(plan, spent, part) };
             seen.push(meter);
             if let Some(closing) = closings.get_mut(*order) {
-                let (window, reserved) = (reading.window, part.take.amount);
-                closing.parts.push(Settled { meter: meter.clone(), window, reserved, used });
+                let (Reading { window, until, .. }, reserved) = (*reading, part.take.amount);
+                closing.parts.push(Settled { meter: meter.clone(), window, until, reserved, used });
             }
         }
         let Some(own) = closings.first_mut() else { return closings };
@@ -170,7 +170,7 @@ impl Ticket {
             seen.push(meter);
             let (used, window) = (used(plan, spent, part), window(meter.gauge, now));
             if used > 0 {
-                own.parts.push(Settled { meter: meter.clone(), window, reserved: 0, used });
+                own.parts.push(Settled { meter: meter.clone(), window, until: 0, reserved: 0, used });
             }
         }
         closings

@@ -1,8 +1,9 @@
 //! What is counted and where the counts are kept: meters, reservations of them, and their settlement.
 //!
 //! A request reserves an estimate on every meter that concerns it, all of them or none, before it leaves; when it is over it
-//! settles what it really used, once. A reservation that is never settled stays charged as estimated, so that what is
-//! counted is never less than what was spent; only a place among concurrent requests is free again after a while.
+//! settles what it really used, once. A reservation that is not settled within its lease, because the VM that would have
+//! settled it is no more, is given back: its request cannot be under way any more. Should it be all the same, it is charged for
+//! what it used when it is settled. Only what is counted by the minute has no lease: it drains.
 //!
 //! Two stores do this: [`embedded`] in the memory that Envoy's workers share, and [`redis`] over HTTP. Both keep the same
 //! promises; neither knows what a key, a model or a price is.
@@ -61,20 +62,22 @@ pub struct Take {
 pub struct Order {
     /// The request, by a name that no other request of any Envoy ever has. Not the client's to choose.
     pub id: Rc<str>,
-    /// For how long a place among concurrent requests is held at most.
+    /// For how long what is reserved is held, unless it is settled before: no request should last longer.
     pub lease: Duration,
     /// Never empty; each may be.
     pub alternatives: Vec<Vec<Take>>,
 }
 
 /// A meter, right after the decision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reading {
     /// How much is used: with this request's part when it was granted, without it when it was refused.
     pub used: u64,
     /// When this request's part was counted: which day (since 1970), which month (since January 1970), 0 for a total; for
-    /// `Minute` the moment in microseconds; for `Concurrent` whatever the store needs to give the place back.
+    /// `Minute` the moment in microseconds.
     pub window: u64,
+    /// Until when this request's part is held, in milliseconds since 1970; 0 where nobody has to know, or can.
+    pub until: u64,
     /// Until the meter is as if nothing had been used, when that is a matter of time; for a calendar window its end.
     pub reset: Duration,
 }
@@ -115,6 +118,8 @@ pub struct Settled {
     pub meter: Meter,
     /// The [`Reading::window`] it was reserved in; where nothing was reserved, the day or month in which it was used.
     pub window: u64,
+    /// The [`Reading::until`] of the reservation.
+    pub until: u64,
     /// What was reserved; zero when nothing was (a provider that only a fallback led to).
     pub reserved: u64,
     /// What was used. For `Concurrent` always zero.

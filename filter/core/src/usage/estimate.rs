@@ -43,11 +43,13 @@ impl Prompt {
     /// charged for what it is when the answer is settled.
     pub fn measure(body: &[u8]) -> Self {
         let mut prompt = Self::default();
-        let mut media = 0;
+        let (mut media, mut padding, mut end) = (0, 0, 0);
         let mut before: Cow<'_, [u8]> = Cow::default();
         for literal in Literals::of(body) {
             let text = literal.text;
             let word = word(text);
+            padding += short_numbers(body.get(end..literal.start).unwrap_or_default());
+            end = literal.start.saturating_add(text.len());
             match &*before {
                 b"type" if literal.is_value() => match &*word {
                     b"image_url" | b"input_image" | b"image" => prompt.images += 1,
@@ -59,13 +61,38 @@ impl Prompt {
                     media += text.len();
                     prompt.media += wide(text.len()).div_ceil(if is_pdf(text) { PDF } else { SOUND });
                 }
-                _ => {}
+                _ => padding += rare_letters(text),
             }
             before = word;
         }
-        prompt.text = wide(body.len() - media);
+        padding += short_numbers(body.get(end..).unwrap_or_default());
+        prompt.text = wide(body.len().saturating_sub(media).saturating_add(padding));
         prompt
     }
+}
+
+/// Bytes that letters of four bytes lack: such a letter (emoji, old scripts) has up to a token for each of its bytes, where other
+/// text has one for four.
+fn rare_letters(text: &[u8]) -> usize {
+    const EACH: usize = 12;
+    text.iter().filter(|byte| **byte >= 0xf0).count().saturating_mul(EACH)
+}
+
+/// Bytes that numbers in lists lack: each may be a token by itself, and with its comma have two bytes only.
+fn short_numbers(gap: &[u8]) -> usize {
+    const TOKEN: usize = 4;
+    let (mut digits, mut lacking) = (0usize, 0usize);
+    for byte in gap {
+        match byte {
+            b'0'..=b'9' => digits += 1,
+            b',' | b']' if digits > 0 => {
+                lacking += TOKEN.saturating_sub(digits + 1);
+                digits = 0;
+            }
+            _ => digits = 0,
+        }
+    }
+    lacking
 }
 
 impl Prompt {
@@ -152,7 +179,7 @@ impl Estimate {
             .saturating_add(prompt.media)
             .saturating_add(prompt.images.saturating_mul(IMAGE));
         let answer = [outline.max_tokens, max_output].into_iter().flatten().fold(ceiling, u64::min);
-        let answers = outline.n.unwrap_or(1).max(1);
+        let answers = outline.n.saturating_mul(outline.prompts).max(1);
         Self { input, output: answer.saturating_mul(answers), images: prompt.images }
     }
 

@@ -7,7 +7,8 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use sluice_tests::client::{Answer, Client};
-use sluice_tests::gateway::{Builder, Gateway, Kind, free_port};
+use sluice_tests::gateway::{Builder, Gateway, Kind};
+use sluice_tests::port::Port;
 use sluice_tests::redis::{Redis, Webdis};
 use sluice_tests::simulator::Simulator;
 use sluice_tests::until;
@@ -24,7 +25,7 @@ const PRICES: [(&str, f64, f64); 2] = [("openai/gpt-sim", 1.37, 7.77), ("anthrop
 /// A gateway, and how its administrator reaches it.
 pub struct Administered {
     pub gateway: Gateway,
-    port: u16,
+    port: Port,
 }
 
 /// What the command did.
@@ -37,12 +38,13 @@ pub struct Said {
 
 impl Administered {
     pub async fn start(builder: Builder, more: Value) -> Self {
-        let port = free_port();
-        let admin = json!({"listen": format!("127.0.0.1:{port}"), "sha256": sha256(ADMIN)});
+        let port = Port::reserve();
+        let admin = json!({"listen": format!("127.0.0.1:{}", port.number()), "sha256": sha256(ADMIN)});
         let gateway = builder.with(json!({ "admin": admin })).with(more);
+        let number = port.number();
         let site = Self { gateway: gateway.start().await, port };
         until("the administration interface to accept connections", || {
-            std::net::TcpStream::connect(("127.0.0.1", port)).ok()
+            std::net::TcpStream::connect(("127.0.0.1", number)).ok()
         })
         .await;
         site
@@ -50,7 +52,7 @@ impl Administered {
 
     /// A client of the administration interface, without a key.
     pub fn stranger(&self) -> Client {
-        Client::new(self.port)
+        Client::new(self.port.number())
     }
 
     /// The same as the administrator.
@@ -71,7 +73,7 @@ impl Administered {
         let binary = std::env::var_os("SLUICE_BIN").map_or_else(|| PathBuf::from(beside), PathBuf::from);
         let mut command = Command::new(binary);
         command.args(arguments).env("SLUICE_ADMIN_KEY", ADMIN);
-        command.env("SLUICE_ADMIN_URL", format!("http://127.0.0.1:{}", self.port));
+        command.env("SLUICE_ADMIN_URL", format!("http://127.0.0.1:{}", self.port.number()));
         let done = command.stdin(Stdio::null()).kill_on_drop(true).output().await.expect("the command runs");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
         Said { success: done.status.success(), output: text(done.stdout), errors: text(done.stderr) }
@@ -128,7 +130,7 @@ impl Site {
         let providers = [Simulator::start().await, Simulator::start().await];
         let redis = Redis::start().await;
         let webdis = Webdis::start(&redis).await;
-        let store = json!({"redis": {"url": webdis.url(), "key_cache": "1s"}});
+        let store = json!({"redis": {"url": webdis.url(), "key_cache": "1s", "timeout": "10s"}});
         let start = || Administered::start(builder(&providers), file(store.clone()));
         let gateways = [start().await, start().await];
         Self { gateways, redis, _webdis: webdis, providers }

@@ -25,12 +25,12 @@ async fn tokens_are_counted_by_a_provider_that_can_and_estimated_otherwise() {
             (COUNT, with(question(&pair, model, &text), json!({"model": pair.model_of("anthropic")})))
         );
     }
-    assert_eq!(pair.openai.requests().len(), 0);
+    assert_eq!(pair.openai.count(), 0);
     let estimated = client.post(COUNT, &question(&pair, "openai", &text)).await;
     let count = estimated.json()["input_tokens"].as_u64().expect("a count");
     let exact = text.len().div_ceil(4) as u64;
     assert!((exact / 2..exact * 2).contains(&count), "{count} of {exact}");
-    assert_eq!(pair.openai.requests().len(), 0);
+    assert_eq!(pair.openai.count(), 0);
     assert_eq!(
         refusal(&client.post(COUNT, &question(&pair, "nowhere", "hi")).await),
         (404, "not_found_error".to_owned())

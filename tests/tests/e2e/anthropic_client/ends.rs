@@ -29,8 +29,10 @@ async fn a_stream_that_breaks_ends_with_an_error_or_a_reset_and_never_with_a_sto
     for (model, simulator) in [("openai", &pair.openai), ("anthropic", &pair.anthropic)] {
         for fault in ["error-after=5", "eof-after=5", "malformed-after=5", "reset-after=5"] {
             simulator.clear();
-            simulator.always(&format!("{fault}+whole+every=5"));
-            let answer = pair.gateway.message(&streamed(&pair, model, &format!("say {WORDS}"))).await;
+            simulator.always(&format!("{fault}+whole+pause-after=5"));
+            let body = streamed(&pair, model, &format!("say {WORDS}"));
+            let client = pair.gateway.anthropic_client();
+            let answer = client.post_begun(super::MESSAGES, &body, || simulator.go_on()).await;
             let context = format!("{model} {fault}: {}", answer.text());
             assert!(WORDS.starts_with(&said(&answer)) && said(&answer) != WORDS, "{context}");
             let names = names(&answer);

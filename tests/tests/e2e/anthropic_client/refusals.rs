@@ -35,7 +35,7 @@ async fn keys_models_and_paths_that_are_wrong() {
         let answer = client.request("POST", MESSAGES, body).await.expect("an answer");
         assert_eq!(refusal(&answer), error(400, "invalid_request_error"), "{body}");
     }
-    assert_eq!((pair.openai.requests().len(), pair.anthropic.requests().len()), (0, 0));
+    assert_eq!((pair.openai.count(), pair.anthropic.count()), (0, 0));
 }
 
 #[tokio::test]

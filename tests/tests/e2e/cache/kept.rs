@@ -2,13 +2,20 @@
 
 use super::*;
 
+/// What the tests here share: a model that nothing is tried again for, and a key whose holder may decide the way.
+pub fn settings(builder: Builder) -> Builder {
+    let model = json!({"cache": {"ttl": "1h"}, "retry": {"on": []}, "timeouts": {"idle": "2s"}});
+    builder
+        .model("fails", &[("openai", "gpt-fails")])
+        .with(json!({"models": {"fails": model}}))
+        .key(Key::new("free", "sk-free").set("control", json!(["route", "targets"])))
+}
+
 #[tokio::test]
 async fn what_broke_off_or_failed_or_was_left_is_never_given_to_anybody() {
-    let (gateway, openai, _anthropic) = start(|builder| {
-        builder.with(json!({"models": {"chat": {"retry": {"on": []}}}, "timeouts": {"idle": "400ms"}}))
-    })
-    .await;
-    let body = |text: &str, stream: bool| with(ask("chat", text), json!({"stream": stream}));
+    let cached = CACHED.lease().await;
+    let (gateway, openai) = (&cached.gateway, &cached.openai);
+    let body = |text: &str, stream: bool| with(ask("fails", text), json!({"stream": stream}));
     for (fault, stream) in [
         ("status=400", false),
         ("error", false),
@@ -31,41 +38,44 @@ async fn what_broke_off_or_failed_or_was_left_is_never_given_to_anybody() {
     gateway.quiet().await;
     assert_eq!(word(&gateway.chat(&body("say a lot", true)).await), "miss");
     // One for each second request, and the last.
-    assert_eq!(stored(&gateway).await, 9);
+    assert_eq!(stored(gateway).await, 9);
 }
 
 #[tokio::test]
 async fn who_directs_its_request_and_what_is_only_passed_on_has_no_part_in_it() {
-    let (gateway, openai, _anthropic) =
-        start(|builder| builder.key(Key::new("test", "sk-free").set("control", json!(["route", "targets"])))).await;
-    gateway.chat(&ask("chat", "say hi")).await;
+    let cached = CACHED.lease().await;
+    let (gateway, client) = (&cached.gateway, cached.gateway.with_key("sk-free"));
+    client.post(CHAT, &cached.ask("chat", "say hi")).await;
     for _ in 0..2 {
-        let directed = gateway.client().header("x-sluice-route", "openai").post(CHAT, &ask("chat", "say hi")).await;
+        let directed =
+            client.clone().header("x-sluice-route", "openai").post(CHAT, &cached.ask("chat", "say hi")).await;
         assert_eq!(word(&directed), "bypass");
-        let named = gateway.chat(&ask("openai/gpt-sim", "say hi")).await;
+        let named = client.post(CHAT, &ask("openai/gpt-sim", "say hi")).await;
         assert_eq!((named.status, named.header("x-sluice-cache")), (200, None));
-        let passed = gateway.client().post("/v1/moderations", &json!({"model": "chat", "input": "hi"})).await;
+        let passed = client.post("/v1/moderations", &json!({"model": cached.name("chat"), "input": "hi"})).await;
         assert_eq!(word(&passed), "bypass");
     }
-    assert_eq!((stored(&gateway).await, openai.requests().len()), (1, 7));
+    assert_eq!((stored(gateway).await, cached.asked()), (1, 7));
 }
 
 #[tokio::test]
 async fn an_answer_that_is_larger_than_allowed_is_not_kept() {
-    let (gateway, openai, _anthropic) = start(|builder| builder.with(json!({"cache": {"largest": "4KiB"}}))).await;
-    openai.always("tokens=400");
+    let cached = Cached::with(|builder| builder.with(json!({"cache": {"largest": "4KiB"}}))).await;
+    let gateway = &cached.gateway;
+    cached.openai.always("tokens=400");
     let body = with(ask("chat", "say a lot"), json!({"stream": true}));
     for _ in 0..2 {
         let answer = gateway.chat(&body).await;
         assert_eq!((word(&answer), answer.body.len() > 4096), ("miss", true));
     }
-    assert_eq!(stored(&gateway).await, 0);
+    assert_eq!(stored(gateway).await, 0);
 }
 
 #[tokio::test]
 async fn when_the_memory_is_full_older_answers_give_way_to_new_ones() {
-    let (gateway, openai, _anthropic) = start(|builder| builder.with(json!({"cache": {"memory": "1MiB"}}))).await;
-    openai.always("tokens=400");
+    let cached = Cached::with(|builder| builder.with(json!({"cache": {"memory": "1MiB"}}))).await;
+    let gateway = &cached.gateway;
+    cached.openai.always("tokens=400");
     let body = |number: usize| with(ask("chat", &format!("say {number}")), json!({"stream": true}));
     let size = gateway.chat(&body(0)).await.body.len();
     let count = (3 << 20) / size;
@@ -73,7 +83,7 @@ async fn when_the_memory_is_full_older_answers_give_way_to_new_ones() {
         assert_eq!(word(&gateway.chat(&body(number)).await), "miss");
         assert_eq!(word(&gateway.chat(&body(number)).await), "hit", "the newest is there");
     }
-    assert_eq!(stored(&gateway).await, count as u64);
+    assert_eq!(stored(gateway).await, count as u64);
     // Of the older ones, each that is asked for again takes the place of another.
     let mut hits = 0;
     for number in 0..count {

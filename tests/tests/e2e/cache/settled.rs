@@ -1,6 +1,5 @@
 //! What a hit counts as: a request, and nothing else.
 
-use sluice_tests::gateway::KEY;
 use sluice_tests::redis::{Redis, Webdis};
 use sluice_tests::simulator::Usage;
 
@@ -10,18 +9,23 @@ use crate::refusal;
 
 const PRICE: Price = Price { input: 1000.0, output: 2000.0 };
 
-fn priced(builder: Builder, key: Value) -> Builder {
-    let cost = json!({"input": PRICE.input, "output": PRICE.output});
-    let key = key
-        .as_object()
-        .into_iter()
-        .flatten()
-        .fold(Key::new("test", KEY), |key, (name, value)| key.set(name, value.clone()));
-    builder.with(json!({"prices": {"unpriced": cost}})).key(key)
+/// What all models cost here.
+fn priced(builder: Builder) -> Builder {
+    builder.with(json!({"prices": {"unpriced": {"input": PRICE.input, "output": PRICE.output}}}))
 }
 
-fn body() -> Value {
-    with(ask("chat", "say hi"), json!({"max_tokens": 4}))
+/// What the tests here share: keys with limits and budgets, each of which is one test's own.
+pub fn settings(builder: Builder) -> Builder {
+    priced(builder)
+        // Covers what is reserved for two requests, and not for three.
+        .key(Key::new("pays", "pays").budget(json!({"total": 0.07})))
+        .key(Key::new("poor", "poor").budget(json!({"total": 0.000_001})))
+        .key(Key::new("slow", "slow").limits(json!({"requests_per_minute": 2})))
+        .key(Key::new("alone", "alone").limits(json!({"concurrent_requests": 1})))
+}
+
+fn body(cached: &Cached) -> Value {
+    with(cached.ask("chat", "say hi"), json!({"max_tokens": 4}))
 }
 
 /// What one answer to [`body`] costs.
@@ -31,13 +35,12 @@ fn cost() -> u64 {
 
 #[tokio::test]
 async fn a_hit_costs_nothing_and_what_was_reserved_for_it_is_given_back() {
-    // Covers what is reserved for two requests, and not for three.
-    let key = json!({"budget": {"total": 0.07}});
-    let (gateway, openai, _anthropic) = start(|builder| priced(builder, key)).await;
-    let first = gateway.chat(&body()).await;
+    let cached = CACHED.lease().await;
+    let (gateway, client, body) = (&cached.gateway, cached.gateway.with_key("pays"), body(&cached));
+    let first = client.post(CHAT, &body).await;
     gateway.log_lines(1).await;
     for hits in 1..=5_usize {
-        let hit = gateway.chat(&body()).await;
+        let hit = client.post(CHAT, &body).await;
         is_hit(&hit, &first);
         gateway.log_lines(1 + hits).await;
     }
@@ -54,36 +57,35 @@ async fn a_hit_costs_nothing_and_what_was_reserved_for_it_is_given_back() {
             (&json!("openai"), &json!(0), &json!(200))
         );
     }
-    assert_eq!((logged(&lines, "test"), spent(&gateway, KEY, "chat").await), (cost(), cost()));
-    assert_eq!(openai.requests().len(), 1);
+    let spent = spent(gateway, "pays", &cached.name("chat")).await;
+    assert_eq!((logged(&lines, "pays"), spent), (cost(), cost()));
+    assert_eq!(cached.asked(), 1);
 }
 
 #[tokio::test]
 async fn who_is_over_a_budget_or_a_limit_is_refused_though_there_is_an_answer() {
-    let budget = json!({"budget": {"total": 0.000_001}});
-    let limits = json!({"limits": {"requests_per_minute": 2}});
-    for (key, hits, code) in [(budget, 0, "insufficient_quota"), (limits, 2, "rate_limit_exceeded")] {
-        let (gateway, openai, _anthropic) =
-            start(|builder| priced(builder, key).key(Key::new("other", "sk-other"))).await;
+    for (key, hits, code) in [("poor", 0, "insufficient_quota"), ("slow", 2, "rate_limit_exceeded")] {
+        let cached = CACHED.lease().await;
+        let (client, body) = (cached.gateway.with_key(key), body(&cached));
         // Another key of the team has made it.
-        let first = gateway.with_key("sk-other").post(CHAT, &body()).await;
+        let first = cached.gateway.chat(&body).await;
         assert_eq!(word(&first), "miss");
         for _ in 0..hits {
-            is_hit(&gateway.chat(&body()).await, &first);
+            is_hit(&client.post(CHAT, &body).await, &first);
         }
-        let refused = gateway.chat(&body()).await;
+        let refused = client.post(CHAT, &body).await;
         assert_eq!(refusal(&refused), (429, code.to_owned()));
-        assert_eq!((refused.header("x-sluice-cache"), openai.requests().len()), (None, 1));
+        assert_eq!((refused.header("x-sluice-cache"), cached.asked()), (None, 1));
     }
 }
 
 #[tokio::test]
 async fn places_among_concurrent_requests_are_free_again_after_hits() {
-    let key = json!({"limits": {"concurrent_requests": 1}});
-    let (gateway, _openai, _anthropic) = start(|builder| priced(builder, key)).await;
+    let cached = CACHED.lease().await;
+    let client = cached.gateway.with_key("alone");
     for number in 1..=10 {
-        assert_eq!(gateway.chat(&body()).await.status, 200, "{number}");
-        gateway.log_lines(number).await;
+        assert_eq!(client.post(CHAT, &body(&cached)).await.status, 200, "{number}");
+        cached.gateway.log_lines(number).await;
     }
 }
 
@@ -91,15 +93,16 @@ async fn places_among_concurrent_requests_are_free_again_after_hits() {
 async fn with_redis_a_hit_is_settled_there_once_and_for_nothing() {
     let redis = Redis::start().await;
     let webdis = Webdis::start(&redis).await;
-    let key = json!({"budget": {"total": 1}, "limits": {"requests_per_minute": 1000}});
-    let (gateway, openai, _anthropic) = start(|builder| priced(builder, key).redis(&webdis)).await;
-    let first = gateway.chat(&body()).await;
+    let key = Key::new("test", KEY).budget(json!({"total": 1})).limits(json!({"requests_per_minute": 1000}));
+    let cached = Cached::with(|builder| priced(builder).key(key).redis(&webdis)).await;
+    let (gateway, body) = (&cached.gateway, body(&cached));
+    let first = gateway.chat(&body).await;
     for _ in 0..5 {
-        is_hit(&gateway.chat(&body()).await, &first);
+        is_hit(&gateway.chat(&body).await, &first);
     }
     gateway.log_lines(6).await;
     all_settled(&redis).await;
-    assert_eq!((in_redis(&redis, "key=test"), openai.requests().len()), (cost(), 1));
+    assert_eq!((in_redis(&redis, "key=test"), cached.asked()), (cost(), 1));
     let names = redis.command(&["KEYS", "{sluice}:a:key:*:test"]);
     let accounts: Vec<&str> = names.as_array().expect("a list").iter().filter_map(Value::as_str).collect();
     let sum = |field: &str| -> u64 {

@@ -84,7 +84,7 @@ async fn the_log_the_budget_and_the_providers_agree_on_what_a_failover_costs() {
 /// charged by estimate, beside what the one that answered has counted.
 #[tokio::test]
 async fn an_attempt_that_was_given_up_is_charged_for_its_prompt() {
-    let books = Books::open(|builder| builder.timeout("answer", "1s").timeout("first_token", "1s")).await;
+    let books = Books::open(|builder| builder.timeout("answer", "3s").timeout("first_token", "3s")).await;
     let mut lines = 0;
     for (model, failing, serving, price) in [
         ("openai-first", &books.openai, &books.anthropic, (OPENAI, ANTHROPIC)),
@@ -93,7 +93,7 @@ async fn an_attempt_that_was_given_up_is_charged_for_its_prompt() {
         for stream in [false, true] {
             books.openai.clear();
             books.anthropic.clear();
-            failing.always("first=20000");
+            failing.always("first=3600000");
             lines += 1;
             let (answer, line) = books.ask(model, stream, lines).await;
             assert_eq!((answer.status, &*said(&answer)), (200, "one two three four five"), "{model}");

@@ -4,9 +4,10 @@
 //! told so.
 
 use serde_json::{Value, json};
+use sluice_tests::LIMIT;
 use sluice_tests::simulator::{Recorded, Usage};
 
-use super::{A_SECOND, BENCH, Case, Names, Sees, Set, model, play};
+use super::{BENCH, Case, Names, Sees, Set, model, play};
 use crate::money::{Price, logged};
 
 /// Before the client has seen anything. Where a stream says nothing about its end, the answer itself may have said it.
@@ -26,7 +27,7 @@ const IN_THE_MIDDLE: Set = Set {
     cases: CUTS.len(),
     settings: |builder, names, _| {
         let builder = builder.price(&names.first, PRICE.input, PRICE.output);
-        model(builder, names, &json!({"timeouts": {"idle": "1s"}}))
+        model(builder, names, &json!({"timeouts": {"idle": "3s"}}))
     },
 };
 
@@ -108,9 +109,10 @@ async fn cut_in_the_middle(primary: &'static str) {
     let bench = BENCH.lease().await;
     let mut table = format!("\n{primary} is cut after {SENT} of {TOKENS} tokens");
     for (number, (cut, stalls, certain)) in CUTS.into_iter().enumerate() {
-        let fault = format!("tokens={TOKENS}+every=5+whole+{cut}={}", SENT + before_the_text(primary));
+        let events = SENT + before_the_text(primary);
+        let fault = format!("tokens={TOKENS}+whole+pause-after={events}+{cut}={events}");
         let case = Case::always(&fault, Sees::Broken, (1, 0));
-        let case = if stalls { case.after(A_SECOND) } else { case };
+        let case = if stalls { case.after(LIMIT) } else { case };
         let names = Names::of(&IN_THE_MIDDLE, primary, number, true);
         let outcome = bench.play(&names, &case, &json!({})).await;
         table += &format!("\n{cut:<24}{outcome}");

@@ -1,22 +1,23 @@
 //! The provider says nothing, or not in time.
 
 use serde_json::json;
+use sluice_tests::LIMIT;
 
-use super::{A_SECOND, Case, Sees, Set, model, play};
+use super::{Case, Sees, Set, model, play};
 
 const CASES: &[Case<'_>] = &[
     Case::always("reset", Sees::Second, (1, 1)),
-    Case::always("silence", Sees::Second, (1, 1)).after(A_SECOND),
+    Case::always("silence", Sees::Second, (1, 1)).after(LIMIT),
     // No headers in time, and headers at once but no first token.
-    Case::always("wait=20000", Sees::Second, (1, 1)).after(A_SECOND),
-    Case::always("first=20000", Sees::Second, (1, 1)).after(A_SECOND),
+    Case::always("wait=3600000", Sees::Second, (1, 1)).after(LIMIT),
+    Case::always("first=3600000", Sees::Second, (1, 1)).after(LIMIT),
 ];
 
-/// A second for the first token of the first provider, and of the second one too; all else has its usual time.
+/// So long for the first token of the first provider, and of the second one too.
 const SILENCE: Set = Set {
     name: "silence",
     cases: CASES.len(),
-    settings: |builder, names, _| model(builder, names, &json!({"timeouts": {"first_token": "1s", "answer": "1s"}})),
+    settings: |builder, names, _| model(builder, names, &json!({"timeouts": {"first_token": "3s", "answer": "3s"}})),
 };
 
 /// What the tests here ask for.

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
-use sluice_tests::gateway::{Builder, Gateway};
+use sluice_tests::gateway::Gateway;
 use sluice_tests::simulator::Simulator;
 
 use super::page::Row;
@@ -20,22 +20,29 @@ const PROVIDERS: [(&str, &str, &str); 5] = [
     ("cohere", "cohere", "/v2"),
 ];
 
-/// The rows, and what is wrong.
-pub async fn rows() -> (Vec<Row>, Vec<String>) {
-    let simulator = Simulator::start().await;
+/// What a provider, and its model, are called in the gateway file.
+fn id(name: &str) -> String {
+    format!("embeddings-{name}")
+}
+
+/// Their part of the gateway file.
+pub fn file(simulator: &Simulator) -> Value {
     let (mut providers, mut models) = (Map::new(), Map::new());
     for (name, kind, path) in PROVIDERS {
         let url = simulator.url() + path;
-        providers.insert(name.into(), json!({"kind": kind, "url": url, "key": {"env": "A_KEY"}}));
-        models.insert(name.into(), json!({"targets": [{"provider": name, "model": "embed-sim"}]}));
+        providers.insert(id(name), json!({"kind": kind, "url": url, "key": {"env": "A_KEY"}}));
+        models.insert(id(name), json!({"targets": [{"provider": id(name), "model": "embed-sim"}]}));
     }
-    let file = json!({"providers": providers, "models": models});
-    let gateway = Builder::default().environment("A_KEY", "sk-sim").with(file).start().await;
+    json!({"providers": providers, "models": models})
+}
+
+/// The rows, and what is wrong.
+pub async fn rows(gateway: &Gateway, simulator: &Simulator) -> (Vec<Row>, Vec<String>) {
     let (mut rows, mut wrong) = (Vec::new(), Vec::new());
     for (name, _, _) in PROVIDERS {
         let mut cells = Vec::new();
         for column in COLUMNS {
-            let cell = cell(&gateway, &simulator, name, column).await;
+            let cell = cell(gateway, simulator, name, column).await;
             cells.push(cell.unwrap_or_else(|why| {
                 wrong.push(format!("embeddings, {name}, {column}: {why}"));
                 "wrong".into()
@@ -68,7 +75,7 @@ fn field(column: &str) -> &'static str {
 async fn cell(gateway: &Gateway, simulator: &Simulator, name: &str, column: &str) -> Result<String, String> {
     simulator.clear();
     let mut body = request(column);
-    body["model"] = json!(name);
+    body["model"] = json!(id(name));
     let answer = gateway.client().post("/v1/embeddings", &body).await;
     let said = answer.json();
     let context = format!("{} {}", answer.status, answer.text());

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sluice_tests::gateway::{Builder, Key};
 use sluice_tests::simulator::Outcome;
-use sluice_tests::{PATIENCE, until};
+use sluice_tests::{LIMIT, until};
 
 use super::{Three, model, prices, server, target, two};
-use crate::{CHAT, ask, refusal, with};
+use crate::{CHAT, ask, refusal, together, with};
 
 /// Keys with all permissions, and with none.
 fn keys(builder: Builder) -> Builder {
@@ -24,7 +24,8 @@ fn chat(builder: Builder, name: &str, more: Value) -> Builder {
 /// What the tests here share.
 pub fn settings(builder: Builder) -> Builder {
     let times = |time: &str| json!({"timeouts": {"answer": time, "first_token": time}});
-    let models = [("limited", times("20s")), ("within", times("500ms"))];
+    // Longer than any test waits, and as long as a target that is well may need.
+    let models = [("limited", times("1h")), ("within", times("3s"))];
     let plain = ["chosen", "alone", "refused", "hurried", "left-waiting", "left"].map(|name| (name, json!({})));
     models.into_iter().chain(plain).fold(keys(builder), |builder, (name, more)| chat(builder, name, more))
 }
@@ -132,9 +133,8 @@ async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
 #[tokio::test]
 async fn the_time_that_a_client_gives_is_for_the_whole_request() {
     let three = Three::lease().await;
-    let (half, two) = (Duration::from_millis(500), Duration::from_secs(2));
     let client = three.gateway.with_key("sk-free");
-    for fault in ["every=100+tokens=200", "silence", "first=20000", "status=429+retry-after=1"] {
+    for fault in ["every=100+tokens=200", "silence", "first=3600000", "status=429+retry-after=1"] {
         three.a.clear();
         three.b.clear();
         three.a.always(fault);
@@ -142,10 +142,10 @@ async fn the_time_that_a_client_gives_is_for_the_whole_request() {
         // An answer in one piece has no pace.
         let streams = if fault.starts_with("every") { &[true][..] } else { &[false, true] };
         for &stream in streams {
-            let limited = client.clone().header("x-sluice-timeout", "500ms");
+            let limited = client.clone().header("x-sluice-timeout", "3s");
             let body = with(ask("limited", "hi"), json!({"stream": stream}));
             let (answer, took) = timed(limited.post(CHAT, &body)).await;
-            assert!((half - EARLY..half + two).contains(&took), "{fault}, {stream}: {took:?}");
+            assert!(took + EARLY >= LIMIT, "{fault}, {stream}: {took:?}");
             if fault.starts_with("every") {
                 // It has begun: it is cut, and not as if it were complete.
                 assert_eq!(answer.status, 200);
@@ -167,16 +167,18 @@ async fn the_time_that_a_client_gives_is_for_the_whole_request() {
 #[tokio::test]
 async fn who_does_not_wait_is_charged_and_says_nothing_of_the_target() {
     let three = Three::lease().await;
+    let body = ask("hurried", "hi");
     let client = three.gateway.with_key("sk-free");
-    three.a.always("wait=300");
-    for number in 1..=8 {
-        let hasty = client.clone().header("x-sluice-timeout", "50ms").post(CHAT, &ask("hurried", "hi")).await;
-        assert_eq!(refusal(&hasty), (504, "provider_timeout".to_owned()));
-        let line = three.gateway.log_lines(number).await.pop().expect("a line");
+    three.a.always("silence");
+    let hasty = client.clone().header("x-sluice-timeout", "3s");
+    let answers = together((0..8).map(|_| hasty.post(CHAT, &body))).await;
+    assert!(answers.iter().all(|answer| refusal(answer) == (504, "provider_timeout".to_owned())), "{answers:?}");
+    for line in three.gateway.log_lines(8).await {
         assert_eq!((&line["tried"][0]["failure"], &line["estimated"]), (&json!("timeout"), &json!(true)), "{line}");
         assert!(line["cost_usd"].as_str().is_some_and(|cost| cost > "0.000000"), "{line}");
     }
-    let answer = client.post(CHAT, &ask("hurried", "hi")).await;
+    three.a.clear();
+    let answer = client.post(CHAT, &body).await;
     assert_eq!((server(&answer), answer.header("x-sluice-attempts")), ("a".to_owned(), Some("1")));
 }
 
@@ -186,25 +188,25 @@ async fn within_the_clients_time_another_target_is_asked() {
     let three = Three::lease().await;
     three.a.always("silence");
     let client = three.gateway.with_key("sk-free");
-    let answer = client.clone().header("x-sluice-timeout", "5s").post(CHAT, &ask("within", "hi")).await;
+    let answer = client.clone().header("x-sluice-timeout", "1h").post(CHAT, &ask("within", "hi")).await;
     assert_eq!((server(&answer), answer.header("x-sluice-attempts")), ("b".to_owned(), Some("2")));
     three.b.always("silence");
-    let limited = client.header("x-sluice-timeout", "800ms");
+    let limited = client.header("x-sluice-timeout", "4500ms");
     let (answer, took) = timed(limited.post(CHAT, &ask("within", "hi"))).await;
     assert_eq!(refusal(&answer), (504, "provider_timeout".to_owned()));
-    assert!(took + EARLY >= Duration::from_millis(800) && took < Duration::from_secs(4), "{took:?}");
+    assert!(took + EARLY >= Duration::from_millis(4_500), "{took:?}");
     assert_eq!(answer.header("x-sluice-attempts"), Some("2"));
 }
 
 #[tokio::test]
 async fn a_client_cannot_wait_longer_than_the_gateway_does() {
-    let three = Three::start(|builder| keys(chat(builder, "chat", json!({}))).timeout("total", "600ms")).await;
+    let three = Three::start(|builder| keys(chat(builder, "chat", json!({}))).timeout("total", "3s")).await;
     three.a.always("silence");
     three.b.always("silence");
     let client = three.gateway.with_key("sk-free").header("x-sluice-timeout", "1h");
     let (answer, took) = timed(client.post(CHAT, &ask("chat", "hi"))).await;
     assert_eq!(refusal(&answer), (504, "provider_timeout".to_owned()));
-    assert!(took + EARLY >= Duration::from_millis(600) && took < Duration::from_secs(4), "{took:?}");
+    assert!(took + EARLY >= LIMIT, "{took:?}");
 }
 
 /// Who leaves while the gateway waits to ask again is not asked for.
@@ -220,11 +222,10 @@ async fn a_client_that_leaves_is_not_asked_for_again() {
     // As long as the gateway would have waited, and half as long again: nobody is asked.
     let waited = Instant::now();
     until("the time of the second attempt to pass", || {
-        assert_eq!((three.a.requests().len(), three.b.requests().len()), (1, 0), "after {:?}", waited.elapsed());
+        assert_eq!((three.a.count(), three.b.count()), (1, 0), "after {:?}", waited.elapsed());
         (waited.elapsed() > Duration::from_millis(1_500)).then_some(())
     })
     .await;
-    assert!(waited.elapsed() < PATIENCE);
     assert_eq!(three.gateway.log()[0]["attempts"], 1);
 }
 
@@ -233,7 +234,7 @@ async fn a_client_that_leaves_is_not_asked_for_again() {
 async fn a_client_that_leaves_ends_the_fallbacks_work_at_once() {
     let three = Three::lease().await;
     three.a.always("status=503");
-    for fault in ["silence", "every=10+stall-after=6"] {
+    for fault in ["silence", "stall-after=6"] {
         three.b.clear();
         three.b.always(fault);
         let body = with(ask("left", "say one two three four five six"), json!({"stream": true})).to_string();
@@ -244,9 +245,9 @@ async fn a_client_that_leaves_ends_the_fallbacks_work_at_once() {
         });
         until("the fallback to be asked", || three.b.requests().pop()).await;
         leaving.abort();
-        let left = Instant::now();
-        let asked = three.b.settled(1).await;
-        assert_eq!(asked[0].outcome, Outcome::Cancelled, "{fault}");
-        assert!(left.elapsed() < Duration::from_secs(2), "{fault}: {:?}", left.elapsed());
+        assert_eq!(three.b.settled(1).await[0].outcome, Outcome::Cancelled, "{fault}");
     }
+    // The client ended them, and no limit of time.
+    let lines = three.gateway.log_lines(2).await;
+    assert!(lines.iter().all(|line| line["flags"] == "DC"), "{lines:?}");
 }

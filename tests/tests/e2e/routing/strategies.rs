@@ -127,7 +127,7 @@ async fn least_busy_goes_where_fewest_requests_are_under_way() {
     // Both keep what they have: it is spread evenly.
     three.a.hold();
     three.b.hold();
-    let under_way = || (three.a.requests().len(), three.b.requests().len());
+    let under_way = || (three.a.count(), three.b.count());
     let mut asking = JoinSet::new();
     for number in 1..=10 {
         let client = three.gateway.client();
@@ -162,7 +162,7 @@ async fn a_request_whose_client_left_does_not_make_its_target_busy() {
     three.b.hold();
     let client = three.gateway.client();
     let leaving = tokio::spawn(async move { client.open("POST", CHAT, ask("left-busy", "hi").to_string()).await });
-    let (busy, idle) = until("the request to arrive", || match (three.a.requests().len(), three.b.requests().len()) {
+    let (busy, idle) = until("the request to arrive", || match (three.a.count(), three.b.count()) {
         (1, 0) => Some((&three.a, &three.b)),
         (0, 1) => Some((&three.b, &three.a)),
         _ => None,
@@ -176,10 +176,10 @@ async fn a_request_whose_client_left_does_not_make_its_target_busy() {
     for number in 1..=10 {
         let client = three.gateway.client();
         asking.spawn(async move { server(&client.post(CHAT, &ask("left-busy", "hi")).await) });
-        let arrived = || busy.requests().len() - 1 + idle.requests().len();
+        let arrived = || busy.count() - 1 + idle.count();
         until("the request to arrive", || (arrived() == number).then_some(())).await;
     }
-    assert_eq!((busy.requests().len() - 1, idle.requests().len()), (5, 5));
+    assert_eq!((busy.count() - 1, idle.count()), (5, 5));
     busy.release();
     idle.release();
     asking.join_all().await;
@@ -226,7 +226,7 @@ async fn a_request_goes_only_to_targets_that_can_take_it() {
         {"type": "image_url", "image_url": {"url": "https://example.com/cat.png"}},
     ]}]});
     assert_eq!(server(&three.gateway.chat(&with(ask("able", ""), picture)).await), "b");
-    assert_eq!(three.a.requests().len(), 1);
+    assert_eq!(three.a.count(), 1);
     let tools = json!({"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]});
     let answer = three.gateway.chat(&with(ask("able", "hi"), tools)).await;
     assert_eq!(refusal(&answer), (400, "capability_missing".to_owned()));

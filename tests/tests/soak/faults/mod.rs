@@ -106,7 +106,7 @@ async fn still_serves(site: &Site) {
         let (client, body) = (client.clone(), ask("fallback"));
         waiting.spawn(async move { client.post(CHAT, &body).await.status });
     }
-    let arrived = || site.providers.iter().map(|provider| provider.requests().len()).sum::<usize>();
+    let arrived = || site.providers.iter().map(|provider| provider.count()).sum::<usize>();
     until("as many requests as may be to arrive", || (arrived() >= FEW).then_some(())).await;
     assert_eq!(client.post(CHAT, &ask("fallback")).await.status, 429);
     site.providers.iter().for_each(Simulator::release);

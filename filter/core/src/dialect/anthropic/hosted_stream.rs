@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{stream_in, stream_out};
 use crate::conversation::StreamEvent;
-use crate::dialect::{Opening, StreamReader, StreamWriter, aws};
+use crate::dialect::{Kept, Opening, StreamReader, StreamWriter, aws};
 use crate::error::ApiError;
 use crate::framing::eventstream::{self, Frame};
 use crate::framing::sse;
@@ -19,6 +19,9 @@ struct Chunk<'a> {
     #[serde(borrow)]
     bytes: Cow<'a, str>,
 }
+
+/// A buffer up to this size is used again for the next event; a larger one is given back.
+const SMALL: usize = 16 << 10;
 
 /// Reads a stream.
 #[derive(Debug, Default)]
@@ -37,7 +40,15 @@ impl StreamReader for Reader {
         }
         let result = decoder.feed(portion, |frame| read_frame(&frame, state, json, events));
         state.over |= result.is_err();
+        if json.capacity() > SMALL {
+            *json = Vec::new();
+        }
         result
+    }
+
+    fn kept(&self) -> Kept {
+        let begun = self.decoder.held().saturating_add(self.json.capacity());
+        Kept { begun, ..self.state.kept() }
     }
 }
 
@@ -98,6 +109,14 @@ impl StreamWriter for Writer {
             aws::write_event("chunk", &Chunk { bytes: STANDARD.encode(&event.data).into() }, out);
             Ok(())
         });
+        if self.text.capacity() > SMALL {
+            self.text = Vec::new();
+        }
         self.text.clear();
+    }
+
+    fn kept(&self) -> Kept {
+        let begun = self.text.capacity().saturating_add(self.cutter.held());
+        Kept { begun, ..self.inner.kept() }
     }
 }

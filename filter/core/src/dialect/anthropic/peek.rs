@@ -86,7 +86,7 @@ impl Peeker {
         let said = match event.r#type {
             EventKind::MessageStart => {
                 if let Some(message) = event.message {
-                    self.glance.model = message.model.or(self.glance.model.take());
+                    self.glance.name(message.model.as_deref().unwrap_or_default());
                     self.count(message.usage);
                 }
                 Said::default()

@@ -9,8 +9,12 @@ use super::error;
 use super::usage::{UsageIn, UsageOut};
 use crate::conversation::{Choice, Part, Response};
 use crate::dialect::Glance;
+use crate::dialect::few::Few;
 use crate::dialect::functions::{Input, call_id};
 use crate::error::ApiError;
+
+/// The most blocks of an answer.
+const MOST_BLOCKS: usize = 4096;
 
 /// An answer as it came, or the error in its place.
 #[derive(Deserialize)]
@@ -20,7 +24,7 @@ struct MessageIn<'a> {
     #[serde(default)]
     model: Option<String>,
     #[serde(default, borrow)]
-    content: Option<Vec<&'a RawValue>>,
+    content: Option<Few<&'a RawValue, MOST_BLOCKS>>,
     #[serde(default)]
     stop_reason: Option<String>,
     #[serde(default)]
@@ -44,7 +48,7 @@ impl<'a> MessageIn<'a> {
 pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
     let message = MessageIn::parse(body)?;
     let mut parts = Vec::new();
-    for raw in message.content.iter().flatten() {
+    for raw in message.content.iter().flat_map(|list| list.iter()) {
         parts.extend(part(BlockIn::parse(raw)?));
     }
     let usage = message.usage.as_ref();

@@ -10,8 +10,8 @@ use super::answer::{BlockIn, BlockKind, finish_of};
 use super::error;
 use super::usage::UsageIn;
 use crate::conversation::StreamEvent;
-use crate::dialect::StreamReader;
 use crate::dialect::calls::Calls;
+use crate::dialect::{Kept, StreamReader};
 use crate::error::ApiError;
 use crate::framing::sse;
 
@@ -98,6 +98,9 @@ pub(super) struct State {
 impl StreamReader for Reader {
     fn read(&mut self, portion: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         let Self { decoder, state } = self;
+        if state.over {
+            return Ok(());
+        }
         decoder.feed(portion, |event| {
             if state.over || event.is_silent() {
                 return Ok(());
@@ -106,6 +109,10 @@ impl StreamReader for Reader {
             state.over |= result.is_err();
             result
         })
+    }
+
+    fn kept(&self) -> Kept {
+        Kept { begun: self.decoder.held(), ..self.state.kept() }
     }
 }
 
@@ -127,6 +134,11 @@ fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, ApiError> {
 }
 
 impl State {
+    /// What is kept between events.
+    pub(super) fn kept(&self) -> Kept {
+        self.calls.kept()
+    }
+
     /// Reads the JSON of one event.
     pub(super) fn event(&mut self, data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         let event: EventIn<'_> = match serde_json::from_slice(data) {

@@ -10,7 +10,7 @@ use super::error;
 use super::usage::UsageOut;
 use crate::conversation::{Finish, StreamEvent, Usage};
 use crate::dialect::functions::call_id;
-use crate::dialect::{Opening, StreamWriter};
+use crate::dialect::{Kept, Opening, StreamWriter};
 
 /// Writes a stream.
 #[derive(Debug)]
@@ -177,6 +177,10 @@ impl StreamWriter for Writer {
             // Anthropic's format holds one answer: the first.
             _ => {}
         }
+    }
+
+    fn kept(&self) -> Kept {
+        Kept { begun: 0, bytes: self.id.len().saturating_add(self.model.len()), pieces: self.calls.len() }
     }
 }
 

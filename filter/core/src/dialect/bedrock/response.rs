@@ -7,8 +7,12 @@ use super::answer::{Tokens, Typed, finish_of, stop_reason_of};
 use super::block::{Block, Content, Reasoning};
 use crate::conversation::{Choice, Part, Response, Usage};
 use crate::dialect::Glance;
+use crate::dialect::few::Few;
 use crate::dialect::functions::{Input, call_id};
 use crate::error::ApiError;
+
+/// The most blocks of an answer.
+const MOST_BLOCKS: usize = 4096;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -32,7 +36,7 @@ struct OutputIn<'a> {
 #[derive(Deserialize)]
 struct MessageIn<'a> {
     #[serde(default, borrow)]
-    content: Vec<BlockIn<'a>>,
+    content: Few<BlockIn<'a>, MOST_BLOCKS>,
 }
 
 /// A block, by the member that it has; one of a kind that is not known has none of these.
@@ -99,7 +103,7 @@ impl BlockIn<'_> {
 }
 
 /// The answer, and the blocks in it. AWS may say 200 and send no output.
-fn parse(body: &[u8]) -> Result<(AnswerIn<'_>, Vec<BlockIn<'_>>), ApiError> {
+fn parse(body: &[u8]) -> Result<(AnswerIn<'_>, Few<BlockIn<'_>, MOST_BLOCKS>), ApiError> {
     let mut answer: AnswerIn<'_> = serde_json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
     let message = answer.output.take().and_then(|output| output.message);
     let message = message.ok_or_else(|| ApiError::bad_answer("The provider's answer has no output."))?;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::answer::{Tokens, finish_of};
 use crate::conversation::StreamEvent;
 use crate::dialect::calls::Calls;
-use crate::dialect::{StreamReader, aws};
+use crate::dialect::{Kept, StreamReader, aws};
 use crate::error::ApiError;
 use crate::framing::eventstream::{Decoder, Frame};
 
@@ -122,6 +122,10 @@ impl StreamReader for Reader {
         let result = decoder.feed(portion, |frame| state.frame(&frame, events));
         state.over |= result.is_err();
         result
+    }
+
+    fn kept(&self) -> Kept {
+        Kept { begun: self.decoder.held(), ..self.state.calls.kept() }
     }
 }
 

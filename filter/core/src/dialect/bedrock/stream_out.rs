@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::answer::{Tokens, stop_reason_of};
 use crate::conversation::{Finish, StreamEvent, Usage};
 use crate::dialect::functions::call_id;
-use crate::dialect::{StreamWriter, aws};
+use crate::dialect::{Kept, StreamWriter, aws};
 
 /// Writes a stream.
 #[derive(Debug, Default)]
@@ -139,6 +139,10 @@ impl StreamWriter for Writer {
             // Converse has no word for a ping, and holds one answer: the first.
             _ => {}
         }
+    }
+
+    fn kept(&self) -> Kept {
+        Kept { begun: 0, bytes: 0, pieces: self.calls.len() }
     }
 }
 

@@ -11,7 +11,11 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::usage;
+use crate::dialect::few::Few;
 use crate::dialect::lenient::{Count, Text, skip_seq};
+
+/// The most pieces of content, or calls, that an answer holds.
+const MOST_PIECES: usize = 1024;
 
 /// One event of a stream.
 #[derive(Debug, Deserialize)]
@@ -124,9 +128,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for One<T> {
 #[derive(Debug, Deserialize)]
 pub(super) struct Message<'a> {
     #[serde(borrow, default)]
-    pub content: Option<Vec<Piece<'a>>>,
+    pub content: Option<Few<Piece<'a>, MOST_PIECES>>,
     #[serde(borrow, default)]
     pub tool_plan: Text<'a>,
     #[serde(borrow, default)]
-    pub tool_calls: Option<Vec<Call<'a>>>,
+    pub tool_calls: Option<Few<Call<'a>, MOST_PIECES>>,
 }

@@ -6,9 +6,9 @@
 use super::seen::{Call, Delta, Event, Said};
 use super::{error, words};
 use crate::conversation::{Finish, StreamEvent};
-use crate::dialect::StreamReader;
 use crate::dialect::functions::made_up_id;
 use crate::dialect::lenient::Text;
+use crate::dialect::{Kept, StreamReader};
 use crate::error::ApiError;
 use crate::framing::sse;
 
@@ -25,7 +25,14 @@ pub(super) struct Reader {
 impl StreamReader for Reader {
     fn read(&mut self, portion: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         let answer = &mut self.answer;
+        if answer.finished {
+            return Ok(());
+        }
         self.frames.feed(portion, |event| answer.event(&event, events))
+    }
+
+    fn kept(&self) -> Kept {
+        Kept { begun: self.frames.held(), bytes: self.answer.id.len(), pieces: self.answer.calls.len() }
     }
 }
 

@@ -4,8 +4,8 @@
 //! `message-end`, which is the terminator. Seals, and any choice but the first, have no place there.
 
 use crate::conversation::{Finish, StreamEvent, Usage};
-use crate::dialect::StreamWriter;
 use crate::dialect::out::json;
+use crate::dialect::{Kept, StreamWriter};
 use crate::error::ApiError;
 
 use super::{usage, words};
@@ -189,5 +189,9 @@ impl StreamWriter for Writer {
             StreamEvent::End => self.end(None, out),
             _ => {}
         }
+    }
+
+    fn kept(&self) -> Kept {
+        Kept::default()
     }
 }

@@ -6,9 +6,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::conversation::{Choice, Finish, Part, Response};
+use crate::dialect::few::Few;
 use crate::dialect::openai::loose::{Count, Text};
 use crate::dialect::openai::{error, json, usage, words};
 use crate::error::ApiError;
+
+/// The most choices of an answer: several to each of many prompts.
+const MOST_CHOICES: usize = 4096;
 
 #[derive(Deserialize)]
 struct Seen<'a> {
@@ -21,7 +25,7 @@ struct Seen<'a> {
     #[serde(default)]
     created: Count,
     #[serde(borrow, default)]
-    choices: Option<Vec<ChoiceSeen<'a>>>,
+    choices: Option<Few<ChoiceSeen<'a>, MOST_CHOICES>>,
     #[serde(default)]
     usage: Option<usage::Seen>,
 }

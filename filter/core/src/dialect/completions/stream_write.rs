@@ -4,7 +4,7 @@
 use super::response::finish_reason;
 use crate::conversation::{StreamEvent, Usage};
 use crate::dialect::openai::{error, json, usage};
-use crate::dialect::{Opening, StreamWriter};
+use crate::dialect::{Kept, Opening, StreamWriter};
 
 /// The writer.
 #[derive(Debug)]
@@ -76,5 +76,9 @@ impl StreamWriter for Writer {
             | StreamEvent::ToolCall { .. }
             | StreamEvent::Arguments { .. } => {}
         }
+    }
+
+    fn kept(&self) -> Kept {
+        Kept { begun: 0, bytes: self.head.len(), pieces: 0 }
     }
 }

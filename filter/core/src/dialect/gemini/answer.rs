@@ -7,7 +7,14 @@ use serde_json::value::RawValue;
 use super::seals::Seal;
 use super::{error, usage};
 use crate::conversation::{Finish, Part};
+use crate::dialect::few::Few;
 use crate::error::{ApiError, ErrorKind};
+
+/// Google gives 8 answers at most: the bound keeps a provider from filling our memory.
+pub(super) const MOST_CHOICES: usize = 64;
+
+/// The most parts of an answer, or of an event.
+pub(super) const MOST_PARTS: usize = 1024;
 
 /// An answer whose parts are read as `P`: all of them, or only how much they say.
 #[derive(Debug, Deserialize)]
@@ -15,7 +22,7 @@ use crate::error::{ApiError, ErrorKind};
 pub(super) struct Seen<'a, P> {
     #[serde(default, borrow)]
     pub(super) error: Option<&'a RawValue>,
-    candidates: Option<Vec<Candidate<P>>>,
+    candidates: Option<Few<Candidate<P>, MOST_CHOICES>>,
     prompt_feedback: Option<Feedback>,
     pub(super) usage_metadata: Option<usage::Seen>,
     #[serde(default, borrow)]
@@ -36,7 +43,7 @@ pub(super) struct Candidate<P> {
 #[derive(Debug, Deserialize)]
 #[serde(bound(deserialize = "P: Deserialize<'de>"))]
 struct Content<P> {
-    parts: Option<Vec<P>>,
+    parts: Option<Few<P, MOST_PARTS>>,
 }
 
 /// What Google thinks of the prompt.
@@ -57,7 +64,7 @@ impl<'a, P: Deserialize<'a>> Seen<'a, P> {
         let seen = Self::parse(body)?;
         match seen.error {
             Some(raw) => Err(error::inside(raw)),
-            None if seen.candidates.iter().flatten().next().is_none() && !seen.is_blocked() => {
+            None if seen.candidates.as_ref().is_none_or(|list| list.is_empty()) && !seen.is_blocked() => {
                 Err(ApiError::bad_answer("The provider's answer holds no candidates."))
             }
             None => Ok(seen),
@@ -67,7 +74,7 @@ impl<'a, P: Deserialize<'a>> Seen<'a, P> {
 
 impl<P> Seen<'_, P> {
     /// The answers.
-    pub(super) fn candidates(&mut self) -> Vec<Candidate<P>> {
+    pub(super) fn candidates(&mut self) -> Few<Candidate<P>, MOST_CHOICES> {
         self.candidates.take().unwrap_or_default()
     }
 
@@ -89,7 +96,7 @@ impl<P> Seen<'_, P> {
 
 impl<P> Candidate<P> {
     /// What it says.
-    pub(super) fn parts(&mut self) -> Vec<P> {
+    pub(super) fn parts(&mut self) -> Few<P, MOST_PARTS> {
         self.content.take().and_then(|content| content.parts).unwrap_or_default()
     }
 }

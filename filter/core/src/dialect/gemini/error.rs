@@ -43,6 +43,9 @@ const CAUSES: [(&str, ErrorKind); 8] = [
     ("user location is not supported", ErrorKind::Permission),
 ];
 
+/// An error in an answer is read as a tree, whose memory is a multiple of its text: up to this length.
+const LONGEST: usize = 64 << 10;
+
 /// Reads the body of an answer that was not a 200.
 pub(super) fn read(status: u16, body: &[u8]) -> ApiError {
     if let Ok(value) = serde_json::from_slice::<Value>(body)
@@ -56,16 +59,20 @@ pub(super) fn read(status: u16, body: &[u8]) -> ApiError {
 
 /// Reads the value of an `error` field that came under a 200.
 pub(super) fn inside(error: &RawValue) -> ApiError {
-    from_value(None, &serde_json::from_str(error.get()).unwrap_or_default())
+    from_value(None, &tree(error.get().as_bytes()).unwrap_or_default())
 }
 
 /// The error in an array that stands where an answer should; also the array itself, if there is none in it.
 pub(super) fn in_array(body: &[u8]) -> Option<ApiError> {
-    let value: Value = serde_json::from_slice(body).ok().filter(Value::is_array)?;
+    let value = tree(body).filter(Value::is_array)?;
     Some(find(&value).map_or_else(
         || ApiError::bad_answer("The provider answered with a JSON array and not with one answer."),
         |error| from_value(None, error),
     ))
+}
+
+fn tree(json: &[u8]) -> Option<Value> {
+    if json.len() > LONGEST { None } else { serde_json::from_slice(json).ok() }
 }
 
 fn find(value: &Value) -> Option<&Value> {

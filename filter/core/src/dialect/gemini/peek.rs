@@ -62,7 +62,7 @@ impl StreamPeeker for Peeker {
 /// Learns from an answer, and tells whether it shows something. Usage never stands alone: Google's clients always get it.
 fn note(glance: &mut Glance, mut answer: Answer<'_, PartGlimpse<'_>>) -> Result<bool, ApiError> {
     if glance.model.is_none() {
-        glance.model = Some(answer.model()).filter(|model| !model.is_empty());
+        glance.name(&answer.model());
     }
     glance.usage = answer.usage_metadata.and_then(|usage| usage.inclusive()).or(glance.usage);
     let candidates = answer.candidates();

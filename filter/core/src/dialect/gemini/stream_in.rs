@@ -3,16 +3,13 @@
 //! Every event is an answer by itself that adds to the one before, but for its usage, which is the whole so far. Calls come
 //! whole. There is no terminator: a stream is over when its body is, and complete if a reason to finish came before that.
 
-use super::answer::{Candidate, PartSeen, Piece, Seen};
+use super::answer::{Candidate, MOST_CHOICES, PartSeen, Piece, Seen};
 use super::error;
 use crate::conversation::{Finish, StreamEvent};
-use crate::dialect::StreamReader;
 use crate::dialect::functions::made_up_id;
+use crate::dialect::{Kept, StreamReader};
 use crate::error::ApiError;
 use crate::framing::sse;
-
-/// Google gives 8 answers at most: the bound keeps a provider from filling our memory.
-const MOST_CHOICES: usize = 64;
 
 /// Reads a stream.
 #[derive(Debug, Default)]
@@ -34,7 +31,14 @@ impl StreamReader for Reader {
             self.begun = true;
         }
         let answer = &mut self.answer;
+        if answer.failed {
+            return Ok(());
+        }
         self.frames.feed(portion, |event| answer.event(&event, events))
+    }
+
+    fn kept(&self) -> Kept {
+        Kept { begun: self.frames.held(), bytes: self.answer.id.len(), pieces: self.answer.choices.len() }
     }
 }
 

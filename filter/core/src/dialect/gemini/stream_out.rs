@@ -3,6 +3,8 @@
 //! Calls wait until something else comes, for they must be whole. A seal waits for the call it came with; one that came
 //! with a text goes out at once on an empty text.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use super::error;
 use super::part::{FunctionCall, Part};
 use super::response::{CandidateShown, Shown};
@@ -10,7 +12,7 @@ use super::seals::Seal;
 use super::usage;
 use crate::conversation::{Finish, StreamEvent, Usage};
 use crate::dialect::functions::Input;
-use crate::dialect::{Opening, StreamWriter};
+use crate::dialect::{Kept, Opening, StreamWriter};
 
 /// Writes a stream.
 #[derive(Debug)]
@@ -18,8 +20,12 @@ pub(super) struct Writer {
     id: String,
     model: String,
     calls: Vec<HeldCall>,
-    /// Seals without their calls, and whose they are.
-    seals: Vec<(u32, String)>,
+    /// Seals without their calls, of each choice.
+    seals: BTreeMap<u32, VecDeque<String>>,
+    /// How many they are.
+    sealed: usize,
+    /// Bytes of both.
+    waiting: usize,
     over: bool,
 }
 
@@ -57,7 +63,10 @@ impl StreamWriter for Writer {
             StreamEvent::ToolCall { choice, call, id, name } => self.call(*choice, *call, id, name),
             StreamEvent::Arguments { choice, call, json } => {
                 let held = self.calls.iter_mut().rfind(|held| (held.choice, held.call) == (*choice, *call));
-                held.into_iter().for_each(|held| held.arguments.push_str(json));
+                if let Some(held) = held {
+                    held.arguments.push_str(json);
+                    self.waiting = self.waiting.saturating_add(json.len());
+                }
             }
             StreamEvent::Finish { choice, finish } => self.finish(*choice, *finish, out),
             StreamEvent::Usage(tokens) => self.usage(*tokens, out),
@@ -76,12 +85,25 @@ impl StreamWriter for Writer {
             StreamEvent::RedactedThinking { .. } => {}
         }
     }
+
+    fn kept(&self) -> Kept {
+        let bytes = self.id.len().saturating_add(self.model.len()).saturating_add(self.waiting);
+        Kept { begun: 0, bytes, pieces: self.calls.len().saturating_add(self.sealed) }
+    }
 }
 
 impl Writer {
     /// A writer for a client that is told `opening`.
     pub(super) fn new(opening: Opening) -> Self {
-        Self { id: String::new(), model: opening.model, calls: Vec::new(), seals: Vec::new(), over: false }
+        Self {
+            id: String::new(),
+            model: opening.model,
+            calls: Vec::new(),
+            seals: BTreeMap::new(),
+            sealed: 0,
+            waiting: 0,
+            over: false,
+        }
     }
 
     fn put(&self, candidates: Vec<CandidateShown<'_>>, usage: Option<Usage>, out: &mut Vec<u8>) {
@@ -103,21 +125,28 @@ impl Writer {
             Some(Seal::Text(seal)) => {
                 self.say(choice, Part { thought_signature: Some(seal), ..Part::text("") }, out);
             }
-            Some(Seal::Call(_)) => self.seals.push((choice, signature.to_owned())),
+            Some(Seal::Call(_)) => {
+                self.waiting = self.waiting.saturating_add(signature.len());
+                self.sealed += 1;
+                self.seals.entry(choice).or_default().push_back(signature.to_owned());
+            }
             None => {}
         }
     }
 
     fn call(&mut self, choice: u32, call: u32, id: &str, name: &str) {
-        let seal = self.seals.iter().position(|(known, _)| *known == choice);
-        let seal = seal.map(|position| self.seals.remove(position).1);
+        let seal = self.seals.get_mut(&choice).and_then(VecDeque::pop_front);
+        self.sealed = self.sealed.saturating_sub(usize::from(seal.is_some()));
         let (id, name) = (id.to_owned(), name.to_owned());
+        self.waiting = self.waiting.saturating_add(id.len() + name.len());
         self.calls.push(HeldCall { choice, call, id, name, arguments: String::new(), seal });
     }
 
     /// Writes the calls that waited.
     fn release(&mut self, out: &mut Vec<u8>) {
         for held in std::mem::take(&mut self.calls) {
+            let seal = held.seal.as_ref().map_or(0, String::len);
+            self.waiting = self.waiting.saturating_sub(held.id.len() + held.name.len() + held.arguments.len() + seal);
             let args = Input::parse(&held.arguments).unwrap_or(Input::Invalid(&held.arguments));
             let function_call = Some(FunctionCall { id: Some(&held.id), name: &held.name, args });
             let thought_signature = held.seal.as_deref().and_then(Seal::of).map(Seal::signature);
@@ -129,10 +158,10 @@ impl Writer {
     fn finish(&mut self, choice: u32, finish: Finish, out: &mut Vec<u8>) {
         self.release(out);
         // The calls that these seals came with did not come.
-        let (alone, others) = std::mem::take(&mut self.seals).into_iter().partition(|(known, _)| *known == choice);
-        self.seals = others;
-        let alone: Vec<(u32, String)> = alone;
-        let seals = alone.iter().filter_map(|(_, marked)| Seal::of(marked));
+        let alone = self.seals.remove(&choice).unwrap_or_default();
+        self.sealed = self.sealed.saturating_sub(alone.len());
+        self.waiting = self.waiting.saturating_sub(alone.iter().map(String::len).sum());
+        let seals = alone.iter().filter_map(|marked| Seal::of(marked));
         let parts = seals.map(|seal| Part { thought_signature: Some(seal.signature()), ..Part::text("") }).collect();
         self.put(vec![CandidateShown::new(choice, parts, Some(finish))], None, out);
     }

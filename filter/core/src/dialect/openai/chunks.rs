@@ -5,22 +5,22 @@
 //! said twice. What is not: JSON that cannot be read, a `[DONE]` before anything was said.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::loose::{Block, Call, Count, Said, Sort, Text};
+use super::loose::{Block, Call, Count, MOST_CALLS, Said, Sort, Text};
 use super::{error, usage, words};
 use crate::conversation::{Finish, StreamEvent};
-use crate::dialect::StreamReader;
+use crate::dialect::few::Few;
 use crate::dialect::functions::made_up_id;
+use crate::dialect::{Kept, StreamReader};
 use crate::error::ApiError;
 use crate::framing::sse;
 
 /// No client asks for as many answers: the bound keeps a provider from filling our memory.
-const MOST_CHOICES: usize = 256;
-/// Nor does an answer hold as many calls.
-const MOST_CALLS: usize = 1024;
+pub(in crate::dialect) const MOST_CHOICES: usize = 256;
 
 #[derive(Debug, Deserialize)]
 struct Chunk<'a> {
@@ -31,7 +31,7 @@ struct Chunk<'a> {
     #[serde(borrow, default)]
     model: Text<'a>,
     #[serde(borrow, default)]
-    choices: Option<Vec<ChoiceSeen<'a>>>,
+    choices: Option<Few<ChoiceSeen<'a>, MOST_CHOICES>>,
     #[serde(default)]
     usage: Option<usage::Seen>,
     #[serde(default)]
@@ -67,7 +67,19 @@ pub(in crate::dialect) struct Reader {
 impl StreamReader for Reader {
     fn read(&mut self, portion: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         let answer = &mut self.answer;
+        if answer.finished {
+            return Ok(());
+        }
         self.frames.feed(portion, |event| answer.event(&event, events))
+    }
+
+    fn kept(&self) -> Kept {
+        let Answer { id, model, choices, calls, .. } = &self.answer;
+        Kept {
+            begun: self.frames.held(),
+            bytes: id.len().saturating_add(model.len()).saturating_add(calls.bytes),
+            pieces: choices.len().saturating_add(calls.count),
+        }
     }
 }
 
@@ -79,12 +91,25 @@ struct Answer {
     started: bool,
     finished: bool,
     choices: Vec<ChoiceState>,
+    /// The calls of all of them.
+    calls: Tally,
+}
+
+/// How much is kept of calls.
+#[derive(Debug, Default)]
+struct Tally {
+    count: usize,
+    /// Bytes of their ids, and of arguments that wait for a name.
+    bytes: usize,
 }
 
 #[derive(Debug, Default)]
 struct ChoiceState {
     number: u32,
-    calls: Vec<CallState>,
+    /// The newest call of each number on the wire.
+    calls: BTreeMap<u64, CallState>,
+    /// How many calls were begun.
+    begun: usize,
     /// How many calls were handed on.
     named: u32,
     /// Whether reasoning came as text since the last seal: then a block repeats it.
@@ -93,11 +118,11 @@ struct ChoiceState {
 }
 
 /// A call on the wire.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct CallState {
-    /// Its number there.
-    key: u64,
     id: String,
+    /// Which of its choice's calls it is.
+    place: usize,
     /// Our number, once it has a name.
     call: Option<u32>,
     /// Arguments that came before the name.
@@ -171,7 +196,7 @@ impl Answer {
         let number = u32::try_from(number).map_err(|_| ApiError::bad_answer("A choice has no possible index."))?;
         let state = find_or_add(&mut self.choices, number)?;
         if let Some(said) = seen.delta {
-            state.said(said, &self.id, events)?;
+            state.said(said, &self.id, &mut self.calls, events)?;
         }
         if !seen.text.is_empty() {
             events.push(StreamEvent::Text { choice: number, text: seen.text.0.into_owned() });
@@ -179,7 +204,7 @@ impl Answer {
         if seen.finish_reason.is_empty() || std::mem::replace(&mut state.ended, true) {
             return Ok(Ok(()));
         }
-        if state.calls.iter().any(|call| call.call.is_none()) {
+        if state.calls.values().any(|call| call.call.is_none()) {
             return Err(ApiError::bad_answer("The provider's answer calls a tool without a name."));
         }
         Ok(words::finish(&seen.finish_reason.0).map(|finish: Finish| {
@@ -215,7 +240,13 @@ fn find_or_add(choices: &mut Vec<ChoiceState>, number: u32) -> Result<&mut Choic
 }
 
 impl ChoiceState {
-    fn said(&mut self, mut said: Said<'_>, answer: &str, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
+    fn said(
+        &mut self,
+        mut said: Said<'_>,
+        answer: &str,
+        tally: &mut Tally,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), ApiError> {
         let choice = self.number;
         let reasoning = said.reasoning();
         if !reasoning.is_empty() {
@@ -237,7 +268,7 @@ impl ChoiceState {
             events.push(StreamEvent::Refusal { choice, text: said.refusal.0.into_owned() });
         }
         for (position, call) in (0..).zip(said.tool_calls.unwrap_or_default()) {
-            self.call(position, call, answer, events)?;
+            self.call(position, call, answer, tally, events)?;
         }
         Ok(())
     }
@@ -262,6 +293,7 @@ impl ChoiceState {
         position: u64,
         seen: Call<'_>,
         answer: &str,
+        tally: &mut Tally,
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), ApiError> {
         let choice = self.number;
@@ -269,37 +301,41 @@ impl ChoiceState {
         let function = seen.function.unwrap_or_default();
         let (name, json) = (&function.name, function.arguments());
         // The newest call of a number is the one that goes on; another id under a name begins the next.
-        let known = self.calls.iter().rposition(|call| {
-            call.key == key && (call.call.is_none() || seen.id.is_empty() || name.is_empty() || *seen.id.0 == call.id)
-        });
-        let count = self.calls.len();
-        let index = known.unwrap_or(count);
-        if known.is_none() {
-            if count == MOST_CALLS {
+        let goes_on =
+            |call: &CallState| call.call.is_none() || seen.id.is_empty() || name.is_empty() || *seen.id.0 == call.id;
+        if !self.calls.get(&key).is_some_and(goes_on) {
+            if self.begun == MOST_CALLS {
                 return Err(ApiError::bad_answer("The provider's answer holds too many tool calls."));
             }
-            self.calls.push(CallState { key, id: String::new(), call: None, early: String::new() });
+            let begun = CallState { place: self.begun, ..CallState::default() };
+            self.begun += 1;
+            match self.calls.insert(key, begun) {
+                Some(before) => tally.bytes = tally.bytes.saturating_sub(before.id.len()),
+                None => tally.count += 1,
+            }
         }
-        let Some(state) = self.calls.get_mut(index) else { return Ok(()) };
+        let Some(state) = self.calls.get_mut(&key) else { return Ok(()) };
         if let Some(call) = state.call {
             push_arguments(choice, call, json, events);
             return Ok(());
         }
+        let before = state.id.len() + state.early.len();
         keep(&mut state.id, seen.id);
         if name.is_empty() {
             state.early.push_str(&json);
-            return Ok(());
+        } else {
+            if state.id.is_empty() {
+                state.id = made_up_id(answer, choice, state.place);
+            }
+            let call = self.named;
+            self.named += 1;
+            state.call = Some(call);
+            let (id, name) = (state.id.clone(), function.name.0.into_owned());
+            events.push(StreamEvent::ToolCall { choice, call, id, name });
+            push_arguments(choice, call, Cow::Owned(std::mem::take(&mut state.early)), events);
+            push_arguments(choice, call, json, events);
         }
-        if state.id.is_empty() {
-            state.id = made_up_id(answer, choice, index);
-        }
-        let call = self.named;
-        self.named += 1;
-        state.call = Some(call);
-        let (id, name) = (state.id.clone(), function.name.0.into_owned());
-        events.push(StreamEvent::ToolCall { choice, call, id, name });
-        push_arguments(choice, call, Cow::Owned(std::mem::take(&mut state.early)), events);
-        push_arguments(choice, call, json, events);
+        tally.bytes = (tally.bytes + state.id.len() + state.early.len()).saturating_sub(before);
         Ok(())
     }
 }

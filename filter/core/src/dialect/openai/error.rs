@@ -22,6 +22,8 @@ use crate::error::{ApiError, ErrorKind};
 const LONGEST_MESSAGE: usize = 2000;
 /// A body that is not JSON is shown only when it is this short: a proxy's one line, not a page.
 const LONGEST_PLAIN: usize = 200;
+/// An error in an answer is read as a tree, whose memory is a multiple of its text: up to this length.
+const LONGEST_ERROR: usize = 64 << 10;
 
 /// An error as clients know it.
 #[derive(Debug, Serialize)]
@@ -98,9 +100,10 @@ pub(in crate::dialect) fn read(status: u16, body: &[u8]) -> ApiError {
 
 /// Reads the value of an `error` field that came under a 200: its status follows from what it says.
 pub(in crate::dialect) fn inside(value: &[u8]) -> ApiError {
-    match serde_json::from_slice::<Value>(value) {
-        Ok(error) => from_parts(None, &error, &Value::Null),
-        Err(_) => ApiError::bad_answer("The provider failed, and its error cannot be read."),
+    let error = if value.len() > LONGEST_ERROR { None } else { serde_json::from_slice::<Value>(value).ok() };
+    match error {
+        Some(error) => from_parts(None, &error, &Value::Null),
+        None => ApiError::bad_answer("The provider failed, and its error cannot be read."),
     }
 }
 

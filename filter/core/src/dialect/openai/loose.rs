@@ -6,24 +6,31 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::dialect::few::Few;
 use crate::dialect::lenient::lenient;
 pub(in crate::dialect) use crate::dialect::lenient::{Count, Filled, Text};
 
-/// What is said: a text, or an array of parts.
+/// The most pieces that a content falls into.
+const MOST_PIECES: usize = 1024;
+
+/// The most calls, or blocks of reasoning, that a message holds.
+pub(in crate::dialect) const MOST_CALLS: usize = 1024;
+
+/// What is said: a text, or an array of parts, of which only those are kept that say something.
 #[derive(Debug, Default)]
 pub(in crate::dialect) enum Content<'a> {
     #[default]
     Nothing,
     Text(Cow<'a, str>),
-    Parts(Vec<ContentPart<'a>>),
+    Pieces(Vec<(Sort, Cow<'a, str>)>),
 }
 
 /// One part: `text`, `refusal`, or Mistral's `thinking`, which holds a content of its own.
 #[derive(Debug, Deserialize)]
-pub(in crate::dialect) struct ContentPart<'a> {
+struct ContentPart<'a> {
     #[serde(borrow, default)]
     text: Text<'a>,
     #[serde(borrow, default)]
@@ -43,23 +50,21 @@ pub(in crate::dialect) enum Sort {
 impl<'a> Content<'a> {
     /// Hands every piece that is not empty to `each`, in order.
     pub fn pieces(self, each: &mut dyn FnMut(Sort, Cow<'a, str>)) {
-        self.pieces_as(Sort::Text, each);
-    }
-
-    fn pieces_as(self, sort: Sort, each: &mut dyn FnMut(Sort, Cow<'a, str>)) {
         match self {
-            Self::Text(text) if !text.is_empty() => each(sort, text),
+            Self::Text(text) if !text.is_empty() => each(Sort::Text, text),
             Self::Nothing | Self::Text(_) => {}
-            Self::Parts(parts) => {
-                for part in parts {
-                    part.thinking.pieces_as(Sort::Thinking, each);
-                    if !part.text.is_empty() {
-                        each(sort, part.text.0);
-                    }
-                    if !part.refusal.is_empty() {
-                        each(Sort::Refusal, part.refusal.0);
-                    }
-                }
+            Self::Pieces(pieces) => pieces.into_iter().for_each(|(sort, text)| each(sort, text)),
+        }
+    }
+}
+
+impl<'a> ContentPart<'a> {
+    /// Hands what it says to `each`; a text within a thought is a thought.
+    fn pieces(self, each: &mut dyn FnMut(Sort, Cow<'a, str>)) {
+        self.thinking.pieces(&mut |sort, text| each(if sort == Sort::Text { Sort::Thinking } else { sort }, text));
+        for (sort, text) in [(Sort::Text, self.text), (Sort::Refusal, self.refusal)] {
+            if !text.is_empty() {
+                each(sort, text.0);
             }
         }
     }
@@ -77,9 +82,9 @@ pub(in crate::dialect) struct Said<'a> {
     #[serde(borrow, default)]
     reasoning: Text<'a>,
     #[serde(borrow, default)]
-    pub thinking_blocks: Option<Vec<Block<'a>>>,
+    pub thinking_blocks: Option<Few<Block<'a>, MOST_CALLS>>,
     #[serde(borrow, default)]
-    pub tool_calls: Option<Vec<Call<'a>>>,
+    pub tool_calls: Option<Few<Call<'a>, MOST_CALLS>>,
 }
 
 impl<'a> Said<'a> {
@@ -140,10 +145,13 @@ lenient!(Content<'a>, 'a, {
         Ok(Content::Text(Cow::Owned(text.to_owned())))
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut parts = Vec::new();
-        while let Some(part) = seq.next_element()? {
-            parts.push(part);
+        let mut pieces = Vec::new();
+        while let Some(part) = seq.next_element::<ContentPart<'a>>()? {
+            part.pieces(&mut |sort, text| pieces.push((sort, text)));
+            if pieces.len() > MOST_PIECES {
+                return Err(A::Error::custom("too many pieces"));
+            }
         }
-        Ok(Content::Parts(parts))
+        Ok(Content::Pieces(pieces))
     }
 });

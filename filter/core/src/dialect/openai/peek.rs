@@ -155,9 +155,7 @@ impl StreamPeeker for Peeker {
 
 /// Keeps what is to be accounted for; tells whether `chunk` held usage.
 fn note(glance: &mut Glance, chunk: &Chunk<'_>) -> bool {
-    if glance.model.is_none() && !chunk.model.is_empty() {
-        glance.model = Some(chunk.model.0.clone().into_owned());
-    }
+    glance.name(&chunk.model.0);
     let usage = chunk.usage.as_ref().and_then(usage::Seen::read);
     let usage = usage.or_else(|| chunk.x_groq.as_ref()?.usage.as_ref()?.read());
     glance.usage = usage.or(glance.usage);

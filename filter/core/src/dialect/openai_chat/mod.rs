@@ -85,7 +85,7 @@ impl<S: Speaker> Dialect for S {
     }
 
     fn shape(&self) -> Shape {
-        Shape { stream_options: true, ..Shape::default() }
+        Shape { stream_options: true, limits: &["max_tokens", "max_completion_tokens"], ..Shape::default() }
     }
 
     fn quirks(&self) -> &'static [Quirk] {

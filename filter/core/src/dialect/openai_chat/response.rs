@@ -10,7 +10,9 @@ use serde_json::value::RawValue;
 
 use super::out::{Block, Call};
 use crate::conversation::{Choice, Finish, Part, Response};
+use crate::dialect::few::Few;
 use crate::dialect::functions::made_up_id;
+use crate::dialect::openai::chunks::MOST_CHOICES;
 use crate::dialect::openai::loose::{Block as BlockSeen, Count, Said, Sort, Text};
 use crate::dialect::openai::{error, json, usage, words};
 use crate::error::ApiError;
@@ -26,7 +28,7 @@ struct Seen<'a> {
     #[serde(default)]
     created: Count,
     #[serde(borrow, default)]
-    choices: Option<Vec<ChoiceSeen<'a>>>,
+    choices: Option<Few<ChoiceSeen<'a>, MOST_CHOICES>>,
     #[serde(default)]
     usage: Option<usage::Seen>,
     #[serde(borrow, default)]

@@ -4,10 +4,12 @@
 //! seal of reasoning is kept until its block is whole, and then written with the reasoning it seals
 //! (`thinking_blocks`). A tool call that ends without arguments gets `{}`, because clients parse them.
 
+use std::collections::BTreeSet;
+
 use super::out;
 use crate::conversation::{StreamEvent, Usage};
 use crate::dialect::openai::{error, json, usage, words};
-use crate::dialect::{Opening, StreamWriter};
+use crate::dialect::{Kept, Opening, StreamWriter};
 
 /// The writer.
 #[derive(Debug)]
@@ -16,6 +18,10 @@ pub(super) struct Writer {
     /// Every chunk's beginning, up to its choices.
     head: Vec<u8>,
     choices: Vec<State>,
+    /// Bytes of reasoning and of seals that all of them hold.
+    sealed: usize,
+    /// How many calls of all of them are bare.
+    bare: usize,
     usage: Option<Usage>,
     ended: bool,
 }
@@ -29,7 +35,7 @@ struct State {
     /// The seal so far.
     signature: String,
     /// Calls whose arguments have not begun.
-    bare: Vec<u32>,
+    bare: BTreeSet<u32>,
 }
 
 /// One piece of a delta: `{"name":"text"}`.
@@ -43,7 +49,8 @@ fn piece(name: &str, text: &str, out: &mut Vec<u8>) {
 
 impl Writer {
     pub fn new(opening: Opening) -> Self {
-        let mut writer = Self { opening, head: Vec::new(), choices: Vec::new(), usage: None, ended: false };
+        let mut writer =
+            Self { opening, head: Vec::new(), choices: Vec::new(), sealed: 0, bare: 0, usage: None, ended: false };
         writer.set_head("", "");
         writer
     }
@@ -106,6 +113,7 @@ impl Writer {
         for index in 0..self.choices.len() {
             let Some(state) = self.choices.get_mut(index).filter(|state| !state.signature.is_empty()) else { continue };
             let (thinking, signature) = (std::mem::take(&mut state.thinking), std::mem::take(&mut state.signature));
+            self.sealed = self.sealed.saturating_sub(thinking.len() + signature.len());
             let number = state.number;
             let block = out::Block::Thinking { thinking: &thinking, signature: Some(&signature) };
             self.block(number, &block, out);
@@ -113,8 +121,8 @@ impl Writer {
     }
 
     fn tool_call(&mut self, choice: u32, call: u32, id: &str, name: &str, out: &mut Vec<u8>) {
-        if let Some(state) = self.begin(choice, out) {
-            state.bare.push(call);
+        if self.begin(choice, out).is_some_and(|state| state.bare.insert(call)) {
+            self.bare += 1;
         }
         self.chunk(choice, None, out, |out| {
             out.extend_from_slice(b"{\"tool_calls\":[{\"index\":");
@@ -129,6 +137,7 @@ impl Writer {
 
     fn finish(&mut self, choice: u32, reason: &str, out: &mut Vec<u8>) {
         let bare = self.begin(choice, out).map(|state| std::mem::take(&mut state.bare)).unwrap_or_default();
+        self.bare = self.bare.saturating_sub(bare.len());
         for call in bare {
             self.arguments(choice, call, "{}", out);
         }
@@ -162,21 +171,22 @@ impl StreamWriter for Writer {
             }
             StreamEvent::Text { choice, text } => {
                 // What was not sealed by now will not be.
-                if let Some(state) = self.begin(*choice, out) {
-                    state.thinking.clear();
-                }
+                let idle = self.begin(*choice, out).map(|state| std::mem::take(&mut state.thinking));
+                self.sealed = self.sealed.saturating_sub(idle.map_or(0, |thinking| thinking.len()));
                 self.text(*choice, "content", text, out);
             }
             StreamEvent::Refusal { choice, text } => self.text(*choice, "refusal", text, out),
             StreamEvent::Thinking { choice, text } => {
                 if let Some(state) = self.begin(*choice, out) {
                     state.thinking.push_str(text);
+                    self.sealed = self.sealed.saturating_add(text.len());
                 }
                 self.text(*choice, "reasoning_content", text, out);
             }
             StreamEvent::Signature { choice, signature } => {
                 if let Some(state) = self.begin(*choice, out) {
                     state.signature.push_str(signature);
+                    self.sealed = self.sealed.saturating_add(signature.len());
                 }
             }
             StreamEvent::RedactedThinking { choice, data } => {
@@ -186,8 +196,8 @@ impl StreamWriter for Writer {
             StreamEvent::ToolCall { choice, call, id, name } => self.tool_call(*choice, *call, id, name, out),
             StreamEvent::Arguments { choice, call, json } => {
                 if !json.is_empty() {
-                    if let Some(state) = self.begin(*choice, out) {
-                        state.bare.retain(|bare| bare != call);
+                    if self.begin(*choice, out).is_some_and(|state| state.bare.remove(call)) {
+                        self.bare = self.bare.saturating_sub(1);
                     }
                     self.arguments(*choice, *call, json, out);
                 }
@@ -201,5 +211,10 @@ impl StreamWriter for Writer {
             }
             StreamEvent::End => self.end(out),
         }
+    }
+
+    fn kept(&self) -> Kept {
+        let bytes = self.head.len().saturating_add(self.sealed);
+        Kept { begun: 0, bytes, pieces: self.choices.len().saturating_add(self.bare) }
     }
 }

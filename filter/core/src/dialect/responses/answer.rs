@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::item::{Item as ItemShown, Status, answer_id, items};
-use super::output::{Item, parse};
+use super::output::{Item, MOST_ITEMS, parse};
 use super::usage;
 use crate::conversation::{Choice, Finish, Part, Response};
+use crate::dialect::few::Few;
 use crate::dialect::openai::loose::{Count, Text};
 use crate::dialect::openai::{error, json};
 use crate::error::{ApiError, ErrorKind};
@@ -32,7 +33,7 @@ pub(super) struct Seen<'a> {
     #[serde(borrow, default)]
     incomplete_details: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    pub output: Option<Vec<&'a RawValue>>,
+    pub output: Option<Few<&'a RawValue, MOST_ITEMS>>,
     #[serde(default)]
     pub usage: Option<usage::Seen>,
     #[serde(borrow, default)]
@@ -83,7 +84,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
         return Err(ApiError::bad_answer("The provider's answer holds no output."));
     };
     let mut parts = Vec::new();
-    for raw in output {
+    for raw in output.iter() {
         Item::parse(raw)?.parts(&seen.id.0, &mut parts)?;
     }
     let called = parts.iter().any(|part| matches!(part, Part::ToolCall { .. }));

@@ -27,10 +27,12 @@ impl Numbered {
     }
 }
 
-/// Appends `,"name":value`.
-pub(super) fn field<T: Serialize + ?Sized>(out: &mut Vec<u8>, name: &str, value: &T) {
+/// Appends `,"name":value`; how many bytes that are.
+pub(super) fn field<T: Serialize + ?Sized>(out: &mut Vec<u8>, name: &str, value: &T) -> usize {
+    let before = out.len();
     out.extend_from_slice(b",\"");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
     json::append(out, value);
+    out.len().saturating_sub(before)
 }

@@ -52,7 +52,7 @@ impl Dialect for Responses {
     }
 
     fn shape(&self) -> Shape {
-        Shape { asked: "input", ..Shape::default() }
+        Shape { asked: "input", limits: &["max_output_tokens"], ..Shape::default() }
     }
 
     fn path(&self, _model: &str, _stream: bool) -> String {

@@ -6,9 +6,16 @@ use serde_json::value::RawValue;
 
 use super::reasoning::{self, Piece};
 use crate::conversation::Part;
+use crate::dialect::few::Few;
 use crate::dialect::functions::made_up_id;
 use crate::dialect::openai::loose::Text;
 use crate::error::ApiError;
+
+/// No answer holds as many items: the bound keeps a provider from filling our memory.
+pub(super) const MOST_ITEMS: usize = 4096;
+
+/// The most texts that an item holds.
+const MOST_PIECES: usize = 1024;
 
 /// An item.
 #[derive(Debug)]
@@ -22,7 +29,7 @@ pub(super) enum Item<'a> {
 #[derive(Debug, Deserialize)]
 pub(super) struct Message<'a> {
     #[serde(borrow, default)]
-    content: Option<Vec<Said<'a>>>,
+    content: Option<Few<Said<'a>, MOST_PIECES>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -48,9 +55,9 @@ pub(super) struct Reasoning<'a> {
     #[serde(borrow, default)]
     pub id: Text<'a>,
     #[serde(borrow, default)]
-    summary: Option<Vec<Piece<'a>>>,
+    summary: Option<Few<Piece<'a>, MOST_PIECES>>,
     #[serde(borrow, default)]
-    content: Option<Vec<Piece<'a>>>,
+    content: Option<Few<Piece<'a>, MOST_PIECES>>,
     #[serde(borrow, default)]
     pub encrypted_content: Text<'a>,
 }

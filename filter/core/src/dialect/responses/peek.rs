@@ -78,9 +78,7 @@ impl Peeker {
     }
 
     fn note(&mut self, answer: &Answer<'_>) {
-        if self.glance.model.is_none() && !answer.model.is_empty() {
-            self.glance.model = Some(answer.model.0.clone().into_owned());
-        }
+        self.glance.name(&answer.model.0);
         let usage = answer.usage.as_ref().and_then(|usage| usage.read());
         self.glance.usage = usage.or(self.glance.usage);
     }

@@ -4,19 +4,21 @@
 //! does not split it, the seal of reasoning) is read from there; what the answer's end holds, if no item came before it.
 //! Events that we do not know are left out, pieces of tools that run at the provider among them.
 
+use std::collections::BTreeMap;
+
 use serde_json::value::RawValue;
 
 use super::answer::{Seen as Answer, failed};
 use super::event::Event;
-use super::output::{Call, Item, Reasoning, parse};
+use super::output::{Call, Item, MOST_ITEMS, Reasoning, parse};
 use super::reasoning::{BETWEEN, unwrap};
 use crate::conversation::{Part, StreamEvent};
-use crate::dialect::StreamReader;
+use crate::dialect::{Kept, StreamReader};
 use crate::error::ApiError;
 use crate::framing::sse;
 
-/// No answer holds as many items: the bound keeps a provider from filling our memory.
-const MOST_ITEMS: usize = 4096;
+/// The most that the end of a stream says at once, where nothing of the answer came before it.
+const MOST_EVENTS: usize = 16_384;
 
 /// The reader.
 #[derive(Debug, Default)]
@@ -28,7 +30,14 @@ pub(super) struct Reader {
 impl StreamReader for Reader {
     fn read(&mut self, portion: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         let Self { frames, state } = self;
+        if state.over {
+            return Ok(());
+        }
         frames.feed(portion, |event| state.event(&event, events))
+    }
+
+    fn kept(&self) -> Kept {
+        Kept { begun: self.frames.held(), bytes: self.state.id.len(), pieces: self.state.items.len() }
     }
 }
 
@@ -39,13 +48,13 @@ struct State {
     started: bool,
     over: bool,
     calls: u32,
-    items: Vec<ItemState>,
+    /// By their places.
+    items: BTreeMap<u64, ItemState>,
 }
 
 /// What is known of an item.
 #[derive(Debug, Default)]
 struct ItemState {
-    place: u64,
     /// The number of the call that it is.
     call: Option<u32>,
     /// Whether a piece of it was handed on.
@@ -124,16 +133,11 @@ impl State {
 
     /// The item that an event is about.
     fn item(&mut self, seen: &Event<'_>) -> Result<&mut ItemState, ApiError> {
-        let too_many = || ApiError::bad_answer("The provider's answer holds too many items.");
         let place = seen.output_index.0.unwrap_or_default();
-        let index = self.items.iter().rposition(|item| item.place == place).unwrap_or(self.items.len());
-        if index == self.items.len() {
-            if index == MOST_ITEMS {
-                return Err(too_many());
-            }
-            self.items.push(ItemState { place, ..ItemState::default() });
+        if self.items.len() == MOST_ITEMS && !self.items.contains_key(&place) {
+            return Err(ApiError::bad_answer("The provider's answer holds too many items."));
         }
-        self.items.get_mut(index).ok_or_else(too_many)
+        Ok(self.items.entry(place).or_default())
     }
 
     fn piece(
@@ -218,8 +222,12 @@ impl State {
             answer.status.0 = name.trim_start_matches("response.").to_owned().into();
         }
         if self.items.is_empty() {
-            for (place, raw) in (0..).zip(answer.output.iter().flatten()) {
+            let before = events.len();
+            for (place, raw) in (0..).zip(answer.output.take().unwrap_or_default()) {
                 self.done(&Event::whole(place, raw), events)?;
+                if events.len() - before > MOST_EVENTS {
+                    return Err(ApiError::bad_answer("The provider's answer falls into too many pieces."));
+                }
             }
         }
         self.over = true;

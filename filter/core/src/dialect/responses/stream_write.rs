@@ -1,8 +1,9 @@
 //! Writes a stream of named events in OpenAI's shape, straight into the output.
 //!
 //! An item ends where another begins; calls stay open until the answer's end, because providers mix the pieces of
-//! several. Everything that was said is kept, for the events that end an item and the answer repeat it whole. A seal of
-//! reasoning is kept until its item ends, and more reasoning after it is another item.
+//! several. Everything that was said is kept, for the events that end an item and the answer repeat it whole; it is counted as
+//! long as it is written, for they repeat it up to four times. A seal of reasoning is kept until its item ends, and more
+//! reasoning after it is another item.
 //!
 //! A failure is written twice: as `error`, which makes OpenAI's libraries raise it, and, once the answer has begun, as
 //! `response.failed`, which is how OpenAI ends such a stream. Nothing that looks like an end without failure follows.
@@ -12,7 +13,7 @@ use super::emit::{NO_LOGPROBS, Numbered, TAIL, field};
 use super::item::{Content, Id, Status, Summary, answer_id, begun, item};
 use crate::conversation::{Finish, Part, StreamEvent, Usage};
 use crate::dialect::openai::error;
-use crate::dialect::{Opening, StreamWriter};
+use crate::dialect::{Kept, Opening, StreamWriter};
 use crate::error::ApiError;
 
 /// The writer.
@@ -24,6 +25,8 @@ pub(super) struct Writer {
     events: Numbered,
     /// All that was said.
     parts: Vec<Part>,
+    /// About how many bytes that is, as JSON.
+    said: usize,
     /// How many items were begun.
     items: usize,
     open: Open,
@@ -75,6 +78,7 @@ impl Writer {
             phase: Phase::Waiting,
             events: Numbered::default(),
             parts: Vec::new(),
+            said: 0,
             items: 0,
             open: Open::Nothing,
             first: 0,
@@ -111,7 +115,7 @@ impl Writer {
         match self.open {
             Open::Thinking { .. } => field(out, "summary_index", &0),
             _ => field(out, "content_index", &self.parts.len().saturating_sub(self.first + 1)),
-        }
+        };
     }
 
     /// What the part that was begun last holds.
@@ -146,7 +150,8 @@ impl Writer {
         self.open = open;
         self.events.head("response.output_item.added", out);
         field(out, "output_index", &self.last());
-        field(out, "item", &begun(&part, &self.id, self.last()));
+        let bytes = field(out, "item", &begun(&part, &self.id, self.last()));
+        self.said = self.said.saturating_add(bytes);
         out.extend_from_slice(TAIL);
         self.parts.push(part);
     }
@@ -195,7 +200,7 @@ impl Writer {
             text.push_str(piece);
         }
         self.about_open(name, out);
-        field(out, "delta", piece);
+        self.said = self.said.saturating_add(field(out, "delta", piece));
     }
 
     fn content_part(&self, out: &mut Vec<u8>) {
@@ -254,6 +259,7 @@ impl Writer {
         self.open = Open::Thinking { sealed: true };
         if let Some(Part::Thinking { signature, .. }) = self.parts.last_mut() {
             signature.get_or_insert_default().push_str(piece);
+            self.said = self.said.saturating_add(piece.len());
         }
     }
 
@@ -293,7 +299,7 @@ impl Writer {
         }
         self.events.head("response.function_call_arguments.delta", out);
         self.place(part, item, out);
-        field(out, "delta", json);
+        self.said = self.said.saturating_add(field(out, "delta", json));
         out.extend_from_slice(TAIL);
     }
 
@@ -365,6 +371,7 @@ impl StreamWriter for Writer {
             StreamEvent::Thinking { choice: 0, text } => self.thinking(text, out),
             StreamEvent::Signature { choice: 0, signature } => self.seal(signature, out),
             StreamEvent::RedactedThinking { choice: 0, data } => {
+                self.said = self.said.saturating_add(data.len());
                 self.begin(Part::RedactedThinking { data: data.clone() }, Open::Nothing, out);
                 self.item_done(self.first, self.last(), Status::Completed, out);
             }
@@ -382,5 +389,10 @@ impl StreamWriter for Writer {
             // The format holds one answer: the first.
             _ => {}
         }
+    }
+
+    fn kept(&self) -> Kept {
+        let bytes = self.id.len().saturating_add(self.opening.model.len()).saturating_add(self.said);
+        Kept { begun: 0, bytes, pieces: self.parts.len().saturating_add(self.calls.len()) }
     }
 }

@@ -12,7 +12,6 @@ use crate::dialect::openai_chat::OpenAiChat;
 use crate::dialect::pass_through::is_stored;
 use crate::dialect::{Content as About, Dialect, Said};
 use crate::error::{ApiError, ErrorKind};
-use crate::gate::OVERLOADED;
 
 use super::failure::{Failure, retry_after};
 use super::gateway::refusal;
@@ -25,6 +24,7 @@ mod hearing;
 mod passing;
 mod request;
 mod stream;
+mod verbatim;
 mod whole;
 
 use passing::Passing;
@@ -94,7 +94,7 @@ impl Attempt {
             return Some(attempt);
         };
         let same_dialect = dialect.name() == journey.client.name();
-        let lease = journey.timeouts.total;
+        let lease = journey.lease();
         let fits = journey.charge.as_mut().is_none_or(|charge| charge.moves_to(&target, lease, cx.shared, now));
         if !fits {
             let mut attempt = Self { target, dialect, number, same_dialect, phase: Phase::Done };
@@ -143,7 +143,7 @@ impl Attempt {
     fn response_body(&mut self, size: usize, end: bool, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
         match &mut self.phase {
             Phase::Request(_) | Phase::Done => Flow::Continue,
-            Phase::Error { .. } if !end && size <= LONGEST_ERROR => Flow::Pause,
+            Phase::Error { .. } if !end && size <= LONGEST_ERROR && journey.held.grow(size).is_ok() => Flow::Pause,
             Phase::Whole if size > LARGEST_ANSWER => {
                 let error = ApiError::bad_answer("The provider's answer is larger than the gateway takes (32 MiB).");
                 self.fail(Failure::in_answer(error), journey, cx)
@@ -152,13 +152,14 @@ impl Attempt {
                 Err(full) => {
                     // The provider's work so far is charged by estimate.
                     journey.said = Said::of(size);
+                    cx.effects.push(Effect::Count(metric::OVERLOADED));
                     self.fail(Failure::full(full), journey, cx)
                 }
                 Ok(()) if !end => Flow::Pause,
                 Ok(()) => self.whole_answer(size, journey, cx),
             },
             Phase::Passing(passing) => {
-                passing.step(size, journey, cx.view);
+                passing.step(size, end, journey, cx.view);
                 if end {
                     self.phase = Phase::Done;
                     journey.complete();
@@ -330,9 +331,6 @@ impl Attempt {
 /// The attempt under way failed, and nothing of it has left: another one follows, or the client reads why. To be called from
 /// outside the attempt's own callbacks only while its answer's headers are held.
 pub fn give_up(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) {
-    if failure.reason == OVERLOADED {
-        cx.effects.push(Effect::Count(metric::OVERLOADED));
-    }
     let next = journey.fail(failure, cx.view.now(), cx.shared);
     // What was held of it is discarded.
     journey.held.release();

@@ -3,45 +3,50 @@
 //!
 //! Only whole events leave: a client never reads half of one, and what it must not see (usage that it did not ask for, a
 //! terminator behind an answer that is not complete) can be left out. Bytes that pass unchanged are not written back.
+//!
+//! Nothing is kept without a bound. Once the client has all that it will get (the terminator, or an error), nothing more is
+//! read or kept: whatever follows is swallowed, and the journey is told of it, for a provider that goes on is cut.
 
 use crate::config::Target;
 use crate::conversation::StreamEvent;
-use crate::dialect::{Chat, Opening, Said, Seen, StreamPeeker, StreamReader, StreamWriter};
+use crate::dialect::{Chat, Opening, Said, StreamReader, StreamWriter};
 use crate::error::ApiError;
-use crate::framing::sse::{Decoder, TooLong};
 
 use super::super::failure::Failure;
 use super::super::journey::Journey;
-use super::super::{Effect, Flow, Time, View};
+use super::super::{Effect, Flow, Time, View, metric};
 use super::hearing::Hearing;
+use super::verbatim::Verbatim;
 
 /// The most that is held back while waiting for the first content.
 const LONGEST_HOLD: usize = 1 << 20;
 
-/// The most that is held back of a stream that is delivered whole: past it the rest flows as it comes.
+/// The most that is held back of a stream that is delivered whole, as it came and as it leaves: past it the rest flows as it
+/// comes.
 const LONGEST_WHOLE: usize = 8 << 20;
+
+/// How much is read at once: what a portion becomes is written before the next is read.
+const PIECE: usize = 64 << 10;
+
+/// The longest name of an answer, or of a model. Clients are told it with every event.
+const LONGEST_NAME: usize = 1024;
+
+/// Room for so many events is used again; more is given back.
+const FEW: usize = 1024;
 
 /// A stream on its way from a provider to the client.
 #[derive(Debug)]
 pub(super) struct Relay {
-    route: Route,
-    state: State,
+    /// Between whom it flows; nobody, once the client has all that it will get.
+    talk: Option<Box<Talk>>,
     /// Whether the client knows nothing of this attempt.
     held: bool,
     /// Whether it is to know nothing before all of it is here.
     whole: bool,
-    /// What leaves next: everything that was read and has not left.
-    out: Vec<u8>,
-    /// Whether something was left out of that, or added to it.
-    altered: bool,
     /// Bytes of the held buffer that were read.
     read: usize,
-    /// Speaks to the client where the provider's own bytes do not.
-    writer: Box<dyn StreamWriter>,
-    /// Whether an answer in it has said why it ended.
-    finished: bool,
-    /// Hears what has to be looked at before the client sees it.
-    hearing: Option<Hearing>,
+    /// Whether the second half of the terminator's last line end may still come.
+    late: bool,
 }
 
 /// Between whom a stream flows.
@@ -52,22 +57,37 @@ pub(super) struct Speakers {
     pub(super) same: bool,
 }
 
+/// A stream of which the client is to get more.
+#[derive(Debug)]
+struct Talk {
+    route: Route,
+    /// Speaks to the client where the provider's own bytes do not.
+    writer: Box<dyn StreamWriter>,
+    /// What it has written, and has not left.
+    out: Vec<u8>,
+    /// Whether there was something of an answer.
+    shows: bool,
+    /// Whether an answer in it has said why it ended.
+    finished: bool,
+    /// Hears what has to be looked at before the client sees it.
+    hearing: Option<Hearing>,
+}
+
 #[derive(Debug)]
 enum Route {
     /// Client and provider speak the same dialect: bytes pass, events are looked at.
-    Pass { decoder: Decoder, peeker: Box<dyn StreamPeeker>, hide_usage: bool },
+    Pass(Verbatim),
     /// Events are read, and written anew.
     Translate { reader: Box<dyn StreamReader>, events: Vec<StreamEvent> },
 }
 
+/// How far a stream has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// No content yet.
-    Silent,
-    /// There is some.
-    Open,
-    /// The terminator came, or the client is told of a failure: whatever follows is swallowed.
-    Closed,
+pub(super) enum Progress {
+    /// There may be more of it.
+    More,
+    /// Its terminator came.
+    Over,
 }
 
 impl Relay {
@@ -75,7 +95,7 @@ impl Relay {
         let Speakers { client, provider, same } = *speakers;
         let include_usage = journey.outline.include_usage;
         let route = if same {
-            Route::Pass { decoder: Decoder::default(), peeker: provider.stream_peeker(), hide_usage: !include_usage }
+            Route::Pass(Verbatim::new(provider.stream_peeker(), !include_usage))
         } else {
             Route::Translate { reader: provider.stream_reader(), events: Vec::new() }
         };
@@ -84,18 +104,8 @@ impl Relay {
         let whole = journey.is_delivered_whole();
         journey.holding = whole;
         let hearing = journey.checks.clone().map(|checks| Hearing::new(checks, same.then(|| provider.stream_reader())));
-        Self {
-            route,
-            state: State::Silent,
-            held: true,
-            whole,
-            out: Vec::new(),
-            altered: false,
-            read: 0,
-            writer,
-            finished: false,
-            hearing,
-        }
+        let talk = Talk { route, writer, out: Vec::new(), shows: false, finished: false, hearing };
+        Self { talk: Some(Box::new(talk)), held: true, whole, read: 0, late: false }
     }
 
     /// Handles the buffer of a body callback. An error is a failure of which the client knows nothing.
@@ -107,57 +117,198 @@ impl Relay {
         view: &dyn View,
         effects: &mut Vec<Effect>,
     ) -> Result<Flow, Failure> {
+        let Some(talk) = &mut self.talk else { return Ok(self.swallow(size, end, journey, view, effects)) };
         let portion = if size > self.read { view.body(self.read..size) } else { Vec::new() };
-        let lag = self.route.lag();
-        let mut result = self.take(&portion, journey);
-        if end && result.is_ok() {
-            result = self.end(journey);
-        }
-        if self.held && self.state == State::Closed && result.is_ok() {
-            result = self.judged(journey);
-        }
         journey.portions += 1;
-        if let Err(failure) = result {
-            if self.held {
-                return Err(failure);
+        let mut result = talk.take(&portion, journey);
+        if end && result == Ok(Progress::More) {
+            result = talk.end(journey);
+        }
+        if self.held && result == Ok(Progress::Over) {
+            result = talk.judged(journey).map(|()| Progress::Over);
+        }
+        let buffered = if self.held { size } else { 0 };
+        let room = journey.held.set(talk.held().saturating_add(buffered));
+        if let (Err(full), Ok(Progress::More)) = (room, &result)
+            && !(self.held && self.whole && talk.may_flow())
+        {
+            effects.push(Effect::Count(metric::OVERLOADED));
+            result = Err(Failure::full(full));
+        }
+        let over = match result {
+            Ok(progress) => progress == Progress::Over,
+            Err(failure) if self.held => return Err(failure),
+            Err(failure) => {
+                talk.writer.write(&StreamEvent::Error((*failure.error).clone()), &mut talk.out);
+                journey.break_off(failure);
+                true
             }
-            self.writer.write(&StreamEvent::Error((*failure.error).clone()), &mut self.out);
-            self.state = State::Closed;
-            self.altered = true;
-            journey.break_off(failure);
-        }
-        if self.state == State::Silent && size > LONGEST_HOLD {
-            let error = ApiError::bad_answer("The provider's stream does not come to an answer.");
-            return Err(Failure::in_answer(error));
-        }
-        if self.hearing.is_some() && self.held && self.state != State::Closed && size > LONGEST_WHOLE {
-            let error = ApiError::bad_answer("The provider's answer is longer than the gateway can check (8 MiB).");
-            return Err(Failure::in_answer(error));
-        }
-        let waits = match self.state {
-            State::Silent => true,
-            State::Open => self.whole && size <= LONGEST_WHOLE,
-            State::Closed => false,
         };
-        if self.held && waits {
-            self.read = size;
-            return Ok(Flow::Pause);
+        if self.held && !over {
+            let long = size.max(talk.out.len()) > LONGEST_WHOLE || room.is_err();
+            talk.check_hold(size, long)?;
+            if !talk.shows || (self.whole && !long) {
+                self.read = size;
+                return Ok(Flow::Pause);
+            }
         }
         if std::mem::replace(&mut self.held, false) {
             journey.commit(view.now());
         }
-        if self.state == State::Closed {
-            journey.complete();
+        let first = std::mem::take(&mut self.read) == 0;
+        if let Some(with) = talk.leave(size, || if first { portion } else { view.body(0..size) }) {
+            effects.push(Effect::ReplaceBody { drain: size, with });
         }
-        self.read = 0;
-        // Everything came in whole events and everything leaves: the bytes are already where they belong.
-        let verbatim = lag == 0 && self.route.lag() == 0 && !std::mem::take(&mut self.altered);
-        if verbatim && matches!(self.route, Route::Pass { .. }) {
-            self.out.clear();
-        } else if size > 0 || !self.out.is_empty() {
-            effects.push(Effect::ReplaceBody { drain: size, with: std::mem::take(&mut self.out) });
+        if over {
+            self.close(end, journey, view.now());
         }
         Ok(Flow::Continue)
+    }
+
+    /// The client has all that it will get.
+    fn close(&mut self, end: bool, journey: &mut Journey, now: Time) {
+        journey.complete();
+        journey.held.release();
+        self.late = self.talk.take().is_some_and(|talk| match &talk.route {
+            Route::Pass(verbatim) => verbatim.is_late(),
+            Route::Translate { .. } => false,
+        });
+        if !end {
+            journey.lingers(0, now);
+        }
+    }
+
+    /// Something comes of which the client gets nothing any more.
+    fn swallow(
+        &mut self,
+        size: usize,
+        end: bool,
+        journey: &mut Journey,
+        view: &dyn View,
+        effects: &mut Vec<Effect>,
+    ) -> Flow {
+        let late = size > 0 && std::mem::take(&mut self.late) && view.body(0..1) == b"\n";
+        if size > usize::from(late) {
+            effects.push(Effect::ReplaceBody { drain: size, with: if late { b"\n".to_vec() } else { Vec::new() } });
+        }
+        if end {
+            journey.lingering = None
+        } else {
+            journey.lingers(size, view.now())
+        }
+        Flow::Continue
+    }
+
+    /// About how many bytes it keeps: in the VM, and in Envoy's buffer.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        let buffered = if self.held { self.read } else { 0 };
+        self.talk.as_ref().map_or(0, |talk| talk.held().saturating_add(buffered))
+    }
+}
+
+impl Talk {
+    /// Reads a portion.
+    fn take(&mut self, portion: &[u8], journey: &mut Journey) -> Result<Progress, Failure> {
+        if let Some(hearing) = &mut self.hearing {
+            hearing.read(portion)?;
+        }
+        let progress = match &mut self.route {
+            Route::Pass(verbatim) => verbatim.read(portion, &mut self.shows),
+            Route::Translate { .. } => return self.translate(portion, journey),
+        };
+        self.account(journey);
+        progress.and_then(|progress| self.unless_empty(progress))
+    }
+
+    /// What was looked at in passing is written down.
+    fn account(&mut self, journey: &mut Journey) {
+        let Route::Pass(verbatim) = &self.route else { return };
+        let glance = verbatim.glance();
+        journey.usage = glance.usage;
+        journey.said = glance.said;
+        self.finished = glance.finished;
+    }
+
+    fn translate(&mut self, portion: &[u8], journey: &mut Journey) -> Result<Progress, Failure> {
+        for piece in portion.chunks(PIECE) {
+            let Route::Translate { reader, events } = &mut self.route else { break };
+            let (result, mut read) = (reader.read(piece, events), std::mem::take(events));
+            let kept = reader.kept().check();
+            for event in read.drain(..) {
+                if self.speak(event, journey)? == Progress::Over {
+                    return self.unless_empty(Progress::Over);
+                }
+            }
+            if let Route::Translate { events, .. } = &mut self.route
+                && read.capacity() <= FEW
+            {
+                *events = read;
+            }
+            result.and(kept).map_err(Failure::in_answer)?;
+        }
+        Ok(Progress::More)
+    }
+
+    /// Says an event to the client.
+    fn speak(&mut self, mut event: StreamEvent, journey: &mut Journey) -> Result<Progress, Failure> {
+        match &mut event {
+            StreamEvent::Start { id, model } => {
+                if id.is_empty() || id.len() > LONGEST_NAME {
+                    journey.request_id().clone_into(id);
+                }
+                if model.len() > LONGEST_NAME {
+                    model.clear();
+                }
+            }
+            StreamEvent::Error(error) => return Err(Failure::in_answer(error.clone())),
+            StreamEvent::Usage(tokens) => journey.usage = Some(*tokens),
+            StreamEvent::Finish { .. } => self.finished = true,
+            _ => {}
+        }
+        self.shows |= event.is_content();
+        if let Some(hearing) = &mut self.hearing {
+            hearing.hear(&event);
+        }
+        journey.said += Said::in_event(&event);
+        let before = self.out.len();
+        self.writer.write(&event, &mut self.out);
+        if self.out.len() > journey.worker.gateway.memory.rewritten {
+            self.out.truncate(before);
+            let error = ApiError::bad_answer("The provider's stream is longer than the gateway can translate at once.");
+            return Err(Failure::in_answer(error));
+        }
+        self.writer.kept().check().map_err(Failure::in_answer)?;
+        Ok(if event == StreamEvent::End { Progress::Over } else { Progress::More })
+    }
+
+    /// An answer that ends without content is none.
+    fn unless_empty(&self, progress: Progress) -> Result<Progress, Failure> {
+        if progress == Progress::Over && !self.shows { Err(Failure::empty()) } else { Ok(progress) }
+    }
+
+    /// The provider closed the stream. Without a terminator it is complete only if the answer itself said that it ended.
+    fn end(&mut self, journey: &mut Journey) -> Result<Progress, Failure> {
+        if let Route::Pass(verbatim) = &mut self.route
+            && verbatim.is_pending()
+        {
+            if let Some(hearing) = &mut self.hearing {
+                hearing.read(b"\n\n")?;
+            }
+            let progress = verbatim.end(&mut self.shows, &mut self.out);
+            self.account(journey);
+            if self.unless_empty(progress?)? == Progress::Over {
+                return Ok(Progress::Over);
+            }
+        }
+        match (self.shows, self.finished) {
+            (false, _) => Err(Failure::empty()),
+            (true, false) => Err(Failure::truncated()),
+            (true, true) => {
+                self.writer.write(&StreamEvent::End, &mut self.out);
+                Ok(Progress::Over)
+            }
+        }
     }
 
     /// The answer is complete, and nobody has seen anything of it: whether anybody may.
@@ -178,109 +329,40 @@ impl Relay {
         }
     }
 
-    /// Reads a portion.
-    fn take(&mut self, portion: &[u8], journey: &mut Journey) -> Result<(), Failure> {
-        let Self { route, state, out, altered, writer, finished, hearing, .. } = self;
-        if let Some(hearing) = hearing {
-            hearing.read(portion)?;
+    /// Whether so much of it may be held; `long` is what is too long to be held whole.
+    /// Whether the client may see it before its end.
+    fn may_flow(&self) -> bool {
+        self.shows && self.hearing.is_none()
+    }
+
+    fn check_hold(&self, size: usize, long: bool) -> Result<(), Failure> {
+        let why = if !self.shows && size > LONGEST_HOLD {
+            "The provider's stream does not come to an answer."
+        } else if self.hearing.is_some() && long {
+            "The provider's answer is longer than the gateway can check (8 MiB)."
+        } else {
+            return Ok(());
+        };
+        Err(Failure::in_answer(ApiError::bad_answer(why)))
+    }
+
+    /// What leaves in place of Envoy's buffer of `size` bytes, if not the buffer itself.
+    fn leave(&mut self, size: usize, buffer: impl FnOnce() -> Vec<u8>) -> Option<Vec<u8>> {
+        let out = std::mem::take(&mut self.out);
+        match &mut self.route {
+            Route::Pass(verbatim) => verbatim.leave(size, out, buffer),
+            Route::Translate { .. } => (size > 0 || !out.is_empty()).then_some(out),
         }
-        match route {
-            Route::Pass { decoder, peeker, hide_usage } => {
-                let result = decoder.feed(portion, |event| {
-                    // The second half of the terminator's last line end may come late, and belongs to it.
-                    if *state == State::Closed && event.raw != b"\n" {
-                        *altered = true;
-                        return Ok(());
-                    }
-                    if !event.is_silent() {
-                        match peeker.peek(&event) {
-                            Seen::Failed(error) => return Err(Failure::in_answer(error)),
-                            Seen::UsageAlone if *hide_usage => {
-                                *altered = true;
-                                return Ok(());
-                            }
-                            Seen::End => close(state)?,
-                            Seen::Content => *state = State::Open,
-                            Seen::Other | Seen::UsageAlone => {}
-                        }
-                    }
-                    out.extend_from_slice(event.raw);
-                    Ok(())
-                });
-                journey.usage = peeker.glance().usage;
-                journey.said = peeker.glance().said;
-                *finished = peeker.glance().finished;
-                result
-            }
+    }
+
+    fn held(&self) -> usize {
+        let route = match &self.route {
+            Route::Pass(verbatim) => verbatim.held(),
             Route::Translate { reader, events } => {
-                if *state == State::Closed {
-                    return Ok(());
-                }
-                let result = reader.read(portion, events);
-                for mut event in events.drain(..) {
-                    match &mut event {
-                        StreamEvent::Start { id, .. } if id.is_empty() => journey.request_id().clone_into(id),
-                        StreamEvent::Error(error) => return Err(Failure::in_answer(error.clone())),
-                        StreamEvent::End => close(state)?,
-                        StreamEvent::Usage(tokens) => journey.usage = Some(*tokens),
-                        StreamEvent::Finish { .. } => *finished = true,
-                        _ => {}
-                    }
-                    if event.is_content() {
-                        *state = State::Open;
-                    }
-                    if let Some(hearing) = hearing {
-                        hearing.hear(&event);
-                    }
-                    journey.said += Said::in_event(&event);
-                    writer.write(&event, out);
-                }
-                result.map_err(Failure::in_answer)
+                reader.kept().held().saturating_add(events.capacity().saturating_mul(size_of::<StreamEvent>()))
             }
-        }
-    }
-
-    /// The provider closed the stream. Without a terminator it is complete only if the answer itself said that it ended.
-    fn end(&mut self, journey: &mut Journey) -> Result<(), Failure> {
-        if self.route.lag() > 0 {
-            self.altered = true;
-            // The last event's blank line may be missing.
-            self.take(b"\n\n", journey)?;
-        }
-        match self.state {
-            State::Closed => Ok(()),
-            State::Open if self.finished => {
-                self.writer.write(&StreamEvent::End, &mut self.out);
-                self.altered = true;
-                self.state = State::Closed;
-                Ok(())
-            }
-            State::Open => Err(Failure::truncated()),
-            State::Silent => Err(Failure::empty()),
-        }
-    }
-}
-
-impl Route {
-    /// Bytes that were read and belong to an event that is not complete.
-    fn lag(&self) -> usize {
-        match self {
-            Self::Pass { decoder, .. } => decoder.pending().len(),
-            Self::Translate { .. } => 0,
-        }
-    }
-}
-
-/// The terminator: an answer that ends without content is none.
-fn close(state: &mut State) -> Result<(), Failure> {
-    match std::mem::replace(state, State::Closed) {
-        State::Silent => Err(Failure::empty()),
-        State::Open | State::Closed => Ok(()),
-    }
-}
-
-impl From<TooLong> for Failure {
-    fn from(error: TooLong) -> Self {
-        Self::in_answer(error.into())
+        };
+        let hearing = self.hearing.as_ref().map_or(0, Hearing::held);
+        [self.writer.kept().held(), self.out.capacity(), hearing].into_iter().fold(route, usize::saturating_add)
     }
 }

@@ -10,6 +10,8 @@ use crate::routing::cells::circuit;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 mod azure;
+#[cfg(not(target_arch = "wasm32"))]
+mod endless;
 mod family;
 mod keys;
 

@@ -9,7 +9,7 @@ use crate::guard::answer::Witness;
 
 use super::super::failure::Failure;
 use super::super::journey::Journey;
-use super::super::{Context, Effect, Flow, View};
+use super::super::{Context, Effect, Flow, View, metric};
 use super::{Attempt, Phase};
 
 impl Attempt {
@@ -70,7 +70,10 @@ impl Attempt {
                     largest >> 20
                 ))));
             }
-            journey.held.grow(answer.body.len()).map_err(Failure::full)?;
+            journey.held.grow(answer.body.len()).map_err(|full| {
+                effects.push(Effect::Count(metric::OVERLOADED));
+                Failure::full(full)
+            })?;
             journey.usage = answer.usage;
             journey.said = said(dialect, body.len());
             journey.commit(now);

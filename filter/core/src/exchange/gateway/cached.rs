@@ -56,8 +56,8 @@ impl Exchange {
             _ => (0, matches!(event, Event::ResponseTrailers { .. })),
         };
         let largest = self.worker.gateway.cache.largest;
-        // Nobody would keep it: it is not collected any further.
-        filling.take_if(|filling| filling.size().saturating_add(size) > largest);
+        // One that is too large, or has no room, will not be kept: it is not collected any further.
+        filling.take_if(|filling| filling.size().saturating_add(size) > largest || !filling.has_room(size));
         if let Some(filling) = filling.as_mut().filter(|_| size > 0) {
             filling.add(view.body(0..size));
         }

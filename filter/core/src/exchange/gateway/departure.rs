@@ -29,6 +29,9 @@ const LONGEST_HEAD: usize = 1024;
 /// keep everybody else from a budget for as long as the request lasts.
 const MOST_ANSWERS: u64 = 128;
 
+/// The most prompts in one request, as many as OpenAI takes inputs of embeddings; for the same reason.
+const MOST_PROMPTS: u64 = 2048;
+
 /// A request that Redis is asked about. Its body stays in Envoy's buffer: many may wait for a slow Redis.
 #[derive(Debug)]
 pub(super) struct Reserving {
@@ -96,7 +99,7 @@ impl Exchange {
             plan.cover_fallbacks();
         }
         let charge = Charge::new(self.worker.order_id(), plan);
-        let Some(order) = charge.plan.order(charge.id.clone(), gateway.timeouts.total) else {
+        let Some(order) = charge.plan.order(charge.id.clone(), journey.lease()) else {
             journey.charge = Some(charge);
             return self.granted(journey, now, body, cx);
         };
@@ -257,9 +260,13 @@ pub(super) fn read(body: &[u8], client: &dyn Dialect, passage: Option<&Passage>)
         Some(content_type) => Outline::of_form(body, form::boundary(content_type)?)?,
         None => Outline::read(body, client.shape())?,
     };
-    if outline.n.is_some_and(|n| n > MOST_ANSWERS) {
-        let message = format!("Invalid 'n': at most {MOST_ANSWERS} answers can be asked for at once.");
+    if outline.n > MOST_ANSWERS {
+        let message = format!("Invalid 'n' or 'best_of': at most {MOST_ANSWERS} answers can be asked for at once.");
         return Err(ApiError::invalid("n", message));
+    }
+    if outline.prompts > MOST_PROMPTS {
+        let message = format!("Invalid 'prompt': at most {MOST_PROMPTS} prompts can be asked at once.");
+        return Err(ApiError::invalid("prompt", message));
     }
     Ok(outline)
 }

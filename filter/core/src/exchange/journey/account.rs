@@ -3,6 +3,7 @@
 use crate::config::Target;
 use crate::conversation::Usage;
 use crate::dialect::Said;
+use crate::dialect::pass_through::usage_at_end;
 use crate::routing::cells::circuit;
 use crate::store::{Settlement, SharedData};
 use crate::usage::estimate::{Estimate, produced};
@@ -61,9 +62,15 @@ impl Journey {
         }
     }
 
+    /// The answer that passed without being read is over: the usage in its last bytes counts.
+    pub fn read_tail(&mut self) {
+        self.usage = usage_at_end(&std::mem::take(&mut self.tail)).or(self.usage);
+    }
+
     /// The request is over: the last attempt's use is owed, by the provider's own count as far as there is one. What was
     /// interrupted is charged for its prompt and for what had been produced.
     pub fn conclude(&mut self, now: Time, shared: &dyn SharedData) {
+        self.read_tail();
         self.tell(now, shared);
         if let Some(tried) = self.attempts.last_mut() {
             tried.leave(self.strategy, &self.worker, now, shared);

@@ -13,7 +13,12 @@ use crate::store::SharedData;
 use super::super::failure::{Failure, LONGEST_WAIT, SLACK};
 use super::super::worker::Worker;
 use super::super::{NO_CLUSTER, Time};
-use super::{Begin, Journey, MISCONFIGURED, Next, Silence, Stage, Tried, from_envoy, misconfigured};
+use super::{Begin, Journey, Lingering, MISCONFIGURED, Next, Silence, Stage, Tried, from_envoy, misconfigured};
+
+/// How long a provider has to end a stream of which the client has all, if silence may not be shorter, and how much it may send
+/// until it does. Most end it at once.
+const LONGEST_LINGERING: Duration = Duration::from_secs(10);
+const MOST_SWALLOWED: usize = 64 << 10;
 
 impl Tried {
     /// It is over.
@@ -225,9 +230,21 @@ impl Journey {
         }
     }
 
-    /// Whether a stream has been silent for longer than it may. To be asked now and then: Envoy's own limit for this ends when the
+    /// The client has all that it will get of a stream, and this much more came.
+    pub fn lingers(&mut self, bytes: usize, now: Time) {
+        let lingering = self.lingering.get_or_insert(Lingering { since: now, swallowed: 0 });
+        lingering.swallowed = lingering.swallowed.saturating_add(bytes);
+    }
+
+    /// Whether a stream has been silent for longer than it may, or goes on behind its end. To be asked now and then: Envoy's own limit for this ends when the
     /// limit for the first token has passed, and takes a stream that is held for a silent one.
     pub fn falls_silent(&mut self, now: Time) -> Option<Silence> {
+        if let Some(Lingering { since, swallowed }) = self.lingering {
+            let longest = self.timeouts.idle.min(LONGEST_LINGERING);
+            let over = swallowed > MOST_SWALLOWED || now.since(since) >= longest;
+            self.lingering = self.lingering.filter(|_| !over);
+            return over.then_some(Silence::Over);
+        }
         if self.stage != Stage::Answering && !self.holding {
             return None;
         }

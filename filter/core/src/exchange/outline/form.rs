@@ -23,6 +23,8 @@ pub(super) struct Form {
     pub model: Range<usize>,
     /// Whether the answer is to be streamed.
     pub stream: bool,
+    /// How many answers are asked for.
+    pub n: u64,
 }
 
 /// Whether a `content-type` is a form's, of any kind.
@@ -60,7 +62,7 @@ fn plain(value: &str) -> Option<&str> {
 
 /// Looks for the model in a form.
 pub(super) fn read(body: &[u8], boundary: &str) -> Result<Form, ApiError> {
-    let (mut model, mut twice, mut stream) = (None, false, false);
+    let (mut model, mut twice, mut stream, mut n) = (None, false, false, 1);
     for part in parts(body, boundary)? {
         let Field { name, value, is_plain } = Field::read(body, part)?;
         if name.trim().eq_ignore_ascii_case("model") {
@@ -70,13 +72,16 @@ pub(super) fn read(body: &[u8], boundary: &str) -> Result<Form, ApiError> {
             twice |= model.replace(value).is_some();
         } else if name == "stream" {
             stream |= body.get(value) == Some(b"true");
+        } else if name == "n" {
+            let count = body.get(value).and_then(|value| std::str::from_utf8(value).ok()?.trim().parse().ok());
+            n = n.max(count.ok_or_else(|| ApiError::invalid("n", "Invalid type for 'n': expected an integer."))?);
         } else if name == "_charset_" {
             return Err(ApiError::invalid("_charset_", "The form's texts must be UTF-8."));
         }
     }
     match model {
         Some(_) if twice => Err(ApiError::invalid("model", "The field 'model' stands in the form twice.")),
-        Some(model) => Ok(Form { model, stream }),
+        Some(model) => Ok(Form { model, stream, n }),
         None => Err(ApiError::invalid("model", "Missing required parameter: 'model'.")),
     }
 }

@@ -3,7 +3,9 @@
 use super::*;
 use crate::dialect::Dialect;
 use crate::dialect::anthropic::Anthropic;
+use crate::dialect::completions::Completions;
 use crate::dialect::openai_chat::OpenAiChat;
+use crate::dialect::responses::Responses;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -85,22 +87,68 @@ fn what_is_not_a_chat_request_is_a_400_that_says_so() {
     }
 }
 
+fn read(body: &str, client: &dyn Dialect) -> Result<Outline, ApiError> {
+    Outline::read(body.as_bytes(), client.shape())
+}
+
 #[test]
-fn what_is_asked_for_is_counted_and_never_refused() {
+fn what_is_asked_for_is_counted() {
     for (fields, max_tokens, n) in [
-        ("", None, None),
-        (r#""max_tokens":100,"#, Some(100), None),
-        (r#""max_completion_tokens":7,"n":3,"#, Some(7), Some(3)),
-        (r#""max_tokens":100,"max_completion_tokens":200,"#, Some(200), None),
-        (r#""max_tokens":200,"n":2,"n":1,"max_tokens":null,"#, Some(200), Some(2)),
-        (r#""max_tokens":1e3,"n":1.5,"#, Some(1000), Some(2)),
-        (r#""max_tokens":1e999,"n":99999999999999999999,"#, Some(u64::MAX), Some(u64::MAX)),
-        (r#""max_tokens":-1,"n":"2","#, None, None),
-        (r#""max_tokens":{"n":1},"n":[[5]],"max_completion_tokens":true,"#, None, None),
+        ("", None, 1),
+        (r#""max_tokens":100,"#, Some(100), 1),
+        (r#""max_completion_tokens":7,"n":3,"#, Some(7), 3),
+        (r#""max_tokens":100,"max_completion_tokens":200,"#, Some(200), 1),
+        (r#""max_tokens":200,"n":2,"n":1,"max_tokens":null,"#, Some(200), 2),
+        (r#""max_tokens":1e3,"n":1.5,"#, Some(1000), 2),
+        (r#""max_tokens":1e999,"n":99999999999999999999,"#, Some(u64::MAX), u64::MAX),
+        (r#""best_of":20,"n":3,"#, None, 20),
+        // Some servers take these for no limit at all.
+        (r#""max_tokens":0,"n":0,"#, None, 1),
+        (r#""max_tokens":-1,"n":null,"#, None, 1),
     ] {
         let body = format!(r#"{{{fields}"model":"m","messages":[{{"n":9,"max_tokens":9}}]}}"#);
-        let outline = Outline::read(body.as_bytes(), OpenAiChat.shape()).unwrap();
+        let outline = read(&body, &OpenAiChat).unwrap();
         assert_eq!((outline.max_tokens, outline.n), (max_tokens, n), "{fields}");
+    }
+}
+
+#[test]
+fn a_count_that_is_no_number_is_refused_by_its_name() {
+    for (field, value) in [
+        ("n", r#""128""#),
+        ("n", "[[5]]"),
+        ("best_of", "true"),
+        ("max_tokens", r#"{"n":1}"#),
+        ("max_completion_tokens", r#""10""#),
+    ] {
+        let body = format!(r#"{{"{field}":{value},"model":"m","messages":[1]}}"#);
+        assert_eq!(read(&body, &OpenAiChat).unwrap_err().param.as_deref(), Some(field), "{value}");
+    }
+}
+
+#[test]
+fn a_limit_counts_at_its_own_endpoint_only() {
+    let all = r#""max_tokens":5,"max_completion_tokens":6,"max_output_tokens":7,"#;
+    let body = format!(r#"{{{all}"model":"m","messages":[1],"input":"x","prompt":"x"}}"#);
+    for (client, expected) in [(&OpenAiChat as &dyn Dialect, 6), (&Responses, 7), (&Anthropic, 5), (&Completions, 5)] {
+        assert_eq!(read(&body, client).unwrap().max_tokens, Some(expected), "{}", client.name());
+    }
+    let other = r#"{"max_output_tokens":"1","model":"m","messages":[1]}"#;
+    assert_eq!(read(other, &OpenAiChat).unwrap().max_tokens, None);
+}
+
+#[test]
+fn each_prompt_of_a_list_is_one() {
+    for (prompt, count) in [
+        (r#""hi""#, 1),
+        ("[1,2,3]", 1),
+        ("[]", 1),
+        (r#"["hi","ho"]"#, 2),
+        (r#" [ "hi" , "ho" , "[,]" ] "#, 3),
+        ("[[1,2],[3],[ ]]", 3),
+    ] {
+        let body = format!(r#"{{"model":"m","prompt":{prompt},"messages":[1]}}"#);
+        assert_eq!(read(&body, &OpenAiChat).unwrap().prompts, count, "{prompt}");
     }
 }
 
@@ -161,7 +209,7 @@ fn each_format_has_what_is_asked_in_its_own_field() {
 
 #[test]
 fn what_other_formats_ask_for_is_seen_under_their_names() {
-    let body = br#"{"model":"m","input":"x","max_output_tokens":9,"messages":[1],"stream":true,
+    let body = br#"{"model":"m","input":"x","max_tokens":9,"messages":[1],"stream":true,
         "metadata":{"user_id":"u"},"text":{"format":{"type":"json_schema"}}}"#;
     let outline = Outline::read(body, Anthropic.shape()).unwrap();
     assert_eq!((outline.max_tokens, outline.structured_output), (Some(9), true));

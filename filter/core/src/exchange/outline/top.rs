@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::embedding::Encoding;
+use crate::error::ApiError;
 
 /// The fields of a request that are looked at. Those that are spliced or decide the route must not stand there twice.
 pub(super) struct Top<'a> {
@@ -17,8 +18,8 @@ pub(super) struct Top<'a> {
     pub stream: Option<bool>,
     /// A field that stands there with `null` in it is one: it must be replaced, not added.
     pub stream_options: Option<&'a RawValue>,
-    pub max_tokens: Option<u64>,
-    pub n: Option<u64>,
+    /// The counts that it asks for, as they are written: whose they are to judge depends on the endpoint.
+    pub counts: Vec<(&'static str, &'a RawValue)>,
     pub tools: bool,
     pub structured_output: bool,
     pub user: Option<&'a RawValue>,
@@ -37,8 +38,7 @@ enum Field {
     Prompt,
     Stream,
     StreamOptions,
-    MaxTokens,
-    N,
+    Count(&'static str),
     Tools,
     ResponseFormat,
     Schema,
@@ -53,17 +53,18 @@ enum Field {
 }
 
 /// The fields by their names.
-const NAMES: [(&str, Field); 23] = [
+const NAMES: [(&str, Field); 24] = [
     ("model", Field::Model),
     ("messages", Field::Messages),
     ("input", Field::Input),
     ("prompt", Field::Prompt),
     ("stream", Field::Stream),
     ("stream_options", Field::StreamOptions),
-    ("max_tokens", Field::MaxTokens),
-    ("max_completion_tokens", Field::MaxTokens),
-    ("max_output_tokens", Field::MaxTokens),
-    ("n", Field::N),
+    ("max_tokens", Field::Count("max_tokens")),
+    ("max_completion_tokens", Field::Count("max_completion_tokens")),
+    ("max_output_tokens", Field::Count("max_output_tokens")),
+    ("n", Field::Count("n")),
+    ("best_of", Field::Count("best_of")),
     ("tools", Field::Tools),
     ("functions", Field::Tools),
     ("response_format", Field::ResponseFormat),
@@ -118,7 +119,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Top<'de>, A::Error> {
                 let (mut model, mut stream, mut options) = (None, None, None);
                 let (mut messages, mut input, mut prompt) = (None, None, None);
-                let (mut max_tokens, mut n) = (None, None);
+                let mut counts = Vec::new();
                 let (mut tools, mut structured_output, mut user) = (false, false, None);
                 let (mut encoding, mut background, mut continues) = (Encoding::default(), false, false);
                 let mut others = None;
@@ -130,8 +131,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
                         Field::Prompt => once(&mut map, &mut prompt, "prompt")?,
                         Field::Stream => once(&mut map, &mut stream, "stream")?,
                         Field::StreamOptions => once(&mut map, &mut options, "stream_options")?,
-                        Field::MaxTokens => max_tokens = max_tokens.max(count(&mut map)?),
-                        Field::N => n = n.max(count(&mut map)?),
+                        Field::Count(name) => counts.push((name, map.next_value()?)),
                         Field::Tools => tools |= has_items(map.next_value()?),
                         Field::ResponseFormat => structured_output |= is_schema(map.next_value()?),
                         Field::Schema => structured_output |= has_schema(map.next_value()?),
@@ -156,8 +156,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
                     prompt,
                     stream,
                     stream_options: options,
-                    max_tokens,
-                    n,
+                    counts,
                     tools,
                     structured_output,
                     user,
@@ -183,12 +182,42 @@ fn once<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
     }
 }
 
-/// A count, a whole one or what a patient reader would make of `1e3`; nothing for anything else.
-fn count<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<u64>, A::Error> {
-    let text = map.next_value::<&RawValue>()?.get();
-    let float = || text.parse::<f64>().ok().filter(|number| *number >= 0.0);
-    // Beyond what is counted is the most that is.
-    Ok(text.parse().ok().or_else(|| float().map(|number| number.ceil() as u64)))
+/// A count: a whole one, or what a patient reader would make of `1e3`. `null` and what is negative ask for nothing; beyond what
+/// is counted is the most that is.
+fn count(name: &'static str, value: &RawValue) -> Result<Option<u64>, ApiError> {
+    let text = value.get();
+    if text == "null" {
+        return Ok(None);
+    }
+    let number: f64 = text
+        .parse()
+        .map_err(|_| ApiError::invalid(name, format!("Invalid type for '{name}': expected an integer.")))?;
+    Ok(text.parse().ok().or_else(|| (number >= 0.0).then(|| number.ceil() as u64)))
+}
+
+/// How many items an array has.
+struct Items(u64);
+
+impl<'de> Deserialize<'de> for Items {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Counted;
+        impl<'de> Visitor<'de> for Counted {
+            type Value = Items;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an array")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Items, A::Error> {
+                let mut items = 0;
+                while seq.next_element::<IgnoredAny>()?.is_some() {
+                    items += 1;
+                }
+                Ok(Items(items))
+            }
+        }
+        deserializer.deserialize_seq(Counted)
+    }
 }
 
 /// Whether it is an array with something in it.
@@ -239,6 +268,22 @@ fn user_id(value: &RawValue) -> Option<&RawValue> {
 }
 
 impl<'a> Top<'a> {
+    /// The largest of the counts with these names, if any is above zero: some servers take zero for no limit.
+    pub fn largest(&self, names: &[&str]) -> Result<Option<u64>, ApiError> {
+        let own = self.counts.iter().filter(|(name, _)| names.contains(name));
+        own.map(|(name, value)| count(name, value))
+            .try_fold(None, |most, count| Ok(most.max(count?.filter(|n| *n > 0))))
+    }
+
+    /// How many prompts stand in `prompt`: in a list of texts, or of lists of tokens, each is one.
+    pub fn prompts(&self) -> u64 {
+        let list = self.prompt.map(RawValue::get).filter(|prompt| {
+            let first = prompt.strip_prefix('[').map(str::trim_ascii_start).and_then(|items| items.bytes().next());
+            matches!(first, Some(b'"' | b'['))
+        });
+        list.and_then(|list| serde_json::from_str::<Items>(list).ok()).map_or(1, |items| items.0)
+    }
+
     /// What stands in the field that holds what is asked.
     pub fn asked(&self, name: &str) -> Option<&'a RawValue> {
         match name {

@@ -64,10 +64,10 @@ impl Cell {
         }
     }
 
-    /// With what was used in place of what was reserved.
-    pub(super) fn settle(self, part: &Settled, now: &Moment) -> Self {
+    /// With what was used in place of what was reserved. Of a window so much of that is still `held`.
+    pub(super) fn settle(self, part: &Settled, held: u64, now: &Moment) -> Self {
         match self {
-            Self::Window(window) => Self::Window(window.settle(part)),
+            Self::Window(window) => Self::Window(window.settle(held, part.used)),
             Self::Rate(rate) => Self::Rate(rate.settle(part, now)),
             Self::Places(places) => Self::Places(places.settle(part, now)),
         }

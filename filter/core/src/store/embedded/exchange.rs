@@ -42,7 +42,7 @@ pub fn collect(
     for _ in 0..ATTEMPTS {
         // Before the page, which has no record whose name is not among them, but for those that come just now.
         let names = Names::read(shared, shard)?;
-        let mut page = Page::read(shared, shard, Reach::Everywhere)?;
+        let mut page = Page::read(shared, shard, Reach::Everywhere, &now)?;
         if page.is_new() {
             return Ok(None);
         }
@@ -65,7 +65,7 @@ pub fn apply(shared: &dyn SharedData, batch: &Batch, globals: &[Global], now: Ti
     let now = Moment::of(now);
     let learned: BTreeMap<Id, u64> =
         batch.deltas.iter().zip(globals).map(|(delta, global)| (id_of(delta), global.used)).collect();
-    update(shared, &batch.shard, Reach::Everywhere, |page| {
+    update(shared, &batch.shard, Reach::Everywhere, &now, |page| {
         let progress = page.progress;
         if (progress.telling, hex(progress.teller)) != (batch.number, batch.envoy.to_string())
             || progress.told == progress.telling

@@ -2,6 +2,7 @@
 //!
 //! The meters of a shard are together on one [`page`]: a request reads its team's page, and the common one when something
 //! on it concerns the request, and writes them if nobody wrote in between; so it is exact over all workers of an Envoy.
+//! What a VM had reserved when it ended comes back when its [`leases`] end. Whoever reads a page gives it back.
 //! It is not durable: a restart of Envoy forgets it. Pages come to be when something is first counted on them, and
 //! records when their meter first is; they go when nothing is left in them.
 //!
@@ -15,6 +16,7 @@
 mod accounts;
 mod cell;
 pub mod exchange;
+mod leases;
 mod names;
 mod page;
 mod places;
@@ -24,7 +26,7 @@ mod reserve;
 mod told;
 mod window;
 
-use super::{Gauge, Meter, Reading, Settled, Settlement, SharedData, Unavailable};
+use super::{Gauge, Meter, Reading, Settled, Settlement, SharedData, Take, Unavailable};
 use crate::exchange::Time;
 use cell::{Id, Moment};
 use page::Page;
@@ -51,7 +53,8 @@ const ATTEMPTS: usize = 1_000;
 ///
 /// To be called once for an order; also long after it. A window that has passed is corrected for as long as it is
 /// kept, and never the one after it; a total is always. What one page does not take (the error says why) stays charged as
-/// reserved there, and the other pages are settled all the same: calling again would settle those twice.
+/// reserved there until its lease ends, and the other pages are settled all the same: calling again would settle those
+/// twice.
 pub fn settle(shared: &dyn SharedData, settlement: &Settlement, reach: Reach) -> Result<(), Unavailable> {
     let now = Moment::of(settlement.at);
     let mut result = Ok(());
@@ -61,7 +64,7 @@ pub fn settle(shared: &dyn SharedData, settlement: &Settlement, reach: Reach) ->
     for shard in shards {
         let parts = settlement.parts.iter().filter(|part| &*part.meter.shard == shard);
         let settled =
-            update(shared, shard, reach, |page| parts.clone().try_for_each(|part| settle_part(page, part, &now)));
+            update(shared, shard, reach, &now, |page| parts.clone().try_for_each(|part| settle_part(page, part, &now)));
         result = result.and(settled);
     }
     match &settlement.entry {
@@ -78,7 +81,7 @@ pub fn read(shared: &dyn SharedData, meters: &[Meter], now: Time) -> Result<Vec<
     for meter in meters {
         let known = pages.iter().position(|(shard, _)| *shard == &*meter.shard);
         if known.is_none() {
-            pages.push((&meter.shard, Page::read(shared, &meter.shard, Reach::Here)?));
+            pages.push((&meter.shard, Page::read(shared, &meter.shard, Reach::Here, &now)?));
         }
         let window = Window::number(meter.gauge, &now);
         if let Some((_, page)) = known.map_or_else(|| pages.last(), |known| pages.get(known)) {
@@ -88,15 +91,21 @@ pub fn read(shared: &dyn SharedData, meters: &[Meter], now: Time) -> Result<Vec<
     Ok(readings)
 }
 
+/// Whether what was taken is only given back by a settlement: its page had no room for another lease.
+pub fn is_held_for_ever(take: &Take, reading: &Reading) -> bool {
+    take.amount > 0 && reading.until == 0 && take.meter.gauge != Gauge::Minute
+}
+
 /// Changes a page, again and again until nobody else wrote in between.
 fn update(
     shared: &dyn SharedData,
     shard: &str,
     reach: Reach,
+    now: &Moment,
     change: impl Fn(&mut Page<'_>) -> Result<(), Unavailable>,
 ) -> Result<(), Unavailable> {
     for _ in 0..ATTEMPTS {
-        let mut page = Page::read(shared, shard, reach)?;
+        let mut page = Page::read(shared, shard, reach, now)?;
         change(&mut page)?;
         if page.write().is_ok() {
             return Ok(());
@@ -110,13 +119,17 @@ fn settle_part(page: &mut Page<'_>, part: &Settled, now: &Moment) -> Result<(), 
     let calendar = matches!(part.meter.gauge, Gauge::Day | Gauge::Month);
     let window = if calendar { part.window } else { 0 };
     let id = Id::of(&part.meter, window);
+    let held = match part.meter.gauge {
+        Gauge::Day | Gauge::Month | Gauge::Total => page.release(id, part.reserved, part.until),
+        Gauge::Minute | Gauge::Concurrent => part.reserved,
+    };
     // Of a meter that nothing is kept of, nothing is reserved: what was used is counted, and nothing given back. But for
     // a rate: a reservation that is not there any more has drained away, and only what exceeded it counts.
     let known = page.has(id);
     if !known && calendar && window < Window::number(part.meter.gauge, now) {
         return Ok(());
     }
-    let cell = page.cell(id, &part.meter, window, now)?.settle(part, now);
+    let cell = page.cell(id, &part.meter, window, now)?.settle(part, held, now);
     if known || !cell.is_spent(now) { page.put(id, &part.meter, &cell, now) } else { Ok(()) }
 }
 

@@ -1,11 +1,17 @@
 //! A page: the meters of one shard, in one value of the shared data, so that one write changes all or none of them.
 //!
-//! Its bytes are a format number, how many records there are, how far the exchange with Redis is, the records sorted by
-//! id, and then the marks of orders that hold something here while they are still deciding on another page. It is changed
-//! in the copy that was read, and written if nobody else wrote in between. A page that does not exist is empty. Bytes that are no page are never
-//! overwritten: they tell nothing of what was spent, and an empty page would give everybody their budgets back.
+//! Its bytes are a format number, how many records and leases there are, how far the exchange with Redis is, the records
+//! sorted by id, the leases, and then the marks of orders that hold something here while they are still deciding on another
+//! page. It is changed in the copy that was read, and written if nobody else wrote in between. A page that does not exist
+//! is empty. Bytes that are no page are never overwritten: they tell nothing of what was spent, and an empty page would
+//! give everybody their budgets back.
+//!
+//! Whoever reads a page reads it as it is at that moment: reservations whose leases have ended are given back in the copy.
+
+use std::time::Duration;
 
 use super::cell::{Cell, Id, Moment};
+use super::leases::Leases;
 use super::record::{self, Record};
 use super::told::Told;
 use super::{Reach, names};
@@ -13,10 +19,10 @@ use crate::bytes::{Reader, Writer};
 use crate::store::{Conflict, Meter, SharedData, Unavailable};
 
 /// The format of a page, and that it is one. Another format needs another name too: see [`name`].
-const FORMAT: [u8; 4] = *b"SP\0\x02";
+const FORMAT: [u8; 4] = *b"SP\0\x03";
 
-/// Format and count, and the progress.
-const HEADER: usize = 8 + 16 + 5 * 8;
+/// Format and counts, and the progress.
+const HEADER: usize = 4 + 4 + 4 + 16 + 5 * 8;
 
 /// An id and a time.
 const MARK: usize = 16;
@@ -73,17 +79,24 @@ pub(super) struct Page<'s> {
     pub(super) progress: Progress,
     /// The header, as it was read, and the records.
     bytes: Vec<u8>,
+    leases: Leases,
     marks: Vec<Mark>,
     changed: bool,
 }
 
 /// What a shard's page is called, with its format's number: a filter that is updated in a running Envoy starts anew.
 pub(super) fn name(shard: &str) -> String {
-    ["sluice.page.2.", shard].concat()
+    ["sluice.page.3.", shard].concat()
 }
 
 impl<'s> Page<'s> {
-    pub(super) fn read(shared: &'s dyn SharedData, shard: &'s str, reach: Reach) -> Result<Self, Unavailable> {
+    /// The page at this moment.
+    pub(super) fn read(
+        shared: &'s dyn SharedData,
+        shard: &'s str,
+        reach: Reach,
+        now: &Moment,
+    ) -> Result<Self, Unavailable> {
         let name = name(shard);
         let (bytes, version) = match shared.read(&name) {
             Some((bytes, version)) => (bytes, version),
@@ -93,11 +106,29 @@ impl<'s> Page<'s> {
                 (bytes, NOT_YET)
             }
         };
-        match parse(bytes) {
-            Some((progress, bytes, marks)) => {
-                Ok(Self { shared, shard, reach, name, version, progress, bytes, marks, changed: false })
-            }
-            None => Err(damaged(&name)),
+        let Some(Parts { progress, bytes, leases, marks }) = parse(bytes) else { return Err(damaged(&name)) };
+        let mut page = Self { shared, shard, reach, name, version, progress, bytes, leases, marks, changed: false };
+        page.give_back(now);
+        Ok(page)
+    }
+
+    /// Gives back what nobody has settled within its lease.
+    fn give_back(&mut self, now: &Moment) {
+        for (id, amount) in self.leases.ended(now) {
+            self.changed = true;
+            let Some(record) = self.find(id).ok().and_then(|at| self.records().get(at)) else { continue };
+            let Some(before @ Cell::Window(window)) = record::cell(record) else { continue };
+            let after = Cell::Window(window.settle(amount, 0));
+            let told = self.told(record::told(record), || before, &after, now);
+            self.set(id, &after, told);
+        }
+    }
+
+    /// What Redis is to be told, where all count together, after `before` became `after`.
+    fn told(&self, told: Told, before: impl FnOnce() -> Cell, after: &Cell, now: &Moment) -> Told {
+        match self.reach {
+            Reach::Here => told,
+            Reach::Everywhere => told.with(&before(), after, self.progress.at, now),
         }
     }
 
@@ -111,16 +142,20 @@ impl<'s> Page<'s> {
         if !self.changed {
             return Ok(());
         }
-        let count = u32::try_from(self.records().len()).unwrap_or(u32::MAX);
+        let counts = [self.records().len(), self.leases.len()];
+        let records_end = self.bytes.len();
         let mut header = Writer(&mut self.bytes);
         header.array(FORMAT);
-        header.u32(count);
+        counts.into_iter().for_each(|count| header.u32(u32::try_from(count).unwrap_or(u32::MAX)));
         self.progress.write(&mut header);
+        self.leases.append_to(&mut self.bytes);
         for mark in &self.marks {
             self.bytes.extend(mark.order.to_le_bytes());
             self.bytes.extend(mark.at.to_le_bytes());
         }
-        self.shared.write(&self.name, &self.bytes, self.version)
+        let written = self.shared.write(&self.name, &self.bytes, self.version);
+        self.bytes.truncate(records_end);
+        written
     }
 
     /// What is kept of a meter.
@@ -153,14 +188,9 @@ impl<'s> Page<'s> {
     pub(super) fn put(&mut self, id: Id, meter: &Meter, cell: &Cell, now: &Moment) -> Result<(), Unavailable> {
         let old = self.find(id).ok().and_then(|at| self.records().get(at));
         let told = old.map(record::told).unwrap_or_default();
-        let told = match self.reach {
-            Reach::Here => told,
-            Reach::Everywhere => {
-                let empty = || Cell::empty(meter.gauge, 0, now);
-                let before = old.and_then(|old| self.kept(old, now)).unwrap_or_else(empty);
-                told.with(&before, cell, self.progress.at, now)
-            }
-        };
+        let empty = || Cell::empty(meter.gauge, 0, now);
+        let before = || old.and_then(|old| self.kept(old, now)).unwrap_or_else(empty);
+        let told = self.told(told, before, cell, now);
         if old.is_some() {
             self.set(id, cell, told);
             return Ok(());
@@ -177,6 +207,25 @@ impl<'s> Page<'s> {
         self.bytes.splice(offset..offset, record::record(id, cell, told));
         self.changed = true;
         Ok(())
+    }
+
+    /// Notes that so much of a window is reserved and not settled: until when it is held, 0 when that is for ever.
+    pub(super) fn hold(&mut self, id: Id, amount: u64, lease: Duration, now: &Moment) -> u64 {
+        if amount == 0 {
+            return 0;
+        }
+        self.changed = true;
+        self.leases.hold(id, amount, lease, now)
+    }
+
+    /// How much is still held of what was reserved of a window until then; it is not any more after this.
+    pub(super) fn release(&mut self, id: Id, amount: u64, until: u64) -> u64 {
+        if until == 0 {
+            return amount;
+        }
+        let held = self.leases.release(id, amount, until);
+        self.changed |= held > 0;
+        held
     }
 
     /// Changes a record that is there.
@@ -251,21 +300,26 @@ impl<'s> Page<'s> {
     }
 }
 
-/// A page's bytes: the progress, the header with the records, and the marks.
-fn parse(mut bytes: Vec<u8>) -> Option<(Progress, Vec<u8>, Vec<Mark>)> {
+/// What a page's bytes are.
+struct Parts {
+    progress: Progress,
+    /// The header with the records.
+    bytes: Vec<u8>,
+    leases: Leases,
+    marks: Vec<Mark>,
+}
+
+fn parse(mut bytes: Vec<u8>) -> Option<Parts> {
     let mut reader = Reader(&bytes);
     let format: [u8; 4] = reader.array()?;
-    let count = usize::try_from(reader.u32()?).ok()?;
+    let (records, sums) = (usize::try_from(reader.u32()?).ok()?, usize::try_from(reader.u32()?).ok()?);
     let progress = Progress::read(&mut reader)?;
-    let records = count.checked_mul(record::SIZE).filter(|_| format == FORMAT)?;
-    let (_, marks) = bytes.split_at_checked(HEADER.checked_add(records)?)?;
-    let (marks, rest) = marks.as_chunks::<MARK>();
-    if !rest.is_empty() {
-        return None;
-    }
-    let marks: Vec<Mark> = marks.iter().filter_map(|bytes| Mark::read(Reader(bytes))).collect();
-    bytes.truncate(bytes.len() - marks.len() * MARK);
-    Some((progress, bytes, marks))
+    reader.bytes(records.checked_mul(record::SIZE).filter(|_| format == FORMAT)?)?;
+    let leases = Leases::read(&mut reader, sums)?;
+    let (marks, []) = reader.0.as_chunks::<MARK>() else { return None };
+    let marks = marks.iter().filter_map(|bytes| Mark::read(Reader(bytes))).collect();
+    bytes.truncate(HEADER + records * record::SIZE);
+    Some(Parts { progress, bytes, leases, marks })
 }
 
 impl Progress {

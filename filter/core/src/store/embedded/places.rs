@@ -44,7 +44,7 @@ impl Places {
             let passes = take.amount <= take.limit;
             return Err(Refusal { reading: places.reading(now), retry_after: passes.then_some(SOON) });
         }
-        let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX).min(LONGEST_LEASE);
+        let lease = millis(lease);
         if places.taken() == 0 {
             places = Self { width: width_for(lease), others: places.others, ..Self::default() }.at(now);
         }
@@ -56,15 +56,15 @@ impl Places {
         if let Some(count) = places.bucket(bucket) {
             *count = count.saturating_add(u32::try_from(take.amount).unwrap_or(u32::MAX));
         }
-        let window = bucket.saturating_mul(places.width());
-        Ok((places, Reading { window, ..places.reading(now) }))
+        let until = bucket.saturating_mul(places.width());
+        Ok((places, Reading { until, ..places.reading(now) }))
     }
 
     /// Gives back what is still held.
     pub(super) fn settle(self, part: &Settled, now: &Moment) -> Self {
         let mut places = self.at(now);
-        if part.window > now.millis() {
-            let bucket = part.window.div_ceil(places.width());
+        if part.until > now.millis() {
+            let bucket = part.until.div_ceil(places.width());
             if let Some(count) = places.bucket(bucket) {
                 *count = count.saturating_sub(u32::try_from(part.reserved).unwrap_or(u32::MAX));
             }
@@ -73,7 +73,8 @@ impl Places {
     }
 
     pub(super) fn reading(self, now: &Moment) -> Reading {
-        Reading { used: self.here(now).saturating_add(u64::from(self.others)), window: 0, reset: Duration::ZERO }
+        let used = self.here(now).saturating_add(u64::from(self.others));
+        Reading { used, window: 0, until: 0, reset: Duration::ZERO }
     }
 
     pub(super) fn is_spent(self, now: &Moment) -> bool {
@@ -119,6 +120,11 @@ impl Places {
         }
         *self = wider;
     }
+}
+
+/// A lease in milliseconds.
+pub(super) fn millis(lease: Duration) -> u64 {
+    u64::try_from(lease.as_millis()).unwrap_or(u64::MAX).min(LONGEST_LEASE)
 }
 
 /// So that a lease ends at most seven buckets after the present one.

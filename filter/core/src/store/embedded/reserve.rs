@@ -76,7 +76,7 @@ struct Step<'a> {
 
 impl<'a> Step<'a> {
     fn pages(&self) -> Result<Vec<Page<'a>>, Unavailable> {
-        self.shards.iter().map(|shard| Page::read(self.shared, shard, self.reach)).collect()
+        self.shards.iter().map(|shard| Page::read(self.shared, shard, self.reach, &self.now)).collect()
     }
 
     fn decide(&self, pages: &[Page<'a>], believe: bool) -> Result<Decision, Unavailable> {
@@ -131,7 +131,7 @@ impl<'a> Step<'a> {
         let Some((last, before)) = concerned.split_last() else { return Ok(Some(Vec::new())) };
         for (held, at) in before.iter().enumerate() {
             let Some(page) = pages.get_mut(*at) else { continue };
-            let written = self.put(page, *at, chosen, &changes).map(|()| {
+            let written = self.put(page, *at, chosen, &mut changes).map(|()| {
                 page.open(self.mark, &self.now);
                 page.write().is_ok()
             });
@@ -168,7 +168,7 @@ impl<'a> Step<'a> {
             if !holds {
                 return Ok(false);
             }
-            *page = Page::read(self.shared, shard, self.reach)?;
+            *page = Page::read(self.shared, shard, self.reach, &self.now)?;
             for (change, take) in changes.iter_mut().zip(self.takes(chosen)).filter(|(change, _)| change.page == last) {
                 let cell = page.cell(change.id, &take.meter, Window::number(take.meter.gauge, &self.now), &self.now)?;
                 match cell.take(take, self.order.lease, &self.now) {
@@ -180,20 +180,25 @@ impl<'a> Step<'a> {
         Err(contended(&self.shards.get(last).map(|shard| page::name(shard)).unwrap_or_default()))
     }
 
-    fn put(&self, page: &mut Page<'_>, at: usize, chosen: usize, changes: &[Change]) -> Result<(), Unavailable> {
-        let mut here = changes.iter().zip(self.takes(chosen)).filter(|(change, _)| change.page == at);
-        here.try_for_each(|(change, take)| page.put(change.id, &take.meter, &change.cell, &self.now))
+    fn put(&self, page: &mut Page<'_>, at: usize, chosen: usize, changes: &mut [Change]) -> Result<(), Unavailable> {
+        for (change, take) in changes.iter_mut().zip(self.takes(chosen)).filter(|(change, _)| change.page == at) {
+            page.put(change.id, &take.meter, &change.cell, &self.now)?;
+            if let Cell::Window(_) = change.cell {
+                change.reading.until = page.hold(change.id, take.amount, self.order.lease, &self.now);
+            }
+        }
+        Ok(())
     }
 
-    /// Takes back what was held on these pages. What a page does not take stays charged.
+    /// Takes back what was held on these pages. What a page does not take stays charged until its lease ends.
     fn give_back(&self, chosen: usize, changes: &[Change], pages: &[usize]) -> Result<(), Unavailable> {
         for at in pages {
             let Some(shard) = self.shards.get(*at) else { continue };
-            update(self.shared, shard, self.reach, |page| {
+            update(self.shared, shard, self.reach, &self.now, |page| {
                 page.close(self.mark);
                 for (change, take) in changes.iter().zip(self.takes(chosen)).filter(|(change, _)| change.page == *at) {
-                    let window = change.reading.window;
-                    let part = Settled { meter: take.meter.clone(), window, reserved: take.amount, used: 0 };
+                    let Reading { window, until, .. } = change.reading;
+                    let part = Settled { meter: take.meter.clone(), window, until, reserved: take.amount, used: 0 };
                     settle_part(page, &part, &self.now)?;
                 }
                 Ok(())
@@ -205,7 +210,7 @@ impl<'a> Step<'a> {
     /// A mark that cannot be taken away is not worth failing for: it only makes others look twice for a moment.
     fn take_mark_away(&self, at: usize) {
         if let Some(shard) = self.shards.get(at) {
-            let _ = update(self.shared, shard, self.reach, |page| {
+            let _ = update(self.shared, shard, self.reach, &self.now, |page| {
                 page.close(self.mark);
                 Ok(())
             });

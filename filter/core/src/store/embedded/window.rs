@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::cell::{Moment, Refusal};
 use crate::config::time::first_day_of;
-use crate::store::{Gauge, Reading, Settled, Take};
+use crate::store::{Gauge, Reading, Take};
 
 /// A day, a month, or all time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,13 +43,13 @@ impl Window {
         Ok((self, self.reading(now)))
     }
 
-    pub(super) fn settle(mut self, part: &Settled) -> Self {
-        self.used = self.used.saturating_sub(part.reserved).saturating_add(part.used);
-        self
+    /// With what was used in place of what is still held of the reservation.
+    pub(super) fn settle(self, held: u64, used: u64) -> Self {
+        Self { used: self.used.saturating_sub(held).saturating_add(used), ..self }
     }
 
     pub(super) fn reading(self, now: &Moment) -> Reading {
-        Reading { used: self.used, window: self.number, reset: self.remaining(now) }
+        Reading { used: self.used, window: self.number, until: 0, reset: self.remaining(now) }
     }
 
     /// Whether it can be forgotten. The window before the present one is kept, for clocks that are a little behind.

@@ -5,8 +5,10 @@
 //! has the command it sends and the reading of its answer. Time is Redis' own: the clocks of Envoys do not matter.
 //!
 //! A meter has one number for what is reserved and what is settled: a reservation counts as spent until its settlement
-//! corrects it, and stays so when none comes. What was reserved is in the order's record, which is what is corrected; after
-//! the settlement a tombstone stands in its place, so that neither a second settlement nor a late order changes anything.
+//! corrects it, or its lease ends. What was reserved is in the order's record, which is what is corrected; after the
+//! settlement a tombstone stands in its place, so that neither a second settlement nor a late order changes anything.
+//! Orders that hold something are listed by the end of their lease, and each script that decides or reads gives back first
+//! what lost ones hold.
 
 use std::collections::BTreeMap;
 

@@ -43,6 +43,11 @@ pub(super) fn record(prefix: &str, id: &str) -> String {
     of(prefix, &format!("r:{id}"))
 }
 
+/// Orders that hold something and are not settled: a sorted set of their records by the end of their lease, in microseconds.
+pub(super) fn open_orders(prefix: &str) -> String {
+    of(prefix, "open")
+}
+
 /// The number of the last batch of an Envoy and shard that was added.
 pub(super) fn batch(prefix: &str, batch: &Batch) -> String {
     of(prefix, &format!("b:{}:{}", batch.envoy, batch.shard))

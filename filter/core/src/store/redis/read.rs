@@ -1,17 +1,18 @@
-//! Meters as they are, for reports: nothing is taken.
+//! Meters as they are, for reports: nothing is taken. What was lost is given back first.
 
 use super::wire::{Command, Reply, Script};
 use super::{Numbers, letter, names, senseless, text};
 use crate::store::{Meter, Reading, Unavailable};
 
 pub(super) static SCRIPT: Script = Script {
-    source: concat!(include_str!("lua/meters.lua"), include_str!("lua/read.lua")),
-    sha1: "a1712542409dcf80d34ff26f39efd33120a539fc",
+    source: concat!(include_str!("lua/meters.lua"), include_str!("lua/leases.lua"), include_str!("lua/read.lua")),
+    sha1: "a3e7a5cfe3aaf52c8815bb49b5e201b77a849798",
 };
 
 /// Asks for many meters at once.
 pub fn command(prefix: &str, meters: &[Meter]) -> Command {
-    let keys = meters.iter().map(|meter| names::meter(prefix, meter)).collect();
+    let meters_of = meters.iter().map(|meter| names::meter(prefix, meter));
+    let keys = std::iter::once(names::open_orders(prefix)).chain(meters_of).collect();
     let gauges = meters.iter().map(|meter| letter(meter.gauge).to_owned()).collect();
     Command::script(&SCRIPT, keys, gauges)
 }

@@ -7,8 +7,8 @@ use super::{Keys, Numbers, exact, letter, names, senseless, text};
 use crate::store::{Obstacle, Order, Reading, Unavailable, Verdict};
 
 pub(super) static SCRIPT: Script = Script {
-    source: concat!(include_str!("lua/meters.lua"), include_str!("lua/reserve.lua")),
-    sha1: "70bde2ba267d1f6b8f203b617bd3e6c743886894",
+    source: concat!(include_str!("lua/meters.lua"), include_str!("lua/leases.lua"), include_str!("lua/reserve.lua")),
+    sha1: "e58fd2680fcd89b7aa7da9d2a4d4af0f23aed683",
 };
 
 /// Asks for the first alternative that fits. Asked again under the same id, a granted order has the same answer and takes
@@ -16,6 +16,7 @@ pub(super) static SCRIPT: Script = Script {
 pub fn command(prefix: &str, order: &Order) -> Command {
     let mut keys = Keys::default();
     keys.place(names::record(prefix, &order.id));
+    keys.place(names::open_orders(prefix));
     let lease = u64::try_from(order.lease.as_micros()).unwrap_or(u64::MAX);
     let mut arguments = vec![order.id.to_string(), exact(lease), order.alternatives.len().to_string()];
     for takes in &order.alternatives {
@@ -62,5 +63,7 @@ fn refused(order: &Order, mut numbers: Numbers<'_>) -> Option<Verdict> {
 }
 
 pub(super) fn reading(numbers: &mut Numbers<'_>) -> Option<Reading> {
-    Some(Reading { used: numbers.next()?, window: numbers.next()?, reset: Duration::from_micros(numbers.next()?) })
+    let (used, window, reset) = (numbers.next()?, numbers.next()?, numbers.next()?);
+    // Redis knows by itself what it holds for whom.
+    Some(Reading { used, window, until: 0, reset: Duration::from_micros(reset) })
 }

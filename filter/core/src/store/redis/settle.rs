@@ -7,7 +7,7 @@ use crate::store::{Settlement, Sums, Unavailable, day_and_month};
 
 pub(super) static SCRIPT: Script = Script {
     source: concat!(include_str!("lua/meters.lua"), include_str!("lua/settle.lua")),
-    sha1: "d1684eecf9bfc7adf4e39d9b6e2000c4bf6e04b2",
+    sha1: "ce3eae90843a1b9e93dae9504d78122f761c4bb4",
 };
 
 /// As many settlements as one call should carry: Redis does nothing else meanwhile.
@@ -17,6 +17,7 @@ pub const LARGEST_BATCH: usize = 64;
 /// looked at: Redis knows, or was not asked when it could not answer, and then all that was used is charged.
 pub fn command(prefix: &str, settlements: &[Settlement]) -> Command {
     let mut keys = Keys::default();
+    keys.place(names::open_orders(prefix));
     let mut arguments = vec![settlements.len().to_string()];
     for settlement in settlements {
         arguments.push(keys.place(names::record(prefix, &settlement.id)));

@@ -33,15 +33,15 @@ fn the_hashes_are_those_of_the_scripts() {
 #[test]
 fn every_meter_of_an_order_is_a_key_of_the_script_once() {
     let command = reserve::command("p", &order());
-    let expected = "3 {p}:r:o {p}:m:a {p}:m:b o 2000000 2 2 2 M 3 9007199254740992 1 3 m 3 9007199254740992 1 1 2 M 3 \
-                    9007199254740992 1";
+    let expected = "4 {p}:r:o {p}:open {p}:m:a {p}:m:b o 2000000 2 2 3 M 3 9007199254740992 1 4 m 3 9007199254740992 1 1 \
+                    3 M 3 9007199254740992 1";
     assert_eq!(command.words()[2..].join(" "), expected);
 }
 
 #[test]
 fn verdicts_are_read_as_they_are_written() {
     let verdict = |text: &str| reserve::verdict(&order(), &Reply::Text(text.to_owned()));
-    let reading = |used, window, reset| Reading { used, window, reset: Duration::from_micros(reset) };
+    let reading = |used, window, reset| Reading { used, window, until: 0, reset: Duration::from_micros(reset) };
     let granted = Verdict::Granted { chosen: 0, readings: vec![reading(5, 682, 9), reading(3, 7, 0)] };
     assert_eq!(verdict("G 0 5 682 9 3 7 0"), Ok(granted));
     let obstacles = vec![
@@ -71,7 +71,7 @@ fn a_settlement_names_its_meters_and_accounts() {
     let name: Rc<str> = "x".into();
     let settlement = Settlement {
         id: "o".into(),
-        parts: vec![Settled { meter: meter("a", Gauge::Day), window: 20_000, reserved: 5, used: 2 }],
+        parts: vec![Settled { meter: meter("a", Gauge::Day), window: 20_000, until: 0, reserved: 5, used: 2 }],
         entry: Some(Entry {
             key: name.clone(),
             team: name.clone(),
@@ -83,9 +83,9 @@ fn a_settlement_names_its_meters_and_accounts() {
     };
     let command = settle::command("p", &[settlement]);
     let words = command.words();
-    assert_eq!(words[2], "11");
-    assert_eq!(words[3..8], ["{p}:r:o", "{p}:m:a", "{p}:a:key:31:x", "{p}:top:key:d31", "{p}:top:key:m1"]);
-    assert_eq!(words[14..].join(" "), "1 1 o 1 2 D 20000 2 1 2 3 4 3 3 4 5 x 6 7 8 x 9 10 11 x");
+    assert_eq!(words[2], "12");
+    assert_eq!(words[3..9], ["{p}:open", "{p}:r:o", "{p}:m:a", "{p}:a:key:31:x", "{p}:top:key:d31", "{p}:top:key:m1"]);
+    assert_eq!(words[15..].join(" "), "1 2 o 1 3 D 20000 2 1 2 3 4 3 4 5 6 x 7 8 9 x 10 11 12 x");
 }
 
 #[test]

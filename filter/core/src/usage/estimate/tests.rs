@@ -157,7 +157,8 @@ mod properties {
         #[test]
         fn any_bytes_can_be_measured(body in proptest::collection::vec(
             prop_oneof![Just(b'"'), Just(b'\\'), any::<u8>()], 0..200)) {
-            prop_assert!(Prompt::measure(&body).text <= body.len() as u64);
+            // A letter of four bytes counts as sixteen.
+            prop_assert!(Prompt::measure(&body).text <= 13 * body.len() as u64);
         }
 
         #[test]
@@ -201,4 +202,27 @@ fn images_sound_and_documents_are_told_apart_by_their_type() {
         let listed = Prompt::measure(format!(r#"[{{"required":["type","{kind}"],"type":["{kind}"]}}]"#).as_bytes());
         assert_eq!((listed.images, listed.audio, listed.documents), (0, false, false), "a list is not a part: {kind}");
     }
+}
+
+#[test]
+fn every_prompt_of_a_list_has_as_many_answers_as_are_worked_out_for_it() {
+    let ask = |fields: &str| {
+        let body = format!(r#"{{"model":"m","messages":[1],"max_tokens":100,{fields}"user":"u"}}"#);
+        estimate(&body, &OpenAiChat).output
+    };
+    assert_eq!(ask(""), 100);
+    assert_eq!(ask(r#""n":3,"#), 300);
+    assert_eq!(ask(r#""n":3,"best_of":20,"#), 2_000);
+    assert_eq!(ask(r#""prompt":["a","b"],"best_of":2,"#), 400);
+    assert_eq!(ask(r#""prompt":[[1],[2],[3]],"#), 300);
+}
+
+#[test]
+fn each_token_of_a_list_and_each_rare_letter_is_counted() {
+    let tokens = format!(r#"{{"model":"m","messages":[1],"input":[{}1]}}"#, "1,".repeat(999));
+    assert!((1_000..1_050).contains(&estimate(&tokens, &OpenAiChat).input));
+    let long = format!(r#"{{"model":"m","messages":[1],"input":[{}1]}}"#, "123456,".repeat(999));
+    assert!(estimate(&long, &OpenAiChat).input >= 1_000);
+    let faces = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{}"}}]}}"#, "\u{1f600}".repeat(100));
+    assert!((400..450).contains(&estimate(&faces, &OpenAiChat).input));
 }

@@ -221,6 +221,22 @@ fn an_answer_that_is_not_the_json_asked_for_is_asked_for_elsewhere_or_again() {
     assert_eq!(send(&worker, &prompt("no form").replace("chat", "one"), &[says(bad)]).status, 200);
 }
 
+#[test]
+fn a_last_event_without_its_blank_line_is_looked_at_too() {
+    let worker = guarded(r#"{"detect":["email"],"on":["answers"]}"#);
+    let last = |text: &str| {
+        format!(
+            "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":\"stop\"}}]}}"
+        )
+    };
+    let body = prompt("hi").replace(r#""max_tokens""#, r#""stream":true,"max_tokens""#);
+    let ask = |text: &str| send(&worker, &body, &[sse(&[&last(text)]), claude_streams("fine")]);
+    assert!(ask("words").body.contains("words"));
+    let seen = ask("write to a@b.io");
+    assert!(!seen.body.contains("a@b.io") && seen.body.contains("fine"), "{seen:?}");
+    assert_eq!(seen.log["tried"][0]["failure"], "guardrail");
+}
+
 /// A model whose answers are kept for all, two teams, and this guardrail.
 fn shared_cache(guard: &str) -> (Rc<Worker>, Rc<Shared>) {
     let hash = super::spending::sha256;

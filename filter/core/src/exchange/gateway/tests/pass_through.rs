@@ -195,6 +195,15 @@ fn a_stream_of_images_is_charged_by_the_usage_at_its_end() {
 }
 
 #[test]
+fn a_stream_that_passes_unread_and_is_cut_is_charged_by_the_usage_that_came() {
+    let came = "data: {\"b64_json\":\"AAAA\",\"usage\":{\"input_tokens\":5,\"output_tokens\":4160}}\n\n";
+    let body = r#"{"model":"draw","prompt":"x","stream":true}"#;
+    let seen = post("/v1/images/generations", "application/json", body, &[Script::Lost(vec!["data: {}\n\n", came])]);
+    assert!(seen.reset, "{seen:?}");
+    assert_eq!((&seen.log["input_tokens"], &seen.log["output_tokens"]), (&5.into(), &4160.into()), "{}", seen.log);
+}
+
+#[test]
 fn what_is_worked_out_in_the_background_is_charged_for_all_that_it_may_come_to() {
     let queued = r#"{"id":"resp_1","object":"response","status":"queued","model":"gpt","output":[],"usage":null}"#;
     let body = r#"{"model":"gpt","input":"hi","background":true,"max_output_tokens":3000}"#;

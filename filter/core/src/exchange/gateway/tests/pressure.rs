@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::CHAT;
 use super::spending::{answer, ask, sha256, worker};
 use crate::config::Gateway;
-use crate::exchange::fake::{Envoy, SECRET, Seen, Shared, json};
+use crate::exchange::fake::{Envoy, SECRET, Script, Seen, Shared, json, sse};
 use crate::exchange::gateway::{Exchange, Outcome};
 use crate::exchange::headers::HeaderMap;
 use crate::exchange::worker::Worker;
@@ -228,4 +228,54 @@ fn a_masked_prompt_that_grows_too_large_is_a_413_and_costs_nothing() {
     let seen = send(&worker, &Rc::default(), &body);
     assert_eq!(code(&seen), (413, "request_too_large".to_owned()));
     assert_eq!(worker.gate.held(), 0);
+}
+
+/// An answer of Claude's in a stream, in pieces of 64 KiB.
+fn streamed(kib: usize) -> Script {
+    let text = "x".repeat(1 << 16);
+    let delta = format!(
+        "data: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{text}\"}}}}\n\n"
+    );
+    let begin = [
+        "data: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"model\":\"c\",\"usage\":{\"input_tokens\":10,\"output_tokens\":1}}}\n\n",
+        "data: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n",
+    ];
+    let end = [
+        "data: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
+        "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":5}}\n\n",
+        "data: {\"type\":\"message_stop\"}\n\n",
+    ];
+    let deltas = std::iter::repeat_n(delta.as_str(), kib / 64);
+    sse(&begin.into_iter().chain(deltas).chain(end).collect::<Vec<_>>())
+}
+
+#[test]
+fn where_a_worker_is_full_a_stream_flows_if_it_may_and_fails_if_it_must_be_looked_at() {
+    let body = r#"{"model":"claude","stream":true,"max_tokens":50,"messages":[{"role":"user","content":"hello"}]}"#;
+    let small = r#","memory":{"rewritten_body":"32MiB","key":"32MiB"}"#;
+    let guard = r#","guards":{"pii":{"detect":["email"],"on":["answers"]}}"#;
+    for (more, free, status) in
+        [(small.to_owned(), 8, 200), (format!("{small}{guard}"), 8, 200), (format!("{small}{guard}"), 1, 503)]
+    {
+        let worker = claude("", &more);
+        let mut others = worker.gate.share("k".into());
+        others.grow((32 - free) * MIB).unwrap();
+        let seen = Envoy::with(worker.clone(), Rc::default()).chat(body, &[streamed(2048)]);
+        assert_eq!(seen.status, status, "{more} {free}");
+        assert_eq!(seen.counted.contains(&metric::OVERLOADED), status == 503);
+        drop(others);
+        assert_eq!(worker.gate.held(), 0, "nothing is left behind");
+    }
+}
+
+#[test]
+fn a_whole_answer_for_which_there_is_no_room_is_a_503_and_is_charged() {
+    let worker = claude(r#","budget":{"total":1}"#, r#","memory":{"rewritten_body":"32MiB","key":"32MiB"}"#);
+    let mut others = worker.gate.share("k".into());
+    others.grow(31 * MIB).unwrap();
+    let body = r#"{"model":"claude","max_tokens":50,"messages":[{"role":"user","content":"hello"}]}"#;
+    let answer = says(&format!(r#"{{"type":"text","text":"{}"}}"#, "x".repeat(2 * MIB)));
+    let seen = Envoy::with(worker.clone(), Rc::default()).chat(body, &[json(200, &answer)]);
+    assert_eq!((code(&seen), seen.headers.text("retry-after")), ((503, "gateway_overloaded".to_owned()), Some("1")));
+    assert!(seen.log["cost_usd"].as_str().is_some_and(|cost| cost > "0.000010"), "{}", seen.log);
 }

@@ -1,11 +1,13 @@
 //! Limits and budgets, from the request to its settlement, with the store in Envoy's memory.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::config::Gateway;
 use crate::exchange::fake::{Envoy, Script, Seen, Shared, json, sse};
 use crate::exchange::metric;
 use crate::exchange::worker::Worker;
+use crate::store::{Gauge, Meter, Order, Take, embedded};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -74,6 +76,52 @@ fn a_budget_holds_what_is_estimated_and_is_charged_what_was_used() {
     assert_eq!(third.headers.text("x-should-retry"), Some("false"));
     assert_eq!((third.counted, third.received.len()), (vec![metric::OVER_BUDGET], 0));
     assert_eq!((&third.log["error"], &third.log["key"]), (&"insufficient_quota".into(), &"k".into()));
+}
+
+#[test]
+fn what_a_lost_request_holds_comes_back_when_none_for_its_model_can_be_under_way_any_more() {
+    // The gateway's other models may take ten minutes. 74 micro-dollars are reserved.
+    let file = format!(
+        r#"{{"providers":{{"oai":{{"kind":"openai"}}}},
+            "models":{{"chat":{{"targets":[{{"provider":"oai","model":"gpt"}}],"timeouts":{{"total":"30m"}}}}}},
+            "prices":{{"models":{{"oai/gpt":{{"input":1,"output":1}}}}}},"reservation":{{"output_tokens":50}},
+            "teams":{{"t":{{}}}},
+            "keys":[{{"id":"k","team":"t","sha256":"{}","budget":{{"total":0.000080}},
+                      "limits":{{"concurrent_requests":1}}}}]}}"#,
+        sha256(crate::exchange::fake::SECRET)
+    );
+    let worker = Rc::new(Worker::new(Rc::new(Gateway::from_json(file.as_bytes()).unwrap()), [7; 16]));
+    let shared = Rc::default();
+    drop(Envoy::with(worker.clone(), Rc::clone(&shared)).departs("chat"));
+    let after = |minutes: u64| {
+        let envoy = Envoy::with(worker.clone(), Rc::clone(&shared)).after(Duration::from_secs(60 * minutes));
+        envoy.chat(&ask(false), &[answer(10, 5)]).status
+    };
+    assert_eq!([12, 29, 35].map(after), [429, 429, 200]);
+}
+
+#[test]
+fn what_is_reserved_without_a_lease_is_counted() {
+    let (worker, shared) = (worker(r#","budget":{"total":1}"#, ""), Rc::<Shared>::default());
+    let reserve = |team: &str, meters: u32, lease: u64| {
+        let take = |number| {
+            let name = format!("{number}").into();
+            let meter = Meter { name, shard: team.into(), gauge: Gauge::Total };
+            Take { meter, amount: 1, limit: 10, hard: true }
+        };
+        let alternatives = vec![(0..meters).map(take).collect()];
+        let order = Order { id: "o".into(), lease: Duration::from_secs(lease), alternatives };
+        let now = crate::exchange::Time(1_800_000_000_000_000_000);
+        embedded::reserve(&*shared, &order, embedded::Reach::Here, now).unwrap()
+    };
+    // Half as many counters as a page has room for, each with leases of two ends.
+    for team in ["other", "t"] {
+        for lease in [3_600, 36_000] {
+            assert_eq!(send(&worker, &shared, &[answer(10, 5)]).counted, Vec::<&str>::new(), "{team} {lease}");
+            reserve(team, 2_048, lease);
+        }
+    }
+    assert_eq!(send(&worker, &shared, &[answer(10, 5)]).counted, [metric::UNLEASED]);
 }
 
 #[test]

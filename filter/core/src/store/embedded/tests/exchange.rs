@@ -96,9 +96,8 @@ impl Envoy {
         }
     }
 
-    fn settle(&self, meter: &Meter, window: u64, reserved: u64, used: u64, now: Time) {
-        let part = Settled { meter: meter.clone(), window, reserved, used };
-        settle(&self.memory, &settlement(vec![part], now), Reach::Everywhere).unwrap();
+    fn settle(&self, meter: &Meter, held: Reading, reserved: u64, used: u64, now: Time) {
+        settle(&self.memory, &settlement(vec![part(meter, held, reserved, used)], now), Reach::Everywhere).unwrap();
     }
 }
 
@@ -128,7 +127,7 @@ fn what_is_given_back_at_one_fits_at_another() {
         envoys[0].exchange(&mut redis, "", at(NOON));
         envoys[1].exchange(&mut redis, "", at(NOON));
         assert_eq!(envoys[1].take(&meter, 8, 10, at(NOON)), None, "{gauge:?}");
-        envoys[0].settle(&meter, reading.window, 9, 0, at(NOON));
+        envoys[0].settle(&meter, reading, 9, 0, at(NOON));
         envoys[0].exchange(&mut redis, "", at(NOON));
         envoys[1].exchange(&mut redis, "", at(NOON));
         assert!(envoys[1].take(&meter, 8, 10, at(NOON)).is_some(), "{gauge:?}");
@@ -154,6 +153,26 @@ fn a_batch_without_an_answer_is_told_again_under_its_number_and_adds_once() {
     apply(&envoys[0].memory, &again, &redis.sync(&again, at(NOON)), at(NOON)).unwrap();
     apply(&envoys[0].memory, &next, &redis.sync(&next, at(NOON)), at(NOON)).unwrap();
     assert_eq!((used(&envoys[0].memory, &meter, at(NOON)), redis.windows[&("m".to_owned(), 0)]), (7, 7));
+}
+
+#[test]
+fn what_a_lost_worker_had_reserved_comes_back_everywhere() {
+    for gauge in [Gauge::Day, Gauge::Month, Gauge::Total] {
+        let (mut redis, envoys, meter) = (Redis::default(), Envoy::all(), meter("m", "red", gauge));
+        let late = envoys[0].take(&meter, 6, 10, at(NOON)).unwrap();
+        envoys[0].take(&meter, 3, 10, at(NOON)).unwrap();
+        envoys[1].take(&meter, 1, 10, at(NOON)).unwrap();
+        envoys[0].exchange(&mut redis, "red", at(NOON));
+        envoys[1].exchange(&mut redis, "red", at(NOON));
+        assert_eq!(envoys[1].take(&meter, 1, 10, at(NOON + 1)), None, "{gauge:?}");
+        // Nobody asks for anything: the keepers see it.
+        let after = at(NOON + 2 * LEASE);
+        (0..2).for_each(|_| envoys[..2].iter().for_each(|envoy| envoy.exchange(&mut redis, "red", after)));
+        assert_eq!(envoys[..2].iter().map(|envoy| used(&envoy.memory, &meter, after)).sum::<u64>(), 0, "{gauge:?}");
+        envoys[0].settle(&meter, late, 6, 4, after);
+        (0..2).for_each(|_| envoys[..2].iter().for_each(|envoy| envoy.exchange(&mut redis, "red", after)));
+        assert_eq!(used(&envoys[0].memory, &meter, after), 4, "{gauge:?}");
+    }
 }
 
 #[test]
@@ -219,20 +238,20 @@ fn names_without_a_use_go_when_there_are_too_many() {
         for n in 0..4_000 {
             // What was given back whole makes room for the next.
             let meter = meter(&format!("{day}/{n}"), "red", Gauge::Concurrent);
-            let window = envoys[0].take(&meter, 1, 9, at(NOON + day * DAY)).unwrap().window;
-            envoys[0].settle(&meter, window, 1, 0, at(NOON + day * DAY));
+            let held = envoys[0].take(&meter, 1, 9, at(NOON + day * DAY)).unwrap();
+            envoys[0].settle(&meter, held, 1, 0, at(NOON + day * DAY));
         }
     };
     let names = || names::Names::read(&envoys[0].memory, "red").unwrap().iter().count();
     fill(0);
     fill(1);
     let total = meter("t", "red", Gauge::Total);
-    envoys[0].take(&total, 1, 9, at(NOON + DAY)).unwrap();
+    envoys[0].settle(&total, unreserved(0), 0, 1, at(NOON + DAY));
     envoys[0].exchange(&mut redis, "red", at(NOON + DAY));
     assert_eq!(names(), 8_001);
     envoys[0].exchange(&mut redis, "red", at(NOON + DAY + 3_600));
     assert!(names() < 4_002, "{}", names());
-    envoys[0].take(&total, 1, 9, at(NOON + DAY)).unwrap();
+    envoys[0].settle(&total, unreserved(0), 0, 1, at(NOON + DAY));
     envoys[0].exchange(&mut redis, "red", at(NOON + 2 * DAY));
     assert_eq!(redis.windows[&("t".to_owned(), 0)], 2);
 }
@@ -257,8 +276,8 @@ fn counts_of_workers_that_never_stop_are_exchanged_exactly() {
             // Some records, and so their names, are new all the time.
             let meter = if n % 4 == 0 { format!("m{n}") } else { "m".to_owned() };
             let meter = super::meter(&meter, "red", Gauge::Total);
-            let window = envoys[number % 2].take(&meter, 5, 1_000_000, at(NOON)).unwrap().window;
-            envoys[number % 2].settle(&meter, window, 5, 3, at(NOON));
+            let held = envoys[number % 2].take(&meter, 5, 1_000_000, at(NOON)).unwrap();
+            envoys[number % 2].settle(&meter, held, 5, 3, at(NOON));
         }
         at_work.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
     };
@@ -296,8 +315,6 @@ fn counts_of_workers_that_never_stop_are_exchanged_exactly() {
 
 #[cfg(not(target_arch = "wasm32"))]
 mod histories {
-    use std::collections::BTreeSet;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -343,6 +360,16 @@ mod histories {
         prop::collection::vec(step, 1..120)
     }
 
+    /// By meter, window and Envoy.
+    type Sums = BTreeMap<(usize, u64), BTreeMap<usize, i64>>;
+
+    fn add(sums: &mut Sums, envoy: usize, part: &Settled, amount: u64) {
+        let meter = (0..METERS.len()).find(|meter| meter_of(*meter) == part.meter).unwrap();
+        let calendar = matches!(part.meter.gauge, Gauge::Day | Gauge::Month);
+        let sums = sums.entry((meter, if calendar { part.window } else { 0 })).or_default();
+        *sums.entry(envoy).or_default() += i64::try_from(amount).unwrap();
+    }
+
     /// A reservation that is open: where, and what.
     type Open = (usize, Vec<Settled>);
 
@@ -353,8 +380,8 @@ mod histories {
         open: Vec<Open>,
         sent: Vec<(usize, Batch)>,
         answers: BTreeMap<usize, (Batch, Vec<Global>)>,
-        /// What was counted, by meter, window and Envoy. Rates and places have no window.
-        sums: BTreeMap<(usize, u64), BTreeMap<usize, i64>>,
+        /// What was used, by meter, window and Envoy. Rates and places have no window.
+        used: Sums,
     }
 
     impl World {
@@ -366,7 +393,7 @@ mod histories {
                 open: Vec::new(),
                 sent: Vec::new(),
                 answers: BTreeMap::new(),
-                sums: BTreeMap::new(),
+                used: BTreeMap::new(),
             }
         }
 
@@ -374,11 +401,15 @@ mod histories {
             Time(self.now * 1_000_000)
         }
 
-        fn count(&mut self, envoy: usize, part: &Settled, amount: i64) {
-            let meter = (0..METERS.len()).find(|meter| meter_of(*meter) == part.meter).unwrap();
-            let calendar = matches!(part.meter.gauge, Gauge::Day | Gauge::Month);
-            let sums = self.sums.entry((meter, if calendar { part.window } else { 0 })).or_default();
-            *sums.entry(envoy).or_default() += amount;
+        /// What is to be counted: what was used, and what is reserved and neither settled nor lost.
+        fn sums(&self) -> Sums {
+            let mut sums = self.used.clone();
+            for (envoy, parts) in &self.open {
+                for part in parts.iter().filter(|part| part.until == 0 || part.until > self.now) {
+                    add(&mut sums, *envoy, part, part.reserved);
+                }
+            }
+            sums
         }
 
         fn step(&mut self, step: Step) {
@@ -412,9 +443,7 @@ mod histories {
             let Verdict::Granted { readings, .. } = verdict else { return };
             let mut parts = Vec::new();
             for ((meter, amount), reading) in takes.iter().zip(readings) {
-                let part = Settled { meter: meter_of(*meter), window: reading.window, reserved: *amount, used: 0 };
-                self.count(envoy, &part, i64::try_from(*amount).unwrap());
-                parts.push(part);
+                parts.push(part(&meter_of(*meter), reading, *amount, 0));
             }
             self.open.push((envoy, parts));
         }
@@ -430,7 +459,7 @@ mod histories {
                     _ => percent,
                 };
                 part.used = part.reserved * percent / 100;
-                self.count(envoy, part, i64::try_from(part.used).unwrap() - i64::try_from(part.reserved).unwrap());
+                add(&mut self.used, envoy, part, part.used);
             }
             settle(&self.envoys[envoy].memory, &settlement(parts, self.time()), Reach::Everywhere).unwrap();
         }
@@ -444,10 +473,9 @@ mod histories {
         }
 
         fn compare_windows(&self) {
-            let windows: BTreeSet<(usize, u64)> = self.sums.keys().copied().collect();
-            for (meter, window) in windows {
+            for ((meter, window), sums) in &self.sums() {
+                let (meter, window) = (*meter, *window);
                 let (name, gauge, _) = METERS[meter];
-                let sums = &self.sums[&(meter, window)];
                 let sum: i64 = sums.values().sum();
                 if !matches!(gauge, Gauge::Minute | Gauge::Concurrent) {
                     let counted = self.redis.windows.get(&(name.to_owned(), window)).copied().unwrap_or_default();
@@ -495,7 +523,7 @@ mod histories {
             world.exchange_all();
             world.compare_windows();
             for meter in [0, 4] {
-                let sums = world.sums.get(&(meter, 0)).cloned().unwrap_or_default();
+                let sums = world.sums().remove(&(meter, 0)).unwrap_or_default();
                 let sum: i64 = sums.values().sum();
                 world.compare_with_all(meter, &sums, sum);
             }

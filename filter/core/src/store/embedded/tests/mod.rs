@@ -14,6 +14,7 @@ use crate::config::file::Dimension;
 use crate::store::{Conflict, Entry, Obstacle, Order, Sums, Take, Verdict};
 
 mod exchange;
+mod leases;
 #[cfg(not(target_arch = "wasm32"))]
 mod properties;
 #[cfg(not(target_arch = "wasm32"))]
@@ -77,6 +78,15 @@ fn granted(memory: &Memory, takes: Vec<Take>, now: Time) -> Vec<Reading> {
     }
 }
 
+/// The same, all of which is used at once.
+#[track_caller]
+fn spent(memory: &Memory, takes: Vec<Take>, now: Time) -> Vec<Reading> {
+    let readings = granted(memory, takes.clone(), now);
+    let parts = takes.iter().zip(&readings).map(|(take, held)| part(&take.meter, *held, take.amount, take.amount));
+    settle(memory, &settlement(parts.collect(), now), Reach::Here).unwrap();
+    readings
+}
+
 /// What stands against an order of one alternative that is refused.
 #[track_caller]
 fn refused(memory: &Memory, takes: Vec<Take>, now: Time) -> Obstacle {
@@ -92,9 +102,19 @@ fn settlement(parts: Vec<Settled>, now: Time) -> Settlement {
     Settlement { id: "settled".into(), parts, entry: Some(entry), at: now }
 }
 
+/// So much of a meter, which a reading tells to be reserved.
+fn part(meter: &Meter, held: Reading, reserved: u64, used: u64) -> Settled {
+    Settled { meter: meter.clone(), window: held.window, until: held.until, reserved, used }
+}
+
+/// What stands in for a reading where nothing was reserved.
+fn unreserved(window: u64) -> Reading {
+    Reading { window, ..Reading::default() }
+}
+
 /// Settles one part.
-fn settle_one(memory: &Memory, meter: &Meter, window: u64, reserved: u64, used: u64, now: Time) {
-    let part = Settled { meter: meter.clone(), window, reserved, used };
+fn settle_one(memory: &Memory, meter: &Meter, held: Reading, reserved: u64, used: u64, now: Time) {
+    let part = part(meter, held, reserved, used);
     settle(memory, &settlement(vec![part], now), Reach::Here).unwrap();
 }
 
@@ -147,7 +167,7 @@ fn what_fits_after_the_wait_that_was_told_fits_not_before() {
 fn readings_of_a_rate_tell_until_it_is_as_if_nothing_had_been_used() {
     let (memory, rate) = (Memory::default(), meter("m", "red", Gauge::Minute));
     let reading = granted(&memory, vec![hard(&rate, 30, 60)], at(NOON))[0];
-    assert_eq!(reading, Reading { used: 30, window: NOON * 1_000_000, reset: Duration::from_secs(30) });
+    assert_eq!(reading, Reading { used: 30, window: NOON * 1_000_000, until: 0, reset: Duration::from_secs(30) });
     assert_eq!(used(&memory, &rate, at(NOON + 10)), 20);
     assert_eq!(used(&memory, &rate, at(NOON + 30)), 0);
 }
@@ -165,27 +185,27 @@ fn a_rate_whose_limit_changes_keeps_what_was_used() {
 #[test]
 fn what_a_rate_reserved_too_much_is_given_back_and_too_little_is_added() {
     let (memory, rate) = (Memory::default(), meter("m", "red", Gauge::Minute));
-    let window = granted(&memory, vec![hard(&rate, 50, 60)], at(NOON))[0].window;
-    settle_one(&memory, &rate, window, 50, 20, at(NOON + 10));
+    let held = granted(&memory, vec![hard(&rate, 50, 60)], at(NOON))[0];
+    settle_one(&memory, &rate, held, 50, 20, at(NOON + 10));
     assert_eq!(used(&memory, &rate, at(NOON + 10)), 10);
-    let window = granted(&memory, vec![hard(&rate, 10, 60)], at(NOON + 10))[0].window;
-    settle_one(&memory, &rate, window, 10, 40, at(NOON + 10));
+    let held = granted(&memory, vec![hard(&rate, 10, 60)], at(NOON + 10))[0];
+    settle_one(&memory, &rate, held, 10, 40, at(NOON + 10));
     assert_eq!(used(&memory, &rate, at(NOON + 10)), 50);
 }
 
 #[test]
 fn what_has_drained_away_since_is_not_given_back() {
     let (memory, rate) = (Memory::default(), meter("m", "red", Gauge::Minute));
-    let window = granted(&memory, vec![hard(&rate, 60, 60)], at(NOON))[0].window;
+    let held = granted(&memory, vec![hard(&rate, 60, 60)], at(NOON))[0];
     granted(&memory, vec![hard(&rate, 60, 60)], at(NOON + 120));
-    settle_one(&memory, &rate, window, 60, 0, at(NOON + 120));
+    settle_one(&memory, &rate, held, 60, 0, at(NOON + 120));
     assert_eq!(used(&memory, &rate, at(NOON + 120)), 60);
 }
 
 #[test]
 fn a_rate_that_only_a_settlement_touched_drains_at_the_next_takes_limit() {
     let (memory, rate) = (Memory::default(), meter("m", "red", Gauge::Minute));
-    settle_one(&memory, &rate, 0, 0, 40, at(NOON));
+    settle_one(&memory, &rate, unreserved(0), 0, 40, at(NOON));
     assert_eq!(used(&memory, &rate, at(NOON + 30)), 40);
     assert_eq!(granted(&memory, vec![hard(&rate, 1, 60)], at(NOON + 30))[0].used, 11);
 }
@@ -194,32 +214,34 @@ fn a_rate_that_only_a_settlement_touched_drains_at_the_next_takes_limit() {
 fn windows_are_days_and_months_of_the_calendar() {
     let (memory, day, month) = (Memory::default(), meter("d", "red", Gauge::Day), meter("m", "red", Gauge::Month));
     let takes = || vec![hard(&day, 1, 1), hard(&month, 1, 2)];
-    let first = granted(&memory, takes(), at(NOON));
+    let first = spent(&memory, takes(), at(NOON));
     assert_eq!((first[0].window, first[1].window), (NOON / DAY, 684));
     refused(&memory, takes(), at(NOON + DAY / 2 - 1));
-    let second = granted(&memory, takes(), at(NOON + DAY / 2));
+    let second = spent(&memory, takes(), at(NOON + DAY / 2));
     assert_eq!((second[0].used, second[1].used), (1, 1), "February begins with the day");
     assert_eq!(second[1].reset, Duration::from_secs(28 * DAY));
     assert_eq!(refused(&memory, takes(), at(NOON + DAY)).take, 0);
-    granted(&memory, takes(), at(NOON + DAY + DAY / 2));
+    spent(&memory, takes(), at(NOON + DAY + DAY / 2));
     let obstacle = refused(&memory, takes(), at(NOON + 2 * DAY + DAY / 2));
     assert_eq!((obstacle.take, obstacle.retry_after), (1, Some(Duration::from_secs(26 * DAY))));
 }
 
 #[test]
 fn a_settlement_corrects_its_own_window_and_never_the_next() {
-    let (memory, day, total) = (Memory::default(), meter("d", "red", Gauge::Day), meter("t", "red", Gauge::Total));
+    let (day, total) = (meter("d", "red", Gauge::Day), meter("t", "red", Gauge::Total));
     let takes = || vec![hard(&day, 100, 1_000), hard(&total, 100, 1_000)];
-    let readings = granted(&memory, takes(), at(NOON));
-    for days in [0, 1, 400] {
-        let later = at(NOON + days * DAY);
-        let today = granted(&memory, takes(), later)[0].used;
-        settle_one(&memory, &day, readings[0].window, 100, 30, later);
-        settle_one(&memory, &total, 0, 100, 130, later);
-        let expected = if days == 0 { today - 70 } else { today };
-        assert_eq!(used(&memory, &day, later), expected, "{days} days later");
+    for (days, then) in [(0, Some(230)), (1, Some(130)), (400, None)] {
+        let (memory, later) = (Memory::default(), at(NOON + days * DAY));
+        spent(&memory, takes(), at(NOON));
+        let readings = granted(&memory, takes(), at(NOON));
+        granted(&memory, takes(), later);
+        settle_one(&memory, &day, readings[0], 100, 30, later);
+        settle_one(&memory, &total, readings[1], 100, 130, later);
+        let today = if days == 0 { 230 } else { 100 };
+        assert_eq!(used(&memory, &day, later), today, "{days} days later");
+        assert_eq!(used(&memory, &total, later), 330, "{days} days later");
+        assert!(then.is_none_or(|then| used(&memory, &day, at(NOON)) == then), "{days} days later");
     }
-    assert_eq!(used(&memory, &total, at(NOON)), 4 * 100 + 3 * 30);
 }
 
 #[test]
@@ -236,7 +258,7 @@ fn a_clock_a_little_behind_counts_in_yesterday() {
 #[test]
 fn a_place_is_given_back_once_settled() {
     let (memory, places) = (Memory::default(), meter("c", "red", Gauge::Concurrent));
-    let first = granted(&memory, vec![hard(&places, 1, 2)], at(NOON))[0].window;
+    let first = granted(&memory, vec![hard(&places, 1, 2)], at(NOON))[0];
     granted(&memory, vec![hard(&places, 1, 2)], at(NOON + 30));
     refused(&memory, vec![hard(&places, 1, 2)], at(NOON + 30));
     settle_one(&memory, &places, first, 1, 0, at(NOON + 30));
@@ -247,11 +269,11 @@ fn a_place_is_given_back_once_settled() {
 #[test]
 fn a_place_of_a_lost_worker_is_free_after_its_lease_and_a_bucket() {
     let (memory, places) = (Memory::default(), meter("c", "red", Gauge::Concurrent));
-    let window = granted(&memory, vec![hard(&places, 1, 1)], at(NOON + 3))[0].window;
+    let lost = granted(&memory, vec![hard(&places, 1, 1)], at(NOON + 3))[0];
     refused(&memory, vec![hard(&places, 1, 1)], at(NOON + 3 + LEASE - 1));
     let free = at(NOON + 3 + LEASE + LEASE / 7);
-    let next = granted(&memory, vec![hard(&places, 1, 1)], free)[0].window;
-    settle_one(&memory, &places, window, 1, 0, free);
+    let next = granted(&memory, vec![hard(&places, 1, 1)], free)[0];
+    settle_one(&memory, &places, lost, 1, 0, free);
     assert_eq!(used(&memory, &places, free), 1, "settled late: the place is another's by now");
     settle_one(&memory, &places, next, 1, 0, free);
     assert_eq!(used(&memory, &places, free), 0);
@@ -260,19 +282,19 @@ fn a_place_of_a_lost_worker_is_free_after_its_lease_and_a_bucket() {
 #[test]
 fn leases_of_all_lengths_are_kept_together() {
     let (memory, places) = (Memory::default(), meter("c", "red", Gauge::Concurrent));
-    let mut windows = Vec::new();
+    let mut held = Vec::new();
     for lease in [1, 60, 600, 7_200, 30 * DAY, 5] {
         let takes = vec![vec![hard(&places, 1, 10)]];
         let order = Order { lease: Duration::from_secs(lease), ..order("o", takes) };
         let Ok(Verdict::Granted { readings, .. }) = reserve(&memory, &order, Reach::Here, at(NOON)) else {
             panic!("{lease}")
         };
-        assert!(readings[0].window >= (NOON + lease) * 1_000, "never shorter than its lease of {lease} s");
-        windows.push(readings[0].window);
+        assert!(readings[0].until >= (NOON + lease) * 1_000, "never shorter than its lease of {lease} s");
+        held.push(readings[0]);
     }
     assert_eq!(used(&memory, &places, at(NOON)), 6);
-    for (settled, window) in windows.into_iter().enumerate() {
-        settle_one(&memory, &places, window, 1, 0, at(NOON));
+    for (settled, held) in held.into_iter().enumerate() {
+        settle_one(&memory, &places, held, 1, 0, at(NOON));
         assert_eq!(used(&memory, &places, at(NOON)), 5 - settled as u64);
     }
 }
@@ -329,8 +351,8 @@ fn what_only_warns_always_fits_and_is_counted() {
 fn numbers_as_large_as_they_get_do_not_wrap() {
     for gauge in [Gauge::Minute, Gauge::Day, Gauge::Total, Gauge::Concurrent] {
         let (memory, meter) = (Memory::default(), meter("m", "", gauge));
-        let window = granted(&memory, vec![soft(&meter, u64::MAX, 1)], at(NOON))[0].window;
-        settle_one(&memory, &meter, window, 0, u64::MAX, at(NOON));
+        let held = granted(&memory, vec![soft(&meter, u64::MAX, 1)], at(NOON))[0];
+        settle_one(&memory, &meter, held, 0, u64::MAX, at(NOON));
         refused(&memory, vec![hard(&meter, 1, 1_000_000)], at(NOON));
     }
 }
@@ -338,8 +360,8 @@ fn numbers_as_large_as_they_get_do_not_wrap() {
 #[test]
 fn what_was_used_without_a_reservation_is_counted() {
     let (memory, day, total) = (Memory::default(), meter("d", "", Gauge::Day), meter("t", "", Gauge::Total));
-    settle_one(&memory, &day, NOON / DAY, 0, 12, at(NOON));
-    settle_one(&memory, &total, 0, 0, 34, at(NOON));
+    settle_one(&memory, &day, unreserved(NOON / DAY), 0, 12, at(NOON));
+    settle_one(&memory, &total, unreserved(0), 0, 34, at(NOON));
     assert_eq!((used(&memory, &day, at(NOON)), used(&memory, &total, at(NOON))), (12, 34));
 }
 
@@ -375,14 +397,15 @@ fn a_damaged_page_is_neither_believed_nor_overwritten() {
     let (memory, meter) = (Memory::default(), meter("m", "red", Gauge::Total));
     granted(&memory, vec![hard(&meter, 1, 10)], at(NOON));
     let whole = memory.read(&page::name("red")).unwrap().0;
-    let gauge = whole.len() - record::SIZE + 8;
+    // The record is followed by one lease.
+    let gauge = whole.len() - 24 - record::SIZE + 8;
     let unknown_gauge = whole.iter().enumerate().map(|(at, byte)| if at == gauge { 9 } else { *byte }).collect();
     for damaged in [Vec::new(), whole[1..].to_vec(), whole[..whole.len() - 1].to_vec(), unknown_gauge] {
         memory.write(&page::name("red"), &damaged, 0).unwrap();
         assert!(reserve(&memory, &order("o", vec![vec![hard(&meter, 1, 10)]]), Reach::Here, at(NOON)).is_err());
         assert!(read(&memory, std::slice::from_ref(&meter), at(NOON)).is_err());
-        let part = Settled { meter: meter.clone(), window: 0, reserved: 1, used: 0 };
-        assert!(settle(&memory, &settlement(vec![part], at(NOON)), Reach::Here).is_err());
+        let settlement = settlement(vec![part(&meter, unreserved(0), 1, 0)], at(NOON));
+        assert!(settle(&memory, &settlement, Reach::Here).is_err());
         assert_eq!(memory.read(&page::name("red")).unwrap().0, damaged);
     }
 }
@@ -392,7 +415,7 @@ fn a_refusal_next_to_an_order_that_is_lost_stands_in_the_end() {
     let (memory, meter) = (Memory::default(), meter("m", "red", Gauge::Total));
     let now = Moment::of(at(NOON));
     granted(&memory, vec![hard(&meter, 1, 1)], at(NOON));
-    let mut page = Page::read(&memory, "red", Reach::Here).unwrap();
+    let mut page = Page::read(&memory, "red", Reach::Here, &now).unwrap();
     page.open(1, &now);
     page.write().unwrap();
     refused(&memory, vec![hard(&meter, 1, 1)], at(NOON));

@@ -67,9 +67,10 @@ struct Change {
 /// What should be counted: every change there ever was, added up anew each time it is asked.
 #[derive(Debug, Default)]
 struct Model {
+    /// What was settled, of days, months and totals.
     windows: BTreeMap<(usize, u64), u64>,
-    /// Places: until when, and how many.
-    places: BTreeMap<usize, Vec<(u64, u64)>>,
+    /// What is held, of those and of places: until when, and how much.
+    held: BTreeMap<(usize, u64), Vec<(u64, u64)>>,
     rates: BTreeMap<usize, Vec<Change>>,
 }
 
@@ -96,13 +97,11 @@ impl Model {
         let gauge = METERS[meter].2;
         match gauge {
             Gauge::Minute => u64::try_from((self.level(meter, now) + 59_999_999) / 60_000_000).unwrap(),
-            Gauge::Concurrent => {
-                let places = self.places.get(&meter).into_iter().flatten();
-                places.filter(|(until, _)| *until > now / 1_000).map(|(_, amount)| amount).sum()
-            }
-            Gauge::Day | Gauge::Month | Gauge::Total => {
-                let window = Window::number(gauge, &Moment::of(Time(now * 1_000)));
-                self.windows.get(&(meter, window)).copied().unwrap_or_default()
+            Gauge::Concurrent | Gauge::Day | Gauge::Month | Gauge::Total => {
+                let window = (meter, Window::number(gauge, &Moment::of(Time(now * 1_000))));
+                let held = self.held.get(&window).into_iter().flatten();
+                let held: u64 = held.filter(|(until, _)| *until > now / 1_000).map(|(_, amount)| amount).sum();
+                self.windows.get(&window).copied().unwrap_or_default() + held
             }
         }
     }
@@ -120,14 +119,15 @@ impl Model {
         })
     }
 
-    fn take(&mut self, meter: usize, amount: u64, window: u64, now: u64) {
+    fn take(&mut self, meter: usize, amount: u64, reading: &Reading, now: u64) {
         match METERS[meter].2 {
             Gauge::Minute => {
                 let change = Change { at: now, amount: i128::from(amount), reserved: now };
                 self.rates.entry(meter).or_default().push(change);
             }
-            Gauge::Concurrent => self.places.entry(meter).or_default().push((window, amount)),
-            Gauge::Day | Gauge::Month | Gauge::Total => *self.windows.entry((meter, window)).or_default() += amount,
+            Gauge::Concurrent | Gauge::Day | Gauge::Month | Gauge::Total => {
+                self.held.entry((meter, reading.window)).or_default().push((reading.until, amount));
+            }
         }
     }
 
@@ -137,14 +137,11 @@ impl Model {
                 let amount = i128::from(part.used) - i128::from(part.reserved);
                 self.rates.entry(meter).or_default().push(Change { at: now, amount, reserved: part.window });
             }
-            Gauge::Concurrent => {
-                let places = self.places.entry(meter).or_default();
-                let mine = places.iter().position(|place| *place == (part.window, part.reserved)).unwrap();
-                places.remove(mine);
-            }
-            Gauge::Day | Gauge::Month | Gauge::Total => {
-                let used = self.windows.entry((meter, part.window)).or_default();
-                *used = *used - part.reserved + part.used;
+            Gauge::Concurrent | Gauge::Day | Gauge::Month | Gauge::Total => {
+                let held = self.held.entry((meter, part.window)).or_default();
+                let mine = held.iter().position(|held| *held == (part.until, part.reserved)).unwrap();
+                held.remove(mine);
+                *self.windows.entry((meter, part.window)).or_default() += part.used;
             }
         }
     }
@@ -194,14 +191,16 @@ impl Both {
     fn note(&mut self, takes: &[(usize, u64, bool)], readings: &[Reading]) {
         let mut parts = Vec::new();
         for (&(index, amount, hard), reading) in takes.iter().zip(readings) {
-            if METERS[index].2 == Gauge::Concurrent {
-                let held = reading.window - self.now / 1_000;
+            if reading.until > 0 {
+                let held = reading.until - self.now / 1_000;
                 assert!((LEASE * 1_000..=LEASE * 1_000 * 8 / 7 + 1).contains(&held), "{held}");
+            } else {
+                assert!(METERS[index].2 == Gauge::Minute || amount == 0);
             }
-            self.model.take(index, amount, reading.window, self.now);
+            self.model.take(index, amount, reading, self.now);
             assert_eq!(reading.used, self.model.used(index, self.now));
             assert!(!hard || reading.used <= METERS[index].3);
-            parts.push(Settled { meter: meter_of(index), window: reading.window, reserved: amount, used: 0 });
+            parts.push(part(&meter_of(index), *reading, amount, 0));
         }
         self.open.push(parts);
     }
@@ -293,8 +292,9 @@ proptest! {
         let memory = Memory::default();
         let takes: Vec<Take> = (0..METERS.len()).map(|index| hard(&meter_of(index), 2, 50)).collect();
         granted(&memory, takes.clone(), at(NOON));
-        let part = |take: &Take| Settled { meter: take.meter.clone(), window: NOON / DAY, reserved: 2, used: 1 };
-        let settlement = settlement(takes.iter().map(part).collect(), at(NOON));
+        let again = granted(&memory, takes.clone(), at(NOON));
+        let part = |(take, held): (&Take, &Reading)| part(&take.meter, *held, 2, 1);
+        let settlement = settlement(takes.iter().zip(&again).map(part).collect(), at(NOON));
         settle(&memory, &settlement, Reach::Here).unwrap();
         for name in [page::name("red"), page::name(""), "sluice.accounts.1.red".to_owned()] {
             let (mut bytes, _) = memory.read(&name).unwrap();

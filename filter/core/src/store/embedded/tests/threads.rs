@@ -180,12 +180,7 @@ fn never_more_at_the_same_time_than_there_are_places() {
             assert!(inside.fetch_add(1, Ordering::SeqCst) < 2);
             std::thread::yield_now();
             inside.fetch_sub(1, Ordering::SeqCst);
-            let part = |(take, reading): (Take, &Reading)| Settled {
-                meter: take.meter,
-                window: reading.window,
-                reserved: 1,
-                used: 0,
-            };
+            let part = |(take, reading): (Take, &Reading)| part(&take.meter, *reading, 1, 0);
             let parts = takes.into_iter().zip(&readings).map(part).collect();
             settle(&shared, &settlement(parts, at(NOON)), Reach::Here).unwrap();
             granted += 1;
@@ -211,12 +206,7 @@ fn what_is_spent_is_the_sum_of_what_was_settled() {
                 continue;
             };
             let used = (thread as u64 * 31 + n * 17) % 80;
-            let parts = meters.iter().zip(readings).map(|(meter, reading)| Settled {
-                meter: meter.clone(),
-                window: reading.window,
-                reserved: 50,
-                used,
-            });
+            let parts = meters.iter().zip(readings).map(|(meter, reading)| part(meter, reading, 50, used));
             let mut settlement = settlement(parts.collect(), at(NOON));
             settlement.entry.as_mut().unwrap().sums.cost = used;
             settle(&shared, &settlement, Reach::Here).unwrap();
@@ -227,4 +217,40 @@ fn what_is_spent_is_the_sum_of_what_was_settled() {
     assert_eq!(used(&shared.memory, &meter("t", "red", Gauge::Month), at(NOON)), spent);
     assert_eq!(used(&shared.memory, &meter("c", "", Gauge::Total), at(NOON)), spent);
     assert_eq!(accounts(&shared, "red", at(NOON)).unwrap()[0].month.cost, spent);
+}
+
+/// Of four requests one is never settled, one is when its lease is over, and two are at once. The threads' clocks differ.
+#[test]
+fn what_is_lost_or_late_leaves_the_sum_of_what_was_settled() {
+    let shared = Unsteady { refuses: 4, ..Unsteady::default() };
+    let meters = || [meter("t", "red", Gauge::Month), meter("c", "", Gauge::Total)];
+    let in_all = in_threads(|thread| {
+        let meters = meters();
+        let (mut late, mut spent) = (Vec::new(), 0);
+        for n in 0..200 {
+            let takes: Vec<Take> = meters.iter().map(|meter| hard(meter, 50, 1_000_000)).collect();
+            let order = order(&format!("{thread}/{n}"), vec![takes]);
+            let Ok(Verdict::Granted { readings, .. }) = reserve(&shared, &order, Reach::Here, at(NOON + n)) else {
+                panic!("there is enough for all")
+            };
+            let used = (thread as u64 * 31 + n * 17) % 80;
+            let parts: Vec<Settled> =
+                meters.iter().zip(readings).map(|(meter, held)| part(meter, held, 50, used)).collect();
+            match n % 4 {
+                0 => continue,
+                1 => late.push(parts),
+                _ => settle(&shared, &settlement(parts, at(NOON + n)), Reach::Here).unwrap(),
+            }
+            spent += used;
+        }
+        // Some of those are held yet, by the clock of this thread, and some have been given back.
+        for parts in late {
+            settle(&shared, &settlement(parts, at(NOON + 200)), Reach::Here).unwrap();
+        }
+        spent
+    });
+    for meter in &meters() {
+        assert!(used(&shared.memory, meter, at(NOON + 200)) > in_all, "what was lost last is held yet");
+        assert_eq!(used(&shared.memory, meter, at(NOON + 400)), in_all);
+    }
 }

@@ -6,6 +6,8 @@
 -- C(oncurrent): a sorted set of requests by the end of their lease.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+-- What stands in place of an order's record when it is settled.
+local TOMBSTONE = 'S'
 local DAY = 86400000000
 local KEPT = { D = 40, M = 13 }
 local TTL = { D = 40 * 86400, M = 400 * 86400 }

@@ -1,13 +1,13 @@
 -- Reserves the first alternative whose hard limits all hold.
--- KEYS: the order's record, then meters. ARGV: the order's id, its lease in microseconds, how many alternatives; for each
+-- KEYS: the order's record, the open orders, then meters. ARGV: the order's id, its lease in microseconds, how many alternatives; for each
 -- how many takes; for each the meter's index in KEYS, its gauge, the amount, the limit, 1 when it is hard.
 -- Answers `G alternative (used window reset)…`, or `R (take used window reset retry)…`; `S` when the order is settled.
 -- The record is that answer and a line for each take: gauge, amount, window, level after it, key.
-local RECORD_TTL = 2 * 86400
 local RETRY = 1000000
 
 local known = redis.call('GET', KEYS[1])
 if known then return string.match(known, '^[^\n]*') end
+give_back(KEYS[2])
 
 local id, lease = ARGV[1], tonumber(ARGV[2])
 local cursor = 3
@@ -46,12 +46,20 @@ local function apply(take)
 end
 
 local function grant(alternative, takes)
-  local answer, lines = { 'G', alternative }, {}
+  local answer, lines, leased = { 'G', alternative }, {}, false
   for index, take in ipairs(takes) do
     answer[index + 2], lines[index] = apply(take)
+    leased = leased or (take.amount > 0 and take.gauge ~= 'm' and take.gauge ~= 'C')
   end
   answer = table.concat(answer, ' ')
-  redis.call('SET', KEYS[1], answer .. '\n' .. table.concat(lines, '\n'), 'EX', RECORD_TTL)
+  local record = answer .. '\n' .. table.concat(lines, '\n')
+  if leased then
+    -- It is there until it is settled or given back, which may be a long time after its lease when nobody asks for anything.
+    redis.call('SET', KEYS[1], record)
+    redis.call('ZADD', KEYS[2], integer(now + lease), KEYS[1])
+  else
+    redis.call('SET', KEYS[1], record, 'EX', RECORD_TTL)
+  end
   return answer
 end
 

@@ -1,11 +1,10 @@
 -- Closes reservations, each once, and adds them to the accounts.
--- KEYS: whatever ARGV points to. ARGV: how many settlements; for each its record's index in KEYS, its id, how many parts;
+-- KEYS: the open orders, then whatever ARGV points to. ARGV: how many settlements; for each its record's index in KEYS, its id, how many parts;
 -- for each part the meter's index, its gauge, the window, what was used; then the entry's four sums, how many accounts;
 -- for each account the indexes of its hash and of the two rankings, and its name there.
 -- What was reserved is what the record says: without one Redis was not asked, and all that was used is added.
 -- The meters of a record are reached by the names in it: a settlement need not know all that was reserved.
 -- Answers how many were new.
-local TOMBSTONE = 'S'
 local TOMBSTONE_TTL = 2 * 86400
 local ACCOUNT_TTL = 400 * 86400
 
@@ -76,6 +75,7 @@ for _ = 1, tonumber(argument()) do
   if new then
     -- First of all: what is told again after a meter of it stopped this script must not correct the others twice.
     redis.call('SET', record_key, TOMBSTONE, 'EX', TOMBSTONE_TTL)
+    if record then redis.call('ZREM', KEYS[1], record_key) end
     close(record or nil, id, parts)
     fresh = fresh + 1
   end

@@ -1,0 +1,105 @@
+//! What is reserved of days, months and totals and not settled yet, by when its lease ends.
+//!
+//! A reservation counts as used, and until it is settled it is a part of one of these sums too. When the lease ends first,
+//! because the VM that would have settled it is no more, the sum is taken off what was used. So a request that settles after
+//! its lease pays for what it used and gets nothing back again: nothing is given back but what is still in a sum.
+//!
+//! Requests have no entries of their own: reservations of one meter whose leases end in the same bucket are one sum. A
+//! bucket is at most an eighth of a lease wide, so a lease is never shorter than it should be, and at most an eighth longer.
+
+use std::time::Duration;
+
+use super::cell::{Id, Moment};
+use super::places;
+use crate::bytes::Reader;
+
+/// The size of a sum: when its leases end, the record's id, how much.
+const SIZE: usize = 3 * 8;
+
+/// The most sums of a page. What is reserved beyond them has no lease.
+pub(super) const MOST_SUMS: usize = 4096;
+
+/// How many buckets a lease has at least.
+const BUCKETS: u64 = 8;
+
+/// What is reserved of one meter by all whose leases end at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sum {
+    /// Milliseconds since 1970.
+    end: u64,
+    id: Id,
+    amount: u64,
+}
+
+/// The sums of a page, sorted by end and id.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Leases(Vec<Sum>);
+
+impl Leases {
+    /// So many sums, from the front.
+    pub(super) fn read(reader: &mut Reader<'_>, count: usize) -> Option<Self> {
+        let (sums, []) = reader.bytes(count.checked_mul(SIZE)?)?.as_chunks::<SIZE>() else { return None };
+        sums.iter().map(|sum| Sum::read(Reader(sum))).collect::<Option<_>>().map(Self)
+    }
+
+    pub(super) fn append_to(&self, bytes: &mut Vec<u8>) {
+        for Sum { end, id, amount } in &self.0 {
+            bytes.extend([*end, id.0, *amount].into_iter().flat_map(u64::to_le_bytes));
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Adds a reservation: until when it is held, in milliseconds since 1970; 0 when there is no room to know that.
+    pub(super) fn hold(&mut self, id: Id, amount: u64, lease: Duration, now: &Moment) -> u64 {
+        let end = end_of(lease, now);
+        match self.find(end, id) {
+            Ok(at) => {
+                if let Some(sum) = self.0.get_mut(at) {
+                    sum.amount = sum.amount.saturating_add(amount);
+                }
+            }
+            Err(_) if self.0.len() >= MOST_SUMS => return 0,
+            Err(at) => self.0.insert(at, Sum { end, id, amount }),
+        }
+        end
+    }
+
+    /// Takes a reservation out that was held until `end`: how much of it was still in its sum.
+    pub(super) fn release(&mut self, id: Id, amount: u64, end: u64) -> u64 {
+        let Ok(at) = self.find(end, id) else { return 0 };
+        let Some(sum) = self.0.get_mut(at) else { return 0 };
+        let held = amount.min(sum.amount);
+        sum.amount -= held;
+        if sum.amount == 0 {
+            self.0.remove(at);
+        }
+        held
+    }
+
+    /// Takes out all whose leases have ended: of which record, and how much.
+    pub(super) fn ended(&mut self, now: &Moment) -> Vec<(Id, u64)> {
+        let ended = self.0.partition_point(|sum| sum.end <= now.millis());
+        self.0.drain(..ended).map(|sum| (sum.id, sum.amount)).collect()
+    }
+
+    fn find(&self, end: u64, id: Id) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&(end, id), |sum| (sum.end, sum.id))
+    }
+}
+
+impl Sum {
+    fn read(mut reader: Reader<'_>) -> Option<Self> {
+        Some(Self { end: reader.u64()?, id: Id(reader.u64()?), amount: reader.u64()? })
+    }
+}
+
+/// The end of the bucket in which a lease ends that begins now. Widths are powers of two, so that leases of about the same
+/// length end together, whatever their lengths are.
+fn end_of(lease: Duration, now: &Moment) -> u64 {
+    let lease = places::millis(lease);
+    let width = 1_u64 << (lease / BUCKETS).max(1).ilog2();
+    now.millis().saturating_add(lease).checked_next_multiple_of(width).unwrap_or(u64::MAX)
+}

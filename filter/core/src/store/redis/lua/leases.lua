@@ -1,0 +1,36 @@
+-- Orders that hold something of a day, a month or a total and are not settled: a sorted set of their records by the end of
+-- their lease.
+-- When that has come, whoever would have settled the order is no more: what it holds of those is given back, and its record
+-- says so. A settlement that comes all the same gets nothing back of them, and is charged.
+local RECORD_TTL = 2 * 86400
+-- So many at a time: Redis does nothing else meanwhile.
+local MOST_LOST = 64
+
+-- What is left of a record: its answer, and what drains or has a lease of its own.
+local function without_windows(record)
+  local left, windows = { string.match(record, '^[^\n]*') }, {}
+  for line in string.gmatch(record, '\n([^\n]+)') do
+    local gauge, amount, window, key = string.match(line, '^([DMT]) (%d+) (%d+) %d+ (.*)$')
+    if gauge then
+      windows[#windows + 1] = { key = key, gauge = gauge, window = tonumber(window), amount = tonumber(amount) }
+    else
+      left[#left + 1] = line
+    end
+  end
+  return table.concat(left, '\n'), windows
+end
+
+local function give_back(open)
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', open, '-inf', integer(now), 'LIMIT', 0, MOST_LOST)) do
+    redis.call('ZREM', open, name)
+    local record = redis.call('GET', name)
+    if record and record ~= TOMBSTONE then
+      local left, windows = without_windows(record)
+      redis.call('SET', name, left, 'EX', RECORD_TTL)
+      for _, held in ipairs(windows) do
+        -- A meter that cannot be counted on is not the concern of the request that finds it.
+        pcall(count, held.key, held.gauge, held.window, -held.amount)
+      end
+    end
+  end
+end
