@@ -141,20 +141,21 @@ fn refusal(path: &str, answer: &Answer) -> Result<String, &'static str> {
 
 /// How a stream ended.
 fn stream(answer: &Answer) -> Result<String, &'static str> {
-    let (mut ends, mut errors) = (0, 0);
+    let (mut ended, mut failed) = (false, false);
     for event in answer.events() {
-        if ends > 0 {
+        let data = event.json();
+        // In OpenAI's responses an error has two events.
+        if (ended || failed) && !(failed && is_error(&data)) {
             return Err("something behind the end of a stream");
         }
-        let data = event.json();
-        errors += usize::from(is_error(&data));
-        ends += usize::from(is_end(&event.data, &data) || is_error(&data));
+        failed |= is_error(&data);
+        ended |= is_end(&event.data, &data);
     }
-    match (errors, ends, answer.complete) {
-        (0, 1.., true) => Ok("streamed".to_owned()),
-        (1.., ..) => Ok("broken off, and said so".to_owned()),
-        (0, 0, true) => Err("a stream without a terminator that ends as if all were well"),
-        (0, _, false) => Ok("cut".to_owned()),
+    match (failed, ended, answer.complete) {
+        (true, ..) => Ok("broken off, and said so".to_owned()),
+        (_, true, true) => Ok("streamed".to_owned()),
+        (_, _, false) => Ok("cut".to_owned()),
+        (_, false, true) => Err("a stream without a terminator that ends as if all were well"),
     }
 }
 

@@ -19,11 +19,13 @@ pub struct Manner {
     pub writes: Option<usize>,
     /// Leaves once it has read so many bytes.
     pub reads: Option<usize>,
+    /// Waits until the other side closes, and not only for the end of one answer.
+    pub waits: bool,
 }
 
-/// A request's head, which asks for the connection to be closed; its body has so many bytes.
+/// A request's head; its body has so many bytes.
 pub fn head(method: &str, path: &str, headers: &[(String, String)], length: usize) -> String {
-    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n");
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n");
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");
     }
@@ -40,7 +42,8 @@ pub enum Heard {
 }
 
 /// Sends a head and a body in this manner, and gives back all that was heard until the other side closed, or until the client
-/// left.
+/// left: with an answer, or before. Somebody who asks for the connection to be closed and then pauses for longer than Envoy
+/// waits loses what it has not read.
 ///
 /// # Panics
 /// When the connection is refused.
@@ -69,7 +72,7 @@ pub async fn talk(port: u16, head: &[u8], body: &[u8], manner: Manner) -> Heard 
     };
     let read = async {
         let (mut heard, most) = (Vec::new(), manner.reads.unwrap_or(usize::MAX));
-        while heard.len() < most {
+        while heard.len() < most && (manner.waits || !has_answer(&heard)) {
             match timeout(PATIENCE, reading.read_buf(&mut heard)).await {
                 Ok(Ok(1..)) => {}
                 Ok(_) => break,
@@ -84,16 +87,32 @@ pub async fn talk(port: u16, head: &[u8], body: &[u8], manner: Manner) -> Heard 
     }
 }
 
+/// Whether a whole answer is there.
+fn has_answer(heard: &[u8]) -> bool {
+    let Some(head) = head_of(heard) else { return false };
+    let head = String::from_utf8_lossy(head);
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+    match length {
+        Some(length) => heard.len() >= head.len() + 4 + length,
+        None => heard.ends_with(b"0\r\n\r\n") && answer(heard).is_some_and(|answer| answer.complete),
+    }
+}
+
+/// Headers in front of an empty line.
+fn head_of(heard: &[u8]) -> Option<&[u8]> {
+    let end = heard.windows(4).position(|four| four == b"\r\n\r\n")?;
+    Some(&heard[..end])
+}
+
 /// The first answer in these bytes; none when they are none.
 pub fn answer(heard: &[u8]) -> Option<Answer> {
-    let end = heard.windows(4).position(|four| four == b"\r\n\r\n")?;
-    let head = std::str::from_utf8(&heard[..end]).ok()?;
+    let head = std::str::from_utf8(head_of(heard)?).ok()?;
     let status = head.get(9..12)?.parse().ok()?;
     let mut headers = HeaderMap::new();
     for (name, value) in head.lines().skip(1).filter_map(|line| line.split_once(": ")) {
         headers.append(HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?);
     }
-    let rest = &heard[end + 4..];
+    let rest = &heard[head.len() + 4..];
     let number = |name: &str| headers.get(name)?.to_str().ok()?.parse().ok();
     let (body, complete) = match number("content-length") {
         Some(length) => (rest[..rest.len().min(length)].to_vec(), rest.len() >= length),

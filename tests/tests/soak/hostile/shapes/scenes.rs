@@ -46,7 +46,7 @@ fn large(visit: &Visit, model: &str, mib: usize) -> Ask {
 async fn slow_senders(visit: Visit) -> Vec<Seen> {
     let visit = visit.of(LARGE[0]);
     let ask = large(&visit, "small", 31);
-    let manner = Manner { slowly: Some((MIB, PAUSE)), writes: Some(29 * MIB), reads: None };
+    let manner = Manner { slowly: Some((MIB, PAUSE)), writes: Some(29 * MIB), ..Manner::default() };
     together(vec![(visit, ask, manner); 40], &[200]).await
 }
 

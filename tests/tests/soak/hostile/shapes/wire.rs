@@ -56,9 +56,9 @@ async fn headers(mut visit: Visit) -> Vec<Seen> {
     let model = visit.chance.pick(&["small", "small-claude", "small-list"]);
     let ask = visit.ask(path, plain(path, model).to_string()).header(name, value);
     // The model may be of another kind than the path, and the key may be told that it may not choose.
-    let first = visit.send(&ask, &[200, 400, 403, 404]).await;
+    let first = visit.send(&ask, &[200, 400, 403, 404, 502]).await;
     let many = (0..90).fold(ask.clone(), |ask, number| ask.header(&format!("x-{number}"), &"a".repeat(500)));
-    vec![first, visit.send(&many, &[200, 400, 403, 404]).await]
+    vec![first, visit.send(&many, &[200, 400, 403, 404, 502]).await]
 }
 
 async fn no_text(mut visit: Visit) -> Vec<Seen> {
@@ -129,10 +129,11 @@ async fn misplaced(mut visit: Visit) -> Vec<Seen> {
 
 async fn pipelined(visit: Visit) -> Vec<Seen> {
     let ask = visit.ask(CHAT, plain(CHAT, "small").to_string());
-    let one = [ask.head().replace("connection: close\r\n", "").as_bytes(), &ask.body[..]].concat();
-    let last = [ask.head().as_bytes(), &ask.body[..]].concat();
+    let one = [ask.head().as_bytes(), &ask.body[..]].concat();
+    let last =
+        [ask.head().replace("host: x\r\n", "host: x\r\nconnection: close\r\n").as_bytes(), &ask.body[..]].concat();
     let all = [one.repeat(20), last].concat();
-    let heard = talk(visit.place.port, &all, b"", Manner::default()).await;
+    let heard = talk(visit.place.port, &all, b"", Manner { waits: true, ..Manner::default() }).await;
     vec![envoys(heard)]
 }
 
