@@ -110,6 +110,10 @@ struct Render {
     /// Envoy's administration interface
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9901")]
     admin: SocketAddr,
+    /// Envoy will run in a container with a memory limit: refuse requests before it is reached. Only with an access log on standard
+    /// output
+    #[arg(long, conflicts_with = "access_log")]
+    cgroup: bool,
     #[command(flatten)]
     common: Common,
 }
@@ -340,6 +344,7 @@ fn render_file(arguments: Render) -> Result<(), Failure> {
         access_log: arguments.common.access_log,
         ca: arguments.common.ca.unwrap_or_else(locate::authorities),
         concurrency: arguments.common.concurrency,
+        cgroup: arguments.cgroup,
     };
     let text = render::bootstrap(&checked, &options);
     let Some(out) = out else { return print(&text) };

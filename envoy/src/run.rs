@@ -100,6 +100,7 @@ impl Envoy {
                 access_log,
                 ca: options.ca.clone(),
                 concurrency: options.concurrency,
+                cgroup: render::overload::is_limited(Path::new("/sys/fs/cgroup")),
             },
         );
         let configuration = directory.join("envoy.yaml");

@@ -102,6 +102,7 @@ mod tests {
             access_log: None,
             ca: "/ca.crt".into(),
             concurrency: None,
+            cgroup: false,
         };
         bootstrap(&crate::check::check(&file).unwrap(), &options)
     }

@@ -5,18 +5,22 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::json;
 use sluice_core::config::file::{Availability, File, Mode, Provider, Redis};
 use sluice_core::config::kind::{BEARER, Presented};
 use sluice_core::config::url::Url;
+use sluice_core::config::{Gateway, Model};
 use sluice_core::exchange::REDIS_CLUSTER;
 
 use crate::check::Checked;
 
 mod availability;
 mod credentials;
+pub mod overload;
+mod refusals;
 mod text;
 mod tracing;
 
@@ -38,8 +42,10 @@ pub struct Options {
     pub access_log: Option<PathBuf>,
     /// Certificates of the authorities that providers' certificates are checked against.
     pub ca: PathBuf,
-    /// For the note that says how to start Envoy.
+    /// Envoy's worker threads; one for each of this machine's processors when it is not said.
     pub concurrency: Option<u32>,
+    /// Whether Envoy will run where a control group limits its memory.
+    pub cgroup: bool,
 }
 
 /// The whole bootstrap configuration.
@@ -48,6 +54,8 @@ pub fn bootstrap(checked: &Checked, options: &Options) -> String {
     // Checked before: a listener that cannot be read does not come this far.
     let listen: SocketAddr = file.listen.parse().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 8080)));
     let timeouts = gateway.timeouts;
+    // A file that is written to fills the kernel's cache, which counts as memory in use up to the limit.
+    let cgroup = options.cgroup && options.access_log.is_none();
     let clusters = file.providers.iter().flat_map(|(name, provider)| provider.clusters(name));
     let targets: String = clusters.map(|cluster| target(&cluster)).collect();
     let providers: String =
@@ -67,21 +75,48 @@ pub fn bootstrap(checked: &Checked, options: &Options) -> String {
             ("access_log", &access_log(options.access_log.as_deref())),
             ("tracing", &file.tracing.as_ref().map(tracing::manager).unwrap_or_default()),
             ("trace_id", trace_id),
+            ("overload", &overload::manager(workers(options), gateway.memory.worker as u64, cgroup, longest(gateway))),
+            ("refusals", &refusals::for_clients()),
+            ("longest", &seconds(longest(gateway))),
+            ("idle", &seconds(longest(gateway) + WORK)),
             ("total", &seconds(timeouts.total)),
             ("answer", &seconds(timeouts.answer)),
             ("first_token", &seconds(timeouts.first_token)),
             ("targets", &targets),
             ("wasm", &quote_path(&options.wasm)),
             ("gateway", &ascii_json(&json!({ "role": "gateway", "gateway": for_the_filter(file) }))),
-            ("admin", &admin(file, options)),
+            ("admin", &admin(file, longest(gateway), options)),
             ("clusters", &(providers + &redis + &collector + &credentials::clusters(file, options))),
             ("services", &keeper(file)),
         ],
     )
 }
 
+/// The worker threads that Envoy will have.
+fn workers(options: &Options) -> u64 {
+    let processors = || std::thread::available_parallelism().map_or(1, |number| number.get() as u64);
+    options.concurrency.map_or_else(processors, u64::from)
+}
+
+/// Calls to Redis that a request waits for at most: for its key and for what it reserves, each with a script that Redis may not
+/// know yet.
+const CALLS: u32 = 4;
+/// What the filter's own work may take beside all that has a limit of its own.
+const WORK: Duration = Duration::from_secs(5);
+/// Until a request of the administrator's is ended, at least: it has 30 seconds to arrive.
+const LONGEST_ADMINISTRATION: Duration = Duration::from_secs(60);
+
+/// When a request is ended at the latest: after the longest time that it may take to arrive, to be admitted, and to be answered.
+/// A client can ask for less, never for more.
+fn longest(gateway: &Gateway) -> Duration {
+    let total = |model: &Rc<Model>| model.way.timeouts.total;
+    let answered = gateway.models.values().map(total).fold(gateway.timeouts.total, Duration::max);
+    let admitted = gateway.redis.as_ref().map_or(Duration::ZERO, |redis| redis.timeout * CALLS);
+    gateway.timeouts.total + admitted + answered + WORK
+}
+
 /// The administration interface's listener, if there is one.
-fn admin(file: &File, options: &Options) -> String {
+fn admin(file: &File, longest: Duration, options: &Options) -> String {
     // Checked before, as the other listener is.
     let listen = file.admin.as_ref().and_then(|admin| admin.listen.parse::<SocketAddr>().ok());
     let Some(listen) = listen else { return String::new() };
@@ -90,6 +125,8 @@ fn admin(file: &File, options: &Options) -> String {
         &[
             ("address", &quote(&listen.ip().to_string())),
             ("port", &listen.port().to_string()),
+            ("longest", &seconds(longest.max(LONGEST_ADMINISTRATION))),
+            ("refusals", &refusals::for_administrators()),
             ("access_log", &access_log(options.access_log.as_deref())),
             ("gateway", &ascii_json(&json!({ "role": "admin", "gateway": for_the_filter(file) }))),
         ],
@@ -261,6 +298,7 @@ timeouts: { first_token: 1500ms }
             access_log: None,
             ca: "/ca.crt".into(),
             concurrency: Some(2),
+            cgroup: false,
         }
     }
 
@@ -285,6 +323,17 @@ timeouts: { first_token: 1500ms }
         ] {
             assert!(rendered.contains(expected), "{expected}\n{rendered}");
         }
+    }
+
+    #[test]
+    fn no_request_is_ended_that_our_own_times_allow() {
+        let longest = |more: &str| longest(&crate::check::check(&format!("{FILE}{more}")).unwrap().gateway).as_secs();
+        assert_eq!(longest(""), 600 + 600 + 5);
+        assert!(rendered(&options()).contains("max_stream_duration: 1205s }\n          stream_idle_timeout: 1210s #"));
+        let model = "models: { chat: { targets: [{ provider: on, model: gpt-5 }], timeouts: { total: 1h } } }\n";
+        let file = FILE.replace("models: { chat: { targets: [{ provider: on, model: gpt-5 }] } }\n", model);
+        let checked = crate::check::check(&format!("{file}redis: {{ url: \"http://db.example\", timeout: 250ms }}\n"));
+        assert_eq!(super::longest(&checked.unwrap().gateway).as_secs(), 600 + 3600 + 1 + 5);
     }
 
     #[test]

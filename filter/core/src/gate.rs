@@ -16,7 +16,7 @@ pub const LARGEST_BODY: usize = 32 << 20;
 
 /// The largest body that the filter may put in another's place, in bytes. Envoy resets a stream whose body passes its own
 /// buffer limit (66 MiB), and does so in the middle of the filter's call.
-pub const LARGEST_REWRITTEN: usize = 64 << 20;
+pub const LARGEST_REWRITTEN: usize = 56 << 20;
 
 /// The code of the error that a client reads when it is refused here.
 pub const OVERLOADED: &str = "gateway_overloaded";

@@ -9,11 +9,12 @@ use proptest::prelude::*;
 use sluice_core::conversation::StreamEvent;
 use sluice_core::dialect::openai_chat::variations;
 use sluice_core::dialect::quirk::{adapt, edited};
-use sluice_core::dialect::{ALL, Chat, Content};
+use sluice_core::dialect::{ALL, Chat, Content, Opening};
 use sluice_core::embedding::Encoding;
 use sluice_core::exchange::outline::{Outline, form};
 use sluice_core::framing::{eventstream, sse};
 
+mod odd;
 mod samples;
 
 /// One change to a text.
@@ -151,6 +152,52 @@ proptest! {
         for format in samples::chats() {
             let _ = (format.read_request(&bytes), format.read_response(&bytes), stream(format, &bytes, &[]));
         }
+    }
+}
+
+/// What a stream may cost besides a multiple of its length.
+const SLACK: usize = 2 << 20;
+
+/// Reads a stream as a relay does, in portions, and writes what it says: what was written, or nothing if the stream was refused.
+fn relayed(provider: &dyn Chat, client: &dyn Chat, bytes: &[u8], size: usize) -> Option<Vec<u8>> {
+    let mut writer = client.stream_writer(Opening { model: "model".to_owned(), now: 0, include_usage: true });
+    let (mut reader, mut events, mut out) = (provider.stream_reader(), Vec::new(), Vec::new());
+    for portion in bytes.chunks(size) {
+        reader.read(portion, &mut events).ok()?;
+        for event in events.drain(..) {
+            writer.write(&event, &mut out);
+            writer.kept().check().ok()?;
+        }
+        reader.kept().check().ok()?;
+    }
+    Some(out)
+}
+
+proptest! {
+    #![proptest_config(configured())]
+
+    /// Whatever numbers a provider gives, and however often it does: nothing grows beyond a multiple of what it sends.
+    #[test]
+    fn odd_streams(oddities in odd::oddities(), size in 1usize..70_000, pair in any::<[prop::sample::Index; 2]>()) {
+        let formats: Vec<&dyn Chat> = samples::chats().collect();
+        let [provider, client] = pair.map(|index| formats[index.index(formats.len())]);
+        let bytes = odd::odd(provider, &samples::written(provider, &samples::events(3)), &oddities);
+        let (mut out, names) = (None, (provider.name(), client.name()));
+        let memory = allocation_counter::measure(|| out = relayed(provider, client, &bytes, size));
+        let most = usize::try_from(memory.bytes_max).unwrap();
+        prop_assert!(most <= SLACK + 64 * bytes.len(), "{most} bytes for {} of {names:?}", bytes.len());
+        let written = out.map_or(0, |out| out.len());
+        prop_assert!(written <= SLACK + 48 * bytes.len(), "{written} bytes from {} of {names:?}", bytes.len());
+        // What passes as it is is looked at; that keeps little.
+        let (mut decoder, mut peeker) = (sse::Decoder::default(), provider.stream_peeker());
+        let memory = allocation_counter::measure(|| for portion in bytes.chunks(size) {
+            let _ = decoder.feed(portion, |event| {
+                let _ = peeker.peek(&event);
+                Ok::<(), sse::TooLong>(())
+            });
+        });
+        let most = usize::try_from(memory.bytes_max).unwrap();
+        prop_assert!(most <= SLACK + 8 * bytes.len(), "{most} bytes to look at {} of {}", bytes.len(), names.0);
     }
 }
 

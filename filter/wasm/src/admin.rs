@@ -8,21 +8,25 @@ use sluice_core::admin::{Exchange, Outcome, Service};
 use sluice_core::exchange::{Called, Effect, Event, Flow};
 
 use crate::host;
-use crate::message::REQUEST;
+use crate::message::{Fate, REQUEST};
 
 /// One request of the administrator.
 pub struct AdminContext {
     exchange: Exchange,
     /// Bytes of the request's body so far: trailers come without a size.
     body: usize,
+    answered: bool,
 }
 
 impl AdminContext {
     pub fn new(service: Rc<Service>) -> Self {
-        Self { exchange: Exchange::new(service), body: 0 }
+        Self { exchange: Exchange::new(service), body: 0, answered: false }
     }
 
     fn request(&mut self, event: Event) -> Action {
+        if self.answered {
+            return Action::Pause;
+        }
         let mut effects = Vec::new();
         let outcome = self.exchange.request(event, &REQUEST, &host::Shared, &mut random, &mut effects);
         self.proceed(outcome, effects)
@@ -35,14 +39,25 @@ impl AdminContext {
     fn proceed(&mut self, mut outcome: Outcome, mut effects: Vec<Effect>) -> Action {
         loop {
             match outcome {
-                Outcome::Step(flow) => return REQUEST.apply(flow, effects),
-                Outcome::Ask(call) if host::call(&call).is_ok() => return REQUEST.apply(Flow::Pause, effects),
+                Outcome::Step(flow) => return self.carry_out(flow, effects),
+                Outcome::Ask(call) if host::call(&call).is_ok() => return self.carry_out(Flow::Pause, effects),
                 Outcome::Ask(_) => {
                     host::log(LogLevel::Error, "sluice: Envoy refused: a call to Redis");
                     outcome = self.called(&Called { status: None, body: Vec::new() }, &mut effects);
                 }
             }
         }
+    }
+
+    /// Carries out what was decided; what Envoy refuses to do ends the request.
+    fn carry_out(&mut self, flow: Flow, effects: Vec<Effect>) -> Action {
+        let fate = REQUEST.apply(flow, effects).unwrap_or_else(|host::Failed| {
+            let mut effects = Vec::new();
+            self.exchange.undone(&mut effects);
+            REQUEST.answer(effects)
+        });
+        self.answered |= fate == Fate::Answered;
+        fate.into()
     }
 }
 
@@ -52,6 +67,9 @@ fn random(bytes: &mut [u8]) -> bool {
 
 impl Context for AdminContext {
     fn on_http_call_response(&mut self, _token: u32, _headers: usize, body: usize, _trailers: usize) {
+        if self.answered {
+            return;
+        }
         let mut effects = Vec::new();
         let outcome = self.called(&host::called(body), &mut effects);
         self.proceed(outcome, effects);

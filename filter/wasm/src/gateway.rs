@@ -5,11 +5,12 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, LogLevel};
 use sluice_core::exchange::gateway::{Exchange, Outcome};
+use sluice_core::exchange::journey::Journey;
 use sluice_core::exchange::worker::Worker;
 use sluice_core::exchange::{Called, Effect, Event, Flow};
 
 use crate::host;
-use crate::message::{REQUEST, RESPONSE};
+use crate::message::{self, Fate, Message, REQUEST, RESPONSE};
 use crate::switchboard::{self, Shared};
 
 /// One request.
@@ -19,39 +20,57 @@ pub struct GatewayContext {
     journey: Option<Shared>,
     /// Bytes of the request's body so far: trailers come without a size.
     body: usize,
+    /// The request goes no further: we replied, or its answer is here.
+    over: bool,
 }
 
 impl GatewayContext {
     pub fn new(id: u32, worker: Rc<Worker>) -> Self {
-        Self { id, exchange: Exchange::new(worker), journey: None, body: 0 }
+        Self { id, exchange: Exchange::new(worker), journey: None, body: 0, over: false }
     }
 
     fn request(&mut self, event: Event) -> Action {
+        if self.over {
+            return Action::Pause;
+        }
         let mut effects = Vec::new();
         let outcome = self.exchange.request(event, &REQUEST, &host::Shared, &mut effects);
-        self.proceed(outcome, effects)
+        self.proceed(outcome, effects).into()
     }
 
-    fn proceed(&mut self, mut outcome: Outcome, mut effects: Vec<Effect>) -> Action {
-        loop {
+    fn proceed(&mut self, mut outcome: Outcome, mut effects: Vec<Effect>) -> Fate {
+        let request = REQUEST.holding(self.body);
+        let fate = loop {
             match outcome {
-                Outcome::Step(flow) => return REQUEST.apply(flow, effects),
+                Outcome::Step(flow) => break self.carry_out(request, flow, effects),
                 Outcome::Depart(journey) => {
                     self.journey = Some(switchboard::connect(self.id, *journey));
-                    return REQUEST.apply(Flow::Continue, effects);
+                    break self.carry_out(request, Flow::Continue, effects);
                 }
-                Outcome::Ask(call) if host::call(&call).is_ok() => return REQUEST.apply(Flow::Pause, effects),
+                Outcome::Ask(call) if host::call(&call).is_ok() => {
+                    break self.carry_out(request, Flow::Pause, effects);
+                }
                 Outcome::Ask(_) => {
                     host::log(LogLevel::Error, "sluice: Envoy refused: a call to Redis");
                     let nothing = Called { status: None, body: Vec::new() };
                     outcome = self.exchange.called(&nothing, &REQUEST, &host::Shared, &mut effects);
                 }
             }
-        }
+        };
+        self.over |= fate == Fate::Answered;
+        fate
     }
-}
 
-impl GatewayContext {
+    /// Carries out what was decided; what Envoy refuses to do ends the request.
+    fn carry_out(&mut self, message: Message, flow: Flow, effects: Vec<Effect>) -> Fate {
+        message.apply(flow, effects).unwrap_or_else(|host::Failed| {
+            let mut effects = Vec::new();
+            let mut journey = self.journey.as_ref().and_then(|shared| shared.try_borrow_mut().ok());
+            self.exchange.undone(journey.as_deref_mut(), &message, &host::Shared, &mut effects);
+            message.answer(effects)
+        })
+    }
+
     /// A part of an answer's body. It goes on in any case; only what is to be kept is looked at.
     fn response_body(&mut self, event: Event) -> Action {
         if !self.exchange.collects() {
@@ -61,15 +80,26 @@ impl GatewayContext {
         let journey = self.journey.as_ref().and_then(|shared| shared.try_borrow().ok());
         self.exchange.response_body(event, journey.as_deref(), &RESPONSE, &host::Shared, &mut effects);
         drop(journey);
-        RESPONSE.apply(Flow::Continue, effects)
+        self.carry_out(RESPONSE, Flow::Continue, effects).into()
+    }
+
+    /// Runs a step of core with the journey; with none where it never began, and where it is in use.
+    fn with_journey(&mut self, act: impl FnOnce(&mut Exchange, Option<&mut Journey>, &mut Vec<Effect>)) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let mut journey = self.journey.as_ref().and_then(|shared| shared.try_borrow_mut().ok());
+        act(&mut self.exchange, journey.as_deref_mut(), &mut effects);
+        effects
     }
 }
 
 impl Context for GatewayContext {
     fn on_http_call_response(&mut self, _token: u32, _headers: usize, body: usize, _trailers: usize) {
+        if self.over {
+            return;
+        }
         let mut effects = Vec::new();
         let outcome = self.exchange.called(&host::called(body), &REQUEST, &host::Shared, &mut effects);
-        if self.proceed(outcome, effects) == Action::Continue && host::resume_request().is_err() {
+        if self.proceed(outcome, effects) == Fate::Moves && host::resume_request().is_err() {
             host::log(LogLevel::Error, "sluice: Envoy refused: resuming a request");
         }
     }
@@ -77,8 +107,6 @@ impl Context for GatewayContext {
 
 impl HttpContext for GatewayContext {
     fn on_http_request_headers(&mut self, _count: usize, end: bool) -> Action {
-        #[cfg(feature = "trap")]
-        crate::trap::if_asked();
         self.request(Event::RequestHeaders { end })
     }
 
@@ -92,11 +120,12 @@ impl HttpContext for GatewayContext {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end: bool) -> Action {
-        let mut effects = Vec::new();
-        let mut journey = self.journey.as_ref().and_then(|shared| shared.try_borrow_mut().ok());
-        let flow = self.exchange.response(journey.as_deref_mut(), &RESPONSE, &host::Shared, &mut effects);
-        drop(journey);
-        RESPONSE.apply(flow, effects)
+        self.over = true;
+        let mut flow = Flow::Pause;
+        let effects = self.with_journey(|exchange, journey, effects| {
+            flow = exchange.response(journey, &RESPONSE, &host::Shared, effects);
+        });
+        self.carry_out(RESPONSE, flow, effects).into()
     }
 
     fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
@@ -108,11 +137,10 @@ impl HttpContext for GatewayContext {
     }
 
     fn on_log(&mut self) {
-        let mut effects = Vec::new();
-        let mut journey = self.journey.as_ref().and_then(|shared| shared.try_borrow_mut().ok());
-        self.exchange.finish(journey.as_deref_mut(), &RESPONSE, &host::Shared, &mut effects);
-        drop(journey);
-        RESPONSE.apply(Flow::Continue, effects);
+        let effects = self.with_journey(|exchange, journey, effects| {
+            exchange.finish(journey, &RESPONSE, &host::Shared, effects);
+        });
+        message::tell(effects);
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, StreamType};
 use sluice_core::exchange::headers::HeaderMap;
-use sluice_core::exchange::{Call, Called, LARGEST_BODY};
+use sluice_core::exchange::{Call, Called, LARGEST_BODY, REPLY_DETAILS};
 use sluice_core::store::{Conflict, SharedData};
 
 /// The host refused or could not do it.
@@ -208,15 +208,14 @@ pub fn clear_route_cache() -> Result<()> {
 
 /// Answers the request from here.
 pub fn reply(status: u16, headers: &HeaderMap, body: &[u8]) -> Result<()> {
-    const DETAILS: &str = "sluice";
     const NOT_GRPC: i32 = -1;
     let headers = headers.serialize();
     // SAFETY: the host reads all of them during the call.
     checked(unsafe {
         abi::proxy_send_local_response(
             u32::from(status),
-            DETAILS.as_ptr(),
-            DETAILS.len(),
+            REPLY_DETAILS.as_ptr(),
+            REPLY_DETAILS.len(),
             body.as_ptr(),
             body.len(),
             headers.as_ptr(),
@@ -247,6 +246,13 @@ pub fn cut(id: u32, root: u32) -> Result<()> {
     let closed = checked(unsafe { abi::proxy_close_stream(StreamType::HttpResponse) });
     let _ = enter(root);
     closed
+}
+
+/// Ends a stream of the context that is at work now.
+#[cfg(feature = "trap")]
+pub fn close(stream: StreamType) -> Result<()> {
+    // SAFETY: plain numbers.
+    checked(unsafe { abi::proxy_close_stream(stream) })
 }
 
 /// Lets an answer that waited move on. Its headers must be here: Envoy crashes otherwise.

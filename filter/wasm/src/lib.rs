@@ -20,7 +20,7 @@ use sluice_core::exchange::journey::Silence;
 use sluice_core::exchange::keeper::Keeper;
 use sluice_core::exchange::trace;
 use sluice_core::exchange::worker::Worker;
-use sluice_core::exchange::{Call, Called, Context, Effect, Flow, Time};
+use sluice_core::exchange::{Call, Called, Context, Effect, Time};
 
 mod admin;
 mod gateway;
@@ -99,7 +99,7 @@ impl Root {
             Silence::Shown => {
                 if let Some(told) = trace::failure(&*silent.journey.try_borrow().map_err(|_| host::Failed)?) {
                     host::enter(silent.request)?;
-                    RESPONSE.apply(Flow::Continue, vec![told]);
+                    message::tell(vec![told]);
                 }
                 return host::cut(silent.request, self.id);
             }
@@ -113,7 +113,7 @@ impl Root {
             let cx = &mut Context { view: &RESPONSE, shared: &host::Shared, effects: &mut effects };
             give_up(failure, &mut journey, cx);
         }
-        RESPONSE.release(self.id, &effects)
+        RESPONSE.release(self.id, effects)
     }
 
     /// Carries out what concerns no message, and sends what is to be told to Redis.
@@ -124,7 +124,7 @@ impl Root {
             }
             call = self.told(&Called { status: None, body: Vec::new() }, &mut effects);
         }
-        RESPONSE.apply(Flow::Continue, effects);
+        message::tell(effects);
     }
 
     /// What came back of such a call.
@@ -194,9 +194,25 @@ impl RootContext for Root {
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
         match &self.role {
             Role::None | Role::Keeper(_) => None,
-            Role::Gateway(worker) => Some(Box::new(gateway::GatewayContext::new(id, worker.clone()))),
-            Role::Provider => Some(Box::new(provider::ProviderContext::new(id))),
-            Role::Admin(service) => Some(Box::new(admin::AdminContext::new(service.clone()))),
+            Role::Gateway(worker) => {
+                let worker = worker.clone();
+                Some(context("gateway", move || Box::new(gateway::GatewayContext::new(id, worker.clone()))))
+            }
+            Role::Provider => Some(context("provider", move || Box::new(provider::ProviderContext::new(id)))),
+            Role::Admin(service) => {
+                let service = service.clone();
+                Some(context("admin", move || Box::new(admin::AdminContext::new(service.clone()))))
+            }
         }
     }
+}
+
+#[cfg(not(feature = "trap"))]
+fn context(_role: &str, make: impl Fn() -> Box<dyn HttpContext>) -> Box<dyn HttpContext> {
+    make()
+}
+
+#[cfg(feature = "trap")]
+fn context(role: &'static str, make: impl Fn() -> Box<dyn HttpContext> + 'static) -> Box<dyn HttpContext> {
+    Box::new(trap::Probe::new(role, make))
 }

@@ -1,25 +1,57 @@
 //! One message, request or answer, as Envoy shows it during a callback: what core may read of it, and what becomes of it.
+//!
+//! Two invariants, for whatever core decides. A message moves on only when all that was decided of it was done: else a provider
+//! would see the client's own headers, or a client an answer that nobody has changed. And no host call is made that Envoy does not
+//! survive in the callback at hand: a second reply, a reply when the stream is over, a body beyond Envoy's buffer limit, or an
+//! answer told to move on that is not here.
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use proxy_wasm::types::{Action, BufferType, LogLevel, MapType};
 use sluice_core::exchange::headers::HeaderMap;
-use sluice_core::exchange::{Effect, Flow, Reply, Time, View};
+use sluice_core::exchange::{Effect, Flow, LARGEST_REWRITTEN, Reply, Time, View};
 
 use crate::host;
+
+/// The most bytes of a body in Envoy's buffer once a part of it was replaced: the largest rewritten one, and what is spliced into it
+/// afterwards. Envoy's own limit is 66 MiB.
+const MOST_BUFFERED: usize = LARGEST_REWRITTEN + (8 << 20);
 
 /// A message's header map and body buffer.
 #[derive(Clone, Copy)]
 pub struct Message {
     map: MapType,
     body: BufferType,
+    /// Bytes in the buffer.
+    held: usize,
 }
 
 /// What the client sent.
-pub const REQUEST: Message = Message { map: MapType::HttpRequestHeaders, body: BufferType::HttpRequestBody };
+pub const REQUEST: Message = Message { map: MapType::HttpRequestHeaders, body: BufferType::HttpRequestBody, held: 0 };
 /// What is answered.
-pub const RESPONSE: Message = Message { map: MapType::HttpResponseHeaders, body: BufferType::HttpResponseBody };
+pub const RESPONSE: Message =
+    Message { map: MapType::HttpResponseHeaders, body: BufferType::HttpResponseBody, held: 0 };
+
+/// What becomes of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It moves on.
+    Moves,
+    /// It waits.
+    Waits,
+    /// A reply of ours takes its place.
+    Answered,
+}
+
+impl From<Fate> for Action {
+    fn from(fate: Fate) -> Self {
+        match fate {
+            Fate::Moves => Self::Continue,
+            Fate::Waits | Fate::Answered => Self::Pause,
+        }
+    }
+}
 
 impl View for Message {
     fn now(&self) -> Time {
@@ -53,53 +85,105 @@ impl View for Message {
 }
 
 impl Message {
-    /// Carries out what core decided, and tells Envoy whether the message moves on.
-    pub fn apply(self, flow: Flow, effects: Vec<Effect>) -> Action {
-        let mut action = match flow {
-            Flow::Continue => Action::Continue,
-            Flow::Pause => Action::Pause,
-        };
+    /// The same with so many bytes of its body in Envoy's buffer.
+    pub const fn holding(self, held: usize) -> Self {
+        Self { held, ..self }
+    }
+
+    /// Carries out what core decided, and says what becomes of the message. It must not move on when Envoy refused any of it; where a
+    /// reply takes its place, nothing of it moves on anyway.
+    pub fn apply(self, flow: Flow, effects: Vec<Effect>) -> Result<Fate, host::Failed> {
+        #[cfg(feature = "trap")]
+        let effects = crate::trap::meddle(effects);
+        if effects.iter().any(|effect| matches!(effect, Effect::Reply(_))) {
+            return Ok(self.answer(effects));
+        }
+        effects.iter().try_for_each(|effect| self.carry_out(effect))?;
+        Ok(match flow {
+            Flow::Continue => Fate::Moves,
+            Flow::Pause => Fate::Waits,
+        })
+    }
+
+    /// Gives the first reply among the effects; what else they do to the message does not matter any more.
+    pub fn answer(self, effects: Vec<Effect>) -> Fate {
+        let mut replied = false;
         for effect in effects {
-            if matches!(effect, Effect::Reply(_)) {
-                action = Action::Pause;
+            if matches!(effect, Effect::Reply(_)) && std::mem::replace(&mut replied, true) {
+                host::log(LogLevel::Error, "sluice: a second reply to one request was left out");
+                continue;
             }
             let _ = self.carry_out(&effect);
         }
-        action
+        Fate::Answered
     }
 
-    /// Carries out what core decided of a message that waits in the context that was entered, from a callback of the root context
+    /// Carries out what core decided of an answer that waits in the context that was entered, from a callback of the root context
     /// `root`, which is entered again. It moves on if all of it was done, unless a reply takes its place.
-    pub fn release(self, root: u32, effects: &[Effect]) -> Result<(), host::Failed> {
-        let replied = effects.iter().any(|effect| matches!(effect, Effect::Reply(_)));
-        let done = effects.iter().try_for_each(|effect| self.carry_out(effect));
+    pub fn release(self, root: u32, effects: Vec<Effect>) -> Result<(), host::Failed> {
         // A message whose headers are not here could not be changed, and must not be told to move on: Envoy would crash.
-        let done = done.and_then(|()| if replied { Ok(()) } else { host::resume_response() });
+        let done = host::header(self.map, ":status").and_then(|_| self.apply(Flow::Continue, effects));
+        let done = done.and_then(|fate| if fate == Fate::Moves { host::resume_response() } else { Ok(()) });
         let _ = host::enter(root);
         done
     }
 
     fn carry_out(self, effect: &Effect) -> Result<(), host::Failed> {
         let done = match effect {
+            #[cfg(feature = "trap")]
+            effect if crate::trap::refuses(name_of(effect)) => Err(host::Failed),
             Effect::ReplaceHeaders(headers) => host::replace_headers(self.map, headers),
             Effect::SetHeader(name, value) => host::set_header(self.map, name, value),
             Effect::RemoveHeader(name) => host::remove_header(self.map, name),
-            Effect::ReplaceBody { drain, with } => host::replace_front(self.body, *drain, with),
-            Effect::SetProperty(name, value) => host::set_property(name, value),
+            Effect::ReplaceBody { drain, with } => self.replace_front(*drain, with),
             Effect::ClearRoute => host::clear_route_cache(),
             Effect::Reply(reply) => send(reply),
-            Effect::Count(name) => host::count(name),
-            Effect::Warn(text) => {
-                host::log(LogLevel::Warn, &format!("sluice: {text}"));
-                Ok(())
-            }
+            Effect::SetProperty(..) | Effect::Count(_) | Effect::Warn(_) => return note(effect),
         };
         if done.is_err() {
-            // Names only: values may be secrets or prompts.
-            host::log(LogLevel::Error, &format!("sluice: Envoy refused: {}", name_of(effect)));
+            complain(effect);
         }
         done
     }
+
+    fn replace_front(self, drain: usize, with: &[u8]) -> Result<(), host::Failed> {
+        let buffered = self.held.saturating_sub(drain).saturating_add(with.len());
+        if with.len() > LARGEST_REWRITTEN || buffered > MOST_BUFFERED {
+            return Err(host::Failed);
+        }
+        host::replace_front(self.body, drain, with)
+    }
+}
+
+/// Carries out what concerns no message: when a request is over, or from a root context. Envoy does not survive a reply there.
+pub fn tell(effects: Vec<Effect>) {
+    #[cfg(feature = "trap")]
+    let effects = crate::trap::meddle(effects);
+    for effect in &effects {
+        let _ = note(effect);
+    }
+}
+
+fn note(effect: &Effect) -> Result<(), host::Failed> {
+    let done = match effect {
+        Effect::SetProperty(name, value) => host::set_property(name, value),
+        // What is not counted was not decided wrongly.
+        Effect::Count(name) => host::count(name).or(Ok(())),
+        Effect::Warn(text) => {
+            host::log(LogLevel::Warn, &format!("sluice: {text}"));
+            Ok(())
+        }
+        _ => Err(host::Failed),
+    };
+    if done.is_err() {
+        complain(effect);
+    }
+    done
+}
+
+/// Names only: values may be secrets or prompts.
+fn complain(effect: &Effect) {
+    host::log(LogLevel::Error, &format!("sluice: Envoy refused: {}", name_of(effect)));
 }
 
 fn send(reply: &Reply) -> Result<(), host::Failed> {

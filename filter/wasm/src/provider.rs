@@ -1,43 +1,81 @@
 //! The provider role's callbacks: one context for each attempt.
+//!
+//! Nothing passes here without an attempt that has judged it: no request of the client's own to a provider, and no provider's answer
+//! to the client.
 
 use proxy_wasm::traits::{Context as Callbacks, HttpContext};
 use proxy_wasm::types::{Action, LogLevel};
 use sluice_core::exchange::attempt::{self, Attempt};
-use sluice_core::exchange::{Context, Effect, Event};
+use sluice_core::exchange::{Context, Effect, Event, undone};
 
 use crate::host;
-use crate::message::{Message, REQUEST, RESPONSE};
+use crate::message::{Fate, Message, REQUEST, RESPONSE};
 use crate::switchboard::{self, Shared};
 
-/// One attempt; nothing until its request's headers are there.
+/// One attempt.
 pub struct ProviderContext {
     id: u32,
-    under_way: Option<(Attempt, Shared)>,
+    state: State,
     /// Bytes of the body so far: trailers come without a size.
     body: usize,
 }
 
+enum State {
+    /// Nothing was seen of it.
+    Fresh,
+    UnderWay(Box<Attempt>, Shared),
+    /// A reply of ours takes its place: it goes no further, and gets no other.
+    Answered,
+}
+
 impl ProviderContext {
     pub fn new(id: u32) -> Self {
-        Self { id, under_way: None, body: 0 }
+        Self { id, state: State::Fresh, body: 0 }
     }
 
     fn begin(&mut self, effects: &mut Vec<Effect>) -> Option<()> {
         let shared = switchboard::find(self.id)?;
         let cx = &mut Context { view: &REQUEST, shared: &host::Shared, effects };
         let attempt = Attempt::begin(&mut *shared.try_borrow_mut().ok()?, cx)?;
-        self.under_way = Some((attempt, shared));
+        self.state = State::UnderWay(attempt.into(), shared);
         Some(())
     }
 
     fn step(&mut self, event: Event, message: Message, mut effects: Vec<Effect>) -> Action {
-        let Some((attempt, shared)) = &mut self.under_way else { return Action::Continue };
-        let Ok(mut journey) = shared.try_borrow_mut() else { return Action::Continue };
-        let cx = &mut Context { view: &message, shared: &host::Shared, effects: &mut effects };
-        let flow = attempt.step(event, &mut journey, cx);
+        let State::UnderWay(attempt, shared) = &mut self.state else { return self.refuse(message) };
+        let Ok(mut journey) = shared.try_borrow_mut() else { return self.refuse(message) };
+        let flow = attempt.step(event, &mut journey, &mut context(&message, &mut effects));
         drop(journey);
-        message.apply(flow, effects)
+        let fate = message.apply(flow, effects).unwrap_or_else(|host::Failed| {
+            let mut effects = Vec::new();
+            match shared.try_borrow_mut() {
+                Ok(mut journey) => undone::end(&mut journey, &mut context(&message, &mut effects)),
+                Err(_) => effects.push(attempt::unplanned()),
+            }
+            message.answer(effects)
+        });
+        if fate == Fate::Answered {
+            self.state = State::Answered;
+        }
+        fate.into()
     }
+
+    /// Nobody knows what this belongs to, or we have replied.
+    fn refuse(&mut self, message: Message) -> Action {
+        if matches!(self.state, State::Answered) {
+            return Action::Pause;
+        }
+        self.state = State::Answered;
+        host::log(
+            LogLevel::Error,
+            "sluice: a provider's filter found no request: is its vm_id the gateway's, or was the VM made anew?",
+        );
+        message.answer(vec![attempt::unplanned()]).into()
+    }
+}
+
+fn context<'a>(message: &'a Message, effects: &'a mut Vec<Effect>) -> Context<'a> {
+    Context { view: message, shared: &host::Shared, effects }
 }
 
 impl Callbacks for ProviderContext {}
@@ -45,24 +83,20 @@ impl Callbacks for ProviderContext {}
 impl HttpContext for ProviderContext {
     fn on_http_request_headers(&mut self, _count: usize, end: bool) -> Action {
         let mut effects = Vec::new();
-        if self.begin(&mut effects).is_none() {
-            // Nothing of the client's request may reach a provider that no gateway role has chosen.
-            host::log(
-                LogLevel::Error,
-                "sluice: a provider's filter found no request: is its vm_id the gateway's, or was the VM made anew?",
-            );
-            return REQUEST.apply(sluice_core::exchange::Flow::Pause, vec![attempt::unplanned()]);
+        match self.begin(&mut effects) {
+            Some(()) => self.step(Event::RequestHeaders { end }, REQUEST, effects),
+            None => self.refuse(REQUEST),
         }
-        self.step(Event::RequestHeaders { end }, REQUEST, effects)
     }
 
     fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
         self.body = size;
-        self.step(Event::RequestBody { size, end }, REQUEST, Vec::new())
+        self.step(Event::RequestBody { size, end }, REQUEST.holding(size), Vec::new())
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        self.step(Event::RequestBody { size: self.body, end: true }, REQUEST, Vec::new())
+        let size = self.body;
+        self.step(Event::RequestBody { size, end: true }, REQUEST.holding(size), Vec::new())
     }
 
     fn on_http_response_headers(&mut self, _count: usize, end: bool) -> Action {
@@ -71,13 +105,14 @@ impl HttpContext for ProviderContext {
     }
 
     fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
-        let action = self.step(Event::ResponseBody { size, end }, RESPONSE, Vec::new());
+        let action = self.step(Event::ResponseBody { size, end }, RESPONSE.holding(size), Vec::new());
         // What moved on is no longer there when trailers come.
         self.body = if action == Action::Pause { size } else { 0 };
         action
     }
 
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
-        self.step(Event::ResponseTrailers { size: self.body }, RESPONSE, Vec::new())
+        let size = self.body;
+        self.step(Event::ResponseTrailers { size }, RESPONSE.holding(size), Vec::new())
     }
 }

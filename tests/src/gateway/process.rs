@@ -275,7 +275,7 @@ mod tests {
     }
 
     /// As Envoy: a child that leads a group of its own and does not end when it is told to.
-    const STUBBORN: &str = "trap '' TERM; set -m; sh -c 'trap \"\" TERM; echo $$; sleep 1000' & wait; wait";
+    const STUBBORN: &str = "trap '' TERM; setsid sh -c 'echo $$; exec sleep 1000' & wait; wait";
 
     #[test]
     fn a_child_in_a_group_of_its_own_ends_too() {

@@ -116,6 +116,13 @@ impl Steps {
                     self.note_end();
                     return Poll::Ready(Some(Ok(bytes)));
                 }
+                Some(Step::Repeat(_, 0)) => self.note_end(),
+                Some(Step::Repeat(bytes, left)) => {
+                    self.left.push_front(Step::Repeat(bytes.clone(), left - 1));
+                    self.written = true;
+                    self.note_sent(bytes.len());
+                    return Poll::Ready(Some(Ok(bytes)));
+                }
                 Some(Step::Reset) => {
                     self.outlet.answering.broken_off();
                     self.outlet.ending.set(End::Reset);

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 
 use super::fault::{Fault, Faults};
-use super::reply::{Content, Event, Reply, Stream};
+use super::reply::{Content, Event, Framing, Reply, Stream};
 use super::wire::Wire;
 
 /// One step of writing a body.
@@ -19,6 +19,8 @@ use super::wire::Wire;
 pub enum Step {
     /// These bytes, in one write.
     Write(Bytes),
+    /// The same, so many times.
+    Repeat(Bytes, usize),
     /// This long, nothing.
     Wait(Duration),
     /// Nothing, until the test has it go on.
@@ -49,8 +51,12 @@ pub struct Delivery {
 /// Before a reset: a peer may drop what it has not read when it hears of one, and the test counts on what came before.
 const BEFORE_RESET: Duration = Duration::from_millis(200);
 
-/// Where a reply ends before its end.
-type Cut = (usize, Option<Step>);
+/// What is written again and again, and how often.
+const CHUNK: usize = 64 << 10;
+const ALMOST_FOR_EVER: usize = (16 << 30) / CHUNK;
+
+/// Where a reply ends before its end, or goes on behind it, and how.
+type Cut = (usize, Vec<Step>);
 
 impl Delivery {
     /// Plans a reply's way.
@@ -67,7 +73,11 @@ impl Delivery {
                 _ => {}
             }
         }
-        let cut = cut(faults);
+        let framing = match &content {
+            Content::Stream(stream) => stream.framing,
+            Content::Whole(_) => Framing::Lines,
+        };
+        let cut = cut(faults, framing);
         let mut marks = VecDeque::new();
         let (length, mut parts) = match content {
             Content::Stream(stream) => {
@@ -86,10 +96,9 @@ impl Delivery {
         };
         let streamed = length.is_none();
         let mut pieces = Pieces::of(faults);
-        let breath = matches!(cut, Some((_, Some(Step::Reset)))).then_some(Step::Wait(BEFORE_RESET));
-        let last = cut.and_then(|(after, step)| {
+        let last = cut.map(|(after, steps)| {
             parts.truncate(after);
-            step
+            steps
         });
         let mut write = |parts| match streamed && cut_into_pieces(faults) {
             true => pieces.steps(parts, faults),
@@ -106,7 +115,7 @@ impl Delivery {
             Fault::First(wait) => Some(Step::Wait(*wait)),
             _ => None,
         });
-        Self { status, headers, length, steps: first.chain(steps).chain(breath).chain(last).collect(), marks }
+        Self { status, headers, length, steps: first.chain(steps).chain(last.into_iter().flatten()).collect(), marks }
     }
 }
 
@@ -114,12 +123,20 @@ fn cut_into_pieces(faults: &Faults) -> bool {
     !faults.has(&Fault::Whole) && !faults.has(&Fault::Burst)
 }
 
-fn cut(faults: &Faults) -> Option<Cut> {
+fn cut(faults: &Faults, framing: Framing) -> Option<Cut> {
+    let again = |bytes: Vec<u8>| Step::Repeat(bytes.into(), ALMOST_FOR_EVER);
     faults.iter().find_map(|fault| match fault {
-        Fault::ResetAfter(after) => Some((*after, Some(Step::Reset))),
-        Fault::CloseAfter(after) => Some((*after, Some(Step::Close))),
-        Fault::StallAfter(after) => Some((*after, Some(Step::Stall))),
-        Fault::EofAfter(after) => Some((*after, None)),
+        Fault::ResetAfter(after) => Some((*after, vec![Step::Wait(BEFORE_RESET), Step::Reset])),
+        Fault::CloseAfter(after) => Some((*after, vec![Step::Close])),
+        Fault::StallAfter(after) => Some((*after, vec![Step::Stall])),
+        Fault::EofAfter(after) => Some((*after, Vec::new())),
+        Fault::EndlessAfter(after) => {
+            Some((*after, vec![Step::Write(framing.beginning().into()), again(vec![b'x'; CHUNK])]))
+        }
+        Fault::FloodAfter(after) => {
+            let least = framing.least();
+            Some((*after, vec![again(least.repeat(CHUNK / least.len()))]))
+        }
         _ => None,
     })
 }

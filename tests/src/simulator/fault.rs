@@ -51,6 +51,10 @@ pub enum Fault {
     EofAfter(usize),
     /// `stall-after=K`: nothing more comes, and the connection stays.
     StallAfter(usize),
+    /// `endless-after=K`: an event that does not end within 16 GiB; for a K above the number of events, behind all of them.
+    EndlessAfter(usize),
+    /// `flood-after=K`: 16 GiB of the smallest events there are, likewise.
+    FloodAfter(usize),
     /// `malformed-after=K`: an event that is not JSON, then the stream goes on.
     MalformedAfter(usize),
     /// `corrupt-after=K`: an event whose last byte is not as it was: in Amazon's frames, of the checksum.
@@ -115,6 +119,8 @@ impl Fault {
             "close-after" => Self::CloseAfter(count()?),
             "eof-after" => Self::EofAfter(count()?),
             "stall-after" => Self::StallAfter(count()?),
+            "endless-after" => Self::EndlessAfter(count()?),
+            "flood-after" => Self::FloodAfter(count()?),
             "malformed-after" => Self::MalformedAfter(count()?),
             "corrupt-after" => Self::CorruptAfter(count()?),
             "error-after" => Self::ErrorAfter(count()?),

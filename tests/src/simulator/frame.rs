@@ -26,6 +26,12 @@ pub fn encode(name: &str, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// How a frame of this length without headers begins.
+pub fn prelude(length: u32) -> Vec<u8> {
+    let lengths = [length.to_be_bytes(), 0_u32.to_be_bytes()].concat();
+    [&lengths[..], &checksum(&lengths)].concat()
+}
+
 fn checksum(bytes: &[u8]) -> [u8; 4] {
     let mut crc = Crc::new();
     crc.update(bytes);

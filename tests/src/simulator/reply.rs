@@ -111,6 +111,24 @@ impl Framing {
         }
     }
 
+    /// How an event begins that does not end: in Amazon's frames, with the greatest length that these take.
+    pub fn beginning(self) -> Vec<u8> {
+        match self {
+            Self::Lines | Self::Commented => b"data: ".to_vec(),
+            Self::Array => b",\r\n\"".to_vec(),
+            Self::Frames => frame::prelude(16 << 20),
+        }
+    }
+
+    /// The smallest event that says nothing.
+    pub fn least(self) -> Vec<u8> {
+        match self {
+            Self::Lines | Self::Commented => b":\n\n".to_vec(),
+            Self::Array => b"\n".to_vec(),
+            Self::Frames => frame::encode("x", b""),
+        }
+    }
+
     /// A comment, where there is such a thing.
     pub fn comment(self, end: &str) -> Vec<u8> {
         match self {

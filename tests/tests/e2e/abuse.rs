@@ -23,7 +23,7 @@ fn chunked(body: &[u8], size: usize, trailers: &str) -> Vec<u8> {
 }
 
 /// The answers on a connection, each with its status, its headers, and a body as long as these say.
-fn answers(mut bytes: &[u8]) -> Vec<(u16, String, Value)> {
+pub fn answers(mut bytes: &[u8]) -> Vec<(u16, String, Value)> {
     let mut answers = Vec::new();
     while let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
         let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
@@ -39,7 +39,7 @@ fn answers(mut bytes: &[u8]) -> Vec<(u16, String, Value)> {
 }
 
 /// The only answer to raw bytes.
-async fn raw(pair: &Pair, bytes: &[u8]) -> (u16, Value) {
+pub async fn raw(pair: &Pair, bytes: &[u8]) -> (u16, Value) {
     let mut answers = answers(&pair.gateway.raw(bytes).await);
     assert_eq!(answers.len(), 1, "{answers:?}");
     let (status, head, body) = answers.remove(0);

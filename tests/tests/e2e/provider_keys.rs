@@ -7,7 +7,7 @@ use sluice_tests::simulator::Simulator;
 
 use crate::{ask, refusal, said};
 
-/// A gateway of two workers before providers with two keys, `sk-NAME` and `sk-two`, each with a model of its name.
+/// A gateway before providers with two keys, `sk-NAME` and `sk-two`, each with a model of its name.
 struct Keyed {
     gateway: Gateway,
     /// Takes any key.
@@ -20,10 +20,11 @@ struct Keyed {
     _file: tempfile::NamedTempFile,
 }
 
-static KEYED: Shared<Keyed> = Shared::new(1, || Box::pin(Keyed::start()));
+/// With one worker: each has turns of its own.
+static KEYED: Shared<Keyed> = Shared::new(1, || Box::pin(Keyed::with(1)));
 
 impl Keyed {
-    async fn start() -> Self {
+    async fn with(workers: u32) -> Self {
         let file = tempfile::NamedTempFile::new().expect("a file for the key");
         std::fs::write(file.path(), "sk-two").expect("the key is written");
         let of = async |key: &str| Simulator::builder().key(key).start().await.expect("a free port");
@@ -34,7 +35,7 @@ impl Keyed {
                 let keys = json!({"providers": {name: {"keys": [{"file": file.path()}]}}});
                 builder.provider(name, Kind::OpenAi, simulator).model(name, &[(name, "gpt-sim")]).with(keys)
             })
-            .concurrency(2)
+            .concurrency(workers)
             .start()
             .await;
         Self { gateway, any, second, neither, _file: file }
@@ -84,7 +85,7 @@ async fn requests_take_turns_and_a_limited_key_is_passed_over() {
 
 #[tokio::test]
 async fn a_refused_key_is_out_for_every_worker() {
-    let keyed = KEYED.lease().await;
+    let keyed = Keyed::with(2).await;
     let (gateway, provider) = (&keyed.gateway, &keyed.second);
     let answer = gateway.chat(&ask("second", "say found")).await;
     assert_eq!((answer.status, &*said(&answer)), (200, "found"));

@@ -85,17 +85,6 @@ impl Refusal {
 
     /// As it leaves.
     pub fn reply(&self) -> Reply {
-        #[derive(Serialize)]
-        struct Body<'a> {
-            error: Error<'a>,
-        }
-        #[derive(Serialize)]
-        struct Error<'a> {
-            code: &'a str,
-            message: &'a str,
-            param: Option<&'a str>,
-        }
-        let error = Error { code: self.code, message: &self.message, param: self.param.as_deref() };
         let mut headers = vec![("cache-control", "no-store".to_owned())];
         if self.status == 401 {
             headers.push(("www-authenticate", "Bearer".to_owned()));
@@ -103,6 +92,21 @@ impl Refusal {
         if let Some(allow) = self.allow {
             headers.push(("allow", allow.to_owned()));
         }
-        Reply::json(self.status, headers, serde_json::to_vec(&Body { error }).unwrap_or_default())
+        Reply::json(self.status, headers, write_error(self.code, &self.message, self.param.as_deref()))
     }
+}
+
+/// An error as the interface writes it.
+pub fn write_error(code: &str, message: &str, param: Option<&str>) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        error: Error<'a>,
+    }
+    #[derive(Serialize)]
+    struct Error<'a> {
+        code: &'a str,
+        message: &'a str,
+        param: Option<&'a str>,
+    }
+    serde_json::to_vec(&Body { error: Error { code, message, param } }).unwrap_or_default()
 }

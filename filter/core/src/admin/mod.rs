@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::config::{Gateway, KeyHash, Mistake, file};
 use crate::exchange::headers::HeaderMap;
 use crate::exchange::outline::json_string;
-use crate::exchange::{Call, Called, Effect, Event, Flow, Time, View, property};
+use crate::exchange::{Call, Called, Effect, Event, Flow, Time, View, property, undone};
 use crate::store::redis::wire::{Command, Reply, Wire};
 use crate::store::{SharedData, Unavailable};
 
@@ -32,6 +32,7 @@ mod records;
 mod route;
 mod usage;
 
+pub use answer::write_error;
 use answer::{Answer, Refusal};
 use route::{Operation, Query};
 
@@ -255,6 +256,12 @@ impl Exchange {
                 "Send the administrator's key as 'Authorization: Bearer <key>': there was none, or another.",
             )),
         }
+    }
+
+    /// Envoy refused what was decided.
+    pub fn undone(&mut self, effects: &mut Vec<Effect>) {
+        let error = undone::error();
+        let _ = self.proceed(Err(Refusal::new(error.status, "gateway_failed", error.message)), effects);
     }
 
     fn proceed(&mut self, step: Step, effects: &mut Vec<Effect>) -> Outcome {

@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 /// A text; anything else, `null` too, is empty.
 #[derive(Debug, Default, Clone)]
@@ -21,6 +22,35 @@ impl Text<'_> {
 /// A count; anything that is not a number, and what is below 0, counts as absent.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Count(pub Option<u64>);
+
+/// The most tokens that anybody counts for one answer: a hundred times the longest context there is.
+const MOST_TOKENS: u64 = 100_000_000;
+
+/// A count of tokens; what no answer can have used counts as absent, and is estimated.
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(from = "Count")]
+pub(super) struct Tokens(pub Option<u64>);
+
+impl Tokens {
+    /// This count, or the other one where it is absent.
+    pub fn or(self, other: Self) -> Self {
+        Self(self.0.or(other.0))
+    }
+}
+
+impl From<Count> for Tokens {
+    fn from(Count(count): Count) -> Self {
+        Self(count.filter(|count| *count <= MOST_TOKENS))
+    }
+}
+
+/// An object; anything else, and one that cannot be read, is absent. Nothing that says how much was used fails an answer.
+pub(super) fn maybe<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let raw = <&RawValue>::deserialize(deserializer)?;
+    // A list's items could be taken for fields.
+    let object = raw.get().starts_with('{').then_some(raw.get());
+    Ok(object.and_then(|object| serde_json::from_str(object).ok()))
+}
 
 /// Bytes of a text, or 1 for anything else that a person or program would see; 0 for `null`, `false`, `0`, `""` and `[]`.
 #[derive(Debug, Default, Clone, Copy)]

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::openai_chat::OpenAiChat;
 use super::{Content, Dialect, Field, Glance, Shape};
 use crate::conversation::Usage;
+use crate::dialect::lenient::{Tokens, maybe};
 use crate::error::ApiError;
 
 /// One such endpoint.
@@ -96,6 +97,7 @@ impl Dialect for PassThrough {
     fn usage_of(&self, body: &[u8]) -> Option<Usage> {
         #[derive(Deserialize)]
         struct Only {
+            #[serde(default, deserialize_with = "maybe")]
             usage: Option<Counted>,
         }
         object::<Only>(body)?.usage?.read()
@@ -105,15 +107,19 @@ impl Dialect for PassThrough {
 /// `usage` as it came.
 #[derive(Deserialize)]
 struct Counted {
-    #[serde(alias = "prompt_tokens")]
-    input_tokens: Option<u64>,
+    #[serde(alias = "prompt_tokens", default)]
+    input_tokens: Tokens,
     #[serde(alias = "completion_tokens", default)]
-    output_tokens: Option<u64>,
+    output_tokens: Tokens,
 }
 
 impl Counted {
     fn read(self) -> Option<Usage> {
-        Some(Usage { input: self.input_tokens?, output: self.output_tokens.unwrap_or_default(), ..Usage::default() })
+        Some(Usage {
+            input: self.input_tokens.0?,
+            output: self.output_tokens.0.unwrap_or_default(),
+            ..Usage::default()
+        })
     }
 }
 

@@ -172,6 +172,7 @@ pub(crate) fn at(now: Time) -> impl View {
 }
 
 /// A chat request with the key of [`SECRET`].
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn posted(body: &str) -> impl View {
     let fixed = [(":method", "POST"), (":path", "/v1/chat/completions"), ("api-key", SECRET)];
     Message {

@@ -24,12 +24,16 @@ pub mod record;
 pub mod remote;
 mod rewrite;
 pub mod trace;
+pub mod undone;
 pub mod worker;
 
 use crate::store::SharedData;
 use headers::HeaderMap;
 
 pub use crate::gate::{LARGEST_BODY, LARGEST_REWRITTEN};
+
+/// What Envoy knows a reply of ours by: its response code details.
+pub const REPLY_DETAILS: &str = "sluice";
 
 /// The cluster without hosts that a request is sent to when nothing is left to try.
 pub const NO_CLUSTER: &str = "none";
@@ -46,6 +50,9 @@ pub mod property {
     pub const TARGET: &str = "sluice.target";
     /// `stream` for a streamed answer: chooses the route with the limits for streams.
     pub const MODE: &str = "sluice.mode";
+    /// `anthropic` where the client reads errors in Anthropic's format: for those that Envoy writes in the filter's place once the
+    /// request's own headers have given way to a provider's.
+    pub const CLIENT: &str = "sluice.client";
     /// Where the provider role finds the journey.
     pub const EXCHANGE: &str = "sluice.exchange";
     /// The access log's fields, as the rest of a JSON object: `,"name":value…`.

@@ -6,11 +6,17 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
 use super::escapes::unfolded;
-use super::schema::Schema;
+use super::finder::Finder;
+use super::schema::{self, Schema, Unmet};
+use super::steps::Steps;
 use super::{Finding, Guard, note};
 use crate::config::file::{Action, Side};
 use crate::conversation::{Finish, Part, Response, StreamEvent};
+use crate::footprint;
 
 /// What an answer has to pass.
 #[derive(Debug, Default)]
@@ -28,6 +34,8 @@ pub enum Format {
     Object,
     /// JSON by this schema.
     Schema(Schema),
+    /// JSON by a schema that is too large to be held against it.
+    Json,
 }
 
 /// Why an answer must not be shown.
@@ -66,31 +74,48 @@ impl Checks {
     /// Judges a complete answer: what was found in it that may be shown all the same, or why it must not be.
     pub fn judge(&self, witness: &Witness) -> Result<Vec<Finding>, Objection> {
         let mut findings = Vec::new();
+        let steps = Finder::steps();
         for text in witness.answers.values().flat_map(Answer::texts) {
             for guard in &self.guards {
-                let Some(label) = guard.finder.first(&text) else { continue };
-                let finding = Finding::of(guard, label, Side::Answers);
+                let Some(label) = guard.finder.first(&text, &steps) else { continue };
                 match guard.action {
-                    Action::Log => note(&mut findings, finding),
-                    Action::Block | Action::Mask => return Err(Objection::Blocked(finding)),
+                    Action::Log => note(&mut findings, guard, label, Side::Answers),
+                    Action::Block | Action::Mask => {
+                        return Err(Objection::Blocked(Finding::of(guard, label, Side::Answers)));
+                    }
                 }
             }
         }
         if let Some(format) = &self.format {
+            let steps = Steps::at_most(schema::MOST_STEPS);
             let mut claims = witness.answers.values().filter(|answer| answer.claims_to_be_complete());
-            claims.try_for_each(|answer| format.check(&answer.text)).map_err(Objection::Invalid)?;
+            let unchecked = claims.try_fold(false, |unchecked, answer| {
+                Ok(unchecked | !format.check(&answer.text, &steps).map_err(Objection::Invalid)?)
+            })?;
+            findings.extend(unchecked.then(Finding::unchecked));
         }
         Ok(findings)
     }
 }
 
 impl Format {
-    fn check(&self, text: &str) -> Result<(), String> {
-        let value: serde_json::Value = serde_json::from_str(text).map_err(|_| "it is no JSON".to_owned())?;
+    /// Whether a text was held against all that was asked for; an error when it is not that.
+    fn check(&self, text: &str, steps: &Steps) -> Result<bool, String> {
+        let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
+        let expect = |good: bool, wrong: &str| if good { Ok(()) } else { Err(wrong.to_owned()) };
+        expect(is_json, "it is no JSON")?;
         match self {
-            Self::Object if value.is_object() => Ok(()),
-            Self::Object => Err("it is no JSON object".to_owned()),
-            Self::Schema(schema) => schema.check(&value),
+            Self::Object => expect(text.trim_start().starts_with('{'), "it is no JSON object").map(|()| true),
+            Self::Schema(schema) if footprint::of(text.as_bytes()) <= schema::LARGEST => {
+                // What was ignored well may still be no JSON when it is read: a number beyond all bounds.
+                let value: Value = serde_json::from_str(text).map_err(|_| "it is no JSON".to_owned())?;
+                match schema.check(&value, steps) {
+                    Ok(()) => Ok(true),
+                    Err(Unmet::Wrong(wrong)) => Err(wrong),
+                    Err(Unmet::Spent) => Ok(false),
+                }
+            }
+            Self::Schema(_) | Self::Json => Ok(false),
         }
     }
 }

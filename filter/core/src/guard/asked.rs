@@ -1,10 +1,13 @@
 //! The form in which a request wants its answer, wherever its format has it.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::answer::Format;
-use super::schema::Schema;
+use super::schema::{self, Schema};
+use crate::footprint;
 
 /// OpenAI's chat completions have it in `response_format`, its Responses in `text`, Anthropic in `output_config`.
 #[derive(Deserialize)]
@@ -25,8 +28,8 @@ struct Wrapped<'a> {
 
 #[derive(Deserialize)]
 struct Wanted<'a> {
-    #[serde(rename = "type")]
-    kind: String,
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
     #[serde(borrow, default)]
     json_schema: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -43,16 +46,18 @@ impl Format {
     /// What a request asks for, if it wants JSON. A schema that cannot be read is its provider's to refuse.
     pub fn asked_in(body: &[u8]) -> Option<Self> {
         let Body { response_format, text, output_config } = serde_json::from_slice(body).ok()?;
-        let unwrapped = |raw: &'_ RawValue| read::<Wrapped<'_>>(raw).map(|wrapped| wrapped.format.to_owned());
-        let format = response_format
-            .map(ToOwned::to_owned)
-            .or_else(|| [text, output_config].into_iter().flatten().find_map(unwrapped))?;
-        let wanted: Wanted<'_> = read(&format)?;
-        match wanted.kind.as_str() {
+        let unwrapped = |raw| read::<Wrapped<'_>>(raw).map(|wrapped| wrapped.format);
+        let wanted = response_format.or_else(|| [text, output_config].into_iter().flatten().find_map(unwrapped))?;
+        let wanted: Wanted<'_> = read(wanted)?;
+        match &*wanted.kind {
             "json_object" => Some(Self::Object),
             "json_schema" => {
                 let named = || Some(read::<Named<'_>>(wanted.json_schema?)?.schema);
-                Schema::parse(wanted.schema.or_else(named)?.get()).map(Self::Schema)
+                let schema = wanted.schema.or_else(named)?.get();
+                match footprint::of(schema.as_bytes()) <= schema::LARGEST {
+                    true => Schema::parse(schema).map(Self::Schema),
+                    false => Some(Self::Json),
+                }
             }
             _ => None,
         }
@@ -92,5 +97,12 @@ mod tests {
         ] {
             assert_eq!(Format::asked_in(body.as_bytes()), expected, "{body}");
         }
+    }
+
+    #[test]
+    fn a_schema_that_is_too_large_asks_for_json() {
+        let schema = format!(r#"{{"type":"object","enum":[{}{{}}]}}"#, "{},".repeat(schema::LARGEST / 512));
+        let body = format!(r#"{{"text":{{"format":{{"type":"json_schema","schema":{schema}}}}}}}"#);
+        assert_eq!(Format::asked_in(body.as_bytes()), Some(Format::Json));
     }
 }

@@ -1,96 +1,135 @@
 //! What can be found without being described: each detector's expressions, and what tells a find from a chance.
 //!
-//! Expressions are of ASCII, so that the fast way to search is open to them (`(?-u)`): what is found here has no other letters.
+//! Expressions are of ASCII (`(?-u)`), which keeps their automata small: what is found here has no other letters. The invariant: each
+//! of them costs steps linear in the text. It is near, or nothing that it has found makes it look on beyond the next find.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
 use std::str::FromStr;
 
+use super::finder::Shape;
 use crate::config::file::Detector;
 
-/// How many bytes of what an expression found are the thing looked for; `None` when it only looks like it.
-pub(super) type Confirm = fn(&str) -> Option<usize>;
+/// Tells the thing looked for from what only looks like it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Confirm {
+    /// Whether it may begin at this place of a text, where its expression does.
+    pub(super) begins: fn(&str, usize) -> bool,
+    /// Whether it is what stands here.
+    pub(super) is: fn(&str, Range<usize>) -> bool,
+}
 
-/// The expressions of a detector, and what confirms a find of each.
-pub(super) fn expressions(detector: Detector) -> &'static [(&'static str, Confirm)] {
+/// It may begin wherever its expression does.
+const fn confirmed(is: fn(&str, Range<usize>) -> bool) -> Shape {
+    Shape::Confirmed(Confirm { begins: |_, _| true, is })
+}
+
+/// The expressions of a detector, and what makes a match of each a find.
+pub(super) fn expressions(detector: Detector) -> &'static [(&'static str, Shape)] {
     match detector {
-        Detector::Email => &[(r"(?-u)\b[A-Za-z0-9._%+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,24}\b", all)],
+        Detector::Email => &[(r"(?-u)\b[A-Za-z0-9._%+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,24}\b", Shape::Plain)],
         // ITU-T E.164: at most 15 digits.
-        Detector::Phone => &[(r"(?-u)\+[1-9](?:[ .()/-]{0,2}[0-9]){7,14}\b", all)],
-        // ISO/IEC 7812: 13 to 19 digits are in use.
-        Detector::CreditCard => &[(r"(?-u)\b[2-6](?:[ -]?[0-9]){12,18}\b", luhn)],
+        Detector::Phone => &[(r"(?-u)\+[1-9](?:[ .()/-]{0,2}[0-9]){7,14}\b", Shape::Plain)],
+        Detector::CreditCard => &[
+            (ALONE, Shape::Confirmed(Confirm { begins: alone_before, is: alone })),
+            (GROUPED, const { confirmed(luhn) }),
+        ],
         // ISO 13616, written together or in groups of four.
-        Detector::Iban => {
-            &[(r"(?-u)\b[A-Z]{2}[0-9]{2}(?:[A-Z0-9]{11,30}|(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?)\b", iban)]
-        }
-        Detector::UsSsn => &[(r"(?-u)\b[0-9]{3}-[0-9]{2}-[0-9]{4}\b", us_ssn)],
+        Detector::Iban => &[(
+            r"(?-u)\b[A-Z]{2}[0-9]{2}(?:[A-Z0-9]{11,30}|(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?)\b",
+            const { confirmed(iban) },
+        )],
+        Detector::UsSsn => &[(r"(?-u)\b[0-9]{3}-[0-9]{2}-[0-9]{4}\b", const { confirmed(us_ssn) })],
         Detector::IpAddress => &[
-            (r"(?-u)\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b", is::<Ipv4Addr>),
-            (r"(?-u)(?:\b[0-9A-Fa-f]{1,4}|\B)(?::[0-9A-Fa-f]{0,4}){1,6}(?::[0-9A-Fa-f]{1,4}\b|:\B)", is::<Ipv6Addr>),
+            (r"(?-u)\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b", const { confirmed(is::<Ipv4Addr>) }),
+            (
+                r"(?-u)(?:\b[0-9A-Fa-f]{1,4}|\B)(?::[0-9A-Fa-f]{0,4}){1,6}(?::[0-9A-Fa-f]{1,4}\b|:\B)",
+                const { confirmed(is::<Ipv6Addr>) },
+            ),
         ],
         // RFC 7468; without its end it is a secret too.
         Detector::PrivateKey => &[(
-            r"(?s-u)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?:[ -~\s]*?-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----)?",
-            all,
+            r"(?-u)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----",
+            Shape::Block(r"(?-u)-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"),
         )],
         Detector::ApiKey => &[(
             r"(?-u)\b(?:sk-[A-Za-z0-9_-]{20,}|gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,}|glpat-[A-Za-z0-9_-]{20,}|xox[abeoprs]-[A-Za-z0-9-]{10,}|AIza[A-Za-z0-9_-]{35}|npm_[A-Za-z0-9]{36}|[rs]k_(?:live|test)_[A-Za-z0-9]{16,})",
-            all,
+            Shape::Plain,
         )],
-        Detector::AwsAccessKey => &[(r"(?-u)\bA(?:KI|SI)A[A-Z2-7]{16}\b", all)],
+        Detector::AwsAccessKey => &[(r"(?-u)\bA(?:KI|SI)A[A-Z2-7]{16}\b", Shape::Plain)],
         // RFC 7519: the header and the claims begin with `{"` in base64url.
-        Detector::Jwt => &[(r"(?-u)\beyJ[A-Za-z0-9_-]{4,}\.eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{16,}", all)],
+        Detector::Jwt => &[(r"(?-u)\beyJ[A-Za-z0-9_-]{4,}\.eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{16,}", Shape::Plain)],
     }
 }
 
-/// Nothing but its form tells it.
-pub(super) fn all(found: &str) -> Option<usize> {
-    Some(found.len())
-}
+/// ISO/IEC 7812: 13 to 19 digits are in use.
+const ALONE: &str = r"(?-u)\b[2-6](?:[ -]?[0-9]){12,18}\b";
+/// As cards have their numbers, by who issues them, with or without groups.
+const GROUPED: &str = r"(?x-u)\b(?:
+    (?:4[0-9]{3} | 5[0-8][0-9]{2} | 6[0-9]{3} | 35[2-8][0-9] | 2(?:2[2-9]|[3-6][0-9]|7[0-2])[0-9])
+        (?:[\ -]?[0-9]{4}){3} (?:[\ -]?[0-9]{3})?
+    | 3[47][0-9]{2} [\ -]?[0-9]{6} [\ -]?[0-9]{5}
+    | 3(?:0[0-5]|[68][0-9])[0-9] [\ -]?[0-9]{6} [\ -]?[0-9]{4}
+    | 4[0-9]{12}
+)\b";
 
 /// What can be read as one; without a digit it is more likely a name in a program, such as `a::b`.
-fn is<T: FromStr>(found: &str) -> Option<usize> {
-    let has_digit = found.bytes().any(|byte| byte.is_ascii_digit());
-    T::from_str(found).ok().filter(|_| has_digit).map(|_| found.len())
+fn is<T: FromStr>(text: &str, at: Range<usize>) -> bool {
+    let found = part(text, at);
+    found.bytes().any(|byte| byte.is_ascii_digit()) && T::from_str(found).is_ok()
+}
+
+fn part(text: &str, at: Range<usize>) -> &str {
+    text.get(at).unwrap_or_default()
+}
+
+/// A card's number that no other digits stand beside: with some, it could begin and end anywhere among them, and one in ten such
+/// numbers has a right check digit by chance.
+fn alone(text: &str, at: Range<usize>) -> bool {
+    let after = text.as_bytes().get(at.end..).unwrap_or_default();
+    let joined = is_gap(after.first()) && after.get(1).is_some_and(u8::is_ascii_digit);
+    !joined && luhn(text, at)
+}
+
+fn alone_before(text: &str, start: usize) -> bool {
+    let before = text.as_bytes().get(..start).unwrap_or_default();
+    !(is_gap(before.last()) && before.iter().nth_back(1).is_some_and(u8::is_ascii_digit))
+}
+
+/// What may stand between the groups of a number.
+fn is_gap(byte: Option<&u8>) -> bool {
+    matches!(byte, Some(b' ' | b'-'))
 }
 
 /// The check digit of ISO/IEC 7812. A number that is all one digit is somebody's example.
-fn luhn(found: &str) -> Option<usize> {
-    let digits: Vec<u32> = found.chars().filter_map(|c| c.to_digit(10)).collect();
-    let varied = digits.iter().any(|digit| Some(digit) != digits.first());
-    let weigh = |(place, digit): (usize, &u32)| match (place % 2 == 1, digit * 2) {
-        (false, _) => *digit,
+fn luhn(text: &str, at: Range<usize>) -> bool {
+    let digits =
+        || part(text, at.clone()).bytes().rev().filter(u8::is_ascii_digit).map(|digit| u32::from(digit - b'0'));
+    let varied = digits().any(|digit| Some(digit) != digits().next());
+    let weigh = |(place, digit): (usize, u32)| match (place % 2 == 1, digit * 2) {
+        (false, _) => digit,
         (true, doubled @ 0..=9) => doubled,
         (true, doubled) => doubled - 9,
     };
-    let sum: u32 = digits.iter().rev().enumerate().map(weigh).sum();
-    (varied && sum.is_multiple_of(10)).then_some(found.len())
+    let sum: u32 = digits().enumerate().map(weigh).sum();
+    varied && sum.is_multiple_of(10)
 }
 
-/// The check digits of ISO 13616. Of a number in groups, the last ones may be words that follow it.
-fn iban(found: &str) -> Option<usize> {
-    let mut ends: Vec<usize> = found.match_indices(' ').map(|(at, _)| at).collect();
-    ends.push(found.len());
-    ends.into_iter().rev().find(|end| found.get(..*end).is_some_and(is_iban))
-}
-
-fn is_iban(text: &str) -> bool {
+/// The check digits of ISO 13616: the first four signs go to the end, and letters stand for two digits.
+fn iban(text: &str, at: Range<usize>) -> bool {
     const SHORTEST: usize = 15;
-    let signs: Vec<char> = text.chars().filter(|c| *c != ' ').collect();
-    if signs.len() < SHORTEST {
-        return false;
-    }
-    let (head, tail) = signs.split_at(4);
-    let rest = tail.iter().chain(head).try_fold(0u32, |rest, sign| {
+    let (head, tail) = part(text, at).split_at_checked(4).unwrap_or_default();
+    let signs = || tail.chars().chain(head.chars()).filter(|sign| *sign != ' ');
+    let rest = signs().try_fold(0u32, |rest, sign| {
         let value = sign.to_digit(36)?;
         Some((rest * if value < 10 { 10 } else { 100 } + value) % 97)
     });
-    rest == Some(1)
+    rest == Some(1) && signs().count() >= SHORTEST
 }
 
 /// Areas, groups and serials that are never given out.
-fn us_ssn(found: &str) -> Option<usize> {
-    let mut parts = found.split('-');
-    let (area, group, serial) = (parts.next()?, parts.next()?, parts.next()?);
-    let given = !matches!(area, "000" | "666") && !area.starts_with('9') && group != "00" && serial != "0000";
-    given.then_some(found.len())
+fn us_ssn(text: &str, at: Range<usize>) -> bool {
+    let mut parts = part(text, at).split('-');
+    let (Some(area), Some(group), Some(serial)) = (parts.next(), parts.next(), parts.next()) else { return false };
+    !matches!(area, "000" | "666") && !area.starts_with('9') && group != "00" && serial != "0000"
 }

@@ -6,7 +6,8 @@ use std::borrow::Cow;
 
 /// The text with these escapes undone, where that leaves JSON what it was: quotes, backslashes and control characters stay.
 pub(super) fn unfolded(text: Cow<'_, str>) -> Cow<'_, str> {
-    if !text.contains("\\u") {
+    let escapes = memchr::memchr_iter(b'\\', text.as_bytes());
+    if !escapes.map(|at| text.as_bytes().get(at.saturating_add(1))).any(|next| next == Some(&b'u')) {
         return text;
     }
     let mut out = String::with_capacity(text.len());

@@ -1,29 +1,42 @@
 //! Looks for several things in a text at once.
 //!
-//! One pass over the text tells which of them are in it at all; most texts have none, and that is all they cost.
+//! One pass over the text tells which of them are in it at all; most texts have none, and that is all they cost. What is in it costs
+//! a pass more for each. The invariant: a text costs time linear in its length, whatever it holds and whatever is looked for. Steps
+//! are counted, and when a text has used up its own, the rest of it counts as one find: it is masked or blocked as a whole.
 
 use std::ops::Range;
 
-use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use regex_automata::util::syntax;
+use regex_syntax::hir::Hir;
 
-use super::detector::{self, Confirm};
+use super::automaton::Which;
+use super::detector;
+use super::steps::{Steps, steps};
 use crate::config::file::Detector;
 
-/// What one expression may take of memory, compiled: as much as `regex` allows by itself is 10 MiB, in each worker.
+mod form;
+
+pub(super) use form::Shape;
+use form::{Form, Track};
+
+/// What one expression may take of memory, compiled in one direction.
 const LARGEST: usize = 1 << 20;
+/// Steps for a body, besides those for its length: for the states that its first texts bring about.
+const AT_FIRST: u64 = 1 << 22;
+/// Steps for a byte, each time that a text is passed over once: one for itself, the others for making states and for looking ahead.
+const FOR_A_BYTE: u64 = 16;
 
 /// All that a guardrail looks for.
 #[derive(Debug)]
 pub struct Finder {
-    any: RegexSet,
+    any: Which,
     things: Vec<Thing>,
 }
 
 #[derive(Debug)]
 struct Thing {
     label: String,
-    expression: Regex,
-    confirm: Confirm,
+    form: Form,
 }
 
 /// Something that was found.
@@ -38,32 +51,32 @@ pub struct Find<'f> {
 /// What is to be looked for.
 #[derive(Debug, Default)]
 pub struct Wanted {
-    things: Vec<(String, String, Confirm)>,
+    things: Vec<(String, Hir, Shape)>,
 }
 
 impl Wanted {
     /// What Sluice knows how to find.
     pub fn detector(&mut self, detector: Detector) {
-        let name = detector.name();
-        let things = detector::expressions(detector)
-            .iter()
-            .map(|(text, confirm)| (name.to_owned(), (*text).to_owned(), *confirm));
-        self.things.extend(things);
+        for (expression, shape) in detector::expressions(detector) {
+            // Each of them is compiled by a test.
+            if let Ok(expression) = syntax::parse(expression) {
+                self.things.push((detector.name().to_owned(), expression, *shape));
+            }
+        }
     }
 
     /// An expression; the error is what is wrong with it, for who wrote it.
     pub fn pattern(&mut self, label: &str, expression: &str) -> Result<(), String> {
-        let compiled = compile(expression).map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => {
-                "it is too large when compiled: use fewer or smaller repetitions".to_owned()
-            }
+        let expression = syntax::parse(expression).map_err(|error| {
             // The last line says what is wrong; those before it show where.
-            other => other.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
+            error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
         })?;
-        if compiled.is_match("") {
+        if expression.properties().minimum_len() == Some(0) {
             return Err("it matches nothing at all, and so every text".to_owned());
         }
-        self.things.push((label.to_owned(), expression.to_owned(), detector::all));
+        let too_large = |_| "it is too large when compiled: use fewer or smaller repetitions".to_owned();
+        Form::of(&expression, Shape::Plain, LARGEST).map_err(too_large)?;
+        self.things.push((label.to_owned(), expression, Shape::Plain));
         Ok(())
     }
 
@@ -77,61 +90,92 @@ impl Wanted {
         };
         let word = |word: &String| {
             let (first, last) = (edge(word.chars().next()), edge(word.chars().next_back()));
-            format!("{first}{}{last}", regex::escape(word))
+            format!("{first}{}{last}", regex_syntax::escape(word))
         };
-        if !words.is_empty() {
-            let any: Vec<String> = words.iter().map(word).collect();
-            self.things.push(("words".to_owned(), format!("(?i)(?:{})", any.join("|")), detector::all));
+        let any: Vec<String> = words.iter().map(word).collect();
+        // Escaped words are an expression, unless there are none.
+        if let (false, Ok(any)) = (words.is_empty(), syntax::parse(&format!("(?i)(?:{})", any.join("|")))) {
+            self.things.push(("words".to_owned(), any, Shape::Plain));
         }
     }
 
     /// Ready to look for all of it; an error when there is too much.
     pub fn finder(self) -> Result<Finder, String> {
         let too_much = |_| "too much when compiled: use fewer or smaller repetitions, or several guardrails".to_owned();
-        let expressions = self.things.iter().map(|(_, expression, _)| expression);
-        let any = RegexSetBuilder::new(expressions).size_limit(4 * LARGEST).build().map_err(too_much)?;
-        let thing = |(label, expression, confirm): (String, String, Confirm)| {
-            Ok(Thing { label, expression: compile(&expression).map_err(too_much)?, confirm })
+        let expressions: Vec<Hir> = self.things.iter().map(|(_, expression, _)| expression.clone()).collect();
+        let any = Which::of(&expressions, 4 * LARGEST).map_err(too_much)?;
+        let thing = |(label, expression, shape): (String, Hir, Shape)| {
+            Ok(Thing { label, form: Form::of(&expression, shape, LARGEST).map_err(too_much)? })
         };
         let things = self.things.into_iter().map(thing).collect::<Result<_, String>>()?;
         Ok(Finder { any, things })
     }
 }
 
-fn compile(expression: &str) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(expression).size_limit(LARGEST).build()
-}
-
 impl Finder {
+    /// The steps that a body may cost before its texts bring their own.
+    pub fn steps() -> Steps {
+        Steps::at_most(AT_FIRST)
+    }
+
     /// One thing that is in the text, if any is.
-    pub fn first(&self, text: &str) -> Option<&str> {
-        self.candidates(text).find_map(|thing| thing.finds(text).next()).map(|find| find.label)
+    pub fn first(&self, text: &str, steps: &Steps) -> Option<&str> {
+        let is_there = |thing: &&Thing| thing.form.is_sure() || Track::of(&thing.form, text, steps).next().is_some();
+        self.candidates(text, steps).into_iter().find(is_there).map(|thing| thing.label.as_str())
     }
 
-    /// All that is in the text, from left to right; of what overlaps, what begins first.
-    pub fn all(&self, text: &str) -> Vec<Find<'_>> {
-        let mut finds: Vec<Find<'_>> = self.candidates(text).flat_map(|thing| thing.finds(text)).collect();
-        finds.sort_by_key(|find| (find.at.start, std::cmp::Reverse(find.at.end)));
-        let mut end = 0;
-        finds.retain(|find| {
-            let apart = find.at.start >= end;
-            end = if apart { find.at.end } else { end };
-            apart
-        });
-        finds
+    /// All that is in the text, from left to right. What overlaps is one find, by the name of what begins first.
+    pub fn all<'f>(&'f self, text: &'f str, steps: &'f Steps) -> Finds<'f> {
+        let track = |thing: &'f Thing| {
+            let mut track = Track::of(&thing.form, text, steps);
+            let next = track.next();
+            (thing, track, next)
+        };
+        Finds { tracks: self.candidates(text, steps).into_iter().map(track).collect() }
     }
 
-    fn candidates<'f>(&'f self, text: &str) -> impl Iterator<Item = &'f Thing> + use<'f> {
-        self.any.matches(text).into_iter().filter_map(|index| self.things.get(index))
+    /// What is in the text, going by its form. Where that would cost too much, all of it may be.
+    fn candidates(&self, text: &str, steps: &Steps) -> Vec<&Thing> {
+        allow_a_pass(text, steps);
+        match self.any.all(text, steps) {
+            Ok(found) => found.into_iter().filter_map(|number| self.things.get(number)).collect(),
+            Err(_) => self.things.iter().collect(),
+        }
     }
 }
 
-impl Thing {
-    fn finds<'f, 't>(&'f self, text: &'t str) -> impl Iterator<Item = Find<'f>> + use<'f, 't> {
-        self.expression.find_iter(text).filter_map(|found| {
-            let length = (self.confirm)(found.as_str())?;
-            Some(Find { label: &self.label, at: found.start()..found.start().saturating_add(length) })
-        })
+/// Allows what one pass over a text may cost.
+fn allow_a_pass(text: &str, taken: &Steps) {
+    taken.allow(steps(text.len()).saturating_mul(FOR_A_BYTE));
+}
+
+/// All finds in a text.
+#[derive(Debug)]
+pub struct Finds<'f> {
+    /// For each thing, where it is looked for, and its next find.
+    tracks: Vec<(&'f Thing, Track<'f>, Option<Range<usize>>)>,
+}
+
+impl<'f> Finds<'f> {
+    /// Of the next finds of all things the one that begins first, or the longest of those.
+    fn pop(&mut self, before: usize) -> Option<Find<'f>> {
+        let order = |next: &Option<Range<usize>>| next.as_ref().map(|at| (at.start, std::cmp::Reverse(at.end)));
+        let waiting = self.tracks.iter_mut().filter(|(.., next)| next.as_ref().is_some_and(|at| at.start < before));
+        let (thing, track, next) = waiting.min_by_key(|(.., next)| order(next))?;
+        let at = std::mem::replace(next, track.next())?;
+        Some(Find { label: &thing.label, at })
+    }
+}
+
+impl<'f> Iterator for Finds<'f> {
+    type Item = Find<'f>;
+
+    fn next(&mut self) -> Option<Find<'f>> {
+        let mut find = self.pop(usize::MAX)?;
+        while let Some(other) = self.pop(find.at.end) {
+            find.at.end = find.at.end.max(other.at.end);
+        }
+        Some(find)
     }
 }
 

@@ -12,11 +12,13 @@ use crate::error::{ApiError, ErrorKind};
 
 pub mod answer;
 mod asked;
+mod automaton;
 mod detector;
 mod escapes;
 pub mod finder;
 pub mod prompt;
 pub mod schema;
+pub mod steps;
 
 use finder::Finder;
 
@@ -79,6 +81,12 @@ impl Finding {
         Self { guard: guard.name.clone(), label: label.to_owned(), side, action: guard.action }
     }
 
+    /// The check of structured output passed an answer that it could not hold against all of its schema.
+    fn unchecked() -> Self {
+        let (guard, label) = ("check_structured_output".to_owned(), "unchecked".to_owned());
+        Self { guard, label, side: Side::Answers, action: Action::Log }
+    }
+
     /// What the client reads of a text that was blocked.
     pub fn error(&self) -> ApiError {
         let Self { guard, label, .. } = self;
@@ -110,9 +118,9 @@ impl std::fmt::Display for Finding {
     }
 }
 
-/// Notes a finding once.
-fn note(findings: &mut Vec<Finding>, finding: Finding) {
-    if !findings.contains(&finding) {
-        findings.push(finding);
+/// Notes once what a guardrail has found.
+fn note(findings: &mut Vec<Finding>, guard: &Guard, label: &str, side: Side) {
+    if !findings.iter().any(|finding| finding.guard == guard.name && finding.label == label) {
+        findings.push(Finding::of(guard, label, side));
     }
 }

@@ -3,6 +3,7 @@
 //! Every string in it is looked at, keys too, by itself and as its reader will have it: what it is in the client's format makes no
 //! difference, so nothing can be put where nobody looks. Only base64 where it stands for pictures, sound and files is passed
 //! over. A body that is no JSON, a form, is looked at as it is, and blocked where a part of it would have to be masked.
+//! A masked body is written as its strings are looked at, and given up where it grows past its bound.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -11,12 +12,12 @@ use std::rc::Rc;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use super::escapes::unfolded;
+use super::finder::Finder;
+use super::steps::Steps;
 use super::{Finding, Guard, note};
 use crate::config::file::{Action, Side};
-use crate::dialect::quirk::{Edits, edited};
-use crate::exchange::outline::json_string;
 use crate::usage::estimate::is_media;
-use crate::usage::literals::Literals;
+use crate::usage::literals::{Literal, Literals};
 
 /// A body that may go on.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -27,95 +28,151 @@ pub struct Screened {
     pub findings: Vec<Finding>,
 }
 
-/// Looks at a body that was read as JSON. What stands in `except`, the model's name, is not looked at. An error is what it is
-/// blocked for.
-pub fn screen(guards: &[Rc<Guard>], body: &[u8], except: &Range<usize>) -> Result<Screened, Finding> {
-    let mut screened = Screened::default();
-    let mut edits = Edits::new();
+/// Why a body may not go on.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// A guardrail blocks it.
+    Blocked(Finding),
+    /// Masked, it would have more bytes than it may.
+    TooLarge,
+}
+
+/// Looks at a body that was read as JSON. What stands in `except`, the model's name, is not looked at. Masked, it may have `most`
+/// bytes.
+pub fn screen(guards: &[Rc<Guard>], body: &[u8], except: &Range<usize>, most: usize) -> Result<Screened, Unfit> {
+    let mut look = Look { guards, steps: Finder::steps(), findings: Vec::new() };
+    let mut copy = Copy { body, written: Vec::new(), copied: 0, most };
     let mut before: &[u8] = &[];
     for literal in Literals::of(body) {
-        let (start, end) = (literal.start, literal.start.saturating_add(literal.text.len()));
-        let skipped = is_media(before, literal.text) || (except.start..except.end).contains(&start);
+        let skipped = is_media(before, literal.text) || except.contains(&literal.start) || literal.text.is_empty();
         before = literal.text;
         if skipped {
             continue;
         }
-        let text = unfolded(decoded(literal.text));
-        look(guards, &text, &mut screened.findings)?;
-        if let Some(masked) = masked(guards, &text, &mut screened.findings) {
-            edits.push((start..end, inside(&json_string(&masked)).to_owned()));
+        let quoted =
+            literal.start.saturating_sub(1)..literal.start.saturating_add(literal.text.len()).saturating_add(1);
+        let text = unfolded(decoded(body, &literal, &quoted));
+        look.pass(&text)?;
+        if let Some(masked) = look.masked(&text, most)? {
+            copy.replace(quoted, &masked)?;
         }
     }
-    if !edits.is_empty() {
-        screened.body = Some(edited(body, &edits));
-    }
-    Ok(screened)
+    Ok(Screened { body: copy.done()?, findings: look.findings })
 }
 
 /// Looks at a body that is no JSON.
-pub fn screen_bytes(guards: &[Rc<Guard>], body: &[u8]) -> Result<Screened, Finding> {
-    let text = unfolded(String::from_utf8_lossy(body));
-    let mut screened = Screened::default();
-    look(guards, &text, &mut screened.findings)?;
+pub fn screen_bytes(guards: &[Rc<Guard>], body: &[u8]) -> Result<Screened, Unfit> {
+    let text = unfolded(readable(body));
+    let mut look = Look { guards, steps: Finder::steps(), findings: Vec::new() };
+    look.pass(&text)?;
     let masks = guards.iter().filter(|guard| guard.action == Action::Mask);
     for guard in masks {
-        if let Some(label) = guard.finder.first(&text) {
-            return Err(Finding { action: Action::Block, ..Finding::of(guard, label, Side::Prompts) });
+        if let Some(label) = guard.finder.first(&text, &look.steps) {
+            let finding = Finding { action: Action::Block, ..Finding::of(guard, label, Side::Prompts) };
+            return Err(Unfit::Blocked(finding));
         }
     }
-    Ok(screened)
+    Ok(Screened { body: None, findings: look.findings })
 }
 
-/// Notes what was found that may go on as it is; an error is what may not.
-fn look(guards: &[Rc<Guard>], text: &str, findings: &mut Vec<Finding>) -> Result<(), Finding> {
-    for guard in guards.iter().filter(|guard| guard.action != Action::Mask) {
-        let Some(label) = guard.finder.first(text) else { continue };
-        let finding = Finding::of(guard, label, Side::Prompts);
-        match guard.action {
-            Action::Block => return Err(finding),
-            _ => note(findings, finding),
+/// A look at all texts of a body.
+struct Look<'g> {
+    guards: &'g [Rc<Guard>],
+    steps: Steps,
+    findings: Vec<Finding>,
+}
+
+impl Look<'_> {
+    /// Notes what was found that may go on as it is; an error is what may not.
+    fn pass(&mut self, text: &str) -> Result<(), Unfit> {
+        for guard in self.guards.iter().filter(|guard| guard.action != Action::Mask) {
+            let Some(label) = guard.finder.first(text, &self.steps) else { continue };
+            match guard.action {
+                Action::Block => return Err(Unfit::Blocked(Finding::of(guard, label, Side::Prompts))),
+                _ => note(&mut self.findings, guard, label, Side::Prompts),
+            }
         }
+        Ok(())
     }
-    Ok(())
-}
 
-/// The text with the names of things in place of them; `None` when there is nothing to mask.
-fn masked(guards: &[Rc<Guard>], text: &str, findings: &mut Vec<Finding>) -> Option<String> {
-    let mut masked: Option<String> = None;
-    for guard in guards.iter().filter(|guard| guard.action == Action::Mask) {
-        let current = masked.as_deref().unwrap_or(text);
-        let (mut out, mut copied) = (String::new(), 0);
-        for find in guard.finder.all(current) {
-            out.push_str(current.get(copied..find.at.start).unwrap_or_default());
-            out.push('[');
-            out.push_str(find.label);
-            out.push(']');
-            copied = find.at.end;
-            note(findings, Finding::of(guard, find.label, Side::Prompts));
+    /// The text with the names of things in place of them; `None` when there is nothing to mask. An error when that makes it longer
+    /// than it may be.
+    fn masked(&mut self, text: &str, most: usize) -> Result<Option<String>, Unfit> {
+        let mut masked: Option<String> = None;
+        for guard in self.guards.iter().filter(|guard| guard.action == Action::Mask) {
+            let current = masked.as_deref().unwrap_or(text);
+            let (mut out, mut copied) = (String::new(), 0);
+            for find in guard.finder.all(current, &self.steps) {
+                out.push_str(current.get(copied..find.at.start).unwrap_or_default());
+                out.extend(["[", find.label, "]"]);
+                copied = find.at.end;
+                note(&mut self.findings, guard, find.label, Side::Prompts);
+                if out.len() > most {
+                    return Err(Unfit::TooLarge);
+                }
+            }
+            if copied > 0 {
+                out.push_str(current.get(copied..).unwrap_or_default());
+                masked = Some(out);
+            }
         }
-        if copied > 0 {
-            out.push_str(current.get(copied..).unwrap_or_default());
-            masked = Some(out);
-        }
+        Ok(masked)
     }
-    masked
 }
 
-/// A string without its quotes.
-fn inside(quoted: &str) -> &str {
-    quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(quoted)
+/// A body with some of its strings replaced, as far as it was written.
+struct Copy<'b> {
+    body: &'b [u8],
+    written: Vec<u8>,
+    /// So much of the body is in it.
+    copied: usize,
+    most: usize,
+}
+
+impl Copy<'_> {
+    /// Writes a text in place of a string, which stands with its quotes at `at`.
+    fn replace(&mut self, at: Range<usize>, text: &str) -> Result<(), Unfit> {
+        self.written.extend_from_slice(self.body.get(self.copied..at.start).unwrap_or_default());
+        serde_json::to_writer(&mut self.written, text).map_err(|_| Unfit::TooLarge)?;
+        self.copied = at.end;
+        if self.written.len() > self.most { Err(Unfit::TooLarge) } else { Ok(()) }
+    }
+
+    /// All of it; `None` where nothing was replaced.
+    fn done(mut self) -> Result<Option<Vec<u8>>, Unfit> {
+        if self.copied == 0 {
+            return Ok(None);
+        }
+        self.written.extend_from_slice(self.body.get(self.copied..).unwrap_or_default());
+        if self.written.len() > self.most { Err(Unfit::TooLarge) } else { Ok(Some(self.written)) }
+    }
 }
 
 /// A literal as its reader has it. Half a surrogate pair, which some readers let pass, hides nothing.
-fn decoded(literal: &[u8]) -> Cow<'_, str> {
-    if !literal.contains(&b'\\') {
-        return String::from_utf8_lossy(literal);
+fn decoded<'b>(body: &[u8], literal: &Literal<'b>, quoted: &Range<usize>) -> Cow<'b, str> {
+    if !literal.text.contains(&b'\\') {
+        return String::from_utf8_lossy(literal.text);
     }
-    let quoted = [b"\"", literal, b"\""].concat();
-    match serde_json::from_slice::<Bytes>(&quoted) {
-        Ok(Bytes(bytes)) => String::from_utf8_lossy(&bytes).into_owned().into(),
-        Err(_) => String::from_utf8_lossy(literal),
+    match serde_json::from_slice::<Bytes>(body.get(quoted.clone()).unwrap_or_default()) {
+        Ok(Bytes(bytes)) => {
+            let text = String::from_utf8(bytes);
+            text.unwrap_or_else(|wrong| String::from_utf8_lossy(wrong.as_bytes()).into_owned()).into()
+        }
+        Err(_) => String::from_utf8_lossy(literal.text),
     }
+}
+
+/// Bytes as a text that is no longer than they are: a control character stands for what is no text.
+fn readable(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend((!chunk.invalid().is_empty()).then_some('\u{7f}'));
+    }
+    Cow::Owned(text)
 }
 
 /// A JSON string as bytes: `serde_json` is less strict with these.

@@ -73,7 +73,7 @@ mod tests {
             (r#"{"key":"31MiB"}"#, "memory.key"),
             (r#"{"key":"257MiB"}"#, "memory.key"),
             (r#"{"worker":"1GiB"}"#, "memory.worker"),
-            (r#"{"rewritten_body":"65MiB"}"#, "memory.rewritten_body"),
+            (r#"{"rewritten_body":"57MiB"}"#, "memory.rewritten_body"),
             (r#"{"rewritten_body":"48MiB","key":"32MiB"}"#, "memory.rewritten_body"),
             (r#"{"worker":"64 MB"}"#, "memory.worker"),
         ] {

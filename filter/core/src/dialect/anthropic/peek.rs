@@ -8,6 +8,7 @@ use super::answer::BlockKind;
 use super::error;
 use super::stream_in::{EventKind, unless_unknown};
 use super::usage::UsageIn;
+use crate::dialect::lenient::maybe;
 use crate::dialect::{Glance, Said, Seen, StreamPeeker};
 use crate::framing::sse;
 
@@ -29,7 +30,7 @@ struct Event {
     content_block: Option<Block>,
     #[serde(default)]
     delta: Option<Delta>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe")]
     usage: Option<UsageIn>,
     #[serde(default)]
     error: Option<error::Body>,
@@ -39,7 +40,7 @@ struct Event {
 struct Message {
     #[serde(default)]
     model: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe")]
     usage: Option<UsageIn>,
 }
 

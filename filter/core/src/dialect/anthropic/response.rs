@@ -11,6 +11,7 @@ use crate::conversation::{Choice, Part, Response};
 use crate::dialect::Glance;
 use crate::dialect::few::Few;
 use crate::dialect::functions::{Input, call_id};
+use crate::dialect::lenient::maybe;
 use crate::error::ApiError;
 
 /// The most blocks of an answer.
@@ -27,7 +28,7 @@ struct MessageIn<'a> {
     content: Option<Few<&'a RawValue, MOST_BLOCKS>>,
     #[serde(default)]
     stop_reason: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe")]
     usage: Option<UsageIn>,
     #[serde(default)]
     error: Option<error::Body>,

@@ -11,6 +11,7 @@ use super::error;
 use super::usage::UsageIn;
 use crate::conversation::StreamEvent;
 use crate::dialect::calls::Calls;
+use crate::dialect::lenient::maybe;
 use crate::dialect::{Kept, StreamReader};
 use crate::error::ApiError;
 use crate::framing::sse;
@@ -174,7 +175,7 @@ impl State {
             id: Option<String>,
             #[serde(default)]
             model: Option<String>,
-            #[serde(default)]
+            #[serde(default, deserialize_with = "maybe")]
             usage: Option<UsageIn>,
         }
         let Message { id, model, usage } = parse(message)?;
@@ -247,8 +248,8 @@ impl State {
             self.calls.end_all(events);
             events.push(StreamEvent::Finish { choice: 0, finish: finish_of(&reason) });
         }
-        if let Some(usage) = usage {
-            self.usage.update(&parse(usage)?);
+        if let Some(usage) = usage.and_then(|usage| serde_json::from_str(usage.get()).ok()) {
+            self.usage.update(&usage);
             events.push(StreamEvent::Usage(self.usage.inclusive()));
         }
         Ok(())

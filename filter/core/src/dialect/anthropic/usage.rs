@@ -1,32 +1,49 @@
 //! Anthropic's `usage`, whose `input_tokens` exclude what was read from and written to a cache; ours includes both.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::conversation::Usage;
+use crate::dialect::lenient::{Text, Tokens, maybe};
 
 /// `usage` as it came: every field may be missing, and a missing one keeps what was known.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct UsageIn {
-    input_tokens: Option<u64>,
-    cache_creation_input_tokens: Option<u64>,
-    cache_read_input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
+    input_tokens: Tokens,
+    cache_creation_input_tokens: Tokens,
+    cache_read_input_tokens: Tokens,
+    output_tokens: Tokens,
+    #[serde(deserialize_with = "maybe")]
     output_tokens_details: Option<Details>,
     /// The class of service that was given.
+    #[serde(deserialize_with = "text")]
     pub(super) service_tier: Option<String>,
 }
 
+/// A text; anything else is none.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = Text::deserialize(deserializer)?;
+    Ok((!text.is_empty()).then(|| text.0.into_owned()))
+}
+
 /// What `output_tokens` are made of.
-#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
 struct Details {
     #[serde(default)]
-    thinking_tokens: Option<u64>,
+    thinking_tokens: Tokens,
+}
+
+/// The same, as we write it.
+#[derive(Debug, Serialize)]
+struct DetailsOut {
+    thinking_tokens: u64,
 }
 
 /// The usage in an answer of which nothing else is wanted.
 pub(super) fn of(body: &[u8]) -> Option<Usage> {
     #[derive(Deserialize)]
     struct Only {
+        #[serde(default, deserialize_with = "maybe")]
         usage: Option<UsageIn>,
     }
     serde_json::from_slice::<Only>(body).ok()?.usage.map(|usage| usage.inclusive())
@@ -44,14 +61,14 @@ impl UsageIn {
 
     /// In our inclusive terms.
     pub(super) fn inclusive(&self) -> Usage {
-        let cached = self.cache_read_input_tokens.unwrap_or(0);
-        let cache_write = self.cache_creation_input_tokens.unwrap_or(0);
+        let cached = self.cache_read_input_tokens.0.unwrap_or(0);
+        let cache_write = self.cache_creation_input_tokens.0.unwrap_or(0);
         Usage {
-            input: self.input_tokens.unwrap_or(0).saturating_add(cached).saturating_add(cache_write),
+            input: self.input_tokens.0.unwrap_or(0).saturating_add(cached).saturating_add(cache_write),
             cached,
             cache_write,
-            output: self.output_tokens.unwrap_or(0),
-            reasoning: self.output_tokens_details.and_then(|details| details.thinking_tokens).unwrap_or(0),
+            output: self.output_tokens.0.unwrap_or(0),
+            reasoning: self.output_tokens_details.and_then(|details| details.thinking_tokens.0).unwrap_or(0),
         }
     }
 }
@@ -64,7 +81,7 @@ pub(super) struct UsageOut<'a> {
     cache_read_input_tokens: u64,
     output_tokens: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    output_tokens_details: Option<Details>,
+    output_tokens_details: Option<DetailsOut>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_tier: Option<&'a str>,
 }
@@ -77,7 +94,7 @@ impl<'a> UsageOut<'a> {
             cache_creation_input_tokens: usage.cache_write,
             cache_read_input_tokens: usage.cached,
             output_tokens: usage.output,
-            output_tokens_details: (usage.reasoning > 0).then_some(Details { thinking_tokens: Some(usage.reasoning) }),
+            output_tokens_details: (usage.reasoning > 0).then_some(DetailsOut { thinking_tokens: usage.reasoning }),
             service_tier,
         }
     }

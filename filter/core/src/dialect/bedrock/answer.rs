@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::conversation::{Finish, Usage};
+use crate::dialect::lenient;
 
 /// Why the answer ended. New reasons will come; they end it like any other.
 pub(super) fn finish_of(stop_reason: &str) -> Finish {
@@ -28,18 +29,37 @@ pub(super) fn stop_reason_of(finish: Finish) -> &'static str {
 /// `usage`, whose `inputTokens` exclude what was read from and written to a cache; ours includes both. Reasoning is not counted
 /// for itself.
 #[derive(Debug, Clone, Copy, Default, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", from = "TokensSeen")]
 pub(super) struct Tokens {
-    #[serde(default)]
     input_tokens: u64,
-    #[serde(default)]
     output_tokens: u64,
-    #[serde(default)]
     total_tokens: u64,
-    #[serde(default)]
     cache_read_input_tokens: u64,
-    #[serde(default)]
     cache_write_input_tokens: u64,
+}
+
+/// The same as it came: a count may be anything.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct TokensSeen {
+    input_tokens: lenient::Tokens,
+    output_tokens: lenient::Tokens,
+    total_tokens: lenient::Tokens,
+    cache_read_input_tokens: lenient::Tokens,
+    cache_write_input_tokens: lenient::Tokens,
+}
+
+impl From<TokensSeen> for Tokens {
+    fn from(seen: TokensSeen) -> Self {
+        let count = |count: lenient::Tokens| count.0.unwrap_or_default();
+        Self {
+            input_tokens: count(seen.input_tokens),
+            output_tokens: count(seen.output_tokens),
+            total_tokens: count(seen.total_tokens),
+            cache_read_input_tokens: count(seen.cache_read_input_tokens),
+            cache_write_input_tokens: count(seen.cache_write_input_tokens),
+        }
+    }
 }
 
 impl From<Tokens> for Usage {

@@ -9,6 +9,7 @@ use crate::conversation::{Choice, Part, Response, Usage};
 use crate::dialect::Glance;
 use crate::dialect::few::Few;
 use crate::dialect::functions::{Input, call_id};
+use crate::dialect::lenient::maybe;
 use crate::error::ApiError;
 
 /// The most blocks of an answer.
@@ -21,7 +22,7 @@ struct AnswerIn<'a> {
     output: Option<OutputIn<'a>>,
     #[serde(default)]
     stop_reason: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe")]
     usage: Option<Tokens>,
     #[serde(default)]
     service_tier: Option<Typed<String>>,
@@ -132,6 +133,7 @@ pub(super) fn peek(body: &[u8]) -> Result<Glance, ApiError> {
 pub(super) fn usage_of(body: &[u8]) -> Option<Usage> {
     #[derive(Deserialize)]
     struct Only {
+        #[serde(default, deserialize_with = "maybe")]
         usage: Option<Tokens>,
     }
     serde_json::from_slice::<Only>(body).ok()?.usage.map(Usage::from)

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::answer::{Tokens, finish_of};
 use crate::conversation::StreamEvent;
 use crate::dialect::calls::Calls;
+use crate::dialect::lenient::maybe;
 use crate::dialect::{Kept, StreamReader, aws};
 use crate::error::ApiError;
 use crate::framing::eventstream::{Decoder, Frame};
@@ -109,7 +110,7 @@ struct MessageStop {
 
 #[derive(Deserialize)]
 struct Metadata {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe")]
     usage: Option<Tokens>,
 }
 

@@ -10,7 +10,7 @@ use super::seen::Message;
 use super::{error, message_out, usage, words};
 use crate::conversation::{Choice, Finish, Part, Response};
 use crate::dialect::functions::made_up_id;
-use crate::dialect::lenient::Text;
+use crate::dialect::lenient::{Text, maybe};
 use crate::error::ApiError;
 
 #[derive(Deserialize)]
@@ -21,7 +21,7 @@ pub(super) struct Seen<'a> {
     message: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub finish_reason: Text<'a>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe")]
     pub usage: Option<usage::Seen>,
 }
 

@@ -12,7 +12,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::usage;
 use crate::dialect::few::Few;
-use crate::dialect::lenient::{Count, Text, skip_seq};
+use crate::dialect::lenient::{Count, Text, maybe, skip_seq};
 
 /// The most pieces of content, or calls, that an answer holds.
 const MOST_PIECES: usize = 1024;
@@ -40,7 +40,7 @@ pub(super) struct Delta<'a> {
     pub message: Option<Said<'a>>,
     #[serde(borrow, default)]
     pub finish_reason: Text<'a>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe")]
     pub usage: Option<usage::Seen>,
     #[serde(borrow, default)]
     pub error: Text<'a>,

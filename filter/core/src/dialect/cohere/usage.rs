@@ -5,26 +5,26 @@
 use serde::{Deserialize, Serialize};
 
 use crate::conversation::Usage;
-use crate::dialect::lenient::Count;
+use crate::dialect::lenient::{Tokens, maybe};
 
 /// `usage` as Cohere sends it.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Seen {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe")]
     tokens: Option<Units>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe")]
     billed_units: Option<Units>,
     #[serde(default)]
-    cached_tokens: Count,
+    cached_tokens: Tokens,
 }
 
 /// Input and output, of either sort.
 #[derive(Debug, Default, Clone, Copy, Deserialize)]
 pub(super) struct Units {
     #[serde(default)]
-    input_tokens: Count,
+    input_tokens: Tokens,
     #[serde(default)]
-    output_tokens: Count,
+    output_tokens: Tokens,
 }
 
 impl Units {
@@ -48,6 +48,7 @@ impl Seen {
 pub(super) fn of(body: &[u8]) -> Option<Usage> {
     #[derive(Deserialize)]
     struct Only {
+        #[serde(default, deserialize_with = "maybe")]
         usage: Option<Seen>,
     }
     serde_json::from_slice::<Only>(body).ok()?.usage?.read()

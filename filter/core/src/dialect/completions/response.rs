@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::conversation::{Choice, Finish, Part, Response};
 use crate::dialect::few::Few;
+use crate::dialect::lenient::maybe;
 use crate::dialect::openai::loose::{Count, Text};
 use crate::dialect::openai::{error, json, usage, words};
 use crate::error::ApiError;
@@ -26,7 +27,7 @@ struct Seen<'a> {
     created: Count,
     #[serde(borrow, default)]
     choices: Option<Few<ChoiceSeen<'a>, MOST_CHOICES>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe")]
     usage: Option<usage::Seen>,
 }
 

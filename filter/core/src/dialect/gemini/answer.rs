@@ -8,6 +8,7 @@ use super::seals::Seal;
 use super::{error, usage};
 use crate::conversation::{Finish, Part};
 use crate::dialect::few::Few;
+use crate::dialect::lenient::maybe;
 use crate::error::{ApiError, ErrorKind};
 
 /// Google gives 8 answers at most: the bound keeps a provider from filling our memory.
@@ -24,6 +25,7 @@ pub(super) struct Seen<'a, P> {
     pub(super) error: Option<&'a RawValue>,
     candidates: Option<Few<Candidate<P>, MOST_CHOICES>>,
     prompt_feedback: Option<Feedback>,
+    #[serde(default, deserialize_with = "maybe")]
     pub(super) usage_metadata: Option<usage::Seen>,
     #[serde(default, borrow)]
     model_version: Option<&'a RawValue>,

@@ -4,28 +4,33 @@
 use serde::{Deserialize, Serialize};
 
 use crate::conversation::Usage;
+use crate::dialect::lenient::{Tokens, maybe};
 
 /// `usageMetadata` as it came. In a stream every one is a snapshot of the whole: the last is right.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Seen {
-    prompt_token_count: Option<u64>,
-    cached_content_token_count: Option<u64>,
-    candidates_token_count: Option<u64>,
-    tool_use_prompt_token_count: Option<u64>,
-    thoughts_token_count: Option<u64>,
+    prompt_token_count: Tokens,
+    cached_content_token_count: Tokens,
+    candidates_token_count: Tokens,
+    tool_use_prompt_token_count: Tokens,
+    thoughts_token_count: Tokens,
 }
 
 impl Seen {
     /// In our inclusive terms; nothing when it counts nothing.
     pub(super) fn inclusive(&self) -> Option<Usage> {
-        let reasoning = self.thoughts_token_count.unwrap_or(0);
-        self.prompt_token_count.or(self.candidates_token_count).or(self.thoughts_token_count)?;
+        let reasoning = self.thoughts_token_count.0.unwrap_or(0);
+        self.prompt_token_count.0.or(self.candidates_token_count.0).or(self.thoughts_token_count.0)?;
         Some(Usage {
-            input: self.prompt_token_count.unwrap_or(0).saturating_add(self.tool_use_prompt_token_count.unwrap_or(0)),
-            cached: self.cached_content_token_count.unwrap_or(0),
+            input: self
+                .prompt_token_count
+                .0
+                .unwrap_or(0)
+                .saturating_add(self.tool_use_prompt_token_count.0.unwrap_or(0)),
+            cached: self.cached_content_token_count.0.unwrap_or(0),
             cache_write: 0,
-            output: self.candidates_token_count.unwrap_or(0).saturating_add(reasoning),
+            output: self.candidates_token_count.0.unwrap_or(0).saturating_add(reasoning),
             reasoning,
         })
     }
@@ -36,6 +41,7 @@ pub(super) fn of(body: &[u8]) -> Option<Usage> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Only {
+        #[serde(default, deserialize_with = "maybe")]
         usage_metadata: Option<Seen>,
     }
     serde_json::from_slice::<Only>(body).ok()?.usage_metadata?.inclusive()

@@ -15,6 +15,7 @@ use super::{error, usage, words};
 use crate::conversation::{Finish, StreamEvent};
 use crate::dialect::few::Few;
 use crate::dialect::functions::made_up_id;
+use crate::dialect::lenient::maybe;
 use crate::dialect::{Kept, StreamReader};
 use crate::error::ApiError;
 use crate::framing::sse;
@@ -32,7 +33,7 @@ struct Chunk<'a> {
     model: Text<'a>,
     #[serde(borrow, default)]
     choices: Option<Few<ChoiceSeen<'a>, MOST_CHOICES>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe")]
     usage: Option<usage::Seen>,
     #[serde(default)]
     x_groq: Option<Groq>,
@@ -41,7 +42,7 @@ struct Chunk<'a> {
 /// Groq's own corner of a chunk.
 #[derive(Debug, Deserialize)]
 pub(in crate::dialect) struct Groq {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe")]
     pub usage: Option<usage::Seen>,
 }
 

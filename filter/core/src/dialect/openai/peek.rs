@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::chunks::{Groq, failure};
 use super::loose::{Filled, Text};
 use super::{error, usage, words};
+use crate::dialect::lenient::maybe;
 use crate::dialect::{Glance, Said, Seen, StreamPeeker};
 use crate::error::ApiError;
 use crate::framing::sse;
@@ -21,7 +22,7 @@ struct Chunk<'a> {
     model: Text<'a>,
     #[serde(default)]
     choices: Choices,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe")]
     usage: Option<usage::Seen>,
     #[serde(default)]
     x_groq: Option<Groq>,

@@ -26,7 +26,7 @@ pub(in crate::dialect) fn base64() -> impl Strategy<Value = Source> {
 }
 
 pub(in crate::dialect) fn usage() -> impl Strategy<Value = Usage> {
-    (0..1_u64 << 40, 0..1_u64 << 40, 0..1_u64 << 20, 0..1_u64 << 20, 0..1_u64 << 20).prop_map(
+    (0..1_u64 << 24, 0..1_u64 << 24, 0..1_u64 << 20, 0..1_u64 << 20, 0..1_u64 << 20).prop_map(
         |(input, output, cached, cache_write, reasoning)| Usage {
             input: input + cached + cache_write,
             cached,

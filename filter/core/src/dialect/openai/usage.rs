@@ -3,45 +3,46 @@
 use serde::{Deserialize, Serialize};
 
 use super::json;
-use super::loose::Count;
 use crate::conversation::Usage;
+use crate::dialect::lenient::{Tokens, maybe};
 
 /// `usage` as servers send it.
 #[derive(Debug, Default, Deserialize)]
 pub(in crate::dialect) struct Seen {
     #[serde(default)]
-    prompt_tokens: Count,
+    prompt_tokens: Tokens,
     #[serde(default)]
-    completion_tokens: Count,
+    completion_tokens: Tokens,
     #[serde(default)]
-    total_tokens: Count,
-    #[serde(default)]
+    total_tokens: Tokens,
+    #[serde(default, deserialize_with = "maybe")]
     prompt_tokens_details: Option<PromptSeen>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe")]
     completion_tokens_details: Option<CompletionSeen>,
     /// DeepSeek.
     #[serde(default)]
-    prompt_cache_hit_tokens: Count,
+    prompt_cache_hit_tokens: Tokens,
 }
 
 #[derive(Debug, Default, Deserialize)]
 struct PromptSeen {
     #[serde(default)]
-    cached_tokens: Count,
+    cached_tokens: Tokens,
     #[serde(default)]
-    cache_write_tokens: Count,
+    cache_write_tokens: Tokens,
 }
 
 #[derive(Debug, Default, Deserialize)]
 struct CompletionSeen {
     #[serde(default)]
-    reasoning_tokens: Count,
+    reasoning_tokens: Tokens,
 }
 
 /// The usage in an answer of which nothing else is wanted.
 pub(in crate::dialect) fn of(body: &[u8]) -> Option<Usage> {
     #[derive(Deserialize)]
     struct Only {
+        #[serde(default, deserialize_with = "maybe")]
         usage: Option<Seen>,
     }
     serde_json::from_slice::<Only>(body).ok()?.usage?.read()

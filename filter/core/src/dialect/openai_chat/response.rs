@@ -12,6 +12,7 @@ use super::out::{Block, Call};
 use crate::conversation::{Choice, Finish, Part, Response};
 use crate::dialect::few::Few;
 use crate::dialect::functions::made_up_id;
+use crate::dialect::lenient::maybe;
 use crate::dialect::openai::chunks::MOST_CHOICES;
 use crate::dialect::openai::loose::{Block as BlockSeen, Count, Said, Sort, Text};
 use crate::dialect::openai::{error, json, usage, words};
@@ -29,7 +30,7 @@ struct Seen<'a> {
     created: Count,
     #[serde(borrow, default)]
     choices: Option<Few<ChoiceSeen<'a>, MOST_CHOICES>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe")]
     usage: Option<usage::Seen>,
     #[serde(borrow, default)]
     service_tier: Text<'a>,

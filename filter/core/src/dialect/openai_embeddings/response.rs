@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::conversation::Usage;
-use crate::dialect::lenient::{Count, Filled, Text};
+use crate::dialect::lenient::{Count, Filled, Text, maybe};
 use crate::dialect::openai::usage::Seen as UsageSeen;
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::dialect::out::json;
@@ -20,7 +20,7 @@ struct Seen<'a, T> {
     #[serde(borrow, default)]
     model: Text<'a>,
     data: Option<T>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe")]
     usage: Option<UsageSeen>,
 }
 

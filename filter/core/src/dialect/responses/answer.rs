@@ -13,6 +13,7 @@ use super::output::{Item, MOST_ITEMS, parse};
 use super::usage;
 use crate::conversation::{Choice, Finish, Part, Response};
 use crate::dialect::few::Few;
+use crate::dialect::lenient::maybe;
 use crate::dialect::openai::loose::{Count, Text};
 use crate::dialect::openai::{error, json};
 use crate::error::{ApiError, ErrorKind};
@@ -34,7 +35,7 @@ pub(super) struct Seen<'a> {
     incomplete_details: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub output: Option<Few<&'a RawValue, MOST_ITEMS>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe")]
     pub usage: Option<usage::Seen>,
     #[serde(borrow, default)]
     service_tier: Text<'a>,

@@ -3,39 +3,40 @@
 use serde::{Deserialize, Serialize};
 
 use crate::conversation::Usage;
-use crate::dialect::openai::loose::Count;
+use crate::dialect::lenient::{Tokens, maybe};
 
 /// `usage` as servers send it.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Seen {
     #[serde(default)]
-    input_tokens: Count,
+    input_tokens: Tokens,
     #[serde(default)]
-    output_tokens: Count,
-    #[serde(default)]
+    output_tokens: Tokens,
+    #[serde(default, deserialize_with = "maybe")]
     input_tokens_details: Option<InputSeen>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe")]
     output_tokens_details: Option<OutputSeen>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 struct InputSeen {
     #[serde(default)]
-    cached_tokens: Count,
+    cached_tokens: Tokens,
     #[serde(default)]
-    cache_write_tokens: Count,
+    cache_write_tokens: Tokens,
 }
 
 #[derive(Debug, Default, Deserialize)]
 struct OutputSeen {
     #[serde(default)]
-    reasoning_tokens: Count,
+    reasoning_tokens: Tokens,
 }
 
 /// The usage in an answer of which nothing else is wanted.
 pub(super) fn of(body: &[u8]) -> Option<Usage> {
     #[derive(Deserialize)]
     struct Only {
+        #[serde(default, deserialize_with = "maybe")]
         usage: Option<Seen>,
     }
     serde_json::from_slice::<Only>(body).ok()?.usage?.read()
@@ -47,7 +48,7 @@ impl Seen {
         if self.input_tokens.0.is_none() && self.output_tokens.0.is_none() {
             return None;
         }
-        let count = |count: Option<Count>| count.and_then(|count| count.0).unwrap_or_default();
+        let count = |count: Option<Tokens>| count.and_then(|count| count.0).unwrap_or_default();
         let input = self.input_tokens_details.as_ref();
         Some(Usage {
             input: count(Some(self.input_tokens)),

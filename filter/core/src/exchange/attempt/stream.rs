@@ -7,6 +7,8 @@
 //! Nothing is kept without a bound. Once the client has all that it will get (the terminator, or an error), nothing more is
 //! read or kept: whatever follows is swallowed, and the journey is told of it, for a provider that goes on is cut.
 
+use std::ops::Range;
+
 use crate::config::Target;
 use crate::conversation::StreamEvent;
 use crate::dialect::{Chat, Opening, Said, StreamReader, StreamWriter};
@@ -25,7 +27,10 @@ const LONGEST_HOLD: usize = 1 << 20;
 /// comes.
 const LONGEST_WHOLE: usize = 8 << 20;
 
-/// How much is read at once: what a portion becomes is written before the next is read.
+/// How much of Envoy's buffer is taken into the VM at once. A portion may be as long as a connection's buffer.
+const PORTION: usize = 1 << 20;
+
+/// How much is translated at once: what a piece becomes is written before the next is read.
 const PIECE: usize = 64 << 10;
 
 /// The longest name of an answer, or of a model. Clients are told it with every event.
@@ -118,12 +123,9 @@ impl Relay {
         effects: &mut Vec<Effect>,
     ) -> Result<Flow, Failure> {
         let Some(talk) = &mut self.talk else { return Ok(self.swallow(size, end, journey, view, effects)) };
-        let portion = if size > self.read { view.body(self.read..size) } else { Vec::new() };
         journey.portions += 1;
-        let mut result = talk.take(&portion, journey);
-        if end && result == Ok(Progress::More) {
-            result = talk.end(journey);
-        }
+        let mut portion = Vec::new();
+        let mut result = talk.read(self.read..size, end, &mut portion, journey, view);
         if self.held && result == Ok(Progress::Over) {
             result = talk.judged(journey).map(|()| Progress::Over);
         }
@@ -155,8 +157,8 @@ impl Relay {
         if std::mem::replace(&mut self.held, false) {
             journey.commit(view.now());
         }
-        let first = std::mem::take(&mut self.read) == 0;
-        if let Some(with) = talk.leave(size, || if first { portion } else { view.body(0..size) }) {
+        let is_all = std::mem::take(&mut self.read) == 0 && size <= PORTION;
+        if let Some(with) = talk.leave(size, || if is_all { portion } else { view.body(0..size) }) {
             effects.push(Effect::ReplaceBody { drain: size, with });
         }
         if over {
@@ -200,7 +202,7 @@ impl Relay {
     }
 
     /// About how many bytes it keeps: in the VM, and in Envoy's buffer.
-    #[cfg(test)]
+    #[cfg(all(test, not(target_arch = "wasm32")))]
     pub(super) fn held_bytes(&self) -> usize {
         let buffered = if self.held { self.read } else { 0 };
         self.talk.as_ref().map_or(0, |talk| talk.held().saturating_add(buffered))
@@ -208,6 +210,24 @@ impl Relay {
 }
 
 impl Talk {
+    /// Reads a part of Envoy's buffer, and what there is to read at its `end`. What was read last stays in `portion`.
+    fn read(
+        &mut self,
+        range: Range<usize>,
+        end: bool,
+        portion: &mut Vec<u8>,
+        journey: &mut Journey,
+        view: &dyn View,
+    ) -> Result<Progress, Failure> {
+        for from in range.clone().step_by(PORTION) {
+            *portion = view.body(from..range.end.min(from + PORTION));
+            if self.take(portion, journey)? == Progress::Over {
+                return Ok(Progress::Over);
+            }
+        }
+        if end { self.end(journey) } else { Ok(Progress::More) }
+    }
+
     /// Reads a portion.
     fn take(&mut self, portion: &[u8], journey: &mut Journey) -> Result<Progress, Failure> {
         if let Some(hearing) = &mut self.hearing {
@@ -329,12 +349,12 @@ impl Talk {
         }
     }
 
-    /// Whether so much of it may be held; `long` is what is too long to be held whole.
     /// Whether the client may see it before its end.
     fn may_flow(&self) -> bool {
         self.shows && self.hearing.is_none()
     }
 
+    /// Whether so much of it may be held; `long` is what is too long to be held whole.
     fn check_hold(&self, size: usize, long: bool) -> Result<(), Failure> {
         let why = if !self.shows && size > LONGEST_HOLD {
             "The provider's stream does not come to an answer."

@@ -198,6 +198,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
+    #[allow(clippy::single_range_in_vec_init)]
     fn what_is_cut_is_gone_and_the_rest_keeps_its_order() {
         for (cuts, expected) in [
             (&[][..], "0123456789"),

@@ -42,7 +42,7 @@ const ASKED: &[(&str, &dyn Dialect)] = &[
 ];
 
 /// Below it there is nothing but Anthropic's.
-const MESSAGES: &str = "/v1/messages";
+pub const MESSAGES: &str = "/v1/messages";
 
 const MODELS: &str = "/v1/models";
 
@@ -77,6 +77,16 @@ pub(super) fn format_at(path: &str) -> Option<&'static dyn Dialect> {
         let below = path.strip_prefix(VERSION)?;
         ENDPOINTS.iter().find(|endpoint| endpoint.path() == below).map(|endpoint| endpoint as &dyn Dialect)
     })
+}
+
+/// Whether a client that speaks so reads errors in Anthropic's format; every other one reads OpenAI's.
+pub(super) fn reads_anthropics_errors(client: &dyn Dialect) -> bool {
+    [Anthropic.name(), CountTokens.name()].contains(&client.name())
+}
+
+/// The paths at which errors have OpenAI's format, whatever else a request says of its client.
+pub fn with_openais_errors() -> impl Iterator<Item = String> {
+    asked_at().filter(|path| format_at(path).is_some_and(|format| !reads_anthropics_errors(format)))
 }
 
 /// Every path at which models are asked.

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use crate::config::Caller;
 use crate::dialect::Dialect;
+use crate::dialect::anthropic::Anthropic;
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::error::ApiError;
 use crate::gate::{self, Full};
@@ -22,12 +23,12 @@ use super::recall::Filling;
 use super::record::{Record, trace_id};
 use super::trace;
 use super::worker::{Moment, Worker};
-use super::{Call, Called, Context, Effect, Event, Flow, Reply, Time, View, metric, property};
+use super::{Call, Called, Context, Effect, Event, Flow, Reply, Time, View, metric, property, undone};
 
 mod admission;
 mod cached;
 mod departure;
-mod endpoint;
+pub mod endpoint;
 pub mod foresight;
 mod models;
 mod screening;
@@ -203,6 +204,31 @@ impl Exchange {
         Flow::Continue
     }
 
+    /// Envoy refused what was decided: neither the request nor its answer goes on.
+    pub fn undone(
+        &mut self,
+        journey: Option<&mut Journey>,
+        view: &dyn View,
+        shared: &dyn SharedData,
+        effects: &mut Vec<Effect>,
+    ) {
+        match journey {
+            Some(journey) => {
+                undone::end(journey, &mut Context { view, shared, effects });
+                self.phase = Phase::Answered { caller: Some(journey.caller.clone()), error: undone::error().code };
+            }
+            None => {
+                // What was reserved is given back when the request is over.
+                let owing = matches!(self.phase, Phase::Reserving(_) | Phase::Recalled(_));
+                let owing = owing.then(|| std::mem::replace(&mut self.phase, Phase::Start));
+                self.refuse(undone::error().into(), effects);
+                if let Some(owing) = owing {
+                    self.phase = owing;
+                }
+            }
+        }
+    }
+
     /// The request's name, in the header where its client looks for it; for most that is Envoy's own.
     fn name(&self) -> Option<(&'static str, String)> {
         self.client.request_id().zip(self.trail.request_id.clone())
@@ -322,6 +348,9 @@ fn set_out(journey: &Journey, effects: &mut Vec<Effect>) {
     effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
     if journey.outline.stream {
         effects.push(Effect::SetProperty(property::MODE, "stream".into()));
+    }
+    if endpoint::reads_anthropics_errors(journey.client) {
+        effects.push(Effect::SetProperty(property::CLIENT, Anthropic.name().into()));
     }
     let gateway = &journey.worker.gateway;
     trace::asked(gateway, Some(&journey.caller), Some(&journey.asked.name), Some(journey.strategy), effects);

@@ -5,13 +5,15 @@ use std::rc::Rc;
 use crate::config::file::{Action, Side};
 use crate::config::{Caller, Gateway};
 use crate::dialect::Content;
+use crate::error::ApiError;
 use crate::guard::answer::{Checks, Format};
-use crate::guard::prompt::Screened;
-use crate::guard::{self, Finding, prompt};
+use crate::guard::prompt::{Screened, Unfit};
+use crate::guard::{self, prompt};
 
 use super::super::Context;
 use super::super::journey::Journey;
 use super::super::outline::Outline;
+use super::super::rewrite;
 use super::{Exchange, Refused, tally};
 
 impl Exchange {
@@ -24,10 +26,14 @@ impl Exchange {
         cx: &mut Context<'_>,
     ) -> Result<Option<Vec<u8>>, Refused> {
         let screened = screen(&self.worker.gateway, caller, outline, body);
-        let found = screened.as_ref().map_or_else(std::slice::from_ref, |screened| &screened.findings);
+        let found = match &screened {
+            Ok(screened) => screened.findings.as_slice(),
+            Err(Unfit::Blocked(finding)) => std::slice::from_ref(finding),
+            Err(Unfit::TooLarge) => &[],
+        };
         tally::findings(found, cx.effects);
         self.trail.findings.extend_from_slice(found);
-        Ok(screened.map_err(|finding| finding.error())?.body)
+        Ok(screened.map_err(|unfit| refused(&unfit, &self.worker.gateway))?.body)
     }
 
     /// What was masked, by the names of what it was.
@@ -40,12 +46,20 @@ impl Exchange {
     }
 }
 
+/// What a client reads whose prompt may not go on.
+pub(super) fn refused(unfit: &Unfit, gateway: &Gateway) -> ApiError {
+    match unfit {
+        Unfit::Blocked(finding) => finding.error(),
+        Unfit::TooLarge => rewrite::too_large(gateway.memory.rewritten),
+    }
+}
+
 /// Looks at a prompt as guardrails do.
-pub(super) fn screen(gateway: &Gateway, caller: &Caller, outline: &Outline, body: &[u8]) -> Result<Screened, Finding> {
+pub(super) fn screen(gateway: &Gateway, caller: &Caller, outline: &Outline, body: &[u8]) -> Result<Screened, Unfit> {
     let guards = guard::concerning(&gateway.guards, Side::Prompts, caller, &outline.model);
     match outline.is_json() {
         _ if guards.is_empty() => Ok(Screened::default()),
-        true => prompt::screen(&guards, body, outline.model_at()),
+        true => prompt::screen(&guards, body, outline.model_at(), gateway.memory.rewritten),
         false => prompt::screen_bytes(&guards, body),
     }
 }

@@ -87,7 +87,8 @@ impl Journey {
             (Stage::Underway, None) if failed => return,
             _ if self.client.shape().free => Usage::default(),
             // A prompt has tokens: without them the provider did not count all.
-            (Stage::Complete, Some(usage)) if usage.input > 0 => {
+            // So has an answer that says something.
+            (Stage::Complete, Some(usage)) if usage.input > 0 && (usage.output > 0 || self.said.bytes == 0) => {
                 self.counted = Some(Counted::Complete);
                 usage
             }

@@ -27,7 +27,7 @@ fn meter(shard: &str) -> Meter {
 
 fn take(shared: &Shared, shard: &str, amount: u64) {
     let take = Take { meter: meter(shard), amount, limit: 1_000, hard: true };
-    let order = Order { id: "o".into(), lease: Duration::from_secs(1), alternatives: vec![vec![take]] };
+    let order = Order { id: "o".into(), lease: Duration::from_secs(60), alternatives: vec![vec![take]] };
     embedded::reserve(shared, &order, Reach::Everywhere, NOON).unwrap();
 }
 

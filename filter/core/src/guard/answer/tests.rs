@@ -95,3 +95,24 @@ fn an_answer_that_does_not_claim_to_be_complete_is_its_clients_to_judge() {
         assert_eq!(wants("").judge(&said(parts, finish)), Ok(Vec::new()));
     }
 }
+
+#[test]
+fn what_would_take_too_long_to_check_is_shown_and_logged() {
+    let deep = r##"{"$ref":"#"}"##;
+    let wide = format!(r#"{{"items":{{"enum":[{}1]}}}}"#, "0,".repeat(20_000));
+    let ones = format!("[{}1]", "1,".repeat(2_000));
+    let large = format!("[{}[]]", "[],".repeat(schema::LARGEST / 512));
+    let unchecked = |checks: &Checks, answer: &str| {
+        let choice = Choice { parts: vec![text(answer)], finish: Finish::Stop };
+        let findings = checks.judge(&Witness::of(&Response { choices: vec![choice], ..Response::default() }));
+        findings.map(|findings| findings.iter().map(Finding::to_string).collect::<Vec<_>>())
+    };
+    let logged = || Ok(vec!["check_structured_output: unchecked (answers, log)".to_owned()]);
+    assert_eq!(unchecked(&wants(deep), "{}"), logged());
+    assert_eq!(unchecked(&wants(&wide), &ones), logged());
+    assert_eq!(unchecked(&wants(&wide), "[1]"), Ok(Vec::new()));
+    assert_eq!(unchecked(&wants(r#"{"type":"array"}"#), &large), logged());
+    let checks = Checks { guards: Vec::new(), format: Some(Format::Json) };
+    assert_eq!(unchecked(&checks, "{}"), logged());
+    assert_eq!(unchecked(&checks, "{"), Err(Objection::Invalid("it is no JSON".to_owned())));
+}

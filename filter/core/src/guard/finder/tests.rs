@@ -11,7 +11,7 @@ fn finder(detector: Detector) -> Finder {
 }
 
 fn found<'t>(finder: &Finder, text: &'t str) -> Vec<&'t str> {
-    finder.all(text).into_iter().map(|find| &text[find.at]).collect()
+    finder.all(text, &Finder::steps()).map(|find| &text[find.at]).collect()
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn each_detector_finds_the_thing_and_nothing_around_it() {
         for text in [thing.to_owned(), format!("it is {thing}, really"), format!("({thing})\n{thing}")] {
             let times = text.matches(thing).count();
             assert_eq!(found(&finder, &text), vec![thing; times], "{text}");
-            assert_eq!(finder.first(&text), Some(detector.name()));
+            assert_eq!(finder.first(&text, &Finder::steps()), Some(detector.name()));
         }
     }
 }
@@ -109,9 +109,177 @@ fn of_what_overlaps_the_first_and_longest_is_found() {
     wanted.pattern("badge", "EMP-[0-9]{4}").unwrap();
     wanted.detector(Detector::UsSsn);
     let finder = wanted.finder().unwrap();
+    let steps = Finder::steps();
     let labels: Vec<(&str, Range<usize>)> =
-        finder.all("EMP-1234 123-45-6789 7").into_iter().map(|find| (find.label, find.at)).collect();
+        finder.all("EMP-1234 123-45-6789 7", &steps).map(|find| (find.label, find.at)).collect();
     assert_eq!(labels, [("badge", 0..8), ("us_ssn", 9..20), ("digits", 21..22)]);
+}
+
+#[test]
+fn numbers_beside_numbers_are_found() {
+    let (visa, amex, iban) = ("4111 1111 1111 1111", "3782 822463 10005", "DE89 3704 0044 0532 0130 00");
+    for (detector, number, text) in [
+        (Detector::CreditCard, visa, format!("{visa} 123")),
+        (Detector::CreditCard, visa, format!("2024 {visa}")),
+        (Detector::CreditCard, visa, format!("{visa} 12/27 123")),
+        (Detector::CreditCard, visa, format!("1 {visa} 1227 123 9")),
+        (Detector::CreditCard, visa, format!("5500 0000 0000 0004 {visa} 5500 0000 0000 0004")),
+        (Detector::CreditCard, amex, format!("10 {amex} 1234")),
+        (Detector::CreditCard, "378282246310005", "2024-11-26 378282246310005 1234".to_owned()),
+        (Detector::CreditCard, "4111-1111-1111-1111", "7-4111-1111-1111-1111-12".to_owned()),
+        (Detector::Iban, iban, format!("AB12 {iban}")),
+        (Detector::Iban, iban, format!("AB12 CD34 {iban} AB12 CD34")),
+    ] {
+        let finder = finder(detector);
+        let found = found(&finder, &text);
+        assert!(found.iter().any(|found| found.contains(number)), "{text}: {found:?}");
+    }
+    let years: Vec<String> = (1990..2026).map(|year| year.to_string()).collect();
+    let series: Vec<String> = (1..500).map(|number| number.to_string()).collect();
+    let stamps: Vec<String> = (0..100).map(|step| (1_732_612_345_678_901_234u64 + step * 7_919).to_string()).collect();
+    for numbers in [years, series, stamps] {
+        let text = numbers.join(" ");
+        assert_eq!(found(&finder(Detector::CreditCard), &text), Vec::<&str>::new(), "{text}");
+    }
+}
+
+#[test]
+fn a_find_that_begins_in_another_is_not_left_over() {
+    let mut wanted = Wanted::default();
+    wanted.pattern("one", "a+b+").unwrap();
+    wanted.pattern("other", "b+c+").unwrap();
+    assert_eq!(found(&wanted.finder().unwrap(), "x aabbcc y bc"), ["aabbcc", "bc"]);
+}
+
+const ALL: [Detector; 10] = [
+    Detector::Email,
+    Detector::Phone,
+    Detector::CreditCard,
+    Detector::Iban,
+    Detector::UsSsn,
+    Detector::IpAddress,
+    Detector::PrivateKey,
+    Detector::ApiKey,
+    Detector::AwsAccessKey,
+    Detector::Jwt,
+];
+
+/// What texts are made of that make detectors look on and on.
+const NASTY: [&str; 18] = [
+    "-----BEGIN PRIVATE KEY-----",
+    "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY",
+    "-----BEGIN PRIVATE KEY-----é-----END PRIVATE KEY-----",
+    "a@b.cc-",
+    "a.",
+    "+1 2 3 4 5 6 7 8 ",
+    "4 ",
+    "41",
+    "4111 1111 1111 1112 ",
+    "AB12 ",
+    "AB12",
+    "::1 ",
+    "1:",
+    "1.2.3.",
+    "sk-",
+    "eyJaaaa.",
+    "123-45-",
+    "é",
+];
+
+/// Expressions that do so in a text that is made of what stands beside them.
+const PATTERNS: [(&str, &str); 7] = [
+    ("a.*?z|a", "a"),
+    ("(?s)x.*y|x", "x\n"),
+    ("(?:a|aa)+z|a", "a"),
+    (r"\ba\b.*?\bz|\ba", "é a "),
+    (".{1,300}z|a", "a"),
+    ("a[ab]{150}c", "abbabaabbbabaababbabbbaabaababba"),
+    ("(?:a|é)+?z|a", "aé"),
+];
+
+/// So much of it.
+fn repeated(unit: &str, length: usize) -> String {
+    unit.repeat(length.div_ceil(unit.len()))
+}
+
+/// What it takes to look for everything in a text, and whether that was allowed.
+fn work(finder: &Finder, text: &str, at_first: u64) -> (u64, bool) {
+    let steps = Steps::at_most(at_first);
+    let _ = (finder.first(text, &steps), finder.all(text, &steps).count());
+    (steps.taken(), steps.take(0).is_ok())
+}
+
+/// For a text that is twice as long it takes twice as much, besides what there is at first.
+fn grows_with(finder: &Finder, unit: &str, at_first: u64) {
+    let (short, long) = (repeated(unit, 1 << 12), repeated(unit, 1 << 13));
+    // States that the text brings about are made before it is measured.
+    work(finder, &short, AT_FIRST);
+    let ((one, _), (two, _)) = (work(finder, &short, at_first), work(finder, &long, at_first));
+    assert!(two <= 2 * one + one / 16 + 4_096, "{finder:?} in {unit:?}: {one}, {two}");
+}
+
+#[test]
+fn the_work_of_detectors_grows_no_faster_than_the_text() {
+    for detector in ALL {
+        let finder = finder(detector);
+        for unit in NASTY {
+            grows_with(&finder, unit, AT_FIRST);
+            let (taken, allowed) = work(&finder, &repeated(unit, 1 << 12), AT_FIRST / 256);
+            assert!(allowed, "{} in {unit:?}: {taken}", detector.name());
+        }
+    }
+}
+
+#[test]
+fn the_work_of_patterns_grows_no_faster_than_the_text() {
+    for (expression, unit) in PATTERNS {
+        let mut wanted = Wanted::default();
+        wanted.pattern("p", expression).unwrap();
+        let finder = wanted.finder().unwrap();
+        grows_with(&finder, unit, 0);
+        // Two passes to tell whether it is there, one to tell where, and what that may take besides.
+        let length = 1 << 15;
+        let (taken, _) = work(&finder, &repeated(unit, length), 0);
+        let most = 3 * u64::try_from(length).unwrap() * FOR_A_BYTE;
+        assert!(taken <= most + most / 8, "{expression} in {unit:?}: {taken} of {most}");
+    }
+}
+
+#[test]
+fn where_the_steps_end_the_rest_of_the_text_is_one_find() {
+    let mut wanted = Wanted::default();
+    wanted.pattern("p", "a.*?z|a").unwrap();
+    let (finder, text) = (wanted.finder().unwrap(), format!("b b {}b", "a".repeat(1 << 16)));
+    let steps = Steps::at_most(0);
+    let finds: Vec<Range<usize>> = finder.all(&text, &steps).map(|find| find.at).collect();
+    assert_eq!((finds[0].start, finds.last().unwrap().end), (4, text.len()));
+    assert!(finds.len() > 1 && finds.windows(2).all(|pair| pair[0].end == pair[1].start), "{}", finds.len());
+    // All texts of a body share what there is at first.
+    let (finder, steps) = (finder, Finder::steps());
+    let text = "a".repeat(2_048);
+    let taken = (0..100).map(|_| finder.all(&text, &steps).count()).fold(0, |_, _| steps.taken());
+    assert!(taken < AT_FIRST + 100 * 2_048 * 3 * FOR_A_BYTE, "{taken}");
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+mod beside_regex {
+    use super::*;
+    use proptest::prelude::*;
+
+    const KEY: &str = r"(?s-u)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?:[ -~\s]*?-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----)?";
+
+    proptest! {
+        /// As one expression that looks ahead would find them.
+        #[test]
+        fn private_keys_end_where_they_should(pieces in prop::collection::vec(prop::sample::select(vec![
+            "-----", "-----BEGIN PRIVATE KEY-----", "BEGIN RSA PRIVATE KEY-----", "-----END PRIVATE KEY-----",
+            "END PGP PRIVATE KEY BLOCK-----", "MII\n", "é", "\u{1}", " ", "-",
+        ]), 0..16)) {
+            let (finder, text) = (finder(Detector::PrivateKey), pieces.concat());
+            let expected: Vec<&str> = regex::Regex::new(KEY).unwrap().find_iter(&text).map(|found| found.as_str()).collect();
+            prop_assert_eq!(found(&finder, &text), expected);
+        }
+    }
 }
 
 #[test]

@@ -15,8 +15,17 @@ fn guard(name: &str, action: Action, words: &[&str]) -> Rc<Guard> {
     Rc::new(Guard { name: name.to_owned(), matches, sides, action, finder: wanted.finder().unwrap() })
 }
 
-fn screen_all(guards: &[Rc<Guard>], body: &str) -> Result<Screened, Finding> {
-    screen(guards, body.as_bytes(), &(0..0))
+const MOST: usize = 1 << 20;
+
+fn screen_all(guards: &[Rc<Guard>], body: &str) -> Result<Screened, Unfit> {
+    screen(guards, body.as_bytes(), &(0..0), MOST)
+}
+
+fn blocked(screened: Result<Screened, Unfit>) -> Finding {
+    match screened {
+        Err(Unfit::Blocked(finding)) => finding,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn masked(body: &str) -> String {
@@ -61,7 +70,7 @@ fn base64_of_a_picture_is_passed_over_and_nothing_that_only_claims_to_be_one() {
 #[test]
 fn a_block_names_what_was_found_and_never_the_text() {
     let body = r#"{"messages":[{"role":"user","content":"to a@b.io"}]}"#;
-    let finding = screen_all(&[guard("mask", Action::Mask, &[]), guard("pii", Action::Block, &[])], body).unwrap_err();
+    let finding = blocked(screen_all(&[guard("mask", Action::Mask, &[]), guard("pii", Action::Block, &[])], body));
     assert_eq!(finding.to_string(), "pii: email (prompts, block)");
     let error = finding.error();
     assert_eq!((error.status, error.code.as_deref()), (400, Some("guardrail_blocked")));
@@ -80,16 +89,28 @@ fn what_is_only_logged_passes_and_is_noted_once() {
 fn the_models_name_is_not_looked_at() {
     let body = br#"{"model":"titan","q":"x"}"#;
     let guard = guard("words", Action::Block, &["titan"]);
-    assert!(screen(std::slice::from_ref(&guard), body, &(9..16)).is_ok());
-    assert!(screen(&[guard], br#"{"model":"x","q":"titan"}"#, &(9..12)).is_err());
+    assert!(screen(std::slice::from_ref(&guard), body, &(9..16), MOST).is_ok());
+    assert!(screen(&[guard], br#"{"model":"x","q":"titan"}"#, &(9..12), MOST).is_err());
 }
 
 #[test]
 fn a_form_is_blocked_where_it_would_have_to_be_masked() {
     let form = b"--b\r\ncontent-disposition: form-data; name=\"prompt\"\r\n\r\na@b.io\r\n--b--\xff";
-    let finding = screen_bytes(&[guard("pii", Action::Mask, &[])], form).unwrap_err();
+    let finding = blocked(screen_bytes(&[guard("pii", Action::Mask, &[])], form));
     assert_eq!((finding.action, finding.label.as_str()), (Action::Block, "email"));
     assert_eq!(screen_bytes(&[guard("pii", Action::Mask, &[])], b"\xff\xfe nothing"), Ok(Screened::default()));
     assert!(screen_bytes(&[guard("pii", Action::Block, &[])], form).is_err());
     assert_eq!(screen_bytes(&[guard("pii", Action::Log, &[])], form).unwrap().findings.len(), 1);
+}
+
+#[test]
+fn a_body_that_masking_makes_too_large_is_given_up() {
+    let mask = [guard("pii", Action::Mask, &["x"])];
+    for body in [format!(r#"{{"a":"{}"}}"#, "x ".repeat(40)), format!(r#"["{}"]"#, ["x"; 40].join(r#"",""#))] {
+        let masked = screen(&mask, body.as_bytes(), &(0..0), MOST).unwrap().body.unwrap();
+        assert_eq!(screen(&mask, body.as_bytes(), &(0..0), masked.len()).unwrap().body, Some(masked.clone()));
+        for most in [0, masked.len() / 2, masked.len() - 1] {
+            assert_eq!(screen(&mask, body.as_bytes(), &(0..0), most), Err(Unfit::TooLarge));
+        }
+    }
 }

@@ -6,7 +6,10 @@ use serde_json::json;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn check(schema: &Value, value: &Value) -> Result<(), String> {
-    Schema::parse(&schema.to_string()).unwrap().check(value)
+    match Schema::parse(&schema.to_string()).unwrap().check(value, &Steps::at_most(MOST_STEPS)) {
+        Err(Unmet::Wrong(wrong)) => Err(wrong),
+        Ok(()) | Err(Unmet::Spent) => Ok(()),
+    }
 }
 
 #[test]
@@ -60,6 +63,110 @@ fn a_schema_that_refers_to_itself_ends() {
     }
 }
 
+#[test]
+fn patterns_are_javascripts() {
+    for (pattern, text, good) in [
+        (r"^\d+$", "12", true),
+        (r"^\d+$", "١٢", false),
+        (r"^\w{1,64}$", "a_1", true),
+        (r"^\w{1,64}$", "é", false),
+        (r"^[\w.-]+$", "a.b-c", true),
+        (r"^[^\W\d]+$", "ab", true),
+        (r"^[^\W\d]+$", "a1", false),
+        (r"\bé", "aé", true),
+        (r"\\d", r"\d", true),
+        (r"^\/$", "/", true),
+    ] {
+        assert_eq!(check(&json!({ "pattern": pattern }), &json!(text)).is_ok(), good, "{pattern} of {text}");
+    }
+}
+
+/// What the check of a value takes, and what came of it.
+fn work(schema: &Value, value: &Value) -> (u64, Result<(), Unmet>) {
+    let steps = Steps::at_most(MOST_STEPS);
+    let checked = Schema::parse(&schema.to_string()).unwrap().check(value, &steps);
+    (steps.taken(), checked)
+}
+
+/// So many different texts.
+fn texts(count: usize) -> Value {
+    (0..count).map(|number| format!("a{number}")).collect()
+}
+
+#[test]
+fn work_grows_no_faster_than_the_value() {
+    let several =
+        |pattern: &str| (0..3).map(|number| (format!("{pattern}{number}?"), json!({}))).collect::<Map<_, _>>();
+    let objects = |count: usize| json!(vec![json!({ "aaa": 1, "b": 2 }); count]);
+    type Values = fn(usize) -> Value;
+    for (schema, value) in [
+        (json!({ "items": { "type": "string", "pattern": r"(?:\w{0,9}){0,9}" } }), texts as Values),
+        (json!({ "items": { "pattern": r"\w{40}|a" } }), texts),
+        (json!({ "items": { "pattern": r"(?:\w{0,50}){0,20}" } }), texts),
+        (json!({ "items": { "patternProperties": several(r"\w{5}|[a-b]") } }), objects),
+        (
+            json!({ "items": { "enum": (0..500).map(|number| format!("x{number}")).chain(["a".to_owned()]).collect::<Vec<_>>() } }),
+            |count| json!(vec!["a"; count]),
+        ),
+        (json!({ "uniqueItems": true }), texts),
+        (json!({ "uniqueItems": true, "items": { "uniqueItems": true } }), |count| {
+            json!(
+                vec![json!([{ "a": 1 }, { "a": 2 }]); 1]
+                    .into_iter()
+                    .chain((0..count).map(|n| json!([n])))
+                    .collect::<Vec<_>>()
+            )
+        }),
+        (json!({ "items": { "$ref": format!("#/{}", "x/".repeat(500)) } }), texts),
+        (json!({ "minLength": 1, "pattern": "^a*$" }), |count| json!("a".repeat(count))),
+    ] {
+        let ((one, first), (two, second)) = (work(&schema, &value(1_000)), work(&schema, &value(2_000)));
+        assert_eq!((&first, &second), (&Ok(()), &Ok(())), "{schema}");
+        // What sorting takes grows a little faster.
+        assert!(two <= 2 * one + one / 5, "{schema}: {one}, {two}");
+    }
+}
+
+#[test]
+fn what_takes_too_long_is_not_found_out() {
+    let twice = |level: usize| json!({ "oneOf": vec![json!({ "$ref": format!("#/$defs/{}", level + 1) }); 2] });
+    let levels: Map<String, Value> = (0..40).map(|level| (level.to_string(), twice(level))).collect();
+    let patterns: Vec<Value> =
+        (0..99).map(|number| json!({ "pattern": format!("{}{number}", "x".repeat(500)) })).collect();
+    let types = [vec!["string"; 10_000], vec!["integer"]].concat();
+    let large: Vec<String> = (0..3_000).map(|number| format!("{}{number:06}", "x".repeat(1_000))).collect();
+    for (schema, value) in [
+        (json!({ "$ref": "#" }), json!(1)),
+        (json!({ "not": { "$ref": "#" } }), json!(1)),
+        (json!({ "anyOf": [{ "not": { "anyOf": [{ "$ref": "#" }, { "$ref": "#" }] } }, { "$ref": "#" }] }), json!(1)),
+        (json!({ "$defs": levels, "$ref": "#/$defs/0" }), json!(1)),
+        (json!({ "anyOf": patterns }), json!("a")),
+        (json!({ "items": { "enum": texts(2_000) } }), json!(vec!["a1999"; 10_000])),
+        (json!({ "items": { "enum": large } }), json!(vec![large[2_999].clone(); 9])),
+        (json!({ "items": { "type": types } }), json!(vec![1; 1_000])),
+        (json!({ "items": { "required": vec!["a"; 5_000] } }), json!(vec![json!({ "a": 1 }); 2_000])),
+    ] {
+        let (taken, checked) = work(&schema, &value);
+        let told = schema.to_string().chars().take(80).collect::<String>();
+        assert_eq!(checked, Err(Unmet::Spent), "{told}: {taken}");
+        assert!(taken <= MOST_STEPS + (1 << 20), "{told}: {taken}");
+    }
+}
+
+#[test]
+fn what_is_told_is_short() {
+    let name = "é".repeat(10_000);
+    for schema in [
+        json!({ "required": [name] }),
+        json!({ "properties": { name.clone(): false } }),
+        json!({ "type": vec![name.clone(); 1_000] }),
+    ] {
+        let value = if schema.get("required").is_some() { json!({}) } else { json!({ name.clone(): 1 }) };
+        let wrong = check(&schema, &value).unwrap_err();
+        assert!(wrong.len() < 2_000, "{}", wrong.len());
+    }
+}
+
 #[cfg(not(target_arch = "wasm32"))]
 mod beside_another {
     use super::*;
@@ -71,7 +178,7 @@ mod beside_another {
             any::<bool>().prop_map(|value| json!(value)),
             (-3i64..4).prop_map(|value| json!(value)),
             prop_oneof![Just(json!(1.0)), Just(json!(0.5)), Just(json!(-2.5))],
-            "[ab]{0,3}".prop_map(|value| json!(value)),
+            "[ab1é]{0,3}".prop_map(|value| json!(value)),
         ];
         leaf.prop_recursive(3, 12, 3, |inner| {
             prop_oneof![
@@ -95,7 +202,8 @@ mod beside_another {
             (-2i64..3, -2i64..3).prop_map(|(least, most)| json!({ "minimum": least, "exclusiveMaximum": most })),
             (-2i64..3, -2i64..3).prop_map(|(least, most)| json!({ "exclusiveMinimum": least, "maximum": most })),
             prop_oneof![Just(json!({ "multipleOf": 2 })), Just(json!({ "multipleOf": 0.5 }))],
-            Just(json!({ "pattern": "^a+$" })),
+            prop::sample::select(vec!["^a+$", r"\w", r"\W", r"[^\d]b", r"\bé", "a|é"])
+                .prop_map(|pattern| json!({ "pattern": pattern })),
             Just(json!({ "uniqueItems": true })),
             Just(json!({ "required": ["a"] })),
             Just(json!({ "$ref": "#/$defs/other" })),

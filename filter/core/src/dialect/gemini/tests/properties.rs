@@ -162,7 +162,7 @@ fn request() -> impl Strategy<Value = Request> {
 }
 
 fn usage() -> impl Strategy<Value = Usage> {
-    (0..1_u64 << 40, 0..1_u64 << 40, 0..1_u64 << 20, 0..1_u64 << 20).prop_map(|(input, output, cached, reasoning)| {
+    (0..1_u64 << 24, 0..1_u64 << 24, 0..1_u64 << 20, 0..1_u64 << 20).prop_map(|(input, output, cached, reasoning)| {
         Usage { input: input + cached, cached, cache_write: 0, output: output + reasoning, reasoning }
     })
 }

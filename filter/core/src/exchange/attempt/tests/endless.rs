@@ -286,3 +286,25 @@ fn what_is_held_is_told() {
     translated.portion(ANTHROPIC_STREAM[4..].concat().as_bytes());
     assert_eq!((translated.relay.held_bytes(), translated.journey.stage), (0, Stage::Complete));
 }
+
+#[test]
+fn a_portion_as_long_as_a_connections_buffer_is_read_bit_by_bit() {
+    let event = content("forty bytes of content, more or less, ok");
+    let all = event.repeat(32 * MIB / event.len());
+    for (ends, rest) in [(true, ""), (false, "data: {\"choices\"")] {
+        let mut stream = Watched::openai();
+        // Of what leaves as it is nothing is ever copied; where a part of it stays, all of it is, once.
+        stream.portion(format!("{all}{rest}").as_bytes());
+        assert!(stream.read() == all, "{} bytes", stream.client.len());
+        let most = (if ends { 2 * MIB } else { 34 * MIB }) + 4096;
+        assert!(stream.most < i64::try_from(most).unwrap(), "{} bytes at once", stream.most);
+        stream.portion(if ends { "data: [DONE]\n\n" } else { ":[]}\n\ndata: [DONE]\n\n" }.as_bytes());
+        assert!(stream.read().ends_with("data: [DONE]\n\n"));
+        assert_eq!((stream.journey.stage, stream.failure), (Stage::Complete, None));
+    }
+    let mut translated = Watched::translated();
+    let event = ANTHROPIC_STREAM[3];
+    translated.portion(event.repeat(8 * MIB / event.len()).as_bytes());
+    let (written, most) = (translated.client.len(), translated.most);
+    assert!(most < i64::try_from(3 * written).unwrap(), "{most} bytes at once for {written}");
+}

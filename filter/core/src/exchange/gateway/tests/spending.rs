@@ -225,3 +225,42 @@ fn nobody_erases_a_budget_by_asking_for_more_answers_than_can_be_counted() {
     let next = send(&worker, &shared, &[answer(10, 5)]);
     assert_eq!(next.headers.text("x-sluice-instead-of"), Some("chat"), "90 of 100 are used");
 }
+
+/// What a request costs whose provider says this of its usage: `oai` asks a dollar for a million tokens.
+fn charged(usage: &str) -> (u16, String, serde_json::Value) {
+    let answer = json(
+        200,
+        &format!(
+            r#"{{"choices":[{{"index":0,"message":{{"role":"assistant","content":"a text of forty letters, which are ten."}},
+                "finish_reason":"stop"}}],"usage":{usage}}}"#
+        ),
+    );
+    let seen = send(&worker(r#","budget":{"total":1}"#, ""), &Rc::default(), &[answer]);
+    (seen.status, seen.log["cost_usd"].as_str().unwrap_or_default().to_owned(), seen.log["usage"].clone())
+}
+
+#[test]
+fn a_count_that_nobody_can_have_used_is_no_count_and_never_an_error() {
+    for usage in [
+        r#"{"prompt_tokens":9223372036854775808,"completion_tokens":18446744073709551615}"#,
+        r#"{"prompt_tokens":1e30,"completion_tokens":1e300}"#,
+        r#"{"prompt_tokens":-5,"completion_tokens":-1}"#,
+        r#"{"prompt_tokens":"many","completion_tokens":{}}"#,
+        r#"{"prompt_tokens":100000001,"completion_tokens":100000001,"total_tokens":200000002}"#,
+        r#""none""#,
+        "true",
+        "[1,2]",
+        "7",
+        "{}",
+    ] {
+        let (status, estimated, counted) = charged(usage);
+        assert_eq!((status, counted), (200, "missing".into()), "{usage}");
+        assert!(("0.000030".."0.000150").contains(&estimated.as_str()), "{usage}: {estimated}");
+    }
+    // What can be believed is charged, and the rest is estimated: no part of an answer is free.
+    let (status, cost, counted) = charged(r#"{"prompt_tokens":1000}"#);
+    assert_eq!((status, counted), (200, "partial".into()));
+    assert!(cost.as_str() > "0.001005", "{cost}");
+    let (status, _, counted) = charged(r#"{"prompt_tokens":10.0,"completion_tokens":"5","prompt_tokens_details":"x"}"#);
+    assert_eq!((status, counted), (200, "complete".into()));
+}

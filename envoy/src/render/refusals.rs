@@ -1,0 +1,176 @@
+//! What Envoy answers by itself, written as clients read errors: mappers of its local replies. It does so where the filter sees
+//! nothing of a request (a malformed one, an overloaded Envoy), and where the filter's VM has failed.
+//!
+//! The filter's own replies are local replies too: the first mapper is theirs, and leaves them as they are. Of all others the status
+//! stays, and the first mapper whose condition holds writes the body. Conditions are CEL; one that cannot be computed, as of a
+//! request whose headers were never read, does not hold.
+
+use std::time::Duration;
+
+use sluice_core::admin;
+use sluice_core::dialect::Dialect;
+use sluice_core::dialect::anthropic::Anthropic;
+use sluice_core::dialect::openai_chat::OpenAiChat;
+use sluice_core::error::{ApiError, ErrorKind};
+use sluice_core::exchange::gateway::endpoint::{MESSAGES, with_openais_errors};
+use sluice_core::exchange::journey::from_envoy;
+use sluice_core::exchange::{REPLY_DETAILS, property};
+
+use super::text::{fill, quote};
+
+/// A reply of Envoy's: how it is known, and what is said instead.
+struct Refusal {
+    when: &'static str,
+    error: ApiError,
+}
+
+/// After which a retry makes sense: a VM that failed is made anew at once, or after its backoff of about a second.
+const SOON: Duration = Duration::from_secs(1);
+
+/// For the gateway's clients, those of Anthropic's first.
+pub fn for_clients() -> String {
+    // The long one is written once.
+    let mut anthropics = format!("&anthropics {}", filter(&reads_anthropics()));
+    let each = refusals().into_iter().flat_map(|Refusal { when, error }| {
+        let anthropics = std::mem::replace(&mut anthropics, "*anthropics".to_owned());
+        let both = format!("{{ and_filter: {{ filters: [{}, {anthropics}] }} }}", filter(when));
+        [
+            mapper(&both, &error, &Anthropic.write_error(&error)),
+            mapper(&filter(when), &error, &OpenAiChat.write_error(&error)),
+        ]
+    });
+    std::iter::once(ours()).chain(each).collect()
+}
+
+/// For whoever administers the gateway.
+pub fn for_administrators() -> String {
+    let each = refusals().into_iter().map(|Refusal { when, error }| {
+        let body = admin::write_error(error.code.as_deref().unwrap_or_default(), &error.message, None);
+        mapper(&filter(when), &error, &body)
+    });
+    std::iter::once(ours()).chain(each).collect()
+}
+
+/// In the order in which they are looked for.
+fn refusals() -> Vec<Refusal> {
+    use ErrorKind::{InvalidRequest, NotFound, Overloaded, Permission, Server};
+    let refusal = |when, code, error: ApiError| Refusal { when, error: error.with_code(code) };
+    let soon = |error: ApiError| ApiError { retry_after: Some(SOON), ..error };
+    let failed = "The part of the gateway that had this request has failed, and starts anew. Send the request again.";
+    let overloaded = "The gateway has no memory left for more requests. Send the request again in a moment.";
+    let large_headers = "The request's headers are larger than the gateway takes: 60 KiB, or 100 headers.";
+    let version = "The gateway speaks HTTP/1.1 and HTTP/2.";
+    let upgrade = "The gateway does not change the protocol: it has no WebSockets.";
+    let malformed = "The request is malformed.";
+    vec![
+        refusal(
+            "response.code_details == 'wasm_fail_stream'",
+            "gateway_restarting",
+            soon(ApiError::new(503, Server, failed)),
+        ),
+        refusal(
+            "response.code_details == 'overload'",
+            "gateway_overloaded",
+            soon(ApiError::new(503, Overloaded, overloaded)),
+        ),
+        Refusal { when: "response.code == 408", error: from_envoy(408) },
+        Refusal { when: "response.code == 413", error: from_envoy(413) },
+        refusal("response.code == 431", "request_headers_too_large", ApiError::new(431, InvalidRequest, large_headers)),
+        refusal("response.code == 426", "http_version_not_supported", ApiError::new(426, InvalidRequest, version)),
+        refusal(
+            "response.code_details == 'upgrade_failed'",
+            "upgrade_not_supported",
+            ApiError::new(403, Permission, upgrade),
+        ),
+        refusal("response.code == 404", "unknown_url", ApiError::new(404, NotFound, "Unknown request URL.")),
+        // 501 is for a transfer coding that Envoy does not know.
+        refusal(
+            "response.code >= 400 && response.code < 500 || response.code == 501",
+            "malformed_request",
+            ApiError::new(400, InvalidRequest, malformed),
+        ),
+        refusal(
+            "response.code >= 500",
+            "gateway_failed",
+            ApiError::new(500, Server, "The gateway could not answer this request."),
+        ),
+    ]
+}
+
+/// Whether the client reads errors in Anthropic's format. Once the request was on its way to a provider, its headers are that
+/// provider's, and the filter has said who asked.
+fn reads_anthropics() -> String {
+    let (left, client) = (property::EXCHANGE, property::CLIENT);
+    let openais: Vec<String> = with_openais_errors().map(|path| format!("'{path}'")).collect();
+    let path = "request.url_path";
+    format!(
+        "'wasm.{left}' in filter_state ? 'wasm.{client}' in filter_state : {path} == '{MESSAGES}' || \
+         {path}.startsWith('{MESSAGES}/') || 'anthropic-version' in request.headers && !({path} in [{}])",
+        openais.join(", ")
+    )
+}
+
+/// The filter's own replies stay as they are.
+fn ours() -> String {
+    fill("- filter: ${filter}\n", &[("filter", &filter(&format!("response.code_details == '{REPLY_DETAILS}'")))])
+}
+
+fn mapper(filter: &str, error: &ApiError, body: &[u8]) -> String {
+    let retry = error.retry_after.map(|wait| {
+        let seconds = wait.as_secs();
+        format!(
+            "headers_to_add: [{{ header: {{ key: retry-after, value: \"{seconds}\" }}, append_action: \
+             OVERWRITE_IF_EXISTS_OR_ADD }}]"
+        )
+    });
+    // Envoy takes a percent sign for one of its commands.
+    let body = String::from_utf8_lossy(body).replace('%', "%%");
+    fill(
+        include_str!("refusal.yaml"),
+        &[("filter", filter), ("headers", &retry.unwrap_or_default()), ("body", &quote(&body))],
+    )
+}
+
+fn filter(expression: &str) -> String {
+    let kind = "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter";
+    format!(
+        "{{ extension_filter: {{ name: cel, typed_config: {{ \"@type\": {kind}, expression: {} }} }} }}",
+        quote(expression)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_is_written_in_both_formats_after_the_filters_own_were_passed_over() {
+        let clients = for_clients();
+        let mut filters = clients.lines().filter(|line| line.starts_with("- filter: "));
+        assert!(filters.next().is_some_and(|line| line.contains("\"response.code_details == 'sluice'\"")), "{clients}");
+        assert_eq!(filters.count(), refusals().len() * 2);
+        for expected in [
+            r#"inline_string: "{\"error\":{\"message\":\"The request is malformed.\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"malformed_request\"}}""#,
+            r#"inline_string: "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":"#,
+            r#"'anthropic-version' in request.headers && !(request.url_path in ['/v1/chat/completions', '/v1/responses',"#,
+        ] {
+            assert!(clients.contains(expected), "{expected}\n{clients}");
+        }
+        assert!(!clients.contains("'/v1/messages',"), "{clients}");
+        assert_eq!(clients.matches("*anthropics]").count(), refusals().len() - 1);
+        assert_eq!(clients.matches("key: retry-after, value: \"1\"").count(), 4, "{clients}");
+        let administrators = for_administrators();
+        let expected = r#"inline_string: "{\"error\":{\"code\":\"gateway_restarting\",\"message\":"#;
+        assert!(administrators.contains(expected), "{administrators}");
+        assert_eq!(administrators.matches("- filter: ").count(), refusals().len() + 1);
+    }
+
+    #[test]
+    fn every_refusal_has_a_code_that_the_reference_lists() {
+        let reference = include_str!("../../../docs/reference.md");
+        for Refusal { error, .. } in refusals() {
+            let code = error.code.expect("a code");
+            assert!(reference.contains(&format!("`{code}`")), "{code}");
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! The states of an automaton, each made when a text first leads to it.
+//!
+//! A state is a list of the expression's own states, in order of preference where that counts. From some of them looks lead on: such
+//! a state is open, and which of its looks hold is known at a place only, and settles it. The invariant: states take as much memory
+//! as their plan allows and one state beyond it; then all of them are forgotten and made again as they are needed, and each making
+//! counts as work.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use regex_automata::nfa::thompson::{NFA, State};
+use regex_automata::util::look::LookSet;
+use regex_automata::util::primitives::StateID;
+
+use super::columns::Columns;
+use super::looks::Looks;
+use crate::guard::steps::{Spent, Steps, steps};
+
+/// About what a state takes besides its list and its row.
+const OVERHEAD: usize = 64;
+
+/// A state: where its row begins, and what is to be known of it before its row is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Id(u32);
+
+impl Id {
+    const SPECIAL: u32 = 1 << 31;
+    const OPEN: u32 = 1 << 30;
+    /// Leads nowhere.
+    pub(super) const DEAD: Self = Self(Self::SPECIAL);
+    /// Stands in rows where nobody went yet.
+    const UNKNOWN: Self = Self(u32::MAX);
+
+    /// Whether it has to be settled.
+    pub(super) fn is_open(self) -> bool {
+        self.0 & Self::OPEN != 0
+    }
+
+    /// Whether what is looked for ends here.
+    pub(super) fn matches(self) -> bool {
+        self.is_special() && self != Self::DEAD
+    }
+
+    /// Whether to stop here.
+    fn is_special(self) -> bool {
+        self.0 & Self::SPECIAL != 0
+    }
+
+    fn row(self) -> usize {
+        usize::try_from(self.0 & !(Self::OPEN | Self::SPECIAL)).unwrap_or(usize::MAX)
+    }
+}
+
+/// Which of several ways to match count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// All of them.
+    Every,
+    /// Those that the expression prefers to the first that has come to its end.
+    Preferred,
+}
+
+/// What states are made of.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) nfa: NFA,
+    pub(super) looks: Looks,
+    pub(super) columns: Columns,
+    pub(super) order: Order,
+    /// What all states may take of memory.
+    pub(super) memory: usize,
+}
+
+/// The states that were made.
+#[derive(Debug)]
+pub(super) struct States {
+    /// Each state's row, as [`Columns`] has it: nothing, its number, and where it leads.
+    rows: Vec<u32>,
+    lists: Vec<List>,
+    known: BTreeMap<(bool, Rc<[StateID]>), Id>,
+    start: Option<Id>,
+    memory: usize,
+    /// How often all of them were forgotten.
+    forgotten: u64,
+    scratch: Scratch,
+}
+
+/// What a state stands for.
+#[derive(Debug)]
+struct List {
+    states: Rc<[StateID]>,
+    /// The numbers of the expressions that end in it.
+    matched: Box<[usize]>,
+}
+
+/// An open state and how a place settled it, for as long as states are not forgotten.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settled {
+    open: Id,
+    kind: usize,
+    forgotten: u64,
+}
+
+/// What making a state needs.
+#[derive(Debug)]
+struct Scratch {
+    list: Vec<StateID>,
+    stack: Vec<StateID>,
+    /// For each of the expression's states the last round in which it was visited.
+    seen: Vec<u32>,
+    round: u32,
+    visited: usize,
+}
+
+impl States {
+    pub(super) fn new() -> Self {
+        let scratch = Scratch { list: Vec::new(), stack: Vec::new(), seen: Vec::new(), round: 0, visited: 0 };
+        let (rows, lists, known) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let mut states = Self { rows, lists, known, start: None, memory: 0, forgotten: 0, scratch };
+        states.forget();
+        states
+    }
+
+    /// The first state, from where the expression begins.
+    pub(super) fn start(&mut self, plan: &Plan, from: StateID, steps: &Steps) -> Result<Id, Spent> {
+        if let Some(start) = self.start {
+            return Ok(start);
+        }
+        self.scratch.begin(plan);
+        self.scratch.enter(from);
+        let open = self.scratch.arrive(plan);
+        let start = self.made(plan, open, steps)?;
+        self.start = Some(start);
+        Ok(start)
+    }
+
+    /// Follows bytes along known ways, up to a state where something is to be noted or found out, and says how many that were. The
+    /// byte before them is `last`.
+    pub(super) fn run(&self, plan: &Plan, from: Id, last: Option<u8>, bytes: impl Iterator<Item = u8>) -> (Id, usize) {
+        let (mut id, mut count, mut side) = (from, 0, plan.columns.side(last));
+        for byte in bytes {
+            if id.is_special() {
+                break;
+            }
+            let column = if id.is_open() { plan.columns.open(side, byte) } else { plan.columns.closed(byte) };
+            match self.rows.get(id.row().saturating_add(column)) {
+                Some(next) if *next != Id::UNKNOWN.0 => id = Id(*next),
+                _ => break,
+            }
+            side = plan.columns.side(Some(byte));
+            count += 1;
+        }
+        (id, count)
+    }
+
+    /// Where a byte leads from a state that is not open, and, the next time, from the open one that it was.
+    pub(super) fn after(
+        &mut self,
+        plan: &Plan,
+        (id, settled): (Id, Option<Settled>),
+        byte: u8,
+        steps: &Steps,
+    ) -> Result<Id, Spent> {
+        let next = self.follow(plan, id, plan.columns.closed(byte), steps)?;
+        if let Some(Settled { open, kind, forgotten }) = settled
+            && let Some(column) = plan.columns.shortcut(kind, byte).filter(|_| !id.is_special())
+            && self.forgotten == forgotten
+        {
+            self.set(open, column, next);
+        }
+        Ok(next)
+    }
+
+    /// What an open state is at a place of this kind.
+    pub(super) fn settled(
+        &mut self,
+        plan: &Plan,
+        open: Id,
+        kind: usize,
+        steps: &Steps,
+    ) -> Result<(Id, Settled), Spent> {
+        let id = self.follow(plan, open, plan.columns.kind(kind), steps)?;
+        Ok((id, Settled { open, kind, forgotten: self.forgotten }))
+    }
+
+    /// The numbers of the expressions that end in a state.
+    pub(super) fn matched(&self, id: Id) -> &[usize] {
+        self.list(id).map_or(&[], |list| &list.matched)
+    }
+
+    fn list(&self, id: Id) -> Option<&List> {
+        let number = *self.rows.get(id.row().saturating_add(Columns::NUMBER))?;
+        self.lists.get(usize::try_from(number).ok()?)
+    }
+
+    fn set(&mut self, id: Id, column: usize, next: Id) {
+        if let Some(cell) = self.rows.get_mut(id.row().saturating_add(column)) {
+            *cell = next.0;
+        }
+    }
+
+    fn follow(&mut self, plan: &Plan, id: Id, column: usize, steps: &Steps) -> Result<Id, Spent> {
+        match self.rows.get(id.row().saturating_add(column)) {
+            Some(known) if *known != Id::UNKNOWN.0 => Ok(Id(*known)),
+            _ => self.explore(plan, id, column, steps),
+        }
+    }
+
+    #[cold]
+    fn explore(&mut self, plan: &Plan, id: Id, column: usize, steps: &Steps) -> Result<Id, Spent> {
+        let Some(list) = self.list(id).map(|list| list.states.clone()) else { return Ok(Id::DEAD) };
+        self.scratch.begin(plan);
+        let open = if id.is_open() {
+            let held = Some(plan.looks.held(plan.columns.kind_of(column)));
+            list.iter().fold(false, |_, state| self.scratch.visit(plan, *state, held))
+        } else {
+            let byte = plan.columns.byte_of(column);
+            let targets = list.iter().filter_map(|state| target(plan.nfa.state(*state), byte));
+            targets.for_each(|target| self.scratch.enter(target));
+            self.scratch.arrive(plan)
+        };
+        self.scratch.visited = self.scratch.visited.saturating_add(list.len());
+        let before = self.forgotten;
+        let next = self.made(plan, open, steps)?;
+        // The row that it would stand in may be forgotten by now.
+        if self.forgotten == before {
+            self.set(id, column, next);
+        }
+        Ok(next)
+    }
+
+    /// The state of the list that was made, which may be known.
+    fn made(&mut self, plan: &Plan, open: bool, taken: &Steps) -> Result<Id, Spent> {
+        taken.take(steps(self.scratch.visited))?;
+        let list = &mut self.scratch.list;
+        match plan.order {
+            Order::Every => list.sort_unstable(),
+            Order::Preferred if open => {}
+            Order::Preferred => {
+                let end = list.iter().position(|state| matches!(plan.nfa.state(*state), State::Match { .. }));
+                list.truncate(end.map_or(list.len(), |end| end.saturating_add(1)));
+            }
+        }
+        if list.is_empty() {
+            return Ok(Id::DEAD);
+        }
+        let key = (open, Rc::from(list.as_slice()));
+        if let Some(known) = self.known.get(&key) {
+            return Ok(*known);
+        }
+        Ok(self.add(plan, key))
+    }
+
+    fn add(&mut self, plan: &Plan, key: (bool, Rc<[StateID]>)) -> Id {
+        let (open, list) = key;
+        let columns = plan.columns.len(open);
+        let size = OVERHEAD + size_of::<u32>() * columns + size_of::<StateID>() * list.len();
+        if self.memory.saturating_add(size) > plan.memory {
+            self.forget();
+        }
+        self.memory = self.memory.saturating_add(size);
+        let ends = list.iter().filter_map(|state| match plan.nfa.state(*state) {
+            State::Match { pattern_id } if !open => Some(pattern_id.as_usize()),
+            _ => None,
+        });
+        let matched: Box<[usize]> = ends.collect();
+        let row = self.rows.len();
+        let flags = if open { Id::OPEN } else { 0 } | if matched.is_empty() { 0 } else { Id::SPECIAL };
+        let id = Id(u32::try_from(row).unwrap_or(0) | flags);
+        self.rows.resize(row.saturating_add(columns), Id::UNKNOWN.0);
+        if let Some(number) = self.rows.get_mut(row.saturating_add(Columns::NUMBER)) {
+            *number = u32::try_from(self.lists.len()).unwrap_or(u32::MAX);
+        }
+        self.lists.push(List { states: list.clone(), matched });
+        self.known.insert((open, list), id);
+        id
+    }
+
+    fn forget(&mut self) {
+        self.rows.clear();
+        self.lists.clear();
+        self.known.clear();
+        (self.start, self.memory, self.forgotten) = (None, 0, self.forgotten.wrapping_add(1));
+        // No row begins where the dead state's would.
+        self.rows.extend([Id::UNKNOWN.0; Columns::NUMBER + 1]);
+    }
+}
+
+impl Scratch {
+    fn begin(&mut self, plan: &Plan) {
+        self.list.clear();
+        self.visited = 0;
+        self.next_round(plan);
+    }
+
+    fn next_round(&mut self, plan: &Plan) {
+        self.round = self.round.wrapping_add(1);
+        if self.seen.is_empty() || self.round == 0 {
+            self.seen.clear();
+            self.seen.resize(plan.nfa.states().len(), 0);
+            self.round = 1;
+        }
+    }
+
+    /// Whether this is the first time in this round.
+    fn is_new(&mut self, id: StateID) -> bool {
+        let Some(seen) = self.seen.get_mut(id.as_usize()).filter(|seen| **seen != self.round) else { return false };
+        *seen = self.round;
+        self.visited = self.visited.saturating_add(1);
+        true
+    }
+
+    /// Lists a state to which a byte has led.
+    fn enter(&mut self, id: StateID) {
+        if self.is_new(id) {
+            self.list.push(id);
+        }
+    }
+
+    /// Follows those that were listed as far as no look stands in the way. Where one does they stay as they are: `true`. What is
+    /// preferred to what depends on the way there, so with looks all of it is followed again.
+    fn arrive(&mut self, plan: &Plan) -> bool {
+        let entered = std::mem::take(&mut self.list);
+        self.next_round(plan);
+        let met = entered.iter().any(|id| self.visit(plan, *id, None));
+        if met {
+            self.list = entered;
+        }
+        met
+    }
+
+    /// Lists a state and those that it leads to without a byte, the preferred ones first. Looks are followed if they hold; where that
+    /// is not known, `true` as soon as one is met.
+    fn visit(&mut self, plan: &Plan, from: StateID, held: Option<LookSet>) -> bool {
+        self.stack.clear();
+        self.stack.push(from);
+        while let Some(id) = self.stack.pop() {
+            if !self.is_new(id) {
+                continue;
+            }
+            match plan.nfa.state(id) {
+                State::ByteRange { .. } | State::Sparse(_) | State::Dense(_) | State::Match { .. } => {
+                    self.list.push(id)
+                }
+                State::Look { look, next } => match held {
+                    Some(held) if held.contains(*look) => self.stack.push(*next),
+                    Some(_) => {}
+                    None => return true,
+                },
+                State::Union { alternates } => self.stack.extend(alternates.iter().rev()),
+                State::BinaryUnion { alt1, alt2 } => self.stack.extend([*alt2, *alt1]),
+                State::Capture { next, .. } => self.stack.push(*next),
+                State::Fail => {}
+            }
+        }
+        false
+    }
+}
+
+/// Where a byte leads from one of the expression's own states.
+fn target(state: &State, byte: u8) -> Option<StateID> {
+    match state {
+        State::ByteRange { trans } => trans.matches_byte(byte).then_some(trans.next),
+        State::Sparse(transitions) => transitions.matches_byte(byte),
+        State::Dense(transitions) => transitions.matches_byte(byte),
+        _ => None,
+    }
+}

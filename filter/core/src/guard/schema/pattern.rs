@@ -1,0 +1,87 @@
+//! The patterns of a schema: each is compiled once, if it is small.
+//!
+//! A schema's patterns are of JavaScript's syntax, where digits, letters of words and their edges are ASCII's. What else differs is
+//! not translated: a pattern that cannot be read, is long or grows large says nothing.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use regex_automata::util::syntax;
+
+use crate::guard::automaton::Which;
+use crate::guard::steps::{Spent, Steps, steps};
+
+/// The longest pattern that is read.
+const LONGEST: usize = 1 << 10;
+/// What one may take of memory, compiled.
+const LARGEST: usize = 64 << 10;
+/// As deep as the groups of one may be.
+const DEEPEST: u32 = 64;
+/// What it takes to compile one: for itself, and for each of its bytes.
+const TO_COMPILE: (u64, u64) = (20_000, 1_000);
+
+/// The patterns of one schema, as far as they were needed.
+pub(super) struct Patterns<'s> {
+    steps: &'s Steps,
+    known: RefCell<BTreeMap<&'s str, Option<Rc<Pattern>>>>,
+}
+
+/// A pattern that was compiled.
+pub(super) struct Pattern(Which);
+
+impl<'s> Patterns<'s> {
+    pub(super) fn new(steps: &'s Steps) -> Self {
+        Self { steps, known: RefCell::default() }
+    }
+
+    /// A pattern; `None` where it says nothing.
+    pub(super) fn get(&self, pattern: &'s str) -> Result<Option<Rc<Pattern>>, Spent> {
+        if pattern.len() > LONGEST {
+            return Ok(None);
+        }
+        self.steps.take(steps(pattern.len()))?;
+        if let Some(known) = self.known.borrow().get(pattern) {
+            return Ok(known.clone());
+        }
+        let (itself, byte) = TO_COMPILE;
+        self.steps.take(steps(pattern.len()).saturating_mul(byte).saturating_add(itself))?;
+        let compiled = compile(pattern).map(Rc::new);
+        self.known.borrow_mut().insert(pattern, compiled.clone());
+        Ok(compiled)
+    }
+}
+
+impl Pattern {
+    /// Whether a text has what it describes.
+    pub(super) fn matches(&self, text: &str, taken: &Steps) -> Result<bool, Spent> {
+        taken.take(1)?;
+        Ok(!self.0.all(text, taken)?.is_empty())
+    }
+}
+
+fn compile(pattern: &str) -> Option<Pattern> {
+    let config = syntax::Config::new().nest_limit(DEEPEST);
+    let expression = syntax::parse_with(&in_our_syntax(pattern), &config).ok()?;
+    Which::small(&[expression], LARGEST).ok().map(Pattern)
+}
+
+/// The pattern with JavaScript's classes in our syntax, in which they are wider.
+fn in_our_syntax(pattern: &str) -> String {
+    let mut ours = String::with_capacity(pattern.len());
+    let mut letters = pattern.chars();
+    while let Some(letter) = letters.next() {
+        let escaped = if letter == '\\' { letters.next() } else { None };
+        match escaped {
+            Some('d') => ours.push_str("[0-9]"),
+            Some('D') => ours.push_str("[^0-9]"),
+            Some('w') => ours.push_str("[0-9A-Za-z_]"),
+            Some('W') => ours.push_str("[^0-9A-Za-z_]"),
+            Some('b') => ours.push_str(r"(?-u:\b)"),
+            Some('B') => ours.push_str(r"(?-u:\B)"),
+            Some(other) => ours.extend([letter, other]),
+            None => ours.push(letter),
+        }
+    }
+    ours
+}

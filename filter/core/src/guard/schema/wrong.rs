@@ -1,0 +1,101 @@
+//! Where a value is not what its schema says, and what was expected there.
+//!
+//! Branches of a schema may fail thousands of times before one fits, so nothing is written before the check is over. Names and
+//! patterns are the client's own, and are cut off where they are long.
+
+use std::fmt::{self, Display, Formatter};
+
+use serde_json::Value;
+
+/// The longest name or pattern that is told.
+const LONGEST: usize = 200;
+/// More types than these there are not.
+const MOST_TYPES: usize = 8;
+
+/// What is wrong, and where it was seen, from the innermost outwards.
+pub(super) struct Wrong<'s> {
+    path: Vec<Step<'s>>,
+    expected: Expected<'s>,
+}
+
+/// A step into a value.
+#[derive(Clone, Copy)]
+pub(super) enum Step<'s> {
+    /// To a field that the schema names.
+    Name(&'s str),
+    /// To another field.
+    Any,
+    Index(usize),
+}
+
+/// What was expected.
+#[derive(Clone, Copy)]
+pub(super) enum Expected<'s> {
+    Nothing,
+    Type(&'s str),
+    Types(&'s [Value]),
+    Enum,
+    Const,
+    AnyOf,
+    OneOf,
+    Not,
+    Field(&'s str),
+    /// Of what, and the word that says so.
+    More(&'static str, &'static str),
+    Fewer(&'static str, &'static str),
+    Unique,
+    Match(&'s str),
+    Number(&'static str),
+}
+
+impl<'s> Wrong<'s> {
+    pub(super) fn new(expected: Expected<'s>) -> Self {
+        Self { path: Vec::new(), expected }
+    }
+
+    pub(super) fn below(&mut self, step: Step<'s>) {
+        self.path.push(step);
+    }
+}
+
+impl Display for Wrong<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.path.is_empty() { "at its top" } else { "at " })?;
+        for step in self.path.iter().rev() {
+            match step {
+                Step::Name(name) => write!(f, "/{}", short(name))?,
+                Step::Any => f.write_str("/*")?,
+                Step::Index(index) => write!(f, "/{index}")?,
+            }
+        }
+        write!(f, ": expected {}", self.expected)
+    }
+}
+
+impl Display for Expected<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("nothing"),
+            Self::Type(name) => write!(f, "type `{}`", short(name)),
+            Self::Types(names) => {
+                let names: Vec<&str> = names.iter().filter_map(Value::as_str).take(MOST_TYPES).map(short).collect();
+                write!(f, "one of the types `{}`", names.join("`, `"))
+            }
+            Self::Enum => f.write_str("one of `enum`"),
+            Self::Const => f.write_str("what `const` says"),
+            Self::AnyOf => f.write_str("one of `anyOf`"),
+            Self::OneOf => f.write_str("exactly one of `oneOf`"),
+            Self::Not => f.write_str("what `not` excludes not to be there"),
+            Self::Field(name) => write!(f, "the field `{}`", short(name)),
+            Self::More(of, word) => write!(f, "more {of} (`{word}`)"),
+            Self::Fewer(of, word) => write!(f, "fewer {of} (`{word}`)"),
+            Self::Unique => f.write_str("no two items that are the same"),
+            Self::Match(pattern) => write!(f, "a text that matches `{}`", short(pattern)),
+            Self::Number(word) => write!(f, "another number (`{word}`)"),
+        }
+    }
+}
+
+fn short(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(LONGEST)).unwrap_or(text)
+}

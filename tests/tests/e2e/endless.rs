@@ -1,0 +1,172 @@
+//! Streams whose providers do not stop: an event without an end, a flood of the smallest ones, a connection that stays open
+//! behind the end. Their clients read what there is to read, and no other stream is the worse for it.
+
+use serde_json::{Map, Value, json};
+use sluice_tests::client::Answer;
+use sluice_tests::gateway::{Gateway, KEY, Key, Kind};
+use sluice_tests::simulator::{Outcome, Simulator};
+
+use crate::{CHAT, Pair, ask, other, said, with};
+
+/// More events than any of these streams has.
+const BEHIND_ALL: usize = 999;
+
+/// How often a VM of the filter was made anew.
+async fn reloads(gateway: &Gateway) -> u64 {
+    let text = gateway.envoy("/stats?filter=vm_reload_success").await;
+    text.lines().filter_map(|line| line.rsplit_once(": ")?.1.parse::<u64>().ok()).sum()
+}
+
+async fn is_sound(gateway: &Gateway) {
+    assert!(gateway.alive());
+    assert_eq!(reloads(gateway).await, 0, "{}", gateway.errors());
+    assert!(!gateway.errors().contains("unreachable"), "{}", gateway.errors());
+}
+
+/// The code of the error that ends a stream.
+fn failure(answer: &Answer) -> String {
+    let last = answer.events().pop().map(|event| event.json()).unwrap_or_default();
+    last["error"]["code"].as_str().unwrap_or_default().to_owned()
+}
+
+fn done(answer: &Answer) -> bool {
+    answer.text().ends_with("data: [DONE]\n\n")
+}
+
+/// Whether usage was counted as the provider has counted it.
+fn is_charged(line: &Value, provider: &Simulator) {
+    let used = provider.requests().pop().and_then(|request| request.used).expect("usage");
+    assert_eq!((&line["input_tokens"], &line["output_tokens"]), (&used.input.into(), &used.output.into()), "{line}");
+    assert_eq!(line["estimated"], false, "{line}");
+}
+
+#[tokio::test]
+async fn an_event_without_an_end_ends_its_own_stream_alone() {
+    let pair = Pair::lease().await;
+    let words = (0..60).map(|number| format!("word{number}")).collect::<Vec<_>>().join(" ");
+    for provider in ["openai", "anthropic"] {
+        let neighbour = other(provider);
+        pair.simulator(neighbour).always("every=30");
+        let good = pair.ask(neighbour, &format!("say {words}"));
+        let client = pair.gateway.client();
+        let good = tokio::spawn(async move { client.post(CHAT, &with(good, json!({"stream": true}))).await });
+        pair.simulator(provider).always("tokens=20+whole+endless-after=8");
+        let bad = pair.gateway.stream(&pair.ask(provider, "go")).await;
+        assert_eq!((bad.status, failure(&bad).as_str()), (200, "invalid_provider_response"), "{}", bad.text());
+        assert!(!bad.complete && !said(&bad).is_empty() && !bad.text().contains("[DONE]"), "{}", bad.text());
+        let good = good.await.expect("an answer");
+        assert_eq!((said(&good), good.complete && done(&good)), (words.clone(), true));
+        assert_eq!(pair.simulator(provider).settled(1).await[0].outcome, Outcome::Cancelled);
+        pair.openai.clear();
+        pair.anthropic.clear();
+    }
+    let lines = pair.gateway.quiet().await;
+    let failed: Vec<_> = lines.iter().filter(|line| line["error"] == "invalid_provider_response").collect();
+    assert_eq!((lines.len(), failed.len()), (4, 2), "{lines:?}");
+    assert!(failed.iter().all(|line| line["tried"][0]["failure"] == "bad_answer"), "{failed:?}");
+    is_sound(&pair.gateway).await;
+}
+
+#[tokio::test]
+async fn what_comes_behind_the_end_is_no_failure_and_is_not_charged() {
+    for (pair, ways) in [
+        (Pair::lease().await, &["endless", "flood"][..]),
+        // Nothing comes, and the connection stays.
+        (Pair::impatient().await, &["stall"]),
+    ] {
+        for way in ways {
+            for provider in ["openai", "anthropic"] {
+                let simulator = pair.simulator(provider);
+                simulator.clear();
+                simulator.always(&format!("{way}-after={BEHIND_ALL}"));
+                let answer = pair.gateway.stream(&pair.ask(provider, "say one two three")).await;
+                assert_eq!((&*said(&answer), done(&answer)), ("one two three", true), "{way}: {}", answer.text());
+                // An answer whose provider does not end it is not ended by the gateway: it is cut.
+                assert!(!answer.complete, "{way}");
+                assert_eq!(simulator.settled(1).await[0].outcome, Outcome::Cancelled, "{way}");
+                let line = pair.gateway.quiet().await.pop().expect("a line");
+                assert!(line["status"] == 200 && line["error"].is_null(), "{way}: {line}");
+                assert!(line["tried"][0]["failure"].is_null(), "{way}: {line}");
+                is_charged(&line, simulator);
+            }
+        }
+        is_sound(&pair.gateway).await;
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_the_smallest_events_flows_to_whoever_reads_it() {
+    let pair = Pair::lease().await;
+    // Of comments Anthropic's format tells nothing to a client of OpenAI's.
+    for (provider, wanted) in [("openai", 8 << 20), ("anthropic", 100)] {
+        pair.simulator(provider).always("tokens=20+whole+flood-after=8");
+        let body = with(pair.ask(provider, "go"), json!({"stream": true})).to_string();
+        let mut open = pair.gateway.client().open("POST", CHAT, body).await.expect("an answer");
+        let mut read = 0;
+        while read < wanted {
+            read += open.next().await.expect("more").expect("no end").len();
+        }
+        drop(open);
+        assert_eq!(pair.simulator(provider).settled(1).await[0].outcome, Outcome::Cancelled);
+    }
+    assert_eq!(pair.gateway.quiet().await.len(), 2);
+    is_sound(&pair.gateway).await;
+}
+
+/// Name, kind, the simulator's path, the model, and whether its streams have a terminator.
+const WIRES: [(&str, &str, &str, &str, bool); 6] = [
+    ("gemini", "gemini", "/v1beta", "gemini-2.5-sim", false),
+    ("bedrock", "bedrock", "", "claude-sim", true),
+    ("bedrock-anthropic", "bedrock-anthropic", "", "claude-sim", true),
+    ("cohere", "cohere", "/v2", "command-sim", true),
+    ("responses", "openai", "/v1", "gpt-sim", true),
+    ("openai", "openai", "/v1", "gpt-sim", true),
+];
+
+#[tokio::test]
+async fn every_wire_has_its_bounds_for_what_flows_what_is_held_and_what_is_looked_at() {
+    let simulator = Simulator::start().await;
+    let (mut providers, mut models, mut cases) = (Map::new(), Map::new(), Vec::new());
+    for (name, kind, path, model, has_end) in WIRES {
+        providers.insert(name.into(), json!({"kind": kind, "url": simulator.url() + path, "key": {"env": "A_KEY"}}));
+        for (manner, delivery) in [("flows", "stream"), ("held", "whole"), ("checked", "stream")] {
+            for (place, after) in [("within", 8), ("behind", BEHIND_ALL)] {
+                let target = format!("{model}+tokens=20+whole+endless-after={after}");
+                let target = json!({"targets": [{"provider": name, "model": target}], "delivery": delivery});
+                models.insert(format!("{name}-{manner}-{place}"), target);
+                cases.push((format!("{name}-{manner}-{place}"), manner, place == "behind" && has_end));
+            }
+        }
+    }
+    providers["responses"]["speaks"] = json!(["responses"]);
+    let guards = json!({"words": {"match": {"key": "checked"}, "words": ["never said"], "on": ["answers"]}});
+    let gateway = Gateway::builder()
+        .provider("unused", Kind::OpenAi, &simulator)
+        .model("unused", &[("unused", "gpt-sim")])
+        .key(Key::new("test", KEY))
+        .key(Key::new("checked", "checked"))
+        .environment("A_KEY", "a-key")
+        .with(json!({"providers": providers, "models": models, "guards": guards}))
+        .start()
+        .await;
+    for (name, manner, ends) in &cases {
+        let client = gateway.with_key(if *manner == "checked" { "checked" } else { KEY });
+        let answer = client.post(CHAT, &with(ask(name, "go"), json!({"stream": true}))).await;
+        match (manner, ends) {
+            (_, true) => assert!(answer.status == 200 && done(&answer), "{name}: {}", answer.text()),
+            // Nothing of it was shown when it came to nothing; what is held for long flows, if that was seen in time.
+            (&"checked", false) => assert_eq!(answer.status, 502, "{name}: {}", answer.text()),
+            (&"held", false) if answer.status == 502 => {}
+            _ => {
+                assert_eq!((answer.status, &*failure(&answer)), (200, "invalid_provider_response"), "{name}");
+                assert!(!done(&answer) && !said(&answer).is_empty(), "{name}: {}", answer.text());
+            }
+        }
+        let line = gateway.quiet().await.pop().expect("a line");
+        let (error, failure) =
+            if *ends { (None, None) } else { (Some("invalid_provider_response"), Some("bad_answer")) };
+        assert_eq!((line["error"].as_str(), line["tried"][0]["failure"].as_str()), (error, failure), "{name}: {line}");
+    }
+    assert_eq!(said(&gateway.chat(&ask("unused", "say hi")).await), "hi");
+    is_sound(&gateway).await;
+}
