@@ -28,7 +28,7 @@ pub const ROWS: &[Row] = &[
 ];
 
 /// All at the same time.
-async fn together(asks: Vec<(Visit, Ask, Manner)>, expected: &'static [u16]) -> Vec<Seen> {
+pub async fn together(asks: Vec<(Visit, Ask, Manner)>, expected: &'static [u16]) -> Vec<Seen> {
     let mut set = JoinSet::new();
     for (visit, ask, manner) in asks {
         set.spawn(async move { visit.sends(&ask, manner, expected).await });

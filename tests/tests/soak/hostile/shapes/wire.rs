@@ -6,6 +6,7 @@ use sluice_tests::client::Answer;
 
 use super::super::attack::{Ask, Seen, Visit, judge};
 use super::super::talk::{Heard, Manner, answer, talk};
+use super::scenes::together;
 use super::{CHAT, EMBEDDINGS, MESSAGES, MIB, RESPONSES, Row, plain};
 
 pub const ROWS: &[Row] = &[
@@ -155,17 +156,15 @@ async fn chunks(mut visit: Visit) -> Vec<Seen> {
 }
 
 async fn leave_writing(mut visit: Visit) -> Vec<Seen> {
-    let mut seen = Vec::new();
-    for _ in 0..12 {
-        let large = visit.chance.percent(20);
-        let text = if large { "a".repeat(8 * MIB) } else { "a".repeat(2_000) };
+    let asks = (0..12).map(|_| {
+        let text = "a".repeat(if visit.chance.percent(20) { 8 * MIB } else { 2_000 });
         let model = visit.chance.pick(&["small", "small-claude"]);
         let ask = visit.ask(CHAT, plain(CHAT, model).to_string().replace("say hi", &text));
         let all = ask.head().len() + ask.body.len();
         let writes = Some(1 + visit.chance.below(all as u64) as usize);
-        seen.push(visit.sends(&ask, Manner { writes, ..Manner::default() }, &[]).await);
-    }
-    seen
+        (visit.clone(), ask, Manner { writes, ..Manner::default() })
+    });
+    together(asks.collect(), &[]).await
 }
 
 async fn leave_reading(mut visit: Visit) -> Vec<Seen> {
@@ -176,13 +175,12 @@ async fn leave_reading(mut visit: Visit) -> Vec<Seen> {
         ("stream-that-goes-on-behind-its-end", CHAT),
         ("stream-of-large-events", MESSAGES),
     ];
-    let mut seen = Vec::new();
-    for _ in 0..12 {
+    let asks = (0..12).map(|_| {
         let (model, path) = visit.chance.pick(&STREAMS);
         let mut body = plain(path, model);
         body["stream"] = true.into();
         let reads = Some(1 + visit.chance.below(6_000) as usize);
-        seen.push(visit.sends(&visit.ask(path, body.to_string()), Manner { reads, ..Manner::default() }, &[]).await);
-    }
-    seen
+        (visit.clone(), visit.ask(path, body.to_string()), Manner { reads, ..Manner::default() })
+    });
+    together(asks.collect(), &[]).await
 }
