@@ -4,6 +4,7 @@ pub mod chance;
 pub mod client;
 pub mod collector;
 pub mod gateway;
+pub mod money;
 pub mod port;
 pub mod redis;
 pub mod shared;

@@ -29,15 +29,23 @@ pub async fn watch(gateway: &Gateway, every: Duration, end: Instant) -> Vec<Samp
 
 /// Looks once.
 pub async fn look(gateway: &Gateway) -> Sample {
+    let resident = kernel(gateway, "VmRSS:");
+    let memory: Value = serde_json::from_str(&gateway.envoy("/memory").await).expect("JSON");
+    Sample { resident, allocated: memory["allocated"].as_str().and_then(|bytes| bytes.parse().ok()).expect("a number") }
+}
+
+/// The most that was ever resident: no moment is missed.
+pub fn peak(gateway: &Gateway) -> u64 {
+    kernel(gateway, "VmHWM:")
+}
+
+/// What the kernel says of its memory, in bytes.
+fn kernel(gateway: &Gateway, name: &str) -> u64 {
     let envoy = children(gateway.process_id());
     let status = std::fs::read_to_string(format!("/proc/{}/status", envoy.first().expect("an Envoy")));
     let status = status.expect("its status");
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
-    let memory: Value = serde_json::from_str(&gateway.envoy("/memory").await).expect("JSON");
-    Sample {
-        resident: resident.and_then(|kib| kib.trim().parse::<u64>().ok()).expect("a number") << 10,
-        allocated: memory["allocated"].as_str().and_then(|bytes| bytes.parse().ok()).expect("a number"),
-    }
+    let value = status.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"));
+    value.and_then(|kib| kib.trim().parse::<u64>().ok()).expect("a number") << 10
 }
 
 /// The medians of the second quarter of the samples, and of the last.

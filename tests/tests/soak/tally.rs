@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
+use sluice_tests::money::micro;
 
 /// A line, as far as it is looked at.
 #[derive(Debug, Deserialize)]
@@ -42,7 +43,9 @@ pub struct Tally {
     pub ids: HashSet<String>,
     /// The lines of requests.
     pub lines: u64,
-    /// What they cost in micro-dollars: of `key=alice`, `team=research`, `model=chat`.
+    /// How many of these were by `key=alice`, `team=research`, or for `model=chat`.
+    pub requests: BTreeMap<String, u64>,
+    /// What they cost in micro-dollars: of the same.
     pub costs: BTreeMap<String, u64>,
     pub attempts: u64,
     /// Of requests that went to more than one provider.
@@ -62,6 +65,7 @@ impl Tally {
             rest: String::new(),
             ids: HashSet::new(),
             lines: 0,
+            requests: BTreeMap::new(),
             costs: BTreeMap::new(),
             attempts: 0,
             fallbacks: 0,
@@ -96,18 +100,15 @@ impl Tally {
         for failure in line.tried.into_iter().filter_map(|tried| tried.failure) {
             *self.failures.entry(failure).or_default() += 1;
         }
-        if let Some(cost) = line.cost_usd.as_deref().map(micro) {
-            let whose = [("key", line.key), ("team", line.team), ("model", line.model)];
-            for (of, name) in whose.into_iter().filter_map(|(of, name)| Some((of, name?))) {
-                *self.costs.entry(format!("{of}={name}")).or_default() += cost;
+        let cost = line.cost_usd.as_deref().map(micro);
+        let whose = [("key", line.key), ("team", line.team), ("model", line.model)];
+        for scope in whose.into_iter().filter_map(|(of, name)| Some(format!("{of}={}", name?))) {
+            if let Some(cost) = cost {
+                let sum = self.costs.entry(scope.clone()).or_default();
+                // A provider may count as it likes.
+                *sum = sum.saturating_add(cost);
             }
+            *self.requests.entry(scope).or_default() += 1;
         }
     }
-}
-
-/// `0.001234` in micro-dollars.
-fn micro(dollars: &str) -> u64 {
-    let (whole, decimals) = dollars.split_once('.').expect("a decimal point");
-    assert_eq!(decimals.len(), 6, "{dollars}");
-    format!("{whole}{decimals}").parse().expect("money")
 }

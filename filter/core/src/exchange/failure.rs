@@ -155,12 +155,14 @@ fn of_error(error: &ApiError, by_status: Option<Trigger>) -> Option<Trigger> {
 }
 
 /// The provider's verdict on the gateway's credential is not one on the client's key: a client that read 401 would throw
-/// its key away. A verdict on the prompt is the client's, under whatever status.
+/// its key away. A verdict on the prompt is the client's. A status that is no error's becomes 502: with 304 a client reads no
+/// body, and would take what is there for its next answer.
 fn ours(error: ApiError) -> ApiError {
     match (error.status, error.kind) {
         (401..=403, kind) if kind != ErrorKind::ContentPolicy => refused_credential(),
         (_, ErrorKind::Authentication) => refused_credential(),
-        _ => error,
+        (400..=599, _) => error,
+        _ => ApiError { status: 502, ..error },
     }
 }
 
@@ -227,6 +229,22 @@ mod tests {
         let failure = Failure::status(401, ApiError::new(401, ErrorKind::Authentication, "bad key sk-123"));
         assert_eq!(failure.error.status, 502);
         assert!(!failure.error.message.contains("sk-123"));
+    }
+
+    #[test]
+    fn a_status_that_is_no_error_never_reaches_the_client_as_one() {
+        // With some of them a client reads no body, and takes it for the beginning of the next answer.
+        let bodies = [&b""[..], b"{}", br#"{"error":{"code":304,"status":304,"message":"no"}}"#];
+        for dialect in crate::dialect::ALL {
+            for (status, body) in
+                [0, 101, 204, 302, 304, 600, 999].map(|status| bodies.map(|body| (status, body))).concat()
+            {
+                let failure = Failure::status(status, dialect.read_error(status, None, body));
+                assert!((400..600).contains(&failure.error.status), "{status} {dialect:?}: {failure:?}");
+                let failure = Failure::in_answer(dialect.read_error(200, None, body));
+                assert!((400..600).contains(&failure.error.status), "{dialect:?}: {failure:?}");
+            }
+        }
     }
 
     #[test]

@@ -13,9 +13,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::site::{KEYS, MODELS, QUALIFIED, STEERING, secret};
-
-pub const CHAT: &str = "/v1/chat/completions";
+use super::site::{KEYS, MODELS, QUALIFIED, STEERING, secret};
+use crate::CHAT;
 
 /// The text that the simulator repeats when its answer is huge.
 const HUGE: &str = "0123456789abcdef";

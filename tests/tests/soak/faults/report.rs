@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use crate::client::{Done, Outcome};
+use super::client::{Done, Outcome};
 use crate::memory::{Sample, is_flat, quarters};
 use crate::tally::Tally;
 

@@ -1,0 +1,89 @@
+//! A gateway as somebody hostile finds it: a port, and, where it keeps its counters in Redis, the way there.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+/// Where a gateway is.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub port: u16,
+    /// The way to its Redis, if it has one.
+    pub redis: Option<Arc<Detour>>,
+}
+
+/// A way to a server on which all that is sent there can be made to wait.
+#[derive(Debug)]
+pub struct Detour {
+    port: u16,
+    delay: Arc<AtomicU64>,
+    server: JoinHandle<()>,
+}
+
+impl Detour {
+    /// Begins one to a port of the loopback interface.
+    ///
+    /// # Panics
+    /// When there is no free port.
+    pub async fn to(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let here = listener.local_addr().expect("an address").port();
+        let delay = Arc::default();
+        let server = tokio::spawn(serve(listener, port, Arc::clone(&delay)));
+        Self { port: here, delay, server }
+    }
+
+    /// Where it begins.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// From now on whatever is sent waits so long.
+    pub fn delays(&self, by: Duration) {
+        self.delay.store(by.as_millis().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+impl Drop for Detour {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn serve(listener: TcpListener, port: u16, delay: Arc<AtomicU64>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else { continue };
+                connections.spawn(lead(stream, port, Arc::clone(&delay)));
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// Carries a connection's bytes both ways until one side closes.
+async fn lead(stream: TcpStream, port: u16, delay: Arc<AtomicU64>) -> std::io::Result<()> {
+    let other = TcpStream::connect(("127.0.0.1", port)).await?;
+    stream.set_nodelay(true)?;
+    other.set_nodelay(true)?;
+    let ((mut from, mut back), (mut answers, mut to)) = (stream.into_split(), other.into_split());
+    let there = async {
+        let mut piece = Vec::new();
+        while from.read_buf(&mut piece).await? > 0 {
+            tokio::time::sleep(Duration::from_millis(delay.load(Ordering::Relaxed))).await;
+            to.write_all(&piece).await?;
+            piece.clear();
+        }
+        Ok(())
+    };
+    tokio::select! {
+        ended = there => ended,
+        ended = copy(&mut answers, &mut back) => ended.map(drop),
+    }
+}

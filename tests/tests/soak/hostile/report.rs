@@ -1,0 +1,80 @@
+//! What a hostile soak came to: each row with how often it was run and what was seen of it, and what became of good streams.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::attack::Seen;
+use super::good::Read;
+
+/// More of what must not be is not kept of one row.
+const SHOWN: usize = 2;
+
+/// All that was seen.
+#[derive(Debug, Default)]
+pub struct Report {
+    rows: BTreeMap<&'static str, Row>,
+    streams: u64,
+    /// The longest silence of a good stream: what a worker that is busy costs others.
+    silence: Duration,
+    wrong: Vec<String>,
+}
+
+#[derive(Debug, Default)]
+struct Row {
+    times: u64,
+    took: Duration,
+    seen: BTreeMap<String, u64>,
+    wrong: Vec<String>,
+}
+
+impl Report {
+    /// A row was run.
+    pub fn row(&mut self, name: &'static str, took: Duration, seen: Vec<Seen>) {
+        let row = self.rows.entry(name).or_default();
+        row.times += 1;
+        row.took = row.took.max(took);
+        for seen in seen {
+            let label = seen.unwrap_or_else(|why| {
+                row.wrong.push(why);
+                "WRONG".to_owned()
+            });
+            *row.seen.entry(label).or_default() += 1;
+        }
+    }
+
+    /// A good stream has ended.
+    pub fn stream(&mut self, read: Read) {
+        self.streams += 1;
+        match read {
+            Ok(silence) => self.silence = self.silence.max(silence),
+            Err(why) => self.wrong.push(why),
+        }
+    }
+
+    /// Something is wrong that is seen from outside.
+    pub fn wrong(&mut self, why: String) {
+        self.wrong.push(why);
+    }
+
+    /// What must not be.
+    pub fn complaints(&self) -> Vec<String> {
+        let of_rows = self.rows.iter().flat_map(|(name, row)| {
+            row.wrong.iter().take(SHOWN).map(move |why| format!("{name} ({} times): {why}", row.wrong.len()))
+        });
+        let none = (self.streams == 0).then(|| "no good stream was read".to_owned());
+        self.wrong.iter().take(10 * SHOWN).cloned().chain(of_rows).chain(none).collect()
+    }
+
+    pub fn print(&self) {
+        println!("{:<56}{:>6}{:>9}  seen", "shape", "times", "longest");
+        for (name, Row { times, took, seen, .. }) in &self.rows {
+            let seen: Vec<String> = seen.iter().map(|(label, count)| format!("{count} {label}")).collect();
+            println!("{name:<56}{times:>6}{:>8.1}s  {}", took.as_secs_f64(), seen.join(", "));
+        }
+        let (streams, silence) = (self.streams, self.silence.as_secs_f64());
+        println!(
+            "{streams} good streams, {} of them wrong; the longest silence in one was {silence:.1} s",
+            self.wrong.len()
+        );
+    }
+}

@@ -1,0 +1,139 @@
+//! A client that minds no rule: it writes the bytes it likes as slowly as it likes, leaves when it likes, and reads meanwhile
+//! whatever comes.
+
+use std::time::Duration;
+
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use sluice_tests::PATIENCE;
+use sluice_tests::client::Answer;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// How it writes, and when it leaves.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Manner {
+    /// Writes pieces of this size, and waits so long after each.
+    pub slowly: Option<(usize, Duration)>,
+    /// Leaves once it has written so many bytes, those of the head too.
+    pub writes: Option<usize>,
+    /// Leaves once it has read so many bytes.
+    pub reads: Option<usize>,
+    /// Waits until the other side closes, and not only for the end of one answer.
+    pub waits: bool,
+}
+
+/// A request's head; its body has so many bytes.
+pub fn head(method: &str, path: &str, headers: &[(String, String)], length: usize) -> String {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n");
+    for (name, value) in headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    head + "\r\n"
+}
+
+/// What a client heard.
+#[derive(Debug)]
+pub enum Heard {
+    /// All that came.
+    Bytes(Vec<u8>),
+    /// Nothing more for so long that nobody would have waited.
+    Silence,
+}
+
+/// Sends a head and a body in this manner, and gives back all that was heard until the other side closed, or until the client
+/// left: with an answer, or before. Somebody who asks for the connection to be closed and then pauses for longer than Envoy
+/// waits loses what it has not read.
+///
+/// # Panics
+/// When the connection is refused.
+pub async fn talk(port: u16, head: &[u8], body: &[u8], manner: Manner) -> Heard {
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("a gateway that accepts connections");
+    // Whoever leaves does so at once, without a word.
+    let _ = stream.set_zero_linger();
+    let (mut reading, mut writing) = stream.into_split();
+    let most = manner.writes.unwrap_or(usize::MAX);
+    let (piece, pause) = manner.slowly.unwrap_or((usize::MAX, Duration::ZERO));
+    let write = async {
+        let parts = [head, body].into_iter().flat_map(|part| part.chunks(piece));
+        let mut left = most;
+        for part in parts {
+            let part = &part[..part.len().min(left)];
+            left -= part.len();
+            // A server that refuses early may close before all is written: what it said still counts.
+            if part.is_empty() || writing.write_all(part).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+        }
+        if manner.writes.is_none() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let read = async {
+        let (mut heard, most) = (Vec::new(), manner.reads.unwrap_or(usize::MAX));
+        while heard.len() < most && (manner.waits || !has_answer(&heard)) {
+            match timeout(PATIENCE, reading.read_buf(&mut heard)).await {
+                Ok(Ok(1..)) => {}
+                Ok(_) => break,
+                Err(_) => return Heard::Silence,
+            }
+        }
+        Heard::Bytes(heard)
+    };
+    tokio::select! {
+        () = write => Heard::Bytes(Vec::new()),
+        heard = read => heard,
+    }
+}
+
+/// Whether a whole answer is there.
+fn has_answer(heard: &[u8]) -> bool {
+    let Some(head) = head_of(heard) else { return false };
+    let head = String::from_utf8_lossy(head);
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+    match length {
+        Some(length) => heard.len() >= head.len() + 4 + length,
+        None => heard.ends_with(b"0\r\n\r\n") && answer(heard).is_some_and(|answer| answer.complete),
+    }
+}
+
+/// Headers in front of an empty line.
+fn head_of(heard: &[u8]) -> Option<&[u8]> {
+    let end = heard.windows(4).position(|four| four == b"\r\n\r\n")?;
+    Some(&heard[..end])
+}
+
+/// The first answer in these bytes; none when they are none.
+pub fn answer(heard: &[u8]) -> Option<Answer> {
+    let head = std::str::from_utf8(head_of(heard)?).ok()?;
+    let status = head.get(9..12)?.parse().ok()?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in head.lines().skip(1).filter_map(|line| line.split_once(": ")) {
+        headers.append(HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?);
+    }
+    let rest = &heard[head.len() + 4..];
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.parse().ok();
+    let (body, complete) = match number("content-length") {
+        Some(length) => (rest[..rest.len().min(length)].to_vec(), rest.len() >= length),
+        None if headers.contains_key("transfer-encoding") => dechunked(rest),
+        None => (rest.to_vec(), true),
+    };
+    Some(Answer { status, headers, body: body.into(), complete })
+}
+
+/// What is in the chunks, and whether the last of them is there.
+fn dechunked(mut rest: &[u8]) -> (Vec<u8>, bool) {
+    let mut body = Vec::with_capacity(rest.len());
+    while let Some(line) = rest.windows(2).position(|two| two == b"\r\n") {
+        let size = std::str::from_utf8(&rest[..line]).ok().and_then(|text| usize::from_str_radix(text, 16).ok());
+        let Some(size) = size else { break };
+        let chunk = &rest[line + 2..];
+        if size == 0 {
+            return (body, true);
+        }
+        body.extend_from_slice(&chunk[..chunk.len().min(size)]);
+        rest = chunk.get(size + 2..).unwrap_or_default();
+    }
+    (body, false)
+}

@@ -1,0 +1,85 @@
+//! Looks at a gateway while it is attacked: how much memory it has, and whether a VM or a process of it has ended, and what
+//! was under way then.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use sluice_tests::gateway::children;
+
+use super::lock;
+use super::site::Scene;
+use crate::memory::{self, Sample};
+use crate::{after, unless};
+
+/// How often.
+const EVERY: Duration = Duration::from_millis(250);
+
+/// Which rows are under way, and how often.
+#[derive(Debug, Default)]
+pub struct Underway(Mutex<BTreeMap<&'static str, u64>>);
+
+impl Underway {
+    pub fn begins(&self, row: &'static str) {
+        *lock(&self.0).entry(row).or_default() += 1;
+    }
+
+    pub fn ends(&self, row: &'static str) {
+        lock(&self.0).entry(row).and_modify(|count| *count -= 1);
+    }
+
+    fn rows(&self) -> Vec<&'static str> {
+        lock(&self.0).iter().filter(|(_, count)| **count > 0).map(|(row, _)| *row).collect()
+    }
+}
+
+/// A gateway before anything hostile has come.
+#[derive(Debug)]
+pub struct Rest {
+    pub memory: Sample,
+    envoy: Vec<u32>,
+}
+
+impl Rest {
+    pub async fn of(scene: &Scene) -> Self {
+        let gateway = &scene.site.gateway;
+        Self { memory: memory::look(gateway).await, envoy: children(gateway.process_id()) }
+    }
+
+    /// Whether the same processes still run.
+    pub fn still(&self, scene: &Scene) -> Option<String> {
+        let gateway = &scene.site.gateway;
+        let same = gateway.alive() && children(gateway.process_id()) == self.envoy;
+        unless(same, || format!("{:?}: its processes have ended: {}", scene.store, gateway.errors()))
+    }
+}
+
+/// What was seen of it.
+#[derive(Debug, Default)]
+pub struct Watched {
+    /// The most that Envoy's own allocator had handed out.
+    pub allocated: u64,
+    pub complaints: Vec<String>,
+}
+
+/// Looks again and again, until it is over or the gateway has ended.
+pub async fn watch(scene: &Scene, rest: &Rest, underway: &Underway, over: impl Fn() -> bool) -> Watched {
+    let mut watched = Watched::default();
+    let mut known = BTreeMap::new();
+    while !over() {
+        if let Some(ended) = rest.still(scene) {
+            watched.complaints.push(format!("{ended}\nunder way were {:?}", underway.rows()));
+            return watched;
+        }
+        watched.allocated = watched.allocated.max(memory::look(&scene.site.gateway).await.allocated);
+        let statistics = scene.site.statistics().await;
+        for (name, count) in after::trouble(&statistics) {
+            if known.insert(name.to_owned(), count) != Some(count) {
+                let rows = underway.rows();
+                watched.complaints.push(format!("{:?}: {name} became {count}; under way were {rows:?}", scene.store));
+            }
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+    watched
+}
