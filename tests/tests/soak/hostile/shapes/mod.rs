@@ -37,6 +37,13 @@ pub enum Store {
     Redis,
 }
 
+impl Store {
+    /// How many workers its gateway has.
+    pub fn workers(self) -> u32 {
+        if self == Self::Memory { 2 } else { 1 }
+    }
+}
+
 /// What is hostile about it.
 #[derive(Clone, Copy)]
 pub enum What {
