@@ -72,7 +72,7 @@ impl Scene {
         });
         let builder = builder.concurrency(store.workers());
         let Way { builder, redis, webdis, detour } = Way::of(store, builder).await;
-        let site = Site::start(builder, providers.into()).await;
+        let site = Site::start(builder, providers.into(), store.ending()).await;
         let place = Place { port: site.gateway.port(), redis: detour };
         Self { store, site, place, redis, _webdis: webdis }
     }

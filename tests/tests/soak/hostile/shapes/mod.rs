@@ -42,6 +42,11 @@ impl Store {
     pub fn workers(self) -> u32 {
         if self == Self::Memory { 2 } else { 1 }
     }
+
+    /// What ends the name of its access log.
+    pub fn ending(self) -> &'static str {
+        if self == Self::Memory { ".memory" } else { ".redis" }
+    }
 }
 
 /// What is hostile about it.
