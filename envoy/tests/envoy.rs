@@ -1,11 +1,13 @@
 //! What is rendered, given to a real Envoy.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use sluice_tests::PATIENCE;
 use sluice_tests::port::Port;
 
 /// What `./scripts/test` sets.
@@ -127,4 +129,61 @@ fn run_says_when_it_is_ready_and_stops_cleanly() {
     assert_eq!(running.0.wait().unwrap().code(), Some(0));
     let left: Vec<_> = fs::read_dir(directory.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(left, ["gateway.yaml"], "the private directory is gone");
+}
+
+/// Whether Envoy finds a control group here.
+fn has_control_groups() -> bool {
+    ["memory.current", "memory/memory.usage_in_bytes"]
+        .iter()
+        .any(|file| Path::new("/sys/fs/cgroup").join(file).exists())
+}
+
+#[test]
+fn a_control_groups_limit_is_refused_at_before_it_is_reached() {
+    if !has_control_groups() {
+        eprintln!("skipped: no control groups here, and Envoy does not start with their monitor");
+        return;
+    }
+    let out = tempfile::tempdir().unwrap();
+    let port = Port::reserve();
+    let file = out.path().join("gateway.yaml");
+    let minimal = include_str!("../../examples/minimal.yaml");
+    let local = minimal.replace("kind: openai,", "kind: openai, url: \"http://127.0.0.1:9\",");
+    let local = local.replace("kind: anthropic,", "kind: anthropic, url: \"http://127.0.0.1:9\",");
+    fs::write(&file, format!("listen: 127.0.0.1:{}\n{local}", port.number())).unwrap();
+    let module = fs::canonicalize(needed("SLUICE_WASM")).unwrap();
+    let directory = out.path().to_str().unwrap();
+    let rendered = sluice()
+        .args(["render", file.to_str().unwrap(), "--wasm", module.to_str().unwrap(), "--out", directory])
+        .args(["--admin", "127.0.0.1:0", "--concurrency", "1", "--cgroup"])
+        .output()
+        .unwrap();
+    assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
+    // A limit that is passed already, whatever the machine's is.
+    let configuration = out.path().join("envoy.yaml");
+    let text = fs::read_to_string(&configuration).unwrap();
+    let kind = "cgroup_memory.v3.CgroupMemoryConfig";
+    assert_eq!(text.matches(kind).count(), 1, "{text}");
+    fs::write(&configuration, text.replace(kind, &format!("{kind}, max_memory_bytes: 1"))).unwrap();
+    let envoy = Command::new(needed("SLUICE_ENVOY"))
+        .args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "error", "-c"])
+        .arg(&configuration)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn();
+    let _running = Running(envoy.unwrap());
+    let ask = || {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", port.number())).ok()?;
+        stream.write_all(b"GET /v1/models HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok().map(|_| answer)
+    };
+    let started = Instant::now();
+    loop {
+        match ask() {
+            Some(answer) if answer.contains("\"code\":\"gateway_overloaded\"") => break,
+            other => assert!(started.elapsed() < PATIENCE, "{other:?}"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

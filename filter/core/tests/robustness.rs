@@ -5,7 +5,10 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
 
+use std::rc::Rc;
+
 use proptest::prelude::*;
+use sluice_core::config::file::Action;
 use sluice_core::conversation::StreamEvent;
 use sluice_core::dialect::openai_chat::variations;
 use sluice_core::dialect::quirk::{adapt, edited};
@@ -13,7 +16,13 @@ use sluice_core::dialect::{ALL, Chat, Content, Opening};
 use sluice_core::embedding::Encoding;
 use sluice_core::exchange::outline::{Outline, form};
 use sluice_core::framing::{eventstream, sse};
+use sluice_core::guard::finder::{Finder, Wanted};
+use sluice_core::guard::prompt::screen;
+use sluice_core::guard::schema::{MOST_STEPS, Schema};
+use sluice_core::guard::steps::Steps;
+use sluice_core::guard::{Guard, Match};
 
+mod guards;
 mod odd;
 mod samples;
 
@@ -288,6 +297,46 @@ proptest! {
         places.sort_unstable();
         let portions: Vec<&[u8]> = places.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect();
         prop_assert_eq!(read(&portions), read(&[&bytes]));
+    }
+}
+
+/// Steps that a body may cost besides those for its bytes.
+const AT_FIRST: u64 = 1 << 22;
+
+proptest! {
+    #![proptest_config(configured())]
+
+    #[test]
+    fn guardrails(texts in prop::collection::vec(guards::texts(), 1..5), patterns in prop::collection::vec(guards::expressions(), 0..3)) {
+        let mut wanted = Wanted::default();
+        guards::DETECTORS.into_iter().for_each(|detector| wanted.detector(detector));
+        // One that is no good is refused when it is configured.
+        patterns.iter().for_each(|pattern| drop(wanted.pattern("own", pattern)));
+        let Ok(finder) = wanted.finder() else { return Ok(()) };
+        let things = 12 + u64::try_from(patterns.len()).unwrap();
+        for text in &texts {
+            let steps = Finder::steps();
+            let finds: Vec<_> = finder.all(text, &steps).map(|find| find.at).collect();
+            prop_assert!(finds.windows(2).all(|pair| pair[0].end <= pair[1].start), "{finds:?}");
+            prop_assert!(finds.iter().all(|at| at.start < at.end && text.get(at.clone()).is_some()), "{finds:?}");
+            let most = AT_FIRST + 2 * things * 80 * u64::try_from(text.len()).unwrap();
+            prop_assert!(steps.taken() <= most, "{} of {most}", steps.taken());
+        }
+        let body = serde_json::to_vec(&texts).unwrap();
+        let guard = Rc::new(Guard { name: "g".to_owned(), matches: Match::default(), sides: Vec::new(), action: Action::Mask, finder });
+        let masked = screen(&[guard], &body, &(0..0), 1 << 20);
+        if let Some(masked) = masked.unwrap().body {
+            prop_assert!(serde_json::from_slice::<Vec<String>>(&masked).is_ok(), "{}", String::from_utf8_lossy(&masked));
+        }
+    }
+
+    #[test]
+    fn structured_output(schema in guards::schemas(), value in guards::values()) {
+        let steps = Steps::at_most(MOST_STEPS);
+        let checked = Schema::parse(&schema.to_string()).unwrap().check(&value, &steps);
+        // What is taken at once is a text, a name or a pattern.
+        let most = MOST_STEPS + (1 << 21);
+        prop_assert!(steps.taken() <= most, "{} of {most}: {checked:?}", steps.taken());
     }
 }
 

@@ -16,7 +16,7 @@ use crate::host;
 
 /// The most bytes of a body in Envoy's buffer once a part of it was replaced: the largest rewritten one, and what is spliced into it
 /// afterwards. Envoy's own limit is 66 MiB.
-const MOST_BUFFERED: usize = LARGEST_REWRITTEN + (8 << 20);
+const MOST_BUFFERED: usize = LARGEST_REWRITTEN + (4 << 20);
 
 /// A message's header map and body buffer.
 #[derive(Clone, Copy)]

@@ -220,6 +220,8 @@ impl Talk {
         view: &dyn View,
     ) -> Result<Progress, Failure> {
         for from in range.clone().step_by(PORTION) {
+            // Never two of them at a time.
+            drop(std::mem::take(portion));
             *portion = view.body(from..range.end.min(from + PORTION));
             if self.take(portion, journey)? == Progress::Over {
                 return Ok(Progress::Over);

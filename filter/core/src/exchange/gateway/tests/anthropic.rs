@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serde_json::{Value, json as tree};
 
 use crate::exchange::fake::{Envoy, Script, Seen, json, sse};
-use crate::exchange::metric;
+use crate::exchange::{metric, property};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -91,6 +91,8 @@ fn a_provider_of_another_format_gets_its_own_and_none_of_the_clients_headers() {
     );
     let received = &seen.received[0].headers;
     assert_eq!(received.text(":path"), Some("/v1/chat/completions"));
+    // Whose format errors are to have can be seen no more, and Envoy is told.
+    assert!(seen.properties.contains(&(property::CLIENT, "anthropic".to_owned())), "{:?}", seen.properties);
     assert!(received.iter().all(|(name, _)| !name.starts_with(b"anthropic-")));
     let answer: Value = serde_json::from_str(&seen.body).unwrap();
     assert_eq!((&answer["type"], &answer["stop_reason"]), (&"message".into(), &"end_turn".into()));
