@@ -25,12 +25,13 @@ pub struct Site {
 }
 
 impl Site {
-    /// Starts what is described, with an access log that is kept where `SLUICE_SOAK_LOG` says, and an administrator.
-    pub async fn start(builder: Builder, providers: Vec<Simulator>) -> Self {
+    /// Starts what is described, with an administrator, and an access log that is kept where `SLUICE_SOAK_LOG` says, with this
+    /// ending.
+    pub async fn start(builder: Builder, providers: Vec<Simulator>, ending: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         // Kept where one wants to look into it afterwards.
-        let log =
-            std::env::var_os("SLUICE_SOAK_LOG").map_or_else(|| directory.path().join("access.log"), PathBuf::from);
+        let kept = std::env::var("SLUICE_SOAK_LOG").ok().map(|file| PathBuf::from(file + ending));
+        let log = kept.unwrap_or_else(|| directory.path().join("access.log"));
         let admin = Port::reserve();
         let section =
             json!({"listen": format!("127.0.0.1:{}", admin.number()), "sha256": Key::new("admin", ADMIN).sha256()});

@@ -53,7 +53,7 @@ pub async fn start() -> Site {
     for (provider, model, input, output) in TARGETS {
         builder = builder.price(&format!("{provider}/{model}"), input, output);
     }
-    Site::start(keys(builder).with(file()), providers).await
+    Site::start(keys(builder).with(file()), providers, "").await
 }
 
 /// Whose limits and budgets there are.

@@ -48,16 +48,30 @@ async fn of_ledger(scene: &Scene, tally: &Tally) -> Vec<String> {
 
 const MIB: u64 = 1 << 20;
 
-/// What it may take beyond what it took at rest.
-fn of_memory(scene: &Scene, rest: &Rest, watched: &Watched) -> Option<String> {
-    let peak = memory::peak(&scene.site.gateway);
-    println!(
-        "{:?}: memory in MiB: {} at rest and {} at its highest resident, {} and {} allocated",
-        scene.store,
-        rest.memory.resident / MIB,
-        peak / MIB,
-        rest.memory.allocated / MIB,
-        watched.allocated / MIB
-    );
-    None
+/// What one worker holds at most (`memory.worker`), in bytes: in Envoy's buffers at most twice at a time, as it came and on
+/// its way out.
+const HELD: u64 = 256 * MIB;
+/// What one request or answer takes at most once it is read into types; there is one such at a time.
+const READ: u64 = 256 * MIB;
+/// The largest text that is read, and the largest that is written (`memory.rewritten_body`).
+const WRITTEN: u64 = 48 * MIB;
+/// What all answers that are kept take together (`cache.memory`), in memory that the workers share.
+const KEPT: u64 = 64 * MIB;
+
+/// What it may take is what it took at rest, and for each worker what the documentation says.
+fn of_memory(scene: &Scene, rest: &Rest, watched: &Watched) -> Vec<String> {
+    let (rest, peak) = (&rest.memory, memory::peak(&scene.site.gateway));
+    let workers = u64::from(scene.store.workers());
+    let buffers = rest.allocated + workers * 2 * HELD + KEPT;
+    let all = rest.resident + workers * (2 * HELD + READ + 2 * WRITTEN) + KEPT;
+    let bounds =
+        [("resident", rest.resident, peak, all), ("in Envoy's buffers", rest.allocated, watched.allocated, buffers)];
+    let mut complaints = Vec::new();
+    for (what, rest, most, bound) in bounds {
+        let [rest, most, bound] = [rest, most, bound].map(|bytes| bytes / MIB);
+        let told = format!("{what}: {rest} MiB at rest, {most} MiB at the highest, {bound} MiB allowed");
+        println!("{:?}: {told}", scene.store);
+        complaints.extend(unless(most <= bound, || told));
+    }
+    complaints
 }

@@ -70,8 +70,9 @@ impl Scene {
         let builder = MODELS.into_iter().fold(keys(builder), |builder, (_, provider, model, input, output)| {
             builder.price(&format!("{provider}/{model}"), input, output)
         });
+        let builder = builder.concurrency(store.workers());
         let Way { builder, redis, webdis, detour } = Way::of(store, builder).await;
-        let site = Site::start(builder, providers.into()).await;
+        let site = Site::start(builder, providers.into(), store.ending()).await;
         let place = Place { port: site.gateway.port(), redis: detour };
         Self { store, site, place, redis, _webdis: webdis }
     }
@@ -94,7 +95,7 @@ struct Way {
 impl Way {
     async fn of(store: Store, builder: Builder) -> Self {
         if store == Store::Memory {
-            return Self { builder: builder.concurrency(2), redis: None, webdis: None, detour: None };
+            return Self { builder, redis: None, webdis: None, detour: None };
         }
         let redis = Redis::start().await;
         let webdis = Webdis::start(&redis).await;

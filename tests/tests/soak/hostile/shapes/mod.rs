@@ -37,6 +37,18 @@ pub enum Store {
     Redis,
 }
 
+impl Store {
+    /// How many workers its gateway has.
+    pub fn workers(self) -> u32 {
+        if self == Self::Memory { 2 } else { 1 }
+    }
+
+    /// What ends the name of its access log.
+    pub fn ending(self) -> &'static str {
+        if self == Self::Memory { ".memory" } else { ".redis" }
+    }
+}
+
 /// What is hostile about it.
 #[derive(Clone, Copy)]
 pub enum What {
