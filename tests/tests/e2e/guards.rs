@@ -7,7 +7,7 @@ use sluice_tests::shared::Shared;
 use sluice_tests::simulator::Simulator;
 
 use crate::money::{Price, micro, priced};
-use crate::{CHAT, Pair, TURNS, ask, model_of, numbered, refusal, said, with};
+use crate::{CHAT, Pair, TURNS, ask, model_of, numbered, refusal, said, together, with};
 
 const GPT: Price = Price { input: 1.37, output: 9.11 };
 const CLAUDE: Price = Price { input: 3.19, output: 15.03 };
@@ -15,7 +15,8 @@ const CLAUDE: Price = Price { input: 3.19, output: 15.03 };
 /// A key for each of these guardrails, and a model.
 static GUARDED: Shared<Pair> = Shared::new(1, || {
     let guards = json!({"guards": {
-        "masks": {"match": {"key": "masks"}, "detect": ["email", "credit_card"], "on": ["prompts"], "action": "mask"},
+        "masks": {"match": {"key": "masks"}, "detect": ["email", "credit_card", "private_key"], "on": ["prompts"], "action": "mask",
+            "patterns": {"ahead": "§.*?§z|§"}},
         "blocks": {"match": {"key": "blocks"}, "detect": ["email"], "on": ["answers"]},
         "logs": {"match": {"key": "logs"}, "detect": ["email"], "on": ["answers"], "action": "log"},
         "watches": {"match": {"model": "watched"}, "detect": ["email"]},
@@ -178,7 +179,14 @@ async fn a_stream_that_was_looked_at_is_whole_when_it_comes() {
 
 /// Asks for a number that both simulators give, or refuses it, by a schema.
 fn form(pair: &Pair, model: &str, least: u32) -> Value {
-    let schema = json!({"type": "object", "properties": {"n": {"type": "integer", "minimum": least}}, "required": ["n"], "additionalProperties": false});
+    by_schema(
+        pair,
+        model,
+        &json!({"type": "object", "properties": {"n": {"type": "integer", "minimum": least}}, "required": ["n"], "additionalProperties": false}),
+    )
+}
+
+fn by_schema(pair: &Pair, model: &str, schema: &Value) -> Value {
     with(
         pair.ask(model, "a number"),
         json!({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema, "strict": true}}}),
@@ -215,6 +223,52 @@ async fn json_that_nobody_gives_is_an_error_that_says_where_it_departs() {
     }
     // Of models that are not checked, all passes.
     assert_eq!(pair.gateway.chat(&form(&pair, "openai", 1_000)).await.status, 200);
+}
+
+/// The first lines of private keys, each of which could have its last far behind it, and what a pattern of ours looks ahead from.
+/// Looked at one after the other to the end, either takes minutes.
+#[tokio::test]
+async fn a_prompt_that_makes_guardrails_look_far_ahead_holds_nobody_up() {
+    let pair = GUARDED.lease().await;
+    let client = pair.gateway.with_key("masks");
+    // Looking far ahead for each of many is too much work: such a prompt is blocked.
+    for (text, masked) in
+        [("-----BEGIN PRIVATE KEY-----\n".repeat(150_000), Some("[private_key]")), ("§".repeat(2_000_000), None)]
+    {
+        let (hostile, other) = (pair.ask("openai", &text), pair.ask("anthropic", "say hi"));
+        let asked = std::iter::once(&hostile).chain(std::iter::repeat_n(&other, 6));
+        let answers = together(asked.map(|body| client.post(CHAT, body))).await;
+        assert!(answers[1..].iter().all(|answer| said(answer) == "hi"));
+        let sent = pair.openai.requests();
+        match masked {
+            Some(masked) => {
+                assert_eq!((answers[0].status, sent.len()), (200, 1));
+                let sent = String::from_utf8_lossy(&sent[0].body);
+                assert!(sent.contains(masked) && !sent.contains("BEGIN"), "{} bytes", sent.len());
+            }
+            None => {
+                assert_eq!(refusal(&answers[0]), (400, "guardrail_blocked".to_owned()));
+                assert!(sent.is_empty(), "nothing has left");
+            }
+        }
+        pair.openai.clear();
+    }
+}
+
+#[tokio::test]
+async fn a_schema_that_would_take_too_long_objects_to_nothing() {
+    let pair = GUARDED.lease().await;
+    // A pattern that grows large when it is compiled, which is to be done for each of these schemas.
+    let large = vec![json!({"patternProperties": {r"(?:\w{0,50}){0,20}": true}}); 3_000];
+    for (schema, guards) in [
+        (json!({"allOf": large}), json!([])),
+        (json!({"$ref": "#"}), json!(["check_structured_output: unchecked (answers, log)"])),
+    ] {
+        let answer = pair.gateway.chat(&by_schema(&pair, "one", &schema)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let lines = pair.gateway.quiet().await;
+        assert_eq!(lines.last().map(|line| &line["guards"]), Some(&guards), "{lines:?}");
+    }
 }
 
 #[tokio::test]

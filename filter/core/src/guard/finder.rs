@@ -2,7 +2,7 @@
 //!
 //! One pass over the text tells which of them are in it at all; most texts have none, and that is all they cost. What is in it costs
 //! a pass more for each. The invariant: a text costs time linear in its length, whatever it holds and whatever is looked for. Steps
-//! are counted, and when a text has used up its own, the rest of it counts as one find: it is masked or blocked as a whole.
+//! are counted, and when a text has used up its own, the rest of it counts as one find, and its prompt is blocked.
 
 use std::ops::Range;
 
@@ -82,7 +82,7 @@ impl Wanted {
 
     /// Words, in any case; they are found as whole words only.
     pub fn words(&mut self, words: &[String]) {
-        // The edge of a word of ASCII is ASCII's: where there are other letters, the fast way to search knows no other edges.
+        // The edge of a word of ASCII is ASCII's: its automaton is smaller, and tells it from nothing but bytes.
         let edge = |c: Option<char>| match c {
             Some(c) if c.is_ascii_alphanumeric() || c == '_' => r"(?-u:\b)",
             Some(c) if c.is_alphanumeric() => r"\b",

@@ -101,15 +101,21 @@ impl Look<'_> {
         let mut masked: Option<String> = None;
         for guard in self.guards.iter().filter(|guard| guard.action == Action::Mask) {
             let current = masked.as_deref().unwrap_or(text);
-            let (mut out, mut copied) = (String::new(), 0);
+            let (mut out, mut copied, mut last) = (String::new(), 0, None);
             for find in guard.finder.all(current, &self.steps) {
                 out.push_str(current.get(copied..find.at.start).unwrap_or_default());
                 out.extend(["[", find.label, "]"]);
                 copied = find.at.end;
+                last = Some(find.label);
                 note(&mut self.findings, guard, find.label, Side::Prompts);
                 if out.len() > most {
                     return Err(Unfit::TooLarge);
                 }
+            }
+            // With no steps left, all that follows would be masked, keys too: no provider could read what is left of the body.
+            if let Some(label) = last.filter(|_| self.steps.are_spent()) {
+                let finding = Finding { action: Action::Block, ..Finding::of(guard, label, Side::Prompts) };
+                return Err(Unfit::Blocked(finding));
             }
             if copied > 0 {
                 out.push_str(current.get(copied..).unwrap_or_default());

@@ -28,6 +28,11 @@ impl Steps {
         self.taken.get()
     }
 
+    /// Whether more were taken than were allowed.
+    pub fn are_spent(&self) -> bool {
+        self.taken.get() > self.allowed.get()
+    }
+
     /// Allows more.
     pub(super) fn allow(&self, more: u64) {
         self.allowed.set(self.allowed.get().saturating_add(more));
@@ -36,7 +41,7 @@ impl Steps {
     /// Takes some; an error when that is more than was allowed.
     pub(super) fn take(&self, steps: u64) -> Result<(), Spent> {
         self.taken.set(self.taken.get().saturating_add(steps));
-        if self.taken.get() > self.allowed.get() { Err(Spent) } else { Ok(()) }
+        if self.are_spent() { Err(Spent) } else { Ok(()) }
     }
 }
 
