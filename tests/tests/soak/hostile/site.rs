@@ -27,6 +27,9 @@ const OTHERS: [&str; 5] = ["masked", "metered", "few", "broke", "counts"];
 /// The teams whose accounts have to be as the log says.
 pub const TEAMS: [&str; 4] = ["good", "crowd", "narrow", "counts"];
 
+/// Models that fall silent, for which less is waited.
+const SILENT: [&str; 2] = ["stream-that-stays-open-behind-its-end", "head-of-a-stream-that-says-nothing-more"];
+
 /// What clients of good will ask for, who serves it, by what name, and what that costs: dollars for a million tokens of a
 /// prompt and of an answer, so odd that every cost is rounded. In the order of the site's providers.
 pub const MODELS: [(&str, &str, &str, f64, f64); 3] = [
@@ -157,7 +160,8 @@ fn file(hostile: &Provider) -> Value {
         // A provider that fails again and again is to be asked all the same.
         "circuit": {"failures": 1_000},
         "cache": {"memory": "64MiB", "largest": "8MiB"},
-        "timeouts": {"total": "40s", "answer": "20s", "first_token": "15s", "idle": "15s"},
+        // A worker that is busy keeps its other streams waiting, and those are to come to their end.
+        "timeouts": {"total": "50s", "answer": "40s", "first_token": "40s", "idle": "40s"},
     })
 }
 
@@ -170,6 +174,9 @@ fn asked() -> Map<String, Value> {
     }
     for (name, model) in all.iter_mut().filter(|(name, _)| name.starts_with("answer-for-a-schema")) {
         model["check_structured_output"] = json!(!name.is_empty());
+    }
+    for name in SILENT {
+        all[name]["timeouts"] = json!({"first_token": "5s", "idle": "5s"});
     }
     all["kept"]["cache"] = json!({"ttl": "10s", "scope": "key"});
     all.insert("prey".into(), target("prey", "gpt-sim+tokens=100+every=5"));
