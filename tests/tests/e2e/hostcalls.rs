@@ -94,6 +94,7 @@ async fn a_stream_that_has_begun_is_cut_by_a_reply_and_ends_no_process() {
     let pair = pair().await;
     for deed in ["effects.reply", "effects.replies", "effects.body", "refuse.replacing-the-body", "fresh", "borrow"] {
         let context = format!("provider.flowing={deed}");
+        pair.anthropic.clear();
         pair.anthropic.always("pause-after=5");
         let answer = asked_in_pieces(&pair, &context).await;
         assert_eq!(answer.status, 200, "{context}");
