@@ -17,6 +17,7 @@ mod site;
 mod talk;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -53,16 +54,18 @@ async fn nothing_hostile_ends_or_stalls_the_gateway() {
         let rest = Arc::new(Rest::of(&scene).await);
         scenes.push((scene, rest));
     }
-    let (report, watched) = attack(&scenes, rows, run).await;
+    let (report, mut watched) = attack(&scenes, rows, run).await;
     report.print();
     let mut complaints = report.complaints();
-    for ((scene, rest), watched) in scenes.iter().zip(watched) {
-        complaints.extend(watched.complaints.iter().cloned());
-        complaints.extend(rest.still(scene));
-        if complaints.is_empty() {
+    for (scene, rest) in &scenes {
+        let watched = watched.remove(&scene.store).unwrap_or_default();
+        let ended: Vec<String> = watched.complaints.iter().cloned().chain(rest.still(scene)).collect();
+        // The books of one that ended say nothing.
+        if ended.is_empty() {
             complaints.extend(books::judged(scene, rest, &watched, run).await);
             complaints.extend(still_serves(scene).await);
         }
+        complaints.extend(ended);
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
 }
@@ -92,7 +95,7 @@ fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
 type Scenes = Vec<(Arc<Scene>, Arc<Rest>)>;
 
 /// The good streams, and all that is hostile beside them.
-async fn attack(scenes: &Scenes, rows: Vec<Row>, run: Run) -> (Report, Vec<Watched>) {
+async fn attack(scenes: &Scenes, rows: Vec<Row>, run: Run) -> (Report, BTreeMap<Store, Watched>) {
     let stage = Arc::<Stage>::default();
     let twin = Arc::new(Simulator::start().await);
     let mut readers = JoinSet::new();
@@ -118,12 +121,7 @@ async fn attack(scenes: &Scenes, rows: Vec<Row>, run: Run) -> (Report, Vec<Watch
     ended(&mut attackers, &stage).await;
     stage.over.store(true, Ordering::Relaxed);
     ended(&mut readers, &stage).await;
-    let mut watched = ended(&mut watches, &stage).await;
-    let of = |scene: &Scene| watched.iter().position(|(store, _)| *store == scene.store);
-    let order: Vec<_> = scenes.iter().map(|(scene, _)| of(scene)).collect();
-    let watched =
-        order.into_iter().map(|place| place.map(|place| std::mem::take(&mut watched[place].1)).unwrap_or_default());
-    let watched = watched.collect();
+    let watched = ended(&mut watches, &stage).await.into_iter().collect();
     (std::mem::take(&mut *lock(&stage.report)), watched)
 }
 

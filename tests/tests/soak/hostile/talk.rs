@@ -89,12 +89,22 @@ pub async fn talk(port: u16, head: &[u8], body: &[u8], manner: Manner) -> Heard 
 
 /// Whether a whole answer is there.
 fn has_answer(heard: &[u8]) -> bool {
+    let heard = final_answer(heard);
     let Some(head) = head_of(heard) else { return false };
     let head = String::from_utf8_lossy(head);
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
     match length {
         Some(length) => heard.len() >= head.len() + 4 + length,
         None => heard.ends_with(b"0\r\n\r\n") && answer(heard).is_some_and(|answer| answer.complete),
+    }
+}
+
+/// What was heard behind those answers that say that another one comes.
+fn final_answer(heard: &[u8]) -> &[u8] {
+    let is_interim = heard.starts_with(b"HTTP/1.1 1");
+    match head_of(heard).filter(|_| is_interim) {
+        Some(head) => final_answer(&heard[head.len() + 4..]),
+        None => heard,
     }
 }
 
@@ -106,6 +116,7 @@ fn head_of(heard: &[u8]) -> Option<&[u8]> {
 
 /// The first answer in these bytes; none when they are none.
 pub fn answer(heard: &[u8]) -> Option<Answer> {
+    let heard = final_answer(heard);
     let head = std::str::from_utf8(head_of(heard)?).ok()?;
     let status = head.get(9..12)?.parse().ok()?;
     let mut headers = HeaderMap::new();

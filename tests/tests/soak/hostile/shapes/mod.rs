@@ -11,6 +11,7 @@ mod wire;
 use std::pin::Pin;
 
 use serde_json::{Value, json};
+use sluice_tests::chance::Chance;
 
 use super::attack::{Ask, Seen, Visit};
 use super::provider::Reply;
@@ -31,7 +32,7 @@ pub struct Row {
 }
 
 /// Where a gateway keeps its counters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Store {
     Memory,
     Redis,
@@ -64,7 +65,7 @@ pub enum What {
 #[derive(Clone, Copy)]
 pub struct Body {
     pub path: &'static str,
-    pub make: fn(&mut sluice_tests::chance::Chance) -> Vec<u8>,
+    pub make: fn(&mut Chance) -> Vec<u8>,
     /// The statuses that its answer may have.
     pub expected: &'static [u16],
 }
@@ -86,7 +87,7 @@ impl Row {
     const fn body(
         name: &'static str,
         path: &'static str,
-        make: fn(&mut sluice_tests::chance::Chance) -> Vec<u8>,
+        make: fn(&mut Chance) -> Vec<u8>,
         expected: &'static [u16],
     ) -> Self {
         Self { name, key: None, only: None, what: What::Body(Body { path, make, expected }) }
@@ -183,9 +184,12 @@ pub fn all() -> Vec<Row> {
     [answers::ROWS, endless::ROWS, heads::ROWS, bodies::ROWS, scenes::ROWS, wire::ROWS].concat()
 }
 
+/// A model of the hostile provider's: its name, the kind of the provider, and what it answers.
+type Model = (&'static str, &'static str, fn() -> Reply);
+
 /// What else the hostile provider answers: well, to requests that are hostile by themselves, or with much, which is no harm
-/// when it comes alone. The model's name, the kind of the provider, the answer.
-const BESIDES: [(&str, &str, fn() -> Reply); 8] = [
+/// when it comes alone.
+const BESIDES: [Model; 8] = [
     ("small", "openai", || Reply::json().then(answers::CHAT_ANSWER)),
     ("small-claude", "anthropic", || Reply::json().then(answers::MESSAGE)),
     ("small-masked", "openai", || Reply::json().then(answers::CHAT_ANSWER)),

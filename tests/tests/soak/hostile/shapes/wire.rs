@@ -27,6 +27,8 @@ fn envoys(heard: Heard) -> Seen {
         Some(Answer { status: 400 | 404 | 408 | 411 | 413 | 426 | 431 | 501, .. }) => Ok("refused by Envoy".to_owned()),
         Some(answer) => judge(CHAT, &answer, &[200, 400, 401, 404, 405, 413]),
         None if heard.is_empty() => Ok("closed".to_owned()),
+        // Frames of HTTP/2, which Envoy speaks with whoever begins so.
+        None if heard.starts_with(b"\0") => Ok("told in HTTP/2".to_owned()),
         None => Err(format!("no answer: {:?}", String::from_utf8_lossy(&heard[..heard.len().min(200)]))),
     }
 }
