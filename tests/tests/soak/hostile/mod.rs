@@ -43,7 +43,6 @@ const READERS: [(Store, u64); 2] = [(Store::Memory, 35), (Store::Redis, 15)];
 const ATTACKERS: u64 = 6;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "by ./scripts/soak --hostile: a shape that opens HTTP/2 by chance is still taken for no answer"]
 async fn nothing_hostile_ends_or_stalls_the_gateway() {
     let rows = chosen(&setting::<String>("SLUICE_SOAK_SHAPES").unwrap_or_default());
     let run = Run::new(&format!("{} hostile shapes", rows.len()));
