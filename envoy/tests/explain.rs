@@ -222,3 +222,13 @@ fn what_cannot_be_read_is_another_exit_code() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().starts_with("sluice: cannot read absent.json: "));
 }
+
+#[test]
+fn what_is_reserved_for_what_stands_elsewhere_is_told() {
+    let searching = PLAIN.replace("\"max_tokens\"", "\"web_search_options\":{},\"max_tokens\"");
+    let told = "  32000 tokens of that are for what the request only refers to (reservation.unknown_input)\n";
+    let (code, said) = explain(&searching, "alice", &[]);
+    assert!(said.contains(told) && code == Some(0), "{said}");
+    let (_, said) = explain(PLAIN, "alice", &[]);
+    assert!(!said.contains("only refers to"), "{said}");
+}

@@ -61,9 +61,9 @@ async fn an_event_without_an_end_ends_its_own_stream_alone() {
         pair.anthropic.clear();
     }
     let lines = pair.gateway.quiet().await;
-    let failed: Vec<_> = lines.iter().filter(|line| line["error"] == "invalid_provider_response").collect();
+    let failed: Vec<_> = lines.iter().filter(|line| line["error"] == "provider_answer_too_large").collect();
     assert_eq!((lines.len(), failed.len()), (4, 2), "{lines:?}");
-    assert!(failed.iter().all(|line| line["tried"][0]["failure"] == "bad_answer"), "{failed:?}");
+    assert!(failed.iter().all(|line| line["tried"][0]["failure"] == "answer_too_large"), "{failed:?}");
     is_sound(&pair.gateway).await;
 }
 

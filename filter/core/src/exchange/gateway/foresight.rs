@@ -83,6 +83,8 @@ pub struct Foreseen {
     pub cost: Option<MicroUsd>,
     /// What is reserved: the prompt, and the longest answer that is believed.
     pub reserved: Estimate,
+    /// Of the prompt's reserved tokens, those for what stands elsewhere.
+    pub elsewhere: u64,
     /// Hints of the request that its provider has no words for.
     pub dropped: Vec<String>,
     /// Whether it is lined up to be asked. One that has an obstacle all the same ends the line when its turn comes: a later
@@ -183,6 +185,7 @@ impl Foreseen {
         Self {
             cost: target.price.map(|price| price.cost(&expected.usage(), expected.images)),
             reserved: estimate(target),
+            elsewhere: journey.elsewhere(target),
             lined_up: journey.queue.targets().iter().any(|queued| Rc::ptr_eq(queued, target)),
             dropped: written.map(|written| written.dropped).unwrap_or_default(),
             obstacle: unwritten.or_else(unplanned),
