@@ -340,7 +340,8 @@ pub struct Key {
     /// The models it may ask for; `*` stands for any text: `gpt-*`. All when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub models: Option<Vec<String>>,
-    /// The paths it may call; `*` stands for any text: `/v1/chat/*`. All when left out.
+    /// The paths it may call; `*` stands for any text: `/v1/chat/*`. All when left out, but for those of what a provider keeps:
+    /// that may be called, and referred to in a body by its id, by keys only that name its path here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoints: Option<Vec<String>>,
     /// The addresses it may be used from: `10.0.0.0/8`, `2001:db8::/32`, `192.0.2.7`. All when left out.

@@ -16,6 +16,7 @@ use crate::embedding::Encoding;
 use crate::error::{ApiError, ErrorKind};
 
 pub mod form;
+pub mod references;
 mod top;
 
 use top::Top;

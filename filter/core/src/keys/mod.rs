@@ -99,5 +99,11 @@ pub fn admit(
     }
 }
 
+/// Whether the caller may have what a provider keeps at this path: only by `endpoints` that name it, for it is shared by all who
+/// may.
+pub fn may_have(caller: &Caller, path: &str) -> bool {
+    caller.endpoints.as_ref().is_some_and(|endpoints| endpoints.iter().any(|glob| glob.matches(path)))
+}
+
 #[cfg(test)]
 mod tests;

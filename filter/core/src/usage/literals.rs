@@ -2,6 +2,8 @@
 //! is a key and what a value only from what stands between two of them. A text that was read as JSON before is the
 //! precondition; of any other the literals make no sense, and that is all.
 
+use std::borrow::Cow;
+
 use memchr::memchr;
 
 /// A string literal.
@@ -12,10 +14,27 @@ pub(crate) struct Literal<'a> {
     /// Where that begins in the whole text.
     pub start: usize,
     /// What stands between the literal before, or the text's beginning, and this one.
-    gap: &'a [u8],
+    pub gap: &'a [u8],
 }
 
-impl Literal<'_> {
+impl<'a> Literal<'a> {
+    /// The literal as its reader has it, if it may be a word of up to so many bytes: what is written with escapes is the same to
+    /// a provider.
+    pub fn word(&self, longest: usize) -> Cow<'a, [u8]> {
+        const ESCAPED: usize = 6;
+        let short = self.text.len() <= longest.saturating_mul(ESCAPED);
+        if short && self.text.contains(&b'\\') { self.decoded() } else { Cow::Borrowed(self.text) }
+    }
+
+    /// The literal as its reader has it, however long it is.
+    pub fn decoded(&self) -> Cow<'a, [u8]> {
+        if !self.text.contains(&b'\\') {
+            return Cow::Borrowed(self.text);
+        }
+        let quoted = [b"\"", self.text, b"\""].concat();
+        serde_json::from_slice::<String>(&quoted).map_or(Cow::Borrowed(self.text), |text| Cow::Owned(text.into_bytes()))
+    }
+
     /// Whether the literal before is a key, and this one the value or within it.
     pub(super) fn follows_key(&self) -> bool {
         self.gap.trim_ascii_start().starts_with(b":")

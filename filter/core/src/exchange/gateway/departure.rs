@@ -21,7 +21,7 @@ use super::super::outline::{Outline, form};
 use super::super::rewrite;
 use super::super::worker::{Decision, Worker};
 use super::super::{Called, Context, Effect, Flow, LARGEST_BODY, Time, metric};
-use super::{Exchange, Outcome, Phase, Refused, models, screening, set_out};
+use super::{Exchange, Outcome, Phase, Refused, admission, models, screening, set_out};
 
 /// The most of a body's front that is kept for splicing; past it, it is fetched again.
 const LONGEST_HEAD: usize = 1024;
@@ -86,7 +86,7 @@ impl Exchange {
         // A name that is not ours may be anything, a prompt too: it is not for the log.
         let known = gateway.models.get(&outline.model).or_else(|| gateway.direct.get(&outline.model));
         self.trail.model = known.map(|model| model.name.clone());
-        let model = asked(&gateway, &arrival, &outline)?;
+        let model = asked(&gateway, &arrival, &outline, &body)?;
         let mut journey = set_up(self.worker.clone(), arrival, model, (outline, &body), cx.shared);
         let (now, dice) = (cx.view.now(), self.worker.dice());
         if is_counted_here(&journey) {
@@ -272,12 +272,21 @@ pub(super) fn read(body: &[u8], client: &dyn Dialect, passage: Option<&Passage>)
     Ok(outline)
 }
 
-/// The model that is asked for, if the caller may ask for it.
-pub(super) fn asked(gateway: &Gateway, arrival: &Arrival, outline: &Outline) -> Result<Rc<Model>, ApiError> {
-    match is_stored(arrival.client) {
-        true => models::stored(gateway),
-        false => models::resolve(gateway, &arrival.caller, &outline.model),
+/// The model that is asked for, if the caller may ask for it, and for all that the body refers to.
+pub(super) fn asked(
+    gateway: &Gateway,
+    arrival: &Arrival,
+    outline: &Outline,
+    body: &[u8],
+) -> Result<Rc<Model>, ApiError> {
+    if is_stored(arrival.client) {
+        return models::stored(gateway);
     }
+    let model = models::resolve(gateway, &arrival.caller, &outline.model)?;
+    if outline.is_json() {
+        admission::refers(&arrival.caller, body)?;
+    }
+    Ok(model)
 }
 
 /// The journey of a request whose caller may ask for this model: without targets yet.

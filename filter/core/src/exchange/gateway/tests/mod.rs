@@ -10,6 +10,7 @@ mod guards;
 mod pass_through;
 mod pressure;
 mod redis;
+mod references;
 mod routing;
 mod spending;
 mod tracing;
