@@ -39,6 +39,7 @@ mod retry;
 mod routing;
 mod single;
 mod streams;
+mod till;
 mod tracing;
 mod translation;
 mod upstash;
