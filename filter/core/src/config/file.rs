@@ -600,11 +600,14 @@ impl Capabilities {
 pub struct Reservation {
     /// The most output tokens that are reserved for one answer, whatever the request or the model allow.
     pub output_tokens: u64,
+    /// Input tokens that are reserved for each part of a prompt that stands elsewhere: an answer before, a conversation, a file, a
+    /// document by its URL, what a hosted tool will read. At most what the model takes.
+    pub unknown_input: u64,
 }
 
 impl Default for Reservation {
     fn default() -> Self {
-        Self { output_tokens: 4096 }
+        Self { output_tokens: 4096, unknown_input: 32_000 }
     }
 }
 

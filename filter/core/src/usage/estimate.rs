@@ -34,6 +34,11 @@ pub struct Prompt {
     pub audio: bool,
     /// Whether there are documents in it.
     pub documents: bool,
+    /// How much of it stands elsewhere, of a length that nobody knows here: files and documents by reference, and what hosted
+    /// tools will read.
+    pub elsewhere: u64,
+    /// Tokens of the answer that it goes on with, as far as that is known.
+    pub before: u64,
 }
 
 impl Prompt {
@@ -43,6 +48,7 @@ impl Prompt {
     /// charged for what it is when the answer is settled.
     pub fn measure(body: &[u8]) -> Self {
         let mut prompt = Self::default();
+        let (mut images, mut documents, mut urls) = (0, 0, 0);
         let (mut media, mut padding, mut end) = (0, 0, 0);
         let mut before: Cow<'_, [u8]> = Cow::default();
         for literal in Literals::of(body) {
@@ -54,21 +60,43 @@ impl Prompt {
                 b"type" if literal.is_value() => match &*word {
                     b"image_url" | b"input_image" | b"image" => prompt.images += 1,
                     b"input_audio" => prompt.audio = true,
-                    b"file" | b"input_file" | b"document" => prompt.documents = true,
+                    b"file" | b"input_file" => prompt.documents = true,
+                    b"document" => documents += 1,
+                    b"url" => urls += 1,
+                    kind if reads(kind) => prompt.elsewhere += 1,
                     _ => {}
                 },
+                b"file_id" | b"file_url" if literal.is_value() => prompt.elsewhere += 1,
                 key if holds_media(key) && is_base64(text) => {
                     media += text.len();
                     prompt.media += wide(text.len()).div_ceil(if is_pdf(text) { PDF } else { SOUND });
                 }
                 _ => padding += rare_letters(text),
             }
+            images += u64::from(&*before == b"image_url" && literal.follows_key());
+            // Files to be searched; a model that searches the web.
+            let searches = matches!(&*word, b"vector_store_ids" | b"web_search_options");
+            prompt.elsewhere += u64::from(searches && is_key(body, end));
             before = word;
         }
+        // A part may do without its `type`, which is an image all the same.
+        prompt.images = prompt.images.max(images);
+        prompt.documents |= documents > 0;
+        prompt.elsewhere += documents.min(urls);
         padding += short_numbers(body.get(end..).unwrap_or_default());
         prompt.text = wide(body.len().saturating_sub(media).saturating_add(padding));
         prompt
     }
+}
+
+/// Whether the literal that ends here is a key.
+fn is_key(body: &[u8], end: usize) -> bool {
+    body.get(end.saturating_add(1)..).is_some_and(|rest| rest.trim_ascii_start().starts_with(b":"))
+}
+
+/// Whether a hosted tool of this type brings into the prompt what it finds.
+fn reads(kind: &[u8]) -> bool {
+    kind == b"mcp" || kind.starts_with(b"web_search") || kind.starts_with(b"web_fetch")
 }
 
 /// Bytes that letters of four bytes lack: such a letter (emoji, old scripts) has up to a token for each of its bytes, where other
@@ -105,7 +133,7 @@ impl Prompt {
 /// A literal as its reader has it, if it may be one of the words that are looked for: what is written with escapes is the
 /// same to a provider.
 fn word(literal: &[u8]) -> Cow<'_, [u8]> {
-    const LONGEST: usize = 6 * "input_image".len();
+    const LONGEST: usize = 6 * "web_search_options".len();
     if literal.len() > LONGEST || !literal.contains(&b'\\') {
         return Cow::Borrowed(literal);
     }

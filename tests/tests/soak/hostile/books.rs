@@ -69,7 +69,10 @@ fn of_memory(scene: &Scene, rest: &Rest, watched: &Watched) -> Vec<String> {
     let mut complaints = Vec::new();
     for (what, rest, most, bound) in bounds {
         let [rest, most, bound] = [rest, most, bound].map(|bytes| bytes / MIB);
-        let told = format!("{what}: {rest} MiB at rest, {most} MiB at the highest, {bound} MiB allowed");
+        let rows = &watched.highest;
+        let told = format!(
+            "{what}: {rest} MiB at rest, {most} MiB at the highest, {bound} MiB allowed; under way were {rows:?}"
+        );
         println!("{:?}: {told}", scene.store);
         complaints.extend(unless(most <= bound, || told));
     }

@@ -131,7 +131,7 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresig
     };
     let outline = departure::read(body, client, None)?;
     let model = departure::asked(gateway, &arrival, &outline)?;
-    let mut journey = departure::set_up(worker, arrival, model, outline, body);
+    let mut journey = departure::set_up(worker, arrival, model, (outline, body), &Unknown);
     let decision = journey.decide(&journey.model, now, dice, &Unknown)?;
     let plan = departure::line_up(&mut journey, decision.order(), (now, dice), &Unknown)?;
     let screened = screening::screen(gateway, &caller, &journey.outline, body)
