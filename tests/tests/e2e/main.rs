@@ -40,6 +40,7 @@ mod retry;
 mod routing;
 mod single;
 mod streams;
+mod till;
 mod tracing;
 mod translation;
 mod upstash;

@@ -535,6 +535,10 @@ pub struct Price {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Prices {
+    /// A table of prices over the one that comes with Sluice: a path, relative to this file's directory. Columns separated by
+    /// tabs, as Sluice's own, or litellm's `model_prices_and_context_window.json`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// For models that have no price here or in the table that comes with Sluice; without it they are refused where a budget applies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unpriced: Option<Price>,
