@@ -291,7 +291,7 @@ fn print(text: &str) -> Result<(), Failure> {
 fn load(path: &Path) -> Result<Checked, Failure> {
     let text = fs::read_to_string(path)
         .map_err(|error| Failure::Unreadable(format!("cannot read {}: {error}", path.display())))?;
-    check::check(&text).map_err(|mistakes| {
+    check::check_in(&text, &base(path)?).map_err(|mistakes| {
         for located in &mistakes {
             eprintln!("{}:{located}", path.display());
         }
@@ -301,9 +301,9 @@ fn load(path: &Path) -> Result<Checked, Failure> {
 }
 
 fn check_file(path: &Path) -> Result<(), Failure> {
-    let file = load(path)?.file;
+    let Checked { file, table, .. } = load(path)?;
     print(&format!(
-        "{}: good: {}, {}, {}, {}\n",
+        "{0}: good: {1}, {2}, {3}, {4}\n{0}: prices: {table}\n",
         path.display(),
         count(file.providers.len(), "provider"),
         count(file.models.len(), "model"),

@@ -3,9 +3,10 @@
 //!
 //! What the file says of a model stands: a price as a whole, of capabilities each by itself. For the rest the provider's name
 //! in the table decides, which is its `prices` or follows from its host; a host that is not known has nothing in the table, for
-//! whatever listens there is not who the table means.
+//! whatever listens there is not who the table means. The rows of an operator's own table (`prices.file`) stand over it.
 
 use std::collections::BTreeMap;
+use std::path;
 
 use sluice_core::config::Mistake;
 use sluice_core::config::file::{Capabilities, File, Price, Provider};
@@ -14,7 +15,12 @@ use sluice_core::config::mistake::{Path, quoted};
 use sluice_core::config::suggest::one_of;
 use sluice_core::config::url::Url;
 
+mod litellm;
+mod own;
 mod row;
+
+use own::Own;
+use row::Columns;
 
 /// Columns are named in its head; where it comes from, of which day it is, and what was left out, too.
 const TABLE: &str = include_str!("../data/prices.tsv");
@@ -24,10 +30,25 @@ const TABLE: &str = include_str!("../data/prices.tsv");
 const HOSTS: &[(&str, &str)] = &[(".services.ai.azure.com", "azure_ai")];
 
 /// Gives every target that has no price in the file the table's, if there is one, and its capabilities where the file does not
-/// state them. A provider's `prices` that the table does not know is a mistake.
-pub fn resolve(file: &mut File) -> Vec<Mistake> {
-    let table = Table::read(TABLE);
+/// state them. The table is the command's, with the rows of `prices.file` over it, which is read from `base`. Gives back what is
+/// wrong with that table, or with a provider's `prices` that neither knows; and the words of people for the table.
+pub fn resolve(file: &mut File, base: &path::Path) -> (Vec<Mistake>, String) {
+    let mut table = Table::read(TABLE);
     let mut mistakes = Vec::new();
+    // The filter needs no path of the machine that made its file.
+    let name = file.prices.file.take();
+    let own = name.as_deref().map(|name| own::read(&base.join(name), &known_providers(&table, file)));
+    let own = own.unwrap_or_else(|| Ok(Own::default())).unwrap_or_else(|faults| {
+        let path = Path::root().key("prices").key("file").to_string();
+        let mistake = |(found, expected)| Mistake { path: path.clone(), found, expected };
+        mistakes.extend(faults.into_iter().map(mistake));
+        Own::default()
+    });
+    table.overrule(&own);
+    let about = match name {
+        Some(name) => format!("{name} (models: {}; {}), over the command's of {}", own.rows.len(), own.words, date()),
+        None => format!("the command's of {}", date()),
+    };
     for (name, provider) in &file.providers {
         if let Some(found) = provider.prices.as_deref().filter(|found| !table.0.contains_key(found)) {
             let path = Path::root().key("providers").key(name).key("prices");
@@ -45,7 +66,22 @@ pub fn resolve(file: &mut File) -> Vec<Mistake> {
         }
         file.prices.models.entry(name).or_insert_with(|| known.price.clone());
     }
-    mistakes
+    (mistakes, about)
+}
+
+/// The providers that an operator's table can be about: those of the command's, and those that the gateway file names.
+fn known_providers<'a>(table: &Table<'a>, file: &'a File) -> Vec<&'a str> {
+    let named = file.providers.values().filter_map(|provider| provider.prices.as_deref());
+    let mut all: Vec<&str> = table.0.keys().copied().chain(named).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Of which day the command's table is.
+fn date() -> &'static str {
+    let first = TABLE.lines().next().unwrap_or_default();
+    first.rsplit(' ').next().unwrap_or_default().trim_end_matches('.')
 }
 
 /// Under what name the table has a provider.
@@ -70,7 +106,7 @@ fn known_hosts() -> impl Iterator<Item = (String, &'static str)> {
 }
 
 /// What the table says of a model.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 struct Known {
     price: Price,
     capabilities: Capabilities,
@@ -81,11 +117,36 @@ struct Table<'a>(BTreeMap<&'a str, BTreeMap<&'a str, Known>>);
 
 impl<'a> Table<'a> {
     fn read(text: &'a str) -> Self {
-        let mut providers = BTreeMap::<_, BTreeMap<_, _>>::new();
-        for (provider, model, known) in rows(text).filter_map(row::read) {
-            providers.entry(provider).or_default().insert(model, known);
+        let mut table = Self(BTreeMap::new());
+        let mut lines = text.lines().filter(|line| !line.starts_with('#'));
+        let Some(Ok(columns)) = lines.next().map(Columns::read) else { return table };
+        for (provider, model, known) in lines.filter_map(|line| columns.row(line).ok()) {
+            table.0.entry(provider).or_default().insert(model, known);
         }
-        Self(providers)
+        table
+    }
+
+    /// The rows of an operator's table take the place of those of the same model. Of what it has no column for, the row that was
+    /// there still tells.
+    fn overrule(&mut self, own: &'a Own) {
+        for (provider, model, known) in &own.rows {
+            let models = self.0.entry(provider).or_default();
+            let mut known = known.clone();
+            if let Some(before) = models.get(model.as_str()) {
+                let silent = |name| own.silent.contains(&name);
+                if silent("max_output") {
+                    known.price.max_output = before.price.max_output;
+                }
+                if silent("capabilities") {
+                    let max_input = known.capabilities.max_input;
+                    known.capabilities = Capabilities { max_input, ..before.capabilities };
+                }
+                if silent("max_input") {
+                    known.capabilities.max_input = before.capabilities.max_input;
+                }
+            }
+            models.insert(model, known);
+        }
     }
 
     /// A model. One that was tuned by the customer, `ft:gpt-4.1-2025-04-14:me::id`, is as its kind.
@@ -96,11 +157,6 @@ impl<'a> Table<'a> {
             models.get(model.get(.."ft:".len() + kind.len())?)
         })
     }
-}
-
-/// What follows the comments and the columns' names.
-fn rows(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().filter(|line| !line.starts_with('#')).skip(1)
 }
 
 #[cfg(test)]
@@ -118,8 +174,12 @@ mod tests {
         serde_json::from_str(&json).unwrap()
     }
 
+    fn resolved(file: &mut File) -> Vec<String> {
+        resolve(file, path::Path::new("")).0.iter().map(Mistake::to_string).collect()
+    }
+
     fn priced(mut file: File) -> Vec<String> {
-        assert_eq!(resolve(&mut file), []);
+        assert_eq!(resolved(&mut file), [""; 0]);
         assert!(Gateway::compile(&file).is_ok());
         file.prices.models.into_keys().collect()
     }
@@ -127,22 +187,20 @@ mod tests {
     #[test]
     fn every_row_is_read_and_could_stand_in_a_gateway_file() {
         let table = Table::read(TABLE);
-        let names = TABLE.lines().find(|line| !line.starts_with('#')).unwrap();
-        assert!(names.starts_with("provider\tmodel\tinput\toutput\tcached_input\tcache_write\treasoning\tper_image\t"));
-        assert_eq!(names.split('\t').count(), 12);
+        let lines = || TABLE.lines().filter(|line| !line.starts_with('#'));
+        let columns = Columns::read(lines().next().unwrap()).unwrap();
         let mut before = "";
-        for line in rows(TABLE) {
-            assert_eq!(line.split('\t').count(), 12, "{line}");
+        for line in lines().skip(1) {
             assert!(line > before, "sorted, none twice: {line}");
             before = line;
-            let (provider, model, known) = row::read(line).unwrap();
+            let (provider, model, known) = columns.row(line).unwrap();
             assert_eq!(table.model(provider, model), Some(&known), "{line}");
             usage::price::Price::try_from(&known.price).unwrap();
             assert!(known.price.input > 0.0, "free and unknown are not told apart: {line}");
             assert_ne!(known.capabilities.max_input, Some(0), "{line}");
         }
-        assert_eq!(table.0.values().map(BTreeMap::len).sum::<usize>(), rows(TABLE).count());
-        assert!(TABLE.lines().next().unwrap().ends_with("read 2026-11-22."));
+        assert_eq!(table.0.values().map(BTreeMap::len).sum::<usize>(), lines().count() - 1);
+        assert_eq!(date(), "2026-11-22");
     }
 
     #[test]
@@ -254,7 +312,7 @@ mod tests {
         let mut file = file(providers, targets);
         let own = Price { input: 7.0, output: 8.0, ..Price::default() };
         file.prices.models.insert("openai/gpt-5".into(), own.clone());
-        assert_eq!(resolve(&mut file), []);
+        assert_eq!(resolved(&mut file), [""; 0]);
         assert_eq!(file.prices.models["openai/gpt-5"], own);
         let names: Vec<&str> = file.prices.models.keys().map(String::as_str).collect();
         assert_eq!(names, ["claude/claude-haiku-4-5", "openai/gpt-4.1", "openai/gpt-5", "proxy/claude-haiku-4-5"]);
@@ -271,7 +329,7 @@ mod tests {
         let own = Capabilities { max_input: Some(100_000), vision: Some(false), ..Capabilities::default() };
         file.capabilities.insert("openai/gpt-5".into(), own);
         file.prices.models.insert("openai/gpt-5".into(), Price { input: 7.0, ..Price::default() });
-        assert_eq!(resolve(&mut file), []);
+        assert_eq!(resolved(&mut file), [""; 0]);
         assert_eq!(file.capabilities.keys().collect::<Vec<_>>(), ["openai/gpt-5"], "of the others nothing is known");
         let filled = file.capabilities["openai/gpt-5"];
         assert_eq!((filled.max_input, filled.vision), (own.max_input, own.vision));
@@ -285,9 +343,57 @@ mod tests {
     #[test]
     fn a_name_that_the_table_does_not_have_is_a_mistake() {
         let mut file = file(r#""p": {"kind": "openai", "prices": "opnai"}"#, r#"{"provider": "p", "model": "gpt-5"}"#);
-        let mistakes: Vec<String> = resolve(&mut file).iter().map(Mistake::to_string).collect();
+        let mistakes = resolved(&mut file);
         assert_eq!(mistakes.len(), 1);
         assert!(mistakes[0].starts_with("providers.p.prices: found \"opnai\", expected one of: anthropic, azure,"));
         assert!(mistakes[0].ends_with("(did you mean \"openai\"?)"), "{mistakes:?}");
+    }
+
+    const GPT: &str = r#""openai": {"kind": "openai"}, "mine": {"kind": "vllm", "prices": "mine"}"#;
+    const TARGETS: &str = r#"{"provider": "openai", "model": "gpt-5"}, {"provider": "openai", "model": "gpt-4.1"},
+        {"provider": "openai", "model": "gpt-99"}, {"provider": "mine", "model": "m"}"#;
+
+    /// The file with an operator's table beside it.
+    fn with_table(text: &str) -> (File, Vec<String>, String) {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("own.tsv"), text).unwrap();
+        let mut file = file(GPT, TARGETS);
+        file.prices.file = Some("own.tsv".into());
+        file.prices.models.insert("openai/gpt-4.1".into(), Price { input: 7.0, ..Price::default() });
+        let (mistakes, about) = resolve(&mut file, directory.path());
+        (file, mistakes.iter().map(Mistake::to_string).collect(), about)
+    }
+
+    #[test]
+    fn an_operators_table_stands_over_the_commands_and_below_the_gateway_file() {
+        let table = "# Ours\nprovider\tmodel\tinput\toutput\nopenai\tgpt-5\t90\t91\nopenai\tgpt-4.1\t92\t93\n\
+                     openai\tgpt-99\t94\t95\nmine\tm\t96\t97\nopenai\tunused\t1\t1\n";
+        let (file, mistakes, about) = with_table(table);
+        assert_eq!(mistakes, [""; 0]);
+        let price = |name: &str| (file.prices.models[name].input, file.prices.models[name].output);
+        assert_eq!(
+            [price("openai/gpt-5"), price("openai/gpt-99"), price("mine/m")],
+            [(90.0, 91.0), (94.0, 95.0), (96.0, 97.0)]
+        );
+        assert_eq!(price("openai/gpt-4.1"), (7.0, 0.0), "what the gateway file says stands");
+        assert_eq!(file.prices.models.len(), 4);
+        // Of the price that was there nothing stays; of what the table has no column for, all.
+        let gpt = &file.prices.models["openai/gpt-5"];
+        assert_eq!((gpt.cached_input, gpt.max_output), (None, Some(128_000)));
+        assert_eq!(file.capabilities["openai/gpt-5"].max_input, Some(272_000));
+        assert_eq!(file.capabilities["openai/gpt-5"].tools, Some(true));
+        assert_eq!(file.prices.file, None);
+        assert!(about.starts_with("own.tsv (models: 5; \"Ours\"; changed 20"), "{about}");
+        assert!(about.ends_with("), over the command's of 2026-11-22"), "{about}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_operators_table_stands_where_the_gateway_file_names_it() {
+        let (file, mistakes, _) = with_table("provider\tmodel\tinput\toutput\nopnai\tgpt-5\t1\t2\n");
+        // Then nobody knows what `mine` costs.
+        assert_eq!(mistakes.len(), 2, "{mistakes:?}");
+        assert!(mistakes[0].starts_with("prices.file: found \"opnai\" (own.tsv, line 2, provider), expected one of: "));
+        assert!(mistakes[1].starts_with("providers.mine.prices: found \"mine\""));
+        assert_eq!(file.prices.models["openai/gpt-5"].input, 1.25, "the command's");
     }
 }

@@ -89,6 +89,68 @@ fn mistakes_are_lines_with_their_places() {
     assert_eq!(text(&output.stderr), expected);
 }
 
+/// A directory with a gateway file whose only model the command's table does not have, and which a budget counts.
+fn unpriced() -> (tempfile::TempDir, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("gateway.yaml");
+    let yaml = "providers: { p: { kind: openai, key: { env: A_KEY } } }\nmodels: { m: { targets: [{ provider: p, model: gpt-99 }] } }\n\
+                teams: { t: { budget: { daily: 1 } } }\nprices: { file: own/prices.tsv }\nkeys:\n  - { id: a, team: t, sha256: \
+                \"0000000000000000000000000000000000000000000000000000000000000000\" }\n";
+    fs::write(&file, yaml).unwrap();
+    fs::create_dir(directory.path().join("own")).unwrap();
+    (directory, file.to_str().unwrap().to_owned())
+}
+
+#[test]
+fn an_operators_table_of_prices_is_read_by_every_command_from_beside_the_gateway_file() {
+    let (directory, file) = unpriced();
+    let table = directory.path().join("own/prices.tsv");
+    let tsv = "# Of today\nprovider\tmodel\tinput\toutput\nopenai\tgpt-99\t321.5\t2\n";
+    let json = "{\"gpt-99\": {\"litellm_provider\": \"openai\", \"mode\": \"chat\", \"input_cost_per_token\": 0.0003215, \
+                \"output_cost_per_token\": 2e-6}}";
+    let request = directory.path().join("request.json");
+    fs::write(&request, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"max_tokens\":1}")
+        .unwrap();
+    for (contents, words) in [(tsv, "\"Of today\""), (json, "litellm's list")] {
+        fs::write(&table, contents).unwrap();
+        let checked = sluice(&["check", &file]);
+        assert!(checked.status.success(), "{}", text(&checked.stderr));
+        let says = format!("{file}: prices: own/prices.tsv (models: 1; {words}; changed 20");
+        assert!(text(&checked.stdout).contains(&says), "{}", text(&checked.stdout));
+        let rendered = text(&sluice(&["render", &file]).stdout);
+        assert!(rendered.contains("321.5") && !rendered.contains("prices.tsv"), "{rendered}");
+        let explained = sluice(&["explain", &file, request.to_str().unwrap(), "--key", "a"]);
+        assert!(explained.status.success(), "{}", text(&explained.stdout));
+    }
+}
+
+#[test]
+fn a_mistake_in_an_operators_table_is_one_of_the_gateway_file() {
+    let (directory, file) = unpriced();
+    let table = directory.path().join("own/prices.tsv");
+    let mistakes = || {
+        let output = sluice(&["check", &file]);
+        assert_eq!(output.status.code(), Some(1));
+        let lines: Vec<String> = text(&output.stderr).lines().map(str::to_owned).collect();
+        assert_eq!(lines.len(), 2, "one mistake, and how many there are: {lines:?}");
+        lines[0]
+            .strip_prefix(&format!("{file}:4: prices.file: found "))
+            .unwrap_or_else(|| panic!("{lines:?}"))
+            .to_owned()
+    };
+    assert!(mistakes().starts_with("no readable file "));
+    for (row, says) in [
+        ("openai\tgpt-99\t-1\t2", "\"-1\" (prices.tsv, line 2, input), expected US dollars for a million tokens"),
+        ("openai\tgpt-99\t1\tmuch", "\"much\" (prices.tsv, line 2, output), expected US dollars"),
+        ("opnai\tgpt-99\t1\t2", "\"opnai\" (prices.tsv, line 2, provider), expected one of: "),
+    ] {
+        fs::write(&table, format!("provider\tmodel\tinput\toutput\n{row}\n")).unwrap();
+        assert!(mistakes().starts_with(says), "{row}");
+    }
+    fs::write(&table, "{\n\"gpt-99\": ").unwrap();
+    assert!(mistakes().starts_with("EOF while parsing"));
+}
+
 #[test]
 fn a_file_that_cannot_be_read_is_another_exit_code() {
     let output = sluice(&["check", "absent.yaml"]);

@@ -73,6 +73,7 @@ fn envoy_accepts_what_is_rendered() {
     let full = full.replace("providers:\n", odd).replace("rooms 12 to 14", "\"rooms\" %12% 'ü' ${wasm}");
     let file = directory.path().join("gateway.yaml");
     fs::write(&file, full).unwrap();
+    fs::copy(examples.join("prices.tsv"), directory.path().join("prices.tsv")).unwrap();
     validate(&file, &["--access-log", "/dev/null", "--concurrency", "1"]);
 }
 

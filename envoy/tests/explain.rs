@@ -233,3 +233,13 @@ fn what_is_forbidden_is_told_and_is_refused_by_name() {
     assert_eq!(code, Some(1), "{text}");
     assert!(text.starts_with("refused: 403 parameter_not_allowed (service_tier): `service_tier`"), "{text}");
 }
+
+#[test]
+fn what_is_reserved_for_what_stands_elsewhere_is_told() {
+    let searching = PLAIN.replace("\"max_tokens\"", "\"web_search_options\":{},\"max_tokens\"");
+    let told = "  32000 tokens of that are for what the request only refers to (reservation.unknown_input)\n";
+    let (code, said) = explain(&searching, "alice", &[]);
+    assert!(said.contains(told) && code == Some(0), "{said}");
+    let (_, said) = explain(PLAIN, "alice", &[]);
+    assert!(!said.contains("only refers to"), "{said}");
+}

@@ -296,14 +296,15 @@ pub fn usage(usage: &Usage) -> Result<String, Failure> {
     let days = client.send("GET", &format!("/usage{asked}"), None)?;
     Ok(usage.interface.print(&days, |days| {
         let row = |first: String, sums: &Value| {
-            let [requests, input, output, cost] =
-                ["requests", "input_tokens", "output_tokens", "cost_usd"].map(|name| cell(&sums[name]));
-            [first, requests, input, output, cost]
+            let [requests, input, output, cost, estimated] =
+                ["requests", "input_tokens", "output_tokens", "cost_usd", "estimated_cost_usd"]
+                    .map(|name| cell(&sums[name]));
+            [first, requests, input, output, cost, estimated]
         };
         let mut rows: Vec<_> =
             days["days"].as_array().into_iter().flatten().map(|day| row(cell(&day["date"]), day)).collect();
         rows.push(row("total".to_owned(), &days["total"]));
-        let mut text = table(["DAY", "REQUESTS", "INPUT", "OUTPUT", "USD"], &rows);
+        let mut text = table(["DAY", "REQUESTS", "INPUT", "OUTPUT", "USD", "ESTIMATED"], &rows);
         if days["complete"] == false {
             text += "Without Redis only today and yesterday are kept: earlier days are not in it.\n";
         }

@@ -1,6 +1,6 @@
 //! Reads a gateway file and finds everything that is wrong with it, in one run: as YAML, in its shape, in its meaning.
 
-use std::fmt;
+use std::{fmt, path};
 
 use sluice_core::config::file::File;
 use sluice_core::config::mistake::Path;
@@ -20,6 +20,8 @@ pub struct Checked {
     /// As written, and with the prices and capabilities that it leaves to the table.
     pub file: File,
     pub gateway: Gateway,
+    /// Which table of prices was used, for people.
+    pub table: String,
 }
 
 /// A mistake and the line on which it stands.
@@ -35,8 +37,14 @@ impl fmt::Display for Located {
     }
 }
 
-/// Checks a gateway file's text; mistakes come in the order of their lines.
+/// Checks a gateway file's text, whose own paths are read from the working directory.
 pub fn check(text: &str) -> Result<Checked, Vec<Located>> {
+    check_in(text, path::Path::new(""))
+}
+
+/// Checks a gateway file's text; mistakes come in the order of their lines. The files that it needs for that are read from
+/// `base`, its directory.
+pub fn check_in(text: &str, base: &path::Path) -> Result<Checked, Vec<Located>> {
     let mut document =
         Document::read(text).map_err(|fault| vec![Located { line: fault.line, mistake: fault.mistake }])?;
     let shape = shape::check(&schema::schema(), &mut document.value);
@@ -46,14 +54,16 @@ pub fn check(text: &str) -> Result<Checked, Vec<Located>> {
     let mut compiled = None;
     match serde_json::from_value::<File>(document.value.clone()) {
         Ok(mut file) => {
-            let mut others = table::resolve(&mut file);
-            // What a model costs follows from its provider: a mistake there is not to be reported as a missing price too.
-            let providers = Path::root().key("providers");
-            if mistakes.iter().chain(&others).any(|mistake| providers.holds(&mistake.path)) {
+            let (mut others, table) = table::resolve(&mut file, base);
+            // What a model costs follows from its provider, and from the table: a mistake there is not to be reported as a
+            // missing price too.
+            let causes = [Path::root().key("providers"), Path::root().key("prices").key("file")];
+            let is_cause = |mistake: &Mistake| causes.iter().any(|cause| cause.holds(&mistake.path));
+            if mistakes.iter().chain(&others).any(is_cause) {
                 file.prices.unpriced.get_or_insert_default();
             }
             match Gateway::compile(&file) {
-                Ok(gateway) => compiled = Some(Checked { file, gateway }),
+                Ok(gateway) => compiled = Some(Checked { file, gateway, table }),
                 Err(more) => others.extend(more),
             }
             mistakes.extend(others.into_iter().filter(|other| shape.is_authors(&other.path)));

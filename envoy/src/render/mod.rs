@@ -50,7 +50,7 @@ pub struct Options {
 
 /// The whole bootstrap configuration.
 pub fn bootstrap(checked: &Checked, options: &Options) -> String {
-    let Checked { file, gateway } = checked;
+    let Checked { file, gateway, .. } = checked;
     // Checked before: a listener that cannot be read does not come this far.
     let listen: SocketAddr = file.listen.parse().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 8080)));
     let timeouts = gateway.timeouts;

@@ -17,6 +17,9 @@
 use std::str::FromStr;
 
 use sluice_core::config::file::{Capabilities, Price};
+use sluice_core::config::mistake::quoted;
+use sluice_core::config::suggest::one_of;
+use sluice_core::usage;
 
 use super::Known;
 
@@ -34,45 +37,102 @@ const COMPLETE: &[(&str, &str)] = &[
 /// All letters; the table's head says what they stand for.
 const LETTERS: &str = "tpvsrcad";
 
-/// A provider, a model, and what is known of it.
-pub(super) fn read(line: &str) -> Option<(&str, &str, Known)> {
-    let columns: Vec<&str> = line.split('\t').collect();
-    let &[
-        provider,
-        model,
-        input,
-        output,
-        cached_input,
-        cache_write,
-        reasoning,
-        per_image,
-        per_request,
-        max_input,
-        max_output,
-        letters,
-    ] = columns.as_slice()
-    else {
-        return None;
-    };
-    let price = Price {
-        input: input.parse().ok()?,
-        output: output.parse().ok()?,
-        cached_input: or_empty(cached_input)?,
-        cache_write: or_empty(cache_write)?,
-        reasoning: or_empty(reasoning)?,
-        per_image: or_empty(per_image)?,
-        per_request: or_empty(per_request)?,
-        max_output: or_empty(max_output)?,
-    };
-    if !letters.chars().all(|letter| LETTERS.contains(letter)) {
-        return None;
+/// Those without which nothing can be known.
+const NEEDED: [&str; 4] = ["provider", "model", "input", "output"];
+/// Those that may be left out, or empty.
+const OTHERS: [&str; 8] =
+    ["cached_input", "cache_write", "reasoning", "per_image", "per_request", "max_input", "max_output", "capabilities"];
+
+/// What in a line is not what it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wrong {
+    /// In which column.
+    pub column: String,
+    pub found: String,
+    pub expected: String,
+}
+
+impl Wrong {
+    pub fn new(column: &str, found: &str, expected: &str) -> Self {
+        Self { column: column.to_owned(), found: quoted(found), expected: expected.to_owned() }
     }
-    let capabilities = Capabilities { max_input: or_empty(max_input)?, ..stated(provider, model, letters) };
-    Some((provider, model, Known { price, capabilities }))
+}
+
+/// The head of a table: which column stands where.
+#[derive(Debug, Clone)]
+pub(super) struct Columns<'a>(Vec<&'a str>);
+
+impl<'a> Columns<'a> {
+    /// Reads a head: the columns' names.
+    pub fn read(head: &'a str) -> Result<Self, Wrong> {
+        let names: Vec<&str> = head.split('\t').collect();
+        let known = || NEEDED.iter().chain(&OTHERS).copied();
+        for (index, name) in names.iter().enumerate() {
+            if !known().any(|known| known == *name) {
+                return Err(Wrong::new(name, name, &one_of(name, known())));
+            }
+            if names[..index].contains(name) {
+                return Err(Wrong::new(name, name, "each column once"));
+            }
+        }
+        match NEEDED.iter().find(|needed| !names.contains(needed)) {
+            Some(needed) => Err(Wrong::new(needed, head, &format!("a column {needed} in the table's head"))),
+            None => Ok(Self(names)),
+        }
+    }
+
+    /// Whether there is a column of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains(&name)
+    }
+
+    /// A provider, a model, and what a row says of it.
+    pub fn row<'r>(&self, line: &'r str) -> Result<(&'r str, &'r str, Known), Wrong> {
+        let cells: Vec<&str> = line.split('\t').collect();
+        if cells.len() != self.0.len() {
+            let found = format!("{} columns", cells.len());
+            return Err(Wrong { found, ..Wrong::new("provider", "", &format!("{}, as the head has", self.0.len())) });
+        }
+        let cell = |name: &str| self.0.iter().position(|known| *known == name).map_or("", |place| cells[place]);
+        let needed = |name| match cell(name) {
+            "" => Err(Wrong::new(name, "", "a name")),
+            text => Ok(text),
+        };
+        let dollars = |name| number::<f64>(name, cell(name), "US dollars for a million tokens");
+        let optional = |name| or_empty(name, cell(name), "US dollars, or nothing");
+        let limit = |name| or_empty(name, cell(name), "a number of tokens, or nothing");
+        let (provider, model) = (needed("provider")?, needed("model")?);
+        let price = Price {
+            input: dollars("input")?,
+            output: dollars("output")?,
+            cached_input: optional("cached_input")?,
+            cache_write: optional("cache_write")?,
+            reasoning: optional("reasoning")?,
+            per_image: optional("per_image")?,
+            per_request: optional("per_request")?,
+            max_output: limit("max_output")?,
+        };
+        believable(&price)?;
+        let letters = cell("capabilities");
+        if !letters.chars().all(|letter| LETTERS.contains(letter)) {
+            return Err(Wrong::new("capabilities", letters, &format!("letters of {LETTERS}")));
+        }
+        let capabilities = Capabilities { max_input: limit("max_input")?, ..stated(provider, model, letters) };
+        Ok((provider, model, Known { price, capabilities }))
+    }
+}
+
+/// That nothing of a price is beyond belief, as in the gateway file.
+pub(super) fn believable(price: &Price) -> Result<(), Wrong> {
+    let wrong = usage::price::Price::try_from(price).err().and_then(|wrong| wrong.into_iter().next());
+    match wrong {
+        Some(wrong) => Err(Wrong::new(wrong.field, &wrong.found, wrong.expected)),
+        None => Ok(()),
+    }
 }
 
 /// What a row's letters state.
-fn stated(provider: &str, model: &str, letters: &str) -> Capabilities {
+pub(super) fn stated(provider: &str, model: &str, letters: &str) -> Capabilities {
     let filled_in = letters.contains(['t', 'v', 's']) && !model.starts_with("ft:");
     let complete =
         COMPLETE.iter().find(|(name, _)| filled_in && *name == provider).map_or("", |(_, complete)| complete);
@@ -92,8 +152,12 @@ fn stated(provider: &str, model: &str, letters: &str) -> Capabilities {
     }
 }
 
-fn or_empty<T: FromStr>(text: &str) -> Option<Option<T>> {
-    if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
+fn number<T: FromStr>(name: &str, text: &str, expected: &str) -> Result<T, Wrong> {
+    text.parse().map_err(|_| Wrong::new(name, text, expected))
+}
+
+fn or_empty<T: FromStr>(name: &str, text: &str, expected: &str) -> Result<Option<T>, Wrong> {
+    if text.is_empty() { Ok(None) } else { number(name, text, expected).map(Some) }
 }
 
 #[cfg(test)]
@@ -119,21 +183,51 @@ mod tests {
         }
     }
 
+    const HEAD: &str = "provider\tmodel\tinput\toutput\tmax_input\tcapabilities";
+
     #[test]
-    fn a_row_with_a_letter_or_a_column_that_means_nothing_is_not_read() {
-        let row = "p\tm\t1\t2\t\t\t\t\t\t1000\t\ttv";
-        let (provider, model, known) = read(row).unwrap();
+    fn a_row_is_read_by_the_names_in_the_head() {
+        let columns = Columns::read(HEAD).unwrap();
+        let (provider, model, known) = columns.row("p\tm\t1\t2\t1000\ttv").unwrap();
         assert_eq!((provider, model, known.capabilities.max_input), ("p", "m", Some(1_000)));
-        assert_eq!(read(&format!("{row}x")), None);
-        assert_eq!(read(&format!("{row}\t")), None);
-        assert_eq!(read(&row.replace("1000", "much")), None);
+        assert_eq!((known.price.input, known.price.output, known.price.cached_input), (1.0, 2.0, None));
+        assert!(columns.has("max_input") && !columns.has("max_output"));
+        let turned = Columns::read("output\tinput\tcached_input\tmodel\tprovider").unwrap();
+        let (provider, model, known) = turned.row("2\t1\t0.5\tm\tp").unwrap();
+        assert_eq!((provider, model, known.price.cached_input), ("p", "m", Some(0.5)));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_wrong_by_its_columns_name() {
+        let head = |head| Columns::read(head).map_err(|wrong| (wrong.column, wrong.expected)).unwrap_err();
+        assert_eq!(head("provider\tmodel\tinput"), ("output".into(), "a column output in the table's head".into()));
+        let (column, expected) = head("provider\tmodel\tinput\toutput\tcached_inputs");
+        assert_eq!(column, "cached_inputs");
+        assert!(expected.ends_with("(did you mean \"cached_input\"?)"), "{expected}");
+        assert_eq!(head("provider\tmodel\tinput\toutput\tinput").0, "input");
+        let columns = Columns::read(HEAD).unwrap();
+        for (row, column) in [
+            ("p\tm\t1\t2\t1000", "provider"),
+            ("p\tm\t1\t2\t1000\ttv\t", "provider"),
+            ("\tm\t1\t2\t1000\ttv", "provider"),
+            ("p\t\t1\t2\t1000\ttv", "model"),
+            ("p\tm\t\t2\t1000\ttv", "input"),
+            ("p\tm\t-1\t2\t1000\ttv", "input"),
+            ("p\tm\tNaN\t2\t1000\ttv", "input"),
+            ("p\tm\t1\t1e9\t1000\ttv", "output"),
+            ("p\tm\t1\t0.0000001\t1000\ttv", "output"),
+            ("p\tm\t1\t2\tmuch\ttv", "max_input"),
+            ("p\tm\t1\t2\t1000\ttvx", "capabilities"),
+        ] {
+            assert_eq!(columns.row(row).map_err(|wrong| wrong.column), Err(column.to_owned()), "{row}");
+        }
     }
 
     #[test]
     fn every_complete_provider_and_letter_is_the_tables() {
         for (provider, letters) in COMPLETE {
             let of_provider = |line: &&str| line.starts_with(&format!("{provider}\t"));
-            assert!(super::super::rows(super::super::TABLE).any(|line| of_provider(&line)), "{provider}");
+            assert!(super::super::TABLE.lines().any(|line| of_provider(&line)), "{provider}");
             assert!(letters.chars().all(|letter| LETTERS.contains(letter)), "{provider}");
         }
     }

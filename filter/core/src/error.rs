@@ -52,6 +52,9 @@ pub struct ApiError {
     pub retry_after: Option<Duration>,
 }
 
+/// The code of an answer that is larger than the gateway reads, writes or holds.
+pub const ANSWER_TOO_LARGE: &str = "provider_answer_too_large";
+
 impl ApiError {
     /// An error with neither code nor field.
     pub fn new(status: u16, kind: ErrorKind, message: impl Into<String>) -> Self {
@@ -73,6 +76,11 @@ impl ApiError {
         Self::new(502, ErrorKind::Server, message).with_code("invalid_provider_response")
     }
 
+    /// A 502: the provider's answer is larger than the gateway reads, writes or holds. A request can ask for such an answer.
+    pub fn answer_too_large(message: impl Into<String>) -> Self {
+        Self::new(502, ErrorKind::Server, message).with_code(ANSWER_TOO_LARGE)
+    }
+
     /// The provider's JSON is not what it should be. serde's words name fields and positions; only the position is told.
     pub fn unreadable(error: &serde_json::Error) -> Self {
         let (line, column) = (error.line(), error.column());
@@ -88,7 +96,7 @@ impl ApiError {
 
 impl From<crate::framing::sse::TooLong> for ApiError {
     fn from(_: crate::framing::sse::TooLong) -> Self {
-        Self::bad_answer("The provider's stream holds an event without an end.")
+        Self::answer_too_large("The provider's stream holds an event without an end.")
     }
 }
 

@@ -45,7 +45,7 @@ pub fn check_answer(json: &[u8]) -> Result<(), ApiError> {
     if of(json) <= LARGEST {
         return Ok(());
     }
-    Err(ApiError::bad_answer("The provider's answer has too many values to be read."))
+    Err(ApiError::answer_too_large("The provider's answer has too many values to be read."))
 }
 
 fn count(bytes: &[u8], is: impl Fn(u8) -> bool) -> usize {

@@ -43,7 +43,7 @@ mod entry {
 
 /// How often streams are asked whether they have fallen silent: a quarter of the limit, within these bounds.
 const SHORTEST_TICK: Duration = Duration::from_millis(25);
-const LONGEST_TICK: Duration = Duration::from_secs(1);
+const LONGEST_TICK: Duration = Duration::from_millis(250);
 /// With Redis: how long a request that is over waits at most before Redis is told.
 const SETTLING: Duration = Duration::from_millis(25);
 
@@ -96,6 +96,12 @@ impl Root {
         let failure = match silent.silence {
             Silence::Held(failure) => failure,
             Silence::Over => return host::cut(silent.request, self.id),
+            Silence::Uncounted => {
+                return match silent.attempt.map(host::enter) {
+                    Some(Ok(())) => RESPONSE.release(self.id, Vec::new()),
+                    _ => Ok(()),
+                };
+            }
             Silence::Shown => {
                 if let Some(told) = trace::failure(&*silent.journey.try_borrow().map_err(|_| host::Failed)?) {
                     host::enter(silent.request)?;

@@ -9,6 +9,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde_json::Value;
+
 /// One way to misbehave. The words of the grammar are in [`Fault::parse`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
@@ -70,12 +72,20 @@ pub enum Fault {
     Huge(usize),
     /// `tokens=N`: a text of N tokens, short ones, one event each.
     Tokens(usize),
+    /// `long=N`: each answer is counted as N tokens, or as many as the request allows, however little it says.
+    Long(u64),
+    /// `bytewise`: each byte of the prompt's text is a token, as tokenizers have it of letters that they hardly know.
+    Bytewise,
     /// `cached=N`: this many of the prompt's tokens came from the provider's cache.
     Cached(u64),
     /// `stop=REASON`: the finish reason, given in the provider's own word, known or not.
     Stop(String),
     /// `no-usage`: usage is missing.
     NoUsage,
+    /// `counts=JSON`: each number of the usage that is told is this instead.
+    Counts(Value),
+    /// `usage=JSON`: the usage that is told is this instead.
+    Usage(Value),
     /// `gzip`: the body is compressed, asked for or not.
     Gzip,
     /// `headers`: surplus headers: `content-encoding: identity`, cookies, the provider's rate limits.
@@ -105,6 +115,7 @@ impl Fault {
         fn number<T: FromStr>(argument: Option<&str>, word: &str) -> Result<T, BadFault> {
             argument.and_then(|text| text.parse().ok()).ok_or_else(|| BadFault(word.to_owned()))
         }
+        let json = || serde_json::from_str(argument.unwrap_or_default()).map_err(|_| bad());
         let count = || number::<usize>(argument, word);
         let millis = || number::<u64>(argument, word).map(Duration::from_millis);
         Ok(match name {
@@ -126,6 +137,9 @@ impl Fault {
             "error-after" => Self::ErrorAfter(count()?),
             "huge" => Self::Huge(count()?),
             "tokens" => Self::Tokens(count()?),
+            "long" => Self::Long(number(argument, word)?),
+            "counts" => Self::Counts(json()?),
+            "usage" => Self::Usage(json()?),
             "cached" => Self::Cached(number(argument, word)?),
             "stop" => Self::Stop(text()?),
             "seed" => Self::Seed(number(argument, word)?),
@@ -140,6 +154,7 @@ impl Fault {
             "silence" => Self::Silence,
             "no-end" => Self::NoEnd,
             "empty" => Self::Empty,
+            "bytewise" => Self::Bytewise,
             "no-usage" => Self::NoUsage,
             "gzip" => Self::Gzip,
             "headers" => Self::Headers,
@@ -215,7 +230,9 @@ mod tests {
 
     #[test]
     fn unknown_words_and_wrong_arguments_are_errors() {
-        for words in ["stat", "status", "status=0", "status=x", "reset=1", "tokens=-1", "stop=", "", "+"] {
+        for words in
+            ["stat", "status", "status=0", "status=x", "reset=1", "tokens=-1", "counts=", "counts=x", "stop=", "", "+"]
+        {
             let parsed = Faults::of_model(&format!("m+reset+{words}"));
             assert!(parsed.is_err(), "{words:?} gave {parsed:?}");
         }

@@ -31,6 +31,7 @@ pub mod prompt;
 pub mod record;
 mod reply;
 mod server;
+mod told;
 mod vector;
 mod wire;
 

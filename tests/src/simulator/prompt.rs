@@ -18,6 +18,8 @@ pub struct Prompt {
     pub stream_usage: bool,
     /// How many answers (OpenAI's `n`).
     pub choices: usize,
+    /// How many answers are worked out, and counted, when that is more than are told (`best_of`).
+    pub worked_out: usize,
     /// Bytes of text in all messages.
     pub text_bytes: usize,
     /// Of these, the bytes in blocks marked for the provider's cache (Anthropic).
@@ -243,7 +245,8 @@ impl Prompt {
     }
 
     fn cut_at_length(&self, text: &mut Vec<String>) -> bool {
-        let Some(most) = self.max_tokens else { return false };
+        // Some servers take zero for no limit.
+        let Some(most @ 1..) = self.max_tokens else { return false };
         let mut bytes = 0;
         let kept = text.iter().take_while(|piece| {
             bytes += piece.len();
@@ -256,10 +259,11 @@ impl Prompt {
     }
 
     fn usage(&self, answer: &Answer, faults: &Faults) -> Usage {
-        let input = tokens(self.text_bytes).max(1);
+        let bytewise = faults.has(&Fault::Bytewise);
+        let input = if bytewise { self.text_bytes as u64 } else { tokens(self.text_bytes) }.max(1);
         let marked = tokens(self.marked_bytes).min(input);
         // A long prompt is cached without asking (OpenAI); a marked one is half new, half known (Anthropic).
-        let automatic = if self.marked_bytes == 0 && input >= 1024 { input / 128 * 128 } else { 0 };
+        let automatic = if self.marked_bytes == 0 && input >= 1024 && !bytewise { input / 128 * 128 } else { 0 };
         let forced = faults.iter().find_map(|fault| match fault {
             Fault::Cached(count) => Some((*count).min(input)),
             _ => None,
@@ -268,12 +272,20 @@ impl Prompt {
         let thinking = tokens(answer.thinking.as_deref().map_or(0, str::len));
         let spoken = answer.text.iter().map(String::len).sum::<usize>();
         let called = answer.calls.iter().map(|call| call.name.len() + call.arguments.to_string().len()).sum::<usize>();
+        let each = thinking + if answer.piecewise { answer.text.len() as u64 } else { tokens(spoken + called) };
+        let long = faults.iter().find_map(|fault| match fault {
+            Fault::Long(most) => {
+                Some(self.max_tokens.filter(|allowed| *allowed > 0).map_or(*most, |allowed| allowed.min(*most)))
+            }
+            _ => None,
+        });
+        let answers = self.choices.max(self.worked_out).max(1) as u64;
         Usage {
             input,
             cached,
             cache_written: (marked - marked / 2).min(input - cached),
-            output: thinking + if answer.piecewise { answer.text.len() as u64 } else { tokens(spoken + called) },
-            thinking,
+            output: long.unwrap_or(each) * answers,
+            thinking: thinking * answers,
         }
     }
 }

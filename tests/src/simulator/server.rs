@@ -30,6 +30,7 @@ use super::memory::Memory;
 use super::prompt::Prompt;
 use super::record::{Answering, Recorded, Records};
 use super::reply::{Event, Refusal, Reply, Stream};
+use super::told;
 use super::wire::{self, Asked, Chat, Trouble, Wire};
 
 /// What all connections share.
@@ -197,7 +198,7 @@ async fn answer(
         }
         (None, Asked::Chat(prompt, chat)) => say(&prompt, chat, faults, &mut outlet.answering),
     };
-    Ok(respond(reply, wire, faults, outlet))
+    Ok(respond(told::tampered(reply, faults), wire, faults, outlet))
 }
 
 /// What the model says.

@@ -4,11 +4,16 @@
 //! It is one of Anthropic's kind, which says at the beginning of a stream how large the prompt was: so the bill of a stream
 //! that is left is exact, as long as an event is a token. One of OpenAI's kind says so at the end only.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::{Value, json};
 use sluice_tests::client::Client;
 use sluice_tests::gateway::{Builder, Gateway, Kind};
 use sluice_tests::simulator::Simulator;
+use sluice_tests::until;
 use tokio::sync::OnceCell;
+use tokio::task::JoinSet;
 
 use crate::money::{Price, reserved_for};
 use crate::{CHAT, ask, with};
@@ -40,6 +45,35 @@ pub async fn reserved() -> u64 {
     *RESERVED.get_or_init(asked).await
 }
 
+/// Takes the status of an answer.
+pub type Told = Box<dyn FnOnce(u16) + Send>;
+
+/// Has so many ask at the same time, of a provider that answers nobody until all are decided. Gives back what became of each,
+/// and how many of the requests reached the provider.
+pub async fn decided<F>(
+    provider: &Simulator,
+    requests: usize,
+    mut ask: impl FnMut(usize, Told) -> F,
+) -> (Vec<F::Output>, usize)
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    provider.clear();
+    provider.hold();
+    let refused = Arc::new(AtomicUsize::default());
+    let mut asking = JoinSet::new();
+    for number in 0..requests {
+        let refused = Arc::clone(&refused);
+        let told = move |status| _ = refused.fetch_add(usize::from(status != 200), Ordering::SeqCst);
+        asking.spawn(ask(number, Box::new(told)));
+    }
+    let decided = || refused.load(Ordering::SeqCst) + provider.count() >= requests;
+    until("all requests to be decided", || decided().then_some(())).await;
+    let passed = provider.count();
+    provider.release();
+    (asking.join_all().await, passed)
+}
+
 /// How a client behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
@@ -67,7 +101,7 @@ impl Manner {
             Self::Stream => ("reads", "say one, two three", true),
             Self::Leaves => ("stops", "say one, two three", true),
         };
-        with(ask(model, text), json!({"stream": stream, "max_tokens": 32}))
+        with(ask(model, text), json!({"stream": stream, "max_tokens": SEEN}))
     }
 
     /// Sends it, and tells the status as soon as it is known. Gives it back when the client is done: none when the connection

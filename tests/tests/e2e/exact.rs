@@ -4,16 +4,12 @@
 //! The provider answers nobody until all N are decided, so that nothing but reservations can decide. A part of those who
 //! pass are streams whose clients leave in the middle: see [`crowd`](crate::crowd).
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use serde_json::{Value, json};
 use sluice_tests::gateway::{Builder, Gateway, Key, Kind};
 use sluice_tests::redis::{Redis, Webdis};
 use sluice_tests::simulator::{Outcome, Recorded, Simulator};
 use sluice_tests::wrk::Wrk;
 use sluice_tests::{eventually, until};
-use tokio::task::JoinSet;
 
 use crate::crowd::{self, Manner, PRICE, SEEN};
 use crate::money::{all_settled, dollars, in_redis, logged, spent};
@@ -115,22 +111,9 @@ async fn play(gateways: &[Gateway], provider: &Simulator) -> Vec<u64> {
 }
 
 async fn play_round(round: usize, gateways: &[Gateway], provider: &Simulator) -> u64 {
-    provider.clear();
-    provider.hold();
-    let refused = Arc::new(AtomicUsize::default());
-    let mut clients = JoinSet::new();
-    for number in 0..REQUESTS {
-        let client = gateways[number % gateways.len()].with_key(&secret(round));
-        let refused = Arc::clone(&refused);
-        clients.spawn(Manner::of(number + round).send(client, move |status| {
-            refused.fetch_add(usize::from(status == 429), Ordering::SeqCst);
-        }));
-    }
-    let decided = || refused.load(Ordering::SeqCst) + provider.count() >= REQUESTS;
-    until("all requests to be decided", || decided().then_some(())).await;
-    let passed = provider.count();
-    provider.release();
-    let statuses = clients.join_all().await;
+    let client = |number: usize| gateways[number % gateways.len()].with_key(&secret(round));
+    let send = |number, told| Manner::of(number + round).send(client(number), told);
+    let (statuses, passed) = crowd::decided(provider, REQUESTS, send).await;
     assert!(statuses.iter().all(|status| matches!(status, Some(200 | 429))), "{statuses:?}");
     let answered = statuses.iter().filter(|status| **status == Some(200)).count();
     assert_eq!((passed, answered), (covered(round), covered(round)), "in round {round}");

@@ -5,6 +5,7 @@
 //! own, as what is learned of a target stays. Others have a gateway for themselves. Nothing sleeps: what takes time is
 //! waited for, and no wait is without a bound.
 
+mod abandoned;
 mod abuse;
 mod admin;
 mod anthropic_client;
@@ -40,6 +41,7 @@ mod retry;
 mod routing;
 mod single;
 mod streams;
+mod till;
 mod tracing;
 mod translation;
 mod upstash;

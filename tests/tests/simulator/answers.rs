@@ -145,3 +145,21 @@ async fn usage_tells_of_caches() {
         ["input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"].map(|name| usage[name].as_u64());
     assert_eq!(counts, [Some(3), Some(50), Some(50)]);
 }
+
+#[tokio::test]
+async fn every_answer_that_is_worked_out_is_counted_told_or_not() {
+    let (_simulator, client) = start().await;
+    let completion = |prompt: Value, more| with(json!({"model": "m+long=9", "prompt": prompt, "max_tokens": 7}), more);
+    for (body, told, counted) in [
+        (completion(json!("hi"), json!({})), 1, 7),
+        (completion(json!(["hi", "ho", [1, 2]]), json!({})), 3, 21),
+        (completion(json!([1, 2]), json!({"n": 2, "best_of": 5})), 2, 35),
+        (completion(json!(["hi", "ho"]), json!({"n": 3, "best_of": 2, "max_tokens": 0})), 6, 54),
+    ] {
+        let answer = client.post("/v1/completions", &body).await.json();
+        let choices = answer["choices"].as_array().map(Vec::len);
+        assert_eq!((choices, &answer["usage"]["completion_tokens"]), (Some(told), &json!(counted)), "{body}");
+    }
+    let chat = client.post(OPENAI, &with(openai("m+long=9+bytewise", "say 🙂"), json!({"n": 3}))).await.json();
+    assert_eq!((&chat["usage"]["prompt_tokens"], &chat["usage"]["completion_tokens"]), (&json!(8), &json!(27)));
+}

@@ -421,7 +421,8 @@ fn a_page_goes_on_through_many_portions_for_what_is_rare() {
 #[test]
 fn usage_is_summed_by_day_and_exact() {
     let host = Host::new(true);
-    let reply = json!(["2", "10", "20", "1234567", "0", "0", "0", "0", "1", "1", "1", "9007199254740993"]);
+    let days = [["2", "10", "20", "1234567", "30", "7"], ["0"; 6], ["1", "1", "1", "9007199254740993", "0", "0"]];
+    let reply = json!(days.concat());
     let seen = host.get("/usage?by=team&name=research&from=2027-01-13&to=2027-01-15", &[reply]);
     assert_eq!(seen.asked[0][2..4], ["3", "{sluice}:a:team:20831:research"]);
     assert_eq!(seen.body["days"][0]["cost_usd"], "1.234567");
@@ -454,7 +455,7 @@ fn usage_needs_a_name_and_a_range_that_is_one() {
 fn what_envoys_memory_keeps_is_told_and_that_it_is_not_all() {
     use crate::store::{Entry, Settlement, Sums};
     let host = Host::new(false);
-    let sums = Sums { requests: 1, input_tokens: 2, output_tokens: 3, cost: 4_000_000 };
+    let sums = Sums::from([1, 2, 3, 4_000_000, 5, 1_000_000]);
     let entry = Entry { key: "filed".into(), team: "research".into(), app: None, model: "chat".into(), sums };
     let settlement =
         Settlement { id: "1".into(), parts: Vec::new(), entry: Some(entry), at: Time(NOW * 1_000_000_000) };
@@ -462,6 +463,8 @@ fn what_envoys_memory_keeps_is_told_and_that_it_is_not_all() {
     let seen = host.get("/usage?by=model&name=chat", &[]);
     assert_eq!((&seen.body["complete"], &seen.body["from"]), (&json!(false), &json!("2027-01-01")));
     assert_eq!(seen.body["days"][0]["cost_usd"], "4.000000");
+    assert_eq!(seen.body["total"]["estimated_tokens"], 5);
+    assert_eq!(seen.body["total"]["estimated_cost_usd"], "1.000000");
     let today = host.get("/usage?by=key&name=filed&from=2027-01-14", &[]);
     assert_eq!((&today.body["complete"], &today.body["total"]["requests"]), (&json!(true), &json!(1)));
     let top = host.get("/usage/top?period=month", &[]);

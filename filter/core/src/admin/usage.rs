@@ -23,11 +23,12 @@ use crate::usage::price::MicroUsd;
 const MOST_DAYS: u64 = 366;
 const LONGEST_NAME: usize = 256;
 
-/// Four numbers for each account.
+/// Six numbers for each account.
 const DAYS: &str = "local all = {} \
                     for i, account in ipairs(KEYS) do \
-                    for j, sum in ipairs(redis.call('HMGET', account, 'requests', 'input', 'output', 'cost')) do \
-                    all[4 * i + j - 4] = sum or '0' \
+                    for j, sum in ipairs(redis.call('HMGET', account, 'requests', 'input', 'output', 'cost', \
+                    'estimated_tokens', 'estimated_cost')) do \
+                    all[6 * i + j - 6] = sum or '0' \
                     end end \
                     return all";
 
@@ -43,11 +44,24 @@ struct Shown {
     output_tokens: u64,
     cost_usd: String,
     cost_micro_usd: u64,
+    /// Of the tokens and of the cost, what no provider has counted.
+    estimated_tokens: u64,
+    estimated_cost_usd: String,
+    estimated_cost_micro_usd: u64,
 }
 
 impl From<Sums> for Shown {
-    fn from(Sums { requests, input_tokens, output_tokens, cost }: Sums) -> Self {
-        Self { requests, input_tokens, output_tokens, cost_usd: MicroUsd(cost).to_string(), cost_micro_usd: cost }
+    fn from(Sums { requests, input_tokens, output_tokens, cost, estimated_tokens, estimated_cost }: Sums) -> Self {
+        Self {
+            requests,
+            input_tokens,
+            output_tokens,
+            cost_usd: MicroUsd(cost).to_string(),
+            cost_micro_usd: cost,
+            estimated_tokens,
+            estimated_cost_usd: MicroUsd(estimated_cost).to_string(),
+            estimated_cost_micro_usd: estimated_cost,
+        }
     }
 }
 
@@ -121,7 +135,7 @@ impl ByDay {
     }
 
     fn answer(&self, days: &RangeInclusive<u64>, found: &BTreeMap<u64, Sums>, complete: bool) -> Step {
-        let total = found.values().fold(Sums::default(), |total, sums| plus(total, *sums));
+        let total = found.values().fold(Sums::default(), |total, sums| total.plus(sums));
         let shown = Days {
             by: self.by.name(),
             name: &self.name,
@@ -135,15 +149,6 @@ impl ByDay {
     }
 }
 
-fn plus(a: Sums, b: Sums) -> Sums {
-    Sums {
-        requests: a.requests.saturating_add(b.requests),
-        input_tokens: a.input_tokens.saturating_add(b.input_tokens),
-        output_tokens: a.output_tokens.saturating_add(b.output_tokens),
-        cost: a.cost.saturating_add(b.cost),
-    }
-}
-
 /// What Envoy's memory says: today and yesterday, over all teams.
 fn remembered(asked: &ByDay, today: u64, desk: &Desk) -> Result<BTreeMap<u64, Sums>, Unavailable> {
     let mut found = BTreeMap::new();
@@ -152,7 +157,7 @@ fn remembered(asked: &ByDay, today: u64, desk: &Desk) -> Result<BTreeMap<u64, Su
         for (day, sums) in [(today, account.day), (today.saturating_sub(1), account.day_before)] {
             if sums != Sums::default() {
                 let known = found.entry(day).or_insert_with(Sums::default);
-                *known = plus(*known, sums);
+                *known = known.plus(&sums);
             }
         }
     }
@@ -245,10 +250,13 @@ impl Top {
 /// What [`DAYS`] answers.
 fn sums(reply: &Reply) -> Option<Vec<Sums>> {
     let Reply::List(values) = reply else { return None };
-    let (accounts, []) = values.as_chunks::<4>() else { return None };
-    let read = |account: &[Reply; 4]| {
-        let [requests, input_tokens, output_tokens, cost] = account.each_ref().map(number);
-        Some(Sums { requests: requests?, input_tokens: input_tokens?, output_tokens: output_tokens?, cost: cost? })
+    let (accounts, []) = values.as_chunks::<{ Sums::NUMBERS }>() else { return None };
+    let read = |account: &[Reply; Sums::NUMBERS]| {
+        let mut numbers = [0; Sums::NUMBERS];
+        for (to, reply) in numbers.iter_mut().zip(account) {
+            *to = number(reply)?;
+        }
+        Some(Sums::from(numbers))
     };
     accounts.iter().map(read).collect()
 }

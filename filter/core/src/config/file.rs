@@ -547,6 +547,10 @@ pub struct Price {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Prices {
+    /// A table of prices over the one that comes with Sluice: a path, relative to this file's directory. Columns separated by
+    /// tabs, as Sluice's own, or litellm's `model_prices_and_context_window.json`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// For models that have no price here or in the table that comes with Sluice; without it they are refused where a budget applies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unpriced: Option<Price>,
@@ -609,11 +613,14 @@ impl Capabilities {
 pub struct Reservation {
     /// The most output tokens that are reserved for one answer, whatever the request or the model allow.
     pub output_tokens: u64,
+    /// Input tokens that are reserved for each part of a prompt that stands elsewhere: an answer before, a conversation, a file, a
+    /// document by its URL, what a hosted tool will read. At most what the model takes.
+    pub unknown_input: u64,
 }
 
 impl Default for Reservation {
     fn default() -> Self {
-        Self { output_tokens: 4096 }
+        Self { output_tokens: 4096, unknown_input: 32_000 }
     }
 }
 

@@ -310,6 +310,8 @@ pub trait StreamPeeker: Debug {
 pub struct Glance {
     /// The model that answered, as the provider calls it.
     pub model: Option<String>,
+    /// The answer's id, where its provider may keep it for requests to come.
+    pub id: Option<String>,
     /// Tokens, when the provider said.
     pub usage: Option<Usage>,
     /// Whether the answer has said why it ended.

@@ -80,15 +80,17 @@ impl Charge {
         self.plan.candidates.iter().position(|way| Rc::ptr_eq(&way.target, target))
     }
 
-    /// An attempt at `target` is over, and used this much; nothing, when that is not known.
-    pub fn owe(&mut self, target: &Rc<Target>, usage: Option<Usage>, images: u64) {
+    /// An attempt at `target` is over, and used this much; nothing, when that is not known. `estimated` where its provider has not
+    /// counted all of it.
+    pub fn owe(&mut self, target: &Rc<Target>, usage: Option<Usage>, images: u64, estimated: bool) {
         let Some(candidate) = self.index_of(target) else { return };
         let cost = match (usage, target.price) {
             (None, _) => Some(MicroUsd::default()),
             (Some(usage), price) => price.map(|price| price.cost(&usage, images)),
         };
         self.unpriced |= cost.is_none();
-        self.spent.push(Spent { candidate, usage: usage.unwrap_or_default(), cost: cost.unwrap_or_default() });
+        let (usage, cost) = (usage.unwrap_or_default(), cost.unwrap_or_default());
+        self.spent.push(Spent { candidate, usage, cost, estimated });
     }
 
     /// What all attempts cost together; `None` when there is none with a price.
@@ -136,11 +138,13 @@ impl Charge {
 
     fn sums(&self) -> Sums {
         let start = Sums { requests: 1, ..Sums::default() };
-        self.spent.iter().fold(start, |sums, spent| Sums {
-            input_tokens: sums.input_tokens.saturating_add(spent.usage.input),
-            output_tokens: sums.output_tokens.saturating_add(spent.usage.output),
-            cost: sums.cost.saturating_add(spent.cost.0),
-            ..sums
+        self.spent.iter().fold(start, |sums, spent| {
+            let Usage { input, output, .. } = spent.usage;
+            let used = Sums { input_tokens: input, output_tokens: output, cost: spent.cost.0, ..Sums::default() };
+            sums.plus(&match spent.estimated {
+                true => Sums { estimated_tokens: input.saturating_add(output), estimated_cost: spent.cost.0, ..used },
+                false => used,
+            })
         })
     }
 }

@@ -3,12 +3,15 @@
 //! What says something of the provider (it is down, slow, overloaded, out of its own quota, or answers nonsense) is one;
 //! what says something of the request (400, 404, 422, a content policy) is the client's to read and is never retried. One
 //! thing that a provider says of the request says something of its model too: that the prompt is too long for it.
+//!
+//! A failure that a request can cause by its own parameters, or by how its client reads, is a reason to try again, and never one to
+//! leave a target alone: a circuit is shared by all tenants.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::config::file::Trigger;
-use crate::error::{ApiError, ErrorKind};
+use crate::error::{ANSWER_TOO_LARGE, ApiError, ErrorKind};
 use crate::gate::{Full, OVERLOADED};
 use crate::guard::answer::Objection;
 
@@ -29,6 +32,23 @@ pub struct Failure {
     pub trigger: Option<Trigger>,
     /// What the client reads when nothing else is tried.
     pub error: Box<ApiError>,
+    /// How much of its provider's work was done for nothing.
+    pub work: Work,
+    /// The request itself may have caused it: it does not count against its target.
+    pub excused: bool,
+}
+
+/// What a provider has done for an answer that nobody gets, where it does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Nothing that is known.
+    Unknown,
+    /// What was seen of it.
+    Seen,
+    /// What it makes in the time it had: its client waited for less than the gateway would have.
+    Unheard,
+    /// As much as it was allowed: the answer was made, and could not be read.
+    Allowed,
 }
 
 impl Failure {
@@ -41,18 +61,18 @@ impl Failure {
             ApiError::new(503, ErrorKind::Server, "The provider could not be reached, or closed the connection.")
                 .with_code("provider_unavailable")
         };
-        let (reason, trigger) =
-            if timed_out { ("timeout", Trigger::Timeout) } else { ("no_answer", Trigger::Unreachable) };
-        Self { reason: reason.into(), trigger: Some(trigger), error: error.into() }
+        match timed_out {
+            true => Self::of("timeout", Trigger::Timeout, error).after(Work::Seen),
+            false => Self::of("no_answer", Trigger::Unreachable, error),
+        }
     }
 
     /// The provider answered with an error status.
     pub fn status(status: u16, error: ApiError) -> Self {
         Self {
-            reason: format!("status_{status}").into(),
             // The provider's own status, or what it stands for.
             trigger: of_error(&error, of_status(status).or_else(|| of_status(error.status))),
-            error: ours(error).into(),
+            ..Self::ours(format!("status_{status}"), ours(error))
         }
     }
 
@@ -61,9 +81,19 @@ impl Failure {
         let (reason, trigger) = match error.code.as_deref() {
             Some("invalid_provider_response") => ("bad_answer", Some(Trigger::BadAnswer)),
             Some("stream_truncated") => ("stream_truncated", Some(Trigger::Truncated)),
+            Some(ANSWER_TOO_LARGE) => {
+                return Self::of("answer_too_large", Trigger::BadAnswer, error).after(Work::Allowed).excused();
+            }
             _ => ("error_in_answer", of_status(error.status).map(|_| Trigger::ErrorInAnswer)),
         };
-        Self { reason: reason.into(), trigger: of_error(&error, trigger), error: ours(error).into() }
+        let work = if trigger == Some(Trigger::Truncated) { Work::Seen } else { Work::Unknown };
+        Self { trigger: of_error(&error, trigger), ..Self::ours(reason, ours(error)) }.after(work)
+    }
+
+    /// An answer that is compressed, though nobody asked for that.
+    pub fn compressed() -> Self {
+        let error = ApiError::bad_answer("The provider compressed its answer though asked not to.");
+        Self::of("bad_answer", Trigger::BadAnswer, error).after(Work::Allowed)
     }
 
     /// A stream that broke off before its end.
@@ -76,29 +106,36 @@ impl Failure {
     pub fn stalled() -> Self {
         let error =
             ApiError::new(504, ErrorKind::Timeout, "The provider's stream fell silent.").with_code("stream_stalled");
-        Self { reason: "stream_stalled".into(), trigger: Some(Trigger::Stalled), error: error.into() }
+        Self::of("stream_stalled", Trigger::Stalled, error).after(Work::Seen)
+    }
+
+    /// The same of a stream that its client reads: Envoy takes no more of a provider while the client takes nothing, so this may be
+    /// the client's silence.
+    pub fn stalled_before_its_reader() -> Self {
+        Self::stalled().excused()
     }
 
     /// An answer without content.
     pub fn empty() -> Self {
-        Self {
-            reason: "empty_answer".into(),
-            trigger: Some(Trigger::EmptyAnswer),
-            error: ApiError::bad_answer("The provider's answer is empty.").into(),
-        }
+        Self::of("empty_answer", Trigger::EmptyAnswer, ApiError::bad_answer("The provider's answer is empty."))
+    }
+
+    /// The same of an answer that came to its own end: `max_tokens: 1` or a `stop` may leave nothing of it.
+    pub fn ended_empty() -> Self {
+        Self::empty().excused()
     }
 
     /// The answer must not be shown.
     pub fn objection(objection: Objection) -> Self {
-        let (reason, trigger, error) = match objection {
-            Objection::Blocked(finding) => ("guardrail", Trigger::Guardrail, finding.error()),
+        match objection {
+            Objection::Blocked(finding) => Self::of("guardrail", Trigger::Guardrail, finding.error()),
             Objection::Invalid(why) => {
                 let message = format!("The model's answer is not the JSON that was asked for: {why}.");
                 let error = ApiError::new(502, ErrorKind::Server, message).with_code("invalid_structured_output");
-                ("invalid_structured_output", Trigger::InvalidStructuredOutput, error)
+                Self::of("invalid_structured_output", Trigger::InvalidStructuredOutput, error)
             }
-        };
-        Self { reason: reason.into(), trigger: Some(trigger), error: error.into() }
+        }
+        .excused()
     }
 
     /// Whether it says something of the key that was used, and maybe nothing of another.
@@ -122,8 +159,20 @@ impl Failure {
     }
 
     /// What the gateway itself found before it asked: nobody has failed.
-    pub fn ours(reason: &'static str, error: ApiError) -> Self {
-        Self { reason: reason.into(), trigger: None, error: error.into() }
+    pub fn ours(reason: impl Into<Cow<'static, str>>, error: ApiError) -> Self {
+        Self { reason: reason.into(), trigger: None, error: error.into(), work: Work::Unknown, excused: false }
+    }
+
+    fn of(reason: &'static str, trigger: Trigger, error: ApiError) -> Self {
+        Self { trigger: Some(trigger), ..Self::ours(reason, error) }
+    }
+
+    fn after(self, work: Work) -> Self {
+        Self { work, ..self }
+    }
+
+    fn excused(self) -> Self {
+        Self { excused: true, ..self }
     }
 }
 

@@ -94,6 +94,8 @@ pub struct Journey {
     pub prompt: Prompt,
     /// Whether the tokens were not counted by the provider, or not all of them.
     pub estimated: bool,
+    /// Whether its client left, or waited for less than the gateway would, before a provider had answered and counted.
+    pub abandoned: bool,
     /// How much the provider who served has counted, once the request is over.
     pub counted: Option<Counted>,
     /// Where it stands.
@@ -102,12 +104,18 @@ pub struct Journey {
     pub first_token: Option<Time>,
     /// Tokens, as far as the provider said.
     pub usage: Option<Usage>,
+    /// The answer's id, where its provider may keep it.
+    pub answer: Option<String>,
     /// What the stream of the attempt under way has brought, should its provider not come to count tokens.
     pub said: Said,
     /// The last bytes of an answer that passes without being read: usage may stand in them.
     pub tail: Vec<u8>,
     /// How many portions of streams came.
     pub portions: u64,
+    /// Whether the stream of the attempt under way has said why it ended.
+    pub finished: bool,
+    /// Since when a stream's end waits for its provider to count the tokens.
+    pub uncounted: Option<Time>,
     /// The client has all that it will get of a stream, and its provider has not ended it.
     pub lingering: Option<Lingering>,
     /// Whether the answer's headers are here, and held until all of it is.
@@ -199,13 +207,15 @@ pub struct Lingering {
     pub swallowed: usize,
 }
 
-/// A stream that has been silent for too long, or that its provider does not end.
+/// A stream that has been silent for too long, or that its provider does not end, or does not count.
 #[derive(Debug, PartialEq)]
 pub enum Silence {
     /// The client has seen a part of it: it is to be cut, and counts as broken off.
     Shown,
     /// The client has all that it will get: it is to be cut, and counts as what it is.
     Over,
+    /// Its end has waited for a count long enough: it is to move on.
+    Uncounted,
     /// Nothing of it has left: the attempt is to be given up, for this reason.
     Held(Failure),
 }
@@ -268,13 +278,17 @@ impl Journey {
             charge: None,
             prompt,
             estimated: false,
+            abandoned: false,
             counted: None,
             stage: Stage::Underway,
             first_token: None,
             usage: None,
+            answer: None,
             said: Said::default(),
             tail: Vec::new(),
             portions: 0,
+            finished: false,
+            uncounted: None,
             lingering: None,
             holding: false,
             heard: (0, started),
@@ -317,7 +331,7 @@ impl Journey {
 
     /// What it asks of a target; its prompt's length as the first target's provider counts.
     pub fn needs(&self) -> Needs {
-        let input = self.model.targets.first().map(|target| self.estimate(target, 0).input).unwrap_or_default();
+        let input = self.model.targets.first().map(|target| self.estimate_of_body(target, 0).input).unwrap_or_default();
         Needs::of(&self.outline, &self.prompt, input)
     }
 

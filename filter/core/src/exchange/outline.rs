@@ -59,6 +59,10 @@ pub struct Outline {
     /// Whether it goes on with what its provider keeps and changes, a conversation or a container: the same bytes then ask
     /// something else each time.
     pub continues: bool,
+    /// The id of the answer that it goes on with, which its provider keeps.
+    pub previous: Option<String>,
+    /// How many other parts of its prompt its provider keeps: a conversation, a prompt.
+    pub kept: u64,
     /// Bytes of the body.
     pub length: usize,
     /// Where the model's name stands: in JSON with its quotes.
@@ -140,6 +144,8 @@ impl Outline {
             encoding: top.encoding,
             background: top.background,
             continues: top.continues,
+            previous: top.previous.map(|id| serde_json::from_str(id.get()).unwrap_or_default()),
+            kept: top.kept(),
             length: body.len(),
             model_at: at(model.get()),
             is_form: false,
@@ -172,6 +178,8 @@ impl Outline {
             encoding: Encoding::default(),
             background: false,
             continues: false,
+            previous: None,
+            kept: 0,
             length,
             model_at: 0..0,
             is_form: false,

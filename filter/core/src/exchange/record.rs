@@ -61,6 +61,8 @@ pub struct Record<'a> {
     pub usage: Option<Counted>,
     /// Whether any of these were estimated, failed attempts' too: the provider did not come to count them.
     pub estimated: bool,
+    /// Whether the client left before its answer was complete and counted, or waited for less than the gateway would have.
+    pub abandoned: bool,
     /// US dollars, failed attempts included, with six decimals; `null` when a price is not known.
     pub cost_usd: Option<String>,
     /// Budgets of which at least 80% is used: `team=research/month 80%`.
@@ -101,6 +103,7 @@ impl<'a> Record<'a> {
             reasoning_tokens: journey.usage.map(|usage| usage.reasoning),
             usage: journey.counted,
             estimated: journey.estimated,
+            abandoned: journey.abandoned,
             cost_usd: journey.charge.as_ref().and_then(Charge::cost).map(|cost| cost.to_string()),
             budgets: journey.charge.as_ref().map(Charge::warnings).unwrap_or_default(),
             first_token_ms: journey.first_token.map(|moment| milliseconds(journey.started, moment)),

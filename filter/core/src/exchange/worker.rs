@@ -12,6 +12,7 @@ use crate::gate::Gate;
 use crate::routing::cells::circuit::{self, Standing};
 use crate::routing::cells::load::InFlight;
 use crate::routing::order::{mixed, number};
+use crate::routing::pace::Pace;
 use crate::routing::retry_budget::{self, RetryBudget};
 use crate::store::embedded::Reach;
 use crate::store::redis::wire::{Command, Reply};
@@ -51,6 +52,7 @@ struct Known {
     in_flight: InFlight,
     /// The key whose turn it is; the first is 0.
     turn: Cell<usize>,
+    pace: Pace,
 }
 
 /// When something happens, and what may be used for it.
@@ -162,6 +164,16 @@ impl Worker {
         self.known(target).turn.set(key.wrapping_add(1));
     }
 
+    /// A target's good answer had so many tokens, and took so long.
+    pub fn paced(&self, target: &Target, tokens: u64, took: Duration) {
+        self.known(target).pace.observe(tokens, took);
+    }
+
+    /// How many tokens a target's answer has by now that was asked for so long ago.
+    pub fn produced(&self, target: &Target, since: Duration) -> u64 {
+        self.known(target).pace.produced(since)
+    }
+
     fn known(&self, target: &Target) -> Rc<Known> {
         let mut targets = self.targets.borrow_mut();
         if let Some(known) = targets.get(&target.name) {
@@ -171,6 +183,7 @@ impl Worker {
             retries: RetryBudget::default(),
             in_flight: InFlight::new(self.id),
             turn: Cell::default(),
+            pace: Pace::default(),
         });
         targets.insert(target.name.clone(), known.clone());
         known
@@ -184,9 +197,7 @@ impl Worker {
         attempt: circuit::Attempt,
         shared: &dyn SharedData,
     ) {
-        use crate::config::file::Trigger::{
-            Conflict, ContextLength, Guardrail, InvalidStructuredOutput, RequestTimeout,
-        };
+        use crate::config::file::Trigger::{Conflict, ContextLength, RequestTimeout};
         let settings = &self.gateway.circuit;
         let Some(failure) = failure else { return circuit::succeeded(shared, &target.cells, attempt, settings) };
         let limit = match failure.error.kind {
@@ -195,7 +206,8 @@ impl Worker {
             _ => None,
         };
         match (limit, failure.trigger) {
-            (_, None | Some(Conflict | ContextLength | RequestTimeout | Guardrail | InvalidStructuredOutput)) => {}
+            _ if failure.excused => {}
+            (_, None | Some(Conflict | ContextLength | RequestTimeout)) => {}
             (Some(limit), _) => {
                 // Of several keys another may be back sooner.
                 let soonest = target.keys.soonest(shared, attempt.ended).unwrap_or(limit);

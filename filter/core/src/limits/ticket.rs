@@ -48,6 +48,8 @@ pub struct Spent {
     pub usage: Usage,
     /// Money.
     pub cost: MicroUsd,
+    /// Whether its provider has not counted all of it.
+    pub estimated: bool,
 }
 
 /// A budget that is nearly used up, or is.

@@ -10,6 +10,7 @@ pub mod decision;
 pub mod hints;
 pub mod needs;
 pub mod order;
+pub mod pace;
 pub mod queue;
 pub mod retry_budget;
 pub mod way;

@@ -165,6 +165,37 @@ pub struct Sums {
     pub output_tokens: u64,
     /// Micro-dollars.
     pub cost: u64,
+    /// Of the tokens, those of attempts that their providers have not counted, or not wholly.
+    pub estimated_tokens: u64,
+    /// Of the micro-dollars, what such attempts cost.
+    pub estimated_cost: u64,
+}
+
+impl Sums {
+    /// How many numbers they are.
+    pub const NUMBERS: usize = 6;
+
+    /// The numbers, in the order of the fields.
+    pub fn numbers(&self) -> [u64; Self::NUMBERS] {
+        let Self { requests, input_tokens, output_tokens, cost, estimated_tokens, estimated_cost } = *self;
+        [requests, input_tokens, output_tokens, cost, estimated_tokens, estimated_cost]
+    }
+
+    /// Both together.
+    pub fn plus(&self, more: &Self) -> Self {
+        let mut sums = self.numbers();
+        for (sum, more) in sums.iter_mut().zip(more.numbers()) {
+            *sum = sum.saturating_add(more);
+        }
+        sums.into()
+    }
+}
+
+impl From<[u64; Sums::NUMBERS]> for Sums {
+    fn from(numbers: [u64; Self::NUMBERS]) -> Self {
+        let [requests, input_tokens, output_tokens, cost, estimated_tokens, estimated_cost] = numbers;
+        Self { requests, input_tokens, output_tokens, cost, estimated_tokens, estimated_cost }
+    }
 }
 
 /// What one Envoy tells Redis of a shard: what it counted by itself since it last did.

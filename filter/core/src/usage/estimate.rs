@@ -18,6 +18,8 @@ const PDF: u64 = 48;
 /// Bytes of base64 for one token of sound: OpenAI's audio models count ten tokens a second, in which MP3 at 64 kbit/s has
 /// 11 kB of base64. More of WAV, which is then estimated too high. For images it adds to the fixed number: a little.
 const SOUND: u64 = 1_024;
+/// The longest word that is looked for.
+const LONGEST_WORD: usize = "web_search_options".len();
 /// Shorter literals are counted as text whatever they hold: the error is small.
 const MEDIA: usize = 512;
 
@@ -34,6 +36,11 @@ pub struct Prompt {
     pub audio: bool,
     /// Whether there are documents in it.
     pub documents: bool,
+    /// How much of it stands elsewhere, of a length that nobody knows here: files and documents by reference, and what hosted
+    /// tools will read.
+    pub elsewhere: u64,
+    /// Tokens of the answer that it goes on with, as far as that is known.
+    pub before: u64,
 }
 
 impl Prompt {
@@ -43,32 +50,55 @@ impl Prompt {
     /// charged for what it is when the answer is settled.
     pub fn measure(body: &[u8]) -> Self {
         let mut prompt = Self::default();
+        let (mut images, mut documents, mut urls) = (0, 0, 0);
         let (mut media, mut padding, mut end) = (0, 0, 0);
         let mut before: Cow<'_, [u8]> = Cow::default();
         for literal in Literals::of(body) {
             let text = literal.text;
-            let word = word(text);
+            let word = literal.word(LONGEST_WORD);
             padding += short_numbers(body.get(end..literal.start).unwrap_or_default());
             end = literal.start.saturating_add(text.len());
             match &*before {
                 b"type" if literal.is_value() => match &*word {
                     b"image_url" | b"input_image" | b"image" => prompt.images += 1,
                     b"input_audio" => prompt.audio = true,
-                    b"file" | b"input_file" | b"document" => prompt.documents = true,
+                    b"file" | b"input_file" => prompt.documents = true,
+                    b"document" => documents += 1,
+                    b"url" => urls += 1,
+                    kind if reads(kind) => prompt.elsewhere += 1,
                     _ => {}
                 },
+                b"file_id" | b"file_url" if literal.is_value() => prompt.elsewhere += 1,
                 key if holds_media(key) && is_base64(text) => {
                     media += text.len();
                     prompt.media += wide(text.len()).div_ceil(if is_pdf(text) { PDF } else { SOUND });
                 }
                 _ => padding += rare_letters(text),
             }
+            images += u64::from(&*before == b"image_url" && literal.follows_key());
+            // Files to be searched; a model that searches the web.
+            let searches = matches!(&*word, b"vector_store_ids" | b"web_search_options");
+            prompt.elsewhere += u64::from(searches && is_key(body, end));
             before = word;
         }
+        // A part may do without its `type`, which is an image all the same.
+        prompt.images = prompt.images.max(images);
+        prompt.documents |= documents > 0;
+        prompt.elsewhere += documents.min(urls);
         padding += short_numbers(body.get(end..).unwrap_or_default());
         prompt.text = wide(body.len().saturating_sub(media).saturating_add(padding));
         prompt
     }
+}
+
+/// Whether the literal that ends here is a key.
+fn is_key(body: &[u8], end: usize) -> bool {
+    body.get(end.saturating_add(1)..).is_some_and(|rest| rest.trim_ascii_start().starts_with(b":"))
+}
+
+/// Whether a hosted tool of this type brings into the prompt what it finds.
+fn reads(kind: &[u8]) -> bool {
+    kind == b"mcp" || kind.starts_with(b"web_search") || kind.starts_with(b"web_fetch")
 }
 
 /// Bytes that letters of four bytes lack: such a letter (emoji, old scripts) has up to a token for each of its bytes, where other
@@ -100,17 +130,6 @@ impl Prompt {
     pub fn of_file(body: &[u8]) -> Self {
         Self { media: wide(body.len()).saturating_mul(4).div_ceil(3 * SOUND), ..Self::default() }
     }
-}
-
-/// A literal as its reader has it, if it may be one of the words that are looked for: what is written with escapes is the
-/// same to a provider.
-fn word(literal: &[u8]) -> Cow<'_, [u8]> {
-    const LONGEST: usize = 6 * "input_image".len();
-    if literal.len() > LONGEST || !literal.contains(&b'\\') {
-        return Cow::Borrowed(literal);
-    }
-    let quoted = [b"\"", literal, b"\""].concat();
-    serde_json::from_slice::<String>(&quoted).map_or(Cow::Borrowed(literal), |text| Cow::Owned(text.into_bytes()))
 }
 
 /// Whether it is long and, wherever it is looked at, made of base64's alphabet. `data:...;base64,` at its front is allowed, and

@@ -32,6 +32,11 @@ impl<'a> Literal<'a> {
         }
     }
 
+    /// Whether the literal before is a key, and this one the value or within it.
+    pub(super) fn follows_key(&self) -> bool {
+        self.gap.trim_ascii_start().starts_with(b":")
+    }
+
     /// Whether it is the value of a key, which is the literal before.
     pub(super) fn is_value(&self) -> bool {
         self.gap.trim_ascii() == b":"

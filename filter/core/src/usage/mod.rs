@@ -1,5 +1,6 @@
 //! Tokens and money: what a request will use by estimate, and what it used.
 
+pub mod answers;
 pub mod estimate;
 pub(crate) mod literals;
 pub mod price;

@@ -59,6 +59,8 @@ impl Rest {
 pub struct Watched {
     /// The most that Envoy's own allocator had handed out.
     pub allocated: u64,
+    /// What was under way then.
+    pub highest: Vec<&'static str>,
     pub complaints: Vec<String>,
 }
 
@@ -71,7 +73,10 @@ pub async fn watch(scene: &Scene, rest: &Rest, underway: &Underway, over: impl F
             watched.complaints.push(format!("{ended}\nunder way were {:?}", underway.rows()));
             return watched;
         }
-        watched.allocated = watched.allocated.max(memory::look(&scene.site.gateway).await.allocated);
+        let allocated = memory::look(&scene.site.gateway).await.allocated;
+        if allocated > watched.allocated {
+            (watched.allocated, watched.highest) = (allocated, underway.rows());
+        }
         let statistics = scene.site.statistics().await;
         for (name, count) in after::trouble(&statistics) {
             if known.insert(name.to_owned(), count) != Some(count) {

@@ -11,6 +11,9 @@ use crate::dialect::{Glance, Said, Seen, StreamPeeker};
 use crate::error::ApiError;
 use crate::framing::sse;
 
+/// A longer id is none.
+const LONGEST_ID: usize = 256;
+
 /// The stream's peeker.
 #[derive(Debug, Default)]
 pub(super) struct Peeker {
@@ -79,6 +82,9 @@ impl Peeker {
 
     fn note(&mut self, answer: &Answer<'_>) {
         self.glance.name(&answer.model.0);
+        if self.glance.id.is_none() && (1..=LONGEST_ID).contains(&answer.id.0.len()) {
+            self.glance.id = Some(answer.id.0.to_string());
+        }
         let usage = answer.usage.as_ref().and_then(|usage| usage.read());
         self.glance.usage = usage.or(self.glance.usage);
     }

@@ -145,7 +145,8 @@ impl Attempt {
             Phase::Request(_) | Phase::Done => Flow::Continue,
             Phase::Error { .. } if !end && size <= LONGEST_ERROR && journey.held.grow(size).is_ok() => Flow::Pause,
             Phase::Whole if size > LARGEST_ANSWER => {
-                let error = ApiError::bad_answer("The provider's answer is larger than the gateway takes (32 MiB).");
+                let error =
+                    ApiError::answer_too_large("The provider's answer is larger than the gateway takes (32 MiB).");
                 self.fail(Failure::in_answer(error), journey, cx)
             }
             Phase::Whole => match journey.held.grow(size) {
@@ -196,8 +197,7 @@ impl Attempt {
             return self.fail(Failure::empty(), journey, cx);
         }
         if headers.text("content-encoding").is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
-            let error = ApiError::bad_answer("The provider compressed its answer though asked not to.");
-            return self.fail(Failure::in_answer(error), journey, cx);
+            return self.fail(Failure::compressed(), journey, cx);
         }
         let is_stream = |content_type: &str| is_of(content_type, self.dialect.stream_type());
         let streams = journey.outline.stream && headers.text("content-type").is_some_and(is_stream);
@@ -239,6 +239,10 @@ impl Attempt {
     /// reply then makes Envoy reset the stream, which is no clean end.
     fn response_trailers(&mut self, size: usize, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
         let before = cx.effects.len();
+        let size = match &self.phase {
+            Phase::Stream(relay) => relay.buffered(size, journey),
+            _ => size,
+        };
         let flow = self.response_body(size, true, journey, cx);
         if size == 0 && cx.effects.iter().skip(before).any(|effect| matches!(effect, Effect::ReplaceBody { .. })) {
             cx.effects.truncate(before);

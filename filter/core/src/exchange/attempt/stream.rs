@@ -4,6 +4,9 @@
 //! Only whole events leave: a client never reads half of one, and what it must not see (usage that it did not ask for, a
 //! terminator behind an answer that is not complete) can be left out. Bytes that pass unchanged are not written back.
 //!
+//! An answer's end waits for its tokens' count, which most providers send right behind it: a client that leaves once it has the end
+//! would leave nobody to count. It waits in Envoy's buffer, ready to leave, so that a tick can let it go.
+//!
 //! Nothing is kept without a bound. Once the client has all that it will get (the terminator, or an error), nothing more is
 //! read or kept: whatever follows is swallowed, and the journey is told of it, for a provider that goes on is cut.
 
@@ -33,6 +36,9 @@ const PORTION: usize = 1 << 20;
 /// How much is translated at once: what a piece becomes is written before the next is read.
 const PIECE: usize = 64 << 10;
 
+/// How much more may come of a stream while its end waits for the count.
+const MOST_WAITING: usize = 64 << 10;
+
 /// The longest name of an answer, or of a model. Clients are told it with every event.
 const LONGEST_NAME: usize = 1024;
 
@@ -50,8 +56,18 @@ pub(super) struct Relay {
     whole: bool,
     /// Bytes of the held buffer that were read.
     read: usize,
+    end: Waiting,
     /// Whether the second half of the terminator's last line end may still come.
     late: bool,
+}
+
+/// The end of an answer whose tokens nobody has counted yet.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Bytes at the front of Envoy's buffer that are ready to leave.
+    ready: usize,
+    /// How many there may be; none, once it has waited.
+    most: Option<usize>,
 }
 
 /// Between whom a stream flows.
@@ -72,8 +88,6 @@ struct Talk {
     out: Vec<u8>,
     /// Whether there was something of an answer.
     shows: bool,
-    /// Whether an answer in it has said why it ended.
-    finished: bool,
     /// Hears what has to be looked at before the client sees it.
     hearing: Option<Hearing>,
 }
@@ -108,9 +122,10 @@ impl Relay {
         let writer = client.stream_writer(opening);
         let whole = journey.is_delivered_whole();
         journey.holding = whole;
+        journey.finished = false;
         let hearing = journey.checks.clone().map(|checks| Hearing::new(checks, same.then(|| provider.stream_reader())));
-        let talk = Talk { route, writer, out: Vec::new(), shows: false, finished: false, hearing };
-        Self { talk: Some(Box::new(talk)), held: true, whole, read: 0, late: false }
+        let talk = Talk { route, writer, out: Vec::new(), shows: false, hearing };
+        Self { talk: Some(Box::new(talk)), held: true, whole, read: 0, end: Waiting::default(), late: false }
     }
 
     /// Handles the buffer of a body callback. An error is a failure of which the client knows nothing.
@@ -124,12 +139,14 @@ impl Relay {
     ) -> Result<Flow, Failure> {
         let Some(talk) = &mut self.talk else { return Ok(self.swallow(size, end, journey, view, effects)) };
         journey.portions += 1;
+        self.end.look(journey);
+        let ready = self.end.ready;
         let mut portion = Vec::new();
-        let mut result = talk.read(self.read..size, end, &mut portion, journey, view);
+        let mut result = talk.read(self.read.max(ready)..size, end, &mut portion, journey, view);
         if self.held && result == Ok(Progress::Over) {
             result = talk.judged(journey).map(|()| Progress::Over);
         }
-        let buffered = if self.held { size } else { 0 };
+        let buffered = if self.held { size } else { ready };
         let room = journey.held.set(talk.held().saturating_add(buffered));
         if let (Err(full), Ok(Progress::More)) = (room, &result)
             && !(self.held && self.whole && talk.may_flow())
@@ -157,14 +174,30 @@ impl Relay {
         if std::mem::replace(&mut self.held, false) {
             journey.commit(view.now());
         }
-        let is_all = std::mem::take(&mut self.read) == 0 && size <= PORTION;
-        if let Some(with) = talk.leave(size, || if is_all { portion } else { view.body(0..size) }) {
+        let is_all = std::mem::take(&mut self.read) == 0 && ready == 0 && size <= PORTION;
+        let fresh = size.saturating_sub(ready);
+        let mut leaves = size;
+        if let Some(mut with) = talk.leave(fresh, || if is_all { portion } else { view.body(ready..size) }) {
+            if ready > 0 {
+                with.splice(0..0, view.body(0..ready));
+            }
+            leaves = with.len();
             effects.push(Effect::ReplaceBody { drain: size, with });
         }
         if over {
             self.close(end, journey, view.now());
+        } else if !end && talk.is_uncounted(journey) && self.end.waits(leaves) {
+            journey.uncounted.get_or_insert(view.now());
+            return Ok(Flow::Pause);
         }
+        journey.uncounted = None;
+        self.end.ready = 0;
         Ok(Flow::Continue)
+    }
+
+    /// How much of Envoy's buffer is still there, of which so much was when it was seen last.
+    pub(super) fn buffered(&self, size: usize, journey: &Journey) -> usize {
+        if self.end.has_left(journey) { 0 } else { size }
     }
 
     /// The client has all that it will get.
@@ -209,6 +242,28 @@ impl Relay {
     }
 }
 
+impl Waiting {
+    /// Whether a tick has let go what was ready.
+    fn has_left(&self, journey: &Journey) -> bool {
+        self.ready > 0 && journey.uncounted.is_none()
+    }
+
+    /// Something comes: if what was ready has left, the stream has waited.
+    fn look(&mut self, journey: &Journey) {
+        if self.has_left(journey) {
+            *self = Self { ready: 0, most: Some(0) };
+        }
+    }
+
+    /// Whether the end may wait with so many bytes, which are ready.
+    fn waits(&mut self, bytes: usize) -> bool {
+        let most = *self.most.get_or_insert(bytes.saturating_add(MOST_WAITING));
+        let may = bytes > 0 && bytes <= most;
+        *self = if may { Self { ready: bytes, most: Some(most) } } else { Self { ready: 0, most: Some(0) } };
+        may
+    }
+}
+
 impl Talk {
     /// Reads a part of Envoy's buffer, and what there is to read at its `end`. What was read last stays in `portion`.
     fn read(
@@ -240,7 +295,7 @@ impl Talk {
             Route::Translate { .. } => return self.translate(portion, journey),
         };
         self.account(journey);
-        progress.and_then(|progress| self.unless_empty(progress))
+        progress.and_then(|progress| self.unless_empty(progress, journey))
     }
 
     /// What was looked at in passing is written down.
@@ -249,7 +304,10 @@ impl Talk {
         let glance = verbatim.glance();
         journey.usage = glance.usage;
         journey.said = glance.said;
-        self.finished = glance.finished;
+        if journey.answer.is_none() {
+            journey.answer.clone_from(&glance.id);
+        }
+        journey.finished = glance.finished;
     }
 
     fn translate(&mut self, portion: &[u8], journey: &mut Journey) -> Result<Progress, Failure> {
@@ -259,7 +317,7 @@ impl Talk {
             let kept = reader.kept().check();
             for event in read.drain(..) {
                 if self.speak(event, journey)? == Progress::Over {
-                    return self.unless_empty(Progress::Over);
+                    return self.unless_empty(Progress::Over, journey);
                 }
             }
             if let Route::Translate { events, .. } = &mut self.route
@@ -285,7 +343,7 @@ impl Talk {
             }
             StreamEvent::Error(error) => return Err(Failure::in_answer(error.clone())),
             StreamEvent::Usage(tokens) => journey.usage = Some(*tokens),
-            StreamEvent::Finish { .. } => self.finished = true,
+            StreamEvent::Finish { .. } => journey.finished = true,
             _ => {}
         }
         self.shows |= event.is_content();
@@ -297,7 +355,8 @@ impl Talk {
         self.writer.write(&event, &mut self.out);
         if self.out.len() > journey.worker.gateway.memory.rewritten {
             self.out.truncate(before);
-            let error = ApiError::bad_answer("The provider's stream is longer than the gateway can translate at once.");
+            let error =
+                ApiError::answer_too_large("The provider's stream is longer than the gateway can translate at once.");
             return Err(Failure::in_answer(error));
         }
         self.writer.kept().check().map_err(Failure::in_answer)?;
@@ -305,8 +364,13 @@ impl Talk {
     }
 
     /// An answer that ends without content is none.
-    fn unless_empty(&self, progress: Progress) -> Result<Progress, Failure> {
-        if progress == Progress::Over && !self.shows { Err(Failure::empty()) } else { Ok(progress) }
+    fn unless_empty(&self, progress: Progress, journey: &Journey) -> Result<Progress, Failure> {
+        match progress {
+            Progress::Over if !self.shows => {
+                Err(if journey.finished { Failure::ended_empty() } else { Failure::empty() })
+            }
+            _ => Ok(progress),
+        }
     }
 
     /// The provider closed the stream. Without a terminator it is complete only if the answer itself said that it ended.
@@ -319,12 +383,13 @@ impl Talk {
             }
             let progress = verbatim.end(&mut self.shows, &mut self.out);
             self.account(journey);
-            if self.unless_empty(progress?)? == Progress::Over {
+            if self.unless_empty(progress?, journey)? == Progress::Over {
                 return Ok(Progress::Over);
             }
         }
-        match (self.shows, self.finished) {
-            (false, _) => Err(Failure::empty()),
+        match (self.shows, journey.finished) {
+            (false, false) => Err(Failure::empty()),
+            (false, true) => Err(Failure::ended_empty()),
             (true, false) => Err(Failure::truncated()),
             (true, true) => {
                 self.writer.write(&StreamEvent::End, &mut self.out);
@@ -351,6 +416,11 @@ impl Talk {
         }
     }
 
+    /// Whether it has come to its end, and its tokens have not been counted.
+    fn is_uncounted(&self, journey: &Journey) -> bool {
+        journey.finished && journey.usage.is_none()
+    }
+
     /// Whether the client may see it before its end.
     fn may_flow(&self) -> bool {
         self.shows && self.hearing.is_none()
@@ -365,7 +435,7 @@ impl Talk {
         } else {
             return Ok(());
         };
-        Err(Failure::in_answer(ApiError::bad_answer(why)))
+        Err(Failure::in_answer(ApiError::answer_too_large(why)))
     }
 
     /// What leaves in place of Envoy's buffer of `size` bytes, if not the buffer itself.

@@ -390,7 +390,7 @@ fn roles_that_do_not_find_each_other_are_called_by_name() {
 fn an_answer_without_end_is_none() {
     let endless = || Script::Answer(200, vec![("content-type", "application/json")], vec![vec![b'x'; 17 << 20]; 2]);
     let seen = whole("chat", &[endless(), json(200, ANTHROPIC)]);
-    assert_eq!((seen.status, seen.log["tried"][0]["failure"].as_str()), (200, Some("bad_answer")));
+    assert_eq!((seen.status, seen.log["tried"][0]["failure"].as_str()), (200, Some("answer_too_large")));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A whole answer: read when all of it is here, and only then shown to the client.
 
+use crate::config::file::Trigger;
 use crate::dialect::translate::{self, Asked};
 use crate::dialect::{Content, Dialect, Said};
 use crate::error::ApiError;
@@ -7,7 +8,7 @@ use crate::footprint;
 use crate::guard::Finding;
 use crate::guard::answer::Witness;
 
-use super::super::failure::Failure;
+use super::super::failure::{Failure, Work};
 use super::super::journey::Journey;
 use super::super::{Context, Effect, Flow, View, metric};
 use super::{Attempt, Phase};
@@ -19,8 +20,16 @@ impl Attempt {
                 self.phase = Phase::Done;
                 Flow::Continue
             }
-            Err(failure) => {
+            Err(mut failure) => {
                 journey.usage = self.dialect.usage_of(&cx.view.body(0..size));
+                // What cannot be read was made all the same.
+                if failure.trigger == Some(Trigger::BadAnswer)
+                    && failure.work == Work::Unknown
+                    && journey.usage.is_none()
+                {
+                    failure.work = Work::Seen;
+                    journey.said = said(self.dialect, size);
+                }
                 self.fail(failure, journey, cx)
             }
         }
@@ -51,7 +60,7 @@ impl Attempt {
         let now = view.now();
         if self.same_dialect {
             let glance = dialect.peek_response(&body).map_err(Failure::in_answer)?;
-            journey.usage = glance.usage;
+            (journey.usage, journey.answer) = (glance.usage, glance.id);
             journey.said = said(dialect, body.len());
             journey.commit(now);
         } else {
@@ -65,7 +74,7 @@ impl Attempt {
             let answer = translate::answer(journey.client, dialect, &body, &asked).map_err(Failure::in_answer)?;
             let largest = journey.worker.gateway.memory.rewritten;
             if answer.body.len() > largest {
-                return Err(Failure::in_answer(ApiError::bad_answer(format!(
+                return Err(Failure::in_answer(ApiError::answer_too_large(format!(
                     "The provider's answer grows past {} MiB when it is written for the client (`memory.rewritten_body`).",
                     largest >> 20
                 ))));

@@ -12,6 +12,7 @@ use crate::error::{ApiError, ErrorKind};
 use crate::limits::Plan;
 use crate::routing::queue::Queue;
 use crate::store::{Order, Settlement, SharedData};
+use crate::usage::answers;
 use crate::usage::estimate::{Estimate, Prompt};
 
 use super::super::charge::{Charge, Ledger};
@@ -87,7 +88,7 @@ impl Exchange {
         let known = gateway.models.get(&outline.model).or_else(|| gateway.direct.get(&outline.model));
         self.trail.model = known.map(|model| model.name.clone());
         let model = asked(&gateway, &arrival, &outline, &body)?;
-        let mut journey = set_up(self.worker.clone(), arrival, model, outline, &body);
+        let mut journey = set_up(self.worker.clone(), arrival, model, (outline, &body), cx.shared);
         let (now, dice) = (cx.view.now(), self.worker.dice());
         if is_counted_here(&journey) {
             return self.granted(journey, now, body, cx);
@@ -304,8 +305,14 @@ fn permitted(policy: &Policy<'_>, outline: &Outline, passage: Option<&Passage>, 
 }
 
 /// The journey of a request whose caller may ask for this model: without targets yet.
-pub(super) fn set_up(worker: Rc<Worker>, arrival: Arrival, model: Rc<Model>, outline: Outline, body: &[u8]) -> Journey {
-    let prompt = prompt(&arrival, &outline, body);
+pub(super) fn set_up(
+    worker: Rc<Worker>,
+    arrival: Arrival,
+    model: Rc<Model>,
+    (outline, body): (Outline, &[u8]),
+    shared: &dyn SharedData,
+) -> Journey {
+    let prompt = prompt(&arrival, &outline, body, shared);
     let mut journey = Journey::new(worker, arrival, model, outline, prompt);
     journey.checks = screening::checks(&journey, body);
     keep_head(&mut journey, body);
@@ -313,12 +320,19 @@ pub(super) fn set_up(worker: Rc<Worker>, arrival: Arrival, model: Rc<Model>, out
 }
 
 /// What the body holds that is charged for.
-fn prompt(arrival: &Arrival, outline: &Outline, body: &[u8]) -> Prompt {
-    match outline.is_json() {
-        _ if arrival.client.shape().free => Prompt::default(),
+fn prompt(arrival: &Arrival, outline: &Outline, body: &[u8], shared: &dyn SharedData) -> Prompt {
+    let mut prompt = match outline.is_json() {
+        _ if arrival.client.shape().free => return Prompt::default(),
         true => Prompt::measure(body),
         false => Prompt::of_file(body),
+    };
+    prompt.elsewhere = prompt.elsewhere.saturating_add(outline.kept);
+    match outline.previous.as_deref().map(|id| answers::tokens(shared, id)) {
+        None => {}
+        Some(Some(tokens)) => prompt.before = tokens,
+        Some(None) => prompt.elsewhere = prompt.elsewhere.saturating_add(1),
     }
+    prompt
 }
 
 /// Whether it asks for a count of tokens that no target of its model could answer.

@@ -86,6 +86,8 @@ pub struct Foreseen {
     pub cost: Option<MicroUsd>,
     /// What is reserved: the prompt, and the longest answer that is believed.
     pub reserved: Estimate,
+    /// Of the prompt's reserved tokens, those for what stands elsewhere.
+    pub elsewhere: u64,
     /// Hints of the request that its provider has no words for.
     pub dropped: Vec<String>,
     /// Whether it is lined up to be asked. One that has an obstacle all the same ends the line when its turn comes: a later
@@ -135,7 +137,7 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresig
     let outline = departure::read(body, client, None)?;
     let model = departure::asked(gateway, &arrival, &outline, body)?;
     let forbidden = Policy::of(gateway, &caller, &model, client).rules();
-    let mut journey = departure::set_up(worker, arrival, model, outline, body);
+    let mut journey = departure::set_up(worker, arrival, model, (outline, body), &Unknown);
     let decision = journey.decide(&journey.model, now, dice, &Unknown)?;
     let plan = departure::line_up(&mut journey, decision.order(), (now, dice), &Unknown)?;
     let screened = screening::screen(gateway, &caller, &journey.outline, body)
@@ -188,6 +190,7 @@ impl Foreseen {
         Self {
             cost: target.price.map(|price| price.cost(&expected.usage(), expected.images)),
             reserved: estimate(target),
+            elsewhere: journey.elsewhere(target),
             lined_up: journey.queue.targets().iter().any(|queued| Rc::ptr_eq(queued, target)),
             dropped: written.map(|written| written.dropped).unwrap_or_default(),
             obstacle: unwritten.or_else(unplanned),

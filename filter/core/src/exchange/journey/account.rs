@@ -1,5 +1,7 @@
 //! What a request will use, and what it used: every attempt is owed for once, and the whole is settled once.
 
+use std::time::Duration;
+
 use crate::config::Target;
 use crate::conversation::Usage;
 use crate::dialect::Said;
@@ -10,6 +12,7 @@ use crate::usage::estimate::{Estimate, produced};
 
 use super::super::Time;
 use super::super::charge::Ledger;
+use super::super::failure::Work;
 use super::{Counted, Journey, Stage};
 
 /// How many tokens an answer is expected to have where costs and speeds are compared, if the request allows so many: most have
@@ -23,31 +26,44 @@ impl Journey {
         self.estimate(target, expected)
     }
 
-    /// The attempt under way is over, and the client has nothing of it: what its provider says it used is owed all the same, and
-    /// where it was interrupted at its work, the prompt and what had come of an answer.
-    pub(super) fn owe(&mut self, interrupted: bool) {
+    /// The attempt under way is over, and the client has nothing of it: the provider's own count is owed all the same, and where it
+    /// has worked without counting, an estimate of that.
+    pub(super) fn owe(&mut self, work: Work, now: Time) {
         let usage = self.usage.take();
-        let usage = match (interrupted || self.said.pieces > 0, self.current().cloned()) {
-            (true, Some(target)) => Some(self.estimated_usage(&target, usage)),
-            _ => usage,
+        let work = if work == Work::Unknown && self.said.pieces > 0 { Work::Seen } else { work };
+        self.abandoned |= work == Work::Unheard;
+        let (usage, estimated) = match (work, self.current().cloned()) {
+            (Work::Unknown, _) | (_, None) => (usage, false),
+            (_, Some(target)) => (Some(self.estimated_usage(&target, usage, work, now)), true),
         };
         self.said = Said::default();
-        self.owes(usage);
+        self.owes(usage, estimated);
     }
 
     /// What was used at `target`, where its provider has counted nothing, or not all.
-    fn estimated_usage(&mut self, target: &Target, counted: Option<Usage>) -> Usage {
-        self.estimated = true;
+    fn estimated_usage(&self, target: &Target, counted: Option<Usage>, work: Work, now: Time) -> Usage {
         let counted = counted.unwrap_or_default();
-        let produced = produced(self.said.pieces, self.said.bytes, self.bytes_per_100_tokens(target));
-        // What goes on at its provider when nobody listens any more may come to all that it is allowed.
-        let ceiling = if self.outline.background { self.worker.gateway.reservation.output_tokens } else { 0 };
-        let estimate = self.estimate(target, ceiling);
+        let reserved = self.estimate(target, self.worker.gateway.reservation.output_tokens);
+        let seen = produced(self.said.pieces, self.said.bytes, self.bytes_per_100_tokens(target));
+        // What nobody could read may be anything.
+        let seen = if self.stage == Stage::Underway { seen.min(reserved.output) } else { seen };
+        let worked = match work {
+            // What goes on at its provider when nobody listens any more may come to all that it is allowed.
+            _ if self.outline.background => reserved.output,
+            Work::Allowed => reserved.output,
+            Work::Unheard => self.worker.produced(target, self.elapsed(now)).min(reserved.output),
+            Work::Unknown | Work::Seen => 0,
+        };
         Usage {
-            input: if counted.input == 0 { estimate.input } else { counted.input },
-            output: counted.output.max(produced).max(if self.outline.background { estimate.output } else { 0 }),
+            input: if counted.input == 0 { reserved.input } else { counted.input },
+            output: counted.output.max(seen).max(worked),
             ..counted
         }
+    }
+
+    /// For how long the attempt under way has gone on.
+    fn elapsed(&self, now: Time) -> Duration {
+        self.attempts.last().map_or(Duration::ZERO, |tried| now.since(tried.started))
     }
 
     /// How its provider's tokens are estimated.
@@ -55,10 +71,11 @@ impl Journey {
         target.provider.format_for(self.client).unwrap_or(self.client).bytes_per_100_tokens()
     }
 
-    fn owes(&mut self, usage: Option<Usage>) {
+    fn owes(&mut self, usage: Option<Usage>, estimated: bool) {
+        self.estimated |= estimated;
         let Some(target) = self.current().cloned() else { return };
         if let Some(charge) = &mut self.charge {
-            charge.owe(&target, usage, self.prompt.images);
+            charge.owe(&target, usage, self.prompt.images, estimated);
         }
     }
 
@@ -67,8 +84,9 @@ impl Journey {
         self.usage = usage_at_end(&std::mem::take(&mut self.tail)).or(self.usage);
     }
 
-    /// The request is over: the last attempt's use is owed, by the provider's own count as far as there is one. What was
-    /// interrupted is charged for its prompt and for what had been produced.
+    /// The request is over: the last attempt's use is owed, by the provider's own count as far as there is one. An answer that
+    /// broke off is charged for its prompt and for what came of it; one that its client abandoned, at least for what its target makes in
+    /// the time: the most of it may be reasoning, which no client sees.
     pub fn conclude(&mut self, now: Time, shared: &dyn SharedData) {
         self.read_tail();
         self.tell(now, shared);
@@ -81,6 +99,7 @@ impl Journey {
         }
         let Some(target) = self.current().cloned() else { return };
         let failed = self.attempts.last().is_some_and(|tried| tried.failure.is_some());
+        let left = !failed && matches!(self.stage, Stage::Underway | Stage::Answering);
         let usage = match (self.stage, self.usage) {
             (Stage::Refused, _) => return,
             // It failed without a callback, and nothing came after it.
@@ -88,22 +107,41 @@ impl Journey {
             _ if self.client.shape().free => Usage::default(),
             // A prompt has tokens: without them the provider did not count all.
             // So has an answer that says something.
-            (Stage::Complete, Some(usage)) if usage.input > 0 && (usage.output > 0 || self.said.bytes == 0) => {
+            (stage, Some(usage))
+                if (stage == Stage::Complete || (stage == Stage::Answering && self.finished))
+                    && usage.input > 0
+                    && (usage.output > 0 || self.said.bytes == 0) =>
+            {
                 self.counted = Some(Counted::Complete);
                 usage
             }
             (_, counted) => {
                 let some = counted.is_some_and(|usage| usage.input > 0 || usage.output > 0);
                 self.counted = Some(if some { Counted::Partial } else { Counted::Missing });
-                self.estimated_usage(&target, counted)
+                self.abandoned |= left;
+                self.estimated_usage(&target, counted, if left { Work::Unheard } else { Work::Seen }, now)
             }
         };
         self.usage = Some(usage);
-        self.owes(self.usage);
+        let estimated = matches!(self.counted, Some(Counted::Partial | Counted::Missing));
+        self.owes(self.usage, estimated);
     }
 
     /// What it will use at `target`, of whose answer no more than `ceiling` tokens are reserved.
     pub fn estimate(&self, target: &Target, ceiling: u64) -> Estimate {
+        let seen = self.estimate_of_body(target, ceiling);
+        Estimate { input: seen.input.saturating_add(self.elsewhere(target)), ..seen }
+    }
+
+    /// Input tokens of what the request only refers to.
+    pub fn elsewhere(&self, target: &Target) -> u64 {
+        let each = self.worker.gateway.reservation.unknown_input;
+        let unknown = self.prompt.elsewhere.saturating_mul(each).min(target.capabilities.max_input.unwrap_or(u64::MAX));
+        unknown.saturating_add(self.prompt.before)
+    }
+
+    /// The same without what stands elsewhere.
+    pub(super) fn estimate_of_body(&self, target: &Target, ceiling: u64) -> Estimate {
         let max_output = target.price.and_then(|price| price.max_output);
         let bytes = self.bytes_per_100_tokens(target);
         let has_output = self.client.content().has_output() && !self.client.shape().free;

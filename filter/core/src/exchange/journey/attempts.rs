@@ -9,8 +9,9 @@ use crate::error::ApiError;
 use crate::routing::cells::circuit;
 use crate::routing::cells::speed::{self, Observation};
 use crate::store::SharedData;
+use crate::usage::answers;
 
-use super::super::failure::{Failure, LONGEST_WAIT, SLACK};
+use super::super::failure::{Failure, LONGEST_WAIT, SLACK, Work};
 use super::super::worker::Worker;
 use super::super::{NO_CLUSTER, Time};
 use super::{Begin, Journey, Lingering, MISCONFIGURED, Next, Silence, Stage, Tried, from_envoy, misconfigured};
@@ -19,6 +20,9 @@ use super::{Begin, Journey, Lingering, MISCONFIGURED, Next, Silence, Stage, Trie
 /// until it does. Most end it at once.
 const LONGEST_LINGERING: Duration = Duration::from_secs(10);
 const MOST_SWALLOWED: usize = 64 << 10;
+
+/// How long the end of a stream waits for its provider to count the tokens: with the time until a tick sees it, no longer than a second.
+const LONGEST_UNCOUNTED: Duration = Duration::from_millis(750);
 
 impl Tried {
     /// It is over.
@@ -146,15 +150,12 @@ impl Journey {
 
     /// The attempt under way is over: what it used is owed, and all workers are told how it went.
     fn ended(&mut self, failure: Option<Failure>, now: Time, shared: &dyn SharedData) {
-        let interrupted = failure
-            .as_ref()
-            .and_then(|failure| failure.trigger)
-            .is_some_and(|trigger| matches!(trigger, Trigger::Timeout | Trigger::Stalled | Trigger::Truncated));
+        let work = failure.as_ref().map_or(Work::Unknown, |failure| failure.work);
         if let Some(tried) = self.attempts.last_mut() {
             tried.failure = failure;
         }
         self.holding = false;
-        self.owe(interrupted);
+        self.owe(work, now);
         self.tell(now, shared);
     }
 
@@ -179,6 +180,11 @@ impl Journey {
         }
         if well {
             tried.target.keys.served(shared, tried.key);
+            let tokens = self.usage.map_or(0, |usage| usage.output);
+            self.worker.paced(&tried.target, tokens, now.since(tried.started));
+            if let (Some(id), Some(usage)) = (self.answer.take(), self.usage) {
+                answers::remember(shared, &id, usage.input.saturating_add(usage.output));
+            }
         }
         if !several || spared {
             return;
@@ -245,6 +251,10 @@ impl Journey {
             self.lingering = self.lingering.filter(|_| !over);
             return over.then_some(Silence::Over);
         }
+        if self.uncounted.is_some_and(|since| now.since(since) >= LONGEST_UNCOUNTED) {
+            self.uncounted = None;
+            return Some(Silence::Uncounted);
+        }
         if self.stage != Stage::Answering && !self.holding {
             return None;
         }
@@ -254,7 +264,7 @@ impl Journey {
         let stalled = now.since(self.heard.1) >= self.timeouts.idle;
         if !self.holding {
             return stalled.then(|| {
-                self.break_off(Failure::stalled());
+                self.break_off(Failure::stalled_before_its_reader());
                 Silence::Shown
             });
         }
@@ -284,11 +294,12 @@ impl Journey {
         let (own, fair) = (self.limit(), self.limit().min(self.model.way.timeouts.total));
         let Some(tried) = self.attempts.last_mut().filter(|tried| tried.failure.is_none()) else { return false };
         let left = self.timeouts.total.saturating_sub(tried.started.since(self.started));
-        let failure = Failure::no_answer(now.since(tried.started), own.min(left));
+        let mut failure = Failure::no_answer(now.since(tried.started), own.min(left));
         // A client that waits for less than the gateway would, or an attempt that came late, says nothing of the target: one
         // client could close it for all others.
         if failure.trigger == Some(Trigger::Timeout) && left.saturating_add(SLACK) < fair {
             tried.told = Some(false);
+            failure.work = Work::Unheard;
         }
         self.ended(Some(failure), now, shared);
         true

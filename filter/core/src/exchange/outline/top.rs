@@ -26,6 +26,10 @@ pub(super) struct Top<'a> {
     pub encoding: Encoding,
     pub background: bool,
     pub continues: bool,
+    /// The answer that it goes on with.
+    pub previous: Option<&'a RawValue>,
+    /// Whether it goes on with a conversation.
+    pub conversation: bool,
     /// The field that names other models than the one asked for: OpenRouter's `models`, Anthropic's `fallbacks`.
     pub others: Option<&'static str>,
 }
@@ -46,14 +50,16 @@ enum Field {
     User,
     Metadata,
     Background,
-    Continued,
+    Conversation,
+    Container,
+    Previous,
     Models,
     Fallbacks,
     Other,
 }
 
 /// The fields by their names.
-const NAMES: [(&str, Field); 24] = [
+const NAMES: [(&str, Field); 25] = [
     ("model", Field::Model),
     ("messages", Field::Messages),
     ("input", Field::Input),
@@ -74,8 +80,9 @@ const NAMES: [(&str, Field); 24] = [
     ("user", Field::User),
     ("metadata", Field::Metadata),
     ("background", Field::Background),
-    ("conversation", Field::Continued),
-    ("container", Field::Continued),
+    ("conversation", Field::Conversation),
+    ("container", Field::Container),
+    ("previous_response_id", Field::Previous),
     ("models", Field::Models),
     ("fallbacks", Field::Fallbacks),
 ];
@@ -122,7 +129,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
                 let mut counts = Vec::new();
                 let (mut tools, mut structured_output, mut user) = (false, false, None);
                 let (mut encoding, mut background, mut continues) = (Encoding::default(), false, false);
-                let mut others = None;
+                let (mut others, mut previous, mut conversation) = (None, None, false);
                 while let Some(field) = map.next_key::<Field>()? {
                     match field {
                         Field::Model => once(&mut map, &mut model, "model")?,
@@ -139,7 +146,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
                         Field::User => user = Some(map.next_value::<&RawValue>()?),
                         Field::Metadata => user = user.or(user_id(map.next_value()?)),
                         Field::Background => background |= map.next_value::<&RawValue>()?.get() == "true",
-                        Field::Continued => continues |= map.next_value::<&RawValue>()?.get() != "null",
+                        Field::Conversation => conversation |= is_there(map.next_value()?),
+                        Field::Container => continues |= is_there(map.next_value()?),
+                        Field::Previous => {
+                            previous = Some(map.next_value::<&RawValue>()?).filter(|value| is_there(value))
+                        }
                         Field::Models => others = others.or(has_items(map.next_value()?).then_some("models")),
                         Field::Fallbacks => others = others.or(has_items(map.next_value()?).then_some("fallbacks")),
                         Field::Other => {
@@ -162,7 +173,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
                     user,
                     encoding,
                     background,
-                    continues,
+                    continues: continues || conversation,
+                    previous,
+                    conversation,
                     others,
                 })
             }
@@ -218,6 +231,10 @@ impl<'de> Deserialize<'de> for Items {
         }
         deserializer.deserialize_seq(Counted)
     }
+}
+
+fn is_there(value: &RawValue) -> bool {
+    value.get() != "null"
 }
 
 /// Whether it is an array with something in it.
@@ -282,6 +299,12 @@ impl<'a> Top<'a> {
             matches!(first, Some(b'"' | b'['))
         });
         list.and_then(|list| serde_json::from_str::<Items>(list).ok()).map_or(1, |items| items.0)
+    }
+
+    /// How much of the prompt is kept by its provider: a conversation, and a prompt that is named by its id.
+    pub fn kept(&self) -> u64 {
+        let named = self.prompt.is_some_and(|prompt| prompt.get().starts_with('{'));
+        u64::from(self.conversation).saturating_add(u64::from(named))
     }
 
     /// What stands in the field that holds what is asked.

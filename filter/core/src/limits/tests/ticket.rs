@@ -46,7 +46,12 @@ pub(super) fn granted(plan: &Plan, chosen: usize) -> Ticket {
 }
 
 pub(super) fn spent(candidate: usize, input: u64, output: u64) -> Spent {
-    Spent { candidate, usage: Usage { input, output, ..Usage::default() }, cost: MicroUsd(input + output) }
+    Spent {
+        candidate,
+        usage: Usage { input, output, ..Usage::default() },
+        cost: MicroUsd(input + output),
+        estimated: false,
+    }
 }
 
 fn use_of<'a>(closing: &'a Closing, meter: &str) -> Option<(u64, u64)> {

@@ -12,13 +12,13 @@ use crate::exchange::Time;
 use crate::store::{Entry, SharedData, Sums, Unavailable};
 
 /// The format, and that it is one.
-const FORMAT: [u8; 4] = *b"SA\0\x01";
+const FORMAT: [u8; 4] = *b"SA\0\x02";
 
 /// The longest name, in bytes; of a longer one so much is kept.
 const LONGEST_NAME: usize = 255;
 
 /// The numbers of a row: two windows and three sums.
-const NUMBERS: usize = 2 * 8 + 3 * 4 * 8;
+const NUMBERS: usize = (2 + 3 * Sums::NUMBERS) * 8;
 
 /// The most bytes of one team's accounts: thousands of rows.
 const MOST_BYTES: usize = 512 << 10;
@@ -200,28 +200,33 @@ impl Numbers {
             (self.month, self.in_month) = (now.month, Sums::default());
         }
         match self.day - now.day {
-            0 => add_sums(&mut self.today, sums),
-            1 => add_sums(&mut self.yesterday, sums),
+            0 => self.today = self.today.plus(sums),
+            1 => self.yesterday = self.yesterday.plus(sums),
             _ => {}
         }
         if self.month == now.month {
-            add_sums(&mut self.in_month, sums);
+            self.in_month = self.in_month.plus(sums);
         }
         self
     }
 
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let mut sums = || Some([reader.u64()?, reader.u64()?, reader.u64()?, reader.u64()?]);
-        let [today, yesterday, in_month] = [sums()?, sums()?, sums()?]
-            .map(|[requests, input_tokens, output_tokens, cost]| Sums { requests, input_tokens, output_tokens, cost });
+        let mut sums = || {
+            let mut numbers = [0; Sums::NUMBERS];
+            for number in &mut numbers {
+                *number = reader.u64()?;
+            }
+            Some(Sums::from(numbers))
+        };
+        let [today, yesterday, in_month] = [sums()?, sums()?, sums()?];
         Some(Self { day: reader.u64()?, month: reader.u64()?, today, yesterday, in_month })
     }
 
     fn bytes(&self) -> [u8; NUMBERS] {
         let mut bytes = [0; NUMBERS];
         let mut writer = Writer(&mut bytes);
-        for Sums { requests, input_tokens, output_tokens, cost } in [self.today, self.yesterday, self.in_month] {
-            [requests, input_tokens, output_tokens, cost].into_iter().for_each(|number| writer.u64(number));
+        for sums in [self.today, self.yesterday, self.in_month] {
+            sums.numbers().into_iter().for_each(|number| writer.u64(number));
         }
         writer.u64(self.day);
         writer.u64(self.month);
@@ -229,15 +234,8 @@ impl Numbers {
     }
 }
 
-fn add_sums(to: &mut Sums, more: &Sums) {
-    to.requests = to.requests.saturating_add(more.requests);
-    to.input_tokens = to.input_tokens.saturating_add(more.input_tokens);
-    to.output_tokens = to.output_tokens.saturating_add(more.output_tokens);
-    to.cost = to.cost.saturating_add(more.cost);
-}
-
 fn name(team: &str) -> String {
-    ["sluice.accounts.1.", team].concat()
+    ["sluice.accounts.2.", team].concat()
 }
 
 fn rows_of<'a>(page: &str, bytes: &'a [u8]) -> Result<Reader<'a>, Unavailable> {

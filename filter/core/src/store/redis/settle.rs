@@ -7,7 +7,7 @@ use crate::store::{Settlement, Sums, Unavailable, day_and_month};
 
 pub(super) static SCRIPT: Script = Script {
     source: concat!(include_str!("lua/meters.lua"), include_str!("lua/settle.lua")),
-    sha1: "ce3eae90843a1b9e93dae9504d78122f761c4bb4",
+    sha1: "f3aa721a78107897807bad41e966d849486e8aa6",
 };
 
 /// As many settlements as one call should carry: Redis does nothing else meanwhile.
@@ -36,10 +36,9 @@ pub fn command(prefix: &str, settlements: &[Settlement]) -> Command {
 
 fn enter(prefix: &str, settlement: &Settlement, keys: &mut Keys, arguments: &mut Vec<String>) {
     let Some(entry) = &settlement.entry else {
-        return arguments.extend(["0"; 5].map(str::to_owned));
+        return arguments.extend(["0"; Sums::NUMBERS + 1].map(str::to_owned));
     };
-    let Sums { requests, input_tokens, output_tokens, cost } = entry.sums;
-    arguments.extend([requests, input_tokens, output_tokens, cost].map(exact));
+    arguments.extend(entry.sums.numbers().map(exact));
     let (day, month) = day_and_month(settlement.at);
     let accounts = [
         (Dimension::Key, Some(&entry.key)),
@@ -77,6 +76,8 @@ pub fn sums(reply: &Reply) -> Result<Sums, Unavailable> {
             "input" => sums.input_tokens = number,
             "output" => sums.output_tokens = number,
             "cost" => sums.cost = number,
+            "estimated_tokens" => sums.estimated_tokens = number,
+            "estimated_cost" => sums.estimated_cost = number,
             _ => {}
         }
     }

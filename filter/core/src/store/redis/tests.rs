@@ -77,7 +77,7 @@ fn a_settlement_names_its_meters_and_accounts() {
             team: name.clone(),
             app: None,
             model: name,
-            sums: Sums { requests: 1, input_tokens: 2, output_tokens: 3, cost: 4 },
+            sums: Sums::from([1, 2, 3, 4, 5, 6]),
         }),
         at: crate::exchange::Time(86_400_000_000_000 * 31),
     };
@@ -85,14 +85,18 @@ fn a_settlement_names_its_meters_and_accounts() {
     let words = command.words();
     assert_eq!(words[2], "12");
     assert_eq!(words[3..9], ["{p}:open", "{p}:r:o", "{p}:m:a", "{p}:a:key:31:x", "{p}:top:key:d31", "{p}:top:key:m1"]);
-    assert_eq!(words[15..].join(" "), "1 2 o 1 3 D 20000 2 1 2 3 4 3 4 5 6 x 7 8 9 x 10 11 12 x");
+    assert_eq!(words[15..].join(" "), "1 2 o 1 3 D 20000 2 1 2 3 4 5 6 3 4 5 6 x 7 8 9 x 10 11 12 x");
 }
 
 #[test]
 fn sums_are_read_from_a_hash() {
     let text = |text: &str| Reply::Text(text.to_owned());
     let reply = Reply::List(["requests", "1", "cost", "7", "input", "2", "output", "3"].map(text).to_vec());
-    let expected = Sums { requests: 1, input_tokens: 2, output_tokens: 3, cost: 7 };
+    assert_eq!(settle::sums(&reply), Ok(Sums::from([1, 2, 3, 7, 0, 0])), "nothing was estimated");
+    let Reply::List(mut list) = reply else { panic!("no list") };
+    list.extend(["estimated_tokens", "5", "estimated_cost", "6"].map(text));
+    let reply = Reply::List(list);
+    let expected = Sums::from([1, 2, 3, 7, 5, 6]);
     assert_eq!(settle::sums(&reply), Ok(expected));
     assert_eq!(settle::sums(&Reply::List(Vec::new())), Ok(Sums::default()));
     assert!(settle::sums(&Reply::List(vec![text("cost")])).is_err());

@@ -226,3 +226,37 @@ fn each_token_of_a_list_and_each_rare_letter_is_counted() {
     let faces = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{}"}}]}}"#, "\u{1f600}".repeat(100));
     assert!((400..450).contains(&estimate(&faces, &OpenAiChat).input));
 }
+
+#[test]
+fn what_stands_elsewhere_is_counted_wherever_a_request_refers_to_it() {
+    for (body, elsewhere) in [
+        (r#"{"input":[{"type":"input_file","file_id":"file-1"},{"type":"input_image","file_id":"file-2"}]}"#, 2),
+        (r#"{"input":[{"type":"input_file","file_url":"https://a.test/b.pdf"}]}"#, 1),
+        (r#"{"a":{"type":"document","source":{"type":"url","url":"https://a.test/b.pdf"}}}"#, 1),
+        (r#"{"a":{"source":{"url":"https://a.test/b.pdf","type":"url"},"type":"document"}}"#, 1),
+        (r#"{"a":{"type":"image","source":{"type":"url","url":"https://a.test/b.png"}}}"#, 0),
+        (r#"{"a":{"type":"document","source":{"type":"base64","data":"x"}}}"#, 0),
+        (r#"{"a":{"source":{"type":"file","file\u005fid":"file-1"}}}"#, 1),
+        (r#"{"tools":[{"type":"file_search","vector_store_ids":["vs_1"]}]}"#, 1),
+        (r#"{"tools":[{"type":"web_search_20250305"},{"type":"mcp","server_label":"x"},{"type":"function"}]}"#, 2),
+        (r#"{"web_search_options":{}}"#, 1),
+        // Names that a client chose.
+        (r#"{"tools":[{"type":"function","parameters":{"properties":{"file_id":{"type":"string"}}}}]}"#, 0),
+        (r#"{"input":"file_id, vector_store_ids, web_search_options"}"#, 0),
+        (r#"["file_id","x","vector_store_ids","y"]"#, 0),
+    ] {
+        assert_eq!(Prompt::measure(body.as_bytes()).elsewhere, elsewhere, "{body}");
+    }
+}
+
+#[test]
+fn an_image_is_one_with_a_type_or_without() {
+    for (body, images) in [
+        (r#"[{"type":"image_url","image_url":{"url":"https://a.test/b"}}]"#, 1),
+        (r#"[{"image_url":{"url":"https://a.test/b"}},{"image_url":"https://a.test/c"}]"#, 2),
+        (r#"[{"type":"input_image","image_url":"https://a.test/b"},{"type":"image","source":{}}]"#, 2),
+        (r#"["image_url",{"text":"image_url"},{"image_url":null}]"#, 0),
+    ] {
+        assert_eq!(Prompt::measure(body.as_bytes()).images, images, "{body}");
+    }
+}

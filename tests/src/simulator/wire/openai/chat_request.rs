@@ -25,7 +25,7 @@ pub fn read(body: &Value) -> Result<Prompt, Refusal> {
         model: model.to_owned(),
         stream,
         stream_usage: body["stream_options"]["include_usage"] == true,
-        choices: body["n"].as_u64().unwrap_or(1).clamp(1, 8) as usize,
+        choices: body["n"].as_u64().unwrap_or(1).clamp(1, 128) as usize,
         messages: messages.len(),
         parallel: body["parallel_tool_calls"] != false,
         max_tokens: body["max_completion_tokens"].as_u64().or(body["max_tokens"].as_u64()),

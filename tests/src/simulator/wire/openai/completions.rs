@@ -48,11 +48,13 @@ pub fn read(body: &Value) -> Result<Prompt, Refusal> {
     }
     let texts = texts(&body["prompt"])?;
     let text = texts.concat();
+    let count = |name: &str| body[name].as_u64().unwrap_or(1).clamp(1, 128) as usize;
     Ok(Prompt {
         model: model.to_owned(),
         stream,
         stream_usage: body["stream_options"]["include_usage"] == true,
-        choices: texts.len() * body["n"].as_u64().unwrap_or(1).clamp(1, 8) as usize,
+        choices: texts.len() * count("n"),
+        worked_out: texts.len() * count("best_of"),
         messages: texts.len(),
         text_bytes: text.len(),
         last_user: text,
@@ -66,12 +68,15 @@ pub fn read(body: &Value) -> Result<Prompt, Refusal> {
 }
 
 fn texts(prompt: &Value) -> Result<Vec<String>, Refusal> {
-    let all = match prompt {
-        Value::String(text) => vec![text.clone()],
+    let one = |prompt: &Value| match prompt {
+        Value::String(text) => Some(text.clone()),
         // Tokens, whose text nobody knows here.
-        Value::Array(tokens) if tokens.iter().all(Value::is_u64) => vec!["1234".repeat(tokens.len())],
-        Value::Array(texts) => texts.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect(),
-        _ => Vec::new(),
+        Value::Array(tokens) if tokens.iter().all(Value::is_u64) => Some("1234".repeat(tokens.len())),
+        _ => None,
+    };
+    let all = match prompt {
+        Value::Array(several) if one(prompt).is_none() => several.iter().filter_map(one).collect(),
+        alone => Vec::from_iter(one(alone)),
     };
     if all.iter().any(|text| !text.is_empty()) { Ok(all) } else { Err(Refusal::invalid("Invalid type for 'prompt'.")) }
 }

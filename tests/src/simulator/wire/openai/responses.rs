@@ -17,12 +17,14 @@ use crate::simulator::prompt::{Answer, Prompt};
 use crate::simulator::reply::{Event, Refusal, Reply};
 use crate::simulator::wire::{Asked, Chat, Wire};
 
-/// `/v1/responses`.
+/// `/v1/responses`, and the same of a server that leaves aside what it does not know.
 pub struct Responses;
+
+const LENIENT: &str = "/vllm/v1/responses";
 
 impl Wire for Responses {
     fn serves(&self, call: &Call<'_>) -> bool {
-        call.posts("/v1/responses")
+        call.posts("/v1/responses") || call.posts(LENIENT)
     }
 
     fn authenticate(&self, call: &Call<'_>, control: &Control) -> Result<(), Refusal> {
@@ -30,7 +32,8 @@ impl Wire for Responses {
     }
 
     fn read(&self, call: &Call<'_>) -> Result<Asked, Refusal> {
-        read(call, &call.json()?)
+        let body = call.json()?;
+        read(call, &if call.posts(LENIENT) { request::known(body) } else { body })
     }
 
     fn refuse(&self, refusal: &Refusal) -> Reply {

@@ -135,7 +135,10 @@ fn a_failure_hidden_in_a_200_is_an_error() {
 #[test]
 fn an_answer_in_the_background_passes_and_is_none_to_translate() {
     let body = br#"{"id":"resp_1","status":"queued","model":"m","output":[],"usage":null,"error":null}"#;
-    assert_eq!(Responses.peek_response(body).unwrap(), Glance { model: Some("m".to_owned()), ..Glance::default() });
+    assert_eq!(
+        Responses.peek_response(body).unwrap(),
+        Glance { model: Some("m".to_owned()), id: Some("resp_1".to_owned()), ..Glance::default() }
+    );
     assert_eq!(Responses.read_response(body).unwrap_err().status, 502);
 }
 

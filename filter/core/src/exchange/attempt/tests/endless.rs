@@ -122,7 +122,8 @@ impl Watched {
     }
 
     fn errors(&self) -> usize {
-        self.read().matches("invalid_provider_response").count()
+        let said = self.read();
+        ["invalid_provider_response", "provider_answer_too_large"].map(|code| said.matches(code).count()).iter().sum()
     }
 }
 

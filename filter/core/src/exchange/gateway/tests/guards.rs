@@ -157,7 +157,7 @@ fn a_stream_that_is_too_long_to_be_held_is_never_shown_unseen() {
         format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n", "x ".repeat(300 << 10));
     let long = sse(&[piece.as_str(); 16]);
     let seen = send(&worker, &ask(true), &[long, claude_streams("short")]);
-    assert_eq!((seen.status, seen.headers.text("x-sluice-failures")), (200, Some("oai/gpt: bad_answer")));
+    assert_eq!((seen.status, seen.headers.text("x-sluice-failures")), (200, Some("oai/gpt: answer_too_large")));
     assert!(seen.body.contains("short") && !seen.body.contains("x x"));
 }
 

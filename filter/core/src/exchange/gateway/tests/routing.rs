@@ -351,6 +351,38 @@ fn a_failure_that_says_nothing_of_the_target_opens_no_circuit() {
 }
 
 #[test]
+fn what_a_request_can_cause_opens_no_circuit() {
+    let ended = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"length\"}]}\n\n";
+    let cut = "data: {\"choices\":[]}\n\n";
+    let too_large = || Script::Answer(200, vec![("content-type", "application/json")], vec![vec![b' '; 17 << 20]; 2]);
+    for (stream, script, opens) in [
+        (true, sse(&[ended, "data: [DONE]\n\n"]), false),
+        (true, sse(&[cut, "data: [DONE]\n\n"]), true),
+        (false, too_large(), false),
+        (false, json(200, "<html>"), true),
+    ] {
+        let gate = Gate::new("", "", r#","circuit":{"failures":2}"#);
+        for _ in 0..3 {
+            send(gate.envoy(), "chat", stream, &[], &[script.clone(), json(400, "{}")]);
+        }
+        let next = asked(&gate.ask(&[], &[good()]));
+        assert_eq!(next != "one", opens, "{next}: {stream}");
+    }
+}
+
+#[test]
+fn a_client_that_does_not_read_opens_no_circuit() {
+    let gate = Gate::new("", "", r#","circuit":{"failures":1}"#);
+    let (mut journey, now) = gate.envoy().departs("chat");
+    let _ = journey.begin(now, &*gate.shared);
+    journey.commit(now);
+    let later = now.after(Duration::from_secs(600));
+    assert!(journey.falls_silent(later).is_some());
+    journey.conclude(later, &*gate.shared);
+    assert_eq!(asked(&gate.ask(&[], &[good()])), "one");
+}
+
+#[test]
 fn a_provider_that_said_when_to_come_back_is_passed_over_by_the_next_requests() {
     let gate = Gate::new("", "", "");
     assert_eq!(asked(&gate.ask(&[], &[later("30"), good()])), "one two");

@@ -4,7 +4,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::Gateway;
+use crate::conversation::Usage;
+use crate::dialect::Said;
 use crate::exchange::fake::{Envoy, Script, Seen, Shared, json, sse};
+use crate::exchange::journey::{Counted, Journey};
 use crate::exchange::metric;
 use crate::exchange::worker::Worker;
 use crate::store::{Gauge, Meter, Order, Take, embedded};
@@ -263,4 +266,116 @@ fn a_count_that_nobody_can_have_used_is_no_count_and_never_an_error() {
     assert!(cost.as_str() > "0.001005", "{cost}");
     let (status, _, counted) = charged(r#"{"prompt_tokens":10.0,"completion_tokens":"5","prompt_tokens_details":"x"}"#);
     assert_eq!((status, counted), (200, "complete".into()));
+}
+
+/// A request for a whole answer that has left `seconds` ago, and whose client leaves now.
+fn left_after(worker: &Rc<Worker>, shared: &Rc<Shared>, seconds: u64) -> Journey {
+    let (mut journey, now) = Envoy::with(worker.clone(), Rc::clone(shared)).departs("chat");
+    let _ = journey.begin(now, &**shared);
+    journey.conclude(now.after(Duration::from_secs(seconds)), &**shared);
+    journey
+}
+
+#[test]
+fn an_answer_that_its_client_abandons_costs_what_its_target_makes_in_the_time() {
+    let (worker, shared) = (worker("", r#","reservation":{"output_tokens":2000}"#), Rc::default());
+    let output = |seconds| {
+        let journey = left_after(&worker, &shared, seconds);
+        assert!(journey.abandoned && journey.estimated);
+        assert_eq!(journey.counted, Some(Counted::Missing));
+        journey.usage.unwrap().output
+    };
+    assert_eq!([0, 3, 15, 600].map(output), [0, 300, 1_500, 2_000], "a hundred a second, and what is reserved at most");
+    worker.paced(&worker.gateway.models["chat"].targets[0], 1_000, Duration::from_secs(20));
+    assert_eq!([3, 15, 600].map(output), [150, 750, 2_000]);
+}
+
+#[test]
+fn a_stream_that_its_client_leaves_before_the_count_is_not_charged_for_its_visible_text_alone() {
+    let (worker, shared) = (worker("", ""), Rc::<Shared>::default());
+    let leave = |finished: bool, counted: Option<Usage>| {
+        let (mut journey, now) = Envoy::with(worker.clone(), Rc::clone(&shared)).departs("chat");
+        let _ = journey.begin(now, &*shared);
+        journey.commit(now);
+        (journey.said, journey.finished, journey.usage) = (Said { pieces: 20, bytes: 80 }, finished, counted);
+        journey.conclude(now.after(Duration::from_secs(30)), &*shared);
+        (journey.usage.unwrap().output, journey.abandoned)
+    };
+    let begun = Usage { input: 10, output: 1, ..Usage::default() };
+    let all = Usage { input: 10, output: 3_020, reasoning: 3_000, ..Usage::default() };
+    assert_eq!(leave(false, None), (3_000, true));
+    assert_eq!(leave(true, None), (3_000, true), "its end is not its count");
+    assert_eq!(leave(false, Some(begun)), (3_000, true), "what a stream begins with is not all of it");
+    assert_eq!(leave(true, Some(all)), (3_020, false), "only the terminator was left");
+}
+
+/// How many tokens a request of the Responses API has used up of a limit, with those before it, while it is under way.
+fn reserved(worker: &Rc<Worker>, shared: &Rc<Shared>, more: &str, answer: &str) -> u64 {
+    let body = format!(r#"{{"model":"cheap","max_output_tokens":1,"input":"hi"{more}}}"#);
+    let key: [(&str, &[u8]); 1] = [("api-key", crate::exchange::fake::SECRET.as_bytes())];
+    let envoy = Envoy::with(worker.clone(), Rc::clone(shared));
+    let seen = envoy.send("POST", "/v1/responses", &key, body.as_bytes(), &[json(200, answer)]);
+    assert_eq!(seen.status, 200, "{}", seen.body);
+    let told = seen.headers.text("x-ratelimit-remaining-tokens").unwrap();
+    1_000_000 - told.parse::<u64>().unwrap()
+}
+
+#[test]
+fn a_request_that_goes_on_with_what_its_provider_keeps_reserves_that_too() {
+    const LIMIT: &str = r#","limits":{"tokens_per_minute":1000000},"endpoints":["*"]"#;
+    const ANSWER: &str = r#"{"id":"resp_1","object":"response","status":"completed","model":"mini","output":[],
+        "usage":{"input_tokens":70000,"output_tokens":7}}"#;
+    let new = |file: &str| (worker(LIMIT, file), Rc::<Shared>::default());
+    let alone = |more: &str| {
+        let (worker, shared) = new("");
+        reserved(&worker, &shared, more, ANSWER)
+    };
+    let plain = alone("");
+    assert!(plain < 40, "{plain}");
+    for (more, parts) in [
+        (r#","previous_response_id":"resp_0""#, 1),
+        (r#","previous_response_id":null"#, 0),
+        (r#","conversation":"conv_1""#, 1),
+        (r#","conversation":{"id":"conv_1"}"#, 1),
+        (r#","prompt":{"id":"pmpt_1"}"#, 1),
+        (r#","conversation":"conv_1","tools":[{"type":"file_search","vector_store_ids":["vs_1"]}]"#, 2),
+    ] {
+        let more = alone(more) - plain;
+        assert!((32_000 * parts..32_000 * parts + 40).contains(&more), "{more} for {parts}");
+    }
+    let (worker, shared) = new("");
+    reserved(&worker, &shared, "", ANSWER);
+    let Some(used) = reserved(&worker, &shared, r#","previous_response_id":"resp_1""#, ANSWER).checked_sub(70_007)
+    else {
+        panic!("less than the answer before")
+    };
+    assert!((70_007..70_100).contains(&used), "what the first one used, and what the second one goes on with: {used}");
+    let (worker, shared) = new(r#","reservation":{"unknown_input":0}"#);
+    assert!(reserved(&worker, &shared, r#","conversation":"conv_1""#, ANSWER) < plain + 20);
+}
+
+#[test]
+fn what_cannot_be_read_was_made_all_the_same() {
+    // 24 tokens of prompt and 50 of answer are reserved, at a tenth of a micro-dollar each.
+    let too_large = || Script::Answer(200, vec![("content-type", "application/json")], vec![vec![b' '; 17 << 20]; 2]);
+    let zipped = || {
+        let headers = vec![("content-type", "application/json"), ("content-encoding", "gzip")];
+        Script::Answer(200, headers, vec![b"\x1f\x8b".to_vec()])
+    };
+    let garbage = |length: usize| json(200, &format!("<{}", "x".repeat(length - 1)));
+    for (script, micro_dollars) in [
+        (too_large(), 8),
+        (zipped(), 8),
+        (garbage(40), 4),
+        (garbage(40_000), 8),
+        (json(200, r#"{"error":{"message":"no"}}"#), 0),
+        (json(200, ""), 0),
+        (json(500, "x"), 0),
+    ] {
+        let (worker, shared) = (worker("", ""), Rc::default());
+        let seen = Envoy::with(worker, shared).chat(&ask(false).replace("chat", "cheap"), &[script.clone(), script]);
+        assert!(seen.status >= 500, "{}", seen.body);
+        let attempts = seen.log["attempts"].as_u64().unwrap();
+        assert_eq!(seen.log["cost_usd"], format!("0.{:06}", micro_dollars * attempts), "{}", seen.log);
+    }
 }

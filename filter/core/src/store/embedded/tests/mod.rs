@@ -97,7 +97,7 @@ fn refused(memory: &Memory, takes: Vec<Take>, now: Time) -> Obstacle {
 }
 
 fn settlement(parts: Vec<Settled>, now: Time) -> Settlement {
-    let sums = Sums { requests: 1, input_tokens: 10, output_tokens: 5, cost: 7 };
+    let sums = Sums::from([1, 10, 5, 7, 15, 7]);
     let entry = Entry { key: "k1".into(), team: "red".into(), app: None, model: "small".into(), sums };
     Settlement { id: "settled".into(), parts, entry: Some(entry), at: now }
 }
@@ -452,7 +452,7 @@ fn accounts_sum_up_the_day_the_day_before_and_the_month() {
     assert_eq!(requests(NOON + DAY), expected, "February has begun");
     assert_eq!(requests(NOON)[3].2, [1, 2, 3], "as it was the day before");
     let sums = accounts(&memory, "red", at(NOON + DAY)).unwrap()[0].day_before;
-    assert_eq!(sums, Sums { requests: 2, input_tokens: 20, output_tokens: 10, cost: 14 });
+    assert_eq!(sums, Sums::from([2, 20, 10, 14, 30, 14]));
     assert_eq!(accounts(&memory, "blue", at(NOON)), Ok(Vec::new()));
 }
 
@@ -486,7 +486,7 @@ fn accounts_that_are_full_forget_past_months_and_then_say_so() {
 fn damaged_accounts_are_not_believed() {
     let memory = Memory::default();
     settle(&memory, &settlement(Vec::new(), at(NOON)), Reach::Here).unwrap();
-    let name = "sluice.accounts.1.red";
+    let name = "sluice.accounts.2.red";
     let whole = memory.read(name).unwrap().0;
     for damaged in [&whole[1..], &whole[..whole.len() - 1], &[]] {
         memory.write(name, damaged, 0).unwrap();

@@ -1,6 +1,6 @@
 -- Closes reservations, each once, and adds them to the accounts.
 -- KEYS: the open orders, then whatever ARGV points to. ARGV: how many settlements; for each its record's index in KEYS, its id, how many parts;
--- for each part the meter's index, its gauge, the window, what was used; then the entry's four sums, how many accounts;
+-- for each part the meter's index, its gauge, the window, what was used; then the entry's six sums, how many accounts;
 -- for each account the indexes of its hash and of the two rankings, and its name there.
 -- What was reserved is what the record says: without one Redis was not asked, and all that was used is added.
 -- The meters of a record are reached by the names in it: a settlement need not know all that was reserved.
@@ -52,9 +52,12 @@ local function close(record, id, parts)
 end
 
 local function enter(sums, hash, rankings, name)
-  for index, field in ipairs({ 'requests', 'input', 'output', 'cost' }) do
-    local sum = redis.call('HINCRBY', hash, field, sums[index])
-    if index == 1 and sum == tonumber(sums[1]) then redis.call('EXPIRE', hash, ACCOUNT_TTL) end
+  for index, field in ipairs({ 'requests', 'input', 'output', 'cost', 'estimated_tokens', 'estimated_cost' }) do
+    -- Most requests were counted: their accounts have no estimates.
+    if index <= 4 or sums[index] ~= '0' then
+      local sum = redis.call('HINCRBY', hash, field, sums[index])
+      if index == 1 and sum == tonumber(sums[1]) then redis.call('EXPIRE', hash, ACCOUNT_TTL) end
+    end
   end
   for _, ranking in ipairs(rankings) do
     local score = redis.call('ZINCRBY', ranking, sums[4], name)
@@ -79,7 +82,7 @@ for _ = 1, tonumber(argument()) do
     close(record or nil, id, parts)
     fresh = fresh + 1
   end
-  local sums = { argument(), argument(), argument(), argument() }
+  local sums = { argument(), argument(), argument(), argument(), argument(), argument() }
   for _ = 1, tonumber(argument()) do
     local hash, day, month = KEYS[tonumber(argument())], KEYS[tonumber(argument())], KEYS[tonumber(argument())]
     local name = argument()

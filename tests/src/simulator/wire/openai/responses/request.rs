@@ -37,6 +37,14 @@ const FIELDS: [&str; 28] = [
     "truncation",
 ];
 
+/// What of a request is known here; of a limit that is zero nothing is left either.
+pub fn known(mut body: Value) -> Value {
+    if let Value::Object(fields) = &mut body {
+        fields.retain(|name, value| FIELDS.contains(&name.as_str()) && (name != "max_output_tokens" || *value != 0));
+    }
+    body
+}
+
 /// Reads a request's body; `said` is what was said before with what it says.
 pub fn read(body: &Value, said: &[Value]) -> Result<Prompt, Refusal> {
     let mut names = body.as_object().into_iter().flatten().map(|(name, _)| name);

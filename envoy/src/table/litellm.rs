@@ -1,0 +1,203 @@
+//! The price list of the litellm package, `model_prices_and_context_window.json`: dollars for a token, by the names that litellm
+//! gives to models.
+//!
+//! Its providers are those of Sluice's own table under other names, and many more. Only those are taken that a gateway file can
+//! mean; of these what has a price and is asked for text or embeddings. Free and unknown look the same in it, so what has no
+//! price above zero is left out. Of a model under two names the dearer stands.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use sluice_core::config::file::{Capabilities, Price};
+
+use super::Known;
+use super::row::{Wrong, believable, stated};
+
+/// What is asked for text or embeddings.
+const MODES: [&str; 4] = ["chat", "completion", "embedding", "responses"];
+
+/// What litellm calls a provider of Sluice's table.
+const NAMES: [(&str, &str); 3] =
+    [("bedrock_converse", "bedrock"), ("cohere_chat", "cohere"), ("text-completion-openai", "openai")];
+
+/// A model; what is of no use here is left out.
+#[derive(Deserialize)]
+struct Entry {
+    mode: Option<String>,
+    input_cost_per_token: Option<f64>,
+    output_cost_per_token: Option<f64>,
+    cache_read_input_token_cost: Option<f64>,
+    cache_creation_input_token_cost: Option<f64>,
+    output_cost_per_reasoning_token: Option<f64>,
+    max_input_tokens: Option<f64>,
+    max_output_tokens: Option<f64>,
+    supports_function_calling: Option<bool>,
+    supports_parallel_function_calling: Option<bool>,
+    supports_vision: Option<bool>,
+    supports_response_schema: Option<bool>,
+    supports_reasoning: Option<bool>,
+    supports_prompt_caching: Option<bool>,
+    supports_audio_input: Option<bool>,
+    supports_pdf_input: Option<bool>,
+}
+
+/// The models of providers that are wanted; or what is wrong, with the model's name in place of a column's, and the line.
+pub(super) fn read(text: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<(String, String, Known)>, (usize, Wrong)> {
+    let list: BTreeMap<String, serde_json::Value> = serde_json::from_str(text).map_err(|error| {
+        (error.line(), Wrong { column: String::new(), found: error.to_string(), expected: "a JSON object".into() })
+    })?;
+    let mut models = BTreeMap::<(String, String), Known>::new();
+    for (name, entry) in list.into_iter().filter(|(name, _)| name != "sample_spec") {
+        let name = name.as_str();
+        let wrong =
+            |wrong: Wrong| (line_of(text, name), Wrong { column: format!("{name}, {}", wrong.column), ..wrong });
+        let unread = |error: serde_json::Error| Wrong {
+            column: name.to_owned(),
+            found: error.to_string(),
+            expected: "a model".into(),
+        };
+        let provider = entry["litellm_provider"].as_str().map(provider).filter(|provider| wanted(provider));
+        let Some(provider) = provider.map(str::to_owned) else { continue };
+        let entry: Entry = serde_json::from_value(entry).map_err(|error| (line_of(text, name), unread(error)))?;
+        let model = name.strip_prefix(&format!("{provider}/")).unwrap_or(name).to_owned();
+        let Some(known) = entry.known(&provider, &model) else { continue };
+        believable(&known.price).map_err(wrong)?;
+        let dearer = |other: &Known| known.price.input + known.price.output > other.price.input + other.price.output;
+        if models.get(&(provider.clone(), model.clone())).is_none_or(dearer) {
+            models.insert((provider, model), known);
+        }
+    }
+    Ok(models.into_iter().map(|((provider, model), known)| (provider, model, known)).collect())
+}
+
+/// As Sluice's table has it.
+fn provider(name: &str) -> &str {
+    if name.starts_with("vertex_ai-") {
+        return "vertex_ai";
+    }
+    NAMES.iter().find(|(theirs, _)| *theirs == name).map_or(name, |(_, ours)| ours)
+}
+
+/// The line on which a model stands.
+fn line_of(text: &str, name: &str) -> usize {
+    let key = serde_json::to_string(name).unwrap_or_default() + ":";
+    let at = text.find(&key).unwrap_or_default();
+    text[..at].matches('\n').count() + 1
+}
+
+impl Entry {
+    fn known(&self, provider: &str, model: &str) -> Option<Known> {
+        let mode = self.mode.as_deref().filter(|mode| MODES.contains(mode))?;
+        let input = self.input_cost_per_token.filter(|dollars| *dollars != 0.0)?;
+        let output = self.output_cost_per_token.or((mode == "embedding").then_some(0.0))?;
+        let rate = |dollars: Option<f64>| dollars.map(million);
+        // Writing is never cheaper than not to: a lower number there is a mistake of the list.
+        let cache_write = self.cache_creation_input_token_cost.filter(|dollars| *dollars >= input);
+        let price = Price {
+            input: million(input),
+            output: million(output),
+            cached_input: rate(self.cache_read_input_token_cost),
+            cache_write: rate(cache_write),
+            reasoning: rate(self.output_cost_per_reasoning_token),
+            max_output: tokens(self.max_output_tokens),
+            ..Price::default()
+        };
+        let letters: String = [
+            (self.supports_function_calling, 't'),
+            (self.supports_parallel_function_calling, 'p'),
+            (self.supports_vision, 'v'),
+            (self.supports_response_schema, 's'),
+            (self.supports_reasoning, 'r'),
+            (self.supports_prompt_caching, 'c'),
+            (self.supports_audio_input, 'a'),
+            (self.supports_pdf_input, 'd'),
+        ]
+        .into_iter()
+        .filter_map(|(yes, letter)| (yes == Some(true)).then_some(letter))
+        .collect();
+        let capabilities =
+            Capabilities { max_input: tokens(self.max_input_tokens), ..stated(provider, model, &letters) };
+        Some(Known { price, capabilities })
+    }
+}
+
+/// Dollars for a million tokens, to the sixth decimal.
+fn million(dollars: f64) -> f64 {
+    (dollars * 1e12).round() / 1e6
+}
+
+/// Zero is not known.
+fn tokens(limit: Option<f64>) -> Option<u64> {
+    limit.filter(|limit| *limit >= 1.0).map(|limit| limit as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = r#"{
+  "sample_spec": {"litellm_provider": "one of them", "max_input_tokens": "the most", "input_cost_per_token": 0},
+  "gpt-9": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 2.5e-07, "output_cost_per_token": 2e-06,
+    "cache_read_input_token_cost": 2.5e-08, "max_input_tokens": 272000, "max_output_tokens": 128000,
+    "supports_vision": true, "supports_function_calling": true, "source": ["anything"]},
+  "azure/gpt-9": {"litellm_provider": "azure", "mode": "responses", "input_cost_per_token": 1e-06, "output_cost_per_token": 1e-06},
+  "bedrock/x.y": {"litellm_provider": "bedrock", "mode": "chat", "input_cost_per_token": 3e-06, "output_cost_per_token": 1e-06},
+  "x.y": {"litellm_provider": "bedrock_converse", "mode": "chat", "input_cost_per_token": 1e-06, "output_cost_per_token": 1e-06},
+  "vertex_ai/claude": {"litellm_provider": "vertex_ai-anthropic_models", "mode": "chat", "input_cost_per_token": 1e-06,
+    "output_cost_per_token": 5e-06, "cache_creation_input_token_cost": 1e-07, "max_output_tokens": 0},
+  "embed": {"litellm_provider": "openai", "mode": "embedding", "input_cost_per_token": 2e-08},
+  "draw": {"litellm_provider": "openai", "mode": "image_generation", "input_cost_per_token": 1e-06, "output_cost_per_token": 0},
+  "free": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 0, "output_cost_per_token": 0},
+  "half": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1e-06},
+  "other/m": {"litellm_provider": "other", "mode": "chat", "input_cost_per_token": "much"}
+}"#;
+
+    fn wanted(provider: &str) -> bool {
+        ["openai", "azure", "bedrock", "vertex_ai"].contains(&provider)
+    }
+
+    #[test]
+    fn models_are_read_in_dollars_for_a_million_and_under_the_tables_names() {
+        let models = read(LIST, wanted).unwrap();
+        let names: Vec<_> = models.iter().map(|(provider, model, _)| format!("{provider} {model}")).collect();
+        assert_eq!(names, ["azure gpt-9", "bedrock x.y", "openai embed", "openai gpt-9", "vertex_ai claude"]);
+        let known = |place: usize| &models[place].2;
+        let of = |place| (known(place).price.input, known(place).price.output);
+        assert_eq!([of(0), of(1), of(2), of(3)], [(1.0, 1.0), (3.0, 1.0), (0.02, 0.0), (0.25, 2.0)]);
+        let Known { price, capabilities } = known(3);
+        assert_eq!(
+            (price.cached_input, price.max_output, capabilities.max_input),
+            (Some(0.025), Some(128_000), Some(272_000))
+        );
+        assert_eq!(
+            (capabilities.tools, capabilities.vision, capabilities.audio),
+            (Some(true), Some(true), Some(false))
+        );
+        assert_eq!((known(4).price.cache_write, known(4).price.max_output), (None, None));
+    }
+
+    #[test]
+    fn what_is_no_price_is_wrong_by_its_models_line_where_it_is_wanted() {
+        for (from, to, line, column) in [
+            (
+                "\"openai\", \"mode\": \"embedding\", \"input_cost_per_token\": 2e-08",
+                "\"openai\", \"mode\": \"embedding\", \"input_cost_per_token\": -1",
+                11,
+                "embed, input",
+            ),
+            (
+                "\"openai\", \"mode\": \"embedding\", \"input_cost_per_token\": 2e-08",
+                "\"openai\", \"mode\": \"embedding\", \"input_cost_per_token\": 5",
+                11,
+                "embed, input",
+            ),
+            ("\"litellm_provider\": \"other\"", "\"litellm_provider\": \"openai\"", 15, "other/m"),
+        ] {
+            assert!(LIST.contains(from), "{from}");
+            let (at, wrong) = read(&LIST.replace(from, to), wanted).unwrap_err();
+            assert_eq!((at, wrong.column.as_str()), (line, column), "{wrong:?}");
+        }
+        assert_eq!(read("{\n\"m\": {]", wanted).map_err(|(line, _)| line), Err(2));
+        assert_eq!(read("{\"m\": 5, \"n\": null}", wanted), Ok(Vec::new()));
+    }
+}

@@ -1,0 +1,84 @@
+//! How many tokens a target makes in a second, from the request to the end of the answer, as one worker saw it.
+//!
+//! It says what an answer has come to that its client leaves before anybody has counted it: most of it may never have been seen.
+//! [`speed`](super::cells::speed) would say too much: it counts from the first token on, before which a model may have reasoned
+//! for a long time.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+/// As long as none was measured.
+const DEFAULT: f64 = 100.0;
+
+/// An answer of fewer tokens says more of the way to its provider than of its pace.
+const FEWEST: u64 = 50;
+
+/// So much of what is known stays with each answer: about the last ten count.
+const KEPT: f64 = 0.9;
+
+/// Sums over the last answers, in which long ones count for more.
+#[derive(Debug, Default)]
+pub struct Pace(Cell<Seen>);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    tokens: f64,
+    seconds: f64,
+}
+
+impl Pace {
+    /// A good answer had so many tokens, and took so long.
+    pub fn observe(&self, tokens: u64, took: Duration) {
+        if tokens < FEWEST || took.is_zero() {
+            return;
+        }
+        let Seen { tokens: before, seconds } = self.0.get();
+        self.0.set(Seen { tokens: before * KEPT + tokens as f64, seconds: seconds * KEPT + took.as_secs_f64() });
+    }
+
+    /// How many tokens an answer has by now that was asked for so long ago.
+    pub fn produced(&self, since: Duration) -> u64 {
+        let Seen { tokens, seconds } = self.0.get();
+        let rate = if seconds > 0.0 { tokens / seconds } else { DEFAULT };
+        // In range: a float that is too large becomes the largest number.
+        (rate * since.as_secs_f64()).ceil() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_last_answers_say_how_many_tokens_a_second_makes() {
+        let pace = Pace::default();
+        assert_eq!(pace.produced(seconds(3)), 300, "nothing is known");
+        pace.observe(FEWEST - 1, seconds(60));
+        pace.observe(1_000, Duration::ZERO);
+        assert_eq!(pace.produced(seconds(3)), 300, "still nothing");
+        pace.observe(500, seconds(10));
+        assert_eq!(pace.produced(seconds(3)), 150);
+        for _ in 0..100 {
+            pace.observe(2_000, seconds(10));
+        }
+        assert_eq!(pace.produced(seconds(3)), 600, "what was before is forgotten");
+        assert_eq!(pace.produced(Duration::ZERO), 0);
+        assert!(pace.produced(Duration::MAX) > 1 << 62, "no overflow");
+    }
+
+    #[test]
+    fn short_answers_hardly_change_what_long_ones_showed() {
+        let pace = Pace::default();
+        pace.observe(10_000, seconds(100));
+        for _ in 0..3 {
+            pace.observe(50, seconds(2));
+        }
+        assert!((80..100).contains(&pace.produced(seconds(1))), "{}", pace.produced(seconds(1)));
+    }
+}

@@ -1,0 +1,101 @@
+//! What a request may come to, and what becomes of it: a gateway before providers that count more than others let on, with a
+//! key for each way to get more than a budget or a limit has. Once in Envoy's memory, once with Redis that decides.
+
+mod counts;
+mod escapes;
+mod multiplied;
+
+use serde_json::{Value, json};
+use sluice_tests::client::{Answer, Client};
+use sluice_tests::gateway::{Builder, Gateway};
+use sluice_tests::redis::{Redis, Webdis};
+use sluice_tests::shared::{self, Fixture, Shared};
+use sluice_tests::simulator::Simulator;
+
+use crate::crowd::{Told, decided};
+use crate::money::{all_settled, in_redis, spent};
+
+const COMPLETIONS: &str = "/v1/completions";
+const EMBEDDINGS: &str = "/v1/embeddings";
+const MESSAGES: &str = "/v1/messages";
+const RESPONSES: &str = "/v1/responses";
+
+/// A gateway before one simulator that plays all its providers, and what it counts in.
+pub struct Till {
+    pub gateway: Gateway,
+    pub provider: Simulator,
+    /// Nothing where Envoy's memory does.
+    redis: Option<(Webdis, Redis)>,
+}
+
+/// In Envoy's memory, of two workers.
+static EMBEDDED: Shared<Till> = Shared::new(1, || {
+    Box::pin(async {
+        let provider = Simulator::start().await;
+        Till { gateway: file(&provider).concurrency(2).start().await, provider, redis: None }
+    })
+});
+
+/// In Redis.
+static STRICT: Shared<Till> = Shared::new(1, || {
+    Box::pin(async {
+        let (provider, redis) = (Simulator::start().await, Redis::start().await);
+        let webdis = Webdis::start(&redis).await;
+        let builder = file(&provider).concurrency(2).redis(&webdis).with(json!({"redis": {"when_down": "deny"}}));
+        Till { gateway: builder.start().await, provider, redis: Some((webdis, redis)) }
+    })
+});
+
+/// Dearer than any budget here.
+const DEAR: &str = "dear";
+
+fn file(provider: &Simulator) -> Builder {
+    let dear = json!({"targets": [{"provider": "vllm", "model": DEAR}]});
+    let base = json!({
+        "models": {DEAR: dear},
+        "prices": {"models": {"vllm/dear": {"input": 0, "output": 0, "per_request": 10_000}}},
+        "circuit": {"failures": 100_000},
+    });
+    let base = Builder::default().environment("A_KEY", "sk-theirs").with(base);
+    counts::file(escapes::file(base, provider), provider)
+}
+
+impl Till {
+    /// What a key's budget has counted.
+    async fn spent(&self, key: &str) -> u64 {
+        let Some((_, redis)) = &self.redis else { return spent(&self.gateway, key, DEAR).await };
+        all_settled(redis).await;
+        in_redis(redis, &format!("key={key}"))
+    }
+}
+
+impl Fixture for Till {
+    async fn renew(&mut self) -> bool {
+        shared::renew(&mut self.gateway, &[&self.provider]).await;
+        true
+    }
+}
+
+/// A client of this path with a key, whose id is its secret.
+fn client(gateway: &Gateway, path: &str, key: &str) -> Client {
+    if path == MESSAGES { gateway.anonymous().anthropic(key) } else { gateway.with_key(key) }
+}
+
+/// Has so many ask the same at the same time, and gives back all answers, and how many of the requests reached the provider.
+async fn at_once(
+    provider: &Simulator,
+    requests: usize,
+    client: impl Fn(usize) -> Client,
+    path: &'static str,
+    body: &Value,
+) -> (Vec<Answer>, usize) {
+    let ask = |number, told: Told| {
+        let (client, body) = (client(number), body.to_string());
+        async move {
+            let open = client.open("POST", path, body).await.expect("an answer");
+            told(open.status());
+            open.finish().await
+        }
+    };
+    decided(provider, requests, ask).await
+}
