@@ -110,6 +110,9 @@ fn request(text: &mut String, foresight: &Foresight, seconds: u64) -> std::fmt::
     if !wishes.is_empty() {
         writeln!(text, "its headers ask for {}", wishes.join(", "))?;
     }
+    if !foresight.forbidden.is_empty() {
+        writeln!(text, "it might not ask for {}", foresight.forbidden.join(", "))?;
+    }
     for finding in &foresight.findings {
         writeln!(text, "guardrails find in it {finding}")?;
     }
@@ -340,6 +343,7 @@ fn as_json(foresight: &Foresight, seconds: u64) -> Value {
             "audio": needs.audio,
             "documents": needs.documents,
         },
+        "forbidden": foresight.forbidden,
         "guards": foresight.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "answer_passes": foresight.checks.as_deref().map(passes).unwrap_or_default(),
         "wishes": wishes(foresight),

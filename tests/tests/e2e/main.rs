@@ -30,6 +30,7 @@ mod matrix;
 mod money;
 mod pair;
 mod passing;
+mod policy;
 mod pressure;
 mod provider_keys;
 mod recovery;

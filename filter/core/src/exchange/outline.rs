@@ -16,7 +16,7 @@ use crate::embedding::Encoding;
 use crate::error::{ApiError, ErrorKind};
 
 pub mod form;
-pub mod references;
+pub mod mentions;
 mod top;
 
 use top::Top;

@@ -10,10 +10,12 @@ use crate::config::{Caller, Credential};
 use crate::error::{ApiError, ErrorKind};
 
 mod cidr;
+mod forbidden;
 mod glob;
 pub mod secret;
 
 pub use cidr::Cidr;
+pub use forbidden::Forbidden;
 pub use glob::Glob;
 
 /// Why a key does not admit a request.

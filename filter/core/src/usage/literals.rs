@@ -23,16 +23,13 @@ impl<'a> Literal<'a> {
     pub fn word(&self, longest: usize) -> Cow<'a, [u8]> {
         const ESCAPED: usize = 6;
         let short = self.text.len() <= longest.saturating_mul(ESCAPED);
-        if short && self.text.contains(&b'\\') { self.decoded() } else { Cow::Borrowed(self.text) }
-    }
-
-    /// The literal as its reader has it, however long it is.
-    pub fn decoded(&self) -> Cow<'a, [u8]> {
-        if !self.text.contains(&b'\\') {
+        if !short || !self.text.contains(&b'\\') {
             return Cow::Borrowed(self.text);
         }
-        let quoted = [b"\"", self.text, b"\""].concat();
-        serde_json::from_slice::<String>(&quoted).map_or(Cow::Borrowed(self.text), |text| Cow::Owned(text.into_bytes()))
+        match decoded(self.text) {
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+            Cow::Borrowed(_) => Cow::Borrowed(self.text),
+        }
     }
 
     /// Whether the literal before is a key, and this one the value or within it.
@@ -44,6 +41,13 @@ impl<'a> Literal<'a> {
     pub(super) fn is_value(&self) -> bool {
         self.gap.trim_ascii() == b":"
     }
+}
+
+/// A literal as its reader has it, however long it is.
+pub(crate) fn decoded(literal: &[u8]) -> Cow<'_, str> {
+    let quoted = || [b"\"", literal, b"\""].concat();
+    let text = literal.contains(&b'\\').then(|| serde_json::from_slice(&quoted()).ok()).flatten();
+    text.map_or_else(|| String::from_utf8_lossy(literal), Cow::Owned)
 }
 
 /// Yields each literal.

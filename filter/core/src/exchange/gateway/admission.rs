@@ -15,12 +15,11 @@ use crate::routing::hints::Hints;
 use super::super::headers::HeaderMap;
 use super::super::journey::{Arrival, Passage, from_envoy};
 use super::super::outline::Outline;
-use super::super::outline::references::{self, Reference};
 use super::super::remote::Asking;
 use super::super::worker::Lookup;
 use super::super::{Called, Context, Effect, Flow, Reply, Time};
 use super::endpoint::{Endpoint, Purpose, VERSION, speaker_at};
-use super::{Exchange, Outcome, Phase, Refused, Trail, models, quoted};
+use super::{Exchange, Outcome, Phase, Refused, Trail, models};
 
 /// Headers of the client that a provider may see. Everything else stays here: credentials, cookies, addresses.
 const FORWARDED: [&[u8]; 7] =
@@ -194,20 +193,6 @@ fn shared(path: &str) -> ApiError {
          name it may."
     );
     ApiError::new(403, ErrorKind::Permission, message).with_code("endpoint_not_allowed")
-}
-
-/// The same holds for what a body refers to: it is asked for at its own path, or by its id at any other.
-pub(super) fn refers(caller: &Caller, body: &[u8]) -> Result<(), ApiError> {
-    let Some(Reference { field, kept }) = references::first_denied(body, |path| keys::may_have(caller, path)) else {
-        return Ok(());
-    };
-    let (field, path) = (quoted(&field), kept.path());
-    let message = format!(
-        "{field} refers to what the provider keeps at {path}{{id}}: it is shared by all keys that may call that path, and this \
-         key may not. The operator can add `{path}*` to the key's `endpoints`, which name every path that the key may call."
-    );
-    let param = Some(field.trim_matches('`').to_owned());
-    Err(ApiError { param, ..ApiError::new(403, ErrorKind::Permission, message).with_code("endpoint_not_allowed") })
 }
 
 /// What a provider has to be told of a request that is passed through.

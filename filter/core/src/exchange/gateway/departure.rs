@@ -21,7 +21,8 @@ use super::super::outline::{Outline, form};
 use super::super::rewrite;
 use super::super::worker::{Decision, Worker};
 use super::super::{Called, Context, Effect, Flow, LARGEST_BODY, Time, metric};
-use super::{Exchange, Outcome, Phase, Refused, admission, models, screening, set_out};
+use super::permission::Policy;
+use super::{Exchange, Outcome, Phase, Refused, models, screening, set_out};
 
 /// The most of a body's front that is kept for splicing; past it, it is fetched again.
 const LONGEST_HEAD: usize = 1024;
@@ -193,6 +194,11 @@ impl Exchange {
         body: Vec<u8>,
         cx: &mut Context<'_>,
     ) -> Result<Prepared, Refused> {
+        if !Rc::ptr_eq(&journey.model, &journey.asked) {
+            // A budget led to another model, which forbids more.
+            let policy = Policy::of(&journey.worker.gateway, &journey.caller, &journey.model, journey.client);
+            permitted(&policy, &journey.outline, journey.passage.as_ref(), &body)?;
+        }
         let masked = self.screened(&journey.caller, &journey.outline, &body, cx)?;
         let body = match &masked {
             None => body.into(),
@@ -272,7 +278,7 @@ pub(super) fn read(body: &[u8], client: &dyn Dialect, passage: Option<&Passage>)
     Ok(outline)
 }
 
-/// The model that is asked for, if the caller may ask for it, and for all that the body refers to.
+/// The model that is asked for, if the caller may ask for it, and for all that the body asks for.
 pub(super) fn asked(
     gateway: &Gateway,
     arrival: &Arrival,
@@ -283,10 +289,19 @@ pub(super) fn asked(
         return models::stored(gateway);
     }
     let model = models::resolve(gateway, &arrival.caller, &outline.model)?;
-    if outline.is_json() {
-        admission::refers(&arrival.caller, body)?;
-    }
+    permitted(&Policy::of(gateway, &arrival.caller, &model, arrival.client), outline, arrival.passage.as_ref(), body)?;
     Ok(model)
+}
+
+/// Whether a policy permits all that the body asks for.
+fn permitted(policy: &Policy<'_>, outline: &Outline, passage: Option<&Passage>, body: &[u8]) -> Result<(), ApiError> {
+    if outline.is_json() {
+        return policy.permits(body);
+    }
+    match passage.and_then(|passage| passage.content_type.as_deref()) {
+        Some(content_type) => policy.permits_form(body, form::boundary(content_type)?),
+        None => Ok(()),
+    }
 }
 
 /// The journey of a request whose caller may ask for this model: without targets yet.

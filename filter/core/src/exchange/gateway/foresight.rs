@@ -25,6 +25,7 @@ use super::super::journey::{Arrival, Journey};
 use super::super::recall::Prospect;
 use super::super::worker::Worker;
 use super::endpoint::{asked_at, format_at};
+use super::permission::Policy;
 use super::{departure, screening};
 
 /// A request that might be sent, from an address that its key allows.
@@ -55,6 +56,8 @@ pub struct Foresight {
     pub needs: Needs,
     /// What its headers say about its way.
     pub hints: Hints,
+    /// What it might not ask for, and by whose policy: `service_tier (team research)`.
+    pub forbidden: Vec<String>,
     /// What guardrails found in the prompt and let pass.
     pub findings: Vec<Finding>,
     /// What the answer will have to pass; `None` where that is nothing.
@@ -133,6 +136,7 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresig
     };
     let outline = departure::read(body, client, None)?;
     let model = departure::asked(gateway, &arrival, &outline, body)?;
+    let forbidden = Policy::of(gateway, &caller, &model, client).rules();
     let mut journey = departure::set_up(worker, arrival, model, (outline, body), &Unknown);
     let decision = journey.decide(&journey.model, now, dice, &Unknown)?;
     let plan = departure::line_up(&mut journey, decision.order(), (now, dice), &Unknown)?;
@@ -158,6 +162,7 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresig
         strategy: decision.strategy,
         cache: journey.asked.cache.map(|_| journey.prospect()),
         model: journey.asked.clone(),
+        forbidden,
         findings: screened.findings,
         checks: journey.checks.clone(),
         hints: journey.hints.clone(),

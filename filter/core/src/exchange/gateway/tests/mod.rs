@@ -8,6 +8,7 @@ mod anthropic;
 mod cache;
 mod guards;
 mod pass_through;
+mod policy;
 mod pressure;
 mod redis;
 mod references;

@@ -8,12 +8,14 @@ fn all(body: &str) -> Vec<(String, String)> {
     // As many times as there are references, one more is allowed than before.
     for allowed in 0..64 {
         let mut seen = Vec::new();
-        let denied = first_denied(body.as_bytes(), |path| {
-            seen.push(path.to_owned());
-            seen.len() <= allowed
+        let denied = first_denied(body.as_bytes(), |mention| {
+            let Mention::Reference(kept, path) = mention else { return None };
+            assert!(path.starts_with(kept.path()));
+            seen.push((*path).to_owned());
+            (seen.len() > allowed).then_some(())
         });
         match denied {
-            Some(reference) => found.push((reference.field, seen.pop().unwrap())),
+            Some((place, ())) => found.push((place, seen.pop().unwrap())),
             None => return found,
         }
     }
@@ -135,6 +137,62 @@ fn a_reference_is_found_however_it_is_written() {
     assert_eq!(one(escaped).1, "/v1/responses/msg_1");
 }
 
+/// The fields of the top level, and the tools by their types and places.
+fn fields_and_tools(body: &str) -> (Vec<String>, Vec<String>) {
+    let (mut fields, mut tools) = (Vec::new(), Vec::new());
+    let denied = first_denied(body.as_bytes(), |mention| {
+        match mention {
+            Mention::Field(name) => fields.push((*name).to_owned()),
+            Mention::Tool(kind) => tools.push(kind.unwrap_or("-").to_owned()),
+            Mention::Reference(..) => {}
+        }
+        None::<()>
+    });
+    assert_eq!(denied, None);
+    (fields, tools)
+}
+
+#[test]
+fn fields_of_the_top_level_are_told_unless_they_are_null() {
+    let body = r#"{"model":"m", "service_tier" : null ,"backgr\u006fund":true,"n":1e0,"a":[null,{"b":1}],"c":{"d":2},"e":"","f":-1,
+        "model":null,"g":false}"#;
+    assert_eq!(fields_and_tools(body).0, ["model", "background", "n", "a", "c", "e", "f", "g"]);
+    assert_eq!(fields_and_tools("[{\"a\":1}]").0, [""; 0]);
+}
+
+#[test]
+fn tools_are_told_by_their_types_wherever_they_are_offered() {
+    for (body, kinds) in [
+        (
+            r#"{"tools":[{"type":"web_search"},{"name":"f","input_schema":{"type":"object"}}]}"#,
+            &["web_search", "-"][..],
+        ),
+        (r#"{"tools":[{"function":{"parameters":{"type":"object"}},"typ\u0065":"func\u0074ion"}]}"#, &["function"]),
+        (r#"{"TOOLS":[{"type":"a","type":"b"}]}"#, &["a", "b"]),
+        (r#"{"tools":[{"type":"namespace","tools":[{"type":"custom"}]}]}"#, &["custom", "namespace"]),
+        (r#"{"input":[{"type":"additional_tools","tools":[{"type":"mcp"}]}]}"#, &["mcp"]),
+        (
+            r#"{"messages":[{"content":[{"type":"tool_addition","tool":{"type":"tool_definition","definition":{"type":"web_search_20250305"}}}]}]}"#,
+            &["web_search_20250305"],
+        ),
+        (r#"{"tools":null,"metadata":{"tools":[{"type":"x"}]}}"#, &[]),
+    ] {
+        assert_eq!(fields_and_tools(body).1, kinds, "{body}");
+    }
+    let body = br#"{"tools":[{"type":"function"},{"type":"web_search"}]}"#;
+    let place = first_denied(body, |mention| (*mention == Mention::Tool(Some("web_search"))).then_some(()));
+    assert_eq!(place, Some(("tools[1]".to_owned(), ())));
+}
+
+#[test]
+fn names_are_known_as_a_server_in_go_knows_them() {
+    for key in ["service_tier", "Service_Tier", "\u{17f}ervice_tier"] {
+        assert!(same(key.as_bytes(), "service_tier"), "{key}");
+    }
+    assert!(same("s\u{212a}ill_id".as_bytes(), "skill_id"));
+    assert!(!same("\u{fb}ervice_tier".as_bytes(), "service_tier") && !same(b"service", "service_tier"));
+}
+
 #[test]
 fn each_of_several_is_judged() {
     let several = r#"{"tools":[{"vector_store_ids":["vs_1","vs_2",["vs_3"]]},{"vector_store_ids":"vs_4"}],
@@ -196,7 +254,7 @@ mod properties {
         #[test]
         fn any_bytes_are_read_without_harm(pieces in proptest::collection::vec(
             proptest::sample::select(vec!["{", "}", "[", "]", "\"", ":", ",", "\\", "file_id", "input", "id", "\u{e9}"]), 0..64)) {
-            let _ = first_denied(pieces.concat().as_bytes(), |_| false);
+            let _ = first_denied(pieces.concat().as_bytes(), |_| Some(()));
         }
 
         /// Whatever stands around it, and however deep.
