@@ -189,6 +189,9 @@ struct NewKey {
     /// The paths it may call, with commas between; * stands for any text [default: all]
     #[arg(long, value_name = "PATHS", value_delimiter = ',')]
     endpoints: Vec<String>,
+    /// What its requests may not ask for, such as service_tier or tools.web_search, with commas between [default: nothing]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    forbid: Vec<String>,
     /// The addresses it may be used from, such as 10.0.0.0/8, with commas between [default: all]
     #[arg(long, value_name = "RANGES", value_delimiter = ',')]
     sources: Vec<String>,
@@ -401,6 +404,7 @@ fn new_key(arguments: &NewKey) -> Result<(), Failure> {
         labels: &arguments.labels,
         models: &arguments.models,
         endpoints: &arguments.endpoints,
+        forbid: &arguments.forbid,
         sources: &arguments.sources,
         control: &arguments.control.iter().map(|control| control.word().to_owned()).collect::<Vec<_>>(),
         expires: arguments.expires.as_deref(),

@@ -110,6 +110,9 @@ fn request(text: &mut String, foresight: &Foresight, seconds: u64) -> std::fmt::
     if !wishes.is_empty() {
         writeln!(text, "its headers ask for {}", wishes.join(", "))?;
     }
+    if !foresight.forbidden.is_empty() {
+        writeln!(text, "it might not ask for {}", foresight.forbidden.join(", "))?;
+    }
     for finding in &foresight.findings {
         writeln!(text, "guardrails find in it {finding}")?;
     }
@@ -260,10 +263,22 @@ fn counters(text: &mut String, foresight: &Foresight) -> std::fmt::Result {
         let then = part.rule.then_model.as_deref().map(|then| format!(", and then {then}")).unwrap_or_default();
         writeln!(text, "  {meter}  {limit} allowed{soft}{then}; this reserves {amount}")?;
     }
+    let elsewhere = elsewhere(foresight);
+    if elsewhere > 0 {
+        writeln!(
+            text,
+            "  {elsewhere} tokens of that are for what the request only refers to (reservation.unknown_input)"
+        )?;
+    }
     for way in instead(foresight) {
         writeln!(text, "  when a budget is used up: {} serves, at {}", way.model.name, way.target.name)?;
     }
     Ok(())
+}
+
+/// Input tokens that are reserved at the first target for what stands elsewhere.
+fn elsewhere(foresight: &Foresight) -> u64 {
+    foresight.targets.first().map_or(0, |foreseen| foreseen.elsewhere)
 }
 
 /// Ways that only a budget that is used up leads to.
@@ -328,6 +343,7 @@ fn as_json(foresight: &Foresight, seconds: u64) -> Value {
             "audio": needs.audio,
             "documents": needs.documents,
         },
+        "forbidden": foresight.forbidden,
         "guards": foresight.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "answer_passes": foresight.checks.as_deref().map(passes).unwrap_or_default(),
         "wishes": wishes(foresight),
@@ -335,6 +351,7 @@ fn as_json(foresight: &Foresight, seconds: u64) -> Value {
         "strategy": foresight.strategy.name(),
         "cache": cache(foresight),
         "targets": foresight.targets.iter().map(target_json).collect::<Vec<_>>(),
+        "elsewhere_tokens": elsewhere(foresight),
         "counted": first.map(|way| way.parts.iter().map(part_json).collect::<Vec<_>>()),
         "instead": instead(foresight).map(other).collect::<Vec<_>>(),
         "not_known": UNKNOWN,

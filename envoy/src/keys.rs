@@ -73,6 +73,7 @@ pub struct Entry<'a> {
     pub labels: &'a [(String, String)],
     pub models: &'a [String],
     pub endpoints: &'a [String],
+    pub forbid: &'a [String],
     pub sources: &'a [String],
     pub control: &'a [String],
     pub expires: Option<&'a str>,
@@ -96,6 +97,7 @@ impl fmt::Display for Entry<'_> {
         let lists = [
             ("models", self.models),
             ("endpoints", self.endpoints),
+            ("forbid", self.forbid),
             ("sources", self.sources),
             ("control", self.control),
         ];
@@ -142,6 +144,7 @@ mod tests {
             labels: &labels,
             models: &models,
             endpoints: &endpoints,
+            forbid: &list("tools.web_search"),
             sources: &sources,
             control: &Control::value_variants().iter().map(|control| control.word().to_owned()).collect::<Vec<_>>(),
             expires: Some("2027-01-31T00:00:00Z"),
@@ -161,6 +164,7 @@ mod tests {
         );
         assert_eq!(caller.labels, labels.into_iter().collect());
         assert!(caller.endpoints.as_ref().unwrap()[0].matches("/v1/chat/completions"));
+        assert_eq!(caller.forbid.names().collect::<Vec<_>>(), ["tools.web_search"]);
         assert!(caller.sources.as_ref().unwrap()[0].contains("2001:db8::1".parse().unwrap()));
     }
 }

@@ -34,7 +34,7 @@ apps: { bot: {} }
 keys:
   - { id: alice, team: research, app: bot, limits: { requests_per_minute: 60 }, control: [route, fallback, timeout],
       sha256: "0000000000000000000000000000000000000000000000000000000000000000" }
-  - { id: bob, team: research, models: [spare],
+  - { id: bob, team: research, models: [spare], forbid: [service_tier, tools.web_search],
       sha256: "1111111111111111111111111111111111111111111111111111111111111111" }
   - { id: gone, team: research, revoked: true,
       sha256: "2222222222222222222222222222222222222222222222222222222222222222" }
@@ -221,4 +221,25 @@ fn what_cannot_be_read_is_another_exit_code() {
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().starts_with("sluice: cannot read absent.json: "));
+}
+
+#[test]
+fn what_is_forbidden_is_told_and_is_refused_by_name() {
+    let spare = PLAIN.replace("chat", "spare");
+    let (code, text) = explain(&spare, "bob", &[]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("it might not ask for service_tier (key bob), tools.web_search (key bob)\n"), "{text}");
+    let (code, text) = explain(&spare.replace("max_tokens\":100", "service_tier\":\"flex\""), "bob", &[]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.starts_with("refused: 403 parameter_not_allowed (service_tier): `service_tier`"), "{text}");
+}
+
+#[test]
+fn what_is_reserved_for_what_stands_elsewhere_is_told() {
+    let searching = PLAIN.replace("\"max_tokens\"", "\"web_search_options\":{},\"max_tokens\"");
+    let told = "  32000 tokens of that are for what the request only refers to (reservation.unknown_input)\n";
+    let (code, said) = explain(&searching, "alice", &[]);
+    assert!(said.contains(told) && code == Some(0), "{said}");
+    let (_, said) = explain(PLAIN, "alice", &[]);
+    assert!(!said.contains("only refers to"), "{said}");
 }

@@ -24,6 +24,9 @@ pub struct Fields {
     /// The paths it may call, with commas between; `*` stands for any text
     #[arg(long, value_name = "PATHS", value_delimiter = ',')]
     endpoints: Vec<String>,
+    /// What its requests may not ask for, with commas between: fields such as service_tier, tools such as tools.web_search
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    forbid: Vec<String>,
     /// The addresses and networks it may be used from, with commas between
     #[arg(long, value_name = "CIDRS", value_delimiter = ',')]
     sources: Vec<String>,
@@ -61,7 +64,12 @@ impl Fields {
                 members.insert(name.to_owned(), json!(text));
             }
         }
-        for (name, list) in [("models", &self.models), ("endpoints", &self.endpoints), ("sources", &self.sources)] {
+        for (name, list) in [
+            ("models", &self.models),
+            ("endpoints", &self.endpoints),
+            ("forbid", &self.forbid),
+            ("sources", &self.sources),
+        ] {
             if !list.is_empty() {
                 members.insert(name.to_owned(), json!(list));
             }
@@ -108,6 +116,7 @@ mod tests {
             labels: vec![pair("room=1=2").unwrap()],
             models: vec!["chat".into()],
             endpoints: Vec::new(),
+            forbid: vec!["service_tier".into(), "tools.web_search".into()],
             sources: Vec::new(),
             control: vec![Control::Route, Control::Targets],
             expires: None,
@@ -116,7 +125,8 @@ mod tests {
             soft: true,
             then_model: None,
         };
-        let expected = json!({ "owner": "Ä", "labels": { "room": "1=2" }, "models": ["chat"], "control": ["route", "targets"],
+        let expected = json!({ "owner": "Ä", "labels": { "room": "1=2" }, "models": ["chat"],
+            "forbid": ["service_tier", "tools.web_search"], "control": ["route", "targets"],
             "limits": { "requests_per_minute": 60 }, "budget": { "daily": 0.5, "soft": true } });
         assert_eq!(Value::Object(fields.members().unwrap()), expected);
         assert!(numbers("--limit", &[pair("a=NaN").unwrap()]).is_err());

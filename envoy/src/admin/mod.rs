@@ -97,7 +97,7 @@ What is not named stays as it is.")]
         id: String,
         #[command(flatten)]
         fields: Box<Fields>,
-        /// Fields to take away, with commas between: app, owner, labels, models, endpoints, sources, control, expires, limits, budget
+        /// Fields to take away, with commas between: app, owner, labels, models, endpoints, forbid, sources, control, expires, limits, budget
         #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
         clear: Vec<String>,
         #[command(flatten)]

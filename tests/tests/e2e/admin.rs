@@ -8,7 +8,7 @@ use std::cell::Cell;
 use serde_json::{Value, json};
 use sluice_tests::gateway::KEY;
 use sluice_tests::simulator::Simulator;
-use sluice_tests::{until, within_a_day};
+use sluice_tests::{PATIENCE, until, within_a_day};
 
 use crate::{CHAT, ask, refusal, with};
 use site::{ADMIN, Administered, Site, Sums, builder, dollars, file, sha256};
@@ -62,6 +62,27 @@ async fn a_key_that_is_made_works_at_once_everywhere_and_is_listed_and_shown() {
     assert!(!taken.success && taken.errors.contains("This id is taken."), "{taken:?}");
     let written = one.sluice(&["keys", "revoke", "test"]).await;
     assert!(!written.success && written.errors.contains("change it there"), "{written:?}");
+}
+
+#[tokio::test]
+async fn what_a_key_may_not_ask_for_is_changed_while_gateways_run() {
+    let site = Site::start().await;
+    let [one, two] = &site.gateways;
+    let new = ["keys", "create", "--id", "alice", "--team", "research", "--forbid", "n,tools.web_search"];
+    let secret = one.secret(&new).await;
+    let twice = || with(ask("gpt", "hi"), json!({"n": 2}));
+    for gateway in [one, two] {
+        let answer = gateway.gateway.with_key(&secret).post(CHAT, &twice()).await;
+        assert_eq!(refusal(&answer), (403, "parameter_not_allowed".to_owned()));
+    }
+    assert_eq!(one.json(&["keys", "show", "alice"]).await["key"]["forbid"], json!(["n", "tools.web_search"]));
+    let wrong = one.sluice(&["keys", "update", "alice", "--forbid", "service-tier"]).await;
+    assert!(!wrong.success && wrong.errors.contains("did you mean \"service_tier\"?"), "{wrong:?}");
+    one.does(&["keys", "update", "alice", "--clear", "forbid"]).await;
+    let started = std::time::Instant::now();
+    while two.gateway.with_key(&secret).post(CHAT, &twice()).await.status != 200 {
+        assert!(started.elapsed() < PATIENCE, "the change was never seen");
+    }
 }
 
 #[tokio::test]

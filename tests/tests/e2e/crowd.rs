@@ -101,7 +101,7 @@ impl Manner {
             Self::Stream => ("reads", "say one, two three", true),
             Self::Leaves => ("stops", "say one, two three", true),
         };
-        with(ask(model, text), json!({"stream": stream, "max_tokens": 32}))
+        with(ask(model, text), json!({"stream": stream, "max_tokens": SEEN}))
     }
 
     /// Sends it, and tells the status as soon as it is known. Gives it back when the client is done: none when the connection

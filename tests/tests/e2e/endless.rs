@@ -52,7 +52,7 @@ async fn an_event_without_an_end_ends_its_own_stream_alone() {
         let good = tokio::spawn(async move { client.post(CHAT, &with(good, json!({"stream": true}))).await });
         pair.simulator(provider).always("tokens=20+whole+endless-after=8");
         let bad = pair.gateway.stream(&pair.ask(provider, "go")).await;
-        assert_eq!((bad.status, failure(&bad).as_str()), (200, "invalid_provider_response"), "{}", bad.text());
+        assert_eq!((bad.status, failure(&bad).as_str()), (200, "provider_answer_too_large"), "{}", bad.text());
         assert!(!bad.complete && !said(&bad).is_empty() && !bad.text().contains("[DONE]"), "{}", bad.text());
         let good = good.await.expect("an answer");
         assert_eq!((said(&good), good.complete && done(&good)), (words.clone(), true));
@@ -61,9 +61,9 @@ async fn an_event_without_an_end_ends_its_own_stream_alone() {
         pair.anthropic.clear();
     }
     let lines = pair.gateway.quiet().await;
-    let failed: Vec<_> = lines.iter().filter(|line| line["error"] == "invalid_provider_response").collect();
+    let failed: Vec<_> = lines.iter().filter(|line| line["error"] == "provider_answer_too_large").collect();
     assert_eq!((lines.len(), failed.len()), (4, 2), "{lines:?}");
-    assert!(failed.iter().all(|line| line["tried"][0]["failure"] == "bad_answer"), "{failed:?}");
+    assert!(failed.iter().all(|line| line["tried"][0]["failure"] == "answer_too_large"), "{failed:?}");
     is_sound(&pair.gateway).await;
 }
 
@@ -158,13 +158,13 @@ async fn every_wire_has_its_bounds_for_what_flows_what_is_held_and_what_is_looke
             (&"checked", false) => assert_eq!(answer.status, 502, "{name}: {}", answer.text()),
             (&"held", false) if answer.status == 502 => {}
             _ => {
-                assert_eq!((answer.status, &*failure(&answer)), (200, "invalid_provider_response"), "{name}");
+                assert_eq!((answer.status, &*failure(&answer)), (200, "provider_answer_too_large"), "{name}");
                 assert!(!done(&answer) && !said(&answer).is_empty(), "{name}: {}", answer.text());
             }
         }
         let line = gateway.quiet().await.pop().expect("a line");
         let (error, failure) =
-            if *ends { (None, None) } else { (Some("invalid_provider_response"), Some("bad_answer")) };
+            if *ends { (None, None) } else { (Some("provider_answer_too_large"), Some("answer_too_large")) };
         assert_eq!((line["error"].as_str(), line["tried"][0]["failure"].as_str()), (error, failure), "{name}: {line}");
     }
     assert_eq!(said(&gateway.chat(&ask("unused", "say hi")).await), "hi");

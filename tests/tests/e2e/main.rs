@@ -5,6 +5,7 @@
 //! own, as what is learned of a target stays. Others have a gateway for themselves. Nothing sleeps: what takes time is
 //! waited for, and no wait is without a bound.
 
+mod abandoned;
 mod abuse;
 mod admin;
 mod anthropic_client;
@@ -29,6 +30,7 @@ mod matrix;
 mod money;
 mod pair;
 mod passing;
+mod policy;
 mod pressure;
 mod provider_keys;
 mod recovery;

@@ -220,6 +220,24 @@ async fn what_a_provider_keeps_passes_for_keys_that_name_it() {
         assert_eq!(answer.status, 403, "{method} {path}: {}", answer.text());
     }
     assert_eq!(twins.behind.count(), before);
+    // Nor by naming it in a body: only who may have it at its own path goes on with it.
+    let goes_on =
+        |name: &str| json!({"model": name, "input": "say more", "previous_response_id": answer["id"]}).to_string();
+    let reads = json!([{"role": "user", "content": [{"type": "input_file", "file_id": file["id"]}]}]);
+    let refers = [goes_on(OURS), json!({"model": OURS, "input": reads}).to_string()];
+    for (body, field) in refers.iter().zip(["previous_response_id", "input[0].content[0].file_id"]) {
+        let answer = asks.request("POST", "/v1/responses", body.clone()).await.expect("an answer");
+        let error = &answer.json()["error"];
+        assert_eq!(
+            (answer.status, &error["code"], &error["param"]),
+            (403, &json!("endpoint_not_allowed"), &json!(field))
+        );
+    }
+    let escaped = refers[0].replace("previous_response_id", "previous\\u005fresponse_id");
+    assert_eq!(asks.request("POST", "/v1/responses", escaped).await.expect("an answer").status, 403);
+    assert_eq!(twins.behind.count(), before);
+    let more = twins.ask("POST", "/v1/responses", "", goes_on("<MODEL>").as_bytes()).await.json();
+    assert_eq!(more["previous_response_id"], answer["id"]);
     assert_eq!(twins.ask("DELETE", &kept, "", b"").await.status, 200);
     assert_eq!(twins.ask("DELETE", &path, "", b"").await.json()["deleted"], true);
     let missing = twins.gateway.client().request("GET", &path, "").await.expect("an answer");

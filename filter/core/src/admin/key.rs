@@ -82,6 +82,8 @@ pub struct Shown<'a> {
     models: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     endpoints: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    forbid: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     sources: Option<&'a [String]>,
     #[serde(skip_serializing_if = "<[Control]>::is_empty")]
@@ -109,6 +111,7 @@ impl<'a> Shown<'a> {
             labels: &key.labels,
             models: key.models.as_deref(),
             endpoints: key.endpoints.as_deref(),
+            forbid: &key.forbid,
             sources: key.sources.as_deref(),
             control: &key.control,
             expires: key.expires.as_deref(),
@@ -131,6 +134,7 @@ pub fn read(body: &[u8]) -> Result<Key, Refusal> {
         labels: fields.optional("labels")?.unwrap_or_default(),
         models: fields.optional("models")?,
         endpoints: fields.optional("endpoints")?,
+        forbid: fields.optional("forbid")?.unwrap_or_default(),
         sources: fields.optional("sources")?,
         control: fields.optional("control")?.unwrap_or_default(),
         expires: fields.optional("expires")?,
@@ -160,6 +164,7 @@ pub fn patch(key: &mut Key, body: &[u8]) -> Result<(), Refusal> {
     fields.merge("labels", &mut key.labels)?;
     fields.merge("models", &mut key.models)?;
     fields.merge("endpoints", &mut key.endpoints)?;
+    fields.merge("forbid", &mut key.forbid)?;
     fields.merge("sources", &mut key.sources)?;
     fields.merge("control", &mut key.control)?;
     fields.merge("expires", &mut key.expires)?;
@@ -177,8 +182,10 @@ fn bounded(key: &Key) -> Result<(), Refusal> {
     if key.control.len() > MOST_CONTROLS {
         return Err(Refusal::invalid("control", format!("At most {MOST_CONTROLS} entries.")));
     }
-    for (name, list) in [("models", &key.models), ("endpoints", &key.endpoints), ("sources", &key.sources)] {
-        if list.as_ref().is_some_and(|list| list.len() > MOST_ENTRIES || list.iter().any(|entry| long(entry))) {
+    let lists = [("models", &key.models), ("endpoints", &key.endpoints), ("sources", &key.sources)];
+    let lists = lists.map(|(name, list)| (name, list.as_deref().unwrap_or_default()));
+    for (name, list) in lists.into_iter().chain([("forbid", key.forbid.as_slice())]) {
+        if list.len() > MOST_ENTRIES || list.iter().any(|entry| long(entry)) {
             let message = format!("At most {MOST_ENTRIES} entries of up to {LONGEST_TEXT} characters.");
             return Err(Refusal::invalid(name, message));
         }

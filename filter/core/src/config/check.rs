@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::mistake::{Mistake, Path, quoted};
 use super::suggest::one_of;
 use crate::dialect::pass_through::STORED;
+use crate::keys::Forbidden;
 use crate::limits::Index;
 use crate::routing::capabilities::Capabilities;
 use crate::routing::cells::Cells;
@@ -52,7 +53,7 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
     let timeouts = check.timeouts();
     let models = check.models(&providers, timeouts);
     let stored = check.stored(&providers, timeouts);
-    check.teams();
+    let forbid = check.teams();
     check.apps();
     let rules = check.rules(&models);
     let guards = check.guards();
@@ -72,6 +73,7 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
         models,
         stored,
         teams: file.teams.keys().cloned().collect(),
+        forbid,
         apps: file.apps.keys().cloned().collect(),
         index: Index::new(&rules),
         rules,
@@ -127,7 +129,8 @@ impl Check<'_> {
             let targets = self.targets(model, providers, &path.key("targets"));
             let way = self.way(model, &targets, timeouts, &path);
             let cache = self.model_cache(model, &path);
-            compiled.insert(name.clone(), Rc::new(Model { name: name.clone(), targets, way, cache }));
+            let forbid = self.forbid(&model.forbid, &path.key("forbid"));
+            compiled.insert(name.clone(), Rc::new(Model { name: name.clone(), forbid, targets, way, cache }));
         }
         compiled
     }
@@ -189,7 +192,8 @@ impl Check<'_> {
         };
         // What was asked twice may be done twice.
         let way = Way { retry: Retry::new(&[], Duration::ZERO), ..Way::plain(timeouts) };
-        Some(Rc::new(Model { name: "stored".to_owned(), targets: vec![Rc::new(target)], way, cache: None }))
+        let (name, targets) = ("stored".to_owned(), vec![Rc::new(target)]);
+        Some(Rc::new(Model { name, forbid: Forbidden::default(), targets, way, cache: None }))
     }
 
     /// A model's name goes into headers, paths and logs as it is.
@@ -203,14 +207,28 @@ impl Check<'_> {
         self.mistakes.extend(reference(name, known, path));
     }
 
-    fn teams(&mut self) {
+    /// What is forbidden to each team.
+    fn teams(&mut self) -> BTreeMap<String, Forbidden> {
         let section = Path::root().key("teams");
         if self.file.teams.is_empty() && !self.file.keys.is_empty() {
             self.mistake(&section, "none", "at least one team, to answer for the keys");
         }
-        for name in self.file.teams.keys() {
-            self.public_name(name, &section.key(name));
+        let mut forbidden = BTreeMap::new();
+        for (name, team) in &self.file.teams {
+            let path = section.key(name);
+            self.public_name(name, &path);
+            let forbid = self.forbid(&team.forbid, &path.key("forbid"));
+            if !forbid.is_nothing() {
+                forbidden.insert(name.clone(), forbid);
+            }
         }
+        forbidden
+    }
+
+    fn forbid(&mut self, names: &[String], path: &Path) -> Forbidden {
+        let (forbidden, mut wrong) = forbidden(names, path);
+        self.mistakes.append(&mut wrong);
+        forbidden
     }
 
     fn apps(&mut self) {
@@ -243,7 +261,8 @@ fn direct(models: &BTreeMap<String, Rc<Model>>, timeouts: Timeouts) -> BTreeMap<
     let mut direct = BTreeMap::new();
     for target in models.values().flat_map(|model| &model.targets) {
         let (name, targets) = (target.name.clone(), vec![target.clone()]);
-        let model = || Rc::new(Model { name: name.clone(), targets, way: Way::plain(timeouts), cache: None });
+        let (way, forbid) = (Way::plain(timeouts), Forbidden::default());
+        let model = || Rc::new(Model { name: name.clone(), forbid, targets, way, cache: None });
         direct.entry(target.name.clone()).or_insert_with(model);
     }
     direct
@@ -273,6 +292,17 @@ fn public_name(name: &str, path: &Path) -> Option<Mistake> {
         found: quoted(name),
         expected: "1 to 64 letters, digits, and any of . _ - @".to_owned(),
     })
+}
+
+/// What may not be asked for, and what is wrong with it.
+fn forbidden(names: &[String], path: &Path) -> (Forbidden, Vec<Mistake>) {
+    let (forbidden, wrong) = Forbidden::read(names);
+    let mistake = |(index, expected)| Mistake {
+        path: path.index(index).to_string(),
+        found: names.get(index).map(|name| quoted(name)).unwrap_or_default(),
+        expected,
+    };
+    (forbidden, wrong.into_iter().map(mistake).collect())
 }
 
 /// Whether `name` can name a key or a team: it goes into headers and logs as it is.

@@ -245,6 +245,10 @@ pub struct Model {
     /// Answers that are given again to the same request; none when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<ModelCache>,
+    /// What no request for this name may ask for: fields of the top level of a body (`service_tier`, `background`), or tools by
+    /// their types (`tools.web_search`). Nothing when left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forbid: Vec<String>,
     /// For all who ask for this name together.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
@@ -293,6 +297,10 @@ pub struct Team {
     /// For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// What no request of its keys may ask for: fields of the top level of a body (`service_tier`, `background`), or tools by
+    /// their types (`tools.web_search`). Nothing when left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forbid: Vec<String>,
     /// For all its keys together.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
@@ -340,9 +348,14 @@ pub struct Key {
     /// The models it may ask for; `*` stands for any text: `gpt-*`. All when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub models: Option<Vec<String>>,
-    /// The paths it may call; `*` stands for any text: `/v1/chat/*`. All when left out.
+    /// The paths it may call; `*` stands for any text: `/v1/chat/*`. All when left out, but for those of what a provider keeps:
+    /// that may be called, and referred to in a body by its id, by keys only that name its path here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoints: Option<Vec<String>>,
+    /// What its requests may not ask for: fields of the top level of a body (`service_tier`, `background`), or tools by their
+    /// types (`tools.web_search`). Nothing when left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forbid: Vec<String>,
     /// The addresses it may be used from: `10.0.0.0/8`, `2001:db8::/32`, `192.0.2.7`. All when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sources: Option<Vec<String>>,

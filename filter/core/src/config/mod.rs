@@ -14,7 +14,7 @@ use crate::dialect::quirk::Quirk;
 use crate::dialect::{Content, Dialect};
 use crate::gate;
 use crate::guard::Guard;
-use crate::keys::{Cidr, Glob};
+use crate::keys::{Cidr, Forbidden, Glob};
 use crate::limits::{Applied, Index, Rule};
 use crate::routing::capabilities::Capabilities;
 use crate::routing::cells::Cells;
@@ -56,6 +56,8 @@ pub struct Gateway {
     pub stored: Option<Rc<Model>>,
     /// Who answers for keys.
     pub teams: BTreeSet<String>,
+    /// What no request of a team's keys may ask for; of teams of which that is something.
+    pub forbid: BTreeMap<String, Forbidden>,
     /// The applications that keys may name.
     pub apps: BTreeSet<String>,
     /// Limits and budgets of teams, apps, models, providers and combinations; those of a single key are its caller's.
@@ -215,6 +217,8 @@ pub struct Caller {
     pub models: Option<Vec<Glob>>,
     /// The paths it may call; `None` is all.
     pub endpoints: Option<Vec<Glob>>,
+    /// What its requests may not ask for.
+    pub forbid: Forbidden,
     /// The addresses it may be used from; `None` is all.
     pub sources: Option<Vec<Cidr>>,
     /// Whether it was withdrawn.
@@ -237,6 +241,8 @@ impl Caller {
 pub struct Model {
     /// The name.
     pub name: String,
+    /// What no request for it may ask for.
+    pub forbid: Forbidden,
     /// Where it is served, as listed. Never empty.
     pub targets: Vec<Rc<Target>>,
     /// How a request finds its target among them.

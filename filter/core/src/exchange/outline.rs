@@ -16,6 +16,7 @@ use crate::embedding::Encoding;
 use crate::error::{ApiError, ErrorKind};
 
 pub mod form;
+pub mod mentions;
 mod top;
 
 use top::Top;

@@ -10,10 +10,12 @@ use crate::config::{Caller, Credential};
 use crate::error::{ApiError, ErrorKind};
 
 mod cidr;
+mod forbidden;
 mod glob;
 pub mod secret;
 
 pub use cidr::Cidr;
+pub use forbidden::Forbidden;
 pub use glob::Glob;
 
 /// Why a key does not admit a request.
@@ -97,6 +99,12 @@ pub fn admit(
         Some(endpoints) if !endpoints.iter().any(|glob| glob.matches(endpoint)) => Err(Denied::Endpoint),
         _ => Ok(caller.clone()),
     }
+}
+
+/// Whether the caller may have what a provider keeps at this path: only by `endpoints` that name it, for it is shared by all who
+/// may.
+pub fn may_have(caller: &Caller, path: &str) -> bool {
+    caller.endpoints.as_ref().is_some_and(|endpoints| endpoints.iter().any(|glob| glob.matches(path)))
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ const PDF: u64 = 48;
 /// Bytes of base64 for one token of sound: OpenAI's audio models count ten tokens a second, in which MP3 at 64 kbit/s has
 /// 11 kB of base64. More of WAV, which is then estimated too high. For images it adds to the fixed number: a little.
 const SOUND: u64 = 1_024;
+/// The longest word that is looked for.
+const LONGEST_WORD: usize = "web_search_options".len();
 /// Shorter literals are counted as text whatever they hold: the error is small.
 const MEDIA: usize = 512;
 
@@ -53,7 +55,7 @@ impl Prompt {
         let mut before: Cow<'_, [u8]> = Cow::default();
         for literal in Literals::of(body) {
             let text = literal.text;
-            let word = word(text);
+            let word = literal.word(LONGEST_WORD);
             padding += short_numbers(body.get(end..literal.start).unwrap_or_default());
             end = literal.start.saturating_add(text.len());
             match &*before {
@@ -128,17 +130,6 @@ impl Prompt {
     pub fn of_file(body: &[u8]) -> Self {
         Self { media: wide(body.len()).saturating_mul(4).div_ceil(3 * SOUND), ..Self::default() }
     }
-}
-
-/// A literal as its reader has it, if it may be one of the words that are looked for: what is written with escapes is the
-/// same to a provider.
-fn word(literal: &[u8]) -> Cow<'_, [u8]> {
-    const LONGEST: usize = 6 * "web_search_options".len();
-    if literal.len() > LONGEST || !literal.contains(&b'\\') {
-        return Cow::Borrowed(literal);
-    }
-    let quoted = [b"\"", literal, b"\""].concat();
-    serde_json::from_slice::<String>(&quoted).map_or(Cow::Borrowed(literal), |text| Cow::Owned(text.into_bytes()))
 }
 
 /// Whether it is long and, wherever it is looked at, made of base64's alphabet. `data:...;base64,` at its front is allowed, and

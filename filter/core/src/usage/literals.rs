@@ -2,6 +2,8 @@
 //! is a key and what a value only from what stands between two of them. A text that was read as JSON before is the
 //! precondition; of any other the literals make no sense, and that is all.
 
+use std::borrow::Cow;
+
 use memchr::memchr;
 
 /// A string literal.
@@ -12,10 +14,24 @@ pub(crate) struct Literal<'a> {
     /// Where that begins in the whole text.
     pub start: usize,
     /// What stands between the literal before, or the text's beginning, and this one.
-    gap: &'a [u8],
+    pub gap: &'a [u8],
 }
 
-impl Literal<'_> {
+impl<'a> Literal<'a> {
+    /// The literal as its reader has it, if it may be a word of up to so many bytes: what is written with escapes is the same to
+    /// a provider.
+    pub fn word(&self, longest: usize) -> Cow<'a, [u8]> {
+        const ESCAPED: usize = 6;
+        let short = self.text.len() <= longest.saturating_mul(ESCAPED);
+        if !short || !self.text.contains(&b'\\') {
+            return Cow::Borrowed(self.text);
+        }
+        match decoded(self.text) {
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+            Cow::Borrowed(_) => Cow::Borrowed(self.text),
+        }
+    }
+
     /// Whether the literal before is a key, and this one the value or within it.
     pub(super) fn follows_key(&self) -> bool {
         self.gap.trim_ascii_start().starts_with(b":")
@@ -25,6 +41,13 @@ impl Literal<'_> {
     pub(super) fn is_value(&self) -> bool {
         self.gap.trim_ascii() == b":"
     }
+}
+
+/// A literal as its reader has it, however long it is.
+pub(crate) fn decoded(literal: &[u8]) -> Cow<'_, str> {
+    let quoted = || [b"\"", literal, b"\""].concat();
+    let text = literal.contains(&b'\\').then(|| serde_json::from_slice(&quoted()).ok()).flatten();
+    text.map_or_else(|| String::from_utf8_lossy(literal), Cow::Owned)
 }
 
 /// Yields each literal.

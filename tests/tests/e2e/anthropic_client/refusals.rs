@@ -42,7 +42,7 @@ async fn keys_models_and_paths_that_are_wrong() {
 async fn what_the_provider_cannot_be_told_is_named() {
     let pair = Pair::lease().await;
     for (more, named) in [
-        (json!({"container": "c"}), "container"),
+        (json!({"container": {"skills": []}}), "container"),
         (json!({"mcp_servers": [{"type": "url", "url": "https://m.test", "name": "m"}]}), "mcp_servers"),
         (json!({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}), "tools[0].type"),
         (json!({"invented": 1}), "invented"),

@@ -48,9 +48,11 @@ async fn of_ledger(scene: &Scene, tally: &Tally) -> Vec<String> {
 
 const MIB: u64 = 1 << 20;
 
-/// What one worker holds at most (`memory.worker`), in bytes: in Envoy's buffers at most twice at a time, as it came and on
-/// its way out.
+/// What one worker holds at most (`memory.worker`), in bytes.
 const HELD: u64 = 256 * MIB;
+/// So often it may stand in Envoy's buffers: where the filter reads it, where a retry would take it from, and on its way out, also when
+/// its request is over and its client has not read it yet.
+const COPIES: u64 = 3;
 /// What one request or answer takes at most once it is read into types; there is one such at a time.
 const READ: u64 = 256 * MIB;
 /// The largest text that is read, and the largest that is written (`memory.rewritten_body`).
@@ -62,8 +64,8 @@ const KEPT: u64 = 64 * MIB;
 fn of_memory(scene: &Scene, rest: &Rest, watched: &Watched) -> Vec<String> {
     let (rest, peak) = (&rest.memory, memory::peak(&scene.site.gateway));
     let workers = u64::from(scene.store.workers());
-    let buffers = rest.allocated + workers * 2 * HELD + KEPT;
-    let all = rest.resident + workers * (2 * HELD + READ + 2 * WRITTEN) + KEPT;
+    let buffers = rest.allocated + workers * COPIES * HELD + KEPT;
+    let all = rest.resident + workers * (COPIES * HELD + READ + 2 * WRITTEN) + KEPT;
     let bounds =
         [("resident", rest.resident, peak, all), ("in Envoy's buffers", rest.allocated, watched.allocated, buffers)];
     let mut complaints = Vec::new();

@@ -7,8 +7,8 @@ use super::super::mistake::{Mistake, Path, quoted};
 use super::super::suggest::one_of;
 use super::super::{Caller, Credential, Gateway, KeyHash, file, time};
 use super::rules::{Place, Rules};
-use super::{Check, public_name, reference};
-use crate::keys::{Cidr, Glob};
+use super::{Check, forbidden, public_name, reference};
+use crate::keys::{Cidr, Forbidden, Glob};
 
 const DATE: &str = "a date and time such as 2027-01-31T00:00:00Z (RFC 3339)";
 
@@ -88,6 +88,7 @@ impl KeyCheck<'_> {
             expires: key.expires.as_deref().map(|text| self.moment(text, &path.key("expires"))),
             models: self.models(key, &path.key("models")),
             endpoints: self.endpoints(key.endpoints.as_deref(), &path.key("endpoints")),
+            forbid: self.forbid(&key.forbid, &path.key("forbid")),
             sources: self.sources(key.sources.as_deref(), &path.key("sources")),
             revoked: key.revoked,
             control: key.control.clone(),
@@ -192,6 +193,12 @@ impl KeyCheck<'_> {
             }
         }
         Some(endpoints.iter().map(|pattern| Glob::new(pattern)).collect())
+    }
+
+    fn forbid(&mut self, names: &[String], path: &Path) -> Forbidden {
+        let (forbidden, mut wrong) = forbidden(names, path);
+        self.mistakes.append(&mut wrong);
+        forbidden
     }
 
     fn sources(&mut self, sources: Option<&[String]>, path: &Path) -> Option<Vec<Cidr>> {

@@ -21,6 +21,7 @@ use super::super::outline::{Outline, form};
 use super::super::rewrite;
 use super::super::worker::{Decision, Worker};
 use super::super::{Called, Context, Effect, Flow, LARGEST_BODY, Time, metric};
+use super::permission::Policy;
 use super::{Exchange, Outcome, Phase, Refused, models, screening, set_out};
 
 /// The most of a body's front that is kept for splicing; past it, it is fetched again.
@@ -86,7 +87,7 @@ impl Exchange {
         // A name that is not ours may be anything, a prompt too: it is not for the log.
         let known = gateway.models.get(&outline.model).or_else(|| gateway.direct.get(&outline.model));
         self.trail.model = known.map(|model| model.name.clone());
-        let model = asked(&gateway, &arrival, &outline)?;
+        let model = asked(&gateway, &arrival, &outline, &body)?;
         let mut journey = set_up(self.worker.clone(), arrival, model, (outline, &body), cx.shared);
         let (now, dice) = (cx.view.now(), self.worker.dice());
         if is_counted_here(&journey) {
@@ -193,6 +194,11 @@ impl Exchange {
         body: Vec<u8>,
         cx: &mut Context<'_>,
     ) -> Result<Prepared, Refused> {
+        if !Rc::ptr_eq(&journey.model, &journey.asked) {
+            // A budget led to another model, which forbids more.
+            let policy = Policy::of(&journey.worker.gateway, &journey.caller, &journey.model, journey.client);
+            permitted(&policy, &journey.outline, journey.passage.as_ref(), &body)?;
+        }
         let masked = self.screened(&journey.caller, &journey.outline, &body, cx)?;
         let body = match &masked {
             None => body.into(),
@@ -272,11 +278,29 @@ pub(super) fn read(body: &[u8], client: &dyn Dialect, passage: Option<&Passage>)
     Ok(outline)
 }
 
-/// The model that is asked for, if the caller may ask for it.
-pub(super) fn asked(gateway: &Gateway, arrival: &Arrival, outline: &Outline) -> Result<Rc<Model>, ApiError> {
-    match is_stored(arrival.client) {
-        true => models::stored(gateway),
-        false => models::resolve(gateway, &arrival.caller, &outline.model),
+/// The model that is asked for, if the caller may ask for it, and for all that the body asks for.
+pub(super) fn asked(
+    gateway: &Gateway,
+    arrival: &Arrival,
+    outline: &Outline,
+    body: &[u8],
+) -> Result<Rc<Model>, ApiError> {
+    if is_stored(arrival.client) {
+        return models::stored(gateway);
+    }
+    let model = models::resolve(gateway, &arrival.caller, &outline.model)?;
+    permitted(&Policy::of(gateway, &arrival.caller, &model, arrival.client), outline, arrival.passage.as_ref(), body)?;
+    Ok(model)
+}
+
+/// Whether a policy permits all that the body asks for.
+fn permitted(policy: &Policy<'_>, outline: &Outline, passage: Option<&Passage>, body: &[u8]) -> Result<(), ApiError> {
+    if outline.is_json() {
+        return policy.permits(body);
+    }
+    match passage.and_then(|passage| passage.content_type.as_deref()) {
+        Some(content_type) => policy.permits_form(body, form::boundary(content_type)?),
+        None => Ok(()),
     }
 }
 

@@ -25,6 +25,7 @@ use super::super::journey::{Arrival, Journey};
 use super::super::recall::Prospect;
 use super::super::worker::Worker;
 use super::endpoint::{asked_at, format_at};
+use super::permission::Policy;
 use super::{departure, screening};
 
 /// A request that might be sent, from an address that its key allows.
@@ -55,6 +56,8 @@ pub struct Foresight {
     pub needs: Needs,
     /// What its headers say about its way.
     pub hints: Hints,
+    /// What it might not ask for, and by whose policy: `service_tier (team research)`.
+    pub forbidden: Vec<String>,
     /// What guardrails found in the prompt and let pass.
     pub findings: Vec<Finding>,
     /// What the answer will have to pass; `None` where that is nothing.
@@ -83,6 +86,8 @@ pub struct Foreseen {
     pub cost: Option<MicroUsd>,
     /// What is reserved: the prompt, and the longest answer that is believed.
     pub reserved: Estimate,
+    /// Of the prompt's reserved tokens, those for what stands elsewhere.
+    pub elsewhere: u64,
     /// Hints of the request that its provider has no words for.
     pub dropped: Vec<String>,
     /// Whether it is lined up to be asked. One that has an obstacle all the same ends the line when its turn comes: a later
@@ -130,7 +135,8 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresig
         share: worker.gate.unknown(),
     };
     let outline = departure::read(body, client, None)?;
-    let model = departure::asked(gateway, &arrival, &outline)?;
+    let model = departure::asked(gateway, &arrival, &outline, body)?;
+    let forbidden = Policy::of(gateway, &caller, &model, client).rules();
     let mut journey = departure::set_up(worker, arrival, model, (outline, body), &Unknown);
     let decision = journey.decide(&journey.model, now, dice, &Unknown)?;
     let plan = departure::line_up(&mut journey, decision.order(), (now, dice), &Unknown)?;
@@ -156,6 +162,7 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresig
         strategy: decision.strategy,
         cache: journey.asked.cache.map(|_| journey.prospect()),
         model: journey.asked.clone(),
+        forbidden,
         findings: screened.findings,
         checks: journey.checks.clone(),
         hints: journey.hints.clone(),
@@ -183,6 +190,7 @@ impl Foreseen {
         Self {
             cost: target.price.map(|price| price.cost(&expected.usage(), expected.images)),
             reserved: estimate(target),
+            elsewhere: journey.elsewhere(target),
             lined_up: journey.queue.targets().iter().any(|queued| Rc::ptr_eq(queued, target)),
             dropped: written.map(|written| written.dropped).unwrap_or_default(),
             obstacle: unwritten.or_else(unplanned),

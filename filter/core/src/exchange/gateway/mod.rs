@@ -31,6 +31,7 @@ mod departure;
 pub mod endpoint;
 pub mod foresight;
 mod models;
+mod permission;
 mod screening;
 mod tally;
 

@@ -130,9 +130,14 @@ impl Journey {
     /// What it will use at `target`, of whose answer no more than `ceiling` tokens are reserved.
     pub fn estimate(&self, target: &Target, ceiling: u64) -> Estimate {
         let seen = self.estimate_of_body(target, ceiling);
+        Estimate { input: seen.input.saturating_add(self.elsewhere(target)), ..seen }
+    }
+
+    /// Input tokens of what the request only refers to.
+    pub fn elsewhere(&self, target: &Target) -> u64 {
         let each = self.worker.gateway.reservation.unknown_input;
         let unknown = self.prompt.elsewhere.saturating_mul(each).min(target.capabilities.max_input.unwrap_or(u64::MAX));
-        Estimate { input: seen.input.saturating_add(unknown).saturating_add(self.prompt.before), ..seen }
+        unknown.saturating_add(self.prompt.before)
     }
 
     /// The same without what stands elsewhere.

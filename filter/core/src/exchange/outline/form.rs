@@ -86,6 +86,11 @@ pub(super) fn read(body: &[u8], boundary: &str) -> Result<Form, ApiError> {
     }
 }
 
+/// The names of all fields of a form.
+pub fn names<'a>(body: &'a [u8], boundary: &str) -> Result<Vec<&'a str>, ApiError> {
+    parts(body, boundary)?.into_iter().map(|part| Ok(Field::read(body, part)?.name)).collect()
+}
+
 /// Where the parts stand, each with its head. The boundary must stand nowhere else: a reader may take it for one there too.
 fn parts(body: &[u8], boundary: &str) -> Result<Vec<Range<usize>>, ApiError> {
     let delimiter = format!("--{boundary}");

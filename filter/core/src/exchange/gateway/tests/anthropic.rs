@@ -105,10 +105,10 @@ fn a_provider_of_another_format_gets_its_own_and_none_of_the_clients_headers() {
 
 #[test]
 fn what_no_target_can_express_is_refused_by_name_unless_another_one_can() {
-    let refused = send(MESSAGES, &body("gpt", r#","container":"c""#), &[]);
+    let refused = send(MESSAGES, &body("gpt", r#","container":{"skills":[]}"#), &[]);
     assert_eq!(error(&refused), (400, "invalid_request_error".to_owned()));
     assert!(refused.body.contains("container"), "{}", refused.body);
-    let seen = send(MESSAGES, &body("chat", r#","container":"c""#), &[json(200, CLAUDE)]);
+    let seen = send(MESSAGES, &body("chat", r#","container":{"skills":[]}"#), &[json(200, CLAUDE)]);
     assert_eq!((seen.status, seen.headers.text("x-sluice-provider")), (200, Some("ant")));
 }
 

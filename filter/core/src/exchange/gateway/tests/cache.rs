@@ -170,7 +170,7 @@ fn who_directs_a_requests_way_neither_reads_nor_fills() {
 
 #[test]
 fn what_a_provider_goes_on_with_is_asked_every_time() {
-    let gate = cached();
+    let gate = Gate::new(CACHE, r#","endpoints":["*"]"#, "");
     for field in [r#""background":true"#, r#""conversation":"conv_1""#, r#""conversation":{"id":"conv_1"}"#] {
         let body = format!(r#"{{"model":"chat","input":"hi",{field}}}"#);
         let answer = json(200, r#"{"object":"response","id":"resp_1","status":"completed","model":"x","output":[]}"#);

@@ -12,7 +12,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 const FORM: &str = "multipart/form-data; boundary=xYz";
 
 /// A gateway whose key has these fields besides its id and team.
-fn envoy(key: &str) -> Envoy {
+pub(super) fn envoy(key: &str) -> Envoy {
     let file = format!(
         r#"{{"providers":{{"oai":{{"kind":"openai"}},"ant":{{"kind":"anthropic"}}}},
             "models":{{"draw":{{"targets":[{{"provider":"ant","model":"claude"}},{{"provider":"oai","model":"gpt-image"}}]}},
@@ -35,7 +35,7 @@ fn stored(key: &str, method: &str, path: &str, body: &str, scripts: &[Script]) -
     envoy(key).send(method, path, &[("api-key", SECRET.as_bytes())], body.as_bytes(), scripts)
 }
 
-fn code(seen: &Seen) -> String {
+pub(super) fn code(seen: &Seen) -> String {
     let body: serde_json::Value = serde_json::from_str(&seen.body).unwrap();
     body["error"]["code"].as_str().unwrap_or_default().to_owned()
 }
