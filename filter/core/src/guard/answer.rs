@@ -71,11 +71,17 @@ impl Checks {
         self.guards.is_empty() && self.format.is_none()
     }
 
-    /// Judges a complete answer: what was found in it that may be shown all the same, or why it must not be.
-    pub fn judge(&self, witness: &Witness) -> Result<Vec<Finding>, Objection> {
+    /// Judges a complete answer: what was found in it that may be shown all the same, or why it must not be. `passing` are the texts that
+    /// its client reads besides those that a model is known to have said.
+    pub fn judge<'t>(
+        &self,
+        witness: &'t Witness,
+        passing: impl Iterator<Item = Cow<'t, str>>,
+    ) -> Result<Vec<Finding>, Objection> {
         let mut findings = Vec::new();
         let steps = Finder::steps();
-        for text in witness.answers.values().flat_map(Answer::texts) {
+        let said = witness.answers.values().flat_map(Answer::texts);
+        for text in said.chain(passing).filter(|_| !self.guards.is_empty()) {
             for guard in &self.guards {
                 let Some(label) = guard.finder.first(&text, &steps) else { continue };
                 match guard.action {

@@ -1,8 +1,8 @@
 //! What guardrails make of a request's body, before anything else is done with it.
 //!
 //! Every string in it is looked at, keys too, by itself and as its reader will have it: what it is in the client's format makes no
-//! difference, so nothing can be put where nobody looks. Only base64 where it stands for pictures, sound and files is passed
-//! over. A body that is no JSON, a form, is looked at as it is, and blocked where a part of it would have to be masked.
+//! difference, so nothing can be put where nobody looks. So is every long number. Only pictures, sound and files are passed over, which
+//! [`media`](super::media) knows. What cannot be masked (a number, a text in base64, a form) is blocked where it would have to be.
 //! A masked body is written as its strings are looked at, and given up where it grows past its bound.
 
 use std::borrow::Cow;
@@ -13,10 +13,10 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use super::escapes::unfolded;
 use super::finder::Finder;
+use super::media::{Content, content};
 use super::steps::Steps;
-use super::{Finding, Guard, note};
+use super::{Finding, Guard, note, numbers};
 use crate::config::file::{Action, Side};
-use crate::usage::estimate::is_media;
 use crate::usage::literals::{Literal, Literals};
 
 /// A body that may go on.
@@ -44,34 +44,34 @@ pub fn screen(guards: &[Rc<Guard>], body: &[u8], except: &Range<usize>, most: us
     let mut copy = Copy { body, written: Vec::new(), copied: 0, most };
     let mut before: &[u8] = &[];
     for literal in Literals::of(body) {
-        let skipped = is_media(before, literal.text) || except.contains(&literal.start) || literal.text.is_empty();
+        let key = if literal.is_value() { before } else { &[] };
         before = literal.text;
-        if skipped {
+        if except.contains(&literal.start) || literal.text.is_empty() {
             continue;
         }
-        let quoted =
-            literal.start.saturating_sub(1)..literal.start.saturating_add(literal.text.len()).saturating_add(1);
-        let text = unfolded(decoded(body, &literal, &quoted));
-        look.pass(&text)?;
-        if let Some(masked) = look.masked(&text, most)? {
-            copy.replace(quoted, &masked)?;
+        match content(key, literal.text) {
+            Content::Media(head) => look.as_it_is(&readable(head))?,
+            Content::Encoded(head, text) => {
+                look.as_it_is(&readable(head))?;
+                look.as_it_is(&unfolded(text.into()))?;
+            }
+            Content::Plain => {
+                let text = unfolded(decoded(body, &literal));
+                look.pass(&text)?;
+                if let Some(masked) = look.masked(&text, most)? {
+                    copy.replace(quoted(&literal), &masked)?;
+                }
+            }
         }
     }
+    numbers::of(body).try_for_each(|number| look.as_it_is(number))?;
     Ok(Screened { body: copy.done()?, findings: look.findings })
 }
 
 /// Looks at a body that is no JSON.
 pub fn screen_bytes(guards: &[Rc<Guard>], body: &[u8]) -> Result<Screened, Unfit> {
-    let text = unfolded(readable(body));
     let mut look = Look { guards, steps: Finder::steps(), findings: Vec::new() };
-    look.pass(&text)?;
-    let masks = guards.iter().filter(|guard| guard.action == Action::Mask);
-    for guard in masks {
-        if let Some(label) = guard.finder.first(&text, &look.steps) {
-            let finding = Finding { action: Action::Block, ..Finding::of(guard, label, Side::Prompts) };
-            return Err(Unfit::Blocked(finding));
-        }
-    }
+    look.as_it_is(&unfolded(readable(body)))?;
     Ok(Screened { body: None, findings: look.findings })
 }
 
@@ -90,6 +90,18 @@ impl Look<'_> {
             match guard.action {
                 Action::Block => return Err(Unfit::Blocked(Finding::of(guard, label, Side::Prompts))),
                 _ => note(&mut self.findings, guard, label, Side::Prompts),
+            }
+        }
+        Ok(())
+    }
+
+    /// The same of what cannot be masked: where something in it would have to be, it may not go on.
+    fn as_it_is(&mut self, text: &str) -> Result<(), Unfit> {
+        self.pass(text)?;
+        for guard in self.guards.iter().filter(|guard| guard.action == Action::Mask) {
+            if let Some(label) = guard.finder.first(text, &self.steps) {
+                let finding = Finding { action: Action::Block, ..Finding::of(guard, label, Side::Prompts) };
+                return Err(Unfit::Blocked(finding));
             }
         }
         Ok(())
@@ -154,12 +166,17 @@ impl Copy<'_> {
     }
 }
 
+/// Where a literal stands with its quotes.
+fn quoted(literal: &Literal<'_>) -> Range<usize> {
+    literal.start.saturating_sub(1)..literal.start.saturating_add(literal.text.len()).saturating_add(1)
+}
+
 /// A literal as its reader has it. Half a surrogate pair, which some readers let pass, hides nothing.
-fn decoded<'b>(body: &[u8], literal: &Literal<'b>, quoted: &Range<usize>) -> Cow<'b, str> {
+pub(super) fn decoded<'b>(body: &[u8], literal: &Literal<'b>) -> Cow<'b, str> {
     if !literal.text.contains(&b'\\') {
         return String::from_utf8_lossy(literal.text);
     }
-    match serde_json::from_slice::<Bytes>(body.get(quoted.clone()).unwrap_or_default()) {
+    match serde_json::from_slice::<Bytes>(body.get(quoted(literal)).unwrap_or_default()) {
         Ok(Bytes(bytes)) => {
             let text = String::from_utf8(bytes);
             text.unwrap_or_else(|wrong| String::from_utf8_lossy(wrong.as_bytes()).into_owned()).into()

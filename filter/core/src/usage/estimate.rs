@@ -144,11 +144,6 @@ fn holds_media(key: &[u8]) -> bool {
     matches!(key, b"url" | b"image_url" | b"data" | b"file_data")
 }
 
-/// Whether what stands behind this key is base64 from end to end, as pictures, sound and files are.
-pub(crate) fn is_media(key: &[u8], literal: &[u8]) -> bool {
-    holds_media(key) && literal.len() >= MEDIA && payload(literal).iter().all(is_base64_digit)
-}
-
 fn is_base64_digit(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || b"+/-_=\\".contains(byte)
 }

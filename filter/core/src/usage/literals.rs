@@ -38,7 +38,7 @@ impl<'a> Literal<'a> {
     }
 
     /// Whether it is the value of a key, which is the literal before.
-    pub(super) fn is_value(&self) -> bool {
+    pub fn is_value(&self) -> bool {
         self.gap.trim_ascii() == b":"
     }
 }

@@ -4,8 +4,11 @@ use std::rc::Rc;
 
 use crate::conversation::StreamEvent;
 use crate::dialect::{Said, StreamReader};
+use crate::error::ApiError;
+use crate::framing::sse::Decoder;
 use crate::guard::Finding;
 use crate::guard::answer::{Checks, Witness};
+use crate::guard::overheard::Overheard;
 
 use super::super::failure::Failure;
 
@@ -22,23 +25,50 @@ pub(super) struct Hearing {
     witness: Witness,
     /// How much was heard.
     heard: Said,
-    /// Reads a stream that passes as it is; one that is translated is read already.
-    reader: Option<Box<dyn StreamReader>>,
+    /// Of a stream that passes as it is; one that is translated is read already.
+    passing: Option<Passing>,
     events: Vec<StreamEvent>,
+}
+
+/// Hears a stream that its client reads as its provider wrote it.
+#[derive(Debug)]
+struct Passing {
+    reader: Box<dyn StreamReader>,
+    decoder: Decoder,
+    overheard: Overheard,
+}
+
+impl Passing {
+    fn read(&mut self, piece: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
+        let Self { reader, decoder, overheard } = self;
+        decoder.feed(piece, |event| {
+            let lines = event.raw.split(|byte| matches!(byte, b'\n' | b'\r'));
+            lines.filter(|line| !line.starts_with(b"data")).for_each(|line| overheard.aside(line));
+            if event.data.is_empty() { Ok(()) } else { overheard.event(&event.data) }
+        })?;
+        reader.read(piece, events).and(reader.kept().check())
+    }
+
+    fn held(&self) -> usize {
+        [self.decoder.held(), self.overheard.held()]
+            .iter()
+            .fold(self.reader.kept().held(), |sum, held| sum.saturating_add(*held))
+    }
 }
 
 impl Hearing {
     pub(super) fn new(checks: Rc<Checks>, reader: Option<Box<dyn StreamReader>>) -> Self {
-        Self { checks, witness: Witness::default(), heard: Said::default(), reader, events: Vec::new() }
+        let passing =
+            reader.map(|reader| Passing { reader, decoder: Decoder::default(), overheard: Overheard::default() });
+        Self { checks, witness: Witness::default(), heard: Said::default(), passing, events: Vec::new() }
     }
 
     /// Reads a portion that passes as it is.
     pub(super) fn read(&mut self, portion: &[u8]) -> Result<(), Failure> {
         for piece in portion.chunks(PIECE) {
-            let Some(reader) = &mut self.reader else { return Ok(()) };
+            let Some(passing) = &mut self.passing else { return Ok(()) };
             let mut events = std::mem::take(&mut self.events);
-            let result = reader.read(piece, &mut events).and(reader.kept().check());
-            result.map_err(Failure::in_answer)?;
+            passing.read(piece, &mut events).map_err(Failure::in_answer)?;
             events.drain(..).for_each(|event| self.hear(&event));
             if events.capacity() <= FEW {
                 self.events = events;
@@ -55,13 +85,14 @@ impl Hearing {
 
     /// Judges what was heard, all of it.
     pub(super) fn judged(&self) -> Result<Vec<Finding>, Failure> {
-        self.checks.judge(&self.witness).map_err(Failure::objection)
+        let passing = self.passing.iter().flat_map(|passing| passing.overheard.texts());
+        self.checks.judge(&self.witness, passing).map_err(Failure::objection)
     }
 
     /// About how many bytes of memory it takes.
     pub(super) fn held(&self) -> usize {
         let events = self.events.capacity().saturating_mul(size_of::<StreamEvent>());
-        let reader = self.reader.as_ref().map_or(0, |reader| reader.kept().held());
-        usize::try_from(self.heard.bytes).unwrap_or(usize::MAX).saturating_add(events).saturating_add(reader)
+        let passing = self.passing.as_ref().map_or(0, Passing::held);
+        usize::try_from(self.heard.bytes).unwrap_or(usize::MAX).saturating_add(events).saturating_add(passing)
     }
 }

@@ -7,6 +7,7 @@ use crate::error::ApiError;
 use crate::footprint;
 use crate::guard::Finding;
 use crate::guard::answer::Witness;
+use crate::guard::overheard;
 
 use super::super::failure::{Failure, Work};
 use super::super::journey::Journey;
@@ -100,7 +101,8 @@ impl Attempt {
         };
         footprint::check_answer(body).map_err(Failure::in_answer)?;
         let response = provider.read_response(body).map_err(Failure::in_answer)?;
-        checks.judge(&Witness::of(&response)).map_err(Failure::objection)
+        let passing = self.same_dialect.then(|| overheard::texts(body));
+        checks.judge(&Witness::of(&response), passing.into_iter().flatten()).map_err(Failure::objection)
     }
 }
 

@@ -8,6 +8,11 @@ use crate::guard::finder::Wanted;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+/// Nothing passes besides.
+fn none() -> std::iter::Empty<std::borrow::Cow<'static, str>> {
+    std::iter::empty()
+}
+
 fn checks(action: Action) -> Checks {
     let mut wanted = Wanted::default();
     wanted.detector(Detector::Email);
@@ -40,12 +45,14 @@ fn all_that_a_model_says_is_looked_at_in_every_answer() {
     let refusal = Part::Refusal { text: "not to a@b.io".to_owned() };
     for part in [text("to a@b.io"), thinking, refusal, call(r#"{"to":"a\u0040b.io"}"#)] {
         let witness = said(vec![part], Finish::Stop);
-        let Err(Objection::Blocked(finding)) = checks(Action::Block).judge(&witness) else { panic!("{witness:?}") };
+        let Err(Objection::Blocked(finding)) = checks(Action::Block).judge(&witness, none()) else {
+            panic!("{witness:?}")
+        };
         assert_eq!(finding.to_string(), "pii: email (answers, block)");
-        assert_eq!(checks(Action::Log).judge(&witness).unwrap().len(), 1);
+        assert_eq!(checks(Action::Log).judge(&witness, none()).unwrap().len(), 1);
     }
-    assert!(checks(Action::Block).judge(&said(vec![text("a"), text("@b.io")], Finish::Stop)).is_err());
-    assert_eq!(checks(Action::Block).judge(&said(vec![text("fine")], Finish::Stop)), Ok(Vec::new()));
+    assert!(checks(Action::Block).judge(&said(vec![text("a"), text("@b.io")], Finish::Stop), none()).is_err());
+    assert_eq!(checks(Action::Block).judge(&said(vec![text("fine")], Finish::Stop), none()), Ok(Vec::new()));
 }
 
 #[test]
@@ -55,13 +62,13 @@ fn pieces_of_a_stream_are_looked_at_together() {
         witness.hear(&StreamEvent::Text { choice: 0, text: piece.to_owned() });
         witness.hear(&StreamEvent::Text { choice: 1, text: "x".to_owned() });
     }
-    assert!(checks(Action::Block).judge(&witness).is_err());
+    assert!(checks(Action::Block).judge(&witness, none()).is_err());
     let mut witness = Witness::default();
     witness.hear(&StreamEvent::ToolCall { choice: 0, call: 0, id: "c".to_owned(), name: "f".to_owned() });
     for piece in [r#"{"to":"a@"#, r#"b.io"}"#] {
         witness.hear(&StreamEvent::Arguments { choice: 0, call: 0, json: piece.to_owned() });
     }
-    assert!(checks(Action::Block).judge(&witness).is_err());
+    assert!(checks(Action::Block).judge(&witness, none()).is_err());
 }
 
 #[test]
@@ -78,21 +85,21 @@ fn an_answer_must_be_the_json_that_was_asked_for() {
         let choice = Choice { parts: vec![text(answer)], finish: Finish::Stop };
         let witness = Witness::of(&Response { choices: vec![choice], ..Response::default() });
         let expected = wrong.map_or(Ok(Vec::new()), |wrong| Err(Objection::Invalid(wrong.to_owned())));
-        assert_eq!(wants(format).judge(&witness), expected, "{answer}");
+        assert_eq!(wants(format).judge(&witness, none()), expected, "{answer}");
     }
 }
 
 #[test]
 fn an_answer_that_does_not_claim_to_be_complete_is_its_clients_to_judge() {
     let broken = || vec![text(r#"{"a":"#)];
-    assert!(wants("").judge(&said(broken(), Finish::Stop)).is_err());
+    assert!(wants("").judge(&said(broken(), Finish::Stop), none()).is_err());
     for (parts, finish) in [
         (broken(), Finish::Length),
         (broken(), Finish::ContentFilter),
         (vec![Part::Refusal { text: "no".to_owned() }], Finish::Stop),
         (vec![text("I will look it up"), call("{}")], Finish::ToolCalls),
     ] {
-        assert_eq!(wants("").judge(&said(parts, finish)), Ok(Vec::new()));
+        assert_eq!(wants("").judge(&said(parts, finish), none()), Ok(Vec::new()));
     }
 }
 
@@ -104,7 +111,7 @@ fn what_would_take_too_long_to_check_is_shown_and_logged() {
     let large = format!("[{}[]]", "[],".repeat(schema::LARGEST / 512));
     let unchecked = |checks: &Checks, answer: &str| {
         let choice = Choice { parts: vec![text(answer)], finish: Finish::Stop };
-        let findings = checks.judge(&Witness::of(&Response { choices: vec![choice], ..Response::default() }));
+        let findings = checks.judge(&Witness::of(&Response { choices: vec![choice], ..Response::default() }), none());
         findings.map(|findings| findings.iter().map(Finding::to_string).collect::<Vec<_>>())
     };
     let logged = || Ok(vec!["check_structured_output: unchecked (answers, log)".to_owned()]);

@@ -54,17 +54,77 @@ fn what_is_masked_gives_way_to_its_name_and_the_rest_stays_as_it_is() {
 }
 
 #[test]
-fn base64_of_a_picture_is_passed_over_and_nothing_that_only_claims_to_be_one() {
-    let picture = format!(r#"{{"image_url":{{"url":"data:image/png;base64,{}"}}}}"#, "Ab1+".repeat(200));
+fn a_picture_is_passed_over_and_nothing_that_only_claims_to_be_one() {
+    let picture = format!("iVBORw0KGgoAAA{}", "Ab1+".repeat(200));
     let wide = guard("wide", Action::Block, &["Ab1"]);
-    assert_eq!(screen_all(std::slice::from_ref(&wide), &picture), Ok(Screened::default()));
+    let body = format!(r#"{{"image_url":{{"url":"data:image/png;base64,{picture}"}}}}"#);
+    assert_eq!(screen_all(std::slice::from_ref(&wide), &body), Ok(Screened::default()));
     for body in [
-        format!(r#"{{"text":"{}"}}"#, "Ab1+".repeat(200)),
-        format!(r#"{{"url":"{} a@b.io"}}"#, "Ab1+".repeat(2000)),
+        format!(r#"{{"text":"{picture}"}}"#),
+        format!(r#"{{"url":"{picture} a@b.io"}}"#),
+        // A list of texts has no keys.
+        format!(r#"["data","{picture}"]"#),
+        format!(r#"{{"data":"{}"}}"#, "Ab1+".repeat(200)),
+        format!(r#"{{"url":"data:a@b.io;base64,{picture}"}}"#),
         r#"{"url":"Ab1"}"#.to_owned(),
     ] {
         assert!(screen_all(std::slice::from_ref(&wide), &body).is_err(), "{body}");
     }
+}
+
+#[test]
+fn a_text_file_is_a_text_where_files_stand() {
+    use base64::Engine;
+    let file = "OWNER=a@b.io\nHOST=inside.test\n".repeat(20);
+    let json = serde_json::to_string(&file).unwrap();
+    let encoded = base64::engine::general_purpose::STANDARD.encode(&file);
+    for body in [
+        format!(r#"{{"type":"document","source":{{"type":"text","media_type":"text/plain","data":{json}}}}}"#),
+        format!(r#"{{"type":"tool_use","name":"write","input":{{"data":{json}}}}}"#),
+        format!(r#"{{"file":{{"file_data":"data:text/plain;base64,{encoded}"}}}}"#),
+        format!(r#"{{"source":{{"type":"base64","media_type":"text/plain","data":"{encoded}"}}}}"#),
+    ] {
+        for action in [Action::Block, Action::Log] {
+            let screened = screen_all(&[guard("pii", action, &[])], &body);
+            let found = match screened {
+                Err(Unfit::Blocked(finding)) => finding.to_string(),
+                Ok(Screened { findings, .. }) => findings[0].to_string(),
+                Err(Unfit::TooLarge) => panic!("{body}"),
+            };
+            assert!(found.starts_with("pii: email"), "{found} in {body}");
+        }
+        let masked = screen_all(&[guard("pii", Action::Mask, &[])], &body);
+        match body.contains("base64") {
+            true => assert_eq!(blocked(masked).action, Action::Block, "{body}"),
+            false => {
+                let masked = String::from_utf8(masked.unwrap().body.unwrap()).unwrap();
+                assert!(masked.contains("OWNER=[email]") && !masked.contains("a@b.io"), "{masked}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_number_is_looked_at_and_blocked_where_it_would_be_masked() {
+    let cards = |action| {
+        let mut wanted = Wanted::default();
+        wanted.detector(Detector::CreditCard);
+        let (matches, sides, name) = (Match::default(), vec![Side::Prompts], "cards".to_owned());
+        Rc::new(Guard { name, matches, sides, action, finder: wanted.finder().unwrap() })
+    };
+    for body in [
+        r#"{"input":{"card":4111111111111111}}"#,
+        r#"{"metadata":{"a":[1,4111111111111111,2]}}"#,
+        r#"{"enum":[4111111111111111]}"#,
+    ] {
+        for action in [Action::Block, Action::Mask] {
+            assert_eq!(blocked(screen_all(&[cards(action)], body)).label, "credit_card", "{body}");
+        }
+        let logged = screen_all(&[cards(Action::Log)], body).unwrap();
+        assert_eq!(logged.findings.len(), 1, "{body}");
+    }
+    let harmless = r#"{"seed":4111111111111111,"created":4111111111111111,"n":12345678}"#;
+    assert_eq!(screen_all(&[cards(Action::Block)], harmless), Ok(Screened::default()));
 }
 
 #[test]

@@ -1,0 +1,228 @@
+//! All texts of an answer that passes unchanged, whatever they stand for: what a client's own format does not know of them, its client may
+//! show all the same.
+//!
+//! A whole answer is its strings and its long numbers. Of a stream, what comes in pieces is put together: pieces of one text stand at the
+//! same place of their events, which is the way of keys that leads there, with the numbers and names by which its objects are told apart.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::escapes::unfolded;
+use super::media::{Content, content};
+use super::numbers;
+use super::prompt::decoded;
+use crate::error::ApiError;
+use crate::footprint;
+use crate::routing::order::{mixed, number};
+use crate::usage::literals::Literals;
+
+/// By these, objects of one kind are told apart.
+const TOLD_APART: [&str; 7] =
+    ["index", "output_index", "content_index", "summary_index", "annotation_index", "item_id", "type"];
+
+/// What stands behind these keys comes in pieces: in Anthropic's events and OpenAI's.
+const IN_PIECES: [&str; 2] = ["delta", "choices"];
+
+/// And within those, what does not: each is a text for itself.
+const WHOLE: [&str; 6] = ["annotations", "citation", "citations", "logprobs", "finish_reason", "role"];
+
+/// What was heard of a stream.
+#[derive(Debug, Default)]
+pub struct Overheard {
+    texts: BTreeMap<u64, Text>,
+    /// The names of fields that were heard once, by their numbers.
+    names: BTreeSet<u64>,
+    bytes: usize,
+}
+
+/// What was said at one place.
+#[derive(Debug, Default)]
+struct Text {
+    said: String,
+    /// The number of what was said last, where each is a text for itself: most say the same again and again.
+    last: u64,
+}
+
+/// Where a value stands.
+#[derive(Debug, Clone, Copy)]
+struct Place<'v> {
+    number: u64,
+    key: &'v str,
+    in_pieces: bool,
+}
+
+impl Overheard {
+    /// Hears an event's data. What is no JSON is a text.
+    pub fn event(&mut self, data: &[u8]) -> Result<(), ApiError> {
+        footprint::check_answer(data)?;
+        match serde_json::from_slice::<Value>(data) {
+            Ok(value) => self.value(&value, Place { number: 0, key: "", in_pieces: false }),
+            Err(_) => self.aside(data),
+        }
+        Ok(())
+    }
+
+    /// Hears what stands beside the data: comments, names.
+    pub fn aside(&mut self, bytes: &[u8]) {
+        let said = String::from_utf8_lossy(bytes);
+        self.apart(u64::MAX, &said);
+    }
+
+    /// All texts.
+    pub fn texts(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.texts.values().map(|text| unfolded(Cow::Borrowed(&text.said)))
+    }
+
+    /// About how many bytes it keeps.
+    pub fn held(&self) -> usize {
+        self.bytes.saturating_add((self.texts.len() + self.names.len()).saturating_mul(64))
+    }
+
+    fn value(&mut self, value: &Value, at: Place<'_>) {
+        match value {
+            Value::Object(fields) => {
+                let told = TOLD_APART.iter().filter_map(|name| Some((name, fields.get(*name)?)));
+                let number = told.fold(at.number, |place, (name, value)| step(place, &format!("{name}={value}")));
+                for (key, value) in fields {
+                    self.name(key);
+                    let key = key.as_str();
+                    let in_pieces = (at.in_pieces || IN_PIECES.contains(&key)) && !WHOLE.contains(&key);
+                    self.value(value, Place { number: step(number, key), key, in_pieces });
+                }
+            }
+            Value::Array(items) => {
+                for (item, place) in items.iter().zip(1_u64..) {
+                    // One that has an index stands where that says, in whichever place of a list.
+                    let number = if item.get("index").is_some() { at.number } else { mixed(at.number ^ place) };
+                    self.value(item, Place { number, ..at });
+                }
+            }
+            Value::String(text) if at.in_pieces => self.piece(at.number, text),
+            Value::String(text) => match content(at.key.as_bytes(), text.as_bytes()) {
+                Content::Media(_) => {}
+                Content::Encoded(_, inside) => self.apart(at.number, &inside),
+                Content::Plain => self.apart(at.number, text),
+            },
+            Value::Number(figure) => {
+                let figure = figure.to_string();
+                if numbers::is_worth(at.key.as_bytes(), &figure) {
+                    self.apart(at.number, &figure);
+                }
+            }
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    /// A field's name may be anything where a model has written it.
+    fn name(&mut self, name: &str) {
+        if self.names.insert(number(name.as_bytes(), &[])) {
+            self.apart(0, name);
+        }
+    }
+
+    fn piece(&mut self, place: u64, piece: &str) {
+        self.bytes = self.bytes.saturating_add(piece.len());
+        self.texts.entry(place).or_default().said.push_str(piece);
+    }
+
+    fn apart(&mut self, place: u64, said: &str) {
+        let text = self.texts.entry(place).or_default();
+        let last = std::mem::replace(&mut text.last, number(said.as_bytes(), &[1]));
+        if last != text.last {
+            self.bytes = self.bytes.saturating_add(said.len() + 1);
+            text.said.push('\n');
+            text.said.push_str(said);
+        }
+    }
+}
+
+fn step(place: u64, key: &str) -> u64 {
+    mixed(place ^ number(key.as_bytes(), &[]))
+}
+
+/// All texts of a whole answer.
+pub fn texts(body: &[u8]) -> impl Iterator<Item = Cow<'_, str>> {
+    let mut before: &[u8] = &[];
+    let strings = Literals::of(body).filter_map(move |literal| {
+        let key = if literal.is_value() { before } else { &[] };
+        before = literal.text;
+        match content(key, literal.text) {
+            Content::Media(_) => None,
+            Content::Encoded(_, text) => Some(Cow::Owned(text)),
+            Content::Plain => Some(decoded(body, &literal)),
+        }
+    });
+    strings.map(unfolded).chain(numbers::of(body).map(Cow::Borrowed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn heard(events: &[&str]) -> Vec<String> {
+        let mut overheard = Overheard::default();
+        events.iter().for_each(|event| overheard.event(event.as_bytes()).unwrap());
+        overheard.texts().map(Cow::into_owned).collect()
+    }
+
+    fn is_heard(events: &[&str], wanted: &str) -> bool {
+        heard(events).iter().any(|text| text.contains(wanted))
+    }
+
+    #[test]
+    fn pieces_of_one_text_are_put_together_and_those_of_another_stay_apart() {
+        for events in [
+            [
+                r#"{"choices":[{"index":1,"delta":{"content":"no"}},{"index":0,"delta":{"content":"a@b"}}]}"#,
+                r#"{"choices":[{"index":0,"delta":{"content":".io"}}]}"#,
+            ],
+            [
+                r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":1,"custom":{"input":"a@b"}}]}}]}"#,
+                r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":1,"custom":{"input":".io"}}]}}]}"#,
+            ],
+            [r#"{"choices":[{"index":0,"text":"a@b"}]}"#, r#"{"choices":[{"index":0,"text":".io"}]}"#],
+            [
+                r#"{"type":"response.mcp_call_arguments.delta","item_id":"i","delta":"a@b"}"#,
+                r#"{"type":"response.mcp_call_arguments.delta","item_id":"i","delta":".io"}"#,
+            ],
+            [
+                r#"{"type":"content_block_delta","delta":{"type":"input_json_delta","partial_json":"a@b"},"index":2}"#,
+                r#"{"delta":{"partial_json":".io","type":"input_json_delta"},"index":2,"type":"content_block_delta"}"#,
+            ],
+        ] {
+            assert!(is_heard(&events, "a@b.io"), "{:?}", heard(&events));
+        }
+        let others = [
+            r#"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"a@b"}}"#,
+            r#"{"type":"content_block_delta","index":2,"delta":{"type":"text_delta","text":".io"}}"#,
+        ];
+        assert!(!is_heard(&others, "a@b.io"));
+        // Citations are texts for themselves, each with its own ends.
+        let cited = [
+            r#"{"type":"content_block_delta","index":1,"delta":{"type":"citations_delta","citation":{"cited_text":"Titan"}}}"#,
+            r#"{"type":"content_block_delta","index":1,"delta":{"type":"citations_delta","citation":{"cited_text":"And"}}}"#,
+        ];
+        assert!(is_heard(&cited, "\nTitan\nAnd"), "{:?}", heard(&cited));
+    }
+
+    #[test]
+    fn whatever_else_stands_in_an_event_is_heard_once() {
+        let event = r#"{"type":"made_up","id":"resp_1","item":{"result":{"to a@b.io":[4111111111111111]},"odd":"x"}}"#;
+        let all = heard(&[event, event]).concat();
+        for wanted in ["resp_1", "to a@b.io", "4111111111111111", "\nx"] {
+            assert_eq!(all.matches(wanted).count(), 1, "{wanted} in {all}");
+        }
+        assert!(is_heard(&["no JSON a@b.io"], "a@b.io"));
+    }
+
+    #[test]
+    fn of_a_whole_answer_every_string_is_a_text_and_every_long_number() {
+        let body = br#"{"a":"x\u0040b.io","n":4111111111111111,"b":{"c":["d"]},"created":1780000000}"#;
+        let all: Vec<String> = texts(body).map(Cow::into_owned).collect();
+        assert_eq!(all, ["a", "x@b.io", "n", "b", "c", "d", "created", "4111111111111111"]);
+    }
+}
