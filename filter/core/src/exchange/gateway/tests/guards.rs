@@ -279,3 +279,138 @@ fn what_is_masked_alike_is_the_same_request() {
     let told = ["x-sluice-cache", "x-sluice-masked"].map(|name| hit.headers.text(name));
     assert_eq!(told, [Some("hit"), Some("email")]);
 }
+
+/// What a client of each format reads of an answer, with a find in it.
+const CHAT_PLACES: [&str; 12] = [
+    r#""tool_calls":[{"index":0,"id":"c","type":"custom","custom":{"name":"n","input":"a@b.io"}}]"#,
+    r#""tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"n","arguments":"{\"to\":\"a@b.io\"}"}}]"#,
+    r#""tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"a@b.io","arguments":"{}"}}]"#,
+    r#""function_call":{"name":"n","arguments":"{\"to\":\"a@b.io\"}"}"#,
+    r#""reasoning_details":[{"type":"reasoning.text","text":"a@b.io"}]"#,
+    r#""reasoning_content":"a@b.io""#,
+    r#""reasoning":"a@b.io""#,
+    r#""refusal":"a@b.io""#,
+    r#""audio":{"id":"a","data":"x","expires_at":1,"transcript":"a@b.io"}"#,
+    r#""annotations":[{"type":"url_citation","url_citation":{"title":"a@b.io","url":"u"}}]"#,
+    r#""made_up":{"deep":[{"a@b.io":1}]}"#,
+    r#""images":[{"type":"image_url","image_url":{"url":"https://x.test/a@b.io"}}]"#,
+];
+
+const CLAUDE_PLACES: [&str; 9] = [
+    r#"{"type":"text","text":"a@b.io"}"#,
+    r#"{"type":"thinking","thinking":"a@b.io","signature":"s"}"#,
+    r#"{"type":"tool_use","id":"t","name":"n","input":{"to":"a@b.io"}}"#,
+    r#"{"type":"tool_use","id":"t","name":"n","input":{"a@b.io":1}}"#,
+    r#"{"type":"server_tool_use","id":"t","name":"web_search","input":{"query":"a@b.io"}}"#,
+    r#"{"type":"web_search_tool_result","tool_use_id":"t","content":[{"type":"web_search_result","title":"a@b.io"}]}"#,
+    r#"{"type":"text","text":"x","citations":[{"type":"char_location","cited_text":"a@b.io"}]}"#,
+    r#"{"type":"mcp_tool_result","tool_use_id":"t","content":[{"type":"text","text":"a@b.io"}]}"#,
+    r#"{"type":"made_up","x":"a@b.io"}"#,
+];
+
+const RESPONSES_PLACES: [&str; 9] = [
+    r#"{"type":"message","role":"assistant","content":[{"type":"output_text","text":"a@b.io"}]}"#,
+    r#"{"type":"message","role":"assistant","content":[{"type":"output_text","text":"x","annotations":[{"title":"a@b.io"}]}]}"#,
+    r#"{"type":"custom_tool_call","call_id":"c","name":"n","input":"a@b.io"}"#,
+    r#"{"type":"function_call","call_id":"c","name":"n","arguments":"{\"to\":\"a@b.io\"}"}"#,
+    r#"{"type":"mcp_call","id":"m","output":"a@b.io"}"#,
+    r#"{"type":"code_interpreter_call","id":"m","code":"mail a@b.io"}"#,
+    r#"{"type":"file_search_call","id":"m","results":[{"text":"a@b.io"}]}"#,
+    r#"{"type":"reasoning","id":"r","summary":[{"type":"summary_text","text":"a@b.io"}]}"#,
+    r#"{"type":"made_up","x":{"y":"a@b.io"}}"#,
+];
+
+/// An endpoint, its model, and each of its answers: whole ones, and streams.
+fn places() -> Vec<(&'static str, &'static str, String, Script)> {
+    let mut all = Vec::new();
+    for place in CHAT_PLACES {
+        let whole = format!(
+            r#"{{"choices":[{{"index":0,"message":{{"role":"assistant","content":"x",{place}}},"finish_reason":"stop"}}]}}"#
+        );
+        let event =
+            format!(r#"{{"choices":[{{"index":0,"delta":{{"content":"x",{place}}},"finish_reason":"stop"}}]}}"#);
+        let stream = [&*format!("data: {event}\n\n"), "data: [DONE]\n\n"].map(str::to_owned);
+        all.push(("/v1/chat/completions", "chat", whole, sse(&stream.each_ref().map(String::as_str))));
+    }
+    let message = |block: &str| {
+        format!(
+            r#"{{"type":"message","id":"m","role":"assistant","model":"c","content":[{block}],"stop_reason":"end_turn",
+                "usage":{{"input_tokens":1,"output_tokens":1}}}}"#
+        )
+    };
+    for block in CLAUDE_PLACES {
+        let start = message("");
+        let events = [
+            format!(r#"{{"type":"message_start","message":{start}}}"#),
+            format!(r#"{{"type":"content_block_start","index":0,"content_block":{block}}}"#),
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"x"}}"#.to_owned(),
+            r#"{"type":"content_block_stop","index":0}"#.to_owned(),
+            r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":5}}"#.to_owned(),
+            r#"{"type":"message_stop"}"#.to_owned(),
+        ];
+        let events = events.map(|event| format!("data: {}\n\n", event.replace('\n', " ")));
+        all.push(("/v1/messages", "claude", message(block), sse(&events.each_ref().map(String::as_str))));
+    }
+    for item in RESPONSES_PLACES {
+        let response = |output: &str| {
+            format!(r#"{{"id":"resp_1","object":"response","status":"completed","model":"m","output":[{output}]}}"#)
+        };
+        let events = [
+            format!(r#"{{"type":"response.created","response":{}}}"#, response("")),
+            format!(r#"{{"type":"response.output_item.done","output_index":0,"item":{item}}}"#),
+            format!(r#"{{"type":"response.completed","response":{}}}"#, response("")),
+        ];
+        let events = events.map(|event| format!("data: {event}\n\n"));
+        all.push(("/v1/responses", "chat", response(item), sse(&events.each_ref().map(String::as_str))));
+    }
+    all
+}
+
+#[test]
+fn no_place_of_an_answer_that_passes_unchanged_is_passed_over() {
+    let file = r#","guards":{"pii":{"detect":["email"],"on":["answers"]}}"#;
+    let with_claude = |file: &str| {
+        let text = format!(
+            r#"{{"providers":{{"oai":{{"kind":"openai"}},"ant":{{"kind":"anthropic"}}}},
+                "models":{{"chat":{{"targets":[{{"provider":"oai","model":"gpt"}}]}},
+                          "claude":{{"targets":[{{"provider":"ant","model":"claude"}}]}}}},
+                "teams":{{"t":{{}}}},"keys":[{{"id":"k","team":"t","sha256":"{}"}}]{file}}}"#,
+            super::spending::sha256(crate::exchange::fake::SECRET)
+        );
+        let gateway = crate::config::Gateway::from_json(text.as_bytes()).unwrap_or_else(|wrong| panic!("{wrong:?}"));
+        Rc::new(Worker::new(Rc::new(gateway), [7; 16]))
+    };
+    for (path, model, whole, stream) in places() {
+        for (streams, script) in [(false, json(200, &whole)), (true, stream)] {
+            let asked = if path == "/v1/responses" {
+                r#""input":"hi""#
+            } else {
+                r#""messages":[{"role":"user","content":"hi"}]"#
+            };
+            let body = format!(r#"{{"model":"{model}","stream":{streams},"max_tokens":9,{asked}}}"#);
+            let send = |file: &str| {
+                let envoy = Envoy::with(with_claude(file), Rc::<Shared>::default());
+                let key: [(&str, &[u8]); 1] = [("api-key", crate::exchange::fake::SECRET.as_bytes())];
+                envoy.send("POST", path, &key, body.as_bytes(), std::slice::from_ref(&script))
+            };
+            let seen = send("");
+            assert!(seen.status == 200 && seen.body.contains("a@b.io"), "{path} {streams} {whole}: {}", seen.body);
+            let seen = send(file);
+            assert!(seen.status >= 400 && !seen.body.contains("a@b.io"), "{path} {streams} {whole}: {}", seen.body);
+            assert_eq!(seen.log["tried"][0]["failure"], "guardrail", "{path} {streams} {whole}");
+        }
+    }
+}
+
+#[test]
+fn what_stands_beside_the_data_of_a_stream_is_not_passed_over() {
+    let guard = r#"{"detect":["email"],"on":["answers"]}"#;
+    let event = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}]}\n\n";
+    for odd in
+        [": ask a@b.io\n\n", "event: a@b.io\ndata: {\"choices\":[]}\n\n", "id: a@b.io\ndata: {\"choices\":[]}\n\n"]
+    {
+        let script = sse(&[odd, event, "data: [DONE]\n\n"]);
+        let seen = send(&guarded(guard), &ask(true).replace("chat", "cheap"), &[script]);
+        assert!(seen.status >= 400 && !seen.body.contains("a@b.io"), "{odd}: {}", seen.body);
+    }
+}
