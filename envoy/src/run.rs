@@ -1,6 +1,7 @@
 //! Runs Envoy with a gateway file: starts it in a private directory, says when it is ready and how to call it, and stops
 //! it cleanly.
 
+use std::ffi::OsString;
 use std::fs::Permissions;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -14,6 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use sluice_core::config::file::{File, Provider};
 
 use crate::check::Checked;
 use crate::cli::Failure;
@@ -81,6 +83,22 @@ fn free(address: SocketAddr, advice: &str) -> Result<(), Failure> {
     }
 }
 
+/// The variables that Envoy needs of these. Providers' keys may be among the others: it reads those from files.
+fn environment(
+    file: &File,
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> impl Iterator<Item = (OsString, OsString)> {
+    const NEEDED: [&str; 9] =
+        ["HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ"];
+    // Where Envoy looks for AWS's credentials by itself, it looks for them there too.
+    let searches = |provider: &Provider| provider.aws.as_ref().is_some_and(|aws| aws.access_key_id.is_none());
+    let aws = file.providers.values().any(searches);
+    variables.filter(move |(name, _)| {
+        let name = name.to_string_lossy();
+        NEEDED.contains(&&*name) || name.starts_with("ENVOY_") || (aws && name.starts_with("AWS_"))
+    })
+}
+
 struct Envoy {
     child: Child,
     admin_file: PathBuf,
@@ -116,6 +134,7 @@ impl Envoy {
         if let Some(concurrency) = options.concurrency {
             command.args(["--concurrency", &concurrency.to_string()]);
         }
+        command.env_clear().envs(environment(&checked.file, std::env::vars_os()));
         // In a group of its own, so that a terminal's Ctrl-C reaches only us, who stop it in order.
         let child = command.process_group(0).stdin(Stdio::null()).spawn();
         let child =
@@ -220,4 +239,31 @@ fn welcome(checked: &Checked, listen: SocketAddr, admin: Option<SocketAddr>) -> 
          it.\n\n"
     );
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn envoy_gets_the_variables_that_it_needs_and_no_key_of_a_provider() {
+        let variables = ["PATH", "OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "ENVOY_X", "REDIS_TOKEN"];
+        let given = |credential: &str| {
+            let text = format!(
+                r#"{{"providers":{{"p":{{"kind":"bedrock","url":"https://x.test",{credential}}}}},"models":{{}},"teams":{{}},
+                    "keys":[]}}"#
+            );
+            let file: File = serde_json::from_str(&text).unwrap();
+            let all = variables.into_iter().map(|name| (name.into(), "x".into()));
+            environment(&file, all).map(|(name, _)| name.into_string().unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(given(r#""key":{"env":"OPENAI_API_KEY"}"#), ["PATH", "ENVOY_X"]);
+        let own = r#""aws":{"region":"r","access_key_id":{"env":"A"},"secret_access_key":{"env":"B"}}"#;
+        assert_eq!(given(own), ["PATH", "ENVOY_X"]);
+        assert_eq!(
+            given(r#""aws":{"region":"r"}"#),
+            ["PATH", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "ENVOY_X"],
+            "Envoy looks for them by itself"
+        );
+    }
 }

@@ -159,8 +159,8 @@ timeouts: { total: 0s, idle: 1m, idle: 2m }
         assert_eq!(
             lines(text),
             [
-                "1: listn: found an unknown field, expected one of: admin, apps, budgets, cache, capabilities, circuit, guards, \
-                 keys, limits, listen, memory, models, and 8 more (did you mean \"listen\"?)",
+                "1: listn: found an unknown field, expected one of: admin, apps, budgets, cache, capabilities, circuit, \
+                 forward_headers, guards, keys, limits, listen, memory, and 9 more (did you mean \"listen\"?)",
                 "3: providers.openai.key: found text, expected a mapping with env, file",
                 "3: providers.openai.kind: found \"opnai\", expected one of: openai, anthropic, azure, gemini, vertex, vertex-anthropic, bedrock, \
              bedrock-anthropic, cohere, deepseek, fireworks, groq, and 9 more (did you mean \
@@ -195,7 +195,7 @@ timeouts: { total: 0s, idle: 1m, idle: 2m }
         assert_eq!(
             lines("just text"),
             [
-                "1: found text, expected a mapping with admin, apps, budgets, cache, capabilities, circuit, guards, keys, limits, listen, memory, models, prices, providers, redis, reservation, stored, teams, timeouts, tracing"
+                "1: found text, expected a mapping with admin, apps, budgets, cache, capabilities, circuit, forward_headers, guards, keys, limits, listen, memory, models, prices, providers, redis, reservation, stored, teams, timeouts, tracing"
             ]
         );
     }

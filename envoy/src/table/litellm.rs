@@ -11,6 +11,7 @@ use serde::Deserialize;
 use sluice_core::config::file::{Capabilities, PerCall, Price, ServiceTiers, TierPrice};
 
 use super::Known;
+use super::own::Rows;
 use super::row::{Wrong, believable, stated};
 
 /// What is asked for text or embeddings.
@@ -57,7 +58,7 @@ struct Entry {
 }
 
 /// The models of providers that are wanted; or what is wrong, with the model's name in place of a column's, and the line.
-pub(super) fn read(text: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<(String, String, Known)>, (usize, Wrong)> {
+pub(super) fn read(text: &str, wanted: impl Fn(&str) -> bool) -> Result<Rows, (usize, Wrong)> {
     let list: BTreeMap<String, serde_json::Value> = serde_json::from_str(text).map_err(|error| {
         (error.line(), Wrong { column: String::new(), found: error.to_string(), expected: "a JSON object".into() })
     })?;

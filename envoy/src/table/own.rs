@@ -22,11 +22,14 @@ const MOST_MISTAKES: usize = 20;
 /// Of what a table says of itself so much is shown.
 const LONGEST_WORDS: usize = 100;
 
+/// Models: the provider's name, the model's, and what is known of it.
+pub(super) type Rows = Vec<(String, String, Known)>;
+
 /// What an operator's table says.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Own {
     /// Provider, model, and what is known of it.
-    pub rows: Vec<(String, String, Known)>,
+    pub rows: Rows,
     /// Columns that it does not have, of which Sluice's own table is asked.
     pub silent: Vec<&'static str>,
     /// What it says of itself, and when it was changed.

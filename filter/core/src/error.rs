@@ -101,7 +101,13 @@ impl From<crate::framing::sse::TooLong> for ApiError {
 }
 
 impl From<crate::framing::eventstream::Broken> for ApiError {
-    fn from(_: crate::framing::eventstream::Broken) -> Self {
-        Self::bad_answer("The provider's event stream is damaged.")
+    fn from(broken: crate::framing::eventstream::Broken) -> Self {
+        use crate::framing::eventstream::Broken;
+        match broken {
+            Broken::TooLong => Self::answer_too_large("The provider's event stream holds a frame without an end."),
+            Broken::Length | Broken::Checksum | Broken::Headers => {
+                Self::bad_answer("The provider's event stream is damaged.")
+            }
+        }
     }
 }

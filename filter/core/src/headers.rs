@@ -86,12 +86,18 @@ impl PartialEq for HeaderMap {
     }
 }
 
+impl<N: AsRef<[u8]>, V: AsRef<[u8]>> Extend<(N, V)> for HeaderMap {
+    fn extend<I: IntoIterator<Item = (N, V)>>(&mut self, pairs: I) {
+        for (name, value) in pairs {
+            self.push(name, value);
+        }
+    }
+}
+
 impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for HeaderMap {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
         let mut map = Self::default();
-        for (name, value) in pairs {
-            map.push(name, value);
-        }
+        map.extend(pairs);
         map
     }
 }

@@ -215,6 +215,13 @@ fn gzip(body: &[u8]) -> Vec<u8> {
 fn surplus(wire: &dyn Wire, faults: &Faults) -> Vec<(&'static str, String)> {
     let mut headers = vec![
         ("set-cookie", "__cf_bm=sim; path=/; HttpOnly".to_owned()),
+        ("openai-organization", "org-sim".to_owned()),
+        ("openai-project", "proj_sim".to_owned()),
+        ("anthropic-organization-id", "org-sim".to_owned()),
+        ("x-internal-debug", "rack 7".to_owned()),
+        ("location", "http://inside.test/".to_owned()),
+        ("access-control-allow-origin", "*".to_owned()),
+        ("clear-site-data", "*".to_owned()),
         ("set-cookie", "_cfuvid=sim; path=/".to_owned()),
         ("server", "cloudflare".to_owned()),
         ("x-request-id", "req_sim".to_owned()),

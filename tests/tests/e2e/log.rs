@@ -7,7 +7,8 @@ use sluice_tests::simulator::Outcome;
 
 use crate::{CHAT, Pair, with};
 
-const FIELDS: [&str; 31] = [
+const FIELDS: [&str; 32] = [
+    "abandoned",
     "app",
     "attempts",
     "budgets",

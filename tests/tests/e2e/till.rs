@@ -17,6 +17,7 @@ use crate::money::{all_settled, in_redis, spent};
 
 const COMPLETIONS: &str = "/v1/completions";
 const EMBEDDINGS: &str = "/v1/embeddings";
+const IMAGES: &str = "/v1/images/generations";
 const MESSAGES: &str = "/v1/messages";
 const RESPONSES: &str = "/v1/responses";
 

@@ -106,7 +106,7 @@ async fn a_trace_tells_asked_and_served_and_why_each_attempt_failed() {
             let parents = asked[index].headers.iter().filter(|(name, _)| name == "traceparent");
             let parents: Vec<_> = parents.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect();
             assert_eq!(parents, [format!("00-{TRACE}-{}-01", span.id)], "{provider}");
-            assert_eq!(asked[index].header("tracestate"), Some("a=b"));
+            assert_eq!(asked[index].header("tracestate"), None, "it may say whose request it is");
         }
     }
     assert!(!format!("{:?}", collector.spans()).contains("swordfish"));

@@ -82,6 +82,7 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
         redis,
         admin,
         tracing,
+        forward_headers: file.forward_headers.clone(),
         cache,
         memory,
         circuit,

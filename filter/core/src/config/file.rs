@@ -78,6 +78,9 @@ pub struct File {
     /// Where traces go; nowhere when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracing: Option<Tracing>,
+    /// Headers of clients that providers see besides those that they need.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forward_headers: Vec<ForwardedHeader>,
     /// How much memory of an Envoy the answers that are given again may take, of the models that have a `cache`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub cache: Cache,
@@ -90,6 +93,27 @@ pub struct File {
     /// How long to wait.
     #[serde(default)]
     pub timeouts: Timeouts,
+}
+
+/// A header that says more of a trace than its id: whose request it is, for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum ForwardedHeader {
+    /// What other systems in the trace keep of it (W3C Trace Context).
+    Tracestate,
+    /// What the application says of the request (W3C Baggage).
+    Baggage,
+}
+
+impl ForwardedHeader {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tracestate => "tracestate",
+            Self::Baggage => "baggage",
+        }
+    }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -74,6 +74,8 @@ pub struct Gateway {
     pub admin: Option<KeyHash>,
     /// Whether Envoy traces requests.
     pub tracing: bool,
+    /// Headers of clients that providers see besides those that they need.
+    pub forward_headers: Vec<file::ForwardedHeader>,
     /// How many answers may be kept.
     pub cache: Bounds,
     /// How many bytes of requests and answers a worker holds.

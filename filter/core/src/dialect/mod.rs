@@ -130,6 +130,11 @@ pub trait Dialect: Debug + Sync {
         &[]
     }
 
+    /// Headers of a provider's answer that clients of the same format read, besides those that HTTP itself knows. Lower case.
+    fn answers(&self) -> &'static [&'static str] {
+        rate_limits::OPENAIS
+    }
+
     /// The response header in which clients look for the request's name, to tell those who ask which one it was.
     fn request_id(&self) -> Option<&'static str> {
         None

@@ -17,6 +17,35 @@ const NAMES: [(&str, &str); 6] = [
     (RESET_TOKENS, "anthropic-ratelimit-tokens-reset"),
 ];
 
+/// What else OpenAI tells its clients: how long it took, and by which version.
+pub(super) const OPENAIS: &[&str] = &[
+    "openai-processing-ms",
+    "openai-version",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-remaining-tokens",
+    RESET_REQUESTS,
+    RESET_TOKENS,
+];
+
+/// What Anthropic tells its clients.
+pub(super) const ANTHROPICS: &[&str] = &[
+    "request-id",
+    "anthropic-ratelimit-requests-limit",
+    "anthropic-ratelimit-requests-remaining",
+    "anthropic-ratelimit-requests-reset",
+    "anthropic-ratelimit-tokens-limit",
+    "anthropic-ratelimit-tokens-remaining",
+    "anthropic-ratelimit-tokens-reset",
+    "anthropic-ratelimit-input-tokens-limit",
+    "anthropic-ratelimit-input-tokens-remaining",
+    "anthropic-ratelimit-input-tokens-reset",
+    "anthropic-ratelimit-output-tokens-limit",
+    "anthropic-ratelimit-output-tokens-remaining",
+    "anthropic-ratelimit-output-tokens-reset",
+];
+
 const RESET_REQUESTS: &str = "x-ratelimit-reset-requests";
 const RESET_TOKENS: &str = "x-ratelimit-reset-tokens";
 

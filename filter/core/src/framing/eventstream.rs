@@ -30,6 +30,8 @@ const TEXT: u8 = 7;
 pub enum Broken {
     /// A length that no frame can have.
     Length,
+    /// A frame that is longer than one may be.
+    TooLong,
     /// A checksum that is not its bytes'.
     Checksum,
     /// Headers that end before their own end.
@@ -93,8 +95,11 @@ impl Prelude {
         let [a, b, c, d, e, f, g, h] = *lengths;
         let number = |bytes| usize::try_from(u32::from_be_bytes(bytes)).map_err(|_| Broken::Length);
         let (total, headers) = (number([a, b, c, d])?, number([e, f, g, h])?);
-        let fits = (FRAME..=LONGEST_FRAME).contains(&total) && headers <= total - FRAME;
-        if fits { Ok(Some(Self { total, headers })) } else { Err(Broken::Length) }
+        match total.checked_sub(FRAME) {
+            Some(_) if total > LONGEST_FRAME => Err(Broken::TooLong),
+            Some(inside) if headers <= inside => Ok(Some(Self { total, headers })),
+            _ => Err(Broken::Length),
+        }
     }
 }
 

@@ -57,9 +57,9 @@ impl Hints {
         let watched = gateway.watched_headers.iter();
         let headers_seen = watched.filter_map(|name| Some((name.clone(), headers.text(name)?.to_owned()))).collect();
         Ok(Self {
-            wish: headers.text(ROUTE).map(wish),
-            no_fallback: headers.text(FALLBACK).map(no_fallback).transpose()?.unwrap_or_default(),
-            timeout: headers.text(TIMEOUT).map(timeout).transpose()?,
+            wish: one(headers, ROUTE)?.map(wish),
+            no_fallback: one(headers, FALLBACK)?.map(no_fallback).transpose()?.unwrap_or_default(),
+            timeout: one(headers, TIMEOUT)?.map(timeout).transpose()?,
             caching: caching(headers),
             headers: headers_seen,
         })
@@ -90,6 +90,17 @@ impl Hints {
                 Err(ApiError::new(403, ErrorKind::Permission, message).with_code("control_not_allowed"))
             }
         }
+    }
+}
+
+/// The value of a header that may stand there once.
+fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ApiError> {
+    let mut values = headers.iter().filter(|(known, _)| *known == name.as_bytes()).map(|(_, value)| value);
+    let Some(value) = values.next() else { return Ok(None) };
+    match (std::str::from_utf8(value), values.next()) {
+        (Ok(text), None) => Ok(Some(text)),
+        (Err(_), _) => Err(bad(name, "expected UTF-8")),
+        (_, Some(_)) => Err(bad(name, "expected one, not several")),
     }
 }
 
@@ -152,6 +163,19 @@ mod tests {
 
     fn read(name: &'static str, value: &'static str) -> Result<Hints, ApiError> {
         Hints::read(&[(name, value)].into_iter().collect(), &crate::exchange::fake::gateway())
+    }
+
+    #[test]
+    fn a_header_that_stands_there_twice_or_is_no_text_is_refused_and_not_left_aside() {
+        for name in [ROUTE, FALLBACK, TIMEOUT] {
+            let values: [&[&[u8]]; 2] = [&[b"off", b"off"], &[b"\xff\xfe"]];
+            for values in values {
+                let mut headers = HeaderMap::default();
+                values.iter().for_each(|value| headers.push(name, value));
+                let error = Hints::read(&headers, &crate::exchange::fake::gateway()).unwrap_err();
+                assert_eq!((error.status, error.code.as_deref()), (400, Some("invalid_header")), "{name}");
+            }
+        }
     }
 
     #[test]

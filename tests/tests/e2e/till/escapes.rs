@@ -6,7 +6,7 @@ use sluice_tests::gateway::{Builder, Key};
 use sluice_tests::shared::Shared;
 use sluice_tests::simulator::Simulator;
 
-use super::{COMPLETIONS, EMBEDDED, EMBEDDINGS, MESSAGES, RESPONSES, STRICT, Till, at_once, client};
+use super::{COMPLETIONS, EMBEDDED, EMBEDDINGS, IMAGES, MESSAGES, RESPONSES, STRICT, Till, at_once, client};
 use crate::money::{Price, logged};
 use crate::{CHAT, ask, refusal, with};
 
@@ -21,10 +21,11 @@ const OF_ANSWERS: Price = Price { input: 1.0, output: 10.0 };
 const OF_PROMPTS: Price = Price { input: 100.0, output: 10.0 };
 
 /// What the gateway calls a model, what its provider does, and what it costs. One answer is at most what is reserved for one.
-const MODELS: [(&str, &str, &str, Price); 4] = [
+const MODELS: [(&str, &str, &str, Price); 5] = [
     ("answers", "vllm", "gpt-sim+long=4096", OF_ANSWERS),
     ("letters", "vllm", "gpt-sim+bytewise", OF_PROMPTS),
     ("prompts", "vllm", "gpt-sim+cached=0", OF_PROMPTS),
+    ("pictures", "openai", "image-sim", Price { input: 1.0, output: 100.0 }),
     ("vectors", "openai", "embed-sim", OF_PROMPTS),
 ];
 
@@ -42,6 +43,7 @@ fn escapes() -> Vec<Escape> {
     let escape = |name, path, fit, body| Escape { name, path, body, fit };
     let completion = |prompt: Value, more| with(json!({"model": "answers", "prompt": prompt}), more);
     let response = |more| with(json!({"model": "answers", "input": "say hi"}), more);
+    let pictures = |more| with(json!({"model": "pictures", "prompt": "a cat", "n": 10}), more);
     let of_tokens = |count| Value::from(vec![1; count]);
     vec![
         escape("prompts", COMPLETIONS, 0, completion(json!(vec!["hi"; 1000]), json!({"max_tokens": 4096}))),
@@ -55,6 +57,7 @@ fn escapes() -> Vec<Escape> {
         escape("zero-chat-2", CHAT, 2, with(ask("answers", "say hi"), json!({"max_completion_tokens": 0}))),
         escape("zero-responses", RESPONSES, 2, response(json!({"max_output_tokens": 0}))),
         escape("zero-completions", COMPLETIONS, 2, completion(json!("say hi"), json!({"max_tokens": 0}))),
+        escape("other-limit-images", IMAGES, 0, pictures(json!({"max_tokens": 1}))),
         escape("letters", CHAT, 0, with(ask("letters", &"𐎀".repeat(400)), json!({"max_tokens": 5}))),
         escape("tokens", COMPLETIONS, 0, json!({"model": "prompts", "prompt": of_tokens(1500), "max_tokens": 5})),
         escape("embedded-tokens", EMBEDDINGS, 0, json!({"model": "vectors", "input": [of_tokens(1500)]})),

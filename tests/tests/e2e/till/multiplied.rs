@@ -7,14 +7,13 @@ use sluice_tests::redis::{Redis, Webdis};
 use sluice_tests::simulator::{Recorded, Simulator};
 use tokio::sync::OnceCell;
 
-use super::{COMPLETIONS, DEAR, EMBEDDINGS, at_once};
+use super::{COMPLETIONS, DEAR, EMBEDDINGS, IMAGES, at_once};
 use crate::money::{Price, all_settled, dollars, in_redis, logged, said, spent};
 use crate::{CHAT, ask, with};
 
 const REQUESTS: usize = 200;
 const FIT: usize = 37;
 
-const IMAGES: &str = "/v1/images/generations";
 const PRICE: Price = Price { input: 3.33, output: 14.77 };
 /// Of an image request, besides its tokens, in micro-dollars.
 const PER_REQUEST: u64 = 40_000;

@@ -58,6 +58,10 @@ impl Dialect for CountTokens {
         Anthropic.forwards()
     }
 
+    fn answers(&self) -> &'static [&'static str] {
+        Anthropic.answers()
+    }
+
     fn request_id(&self) -> Option<&'static str> {
         Anthropic.request_id()
     }

@@ -70,6 +70,10 @@ impl Dialect for Anthropic {
         &["anthropic-beta", "anthropic-version"]
     }
 
+    fn answers(&self) -> &'static [&'static str] {
+        rate_limits::ANTHROPICS
+    }
+
     fn rate_limits(&self, headers: &HeaderMap, now: u64) -> Vec<(&'static str, String)> {
         rate_limits::of_anthropic(headers, now)
     }

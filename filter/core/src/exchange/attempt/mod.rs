@@ -255,7 +255,6 @@ impl Attempt {
     }
 
     /// The answer's headers for the client: who served, and nothing of the provider's that is not the client's business.
-    /// Where most stay, single changes cost less than a whole new map.
     fn answer_headers(&self, headers: &HeaderMap, content: Body, journey: &Journey, cx: &mut Context<'_>) {
         let now = cx.view.now().seconds();
         let effects = &mut *cx.effects;
@@ -263,30 +262,15 @@ impl Attempt {
         let tier = journey.lower_tier().map(|tier| ("x-sluice-tier", tier.to_string()));
         let dropped = (!journey.dropped.is_empty()).then(|| ("x-sluice-dropped", journey.dropped.join(", ")));
         let told = tale(&journey.attempts).chain(tier).chain(dropped).chain(journey.masked_header());
+        let mut out: HeaderMap =
+            headers.iter().filter(|(name, _)| passes_to_client(name, content, self.dialect)).collect();
+        let own = served_by(target).map(|(name, value)| (name, value.to_owned()));
+        out.extend(own.into_iter().chain(told));
         if let Body::New(kind) = content {
-            let mut out: HeaderMap = headers.iter().filter(|(name, _)| passes_to_client(name, content)).collect();
             out.push("content-type", kind);
-            for (name, value) in served_by(target) {
-                out.push(name, value);
-            }
-            for (name, value) in self.dialect.rate_limits(headers, now) {
-                out.push(name, value);
-            }
-            for (name, value) in told {
-                out.push(name, value);
-            }
-            effects.push(Effect::ReplaceHeaders(out));
-            return;
+            out.extend(self.dialect.rate_limits(headers, now));
         }
-        for (name, _) in headers.iter().filter(|(name, _)| !passes_to_client(name, content)) {
-            if let Ok(name) = std::str::from_utf8(name) {
-                effects.push(Effect::RemoveHeader(name.to_owned().into()));
-            }
-        }
-        for (name, value) in served_by(target) {
-            effects.push(Effect::SetHeader(name, value.to_owned().into()));
-        }
-        effects.extend(told.map(|(name, value)| Effect::SetHeader(name, value.into())));
+        effects.push(Effect::ReplaceHeaders(out));
     }
 
     /// The provider answered with an error status.
@@ -391,23 +375,30 @@ enum Body {
     New(&'static str),
 }
 
-/// Of an answer that passes unchanged all headers pass but those that belong to the connection, to the provider's own
-/// session with us, or to the gateway; of one written anew only those whose meaning survives.
-fn passes_to_client(name: &[u8], content: Body) -> bool {
-    const NEVER: [&[u8]; 8] = [
-        b"set-cookie",
-        b"content-encoding",
-        b"x-request-id",
-        b"server",
-        b"alt-svc",
-        b"strict-transport-security",
-        b"www-authenticate",
-        b"via",
+/// Of an answer that passes unchanged those headers pass that say something of its body, or of when to come back, and those that
+/// clients of its format read ([`Dialect::answers`]); of one written anew only those whose meaning survives. All else is between the
+/// provider and the gateway's operator.
+fn passes_to_client(name: &[u8], content: Body, format: &dyn Dialect) -> bool {
+    const ALWAYS: [&str; 13] = [
+        ":status",
+        "accept-ranges",
+        "cache-control",
+        "content-disposition",
+        "content-language",
+        "content-range",
+        "content-type",
+        "date",
+        "etag",
+        "last-modified",
+        "retry-after",
+        "retry-after-ms",
+        "x-should-retry",
     ];
+    let is = |known: &&str| known.as_bytes() == name;
     match content {
         Body::New(..) => matches!(name, b":status" | b"date" | b"cache-control"),
-        Body::Stream if name == b"content-length" => false,
-        _ => !NEVER.contains(&name) && !name.starts_with(b"x-sluice-") && !name.starts_with(b"x-envoy-"),
+        Body::Unchanged if name == b"content-length" => true,
+        Body::Unchanged | Body::Stream => ALWAYS.iter().chain(format.answers()).any(is),
     }
 }
 

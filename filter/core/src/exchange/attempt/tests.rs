@@ -484,10 +484,15 @@ fn a_providers_session_with_us_is_not_the_clients_business() {
         ("content-encoding", "identity"),
         ("x-ratelimit-remaining-requests", "7"),
         ("openai-version", "2020-10-01"),
+        ("openai-organization", "org-1"),
+        ("x-internal-debug", "rack 7"),
+        ("access-control-allow-origin", "*"),
     ];
     let seen = whole("gpt", &[Script::Answer(200, headers.clone(), vec![OPENAI.as_bytes().to_vec()])]);
     assert_eq!(seen.headers.text("openai-version"), Some("2020-10-01"));
-    assert_eq!((seen.headers.get("set-cookie"), seen.headers.get("content-encoding")), (None, None));
+    let private =
+        ["set-cookie", "content-encoding", "openai-organization", "x-internal-debug", "access-control-allow-origin"];
+    assert_eq!(private.map(|name| seen.headers.get(name)), [None; 5]);
     let seen = whole("claude", &[Script::Answer(200, headers, vec![ANTHROPIC.as_bytes().to_vec()])]);
     assert_eq!(seen.headers.get("x-ratelimit-remaining-requests"), None);
     assert_eq!(seen.headers.text("content-type"), Some("application/json"));

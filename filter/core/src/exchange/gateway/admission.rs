@@ -22,8 +22,9 @@ use super::endpoint::{Endpoint, Purpose, VERSION, speaker_at};
 use super::{Exchange, Outcome, Phase, Refused, Trail, models};
 
 /// Headers of the client that a provider may see. Everything else stays here: credentials, cookies, addresses.
-const FORWARDED: [&[u8]; 7] =
-    [b":method", b"x-request-id", TRACE_PARENT, b"tracestate", b"baggage", b"user-agent", b"idempotency-key"];
+const FORWARDED: [&[u8]; 5] = [b":method", b"x-request-id", TRACE_PARENT, b"user-agent", IDEMPOTENCY_KEY];
+
+const IDEMPOTENCY_KEY: &[u8] = b"idempotency-key";
 
 const TRACE_PARENT: &[u8] = b"traceparent";
 
@@ -84,9 +85,11 @@ impl Exchange {
         self.client = speaker_at(path, is_anthropics);
         let endpoint = Endpoint::at(headers.text(":method").unwrap_or_default(), path, is_anthropics)?;
         self.client = endpoint.client;
+        let configured = self.worker.gateway.forward_headers.iter().map(|header| header.name());
+        let own: Vec<&str> = endpoint.client.forwards().iter().copied().chain(configured).collect();
         let passes = |name: &[u8]| match name == TRACE_PARENT {
             true => !tracing,
-            false => FORWARDED.contains(&name) || endpoint.client.forwards().iter().any(|own| own.as_bytes() == name),
+            false => FORWARDED.contains(&name) || own.iter().any(|own| own.as_bytes() == name),
         };
         let Some(presented) = credential(&headers) else {
             return Err(unauthorized("You didn't provide an API key. Send it as 'Authorization: Bearer <key>'.").into());
@@ -145,6 +148,7 @@ impl Exchange {
         }
         let expected = knock.expected();
         let Knock { started, endpoint, path, forwarded, hints, passage, body, mut share, .. } = knock;
+        let forwarded = with_own_idempotency_key(forwarded, &caller.key_id);
         let Endpoint { purpose, client } = endpoint;
         match purpose {
             Purpose::Models => self.answer(models::list(&self.worker.gateway, &caller, client), cx),
@@ -203,6 +207,23 @@ fn passage(client: &'static dyn Dialect, path: &str, headers: &HeaderMap) -> Opt
     })
 }
 
+/// All keys share the gateway's account at a provider, which would take two of their requests for one if both have the same
+/// `idempotency-key`: so it becomes one that no other key has. The same is the same again.
+fn with_own_idempotency_key(headers: HeaderMap, key: &str) -> HeaderMap {
+    if headers.get("idempotency-key").is_none() {
+        return headers;
+    }
+    let own = |value: &[u8]| {
+        let digest = Sha256::new().chain_update(key).chain_update([0]).chain_update(value).finalize();
+        digest.iter().fold("sluice-".to_owned(), |text, byte| format!("{text}{byte:02x}")).into_bytes()
+    };
+    let owned = |(name, value): (&[u8], &[u8])| match name == IDEMPOTENCY_KEY {
+        true => (name.to_vec(), own(value)),
+        false => (name.to_vec(), value.to_vec()),
+    };
+    headers.iter().map(owned).collect()
+}
+
 /// Headers that only the gateway, or the router behind it, may be told.
 fn strip(headers: &HeaderMap, effects: &mut Vec<Effect>) {
     const ENVOYS_OWN: [&[u8]; 2] = [b"x-envoy-internal", b"x-envoy-external-address"];
@@ -234,5 +255,30 @@ pub(super) fn public(error: &ApiError) -> Cow<'_, ApiError> {
             Cow::Owned(error.clone().with_code("invalid_api_key"))
         }
         _ => Cow::Borrowed(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn an_idempotency_key_is_its_own_keys_and_the_same_each_time() {
+        let sent = |value: &str, key: &str| {
+            let headers: HeaderMap = [("user-agent", "x"), ("idempotency-key", value)].into_iter().collect();
+            let headers = with_own_idempotency_key(headers, key);
+            assert_eq!((headers.text("user-agent"), headers.iter().count()), (Some("x"), 2));
+            headers.text("idempotency-key").unwrap().to_owned()
+        };
+        let once = sent("once", "alice");
+        assert_eq!((once.len(), once.get(..7)), (71, Some("sluice-")));
+        assert_eq!(once, sent("once", "alice"));
+        assert_ne!(once, sent("once", "bob"));
+        assert_ne!(once, sent("twice", "alice"));
+        assert_ne!(sent("b", "a"), sent("\0b", "a"));
+        let none: HeaderMap = [("user-agent", "x")].into_iter().collect();
+        assert_eq!(with_own_idempotency_key(none, "alice").iter().count(), 1);
     }
 }

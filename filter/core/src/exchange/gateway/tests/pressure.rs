@@ -203,11 +203,12 @@ fn an_answer_or_a_request_that_grows_too_large_in_translation_is_not_given_to_en
     };
     let many = |count: usize| says(&vec![TEXT; count].join(","));
     assert_eq!(respond(&claude("", small), many(100)).status, 200);
-    let seen = respond(&claude("", small), many(20_000));
+    let long = says(&format!(r#"{{"type":"text","text":"{}"}}"#, "x".repeat(MIB)));
+    let seen = respond(&claude("", small), long);
     assert_eq!((seen.status, &seen.log["error"]), (502, &"provider_answer_too_large".into()), "{}", seen.body);
     // So many values are not even read.
     let seen = respond(&claude("", ""), many(1_000_000));
-    assert_eq!((seen.status, &seen.log["error"]), (502, &"invalid_provider_response".into()), "{}", seen.body);
+    assert_eq!((seen.status, &seen.log["error"]), (502, &"provider_answer_too_large".into()), "{}", seen.body);
 
     let text = "x".repeat(MIB);
     let long = format!(r#"{{"model":"claude","messages":[{{"role":"user","content":"{text}"}}]}}"#);

@@ -54,7 +54,6 @@ fn each_provider_is_given_the_span_of_its_own_attempt_and_envoy_says_which_trace
         let parents = received.headers.iter().filter(|(name, _)| *name == b"traceparent");
         let parents: Vec<_> = parents.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect();
         assert_eq!(parents, [format!("span of attempt {}", index + 1)]);
-        assert_eq!(received.headers.text("tracestate"), Some("a=b"));
     }
     assert!(seen.log.get("trace_id").is_none(), "{}", seen.log);
 }
@@ -81,4 +80,19 @@ fn the_span_of_a_refusal_says_whose_it_was_and_why() {
     assert_eq!(told(&unknown), expected);
     let stranger = traced().envoy().send("POST", super::CHAT, &[("api-key", b"sk-wrong")], super::BODY, &[]);
     assert_eq!(told(&stranger), [(property::ERROR, "unknown_api_key")]);
+}
+
+#[test]
+fn what_a_trace_says_besides_its_id_stays_here_unless_it_is_configured() {
+    let headers = [PARENT, ("tracestate", "a=b"), ("baggage", "user=alice")];
+    for (file, state, baggage) in [
+        ("", None, None),
+        (r#","forward_headers":["tracestate"]"#, Some("a=b"), None),
+        (r#","forward_headers":["baggage","tracestate"]"#, Some("a=b"), Some("user=alice")),
+    ] {
+        let seen = Gate::new("", "", file).ask(&headers, &[good()]);
+        let received = &seen.received[0].headers;
+        assert_eq!((received.text("tracestate"), received.text("baggage")), (state, baggage), "{file}");
+        assert_eq!(received.text(PARENT.0), Some(PARENT.1));
+    }
 }

@@ -1,0 +1,408 @@
+//! For any request that the gateway lets through, a provider that counts truthfully never has more counted than was reserved.
+//!
+//! The provider here shares no code with the gateway. It knows what was asked before it was written as JSON: the texts, how
+//! many prompts and answers, the images. It counts as [limits.md](../../../docs/limits.md#reserve-then-settle) says that prompts are
+//! estimated, and works out each answer to the longest that the request allows, under the names that its endpoint has for that. The cases
+//! in which more may be charged are the page's own, and left out here: an answer above `reservation.output_tokens`, a thing
+//! that stands elsewhere above `reservation.unknown_input`, text with less than four bytes a token, reasoning and writing to a cache
+//! that are dearer than plain tokens.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use serde_json::{Value, json};
+use sluice_core::config::{Gateway, file};
+use sluice_core::exchange::Time;
+use sluice_core::exchange::gateway::foresight::{Question, foresee};
+use sluice_core::exchange::headers::HeaderMap;
+use sluice_core::limits::Unit;
+
+/// `reservation.output_tokens` and `reservation.unknown_input`.
+const LONGEST: u64 = 1_000;
+const UNKNOWN: u64 = 5_000;
+/// The most tokens of an image.
+const IMAGE: u64 = 1_600;
+/// The longest answer of the model that has one.
+const MAX_OUTPUT: u64 = 300;
+
+/// Picodollars for a token, micro-dollars for an image and a request: odd ones.
+const INPUT: u64 = 3_330_000;
+const CACHED: u64 = 333_000;
+const OUTPUT: u64 = 14_770_000;
+const PER_IMAGE: u64 = 1_234;
+const PER_REQUEST: u64 = 77;
+
+/// An endpoint: its path, the models that serve it, the limits that are its own, those that are others', and what it multiplies.
+struct Endpoint {
+    path: &'static str,
+    models: &'static [&'static str],
+    limits: &'static [&'static str],
+    others: &'static [&'static str],
+    multipliers: &'static [&'static str],
+}
+
+const CHAT: Endpoint = Endpoint {
+    path: "/v1/chat/completions",
+    models: &["openai", "short", "anthropic", "gemini"],
+    limits: &["max_tokens", "max_completion_tokens"],
+    others: &["max_output_tokens", "best_of"],
+    multipliers: &["n"],
+};
+const RESPONSES: Endpoint = Endpoint {
+    path: "/v1/responses",
+    models: &["openai", "short"],
+    limits: &["max_output_tokens"],
+    others: &["max_tokens", "max_completion_tokens", "n"],
+    multipliers: &[],
+};
+const MESSAGES: Endpoint = Endpoint {
+    path: "/v1/messages",
+    models: &["anthropic"],
+    limits: &["max_tokens"],
+    others: &["max_completion_tokens", "max_output_tokens"],
+    multipliers: &[],
+};
+const COMPLETIONS: Endpoint = Endpoint {
+    path: "/v1/completions",
+    models: &["openai", "short"],
+    limits: &["max_tokens"],
+    others: &["max_completion_tokens", "max_output_tokens"],
+    multipliers: &["n", "best_of"],
+};
+const EMBEDDINGS: Endpoint = Endpoint {
+    path: "/v1/embeddings",
+    models: &["openai"],
+    limits: &[],
+    others: &["max_tokens", "n"],
+    multipliers: &[],
+};
+const IMAGES: Endpoint = Endpoint {
+    path: "/v1/images/generations",
+    models: &["openai"],
+    limits: &[],
+    others: &["max_tokens", "max_output_tokens"],
+    multipliers: &["n"],
+};
+const ENDPOINTS: [&Endpoint; 6] = [&CHAT, &RESPONSES, &MESSAGES, &COMPLETIONS, &EMBEDDINGS, &IMAGES];
+
+/// A count as it may be written, and what a patient reader makes of it: nothing of what asks for nothing.
+const COUNTS: [(&str, Option<u64>); 16] = [
+    ("1", Some(1)),
+    ("2", Some(2)),
+    ("7", Some(7)),
+    ("20", Some(20)),
+    ("128", Some(128)),
+    ("500", Some(500)),
+    ("999999", Some(999_999)),
+    ("3.0", Some(3)),
+    ("2.5", Some(3)),
+    ("1e1", Some(10)),
+    ("18446744073709551616", Some(u64::MAX)),
+    ("0", None),
+    ("-0", None),
+    ("-5", None),
+    ("null", None),
+    ("\"128\"", Some(128)),
+];
+
+/// What texts are made of: letters of one byte to four.
+const PIECES: [&str; 10] = ["word ", "x", "1, 2,", "\"quoted\"\n", "é", "你好", "ไทย", "🙂", "𐎀", "\\u0041"];
+
+/// A piece of a prompt.
+#[derive(Debug, Clone)]
+enum Part {
+    Text(String),
+    /// As tokens, where the endpoint takes them.
+    Tokens(Vec<u32>),
+    /// By its address, or as base64.
+    Image {
+        base64: bool,
+        typed: bool,
+    },
+    /// By the id that its provider gave it.
+    File,
+}
+
+/// A request before it is written.
+#[derive(Debug, Clone)]
+struct Ask {
+    endpoint: usize,
+    model: prop::sample::Index,
+    parts: Vec<Part>,
+    /// Which of the endpoint's fields that count, or of others', with what.
+    counts: Vec<(prop::sample::Index, prop::sample::Index)>,
+    /// How the JSON is laid out.
+    pretty: bool,
+    /// Whether letters are escaped.
+    ascii: bool,
+    /// How much of the prompt its provider has in its cache, in percent.
+    cached: u64,
+}
+
+fn part() -> impl Strategy<Value = Part> {
+    let text = || prop::collection::vec(select(&PIECES[..]), 1..60).prop_map(|pieces| Part::Text(pieces.concat()));
+    prop_oneof![
+        4 => text(),
+        2 => prop::collection::vec(0_u32..10, 1..200).prop_map(Part::Tokens),
+        1 => prop::collection::vec(0_u32..200_000, 1..200).prop_map(Part::Tokens),
+        1 => (any::<bool>(), any::<bool>()).prop_map(|(base64, typed)| Part::Image { base64, typed }),
+        1 => Just(Part::File),
+    ]
+}
+
+fn ask() -> impl Strategy<Value = Ask> {
+    (
+        0..ENDPOINTS.len(),
+        any::<prop::sample::Index>(),
+        prop::collection::vec(part(), 1..8),
+        prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..4),
+        any::<bool>(),
+        any::<bool>(),
+        0_u64..=100,
+    )
+        .prop_map(|(endpoint, model, parts, counts, pretty, ascii, cached)| Ask {
+            endpoint,
+            model,
+            parts,
+            counts,
+            pretty,
+            ascii,
+            cached,
+        })
+}
+
+impl Ask {
+    fn endpoint(&self) -> &'static Endpoint {
+        ENDPOINTS[self.endpoint]
+    }
+
+    fn model(&self) -> &'static str {
+        let models = self.endpoint().models;
+        models[self.model.index(models.len())]
+    }
+
+    /// The fields that count: their names, how they are written, and what they mean.
+    fn counts(&self) -> Vec<(&'static str, &'static str, Option<u64>)> {
+        let Endpoint { limits, others, multipliers, .. } = self.endpoint();
+        let names = [*limits, *multipliers, *others].concat();
+        let named = self.counts.iter().map(|(name, count)| {
+            let (written, means) = COUNTS[count.index(COUNTS.len())];
+            (names[name.index(names.len())], written, means)
+        });
+        named.collect()
+    }
+
+    /// What of the prompt its endpoint takes: tokens only some, images and files only others.
+    fn parts(&self) -> Vec<Part> {
+        let takes = |part: &&Part| match (self.endpoint().path, part) {
+            (_, Part::Text(_)) => true,
+            ("/v1/completions" | "/v1/embeddings", part) => matches!(part, Part::Tokens(_)),
+            (path, Part::Image { .. }) => path != IMAGES.path,
+            (path, Part::File) => path == RESPONSES.path || (path == CHAT.path && self.model() == "openai"),
+            (_, Part::Tokens(_)) => false,
+        };
+        let parts: Vec<Part> = self.parts.iter().filter(takes).cloned().collect();
+        if parts.is_empty() { vec![Part::Text("hi".into())] } else { parts }
+    }
+
+    fn body(&self) -> String {
+        let parts = self.parts();
+        let mut body = match self.endpoint().path {
+            "/v1/chat/completions" => {
+                json!({"messages": [{"role": "user", "content": parts.iter().map(chat_part).collect::<Value>()}]})
+            }
+            "/v1/responses" => {
+                json!({"input": [{"role": "user", "content": parts.iter().map(input_part).collect::<Value>()}]})
+            }
+            "/v1/messages" => {
+                json!({"messages": [{"role": "user", "content": parts.iter().map(block).collect::<Value>()}]})
+            }
+            "/v1/completions" => json!({"prompt": one_or_many(&parts)}),
+            "/v1/embeddings" => json!({"input": one_or_many(&parts)}),
+            _ => json!({"prompt": parts.iter().map(text).collect::<String>()}),
+        };
+        body["model"] = json!(self.model());
+        let written = if self.pretty { format!("{body:#}") } else { body.to_string() };
+        let counts = self.counts().into_iter().map(|(name, written, _)| format!(",\"{name}\":{written}"));
+        let written = written.strip_suffix('}').expect("an object");
+        let written = format!("{written}{}}}", counts.collect::<String>());
+        if self.ascii { escaped(&written) } else { written }
+    }
+}
+
+/// Letters of up to three bytes as escapes.
+fn escaped(json: &str) -> String {
+    let escape = |letter: char| match letter {
+        '\u{80}'..='\u{ffff}' => format!("\\u{:04x}", u32::from(letter)),
+        _ => letter.to_string(),
+    };
+    json.chars().map(escape).collect()
+}
+
+const ADDRESS: &str = "https://example.com/a.png";
+
+fn data() -> String {
+    "iVBORw0KGgoAAAANSUhEUgAAB".repeat(40)
+}
+
+fn text(part: &Part) -> &str {
+    if let Part::Text(text) = part { text } else { "" }
+}
+
+fn chat_part(part: &Part) -> Value {
+    match part {
+        Part::Text(text) => json!({"type": "text", "text": text}),
+        Part::Image { base64, .. } => {
+            let url = if *base64 { format!("data:image/png;base64,{}", data()) } else { ADDRESS.to_owned() };
+            json!({"type": "image_url", "image_url": {"url": url}})
+        }
+        Part::File | Part::Tokens(_) => json!({"type": "file", "file": {"file_id": "file-1"}}),
+    }
+}
+
+fn input_part(part: &Part) -> Value {
+    match part {
+        Part::Text(text) => json!({"type": "input_text", "text": text}),
+        Part::Image { typed, .. } => {
+            let image = json!({"type": "input_image", "image_url": ADDRESS});
+            // Some servers know an image by its address.
+            if *typed { image } else { json!({"image_url": ADDRESS}) }
+        }
+        Part::File | Part::Tokens(_) => json!({"type": "input_file", "file_id": "file-1"}),
+    }
+}
+
+fn block(part: &Part) -> Value {
+    match part {
+        Part::Text(text) => json!({"type": "text", "text": text}),
+        Part::Image { base64: true, .. } => {
+            json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data()}})
+        }
+        _ => json!({"type": "image", "source": {"type": "url", "url": ADDRESS}}),
+    }
+}
+
+fn one_or_many(parts: &[Part]) -> Value {
+    let one = |part: &Part| if let Part::Tokens(tokens) = part { json!(tokens) } else { json!(text(part)) };
+    if let [alone] = parts { one(alone) } else { parts.iter().map(one).collect() }
+}
+
+/// What a provider counts.
+struct Truth {
+    input: u64,
+    output: u64,
+    images: u64,
+}
+
+fn truth(ask: &Ask) -> Truth {
+    let bytes_per_100_tokens = if ask.model() == "anthropic" { 350 } else { 400 };
+    let (mut input, mut images) = (3, 0);
+    for part in ask.parts() {
+        match part {
+            Part::Text(text) => {
+                let (rare, common): (Vec<char>, Vec<char>) = text.chars().partition(|letter| letter.len_utf8() == 4);
+                let bytes: usize = common.into_iter().map(char::len_utf8).sum();
+                input += (bytes as u64 * 100).div_ceil(bytes_per_100_tokens) + 4 * rare.len() as u64;
+            }
+            Part::Tokens(tokens) => input += tokens.len() as u64,
+            Part::Image { .. } => {
+                input += IMAGE;
+                images += 1;
+            }
+            Part::File => input += UNKNOWN,
+        }
+    }
+    Truth { input, output: answer(ask) * answers(ask), images }
+}
+
+/// Each answer is as long as its provider lets it be.
+fn answer(ask: &Ask) -> u64 {
+    if ask.endpoint().path == EMBEDDINGS.path {
+        return 0;
+    }
+    let counts = ask.counts();
+    let limits = counts.iter().filter(|(name, ..)| ask.endpoint().limits.contains(name));
+    let asked = limits.filter_map(|(.., means)| *means).max().unwrap_or(LONGEST);
+    asked.min(LONGEST).min(if ask.model() == "short" { MAX_OUTPUT } else { LONGEST })
+}
+
+fn answers(ask: &Ask) -> u64 {
+    let counts = ask.counts();
+    let multipliers = counts.iter().filter(|(name, ..)| ask.endpoint().multipliers.contains(name));
+    let each = multipliers.filter_map(|(.., means)| *means).max().unwrap_or(1);
+    let prompts = if ask.endpoint().path == COMPLETIONS.path { ask.parts().len() as u64 } else { 1 };
+    each * prompts
+}
+
+/// Micro-dollars, rounded up once.
+fn cost(truth: &Truth, cached: u64) -> u64 {
+    let cached = truth.input * cached / 100;
+    let pico = (truth.input - cached) * INPUT + cached * CACHED + truth.output * OUTPUT;
+    pico.div_ceil(1_000_000) + truth.images * PER_IMAGE + PER_REQUEST
+}
+
+fn gateway() -> Rc<Gateway> {
+    let dollars = |pico: u64| pico as f64 / 1e6;
+    let price = |max_output: Option<u64>| {
+        let mut price = json!({
+            "input": dollars(INPUT), "output": dollars(OUTPUT), "cached_input": dollars(CACHED),
+            "per_image": dollars(PER_IMAGE), "per_request": dollars(PER_REQUEST),
+        });
+        if let Some(most) = max_output {
+            price["max_output"] = json!(most);
+        }
+        price
+    };
+    let target = |provider: &str, model: &str| json!({"targets": [{"provider": provider, "model": model}]});
+    let file = json!({
+        "providers": {
+            "openai": {"kind": "openai", "speaks": ["chat", "responses", "completions", "embeddings"]},
+            "anthropic": {"kind": "anthropic"}, "gemini": {"kind": "gemini"},
+        },
+        "models": {
+            "openai": target("openai", "m"), "short": target("openai", "s"),
+            "anthropic": target("anthropic", "m"), "gemini": target("gemini", "m"),
+        },
+        "prices": {"models": {"openai/s": price(Some(MAX_OUTPUT))}, "unpriced": price(None)},
+        "reservation": {"output_tokens": LONGEST, "unknown_input": UNKNOWN},
+        "teams": {"t": {}},
+        "keys": [{"id": "k", "team": "t", "budget": {"total": 1}, "sha256": "0".repeat(64)}],
+    });
+    let file: file::File = serde_json::from_value(file).unwrap();
+    Rc::new(Gateway::compile(&file).unwrap())
+}
+
+/// What the budget holds for it; nothing when the request is refused.
+fn reserved(gateway: &Rc<Gateway>, ask: &Ask) -> Option<u64> {
+    let (body, headers, now) = (ask.body(), HeaderMap::default(), Time(1_790_000_000 * 1_000_000_000));
+    let question = Question { key: "k", path: ask.endpoint().path, headers: &headers, body: body.as_bytes(), now };
+    let foresight = foresee(gateway, &question).ok()?;
+    let parts = foresight.plan.candidates.first()?.parts.iter();
+    parts.filter(|part| part.rule.unit == Unit::MicroUsd).map(|part| part.take.amount).next()
+}
+
+#[test]
+fn what_a_truthful_provider_counts_never_exceeds_what_was_reserved() {
+    let gateway = gateway();
+    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
+    let passed: Vec<Cell<u32>> = ENDPOINTS.iter().map(|_| Cell::default()).collect();
+    let done = runner.run(&ask(), |ask| {
+        let Some(reserved) = reserved(&gateway, &ask) else { return Ok(()) };
+        passed[ask.endpoint].set(passed[ask.endpoint].get() + 1);
+        let cost = cost(&truth(&ask), ask.cached);
+        if cost > reserved {
+            let says =
+                format!("{cost} are charged of {reserved} micro-dollars: {} {}", ask.endpoint().path, ask.body());
+            return Err(TestCaseError::fail(says));
+        }
+        Ok(())
+    });
+    done.unwrap_or_else(|error| panic!("{error}"));
+    // Of what is refused nothing is learned.
+    assert!(passed.iter().all(|passed| passed.get() > Config::default().cases / 60), "{passed:?}");
+}
