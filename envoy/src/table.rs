@@ -162,6 +162,7 @@ impl<'a> Table<'a> {
 #[cfg(test)]
 mod tests {
     use sluice_core::config::Gateway;
+    use sluice_core::config::file::TierPrice;
     use sluice_core::usage;
 
     use super::*;
@@ -221,6 +222,21 @@ mod tests {
         assert_eq!(price("openai", "ft:gpt-4.1-2025-04-14:me::id"), price("openai", "ft:gpt-4.1-2025-04-14"));
         assert_eq!(table.model("openai", "ft:gpt-4.1-nonsense:me::id"), None);
         assert_eq!(table.model("anthropic", "gpt-4.1"), None);
+    }
+
+    #[test]
+    fn known_models_have_the_surcharges_they_are_known_for() {
+        let table = Table::read(TABLE);
+        let price =
+            |provider, model| &table.model(provider, model).unwrap_or_else(|| panic!("{provider} {model}")).price;
+        let gpt = price("openai", "gpt-5");
+        let tier = |tier: Option<TierPrice>| tier.map(|tier| (tier.input, tier.output, tier.cached_input));
+        assert_eq!(tier(gpt.service_tiers.priority), Some((Some(2.5), Some(20.0), Some(0.25))));
+        assert_eq!(tier(gpt.service_tiers.flex), Some((Some(0.625), Some(5.0), Some(0.0625))));
+        assert_eq!((gpt.cache_write_1h, gpt.per_call.web_search), (None, Some(0.01)));
+        let claude = price("anthropic", "claude-sonnet-4-5");
+        assert_eq!((claude.cache_write_1h, claude.per_call.web_search), (Some(6.0), Some(0.01)));
+        assert_eq!((claude.service_tiers.priority, claude.service_tiers.flex), (None, None));
     }
 
     #[test]

@@ -352,7 +352,7 @@ timeouts: { first_token: 1500ms }
     fn the_filter_is_given_the_prices_it_needs_and_no_other() {
         let rendered = rendered(&options());
         assert!(rendered.contains(r#""on/gpt-5""#), "{rendered}");
-        assert_eq!(rendered.matches("\"cached_input\"").count(), 1, "{rendered}");
+        assert_eq!(rendered.matches("\"max_output\"").count(), 1, "{rendered}");
     }
 
     #[test]

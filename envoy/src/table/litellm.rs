@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use sluice_core::config::file::{Capabilities, Price};
+use sluice_core::config::file::{Capabilities, PerCall, Price, ServiceTiers, TierPrice};
 
 use super::Known;
 use super::own::Rows;
@@ -30,6 +30,21 @@ struct Entry {
     cache_read_input_token_cost: Option<f64>,
     cache_creation_input_token_cost: Option<f64>,
     output_cost_per_reasoning_token: Option<f64>,
+    cache_creation_input_token_cost_above_1hr: Option<f64>,
+    input_cost_per_token_priority: Option<f64>,
+    output_cost_per_token_priority: Option<f64>,
+    cache_read_input_token_cost_priority: Option<f64>,
+    cache_creation_input_token_cost_priority: Option<f64>,
+    input_cost_per_token_flex: Option<f64>,
+    output_cost_per_token_flex: Option<f64>,
+    cache_read_input_token_cost_flex: Option<f64>,
+    cache_creation_input_token_cost_flex: Option<f64>,
+    input_cost_per_token_batches: Option<f64>,
+    output_cost_per_token_batches: Option<f64>,
+    cache_read_input_token_cost_batches: Option<f64>,
+    cache_creation_input_token_cost_batches: Option<f64>,
+    /// For a search, by how much of what it finds is read.
+    search_context_cost_per_query: Option<BTreeMap<String, f64>>,
     max_input_tokens: Option<f64>,
     max_output_tokens: Option<f64>,
     supports_function_calling: Option<bool>,
@@ -100,6 +115,9 @@ impl Entry {
             cached_input: rate(self.cache_read_input_token_cost),
             cache_write: rate(cache_write),
             reasoning: rate(self.output_cost_per_reasoning_token),
+            cache_write_1h: rate(self.cache_creation_input_token_cost_above_1hr),
+            service_tiers: self.tiers(),
+            per_call: PerCall { web_search: self.search(), ..PerCall::default() },
             max_output: tokens(self.max_output_tokens),
             ..Price::default()
         };
@@ -122,6 +140,46 @@ impl Entry {
     }
 }
 
+impl Entry {
+    fn tiers(&self) -> ServiceTiers {
+        let tier = |[input, output, cached_input, cache_write]: [Option<f64>; 4]| {
+            let rate = |dollars: Option<f64>| dollars.map(million);
+            let tier = TierPrice {
+                input: rate(input),
+                output: rate(output),
+                cached_input: rate(cached_input),
+                cache_write: rate(cache_write),
+            };
+            (tier != TierPrice::default()).then_some(tier)
+        };
+        ServiceTiers {
+            priority: tier([
+                self.input_cost_per_token_priority,
+                self.output_cost_per_token_priority,
+                self.cache_read_input_token_cost_priority,
+                self.cache_creation_input_token_cost_priority,
+            ]),
+            flex: tier([
+                self.input_cost_per_token_flex,
+                self.output_cost_per_token_flex,
+                self.cache_read_input_token_cost_flex,
+                self.cache_creation_input_token_cost_flex,
+            ]),
+            batch: tier([
+                self.input_cost_per_token_batches,
+                self.output_cost_per_token_batches,
+                self.cache_read_input_token_cost_batches,
+                self.cache_creation_input_token_cost_batches,
+            ]),
+        }
+    }
+
+    /// The dearest search.
+    fn search(&self) -> Option<f64> {
+        self.search_context_cost_per_query.iter().flat_map(BTreeMap::values).copied().reduce(f64::max)
+    }
+}
+
 /// Dollars for a million tokens, to the sixth decimal.
 fn million(dollars: f64) -> f64 {
     (dollars * 1e12).round() / 1e6
@@ -139,7 +197,7 @@ mod tests {
     const LIST: &str = r#"{
   "sample_spec": {"litellm_provider": "one of them", "max_input_tokens": "the most", "input_cost_per_token": 0},
   "gpt-9": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 2.5e-07, "output_cost_per_token": 2e-06,
-    "cache_read_input_token_cost": 2.5e-08, "max_input_tokens": 272000, "max_output_tokens": 128000,
+    "cache_read_input_token_cost": 2.5e-08, "input_cost_per_token_flex": 1.25e-07, "output_cost_per_token_flex": 1e-06, "search_context_cost_per_query": {"search_context_size_low": 0.01, "search_context_size_high": 0.014}, "max_input_tokens": 272000, "max_output_tokens": 128000,
     "supports_vision": true, "supports_function_calling": true, "source": ["anything"]},
   "azure/gpt-9": {"litellm_provider": "azure", "mode": "responses", "input_cost_per_token": 1e-06, "output_cost_per_token": 1e-06},
   "bedrock/x.y": {"litellm_provider": "bedrock", "mode": "chat", "input_cost_per_token": 3e-06, "output_cost_per_token": 1e-06},
@@ -174,6 +232,8 @@ mod tests {
             (capabilities.tools, capabilities.vision, capabilities.audio),
             (Some(true), Some(true), Some(false))
         );
+        let flex = TierPrice { input: Some(0.125), output: Some(1.0), ..TierPrice::default() };
+        assert_eq!((price.service_tiers.flex, price.per_call.web_search), (Some(flex), Some(0.014)));
         assert_eq!((known(4).price.cache_write, known(4).price.max_output), (None, None));
     }
 

@@ -16,7 +16,7 @@
 
 use std::str::FromStr;
 
-use sluice_core::config::file::{Capabilities, Price};
+use sluice_core::config::file::{Capabilities, PerCall, Price, ServiceTiers, TierPrice};
 use sluice_core::config::mistake::quoted;
 use sluice_core::config::suggest::one_of;
 use sluice_core::usage;
@@ -40,8 +40,22 @@ const LETTERS: &str = "tpvsrcad";
 /// Those without which nothing can be known.
 const NEEDED: [&str; 4] = ["provider", "model", "input", "output"];
 /// Those that may be left out, or empty.
-const OTHERS: [&str; 8] =
-    ["cached_input", "cache_write", "reasoning", "per_image", "per_request", "max_input", "max_output", "capabilities"];
+const OTHERS: [&str; 14] = [
+    "cached_input",
+    "cache_write",
+    "reasoning",
+    "per_image",
+    "per_request",
+    "max_input",
+    "max_output",
+    "capabilities",
+    "cache_write_1h",
+    "priority",
+    "flex",
+    "batch",
+    "web_search",
+    "file_search",
+];
 
 /// What in a line is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +115,7 @@ impl<'a> Columns<'a> {
         let dollars = |name| number::<f64>(name, cell(name), "US dollars for a million tokens");
         let optional = |name| or_empty(name, cell(name), "US dollars, or nothing");
         let limit = |name| or_empty(name, cell(name), "a number of tokens, or nothing");
+        let tier = |name| tier(name, cell(name));
         let (provider, model) = (needed("provider")?, needed("model")?);
         let price = Price {
             input: dollars("input")?,
@@ -108,6 +123,13 @@ impl<'a> Columns<'a> {
             cached_input: optional("cached_input")?,
             cache_write: optional("cache_write")?,
             reasoning: optional("reasoning")?,
+            cache_write_1h: optional("cache_write_1h")?,
+            service_tiers: ServiceTiers { priority: tier("priority")?, flex: tier("flex")?, batch: tier("batch")? },
+            per_call: PerCall {
+                web_search: optional("web_search")?,
+                file_search: optional("file_search")?,
+                ..PerCall::default()
+            },
             per_image: optional("per_image")?,
             per_request: optional("per_request")?,
             max_output: limit("max_output")?,
@@ -160,6 +182,19 @@ fn or_empty<T: FromStr>(name: &str, text: &str, expected: &str) -> Result<Option
     if text.is_empty() { Ok(None) } else { number(name, text, expected).map(Some) }
 }
 
+/// A class of service: prices of prompts, answers, and prompts read from a cache and written to one, with slashes between.
+fn tier(name: &str, text: &str) -> Result<Option<TierPrice>, Wrong> {
+    let expected = "US dollars for a million tokens: INPUT/OUTPUT/CACHED_INPUT/CACHE_WRITE, the latter two as you like";
+    let rates: Vec<Option<f64>> =
+        text.split('/').map(|text| or_empty(name, text, expected)).collect::<Result<_, _>>()?;
+    if rates.len() > 4 {
+        return Err(Wrong::new(name, text, expected));
+    }
+    let rate = |place: usize| rates.get(place).copied().flatten();
+    let tier = TierPrice { input: rate(0), output: rate(1), cached_input: rate(2), cache_write: rate(3) };
+    Ok((!text.is_empty()).then_some(tier))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,6 +230,18 @@ mod tests {
         let turned = Columns::read("output\tinput\tcached_input\tmodel\tprovider").unwrap();
         let (provider, model, known) = turned.row("2\t1\t0.5\tm\tp").unwrap();
         assert_eq!((provider, model, known.price.cached_input), ("p", "m", Some(0.5)));
+    }
+
+    #[test]
+    fn a_class_of_service_is_one_cell() {
+        let columns = Columns::read("provider\tmodel\tinput\toutput\tpriority\tflex\tweb_search").unwrap();
+        let (.., known) = columns.row("p\tm\t1\t2\t2/4/0.2\t\t0.01").unwrap();
+        let priority = TierPrice { input: Some(2.0), output: Some(4.0), cached_input: Some(0.2), cache_write: None };
+        assert_eq!((known.price.service_tiers.priority, known.price.service_tiers.flex), (Some(priority), None));
+        assert_eq!(known.price.per_call.web_search, Some(0.01));
+        for cell in ["2/x", "1/2/3/4/5", "2;4"] {
+            assert_eq!(columns.row(&format!("p\tm\t1\t2\t{cell}\t\t")).unwrap_err().column, "priority");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use sluice_tests::client::Answer;
 use sluice_tests::gateway::{KEY, Key};
+use sluice_tests::money::micro;
 
 use crate::{CHAT, Single, ask, refusal, with};
 
@@ -42,4 +43,33 @@ async fn what_is_forbidden_to_a_key_a_team_or_a_model_is_refused_by_name() {
     let more = json!({"service_tier": "default", "n": 2, "logprobs": true});
     assert_eq!(free.post(CHAT, &with(ask("gpt", "hi"), more)).await.status, 200);
     assert_eq!(narrow.post(CHAT, &ask("gpt", "hi")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_dearer_class_of_service_is_reserved_and_charged_as_it_was_given() {
+    let tier = json!({"input": 30, "output": 30});
+    let price = json!({"input": 10, "output": 10, "service_tiers": {"priority": tier}});
+    let single = Single::with(|builder| {
+        let priced =
+            json!({"prices": {"models": {"openai/gpt-sim": price}}, "teams": {"test": {"budget": {"total": 0.02}}}});
+        builder.model("gpt", &[("openai", "gpt-sim")]).with(priced)
+    })
+    .await;
+    let client = single.gateway.client();
+    // A thousand tokens of an answer: $0.01, or $0.03.
+    let body = |tier: &str| with(ask("gpt", "hi"), json!({"max_tokens": 1000, "service_tier": tier}));
+    for tier in ["priority", "auto"] {
+        let answer = client.post(CHAT, &body(tier)).await;
+        assert_eq!(refusal(&answer), (429, "insufficient_quota".to_owned()), "{tier}: {}", answer.text());
+    }
+    assert_eq!(single.provider.count(), 0);
+    assert_eq!(client.post(CHAT, &body("default")).await.status, 200);
+    // The simulator gives the plain class whatever it is asked for.
+    let small = with(body("priority"), json!({"max_tokens": 100}));
+    let answer = client.post(CHAT, &small).await;
+    assert_eq!((answer.status, &answer.json()["service_tier"]), (200, &json!("default")), "{}", answer.text());
+    let line = single.gateway.log_lines(4).await.pop().expect("a line");
+    let count = |name: &str| line[name].as_u64().expect("a count");
+    let charged = line["cost_usd"].as_str().map(micro);
+    assert_eq!(charged, Some(10 * (count("input_tokens") + count("output_tokens"))), "{line}");
 }

@@ -59,11 +59,11 @@ pub fn prices(desk: &mut Desk) -> Step {
         let price = target.price.as_ref();
         let shown = price.map(|price| {
             BTreeMap::from([
-                ("input", per_million(price.input)),
-                ("cached_input", per_million(price.cached_input)),
-                ("cache_write", per_million(price.cache_write)),
-                ("output", per_million(price.output)),
-                ("reasoning", per_million(price.reasoning)),
+                ("input", per_million(price.plain.input)),
+                ("cached_input", per_million(price.plain.cached_input)),
+                ("cache_write", per_million(price.plain.cache_write)),
+                ("output", per_million(price.plain.output)),
+                ("reasoning", per_million(price.plain.reasoning)),
                 ("per_image", price.per_image.to_string()),
                 ("per_request", price.per_request.to_string()),
             ])

@@ -552,9 +552,18 @@ pub struct Price {
     /// Of prompts, written to the provider's cache; as `input` when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write: Option<f64>,
+    /// Of prompts, written to a cache that keeps them for an hour; as `cache_write` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_1h: Option<f64>,
     /// Of reasoning; as `output` when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<f64>,
+    /// What tokens cost in other classes of service than the plain one.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub service_tiers: ServiceTiers,
+    /// US dollars for one call of a tool that runs at the provider.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub per_call: PerCall,
     /// US dollars for one image in a request, when it is not counted as tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_image: Option<f64>,
@@ -564,6 +573,60 @@ pub struct Price {
     /// The most tokens the model answers with: no more is ever reserved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_output: Option<u64>,
+}
+
+/// The classes of service that have prices of their own; one that is left out has the plain ones.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct ServiceTiers {
+    /// `service_tier: priority`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<TierPrice>,
+    /// `service_tier: flex`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flex: Option<TierPrice>,
+    /// What is answered much later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<TierPrice>,
+}
+
+/// US dollars for a million tokens in one class of service; what is left out is as in the plain one.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct TierPrice {
+    /// Of prompts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<f64>,
+    /// Of answers; of reasoning too, where that has no price of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<f64>,
+    /// Of prompts, read from the provider's cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached_input: Option<f64>,
+    /// Of prompts, written to the provider's cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<f64>,
+}
+
+/// US dollars for one call of each tool that runs at the provider; nothing when left out.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct PerCall {
+    /// A search of the web.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub web_search: Option<f64>,
+    /// A search of stored files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_search: Option<f64>,
+    /// A session of a machine that runs what the model has written: one for an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code_interpreter: Option<f64>,
+    /// An image that the model has made while it answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_generation: Option<f64>,
 }
 
 /// What tokens cost.

@@ -11,6 +11,7 @@ use crate::conversation::{Request, Response, StreamEvent, Usage};
 use crate::error::ApiError;
 use crate::framing::sse;
 use crate::headers::HeaderMap;
+use crate::usage::surcharge::Extras;
 
 pub use embeddings::Embeddings;
 pub use kept::Kept;
@@ -319,6 +320,8 @@ pub struct Glance {
     pub id: Option<String>,
     /// Tokens, when the provider said.
     pub usage: Option<Usage>,
+    /// What it cost besides, as far as the provider said.
+    pub extras: Extras,
     /// Whether the answer has said why it ended.
     pub finished: bool,
     /// What was said, for a stream that ends before its provider counts the tokens.

@@ -12,6 +12,7 @@ use crate::limits::{Plan, Spent, Ticket};
 use crate::store::embedded::Reach;
 use crate::store::{Entry, Reading, Settled, Settlement, SharedData, Sums, Verdict, embedded};
 use crate::usage::price::MicroUsd;
+use crate::usage::surcharge::Extras;
 
 use super::Time;
 use super::journey::Journey;
@@ -82,11 +83,17 @@ impl Charge {
 
     /// An attempt at `target` is over, and used this much; nothing, when that is not known. `estimated` where its provider has not
     /// counted all of it.
-    pub fn owe(&mut self, target: &Rc<Target>, usage: Option<Usage>, images: u64, estimated: bool) {
+    pub fn owe(
+        &mut self,
+        target: &Rc<Target>,
+        usage: Option<Usage>,
+        (images, extras): (u64, &Extras),
+        estimated: bool,
+    ) {
         let Some(candidate) = self.index_of(target) else { return };
         let cost = match (usage, target.price) {
             (None, _) => Some(MicroUsd::default()),
-            (Some(usage), price) => price.map(|price| price.cost(&usage, images)),
+            (Some(usage), price) => price.map(|price| price.cost(&usage, images, extras)),
         };
         self.unpriced |= cost.is_none();
         let (usage, cost) = (usage.unwrap_or_default(), cost.unwrap_or_default());

@@ -24,6 +24,7 @@ use crate::routing::needs::Needs;
 use crate::routing::queue::Queue;
 use crate::store::SharedData;
 use crate::usage::estimate::Prompt;
+use crate::usage::surcharge::{Extras, Wishes};
 
 use super::Time;
 use super::charge::Charge;
@@ -104,6 +105,10 @@ pub struct Journey {
     pub first_token: Option<Time>,
     /// Tokens, as far as the provider said.
     pub usage: Option<Usage>,
+    /// What the request may cost besides its tokens.
+    pub wishes: Wishes,
+    /// What it did, as far as the provider said.
+    pub extras: Extras,
     /// The answer's id, where its provider may keep it.
     pub answer: Option<String>,
     /// What the stream of the attempt under way has brought, should its provider not come to count tokens.
@@ -283,6 +288,8 @@ impl Journey {
             stage: Stage::Underway,
             first_token: None,
             usage: None,
+            wishes: Wishes::default(),
+            extras: Extras::default(),
             answer: None,
             said: Said::default(),
             tail: Vec::new(),

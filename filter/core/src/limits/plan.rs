@@ -9,7 +9,6 @@ use super::index::Applied;
 use super::scope::Subject;
 use super::{Rule, Unit};
 use crate::config::{Caller, Gateway, Model, Target};
-use crate::conversation::Usage;
 use crate::error::{ApiError, ErrorKind};
 use crate::store::{Gauge, Meter, Order, Take};
 use crate::usage::estimate::Estimate;
@@ -214,9 +213,8 @@ impl Parts<'_> {
         let amount = match rule.unit {
             Unit::Requests => 1,
             Unit::MicroUsd => {
-                let Estimate { input, output, images } = estimate();
                 let price = self.target.price.ok_or_else(|| not_priced(of))?;
-                price.cost(&Usage { input, output, ..Usage::default() }, images).0
+                price.most(&estimate()).0
             }
             unit => tokens(unit, estimate().input, estimate().output),
         };

@@ -32,7 +32,7 @@ pub fn weighted(targets: &[Rc<Target>], by: u64) -> Vec<Rc<Target>> {
 pub fn cheapest(targets: &[Rc<Target>], estimate: &dyn Fn(&Target) -> Estimate) -> Vec<Rc<Target>> {
     let cost = |target: &Rc<Target>| {
         let estimate = estimate(target);
-        target.price.map_or(u64::MAX, |price| price.cost(&estimate.usage(), estimate.images).0)
+        target.price.map_or(u64::MAX, |price| price.expected(&estimate).0)
     };
     let mut ordered = targets.to_vec();
     ordered.sort_by_cached_key(cost);

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use super::literals::Literals;
+use super::surcharge::Wishes;
 use crate::conversation::Usage;
 use crate::exchange::outline::Outline;
 
@@ -176,6 +177,8 @@ pub struct Estimate {
     pub output: u64,
     /// Images in the prompt.
     pub images: u64,
+    /// What it may cost besides.
+    pub wishes: Wishes,
 }
 
 impl Estimate {
@@ -194,7 +197,7 @@ impl Estimate {
             .saturating_add(prompt.images.saturating_mul(IMAGE));
         let answer = [outline.max_tokens, max_output].into_iter().flatten().fold(ceiling, u64::min);
         let answers = outline.n.saturating_mul(outline.prompts).max(1);
-        Self { input, output: answer.saturating_mul(answers), images: prompt.images }
+        Self { input, output: answer.saturating_mul(answers), images: prompt.images, ..Self::default() }
     }
 
     /// As usage, to be priced: nothing of it cached, none of it reasoning.

@@ -4,3 +4,4 @@ pub mod answers;
 pub mod estimate;
 pub(crate) mod literals;
 pub mod price;
+pub mod surcharge;

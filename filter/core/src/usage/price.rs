@@ -5,6 +5,11 @@ use std::fmt;
 use crate::config::file;
 use crate::conversation::Usage;
 
+use super::estimate::Estimate;
+#[cfg(doc)]
+use super::surcharge::Tool;
+use super::surcharge::{Calls, Extras, Tier, Wishes};
+
 /// The dearest that is believed: dollars for a million tokens, which makes a dollar a token.
 const DEAREST_MILLION: f64 = 1e6;
 /// The dearest that is believed: dollars for one image, or for one request.
@@ -53,23 +58,40 @@ fn millionths(value: f64, most: f64) -> Option<u64> {
     (sound && !vanished).then_some(nearest as u64)
 }
 
-/// What a target costs.
+/// What tokens cost in one class of service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Price {
+pub struct Rates {
     /// Of prompts.
     pub input: Rate,
     /// Of prompts read from the provider's cache.
     pub cached_input: Rate,
     /// Of prompts written to the provider's cache.
     pub cache_write: Rate,
+    /// Of prompts written to a cache that keeps them for an hour.
+    pub cache_write_1h: Rate,
     /// Of answers, reasoning left out.
     pub output: Rate,
     /// Of reasoning.
     pub reasoning: Rate,
+}
+
+/// What a target costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Price {
+    /// Tokens in the plain class of service.
+    pub plain: Rates,
+    /// In the other ones that have prices of their own.
+    pub priority: Option<Rates>,
+    /// As above.
+    pub flex: Option<Rates>,
+    /// As above.
+    pub batch: Option<Rates>,
     /// For an image in a request.
     pub per_image: MicroUsd,
     /// For a request.
     pub per_request: MicroUsd,
+    /// For a call of each tool, in the order of [`Tool::ALL`].
+    pub per_call: [MicroUsd; 4],
     /// The most tokens of one answer.
     pub max_output: Option<u64>,
 }
@@ -103,7 +125,25 @@ impl TryFrom<&file::Price> for Price {
         let mut or = |field, dollars: Option<f64>, other| dollars.map_or(other, |dollars| rate(field, dollars));
         let cached_input = or("cached_input", written.cached_input, input);
         let cache_write = or("cache_write", written.cache_write, input);
+        let cache_write_1h = or("cache_write_1h", written.cache_write_1h, cache_write);
         let reasoning = or("reasoning", written.reasoning, output);
+        let plain = Rates { input, cached_input, cache_write, cache_write_1h, output, reasoning };
+        let mut tier = |field, tier: Option<file::TierPrice>| {
+            let tier = tier?;
+            let output = or(field, tier.output, plain.output);
+            Some(Rates {
+                input: or(field, tier.input, plain.input),
+                cached_input: or(field, tier.cached_input, plain.cached_input),
+                cache_write: or(field, tier.cache_write, plain.cache_write),
+                output,
+                reasoning: if written.reasoning.is_some() { plain.reasoning } else { output },
+                ..plain
+            })
+        };
+        let tiers = written.service_tiers;
+        let priority = tier("service_tiers.priority", tiers.priority);
+        let flex = tier("service_tiers.flex", tiers.flex);
+        let batch = tier("service_tiers.batch", tiers.batch);
         let mut piece = |field, dollars: Option<f64>| {
             let dollars = dollars.unwrap_or_default();
             MicroUsd::from_dollars(dollars, DEAREST_PIECE).unwrap_or_else(|| {
@@ -114,35 +154,93 @@ impl TryFrom<&file::Price> for Price {
         };
         let per_image = piece("per_image", written.per_image);
         let per_request = piece("per_request", written.per_request);
+        let per_call = [
+            piece("per_call.web_search", written.per_call.web_search),
+            piece("per_call.file_search", written.per_call.file_search),
+            piece("per_call.code_interpreter", written.per_call.code_interpreter),
+            piece("per_call.image_generation", written.per_call.image_generation),
+        ];
         let max_output = written.max_output;
         if max_output == Some(0) {
             wrong.push(Unbelievable { field: "max_output", found: "0".to_owned(), expected: "at least one token" });
         }
-        let price = Self { input, cached_input, cache_write, output, reasoning, per_image, per_request, max_output };
+        let price = Self { plain, priority, flex, batch, per_image, per_request, per_call, max_output };
         if wrong.is_empty() { Ok(price) } else { Err(wrong) }
     }
 }
 
-impl Price {
-    /// What one answered request costs, rounded up to the next micro-dollar once.
-    pub fn cost(&self, usage: &Usage, images: u64) -> MicroUsd {
+impl Rates {
+    /// What these tokens cost, in picodollars.
+    fn cost(&self, usage: &Usage, hour_writes: u64) -> u128 {
         let tokens = |count: u64, rate: Rate| u128::from(count) * u128::from(rate.0);
         let cached = usage.cached.min(usage.input);
         let written = usage.cache_write.min(usage.input - cached);
+        let for_an_hour = hour_writes.min(written);
         let plain = usage.input - cached - written;
         let reasoning = usage.reasoning.min(usage.output);
-        let picodollars = [
+        [
             tokens(cached, self.cached_input),
-            tokens(written, self.cache_write),
+            tokens(written - for_an_hour, self.cache_write),
+            tokens(for_an_hour, self.cache_write_1h),
             tokens(usage.output - reasoning, self.output),
             tokens(reasoning, self.reasoning),
         ]
         .into_iter()
-        .fold(tokens(plain, self.input), u128::saturating_add);
+        .fold(tokens(plain, self.input), u128::saturating_add)
+    }
+
+    /// The most that these tokens may come to: of a prompt at its dearest rate, and of an answer.
+    fn most(&self, input: u64, output: u64, wishes: &Wishes) -> u128 {
+        let tokens = |count: u64, rate: Rate| u128::from(count) * u128::from(rate.0);
+        let written = match (wishes.caches, wishes.for_an_hour) {
+            (false, _) => self.input,
+            (true, false) => self.cache_write,
+            (true, true) => self.cache_write.max(self.cache_write_1h),
+        };
+        tokens(input, self.input.max(written)).saturating_add(tokens(output, self.output.max(self.reasoning)))
+    }
+}
+
+impl Price {
+    /// In this class of service.
+    fn rates(&self, tier: Option<Tier>) -> &Rates {
+        let own = match tier {
+            Some(Tier::Priority) => self.priority.as_ref(),
+            Some(Tier::Flex) => self.flex.as_ref(),
+            Some(Tier::Batch) => self.batch.as_ref(),
+            Some(Tier::Plain) | None => None,
+        };
+        own.unwrap_or(&self.plain)
+    }
+
+    /// What one answered request costs, rounded up to the next micro-dollar once. `images` are those of its prompt.
+    pub fn cost(&self, usage: &Usage, images: u64, extras: &Extras) -> MicroUsd {
+        let tokens = self.rates(extras.tier).cost(usage, extras.hour_writes.unwrap_or_default());
+        self.with_pieces(tokens, images, &extras.calls)
+    }
+
+    /// What a request with this estimate is expected to cost: in the class of service that it names, calls left out.
+    pub fn expected(&self, estimate: &Estimate) -> MicroUsd {
+        let extras = Extras { tier: estimate.wishes.tier, ..Extras::default() };
+        self.cost(&estimate.usage(), estimate.images, &extras)
+    }
+
+    /// The most that a request with this estimate may come to.
+    pub fn most(&self, estimate: &Estimate) -> MicroUsd {
+        let Estimate { input, output, images, wishes } = estimate;
+        let any = [Tier::Priority, Tier::Flex, Tier::Batch, Tier::Plain].into_iter().filter(|_| wishes.any_tier);
+        let tiers = any.map(Some).chain([wishes.tier]);
+        let tokens = tiers.map(|tier| self.rates(tier).most(*input, *output, wishes)).max().unwrap_or_default();
+        self.with_pieces(tokens, *images, &wishes.calls)
+    }
+
+    fn with_pieces(&self, picodollars: u128, images: u64, calls: &Calls) -> MicroUsd {
+        let calls = calls.each().zip(self.per_call).map(|((_, calls), price)| u128::from(calls) * u128::from(price.0));
         let micro = picodollars
             .div_ceil(1_000_000)
             .saturating_add(u128::from(self.per_request.0))
             .saturating_add(u128::from(images) * u128::from(self.per_image.0));
+        let micro = calls.fold(micro, u128::saturating_add);
         MicroUsd(u64::try_from(micro).unwrap_or(u64::MAX))
     }
 }

@@ -48,7 +48,8 @@ impl Check<'_> {
 
     fn price(&mut self, price: &file::Price, path: &Path) {
         for wrong in Price::try_from(price).err().unwrap_or_default() {
-            self.mistake(&path.key(wrong.field), wrong.found, wrong.expected);
+            let place = wrong.field.split('.').fold(path.clone(), |place, step| place.key(step));
+            self.mistake(&place, wrong.found, wrong.expected);
         }
     }
 

@@ -119,6 +119,7 @@ impl Peeker {
         if let Some(usage) = usage {
             self.usage.update(&usage);
             self.glance.usage = Some(self.usage.inclusive());
+            self.glance.extras = self.usage.extras();
         }
     }
 }

@@ -68,6 +68,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
 pub(super) fn peek(body: &[u8]) -> Result<Glance, ApiError> {
     let message = MessageIn::parse(body)?;
     Ok(Glance {
+        extras: message.usage.as_ref().map(UsageIn::extras).unwrap_or_default(),
         model: message.model,
         usage: message.usage.map(|usage| usage.inclusive()),
         finished: true,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::conversation::Usage;
 use crate::dialect::lenient::{Text, Tokens, maybe};
+use crate::usage::surcharge::{Extras, Tier, Tool};
 
 /// `usage` as it came: every field may be missing, and a missing one keeps what was known.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -15,6 +16,10 @@ pub(super) struct UsageIn {
     output_tokens: Tokens,
     #[serde(deserialize_with = "maybe")]
     output_tokens_details: Option<Details>,
+    #[serde(deserialize_with = "maybe")]
+    cache_creation: Option<CacheCreation>,
+    #[serde(deserialize_with = "maybe")]
+    server_tool_use: Option<ServerToolUse>,
     /// The class of service that was given.
     #[serde(deserialize_with = "text")]
     pub(super) service_tier: Option<String>,
@@ -31,6 +36,20 @@ fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
 struct Details {
     #[serde(default)]
     thinking_tokens: Tokens,
+}
+
+/// For how long the cache keeps what was written to it.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+struct CacheCreation {
+    #[serde(default)]
+    ephemeral_1h_input_tokens: Tokens,
+}
+
+/// How often tools were called that run at Anthropic.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+struct ServerToolUse {
+    #[serde(default)]
+    web_search_requests: Tokens,
 }
 
 /// The same, as we write it.
@@ -57,6 +76,23 @@ impl UsageIn {
         self.cache_read_input_tokens = newer.cache_read_input_tokens.or(self.cache_read_input_tokens);
         self.output_tokens = newer.output_tokens.or(self.output_tokens);
         self.output_tokens_details = newer.output_tokens_details.or(self.output_tokens_details);
+        self.cache_creation = newer.cache_creation.or(self.cache_creation);
+        self.server_tool_use = newer.server_tool_use.or(self.server_tool_use);
+        if newer.service_tier.is_some() {
+            self.service_tier.clone_from(&newer.service_tier);
+        }
+    }
+
+    /// What it cost besides.
+    pub(super) fn extras(&self) -> Extras {
+        let mut extras = Extras {
+            tier: self.service_tier.as_deref().and_then(Tier::read),
+            hour_writes: self.cache_creation.and_then(|written| written.ephemeral_1h_input_tokens.0),
+            ..Extras::default()
+        };
+        let searches = self.server_tool_use.and_then(|used| used.web_search_requests.0);
+        extras.calls.add(Tool::WebSearch, searches.unwrap_or_default());
+        extras
     }
 
     /// In our inclusive terms.

@@ -20,6 +20,8 @@ struct Chunk<'a> {
     error: Option<&'a RawValue>,
     #[serde(borrow, default)]
     model: Text<'a>,
+    #[serde(borrow, default)]
+    service_tier: Text<'a>,
     #[serde(default)]
     choices: Choices,
     #[serde(default, deserialize_with = "maybe")]
@@ -160,6 +162,7 @@ fn note(glance: &mut Glance, chunk: &Chunk<'_>) -> bool {
     let usage = chunk.usage.as_ref().and_then(usage::Seen::read);
     let usage = usage.or_else(|| chunk.x_groq.as_ref()?.usage.as_ref()?.read());
     glance.usage = usage.or(glance.usage);
+    glance.extras.name_tier(&chunk.service_tier.0);
     glance.finished |= chunk.choices.ended;
     glance.said += chunk.choices.said;
     usage.is_some()

@@ -38,7 +38,7 @@ pub(super) struct Seen<'a> {
     #[serde(default, deserialize_with = "maybe")]
     pub usage: Option<usage::Seen>,
     #[serde(borrow, default)]
-    service_tier: Text<'a>,
+    pub service_tier: Text<'a>,
 }
 
 impl Seen<'_> {

@@ -10,9 +10,17 @@ use crate::dialect::openai::loose::Text;
 use crate::dialect::{Glance, Said, Seen, StreamPeeker};
 use crate::error::ApiError;
 use crate::framing::sse;
+use crate::usage::surcharge::Tool;
 
 /// A longer id is none.
 const LONGEST_ID: usize = 256;
+
+/// What an item is.
+#[derive(Deserialize)]
+struct Kind<'a> {
+    #[serde(borrow, default)]
+    r#type: Text<'a>,
+}
 
 /// The stream's peeker.
 #[derive(Debug, Default)]
@@ -56,7 +64,10 @@ impl Peeker {
             }
             "response.output_item.added" => Ok(self.begun(seen.item)),
             // What an item brought without a piece of it before: encrypted reasoning, a tool that ran at the provider.
-            "response.output_item.done" => Ok(Seen::Content),
+            "response.output_item.done" => {
+                self.called(seen.item);
+                Ok(Seen::Content)
+            }
             _ if name.ends_with(".delta") && !seen.delta.is_empty() => {
                 self.glance.said += Said::of(seen.delta.0.len());
                 Ok(Seen::Content)
@@ -67,17 +78,20 @@ impl Peeker {
 
     /// A call is seen as soon as it has a name; of other items nothing is there yet.
     fn begun(&mut self, item: Option<&RawValue>) -> Seen {
-        #[derive(Deserialize)]
-        struct Kind<'a> {
-            #[serde(borrow, default)]
-            r#type: Text<'a>,
-        }
         let kind = item.and_then(|raw| parse::<Kind<'_>>(raw).ok());
         if kind.is_none_or(|kind| matches!(&*kind.r#type.0, "message" | "reasoning")) {
             return Seen::Other;
         }
         self.glance.said += Said::of(1);
         Seen::Content
+    }
+
+    /// An item is there: of some the provider charges for each.
+    fn called(&mut self, item: Option<&RawValue>) {
+        let kind = item.and_then(|raw| parse::<Kind<'_>>(raw).ok());
+        if let Some(tool) = kind.and_then(|kind| Tool::called(&kind.r#type.0)) {
+            self.glance.extras.calls.add(tool, 1);
+        }
     }
 
     fn note(&mut self, answer: &Answer<'_>) {
@@ -87,6 +101,7 @@ impl Peeker {
         }
         let usage = answer.usage.as_ref().and_then(|usage| usage.read());
         self.glance.usage = usage.or(self.glance.usage);
+        self.glance.extras.name_tier(&answer.service_tier.0);
     }
 }
 
@@ -101,5 +116,8 @@ pub(super) fn response(body: &[u8]) -> Result<Glance, ApiError> {
     }
     let mut peeker = Peeker::default();
     peeker.note(&answer);
+    for item in answer.output.iter().flat_map(|items| items.iter()) {
+        peeker.called(Some(item));
+    }
     Ok(peeker.glance)
 }

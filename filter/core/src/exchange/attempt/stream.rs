@@ -302,7 +302,7 @@ impl Talk {
     fn account(&mut self, journey: &mut Journey) {
         let Route::Pass(verbatim) = &self.route else { return };
         let glance = verbatim.glance();
-        journey.usage = glance.usage;
+        (journey.usage, journey.extras) = (glance.usage, glance.extras);
         journey.said = glance.said;
         if journey.answer.is_none() {
             journey.answer.clone_from(&glance.id);

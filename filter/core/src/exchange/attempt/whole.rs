@@ -61,7 +61,7 @@ impl Attempt {
         let now = view.now();
         if self.same_dialect {
             let glance = dialect.peek_response(&body).map_err(Failure::in_answer)?;
-            (journey.usage, journey.answer) = (glance.usage, glance.id);
+            (journey.usage, journey.extras, journey.answer) = (glance.usage, glance.extras, glance.id);
             journey.said = said(dialect, body.len());
             journey.commit(now);
         } else {

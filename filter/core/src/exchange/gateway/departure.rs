@@ -14,6 +14,7 @@ use crate::routing::queue::Queue;
 use crate::store::{Order, Settlement, SharedData};
 use crate::usage::answers;
 use crate::usage::estimate::{Estimate, Prompt};
+use crate::usage::surcharge::Wishes;
 
 use super::super::charge::{Charge, Ledger};
 use super::super::journey::{Arrival, Journey, Passage, from_envoy};
@@ -314,6 +315,9 @@ pub(super) fn set_up(
 ) -> Journey {
     let prompt = prompt(&arrival, &outline, body, shared);
     let mut journey = Journey::new(worker, arrival, model, outline, prompt);
+    if journey.outline.is_json() && !journey.client.shape().free {
+        journey.wishes = Wishes::of(body);
+    }
     journey.checks = screening::checks(&journey, body);
     keep_head(&mut journey, body);
     journey

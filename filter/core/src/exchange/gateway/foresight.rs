@@ -188,7 +188,7 @@ impl Foreseen {
         let unplanned = || Plan::new(gateway, &journey.caller, &journey.asked, alone, |_| Vec::new(), estimate).err();
         let expected = journey.expect(target);
         Self {
-            cost: target.price.map(|price| price.cost(&expected.usage(), expected.images)),
+            cost: target.price.map(|price| price.expected(&expected)),
             reserved: estimate(target),
             elsewhere: journey.elsewhere(target),
             lined_up: journey.queue.targets().iter().any(|queued| Rc::ptr_eq(queued, target)),

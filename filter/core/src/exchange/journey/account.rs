@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use crate::config::Target;
 use crate::conversation::Usage;
-use crate::dialect::Said;
+use crate::dialect::anthropic::Anthropic;
+use crate::dialect::bedrock::Bedrock;
 use crate::dialect::pass_through::usage_at_end;
+use crate::dialect::{Dialect, Said};
 use crate::routing::cells::circuit;
 use crate::store::{Settlement, SharedData};
 use crate::usage::estimate::{Estimate, produced};
+use crate::usage::surcharge::{Extras, Wishes};
 
 use super::super::Time;
 use super::super::charge::Ledger;
@@ -61,6 +64,14 @@ impl Journey {
         }
     }
 
+    /// What the attempt under way has cost besides: as its answer tells, and where it does not, as was asked for.
+    fn surcharged(&mut self) -> Extras {
+        let told = std::mem::take(&mut self.extras);
+        let tier = told.tier.or(self.wishes.tier);
+        let hour_writes = told.hour_writes.or(self.wishes.for_an_hour.then_some(u64::MAX));
+        Extras { tier, hour_writes, ..told }
+    }
+
     /// For how long the attempt under way has gone on.
     fn elapsed(&self, now: Time) -> Duration {
         self.attempts.last().map_or(Duration::ZERO, |tried| now.since(tried.started))
@@ -74,8 +85,9 @@ impl Journey {
     fn owes(&mut self, usage: Option<Usage>, estimated: bool) {
         self.estimated |= estimated;
         let Some(target) = self.current().cloned() else { return };
+        let extras = self.surcharged();
         if let Some(charge) = &mut self.charge {
-            charge.owe(&target, usage, self.prompt.images, estimated);
+            charge.owe(&target, usage, (self.prompt.images, &extras), estimated);
         }
     }
 
@@ -130,7 +142,14 @@ impl Journey {
     /// What it will use at `target`, of whose answer no more than `ceiling` tokens are reserved.
     pub fn estimate(&self, target: &Target, ceiling: u64) -> Estimate {
         let seen = self.estimate_of_body(target, ceiling);
-        Estimate { input: seen.input.saturating_add(self.elsewhere(target)), ..seen }
+        let wishes = Wishes { caches: self.may_write(target), ..self.wishes };
+        Estimate { input: seen.input.saturating_add(self.elsewhere(target)), wishes, ..seen }
+    }
+
+    /// Whether its prompt may be written to a cache: Anthropic and Bedrock write what is marked, others as they like.
+    fn may_write(&self, target: &Target) -> bool {
+        let format = target.provider.format_for(self.client).unwrap_or(self.client);
+        self.wishes.caches || ![Anthropic.name(), Bedrock.name()].contains(&format.name())
     }
 
     /// Input tokens of what the request only refers to.

@@ -8,9 +8,10 @@ use crate::exchange::Time;
 use crate::store::{Obstacle, Order, Reading, Settled};
 use crate::usage::estimate::Estimate;
 use crate::usage::price::MicroUsd;
+use crate::usage::surcharge::Wishes;
 
 /// Input 100 tokens, output 50; at a dollar for a million tokens of either: 150 micro-dollars.
-const ESTIMATE: Estimate = Estimate { input: 100, output: 50, images: 0 };
+const ESTIMATE: Estimate = Estimate { input: 100, output: 50, images: 0, wishes: Wishes::NOTHING };
 const LEASE: Duration = Duration::from_secs(600);
 const NOW: Time = Time(1_800_000_000_000_000_000);
 

@@ -86,7 +86,12 @@ impl Case {
 
     fn decide(&self) -> Result<Decision, ApiError> {
         let Needs { input_tokens: input, .. } = self.needs;
-        let estimate = |_: &Target| Estimate { input, output: self.output, images: u64::from(self.needs.images) };
+        let estimate = |_: &Target| Estimate {
+            input,
+            output: self.output,
+            images: u64::from(self.needs.images),
+            ..Estimate::default()
+        };
         let inquiry = Inquiry {
             model: &self.model,
             client: &OpenAiChat,

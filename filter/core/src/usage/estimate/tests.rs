@@ -131,11 +131,11 @@ fn the_estimate_of_a_cost_is_the_price_of_what_is_reserved() {
         "word ".repeat(2_000)
     );
     let estimate = estimate(&body, &OpenAiChat);
-    assert_eq!(estimate, Estimate { input: 4_146, output: 2_000, images: 1 });
+    assert_eq!(estimate, Estimate { input: 4_146, output: 2_000, images: 1, ..Estimate::default() });
     let written = file::Price { input: 0.25, output: 2.0, per_image: Some(0.001), ..file::Price::default() };
     let price = Price::try_from(&written).unwrap();
     // 4,146 x 0.25 rounded up, 2,000 x 2, and the image.
-    assert_eq!(price.cost(&estimate.usage(), estimate.images), MicroUsd(1_037 + 4_000 + 1_000));
+    assert_eq!(price.expected(&estimate), MicroUsd(1_037 + 4_000 + 1_000));
 }
 
 #[test]

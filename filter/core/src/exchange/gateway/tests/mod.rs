@@ -14,6 +14,7 @@ mod redis;
 mod references;
 mod routing;
 mod spending;
+mod surcharges;
 mod tracing;
 
 const BODY: &[u8] = br#"{"model":"gpt","messages":[{"role":"user","content":"a secret plan"}]}"#;

@@ -1,0 +1,268 @@
+//! What a request costs besides its tokens at the plain price: its class of service, writes to a cache that keeps them for an
+//! hour, and calls of tools that run at the provider.
+//!
+//! [`Extras`] is what an answer tells of it, [`Wishes`] what a request may come to. Neither is a full parse: the wishes lean towards
+//! too much, as an estimate does.
+
+use super::literals::{Literal, Literals};
+
+/// Calls of one tool that are reserved where the request does not bound them.
+const CALLS: u64 = 10;
+
+/// The longest word that is looked for.
+const LONGEST: usize = "web_search_options".len();
+
+/// A class of service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tier {
+    /// What the plain price is for.
+    Plain,
+    /// Faster.
+    Priority,
+    /// Slower.
+    Flex,
+    /// Much later.
+    Batch,
+}
+
+impl Tier {
+    /// By the word of OpenAI's or Anthropic's for it. `auto`, and what nobody knows, is none.
+    pub fn read(word: &str) -> Option<Self> {
+        Some(match word {
+            "default" | "standard" | "standard_only" => Self::Plain,
+            "priority" => Self::Priority,
+            "flex" => Self::Flex,
+            "batch" => Self::Batch,
+            _ => return None,
+        })
+    }
+}
+
+/// A tool that runs at the provider, and has a price for a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tool {
+    /// A search of the web.
+    WebSearch,
+    /// A search of stored files.
+    FileSearch,
+    /// A machine that runs what the model has written.
+    CodeInterpreter,
+    /// An image.
+    ImageGeneration,
+}
+
+impl Tool {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::WebSearch, Self::FileSearch, Self::CodeInterpreter, Self::ImageGeneration];
+
+    /// By the type with which it is offered, whatever its version.
+    fn offered(kind: &[u8]) -> Option<Self> {
+        const NAMES: [(&[u8], Tool); 4] = [
+            (b"web_search", Tool::WebSearch),
+            (b"file_search", Tool::FileSearch),
+            (b"code_interpreter", Tool::CodeInterpreter),
+            (b"image_generation", Tool::ImageGeneration),
+        ];
+        // What was called is an item of the conversation, and no offer.
+        let is_offer = !kind.ends_with(b"_call") && !kind.ends_with(b"_tool_result");
+        NAMES.iter().find(|(name, _)| is_offer && kind.starts_with(name)).map(|(_, tool)| *tool)
+    }
+
+    /// By the type of an item in an answer of the Responses API.
+    pub fn called(kind: &str) -> Option<Self> {
+        Some(match kind {
+            "web_search_call" => Self::WebSearch,
+            "file_search_call" => Self::FileSearch,
+            "code_interpreter_call" => Self::CodeInterpreter,
+            "image_generation_call" => Self::ImageGeneration,
+            _ => return None,
+        })
+    }
+}
+
+/// How often each tool is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Calls([u64; 4]);
+
+impl Calls {
+    /// So many more of a tool. A machine that runs what a model has written has a price for a session, of which an answer has one.
+    pub fn add(&mut self, tool: Tool, calls: u64) {
+        if let Some(count) = self.0.get_mut(tool as usize) {
+            let most = if tool == Tool::CodeInterpreter { 1 } else { u64::MAX };
+            *count = count.saturating_add(calls).min(most);
+        }
+    }
+
+    /// Of each tool.
+    pub fn each(&self) -> impl Iterator<Item = (Tool, u64)> {
+        Tool::ALL.into_iter().zip(self.0)
+    }
+}
+
+/// What an answer tells of its surcharges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Extras {
+    /// The class of service that was given.
+    pub tier: Option<Tier>,
+    /// Of what was written to a cache, the tokens that it keeps for an hour.
+    pub hour_writes: Option<u64>,
+    /// What was called.
+    pub calls: Calls,
+}
+
+impl Extras {
+    /// The class of service names itself.
+    pub(crate) fn name_tier(&mut self, word: &str) {
+        self.tier = Tier::read(word).or(self.tier);
+    }
+}
+
+/// What a request may come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wishes {
+    /// The class of service that it names.
+    pub tier: Option<Tier>,
+    /// Whether it may be given any class of service.
+    pub any_tier: bool,
+    /// Whether it marks what is to be cached.
+    pub caches: bool,
+    /// Whether for an hour.
+    pub for_an_hour: bool,
+    /// What may be called.
+    pub calls: Calls,
+}
+
+impl Wishes {
+    /// Nothing besides tokens.
+    pub const NOTHING: Self =
+        Self { tier: None, any_tier: false, caches: false, for_an_hour: false, calls: Calls([0; 4]) };
+
+    /// Reads a body that was read as JSON before, in one pass over its string literals.
+    pub fn of(body: &[u8]) -> Self {
+        let mut wishes = Self::default();
+        let (mut offered, mut most) = (Calls::default(), None);
+        let (mut tools, mut bounds, mut bounded) = (0_u64, 0_u64, 0_u64);
+        let mut before: Option<Literal<'_>> = None;
+        for literal in Literals::of(body) {
+            let word = literal.word(LONGEST);
+            let key = before.filter(|_| literal.is_value()).map(|key| key.word(LONGEST));
+            match key.as_deref() {
+                Some(b"service_tier") => wishes.asks_for(&word),
+                Some(b"ttl") => wishes.for_an_hour |= *word == *b"1h",
+                Some(b"type") => {
+                    let tool = Tool::offered(&word);
+                    tools += u64::from(tool.is_some() || word.starts_with(b"web_fetch_2"));
+                    if let Some(tool) = tool {
+                        offered.add(tool, 1);
+                    }
+                }
+                _ => {}
+            }
+            match &*word {
+                b"cache_control" => wishes.caches = true,
+                b"web_search_options" => offered.add(Tool::WebSearch, 1),
+                b"max_tool_calls" => most = number_behind(body, &literal).or(most),
+                b"max_uses" => {
+                    let bound = number_behind(body, &literal);
+                    bounds = bounds.saturating_add(bound.unwrap_or_default());
+                    bounded += u64::from(bound.is_some());
+                }
+                _ => {}
+            }
+            before = Some(literal);
+        }
+        // The bounds are the tools' own if every tool has one; their sum is as much as any of them can come to.
+        let own = (bounded >= tools && bounded > 0).then_some(bounds);
+        let each = [most, own].into_iter().flatten().min().unwrap_or(CALLS);
+        for (tool, _) in offered.each().filter(|(_, tools)| *tools > 0) {
+            wishes.calls.add(tool, each);
+        }
+        wishes
+    }
+
+    fn asks_for(&mut self, word: &[u8]) {
+        let tier = std::str::from_utf8(word).ok().and_then(Tier::read);
+        // Two of them, or one that is not known, may be any.
+        self.any_tier |= tier.is_none() || self.tier.is_some_and(|before| Some(before) != tier);
+        self.tier = tier.or(self.tier);
+    }
+}
+
+/// The whole number behind a key.
+fn number_behind(body: &[u8], key: &Literal<'_>) -> Option<u64> {
+    let end = key.start.saturating_add(key.text.len()).saturating_add(1);
+    let value = body.get(end..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+    let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    std::str::from_utf8(value.get(..digits)?).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn calls(of: &[(Tool, u64)]) -> Calls {
+        of.iter().fold(Calls::default(), |mut calls, (tool, count)| {
+            calls.add(*tool, *count);
+            calls
+        })
+    }
+
+    #[test]
+    fn a_request_wishes_for_a_class_of_service() {
+        for (body, tier, any) in [
+            (r#"{"service_tier":"priority"}"#, Some(Tier::Priority), false),
+            (r#"{"service\u005ftier" : "fl\u0065x"}"#, Some(Tier::Flex), false),
+            (r#"{"service_tier":"standard_only"}"#, Some(Tier::Plain), false),
+            (r#"{"service_tier":"auto"}"#, None, true),
+            (r#"{"service_tier":"turbo"}"#, None, true),
+            (r#"{"service_tier":"flex","service_tier":"priority"}"#, Some(Tier::Priority), true),
+            (r#"{"service_tier":null,"user":"priority"}"#, None, false),
+            ("{}", None, false),
+        ] {
+            let wishes = Wishes::of(body.as_bytes());
+            assert_eq!((wishes.tier, wishes.any_tier), (tier, any), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_request_wishes_for_caching_and_for_how_long() {
+        for (body, caches, hour) in [
+            (r#"{"system":[{"cache_control":{"type":"ephemeral"}}]}"#, true, false),
+            (r#"{"cache_control":{"ttl":"1h","type":"ephemeral"}}"#, true, true),
+            (r#"{"cache_control":{"ttl":"5m"}}"#, true, false),
+            ("{}", false, false),
+        ] {
+            let wishes = Wishes::of(body.as_bytes());
+            assert_eq!((wishes.caches, wishes.for_an_hour), (caches, hour), "{body}");
+        }
+    }
+
+    #[test]
+    fn tools_are_called_as_often_as_they_may_be() {
+        use Tool::{CodeInterpreter, FileSearch, ImageGeneration, WebSearch};
+        for (body, expected) in [
+            (r#"{"tools":[{"type":"web_search_20250305","max_uses":3}]}"#, &[(WebSearch, 3)][..]),
+            (r#"{"tools":[{"max_uses" : 2,"type":"web_search_preview"}]}"#, &[(WebSearch, 2)]),
+            (r#"{"tools":[{"type":"web_search"}]}"#, &[(WebSearch, CALLS)]),
+            (
+                r#"{"tools":[{"type":"web_search","max_uses":1},{"type":"file_search"}]}"#,
+                &[(WebSearch, CALLS), (FileSearch, CALLS)],
+            ),
+            (
+                r#"{"tools":[{"type":"code_interpreter"},{"type":"image_generation"}],"max_tool_calls":4}"#,
+                &[(CodeInterpreter, 1), (ImageGeneration, 4)],
+            ),
+            (
+                r#"{"tools":[{"type":"web_search_20260209"},{"type":"web_fetch_20260209","max_uses":1}]}"#,
+                &[(WebSearch, CALLS)],
+            ),
+            (r#"{"web_search_options":{}}"#, &[(WebSearch, CALLS)]),
+            (r#"{"input":[{"type":"web_search_call","id":"ws_1"}]}"#, &[]),
+            (r#"{"tools":[{"type":"function"}]}"#, &[]),
+        ] {
+            assert_eq!(Wishes::of(body.as_bytes()).calls, calls(expected), "{body}");
+        }
+    }
+}
