@@ -51,6 +51,8 @@ pub enum Objection {
 #[derive(Debug, Default)]
 pub struct Witness {
     answers: BTreeMap<u32, Answer>,
+    /// Whether there was something that nobody here can read, and that passes all the same.
+    puzzled: bool,
 }
 
 /// One of the answers that were asked for.
@@ -92,7 +94,9 @@ impl Checks {
                 }
             }
         }
-        if let Some(format) = &self.format {
+        if witness.puzzled {
+            findings.extend(self.format.is_some().then(Finding::unchecked));
+        } else if let Some(format) = &self.format {
             let steps = Steps::at_most(schema::MOST_STEPS);
             let mut claims = witness.answers.values().filter(|answer| answer.claims_to_be_complete());
             let unchecked = claims.try_fold(false, |unchecked, answer| {
@@ -172,6 +176,11 @@ impl Witness {
             choice.parts.iter().for_each(|part| answer.hear(part));
         }
         witness
+    }
+
+    /// Of an answer that nobody here can read. Its texts are looked at; whether it is what was asked for is not known.
+    pub fn puzzled(self) -> Self {
+        Self { puzzled: true, ..self }
     }
 
     /// Hears one step of a streamed answer.

@@ -33,7 +33,8 @@ pub(super) struct Hearing {
 /// Hears a stream that its client reads as its provider wrote it.
 #[derive(Debug)]
 struct Passing {
-    reader: Box<dyn StreamReader>,
+    /// None once something came that it cannot read: that is its client's to read.
+    reader: Option<Box<dyn StreamReader>>,
     decoder: Decoder,
     overheard: Overheard,
 }
@@ -46,20 +47,29 @@ impl Passing {
             lines.filter(|line| !line.starts_with(b"data")).for_each(|line| overheard.aside(line));
             if event.data.is_empty() { Ok(()) } else { overheard.event(&event.data) }
         })?;
-        reader.read(piece, events).and(reader.kept().check())
+        let Some(known) = reader else { return Ok(()) };
+        let read = known.read(piece, events);
+        known.kept().check()?;
+        if read.is_err() {
+            *reader = None;
+        }
+        Ok(())
     }
 
     fn held(&self) -> usize {
         [self.decoder.held(), self.overheard.held()]
             .iter()
-            .fold(self.reader.kept().held(), |sum, held| sum.saturating_add(*held))
+            .fold(self.reader.as_ref().map_or(0, |reader| reader.kept().held()), |sum, held| sum.saturating_add(*held))
     }
 }
 
 impl Hearing {
     pub(super) fn new(checks: Rc<Checks>, reader: Option<Box<dyn StreamReader>>) -> Self {
-        let passing =
-            reader.map(|reader| Passing { reader, decoder: Decoder::default(), overheard: Overheard::default() });
+        let passing = reader.map(|reader| Passing {
+            reader: Some(reader),
+            decoder: Decoder::default(),
+            overheard: Overheard::default(),
+        });
         Self { checks, witness: Witness::default(), heard: Said::default(), passing, events: Vec::new() }
     }
 
@@ -69,6 +79,9 @@ impl Hearing {
             let Some(passing) = &mut self.passing else { return Ok(()) };
             let mut events = std::mem::take(&mut self.events);
             passing.read(piece, &mut events).map_err(Failure::in_answer)?;
+            if passing.reader.is_none() {
+                self.witness = std::mem::take(&mut self.witness).puzzled();
+            }
             events.drain(..).for_each(|event| self.hear(&event));
             if events.capacity() <= FEW {
                 self.events = events;

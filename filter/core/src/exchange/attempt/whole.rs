@@ -100,9 +100,14 @@ impl Attempt {
             return Ok(Vec::new());
         };
         footprint::check_answer(body).map_err(Failure::in_answer)?;
-        let response = provider.read_response(body).map_err(Failure::in_answer)?;
+        let witness = match provider.read_response(body) {
+            Ok(response) => Witness::of(&response),
+            // An answer that passes unchanged may hold what only its client knows.
+            Err(_) if self.same_dialect && self.dialect.peek_response(body).is_ok() => Witness::default().puzzled(),
+            Err(error) => return Err(Failure::in_answer(error)),
+        };
         let passing = self.same_dialect.then(|| overheard::texts(body));
-        checks.judge(&Witness::of(&response), passing.into_iter().flatten()).map_err(Failure::objection)
+        checks.judge(&witness, passing.into_iter().flatten()).map_err(Failure::objection)
     }
 }
 
