@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use sluice_core::config::file::{Capabilities, Price};
 
-use super::Known;
 use super::row::{Wrong, believable, stated};
+use super::{Known, Listed};
 
 /// What is asked for text or embeddings.
 const MODES: [&str; 4] = ["chat", "completion", "embedding", "responses"];
@@ -42,7 +42,7 @@ struct Entry {
 }
 
 /// The models of providers that are wanted; or what is wrong, with the model's name in place of a column's, and the line.
-pub(super) fn read(text: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<(String, String, Known)>, (usize, Wrong)> {
+pub(super) fn read(text: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<Listed>, (usize, Wrong)> {
     let list: BTreeMap<String, serde_json::Value> = serde_json::from_str(text).map_err(|error| {
         (error.line(), Wrong { column: String::new(), found: error.to_string(), expected: "a JSON object".into() })
     })?;
