@@ -112,6 +112,9 @@ struct Known {
     capabilities: Capabilities,
 }
 
+/// A provider, a model, and what is known of it.
+type Listed = (String, String, Known);
+
 /// The table, read: models by their providers.
 struct Table<'a>(BTreeMap<&'a str, BTreeMap<&'a str, Known>>);
 

@@ -10,9 +10,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use sluice_core::config::file::{Capabilities, PerCall, Price, ServiceTiers, TierPrice};
 
-use super::Known;
-use super::own::Rows;
 use super::row::{Wrong, believable, stated};
+use super::{Known, Listed};
 
 /// What is asked for text or embeddings.
 const MODES: [&str; 4] = ["chat", "completion", "embedding", "responses"];
@@ -58,7 +57,7 @@ struct Entry {
 }
 
 /// The models of providers that are wanted; or what is wrong, with the model's name in place of a column's, and the line.
-pub(super) fn read(text: &str, wanted: impl Fn(&str) -> bool) -> Result<Rows, (usize, Wrong)> {
+pub(super) fn read(text: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<Listed>, (usize, Wrong)> {
     let list: BTreeMap<String, serde_json::Value> = serde_json::from_str(text).map_err(|error| {
         (error.line(), Wrong { column: String::new(), found: error.to_string(), expected: "a JSON object".into() })
     })?;

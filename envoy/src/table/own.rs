@@ -13,7 +13,7 @@ use sluice_core::config::suggest::one_of;
 use sluice_core::config::time;
 
 use super::row::{Columns, Wrong};
-use super::{Known, litellm};
+use super::{Listed, litellm};
 
 /// Litellm's list has 3.5 MB.
 const LARGEST: u64 = 16 << 20;
@@ -22,14 +22,10 @@ const MOST_MISTAKES: usize = 20;
 /// Of what a table says of itself so much is shown.
 const LONGEST_WORDS: usize = 100;
 
-/// Models: the provider's name, the model's, and what is known of it.
-pub(super) type Rows = Vec<(String, String, Known)>;
-
 /// What an operator's table says.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Own {
-    /// Provider, model, and what is known of it.
-    pub rows: Rows,
+    pub rows: Vec<Listed>,
     /// Columns that it does not have, of which Sluice's own table is asked.
     pub silent: Vec<&'static str>,
     /// What it says of itself, and when it was changed.

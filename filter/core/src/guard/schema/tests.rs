@@ -202,7 +202,7 @@ mod beside_another {
             (-2i64..3, -2i64..3).prop_map(|(least, most)| json!({ "minimum": least, "exclusiveMaximum": most })),
             (-2i64..3, -2i64..3).prop_map(|(least, most)| json!({ "exclusiveMinimum": least, "maximum": most })),
             prop_oneof![Just(json!({ "multipleOf": 2 })), Just(json!({ "multipleOf": 0.5 }))],
-            prop::sample::select(vec!["^a+$", r"\w", r"\W", r"[^\d]b", r"\bé", "a|é"])
+            prop::sample::select(vec!["^a+$", r"\w", r"\W", r"[^\d]b", "a|é"])
                 .prop_map(|pattern| json!({ "pattern": pattern })),
             Just(json!({ "uniqueItems": true })),
             Just(json!({ "required": ["a"] })),
