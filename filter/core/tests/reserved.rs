@@ -136,8 +136,8 @@ struct Ask {
     parts: Vec<Part>,
     /// Which of the endpoint's fields that count, or of others', with what.
     counts: Vec<(prop::sample::Index, prop::sample::Index)>,
-    /// How the JSON is laid out.
-    pretty: bool,
+    /// How the JSON is laid out: in lines of their own, with spaces before commas, or close together.
+    layout: u8,
     /// Whether letters are escaped.
     ascii: bool,
     /// How much of the prompt its provider has in its cache, in percent.
@@ -145,9 +145,11 @@ struct Ask {
 }
 
 fn part() -> impl Strategy<Value = Part> {
-    let text = || prop::collection::vec(select(&PIECES[..]), 1..60).prop_map(|pieces| Part::Text(pieces.concat()));
+    let mixed = prop::collection::vec(select(&PIECES[..]), 1..60).prop_map(|pieces| Part::Text(pieces.concat()));
+    let of_one = (select(&PIECES[..]), 1_usize..300).prop_map(|(piece, times)| Part::Text(piece.repeat(times)));
     prop_oneof![
-        4 => text(),
+        2 => mixed,
+        2 => of_one,
         2 => prop::collection::vec(0_u32..10, 1..200).prop_map(Part::Tokens),
         1 => prop::collection::vec(0_u32..200_000, 1..200).prop_map(Part::Tokens),
         1 => (any::<bool>(), any::<bool>()).prop_map(|(base64, typed)| Part::Image { base64, typed }),
@@ -161,16 +163,16 @@ fn ask() -> impl Strategy<Value = Ask> {
         any::<prop::sample::Index>(),
         prop::collection::vec(part(), 1..8),
         prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..4),
-        any::<bool>(),
+        0_u8..3,
         any::<bool>(),
         0_u64..=100,
     )
-        .prop_map(|(endpoint, model, parts, counts, pretty, ascii, cached)| Ask {
+        .prop_map(|(endpoint, model, parts, counts, layout, ascii, cached)| Ask {
             endpoint,
             model,
             parts,
             counts,
-            pretty,
+            layout,
             ascii,
             cached,
         })
@@ -227,7 +229,11 @@ impl Ask {
             _ => json!({"prompt": parts.iter().map(text).collect::<String>()}),
         };
         body["model"] = json!(self.model());
-        let written = if self.pretty { format!("{body:#}") } else { body.to_string() };
+        let written = match self.layout {
+            0 => format!("{body:#}"),
+            1 => spread(&body.to_string()),
+            _ => body.to_string(),
+        };
         let counts = self.counts().into_iter().map(|(name, written, _)| format!(",\"{name}\":{written}"));
         let written = written.strip_suffix('}').expect("an object");
         let written = format!("{written}{}}}", counts.collect::<String>());
@@ -235,13 +241,28 @@ impl Ask {
     }
 }
 
-/// Letters of up to three bytes as escapes.
+/// With all letters beyond ASCII as escapes, those of four bytes as two.
 fn escaped(json: &str) -> String {
-    let escape = |letter: char| match letter {
-        '\u{80}'..='\u{ffff}' => format!("\\u{:04x}", u32::from(letter)),
-        _ => letter.to_string(),
+    let escape = |letter: char| match letter.is_ascii() {
+        true => letter.to_string(),
+        false => letter.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
     };
     json.chars().map(escape).collect()
+}
+
+/// With a space before each comma that is not in a text.
+fn spread(json: &str) -> String {
+    let (mut inside, mut escapes) = (false, false);
+    let mut spread = String::new();
+    for letter in json.chars() {
+        if letter == ',' && !inside {
+            spread.push(' ');
+        }
+        inside ^= letter == '"' && !escapes;
+        escapes = letter == '\\' && !escapes;
+        spread.push(letter);
+    }
+    spread
 }
 
 const ADDRESS: &str = "https://example.com/a.png";

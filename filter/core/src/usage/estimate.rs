@@ -106,7 +106,13 @@ fn reads(kind: &[u8]) -> bool {
 /// text has one for four.
 fn rare_letters(text: &[u8]) -> usize {
     const EACH: usize = 12;
-    text.iter().filter(|byte| **byte >= 0xf0).count().saturating_mul(EACH)
+    // As two escapes it has twelve bytes, and lacks four.
+    const ESCAPED: usize = 4;
+    let plain = text.iter().filter(|byte| **byte >= 0xf0).count().saturating_mul(EACH);
+    let high = |at: usize| text.get(at.saturating_add(1)..at.saturating_add(4));
+    let begins = |at: usize| matches!(high(at), Some([b'u', b'd' | b'D', b'8' | b'9' | b'a' | b'b' | b'A' | b'B']));
+    let escaped = memchr::memchr_iter(b'\\', text).filter(|at| begins(*at)).count();
+    plain.saturating_add(escaped.saturating_mul(ESCAPED))
 }
 
 /// Bytes that numbers in lists lack: each may be a token by itself, and with its comma have two bytes only.
@@ -120,6 +126,8 @@ fn short_numbers(gap: &[u8]) -> usize {
                 lacking += TOKEN.saturating_sub(digits + 1);
                 digits = 0;
             }
+            // Space between a number and its comma is no part of it.
+            _ if byte.is_ascii_whitespace() => {}
             _ => digits = 0,
         }
     }

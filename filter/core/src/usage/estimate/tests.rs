@@ -105,6 +105,22 @@ fn text_that_only_speaks_of_images_is_text() {
 }
 
 #[test]
+fn rare_letters_and_short_numbers_count_alike_however_they_are_written() {
+    let text = |content: String| format!(r#"{{"model":"m","messages":[{{"content":"{content}"}}]}}"#);
+    let list = |number: &str| format!(r#"{{"model":"m","messages":[{}]}}"#, vec![number; 1_000].join(","));
+    let input = |body: String| estimate(&body, &OpenAiChat).input;
+    let none = input(text(String::new()));
+    for letter in ["🙂", "𐎀", r"\ud83d\ude42", r"\uD83D\uDE42"] {
+        assert!((4_000..4_010).contains(&(input(text(letter.repeat(1_000))) - none)), "{letter}");
+    }
+    // Letters of fewer bytes have as many as they are written in.
+    assert_eq!(input(text(r"\u00e9".repeat(1_000))) - none, 1_500);
+    for number in ["1", "1 ", " 1", "1\n", "12 "] {
+        assert!(input(list(number)) >= 1_000, "{number:?}");
+    }
+}
+
+#[test]
 fn an_answer_has_no_more_than_anybody_allows() {
     for (fields, max_output, expected) in [
         ("", None, 4_096),
