@@ -11,6 +11,7 @@ use regex_syntax::hir::Hir;
 
 use super::automaton::Which;
 use super::detector;
+use super::folded::folded;
 use super::steps::{Steps, steps};
 use crate::config::file::Detector;
 
@@ -118,8 +119,12 @@ impl Finder {
         Steps::at_most(AT_FIRST)
     }
 
-    /// One thing that is in the text, if any is.
+    /// One thing that is in the text, if any is: as it is, or as a person reads it.
     pub fn first(&self, text: &str, steps: &Steps) -> Option<&str> {
+        self.first_in(text, steps).or_else(|| self.first_in(&folded(text)?.text, steps))
+    }
+
+    fn first_in(&self, text: &str, steps: &Steps) -> Option<&str> {
         let is_there = |thing: &&Thing| thing.form.is_sure() || Track::of(&thing.form, text, steps).next().is_some();
         self.candidates(text, steps).into_iter().find(is_there).map(|thing| thing.label.as_str())
     }

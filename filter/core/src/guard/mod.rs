@@ -16,6 +16,7 @@ mod automaton;
 mod detector;
 mod escapes;
 pub mod finder;
+mod folded;
 mod media;
 mod numbers;
 pub mod overheard;

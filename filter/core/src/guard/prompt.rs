@@ -13,6 +13,7 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use super::escapes::unfolded;
 use super::finder::Finder;
+use super::folded::folded;
 use super::media::{Content, content};
 use super::steps::Steps;
 use super::{Finding, Guard, note, numbers};
@@ -108,33 +109,54 @@ impl Look<'_> {
     }
 
     /// The text with the names of things in place of them; `None` when there is nothing to mask. An error when that makes it longer
-    /// than it may be.
+    /// than it may be. What stands in it only as a person reads it is masked last.
     fn masked(&mut self, text: &str, most: usize) -> Result<Option<String>, Unfit> {
         let mut masked: Option<String> = None;
-        for guard in self.guards.iter().filter(|guard| guard.action == Action::Mask) {
+        let guards = self.guards;
+        for guard in guards.iter().filter(|guard| guard.action == Action::Mask) {
             let current = masked.as_deref().unwrap_or(text);
-            let (mut out, mut copied, mut last) = (String::new(), 0, None);
-            for find in guard.finder.all(current, &self.steps) {
-                out.push_str(current.get(copied..find.at.start).unwrap_or_default());
-                out.extend(["[", find.label, "]"]);
-                copied = find.at.end;
-                last = Some(find.label);
-                note(&mut self.findings, guard, find.label, Side::Prompts);
-                if out.len() > most {
-                    return Err(Unfit::TooLarge);
-                }
-            }
-            // With no steps left, all that follows would be masked, keys too: no provider could read what is left of the body.
-            if let Some(label) = last.filter(|_| self.steps.are_spent()) {
-                let finding = Finding { action: Action::Block, ..Finding::of(guard, label, Side::Prompts) };
-                return Err(Unfit::Blocked(finding));
-            }
-            if copied > 0 {
-                out.push_str(current.get(copied..).unwrap_or_default());
-                masked = Some(out);
-            }
+            let as_it_is = self.mask(guard, current, current, |at| at, most)?;
+            let current = as_it_is.as_deref().unwrap_or(current);
+            let as_read = match folded(current) {
+                Some(read) => self.mask(guard, current, &read.text, |at| read.unfolded(&at), most)?,
+                None => None,
+            };
+            masked = as_read.or(as_it_is).or(masked);
         }
         Ok(masked)
+    }
+
+    /// Masks what a guardrail finds in `read`, which stands in `text` at other places.
+    fn mask(
+        &mut self,
+        guard: &Guard,
+        text: &str,
+        read: &str,
+        place: impl Fn(Range<usize>) -> Range<usize>,
+        most: usize,
+    ) -> Result<Option<String>, Unfit> {
+        let (mut out, mut copied, mut last) = (String::new(), 0, None);
+        for find in guard.finder.all(read, &self.steps) {
+            let at = place(find.at);
+            out.push_str(text.get(copied..at.start).unwrap_or_default());
+            out.extend(["[", find.label, "]"]);
+            copied = at.end;
+            last = Some(find.label);
+            note(&mut self.findings, guard, find.label, Side::Prompts);
+            if out.len() > most {
+                return Err(Unfit::TooLarge);
+            }
+        }
+        // With no steps left, all that follows would be masked, keys too: no provider could read what is left of the body.
+        if let Some(label) = last.filter(|_| self.steps.are_spent()) {
+            let finding = Finding { action: Action::Block, ..Finding::of(guard, label, Side::Prompts) };
+            return Err(Unfit::Blocked(finding));
+        }
+        if copied == 0 {
+            return Ok(None);
+        }
+        out.push_str(text.get(copied..).unwrap_or_default());
+        Ok(Some(out))
     }
 }
 

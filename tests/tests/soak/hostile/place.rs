@@ -74,7 +74,8 @@ async fn lead(stream: TcpStream, port: u16, delay: Arc<AtomicU64>) -> std::io::R
     other.set_nodelay(true)?;
     let ((mut from, mut back), (mut answers, mut to)) = (stream.into_split(), other.into_split());
     let there = async {
-        let mut piece = Vec::new();
+        // Room for a whole request: with none, each 64 bytes of it would wait.
+        let mut piece = Vec::with_capacity(64 << 10);
         while from.read_buf(&mut piece).await? > 0 {
             tokio::time::sleep(Duration::from_millis(delay.load(Ordering::Relaxed))).await;
             to.write_all(&piece).await?;

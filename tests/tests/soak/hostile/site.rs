@@ -103,8 +103,8 @@ impl Way {
         let redis = Redis::start().await;
         let webdis = Webdis::start(&redis).await;
         let detour = Arc::new(Detour::to(webdis.port()).await);
-        // Slow it may be, but it answers: as soon as a worker that is busy with large bodies has time for it.
-        let section = json!({"redis": {"url": detour.url(), "timeout": "30s"}});
+        // Slow it may be, but it answers.
+        let section = json!({"redis": {"url": detour.url(), "timeout": "10s"}});
         Self { builder: builder.with(section), redis: Some(redis), webdis: Some(webdis), detour: Some(detour) }
     }
 }

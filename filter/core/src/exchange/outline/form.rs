@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use memchr::memmem;
 
+use super::mentions::same;
 use crate::error::ApiError;
 
 /// A form with more parts is refused: no endpoint has nearly as many.
@@ -65,7 +66,7 @@ pub(super) fn read(body: &[u8], boundary: &str) -> Result<Form, ApiError> {
     let (mut model, mut twice, mut stream, mut n) = (None, false, false, 1);
     for part in parts(body, boundary)? {
         let Field { name, value, is_plain } = Field::read(body, part)?;
-        if name.trim().eq_ignore_ascii_case("model") {
+        if same(name.trim().as_bytes(), "model") {
             if !is_plain || name != "model" {
                 return Err(ApiError::invalid("model", "Invalid 'model': expected a plain field of the form."));
             }

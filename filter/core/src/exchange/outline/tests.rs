@@ -74,6 +74,8 @@ fn what_is_not_a_chat_request_is_a_400_that_says_so() {
         (br#"{"model":"m","model":"n","messages":[1]}"#, "duplicate"),
         (br#"{"model":"m","Model":"n","messages":[1]}"#, "small letters"),
         (br#"{"model":"m","mode\u004c":"n","messages":[1]}"#, "small letters"),
+        ("{\"model\":\"m\",\"\u{17f}tream\":true,\"messages\":[1]}".as_bytes(), "small letters"),
+        (br#"{"model":"m","max_to\u212aens":9,"messages":[1]}"#, "small letters"),
         (br#"{"model":"m","mode\u006c":"n","messages":[1]}"#, "duplicate"),
         (br#"{"model":"m","messages":[1],"stream_options":3}"#, "stream_options"),
         (br#"{"model":"m","messages":[1],"stream":"yes"}"#, "not a valid"),

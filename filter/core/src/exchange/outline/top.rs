@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::mentions::same;
 use crate::embedding::Encoding;
 use crate::error::ApiError;
 
@@ -100,7 +101,7 @@ impl<'de> Deserialize<'de> for Field {
             /// Servers written in Go take a name in any case for the same field, the last of several for its value: the model
             /// that they saw would not be the one that was looked at here.
             fn visit_str<E: Error>(self, name: &str) -> Result<Field, E> {
-                match NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+                match NAMES.iter().find(|(known, _)| same(name.as_bytes(), known)) {
                     None => Ok(Field::Other),
                     Some((known, field)) if *known == name => Ok(*field),
                     Some((known, _)) => {

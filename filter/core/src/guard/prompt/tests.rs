@@ -174,3 +174,30 @@ fn a_body_that_masking_makes_too_large_is_given_up() {
         }
     }
 }
+
+#[test]
+fn what_a_person_reads_is_found_over_lines_spaces_and_widths() {
+    for text in [
+        "Project\\nTitan",
+        "Project  Titan",
+        "Project\u{a0}Titan",
+        "Pro\u{200b}ject Titan",
+        "Ｐｒｏｊｅｃｔ　Ｔｉｔａｎ",
+        "Project\\r\\n    Titan",
+    ] {
+        let body = format!(r#"{{"a":"about {text}, and a@b.io"}}"#);
+        let words = |action| guard("words", action, &["project titan"]);
+        assert_eq!(blocked(screen_all(&[words(Action::Block)], &body)).label, "email", "{text}");
+        let alone = body.replace(", and a@b.io", "");
+        assert_eq!(blocked(screen_all(&[words(Action::Block)], &alone)).label, "words", "{text}");
+        let screened = screen_all(&[words(Action::Mask)], &body).unwrap();
+        assert_eq!(
+            String::from_utf8(screened.body.unwrap()).unwrap(),
+            r#"{"a":"about [words], and [email]"}"#,
+            "{text}"
+        );
+    }
+    // What nothing is found in stays as it is, to the byte.
+    let body = r#"{"a":"two  spaces\nand\u00a0more"}"#;
+    assert_eq!(screen_all(&[guard("words", Action::Mask, &["project titan"])], body).unwrap().body, None);
+}
