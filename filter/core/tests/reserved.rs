@@ -338,6 +338,9 @@ fn truth(ask: &Ask) -> Truth {
             Part::File => input += UNKNOWN,
         }
     }
+    if ask.endpoint().path == IMAGES.path {
+        images += answers(ask);
+    }
     Truth { input, output: answer(ask) * answers(ask), images }
 }
 

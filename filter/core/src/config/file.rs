@@ -564,7 +564,7 @@ pub struct Price {
     /// US dollars for one call of a tool that runs at the provider.
     #[serde(default, skip_serializing_if = "is_default")]
     pub per_call: PerCall,
-    /// US dollars for one image in a request, when it is not counted as tokens.
+    /// US dollars for one image: in a request, besides its tokens, or one that it asks to be made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_image: Option<f64>,
     /// US dollars for one request, besides its tokens.

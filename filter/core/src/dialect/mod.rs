@@ -249,11 +249,13 @@ pub struct Shape {
     pub limits: &'static [&'static str],
     /// Whether it uses no tokens.
     pub free: bool,
+    /// Whether its answers are images, each of which has a price.
+    pub makes_images: bool,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { asked: "messages", stream_options: false, limits: &["max_tokens"], free: false }
+        Self { asked: "messages", stream_options: false, limits: &["max_tokens"], free: false, makes_images: false }
     }
 }
 

@@ -63,7 +63,8 @@ impl Dialect for PassThrough {
 
     fn shape(&self) -> Shape {
         // None of them has a field that bounds its answer.
-        Shape { asked: self.asked, limits: &[], free: is_stored(self), ..Shape::default() }
+        let makes_images = self.path.starts_with("/images/");
+        Shape { asked: self.asked, limits: &[], free: is_stored(self), makes_images, ..Shape::default() }
     }
 
     fn path(&self, _model: &str, _stream: bool) -> String {

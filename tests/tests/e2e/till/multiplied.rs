@@ -17,6 +17,10 @@ const FIT: usize = 37;
 const PRICE: Price = Price { input: 3.33, output: 14.77 };
 /// Of an image request, besides its tokens, in micro-dollars.
 const PER_REQUEST: u64 = 40_000;
+/// What each image costs that is made, in the same.
+const PER_IMAGE: u64 = 30_000;
+/// How many images a request asks for.
+const EACH: u64 = 3;
 
 /// A kind of request that is several in one: its name, its path, and its body.
 fn rows() -> [(&'static str, &'static str, Value); 6] {
@@ -29,13 +33,13 @@ fn rows() -> [(&'static str, &'static str, Value); 6] {
         ("prompts-and-best-of", COMPLETIONS, lists),
         ("n", CHAT, with(ask("text", "say hi"), json!({"n": 3, "max_tokens": 7}))),
         ("embeddings", EMBEDDINGS, json!({"model": "vectors", "input": ["one", "two", [1, 2, 3, 4, 5]]})),
-        ("images", IMAGES, json!({"model": "images", "prompt": "a cat", "n": 3})),
+        ("images", IMAGES, json!({"model": "images", "prompt": "a cat", "n": EACH})),
     ]
 }
 
 /// What its provider's ledger says that they cost.
 fn cost(row: &str, ledger: &[Recorded]) -> u64 {
-    let each = if row == "images" { PER_REQUEST } else { 0 };
+    let each = if row == "images" { PER_REQUEST + EACH * PER_IMAGE } else { 0 };
     PRICE.sum(ledger) + ledger.len() as u64 * each
 }
 
@@ -43,7 +47,7 @@ fn gateway(provider: &Simulator) -> Builder {
     const TEXT: &str = "gpt-sim+long=5";
     let openai = json!({"kind": "openai", "url": provider.base_url(), "key": {"env": "A_KEY"},
                         "speaks": ["chat", "completions", "embeddings"]});
-    let per_request = json!({"models": {"openai/image-sim": {"per_request": dollars(PER_REQUEST)}, "openai/dear": {"per_request": 10_000}}});
+    let per_request = json!({"models": {"openai/image-sim": {"per_request": dollars(PER_REQUEST), "per_image": dollars(PER_IMAGE)}, "openai/dear": {"per_request": 10_000}}});
     let models = [("text", TEXT), ("vectors", "embed-sim"), ("images", "image-sim"), (DEAR, "dear")];
     let builder = Builder::default().environment("A_KEY", "sk-theirs").with(json!({"providers": {"openai": openai}}));
     let builder = models.into_iter().fold(builder, |builder, (name, model)| {

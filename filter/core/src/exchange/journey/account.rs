@@ -85,9 +85,10 @@ impl Journey {
     fn owes(&mut self, usage: Option<Usage>, estimated: bool) {
         self.estimated |= estimated;
         let Some(target) = self.current().cloned() else { return };
-        let extras = self.surcharged();
+        let (extras, made) = (self.surcharged(), self.made());
         if let Some(charge) = &mut self.charge {
-            charge.owe(&target, usage, (self.prompt.images, &extras), estimated);
+            let images = self.prompt.images.saturating_add(made);
+            charge.owe(&target, usage, (images, &extras), estimated);
         }
     }
 
@@ -165,7 +166,13 @@ impl Journey {
         let bytes = self.bytes_per_100_tokens(target);
         let has_output = self.client.content().has_output() && !self.client.shape().free;
         let ceiling = if has_output { ceiling } else { 0 };
-        Estimate::of(&self.outline, &self.prompt, bytes, max_output, ceiling)
+        let estimate = Estimate::of(&self.outline, &self.prompt, bytes, max_output, ceiling);
+        Estimate { images: estimate.images.saturating_add(self.made()), ..estimate }
+    }
+
+    /// How many images are to be made.
+    fn made(&self) -> u64 {
+        if self.client.shape().makes_images { self.outline.n } else { 0 }
     }
 
     /// What it came to, and who keeps its reservation; once, and nothing when nobody is to know of it.
