@@ -63,6 +63,8 @@ struct Answer {
     asides: String,
     /// The arguments of calls.
     calls: BTreeMap<u32, String>,
+    /// The names of what is called, each in a line.
+    names: String,
     refused: bool,
     finish: Option<Finish>,
 }
@@ -132,7 +134,7 @@ impl Format {
 
 impl Answer {
     fn texts(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        let texts = [&self.text, &self.asides].into_iter().chain(self.calls.values());
+        let texts = [&self.text, &self.asides, &self.names].into_iter().chain(self.calls.values());
         texts.map(|text| unfolded(Cow::Borrowed(text)))
     }
 
@@ -148,7 +150,8 @@ impl Answer {
             Part::Text { text, .. } => self.text.push_str(text),
             Part::Thinking { text, .. } => self.asides.push_str(text),
             Part::Refusal { text } => self.refuse(text),
-            Part::ToolCall { arguments, .. } => {
+            Part::ToolCall { name, arguments, .. } => {
+                self.name(name);
                 let call = u32::try_from(self.calls.len()).unwrap_or(u32::MAX);
                 self.call(call, arguments);
             }
@@ -159,6 +162,10 @@ impl Answer {
     fn refuse(&mut self, text: &str) {
         self.refused = true;
         self.asides.push_str(text);
+    }
+
+    fn name(&mut self, name: &str) {
+        self.names.extend([name, "\n"]);
     }
 
     fn call(&mut self, call: u32, arguments: &str) {
@@ -189,7 +196,11 @@ impl Witness {
             StreamEvent::Text { choice, text } => self.answer(*choice).text.push_str(text),
             StreamEvent::Thinking { choice, text } => self.answer(*choice).asides.push_str(text),
             StreamEvent::Refusal { choice, text } => self.answer(*choice).refuse(text),
-            StreamEvent::ToolCall { choice, call, .. } => self.answer(*choice).call(*call, ""),
+            StreamEvent::ToolCall { choice, call, name, .. } => {
+                let answer = self.answer(*choice);
+                answer.name(name);
+                answer.call(*call, "");
+            }
             StreamEvent::Arguments { choice, call, json } => self.answer(*choice).call(*call, json),
             StreamEvent::Finish { choice, finish } => self.answer(*choice).finish = Some(*finish),
             StreamEvent::Start { .. }

@@ -58,7 +58,7 @@ pub fn folded(text: &str) -> Option<Folded> {
 fn may_change(bytes: &[u8]) -> bool {
     let mut before = 0;
     bytes.iter().any(|byte| {
-        let odd = matches!(byte, b'\t' | b'\n' | b'\r' | 0xc2 | 0xe1 | 0xe2 | 0xe3 | 0xef);
+        let odd = matches!(byte, 0 | b'\t' | b'\n' | b'\r' | 0xc2 | 0xe1 | 0xe2 | 0xe3 | 0xef);
         let twice = *byte == b' ' && before == b' ';
         before = *byte;
         odd || twice
@@ -69,6 +69,8 @@ fn fold(letter: char) -> Fold {
     match letter {
         ' ' | '\t' | '\n' | '\r' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' => Fold::Space,
         '\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => Fold::Space,
+        // Between the letters of a text in UTF-16.
+        '\0' => Fold::Nothing,
         '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}' => Fold::Nothing,
         // The full width forms of ASCII stand in its order.
         '\u{ff01}'..='\u{ff5e}' => {
@@ -125,6 +127,7 @@ mod tests {
             ("Ti\u{200b}t\u{ad}an\u{feff}", "Titan"),
             ("ＴＩＴＡＮ　４１１１＠", "TITAN 4111@"),
             ("\n", " "),
+            ("T\0i\0t\0a\0n\0", "Titan"),
         ] {
             assert_eq!(folded(text).map(|folded| folded.text).as_deref(), Some(expected), "{text:?}");
         }

@@ -76,6 +76,27 @@ pub fn screen_bytes(guards: &[Rc<Guard>], body: &[u8]) -> Result<Screened, Unfit
     Ok(Screened { body: None, findings: look.findings })
 }
 
+/// Looks at a query, as its reader will have it.
+pub fn screen_query(guards: &[Rc<Guard>], query: &str) -> Result<Screened, Unfit> {
+    let mut bytes = Vec::with_capacity(query.len());
+    let mut rest = query.as_bytes();
+    while let Some((first, more)) = rest.split_first() {
+        let digit = |at: usize| more.get(at).and_then(|digit| char::from(*digit).to_digit(16));
+        let escaped = (*first == b'%').then(|| digit(0).zip(digit(1))).flatten();
+        match escaped.and_then(|(high, low)| u8::try_from(high * 16 + low).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = more.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(if *first == b'+' { b' ' } else { *first });
+                rest = more;
+            }
+        }
+    }
+    screen_bytes(guards, &bytes)
+}
+
 /// A look at all texts of a body.
 struct Look<'g> {
     guards: &'g [Rc<Guard>],

@@ -200,7 +200,7 @@ impl Exchange {
             let policy = Policy::of(&journey.worker.gateway, &journey.caller, &journey.model, journey.client);
             permitted(&policy, &journey.outline, journey.passage.as_ref(), &body)?;
         }
-        let masked = self.screened(&journey.caller, &journey.outline, &body, cx)?;
+        let masked = self.screened(&journey.caller, (&journey.outline, &body), journey.passage.as_ref(), cx)?;
         let body = match &masked {
             None => body.into(),
             Some(masked) => {

@@ -11,7 +11,7 @@ use crate::guard::prompt::{Screened, Unfit};
 use crate::guard::{self, prompt};
 
 use super::super::Context;
-use super::super::journey::Journey;
+use super::super::journey::{Journey, Passage};
 use super::super::outline::Outline;
 use super::super::rewrite;
 use super::{Exchange, Refused, tally};
@@ -21,11 +21,11 @@ impl Exchange {
     pub(super) fn screened(
         &mut self,
         caller: &Caller,
-        outline: &Outline,
-        body: &[u8],
+        request: (&Outline, &[u8]),
+        passage: Option<&Passage>,
         cx: &mut Context<'_>,
     ) -> Result<Option<Vec<u8>>, Refused> {
-        let screened = screen(&self.worker.gateway, caller, outline, body);
+        let screened = screen(&self.worker.gateway, caller, request, passage);
         let found = match &screened {
             Ok(screened) => screened.findings.as_slice(),
             Err(Unfit::Blocked(finding)) => std::slice::from_ref(finding),
@@ -54,14 +54,25 @@ pub(super) fn refused(unfit: &Unfit, gateway: &Gateway) -> ApiError {
     }
 }
 
-/// Looks at a prompt as guardrails do.
-pub(super) fn screen(gateway: &Gateway, caller: &Caller, outline: &Outline, body: &[u8]) -> Result<Screened, Unfit> {
+/// Looks at a prompt as guardrails do, and at the query that goes on with it.
+pub(super) fn screen(
+    gateway: &Gateway,
+    caller: &Caller,
+    (outline, body): (&Outline, &[u8]),
+    passage: Option<&Passage>,
+) -> Result<Screened, Unfit> {
     let guards = guard::concerning(&gateway.guards, Side::Prompts, caller, &outline.model);
-    match outline.is_json() {
-        _ if guards.is_empty() => Ok(Screened::default()),
+    if guards.is_empty() {
+        return Ok(Screened::default());
+    }
+    let mut screened = match outline.is_json() {
         true => prompt::screen(&guards, body, outline.model_at(), gateway.memory.rewritten),
         false => prompt::screen_bytes(&guards, body),
+    }?;
+    if let Some((_, query)) = passage.and_then(|passage| passage.path.split_once('?')) {
+        screened.findings.extend(prompt::screen_query(&guards, query)?.findings);
     }
+    Ok(screened)
 }
 
 /// What the answer to this request has to pass; `None` where that is nothing.

@@ -150,7 +150,11 @@ impl<'a> Field<'a> {
             match header.to_ascii_lowercase().as_str() {
                 "content-disposition" if disposition.replace(value).is_some() => return Err(malformed()),
                 "content-transfer-encoding" => {
-                    encoded |= !matches!(value.trim().to_ascii_lowercase().as_str(), "7bit" | "8bit" | "binary");
+                    if !matches!(value.trim().to_ascii_lowercase().as_str(), "7bit" | "8bit" | "binary") {
+                        let message =
+                            "A part of the form has a `content-transfer-encoding`: send its bytes as they are.";
+                        return Err(ApiError::invalid("", message));
+                    }
                 }
                 "content-type" => encoded |= !is_text(value, text),
                 _ => {}

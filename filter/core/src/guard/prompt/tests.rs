@@ -201,3 +201,104 @@ fn what_a_person_reads_is_found_over_lines_spaces_and_widths() {
     let body = r#"{"a":"two  spaces\nand\u00a0more"}"#;
     assert_eq!(screen_all(&[guard("words", Action::Mask, &["project titan"])], body).unwrap().body, None);
 }
+
+#[test]
+fn a_query_is_looked_at_as_its_reader_has_it() {
+    for (query, found) in [
+        ("q=a@b.io", true),
+        ("q=a%40b.io&x=1", true),
+        ("q=project+titan", true),
+        ("q=project%0Atitan", true),
+        ("q=%zz%4", false),
+        ("", false),
+    ] {
+        let screened = screen_query(&[guard("pii", Action::Mask, &["project titan"])], query);
+        assert_eq!(screened.is_err(), found, "{query}");
+    }
+}
+
+/// Requests of every client's format, with every field in which a text may stand.
+const REQUESTS: [&str; 6] = [
+    r#"{"model":"m","user":"u","metadata":{"k":"v"},"stop":["s"],"prediction":{"type":"content","content":"c"},
+        "messages":[{"role":"system","name":"n","content":"c"},
+            {"role":"user","content":[{"type":"text","text":"t"},{"type":"image_url","image_url":{"url":"u","detail":"low"}},
+                {"type":"input_audio","input_audio":{"data":"d","format":"wav"}},
+                {"type":"file","file":{"file_data":"d","filename":"f","file_id":"i"}}]},
+            {"role":"assistant","refusal":"r","reasoning_content":"r","audio":{"id":"a"},
+                "tool_calls":[{"id":"c","type":"function","function":{"name":"n","arguments":"{}"}},
+                    {"id":"c","type":"custom","custom":{"name":"n","input":"i"}}],"function_call":{"name":"n","arguments":"{}"}},
+            {"role":"tool","tool_call_id":"c","content":"c"}],
+        "tools":[{"type":"function","function":{"name":"n","description":"d","parameters":{"properties":{"p":{"enum":["e"],"description":"d"}}}}}],
+        "response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"description":"d"}}},
+        "web_search_options":{"user_location":{"approximate":{"city":"c"}}}}"#,
+    r#"{"model":"m","instructions":"i","previous_response_id":"r","prompt":{"id":"p","variables":{"v":"x"}},"metadata":{"k":"v"},
+        "input":[{"type":"message","role":"user","content":[{"type":"input_text","text":"t"},
+                {"type":"input_image","image_url":"u"},{"type":"input_file","file_data":"d","file_url":"u","filename":"f"}]},
+            {"type":"function_call","call_id":"c","name":"n","arguments":"{}"},{"type":"function_call_output","call_id":"c","output":"o"},
+            {"type":"custom_tool_call","input":"i"},{"type":"mcp_call","output":"o","arguments":"{}"},
+            {"type":"reasoning","summary":[{"text":"t"}],"encrypted_content":"e"}],
+        "tools":[{"type":"mcp","server_url":"u","headers":{"h":"v"},"server_description":"d"},{"type":"custom","format":{"definition":"d"}}],
+        "text":{"format":{"type":"json_schema","schema":{"description":"d"}}}}"#,
+    r#"{"model":"m","system":[{"type":"text","text":"t"}],"metadata":{"user_id":"u"},"stop_sequences":["s"],
+        "messages":[{"role":"user","content":[{"type":"text","text":"t"},{"type":"document","title":"t","context":"c",
+                "source":{"type":"text","media_type":"text/plain","data":"d"}},
+                {"type":"document","source":{"type":"content","content":[{"type":"text","text":"t"}]}},
+                {"type":"search_result","source":"s","title":"t","content":[{"type":"text","text":"t"}]},
+                {"type":"tool_result","tool_use_id":"t","content":[{"type":"text","text":"t"}]}]},
+            {"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"s"},
+                {"type":"tool_use","id":"t","name":"n","input":{"data":"d","deep":{"k":["v"]}}},
+                {"type":"server_tool_use","id":"t","name":"n","input":{"query":"q"}},
+                {"type":"web_search_tool_result","content":[{"title":"t","url":"u","encrypted_content":"e"}]}]}],
+        "tools":[{"name":"n","description":"d","input_schema":{"properties":{"p":{"description":"d"}}}}],
+        "mcp_servers":[{"url":"u","name":"n","authorization_token":"a"}]}"#,
+    r#"{"model":"m","prompt":["p"],"suffix":"s","user":"u","stop":"s"}"#,
+    r#"{"model":"m","input":["i"],"user":"u"}"#,
+    r#"{"model":"m","prompt":"p","instructions":"i","query":"q","documents":[{"text":"t"}],"input":[{"type":"text","text":"t"}]}"#,
+];
+
+/// Puts a find into each of its strings and names, one after the other, and says where it was.
+fn each_place(value: &serde_json::Value, at: &str, told: &mut dyn FnMut(String, serde_json::Value)) {
+    use serde_json::Value;
+    const FIND: &str = "to a@b.io";
+    match value {
+        Value::String(_) => told(at.to_owned(), Value::String(FIND.to_owned())),
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                each_place(item, &format!("{at}[{index}]"), &mut |place, changed| {
+                    let mut all = items.clone();
+                    all[index] = changed;
+                    told(place, Value::Array(all));
+                });
+            }
+        }
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                each_place(field, &format!("{at}.{name}"), &mut |place, changed| {
+                    let mut all = fields.clone();
+                    all[name] = changed;
+                    told(place, Value::Object(all));
+                });
+                let mut all = fields.clone();
+                let known = all.remove(name).unwrap();
+                all.insert(FIND.to_owned(), known);
+                told(format!("the name of {at}.{name}"), Value::Object(all));
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn no_place_of_a_request_is_passed_over() {
+    let guards = [guard("pii", Action::Block, &[])];
+    let mut places = 0;
+    for request in REQUESTS {
+        let request: serde_json::Value = serde_json::from_str(request).unwrap();
+        assert_eq!(screen_all(&guards, &request.to_string()), Ok(Screened::default()));
+        each_place(&request, "", &mut |place, body| {
+            places += 1;
+            assert_eq!(blocked(screen_all(&guards, &body.to_string())).label, "email", "{place}");
+        });
+    }
+    assert!(places > 250, "{places}");
+}
