@@ -1,5 +1,7 @@
 //! Guardrails in a real Envoy: what reaches a provider, what reaches a client, and what is charged of what nobody saw.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use serde_json::{Value, json};
 use sluice_tests::client::Answer;
 use sluice_tests::gateway::{Builder, KEY, Key};
@@ -60,8 +62,12 @@ fn charged(line: &Value) -> u64 {
 
 #[tokio::test]
 async fn a_prompt_that_is_blocked_reaches_no_provider_in_any_clients_format() {
-    let guards = json!({"guards": {"pii": {"detect": ["email", "private_key"], "on": ["prompts"]}}});
-    let pair = Pair::with(|builder| payer(priced(builder, 1, GPT, CLAUDE), KEY).with(guards).concurrency(2)).await;
+    let guards = json!({"guards": {
+        "pii": {"detect": ["email", "private_key", "credit_card"], "words": ["project titan"], "on": ["prompts"]},
+        "odd": {"match": {"key": "odd"}, "words": ["keep-alive"], "on": ["answers"]},
+    }});
+    let keys = |builder| payer(payer(priced(builder, 1, GPT, CLAUDE), KEY), "odd");
+    let pair = Pair::with(|builder| keys(builder).with(guards).concurrency(2)).await;
     let told = pair.gateway.chat(&ask("openai-first", "write to a@b.io")).await;
     assert_eq!(refusal(&told), (400, "guardrail_blocked".to_owned()));
     assert!(
@@ -80,6 +86,18 @@ async fn a_prompt_that_is_blocked_reaches_no_provider_in_any_clients_format() {
         {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
         {"role": "tool", "tool_call_id": "c", "content": "{\"mail\":\"a\\u0040b.io\"}"}]});
     assert_eq!(refusal(&pair.gateway.chat(&tool).await).1, "guardrail_blocked");
+    // A file of text where pictures stand, plain and in base64; a number; words over the end of a line.
+    let file = "OWNER=a@b.io\nHOST=inside.test\n".repeat(20);
+    for content in [
+        json!([{"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": file}}]),
+        json!([{"type": "document", "source": {"type": "base64", "media_type": "text/plain", "data": BASE64.encode(file)}}]),
+        json!([{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "about Project\nTitan"}]}]),
+        json!([{"type": "tool_use", "id": "t", "name": "pay", "input": {"card": 4111111111111111_u64}}]),
+    ] {
+        let body = json!({"model": "anthropic", "max_tokens": 9, "messages": [{"role": "user", "content": content}]});
+        let told = pair.gateway.message(&body).await;
+        assert_eq!((told.status, told.text().contains("guardrail")), (400, true), "{content}: {}", told.text());
+    }
     assert_eq!(pair.openai.count() + pair.anthropic.count(), 0);
     let lines = pair.gateway.quiet().await;
     assert!(lines.iter().all(|line| line["error"] == "guardrail_blocked" && line["attempts"] == 0), "{lines:?}");
@@ -87,8 +105,15 @@ async fn a_prompt_that_is_blocked_reaches_no_provider_in_any_clients_format() {
         lines.iter().all(|line| line["guards"][0].as_str().is_some_and(|found| found.ends_with("(prompts, block)")))
     );
     assert!(!pair.gateway.output().contains("a@b"), "the log never has the text");
-    assert_eq!(pair.gateway.counter("sluice.guard.blocked").await, 4);
+    assert_eq!(pair.gateway.counter("sluice.guard.blocked").await, 8);
     assert_eq!(pair.gateway.chat(&ask("openai", "say hi")).await.status, 200);
+    // What stands between the events of a stream that passes unchanged is the client's to read, too.
+    pair.openai.always("comments");
+    let stream = with(ask("openai", "say hi"), json!({"stream": true}));
+    let free = pair.gateway.chat(&stream).await;
+    assert!(free.status == 200 && free.text().contains("keep-alive"), "{}", free.text());
+    let told = pair.gateway.with_key("odd").post(CHAT, &stream).await;
+    assert_eq!(refusal(&told), (400, "guardrail_blocked".to_owned()));
 }
 
 #[tokio::test]

@@ -149,12 +149,9 @@ impl<'a> Field<'a> {
             }
             match header.to_ascii_lowercase().as_str() {
                 "content-disposition" if disposition.replace(value).is_some() => return Err(malformed()),
-                "content-transfer-encoding" => {
-                    if !matches!(value.trim().to_ascii_lowercase().as_str(), "7bit" | "8bit" | "binary") {
-                        let message =
-                            "A part of the form has a `content-transfer-encoding`: send its bytes as they are.";
-                        return Err(ApiError::invalid("", message));
-                    }
+                "content-transfer-encoding" if !is_as_it_is(value) => {
+                    let message = "A part of the form has a `content-transfer-encoding`: send its bytes as they are.";
+                    return Err(ApiError::invalid("", message));
                 }
                 "content-type" => encoded |= !is_text(value, text),
                 _ => {}
@@ -163,6 +160,11 @@ impl<'a> Field<'a> {
         let (name, is_file) = named(disposition.ok_or_else(malformed)?).ok_or_else(malformed)?;
         Ok(Self { name, value, is_plain: !encoded && !is_file })
     }
+}
+
+/// Whether this `content-transfer-encoding` is none.
+fn is_as_it_is(encoding: &str) -> bool {
+    ["7bit", "8bit", "binary"].iter().any(|known| encoding.trim().eq_ignore_ascii_case(known))
 }
 
 /// Whether a text of this type says what stands there: in UTF-8, or in letters that older charsets have in the same places.
