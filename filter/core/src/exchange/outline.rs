@@ -189,6 +189,11 @@ impl Outline {
         }
     }
 
+    /// How many answers are asked for in all; one at least.
+    pub fn answers(&self) -> u64 {
+        self.n.saturating_mul(self.prompts).max(1)
+    }
+
     /// Whether the body is JSON that was read.
     pub fn is_json(&self) -> bool {
         !self.is_form && !self.model_at.is_empty()

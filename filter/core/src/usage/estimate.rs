@@ -204,7 +204,7 @@ impl Estimate {
             .saturating_add(prompt.media)
             .saturating_add(prompt.images.saturating_mul(IMAGE));
         let answer = [outline.max_tokens, max_output].into_iter().flatten().fold(ceiling, u64::min);
-        let answers = outline.n.saturating_mul(outline.prompts).max(1);
+        let answers = outline.answers();
         Self { input, output: answer.saturating_mul(answers), images: prompt.images, ..Self::default() }
     }
 

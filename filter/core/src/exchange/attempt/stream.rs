@@ -416,9 +416,9 @@ impl Talk {
         }
     }
 
-    /// Whether it has come to its end, and its tokens have not been counted.
+    /// Whether it has come to its end, and its tokens have not been counted. Of several answers the first one's end is not the last.
     fn is_uncounted(&self, journey: &Journey) -> bool {
-        journey.finished && journey.usage.is_none()
+        journey.finished && journey.usage.is_none() && journey.outline.answers() == 1
     }
 
     /// Whether the client may see it before its end.

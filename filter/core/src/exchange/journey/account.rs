@@ -54,7 +54,10 @@ impl Journey {
             // What goes on at its provider when nobody listens any more may come to all that it is allowed.
             _ if self.outline.background => reserved.output,
             Work::Allowed => reserved.output,
-            Work::Unheard => self.worker.produced(target, self.elapsed(now)).min(reserved.output),
+            Work::Unheard => {
+                let each = self.worker.produced(target, self.elapsed(now));
+                each.saturating_mul(self.outline.answers()).min(reserved.output)
+            }
             Work::Unknown | Work::Seen => 0,
         };
         Usage {

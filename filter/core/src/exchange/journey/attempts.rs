@@ -180,7 +180,8 @@ impl Journey {
         }
         if well {
             tried.target.keys.served(shared, tried.key);
-            let tokens = self.usage.map_or(0, |usage| usage.output);
+            // Answers to one request are made beside each other.
+            let tokens = self.usage.map_or(0, |usage| usage.output) / self.outline.answers();
             self.worker.paced(&tried.target, tokens, now.since(tried.started));
             if let (Some(id), Some(usage)) = (self.answer.take(), self.usage) {
                 answers::remember(shared, &id, usage.input.saturating_add(usage.output));

@@ -291,6 +291,16 @@ fn an_answer_that_its_client_abandons_costs_what_its_target_makes_in_the_time() 
 }
 
 #[test]
+fn several_answers_that_a_client_abandons_are_made_beside_each_other() {
+    let (worker, shared) = (worker("", ""), Rc::<Shared>::default());
+    let (mut journey, now) = Envoy::with(worker, Rc::clone(&shared)).departs("chat");
+    journey.outline.n = 3;
+    let _ = journey.begin(now, &*shared);
+    journey.conclude(now.after(Duration::from_secs(2)), &*shared);
+    assert_eq!(journey.usage.unwrap().output, 3 * 200);
+}
+
+#[test]
 fn a_stream_that_its_client_leaves_before_the_count_is_not_charged_for_its_visible_text_alone() {
     let (worker, shared) = (worker("", ""), Rc::<Shared>::default());
     let leave = |finished: bool, counted: Option<Usage>| {
