@@ -20,6 +20,8 @@ mod folded;
 mod media;
 mod numbers;
 pub mod overheard;
+#[cfg(test)]
+pub(crate) mod places;
 pub mod prompt;
 pub mod schema;
 pub mod steps;

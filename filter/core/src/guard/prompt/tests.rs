@@ -4,6 +4,7 @@ use super::*;
 use crate::config::file::Detector;
 use crate::guard::Match;
 use crate::guard::finder::Wanted;
+use crate::guard::places::each_place;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -256,38 +257,6 @@ const REQUESTS: [&str; 6] = [
     r#"{"model":"m","prompt":"p","instructions":"i","query":"q","documents":[{"text":"t"}],"input":[{"type":"text","text":"t"}]}"#,
 ];
 
-/// Puts a find into each of its strings and names, one after the other, and says where it was.
-fn each_place(value: &serde_json::Value, at: &str, told: &mut dyn FnMut(String, serde_json::Value)) {
-    use serde_json::Value;
-    const FIND: &str = "to a@b.io";
-    match value {
-        Value::String(_) => told(at.to_owned(), Value::String(FIND.to_owned())),
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                each_place(item, &format!("{at}[{index}]"), &mut |place, changed| {
-                    let mut all = items.clone();
-                    all[index] = changed;
-                    told(place, Value::Array(all));
-                });
-            }
-        }
-        Value::Object(fields) => {
-            for (name, field) in fields {
-                each_place(field, &format!("{at}.{name}"), &mut |place, changed| {
-                    let mut all = fields.clone();
-                    all[name] = changed;
-                    told(place, Value::Object(all));
-                });
-                let mut all = fields.clone();
-                let known = all.remove(name).unwrap();
-                all.insert(FIND.to_owned(), known);
-                told(format!("the name of {at}.{name}"), Value::Object(all));
-            }
-        }
-        _ => {}
-    }
-}
-
 #[test]
 fn no_place_of_a_request_is_passed_over() {
     let guards = [guard("pii", Action::Block, &[])];
@@ -295,7 +264,7 @@ fn no_place_of_a_request_is_passed_over() {
     for request in REQUESTS {
         let request: serde_json::Value = serde_json::from_str(request).unwrap();
         assert_eq!(screen_all(&guards, &request.to_string()), Ok(Screened::default()));
-        each_place(&request, "", &mut |place, body| {
+        each_place(&request, &mut |place, body| {
             places += 1;
             assert_eq!(blocked(screen_all(&guards, &body.to_string())).label, "email", "{place}");
         });

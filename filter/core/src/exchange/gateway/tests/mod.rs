@@ -16,6 +16,7 @@ mod routing;
 mod spending;
 mod surcharges;
 mod tracing;
+mod translated;
 
 const BODY: &[u8] = br#"{"model":"gpt","messages":[{"role":"user","content":"a secret plan"}]}"#;
 const ANSWER: &str =

@@ -1,0 +1,40 @@
+//! All places of a JSON text in which somebody's address may stand, for tests.
+
+use serde_json::Value;
+
+/// What is to be found.
+pub(crate) const FIND: &str = "to a@b.io";
+
+/// Puts it in place of each string and of each name, one after the other, and says where that was.
+pub(crate) fn each_place(value: &Value, told: &mut dyn FnMut(String, Value)) {
+    within(value, "", told);
+}
+
+fn within(value: &Value, at: &str, told: &mut dyn FnMut(String, Value)) {
+    match value {
+        Value::String(_) => told(at.to_owned(), Value::String(FIND.to_owned())),
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                within(item, &format!("{at}[{index}]"), &mut |place, changed| {
+                    let mut all = items.clone();
+                    all[index] = changed;
+                    told(place, Value::Array(all));
+                });
+            }
+        }
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                within(field, &format!("{at}.{name}"), &mut |place, changed| {
+                    let mut all = fields.clone();
+                    all[name] = changed;
+                    told(place, Value::Object(all));
+                });
+                let mut all = fields.clone();
+                let known = all.remove(name).unwrap();
+                all.insert(FIND.to_owned(), known);
+                told(format!("the name of {at}.{name}"), Value::Object(all));
+            }
+        }
+        _ => {}
+    }
+}
