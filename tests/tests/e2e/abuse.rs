@@ -199,9 +199,17 @@ async fn bytes_that_are_no_text_change_nothing_in_any_header() {
         let (status, answer) = raw(&pair, &bytes).await;
         assert_eq!((status, &answer["choices"][0]["message"]["content"]), (200, &json!("hi")), "{name}");
     }
+    // A wish that cannot be read is refused, and so is one that stands there twice: neither is left aside.
+    for wish in [&b"x-sluice-route: \xff\xfe"[..], b"x-sluice-route: openai\r\nx-sluice-route: anthropic"] {
+        let head = head(&format!("content-length: {}\r\nODD\r\n", body.len()));
+        let (before, after) = head.split_once("ODD").expect("the place for the wish");
+        let bytes = [before.as_bytes(), wish, after.as_bytes(), body.as_bytes()].concat();
+        let (status, answer) = raw(&pair, &bytes).await;
+        assert_eq!((status, &answer["error"]["code"]), (400, &json!("invalid_header")), "{answer}");
+    }
     let key = b"GET /v1/models HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer \x80\xff\r\n\r\n";
     assert_eq!(raw(&pair, key).await.0, 401);
-    assert!(pair.gateway.log_lines(7).await.len() == 7, "a line that is not JSON");
+    assert!(pair.gateway.log_lines(9).await.len() == 9, "a line that is not JSON");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Hosts of others' models: what is asked of them at which path, and who says so: signatures, keys and tokens.
 
 use serde_json::json;
-use sluice_tests::gateway::{Builder, Gateway};
+use sluice_tests::gateway::{Builder, Gateway, children};
 use sluice_tests::shared::{self, Fixture, Shared};
 use sluice_tests::simulator::Simulator;
 
@@ -108,6 +108,20 @@ async fn bedrock_is_asked_with_signatures_whatever_its_models_are_called() {
         // An error of Bedrock's is known by its header, signed or not.
         simulator.always("status=429");
         assert_eq!(gateway.chat(&ask(&format!("{host}-0"), "hi")).await.status, 429);
+    }
+}
+
+#[tokio::test]
+async fn envoy_knows_no_secret_by_a_variable() {
+    let hosts = HOSTS.lease().await;
+    let gateway = &hosts.gateway;
+    let of = |process: u32| std::fs::read(format!("/proc/{process}/environ")).expect("its variables");
+    let has = |bytes: &[u8], text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(has(&of(gateway.process_id()), SECRET), "sluice has it");
+    let envoy = of(*children(gateway.process_id()).first().expect("an Envoy"));
+    assert!(has(&envoy, "PATH="), "{}", String::from_utf8_lossy(&envoy));
+    for secret in [SECRET, ID, "sk-host", "another"] {
+        assert!(!has(&envoy, secret), "{secret}");
     }
 }
 
