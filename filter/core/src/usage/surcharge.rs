@@ -93,6 +93,11 @@ impl Calls {
         }
     }
 
+    /// Of this tool.
+    pub fn of(&self, tool: Tool) -> u64 {
+        self.0.get(tool as usize).copied().unwrap_or_default()
+    }
+
     /// Of each tool.
     pub fn each(&self) -> impl Iterator<Item = (Tool, u64)> {
         Tool::ALL.into_iter().zip(self.0)

@@ -6,12 +6,13 @@ use crate::config::Target;
 use crate::conversation::Usage;
 use crate::dialect::anthropic::Anthropic;
 use crate::dialect::bedrock::Bedrock;
+use crate::dialect::openai_chat::OpenAiChat;
 use crate::dialect::pass_through::usage_at_end;
 use crate::dialect::{Dialect, Said};
 use crate::routing::cells::circuit;
 use crate::store::{Settlement, SharedData};
 use crate::usage::estimate::{Estimate, produced};
-use crate::usage::surcharge::{Extras, Wishes};
+use crate::usage::surcharge::{Extras, Tool, Wishes};
 
 use super::super::Time;
 use super::super::charge::Ledger;
@@ -72,7 +73,13 @@ impl Journey {
         let told = std::mem::take(&mut self.extras);
         let tier = told.tier.or(self.wishes.tier);
         let hour_writes = told.hour_writes.or(self.wishes.for_an_hour.then_some(u64::MAX));
-        Extras { tier, hour_writes, ..told }
+        let mut calls = told.calls;
+        // A model of chat completions that searches (`web_search_options`) searches for each answer, and does not say so.
+        let silent = self.client.name() == OpenAiChat.name() && calls.of(Tool::WebSearch) == 0;
+        if silent && self.wishes.calls.of(Tool::WebSearch) > 0 {
+            calls.add(Tool::WebSearch, self.outline.n);
+        }
+        Extras { tier, hour_writes, calls }
     }
 
     /// For how long the attempt under way has gone on.

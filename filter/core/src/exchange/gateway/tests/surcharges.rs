@@ -55,6 +55,16 @@ fn chat_answer(more: &str) -> String {
 }
 
 #[test]
+fn a_model_that_searches_without_a_word_is_charged_one_search_for_each_answer() {
+    for (asked, micro) in
+        [("", 200), (r#","web_search_options":{}"#, 10_200), (r#","web_search_options":{},"n":2"#, 20_200)]
+    {
+        let seen = ask("1", CHAT, &chat(asked), &[json(200, &chat_answer(""))]);
+        assert_eq!(cost(&seen), micro, "{asked}");
+    }
+}
+
+#[test]
 fn a_class_of_service_is_charged_as_the_answer_names_it_or_as_it_was_asked_for() {
     for (asked, given, micro) in [
         ("", "", 200),
