@@ -9,7 +9,7 @@ use serde_json::json;
 use sluice_tests::gateway::{Gateway, KEY, Key};
 use sluice_tests::redis::{Redis, Webdis};
 use sluice_tests::simulator::Simulator;
-use sluice_tests::until;
+use sluice_tests::{eventually, until};
 use tokio::task::JoinSet;
 
 use crate::crowd::{self, Manner, PRICE};
@@ -237,6 +237,8 @@ async fn what_redis_carries_out_too_late_is_given_back() {
         assert_eq!(answer.status, if when_down == "deny" { 503 } else { 200 }, "{when_down}: {}", answer.text());
         all_settled(&redis).await;
         assert_eq!(in_redis(&redis, "key=test"), PRICE.sum(&provider.settled(1).await), "{when_down}");
-        assert_eq!(gateway.chat(&Manner::Whole.body()).await.status, 200, "{when_down}: the place is free again");
+        // On a busy machine Redis may be thought to be down once more, for a second.
+        let is_free = async || gateway.chat(&Manner::Whole.body()).await.status == 200;
+        eventually("the place to be free again", is_free).await;
     }
 }
