@@ -18,6 +18,7 @@ use super::media::{Content, content};
 use super::steps::Steps;
 use super::{Finding, Guard, note, numbers};
 use crate::config::file::{Action, Side};
+use crate::config::url::percent_decoded;
 use crate::usage::literals::{Literal, Literals};
 
 /// A body that may go on.
@@ -78,23 +79,7 @@ pub fn screen_bytes(guards: &[Rc<Guard>], body: &[u8]) -> Result<Screened, Unfit
 
 /// Looks at a query, as its reader will have it.
 pub fn screen_query(guards: &[Rc<Guard>], query: &str) -> Result<Screened, Unfit> {
-    let mut bytes = Vec::with_capacity(query.len());
-    let mut rest = query.as_bytes();
-    while let Some((first, more)) = rest.split_first() {
-        let digit = |at: usize| more.get(at).and_then(|digit| char::from(*digit).to_digit(16));
-        let escaped = (*first == b'%').then(|| digit(0).zip(digit(1))).flatten();
-        match escaped.and_then(|(high, low)| u8::try_from(high * 16 + low).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = more.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(if *first == b'+' { b' ' } else { *first });
-                rest = more;
-            }
-        }
-    }
-    screen_bytes(guards, &bytes)
+    screen_bytes(guards, &percent_decoded(&query.replace('+', " ")))
 }
 
 /// A look at all texts of a body.

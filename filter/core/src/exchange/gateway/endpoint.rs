@@ -1,5 +1,6 @@
 //! What clients may call: for each path, what is wanted there and in which format.
 
+use crate::config::url;
 use crate::dialect::Dialect;
 use crate::dialect::anthropic::{Anthropic, CountTokens};
 use crate::dialect::completions::Completions;
@@ -134,23 +135,7 @@ fn unknown(method: &str, path: &str) -> ApiError {
 
 /// A name out of a path. What is not well encoded stays as it is: no model is called so.
 fn percent_decoded(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, more)) = rest.split_first() {
-        let digit = |at: usize| more.get(at).and_then(|digit| char::from(*digit).to_digit(16));
-        let decoded = (*first == b'%').then(|| digit(0).zip(digit(1))).flatten();
-        match decoded.and_then(|(high, low)| u8::try_from(high * 16 + low).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                rest = more.get(2..).unwrap_or_default();
-            }
-            None => {
-                out.push(*first);
-                rest = more;
-            }
-        }
-    }
-    String::from_utf8(out).unwrap_or_else(|_| text.to_owned())
+    String::from_utf8(url::percent_decoded(text)).unwrap_or_else(|_| text.to_owned())
 }
 
 #[cfg(test)]
