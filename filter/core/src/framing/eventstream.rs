@@ -14,6 +14,8 @@
 //! Source: AWS, "Amazon Transcribe: event stream encoding", which is the same for all of AWS; types of values by the
 //! Smithy specification, "Amazon Event Stream".
 
+use super::extend;
+
 /// Total length, headers' length, and their checksum.
 const PRELUDE: usize = 12;
 /// What a frame without headers and payload has: the prelude, and the checksum at its end.
@@ -197,7 +199,7 @@ impl Decoder {
             let whole = Prelude::read(&self.carry)?.map_or(PRELUDE, |prelude| prelude.total);
             let lacking = whole.saturating_sub(self.carry.len());
             let (more, next) = rest.split_at_checked(lacking).unwrap_or((rest, &[]));
-            self.carry.extend_from_slice(more);
+            extend(&mut self.carry, more, whole);
             rest = next;
             if let Some((frame, _)) = Frame::split(&self.carry)? {
                 each(frame)?;
@@ -213,7 +215,7 @@ impl Decoder {
             each(frame)?;
             rest = next;
         }
-        self.carry.extend_from_slice(rest);
+        extend(&mut self.carry, rest, PRELUDE);
         Ok(())
     }
 }

@@ -7,6 +7,8 @@
 
 use std::borrow::Cow;
 
+use super::extend;
+
 /// An event that grows past this many bytes fails the stream. The longest that providers send hold a picture in base64, or
 /// repeat a whole answer: several MiB. AWS takes no more than 16 MiB for a frame of its event streams either.
 pub const LONGEST_EVENT: usize = 16 << 20;
@@ -71,7 +73,7 @@ impl Decoder {
         let mut rest = portion;
         if !self.carry.is_empty() {
             let known = self.carry.len();
-            self.carry.extend_from_slice(portion);
+            extend(&mut self.carry, portion, LONGEST_EVENT);
             match end_of_event(&self.carry, self.searched) {
                 Ok(end) => {
                     let mut whole = std::mem::take(&mut self.carry);
@@ -98,7 +100,7 @@ impl Decoder {
                     rest = next;
                 }
                 Err(searched) => {
-                    self.carry.extend_from_slice(rest);
+                    extend(&mut self.carry, rest, LONGEST_EVENT);
                     self.searched = searched;
                     return self.check();
                 }
@@ -249,6 +251,7 @@ mod tests {
         }
         assert_eq!(decoder.searched.seen, LONGEST_EVENT);
         assert_eq!(decoder.searched.line, 0);
+        assert_eq!(decoder.held(), LONGEST_EVENT, "it takes no more memory than it has bytes");
     }
 
     #[test]
