@@ -37,7 +37,7 @@ pub mod gemini;
 pub mod gemini_embed;
 mod hints;
 mod kept;
-mod lenient;
+pub(crate) mod lenient;
 mod openai;
 pub mod openai_chat;
 pub mod openai_embeddings;
