@@ -268,7 +268,7 @@ async fn no_prompt_no_answer_and_no_secret_is_ever_written_anywhere() {
             pair.simulator(provider).clear();
             pair.simulator(provider).always(fault);
             for stream in [false, true] {
-                let more = json!({"stream": stream, "user": "swordfish-user", "seed": 4711471147114711});
+                let more = json!({"stream": stream, "user": "swordfish-user", "seed": 4_711_471_147_114_711_u64});
                 pair.gateway.chat(&with(pair.ask(provider, SECRET), more)).await;
                 count += 1;
             }
