@@ -1,6 +1,6 @@
 //! From one format to another, by way of what both are about.
 
-use super::{Content, Dialect, Written};
+use super::{Chat, Content, Dialect, StreamReader, Written, mended};
 use crate::conversation::Usage;
 use crate::embedding::Encoding;
 use crate::error::{ApiError, ErrorKind};
@@ -57,6 +57,7 @@ pub fn answer(
     match (client.content(), provider.content()) {
         (Content::Chat(client), Content::Chat(provider)) => {
             let mut response = provider.read_response(body)?;
+            mended::whole(&mut response);
             if response.model.is_empty() {
                 asked.model.clone_into(&mut response.model);
             }
@@ -76,6 +77,11 @@ pub fn answer(
         }
         _ => Err(unrelated()),
     }
+}
+
+/// Reads a provider's stream, for a client of another format.
+pub fn stream(provider: &dyn Chat) -> Box<dyn StreamReader> {
+    Box::new(mended::Reader::new(provider.stream_reader()))
 }
 
 /// The two formats are about different things.

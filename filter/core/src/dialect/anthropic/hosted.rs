@@ -13,6 +13,7 @@ use super::write_request::Envelope;
 use super::{error, hosted_stream, peek, read_request, response, stream_in, stream_out, usage, write_request};
 use crate::conversation::{Message, Part, Request, Response, Usage};
 use crate::dialect::gemini::Gemini;
+use crate::dialect::in_turn::InTurn;
 use crate::dialect::lenient::Filled;
 use crate::dialect::{
     Chat, Content, Dialect, Fate, Field, Glance, Opening, StreamPeeker, StreamReader, StreamWriter, Written, aws,
@@ -201,7 +202,7 @@ impl Chat for AnthropicOnVertex {
     }
 
     fn stream_writer(&self, opening: Opening) -> Box<dyn StreamWriter> {
-        Box::new(stream_out::Writer::new(opening))
+        Box::new(InTurn::new(stream_out::Writer::new(opening)))
     }
 
     fn stream_peeker(&self) -> Box<dyn StreamPeeker> {

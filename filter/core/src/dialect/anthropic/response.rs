@@ -9,13 +9,14 @@ use super::error;
 use super::usage::{UsageIn, UsageOut};
 use crate::conversation::{Choice, Part, Response};
 use crate::dialect::Glance;
+use crate::dialect::bare;
 use crate::dialect::few::Few;
 use crate::dialect::functions::{Input, call_id};
 use crate::dialect::lenient::maybe;
 use crate::error::ApiError;
 
 /// The most blocks of an answer.
-const MOST_BLOCKS: usize = 4096;
+pub(super) const MOST_BLOCKS: usize = 4096;
 
 /// An answer as it came, or the error in its place.
 #[derive(Deserialize)]
@@ -36,10 +37,14 @@ struct MessageIn<'a> {
 
 impl<'a> MessageIn<'a> {
     fn parse(body: &'a [u8]) -> Result<Self, ApiError> {
-        let message: Self = serde_json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
+        let message: Self = serde_json::from_slice(body)
+            .map_err(|error| bare::error(body).unwrap_or_else(|| ApiError::unreadable(&error)))?;
         match (&message.error, &message.content) {
             (Some(error), _) => Err(error.without_status()),
-            (None, None) => Err(ApiError::bad_answer("The provider's answer has no content.")),
+            (None, None) => {
+                let none = || ApiError::bad_answer("The provider's answer has no content.");
+                Err(bare::error(body).unwrap_or_else(none))
+            }
             (None, Some(_)) => Ok(message),
         }
     }

@@ -98,6 +98,8 @@ fn assistant(fields: &mut Fields<'_>, at: &str) -> Result<Vec<Part>, ApiError> {
 
 fn block(raw: &RawValue, at: &str) -> Result<Part, ApiError> {
     let mut fields = object(raw, at)?;
+    // Clients that collect a stream leave it in.
+    fields.take_raw("index");
     let part = match required(&mut fields, at, "type")?.as_str() {
         "thinking" => {
             let signature = fields.take(at, "signature")?.filter(|signature: &String| !signature.is_empty());

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::out::{Block, Call};
 use crate::conversation::{Choice, Finish, Part, Response};
+use crate::dialect::bare;
 use crate::dialect::few::Few;
 use crate::dialect::functions::made_up_id;
 use crate::dialect::lenient::maybe;
@@ -46,14 +47,16 @@ struct ChoiceSeen<'a> {
 
 /// Reads an answer; an error hidden in it is an error here.
 pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
-    let seen: Seen<'_> = serde_json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
+    let seen: Seen<'_> = serde_json::from_slice(body)
+        .map_err(|error| bare::error(body).unwrap_or_else(|| ApiError::unreadable(&error)))?;
     if let Some(raw) = seen.error {
         return Err(error::inside(raw.get().as_bytes()));
     }
     let id = seen.id.0.into_owned();
     let choices = seen.choices.unwrap_or_default();
     if choices.is_empty() {
-        return Err(ApiError::bad_answer("The provider's answer holds no choices."));
+        let none = || ApiError::bad_answer("The provider's answer holds no choices.");
+        return Err(bare::error(body).unwrap_or_else(none));
     }
     let choices =
         (0..).zip(choices).map(|(index, choice)| read_choice(choice, &id, index)).collect::<Result<_, _>>()?;

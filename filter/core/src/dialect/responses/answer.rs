@@ -12,6 +12,7 @@ use super::item::{Item as ItemShown, Status, answer_id, items};
 use super::output::{Item, MOST_ITEMS, parse};
 use super::usage;
 use crate::conversation::{Choice, Finish, Part, Response};
+use crate::dialect::bare;
 use crate::dialect::few::Few;
 use crate::dialect::lenient::maybe;
 use crate::dialect::openai::loose::{Count, Text};
@@ -67,6 +68,10 @@ impl Seen<'_> {
     }
 }
 
+pub(super) fn no_output() -> ApiError {
+    ApiError::bad_answer("The provider's answer holds no output.")
+}
+
 /// A failure without an error.
 pub(super) fn failed() -> ApiError {
     ApiError::new(502, ErrorKind::Server, "The provider failed while it answered.")
@@ -82,7 +87,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
         return Err(ApiError::bad_answer("The provider's answer is not there yet."));
     }
     let Some(output) = &seen.output else {
-        return Err(ApiError::bad_answer("The provider's answer holds no output."));
+        return Err(bare::error(body).unwrap_or_else(no_output));
     };
     let mut parts = Vec::new();
     for raw in output.iter() {

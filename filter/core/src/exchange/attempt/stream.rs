@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use crate::config::Target;
 use crate::conversation::StreamEvent;
-use crate::dialect::{Chat, Opening, Said, StreamReader, StreamWriter};
+use crate::dialect::{Chat, Opening, Said, StreamReader, StreamWriter, translate};
 use crate::error::ApiError;
 
 use super::super::failure::Failure;
@@ -116,7 +116,7 @@ impl Relay {
         let route = if same {
             Route::Pass(Verbatim::new(provider.stream_peeker(), !include_usage))
         } else {
-            Route::Translate { reader: provider.stream_reader(), events: Vec::new() }
+            Route::Translate { reader: translate::stream(provider), events: Vec::new() }
         };
         let opening = Opening { model: target.model.clone(), now: now.seconds(), include_usage };
         let writer = client.stream_writer(opening);

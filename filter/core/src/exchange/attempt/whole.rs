@@ -5,6 +5,7 @@ use crate::dialect::translate::{self, Asked};
 use crate::dialect::{Content, Dialect, Said};
 use crate::error::ApiError;
 use crate::footprint;
+use crate::framing::surrogates;
 use crate::guard::Finding;
 use crate::guard::answer::Witness;
 use crate::guard::overheard;
@@ -45,6 +46,8 @@ impl Attempt {
     ) -> Result<(), Failure> {
         let dialect = self.dialect;
         let body = view.body(0..size);
+        // What passes unchanged is Envoy's own copy.
+        let body = surrogates::whole(&body);
         if body.trim_ascii().is_empty() {
             return Err(Failure::empty());
         }

@@ -174,6 +174,6 @@ fn a_streamed_seal_reaches_a_client_as_one_whole_block() {
     let mut out = Vec::new();
     events.iter().for_each(|event| writer.write(event, &mut out));
     let stream = String::from_utf8(out).unwrap();
-    let block = r#""thinking_blocks":[{"type":"thinking","thinking":"","signature":"gemini#U0lH"}]"#;
+    let block = r#""thinking_blocks":[{"type":"thinking","index":0,"thinking":"","signature":"gemini#U0lH"}]"#;
     assert_eq!(stream.matches(block).count(), 1, "{stream}");
 }
