@@ -6,7 +6,9 @@
 //! - A stream that came to its terminator and gave no reason is complete if its calls are whole and there was one, or its tokens
 //!   were counted last. Else it broke off.
 //! - The arguments `null` are none.
+//! - Calls have identifiers that the client's own format takes, and functions the names that the client gave them.
 
+use super::aliases::{Fresh, Names, Rule};
 use super::json_end::JsonEnd;
 use super::{Kept, StreamReader};
 use crate::conversation::{Finish, Part, Response, StreamEvent};
@@ -15,13 +17,16 @@ use crate::error::{ApiError, ErrorKind};
 /// A model's way to write no arguments, of Cohere's among them.
 const NULL: &str = "null";
 
-/// A whole answer, mended.
-pub(super) fn whole(response: &mut Response) {
+/// A whole answer, mended, for a client whose identifiers of calls keep to `ids`; the request had `names`.
+pub(super) fn whole(response: &mut Response, ids: Rule, names: &Names) {
+    let mut fresh = Fresh::new(ids);
     for choice in &mut response.choices {
         let mut called = false;
         for part in &mut choice.parts {
-            let Part::ToolCall { arguments, .. } = part else { continue };
+            let Part::ToolCall { id, name, arguments } = part else { continue };
             called = true;
+            fresh.id(id, &response.id);
+            names.restore(name);
             if arguments.trim() == NULL {
                 arguments.clear();
             }
@@ -38,6 +43,10 @@ fn reason(said: Finish, called: bool) -> Finish {
 #[derive(Debug)]
 pub(super) struct Reader {
     inner: Box<dyn StreamReader>,
+    /// The answer's name.
+    answer: String,
+    fresh: Fresh,
+    names: Names,
     read: Vec<StreamEvent>,
     choices: Vec<ChoiceState>,
     /// Calls whose arguments are not whole.
@@ -71,9 +80,19 @@ const MOST_OPEN: usize = 1024;
 const FEW: usize = 1024;
 
 impl Reader {
-    /// What `inner` reads.
-    pub(super) fn new(inner: Box<dyn StreamReader>) -> Self {
-        Self { inner, read: Vec::new(), choices: Vec::new(), calls: Vec::new(), said: false, counted: false }
+    /// What `inner` reads, for a client whose identifiers of calls keep to `ids`; the request had `names`.
+    pub(super) fn new(inner: Box<dyn StreamReader>, ids: Rule, names: Names) -> Self {
+        Self {
+            inner,
+            answer: String::new(),
+            fresh: Fresh::new(ids),
+            names,
+            read: Vec::new(),
+            choices: Vec::new(),
+            calls: Vec::new(),
+            said: false,
+            counted: false,
+        }
     }
 
     fn choice(&mut self, number: u32) -> Option<&mut ChoiceState> {
@@ -91,7 +110,10 @@ impl Reader {
     fn event(&mut self, event: StreamEvent, events: &mut Vec<StreamEvent>) {
         let mut event = event;
         match &mut event {
-            StreamEvent::ToolCall { choice, call, .. } => {
+            StreamEvent::Start { id, .. } => id.clone_into(&mut self.answer),
+            StreamEvent::ToolCall { choice, call, id, name } => {
+                self.fresh.id(id, &self.answer);
+                self.names.restore(name);
                 let (choice, call) = (*choice, *call);
                 if self.calls.len() == MOST_OPEN {
                     self.calls.remove(0);
@@ -180,7 +202,7 @@ impl StreamReader for Reader {
     }
 
     fn kept(&self) -> Kept {
-        let pieces = self.choices.len().saturating_add(self.calls.len());
-        self.inner.kept() + Kept { begun: 0, bytes: 0, pieces }
+        let pieces = self.choices.len().saturating_add(self.calls.len()).saturating_add(self.fresh.count());
+        self.inner.kept() + Kept { begun: 0, bytes: self.answer.len(), pieces }
     }
 }

@@ -17,6 +17,7 @@ pub use embeddings::Embeddings;
 pub use kept::Kept;
 use quirk::Quirk;
 
+pub mod aliases;
 pub mod anthropic;
 mod at;
 mod aws;
@@ -220,6 +221,9 @@ impl Content {
 
 /// A format of conversations: it reads and writes the one [`conversation`](crate::conversation) model.
 pub trait Chat: Dialect {
+    /// What it takes as identifiers of calls, and as names of functions.
+    fn rules(&self) -> aliases::Rules;
+
     /// Reads a client's request. Errors are 400s that name the field.
     fn read_request(&self, body: &[u8]) -> Result<Request, ApiError>;
 

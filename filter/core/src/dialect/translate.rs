@@ -1,10 +1,28 @@
 //! From one format to another, by way of what both are about.
 
+use super::aliases::{self, Names};
 use super::{Chat, Content, Dialect, StreamReader, Written, mended};
 use crate::conversation::Usage;
 use crate::embedding::Encoding;
 use crate::error::{ApiError, ErrorKind};
 use crate::footprint;
+
+/// A request as its provider wants it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Translated {
+    /// The JSON body.
+    pub body: Vec<u8>,
+    /// Hints that the provider has no words for, by the names the client's dialect gives them.
+    pub dropped: Vec<String>,
+    /// Functions that have another name in it.
+    pub names: Names,
+}
+
+impl From<Written> for Translated {
+    fn from(Written { body, dropped }: Written) -> Self {
+        Self { body, dropped, names: Names::default() }
+    }
+}
 
 /// An answer as its client wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +46,8 @@ pub struct Asked<'a> {
     pub encoding: Encoding,
     /// The prompt's tokens by estimate, for formats that owe their clients a count where the provider gave none.
     pub estimate: u64,
+    /// Functions that had another name in the request.
+    pub names: &'a Names,
 }
 
 /// What a client of `client` sent, as a provider of `provider` wants it, for that provider's `model`.
@@ -36,11 +56,16 @@ pub fn request(
     provider: &'static dyn Dialect,
     body: &[u8],
     model: &str,
-) -> Result<Written, ApiError> {
+) -> Result<Translated, ApiError> {
     match (client.content(), provider.content()) {
-        (Content::Chat(client), Content::Chat(provider)) => provider.write_request(&client.read_request(body)?, model),
+        (Content::Chat(client), Content::Chat(provider)) => {
+            let mut request = client.read_request(body)?;
+            let names = aliases::apply(&mut request, &provider.rules());
+            let written = provider.write_request(&request, model)?;
+            Ok(Translated { names, ..written.into() })
+        }
         (Content::Embeddings(client), Content::Embeddings(provider)) => {
-            provider.write_request(&client.read_request(body)?, model)
+            Ok(provider.write_request(&client.read_request(body)?, model)?.into())
         }
         _ => Err(unrelated()),
     }
@@ -57,13 +82,13 @@ pub fn answer(
     match (client.content(), provider.content()) {
         (Content::Chat(client), Content::Chat(provider)) => {
             let mut response = provider.read_response(body)?;
-            mended::whole(&mut response);
             if response.model.is_empty() {
                 asked.model.clone_into(&mut response.model);
             }
             if response.id.is_empty() {
                 asked.id.clone_into(&mut response.id);
             }
+            mended::whole(&mut response, client.rules().ids, asked.names);
             Ok(Answer { body: client.write_response(&response, asked.now), usage: response.usage })
         }
         (Content::Embeddings(client), Content::Embeddings(provider)) => {
@@ -79,9 +104,9 @@ pub fn answer(
     }
 }
 
-/// Reads a provider's stream, for a client of another format.
-pub fn stream(provider: &dyn Chat) -> Box<dyn StreamReader> {
-    Box::new(mended::Reader::new(provider.stream_reader()))
+/// Reads a provider's stream, for a client of another format; `names` had been changed in the request.
+pub fn stream(client: &dyn Chat, provider: &dyn Chat, names: &Names) -> Box<dyn StreamReader> {
+    Box::new(mended::Reader::new(provider.stream_reader(), client.rules().ids, names.clone()))
 }
 
 /// The two formats are about different things.

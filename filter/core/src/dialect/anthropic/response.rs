@@ -11,7 +11,7 @@ use crate::conversation::{Choice, Part, Response};
 use crate::dialect::Glance;
 use crate::dialect::bare;
 use crate::dialect::few::Few;
-use crate::dialect::functions::{Input, call_id};
+use crate::dialect::functions::Input;
 use crate::dialect::lenient::maybe;
 use crate::error::ApiError;
 
@@ -133,11 +133,9 @@ pub(super) fn write(response: &Response) -> Vec<u8> {
 fn block(part: &Part) -> Option<Block<'_>> {
     Some(match part {
         Part::Text { text, .. } | Part::Refusal { text } => Block::Text { text, cache_control: None },
-        Part::ToolCall { id, name, arguments } => Block::ToolUse {
-            id: call_id(id),
-            name,
-            input: Input::parse(arguments).unwrap_or(Input::Invalid(arguments)),
-        },
+        Part::ToolCall { id, name, arguments } => {
+            Block::ToolUse { id: id.into(), name, input: Input::parse(arguments).unwrap_or(Input::Invalid(arguments)) }
+        }
         Part::Thinking { text, signature } => {
             Block::Thinking { thinking: text, signature: signature.as_deref().unwrap_or_default() }
         }

@@ -9,7 +9,6 @@ use super::answer::reason_of;
 use super::error;
 use super::usage::UsageOut;
 use crate::conversation::{Finish, StreamEvent, Usage, seal};
-use crate::dialect::functions::call_id;
 use crate::dialect::{Kept, Opening, StreamWriter};
 
 /// Writes a stream.
@@ -157,7 +156,7 @@ impl StreamWriter for Writer {
             }
             StreamEvent::ToolCall { choice: 0, call, id, name } => {
                 self.calls.push((*call, self.next));
-                self.begin(Open::Call, BlockOut::ToolUse { id: &call_id(id), name, input: NoInput {} }, out);
+                self.begin(Open::Call, BlockOut::ToolUse { id: id, name, input: NoInput {} }, out);
             }
             StreamEvent::Arguments { choice: 0, call, json } => self.arguments(*call, json, out),
             StreamEvent::Finish { choice: 0, finish } => {

@@ -116,7 +116,7 @@ impl Relay {
         let route = if same {
             Route::Pass(Verbatim::new(provider.stream_peeker(), !include_usage))
         } else {
-            Route::Translate { reader: translate::stream(provider), events: Vec::new() }
+            Route::Translate { reader: translate::stream(client, provider, &journey.names), events: Vec::new() }
         };
         let opening = Opening { model: target.model.clone(), now: now.seconds(), include_usage };
         let writer = client.stream_writer(opening);

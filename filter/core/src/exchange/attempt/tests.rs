@@ -9,6 +9,7 @@ use crate::routing::cells::circuit;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+mod aliases;
 mod azure;
 #[cfg(not(target_arch = "wasm32"))]
 mod endless;
@@ -16,6 +17,7 @@ mod ends;
 mod family;
 mod keys;
 mod oddities;
+mod replayed;
 
 const OPENAI: &str = r#"{"id":"chatcmpl-1","object":"chat.completion","x":{"y":1.50},"model":"gpt-2026","choices":[{"index":0,"message":{"role":"assistant","content":"from openai"},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11}}"#;
 const ANTHROPIC: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"claude-2026","content":[{"type":"text","text":"from anthropic"}],"stop_reason":"end_turn","usage":{"input_tokens":5,"cache_read_input_tokens":4,"output_tokens":2}}"#;

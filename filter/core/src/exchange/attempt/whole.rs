@@ -74,6 +74,7 @@ impl Attempt {
                 now: now.seconds(),
                 encoding: journey.outline.encoding,
                 estimate: journey.estimate(&self.target, 0).input,
+                names: &journey.names,
             };
             let answer = translate::answer(journey.client, dialect, &body, &asked).map_err(Failure::in_answer)?;
             let largest = journey.worker.gateway.memory.rewritten;

@@ -325,17 +325,6 @@ fn service_tiers() {
 }
 
 #[test]
-fn call_ids_keep_to_anthropics_letters_and_still_match() {
-    let body = body(&chat(vec![
-        says(Role::User, "Hi"),
-        message(Role::Assistant, vec![call("functions.f:0", "{}")]),
-        result("functions.f:0", vec![words("1")]),
-    ]));
-    assert_eq!(body["messages"][1]["content"][0]["id"], "functions_f_0");
-    assert_eq!(body["messages"][2]["content"][0]["tool_use_id"], "functions_f_0");
-}
-
-#[test]
 fn content_that_a_role_cannot_have_is_refused() {
     let image = || picture(base64("image/png"));
     assert_eq!(refused(&chat(vec![message(Role::System, vec![image()])])), "messages[0].content[0]");

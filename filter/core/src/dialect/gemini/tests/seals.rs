@@ -6,6 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::conversation::Choice;
+use crate::dialect::aliases::Names;
 use crate::dialect::anthropic::Anthropic;
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::dialect::{Opening, translate};
@@ -145,7 +146,14 @@ fn called() -> Value {
 
 /// What Google gets when a client of `client` sends back the turn that `model_turn` makes of its answer.
 fn through(client: &'static dyn Chat, answer: &Value, model_turn: impl Fn(&Value) -> Value) -> Value {
-    let asked = translate::Asked { model: "m", id: "i", now: 0, encoding: Encoding::default(), estimate: 0 };
+    let asked = translate::Asked {
+        model: "m",
+        id: "i",
+        now: 0,
+        encoding: Encoding::default(),
+        estimate: 0,
+        names: &Names::default(),
+    };
     let answer = translate::answer(client, &Gemini, answer.to_string().as_bytes(), &asked).unwrap();
     let turns = json!([{"role": "user", "content": "Hi"}, model_turn(&tree(&answer.body))]);
     let request = json!({"model": "m", "max_tokens": 9, "messages": turns});
