@@ -4,6 +4,7 @@
 //! hand. See `docs/architecture.md` for the life of a request.
 
 pub mod admin;
+pub mod batch;
 mod bytes;
 pub mod cache;
 pub mod config;

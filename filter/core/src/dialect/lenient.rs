@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 /// A text; anything else, `null` too, is empty.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Text<'a>(pub Cow<'a, str>);
+pub(crate) struct Text<'a>(pub Cow<'a, str>);
 
 impl Text<'_> {
     pub fn is_empty(&self) -> bool {
@@ -21,7 +21,7 @@ impl Text<'_> {
 
 /// A count; anything that is not a number, and what is below 0, counts as absent.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Count(pub Option<u64>);
+pub(crate) struct Count(pub Option<u64>);
 
 /// The most tokens that anybody counts for one answer: a hundred times the longest context there is.
 const MOST_TOKENS: u64 = 100_000_000;
@@ -29,7 +29,7 @@ const MOST_TOKENS: u64 = 100_000_000;
 /// A count of tokens; what no answer can have used counts as absent, and is estimated.
 #[derive(Debug, Default, Clone, Copy, Deserialize)]
 #[serde(from = "Count")]
-pub(super) struct Tokens(pub Option<u64>);
+pub(crate) struct Tokens(pub Option<u64>);
 
 impl Tokens {
     /// This count, or the other one where it is absent.
@@ -45,7 +45,7 @@ impl From<Count> for Tokens {
 }
 
 /// An object; anything else, and one that cannot be read, is absent. Nothing that says how much was used fails an answer.
-pub(super) fn maybe<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(crate) fn maybe<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     let raw = <&RawValue>::deserialize(deserializer)?;
     // A list's items could be taken for fields.
     let object = raw.get().starts_with('{').then_some(raw.get());
@@ -54,10 +54,10 @@ pub(super) fn maybe<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer
 
 /// Bytes of a text, or 1 for anything else that a person or program would see; 0 for `null`, `false`, `0`, `""` and `[]`.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Filled(pub usize);
+pub(crate) struct Filled(pub usize);
 
 /// Consumes what a visitor has no use for.
-pub(super) fn skip_seq<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<bool, A::Error> {
+pub(crate) fn skip_seq<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<bool, A::Error> {
     let mut any = false;
     while seq.next_element::<IgnoredAny>()?.is_some() {
         any = true;
@@ -65,7 +65,7 @@ pub(super) fn skip_seq<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<bool, A::Er
     Ok(any)
 }
 
-pub(super) fn skip_map<'de, A: MapAccess<'de>>(mut map: A) -> Result<(), A::Error> {
+pub(crate) fn skip_map<'de, A: MapAccess<'de>>(mut map: A) -> Result<(), A::Error> {
     while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
     Ok(())
 }
@@ -92,7 +92,7 @@ macro_rules! lenient {
     };
 }
 
-pub(super) use lenient;
+pub(crate) use lenient;
 
 lenient!(Text<'a>, 'a, {
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {

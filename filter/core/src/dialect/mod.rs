@@ -41,7 +41,7 @@ mod hints;
 mod in_turn;
 mod json_end;
 mod kept;
-mod lenient;
+pub(crate) mod lenient;
 mod mended;
 mod openai;
 pub mod openai_chat;

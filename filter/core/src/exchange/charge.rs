@@ -140,7 +140,7 @@ impl Charge {
             model: journey.model.name.as_str().into(),
             sums,
         });
-        Settlement { id: self.id.clone(), parts, entry, at }
+        Settlement { id: self.id.clone(), parts, entry, at, corrects: false, notes: Vec::new() }
     }
 
     fn sums(&self) -> Sums {

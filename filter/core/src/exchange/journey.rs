@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::batch::{Errand, Told};
 use crate::config::file::{Delivery, Strategy};
 use crate::config::{Caller, Model, Target, Timeouts};
 use crate::conversation::Usage;
@@ -37,8 +38,11 @@ use super::recall::Recall;
 use super::worker::Worker;
 
 mod account;
+mod asked;
 mod attempts;
 mod keys;
+
+pub use asked::Asked;
 
 /// One request on its way.
 #[derive(Debug)]
@@ -117,6 +121,10 @@ pub struct Journey {
     pub answer: Option<String>,
     /// What the stream of the attempt under way has brought, should its provider not come to count tokens.
     pub said: Said,
+    /// What it does to a batch.
+    pub errand: Option<Errand>,
+    /// What its answer has told of that.
+    pub told: Option<Told>,
     /// The last bytes of an answer that passes without being read: usage may stand in them.
     pub tail: Vec<u8>,
     /// How many portions of streams came.
@@ -157,6 +165,8 @@ pub struct Arrival {
 /// Of a request that is passed through, what its provider has to know besides its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passage {
+    /// How it was asked.
+    pub method: String,
     /// Where it goes, below the provider's base URL.
     pub path: String,
     /// What its body is.
@@ -297,6 +307,8 @@ impl Journey {
             extras: Extras::default(),
             answer: None,
             said: Said::default(),
+            errand: None,
+            told: None,
             tail: Vec::new(),
             portions: 0,
             finished: false,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::batch::{self, book, book::Page};
 use crate::config::file::{Mode, WhenDown};
 use crate::config::{Credential, Gateway, KeyHash, Target};
 use crate::error::ErrorKind;
@@ -16,7 +17,7 @@ use crate::routing::pace::Pace;
 use crate::routing::retry_budget::{self, RetryBudget};
 use crate::store::embedded::Reach;
 use crate::store::redis::wire::{Command, Reply};
-use crate::store::{Obstacle, Order, Reading, Settlement, SharedData, Unavailable, Verdict, embedded, redis};
+use crate::store::{Note, Obstacle, Order, Reading, Settlement, SharedData, Unavailable, Verdict, embedded, redis};
 
 use super::charge::Ledger;
 use super::failure::Failure;
@@ -276,6 +277,42 @@ impl Worker {
             .map_err(|mistakes| mistakes.first().map_or_else(|| "it cannot be read".to_owned(), ToString::to_string))?;
         let found = compiled.into_iter().find(|(known, _)| known == hash).map(|(_, credential)| credential);
         found.ok_or_else(|| "it is another key's".to_owned())
+    }
+
+    /// The call that asks Redis for a note; `None` when there is no Redis, or none that answers.
+    pub fn note(&self, name: &str, now: Time) -> Option<Call> {
+        let remote = self.remote.as_ref().filter(|remote| remote.answers(now))?;
+        let name = redis::names::note(&remote.settings.prefix, name);
+        Some(remote.ask(&Command::new(["GET".to_owned(), name]), now))
+    }
+
+    /// What Redis said to that; an error when it did not say.
+    pub fn noted(&self, called: &Called, at: &mut Moment<'_>) -> Result<Option<Page>, Unavailable> {
+        let Some(remote) = &self.remote else { return Ok(None) };
+        match remote.read(called, at.now, at.effects)? {
+            Some(Reply::Text(text)) => Ok(Page::read(&text)),
+            Some(Reply::Nil) => Ok(None),
+            other => Err(Unavailable(format!("{other:?} is no note"))),
+        }
+    }
+
+    /// Writes down what is to be known of files and batches, and corrects what one was charged with, unless that was done before.
+    pub fn note_down(&self, outcome: batch::Outcome, at: &mut Moment<'_>) {
+        let batch::Outcome { pages, correction } = outcome;
+        for (name, page) in &pages {
+            book::keep(at.shared, name, page);
+        }
+        if let Some((name, correction)) = correction
+            && book::settle(at.shared, &name)
+        {
+            let ledger = if self.strict().is_some() { Ledger::Redis } else { Ledger::Local(self.reach()) };
+            self.settle(correction, ledger, at);
+        }
+        if let Some(remote) = self.remote.as_ref().filter(|_| !pages.is_empty()) {
+            let notes = pages.into_iter().map(|(name, page)| Note { name, text: page.text() }).collect();
+            let id = self.order_id();
+            remote.settle(Settlement { id, parts: Vec::new(), entry: None, at: at.now, corrects: false, notes }, at.effects);
+        }
     }
 
     /// Reserves, or says what has to be asked first.

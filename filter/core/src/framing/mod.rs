@@ -5,7 +5,7 @@ pub mod sse;
 pub mod surrogates;
 
 /// Appends to a buffer that will hold `most` bytes in the end: its memory doubles up to that, and never past what it holds.
-fn extend(buffer: &mut Vec<u8>, more: &[u8], most: usize) {
+pub(crate) fn extend(buffer: &mut Vec<u8>, more: &[u8], most: usize) {
     let needed = buffer.len().saturating_add(more.len());
     if needed > buffer.capacity() {
         let wanted = buffer.capacity().saturating_mul(2).min(most).max(needed);

@@ -6,6 +6,8 @@
 
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::file::{Dimension, Match};
 use crate::store::Gauge;
 
@@ -23,7 +25,8 @@ pub use scope::{DIMENSIONS, Subject};
 pub use ticket::{Closing, Spent, Ticket, Warning};
 
 /// What a rule counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// Requests.
     Requests,

@@ -10,6 +10,7 @@ use super::scope::Subject;
 use super::{Rule, Unit};
 use crate::config::{Caller, Gateway, Model, Target};
 use crate::error::{ApiError, ErrorKind};
+use crate::batch::{Share, Work};
 use crate::store::{Gauge, Meter, Order, Take};
 use crate::usage::estimate::Estimate;
 
@@ -43,6 +44,8 @@ pub struct Part {
     pub rule: Rc<Rule>,
     /// A soft rule on the same meter: it warns at its own limit.
     pub also: Option<Rc<Rule>>,
+    /// How much of it is for a batch that the request creates.
+    pub batch: u64,
 }
 
 impl Plan {
@@ -101,6 +104,29 @@ impl Plan {
                 part.take.amount = *most;
             }
         }
+    }
+
+    /// Makes every candidate take besides what a batch of this model's will use, of all that is counted by the day, the month, or in
+    /// all: a batch has its provider's time, and is no matter of a minute.
+    pub fn add_batch(
+        &mut self,
+        gateway: &Gateway,
+        model: &Rc<Model>,
+        target: &Rc<Target>,
+        work: &Work,
+    ) -> Result<(), ApiError> {
+        let caller = self.caller.clone();
+        let of = subject(&caller, model, target);
+        let rules = gateway.index.shared(&model.name).chain(&caller.rules);
+        let concerning: Vec<&Applied> = rules.filter(|applied| applied.rule.fits(of.model, of.provider)).collect();
+        for candidate in &mut self.candidates {
+            let mut parts = Parts { target, parts: std::mem::take(&mut candidate.parts) };
+            for applied in &concerning {
+                parts.add_batch(applied, &of, work)?;
+            }
+            candidate.parts = parts.parts;
+        }
+        Ok(())
     }
 
     /// What to ask a store for; `None` when there is nothing to count.
@@ -230,12 +256,36 @@ impl Parts<'_> {
         Ok(())
     }
 
+    /// Adds what a batch takes by one rule.
+    fn add_batch(&mut self, applied: &Applied, of: &Subject, work: &Work) -> Result<(), ApiError> {
+        let rule = &applied.rule;
+        let Some(meter) = applied.meter.clone().or_else(|| rule.meter(of)) else {
+            let Share { input, output, .. } = work.longest;
+            let amount = tokens(rule.unit, input, output);
+            let one = Estimate { input, output, ..Estimate::default() };
+            return if amount > rule.limit { Err(too_large(rule, of, amount, one)) } else { Ok(()) };
+        };
+        if !matches!(meter.gauge, Gauge::Day | Gauge::Month | Gauge::Total) {
+            return Ok(());
+        }
+        if rule.unit == Unit::MicroUsd && !work.priced {
+            return Err(not_priced(of));
+        }
+        let amount = work.total.of(rule.unit);
+        self.take(meter.clone(), 0, rule, rule.hard);
+        if let Some(part) = self.parts.iter_mut().find(|part| part.take.meter == meter && part.batch == 0) {
+            part.batch = amount;
+            part.take.amount = part.take.amount.saturating_add(amount);
+        }
+        Ok(())
+    }
+
     /// A meter that is there already is counted once, up to the smallest hard limit.
     fn take(&mut self, meter: Meter, amount: u64, rule: &Rc<Rule>, hard: bool) {
         let limit = rule.limit;
         let Some(part) = self.parts.iter_mut().find(|part| part.take.meter == meter) else {
             let take = Take { meter, amount, limit, hard };
-            self.parts.push(Part { take, rule: rule.clone(), also: None });
+            self.parts.push(Part { take, rule: rule.clone(), also: None, batch: 0 });
             return;
         };
         let warned = |also: &Option<Rc<Rule>>| also.as_ref().map_or(u64::MAX, |also| also.limit);

@@ -19,6 +19,8 @@ pub struct Ticket {
     /// The request's order, and those of its extensions.
     orders: Vec<Rc<str>>,
     held: Vec<Held>,
+    /// Whether a batch takes its parts.
+    batch: bool,
 }
 
 /// A reserved part.
@@ -71,11 +73,21 @@ impl Plan {
     pub fn grant(&self, chosen: usize, readings: Vec<Reading>, id: Rc<str>) -> Ticket {
         let parts = self.candidates.get(chosen).map(|candidate| candidate.parts.as_slice()).unwrap_or_default();
         let held = parts.iter().zip(readings).map(|(part, reading)| Held { part: part.clone(), reading, order: 0 });
-        Ticket { chosen, orders: vec![id], held: held.collect() }
+        Ticket { chosen, orders: vec![id], held: held.collect(), batch: true }
     }
 }
 
 impl Ticket {
+    /// The batch that the request was to create is none, and takes nothing.
+    pub fn without_batch(&mut self) {
+        self.batch = false;
+    }
+
+    /// What a batch that the request has created is charged with: each part, and in which of its meter's windows.
+    pub fn batch(&self) -> impl Iterator<Item = (&Part, u64)> {
+        self.held.iter().filter(|held| self.batch && held.part.batch > 0).map(|held| (&held.part, held.reading.window))
+    }
+
     /// What the answer says of limits and budgets.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = Vec::new();
@@ -155,7 +167,7 @@ impl Ticket {
         for Held { part, reading, order } in &self.held {
             let meter = &part.take.meter;
             // A meter that is held twice has its use in the first part.
-            let used = if seen.contains(&meter) { 0 } else { used(plan, spent, part) };
+            let used = if seen.contains(&meter) { 0 } else { self.used(plan, spent, part) };
             seen.push(meter);
             if let Some(closing) = closings.get_mut(*order) {
                 let (Reading { window, until, .. }, reserved) = (*reading, part.take.amount);
@@ -170,12 +182,17 @@ impl Ticket {
                 continue;
             }
             seen.push(meter);
-            let (used, window) = (used(plan, spent, part), window(meter.gauge, now));
+            let (used, window) = (self.used(plan, spent, part), window(meter.gauge, now));
             if used > 0 {
                 own.parts.push(Settled { meter: meter.clone(), window, until: 0, reserved: 0, used });
             }
         }
         closings
+    }
+
+    /// How much of a meter was used, by the request and by the batch that it has created.
+    fn used(&self, plan: &Plan, spent: &[Spent], part: &Part) -> u64 {
+        used(plan, spent, part).saturating_add(if self.batch { part.batch } else { 0 })
     }
 }
 

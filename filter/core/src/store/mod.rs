@@ -11,6 +11,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::exchange::Time;
 
 pub mod embedded;
@@ -18,7 +20,8 @@ pub mod redis;
 pub(crate) mod value;
 
 /// How a meter counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Gauge {
     /// So many in any minute: the generic cell rate algorithm, with a burst of a whole minute's.
     Minute,
@@ -137,7 +140,23 @@ pub struct Settlement {
     pub entry: Option<Entry>,
     /// When the request was over.
     pub at: Time,
+    /// Whether it changes what an earlier settlement has charged: of each part from `reserved` to `used`.
+    pub corrects: bool,
+    /// What all Envoys are to know from now on, for [`NOTED`].
+    pub notes: Vec<Note>,
 }
+
+/// A short text under a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// Its name, which has neither spaces nor a prefix.
+    pub name: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// For how long a note is kept: a provider keeps the results of a batch for 30 days.
+pub const NOTED: Duration = Duration::from_secs(40 * 86_400);
 
 /// A request in the accounts: it is added to the sums of its key, its team, its app and its model, for the day of its end.
 #[derive(Debug, Clone, PartialEq, Eq)]

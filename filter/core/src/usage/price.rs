@@ -219,6 +219,12 @@ impl Price {
         self.with_pieces(tokens, images, &extras.calls)
     }
 
+    /// What these tokens of a batch cost: of all its requests together.
+    pub fn of_batch(&self, usage: &Usage) -> MicroUsd {
+        let picodollars = self.rates(Some(Tier::Batch)).cost(usage, 0);
+        MicroUsd(u64::try_from(picodollars.div_ceil(1_000_000)).unwrap_or(u64::MAX))
+    }
+
     /// What a request with this estimate is expected to cost: in the class of service that it names, calls left out.
     pub fn expected(&self, estimate: &Estimate) -> MicroUsd {
         let extras = Extras { tier: estimate.wishes.tier, ..Extras::default() };

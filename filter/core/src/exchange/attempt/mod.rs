@@ -210,7 +210,8 @@ impl Attempt {
         let is_json = || headers.text("content-type").is_some_and(|kind| is_of(kind, "application/json"));
         if passes && (end || is_stored(journey.client) || !is_json()) {
             self.answer_headers(&headers, Body::Unchanged, journey, cx);
-            return self.pass(end, Passing::new(journey.client, headers.text("content-type")), journey, cx);
+            let passing = Passing::new(journey.client, headers.text("content-type"));
+            return self.pass(end, passing.about(journey.errand.as_ref(), status), journey, cx);
         }
         // Should the answer turn out bad, these are discarded with it.
         self.answer_headers(&headers, content, journey, cx);

@@ -1,7 +1,9 @@
 //! An answer that flows to the client as it comes: sound, a file, events of a kind of their own. It is not looked into, but for
 //! the usage at the end of a stream of events, which would be free otherwise: its last bytes are kept until it is over, however
-//! it ends.
+//! it ends. And what it tells of a batch ([`crate::batch`]) is read as it flows.
 
+use crate::batch::results::Results;
+use crate::batch::{Errand, Told, object};
 use crate::dialect::Dialect;
 use crate::dialect::pass_through::is_stored;
 
@@ -17,17 +19,40 @@ const LONGEST_TAIL: usize = 2048;
 pub(super) struct Passing {
     /// Whether usage may stand at its end. What is kept at a provider was charged for when it was made.
     counts: bool,
+    listens: Option<Listening>,
+}
+
+/// What is read of a batch's answer.
+#[derive(Debug)]
+enum Listening {
+    /// It says what was made, or how a batch is.
+    Object(Vec<u8>),
+    /// It is a file of results.
+    Results(Results),
 }
 
 impl Passing {
     pub(super) fn new(client: &dyn Dialect, content_type: Option<&str>) -> Self {
         let streams = content_type.is_some_and(|kind| is_of(kind, "text/event-stream"));
-        Self { counts: streams && !is_stored(client) }
+        Self { counts: streams && !is_stored(client), listens: None }
+    }
+
+    /// The same for an answer with this status about a batch. A part of a file says nothing of the whole.
+    pub(super) fn about(self, errand: Option<&Errand>, status: u16) -> Self {
+        let listens = errand.map(|errand| match errand {
+            Errand::Fetch(_) => Listening::Results(Results::default()),
+            Errand::Upload(_) | Errand::Create(_) | Errand::Watch(_) => Listening::Object(Vec::new()),
+        });
+        Self { listens: listens.filter(|_| status == 200), ..self }
     }
 
     /// Handles the portion that a body callback has.
     pub(super) fn step(&mut self, size: usize, end: bool, journey: &mut Journey, view: &dyn View) {
         journey.portions += 1;
+        self.listen(size, journey, view);
+        if end && let Some(listening) = self.listens.take() {
+            journey.told = listening.end(journey.errand.as_ref());
+        }
         if !self.counts {
             return;
         }
@@ -38,6 +63,35 @@ impl Passing {
         }
         if end {
             journey.read_tail();
+        }
+    }
+
+    fn listen(&mut self, size: usize, journey: &mut Journey, view: &dyn View) {
+        let Some(listening) = &mut self.listens else { return };
+        let read = match listening {
+            Listening::Object(body) if body.len().saturating_add(size) > object::LONGEST => false,
+            Listening::Object(body) => {
+                body.extend_from_slice(&view.body(0..size));
+                true
+            }
+            Listening::Results(results) => {
+                results.read(&view.body(0..size));
+                journey.held.set(results.held()).is_ok()
+            }
+        };
+        if !read {
+            self.listens = None;
+        }
+    }
+}
+
+impl Listening {
+    /// All of the answer is here: what it has told.
+    fn end(self, errand: Option<&Errand>) -> Option<Told> {
+        match (self, errand?) {
+            (Self::Object(body), Errand::Watch(_)) => object::used(&body),
+            (Self::Object(body), _) => object::made(&body),
+            (Self::Results(results), _) => results.end().map(Told::Used),
         }
     }
 }

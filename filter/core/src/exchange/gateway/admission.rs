@@ -202,6 +202,7 @@ fn shared(path: &str) -> ApiError {
 /// What a provider has to be told of a request that is passed through.
 fn passage(client: &'static dyn Dialect, path: &str, headers: &HeaderMap) -> Option<Passage> {
     matches!(client.content(), Content::PassedThrough).then(|| Passage {
+        method: headers.text(":method").unwrap_or_default().to_owned(),
         path: path.strip_prefix(VERSION).unwrap_or(path).to_owned(),
         content_type: headers.text("content-type").map(str::to_owned),
     })

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use crate::batch::{Errand, book};
 use crate::cache::Entry;
 use crate::config::{Gateway, Model, Target};
 use crate::dialect::anthropic::{Anthropic, CountTokens};
@@ -23,6 +24,7 @@ use super::super::outline::{Outline, form};
 use super::super::rewrite;
 use super::super::worker::{Decision, Worker};
 use super::super::{Called, Context, Effect, Flow, LARGEST_BODY, Time, metric};
+use super::batches::{self, Seek};
 use super::permission::Policy;
 use super::{Exchange, Outcome, Phase, Refused, models, screening, set_out};
 
@@ -57,6 +59,14 @@ impl Reserving {
     }
 }
 
+/// A request of which Redis is asked what is known of its batch. Its body stays in Envoy's buffer.
+#[derive(Debug)]
+pub(super) struct Seeking {
+    pub(super) arrival: Arrival,
+    size: usize,
+    seek: Seek,
+}
+
 impl Exchange {
     /// So much of the body is here: the gate lets it in, or the request goes no further.
     pub(super) fn arrives(&mut self, size: usize) -> Result<(), Refused> {
@@ -84,6 +94,50 @@ impl Exchange {
         // Unless something else becomes of it.
         self.phase = Phase::Answered { caller: Some(arrival.caller.clone()), error: None };
         let body = cx.view.body(0..size);
+        let errand = match Seek::of(&arrival, &body)? {
+            None => batches::uploaded(&self.worker.gateway, &arrival, &body, cx.shared)?.map(Errand::Upload),
+            Some(seek) => match self.worker.note(&seek.page(), cx.view.now()) {
+                Some(call) => {
+                    self.phase = Phase::Seeking(Box::new(Seeking { arrival, size, seek }));
+                    return Ok(Outcome::Ask(call));
+                }
+                None => {
+                    let page = book::recall(cx.shared, &seek.page());
+                    seek.errand(page)?
+                }
+            },
+        };
+        self.whole(arrival, errand, body, cx)
+    }
+
+    /// Redis has said what is known of the request's batch.
+    pub(super) fn found(
+        &mut self,
+        seeking: Seeking,
+        called: &Called,
+        cx: &mut Context<'_>,
+    ) -> Result<Outcome, Refused> {
+        let Seeking { arrival, size, seek } = seeking;
+        self.phase = Phase::Answered { caller: Some(arrival.caller.clone()), error: None };
+        let noted = self.worker.noted(called, &mut cx.moment());
+        // What this Envoy was told a moment ago Redis may not know yet.
+        let page = noted.clone().unwrap_or_default().or_else(|| book::recall(cx.shared, &seek.page()));
+        let errand = match (noted, &seek, &page) {
+            (Err(_), Seek::File(_), None) => return Err(unchecked().into()),
+            _ => seek.errand(page)?,
+        };
+        self.whole(arrival, errand, cx.view.body(0..size), cx)
+    }
+
+    /// All that the request says is known: what it asks for, and whether it may.
+    fn whole(
+        &mut self,
+        arrival: Arrival,
+        errand: Option<Errand>,
+        body: Vec<u8>,
+        cx: &mut Context<'_>,
+    ) -> Result<Outcome, Refused> {
+        let size = body.len();
         let outline = read(&body, self.client, arrival.passage.as_ref())?;
         let gateway = self.worker.gateway.clone();
         // A name that is not ours may be anything, a prompt too: it is not for the log.
@@ -99,6 +153,10 @@ impl Exchange {
         journey.strategy = decision.strategy;
         journey.probe = decision.probe().map(|target| (target.clone(), None));
         let mut plan = line_up(&mut journey, decision.order(), (now, dice), cx.shared)?;
+        if let Some(Errand::Create(work)) = &errand {
+            batches::add(&gateway, work, &mut plan)?;
+        }
+        journey.errand = errand;
         if gateway.redis.is_some() {
             plan.cover_fallbacks();
         }
@@ -158,10 +216,7 @@ impl Exchange {
                 cx.effects.push(Effect::Count(if budget { metric::OVER_BUDGET } else { metric::LIMITED }));
                 return Err(Refused { error: refusal.error.into(), headers: refusal.headers });
             }
-            Decision::Undecided => {
-                let message = "The gateway cannot check limits and budgets at the moment. Try again in a moment.";
-                return Err(ApiError::new(503, ErrorKind::Server, message).with_code("limits_unavailable").into());
-            }
+            Decision::Undecided => return Err(unchecked().into()),
         }
         journey.charge = Some(charge);
         let body = body.unwrap_or_else(|| cx.view.body(0..size));
@@ -243,6 +298,12 @@ impl Exchange {
     }
 }
 
+/// Neither a store nor a policy says whether the request fits.
+fn unchecked() -> ApiError {
+    let message = "The gateway cannot check limits and budgets at the moment. Try again in a moment.";
+    ApiError::new(503, ErrorKind::Server, message).with_code("limits_unavailable")
+}
+
 /// What becomes of a request that was granted.
 enum Prepared {
     /// It asks for a count, and this is it.
@@ -314,7 +375,7 @@ pub(super) fn set_up(
     (outline, body): (Outline, &[u8]),
     shared: &dyn SharedData,
 ) -> Journey {
-    let prompt = prompt(&arrival, &outline, body, shared);
+    let prompt = prompt(arrival.client, &outline, body, shared);
     let mut journey = Journey::new(worker, arrival, model, outline, prompt);
     if journey.outline.is_json() && !journey.client.shape().free {
         journey.wishes = Wishes::of(body);
@@ -325,9 +386,9 @@ pub(super) fn set_up(
 }
 
 /// What the body holds that is charged for.
-fn prompt(arrival: &Arrival, outline: &Outline, body: &[u8], shared: &dyn SharedData) -> Prompt {
+pub(super) fn prompt(client: &dyn Dialect, outline: &Outline, body: &[u8], shared: &dyn SharedData) -> Prompt {
     let mut prompt = match outline.is_json() {
-        _ if arrival.client.shape().free => return Prompt::default(),
+        _ if client.shape().free => return Prompt::default(),
         true => Prompt::measure(body),
         false => Prompt::of_file(body),
     };

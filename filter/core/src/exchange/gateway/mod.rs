@@ -26,6 +26,7 @@ use super::worker::{Moment, Worker};
 use super::{Call, Called, Context, Effect, Event, Flow, Reply, Time, View, metric, property, undone};
 
 mod admission;
+mod batches;
 mod cached;
 mod departure;
 pub mod endpoint;
@@ -36,7 +37,7 @@ mod screening;
 mod tally;
 
 use admission::Knock;
-use departure::Reserving;
+use departure::{Reserving, Seeking};
 
 /// One request, in the phase it has reached.
 #[derive(Debug)]
@@ -57,6 +58,8 @@ enum Phase {
     Knocking(Box<Knock>),
     /// The caller is known and may call; the body is on its way.
     Body(Arrival),
+    /// Redis is asked what is known of the batch, or of its file, that the request is about.
+    Seeking(Box<Seeking>),
     /// Redis is asked whether the request fits its limits and budgets.
     Reserving(Box<Reserving>),
     /// The request is on its way to providers: the journey was handed out. The answer may be one that is to be kept.
@@ -151,6 +154,7 @@ impl Exchange {
         let cx = &mut Context { view, shared, effects };
         let outcome = match std::mem::replace(&mut self.phase, Phase::Start) {
             Phase::Knocking(knock) => self.recognised(*knock, called, cx),
+            Phase::Seeking(seeking) => self.found(*seeking, called, cx),
             Phase::Reserving(reserving) => self.reserved(*reserving, called, cx),
             other => {
                 self.phase = other;
@@ -274,7 +278,11 @@ impl Exchange {
         tally::findings(&journey.findings, effects);
         let fragment = self.record(Some(journey)).fragment();
         effects.push(Effect::SetProperty(property::LOG, fragment.into()));
+        let outcome = journey.outcome(now);
         self.settle(journey, now, shared, effects);
+        if let Some(outcome) = outcome {
+            self.worker.note_down(outcome, &mut Moment { now, shared, effects });
+        }
     }
 
     /// What a request has used is told to all stores that are to know of it.
@@ -290,6 +298,7 @@ impl Exchange {
     fn record<'a>(&'a self, journey: Option<&'a Journey>) -> Record<'a> {
         let (caller, error) = match &self.phase {
             Phase::Body(Arrival { caller, .. }) => (Some(caller), None),
+            Phase::Seeking(seeking) => (Some(&seeking.arrival.caller), None),
             Phase::Reserving(reserving) => (Some(&reserving.journey.caller), None),
             Phase::Answered { caller, error } => (caller.as_ref(), error.as_deref()),
             Phase::Start | Phase::Knocking(_) | Phase::Underway(_) | Phase::Recalled(_) => (None, None),

@@ -105,7 +105,7 @@ pub(super) fn stored(gateway: &Gateway) -> Result<Rc<Model>, ApiError> {
     })
 }
 
-fn may_name_targets(caller: &Caller) -> bool {
+pub(super) fn may_name_targets(caller: &Caller) -> bool {
     caller.control.contains(&Control::Targets)
 }
 

@@ -2,22 +2,21 @@
 
 use std::time::Duration;
 
+use crate::batch::Outcome;
 use crate::config::Target;
 use crate::conversation::Usage;
-use crate::dialect::anthropic::Anthropic;
-use crate::dialect::bedrock::Bedrock;
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::dialect::pass_through::usage_at_end;
 use crate::dialect::{Dialect, Said};
 use crate::routing::cells::circuit;
 use crate::store::{Settlement, SharedData};
 use crate::usage::estimate::{Estimate, produced};
-use crate::usage::surcharge::{Extras, Tool, Wishes};
+use crate::usage::surcharge::{Extras, Tool};
 
 use super::super::Time;
 use super::super::charge::Ledger;
 use super::super::failure::Work;
-use super::{Counted, Journey, Stage};
+use super::{Asked, Counted, Journey, Stage};
 
 /// How many tokens an answer is expected to have where costs and speeds are compared, if the request allows so many: most have
 /// fewer than they may, and what is reserved is not what is used.
@@ -48,7 +47,7 @@ impl Journey {
     fn estimated_usage(&self, target: &Target, counted: Option<Usage>, work: Work, now: Time) -> Usage {
         let counted = counted.unwrap_or_default();
         let reserved = self.estimate(target, self.worker.gateway.reservation.output_tokens);
-        let seen = produced(self.said.pieces, self.said.bytes, self.bytes_per_100_tokens(target));
+        let seen = produced(self.said.pieces, self.said.bytes, self.asks().bytes_per_100_tokens(target));
         // What nobody could read may be anything.
         let seen = if self.stage == Stage::Underway { seen.min(reserved.output) } else { seen };
         let worked = match work {
@@ -87,15 +86,10 @@ impl Journey {
         self.attempts.last().map_or(Duration::ZERO, |tried| now.since(tried.started))
     }
 
-    /// How its provider's tokens are estimated.
-    fn bytes_per_100_tokens(&self, target: &Target) -> u64 {
-        target.provider.format_for(self.client).unwrap_or(self.client).bytes_per_100_tokens()
-    }
-
     fn owes(&mut self, usage: Option<Usage>, estimated: bool) {
         self.estimated |= estimated;
         let Some(target) = self.current().cloned() else { return };
-        let (extras, made) = (self.surcharged(), self.made());
+        let (extras, made) = (self.surcharged(), self.asks().made());
         if let Some(charge) = &mut self.charge {
             let images = self.prompt.images.saturating_add(made);
             charge.owe(&target, usage, (images, &extras), estimated);
@@ -152,37 +146,34 @@ impl Journey {
 
     /// What it will use at `target`, of whose answer no more than `ceiling` tokens are reserved.
     pub fn estimate(&self, target: &Target, ceiling: u64) -> Estimate {
-        let seen = self.estimate_of_body(target, ceiling);
-        let wishes = Wishes { caches: self.may_write(target), ..self.wishes };
-        Estimate { input: seen.input.saturating_add(self.elsewhere(target)), wishes, ..seen }
+        self.asks().estimate(target, &self.worker.gateway.reservation, ceiling)
     }
 
-    /// Whether its prompt may be written to a cache: Anthropic and Bedrock write what is marked, others as they like.
-    fn may_write(&self, target: &Target) -> bool {
-        let format = target.provider.format_for(self.client).unwrap_or(self.client);
-        self.wishes.caches || ![Anthropic.name(), Bedrock.name()].contains(&format.name())
+    fn asks(&self) -> Asked<'_> {
+        Asked { client: self.client, outline: &self.outline, prompt: &self.prompt, wishes: &self.wishes }
     }
 
     /// Input tokens of what the request only refers to.
     pub fn elsewhere(&self, target: &Target) -> u64 {
-        let each = self.worker.gateway.reservation.unknown_input;
-        let unknown = self.prompt.elsewhere.saturating_mul(each).min(target.capabilities.max_input.unwrap_or(u64::MAX));
-        unknown.saturating_add(self.prompt.before)
+        self.asks().elsewhere(target, &self.worker.gateway.reservation)
     }
 
     /// The same without what stands elsewhere.
     pub(super) fn estimate_of_body(&self, target: &Target, ceiling: u64) -> Estimate {
-        let max_output = target.price.and_then(|price| price.max_output);
-        let bytes = self.bytes_per_100_tokens(target);
-        let has_output = self.client.content().has_output() && !self.client.shape().free;
-        let ceiling = if has_output { ceiling } else { 0 };
-        let estimate = Estimate::of(&self.outline, &self.prompt, bytes, max_output, ceiling);
-        Estimate { images: estimate.images.saturating_add(self.made()), ..estimate }
+        self.asks().of_body(target, ceiling)
     }
 
-    /// How many images are to be made.
-    fn made(&self) -> u64 {
-        if self.client.shape().makes_images { self.outline.n } else { 0 }
+    /// What its answer means for the batch that it is about. A batch that was refused takes nothing; one whose client did not wait
+    /// for the answer may have been made all the same, and is charged.
+    pub fn outcome(&mut self, now: Time) -> Option<Outcome> {
+        let errand = self.errand.take()?;
+        let told = self.told.take();
+        let charge = self.charge.as_mut()?;
+        let failed = self.attempts.last().is_none_or(|tried| tried.failure.is_some());
+        if failed && !self.abandoned {
+            charge.ticket.without_batch();
+        }
+        Some(errand.outcome(told, &charge.ticket, &self.caller, &self.worker.gateway, now))
     }
 
     /// What it came to, and who keeps its reservation; once, and nothing when nobody is to know of it.

@@ -87,6 +87,36 @@ pub(super) fn read(body: &[u8], boundary: &str) -> Result<Form, ApiError> {
     }
 }
 
+/// A file that is uploaded, and what for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Upload<'a> {
+    /// `purpose`, as it stands there.
+    pub purpose: &'a [u8],
+    /// The file.
+    pub file: &'a [u8],
+}
+
+/// Reads a form that uploads a file.
+pub fn upload<'a>(body: &'a [u8], boundary: &str) -> Result<Upload<'a>, ApiError> {
+    let (mut purpose, mut file) = (None, None);
+    for part in parts(body, boundary)? {
+        let Field { name, value, is_plain } = Field::read(body, part)?;
+        let value = body.get(value).unwrap_or_default();
+        for (known, place) in [("purpose", &mut purpose), ("file", &mut file)] {
+            if !same(name.trim().as_bytes(), known) {
+                continue;
+            }
+            if name != known || (known == "purpose" && !is_plain) {
+                return Err(ApiError::invalid(known, format!("Invalid '{known}': expected a plain field of the form.")));
+            }
+            if place.replace(value).is_some() {
+                return Err(ApiError::invalid(known, format!("The field '{known}' stands in the form twice.")));
+            }
+        }
+    }
+    Ok(Upload { purpose: purpose.unwrap_or_default(), file: file.unwrap_or_default() })
+}
+
 /// The names of all fields of a form.
 pub fn names<'a>(body: &'a [u8], boundary: &str) -> Result<Vec<&'a str>, ApiError> {
     parts(body, boundary)?.into_iter().map(|part| Ok(Field::read(body, part)?.name)).collect()

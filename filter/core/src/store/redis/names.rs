@@ -25,6 +25,11 @@ pub fn keys(prefix: &str) -> String {
     of(prefix, "keys")
 }
 
+/// A note: a text.
+pub fn note(prefix: &str, name: &str) -> String {
+    of(prefix, &format!("n:{name}"))
+}
+
 /// A meter.
 pub(super) fn meter(prefix: &str, meter: &Meter) -> String {
     of(prefix, &format!("m:{}", meter.name))

@@ -3,11 +3,11 @@
 use super::wire::{Command, Reply, Script};
 use super::{Keys, exact, letter, names, senseless};
 use crate::config::file::Dimension;
-use crate::store::{Settlement, Sums, Unavailable, day_and_month};
+use crate::store::{NOTED, Settled, Settlement, Sums, Unavailable, day_and_month};
 
 pub(super) static SCRIPT: Script = Script {
     source: concat!(include_str!("lua/meters.lua"), include_str!("lua/settle.lua")),
-    sha1: "f3aa721a78107897807bad41e966d849486e8aa6",
+    sha1: "bf0fc84f42c9f01d62d7361e8a2a5c34abc86d30",
 };
 
 /// As many settlements as one call should carry: Redis does nothing else meanwhile.
@@ -27,11 +27,25 @@ pub fn command(prefix: &str, settlements: &[Settlement]) -> Command {
             arguments.push(keys.place(names::meter(prefix, &part.meter)));
             arguments.push(letter(part.meter.gauge).to_owned());
             arguments.push(exact(part.window));
-            arguments.push(exact(part.used));
+            arguments.push(used(part, settlement.corrects));
         }
         enter(prefix, settlement, &mut keys, &mut arguments);
+        arguments.push(settlement.notes.len().to_string());
+        for note in &settlement.notes {
+            arguments.push(keys.place(names::note(prefix, &note.name)));
+            arguments.push(note.text.clone());
+            arguments.push(NOTED.as_secs().to_string());
+        }
     }
     Command::script(&SCRIPT, keys.names, arguments)
+}
+
+/// What is added to a part's meter; less than nothing where a settlement gives back what an earlier one has charged.
+fn used(part: &Settled, corrects: bool) -> String {
+    match corrects && part.used < part.reserved {
+        true => format!("-{}", exact(part.reserved - part.used)),
+        false => exact(if corrects { part.used - part.reserved } else { part.used }),
+    }
 }
 
 fn enter(prefix: &str, settlement: &Settlement, keys: &mut Keys, arguments: &mut Vec<String>) {

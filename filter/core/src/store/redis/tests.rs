@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::wire::Script;
 use super::*;
+use crate::store::Note;
 use crate::store::{Delta, Entry, Meter, Obstacle, Order, Reading, Settled, Settlement, Sums, Take, Verdict};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -80,12 +81,14 @@ fn a_settlement_names_its_meters_and_accounts() {
             sums: Sums::from([1, 2, 3, 4, 5, 6]),
         }),
         at: crate::exchange::Time(86_400_000_000_000 * 31),
+        corrects: false,
+        notes: vec![Note { name: "batch:b".into(), text: "t".into() }],
     };
     let command = settle::command("p", &[settlement]);
     let words = command.words();
-    assert_eq!(words[2], "12");
+    assert_eq!(words[2], "13");
     assert_eq!(words[3..9], ["{p}:open", "{p}:r:o", "{p}:m:a", "{p}:a:key:31:x", "{p}:top:key:d31", "{p}:top:key:m1"]);
-    assert_eq!(words[15..].join(" "), "1 2 o 1 3 D 20000 2 1 2 3 4 5 6 3 4 5 6 x 7 8 9 x 10 11 12 x");
+    assert_eq!(words[16..].join(" "), "1 2 o 1 3 D 20000 2 1 2 3 4 5 6 3 4 5 6 x 7 8 9 x 10 11 12 x 1 13 t 3456000");
 }
 
 #[test]

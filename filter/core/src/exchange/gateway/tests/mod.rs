@@ -7,6 +7,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 mod anthropic;
 mod cache;
 mod guards;
+mod batches;
 mod pass_through;
 mod policy;
 mod pressure;

@@ -99,7 +99,7 @@ fn refused(memory: &Memory, takes: Vec<Take>, now: Time) -> Obstacle {
 fn settlement(parts: Vec<Settled>, now: Time) -> Settlement {
     let sums = Sums::from([1, 10, 5, 7, 15, 7]);
     let entry = Entry { key: "k1".into(), team: "red".into(), app: None, model: "small".into(), sums };
-    Settlement { id: "settled".into(), parts, entry: Some(entry), at: now }
+    Settlement { id: "settled".into(), parts, entry: Some(entry), at: now, corrects: false, notes: Vec::new() }
 }
 
 /// So much of a meter, which a reading tells to be reserved.

@@ -1,8 +1,10 @@
 -- Closes reservations, each once, and adds them to the accounts.
 -- KEYS: the open orders, then whatever ARGV points to. ARGV: how many settlements; for each its record's index in KEYS, its id, how many parts;
 -- for each part the meter's index, its gauge, the window, what was used; then the entry's six sums, how many accounts;
--- for each account the indexes of its hash and of the two rankings, and its name there.
+-- for each account the indexes of its hash and of the two rankings, and its name there; then how many notes; for each its index, its
+-- text, and for how many seconds it is kept.
 -- What was reserved is what the record says: without one Redis was not asked, and all that was used is added.
+-- What was used is less than zero where a settlement corrects an earlier one, which left no record.
 -- The meters of a record are reached by the names in it: a settlement need not know all that was reserved.
 -- Answers how many were new.
 local TOMBSTONE_TTL = 2 * 86400
@@ -38,6 +40,10 @@ local function charge(part)
     if part.used > 0 then fill(part.key, level + part.used * 1000000, rate) end
   elseif part.gauge ~= 'C' and part.used > 0 then
     count(part.key, part.gauge, part.window, part.used)
+  elseif part.gauge ~= 'C' and part.used < 0 then
+    -- A window that is forgotten stays so, and none has less than nothing.
+    local there = tonumber(redis.call('HGET', part.key, integer(part.window)) or 0)
+    if there > 0 then count(part.key, part.gauge, part.window, -math.min(there, -part.used)) end
   end
 end
 
@@ -87,6 +93,10 @@ for _ = 1, tonumber(argument()) do
     local hash, day, month = KEYS[tonumber(argument())], KEYS[tonumber(argument())], KEYS[tonumber(argument())]
     local name = argument()
     if new then enter(sums, hash, { day, month }, name) end
+  end
+  for _ = 1, tonumber(argument()) do
+    local note, text, seconds = KEYS[tonumber(argument())], argument(), argument()
+    if new then redis.call('SET', note, text, 'EX', seconds) end
   end
 end
 return fresh

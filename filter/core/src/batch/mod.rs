@@ -1,0 +1,252 @@
+//! Batches: what a provider works on later, from a file of requests.
+//!
+//! Nothing in the request that creates a batch says what it will use, so the gateway measures an input file when it is uploaded,
+//! and remembers what it asks for by the file's id ([`book`]). Creating a batch reserves that, and is charged with it at once. An answer that tells what the batch has used ([`object`]), or its results ([`results`]), corrects the charge to that, once.
+//! A batch of which no such answer is seen stays charged as it was reserved.
+
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Caller, Gateway, Target};
+use crate::conversation::Usage;
+use crate::exchange::Time;
+use crate::limits::{Ticket, Unit};
+use crate::store::{Entry, Gauge, Meter, Note, Settled, Settlement, Sums};
+use crate::usage::estimate::Estimate;
+use crate::usage::price::{MicroUsd, Price};
+use crate::usage::surcharge::{Tier, Wishes};
+
+pub mod book;
+pub mod object;
+pub mod results;
+
+use book::Page;
+
+/// What requests may use together, or one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Share {
+    /// How many there are.
+    pub requests: u64,
+    /// Tokens of prompts.
+    pub input: u64,
+    /// Tokens of answers.
+    pub output: u64,
+    /// Micro-dollars.
+    pub cost: u64,
+}
+
+impl Share {
+    /// As much as is counted in this unit.
+    pub fn of(&self, unit: Unit) -> u64 {
+        match unit {
+            Unit::Requests => self.requests,
+            Unit::Tokens => self.input.saturating_add(self.output),
+            Unit::InputTokens => self.input,
+            Unit::OutputTokens => self.output,
+            Unit::MicroUsd => self.cost,
+        }
+    }
+}
+
+/// What an input file asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// The one model that it asks, by the gateway's name for it.
+    pub model: String,
+    /// And by its provider's.
+    pub target: String,
+    /// All requests together.
+    pub total: Share,
+    /// The most tokens of each kind that one of them may use.
+    pub longest: Share,
+    /// Of the cost, what is not for tokens: images, calls of hosted tools.
+    pub pieces: u64,
+    /// Whether the model has a price.
+    pub priced: bool,
+}
+
+impl Work {
+    /// Nothing yet, for this model.
+    pub(crate) fn new(model: &str, target: &Target) -> Self {
+        Self {
+            model: model.to_owned(),
+            target: target.model.clone(),
+            total: Share::default(),
+            longest: Share::default(),
+            pieces: 0,
+            priced: target.price.is_some(),
+        }
+    }
+
+    /// One request more.
+    pub(crate) fn add(&mut self, estimate: &Estimate, price: Option<&Price>) {
+        let wishes = Wishes { tier: Some(Tier::Batch), any_tier: false, ..estimate.wishes };
+        let estimate = Estimate { wishes, ..*estimate };
+        let most = |estimate: &Estimate| price.map(|price| price.most(estimate).0).unwrap_or_default();
+        let pieces = most(&Estimate { input: 0, output: 0, ..estimate });
+        let Share { requests, input, output, cost } = self.total;
+        self.total = Share {
+            requests: requests.saturating_add(1),
+            input: input.saturating_add(estimate.input),
+            output: output.saturating_add(estimate.output),
+            cost: cost.saturating_add(most(&estimate)),
+        };
+        self.longest.input = self.longest.input.max(estimate.input);
+        self.longest.output = self.longest.output.max(estimate.output);
+        self.pieces = self.pieces.saturating_add(pieces);
+    }
+}
+
+/// A batch that is charged with what was reserved for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Open {
+    /// Its id at the provider.
+    id: String,
+    /// The id of the key that has created it.
+    key: String,
+    team: String,
+    app: Option<String>,
+    model: String,
+    target: String,
+    requests: u64,
+    pieces: u64,
+    charged: Vec<Charged>,
+}
+
+/// What a batch is charged with on one meter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Charged {
+    meter: String,
+    shard: String,
+    gauge: Gauge,
+    unit: Unit,
+    window: u64,
+    amount: u64,
+}
+
+/// What a request does to a batch, besides passing to the provider that keeps it.
+#[derive(Debug)]
+pub enum Errand {
+    /// It uploads the input file of one.
+    Upload(Work),
+    /// It creates one.
+    Create(Work),
+    /// It asks how one is.
+    Watch(Open),
+    /// It fetches the results of one.
+    Fetch(Open),
+}
+
+/// What an answer has told.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Told {
+    /// A file was kept, or a batch created, under this id.
+    Made(String),
+    /// A batch is over, and its results are in this file: they will tell what it has used.
+    Results(String),
+    /// A batch is over, and has used so much.
+    Used(Usage),
+}
+
+/// What is to be done when the request is over.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What is to be known from now on, by names in the book.
+    pub pages: Vec<(String, Page)>,
+    /// What corrects a charge, with the name of the page that shows whether it was corrected before.
+    pub correction: Option<(String, Settlement)>,
+}
+
+impl Errand {
+    /// What follows from what its answer has told.
+    pub fn outcome(self, told: Option<Told>, ticket: &Ticket, caller: &Caller, gateway: &Gateway, at: Time) -> Outcome {
+        let pages = match (self, told) {
+            (Self::Upload(work), Some(Told::Made(id))) => vec![(book::file(&id), Page::File(work))],
+            (Self::Create(work), Some(Told::Made(id))) => {
+                vec![(book::batch(&id), Page::Open(Open::new(id, work, ticket, caller)))]
+            }
+            (Self::Watch(open), Some(Told::Results(id))) => vec![(book::results(&id), Page::Open(open))],
+            (Self::Watch(open) | Self::Fetch(open), Some(Told::Used(usage))) => {
+                let name = book::batch(&open.id);
+                let correction = open.correction(&usage, gateway, at).map(|correction| (name, correction));
+                return Outcome { pages: Vec::new(), correction };
+            }
+            _ => Vec::new(),
+        };
+        Outcome { pages, correction: None }
+    }
+}
+
+impl Open {
+    fn new(id: String, work: Work, ticket: &Ticket, caller: &Caller) -> Self {
+        let charged = ticket.batch().map(|(part, window)| Charged {
+            meter: part.take.meter.name.to_string(),
+            shard: part.take.meter.shard.to_string(),
+            gauge: part.take.meter.gauge,
+            unit: part.rule.unit,
+            window,
+            amount: part.batch,
+        });
+        Self {
+            id,
+            key: caller.key_id.to_string(),
+            team: caller.team.to_string(),
+            app: caller.app.as_deref().map(str::to_owned),
+            charged: charged.collect(),
+            model: work.model,
+            target: work.target,
+            requests: work.total.requests,
+            pieces: work.pieces,
+        }
+    }
+
+    /// What changes the charge to this usage; `None` where money counts and the model has no price any more.
+    fn correction(self, usage: &Usage, gateway: &Gateway, at: Time) -> Option<Settlement> {
+        let cost = self.cost(usage, gateway);
+        let counts_money = self.charged.iter().any(|charged| charged.unit == Unit::MicroUsd);
+        if cost.is_none() && counts_money {
+            return None;
+        }
+        let cost = cost.unwrap_or_default().0;
+        let used = Share { requests: self.requests, input: usage.input, output: usage.output, cost };
+        let parts = self.charged.into_iter().map(|charged| Settled {
+            used: used.of(charged.unit),
+            meter: Meter { name: charged.meter.into(), shard: charged.shard.into(), gauge: charged.gauge },
+            window: charged.window,
+            until: 0,
+            reserved: charged.amount,
+        });
+        let sums = Sums {
+            requests: used.requests,
+            input_tokens: used.input,
+            output_tokens: used.output,
+            cost,
+            ..Sums::default()
+        };
+        let entry = Entry {
+            key: self.key.into(),
+            team: self.team.into(),
+            app: self.app.map(Rc::from),
+            model: self.model.into(),
+            sums,
+        };
+        let notes = vec![Note { name: book::batch(&self.id), text: Page::Settled.text() }];
+        let id = format!("batch-{}", self.id).into();
+        Some(Settlement { id, parts: parts.collect(), entry: Some(entry), at, corrects: true, notes })
+    }
+
+    fn cost(&self, usage: &Usage, gateway: &Gateway) -> Option<MicroUsd> {
+        let stored = gateway.stored.as_ref()?.targets.first()?;
+        let model = gateway.models.get(&self.model).or_else(|| gateway.direct.get(&self.model))?;
+        let ours = |target: &&Rc<Target>| {
+            target.provider.name == stored.provider.name && target.model == self.target
+        };
+        let price = model.targets.iter().find(ours)?.price?;
+        let tokens = price.of_batch(usage).0;
+        Some(MicroUsd(if usage == &Usage::default() { 0 } else { tokens.saturating_add(self.pieces) }))
+    }
+}
+
+#[cfg(test)]
+mod tests;

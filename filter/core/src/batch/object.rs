@@ -1,0 +1,91 @@
+//! Answers about files and batches, as OpenAI and those that are compatible write them.
+//! Source: OpenAI's API reference, "The batch object": `usage` is there of batches made since September 2025.
+
+use serde::Deserialize;
+
+use super::{Told, book};
+use crate::conversation::Usage;
+use crate::dialect::lenient::{Tokens, maybe};
+
+/// A longer answer about one file or batch is none.
+pub const LONGEST: usize = 256 << 10;
+
+/// The id of what an answer says was made.
+pub fn made(body: &[u8]) -> Option<Told> {
+    #[derive(Deserialize)]
+    struct Made {
+        id: String,
+    }
+    let Made { id } = serde_json::from_slice(body).ok()?;
+    book::is_id(&id).then_some(Told::Made(id))
+}
+
+#[derive(Deserialize)]
+struct Batch {
+    status: String,
+    #[serde(default)]
+    output_file_id: Option<String>,
+    #[serde(default, deserialize_with = "maybe")]
+    usage: Option<Counted>,
+    #[serde(default, deserialize_with = "maybe")]
+    request_counts: Option<Counts>,
+}
+
+#[derive(Deserialize)]
+struct Counted {
+    #[serde(default)]
+    input_tokens: Tokens,
+    #[serde(default)]
+    output_tokens: Tokens,
+    #[serde(default, deserialize_with = "maybe")]
+    input_tokens_details: Option<Details>,
+    #[serde(default, deserialize_with = "maybe")]
+    output_tokens_details: Option<Details>,
+}
+
+#[derive(Deserialize)]
+struct Details {
+    #[serde(default)]
+    cached_tokens: Tokens,
+    #[serde(default)]
+    reasoning_tokens: Tokens,
+}
+
+#[derive(Deserialize)]
+struct Counts {
+    #[serde(default)]
+    completed: Tokens,
+}
+
+/// What an answer about a batch tells of what it has used; nothing while it is not over.
+pub fn used(body: &[u8]) -> Option<Told> {
+    let batch: Batch = serde_json::from_slice(body).ok()?;
+    if !["completed", "failed", "expired", "cancelled"].contains(&batch.status.as_str()) {
+        return None;
+    }
+    let results = batch.output_file_id.filter(|id| book::is_id(id));
+    let usage = batch.usage.and_then(Counted::read);
+    let completed = batch.request_counts.and_then(|counts| counts.completed.0);
+    match (usage, results) {
+        // A batch that has answered something has used something: zeros are no count then.
+        (Some(usage), _) if usage.input > 0 || completed == Some(0) => Some(Told::Used(usage)),
+        (_, Some(id)) => Some(Told::Results(id)),
+        (_, None) if completed == Some(0) || batch.status == "failed" => Some(Told::Used(Usage::default())),
+        (_, None) => None,
+    }
+}
+
+impl Counted {
+    fn read(self) -> Option<Usage> {
+        let Self { input_tokens, output_tokens, input_tokens_details, output_tokens_details } = self;
+        let cached = input_tokens_details.and_then(|details| details.cached_tokens.0);
+        let reasoning = output_tokens_details.and_then(|details| details.reasoning_tokens.0);
+        Some(Usage {
+            input: input_tokens.0?,
+            output: output_tokens.0?,
+            cached: cached.unwrap_or_default(),
+            reasoning: reasoning.unwrap_or_default(),
+            ..Usage::default()
+        })
+    }
+}

@@ -1,0 +1,215 @@
+//! Requests about batches: what is looked up for them, and what an input file asks for.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::batch::book::{self, Page};
+use crate::batch::{Errand, Work};
+use crate::config::{Gateway, Model, Target};
+use crate::dialect::pass_through::is_stored;
+use crate::error::{ApiError, ErrorKind};
+use crate::keys;
+use crate::limits::Plan;
+use crate::store::SharedData;
+use crate::usage::surcharge::Wishes;
+
+use super::super::journey::{Arrival, Asked};
+use super::super::outline::form;
+use super::departure;
+use super::endpoint::format_at;
+use super::permission::Policy;
+use super::quoted;
+
+/// What has to be known of a request's file or batch before it goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Seek {
+    /// What the input file of a batch that is to be created asks for.
+    File(String),
+    /// How a batch is charged.
+    Batch(String),
+    /// The batch whose results are in this file.
+    Results(String),
+}
+
+impl Seek {
+    /// By the name of its page.
+    pub(super) fn page(&self) -> String {
+        match self {
+            Self::File(id) => book::file(id),
+            Self::Batch(id) => book::batch(id),
+            Self::Results(id) => book::results(id),
+        }
+    }
+
+    /// Of a request; `None` for all that concern no batch that may be known.
+    pub(super) fn of(arrival: &Arrival, body: &[u8]) -> Result<Option<Self>, ApiError> {
+        let Some(passage) = arrival.passage.as_ref().filter(|_| is_stored(arrival.client)) else { return Ok(None) };
+        let path = passage.path.split('?').next().unwrap_or_default();
+        let segments: Vec<&str> = path.split('/').skip(1).collect();
+        Ok(match (passage.method.as_str(), segments.as_slice()) {
+            ("POST", ["batches"]) => Some(Self::File(input_file(body)?)),
+            ("GET", ["batches", id]) | ("POST", ["batches", id, "cancel"]) if book::is_id(id) => {
+                Some(Self::Batch((*id).to_owned()))
+            }
+            ("GET", ["files", id, "content"]) if book::is_id(id) => Some(Self::Results((*id).to_owned())),
+            _ => None,
+        })
+    }
+
+    /// What the request does, where this is what is known.
+    pub(super) fn errand(self, page: Option<Page>) -> Result<Option<Errand>, ApiError> {
+        Ok(match (self, page) {
+            (Self::File(_), Some(Page::File(work))) => Some(Errand::Create(work)),
+            (Self::File(id), _) => return Err(unknown(&id)),
+            (Self::Batch(_), Some(Page::Open(open))) => Some(Errand::Watch(open)),
+            (Self::Results(_), Some(Page::Open(open))) => Some(Errand::Fetch(open)),
+            _ => None,
+        })
+    }
+}
+
+/// The file that a batch is to be made of.
+fn input_file(body: &[u8]) -> Result<String, ApiError> {
+    #[derive(Deserialize)]
+    struct Create {
+        input_file_id: Option<String>,
+    }
+    let invalid = |message: &str| ApiError::invalid("input_file_id", message);
+    let create: Create = serde_json::from_slice(body)
+        .map_err(|_| invalid("Invalid 'input_file_id': expected a JSON object with the id of an uploaded file, once."))?;
+    let id = create.input_file_id.ok_or_else(|| invalid("Missing required parameter: 'input_file_id'."))?;
+    if book::is_id(&id) { Ok(id) } else { Err(invalid("Invalid 'input_file_id': expected the id of an uploaded file.")) }
+}
+
+fn unknown(id: &str) -> ApiError {
+    let message = format!(
+        "The gateway does not know the file {}, so it cannot reserve what a batch of it may use. Upload the file through the \
+         gateway, with the purpose `batch`, and create the batch within 40 days.",
+        quoted(id)
+    );
+    ApiError::invalid("input_file_id", message).with_code("unknown_batch_file")
+}
+
+/// What the input file of a batch asks for, if the request uploads one and all that it asks for is allowed.
+pub(super) fn uploaded(
+    gateway: &Gateway,
+    arrival: &Arrival,
+    body: &[u8],
+    shared: &dyn SharedData,
+) -> Result<Option<Work>, ApiError> {
+    let Some(passage) = arrival.passage.as_ref().filter(|_| is_stored(arrival.client)) else { return Ok(None) };
+    let path = passage.path.split('?').next().unwrap_or_default();
+    let content_type = passage.content_type.as_deref().filter(|content_type| form::is_form(content_type));
+    let (("POST", "/files"), Some(content_type)) = ((passage.method.as_str(), path), content_type) else {
+        return Ok(None);
+    };
+    let form::Upload { purpose, file } = form::upload(body, form::boundary(content_type)?)?;
+    if !purpose.trim_ascii().eq_ignore_ascii_case(b"batch") {
+        return Ok(None);
+    }
+    Reading { gateway, arrival, shared, asked: None }.read(file).map(Some)
+}
+
+/// Adds to a plan what a batch will use that is to be created.
+pub(super) fn add(gateway: &Gateway, work: &Work, plan: &mut Plan) -> Result<(), ApiError> {
+    let provider = gateway.stored.as_ref().and_then(|stored| stored.targets.first()).map(|target| &target.provider.name);
+    let model = gateway.models.get(&work.model).or_else(|| gateway.direct.get(&work.model));
+    let ours = |target: &&Rc<Target>| Some(&target.provider.name) == provider && target.model == work.target;
+    let known = model.and_then(|model| Some((model, model.targets.iter().find(ours)?)));
+    let (model, target) = known.ok_or_else(|| {
+        let message = format!("The gateway has the model {} no more, which the batch's file asks.", quoted(&work.model));
+        ApiError::new(404, ErrorKind::NotFound, message).with_code("model_not_found")
+    })?;
+    plan.add_batch(gateway, model, target, work)
+}
+
+/// A line of an input file. Source: OpenAI's API reference, "The request input object".
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(borrow)]
+    method: Cow<'a, str>,
+    #[serde(borrow)]
+    url: Cow<'a, str>,
+    #[serde(borrow)]
+    body: &'a RawValue,
+}
+
+/// An input file as it is read.
+struct Reading<'a> {
+    gateway: &'a Gateway,
+    arrival: &'a Arrival,
+    shared: &'a dyn SharedData,
+    /// The model that its lines ask.
+    asked: Option<(Rc<Model>, Rc<Target>)>,
+}
+
+impl Reading<'_> {
+    fn read(mut self, file: &[u8]) -> Result<Work, ApiError> {
+        let mut work = None;
+        let lines = file.split(|byte| *byte == b'\n').zip(1_u64..);
+        for (line, number) in lines.filter(|(line, _)| !line.trim_ascii().is_empty()) {
+            self.line(line, &mut work).map_err(|error| {
+                let message = format!("Line {number} of the batch's input file: {}", error.message);
+                ApiError { message, param: Some("file".to_owned()), ..error }
+            })?;
+        }
+        work.ok_or_else(|| invalid("The batch's input file has no requests."))
+    }
+
+    fn line(&mut self, line: &[u8], work: &mut Option<Work>) -> Result<(), ApiError> {
+        let Line { method, url, body } = serde_json::from_slice(line)
+            .map_err(|_| invalid("Expected a JSON object with `method`, `url` and `body`, each once."))?;
+        let client = format_at(&url).filter(|_| method == "POST").ok_or_else(|| {
+            invalid(&format!("{} {} is no endpoint that asks a model.", quoted(&method), quoted(&url)))
+        })?;
+        if !keys::may_have(&self.arrival.caller, &url) {
+            let message = format!("This key may not call {url}: its `endpoints` do not name it.");
+            return Err(ApiError::new(403, ErrorKind::Permission, message).with_code("endpoint_not_allowed"));
+        }
+        let body = body.get().as_bytes();
+        let outline = departure::read(body, client, None)?;
+        let (model, target) = self.model(&outline.model)?;
+        Policy::of(self.gateway, &self.arrival.caller, &model, client).permits(body)?;
+        let prompt = departure::prompt(client, &outline, body, self.shared);
+        let wishes = if client.shape().free { Wishes::default() } else { Wishes::of(body) };
+        let reservation = &self.gateway.reservation;
+        let asked = Asked { client, outline: &outline, prompt: &prompt, wishes: &wishes };
+        let estimate = asked.estimate(&target, reservation, reservation.output_tokens);
+        work.get_or_insert_with(|| Work::new(&model.name, &target)).add(&estimate, target.price.as_ref());
+        Ok(())
+    }
+
+    /// The model that is asked by its provider's own name: the file goes to the provider as it is.
+    fn model(&mut self, name: &str) -> Result<(Rc<Model>, Rc<Target>), ApiError> {
+        if let Some((model, target)) = &self.asked {
+            return match target.model == name {
+                true => Ok((model.clone(), target.clone())),
+                false => Err(invalid("All requests of a batch must ask the same model.")),
+            };
+        }
+        let Gateway { models, direct, stored, .. } = self.gateway;
+        let caller = &self.arrival.caller;
+        let provider = stored.as_ref().and_then(|stored| stored.targets.first()).map(|target| target.provider.name.as_str());
+        let ours = |target: &&Rc<Target>| Some(target.provider.name.as_str()) == provider && target.model == name;
+        let direct = direct.values().filter(|_| super::models::may_name_targets(caller));
+        let allowed = models.values().chain(direct).filter(|model| caller.may_use(&model.name));
+        let mut found = allowed.filter_map(|model| Some((model.clone(), model.targets.iter().find(ours)?.clone())));
+        let asked = found.next().ok_or_else(|| {
+            let provider = provider.unwrap_or_default();
+            let message = format!(
+                "This key may use no model that {provider} serves by the name {}. The file goes to {provider} as it is, so it needs \
+                 {provider}'s own name of a model that the gateway has.",
+                quoted(name)
+            );
+            ApiError::new(403, ErrorKind::Permission, message).with_code("model_not_allowed")
+        })?;
+        Ok(self.asked.insert(asked).clone())
+    }
+}
+
+fn invalid(message: &str) -> ApiError {
+    ApiError::invalid("file", message).with_code("invalid_batch_file")
+}

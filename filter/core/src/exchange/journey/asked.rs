@@ -1,0 +1,64 @@
+//! What a request asks for, as far as it is charged for, and how much that is at a target.
+
+use crate::config::Target;
+use crate::config::file::Reservation;
+use crate::dialect::Dialect;
+use crate::dialect::anthropic::Anthropic;
+use crate::dialect::bedrock::Bedrock;
+use crate::usage::estimate::{Estimate, Prompt};
+use crate::usage::surcharge::Wishes;
+
+use super::super::outline::Outline;
+
+/// A request: one that came by itself, or a line of a batch's file.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// How its client speaks.
+    pub client: &'static dyn Dialect,
+    /// What is known of its body.
+    pub outline: &'a Outline,
+    /// What its prompt holds.
+    pub prompt: &'a Prompt,
+    /// What it may cost besides its tokens.
+    pub wishes: &'a Wishes,
+}
+
+impl Asked<'_> {
+    /// What it will use at `target`, of whose answer no more than `ceiling` tokens are reserved.
+    pub fn estimate(&self, target: &Target, reservation: &Reservation, ceiling: u64) -> Estimate {
+        let seen = self.of_body(target, ceiling);
+        let wishes = Wishes { caches: self.may_write(target), ..*self.wishes };
+        Estimate { input: seen.input.saturating_add(self.elsewhere(target, reservation)), wishes, ..seen }
+    }
+
+    /// The same without what stands elsewhere.
+    pub fn of_body(&self, target: &Target, ceiling: u64) -> Estimate {
+        let max_output = target.price.and_then(|price| price.max_output);
+        let has_output = self.client.content().has_output() && !self.client.shape().free;
+        let ceiling = if has_output { ceiling } else { 0 };
+        let estimate = Estimate::of(self.outline, self.prompt, self.bytes_per_100_tokens(target), max_output, ceiling);
+        Estimate { images: estimate.images.saturating_add(self.made()), ..estimate }
+    }
+
+    /// Input tokens of what the request only refers to.
+    pub fn elsewhere(&self, target: &Target, reservation: &Reservation) -> u64 {
+        let unknown = self.prompt.elsewhere.saturating_mul(reservation.unknown_input);
+        unknown.min(target.capabilities.max_input.unwrap_or(u64::MAX)).saturating_add(self.prompt.before)
+    }
+
+    /// How many images are to be made.
+    pub fn made(&self) -> u64 {
+        if self.client.shape().makes_images { self.outline.n } else { 0 }
+    }
+
+    /// How its provider's tokens are estimated.
+    pub fn bytes_per_100_tokens(&self, target: &Target) -> u64 {
+        target.provider.format_for(self.client).unwrap_or(self.client).bytes_per_100_tokens()
+    }
+
+    /// Whether its prompt may be written to a cache: Anthropic and Bedrock write what is marked, others as they like.
+    fn may_write(&self, target: &Target) -> bool {
+        let format = target.provider.format_for(self.client).unwrap_or(self.client);
+        self.wishes.caches || ![Anthropic.name(), Bedrock.name()].contains(&format.name())
+    }
+}
