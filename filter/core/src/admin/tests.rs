@@ -457,8 +457,14 @@ fn what_envoys_memory_keeps_is_told_and_that_it_is_not_all() {
     let host = Host::new(false);
     let sums = Sums::from([1, 2, 3, 4_000_000, 5, 1_000_000]);
     let entry = Entry { key: "filed".into(), team: "research".into(), app: None, model: "chat".into(), sums };
-    let settlement =
-        Settlement { id: "1".into(), parts: Vec::new(), entry: Some(entry), at: Time(NOW * 1_000_000_000), corrects: false, notes: Vec::new() };
+    let settlement = Settlement {
+        id: "1".into(),
+        parts: Vec::new(),
+        entry: Some(entry),
+        at: Time(NOW * 1_000_000_000),
+        corrects: false,
+        notes: Vec::new(),
+    };
     crate::store::embedded::settle(&host.shared, &settlement, crate::store::embedded::Reach::Here).unwrap();
     let seen = host.get("/usage?by=model&name=chat", &[]);
     assert_eq!((&seen.body["complete"], &seen.body["from"]), (&json!(false), &json!("2027-01-01")));

@@ -239,9 +239,7 @@ impl Open {
     fn cost(&self, usage: &Usage, gateway: &Gateway) -> Option<MicroUsd> {
         let stored = gateway.stored.as_ref()?.targets.first()?;
         let model = gateway.models.get(&self.model).or_else(|| gateway.direct.get(&self.model))?;
-        let ours = |target: &&Rc<Target>| {
-            target.provider.name == stored.provider.name && target.model == self.target
-        };
+        let ours = |target: &&Rc<Target>| target.provider.name == stored.provider.name && target.model == self.target;
         let price = model.targets.iter().find(ours)?.price?;
         let tokens = price.of_batch(usage).0;
         Some(MicroUsd(if usage == &Usage::default() { 0 } else { tokens.saturating_add(self.pieces) }))

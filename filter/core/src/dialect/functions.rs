@@ -58,7 +58,7 @@ pub enum Input<'a> {
 impl<'a> Input<'a> {
     /// Reads a model's arguments. `None`: not a JSON object.
     pub fn parse(arguments: &'a str) -> Option<Self> {
-        if arguments.trim().is_empty() {
+        if matches!(arguments.trim(), "" | "null") {
             return Some(Self::Object(None));
         }
         let raw: &RawValue = serde_json::from_str(arguments).ok()?;

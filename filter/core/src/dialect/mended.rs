@@ -185,7 +185,7 @@ impl Reader {
 }
 
 /// The stream broke off.
-fn truncated() -> ApiError {
+pub(super) fn truncated() -> ApiError {
     ApiError::new(502, ErrorKind::Server, "The provider's answer broke off before its end.")
         .with_code("stream_truncated")
 }

@@ -51,8 +51,10 @@ pub mod pass_through;
 mod path;
 pub mod quirk;
 mod rate_limits;
+mod recast;
 pub mod responses;
 mod said;
+mod tiers;
 pub mod translate;
 
 /// Every format that clients or providers speak, but for those that are only passed through.

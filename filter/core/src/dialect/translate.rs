@@ -1,8 +1,8 @@
 //! From one format to another, by way of what both are about.
 
 use super::aliases::{self, Names};
-use super::{Chat, Content, Dialect, StreamReader, Written, mended};
-use crate::conversation::Usage;
+use super::{Chat, Content, Dialect, Opening, StreamReader, Written, mended, recast};
+use crate::conversation::{Response, Usage};
 use crate::embedding::Encoding;
 use crate::error::{ApiError, ErrorKind};
 use crate::footprint;
@@ -81,14 +81,7 @@ pub fn answer(
     footprint::check_answer(body)?;
     match (client.content(), provider.content()) {
         (Content::Chat(client), Content::Chat(provider)) => {
-            let mut response = provider.read_response(body)?;
-            if response.model.is_empty() {
-                asked.model.clone_into(&mut response.model);
-            }
-            if response.id.is_empty() {
-                asked.id.clone_into(&mut response.id);
-            }
-            mended::whole(&mut response, client.rules().ids, asked.names);
+            let response = read(client, provider, body, asked)?;
             Ok(Answer { body: client.write_response(&response, asked.now), usage: response.usage })
         }
         (Content::Embeddings(client), Content::Embeddings(provider)) => {
@@ -101,6 +94,53 @@ pub fn answer(
             Ok(Answer { body: client.write_response(&response, asked.encoding)?, usage })
         }
         _ => Err(unrelated()),
+    }
+}
+
+/// Whether a provider of `provider` sent `body` as a stream, whatever its headers say.
+pub fn is_stream(provider: &dyn Dialect, body: &[u8]) -> bool {
+    recast::is_stream(body, provider.stream_type())
+}
+
+/// What a provider answered, in one piece or as a stream that is all here.
+pub fn answer_in_any_form(
+    client: &dyn Chat,
+    provider: &dyn Chat,
+    body: &[u8],
+    asked: &Asked<'_>,
+) -> Result<Response, ApiError> {
+    if is_stream(provider, body) {
+        let mut response = recast::collected(&mut *stream(client, provider, asked.names), body)?;
+        asked.name(&mut response);
+        return Ok(response);
+    }
+    footprint::check_answer(body)?;
+    read(client, provider, body, asked)
+}
+
+/// A whole answer as the stream that a client of `client` asked for.
+pub fn streamed(client: &dyn Chat, response: Response, opening: Opening) -> Vec<u8> {
+    let (mut writer, mut out) = (client.stream_writer(opening), Vec::new());
+    recast::events(response).iter().for_each(|event| writer.write(event, &mut out));
+    out
+}
+
+fn read(client: &dyn Chat, provider: &dyn Chat, body: &[u8], asked: &Asked<'_>) -> Result<Response, ApiError> {
+    let mut response = provider.read_response(body)?;
+    asked.name(&mut response);
+    mended::whole(&mut response, client.rules().ids, asked.names);
+    Ok(response)
+}
+
+impl Asked<'_> {
+    /// An answer without a name gets the request's, and the target's model.
+    fn name(&self, response: &mut Response) {
+        if response.model.is_empty() {
+            self.model.clone_into(&mut response.model);
+        }
+        if response.id.is_empty() {
+            self.id.clone_into(&mut response.id);
+        }
     }
 }
 

@@ -311,7 +311,10 @@ impl Worker {
         if let Some(remote) = self.remote.as_ref().filter(|_| !pages.is_empty()) {
             let notes = pages.into_iter().map(|(name, page)| Note { name, text: page.text() }).collect();
             let id = self.order_id();
-            remote.settle(Settlement { id, parts: Vec::new(), entry: None, at: at.now, corrects: false, notes }, at.effects);
+            remote.settle(
+                Settlement { id, parts: Vec::new(), entry: None, at: at.now, corrects: false, notes },
+                at.effects,
+            );
         }
     }
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::index::Applied;
 use super::scope::Subject;
 use super::{Rule, Unit};
+use crate::batch::{Share, Work};
 use crate::config::{Caller, Gateway, Model, Target};
 use crate::error::{ApiError, ErrorKind};
-use crate::batch::{Share, Work};
 use crate::store::{Gauge, Meter, Order, Take};
 use crate::usage::estimate::Estimate;
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::answer::{BlockIn, BlockKind, finish_of, given_tier_of, reason_of, tier_of};
+use super::answer::{BlockIn, BlockKind, finish_of, reason_of, tier_of};
 use super::block::Block;
 use super::error;
 use super::usage::{UsageIn, UsageOut};
@@ -13,6 +13,7 @@ use crate::dialect::bare;
 use crate::dialect::few::Few;
 use crate::dialect::functions::Input;
 use crate::dialect::lenient::maybe;
+use crate::dialect::tiers;
 use crate::error::ApiError;
 
 /// The most blocks of an answer.
@@ -121,7 +122,10 @@ pub(super) fn write(response: &Response) -> Vec<u8> {
         content: choice.map(|choice| choice.parts.iter().filter_map(block).collect()).unwrap_or_default(),
         stop_reason: reason_of(choice.map(|choice| choice.finish).unwrap_or_default(), refused),
         stop_sequence: None,
-        usage: UsageOut::of(&response.usage.unwrap_or_default(), response.service_tier.as_deref().map(given_tier_of)),
+        usage: UsageOut::of(
+            &response.usage.unwrap_or_default(),
+            response.service_tier.as_deref().and_then(tiers::anthropics),
+        ),
     };
     let mut out = Vec::with_capacity(1024);
     // Strings, numbers and checked JSON into a `Vec` cannot fail.

@@ -17,6 +17,7 @@ use crate::dialect::lenient::maybe;
 use crate::dialect::openai::chunks::MOST_CHOICES;
 use crate::dialect::openai::loose::{Block as BlockSeen, Count, Said, Sort, Text};
 use crate::dialect::openai::{error, json, usage, words};
+use crate::dialect::tiers;
 use crate::error::ApiError;
 
 #[derive(Deserialize)]
@@ -154,7 +155,7 @@ pub(super) fn write(response: &Response, now: u64) -> Vec<u8> {
         model: &response.model,
         choices: response.choices.iter().enumerate().map(write_choice).collect(),
         usage: response.usage.map(usage::Shown::from),
-        service_tier: response.service_tier.as_deref(),
+        service_tier: response.service_tier.as_deref().and_then(tiers::openais),
     };
     json::body(&shown)
 }

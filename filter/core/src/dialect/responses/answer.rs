@@ -17,6 +17,7 @@ use crate::dialect::few::Few;
 use crate::dialect::lenient::maybe;
 use crate::dialect::openai::loose::{Count, Text};
 use crate::dialect::openai::{error, json};
+use crate::dialect::tiers;
 use crate::error::{ApiError, ErrorKind};
 
 /// The object as it came.
@@ -261,5 +262,5 @@ pub(super) fn write(response: &Response, now: u64) -> Vec<u8> {
         .first()
         .map_or((&[] as &[Part], Finish::default()), |choice| (choice.parts.as_slice(), choice.finish));
     let shown = Shown::new(&id, &response.model, created, parts, Ended::With(finish)).used(response.usage);
-    json::body(&Shown { service_tier: response.service_tier.as_deref(), ..shown })
+    json::body(&Shown { service_tier: response.service_tier.as_deref().and_then(tiers::openais), ..shown })
 }

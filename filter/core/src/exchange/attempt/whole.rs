@@ -51,13 +51,8 @@ impl Attempt {
         if body.trim_ascii().is_empty() {
             return Err(Failure::empty());
         }
-        // What is passed through is its provider's business: some models of transcripts take no notice of `stream`.
-        if journey.outline.stream && !matches!(journey.client.content(), Content::PassedThrough) {
-            // An error, most likely; an answer would be one the client cannot read.
-            let error = dialect.peek_response(&body).err();
-            return Err(Failure::in_answer(error.unwrap_or_else(|| {
-                ApiError::bad_answer("The provider answered a request for a stream without streaming.")
-            })));
+        if let Some(pair) = self.recasts(&body, journey) {
+            return self.recast(&pair, &body, size, journey, view, effects);
         }
         let findings = self.judged(&body, journey)?;
         journey.findings = findings;

@@ -78,10 +78,15 @@ fn input_file(body: &[u8]) -> Result<String, ApiError> {
         input_file_id: Option<String>,
     }
     let invalid = |message: &str| ApiError::invalid("input_file_id", message);
-    let create: Create = serde_json::from_slice(body)
-        .map_err(|_| invalid("Invalid 'input_file_id': expected a JSON object with the id of an uploaded file, once."))?;
+    let create: Create = serde_json::from_slice(body).map_err(|_| {
+        invalid("Invalid 'input_file_id': expected a JSON object with the id of an uploaded file, once.")
+    })?;
     let id = create.input_file_id.ok_or_else(|| invalid("Missing required parameter: 'input_file_id'."))?;
-    if book::is_id(&id) { Ok(id) } else { Err(invalid("Invalid 'input_file_id': expected the id of an uploaded file.")) }
+    if book::is_id(&id) {
+        Ok(id)
+    } else {
+        Err(invalid("Invalid 'input_file_id': expected the id of an uploaded file."))
+    }
 }
 
 fn unknown(id: &str) -> ApiError {
@@ -115,12 +120,14 @@ pub(super) fn uploaded(
 
 /// Adds to a plan what a batch will use that is to be created.
 pub(super) fn add(gateway: &Gateway, work: &Work, plan: &mut Plan) -> Result<(), ApiError> {
-    let provider = gateway.stored.as_ref().and_then(|stored| stored.targets.first()).map(|target| &target.provider.name);
+    let provider =
+        gateway.stored.as_ref().and_then(|stored| stored.targets.first()).map(|target| &target.provider.name);
     let model = gateway.models.get(&work.model).or_else(|| gateway.direct.get(&work.model));
     let ours = |target: &&Rc<Target>| Some(&target.provider.name) == provider && target.model == work.target;
     let known = model.and_then(|model| Some((model, model.targets.iter().find(ours)?)));
     let (model, target) = known.ok_or_else(|| {
-        let message = format!("The gateway has the model {} no more, which the batch's file asks.", quoted(&work.model));
+        let message =
+            format!("The gateway has the model {} no more, which the batch's file asks.", quoted(&work.model));
         ApiError::new(404, ErrorKind::NotFound, message).with_code("model_not_found")
     })?;
     plan.add_batch(gateway, model, target, work)
@@ -192,7 +199,8 @@ impl Reading<'_> {
         }
         let Gateway { models, direct, stored, .. } = self.gateway;
         let caller = &self.arrival.caller;
-        let provider = stored.as_ref().and_then(|stored| stored.targets.first()).map(|target| target.provider.name.as_str());
+        let provider =
+            stored.as_ref().and_then(|stored| stored.targets.first()).map(|target| target.provider.name.as_str());
         let ours = |target: &&Rc<Target>| Some(target.provider.name.as_str()) == provider && target.model == name;
         let direct = direct.values().filter(|_| super::models::may_name_targets(caller));
         let allowed = models.values().chain(direct).filter(|model| caller.may_use(&model.name));

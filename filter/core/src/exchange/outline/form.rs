@@ -107,7 +107,10 @@ pub fn upload<'a>(body: &'a [u8], boundary: &str) -> Result<Upload<'a>, ApiError
                 continue;
             }
             if name != known || (known == "purpose" && !is_plain) {
-                return Err(ApiError::invalid(known, format!("Invalid '{known}': expected a plain field of the form.")));
+                return Err(ApiError::invalid(
+                    known,
+                    format!("Invalid '{known}': expected a plain field of the form."),
+                ));
             }
             if place.replace(value).is_some() {
                 return Err(ApiError::invalid(known, format!("The field '{known}' stands in the form twice.")));

@@ -125,7 +125,7 @@ fn consecutive_turns_of_one_role_are_merged() {
 
 #[test]
 fn arguments_that_are_not_an_object_are_refused_by_their_path() {
-    for bad in ["{", "[]", "3", "\"x\"", "{} {}", "null"] {
+    for bad in ["{", "[]", "3", "\"x\"", "{} {}", "nul"] {
         let turn = message(Role::Assistant, vec![words("w"), call("a", "{}"), call("b", bad)]);
         let request = chat(vec![says(Role::User, "Hi"), turn]);
         assert_eq!(refused(&request), "messages[1].tool_calls[1].function.arguments", "{bad}");

@@ -7,9 +7,9 @@ use serde_json::json;
 use super::pass_through::code;
 use super::spending::sha256;
 use crate::config::Gateway;
+use crate::exchange::Time;
 use crate::exchange::fake::{Envoy, SECRET, Script, Seen, Shared, json as answer};
 use crate::exchange::worker::Worker;
-use crate::exchange::Time;
 use crate::store::{Gauge, Meter, embedded};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -196,9 +196,7 @@ fn a_file_may_ask_only_what_its_key_may() {
         (vec![with(|line| line["body"]["service_tier"] = "flex".into())], "parameter_not_allowed"),
         (vec![with(|line| line["url"] = "/v1/embeddings".into())], "endpoint_not_allowed"),
     ] {
-        let till = Till::new(
-            r#""endpoints":["/v1/chat/*","/v1/files*","/v1/batches*"],"forbid":["service_tier"]"#,
-        );
+        let till = Till::new(r#""endpoints":["/v1/chat/*","/v1/files*","/v1/batches*"],"forbid":["service_tier"]"#);
         let seen = till.upload(&lines, "batch");
         assert_eq!((&*code(&seen), seen.received.len()), (expected, 0), "{lines:?}: {}", seen.body);
     }

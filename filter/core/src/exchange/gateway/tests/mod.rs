@@ -5,9 +5,9 @@ use crate::exchange::fake::{Envoy, SECRET, Seen, json};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 mod anthropic;
+mod batches;
 mod cache;
 mod guards;
-mod batches;
 mod pass_through;
 mod policy;
 mod pressure;
