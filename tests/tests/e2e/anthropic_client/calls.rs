@@ -106,7 +106,10 @@ async fn an_answer_in_the_other_form_comes_in_the_one_that_was_asked_for() {
                 (said(&answer), &answer.json()["stop_reason"]),
                 (said(&expected), &expected.json()["stop_reason"])
             );
-            assert_eq!(answer.json()["usage"]["output_tokens"], expected.json()["usage"]["output_tokens"]);
+            if provider == "anthropic" {
+                // OpenAI counts in a stream for those only who asked for it.
+                assert_eq!(answer.json()["usage"]["output_tokens"], expected.json()["usage"]["output_tokens"]);
+            }
             let answer = pair.gateway.message(&stream).await;
             assert_eq!(answer.header("content-type"), Some("text/event-stream"), "{}", answer.text());
             assert!(answer.complete, "{}", answer.text());
