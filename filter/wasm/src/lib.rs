@@ -91,16 +91,17 @@ impl Root {
     }
 
     /// Ends a stream that fell silent, or that its provider does not end: what the client reads is cut, what is held gives way to
-    /// the next attempt.
+    /// the next attempt. One that another stream's end has taken along has no context any more, and one that Envoy is ending at this
+    /// very moment has no answer: neither has to be ended.
     fn end(&self, silent: Silent) -> Result<(), host::Failed> {
+        let gone = |context: Option<u32>| context.is_none_or(|context| host::enter(context).is_err());
         let failure = match silent.silence {
             Silence::Held(failure) => failure,
+            _ if gone(Some(silent.request)) => return Ok(()),
             Silence::Over => return host::cut(silent.request, self.id),
             Silence::Uncounted => {
-                return match silent.attempt.map(host::enter) {
-                    Some(Ok(())) => RESPONSE.release(self.id, Vec::new()),
-                    _ => Ok(()),
-                };
+                let over = gone(silent.attempt) || !RESPONSE.is_here();
+                return if over { host::enter(self.id) } else { RESPONSE.release(self.id, Vec::new()) };
             }
             Silence::Shown => {
                 if let Some(told) = trace::failure(&*silent.journey.try_borrow().map_err(|_| host::Failed)?) {
@@ -110,9 +111,9 @@ impl Root {
                 return host::cut(silent.request, self.id);
             }
         };
-        // Envoy may have ended the attempt at this very moment, by its own limit: then it has begun the next one, or will.
-        if silent.attempt.is_none_or(|attempt| host::enter(attempt).is_err()) {
-            return Ok(());
+        // Envoy may have ended the attempt by its own limit: then it has begun the next one, or will.
+        if gone(silent.attempt) || !RESPONSE.is_here() {
+            return host::enter(self.id);
         }
         let mut effects = Vec::new();
         if let Ok(mut journey) = silent.journey.try_borrow_mut() {

@@ -118,11 +118,16 @@ impl Message {
         Fate::Answered
     }
 
+    /// Whether an answer's headers are here. Without them it could not be changed, and must not be told to move on: Envoy would
+    /// crash.
+    pub fn is_here(self) -> bool {
+        host::header(self.map, ":status").is_ok()
+    }
+
     /// Carries out what core decided of an answer that waits in the context that was entered, from a callback of the root context
     /// `root`, which is entered again. It moves on if all of it was done, unless a reply takes its place.
     pub fn release(self, root: u32, effects: Vec<Effect>) -> Result<(), host::Failed> {
-        // A message whose headers are not here could not be changed, and must not be told to move on: Envoy would crash.
-        let done = host::header(self.map, ":status").and_then(|_| self.apply(Flow::Continue, effects));
+        let done = if self.is_here() { self.apply(Flow::Continue, effects) } else { Err(host::Failed) };
         let done = done.and_then(|fate| if fate == Fate::Moves { host::resume_response() } else { Ok(()) });
         let _ = host::enter(root);
         done

@@ -43,6 +43,7 @@ use tokio::task::JoinHandle;
 pub use fault::{BadFault, Fault, Faults};
 pub use prompt::Usage;
 pub use record::{Outcome, Recorded};
+pub use wire::BATCHED;
 
 use crate::chance::Chance;
 use crate::until;

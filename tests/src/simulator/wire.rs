@@ -22,6 +22,7 @@ pub mod openai;
 mod rerank;
 mod vertex;
 
+pub use batches::EACH as BATCHED;
 use serde_json::Value;
 
 use super::call::Call;

@@ -150,10 +150,13 @@ async fn every_wire_has_its_bounds_for_what_flows_what_is_held_and_what_is_looke
         .start()
         .await;
     for (name, manner, ends) in &cases {
-        // A frame of Amazon's that is as long as one may be is not what its checksum says.
-        let (code, reason) = match name.starts_with("bedrock") && *manner != "checked" {
-            true => ("invalid_provider_response", "bad_answer"),
-            false => ("provider_answer_too_large", "answer_too_large"),
+        let (broken, large) =
+            (("invalid_provider_response", "bad_answer"), ("provider_answer_too_large", "answer_too_large"));
+        // A frame of Amazon's that is as long as one may be is not what its checksum says; held, it may be too much before that.
+        let codes = match (name.starts_with("bedrock"), *manner) {
+            (true, "checked") => vec![broken, large],
+            (true, _) => vec![broken],
+            (false, _) => vec![large],
         };
         let client = gateway.with_key(if *manner == "checked" { "checked" } else { KEY });
         let answer = client.post(CHAT, &with(ask(name, "go"), json!({"stream": true}))).await;
@@ -163,13 +166,21 @@ async fn every_wire_has_its_bounds_for_what_flows_what_is_held_and_what_is_looke
             (&"checked", false) => assert_eq!(answer.status, 502, "{name}: {}", answer.text()),
             (&"held", false) if answer.status == 502 => {}
             _ => {
-                assert_eq!((answer.status, &*failure(&answer)), (200, code), "{name}");
+                let code = failure(&answer);
+                assert!(
+                    answer.status == 200 && codes.iter().any(|(known, _)| *known == code),
+                    "{name}: {}: {code}",
+                    answer.status
+                );
                 assert!(!done(&answer) && !said(&answer).is_empty(), "{name}: {}", answer.text());
             }
         }
         let line = gateway.quiet().await.pop().expect("a line");
-        let (error, failure) = if *ends { (None, None) } else { (Some(code), Some(reason)) };
-        assert_eq!((line["error"].as_str(), line["tried"][0]["failure"].as_str()), (error, failure), "{name}: {line}");
+        let told = line["error"].as_str().zip(line["tried"][0]["failure"].as_str());
+        match ends {
+            true => assert!(line["error"].is_null() && line["tried"][0]["failure"].is_null(), "{name}: {line}"),
+            false => assert!(told.is_some_and(|told| codes.contains(&told)), "{name}: {line}"),
+        }
     }
     assert_eq!(said(&gateway.chat(&ask("unused", "say hi")).await), "hi");
     is_sound(&gateway).await;

@@ -43,7 +43,7 @@ const FIELDS: [&str; 32] = [
 ];
 
 /// A prompt that no log may repeat, nor any part of it.
-const SECRET: &str = "say the launch code is swordfish-4711";
+const SECRET: &str = "say the launch code is swordfish-4711471147114711";
 
 /// The line of the latest request; there were `count` so far.
 async fn line(pair: &Pair, count: usize) -> Value {
@@ -268,7 +268,7 @@ async fn no_prompt_no_answer_and_no_secret_is_ever_written_anywhere() {
             pair.simulator(provider).clear();
             pair.simulator(provider).always(fault);
             for stream in [false, true] {
-                let more = json!({"stream": stream, "user": "swordfish-user", "seed": 4711});
+                let more = json!({"stream": stream, "user": "swordfish-user", "seed": 4_711_471_147_114_711_u64});
                 pair.gateway.chat(&with(pair.ask(provider, SECRET), more)).await;
                 count += 1;
             }
@@ -283,7 +283,7 @@ async fn no_prompt_no_answer_and_no_secret_is_ever_written_anywhere() {
     }
     pair.gateway.log_lines(count).await;
     let all = pair.gateway.output() + &pair.gateway.errors();
-    for secret in ["swordfish", "4711", "launch", KEY, "sk-openai", "sk-anthropic"] {
+    for secret in ["swordfish", "4711471147114711", "launch", KEY, "sk-openai", "sk-anthropic"] {
         assert!(!all.contains(secret), "{secret} in {all}");
     }
 }

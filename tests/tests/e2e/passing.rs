@@ -195,12 +195,15 @@ async fn what_a_provider_keeps_passes_for_keys_that_name_it() {
     let content: Vec<u8> = [&b"{\"model\":\"an-alias\"}\r\n--x-boundary"[..], &[0, 255, 13, 10, 13, 10]].concat();
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     let file =
-        twins.ask("POST", "/v1/files", &multipart, &form(&[("purpose", "batch")], "file", &content)).await.json();
+        twins.ask("POST", "/v1/files", &multipart, &form(&[("purpose", "user_data")], "file", &content)).await.json();
     let path = format!("/v1/files/{}", text(&file["id"]));
     assert_eq!(twins.ask("GET", "/v1/files?limit=2&order=asc", "", b"").await.json()["data"][0], file);
     assert_eq!(twins.ask("GET", &path, "", b"").await.json(), file);
     assert_eq!(twins.ask("GET", &format!("{path}/content"), "", b"").await.body, content);
-    let batch = json!({"input_file_id": file["id"], "endpoint": "/v1/chat/completions", "completion_window": "24h"});
+    let line = json!({"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": {"model": THEIRS, "messages": [{"role": "user", "content": "hi"}]}});
+    let input = form(&[("purpose", "batch")], "file", line.to_string().as_bytes());
+    let input = twins.ask("POST", "/v1/files", &multipart, &input).await.json();
+    let batch = json!({"input_file_id": input["id"], "endpoint": "/v1/chat/completions", "completion_window": "24h"});
     let batch = twins.ask("POST", "/v1/batches", "", batch.to_string().as_bytes()).await.json();
     let of = format!("/v1/batches/{}", text(&batch["id"]));
     assert_eq!(twins.ask("GET", "/v1/batches", "", b"").await.status, 200);

@@ -1,6 +1,7 @@
 //! What a request may come to, and what becomes of it: a gateway before providers that count more than others let on, with a
 //! key for each way to get more than a budget or a limit has. Once in Envoy's memory, once with Redis that decides.
 
+mod batches;
 mod counts;
 mod escapes;
 mod multiplied;
@@ -58,7 +59,7 @@ fn file(provider: &Simulator) -> Builder {
         "circuit": {"failures": 100_000},
     });
     let base = Builder::default().environment("A_KEY", "sk-theirs").with(base);
-    counts::file(escapes::file(base, provider), provider)
+    batches::file(counts::file(escapes::file(base, provider), provider), provider)
 }
 
 impl Till {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sluice_core::exchange::Time;
-use sluice_core::store::{Gauge, Order, Verdict, day_and_month};
+use sluice_core::store::{Gauge, Meter, Note, Order, Settled, Settlement, Verdict, day_and_month};
 use sluice_tests::PATIENCE;
 
 use crate::store::{drained, granted, is_granted, meter, order, part, settlement, start, take};
@@ -93,6 +93,25 @@ async fn a_settlement_corrects_what_was_reserved_in_its_own_window_once() {
     assert_eq!(store.settle(&[settlement.clone(), settlement.clone()]).await, Ok(1));
     assert_eq!(store.settle(&[settlement]).await, Ok(0));
     assert_eq!((store.used(&day).await, store.used(&total).await, store.used(&other).await), (40, 140, 7));
+}
+
+#[tokio::test]
+async fn a_correction_changes_what_an_earlier_settlement_has_charged_once_and_notes_stay() {
+    let (redis, _webdis, mut store) = start().await;
+    let [less, more, forgotten] = ["less", "more", "forgotten"].map(|name| meter(name, Gauge::Total));
+    for total in [&less, &more] {
+        granted(&store.reserve(&order(&total.name, vec![take(total, 100, 1000)])).await.unwrap());
+        store.settle(&[settlement(&total.name, vec![part(total, 0, 100)])]).await.unwrap();
+    }
+    let part = |meter: &Meter, used| Settled { reserved: 100, ..part(meter, 0, used) };
+    let parts = vec![part(&less, 30), part(&more, 130), part(&forgotten, 20)];
+    let notes = vec![Note { name: "batch:b".into(), text: "a text / of ours".into() }];
+    let correction = Settlement { corrects: true, notes, ..settlement("batch-b", parts) };
+    for new in [1, 0] {
+        assert_eq!(store.settle(std::slice::from_ref(&correction)).await, Ok(new));
+    }
+    assert_eq!((store.used(&less).await, store.used(&more).await, store.used(&forgotten).await), (30, 130, 0));
+    assert_eq!(redis.command(&["GET", "{t}:n:batch:b"]), "a text / of ours");
 }
 
 #[tokio::test]

@@ -153,7 +153,14 @@ pub fn part(meter: &Meter, window: u64, used: u64) -> Settled {
 pub fn settlement(id: &str, parts: Vec<Settled>) -> Settlement {
     let sums = Sums::from([1, 20, 30, 400, 50, 400]);
     let entry = Entry { key: "alice".into(), team: "research".into(), app: None, model: "gpt-4.1/x".into(), sums };
-    Settlement { id: id.into(), parts, entry: Some(entry), at: Time(1_790_000_000 * 1_000_000_000) }
+    Settlement {
+        id: id.into(),
+        parts,
+        entry: Some(entry),
+        at: Time(1_790_000_000 * 1_000_000_000),
+        corrects: false,
+        notes: Vec::new(),
+    }
 }
 
 /// The readings of a granted order.

@@ -25,7 +25,7 @@ use crate::routing::decision::{Decision, Inquiry, decide};
 use crate::routing::hints::Hints;
 use crate::routing::needs::Needs;
 use crate::routing::queue::Queue;
-use crate::store::SharedData;
+use crate::store::{SharedData, Sums};
 use crate::usage::estimate::Prompt;
 use crate::usage::surcharge::{Extras, Wishes};
 
@@ -125,6 +125,8 @@ pub struct Journey {
     pub errand: Option<Errand>,
     /// What its answer has told of that.
     pub told: Option<Told>,
+    /// What that batch has come to, if the request has settled it.
+    pub settled: Option<Sums>,
     /// The last bytes of an answer that passes without being read: usage may stand in them.
     pub tail: Vec<u8>,
     /// How many portions of streams came.
@@ -309,6 +311,7 @@ impl Journey {
             said: Said::default(),
             errand: None,
             told: None,
+            settled: None,
             tail: Vec::new(),
             portions: 0,
             finished: false,

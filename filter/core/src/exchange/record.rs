@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::config::file::Strategy;
 use crate::guard::Finding;
+use crate::usage::price::MicroUsd;
 
 use super::Time;
 use super::charge::Charge;
@@ -80,6 +81,8 @@ impl<'a> Record<'a> {
         let target = journey.current().filter(|_| served);
         let served_by = target.map(|target| (target.provider.name.as_str(), target.model.as_str()));
         let served_by = served_by.or_else(|| journey.recall.made_by());
+        // A request about what is stored costs nothing by itself.
+        let (batch, cost) = (journey.settled, journey.charge.as_ref().and_then(Charge::cost));
         let last_failure = journey.attempts.last().and_then(|tried| tried.failure.as_ref());
         Self {
             key: Some(&journey.caller.key_id),
@@ -97,14 +100,14 @@ impl<'a> Record<'a> {
             cache: journey.recall.word(),
             dropped: &journey.dropped,
             guards: self.guards.into_iter().chain(journey.findings.iter().map(Finding::to_string)).collect(),
-            input_tokens: journey.usage.map(|usage| usage.input),
-            output_tokens: journey.usage.map(|usage| usage.output),
+            input_tokens: batch.map(|sums| sums.input_tokens).or(journey.usage.map(|usage| usage.input)),
+            output_tokens: batch.map(|sums| sums.output_tokens).or(journey.usage.map(|usage| usage.output)),
             cached_tokens: journey.usage.map(|usage| usage.cached),
             reasoning_tokens: journey.usage.map(|usage| usage.reasoning),
             usage: journey.counted,
             estimated: journey.estimated,
             abandoned: journey.abandoned,
-            cost_usd: journey.charge.as_ref().and_then(Charge::cost).map(|cost| cost.to_string()),
+            cost_usd: batch.map(|sums| MicroUsd(sums.cost)).or(cost).map(|cost| cost.to_string()),
             budgets: journey.charge.as_ref().map(Charge::warnings).unwrap_or_default(),
             first_token_ms: journey.first_token.map(|moment| milliseconds(journey.started, moment)),
             error: match journey.stage {

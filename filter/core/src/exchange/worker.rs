@@ -17,7 +17,9 @@ use crate::routing::pace::Pace;
 use crate::routing::retry_budget::{self, RetryBudget};
 use crate::store::embedded::Reach;
 use crate::store::redis::wire::{Command, Reply};
-use crate::store::{Note, Obstacle, Order, Reading, Settlement, SharedData, Unavailable, Verdict, embedded, redis};
+use crate::store::{
+    Note, Obstacle, Order, Reading, Settlement, SharedData, Sums, Unavailable, Verdict, embedded, redis,
+};
 
 use super::charge::Ledger;
 use super::failure::Failure;
@@ -296,15 +298,16 @@ impl Worker {
         }
     }
 
-    /// Writes down what is to be known of files and batches, and corrects what one was charged with, unless that was done before.
-    pub fn note_down(&self, outcome: batch::Outcome, at: &mut Moment<'_>) {
+    /// Writes down what is to be known of files and batches, and corrects what one was charged with, unless that was done before:
+    /// what it has come to then.
+    pub fn note_down(&self, outcome: batch::Outcome, at: &mut Moment<'_>) -> Option<Sums> {
         let batch::Outcome { pages, correction } = outcome;
         for (name, page) in &pages {
             book::keep(at.shared, name, page);
         }
-        if let Some((name, correction)) = correction
-            && book::settle(at.shared, &name)
-        {
+        let correction = correction.filter(|(name, _)| book::settle(at.shared, name)).map(|(_, correction)| correction);
+        let came_to = correction.as_ref().and_then(|correction| Some(correction.entry.as_ref()?.sums));
+        if let Some(correction) = correction {
             let ledger = if self.strict().is_some() { Ledger::Redis } else { Ledger::Local(self.reach()) };
             self.settle(correction, ledger, at);
         }
@@ -316,6 +319,7 @@ impl Worker {
                 at.effects,
             );
         }
+        came_to
     }
 
     /// Reserves, or says what has to be asked first.

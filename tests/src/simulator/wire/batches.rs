@@ -1,8 +1,10 @@
-//! OpenAI's batches: made of a file that was uploaded for them, told of, listed, cancelled. None is ever worked on.
+//! OpenAI's batches: made of a file that was uploaded for them, told of, listed, cancelled. One is worked on when it is asked for the
+//! first time, and done the next time. Its object tells what it has used, but for one with the metadata `{"tells": "nothing"}`:
+//! of that only the results do.
 
 use bytes::Bytes;
 use hyper::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Asked;
 use super::openai::{Endpoint, required};
@@ -14,6 +16,9 @@ const ALL: &str = "/v1/batches";
 const ONE: &str = "/v1/batches/{id}";
 const CANCELLED: &str = "/v1/batches/{id}/cancel";
 const PREFIX: &str = "batch_";
+
+/// The tokens of each request of a batch, and of its answer.
+pub const EACH: [u64; 2] = [11, 7];
 
 /// `POST /v1/batches`.
 pub static CREATE: Endpoint = Endpoint::post(ALL, create);
@@ -57,7 +62,44 @@ fn find(call: &Call<'_>, pattern: &str) -> Result<(String, Thing), Refusal> {
 }
 
 fn get(call: &Call<'_>) -> Result<Asked, Refusal> {
-    Ok(Asked::ready(Reply::json(200, &find(call, ONE)?.1.about)))
+    let (id, Thing { mut about, content }) = find(call, ONE)?;
+    match about["status"].as_str() {
+        Some("validating") => about["status"] = json!("in_progress"),
+        Some("in_progress") => complete(call, &mut about),
+        _ => {}
+    }
+    call.memory.keep(&id, about.clone(), content);
+    Ok(Asked::ready(Reply::json(200, &about)))
+}
+
+/// Answers all requests of the batch's file.
+fn complete(call: &Call<'_>, about: &mut Value) {
+    let input = about["input_file_id"].as_str().and_then(|id| call.memory.get(id)).map(|thing| thing.content);
+    let input = input.unwrap_or_default();
+    let lines = input.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    let [prompt, answer] = EACH;
+    let result = |line: &[u8]| {
+        let request: Value = serde_json::from_slice(line).unwrap_or_default();
+        let message = json!({"role": "assistant", "content": "hi"});
+        let body = json!({
+            "id": "chatcmpl-batch", "object": "chat.completion", "created": 1_780_000_000, "model": request["body"]["model"],
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer},
+        });
+        json!({"custom_id": request["custom_id"], "response": {"status_code": 200, "body": body}, "error": null})
+    };
+    let results: Vec<String> = lines.map(|line| result(line).to_string() + "\n").collect();
+    let count = results.len() as u64;
+    let id = call.memory.identifier("file-");
+    let results = Bytes::from(results.concat());
+    let file = json!({"id": id, "object": "file", "bytes": results.len(), "purpose": "batch_output"});
+    call.memory.keep(&id, file, results);
+    about["status"] = json!("completed");
+    about["output_file_id"] = json!(id);
+    about["request_counts"] = json!({"total": count, "completed": count, "failed": 0});
+    if about["metadata"]["tells"] != "nothing" {
+        about["usage"] = json!({"input_tokens": prompt * count, "output_tokens": answer * count});
+    }
 }
 
 fn cancel(call: &Call<'_>) -> Result<Asked, Refusal> {

@@ -276,13 +276,12 @@ impl Exchange {
         journey.conclude(now, shared);
         tally::attempts(journey, effects);
         tally::findings(&journey.findings, effects);
+        let outcome = journey.outcome(now);
+        let note_down = |outcome| self.worker.note_down(outcome, &mut Moment { now, shared, effects: &mut *effects });
+        journey.settled = outcome.and_then(note_down);
         let fragment = self.record(Some(journey)).fragment();
         effects.push(Effect::SetProperty(property::LOG, fragment.into()));
-        let outcome = journey.outcome(now);
         self.settle(journey, now, shared, effects);
-        if let Some(outcome) = outcome {
-            self.worker.note_down(outcome, &mut Moment { now, shared, effects });
-        }
     }
 
     /// What a request has used is told to all stores that are to know of it.
