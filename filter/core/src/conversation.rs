@@ -178,6 +178,12 @@ pub mod seal {
     /// Between the owner and the seal; base64 has none.
     const MARK: char = '#';
 
+    /// Whether a piece begins a seal: it names an owner. Pieces of one that was begun do not, nor do Anthropic's, of which none
+    /// follows another directly.
+    pub fn begins(piece: &str) -> bool {
+        piece.contains(MARK)
+    }
+
     /// The seal as a client gets it.
     pub fn mark(owner: &str, seal: &str) -> String {
         format!("{owner}{MARK}{seal}")

@@ -80,6 +80,8 @@ pub enum Fault {
     Cached(u64),
     /// `stop=REASON`: the finish reason, given in the provider's own word, known or not.
     Stop(String),
+    /// `other-form`: a stream where none was asked for, and an answer in one piece where one was.
+    OtherForm,
     /// `no-usage`: usage is missing.
     NoUsage,
     /// `counts=JSON`: each number of the usage that is told is this instead.
@@ -155,6 +157,7 @@ impl Fault {
             "no-end" => Self::NoEnd,
             "empty" => Self::Empty,
             "bytewise" => Self::Bytewise,
+            "other-form" => Self::OtherForm,
             "no-usage" => Self::NoUsage,
             "gzip" => Self::Gzip,
             "headers" => Self::Headers,

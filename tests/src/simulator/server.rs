@@ -206,7 +206,11 @@ fn say(prompt: &Prompt, chat: &dyn Chat, faults: &Faults, answering: &mut Answer
     let answer = prompt.answer(faults);
     let cut = faults.iter().any(|fault| matches!(fault, Fault::ErrorAfter(_) | Fault::EofAfter(_)));
     answering.begin(answer.used, prompt.stream, cut);
-    if prompt.stream { stream(chat, chat.stream(prompt, &answer, faults)) } else { chat.whole(prompt, &answer, faults) }
+    if prompt.stream == faults.has(&Fault::OtherForm) {
+        chat.whole(prompt, &answer, faults)
+    } else {
+        stream(chat, chat.stream(prompt, &answer, faults))
+    }
 }
 
 fn stream(chat: &dyn Chat, events: Vec<Event>) -> Reply {

@@ -1,5 +1,6 @@
 //! Clients that speak Anthropic's messages, as its own SDKs and coding agents do, before providers of both formats.
 
+mod calls;
 mod counting;
 mod ends;
 mod passing;

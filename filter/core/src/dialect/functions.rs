@@ -1,7 +1,5 @@
 //! Functions and their calls, in the forms that several formats want them in: a schema that is never missing, arguments as
-//! an object, identifiers in letters that are taken everywhere.
-
-use std::borrow::Cow;
+//! an object, identifiers for those that have none.
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -60,7 +58,7 @@ pub enum Input<'a> {
 impl<'a> Input<'a> {
     /// Reads a model's arguments. `None`: not a JSON object.
     pub fn parse(arguments: &'a str) -> Option<Self> {
-        if arguments.trim().is_empty() {
+        if matches!(arguments.trim(), "" | "null") {
             return Some(Self::Object(None));
         }
         let raw: &RawValue = serde_json::from_str(arguments).ok()?;
@@ -78,18 +76,9 @@ impl Serialize for Input<'_> {
     }
 }
 
-/// A call's identifier in the letters that Anthropic and AWS take (`^[a-zA-Z0-9_-]+$`): others become `_`, in the call and in its
-/// result alike, so that they still match.
-pub fn call_id(id: &str) -> Cow<'_, str> {
-    let fits = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
-    if id.chars().all(fits) {
-        return Cow::Borrowed(id);
-    }
-    Cow::Owned(id.chars().map(|letter| if fits(letter) { letter } else { '_' }).collect())
-}
-
-/// An identifier for a call that came without one, so that its result can be tied to it.
+/// An identifier for a call that came without one, so that its result can be tied to it. It fits every format whose clients send
+/// it back: 40 characters at most.
 pub fn made_up_id(answer: &str, choice: u32, call: usize) -> String {
-    let answer: String = answer.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
+    let answer: String = answer.chars().filter(char::is_ascii_alphanumeric).take(24).collect();
     format!("call_{answer}_{choice}_{call}")
 }

@@ -17,9 +17,11 @@ pub use embeddings::Embeddings;
 pub use kept::Kept;
 use quirk::Quirk;
 
+pub mod aliases;
 pub mod anthropic;
 mod at;
 mod aws;
+mod bare;
 pub mod bedrock;
 mod calls;
 mod claude;
@@ -36,8 +38,11 @@ mod functions;
 pub mod gemini;
 pub mod gemini_embed;
 mod hints;
+mod in_turn;
+mod json_end;
 mod kept;
 pub(crate) mod lenient;
+mod mended;
 mod openai;
 pub mod openai_chat;
 pub mod openai_embeddings;
@@ -46,8 +51,10 @@ pub mod pass_through;
 mod path;
 pub mod quirk;
 mod rate_limits;
+mod recast;
 pub mod responses;
 mod said;
+mod tiers;
 pub mod translate;
 
 /// Every format that clients or providers speak, but for those that are only passed through.
@@ -216,6 +223,9 @@ impl Content {
 
 /// A format of conversations: it reads and writes the one [`conversation`](crate::conversation) model.
 pub trait Chat: Dialect {
+    /// What it takes as identifiers of calls, and as names of functions.
+    fn rules(&self) -> aliases::Rules;
+
     /// Reads a client's request. Errors are 400s that name the field.
     fn read_request(&self, body: &[u8]) -> Result<Request, ApiError>;
 

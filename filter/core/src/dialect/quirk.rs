@@ -12,10 +12,14 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::aliases::{Ids, Rule};
 use crate::error::{ApiError, ErrorKind};
 
 /// The fields of messages begin with it.
 const IN_MESSAGES: &str = "messages[].";
+
+/// Those of their calls.
+const IN_CALLS: &str = "messages[].tool_calls[].";
 
 /// One departure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +43,8 @@ pub enum Becomes {
     Omitted,
     /// It would change the answer and cannot be said: 400, unless it has one of these values, which change nothing.
     Refused(&'static [&'static str]),
+    /// It ties a call and its result, and the server takes only some: others are replaced in both.
+    CallId(Rule),
 }
 
 /// Places in a body, in order, and what is to stand there.
@@ -57,7 +63,11 @@ pub struct Adapted {
 pub fn adapt<'q>(body: &[u8], quirks: impl Iterator<Item = &'q Quirk>) -> Result<Adapted, ApiError> {
     let quirks: Vec<&Quirk> = quirks.collect();
     let text = str::from_utf8(body).map_err(|_| unreadable())?;
-    let mut pass = Pass { text, quirks: &quirks, adapted: Adapted::default() };
+    let rule = quirks.iter().find_map(|quirk| match quirk.becomes {
+        Becomes::CallId(rule) => Some(rule),
+        _ => None,
+    });
+    let mut pass = Pass { text, quirks: &quirks, ids: rule.map(Ids::new), adapted: Adapted::default() };
     let top = Entries::read(text)?;
     pass.object(&top, "")?;
     if quirks.iter().any(|quirk| quirk.field.starts_with(IN_MESSAGES)) {
@@ -65,7 +75,7 @@ pub fn adapt<'q>(body: &[u8], quirks: impl Iterator<Item = &'q Quirk>) -> Result
         // What is no list of objects is the server's to refuse.
         let messages = messages.and_then(|(_, list)| serde_json::from_str::<Vec<&RawValue>>(list.get()).ok());
         for message in messages.unwrap_or_default().iter().filter(|message| message.get().starts_with('{')) {
-            pass.object(&Entries::read(message.get())?, IN_MESSAGES)?;
+            pass.message(&Entries::read(message.get())?)?;
         }
     }
     pass.adapted.edits.sort_by_key(|(range, _)| (range.start, range.end));
@@ -128,6 +138,8 @@ fn name_of(key: &RawValue) -> Cow<'_, str> {
 struct Pass<'a> {
     text: &'a str,
     quirks: &'a [&'a Quirk],
+    /// Identifiers so far, for a server that takes only some.
+    ids: Option<Ids>,
     adapted: Adapted,
 }
 
@@ -135,6 +147,32 @@ impl Pass<'_> {
     fn place(&self, raw: &RawValue) -> Range<usize> {
         let start = (raw.get().as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
         start..start + raw.get().len()
+    }
+
+    /// Looks at a message's fields, and at those of its calls where a quirk names one.
+    fn message(&mut self, entries: &Entries<'_>) -> Result<(), ApiError> {
+        if let Some(ids) = &mut self.ids {
+            ids.next_message();
+        }
+        self.object(entries, IN_MESSAGES)?;
+        if !self.quirks.iter().any(|quirk| quirk.field.starts_with(IN_CALLS)) {
+            return Ok(());
+        }
+        let calls = entries.0.iter().find(|(key, _)| name_of(key) == "tool_calls");
+        let calls = calls.and_then(|(_, list)| serde_json::from_str::<Vec<&RawValue>>(list.get()).ok());
+        for call in calls.unwrap_or_default().iter().filter(|call| call.get().starts_with('{')) {
+            self.object(&Entries::read(call.get())?, IN_CALLS)?;
+        }
+        Ok(())
+    }
+
+    /// Puts another identifier in the place of one that the server does not take.
+    fn call_id(&mut self, value: &RawValue, prefix: &str) {
+        let (Some(ids), Ok(id)) = (&mut self.ids, serde_json::from_str::<String>(value.get())) else { return };
+        let alias = if prefix == IN_CALLS { ids.call(&id) } else { ids.result(&id) };
+        if alias != id {
+            self.adapted.edits.push((self.place(value), format!("{alias:?}")));
+        }
     }
 
     /// Looks at an object's fields, whose quirks begin with `prefix`.
@@ -183,6 +221,7 @@ impl Pass<'_> {
                 self.adapted.edits.push((self.place(value), to.to_owned()));
             }
             Some(Becomes::Replaced(..)) => {}
+            Some(Becomes::CallId(_)) => self.call_id(value, prefix),
             Some(Becomes::Omitted) => return Ok(false),
             Some(Becomes::Dropped) => {
                 let field = format!("{prefix}{}", name_of(key));

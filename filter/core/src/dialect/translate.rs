@@ -1,10 +1,28 @@
 //! From one format to another, by way of what both are about.
 
-use super::{Content, Dialect, Written};
-use crate::conversation::Usage;
+use super::aliases::{self, Names};
+use super::{Chat, Content, Dialect, Opening, StreamReader, Written, mended, recast};
+use crate::conversation::{Response, Usage};
 use crate::embedding::Encoding;
 use crate::error::{ApiError, ErrorKind};
 use crate::footprint;
+
+/// A request as its provider wants it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Translated {
+    /// The JSON body.
+    pub body: Vec<u8>,
+    /// Hints that the provider has no words for, by the names the client's dialect gives them.
+    pub dropped: Vec<String>,
+    /// Functions that have another name in it.
+    pub names: Names,
+}
+
+impl From<Written> for Translated {
+    fn from(Written { body, dropped }: Written) -> Self {
+        Self { body, dropped, names: Names::default() }
+    }
+}
 
 /// An answer as its client wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +46,8 @@ pub struct Asked<'a> {
     pub encoding: Encoding,
     /// The prompt's tokens by estimate, for formats that owe their clients a count where the provider gave none.
     pub estimate: u64,
+    /// Functions that had another name in the request.
+    pub names: &'a Names,
 }
 
 /// What a client of `client` sent, as a provider of `provider` wants it, for that provider's `model`.
@@ -36,11 +56,16 @@ pub fn request(
     provider: &'static dyn Dialect,
     body: &[u8],
     model: &str,
-) -> Result<Written, ApiError> {
+) -> Result<Translated, ApiError> {
     match (client.content(), provider.content()) {
-        (Content::Chat(client), Content::Chat(provider)) => provider.write_request(&client.read_request(body)?, model),
+        (Content::Chat(client), Content::Chat(provider)) => {
+            let mut request = client.read_request(body)?;
+            let names = aliases::apply(&mut request, &provider.rules());
+            let written = provider.write_request(&request, model)?;
+            Ok(Translated { names, ..written.into() })
+        }
         (Content::Embeddings(client), Content::Embeddings(provider)) => {
-            provider.write_request(&client.read_request(body)?, model)
+            Ok(provider.write_request(&client.read_request(body)?, model)?.into())
         }
         _ => Err(unrelated()),
     }
@@ -56,13 +81,7 @@ pub fn answer(
     footprint::check_answer(body)?;
     match (client.content(), provider.content()) {
         (Content::Chat(client), Content::Chat(provider)) => {
-            let mut response = provider.read_response(body)?;
-            if response.model.is_empty() {
-                asked.model.clone_into(&mut response.model);
-            }
-            if response.id.is_empty() {
-                asked.id.clone_into(&mut response.id);
-            }
+            let response = read(client, provider, body, asked)?;
             Ok(Answer { body: client.write_response(&response, asked.now), usage: response.usage })
         }
         (Content::Embeddings(client), Content::Embeddings(provider)) => {
@@ -76,6 +95,58 @@ pub fn answer(
         }
         _ => Err(unrelated()),
     }
+}
+
+/// Whether a provider of `provider` sent `body` as a stream, whatever its headers say.
+pub fn is_stream(provider: &dyn Dialect, body: &[u8]) -> bool {
+    recast::is_stream(body, provider.stream_type())
+}
+
+/// What a provider answered, in one piece or as a stream that is all here.
+pub fn answer_in_any_form(
+    client: &dyn Chat,
+    provider: &dyn Chat,
+    body: &[u8],
+    asked: &Asked<'_>,
+) -> Result<Response, ApiError> {
+    if is_stream(provider, body) {
+        let mut response = recast::collected(&mut *stream(client, provider, asked.names), body)?;
+        asked.name(&mut response);
+        return Ok(response);
+    }
+    footprint::check_answer(body)?;
+    read(client, provider, body, asked)
+}
+
+/// A whole answer as the stream that a client of `client` asked for.
+pub fn streamed(client: &dyn Chat, response: Response, opening: Opening) -> Vec<u8> {
+    let (mut writer, mut out) = (client.stream_writer(opening), Vec::new());
+    recast::events(response).iter().for_each(|event| writer.write(event, &mut out));
+    out
+}
+
+fn read(client: &dyn Chat, provider: &dyn Chat, body: &[u8], asked: &Asked<'_>) -> Result<Response, ApiError> {
+    let mut response = provider.read_response(body)?;
+    asked.name(&mut response);
+    mended::whole(&mut response, client.rules().ids, asked.names);
+    Ok(response)
+}
+
+impl Asked<'_> {
+    /// An answer without a name gets the request's, and the target's model.
+    fn name(&self, response: &mut Response) {
+        if response.model.is_empty() {
+            self.model.clone_into(&mut response.model);
+        }
+        if response.id.is_empty() {
+            self.id.clone_into(&mut response.id);
+        }
+    }
+}
+
+/// Reads a provider's stream, for a client of another format; `names` had been changed in the request.
+pub fn stream(client: &dyn Chat, provider: &dyn Chat, names: &Names) -> Box<dyn StreamReader> {
+    Box::new(mended::Reader::new(provider.stream_reader(), client.rules().ids, names.clone()))
 }
 
 /// The two formats are about different things.

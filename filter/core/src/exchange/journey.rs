@@ -13,7 +13,9 @@ use crate::batch::{Errand, Told};
 use crate::config::file::{Delivery, Strategy};
 use crate::config::{Caller, Model, Target, Timeouts};
 use crate::conversation::Usage;
-use crate::dialect::{Dialect, Said, Written};
+use crate::dialect::aliases::Names;
+use crate::dialect::translate::Translated;
+use crate::dialect::{Dialect, Said};
 use crate::error::{ApiError, ErrorKind};
 use crate::gate::Share;
 use crate::guard::Finding;
@@ -76,9 +78,11 @@ pub struct Journey {
     /// The target that it is to find out about; once it is claimed, when.
     pub probe: Option<(Rc<Target>, Option<Time>)>,
     /// The first target's request, when it had to be translated to know that the target can take it.
-    pub ready: Option<Written>,
+    pub ready: Option<Translated>,
     /// Hints of the client that the attempt under way could not pass on, by their names in the client's dialect.
     pub dropped: Vec<String>,
+    /// Functions that have another name in what the attempt under way asks.
+    pub names: Names,
     /// What was masked in its prompt, by the names of what it was.
     pub masked: Vec<String>,
     /// The request's bytes, at the worker's gate.
@@ -285,6 +289,7 @@ impl Journey {
             next_key: 0,
             ready: None,
             dropped: Vec::new(),
+            names: Names::default(),
             masked: Vec::new(),
             held: share.sibling(),
             share,

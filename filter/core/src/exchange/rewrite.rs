@@ -4,8 +4,10 @@
 use std::borrow::Cow;
 
 use crate::config::Target;
+use crate::dialect::Dialect;
+use crate::dialect::aliases::Names;
 use crate::dialect::quirk::{adapt, edited};
-use crate::dialect::{Dialect, Written, translate};
+use crate::dialect::translate::{self, Translated};
 use crate::error::{ApiError, ErrorKind};
 use crate::footprint;
 
@@ -24,19 +26,19 @@ pub(super) fn request(
     body: &[u8],
     target: &Target,
     largest: usize,
-) -> Result<Written, ApiError> {
+) -> Result<Translated, ApiError> {
     footprint::check_request(body)?;
-    let (body, mut dropped) = if client.name() == provider.name() {
+    let (body, mut dropped, names) = if client.name() == provider.name() {
         let splice = outline.splice(&target.model, target.provider.stream_usage);
-        (splice.map_or(Cow::Borrowed(body), |splice| splice.apply(body).into()), Vec::new())
+        (splice.map_or(Cow::Borrowed(body), |splice| splice.apply(body).into()), Vec::new(), Names::default())
     } else {
         let written = translate::request(client, provider, body, &target.model)?;
-        (Cow::Owned(written.body), written.dropped)
+        (Cow::Owned(written.body), written.dropped, written.names)
     };
     let adapted = adapt(&body, target.provider.quirks(provider))?;
     dropped.extend(adapted.dropped);
     let body = if adapted.edits.is_empty() { body.into_owned() } else { edited(&body, &adapted.edits) };
-    if body.len() > largest { Err(too_large(largest)) } else { Ok(Written { body, dropped }) }
+    if body.len() > largest { Err(too_large(largest)) } else { Ok(Translated { body, dropped, names }) }
 }
 
 /// The request grows past what Envoy can be given.

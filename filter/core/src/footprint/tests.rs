@@ -152,7 +152,14 @@ mod measured {
                 });
                 read += usize::from(fits(&body, &pair, &measured) && written);
             }
-            let asked = Asked { model: "m", id: "i", now: 0, encoding: Encoding::Base64, estimate: 1 };
+            let asked = Asked {
+                model: "m",
+                id: "i",
+                now: 0,
+                encoding: Encoding::Base64,
+                estimate: 1,
+                names: &crate::dialect::aliases::Names::none(),
+            };
             for body in answers() {
                 let mut written = false;
                 let measured = allocation_counter::measure(|| {

@@ -2,6 +2,7 @@
 
 pub mod eventstream;
 pub mod sse;
+pub mod surrogates;
 
 /// Appends to a buffer that will hold `most` bytes in the end: its memory doubles up to that, and never past what it holds.
 pub(crate) fn extend(buffer: &mut Vec<u8>, more: &[u8], most: usize) {

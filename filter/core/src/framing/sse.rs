@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 
 use super::extend;
+use super::surrogates::Mender;
 
 /// An event that grows past this many bytes fails the stream. The longest that providers send hold a picture in base64, or
 /// repeat a whole answer: several MiB. AWS takes no more than 16 MiB for a frame of its event streams either.
@@ -21,7 +22,8 @@ const SMALL: usize = 16 << 10;
 pub struct Event<'a> {
     /// The `event` field, empty when there was none.
     pub name: &'a [u8],
-    /// The `data` field; several of them are joined with a newline. Empty for a comment.
+    /// The `data` field; several of them are joined with a newline. Empty for a comment. JSON in it holds no halves of characters:
+    /// see [`surrogates`](super::surrogates).
     pub data: Cow<'a, [u8]>,
     /// The event's own bytes, its blank line included: what a relay passes on.
     pub raw: &'a [u8],
@@ -57,6 +59,7 @@ pub struct Decoder {
     started: bool,
     /// An event was too long: nothing is read any more.
     failed: bool,
+    mender: Mender,
 }
 
 impl Decoder {
@@ -149,7 +152,8 @@ impl Decoder {
                 name = value;
             }
         }
-        Event { name, data: data.unwrap_or_default(), raw }
+        let data = data.map(|data| self.mender.event(data)).unwrap_or_default();
+        Event { name, data, raw }
     }
 }
 

@@ -89,8 +89,3 @@ pub(super) fn reason_of(finish: Finish, refused: bool) -> &'static str {
 pub(super) fn tier_of(given: &str) -> &str {
     if given == "standard" { "default" } else { given }
 }
-
-/// The inverse of [`tier_of`].
-pub(super) fn given_tier_of(tier: &str) -> &str {
-    if tier == "default" { "standard" } else { tier }
-}

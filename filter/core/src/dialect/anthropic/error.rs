@@ -85,6 +85,19 @@ pub(super) fn read(status: u16, body: &[u8]) -> ApiError {
     Body { r#type: None, message: Some(plain(body).to_owned()) }.with_status(status)
 }
 
+/// Reads an error that stands in the place of an event, or of a whole answer.
+pub(super) fn instead(json: &[u8]) -> ApiError {
+    #[derive(Default, Deserialize)]
+    struct Whole {
+        #[serde(default)]
+        error: Option<Body>,
+        #[serde(default)]
+        message: Option<String>,
+    }
+    let Whole { error, message } = serde_json::from_slice(json).unwrap_or_default();
+    error.unwrap_or(Body { r#type: None, message }).without_status()
+}
+
 /// Writes `error` for a client. Anthropic's shape has no place for the field at fault, so it leads the message.
 pub(super) fn write(error: &ApiError, out: &mut Vec<u8>) {
     #[derive(Serialize)]

@@ -12,7 +12,9 @@ use serde::Deserialize;
 use super::write_request::Envelope;
 use super::{error, hosted_stream, peek, read_request, response, stream_in, stream_out, usage, write_request};
 use crate::conversation::{Message, Part, Request, Response, Usage};
+use crate::dialect::aliases::{self, Rules};
 use crate::dialect::gemini::Gemini;
+use crate::dialect::in_turn::InTurn;
 use crate::dialect::lenient::Filled;
 use crate::dialect::{
     Chat, Content, Dialect, Fate, Field, Glance, Opening, StreamPeeker, StreamReader, StreamWriter, Written, aws,
@@ -106,6 +108,10 @@ impl Dialect for AnthropicOnBedrock {
 }
 
 impl Chat for AnthropicOnBedrock {
+    fn rules(&self) -> Rules {
+        aliases::ANTHROPIC
+    }
+
     fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
         read_request::read_hosted(body)
     }
@@ -179,6 +185,10 @@ impl Dialect for AnthropicOnVertex {
 }
 
 impl Chat for AnthropicOnVertex {
+    fn rules(&self) -> Rules {
+        aliases::ANTHROPIC
+    }
+
     fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
         read_request::read_hosted(body)
     }
@@ -201,7 +211,7 @@ impl Chat for AnthropicOnVertex {
     }
 
     fn stream_writer(&self, opening: Opening) -> Box<dyn StreamWriter> {
-        Box::new(stream_out::Writer::new(opening))
+        Box::new(InTurn::new(stream_out::Writer::new(opening)))
     }
 
     fn stream_peeker(&self) -> Box<dyn StreamPeeker> {

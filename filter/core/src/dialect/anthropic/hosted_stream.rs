@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{stream_in, stream_out};
 use crate::conversation::StreamEvent;
+use crate::dialect::in_turn::InTurn;
 use crate::dialect::{Kept, Opening, StreamReader, StreamWriter, aws};
 use crate::error::ApiError;
 use crate::framing::eventstream::{self, Frame};
-use crate::framing::sse;
+use crate::framing::{sse, surrogates};
 
 /// What a frame of the kind `chunk` holds. AWS pads it with a field that says nothing.
 #[derive(Deserialize, Serialize)]
@@ -74,13 +75,13 @@ fn read_frame(
     STANDARD
         .decode_vec(chunk.bytes.as_bytes(), json)
         .map_err(|_| ApiError::bad_answer("The provider's stream holds an event that is not base64."))?;
-    state.event(json, events)
+    state.event(b"", &surrogates::whole(json), events)
 }
 
 /// Writes a stream.
 #[derive(Debug)]
 pub(super) struct Writer {
-    inner: stream_out::Writer,
+    inner: InTurn<stream_out::Writer>,
     /// What the inner writer wrote, and how it is cut into events.
     text: Vec<u8>,
     cutter: sse::Decoder,
@@ -89,7 +90,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(opening: Opening) -> Self {
-        let inner = stream_out::Writer::new(opening);
+        let inner = InTurn::new(stream_out::Writer::new(opening));
         Self { inner, text: Vec::new(), cutter: sse::Decoder::default(), over: false }
     }
 }

@@ -31,6 +31,8 @@ use self::table::FIELDS;
 use self::write_request::Envelope;
 use super::{Chat, Content, Dialect, Field, Glance, Opening, StreamPeeker, StreamReader, StreamWriter, Written};
 use crate::conversation::{Request, Response, Usage};
+use crate::dialect::aliases::{self, Rules};
+use crate::dialect::in_turn::InTurn;
 use crate::dialect::rate_limits;
 use crate::error::{ApiError, ErrorKind};
 use crate::headers::HeaderMap;
@@ -112,6 +114,10 @@ impl Dialect for Anthropic {
 }
 
 impl Chat for Anthropic {
+    fn rules(&self) -> Rules {
+        aliases::ANTHROPIC
+    }
+
     fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
         read_request::read(body)
     }
@@ -134,7 +140,7 @@ impl Chat for Anthropic {
     }
 
     fn stream_writer(&self, opening: Opening) -> Box<dyn StreamWriter> {
-        Box::new(stream_out::Writer::new(opening))
+        Box::new(InTurn::new(stream_out::Writer::new(opening)))
     }
 
     fn stream_peeker(&self) -> Box<dyn StreamPeeker> {

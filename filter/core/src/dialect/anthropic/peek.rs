@@ -6,8 +6,10 @@ use serde_json::value::RawValue;
 
 use super::answer::BlockKind;
 use super::error;
-use super::stream_in::{EventKind, unless_unknown};
+use super::response::MOST_BLOCKS;
+use super::stream_in::{EventKind, unless_unknown, untyped};
 use super::usage::UsageIn;
+use crate::dialect::few::Few;
 use crate::dialect::lenient::maybe;
 use crate::dialect::{Glance, Said, Seen, StreamPeeker};
 use crate::framing::sse;
@@ -42,6 +44,10 @@ struct Message {
     model: Option<String>,
     #[serde(default, deserialize_with = "maybe")]
     usage: Option<UsageIn>,
+    #[serde(default)]
+    content: Option<Few<Block, MOST_BLOCKS>>,
+    #[serde(default)]
+    stop_reason: Filled,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +58,15 @@ struct Block {
     text: Filled,
     #[serde(default)]
     thinking: Filled,
+}
+
+impl Block {
+    fn said(&self) -> Said {
+        match self.r#type {
+            BlockKind::Text | BlockKind::Thinking => Said::of(self.text.0 + self.thinking.0),
+            BlockKind::ToolUse | BlockKind::RedactedThinking | BlockKind::Other => Said::of(1),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -71,9 +86,15 @@ impl StreamPeeker for Peeker {
         if event.is_silent() {
             return Seen::Other;
         }
-        match serde_json::from_slice(&event.data) {
-            Ok(event) => self.see(event),
-            Err(error) => unless_unknown(&event.data, &error).map_or_else(Seen::Failed, |()| Seen::Other),
+        match serde_json::from_slice::<Event>(&event.data) {
+            Ok(seen) => match untyped(&seen.r#type, seen.error.is_some(), event.name, &event.data) {
+                Some(error) => Seen::Failed(error),
+                None => self.see(seen),
+            },
+            Err(error) => match unless_unknown(&event.data, &error) {
+                Ok(()) => untyped(&EventKind::Other, false, event.name, &event.data).map_or(Seen::Other, Seen::Failed),
+                Err(error) => Seen::Failed(error),
+            },
         }
     }
 
@@ -85,19 +106,8 @@ impl StreamPeeker for Peeker {
 impl Peeker {
     fn see(&mut self, event: Event) -> Seen {
         let said = match event.r#type {
-            EventKind::MessageStart => {
-                if let Some(message) = event.message {
-                    self.glance.name(message.model.as_deref().unwrap_or_default());
-                    self.count(message.usage);
-                }
-                Said::default()
-            }
-            EventKind::ContentBlockStart => {
-                event.content_block.map_or_else(Said::default, |block| match block.r#type {
-                    BlockKind::Text | BlockKind::Thinking => Said::of(block.text.0 + block.thinking.0),
-                    BlockKind::ToolUse | BlockKind::RedactedThinking | BlockKind::Other => Said::of(1),
-                })
-            }
+            EventKind::MessageStart => event.message.map(|message| self.start(message)).unwrap_or_default(),
+            EventKind::ContentBlockStart => event.content_block.map(|block| block.said()).unwrap_or_default(),
             EventKind::ContentBlockDelta => event
                 .delta
                 .map_or_else(Said::default, |delta| Said::of(delta.text.0 + delta.thinking.0 + delta.partial_json.0)),
@@ -113,6 +123,16 @@ impl Peeker {
         };
         self.glance.said += said;
         if said.pieces > 0 { Seen::Content } else { Seen::Other }
+    }
+
+    /// Of some answers all stands here: where a program of the model's goes on.
+    fn start(&mut self, message: Message) -> Said {
+        self.glance.name(message.model.as_deref().unwrap_or_default());
+        self.count(message.usage);
+        self.glance.finished |= message.stop_reason.0 > 0;
+        let mut said = Said::default();
+        message.content.iter().flat_map(|blocks| blocks.iter()).for_each(|block| said += block.said());
+        said
     }
 
     fn count(&mut self, usage: Option<UsageIn>) {

@@ -3,19 +3,21 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::answer::{BlockIn, BlockKind, finish_of, given_tier_of, reason_of, tier_of};
+use super::answer::{BlockIn, BlockKind, finish_of, reason_of, tier_of};
 use super::block::Block;
 use super::error;
 use super::usage::{UsageIn, UsageOut};
 use crate::conversation::{Choice, Part, Response};
 use crate::dialect::Glance;
+use crate::dialect::bare;
 use crate::dialect::few::Few;
-use crate::dialect::functions::{Input, call_id};
+use crate::dialect::functions::Input;
 use crate::dialect::lenient::maybe;
+use crate::dialect::tiers;
 use crate::error::ApiError;
 
 /// The most blocks of an answer.
-const MOST_BLOCKS: usize = 4096;
+pub(super) const MOST_BLOCKS: usize = 4096;
 
 /// An answer as it came, or the error in its place.
 #[derive(Deserialize)]
@@ -36,10 +38,14 @@ struct MessageIn<'a> {
 
 impl<'a> MessageIn<'a> {
     fn parse(body: &'a [u8]) -> Result<Self, ApiError> {
-        let message: Self = serde_json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
+        let message: Self = serde_json::from_slice(body)
+            .map_err(|error| bare::error(body).unwrap_or_else(|| ApiError::unreadable(&error)))?;
         match (&message.error, &message.content) {
             (Some(error), _) => Err(error.without_status()),
-            (None, None) => Err(ApiError::bad_answer("The provider's answer has no content.")),
+            (None, None) => {
+                let none = || ApiError::bad_answer("The provider's answer has no content.");
+                Err(bare::error(body).unwrap_or_else(none))
+            }
             (None, Some(_)) => Ok(message),
         }
     }
@@ -116,7 +122,10 @@ pub(super) fn write(response: &Response) -> Vec<u8> {
         content: choice.map(|choice| choice.parts.iter().filter_map(block).collect()).unwrap_or_default(),
         stop_reason: reason_of(choice.map(|choice| choice.finish).unwrap_or_default(), refused),
         stop_sequence: None,
-        usage: UsageOut::of(&response.usage.unwrap_or_default(), response.service_tier.as_deref().map(given_tier_of)),
+        usage: UsageOut::of(
+            &response.usage.unwrap_or_default(),
+            response.service_tier.as_deref().and_then(tiers::anthropics),
+        ),
     };
     let mut out = Vec::with_capacity(1024);
     // Strings, numbers and checked JSON into a `Vec` cannot fail.
@@ -128,11 +137,9 @@ pub(super) fn write(response: &Response) -> Vec<u8> {
 fn block(part: &Part) -> Option<Block<'_>> {
     Some(match part {
         Part::Text { text, .. } | Part::Refusal { text } => Block::Text { text, cache_control: None },
-        Part::ToolCall { id, name, arguments } => Block::ToolUse {
-            id: call_id(id),
-            name,
-            input: Input::parse(arguments).unwrap_or(Input::Invalid(arguments)),
-        },
+        Part::ToolCall { id, name, arguments } => {
+            Block::ToolUse { id: id.into(), name, input: Input::parse(arguments).unwrap_or(Input::Invalid(arguments)) }
+        }
         Part::Thinking { text, signature } => {
             Block::Thinking { thinking: text, signature: signature.as_deref().unwrap_or_default() }
         }

@@ -8,9 +8,12 @@ use serde_json::value::RawValue;
 
 use super::answer::{BlockIn, BlockKind, finish_of};
 use super::error;
+use super::response::MOST_BLOCKS;
 use super::usage::UsageIn;
 use crate::conversation::StreamEvent;
+use crate::dialect::bare;
 use crate::dialect::calls::Calls;
+use crate::dialect::few::Few;
 use crate::dialect::lenient::maybe;
 use crate::dialect::{Kept, StreamReader};
 use crate::error::ApiError;
@@ -106,7 +109,7 @@ impl StreamReader for Reader {
             if state.over || event.is_silent() {
                 return Ok(());
             }
-            let result = state.event(&event.data, events);
+            let result = state.event(event.name, &event.data, events);
             state.over |= result.is_err();
             result
         })
@@ -130,6 +133,16 @@ pub(super) fn unless_unknown(data: &[u8], error: &serde_json::Error) -> Result<(
     }
 }
 
+/// The error that an event tells of which does not say of itself that it is one.
+pub(super) fn untyped(kind: &EventKind, error: bool, name: &[u8], data: &[u8]) -> Option<ApiError> {
+    match kind {
+        EventKind::Other if error || name == b"error" => Some(error::instead(data)),
+        EventKind::Other => bare::error(data),
+        EventKind::Error if !error => Some(error::instead(data)),
+        _ => None,
+    }
+}
+
 fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, ApiError> {
     serde_json::from_str(raw.get()).map_err(|error| ApiError::unreadable(&error))
 }
@@ -140,12 +153,17 @@ impl State {
         self.calls.kept()
     }
 
-    /// Reads the JSON of one event.
-    pub(super) fn event(&mut self, data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
+    /// Reads the JSON of one event; `name` is the SSE's name of it.
+    pub(super) fn event(&mut self, name: &[u8], data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         let event: EventIn<'_> = match serde_json::from_slice(data) {
             Ok(event) => event,
             Err(error) => return unless_unknown(data, &error),
         };
+        if let Some(error) = untyped(&event.r#type, event.error.is_some(), name, data) {
+            self.over = true;
+            events.push(StreamEvent::Error(error));
+            return Ok(());
+        }
         match (event.r#type, event.message, event.content_block, event.delta) {
             (EventKind::MessageStart, Some(message), ..) => self.start(message, events)?,
             (EventKind::ContentBlockStart, _, Some(block), _) => self.begin(event.index, block, events)?,
@@ -170,21 +188,38 @@ impl State {
 
     fn start(&mut self, message: &RawValue, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         #[derive(Deserialize)]
-        struct Message {
+        struct Message<'a> {
             #[serde(default)]
             id: Option<String>,
             #[serde(default)]
             model: Option<String>,
             #[serde(default, deserialize_with = "maybe")]
             usage: Option<UsageIn>,
+            /// What stands here already: all of it, where a program of the model's goes on.
+            #[serde(default, borrow)]
+            content: Option<Few<&'a RawValue, MOST_BLOCKS>>,
+            #[serde(default)]
+            stop_reason: Option<String>,
         }
-        let Message { id, model, usage } = parse(message)?;
+        let Message { id, model, usage, content, stop_reason } = parse(message)?;
         events.push(StreamEvent::Start { id: id.unwrap_or_default(), model: model.unwrap_or_default() });
         if let Some(usage) = usage {
             self.usage.update(&usage);
             events.push(StreamEvent::Usage(self.usage.inclusive()));
         }
+        for block in content.iter().flat_map(|blocks| blocks.iter()) {
+            self.begin(0, block, events)?;
+            self.calls.end(0, events);
+        }
+        self.stop(stop_reason.as_deref(), events);
         Ok(())
+    }
+
+    fn stop(&mut self, reason: Option<&str>, events: &mut Vec<StreamEvent>) {
+        if let Some(reason) = reason {
+            self.calls.end_all(events);
+            events.push(StreamEvent::Finish { choice: 0, finish: finish_of(reason) });
+        }
     }
 
     fn begin(&mut self, index: u64, raw: &RawValue, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
@@ -244,10 +279,7 @@ impl State {
             stop_reason: Option<String>,
         }
         let delta: Delta = delta.map(parse).transpose()?.unwrap_or_default();
-        if let Some(reason) = delta.stop_reason {
-            self.calls.end_all(events);
-            events.push(StreamEvent::Finish { choice: 0, finish: finish_of(&reason) });
-        }
+        self.stop(delta.stop_reason.as_deref(), events);
         if let Some(usage) = usage.and_then(|usage| serde_json::from_str(usage.get()).ok()) {
             self.usage.update(&usage);
             events.push(StreamEvent::Usage(self.usage.inclusive()));

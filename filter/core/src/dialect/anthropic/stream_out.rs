@@ -8,8 +8,7 @@ use serde::Serialize;
 use super::answer::reason_of;
 use super::error;
 use super::usage::UsageOut;
-use crate::conversation::{Finish, StreamEvent, Usage};
-use crate::dialect::functions::call_id;
+use crate::conversation::{Finish, StreamEvent, Usage, seal};
 use crate::dialect::{Kept, Opening, StreamWriter};
 
 /// Writes a stream.
@@ -157,7 +156,7 @@ impl StreamWriter for Writer {
             }
             StreamEvent::ToolCall { choice: 0, call, id, name } => {
                 self.calls.push((*call, self.next));
-                self.begin(Open::Call, BlockOut::ToolUse { id: &call_id(id), name, input: NoInput {} }, out);
+                self.begin(Open::Call, BlockOut::ToolUse { id: id, name, input: NoInput {} }, out);
             }
             StreamEvent::Arguments { choice: 0, call, json } => self.arguments(*call, json, out),
             StreamEvent::Finish { choice: 0, finish } => {
@@ -248,7 +247,8 @@ impl Writer {
         if signature.is_empty() {
             return;
         }
-        if !matches!(self.open, Open::Thinking { .. }) {
+        let sealed = self.open == Open::Thinking { sealed: true };
+        if !matches!(self.open, Open::Thinking { .. }) || (sealed && seal::begins(signature)) {
             self.begin_thinking(out);
         }
         self.open = Open::Thinking { sealed: true };
@@ -259,8 +259,7 @@ impl Writer {
         self.begin(Open::Thinking { sealed: false }, BlockOut::Thinking { thinking: "", signature: "" }, out);
     }
 
-    /// Pieces go to their call's block by its index: also when a provider mixes the pieces of several calls, and the
-    /// block has ended, for clients collect by index.
+    /// Pieces go to their call's block by its index; [`InTurn`](crate::dialect::in_turn) sees to it that it is open.
     fn arguments(&mut self, call: u32, partial_json: &str, out: &mut Vec<u8>) {
         let block = self.calls.iter().rfind(|(known, _)| *known == call);
         if let Some((_, index)) = block.filter(|_| !partial_json.is_empty()) {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::block::{Block, BlockSource, CacheControl, Content};
 use crate::conversation::{CacheMark, Message, Part, Role, Source, seal};
 use crate::dialect::at::At;
-use crate::dialect::functions::{Input, call_id};
+use crate::dialect::functions::Input;
 use crate::error::ApiError;
 
 /// Who speaks, in Anthropic's words.
@@ -117,14 +117,14 @@ impl<'a> Turns<'a> {
                 document(source, name.as_deref(), cache, at).map(Some)
             }
             (Part::ToolResult { call, content, is_error, cache }, Some(Speaker::User)) => Ok(Some(Block::ToolResult {
-                tool_use_id: call_id(call),
+                tool_use_id: call.into(),
                 content: self.outcome(at, content)?,
                 is_error: *is_error,
                 cache_control: CacheControl::of(cache),
             })),
             (Part::ToolCall { id, name, arguments }, Some(Speaker::Assistant)) => {
                 let input = Input::parse(arguments).ok_or_else(|| at.arguments())?;
-                Ok(Some(Block::ToolUse { id: call_id(id), name, input }))
+                Ok(Some(Block::ToolUse { id: id.into(), name, input }))
             }
             (Part::Thinking { text, signature }, Some(Speaker::Assistant)) => {
                 match signature.as_deref().and_then(seal::anthropics) {

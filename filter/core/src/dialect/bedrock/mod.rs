@@ -26,6 +26,7 @@ use super::{
     Chat, Content, Dialect, Fate, Field, Glance, Opening, StreamPeeker, StreamReader, StreamWriter, Written, aws,
 };
 use crate::conversation::{Request, Response, Usage};
+use crate::dialect::aliases::{self, Rules};
 use crate::error::ApiError;
 
 /// The dialect.
@@ -110,6 +111,10 @@ impl Dialect for Bedrock {
 }
 
 impl Chat for Bedrock {
+    fn rules(&self) -> Rules {
+        aliases::BEDROCK
+    }
+
     fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
         read_request::read(body)
     }

@@ -8,7 +8,7 @@ use super::block::{Block, Content, Reasoning};
 use crate::conversation::{Choice, Part, Response, Usage};
 use crate::dialect::Glance;
 use crate::dialect::few::Few;
-use crate::dialect::functions::{Input, call_id};
+use crate::dialect::functions::Input;
 use crate::dialect::lenient::maybe;
 use crate::error::ApiError;
 
@@ -181,7 +181,7 @@ fn block(part: &Part) -> Option<Block<'_>> {
     Some(match part {
         Part::Text { text, .. } | Part::Refusal { text } => Block::Text(text),
         Part::ToolCall { id, name, arguments } => Block::ToolUse {
-            tool_use_id: call_id(id),
+            tool_use_id: id.into(),
             name,
             input: Input::parse(arguments).unwrap_or(Input::Invalid(arguments)),
         },

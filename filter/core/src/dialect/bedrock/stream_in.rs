@@ -4,6 +4,7 @@
 //! `messageStop`: the stream has ended when both have come.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::answer::{Tokens, finish_of};
 use crate::conversation::StreamEvent;
@@ -12,6 +13,7 @@ use crate::dialect::lenient::maybe;
 use crate::dialect::{Kept, StreamReader, aws};
 use crate::error::ApiError;
 use crate::framing::eventstream::{Decoder, Frame};
+use crate::framing::surrogates;
 
 /// Reads a stream.
 #[derive(Debug, Default)]
@@ -130,8 +132,8 @@ impl StreamReader for Reader {
     }
 }
 
-fn parse<'a, T: Deserialize<'a>>(frame: &Frame<'a>) -> Result<T, ApiError> {
-    serde_json::from_slice(frame.payload).map_err(|error| ApiError::unreadable(&error))
+fn parse<T: DeserializeOwned>(frame: &Frame<'_>) -> Result<T, ApiError> {
+    serde_json::from_slice(&surrogates::whole(frame.payload)).map_err(|error| ApiError::unreadable(&error))
 }
 
 impl State {

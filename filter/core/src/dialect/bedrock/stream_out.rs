@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use super::answer::{Tokens, stop_reason_of};
 use crate::conversation::{Finish, StreamEvent, Usage};
-use crate::dialect::functions::call_id;
 use crate::dialect::{Kept, StreamWriter, aws};
 
 /// Writes a stream.
@@ -128,7 +127,7 @@ impl StreamWriter for Writer {
                 let delta = DeltaOut::ReasoningContent(ReasoningOut::RedactedContent(data));
                 self.piece(Open::Redacted, data, delta, out);
             }
-            StreamEvent::ToolCall { choice: 0, call, id, name } => self.call(*call, &call_id(id), name, out),
+            StreamEvent::ToolCall { choice: 0, call, id, name } => self.call(*call, id, name, out),
             StreamEvent::Arguments { choice: 0, call, json } => self.arguments(*call, json, out),
             StreamEvent::Finish { choice: 0, finish } => self.stop(*finish, out),
             StreamEvent::Error(failure) => {

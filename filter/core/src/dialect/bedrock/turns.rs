@@ -11,7 +11,7 @@ use super::media::{self, Format, Names};
 use super::model::Family;
 use crate::conversation::{CacheMark, Message, Part, Role, Source, seal};
 use crate::dialect::at::At;
-use crate::dialect::functions::{Input, call_id};
+use crate::dialect::functions::Input;
 use crate::dialect::hints::Dropped;
 use crate::error::ApiError;
 
@@ -131,14 +131,14 @@ impl<'a> Turns<'a> {
             (Part::ToolResult { call, content, is_error, cache }, Some(Speaker::User)) => {
                 let status = is_error.then_some("error");
                 let content = self.outcome(at, content)?;
-                (Block::ToolResult { tool_use_id: call_id(call), content, status }, cache)
+                (Block::ToolResult { tool_use_id: call.into(), content, status }, cache)
             }
             (Part::ToolCall { id, name, arguments }, Some(Speaker::Assistant)) => {
                 if !self.called.contains(&name.as_str()) {
                     self.called.push(name);
                 }
                 let input = Input::parse(arguments).ok_or_else(|| at.arguments())?;
-                (Block::ToolUse { tool_use_id: call_id(id), name, input }, &None)
+                (Block::ToolUse { tool_use_id: id.into(), name, input }, &None)
             }
             (Part::Thinking { .. } | Part::RedactedThinking { .. }, Some(Speaker::Assistant)) => {
                 return Ok(self.thinking(part));

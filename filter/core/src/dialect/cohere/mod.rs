@@ -9,6 +9,7 @@
 
 use super::{Chat, Content, Dialect, Field, Glance, Opening, StreamPeeker, StreamReader, StreamWriter, Written};
 use crate::conversation::{Request, Response, Usage};
+use crate::dialect::aliases::{self, Rules};
 use crate::error::ApiError;
 
 mod body;
@@ -72,6 +73,10 @@ impl Dialect for Cohere {
 }
 
 impl Chat for Cohere {
+    fn rules(&self) -> Rules {
+        aliases::COHERE
+    }
+
     fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
         read_request::read(body)
     }

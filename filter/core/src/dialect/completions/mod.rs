@@ -18,6 +18,7 @@ mod tests;
 use super::openai::{chunks, error, peek, usage};
 use super::{Chat, Content, Dialect, Field, Glance, Opening, Shape, StreamPeeker, StreamReader, StreamWriter, Written};
 use crate::conversation::{Request, Response, Usage};
+use crate::dialect::aliases::{self, Rules};
 use crate::error::ApiError;
 
 /// OpenAI legacy completions.
@@ -67,6 +68,10 @@ impl Dialect for Completions {
 }
 
 impl Chat for Completions {
+    fn rules(&self) -> Rules {
+        aliases::NONE
+    }
+
     fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
         request::read(body)
     }

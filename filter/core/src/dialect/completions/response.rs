@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::conversation::{Choice, Finish, Part, Response};
+use crate::dialect::bare;
 use crate::dialect::few::Few;
 use crate::dialect::lenient::maybe;
 use crate::dialect::openai::loose::{Count, Text};
@@ -41,13 +42,15 @@ struct ChoiceSeen<'a> {
 
 /// Reads an answer; an error hidden in it is an error here.
 pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
-    let seen: Seen<'_> = serde_json::from_slice(body).map_err(|wrong| ApiError::unreadable(&wrong))?;
+    let seen: Seen<'_> = serde_json::from_slice(body)
+        .map_err(|wrong| bare::error(body).unwrap_or_else(|| ApiError::unreadable(&wrong)))?;
     if let Some(raw) = seen.error {
         return Err(error::inside(raw.get().as_bytes()));
     }
     let choices = seen.choices.unwrap_or_default();
     if choices.is_empty() {
-        return Err(ApiError::bad_answer("The provider's answer holds no choices."));
+        let none = || ApiError::bad_answer("The provider's answer holds no choices.");
+        return Err(bare::error(body).unwrap_or_else(none));
     }
     Ok(Response {
         id: seen.id.0.into_owned(),

@@ -4,6 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::Embeddings;
+use crate::dialect::aliases::Names;
 use crate::dialect::cohere::CohereEmbed;
 use crate::dialect::gemini_embed::GeminiEmbed;
 use crate::dialect::openai_chat::OpenAiChat;
@@ -20,7 +21,8 @@ const ALL: [&dyn Embeddings; 3] = [&OpenAiEmbeddings, &CohereEmbed, &GeminiEmbed
 const REQUEST: &str = r#"{"model":"alias","input":["a","b"],"dimensions":2,"encoding_format":"base64","user":"u","input_type":"search_query"}"#;
 
 fn asked(encoding: Encoding) -> Asked<'static> {
-    Asked { model: "target", id: "i", now: 0, encoding, estimate: 3 }
+    static NAMES: Names = Names::none();
+    Asked { model: "target", id: "i", now: 0, encoding, estimate: 3, names: &NAMES }
 }
 
 /// The provider's request for a client of OpenAI's, and what was dropped.

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::seals::Seal;
 use super::{error, usage};
 use crate::conversation::{Finish, Part};
+use crate::dialect::bare;
 use crate::dialect::few::Few;
 use crate::dialect::lenient::maybe;
 use crate::error::{ApiError, ErrorKind};
@@ -67,7 +68,8 @@ impl<'a, P: Deserialize<'a>> Seen<'a, P> {
         match seen.error {
             Some(raw) => Err(error::inside(raw)),
             None if seen.candidates.as_ref().is_none_or(|list| list.is_empty()) && !seen.is_blocked() => {
-                Err(ApiError::bad_answer("The provider's answer holds no candidates."))
+                let none = || ApiError::bad_answer("The provider's answer holds no candidates.");
+                Err(bare::error(body).unwrap_or_else(none))
             }
             None => Ok(seen),
         }
@@ -75,6 +77,16 @@ impl<'a, P: Deserialize<'a>> Seen<'a, P> {
 }
 
 impl<P> Seen<'_, P> {
+    /// The error that an event is, whose data this was read of.
+    pub(super) fn failure(&self, data: &[u8]) -> Option<ApiError> {
+        let own = self.candidates.is_some() || self.prompt_feedback.is_some() || self.usage_metadata.is_some();
+        match self.error {
+            Some(raw) => Some(error::inside(raw)),
+            None if own => None,
+            None => bare::error(data),
+        }
+    }
+
     /// The answers.
     pub(super) fn candidates(&mut self) -> Few<Candidate<P>, MOST_CHOICES> {
         self.candidates.take().unwrap_or_default()

@@ -29,6 +29,7 @@ mod tests;
 
 use super::{Chat, Content, Dialect, Field, Glance, Opening, Shape, StreamPeeker, StreamReader, StreamWriter, Written};
 use crate::conversation::{Request, Response, Usage};
+use crate::dialect::aliases::{self, Rules};
 use crate::error::ApiError;
 
 /// The dialect.
@@ -86,6 +87,10 @@ impl Dialect for Gemini {
 }
 
 impl Chat for Gemini {
+    fn rules(&self) -> Rules {
+        aliases::GEMINI
+    }
+
     fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
         read_request::read(body)
     }

@@ -4,7 +4,6 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::answer::Seen as Answer;
-use super::error;
 use crate::dialect::{Glance, Said, Seen, StreamPeeker};
 use crate::error::ApiError;
 use crate::framing::sse;
@@ -44,8 +43,8 @@ impl StreamPeeker for Peeker {
             Ok(answer) => answer,
             Err(error) => return Seen::Failed(error),
         };
-        if let Some(raw) = answer.error {
-            return Seen::Failed(error::inside(raw));
+        if let Some(error) = answer.failure(&event.data) {
+            return Seen::Failed(error);
         }
         match note(&mut self.glance, answer) {
             Ok(true) => Seen::Content,

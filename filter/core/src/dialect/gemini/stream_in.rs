@@ -4,7 +4,6 @@
 //! whole. There is no terminator: a stream is over when its body is, and complete if a reason to finish came before that.
 
 use super::answer::{Candidate, MOST_CHOICES, PartSeen, Piece, Seen};
-use super::error;
 use crate::conversation::{Finish, StreamEvent};
 use crate::dialect::functions::made_up_id;
 use crate::dialect::{Kept, StreamReader};
@@ -70,8 +69,8 @@ impl Answer {
             return Ok(());
         }
         let seen = Seen::parse(&event.data)?;
-        if let Some(raw) = seen.error {
-            self.fail(error::inside(raw), events);
+        if let Some(error) = seen.failure(&event.data) {
+            self.fail(error, events);
             return Ok(());
         }
         self.answer(seen, events)

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use super::loose::{Block, Call, Count, MOST_CALLS, Said, Sort, Text};
 use super::{error, usage, words};
 use crate::conversation::{Finish, StreamEvent};
+use crate::dialect::bare;
 use crate::dialect::few::Few;
 use crate::dialect::functions::made_up_id;
 use crate::dialect::lenient::maybe;
@@ -150,8 +151,16 @@ impl Answer {
             events.push(StreamEvent::End);
             return Ok(());
         }
-        let chunk: Chunk<'_> = serde_json::from_slice(data).map_err(|error| ApiError::unreadable(&error))?;
-        if let Some(error) = failure(event, data, chunk.error) {
+        let chunk: Chunk<'_> = match serde_json::from_slice(data) {
+            Ok(chunk) => chunk,
+            Err(error) => {
+                let told = bare::error(data).ok_or_else(|| ApiError::unreadable(&error))?;
+                self.fail(told, events);
+                return Ok(());
+            }
+        };
+        let chunks_own = chunk.choices.is_some() || chunk.usage.is_some();
+        if let Some(error) = failure(event, data, chunk.error, chunks_own) {
             self.fail(error, events);
             return Ok(());
         }
@@ -196,10 +205,10 @@ impl Answer {
         let number = seen.index.0.unwrap_or(position);
         let number = u32::try_from(number).map_err(|_| ApiError::bad_answer("A choice has no possible index."))?;
         let state = find_or_add(&mut self.choices, number)?;
+        // Together repeats in `text`, which is legacy completions', what its delta says.
         if let Some(said) = seen.delta {
             state.said(said, &self.id, &mut self.calls, events)?;
-        }
-        if !seen.text.is_empty() {
+        } else if !seen.text.is_empty() {
             events.push(StreamEvent::Text { choice: number, text: seen.text.0.into_owned() });
         }
         if seen.finish_reason.is_empty() || std::mem::replace(&mut state.ended, true) {
@@ -214,12 +223,18 @@ impl Answer {
     }
 }
 
-/// The error that an event tells of, by its `error` field or by its name.
-pub(in crate::dialect) fn failure(event: &sse::Event<'_>, data: &[u8], error: Option<&RawValue>) -> Option<ApiError> {
+/// The error that an event tells of, by its `error` field, by its name or, where it has nothing of a chunk's own, by its shape.
+pub(in crate::dialect) fn failure(
+    event: &sse::Event<'_>,
+    data: &[u8],
+    error: Option<&RawValue>,
+    chunks_own: bool,
+) -> Option<ApiError> {
     match error {
         Some(raw) => Some(error::inside(raw.get().as_bytes())),
         None if event.name == b"error" => Some(error::inside(data)),
-        None => None,
+        None if chunks_own => None,
+        None => bare::error(data),
     }
 }
 

@@ -98,11 +98,12 @@ pub(in crate::dialect) fn read(status: u16, body: &[u8]) -> ApiError {
     }
 }
 
-/// Reads the value of an `error` field that came under a 200: its status follows from what it says.
+/// Reads the value of an `error` field that came under a 200, or an error in the place of an event: its status follows from what
+/// it says.
 pub(in crate::dialect) fn inside(value: &[u8]) -> ApiError {
     let error = if value.len() > LONGEST_ERROR { None } else { serde_json::from_slice::<Value>(value).ok() };
     match error {
-        Some(error) => from_parts(None, &error, &Value::Null),
+        Some(error) => from_value(None, &error),
         None => ApiError::bad_answer("The provider failed, and its error cannot be read."),
     }
 }

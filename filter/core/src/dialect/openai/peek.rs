@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::chunks::{Groq, failure};
 use super::loose::{Filled, Text};
 use super::{error, usage, words};
+use crate::dialect::bare;
 use crate::dialect::lenient::maybe;
 use crate::dialect::{Glance, Said, Seen, StreamPeeker};
 use crate::error::ApiError;
@@ -108,8 +109,7 @@ impl<'de> Deserialize<'de> for Choices {
                     choices.any = true;
                     let ended = !choice.finish_reason.is_empty();
                     choices.ended |= ended;
-                    choices.said += Said::of(choice.text.0);
-                    choices.said += choice.delta.map(|delta| delta.said()).unwrap_or_default();
+                    choices.said += choice.delta.map_or(Said::of(choice.text.0), |delta| delta.said());
                     if ended && choices.failed.is_none() {
                         choices.failed = words::finish(&choice.finish_reason.0).err();
                     }
@@ -138,10 +138,10 @@ impl StreamPeeker for Peeker {
         }
         let chunk: Chunk<'_> = match serde_json::from_slice(data) {
             Ok(chunk) => chunk,
-            Err(error) => return Seen::Failed(ApiError::unreadable(&error)),
+            Err(error) => return Seen::Failed(bare::error(data).unwrap_or_else(|| ApiError::unreadable(&error))),
         };
         let usage = note(&mut self.glance, &chunk);
-        if let Some(error) = failure(event, data, chunk.error).or(chunk.choices.failed) {
+        if let Some(error) = failure(event, data, chunk.error, chunk.choices.any || usage).or(chunk.choices.failed) {
             return Seen::Failed(error);
         }
         match (chunk.choices.any, chunk.choices.ended || chunk.choices.said.pieces > 0) {
@@ -170,7 +170,8 @@ fn note(glance: &mut Glance, chunk: &Chunk<'_>) -> bool {
 
 /// Looks at a whole answer.
 pub(in crate::dialect) fn response(body: &[u8]) -> Result<Glance, ApiError> {
-    let answer: Chunk<'_> = serde_json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
+    let answer: Chunk<'_> = serde_json::from_slice(body)
+        .map_err(|error| bare::error(body).unwrap_or_else(|| ApiError::unreadable(&error)))?;
     if let Some(raw) = answer.error {
         return Err(error::inside(raw.get().as_bytes()));
     }
@@ -180,7 +181,8 @@ pub(in crate::dialect) fn response(body: &[u8]) -> Result<Glance, ApiError> {
         return Err(error);
     }
     if !answer.choices.any {
-        return Err(ApiError::bad_answer("The provider's answer holds no choices."));
+        let none = || ApiError::bad_answer("The provider's answer holds no choices.");
+        return Err(bare::error(body).unwrap_or_else(none));
     }
     Ok(glance)
 }

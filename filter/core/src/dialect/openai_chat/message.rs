@@ -6,6 +6,7 @@
 use serde_json::value::RawValue;
 
 use super::parts::{Allowed, cache_mark, content, mark_last};
+use super::replayed::{self, Details};
 use super::table::TABLE;
 use super::tools::only_functions;
 use crate::conversation::{Message, Part, Role};
@@ -39,7 +40,7 @@ fn read(raw: &RawValue, at: &str, dropped: &mut Vec<String>) -> Result<Message, 
     let mut parts = match role {
         Role::System | Role::Developer => spoken(&mut fields, at, Allowed::TEXT)?,
         Role::User => spoken(&mut fields, at, Allowed::MEDIA)?,
-        Role::Assistant => assistant(&mut fields, at)?,
+        Role::Assistant => assistant(&mut fields, at, dropped)?,
         Role::Tool => vec![tool_result(&mut fields, at)?],
     };
     if cache.is_some() && !mark_last(&mut parts, cache) {
@@ -74,7 +75,7 @@ fn tool_result(fields: &mut Fields<'_>, at: &str) -> Result<Part, ApiError> {
     Ok(Part::ToolResult { call, content: optional(fields, at, Allowed::MEDIA)?, is_error: false, cache: None })
 }
 
-fn assistant(fields: &mut Fields<'_>, at: &str) -> Result<Vec<Part>, ApiError> {
+fn assistant(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> Result<Vec<Part>, ApiError> {
     let blocks: Vec<&RawValue> = fields.take(at, "thinking_blocks")?.unwrap_or_default();
     let older: Option<String> = fields.take(at, "reasoning_content")?;
     let newer: Option<String> = fields.take(at, "reasoning")?;
@@ -82,22 +83,30 @@ fn assistant(fields: &mut Fields<'_>, at: &str) -> Result<Vec<Part>, ApiError> {
     for (index, raw) in blocks.into_iter().enumerate() {
         parts.push(block(raw, &format!("{at}.thinking_blocks[{index}]"))?);
     }
+    let mut details = Details::take(fields, dropped);
+    if parts.is_empty() {
+        parts.append(&mut details.thinking);
+    }
+    let seal = replayed::extra(fields, true, "messages[].extra_content", dropped);
     // The blocks say the same, with seals.
     if let Some(text) = older.or(newer).filter(|text| parts.is_empty() && !text.is_empty()) {
         parts.push(Part::Thinking { text, signature: None });
     }
+    parts.extend(seal);
     parts.extend(optional(fields, at, Allowed::REFUSAL)?);
     let refusal: Option<String> = fields.take(at, "refusal")?;
     parts.extend(refusal.map(|text| Part::Refusal { text }));
     let calls: Vec<&RawValue> = fields.take(at, "tool_calls")?.unwrap_or_default();
     for (index, raw) in calls.into_iter().enumerate() {
-        parts.push(call(raw, &format!("{at}.tool_calls[{index}]"))?);
+        call(raw, &format!("{at}.tool_calls[{index}]"), &mut details, &mut parts, dropped)?;
     }
     Ok(parts)
 }
 
 fn block(raw: &RawValue, at: &str) -> Result<Part, ApiError> {
     let mut fields = object(raw, at)?;
+    // Clients that collect a stream leave it in.
+    fields.take_raw("index");
     let part = match required(&mut fields, at, "type")?.as_str() {
         "thinking" => {
             let signature = fields.take(at, "signature")?.filter(|signature: &String| !signature.is_empty());
@@ -110,7 +119,14 @@ fn block(raw: &RawValue, at: &str) -> Result<Part, ApiError> {
     Ok(part)
 }
 
-fn call(raw: &RawValue, at: &str) -> Result<Part, ApiError> {
+/// Reads a call, and its seal before it.
+fn call(
+    raw: &RawValue,
+    at: &str,
+    details: &mut Details,
+    parts: &mut Vec<Part>,
+    dropped: &mut Vec<String>,
+) -> Result<(), ApiError> {
     let mut fields = object(raw, at)?;
     only_functions(&mut fields, at)?;
     // The place in the array says it too; clients that collect a stream leave it in.
@@ -118,10 +134,17 @@ fn call(raw: &RawValue, at: &str) -> Result<Part, ApiError> {
     let id = required(&mut fields, at, "id")?;
     let place = join(at, "function");
     let function = fields.take_raw("function").ok_or_else(|| missing(&place))?;
-    TABLE.settle(&fields, at, "messages[].tool_calls[].", &mut Vec::new())?;
+    let extra = replayed::extra(&mut fields, false, "messages[].tool_calls[].extra_content", dropped);
+    let path = "messages[].tool_calls[].provider_specific_fields";
+    let specific = replayed::specific(&mut fields, path, dropped);
+    TABLE.settle(&fields, at, "messages[].tool_calls[].", dropped)?;
     let mut function = object(function, &place)?;
     let name = required(&mut function, &place, "name")?;
     let arguments = function.take(&place, "arguments")?.unwrap_or_default();
+    let within = replayed::specific(&mut function, path, dropped);
     nothing_left(&function, &place)?;
-    Ok(Part::ToolCall { id, name, arguments })
+    // Each says the same.
+    parts.extend(extra.or(specific).or(within).or_else(|| details.of_call(&id)));
+    parts.push(Part::ToolCall { id, name, arguments });
+    Ok(())
 }

@@ -14,6 +14,7 @@
 
 use std::fmt::Debug;
 
+use super::aliases::Rules;
 use super::openai::{chunks, error, peek, usage};
 use super::quirk::Quirk;
 use super::{Chat, Content, Dialect, Field, Glance, Opening, Shape, StreamPeeker, StreamReader, StreamWriter, Written};
@@ -24,6 +25,7 @@ mod body;
 mod message;
 mod out;
 mod parts;
+mod replayed;
 mod request;
 mod response;
 mod stream_write;
@@ -50,6 +52,8 @@ pub struct Variation {
     /// It takes `cache_control`, `thinking_blocks`, `thinking`, `top_k`, and images in tool messages, as LiteLLM and
     /// OpenRouter do. OpenAI answers 400 to them, so without this they are left out or expressed otherwise.
     pub extensions: bool,
+    /// What it takes as identifiers and names.
+    pub rules: Rules,
     /// What it calls by another name, or has no words for.
     pub quirks: &'static [Quirk],
 }
@@ -118,6 +122,10 @@ impl<S: Speaker> Dialect for S {
 }
 
 impl<S: Speaker> Chat for S {
+    fn rules(&self) -> Rules {
+        self.variation().rules
+    }
+
     fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
         request::read(body)
     }

@@ -9,11 +9,16 @@ use crate::conversation::Part;
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Block<'a> {
     Thinking {
+        /// In streams: OpenAI's library raises an error where an item of a list has none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        index: Option<usize>,
         thinking: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         signature: Option<&'a str>,
     },
     RedactedThinking {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        index: Option<usize>,
         data: &'a str,
     },
 }
@@ -23,9 +28,9 @@ impl<'a> Block<'a> {
     pub fn of(part: &'a Part) -> Option<Self> {
         match part {
             Part::Thinking { text, signature } => {
-                Some(Self::Thinking { thinking: text, signature: signature.as_deref() })
+                Some(Self::Thinking { index: None, thinking: text, signature: signature.as_deref() })
             }
-            Part::RedactedThinking { data } => Some(Self::RedactedThinking { data }),
+            Part::RedactedThinking { data } => Some(Self::RedactedThinking { index: None, data }),
             _ => None,
         }
     }

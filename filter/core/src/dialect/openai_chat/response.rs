@@ -10,12 +10,14 @@ use serde_json::value::RawValue;
 
 use super::out::{Block, Call};
 use crate::conversation::{Choice, Finish, Part, Response};
+use crate::dialect::bare;
 use crate::dialect::few::Few;
 use crate::dialect::functions::made_up_id;
 use crate::dialect::lenient::maybe;
 use crate::dialect::openai::chunks::MOST_CHOICES;
 use crate::dialect::openai::loose::{Block as BlockSeen, Count, Said, Sort, Text};
 use crate::dialect::openai::{error, json, usage, words};
+use crate::dialect::tiers;
 use crate::error::ApiError;
 
 #[derive(Deserialize)]
@@ -46,14 +48,16 @@ struct ChoiceSeen<'a> {
 
 /// Reads an answer; an error hidden in it is an error here.
 pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
-    let seen: Seen<'_> = serde_json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
+    let seen: Seen<'_> = serde_json::from_slice(body)
+        .map_err(|error| bare::error(body).unwrap_or_else(|| ApiError::unreadable(&error)))?;
     if let Some(raw) = seen.error {
         return Err(error::inside(raw.get().as_bytes()));
     }
     let id = seen.id.0.into_owned();
     let choices = seen.choices.unwrap_or_default();
     if choices.is_empty() {
-        return Err(ApiError::bad_answer("The provider's answer holds no choices."));
+        let none = || ApiError::bad_answer("The provider's answer holds no choices.");
+        return Err(bare::error(body).unwrap_or_else(none));
     }
     let choices =
         (0..).zip(choices).map(|(index, choice)| read_choice(choice, &id, index)).collect::<Result<_, _>>()?;
@@ -151,7 +155,7 @@ pub(super) fn write(response: &Response, now: u64) -> Vec<u8> {
         model: &response.model,
         choices: response.choices.iter().enumerate().map(write_choice).collect(),
         usage: response.usage.map(usage::Shown::from),
-        service_tier: response.service_tier.as_deref(),
+        service_tier: response.service_tier.as_deref().and_then(tiers::openais),
     };
     json::body(&shown)
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::out;
-use crate::conversation::{StreamEvent, Usage};
+use crate::conversation::{StreamEvent, Usage, seal};
 use crate::dialect::openai::{error, json, usage, words};
 use crate::dialect::{Kept, Opening, StreamWriter};
 
@@ -34,6 +34,8 @@ struct State {
     thinking: String,
     /// The seal so far.
     signature: String,
+    /// How many blocks of reasoning were written.
+    blocks: usize,
     /// Calls whose arguments have not begun.
     bare: BTreeSet<u32>,
 }
@@ -114,8 +116,9 @@ impl Writer {
             let Some(state) = self.choices.get_mut(index).filter(|state| !state.signature.is_empty()) else { continue };
             let (thinking, signature) = (std::mem::take(&mut state.thinking), std::mem::take(&mut state.signature));
             self.sealed = self.sealed.saturating_sub(thinking.len() + signature.len());
-            let number = state.number;
-            let block = out::Block::Thinking { thinking: &thinking, signature: Some(&signature) };
+            let (number, index) = (state.number, Some(state.blocks));
+            state.blocks += 1;
+            let block = out::Block::Thinking { index, thinking: &thinking, signature: Some(&signature) };
             self.block(number, &block, out);
         }
     }
@@ -159,7 +162,8 @@ impl StreamWriter for Writer {
             return;
         }
         match event {
-            StreamEvent::Signature { .. } | StreamEvent::Error(_) => {}
+            StreamEvent::Signature { signature, .. } if !seal::begins(signature) => {}
+            StreamEvent::Error(_) => {}
             _ => self.seal(out),
         }
         match event {
@@ -190,8 +194,11 @@ impl StreamWriter for Writer {
                 }
             }
             StreamEvent::RedactedThinking { choice, data } => {
-                self.begin(*choice, out);
-                self.block(*choice, &out::Block::RedactedThinking { data }, out);
+                let index = self.begin(*choice, out).map(|state| {
+                    state.blocks += 1;
+                    state.blocks - 1
+                });
+                self.block(*choice, &out::Block::RedactedThinking { index, data }, out);
             }
             StreamEvent::ToolCall { choice, call, id, name } => self.tool_call(*choice, *call, id, name, out),
             StreamEvent::Arguments { choice, call, json } => {

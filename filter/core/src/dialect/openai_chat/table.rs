@@ -75,6 +75,14 @@ pub(super) const FIELDS: &[Field] = &[
     ("messages[].cache_control", Mapped, "a mark for the cache, where the provider takes one"),
     ("messages[].annotations", Dropped, ""),
     ("messages[].audio", Refused, ""),
+    (
+        "messages[].reasoning_details",
+        Mapped,
+        "OpenRouter's: what Anthropic or Google has sealed, for the provider that made it; the rest is left out",
+    ),
+    ("messages[].extra_content", Mapped, "Google's `thought_signature`; the rest is left out"),
+    ("messages[].provider_specific_fields", Dropped, ""),
+    ("messages[].prefix", Refused, "passes when `false`"),
     ("messages[].function_call", Refused, "passes when `\"none\"` or `\"auto\"`"),
     ("messages[].content[].text", Mapped, ""),
     ("messages[].content[].refusal", Mapped, "text"),
@@ -92,6 +100,9 @@ pub(super) const FIELDS: &[Field] = &[
         Mapped,
         "`name` and `arguments`; a 400 where the provider wants an object and they are none",
     ),
+    ("messages[].tool_calls[].id", Mapped, "[as the provider takes it](#identifiers-and-names)"),
+    ("messages[].tool_calls[].extra_content", Mapped, "as on a message"),
+    ("messages[].tool_calls[].provider_specific_fields", Mapped, "LiteLLM's: Google's `thought_signature`"),
     ("messages[].tool_calls[].custom", Refused, ""),
     ("tools[].function", Mapped, "`name`, `description`, `parameters`, `strict`"),
     ("tools[].cache_control", Mapped, "as on a message"),
@@ -112,7 +123,7 @@ pub(super) const TABLE: Table = Table { fields: FIELDS, changes_nothing };
 /// Whether a field holds the value that OpenAI assumes without it.
 fn changes_nothing(path: &str, value: &str) -> bool {
     match path.rsplit('.').next().unwrap_or(path) {
-        "logprobs" => value == "false",
+        "logprobs" | "prefix" => value == "false",
         "top_logprobs" => value == "0",
         "logit_bias" => value == "{}",
         "modalities" => value == r#"["text"]"#,

@@ -1,6 +1,7 @@
 //! How known services depart from OpenAI. Each is what a service documents; what it takes and ignores is not here.
 
 use super::Variation;
+use crate::dialect::aliases;
 use crate::dialect::quirk::{Becomes, Quirk};
 
 /// OpenAI's instructions have a role of their own since its reasoning models; others know the older word for it.
@@ -14,7 +15,7 @@ const OLD_MAX_TOKENS: Quirk = Quirk { field: "max_completion_tokens", becomes: B
 pub(crate) const NO_STREAM_OPTIONS: Quirk = Quirk { field: "stream_options", becomes: Becomes::Omitted };
 
 /// OpenAI itself.
-pub const OPENAI: Variation = Variation { extensions: false, quirks: &[] };
+pub const OPENAI: Variation = Variation { extensions: false, rules: aliases::OPENAI, quirks: &[] };
 
 /// Servers that know OpenAI's chat as it was before its reasoning models.
 pub const OLDER: Variation = Variation { quirks: &[OLD_MAX_TOKENS, DEVELOPER_IS_SYSTEM], ..OPENAI };
@@ -31,12 +32,22 @@ pub const GROQ: Variation = Variation {
         Quirk { field: "logit_bias", becomes: Becomes::Refused(&["{}"]) },
         Quirk { field: "n", becomes: Becomes::Refused(&["1"]) },
         Quirk { field: "messages[].name", becomes: Becomes::Dropped },
+        // "property 'reasoning_content' is unsupported": what other providers' answers have, and comes back with the conversation.
+        Quirk { field: "messages[].reasoning_content", becomes: Becomes::Dropped },
+        Quirk { field: "messages[].reasoning_details", becomes: Becomes::Dropped },
+        Quirk { field: "messages[].thinking_blocks", becomes: Becomes::Dropped },
+        Quirk { field: "messages[].provider_specific_fields", becomes: Becomes::Omitted },
+        Quirk { field: "messages[].extra_content", becomes: Becomes::Omitted },
+        Quirk { field: "messages[].annotations", becomes: Becomes::Omitted },
+        Quirk { field: "messages[].tool_calls[].provider_specific_fields", becomes: Becomes::Omitted },
+        Quirk { field: "messages[].tool_calls[].extra_content", becomes: Becomes::Omitted },
     ],
     ..OPENAI
 };
 
 /// Mistral: answers 422 to every field it does not know, and always tells usage. <https://docs.mistral.ai/api>
 pub const MISTRAL: Variation = Variation {
+    rules: aliases::MISTRAL,
     quirks: &[
         Quirk { field: "seed", becomes: Becomes::Renamed("random_seed") },
         Quirk { field: "tool_choice", becomes: Becomes::Replaced(r#""required""#, r#""any""#) },
@@ -53,6 +64,15 @@ pub const MISTRAL: Variation = Variation {
         // What other providers' answers have, and comes back with the conversation.
         Quirk { field: "messages[].refusal", becomes: Becomes::Dropped },
         Quirk { field: "messages[].annotations", becomes: Becomes::Omitted },
+        Quirk { field: "messages[].audio", becomes: Becomes::Refused(&[]) },
+        Quirk { field: "messages[].function_call", becomes: Becomes::Refused(&[]) },
+        Quirk { field: "messages[].reasoning_details", becomes: Becomes::Dropped },
+        Quirk { field: "messages[].provider_specific_fields", becomes: Becomes::Omitted },
+        Quirk { field: "messages[].extra_content", becomes: Becomes::Omitted },
+        Quirk { field: "messages[].tool_calls[].provider_specific_fields", becomes: Becomes::Omitted },
+        Quirk { field: "messages[].tool_calls[].extra_content", becomes: Becomes::Omitted },
+        Quirk { field: "messages[].tool_calls[].id", becomes: Becomes::CallId(aliases::MISTRAL.ids) },
+        Quirk { field: "messages[].tool_call_id", becomes: Becomes::CallId(aliases::MISTRAL.ids) },
     ],
     ..OPENAI
 };

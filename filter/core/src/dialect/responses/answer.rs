@@ -12,10 +12,12 @@ use super::item::{Item as ItemShown, Status, answer_id, items};
 use super::output::{Item, MOST_ITEMS, parse};
 use super::usage;
 use crate::conversation::{Choice, Finish, Part, Response};
+use crate::dialect::bare;
 use crate::dialect::few::Few;
 use crate::dialect::lenient::maybe;
 use crate::dialect::openai::loose::{Count, Text};
 use crate::dialect::openai::{error, json};
+use crate::dialect::tiers;
 use crate::error::{ApiError, ErrorKind};
 
 /// The object as it came.
@@ -67,6 +69,10 @@ impl Seen<'_> {
     }
 }
 
+pub(super) fn no_output() -> ApiError {
+    ApiError::bad_answer("The provider's answer holds no output.")
+}
+
 /// A failure without an error.
 pub(super) fn failed() -> ApiError {
     ApiError::new(502, ErrorKind::Server, "The provider failed while it answered.")
@@ -82,7 +88,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
         return Err(ApiError::bad_answer("The provider's answer is not there yet."));
     }
     let Some(output) = &seen.output else {
-        return Err(ApiError::bad_answer("The provider's answer holds no output."));
+        return Err(bare::error(body).unwrap_or_else(no_output));
     };
     let mut parts = Vec::new();
     for raw in output.iter() {
@@ -256,5 +262,5 @@ pub(super) fn write(response: &Response, now: u64) -> Vec<u8> {
         .first()
         .map_or((&[] as &[Part], Finish::default()), |choice| (choice.parts.as_slice(), choice.finish));
     let shown = Shown::new(&id, &response.model, created, parts, Ended::With(finish)).used(response.usage);
-    json::body(&Shown { service_tier: response.service_tier.as_deref(), ..shown })
+    json::body(&Shown { service_tier: response.service_tier.as_deref().and_then(tiers::openais), ..shown })
 }

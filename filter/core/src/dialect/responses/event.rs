@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::dialect::bare;
 use crate::dialect::openai::error;
 use crate::dialect::openai::loose::{Count, Text};
 use crate::error::ApiError;
@@ -56,6 +57,8 @@ impl<'a> Event<'a> {
         match self.error {
             Some(raw) => Some(error::inside(raw.get().as_bytes())),
             None if name == "error" => Some(error::inside(data)),
+            // Every event of the format has a name.
+            None if self.r#type.is_empty() => bare::error(data),
             None => None,
         }
     }

@@ -32,6 +32,7 @@ mod tests;
 use super::openai::error;
 use super::{Chat, Content, Dialect, Field, Glance, Opening, Shape, StreamPeeker, StreamReader, StreamWriter, Written};
 use crate::conversation::{Request, Response, Usage};
+use crate::dialect::aliases::{self, Rules};
 use crate::error::ApiError;
 
 /// OpenAI Responses.
@@ -81,6 +82,10 @@ impl Dialect for Responses {
 }
 
 impl Chat for Responses {
+    fn rules(&self) -> Rules {
+        aliases::RESPONSES
+    }
+
     fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
         request::read(body)
     }

@@ -3,9 +3,10 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::answer::{Seen as Answer, failed};
+use super::answer::{Seen as Answer, failed, no_output};
 use super::event::Event;
 use super::output::parse;
+use crate::dialect::bare;
 use crate::dialect::openai::loose::Text;
 use crate::dialect::{Glance, Said, Seen, StreamPeeker};
 use crate::error::ApiError;
@@ -112,7 +113,7 @@ pub(super) fn response(body: &[u8]) -> Result<Glance, ApiError> {
         return Err(error);
     }
     if answer.output.is_none() {
-        return Err(ApiError::bad_answer("The provider's answer holds no output."));
+        return Err(bare::error(body).unwrap_or_else(no_output));
     }
     let mut peeker = Peeker::default();
     peeker.note(&answer);

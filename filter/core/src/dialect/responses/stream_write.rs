@@ -11,7 +11,7 @@
 use super::answer::{Ended, Shown};
 use super::emit::{NO_LOGPROBS, Numbered, TAIL, field};
 use super::item::{Content, Id, Status, Summary, answer_id, begun, item};
-use crate::conversation::{Finish, Part, StreamEvent, Usage};
+use crate::conversation::{Finish, Part, StreamEvent, Usage, seal};
 use crate::dialect::openai::error;
 use crate::dialect::{Kept, Opening, StreamWriter};
 use crate::error::ApiError;
@@ -253,7 +253,8 @@ impl Writer {
         if piece.is_empty() {
             return;
         }
-        if !matches!(self.open, Open::Thinking { .. }) {
+        let sealed = matches!(self.open, Open::Thinking { sealed: true });
+        if !matches!(self.open, Open::Thinking { .. }) || (sealed && seal::begins(piece)) {
             self.begin_thinking(out);
         }
         self.open = Open::Thinking { sealed: true };

@@ -22,6 +22,7 @@ use super::{Context, Effect, Event, Flow, metric, property, signal};
 
 mod hearing;
 mod passing;
+mod recast;
 mod request;
 mod stream;
 mod verbatim;
@@ -171,6 +172,11 @@ impl Attempt {
                 let (status, wait, hint) = (*status, *retry_after, hint.take());
                 let body = cx.view.body(0..size.min(LONGEST_ERROR));
                 self.error_answer(status, wait, hint.as_deref(), &body, journey, cx)
+            }
+            Phase::Stream(relay) if relay.is_no_stream(size, cx.view) => {
+                journey.holding = false;
+                self.phase = Phase::Whole;
+                self.response_body(size, end, journey, cx)
             }
             Phase::Stream(relay) => match relay.step(size, end, journey, cx.view, cx.effects) {
                 Ok(flow) => flow,

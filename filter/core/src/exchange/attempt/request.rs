@@ -4,7 +4,8 @@
 //! whole header map anew, from what the gateway role saw of the client's, and changes the client's own body.
 
 use crate::config::Target;
-use crate::dialect::{Dialect, Written};
+use crate::dialect::Dialect;
+use crate::dialect::translate::Translated;
 use crate::error::ApiError;
 
 use super::super::headers::HeaderMap;
@@ -21,7 +22,7 @@ pub(super) enum Outbound {
     /// A few bytes at its front.
     Spliced(Splice),
     /// It was rewritten when the plan was made.
-    Ready(Written),
+    Ready(Translated),
     /// It is to be rewritten when it is here.
     Rewrite,
 }
@@ -37,6 +38,7 @@ impl Outbound {
             match journey.ready.take() {
                 Some(mut written) => {
                     journey.dropped = std::mem::take(&mut written.dropped);
+                    journey.names = std::mem::take(&mut written.names);
                     Self::Ready(written)
                 }
                 None => Self::Rewrite,
@@ -79,7 +81,7 @@ impl Outbound {
                         let largest = journey.worker.gateway.memory.rewritten;
                         let written =
                             rewrite::request(journey.client, dialect, &journey.outline, &body, target, largest)?;
-                        journey.dropped = written.dropped;
+                        (journey.dropped, journey.names) = (written.dropped, written.names);
                         effects.push(Effect::ReplaceHeaders(headers(
                             journey,
                             target,

@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use crate::config::Target;
 use crate::conversation::StreamEvent;
-use crate::dialect::{Chat, Opening, Said, StreamReader, StreamWriter};
+use crate::dialect::{Chat, Opening, Said, StreamReader, StreamWriter, translate};
 use crate::error::ApiError;
 
 use super::super::failure::Failure;
@@ -41,6 +41,9 @@ const MOST_WAITING: usize = 64 << 10;
 
 /// The longest name of an answer, or of a model. Clients are told it with every event.
 const LONGEST_NAME: usize = 1024;
+
+/// An answer begins behind no more blanks.
+const LONGEST_BLANK: usize = 64;
 
 /// Room for so many events is used again; more is given back.
 const FEW: usize = 1024;
@@ -116,7 +119,7 @@ impl Relay {
         let route = if same {
             Route::Pass(Verbatim::new(provider.stream_peeker(), !include_usage))
         } else {
-            Route::Translate { reader: provider.stream_reader(), events: Vec::new() }
+            Route::Translate { reader: translate::stream(client, provider, &journey.names), events: Vec::new() }
         };
         let opening = Opening { model: target.model.clone(), now: now.seconds(), include_usage };
         let writer = client.stream_writer(opening);
@@ -126,6 +129,12 @@ impl Relay {
         let hearing = journey.checks.clone().map(|checks| Hearing::new(checks, same.then(|| provider.stream_reader())));
         let talk = Talk { route, writer, out: Vec::new(), shows: false, hearing };
         Self { talk: Some(Box::new(talk)), held: true, whole, read: 0, end: Waiting::default(), late: false }
+    }
+
+    /// Whether what begins here is one JSON object, though its type is a stream's: no line of events begins like that.
+    pub(super) fn is_no_stream(&self, size: usize, view: &dyn View) -> bool {
+        let fresh = self.talk.is_some() && self.held && self.read == 0;
+        fresh && view.body(0..size.min(LONGEST_BLANK)).trim_ascii_start().first() == Some(&b'{')
     }
 
     /// Handles the buffer of a body callback. An error is a failure of which the client knows nothing.

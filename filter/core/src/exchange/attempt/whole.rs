@@ -5,6 +5,7 @@ use crate::dialect::translate::{self, Asked};
 use crate::dialect::{Content, Dialect, Said};
 use crate::error::ApiError;
 use crate::footprint;
+use crate::framing::surrogates;
 use crate::guard::Finding;
 use crate::guard::answer::Witness;
 use crate::guard::overheard;
@@ -45,16 +46,13 @@ impl Attempt {
     ) -> Result<(), Failure> {
         let dialect = self.dialect;
         let body = view.body(0..size);
+        // What passes unchanged is Envoy's own copy.
+        let body = surrogates::whole(&body);
         if body.trim_ascii().is_empty() {
             return Err(Failure::empty());
         }
-        // What is passed through is its provider's business: some models of transcripts take no notice of `stream`.
-        if journey.outline.stream && !matches!(journey.client.content(), Content::PassedThrough) {
-            // An error, most likely; an answer would be one the client cannot read.
-            let error = dialect.peek_response(&body).err();
-            return Err(Failure::in_answer(error.unwrap_or_else(|| {
-                ApiError::bad_answer("The provider answered a request for a stream without streaming.")
-            })));
+        if let Some(pair) = self.recasts(&body, journey) {
+            return self.recast(&pair, &body, size, journey, view, effects);
         }
         let findings = self.judged(&body, journey)?;
         journey.findings = findings;
@@ -71,6 +69,7 @@ impl Attempt {
                 now: now.seconds(),
                 encoding: journey.outline.encoding,
                 estimate: journey.estimate(&self.target, 0).input,
+                names: &journey.names,
             };
             let answer = translate::answer(journey.client, dialect, &body, &asked).map_err(Failure::in_answer)?;
             let largest = journey.worker.gateway.memory.rewritten;

@@ -8,7 +8,8 @@ use crate::cache::Entry;
 use crate::config::{Gateway, Model, Target};
 use crate::dialect::anthropic::{Anthropic, CountTokens};
 use crate::dialect::pass_through::is_stored;
-use crate::dialect::{Content, Dialect, Written};
+use crate::dialect::translate::Translated;
+use crate::dialect::{Content, Dialect};
 use crate::error::{ApiError, ErrorKind};
 use crate::limits::Plan;
 use crate::routing::queue::Queue;
@@ -464,7 +465,7 @@ pub(super) fn choose_first(journey: &mut Journey, body: &[u8]) -> Result<(), Api
 }
 
 /// The request as `target` wants it, or why it cannot be said so; `None` where it passes as it is.
-pub(super) fn rewritten(journey: &Journey, target: &Target, body: &[u8]) -> Option<Result<Written, ApiError>> {
+pub(super) fn rewritten(journey: &Journey, target: &Target, body: &[u8]) -> Option<Result<Translated, ApiError>> {
     let client = journey.client;
     let dialect = target.provider.format_for(client)?;
     let largest = journey.worker.gateway.memory.rewritten;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::Target;
 use crate::config::file::{Strategy, Trigger};
+use crate::dialect::aliases::Names;
 use crate::error::ApiError;
 use crate::routing::cells::circuit;
 use crate::routing::cells::speed::{self, Observation};
@@ -69,6 +70,7 @@ impl Journey {
         self.worker.enters(&target, self.strategy == Strategy::LeastBusy, now, shared);
         self.queue.begin();
         self.dropped.clear();
+        self.names = Names::default();
         self.heard = (self.portions, now);
         let key = self.take_key(&target);
         self.attempts.push(Tried { target: target.clone(), key, started: now, ended: None, failure: None, told: None });

@@ -108,7 +108,7 @@ fn tools(body: &Value) -> Result<(Vec<Tool>, ToolChoice), Refusal> {
         let known = ["name", "description", "input_schema", "strict", "cache_control", "type", "eager_input_streaming"];
         only(fields, &known, &place)?;
         let name = tool["name"].as_str().ok_or_else(|| invalid(&format!("{place}name"), "Field required"))?;
-        if !identifier(name) {
+        if !identifier(name) || name.len() > 128 {
             return Err(invalid(&format!("{place}name"), "String should match pattern '^[a-zA-Z0-9_-]{1,128}$'"));
         }
         if tool["input_schema"]["type"] != "object" {
@@ -193,6 +193,8 @@ fn text<'a>(block: &'a Value, place: &str, prompt: &mut Prompt) -> Result<&'a st
 fn read_messages(messages: &[Value], prompt: &mut Prompt) -> Result<(), Refusal> {
     let mut previous = "assistant";
     let mut open: Vec<String> = Vec::new();
+    // Of all turns.
+    let mut calls: Vec<String> = Vec::new();
     for (index, message) in messages.iter().enumerate() {
         let place = format!("messages.{index}");
         let Some(fields) = message.as_object() else { return Err(invalid(&place, "Input should be an object")) };
@@ -211,6 +213,12 @@ fn read_messages(messages: &[Value], prompt: &mut Prompt) -> Result<(), Refusal>
         let turn = Turn { user: role == "user", place };
         let called = std::mem::take(&mut open);
         open = turn.read(&message["content"], called, prompt)?;
+        for id in &open {
+            if calls.contains(id) {
+                return Err(invalid("messages", "`tool_use` ids must be unique"));
+            }
+            calls.push(id.clone());
+        }
     }
     unanswered(&open)
 }

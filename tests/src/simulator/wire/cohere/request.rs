@@ -93,6 +93,11 @@ fn tools(body: &Value) -> Result<(Vec<Tool>, ToolChoice), Refusal> {
     for tool in body["tools"].as_array().into_iter().flatten() {
         let name = tool["function"]["name"].as_str();
         let name = name.ok_or_else(|| Refusal::invalid("invalid request: tools must have a function with a name."))?;
+        let letters = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        if name.starts_with(|first: char| first.is_ascii_digit()) || !name.bytes().all(letters) {
+            let rule = "names contain only the characters a-z, A-Z, 0-9, _ and must not begin with a digit.";
+            return Err(Refusal::invalid(format!("invalid request: {rule}")));
+        }
         tools.push(Tool { name: name.to_owned(), schema: tool["function"]["parameters"].clone() });
     }
     let choice = match &body["tool_choice"] {

@@ -1,5 +1,5 @@
 //! Mistral: it knows its fields and refuses others with a list of what is wrong where, calls a seed `random_seed` and a
-//! required tool `any`.
+//! required tool `any`, and takes its own identifiers of calls only.
 //!
 //! Source: <https://docs.mistral.ai/api>.
 
@@ -46,6 +46,7 @@ pub fn read(mut body: Value) -> Result<Prompt, Refusal> {
             ));
         }
     }
+    identifiers(&body)?;
     if body["tool_choice"] == "any" {
         body["tool_choice"] = json!("required");
     }
@@ -55,6 +56,24 @@ pub fn read(mut body: Value) -> Result<Prompt, Refusal> {
     }
     chat_request::read(&body)
 }
+
+/// Those of calls have nine letters and digits, and no other.
+fn identifiers(body: &Value) -> Result<(), Refusal> {
+    for message in body["messages"].as_array().into_iter().flatten() {
+        let calls = message["tool_calls"].as_array().into_iter().flatten().map(|call| &call["id"]);
+        for id in calls.chain([&message["tool_call_id"]]).filter_map(Value::as_str) {
+            if id.len() != 9 || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                return Err(Refusal::invalid(format!(
+                    "{IDENTIFIER}{id} but must be a-z, A-Z, 0-9, with a length of 9."
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How it begins to refuse one.
+const IDENTIFIER: &str = "Tool call id was ";
 
 fn only(value: &Value, known: &[&str], place: &str) -> Result<(), Refusal> {
     let mut names = value.as_object().into_iter().flatten().map(|(name, _)| name);
@@ -79,7 +98,8 @@ pub fn error(refusal: &Refusal) -> Value {
         (401, _) => json!({"detail": "Unauthorized"}),
         (status, _) => {
             let kind = if status == 429 { "rate_limited" } else { "invalid_request_error" };
-            json!({"object": "error", "message": refusal.message, "type": kind, "param": null, "code": "3000"})
+            let code = if refusal.message.starts_with(IDENTIFIER) { "3280" } else { "3000" };
+            json!({"object": "error", "message": refusal.message, "type": kind, "param": null, "code": code})
         }
     }
 }

@@ -79,6 +79,12 @@ fn tools(listed: &Value) -> Result<Vec<Tool>, Refusal> {
         if !name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') {
             return Err(Refusal::invalid("Invalid function name. Must start with a letter or an underscore."));
         }
+        let letters = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
+        if name.len() > 64 || !name.bytes().all(letters) {
+            let rule =
+                "Must be a-z, A-Z, 0-9, or contain underscores, dots, colons and dashes, with a maximum length of 64.";
+            return Err(Refusal::invalid(format!("Invalid function name. {rule}")));
+        }
         if tools.iter().any(|tool| tool.name == name) {
             return Err(Refusal::invalid(format!("Duplicate function declaration found: {name}")));
         }

@@ -61,6 +61,12 @@ fn tools(body: &Value) -> Result<(Vec<Tool>, ToolChoice), Refusal> {
         let name = tool["function"]["name"].as_str();
         let name = name
             .ok_or_else(|| Refusal::invalid(format!("Missing required parameter: 'tools[{index}].function.name'.")))?;
+        let letters = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+        if !(1..=64).contains(&name.len()) || !name.bytes().all(letters) {
+            return Err(Refusal::invalid(format!(
+                "Invalid 'tools[{index}].function.name': string does not match pattern. Expected a string of at most 64 characters that matches the pattern '^[a-zA-Z0-9_-]+$'."
+            )));
+        }
         Ok(Tool { name: name.to_owned(), schema: tool["function"]["parameters"].clone() })
     };
     let tools = listed.iter().enumerate().map(tool).collect::<Result<Vec<_>, _>>()?;
@@ -125,6 +131,11 @@ fn calls(index: usize, message: &Value) -> Result<Vec<&str>, Refusal> {
     }
     let id = |call: &'_ Value| -> Result<(), Refusal> {
         let function = &call["function"];
+        if call["id"].as_str().is_some_and(|id| id.chars().count() > 40) {
+            return Err(Refusal::invalid(format!(
+                "Invalid 'messages[{index}].tool_calls[].id': string too long. Expected a string with maximum length 40."
+            )));
+        }
         if call["id"].is_string() && function["name"].is_string() && function["arguments"].is_string() {
             return Ok(());
         }

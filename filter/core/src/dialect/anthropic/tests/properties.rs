@@ -283,6 +283,11 @@ fn read_everything(bytes: &[u8]) {
     });
 }
 
+/// A sign of life passes what waits for a call's end.
+pub(super) fn without_pings(events: Vec<StreamEvent>) -> Vec<StreamEvent> {
+    events.into_iter().filter(|event| *event != StreamEvent::Ping).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -306,7 +311,7 @@ proptest! {
         for portion in bytes.chunks(portion) {
             reader.read(portion, &mut again).unwrap();
         }
-        prop_assert_eq!(again, events);
+        prop_assert_eq!(without_pings(again), without_pings(events));
     }
 
     #[test]

@@ -177,7 +177,7 @@ fn golden_written_stream() {
         StreamEvent::Start { id: "m".to_owned(), model: "x".to_owned() },
         text("Hi"),
         StreamEvent::Ping,
-        tool_call(0, "t!", "f"),
+        tool_call(0, "t_", "f"),
         arguments(0, "{}"),
         StreamEvent::Finish { choice: 0, finish: Finish::ToolCalls },
         StreamEvent::Usage(Usage { input: 27, cached: 7, cache_write: 0, output: 5, reasoning: 2 }),

@@ -101,8 +101,8 @@ fn neighbours_of_one_role_share_a_turn_and_results_come_first() {
 
 #[test]
 fn a_failed_call_says_so_and_a_good_one_says_nothing() {
-    let failed = Part::ToolResult { call: "c!".to_owned(), content: vec![words("no")], is_error: true, cache: None };
-    let request = chat(vec![message(Role::Assistant, vec![call("c!", "")]), message(Role::Tool, vec![failed])]);
+    let failed = Part::ToolResult { call: "c_".to_owned(), content: vec![words("no")], is_error: true, cache: None };
+    let request = chat(vec![message(Role::Assistant, vec![call("c_", "")]), message(Role::Tool, vec![failed])]);
     let body = body(&request);
     let outcome = &body["messages"][1]["content"][0]["toolResult"];
     assert_eq!(outcome, &json!({"toolUseId": "c_", "content": [{"text": "no"}], "status": "error"}));

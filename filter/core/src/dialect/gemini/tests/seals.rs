@@ -6,6 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::conversation::Choice;
+use crate::dialect::aliases::Names;
 use crate::dialect::anthropic::Anthropic;
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::dialect::{Opening, translate};
@@ -145,7 +146,14 @@ fn called() -> Value {
 
 /// What Google gets when a client of `client` sends back the turn that `model_turn` makes of its answer.
 fn through(client: &'static dyn Chat, answer: &Value, model_turn: impl Fn(&Value) -> Value) -> Value {
-    let asked = translate::Asked { model: "m", id: "i", now: 0, encoding: Encoding::default(), estimate: 0 };
+    let asked = translate::Asked {
+        model: "m",
+        id: "i",
+        now: 0,
+        encoding: Encoding::default(),
+        estimate: 0,
+        names: &Names::default(),
+    };
     let answer = translate::answer(client, &Gemini, answer.to_string().as_bytes(), &asked).unwrap();
     let turns = json!([{"role": "user", "content": "Hi"}, model_turn(&tree(&answer.body))]);
     let request = json!({"model": "m", "max_tokens": 9, "messages": turns});
@@ -174,6 +182,6 @@ fn a_streamed_seal_reaches_a_client_as_one_whole_block() {
     let mut out = Vec::new();
     events.iter().for_each(|event| writer.write(event, &mut out));
     let stream = String::from_utf8(out).unwrap();
-    let block = r#""thinking_blocks":[{"type":"thinking","thinking":"","signature":"gemini#U0lH"}]"#;
+    let block = r#""thinking_blocks":[{"type":"thinking","index":0,"thinking":"","signature":"gemini#U0lH"}]"#;
     assert_eq!(stream.matches(block).count(), 1, "{stream}");
 }

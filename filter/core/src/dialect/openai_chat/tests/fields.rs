@@ -64,7 +64,19 @@ fn sample(path: &str) -> (String, &str) {
         "verbosity" => top(r#""verbosity":"low""#),
         "messages[].name" => message(r#"{"role":"user","content":"a","name":"n"}"#),
         "messages[].refusal" => assistant(r#""refusal":"no""#),
-        "messages[].tool_calls" | "messages[].tool_calls[].function" => {
+        "messages[].reasoning_details" => assistant(
+            r#""reasoning_details":[{"type":"reasoning.text","format":"anthropic-claude-v1","text":"h","signature":"s"}]"#,
+        ),
+        "messages[].extra_content" => assistant(r#""extra_content":{"google":{"thought_signature":"QQ=="}}"#),
+        "messages[].provider_specific_fields" => assistant(r#""provider_specific_fields":{"a":1}"#),
+        "messages[].prefix" => return (assistant(r#""prefix":true"#), "messages[0].prefix"),
+        "messages[].tool_calls[].extra_content" => assistant(
+            r#""tool_calls":[{"id":"c","function":{"name":"f"},"extra_content":{"google":{"thought_signature":"QQ=="}}}]"#,
+        ),
+        "messages[].tool_calls[].provider_specific_fields" => assistant(
+            r#""tool_calls":[{"id":"c","function":{"name":"f"},"provider_specific_fields":{"thought_signature":"QQ=="}}]"#,
+        ),
+        "messages[].tool_calls" | "messages[].tool_calls[].function" | "messages[].tool_calls[].id" => {
             assistant(r#""tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]"#)
         }
         "messages[].tool_calls[].custom" => {

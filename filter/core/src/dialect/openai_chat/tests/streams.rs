@@ -130,10 +130,10 @@ fn a_seal_is_written_with_the_reasoning_it_seals() {
         r#"{"role":"assistant","content":""}"#,
         r#"{"reasoning_content":"a"}"#,
         r#"{"reasoning_content":"b"}"#,
-        r#"{"thinking_blocks":[{"type":"thinking","thinking":"ab","signature":"xy"}]}"#,
+        r#"{"thinking_blocks":[{"type":"thinking","index":0,"thinking":"ab","signature":"xy"}]}"#,
         r#"{"content":"Hi"}"#,
         r#"{"reasoning_content":"c"}"#,
-        r#"{"thinking_blocks":[{"type":"thinking","thinking":"c","signature":"z"}]}"#,
+        r#"{"thinking_blocks":[{"type":"thinking","index":1,"thinking":"c","signature":"z"}]}"#,
     ];
     assert_eq!(deltas(&events), expected);
     let read = read(&written(&events, false));

@@ -1,0 +1,30 @@
+//! Classes of service that an answer was given, in the words that each format's clients know. A word that a client's library has
+//! not in its enumeration fails there, so that others are left out.
+//!
+//! | provider says | OpenAI's clients read | Anthropic's |
+//! |---|---|---|
+//! | `default`, `standard`, Groq's `on_demand` | `default` | `standard` |
+//! | `priority` | `priority` | `priority` |
+//! | `auto`, `flex`, `scale` | the same | nothing |
+//! | `batch` | nothing | `batch` |
+//! | others: AWS's `reserved`, Groq's `performance` | nothing | nothing |
+//!
+//! Sources: openai-python, `ChatCompletion.service_tier`; anthropic-sdk-python, `Usage.service_tier`; console.groq.com, "Service tiers".
+
+/// In OpenAI's words.
+pub(super) fn openais(given: &str) -> Option<&str> {
+    Some(match given {
+        "default" | "standard" | "on_demand" => "default",
+        "auto" | "flex" | "priority" | "scale" => given,
+        _ => return None,
+    })
+}
+
+/// In Anthropic's words.
+pub(super) fn anthropics(given: &str) -> Option<&str> {
+    Some(match given {
+        "default" | "standard" | "on_demand" => "standard",
+        "priority" | "batch" => given,
+        _ => return None,
+    })
+}

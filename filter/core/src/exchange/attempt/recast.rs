@@ -1,0 +1,82 @@
+//! A provider that answers in one piece where a stream was asked for, or in a stream where it was not: the client gets what it
+//! asked for. All of the answer is here then, so that whatever is wrong with it is a failure that nobody has seen.
+
+use crate::dialect::translate::{self, Asked};
+use crate::dialect::{Chat, Content, Opening, Said};
+use crate::error::ApiError;
+use crate::guard::answer::Witness;
+
+use super::super::failure::Failure;
+use super::super::journey::Journey;
+use super::super::{Effect, View};
+use super::Attempt;
+
+/// Between whom an answer is written anew.
+pub(super) struct Pair {
+    client: &'static dyn Chat,
+    provider: &'static dyn Chat,
+}
+
+impl Attempt {
+    /// Whether the answer has another form than its client asked for, and can be given the right one.
+    pub(super) fn recasts(&self, body: &[u8], journey: &Journey) -> Option<Pair> {
+        let (Content::Chat(client), Content::Chat(provider)) = (journey.client.content(), self.dialect.content())
+        else {
+            return None;
+        };
+        let streamed = translate::is_stream(self.dialect, body);
+        (streamed || journey.outline.stream).then_some(Pair { client, provider })
+    }
+
+    pub(super) fn recast(
+        &self,
+        pair: &Pair,
+        body: &[u8],
+        size: usize,
+        journey: &mut Journey,
+        view: &dyn View,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Failure> {
+        let now = view.now();
+        let asked = Asked {
+            id: journey.request_id(),
+            model: &self.target.model,
+            now: now.seconds(),
+            encoding: journey.outline.encoding,
+            estimate: 0,
+            names: &journey.names,
+        };
+        let response = translate::answer_in_any_form(pair.client, pair.provider, body, &asked);
+        let response = response.map_err(Failure::in_answer)?;
+        if response.choices.iter().all(|choice| choice.parts.is_empty()) {
+            return Err(Failure::ended_empty());
+        }
+        if let Some(checks) = &journey.checks {
+            journey.findings = checks.judge(&Witness::of(&response), std::iter::empty()).map_err(Failure::objection)?;
+        }
+        if let Ok(glance) = self.dialect.peek_response(body) {
+            (journey.extras, journey.answer) = (glance.extras, glance.id);
+        }
+        journey.usage = response.usage;
+        journey.said = Said::of(body.len());
+        let (kind, with) = if journey.outline.stream {
+            let model = self.target.model.clone();
+            let opening = Opening { model, now: now.seconds(), include_usage: journey.outline.include_usage };
+            ("text/event-stream", translate::streamed(pair.client, response, opening))
+        } else {
+            ("application/json", pair.client.write_response(&response, now.seconds()))
+        };
+        if with.len() > journey.worker.gateway.memory.rewritten {
+            return Err(Failure::in_answer(ApiError::answer_too_large(
+                "The provider's answer grows past `memory.rewritten_body` when it is written for the client.",
+            )));
+        }
+        journey.held.grow(with.len()).map_err(Failure::full)?;
+        journey.commit(now);
+        effects.push(Effect::SetHeader("content-type", kind.into()));
+        effects.push(Effect::SetHeader("content-length", with.len().to_string().into()));
+        effects.push(Effect::ReplaceBody { drain: size, with });
+        journey.complete();
+        Ok(())
+    }
+}
