@@ -43,7 +43,7 @@ const FIELDS: [&str; 32] = [
 ];
 
 /// A prompt that no log may repeat, nor any part of it.
-const SECRET: &str = "say the launch code is swordfish-4711471147114711";
+const SECRET: &str = "say the launch code is swordfish-4711";
 
 /// The line of the latest request; there were `count` so far.
 async fn line(pair: &Pair, count: usize) -> Value {
