@@ -140,3 +140,99 @@ impl<W: StreamWriter> StreamWriter for InTurn<W> {
         self.inner.kept() + Kept { begun: 0, bytes: self.bytes, pieces: self.waiting.len() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conversation::Finish;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// Writes one letter for each event.
+    #[derive(Debug)]
+    struct Letters;
+
+    impl StreamWriter for Letters {
+        fn write(&mut self, event: &StreamEvent, out: &mut Vec<u8>) {
+            let word = match event {
+                StreamEvent::ToolCall { call, .. } => format!("({call}"),
+                StreamEvent::Arguments { call, json, .. } => format!(" {call}:{json}"),
+                StreamEvent::Text { text, .. } => format!("<{text}>"),
+                StreamEvent::Finish { .. } => "!".to_owned(),
+                StreamEvent::Ping => ".".to_owned(),
+                _ => String::new(),
+            };
+            out.extend_from_slice(word.as_bytes());
+        }
+
+        fn kept(&self) -> Kept {
+            Kept::default()
+        }
+    }
+
+    fn call(call: u32) -> StreamEvent {
+        StreamEvent::ToolCall { choice: 0, call, id: "id".to_owned(), name: "f".to_owned() }
+    }
+
+    fn piece(call: u32, json: &str) -> StreamEvent {
+        StreamEvent::Arguments { choice: 0, call, json: json.to_owned() }
+    }
+
+    fn text(text: &str) -> StreamEvent {
+        StreamEvent::Text { choice: 0, text: text.to_owned() }
+    }
+
+    const FINISH: StreamEvent = StreamEvent::Finish { choice: 0, finish: Finish::ToolCalls };
+
+    fn written(events: &[StreamEvent]) -> String {
+        let (mut writer, mut out) = (InTurn::new(Letters), Vec::new());
+        events.iter().for_each(|event| writer.write(event, &mut out));
+        assert_eq!(writer.kept(), Kept::default(), "something waits for ever");
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_comes_in_turn_flows() {
+        let events = [
+            text("a"),
+            call(0),
+            piece(0, "{"),
+            StreamEvent::Ping,
+            piece(0, "}"),
+            text("b"),
+            call(1),
+            piece(1, "{}"),
+            FINISH,
+        ];
+        assert_eq!(written(&events), "<a>(0 0:{. 0:}<b>(1 1:{}!");
+        let (mut writer, mut out) = (InTurn::new(Letters), Vec::new());
+        for event in &events[..8] {
+            writer.write(event, &mut out);
+            assert_eq!(writer.kept().pieces, 0, "{event:?} waits");
+        }
+    }
+
+    #[test]
+    fn what_comes_out_of_turn_waits_for_its_own() {
+        let mixed = [call(0), call(1), piece(0, "{"), piece(1, "["), text("t"), piece(0, "}"), piece(1, "]"), FINISH];
+        assert_eq!(written(&mixed), "(0 0:{ 0:}(1 1:[ 1:]<t>!");
+        // Arguments that never come, or are no JSON, wait for the end.
+        assert_eq!(written(&[call(0), call(1), piece(1, "{}"), FINISH]), "(0(1 1:{}!");
+        assert_eq!(written(&[call(0), piece(0, "x"), text("t"), call(1), FINISH]), "(0 0:x<t>(1!");
+        // Behind its end a call gets nothing.
+        assert_eq!(written(&[call(0), piece(0, "{}"), text("t"), piece(0, " "), FINISH]), "(0 0:{}<t>!");
+    }
+
+    #[test]
+    fn what_waits_is_counted_and_many_pieces_are_few() {
+        let mut writer = InTurn::new(Letters);
+        let mut out = Vec::new();
+        writer.write(&call(0), &mut out);
+        writer.write(&call(1), &mut out);
+        for _ in 0..10_000 {
+            writer.write(&piece(1, "1234"), &mut out);
+        }
+        let Kept { bytes, pieces, .. } = writer.kept();
+        assert!(bytes >= 40_000 && pieces <= MANY, "{bytes} bytes in {pieces}");
+    }
+}

@@ -109,6 +109,11 @@ impl Reader {
 
     fn event(&mut self, event: StreamEvent, events: &mut Vec<StreamEvent>) {
         let mut event = event;
+        if let StreamEvent::Arguments { choice, call, json } = &mut event
+            && !self.arguments(*choice, *call, json)
+        {
+            return;
+        }
         match &mut event {
             StreamEvent::Start { id, .. } => id.clone_into(&mut self.answer),
             StreamEvent::ToolCall { choice, call, id, name } => {
@@ -121,11 +126,6 @@ impl Reader {
                 self.calls.push(CallState { choice, call, arguments: JsonEnd::default(), null: 0 });
                 if let Some(state) = self.choice(choice) {
                     state.called = true;
-                }
-            }
-            StreamEvent::Arguments { choice, call, json } => {
-                if !self.arguments(*choice, *call, json) {
-                    return;
                 }
             }
             StreamEvent::Finish { choice, finish } => {

@@ -158,3 +158,88 @@ impl Collected {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conversation::Usage;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn call(id: &str, arguments: &str) -> Part {
+        Part::ToolCall { id: id.to_owned(), name: "f".to_owned(), arguments: arguments.to_owned() }
+    }
+
+    fn thinking(text: &str, signature: Option<&str>) -> Part {
+        Part::Thinking { text: text.to_owned(), signature: signature.map(str::to_owned) }
+    }
+
+    fn text(text: &str) -> Part {
+        Part::Text { text: text.to_owned(), cache: None }
+    }
+
+    fn made_of(events: Vec<StreamEvent>) -> Response {
+        let mut collected = Collected::default();
+        events.into_iter().for_each(|event| collected.add(event).unwrap());
+        assert!(collected.ended);
+        collected.response
+    }
+
+    #[test]
+    fn an_answers_events_make_it_up_again() {
+        let sealed =
+            [thinking("", Some("gemini#QQ==")), thinking("", Some("gemini#Qg==")), thinking("hm", Some("seal"))];
+        let said = [text("so"), Part::Refusal { text: "no".to_owned() }, text("well")];
+        let calls = [call("a", "{}"), call("b", ""), Part::RedactedThinking { data: "d".to_owned() }];
+        let response = Response {
+            id: "r".to_owned(),
+            model: "m".to_owned(),
+            choices: vec![
+                Choice { parts: [&sealed[..], &said, &calls].concat(), finish: Finish::ToolCalls },
+                Choice { parts: vec![call("c", "[1]")], finish: Finish::Length },
+            ],
+            usage: Some(Usage { input: 3, output: 2, ..Usage::default() }),
+            ..Response::default()
+        };
+        assert_eq!(made_of(events(response.clone())), response);
+    }
+
+    #[test]
+    fn pieces_become_one_part_and_mixed_calls_two() {
+        let (choice, of) =
+            (0, |call| StreamEvent::ToolCall { choice: 0, call, id: call.to_string(), name: "f".to_owned() });
+        let piece = |call, json: &str| StreamEvent::Arguments { choice: 0, call, json: json.to_owned() };
+        let say = |text: &str| StreamEvent::Text { choice, text: text.to_owned() };
+        let sealed = |signature: &str| StreamEvent::Signature { choice, signature: signature.to_owned() };
+        let pieces = vec![
+            StreamEvent::Thinking { choice, text: "h".to_owned() },
+            StreamEvent::Thinking { choice, text: "m".to_owned() },
+            sealed("se"),
+            sealed("al"),
+            say("s"),
+            StreamEvent::Ping,
+            say("o"),
+            of(0),
+            of(1),
+            piece(0, "{"),
+            piece(1, "["),
+            piece(0, "}"),
+            piece(1, "]"),
+            StreamEvent::End,
+        ];
+        let expected = [thinking("hm", Some("seal")), text("so"), call("0", "{}"), call("1", "[]")];
+        assert_eq!(made_of(pieces).choices[0].parts, expected);
+    }
+
+    #[test]
+    fn a_stream_is_known_by_its_first_bytes() {
+        for stream in ["data: {}", "event: x\ndata: {}", ": ping", "\n\nid: 1", "\u{feff}data:{}", "retry: 1"] {
+            assert!(is_stream(stream.as_bytes(), "text/event-stream"), "{stream}");
+        }
+        for other in ["{}", " [1]", "<html>", "", "database", "\0\0\0\x10"] {
+            assert!(!is_stream(other.as_bytes(), "text/event-stream"), "{other}");
+        }
+        let amazons = "application/vnd.amazon.eventstream";
+        assert!(is_stream(b"\0\0\0\x10", amazons) && !is_stream(b"{}", amazons) && !is_stream(b"", amazons));
+    }
+}

@@ -156,7 +156,7 @@ impl StreamWriter for Writer {
             }
             StreamEvent::ToolCall { choice: 0, call, id, name } => {
                 self.calls.push((*call, self.next));
-                self.begin(Open::Call, BlockOut::ToolUse { id: id, name, input: NoInput {} }, out);
+                self.begin(Open::Call, BlockOut::ToolUse { id, name, input: NoInput {} }, out);
             }
             StreamEvent::Arguments { choice: 0, call, json } => self.arguments(*call, json, out),
             StreamEvent::Finish { choice: 0, finish } => {

@@ -37,6 +37,11 @@ pub(in crate::dialect) fn usage() -> impl Strategy<Value = Usage> {
     )
 }
 
+/// A class of service that clients know.
+pub(in crate::dialect) fn tier() -> impl Strategy<Value = String> {
+    select(vec!["auto", "default", "flex", "priority", "scale"]).prop_map(str::to_owned)
+}
+
 pub(in crate::dialect) fn finish() -> impl Strategy<Value = Finish> {
     select(vec![Finish::Stop, Finish::Length, Finish::ToolCalls, Finish::ContentFilter])
 }

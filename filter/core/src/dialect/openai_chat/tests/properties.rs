@@ -11,7 +11,7 @@ use crate::conversation::{
     CacheMark, Choice, Message, OutputFormat, Part, Reasoning, Request, Response, Role, Source, StreamEvent, Tool,
     ToolChoice,
 };
-use crate::dialect::openai::strategies::{base64, finish, json, nearly_json, usage, word, words};
+use crate::dialect::openai::strategies::{base64, finish, json, nearly_json, tier, usage, word, words};
 use crate::dialect::{Chat, Dialect, Opening, Seen};
 use crate::framing::sse;
 
@@ -128,7 +128,7 @@ fn response() -> impl Strategy<Value = Response> {
         parts.extend(said.into_iter().chain(refusal).chain(calls));
         Choice { parts, finish }
     });
-    (word(), word(), any::<u64>(), vec(choice, 1..4), usage(), of(word())).prop_map(
+    (word(), word(), any::<u64>(), vec(choice, 1..4), usage(), of(tier())).prop_map(
         |(id, model, created, choices, usage, service_tier)| Response {
             id,
             model,

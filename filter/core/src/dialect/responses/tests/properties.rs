@@ -10,7 +10,7 @@ use crate::conversation::{
     Choice, Finish, Message, OutputFormat, Part, Reasoning, Request, Response, Role, Source, StreamEvent, Tool,
     ToolChoice,
 };
-use crate::dialect::openai::strategies::{base64, finish, json, nearly_json, usage, word, words};
+use crate::dialect::openai::strategies::{base64, finish, json, nearly_json, tier, usage, word, words};
 use crate::dialect::{Chat, Dialect, Opening, Seen};
 use crate::framing::sse;
 
@@ -125,7 +125,7 @@ fn response() -> impl Strategy<Value = Response> {
     let seal = any_seal().boxed();
     let plain = words().prop_map(|text| Part::Thinking { text, signature: None });
     let parts = vec(prop_oneof![spoken(), call(), thinking(seal), plain], 0..6);
-    (word(), word(), any::<u64>(), parts, finish(), of(usage()), of(word())).prop_map(
+    (word(), word(), any::<u64>(), parts, finish(), of(usage()), of(tier())).prop_map(
         |(id, model, created, parts, finish, usage, service_tier)| {
             let called = parts.iter().any(|part| matches!(part, Part::ToolCall { .. }));
             Response {

@@ -23,7 +23,7 @@ const CALLS: &str = r#"{"id":"c","model":"m","choices":[{"index":0,"message":{"r
 fn a_whole_answer_is_the_clients_stream() {
     // In whatever type it says it is, and in the client's format as in any other.
     for answer in [json(200, OPENAI), typed("text/event-stream", &[OPENAI]), typed("text/plain", &[OPENAI])] {
-        let seen = stream("gpt", &[answer.clone()]);
+        let seen = stream("gpt", std::slice::from_ref(&answer));
         assert_eq!(collected(&seen), ("from openai".to_owned(), true), "{}", seen.body);
         assert_eq!(seen.headers.text("content-type"), Some("text/event-stream"));
         assert!(seen.headers.text("content-length").is_none_or(|length| length == seen.body.len().to_string()));

@@ -92,6 +92,9 @@ fn what_a_client_has_to_read_again_at_the_end_has_a_bound() {
     ends(&OpenAiChat, &Anthropic, &text(0), &thought, "reasoning whose seal may come");
     let seal = |_: usize| block(0, &format!(r#""type":"signature_delta","signature":"{}""#, letters(4000)));
     ends(&OpenAiChat, &Anthropic, &text(0), &seal, "a seal that has no end");
+    let text = |_: usize| delta(&format!(r#""content":"{}""#, letters(4000)));
+    let call = delta(r#""tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{"}}]"#);
+    ends(&Anthropic, &OpenAiChat, &call, &text, "text behind a call that does not end");
     let seal = |_: usize| delta(r#""thinking_blocks":[{"signature":"gemini#CiQ"}]"#);
     ends(&Gemini, &OpenAiChat, &delta(r#""content":"a""#), &seal, "seals without calls");
     let arguments = |_: usize| {
