@@ -77,9 +77,9 @@ impl Own {
         struct Said {
             #[serde(default, deserialize_with = "maybe")]
             error: Option<Worded>,
-            #[serde(default, deserialize_with = "maybe")]
+            #[serde(default)]
             object: Option<String>,
-            #[serde(default, deserialize_with = "maybe")]
+            #[serde(default)]
             message: Option<String>,
         }
         #[derive(Deserialize)]
