@@ -74,6 +74,8 @@ pub struct Request {
     pub stream: bool,
     /// Whether the client asked for usage at the end of the stream.
     pub include_usage: bool,
+    /// Wishes that only OpenAI's formats have, by the client's names for them. Who writes one takes it from `dropped`.
+    pub carried: Vec<(&'static str, Json)>,
     /// Fields that the dialect read, that change nothing in the answer's meaning, and that this model does not carry.
     /// Dropped when translated, and counted.
     pub dropped: Vec<String>,
@@ -270,8 +272,11 @@ pub enum OutputFormat {
 /// How hard to think.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reasoning {
-    /// OpenAI's words: `none`, `minimal`, `low`, `medium`, `high`, `xhigh`.
+    /// OpenAI's words: `none`, `minimal`, `low`, `medium`, `high`, `xhigh`, `max`. It is a wish for thinking.
     Effort(String),
+    /// The same words, from `low` on, of how much work the answer is worth: Anthropic's effort without a word on thinking. Where
+    /// the two are one, it is an effort.
+    Work(String),
     /// At most this many tokens.
     Budget(u64),
     /// Not at all.

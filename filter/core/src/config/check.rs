@@ -176,7 +176,7 @@ impl Check<'_> {
         let path = Path::root().key("stored");
         self.reference(name, self.file.providers.keys(), &path);
         let provider = providers.get(name)?;
-        if provider.format_for(&STORED).is_none() {
+        if provider.format_for(&STORED, "").is_none() {
             self.mistake(&path, quoted(name), "a provider that speaks OpenAI's format");
         }
         let target = Target {

@@ -299,15 +299,16 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// The format in which it is asked for what a client asks in `client`'s: the same, or one that it can be translated to.
-    /// `None` when it has none.
-    pub fn format_for(&self, client: &'static dyn Dialect) -> Option<&'static dyn Dialect> {
+    /// The format in which it is asked for what a client asks in `client`'s: the same, or one that it can be translated to, of
+    /// several one that suits the model. `None` when it has none.
+    pub fn format_for(&self, client: &'static dyn Dialect, model: &str) -> Option<&'static dyn Dialect> {
         let about = client.content();
         if matches!(about, Content::PassedThrough) {
             return self.formats.iter().any(|format| format.name() == OpenAiChat.name()).then_some(client);
         }
         let same = self.formats.iter().find(|format| format.name() == client.name());
-        same.or_else(|| self.formats.iter().find(|format| format.content().translates(&about))).copied()
+        let others = || self.formats.iter().filter(|format| format.content().translates(&about));
+        same.or_else(|| others().find(|format| format.suits(model)).or_else(|| others().next())).copied()
     }
 
     /// The Envoy cluster that reaches it with this key; the first is 0.

@@ -1,6 +1,8 @@
 //! Functions and their calls, in the forms that several formats want them in: a schema that is never missing, arguments as
 //! an object, identifiers for those that have none.
 
+use std::borrow::Cow;
+
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -9,19 +11,16 @@ use crate::conversation::Json;
 /// A function's schema, whole; some providers want one even of a function without arguments.
 #[derive(Debug)]
 pub enum Schema<'a> {
-    /// As it stands.
-    Whole(&'a Json),
+    /// As the provider takes it.
+    Whole(Cow<'a, Json>),
     /// An object without properties.
     NoArguments,
 }
 
 impl<'a> Schema<'a> {
     /// The schema of a function that may have none.
-    pub fn of(parameters: Option<&'a Json>) -> Self {
-        match parameters {
-            Some(schema) if !is_empty_object(schema.text()) => Self::Whole(schema),
-            _ => Self::NoArguments,
-        }
+    pub fn of(parameters: Option<Cow<'a, Json>>) -> Self {
+        parameters.map_or(Self::NoArguments, Self::Whole)
     }
 }
 
@@ -39,10 +38,6 @@ impl Serialize for Schema<'_> {
             Self::NoArguments => NoArguments { r#type: "object", properties: Nothing {} }.serialize(serializer),
         }
     }
-}
-
-fn is_empty_object(json: &str) -> bool {
-    json.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).is_some_and(|inside| inside.trim().is_empty())
 }
 
 /// A call's arguments as an object.

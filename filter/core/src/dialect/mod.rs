@@ -43,6 +43,7 @@ mod json_end;
 mod kept;
 pub(crate) mod lenient;
 mod mended;
+mod models;
 mod openai;
 pub mod openai_chat;
 pub mod openai_embeddings;
@@ -54,6 +55,7 @@ mod rate_limits;
 mod recast;
 pub mod responses;
 mod said;
+mod schema;
 mod tiers;
 pub mod translate;
 
@@ -117,6 +119,28 @@ pub trait Dialect: Debug + Sync {
     /// Where a client's request has what the gateway looks at before it knows whether to read all of it.
     fn shape(&self) -> Shape {
         Shape::default()
+    }
+
+    /// Whether it is a good format for this model, where its provider speaks several that are about the same.
+    fn suits(&self, _model: &str) -> bool {
+        true
+    }
+
+    /// The format whose bodies it takes and answers with: its own, or the one that it is in another envelope. What a client of that
+    /// format sends is passed on then, and so is the answer: nothing is translated.
+    fn bodies(&self) -> &'static str {
+        self.name()
+    }
+
+    /// A client's request in the format of [`bodies`](Self::bodies), in this format's envelope. `headers` are those of the client's
+    /// own format.
+    fn envelop(&self, body: &[u8], _model: &str, _headers: &HeaderMap) -> Result<Written, ApiError> {
+        Ok(Written { body: body.to_vec(), dropped: Vec::new() })
+    }
+
+    /// What of a header of the client's own format goes on beside an enveloped body.
+    fn header_beside(&self, _name: &str, _value: &str) -> Option<String> {
+        None
     }
 
     /// Where a request goes, below the provider's base URL: `/chat/completions`.
@@ -244,8 +268,13 @@ pub trait Chat: Dialect {
     /// Writes a stream for a client.
     fn stream_writer(&self, opening: Opening) -> Box<dyn StreamWriter>;
 
-    /// Looks at a stream that passes unchanged.
+    /// Looks at a stream that passes unchanged, once it is out of its envelope.
     fn stream_peeker(&self) -> Box<dyn StreamPeeker>;
+
+    /// Takes streams out of their envelope, where they have one.
+    fn stream_opener(&self) -> Option<Box<dyn StreamOpener>> {
+        None
+    }
 }
 
 /// The names under which a format's requests have what the gateway looks at first.
@@ -278,12 +307,23 @@ pub struct Opening {
     pub now: u64,
     /// Whether the client asked for usage in the stream (OpenAI's `stream_options.include_usage`).
     pub include_usage: bool,
+    /// The prompt's tokens by estimate, for formats that tell them before the answer.
+    pub estimate: u64,
 }
 
 /// Turns a provider's bytes, in any portions, into events.
 pub trait StreamReader: Debug {
     /// Reads one portion and appends the events it completes. A stream that cannot be read is an error, and is not read on.
     fn read(&mut self, portion: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError>;
+
+    /// What it keeps until the next portion. It costs no more than a look at counters.
+    fn kept(&self) -> Kept;
+}
+
+/// Takes a provider's bytes, in any portions, out of an envelope: what is left are server-sent events.
+pub trait StreamOpener: Debug {
+    /// Reads one portion and appends the events it completes. A stream that cannot be read is an error, and is not read on.
+    fn open(&mut self, portion: &[u8], out: &mut Vec<u8>) -> Result<(), ApiError>;
 
     /// What it keeps until the next portion. It costs no more than a look at counters.
     fn kept(&self) -> Kept;

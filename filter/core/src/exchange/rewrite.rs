@@ -1,5 +1,5 @@
 //! A client's request as a target's provider wants it, where that takes more than a splice at its front: in another format,
-//! or in the same as a provider speaks it that departs from it.
+//! or in the same as a provider speaks it that departs from it, or puts it into another envelope.
 
 use std::borrow::Cow;
 
@@ -10,6 +10,7 @@ use crate::dialect::quirk::{adapt, edited};
 use crate::dialect::translate::{self, Translated};
 use crate::error::{ApiError, ErrorKind};
 use crate::footprint;
+use crate::headers::HeaderMap;
 
 use super::outline::Outline;
 
@@ -18,12 +19,12 @@ pub(super) fn is_needed(client: &dyn Dialect, provider: &dyn Dialect, target: &T
     client.name() != provider.name() || target.provider.quirks(provider).next().is_some()
 }
 
-/// The request, written; an error when the provider has no equivalent for it, or when it grows past `largest` bytes.
+/// The request, written, of which `headers` are the client's own; an error when the provider has no equivalent for it, or when it grows past `largest` bytes.
 pub(super) fn request(
     client: &'static dyn Dialect,
     provider: &'static dyn Dialect,
     outline: &Outline,
-    body: &[u8],
+    (body, headers): (&[u8], &HeaderMap),
     target: &Target,
     largest: usize,
 ) -> Result<Translated, ApiError> {
@@ -31,6 +32,9 @@ pub(super) fn request(
     let (body, mut dropped, names) = if client.name() == provider.name() {
         let splice = outline.splice(&target.model, target.provider.stream_usage);
         (splice.map_or(Cow::Borrowed(body), |splice| splice.apply(body).into()), Vec::new(), Names::default())
+    } else if client.name() == provider.bodies() {
+        let written = provider.envelop(body, &target.model, headers)?;
+        (Cow::Owned(written.body), written.dropped, Names::default())
     } else {
         let written = translate::request(client, provider, body, &target.model)?;
         (Cow::Owned(written.body), written.dropped, written.names)

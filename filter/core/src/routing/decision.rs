@@ -175,7 +175,9 @@ impl Draft<'_> {
     /// Those whose providers can be asked for what the client's format is about.
     fn keep_speaking(&mut self) -> Result<(), ApiError> {
         let Inquiry { client, model, .. } = self.inquiry;
-        self.leave_out(|target| target.provider.format_for(*client).is_none().then_some(Reason::NoSuchEndpoint));
+        self.leave_out(|target| {
+            target.provider.format_for(*client, &target.model).is_none().then_some(Reason::NoSuchEndpoint)
+        });
         if !self.kept.is_empty() {
             return Ok(());
         }

@@ -107,7 +107,8 @@ pub fn events(events: usize) -> Vec<StreamEvent> {
 
 /// A stream as `format` writes it.
 pub fn written(format: &dyn Chat, stream: &[StreamEvent]) -> Vec<u8> {
-    let mut writer = format.stream_writer(Opening { model: "model".to_owned(), now: 0, include_usage: true });
+    let mut writer =
+        format.stream_writer(Opening { model: "model".to_owned(), now: 0, include_usage: true, estimate: 0 });
     let mut out = Vec::new();
     for event in stream {
         writer.write(event, &mut out);

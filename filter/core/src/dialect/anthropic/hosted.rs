@@ -1,7 +1,7 @@
 //! Anthropic's models at clouds that take Anthropic's own bodies: AWS Bedrock's InvokeModel and Google's Vertex AI.
 //!
 //! The path names the model and whether the answer is streamed, the body the version of the format; everything else is
-//! Anthropic's. Bedrock frames streams in its own way (`hosted_stream`) and has errors of AWS's; Vertex streams as Anthropic does.
+//! Anthropic's. So what Anthropic's own clients send is not translated, but put into another envelope (`envelope`). Bedrock frames streams in its own way (`hosted_stream`) and has errors of AWS's; Vertex streams as Anthropic does.
 //! Only providers speak these formats.
 //!
 //! Source: Anthropic's Python SDK (`src/anthropic/lib/bedrock`, `src/anthropic/lib/vertex`), and AWS's user guide, "Anthropic
@@ -10,17 +10,20 @@
 use serde::Deserialize;
 
 use super::write_request::Envelope;
-use super::{error, hosted_stream, peek, read_request, response, stream_in, stream_out, usage, write_request};
+use super::{
+    envelope, error, hosted_stream, peek, read_request, response, stream_in, stream_out, usage, write_request,
+};
 use crate::conversation::{Message, Part, Request, Response, Usage};
 use crate::dialect::aliases::{self, Rules};
 use crate::dialect::gemini::Gemini;
 use crate::dialect::in_turn::InTurn;
 use crate::dialect::lenient::Filled;
 use crate::dialect::{
-    Chat, Content, Dialect, Fate, Field, Glance, Opening, StreamPeeker, StreamReader, StreamWriter, Written, aws,
-    data_uri, path,
+    Chat, Content, Dialect, Fate, Field, Glance, Opening, StreamOpener, StreamPeeker, StreamReader, StreamWriter,
+    Written, aws, data_uri, path,
 };
 use crate::error::ApiError;
+use crate::headers::HeaderMap;
 
 /// Anthropic's format on AWS Bedrock: `InvokeModel`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +77,14 @@ impl Dialect for AnthropicOnBedrock {
         FIELDS
     }
 
+    fn bodies(&self) -> &'static str {
+        super::Anthropic.name()
+    }
+
+    fn envelop(&self, body: &[u8], model: &str, headers: &HeaderMap) -> Result<Written, ApiError> {
+        envelope::AWS.body(body, model, headers)
+    }
+
     fn path(&self, model: &str, stream: bool) -> String {
         aws::path(model, if stream { "invoke-with-response-stream" } else { "invoke" })
     }
@@ -116,10 +127,10 @@ impl Chat for AnthropicOnBedrock {
         read_request::read_hosted(body)
     }
 
-    fn write_request(&self, request: &Request, _model: &str) -> Result<Written, ApiError> {
+    fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError> {
         refuse_urls(&request.messages)?;
-        let version = Some("bedrock-2023-05-31");
-        write_request::write(request, Envelope { model: None, version, stream: false, tiers: false })
+        let version = Some(envelope::AWS.version);
+        write_request::write(request, model, Envelope { model: None, version, stream: false, tiers: false })
     }
 
     fn read_response(&self, body: &[u8]) -> Result<Response, ApiError> {
@@ -139,7 +150,11 @@ impl Chat for AnthropicOnBedrock {
     }
 
     fn stream_peeker(&self) -> Box<dyn StreamPeeker> {
-        Box::<aws::NoPeeker>::default()
+        Box::<peek::Peeker>::default()
+    }
+
+    fn stream_opener(&self) -> Option<Box<dyn StreamOpener>> {
+        Some(Box::<hosted_stream::Opener>::default())
     }
 }
 
@@ -154,6 +169,18 @@ impl Dialect for AnthropicOnVertex {
 
     fn fields(&self) -> &'static [Field] {
         FIELDS
+    }
+
+    fn bodies(&self) -> &'static str {
+        super::Anthropic.name()
+    }
+
+    fn envelop(&self, body: &[u8], model: &str, headers: &HeaderMap) -> Result<Written, ApiError> {
+        envelope::GOOGLE.body(body, model, headers)
+    }
+
+    fn header_beside(&self, name: &str, value: &str) -> Option<String> {
+        envelope::GOOGLE.header(name, value)
     }
 
     /// A model's version stands behind an `@`, which stays as it is.
@@ -193,9 +220,9 @@ impl Chat for AnthropicOnVertex {
         read_request::read_hosted(body)
     }
 
-    fn write_request(&self, request: &Request, _model: &str) -> Result<Written, ApiError> {
-        let version = Some("vertex-2023-10-16");
-        write_request::write(request, Envelope { model: None, version, stream: true, tiers: false })
+    fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError> {
+        let version = Some(envelope::GOOGLE.version);
+        write_request::write(request, model, Envelope { model: None, version, stream: true, tiers: false })
     }
 
     fn read_response(&self, body: &[u8]) -> Result<Response, ApiError> {

@@ -7,6 +7,7 @@
 mod answer;
 mod block;
 mod count;
+mod envelope;
 mod error;
 mod hosted;
 mod hosted_stream;
@@ -124,7 +125,7 @@ impl Chat for Anthropic {
 
     fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError> {
         let envelope = Envelope { model: Some(model), version: None, stream: true, tiers: true };
-        write_request::write(request, envelope)
+        write_request::write(request, model, envelope)
     }
 
     fn read_response(&self, body: &[u8]) -> Result<Response, ApiError> {

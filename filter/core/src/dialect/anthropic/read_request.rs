@@ -87,7 +87,7 @@ fn messages(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), ApiErr
 
 /// Anthropic's own care for long conversations: what it would clear or sum up is sent as it is. Only a pause, which the client
 /// waits for, is not a hint.
-fn context_management(raw: Option<&RawValue>, dropped: &mut Vec<String>) -> Result<(), ApiError> {
+pub(super) fn context_management(raw: Option<&RawValue>, dropped: &mut Vec<String>) -> Result<(), ApiError> {
     let Some(raw) = raw else { return Ok(()) };
     let at = "context_management";
     let mut fields = Fields::parse(raw.get(), at)?;
@@ -139,7 +139,7 @@ fn tools(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), ApiError>
 }
 
 /// Who may call a tool: elsewhere than at Anthropic that is the model, and nobody else.
-fn called_directly(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> Result<(), ApiError> {
+pub(super) fn called_directly(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> Result<(), ApiError> {
     let Some(callers) = fields.take::<Vec<String>>(at, "allowed_callers")? else { return Ok(()) };
     if !callers.iter().any(|caller| caller == "direct") {
         let at = join(at, "allowed_callers");
@@ -188,7 +188,8 @@ fn reasoning_and_output(fields: &mut Fields<'_>, request: &mut Request) -> Resul
     let older = fields.take_raw("output_format").map(|raw| self::format(raw, "output_format")).transpose()?;
     request.output = format.or(older);
     request.reasoning = match (thinking, effort) {
-        (None | Some(Reasoning::Adaptive), Some(effort)) => Some(Reasoning::Effort(known_effort(effort)?)),
+        (None, Some(effort)) => Some(Reasoning::Work(known_effort(effort)?)),
+        (Some(Reasoning::Adaptive), Some(effort)) => Some(Reasoning::Effort(known_effort(effort)?)),
         (thinking, None) => thinking,
         (thinking, Some(_)) => {
             drop_hint(&mut request.dropped, "output_config.effort");
@@ -198,11 +199,9 @@ fn reasoning_and_output(fields: &mut Fields<'_>, request: &mut Request) -> Resul
     Ok(())
 }
 
-/// Anthropic's highest effort is `max`, OpenAI's `xhigh`.
 fn known_effort(effort: String) -> Result<String, ApiError> {
     match effort.as_str() {
-        "low" | "medium" | "high" | "xhigh" => Ok(effort),
-        "max" => Ok("xhigh".to_owned()),
+        "low" | "medium" | "high" | "xhigh" | "max" => Ok(effort),
         _ => {
             let message = "'output_config.effort' must be one of low, medium, high, xhigh, max.";
             Err(ApiError::invalid("output_config.effort", message))

@@ -1,7 +1,7 @@
 //! A stream for a client of Anthropic's: our events have no blocks, so blocks are begun and ended where the kind changes.
 //!
 //! `message_start` waits for the first event that is not a counter, so that it can say what the prompt cost when the
-//! provider says that first. `message_delta` waits for the end, because many providers count after they finish.
+//! provider says that first. Until it does, and where it never does, the gateway's estimate stands there. `message_delta` waits for the end, because many providers count after they finish.
 
 use serde::Serialize;
 
@@ -18,6 +18,8 @@ pub(super) struct Writer {
     id: String,
     model: String,
     usage: Usage,
+    /// The prompt's tokens, where the provider has not counted them.
+    estimate: u64,
     finish: Finish,
     /// The model has declined in its own words.
     refused: bool,
@@ -191,6 +193,7 @@ impl Writer {
             id: String::new(),
             model: opening.model,
             usage: Usage::default(),
+            estimate: opening.estimate,
             finish: Finish::default(),
             refused: false,
             open: Open::Nothing,
@@ -206,6 +209,12 @@ impl Writer {
         }
     }
 
+    /// The tokens so far: a prompt has some.
+    fn counted(&self) -> Usage {
+        let input = if self.usage.input == 0 { self.estimate } else { self.usage.input };
+        Usage { input, ..self.usage }
+    }
+
     fn message_start(&mut self, out: &mut Vec<u8>) {
         if self.phase != Phase::Waiting {
             return;
@@ -218,7 +227,7 @@ impl Writer {
             content: [],
             stop_reason: None,
             stop_sequence: None,
-            usage: UsageOut::of(&self.usage, None),
+            usage: UsageOut::of(&self.counted(), None),
         };
         put(&EventOut::MessageStart { message }, out);
     }
@@ -294,7 +303,7 @@ impl Writer {
         self.message_start(out);
         self.end_block(out);
         let delta = EndOut { stop_reason: reason_of(self.finish, self.refused), stop_sequence: None };
-        put(&EventOut::MessageDelta { delta, usage: UsageOut::of(&self.usage, None) }, out);
+        put(&EventOut::MessageDelta { delta, usage: UsageOut::of(&self.counted(), None) }, out);
         put(&EventOut::MessageStop, out);
         self.phase = Phase::Over;
     }

@@ -19,7 +19,7 @@ pub(super) const FIELDS: &[Field] = &[
     ("top_p", Fate::Mapped, "`top_p`"),
     ("top_k", Fate::Mapped, "left out: OpenAI has none"),
     ("thinking", Fate::Mapped, "`reasoning_effort`: a budget up to 4096 is `low`, up to 16384 `medium`, beyond `high`"),
-    ("output_config", Fate::Mapped, "`effort` as `reasoning_effort`, `max` as `xhigh`; `format` as `response_format`"),
+    ("output_config", Fate::Mapped, "`effort` as `reasoning_effort`; `format` as `response_format`"),
     ("output_format", Fate::Mapped, "the older name of `output_config.format`"),
     ("metadata", Fate::Mapped, "`user_id` as `user`, left out beyond 64 characters; other fields are a 400"),
     ("service_tier", Fate::Mapped, "`standard_only` as `default`"),
@@ -32,6 +32,8 @@ pub(super) const FIELDS: &[Field] = &[
     ("fallback_credit_token", Fate::Dropped, ""),
     ("fallbacks", Fate::Dropped, "the gateway's own fallbacks hold; a list of models is refused"),
     ("speed", Fate::Dropped, ""),
+    ("user_profile_id", Fate::Dropped, ""),
+    ("workspace_id", Fate::Dropped, ""),
     // State and tools on Anthropic's side, which other providers do not have, and what its account is to be told.
     ("billing_policy", Fate::Refused, ""),
     ("compaction", Fate::Refused, ""),

@@ -6,25 +6,29 @@
 //! |---|---|
 //! | `max_tokens` absent | [`DEFAULT_MAX_TOKENS`](crate::dialect::claude::DEFAULT_MAX_TOKENS): Anthropic requires it |
 //! | `temperature` above 1 | 1, and named: Anthropic's scale ends there |
-//! | `temperature`, `top_p`, `top_k` with thinking | left out and named, unless Anthropic takes the value |
-//! | `top_p` of 1 beside a temperature | left out: it says nothing, and newer models refuse the pair |
+//! | thinking, efforts, `temperature`, `top_p`, `top_k` | as `claude` says, by the model's generation |
 //! | blank stop texts | left out and named: Anthropic refuses them |
 //! | `n` above 1; penalties that are not 0 | 400: they change the answer |
 //! | `seed` | left out and named |
+//! | a schema for the answer, and a strict function's | in the words that `schema` says Anthropic keeps to |
 //! | a schema for the answer | `output_config.format`; its name, description and `strict` have no place there |
 //! | any JSON object as the answer | asked for in `system`, and named, for nothing enforces it |
 //! | `service_tier` | `auto`, and `default` as `standard_only`; others left out and named |
 //! | `parallel_tool_calls: false` | in `tool_choice`, `auto` when the client gave none; nothing without tools |
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::block::{Block, CacheControl, Content};
-use super::turns::{Turn, Turns};
+use super::turns::{Speaker, Turn, Turns};
 use crate::conversation::{Json, OutputFormat, Request, Tool};
 use crate::dialect::Written;
-use crate::dialect::claude::{Choice, DEFAULT_MAX_TOKENS, Plan, Sampling, Thinking, choice};
+use crate::dialect::claude::{self, Choice, DEFAULT_MAX_TOKENS, Plan, Sampling, Thinking, choice};
 use crate::dialect::functions::Schema;
 use crate::dialect::hints::{self, ANSWER_JSON, Dropped};
+use crate::dialect::models::claude::Claude;
+use crate::dialect::schema;
 use crate::error::{ApiError, ErrorKind};
 
 /// What differs between the bodies that Anthropic takes and those of the clouds that host its models.
@@ -47,11 +51,11 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'a str>,
     max_tokens: u64,
-    #[serde(skip_serializing_if = "Content::is_empty")]
-    system: Content<'a>,
-    messages: Vec<Turn<'a>>,
+    // Google's cache goes by the bytes from the front: what stays the same from turn to turn stands there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<ToolOut<'a>>,
+    #[serde(skip_serializing_if = "Content::is_empty")]
+    system: Content<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_choice: Option<Choice<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -72,6 +76,7 @@ struct Body<'a> {
     service_tier: Option<&'static str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stream: bool,
+    messages: Vec<Turn<'a>>,
 }
 
 #[derive(Serialize)]
@@ -88,13 +93,16 @@ struct ToolOut<'a> {
 
 #[derive(Serialize)]
 struct OutputConfig<'a> {
-    format: Format<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effort: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<Format<'a>>,
 }
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename = "json_schema")]
 struct Format<'a> {
-    schema: &'a Json,
+    schema: Cow<'a, Json>,
 }
 
 #[derive(Serialize)]
@@ -102,17 +110,21 @@ struct Metadata<'a> {
     user_id: &'a str,
 }
 
-/// Writes `request` into `envelope`.
-pub(super) fn write(request: &Request, envelope: Envelope<'_>) -> Result<Written, ApiError> {
+/// Writes `request` for `model` into `envelope`.
+pub(super) fn write(request: &Request, model: &str, envelope: Envelope<'_>) -> Result<Written, ApiError> {
     hints::refuse(request)?;
+    let model = Claude::of(model);
     let mut turns = Turns::of(&request.messages)?;
-    let plan = Plan::of(request, turns.can_think())?;
+    claude::refuse(request, model, turns.turns.last().is_some_and(|turn| turn.role == Speaker::Assistant))?;
     let mut dropped = Dropped::of(request);
-    turns.dropped.iter().chain(&plan.dropped).for_each(|name| dropped.name(name));
+    turns.dropped.iter().for_each(|name| dropped.name(name));
+    let plan = Plan::of(request, model, turns.can_think(), &mut dropped)?;
 
-    let sampling = Sampling::of(request, &plan, &mut dropped);
-    let output_config = match &request.output {
-        Some(OutputFormat::JsonSchema { schema, .. }) => Some(OutputConfig { format: Format { schema } }),
+    let sampling = Sampling::of(request, model, &plan, &mut dropped);
+    let format = match &request.output {
+        Some(OutputFormat::JsonSchema { schema, .. }) => {
+            Some(Format { schema: schema::fitted(schema, &schema::ANTHROPIC, schema::ANSWER, &mut dropped.0) })
+        }
         Some(OutputFormat::JsonObject) => {
             turns.system.0.push(Block::Text { text: ANSWER_JSON, cache_control: None });
             dropped.name("response_format");
@@ -127,14 +139,15 @@ pub(super) fn write(request: &Request, envelope: Envelope<'_>) -> Result<Written
         anthropic_version: envelope.version,
         model: envelope.model,
         max_tokens: plan.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS),
-        tools: request.tools.iter().map(tool).collect(),
+        tools: request.tools.iter().map(|tool| self::tool(tool, &mut dropped)).collect(),
         tool_choice: choice(request)?,
         stop_sequences: dropped.stops(&request.stop),
         temperature: sampling.temperature,
         top_p: sampling.top_p,
         top_k: sampling.top_k,
         thinking: plan.thinking,
-        output_config,
+        output_config: (plan.effort.is_some() || format.is_some())
+            .then_some(OutputConfig { effort: plan.effort, format }),
         metadata: request.user.as_deref().map(|user_id| Metadata { user_id }),
         service_tier: tier(request, envelope, &mut dropped),
         stream: request.stream && envelope.stream,
@@ -160,11 +173,11 @@ fn tier(request: &Request, envelope: Envelope<'_>, dropped: &mut Dropped) -> Opt
     }
 }
 
-fn tool(tool: &Tool) -> ToolOut<'_> {
+fn tool<'a>(tool: &'a Tool, dropped: &mut Dropped) -> ToolOut<'a> {
     ToolOut {
         name: &tool.name,
         description: tool.description.as_deref(),
-        input_schema: Schema::of(tool.parameters.as_ref()),
+        input_schema: Schema::of(schema::anthropics(tool, &mut dropped.0)),
         strict: tool.strict == Some(true),
         cache_control: CacheControl::of(&tool.cache),
     }

@@ -119,6 +119,10 @@ fn extras(raw: Option<&RawValue>, request: &mut Request) -> Result<(), ApiError>
         Adaptive,
     }
     #[derive(Deserialize)]
+    struct Config {
+        effort: String,
+    }
+    #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Nova {
         top_k: Option<u64>,
@@ -133,6 +137,12 @@ fn extras(raw: Option<&RawValue>, request: &mut Request) -> Result<(), ApiError>
         Thinking::Disabled => Reasoning::Disabled,
         Thinking::Adaptive => Reasoning::Adaptive,
     });
+    if let Some(config) = fields.take::<Config>(at, "output_config")? {
+        request.reasoning = match request.reasoning.take() {
+            None => Some(Reasoning::Work(config.effort)),
+            Some(_) => Some(Reasoning::Effort(config.effort)),
+        };
+    }
     if let Some(raw) = fields.take_raw("tool_choice") {
         anthropics_choice(raw, request)?;
     }

@@ -15,6 +15,7 @@ use crate::conversation::{Request, Tool};
 use crate::dialect::claude::{self, Choice};
 use crate::dialect::functions::Schema;
 use crate::dialect::hints::Dropped;
+use crate::dialect::schema;
 use crate::error::ApiError;
 
 #[derive(Serialize)]
@@ -106,7 +107,7 @@ fn put<'a>(tool: &'a Tool, family: Family, dropped: &mut Dropped, tools: &mut Ve
         name: &tool.name,
         // AWS takes none that is empty.
         description: tool.description.as_deref().filter(|description| !description.is_empty()),
-        input_schema: InputSchema { json: Schema::of(tool.parameters.as_ref()) },
+        input_schema: InputSchema { json: Schema::of(schema::anthropics(tool, &mut dropped.0)) },
         strict: dropped.unless("tools.function.strict", strict, |_| family == Family::Claude).is_some(),
     });
     let mark = dropped.unless("cache_control", tool.cache.as_ref(), |_| family.caches_tools());

@@ -70,6 +70,11 @@ impl<'a> Turns<'a> {
         self.turns.iter().any(|turn| turn.content.0.iter().any(of_tools))
     }
 
+    /// Whether the last word is the assistant's: the beginning of the answer.
+    pub(super) fn ends_with_answer(&self) -> bool {
+        self.turns.last().is_some_and(|turn| turn.role == Speaker::Assistant)
+    }
+
     /// Whether thinking can go on from here. It cannot when the last assistant turn is the answer's own beginning, nor when
     /// that turn waits for tools and its thinking was not kept: Anthropic's models refuse both.
     pub(super) fn can_think(&self) -> bool {

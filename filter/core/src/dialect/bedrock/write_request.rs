@@ -10,7 +10,7 @@
 //! | a wish for reasoning | Anthropic's `thinking`, with the rules of `claude`; left out and named for other models |
 //! | `n` above 1; penalties that are not 0 | 400: they change the answer |
 //! | `seed`, `user` | left out and named |
-//! | a schema for the answer | `outputConfig.textFormat`, which always keeps to it; models without it answer 400 |
+//! | a schema for the answer | `outputConfig.textFormat`, in the words that `schema` says are kept to, which always keeps to it; models without it answer 400 |
 //! | any JSON object as the answer | asked for in `system`, and named, for nothing enforces it |
 //! | `service_tier` | `priority`, `flex` and `reserved`; `auto` and `default` are what no word means; others left out and named |
 //! | marks for the prompt cache | `cachePoint` blocks, for models that know them; else left out and named |
@@ -24,8 +24,10 @@ use super::tools::{ToolConfig, Tools};
 use super::turns::{Turn, Turns};
 use crate::conversation::{OutputFormat, Reasoning, Request};
 use crate::dialect::Written;
-use crate::dialect::claude::{Choice, Plan, Sampling, Thinking};
+use crate::dialect::claude::{self, Choice, Plan, Sampling, Thinking};
 use crate::dialect::hints::{self, ANSWER_JSON, Dropped};
+use crate::dialect::models::claude::Claude;
+use crate::dialect::schema;
 use crate::error::{ApiError, ErrorKind};
 
 #[derive(Serialize)]
@@ -76,9 +78,17 @@ struct Extras<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     thinking: Option<Thinking>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    output_config: Option<Effort>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     tool_choice: Option<Choice<'a>>,
     #[serde(rename = "inferenceConfig", skip_serializing_if = "Option::is_none")]
     nova: Option<NovaConfig>,
+}
+
+/// Anthropic's `output_config`, as far as Converse has no word of its own for it.
+#[derive(Serialize)]
+struct Effort {
+    effort: &'static str,
 }
 
 #[derive(Serialize)]
@@ -89,7 +99,11 @@ struct NovaConfig {
 
 impl Extras<'_> {
     fn is_empty(&self) -> bool {
-        self.top_k.is_none() && self.thinking.is_none() && self.tool_choice.is_none() && self.nova.is_none()
+        self.top_k.is_none()
+            && self.thinking.is_none()
+            && self.output_config.is_none()
+            && self.tool_choice.is_none()
+            && self.nova.is_none()
     }
 }
 
@@ -114,7 +128,7 @@ struct Structure<'a> {
 #[derive(Serialize)]
 struct JsonSchema<'a> {
     /// As text.
-    schema: &'a str,
+    schema: String,
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
@@ -126,14 +140,14 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
     let family = Family::of(model);
     let mut turns = Turns::of(&request.messages, family, Dropped::of(request))?;
     let mut dropped = std::mem::replace(&mut turns.dropped, Dropped(Vec::new()));
-    let plan = plan(request, &turns, family)?;
-    plan.dropped.iter().for_each(|name| dropped.name(name));
+    let claude = (family == Family::Claude).then(|| Claude::of(model));
+    let plan = plan(request, &turns, claude, &mut dropped)?;
     for (name, given) in [("seed", request.seed.is_some()), ("user", request.user.is_some())] {
         if given {
             dropped.name(name);
         }
     }
-    let sampling = Sampling::of(request, &plan, &mut dropped);
+    let sampling = Sampling::of(request, claude.unwrap_or(Claude::unknown()), &plan, &mut dropped);
     let tools = Tools::of(request, &turns, family, &mut dropped)?;
     let output_config = output(request, &mut turns, &mut dropped);
     let top_k = dropped.unless("top_k", sampling.top_k, |_| family != Family::Other);
@@ -150,7 +164,13 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
         },
         tool_config: tools.config,
         output_config,
-        additional_model_request_fields: Extras { top_k, thinking: plan.thinking, tool_choice: tools.choice, nova },
+        additional_model_request_fields: Extras {
+            top_k,
+            thinking: plan.thinking,
+            output_config: plan.effort.map(|effort| Effort { effort }),
+            tool_choice: tools.choice,
+            nova,
+        },
         service_tier: tier(request, &mut dropped),
         system: turns.system,
         messages: turns.turns,
@@ -162,21 +182,30 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
 }
 
 /// What is decided about thinking; only Anthropic's models can be told.
-fn plan(request: &Request, turns: &Turns<'_>, family: Family) -> Result<Plan, ApiError> {
-    if family == Family::Claude {
-        return Plan::of(request, turns.can_think());
+fn plan(
+    request: &Request,
+    turns: &Turns<'_>,
+    claude: Option<&'static Claude>,
+    dropped: &mut Dropped,
+) -> Result<Plan, ApiError> {
+    if let Some(claude) = claude {
+        claude::refuse(request, claude, turns.ends_with_answer())?;
+        return Plan::of(request, claude, turns.can_think(), dropped);
     }
-    let dropped = request.reasoning.as_ref().map(|wish| match wish {
-        Reasoning::Effort(_) => "reasoning_effort",
-        Reasoning::Budget(_) | Reasoning::Disabled | Reasoning::Adaptive => "thinking",
-    });
-    Ok(Plan { thinking: None, max_tokens: request.max_tokens, dropped })
+    match &request.reasoning {
+        None => {}
+        Some(Reasoning::Effort(_) | Reasoning::Work(_)) => dropped.name("reasoning_effort"),
+        Some(Reasoning::Budget(_) | Reasoning::Disabled | Reasoning::Adaptive) => dropped.name("thinking"),
+    }
+    Ok(Plan::without(request))
 }
 
 fn output<'a>(request: &'a Request, turns: &mut Turns<'_>, dropped: &mut Dropped) -> Option<OutputConfig<'a>> {
     match request.output.as_ref()? {
         OutputFormat::JsonSchema { name, description, schema, .. } => {
-            let json_schema = JsonSchema { schema: schema.text(), name, description: description.as_deref() };
+            let schema = schema::fitted(schema, &schema::ANTHROPIC, schema::ANSWER, &mut dropped.0);
+            let schema = schema.text().to_owned();
+            let json_schema = JsonSchema { schema, name, description: description.as_deref() };
             Some(OutputConfig { text_format: TextFormat { structure: Structure { json_schema } } })
         }
         OutputFormat::JsonObject => {

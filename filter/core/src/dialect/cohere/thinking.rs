@@ -26,7 +26,7 @@ pub(super) fn of(request: &Request, dropped: &mut Vec<String>) -> Result<Option<
         Reasoning::Adaptive => return Ok(None),
         Reasoning::Disabled => return Ok(Some(Thinking::Disabled)),
         Reasoning::Budget(budget) => ("thinking", *budget, request.max_tokens.map(|most| most.saturating_sub(1))),
-        Reasoning::Effort(effort) => match effort::budget(effort)? {
+        Reasoning::Effort(word) | Reasoning::Work(word) => match effort::budget(word)? {
             None => return Ok(Some(Thinking::Disabled)),
             Some(budget) => ("reasoning_effort", budget, request.max_tokens.map(|most| most / 2)),
         },

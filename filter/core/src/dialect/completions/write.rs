@@ -86,7 +86,7 @@ fn prompt(request: &Request) -> Result<&str, ApiError> {
 }
 
 fn dropped(request: &Request) -> Vec<String> {
-    let mut dropped = Vec::new();
+    let mut dropped = request.dropped.clone();
     let message = request.messages.first();
     let marked =
         message.is_some_and(|message| matches!(message.parts.first(), Some(Part::Text { cache: Some(_), .. })));

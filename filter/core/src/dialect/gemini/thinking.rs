@@ -8,7 +8,7 @@
 //! | `low` | 1024 | `LOW` |
 //! | `medium` | 8192 | `MEDIUM`; on 3.0 Pro, which has no such level, `HIGH` |
 //! | `high` | 24576 | `HIGH` |
-//! | `xhigh` | 32768, or the model's most | `HIGH` |
+//! | `xhigh`, `max` | 32768, or the model's most | `HIGH` |
 //!
 //! A budget in tokens is a `thinkingBudget` in both, within the model's bounds. As the model sees fit is a budget of -1, and for
 //! Gemini 3 no word at all. Thinking that cannot be switched off is named as a wish that was not met; so is any wish of a model before
@@ -18,6 +18,7 @@
 use serde::Serialize;
 
 use crate::conversation::Reasoning;
+use crate::dialect::effort;
 use crate::error::ApiError;
 
 /// Google's `thinkingConfig`.
@@ -88,7 +89,7 @@ impl Plan {
         let control = control(model);
         match wish {
             None => Ok(Self::default()),
-            Some(Reasoning::Effort(effort)) => Self::effort(effort, control),
+            Some(Reasoning::Effort(word) | Reasoning::Work(word)) => Self::effort(word, control),
             Some(Reasoning::Disabled | Reasoning::Budget(0)) => Ok(Self::off("thinking", control)),
             Some(Reasoning::Budget(budget)) => Ok(Self::budget(*budget, control)),
             Some(Reasoning::Adaptive) => Ok(match control {
@@ -104,20 +105,15 @@ impl Plan {
         Self { config: Some(config), dropped: None }
     }
 
-    fn effort(effort: &str, control: Control) -> Result<Self, ApiError> {
-        let (budget, level): (u64, fn(&'static str, &'static str) -> &'static str) = match effort {
+    fn effort(word: &str, control: Control) -> Result<Self, ApiError> {
+        let (budget, level): (u64, fn(&'static str, &'static str) -> &'static str) = match word {
             "none" => return Ok(Self::off("reasoning_effort", control)),
             "minimal" => (1024, |least, _| least),
             "low" => (1024, |_, _| "LOW"),
             "medium" => (8192, |_, middle| middle),
             "high" => (24576, |_, _| "HIGH"),
-            "xhigh" => (32768, |_, _| "HIGH"),
-            _ => {
-                return Err(ApiError::invalid(
-                    "reasoning_effort",
-                    "'reasoning_effort' must be one of none, minimal, low, medium, high, xhigh.",
-                ));
-            }
+            "xhigh" | "max" => (32768, |_, _| "HIGH"),
+            _ => return Err(effort::unknown()),
         };
         Ok(match control {
             Control::Nothing => Self { config: None, dropped: Some("reasoning_effort") },

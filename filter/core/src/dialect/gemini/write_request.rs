@@ -1,8 +1,10 @@
 //! From a conversation to the body of `generateContent`.
 //!
-//! Schemas go whole, as `parametersJsonSchema` and `responseJsonSchema`: the older `parameters` and `responseSchema` take a
+//! Schemas go whole (but for what stands beside a `$ref`: [`schema`]), as `parametersJsonSchema` and `responseJsonSchema`: the older `parameters` and `responseSchema` take a
 //! subset of OpenAPI's that has neither `$defs` nor `additionalProperties`. What becomes of each parameter is in
 //! [`FIELDS`](super::table::FIELDS).
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 
@@ -11,6 +13,7 @@ use super::thinking::{self, Plan, ThinkingConfig};
 use super::turns::Turns;
 use crate::conversation::{Json, OutputFormat, Request, Tool, ToolChoice};
 use crate::dialect::Written;
+use crate::dialect::schema;
 use crate::error::{ApiError, ErrorKind};
 
 /// Google takes no more.
@@ -43,7 +46,7 @@ struct Function<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    parameters_json_schema: Option<&'a Json>,
+    parameters_json_schema: Option<Cow<'a, Json>>,
 }
 
 #[derive(Serialize)]
@@ -84,7 +87,7 @@ struct GenerationConfig<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     response_mime_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    response_json_schema: Option<&'a Json>,
+    response_json_schema: Option<Cow<'a, Json>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     thinking_config: Option<ThinkingConfig>,
 }
@@ -120,9 +123,9 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
     let body = Body {
         system_instruction: (!turns.system.parts.is_empty()).then_some(turns.system),
         contents: turns.turns,
-        tools: tools(&request.tools),
+        tools: tools(&request.tools, &mut dropped),
         tool_config: choice(request)?,
-        generation_config: config(request, stop_sequences, plan.config),
+        generation_config: config(request, stop_sequences, plan.config, &mut dropped),
     };
     let mut bytes = Vec::with_capacity(1024);
     serde_json::to_writer(&mut bytes, &body)
@@ -147,6 +150,7 @@ fn config<'a>(
     request: &'a Request,
     stop_sequences: Vec<&'a str>,
     thinking_config: Option<ThinkingConfig>,
+    dropped: &mut Vec<String>,
 ) -> GenerationConfig<'a> {
     GenerationConfig {
         max_output_tokens: request.max_tokens,
@@ -160,7 +164,9 @@ fn config<'a>(
         frequency_penalty: request.frequency_penalty,
         response_mime_type: request.output.as_ref().map(|_| "application/json"),
         response_json_schema: match &request.output {
-            Some(OutputFormat::JsonSchema { schema, .. }) => Some(schema),
+            Some(OutputFormat::JsonSchema { schema, .. }) => {
+                Some(schema::fitted(schema, &schema::GEMINI, schema::ANSWER, dropped))
+            }
             Some(OutputFormat::JsonObject) | None => None,
         },
         thinking_config,
@@ -172,12 +178,15 @@ fn seed(wide: i64) -> i32 {
     i32::try_from(wide).unwrap_or_else(|_| i32::try_from(wide & i64::from(i32::MAX)).unwrap_or_default())
 }
 
-fn tools<'a>(tools: &'a [Tool]) -> Option<[ToolOut<'a>; 1]> {
-    let function = |tool: &'a Tool| {
+fn tools<'a>(tools: &'a [Tool], dropped: &mut Vec<String>) -> Option<[ToolOut<'a>; 1]> {
+    let mut function = |tool: &'a Tool| {
         let Tool { name, description, parameters, .. } = tool;
-        Function { name, description: description.as_deref(), parameters_json_schema: parameters.as_ref() }
+        let schema = parameters.as_ref();
+        let parameters_json_schema =
+            schema.map(|schema| schema::fitted(schema, &schema::GEMINI, schema::PARAMETERS, dropped));
+        Function { name, description: description.as_deref(), parameters_json_schema }
     };
-    (!tools.is_empty()).then(|| [ToolOut { function_declarations: tools.iter().map(function).collect() }])
+    (!tools.is_empty()).then(|| [ToolOut { function_declarations: tools.iter().map(&mut function).collect() }])
 }
 
 /// Whether, and what, the model must call. Only `VALIDATED` and `ANY` promise arguments that match their schema.

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::table::Table;
-use crate::dialect::fields::{Fields, object};
+use crate::dialect::fields::{Fields, drop_hint, object};
 use crate::error::ApiError;
 
 /// `n`, how many answers.
@@ -39,6 +39,18 @@ pub(in crate::dialect) fn include_usage(
     let include = options.take(at, "include_usage")?.unwrap_or_default();
     table.settle(&options, at, "stream_options.", dropped)?;
     Ok(include)
+}
+
+/// OpenAI takes no longer `user`, in characters, and coding agents send longer ones.
+const LONGEST_USER: usize = 64;
+
+/// `user`, as OpenAI takes it. A name that is too long would be refused; without one, the provider only knows less of whom it serves.
+pub(in crate::dialect) fn user<'a>(user: Option<&'a str>, dropped: &mut Vec<String>) -> Option<&'a str> {
+    let short = user.filter(|user| user.chars().nth(LONGEST_USER).is_none());
+    if short.is_none() && user.is_some() {
+        drop_hint(dropped, "user");
+    }
+    short
 }
 
 /// `stream_options`, as a provider is asked.

@@ -16,7 +16,9 @@ pub(in crate::dialect) fn word() -> impl Strategy<Value = String> {
 }
 
 pub(in crate::dialect) fn json() -> impl Strategy<Value = Json> {
-    select(vec!["{}", r#"{"type":"object","properties":{"a":{"const":1.50}}}"#, r#"{ "a" : [ ] }"#])
+    const ONE: &str =
+        r#"{"type":"object","properties":{"a":{"const":1.50}},"required":["a"],"additionalProperties":false}"#;
+    select(vec![ONE, r#"{ "type" : "object","properties":{ },"additionalProperties":false }"#])
         .prop_filter_map("JSON", |text| Json::parse(text).ok())
 }
 

@@ -48,6 +48,16 @@ pub(super) struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_tier: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_cache_key: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub safety_identifier: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verbosity: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream_options: Option<StreamOptions>,
@@ -143,7 +153,7 @@ pub(super) struct FunctionOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub parameters: Option<&'a Json>,
+    pub parameters: Option<Cow<'a, Json>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,
 }

@@ -38,10 +38,10 @@ fn read(raw: &RawValue, at: &str, dropped: &mut Vec<String>) -> Result<Message, 
     let name = fields.take(at, "name")?;
     let cache = cache_mark(&mut fields, at)?;
     let mut parts = match role {
-        Role::System | Role::Developer => spoken(&mut fields, at, Allowed::TEXT)?,
-        Role::User => spoken(&mut fields, at, Allowed::MEDIA)?,
+        Role::System | Role::Developer => spoken(&mut fields, at, Allowed::TEXT, dropped)?,
+        Role::User => spoken(&mut fields, at, Allowed::MEDIA, dropped)?,
         Role::Assistant => assistant(&mut fields, at, dropped)?,
-        Role::Tool => vec![tool_result(&mut fields, at)?],
+        Role::Tool => vec![tool_result(&mut fields, at, dropped)?],
     };
     if cache.is_some() && !mark_last(&mut parts, cache) {
         drop_hint(dropped, "messages[].cache_control");
@@ -51,10 +51,15 @@ fn read(raw: &RawValue, at: &str, dropped: &mut Vec<String>) -> Result<Message, 
 }
 
 /// Content that must be there.
-fn spoken(fields: &mut Fields<'_>, at: &str, allowed: Allowed) -> Result<Vec<Part>, ApiError> {
+fn spoken(
+    fields: &mut Fields<'_>,
+    at: &str,
+    allowed: Allowed,
+    dropped: &mut Vec<String>,
+) -> Result<Vec<Part>, ApiError> {
     let place = join(at, "content");
     let raw = fields.take_raw("content").ok_or_else(|| missing(&place))?;
-    let parts = content(raw, &place, allowed)?;
+    let parts = content(raw, &place, allowed, dropped)?;
     if parts.is_empty() {
         let message = format!("Invalid '{place}': empty array. At least one part is needed.");
         return Err(ApiError::invalid(place, message).with_code("empty_array"));
@@ -63,16 +68,21 @@ fn spoken(fields: &mut Fields<'_>, at: &str, allowed: Allowed) -> Result<Vec<Par
 }
 
 /// Content that may be absent, `null` or empty.
-fn optional(fields: &mut Fields<'_>, at: &str, allowed: Allowed) -> Result<Vec<Part>, ApiError> {
+fn optional(
+    fields: &mut Fields<'_>,
+    at: &str,
+    allowed: Allowed,
+    dropped: &mut Vec<String>,
+) -> Result<Vec<Part>, ApiError> {
     match fields.take_raw("content") {
-        Some(raw) if raw.get() != r#""""# => content(raw, &join(at, "content"), allowed),
+        Some(raw) if raw.get() != r#""""# => content(raw, &join(at, "content"), allowed, dropped),
         _ => Ok(Vec::new()),
     }
 }
 
-fn tool_result(fields: &mut Fields<'_>, at: &str) -> Result<Part, ApiError> {
+fn tool_result(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> Result<Part, ApiError> {
     let call = required(fields, at, "tool_call_id")?;
-    Ok(Part::ToolResult { call, content: optional(fields, at, Allowed::MEDIA)?, is_error: false, cache: None })
+    Ok(Part::ToolResult { call, content: optional(fields, at, Allowed::MEDIA, dropped)?, is_error: false, cache: None })
 }
 
 fn assistant(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> Result<Vec<Part>, ApiError> {
@@ -93,7 +103,7 @@ fn assistant(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> Re
         parts.push(Part::Thinking { text, signature: None });
     }
     parts.extend(seal);
-    parts.extend(optional(fields, at, Allowed::REFUSAL)?);
+    parts.extend(optional(fields, at, Allowed::REFUSAL, dropped)?);
     let refusal: Option<String> = fields.take(at, "refusal")?;
     parts.extend(refusal.map(|text| Part::Refusal { text }));
     let calls: Vec<&RawValue> = fields.take(at, "tool_calls")?.unwrap_or_default();

@@ -15,6 +15,7 @@
 use std::fmt::Debug;
 
 use super::aliases::Rules;
+use super::models::openai::OpenAi;
 use super::openai::{chunks, error, peek, usage};
 use super::quirk::Quirk;
 use super::{Chat, Content, Dialect, Field, Glance, Opening, Shape, StreamPeeker, StreamReader, StreamWriter, Written};
@@ -42,12 +43,12 @@ mod tests;
 pub struct OpenAiChat;
 
 /// The same as a server speaks it that departs from OpenAI.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OpenAiCompatible(pub Variation);
 
 /// How a server that speaks this dialect departs from OpenAI, as far as a request must know: its answers are read with
 /// patience, whoever it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Variation {
     /// It takes `cache_control`, `thinking_blocks`, `thinking`, `top_k`, and images in tool messages, as LiteLLM and
     /// OpenRouter do. OpenAI answers 400 to them, so without this they are left out or expressed otherwise.
@@ -56,6 +57,10 @@ pub struct Variation {
     pub rules: Rules,
     /// What it calls by another name, or has no words for.
     pub quirks: &'static [Quirk],
+    /// The highest temperature that it takes.
+    pub hottest: f64,
+    /// As many texts can end its answers.
+    pub most_stops: usize,
 }
 
 /// Whoever speaks this dialect.
@@ -96,6 +101,10 @@ impl<S: Speaker> Dialect for S {
         self.variation().quirks
     }
 
+    fn suits(&self, model: &str) -> bool {
+        OpenAi::of(model).is_none_or(|model| model.calls_in_chat)
+    }
+
     fn path(&self, _model: &str, _stream: bool) -> String {
         "/chat/completions".to_owned()
     }
@@ -131,7 +140,7 @@ impl<S: Speaker> Chat for S {
     }
 
     fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError> {
-        write::write(request, model, self.variation().extensions)
+        write::write(request, model, &self.variation())
     }
 
     fn read_response(&self, body: &[u8]) -> Result<Response, ApiError> {

@@ -2,6 +2,7 @@
 
 use serde_json::value::RawValue;
 
+use super::table::TABLE;
 use crate::conversation::{CacheMark, Part, Source};
 use crate::dialect::data_uri::source;
 use crate::dialect::fields::{Fields, join};
@@ -27,7 +28,12 @@ impl Allowed {
 }
 
 /// Reads `content`, which is at `at`.
-pub(super) fn content(raw: &RawValue, at: &str, allowed: Allowed) -> Result<Vec<Part>, ApiError> {
+pub(super) fn content(
+    raw: &RawValue,
+    at: &str,
+    allowed: Allowed,
+    dropped: &mut Vec<String>,
+) -> Result<Vec<Part>, ApiError> {
     let wrong = |error: serde_json::Error| ApiError::invalid(at, format!("Invalid value for '{at}': {error}."));
     if raw.get().starts_with('"') {
         let text = serde_json::from_str(raw.get()).map_err(wrong)?;
@@ -40,10 +46,10 @@ pub(super) fn content(raw: &RawValue, at: &str, allowed: Allowed) -> Result<Vec<
         ));
     }
     let parts: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(wrong)?;
-    parts.into_iter().enumerate().map(|(index, raw)| part(raw, &format!("{at}[{index}]"), allowed)).collect()
+    parts.into_iter().enumerate().map(|(index, raw)| part(raw, &format!("{at}[{index}]"), allowed, dropped)).collect()
 }
 
-fn part(raw: &RawValue, at: &str, allowed: Allowed) -> Result<Part, ApiError> {
+fn part(raw: &RawValue, at: &str, allowed: Allowed, dropped: &mut Vec<String>) -> Result<Part, ApiError> {
     let mut fields = object(raw, at)?;
     let word = required(&mut fields, at, "type")?;
     let cache = cache_mark(&mut fields, at)?;
@@ -64,7 +70,7 @@ fn part(raw: &RawValue, at: &str, allowed: Allowed) -> Result<Part, ApiError> {
             return Err(wrong_word(&join(at, "type"), other, words));
         }
     };
-    nothing_left(&fields, at)?;
+    TABLE.settle(&fields, at, "messages[].content[].", dropped)?;
     Ok(part)
 }
 

@@ -9,6 +9,7 @@ use crate::conversation::{Reasoning, Request};
 use crate::dialect::fields::Fields;
 use crate::dialect::fields::{missing, nothing_left};
 use crate::dialect::fields::{object, required, wrong_word};
+use crate::dialect::openai::carried;
 use crate::dialect::openai::request::{count, include_usage, stop};
 use crate::error::ApiError;
 
@@ -20,7 +21,7 @@ pub(super) fn read(text: &[u8]) -> Result<Request, ApiError> {
     let messages = message::read_all(&mut fields, &mut dropped)?;
     let newer: Option<u64> = fields.take("", "max_completion_tokens")?;
     let older: Option<u64> = fields.take("", "max_tokens")?;
-    let request = Request {
+    let mut request = Request {
         model,
         messages,
         tools: tools::read_all(&mut fields, &mut dropped)?,
@@ -41,10 +42,12 @@ pub(super) fn read(text: &[u8]) -> Result<Request, ApiError> {
         service_tier: fields.take("", "service_tier")?,
         stream: fields.take("", "stream")?.unwrap_or_default(),
         include_usage: include_usage(&mut fields, &TABLE, &mut dropped)?,
-        dropped: Vec::new(),
+        ..Request::default()
     };
-    TABLE.settle(&fields, "", "", &mut dropped)?;
-    Ok(Request { dropped, ..request })
+    request.dropped = dropped;
+    carried::read(&mut fields, &[carried::VERBOSITY.0], &mut request)?;
+    TABLE.settle(&fields, "", "", &mut request.dropped)?;
+    Ok(request)
 }
 
 /// `reasoning_effort`, or Anthropic's `thinking`; both would contradict each other.

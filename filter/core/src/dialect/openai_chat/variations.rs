@@ -15,7 +15,8 @@ const OLD_MAX_TOKENS: Quirk = Quirk { field: "max_completion_tokens", becomes: B
 pub(crate) const NO_STREAM_OPTIONS: Quirk = Quirk { field: "stream_options", becomes: Becomes::Omitted };
 
 /// OpenAI itself.
-pub const OPENAI: Variation = Variation { extensions: false, rules: aliases::OPENAI, quirks: &[] };
+pub const OPENAI: Variation =
+    Variation { extensions: false, rules: aliases::OPENAI, quirks: &[], hottest: 2.0, most_stops: usize::MAX };
 
 /// Servers that know OpenAI's chat as it was before its reasoning models.
 pub const OLDER: Variation = Variation { quirks: &[OLD_MAX_TOKENS, DEVELOPER_IS_SYSTEM], ..OPENAI };
@@ -42,6 +43,7 @@ pub const GROQ: Variation = Variation {
         Quirk { field: "messages[].tool_calls[].provider_specific_fields", becomes: Becomes::Omitted },
         Quirk { field: "messages[].tool_calls[].extra_content", becomes: Becomes::Omitted },
     ],
+    most_stops: 4,
     ..OPENAI
 };
 
@@ -74,6 +76,7 @@ pub const MISTRAL: Variation = Variation {
         Quirk { field: "messages[].tool_calls[].id", becomes: Becomes::CallId(aliases::MISTRAL.ids) },
         Quirk { field: "messages[].tool_call_id", becomes: Becomes::CallId(aliases::MISTRAL.ids) },
     ],
+    hottest: 1.5,
     ..OPENAI
 };
 

@@ -2,11 +2,13 @@
 //!
 //! Where a message holds what OpenAI's cannot: the result of a tool call becomes a message of its own; pictures and
 //! documents in it follow the results in a user message; earlier reasoning, caching marks, `top_k`, a tool's error
-//! flag and a `user` of more than 64 characters are left out and named in [`Written::dropped`]. A thinking budget becomes an effort: up to 4,096 tokens `low`,
-//! up to 16,384 `medium`, beyond `high`. A streamed request always asks for usage, since the gateway accounts for it.
+//! flag and a `user` of more than 64 characters are left out and named in [`Written::dropped`]. What is said of reasoning, and the
+//! parameters of chance beside it, are [`reasoning`]'s to decide. A streamed request always asks for usage, since the
+//! gateway accounts for it.
 
 use std::borrow::Cow;
 
+use super::Variation;
 use super::body::{
     Body, ChoiceOut, ContentOut, FileOut, FormatOut, FunctionOut, ImageOut, MarkOut, MessageOut, NameOut, PartOut,
     SchemaOut, ThinkingOut, ToolOut,
@@ -16,12 +18,20 @@ use crate::conversation::{CacheMark, Message, OutputFormat, Part, Reasoning, Req
 use crate::dialect::Written;
 use crate::dialect::data_uri::{Url, file_name};
 use crate::dialect::fields::drop_hint;
-use crate::dialect::openai::request::StreamOptions;
+use crate::dialect::openai::carried::Carried;
+use crate::dialect::openai::reasoning::{Plan, Surface};
+use crate::dialect::openai::request::{self, StreamOptions};
 use crate::dialect::openai::{json, table};
+use crate::dialect::schema;
 use crate::error::ApiError;
 
 /// Writes `request` under the provider's name for the model.
-pub(super) fn write(request: &Request, model: &str, extensions: bool) -> Result<Written, ApiError> {
+pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Result<Written, ApiError> {
+    let extensions = variation.extensions;
+    if request.stop.len() > variation.most_stops {
+        let message = format!("The provider takes at most {} texts in 'stop'.", variation.most_stops);
+        return Err(ApiError::unsupported("stop", message));
+    }
     let mut writer = Writer { extensions, dropped: request.dropped.clone(), carried: Vec::new(), messages: Vec::new() };
     for (index, message) in request.messages.iter().enumerate() {
         writer.message(message).map_err(|word| {
@@ -34,28 +44,37 @@ pub(super) fn write(request: &Request, model: &str, extensions: bool) -> Result<
     }
     writer.flush();
     let tools = request.tools.iter().map(|tool| writer.tool(tool)).collect();
-    let (reasoning_effort, thinking) = writer.reasoning(request.reasoning.as_ref());
+    let (plan, thinking) = match extensions {
+        true => extended(request),
+        false => (Plan::of(request, model, Surface::Chat, &mut writer.dropped)?, None),
+    };
     let top_k = writer.extension(request.top_k, "top_k");
-    let user = writer.user(request.user.as_deref());
+    let user = request::user(request.user.as_deref(), &mut writer.dropped);
+    let carried = Carried::of(request, model, Surface::Chat, &mut writer.dropped);
     let body = Body {
         model,
         tools,
         tool_choice: request.tool_choice.as_ref().map(choice),
         parallel_tool_calls: request.parallel_tool_calls,
-        response_format: request.output.as_ref().map(format),
-        max_completion_tokens: request.max_tokens,
-        temperature: request.temperature,
-        top_p: request.top_p,
+        response_format: request.output.as_ref().map(|output| writer.format(output)),
+        max_completion_tokens: plan.max_tokens,
+        temperature: writer.temperature(plan.temperature, variation.hottest),
+        top_p: plan.top_p,
         top_k,
         stop: &request.stop,
         seed: request.seed,
         frequency_penalty: request.frequency_penalty,
         presence_penalty: request.presence_penalty,
         n: request.n,
-        reasoning_effort,
+        reasoning_effort: plan.effort,
         thinking,
         user,
         service_tier: request.service_tier.as_deref(),
+        metadata: carried.metadata,
+        prompt_cache_key: carried.prompt_cache_key,
+        safety_identifier: carried.safety_identifier,
+        store: carried.store,
+        verbosity: carried.verbosity,
         stream: request.stream.then_some(true),
         stream_options: request.stream.then_some(StreamOptions { include_usage: true }),
         messages: writer.messages,
@@ -63,8 +82,18 @@ pub(super) fn write(request: &Request, model: &str, extensions: bool) -> Result<
     Ok(Written { body: json::body(&body), dropped: writer.dropped })
 }
 
-/// OpenAI takes no longer `user`, in characters, and coding agents send longer ones.
-const LONGEST_USER: usize = 64;
+/// Reasoning and chance for a server that makes of them what its models want, and knows Anthropic's `thinking`.
+fn extended(request: &Request) -> (Plan<'_>, Option<ThinkingOut>) {
+    let (effort, thinking) = match &request.reasoning {
+        None => (None, None),
+        Some(Reasoning::Effort(word) | Reasoning::Work(word)) => (Some(word.as_str()), None),
+        Some(Reasoning::Budget(tokens)) => (None, Some(ThinkingOut::Enabled { budget_tokens: *tokens })),
+        Some(Reasoning::Disabled) => (None, Some(ThinkingOut::Disabled)),
+        Some(Reasoning::Adaptive) => (None, Some(ThinkingOut::Adaptive)),
+    };
+    let Request { temperature, top_p, max_tokens, .. } = *request;
+    (Plan { effort, temperature, top_p, max_tokens }, thinking)
+}
 
 fn choice(choice: &ToolChoice) -> ChoiceOut<'_> {
     match choice {
@@ -72,15 +101,6 @@ fn choice(choice: &ToolChoice) -> ChoiceOut<'_> {
         ToolChoice::None => ChoiceOut::Word("none"),
         ToolChoice::Required => ChoiceOut::Word("required"),
         ToolChoice::Named(name) => ChoiceOut::Named { r#type: "function", function: NameOut { name } },
-    }
-}
-
-fn format(output: &OutputFormat) -> FormatOut<'_> {
-    match output {
-        OutputFormat::JsonObject => FormatOut::JsonObject,
-        OutputFormat::JsonSchema { name, description, schema, strict } => FormatOut::JsonSchema {
-            json_schema: SchemaOut { name, description: description.as_deref(), schema, strict: *strict },
-        },
     }
 }
 
@@ -131,37 +151,31 @@ impl<'a> Writer<'a> {
             function: FunctionOut {
                 name: &tool.name,
                 description: tool.description.as_deref(),
-                parameters: tool.parameters.as_ref(),
-                strict: tool.strict,
+                parameters: schema::object(tool.parameters.as_ref()),
+                strict: match self.extensions {
+                    true => tool.strict,
+                    false => schema::strict_tool(tool, &mut self.dropped),
+                },
             },
             cache_control: self.mark(&tool.cache),
         }
     }
 
-    fn reasoning(&mut self, reasoning: Option<&'a Reasoning>) -> (Option<&'a str>, Option<ThinkingOut>) {
-        match reasoning {
-            None => (None, None),
-            Some(Reasoning::Effort(effort)) => (Some(effort), None),
-            Some(Reasoning::Budget(budget_tokens)) if self.extensions => {
-                (None, Some(ThinkingOut::Enabled { budget_tokens: *budget_tokens }))
-            }
-            Some(Reasoning::Budget(..=4096)) => (Some("low"), None),
-            Some(Reasoning::Budget(..=16384)) => (Some("medium"), None),
-            Some(Reasoning::Budget(_)) => (Some("high"), None),
-            // Models that cannot reason answer 400 to any effort, and most that can know no `none`.
-            Some(Reasoning::Disabled) => (None, self.extension(Some(ThinkingOut::Disabled), "thinking")),
-            // As the model sees fit is what happens without a word.
-            Some(Reasoning::Adaptive) => (None, self.extensions.then_some(ThinkingOut::Adaptive)),
+    /// Above the hottest that the server takes it is that, and named.
+    fn temperature(&mut self, temperature: Option<f64>, hottest: f64) -> Option<f64> {
+        let taken = temperature.map(|temperature| temperature.min(hottest));
+        if taken != temperature {
+            self.drop("temperature");
         }
+        taken
     }
 
-    /// A name that is too long would be refused; without one, the provider only knows less of whom it serves.
-    fn user(&mut self, user: Option<&'a str>) -> Option<&'a str> {
-        let short = user.filter(|user| user.chars().nth(LONGEST_USER).is_none());
-        if short.is_none() && user.is_some() {
-            self.drop("user");
-        }
-        short
+    fn format(&mut self, output: &'a OutputFormat) -> FormatOut<'a> {
+        let OutputFormat::JsonSchema { name, description, schema, strict } = output else {
+            return FormatOut::JsonObject;
+        };
+        let strict = if self.extensions { *strict } else { schema::strict_answer(output, &mut self.dropped) };
+        FormatOut::JsonSchema { json_schema: SchemaOut { name, description: description.as_deref(), schema, strict } }
     }
 
     fn message(&mut self, message: &'a Message) -> Result<(), Misplaced> {

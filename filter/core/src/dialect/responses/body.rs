@@ -1,5 +1,7 @@
 //! The shapes of a request's JSON, borrowed from the conversation; what [`write`](super::write) fills in.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::conversation::Json;
@@ -31,6 +33,12 @@ pub(super) struct Body<'a> {
     pub user: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_tier: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_cache_key: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub safety_identifier: Option<&'a Json>,
     pub store: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<bool>,
@@ -103,7 +111,7 @@ pub(super) struct ToolOut<'a> {
     pub name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<&'a str>,
-    pub parameters: Option<&'a Json>,
+    pub parameters: Option<Cow<'a, Json>>,
     pub strict: bool,
 }
 
@@ -116,7 +124,10 @@ pub(super) enum ChoiceOut<'a> {
 
 #[derive(Serialize)]
 pub(super) struct TextOut<'a> {
-    pub format: FormatOut<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<FormatOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verbosity: Option<&'a Json>,
 }
 
 #[derive(Serialize)]

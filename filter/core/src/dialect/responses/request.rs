@@ -7,6 +7,7 @@ use crate::conversation::{Message, Reasoning, Request, Role};
 use crate::dialect::fields::Fields;
 use crate::dialect::fields::object;
 use crate::dialect::fields::{drop_hint, missing};
+use crate::dialect::openai::carried;
 use crate::dialect::openai::table::refused;
 use crate::error::ApiError;
 
@@ -22,7 +23,6 @@ pub(super) fn read(text: &[u8]) -> Result<Request, ApiError> {
         messages,
         tools: tools::read_all(&mut fields, &mut dropped)?,
         parallel_tool_calls: fields.take("", "parallel_tool_calls")?,
-        output: tools::read_text(&mut fields, &mut dropped)?,
         max_tokens: fields.take("", "max_output_tokens")?,
         temperature: fields.take("", "temperature")?,
         top_p: fields.take("", "top_p")?,
@@ -34,10 +34,13 @@ pub(super) fn read(text: &[u8]) -> Result<Request, ApiError> {
         include_usage: true,
         ..Request::default()
     };
+    tools::read_text(&mut fields, &mut request)?;
     tools::read_choice(&mut fields, &mut request)?;
     include(&mut fields, &mut dropped)?;
-    TABLE.settle(&fields, "", "", &mut dropped)?;
-    Ok(Request { dropped, ..request })
+    request.dropped.append(&mut dropped);
+    carried::read(&mut fields, &[], &mut request)?;
+    TABLE.settle(&fields, "", "", &mut request.dropped)?;
+    Ok(request)
 }
 
 /// Refuses what a conversation that does not travel whole needs, before anything else is found to be missing for it.

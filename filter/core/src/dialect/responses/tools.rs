@@ -6,9 +6,10 @@ use serde_json::value::RawValue;
 
 use super::table::{TABLE, hosted};
 use crate::conversation::{Json, OutputFormat, Request, Tool, ToolChoice};
-use crate::dialect::fields::{Fields, join};
+use crate::dialect::fields::{Fields, drop_hint, join};
 use crate::dialect::fields::{missing, nothing_left};
 use crate::dialect::fields::{object, required, wrong_word};
+use crate::dialect::openai::carried::VERBOSITY;
 use crate::error::ApiError;
 
 /// Reads `tools`.
@@ -90,14 +91,17 @@ fn allowed(choice: &mut Fields<'_>, request: &mut Request) -> Result<(), ApiErro
     Ok(())
 }
 
-/// Reads `text`, of which the format is mapped.
-pub(super) fn read_text(fields: &mut Fields<'_>, dropped: &mut Vec<String>) -> Result<Option<OutputFormat>, ApiError> {
+/// Reads `text`: the format is mapped, how much to say is OpenAI's own.
+pub(super) fn read_text(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), ApiError> {
     let at = "text";
-    let Some(raw) = fields.take_raw(at) else { return Ok(None) };
+    let Some(raw) = fields.take_raw(at) else { return Ok(()) };
     let mut text = object(raw, at)?;
-    let output = text.take_raw("format").map(read_format).transpose()?.flatten();
-    TABLE.settle(&text, at, "text.", dropped)?;
-    Ok(output)
+    request.output = text.take_raw("format").map(read_format).transpose()?.flatten();
+    if let Some(verbosity) = text.take::<Json>(at, "verbosity")? {
+        request.carried.push((VERBOSITY.1, verbosity));
+        drop_hint(&mut request.dropped, VERBOSITY.1);
+    }
+    TABLE.settle(&text, at, "text.", &mut request.dropped)
 }
 
 fn read_format(raw: &RawValue) -> Result<Option<OutputFormat>, ApiError> {

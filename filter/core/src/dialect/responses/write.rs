@@ -1,25 +1,28 @@
-//! Writes a request for a provider: a whole conversation, of which nothing is stored (`store: false`).
+//! Writes a request for a provider: a whole conversation, of which nothing is stored (`store: false`) unless the client wants it.
 //!
 //! Refused are `stop`, penalties other than 0 and more than one answer, for which the format has no words. Left out and
 //! named in [`Written::dropped`]: `seed`, `top_k`, participants' names, caching marks, a tool's error flag, and reasoning
-//! that is not OpenAI's. A thinking budget becomes an effort: up to 4,096 tokens `low`, up to 16,384 `medium`, beyond
-//! `high`. Where reasoning is asked for, its encrypted content is too, so that the next turn can bring it back. A function
+//! that is not OpenAI's. What is said of reasoning, and the parameters of chance beside it, are
+//! [`plan`](crate::dialect::openai::reasoning)'s to decide. Where reasoning is asked for, its encrypted content is too, so that the next turn can bring it back. A function
 //! is `strict` only where it says so: this format would assume it, chat completions do not.
 
 use super::body::{Body, ChoiceOut, ContentOut, FormatOut, ItemOut, PartOut, ReasoningOut, TextOut, ToolOut};
 use super::item::is_spoken;
 use super::reasoning;
-use crate::conversation::{CacheMark, Message, OutputFormat, Part, Reasoning, Request, Role, Source, Tool, ToolChoice};
+use crate::conversation::{CacheMark, Message, OutputFormat, Part, Request, Role, Source, Tool, ToolChoice};
 use crate::dialect::Written;
 use crate::dialect::data_uri::{Url, file_name};
 use crate::dialect::fields::drop_hint;
-use crate::dialect::openai::{json, table};
+use crate::dialect::openai::carried::Carried;
+use crate::dialect::openai::reasoning::{Plan, Surface};
+use crate::dialect::openai::{json, request, table};
+use crate::dialect::schema;
 use crate::error::ApiError;
 
 /// Writes `request` under the provider's name for the model.
 pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError> {
     expressible(request)?;
-    let mut writer = Writer { dropped: Vec::new(), input: Vec::new() };
+    let mut writer = Writer { dropped: request.dropped.clone(), input: Vec::new() };
     for (index, message) in request.messages.iter().enumerate() {
         writer.message(message).map_err(|word| {
             let path = format!("messages[{index}].content");
@@ -28,32 +31,48 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
         })?;
     }
     let tools = request.tools.iter().map(|tool| writer.tool(tool)).collect();
-    let reasoning = writer.reasoning(request.reasoning.as_ref()).map(|effort| ReasoningOut { effort });
+    let plan = Plan::of(request, model, Surface::Responses, &mut writer.dropped)?;
+    let reasoning = plan.effort.map(|effort| ReasoningOut { effort });
     for (given, name) in [(request.top_k.is_some(), "top_k"), (request.seed.is_some(), "seed")] {
         if given {
             writer.drop(name);
         }
     }
+    let max_output_tokens = plan.max_tokens.map(|most| most.max(LEAST_TOKENS));
+    if max_output_tokens != plan.max_tokens {
+        writer.drop("max_completion_tokens");
+    }
+    let user = request::user(request.user.as_deref(), &mut writer.dropped);
+    let carried = Carried::of(request, model, Surface::Responses, &mut writer.dropped);
+    let format = request.output.as_ref().map(|output| writer.format(output));
     let thinks = reasoning.as_ref().is_some_and(|reasoning| reasoning.effort != "none");
     let body = Body {
         model,
         tools,
         tool_choice: request.tool_choice.as_ref().map(choice),
         parallel_tool_calls: request.parallel_tool_calls,
-        text: request.output.as_ref().map(|output| TextOut { format: format(output) }),
-        max_output_tokens: request.max_tokens,
-        temperature: request.temperature,
-        top_p: request.top_p,
+        text: (format.is_some() || carried.verbosity.is_some())
+            .then_some(TextOut { format, verbosity: carried.verbosity }),
+        max_output_tokens,
+        temperature: plan.temperature,
+        top_p: plan.top_p,
         reasoning,
         include: if thinks { &["reasoning.encrypted_content"] } else { &[] },
-        user: request.user.as_deref(),
+        user,
         service_tier: request.service_tier.as_deref(),
-        store: false,
+        metadata: carried.metadata,
+        prompt_cache_key: carried.prompt_cache_key,
+        safety_identifier: carried.safety_identifier,
+        store: carried.store.is_some(),
         stream: request.stream.then_some(true),
         input: writer.input,
     };
     Ok(Written { body: json::body(&body), dropped: writer.dropped })
 }
+
+/// The format takes no smaller limit ("integer below minimum value. Expected a value >= 16"), and agents ask for one token to see
+/// whether they are served.
+const LEAST_TOKENS: u64 = 16;
 
 /// Refuses what would change the answer and has no words here.
 fn expressible(request: &Request) -> Result<(), ApiError> {
@@ -75,15 +94,6 @@ fn choice(choice: &ToolChoice) -> ChoiceOut<'_> {
         ToolChoice::None => ChoiceOut::Word("none"),
         ToolChoice::Required => ChoiceOut::Word("required"),
         ToolChoice::Named(name) => ChoiceOut::Named { r#type: "function", name },
-    }
-}
-
-fn format(output: &OutputFormat) -> FormatOut<'_> {
-    match output {
-        OutputFormat::JsonObject => FormatOut::JsonObject,
-        OutputFormat::JsonSchema { name, description, schema, strict } => {
-            FormatOut::JsonSchema { name, description: description.as_deref(), schema, strict: *strict }
-        }
     }
 }
 
@@ -113,25 +123,15 @@ impl<'a> Writer<'a> {
             r#type: "function",
             name: &tool.name,
             description: tool.description.as_deref(),
-            parameters: tool.parameters.as_ref(),
-            strict: tool.strict.unwrap_or_default(),
+            parameters: schema::object(tool.parameters.as_ref()),
+            strict: schema::strict_tool(tool, &mut self.dropped).unwrap_or_default(),
         }
     }
 
-    fn reasoning(&mut self, reasoning: Option<&'a Reasoning>) -> Option<&'a str> {
-        match reasoning? {
-            Reasoning::Effort(effort) => Some(effort),
-            Reasoning::Budget(..=4096) => Some("low"),
-            Reasoning::Budget(..=16384) => Some("medium"),
-            Reasoning::Budget(_) => Some("high"),
-            // Models that cannot reason answer 400 to any effort, and most that can know no `none`.
-            Reasoning::Disabled => {
-                self.drop("thinking");
-                None
-            }
-            // As the model sees fit is what happens without a word.
-            Reasoning::Adaptive => None,
-        }
+    fn format(&mut self, output: &'a OutputFormat) -> FormatOut<'a> {
+        let OutputFormat::JsonSchema { name, description, schema, .. } = output else { return FormatOut::JsonObject };
+        let strict = schema::strict_answer(output, &mut self.dropped);
+        FormatOut::JsonSchema { name, description: description.as_deref(), schema, strict }
     }
 
     /// A message becomes as many items as it has sorts of parts: results first, then the rest in its order.

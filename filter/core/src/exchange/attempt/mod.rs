@@ -46,8 +46,9 @@ pub struct Attempt {
     dialect: &'static dyn Dialect,
     /// Which of the journey's attempts it is.
     number: usize,
-    /// Client and provider speak the same dialect: bytes pass through.
-    same_dialect: bool,
+    /// Client and provider speak the same dialect, or the provider's is the client's in another envelope: the bytes of answers pass.
+    /// Those of errors need not be the same.
+    same_bodies: bool,
     phase: Phase,
 }
 
@@ -89,7 +90,7 @@ impl Attempt {
                 cx.effects.extend(trace::failure(journey));
                 over(journey, cx.effects);
                 let dialect = journey.client;
-                return Some(Self { target, dialect, number: 0, same_dialect: true, phase: Phase::Done });
+                return Some(Self { target, dialect, number: 0, same_bodies: true, phase: Phase::Done });
             }
             Begin::Unplanned => return None,
         };
@@ -98,23 +99,23 @@ impl Attempt {
         if number > 1 {
             cx.effects.extend(trace::failed(&journey.worker.gateway, "".into()));
         }
-        let Some(dialect) = target.provider.format_for(journey.client) else {
-            let mut attempt = Self { target, dialect: journey.client, number, same_dialect: true, phase: Phase::Done };
+        let Some(dialect) = target.provider.format_for(journey.client, &target.model) else {
+            let mut attempt = Self { target, dialect: journey.client, number, same_bodies: true, phase: Phase::Done };
             let error = ApiError::new(400, ErrorKind::InvalidRequest, "The fallback has nothing of what is asked for.");
             attempt.ends_the_plan("cannot_express", error, journey, cx);
             return Some(attempt);
         };
-        let same_dialect = dialect.name() == journey.client.name();
+        let same_bodies = dialect.bodies() == journey.client.name();
         let lease = journey.lease();
         let fits = journey.charge.as_mut().is_none_or(|charge| charge.moves_to(&target, lease, cx.shared, now));
         if !fits {
-            let mut attempt = Self { target, dialect, number, same_dialect, phase: Phase::Done };
+            let mut attempt = Self { target, dialect, number, same_bodies, phase: Phase::Done };
             let error = ApiError::new(429, ErrorKind::RateLimit, "The fallback is beyond a limit or a budget.");
             attempt.ends_the_plan("over_limit", error, journey, cx);
             return Some(attempt);
         }
         let outbound = Outbound::choose(journey, &target, dialect);
-        Some(Self { target, dialect, number, same_dialect, phase: Phase::Request(outbound) })
+        Some(Self { target, dialect, number, same_bodies, phase: Phase::Request(outbound) })
     }
 
     /// Handles a part of the request or of the answer.
@@ -224,10 +225,10 @@ impl Attempt {
         }
         let is_stream = |content_type: &str| is_of(content_type, self.dialect.stream_type());
         let streams = journey.outline.stream && headers.text("content-type").is_some_and(is_stream);
-        let content = match (self.same_dialect, streams) {
-            (true, true) => Body::Stream,
+        let content = match (self.same_bodies, streams) {
+            (true, true) if self.dialect.stream_type() == journey.client.stream_type() => Body::Stream,
             (true, false) => Body::Unchanged,
-            (false, true) => Body::New("text/event-stream"),
+            (_, true) => Body::New("text/event-stream"),
             (false, false) => Body::New("application/json"),
         };
         let is_json = || headers.text("content-type").is_some_and(|kind| is_of(kind, "application/json"));
@@ -240,7 +241,7 @@ impl Attempt {
         self.answer_headers(&headers, content, journey, cx);
         self.phase = match (streams, self.dialect.content(), journey.client.content()) {
             (true, About::Chat(provider), About::Chat(client)) => {
-                let speakers = Speakers { client, provider, same: self.same_dialect };
+                let speakers = Speakers { client, provider, same: self.same_bodies };
                 Phase::Stream(Box::new(Relay::new(journey, &self.target, &speakers, cx.view.now())))
             }
             _ => Phase::Whole,
@@ -302,7 +303,8 @@ impl Attempt {
         let Refusal { status, retry_after, hint, request_id } = refusal;
         let mut error = self.dialect.read_error(*status, hint.as_deref(), body);
         error.retry_after = retry_after.or(error.retry_after);
-        if self.same_dialect {
+        // A cloud has errors of its own, whatever its bodies are.
+        if self.dialect.name() == journey.client.name() {
             error.own = Own::read(body, request_id.as_deref()).map(Box::new);
         }
         self.fail(Failure::status(*status, error), journey, cx)

@@ -61,7 +61,8 @@ impl Attempt {
         journey.said = Said::of(body.len());
         let (kind, with) = if journey.outline.stream {
             let model = self.target.model.clone();
-            let opening = Opening { model, now: now.seconds(), include_usage: journey.outline.include_usage };
+            let (estimate, include_usage) = (journey.estimate(&self.target, 0).input, journey.outline.include_usage);
+            let opening = Opening { model, now: now.seconds(), include_usage, estimate };
             ("text/event-stream", translate::streamed(pair.client, response, opening))
         } else {
             ("application/json", pair.client.write_response(&response, now.seconds()))

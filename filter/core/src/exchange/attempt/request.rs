@@ -79,8 +79,14 @@ impl Outbound {
                     Self::Rewrite => {
                         let body = view.body(0..size);
                         let largest = journey.worker.gateway.memory.rewritten;
-                        let written =
-                            rewrite::request(journey.client, dialect, &journey.outline, &body, target, largest)?;
+                        let written = rewrite::request(
+                            journey.client,
+                            dialect,
+                            &journey.outline,
+                            (&body, &journey.forwarded),
+                            target,
+                            largest,
+                        )?;
                         (journey.dropped, journey.names) = (written.dropped, written.names);
                         effects.push(Effect::ReplaceHeaders(headers(
                             journey,
@@ -118,6 +124,17 @@ fn headers(journey: &Journey, target: &Target, dialect: &dyn Dialect, length: us
         true => journey.forwarded.clone(),
         false => journey.forwarded.iter().filter(|(name, _)| !own.iter().any(|own| own.as_bytes() == *name)).collect(),
     };
+    if dialect.name() != journey.client.name() && dialect.bodies() == journey.client.name() {
+        for (name, value) in journey.forwarded.iter() {
+            let own = own.iter().find(|own| own.as_bytes() == name);
+            let value = own.zip(str::from_utf8(value).ok());
+            if let Some((name, value)) =
+                value.and_then(|(name, value)| Some((name, dialect.header_beside(name, value)?)))
+            {
+                out.push(name, value);
+            }
+        }
+    }
     out.push(":scheme", if provider.tls { "https" } else { "http" });
     out.push(":authority", &provider.authority);
     match &journey.passage {

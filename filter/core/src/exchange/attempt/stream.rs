@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use crate::config::Target;
 use crate::conversation::StreamEvent;
-use crate::dialect::{Chat, Opening, Said, StreamReader, StreamWriter, translate};
+use crate::dialect::{Chat, Opening, Said, StreamOpener, StreamReader, StreamWriter, translate};
 use crate::error::ApiError;
 
 use super::super::failure::Failure;
@@ -99,6 +99,8 @@ struct Talk {
 enum Route {
     /// Client and provider speak the same dialect: bytes pass, events are looked at.
     Pass(Verbatim),
+    /// The same, but for the envelope that they are taken out of.
+    Open { opener: Box<dyn StreamOpener>, text: Vec<u8>, verbatim: Verbatim },
     /// Events are read, and written anew.
     Translate { reader: Box<dyn StreamReader>, events: Vec<StreamEvent> },
 }
@@ -116,12 +118,14 @@ impl Relay {
     pub(super) fn new(journey: &mut Journey, target: &Target, speakers: &Speakers, now: Time) -> Self {
         let Speakers { client, provider, same } = *speakers;
         let include_usage = journey.outline.include_usage;
-        let route = if same {
-            Route::Pass(Verbatim::new(provider.stream_peeker(), !include_usage))
-        } else {
-            Route::Translate { reader: translate::stream(client, provider, &journey.names), events: Vec::new() }
+        let verbatim = || Verbatim::new(provider.stream_peeker(), !include_usage);
+        let route = match provider.stream_opener() {
+            Some(opener) if same => Route::Open { opener, text: Vec::new(), verbatim: verbatim() },
+            None if same => Route::Pass(verbatim()),
+            _ => Route::Translate { reader: translate::stream(client, provider, &journey.names), events: Vec::new() },
         };
-        let opening = Opening { model: target.model.clone(), now: now.seconds(), include_usage };
+        let estimate = journey.estimate(target, 0).input;
+        let opening = Opening { model: target.model.clone(), now: now.seconds(), include_usage, estimate };
         let writer = client.stream_writer(opening);
         let whole = journey.is_delivered_whole();
         journey.holding = whole;
@@ -215,7 +219,7 @@ impl Relay {
         journey.held.release();
         self.late = self.talk.take().is_some_and(|talk| match &talk.route {
             Route::Pass(verbatim) => verbatim.is_late(),
-            Route::Translate { .. } => false,
+            Route::Open { .. } | Route::Translate { .. } => false,
         });
         if !end {
             journey.lingers(0, now);
@@ -301,6 +305,19 @@ impl Talk {
         }
         let progress = match &mut self.route {
             Route::Pass(verbatim) => verbatim.read(portion, &mut self.shows),
+            Route::Open { opener, text, verbatim } => {
+                text.clear();
+                let opened = opener.open(portion, text).map_err(Failure::in_answer);
+                let progress = verbatim.relay(text, &mut self.shows, &mut self.out);
+                if text.capacity() > PIECE {
+                    *text = Vec::new();
+                }
+                // What came before a failure counts.
+                match progress {
+                    Ok(Progress::More) => opened.map(|()| Progress::More),
+                    ended => ended,
+                }
+            }
             Route::Translate { .. } => return self.translate(portion, journey),
         };
         self.account(journey);
@@ -309,7 +326,7 @@ impl Talk {
 
     /// What was looked at in passing is written down.
     fn account(&mut self, journey: &mut Journey) {
-        let Route::Pass(verbatim) = &self.route else { return };
+        let (Route::Pass(verbatim) | Route::Open { verbatim, .. }) = &self.route else { return };
         let glance = verbatim.glance();
         (journey.usage, journey.extras) = (glance.usage, glance.extras);
         journey.said = glance.said;
@@ -452,13 +469,17 @@ impl Talk {
         let out = std::mem::take(&mut self.out);
         match &mut self.route {
             Route::Pass(verbatim) => verbatim.leave(size, out, buffer),
-            Route::Translate { .. } => (size > 0 || !out.is_empty()).then_some(out),
+            Route::Open { .. } | Route::Translate { .. } => (size > 0 || !out.is_empty()).then_some(out),
         }
     }
 
     fn held(&self) -> usize {
         let route = match &self.route {
             Route::Pass(verbatim) => verbatim.held(),
+            Route::Open { opener, text, verbatim } => {
+                let text = text.capacity().saturating_add(verbatim.held());
+                opener.kept().held().saturating_add(text)
+            }
             Route::Translate { reader, events } => {
                 reader.kept().held().saturating_add(events.capacity().saturating_mul(size_of::<StreamEvent>()))
             }

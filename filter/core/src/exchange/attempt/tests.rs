@@ -15,6 +15,7 @@ mod azure;
 mod endless;
 mod ends;
 mod family;
+mod hosted;
 mod keys;
 mod oddities;
 mod recast;

@@ -122,7 +122,12 @@ impl Verbatim {
 
     /// The provider has ended the stream, and left out the blank line after the last event: it leaves with one, as a part of `out`.
     pub(super) fn end(&mut self, shows: &mut bool, out: &mut Vec<u8>) -> Result<Progress, Failure> {
-        feed(&mut self.decoder, &mut *self.peeker, self.hides_usage, b"\n\n", shows, |raw, stays| {
+        self.relay(b"\n\n", shows, out)
+    }
+
+    /// Reads events that stand in no buffer of Envoy's: those that stay are a part of `out`.
+    pub(super) fn relay(&mut self, events: &[u8], shows: &mut bool, out: &mut Vec<u8>) -> Result<Progress, Failure> {
+        feed(&mut self.decoder, &mut *self.peeker, self.hides_usage, events, shows, |raw, stays| {
             if stays {
                 out.extend_from_slice(raw);
             }

@@ -57,7 +57,7 @@ impl Attempt {
         let findings = self.judged(&body, journey)?;
         journey.findings = findings;
         let now = view.now();
-        if self.same_dialect {
+        if self.same_bodies {
             let glance = dialect.peek_response(&body).map_err(Failure::in_answer)?;
             (journey.usage, journey.extras, journey.answer) = (glance.usage, glance.extras, glance.id);
             journey.said = said(dialect, body.len());
@@ -102,10 +102,10 @@ impl Attempt {
         let witness = match provider.read_response(body) {
             Ok(response) => Witness::of(&response),
             // An answer that passes unchanged may hold what only its client knows.
-            Err(_) if self.same_dialect && self.dialect.peek_response(body).is_ok() => Witness::default().puzzled(),
+            Err(_) if self.same_bodies && self.dialect.peek_response(body).is_ok() => Witness::default().puzzled(),
             Err(error) => return Err(Failure::in_answer(error)),
         };
-        let passing = self.same_dialect.then(|| overheard::texts(body));
+        let passing = self.same_bodies.then(|| overheard::texts(body));
         checks.judge(&witness, passing.into_iter().flatten()).map_err(Failure::objection)
     }
 }

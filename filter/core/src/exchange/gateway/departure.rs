@@ -403,13 +403,13 @@ pub(super) fn prompt(client: &dyn Dialect, outline: &Outline, body: &[u8], share
 
 /// Whether it asks for a count of tokens that no target of its model could answer.
 fn is_counted_here(journey: &Journey) -> bool {
-    let counts = |target: &Rc<Target>| target.provider.format_for(journey.client).is_some();
+    let counts = |target: &Rc<Target>| target.provider.format_for(journey.client, &target.model).is_some();
     matches!(journey.client.content(), Content::TokenCount) && !journey.model.targets.iter().any(counts)
 }
 
 /// The answer to such a request: an estimate.
 fn count(journey: &Journey, body: &[u8]) -> Vec<u8> {
-    let speaks = |target: &Rc<Target>| target.provider.format_for(&Anthropic);
+    let speaks = |target: &Rc<Target>| target.provider.format_for(&Anthropic, &target.model);
     let format = journey.model.targets.iter().find_map(speaks).unwrap_or(journey.client);
     let estimate = Estimate::of(&journey.outline, &Prompt::measure(body), format.bytes_per_100_tokens(), None, 0);
     CountTokens::answer(estimate.input)
@@ -467,9 +467,9 @@ pub(super) fn choose_first(journey: &mut Journey, body: &[u8]) -> Result<(), Api
 /// The request as `target` wants it, or why it cannot be said so; `None` where it passes as it is.
 pub(super) fn rewritten(journey: &Journey, target: &Target, body: &[u8]) -> Option<Result<Translated, ApiError>> {
     let client = journey.client;
-    let dialect = target.provider.format_for(client)?;
+    let dialect = target.provider.format_for(client, &target.model)?;
     let largest = journey.worker.gateway.memory.rewritten;
-    let written = || rewrite::request(client, dialect, &journey.outline, body, target, largest);
+    let written = || rewrite::request(client, dialect, &journey.outline, (body, &journey.forwarded), target, largest);
     rewrite::is_needed(client, dialect, target).then(written)
 }
 

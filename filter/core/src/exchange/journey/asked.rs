@@ -53,12 +53,12 @@ impl Asked<'_> {
 
     /// How its provider's tokens are estimated.
     pub fn bytes_per_100_tokens(&self, target: &Target) -> u64 {
-        target.provider.format_for(self.client).unwrap_or(self.client).bytes_per_100_tokens()
+        target.provider.format_for(self.client, &target.model).unwrap_or(self.client).bytes_per_100_tokens()
     }
 
     /// Whether its prompt may be written to a cache: Anthropic and Bedrock write what is marked, others as they like.
     fn may_write(&self, target: &Target) -> bool {
-        let format = target.provider.format_for(self.client).unwrap_or(self.client);
+        let format = target.provider.format_for(self.client, &target.model).unwrap_or(self.client);
         self.wishes.caches || ![Anthropic.name(), Bedrock.name()].contains(&format.name())
     }
 }

@@ -2,6 +2,7 @@
 
 mod agents;
 mod answers;
+mod envelope;
 mod errors;
 mod hosted;
 #[cfg(not(target_arch = "wasm32"))]

@@ -170,7 +170,7 @@ fn efforts_and_thinking_become_one_wish() {
         (request.reasoning, request.dropped)
     };
     let effort = |word: &str| Some(Reasoning::Effort(word.to_owned()));
-    assert_eq!(wish(r#","output_config":{"effort":"max"}"#), (effort("xhigh"), vec![]));
+    assert_eq!(wish(r#","output_config":{"effort":"max"}"#), (Some(Reasoning::Work("max".to_owned())), vec![]));
     assert_eq!(wish(r#","thinking":{"type":"adaptive"},"output_config":{"effort":"low"}"#), (effort("low"), vec![]));
     assert_eq!(
         wish(r#","thinking":{"type":"disabled","display":"omitted"},"output_config":{"effort":"low"}"#),

@@ -66,7 +66,7 @@ fn read(events: &[&str]) -> Result<Vec<StreamEvent>, ApiError> {
 }
 
 fn writer() -> Box<dyn crate::dialect::StreamWriter> {
-    Anthropic.stream_writer(Opening { model: "alias".to_owned(), now: 0, include_usage: false })
+    Anthropic.stream_writer(Opening { model: "alias".to_owned(), now: 0, include_usage: false, estimate: 0 })
 }
 
 fn written(events: &[StreamEvent]) -> String {

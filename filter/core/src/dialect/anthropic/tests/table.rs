@@ -34,6 +34,8 @@ const SAMPLES: &[(&str, Sample)] = &[
     ("fallback_credit_token", Sample::Fields(r#""fallback_credit_token":"t""#)),
     ("fallbacks", Sample::Fields(r#""fallbacks":"default""#)),
     ("speed", Sample::Fields(r#""speed":"fast""#)),
+    ("user_profile_id", Sample::Fields(r#""user_profile_id":"u""#)),
+    ("workspace_id", Sample::Fields(r#""workspace_id":"w""#)),
     ("billing_policy", Sample::Fields(r#""billing_policy":{"type":"billing_policy"}"#)),
     ("compaction", Sample::Fields(r#""compaction":{"type":"summarize"}"#)),
     ("container", Sample::Fields(r#""container":"c""#)),

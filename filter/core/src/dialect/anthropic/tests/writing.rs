@@ -35,12 +35,12 @@ fn golden_request() {
         ])
     };
     let expected = concat!(
-        r#"{"model":"claude-x","max_tokens":4096,"system":"Be brief.","#,
+        r#"{"model":"claude-x","max_tokens":4096,"#,
+        r#""tools":[{"name":"get_weather","description":"…","input_schema":{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}}],"#,
+        r#""system":"Be brief.","tool_choice":{"type":"auto"},"stop_sequences":["END"],"stream":true,"#,
         r#""messages":[{"role":"user","content":[{"type":"text","text":"What is this?"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"iVBOR"}}]},"#,
         r#"{"role":"assistant","content":[{"type":"tool_use","id":"call_1","name":"get_weather","input":{"city":"Oslo"}}]},"#,
-        r#"{"role":"user","content":[{"type":"tool_result","tool_use_id":"call_1","content":"{\"t\":3}"}]}],"#,
-        r#""tools":[{"name":"get_weather","description":"…","input_schema":{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}}],"#,
-        r#""tool_choice":{"type":"auto"},"stop_sequences":["END"],"stream":true}"#,
+        r#"{"role":"user","content":[{"type":"tool_result","tool_use_id":"call_1","content":"{\"t\":3}"}]}]}"#,
     );
     let written = write(&request).unwrap();
     assert_eq!(String::from_utf8(written.body).unwrap(), expected);

@@ -35,8 +35,9 @@ fn object() -> impl Strategy<Value = String> {
 }
 
 fn schema() -> impl Strategy<Value = Json> {
-    some_text()
-        .prop_map(|text| Json::parse(&format!("{{\"type\":\"object\", \"x\":{}}}", serde_json::json!(text))).unwrap())
+    let schema =
+        |text| format!(r#"{{"type":"object", "properties":{{}},"additionalProperties":false,"default":{text}}}"#);
+    some_text().prop_map(move |text| Json::parse(&schema(serde_json::json!(text))).unwrap())
 }
 
 fn text_part() -> impl Strategy<Value = Part> {
@@ -245,7 +246,7 @@ fn stream() -> impl Strategy<Value = Vec<StreamEvent>> {
 }
 
 fn write_stream(events: &[StreamEvent]) -> Vec<u8> {
-    let opening = Opening { model: "alias".to_owned(), now: 0, include_usage: false };
+    let opening = Opening { model: "alias".to_owned(), now: 0, include_usage: false, estimate: 0 };
     let (mut writer, mut out) = (Bedrock.stream_writer(opening), Vec::new());
     events.iter().for_each(|event| writer.write(event, &mut out));
     out

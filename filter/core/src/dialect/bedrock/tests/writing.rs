@@ -37,7 +37,9 @@ fn golden_request() {
     let request = Request {
         tools: vec![Tool {
             description: Some("…".to_owned()),
-            parameters: Some(Json::parse(r#"{"type": "object"}"#).unwrap()),
+            parameters: Some(
+                Json::parse(r#"{"type": "object","properties":{},"additionalProperties":false}"#).unwrap(),
+            ),
             strict: Some(true),
             ..tool()
         }],
@@ -63,7 +65,8 @@ fn golden_request() {
             r#"{"role":"assistant","content":[{"toolUse":{"toolUseId":"call_1","name":"get_weather","input":{"city": "Oslo"}}}]},"#,
             r#"{"role":"user","content":[{"toolResult":{"toolUseId":"call_1","content":[{"text":"3"}]}}]}],"#,
             r#""inferenceConfig":{"maxTokens":256,"temperature":0.5,"stopSequences":["END"]},"#,
-            r#""toolConfig":{"tools":[{"toolSpec":{"name":"get_weather","description":"…","inputSchema":{"json":{"type": "object"}},"strict":true}}],"#,
+            r#""toolConfig":{"tools":[{"toolSpec":{"name":"get_weather","description":"…","#,
+            r#""inputSchema":{"json":{"type": "object","properties":{},"additionalProperties":false}},"strict":true}}],"#,
             r#""toolChoice":{"auto":{}}},"additionalModelRequestFields":{"top_k":5},"serviceTier":{"type":"flex"}}"#,
         )
     );
@@ -252,14 +255,14 @@ fn reasoning_goes_back_to_its_owner_only_and_before_calls() {
 
 #[test]
 fn a_schema_is_sent_as_text_and_an_object_is_asked_for() {
-    let schema = Json::parse(r#"{"type": "object"}"#).unwrap();
+    let schema = Json::parse(r#"{"type": "object","additionalProperties":false}"#).unwrap();
     let (name, description) = ("city".to_owned(), Some("A city.".to_owned()));
     let format = OutputFormat::JsonSchema { name, description, schema, strict: None };
     let request = Request { output: Some(format), ..hi() };
     assert_eq!(
         body(&request)["outputConfig"],
         json!({"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {
-            "schema": "{\"type\": \"object\"}", "name": "city", "description": "A city."
+            "schema": "{\"type\": \"object\",\"additionalProperties\":false}", "name": "city", "description": "A city."
         }}}})
     );
     let object = Request { output: Some(OutputFormat::JsonObject), ..hi() };

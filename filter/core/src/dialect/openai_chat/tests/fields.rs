@@ -60,6 +60,8 @@ fn sample(path: &str) -> (String, &str) {
         "store" => top(r#""store":true"#),
         "prompt_cache_key" => top(r#""prompt_cache_key":"k""#),
         "prompt_cache_retention" => top(r#""prompt_cache_retention":"24h""#),
+        "prompt_cache_options" => top(r#""prompt_cache_options":{"mode":"explicit"}"#),
+        "moderation" => top(r#""moderation":{"input":true}"#),
         "safety_identifier" => top(r#""safety_identifier":"s""#),
         "verbosity" => top(r#""verbosity":"low""#),
         "messages[].name" => message(r#"{"role":"user","content":"a","name":"n"}"#),
@@ -105,6 +107,9 @@ fn sample(path: &str) -> (String, &str) {
         }
         "messages[].content[].cache_control" => {
             user(r#"{"type":"text","text":"hi","cache_control":{"type":"ephemeral"}}"#)
+        }
+        "messages[].content[].prompt_cache_breakpoint" => {
+            user(r#"{"type":"text","text":"hi","prompt_cache_breakpoint":{"mode":"explicit"}}"#)
         }
         "messages[].content[].input_audio" => {
             return (user(r#"{"type":"input_audio","input_audio":{}}"#), "messages[0].content[0].type");

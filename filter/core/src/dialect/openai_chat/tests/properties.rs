@@ -272,7 +272,7 @@ proptest! {
 
     #[test]
     fn a_written_stream_reads_back_wherever_it_is_cut(events in stream()) {
-        let opening = Opening { model: "x".to_owned(), now: 0, include_usage: true };
+        let opening = Opening { model: "x".to_owned(), now: 0, include_usage: true, estimate: 0 };
         let mut writer = OpenAiChat.stream_writer(opening);
         let mut bytes = Vec::new();
         events.iter().for_each(|event| writer.write(event, &mut bytes));

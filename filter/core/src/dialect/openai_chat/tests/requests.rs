@@ -15,7 +15,7 @@ const GOLDEN: &str = r#"{"model":"gpt-x","messages":[
   {"role":"user","content":[{"type":"text","text":"What is this?"},{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBOR","detail":"low"}}]},
   {"role":"assistant","content":null,"tool_calls":[{"id":"call_1","type":"function","function":{"name":"get_weather","arguments":"{\"city\":\"Oslo\"}"}}]},
   {"role":"tool","tool_call_id":"call_1","content":"{\"t\":3}"}],
- "tools":[{"type":"function","function":{"name":"get_weather","description":"w","parameters":{"type":"object"},"strict":true}}],
+ "tools":[{"type":"function","function":{"name":"get_weather","description":"w","parameters":{"type":"object","properties":{},"additionalProperties":false},"strict":true}}],
  "tool_choice":"auto","max_completion_tokens":256,"max_tokens":9,"stop":["END"],"stream":true,"stream_options":{"include_usage":true}}"#;
 
 fn golden() -> Request {
@@ -34,7 +34,7 @@ fn golden() -> Request {
         tools: vec![Tool {
             name: "get_weather".to_owned(),
             description: Some("w".to_owned()),
-            parameters: Some(Json::parse(r#"{"type":"object"}"#).unwrap()),
+            parameters: Some(Json::parse(r#"{"type":"object","properties":{},"additionalProperties":false}"#).unwrap()),
             strict: Some(true),
             cache: None,
         }],
@@ -72,7 +72,7 @@ fn the_golden_request_is_read_and_written() {
         r#""function":{"name":"get_weather","arguments":"{\"city\":\"Oslo\"}"}}]},"#,
         r#"{"role":"tool","tool_call_id":"call_1","content":"{\"t\":3}"}],"#,
         r#""tools":[{"type":"function","function":{"name":"get_weather","description":"w","#,
-        r#""parameters":{"type":"object"},"strict":true}}],"tool_choice":"auto","#,
+        r#""parameters":{"type":"object","properties":{},"additionalProperties":false},"strict":true}}],"tool_choice":"auto","#,
         r#""max_completion_tokens":256,"stop":["END"],"stream":true,"stream_options":{"include_usage":true}}"#
     );
     assert_eq!(written(&golden(), variations::OPENAI), (expected.to_owned(), vec![]));

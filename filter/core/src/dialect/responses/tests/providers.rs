@@ -13,7 +13,7 @@ fn written(request: &Request) -> (String, Vec<String>) {
 }
 
 fn tool(strict: Option<bool>) -> Tool {
-    let parameters = Some(Json::parse(r#"{"type":"object"}"#).unwrap());
+    let parameters = Some(Json::parse(r#"{"type":"object","properties":{},"additionalProperties":false}"#).unwrap());
     Tool { name: "f".to_owned(), description: None, parameters, strict, cache: None }
 }
 
@@ -26,7 +26,7 @@ fn a_whole_conversation_is_written_and_nothing_of_it_is_stored() {
         tool_choice: Some(ToolChoice::Named("f".to_owned())),
         output: Some(OutputFormat::JsonObject),
         reasoning: Some(Reasoning::Effort("low".to_owned())),
-        max_tokens: Some(5),
+        max_tokens: Some(50),
         n: Some(1),
         frequency_penalty: Some(0.0),
         stream: true,
@@ -54,8 +54,9 @@ fn a_whole_conversation_is_written_and_nothing_of_it_is_stored() {
         r#"{"type":"message","role":"assistant","content":"Hm."},"#,
         r#"{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},"#,
         r#"{"type":"function_call_output","call_id":"c","output":"3"}],"#,
-        r#""tools":[{"type":"function","name":"f","parameters":{"type":"object"},"strict":false}],"#,
-        r#""tool_choice":{"type":"function","name":"f"},"text":{"format":{"type":"json_object"}},"max_output_tokens":5,"#,
+        r#""tools":[{"type":"function","name":"f","#,
+        r#""parameters":{"type":"object","properties":{},"additionalProperties":false},"strict":false}],"#,
+        r#""tool_choice":{"type":"function","name":"f"},"text":{"format":{"type":"json_object"}},"max_output_tokens":50,"#,
         r#""reasoning":{"effort":"low"},"include":["reasoning.encrypted_content"],"store":false,"stream":true}"#
     );
     assert_eq!(written(&request), (expected.to_owned(), vec![]));

@@ -9,7 +9,7 @@ use crate::dialect::{Chat, Opening};
 use crate::error::{ApiError, ErrorKind};
 
 fn written(events: &[E]) -> String {
-    let opening = Opening { model: "asked".to_owned(), now: 7, include_usage: true };
+    let opening = Opening { model: "asked".to_owned(), now: 7, include_usage: true, estimate: 0 };
     let mut writer = Responses.stream_writer(opening);
     let mut out = Vec::new();
     for event in events {

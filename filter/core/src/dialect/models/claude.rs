@@ -1,0 +1,180 @@
+//! Anthropic's models.
+//!
+//! | models | thinking | efforts | sampling | a call can be required |
+//! |---|---|---|---|---|
+//! | before 3.7 | none | none | all | yes |
+//! | 3.7, 4 | budgets | none | all | without thinking |
+//! | Opus 4.1, Sonnet and Haiku 4.5 | budgets | none | `temperature` or `top_p` | without thinking |
+//! | Opus 4.5 | budgets | `low` to `high` | `temperature` or `top_p` | without thinking |
+//! | Opus and Sonnet 4.6 | budgets, adaptive | `low` to `high`, `max` | `temperature` or `top_p` | without thinking |
+//! | 4.7 | adaptive | `low` to `max` | none | without thinking |
+//! | 4.8 | adaptive | `low` to `max` | none | yes |
+//! | Sonnet 5, Opus 5 | adaptive, unless it is disabled | `low` to `max` | none | yes |
+//! | Fable 5, Mythos 5 | adaptive, always | `low` to `max` | none | yes |
+//! | Mythos Preview | budgets, adaptive, always | `low` to `high`, `max` | none | yes |
+//! | Haiku 5.5 | adaptive, always | `low` to `max` | none | yes |
+//! | Fable and Mythos 5.1, all of 5.5 and later | adaptive, always | `low` to `max` | none | no |
+//!
+//! More tokens than a model can make are a 400: 4,096 before 3.5, 8,192 of 3.5, 32,000 of Opus 4 and 4.1, 64,000 of the others before
+//! 4.6, 128,000 from then on. From 4.5 on AWS keeps prompts in its cache for an hour too. From 4.6 on the last message cannot be the assistant's.
+//!
+//! Sources: Anthropic's pages "Adaptive thinking", "Effort", "Troubleshoot thinking" (the configurations that each model rejects),
+//! "Migration guide" and "Errors"; AWS's user guide, "Adaptive thinking"; what live requests showed:
+//! `pydantic_ai/profiles/anthropic.py` (pydantic/pydantic-ai), `core/providers/anthropic/adaptivethinkingstrip_test.go`
+//! (maximhq/bifrost), langchain-ai/langchain-aws pull requests 1141 and 1151 (required calls), and the service's own "`temperature`
+//! and `top_p` cannot both be specified for this model".
+
+use super::{NEWEST, Version, number, words};
+
+/// How a model is told to think.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Thinks {
+    /// It cannot.
+    Never,
+    /// With at most so many tokens.
+    Budget,
+    /// With at most so many tokens, or as it sees fit.
+    Both,
+    /// As it sees fit only: a budget is a 400.
+    Adaptive,
+}
+
+/// Which parameters of chance a model takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chance {
+    /// All of them.
+    All,
+    /// All, but `temperature` and `top_p` not together.
+    OneOfTwo,
+    /// What differs from their defaults is a 400.
+    Defaults,
+}
+
+/// Whether a call may be required of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Calls {
+    /// Only without thinking.
+    WithoutThinking,
+    /// While it thinks as it sees fit, too.
+    Always,
+    /// Not at all: it is a 400.
+    Never,
+}
+
+/// What a model takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claude {
+    /// How it is told to think.
+    pub thinks: Thinks,
+    /// Whether it thinks without being told.
+    pub by_itself: bool,
+    /// Whether it can be told not to think.
+    pub can_be_off: bool,
+    /// The efforts it knows, from the least; none where it has no such parameter.
+    pub efforts: &'static [&'static str],
+    /// Which parameters of chance it takes.
+    pub chance: Chance,
+    /// Whether a call may be required.
+    pub calls: Calls,
+    /// Whether it goes on from the beginning of an answer.
+    pub prefill: bool,
+    /// Whether AWS keeps its prompts for an hour.
+    pub hour: bool,
+    /// The most tokens that can be asked for.
+    pub most_tokens: Option<u64>,
+}
+
+const UP_TO_HIGH: &[&str] = &["low", "medium", "high"];
+const HIGH_AND_MAX: &[&str] = &["low", "medium", "high", "max"];
+const ALL: &[&str] = &["low", "medium", "high", "xhigh", "max"];
+
+/// A model of a name that tells nothing: what Anthropic's models took before their generations differed.
+const UNKNOWN: Claude = Claude {
+    thinks: Thinks::Both,
+    by_itself: false,
+    can_be_off: true,
+    efforts: &[],
+    chance: Chance::All,
+    calls: Calls::WithoutThinking,
+    prefill: true,
+    hour: true,
+    most_tokens: None,
+};
+
+const FIRST: Claude = Claude { thinks: Thinks::Never, hour: false, most_tokens: Some(4096), ..UNKNOWN };
+const C3_5: Claude = Claude { most_tokens: Some(8192), ..FIRST };
+const BUDGETS: Claude = Claude { thinks: Thinks::Budget, most_tokens: Some(64_000), ..FIRST };
+const OPUS_4: Claude = Claude { most_tokens: Some(32_000), ..BUDGETS };
+const ONE_OF_TWO: Claude = Claude { chance: Chance::OneOfTwo, ..BUDGETS };
+const OPUS_4_1: Claude = Claude { most_tokens: Some(32_000), ..ONE_OF_TWO };
+const C4_5: Claude = Claude { hour: true, ..ONE_OF_TWO };
+const OPUS_4_5: Claude = Claude { efforts: UP_TO_HIGH, ..C4_5 };
+const C4_6: Claude =
+    Claude { thinks: Thinks::Both, efforts: HIGH_AND_MAX, prefill: false, most_tokens: Some(128_000), ..C4_5 };
+const C4_7: Claude = Claude { thinks: Thinks::Adaptive, efforts: ALL, chance: Chance::Defaults, ..C4_6 };
+const C4_8: Claude = Claude { calls: Calls::Always, ..C4_7 };
+const C5: Claude = Claude { by_itself: true, ..C4_8 };
+const ALWAYS: Claude = Claude { can_be_off: false, ..C5 };
+const PREVIEW: Claude = Claude { thinks: Thinks::Both, efforts: HIGH_AND_MAX, ..ALWAYS };
+const NO_CALLS: Claude = Claude { calls: Calls::Never, ..ALWAYS };
+
+/// Which models, from which generation on, and what they take. The last row that fits is a model's; no name means all.
+const ROWS: &[(&[&str], Version, Claude)] = &[
+    (&[], (0, 0), FIRST),
+    (&[], (3, 5), C3_5),
+    (&[], (3, 7), BUDGETS),
+    (&["opus"], (4, 0), OPUS_4),
+    (&["opus"], (4, 1), OPUS_4_1),
+    (&[], (4, 5), C4_5),
+    (&["opus"], (4, 5), OPUS_4_5),
+    (&[], (4, 6), C4_6),
+    (&[], (4, 7), C4_7),
+    (&[], (4, 8), C4_8),
+    (&[], (5, 0), C5),
+    (&["fable", "mythos"], (5, 0), ALWAYS),
+    (&["fable", "mythos"], (5, 1), NO_CALLS),
+    (&[], (5, 5), NO_CALLS),
+    (&["haiku"], (5, 5), ALWAYS),
+];
+
+/// Names within a generation.
+const FAMILIES: &[&str] = &["opus", "sonnet", "haiku", "fable", "mythos"];
+
+impl Claude {
+    /// What the model of this name takes.
+    pub fn of(model: &str) -> &'static Self {
+        let name = model.to_ascii_lowercase();
+        let Some((_, behind)) = name.rsplit_once("claude") else { return &UNKNOWN };
+        let family = words(behind).find(|word| FAMILIES.contains(word));
+        if family == Some("mythos") && behind.contains("preview") {
+            return &PREVIEW;
+        }
+        let Some(version) = version(behind).or(family.map(|_| NEWEST)) else { return &UNKNOWN };
+        let fits = |(families, from, _): &&(&[&str], Version, Self)| {
+            version >= *from && (families.is_empty() || family.is_some_and(|family| families.contains(&family)))
+        };
+        ROWS.iter().rev().find(fits).map_or(&UNKNOWN, |(_, _, claude)| claude)
+    }
+
+    /// What a model takes whose name tells nothing.
+    pub fn unknown() -> &'static Self {
+        &UNKNOWN
+    }
+
+    /// Whether it can think as it sees fit.
+    pub fn adapts(&self) -> bool {
+        matches!(self.thinks, Thinks::Both | Thinks::Adaptive)
+    }
+}
+
+/// The generation in what stands behind `claude`: the first numbers there that are no date. The oldest, `claude-v2:1`, have the
+/// mark with which hosts number their revisions of a model, `-v1:0`.
+fn version(behind: &str) -> Option<Version> {
+    let is_revision = |word: &&str| word.strip_prefix('v').and_then(number).is_some();
+    if words(behind).next().as_ref().is_some_and(is_revision) {
+        return Some((2, 0));
+    }
+    let words = words(behind).take_while(|word| !is_revision(word));
+    let mut numbers = words.map(number).skip_while(Option::is_none).take_while(Option::is_some).flatten();
+    Some((numbers.next()?, numbers.next().unwrap_or_default()))
+}

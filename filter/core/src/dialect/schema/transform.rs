@@ -1,0 +1,211 @@
+//! The one transformation: every schema within a schema is made to fit the rules.
+//!
+//! It walks a finite tree. A `$ref` is followed only where it has to be replaced, never into the schema that it stands in, and
+//! only while the whole stays within [`MOST_NODES`].
+
+use std::borrow::Cow;
+
+use super::Rules;
+use super::tree::{MOST_NODES, Node, text};
+
+/// What was done to a schema.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// Whether anything was.
+    pub(super) any: bool,
+    /// Words that went, each once.
+    pub(super) gone: Vec<String>,
+}
+
+/// As deep may definitions be put into each other.
+const DEEPEST: usize = 16;
+
+type Entries<'a> = Vec<(Cow<'a, str>, Node<'a>)>;
+
+struct Pass<'a, 'r> {
+    rules: &'r Rules,
+    /// What a `$ref` can point to, as it was, by its name: `#/$defs/City`.
+    definitions: Vec<(String, Node<'a>)>,
+    /// The definitions that are being put in place of what points to them.
+    inside: Vec<String>,
+    /// How many more values may be put there.
+    room: usize,
+    changes: Changes,
+}
+
+/// Applies `rules` to a whole schema.
+pub(super) fn apply<'a>(schema: Node<'a>, rules: &Rules) -> (Node<'a>, Changes) {
+    let room = MOST_NODES.saturating_sub(schema.size());
+    let definitions = definitions(&schema);
+    let mut pass = Pass { rules, definitions, inside: Vec::new(), room, changes: Changes::default() };
+    let schema = pass.schema(schema);
+    (schema, pass.changes)
+}
+
+fn definitions<'a>(schema: &Node<'a>) -> Vec<(String, Node<'a>)> {
+    let Node::Object(entries) = schema else { return Vec::new() };
+    let mut found = Vec::new();
+    for (section, value) in entries {
+        if let ("$defs" | "definitions", Node::Object(defined)) = (&**section, value) {
+            found.extend(defined.iter().map(|(name, schema)| (format!("#/{section}/{name}"), schema.clone())));
+        }
+    }
+    found
+}
+
+impl<'a> Pass<'a, '_> {
+    fn schema(&mut self, schema: Node<'a>) -> Node<'a> {
+        match schema {
+            Node::Object(entries) => self.object(entries),
+            // `true` and `false` are schemas too.
+            other => other,
+        }
+    }
+
+    fn object(&mut self, entries: Entries<'a>) -> Node<'a> {
+        let (entries, pointed) = self.alone(entries);
+        let mut entries: Entries<'a> = entries.into_iter().map(|(word, value)| self.word(word, value)).collect();
+        if let Some(words) = self.rules.words {
+            self.describe(&mut entries, words);
+        }
+        if self.rules.closed {
+            self.close(&mut entries);
+        }
+        if pointed {
+            self.inside.pop();
+        }
+        Node::Object(entries)
+    }
+
+    /// A `$ref` without what stands beside it, or what it points to with it; whether the latter, which then is being written.
+    fn alone(&mut self, mut entries: Entries<'a>) -> (Entries<'a>, bool) {
+        let reference = entries.iter().find(|(word, _)| word == "$ref").and_then(|(_, name)| name.as_text());
+        let (Some(name), true) = (reference, entries.iter().any(|(word, _)| !word.starts_with('$'))) else {
+            return (entries, false);
+        };
+        self.changes.any = true;
+        let definition = match self.inside.contains(&name) || self.inside.len() >= DEEPEST {
+            true => None,
+            false => self.definitions.iter().find(|(known, _)| *known == name).map(|(_, schema)| schema),
+        };
+        let fits = |definition: &&Node<'a>| definition.size() <= self.room;
+        if let Some(Node::Object(defined)) = definition.filter(fits) {
+            self.room = self.room.saturating_sub(definition.map_or(0, Node::size));
+            let beside = |word: &str| entries.iter().any(|(own, _)| own == word);
+            let mut whole: Entries<'a> = defined.iter().filter(|(word, _)| !beside(word)).cloned().collect();
+            entries.retain(|(word, _)| word != "$ref");
+            whole.append(&mut entries);
+            self.inside.push(name);
+            return (whole, true);
+        }
+        for (word, _) in entries.iter().filter(|(word, _)| !word.starts_with('$')) {
+            gone(&mut self.changes, word);
+        }
+        entries.retain(|(word, _)| word.starts_with('$'));
+        (entries, false)
+    }
+
+    /// A word and its value, and the schemas in it.
+    fn word(&mut self, word: Cow<'a, str>, value: Node<'a>) -> (Cow<'a, str>, Node<'a>) {
+        let value = match (&*word, value) {
+            (
+                "properties" | "$defs" | "definitions" | "patternProperties" | "dependentSchemas",
+                Node::Object(named),
+            ) => Node::Object(named.into_iter().map(|(name, schema)| (name, self.schema(schema))).collect()),
+            ("anyOf" | "oneOf" | "allOf" | "prefixItems" | "items", Node::Array(schemas)) => {
+                Node::Array(schemas.into_iter().map(|schema| self.schema(schema)).collect())
+            }
+            (
+                "items"
+                | "additionalProperties"
+                | "not"
+                | "if"
+                | "then"
+                | "else"
+                | "contains"
+                | "propertyNames"
+                | "unevaluatedItems"
+                | "unevaluatedProperties",
+                schema,
+            ) => self.schema(schema),
+            (_, value) => value,
+        };
+        (word, value)
+    }
+
+    /// What is none of the `words` goes into the description, where the model may heed it.
+    fn describe(&mut self, entries: &mut Entries<'a>, words: &[&str]) {
+        let stays = |word: &str, value: &Node<'_>| match word {
+            "format" => value.as_text().is_some_and(|format| FORMATS.contains(&&*format)),
+            "minItems" => matches!(value, Node::Raw(raw) if matches!(&**raw, "0" | "1")),
+            _ => words.contains(&word),
+        };
+        let mut told = String::new();
+        for (word, value) in entries.iter().filter(|(word, value)| !stays(word, value)) {
+            if !told.is_empty() {
+                told.push_str(", ");
+            }
+            told.push_str(&format!("{word}: {}", value.written()));
+            gone(&mut self.changes, word);
+        }
+        if told.is_empty() {
+            return;
+        }
+        self.changes.any = true;
+        entries.retain(|(word, value)| stays(word, value));
+        // It stands alone.
+        if entries.iter().any(|(word, _)| word == "$ref") {
+            return;
+        }
+        let known = entries.iter_mut().find(|(word, _)| word == "description");
+        let before = known.as_ref().and_then(|(_, description)| description.as_text());
+        let told = before.map_or_else(|| format!("{{{told}}}"), |before| format!("{before}\n\n{{{told}}}"));
+        let told = Node::Raw(text(&told).into());
+        match known {
+            Some((_, description)) => *description = told,
+            None => entries.push(("description".into(), told)),
+        }
+    }
+
+    /// Nothing but what is named may stand in an object, and one of several is any of them.
+    fn close(&mut self, entries: &mut Entries<'a>) {
+        let any_of = entries.iter().any(|(word, _)| word == "anyOf");
+        for (word, _) in entries.iter_mut().filter(|(word, _)| word == "oneOf" && !any_of) {
+            *word = "anyOf".into();
+            self.changes.any = true;
+        }
+        let is_object = |(word, value): &(Cow<'_, str>, Node<'_>)| match &**word {
+            "properties" => true,
+            "type" => {
+                value.is_text("object")
+                    || matches!(value, Node::Array(types) if types.iter().any(|of| of.is_text("object")))
+            }
+            _ => false,
+        };
+        let is_false = |value: &Node<'_>| matches!(value, Node::Raw(raw) if &**raw == "false");
+        if let Some((_, value)) = entries.iter_mut().find(|(word, _)| word == "additionalProperties") {
+            if !is_false(value) {
+                *value = Node::Raw("false".into());
+                self.changes.any = true;
+                gone(&mut self.changes, "additionalProperties");
+            }
+        } else if entries.iter().any(is_object) {
+            entries.push(("additionalProperties".into(), Node::Raw("false".into())));
+            self.changes.any = true;
+        }
+    }
+}
+
+/// The formats of texts that Anthropic knows.
+const FORMATS: [&str; 10] =
+    ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
+
+/// A word went. One that is nobody's is not told: it may be anything.
+fn gone(changes: &mut Changes, word: &str) {
+    let plain = word.len() <= 40
+        && word.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '$' | '-' | '_'));
+    let word = if plain { word } else { "*" };
+    if !changes.gone.iter().any(|known| known == word) {
+        changes.gone.push(word.to_owned());
+    }
+}
