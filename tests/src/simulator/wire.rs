@@ -14,6 +14,7 @@ mod cohere;
 mod families;
 mod files;
 pub mod gemini;
+mod generation;
 mod images;
 pub mod models;
 mod moderations;

@@ -20,6 +20,7 @@ mod endless;
 mod exact;
 mod faults;
 mod gateway;
+mod generations;
 mod guards;
 mod hostcalls;
 mod hosts;

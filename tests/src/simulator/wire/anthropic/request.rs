@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::answer::SIGNATURE;
 use crate::simulator::prompt::{Prompt, Tool, ToolChoice, image};
 use crate::simulator::reply::Refusal;
+use crate::simulator::wire::generation;
 
 const FIELDS: [&str; 19] = [
     "model",
@@ -34,6 +35,7 @@ pub fn read(body: &Value) -> Result<Prompt, Refusal> {
     let Some(fields) = body.as_object() else { return Err(invalid("body", "Input should be an object")) };
     only(fields, &FIELDS, "")?;
     let model = body["model"].as_str().ok_or_else(|| invalid("model", "Field required"))?;
+    generation::claude(model, body, &body["output_config"]["format"]["schema"])?;
     let max_tokens = body.get("max_tokens").ok_or_else(|| invalid("max_tokens", "Field required"))?;
     let max_tokens = max_tokens.as_u64().filter(|most| *most >= 1);
     let max_tokens = max_tokens.ok_or_else(|| invalid("max_tokens", "Input should be greater than or equal to 1"))?;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::history;
 use crate::simulator::prompt::{Prompt, Tool, ToolChoice};
 use crate::simulator::reply::Refusal;
+use crate::simulator::wire::generation;
 
 const FIELDS: [&str; 12] = [
     "messages",
@@ -29,6 +30,15 @@ pub fn read(body: &Value, model: &str) -> Result<Prompt, Refusal> {
     only(body, "", &FIELDS)?;
     let mut prompt = Prompt { model: model.to_owned(), choices: 1, parallel: true, ..Prompt::default() };
     inference(&body["inferenceConfig"], &mut prompt)?;
+    let schema = body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"].as_str();
+    let mut given = body["additionalModelRequestFields"].clone();
+    if !given.is_object() {
+        given = json!({});
+    }
+    given["temperature"] = body["inferenceConfig"]["temperature"].clone();
+    given["top_p"] = body["inferenceConfig"]["topP"].clone();
+    let schema = schema.and_then(|schema| serde_json::from_str(schema).ok()).unwrap_or(Value::Null);
+    generation::claude(model, &given, &schema)?;
     prompt.thinking = thinking(&body["additionalModelRequestFields"]["thinking"], body)?;
     if let Some(schema) = body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"].as_str() {
         let schema = serde_json::from_str(schema);

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::simulator::prompt::{Prompt, Tool, ToolChoice, image_at};
 use crate::simulator::reply::Refusal;
+use crate::simulator::wire::generation;
 
 /// Reads a request's body.
 pub fn read(body: &Value) -> Result<Prompt, Refusal> {
@@ -21,6 +22,7 @@ pub fn read(body: &Value) -> Result<Prompt, Refusal> {
             "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.",
         ));
     }
+    generation::gpt(model, body)?;
     let mut prompt = Prompt {
         model: model.to_owned(),
         stream,
