@@ -2,7 +2,7 @@
 //! is the provider's. What is expected is read here from the recordings by other code than the gateway's.
 //!
 //! The recordings stand beside the repository (`../shared/recorded`), or where `SLUICE_RECORDINGS` says; without them there is nothing to
-//! do, and the test says so.
+//! do, and the test says so. With `SLUICE_TRANSLATED` it writes to that folder what clients read, for their official SDKs to read.
 
 #![cfg(not(target_arch = "wasm32"))]
 
@@ -76,6 +76,8 @@ fn is_foreign(objects: &[Value]) -> bool {
 }
 
 struct Recording {
+    /// Its provider's and its own, with its length, for several have one.
+    name: String,
     format: &'static dyn Dialect,
     /// One object of a whole answer, or those of a stream.
     objects: Vec<Value>,
@@ -103,7 +105,11 @@ impl Recording {
         let format = format_of(objects.first()?).filter(|_| !is_foreign(&objects))?;
         // Some files have several answers of one conversation, one after the other.
         let last = objects.iter().position(is_last).map_or(objects.len(), |last| last + 1);
-        Some(Self { format, objects: objects.into_iter().take(last).collect(), streamed })
+        let name = file.file_name()?.to_string_lossy().split('.').next()?.to_owned();
+        let provider = file.parent()?.file_name()?.to_string_lossy().into_owned();
+        let number = text.len();
+        let name = format!("{provider}.{name}.{number}");
+        Some(Self { name, format, objects: objects.into_iter().take(last).collect(), streamed })
     }
 
     fn chat(&self) -> &'static dyn Chat {
@@ -120,6 +126,7 @@ impl Recording {
     fn as_read_by(&self, client: &'static dyn Dialect) -> Result<(), String> {
         let Content::Chat(writer) = client.content() else { unreachable!("clients hold conversations") };
         let (objects, failed) = if self.streamed { self.stream(writer)? } else { (vec![self.whole(writer)?], false) };
+        self.publish(client, &objects);
         let (expected, got) = (self.expected(), read(client, &objects));
         if failed || self.fails() {
             return if failed == self.fails() { Ok(()) } else { Err(format!("an error: {failed}")) };
@@ -131,6 +138,14 @@ impl Recording {
             Some(tokens) if got.tokens != Some(tokens) => Err(format!("{tokens:?} tokens became {:?}", got.tokens)),
             _ => Ok(()),
         }
+    }
+
+    /// Writes what a client reads where its SDK finds it.
+    fn publish(&self, client: &dyn Dialect, objects: &[Value]) {
+        let Some(folder) = std::env::var_os("SLUICE_TRANSLATED") else { return };
+        let manner = if self.streamed { "stream" } else { "whole" };
+        let path = Path::new(&folder).join(format!("{}.{}.{manner}.json", self.name, client.name()));
+        std::fs::write(path, serde_json::to_vec(objects).expect("JSON")).expect("a file in that folder");
     }
 
     /// Whether the recorded stream says that it has failed.
