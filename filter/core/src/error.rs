@@ -6,6 +6,10 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use serde::Deserialize;
+
+use crate::dialect::lenient::maybe;
+
 /// What went wrong, in the terms that every provider's errors can be mapped to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -50,6 +54,47 @@ pub struct ApiError {
     pub param: Option<String>,
     /// After which a retry makes sense, if the one who refused said so.
     pub retry_after: Option<Duration>,
+    /// How its provider has said it, where the client speaks the provider's format.
+    pub own: Option<Box<Own>>,
+}
+
+/// A provider's own words for an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Own {
+    /// The whole body: a JSON object, with all that the provider documents.
+    pub body: String,
+    /// What the provider calls the request.
+    pub request_id: Option<String>,
+}
+
+/// A provider's longer error is told in the gateway's words.
+const LONGEST_OWN: usize = 64 << 10;
+
+impl Own {
+    /// From the body of an error in a format that says what happened in a `message`; `None` from anything else.
+    pub fn read(body: &[u8], request_id: Option<&str>) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Said {
+            #[serde(default, deserialize_with = "maybe")]
+            error: Option<Worded>,
+            #[serde(default)]
+            object: Option<String>,
+            #[serde(default)]
+            message: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct Worded {
+            message: String,
+        }
+        let body = std::str::from_utf8(body).ok().filter(|body| body.len() <= LONGEST_OWN)?;
+        let said: Said = serde_json::from_str(body).ok().filter(|_| body.trim_start().starts_with('{'))?;
+        // vLLM's older versions say it without an `error` around.
+        let bare = said.message.filter(|_| said.object.as_deref() == Some("error"));
+        let message = said.error.map(|error| error.message).or(bare)?;
+        let named = |id: &str| id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_graphic());
+        let request_id = request_id.filter(|id| named(id)).map(str::to_owned);
+        (!message.is_empty()).then(|| Self { body: body.to_owned(), request_id })
+    }
 }
 
 /// The code of an answer that is larger than the gateway reads, writes or holds.
@@ -58,7 +103,7 @@ pub const ANSWER_TOO_LARGE: &str = "provider_answer_too_large";
 impl ApiError {
     /// An error with neither code nor field.
     pub fn new(status: u16, kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { status, kind, code: None, message: message.into(), param: None, retry_after: None }
+        Self { status, kind, code: None, message: message.into(), param: None, retry_after: None, own: None }
     }
 
     /// A 400 that blames the field `param`.

@@ -11,7 +11,7 @@ use crate::config::Target;
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::dialect::pass_through::is_stored;
 use crate::dialect::{Content as About, Dialect, Said};
-use crate::error::{ApiError, ErrorKind};
+use crate::error::{ApiError, ErrorKind, Own};
 
 use super::failure::{Failure, retry_after};
 use super::gateway::refusal;
@@ -56,7 +56,7 @@ enum Phase {
     /// The request is on its way out.
     Request(Outbound),
     /// The provider answered with an error, and its body is wanted.
-    Error { status: u16, retry_after: Option<Duration>, hint: Option<String> },
+    Error(Box<Refusal>),
     /// A whole answer is awaited.
     Whole,
     /// A stream flows.
@@ -65,6 +65,16 @@ enum Phase {
     Passing(Passing),
     /// Nothing more is to be done: the rest passes as it is.
     Done,
+}
+
+/// What the headers of a provider's error say.
+#[derive(Debug)]
+struct Refusal {
+    status: u16,
+    retry_after: Option<Duration>,
+    hint: Option<String>,
+    /// What the provider calls the request, if it tells its clients.
+    request_id: Option<String>,
 }
 
 impl Attempt {
@@ -144,7 +154,7 @@ impl Attempt {
     fn response_body(&mut self, size: usize, end: bool, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
         match &mut self.phase {
             Phase::Request(_) | Phase::Done => Flow::Continue,
-            Phase::Error { .. } if !end && size <= LONGEST_ERROR && journey.held.grow(size).is_ok() => Flow::Pause,
+            Phase::Error(_) if !end && size <= LONGEST_ERROR && journey.held.grow(size).is_ok() => Flow::Pause,
             Phase::Whole if size > LARGEST_ANSWER => {
                 let error =
                     ApiError::answer_too_large("The provider's answer is larger than the gateway takes (32 MiB).");
@@ -168,10 +178,12 @@ impl Attempt {
                 }
                 Flow::Continue
             }
-            Phase::Error { status, retry_after, hint } => {
-                let (status, wait, hint) = (*status, *retry_after, hint.take());
+            Phase::Error(_) => {
+                let Phase::Error(refusal) = std::mem::replace(&mut self.phase, Phase::Done) else {
+                    return Flow::Continue;
+                };
                 let body = cx.view.body(0..size.min(LONGEST_ERROR));
-                self.error_answer(status, wait, hint.as_deref(), &body, journey, cx)
+                self.error_answer(&refusal, &body, journey, cx)
             }
             Phase::Stream(relay) if relay.is_no_stream(size, cx.view) => {
                 journey.holding = false;
@@ -189,13 +201,18 @@ impl Attempt {
         let headers = cx.view.headers();
         let status: u16 = headers.text(":status").and_then(|status| status.parse().ok()).unwrap_or(502);
         if !(200..300).contains(&status) {
-            let wait = retry_after(&headers);
-            let hint = self.dialect.error_header().and_then(|name| headers.text(name));
+            let text = |name: Option<&'static str>| name.and_then(|name| headers.text(name)).map(str::to_owned);
+            let refusal = Refusal {
+                status,
+                retry_after: retry_after(&headers),
+                hint: text(self.dialect.error_header()),
+                request_id: text(self.dialect.request_id()),
+            };
             // A server's own trouble says enough: no need to read the body first when another target waits.
             if end || (status >= 500 && journey.another_waits()) {
-                return self.error_answer(status, wait, hint, &[], journey, cx);
+                return self.error_answer(&refusal, &[], journey, cx);
             }
-            self.phase = Phase::Error { status, retry_after: wait, hint: hint.map(str::to_owned) };
+            self.phase = Phase::Error(Box::new(refusal));
             return Flow::Pause;
         }
         let passes = matches!(journey.client.content(), About::PassedThrough);
@@ -281,18 +298,14 @@ impl Attempt {
     }
 
     /// The provider answered with an error status.
-    fn error_answer(
-        &mut self,
-        status: u16,
-        wait: Option<Duration>,
-        hint: Option<&str>,
-        body: &[u8],
-        journey: &mut Journey,
-        cx: &mut Context<'_>,
-    ) -> Flow {
-        let mut error = self.dialect.read_error(status, hint, body);
-        error.retry_after = wait.or(error.retry_after);
-        self.fail(Failure::status(status, error), journey, cx)
+    fn error_answer(&mut self, refusal: &Refusal, body: &[u8], journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
+        let Refusal { status, retry_after, hint, request_id } = refusal;
+        let mut error = self.dialect.read_error(*status, hint.as_deref(), body);
+        error.retry_after = retry_after.or(error.retry_after);
+        if self.same_dialect {
+            error.own = Own::read(body, request_id.as_deref()).map(Box::new);
+        }
+        self.fail(Failure::status(*status, error), journey, cx)
     }
 
     /// The attempt failed before the client saw anything of it.

@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 
-use crate::config::{Caller, Credential, KeyHash};
+use crate::config::{Caller, Credential, Gateway, KeyHash};
 use crate::dialect::{Content, Dialect};
 use crate::error::{ApiError, ErrorKind};
 use crate::gate::{Full, LARGEST_BODY, Share};
-use crate::keys::{self, Denied};
+use crate::keys::{self, Denied, secret};
 use crate::routing::hints::Hints;
 
 use super::super::headers::HeaderMap;
@@ -19,7 +19,7 @@ use super::super::remote::Asking;
 use super::super::worker::Lookup;
 use super::super::{Called, Context, Effect, Flow, Reply, Time};
 use super::endpoint::{Endpoint, Purpose, VERSION, speaker_at};
-use super::{Exchange, Outcome, Phase, Refused, Trail, models};
+use super::{Exchange, Outcome, Phase, Refused, Trail, models, quoted};
 
 /// Headers of the client that a provider may see. Everything else stays here: credentials, cookies, addresses.
 const FORWARDED: [&[u8]; 5] = [b":method", b"x-request-id", TRACE_PARENT, b"user-agent", IDEMPOTENCY_KEY];
@@ -44,6 +44,8 @@ pub(super) struct Knock {
     hints: Result<Hints, ApiError>,
     /// The body's size, once all of it is here; zero when there is none.
     pub(super) body: Option<usize>,
+    /// In which encoding the body comes, if in one.
+    encoding: Option<String>,
     /// The body's size as the client has declared it.
     declared: Option<u64>,
     /// Its bytes, at the worker's gate: until the key is known, in the share that all such requests have together.
@@ -91,7 +93,7 @@ impl Exchange {
             true => !tracing,
             false => FORWARDED.contains(&name) || own.iter().any(|own| own.as_bytes() == name),
         };
-        let Some(presented) = credential(&headers) else {
+        let Some(presented) = credential(&headers, &self.worker.gateway) else {
             return Err(unauthorized("You didn't provide an API key. Send it as 'Authorization: Bearer <key>'.").into());
         };
         let mut knock = Knock {
@@ -104,6 +106,7 @@ impl Exchange {
             path: path.to_owned(),
             hints: Hints::read(&headers, &self.worker.gateway),
             body: end.then_some(0),
+            encoding: encoding(&headers),
             declared: headers.text("content-length").and_then(|text| text.parse().ok()),
             share: self.worker.gate.unknown(),
             asking: None,
@@ -145,6 +148,12 @@ impl Exchange {
         let caller = recognise(&knock, found.as_ref(), cx)?;
         if knock.is_too_large() {
             return Err(from_envoy(413).into());
+        }
+        if let Some(encoding) = &knock.encoding {
+            let message =
+                format!("The request's body has the content-encoding {}: send it without one.", quoted(encoding));
+            let error = ApiError::new(415, ErrorKind::InvalidRequest, message);
+            return Err(error.with_code("unsupported_content_encoding").into());
         }
         let expected = knock.expected();
         let Knock { started, endpoint, path, forwarded, hints, passage, body, mut share, .. } = knock;
@@ -199,6 +208,12 @@ fn shared(path: &str) -> ApiError {
     ApiError::new(403, ErrorKind::Permission, message).with_code("endpoint_not_allowed")
 }
 
+/// How the client has compressed the body. No part of the pipeline could read it then.
+fn encoding(headers: &HeaderMap) -> Option<String> {
+    let encoding = headers.get("content-encoding")?;
+    (!encoding.eq_ignore_ascii_case(b"identity")).then(|| String::from_utf8_lossy(encoding).into_owned())
+}
+
 /// What a provider has to be told of a request that is passed through.
 fn passage(client: &'static dyn Dialect, path: &str, headers: &HeaderMap) -> Option<Passage> {
     matches!(client.content(), Content::PassedThrough).then(|| Passage {
@@ -236,13 +251,19 @@ fn strip(headers: &HeaderMap, effects: &mut Vec<Effect>) {
     }
 }
 
-/// The virtual key: a bearer token, or what Anthropic's and Azure's clients send instead.
-fn credential(headers: &HeaderMap) -> Option<&[u8]> {
+/// The virtual key: a bearer token, or what Anthropic's and Azure's clients send instead. Of several, the one that may be ours: an
+/// agent sends its own account's token too.
+fn credential<'h>(headers: &'h HeaderMap, gateway: &Gateway) -> Option<&'h [u8]> {
     let bearer = headers.get("authorization").and_then(|value| {
         let (scheme, token) = value.split_at_checked(7)?;
         scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
     });
-    [bearer, headers.get("x-api-key"), headers.get("api-key")].into_iter().flatten().find(|key| !key.is_empty())
+    let all = [bearer, headers.get("x-api-key"), headers.get("api-key")];
+    let mut presented = all.into_iter().flatten().filter(|key| !key.is_empty());
+    let first = presented.next()?;
+    let ours =
+        |key: &&[u8]| secret::is_well_formed(key) || gateway.keys.contains_key(&KeyHash(Sha256::digest(key).into()));
+    Some(presented.filter(|_| !ours(&first)).find(ours).unwrap_or(first))
 }
 
 fn unauthorized(message: &str) -> ApiError {

@@ -194,7 +194,8 @@ impl Exchange {
         if journey.stage == Stage::Underway {
             let error = journey.last_word(status(view), view.now(), shared);
             let mut reply = refusal(journey.client, &error, &journey.attempts);
-            reply.headers.extend(headers.chain(self.name()));
+            let name = self.name().filter(|(header, _)| !reply.headers.iter().any(|(known, _)| known == header));
+            reply.headers.extend(headers.chain(name));
             effects.extend(trace::failure(journey));
             effects.push(Effect::Reply(reply));
         } else {
@@ -401,7 +402,10 @@ pub(super) fn refusal(client: &dyn Dialect, error: &ApiError, attempts: &[Tried]
         headers.push(("retry-after", wait.as_secs_f64().ceil().to_string()));
         headers.push(("retry-after-ms", wait.as_millis().to_string()));
     }
-    Reply::json(client.status(error), headers, client.write_error(error))
+    let named = error.own.as_ref().and_then(|own| own.request_id.clone());
+    headers.extend(client.request_id().zip(named));
+    let body = error.own.as_ref().map_or_else(|| client.write_error(error), |own| own.body.clone().into_bytes());
+    Reply::json(client.status(error), headers, body)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 mod anthropic;
 mod batches;
 mod cache;
+mod errors;
 mod guards;
 mod pass_through;
 mod policy;
