@@ -124,7 +124,7 @@ impl Finder {
         self.first_in(text, steps).or_else(|| self.first_in(&folded(text)?.text, steps))
     }
 
-    fn first_in(&self, text: &str, steps: &Steps) -> Option<&str> {
+    pub(super) fn first_in(&self, text: &str, steps: &Steps) -> Option<&str> {
         let is_there = |thing: &&Thing| thing.form.is_sure() || Track::of(&thing.form, text, steps).next().is_some();
         self.candidates(text, steps).into_iter().find(is_there).map(|thing| thing.label.as_str())
     }

@@ -8,7 +8,7 @@
 //! - `reasoning_content` on messages and deltas carries reasoning, never `content`.
 //! - `thinking_blocks` on messages and deltas carries reasoning that must come back unchanged, as LiteLLM's clients
 //!   know it: `[{"type":"thinking","thinking","signature"},{"type":"redacted_thinking","data"}]`. In a stream each
-//!   item is a whole block, so a client collects them and sends them back with its next request.
+//!   item is a whole block with its number as `index`, so a client collects them and sends them back with its next request.
 //! - `cache_control` on content parts, messages and tools is Anthropic's caching mark.
 //! - `thinking` and `top_k` in a request are Anthropic's parameters of that name.
 

@@ -15,7 +15,8 @@ fn finds(expression: &str, text: &str) -> Vec<(usize, usize)> {
     wanted.pattern("p", expression).unwrap();
     let (finder, steps) = (wanted.finder().unwrap(), Finder::steps());
     let finds: Vec<(usize, usize)> = finder.all(text, &steps).map(|find| (find.at.start, find.at.end)).collect();
-    assert_eq!(finder.first(text, &steps).is_some(), !finds.is_empty());
+    // In the text as it is: as a person reads it, more may be in it.
+    assert_eq!(finder.first_in(text, &steps).is_some(), !finds.is_empty());
     finds
 }
 
