@@ -171,7 +171,7 @@ impl Recording {
                 break;
             }
         }
-        let opening = Opening { model: "m".to_owned(), now: 1_780_000_000, include_usage: true };
+        let opening = Opening { model: "m".to_owned(), now: 1_780_000_000, include_usage: true, estimate: 7 };
         let (mut writer, mut out) = (client.stream_writer(opening), Vec::new());
         let ended = events.iter().any(|event| matches!(event, StreamEvent::End | StreamEvent::Error(_)));
         // Gemini's has no terminator: it ends with its last byte.
