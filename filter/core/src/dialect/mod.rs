@@ -166,6 +166,11 @@ pub trait Dialect: Debug + Sync {
         rate_limits::OPENAIS
     }
 
+    /// What clients of the format call fields that are known by chat completions' names inside.
+    fn own_names(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
     /// The response header in which clients look for the request's name, to tell those who ask which one it was.
     fn request_id(&self) -> Option<&'static str> {
         None

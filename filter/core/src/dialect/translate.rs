@@ -58,17 +58,32 @@ pub fn request(
     model: &str,
 ) -> Result<Translated, ApiError> {
     match (client.content(), provider.content()) {
-        (Content::Chat(client), Content::Chat(provider)) => {
-            let mut request = client.read_request(body)?;
+        (Content::Chat(chat), Content::Chat(provider)) => {
+            let mut request = chat.read_request(body)?;
             let names = aliases::apply(&mut request, &provider.rules());
-            let written = provider.write_request(&request, model)?;
-            Ok(Translated { names, ..written.into() })
+            let written = provider.write_request(&request, model).map_err(|error| blaming(client, error))?;
+            let dropped = written.dropped.into_iter().map(|name| own_name(client, &name).map_or(name, str::to_owned));
+            Ok(Translated { body: written.body, dropped: dropped.collect(), names })
         }
         (Content::Embeddings(client), Content::Embeddings(provider)) => {
             Ok(provider.write_request(&client.read_request(body)?, model)?.into())
         }
         _ => Err(unrelated()),
     }
+}
+
+/// What clients of this format call a field.
+fn own_name(client: &dyn Dialect, field: &str) -> Option<&'static str> {
+    client.own_names().iter().find(|(known, _)| *known == field).map(|(_, own)| *own)
+}
+
+/// The error, by the client's own name of the field at fault.
+fn blaming(client: &dyn Dialect, error: ApiError) -> ApiError {
+    let Some((field, own)) = error.param.as_deref().and_then(|field| Some((field, own_name(client, field)?))) else {
+        return error;
+    };
+    let message = error.message.replace(&format!("'{field}'"), &format!("'{own}'"));
+    ApiError { message, param: Some(own.to_owned()), ..error }
 }
 
 /// What a provider of `provider` answered, as a client of `client` reads it.
@@ -153,4 +168,32 @@ pub fn stream(client: &dyn Chat, provider: &dyn Chat, names: &Names) -> Box<dyn 
 fn unrelated() -> ApiError {
     ApiError::new(400, ErrorKind::InvalidRequest, "The provider has nothing of the kind that is asked for.")
         .with_code("endpoint_not_available")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::anthropic::Anthropic;
+    use crate::dialect::cohere::Cohere;
+    use crate::dialect::openai_chat::OpenAiChat;
+    use crate::dialect::responses::Responses;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn errors_and_drops_have_the_clients_own_names_of_fields() {
+        let chat = r#"{"model":"m","messages":[{"role":"user","content":"x"}],"reasoning_effort":"odd"}"#;
+        let responses = r#"{"model":"m","input":"x","reasoning":{"effort":"odd"}}"#;
+        for (client, body, field) in
+            [(&OpenAiChat as &dyn Dialect, chat, "reasoning_effort"), (&Responses, responses, "reasoning.effort")]
+        {
+            let error = request(client, &Cohere, body.as_bytes(), "command-a-reasoning").unwrap_err();
+            assert_eq!(error.param.as_deref(), Some(field));
+            assert!(error.message.contains(&format!("'{field}'")), "{}", error.message);
+        }
+        let message =
+            r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"x"}],"stop_sequences":[" ","END"]}"#;
+        let written = request(&Anthropic, &Cohere, message.as_bytes(), "command-a").unwrap();
+        assert_eq!(written.dropped, ["stop_sequences"]);
+    }
 }

@@ -77,6 +77,17 @@ impl Dialect for Anthropic {
         rate_limits::ANTHROPICS
     }
 
+    fn own_names(&self) -> &'static [(&'static str, &'static str)] {
+        &[
+            ("max_completion_tokens", "max_tokens"),
+            ("parallel_tool_calls", "tool_choice.disable_parallel_tool_use"),
+            ("reasoning_effort", "output_config.effort"),
+            ("response_format", "output_config.format"),
+            ("stop", "stop_sequences"),
+            ("user", "metadata.user_id"),
+        ]
+    }
+
     fn rate_limits(&self, headers: &HeaderMap, now: u64) -> Vec<(&'static str, String)> {
         rate_limits::of_anthropic(headers, now)
     }

@@ -60,6 +60,16 @@ impl Dialect for Responses {
         "/responses".to_owned()
     }
 
+    fn own_names(&self) -> &'static [(&'static str, &'static str)] {
+        &[
+            ("max_completion_tokens", "max_output_tokens"),
+            ("max_tokens", "max_output_tokens"),
+            ("reasoning_effort", "reasoning.effort"),
+            ("response_format", "text.format"),
+            ("verbosity", "text.verbosity"),
+        ]
+    }
+
     fn read_error(&self, status: u16, _hint: Option<&str>, body: &[u8]) -> ApiError {
         error::read(status, body)
     }
