@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::dialect::lenient::maybe;
 
@@ -88,12 +89,34 @@ impl Own {
         }
         let body = std::str::from_utf8(body).ok().filter(|body| body.len() <= LONGEST_OWN)?;
         let said: Said = serde_json::from_str(body).ok().filter(|_| body.trim_start().starts_with('{'))?;
-        // vLLM's older versions say it without an `error` around.
-        let bare = said.message.filter(|_| said.object.as_deref() == Some("error"));
+        // Mistral, and vLLM's older versions, say it without an `error` around: not all clients would find it there.
+        let bare = said.message.filter(|_| said.error.is_none() && said.object.as_deref() == Some("error"));
+        let wrapped = bare.as_ref().map(|_| format!("{{\"error\":{}}}", body.trim()));
         let message = said.error.map(|error| error.message).or(bare)?;
         let named = |id: &str| id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_graphic());
         let request_id = request_id.filter(|id| named(id)).map(str::to_owned);
-        (!message.is_empty()).then(|| Self { body: body.to_owned(), request_id })
+        (!message.is_empty()).then(|| Self { body: wrapped.unwrap_or_else(|| body.to_owned()), request_id })
+    }
+
+    /// With the fields of `ours`, the same error in the gateway's words, that the provider leaves out or has nothing for: clients go by
+    /// a `code`.
+    pub fn filled(self, ours: &[u8]) -> Self {
+        let read = |text: &[u8]| serde_json::from_slice::<Value>(text).ok();
+        let (Some(mut own), Some(Value::Object(mut ours))) = (read(self.body.as_bytes()), read(ours)) else {
+            return self;
+        };
+        let (Some(Value::Object(error)), Some(Value::Object(ours))) = (own.get_mut("error"), ours.remove("error"))
+        else {
+            return self;
+        };
+        let lacking = |field: &str| error.get(field).is_none_or(Value::is_null);
+        let more: Vec<(String, Value)> =
+            ours.into_iter().filter(|(field, value)| !value.is_null() && lacking(field)).collect();
+        if more.is_empty() {
+            return self;
+        }
+        error.extend(more);
+        Self { body: own.to_string(), ..self }
     }
 }
 

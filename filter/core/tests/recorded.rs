@@ -5,6 +5,7 @@
 //! do, and the test says so. With `SLUICE_TRANSLATED` it writes to that folder what clients read, for their official SDKs to read.
 
 #![cfg(not(target_arch = "wasm32"))]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::unreachable, reason = "a test")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -353,7 +353,7 @@ async fn a_huge_answer_passes_whole() {
             let more = serde_json::json!({"stream": stream, "max_completion_tokens": 8 << 20});
             let answer = pair.gateway.chat(&with(pair.ask(provider, PROMPT), more)).await;
             assert_eq!((answer.status, answer.complete), (200, true), "{provider} {stream}");
-            assert_eq!(said(&answer).len(), 8 << 20, "{provider} {stream}");
+            assert_eq!(said(&answer).len(), 8 << 20, "{provider} {stream}: {:.300}", answer.text());
         }
     }
 }

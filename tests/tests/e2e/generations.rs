@@ -98,10 +98,10 @@ async fn openais_models_are_told_what_they_know() {
     };
     let answer = gateway.anthropic_client().post(MESSAGES, &asked("gpt-4o")).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    assert_eq!(answer.header("x-sluice-dropped"), Some("reasoning_effort, max_completion_tokens"));
+    assert_eq!(answer.header("x-sluice-dropped"), Some("output_config.effort, max_tokens"));
     let answer = gateway.anthropic_client().post(MESSAGES, &asked("gpt-5-mini")).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    assert_eq!(answer.header("x-sluice-dropped"), Some("reasoning_effort, temperature"));
+    assert_eq!(answer.header("x-sluice-dropped"), Some("output_config.effort, temperature"));
     assert_eq!(got(&simulator)["reasoning_effort"], "high");
 }
 

@@ -191,9 +191,8 @@ mod tests {
             assert_eq!(error.param.as_deref(), Some(field));
             assert!(error.message.contains(&format!("'{field}'")), "{}", error.message);
         }
-        let message =
-            r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"x"}],"stop_sequences":[" ","END"]}"#;
-        let written = request(&Anthropic, &Cohere, message.as_bytes(), "command-a").unwrap();
-        assert_eq!(written.dropped, ["stop_sequences"]);
+        let message = r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"x"}],"output_config":{"effort":"high"}}"#;
+        let written = request(&Anthropic, &OpenAiChat, message.as_bytes(), "gpt-4o").unwrap();
+        assert_eq!(written.dropped, ["output_config.effort"]);
     }
 }

@@ -305,7 +305,8 @@ impl Attempt {
         error.retry_after = retry_after.or(error.retry_after);
         // A cloud has errors of its own, whatever its bodies are.
         if self.dialect.name() == journey.client.name() {
-            error.own = Own::read(body, request_id.as_deref()).map(Box::new);
+            let own = Own::read(body, request_id.as_deref());
+            error.own = own.map(|own| own.filled(&self.dialect.write_error(&error)).into());
         }
         self.fail(Failure::status(*status, error), journey, cx)
     }

@@ -38,9 +38,9 @@ fn clients_of_a_providers_own_format_read_its_own_words() {
         (
             "gpt",
             429,
-            r#"{"error":{"code":429,"message":"Provider returned error","metadata":{"provider_name":"Google","raw":"busy"}},"user_id":"u"}"#,
+            r#"{"error":{"code":429,"message":"Provider returned error","type":"t","metadata":{"provider_name":"Google","raw":"busy"}},"user_id":"u"}"#,
         ),
-        ("gpt", 400, r#"{"object":"error","message":"bad","type":"BadRequestError","param":null,"code":400}"#),
+        ("gpt", 400, r#" {"error":{"message":"no","type":"t","param":null,"code":null,"x":1}}"#),
         ("gpt", 404, r#" {"error":{"message":"none","type":"NotFoundError","code":"404"}}"#),
     ] {
         let seen = chat(model, status, body);
@@ -48,6 +48,25 @@ fn clients_of_a_providers_own_format_read_its_own_words() {
         let other = ask("/v1/messages", model, json(status, body));
         assert!(other.body.starts_with(r#"{"type":"error","error":{"type":"#), "{}", other.body);
         assert!(!other.body.contains("failed_generation") && !other.body.contains("metadata"), "{}", other.body);
+    }
+}
+
+#[test]
+fn an_error_without_its_wrapping_gets_it() {
+    let bare = r#"{"object":"error","message":"bad","type":"BadRequestError","param":null,"code":400}"#;
+    assert_eq!(chat("gpt", 400, bare).body, format!(r#"{{"error":{bare}}}"#));
+}
+
+#[test]
+fn a_code_that_the_provider_leaves_out_is_the_gateways() {
+    for (status, said, code) in [(429, r#","code":null,"type":null"#, "rate_limit_exceeded"), (503, "", "overloaded")] {
+        let seen = chat("gpt", status, &format!(r#"{{"error":{{"message":"no","metadata":{{"a":1}}{said}}}}}"#));
+        let error = &serde_json::from_str::<serde_json::Value>(&seen.body).unwrap()["error"];
+        assert_eq!(
+            (&error["code"], &error["metadata"]["a"], &error["message"]),
+            (&code.into(), &1.into(), &"no".into())
+        );
+        assert!(error["type"].is_string(), "{error}");
     }
 }
 
