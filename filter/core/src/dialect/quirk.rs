@@ -41,8 +41,10 @@ pub enum Becomes {
     Dropped,
     /// The server does by itself what it asks for, or never does: left out.
     Omitted,
-    /// It would change the answer and cannot be said: 400, unless it has one of these values, which change nothing.
+    /// It would change the answer and cannot be said: 400, unless it has one of these values, which change nothing, and are left out.
     Refused(&'static [&'static str]),
+    /// The server knows the field, and only these values of it: 400 for any other.
+    Only(&'static [&'static str]),
     /// It ties a call and its result, and the server takes only some: others are replaced in both.
     CallId(Rule),
 }
@@ -230,14 +232,14 @@ impl Pass<'_> {
                 }
                 return Ok(false);
             }
-            Some(Becomes::Refused(unless)) => {
-                let same = |harmless: &&&str| ***harmless == *value.get();
-                if value.get() != "null" && unless.iter().find(same).is_none() {
+            Some(becomes @ (Becomes::Refused(values) | Becomes::Only(values))) => {
+                let same = |known: &&&str| ***known == *value.get();
+                if value.get() != "null" && values.iter().find(same).is_none() {
                     let field = format!("{prefix}{}", name_of(key));
                     let message = format!("'{field}' is not supported by the provider that serves this model.");
                     return Err(ApiError::unsupported(&field, message));
                 }
-                return Ok(false);
+                return Ok(matches!(becomes, Becomes::Only(_)));
             }
         }
         Ok(true)
@@ -260,6 +262,7 @@ mod tests {
         Quirk { field: "user", becomes: Becomes::Dropped },
         Quirk { field: "stream_options", becomes: Becomes::Omitted },
         Quirk { field: "n", becomes: Becomes::Refused(&["1"]) },
+        Quirk { field: "k", becomes: Becomes::Only(&["1"]) },
         Quirk { field: "messages[].name", becomes: Becomes::Dropped },
         Quirk { field: "messages[].role", becomes: Becomes::Replaced(r#""developer""#, r#""system""#) },
     ];
@@ -371,6 +374,14 @@ mod tests {
         for harmless in ["1", "null"] {
             assert_eq!(adapted(&format!(r#"{{"n":{harmless}}}"#)).unwrap().0, "{}");
         }
+    }
+
+    #[test]
+    fn a_field_that_may_have_one_value_only_keeps_it() {
+        for body in [r#"{"k": 1 ,"a":2}"#, r#"{"k":null}"#] {
+            assert_eq!(adapted(body), Ok((body.to_owned(), vec![])));
+        }
+        assert_eq!(adapted(r#"{"k":2}"#).unwrap_err().param.as_deref(), Some("k"));
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub const GROQ: Variation = Variation {
         Quirk { field: "logprobs", becomes: Becomes::Refused(&["false"]) },
         Quirk { field: "top_logprobs", becomes: Becomes::Refused(&["0"]) },
         Quirk { field: "logit_bias", becomes: Becomes::Refused(&["{}"]) },
-        Quirk { field: "n", becomes: Becomes::Refused(&["1"]) },
+        Quirk { field: "n", becomes: Becomes::Only(&["1"]) },
         Quirk { field: "messages[].name", becomes: Becomes::Dropped },
         // "property 'reasoning_content' is unsupported": what other providers' answers have, and comes back with the conversation.
         Quirk { field: "messages[].reasoning_content", becomes: Becomes::Dropped },

@@ -40,7 +40,7 @@ fn a_fallback_gets_the_request_by_its_own_quirks() {
     let body = r#"{"model":"groq-last","n":1,"messages":[{"role":"user","content":"hi","name":"x"}]}"#;
     let seen = Envoy::new().chat(body, &[json(503, "{}"), json(200, OPENAI)]);
     assert_eq!(seen.received[0].body, body.replace("groq-last", "gpt"));
-    assert_eq!(seen.received[1].body, r#"{"model":"llama","messages":[{"role":"user","content":"hi"}]}"#);
+    assert_eq!(seen.received[1].body, r#"{"model":"llama","n":1,"messages":[{"role":"user","content":"hi"}]}"#);
     assert_eq!(seen.headers.text("x-sluice-dropped"), Some("messages[].name"));
 }
 
