@@ -41,7 +41,11 @@ const FIELDS: &[Field] = &[
     ("messages.reasoning_content", Fate::Dropped, "kept for Anthropic's models, if it has Anthropic's seal"),
     ("image_url", Fate::Mapped, "an image in the request: JPEG, PNG, GIF or WebP; by URL it is a 400"),
     ("image_url.detail", Fate::Dropped, ""),
-    ("file", Fate::Mapped, "a document in the request: PDF, CSV, Word, Excel, HTML, text or Markdown"),
+    (
+        "file",
+        Fate::Mapped,
+        "a document in the request: PDF, CSV, Word, Excel, HTML, text or Markdown; beside no text `(document)` is one, which AWS wants",
+    ),
     ("cache_control", Fate::Mapped, "`cachePoint`, for Anthropic's and Amazon's models; left out for others"),
     ("tools", Fate::Mapped, "`toolConfig.tools`; `strict` for Anthropic's models only"),
     (

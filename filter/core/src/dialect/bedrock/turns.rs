@@ -23,6 +23,17 @@ pub(super) enum Speaker {
     Assistant,
 }
 
+/// What stands behind documents that come without a word: AWS refuses them then ("A text block must be included when using
+/// documents").
+const A_WORD: &str = "(document)";
+
+fn add_a_word_to_documents(blocks: &mut Vec<Marked<'_>>) {
+    let says = |marked: &Marked<'_>| matches!(&marked.block, Block::Text(text) if !text.trim().is_empty());
+    if blocks.iter().any(|marked| matches!(marked.block, Block::Document { .. })) && !blocks.iter().any(says) {
+        blocks.push(Block::Text(A_WORD).into());
+    }
+}
+
 /// One turn.
 #[derive(Debug, Serialize)]
 pub(super) struct Turn<'a> {
@@ -59,6 +70,7 @@ impl<'a> Turns<'a> {
         }
         for turn in turns.turns.iter_mut().filter(|turn| turn.role == Speaker::User) {
             turn.content.0.sort_by_key(|marked| !matches!(marked.block, Block::ToolResult { .. }));
+            add_a_word_to_documents(&mut turn.content.0);
         }
         turns.trim_prefill();
         Ok(turns)

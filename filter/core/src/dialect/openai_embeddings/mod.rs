@@ -32,6 +32,13 @@ const FIELDS: &[Field] = &[
     ("input_type", Fate::Mapped, "Cohere's `input_type`, `search_document` when absent; Gemini's `taskType`"),
 ];
 
+impl OpenAiEmbeddings {
+    /// Whether an answer's vectors are written in another encoding than was asked for.
+    pub fn departs(body: &[u8], wanted: Encoding) -> bool {
+        response::encoding(body).is_some_and(|written| written != wanted)
+    }
+}
+
 impl Dialect for OpenAiEmbeddings {
     fn name(&self) -> &'static str {
         "openai_embeddings"

@@ -73,6 +73,19 @@ pub(super) fn read(body: &[u8]) -> Result<Response<'_>, ApiError> {
     Ok(Response { model: seen.model.0, vectors, usage: seen.usage.and_then(|usage| usage.read()) })
 }
 
+/// How the first vector of an answer is written; `None` where it has none.
+pub(super) fn encoding(body: &[u8]) -> Option<Encoding> {
+    const NAME: &[u8] = b"\"embedding\"";
+    // The word is a value, too: what every item is.
+    let values = memchr::memmem::find_iter(body, NAME).filter_map(|at| body.get(at.saturating_add(NAME.len())..));
+    let first = values.filter_map(|rest| rest.trim_ascii_start().strip_prefix(b":")).next()?;
+    match first.trim_ascii_start().first()? {
+        b'"' => Some(Encoding::Base64),
+        b'[' => Some(Encoding::Float),
+        _ => None,
+    }
+}
+
 /// Looks at an answer that passes unchanged.
 pub(super) fn peek(body: &[u8]) -> Result<Glance, ApiError> {
     let seen = Seen::<Filled>::of(body)?;

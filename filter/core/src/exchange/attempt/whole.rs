@@ -1,6 +1,7 @@
 //! A whole answer: read when all of it is here, and only then shown to the client.
 
 use crate::config::file::Trigger;
+use crate::dialect::openai_embeddings::OpenAiEmbeddings;
 use crate::dialect::translate::{self, Asked};
 use crate::dialect::{Content, Dialect, Said};
 use crate::error::ApiError;
@@ -57,7 +58,9 @@ impl Attempt {
         let findings = self.judged(&body, journey)?;
         journey.findings = findings;
         let now = view.now();
-        if self.same_bodies {
+        // A client that reads the other encoding as its own has wrong vectors, and no error.
+        let embeds = dialect.name() == OpenAiEmbeddings.name();
+        if self.same_bodies && !(embeds && OpenAiEmbeddings::departs(&body, journey.outline.encoding)) {
             let glance = dialect.peek_response(&body).map_err(Failure::in_answer)?;
             (journey.usage, journey.extras, journey.answer) = (glance.usage, glance.extras, glance.id);
             journey.said = said(dialect, body.len());

@@ -277,7 +277,11 @@ proptest! {
     fn a_written_request_is_read_back(request in prop_oneof![request(), thinking_request()]) {
         let written = write(&request, CLAUDE).unwrap();
         prop_assert_eq!(&written.dropped, &Vec::<String>::new());
-        prop_assert_eq!(Bedrock.read_request(&written.body).unwrap(), request);
+        let mut read = Bedrock.read_request(&written.body).unwrap();
+        // What documents without a word got.
+        let added = |part: &Part| matches!(part, Part::Text { text, .. } if text == "(document)");
+        read.messages.iter_mut().for_each(|message| message.parts.retain(|part| !added(part)));
+        prop_assert_eq!(read, request);
     }
 
     #[test]

@@ -143,6 +143,16 @@ fn a_pdf_given_as_an_image_is_a_document() {
 }
 
 #[test]
+fn a_document_never_comes_without_a_word() {
+    let content = |parts| body(&chat(vec![message(Role::User, parts)]))["messages"][0]["content"].clone();
+    let text = |text: &str| Part::Text { text: text.to_owned(), cache: None };
+    let alone = content(vec![file("application/pdf", None)]);
+    assert_eq!((alone.as_array().map(Vec::len), &alone[1]), (Some(2), &json!({"text": "(document)"})));
+    let with_words = content(vec![file("application/pdf", None), text("What is it?")]);
+    assert_eq!((with_words.as_array().map(Vec::len), &with_words[1]), (Some(2), &json!({"text": "What is it?"})));
+}
+
+#[test]
 fn documents_have_names_of_allowed_letters_and_no_name_twice() {
     let long = "x".repeat(300);
     let names = [

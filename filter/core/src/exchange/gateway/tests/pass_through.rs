@@ -70,6 +70,31 @@ fn an_answer_that_is_no_text_has_no_tokens_by_its_length() {
 }
 
 #[test]
+fn vectors_come_in_the_encoding_that_was_asked_for_whatever_the_provider_gave() {
+    let answer = |vector: &str| {
+        let body = format!(
+            r#"{{"object":"list","data":[{{"object":"embedding","index":0,"embedding":{vector}}}],"model":"e","usage":{{"prompt_tokens":1,"total_tokens":1}}}}"#
+        );
+        json(200, &body)
+    };
+    let (numbers, base64) = ("[0.5,-1.0,0.25]", r#""AAAAPwAAgL8AAIA+""#);
+    for (asked, given, passes) in [
+        ("", numbers, true),
+        (r#","encoding_format":"float""#, base64, false),
+        (r#","encoding_format":"base64""#, base64, true),
+        (r#","encoding_format":"base64""#, numbers, false),
+    ] {
+        let body = format!(r#"{{"model":"gpt","input":"hi"{asked}}}"#);
+        let seen = post("/v1/embeddings", "application/json", &body, &[answer(given)]);
+        assert_eq!(seen.status, 200, "{}", seen.body);
+        let vector = &serde_json::from_str::<serde_json::Value>(&seen.body).unwrap()["data"][0]["embedding"];
+        assert_eq!(vector.is_string(), asked.contains("base64"), "{}", seen.body);
+        assert_eq!(seen.body.contains(given), passes, "{}", seen.body);
+        assert_eq!(seen.log["input_tokens"], 1);
+    }
+}
+
+#[test]
 fn what_has_no_answer_of_tokens_reserves_none() {
     let limited = r#","endpoints":["*"],"limits":{"max_request_tokens":100}"#;
     let embeddings = r#"{"model":"draw","input":"a cat"}"#;
