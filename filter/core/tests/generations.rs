@@ -207,15 +207,15 @@ fn openais_models_get_what_they_take() {
     let (body, dropped) = sent(&Anthropic, &OpenAiChat, "gpt-4o", &effort("high"));
     assert!(body.get("reasoning_effort").is_none());
     assert_eq!(body["temperature"], 0.2);
-    assert_eq!(dropped, ["reasoning_effort", "max_completion_tokens"]);
+    assert_eq!(dropped, ["output_config.effort", "max_tokens"]);
     let (body, dropped) = sent(&Anthropic, &OpenAiChat, "gpt-5-mini", &effort("max"));
     assert_eq!((&body["reasoning_effort"], body.get("temperature")), (&json!("high"), None));
     assert_eq!((&body["max_completion_tokens"], body.get("max_tokens")), (&json!(32000), None));
-    assert_eq!(dropped, ["reasoning_effort", "temperature"]);
+    assert_eq!(dropped, ["output_config.effort", "temperature"]);
     let (body, _) = sent(&Anthropic, &Responses, "gpt-5.6", &effort("max"));
     assert_eq!((&body["reasoning"]["effort"], body.get("temperature")), (&json!("max"), None));
     let stop = messages(json!({"stop_sequences": ["END"]}));
-    assert_eq!(refused(&Anthropic, &OpenAiChat, "o4-mini", &stop), "stop");
+    assert_eq!(refused(&Anthropic, &OpenAiChat, "o4-mini", &stop), "stop_sequences");
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn what_anthropic_keeps_to_and_openai_cannot_is_not_strict() {
     let asked = messages(json!({"output_config": {"format": {"type": "json_schema", "schema": schema}}}));
     let (body, dropped) = sent(&Anthropic, &OpenAiChat, "gpt-4o", &asked);
     assert_eq!(body["response_format"]["json_schema"]["strict"], false);
-    assert_eq!(dropped, ["max_completion_tokens", "response_format.json_schema.strict"]);
+    assert_eq!(dropped, ["max_tokens", "response_format.json_schema.strict"]);
 }
 
 #[test]
@@ -370,9 +370,9 @@ fn numbers_stay_within_what_a_model_takes() {
 #[test]
 fn more_than_a_provider_takes_is_refused_by_its_name() {
     let stop = messages(json!({"stop_sequences": ["a", "b", "c", "d", "e"]}));
-    assert_eq!(refused(&Anthropic, &OpenAiChat, "gpt-4o", &stop), "stop");
+    assert_eq!(refused(&Anthropic, &OpenAiChat, "gpt-4o", &stop), "stop_sequences");
     let groq: Format = &OpenAiCompatible(variations::GROQ);
-    assert_eq!(refused(&Anthropic, groq, "llama", &stop), "stop");
+    assert_eq!(refused(&Anthropic, groq, "llama", &stop), "stop_sequences");
     assert_eq!(sent(&Anthropic, &OpenAiChat, "m", &stop).0["stop"].as_array().unwrap().len(), 5);
     let tools: Vec<Value> = (0..129).map(|index| json!({"name": format!("f{index}"), "input_schema": {}})).collect();
     assert_eq!(refused(&Anthropic, &OpenAiChat, "gpt-4o", &messages(json!({"tools": tools}))), "tools");
