@@ -104,7 +104,7 @@ impl Fixture for Pair {
 
 /// What a name is in a turn: in the first one itself.
 pub fn numbered(name: &str, turn: usize) -> String {
-    if turn == 0 { name.to_owned() } else { format!("{name}-{turn}") }
+    if turn == 0 { name.to_owned() } else { format!("{name}-turn{turn}") }
 }
 
 #[tokio::test]

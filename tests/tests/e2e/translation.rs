@@ -65,13 +65,18 @@ fn rich_for_anthropic(model: &str) -> Value {
                 {"type": "text", "text": "Thanks. And now?"},
             ]},
         ],
-        "tools": [{"name": "weather", "description": "Of a city.", "input_schema": weather(), "strict": true}],
+        "tools": [{"name": "weather", "description": "Of a city.", "input_schema": strict(), "strict": true}],
         "tool_choice": {"type": "any", "disable_parallel_tool_use": true},
         "stop_sequences": ["END", "STOP"],
         "temperature": 0.5,
         "metadata": {"user_id": "user-7"},
-        "output_config": {"format": {"type": "json_schema", "schema": weather()}},
+        "output_config": {"format": {"type": "json_schema", "schema": strict()}},
     })
+}
+
+/// The schema as Anthropic wants what it enforces.
+fn strict() -> Value {
+    with(weather(), json!({"additionalProperties": false}))
 }
 
 /// The latest request, which is exactly as long as it says.

@@ -115,9 +115,11 @@ impl Said {
         for event in &events {
             let data = event.json();
             for usage in [&data["usage"], &data["message"]["usage"]] {
-                let count = |names: [&str; 2]| names.iter().find_map(|name| usage[name].as_u64());
-                counted.0 = count(["prompt_tokens", "input_tokens"]).unwrap_or(0).max(counted.0);
-                counted.1 = count(["completion_tokens", "output_tokens"]).unwrap_or(0).max(counted.1);
+                // The last count is the provider's; before it may stand an estimate.
+                let count =
+                    |names: [&str; 2]| names.iter().find_map(|name| usage[name].as_u64()).filter(|count| *count > 0);
+                counted.0 = count(["prompt_tokens", "input_tokens"]).unwrap_or(counted.0);
+                counted.1 = count(["completion_tokens", "output_tokens"]).unwrap_or(counted.1);
             }
             ended |= event.data == "[DONE]" || data["type"] == "message_stop";
         }
