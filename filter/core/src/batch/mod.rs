@@ -52,6 +52,8 @@ impl Share {
 /// What an input file asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
+    /// The id of the key that has uploaded it, by whose permissions it was read.
+    pub key: String,
     /// The one model that it asks, by the gateway's name for it.
     pub model: String,
     /// And by its provider's.
@@ -68,8 +70,9 @@ pub struct Work {
 
 impl Work {
     /// Nothing yet, for this model.
-    pub(crate) fn new(model: &str, target: &Target) -> Self {
+    pub(crate) fn new(key: &str, model: &str, target: &Target) -> Self {
         Self {
+            key: key.to_owned(),
             model: model.to_owned(),
             target: target.model.clone(),
             total: Share::default(),

@@ -149,7 +149,15 @@ impl Claude {
         if family == Some("mythos") && behind.contains("preview") {
             return &PREVIEW;
         }
-        let Some(version) = version(behind).or(family.map(|_| NEWEST)) else { return &UNKNOWN };
+        // One number in a name of the operator's own, such as `claude-prod-2`, is no generation.
+        let is_plain = words(behind).next().is_some_and(|word| {
+            word.starts_with(|letter: char| letter.is_ascii_digit() || letter == 'v') || word == "instant"
+        });
+        let Some(version) =
+            version(behind).filter(|(_, minor)| is_plain || family.is_some() || *minor > 0).or(family.map(|_| NEWEST))
+        else {
+            return &UNKNOWN;
+        };
         let fits = |(families, from, _): &&(&[&str], Version, Self)| {
             version >= *from && (families.is_empty() || family.is_some_and(|family| families.contains(&family)))
         };

@@ -44,6 +44,13 @@ fn a_model_is_the_same_whoever_hosts_it() {
 }
 
 #[test]
+fn a_number_in_an_operators_own_name_is_no_generation() {
+    for name in ["claude-prod-2", "my-claude-team-9", "claude-sim-9"] {
+        assert_eq!(Claude::of(name).most_tokens, None, "{name}");
+    }
+}
+
+#[test]
 fn claudes_generations_are_told_apart() {
     use Calls::{Always, Never, WithoutThinking};
     use Chance::{All, Defaults, OneOfTwo};

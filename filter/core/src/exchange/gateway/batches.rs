@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::batch::book::{self, Page};
 use crate::batch::{Errand, Work};
-use crate::config::{Gateway, Model, Target};
+use crate::config::{Caller, Gateway, Model, Target};
 use crate::dialect::pass_through::is_stored;
 use crate::error::{ApiError, ErrorKind};
 use crate::keys;
@@ -60,9 +60,12 @@ impl Seek {
     }
 
     /// What the request does, where this is what is known.
-    pub(super) fn errand(self, page: Option<Page>) -> Result<Option<Errand>, ApiError> {
+    pub(super) fn errand(self, page: Option<Page>, caller: &Caller) -> Result<Option<Errand>, ApiError> {
         Ok(match (self, page) {
-            (Self::File(_), Some(Page::File(work))) => Some(Errand::Create(work)),
+            // Another key may be permitted less than the one by which the file was read.
+            (Self::File(_), Some(Page::File(work))) if *work.key == *caller.key_id && caller.may_use(&work.model) => {
+                Some(Errand::Create(work))
+            }
             (Self::File(id), _) => return Err(unknown(&id)),
             (Self::Batch(_), Some(Page::Open(open))) => Some(Errand::Watch(open)),
             (Self::Results(_), Some(Page::Open(open))) => Some(Errand::Fetch(open)),
@@ -92,7 +95,7 @@ fn input_file(body: &[u8]) -> Result<String, ApiError> {
 fn unknown(id: &str) -> ApiError {
     let message = format!(
         "The gateway does not know the file {}, so it cannot reserve what a batch of it may use. Upload the file through the \
-         gateway, with the purpose `batch`, and create the batch within 40 days.",
+         gateway with this key and the purpose `batch`, and create the batch within 40 days.",
         quoted(id)
     );
     ApiError::invalid("input_file_id", message).with_code("unknown_batch_file")
@@ -185,7 +188,8 @@ impl Reading<'_> {
         let reservation = &self.gateway.reservation;
         let asked = Asked { client, outline: &outline, prompt: &prompt, wishes: &wishes };
         let estimate = asked.estimate(&target, reservation, reservation.output_tokens);
-        work.get_or_insert_with(|| Work::new(&model.name, &target)).add(&estimate, target.price.as_ref());
+        work.get_or_insert_with(|| Work::new(&self.arrival.caller.key_id, &model.name, &target))
+            .add(&estimate, target.price.as_ref());
         Ok(())
     }
 

@@ -103,7 +103,7 @@ impl Exchange {
                 }
                 None => {
                     let page = book::recall(cx.shared, &seek.page());
-                    seek.errand(page)?
+                    seek.errand(page, &arrival.caller)?
                 }
             },
         };
@@ -124,7 +124,7 @@ impl Exchange {
         let page = noted.clone().unwrap_or_default().or_else(|| book::recall(cx.shared, &seek.page()));
         let errand = match (noted, &seek, &page) {
             (Err(_), Seek::File(_), None) => return Err(unchecked().into()),
-            _ => seek.errand(page)?,
+            _ => seek.errand(page, &arrival.caller)?,
         };
         self.whole(arrival, errand, cx.view.body(0..size), cx)
     }

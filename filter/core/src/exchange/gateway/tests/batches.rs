@@ -16,6 +16,9 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const ALL: &str = r#""endpoints":["/v1/*"]"#;
 
+/// The secret of another key of the same team, which may use all models.
+const OTHER: &str = "sk-other";
+
 /// What its requests do to one gateway's meters, one after the other.
 struct Till {
     worker: Rc<Worker>,
@@ -33,8 +36,10 @@ impl Till {
                 "prices":{{"unpriced":{{"input":9,"output":9}},"models":{{"oai/gpt":{{"input":2,"output":4,"service_tiers":{{"batch":{{"input":1,"cache_write":1,"output":2}}}}}}}}}},
                 "stored":"oai","teams":{{"t":{{"budget":{{"total":1}}}}}},
                 "limits":[{{"match":{{"team":"t"}},"limits":{{"tokens_per_day":400000}}}}],
-                "keys":[{{"id":"k","team":"t","sha256":"{}","models":["a","chat"],{key}}}]}}"#,
-            sha256(SECRET)
+                "keys":[{{"id":"k","team":"t","sha256":"{}","models":["a","chat"],{key}}},
+                        {{"id":"other","team":"t","sha256":"{}","endpoints":["/v1/*"]}}]}}"#,
+            sha256(SECRET),
+            sha256(OTHER)
         );
         let gateway = Gateway::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         Self { worker: Rc::new(Worker::new(Rc::new(gateway), [7; 16])), shared: Rc::default() }
@@ -220,6 +225,12 @@ fn no_batch_is_made_of_a_file_that_nobody_has_measured() {
         let seen = create(body);
         assert_eq!((seen.status, &*code(&seen), seen.received.len()), (400, expected, 0), "{body}");
     }
+    till.upload(&[line("gpt", 1)], "batch");
+    let body = r#"{"input_file_id":"file-1","endpoint":"/v1/chat/completions","completion_window":"24h"}"#;
+    let envoy = Envoy::with(till.worker.clone(), till.shared.clone());
+    let others = envoy.send("POST", "/v1/batches", &[("api-key", OTHER.as_bytes())], body.as_bytes(), &[]);
+    assert_eq!(code(&others), "unknown_batch_file", "it was read by another key's permissions");
+    let till = Till::new(ALL);
     till.upload(&[line("gpt", 1)], "user_data");
     assert_eq!(code(&till.create(created())), "unknown_batch_file");
 }
