@@ -123,14 +123,12 @@ fn settle_part(page: &mut Page<'_>, part: &Settled, now: &Moment) -> Result<(), 
         Gauge::Day | Gauge::Month | Gauge::Total => page.release(id, part.reserved, part.until),
         Gauge::Minute | Gauge::Concurrent => part.reserved,
     };
-    // Of a meter that nothing is kept of, nothing is reserved: what was used is counted, and nothing given back. But for
-    // a rate: a reservation that is not there any more has drained away, and only what exceeded it counts.
-    let known = page.has(id);
-    if !known && calendar && window < Window::number(part.meter.gauge, now) {
-        return Ok(());
-    }
+    // A meter that nothing is kept of has nothing to give back: its lease has ended. A rate has drained by then too, and
+    // only the use that exceeds the reservation counts.
     let cell = page.cell(id, &part.meter, window, now)?.settle(part, held, now);
-    if known || !cell.is_spent(now) { page.put(id, &part.meter, &cell, now) } else { Ok(()) }
+    // Redis keeps its windows longer than a page does.
+    let counts = part.used > 0 && page.reach() == Reach::Everywhere;
+    if page.has(id) || counts || !cell.is_spent(now) { page.put(id, &part.meter, &cell, now) } else { Ok(()) }
 }
 
 fn contended(name: &str) -> Unavailable {

@@ -132,6 +132,11 @@ impl<'s> Page<'s> {
         }
     }
 
+    /// Whose counts these are.
+    pub(super) fn reach(&self) -> Reach {
+        self.reach
+    }
+
     /// Whether nothing was ever counted on it.
     pub(super) fn is_new(&self) -> bool {
         self.version == NOT_YET

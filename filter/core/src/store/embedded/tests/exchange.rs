@@ -119,6 +119,22 @@ fn what_one_uses_up_the_others_refuse_once_they_have_heard() {
 }
 
 #[test]
+fn a_request_that_settles_after_its_lease_and_its_day_is_still_counted() {
+    let (mut redis, envoys) = (Redis::default(), Envoy::all());
+    let (day, other) = (meter("day", "red", Gauge::Day), meter("other", "red", Gauge::Day));
+    let held = envoys[0].take(&day, 3, 10, at(NOON)).unwrap();
+    for days in [1, 3] {
+        // Its lease has ended, and another meter's record has taken the place of its own.
+        let later = at(NOON + days * 86_400);
+        envoys[0].take(&other, 1, 10, later).unwrap();
+        envoys[0].settle(&day, held, 3, 1, later);
+        envoys[0].exchange(&mut redis, "red", later);
+        assert_eq!(redis.windows.get(&("day".to_owned(), held.window)), Some(&1), "after {days} days");
+        redis.windows.clear();
+    }
+}
+
+#[test]
 fn what_is_given_back_at_one_fits_at_another() {
     for gauge in [Gauge::Minute, Gauge::Day, Gauge::Total, Gauge::Concurrent] {
         let (mut redis, envoys, meter) = (Redis::default(), Envoy::all(), meter("m", "", gauge));
