@@ -233,7 +233,7 @@ timeouts: { total: 0s, idle: 1m, idle: 2m }
         assert_eq!(
             lines("just text"),
             [
-                "1: found text, expected a mapping with admin, apps, budgets, cache, capabilities, circuit, forward_headers, guards, keys, limits, listen, memory, models, prices, providers, redis, reservation, stored, teams, timeouts, tracing"
+                "1: found text, expected a mapping with admin, aliases, apps, budgets, cache, capabilities, circuit, forward_headers, guards, keys, limits, listen, memory, models, prices, providers, redis, reservation, stored, teams, timeouts, tracing"
             ]
         );
     }
