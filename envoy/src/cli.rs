@@ -324,6 +324,10 @@ fn load(path: &Path) -> Result<Checked, Failure> {
 fn check_file(path: &Path, offline: bool) -> Result<(), Failure> {
     let checked = load(path)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    if let Some(text) = fs::read_to_string(path).ok().and_then(|text| check::warnings::schema(&text, &base(path).ok()?))
+    {
+        eprintln!("{}:1: warning: {text}", path.display());
+    }
     for warning in check::warnings::find(&checked, &base(path)?, now, !offline) {
         eprintln!("{}:{warning}", path.display());
     }

@@ -105,7 +105,8 @@ fn request(text: &mut String, foresight: &Foresight, seconds: u64) -> std::fmt::
     let app = caller.app.as_deref().map(|app| format!(", app {app}")).unwrap_or_default();
     writeln!(text, "key {} of team {}{app}, at {}", caller.key_id, caller.team, time::moment(seconds))?;
     let stream = if foresight.stream { ", streamed" } else { "" };
-    writeln!(text, "asks for {}{stream}; needs {}", model.name, needs(foresight).join(", "))?;
+    let by = if foresight.name == model.name { String::new() } else { format!(", which is {}", model.name) };
+    writeln!(text, "asks for {}{by}{stream}; needs {}", foresight.name, needs(foresight).join(", "))?;
     let wishes = wishes(foresight);
     if !wishes.is_empty() {
         writeln!(text, "its headers ask for {}", wishes.join(", "))?;
@@ -334,6 +335,7 @@ fn as_json(foresight: &Foresight, seconds: u64) -> Value {
         "team": *caller.team,
         "app": caller.app.as_deref(),
         "model": model.name,
+        "asked": foresight.name,
         "stream": foresight.stream,
         "needs": {
             "input_tokens": needs.input_tokens,

@@ -81,6 +81,15 @@ pub fn find(checked: &Checked, base: &Base, now: u64, asks: bool) -> Vec<Warning
     found
 }
 
+/// What is wrong with the line that names the schema for editors, if there is one: a copied file often leaves that behind.
+pub fn schema(text: &str, base: &Base) -> Option<String> {
+    let name = text.lines().next()?.strip_prefix("# yaml-language-server: $schema=")?.trim();
+    if name.contains("://") || base.join(name).exists() {
+        return None;
+    }
+    Some(format!("{name} is not there, so that no editor completes this file: sluice schema > {name}, beside it"))
+}
+
 struct Finder<'a> {
     checked: &'a Checked,
     base: &'a Base,
@@ -368,6 +377,18 @@ keys:
     #[test]
     fn a_file_that_will_work_has_no_warning() {
         assert_eq!(warnings(&FOUND), [""; 0]);
+    }
+
+    #[test]
+    fn a_schema_that_was_left_behind_is_said_so() {
+        let said = |line: &str| {
+            schema(&format!("# yaml-language-server: $schema={line}\n{GOOD}"), Base::new(env!("CARGO_MANIFEST_DIR")))
+        };
+        assert!(said("gateway.schema.json").unwrap().contains("sluice schema > gateway.schema.json"));
+        assert_eq!(
+            [said("../examples/gateway.schema.json"), said("https://x.test/schema.json"), schema(GOOD, Base::new(""))],
+            [None, None, None]
+        );
     }
 
     #[test]

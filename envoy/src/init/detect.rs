@@ -4,6 +4,7 @@ use std::env;
 
 use serde::Deserialize;
 use sluice_core::config::kind::Kind;
+use sluice_core::config::url::Url;
 
 use crate::reach;
 
@@ -95,6 +96,7 @@ impl Found {
 /// All services whose keys are set, and all servers that answer.
 pub fn look_around() -> Vec<Found> {
     let mut found: Vec<Found> = SERVICES.iter().filter_map(|service| by_variable(*service)).collect();
+    found.extend(azure());
     let servers: Vec<Service> = SERVICES.iter().filter(|service| service.port.is_some()).copied().collect();
     let questions = servers.iter().map(|service| {
         let url = service.port.map(|port| format!("http://127.0.0.1:{port}/v1")).unwrap_or_default();
@@ -109,6 +111,20 @@ pub fn look_around() -> Vec<Found> {
     found
 }
 
+/// Azure OpenAI, whose clients also find its address in the environment. What its deployments are called nobody knows.
+fn azure() -> Option<Found> {
+    let kind = Kind::named("azure")?;
+    let variables: &[&str] = &["AZURE_OPENAI_API_KEY"];
+    let service = Service { variables, ..plain(kind) };
+    let url = env::var("AZURE_OPENAI_ENDPOINT").ok().filter(|url| Url::parse(url).is_ok());
+    by_variable(service).filter(|_| url.is_some()).map(|found| Found { url, ..found })
+}
+
+/// What is known of a kind that is none of the services.
+fn plain(kind: Kind) -> Service {
+    Service { kind: kind.row().name, variables: &[], port: None, chat: None, embeddings: None, pattern: None }
+}
+
 fn by_variable(service: Service) -> Option<Found> {
     let is_set = |name: &&&str| env::var_os(name).is_some_and(|value| !value.is_empty());
     let variable = service.variables.iter().find(is_set)?;
@@ -118,8 +134,7 @@ fn by_variable(service: Service) -> Option<Found> {
 
 /// A service that somebody names, with these models if there are any.
 pub fn named(kind: Kind, url: Option<String>, models: &[String]) -> Found {
-    let plain =
-        Service { kind: kind.row().name, variables: &[], port: None, chat: None, embeddings: None, pattern: None };
+    let plain = plain(kind);
     let service = SERVICES.iter().find(|service| service.kind == plain.kind).copied().unwrap_or(plain);
     // The service itself has more models than a file wants.
     let server = url.as_deref().or(kind.row().url.filter(|_| service.chat.is_none()));

@@ -93,6 +93,10 @@ pub fn of(services: &[Found]) -> Draft {
         // A server of one's own has names like no other's.
         let pattern = found.service.pattern.filter(|_| found.url.is_none());
         let pattern = pattern.map_or_else(|| format!("{name}/*"), str::to_owned);
+        if pattern == "claude-*" {
+            // So agents ask for a longer context.
+            draft.aliases.push(("claude-*[1m]".to_owned(), pattern.clone()));
+        }
         let patterns = [pattern];
         for model in found.models.iter().filter(|model| may_fit(model)).cloned().chain(patterns) {
             let target = Target::new(&name, "*");

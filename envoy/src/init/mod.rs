@@ -42,6 +42,10 @@ pub struct Init {
     /// or those that it lists]
     #[arg(long = "model", value_name = "NAME")]
     models: Vec<String>,
+    /// The environment variable that holds the key of the provider given with --provider [default: the provider's usual one, and
+    /// none for a URL of one's own]
+    #[arg(long, value_name = "NAME", value_parser = variable, requires = "providers")]
+    key_env: Option<String>,
     /// Where clients connect [default: a free port of 127.0.0.1, 8080 if it can be]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
@@ -78,6 +82,13 @@ fn provider(text: &str) -> Result<(Kind, Option<String>), String> {
         return Err(format!("{0}=URL, please: a provider of kind {0} has no address of its own", kind.row().name));
     }
     Ok((kind, url.map(str::to_owned)))
+}
+
+fn variable(text: &str) -> Result<String, String> {
+    let good = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    // It may be the secret itself.
+    if good { Ok(text.to_owned()) } else { Err("the variable's name, please, such as OPENAI_API_KEY".to_owned()) }
 }
 
 /// Writes the file, and gives back what its author should know.
@@ -147,12 +158,21 @@ fn free_to_write(arguments: &Init) -> Result<(), Failure> {
 fn found(arguments: &Init) -> Result<Draft, Failure> {
     let services = match arguments.providers.as_slice() {
         [] => detect::look_around(),
-        named => named.iter().map(|(kind, url)| detect::named(*kind, url.clone(), &arguments.models)).collect(),
+        named => {
+            let found = |(kind, url): &(Kind, Option<String>)| detect::named(*kind, url.clone(), &arguments.models);
+            let keyed = |found| match arguments.key_env.clone() {
+                None => found,
+                variable => Found { variable, ..found },
+            };
+            named.iter().map(found).map(keyed).collect()
+        }
     };
+    let (mut input, mut output) = (io::stdin().lock(), io::stderr());
+    let mut talk = Talk { input: &mut input, output: &mut output };
     let services = match (services.is_empty(), is_talking(arguments)) {
         (true, false) => return Err(nothing_found()),
-        (true, true) => vec![ask_for_one()?],
-        (false, true) if arguments.providers.is_empty() => ask_which(services)?,
+        (true, true) => vec![talk.ask_for_one()?],
+        (false, true) if arguments.providers.is_empty() => talk.ask_which(services)?,
         (false, _) => services,
     };
     Ok(draft::of(&services))
@@ -173,36 +193,50 @@ fn is_talking(arguments: &Init) -> bool {
     !arguments.yes && io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// One line of an answer; an empty one is `otherwise`.
-fn ask(question: &str, otherwise: &str) -> Result<String, Failure> {
-    eprint!("{question} [{otherwise}] ");
-    io::stderr().flush()?;
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line)?;
-    let answer = line.trim();
-    Ok(if answer.is_empty() { otherwise.to_owned() } else { answer.to_owned() })
+/// Questions, and who answers them.
+struct Talk<'a> {
+    input: &'a mut dyn BufRead,
+    output: &'a mut dyn Write,
 }
 
-fn ask_which(services: Vec<Found>) -> Result<Vec<Found>, Failure> {
-    eprintln!("Found:");
-    for found in &services {
-        eprintln!("  {}", found.about());
+impl Talk<'_> {
+    /// One line of an answer; an empty one is `otherwise`.
+    fn ask(&mut self, question: &str, otherwise: &str) -> Result<String, Failure> {
+        write!(self.output, "{question} [{otherwise}] ")?;
+        self.output.flush()?;
+        let mut line = String::new();
+        if self.input.read_line(&mut line)? == 0 {
+            return Err(Failure::new("no answer, so nothing is written"));
+        }
+        let answer = line.trim();
+        Ok(if answer.is_empty() { otherwise.to_owned() } else { answer.to_owned() })
     }
-    let names: Vec<&str> = services.iter().map(|found| found.kind.row().name).collect();
-    let answer = ask("Which of them shall serve? Names with commas between", &names.join(","))?;
-    let wanted: Vec<&str> = answer.split([',', ' ']).filter(|name| !name.is_empty()).collect();
-    if let Some(unknown) = wanted.iter().find(|name| !names.contains(name)) {
-        return Err(Failure::new(format!("{unknown:?} is none of {}", names.join(", "))));
-    }
-    Ok(services.into_iter().filter(|found| wanted.contains(&found.kind.row().name)).collect())
-}
 
-fn ask_for_one() -> Result<Found, Failure> {
-    let names: Vec<&str> = detect::SERVICES.iter().map(|service| service.kind).collect();
-    eprintln!("No provider's key is set, and no server on this machine answers. There are: {}.", names.join(", "));
-    let answer = ask("Which provider shall serve?", names.first().copied().unwrap_or_default())?;
-    let (kind, url) = provider(&answer).map_err(|wrong| Failure::new(format!("{answer:?}: {wrong}")))?;
-    Ok(detect::named(kind, url, &[]))
+    fn ask_which(&mut self, services: Vec<Found>) -> Result<Vec<Found>, Failure> {
+        writeln!(self.output, "Found:")?;
+        for found in &services {
+            writeln!(self.output, "  {}", found.about())?;
+        }
+        let names: Vec<&str> = services.iter().map(|found| found.kind.row().name).collect();
+        let answer = self.ask("Which of them shall serve? Names with commas between", &names.join(","))?;
+        let wanted: Vec<&str> = answer.split([',', ' ']).filter(|name| !name.is_empty()).collect();
+        if let Some(unknown) = wanted.iter().find(|name| !names.contains(name)) {
+            return Err(Failure::new(format!("{unknown:?} is none of {}", names.join(", "))));
+        }
+        Ok(services.into_iter().filter(|found| wanted.contains(&found.kind.row().name)).collect())
+    }
+
+    fn ask_for_one(&mut self) -> Result<Found, Failure> {
+        let names: Vec<&str> = detect::SERVICES.iter().map(|service| service.kind).collect();
+        writeln!(
+            self.output,
+            "No provider's key is set, and no server on this machine answers. There are: {}.",
+            names.join(", ")
+        )?;
+        let answer = self.ask("Which provider shall serve?", names.first().copied().unwrap_or_default())?;
+        let (kind, url) = provider(&answer).map_err(|wrong| Failure::new(format!("{answer:?}: {wrong}")))?;
+        Ok(detect::named(kind, url, &[]))
+    }
 }
 
 /// A free port of this machine that no provider has.
@@ -248,4 +282,34 @@ fn told(arguments: &Init, draft: &Draft, secret: &Secret) -> String {
         serde_json::Value::from(model)
     );
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn talked<T>(answer: &str, talk: impl FnOnce(&mut Talk<'_>) -> Result<T, Failure>) -> (Result<T, String>, String) {
+        let (mut input, mut output) = (answer.as_bytes(), Vec::new());
+        let done = talk(&mut Talk { input: &mut input, output: &mut output }).map_err(|failure| failure.to_string());
+        (done, String::from_utf8(output).unwrap())
+    }
+
+    #[test]
+    fn whoever_is_asked_may_take_all_or_name_some() {
+        let found = || {
+            let kinds = ["openai", "gemini"].map(|name| Kind::named(name).unwrap());
+            kinds.map(|kind| detect::named(kind, None, &["m".to_owned()])).to_vec()
+        };
+        let names = |found: Vec<Found>| found.iter().map(|found| found.kind.row().name).collect::<Vec<_>>();
+        for (answer, expected) in [("\n", Ok(vec!["openai", "gemini"])), ("gemini\n", Ok(vec!["gemini"]))] {
+            let (done, said) = talked(answer, |talk| talk.ask_which(found()));
+            assert_eq!(done.map(names), expected);
+            assert!(said.contains("openai") && said.ends_with("[openai,gemini] "), "{said}");
+        }
+        let wrong = talked("opnai\n", |talk| talk.ask_which(found())).0;
+        assert_eq!(wrong.unwrap_err(), "\"opnai\" is none of openai, gemini");
+        assert!(talked("", |talk| talk.ask_which(found())).0.is_err(), "nobody answers");
+        let (one, _) = talked("anthropic\n", |talk| talk.ask_for_one());
+        assert_eq!(one.unwrap().variable.as_deref(), Some("ANTHROPIC_API_KEY"));
+    }
 }

@@ -10,9 +10,12 @@ use sluice_tests::simulator::Simulator;
 
 use crate::{ask, said};
 
+/// The variable with the server's key, and the key.
+const KEY: (&str, &str) = ("FIRST_SERVER_KEY", "sk-simulated");
+
 fn sluice(arguments: &[&str]) -> Output {
     let command = std::env::var("SLUICE_BIN").unwrap_or_else(|_| "target/release/sluice".to_owned());
-    Command::new(command).args(arguments).output().expect("the command starts")
+    Command::new(command).args(arguments).env(KEY.0, KEY.1).output().expect("the command starts")
 }
 
 #[tokio::test]
@@ -23,7 +26,7 @@ async fn a_file_that_was_written_for_a_server_that_answers_serves_at_once() {
     let (file, key) = (path("gateway.yaml"), path("me.key"));
     let server = format!("vllm={}", provider.base_url());
     let listen = format!("127.0.0.1:{}", port.number());
-    // The simulator's list of models wants a key, as few servers of one's own do: so they are said.
+    // The simulator wants a key, for the list of its models too: both are said.
     let written = sluice(&[
         "init",
         &file,
@@ -32,6 +35,8 @@ async fn a_file_that_was_written_for_a_server_that_answers_serves_at_once() {
         &server,
         "--model",
         "gpt-sim",
+        "--key-env",
+        KEY.0,
         "--listen",
         &listen,
         "--secret-file",
@@ -41,7 +46,8 @@ async fn a_file_that_was_written_for_a_server_that_answers_serves_at_once() {
     let checked = sluice(&["check", &file]);
     assert!(checked.status.success() && checked.stderr.is_empty(), "{}", String::from_utf8_lossy(&checked.stderr));
 
-    let _gateway = Started::with(std::path::Path::new(&file), port.number(), &[]).await;
+    let _gateway =
+        Started::with(std::path::Path::new(&file), port.number(), &[(KEY.0.to_owned(), KEY.1.to_owned())]).await;
     let client = Client::new(port.number()).bearer(std::fs::read_to_string(&key).unwrap().trim());
     for model in ["chat", "gpt-sim", "vllm/gpt-sim"] {
         let answer = client.post("/v1/chat/completions", &ask(model, "say hello")).await;

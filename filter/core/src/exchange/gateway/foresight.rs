@@ -50,6 +50,8 @@ pub struct Foresight {
     pub caller: Rc<Caller>,
     /// What is asked for.
     pub model: Rc<Model>,
+    /// The name that led to it.
+    pub name: String,
     /// Whether as a stream.
     pub stream: bool,
     /// What it asks of a target.
@@ -161,6 +163,7 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresig
         strategy: decision.strategy,
         cache: journey.asked.cache.map(|_| journey.prospect()),
         model: journey.asked.clone(),
+        name: journey.outline.model.clone(),
         forbidden,
         findings: screened.findings,
         checks: journey.checks.clone(),

@@ -7,8 +7,10 @@ use serde_json::{Value, json as value};
 use super::spending::sha256;
 use super::{ANSWER, CHAT};
 use crate::config::Gateway;
+use crate::exchange::Time;
 use crate::exchange::fake::{Envoy, SECRET, Script, Seen, Shared, json};
 use crate::exchange::worker::Worker;
+use crate::store::{Gauge, Meter, embedded};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -273,4 +275,57 @@ fn names_that_nobody_knows_leave_nothing_of_their_own_behind() {
         left.push((site.shared.names(), site.worker.known_targets()));
     }
     assert_eq!(left[0], left[1]);
+}
+
+/// The file of a batch that asks for these models, uploaded with a key that may ask for these.
+fn uploaded(models: &str, asked: &[&str]) -> (Site, Seen) {
+    let more = r#","stored":"oai","budgets":[{"match":{"model":"gpt-*"},"budget":{"total":1}}]"#;
+    let file = format!(
+        r#"{{"providers":{{"oai":{{"kind":"openai"}}}},"models":{{"gpt-*":{{"targets":[{{"provider":"oai","model":"*"}}]}}}},
+            "prices":{{"models":{{"oai/gpt-5":{{"input":1,"output":2}},"oai/gpt-6":{{"input":1,"output":2}}}}}},
+            "teams":{{"t":{{}}}},"keys":[{{"id":"k","team":"t","sha256":"{}","models":[{models}],"endpoints":["/v1/*"]}}]{more}}}"#,
+        sha256(SECRET)
+    );
+    let gateway = Gateway::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let site = Site { worker: Rc::new(Worker::new(Rc::new(gateway), [7; 16])), shared: Rc::default() };
+    let line = |model: &&str| {
+        let body =
+            value!({"model": model, "max_completion_tokens": 9, "messages": [{"role": "user", "content": "hi"}]});
+        value!({"custom_id": "1", "method": "POST", "url": CHAT, "body": body}).to_string()
+    };
+    let body = format!(
+        "--xYz\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--xYz\r\nContent-Disposition: form-data; \
+         name=\"file\"; filename=\"in.jsonl\"\r\n\r\n{}\r\n--xYz--\r\n",
+        asked.iter().map(line).collect::<Vec<_>>().join("\n")
+    );
+    let headers = [("api-key", SECRET.as_bytes()), ("content-type", &b"multipart/form-data; boundary=xYz"[..])];
+    let answer = [json(200, r#"{"id":"file-1","object":"file"}"#)];
+    let envoy = Envoy::with(site.worker.clone(), site.shared.clone());
+    let seen = envoy.send("POST", "/v1/files", &headers, body.as_bytes(), &answer);
+    (site, seen)
+}
+
+#[test]
+fn a_batch_asks_for_what_a_pattern_would_ask_for_and_what_its_key_may() {
+    let create = |site: &Site| {
+        let body = r#"{"input_file_id":"file-1","endpoint":"/v1/chat/completions","completion_window":"24h"}"#;
+        let headers = [("api-key", SECRET.as_bytes()), ("content-type", &b"application/json"[..])];
+        let answer = [json(200, r#"{"id":"batch_1","object":"batch","status":"validating"}"#)];
+        let envoy = Envoy::with(site.worker.clone(), site.shared.clone());
+        envoy.send("POST", "/v1/batches", &headers, body.as_bytes(), &answer)
+    };
+    let used = |site: &Site| {
+        let meter = Meter { name: "model=gpt-*/usd/total".into(), shard: "".into(), gauge: Gauge::Total };
+        embedded::read(&*site.shared, &[meter], Time(1_800_000_000_000_000_000)).unwrap()[0].used
+    };
+    let (site, seen) = uploaded(r#""gpt-5*""#, &["gpt-5", "gpt-5"]);
+    assert_eq!(seen.status, 200, "{}", seen.body);
+    let created = create(&site);
+    assert_eq!(created.status, 200, "{}", created.body);
+    assert!(used(&site) > 0, "the pattern's budget is charged");
+    for (models, asked) in [(r#""gpt-5*""#, vec!["gpt-6"]), (r#""*""#, vec!["gpt-5", "gpt-6"]), (r#""*""#, vec!["o3"])]
+    {
+        let (_, seen) = uploaded(models, &asked);
+        assert!(matches!(seen.status, 400 | 403), "{asked:?} {}", seen.body);
+    }
 }
