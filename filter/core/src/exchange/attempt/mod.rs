@@ -205,7 +205,7 @@ impl Attempt {
             let text = |name: Option<&'static str>| name.and_then(|name| headers.text(name)).map(str::to_owned);
             let refusal = Refusal {
                 status,
-                retry_after: retry_after(&headers),
+                retry_after: retry_after(&headers, cx.view.now().seconds()),
                 hint: text(self.dialect.error_header()),
                 request_id: text(self.dialect.request_id()),
             };
