@@ -251,9 +251,12 @@ mod tests {
 
     #[test]
     fn https_dates_are_read_in_all_three_forms() {
-        for text in
-            ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994", " Sun, 06 Nov 1994 08:49:37 GMT "]
-        {
+        for text in [
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            " Sun, 06 Nov 1994 08:49:37 GMT ",
+        ] {
             assert_eq!(http_date(text), Some(784_111_777), "{text}");
         }
         assert_eq!(http_date("Sat, 28 Nov 2026 07:43:45 GMT"), rfc3339("2026-11-28T07:43:45Z"));

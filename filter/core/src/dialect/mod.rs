@@ -23,6 +23,7 @@ mod at;
 mod aws;
 mod bare;
 pub mod bedrock;
+pub mod bounds;
 mod calls;
 mod claude;
 pub mod cohere;
@@ -113,6 +114,11 @@ pub trait Dialect: Debug + Sync {
     /// How a server that speaks it departs from it: whoever sends it a request applies them, to one that is passed on and to one
     /// that [`Chat::write_request`] wrote.
     fn quirks(&self) -> &'static [Quirk] {
+        &[]
+    }
+
+    /// The numbers that it takes of a model's request, be it passed on or written.
+    fn bounds(&self, _model: &str) -> bounds::Bounds {
         &[]
     }
 

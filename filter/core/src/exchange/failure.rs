@@ -311,9 +311,8 @@ mod tests {
     fn retry_after_is_read_in_every_form_and_only_when_it_is_a_time() {
         // Wed, 21 Oct 2026 07:28:00 GMT.
         const MOMENT: u64 = 1_792_567_680;
-        let with = |name: &'static str, value: &'static str| {
-            retry_after(&[(name, value)].into_iter().collect(), MOMENT - 600)
-        };
+        let with =
+            |name: &'static str, value: &'static str| retry_after(&[(name, value)].into_iter().collect(), MOMENT - 600);
         assert_eq!(with("retry-after", " 1.5"), Some(Duration::from_millis(1500)));
         assert_eq!(with("retry-after-ms", "20"), Some(Duration::from_millis(20)));
         assert_eq!(with("x-ms-retry-after-ms", "20"), Some(Duration::from_millis(20)));

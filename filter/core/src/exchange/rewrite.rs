@@ -39,7 +39,9 @@ pub(super) fn request(
         let written = translate::request(client, provider, body, &target.model)?;
         (Cow::Owned(written.body), written.dropped, written.names)
     };
-    let adapted = adapt(&body, target.provider.quirks(provider))?;
+    // What was written keeps to its provider's numbers already.
+    let bounds = if client.name() == provider.name() { provider.bounds(&target.model) } else { &[] };
+    let adapted = adapt(&body, target.provider.quirks(provider), bounds)?;
     dropped.extend(adapted.dropped);
     let body = if adapted.edits.is_empty() { body.into_owned() } else { edited(&body, &adapted.edits) };
     if body.len() > largest { Err(too_large(largest)) } else { Ok(Translated { body, dropped, names }) }

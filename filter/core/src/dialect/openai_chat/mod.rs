@@ -15,6 +15,7 @@
 use std::fmt::Debug;
 
 use super::aliases::Rules;
+use super::bounds::Bounds;
 use super::models::openai::OpenAi;
 use super::openai::{chunks, error, peek, usage};
 use super::quirk::Quirk;
@@ -57,10 +58,8 @@ pub struct Variation {
     pub rules: Rules,
     /// What it calls by another name, or has no words for.
     pub quirks: &'static [Quirk],
-    /// The highest temperature that it takes.
-    pub hottest: f64,
-    /// As many texts can end its answers.
-    pub most_stops: usize,
+    /// The numbers that it takes.
+    pub bounds: Bounds,
 }
 
 /// Whoever speaks this dialect.
@@ -99,6 +98,10 @@ impl<S: Speaker> Dialect for S {
 
     fn quirks(&self) -> &'static [Quirk] {
         self.variation().quirks
+    }
+
+    fn bounds(&self, _model: &str) -> Bounds {
+        self.variation().bounds
     }
 
     fn suits(&self, model: &str) -> bool {

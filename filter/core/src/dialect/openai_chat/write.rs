@@ -16,6 +16,7 @@ use super::body::{
 use super::out::{Block, Call};
 use crate::conversation::{CacheMark, Message, OutputFormat, Part, Reasoning, Request, Role, Source, Tool, ToolChoice};
 use crate::dialect::Written;
+use crate::dialect::bounds::Numbers;
 use crate::dialect::data_uri::{Url, file_name};
 use crate::dialect::fields::drop_hint;
 use crate::dialect::openai::carried::Carried;
@@ -28,11 +29,9 @@ use crate::error::ApiError;
 /// Writes `request` under the provider's name for the model.
 pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Result<Written, ApiError> {
     let extensions = variation.extensions;
-    if request.stop.len() > variation.most_stops {
-        let message = format!("The provider takes at most {} texts in 'stop'.", variation.most_stops);
-        return Err(ApiError::unsupported("stop", message));
-    }
-    let mut writer = Writer { extensions, dropped: request.dropped.clone(), carried: Vec::new(), messages: Vec::new() };
+    let mut dropped = request.dropped.clone();
+    let numbers = Numbers::of(request, variation.bounds, &mut dropped)?;
+    let mut writer = Writer { extensions, dropped, carried: Vec::new(), messages: Vec::new() };
     for (index, message) in request.messages.iter().enumerate() {
         writer.message(message).map_err(|word| {
             let path = format!("messages[{index}].content");
@@ -48,7 +47,7 @@ pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Re
         true => extended(request),
         false => (Plan::of(request, model, Surface::Chat, &mut writer.dropped)?, None),
     };
-    let top_k = writer.extension(request.top_k, "top_k");
+    let top_k = writer.extension(numbers.top_k, "top_k");
     let user = request::user(request.user.as_deref(), &mut writer.dropped);
     let carried = Carried::of(request, model, Surface::Chat, &mut writer.dropped);
     let body = Body {
@@ -58,14 +57,14 @@ pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Re
         parallel_tool_calls: request.parallel_tool_calls,
         response_format: request.output.as_ref().map(|output| writer.format(output)),
         max_completion_tokens: plan.max_tokens,
-        temperature: writer.temperature(plan.temperature, variation.hottest),
-        top_p: plan.top_p,
+        temperature: plan.temperature.and(numbers.temperature),
+        top_p: plan.top_p.and(numbers.top_p),
         top_k,
         stop: &request.stop,
-        seed: request.seed,
-        frequency_penalty: request.frequency_penalty,
-        presence_penalty: request.presence_penalty,
-        n: request.n,
+        seed: numbers.seed,
+        frequency_penalty: numbers.frequency_penalty,
+        presence_penalty: numbers.presence_penalty,
+        n: numbers.n,
         reasoning_effort: plan.effort,
         thinking,
         user,
@@ -159,15 +158,6 @@ impl<'a> Writer<'a> {
             },
             cache_control: self.mark(&tool.cache),
         }
-    }
-
-    /// Above the hottest that the server takes it is that, and named.
-    fn temperature(&mut self, temperature: Option<f64>, hottest: f64) -> Option<f64> {
-        let taken = temperature.map(|temperature| temperature.min(hottest));
-        if taken != temperature {
-            self.drop("temperature");
-        }
-        taken
     }
 
     fn format(&mut self, output: &'a OutputFormat) -> FormatOut<'a> {

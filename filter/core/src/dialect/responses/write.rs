@@ -11,18 +11,20 @@ use super::item::is_spoken;
 use super::reasoning;
 use crate::conversation::{CacheMark, Message, OutputFormat, Part, Request, Role, Source, Tool, ToolChoice};
 use crate::dialect::Written;
+use crate::dialect::bounds::{self, Numbers};
 use crate::dialect::data_uri::{Url, file_name};
 use crate::dialect::fields::drop_hint;
 use crate::dialect::openai::carried::Carried;
 use crate::dialect::openai::reasoning::{Plan, Surface};
-use crate::dialect::openai::{json, request, table};
+use crate::dialect::openai::{json, request};
 use crate::dialect::schema;
 use crate::error::ApiError;
 
 /// Writes `request` under the provider's name for the model.
 pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError> {
-    expressible(request)?;
-    let mut writer = Writer { dropped: request.dropped.clone(), input: Vec::new() };
+    let mut dropped = request.dropped.clone();
+    let numbers = Numbers::of(request, bounds::RESPONSES, &mut dropped)?;
+    let mut writer = Writer { dropped, input: Vec::new() };
     for (index, message) in request.messages.iter().enumerate() {
         writer.message(message).map_err(|word| {
             let path = format!("messages[{index}].content");
@@ -54,8 +56,8 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
         text: (format.is_some() || carried.verbosity.is_some())
             .then_some(TextOut { format, verbosity: carried.verbosity }),
         max_output_tokens,
-        temperature: plan.temperature,
-        top_p: plan.top_p,
+        temperature: plan.temperature.and(numbers.temperature),
+        top_p: plan.top_p.and(numbers.top_p),
         reasoning,
         include: if thinks { &["reasoning.encrypted_content"] } else { &[] },
         user,
@@ -73,20 +75,6 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
 /// The format takes no smaller limit ("integer below minimum value. Expected a value >= 16"), and agents ask for one token to see
 /// whether they are served.
 const LEAST_TOKENS: u64 = 16;
-
-/// Refuses what would change the answer and has no words here.
-fn expressible(request: &Request) -> Result<(), ApiError> {
-    let refused = [
-        (!request.stop.is_empty(), "stop"),
-        (request.frequency_penalty.is_some_and(|penalty| penalty != 0.0), "frequency_penalty"),
-        (request.presence_penalty.is_some_and(|penalty| penalty != 0.0), "presence_penalty"),
-        (request.n.is_some_and(|n| n != 1), "n"),
-    ];
-    match refused.iter().find(|(given, _)| *given) {
-        Some((_, name)) => Err(table::refused(name)),
-        None => Ok(()),
-    }
-}
 
 fn choice(choice: &ToolChoice) -> ChoiceOut<'_> {
     match choice {
