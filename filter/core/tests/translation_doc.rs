@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use sluice_core::dialect::{ALL, Dialect, Fate};
+use sluice_core::dialect::{ALL, Dialect, Fate, bounds};
 
 mod page;
 
@@ -27,4 +27,20 @@ fn the_page_holds_every_dialects_table() {
     for dialect in ALL.iter().filter(|dialect| !dialect.fields().is_empty()) {
         page::holds("translation.md", &format!("fields: {}", dialect.name()), &rendered(*dialect));
     }
+}
+
+/// Each provider's numbers, a column for each field.
+#[test]
+fn the_page_holds_every_providers_numbers() {
+    const FIELDS: [&str; 8] =
+        ["temperature", "top_p", "top_k", "n", "seed", "frequency_penalty", "presence_penalty", "stop"];
+    let mut table = format!("| to | `{}` |\n|{}\n", FIELDS.join("` | `"), "---|".repeat(FIELDS.len() + 1));
+    for (name, bounds) in bounds::ALL {
+        let cell = |field: &&str| {
+            let bound = bounds.iter().find(|(known, _)| known == field);
+            bound.map_or_else(|| "any".to_owned(), |(_, bound)| bound.to_string())
+        };
+        let _ = writeln!(table, "| {name} | {} |", FIELDS.iter().map(cell).collect::<Vec<_>>().join(" | "));
+    }
+    page::holds("translation.md", "numbers", &table);
 }

@@ -8,6 +8,8 @@
 //! (`logprobs`, `top_logprobs`) have no row: they are not translated, and a provider of the client's format says itself how many it
 //! gives.
 
+use std::fmt;
+
 use Beyond::{LeftOut, Moved, Refused};
 
 use super::fields::drop_hint;
@@ -175,6 +177,23 @@ pub const GEMINI: Bounds = &[GOOGLES_HEAT, CHANCE, TOP_K, NO_FREQUENCY, NO_PRESE
 /// Previews of Gemini 3 and later: besides, one answer (router-for-me/CLIProxyAPI#961).
 pub const GEMINI_PREVIEW: Bounds = &[GOOGLES_HEAT, CHANCE, TOP_K, NO_FREQUENCY, NO_PRESENCE, ONE_ANSWER, GOOGLES_STOPS];
 
+/// Every table, by whose it is.
+pub const ALL: &[(&str, Bounds)] = &[
+    ("OpenAI", OPENAI),
+    ("OpenAI's Responses", RESPONSES),
+    ("Groq", GROQ),
+    ("Mistral", MISTRAL),
+    ("xAI", XAI),
+    ("Anthropic, also at clouds", ANTHROPIC),
+    ("AWS Bedrock", BEDROCK),
+    ("Anthropic's models on AWS Bedrock", BEDROCK_CLAUDE),
+    ("Cohere", COHERE),
+    ("Gemini 1.5 and before", GEMINI_1),
+    ("Gemini 2.0", GEMINI_2_0),
+    ("Gemini 2.5 and later", GEMINI),
+    ("previews of Gemini 3 and later", GEMINI_PREVIEW),
+];
+
 /// What is to be sent in a number's place.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Verdict {
@@ -184,6 +203,28 @@ pub(super) enum Verdict {
     Moved(f64),
     /// Nothing.
     LeftOut,
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { least, most, below, above } = self;
+        match () {
+            () if least == most => write!(f, "{least}")?,
+            () if most.is_infinite() => write!(f, "from {least}")?,
+            () => write!(f, "{least} to {most}")?,
+        }
+        let word = |beyond: &Beyond| match beyond {
+            Moved => "moved",
+            LeftOut => "left out",
+            Refused => "400",
+        };
+        match (below, above) {
+            (Refused, Refused) => Ok(()),
+            (below, above) if below == above || most.is_infinite() => write!(f, "; beyond, {}", word(below)),
+            (Refused, above) => write!(f, "; above, {}", word(above)),
+            (below, above) => write!(f, "; below, {}; above, {}", word(below), word(above)),
+        }
+    }
 }
 
 impl Bound {

@@ -76,6 +76,7 @@ fn rows() -> Vec<Row> {
         (&Responses, "gpt-4o", "frequency_penalty", json!(0.5), Refused),
         (&Responses, "gpt-4o", "temperature", json!(-0.1), Refused),
         (&Completions, "m", "n", json!(129), Refused),
+        (&OpenAiCompatible(variations::TEMPLATED), "m", "n", json!(129), Same),
         (&GROQ, "m", "n", json!(2), Refused),
         (&GROQ, "m", "stop", stops(4), Same),
         (&GROQ, "m", "stop", stops(5), Refused),

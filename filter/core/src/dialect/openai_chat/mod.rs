@@ -18,6 +18,7 @@ use super::aliases::Rules;
 use super::bounds::Bounds;
 use super::models::openai::OpenAi;
 use super::openai::{chunks, error, peek, usage};
+use super::places::Place;
 use super::quirk::Quirk;
 use super::{Chat, Content, Dialect, Field, Glance, Opening, Shape, StreamPeeker, StreamReader, StreamWriter, Written};
 use crate::conversation::{Request, Response, Usage};
@@ -140,6 +141,10 @@ impl<S: Speaker> Chat for S {
 
     fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
         request::read(body)
+    }
+
+    fn place(&self, body: &[u8], place: &Place<'_>) -> Option<String> {
+        message::place(body, place)
     }
 
     fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError> {

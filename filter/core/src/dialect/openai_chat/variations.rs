@@ -19,11 +19,11 @@ pub(crate) const NO_STREAM_OPTIONS: Quirk = Quirk { field: "stream_options", bec
 pub const OPENAI: Variation =
     Variation { extensions: false, rules: aliases::OPENAI, quirks: &[], bounds: bounds::OPENAI };
 
-/// Servers that know OpenAI's chat as it was before its reasoning models.
-pub const OLDER: Variation = Variation { quirks: &[OLD_MAX_TOKENS, DEVELOPER_IS_SYSTEM], ..OPENAI };
+/// Servers that know OpenAI's chat as it was before its reasoning models. Each has numbers of its own, which it knows best.
+pub const OLDER: Variation = Variation { quirks: &[OLD_MAX_TOKENS, DEVELOPER_IS_SYSTEM], bounds: &[], ..OPENAI };
 
 /// Servers that hand messages to the model's own template, which knows no developer.
-pub const TEMPLATED: Variation = Variation { quirks: &[DEVELOPER_IS_SYSTEM], ..OPENAI };
+pub const TEMPLATED: Variation = Variation { quirks: &[DEVELOPER_IS_SYSTEM], bounds: &[], ..OPENAI };
 
 /// Groq: "not supported and will result in a 400 error if they are supplied".
 /// <https://console.groq.com/docs/openai>
@@ -85,4 +85,4 @@ pub const MISTRAL: Variation = Variation {
 pub const XAI: Variation = Variation { bounds: bounds::XAI, ..OPENAI };
 
 /// OpenRouter: takes `cache_control`. <https://openrouter.ai/docs/features/prompt-caching>
-pub const OPENROUTER: Variation = Variation { extensions: true, ..OPENAI };
+pub const OPENROUTER: Variation = Variation { extensions: true, bounds: &[], ..OPENAI };

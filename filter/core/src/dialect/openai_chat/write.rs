@@ -16,6 +16,7 @@ use super::body::{
 use super::out::{Block, Call};
 use crate::conversation::{CacheMark, Message, OutputFormat, Part, Reasoning, Request, Role, Source, Tool, ToolChoice};
 use crate::dialect::Written;
+use crate::dialect::at;
 use crate::dialect::bounds::Numbers;
 use crate::dialect::data_uri::{Url, file_name};
 use crate::dialect::fields::drop_hint;
@@ -33,8 +34,8 @@ pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Re
     let numbers = Numbers::of(request, variation.bounds, &mut dropped)?;
     let mut writer = Writer { extensions, dropped, carried: Vec::new(), messages: Vec::new() };
     for (index, message) in request.messages.iter().enumerate() {
-        writer.message(message).map_err(|word| {
-            let path = format!("messages[{index}].content");
+        writer.message(message).map_err(|(word, part)| {
+            let path = at::content(index, message, part);
             ApiError {
                 message: format!("'{path}' holds {word} that the provider has no place for."),
                 ..table::refused(&path)
@@ -122,8 +123,8 @@ struct Writer<'a> {
     carried: Vec<PartOut<'a>>,
 }
 
-/// Names what a message cannot hold.
-type Misplaced = &'static str;
+/// What a message cannot hold, and the part that is it.
+type Misplaced<'a> = (&'static str, Option<&'a Part>);
 
 impl<'a> Writer<'a> {
     /// `value` where the server takes it; otherwise it is named as dropped.
@@ -168,7 +169,7 @@ impl<'a> Writer<'a> {
         FormatOut::JsonSchema { json_schema: SchemaOut { name, description: description.as_deref(), schema, strict } }
     }
 
-    fn message(&mut self, message: &'a Message) -> Result<(), Misplaced> {
+    fn message(&mut self, message: &'a Message) -> Result<(), Misplaced<'a>> {
         let mut out = MessageOut { role: role_word(message.role), name: message.name.as_deref(), ..Default::default() };
         let mut spoken = Vec::new();
         let mut results = false;
@@ -188,13 +189,15 @@ impl<'a> Writer<'a> {
                     self.messages.push(result);
                 }
                 Part::ToolCall { .. } if message.role == Role::Assistant => out.tool_calls.extend(Call::of(part)),
-                Part::ToolCall { .. } => return Err("a tool call"),
+                Part::ToolCall { .. } => return Err(("a tool call", Some(part))),
                 Part::Thinking { .. } | Part::RedactedThinking { .. } if message.role == Role::Assistant => {
                     out.thinking_blocks.extend(self.extension(Block::of(part), "thinking_blocks"));
                 }
-                Part::Thinking { .. } | Part::RedactedThinking { .. } => return Err("reasoning"),
-                Part::Refusal { .. } if message.role != Role::Assistant => return Err("a refusal"),
-                Part::Image { .. } | Part::Document { .. } if message.role != Role::User => return Err("media"),
+                Part::Thinking { .. } | Part::RedactedThinking { .. } => return Err(("reasoning", Some(part))),
+                Part::Refusal { .. } if message.role != Role::Assistant => return Err(("a refusal", Some(part))),
+                Part::Image { .. } | Part::Document { .. } if message.role != Role::User => {
+                    return Err(("media", Some(part)));
+                }
                 _ => spoken.push(part),
             }
         }
@@ -202,7 +205,7 @@ impl<'a> Writer<'a> {
             return Ok(());
         }
         if message.role == Role::Tool {
-            return Err("something besides the result of a tool call");
+            return Err(("something besides the result of a tool call", message.parts.last()));
         }
         self.flush();
         match spoken.as_slice() {
@@ -214,7 +217,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn content(&mut self, parts: &[&'a Part]) -> Result<ContentOut<'a>, Misplaced> {
+    fn content(&mut self, parts: &[&'a Part]) -> Result<ContentOut<'a>, Misplaced<'a>> {
         match parts {
             [] => Ok(ContentOut::Text("")),
             [Part::Text { text, cache }] if cache.is_none() || !self.extensions => {
@@ -225,25 +228,25 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn part(&mut self, part: &'a Part) -> Result<PartOut<'a>, Misplaced> {
+    fn part(&mut self, part: &'a Part) -> Result<PartOut<'a>, Misplaced<'a>> {
         Ok(match part {
             Part::Text { text, cache } => PartOut::Text { text: Cow::Borrowed(text), cache_control: self.mark(cache) },
             Part::Image { source, detail, cache } => PartOut::ImageUrl {
                 image_url: ImageOut { url: Url(source), detail: detail.as_deref() },
                 cache_control: self.mark(cache),
             },
-            Part::Document { source: Source::Url(_), .. } => return Err("a document by its address"),
+            Part::Document { source: Source::Url(_), .. } => return Err(("a document by its address", Some(part))),
             Part::Document { source, name, cache } => PartOut::File {
                 file: FileOut { filename: file_name(name.as_deref(), source), file_data: Url(source) },
                 cache_control: self.mark(cache),
             },
             Part::Refusal { text } => PartOut::Refusal { refusal: text },
-            _ => return Err("a part"),
+            _ => return Err(("a part", Some(part))),
         })
     }
 
     /// The content of a tool's result; what it may not hold is kept for the message after it.
-    fn result(&mut self, call: &str, parts: &'a [Part]) -> Result<ContentOut<'a>, Misplaced> {
+    fn result(&mut self, call: &str, parts: &'a [Part]) -> Result<ContentOut<'a>, Misplaced<'a>> {
         let mut kept = Vec::new();
         let mut told = false;
         for part in parts {
@@ -257,7 +260,7 @@ impl<'a> Writer<'a> {
                     self.carried.push(part);
                 }
                 Part::Text { .. } | Part::Image { .. } | Part::Document { .. } => kept.push(part),
-                _ => return Err("a tool's result with something besides text and media"),
+                _ => return Err(("a tool's result with something besides text and media", Some(part))),
             }
         }
         self.content(&kept)
