@@ -29,7 +29,7 @@ fn ask(client: &dyn Dialect, fields: Value) -> Value {
     let mut body = match client.name() {
         "openai_chat" => json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}]}),
         "responses" => json!({"model": "m", "input": "Hi"}),
-        "anthropic" => json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}),
+        "anthropic" => json!({"model": "m", "max_tokens": 99, "messages": [{"role": "user", "content": "Hi"}]}),
         "completions" => json!({"model": "m", "prompt": "Hi"}),
         _ => json!({"model": "m", "input": "Hi"}),
     };
@@ -203,11 +203,12 @@ fn a_refusal_of_content_names_the_clients_own_place() {
         (ANTHROPIC, json!({"messages": [{"role": "user", "content": [picture]}]}), &Completions, "messages[0].content"),
         (COMPLETIONS, json!({"prompt": ""}), &Gemini, "prompt"),
         (COMPLETIONS, json!({"prompt": [""]}), &Anthropic, "prompt"),
-        (EMBEDDINGS, json!({"input": ["a", "b"], "dimensions": 0}), &OpenAiEmbeddings, ""),
+        (EMBEDDINGS, json!({"input": [1, 2]}), &CohereEmbed, "input"),
+        (EMBEDDINGS, json!({"input": ["a", [3]]}), &CohereEmbed, "input[1]"),
         (EMBEDDINGS, json!({"input": [[1, 2], [3]]}), &CohereEmbed, "input[0]"),
         (EMBEDDINGS, json!({"input": [[1, 2], [3]]}), &GeminiEmbed, "input[0]"),
     ];
-    for (client, fields, provider, place) in rows.into_iter().filter(|(.., place)| !place.is_empty()) {
+    for (client, fields, provider, place) in rows {
         let body = ask(client, fields);
         assert_eq!(blamed(client, provider, "m", &body), place, "{} {body}", provider.name());
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::config::Target;
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::dialect::pass_through::is_stored;
+use crate::dialect::places::{by_name, own_name};
 use crate::dialect::{Content as About, Dialect, Said};
 use crate::error::{ApiError, ErrorKind, Own};
 
@@ -307,6 +308,9 @@ impl Attempt {
         if self.dialect.name() == journey.client.name() {
             let own = Own::read(body, request_id.as_deref());
             error.own = own.map(|own| own.filled(&self.dialect.write_error(&error)).into());
+        } else if error.param.as_deref().is_some_and(|field| own_name(journey.client, field).is_some()) {
+            // Of what was translated the client knows its own names.
+            error = by_name(journey.client, error);
         }
         self.fail(Failure::status(*status, error), journey, cx)
     }

@@ -183,7 +183,7 @@ fn documents_and_pictures_out_of_place_are_refused_by_their_message() {
         chat(vec![result("c", vec![image.clone()])]),
         chat(vec![message(Role::System, vec![image])]),
     ] {
-        assert_eq!(refused(&request), "messages[0].content");
+        assert_eq!(refused(&request), "messages[0].content[0]");
     }
 }
 
