@@ -24,6 +24,9 @@ const EMBEDDINGS: &dyn Dialect = &OpenAiEmbeddings;
 /// A page that no provider below fetches: neither Gemini, which cannot tell what it is, nor AWS, nor OpenAI in a document.
 const PAGE: &str = "https://example.com/page";
 
+/// A client, what it asks for, a provider, and what the client reads of it.
+type Row<T> = (&'static dyn Dialect, Value, &'static dyn Dialect, T);
+
 /// A client's request with `fields` beside what it must have.
 fn ask(client: &dyn Dialect, fields: Value) -> Value {
     let mut body = match client.name() {
@@ -84,7 +87,7 @@ fn a_refusal_of_content_names_the_clients_own_place() {
     let notes = json!({"type": "document", "title": "t", "source": {"type": "content", "content": [{"type": "text", "text": "n"}]}});
     let user = |content: Value| json!({"role": "user", "content": content});
     let text = |kind: &str| json!({"type": kind, "text": "x"});
-    let rows: Vec<(&'static dyn Dialect, Value, &'static dyn Dialect, &str)> = vec![
+    let rows: Vec<Row<&str>> = vec![
         (CHAT, chat(user(json!([text("text"), image]))), &Gemini, "messages[4].content[1]"),
         (CHAT, chat(user(json!([text("text"), image]))), &Bedrock, "messages[4].content[1]"),
         (CHAT, chat(user(json!([text("text"), image]))), &AnthropicOnBedrock, "messages[4].content[1]"),
@@ -223,7 +226,7 @@ fn a_refusal_of_a_wish_names_the_clients_own_field() {
     };
     let stops: Vec<String> = (0..6).map(|index| format!("s{index}")).collect();
     let form = json!({"type": "object"});
-    let rows: Vec<(&'static dyn Dialect, Value, &'static dyn Dialect, &str)> = vec![
+    let rows: Vec<Row<&str>> = vec![
         (CHAT, json!({"stop": stops}), &Gemini, "stop"),
         (ANTHROPIC, json!({"stop_sequences": stops}), &Gemini, "stop_sequences"),
         (ANTHROPIC, json!({"stop_sequences": stops}), &Cohere, "stop_sequences"),
@@ -269,7 +272,7 @@ fn a_refusal_of_a_wish_names_the_clients_own_field() {
 #[test]
 fn drops_have_the_clients_own_names() {
     let schema = json!({"type": "object", "properties": {"a": {"type": "integer", "minimum": 1}}, "required": ["a"]});
-    let rows: Vec<(&'static dyn Dialect, Value, &'static dyn Dialect, &[&str])> = vec![
+    let rows: Vec<Row<&[&str]>> = vec![
         (
             RESPONSES,
             json!({"text": {"format": {"type": "json_schema", "name": "n", "schema": schema}}}),
