@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{self, Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 use sluice_core::config::{is_public_name, time};
@@ -17,7 +17,7 @@ use crate::check::{self, Checked};
 use crate::credentials::google;
 use crate::keys::{Control, Entry, Secret};
 use crate::run::LogLevel;
-use crate::{admin, explain, locate, process, render, run, secrets};
+use crate::{admin, explain, init, locate, process, render, run, secrets};
 
 /// An LLM gateway inside Envoy: checks its file, makes its keys, and runs it.
 #[derive(Debug, Parser)]
@@ -25,9 +25,9 @@ use crate::{admin, explain, locate, process, render, run, secrets};
     name = "sluice",
     version,
     after_help = "Start here:
-  sluice keys new --id alice --team research   make a key, and its entry for gateway.yaml
-  sluice check gateway.yaml                    find every mistake in the file
-  sluice run gateway.yaml                      start the gateway
+  sluice init                 write a gateway file of the providers that are there, with a key
+  sluice check gateway.yaml   find every mistake in the file, and what will not work
+  sluice run gateway.yaml     start the gateway
 
 `sluice help COMMAND` shows examples of each."
 )]
@@ -38,16 +38,35 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Find every mistake in a gateway file
+    /// Write a first gateway file: of the providers whose keys are set, and of servers on this machine
+    #[command(after_long_help = "Examples:
+  export OPENAI_API_KEY=sk-...
+  sluice init
+  sluice init --yes --secret-file me.key
+  sluice init --provider vllm=http://10.0.0.9:8000/v1 --model qwen3 team.yaml
+  sluice init --from-litellm config.yaml
+
+It looks for providers' keys in the environment, and for Ollama, vLLM, llama.cpp and LM Studio on this machine.
+It never replaces a file without --force. Providers' keys stay where they are: the file names the variables.
+The secret of the first key is printed once; the file holds its hash only.
+From LiteLLM's configuration it converts models, limits, fallbacks and aliases, and names what it did not convert.")]
+    Init(init::Init),
+    /// Find every mistake in a gateway file, and what will not work though it is none
     #[command(after_long_help = "Examples:
   sluice check gateway.yaml
-  sluice check gateway.yaml && echo deploy
+  sluice check gateway.yaml --offline && echo deploy
 
 Each mistake is one line: FILE:LINE: PLACE: found ..., expected ...
+Each warning is one line: FILE:LINE: warning: PLACE: ...
+Warnings are of what will surely fail: a placeholder for a hash, a variable that is not set, a Redis that does
+not answer. Redis, and providers on this machine or in a private network, are asked for two seconds at most.
 Exit code: 0 without mistakes, 1 with mistakes, 2 when the file cannot be read.")]
     Check {
         /// The gateway file
         file: PathBuf,
+        /// Ask nobody whether it answers
+        #[arg(long)]
+        offline: bool,
     },
     /// Print the JSON Schema of the gateway file, for editors
     #[command(after_long_help = "Examples:
@@ -278,7 +297,8 @@ impl From<io::Error> for Failure {
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Check { file } => check_file(&file),
+        Command::Init(arguments) => init::init(&arguments).and_then(|text| print(&text)),
+        Command::Check { file, offline } => check_file(&file, offline),
         Command::Schema => print(&check::schema::text()),
         Command::Render(arguments) => render_file(arguments),
         Command::Run(arguments) => run_file(arguments),
@@ -321,8 +341,13 @@ fn load(path: &Path) -> Result<Checked, Failure> {
     })
 }
 
-fn check_file(path: &Path) -> Result<(), Failure> {
-    let Checked { file, table, .. } = load(path)?;
+fn check_file(path: &Path, offline: bool) -> Result<(), Failure> {
+    let checked = load(path)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    for warning in check::warnings::find(&checked, &base(path)?, now, !offline) {
+        eprintln!("{}:{warning}", path.display());
+    }
+    let Checked { file, table, .. } = checked;
     print(&format!(
         "{0}: good: {1}, {2}, {3}, {4}\n{0}: prices: {table}\n",
         path.display(),

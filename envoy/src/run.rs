@@ -244,7 +244,7 @@ fn welcome(checked: &Checked, listen: SocketAddr, admin: Option<SocketAddr>) -> 
     };
     let list = |names: Vec<&str>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     let models: Vec<&str> = file.models.keys().map(String::as_str).collect();
-    let first = models.first().copied().unwrap_or_default();
+    let first = example(checked);
     let model = serde_json::Value::from(first).to_string().replace('\'', r"'\''");
     let body = format!(r#"{{"model":{model},"messages":[{{"role":"user","content":"Hello"}}]}}"#);
     let scheme = if file.tls.is_some() { "https" } else { "http" };
@@ -265,6 +265,22 @@ fn welcome(checked: &Checked, listen: SocketAddr, admin: Option<SocketAddr>) -> 
          it.\n\n"
     );
     text
+}
+
+/// A model to begin with: one that has a name of its own, or of those that are known to fit a pattern one that can call tools,
+/// as most models that converse can.
+fn example(checked: &Checked) -> String {
+    let plain = checked.file.models.keys().find(|name| !name.contains('*'));
+    let known = || {
+        let names = checked.gateway.known_names(false);
+        let converses = |name: &&String| {
+            let found = checked.gateway.find(name, false);
+            let target = found.and_then(|found| found.model.targets.first().cloned());
+            target.is_some_and(|target| target.capabilities.tools == Some(true))
+        };
+        names.iter().find(converses).or(names.first()).cloned()
+    };
+    plain.cloned().or_else(known).unwrap_or_else(|| "MODEL".to_owned())
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ mod file;
 pub(crate) mod process;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use serde_json::Value;
@@ -286,6 +287,31 @@ impl Gateway {
     pub async fn terminate(&self) -> String {
         self.process.terminate();
         until("the command to end", || self.process.ended()).await
+    }
+}
+
+/// `sluice run` with a gateway file that somebody else wrote, until it is dropped.
+#[derive(Debug)]
+pub struct Started {
+    _process: Process,
+}
+
+impl Started {
+    /// Starts it; its clients connect at `port`.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn with(file: &Path, port: u16, environment: &[(String, String)]) -> Self {
+        let _turn = turn().await;
+        let process = Process::start(file, 1, &[], environment);
+        until("the gateway to accept connections", || {
+            if let Some(end) = process.ended() {
+                panic!("the gateway did not start: {end}\n{}", process.errors());
+            }
+            std::net::TcpStream::connect(("127.0.0.1", port)).ok()
+        })
+        .await;
+        Self { _process: process }
     }
 }
 

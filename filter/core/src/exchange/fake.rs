@@ -109,6 +109,13 @@ impl View for Message {
 #[derive(Debug, Default)]
 pub(crate) struct Shared(RefCell<BTreeMap<String, (Vec<u8>, u32)>>);
 
+impl Shared {
+    /// Under which names something is kept.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.0.borrow().keys().cloned().collect()
+    }
+}
+
 impl SharedData for Shared {
     fn read(&self, name: &str) -> Option<(Vec<u8>, u32)> {
         self.0.borrow().get(name).cloned()

@@ -183,9 +183,16 @@ impl Worker {
         self.known(target).pace.produced(since)
     }
 
+    /// Of how many targets something is known.
+    #[cfg(test)]
+    pub(crate) fn known_targets(&self) -> usize {
+        self.targets.borrow().len()
+    }
+
     fn known(&self, target: &Target) -> Rc<Known> {
         let mut targets = self.targets.borrow_mut();
-        if let Some(known) = targets.get(&target.name) {
+        // Not by its name, which a client may have made up: there are as many cells as the configuration knows targets.
+        if let Some(known) = targets.get(target.cells.id()) {
             return known.clone();
         }
         let known = Rc::new(Known {
@@ -194,7 +201,7 @@ impl Worker {
             turn: Cell::default(),
             pace: Pace::default(),
         });
-        targets.insert(target.name.clone(), known.clone());
+        targets.insert(target.cells.id().to_owned(), known.clone());
         known
     }
 

@@ -9,6 +9,7 @@ mod batches;
 mod cache;
 mod errors;
 mod guards;
+mod names;
 mod pass_through;
 mod policy;
 mod pressure;
