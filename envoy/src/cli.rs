@@ -1,12 +1,13 @@
 //! The command line: what it understands, and how it says what went wrong.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{self, Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 use sluice_core::config::{is_public_name, time};
@@ -15,7 +16,8 @@ use sluice_core::keys::Cidr;
 use crate::check::{self, Checked};
 use crate::credentials::google;
 use crate::keys::{Control, Entry, Secret};
-use crate::{admin, explain, init, locate, render, run, secrets};
+use crate::run::LogLevel;
+use crate::{admin, explain, init, locate, process, render, run, secrets};
 
 /// An LLM gateway inside Envoy: checks its file, makes its keys, and runs it.
 #[derive(Debug, Parser)]
@@ -106,6 +108,13 @@ Nothing is sent. Exit code: 0 when it would be served, 1 when it would be refuse
     /// Make virtual keys, and manage those of a running gateway
     #[command(subcommand)]
     Keys(Keys),
+    /// Become a program that ends with its parent: how `run` starts Envoy
+    #[command(name = process::FOLLOW, hide = true)]
+    Follow {
+        parent: u32,
+        #[arg(last = true, required = true)]
+        program: Vec<OsString>,
+    },
     /// Say what a running gateway's keys, teams, apps and models used
     #[command(after_long_help = "Examples:
   sluice usage                                 the teams that cost most this month
@@ -151,6 +160,12 @@ struct Run {
     /// Envoy's administration interface [default: a free port of 127.0.0.1]
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", hide_default_value = true)]
     admin: SocketAddr,
+    /// How long requests may go on once the gateway was told to end; 0s cuts them at once
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    drain: Duration,
+    /// How much Envoy says on standard error
+    #[arg(long, value_name = "LEVEL", value_enum, default_value = "warning")]
+    log_level: LogLevel,
     #[command(flatten)]
     common: Common,
 }
@@ -226,6 +241,10 @@ struct NewKey {
     admin: bool,
 }
 
+fn duration(text: &str) -> Result<Duration, String> {
+    time::duration(text).ok_or_else(|| "a number with a unit, such as 500ms, 30s or 5m, please".to_owned())
+}
+
 fn label(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("NAME=VALUE, please")?;
     if is_public_name(name) {
@@ -284,6 +303,7 @@ pub fn main() -> ExitCode {
         Command::Render(arguments) => render_file(arguments),
         Command::Run(arguments) => run_file(arguments),
         Command::Explain(arguments) => explain_file(&arguments),
+        Command::Follow { parent, program } => Err(process::follow(parent, &program)),
         Command::Keys(Keys::New(arguments)) => new_key(&arguments),
         Command::Keys(Keys::Running(command)) => admin::keys(&command).and_then(|text| print(&text)),
         Command::Usage(usage) => admin::usage(&usage).and_then(|text| print(&text)),
@@ -403,9 +423,12 @@ fn run_file(arguments: Run) -> Result<(), Failure> {
         &secrets,
         tokens,
         &run::Options {
+            file: arguments.file,
             base,
             wasm: locate::module(arguments.wasm)?,
             envoy: locate::envoy(arguments.envoy)?,
+            drain: arguments.drain,
+            log_level: arguments.log_level,
             admin: arguments.admin,
             concurrency: arguments.common.concurrency,
             access_log: arguments.common.access_log,

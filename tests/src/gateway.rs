@@ -39,9 +39,9 @@ use crate::client::{Answer, Client};
 use crate::port::Port;
 use crate::simulator::Simulator;
 use crate::{eventually, until};
-pub use file::{Builder, Key, Kind, Upstream};
+pub use file::{Builder, Key, Kind, Upstream, sha256};
 use process::Process;
-pub use process::children;
+pub use process::{Signal, children, of_program};
 
 /// The secret of the key that every gateway under test has, unless the test names keys of its own.
 pub const KEY: &str = "sk-sluice-test";
@@ -83,7 +83,10 @@ impl Gateway {
 
     fn launch(builder: &Builder, directory: &TempDir, admin: &Port) -> Process {
         let admin = ["--admin".to_owned(), format!("127.0.0.1:{}", admin.number())];
-        let arguments: Vec<String> = admin.iter().chain(&builder.arguments).cloned().collect();
+        // A test that is over waits for nothing.
+        let drain = ["--drain".to_owned(), "0s".to_owned()];
+        let drain = drain.iter().filter(|_| !builder.arguments.contains(&"--drain".to_owned()));
+        let arguments: Vec<String> = admin.iter().chain(drain).chain(&builder.arguments).cloned().collect();
         Process::start(&directory.path().join(FILE), builder.concurrency, &arguments, &builder.environment)
     }
 
@@ -255,6 +258,26 @@ impl Gateway {
     /// The number of the command's process.
     pub fn process_id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// How the command ended, if it has.
+    pub fn ended(&self) -> Option<String> {
+        self.process.ended()
+    }
+
+    /// Tells the command to end (SIGTERM).
+    pub fn tell_to_end(&self) {
+        self.process.terminate();
+    }
+
+    /// Tells the command to end as Ctrl-C would (SIGINT).
+    pub fn interrupt(&self) {
+        self.process.interrupt();
+    }
+
+    /// Sends the command another signal, and it alone.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
     }
 
     /// Tells the command to end (SIGTERM), and gives back how it did.

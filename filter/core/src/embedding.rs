@@ -71,11 +71,13 @@ impl Request<'_> {
             );
             return Err(ApiError::unsupported("input", message));
         }
-        let texts = self.inputs.iter().map(|input| match input {
+        let texts = self.inputs.iter().enumerate().map(|(index, input)| match input {
             Input::Text(text) => Ok(&**text),
             Input::Tokens(_) => {
-                let message = "'input' holds tokens: the provider that serves this model takes texts only.";
-                Err(ApiError::unsupported("input", message))
+                // One alone need not stand in a list.
+                let at = if self.inputs.len() == 1 { "input".to_owned() } else { format!("input[{index}]") };
+                let message = format!("'{at}' holds tokens: the provider that serves this model takes texts only.");
+                Err(ApiError::unsupported(at, message))
             }
         });
         texts.collect()

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use sluice_core::dialect::{ALL, Dialect, Fate};
+use sluice_core::dialect::{ALL, Dialect, Fate, bounds};
 
 mod page;
 
@@ -23,8 +23,25 @@ fn rendered(dialect: &dyn Dialect) -> String {
 }
 
 #[test]
-fn the_page_holds_every_dialects_table() {
+fn the_page_holds_every_table() {
     for dialect in ALL.iter().filter(|dialect| !dialect.fields().is_empty()) {
         page::holds("translation.md", &format!("fields: {}", dialect.name()), &rendered(*dialect));
     }
+    // In the same test, for both may write the page.
+    page::holds("translation.md", "numbers", &numbers());
+}
+
+/// Each provider's numbers, a column for each field.
+fn numbers() -> String {
+    const FIELDS: [&str; 8] =
+        ["temperature", "top_p", "top_k", "n", "seed", "frequency_penalty", "presence_penalty", "stop"];
+    let mut table = format!("| to | `{}` |\n|{}\n", FIELDS.join("` | `"), "---|".repeat(FIELDS.len() + 1));
+    for (name, bounds) in bounds::ALL {
+        let cell = |field: &&str| {
+            let bound = bounds.iter().find(|(known, _)| known == field);
+            bound.map_or_else(|| "any".to_owned(), |(_, bound)| bound.to_string())
+        };
+        let _ = writeln!(table, "| {name} | {} |", FIELDS.iter().map(cell).collect::<Vec<_>>().join(" | "));
+    }
+    table
 }

@@ -10,6 +10,7 @@ mod audio;
 mod azure;
 mod batches;
 mod bedrock;
+mod bounds;
 mod cohere;
 mod families;
 mod files;

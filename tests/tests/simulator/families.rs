@@ -16,6 +16,8 @@ async fn each_refuses_what_it_does_not_have() {
         ("/groq/openai/v1", named, 400, "'messages.0'"),
         ("/mistral/v1", json!({"seed": 1}), 422, "\"loc\":[\"body\",\"seed\"]"),
         ("/mistral/v1", json!({"stream_options": {}}), 422, "extra_forbidden"),
+        ("/mistral/v1", json!({"random_seed": -1}), 422, "greater than or equal to 0"),
+        ("/mistral/v1", json!({"temperature": 1.6}), 422, "less than or equal to 1.5"),
         ("/mistral/v1", developer.clone(), 422, "detail"),
         ("/plain/v1", json!({"max_completion_tokens": 1}), 400, "max_completion_tokens"),
         ("/plain/v1", json!({"stream": true, "stream_options": {}}), 400, "stream_options"),

@@ -20,6 +20,10 @@ async fn openai_refuses_wrong_requests() {
         ),
         (with(openai("m", "hi"), json!({"stream_options": {}})), "stream_options"),
         (with(openai("m", "hi"), json!({"max_tokens": 1, "max_completion_tokens": 1})), "max_tokens"),
+        (with(openai("m", "hi"), json!({"n": 129})), "<= 128"),
+        (with(openai("m", "hi"), json!({"temperature": 2.5})), "'temperature'"),
+        (with(openai("m", "hi"), json!({"presence_penalty": -3})), ">= -2"),
+        (with(openai("m", "hi"), json!({"top_logprobs": 21})), "'top_logprobs'"),
         (openai("m+nonsense", "hi"), "nonsense"),
     ] {
         let answer = client.post(OPENAI, &body).await;

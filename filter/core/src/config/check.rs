@@ -35,6 +35,7 @@ mod availability;
 mod cache;
 mod capabilities;
 mod credentials;
+mod entrance;
 mod guards;
 mod keys;
 mod memory;
@@ -69,6 +70,9 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
     let cache = check.cache();
     let memory = check.memory();
     let circuit = check.circuit();
+    let ready_needs_redis = check.ready();
+    check.cors();
+    check.tls();
     let reservation = file.reservation.clone();
     let mut gateway = Gateway {
         keys: BTreeMap::new(),
@@ -92,6 +96,7 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
         memory,
         circuit,
         timeouts,
+        ready_needs_redis,
     };
     // Last, since a key is checked against all the rest: one that comes at run time is, too.
     gateway.keys = check.keys(&gateway);

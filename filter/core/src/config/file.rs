@@ -13,6 +13,7 @@ use super::kind::Kind;
 mod availability;
 mod cache;
 mod credentials;
+mod entrance;
 mod guards;
 mod memory;
 mod routing;
@@ -21,6 +22,7 @@ mod tracing;
 pub use availability::{Availability, Connections, HealthCheck, OutlierDetection};
 pub use cache::{Cache, ModelCache, Scope};
 pub use credentials::{Aws, Entra, Google, TokenFile, WebIdentity};
+pub use entrance::{Cors, Ready, ReadyRedis, Sds, Tls};
 pub use guards::{Action, Detector, Guard, GuardMatch, Side};
 pub use memory::Memory;
 pub use routing::{
@@ -36,6 +38,15 @@ pub struct File {
     /// Where clients connect: `address:port`.
     #[serde(default = "default_listen")]
     pub listen: String,
+    /// The certificate that the gateway presents to clients; plain HTTP when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    /// The web pages that may call the gateway from a browser; none when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
+    /// When `/ready` says that this instance should be sent requests.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub ready: Ready,
     /// Who serves models, by a name of your choice.
     pub providers: BTreeMap<String, Provider>,
     /// The names clients ask for. `*` in a name stands for any text: `claude-*`; of several that fit, the one with more text before
@@ -836,6 +847,9 @@ pub struct Admin {
     pub listen: String,
     /// SHA-256 of the administrator's key, 64 hexadecimal digits: `sluice keys new --admin` prints both.
     pub sha256: String,
+    /// The certificate that it presents; plain HTTP when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
 }
 
 fn default_admin() -> String {

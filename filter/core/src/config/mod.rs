@@ -90,6 +90,8 @@ pub struct Gateway {
     pub circuit: Settings,
     /// How long to wait.
     pub timeouts: Timeouts,
+    /// Whether this instance should be sent requests only while Redis answers.
+    pub ready_needs_redis: bool,
 }
 
 impl Gateway {

@@ -48,13 +48,57 @@ pub fn rfc3339(text: &str) -> Option<u64> {
         }
         _ => 0,
     };
-    // A second 60 exists when a leap second does; whether one did that day is not ours to know.
-    let in_calendar = (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day);
-    if !rest.0.is_empty() || !in_calendar || hour > 23 || minute > 59 || second > 60 {
+    if !rest.0.is_empty() {
         return None;
     }
-    let seconds = days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset;
-    u64::try_from(seconds).ok()
+    u64::try_from(moment_of([year, month, day], [hour, minute, second])? - offset).ok()
+}
+
+/// Reads a moment as HTTP's headers have it (RFC 9110, 5.6.7), as Unix seconds: `Sun, 06 Nov 1994 08:49:37 GMT`, and the two older
+/// forms, `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`. The day of the week is not looked at.
+pub fn http_date(text: &str) -> Option<u64> {
+    let (day, month, year, clock) = match text.trim().split_once(", ") {
+        Some((_, rest)) => {
+            let (date, clock) = rest.strip_suffix(" GMT")?.rsplit_once(' ')?;
+            let mut words = date.split(['-', ' ']);
+            let all = (words.next()?, words.next()?, words.next()?, clock);
+            words.next().is_none().then_some(all)?
+        }
+        None => {
+            let mut words = text.split_ascii_whitespace().skip(1);
+            let (month, day, clock, year) = (words.next()?, words.next()?, words.next()?, words.next()?);
+            words.next().is_none().then_some((day, month, year, clock))?
+        }
+    };
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let month = (1..).zip(MONTHS).find(|(_, name)| *name == month).map(|(month, _)| month)?;
+    let year = match (year.len(), whole(year)?) {
+        (4, year) => year,
+        (2, year @ 70..) => 1900 + year,
+        (2, year) => 2000 + year,
+        _ => return None,
+    };
+    let mut clock = clock.split(':');
+    let time = [whole(clock.next()?)?, whole(clock.next()?)?, whole(clock.next()?)?];
+    clock.next().is_none().then_some(())?;
+    u64::try_from(moment_of([year, month, whole(day)?], time)?).ok()
+}
+
+/// One to four digits.
+fn whole(digits: &str) -> Option<i64> {
+    let mut rest = Reader(digits.as_bytes());
+    (1..=4).contains(&digits.len()).then(|| rest.number(digits.len()))?
+}
+
+/// Seconds since 1970 of a day (year, month, day) and a time (hour, minute, second) of it; `None` when the calendar or the clock has
+/// no such moment.
+fn moment_of([year, month, day]: [i64; 3], [hour, minute, second]: [i64; 3]) -> Option<i64> {
+    let in_calendar = (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day);
+    // A second 60 exists when a leap second does; whether one did that day is not ours to know.
+    if !in_calendar || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    Some(days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second)
 }
 
 /// The month, counted from January 1970, of a day, counted from 1970-01-01.
@@ -202,6 +246,40 @@ mod tests {
             ("9999-12-31T23:59:59Z", 253_402_300_799),
         ] {
             assert_eq!(rfc3339(text), Some(seconds), "{text}");
+        }
+    }
+
+    #[test]
+    fn https_dates_are_read_in_all_three_forms() {
+        for text in [
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            " Sun, 06 Nov 1994 08:49:37 GMT ",
+        ] {
+            assert_eq!(http_date(text), Some(784_111_777), "{text}");
+        }
+        assert_eq!(http_date("Sat, 28 Nov 2026 07:43:45 GMT"), rfc3339("2026-11-28T07:43:45Z"));
+        assert_eq!(http_date("Saturday, 28-Nov-26 07:43:45 GMT"), rfc3339("2026-11-28T07:43:45Z"));
+        for text in [
+            "",
+            "60",
+            "Sat, 28 Nov 2026 07:43:45",
+            "Sat, 28 Nov 2026 07:43:45 +0100",
+            "Sat, 31 Nov 2026 07:43:45 GMT",
+            "Sat, 28 Nov 2026 24:43:45 GMT",
+            "Sat, 28 Nov 2026 07:43 GMT",
+            "Sat, 28 Nov 2026 07:43:45:00 GMT",
+            "Sat, 28 Now 2026 07:43:45 GMT",
+            "Sat, 28 Nov 126 07:43:45 GMT",
+            "Sat, 28 Nov 99999999999999999999 07:43:45 GMT",
+            "Sat, 28 Nov 2026 x 07:43:45 GMT",
+            "Sat, -1 Nov 2026 07:43:45 GMT",
+            "Sun Nov  6 08:49:37 1969",
+            "Sun Nov  6 08:49:37 1994 GMT",
+            "2026-11-28T07:43:45Z",
+        ] {
+            assert_eq!(http_date(text), None, "{text}");
         }
     }
 

@@ -1,6 +1,20 @@
 //! Where in a conversation something stands, in OpenAI's terms, for errors that name it.
 
+use crate::conversation::{Message, Part};
 use crate::error::ApiError;
+
+/// The path of the part of a message that is at fault, or of all its content.
+pub fn content(index: usize, message: &Message, part: Option<&Part>) -> String {
+    let is = |one: &Part| part.is_some_and(|part| std::ptr::eq(one, part));
+    let holds = |one: &Part| match one {
+        Part::ToolResult { content, .. } => is(one) || content.iter().any(is),
+        _ => is(one),
+    };
+    match message.parts.iter().position(holds) {
+        Some(part) => format!("messages[{index}].content[{part}]"),
+        None => format!("messages[{index}].content"),
+    }
+}
 
 /// Where in the request something stands, in OpenAI's terms.
 #[derive(Debug, Clone, Copy)]

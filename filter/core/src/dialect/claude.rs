@@ -21,6 +21,7 @@
 
 use serde::Serialize;
 
+use super::bounds::Numbers;
 use super::effort;
 use super::hints::Dropped;
 use super::models::claude::{Calls, Chance, Claude, Thinks};
@@ -201,13 +202,9 @@ pub struct Sampling {
 }
 
 impl Sampling {
-    /// What stays beside `plan`; the scale of the temperature ends at 1.
-    pub fn of(request: &Request, model: &Claude, plan: &Plan, dropped: &mut Dropped) -> Self {
-        let (mut temperature, mut top_p, mut top_k) = (request.temperature, request.top_p, request.top_k);
-        if temperature.is_some_and(|temperature| temperature > 1.0) {
-            temperature = Some(1.0);
-            dropped.name("temperature");
-        }
+    /// What stays of `numbers` beside `plan`.
+    pub fn of(numbers: &Numbers, model: &Claude, plan: &Plan, dropped: &mut Dropped) -> Self {
+        let Numbers { mut temperature, mut top_p, mut top_k, .. } = *numbers;
         if plan.thinks() || model.chance == Chance::Defaults {
             temperature = dropped.unless("temperature", temperature, |temperature| *temperature == 1.0);
             top_p = dropped.unless("top_p", top_p, |top_p| *top_p >= LEAST_TOP_P);

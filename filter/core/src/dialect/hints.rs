@@ -1,25 +1,10 @@
-//! What a provider has no words for: refused by its name, left out by its name, or asked for in the prompt.
+//! What a provider has no words for: left out by its name, or asked for in the prompt.
 
 use crate::conversation::Request;
-use crate::error::ApiError;
 
 /// What stands in the instructions when the answer must be JSON and no schema says which.
 pub const ANSWER_JSON: &str =
     "Answer with one valid JSON object and nothing else: no Markdown fence, no text before or after it.";
-
-/// Refuses what would change the answer and has words in few formats only: several answers, and penalties.
-pub fn refuse(request: &Request) -> Result<(), ApiError> {
-    if request.n.is_some_and(|n| n != 1) {
-        return Err(ApiError::unsupported("n", "The provider gives one answer: 'n' must be 1."));
-    }
-    let penalties = [("frequency_penalty", request.frequency_penalty), ("presence_penalty", request.presence_penalty)];
-    for (name, penalty) in penalties {
-        if penalty.is_some_and(|penalty| penalty != 0.0) {
-            return Err(ApiError::unsupported(name, format!("The provider does not know '{name}'.")));
-        }
-    }
-    Ok(())
-}
 
 /// Names of what was left out, each once.
 #[derive(Debug)]

@@ -23,6 +23,7 @@ mod at;
 mod aws;
 mod bare;
 pub mod bedrock;
+pub mod bounds;
 mod calls;
 mod claude;
 pub mod cohere;
@@ -50,6 +51,7 @@ pub mod openai_embeddings;
 mod out;
 pub mod pass_through;
 mod path;
+pub mod places;
 pub mod quirk;
 mod rate_limits;
 mod recast;
@@ -113,6 +115,11 @@ pub trait Dialect: Debug + Sync {
     /// How a server that speaks it departs from it: whoever sends it a request applies them, to one that is passed on and to one
     /// that [`Chat::write_request`] wrote.
     fn quirks(&self) -> &'static [Quirk] {
+        &[]
+    }
+
+    /// The numbers that it takes of a model's request, be it passed on or written.
+    fn bounds(&self, _model: &str) -> bounds::Bounds {
         &[]
     }
 
@@ -257,6 +264,11 @@ pub trait Chat: Dialect {
 
     /// Reads a client's request. Errors are 400s that name the field.
     fn read_request(&self, body: &[u8]) -> Result<Request, ApiError>;
+
+    /// Where a client's `body` has a place of the conversation that is read from it; nothing for formats that no client speaks.
+    fn place(&self, _body: &[u8], _place: &places::Place<'_>) -> Option<String> {
+        None
+    }
 
     /// Writes a request for a provider, under the provider's name for the model.
     fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError>;

@@ -13,6 +13,8 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::aliases::{Ids, Rule};
+use super::bounds::{Bound, Bounds, Verdict};
+use super::fields::drop_hint;
 use crate::error::{ApiError, ErrorKind};
 
 /// The fields of messages begin with it.
@@ -61,15 +63,15 @@ pub struct Adapted {
     pub dropped: Vec<String>,
 }
 
-/// What is to be changed in `body`, or why it cannot be said to this server.
-pub fn adapt<'q>(body: &[u8], quirks: impl Iterator<Item = &'q Quirk>) -> Result<Adapted, ApiError> {
+/// What is to be changed in `body`, or why it cannot be said to this server, which takes numbers within `bounds`.
+pub fn adapt<'q>(body: &[u8], quirks: impl Iterator<Item = &'q Quirk>, bounds: Bounds) -> Result<Adapted, ApiError> {
     let quirks: Vec<&Quirk> = quirks.collect();
     let text = str::from_utf8(body).map_err(|_| unreadable())?;
     let rule = quirks.iter().find_map(|quirk| match quirk.becomes {
         Becomes::CallId(rule) => Some(rule),
         _ => None,
     });
-    let mut pass = Pass { text, quirks: &quirks, ids: rule.map(Ids::new), adapted: Adapted::default() };
+    let mut pass = Pass { text, quirks: &quirks, bounds, ids: rule.map(Ids::new), adapted: Adapted::default() };
     let top = Entries::read(text)?;
     pass.object(&top, "")?;
     if quirks.iter().any(|quirk| quirk.field.starts_with(IN_MESSAGES)) {
@@ -140,6 +142,7 @@ fn name_of(key: &RawValue) -> Cow<'_, str> {
 struct Pass<'a> {
     text: &'a str,
     quirks: &'a [&'a Quirk],
+    bounds: Bounds,
     /// Identifiers so far, for a server that takes only some.
     ids: Option<Ids>,
     adapted: Adapted,
@@ -193,7 +196,7 @@ impl Pass<'_> {
         let mut kept = None;
         for (index, (key, value)) in entries.0.iter().enumerate() {
             let becomes = quirk_of(key).or_else(|| taken.contains(&&*name_of(key)).then_some(Becomes::Omitted));
-            if self.stays(becomes, key, value, prefix)? {
+            if self.fits(key, value, prefix)? && self.stays(becomes, key, value, prefix)? {
                 kept = Some(self.place(value).end);
                 continue;
             }
@@ -206,6 +209,26 @@ impl Pass<'_> {
             self.adapted.edits.push((range, String::new()));
         }
         Ok(())
+    }
+
+    /// Holds a number, or of a list how long it is, against its bounds; whether it stays in some form. What is neither is the
+    /// server's to refuse.
+    fn fits(&mut self, key: &RawValue, value: &RawValue, prefix: &str) -> Result<bool, ApiError> {
+        let name = name_of(key);
+        let Some(bound) = prefix.is_empty().then(|| Bound::of(self.bounds, &name)).flatten() else { return Ok(true) };
+        let number = match value.get().as_bytes().first() {
+            Some(b'[') => serde_json::from_str::<Vec<&RawValue>>(value.get()).map(|list| list.len() as f64),
+            _ => serde_json::from_str(value.get()),
+        };
+        let Ok(number) = number else { return Ok(true) };
+        let verdict = bound.judge(&name, number)?;
+        if let Verdict::Moved(bound) = verdict {
+            self.adapted.edits.push((self.place(value), bound.to_string()));
+        }
+        if verdict != Verdict::Fits {
+            drop_hint(&mut self.adapted.dropped, &name);
+        }
+        Ok(verdict != Verdict::LeftOut)
     }
 
     /// Does to a field what its quirk says; whether it stays in some form.
@@ -268,7 +291,7 @@ mod tests {
     ];
 
     fn adapted(body: &str) -> Result<(String, Vec<String>), ApiError> {
-        let adapted = adapt(body.as_bytes(), QUIRKS.iter())?;
+        let adapted = adapt(body.as_bytes(), QUIRKS.iter(), &[])?;
         let body = String::from_utf8(edited(body.as_bytes(), &adapted.edits)).unwrap();
         serde_json::from_str::<serde_json::Value>(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
         Ok((body, adapted.dropped))
@@ -387,7 +410,7 @@ mod tests {
     #[test]
     fn what_is_no_object_is_a_400_and_no_panic() {
         for body in [&b""[..], b"[", b"[]", b"\xff", b"{\"a\":}", b"{\"messages\":[{]}"] {
-            assert_eq!(adapt(body, QUIRKS.iter()).unwrap_err().status, 400);
+            assert_eq!(adapt(body, QUIRKS.iter(), &[]).unwrap_err().status, 400);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! From one format to another, by way of what both are about.
 
 use super::aliases::{self, Names};
-use super::{Chat, Content, Dialect, Opening, StreamReader, Written, mended, recast};
+use super::{Chat, Content, Dialect, Opening, StreamReader, mended, places, recast};
 use crate::conversation::{Response, Usage};
 use crate::embedding::Encoding;
 use crate::error::{ApiError, ErrorKind};
@@ -16,12 +16,6 @@ pub struct Translated {
     pub dropped: Vec<String>,
     /// Functions that have another name in it.
     pub names: Names,
-}
-
-impl From<Written> for Translated {
-    fn from(Written { body, dropped }: Written) -> Self {
-        Self { body, dropped, names: Names::default() }
-    }
 }
 
 /// An answer as its client wants it.
@@ -61,29 +55,26 @@ pub fn request(
         (Content::Chat(chat), Content::Chat(provider)) => {
             let mut request = chat.read_request(body)?;
             let names = aliases::apply(&mut request, &provider.rules());
-            let written = provider.write_request(&request, model).map_err(|error| blaming(client, error))?;
-            let dropped = written.dropped.into_iter().map(|name| own_name(client, &name).map_or(name, str::to_owned));
-            Ok(Translated { body: written.body, dropped: dropped.collect(), names })
+            let written = provider.write_request(&request, model);
+            let written = written.map_err(|error| places::blaming(chat, body, &request, error))?;
+            Ok(Translated { body: written.body, dropped: by_own_names(client, written.dropped), names })
         }
-        (Content::Embeddings(client), Content::Embeddings(provider)) => {
-            Ok(provider.write_request(&client.read_request(body)?, model)?.into())
+        (Content::Embeddings(embeddings), Content::Embeddings(provider)) => {
+            let request = embeddings.read_request(body)?;
+            let written = provider.write_request(&request, model).map_err(|error| places::by_name(client, error))?;
+            Ok(Translated {
+                dropped: by_own_names(client, written.dropped),
+                body: written.body,
+                names: Names::default(),
+            })
         }
         _ => Err(unrelated()),
     }
 }
 
-/// What clients of this format call a field.
-fn own_name(client: &dyn Dialect, field: &str) -> Option<&'static str> {
-    client.own_names().iter().find(|(known, _)| *known == field).map(|(_, own)| *own)
-}
-
-/// The error, by the client's own name of the field at fault.
-fn blaming(client: &dyn Dialect, error: ApiError) -> ApiError {
-    let Some((field, own)) = error.param.as_deref().and_then(|field| Some((field, own_name(client, field)?))) else {
-        return error;
-    };
-    let message = error.message.replace(&format!("'{field}'"), &format!("'{own}'"));
-    ApiError { message, param: Some(own.to_owned()), ..error }
+/// What was left out, by the names that clients of this format have for it.
+pub fn by_own_names(client: &dyn Dialect, dropped: Vec<String>) -> Vec<String> {
+    dropped.into_iter().map(|name| places::own_name(client, &name).unwrap_or(name)).collect()
 }
 
 /// What a provider of `provider` answered, as a client of `client` reads it.

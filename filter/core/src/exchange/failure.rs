@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::config::file::Trigger;
+use crate::config::time::http_date;
 use crate::error::{ANSWER_TOO_LARGE, ApiError, ErrorKind};
 use crate::gate::{Full, OVERLOADED};
 use crate::guard::answer::Objection;
@@ -220,11 +221,21 @@ fn refused_credential() -> ApiError {
     ApiError::new(502, ErrorKind::Server, message).with_code("provider_refused_credential")
 }
 
-/// Reads `retry-after-ms` or `retry-after` in seconds; a date is not read here, and passes to the client as it is.
-pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let number = |name: &str| -> Option<f64> { headers.text(name)?.trim().parse().ok() };
-    let seconds = number("retry-after-ms").map(|ms| ms / 1000.0).or_else(|| number("retry-after"))?;
-    Duration::try_from_secs_f64(seconds).ok()
+/// How long a provider asks to wait, at `now`, Unix seconds: in milliseconds, which Azure and OpenAI have beside the rest
+/// (Azure's SDKs read both names), in seconds, or until a moment (RFC 9110, 10.2.3). One that has gone by is no time at all.
+pub fn retry_after(headers: &HeaderMap, now: u64) -> Option<Duration> {
+    let time = |name: &str, unit: f64| {
+        let number: f64 = headers.text(name)?.trim().parse().ok()?;
+        Duration::try_from_secs_f64(number * unit).ok()
+    };
+    let moment = || {
+        let moment = http_date(headers.text("retry-after")?)?;
+        Some(Duration::from_secs(moment.saturating_sub(now)))
+    };
+    time("retry-after-ms", 0.001)
+        .or_else(|| time("x-ms-retry-after-ms", 0.001))
+        .or_else(|| time("retry-after", 1.0))
+        .or_else(moment)
 }
 
 #[cfg(test)]
@@ -297,12 +308,22 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_read_in_both_units_and_only_when_it_is_a_time() {
-        let with = |name: &'static str, value: &'static str| retry_after(&[(name, value)].into_iter().collect());
+    fn retry_after_is_read_in_every_form_and_only_when_it_is_a_time() {
+        // Wed, 21 Oct 2026 07:28:00 GMT.
+        const MOMENT: u64 = 1_792_567_680;
+        let with =
+            |name: &'static str, value: &'static str| retry_after(&[(name, value)].into_iter().collect(), MOMENT - 600);
         assert_eq!(with("retry-after", " 1.5"), Some(Duration::from_millis(1500)));
         assert_eq!(with("retry-after-ms", "20"), Some(Duration::from_millis(20)));
-        for odd in ["-1", "NaN", "inf", "1e300", "Wed, 21 Oct 2026 07:28:00 GMT", ""] {
+        assert_eq!(with("x-ms-retry-after-ms", "20"), Some(Duration::from_millis(20)));
+        for date in ["Wed, 21 Oct 2026 07:28:00 GMT", "Wednesday, 21-Oct-26 07:28:00 GMT", "Wed Oct 21 07:28:00 2026"] {
+            assert_eq!(with("retry-after", date), Some(Duration::from_secs(600)), "{date}");
+        }
+        assert_eq!(with("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
+        for odd in ["-1", "NaN", "inf", "1e300", "Wed, 32 Oct 2026 07:28:00 GMT", "soon", ""] {
             assert_eq!(with("retry-after", odd), None, "{odd}");
         }
+        let both = [("retry-after-ms", "soon"), ("retry-after", "3")].into_iter().collect();
+        assert_eq!(retry_after(&both, 0), Some(Duration::from_secs(3)));
     }
 }

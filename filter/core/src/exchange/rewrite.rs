@@ -6,8 +6,9 @@ use std::borrow::Cow;
 use crate::config::Target;
 use crate::dialect::Dialect;
 use crate::dialect::aliases::Names;
+use crate::dialect::places::by_name;
 use crate::dialect::quirk::{adapt, edited};
-use crate::dialect::translate::{self, Translated};
+use crate::dialect::translate::{self, Translated, by_own_names};
 use crate::error::{ApiError, ErrorKind};
 use crate::footprint;
 use crate::headers::HeaderMap;
@@ -39,8 +40,12 @@ pub(super) fn request(
         let written = translate::request(client, provider, body, &target.model)?;
         (Cow::Owned(written.body), written.dropped, written.names)
     };
-    let adapted = adapt(&body, target.provider.quirks(provider))?;
-    dropped.extend(adapted.dropped);
+    // What was written keeps to its provider's numbers already.
+    let bounds = if client.name() == provider.name() { provider.bounds(&target.model) } else { &[] };
+    let adapted = adapt(&body, target.provider.quirks(provider), bounds);
+    let adapted =
+        adapted.map_err(|error| if client.name() == provider.name() { error } else { by_name(client, error) })?;
+    dropped.extend(by_own_names(client, adapted.dropped));
     let body = if adapted.edits.is_empty() { body.into_owned() } else { edited(&body, &adapted.edits) };
     if body.len() > largest { Err(too_large(largest)) } else { Ok(Translated { body, dropped, names }) }
 }

@@ -188,7 +188,7 @@ pub(super) static ROWS: &[Row] = &[
         name: "xai",
         about: "xAI.",
         url: Some("https://api.x.ai/v1"),
-        formats: &[&OpenAiChat, &Responses],
+        formats: &[&OpenAiCompatible(variations::XAI), &Responses],
         prices: Some("xai"),
         ..COMPATIBLE
     },

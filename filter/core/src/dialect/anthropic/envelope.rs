@@ -173,7 +173,7 @@ impl Cloud {
             drop_hint(&mut dropped, BETA);
         }
         let no_care = (!cares).then_some(&NO_CARE);
-        let adapted = adapt(&body, self.fields.iter().chain(no_care))?;
+        let adapted = adapt(&body, self.fields.iter().chain(no_care), &[])?;
         adapted.dropped.iter().for_each(|name| drop_hint(&mut dropped, name));
         let body = edited(&body, &adapted.edits);
         Ok(Written { body: self.opened(body, &betas), dropped })

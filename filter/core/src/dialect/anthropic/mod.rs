@@ -11,6 +11,7 @@ mod envelope;
 mod error;
 mod hosted;
 mod hosted_stream;
+mod origin;
 mod peek;
 mod read_document;
 mod read_message;
@@ -34,6 +35,7 @@ use super::{Chat, Content, Dialect, Field, Glance, Opening, StreamPeeker, Stream
 use crate::conversation::{Request, Response, Usage};
 use crate::dialect::aliases::{self, Rules};
 use crate::dialect::in_turn::InTurn;
+use crate::dialect::places::Place;
 use crate::dialect::rate_limits;
 use crate::error::{ApiError, ErrorKind};
 use crate::headers::HeaderMap;
@@ -79,11 +81,22 @@ impl Dialect for Anthropic {
 
     fn own_names(&self) -> &'static [(&'static str, &'static str)] {
         &[
+            ("file.filename", "messages[].content[].document.title"),
+            ("is_error", "messages[].content[].tool_result.is_error"),
             ("max_completion_tokens", "max_tokens"),
+            ("messages.reasoning_content", "messages[].content[].thinking"),
+            ("messages[].reasoning_content", "messages[].content[].thinking"),
+            ("messages[].thinking_blocks", "messages[].content[].thinking"),
             ("parallel_tool_calls", "tool_choice.disable_parallel_tool_use"),
             ("reasoning_effort", "output_config.effort"),
             ("response_format", "output_config.format"),
+            ("response_format.json_schema", "output_config.format"),
+            ("response_format.json_schema.schema", "output_config.format.schema"),
+            ("response_format.json_schema.strict", "output_config.format"),
             ("stop", "stop_sequences"),
+            ("thinking_blocks", "messages[].content[].thinking"),
+            ("tools[].function.parameters", "tools[].input_schema"),
+            ("tools[].function.strict", "tools[].strict"),
             ("user", "metadata.user_id"),
         ]
     }
@@ -132,6 +145,10 @@ impl Chat for Anthropic {
 
     fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
         read_request::read(body)
+    }
+
+    fn place(&self, body: &[u8], place: &Place<'_>) -> Option<String> {
+        origin::place(body, place)
     }
 
     fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError> {

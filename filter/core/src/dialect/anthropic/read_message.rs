@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::origin::Origin;
 use super::read_document::{document, image, search_result};
 use crate::conversation::{CacheMark, Message, Part, Request, Role};
 use crate::dialect::fields::{Fields, drop_hint, join, needed, refuse_rest};
@@ -36,16 +37,19 @@ pub(super) struct Turns<'a> {
     request: &'a mut Request,
     /// System messages that only stand until the next message of the user's: where they are.
     fleeting: Vec<usize>,
+    /// Where the messages came from.
+    pub origins: Vec<Origin>,
 }
 
 impl<'a> Turns<'a> {
-    /// Turns that go into `request`.
-    pub(super) fn of(request: &'a mut Request) -> Self {
-        Self { request, fleeting: Vec::new() }
+    /// Turns that go into `request`, whose messages so far came from `origins`.
+    pub(super) fn of(request: &'a mut Request, origins: Vec<Origin>) -> Self {
+        Self { request, fleeting: Vec::new(), origins }
     }
 
     /// Reads one turn into messages: results of tools are messages of their own, before the rest of the turn.
-    pub(super) fn read(&mut self, raw: &RawValue, at: &str) -> Result<(), ApiError> {
+    pub(super) fn read(&mut self, raw: &RawValue, turn: usize) -> Result<(), ApiError> {
+        let at = &format!("messages[{turn}]");
         let mut fields = Fields::parse(raw.get(), at)?;
         let role = role(&mut fields, at)?;
         let fleeting = role == Role::System && self.system_only(&mut fields, at)?;
@@ -53,23 +57,27 @@ impl<'a> Turns<'a> {
         if role == Role::User {
             for index in self.fleeting.drain(..).rev() {
                 messages.remove(index);
+                self.origins.remove(index);
             }
         }
         let content = join(at, "content");
         let raw = needed(fields.take_raw("content"), &content)?;
         refuse_rest(&fields, at)?;
-        let mut parts = Vec::new();
-        for part in blocks(raw, Place::Turn, &content, dropped)? {
+        let (mut parts, mut blocks) = (Vec::new(), Vec::new());
+        for (part, block) in numbered(raw, Place::Turn, &content, dropped)? {
             if matches!(part, Part::ToolResult { .. }) {
+                self.origins.push(Origin { turn, blocks: vec![block] });
                 messages.push(Message { role: Role::Tool, parts: vec![part], name: None });
             } else {
                 parts.push(part);
+                blocks.push(block);
             }
         }
         if !parts.is_empty() {
             if fleeting {
                 self.fleeting.push(messages.len());
             }
+            self.origins.push(Origin { turn, blocks });
             messages.push(Message { role, parts, name: None });
         }
         Ok(())
@@ -107,21 +115,28 @@ fn role(fields: &mut Fields<'_>, at: &str) -> Result<Role, ApiError> {
 }
 
 /// Content that may only be text: `system`.
-pub(super) fn texts(raw: &RawValue, at: &str, dropped: &mut Vec<String>) -> Result<Vec<Part>, ApiError> {
-    blocks(raw, Place::Text, at, dropped)
+pub(super) fn texts(raw: &RawValue, at: &str, dropped: &mut Vec<String>) -> Result<Vec<(Part, usize)>, ApiError> {
+    numbered(raw, Place::Text, at, dropped)
 }
 
 /// Content: a string, or blocks.
 pub(super) fn blocks(raw: &RawValue, place: Place, at: &str, dropped: &mut Vec<String>) -> Result<Vec<Part>, ApiError> {
+    Ok(numbered(raw, place, at, dropped)?.into_iter().map(|(part, _)| part).collect())
+}
+
+/// The same, each part with the number of its block.
+fn numbered(raw: &RawValue, place: Place, at: &str, dropped: &mut Vec<String>) -> Result<Vec<(Part, usize)>, ApiError> {
     if raw.get().starts_with('"') {
-        return Ok(vec![Part::Text { text: value(raw, at)?, cache: None }]);
+        return Ok(vec![(Part::Text { text: value(raw, at)?, cache: None }, 0)]);
     }
     let raw: Vec<&RawValue> = value(raw, at)?;
-    let mut parts = Vec::with_capacity(raw.len());
+    let mut numbered = Vec::with_capacity(raw.len());
+    let mut parts = Vec::with_capacity(1);
     for (index, raw) in raw.into_iter().enumerate() {
         block(raw, place, &format!("{at}[{index}]"), dropped, &mut parts)?;
+        numbered.extend(parts.drain(..).map(|part| (part, index)));
     }
-    Ok(parts)
+    Ok(numbered)
 }
 
 /// Most blocks are a part; some are several, or none.

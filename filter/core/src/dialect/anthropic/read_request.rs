@@ -2,6 +2,7 @@
 
 use serde_json::value::RawValue;
 
+use super::origin::Origin;
 use super::read_message::{Turns, cache, texts};
 use super::table::FIELDS;
 use crate::conversation::{Json, Message, OutputFormat, Reasoning, Request, Role, Tool, ToolChoice};
@@ -66,11 +67,14 @@ fn rest(mut fields: Fields<'_>, model: String) -> Result<Request, ApiError> {
     Ok(request)
 }
 
-/// `system` goes first, as a message of the application's.
-fn messages(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), ApiError> {
+/// `system` goes first, as a message of the application's. For each message it tells where its parts came from.
+pub(super) fn messages(fields: &mut Fields<'_>, request: &mut Request) -> Result<Vec<Origin>, ApiError> {
+    let mut origins = Vec::new();
     if let Some(raw) = fields.take_raw("system") {
-        let parts = texts(raw, "system", &mut request.dropped)?;
+        let (parts, blocks) = texts(raw, "system", &mut request.dropped)?.into_iter().unzip();
+        let parts: Vec<_> = parts;
         if !parts.is_empty() {
+            origins.push(Origin { turn: Origin::SYSTEM, blocks });
             request.messages.push(Message { role: Role::System, parts, name: None });
         }
     }
@@ -78,11 +82,11 @@ fn messages(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), ApiErr
     if raw.is_empty() {
         return Err(ApiError::invalid("messages", "'messages' must hold at least one message."));
     }
-    let mut turns = Turns::of(request);
+    let mut turns = Turns::of(request, origins);
     for (index, raw) in raw.into_iter().enumerate() {
-        turns.read(raw, &format!("messages[{index}]"))?;
+        turns.read(raw, index)?;
     }
-    Ok(())
+    Ok(turns.origins)
 }
 
 /// Anthropic's own care for long conversations: what it would clear or sum up is sent as it is. Only a pause, which the client

@@ -5,10 +5,9 @@
 //! | parameter | fate |
 //! |---|---|
 //! | `max_tokens` absent | [`DEFAULT_MAX_TOKENS`](crate::dialect::claude::DEFAULT_MAX_TOKENS): Anthropic requires it |
-//! | `temperature` above 1 | 1, and named: Anthropic's scale ends there |
 //! | thinking, efforts, `temperature`, `top_p`, `top_k` | as `claude` says, by the model's generation |
 //! | blank stop texts | left out and named: Anthropic refuses them |
-//! | `n` above 1; penalties that are not 0 | 400: they change the answer |
+//! | numbers beyond what is taken | as `bounds` says: moved and named, or 400 |
 //! | `seed` | left out and named |
 //! | a schema for the answer, and a strict function's | in the words that `schema` says Anthropic keeps to |
 //! | a schema for the answer | `output_config.format`; its name, description and `strict` have no place there |
@@ -24,9 +23,10 @@ use super::block::{Block, CacheControl, Content};
 use super::turns::{Speaker, Turn, Turns};
 use crate::conversation::{Json, OutputFormat, Request, Tool};
 use crate::dialect::Written;
+use crate::dialect::bounds::{self, Numbers};
 use crate::dialect::claude::{self, Choice, DEFAULT_MAX_TOKENS, Plan, Sampling, Thinking, choice};
 use crate::dialect::functions::Schema;
-use crate::dialect::hints::{self, ANSWER_JSON, Dropped};
+use crate::dialect::hints::{ANSWER_JSON, Dropped};
 use crate::dialect::models::claude::Claude;
 use crate::dialect::schema;
 use crate::error::{ApiError, ErrorKind};
@@ -112,15 +112,15 @@ struct Metadata<'a> {
 
 /// Writes `request` for `model` into `envelope`.
 pub(super) fn write(request: &Request, model: &str, envelope: Envelope<'_>) -> Result<Written, ApiError> {
-    hints::refuse(request)?;
+    let mut dropped = Dropped::of(request);
+    let numbers = Numbers::of(request, bounds::ANTHROPIC, &mut dropped.0)?;
     let model = Claude::of(model);
     let mut turns = Turns::of(&request.messages)?;
     claude::refuse(request, model, turns.turns.last().is_some_and(|turn| turn.role == Speaker::Assistant))?;
-    let mut dropped = Dropped::of(request);
     turns.dropped.iter().for_each(|name| dropped.name(name));
     let plan = Plan::of(request, model, turns.can_think(), &mut dropped)?;
 
-    let sampling = Sampling::of(request, model, &plan, &mut dropped);
+    let sampling = Sampling::of(&numbers, model, &plan, &mut dropped);
     let format = match &request.output {
         Some(OutputFormat::JsonSchema { schema, .. }) => {
             Some(Format { schema: schema::fitted(schema, &schema::ANTHROPIC, schema::ANSWER, &mut dropped.0) })

@@ -59,7 +59,7 @@ const FIELDS: &[Field] = &[
     ("max_completion_tokens", Fate::Mapped, "`inferenceConfig.maxTokens`"),
     ("temperature", Fate::Mapped, "up to 1"),
     ("top_p", Fate::Mapped, "`inferenceConfig.topP`"),
-    ("top_k", Fate::Mapped, "for Anthropic's and Amazon's models; left out for others"),
+    ("top_k", Fate::Mapped, "for Anthropic's models, at most 500, and Amazon's; left out for others"),
     ("stop", Fate::Mapped, "`inferenceConfig.stopSequences`"),
     ("seed", Fate::Dropped, ""),
     ("frequency_penalty", Fate::Refused, ""),

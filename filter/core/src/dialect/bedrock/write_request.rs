@@ -5,10 +5,9 @@
 //!
 //! | parameter | fate |
 //! |---|---|
-//! | `temperature` above 1 | 1, and named: the scale ends there |
 //! | `top_k` | Anthropic's and Amazon's models have it as a parameter of their own; else left out and named |
 //! | a wish for reasoning | Anthropic's `thinking`, with the rules of `claude`; left out and named for other models |
-//! | `n` above 1; penalties that are not 0 | 400: they change the answer |
+//! | numbers beyond what is taken | as `bounds` says: moved and named, or 400 |
 //! | `seed`, `user` | left out and named |
 //! | a schema for the answer | `outputConfig.textFormat`, in the words that `schema` says are kept to, which always keeps to it; models without it answer 400 |
 //! | any JSON object as the answer | asked for in `system`, and named, for nothing enforces it |
@@ -24,8 +23,9 @@ use super::tools::{ToolConfig, Tools};
 use super::turns::{Turn, Turns};
 use crate::conversation::{OutputFormat, Reasoning, Request};
 use crate::dialect::Written;
+use crate::dialect::bounds::{self, Numbers};
 use crate::dialect::claude::{self, Choice, Plan, Sampling, Thinking};
-use crate::dialect::hints::{self, ANSWER_JSON, Dropped};
+use crate::dialect::hints::{ANSWER_JSON, Dropped};
 use crate::dialect::models::claude::Claude;
 use crate::dialect::schema;
 use crate::error::{ApiError, ErrorKind};
@@ -136,9 +136,11 @@ struct JsonSchema<'a> {
 
 /// Writes `request` for `model`.
 pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError> {
-    hints::refuse(request)?;
     let family = Family::of(model);
-    let mut turns = Turns::of(&request.messages, family, Dropped::of(request))?;
+    let bounds = if family == Family::Claude { bounds::BEDROCK_CLAUDE } else { bounds::BEDROCK };
+    let mut dropped = Dropped::of(request);
+    let numbers = Numbers::of(request, bounds, &mut dropped.0)?;
+    let mut turns = Turns::of(&request.messages, family, dropped)?;
     let mut dropped = std::mem::replace(&mut turns.dropped, Dropped(Vec::new()));
     let claude = (family == Family::Claude).then(|| Claude::of(model));
     let plan = plan(request, &turns, claude, &mut dropped)?;
@@ -147,7 +149,7 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
             dropped.name(name);
         }
     }
-    let sampling = Sampling::of(request, claude.unwrap_or(Claude::unknown()), &plan, &mut dropped);
+    let sampling = Sampling::of(&numbers, claude.unwrap_or(Claude::unknown()), &plan, &mut dropped);
     let tools = Tools::of(request, &turns, family, &mut dropped)?;
     let output_config = output(request, &mut turns, &mut dropped);
     let top_k = dropped.unless("top_k", sampling.top_k, |_| family != Family::Other);

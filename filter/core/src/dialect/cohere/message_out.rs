@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::body::{CallOut, ContentOut, ImageOut, MessageOut, PartOut};
 use crate::conversation::{CacheMark, Message, Part, Role};
+use crate::dialect::at;
 use crate::dialect::data_uri::Url;
 use crate::dialect::fields::drop_hint;
 use crate::error::ApiError;
@@ -12,8 +13,8 @@ use crate::error::ApiError;
 pub(super) fn write<'a>(messages: &'a [Message], dropped: &mut Vec<String>) -> Result<Vec<MessageOut<'a>>, ApiError> {
     let mut writer = Writer { dropped, messages: Vec::with_capacity(messages.len()) };
     for (index, message) in messages.iter().enumerate() {
-        writer.message(message).map_err(|what| {
-            let at = format!("messages[{index}].content");
+        writer.message(message).map_err(|(what, part)| {
+            let at = at::content(index, message, part);
             let message = format!("'{at}': the provider cannot take {what}.");
             ApiError::unsupported(at, message)
         })?;
@@ -42,8 +43,8 @@ pub(super) fn assistant(parts: &[Part]) -> MessageOut<'_> {
     MessageOut { role: "assistant", tool_plan: plan, content, tool_calls, ..MessageOut::default() }
 }
 
-/// Names what a message cannot hold.
-type Misplaced = &'static str;
+/// What a message cannot hold, and the part that is it.
+type Misplaced<'a> = (&'static str, Option<&'a Part>);
 
 struct Writer<'a, 'd> {
     dropped: &'d mut Vec<String>,
@@ -51,7 +52,7 @@ struct Writer<'a, 'd> {
 }
 
 impl<'a> Writer<'a, '_> {
-    fn message(&mut self, message: &'a Message) -> Result<(), Misplaced> {
+    fn message(&mut self, message: &'a Message) -> Result<(), Misplaced<'a>> {
         if message.name.is_some() {
             drop_hint(self.dropped, "messages[].name");
         }
@@ -92,7 +93,7 @@ impl<'a> Writer<'a, '_> {
     }
 
     /// What the application, a user or a tool says.
-    fn said(&mut self, role: Role, part: &'a Part) -> Result<PartOut<'a>, Misplaced> {
+    fn said(&mut self, role: Role, part: &'a Part) -> Result<PartOut<'a>, Misplaced<'a>> {
         match part {
             Part::Text { text, cache } => {
                 self.mark(cache);
@@ -102,13 +103,13 @@ impl<'a> Writer<'a, '_> {
                 self.mark(cache);
                 Ok(PartOut::ImageUrl { image_url: ImageOut { url: Url(source), detail: detail.as_deref() } })
             }
-            Part::Image { .. } if role == Role::Tool => Err("an image in a tool's result"),
-            Part::Document { .. } => Err("a document"),
-            _ => Err("this kind of content for this role"),
+            Part::Image { .. } if role == Role::Tool => Err(("an image in a tool's result", Some(part))),
+            Part::Document { .. } => Err(("a document", Some(part))),
+            _ => Err(("this kind of content for this role", Some(part))),
         }
     }
 
-    fn result(&mut self, call: &'a str, content: &'a [Part]) -> Result<(), Misplaced> {
+    fn result(&mut self, call: &'a str, content: &'a [Part]) -> Result<(), Misplaced<'a>> {
         let said = content.iter().map(|part| self.said(Role::Tool, part)).collect::<Result<Vec<_>, _>>()?;
         let content = Some(plain(said));
         self.messages.push(MessageOut { role: "tool", tool_call_id: Some(call), content, ..MessageOut::default() });
@@ -116,15 +117,17 @@ impl<'a> Writer<'a, '_> {
     }
 
     /// Checks what an assistant says, and names what is left out of it.
-    fn spoken_by_assistant(&mut self, part: &Part) -> Result<(), Misplaced> {
+    fn spoken_by_assistant(&mut self, part: &'a Part) -> Result<(), Misplaced<'a>> {
         match part {
             Part::Text { cache, .. } => self.mark(cache),
             Part::Thinking { signature: Some(_), .. } | Part::RedactedThinking { .. } => {
                 drop_hint(self.dropped, "messages[].thinking_blocks");
             }
             Part::Thinking { .. } | Part::Refusal { .. } | Part::ToolCall { .. } => {}
-            Part::Document { .. } => return Err("a document"),
-            Part::Image { .. } | Part::ToolResult { .. } => return Err("this kind of content for this role"),
+            Part::Document { .. } => return Err(("a document", Some(part))),
+            Part::Image { .. } | Part::ToolResult { .. } => {
+                return Err(("this kind of content for this role", Some(part)));
+            }
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ pub(super) const FIELDS: &[Field] = &[
     ("messages", Mapped, "`messages`, see below"),
     ("max_completion_tokens", Mapped, "`max_tokens`"),
     ("max_tokens", Mapped, "the same; `max_completion_tokens` goes first"),
-    ("temperature", Mapped, "`temperature`"),
+    ("temperature", Mapped, "`temperature`, at most 1: beyond, it is 1 and named as dropped"),
     ("top_p", Mapped, "`p`, moved into 0.01 to 0.99 where it is beyond, and then named as dropped"),
     ("top_k", Mapped, "`k`, at most 500: beyond, it is 500 and named as dropped"),
     ("n", Refused, "passes when 1"),

@@ -5,19 +5,17 @@ use super::body::{Body, FormatOut, FunctionOut, Nothing, Schema, ToolOut};
 use super::{message_out, thinking};
 use crate::conversation::{OutputFormat, Request, Tool, ToolChoice};
 use crate::dialect::Written;
+use crate::dialect::bounds::{self, Numbers};
 use crate::dialect::fields::drop_hint;
 use crate::error::{ApiError, ErrorKind};
-
-/// Cohere takes no more.
-const MOST_STOPS: usize = 5;
-/// The bounds of `k` and `p`.
-const LARGEST_K: u64 = 500;
-const P: (f64, f64) = (0.01, 0.99);
 
 /// Writes `request` for the provider's `model`.
 pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError> {
     refuse(request)?;
     let mut dropped = request.dropped.clone();
+    let numbers = Numbers::of(request, bounds::COHERE, &mut dropped)?;
+    // Some models refuse two penalties, be one of them 0: what says nothing is left out.
+    let penalty = |penalty: Option<f64>| penalty.filter(|penalty| *penalty != 0.0);
     let messages = message_out::write(&request.messages, &mut dropped)?;
     let (tool_choice, tools) = tools(request, &mut dropped)?;
     for (name, given) in [("service_tier", request.service_tier.is_some()), ("user", request.user.is_some())] {
@@ -34,21 +32,15 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
         response_format: request.output.as_ref().map(format),
         max_tokens: request.max_tokens,
         stop_sequences: &request.stop,
-        temperature: request.temperature,
-        p: within("top_p", request.top_p, P, &mut dropped),
-        k: request.top_k.map(|k| k.min(LARGEST_K)),
-        seed: request.seed.filter(|seed| *seed >= 0),
-        frequency_penalty: penalty("frequency_penalty", request.frequency_penalty, &mut dropped)?,
-        presence_penalty: penalty("presence_penalty", request.presence_penalty, &mut dropped)?,
+        temperature: numbers.temperature,
+        p: numbers.top_p,
+        k: numbers.top_k,
+        seed: numbers.seed,
+        frequency_penalty: penalty(numbers.frequency_penalty),
+        presence_penalty: penalty(numbers.presence_penalty),
         thinking: thinking::of(request, &mut dropped)?,
         stream: request.stream,
     };
-    if body.k != request.top_k {
-        drop_hint(&mut dropped, "top_k");
-    }
-    if body.seed != request.seed {
-        drop_hint(&mut dropped, "seed");
-    }
     let body = serde_json::to_vec(&body)
         .map_err(|_| ApiError::new(500, ErrorKind::Server, "The provider's request cannot be written."))?;
     Ok(Written { body, dropped })
@@ -56,16 +48,9 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
 
 /// What would change the answer and has no words in Cohere's format.
 fn refuse(request: &Request) -> Result<(), ApiError> {
-    if request.n.is_some_and(|n| n != 1) {
-        return Err(ApiError::unsupported("n", "The provider gives one answer: 'n' must be 1."));
-    }
     if request.parallel_tool_calls == Some(false) && !request.tools.is_empty() {
         let message = "The provider cannot be kept from calling several tools at once.";
         return Err(ApiError::unsupported("parallel_tool_calls", message));
-    }
-    if request.stop.len() > MOST_STOPS {
-        let message = format!("The provider takes at most {MOST_STOPS} texts in 'stop'.");
-        return Err(ApiError::unsupported("stop", message));
     }
     Ok(())
 }
@@ -117,24 +102,4 @@ fn format(output: &OutputFormat) -> FormatOut<'_> {
             OutputFormat::JsonSchema { schema, .. } => Some(schema),
         },
     }
-}
-
-/// `value`, moved to the nearer bound where it is beyond, and then named.
-fn within(name: &str, value: Option<f64>, (least, most): (f64, f64), dropped: &mut Vec<String>) -> Option<f64> {
-    let value = value?;
-    let moved = value.max(least).min(most);
-    if moved != value {
-        drop_hint(dropped, name);
-    }
-    Some(moved)
-}
-
-/// Some models refuse two penalties, be one of them 0: what says nothing is left out. A negative one asks for repetition,
-/// which Cohere has no words for.
-fn penalty(name: &str, value: Option<f64>, dropped: &mut Vec<String>) -> Result<Option<f64>, ApiError> {
-    let value = value.filter(|value| *value != 0.0);
-    if value.is_some_and(|value| value < 0.0) {
-        return Err(ApiError::unsupported(name, format!("The provider takes '{name}' from 0 to 1.")));
-    }
-    Ok(within(name, value, (0.0, 1.0), dropped))
 }

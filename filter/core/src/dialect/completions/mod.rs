@@ -19,6 +19,7 @@ use super::openai::{chunks, error, peek, usage};
 use super::{Chat, Content, Dialect, Field, Glance, Opening, Shape, StreamPeeker, StreamReader, StreamWriter, Written};
 use crate::conversation::{Request, Response, Usage};
 use crate::dialect::aliases::{self, Rules};
+use crate::dialect::places::Place;
 use crate::error::ApiError;
 
 /// OpenAI legacy completions.
@@ -44,6 +45,10 @@ impl Dialect for Completions {
 
     fn path(&self, _model: &str, _stream: bool) -> String {
         "/completions".to_owned()
+    }
+
+    fn own_names(&self) -> &'static [(&'static str, &'static str)] {
+        &[("max_completion_tokens", "max_tokens"), ("messages", "prompt")]
     }
 
     fn read_error(&self, status: u16, _hint: Option<&str>, body: &[u8]) -> ApiError {
@@ -74,6 +79,11 @@ impl Chat for Completions {
 
     fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
         request::read(body)
+    }
+
+    /// All of the conversation is one text.
+    fn place(&self, _body: &[u8], _place: &Place<'_>) -> Option<String> {
+        Some("prompt".to_owned())
     }
 
     fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError> {

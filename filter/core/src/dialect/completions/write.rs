@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::conversation::{Part, Request, Role};
 use crate::dialect::Written;
+use crate::dialect::bounds::{self, Numbers};
 use crate::dialect::fields::drop_hint;
 use crate::dialect::openai::json;
 use crate::dialect::openai::request::StreamOptions;
@@ -54,22 +55,24 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
     if request.output.is_some() {
         return Err(refused("response_format"));
     }
+    let mut dropped = dropped(request);
+    let numbers = Numbers::of(request, bounds::OPENAI, &mut dropped)?;
     let body = Body {
         model,
         prompt,
         max_tokens: request.max_tokens.unwrap_or(ROOM),
-        temperature: request.temperature,
-        top_p: request.top_p,
+        temperature: numbers.temperature,
+        top_p: numbers.top_p,
         stop: &request.stop,
-        seed: request.seed,
-        frequency_penalty: request.frequency_penalty,
-        presence_penalty: request.presence_penalty,
-        n: request.n,
+        seed: numbers.seed,
+        frequency_penalty: numbers.frequency_penalty,
+        presence_penalty: numbers.presence_penalty,
+        n: numbers.n,
         user: request.user.as_deref(),
         stream: request.stream.then_some(true),
         stream_options: request.stream.then_some(StreamOptions { include_usage: true }),
     };
-    Ok(Written { body: json::body(&body), dropped: dropped(request) })
+    Ok(Written { body: json::body(&body), dropped })
 }
 
 fn prompt(request: &Request) -> Result<&str, ApiError> {

@@ -88,11 +88,11 @@ fn a_client_that_asked_for_base64_gets_it_of_a_provider_that_gives_numbers() {
 
 #[test]
 fn tokens_are_for_openai_only() {
-    for input in ["[1,2]", "[[1],[2]]", r#"["a",[2]]"#] {
+    for (input, at) in [("[1,2]", "input"), ("[[1],[2]]", "input[0]"), (r#"["a",[2]]"#, "input[1]")] {
         let body = format!(r#"{{"model":"m","input":{input}}}"#);
         for provider in [&CohereEmbed as &'static dyn Dialect, &GeminiEmbed] {
             let error = translate::request(&OpenAiEmbeddings, provider, body.as_bytes(), "m").unwrap_err();
-            assert_eq!((error.status, error.param.as_deref()), (400, Some("input")));
+            assert_eq!((error.status, error.param.as_deref()), (400, Some(at)));
             assert_eq!(error.code.as_deref(), Some("unsupported_parameter"));
         }
         assert!(translate::request(&OpenAiEmbeddings, &OpenAiEmbeddings, body.as_bytes(), "m").is_ok());

@@ -18,6 +18,7 @@
 use serde::Serialize;
 
 use crate::conversation::Reasoning;
+use crate::dialect::bounds::{self, Bounds};
 use crate::dialect::effort;
 use crate::error::ApiError;
 
@@ -55,6 +56,16 @@ enum Control {
 /// Whether `model` insists on a seal with the first call of each step.
 pub(super) fn wants_seals(model: &str) -> bool {
     matches!(control(model), Control::Level { .. })
+}
+
+/// The numbers that `model` takes.
+pub(super) fn bounds(model: &str) -> Bounds {
+    match generation(model) {
+        Some((0..=1, _)) => bounds::GEMINI_1,
+        None | Some((2, 0..=4)) => bounds::GEMINI_2_0,
+        Some((3.., _)) if model.contains("preview") => bounds::GEMINI_PREVIEW,
+        Some(_) => bounds::GEMINI,
+    }
 }
 
 fn control(model: &str) -> Control {

@@ -13,11 +13,9 @@ use super::thinking::{self, Plan, ThinkingConfig};
 use super::turns::Turns;
 use crate::conversation::{Json, OutputFormat, Request, Tool, ToolChoice};
 use crate::dialect::Written;
+use crate::dialect::bounds::Numbers;
 use crate::dialect::schema;
 use crate::error::{ApiError, ErrorKind};
-
-/// Google takes no more.
-const MOST_STOPS: usize = 5;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -101,6 +99,8 @@ impl GenerationConfig<'_> {
 /// Writes `request` for the provider's `model`.
 pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError> {
     refuse(request)?;
+    let mut dropped = request.dropped.clone();
+    let numbers = Numbers::of(request, thinking::bounds(model), &mut dropped)?;
     let mut turns = Turns::of(&request.messages)?;
     if thinking::wants_seals(model) {
         turns.seal_steps();
@@ -114,7 +114,6 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
         request.service_tier.is_some().then_some("service_tier"),
         request.tools.iter().any(|tool| tool.cache.is_some()).then_some("cache_control"),
     ];
-    let mut dropped = request.dropped.clone();
     for name in turns.dropped.iter().copied().chain(hints.into_iter().flatten()) {
         if !dropped.iter().any(|known| known == name) {
             dropped.push(name.to_owned());
@@ -125,7 +124,7 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
         contents: turns.turns,
         tools: tools(&request.tools, &mut dropped),
         tool_config: choice(request)?,
-        generation_config: config(request, stop_sequences, plan.config, &mut dropped),
+        generation_config: config(request, &numbers, stop_sequences, plan.config, &mut dropped),
     };
     let mut bytes = Vec::with_capacity(1024);
     serde_json::to_writer(&mut bytes, &body)
@@ -140,28 +139,26 @@ fn refuse(request: &Request) -> Result<(), ApiError> {
              or 'disable_parallel_tool_use'.";
         return Err(ApiError::unsupported("parallel_tool_calls", message));
     }
-    if request.stop.len() > MOST_STOPS {
-        return Err(ApiError::unsupported("stop", format!("The provider takes at most {MOST_STOPS} texts in 'stop'.")));
-    }
     Ok(())
 }
 
 fn config<'a>(
     request: &'a Request,
+    numbers: &Numbers,
     stop_sequences: Vec<&'a str>,
     thinking_config: Option<ThinkingConfig>,
     dropped: &mut Vec<String>,
 ) -> GenerationConfig<'a> {
     GenerationConfig {
         max_output_tokens: request.max_tokens,
-        temperature: request.temperature,
-        top_p: request.top_p,
-        top_k: request.top_k,
-        candidate_count: request.n,
+        temperature: numbers.temperature,
+        top_p: numbers.top_p,
+        top_k: numbers.top_k,
+        candidate_count: numbers.n,
         stop_sequences,
-        seed: request.seed.map(seed),
-        presence_penalty: request.presence_penalty,
-        frequency_penalty: request.frequency_penalty,
+        seed: numbers.seed.map(seed),
+        presence_penalty: numbers.presence_penalty,
+        frequency_penalty: numbers.frequency_penalty,
         response_mime_type: request.output.as_ref().map(|_| "application/json"),
         response_json_schema: match &request.output {
             Some(OutputFormat::JsonSchema { schema, .. }) => {

@@ -13,6 +13,7 @@ use crate::conversation::{Message, Part, Role};
 use crate::dialect::fields::{Fields, join};
 use crate::dialect::fields::{drop_hint, missing, nothing_left};
 use crate::dialect::fields::{object, required, wrong_word};
+use crate::dialect::places::{self, Place, What};
 use crate::error::ApiError;
 
 /// Reads `messages`.
@@ -157,4 +158,21 @@ fn call(
     parts.extend(extra.or(specific).or(within).or_else(|| details.of_call(&id)));
     parts.push(Part::ToolCall { id, name, arguments });
     Ok(())
+}
+
+/// Where the client's `body` has a place of the conversation: each of its messages is one there.
+pub(super) fn place(body: &[u8], place: &Place<'_>) -> Option<String> {
+    let at = format!("messages[{}]", place.message);
+    Some(match (place.what, place.part) {
+        (What::Role, _) => join(&at, "role"),
+        (What::Call, _) => join(&at, "tool_call_id"),
+        (What::Arguments, _) => format!("{at}.tool_calls[{}].function.arguments", place.calls),
+        (What::Content, Some((_, Part::ToolCall { .. }))) => format!("{at}.tool_calls[{}]", place.calls),
+        (What::Content, Some((_, Part::Thinking { .. } | Part::RedactedThinking { .. }))) => at,
+        (What::Content, Some((_, Part::ToolResult { .. })) | None) => join(&at, "content"),
+        (What::Content, Some(_)) => {
+            let messages = places::elements(body, "messages")?;
+            places::content(messages.get(place.message)?, "content", &at, Some(place.spoken))
+        }
+    })
 }

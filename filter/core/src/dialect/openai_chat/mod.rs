@@ -15,8 +15,10 @@
 use std::fmt::Debug;
 
 use super::aliases::Rules;
+use super::bounds::Bounds;
 use super::models::openai::OpenAi;
 use super::openai::{chunks, error, peek, usage};
+use super::places::Place;
 use super::quirk::Quirk;
 use super::{Chat, Content, Dialect, Field, Glance, Opening, Shape, StreamPeeker, StreamReader, StreamWriter, Written};
 use crate::conversation::{Request, Response, Usage};
@@ -57,10 +59,8 @@ pub struct Variation {
     pub rules: Rules,
     /// What it calls by another name, or has no words for.
     pub quirks: &'static [Quirk],
-    /// The highest temperature that it takes.
-    pub hottest: f64,
-    /// As many texts can end its answers.
-    pub most_stops: usize,
+    /// The numbers that it takes.
+    pub bounds: Bounds,
 }
 
 /// Whoever speaks this dialect.
@@ -101,6 +101,10 @@ impl<S: Speaker> Dialect for S {
         self.variation().quirks
     }
 
+    fn bounds(&self, _model: &str) -> Bounds {
+        self.variation().bounds
+    }
+
     fn suits(&self, model: &str) -> bool {
         OpenAi::of(model).is_none_or(|model| model.calls_in_chat)
     }
@@ -137,6 +141,10 @@ impl<S: Speaker> Chat for S {
 
     fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
         request::read(body)
+    }
+
+    fn place(&self, body: &[u8], place: &Place<'_>) -> Option<String> {
+        message::place(body, place)
     }
 
     fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError> {

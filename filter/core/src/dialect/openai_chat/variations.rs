@@ -2,6 +2,7 @@
 
 use super::Variation;
 use crate::dialect::aliases;
+use crate::dialect::bounds;
 use crate::dialect::quirk::{Becomes, Quirk};
 
 /// OpenAI's instructions have a role of their own since its reasoning models; others know the older word for it.
@@ -16,13 +17,13 @@ pub(crate) const NO_STREAM_OPTIONS: Quirk = Quirk { field: "stream_options", bec
 
 /// OpenAI itself.
 pub const OPENAI: Variation =
-    Variation { extensions: false, rules: aliases::OPENAI, quirks: &[], hottest: 2.0, most_stops: usize::MAX };
+    Variation { extensions: false, rules: aliases::OPENAI, quirks: &[], bounds: bounds::OPENAI };
 
-/// Servers that know OpenAI's chat as it was before its reasoning models.
-pub const OLDER: Variation = Variation { quirks: &[OLD_MAX_TOKENS, DEVELOPER_IS_SYSTEM], ..OPENAI };
+/// Servers that know OpenAI's chat as it was before its reasoning models. Each has numbers of its own, which it knows best.
+pub const OLDER: Variation = Variation { quirks: &[OLD_MAX_TOKENS, DEVELOPER_IS_SYSTEM], bounds: &[], ..OPENAI };
 
 /// Servers that hand messages to the model's own template, which knows no developer.
-pub const TEMPLATED: Variation = Variation { quirks: &[DEVELOPER_IS_SYSTEM], ..OPENAI };
+pub const TEMPLATED: Variation = Variation { quirks: &[DEVELOPER_IS_SYSTEM], bounds: &[], ..OPENAI };
 
 /// Groq: "not supported and will result in a 400 error if they are supplied".
 /// <https://console.groq.com/docs/openai>
@@ -43,7 +44,7 @@ pub const GROQ: Variation = Variation {
         Quirk { field: "messages[].tool_calls[].provider_specific_fields", becomes: Becomes::Omitted },
         Quirk { field: "messages[].tool_calls[].extra_content", becomes: Becomes::Omitted },
     ],
-    most_stops: 4,
+    bounds: bounds::GROQ,
     ..OPENAI
 };
 
@@ -76,9 +77,12 @@ pub const MISTRAL: Variation = Variation {
         Quirk { field: "messages[].tool_calls[].id", becomes: Becomes::CallId(aliases::MISTRAL.ids) },
         Quirk { field: "messages[].tool_call_id", becomes: Becomes::CallId(aliases::MISTRAL.ids) },
     ],
-    hottest: 1.5,
+    bounds: bounds::MISTRAL,
     ..OPENAI
 };
 
+/// xAI: OpenAI's format, whole numbers smaller. <https://docs.x.ai/docs/api-reference>
+pub const XAI: Variation = Variation { bounds: bounds::XAI, ..OPENAI };
+
 /// OpenRouter: takes `cache_control`. <https://openrouter.ai/docs/features/prompt-caching>
-pub const OPENROUTER: Variation = Variation { extensions: true, ..OPENAI };
+pub const OPENROUTER: Variation = Variation { extensions: true, bounds: &[], ..OPENAI };

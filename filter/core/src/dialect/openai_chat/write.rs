@@ -16,6 +16,8 @@ use super::body::{
 use super::out::{Block, Call};
 use crate::conversation::{CacheMark, Message, OutputFormat, Part, Reasoning, Request, Role, Source, Tool, ToolChoice};
 use crate::dialect::Written;
+use crate::dialect::at;
+use crate::dialect::bounds::Numbers;
 use crate::dialect::data_uri::{Url, file_name};
 use crate::dialect::fields::drop_hint;
 use crate::dialect::openai::carried::Carried;
@@ -28,14 +30,12 @@ use crate::error::ApiError;
 /// Writes `request` under the provider's name for the model.
 pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Result<Written, ApiError> {
     let extensions = variation.extensions;
-    if request.stop.len() > variation.most_stops {
-        let message = format!("The provider takes at most {} texts in 'stop'.", variation.most_stops);
-        return Err(ApiError::unsupported("stop", message));
-    }
-    let mut writer = Writer { extensions, dropped: request.dropped.clone(), carried: Vec::new(), messages: Vec::new() };
+    let mut dropped = request.dropped.clone();
+    let numbers = Numbers::of(request, variation.bounds, &mut dropped)?;
+    let mut writer = Writer { extensions, dropped, carried: Vec::new(), messages: Vec::new() };
     for (index, message) in request.messages.iter().enumerate() {
-        writer.message(message).map_err(|word| {
-            let path = format!("messages[{index}].content");
+        writer.message(message).map_err(|(word, part)| {
+            let path = at::content(index, message, part);
             ApiError {
                 message: format!("'{path}' holds {word} that the provider has no place for."),
                 ..table::refused(&path)
@@ -48,7 +48,7 @@ pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Re
         true => extended(request),
         false => (Plan::of(request, model, Surface::Chat, &mut writer.dropped)?, None),
     };
-    let top_k = writer.extension(request.top_k, "top_k");
+    let top_k = writer.extension(numbers.top_k, "top_k");
     let user = request::user(request.user.as_deref(), &mut writer.dropped);
     let carried = Carried::of(request, model, Surface::Chat, &mut writer.dropped);
     let body = Body {
@@ -58,14 +58,14 @@ pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Re
         parallel_tool_calls: request.parallel_tool_calls,
         response_format: request.output.as_ref().map(|output| writer.format(output)),
         max_completion_tokens: plan.max_tokens,
-        temperature: writer.temperature(plan.temperature, variation.hottest),
-        top_p: plan.top_p,
+        temperature: plan.temperature.and(numbers.temperature),
+        top_p: plan.top_p.and(numbers.top_p),
         top_k,
         stop: &request.stop,
-        seed: request.seed,
-        frequency_penalty: request.frequency_penalty,
-        presence_penalty: request.presence_penalty,
-        n: request.n,
+        seed: numbers.seed,
+        frequency_penalty: numbers.frequency_penalty,
+        presence_penalty: numbers.presence_penalty,
+        n: numbers.n,
         reasoning_effort: plan.effort,
         thinking,
         user,
@@ -123,8 +123,8 @@ struct Writer<'a> {
     carried: Vec<PartOut<'a>>,
 }
 
-/// Names what a message cannot hold.
-type Misplaced = &'static str;
+/// What a message cannot hold, and the part that is it.
+type Misplaced<'a> = (&'static str, Option<&'a Part>);
 
 impl<'a> Writer<'a> {
     /// `value` where the server takes it; otherwise it is named as dropped.
@@ -161,15 +161,6 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Above the hottest that the server takes it is that, and named.
-    fn temperature(&mut self, temperature: Option<f64>, hottest: f64) -> Option<f64> {
-        let taken = temperature.map(|temperature| temperature.min(hottest));
-        if taken != temperature {
-            self.drop("temperature");
-        }
-        taken
-    }
-
     fn format(&mut self, output: &'a OutputFormat) -> FormatOut<'a> {
         let OutputFormat::JsonSchema { name, description, schema, strict } = output else {
             return FormatOut::JsonObject;
@@ -178,7 +169,7 @@ impl<'a> Writer<'a> {
         FormatOut::JsonSchema { json_schema: SchemaOut { name, description: description.as_deref(), schema, strict } }
     }
 
-    fn message(&mut self, message: &'a Message) -> Result<(), Misplaced> {
+    fn message(&mut self, message: &'a Message) -> Result<(), Misplaced<'a>> {
         let mut out = MessageOut { role: role_word(message.role), name: message.name.as_deref(), ..Default::default() };
         let mut spoken = Vec::new();
         let mut results = false;
@@ -198,13 +189,15 @@ impl<'a> Writer<'a> {
                     self.messages.push(result);
                 }
                 Part::ToolCall { .. } if message.role == Role::Assistant => out.tool_calls.extend(Call::of(part)),
-                Part::ToolCall { .. } => return Err("a tool call"),
+                Part::ToolCall { .. } => return Err(("a tool call", Some(part))),
                 Part::Thinking { .. } | Part::RedactedThinking { .. } if message.role == Role::Assistant => {
                     out.thinking_blocks.extend(self.extension(Block::of(part), "thinking_blocks"));
                 }
-                Part::Thinking { .. } | Part::RedactedThinking { .. } => return Err("reasoning"),
-                Part::Refusal { .. } if message.role != Role::Assistant => return Err("a refusal"),
-                Part::Image { .. } | Part::Document { .. } if message.role != Role::User => return Err("media"),
+                Part::Thinking { .. } | Part::RedactedThinking { .. } => return Err(("reasoning", Some(part))),
+                Part::Refusal { .. } if message.role != Role::Assistant => return Err(("a refusal", Some(part))),
+                Part::Image { .. } | Part::Document { .. } if message.role != Role::User => {
+                    return Err(("media", Some(part)));
+                }
                 _ => spoken.push(part),
             }
         }
@@ -212,7 +205,7 @@ impl<'a> Writer<'a> {
             return Ok(());
         }
         if message.role == Role::Tool {
-            return Err("something besides the result of a tool call");
+            return Err(("something besides the result of a tool call", message.parts.last()));
         }
         self.flush();
         match spoken.as_slice() {
@@ -224,7 +217,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn content(&mut self, parts: &[&'a Part]) -> Result<ContentOut<'a>, Misplaced> {
+    fn content(&mut self, parts: &[&'a Part]) -> Result<ContentOut<'a>, Misplaced<'a>> {
         match parts {
             [] => Ok(ContentOut::Text("")),
             [Part::Text { text, cache }] if cache.is_none() || !self.extensions => {
@@ -235,25 +228,25 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn part(&mut self, part: &'a Part) -> Result<PartOut<'a>, Misplaced> {
+    fn part(&mut self, part: &'a Part) -> Result<PartOut<'a>, Misplaced<'a>> {
         Ok(match part {
             Part::Text { text, cache } => PartOut::Text { text: Cow::Borrowed(text), cache_control: self.mark(cache) },
             Part::Image { source, detail, cache } => PartOut::ImageUrl {
                 image_url: ImageOut { url: Url(source), detail: detail.as_deref() },
                 cache_control: self.mark(cache),
             },
-            Part::Document { source: Source::Url(_), .. } => return Err("a document by its address"),
+            Part::Document { source: Source::Url(_), .. } => return Err(("a document by its address", Some(part))),
             Part::Document { source, name, cache } => PartOut::File {
                 file: FileOut { filename: file_name(name.as_deref(), source), file_data: Url(source) },
                 cache_control: self.mark(cache),
             },
             Part::Refusal { text } => PartOut::Refusal { refusal: text },
-            _ => return Err("a part"),
+            _ => return Err(("a part", Some(part))),
         })
     }
 
     /// The content of a tool's result; what it may not hold is kept for the message after it.
-    fn result(&mut self, call: &str, parts: &'a [Part]) -> Result<ContentOut<'a>, Misplaced> {
+    fn result(&mut self, call: &str, parts: &'a [Part]) -> Result<ContentOut<'a>, Misplaced<'a>> {
         let mut kept = Vec::new();
         let mut told = false;
         for part in parts {
@@ -267,7 +260,7 @@ impl<'a> Writer<'a> {
                     self.carried.push(part);
                 }
                 Part::Text { .. } | Part::Image { .. } | Part::Document { .. } => kept.push(part),
-                _ => return Err("a tool's result with something besides text and media"),
+                _ => return Err(("a tool's result with something besides text and media", Some(part))),
             }
         }
         self.content(&kept)

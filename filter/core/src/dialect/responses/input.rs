@@ -6,6 +6,7 @@
 use serde_json::value::RawValue;
 
 use super::content::{Allowed, content};
+use super::origin::Origin;
 use super::reasoning;
 use super::table::{TABLE, hosted, stored};
 use crate::conversation::{Message, Part, Role};
@@ -19,17 +20,19 @@ pub(super) fn say(role: Role, text: String) -> Message {
     Message { role, parts: vec![Part::Text { text, cache: None }], name: None }
 }
 
-/// Reads `input` onto the end of `messages`.
+/// Reads `input` onto the end of `messages`, and where each part of them came from onto that of `origins`.
 pub(super) fn read(
     fields: &mut Fields<'_>,
     messages: &mut Vec<Message>,
     dropped: &mut Vec<String>,
+    origins: &mut Vec<Vec<Origin>>,
 ) -> Result<(), ApiError> {
     let at = "input";
     let raw = fields.take_raw(at).ok_or_else(|| missing(at))?;
     let wrong = |_| ApiError::invalid(at, "Invalid value for 'input': a string or an array of items is needed.");
     if raw.get().starts_with('"') {
         messages.push(say(Role::User, serde_json::from_str(raw.get()).map_err(wrong)?));
+        origins.push(Vec::new());
         return Ok(());
     }
     let items: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(wrong)?;
@@ -39,10 +42,17 @@ pub(super) fn read(
     }
     for (index, raw) in items.into_iter().enumerate() {
         let (role, parts) = item(raw, &format!("input[{index}]"), dropped)?;
-        match messages.last_mut() {
-            Some(last) if role == Role::Assistant && last.role == role => last.parts.extend(parts),
+        let from = (0..parts.len()).map(|part| Origin { item: index, part });
+        match (messages.last_mut(), origins.last_mut()) {
+            (Some(last), Some(origin)) if role == Role::Assistant && last.role == role => {
+                origin.extend(from);
+                last.parts.extend(parts);
+            }
             _ if role == Role::Assistant && parts.is_empty() => {}
-            _ => messages.push(Message { role, parts, name: None }),
+            _ => {
+                origins.push(from.collect());
+                messages.push(Message { role, parts, name: None });
+            }
         }
     }
     Ok(())

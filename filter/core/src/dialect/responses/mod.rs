@@ -15,6 +15,7 @@ mod emit;
 mod event;
 mod input;
 mod item;
+mod origin;
 mod output;
 mod peek;
 mod reasoning;
@@ -33,6 +34,7 @@ use super::openai::error;
 use super::{Chat, Content, Dialect, Field, Glance, Opening, Shape, StreamPeeker, StreamReader, StreamWriter, Written};
 use crate::conversation::{Request, Response, Usage};
 use crate::dialect::aliases::{self, Rules};
+use crate::dialect::places::Place;
 use crate::error::ApiError;
 
 /// OpenAI Responses.
@@ -62,10 +64,22 @@ impl Dialect for Responses {
 
     fn own_names(&self) -> &'static [(&'static str, &'static str)] {
         &[
+            ("file.filename", "input[].content[].filename"),
+            ("image_url.detail", "input[].content[].detail"),
             ("max_completion_tokens", "max_output_tokens"),
             ("max_tokens", "max_output_tokens"),
+            ("messages", "input"),
+            ("messages.reasoning_content", "input[].encrypted_content"),
+            ("messages[].reasoning_content", "input[].encrypted_content"),
+            ("messages[].thinking_blocks", "input[].encrypted_content"),
             ("reasoning_effort", "reasoning.effort"),
             ("response_format", "text.format"),
+            ("response_format.json_schema", "text.format"),
+            ("response_format.json_schema.schema", "text.format.schema"),
+            ("response_format.json_schema.strict", "text.format.strict"),
+            ("thinking_blocks", "input[].encrypted_content"),
+            ("tools[].function.parameters", "tools[].parameters"),
+            ("tools[].function.strict", "tools[].strict"),
             ("verbosity", "text.verbosity"),
         ]
     }
@@ -98,6 +112,10 @@ impl Chat for Responses {
 
     fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
         request::read(body)
+    }
+
+    fn place(&self, body: &[u8], place: &Place<'_>) -> Option<String> {
+        origin::place(body, place)
     }
 
     fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError> {

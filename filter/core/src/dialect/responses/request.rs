@@ -1,6 +1,7 @@
 //! Reads a client's request: the fields of the body itself. Items are in [`input`](super::input), tools and the form of
 //! the answer in [`tools`](super::tools).
 
+use super::origin::Origin;
 use super::table::{TABLE, stored};
 use super::{input, tools};
 use crate::conversation::{Message, Reasoning, Request, Role};
@@ -17,7 +18,7 @@ pub(super) fn read(text: &[u8]) -> Result<Request, ApiError> {
     nothing_stored(&mut fields)?;
     let mut dropped = Vec::new();
     let model: String = fields.take("", "model")?.ok_or_else(|| missing("model"))?;
-    let messages = messages(&mut fields, &mut dropped)?;
+    let messages = messages(&mut fields, &mut dropped, &mut Vec::new())?;
     let mut request = Request {
         model,
         messages,
@@ -56,10 +57,16 @@ fn nothing_stored(fields: &mut Fields<'_>) -> Result<(), ApiError> {
     }
 }
 
-fn messages(fields: &mut Fields<'_>, dropped: &mut Vec<String>) -> Result<Vec<Message>, ApiError> {
+/// The conversation, and for each of its messages where its parts came from.
+pub(super) fn messages(
+    fields: &mut Fields<'_>,
+    dropped: &mut Vec<String>,
+    origins: &mut Vec<Vec<Origin>>,
+) -> Result<Vec<Message>, ApiError> {
     let instructions: Option<String> = fields.take("", "instructions")?;
     let mut messages: Vec<Message> = instructions.map(|text| input::say(Role::System, text)).into_iter().collect();
-    input::read(fields, &mut messages, dropped)?;
+    origins.extend(messages.iter().map(|_| vec![Origin::INSTRUCTIONS]));
+    input::read(fields, &mut messages, dropped, origins)?;
     Ok(messages)
 }
 

@@ -11,21 +11,24 @@ use super::item::is_spoken;
 use super::reasoning;
 use crate::conversation::{CacheMark, Message, OutputFormat, Part, Request, Role, Source, Tool, ToolChoice};
 use crate::dialect::Written;
+use crate::dialect::at;
+use crate::dialect::bounds::{self, Numbers};
 use crate::dialect::data_uri::{Url, file_name};
 use crate::dialect::fields::drop_hint;
 use crate::dialect::openai::carried::Carried;
 use crate::dialect::openai::reasoning::{Plan, Surface};
-use crate::dialect::openai::{json, request, table};
+use crate::dialect::openai::{json, request};
 use crate::dialect::schema;
 use crate::error::ApiError;
 
 /// Writes `request` under the provider's name for the model.
 pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError> {
-    expressible(request)?;
-    let mut writer = Writer { dropped: request.dropped.clone(), input: Vec::new() };
+    let mut dropped = request.dropped.clone();
+    let numbers = Numbers::of(request, bounds::RESPONSES, &mut dropped)?;
+    let mut writer = Writer { dropped, input: Vec::new() };
     for (index, message) in request.messages.iter().enumerate() {
-        writer.message(message).map_err(|word| {
-            let path = format!("messages[{index}].content");
+        writer.message(message).map_err(|(word, part)| {
+            let path = at::content(index, message, part);
             let message = format!("'{path}' holds {word} that the provider has no place for.");
             ApiError::unsupported(path, message)
         })?;
@@ -54,8 +57,8 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
         text: (format.is_some() || carried.verbosity.is_some())
             .then_some(TextOut { format, verbosity: carried.verbosity }),
         max_output_tokens,
-        temperature: plan.temperature,
-        top_p: plan.top_p,
+        temperature: plan.temperature.and(numbers.temperature),
+        top_p: plan.top_p.and(numbers.top_p),
         reasoning,
         include: if thinks { &["reasoning.encrypted_content"] } else { &[] },
         user,
@@ -74,20 +77,6 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
 /// whether they are served.
 const LEAST_TOKENS: u64 = 16;
 
-/// Refuses what would change the answer and has no words here.
-fn expressible(request: &Request) -> Result<(), ApiError> {
-    let refused = [
-        (!request.stop.is_empty(), "stop"),
-        (request.frequency_penalty.is_some_and(|penalty| penalty != 0.0), "frequency_penalty"),
-        (request.presence_penalty.is_some_and(|penalty| penalty != 0.0), "presence_penalty"),
-        (request.n.is_some_and(|n| n != 1), "n"),
-    ];
-    match refused.iter().find(|(given, _)| *given) {
-        Some((_, name)) => Err(table::refused(name)),
-        None => Ok(()),
-    }
-}
-
 fn choice(choice: &ToolChoice) -> ChoiceOut<'_> {
     match choice {
         ToolChoice::Auto => ChoiceOut::Word("auto"),
@@ -103,8 +92,8 @@ struct Writer<'a> {
     input: Vec<ItemOut<'a>>,
 }
 
-/// Names what a message cannot hold.
-type Misplaced = &'static str;
+/// What a message cannot hold, and the part that is it.
+type Misplaced<'a> = (&'static str, Option<&'a Part>);
 
 impl<'a> Writer<'a> {
     fn drop(&mut self, name: &str) {
@@ -135,7 +124,7 @@ impl<'a> Writer<'a> {
     }
 
     /// A message becomes as many items as it has sorts of parts: results first, then the rest in its order.
-    fn message(&mut self, message: &'a Message) -> Result<(), Misplaced> {
+    fn message(&mut self, message: &'a Message) -> Result<(), Misplaced<'a>> {
         if message.name.is_some() {
             self.drop("messages[].name");
         }
@@ -156,7 +145,7 @@ impl<'a> Writer<'a> {
                 [part] if is_result(part) => {}
                 [part] if !is_content(part) => self.said_by_the_model(message.role, part)?,
                 _ if message.role == Role::Tool => {
-                    return Err("something besides the result of a tool call");
+                    return Err(("something besides the result of a tool call", message.parts.last()));
                 }
                 _ => {
                     let content = self.content(run, message.role)?;
@@ -168,18 +157,18 @@ impl<'a> Writer<'a> {
     }
 
     /// A call, or reasoning.
-    fn said_by_the_model(&mut self, role: Role, part: &'a Part) -> Result<(), Misplaced> {
+    fn said_by_the_model(&mut self, role: Role, part: &'a Part) -> Result<(), Misplaced<'a>> {
         let (seal, shown) = match part {
-            Part::ToolCall { .. } if role != Role::Assistant => return Err("a tool call"),
+            Part::ToolCall { .. } if role != Role::Assistant => return Err(("a tool call", Some(part))),
             Part::ToolCall { id, name, arguments } => {
                 let arguments = if arguments.is_empty() { "{}" } else { arguments };
                 self.input.push(ItemOut::FunctionCall { call_id: id, name, arguments });
                 return Ok(());
             }
-            _ if role != Role::Assistant => return Err("reasoning"),
+            _ if role != Role::Assistant => return Err(("reasoning", Some(part))),
             Part::Thinking { text, signature } => (signature.as_deref(), Some(text)),
             Part::RedactedThinking { data } => (Some(data.as_str()), None),
-            _ => return Err("a part"),
+            _ => return Err(("a part", Some(part))),
         };
         let Some((id, encrypted_content)) = seal.and_then(reasoning::own) else {
             self.drop("messages[].thinking_blocks");
@@ -190,7 +179,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn content(&mut self, parts: &'a [Part], role: Role) -> Result<ContentOut<'a>, Misplaced> {
+    fn content(&mut self, parts: &'a [Part], role: Role) -> Result<ContentOut<'a>, Misplaced<'a>> {
         match parts {
             [] => Ok(ContentOut::Text("")),
             [Part::Text { text, cache }] => {
@@ -201,7 +190,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn part(&mut self, part: &'a Part, role: Role) -> Result<PartOut<'a>, Misplaced> {
+    fn part(&mut self, part: &'a Part, role: Role) -> Result<PartOut<'a>, Misplaced<'a>> {
         let media = matches!(role, Role::User | Role::Tool);
         Ok(match part {
             Part::Text { text, cache } => {
@@ -209,7 +198,7 @@ impl<'a> Writer<'a> {
                 if role == Role::Assistant { PartOut::OutputText { text } } else { PartOut::InputText { text } }
             }
             Part::Refusal { text } if role == Role::Assistant => PartOut::Refusal { refusal: text },
-            Part::Refusal { .. } => return Err("a refusal"),
+            Part::Refusal { .. } => return Err(("a refusal", Some(part))),
             Part::Image { source, detail, cache } if media => {
                 self.mark(cache);
                 PartOut::InputImage { image_url: Url(source), detail: detail.as_deref() }
@@ -227,8 +216,8 @@ impl<'a> Writer<'a> {
                     },
                 }
             }
-            Part::Image { .. } | Part::Document { .. } => return Err("media"),
-            _ => return Err("something besides text and media"),
+            Part::Image { .. } | Part::Document { .. } => return Err(("media", Some(part))),
+            _ => return Err(("something besides text and media", Some(part))),
         })
     }
 }

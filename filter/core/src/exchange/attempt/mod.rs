@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::config::Target;
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::dialect::pass_through::is_stored;
+use crate::dialect::places::{by_name, own_name};
 use crate::dialect::{Content as About, Dialect, Said};
 use crate::error::{ApiError, ErrorKind, Own};
 
@@ -205,7 +206,7 @@ impl Attempt {
             let text = |name: Option<&'static str>| name.and_then(|name| headers.text(name)).map(str::to_owned);
             let refusal = Refusal {
                 status,
-                retry_after: retry_after(&headers),
+                retry_after: retry_after(&headers, cx.view.now().seconds()),
                 hint: text(self.dialect.error_header()),
                 request_id: text(self.dialect.request_id()),
             };
@@ -307,6 +308,9 @@ impl Attempt {
         if self.dialect.name() == journey.client.name() {
             let own = Own::read(body, request_id.as_deref());
             error.own = own.map(|own| own.filled(&self.dialect.write_error(&error)).into());
+        } else if error.param.as_deref().is_some_and(|field| own_name(journey.client, field).is_some()) {
+            // Of what was translated the client knows its own names.
+            error = by_name(journey.client, error);
         }
         self.fail(Failure::status(*status, error), journey, cx)
     }

@@ -196,6 +196,9 @@ fn a_short_retry_after_of_the_last_target_is_waited_for_once() {
     assert_eq!((seen.status, seen.headers.text("retry-after"), seen.received.len()), (429, Some("1"), 2));
     let seen = whole("gpt", &[limited("60")]);
     assert_eq!((seen.status, seen.headers.text("retry-after"), seen.received.len()), (429, Some("60"), 1));
+    // A minute from the test's now.
+    let seen = whole("gpt", &[limited("Fri, 15 Jan 2027 08:01:00 GMT")]);
+    assert_eq!((seen.status, seen.headers.text("retry-after"), seen.received.len()), (429, Some("60"), 1));
 }
 
 #[test]

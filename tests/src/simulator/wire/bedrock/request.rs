@@ -39,6 +39,11 @@ pub fn read(body: &Value, model: &str) -> Result<Prompt, Refusal> {
     given["top_p"] = body["inferenceConfig"]["topP"].clone();
     let schema = schema.and_then(|schema| serde_json::from_str(schema).ok()).unwrap_or(Value::Null);
     generation::claude(model, &given, &schema)?;
+    if model.contains("anthropic") && given["top_k"].as_u64().is_some_and(|top_k| top_k > 500) {
+        return Err(Refusal::invalid(
+            "Malformed input request: #/top_k: must be less than or equal to 500, please reformat your input and try again.",
+        ));
+    }
     prompt.thinking = thinking(&body["additionalModelRequestFields"]["thinking"], body)?;
     if let Some(schema) = body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"].as_str() {
         let schema = serde_json::from_str(schema);

@@ -75,6 +75,7 @@ fn numbers(body: &Value) -> Result<(), Refusal> {
         ("temperature", 0.0..=1.0),
         ("p", 0.01..=0.99),
         ("k", 0.0..=500.0),
+        ("seed", 0.0..=18446744073709552000.0),
         ("frequency_penalty", 0.0..=1.0),
         ("presence_penalty", 0.0..=1.0),
     ] {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::simulator::prompt::Prompt;
 use crate::simulator::reply::Refusal;
+use crate::simulator::wire::bounds;
 use crate::simulator::wire::openai::chat_request;
 
 const FIELDS: [&str; 21] = [
@@ -47,6 +48,10 @@ pub fn read(mut body: Value) -> Result<Prompt, Refusal> {
         }
     }
     identifiers(&body)?;
+    bounds::check(&body, &bounds::MISTRAL, |name, value, range| {
+        let (sign, bound) = if value < *range.start() { ("greater", range.start()) } else { ("less", range.end()) };
+        wrong(&format!("body.{name}"), &format!("Input should be {sign} than or equal to {bound}"))
+    })?;
     if body["tool_choice"] == "any" {
         body["tool_choice"] = json!("required");
     }

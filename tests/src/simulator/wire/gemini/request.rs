@@ -6,6 +6,7 @@ use super::fields::{check, field};
 use super::history;
 use crate::simulator::prompt::{Prompt, Tool, ToolChoice};
 use crate::simulator::reply::Refusal;
+use crate::simulator::wire::bounds;
 
 /// Reads a request's body for a model.
 pub fn read(body: &Value, model: &str) -> Result<Prompt, Refusal> {
@@ -32,7 +33,7 @@ fn configuration(config: &Value, prompt: &mut Prompt) -> Result<(), Refusal> {
     };
     within("temperature", 0.0..=2.0)?;
     within("topP", 0.0..=1.0)?;
-    within("candidateCount", 1.0..=8.0)?;
+    bounds::gemini(&prompt.model, |name| field(config, name).as_f64())?;
     prompt.choices = field(config, "candidateCount").as_u64().unwrap_or(1) as usize;
     prompt.max_tokens = field(config, "maxOutputTokens").as_u64();
     let stops = field(config, "stopSequences").as_array().map_or(&[][..], Vec::as_slice);

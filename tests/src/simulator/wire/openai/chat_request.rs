@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::simulator::prompt::{Prompt, Tool, ToolChoice, image_at};
 use crate::simulator::reply::Refusal;
-use crate::simulator::wire::generation;
+use crate::simulator::wire::{bounds, generation};
 
 /// Reads a request's body.
 pub fn read(body: &Value) -> Result<Prompt, Refusal> {
@@ -23,6 +23,7 @@ pub fn read(body: &Value) -> Result<Prompt, Refusal> {
         ));
     }
     generation::gpt(model, body)?;
+    bounds::openai(body)?;
     let mut prompt = Prompt {
         model: model.to_owned(),
         stream,

@@ -41,7 +41,7 @@ fn sample(path: &str) -> (Request, &str) {
         "messages[].thinking_blocks" => says(Role::Assistant, Part::RedactedThinking { data: "x".to_owned() }),
         "messages[].content[].image_url" => says(Role::User, Part::Image { source, detail: None, cache: None }),
         "messages[].content[].file" => {
-            return (says(Role::User, Part::Document { source, name: None, cache: None }), "messages[0].content");
+            return (says(Role::User, Part::Document { source, name: None, cache: None }), "messages[0].content[0]");
         }
         other => panic!("no sample for the parameter {other}"),
     };

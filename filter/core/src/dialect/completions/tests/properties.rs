@@ -10,9 +10,9 @@ use crate::dialect::openai::strategies::{finish, nearly_json, usage, word, words
 use crate::dialect::{Chat, Opening};
 
 fn request() -> impl Strategy<Value = Request> {
-    let number = || of((-8_i32..9).prop_map(|eighths| f64::from(eighths) / 4.0));
-    let counts = (any::<u64>(), of(any::<i64>()), of(1_u64..));
-    (words(), number(), number(), counts, vec(words(), 0..3), of(words()), any::<bool>()).prop_map(
+    let number = |least: i32| of((least..9).prop_map(|quarters| f64::from(quarters) / 4.0));
+    let counts = (any::<u64>(), of(any::<i64>()), of(1..=128_u64));
+    (words(), number(0), number(-8), counts, vec(words(), 0..3), of(words()), any::<bool>()).prop_map(
         |(prompt, temperature, frequency_penalty, (max_tokens, seed, n), stop, user, stream)| Request {
             temperature,
             frequency_penalty,

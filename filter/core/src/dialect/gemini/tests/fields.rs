@@ -65,7 +65,7 @@ fn every_field_meets_its_fate() {
     // These stand in the path, and change nothing in the body.
     let elsewhere = ["model", "stream", "stream_options.include_usage"];
     for (path, fate, _) in Gemini.fields().iter().filter(|(path, ..)| !elsewhere.contains(path)) {
-        let written = write_for(&sample(path), GEMINI_2);
+        let written = write_for(&sample(path), if path.ends_with("penalty") { OLDER } else { GEMINI_2 });
         match fate {
             Fate::Mapped => {
                 let written = written.unwrap_or_else(|error| panic!("{path}: {error:?}"));

@@ -22,6 +22,8 @@ use crate::error::ApiError;
 
 /// A model that does not insist on seals.
 const GEMINI_2: &str = "gemini-2.5-flash";
+/// A name that tells no generation: it has penalties, as Gemini 2.0 does, and thinks as Gemini 2.5 does.
+const OLDER: &str = "gemini-x";
 
 fn words(text: &str) -> Part {
     Part::Text { text: text.to_owned(), cache: None }

@@ -108,8 +108,9 @@ fn messages() -> impl Strategy<Value = Vec<Message>> {
     })
 }
 
-fn float() -> impl Strategy<Value = Option<f64>> {
-    of((-200_i32..200).prop_map(|hundredths| f64::from(hundredths) / 100.0))
+/// From `least` to `most` hundredths.
+fn float(least: i32, most: i32) -> impl Strategy<Value = Option<f64>> {
+    of((least..=most).prop_map(|hundredths| f64::from(hundredths) / 100.0))
 }
 
 fn request() -> impl Strategy<Value = Request> {
@@ -134,7 +135,8 @@ fn request() -> impl Strategy<Value = Request> {
         prop_oneof![(1..24576_u64).prop_map(Reasoning::Budget), Just(Reasoning::Disabled), Just(Reasoning::Adaptive)];
     let said = (messages(), vec(function, 0..3), choice, any::<bool>());
     let shaped = (of(prop_oneof![Just(OutputFormat::JsonObject), schema]), of(reasoning));
-    let sampling = (float(), float(), float(), float(), of(any::<u64>()), of(any::<i32>()), of(1..8_u64));
+    let chance = (float(0, 200), float(0, 100), of(1_u64..), of(any::<i32>()), of(1..=8_u64));
+    let sampling = (chance, float(-200, 199), float(-200, 199));
     (said, shaped, sampling, of(any::<u64>()), vec(letters(), 0..5)).prop_map(
         |(said, shaped, sampling, max_tokens, stop)| {
             let (messages, mut tools, choice, strict) = said;
@@ -146,13 +148,13 @@ fn request() -> impl Strategy<Value = Request> {
                 tools,
                 output: shaped.0,
                 reasoning: shaped.1,
-                temperature: sampling.0,
-                top_p: sampling.1,
-                frequency_penalty: sampling.2,
-                presence_penalty: sampling.3,
-                top_k: sampling.4,
-                seed: sampling.5.map(i64::from),
-                n: sampling.6,
+                temperature: sampling.0.0,
+                top_p: sampling.0.1,
+                top_k: sampling.0.2,
+                seed: sampling.0.3.map(i64::from),
+                n: sampling.0.4,
+                frequency_penalty: sampling.1,
+                presence_penalty: sampling.2,
                 max_tokens,
                 stop,
                 ..chat(messages)
@@ -295,7 +297,7 @@ proptest! {
 
     #[test]
     fn a_written_request_reads_back(request in request()) {
-        let written = write(&request);
+        let written = write_for(&request, OLDER).unwrap();
         prop_assert!(written.dropped.is_empty());
         prop_assert_eq!(Gemini.read_request(&written.body).unwrap(), request);
     }

@@ -12,7 +12,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// What a server of this variation gets of a client's own request.
 fn passed(variation: Variation, body: &str) -> (String, Vec<String>) {
-    let adapted = adapt(body.as_bytes(), variation.quirks.iter()).unwrap();
+    let adapted = adapt(body.as_bytes(), variation.quirks.iter(), variation.bounds).unwrap();
     (String::from_utf8(edited(body.as_bytes(), &adapted.edits)).unwrap(), adapted.dropped)
 }
 
@@ -24,7 +24,7 @@ fn translated(variation: Variation, request: &Request) -> String {
 
 /// The field of a 400 for a client's own request.
 fn refused(variation: Variation, fields: &str) -> Option<String> {
-    let error = adapt(request_with(fields).as_bytes(), variation.quirks.iter()).unwrap_err();
+    let error = adapt(request_with(fields).as_bytes(), variation.quirks.iter(), variation.bounds).unwrap_err();
     assert_eq!((error.status, error.kind), (400, ErrorKind::InvalidRequest));
     error.param
 }

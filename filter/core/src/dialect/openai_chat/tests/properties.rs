@@ -74,8 +74,9 @@ fn tool() -> impl Strategy<Value = Tool> {
     )
 }
 
-fn number() -> impl Strategy<Value = Option<f64>> {
-    of((-200_i32..200).prop_map(|hundredths| f64::from(hundredths) / 100.0))
+/// From `least` to `most` hundredths.
+fn number(least: i32, most: i32) -> impl Strategy<Value = Option<f64>> {
+    of((least..=most).prop_map(|hundredths| f64::from(hundredths) / 100.0))
 }
 
 fn request() -> impl Strategy<Value = Request> {
@@ -95,7 +96,15 @@ fn request() -> impl Strategy<Value = Request> {
     ];
     let said = (vec(message(), 1..5), vec(tool(), 0..3), of(choice), of(any::<bool>()));
     let shaped = (of(prop_oneof![Just(OutputFormat::JsonObject), schema]), of(reasoning), any::<bool>());
-    let sampling = (number(), number(), number(), number(), of(any::<u64>()), of(any::<i64>()), of(1_u64..));
+    let sampling = (
+        number(0, 200),
+        number(0, 100),
+        number(-200, 200),
+        number(-200, 200),
+        of(any::<u64>()),
+        of(any::<i64>()),
+        of(1..=128_u64),
+    );
     let rest = (of(any::<u64>()), vec(words(), 0..3), of(words()), of(word()));
     (said, shaped, sampling, rest).prop_map(|(said, shaped, sampling, rest)| Request {
         tools: said.1,

@@ -230,7 +230,7 @@ fn what_has_no_place_in_a_message_is_refused() {
     ];
     for message in cases {
         let error = OpenAiChat.write_request(&conversation(vec![message]), "p").unwrap_err();
-        assert_eq!((error.status, error.param.as_deref()), (400, Some("messages[0].content")));
+        assert_eq!((error.status, error.param.as_deref()), (400, Some("messages[0].content[0]")));
     }
 }
 

@@ -91,9 +91,9 @@ fn request() -> impl Strategy<Value = Request> {
             strict
         }),
     ];
-    let number = || of((-8_i32..9).prop_map(|eighths| f64::from(eighths) / 4.0));
+    let number = |most: i32| of((0..=most).prop_map(|quarters| f64::from(quarters) / 4.0));
     let shaped = (of(output), of(word().prop_map(Reasoning::Effort)), of(any::<bool>()), any::<bool>());
-    (messages(), vec(tool, 0..3), of(choice), shaped, number(), number(), of(any::<u64>()), of(words()), of(word()))
+    (messages(), vec(tool, 0..3), of(choice), shaped, number(8), number(4), of(any::<u64>()), of(words()), of(word()))
         .prop_map(|(messages, tools, tool_choice, shaped, temperature, top_p, max_tokens, user, service_tier)| {
             Request {
                 tools,

@@ -116,9 +116,9 @@ fn what_would_change_the_answer_is_refused() {
         (Request { n: Some(2), ..plain() }, "n"),
         (Request { frequency_penalty: Some(0.5), ..plain() }, "frequency_penalty"),
         (Request { presence_penalty: Some(-1.0), ..plain() }, "presence_penalty"),
-        (conversation(vec![say(Role::User, vec![call("c", "f", "")])]), "messages[0].content"),
-        (conversation(vec![say(Role::User, vec![thought("t", None)])]), "messages[0].content"),
-        (conversation(vec![say(Role::Tool, vec![text("a")])]), "messages[0].content"),
+        (conversation(vec![say(Role::User, vec![call("c", "f", "")])]), "messages[0].content[0]"),
+        (conversation(vec![say(Role::User, vec![thought("t", None)])]), "messages[0].content[0]"),
+        (conversation(vec![say(Role::Tool, vec![text("a")])]), "messages[0].content[0]"),
     ];
     for (request, param) in cases {
         let error = Responses.write_request(&request, "p").unwrap_err();

@@ -1,6 +1,7 @@
 //! Providers that speak the client's format and depart from it.
 
 use super::*;
+use crate::exchange::fake::SECRET;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -54,5 +55,35 @@ fn usage_is_not_asked_for_where_nobody_understands() {
         assert_eq!(collected(&seen), ("from openai".to_owned(), true));
         assert!(!seen.received[0].body.contains("stream_options"), "{}", seen.received[0].body);
         assert_eq!(seen.log["output_tokens"], 2);
+    }
+}
+
+#[test]
+fn numbers_beyond_a_servers_own_are_moved_in_what_passes_too() {
+    let body = r#"{"model":"mistral","temperature": 1.9,"messages":[{"role":"user","content":"hi"}]}"#;
+    let seen = Envoy::new().chat(body, &[json(200, OPENAI)]);
+    assert_eq!(seen.received[0].body, body.replace(r#""mistral""#, r#""large""#).replace("1.9", "1.5"));
+    assert_eq!(seen.headers.text("x-sluice-dropped"), Some("temperature"));
+}
+
+#[test]
+fn what_a_server_does_not_take_of_a_translated_request_has_the_clients_own_name() {
+    let error = r#"{"error":{"message":"Unsupported value: 'reasoning_effort'.","type":"invalid_request_error","param":"reasoning_effort","code":"unsupported_value"}}"#;
+    let rows = [
+        (
+            "/v1/messages",
+            r#"{"model":"mistral","max_tokens":9,"metadata":{"user_id":"u"},"messages":[{"role":"user","content":"hi"}]}"#,
+            "metadata.user_id",
+            "output_config.effort",
+        ),
+        ("/v1/responses", r#"{"model":"mistral","user":"u","input":"hi"}"#, "user", "reasoning.effort"),
+    ];
+    for (path, body, dropped, field) in rows {
+        let ask =
+            |answer| Envoy::new().send("POST", path, &[("api-key", SECRET.as_bytes())], body.as_bytes(), &[answer]);
+        assert_eq!(ask(json(200, OPENAI)).headers.text("x-sluice-dropped"), Some(dropped), "{path}");
+        let refused = ask(json(400, error));
+        assert_eq!(refused.status, 400);
+        assert!(refused.body.contains(&format!("'{field}'")), "{path}: {}", refused.body);
     }
 }

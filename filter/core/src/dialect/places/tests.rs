@@ -1,0 +1,349 @@
+//! What a client reads of a refusal: its own fields, in its own places.
+
+use serde_json::{Value, json};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use crate::dialect::anthropic::{Anthropic, AnthropicOnBedrock};
+use crate::dialect::bedrock::Bedrock;
+use crate::dialect::cohere::{Cohere, CohereEmbed};
+use crate::dialect::completions::Completions;
+use crate::dialect::gemini::Gemini;
+use crate::dialect::gemini_embed::GeminiEmbed;
+use crate::dialect::openai_chat::OpenAiChat;
+use crate::dialect::openai_embeddings::OpenAiEmbeddings;
+use crate::dialect::responses::Responses;
+use crate::dialect::{Dialect, translate};
+
+const CHAT: &dyn Dialect = &OpenAiChat;
+const RESPONSES: &dyn Dialect = &Responses;
+const ANTHROPIC: &dyn Dialect = &Anthropic;
+const COMPLETIONS: &dyn Dialect = &Completions;
+const EMBEDDINGS: &dyn Dialect = &OpenAiEmbeddings;
+
+/// A page that no provider below fetches: neither Gemini, which cannot tell what it is, nor AWS, nor OpenAI in a document.
+const PAGE: &str = "https://example.com/page";
+
+/// A client, what it asks for, a provider, and what the client reads of it.
+type Row<T> = (&'static dyn Dialect, Value, &'static dyn Dialect, T);
+
+/// A client's request with `fields` beside what it must have.
+fn ask(client: &dyn Dialect, fields: Value) -> Value {
+    let mut body = match client.name() {
+        "openai_chat" => json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}]}),
+        "responses" => json!({"model": "m", "input": "Hi"}),
+        "anthropic" => json!({"model": "m", "max_tokens": 99, "messages": [{"role": "user", "content": "Hi"}]}),
+        "completions" => json!({"model": "m", "prompt": "Hi"}),
+        _ => json!({"model": "m", "input": "Hi"}),
+    };
+    for (name, value) in fields.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    body
+}
+
+fn blamed(client: &'static dyn Dialect, provider: &'static dyn Dialect, model: &str, body: &Value) -> String {
+    let error = translate::request(client, provider, body.to_string().as_bytes(), model).expect_err(&body.to_string());
+    assert_eq!(error.status, 400, "{error:?}");
+    let param = error.param.unwrap_or_default();
+    assert!(error.message.contains(&format!("'{param}'")), "{param}: {}", error.message);
+    param
+}
+
+#[test]
+fn a_refusal_of_content_names_the_clients_own_place() {
+    // Numbers differ from the conversation's: what goes first, what was split off, what was joined, what says nothing.
+    let chat = |last: Value| {
+        json!({"messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "reasoning_content": "Hm", "content": [{"type": "text", "text": "a"}],
+                "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+            {"role": "tool", "tool_call_id": "c1", "content": "ok"},
+            last,
+        ]})
+    };
+    let image = json!({"type": "image_url", "image_url": {"url": PAGE}});
+    let responses = |last: Value| {
+        json!({"instructions": "Be brief.", "input": [
+            {"role": "user", "content": "Hi"},
+            {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "a"}]},
+            {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c1", "output": "ok"},
+            last,
+        ]})
+    };
+    let anthropic = |last: Value| {
+        json!({"system": "Be brief.", "messages": [
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": [{"type": "text", "text": "a"}, {"type": "tool_use", "id": "c1", "name": "f", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "ok"}, {"type": "text", "text": "b"}]},
+            {"role": "assistant", "content": "c"},
+            last,
+        ]})
+    };
+    let picture = json!({"type": "image", "source": {"type": "url", "url": PAGE}});
+    let paper = json!({"type": "document", "source": {"type": "url", "url": PAGE}});
+    let notes = json!({"type": "document", "title": "t", "source": {"type": "content", "content": [{"type": "text", "text": "n"}]}});
+    let user = |content: Value| json!({"role": "user", "content": content});
+    let text = |kind: &str| json!({"type": kind, "text": "x"});
+    let rows: Vec<Row<&str>> = vec![
+        (CHAT, chat(user(json!([text("text"), image]))), &Gemini, "messages[4].content[1]"),
+        (CHAT, chat(user(json!([text("text"), image]))), &Bedrock, "messages[4].content[1]"),
+        (CHAT, chat(user(json!([text("text"), image]))), &AnthropicOnBedrock, "messages[4].content[1]"),
+        (
+            CHAT,
+            chat(json!({"role": "tool", "tool_call_id": "c1", "content": [text("text"), image]})),
+            &Cohere,
+            "messages[4].content",
+        ),
+        (
+            CHAT,
+            chat(json!({"role": "tool", "tool_call_id": "c9", "content": "x"})),
+            &Gemini,
+            "messages[4].tool_call_id",
+        ),
+        (
+            CHAT,
+            chat(json!({"role": "assistant", "reasoning_content": "Hm", "tool_calls": [
+            {"id": "c2", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+            {"id": "c3", "type": "function", "function": {"name": "f", "arguments": "[1]"}}]})),
+            &Gemini,
+            "messages[4].tool_calls[1].function.arguments",
+        ),
+        (CHAT, json!({"messages": [{"role": "system", "content": "Be brief."}]}), &Anthropic, "messages"),
+        (CHAT, json!({"messages": [{"role": "user", "content": [image]}]}), &Completions, "messages[0].content"),
+        (CHAT, json!({"messages": [{"role": "system", "content": "x"}]}), &Completions, "messages[0].role"),
+        (
+            RESPONSES,
+            responses(user(json!([text("input_text"), {"type": "input_image", "image_url": PAGE}]))),
+            &Gemini,
+            "input[4].content[1]",
+        ),
+        (
+            RESPONSES,
+            responses(user(json!([{"type": "input_image", "image_url": PAGE}]))),
+            &Bedrock,
+            "input[4].content[0]",
+        ),
+        (
+            RESPONSES,
+            responses(user(json!([text("input_text"), {"type": "input_file", "file_url": PAGE}]))),
+            &OpenAiChat,
+            "input[4].content[1]",
+        ),
+        (
+            RESPONSES,
+            responses(user(json!([text("input_text"), {"type": "input_file", "file_url": PAGE}]))),
+            &Cohere,
+            "input[4].content[1]",
+        ),
+        (
+            RESPONSES,
+            responses(
+                json!({"type": "function_call_output", "call_id": "c1", "output": [{"type": "input_image", "image_url": PAGE}]}),
+            ),
+            &Cohere,
+            "input[4].output",
+        ),
+        (
+            RESPONSES,
+            responses(json!({"type": "function_call_output", "call_id": "c9", "output": "x"})),
+            &Gemini,
+            "input[4].call_id",
+        ),
+        (
+            RESPONSES,
+            json!({"input": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "a"},
+            {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+            {"type": "function_call", "call_id": "c2", "name": "f", "arguments": "[1]"}]}),
+            &Anthropic,
+            "input[3].arguments",
+        ),
+        (RESPONSES, json!({"input": [{"role": "developer", "content": "Be brief."}]}), &Gemini, "input"),
+        (RESPONSES, json!({"instructions": "Be brief."}), &Completions, "input"),
+        (RESPONSES, json!({"input": [{"role": "developer", "content": "x"}]}), &Completions, "input[0].role"),
+        (
+            RESPONSES,
+            json!({"input": [{"role": "user", "content": [text("input_text"), text("input_text")]}]}),
+            &Completions,
+            "input[0].content",
+        ),
+        (ANTHROPIC, anthropic(user(json!([text("text"), picture]))), &Gemini, "messages[4].content[1]"),
+        (ANTHROPIC, anthropic(user(json!([notes, picture]))), &Gemini, "messages[4].content[1]"),
+        (
+            ANTHROPIC,
+            anthropic(user(
+                json!([{"type": "tool_result", "tool_use_id": "c1", "content": "ok"}, text("text"), picture]),
+            )),
+            &Bedrock,
+            "messages[4].content[2]",
+        ),
+        (
+            ANTHROPIC,
+            anthropic(user(json!([text("text"), {"type": "tool_result", "tool_use_id": "c1", "content": [picture]}]))),
+            &Cohere,
+            "messages[4].content[1]",
+        ),
+        (
+            ANTHROPIC,
+            anthropic(user(json!([text("text"), {"type": "tool_result", "tool_use_id": "c9", "content": "x"}]))),
+            &Gemini,
+            "messages[4].content[1].tool_use_id",
+        ),
+        (ANTHROPIC, anthropic(user(json!([text("text"), paper]))), &OpenAiChat, "messages[4].content[1]"),
+        (ANTHROPIC, anthropic(user(json!([text("text"), paper]))), &Cohere, "messages[4].content[1]"),
+        // A system message that is cleared moves those after it.
+        (
+            ANTHROPIC,
+            json!({"messages": [{"role": "user", "content": "Hi"}, {"role": "system", "content": "x", "clear_at": "next_user_message"},
+            user(json!([text("text"), picture]))]}),
+            &Gemini,
+            "messages[2].content[1]",
+        ),
+        (ANTHROPIC, json!({"messages": [{"role": "system", "content": "x"}]}), &Gemini, "messages"),
+        (ANTHROPIC, json!({"messages": [{"role": "system", "content": "x"}]}), &Completions, "messages[0].role"),
+        (ANTHROPIC, json!({"messages": [{"role": "user", "content": [picture]}]}), &Completions, "messages[0].content"),
+        (COMPLETIONS, json!({"prompt": ""}), &Gemini, "prompt"),
+        (COMPLETIONS, json!({"prompt": [""]}), &Anthropic, "prompt"),
+        (EMBEDDINGS, json!({"input": [1, 2]}), &CohereEmbed, "input"),
+        (EMBEDDINGS, json!({"input": ["a", [3]]}), &CohereEmbed, "input[1]"),
+        (EMBEDDINGS, json!({"input": [[1, 2], [3]]}), &CohereEmbed, "input[0]"),
+        (EMBEDDINGS, json!({"input": [[1, 2], [3]]}), &GeminiEmbed, "input[0]"),
+    ];
+    for (client, fields, provider, place) in rows {
+        let body = ask(client, fields);
+        assert_eq!(blamed(client, provider, "m", &body), place, "{} {body}", provider.name());
+    }
+}
+
+#[test]
+fn a_refusal_of_a_wish_names_the_clients_own_field() {
+    let tool = |client: &dyn Dialect| match client.name() {
+        "anthropic" => json!([{"name": "f", "input_schema": {"type": "object"}}]),
+        "responses" => json!([{"type": "function", "name": "f", "parameters": {"type": "object"}}]),
+        _ => json!([{"type": "function", "function": {"name": "f"}}]),
+    };
+    let stops: Vec<String> = (0..6).map(|index| format!("s{index}")).collect();
+    let form = json!({"type": "object"});
+    let rows: Vec<Row<&str>> = vec![
+        (CHAT, json!({"stop": stops}), &Gemini, "stop"),
+        (ANTHROPIC, json!({"stop_sequences": stops}), &Gemini, "stop_sequences"),
+        (ANTHROPIC, json!({"stop_sequences": stops}), &Cohere, "stop_sequences"),
+        (COMPLETIONS, json!({"stop": stops}), &Cohere, "stop"),
+        (CHAT, json!({"n": 2}), &Anthropic, "n"),
+        (COMPLETIONS, json!({"n": 2}), &Bedrock, "n"),
+        (CHAT, json!({"temperature": 2.5}), &Gemini, "temperature"),
+        (RESPONSES, json!({"temperature": 2.5}), &Gemini, "temperature"),
+        (COMPLETIONS, json!({"presence_penalty": 1}), &Bedrock, "presence_penalty"),
+        (CHAT, json!({"tools": tool(CHAT), "parallel_tool_calls": false}), &Gemini, "parallel_tool_calls"),
+        (RESPONSES, json!({"tools": tool(RESPONSES), "parallel_tool_calls": false}), &Cohere, "parallel_tool_calls"),
+        (
+            ANTHROPIC,
+            json!({"tools": tool(ANTHROPIC), "tool_choice": {"type": "auto", "disable_parallel_tool_use": true}}),
+            &Gemini,
+            "tool_choice.disable_parallel_tool_use",
+        ),
+        (ANTHROPIC, json!({"tool_choice": {"type": "any"}}), &Gemini, "tool_choice"),
+        (RESPONSES, json!({"tool_choice": "required"}), &Anthropic, "tool_choice"),
+        (CHAT, json!({"tools": tool(CHAT)}), &Completions, "tools"),
+        (RESPONSES, json!({"tools": tool(RESPONSES)}), &Completions, "tools"),
+        (ANTHROPIC, json!({"tools": tool(ANTHROPIC)}), &Completions, "tools"),
+        (CHAT, json!({"response_format": {"type": "json_object"}}), &Completions, "response_format"),
+        (RESPONSES, json!({"text": {"format": {"type": "json_object"}}}), &Completions, "text.format"),
+        (
+            ANTHROPIC,
+            json!({"output_config": {"format": {"type": "json_schema", "schema": form}}}),
+            &Completions,
+            "output_config.format",
+        ),
+        (CHAT, json!({"reasoning_effort": "odd"}), &Gemini, "reasoning_effort"),
+        (RESPONSES, json!({"reasoning": {"effort": "odd"}}), &Bedrock, "reasoning_effort"),
+    ];
+    for (client, fields, provider, field) in rows {
+        let body = ask(client, fields);
+        let model = if provider.name() == "bedrock" { "anthropic.claude-x" } else { "gemini-2.5-flash" };
+        let field =
+            if field == "reasoning_effort" && client.name() == "responses" { "reasoning.effort" } else { field };
+        assert_eq!(blamed(client, provider, model, &body), field, "{} {body}", provider.name());
+    }
+}
+
+#[test]
+fn drops_have_the_clients_own_names() {
+    let schema = json!({"type": "object", "properties": {"a": {"type": "integer", "minimum": 1}}, "required": ["a"]});
+    let rows: Vec<Row<&[&str]>> = vec![
+        (
+            RESPONSES,
+            json!({"text": {"format": {"type": "json_schema", "name": "n", "schema": schema}}}),
+            &Anthropic,
+            &["text.format.schema.minimum"],
+        ),
+        (
+            CHAT,
+            json!({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}}),
+            &Anthropic,
+            &["response_format.json_schema.schema.minimum"],
+        ),
+        (
+            RESPONSES,
+            json!({"tools": [{"type": "function", "name": "f", "strict": true, "parameters": schema}]}),
+            &Anthropic,
+            &["tools[].parameters.minimum"],
+        ),
+        (
+            ANTHROPIC,
+            json!({"tools": [{"name": "f", "strict": true, "input_schema": schema}]}),
+            &OpenAiChat,
+            &["tools[].strict"],
+        ),
+        (
+            ANTHROPIC,
+            json!({"output_config": {"format": {"type": "json_schema", "schema": schema}}}),
+            &Responses,
+            &["output_config.format"],
+        ),
+        (
+            ANTHROPIC,
+            json!({"messages": [{"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": [{"type": "thinking", "thinking": "x", "signature": "abc"}, {"type": "text", "text": "a"}]},
+            {"role": "user", "content": "And?"}]}),
+            &Gemini,
+            &["messages[].content[].thinking"],
+        ),
+        (
+            RESPONSES,
+            json!({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "low"}]}]}),
+            &Gemini,
+            &["input[].content[].detail"],
+        ),
+        (
+            ANTHROPIC,
+            json!({"messages": [{"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "f", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "x", "is_error": true}]}]}),
+            &OpenAiChat,
+            &["messages[].content[].tool_result.is_error"],
+        ),
+    ];
+    for (client, fields, provider, names) in rows {
+        let body = ask(client, fields);
+        let written = translate::request(client, provider, body.to_string().as_bytes(), "m").unwrap();
+        assert_eq!(written.dropped, names, "{} {body}", provider.name());
+    }
+}
+
+#[test]
+fn no_name_of_another_format_is_left_in_a_table_of_own_names() {
+    for client in [RESPONSES, ANTHROPIC] {
+        for (known, own) in client.own_names() {
+            let top = |path: &str| path.split(['.', '[']).next().unwrap_or_default().to_owned();
+            let fields = client.fields();
+            assert!(
+                fields.iter().any(|(field, ..)| top(field) == top(own)),
+                "{known}: {own} is no field of {}",
+                client.name()
+            );
+        }
+    }
+}
