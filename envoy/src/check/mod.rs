@@ -198,7 +198,7 @@ timeouts: { total: 0s, idle: 1m, idle: 2m }
             lines(text),
             [
                 "1: listn: found an unknown field, expected one of: admin, aliases, apps, budgets, cache, capabilities, \
-                 circuit, forward_headers, guards, keys, limits, listen, and 10 more (did you mean \"listen\"?)",
+                 circuit, cors, forward_headers, guards, keys, limits, and 13 more (did you mean \"listen\"?)",
                 "3: providers.openai.key: found text, expected { env: NAME }, with the secret in that environment variable, or { file: PATH }",
                 "3: providers.openai.kind: found \"opnai\", expected one of: openai, anthropic, azure, gemini, vertex, vertex-anthropic, bedrock, \
              bedrock-anthropic, cohere, deepseek, fireworks, groq, and 9 more (did you mean \
@@ -233,7 +233,7 @@ timeouts: { total: 0s, idle: 1m, idle: 2m }
         assert_eq!(
             lines("just text"),
             [
-                "1: found text, expected a mapping with admin, aliases, apps, budgets, cache, capabilities, circuit, forward_headers, guards, keys, limits, listen, memory, models, prices, providers, redis, reservation, stored, teams, timeouts, tracing"
+                "1: found text, expected a mapping with admin, aliases, apps, budgets, cache, capabilities, circuit, cors, forward_headers, guards, keys, limits, listen, memory, models, prices, providers, ready, redis, reservation, stored, teams, timeouts, tls, tracing"
             ]
         );
     }

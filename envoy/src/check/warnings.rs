@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::Path as Base;
 
-use sluice_core::config::file::{File, Model, Protocol, Provider, Secret};
+use sluice_core::config::file::{Model, Protocol, Provider, Secret, Tls};
 use sluice_core::config::layout::Surface;
 use sluice_core::config::mistake::{Path, quoted};
 use sluice_core::config::suggest::closest;
@@ -104,17 +104,24 @@ impl Finder<'_> {
 
     fn listeners(&mut self) {
         let file = &self.checked.file;
-        let mut listeners = vec![(Path::root().key("listen"), &file.listen, "clients' keys")];
-        let admin = file.admin.as_ref();
-        listeners.extend(
-            admin.map(|admin| (Path::root().key("admin").key("listen"), &admin.listen, "the administrator's key")),
-        );
-        for (path, listen, whose) in listeners {
+        let mut listeners = vec![(Path::root(), &file.listen, file.tls.as_ref(), "clients' keys")];
+        let of_admin = file.admin.as_ref().map(|admin| (Path::root().key("admin"), admin));
+        listeners
+            .extend(of_admin.map(|(path, admin)| (path, &admin.listen, admin.tls.as_ref(), "the administrator's key")));
+        for (path, listen, tls, whose) in listeners {
+            for (name, file) in tls.into_iter().flat_map(files) {
+                let place = self.base.join(file);
+                if let Err(error) = std::fs::File::open(&place) {
+                    let text = format!("cannot read {}: {error}", place.display());
+                    self.warn(&path.key("tls").key(name), text);
+                }
+            }
+            let path = path.key("listen");
             let everybody = listen.parse().is_ok_and(|address: std::net::SocketAddr| address.ip().is_unspecified());
-            if everybody && !is_behind_tls(file, &path) {
+            if everybody && tls.is_none() {
                 let text = format!(
                     "{listen} is every network of this machine, in plain HTTP: {whose} can be read on the way. Listen on \
-                     127.0.0.1 or a private address, or put TLS before it"
+                     127.0.0.1 or a private address, or write tls: {{ certificate: PATH, key: PATH }}"
                 );
                 self.warn(&path, text);
             }
@@ -310,6 +317,13 @@ impl Finder<'_> {
     }
 }
 
+/// The files that a listener's TLS needs, by their fields.
+fn files(tls: &Tls) -> impl Iterator<Item = (&'static str, &String)> {
+    let files = [("certificate", &tls.certificate), ("key", &tls.key), ("client_ca", &tls.client_ca)];
+    let sds = tls.sds.as_ref().map(|sds| ("sds", &sds.file));
+    files.into_iter().filter_map(|(name, file)| Some((name, file.as_ref()?))).chain(sds)
+}
+
 /// What is wrong with a Redis over HTTP.
 fn ask_redis(url: &Url, text: &str, protocol: Protocol, token: Option<&str>) -> Option<String> {
     let base = text.trim_end_matches('/');
@@ -329,13 +343,6 @@ fn ask_redis(url: &Url, text: &str, protocol: Protocol, token: Option<&str>) -> 
         )),
         Err(why) => Some(format!("no Redis answers at {}: {why}", url.authority())),
     }
-}
-
-/// Whether a listener has certificates. Which fields those are is the listener's business; that there are some is all that matters.
-fn is_behind_tls(file: &File, listen: &Path) -> bool {
-    let written = serde_json::to_value(file).unwrap_or_default();
-    let section = if listen.as_str() == "listen" { &written } else { &written["admin"] };
-    !section["tls"].is_null()
 }
 
 #[cfg(test)]
@@ -469,6 +476,11 @@ keys:
                 "listen: 127.0.0.1:8080",
                 "listen: 0.0.0.0:8080",
                 "1: warning: listen: 0.0.0.0:8080 is every network of this machine, in plain HTTP",
+            ),
+            (
+                "teams:",
+                "tls: { certificate: absent.pem, key: absent.key }\nteams:",
+                "7: warning: tls.certificate: cannot read ",
             ),
             ("listen: 127.0.0.1:8080", "listen: \"[::]:8080\"", "1: warning: listen: [::]:8080 is every network"),
             (

@@ -122,6 +122,8 @@ const WORDS: &[(&[Part], &[&str], &str)] = &[
     (&[Top], &["ratelimits", "ratelimit", "rpm", "tpm"], "limits: [{ limits: { requests_per_minute: NUMBER } }]"),
     (&[Top], &["modelaliases", "modelgroupalias", "alias"], "aliases: { OTHER: NAME }"),
     (&[Top], &["guardrails", "guardrail", "pii"], "guards: { NAME: { detect: [...] } }"),
+    (&[Top], &["ssl", "https", "sslcertfile", "sslkeyfile", "certificate"], "tls: { certificate: PATH, key: PATH }"),
+    (&[Top], &["corsorigins", "allowedorigins", "alloworigins"], "cors: { origins: [\"https://chat.example.com\"] }"),
     (&[Top], &["timeout", "requesttimeout"], "timeouts: { total: 10m }"),
     (&[Top], &["caching", "cacheparams"], "cache: { ttl: 10m }, of a model"),
     (
