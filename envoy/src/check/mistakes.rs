@@ -156,13 +156,22 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "provider: openai",
         "models.chat.provider: found an unknown field, expected targets: [{ provider: NAME, model: NAME }]",
     ),
+    (
+        TARGETS,
+        "targets: openai/gpt-5",
+        "models.chat.targets: found text, expected a list: [{ provider: openai, model: \"gpt-5\" }]",
+    ),
     (TARGETS, "targets: []", "models.chat.targets: found an empty list, expected at least one target"),
     (
         TARGET,
         "{ provider: opnai, model: gpt-5 }",
         "models.chat.targets[0].provider: found \"opnai\", expected \"openai\"",
     ),
-    (TARGET, "{ model: openai/gpt-5 }", "models.chat.targets[0].provider: found nothing, expected text"),
+    (
+        TARGET,
+        "{ model: openai/gpt-5 }",
+        "models.chat.targets[0].provider: found nothing, expected the name of one of `providers`",
+    ),
     (
         TARGET,
         "{ provider: openai, name: gpt-5 }",
@@ -171,7 +180,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         TARGET,
         "{ provider: openai, model: 4 }",
-        "models.chat.targets[0].model: found a number (to make it text, put it in quotes)",
+        "models.chat.targets[0].model: found a number, expected the provider's name for the model",
     ),
     (
         TARGET,
@@ -302,7 +311,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "research: { budget: { max_budget: 20 } }",
         "teams.research.budget.max_budget: found an unknown field, expected daily, monthly or total, in dollars",
     ),
-    (TEAM, "research: { budget: { monthly: $20 } }", "teams.research.budget.monthly: found text, expected a number"),
+    (TEAM, "research: { budget: { monthly: $20 } }", "teams.research.budget.monthly: found text, expected 20, the number alone"),
     (TEAM, "research: { limits: 60 }", "teams.research.limits: found a number, expected { requests_per_minute: 60 }"),
     (
         TEAM,
@@ -324,7 +333,55 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "research: { members: [alice] }",
         "teams.research.members: found an unknown field, expected no such field: keys name their team",
     ),
+    (
+        TEAM,
+        "research: { budget: { monthly: 20 USD } }",
+        "teams.research.budget.monthly: found text, expected 20, the number alone",
+    ),
+    (
+        TEAM,
+        "research: { limits: { requests_per_minute: 60/min } }",
+        "teams.research.limits.requests_per_minute: found text, expected 60, the number alone",
+    ),
+    (TEAM, "research: The research group", "teams.research: found text, expected {}"),
+    ("    team: research\n", "", "keys[0].team: found nothing, expected the name of one of `teams`"),
+    (
+        ID,
+        "    team: research\n    expires: 1767225600\n",
+        "keys[0].expires: found a number, expected a date and time such as 2027-01-31T00:00:00Z",
+    ),
+    (
+        ID,
+        "    team: research\n    sources: 10.0.0.0/8\n",
+        "keys[0].sources: found text, expected a list: [\"10.0.0.0/8\"]",
+    ),
+    (KEY, "key: [OPENAI_API_KEY]", "providers.openai.key: found a list, expected { env: NAME }"),
+    (KEY, "key:", "providers.openai.key: found nothing, expected { env: NAME }"),
+    (KEY, "keys: [OPENAI_API_KEY]", "providers.openai.keys[0]: found text, expected { env: NAME }"),
+    (
+        KEY,
+        "headers: { authorization: Bearer sk-hidden }",
+        "providers.openai.headers: found an unknown field, expected no such field",
+    ),
+    (KIND, "kind: openai, url: 8000", "providers.openai.url: found a number, expected a base URL such as"),
+    (
+        TARGETS,
+        "target: openai/gpt-5",
+        "models.chat.targets: found nothing, expected a list: [{ provider: NAME, model: NAME }]",
+    ),
+    (
+        TARGET,
+        "{ provider: openai, model: gpt-5, weight: \"3\" }",
+        "models.chat.targets[0].weight: found text, expected 3, the number alone",
+    ),
+    (
+        "models:\n  chat:\n    targets: [{ provider: openai, model: gpt-5 }]\n",
+        "models: gpt-5\n",
+        "models: found text, expected NAME: { targets: [",
+    ),
     // The rest of the file.
+    ("listen:", "ssl: true\nlisten:", "ssl: found an unknown field, expected tls: { certificate: PATH, key: PATH }"),
+    ("listen:", "cors_origins: [x]\nlisten:", "cors_origins: found an unknown field, expected cors: { origins: ["),
     (
         "listen: 127.0.0.1:8080",
         "listen: 8080",

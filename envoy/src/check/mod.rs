@@ -203,13 +203,13 @@ timeouts: { total: 0s, idle: 1m, idle: 2m }
                 "3: providers.openai.kind: found \"opnai\", expected one of: openai, anthropic, azure, gemini, vertex, vertex-anthropic, bedrock, \
              bedrock-anthropic, cohere, deepseek, fireworks, groq, and 9 more (did you mean \
                  \"openai\"?)",
-                "4: providers.claude.url: found a number (to make it text, put it in quotes), expected text",
+                "4: providers.claude.url: found a number, expected a base URL such as https://api.openai.com/v1",
                 "6: models.chat: found \"chat\" again in line 9, first in line 6, expected each key once",
-                "8: models.chat.targets[0].model: found a number (to make it text, put it in quotes), expected text",
+                "8: models.chat.targets[0].model: found a number, expected the provider's name for the model, such as gpt-5-mini",
                 "8: models.chat.targets[0].provider: found \"opnai\", expected one of: claude, openai (did you mean \
                  \"openai\"?)",
                 "10: teams: found none, expected at least one team, to answer for the keys",
-                "12: keys[0].sha256: found nothing, expected text",
+                "12: keys[0].sha256: found nothing, expected 64 hexadecimal digits, as `sluice keys new` prints them",
                 "12: keys[0].id: found \"a b\", expected 1 to 64 letters, digits, and any of . _ - @",
                 "13: timeouts.idle: found \"idle\" again in line 13, first in line 13, expected each key once",
                 "13: timeouts.total: found \"0s\", expected a time above zero and up to 24h, such as 500ms, 30s, 5m \
@@ -224,7 +224,7 @@ timeouts: { total: 0s, idle: 1m, idle: 2m }
         assert_eq!(
             found,
             [
-                "1: teams: found nothing, expected a mapping",
+                "1: teams: found nothing, expected NAME: {}",
                 "1: providers: found none, expected at least one provider",
                 "2: models: found a list, expected NAME: { targets: [{ provider: NAME, model: NAME }] }",
                 "3: keys: found text, expected a list: [{ id: NAME, team: NAME, sha256: HASH }], as `sluice keys new` prints it",

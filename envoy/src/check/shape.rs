@@ -120,7 +120,8 @@ fn read(schema: &Value, error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
         ValidationErrorKind::Required { property: Value::String(name) } => {
             let mut inner = steps.clone();
             inner.push(Step::Key(name.clone()));
-            let expected = at(schema, &inner).map_or("a value".to_owned(), describe);
+            let described = || at(schema, &inner).map_or("a value".to_owned(), describe);
+            let expected = words::example(&inner).map_or_else(described, str::to_owned);
             fault(place.key(name), "nothing".to_owned(), expected, Repair::Insert(name.clone()));
         }
         ValidationErrorKind::Type { kind } => {
@@ -134,6 +135,7 @@ fn read(schema: &Value, error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
                 TypeKind::Multiple(_) => part.map_or("another type".to_owned(), describe),
             };
             let mut found = type_of(instance).to_owned();
+            // What is no text for want of quotes.
             if expected.starts_with("text") && matches!(instance, Value::Number(_) | Value::Bool(_)) {
                 found += " (to make it text, put it in quotes)";
             }

@@ -202,6 +202,33 @@ const WORDS: &[(&[Part], &[&str], &str)] = &[
     (&[Times], &["connect", "read", "write", "request"], "total, answer, first_token or idle"),
 ];
 
+/// What stands in a field, where its type alone tells too little.
+const EXAMPLES: &[(Part, &str, &str)] = &[
+    (Top, "listen", "an address and a port: 127.0.0.1:8080"),
+    (Top, "providers", "NAME: { kind: KIND }"),
+    (Top, "models", "NAME: { targets: [{ provider: NAME, model: NAME }] }"),
+    (Top, "teams", "NAME: {}"),
+    (Top, "apps", "NAME: {}"),
+    (Top, "aliases", "OTHER: NAME"),
+    (Top, "guards", "NAME: { detect: [...] }"),
+    (Top, "keys", KEYS),
+    (Top, "stored", "the name of one of `providers`"),
+    (Provider, "url", "a base URL such as https://api.openai.com/v1"),
+    (Model, "targets", "a list: [{ provider: NAME, model: NAME }]"),
+    (Target, "provider", "the name of one of `providers`"),
+    (Target, "model", "the provider's name for the model, such as gpt-5-mini"),
+    (Key, "id", "a name such as alice"),
+    (Key, "team", "the name of one of `teams`"),
+    (Key, "app", "the name of one of `apps`"),
+    (Key, "sha256", "64 hexadecimal digits, as `sluice keys new` prints them"),
+    (Key, "expires", "a date and time such as 2027-01-31T00:00:00Z"),
+    (Budget, "then_model", "the name of a model"),
+    (Redis, "url", "http://127.0.0.1:7379, where Webdis listens"),
+    (Secret, "env", "the name of an environment variable, such as OPENAI_API_KEY"),
+    (Secret, "file", "the path of a file"),
+];
+const KEYS: &str = "a list: [{ id: NAME, team: NAME, sha256: HASH }], as `sluice keys new` prints it";
+
 /// Words for choices: the field, what is written there, and what is meant.
 const CHOICES: &[(&str, &[&str], &str)] = &[
     ("kind", &["claude", "anthropicapi"], "anthropic"),
@@ -270,8 +297,19 @@ pub fn choice(steps: &[Step], text: &str) -> Option<&'static str> {
     CHOICES.iter().find(|(of, words, _)| of == field && words.contains(&&*text)).map(|(_, _, meant)| *meant)
 }
 
+/// What stands at this place, where something is missing or something else is there.
+pub fn example(steps: &[Step]) -> Option<&'static str> {
+    let (Step::Key(field), outer) = steps.split_last()? else { return None };
+    let part = part(outer)?;
+    EXAMPLES.iter().find(|(of, name, _)| *of == part && name == field).map(|(_, _, example)| *example)
+}
+
 /// What to write in place of a value of another type than this one, as JSON Schema calls it.
 pub fn value(steps: &[Step], found: &Value, wanted: &str) -> Option<String> {
+    special(steps, found, wanted).or_else(|| example(steps).map(str::to_owned))
+}
+
+fn special(steps: &[Step], found: &Value, wanted: &str) -> Option<String> {
     let last = match steps.last() {
         Some(Step::Key(name)) => name.as_str(),
         _ => "",
@@ -284,9 +322,16 @@ pub fn value(steps: &[Step], found: &Value, wanted: &str) -> Option<String> {
             Some(format!("a time with its unit: {number}s, or in ms, m, h"))
         }
         ("string", Value::Number(_)) if SIZES.contains(&last) => Some("a size with its unit, such as 64MiB".to_owned()),
+        ("integer" | "number", Value::String(text)) => {
+            let start = text.find(|c: char| c.is_ascii_digit())?;
+            let rest = text.get(start..)?;
+            let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+            Some(format!("{}, the number alone", rest.get(..end)?.trim_end_matches('.')))
+        }
         ("object", _) => mapping(steps, found),
-        ("array", _) if last == "keys" && steps.len() == 1 => {
-            Some("a list: [{ id: NAME, team: NAME, sha256: HASH }], as `sluice keys new` prints it".to_owned())
+        ("array", _) if last == "keys" && steps.len() == 1 => Some(KEYS.to_owned()),
+        ("array", Value::String(text)) if last == "targets" && part(steps.split_last()?.1) == Some(Model) => {
+            Some(format!("a list: [{}]", target(text)))
         }
         ("array", Value::String(text)) if part(steps.split_last()?.1) != Some(Provider) => {
             Some(format!("a list: [{}]", quoted(text)))
@@ -301,36 +346,29 @@ pub fn value(steps: &[Step], found: &Value, wanted: &str) -> Option<String> {
 
 /// The same of what has to be a mapping.
 fn mapping(steps: &[Step], found: &Value) -> Option<String> {
-    let example = match (steps, part(steps)) {
-        ([Step::Key(section)], _) if found.is_array() => match section.as_str() {
-            "models" => "NAME: { targets: [{ provider: NAME, model: NAME }] }",
-            "providers" => "NAME: { kind: KIND }",
-            "teams" | "apps" => "NAME: {}",
-            "aliases" => "OTHER: NAME",
-            "guards" => "NAME: { detect: [...] }",
-            _ => return None,
-        },
-        (_, Some(Secret)) => "{ env: NAME }, with the secret in that environment variable, or { file: PATH }",
-        (_, Some(Limits)) => match found.as_number() {
+    let example = match part(steps) {
+        Some(Secret) => "{ env: NAME }, with the secret in that environment variable, or { file: PATH }",
+        Some(Limits) => match found.as_number() {
             Some(number) => return Some(format!("{{ requests_per_minute: {number} }}")),
             None => "{ requests_per_minute: NUMBER }",
         },
-        (_, Some(Budget)) => match found.as_number() {
+        Some(Budget) => match found.as_number() {
             Some(number) => return Some(format!("{{ monthly: {number} }}, or daily, or total")),
             None => "{ monthly: DOLLARS }, or daily, or total",
         },
-        (_, Some(Redis)) => "{ url: \"http://127.0.0.1:7379\" }, where Webdis listens: Redis itself speaks no HTTP",
-        (_, Some(Group)) => "{}",
-        (_, Some(Target)) => return found.as_str().map(target),
-        (_, Some(Model)) => match found {
+        Some(Redis) => "{ url: \"http://127.0.0.1:7379\" }, where Webdis listens: Redis itself speaks no HTTP",
+        Some(Group) => "{}",
+        Some(Target) => return found.as_str().map(target),
+        Some(Model) => match found {
             Value::String(text) => return Some(format!("{{ targets: [{}] }}", target(text))),
             _ => "{ targets: [{ provider: NAME, model: NAME }] }",
         },
-        (_, Some(Provider)) => match found.as_str().and_then(Kind::named) {
+        Some(Provider) => match found.as_str().and_then(Kind::named) {
             Some(kind) => return Some(format!("{{ kind: {}, key: {{ env: NAME }} }}", kind.row().name)),
             None => "{ kind: KIND, key: { env: NAME } }",
         },
-        (_, Some(Times)) => "{ total: 10m }",
+        Some(Times) => "{ total: 10m }",
+        Some(Key) => "{ id: NAME, team: NAME, sha256: HASH }, as `sluice keys new` prints it",
         _ => return None,
     };
     Some(example.to_owned())

@@ -1,0 +1,198 @@
+use super::*;
+use crate::check::check;
+
+/// Of a file like that of [`GOOD`], with this in place of that.
+fn warnings(changes: &[(&str, &str)]) -> Vec<String> {
+    let text = changes.iter().fold(GOOD.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replace(from, to)
+    });
+    let checked = check(&text).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    find(&checked, Base::new(env!("CARGO_MANIFEST_DIR")), 1_800_000_000, true).iter().map(Warning::to_string).collect()
+}
+
+const GOOD: &str = "\
+listen: 127.0.0.1:8080
+providers:
+  openai: { kind: openai, key: { file: Cargo.lock.absent } }
+  claude: { kind: anthropic, key: { env: PATH_OF_NOBODY } }
+models:
+  chat: { targets: [{ provider: openai, model: gpt-5 }, { provider: claude, model: claude-haiku-4-5 }] }
+teams: { t: {} }
+keys:
+  - { id: a, team: t, sha256: \"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\" }
+";
+const FOUND: [(&str, &str); 2] = [(", key: { file: Cargo.lock.absent }", ""), (", key: { env: PATH_OF_NOBODY }", "")];
+
+fn one(from: &str, to: &str) -> Vec<String> {
+    warnings(&[FOUND[0], FOUND[1], (from, to)])
+}
+
+#[test]
+fn a_file_that_will_work_has_no_warning() {
+    assert_eq!(warnings(&FOUND), [""; 0]);
+}
+
+#[test]
+fn a_schema_that_was_left_behind_is_said_so() {
+    let said = |line: &str| {
+        schema(&format!("# yaml-language-server: $schema={line}\n{GOOD}"), Base::new(env!("CARGO_MANIFEST_DIR")))
+    };
+    assert!(said("gateway.schema.json").unwrap().contains("sluice schema > gateway.schema.json"));
+    assert_eq!(
+        [said("../examples/gateway.schema.json"), said("https://x.test/schema.json"), schema(GOOD, Base::new(""))],
+        [None, None, None]
+    );
+}
+
+#[test]
+fn credentials_that_are_not_there_are_named_with_what_to_do() {
+    let found = warnings(&[]);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].starts_with("3: warning: providers.openai.key: cannot read its key from "), "{found:?}");
+    let unset = "4: warning: providers.claude.key: the environment variable PATH_OF_NOBODY is not set; set it: export ";
+    assert!(found[1].starts_with(unset), "{found:?}");
+}
+
+#[test]
+fn each_of_what_will_not_work_is_said_with_what_to_write() {
+    let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    let zeros = "0".repeat(64);
+    let counted = "0123456789abcdef".repeat(4);
+    for (from, to, expected) in [
+        (
+            hash,
+            zeros.as_str(),
+            "9: warning: keys[0].sha256: a placeholder, which no secret has: sluice keys new --id a --team t",
+        ),
+        (hash, &counted, "9: warning: keys[0].sha256: a placeholder"),
+        (
+            "id: a,",
+            "id: a, expires: 2026-11-01T00:00:00Z,",
+            "9: warning: keys[0].expires: the key has ended at 2026-11",
+        ),
+        (
+            "kind: openai",
+            "kind: openai, url: https://api.openai.com/v1/chat/completions",
+            "3: warning: providers.openai.url: it ends in an endpoint, which is added to it: the base URL is https://api.openai.com/v1",
+        ),
+        (
+            "kind: openai",
+            "kind: openai, url: https://api.openai.com/chat/completions",
+            "the base URL is https://api.openai.com/v1",
+        ),
+        (
+            "kind: openai",
+            "kind: openai, url: https://api.openai.com",
+            "3: warning: providers.openai.url: it has no path: a server of kind openai is usually found at https://api.openai.com/v1",
+        ),
+        (
+            "kind: anthropic",
+            "kind: anthropic, url: https://api.anthropic.com/",
+            "usually found at https://api.anthropic.com/v1",
+        ),
+        (
+            "kind: anthropic",
+            "kind: anthropic, url: https://api.anthropic.com/v1/messages",
+            "the base URL is https://api.anthropic.com/v1",
+        ),
+        (
+            "kind: openai",
+            "kind: openai, url: https://api.openai.com/v2",
+            "this service is found at https://api.openai.com/v1",
+        ),
+        (
+            "kind: openai",
+            "kind: openai, url: https://x.test/v1/v1",
+            "it has /v1 twice: the base URL is https://x.test/v1",
+        ),
+        (
+            "kind: openai",
+            "kind: openai, key: { file: Cargo.toml.absent }, url: http://x.test/v1",
+            "the provider's key travels in plain HTTP",
+        ),
+        (
+            "gpt-5",
+            "gpt-5-mni",
+            "6: warning: models.chat.targets[0].model: the table of 2026-11-22 has no model \"gpt-5-mni\" of openai (did you mean \"gpt-5-mini\"?)",
+        ),
+        ("model: gpt-5", "model: openai/gpt-5", "(did you mean \"gpt-5\"?)"),
+        ("claude-haiku-4-5", "claude-haiku-4.5", "(did you mean \"claude-haiku-4-5\"?)"),
+        (
+            "listen: 127.0.0.1:8080",
+            "listen: 0.0.0.0:8080",
+            "1: warning: listen: 0.0.0.0:8080 is every network of this machine, in plain HTTP",
+        ),
+        (
+            "teams:",
+            "tls: { certificate: absent.pem, key: absent.key }\nteams:",
+            "7: warning: tls.certificate: cannot read ",
+        ),
+        ("listen: 127.0.0.1:8080", "listen: \"[::]:8080\"", "1: warning: listen: [::]:8080 is every network"),
+        (
+            "teams:",
+            "admin: { listen: 0.0.0.0:8081, sha256: \"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a09\" }\nteams:",
+            "admin.listen: 0.0.0.0:8081 is every network",
+        ),
+        (
+            "  claude:",
+            "  unused: { kind: groq }\n  claude:",
+            "4: warning: providers.unused: no model has a target here",
+        ),
+        ("teams:", "redis: { url: \"http://127.0.0.1:1\" }\nteams:", "redis.url: no Redis answers at 127.0.0.1:1: "),
+        (
+            "kind: openai",
+            "kind: vllm, url: http://127.0.0.1:1/v1",
+            "3: warning: providers.openai.url: nobody answers at 127.0.0.1:1: ",
+        ),
+    ] {
+        let found = one(from, to);
+        let said = found.iter().find(|found| found.contains(expected));
+        assert!(said.is_some(), "{to}: {found:?}");
+    }
+}
+
+#[test]
+fn what_may_well_be_meant_is_no_warning() {
+    for (from, to) in [
+        ("gpt-5", "gpt-image-1"),
+        ("model: gpt-5", "model: whisper-1"),
+        ("gpt-5", "ft:gpt-4.1-2025-04-14:me::id"),
+        ("kind: openai", "kind: openai, url: https://api.openai.com/v1/"),
+        ("kind: openai", "kind: azure, url: https://x.openai.azure.com"),
+        ("kind: openai", "kind: openai, url: https://mine.test/proxy"),
+        ("gpt-5", "\"*\""),
+    ] {
+        assert_eq!(one(from, to).iter().filter(|found| !found.contains("has no model \"chat\"")).count(), 0, "{to}");
+    }
+}
+
+#[test]
+fn a_redis_that_speaks_no_http_is_recognised_and_one_that_answers_is_fine() {
+    use std::io::{Read, Write};
+    let serve = |answer: &'static [u8]| {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        // Each question is one connection; the last one ends it.
+        let server = std::thread::spawn(move || {
+            for stream in listener.incoming().take(2) {
+                let mut stream = stream.unwrap();
+                let _ = stream.read(&mut [0; 1024]);
+                let _ = stream.write_all(answer);
+            }
+        });
+        (address, server)
+    };
+    let ask = |address: std::net::SocketAddr| {
+        let text = format!("http://{address}");
+        ask_redis(&Url::parse(&text).unwrap(), &text, Protocol::Webdis, None)
+    };
+    let (address, server) = serve(b"+PONG\r\n");
+    assert!(ask(address).unwrap().contains("put Webdis before it"));
+    server.join().unwrap();
+    let (address, server) =
+        serve(b"HTTP/1.1 200 OK\r\ncontent-length: 22\r\nconnection: close\r\n\r\n{\"PING\":[true,\"PONG\"]}");
+    assert_eq!(ask(address), None);
+    assert!(ask(address).is_none());
+    server.join().unwrap();
+}
