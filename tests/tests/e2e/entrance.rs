@@ -77,7 +77,6 @@ async fn other_paths_say_which_base_url_to_set() {
         ("DELETE", CHAT, "POST"),
         ("OPTIONS", CHAT, "POST"),
         ("POST", "/v1/models", "GET, HEAD"),
-        ("POST", "/health", "GET, HEAD"),
         ("PUT", "/v1/files", "GET, HEAD, POST, DELETE"),
     ] {
         let answer = asked(&pair, method, path, "{}").await;
@@ -115,6 +114,8 @@ async fn anybody_may_ask_how_it_is_and_the_log_does_not_tell() {
         let head = anybody.request("HEAD", path, "").await.expect("an answer");
         assert_eq!((head.status, head.body.len()), (200, 0), "{path}");
     }
+    let wrong = anybody.request("POST", "/ready", "{}").await.expect("an answer");
+    assert_eq!((wrong.status, wrong.header("allow")), (405, Some("GET, HEAD")));
     // A line for each of those that were about what it is, and for no other.
     let lines = pair.gateway.log_lines(6).await;
     assert_eq!(lines.len(), 6, "{lines:?}");

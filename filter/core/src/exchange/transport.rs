@@ -8,11 +8,12 @@ pub fn failure(details: &str, transport: &str, is_named: bool) -> Option<String>
     }
     let word = match details {
         _ if details.contains("connection_timeout") => "connect_timeout",
+        // Envoy leaves an address alone that has just failed: the attempt after that finds none.
+        _ if transport.contains("refused") || details.contains("refused") => "refused",
         _ if details.contains("no_healthy_upstream") => match is_named {
             true => "dns",
             false => "no_healthy_address",
         },
-        _ if transport.contains("refused") || details.contains("refused") => "refused",
         _ if transport.contains("unreachable") || transport.contains("No_route") => "unreachable",
         _ if details.contains("connection_failure") => "connect_failure",
         _ if details.contains("connection_termination") => "closed",

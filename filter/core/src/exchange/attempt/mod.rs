@@ -380,6 +380,7 @@ fn over(journey: &mut Journey, effects: &mut Vec<Effect>) {
     let mut reply = refusal(journey.client, &failure.error, &journey.attempts);
     reply.headers.extend(served_by(&tried.target).map(|(name, value)| (name, value.to_owned())));
     effects.push(Effect::Reply(reply));
+    journey.refusal = Some(failure.error.clone());
 }
 
 /// What becomes of a request that reached a provider's filter and that no plan is known for.
