@@ -1,11 +1,13 @@
 //! The command line: what it understands, and how it says what went wrong.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{self, Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 use sluice_core::config::{is_public_name, time};
@@ -14,7 +16,8 @@ use sluice_core::keys::Cidr;
 use crate::check::{self, Checked};
 use crate::credentials::google;
 use crate::keys::{Control, Entry, Secret};
-use crate::{admin, explain, locate, render, run, secrets};
+use crate::run::LogLevel;
+use crate::{admin, explain, init, locate, process, render, run, secrets};
 
 /// An LLM gateway inside Envoy: checks its file, makes its keys, and runs it.
 #[derive(Debug, Parser)]
@@ -22,9 +25,9 @@ use crate::{admin, explain, locate, render, run, secrets};
     name = "sluice",
     version,
     after_help = "Start here:
-  sluice keys new --id alice --team research   make a key, and its entry for gateway.yaml
-  sluice check gateway.yaml                    find every mistake in the file
-  sluice run gateway.yaml                      start the gateway
+  sluice init                 write a gateway file of the providers that are there, with a key
+  sluice check gateway.yaml   find every mistake in the file, and what will not work
+  sluice run gateway.yaml     start the gateway
 
 `sluice help COMMAND` shows examples of each."
 )]
@@ -35,16 +38,35 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Find every mistake in a gateway file
+    /// Write a first gateway file: of the providers whose keys are set, and of servers on this machine
+    #[command(after_long_help = "Examples:
+  export OPENAI_API_KEY=sk-...
+  sluice init
+  sluice init --yes --secret-file me.key
+  sluice init --provider vllm=http://10.0.0.9:8000/v1 --model qwen3 team.yaml
+  sluice init --from-litellm config.yaml
+
+It looks for providers' keys in the environment, and for Ollama, vLLM, llama.cpp and LM Studio on this machine.
+It never replaces a file without --force. Providers' keys stay where they are: the file names the variables.
+The secret of the first key is printed once; the file holds its hash only.
+From LiteLLM's configuration it converts models, limits, fallbacks and aliases, and names what it did not convert.")]
+    Init(init::Init),
+    /// Find every mistake in a gateway file, and what will not work though it is none
     #[command(after_long_help = "Examples:
   sluice check gateway.yaml
-  sluice check gateway.yaml && echo deploy
+  sluice check gateway.yaml --offline && echo deploy
 
 Each mistake is one line: FILE:LINE: PLACE: found ..., expected ...
+Each warning is one line: FILE:LINE: warning: PLACE: ...
+Warnings are of what will surely fail: a placeholder for a hash, a variable that is not set, a Redis that does
+not answer. Redis, and providers on this machine or in a private network, are asked for two seconds at most.
 Exit code: 0 without mistakes, 1 with mistakes, 2 when the file cannot be read.")]
     Check {
         /// The gateway file
         file: PathBuf,
+        /// Ask nobody whether it answers
+        #[arg(long)]
+        offline: bool,
     },
     /// Print the JSON Schema of the gateway file, for editors
     #[command(after_long_help = "Examples:
@@ -86,6 +108,13 @@ Nothing is sent. Exit code: 0 when it would be served, 1 when it would be refuse
     /// Make virtual keys, and manage those of a running gateway
     #[command(subcommand)]
     Keys(Keys),
+    /// Become a program that ends with its parent: how `run` starts Envoy
+    #[command(name = process::FOLLOW, hide = true)]
+    Follow {
+        parent: u32,
+        #[arg(last = true, required = true)]
+        program: Vec<OsString>,
+    },
     /// Say what a running gateway's keys, teams, apps and models used
     #[command(after_long_help = "Examples:
   sluice usage                                 the teams that cost most this month
@@ -131,6 +160,12 @@ struct Run {
     /// Envoy's administration interface [default: a free port of 127.0.0.1]
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", hide_default_value = true)]
     admin: SocketAddr,
+    /// How long requests may go on once the gateway was told to end; 0s cuts them at once
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    drain: Duration,
+    /// How much Envoy says on standard error
+    #[arg(long, value_name = "LEVEL", value_enum, default_value = "warning")]
+    log_level: LogLevel,
     #[command(flatten)]
     common: Common,
 }
@@ -206,6 +241,10 @@ struct NewKey {
     admin: bool,
 }
 
+fn duration(text: &str) -> Result<Duration, String> {
+    time::duration(text).ok_or_else(|| "a number with a unit, such as 500ms, 30s or 5m, please".to_owned())
+}
+
 fn label(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("NAME=VALUE, please")?;
     if is_public_name(name) {
@@ -258,11 +297,13 @@ impl From<io::Error> for Failure {
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Check { file } => check_file(&file),
+        Command::Init(arguments) => init::init(&arguments).and_then(|text| print(&text)),
+        Command::Check { file, offline } => check_file(&file, offline),
         Command::Schema => print(&check::schema::text()),
         Command::Render(arguments) => render_file(arguments),
         Command::Run(arguments) => run_file(arguments),
         Command::Explain(arguments) => explain_file(&arguments),
+        Command::Follow { parent, program } => Err(process::follow(parent, &program)),
         Command::Keys(Keys::New(arguments)) => new_key(&arguments),
         Command::Keys(Keys::Running(command)) => admin::keys(&command).and_then(|text| print(&text)),
         Command::Usage(usage) => admin::usage(&usage).and_then(|text| print(&text)),
@@ -300,8 +341,13 @@ fn load(path: &Path) -> Result<Checked, Failure> {
     })
 }
 
-fn check_file(path: &Path) -> Result<(), Failure> {
-    let Checked { file, table, .. } = load(path)?;
+fn check_file(path: &Path, offline: bool) -> Result<(), Failure> {
+    let checked = load(path)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    for warning in check::warnings::find(&checked, &base(path)?, now, !offline) {
+        eprintln!("{}:{warning}", path.display());
+    }
+    let Checked { file, table, .. } = checked;
     print(&format!(
         "{0}: good: {1}, {2}, {3}, {4}\n{0}: prices: {table}\n",
         path.display(),
@@ -373,9 +419,12 @@ fn run_file(arguments: Run) -> Result<(), Failure> {
         &secrets,
         tokens,
         &run::Options {
+            file: arguments.file,
             base,
             wasm: locate::module(arguments.wasm)?,
             envoy: locate::envoy(arguments.envoy)?,
+            drain: arguments.drain,
+            log_level: arguments.log_level,
             admin: arguments.admin,
             concurrency: arguments.common.concurrency,
             access_log: arguments.common.access_log,

@@ -2,15 +2,11 @@
 //! it cleanly.
 
 use std::ffi::OsString;
-use std::fs::Permissions;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::{Child, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,12 +16,17 @@ use sluice_core::config::file::{File, Provider};
 use crate::check::Checked;
 use crate::cli::Failure;
 use crate::credentials::{Watch, google};
-use crate::render;
+use crate::drain::{End, Signals, drain};
+use crate::edits::Edits;
+use crate::process::{self, Private};
 use crate::secrets::{self, Secrets};
+use crate::{envoy_admin, render};
 
 /// What the gateway file does not say.
 #[derive(Debug)]
 pub struct Options {
+    /// The gateway file.
+    pub file: PathBuf,
     /// The directory from which the gateway file's own paths are read.
     pub base: PathBuf,
     pub wasm: PathBuf,
@@ -34,6 +35,36 @@ pub struct Options {
     pub concurrency: Option<u32>,
     pub access_log: Option<PathBuf>,
     pub ca: PathBuf,
+    /// How long requests may go on once the gateway was told to end.
+    pub drain: Duration,
+    pub log_level: LogLevel,
+}
+
+/// How much Envoy says on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[expect(missing_docs, reason = "Envoy's words")]
+pub enum LogLevel {
+    Trace,
+    Debug,
+    Info,
+    Warning,
+    Error,
+    Critical,
+    Off,
+}
+
+impl LogLevel {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+            Self::Critical => "critical",
+            Self::Off => "off",
+        }
+    }
 }
 
 /// Between two looks while something is awaited, and while all runs.
@@ -42,17 +73,14 @@ const WATCH: Duration = Duration::from_millis(100);
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const STOPPED_WITHIN: Duration = Duration::from_secs(5);
 
-/// Runs until a signal or Envoy's own end.
+/// Runs until a signal or Envoy's own end. To be called on the main thread, whose end is the process's.
 pub fn run(
     checked: &Checked,
     secrets: &Secrets,
     tokens: Vec<google::Wanted>,
     options: &Options,
 ) -> Result<(), Failure> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register(signal, stop.clone())?;
-    }
+    let signals = Signals::new()?;
     let listen: SocketAddr = checked.file.listen.parse().map_err(|error| Failure::new(format!("listen: {error}")))?;
     free(listen, "change `listen` in the gateway file, or stop what uses it")?;
     free(options.admin, "choose another with --admin")?;
@@ -62,15 +90,18 @@ pub fn run(
     }
 
     // Removed at the end, with the secrets in it.
-    let directory = tempfile::Builder::new().prefix("sluice-").permissions(Permissions::from_mode(0o700)).tempdir()?;
+    let directory = Private::new()?;
     let secrets_directory = directory.path().join("secrets");
     secrets::write(secrets, &secrets_directory)?;
     let _refresh = google::Refresh::start(tokens, &options.ca, &secrets_directory)?;
     let mut envoy = Envoy::start(checked, options, directory.path(), &secrets_directory)?;
     let _watch = Watch::start(&checked.file, &options.base, secrets, &secrets_directory);
-    if envoy.wait_until_ready(&stop)? {
+    if envoy.wait_until_ready(&signals)? {
         let _ = write!(io::stderr(), "{}", welcome(checked, listen, envoy.admin));
-        envoy.wait_until_stopped(&stop)?;
+        let end = envoy.wait_until_stopped(&signals, &mut Edits::of(&options.file))?;
+        if let Some(admin) = envoy.admin {
+            drain(admin, end, options.drain, &signals, || matches!(envoy.child.try_wait(), Ok(None)));
+        }
     }
     Ok(())
 }
@@ -125,10 +156,10 @@ impl Envoy {
         secrets::write_atomically(&configuration, bootstrap.as_bytes(), 0o600)?;
         let admin_file = directory.join("admin");
 
-        let mut command = Command::new(&options.envoy);
+        let mut command = process::follower(&options.envoy);
         command.arg("-c").arg(&configuration).arg("--admin-address-path").arg(&admin_file);
         // Several may run on one machine: no shared memory between them.
-        command.args(["--disable-hot-restart", "--log-level", "warning"]);
+        command.args(["--disable-hot-restart", "--log-level", options.log_level.word()]);
         // A person may be watching the access log: lines should not wait for Envoy's own 10 s.
         command.args(["--file-flush-interval-msec", "200"]);
         if let Some(concurrency) = options.concurrency {
@@ -143,9 +174,9 @@ impl Envoy {
     }
 
     /// Whether it became ready; not when it was told to stop before.
-    fn wait_until_ready(&mut self, stop: &AtomicBool) -> Result<bool, Failure> {
+    fn wait_until_ready(&mut self, signals: &Signals) -> Result<bool, Failure> {
         let begun = Instant::now();
-        while !stop.load(Ordering::Relaxed) {
+        while signals.next().is_none() {
             if let Some(status) = self.child.try_wait()? {
                 return Err(obituary(status));
             }
@@ -164,17 +195,21 @@ impl Envoy {
         if self.admin.is_none() {
             self.admin = std::fs::read_to_string(&self.admin_file).ok().and_then(|text| text.trim().parse().ok());
         }
-        self.admin.is_some_and(|admin| ask_whether_ready(admin).unwrap_or(false))
+        // 200 once listeners accept.
+        self.admin.is_some_and(|admin| envoy_admin::ask(admin, "GET", "/ready").is_ok())
     }
 
-    fn wait_until_stopped(&mut self, stop: &AtomicBool) -> Result<(), Failure> {
-        while !stop.load(Ordering::Relaxed) {
+    fn wait_until_stopped(&mut self, signals: &Signals, edits: &mut Edits) -> Result<End, Failure> {
+        loop {
+            if let Some(end) = signals.next() {
+                return Ok(end);
+            }
             if let Some(status) = self.child.try_wait()? {
                 return Err(obituary(status));
             }
+            edits.look();
             thread::sleep(WATCH);
         }
-        Ok(())
     }
 }
 
@@ -199,17 +234,6 @@ impl Drop for Envoy {
     }
 }
 
-/// `GET /ready` of Envoy's administration interface: 200 once listeners accept.
-fn ask_whether_ready(admin: SocketAddr) -> io::Result<bool> {
-    let patience = Duration::from_secs(1);
-    let mut stream = TcpStream::connect_timeout(&admin, patience)?;
-    stream.set_read_timeout(Some(patience))?;
-    stream.write_all(b"GET /ready HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n")?;
-    let mut status = [0; 12];
-    stream.read_exact(&mut status)?;
-    Ok(&status == b"HTTP/1.1 200")
-}
-
 /// What a person wants to know now.
 fn welcome(checked: &Checked, listen: SocketAddr, admin: Option<SocketAddr>) -> String {
     let file = &checked.file;
@@ -220,10 +244,11 @@ fn welcome(checked: &Checked, listen: SocketAddr, admin: Option<SocketAddr>) -> 
     };
     let list = |names: Vec<&str>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     let models: Vec<&str> = file.models.keys().map(String::as_str).collect();
-    let first = models.first().copied().unwrap_or_default();
+    let first = example(checked);
     let model = serde_json::Value::from(first).to_string().replace('\'', r"'\''");
     let body = format!(r#"{{"model":{model},"messages":[{{"role":"user","content":"Hello"}}]}}"#);
-    let mut text = format!("\nSluice is ready: http://{reachable}/v1\n");
+    let scheme = if file.tls.is_some() { "https" } else { "http" };
+    let mut text = format!("\nSluice is ready: {scheme}://{reachable}/v1\n");
     text += &format!("  models     {}\n", list(models.clone()));
     text += &format!("  keys       {}\n", list(file.keys.iter().map(|key| key.id.as_str()).collect()));
     text += &format!("  providers  {}\n", list(file.providers.keys().map(String::as_str).collect()));
@@ -231,14 +256,31 @@ fn welcome(checked: &Checked, listen: SocketAddr, admin: Option<SocketAddr>) -> 
         text += &format!("  admin      http://{admin}\n");
     }
     if let Some(admin) = &file.admin {
-        text += &format!("  admin API  http://{}/admin/v1\n", admin.listen);
+        let scheme = if admin.tls.is_some() { "https" } else { "http" };
+        text += &format!("  admin API  {scheme}://{}/admin/v1\n", admin.listen);
     }
     text += &format!(
-        "\nTry it, with a key's secret in SLUICE_KEY:\n  curl http://{reachable}/v1/chat/completions \\\n    -H \
+        "\nTry it, with a key's secret in SLUICE_KEY:\n  curl {scheme}://{reachable}/v1/chat/completions \\\n    -H \
          \"authorization: Bearer $SLUICE_KEY\" -H 'content-type: application/json' \\\n    -d '{body}'\n\nCtrl-C stops \
          it.\n\n"
     );
     text
+}
+
+/// A model to begin with: one that has a name of its own, or of those that are known to fit a pattern one that can call tools,
+/// as most models that converse can.
+fn example(checked: &Checked) -> String {
+    let plain = checked.file.models.keys().find(|name| !name.contains('*'));
+    let known = || {
+        let names = checked.gateway.known_names(false);
+        let converses = |name: &&String| {
+            let found = checked.gateway.find(name, false);
+            let target = found.and_then(|found| found.model.targets.first().cloned());
+            target.is_some_and(|target| target.capabilities.tools == Some(true))
+        };
+        names.iter().find(converses).or(names.first()).cloned()
+    };
+    plain.cloned().or_else(known).unwrap_or_else(|| "MODEL".to_owned())
 }
 
 #[cfg(test)]

@@ -8,11 +8,12 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
-use sluice_core::config::file::{File, Secret};
+use sluice_core::config::file::{File, Secret, Tls};
 use sluice_core::exchange::{REDIS_CLUSTER, TRACING_CLUSTER};
 
 use crate::credentials::aws;
-use crate::render::quote;
+use crate::render::entrance::secrets_of;
+use crate::render::{ADMINISTRATORS, CLIENTS, quote};
 
 /// The files that Envoy reads, by their names in the secrets' directory.
 pub type Secrets = BTreeMap<String, String>;
@@ -51,6 +52,10 @@ pub fn each(file: &File, base: &Path) -> Vec<Found> {
     found.extend(token(REDIS_CLUSTER, "redis", of_redis, "token", base));
     let of_tracing = file.tracing.as_ref().and_then(|tracing| tracing.token.as_ref());
     found.extend(token(TRACING_CLUSTER, "tracing", of_tracing, "token", base));
+    let of_admin = file.admin.as_ref().and_then(|admin| admin.tls.as_ref());
+    for (listener, owner, tls) in [(CLIENTS, "tls", file.tls.as_ref()), (ADMINISTRATORS, "admin.tls", of_admin)] {
+        found.extend(tls.into_iter().flat_map(|tls| certificates(listener, owner, tls, base)));
+    }
     found
 }
 
@@ -58,6 +63,34 @@ pub fn each(file: &File, base: &Path) -> Vec<Found> {
 fn token(cluster: &str, owner: &str, secret: Option<&Secret>, what: &str, base: &Path) -> Option<Found> {
     let text = read(secret?, what, base).map(|secret| for_sds(cluster, &secret));
     Some((sds_file(cluster), text.map_err(|problem| format!("{owner}: {problem}"))))
+}
+
+/// A listener's certificate with its key, and the authorities of its clients.
+fn certificates(listener: &str, owner: &str, tls: &Tls, base: &Path) -> Vec<Found> {
+    let read = |file: &str, what: &str| {
+        let path = base.join(file);
+        let text = fs::read_to_string(&path);
+        text.map_err(|error| {
+            format!("{owner}: cannot read its {what} from {}: {error}; write it there", path.display())
+        })
+    };
+    let [own, authorities] = secrets_of(listener);
+    let pair = tls.certificate.as_ref().zip(tls.key.as_ref()).map(|(certificate, key)| {
+        let (certificate, key) = (read(certificate, "certificate")?, read(key, "key")?);
+        Ok(resource(&own, &format!(
+            "tls_certificate: {{ certificate_chain: {{ inline_string: {} }}, private_key: {{ inline_string: {} }} }}",
+            quote(&certificate),
+            quote(&key)
+        )))
+    });
+    let clients = tls.client_ca.as_ref().map(|file| {
+        let text = quote(&read(file, "client_ca")?);
+        Ok(resource(&authorities, &format!("validation_context: {{ trusted_ca: {{ inline_string: {text} }} }}")))
+    });
+    [(own, pair), (authorities, clients)]
+        .into_iter()
+        .filter_map(|(name, text)| Some((sds_file(&name), text?)))
+        .collect()
 }
 
 /// The name of the file with the credential of an Envoy cluster; a provider's cluster has its name.
@@ -72,10 +105,15 @@ pub fn aws_file(provider: &str) -> String {
 
 /// A credential as Envoy's secret discovery reads it from a file.
 pub fn for_sds(cluster: &str, secret: &str) -> String {
-    let (name, secret) = (quote(cluster), quote(secret));
+    resource(cluster, &format!("generic_secret: {{ secret: {{ inline_string: {} }} }}", quote(secret)))
+}
+
+/// A secret of a kind that Envoy knows.
+fn resource(name: &str, secret: &str) -> String {
+    let name = quote(name);
     format!(
         "resources:\n- \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret\n  \
-         name: {name}\n  generic_secret: {{ secret: {{ inline_string: {secret} }} }}\n"
+         name: {name}\n  {secret}\n"
     )
 }
 

@@ -5,6 +5,7 @@
 //! in the table decides, which is its `prices` or follows from its host; a host that is not known has nothing in the table, for
 //! whatever listens there is not who the table means. The rows of an operator's own table (`prices.file`) stand over it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path;
 
@@ -12,6 +13,7 @@ use sluice_core::config::Mistake;
 use sluice_core::config::file::{Capabilities, File, Price, Provider};
 use sluice_core::config::kind::{Kind, Row};
 use sluice_core::config::mistake::{Path, quoted};
+use sluice_core::config::pattern::{Pattern, shape};
 use sluice_core::config::suggest::one_of;
 use sluice_core::config::url::Url;
 
@@ -29,10 +31,15 @@ const TABLE: &str = include_str!("../data/prices.tsv");
 /// host that ends so.
 const HOSTS: &[(&str, &str)] = &[(".services.ai.azure.com", "azure_ai")];
 
-/// Gives every target that has no price in the file the table's, if there is one, and its capabilities where the file does not
+/// Puts names in place of stars where only one can be meant, and gives every target that has no price in the file the table's, if there is one, and its capabilities where the file does not
 /// state them. The table is the command's, with the rows of `prices.file` over it, which is read from `base`. Gives back what is
 /// wrong with that table, or with a provider's `prices` that neither knows; and the words of people for the table.
+///
+/// A target that asks for whatever fits a pattern is given all that the table has of its provider's models that may be asked for so.
 pub fn resolve(file: &mut File, base: &path::Path) -> (Vec<Mistake>, String) {
+    if let Cow::Owned(named) = file.with_names() {
+        *file = named;
+    }
     let mut table = Table::read(TABLE);
     let mut mistakes = Vec::new();
     // The filter needs no path of the machine that made its file.
@@ -56,10 +63,7 @@ pub fn resolve(file: &mut File, base: &path::Path) -> (Vec<Mistake>, String) {
             mistakes.push(Mistake { path: path.to_string(), found: quoted(found), expected });
         }
     }
-    for target in file.models.values().flat_map(|model| &model.targets) {
-        let Some(provider) = file.providers.get(&target.provider) else { continue };
-        let Some(known) = table_name(provider).and_then(|name| table.model(name, &target.model)) else { continue };
-        let name = target.price_name();
+    for (name, known) in meant(file, &table) {
         if known.capabilities != Capabilities::default() {
             let stated = file.capabilities.entry(name.clone()).or_default();
             *stated = stated.over(known.capabilities);
@@ -67,6 +71,25 @@ pub fn resolve(file: &mut File, base: &path::Path) -> (Vec<Mistake>, String) {
         file.prices.models.entry(name).or_insert_with(|| known.price.clone());
     }
     (mistakes, about)
+}
+
+/// What the table says of every model that a target asks for, or may ask for, by `provider/model`.
+fn meant<'t>(file: &File, table: &'t Table<'_>) -> Vec<(String, &'t Known)> {
+    let mut meant = Vec::new();
+    for (name, model) in &file.models {
+        let pattern = Pattern::read(name);
+        for target in &model.targets {
+            let Some(of) = file.providers.get(&target.provider).and_then(table_name) else { continue };
+            let asks = pattern.as_ref().and_then(|pattern| shape(pattern, &target.provider, &target.model));
+            let Some(asks) = asks else {
+                meant.extend(table.model(of, &target.model).map(|known| (target.price_name(), known)));
+                continue;
+            };
+            let fitting = table.0.get(of).into_iter().flatten().filter(|(model, _)| asks.part(model).is_some());
+            meant.extend(fitting.map(|(model, known)| (format!("{}/{model}", target.provider), known)));
+        }
+    }
+    meant
 }
 
 /// The providers that an operator's table can be about: those of the command's, and those that the gateway file names.
@@ -78,8 +101,15 @@ fn known_providers<'a>(table: &Table<'a>, file: &'a File) -> Vec<&'a str> {
     all
 }
 
+/// The names by which the command's table has a provider's models; none of a provider that it does not have.
+pub fn known_models(provider: &Provider) -> Vec<&'static str> {
+    let mut table = Table::read(TABLE);
+    let models = table_name(provider).and_then(|name| table.0.remove(name));
+    models.into_iter().flat_map(BTreeMap::into_keys).collect()
+}
+
 /// Of which day the command's table is.
-fn date() -> &'static str {
+pub fn date() -> &'static str {
     let first = TABLE.lines().next().unwrap_or_default();
     first.rsplit(' ').next().unwrap_or_default().trim_end_matches('.')
 }
@@ -186,6 +216,26 @@ mod tests {
         assert_eq!(resolved(&mut file), [""; 0]);
         assert!(Gateway::compile(&file).is_ok());
         file.prices.models.into_keys().collect()
+    }
+
+    #[test]
+    fn a_pattern_is_given_what_its_names_may_be_and_nothing_else() {
+        let text = r#"{"providers":{"anthropic":{"kind":"anthropic"},"openai":{"kind":"openai"},"mine":{"kind":"openai","url":"http://127.0.0.1:1/v1"}},
+            "models":{"claude-haiku-*":{"targets":[{"provider":"anthropic","model":"*"},{"provider":"mine","model":"*"}]},
+                      "gpt-5-mini":{"targets":[{"provider":"openai","model":"*"}]}},
+            "teams":{"t":{}},"keys":[]}"#;
+        let mut file: File = serde_json::from_str(text).unwrap();
+        assert_eq!(resolved(&mut file), [""; 0]);
+        assert_eq!(file.models["gpt-5-mini"].targets[0].model, "gpt-5-mini");
+        let names: Vec<&String> = file.prices.models.keys().collect();
+        assert!(names.iter().any(|name| *name == "anthropic/claude-haiku-4-5-20251001"), "{names:?}");
+        let meant = |name: &&String| name.starts_with("anthropic/claude-haiku-") || *name == "openai/gpt-5-mini";
+        assert!(names.iter().all(meant), "{names:?}");
+        let gateway = Gateway::compile(&file).unwrap();
+        let target = gateway.find("claude-haiku-4-5-20251001", false).unwrap().model.targets[0].clone();
+        assert!(target.price.is_some() && target.capabilities.max_input.is_some());
+        let other = gateway.find("claude-haiku-0", false).unwrap().model.targets[0].clone();
+        assert!(other.price.is_none() && other.capabilities.max_input.is_none());
     }
 
     #[test]

@@ -7,12 +7,16 @@ use std::process::{Command, Output};
 use sluice_tests::port::Port;
 
 fn sluice(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_sluice"))
-        .args(arguments)
-        .env_remove("SLUICE_ENVOY")
-        .env_remove("SLUICE_NO_SUCH_VARIABLE")
-        .output()
-        .unwrap()
+    sluice_with(arguments, &[])
+}
+
+/// With these variables, and no other that names a provider's key.
+fn sluice_with(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.ends_with("_API_KEY") || name.starts_with("SLUICE_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments).envs(variables.iter().copied()).stdin(std::process::Stdio::null()).output().unwrap()
 }
 
 fn examples() -> PathBuf {
@@ -58,7 +62,107 @@ fn all_examples_are_good() {
             checked += 1;
         }
     }
-    assert!(checked >= 2);
+    assert!(checked >= 4);
+}
+
+#[test]
+fn what_will_not_work_is_a_warning_and_no_mistake() {
+    let output = sluice(&["check", examples().join("minimal.yaml").to_str().unwrap(), "--offline"]);
+    assert_eq!(output.status.code(), Some(0));
+    let said = text(&output.stderr);
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines[0].ends_with("variable OPENAI_API_KEY is not set; set it: export OPENAI_API_KEY=..."), "{said}");
+    assert!(lines[0].contains("minimal.yaml:3: warning: providers.openai.key: "), "{said}");
+    assert!(lines[1].contains("minimal.yaml:12: warning: keys[0].sha256: a placeholder"), "{said}");
+    assert_eq!(lines.len(), 2, "{said}");
+}
+
+/// The gateway file that `sluice init` wrote with these arguments and variables into a directory of its own, and all that it said.
+fn init(arguments: &[&str], variables: &[(&str, &str)]) -> (tempfile::TempDir, String, Output) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("gateway.yaml").to_str().unwrap().to_owned();
+    let output = sluice_with(&[&["init", &file], arguments].concat(), variables);
+    (directory, file, output)
+}
+
+#[test]
+fn a_first_file_is_of_the_providers_whose_keys_are_set_and_has_no_warning() {
+    let variables = [("OPENAI_API_KEY", "sk-hidden"), ("GOOGLE_API_KEY", "sk-hidden"), ("GROQ_API_KEY", "")];
+    let (directory, file, output) = init(&[], &variables);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let written = fs::read_to_string(&file).unwrap();
+    for line in [
+        "  openai: { kind: openai, key: { env: OPENAI_API_KEY } }\n",
+        "  gemini: { kind: gemini, key: { env: GOOGLE_API_KEY } }\n",
+        "  \"gpt-*\":\n    targets:\n      - { provider: openai, model: \"*\" }\n",
+        "  \"embeddings\":\n",
+    ] {
+        assert!(written.contains(line), "{line}{written}");
+    }
+    assert!(!written.contains("groq") && !written.contains("sk-"), "{written}");
+    let told = text(&output.stdout);
+    assert!(told.contains("\nsk-sluice-") && told.contains("/v1/chat/completions"), "{told}");
+    assert!(!told.contains("sk-hidden"), "{told}");
+    let checked = sluice_with(&["check", &file], &variables);
+    assert_eq!((checked.status.code(), text(&checked.stderr).as_str()), (Some(0), ""));
+    // The schema that its first line names is there.
+    let schema = fs::read_to_string(directory.path().join("gateway.schema.json")).unwrap();
+    assert_eq!(schema, text(&sluice(&["schema"]).stdout));
+}
+
+#[test]
+fn a_first_file_replaces_nothing_unless_it_is_told_to() {
+    let (_directory, file, output) = init(&["--yes"], &[("OPENAI_API_KEY", "x")]);
+    assert!(output.status.success());
+    let before = fs::read_to_string(&file).unwrap();
+    let again = sluice_with(&["init", &file], &[("OPENAI_API_KEY", "x")]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(text(&again.stderr).contains("is there already; --force replaces it"), "{}", text(&again.stderr));
+    assert_eq!(fs::read_to_string(&file).unwrap(), before);
+    assert!(sluice_with(&["init", &file, "--force"], &[("OPENAI_API_KEY", "x")]).status.success());
+    assert_ne!(fs::read_to_string(&file).unwrap(), before, "another key");
+}
+
+#[test]
+fn a_secret_that_is_written_is_its_owners_alone_and_is_not_printed() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (file, key) = (path("gateway.yaml"), path("me.key"));
+    let output = sluice(&["init", &file, "--provider", "openai", "--secret-file", &key, "--id", "ci", "--team", "t"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let secret = fs::read_to_string(&key).unwrap();
+    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    let told = text(&output.stdout);
+    assert!(!told.contains(secret.trim()) && told.contains("Set before it runs: OPENAI_API_KEY"), "{told}");
+    let written = fs::read_to_string(&file).unwrap();
+    assert!(written.contains("  - id: \"ci\"\n") && !written.contains("sk-"), "{written}");
+    for (arguments, says) in [
+        (vec!["init", "x.yaml", "--provider", "opnai"], "one of openai, anthropic"),
+        (vec!["init", "x.yaml", "--provider", "azure"], "azure=URL, please"),
+        (vec!["init", "x.yaml", "--provider", "vllm=10.0.0.9"], "no http:// or https:// at its start"),
+        (vec!["init", "x.yaml", "--provider", "openai", "--id", "a b"], "--id \"a b\""),
+    ] {
+        let output = sluice(&arguments);
+        assert!(!output.status.success() && text(&output.stderr).contains(says), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn litellms_configuration_is_converted_and_what_is_left_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("config.yaml");
+    let yaml = "model_list:\n  - model_name: chat\n    litellm_params: { model: openai/gpt-5-mini, api_key: os.environ/A_KEY }\n\
+                general_settings: { master_key: sk-hidden }\n";
+    fs::write(&config, yaml).unwrap();
+    let (_directory, file, output) = init(&["--from-litellm", config.to_str().unwrap()], &[]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let told = text(&output.stdout);
+    assert!(told.contains("general_settings.master_key: ") && !told.contains("sk-hidden"), "{told}");
+    let checked = sluice_with(&["check", &file], &[("A_KEY", "x")]);
+    assert_eq!((checked.status.code(), text(&checked.stderr).as_str()), (Some(0), ""));
+    let (_directory, _, output) = init(&["--from-litellm", "absent.yaml"], &[]);
+    assert_eq!(output.status.code(), Some(2));
 }
 
 #[test]
@@ -78,13 +182,12 @@ fn mistakes_are_lines_with_their_places() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("gateway.yaml");
     let minimal = fs::read_to_string(examples().join("minimal.yaml")).unwrap();
-    fs::write(&file, minimal.replace("provider: openai", "provider: opnai")).unwrap();
+    fs::write(&file, minimal.replacen("provider: openai", "provider: opnai", 1)).unwrap();
     let file = file.to_str().unwrap();
     let output = sluice(&["check", file]);
     assert_eq!(output.status.code(), Some(1));
     let expected = format!(
-        "{file}:8: models.chat.targets[0].provider: found \"opnai\", expected one of: anthropic, openai (did you mean \
-         \"openai\"?)\nsluice: 1 mistake in {file}\n"
+        "{file}:5: models.chat.targets[0].provider: found \"opnai\", expected \"openai\"\nsluice: 1 mistake in {file}\n"
     );
     assert_eq!(text(&output.stderr), expected);
 }

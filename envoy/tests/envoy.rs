@@ -64,7 +64,14 @@ fn envoy_accepts_what_is_rendered() {
     // The full example, with its secrets' files, and with what it does not have: odd names and addresses.
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("secrets")).unwrap();
-    for (name, text) in [("anthropic.key", "sk-3\n"), ("aws.token", "t=="), ("identity.token", "t")] {
+    for (name, text) in [
+        ("anthropic.key", "sk-3\n"),
+        ("aws.token", "t=="),
+        ("identity.token", "t"),
+        ("tls.crt", "c"),
+        ("tls.key", "k"),
+        ("clients.crt", "c"),
+    ] {
         fs::write(directory.path().join("secrets").join(name), text).unwrap();
     }
     let odd = "providers:\n  \"on\": { kind: openai, url: \"https://[::1]:8443\", key: { env: OPENAI_API_KEY } }\n  \

@@ -28,6 +28,7 @@ mod file;
 pub(crate) mod process;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use serde_json::Value;
@@ -38,9 +39,9 @@ use crate::client::{Answer, Client};
 use crate::port::Port;
 use crate::simulator::Simulator;
 use crate::{eventually, until};
-pub use file::{Builder, Key, Kind, Upstream};
+pub use file::{Builder, Key, Kind, Upstream, sha256};
 use process::Process;
-pub use process::children;
+pub use process::{Signal, children, of_program};
 
 /// The secret of the key that every gateway under test has, unless the test names keys of its own.
 pub const KEY: &str = "sk-sluice-test";
@@ -82,7 +83,10 @@ impl Gateway {
 
     fn launch(builder: &Builder, directory: &TempDir, admin: &Port) -> Process {
         let admin = ["--admin".to_owned(), format!("127.0.0.1:{}", admin.number())];
-        let arguments: Vec<String> = admin.iter().chain(&builder.arguments).cloned().collect();
+        // A test that is over waits for nothing.
+        let drain = ["--drain".to_owned(), "0s".to_owned()];
+        let drain = drain.iter().filter(|_| !builder.arguments.contains(&"--drain".to_owned()));
+        let arguments: Vec<String> = admin.iter().chain(drain).chain(&builder.arguments).cloned().collect();
         Process::start(&directory.path().join(FILE), builder.concurrency, &arguments, &builder.environment)
     }
 
@@ -256,6 +260,26 @@ impl Gateway {
         self.process.id()
     }
 
+    /// How the command ended, if it has.
+    pub fn ended(&self) -> Option<String> {
+        self.process.ended()
+    }
+
+    /// Tells the command to end (SIGTERM).
+    pub fn tell_to_end(&self) {
+        self.process.terminate();
+    }
+
+    /// Tells the command to end as Ctrl-C would (SIGINT).
+    pub fn interrupt(&self) {
+        self.process.interrupt();
+    }
+
+    /// Sends the command another signal, and it alone.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
     /// Tells the command to end (SIGTERM), and gives back how it did.
     ///
     /// # Panics
@@ -263,6 +287,31 @@ impl Gateway {
     pub async fn terminate(&self) -> String {
         self.process.terminate();
         until("the command to end", || self.process.ended()).await
+    }
+}
+
+/// `sluice run` with a gateway file that somebody else wrote, until it is dropped.
+#[derive(Debug)]
+pub struct Started {
+    _process: Process,
+}
+
+impl Started {
+    /// Starts it; its clients connect at `port`.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn with(file: &Path, port: u16, environment: &[(String, String)]) -> Self {
+        let _turn = turn().await;
+        let process = Process::start(file, 1, &[], environment);
+        until("the gateway to accept connections", || {
+            if let Some(end) = process.ended() {
+                panic!("the gateway did not start: {end}\n{}", process.errors());
+            }
+            std::net::TcpStream::connect(("127.0.0.1", port)).ok()
+        })
+        .await;
+        Self { _process: process }
     }
 }
 

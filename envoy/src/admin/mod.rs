@@ -53,7 +53,7 @@ pub enum Keys {
     /// Make a key in a running gateway: prints the secret once
     #[command(after_long_help = "Examples:
   sluice keys create --id alice --team research
-  sluice keys create --id ci --team research --models 'gpt-*' --limit requests_per_minute=60 --budget monthly=20
+  sluice keys create --id ci --team research --models 'chat*' --limit requests_per_minute=60 --budget monthly=20
 
 Needs `admin` and `redis` in the gateway file; without Redis, `sluice keys new` makes a key for the file.")]
     Create {

@@ -8,9 +8,11 @@ use sluice_core::config::{Gateway, Mistake};
 
 pub mod schema;
 mod shape;
+pub mod warnings;
+mod words;
 mod yaml;
 
-use yaml::Document;
+use yaml::{Document, Lines};
 
 use crate::table;
 
@@ -22,6 +24,8 @@ pub struct Checked {
     pub gateway: Gateway,
     /// Which table of prices was used, for people.
     pub table: String,
+    /// On which line each of its places stands.
+    pub lines: Lines,
 }
 
 /// A mistake and the line on which it stands.
@@ -37,6 +41,11 @@ impl fmt::Display for Located {
     }
 }
 
+/// Another tool's YAML file, as a value.
+pub fn yaml_of(text: &str) -> Result<serde_json::Value, Located> {
+    Document::read(text).map(|document| document.value).map_err(|fault| located(text, fault))
+}
+
 /// Checks a gateway file's text, whose own paths are read from the working directory.
 pub fn check(text: &str) -> Result<Checked, Vec<Located>> {
     check_in(text, path::Path::new(""))
@@ -45,8 +54,8 @@ pub fn check(text: &str) -> Result<Checked, Vec<Located>> {
 /// Checks a gateway file's text; mistakes come in the order of their lines. The files that it needs for that are read from
 /// `base`, its directory.
 pub fn check_in(text: &str, base: &path::Path) -> Result<Checked, Vec<Located>> {
-    let mut document =
-        Document::read(text).map_err(|fault| vec![Located { line: fault.line, mistake: fault.mistake }])?;
+    let mut document = Document::read(text).map_err(|fault| vec![located(text, fault)])?;
+    let variables = words::variables(&document.value);
     let shape = shape::check(&schema::schema(), &mut document.value);
     let mut mistakes = std::mem::take(&mut document.mistakes);
     let sound = shape.mistakes.is_empty();
@@ -63,7 +72,7 @@ pub fn check_in(text: &str, base: &path::Path) -> Result<Checked, Vec<Located>> 
                 file.prices.unpriced.get_or_insert_default();
             }
             match Gateway::compile(&file) {
-                Ok(gateway) => compiled = Some(Checked { file, gateway, table }),
+                Ok(gateway) => compiled = Some((file, gateway, table)),
                 Err(more) => others.extend(more),
             }
             mistakes.extend(others.into_iter().filter(|other| shape.is_authors(&other.path)));
@@ -74,8 +83,11 @@ pub fn check_in(text: &str, base: &path::Path) -> Result<Checked, Vec<Located>> 
         }
         Err(_) => {}
     }
+    refer_to_no_variables(&mut mistakes, variables);
     match compiled {
-        Some(checked) if mistakes.is_empty() => Ok(checked),
+        Some((file, gateway, table)) if mistakes.is_empty() => {
+            Ok(Checked { file, gateway, table, lines: document.lines })
+        }
         _ => {
             let locate = |mistake: Mistake| Located { line: document.line(&mistake.path), mistake };
             let mut located: Vec<Located> = mistakes.into_iter().map(locate).collect();
@@ -84,6 +96,32 @@ pub fn check_in(text: &str, base: &path::Path) -> Result<Checked, Vec<Located>> 
         }
     }
 }
+
+/// Why a text is not YAML, and what its line may have to do with it.
+fn located(text: &str, fault: yaml::Fault) -> Located {
+    let yaml::Fault { line, mut mistake } = fault;
+    let written = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    if let Some(expected) = words::line(written) {
+        mistake.expected = expected.to_owned();
+    }
+    Located { line, mistake }
+}
+
+/// A file has no variables: where one stands, that is the mistake, whatever else would be wrong with its text.
+fn refer_to_no_variables(mistakes: &mut Vec<Mistake>, variables: Vec<(String, String)>) {
+    for (path, expected) in variables {
+        let known = mistakes.iter_mut().find(|mistake| mistake.path == path);
+        match known {
+            // What stands in a field that does not exist matters only where it is a credential.
+            Some(mistake) if mistake.found == shape::UNKNOWN && !expected.starts_with("key:") => {}
+            Some(mistake) => mistake.expected = expected,
+            None => mistakes.push(Mistake { path, found: "a reference to a variable".to_owned(), expected }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod mistakes;
 
 #[cfg(test)]
 mod tests {
@@ -159,9 +197,9 @@ timeouts: { total: 0s, idle: 1m, idle: 2m }
         assert_eq!(
             lines(text),
             [
-                "1: listn: found an unknown field, expected one of: admin, apps, budgets, cache, capabilities, circuit, \
-                 forward_headers, guards, keys, limits, listen, memory, and 9 more (did you mean \"listen\"?)",
-                "3: providers.openai.key: found text, expected a mapping with env, file",
+                "1: listn: found an unknown field, expected one of: admin, aliases, apps, budgets, cache, capabilities, \
+                 circuit, forward_headers, guards, keys, limits, listen, and 10 more (did you mean \"listen\"?)",
+                "3: providers.openai.key: found text, expected { env: NAME }, with the secret in that environment variable, or { file: PATH }",
                 "3: providers.openai.kind: found \"opnai\", expected one of: openai, anthropic, azure, gemini, vertex, vertex-anthropic, bedrock, \
              bedrock-anthropic, cohere, deepseek, fireworks, groq, and 9 more (did you mean \
                  \"openai\"?)",
@@ -188,14 +226,14 @@ timeouts: { total: 0s, idle: 1m, idle: 2m }
             [
                 "1: teams: found nothing, expected a mapping",
                 "1: providers: found none, expected at least one provider",
-                "2: models: found a list, expected a mapping",
-                "3: keys: found text, expected a list",
+                "2: models: found a list, expected NAME: { targets: [{ provider: NAME, model: NAME }] }",
+                "3: keys: found text, expected a list: [{ id: NAME, team: NAME, sha256: HASH }], as `sluice keys new` prints it",
             ]
         );
         assert_eq!(
             lines("just text"),
             [
-                "1: found text, expected a mapping with admin, apps, budgets, cache, capabilities, circuit, forward_headers, guards, keys, limits, listen, memory, models, prices, providers, redis, reservation, stored, teams, timeouts, tracing"
+                "1: found text, expected a mapping with admin, aliases, apps, budgets, cache, capabilities, circuit, forward_headers, guards, keys, limits, listen, memory, models, prices, providers, redis, reservation, stored, teams, timeouts, tracing"
             ]
         );
     }

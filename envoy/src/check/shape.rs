@@ -12,9 +12,13 @@ use sluice_core::config::mistake::{Path, quoted};
 use sluice_core::config::suggest::one_of;
 
 use super::schema::{at, placeholder};
+use super::words;
 
 /// A repaired value can show another mistake; a file needs very few rounds, and gets no more than this.
 const ROUNDS: usize = 32;
+
+/// How a field that does not exist is called.
+pub const UNKNOWN: &str = "an unknown field";
 
 /// One step into a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,8 +113,8 @@ fn read(schema: &Value, error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
             let known = part.and_then(|part| part.get("properties")).and_then(Value::as_object);
             for name in unexpected {
                 let names = known.into_iter().flat_map(|fields| fields.keys()).map(String::as_str);
-                let expected = one_of(name, names);
-                fault(place.key(name), "an unknown field".to_owned(), expected, Repair::Remove(name.clone()));
+                let expected = words::field(&steps, name).map_or_else(|| one_of(name, names), str::to_owned);
+                fault(place.key(name), UNKNOWN.to_owned(), expected, Repair::Remove(name.clone()));
             }
         }
         ValidationErrorKind::Required { property: Value::String(name) } => {
@@ -124,7 +128,8 @@ fn read(schema: &Value, error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
                 TypeKind::Single(name) => {
                     let name = name.to_string();
                     let known = part.filter(|part| part.get("type").and_then(Value::as_str) == Some(&name));
-                    known.map_or_else(|| type_in_words(&name).to_owned(), describe)
+                    let written = words::value(&steps, instance, &name);
+                    written.unwrap_or_else(|| known.map_or_else(|| type_in_words(&name).to_owned(), describe))
                 }
                 TypeKind::Multiple(_) => part.map_or("another type".to_owned(), describe),
             };
@@ -138,7 +143,12 @@ fn read(schema: &Value, error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
             let names: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             // What is not even text is a mistake of type, and reported as that.
             if let Value::String(text) = instance {
-                fault(place, quoted(text), one_of(text, names), Repair::Replace);
+                let meant = words::choice(&steps, text).filter(|meant| names.contains(meant));
+                let expected = match meant {
+                    Some(meant) => format!("{meant:?}, or {}", one_of("", names)),
+                    None => one_of(text, names),
+                };
+                fault(place, quoted(text), expected, Repair::Replace);
             }
         }
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {

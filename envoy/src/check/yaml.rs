@@ -19,8 +19,12 @@ pub struct Document {
     pub value: Value,
     /// Keys that stand twice in one mapping.
     pub mistakes: Vec<Mistake>,
-    lines: BTreeMap<String, usize>,
+    pub lines: Lines,
 }
+
+/// On which line each place of a file stands.
+#[derive(Debug, Default)]
+pub struct Lines(BTreeMap<String, usize>);
 
 /// Why a file is not YAML, or not of the kind that is read here.
 #[derive(Debug)]
@@ -34,7 +38,7 @@ impl Document {
     pub fn read(text: &str) -> Result<Self, Fault> {
         let mut composer = Composer {
             parser: Parser::new_from_str(text),
-            document: Self { value: Value::Null, mistakes: Vec::new(), lines: BTreeMap::new() },
+            document: Self { value: Value::Null, mistakes: Vec::new(), lines: Lines::default() },
             anchors: HashMap::new(),
             values: 0,
             seen: 1,
@@ -43,11 +47,18 @@ impl Document {
         Ok(composer.document)
     }
 
-    /// The line of a place, or of the nearest one around it that stands in the file.
+    /// The line of a place.
     pub fn line(&self, path: &str) -> usize {
+        self.lines.of(path)
+    }
+}
+
+impl Lines {
+    /// The line of a place, or of the nearest one around it that stands in the file.
+    pub fn of(&self, path: &str) -> usize {
         let mut place = path;
         loop {
-            if let Some(line) = self.lines.get(place) {
+            if let Some(line) = self.0.get(place) {
                 return *line;
             }
             match place.rfind(['.', '[']) {
@@ -106,7 +117,7 @@ impl<'t> Composer<'t> {
     }
 
     fn value(&mut self, event: Event<'t>, path: &Path, depth: usize) -> Result<Value, Fault> {
-        self.document.lines.entry(path.to_string()).or_insert(self.seen);
+        self.document.lines.0.entry(path.to_string()).or_insert(self.seen);
         self.count(1)?;
         if depth > DEPTH_MAX {
             return Err(fault(self.seen, format!("more than {DEPTH_MAX} levels"), "a gateway file"));
@@ -162,14 +173,14 @@ impl<'t> Composer<'t> {
             let line = span.start.line();
             let again = fields.contains_key(&key);
             if again {
-                let first = self.document.lines.get(path.as_str()).copied().unwrap_or(line);
+                let first = self.document.lines.0.get(path.as_str()).copied().unwrap_or(line);
                 self.document.mistakes.push(Mistake {
                     path: path.to_string(),
                     found: format!("{} again in line {line}, first in line {first}", quoted(&key)),
                     expected: "each key once".to_owned(),
                 });
             } else {
-                self.document.lines.insert(path.to_string(), line);
+                self.document.lines.0.insert(path.to_string(), line);
             }
             let (event, _) = self.next()?;
             let value = self.value(event, &path, depth + 1)?;

@@ -9,7 +9,7 @@ mod watch;
 pub use watch::Watch;
 
 /// Tells the person who runs the gateway. That nobody may be reading it is no reason to stop.
-fn tell(text: &str) {
+pub fn tell(text: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "sluice: {text}");
 }

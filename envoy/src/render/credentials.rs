@@ -4,6 +4,7 @@
 use sluice_core::config::file::{Availability, Aws, Entra, File, Provider, WebIdentity};
 use sluice_core::config::url::Url;
 
+use super::entrance;
 use super::text::{fill, quote};
 use super::{Options, quote_path};
 use crate::secrets::{aws_file, sds_file};
@@ -78,8 +79,7 @@ fn entra(name: &str, entra: &Entra, options: &Options) -> String {
             ("uri", &quote(&uri)),
             ("cluster", &quote(&token_cluster(name))),
             ("client", &quote(&entra.client_id)),
-            ("name", &quote(name)),
-            ("path", &quote_path(&options.secrets.join(sds_file(name)))),
+            ("secret", &entrance::source(name, &options.secrets.join(sds_file(name)))),
         ],
     )
 }
@@ -163,7 +163,7 @@ mod tests {
             &[
                 "{ uri: \"https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token\", cluster: \"sluice-entra-p\"",
                 "client_id: \"the-app\"\n",
-                "client_secret: { name: \"p\", sds_config: { path_config_source: { path: \"/secrets/p.yaml\" } } }",
+                "client_secret: { name: \"p\", sds_config: { path_config_source: { path: \"/secrets/p.yaml\", watched_directory: { path: \"/secrets\" } } } }",
                 "sni: \"login.microsoftonline.com\"",
             ],
         );

@@ -14,11 +14,14 @@ use sluice_core::config::kind::{BEARER, Presented};
 use sluice_core::config::url::Url;
 use sluice_core::config::{Gateway, Model};
 use sluice_core::exchange::REDIS_CLUSTER;
+use sluice_core::exchange::gateway::endpoint::{ALIVE, READY};
 
 use crate::check::Checked;
+use crate::secrets::sds_file;
 
 mod availability;
 mod credentials;
+pub mod entrance;
 pub mod overload;
 mod refusals;
 mod text;
@@ -26,6 +29,10 @@ mod tracing;
 
 pub use text::quote;
 use text::{ascii_json, fill};
+
+/// The listeners.
+pub const CLIENTS: &str = "clients";
+pub const ADMINISTRATORS: &str = "admin";
 
 /// What the gateway file does not say.
 #[derive(Debug, Clone)]
@@ -54,6 +61,7 @@ pub fn bootstrap(checked: &Checked, options: &Options) -> String {
     // Checked before: a listener that cannot be read does not come this far.
     let listen: SocketAddr = file.listen.parse().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 8080)));
     let timeouts = gateway.timeouts;
+    let [cors, cors_policy] = entrance::cors(file.cors.as_ref());
     // A file that is written to fills the kernel's cache, which counts as memory in use up to the limit.
     let cgroup = options.cgroup && options.access_log.is_none();
     let clusters = file.providers.iter().flat_map(|(name, provider)| provider.clusters(name));
@@ -72,7 +80,11 @@ pub fn bootstrap(checked: &Checked, options: &Options) -> String {
             ("admin_port", &options.admin.port().to_string()),
             ("address", &quote(&listen.ip().to_string())),
             ("port", &listen.port().to_string()),
-            ("access_log", &access_log(options.access_log.as_deref())),
+            ("tls", &entrance::tls(file.tls.as_ref(), CLIENTS, options)),
+            ("cors", &cors),
+            ("cors_policy", &cors_policy),
+            ("ready", &quote(&format!("{READY}/?(\\?.*)?"))),
+            ("access_log", &access_log(options.access_log.as_deref(), &unlogged())),
             ("tracing", &file.tracing.as_ref().map(tracing::manager).unwrap_or_default()),
             ("trace_id", trace_id),
             ("overload", &overload::manager(workers(options), gateway.memory.worker as u64, cgroup, longest(gateway))),
@@ -127,7 +139,8 @@ fn admin(file: &File, longest: Duration, options: &Options) -> String {
             ("port", &listen.port().to_string()),
             ("longest", &seconds(longest.max(LONGEST_ADMINISTRATION))),
             ("refusals", &refusals::for_administrators()),
-            ("access_log", &access_log(options.access_log.as_deref())),
+            ("tls", &entrance::tls(file.admin.as_ref().and_then(|admin| admin.tls.as_ref()), ADMINISTRATORS, options)),
+            ("access_log", &access_log(options.access_log.as_deref(), "")),
             ("gateway", &ascii_json(&json!({ "role": "admin", "gateway": for_the_filter(file) }))),
         ],
     )
@@ -152,6 +165,11 @@ fn for_the_filter(file: &File) -> File {
         provider.forget_credential();
         provider.availability = Availability::default();
     }
+    file.tls = None;
+    file.cors = None;
+    if let Some(admin) = &mut file.admin {
+        admin.tls = None;
+    }
     if let Some(redis) = &mut file.redis {
         redis.token = None;
     }
@@ -167,14 +185,22 @@ fn target(name: &str) -> String {
     format!("{name}: {{ action: {{ name: {name}, typed_config: {{ \"@type\": {action}, cluster: {name} }} }} }}\n")
 }
 
-/// The first lines of an access logger, up to its format.
-fn access_log(path: Option<&Path>) -> String {
+/// Requests without a line in the log: those of whoever balances load before the gateway, every second or so.
+fn unlogged() -> String {
+    let regex = quote(&format!("({ALIVE}|{READY})/?(\\?.*)?"));
+    let path =
+        format!("{{ name: \":path\", string_match: {{ safe_regex: {{ regex: {regex} }} }}, invert_match: true }}");
+    format!("filter: {{ header_filter: {{ header: {path} }} }}\n            ")
+}
+
+/// The first lines of an access logger, up to its format; which requests it leaves out stands before them.
+fn access_log(path: Option<&Path>, filter: &str) -> String {
     let (name, kind, path) = match path {
         None => ("stdout", "stream.v3.StdoutAccessLog", String::new()),
         Some(path) => ("file", "file.v3.FileAccessLog", format!("\n              path: {}", quote_path(path))),
     };
     format!(
-        "name: envoy.access_loggers.{name}\n            typed_config:\n              \
+        "{filter}name: envoy.access_loggers.{name}\n            typed_config:\n              \
          \"@type\": type.googleapis.com/envoy.extensions.access_loggers.{kind}{path}"
     )
 }
@@ -239,8 +265,7 @@ fn credential(name: &str, Presented { header, prefix }: Presented, options: &Opt
     fill(
         include_str!("credential.yaml"),
         &[
-            ("name", &quote(name)),
-            ("path", &quote_path(&options.secrets.join(format!("{name}.yaml")))),
+            ("secret", &entrance::source(name, &options.secrets.join(sds_file(name)))),
             ("header", header),
             ("prefix", &prefix),
         ],

@@ -15,7 +15,9 @@ use sluice_core::error::{ApiError, ErrorKind};
 use sluice_core::exchange::gateway::endpoint::{MESSAGES, with_openais_errors};
 use sluice_core::exchange::journey::from_envoy;
 use sluice_core::exchange::{REPLY_DETAILS, property};
+use sluice_core::limits::NO_RETRY;
 
+use super::entrance;
 use super::text::{fill, quote};
 
 /// A reply of Envoy's: how it is known, and what is said instead.
@@ -39,7 +41,7 @@ pub fn for_clients() -> String {
             mapper(&filter(when), &error, &OpenAiChat.write_error(&error)),
         ]
     });
-    std::iter::once(ours()).chain(each).collect()
+    [ours(), entrance::health()].into_iter().chain(each).collect()
 }
 
 /// For whoever administers the gateway.
@@ -116,22 +118,25 @@ fn ours() -> String {
 }
 
 fn mapper(filter: &str, error: &ApiError, body: &[u8]) -> String {
-    let retry = error.retry_after.map(|wait| {
-        let seconds = wait.as_secs();
+    let header = |name: &str, value: &str| {
         format!(
-            "headers_to_add: [{{ header: {{ key: retry-after, value: \"{seconds}\" }}, append_action: \
+            "headers_to_add: [{{ header: {{ key: {name}, value: \"{value}\" }}, append_action: \
              OVERWRITE_IF_EXISTS_OR_ADD }}]"
         )
-    });
+    };
+    let (no_retry, never) = NO_RETRY;
+    let retry = match error.retry_after {
+        Some(wait) => header("retry-after", &wait.as_secs().to_string()),
+        // Some of these keep a status that clients would ask again for: a transfer coding that Envoy does not know.
+        None if error.kind == ErrorKind::InvalidRequest && error.status != 408 => header(no_retry, never),
+        None => String::new(),
+    };
     // Envoy takes a percent sign for one of its commands.
     let body = String::from_utf8_lossy(body).replace('%', "%%");
-    fill(
-        include_str!("refusal.yaml"),
-        &[("filter", filter), ("headers", &retry.unwrap_or_default()), ("body", &quote(&body))],
-    )
+    fill(include_str!("refusal.yaml"), &[("filter", filter), ("headers", &retry), ("body", &quote(&body))])
 }
 
-fn filter(expression: &str) -> String {
+pub(super) fn filter(expression: &str) -> String {
     let kind = "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter";
     format!(
         "{{ extension_filter: {{ name: cel, typed_config: {{ \"@type\": {kind}, expression: {} }} }} }}",
@@ -148,6 +153,7 @@ mod tests {
         let clients = for_clients();
         let mut filters = clients.lines().filter(|line| line.starts_with("- filter: "));
         assert!(filters.next().is_some_and(|line| line.contains("\"response.code_details == 'sluice'\"")), "{clients}");
+        assert!((&mut filters).take(2).all(|line| line.contains("health_check_")), "{clients}");
         assert_eq!(filters.count(), refusals().len() * 2);
         for expected in [
             r#"inline_string: "{\"error\":{\"message\":\"The request is malformed.\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"malformed_request\"}}""#,

@@ -155,6 +155,15 @@ impl ApiError {
         Self::bad_answer(format!("The provider's answer cannot be read at line {line}, column {column}."))
     }
 
+    /// Whether clients would ask again, as the SDKs do for such a status, and would only read the same once more.
+    pub fn repeats(&self) -> bool {
+        const LASTING: [&str; 3] = ["provider_refused_credential", "gateway_misconfigured", ANSWER_TOO_LARGE];
+        use ErrorKind::{Overloaded, RateLimit, Server, Timeout};
+        let asked_again = matches!(self.status, 408 | 409 | 429) || self.status >= 500;
+        let passes = matches!(self.kind, RateLimit | Overloaded | Timeout | Server);
+        asked_again && (!passes || self.code.as_deref().is_some_and(|code| LASTING.contains(&code)))
+    }
+
     /// The same error under a stable code.
     pub fn with_code(mut self, code: impl Into<Cow<'static, str>>) -> Self {
         self.code = Some(code.into());

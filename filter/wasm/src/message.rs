@@ -82,6 +82,12 @@ impl View for Message {
         let flags = host::property("response\0flags").ok().and_then(|bytes| bytes.try_into().ok());
         flags.is_some_and(|flags| u64::from_le_bytes(flags) & LEFT != 0)
     }
+
+    fn shut_down(&self) -> bool {
+        // Of a connection that the client closed it is `downstream_remote_disconnect`.
+        host::property("response\0code_details")
+            .is_ok_and(|details| details.starts_with(b"downstream_local_disconnect"))
+    }
 }
 
 impl Message {

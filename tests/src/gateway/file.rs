@@ -113,7 +113,8 @@ impl Key {
     }
 }
 
-fn sha256(secret: &str) -> String {
+/// SHA-256 of a secret, 64 hexadecimal digits.
+pub fn sha256(secret: &str) -> String {
     Sha256::digest(secret).iter().fold(String::with_capacity(64), |mut digits, byte| {
         let _ = write!(digits, "{byte:02x}");
         digits

@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+pub use rustix::process::Signal;
+use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 
 use crate::PATIENCE;
 
@@ -75,14 +76,18 @@ impl Process {
 
     /// Tells the command, and it alone, to end.
     pub fn terminate(&self) {
-        // An error means that it has ended already.
-        let _ = kill_process(self.group, Signal::TERM);
+        self.signal(Signal::TERM);
     }
 
     /// Tells the command, and it alone, to end as Ctrl-C would.
     pub fn interrupt(&self) {
+        self.signal(Signal::INT);
+    }
+
+    /// Sends the command, and it alone, a signal.
+    pub fn signal(&self, signal: Signal) {
         // An error means that it has ended already.
-        let _ = kill_process(self.group, Signal::INT);
+        let _ = kill_process(self.group, signal);
     }
 
     /// Ends the processes that the command started, and not the command, at once.
@@ -139,6 +144,16 @@ impl Process {
         self.output.lock().clear();
         self.errors.lock().clear();
     }
+}
+
+/// Runs a program that stays in the foreground, until it is dropped.
+///
+/// # Panics
+/// When it does not start.
+pub fn of_program(program: &Path, arguments: &[&str]) -> Process {
+    let mut run = Command::new(program);
+    run.args(arguments);
+    Process::spawn(run, None)
 }
 
 /// The processes that this one started and that still run.

@@ -106,30 +106,6 @@ async fn a_key_sees_and_uses_its_own_models_only() {
 }
 
 #[tokio::test]
-async fn what_the_gateway_does_not_serve_is_a_404_that_says_what_it_does() {
-    let pair = Pair::lease().await;
-    for (method, path) in [
-        ("GET", CHAT),
-        ("DELETE", CHAT),
-        ("POST", "/v1/models"),
-        ("POST", "/v1/chat/completions/"),
-        ("POST", "/v1/chat/completions/../../control"),
-        ("POST", "/v1//chat/completions"),
-        ("GET", "/"),
-        ("GET", "/metrics"),
-        ("OPTIONS", CHAT),
-    ] {
-        let answer = pair.gateway.client().request(method, path, "{}").await.expect("an answer");
-        let (status, code) = refusal(&answer);
-        assert_eq!((status, &*code), (404, "unknown_url"), "{method} {path}");
-        assert!(answer.json()["error"]["message"].as_str().is_some_and(|text| text.contains(CHAT)));
-    }
-    let head = pair.gateway.client().request("HEAD", CHAT, "").await.expect("an answer");
-    assert_eq!((head.status, head.body.len()), (404, 0));
-    assert!(pair.openai.requests().is_empty());
-}
-
-#[tokio::test]
 async fn a_query_on_the_path_is_the_clients_business() {
     let pair = Pair::lease().await;
     let answer =

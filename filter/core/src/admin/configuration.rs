@@ -54,8 +54,10 @@ struct Target<'a> {
 /// `GET /prices`
 pub fn prices(desk: &mut Desk) -> Step {
     let models = desk.service.gateway.models.iter();
-    let targets = models.flat_map(|(name, model)| model.targets.iter().map(move |target| (name, target)));
-    let targets = targets.map(|(name, target)| {
+    let targets = models.flat_map(|(name, model)| model.targets.iter().map(move |target| (name.as_str(), target)));
+    let known = desk.service.gateway.known_targets();
+    let known = known.iter().map(|(name, target)| (*name, target));
+    let targets = targets.chain(known).map(|(name, target)| {
         let price = target.price.as_ref();
         let shown = price.map(|price| {
             BTreeMap::from([

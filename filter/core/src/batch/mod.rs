@@ -56,6 +56,9 @@ pub struct Work {
     pub key: String,
     /// The one model that it asks, by the gateway's name for it.
     pub model: String,
+    /// The name that led there, where the gateway's is a pattern.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
     /// And by its provider's.
     pub target: String,
     /// All requests together.
@@ -70,16 +73,22 @@ pub struct Work {
 
 impl Work {
     /// Nothing yet, for this model.
-    pub(crate) fn new(key: &str, model: &str, target: &Target) -> Self {
+    pub(crate) fn new(key: &str, model: &str, asked: &str, target: &Target) -> Self {
         Self {
             key: key.to_owned(),
             model: model.to_owned(),
+            asked: (asked != model).then(|| asked.to_owned()),
             target: target.model.clone(),
             total: Share::default(),
             longest: Share::default(),
             pieces: 0,
             priced: target.price.is_some(),
         }
+    }
+
+    /// The name by which the gateway finds its model.
+    pub(crate) fn asked(&self) -> &str {
+        self.asked.as_deref().unwrap_or(&self.model)
     }
 
     /// One request more.
@@ -111,6 +120,8 @@ pub struct Open {
     team: String,
     app: Option<String>,
     model: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asked: Option<String>,
     target: String,
     requests: u64,
     pieces: u64,
@@ -198,6 +209,7 @@ impl Open {
             app: caller.app.as_deref().map(str::to_owned),
             charged: charged.collect(),
             model: work.model,
+            asked: work.asked,
             target: work.target,
             requests: work.total.requests,
             pieces: work.pieces,
@@ -241,9 +253,9 @@ impl Open {
 
     fn cost(&self, usage: &Usage, gateway: &Gateway) -> Option<MicroUsd> {
         let stored = gateway.stored.as_ref()?.targets.first()?;
-        let model = gateway.models.get(&self.model).or_else(|| gateway.direct.get(&self.model))?;
-        let ours = |target: &&Rc<Target>| target.provider.name == stored.provider.name && target.model == self.target;
-        let price = model.targets.iter().find(ours)?.price?;
+        let asked = self.asked.as_deref().unwrap_or(&self.model);
+        let (_, target) = gateway.served(asked, &stored.provider.name, &self.target, true)?;
+        let price = target.price?;
         let tokens = price.of_batch(usage).0;
         Some(MicroUsd(if usage == &Usage::default() { 0 } else { tokens.saturating_add(self.pieces) }))
     }

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::mistake::{Mistake, Path, quoted};
+use super::pattern::{Pattern, shape};
 use super::suggest::one_of;
 use crate::dialect::pass_through::STORED;
 use crate::keys::Forbidden;
@@ -24,7 +25,7 @@ use super::{Gateway, Model, Provider, Target, Timeouts, file};
 /// Cluster names that are ours, in what Envoy is given: `none`, and all that begin with `sluice`.
 const RESERVED: [&str; 2] = ["none", "sluice"];
 const NAME_MAX: usize = 64;
-const MODEL_MAX: usize = 256;
+const MODEL_MAX: usize = super::pattern::NAME_MAX;
 /// Envoy tries a request 17 times at most (`num_retries` in what `sluice render` writes), and one target may be asked twice.
 const TARGETS_MAX: usize = 16;
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
@@ -34,9 +35,11 @@ mod availability;
 mod cache;
 mod capabilities;
 mod credentials;
+mod entrance;
 mod guards;
 mod keys;
 mod memory;
+mod names;
 mod prices;
 mod providers;
 mod redis;
@@ -47,11 +50,13 @@ mod tracing;
 pub(super) use keys::{Strictness, compile as compile_key};
 
 pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
+    let file = &file.with_names();
     let mut check = Check { file, mistakes: Vec::new() };
     check.listen();
     let providers = check.providers();
     let timeouts = check.timeouts();
     let models = check.models(&providers, timeouts);
+    check.aliases();
     let stored = check.stored(&providers, timeouts);
     let forbid = check.teams();
     check.apps();
@@ -65,10 +70,14 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
     let cache = check.cache();
     let memory = check.memory();
     let circuit = check.circuit();
+    let ready_needs_redis = check.ready();
+    check.cors();
+    check.tls();
     let reservation = file.reservation.clone();
     let mut gateway = Gateway {
         keys: BTreeMap::new(),
         direct: direct(&models, timeouts),
+        names: names::names(file, &models, timeouts),
         watched_headers: watched_headers(&models),
         models,
         stored,
@@ -87,6 +96,7 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
         memory,
         circuit,
         timeouts,
+        ready_needs_redis,
     };
     // Last, since a key is checked against all the rest: one that comes at run time is, too.
     gateway.keys = check.keys(&gateway);
@@ -127,18 +137,21 @@ impl Check<'_> {
         for (name, model) in &self.file.models {
             let path = section.key(name);
             self.model_name(name, &path);
-            let targets = self.targets(model, providers, &path.key("targets"));
-            let way = self.way(model, &targets, timeouts, &path);
+            self.stars(name, &path);
+            let pattern = Pattern::read(name);
+            let targets = self.targets((model, pattern.as_ref()), providers, &path.key("targets"));
+            let way = Rc::new(self.way(model, &targets, timeouts, &path));
             let cache = self.model_cache(model, &path);
             let forbid = self.forbid(&model.forbid, &path.key("forbid"));
-            compiled.insert(name.clone(), Rc::new(Model { name: name.clone(), forbid, targets, way, cache }));
+            let model = Model { name: name.clone(), pattern, forbid, targets, way, cache };
+            compiled.insert(name.clone(), Rc::new(model));
         }
         compiled
     }
 
     fn targets(
         &mut self,
-        model: &file::Model,
+        (model, pattern): (&file::Model, Option<&Pattern>),
         providers: &BTreeMap<String, Rc<Provider>>,
         path: &Path,
     ) -> Vec<Rc<Target>> {
@@ -152,6 +165,7 @@ impl Check<'_> {
         for (index, target) in model.targets.iter().enumerate() {
             let path = path.index(index);
             self.model_name(&target.model, &path.key("model"));
+            self.stars(&target.model, &path.key("model"));
             self.reference(&target.provider, self.file.providers.keys(), &path.key("provider"));
             if let Some(provider) = providers.get(&target.provider) {
                 targets.push(Rc::new(Target {
@@ -160,6 +174,7 @@ impl Check<'_> {
                     keys: Keys::of(&target.provider, &target.model, provider.clusters.len()),
                     provider: provider.clone(),
                     model: target.model.clone(),
+                    shape: pattern.and_then(|pattern| shape(pattern, &target.provider, &target.model)),
                     price: self.price_of(target),
                     capabilities: self.capabilities_of(target),
                     weight: target.weight,
@@ -186,6 +201,7 @@ impl Check<'_> {
             keys: Keys::of(name, "", 1),
             provider: provider.clone(),
             model: String::new(),
+            shape: None,
             price: Some(Price::default()),
             capabilities: Capabilities::default(),
             weight: 1,
@@ -193,8 +209,8 @@ impl Check<'_> {
         };
         // What was asked twice may be done twice.
         let way = Way { retry: Retry::new(&[], Duration::ZERO), ..Way::plain(timeouts) };
-        let (name, targets) = ("stored".to_owned(), vec![Rc::new(target)]);
-        Some(Rc::new(Model { name, forbid: Forbidden::default(), targets, way, cache: None }))
+        let (name, targets, way) = ("stored".to_owned(), vec![Rc::new(target)], Rc::new(way));
+        Some(Rc::new(Model { name, pattern: None, forbid: Forbidden::default(), targets, way, cache: None }))
     }
 
     /// A model's name goes into headers, paths and logs as it is.
@@ -260,13 +276,17 @@ impl Check<'_> {
 /// is that model.
 fn direct(models: &BTreeMap<String, Rc<Model>>, timeouts: Timeouts) -> BTreeMap<String, Rc<Model>> {
     let mut direct = BTreeMap::new();
-    for target in models.values().flat_map(|model| &model.targets) {
-        let (name, targets) = (target.name.clone(), vec![target.clone()]);
-        let (way, forbid) = (Way::plain(timeouts), Forbidden::default());
-        let model = || Rc::new(Model { name: name.clone(), forbid, targets, way, cache: None });
-        direct.entry(target.name.clone()).or_insert_with(model);
+    let targets = models.values().flat_map(|model| &model.targets).filter(|target| target.shape.is_none());
+    for target in targets {
+        direct.entry(target.name.clone()).or_insert_with(|| alone(target, target.name.clone(), None, timeouts));
     }
     direct
+}
+
+/// A target as a model by itself.
+fn alone(target: &Rc<Target>, name: String, pattern: Option<Pattern>, timeouts: Timeouts) -> Rc<Model> {
+    let (forbid, targets, way) = (Forbidden::default(), vec![target.clone()], Rc::new(Way::plain(timeouts)));
+    Rc::new(Model { name, pattern, forbid, targets, way, cache: None })
 }
 
 /// The headers that routes and stickiness ask about.

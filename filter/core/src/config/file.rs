@@ -2,6 +2,7 @@
 //!
 //! The JSON Schema that editors complete from is generated from these types.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use super::kind::Kind;
 mod availability;
 mod cache;
 mod credentials;
+mod entrance;
 mod guards;
 mod memory;
 mod routing;
@@ -20,6 +22,7 @@ mod tracing;
 pub use availability::{Availability, Connections, HealthCheck, OutlierDetection};
 pub use cache::{Cache, ModelCache, Scope};
 pub use credentials::{Aws, Entra, Google, TokenFile, WebIdentity};
+pub use entrance::{Cors, Ready, ReadyRedis, Sds, Tls};
 pub use guards::{Action, Detector, Guard, GuardMatch, Side};
 pub use memory::Memory;
 pub use routing::{
@@ -35,10 +38,24 @@ pub struct File {
     /// Where clients connect: `address:port`.
     #[serde(default = "default_listen")]
     pub listen: String,
+    /// The certificate that the gateway presents to clients; plain HTTP when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    /// The web pages that may call the gateway from a browser; none when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
+    /// When `/ready` says that this instance should be sent requests.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub ready: Ready,
     /// Who serves models, by a name of your choice.
     pub providers: BTreeMap<String, Provider>,
-    /// The names clients ask for.
+    /// The names clients ask for. `*` in a name stands for any text: `claude-*`; of several that fit, the one with more text before
+    /// its star serves.
     pub models: BTreeMap<String, Model>,
+    /// Other names for models: what clients ask for, and the name of a model that is meant. With a star in both, what it stands for
+    /// in one stands in the other: `"claude-*[1m]": "claude-*"`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub aliases: BTreeMap<String, String>,
     /// Who answers for keys.
     pub teams: BTreeMap<String, Team>,
     /// The virtual keys that clients present.
@@ -93,6 +110,24 @@ pub struct File {
     /// How long to wait.
     #[serde(default)]
     pub timeouts: Timeouts,
+}
+
+impl File {
+    /// The same with names in place of stars, where only one name can be meant: a target `*` of a model whose name has no star.
+    pub fn with_names(&self) -> Cow<'_, Self> {
+        let is_plain = |name: &str| !name.contains('*');
+        let stars = |model: &Model| model.targets.iter().any(|target| target.model == "*");
+        if !self.models.iter().any(|(name, model)| is_plain(name) && stars(model)) {
+            return Cow::Borrowed(self);
+        }
+        let mut file = self.clone();
+        for (name, model) in file.models.iter_mut().filter(|(name, _)| is_plain(name)) {
+            for target in model.targets.iter_mut().filter(|target| target.model == "*") {
+                target.model.clone_from(name);
+            }
+        }
+        Cow::Owned(file)
+    }
 }
 
 /// A header that says more of a trace than its id: whose request it is, for one.
@@ -288,7 +323,8 @@ pub struct Model {
 pub struct Target {
     /// One of `providers`.
     pub provider: String,
-    /// The provider's own name for the model.
+    /// The provider's own name for the model. `*` is the name that was asked for; of a model whose name has a star, text around
+    /// it keeps what that stands for: `anthropic.claude-*`.
     pub model: String,
     /// For `weighted`: how often it is first, in proportion to the others; 0 is never, unless the others fail.
     #[serde(default = "one", skip_serializing_if = "is_one")]
@@ -811,6 +847,9 @@ pub struct Admin {
     pub listen: String,
     /// SHA-256 of the administrator's key, 64 hexadecimal digits: `sluice keys new --admin` prints both.
     pub sha256: String,
+    /// The certificate that it presents; plain HTTP when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
 }
 
 fn default_admin() -> String {

@@ -29,6 +29,8 @@ pub mod format;
 pub mod kind;
 pub mod layout;
 pub mod mistake;
+mod names;
+pub mod pattern;
 pub mod plugin;
 pub mod size;
 pub mod suggest;
@@ -37,8 +39,10 @@ pub mod url;
 
 pub use check::is_public_name;
 pub use mistake::Mistake;
+pub use names::{Found, Names};
 
 use layout::Layout;
+use pattern::Pattern;
 
 /// A checked configuration, made once per worker; exchanges hold parts of it by reference count, so that a changed
 /// configuration never touches a request under way.
@@ -46,8 +50,10 @@ use layout::Layout;
 pub struct Gateway {
     /// Who may call, by the hash of their key.
     pub keys: BTreeMap<KeyHash, Credential>,
-    /// What they may ask for.
+    /// What they may ask for, by its name or its pattern: [`Gateway::find`] knows which one is meant.
     pub models: BTreeMap<String, Rc<Model>>,
+    /// Aliases and patterns.
+    pub names: Names,
     /// Every target by itself, by `provider/model`: for callers who may choose targets.
     pub direct: BTreeMap<String, Rc<Model>>,
     /// The headers, in lower case, that the ways of models ask about.
@@ -84,6 +90,8 @@ pub struct Gateway {
     pub circuit: Settings,
     /// How long to wait.
     pub timeouts: Timeouts,
+    /// Whether this instance should be sent requests only while Redis answers.
+    pub ready_needs_redis: bool,
 }
 
 impl Gateway {
@@ -232,23 +240,30 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Whether it may ask for this model.
-    pub fn may_use(&self, model: &str) -> bool {
-        self.models.as_ref().is_none_or(|models| models.iter().any(|glob| glob.matches(model)))
+    /// Whether it may ask for a model by this name.
+    pub fn may_use(&self, name: &str) -> bool {
+        self.models.as_ref().is_none_or(|models| models.iter().any(|glob| glob.matches(name)))
+    }
+
+    /// Whether it may ask for what was found by `asked`: by that name, or by the one that it stands for.
+    pub fn may_ask(&self, asked: &str, found: &Found<'_>) -> bool {
+        self.may_use(asked) || self.may_use(&found.name)
     }
 }
 
 /// A name that clients ask for.
 #[derive(Debug, Clone)]
 pub struct Model {
-    /// The name.
+    /// The name, or the pattern of names: everything is counted by it.
     pub name: String,
+    /// Where the name is a pattern.
+    pub pattern: Option<Pattern>,
     /// What no request for it may ask for.
     pub forbid: Forbidden,
     /// Where it is served, as listed. Never empty.
     pub targets: Vec<Rc<Target>>,
     /// How a request finds its target among them.
-    pub way: Way,
+    pub way: Rc<Way>,
     /// How its answers are kept; `None` is not at all.
     pub cache: Option<CacheRule>,
 }
@@ -266,6 +281,8 @@ pub struct Target {
     pub provider: Rc<Provider>,
     /// The provider's own name for the model.
     pub model: String,
+    /// Of a pattern's target whose own name has a star: what it asks for. No request goes there before it is filled.
+    pub shape: Option<Pattern>,
     /// What it costs, by its own price or by the one for all that have none. Without either a request that a budget counts
     /// must not go there.
     pub price: Option<Price>,

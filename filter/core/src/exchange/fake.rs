@@ -20,7 +20,8 @@ use super::{Call, Called, Context, Effect, Event, Flow, NO_CLUSTER, Reply, Time,
 use crate::config::Gateway;
 use crate::store::{Conflict, SharedData};
 
-/// The secret of the key `k`, which may use every model; `sk-narrow` may use `narrow` only, `sk-old` has expired.
+/// The secret of the key `k`, which may use every model; `sk-narrow` may use `narrow` only, `sk-chat` may call paths
+/// below `/v1/chat/` only, `sk-old` has expired.
 pub(crate) const SECRET: &str = "sk-test";
 
 /// A gateway with one OpenAI and one Anthropic provider, and models that fall back either way.
@@ -60,9 +61,11 @@ pub(crate) fn gateway() -> Rc<Gateway> {
             "teams":{{"t":{{}}}},
             "keys":[{{"id":"k","sha256":"{}","team":"t"}},
                     {{"id":"n","sha256":"{}","team":"t","models":["narrow"]}},
+                    {{"id":"c","sha256":"{}","team":"t","endpoints":["/v1/chat/*"]}},
                     {{"id":"o","sha256":"{}","team":"t","expires":"2020-01-01T00:00:00Z"}}]}}"#,
         hash(SECRET),
         hash("sk-narrow"),
+        hash("sk-chat"),
         hash("sk-old"),
     );
     Rc::new(Gateway::from_json(file.as_bytes()).unwrap())
@@ -97,11 +100,21 @@ impl View for Message {
     fn provider_left(&self) -> bool {
         self.left
     }
+    fn shut_down(&self) -> bool {
+        false
+    }
 }
 
 /// Envoy's shared data.
 #[derive(Debug, Default)]
 pub(crate) struct Shared(RefCell<BTreeMap<String, (Vec<u8>, u32)>>);
+
+impl Shared {
+    /// Under which names something is kept.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.0.borrow().keys().cloned().collect()
+    }
+}
 
 impl SharedData for Shared {
     fn read(&self, name: &str) -> Option<(Vec<u8>, u32)> {

@@ -105,6 +105,8 @@ pub struct Journey {
     pub estimated: bool,
     /// Whether its client left, or waited for less than the gateway would, before a provider had answered and counted.
     pub abandoned: bool,
+    /// Whether Envoy ended it when it shut down.
+    pub shut_down: bool,
     /// How much the provider who served has counted, once the request is over.
     pub counted: Option<Counted>,
     /// Where it stands.
@@ -301,6 +303,7 @@ impl Journey {
             prompt,
             estimated: false,
             abandoned: false,
+            shut_down: false,
             counted: None,
             stage: Stage::Underway,
             first_token: None,

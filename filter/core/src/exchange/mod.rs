@@ -57,6 +57,8 @@ pub mod property {
     pub const EXCHANGE: &str = "sluice.exchange";
     /// The access log's fields, as the rest of a JSON object: `,"name":value…`.
     pub const LOG: &str = "sluice.log";
+    /// What the answer to `/ready` says besides its status, as the rest of a JSON object: `,"name":value…`, or nothing.
+    pub const READY: &str = "sluice.ready";
     /// For spans: the key's public id.
     pub const KEY: &str = "sluice.key";
     /// For spans: the key's team.
@@ -184,6 +186,8 @@ pub trait View {
     fn source(&self) -> Option<IpAddr>;
     /// Once a request is over: whether its provider ended the connection before the answer was complete.
     fn provider_left(&self) -> bool;
+    /// Once a request is over: whether Envoy closed its client's connection, as it does when it shuts down.
+    fn shut_down(&self) -> bool;
 }
 
 /// What a step is taken with.

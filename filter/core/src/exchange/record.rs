@@ -10,6 +10,7 @@ use crate::usage::price::MicroUsd;
 
 use super::Time;
 use super::charge::Charge;
+use super::gateway::SHUT_DOWN;
 use super::journey::{Counted, Journey, Stage, Tried};
 
 /// The fields, in the order in which they stand in the log.
@@ -111,6 +112,7 @@ impl<'a> Record<'a> {
             budgets: journey.charge.as_ref().map(Charge::warnings).unwrap_or_default(),
             first_token_ms: journey.first_token.map(|moment| milliseconds(journey.started, moment)),
             error: match journey.stage {
+                _ if journey.shut_down => Some(SHUT_DOWN),
                 Stage::Underway | Stage::Complete => self.error,
                 // Nobody told the filter: the client left, or the provider's connection was lost. Envoy's flags say which.
                 Stage::Answering => Some("interrupted"),

@@ -31,6 +31,9 @@ pub(super) const LONGEST_LIMIT: Duration = Duration::from_secs(300);
 /// For how long an account without money is left alone.
 pub(super) const NO_MONEY: Duration = Duration::from_secs(60);
 
+/// For how long it is known whether Redis answers, for those who want to know nothing else.
+const HEARD: Duration = Duration::from_secs(1);
+
 /// One worker's memory. It lives as long as its VM.
 #[derive(Debug)]
 pub struct Worker {
@@ -46,6 +49,8 @@ pub struct Worker {
     throws: Cell<u64>,
     /// What is known of targets here alone, by their names.
     targets: RefCell<BTreeMap<String, Rc<Known>>>,
+    /// Whether Redis answered when somebody wanted to know nothing else, and when that was.
+    redis_heard: Cell<Option<(Time, bool)>>,
 }
 
 /// What one worker knows of a target, and no other.
@@ -119,6 +124,7 @@ impl Worker {
             orders: Cell::new(0),
             throws: Cell::new(0),
             targets: RefCell::default(),
+            redis_heard: Cell::default(),
         }
     }
 
@@ -177,9 +183,16 @@ impl Worker {
         self.known(target).pace.produced(since)
     }
 
+    /// Of how many targets something is known.
+    #[cfg(test)]
+    pub(crate) fn known_targets(&self) -> usize {
+        self.targets.borrow().len()
+    }
+
     fn known(&self, target: &Target) -> Rc<Known> {
         let mut targets = self.targets.borrow_mut();
-        if let Some(known) = targets.get(&target.name) {
+        // Not by its name, which a client may have made up: there are as many cells as the configuration knows targets.
+        if let Some(known) = targets.get(target.cells.id()) {
             return known.clone();
         }
         let known = Rc::new(Known {
@@ -188,7 +201,7 @@ impl Worker {
             turn: Cell::default(),
             pace: Pace::default(),
         });
-        targets.insert(target.name.clone(), known.clone());
+        targets.insert(target.cells.id().to_owned(), known.clone());
         known
     }
 
@@ -286,6 +299,16 @@ impl Worker {
         let remote = self.remote.as_ref().filter(|remote| remote.answers(now))?;
         let name = redis::names::note(&remote.settings.prefix, name);
         Some(remote.ask(&Command::new(["GET".to_owned(), name]), now))
+    }
+
+    /// Whether Redis answered, where that was asked within the last second.
+    pub fn redis_heard(&self, now: Time) -> Option<bool> {
+        self.redis_heard.get().filter(|(at, _)| now.since(*at) < HEARD).map(|(_, answers)| answers)
+    }
+
+    /// Remembers whether Redis answered.
+    pub fn hear_of_redis(&self, answers: bool, now: Time) {
+        self.redis_heard.set(Some((now, answers)));
     }
 
     /// What Redis said to that; an error when it did not say.

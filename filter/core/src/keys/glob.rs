@@ -18,6 +18,16 @@ impl Glob {
         self.pieces.len() == 1
     }
 
+    /// A name without a star; empty where there is one.
+    pub fn text(&self) -> &str {
+        if let [only] = &*self.pieces { only } else { "" }
+    }
+
+    /// What stands before its first star and behind its last one; `None` where it has none.
+    pub fn ends(&self) -> Option<(&str, &str)> {
+        if let [first, .., last] = &*self.pieces { Some((first, last)) } else { None }
+    }
+
     /// Whether `text` is what it stands for.
     pub fn matches(&self, text: &str) -> bool {
         let (first, middle, last) = match &*self.pieces {

@@ -20,7 +20,7 @@ mod ticket;
 
 pub use index::{Applied, Index};
 pub use plan::{Candidate, Part, Plan};
-pub use refusal::Refusal;
+pub use refusal::{NO_RETRY, Refusal};
 pub use scope::{DIMENSIONS, Subject};
 pub use ticket::{Closing, Spent, Ticket, Warning};
 

@@ -19,8 +19,8 @@ pub struct Refusal {
     pub headers: Vec<(&'static str, String)>,
 }
 
-/// OpenAI's clients obey it: the same request again is of no use.
-const NO_RETRY: (&str, &str) = ("x-should-retry", "false");
+/// What makes the SDKs of OpenAI and Anthropic not ask again.
+pub const NO_RETRY: (&str, &str) = ("x-should-retry", "false");
 /// When a place among concurrent requests may be free again is not known.
 const PLACE_WAIT: Duration = Duration::from_secs(1);
 

@@ -163,8 +163,10 @@ impl KeyCheck<'_> {
         let known = &self.gateway.models;
         // Who may choose targets asks for them by their names.
         let direct = key.control.contains(&file::Control::Targets).then_some(&self.gateway.direct);
+        let aliases = &self.gateway.names.aliases;
+        let names = || known.keys().chain(aliases.keys()).chain(direct.into_iter().flat_map(BTreeMap::keys));
         let fits =
-            |glob: &Glob| known.keys().chain(direct.into_iter().flat_map(BTreeMap::keys)).any(|n| glob.matches(n));
+            |glob: &Glob| names().any(|name| glob.matches(name)) || self.gateway.names.meets(glob, direct.is_some());
         let globs: Vec<Glob> = models?.iter().map(|pattern| Glob::new(pattern)).collect();
         if globs.is_empty() {
             self.mistake(path, "an empty list", "at least one model, or no such field to allow all");

@@ -9,6 +9,7 @@ use crate::usage::price::Price;
 
 use super::super::file;
 use super::super::mistake::{Path, quoted};
+use super::super::pattern::{Pattern, shape};
 use super::Check;
 
 /// A budget of the file: where it stands, what it counts, and the model it leads to when it is used up.
@@ -63,9 +64,29 @@ impl Check<'_> {
         let misspelt = |target: &file::Target| {
             !self.file.providers.contains_key(&target.provider) && name.ends_with(&format!("/{}", target.model))
         };
-        if !targets.into_iter().any(misspelt) {
+        if !targets.into_iter().any(misspelt) && !self.may_be_asked(name) {
             self.reference(name, known.iter(), path);
         }
+    }
+
+    /// Whether this is a model, with its provider, that a pattern's target may ask for.
+    fn may_be_asked(&self, name: &str) -> bool {
+        let Some((provider, asked)) = name.split_once('/') else { return false };
+        let patterns = self.file.models.iter().filter_map(|(name, model)| Some((Pattern::read(name)?, model)));
+        patterns.into_iter().any(|(pattern, model)| {
+            let mut targets = model.targets.iter().filter(|target| target.provider == provider);
+            targets
+                .any(|target| shape(&pattern, provider, &target.model).is_some_and(|shape| shape.part(asked).is_some()))
+        })
+    }
+
+    /// Whether a target asks for names, and some of these have a price.
+    fn has_prices(&self, model: &str, target: &file::Target) -> bool {
+        let Some(shape) = Pattern::read(model).and_then(|model| shape(&model, &target.provider, &target.model)) else {
+            return false;
+        };
+        let names = self.file.prices.models.keys().filter_map(|name| name.split_once('/'));
+        names.into_iter().any(|(provider, model)| provider == target.provider && shape.part(model).is_some())
     }
 
     /// Targets without a price that a budget counts. Of one whose provider has a mistake nothing can be said.
@@ -78,7 +99,8 @@ impl Check<'_> {
                 let provider = Path::root().key("providers").key(&target.provider);
                 let unsure = !self.file.providers.contains_key(&target.provider)
                     || self.mistakes.iter().any(|mistake| provider.holds(&mistake.path));
-                if unsure || self.file.prices.models.contains_key(&price_name) {
+                let priced = self.file.prices.models.contains_key(&price_name) || self.has_prices(name, target);
+                if unsure || priced {
                     continue;
                 }
                 let counted = |budget: &&Counted<'_>| budget.counts(self.file, name, target);
@@ -145,7 +167,11 @@ impl Counted<'_> {
 }
 
 fn may_ask(key: &file::Key, model: &str) -> bool {
-    key.models.as_deref().is_none_or(|patterns| patterns.iter().any(|pattern| Glob::new(pattern).matches(model)))
+    let may = |own: &String| {
+        let glob = Glob::new(own);
+        Pattern::read(model).map_or_else(|| glob.matches(model), |pattern| pattern.meets(&glob))
+    };
+    key.models.as_deref().is_none_or(|patterns| patterns.iter().any(may))
 }
 
 #[cfg(test)]

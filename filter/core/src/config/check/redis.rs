@@ -15,7 +15,12 @@ impl Check<'_> {
         let section = Path::root().key("redis");
         let url = Url::parse(&written.url);
         if let Err(found) = &url {
-            self.mistake(&section.key("url"), found, "a base URL such as http://127.0.0.1:7379");
+            let is_redis = ["redis:", "rediss:"].iter().any(|scheme| written.url.starts_with(scheme));
+            let expected = match is_redis {
+                true => "http://127.0.0.1:7379, or where else Webdis listens: a Redis itself speaks no HTTP",
+                false => "a base URL such as http://127.0.0.1:7379",
+            };
+            self.mistake(&section.key("url"), found, expected);
         }
         if let Some(token) = &written.token {
             self.secret(token, &section.key("token"));

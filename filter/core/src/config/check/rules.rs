@@ -218,7 +218,16 @@ impl<'a> Rules<'a> {
 
     fn then_model(&mut self, then: &str, budget: &Budget, place: &Place, path: &Path) {
         if let Some(models) = self.models {
-            self.mistakes.extend(reference(then, models.keys(), path));
+            match models.get(then) {
+                Some(model) if model.pattern.is_some() => {
+                    self.mistake(
+                        path,
+                        format!("{then:?}, a pattern"),
+                        "a model that has a name of its own in `models`",
+                    );
+                }
+                _ => self.mistakes.extend(reference(then, models.keys(), path)),
+            }
         }
         if budget.soft {
             let expected = "no such field: a soft budget is never used up (or no `soft`)";

@@ -18,8 +18,9 @@ use super::super::outline::Outline;
 use super::super::remote::Asking;
 use super::super::worker::Lookup;
 use super::super::{Called, Context, Effect, Flow, Reply, Time};
-use super::endpoint::{Endpoint, Purpose, VERSION, speaker_at};
-use super::{Exchange, Outcome, Phase, Refused, Trail, models, quoted};
+use super::endpoint::{self, Endpoint, Purpose, VERSION, speaker_at};
+use super::path::{canonical, origin};
+use super::{Exchange, Outcome, Phase, Refused, Trail, health, models, quoted};
 
 /// Headers of the client that a provider may see. Everything else stays here: credentials, cookies, addresses.
 const FORWARDED: [&[u8]; 5] = [b":method", b"x-request-id", TRACE_PARENT, b"user-agent", IDEMPOTENCY_KEY];
@@ -36,7 +37,7 @@ pub(super) struct Knock {
     presented: Vec<u8>,
     hash: KeyHash,
     endpoint: Endpoint,
-    /// The path as it was asked for, without a query.
+    /// The canonical path, without a query.
     path: String,
     passage: Option<Passage>,
     forwarded: HeaderMap,
@@ -78,15 +79,25 @@ impl Exchange {
         let started = cx.view.now();
         self.trail = Trail::read(&headers);
         strip(&headers, cx.effects);
-        let whole_path = headers.text(":path").unwrap_or_default();
-        let path = whole_path.split(['?', '#']).next().unwrap_or_default();
+        let asked = headers.text(":path").unwrap_or_default().split('#').next().unwrap_or_default();
+        let (asked, query) = asked.split_once('?').map_or((asked, None), |(path, query)| (path, Some(query)));
+        let path = &*canonical(asked);
         // Where Envoy traces, an attempt's parent is its own span.
         let tracing = self.worker.gateway.tracing;
         // Should the request go no further than here.
         let is_anthropics = headers.get("anthropic-version").is_some();
         self.client = speaker_at(path, is_anthropics);
-        let endpoint = Endpoint::at(headers.text(":method").unwrap_or_default(), path, is_anthropics)?;
+        let method = headers.text(":method").unwrap_or_default();
+        let origin = || origin(headers.text(":scheme"), headers.text(":authority"));
+        let endpoint =
+            Endpoint::at(method, path, is_anthropics).map_err(|unserved| unserved.refused(method, asked, &origin()))?;
         self.client = endpoint.client;
+        match endpoint.purpose {
+            Purpose::About => return self.answer_anybody(endpoint::about(&origin()), cx),
+            Purpose::Alive => return self.answer_anybody(health::alive(), cx),
+            Purpose::Ready => return self.ready(cx),
+            Purpose::Ask | Purpose::Models | Purpose::Model(_) | Purpose::Stored => {}
+        }
         let configured = self.worker.gateway.forward_headers.iter().map(|header| header.name());
         let own: Vec<&str> = endpoint.client.forwards().iter().copied().chain(configured).collect();
         let passes = |name: &[u8]| match name == TRACE_PARENT {
@@ -101,7 +112,7 @@ impl Exchange {
             presented: presented.to_vec(),
             hash: KeyHash(Sha256::digest(presented).into()),
             forwarded: headers.iter().filter(|(name, _)| passes(name)).collect(),
-            passage: passage(endpoint.client, whole_path.split('#').next().unwrap_or_default(), &headers),
+            passage: passage(endpoint.client, path, query, &headers),
             endpoint,
             path: path.to_owned(),
             hints: Hints::read(&headers, &self.worker.gateway),
@@ -166,6 +177,8 @@ impl Exchange {
                 self.answer(model, cx)
             }
             Purpose::Stored if caller.endpoints.is_none() => Err(shared(&path).into()),
+            // Those were answered before anybody asked for a key.
+            Purpose::About | Purpose::Alive | Purpose::Ready => self.answer(health::alive(), cx),
             Purpose::Ask | Purpose::Stored => {
                 let hints = hints?;
                 hints.allowed(&caller)?;
@@ -185,6 +198,12 @@ impl Exchange {
 }
 
 impl Exchange {
+    /// The same for somebody without a key.
+    fn answer_anybody(&mut self, body: Vec<u8>, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
+        self.phase = Phase::Answered { caller: None, error: None };
+        self.answer(body, cx)
+    }
+
     /// The gateway knows the answer by itself.
     pub(super) fn answer(&mut self, body: Vec<u8>, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         cx.effects.push(Effect::Reply(Reply::json(200, self.name().into_iter().collect(), body)));
@@ -215,10 +234,11 @@ fn encoding(headers: &HeaderMap) -> Option<String> {
 }
 
 /// What a provider has to be told of a request that is passed through.
-fn passage(client: &'static dyn Dialect, path: &str, headers: &HeaderMap) -> Option<Passage> {
+fn passage(client: &'static dyn Dialect, path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<Passage> {
+    let below = path.strip_prefix(VERSION).unwrap_or(path);
     matches!(client.content(), Content::PassedThrough).then(|| Passage {
         method: headers.text(":method").unwrap_or_default().to_owned(),
-        path: path.strip_prefix(VERSION).unwrap_or(path).to_owned(),
+        path: query.map_or_else(|| below.to_owned(), |query| format!("{below}?{query}")),
         content_type: headers.text("content-type").map(str::to_owned),
     })
 }

@@ -63,7 +63,7 @@ impl Seek {
     pub(super) fn errand(self, page: Option<Page>, caller: &Caller) -> Result<Option<Errand>, ApiError> {
         Ok(match (self, page) {
             // Another key may be permitted less than the one by which the file was read.
-            (Self::File(_), Some(Page::File(work))) if *work.key == *caller.key_id && caller.may_use(&work.model) => {
+            (Self::File(_), Some(Page::File(work))) if *work.key == *caller.key_id && caller.may_use(work.asked()) => {
                 Some(Errand::Create(work))
             }
             (Self::File(id), _) => return Err(unknown(&id)),
@@ -125,15 +125,13 @@ pub(super) fn uploaded(
 pub(super) fn add(gateway: &Gateway, work: &Work, plan: &mut Plan) -> Result<(), ApiError> {
     let provider =
         gateway.stored.as_ref().and_then(|stored| stored.targets.first()).map(|target| &target.provider.name);
-    let model = gateway.models.get(&work.model).or_else(|| gateway.direct.get(&work.model));
-    let ours = |target: &&Rc<Target>| Some(&target.provider.name) == provider && target.model == work.target;
-    let known = model.and_then(|model| Some((model, model.targets.iter().find(ours)?)));
+    let known = provider.and_then(|provider| gateway.served(work.asked(), provider, &work.target, true));
     let (model, target) = known.ok_or_else(|| {
         let message =
-            format!("The gateway has the model {} no more, which the batch's file asks.", quoted(&work.model));
+            format!("The gateway has the model {} no more, which the batch's file asks.", quoted(work.asked()));
         ApiError::new(404, ErrorKind::NotFound, message).with_code("model_not_found")
     })?;
-    plan.add_batch(gateway, model, target, work)
+    plan.add_batch(gateway, &model, &target, work)
 }
 
 /// A line of an input file. Source: OpenAI's API reference, "The request input object".
@@ -153,7 +151,7 @@ struct Reading<'a> {
     arrival: &'a Arrival,
     shared: &'a dyn SharedData,
     /// The model that its lines ask.
-    asked: Option<(Rc<Model>, Rc<Target>)>,
+    asked: Option<(String, Rc<Model>, Rc<Target>)>,
 }
 
 impl Reading<'_> {
@@ -181,36 +179,31 @@ impl Reading<'_> {
         }
         let body = body.get().as_bytes();
         let outline = departure::read(body, client, None)?;
-        let (model, target) = self.model(&outline.model)?;
+        let (name, model, target) = self.model(&outline.model)?;
         Policy::of(self.gateway, &self.arrival.caller, &model, client).permits(body)?;
         let prompt = departure::prompt(client, &outline, body, self.shared);
         let wishes = if client.shape().free { Wishes::default() } else { Wishes::of(body) };
         let reservation = &self.gateway.reservation;
         let asked = Asked { client, outline: &outline, prompt: &prompt, wishes: &wishes };
         let estimate = asked.estimate(&target, reservation, reservation.output_tokens);
-        work.get_or_insert_with(|| Work::new(&self.arrival.caller.key_id, &model.name, &target))
+        work.get_or_insert_with(|| Work::new(&self.arrival.caller.key_id, &model.name, &name, &target))
             .add(&estimate, target.price.as_ref());
         Ok(())
     }
 
     /// The model that is asked by its provider's own name: the file goes to the provider as it is.
-    fn model(&mut self, name: &str) -> Result<(Rc<Model>, Rc<Target>), ApiError> {
-        if let Some((model, target)) = &self.asked {
-            return match target.model == name {
-                true => Ok((model.clone(), target.clone())),
+    fn model(&mut self, name: &str) -> Result<(String, Rc<Model>, Rc<Target>), ApiError> {
+        if let Some(asked) = &self.asked {
+            return match asked.2.model == name {
+                true => Ok(asked.clone()),
                 false => Err(invalid("All requests of a batch must ask the same model.")),
             };
         }
-        let Gateway { models, direct, stored, .. } = self.gateway;
         let caller = &self.arrival.caller;
-        let provider =
-            stored.as_ref().and_then(|stored| stored.targets.first()).map(|target| target.provider.name.as_str());
-        let ours = |target: &&Rc<Target>| Some(target.provider.name.as_str()) == provider && target.model == name;
-        let direct = direct.values().filter(|_| super::models::may_name_targets(caller));
-        let allowed = models.values().chain(direct).filter(|model| caller.may_use(&model.name));
-        let mut found = allowed.filter_map(|model| Some((model.clone(), model.targets.iter().find(ours)?.clone())));
-        let asked = found.next().ok_or_else(|| {
-            let provider = provider.unwrap_or_default();
+        let stored = self.gateway.stored.as_ref().and_then(|stored| stored.targets.first());
+        let provider = stored.map(|target| target.provider.name.as_str()).unwrap_or_default();
+        let mut found = self.gateway.names_for(provider, name, super::models::may_name_targets(caller));
+        let asked = found.find(|(asked, _, _)| caller.may_use(asked)).ok_or_else(|| {
             let message = format!(
                 "This key may use no model that {provider} serves by the name {}. The file goes to {provider} as it is, so it needs \
                  {provider}'s own name of a model that the gateway has.",

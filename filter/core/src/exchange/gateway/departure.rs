@@ -141,8 +141,8 @@ impl Exchange {
         let outline = read(&body, self.client, arrival.passage.as_ref())?;
         let gateway = self.worker.gateway.clone();
         // A name that is not ours may be anything, a prompt too: it is not for the log.
-        let known = gateway.models.get(&outline.model).or_else(|| gateway.direct.get(&outline.model));
-        self.trail.model = known.map(|model| model.name.clone());
+        let known = gateway.find(&outline.model, true);
+        self.trail.model = known.map(|found| found.model.name.clone());
         let model = asked(&gateway, &arrival, &outline, &body)?;
         let mut journey = set_up(self.worker.clone(), arrival, model, (outline, &body), cx.shared);
         let (now, dice) = (cx.view.now(), self.worker.dice());
@@ -256,7 +256,7 @@ impl Exchange {
             let policy = Policy::of(&journey.worker.gateway, &journey.caller, &journey.model, journey.client);
             permitted(&policy, &journey.outline, journey.passage.as_ref(), &body)?;
         }
-        let masked = self.screened(&journey.caller, (&journey.outline, &body), journey.passage.as_ref(), cx)?;
+        let masked = self.screened(journey, &body, cx)?;
         let body = match &masked {
             None => body.into(),
             Some(masked) => {

@@ -1,5 +1,7 @@
 //! What clients may call: for each path, what is wanted there and in which format.
 
+use serde::Serialize;
+
 use crate::config::url;
 use crate::dialect::Dialect;
 use crate::dialect::anthropic::{Anthropic, CountTokens};
@@ -9,6 +11,8 @@ use crate::dialect::openai_embeddings::OpenAiEmbeddings;
 use crate::dialect::pass_through::{ENDPOINTS, STORED};
 use crate::dialect::responses::Responses;
 use crate::error::{ApiError, ErrorKind};
+
+use super::{Refused, path};
 
 /// What is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +25,12 @@ pub(super) enum Purpose {
     Model(String),
     /// What a provider keeps for clients.
     Stored,
+    /// What this is: for people who try the address.
+    About,
+    /// Whether it is alive.
+    Alive,
+    /// Whether it should be sent requests.
+    Ready,
 }
 
 /// One of the gateway's endpoints.
@@ -50,25 +60,103 @@ const MODELS: &str = "/v1/models";
 /// What all paths begin with; a provider's base URL has its own.
 pub(super) const VERSION: &str = "/v1";
 
+/// Whether the gateway is alive: 200 as long as it answers at all.
+pub const ALIVE: &str = "/health";
+
+/// Whether the gateway should be sent requests: no more once it drains.
+pub const READY: &str = "/ready";
+
+/// For people who try the gateway's address.
+const ABOUT: [&str; 2] = ["/", VERSION];
+
+/// Methods of an endpoint that is only read.
+const READ: &str = "GET, HEAD";
+
+/// Why nothing is at a path for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unserved {
+    /// It has other methods.
+    Method(&'static str),
+    /// There is nothing.
+    Path,
+}
+
 impl Endpoint {
-    /// The endpoint at `path`, which has no query. Lists of models come in Anthropic's form for clients that are Anthropic's.
-    pub(super) fn at(method: &str, path: &str, is_anthropics: bool) -> Result<Self, ApiError> {
-        if method == "POST"
-            && let Some(client) = format_at(path)
-        {
-            return Ok(Self { purpose: Purpose::Ask, client });
-        }
+    /// The endpoint at `path`, which is canonical and has no query. Lists of models come in Anthropic's form for clients that are
+    /// Anthropic's.
+    pub(super) fn at(method: &str, path: &str, is_anthropics: bool) -> Result<Self, Unserved> {
         let client: &'static dyn Dialect = if is_anthropics { &Anthropic } else { &OpenAiChat };
-        match (method, path.strip_prefix(MODELS)) {
-            ("GET", Some("" | "/")) => Ok(Self { purpose: Purpose::Models, client }),
-            ("GET", Some(rest)) if rest.starts_with('/') => {
-                let name = percent_decoded(rest.get(1..).unwrap_or_default());
-                Ok(Self { purpose: Purpose::Model(name), client })
-            }
-            ("GET" | "POST" | "DELETE", _) if is_stored(path) => Ok(Self { purpose: Purpose::Stored, client: &STORED }),
-            _ => Err(unknown(method, path)),
+        let (methods, purpose, client) = match format_at(path) {
+            Some(format) => ("POST", Purpose::Ask, format),
+            None if is_stored(path) => ("GET, HEAD, POST, DELETE", Purpose::Stored, &STORED as &dyn Dialect),
+            None if path == ALIVE => (READ, Purpose::Alive, client),
+            None if path == READY => (READ, Purpose::Ready, client),
+            None if ABOUT.contains(&path) => (READ, Purpose::About, client),
+            None => match path.strip_prefix(MODELS) {
+                Some("") => (READ, Purpose::Models, client),
+                Some(rest) if rest.len() > 1 && rest.starts_with('/') => {
+                    (READ, Purpose::Model(percent_decoded(rest.get(1..).unwrap_or_default())), client)
+                }
+                _ => return Err(Unserved::Path),
+            },
+        };
+        if methods.split(", ").any(|known| known == method) {
+            Ok(Self { purpose, client })
+        } else {
+            Err(Unserved::Method(methods))
         }
     }
+}
+
+/// Whether there is an endpoint at `path`, for whichever method.
+pub(super) fn is_served(path: &str) -> bool {
+    !matches!(Endpoint::at("", path, false), Err(Unserved::Path))
+}
+
+impl Unserved {
+    /// What the client reads that has sent this to `origin`.
+    pub(super) fn refused(self, method: &str, path: &str, origin: &str) -> Refused {
+        let path: String = path.chars().filter(|character| !character.is_control()).take(200).collect();
+        let bases = format!("base_url to {origin}{VERSION} (for Anthropic's clients: {origin})");
+        match self {
+            Self::Method(methods) => {
+                let message = format!("{path} does not take {method}: it takes {methods}.");
+                let error = ApiError::new(405, ErrorKind::InvalidRequest, message).with_code("method_not_allowed");
+                Refused { error: error.into(), headers: vec![("allow", methods.to_owned())] }
+            }
+            Self::Path if path::is_azures(&path) => not_found(format!(
+                "{path} is a path of Azure's. Use OpenAI's client, not Azure's: set its {bases}, and name the model in the body."
+            )),
+            Self::Path => not_found(format!("Unknown request URL: {method} {path}. Set {bases}.")),
+        }
+    }
+}
+
+fn not_found(message: String) -> Refused {
+    ApiError::new(404, ErrorKind::NotFound, message).with_code("unknown_url").into()
+}
+
+/// What the gateway is, for somebody who asks at `origin`.
+pub(super) fn about(origin: &str) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct About<'a> {
+        name: &'static str,
+        description: &'static str,
+        base_url: String,
+        anthropic_base_url: &'a str,
+        endpoints: Vec<String>,
+    }
+    let asked = asked_at().map(|path| format!("POST {path}"));
+    let read = [MODELS, ALIVE, READY].map(|path| format!("GET {path}"));
+    let about = About {
+        name: "Sluice",
+        description: "An LLM gateway that speaks the APIs of OpenAI and Anthropic.",
+        base_url: format!("{origin}{VERSION}"),
+        anthropic_base_url: origin,
+        endpoints: asked.chain(read).collect(),
+    };
+    // Texts into a `Vec` cannot fail.
+    serde_json::to_vec(&about).unwrap_or_default()
 }
 
 /// The format in which models are asked at `path`.
@@ -123,16 +211,6 @@ pub(super) fn speaker_at(path: &str, is_anthropics: bool) -> &'static dyn Dialec
     }
 }
 
-fn unknown(method: &str, path: &str) -> ApiError {
-    let paths: Vec<String> = ASKED.iter().map(|(path, _)| format!("POST {path}")).collect();
-    let message = format!(
-        "Unknown request URL: {method} {path}. This gateway serves {}, GET {MODELS} and GET {MODELS}/{{model}}, and passes \
-         through OpenAI's images, audio, moderations, rerank, files and batches.",
-        paths.join(", ")
-    );
-    ApiError::new(404, ErrorKind::NotFound, message).with_code("unknown_url")
-}
-
 /// A name out of a path. What is not well encoded stays as it is: no model is called so.
 fn percent_decoded(text: &str) -> String {
     String::from_utf8(url::percent_decoded(text)).unwrap_or_else(|_| text.to_owned())
@@ -181,7 +259,7 @@ mod tests {
         ] {
             assert!(Endpoint::at("GET", path, false).is_err(), "{path}");
         }
-        assert!(Endpoint::at("PUT", "/v1/files", false).is_err());
+        assert_eq!(Endpoint::at("PUT", "/v1/files", false).err(), Some(Unserved::Method("GET, HEAD, POST, DELETE")));
     }
 
     #[test]
@@ -189,7 +267,7 @@ mod tests {
         for (path, name) in ASKED.iter().map(|(path, format)| (path, format.name())) {
             assert_eq!(Endpoint::at("POST", path, false).unwrap().client.name(), name);
             assert_eq!(speaker_at(path, false).name(), name);
-            assert_eq!(Endpoint::at("GET", path, false).unwrap_err().status, 404);
+            assert_eq!(Endpoint::at("GET", path, false).err(), Some(Unserved::Method("POST")));
         }
         for (path, is_anthropics, name) in [
             ("/v1/messages/batches", false, "anthropic"),
@@ -200,7 +278,34 @@ mod tests {
         ] {
             assert_eq!(speaker_at(path, is_anthropics).name(), name, "{path}");
         }
-        let error = Endpoint::at("POST", "/v2/chat", false).unwrap_err();
-        assert!(error.message.contains("POST /v1/messages,"), "{}", error.message);
+        assert_eq!(Endpoint::at("POST", "/v2/chat", false).err(), Some(Unserved::Path));
+    }
+
+    #[test]
+    fn what_is_read_may_be_asked_for_without_a_body() {
+        for (path, purpose) in [
+            ("/", Purpose::About),
+            ("/v1", Purpose::About),
+            ("/health", Purpose::Alive),
+            ("/ready", Purpose::Ready),
+            ("/v1/models", Purpose::Models),
+        ] {
+            for method in ["GET", "HEAD"] {
+                assert_eq!(Endpoint::at(method, path, false).unwrap().purpose, purpose, "{method} {path}");
+            }
+            assert_eq!(Endpoint::at("POST", path, false).err(), Some(Unserved::Method("GET, HEAD")), "{path}");
+        }
+        let about: serde_json::Value = serde_json::from_slice(&about("http://x")).unwrap();
+        assert_eq!((&about["base_url"], &about["name"]), (&"http://x/v1".into(), &"Sluice".into()));
+    }
+
+    #[test]
+    fn a_wrong_path_is_told_the_right_base_url_in_one_line() {
+        for path in ["/v2/chat", "/openai/deployments/x/chat/completions", "/\u{7}\n"] {
+            let Refused { error, .. } = Unserved::Path.refused("POST", path, "http://x:1");
+            assert_eq!((error.status, error.code.as_deref()), (404, Some("unknown_url")));
+            assert!(error.message.contains("base_url to http://x:1/v1 (for Anthropic's clients: http://x:1)"));
+            assert!(!error.message.contains('\n') && error.message.len() < 300, "{}", error.message);
+        }
     }
 }

@@ -140,8 +140,7 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresig
     let mut journey = departure::set_up(worker, arrival, model, (outline, body), &Unknown);
     let decision = journey.decide(&journey.model, now, dice, &Unknown)?;
     let plan = departure::line_up(&mut journey, decision.order(), (now, dice), &Unknown)?;
-    let screened = screening::screen(gateway, &caller, (&journey.outline, body), None)
-        .map_err(|unfit| screening::refused(&unfit, gateway))?;
+    let screened = screening::screen(&journey, body).map_err(|unfit| screening::refused(&unfit, gateway))?;
     let body = match &screened.body {
         None => body,
         Some(masked) => {

@@ -13,6 +13,7 @@ use crate::dialect::openai_chat::OpenAiChat;
 use crate::error::ApiError;
 use crate::gate::{self, Full};
 use crate::guard::Finding;
+use crate::limits::NO_RETRY;
 use crate::store::SharedData;
 
 use super::charge::Ledger;
@@ -31,7 +32,9 @@ mod cached;
 mod departure;
 pub mod endpoint;
 pub mod foresight;
+mod health;
 mod models;
+mod path;
 mod permission;
 mod screening;
 mod tally;
@@ -54,6 +57,8 @@ pub struct Exchange {
 enum Phase {
     /// Nothing is known.
     Start,
+    /// Redis is asked whether it answers.
+    Readying,
     /// Redis is asked whose the key is.
     Knocking(Box<Knock>),
     /// The caller is known and may call; the body is on its way.
@@ -69,6 +74,9 @@ enum Phase {
     /// The gateway answered by itself.
     Answered { caller: Option<Rc<Caller>>, error: Option<Cow<'static, str>> },
 }
+
+/// The log's word for a request that Envoy ended when it shut down.
+pub const SHUT_DOWN: &str = "shutdown";
 
 /// What the log will say of the request itself: its headers and body are long gone by then.
 #[derive(Debug, Default)]
@@ -153,6 +161,7 @@ impl Exchange {
     ) -> Outcome {
         let cx = &mut Context { view, shared, effects };
         let outcome = match std::mem::replace(&mut self.phase, Phase::Start) {
+            Phase::Readying => self.redis_answered(called, cx),
             Phase::Knocking(knock) => self.recognised(*knock, called, cx),
             Phase::Seeking(seeking) => self.found(*seeking, called, cx),
             Phase::Reserving(reserving) => self.reserved(*reserving, called, cx),
@@ -255,6 +264,8 @@ impl Exchange {
                 // A part of the answer is the client's already: nobody else hears of it.
                 if journey.stage == Stage::Answering && view.provider_left() {
                     journey.break_off(Failure::truncated());
+                } else if matches!(journey.stage, Stage::Underway | Stage::Answering) {
+                    journey.shut_down = view.shut_down();
                 }
                 return self.close(journey, now, shared, effects);
             }
@@ -265,6 +276,14 @@ impl Exchange {
                 let caller = Some(reserving.journey.caller);
                 self.phase = Phase::Answered { caller, error: Some("interrupted".into()) };
                 self.worker.settle(settlement, ledger, &mut Moment { now, shared, effects });
+            }
+            (None, phase @ (Phase::Answered { .. } | Phase::Underway(_))) => self.phase = phase,
+            (None, phase) if view.shut_down() => {
+                let caller = match &phase {
+                    Phase::Body(arrival) => Some(arrival.caller.clone()),
+                    _ => None,
+                };
+                self.phase = Phase::Answered { caller, error: Some(SHUT_DOWN.into()) };
             }
             (None, phase) => self.phase = phase,
         }
@@ -301,7 +320,9 @@ impl Exchange {
             Phase::Seeking(seeking) => (Some(&seeking.arrival.caller), None),
             Phase::Reserving(reserving) => (Some(&reserving.journey.caller), None),
             Phase::Answered { caller, error } => (caller.as_ref(), error.as_deref()),
-            Phase::Start | Phase::Knocking(_) | Phase::Underway(_) | Phase::Recalled(_) => (None, None),
+            Phase::Start | Phase::Readying | Phase::Knocking(_) | Phase::Underway(_) | Phase::Recalled(_) => {
+                (None, None)
+            }
         };
         let record = Record {
             request_id: self.trail.request_id.as_deref(),
@@ -328,7 +349,9 @@ impl Exchange {
             _ => None,
         };
         let mut reply = refusal(self.client, &admission::public(&error), &[]);
-        reply.headers.extend(headers.into_iter().chain(self.name()));
+        let known = |name: &str, reply: &Reply| reply.headers.iter().any(|(header, _)| *header == name);
+        let headers: Vec<_> = headers.into_iter().chain(self.name()).filter(|(name, _)| !known(name, &reply)).collect();
+        reply.headers.extend(headers);
         let reason = error.code.unwrap_or("invalid_request".into());
         if reason == gate::OVERLOADED {
             effects.push(Effect::Count(metric::OVERLOADED));
@@ -401,6 +424,9 @@ pub(super) fn refusal(client: &dyn Dialect, error: &ApiError, attempts: &[Tried]
     if let Some(wait) = error.retry_after {
         headers.push(("retry-after", wait.as_secs_f64().ceil().to_string()));
         headers.push(("retry-after-ms", wait.as_millis().to_string()));
+    }
+    if error.repeats() {
+        headers.push((NO_RETRY.0, NO_RETRY.1.to_owned()));
     }
     let named = error.own.as_ref().and_then(|own| own.request_id.clone());
     headers.extend(client.request_id().zip(named));

@@ -58,10 +58,12 @@ pub(super) fn list(gateway: &Gateway, caller: &Caller, client: &dyn Dialect) -> 
         first_id: Option<&'a str>,
         last_id: Option<&'a str>,
     }
-    let direct = gateway.direct.keys().filter(|name| !gateway.models.contains_key(*name));
-    let direct = direct.filter(|_| may_name_targets(caller));
-    let known = gateway.models.keys().chain(direct).map(String::as_str);
-    let names: Vec<&str> = known.filter(|name| caller.may_use(name)).collect();
+    let known = gateway.known_names(may_name_targets(caller));
+    let may_ask = |name: &&str| {
+        let found = gateway.find(name, may_name_targets(caller));
+        found.is_some_and(|found| caller.may_ask(name, &found))
+    };
+    let names: Vec<&str> = known.iter().map(String::as_str).filter(may_ask).collect();
     if is_anthropics(client) {
         let (first_id, last_id) = (names.first().copied(), names.last().copied());
         let data = names.into_iter().map(Anthropics::from).collect();
@@ -72,29 +74,28 @@ pub(super) fn list(gateway: &Gateway, caller: &Caller, client: &dyn Dialect) -> 
 
 /// One of them.
 pub(super) fn one(gateway: &Gateway, caller: &Caller, client: &dyn Dialect, name: &str) -> Result<Vec<u8>, ApiError> {
-    let model = resolve(gateway, caller, name)?;
+    resolve(gateway, caller, name)?;
     Ok(match is_anthropics(client) {
-        true => json(&Anthropics::from(model.name.as_str())),
-        false => json(&OpenAis::from(model.name.as_str())),
+        true => json(&Anthropics::from(name)),
+        false => json(&OpenAis::from(name)),
     })
 }
 
 /// The model of this name, if there is one and the caller may use it.
 pub(super) fn resolve(gateway: &Gateway, caller: &Caller, name: &str) -> Result<Rc<Model>, ApiError> {
-    let direct = || gateway.direct.get(name).filter(|_| may_name_targets(caller));
     let about_model = |status, kind, message: String| ApiError {
         param: Some("model".to_owned()),
         ..ApiError::new(status, kind, message)
     };
-    let Some(model) = gateway.models.get(name).or_else(direct) else {
+    let Some(found) = gateway.find(name, may_name_targets(caller)) else {
         let message = format!("The model {} does not exist. GET /v1/models lists those that do.", quoted(name));
         return Err(about_model(404, ErrorKind::NotFound, message).with_code("model_not_found"));
     };
-    if !caller.may_use(name) {
+    if !caller.may_ask(name, &found) {
         let message = format!("This key may not use the model {}. GET /v1/models lists those it may.", quoted(name));
         return Err(about_model(403, ErrorKind::Permission, message).with_code("model_not_allowed"));
     }
-    Ok(model.clone())
+    Ok(found.model)
 }
 
 /// Who keeps what clients store.

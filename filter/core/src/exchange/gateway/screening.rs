@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
+use crate::config::Gateway;
 use crate::config::file::{Action, Side};
-use crate::config::{Caller, Gateway};
 use crate::dialect::Content;
 use crate::error::ApiError;
 use crate::guard::answer::{Checks, Format};
@@ -11,8 +11,7 @@ use crate::guard::prompt::{Screened, Unfit};
 use crate::guard::{self, prompt};
 
 use super::super::Context;
-use super::super::journey::{Journey, Passage};
-use super::super::outline::Outline;
+use super::super::journey::Journey;
 use super::super::rewrite;
 use super::{Exchange, Refused, tally};
 
@@ -20,12 +19,11 @@ impl Exchange {
     /// The body with what guardrails mask; `None` where it stays as it is. An error when they block it.
     pub(super) fn screened(
         &mut self,
-        caller: &Caller,
-        request: (&Outline, &[u8]),
-        passage: Option<&Passage>,
+        journey: &Journey,
+        body: &[u8],
         cx: &mut Context<'_>,
     ) -> Result<Option<Vec<u8>>, Refused> {
-        let screened = screen(&self.worker.gateway, caller, request, passage);
+        let screened = screen(journey, body);
         let found = match &screened {
             Ok(screened) => screened.findings.as_slice(),
             Err(Unfit::Blocked(finding)) => std::slice::from_ref(finding),
@@ -55,13 +53,10 @@ pub(super) fn refused(unfit: &Unfit, gateway: &Gateway) -> ApiError {
 }
 
 /// Looks at a prompt as guardrails do, and at the query that goes on with it.
-pub(super) fn screen(
-    gateway: &Gateway,
-    caller: &Caller,
-    (outline, body): (&Outline, &[u8]),
-    passage: Option<&Passage>,
-) -> Result<Screened, Unfit> {
-    let guards = guard::concerning(&gateway.guards, Side::Prompts, caller, &outline.model);
+pub(super) fn screen(journey: &Journey, body: &[u8]) -> Result<Screened, Unfit> {
+    let (gateway, outline) = (&journey.worker.gateway, &journey.outline);
+    // By the model's own name, whichever led there.
+    let guards = guard::concerning(&gateway.guards, Side::Prompts, &journey.caller, &journey.asked.name);
     if guards.is_empty() {
         return Ok(Screened::default());
     }
@@ -69,7 +64,7 @@ pub(super) fn screen(
         true => prompt::screen(&guards, body, outline.model_at(), gateway.memory.rewritten),
         false => prompt::screen_bytes(&guards, body),
     }?;
-    if let Some((_, query)) = passage.and_then(|passage| passage.path.split_once('?')) {
+    if let Some((_, query)) = journey.passage.as_ref().and_then(|passage| passage.path.split_once('?')) {
         screened.findings.extend(prompt::screen_query(&guards, query)?.findings);
     }
     Ok(screened)

@@ -116,7 +116,7 @@ impl Journey {
         }
         let Some(target) = self.current().cloned() else { return };
         let failed = self.attempts.last().is_some_and(|tried| tried.failure.is_some());
-        let left = !failed && matches!(self.stage, Stage::Underway | Stage::Answering);
+        let left = !failed && !self.shut_down && matches!(self.stage, Stage::Underway | Stage::Answering);
         let usage = match (self.stage, self.usage) {
             (Stage::Refused, _) => return,
             // It failed without a callback, and nothing came after it.

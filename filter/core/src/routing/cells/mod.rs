@@ -35,6 +35,11 @@ impl Cells {
         let name = |kind: &str| [kind, provider, "/", model].concat().into_boxed_str();
         Self { circuit: name("sluice.circuit.1."), speed: name("sluice.speed.1."), load: name("sluice.load.1.") }
     }
+
+    /// What tells them from others.
+    pub fn id(&self) -> &str {
+        &self.circuit
+    }
 }
 
 /// The moment so much later.

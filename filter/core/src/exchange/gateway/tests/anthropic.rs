@@ -121,11 +121,11 @@ fn whoever_is_refused_reads_it_in_anthropics_shape() {
     assert_eq!(error(&ask(b"sk-narrow", "gpt")), (403, "permission_error".to_owned()));
     assert_eq!(error(&ask(b"sk-test", "nowhere")), (404, "not_found_error".to_owned()));
     assert_eq!(error(&send(MESSAGES, "{", &[])), (400, "invalid_request_error".to_owned()));
-    for path in ["/v1/messages/batches", "/v1/messages/", "/v1/skills"] {
+    for path in ["/v1/messages/batches", "/v1/messages/x", "/v1/skills"] {
         assert_eq!(error(&send(path, "{}", &[])), (404, "not_found_error".to_owned()), "{path}");
     }
     let get = Envoy::new().send("GET", MESSAGES, &[KEY, ID], b"", &[]);
-    assert_eq!(error(&get), (404, "not_found_error".to_owned()));
+    assert_eq!(error(&get), (405, "invalid_request_error".to_owned()));
 }
 
 #[test]

@@ -133,3 +133,21 @@ fn a_key_is_found_in_whichever_header_it_stands() {
     let others = [("authorization", &b"Bearer other"[..]), ("x-api-key", b"another")];
     assert_eq!(envoy.send("GET", "/v1/models", &others, b"", &[]).status, 401);
 }
+
+#[test]
+fn clients_are_told_not_to_ask_again_where_they_would_in_vain() {
+    let quota = r#"{"error":{"message":"m","type":"insufficient_quota","code":"insufficient_quota"}}"#;
+    let other = r#"{"error":{"message":"m","type":"server_error","code":null}}"#;
+    for (answers, status, told) in [
+        (vec![json(401, other)], 502, Some("false")),
+        (vec![json(403, other)], 502, Some("false")),
+        (vec![json(429, quota)], 429, Some("false")),
+        (vec![json(429, other)], 429, None),
+        (vec![json(503, other); 2], 503, None),
+        (vec![json(400, other)], 400, None),
+    ] {
+        let seen = Envoy::new().chat(r#"{"model":"gpt","messages":[{"role":"user","content":"hi"}]}"#, &answers);
+        assert_eq!((seen.status, seen.headers.text("x-should-retry")), (status, told), "{}", seen.body);
+        assert!(seen.headers.iter().filter(|(name, _)| *name == b"x-should-retry").count() <= 1);
+    }
+}

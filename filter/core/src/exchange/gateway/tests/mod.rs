@@ -9,6 +9,7 @@ mod batches;
 mod cache;
 mod errors;
 mod guards;
+mod names;
 mod pass_through;
 mod policy;
 mod pressure;
@@ -81,14 +82,43 @@ fn a_key_reaches_its_own_models_only() {
 }
 
 #[test]
-fn a_query_string_does_not_break_routing_and_other_paths_are_404() {
+fn a_query_string_does_not_break_routing_and_what_is_not_served_says_so() {
     let key: [(&str, &[u8]); 1] = [("api-key", SECRET.as_bytes())];
     let seen = Envoy::new().send("POST", "/v1/chat/completions?api-version=1", &key, BODY, &[json(200, ANSWER)]);
     assert_eq!(seen.status, 200);
-    for (method, path) in
-        [("GET", CHAT), ("POST", "/v1/chat"), ("POST", "/v1/chat/completions/"), ("PUT", "/"), ("GET", "*")]
-    {
+    for (method, path) in [("POST", "/v1/chat"), ("GET", "*")] {
         assert_eq!(error(&Envoy::new().send(method, path, &key, BODY, &[])), (404, "unknown_url".to_owned()));
+    }
+    for (method, path, allowed) in [("GET", CHAT, "POST"), ("PUT", "/", "GET, HEAD"), ("POST", "/ready", "GET, HEAD")] {
+        let seen = Envoy::new().send(method, path, &key, BODY, &[]);
+        assert_eq!(error(&seen), (405, "method_not_allowed".to_owned()), "{method} {path}");
+        assert_eq!(seen.headers.text("allow"), Some(allowed), "{method} {path}");
+    }
+}
+
+#[test]
+fn a_path_is_served_however_people_write_it() {
+    let key: [(&str, &[u8]); 1] = [("api-key", SECRET.as_bytes())];
+    for path in ["/v1/chat/completions/", "/v1/v1/chat/completions", "/chat/completions", "//v1//chat/completions?x=1"]
+    {
+        assert_eq!(Envoy::new().send("POST", path, &key, BODY, &[json(200, ANSWER)]).status, 200, "{path}");
+    }
+    // What a key may call is the canonical path, however it is written.
+    for path in ["/v1/embeddings/", "/embeddings", "/v1/v1/embeddings", "//v1/embeddings"] {
+        let body = br#"{"model":"narrow","input":"x"}"#;
+        let seen = Envoy::new().send("POST", path, &[("api-key", b"sk-chat")], body, &[]);
+        assert_eq!(error(&seen), (403, "endpoint_not_allowed".to_owned()), "{path}");
+    }
+}
+
+#[test]
+fn anybody_may_ask_what_this_is_and_how_it_is() {
+    for (path, part) in
+        [("/", "\"base_url\":\"http://gateway.test/v1\""), ("/v1/", "Sluice"), ("/health/", "\"status\":\"ok\"")]
+    {
+        let seen = Envoy::new().send("GET", path, &[], b"", &[]);
+        assert_eq!(seen.status, 200, "{path}");
+        assert!(seen.body.contains(part), "{path}: {}", seen.body);
     }
 }
 

@@ -1,0 +1,534 @@
+//! LiteLLM's configuration file as a gateway file: its models and where they are served, limits, fallbacks and aliases. Whatever
+//! else is in it is named, so that nobody misses it in silence. No secret is taken over.
+//!
+//! Its fields are those of LiteLLM's documentation of `config.yaml` (proxy settings, load balancing, fallbacks).
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+use sluice_core::config::kind::Kind;
+use sluice_core::config::pattern::Pattern;
+use sluice_core::config::url::Url;
+
+use super::detect::SERVICES;
+use super::draft::{Draft, Model, Provider, Target};
+use crate::check;
+use crate::cli::Failure;
+
+/// What LiteLLM calls a provider, and the kind.
+const KINDS: &[(&str, &str)] = &[
+    ("openai", "openai"),
+    ("text-completion-openai", "openai"),
+    ("openai_like", "openai"),
+    ("custom_openai", "openai"),
+    ("anthropic", "anthropic"),
+    ("azure", "azure"),
+    ("azure_ai", "azure"),
+    ("gemini", "gemini"),
+    ("vertex_ai", "vertex"),
+    ("bedrock", "bedrock"),
+    ("bedrock_converse", "bedrock"),
+    ("cohere", "cohere"),
+    ("cohere_chat", "cohere"),
+    ("deepseek", "deepseek"),
+    ("fireworks_ai", "fireworks"),
+    ("groq", "groq"),
+    ("hosted_vllm", "vllm"),
+    ("llamafile", "llamacpp"),
+    ("lm_studio", "lmstudio"),
+    ("mistral", "mistral"),
+    ("ollama", "ollama"),
+    ("ollama_chat", "ollama"),
+    ("openrouter", "openrouter"),
+    ("perplexity", "perplexity"),
+    ("together_ai", "together"),
+    ("xai", "xai"),
+];
+
+/// How its router's strategies are called here; the second are only alike.
+const STRATEGIES: &[(&str, &str, bool)] = &[
+    ("simple-shuffle", "weighted", true),
+    ("least-busy", "least_busy", true),
+    ("latency-based-routing", "fastest", true),
+    ("cost-based-routing", "cheapest", true),
+    ("usage-based-routing", "least_busy", false),
+    ("usage-based-routing-v2", "least_busy", false),
+];
+
+/// Why a setting has no place here.
+const REASONS: &[(&str, &str)] = &[
+    ("master_key", "keys are made anew: sluice keys new --admin, for the administration interface"),
+    ("database_url", "there is no database: keys stand in the file, or in Redis"),
+    (
+        "context_window_fallbacks",
+        "the model's own targets are asked when a prompt is too long for one (retry.on: context_length)",
+    ),
+    ("content_policy_fallbacks", "what a provider refuses for its content is not asked elsewhere"),
+    (
+        "drop_params",
+        "what a provider has no words for is refused or left out, as docs/translation.md says of each field",
+    ),
+    ("num_retries", "each target is asked in turn; retry of a model says for which reasons"),
+    ("redis_host", "redis: { url: ... } names a Webdis before Redis"),
+    ("redis_url", "redis: { url: ... } names a Webdis before Redis"),
+    ("cache", "a model's cache: { ttl: ... }"),
+    ("cache_params", "a model's cache: { ttl: ... }"),
+    ("callbacks", "traces go to tracing: { url: ... }, the access log to standard output"),
+    ("success_callback", "traces go to tracing: { url: ... }, the access log to standard output"),
+    ("failure_callback", "traces go to tracing: { url: ... }, the access log to standard output"),
+    ("guardrails", "guards: { NAME: { detect: [...] } }"),
+    ("model_info", "prices and capabilities come from the table, or stand under `prices` and `capabilities`"),
+    ("environment_variables", "variables are the command's own: set them before it runs"),
+    ("temperature", "clients say it in their requests"),
+    ("max_tokens", "clients say it in their requests"),
+    ("timeout", "timeouts of a model, or of the file"),
+    ("stream_timeout", "timeouts of a model, or of the file"),
+    ("allowed_fails", "circuit: { failures: ... }"),
+    ("cooldown_time", "circuit: { open: ... }"),
+];
+
+/// Reads the file at `path` and converts it.
+pub fn convert(path: &Path) -> Result<Draft, Failure> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| Failure::Unreadable(format!("cannot read {}: {error}", path.display())))?;
+    let value = check::yaml_of(&text).map_err(|located| Failure::new(format!("{}:{located}", path.display())))?;
+    Ok(converted(&value))
+}
+
+fn converted(value: &Value) -> Draft {
+    let mut converter = Converter::default();
+    let sections = value.as_object().cloned().unwrap_or_default();
+    for deployment in list(sections.get("model_list")) {
+        converter.deployment(deployment);
+    }
+    for (section, fields) in &sections {
+        match section.as_str() {
+            "model_list" => {}
+            "router_settings" | "litellm_settings" | "general_settings" => converter.settings(section, fields),
+            other => converter.note(other, other),
+        }
+    }
+    converter.finish()
+}
+
+#[derive(Default)]
+struct Converter {
+    draft: Draft,
+    strategy: Option<&'static str>,
+    /// Models and those that stand in for them.
+    fallbacks: Vec<(Option<String>, Vec<String>)>,
+    place: usize,
+}
+
+impl Converter {
+    fn note(&mut self, place: &str, field: &str) {
+        let reason = REASONS.iter().find(|(known, _)| *known == field).map(|(_, reason)| *reason);
+        let note = format!("{place}: {}", reason.unwrap_or("nothing here is the same"));
+        if !self.draft.notes.contains(&note) {
+            self.draft.notes.push(note);
+        }
+    }
+
+    fn say(&mut self, note: String) {
+        self.draft.notes.push(note);
+    }
+
+    /// One of `model_list`.
+    fn deployment(&mut self, deployment: &Value) {
+        let place = format!("model_list[{}]", self.place);
+        self.place += 1;
+        let empty = Map::new();
+        let params = deployment["litellm_params"].as_object().unwrap_or(&empty);
+        let (Some(name), Some(model)) =
+            (deployment["model_name"].as_str(), params.get("model").and_then(Value::as_str))
+        else {
+            return self.say(format!("{place}: it has no model_name, or no litellm_params.model"));
+        };
+        for field in deployment.as_object().into_iter().flat_map(Map::keys) {
+            if !["model_name", "litellm_params"].contains(&field.as_str()) {
+                self.note(&format!("{place}.{field}"), field);
+            }
+        }
+        let Some((kind, model)) = self.kind(params, model, &place) else { return };
+        let provider = self.provider(kind, params, &place);
+        let Some(target) = self.target(name, &provider, &model, &place) else { return };
+        let weight = ["weight", "rpm"].iter().find_map(|field| params.get(*field)?.as_u64());
+        let target = Target { weight: weight.filter(|weight| (1..=1_000_000).contains(weight)).unwrap_or(1), ..target };
+        self.limits(name, &provider, params);
+        match self.draft.models.iter_mut().find(|model| model.name == name) {
+            Some(model) => model.targets.push(target),
+            None => self.draft.models.push(Model { name: name.to_owned(), targets: vec![target], strategy: None }),
+        }
+        for field in params.keys() {
+            let taken = [
+                "model",
+                "api_key",
+                "api_base",
+                "base_url",
+                "api_version",
+                "rpm",
+                "tpm",
+                "weight",
+                "custom_llm_provider",
+                "aws_region_name",
+            ];
+            if !taken.contains(&field.as_str()) {
+                self.note(&format!("{place}.litellm_params.{field}"), field);
+            }
+        }
+    }
+
+    /// The kind of a deployment's provider, and the provider's own name for the model.
+    fn kind(&mut self, params: &Map<String, Value>, model: &str, place: &str) -> Option<(Kind, String)> {
+        let said = params.get("custom_llm_provider").and_then(Value::as_str);
+        let known = |name: &str| KINDS.iter().find(|(theirs, _)| *theirs == name).map(|(_, ours)| *ours);
+        let split = model
+            .split_once('/')
+            .filter(|(front, _)| said.is_some_and(|said| said == *front) || known(front).is_some());
+        let (name, rest) = match (said, split) {
+            (Some(said), Some((front, rest))) if said == front => (said, rest),
+            (Some(said), _) => (said, model),
+            (None, Some((front, rest))) => (front, rest),
+            (None, None) if model.starts_with("claude") => ("anthropic", model),
+            (None, None) if model.starts_with("gemini") => ("vertex_ai", model),
+            (None, None) if model.contains('/') => {
+                self.say(format!("{place}: {model}: no kind of provider here is the same"));
+                return None;
+            }
+            (None, None) => ("openai", model),
+        };
+        let rest =
+            ["converse/", "responses/", "deployments/"].iter().find_map(|way| rest.strip_prefix(way)).unwrap_or(rest);
+        let kind = known(name).and_then(Kind::named);
+        if kind.is_none() {
+            self.say(format!("{place}: {model}: no kind of provider here is the same"));
+        }
+        Some((kind?, rest.to_owned()))
+    }
+
+    /// The name of a deployment's provider, which is made if there is none like it.
+    fn provider(&mut self, kind: Kind, params: &Map<String, Value>, place: &str) -> String {
+        let text = |field: &str| params.get(field).and_then(Value::as_str).map(str::to_owned);
+        let url = text("api_base").or_else(|| text("base_url")).and_then(|url| self.url(kind, &url, place));
+        let variable = match text("api_key").as_deref().map(|key| (key, key.strip_prefix("os.environ/"))) {
+            Some((_, Some(variable))) => Some(variable.to_owned()),
+            Some((_, None)) if kind.row().url.is_some_and(|url| url.starts_with("http://")) => None,
+            Some((_, None)) => {
+                let variable = usual_variable(kind);
+                self.say(format!("{place}.litellm_params.api_key: a secret in the file; set {variable} to it"));
+                Some(variable)
+            }
+            None if url.is_none() && kind.row().url.is_some_and(|url| url.starts_with("https:")) => {
+                Some(usual_variable(kind))
+            }
+            None => None,
+        };
+        let name = kind.row().name;
+        let region = text("aws_region_name").filter(|_| name.starts_with("bedrock"));
+        let url = url.or_else(|| {
+            let region = region.as_ref()?;
+            Some(format!("https://bedrock-runtime.{region}.amazonaws.com"))
+        });
+        let made = Provider {
+            name: String::new(),
+            kind: name.to_owned(),
+            url: url.or_else(|| needed_url(kind)),
+            api_version: text("api_version").filter(|_| name == "azure"),
+            variable: variable.filter(|_| region.is_none()),
+            region,
+        };
+        if kind.row().url.is_none() && made.url == needed_url(kind) {
+            self.say(format!("{place}: write the provider's url, which is not in LiteLLM's file"));
+        }
+        let same = |known: &&Provider| Provider { name: String::new(), ..(*known).clone() } == made;
+        if let Some(known) = self.draft.providers.iter().find(same) {
+            return known.name.clone();
+        }
+        let count = self.draft.providers.iter().filter(|known| known.kind == name).count();
+        let own = if count == 0 { name.to_owned() } else { format!("{name}-{}", count + 1) };
+        self.draft.providers.push(Provider { name: own.clone(), ..made });
+        own
+    }
+
+    /// A base URL as ours are: with the version's path.
+    fn url(&mut self, kind: Kind, url: &str, place: &str) -> Option<String> {
+        let url = match url.strip_prefix("os.environ/") {
+            None => url.to_owned(),
+            Some(variable) => match std::env::var(variable) {
+                Ok(url) => url,
+                Err(_) => {
+                    self.say(format!(
+                        "{place}.litellm_params.api_base: {variable} is not set: write the provider's url"
+                    ));
+                    return None;
+                }
+            },
+        };
+        let read = match Url::parse(&url) {
+            Ok(read) => read,
+            Err(wrong) => {
+                self.say(format!("{place}.litellm_params.api_base: {wrong}: write the provider's url"));
+                return None;
+            }
+        };
+        let usual = kind.row().url.and_then(|url| Url::parse(url).ok()).map(|url| url.base_path).unwrap_or_default();
+        let path = if read.base_path.is_empty() { usual } else { read.base_path.clone() };
+        let path = path.strip_suffix("/chat/completions").unwrap_or(&path);
+        let scheme = if read.tls { "https" } else { "http" };
+        Some(format!("{scheme}://{}{path}", read.authority()))
+    }
+
+    /// What the provider is asked for. A star stands for a part of the name there.
+    fn target(&mut self, name: &str, provider: &str, model: &str, place: &str) -> Option<Target> {
+        let good =
+            |text: &str| !text.is_empty() && text.len() <= 256 && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !good(name) || !good(model) {
+            self.say(format!("{place}: a model's name has visible ASCII characters only, and no spaces"));
+            return None;
+        }
+        let (asked, wanted) = (Pattern::read(name), Pattern::read(model));
+        let front = format!("{provider}/");
+        let same = asked.as_ref().is_some_and(|asked| Some(&asked.without(&front)) == wanted.as_ref());
+        match (&asked, &wanted) {
+            (None, None) if !name.contains('*') && !model.contains('*') => {}
+            (Some(_), Some(_)) if same => return Some(Target::new(provider, "*")),
+            (Some(_), Some(_)) if model != "*" => {}
+            (Some(_), None) if !model.contains('*') => {}
+            _ => {
+                self.say(format!("{place}: {name}: no pattern here asks {provider} for {model}"));
+                return None;
+            }
+        }
+        Some(Target::new(provider, model))
+    }
+
+    fn limits(&mut self, model: &str, provider: &str, params: &Map<String, Value>) {
+        let amount = |field: &str| params.get(field).and_then(Value::as_u64).filter(|amount| *amount > 0);
+        let (requests, tokens) = (amount("rpm"), amount("tpm"));
+        if requests.is_none() && tokens.is_none() {
+            return;
+        }
+        let sum = |a: Option<u64>, b: Option<u64>| a.zip(b).map(|(a, b)| a.saturating_add(b)).or(a).or(b);
+        match self.draft.limits.iter_mut().find(|(of, at, _, _)| of == model && at == provider) {
+            Some((_, _, all_requests, all_tokens)) => {
+                (*all_requests, *all_tokens) = (sum(*all_requests, requests), sum(*all_tokens, tokens));
+            }
+            None => self.draft.limits.push((model.to_owned(), provider.to_owned(), requests, tokens)),
+        }
+    }
+
+    fn settings(&mut self, section: &str, fields: &Value) {
+        for (field, value) in fields.as_object().into_iter().flatten() {
+            let place = format!("{section}.{field}");
+            match field.as_str() {
+                "routing_strategy" => {
+                    let text = value.as_str().unwrap_or_default();
+                    match STRATEGIES.iter().find(|(theirs, _, _)| *theirs == text) {
+                        Some((_, ours, same)) => {
+                            self.strategy = Some(ours);
+                            if !same {
+                                self.say(format!("{place}: {text} is strategy: {ours} here, which is only alike"));
+                            }
+                        }
+                        None => self.note(&place, field),
+                    }
+                }
+                "fallbacks" => {
+                    for (model, others) in list(Some(value)).flat_map(|rule| rule.as_object().into_iter().flatten()) {
+                        self.fallbacks.push((Some(model.clone()), names(others)));
+                    }
+                }
+                "default_fallbacks" => self.fallbacks.push((None, names(value))),
+                "model_group_alias" => {
+                    for (alias, model) in value.as_object().into_iter().flatten() {
+                        match model.as_str().or_else(|| model["model"].as_str()) {
+                            Some(model) => self.draft.aliases.push((alias.clone(), model.to_owned())),
+                            None => self.note(&format!("{place}.{alias}"), field),
+                        }
+                    }
+                }
+                "request_timeout" if section == "litellm_settings" => {
+                    match value.as_u64().filter(|seconds| *seconds > 0) {
+                        Some(seconds) => self.draft.total = Some(seconds),
+                        None => self.note(&place, "timeout"),
+                    }
+                }
+                _ => self.note(&place, field),
+            }
+        }
+    }
+
+    fn finish(mut self) -> Draft {
+        for model in self.draft.models.iter_mut().filter(|model| model.targets.len() > 1) {
+            // As LiteLLM's router does when nobody says otherwise.
+            model.strategy = Some(self.strategy.unwrap_or("weighted"));
+        }
+        let primary: Vec<(String, Vec<Target>)> =
+            self.draft.models.iter().map(|model| (model.name.clone(), model.targets.clone())).collect();
+        for (model, others) in std::mem::take(&mut self.fallbacks) {
+            for other in &others {
+                match primary.iter().find(|(name, _)| name == other) {
+                    None => self.say(format!("fallbacks: {other} is none of model_list")),
+                    Some((_, targets)) => {
+                        let fitting = |known: &&mut Model| model.as_ref().is_none_or(|model| *model == known.name);
+                        for known in self.draft.models.iter_mut().filter(fitting) {
+                            add_behind(known, other, targets);
+                        }
+                    }
+                }
+            }
+        }
+        let known = |name: &String| self.draft.models.iter().any(|model| model.name == *name);
+        let (good, lost): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.draft.aliases).into_iter().partition(|(alias, name)| known(name) && !known(alias));
+        self.draft.aliases = good;
+        for (alias, name) in lost {
+            self.say(format!("router_settings.model_group_alias.{alias}: {name} is none of model_list, or {alias} is"));
+        }
+        let used = |name: &String| {
+            self.draft.models.iter().any(|model| model.targets.iter().any(|target| target.provider == *name))
+        };
+        let unused: Vec<String> =
+            self.draft.providers.iter().map(|provider| provider.name.clone()).filter(|name| !used(name)).collect();
+        self.draft.providers.retain(|provider| !unused.contains(&provider.name));
+        self.draft
+    }
+}
+
+/// Has `others` stand in behind a model's own targets.
+fn add_behind(model: &mut Model, name: &str, others: &[Target]) {
+    if model.name == name {
+        return;
+    }
+    for target in others {
+        let is_there = |known: &Target| known.provider == target.provider && known.model == target.model;
+        // What a star stands for in another model's name is none of this one's.
+        if !model.targets.iter().any(is_there) && !target.model.contains('*') {
+            model.targets.push(Target { behind: true, weight: 1, ..target.clone() });
+        }
+    }
+}
+
+/// The variable that the key of such a provider is usually in.
+fn usual_variable(kind: Kind) -> String {
+    let service = SERVICES.iter().find(|service| service.kind == kind.row().name);
+    let usual = service.and_then(|service| service.variables.first()).map(|name| (*name).to_owned());
+    usual.unwrap_or_else(|| format!("{}_API_KEY", kind.row().name.to_uppercase().replace('-', "_")))
+}
+
+/// Where a kind has no address of its own, what stands there until somebody writes it.
+fn needed_url(kind: Kind) -> Option<String> {
+    kind.row().url.is_none().then(|| "https://write-the-url.invalid".to_owned())
+}
+
+fn list(value: Option<&Value>) -> impl Iterator<Item = &Value> {
+    value.and_then(Value::as_array).into_iter().flatten()
+}
+
+fn names(value: &Value) -> Vec<String> {
+    list(Some(value)).filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Checked;
+
+    const CONFIG: &str = "
+model_list:
+  - model_name: chat
+    litellm_params: { model: openai/gpt-5-mini, api_key: os.environ/MY_OPENAI, rpm: 60, tpm: 1000 }
+  - model_name: chat
+    litellm_params: { model: azure/my-gpt, api_base: \"https://x.openai.azure.com/\", api_version: 2024-10-21, api_key: os.environ/AZURE, rpm: 30 }
+    model_info: { mode: chat }
+  - model_name: claude
+    litellm_params: { model: claude-haiku-4-5, api_key: sk-hidden, temperature: 0 }
+  - model_name: local
+    litellm_params: { model: ollama_chat/llama3.2, api_base: \"http://127.0.0.1:11434\" }
+  - model_name: \"anthropic/*\"
+    litellm_params: { model: \"anthropic/*\", api_key: sk-hidden }
+  - model_name: \"*\"
+    litellm_params: { model: \"openai/*\", api_key: os.environ/MY_OPENAI }
+  - model_name: odd
+    litellm_params: { model: sagemaker/thing }
+  - model_name: mine
+    litellm_params: { model: openai/served, api_base: \"http://10.0.0.9:8000/v1\", api_key: none }
+litellm_settings: { drop_params: true, request_timeout: 600, success_callback: [langfuse], fallbacks: [{ chat: [claude, nobody] }] }
+router_settings: { routing_strategy: least-busy, model_group_alias: { gpt-4: chat, lost: gone }, redis_host: h }
+general_settings: { master_key: sk-hidden, database_url: \"postgres://u:sk-hidden@h/d\" }
+environment_variables: { X: sk-hidden }
+";
+
+    fn converted_text(text: &str) -> (Draft, String) {
+        let mut draft = converted(&check::yaml_of(text).unwrap());
+        draft.listen = "127.0.0.1:8080".to_owned();
+        (draft.id, draft.team, draft.sha256) = ("me".to_owned(), "t".to_owned(), "9f86d081884c7d65".repeat(4));
+        let text = draft.text();
+        (draft, text)
+    }
+
+    fn checked(text: &str) -> Checked {
+        check::check(text).unwrap_or_else(|mistakes| panic!("{text}{mistakes:?}"))
+    }
+
+    #[test]
+    fn models_limits_fallbacks_and_aliases_are_converted() {
+        let (_, text) = converted_text(CONFIG);
+        let Checked { file, gateway, .. } = checked(&text);
+        let targets = |name: &str| {
+            let found = gateway.find(name, false).unwrap_or_else(|| panic!("{name}")).model;
+            found.targets.iter().map(|target| target.name.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(targets("chat"), ["openai/gpt-5-mini", "azure/my-gpt", "anthropic/claude-haiku-4-5"]);
+        assert_eq!(targets("gpt-4"), targets("chat"));
+        assert_eq!(targets("anthropic/claude-x"), ["anthropic/claude-x"]);
+        assert_eq!(targets("gpt-99"), ["openai/gpt-99"]);
+        assert_eq!(targets("local"), ["ollama/llama3.2"]);
+        assert_eq!(file.providers["ollama"].url.as_deref(), Some("http://127.0.0.1:11434/v1"));
+        assert_eq!(file.providers["openai"].key.as_ref().unwrap().env.as_deref(), Some("MY_OPENAI"));
+        assert_eq!(file.providers["openai-2"].url.as_deref(), Some("http://10.0.0.9:8000/v1"));
+        assert_eq!(file.providers["azure"].api_version.as_deref(), Some("2024-10-21"));
+        let chat = &file.models["chat"];
+        assert_eq!(chat.strategy.name(), "least_busy");
+        assert!(chat.allow_lower_tier && chat.targets[2].tier == 2);
+        assert_eq!(file.limits.len(), 2);
+        assert_eq!(file.limits[0].limits.requests_per_minute, Some(60));
+        assert_eq!(file.timeouts.total, "600s");
+    }
+
+    #[test]
+    fn what_is_not_converted_is_named_and_no_secret_is_taken_over() {
+        let (draft, text) = converted_text(CONFIG);
+        let notes = draft.notes.join("\n");
+        for place in [
+            "model_list[1].model_info: ",
+            "model_list[2].litellm_params.api_key: a secret in the file; set ANTHROPIC_API_KEY to it",
+            "model_list[2].litellm_params.temperature: ",
+            "model_list[6]: sagemaker/thing: ",
+            "litellm_settings.drop_params: ",
+            "litellm_settings.success_callback: ",
+            "fallbacks: nobody is none of model_list",
+            "router_settings.model_group_alias.lost: ",
+            "router_settings.redis_host: ",
+            "general_settings.master_key: ",
+            "general_settings.database_url: ",
+            "environment_variables: ",
+        ] {
+            assert!(notes.contains(place), "{place}\n{notes}");
+        }
+        assert!(!text.contains("sk-hidden") && !notes.contains("sk-hidden"), "{text}{notes}");
+    }
+
+    #[test]
+    fn whatever_stands_in_the_file_the_converter_ends() {
+        for text in ["a: 1", "model_list: 5", "model_list: [1, {}, {model_name: x}]", "[]", "router_settings: [1]"] {
+            let _ = converted(&check::yaml_of(text).unwrap());
+        }
+        for (at, _) in CONFIG.char_indices() {
+            if let Ok(value) = check::yaml_of(&CONFIG[..at]) {
+                let _ = converted(&value);
+            }
+        }
+    }
+}

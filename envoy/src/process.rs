@@ -1,0 +1,139 @@
+//! Envoy as a child process that never outlives this one, and the private directory that it reads.
+//!
+//! The child asks the kernel to be told of its parent's death before it becomes Envoy, so that no way of ending this process,
+//! SIGKILL and a crash among them, leaves an Envoy with its port behind. The directory holds providers' keys: it is kept in memory
+//! where the system has such a place, and what a killed process left there is removed by the next one.
+
+use std::ffi::OsString;
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Signal, getppid, getuid, set_parent_process_death_signal};
+use tempfile::TempDir;
+
+use crate::cli::Failure;
+
+/// What the command is called by that stands between this process and the program.
+pub const FOLLOW: &str = "follow-parent";
+
+/// A command that runs the program with these arguments as a process that ends when this one does.
+pub fn follower(program: &Path) -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg(FOLLOW).arg(std::process::id().to_string()).arg("--").arg(program);
+    command
+}
+
+/// Becomes that program. `parent` is the process whose death is to end it.
+pub fn follow(parent: u32, program: &[OsString]) -> Failure {
+    let Some((program, arguments)) = program.split_first() else { return Failure::new("no program to run") };
+    if let Err(error) = set_parent_process_death_signal(Some(Signal::TERM)) {
+        return Failure::new(format!("cannot ask for the signal of a parent's death: {error}"));
+    }
+    // It may have died before it could be asked for.
+    let alive = getppid().is_some_and(|now| u32::try_from(now.as_raw_nonzero().get()) == Ok(parent));
+    if !alive {
+        return Failure::new("the process that wanted it has ended");
+    }
+    let error = Command::new(program).args(arguments).exec();
+    Failure::new(format!("cannot start {}: {error}", Path::new(program).display()))
+}
+
+/// A directory of this process, for its owner only, which goes with it.
+#[derive(Debug)]
+pub struct Private {
+    directory: TempDir,
+    _lock: File,
+}
+
+const PREFIX: &str = "sluice-";
+/// Held by the process that the directory belongs to, for as long as it lives.
+const LOCK: &str = "lock";
+
+impl Private {
+    /// A new one, once those are gone that belong to nobody any more.
+    pub fn new() -> io::Result<Self> {
+        let place = place();
+        sweep(&place);
+        let directory =
+            tempfile::Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(0o700)).tempdir_in(place)?;
+        let lock = File::create(directory.path().join(LOCK))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Self { directory, _lock: lock })
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+/// Where such directories are: in memory where the system has a place for files there, else where temporary files are.
+fn place() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    let usable = || tempfile::Builder::new().prefix(PREFIX).tempfile_in(&memory).is_ok();
+    if is_memory(&memory) && usable() { memory } else { std::env::temp_dir() }
+}
+
+fn is_memory(directory: &Path) -> bool {
+    /// Of tmpfs (`statfs(2)`).
+    const TMPFS: u32 = 0x0102_1994;
+    rustix::fs::statfs(directory).is_ok_and(|system| u32::try_from(system.f_type) == Ok(TMPFS))
+}
+
+/// Removes what processes left that were killed. An error means that there is nothing to remove, or that it is another user's.
+fn sweep(place: &Path) {
+    for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+        let ours = entry.metadata().is_ok_and(|found| found.is_dir() && found.uid() == getuid().as_raw());
+        if ours && entry.file_name().to_string_lossy().starts_with(PREFIX) && is_left(&entry.path()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// Whether nobody holds its lock. One without a lock may be just about to have one.
+fn is_left(directory: &Path) -> bool {
+    let lock = File::open(directory.join(LOCK));
+    lock.is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_belongs_to_nobody_is_removed_and_nothing_else() {
+        let place = tempfile::tempdir().unwrap();
+        let make = |name: &str, lock: bool| {
+            let directory = place.path().join(name);
+            fs::create_dir(&directory).unwrap();
+            lock.then(|| File::create(directory.join(LOCK)).unwrap())
+        };
+        let held = make("sluice-held", true).unwrap();
+        flock(&held, FlockOperation::NonBlockingLockExclusive).unwrap();
+        for (name, lock) in [("sluice-left", true), ("sluice-new", false), ("other", true)] {
+            drop(make(name, lock));
+        }
+        sweep(place.path());
+        let mut left: Vec<_> = fs::read_dir(place.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["other", "sluice-held", "sluice-new"]);
+    }
+
+    #[test]
+    fn a_private_directory_is_its_owners_and_goes_with_it() {
+        let private = Private::new().unwrap();
+        let path = private.path().to_owned();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        sweep(path.parent().unwrap());
+        assert!(path.exists(), "it is in use");
+        drop(private);
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,118 @@
+//! Short questions to servers, to find out whether somebody answers there: for `sluice check` and `sluice init`. Each has its time,
+//! and all together too.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sluice_core::config::url::Url;
+use ureq::Agent;
+
+/// For one question.
+const PATIENCE: Duration = Duration::from_millis(1_000);
+/// For all that are asked at the same time: names may take long to be looked up.
+const ALL: Duration = Duration::from_millis(2_000);
+const LARGEST_ANSWER: u64 = 1 << 20;
+
+/// Asks all at the same time; what has no answer in time has none.
+pub fn all<T: Send + 'static>(questions: Vec<Box<dyn FnOnce() -> T + Send>>) -> Vec<Option<T>> {
+    let (sender, answers) = mpsc::channel();
+    let count = questions.len();
+    for (place, question) in questions.into_iter().enumerate() {
+        let sender = sender.clone();
+        thread::spawn(move || sender.send((place, question())));
+    }
+    drop(sender);
+    let mut found: Vec<Option<T>> = (0..count).map(|_| None).collect();
+    let end = Instant::now() + ALL;
+    while let Ok((place, answer)) = answers.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        if let Some(slot) = found.get_mut(place) {
+            *slot = Some(answer);
+        }
+    }
+    found
+}
+
+/// What `url` answers to a GET: its status and its body.
+pub fn get(url: &str, bearer: Option<&str>) -> Result<(u16, String), String> {
+    let config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
+    let agent: Agent = config.proxy(None).max_redirects(0).build().into();
+    let mut request = agent.get(url);
+    if let Some(token) = bearer {
+        request = request.header("authorization", &format!("Bearer {token}"));
+    }
+    let mut answer = request.call().map_err(|error| error.to_string())?;
+    let status = answer.status().as_u16();
+    let text = answer.body_mut().with_config().limit(LARGEST_ANSWER).read_to_string();
+    Ok((status, text.unwrap_or_default()))
+}
+
+/// Whether somebody accepts connections there; else why not.
+pub fn connects(url: &Url) -> Result<(), String> {
+    let address = address(url)?;
+    TcpStream::connect_timeout(&address, PATIENCE).map(drop).map_err(|error| error.to_string())
+}
+
+/// Whether a Redis itself listens there, which speaks no HTTP.
+pub fn is_redis(url: &Url) -> bool {
+    let ask = || -> Option<Vec<u8>> {
+        let mut stream = TcpStream::connect_timeout(&address(url).ok()?, PATIENCE).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        stream.write_all(b"PING\r\n").ok()?;
+        let mut answer = [0; 7];
+        stream.read_exact(&mut answer).ok()?;
+        Some(answer.to_vec())
+    };
+    ask().is_some_and(|answer| answer == b"+PONG\r\n" || answer == b"-NOAUTH")
+}
+
+/// Whether a server at this URL is this machine or in a network of one's own: whether it answers can be asked without a word to
+/// anybody else.
+pub fn is_near(url: &Url) -> bool {
+    match url.host.parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_private(),
+        Ok(IpAddr::V6(address)) => address.is_loopback() || address.is_unique_local(),
+        Err(_) => url.host == "localhost" || url.host.ends_with(".localhost"),
+    }
+}
+
+fn address(url: &Url) -> Result<SocketAddr, String> {
+    let mut addresses = (url.host.as_str(), url.port).to_socket_addrs().map_err(|error| error.to_string())?;
+    addresses.next().ok_or_else(|| "its name has no address".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_near_is_asked() {
+        for (url, near) in [
+            ("http://127.0.0.1:1", true),
+            ("http://localhost:1", true),
+            ("http://[::1]:1", true),
+            ("http://10.1.2.3", true),
+            ("http://192.168.0.9:11434/v1", true),
+            ("https://api.openai.com/v1", false),
+            ("http://8.8.8.8", false),
+            ("http://ollama:11434", false),
+        ] {
+            assert_eq!(is_near(&Url::parse(url).unwrap()), near, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_question_without_an_answer_keeps_nobody() {
+        let questions: Vec<Box<dyn FnOnce() -> u8 + Send>> = vec![
+            Box::new(|| 1),
+            Box::new(|| {
+                loop {
+                    thread::park();
+                }
+            }),
+        ];
+        assert_eq!(all(questions), [Some(1), None]);
+    }
+}

@@ -1,0 +1,63 @@
+//! Whether this instance is alive, and whether it should be sent requests: for whoever balances load before it, without a key.
+//!
+//! That it drains is Envoy's to know: its own filter behind ours answers `/ready`, and the text of that answer has what is
+//! known here. Anybody may ask, so Redis is asked at most once a second.
+
+use crate::exchange::property;
+
+use super::super::{Called, Context, Effect, Flow, Reply};
+use super::{Exchange, Outcome, Phase, Refused};
+
+/// The name of a note that nobody keeps: that there is none is as good an answer as any.
+const NOTE: &str = "ready";
+
+/// What `/health` answers.
+pub(super) fn alive() -> Vec<u8> {
+    br#"{"status":"ok"}"#.to_vec()
+}
+
+/// What is known of Redis, as the rest of a JSON object.
+fn fragment(answers: bool) -> &'static str {
+    if answers { r#","redis":"ok""# } else { r#","redis":"unavailable""# }
+}
+
+impl Exchange {
+    /// Whether requests should come here. Redis is asked first, where there is one.
+    pub(super) fn ready(&mut self, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
+        if self.worker.gateway.redis.is_none() {
+            self.phase = Phase::Answered { caller: None, error: None };
+            cx.effects.push(Effect::SetProperty(property::READY, "".into()));
+            return Ok(Outcome::Step(Flow::Continue));
+        }
+        let now = cx.view.now();
+        match self.worker.redis_heard(now) {
+            Some(answers) => self.readiness(answers, cx),
+            None => match self.worker.note(NOTE, now) {
+                Some(call) => {
+                    self.phase = Phase::Readying;
+                    Ok(Outcome::Ask(call))
+                }
+                None => self.readiness(false, cx),
+            },
+        }
+    }
+
+    /// Redis has answered, or has not.
+    pub(super) fn redis_answered(&mut self, called: &Called, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
+        let answers = self.worker.noted(called, &mut cx.moment()).is_ok();
+        self.worker.hear_of_redis(answers, cx.view.now());
+        self.readiness(answers, cx)
+    }
+
+    fn readiness(&mut self, answers: bool, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
+        self.phase = Phase::Answered { caller: None, error: None };
+        let redis = fragment(answers);
+        if !answers && self.worker.gateway.ready_needs_redis {
+            let body = format!(r#"{{"status":"unavailable"{redis}}}"#);
+            cx.effects.push(Effect::Reply(Reply::json(503, Vec::new(), body.into_bytes())));
+            return Ok(Outcome::Step(Flow::Pause));
+        }
+        cx.effects.push(Effect::SetProperty(property::READY, redis.into()));
+        Ok(Outcome::Step(Flow::Continue))
+    }
+}

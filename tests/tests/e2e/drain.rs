@@ -1,0 +1,96 @@
+//! The end of a gateway that is told to end: who is told so, what may go on, and what is cut.
+
+use serde_json::{Value, json};
+use sluice_tests::client::Client;
+use sluice_tests::gateway::{Gateway, Signal};
+use sluice_tests::until;
+
+use crate::{CHAT, Pair, ask, with};
+
+fn streamed(model: &str) -> String {
+    with(ask(model, "say one two three four five six"), json!({"stream": true})).to_string()
+}
+
+async fn pair(drain: &'static str) -> Pair {
+    let pair = Pair::with(|builder| builder.argument("--drain").argument(drain)).await;
+    // Told to end before, it would have nothing to wait for.
+    until("the command to say so", || pair.gateway.errors().contains("Sluice is ready").then_some(())).await;
+    pair
+}
+
+/// The status of `/ready`; none once nobody accepts connections any more.
+async fn ready(gateway: &Gateway) -> Option<u16> {
+    gateway.anonymous().request("GET", "/ready", "").await.ok().map(|answer| answer.status)
+}
+
+fn accepts(gateway: &Gateway) -> bool {
+    std::net::TcpStream::connect(("127.0.0.1", gateway.port())).is_ok()
+}
+
+async fn finished(gateway: &Gateway) -> String {
+    until("the command to end", || gateway.ended()).await
+}
+
+#[tokio::test]
+async fn told_to_end_it_is_not_ready_at_once_and_ends_when_its_streams_have() {
+    let pair = pair("60s").await;
+    pair.openai.always("pause-after=3");
+    let mut open = pair.gateway.client().open("POST", CHAT, streamed("openai")).await.expect("an answer");
+    open.next().await.expect("a beginning");
+    assert_eq!(ready(&pair.gateway).await, Some(200));
+
+    pair.gateway.tell_to_end();
+    until("the listener to close", || (!accepts(&pair.gateway)).then_some(())).await;
+    assert!(pair.gateway.alive(), "a stream is under way");
+    pair.openai.go_on();
+    let answer = open.finish().await;
+    assert!(answer.text().contains("[DONE]"), "{}", answer.text());
+    assert_eq!(finished(&pair.gateway).await, "exit status 0", "{}", pair.gateway.errors());
+    let lines = pair.gateway.log();
+    assert_eq!((lines.len(), &lines[0]["error"]), (1, &Value::Null), "{lines:?}");
+}
+
+#[tokio::test]
+async fn before_it_stops_accepting_it_says_that_it_is_not_ready_and_serves() {
+    let pair = pair("60s").await;
+    pair.gateway.tell_to_end();
+    until("the end to be known", || pair.gateway.errors().contains("not ready any more").then_some(())).await;
+    let answer = pair.gateway.anonymous().request("GET", "/ready", "").await.expect("an answer");
+    assert_eq!((answer.status, answer.json()), (503, json!({"status": "draining"})));
+    assert_eq!(pair.gateway.anonymous().request("GET", "/health", "").await.expect("an answer").status, 200);
+    assert_eq!(pair.gateway.chat(&ask("openai", "hi")).await.status, 200);
+    assert_eq!(finished(&pair.gateway).await, "exit status 0", "{}", pair.gateway.errors());
+}
+
+#[tokio::test]
+async fn what_does_not_end_in_time_is_cut_and_logged_as_such() {
+    for twice in [false, true] {
+        let pair = pair(if twice { "60s" } else { "1s" }).await;
+        pair.openai.always("stall-after=3");
+        let mut open = pair.gateway.client().open("POST", CHAT, streamed("openai")).await.expect("an answer");
+        open.next().await.expect("a beginning");
+        pair.gateway.interrupt();
+        if twice {
+            until("the wait", || pair.gateway.errors().contains("waiting for requests to end").then_some(())).await;
+            pair.gateway.tell_to_end();
+        }
+        assert_eq!(finished(&pair.gateway).await, "exit status 0", "{}", pair.gateway.errors());
+        assert!(!open.finish().await.text().contains("[DONE]"));
+        let lines = pair.gateway.log();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert_eq!((&lines[0]["error"], &lines[0]["abandoned"]), (&json!("shutdown"), &json!(false)), "{lines:?}");
+        assert!(lines[0]["output_tokens"].as_u64().is_some_and(|tokens| tokens > 0), "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_hang_up_changes_nothing_and_a_killed_command_takes_envoy_with_it() {
+    let pair = pair("60s").await;
+    pair.gateway.signal(Signal::HUP);
+    until("what is said of it", || pair.gateway.errors().contains("SIGHUP changes nothing").then_some(())).await;
+    assert_eq!(pair.gateway.chat(&ask("openai", "hi")).await.status, 200);
+    pair.gateway.signal(Signal::KILL);
+    until("the port to be free", || (!accepts(&pair.gateway)).then_some(())).await;
+    let client = Client::new(pair.gateway.port());
+    assert!(client.request("GET", "/health", "").await.is_err());
+}

@@ -1,0 +1,57 @@
+//! The first hour: `sluice init` before a server that answers, and a gateway from what it wrote.
+
+use std::process::{Command, Output};
+
+use serde_json::json;
+use sluice_tests::client::Client;
+use sluice_tests::gateway::Started;
+use sluice_tests::port::Port;
+use sluice_tests::simulator::Simulator;
+
+use crate::{ask, said};
+
+fn sluice(arguments: &[&str]) -> Output {
+    let command = std::env::var("SLUICE_BIN").unwrap_or_else(|_| "target/release/sluice".to_owned());
+    Command::new(command).args(arguments).output().expect("the command starts")
+}
+
+#[tokio::test]
+async fn a_file_that_was_written_for_a_server_that_answers_serves_at_once() {
+    let provider = Simulator::start().await;
+    let (directory, port) = (tempfile::tempdir().unwrap(), Port::reserve());
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (file, key) = (path("gateway.yaml"), path("me.key"));
+    let server = format!("vllm={}", provider.base_url());
+    let listen = format!("127.0.0.1:{}", port.number());
+    // The simulator's list of models wants a key, as few servers of one's own do: so they are said.
+    let written = sluice(&[
+        "init",
+        &file,
+        "--yes",
+        "--provider",
+        &server,
+        "--model",
+        "gpt-sim",
+        "--listen",
+        &listen,
+        "--secret-file",
+        &key,
+    ]);
+    assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
+    let checked = sluice(&["check", &file]);
+    assert!(checked.status.success() && checked.stderr.is_empty(), "{}", String::from_utf8_lossy(&checked.stderr));
+
+    let _gateway = Started::with(std::path::Path::new(&file), port.number(), &[]).await;
+    let client = Client::new(port.number()).bearer(std::fs::read_to_string(&key).unwrap().trim());
+    for model in ["chat", "gpt-sim", "vllm/gpt-sim"] {
+        let answer = client.post("/v1/chat/completions", &ask(model, "say hello")).await;
+        assert_eq!((answer.status, said(&answer).as_str()), (200, "hello"), "{model}: {}", answer.text());
+        assert_eq!(answer.header("x-sluice-model"), Some("gpt-sim"), "{model}");
+    }
+    let names = client.request("GET", "/v1/models", "").await.expect("an answer").json();
+    assert_eq!(names["data"], json!([model("chat"), model("gpt-sim")]));
+}
+
+fn model(name: &str) -> serde_json::Value {
+    json!({"id": name, "object": "model", "created": 0, "owned_by": "sluice"})
+}
