@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::json;
-use sluice_core::config::file::{Availability, File, Mode, Provider, Redis};
+use sluice_core::config::file::{Availability, File, LoggedClient, Mode, Provider, Redis};
 use sluice_core::config::kind::{BEARER, Presented};
 use sluice_core::config::url::Url;
 use sluice_core::config::{Gateway, Model};
@@ -72,6 +72,11 @@ pub fn bootstrap(checked: &Checked, options: &Options) -> String {
     let collector = file.tracing.as_ref().map(|tracing| tracing::cluster(tracing, options)).unwrap_or_default();
     // Without tracing the filter says which trace it is.
     let trace_id = file.tracing.as_ref().map_or("", |_| r#",\"trace_id\":\"%TRACE_ID%\""#);
+    // Of less than the address the filter says what there is to say.
+    let client = match file.log.client {
+        LoggedClient::Full => r#",\"client\":\"%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%\""#,
+        LoggedClient::Network | LoggedClient::Off => "",
+    };
     fill(
         include_str!("bootstrap.yaml"),
         &[
@@ -87,6 +92,7 @@ pub fn bootstrap(checked: &Checked, options: &Options) -> String {
             ("access_log", &access_log(options.access_log.as_deref(), &unlogged())),
             ("tracing", &file.tracing.as_ref().map(tracing::manager).unwrap_or_default()),
             ("trace_id", trace_id),
+            ("client", client),
             ("overload", &overload::manager(workers(options), gateway.memory.worker as u64, cgroup, longest(gateway))),
             ("refusals", &refusals::for_clients()),
             ("longest", &seconds(longest(gateway))),

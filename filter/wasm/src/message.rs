@@ -83,6 +83,15 @@ impl View for Message {
         flags.is_some_and(|flags| u64::from_le_bytes(flags) & LEFT != 0)
     }
 
+    fn request_body(&self) -> Vec<u8> {
+        host::buffer(BufferType::HttpRequestBody, 0, usize::MAX >> 1).unwrap_or_default()
+    }
+
+    fn transport_failure(&self) -> (String, String) {
+        let text = |name| String::from_utf8_lossy(&host::property(name).unwrap_or_default()).into_owned();
+        (text("response\0code_details"), text("upstream\0transport_failure_reason"))
+    }
+
     fn shut_down(&self) -> bool {
         // Of a connection that the client closed it is `downstream_remote_disconnect`.
         host::property("response\0code_details")

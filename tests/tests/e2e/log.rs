@@ -5,15 +5,17 @@ use sluice_tests::client::Answer;
 use sluice_tests::gateway::{KEY, Key};
 use sluice_tests::simulator::Outcome;
 
-use crate::{CHAT, Pair, with};
+use crate::{CHAT, Pair, refusal, with};
 
-const FIELDS: [&str; 32] = [
+const FIELDS: [&str; 42] = [
     "abandoned",
     "app",
+    "asked_model",
     "attempts",
     "budgets",
     "cache",
     "cached_tokens",
+    "client",
     "cost_usd",
     "dropped",
     "duration_ms",
@@ -23,11 +25,17 @@ const FIELDS: [&str; 32] = [
     "flags",
     "guards",
     "input_tokens",
+    "instance",
     "instead",
     "key",
     "lower_tier",
+    "message",
+    "method",
     "model",
     "output_tokens",
+    "param",
+    "path",
+    "provider_status",
     "reasoning_tokens",
     "request_id",
     "served_model",
@@ -38,8 +46,10 @@ const FIELDS: [&str; 32] = [
     "team",
     "time",
     "trace_id",
+    "transport",
     "tried",
     "usage",
+    "user_agent",
 ];
 
 /// A prompt that no log may repeat, nor any part of it.
@@ -208,7 +218,68 @@ async fn refusals_are_logged_with_what_is_known_by_then() {
         check(&line, &with(nothing.clone(), who));
     }
     pair.gateway.client().request("GET", "/nowhere", "").await.expect("an answer");
-    check(&line(&pair, 10).await, &with(nothing, json!({"status": 404, "error": "unknown_url"})));
+    let line = line(&pair, 10).await;
+    // Whose it was is known all the same.
+    check(&line, &with(nothing, json!({"status": 404, "error": "unknown_url", "key": "test", "path": "/nowhere"})));
+}
+
+#[tokio::test]
+async fn a_line_answers_why_a_request_failed() {
+    let pair = Pair::impatient().await;
+    let client = pair.gateway.client().header("user-agent", "agent/1.0 \"quoted\"");
+    let asked = json!({"method": "POST", "path": CHAT, "client": "127.0.0.1", "user_agent": "agent/1.0 \"quoted\""});
+    let lasting = "x".repeat(300);
+    for (index, (query, model, status, more)) in [
+        (
+            "?key=sk-query",
+            "nothing",
+            404,
+            json!({"asked_model": "nothing", "model": null, "param": "model", "error": "model_not_found",
+                "message": "The model `nothing` does not exist. GET /v1/models lists those that do."}),
+        ),
+        ("", &*lasting, 404, json!({"asked_model": lasting[..128], "model": null})),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = crate::ask(model, SECRET);
+        assert_eq!(client.post(&format!("{CHAT}{query}"), &body).await.status, status);
+        let line = line(&pair, index + 1).await;
+        check(&line, &with(asked.clone(), more));
+        assert!(line["instance"].as_str().is_some_and(|name| !name.is_empty()), "{line}");
+        assert!(!line.to_string().contains("sk-query"), "{line}");
+    }
+    // What a provider says is told, and not what it repeats of the prompt.
+    pair.openai.script(&["status=400"]);
+    let refused = client.post(CHAT, &pair.ask("openai", SECRET)).await;
+    assert_eq!(refused.status, 400);
+    let line = line(&pair, 3).await;
+    check(&line, &with(asked, json!({"provider_status": 400, "asked_model": pair.name("openai"), "transport": null})));
+    let said = &line["tried"][0]["error"];
+    assert!(said["type"].is_string() && said["message"].is_string(), "{line}");
+    assert_eq!(said["message"], line["message"]);
+}
+
+#[tokio::test]
+async fn what_kept_a_provider_from_being_reached_is_in_the_line() {
+    let closed = sluice_tests::port::Port::reserve();
+    let url = |host: &str| json!({"kind": "openai", "url": format!("http://{host}:{}/v1", closed.number())});
+    let target = |provider: &str| json!({"targets": [{"provider": provider, "model": "gpt-sim"}]});
+    let tls = json!({"kind": "openai", "url": format!("https://127.0.0.1:{}/v1", closed.number())});
+    let more = json!({
+        "log": {"client": "network"},
+        "providers": {"closed": url("127.0.0.1"), "nowhere": url("no-such-host.invalid"), "tls": tls},
+        "models": {"closed": target("closed"), "nowhere": target("nowhere"), "tls": target("tls")},
+    });
+    let pair = Pair::with(|builder| builder.with(more)).await;
+    for (index, (model, transport)) in
+        [("closed", "refused"), ("nowhere", "dns"), ("tls", "refused")].into_iter().enumerate()
+    {
+        let answer = pair.gateway.chat(&crate::ask(model, "hi")).await;
+        assert_eq!(refusal(&answer).0, 503, "{model}");
+        let line = line(&pair, index + 1).await;
+        check(&line, &json!({"transport": transport, "client": "127.0.0.0/24", "provider_status": null}));
+    }
 }
 
 #[tokio::test]
@@ -274,9 +345,11 @@ async fn no_prompt_no_answer_and_no_secret_is_ever_written_anywhere() {
             }
         }
     }
-    for body in
-        ["swordfish", "{\"model\":\"swordfish\",\"messages\":[1]}", "{\"model\":\"openai\",\"messages\":\"swordfish\"}"]
-    {
+    for body in [
+        "swordfish",
+        "{\"model\":\"nothing\",\"messages\":[\"swordfish\"]}",
+        "{\"model\":\"openai\",\"messages\":\"swordfish\"}",
+    ] {
         pair.gateway.client().request("POST", CHAT, body).await.expect("an answer");
         pair.gateway.anonymous().bearer("sk-swordfish").request("POST", CHAT, body).await.expect("an answer");
         count += 2;

@@ -56,10 +56,6 @@ impl View for Message {
     fn provider_left(&self) -> bool {
         false
     }
-
-    fn shut_down(&self) -> bool {
-        false
-    }
     fn source(&self) -> Option<std::net::IpAddr> {
         None
     }

@@ -91,6 +91,7 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
         redis,
         admin,
         tracing,
+        log: file.log,
         forward_headers: file.forward_headers.clone(),
         cache,
         memory,

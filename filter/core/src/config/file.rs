@@ -15,6 +15,7 @@ mod cache;
 mod credentials;
 mod entrance;
 mod guards;
+mod log;
 mod memory;
 mod routing;
 mod tracing;
@@ -24,6 +25,7 @@ pub use cache::{Cache, ModelCache, Scope};
 pub use credentials::{Aws, Entra, Google, TokenFile, WebIdentity};
 pub use entrance::{Cors, Ready, ReadyRedis, Sds, Tls};
 pub use guards::{Action, Detector, Guard, GuardMatch, Side};
+pub use log::{Log, LoggedClient, LoggedMessages};
 pub use memory::Memory;
 pub use routing::{
     Circuit, Control, Day, Delivery, ModelTimeouts, Need, Retry, Route, RouteMatch, Sticky, Strategy, Trigger, Window,
@@ -95,6 +97,9 @@ pub struct File {
     /// Where traces go; nowhere when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracing: Option<Tracing>,
+    /// What the access log says of people and of what providers say.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub log: Log,
     /// Headers of clients that providers see besides those that they need.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forward_headers: Vec<ForwardedHeader>,

@@ -80,6 +80,8 @@ pub struct Gateway {
     pub admin: Option<KeyHash>,
     /// Whether Envoy traces requests.
     pub tracing: bool,
+    /// What the access log says of people and of what providers say.
+    pub log: file::Log,
     /// Headers of clients that providers see besides those that they need.
     pub forward_headers: Vec<file::ForwardedHeader>,
     /// How many answers may be kept.
@@ -326,6 +328,13 @@ impl Provider {
         let same = self.formats.iter().find(|format| format.name() == client.name());
         let others = || self.formats.iter().filter(|format| format.content().translates(&about));
         same.or_else(|| others().find(|format| format.suits(model)).or_else(|| others().next())).copied()
+    }
+
+    /// Whether its host is a name, which has to be looked up, and no address.
+    pub fn is_named(&self) -> bool {
+        let host = self.authority.rsplit_once(':').map_or(&*self.authority, |(host, _)| host);
+        let host = host.trim_matches(['[', ']']);
+        host.parse::<std::net::IpAddr>().is_err() && self.authority.parse::<std::net::IpAddr>().is_err()
     }
 
     /// The Envoy cluster that reaches it with this key; the first is 0.

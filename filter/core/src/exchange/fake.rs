@@ -100,9 +100,6 @@ impl View for Message {
     fn provider_left(&self) -> bool {
         self.left
     }
-    fn shut_down(&self) -> bool {
-        false
-    }
 }
 
 /// Envoy's shared data.

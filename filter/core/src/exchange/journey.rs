@@ -31,6 +31,7 @@ use crate::usage::surcharge::{Extras, Wishes};
 
 use super::Time;
 use super::charge::Charge;
+use super::complaint::Complaint;
 use super::failure::Failure;
 use super::headers::HeaderMap;
 use super::outline::Outline;
@@ -107,6 +108,10 @@ pub struct Journey {
     pub abandoned: bool,
     /// Whether Envoy ended it when it shut down.
     pub shut_down: bool,
+    /// Why no connection came about, where Envoy says it of the last attempt.
+    pub transport: Option<String>,
+    /// What the client was told in place of an answer.
+    pub refusal: Option<Box<ApiError>>,
     /// How much the provider who served has counted, once the request is over.
     pub counted: Option<Counted>,
     /// Where it stands.
@@ -188,8 +193,12 @@ pub struct Tried {
     pub started: Time,
     /// When it was over, once it is.
     pub ended: Option<Time>,
+    /// The status of the provider's answer, once its headers are there.
+    pub status: Option<u16>,
     /// Why it failed, once it has.
     pub failure: Option<Failure>,
+    /// What the provider itself says of that.
+    pub complaint: Option<Box<Complaint>>,
     /// Whether all workers were told that it failed, or that it did not.
     told: Option<bool>,
 }
@@ -304,6 +313,8 @@ impl Journey {
             estimated: false,
             abandoned: false,
             shut_down: false,
+            transport: None,
+            refusal: None,
             counted: None,
             stage: Stage::Underway,
             first_token: None,

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 pub mod attempt;
 pub mod charge;
+pub mod complaint;
+mod echo;
 pub mod failure;
 pub mod gateway;
 pub use crate::headers;
@@ -24,6 +26,7 @@ pub mod record;
 pub mod remote;
 mod rewrite;
 pub mod trace;
+mod transport;
 pub mod undone;
 pub mod worker;
 
@@ -187,7 +190,17 @@ pub trait View {
     /// Once a request is over: whether its provider ended the connection before the answer was complete.
     fn provider_left(&self) -> bool;
     /// Once a request is over: whether Envoy closed its client's connection, as it does when it shuts down.
-    fn shut_down(&self) -> bool;
+    fn shut_down(&self) -> bool {
+        false
+    }
+    /// Once a request is over: the body of the request, as far as Envoy still has it.
+    fn request_body(&self) -> Vec<u8> {
+        Vec::new()
+    }
+    /// What Envoy says of its last attempt where it got no answer: the details of its response, and of the transport's failure.
+    fn transport_failure(&self) -> (String, String) {
+        Default::default()
+    }
 }
 
 /// What a step is taken with.

@@ -2,16 +2,20 @@
 //!
 //! Never a prompt, an answer, or a secret. Fields that are not known are `null`, so that every line has the same shape.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use serde::Serialize;
 
-use crate::config::file::Strategy;
+use crate::config::file::{self, LoggedClient, LoggedMessages, Strategy};
+use crate::error::ApiError;
 use crate::guard::Finding;
 use crate::usage::price::MicroUsd;
 
-use super::Time;
 use super::charge::Charge;
+use super::echo;
 use super::gateway::SHUT_DOWN;
 use super::journey::{Counted, Journey, Stage, Tried};
+use super::{Time, View};
 
 /// The fields, in the order in which they stand in the log.
 #[derive(Debug, Default, Serialize)]
@@ -21,13 +25,24 @@ pub struct Record<'a> {
     /// The trace that the request belongs to: 32 hexadecimal digits. Left out where Envoy traces: it has written it by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<Option<&'a str>>,
+    /// How it was asked.
+    pub method: &'a str,
+    /// Where, without the query.
+    pub path: &'a str,
+    /// The network of the client's address, or nothing of it. Left out where the log has the address: Envoy has written it by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<Option<String>>,
+    /// The client's program, as it says.
+    pub user_agent: Option<&'a str>,
     /// The key's public id.
     pub key: Option<&'a str>,
     /// The key's team.
     pub team: Option<&'a str>,
     /// The key's application.
     pub app: Option<&'a str>,
-    /// The model that was asked for.
+    /// The beginning of the model's name as it was asked for, whether there is one of that name or not.
+    pub asked_model: Option<&'a str>,
+    /// The model of the gateway file that this is.
     pub model: Option<&'a str>,
     /// The model that was served instead, because a budget is used up.
     pub instead: Option<&'a str>,
@@ -71,13 +86,88 @@ pub struct Record<'a> {
     pub budgets: Vec<String>,
     /// Milliseconds from the request's headers to the first token (of an answer that is not streamed: to its end).
     pub first_token_ms: Option<u64>,
+    /// The status of the last provider's answer; `null` where none answered.
+    pub provider_status: Option<u16>,
+    /// Why no connection to the last provider came about: `refused`, `tls: certificate has expired`.
+    pub transport: Option<&'a str>,
     /// Why the gateway itself refused, or what became of a broken answer.
     pub error: Option<&'a str>,
+    /// What the client read of that.
+    pub message: Option<&'a str>,
+    /// The request's field at fault.
+    pub param: Option<&'a str>,
+}
+
+/// A run of so many characters that a provider's message has in common with the request is not for the log.
+const PROVIDERS_RUN: usize = 12;
+
+/// The same of the gateway's own messages: they name fields and models, and no more of a request than its wrong values.
+const OWN_RUN: usize = 40;
+
+/// What was said of a request, as far as the log may know it.
+#[derive(Debug, Default)]
+pub struct Words {
+    /// To the client, in place of an answer.
+    pub message: Option<String>,
+    /// The request's field at fault.
+    pub param: Option<String>,
+    /// By providers: a message for each attempt.
+    pub of_attempts: Vec<Option<String>>,
+}
+
+impl Words {
+    /// Of a request that the gateway has refused, or that has come back without an answer.
+    pub fn of(refused: Option<&ApiError>, journey: Option<&Journey>, log: file::Log, view: &dyn View) -> Self {
+        let attempts = journey.map(|journey| journey.attempts.as_slice()).unwrap_or_default();
+        let refused = refused.or_else(|| journey.and_then(|journey| journey.refusal.as_deref()));
+        let complains = attempts.iter().any(|tried| tried.complaint.is_some());
+        if refused.is_none() && !complains {
+            return Self { of_attempts: vec![None; attempts.len()], ..Self::default() };
+        }
+        let request = view.request_body();
+        let of_provider = |message: &str| match log.provider_messages {
+            LoggedMessages::Off => None,
+            LoggedMessages::Cut => Some(echo::without(message, &request, PROVIDERS_RUN)),
+            LoggedMessages::Full => Some(message.to_owned()),
+        };
+        // The client's error may be in the words of the last provider.
+        let quoted = attempts.last().and_then(|tried| tried.complaint.as_ref());
+        let quoted = |error: &ApiError| quoted.is_some_and(|said| said.message.as_ref() == Some(&error.message));
+        let message = refused.and_then(|error| match quoted(error) {
+            true => of_provider(&error.message),
+            false => Some(echo::without(&error.message, &request, OWN_RUN)),
+        });
+        let said = |tried: &Tried| of_provider(tried.complaint.as_ref()?.message.as_deref()?);
+        let of_attempts = attempts.iter().map(said).collect();
+        Self { message, param: refused.and_then(|error| error.param.clone()), of_attempts }
+    }
+}
+
+/// What the filter says of the client's address; nothing where Envoy says it.
+pub fn logged_client(logged: LoggedClient, view: &dyn View) -> Option<Option<String>> {
+    match logged {
+        LoggedClient::Full => None,
+        LoggedClient::Network => Some(view.source().map(network)),
+        LoggedClient::Off => Some(None),
+    }
+}
+
+fn network(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => {
+            let [first, second, third, _] = address.octets();
+            format!("{first}.{second}.{third}.0/24")
+        }
+        IpAddr::V6(address) => {
+            let [first, second, third, ..] = address.segments();
+            format!("{}/48", Ipv6Addr::new(first, second, third, 0, 0, 0, 0, 0))
+        }
+    }
 }
 
 impl<'a> Record<'a> {
     /// Adds what a journey knows.
-    pub fn with_journey(self, journey: &'a Journey) -> Self {
+    pub fn with_journey(self, journey: &'a Journey, messages: &'a [Option<String>]) -> Self {
         let served = matches!(journey.stage, Stage::Answering | Stage::Complete | Stage::Broken);
         let target = journey.current().filter(|_| served);
         let served_by = target.map(|target| (target.provider.name.as_str(), target.model.as_str()));
@@ -95,7 +185,9 @@ impl<'a> Record<'a> {
             served_provider: served_by.map(|(provider, _)| provider),
             served_model: served_by.map(|(_, model)| model),
             attempts: journey.attempts.len(),
-            tried: journey.attempts.iter().map(Attempt::of).collect(),
+            tried: journey.attempts.iter().zip(messages).map(|(tried, message)| Attempt::of(tried, message)).collect(),
+            provider_status: journey.attempts.last().and_then(|tried| tried.status),
+            transport: journey.transport.as_deref(),
             strategy: Some(journey.strategy),
             lower_tier: journey.lower_tier().filter(|_| served),
             cache: journey.recall.word(),
@@ -147,11 +239,30 @@ pub struct Attempt<'a> {
     ms: Option<u64>,
     /// Why it failed; `null` of one that did not.
     failure: Option<&'a str>,
+    /// The provider's own error, where it gave one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Said<'a>>,
+}
+
+/// A provider's own error.
+#[derive(Debug, Serialize)]
+struct Said<'a> {
+    r#type: Option<&'a str>,
+    code: Option<&'a str>,
+    param: Option<&'a str>,
+    message: Option<&'a str>,
 }
 
 impl<'a> Attempt<'a> {
-    fn of(tried: &'a Tried) -> Self {
+    fn of(tried: &'a Tried, message: &'a Option<String>) -> Self {
+        let error = tried.complaint.as_ref().map(|said| Said {
+            r#type: said.kind.as_deref(),
+            code: said.code.as_deref(),
+            param: said.param.as_deref(),
+            message: message.as_deref(),
+        });
         Self {
+            error,
             provider: &tried.target.provider.name,
             model: &tried.target.model,
             key: tried.target.keys.several().then_some(tried.key.saturating_add(1)),
@@ -186,6 +297,12 @@ mod tests {
         assert_eq!(read["request_id"], "a\"},\n{\"x\":\u{1}");
         assert!(read["error"].is_null());
         assert!(!line.contains('\n'));
+    }
+
+    #[test]
+    fn a_network_is_no_address() {
+        assert_eq!(network("203.0.113.77".parse().unwrap()), "203.0.113.0/24");
+        assert_eq!(network("2001:db8:1:2::7".parse().unwrap()), "2001:db8:1::/48");
     }
 
     #[test]

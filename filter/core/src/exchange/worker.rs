@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::batch::{self, book, book::Page};
 use crate::config::file::{Mode, WhenDown};
-use crate::config::{Credential, Gateway, KeyHash, Target};
+use crate::config::{Caller, Credential, Gateway, KeyHash, Target};
 use crate::error::ErrorKind;
 use crate::gate::Gate;
 use crate::routing::cells::circuit::{self, Standing};
@@ -240,6 +242,14 @@ impl Worker {
         let number = self.orders.get();
         self.orders.set(number.wrapping_add(1));
         format!("{}-{number:x}", self.seed).into()
+    }
+
+    /// Whose a key is, as far as that is known without asking Redis.
+    pub fn knows(&self, presented: &[u8], now: Time) -> Option<Rc<Caller>> {
+        let hash = KeyHash(Sha256::digest(presented).into());
+        let remembered = || self.remote.as_ref()?.remembered(&hash, now).ok()??;
+        let credential = self.gateway.keys.get(&hash).cloned().or_else(remembered)?;
+        Some(credential.caller)
     }
 
     /// Whose a key is. Keys of the gateway file come first; only what looks like a key is worth a question.

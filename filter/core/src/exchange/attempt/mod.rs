@@ -14,6 +14,7 @@ use crate::dialect::places::{by_name, own_name};
 use crate::dialect::{Content as About, Dialect, Said};
 use crate::error::{ApiError, ErrorKind, Own};
 
+use super::complaint::Complaint;
 use super::failure::{Failure, retry_after};
 use super::gateway::refusal;
 use super::headers::HeaderMap;
@@ -202,6 +203,9 @@ impl Attempt {
     fn response_headers(&mut self, end: bool, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
         let headers = cx.view.headers();
         let status: u16 = headers.text(":status").and_then(|status| status.parse().ok()).unwrap_or(502);
+        if let Some(tried) = journey.attempts.last_mut() {
+            tried.status = Some(status);
+        }
         if !(200..300).contains(&status) {
             let text = |name: Option<&'static str>| name.and_then(|name| headers.text(name)).map(str::to_owned);
             let refusal = Refusal {
@@ -302,6 +306,9 @@ impl Attempt {
     /// The provider answered with an error status.
     fn error_answer(&mut self, refusal: &Refusal, body: &[u8], journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
         let Refusal { status, retry_after, hint, request_id } = refusal;
+        if let Some(tried) = journey.attempts.last_mut() {
+            tried.complaint = Complaint::read(body).map(Box::new);
+        }
         let mut error = self.dialect.read_error(*status, hint.as_deref(), body);
         error.retry_after = retry_after.or(error.retry_after);
         // A cloud has errors of its own, whatever its bodies are.

@@ -89,8 +89,12 @@ impl Exchange {
         self.client = speaker_at(path, is_anthropics);
         let method = headers.text(":method").unwrap_or_default();
         let origin = || origin(headers.text(":scheme"), headers.text(":authority"));
-        let endpoint =
-            Endpoint::at(method, path, is_anthropics).map_err(|unserved| unserved.refused(method, asked, &origin()))?;
+        let endpoint = Endpoint::at(method, path, is_anthropics).map_err(|unserved| {
+            // For the log.
+            let caller = credential(&headers, &self.worker.gateway).and_then(|key| self.worker.knows(key, started));
+            self.phase = Phase::Answered { caller, error: None };
+            unserved.refused(method, asked, &origin())
+        })?;
         self.client = endpoint.client;
         match endpoint.purpose {
             Purpose::About => return self.answer_anybody(endpoint::about(&origin()), cx),

@@ -31,6 +31,9 @@ use super::{Exchange, Outcome, Phase, Refused, models, screening, set_out};
 /// The most of a body's front that is kept for splicing; past it, it is fetched again.
 const LONGEST_HEAD: usize = 1024;
 
+/// So much of a model's name is in the log, which may be a name of nothing.
+const LONGEST_NAME: usize = 128;
+
 /// The most answers that one request may ask for, as OpenAI has it: a reservation for more than any provider gives would
 /// keep everybody else from a budget for as long as the request lasts.
 const MOST_ANSWERS: u64 = 128;
@@ -140,8 +143,8 @@ impl Exchange {
         let size = body.len();
         let outline = read(&body, self.client, arrival.passage.as_ref())?;
         let gateway = self.worker.gateway.clone();
-        // A name that is not ours may be anything, a prompt too: it is not for the log.
         let known = gateway.find(&outline.model, true);
+        self.trail.asked_model = Some(super::bounded(&outline.model, LONGEST_NAME)).filter(|name| !name.is_empty());
         self.trail.model = known.map(|found| found.model.name.clone());
         let model = asked(&gateway, &arrival, &outline, &body)?;
         let mut journey = set_up(self.worker.clone(), arrival, model, (outline, &body), cx.shared);

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use crate::config::Caller;
+use crate::config::file::LoggedClient;
 use crate::dialect::Dialect;
 use crate::dialect::anthropic::Anthropic;
 use crate::dialect::openai_chat::OpenAiChat;
@@ -21,8 +22,9 @@ use super::failure::Failure;
 use super::headers::HeaderMap;
 use super::journey::{Arrival, Journey, Stage, Tried, from_envoy, tale};
 use super::recall::Filling;
-use super::record::{Record, trace_id};
+use super::record::{Record, Words, logged_client, trace_id};
 use super::trace;
+use super::transport;
 use super::worker::{Moment, Worker};
 use super::{Call, Called, Context, Effect, Event, Flow, Reply, Time, View, metric, property, undone};
 
@@ -83,7 +85,15 @@ pub const SHUT_DOWN: &str = "shutdown";
 struct Trail {
     request_id: Option<String>,
     trace_id: Option<String>,
+    method: String,
+    /// As it was asked for, without a query.
+    path: String,
+    user_agent: Option<String>,
+    /// The name of the model that was asked for, known or not.
+    asked_model: Option<String>,
     model: Option<String>,
+    /// What the client was told in place of an answer.
+    refusal: Option<Box<ApiError>>,
     /// What guardrails found in it.
     findings: Vec<Finding>,
 }
@@ -201,6 +211,9 @@ impl Exchange {
         let headers = journey.charge.as_ref().map(|charge| charge.headers()).unwrap_or_default();
         let headers = headers.into_iter().chain(journey.recall.header());
         if journey.stage == Stage::Underway {
+            let (details, transport) = view.transport_failure();
+            let named = journey.attempts.last().is_some_and(|tried| tried.target.provider.is_named());
+            journey.transport = transport::failure(&details, &transport, named);
             let error = journey.last_word(status(view), view.now(), shared);
             let mut reply = refusal(journey.client, &error, &journey.attempts);
             let name = self.name().filter(|(header, _)| !reply.headers.iter().any(|(known, _)| known == header));
@@ -267,9 +280,9 @@ impl Exchange {
                 } else if matches!(journey.stage, Stage::Underway | Stage::Answering) {
                     journey.shut_down = view.shut_down();
                 }
-                return self.close(journey, now, shared, effects);
+                return self.close(journey, view, shared, effects);
             }
-            (None, Phase::Recalled(mut journey)) => return self.close(&mut journey, now, shared, effects),
+            (None, Phase::Recalled(mut journey)) => return self.close(&mut journey, view, shared, effects),
             // Whether Redis has reserved anything is not known: what it may have reserved is given back.
             (None, Phase::Reserving(reserving)) => {
                 let (settlement, ledger) = reserving.withdrawn(now);
@@ -287,20 +300,26 @@ impl Exchange {
             }
             (None, phase) => self.phase = phase,
         }
-        let fragment = self.record(None).fragment();
+        self.write_down(None, view, effects);
+    }
+
+    /// Tells the access log of the request.
+    fn write_down(&self, journey: Option<&Journey>, view: &dyn View, effects: &mut Vec<Effect>) {
+        let words = Words::of(self.trail.refusal.as_deref(), journey, self.worker.gateway.log, view);
+        let fragment = self.record(journey, &words, view).fragment();
         effects.push(Effect::SetProperty(property::LOG, fragment.into()));
     }
 
     /// What a request came to whose journey is over.
-    fn close(&self, journey: &mut Journey, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) {
+    fn close(&self, journey: &mut Journey, view: &dyn View, shared: &dyn SharedData, effects: &mut Vec<Effect>) {
+        let now = view.now();
         journey.conclude(now, shared);
         tally::attempts(journey, effects);
         tally::findings(&journey.findings, effects);
         let outcome = journey.outcome(now);
         let note_down = |outcome| self.worker.note_down(outcome, &mut Moment { now, shared, effects: &mut *effects });
         journey.settled = outcome.and_then(note_down);
-        let fragment = self.record(Some(journey)).fragment();
-        effects.push(Effect::SetProperty(property::LOG, fragment.into()));
+        self.write_down(Some(journey), view, effects);
         self.settle(journey, now, shared, effects);
     }
 
@@ -314,7 +333,8 @@ impl Exchange {
         }
     }
 
-    fn record<'a>(&'a self, journey: Option<&'a Journey>) -> Record<'a> {
+    fn record<'a>(&'a self, journey: Option<&'a Journey>, words: &'a Words, view: &dyn View) -> Record<'a> {
+        let log = self.worker.gateway.log;
         let (caller, error) = match &self.phase {
             Phase::Body(Arrival { caller, .. }) => (Some(caller), None),
             Phase::Seeking(seeking) => (Some(&seeking.arrival.caller), None),
@@ -327,6 +347,13 @@ impl Exchange {
         let record = Record {
             request_id: self.trail.request_id.as_deref(),
             trace_id: (!self.worker.gateway.tracing).then_some(self.trail.trace_id.as_deref()),
+            method: &self.trail.method,
+            path: &self.trail.path,
+            client: logged_client(log.client, view),
+            user_agent: self.trail.user_agent.as_deref().filter(|_| log.client != LoggedClient::Off),
+            asked_model: self.trail.asked_model.as_deref(),
+            message: words.message.as_deref(),
+            param: words.param.as_deref(),
             key: caller.map(|caller| &*caller.key_id),
             team: caller.map(|caller| &*caller.team),
             app: caller.and_then(|caller| caller.app.as_deref()),
@@ -336,7 +363,7 @@ impl Exchange {
             ..Record::default()
         };
         match journey {
-            Some(journey) => record.with_journey(journey),
+            Some(journey) => record.with_journey(journey, &words.of_attempts),
             None => record,
         }
     }
@@ -349,6 +376,7 @@ impl Exchange {
             _ => None,
         };
         let mut reply = refusal(self.client, &admission::public(&error), &[]);
+        self.trail.refusal = Some(error.clone());
         let known = |name: &str, reply: &Reply| reply.headers.iter().any(|(header, _)| *header == name);
         let headers: Vec<_> = headers.into_iter().chain(self.name()).filter(|(name, _)| !known(name, &reply)).collect();
         reply.headers.extend(headers);
@@ -367,13 +395,21 @@ impl Exchange {
 impl Trail {
     fn read(headers: &HeaderMap) -> Self {
         let request_id = headers.text("x-request-id").filter(|id| id.len() <= 128);
+        let path = headers.text(":path").unwrap_or_default().split(['?', '#']).next().unwrap_or_default();
         Self {
             trace_id: trace_id(headers.text("traceparent"), request_id),
             request_id: request_id.map(str::to_owned),
-            model: None,
-            findings: Vec::new(),
+            method: bounded(headers.text(":method").unwrap_or_default(), 32),
+            path: bounded(path, 256),
+            user_agent: headers.text("user-agent").map(|agent| bounded(agent, 256)),
+            ..Self::default()
         }
     }
+}
+
+/// The beginning of what a client sent.
+fn bounded(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
 }
 
 /// Tells Envoy where the request goes first.

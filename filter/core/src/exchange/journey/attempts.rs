@@ -73,7 +73,16 @@ impl Journey {
         self.names = Names::default();
         self.heard = (self.portions, now);
         let key = self.take_key(&target);
-        self.attempts.push(Tried { target: target.clone(), key, started: now, ended: None, failure: None, told: None });
+        self.attempts.push(Tried {
+            target: target.clone(),
+            key,
+            started: now,
+            ended: None,
+            status: None,
+            failure: None,
+            complaint: None,
+            told: None,
+        });
         let retry = self.model.way.retry;
         if !(retry.covers(Trigger::Unreachable) || retry.covers(Trigger::Timeout)) {
             self.queue.end();
@@ -282,13 +291,13 @@ impl Journey {
     pub fn last_word(&mut self, envoy: u16, now: Time, shared: &dyn SharedData) -> ApiError {
         self.close(now, shared);
         self.stage = Stage::Refused;
-        if self.attempts.is_empty() && envoy == MISCONFIGURED {
-            return misconfigured();
-        }
-        match self.attempts.last().and_then(|tried| tried.failure.as_ref()) {
+        let error = match self.attempts.last().and_then(|tried| tried.failure.as_ref()) {
+            None if self.attempts.is_empty() && envoy == MISCONFIGURED => misconfigured(),
             Some(failure) if envoy != 504 || failure.error.status == 504 => (*failure.error).clone(),
             _ => from_envoy(envoy),
-        }
+        };
+        self.refusal = Some(error.clone().into());
+        error
     }
 
     /// An attempt that ended without a callback is known as such when something follows it: by its own limit, or by what was

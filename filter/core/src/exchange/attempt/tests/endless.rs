@@ -47,10 +47,6 @@ impl View for Buffer<'_> {
     fn provider_left(&self) -> bool {
         false
     }
-
-    fn shut_down(&self) -> bool {
-        false
-    }
 }
 
 /// A relay between Envoy and a client, whose bytes are counted.

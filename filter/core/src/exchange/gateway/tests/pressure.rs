@@ -74,10 +74,6 @@ impl View for Headers {
     fn provider_left(&self) -> bool {
         false
     }
-
-    fn shut_down(&self) -> bool {
-        false
-    }
 }
 
 /// Sends headers, and the status if the gateway answers at once.

@@ -1,0 +1,96 @@
+//! A provider's own error, for the log: its type, its code, the field it names, and its message.
+
+use serde_json::Value;
+
+/// The longest word that the log takes; the message has a bound of its own.
+const LONGEST_WORD: usize = 128;
+
+/// What a provider says is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Complaint {
+    /// Its own word for the kind of error.
+    pub kind: Option<String>,
+    /// Its code.
+    pub code: Option<String>,
+    /// The request's field at fault.
+    pub param: Option<String>,
+    /// For people. It may repeat a part of the request.
+    pub message: Option<String>,
+}
+
+impl Complaint {
+    /// From the body of an error, in whichever provider's shape; `None` where it has none of these.
+    pub fn read(body: &[u8]) -> Option<Self> {
+        let mut body: Value = serde_json::from_slice(body).ok()?;
+        // Google's come in a list where a stream was asked.
+        if let Some(first) = body.as_array_mut().and_then(|list| list.first_mut()) {
+            body = first.take();
+        }
+        let error = match body.get("error") {
+            Some(Value::Object(error)) => error.clone(),
+            Some(Value::String(message)) => {
+                return Some(Self { message: Some(message.clone()), ..Self::default() });
+            }
+            _ => body.as_object()?.clone(),
+        };
+        let word = |names: &[&str]| {
+            let value = names.iter().find_map(|name| error.get(*name).filter(|value| !value.is_null()))?;
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            (value.is_string() || value.is_number()).then(|| text.chars().take(LONGEST_WORD).collect::<String>())
+        };
+        let message = ["message", "Message", "detail"].iter().find_map(|name| error.get(*name)?.as_str());
+        let complaint = Self {
+            kind: word(&["type", "status", "__type"]),
+            code: word(&["code"]),
+            param: word(&["param"]),
+            message: message.map(str::to_owned),
+        };
+        (complaint != Self::default()).then_some(complaint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn every_providers_shape_is_read() {
+        for (body, kind, code, param, message) in [
+            (
+                r#"{"error":{"message":"m","type":"t","param":"p","code":"c"}}"#,
+                Some("t"),
+                Some("c"),
+                Some("p"),
+                Some("m"),
+            ),
+            (
+                r#"{"type":"error","error":{"type":"overloaded_error","message":"m"}}"#,
+                Some("overloaded_error"),
+                None,
+                None,
+                Some("m"),
+            ),
+            (
+                r#"[{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED"}}]"#,
+                Some("RESOURCE_EXHAUSTED"),
+                Some("429"),
+                None,
+                Some("m"),
+            ),
+            (r#"{"message":"m","__type":"ThrottlingException"}"#, Some("ThrottlingException"), None, None, Some("m")),
+            (r#"{"object":"error","message":"m","type":"t","code":"3000"}"#, Some("t"), Some("3000"), None, Some("m")),
+            (r#"{"error":"m"}"#, None, None, None, Some("m")),
+            (r#"{"detail":"m"}"#, None, None, None, Some("m")),
+        ] {
+            let read = Complaint::read(body.as_bytes()).unwrap();
+            let text = |text: &Option<String>| text.clone();
+            assert_eq!(text(&read.kind).as_deref(), kind, "{body}");
+            assert_eq!((read.code.as_deref(), read.param.as_deref(), read.message.as_deref()), (code, param, message));
+        }
+        for body in ["", "{}", "[]", "<html>", "null", "7"] {
+            assert_eq!(Complaint::read(body.as_bytes()), None, "{body}");
+        }
+    }
+}
