@@ -8,6 +8,7 @@ use sluice_tests::{eventually, until};
 use crate::{CHAT, ask};
 
 const PROMPT: &str = "say the launch code is swordfish-4711";
+const NOBODYS_KEY: &str = "sk-nobodys-own";
 const PROVIDERS_KEY: &str = "sk-provider-of-the-debug-test";
 
 async fn gateway(simulator: &Simulator, arguments: &[&str]) -> Gateway {
@@ -25,7 +26,7 @@ async fn call(gateway: &Gateway, simulator: &Simulator) {
     simulator.script(&["status=503", "ok"]);
     let answer = gateway.chat(&ask("chat", PROMPT)).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    let answer = gateway.with_key("sk-sluice-nobodys").post(CHAT, &ask("chat", PROMPT)).await;
+    let answer = gateway.with_key(NOBODYS_KEY).post(CHAT, &ask("chat", PROMPT)).await;
     assert_eq!(answer.status, 401, "{}", answer.text());
 }
 
@@ -44,7 +45,7 @@ async fn a_debug_run_tells_decisions_and_neither_a_prompt_nor_a_key() {
         until(expected, || gateway.errors().contains(expected).then_some(())).await;
     }
     let told = gateway.errors();
-    for secret in ["swordfish", KEY, "sk-sluice-nobodys", PROVIDERS_KEY] {
+    for secret in ["swordfish", KEY, NOBODYS_KEY, PROVIDERS_KEY] {
         let line = told.lines().find(|line| line.contains(secret));
         assert!(line.is_none(), "{secret} in {line:?}");
     }
