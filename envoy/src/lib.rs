@@ -11,6 +11,7 @@ mod explain;
 mod init;
 pub mod keys;
 pub mod locate;
+pub mod log_level;
 mod process;
 mod reach;
 pub mod render;
