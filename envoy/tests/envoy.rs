@@ -205,12 +205,13 @@ fn a_control_groups_limit_is_refused_at_before_it_is_reached() {
 fn the_services_of_the_composed_example_answer_the_first_call() {
     let (compose, ports) = (composed::yaml("compose.yaml"), [Port::reserve(), Port::reserve()]);
     let [gateway, simulator] = ports.each_ref().map(|port| format!("127.0.0.1:{}", port.number()));
-    let here = |word: &str| word.replace("gateway:8080", &gateway).replace("simulator:8081", &simulator);
     let service = |name: &str| &compose["services"][name];
     let options = composed::words(&service("simulator")["command"]);
-    let options = options.into_iter().map(|word| match word {
+    let theirs = composed::behind(&options, "--port");
+    let here = |word: &str| word.replace("gateway:8080", &gateway).replace(&format!("simulator:{theirs}"), &simulator);
+    let options = options.iter().map(|word| match *word {
         "0.0.0.0" => "127.0.0.1".to_owned(),
-        "8081" => ports[1].number().to_string(),
+        port if port == theirs => ports[1].number().to_string(),
         other => other.to_owned(),
     });
     let program = needed("SLUICE_BIN").with_file_name("simulator");

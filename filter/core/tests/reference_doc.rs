@@ -67,3 +67,31 @@ fn every_reason_of_a_failed_attempt_is_explained() {
         assert!(explained.contains(&reason), "{reason} is not in docs/troubleshooting.md");
     }
 }
+
+/// The codes that core's source gives to errors, but for those of tests.
+#[cfg(not(target_arch = "wasm32"))]
+fn codes_of_the_source(directory: &std::path::Path, codes: &mut std::collections::BTreeSet<String>) {
+    for entry in std::fs::read_dir(directory).unwrap().flatten() {
+        let path = entry.path();
+        // The administration interface has a contract of its own: openapi.json.
+        if path.is_dir() && !path.ends_with("tests") && !path.ends_with("admin") {
+            codes_of_the_source(&path, codes);
+        } else if path.extension().is_some_and(|kind| kind == "rs") && !path.ends_with("tests.rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let own = text.split("#[cfg(test)]").next().unwrap();
+            codes.extend(own.split("with_code(\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()));
+        }
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn every_code_that_the_source_gives_is_in_the_reference() {
+    let mut codes = std::collections::BTreeSet::new();
+    codes_of_the_source(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut codes);
+    assert!(codes.len() > 30, "{codes:?}");
+    let listed = quoted(section(REFERENCE, "## Error codes"));
+    for code in codes {
+        assert!(listed.contains(&&*code), "{code} is not in docs/reference.md");
+    }
+}
