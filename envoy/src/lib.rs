@@ -12,6 +12,7 @@ mod init;
 pub mod keys;
 pub mod locate;
 mod process;
+mod proxy;
 mod reach;
 pub mod render;
 pub mod run;

@@ -19,6 +19,7 @@ use crate::credentials::{Watch, google};
 use crate::drain::{End, Signals, drain};
 use crate::edits::Edits;
 use crate::process::{self, Private};
+use crate::proxy::Proxy;
 use crate::secrets::{self, Secrets};
 use crate::{envoy_admin, render};
 
@@ -35,6 +36,8 @@ pub struct Options {
     pub concurrency: Option<u32>,
     pub access_log: Option<PathBuf>,
     pub ca: PathBuf,
+    /// The proxy through which others are reached.
+    pub proxy: Option<Proxy>,
     /// How long requests may go on once the gateway was told to end.
     pub drain: Duration,
     pub log_level: LogLevel,
@@ -148,6 +151,7 @@ impl Envoy {
                 admin: options.admin,
                 access_log,
                 ca: options.ca.clone(),
+                proxy: options.proxy.clone(),
                 concurrency: options.concurrency,
                 cgroup: render::overload::is_limited(Path::new("/sys/fs/cgroup")),
             },
