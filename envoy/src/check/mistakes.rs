@@ -311,7 +311,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "research: { budget: { max_budget: 20 } }",
         "teams.research.budget.max_budget: found an unknown field, expected daily, monthly or total, in dollars",
     ),
-    (TEAM, "research: { budget: { monthly: $20 } }", "teams.research.budget.monthly: found text, expected 20, the number alone"),
+    (
+        TEAM,
+        "research: { budget: { monthly: $20 } }",
+        "teams.research.budget.monthly: found text, expected 20, the number alone",
+    ),
     (TEAM, "research: { limits: 60 }", "teams.research.limits: found a number, expected { requests_per_minute: 60 }"),
     (
         TEAM,
