@@ -334,7 +334,7 @@ fn special(steps: &[Step], found: &Value, wanted: &str) -> Option<String> {
             Some(format!("a list: [{}]", target(text)))
         }
         ("array", Value::String(text)) if part(steps.split_last()?.1) != Some(Provider) => {
-            Some(format!("a list: [{}]", quoted(text)))
+            Some(format!("a list: [{}]", shown(text)))
         }
         ("array", Value::Object(_)) if last == "targets" => {
             Some("a list: [{ provider: NAME, model: NAME }]".to_owned())
@@ -377,7 +377,15 @@ fn mapping(steps: &[Step], found: &Value) -> Option<String> {
 /// `openai/gpt-5-mini` as a target is written.
 fn target(text: &str) -> String {
     let (provider, model) = text.split_once('/').unwrap_or(("NAME", text));
-    format!("{{ provider: {provider}, model: {} }}", quoted(model))
+    format!("{{ provider: {provider}, model: {} }}", shown(model))
+}
+
+/// A text as it was written, unless it may be a key that stands in the wrong place.
+fn shown(text: &str) -> String {
+    let front = ["sk-", "sk_", "gsk_", "xai-", "pplx-", "AIza", "AKIA", "Bearer ", "key-"];
+    let is_key = front.iter().any(|front| text.starts_with(front));
+    let is_random = text.len() >= 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if is_key || is_random { "NAME".to_owned() } else { quoted(text) }
 }
 
 /// The variable that a text as a whole refers to, as shells and other gateways write that.
