@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use proxy_wasm::types::{Action, BufferType, LogLevel, MapType};
 use sluice_core::exchange::headers::HeaderMap;
+use sluice_core::exchange::transport::Said;
 use sluice_core::exchange::{Effect, Flow, LARGEST_REWRITTEN, Reply, Time, View};
 
 use crate::host;
@@ -87,9 +88,13 @@ impl View for Message {
         host::buffer(BufferType::HttpRequestBody, 0, usize::MAX >> 1).unwrap_or_default()
     }
 
-    fn transport_failure(&self) -> (String, String) {
+    fn transport_failure(&self) -> Said {
         let text = |name| String::from_utf8_lossy(&host::property(name).unwrap_or_default()).into_owned();
-        (text("response\0code_details"), text("upstream\0transport_failure_reason"))
+        Said {
+            details: text("response\0code_details"),
+            reason: text("upstream\0transport_failure_reason"),
+            address: text("upstream\0address"),
+        }
     }
 
     fn shut_down(&self) -> bool {

@@ -26,7 +26,7 @@ pub mod record;
 pub mod remote;
 mod rewrite;
 pub mod trace;
-mod transport;
+pub mod transport;
 pub mod undone;
 pub mod worker;
 
@@ -197,9 +197,9 @@ pub trait View {
     fn request_body(&self) -> Vec<u8> {
         Vec::new()
     }
-    /// What Envoy says of its last attempt where it got no answer: the details of its response, and of the transport's failure.
-    fn transport_failure(&self) -> (String, String) {
-        Default::default()
+    /// What Envoy says of its last attempt where it got no answer.
+    fn transport_failure(&self) -> transport::Said {
+        transport::Said::default()
     }
 }
 

@@ -1,8 +1,25 @@
 //! Why a provider could not be reached, in a word, from what Envoy says of its last attempt. Envoy does not say it of those before.
 
-/// What failed, of Envoy's response code details and its reason of a transport that failed. `is_named` is whether the provider has
-/// a name that has to be looked up.
-pub fn failure(details: &str, transport: &str, is_named: bool) -> Option<String> {
+/// Envoy's own words.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Said {
+    /// The details of its response.
+    pub details: String,
+    /// Why the transport failed.
+    pub reason: String,
+    /// The address that was tried last.
+    pub address: String,
+}
+
+/// The address that `sluice render` gives Envoy for a name without one.
+pub const NO_ADDRESS: &str = "127.0.0.1:1";
+
+/// What failed. `is_named` is whether the provider has a name that has to be looked up.
+pub fn failure(said: &Said, is_named: bool) -> Option<String> {
+    let Said { details, reason: transport, address } = said;
+    if is_named && address == NO_ADDRESS {
+        return Some("dns".to_owned());
+    }
     if transport.contains("TLS_error") {
         return Some(format!("tls: {}", of_tls(transport)));
     }
@@ -25,10 +42,10 @@ pub fn failure(details: &str, transport: &str, is_named: bool) -> Option<String>
 
 /// The last words of BoringSSL's reason, which say what is wrong: `certificate has expired`.
 fn of_tls(reason: &str) -> String {
-    let parts = reason.split([':', '|']).map(str::trim);
-    let said =
-        parts.filter(|part| !part.is_empty() && *part != "TLS_error_end" && !part.chars().all(|c| c.is_ascii_digit()));
-    let last = said.last().unwrap_or("handshake failed");
+    let is_word = |part: &&str| {
+        !part.is_empty() && *part != "TLS_error_end" && !part.chars().all(|character| character.is_ascii_digit())
+    };
+    let last = reason.rsplit([':', '|']).map(str::trim).find(is_word).unwrap_or("handshake failed");
     last.replace('_', " ").to_lowercase().chars().take(100).collect()
 }
 
@@ -40,7 +57,10 @@ mod tests {
 
     #[test]
     fn envoys_words_become_one() {
-        for (details, transport, named, expected) in [
+        let nowhere = Said { address: NO_ADDRESS.to_owned(), reason: "Connection_refused".into(), ..Said::default() };
+        assert_eq!(failure(&nowhere, true).as_deref(), Some("dns"));
+        assert_eq!(failure(&nowhere, false).as_deref(), Some("refused"));
+        for (details, reason, named, expected) in [
             (
                 "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}",
                 "delayed_connect_error:_Connection_refused",
@@ -59,7 +79,8 @@ mod tests {
             ("upstream_reset_before_response_started{connection_termination}", "", true, Some("closed")),
             ("via_upstream", "", true, None),
         ] {
-            assert_eq!(failure(details, transport, named).as_deref(), expected, "{details}");
+            let said = Said { details: details.to_owned(), reason: reason.to_owned(), address: String::new() };
+            assert_eq!(failure(&said, named).as_deref(), expected, "{details}");
         }
     }
 }

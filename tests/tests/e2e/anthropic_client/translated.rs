@@ -98,7 +98,12 @@ async fn a_rich_request_is_translated_exactly() {
         })
     );
     let dropped = answer.header("x-sluice-dropped").expect("hints");
-    for hint in ["tools[].defer_loading", "thinking_blocks", "cache_control", "is_error"] {
+    for hint in [
+        "tools[].defer_loading",
+        "messages[].content[].thinking",
+        "cache_control",
+        "messages[].content[].tool_result.is_error",
+    ] {
         assert!(dropped.split(", ").any(|name| name == hint), "{hint} is not in {dropped}");
     }
 }

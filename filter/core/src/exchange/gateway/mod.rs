@@ -211,9 +211,8 @@ impl Exchange {
         let headers = journey.charge.as_ref().map(|charge| charge.headers()).unwrap_or_default();
         let headers = headers.into_iter().chain(journey.recall.header());
         if journey.stage == Stage::Underway {
-            let (details, transport) = view.transport_failure();
             let named = journey.attempts.last().is_some_and(|tried| tried.target.provider.is_named());
-            journey.transport = transport::failure(&details, &transport, named);
+            journey.transport = transport::failure(&view.transport_failure(), named);
             let error = journey.last_word(status(view), view.now(), shared);
             let mut reply = refusal(journey.client, &error, &journey.attempts);
             let name = self.name().filter(|(header, _)| !reply.headers.iter().any(|(known, _)| known == header));
