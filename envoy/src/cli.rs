@@ -17,6 +17,7 @@ use crate::check::{self, Checked};
 use crate::credentials::google;
 use crate::keys::{Control, Entry, Secret};
 use crate::log_level::LogLevel;
+use crate::proxy::Proxy;
 use crate::{admin, explain, init, locate, process, render, run, secrets};
 
 /// An LLM gateway inside Envoy: checks its file, makes its keys, and runs it.
@@ -397,8 +398,15 @@ fn render_file(arguments: Render) -> Result<(), Failure> {
         access_log: arguments.common.access_log,
         ca: arguments.common.ca.unwrap_or_else(locate::authorities),
         concurrency: arguments.common.concurrency,
+        proxy: Proxy::of_environment().map_err(Failure::new)?,
         cgroup: arguments.cgroup,
     };
+    if options.proxy.as_ref().is_some_and(|proxy| proxy.authorization.is_some()) {
+        return Err(Failure::new(
+            "the proxy of the environment has a password, which would stand in envoy.yaml for everybody to read; use \
+             `sluice run`, which keeps that file private, or a proxy without a password",
+        ));
+    }
     let text = render::bootstrap(&checked, &options);
     let Some(out) = out else { return print(&text) };
     let found = secrets::resolve(&checked.file, &options.base).map_err(missing)?;
@@ -427,6 +435,7 @@ fn run_file(arguments: Run) -> Result<(), Failure> {
             base,
             wasm: locate::module(arguments.wasm)?,
             envoy: locate::envoy(arguments.envoy)?,
+            proxy: Proxy::of_environment().map_err(Failure::new)?,
             drain: arguments.drain,
             log_level: arguments.log_level,
             admin: arguments.admin,

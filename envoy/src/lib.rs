@@ -13,6 +13,7 @@ pub mod keys;
 pub mod locate;
 pub mod log_level;
 mod process;
+mod proxy;
 mod reach;
 pub mod render;
 pub mod run;

@@ -20,6 +20,7 @@ use crate::drain::{End, Signals, drain};
 use crate::edits::Edits;
 use crate::log_level::LogLevel;
 use crate::process::{self, Private};
+use crate::proxy::Proxy;
 use crate::secrets::{self, Secrets};
 use crate::{envoy_admin, render};
 
@@ -36,6 +37,8 @@ pub struct Options {
     pub concurrency: Option<u32>,
     pub access_log: Option<PathBuf>,
     pub ca: PathBuf,
+    /// The proxy through which others are reached.
+    pub proxy: Option<Proxy>,
     /// How long requests may go on once the gateway was told to end.
     pub drain: Duration,
     pub log_level: LogLevel,
@@ -122,6 +125,7 @@ impl Envoy {
                 admin: options.admin,
                 access_log,
                 ca: options.ca.clone(),
+                proxy: options.proxy.clone(),
                 concurrency: options.concurrency,
                 cgroup: render::overload::is_limited(Path::new("/sys/fs/cgroup")),
             },

@@ -255,6 +255,12 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "model_aliases: { gpt-4: chat }\nteams:\n",
         "model_aliases: found an unknown field, expected aliases: { OTHER: NAME }",
     ),
+    (
+        "  chat:\n    targets: [{ provider: openai, model: gpt-5 }]",
+        "  chat: sk-hidden",
+        "models.chat: found text, expected { targets: [",
+    ),
+    (ID, "    team: research\n    models: sk-hidden\n", "keys[0].models: found text, expected a list: [NAME]"),
     // Keys and teams.
     (
         HASH,

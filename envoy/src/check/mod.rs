@@ -194,11 +194,17 @@ keys:
   - { id: a b, team: research }
 timeouts: { total: 0s, idle: 1m, idle: 2m }
 ";
+        let found = lines(text);
+        let (first, others) = found.split_first().unwrap();
+        // However many fields there are.
+        assert!(
+            first.starts_with("1: listn: found an unknown field, expected one of: admin, aliases, apps, "),
+            "{first}"
+        );
+        assert!(first.ends_with(" more (did you mean \"listen\"?)"), "{first}");
         assert_eq!(
-            lines(text),
+            others,
             [
-                "1: listn: found an unknown field, expected one of: admin, aliases, apps, budgets, cache, capabilities, \
-                 circuit, cors, forward_headers, guards, keys, limits, and 13 more (did you mean \"listen\"?)",
                 "3: providers.openai.key: found text, expected { env: NAME }, with the secret in that environment variable, or { file: PATH }",
                 "3: providers.openai.kind: found \"opnai\", expected one of: openai, anthropic, azure, gemini, vertex, vertex-anthropic, bedrock, \
              bedrock-anthropic, cohere, deepseek, fireworks, groq, and 9 more (did you mean \
@@ -230,11 +236,8 @@ timeouts: { total: 0s, idle: 1m, idle: 2m }
                 "3: keys: found text, expected a list: [{ id: NAME, team: NAME, sha256: HASH }], as `sluice keys new` prints it",
             ]
         );
-        assert_eq!(
-            lines("just text"),
-            [
-                "1: found text, expected a mapping with admin, aliases, apps, budgets, cache, capabilities, circuit, cors, forward_headers, guards, keys, limits, listen, memory, models, prices, providers, ready, redis, reservation, stored, teams, timeouts, tls, tracing"
-            ]
-        );
+        let found = lines("just text");
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("1: found text, expected a mapping with admin, aliases, apps, "), "{found:?}");
     }
 }

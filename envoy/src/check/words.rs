@@ -122,6 +122,14 @@ const WORDS: &[(&[Part], &[&str], &str)] = &[
     (&[Top], &["ratelimits", "ratelimit", "rpm", "tpm"], "limits: [{ limits: { requests_per_minute: NUMBER } }]"),
     (&[Top], &["modelaliases", "modelgroupalias", "alias"], "aliases: { OTHER: NAME }"),
     (&[Top], &["guardrails", "guardrail", "pii"], "guards: { NAME: { detect: [...] } }"),
+    (&[Top, Model], &["allowedfails", "cooldowntime"], "circuit: { failures: 5, open: 2s }, of the file"),
+    (
+        &[Top, Model, Target],
+        &["dropparams"],
+        "no such field: what a provider has no words for is refused or left out, and told",
+    ),
+    (&[Top], &["retries", "numretries", "maxretries"], "more targets of a model: each is asked in turn"),
+    (&[Group, Key], &["softbudget"], "budget: { daily: DOLLARS, soft: true }"),
     (&[Top], &["ssl", "https", "sslcertfile", "sslkeyfile", "certificate"], "tls: { certificate: PATH, key: PATH }"),
     (&[Top], &["corsorigins", "allowedorigins", "alloworigins"], "cors: { origins: [\"https://chat.example.com\"] }"),
     (&[Top], &["timeout", "requesttimeout"], "timeouts: { total: 10m }"),
@@ -263,7 +271,11 @@ const CHOICES: &[(&str, &[&str], &str)] = &[
     ("strategy", &["roundrobin", "random", "simpleshuffle", "shuffle", "loadbalance", "weight", "ab"], "weighted"),
     ("strategy", &["latencybasedrouting", "latency", "lowestlatency"], "fastest"),
     ("strategy", &["costbasedrouting", "cost", "lowestcost"], "cheapest"),
-    ("strategy", &["usagebasedrouting", "usagebasedroutingv2", "leastconnections", "leastrequest"], "least_busy"),
+    (
+        "strategy",
+        &["leastbusy", "usagebasedrouting", "usagebasedroutingv2", "leastconnections", "leastrequest"],
+        "least_busy",
+    ),
     ("strategy", &["failover", "priority", "order", "ordered", "sequential"], "fallback"),
     ("strategy", &["single", "none", "first"], "pinned"),
     ("action", &["deny", "reject", "refuse", "error"], "block"),
@@ -334,7 +346,7 @@ fn special(steps: &[Step], found: &Value, wanted: &str) -> Option<String> {
             Some(format!("a list: [{}]", target(text)))
         }
         ("array", Value::String(text)) if part(steps.split_last()?.1) != Some(Provider) => {
-            Some(format!("a list: [{}]", quoted(text)))
+            Some(format!("a list: [{}]", shown(text)))
         }
         ("array", Value::Object(_)) if last == "targets" => {
             Some("a list: [{ provider: NAME, model: NAME }]".to_owned())
@@ -377,7 +389,15 @@ fn mapping(steps: &[Step], found: &Value) -> Option<String> {
 /// `openai/gpt-5-mini` as a target is written.
 fn target(text: &str) -> String {
     let (provider, model) = text.split_once('/').unwrap_or(("NAME", text));
-    format!("{{ provider: {provider}, model: {} }}", quoted(model))
+    format!("{{ provider: {provider}, model: {} }}", shown(model))
+}
+
+/// A text as it was written, unless it may be a key that stands in the wrong place.
+fn shown(text: &str) -> String {
+    let front = ["sk-", "sk_", "gsk_", "xai-", "pplx-", "AIza", "AKIA", "Bearer ", "key-"];
+    let is_key = front.iter().any(|front| text.starts_with(front));
+    let is_random = text.len() >= 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if is_key || is_random { "NAME".to_owned() } else { quoted(text) }
 }
 
 /// The variable that a text as a whole refers to, as shells and other gateways write that.
@@ -515,6 +535,25 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(variable(text), name, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_word_of_the_page_on_migration_is_known() {
+        let page = include_str!("../../../docs/migration.md");
+        let column = page.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+        let words: Vec<&str> = column
+            .flat_map(|cell| cell.split(['`', ',', ' ', ':']))
+            .filter(|word| word.contains('_') || word.contains('-'))
+            .filter(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'-'))
+            .collect();
+        assert!(words.len() >= 20, "{words:?}");
+        for word in words {
+            let word = plain(word);
+            let known = |rows: &[&str]| rows.contains(&&*word);
+            let is_known =
+                WORDS.iter().any(|(_, rows, _)| known(rows)) || CHOICES.iter().any(|(_, rows, _)| known(rows));
+            assert!(is_known, "{word}");
         }
     }
 

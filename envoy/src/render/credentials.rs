@@ -37,7 +37,7 @@ pub fn clusters(file: &File, options: &Options) -> String {
 }
 
 /// No provider can have this name.
-fn token_cluster(provider: &str) -> String {
+pub(super) fn token_cluster(provider: &str) -> String {
     format!("sluice-entra-{provider}")
 }
 
@@ -101,6 +101,7 @@ mod tests {
             admin: SocketAddr::from(([127, 0, 0, 1], 9901)),
             access_log: None,
             ca: "/ca.crt".into(),
+            proxy: None,
             concurrency: None,
             cgroup: false,
         };

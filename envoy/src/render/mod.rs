@@ -17,12 +17,14 @@ use sluice_core::exchange::REDIS_CLUSTER;
 use sluice_core::exchange::gateway::endpoint::{ALIVE, READY};
 
 use crate::check::Checked;
+use crate::proxy::Proxy;
 use crate::secrets::sds_file;
 
 mod availability;
 mod credentials;
 pub mod entrance;
 pub mod overload;
+mod proxied;
 mod refusals;
 mod text;
 mod tracing;
@@ -49,6 +51,8 @@ pub struct Options {
     pub access_log: Option<PathBuf>,
     /// Certificates of the authorities that providers' certificates are checked against.
     pub ca: PathBuf,
+    /// The proxy through which others are reached.
+    pub proxy: Option<Proxy>,
     /// Envoy's worker threads; one for each of this machine's processors when it is not said.
     pub concurrency: Option<u32>,
     /// Whether Envoy will run where a control group limits its memory.
@@ -104,8 +108,12 @@ pub fn bootstrap(checked: &Checked, options: &Options) -> String {
             ("wasm", &quote_path(&options.wasm)),
             ("gateway", &ascii_json(&json!({ "role": "gateway", "gateway": for_the_filter(file) }))),
             ("admin", &admin(file, longest(gateway), options)),
-            ("clusters", &(providers + &redis + &collector + &credentials::clusters(file, options))),
-            ("services", &keeper(file)),
+            ("proxied", &proxied::listeners(file, options)),
+            (
+                "clusters",
+                &(providers + &redis + &collector + &credentials::clusters(file, options) + &proxied::cluster(options)),
+            ),
+            ("services", &extensions(keeper(file) + &proxied::extension(options))),
         ],
     )
 }
@@ -150,6 +158,11 @@ fn admin(file: &File, longest: Duration, options: &Options) -> String {
             ("gateway", &ascii_json(&json!({ "role": "admin", "gateway": for_the_filter(file) }))),
         ],
     )
+}
+
+/// What Envoy starts with besides listeners and clusters.
+fn extensions(each: String) -> String {
+    if each.is_empty() { each } else { format!("\nbootstrap_extensions:\n{each}") }
 }
 
 /// The service that exchanges counts with Redis, where that is wanted.
@@ -241,10 +254,12 @@ fn cluster(
     // Checked before, as the listener is.
     let Ok(url) = Url::parse(url) else { return String::new() };
     let address = url.host.parse::<IpAddr>().ok();
-    let (discovery, without_address) = match address {
-        Some(_) => ("type: STATIC", ""),
-        None => (include_str!("dns.yaml"), include_str!("without_address.yaml")),
+    let tunnel = proxied::tunnel(name, &url, options);
+    let (discovery, without_address) = match (&tunnel, address) {
+        (Some(_), _) | (None, Some(_)) => ("type: STATIC", ""),
+        (None, None) => (include_str!("dns.yaml"), include_str!("without_address.yaml")),
     };
+    let socket = || format!("{{ socket_address: {{ address: {}, port_value: {} }} }}", quote(&url.host), url.port);
     let protocol = match url.tls {
         true => "auto_config: { http_protocol_options: {}, http2_protocol_options: {} } # as the server prefers",
         false => "explicit_http_config: { http_protocol_options: {} }",
@@ -255,8 +270,7 @@ fn cluster(
             ("name", &quote(name)),
             ("discovery", discovery),
             ("availability", &availability::parts(availability, &url)),
-            ("host", &quote(&url.host)),
-            ("port", &url.port.to_string()),
+            ("address", &tunnel.unwrap_or_else(socket)),
             ("without_address", without_address),
             ("transport", &if url.tls { tls(&url.host, address, options) } else { String::new() }),
             ("protocol", protocol),
@@ -328,6 +342,7 @@ timeouts: { first_token: 1500ms }
             admin: SocketAddr::from(([127, 0, 0, 1], 9901)),
             access_log: None,
             ca: "/ca.crt".into(),
+            proxy: None,
             concurrency: Some(2),
             cgroup: false,
         }

@@ -42,7 +42,7 @@ async fn reserved() -> u64 {
 const PERIODS: [(&str, &str); 3] =
     [("daily", "00:00 UTC"), ("monthly", "first day of next month"), ("total", "not begin anew")];
 
-/// Of soft budgets the first request reserves so many percent: whether it warns of 80, and of 100.
+/// Of soft budgets the first request spends so many percent: whether the next one is warned of 80, and of 100.
 const SOFT: [(u64, u64, u64); 5] = [(79, 0, 0), (80, 1, 0), (99, 1, 0), (100, 0, 1), (250, 0, 1)];
 
 /// With a key for each of these budgets, whose id is its secret too.
@@ -52,8 +52,9 @@ static BUDGETED: Shared<Single> = Shared::new(1, || {
         // A second request fits, because the first has used less than was reserved for it; a third does not.
         let covered = cost + 2 * PRICE.cost(&Usage { input: 2, output: 1, ..Usage::default() }) - 1;
         let hard = PERIODS.map(|(period, _)| (period.to_owned(), json!({period: dollars(covered)})));
-        // So much of the budget is reserved by the first request; in whole micro-dollars, and never a little less.
-        let budget = |percent| json!({"monthly": dollars(cost * 100 / percent), "soft": true});
+        // So much of the budget is spent by the first request; in whole micro-dollars, and never a little less.
+        let spent = PRICE.cost(&Usage { input: 2, output: 1, ..Usage::default() });
+        let budget = |percent| json!({"monthly": dollars(spent * 100 / percent), "soft": true});
         let soft = SOFT.map(|(percent, ..)| (format!("at-{percent}"), budget(percent)));
         let then = ("then".to_owned(), json!({"total": dollars(cost), "then_model": "cheap"}));
         let key = |(name, budget): (String, Value)| Key::new(&name, &name).budget(budget);
@@ -95,15 +96,22 @@ async fn a_soft_budget_warns_at_80_and_at_100_percent_and_refuses_nothing() {
     let gateway = &budgeted.gateway;
     let (mut eighties, mut hundreds) = (0, 0);
     for (round, (percent, eighty, hundred)) in SOFT.into_iter().enumerate() {
-        let answer = gateway.with_key(&format!("at-{percent}")).post(CHAT, &body()).await;
+        let client = gateway.with_key(&format!("at-{percent}"));
+        let first = client.post(CHAT, &body()).await;
+        // What is reserved for it is more than all of some of these budgets.
+        assert_eq!((first.status, first.header("x-sluice-budget")), (200, None), "{percent}");
+        let line = gateway.log_lines(round * 2 + 1).await.remove(round * 2);
+        let answer = client.post(CHAT, &body()).await;
         assert_eq!(answer.status, 200, "{percent}");
         let warning = answer.header("x-sluice-budget").map(str::to_owned);
         assert_eq!(warning.is_some(), eighty + hundred > 0, "{percent}: {warning:?}");
         let expected = (format!("key=at-{percent}"), format!("/month {percent}%"));
         let right = |text: &String| text.contains(&expected.0) && text.ends_with(&expected.1);
         assert!(warning.iter().all(right), "{warning:?}");
-        let line = gateway.log_lines(round + 1).await.remove(round);
+        // The log's line has what its own request has spent, too.
         assert_eq!(line["budgets"], warning.map_or(json!([]), |text| json!([text])));
+        let line = gateway.log_lines(round * 2 + 2).await.remove(round * 2 + 1);
+        assert_eq!(line["budgets"], json!([format!("key=at-{percent}/month {}%", percent * 2)]));
         (eighties, hundreds) = (eighties + eighty, hundreds + hundred);
         let counted = (gateway.counter("sluice.budget.used_80").await, gateway.counter("sluice.budget.used_100").await);
         assert_eq!(counted, (eighties, hundreds), "{percent}");

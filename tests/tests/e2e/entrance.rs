@@ -1,6 +1,7 @@
 //! The way in: paths as people write them, questions without a key, pages in browsers, TLS, and secrets that Kubernetes mounts.
 
 mod mounted;
+mod proxy;
 mod tls;
 
 use serde_json::json;

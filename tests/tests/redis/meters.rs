@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use sluice_core::exchange::Time;
 use sluice_core::store::{Gauge, Meter, Note, Order, Settled, Settlement, Verdict, day_and_month};
 use sluice_tests::PATIENCE;
 
-use crate::store::{drained, granted, is_granted, meter, order, part, settlement, start, take};
+use crate::store::{Store, drained, granted, is_granted, meter, order, part, settlement, start, take};
 
 fn now() -> Time {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
@@ -121,6 +122,23 @@ async fn what_a_settlement_does_not_name_was_not_used() {
     granted(&store.reserve(&order("a", vec![take(&total, 100, 1000)])).await.unwrap());
     store.settle(&[settlement("a", vec![])]).await.unwrap();
     assert_eq!(store.used(&total).await, 0);
+}
+
+#[tokio::test]
+async fn a_reading_tells_what_of_it_is_only_reserved() {
+    let (redis, _webdis, mut store) = start().await;
+    let total = meter("t", Gauge::Total);
+    let reserve = async |store: &mut Store, id: &str, amount| {
+        granted(&store.reserve(&order(id, vec![take(&total, amount, 1000)])).await.unwrap())[0]
+    };
+    let first = reserve(&mut store, "a", 100).await;
+    let second = reserve(&mut store, "b", 30).await;
+    assert_eq!([first, second].map(|reading| (reading.used, reading.reserved)), [(100, 100), (130, 130)]);
+    store.settle(&[settlement("a", vec![part(&total, 0, 7)])]).await.unwrap();
+    let third = reserve(&mut store, "c", 1).await;
+    assert_eq!((third.used, third.reserved), (38, 31));
+    store.settle(&["b", "c"].map(|id| settlement(id, vec![part(&total, 0, 1)]))).await.unwrap();
+    assert_eq!(redis.command(&["HKEYS", "{t}:m:t"]), json!(["0"]), "nothing is reserved");
 }
 
 #[tokio::test]

@@ -143,16 +143,18 @@ impl Gateway {
     }
 
     /// Every name that is known to be served: of models, of aliases, and of the models that are known of which a pattern's
-    /// targets could ask for. `direct`: also those of targets.
+    /// targets could ask for. `direct`: behind them also those of targets.
     pub fn known_names(&self, direct: bool) -> Vec<String> {
         let exact = self.models.values().filter(|model| model.pattern.is_none()).map(|model| model.name.clone());
         let mut names: BTreeSet<String> = exact.chain(self.names.aliases.keys().cloned()).collect();
         names.extend(self.models.values().flat_map(|model| self.known_of(model)));
+        let mut targets: BTreeSet<String> = BTreeSet::new();
         if direct {
-            names.extend(self.direct.keys().cloned());
-            names.extend(self.names.direct.iter().flat_map(|(_, model)| self.known_of(model)));
+            targets.extend(self.direct.keys().cloned());
+            targets.extend(self.names.direct.iter().flat_map(|(_, model)| self.known_of(model)));
         }
-        names.into_iter().collect()
+        let targets: Vec<String> = targets.into_iter().filter(|name| !names.contains(name)).collect();
+        names.into_iter().chain(targets).collect()
     }
 
     /// Every model that is known of which a pattern's target could ask its provider, with the pattern.

@@ -100,7 +100,7 @@ fn read_host(host: &str) -> Result<String, String> {
 }
 
 /// The bytes that a text stands for in a URL. What is not well encoded stays as it is.
-pub(crate) fn percent_decoded(text: &str) -> Vec<u8> {
+pub fn percent_decoded(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, more)) = rest.split_first() {

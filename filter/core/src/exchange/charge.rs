@@ -117,7 +117,7 @@ impl Charge {
 
     /// For the log: budgets that are nearly used up.
     pub fn warnings(&self) -> Vec<String> {
-        let warnings = self.ticket.warnings();
+        let warnings = self.ticket.warnings_after(&self.plan, &self.spent);
         warnings.iter().map(|warning| format!("{} {}%", warning.budget, warning.percent)).collect()
     }
 

@@ -104,14 +104,24 @@ impl Ticket {
         headers
     }
 
-    /// Budgets, hard and soft, of which 80% or more are used; this request's estimate is included.
+    /// Budgets, hard and soft, of which 80% or more are spent. What is reserved for requests under way is not: most of it comes back.
     pub fn warnings(&self) -> Vec<Warning> {
+        self.warnings_with(|_| 0)
+    }
+
+    /// The same, with what this request has spent.
+    pub fn warnings_after(&self, plan: &Plan, spent: &[Spent]) -> Vec<Warning> {
+        self.warnings_with(|part| self.used(plan, spent, part))
+    }
+
+    fn warnings_with(&self, own: impl Fn(&Part) -> u64) -> Vec<Warning> {
         let mut warnings: Vec<Warning> = Vec::new();
         for Held { part, reading, .. } in self.held.iter().filter(|held| held.part.rule.unit == Unit::MicroUsd) {
             let soft = part.also.iter().map(|also| (also, false));
             let rules = [(&part.rule, part.take.hard)].into_iter().chain(soft);
             for (rule, hard) in rules {
-                let Some(warning) = warning(rule, &part.take.meter, reading.used, hard) else { continue };
+                let spent = reading.used.saturating_sub(reading.reserved).saturating_add(own(part));
+                let Some(warning) = warning(rule, &part.take.meter, spent, hard) else { continue };
                 let same = |other: &&mut Warning| other.budget == warning.budget && other.hard == hard;
                 match warnings.iter_mut().find(same) {
                     Some(known) if known.percent >= warning.percent => {}

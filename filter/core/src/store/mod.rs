@@ -76,6 +76,8 @@ pub struct Order {
 pub struct Reading {
     /// How much is used: with this request's part when it was granted, without it when it was refused.
     pub used: u64,
+    /// Of that, what is reserved and not settled yet, this request's part too; known of days, months and totals that were granted.
+    pub reserved: u64,
     /// When this request's part was counted: which day (since 1970), which month (since January 1970), 0 for a total; for
     /// `Minute` the moment in microseconds.
     pub window: u64,

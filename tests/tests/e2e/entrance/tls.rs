@@ -14,9 +14,9 @@ use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
 use crate::{CHAT, ask};
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
+pub(super) type Authority = CertifiedIssuer<'static, KeyPair>;
 
-fn authority(name: &str) -> Authority {
+pub(super) fn authority(name: &str) -> Authority {
     let mut parameters = CertificateParams::new(Vec::new()).expect("no names");
     // Issuers are found by their names.
     parameters.distinguished_name.push(DnType::CommonName, name);
@@ -26,8 +26,13 @@ fn authority(name: &str) -> Authority {
 
 /// A certificate for this machine, and its key, in PEM.
 fn certificate(of: &Authority) -> [String; 2] {
+    certificate_for("127.0.0.1", of)
+}
+
+/// The same for a name.
+pub(super) fn certificate_for(name: &str, of: &Authority) -> [String; 2] {
     let key = KeyPair::generate().expect("a key");
-    let parameters = CertificateParams::new(["127.0.0.1".to_owned()]).expect("an address");
+    let parameters = CertificateParams::new([name.to_owned()]).expect("a name");
     [parameters.signed_by(&key, of).expect("a certificate").pem(), key.serialize_pem()]
 }
 

@@ -60,7 +60,7 @@ impl Fixture {
 }
 
 fn reading(used: u64) -> Reading {
-    Reading { used, window: 7, until: 0, reset: Duration::from_secs(6) }
+    Reading { used, reserved: 0, window: 7, until: 0, reset: Duration::from_secs(6) }
 }
 
 mod plan;

@@ -67,6 +67,11 @@ impl Leases {
         end
     }
 
+    /// How much of a record is held.
+    pub(super) fn held(&self, id: Id) -> u64 {
+        self.0.iter().filter(|sum| sum.id == id).fold(0, |all, sum| all.saturating_add(sum.amount))
+    }
+
     /// Takes a reservation out that was held until `end`: how much of it was still in its sum.
     pub(super) fn release(&mut self, id: Id, amount: u64, end: u64) -> u64 {
         let Ok(at) = self.find(end, id) else { return 0 };

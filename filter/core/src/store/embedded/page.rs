@@ -214,6 +214,11 @@ impl<'s> Page<'s> {
         Ok(())
     }
 
+    /// How much of a window is reserved and not settled.
+    pub(super) fn held(&self, id: Id) -> u64 {
+        self.leases.held(id)
+    }
+
     /// Notes that so much of a window is reserved and not settled: until when it is held, 0 when that is for ever.
     pub(super) fn hold(&mut self, id: Id, amount: u64, lease: Duration, now: &Moment) -> u64 {
         if amount == 0 {

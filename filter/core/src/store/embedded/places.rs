@@ -74,7 +74,7 @@ impl Places {
 
     pub(super) fn reading(self, now: &Moment) -> Reading {
         let used = self.here(now).saturating_add(u64::from(self.others));
-        Reading { used, window: 0, until: 0, reset: Duration::ZERO }
+        Reading { used, reserved: 0, window: 0, until: 0, reset: Duration::ZERO }
     }
 
     pub(super) fn is_spent(self, now: &Moment) -> bool {

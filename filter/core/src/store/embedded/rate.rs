@@ -68,7 +68,7 @@ impl Rate {
     pub(super) fn reading(self, now: &Moment) -> Reading {
         let rate = self.drained(now);
         let reset = rate.draining(u128::from(rate.level));
-        Reading { used: rate.level.div_ceil(UNIT), window: rate.at, until: 0, reset }
+        Reading { used: rate.level.div_ceil(UNIT), reserved: 0, window: rate.at, until: 0, reset }
     }
 
     /// Whether it can be forgotten: it is empty, or, when its pace was never told, would be at any that allows it.

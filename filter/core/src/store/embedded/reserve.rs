@@ -185,6 +185,7 @@ impl<'a> Step<'a> {
             page.put(change.id, &take.meter, &change.cell, &self.now)?;
             if let Cell::Window(_) = change.cell {
                 change.reading.until = page.hold(change.id, take.amount, self.order.lease, &self.now);
+                change.reading.reserved = page.held(change.id);
             }
         }
         Ok(())

@@ -49,7 +49,7 @@ impl Window {
     }
 
     pub(super) fn reading(self, now: &Moment) -> Reading {
-        Reading { used: self.used, window: self.number, until: 0, reset: self.remaining(now) }
+        Reading { used: self.used, reserved: 0, window: self.number, until: 0, reset: self.remaining(now) }
     }
 
     /// Whether it can be forgotten. The window before the present one is kept, for clocks that are a little behind.

@@ -6,7 +6,7 @@ use crate::store::{Meter, Reading, Unavailable};
 
 pub(super) static SCRIPT: Script = Script {
     source: concat!(include_str!("lua/meters.lua"), include_str!("lua/leases.lua"), include_str!("lua/read.lua")),
-    sha1: "a3e7a5cfe3aaf52c8815bb49b5e201b77a849798",
+    sha1: "dbb3810351603f293f8746585e1ea761328bce32",
 };
 
 /// Asks for many meters at once.

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::wire::{Command, Reply, Script};
 use super::{Keys, Numbers, exact, letter, names, senseless, text};
-use crate::store::{Obstacle, Order, Reading, Unavailable, Verdict};
+use crate::store::{Obstacle, Order, Reading, Take, Unavailable, Verdict};
 
 pub(super) static SCRIPT: Script = Script {
     source: concat!(include_str!("lua/meters.lua"), include_str!("lua/leases.lua"), include_str!("lua/reserve.lua")),
-    sha1: "e58fd2680fcd89b7aa7da9d2a4d4af0f23aed683",
+    sha1: "5dfc84d285f6f2f7474387b0d5a07085ff4d24ed",
 };
 
 /// Asks for the first alternative that fits. Asked again under the same id, a granted order has the same answer and takes
@@ -47,7 +47,11 @@ pub fn verdict(order: &Order, reply: &Reply) -> Result<Verdict, Unavailable> {
 fn granted(order: &Order, mut numbers: Numbers<'_>) -> Option<Verdict> {
     let chosen = numbers.index()?;
     let takes = order.alternatives.get(chosen)?;
-    let readings = takes.iter().map(|_| reading(&mut numbers)).collect::<Option<_>>()?;
+    let mut reading = |_: &Take| {
+        let reading = reading(&mut numbers)?;
+        Some(Reading { reserved: numbers.next()?, ..reading })
+    };
+    let readings = takes.iter().map(&mut reading).collect::<Option<_>>()?;
     numbers.end(Verdict::Granted { chosen, readings })
 }
 
@@ -65,5 +69,5 @@ fn refused(order: &Order, mut numbers: Numbers<'_>) -> Option<Verdict> {
 pub(super) fn reading(numbers: &mut Numbers<'_>) -> Option<Reading> {
     let (used, window, reset) = (numbers.next()?, numbers.next()?, numbers.next()?);
     // Redis knows by itself what it holds for whom.
-    Some(Reading { used, window, until: 0, reset: Duration::from_micros(reset) })
+    Some(Reading { used, reserved: 0, window, until: 0, reset: Duration::from_micros(reset) })
 }

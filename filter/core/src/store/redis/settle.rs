@@ -7,7 +7,7 @@ use crate::store::{NOTED, Settled, Settlement, Sums, Unavailable, day_and_month}
 
 pub(super) static SCRIPT: Script = Script {
     source: concat!(include_str!("lua/meters.lua"), include_str!("lua/settle.lua")),
-    sha1: "bf0fc84f42c9f01d62d7361e8a2a5c34abc86d30",
+    sha1: "35789357cbedbbd2af4ad1b28148e820e88eeb9c",
 };
 
 /// As many settlements as one call should carry: Redis does nothing else meanwhile.

@@ -9,7 +9,7 @@ use crate::store::{Batch, Delta, Global, Unavailable};
 
 pub(super) static SCRIPT: Script = Script {
     source: concat!(include_str!("lua/meters.lua"), include_str!("lua/sync.lua")),
-    sha1: "ac7f85c8074dd9cfd19f89b42225f93052e5e822",
+    sha1: "d1625da60b5914dc458291a3913523b0c6333fe6",
 };
 
 /// Adds a batch once, however often it is sent. Of an Envoy's batches of one shard, each is sent until it is answered, and

@@ -42,9 +42,11 @@ fn every_meter_of_an_order_is_a_key_of_the_script_once() {
 #[test]
 fn verdicts_are_read_as_they_are_written() {
     let verdict = |text: &str| reserve::verdict(&order(), &Reply::Text(text.to_owned()));
-    let reading = |used, window, reset| Reading { used, window, until: 0, reset: Duration::from_micros(reset) };
-    let granted = Verdict::Granted { chosen: 0, readings: vec![reading(5, 682, 9), reading(3, 7, 0)] };
-    assert_eq!(verdict("G 0 5 682 9 3 7 0"), Ok(granted));
+    let reading =
+        |used, window, reset| Reading { used, reserved: 0, window, until: 0, reset: Duration::from_micros(reset) };
+    let first = Reading { reserved: 4, ..reading(5, 682, 9) };
+    let granted = Verdict::Granted { chosen: 0, readings: vec![first, reading(3, 7, 0)] };
+    assert_eq!(verdict("G 0 5 682 9 4 3 7 0 0"), Ok(granted));
     let obstacles = vec![
         Obstacle { take: 1, reading: reading(4, 7, 1), retry_after: Some(Duration::from_micros(8)) },
         Obstacle { take: 0, reading: reading(5, 682, 9), retry_after: None },
@@ -54,9 +56,18 @@ fn verdicts_are_read_as_they_are_written() {
 
 #[test]
 fn answers_that_do_not_fit_the_question_are_no_answers() {
-    for text in
-        ["", "S", "G", "G 2", "G 0 5 682 9", "G 1 5 682 9 1", "G 1 -5 682 9", "R 1 4 7 1 8", "R 1 4 7 1 8 1 5 682 9 -1"]
-    {
+    for text in [
+        "",
+        "S",
+        "G",
+        "G 2",
+        "G 0 5 682 9 0",
+        "G 1 5 682 9",
+        "G 1 5 682 9 0 1",
+        "G 1 -5 682 9 0",
+        "R 1 4 7 1 8",
+        "R 1 4 7 1 8 1 5 682 9 -1",
+    ] {
         assert!(reserve::verdict(&order(), &Reply::Text(text.to_owned())).is_err(), "{text}");
     }
     let failed = reserve::verdict(&order(), &Reply::Error("ERR user_script:1: OOM".into()));

@@ -231,6 +231,13 @@ fn lists_have_names_that_can_be_asked_for_and_no_patterns() {
     once.dedup();
     assert_eq!(once.len(), listed.len(), "each once");
     assert_eq!(site.listed(HAIKUS), ["claude-haiku-4-5", "gpt-4", "same"]);
+    // Who may choose targets has them behind the models.
+    let (models, targets) =
+        site.listed(CONTROLS).split_at_checked(listed.len()).map(|(a, b)| (a.to_vec(), b.to_vec())).unwrap();
+    assert_eq!(models, listed);
+    for name in ["ant/claude-sonnet-5", "ant/claude-opus-4-8", "bed/anthropic.claude-x"] {
+        assert!(targets.iter().any(|target| target == name), "{targets:?}");
+    }
     for name in ["claude-sonnet-5", "claude-unheard-of", "claude-opus-4-8%5B1m%5D", "gpt-4"] {
         let one = site.send("GET", &format!("/v1/models/{name}"), SECRET, "", &[]);
         let one: Value = serde_json::from_str(&one.body).unwrap();

@@ -63,22 +63,35 @@ fn send(worker: &Rc<Worker>, shared: &Rc<Shared>, scripts: &[Script]) -> Seen {
 #[test]
 fn a_budget_holds_what_is_estimated_and_is_charged_what_was_used() {
     // A request is estimated at 24 tokens of prompt and 50 of answer.
-    let (worker, shared) = (worker(r#","budget":{"total":0.000100}"#, ""), Rc::default());
-    let first = send(&worker, &shared, &[answer(10, 5)]);
-    assert_eq!((first.status, &first.log["cost_usd"]), (200, &"0.000015".into()));
+    let (worker, shared) = (worker(r#","budget":{"total":0.000410}"#, ""), Rc::default());
+    let first = send(&worker, &shared, &[answer(200, 130)]);
+    assert_eq!((first.status, &first.log["cost_usd"]), (200, &"0.000330".into()));
+    assert_eq!((first.headers.text("x-sluice-budget"), &first.log["budgets"][0]), (None, &"key=k/total 80%".into()));
     let second = send(&worker, &shared, &[answer(10, 5)]);
-    assert_eq!(second.status, 200, "85 of 100 are left, which is enough");
-    assert_eq!(second.headers.text("x-sluice-budget"), Some("key=k/total 89%"));
-    assert_eq!((second.counted, &second.log["budgets"][0]), (vec![metric::BUDGET_80], &"key=k/total 89%".into()));
+    assert_eq!(second.status, 200, "80 of 410 are left, which is enough");
+    assert_eq!(second.headers.text("x-sluice-budget"), Some("key=k/total 80%"), "what was spent before");
+    assert_eq!((second.counted, &second.log["budgets"][0]), (vec![metric::BUDGET_80], &"key=k/total 84%".into()));
     let third = send(&worker, &shared, &[]);
     assert_eq!(
         (third.status, code(&third)),
         (429, "insufficient_quota".to_owned()),
-        "70 are left of the 74 that are needed"
+        "65 are left of the 74 that are needed"
     );
     assert_eq!(third.headers.text("x-should-retry"), Some("false"));
     assert_eq!((third.counted, third.received.len()), (vec![metric::OVER_BUDGET], 0));
     assert_eq!((&third.log["error"], &third.log["key"]), (&"insufficient_quota".into(), &"k".into()));
+}
+
+#[test]
+fn what_is_reserved_for_requests_under_way_warns_nobody() {
+    let (worker, shared) = (worker(r#","budget":{"total":0.000100,"soft":true}"#, ""), Rc::default());
+    let send = || Envoy::with(worker.clone(), Rc::clone(&shared));
+    // Each holds 74 of 100.
+    let under_way: Vec<_> = (0..30).map(|_| send().departs("chat")).collect();
+    let seen = send().chat(&ask(false), &[answer(2, 2)]);
+    assert_eq!((seen.status, seen.headers.text("x-sluice-budget")), (200, None));
+    assert_eq!((seen.counted.len(), seen.log["budgets"].as_array().map(Vec::len)), (0, Some(0)), "{}", seen.log);
+    drop(under_way);
 }
 
 #[test]

@@ -167,7 +167,10 @@ fn what_fits_after_the_wait_that_was_told_fits_not_before() {
 fn readings_of_a_rate_tell_until_it_is_as_if_nothing_had_been_used() {
     let (memory, rate) = (Memory::default(), meter("m", "red", Gauge::Minute));
     let reading = granted(&memory, vec![hard(&rate, 30, 60)], at(NOON))[0];
-    assert_eq!(reading, Reading { used: 30, window: NOON * 1_000_000, until: 0, reset: Duration::from_secs(30) });
+    assert_eq!(
+        reading,
+        Reading { used: 30, reserved: 0, window: NOON * 1_000_000, until: 0, reset: Duration::from_secs(30) }
+    );
     assert_eq!(used(&memory, &rate, at(NOON + 10)), 20);
     assert_eq!(used(&memory, &rate, at(NOON + 30)), 0);
 }

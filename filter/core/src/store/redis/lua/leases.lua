@@ -30,6 +30,7 @@ local function give_back(open)
       for _, held in ipairs(windows) do
         -- A meter that cannot be counted on is not the concern of the request that finds it.
         pcall(count, held.key, held.gauge, held.window, -held.amount)
+        pcall(hold, held.key, held.window, -held.amount)
       end
     end
   end

@@ -1,6 +1,7 @@
 -- What every script begins with: the time, which is Redis' own, and how meters are kept.
 --
--- D(ay), M(onth), T(otal): a hash, the window's number to what is used in it.
+-- D(ay), M(onth), T(otal): a hash, the window's number to what is used in it, and the number behind an `h` to how much of that is
+--   reserved and not settled.
 -- m(inute): a leaky bucket, the same thing as the generic cell rate algorithm: a hash of its level in millionths (l), the
 --   moment of it in microseconds (t) and how much drains in a minute (r). All of it integers below 2^53.
 -- C(oncurrent): a sorted set of requests by the end of their lease.
@@ -54,11 +55,20 @@ local function count(key, gauge, window, amount)
   local used = redis.call('HINCRBY', key, integer(window), integer(amount))
   if TTL[gauge] and used == amount then
     for _, old in ipairs(redis.call('HKEYS', key)) do
-      if tonumber(old) < window - KEPT[gauge] then redis.call('HDEL', key, old) end
+      if tonumber(string.match(old, '%d+')) < window - KEPT[gauge] then redis.call('HDEL', key, old) end
     end
     redis.call('EXPIRE', key, TTL[gauge])
   end
   return used
+end
+
+-- Notes that so much more, or less, of a window is reserved: how much is now.
+local function hold(key, window, amount)
+  local field = 'h' .. integer(window)
+  local held = redis.call('HINCRBY', key, field, integer(amount))
+  -- What was reserved before this was noted is given back all the same.
+  if held <= 0 then redis.call('HDEL', key, field) end
+  return math.max(0, held)
 end
 
 -- A bucket's level now, and what drains in a minute: as given, or as it was last.

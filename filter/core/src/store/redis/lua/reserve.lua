@@ -1,7 +1,7 @@
 -- Reserves the first alternative whose hard limits all hold.
 -- KEYS: the order's record, the open orders, then meters. ARGV: the order's id, its lease in microseconds, how many alternatives; for each
 -- how many takes; for each the meter's index in KEYS, its gauge, the amount, the limit, 1 when it is hard.
--- Answers `G alternative (used window reset)…`, or `R (take used window reset retry)…`; `S` when the order is settled.
+-- Answers `G alternative (used window reset held)…`, or `R (take used window reset retry)…`; `S` when the order is settled.
 -- The record is that answer and a line for each take: gauge, amount, window, level after it, key.
 local RETRY = 1000000
 
@@ -26,7 +26,7 @@ end
 
 local function apply(take)
   local after = take.used + take.amount
-  local level = 0
+  local level, held = 0, 0
   if take.gauge == 'C' then
     if take.amount > 0 then
       redis.call('ZADD', take.key, integer(now + lease), id)
@@ -39,8 +39,10 @@ local function apply(take)
     take.left = drained(level, take.limit)
   else
     after = count(take.key, take.gauge, take.window, take.amount)
+    held = hold(take.key, take.window, take.amount)
   end
   local shown = integer(math.ceil(math.max(0, after))) .. ' ' .. integer(take.window) .. ' ' .. integer(take.left)
+  shown = shown .. ' ' .. integer(held)
   local line = take.gauge .. ' ' .. integer(take.amount) .. ' ' .. integer(take.window) .. ' ' .. integer(level)
   return shown, line .. ' ' .. take.key
 end

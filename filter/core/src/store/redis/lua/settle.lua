@@ -29,8 +29,9 @@ local function correct(id, take, used)
       more = -math.max(0, math.min(-more, left, level))
     end
     if more ~= 0 then fill(take.key, level + more, rate) end
-  elseif used ~= take.amount then
-    count(take.key, take.gauge, take.window, used - take.amount)
+  else
+    if used ~= take.amount then count(take.key, take.gauge, take.window, used - take.amount) end
+    if take.amount > 0 then hold(take.key, take.window, -take.amount) end
   end
 end
 

@@ -1,0 +1,126 @@
+//! The proxy through which providers are reached, as other programs find it: `HTTPS_PROXY`, and `NO_PROXY` for what is reached
+//! without it. Envoy asks it for a tunnel (HTTP/1.1 CONNECT) and speaks TLS with the provider inside, so the proxy sees the
+//! provider's name and nothing else.
+
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sluice_core::config::url::{Url, percent_decoded};
+use sluice_core::keys::Cidr;
+
+/// A proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// Where it is, without a path.
+    pub url: String,
+    /// What it wants as `proxy-authorization`.
+    pub authorization: Option<String>,
+    exceptions: Vec<String>,
+}
+
+impl Proxy {
+    /// The one of the environment; the small letters come first, as curl has it.
+    pub fn of_environment() -> Result<Option<Self>, String> {
+        let variable = |names: [&str; 2]| {
+            let set = |name: &&str| std::env::var(name).ok().filter(|text| !text.trim().is_empty());
+            names.iter().find_map(|name| Some((name.to_string(), set(name)?)))
+        };
+        let Some((name, url)) = variable(["https_proxy", "HTTPS_PROXY"]) else { return Ok(None) };
+        let exceptions = variable(["no_proxy", "NO_PROXY"]).map(|(_, text)| text).unwrap_or_default();
+        Self::read(&url, &exceptions).map(Some).map_err(|problem| format!("{name}: {problem}"))
+    }
+
+    fn read(text: &str, exceptions: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        let (scheme, rest) = text.split_once("://").unwrap_or_default();
+        if !["http", "https"].contains(&scheme) {
+            return Err(format!("Envoy cannot use a proxy of the kind {scheme}: it needs http://host:port"));
+        }
+        let rest = rest.trim_end_matches('/');
+        let (user, host) = rest.rsplit_once('@').map_or((None, rest), |(user, host)| (Some(user), host));
+        let url = format!("{scheme}://{host}");
+        match Url::parse(&url) {
+            Ok(parsed) if parsed.base_path.is_empty() => {}
+            _ => return Err("a proxy is written http://host:port".to_owned()),
+        }
+        let authorization = user.map(|user| format!("Basic {}", STANDARD.encode(percent_decoded(user))));
+        let exceptions = exceptions.split([',', ' ']).map(|name| name.trim().to_lowercase());
+        Ok(Self { url, authorization, exceptions: exceptions.filter(|name| !name.is_empty()).collect() })
+    }
+
+    /// Whether this is reached through it: over TLS, not on this machine, and no exception.
+    pub fn covers(&self, url: &Url) -> bool {
+        let host = url.host.to_lowercase();
+        let address = host.parse::<IpAddr>().ok();
+        let here =
+            host == "localhost" || host.ends_with(".localhost") || address.is_some_and(|address| address.is_loopback());
+        url.tls && !here && !self.exceptions.iter().any(|exception| is_exception(exception, &host, url.port, address))
+    }
+}
+
+/// Whether a host is meant by one of the names in `NO_PROXY`: itself, all below a domain, a network, or everything.
+fn is_exception(exception: &str, host: &str, port: u16, address: Option<IpAddr>) -> bool {
+    if exception == "*" {
+        return true;
+    }
+    if let Some(address) = address {
+        return exception.parse() == Ok(address)
+            || Cidr::parse(exception).is_some_and(|network| network.contains(address))
+            || *exception == format!("{host}:{port}");
+    }
+    let (name, of_port) = exception.rsplit_once(':').map_or((exception, None), |(name, port)| (name, Some(port)));
+    let domain = name.trim_start_matches("*.").trim_start_matches('.');
+    let same = host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+    same && of_port.is_none_or(|text| text.parse() == Ok(port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn covers(exceptions: &str, url: &str) -> bool {
+        Proxy::read("proxy.test:3128", exceptions).unwrap().covers(&Url::parse(url).unwrap())
+    }
+
+    #[test]
+    fn a_proxy_is_read_as_it_is_written() {
+        for (text, url, authorization) in [
+            ("proxy.test:3128", "http://proxy.test:3128", None),
+            ("http://10.0.0.1:3128/", "http://10.0.0.1:3128", None),
+            ("https://proxy.test", "https://proxy.test", None),
+            ("http://u:p%40ss@proxy.test:1", "http://proxy.test:1", Some("Basic dTpwQHNz")),
+        ] {
+            let read = Proxy::read(text, "").unwrap();
+            assert_eq!((read.url.as_str(), read.authorization.as_deref()), (url, authorization), "{text}");
+        }
+        for text in ["socks5://proxy.test:1080", "http://", "http://proxy.test/path", "http://a b"] {
+            assert!(Proxy::read(text, "").is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_near_or_an_exception_is_reached_without_it() {
+        assert!(covers("", "https://api.openai.com/v1"));
+        for url in ["http://api.openai.com", "https://localhost", "https://127.0.0.1:8443", "https://[::1]"] {
+            assert!(!covers("", url), "{url}");
+        }
+        for (exceptions, url, expected) in [
+            ("*", "https://api.openai.com", false),
+            ("openai.com", "https://api.openai.com", false),
+            (".openai.com", "https://api.openai.com", false),
+            ("*.openai.com", "https://api.openai.com", false),
+            ("API.OpenAI.com", "https://api.openai.com", false),
+            ("penai.com", "https://api.openai.com", true),
+            ("example.com, openai.com", "https://api.openai.com", false),
+            ("openai.com:8443", "https://api.openai.com", true),
+            ("openai.com:443", "https://api.openai.com", false),
+            ("10.0.0.0/8", "https://10.1.2.3", false),
+            ("10.0.0.0/8", "https://11.1.2.3", true),
+            ("10.1.2.3", "https://10.1.2.3", false),
+        ] {
+            assert_eq!(covers(exceptions, url), expected, "{exceptions} {url}");
+        }
+    }
+}
