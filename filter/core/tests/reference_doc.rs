@@ -1,5 +1,7 @@
 //! The tables of `docs/reference.md` and `docs/troubleshooting.md` against the code and against each other.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "the helpers of tests")]
+
 use sluice_core::exchange::record::Record;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
