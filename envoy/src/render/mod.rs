@@ -207,8 +207,9 @@ fn target(name: &str) -> String {
 /// Requests without a line in the log: those of whoever balances load before the gateway, every second or so.
 fn unlogged() -> String {
     let regex = quote(&format!("({ALIVE}|{READY})/?(\\?.*)?"));
-    let path =
-        format!("{{ name: \":path\", string_match: {{ safe_regex: {{ regex: {regex} }} }}, invert_match: true }}");
+    // A request that Envoy could not read has no path, and has its line.
+    let missing = "invert_match: true, treat_missing_header_as_empty: true";
+    let path = format!("{{ name: \":path\", string_match: {{ safe_regex: {{ regex: {regex} }} }}, {missing} }}");
     format!("filter: {{ header_filter: {{ header: {path} }} }}\n            ")
 }
 
