@@ -16,8 +16,8 @@ use sluice_core::keys::Cidr;
 use crate::check::{self, Checked};
 use crate::credentials::google;
 use crate::keys::{Control, Entry, Secret};
+use crate::log_level::LogLevel;
 use crate::proxy::Proxy;
-use crate::run::LogLevel;
 use crate::{admin, explain, init, locate, process, render, run, secrets};
 
 /// An LLM gateway inside Envoy: checks its file, makes its keys, and runs it.
@@ -164,7 +164,7 @@ struct Run {
     /// How long requests may go on once the gateway was told to end; 0s cuts them at once
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     drain: Duration,
-    /// How much Envoy says on standard error
+    /// How much Envoy says on standard error; with debug the filter tells its decisions. No secret is written at any level
     #[arg(long, value_name = "LEVEL", value_enum, default_value = "warning")]
     log_level: LogLevel,
     #[command(flatten)]

@@ -11,6 +11,7 @@ mod explain;
 mod init;
 pub mod keys;
 pub mod locate;
+pub mod log_level;
 mod process;
 mod proxy;
 mod reach;

@@ -18,6 +18,7 @@ use crate::cli::Failure;
 use crate::credentials::{Watch, google};
 use crate::drain::{End, Signals, drain};
 use crate::edits::Edits;
+use crate::log_level::LogLevel;
 use crate::process::{self, Private};
 use crate::proxy::Proxy;
 use crate::secrets::{self, Secrets};
@@ -41,33 +42,6 @@ pub struct Options {
     /// How long requests may go on once the gateway was told to end.
     pub drain: Duration,
     pub log_level: LogLevel,
-}
-
-/// How much Envoy says on standard error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-#[expect(missing_docs, reason = "Envoy's words")]
-pub enum LogLevel {
-    Trace,
-    Debug,
-    Info,
-    Warning,
-    Error,
-    Critical,
-    Off,
-}
-
-impl LogLevel {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Trace => "trace",
-            Self::Debug => "debug",
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Error => "error",
-            Self::Critical => "critical",
-            Self::Off => "off",
-        }
-    }
 }
 
 /// Between two looks while something is awaited, and while all runs.
@@ -163,7 +137,7 @@ impl Envoy {
         let mut command = process::follower(&options.envoy);
         command.arg("-c").arg(&configuration).arg("--admin-address-path").arg(&admin_file);
         // Several may run on one machine: no shared memory between them.
-        command.args(["--disable-hot-restart", "--log-level", options.log_level.word()]);
+        command.arg("--disable-hot-restart").args(options.log_level.arguments());
         // A person may be watching the access log: lines should not wait for Envoy's own 10 s.
         command.args(["--file-flush-interval-msec", "200"]);
         if let Some(concurrency) = options.concurrency {

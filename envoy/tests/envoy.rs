@@ -1,5 +1,7 @@
 //! What is rendered, given to a real Envoy.
 
+mod composed;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -8,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use sluice_tests::PATIENCE;
+use sluice_tests::gateway::Process;
 use sluice_tests::port::Port;
 
 /// What `./scripts/test` sets.
@@ -194,4 +197,48 @@ fn a_control_groups_limit_is_refused_at_before_it_is_reached() {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// The three processes of `examples/compose`, on this machine's loopback interface in place of containers' network: with the files
+/// that are mounted, and the services' own arguments.
+#[test]
+fn the_services_of_the_composed_example_answer_the_first_call() {
+    let (compose, ports) = (composed::yaml("compose.yaml"), [Port::reserve(), Port::reserve()]);
+    let [gateway, simulator] = ports.each_ref().map(|port| format!("127.0.0.1:{}", port.number()));
+    let service = |name: &str| &compose["services"][name];
+    let options = composed::words(&service("simulator")["command"]);
+    let theirs = composed::behind(&options, "--port");
+    let here = |word: &str| word.replace("gateway:8080", &gateway).replace(&format!("simulator:{theirs}"), &simulator);
+    let options = options.iter().map(|word| match *word {
+        "0.0.0.0" => "127.0.0.1".to_owned(),
+        port if port == theirs => ports[1].number().to_string(),
+        other => other.to_owned(),
+    });
+    let program = needed("SLUICE_BIN").with_file_name("simulator");
+    let _simulator = Process::of(program.to_str().unwrap(), &options.collect::<Vec<_>>());
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("gateway.yaml");
+    fs::write(&file, here(&composed::text("gateway.yaml")).replace("0.0.0.0:8080", &gateway)).unwrap();
+    let environment = service("gateway")["environment"].as_object().unwrap().iter();
+    let environment: Vec<_> =
+        environment.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect();
+    let running = Process::start(&file, 1, &[], &environment);
+    // Compose waits for health as long.
+    let ready = composed::words(&service("gateway")["healthcheck"]["test"]);
+    let ready: Vec<_> = ready[1..].iter().map(|word| word.replace("127.0.0.1:8080", &gateway)).collect();
+    let asked = Instant::now();
+    while !curl(&ready).status.success() {
+        assert!(running.ended().is_none() && asked.elapsed() < PATIENCE, "{}", running.errors());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let call: Vec<_> = composed::words(&service("hello")["entrypoint"]).into_iter().map(here).collect();
+    let answer = curl(&call);
+    let said = String::from_utf8_lossy(&answer.stdout);
+    assert!(answer.status.success(), "{} {}", said, String::from_utf8_lossy(&answer.stderr));
+    assert!(said.contains("Hello from a container."), "{said}");
+}
+
+fn curl(words: &[String]) -> std::process::Output {
+    assert_eq!(words[0], "curl");
+    Command::new(&words[0]).args(&words[1..]).output().expect("curl")
 }

@@ -40,8 +40,7 @@ use crate::port::Port;
 use crate::simulator::Simulator;
 use crate::{eventually, until};
 pub use file::{Builder, Key, Kind, Upstream, sha256};
-use process::Process;
-pub use process::{Signal, children, of_program};
+pub use process::{Process, Signal, children, of_program};
 
 /// The secret of the key that every gateway under test has, unless the test names keys of its own.
 pub const KEY: &str = "sk-sluice-test";
@@ -239,6 +238,16 @@ impl Gateway {
             .await
             .expect("an answer of Envoy's administration")
             .text()
+    }
+
+    /// Changes something through Envoy's own administration: `/logging?wasm=debug`.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn tell_envoy(&self, path: &str) {
+        let told = Client::new(self.admin.number()).request("POST", path, "").await;
+        let told = told.expect("an answer of Envoy's administration");
+        assert_eq!(told.status, 200, "{path}: {}", told.text());
     }
 
     /// Ends Envoy at once (SIGKILL); the command follows by itself.

@@ -506,7 +506,7 @@ capabilities: { local/a/b: { vision: false }, on/gpt-5: { max_input: 1000 } }
         for expected in [
             "random_sampling: { value: 12.5 }\n",
             "uri: \"https://otel.example/x/v1/traces\", cluster: \"sluice-tracing\"",
-            r#"\"flags\":\"%RESPONSE_FLAGS%\",\"trace_id\":\"%TRACE_ID%\"%FILTER_STATE(wasm.sluice.log:PLAIN)%}\n"#,
+            r#"_PORT%\",\"trace_id\":\"%TRACE_ID%\"%FILTER_STATE(wasm.sluice.log:PLAIN)%}\n"#,
         ] {
             assert!(rendered.contains(expected), "{expected}\n{rendered}");
         }

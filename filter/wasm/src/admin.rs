@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::{Action, LogLevel};
+use proxy_wasm::types::Action;
 use sluice_core::admin::{Exchange, Outcome, Service};
 use sluice_core::exchange::{Called, Effect, Event, Flow};
 
@@ -42,7 +42,7 @@ impl AdminContext {
                 Outcome::Step(flow) => return self.carry_out(flow, effects),
                 Outcome::Ask(call) if host::call(&call).is_ok() => return self.carry_out(Flow::Pause, effects),
                 Outcome::Ask(_) => {
-                    host::log(LogLevel::Error, "sluice: Envoy refused: a call to Redis");
+                    log::error!("Envoy refused: a call to Redis");
                     outcome = self.called(&Called { status: None, body: Vec::new() }, &mut effects);
                 }
             }

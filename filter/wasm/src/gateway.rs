@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::{Action, LogLevel};
+use proxy_wasm::types::Action;
 use sluice_core::exchange::gateway::{Exchange, Outcome};
 use sluice_core::exchange::journey::Journey;
 use sluice_core::exchange::worker::Worker;
@@ -51,7 +51,7 @@ impl GatewayContext {
                     break self.carry_out(request, Flow::Pause, effects);
                 }
                 Outcome::Ask(_) => {
-                    host::log(LogLevel::Error, "sluice: Envoy refused: a call to Redis");
+                    log::error!("Envoy refused: a call to Redis");
                     let nothing = Called { status: None, body: Vec::new() };
                     outcome = self.exchange.called(&nothing, &REQUEST, &host::Shared, &mut effects);
                 }
@@ -100,7 +100,7 @@ impl Context for GatewayContext {
         let mut effects = Vec::new();
         let outcome = self.exchange.called(&host::called(body), &REQUEST, &host::Shared, &mut effects);
         if self.proceed(outcome, effects) == Fate::Moves && host::resume_request().is_err() {
-            host::log(LogLevel::Error, "sluice: Envoy refused: resuming a request");
+            log::error!("Envoy refused: resuming a request");
         }
     }
 }

@@ -29,6 +29,7 @@ mod abi {
     // belongs to us.
     unsafe extern "C" {
         pub fn proxy_log(level: LogLevel, text: *const u8, size: usize) -> u32;
+        pub fn proxy_get_log_level(level: *mut u32) -> u32;
         pub fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
         pub fn proxy_get_header_map_pairs(map: MapType, data: *mut *mut u8, size: *mut usize) -> u32;
         pub fn proxy_set_header_map_pairs(map: MapType, data: *const u8, size: usize) -> u32;
@@ -131,6 +132,22 @@ fn returned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8
 pub fn log(level: LogLevel, text: &str) {
     // SAFETY: the host reads `text` during the call.
     let _ = unsafe { abi::proxy_log(level, text.as_ptr(), text.len()) };
+}
+
+/// How much Envoy's own log says of modules: nothing below it is worth saying.
+pub fn log_level() -> Result<LogLevel> {
+    let mut level = 0;
+    // SAFETY: the host writes four bytes during the call.
+    checked(unsafe { abi::proxy_get_log_level(&raw mut level) })?;
+    // A number, and no `LogLevel`: Envoy's `off` is beyond those that the ABI names.
+    Ok(match level {
+        0 => LogLevel::Trace,
+        1 => LogLevel::Debug,
+        2 => LogLevel::Info,
+        3 => LogLevel::Warn,
+        4 => LogLevel::Error,
+        _ => LogLevel::Critical,
+    })
 }
 
 /// Nanoseconds since the Unix epoch.

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use proxy_wasm::traits::{Context as Callbacks, HttpContext, RootContext};
-use proxy_wasm::types::{ContextType, LogLevel};
+use proxy_wasm::types::ContextType;
 use sluice_core::admin::Service;
 use sluice_core::config::Gateway;
 use sluice_core::config::plugin::Plugin;
@@ -25,6 +25,7 @@ use sluice_core::exchange::{Call, Called, Context, Effect, Time};
 mod admin;
 mod gateway;
 mod host;
+mod logger;
 mod message;
 mod provider;
 mod switchboard;
@@ -159,20 +160,18 @@ impl RootContext for Root {
     }
 
     fn on_configure(&mut self, _size: usize) -> bool {
+        logger::install();
         match Plugin::from_json(&self.get_plugin_configuration().unwrap_or_default()) {
             Ok(plugin) => match Self::role(plugin) {
                 Ok(role) => self.role = role,
                 Err(host::Failed) => {
-                    host::log(
-                        LogLevel::Error,
-                        "sluice: Envoy gives neither ticks nor randomness: it is too old, or not Envoy",
-                    );
+                    log::error!("Envoy gives neither ticks nor randomness: it is too old, or not Envoy");
                     return false;
                 }
             },
             Err(mistakes) => {
                 for mistake in mistakes {
-                    host::log(LogLevel::Error, &format!("sluice: configuration refused: {mistake}"));
+                    log::error!("configuration refused: {mistake}");
                 }
                 return false;
             }
@@ -181,6 +180,7 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
+        logger::follow();
         let now = Time(host::now());
         if let Role::Keeper(keeper) = &self.role {
             let mut effects = Vec::new();
@@ -189,7 +189,7 @@ impl RootContext for Root {
         }
         for silent in switchboard::silent(now) {
             if self.end(silent).is_err() {
-                host::log(LogLevel::Error, "sluice: Envoy refused: ending a stream");
+                log::error!("Envoy refused: ending a stream");
             }
         }
         if let Role::Gateway(worker) = &self.role {

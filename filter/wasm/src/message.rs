@@ -8,7 +8,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
-use proxy_wasm::types::{Action, BufferType, LogLevel, MapType};
+use proxy_wasm::types::{Action, BufferType, MapType};
 use sluice_core::exchange::headers::HeaderMap;
 use sluice_core::exchange::transport::Said;
 use sluice_core::exchange::{Effect, Flow, LARGEST_REWRITTEN, Reply, Time, View};
@@ -126,7 +126,7 @@ impl Message {
         let mut replied = false;
         for effect in effects {
             if matches!(effect, Effect::Reply(_)) && std::mem::replace(&mut replied, true) {
-                host::log(LogLevel::Error, "sluice: a second reply to one request was left out");
+                log::error!("a second reply to one request was left out");
                 continue;
             }
             let _ = self.carry_out(&effect);
@@ -191,7 +191,7 @@ fn note(effect: &Effect) -> Result<(), host::Failed> {
         // What is not counted was not decided wrongly.
         Effect::Count(name) => host::count(name).or(Ok(())),
         Effect::Warn(text) => {
-            host::log(LogLevel::Warn, &format!("sluice: {text}"));
+            log::warn!("{text}");
             Ok(())
         }
         _ => Err(host::Failed),
@@ -204,7 +204,7 @@ fn note(effect: &Effect) -> Result<(), host::Failed> {
 
 /// Names only: values may be secrets or prompts.
 fn complain(effect: &Effect) {
-    host::log(LogLevel::Error, &format!("sluice: Envoy refused: {}", name_of(effect)));
+    log::error!("Envoy refused: {}", name_of(effect));
 }
 
 fn send(reply: &Reply) -> Result<(), host::Failed> {

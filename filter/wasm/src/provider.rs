@@ -4,7 +4,7 @@
 //! to the client.
 
 use proxy_wasm::traits::{Context as Callbacks, HttpContext};
-use proxy_wasm::types::{Action, LogLevel};
+use proxy_wasm::types::Action;
 use sluice_core::exchange::attempt::{self, Attempt};
 use sluice_core::exchange::{Context, Effect, Event, undone};
 
@@ -66,10 +66,7 @@ impl ProviderContext {
             return Action::Pause;
         }
         self.state = State::Answered;
-        host::log(
-            LogLevel::Error,
-            "sluice: a provider's filter found no request: is its vm_id the gateway's, or was the VM made anew?",
-        );
+        log::error!("a provider's filter found no request: is its vm_id the gateway's, or was the VM made anew?");
         message.answer(vec![attempt::unplanned()]).into()
     }
 }

@@ -14,7 +14,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::{Action, BufferType, LogLevel, MapType, StreamType};
+use proxy_wasm::types::{Action, BufferType, MapType, StreamType};
 use sluice_core::exchange::headers::HeaderMap;
 use sluice_core::exchange::{Call, Effect, Reply, View};
 
@@ -50,14 +50,14 @@ impl Probe {
         let place = format!("{}.{callback}", self.role);
         let here = |wanted: &mut (String, String)| wanted.0 == place;
         if let Some((_, deed)) = WANTED.with_borrow_mut(|wanted| wanted.take_if(here)) {
-            host::log(LogLevel::Warn, &format!("trap: {place}={deed}"));
+            log::warn!("trap: {place}={deed}");
             match &*deed {
                 "fresh" => self.inner = (self.make)(),
                 "borrow" => switchboard::borrow_all(),
                 _ if deed.starts_with("effects.") || deed.starts_with("refuse.") => MEDDLING.set(deed),
                 _ => {
                     let done = act(&deed, callback, size);
-                    host::log(LogLevel::Warn, &format!("trap: {done:?}"));
+                    log::warn!("trap: {done:?}");
                 }
             }
         }

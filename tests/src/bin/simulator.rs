@@ -1,12 +1,13 @@
 //! The provider simulator as a command; [`USAGE`] says how it is called and what it serves.
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
 
 use sluice_tests::simulator::Simulator;
 
 const USAGE: &str = "\
-usage: simulator [--port P] [--key KEY] [--aws ACCESS_KEY:SECRET_KEY] [--workers N] [--quiet]
+usage: simulator [--address IP] [--port P] [--key KEY] [--aws ACCESS_KEY:SECRET_KEY] [--workers N] [--quiet]
 
 It prints its URL, and serves there, each at its provider's own paths:
   OpenAI          /v1/chat/completions, /v1/responses[/{id}], /v1/completions, /v1/embeddings, /v1/models, /v1/moderations,
@@ -21,9 +22,10 @@ It prints its URL, and serves there, each at its provider's own paths:
   OpenAI's format with quirks, before /chat/completions:
                   /groq/openai/v1, /mistral/v1, /deepseek, /vllm/v1, /plain/v1
 A model's name asks for faults, such as gpt-sim+status=503; a script of them is posted to /control.
-Without --key any key will do; with --aws the signatures of Bedrock's requests are checked.";
+It listens on 127.0.0.1, or at --address. Without --key any key will do; with --aws the signatures of Bedrock's requests are checked.";
 
 struct Options {
+    address: IpAddr,
     port: u16,
     key: Option<String>,
     aws: Option<(String, String)>,
@@ -32,9 +34,11 @@ struct Options {
 }
 
 fn options(mut words: impl Iterator<Item = String>) -> Option<Options> {
-    let mut options = Options { port: 0, key: None, aws: None, workers: 1, quiet: false };
+    let mut options =
+        Options { address: Ipv4Addr::LOCALHOST.into(), port: 0, key: None, aws: None, workers: 1, quiet: false };
     while let Some(word) = words.next() {
         match word.as_str() {
+            "--address" => options.address = words.next()?.parse().ok()?,
             "--port" => options.port = words.next()?.parse().ok()?,
             "--key" => options.key = Some(words.next()?),
             "--aws" => {
@@ -56,7 +60,7 @@ fn run(options: Options) -> io::Result<()> {
         _ => tokio::runtime::Builder::new_multi_thread(),
     };
     runtime.worker_threads(options.workers).enable_all().build()?.block_on(async {
-        let mut builder = Simulator::builder().port(options.port).verbose(!options.quiet);
+        let mut builder = Simulator::builder().address(options.address).port(options.port).verbose(!options.quiet);
         if let Some(key) = options.key {
             builder = builder.key(key);
         }

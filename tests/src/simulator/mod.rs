@@ -36,6 +36,7 @@ mod vector;
 mod wire;
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
@@ -63,6 +64,7 @@ pub struct Simulator {
 /// How a simulator is to run.
 #[derive(Debug, Clone, Default)]
 pub struct Builder {
+    address: Option<IpAddr>,
     port: u16,
     key: Option<String>,
     aws: Option<Credentials>,
@@ -77,7 +79,13 @@ struct Credentials {
 }
 
 impl Builder {
-    /// On this port of the loopback interface; any free one by default.
+    /// On this address; the loopback interface's by default.
+    pub fn address(mut self, address: IpAddr) -> Self {
+        self.address = Some(address);
+        self
+    }
+
+    /// On this port; any free one by default.
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
         self
@@ -104,7 +112,7 @@ impl Builder {
 
     /// Starts it on the current runtime.
     pub async fn start(self) -> io::Result<Simulator> {
-        let listener = server::listen(self.port).await?;
+        let listener = server::listen(self.address.unwrap_or(Ipv4Addr::LOCALHOST.into()), self.port).await?;
         let port = listener.local_addr()?.port();
         let control = Control::new(self.key, self.aws);
         let server = Arc::new(Server {

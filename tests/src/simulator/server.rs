@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -271,7 +272,7 @@ fn respond(reply: Reply, wire: &dyn Wire, faults: &Faults, outlet: Outlet) -> Re
     response.body(body).unwrap_or_else(|_| Response::new(Outgoing::Fixed(None)))
 }
 
-/// A listener on the loopback interface; port 0 takes any that is free.
-pub async fn listen(port: u16) -> io::Result<TcpListener> {
-    TcpListener::bind(("127.0.0.1", port)).await
+/// A listener; port 0 takes any that is free.
+pub async fn listen(address: IpAddr, port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind((address, port)).await
 }

@@ -33,6 +33,7 @@ mod log;
 mod matrix;
 mod money;
 mod names;
+mod notes;
 mod numbers;
 mod pair;
 mod passing;

@@ -27,9 +27,12 @@ pub fn failure(said: &Said, is_named: bool) -> Option<String> {
         _ if details.contains("connection_timeout") => "connect_timeout",
         // Envoy leaves an address alone that has just failed: the attempt after that finds none.
         _ if transport.contains("refused") || details.contains("refused") => "refused",
-        _ if details.contains("no_healthy_upstream") => match is_named {
-            true => "dns",
-            false => "no_healthy_address",
+        // After the last attempt Envoy looks for one more and finds none: of that attempt's connection no more is known than that it
+        // came about, and was lost.
+        _ if details.contains("no_healthy_upstream") => match (address.is_empty(), is_named) {
+            (false, _) => "closed",
+            (true, true) => "dns",
+            (true, false) => "no_healthy_address",
         },
         _ if transport.contains("unreachable") || transport.contains("No_route") => "unreachable",
         _ if details.contains("connection_failure") => "connect_failure",
@@ -60,6 +63,15 @@ mod tests {
         let nowhere = Said { address: NO_ADDRESS.to_owned(), reason: "Connection_refused".into(), ..Said::default() };
         assert_eq!(failure(&nowhere, true).as_deref(), Some("dns"));
         assert_eq!(failure(&nowhere, false).as_deref(), Some("refused"));
+        let lost =
+            Said { address: "192.0.2.1:80".to_owned(), details: "no_healthy_upstream".into(), ..Said::default() };
+        for named in [true, false] {
+            assert_eq!(
+                failure(&lost, named).as_deref(),
+                Some("closed"),
+                "a name that has an address, and a connection"
+            );
+        }
         for (details, reason, named, expected) in [
             (
                 "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}",

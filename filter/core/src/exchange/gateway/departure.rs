@@ -21,6 +21,7 @@ use crate::usage::surcharge::Wishes;
 use super::super::charge::{Charge, Ledger};
 use super::super::echo::Kept;
 use super::super::journey::{Arrival, Journey, Passage, from_envoy};
+use super::super::notes;
 use super::super::outline::{Outline, form};
 use super::super::rewrite;
 use super::super::worker::{Decision, Worker};
@@ -155,6 +156,7 @@ impl Exchange {
         }
         let decision = journey.decide(&journey.model, now, dice, cx.shared)?;
         journey.strategy = decision.strategy;
+        notes::decided(&journey, &decision);
         journey.probe = decision.probe().map(|target| (target.clone(), None));
         let mut plan = line_up(&mut journey, decision.order(), (now, dice), cx.shared)?;
         if let Some(Errand::Create(work)) = &errand {
@@ -277,7 +279,9 @@ impl Exchange {
             return Ok(Prepared::Counted(count(journey, &body)));
         }
         journey.masked = self.masked();
-        if let Some(entry) = journey.look(&body, planned, cx.view.now(), cx.shared) {
+        let kept = journey.look(&body, planned, cx.view.now(), cx.shared);
+        notes::looked(journey);
+        if let Some(entry) = kept {
             return Ok(Prepared::Kept(entry));
         }
         choose_first(journey, &body)?;

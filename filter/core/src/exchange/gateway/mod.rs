@@ -21,6 +21,7 @@ use super::charge::Ledger;
 use super::failure::Failure;
 use super::headers::HeaderMap;
 use super::journey::{Arrival, Journey, Stage, Tried, from_envoy, tale};
+use super::notes;
 use super::recall::Filling;
 use super::record::{self, Record, Words, logged_client, trace_id};
 use super::trace;
@@ -384,6 +385,8 @@ impl Exchange {
             Phase::Answered { caller, .. } => caller.clone(),
             _ => None,
         };
+        let key = caller.as_ref().map(|caller| &*caller.key_id);
+        notes::refused(self.trail.request_id.as_deref(), key, &error);
         let mut reply = refusal(self.client, &admission::public(&error), &[]);
         self.trail.refusal = Some(error.clone());
         let known = |name: &str, reply: &Reply| reply.headers.iter().any(|(header, _)| *header == name);

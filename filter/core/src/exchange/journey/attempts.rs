@@ -13,6 +13,7 @@ use crate::store::SharedData;
 use crate::usage::answers;
 
 use super::super::failure::{Failure, LONGEST_WAIT, SLACK, Work};
+use super::super::notes;
 use super::super::worker::Worker;
 use super::super::{NO_CLUSTER, Time};
 use super::{Begin, Journey, Lingering, MISCONFIGURED, Next, Silence, Stage, Tried, from_envoy, misconfigured};
@@ -83,6 +84,7 @@ impl Journey {
             complaint: None,
             told: None,
         });
+        notes::begun(self);
         let retry = self.model.way.retry;
         if !(retry.covers(Trigger::Unreachable) || retry.covers(Trigger::Timeout)) {
             self.queue.end();
@@ -97,6 +99,11 @@ impl Journey {
     /// The cluster of the next attempt.
     pub fn next_cluster(&self) -> &str {
         self.queue.next().map_or(NO_CLUSTER, |target| target.provider.cluster(self.next_key))
+    }
+
+    /// Who is asked next, should anything follow.
+    pub fn upcoming(&self) -> Option<&str> {
+        self.queue.next().map(|target| &*target.name)
     }
 
     /// Whether the next attempt is another target's.
@@ -161,6 +168,9 @@ impl Journey {
 
     /// The attempt under way is over: what it used is owed, and all workers are told how it went.
     fn ended(&mut self, failure: Option<Failure>, now: Time, shared: &dyn SharedData) {
+        if let Some(failure) = &failure {
+            notes::failed(self, failure);
+        }
         let work = failure.as_ref().map_or(Work::Unknown, |failure| failure.work);
         if let Some(tried) = self.attempts.last_mut() {
             tried.failure = failure;
@@ -242,6 +252,7 @@ impl Journey {
 
     /// The answer broke off after the client had seen some of it.
     pub fn break_off(&mut self, failure: Failure) {
+        notes::broken(self, &failure);
         self.stage = Stage::Broken;
         if let Some(tried) = self.attempts.last_mut() {
             tried.failure = Some(failure);

@@ -45,7 +45,7 @@ const LATER: Time = Time(1_900_000_000_000_000_000);
 #[test]
 fn a_request_waits_for_redis_and_is_settled_there_until_redis_confirms_it() {
     let worker = with_redis("deny");
-    let seen = send(&worker, [said(r#"{"EVALSHA":"G 0 1 5 60000000"}"#)]);
+    let seen = send(&worker, [said(r#"{"EVALSHA":"G 0 1 5 60000000 0"}"#)]);
     assert_eq!((seen.status, seen.headers.text("x-ratelimit-remaining-requests")), (200, Some("2")));
     assert_eq!((worker.tick(LATER).is_some(), worker.tick(LATER)), (true, None), "one call at a time");
     let mut effects = Vec::new();
@@ -72,7 +72,7 @@ fn however_many_ask_whether_it_is_ready_redis_is_asked_once_a_second() {
 fn a_script_that_redis_does_not_know_is_sent_in_full() {
     let worker = with_redis("deny");
     let unknown = said(r#"{"EVALSHA":[false,"NOSCRIPT No matching script."]}"#);
-    assert_eq!(send(&worker, [unknown.clone(), said(r#"{"EVAL":"G 0 1 5 60000000"}"#)]).status, 200);
+    assert_eq!(send(&worker, [unknown.clone(), said(r#"{"EVAL":"G 0 1 5 60000000 0"}"#)]).status, 200);
     let by_hash = worker.tick(LATER).unwrap();
     let in_full = worker.told(&unknown, LATER, &mut Vec::new()).unwrap();
     assert!(by_hash.body.starts_with(b"EVALSHA") && in_full.body.starts_with(b"EVAL/"));
@@ -166,7 +166,7 @@ fn a_key_that_cannot_be_looked_up_is_no_wrong_key() {
 /// A settlement of its own for each of so many requests.
 fn settle_many(worker: &Rc<Worker>, many: usize) {
     for _ in 0..many {
-        assert_eq!(send(worker, [said(r#"{"EVALSHA":"G 0 1 5 60000000 1 5 60000000"}"#)]).status, 200);
+        assert_eq!(send(worker, [said(r#"{"EVALSHA":"G 0 1 5 60000000 0 1 5 60000000 0"}"#)]).status, 200);
     }
 }
 
