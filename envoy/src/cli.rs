@@ -349,6 +349,9 @@ fn check_file(path: &Path, offline: bool) -> Result<(), Failure> {
     {
         eprintln!("{}:1: warning: {text}", path.display());
     }
+    if let Err(problem) = Proxy::of_environment() {
+        eprintln!("{}: warning: {problem}; `sluice run` refuses to start with it", path.display());
+    }
     for warning in check::warnings::find(&checked, &base(path)?, now, !offline) {
         eprintln!("{}:{warning}", path.display());
     }

@@ -61,14 +61,22 @@ impl Private {
         sweep(&place);
         let directory =
             tempfile::Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(0o700)).tempdir_in(place)?;
-        let lock = File::create(directory.path().join(LOCK))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        let lock = lock(directory.path())?;
         Ok(Self { directory, _lock: lock })
     }
 
     pub fn path(&self) -> &Path {
         self.directory.path()
     }
+}
+
+/// Holds a directory. The lock is taken under another name: under its own, another process could find it and take it before.
+fn lock(directory: &Path) -> io::Result<File> {
+    let before = directory.join("lock-to-be");
+    let lock = File::create(&before)?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+    fs::rename(before, directory.join(LOCK))?;
+    Ok(lock)
 }
 
 /// Where such directories are: in memory where the system has a place for files there, else where temporary files are.

@@ -111,6 +111,24 @@ fn a_first_file_is_of_the_providers_whose_keys_are_set_and_has_no_warning() {
 }
 
 #[test]
+fn a_first_file_that_cannot_be_written_is_named_with_its_directory() {
+    let output = sluice_with(&["init", "/nowhere/here/gateway.yaml"], &[("OPENAI_API_KEY", "x")]);
+    let expected = "sluice: cannot write /nowhere/here/gateway.yaml in the directory /nowhere/here: entity not found\n";
+    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(1), expected));
+}
+
+#[test]
+fn a_proxy_that_run_would_refuse_is_warned_of_without_its_password() {
+    let file = examples().join("minimal.yaml");
+    let arguments = ["check", "--offline", file.to_str().unwrap()];
+    let output = sluice_with(&arguments, &[("https_proxy", "socks5://u:secret@proxy.test:1080")]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("warning: https_proxy: Envoy cannot use a proxy of the kind socks5"), "{said}");
+    assert!(!said.contains("secret"), "{said}");
+}
+
+#[test]
 fn a_first_file_replaces_nothing_unless_it_is_told_to() {
     let (_directory, file, output) = init(&["--yes"], &[("OPENAI_API_KEY", "x")]);
     assert!(output.status.success());

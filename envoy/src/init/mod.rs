@@ -138,7 +138,12 @@ pub fn init(arguments: &Init) -> Result<String, Failure> {
 }
 
 fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
-    let cannot = |error: io::Error| Failure::new(format!("cannot write {}: {error}", path.display()));
+    // The error's own text names a file that nobody has asked for: it is renamed once it is whole.
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let cannot = |error: io::Error| {
+        let (path, directory) = (path.display(), directory.display());
+        Failure::new(format!("cannot write {path} in the directory {directory}: {}", error.kind()))
+    };
     write_atomically(path, bytes, mode).map_err(cannot)
 }
 

@@ -84,10 +84,6 @@ impl View for Message {
         flags.is_some_and(|flags| u64::from_le_bytes(flags) & LEFT != 0)
     }
 
-    fn request_body(&self) -> Vec<u8> {
-        host::buffer(BufferType::HttpRequestBody, 0, usize::MAX >> 1).unwrap_or_default()
-    }
-
     fn transport_failure(&self) -> Said {
         let text = |name| String::from_utf8_lossy(&host::property(name).unwrap_or_default()).into_owned();
         Said {

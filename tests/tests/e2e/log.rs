@@ -258,6 +258,20 @@ async fn a_line_answers_why_a_request_failed() {
     let said = &line["tried"][0]["error"];
     assert!(said["type"].is_string() && said["message"].is_string(), "{line}");
     assert_eq!(said["message"], line["message"]);
+    // Whoever repeats it: the provider, or the gateway.
+    let launch = "the launch code is swordfish, and nobody else is to know of it";
+    let wrong = [
+        json!({"model": pair.name("openai"), "messages": [{"role": launch, "content": "hi"}]}),
+        json!({"model": launch, "messages": [{"role": "user", "content": "hi"}]}),
+    ];
+    for (index, body) in wrong.iter().enumerate() {
+        let refused = client.post(CHAT, body).await;
+        assert!(refused.text().contains(launch), "the client reads it: {}", refused.text());
+        let mut line = self::line(&pair, 4 + index).await;
+        assert!(line["message"].as_str().is_some_and(|message| message.contains("[…]")), "{line}");
+        line["asked_model"].take();
+        assert!(!line.to_string().contains("swordfish"), "{line}");
+    }
 }
 
 #[tokio::test]

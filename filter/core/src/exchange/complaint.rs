@@ -14,8 +14,10 @@ pub struct Complaint {
     pub code: Option<String>,
     /// The request's field at fault.
     pub param: Option<String>,
-    /// For people. It may repeat a part of the request.
+    /// For people. It may repeat a part of the request, unless that is cut.
     pub message: Option<String>,
+    /// Whether what it repeats of the request is cut.
+    pub is_cut: bool,
 }
 
 impl Complaint {
@@ -44,6 +46,7 @@ impl Complaint {
             code: word(&["code"]),
             param: word(&["param"]),
             message: message.map(str::to_owned),
+            is_cut: false,
         };
         (complaint != Self::default()).then_some(complaint)
     }

@@ -1,10 +1,11 @@
 //! What an error's text repeats of the request that it is about, cut out: a line of the log never holds a prompt, and providers
 //! quote what they refuse.
 //!
-//! The request's bytes are looked at as they are, and with JSON's escapes read, since nobody knows which of the two a provider
-//! repeats. A request that is too long to be looked at may hold anything: then nothing of the text is left.
+//! The request's bytes are looked at as they are, and with JSON's escapes read once and twice: a tool's arguments are JSON inside of
+//! JSON. The text is looked at as it is and with escapes read, too. So it does not matter how a provider writes what it repeats. A
+//! request that is too long to be looked at may hold anything: then nothing of the text is left.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 /// What stands for that which was cut out.
 const CUT: &str = "[…]";
@@ -15,9 +16,38 @@ const LONGEST_REQUEST: usize = 4 << 20;
 /// The most characters of a text that the log takes.
 const LONGEST_TEXT: usize = 500;
 
-/// A prime near 2^61, and a base: hashes of runs of characters roll along a text.
-const PRIME: u128 = (1 << 61) - 1;
-const BASE: u128 = 1_099_511_628_211;
+/// The longest request that is kept until its first answer: a longer one is gone by the time that a provider complains of it.
+const LONGEST_KEPT: usize = 256 << 10;
+
+/// What a request says, as far as it is still known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Kept {
+    /// All of it.
+    Whole(Vec<u8>),
+    /// It is too long to be kept, or its answer has begun.
+    #[default]
+    Gone,
+}
+
+impl Kept {
+    /// A request on its way.
+    pub fn of(body: &[u8]) -> Self {
+        if body.len() <= LONGEST_KEPT { Self::Whole(body.to_vec()) } else { Self::Gone }
+    }
+
+    /// The beginning of `text`, without what it repeats. Of a request that is gone it may repeat anything.
+    pub fn without(&self, text: &str, run: usize) -> String {
+        match self {
+            Self::Whole(request) => without(text, request, run),
+            Self::Gone if text.chars().nth(run.saturating_sub(1)).is_none() => text.to_owned(),
+            Self::Gone => CUT.to_owned(),
+        }
+    }
+}
+
+/// Hashes of runs of characters roll along a text: a run is a number to this base, of which 64 bits are kept. Two runs with one
+/// hash cut out too much, never too little.
+const BASE: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The beginning of `text`, without every run of `run` characters, or more, that also stands in the request.
 pub fn without(text: &str, request: &[u8], run: usize) -> String {
@@ -28,15 +58,23 @@ pub fn without(text: &str, request: &[u8], run: usize) -> String {
     if request.len() > LONGEST_REQUEST {
         return CUT.to_owned();
     }
-    let mut repeated = HashSet::new();
-    let own: HashSet<u64> = hashes(text.iter().copied(), run).collect();
     let raw = String::from_utf8_lossy(request);
-    repeated.extend(hashes(raw.chars(), run).filter(|hash| own.contains(hash)));
-    repeated.extend(hashes(unescaped(&raw), run).filter(|hash| own.contains(hash)));
+    let as_it_is: Vec<(char, usize)> = text.iter().copied().zip(1..).collect();
+    let read: Vec<(char, usize)> = unescaped(text.iter().copied()).collect();
+    let views = [as_it_is, read];
+    let mut search = Search::new(views.iter().flat_map(|view| hashes(characters(view), run)));
+    search.through(hashes(raw.chars(), run));
+    if raw.contains('\\') {
+        let once = || unescaped(raw.chars()).map(|(character, _)| character);
+        search.through(hashes(once(), run));
+        search.through(hashes(unescaped(once()).map(|(character, _)| character), run));
+    }
     let mut hidden = vec![false; text.len()];
-    for (start, hash) in hashes(text.iter().copied(), run).enumerate() {
-        if repeated.contains(&hash) {
-            hidden.iter_mut().skip(start).take(run).for_each(|hidden| *hidden = true);
+    for view in &views {
+        for (first, _) in hashes(characters(view), run).enumerate().filter(|(_, hash)| search.found.contains(hash)) {
+            let end = |at: usize| view.get(at).map_or(0, |(_, end)| *end);
+            let (from, to) = (first.checked_sub(1).map_or(0, end), end(first + run - 1));
+            hidden.iter_mut().take(to).skip(from).for_each(|hidden| *hidden = true);
         }
     }
     let mut left = String::with_capacity(text.len());
@@ -52,42 +90,85 @@ pub fn without(text: &str, request: &[u8], run: usize) -> String {
     left
 }
 
+fn characters(view: &[(char, usize)]) -> impl Iterator<Item = char> {
+    view.iter().map(|(character, _)| *character)
+}
+
+/// Looks for hashes among very many, most of which are none of these.
+struct Search {
+    wanted: HashSet<u64>,
+    /// A bit for the top bits of each: nearly all that are not wanted are seen to be so here.
+    maybe: Vec<bool>,
+    found: HashSet<u64>,
+}
+
+impl Search {
+    const BITS: u32 = 14;
+
+    fn new(wanted: impl Iterator<Item = u64>) -> Self {
+        let wanted: HashSet<u64> = wanted.collect();
+        let mut maybe = vec![false; 1 << Self::BITS];
+        for hash in &wanted {
+            if let Some(bit) = maybe.get_mut(Self::place(*hash)) {
+                *bit = true;
+            }
+        }
+        Self { wanted, maybe, found: HashSet::new() }
+    }
+
+    fn place(hash: u64) -> usize {
+        usize::try_from(hash >> (u64::BITS - Self::BITS)).unwrap_or_default()
+    }
+
+    fn through(&mut self, hashes: impl Iterator<Item = u64>) {
+        for hash in hashes {
+            if self.maybe.get(Self::place(hash)) == Some(&true) && self.wanted.contains(&hash) {
+                self.found.insert(hash);
+            }
+        }
+    }
+}
+
 /// The hash of every run of so many characters, one after the other.
 fn hashes(text: impl Iterator<Item = char>, run: usize) -> impl Iterator<Item = u64> {
-    let leaves = (0..run).fold(1, |power, _| power * BASE % PRIME);
-    let mut window = std::collections::VecDeque::with_capacity(run + 1);
-    let mut hash = 0_u128;
+    let leaves = (0..run).fold(1_u64, |power, _| power.wrapping_mul(BASE));
+    let mut window = VecDeque::with_capacity(run + 1);
+    let mut hash = 0_u64;
     text.filter_map(move |character| {
-        let value = u128::from(u32::from(character)) + 1;
-        hash = (hash * BASE + value) % PRIME;
+        let value = u64::from(u32::from(character)) + 1;
+        hash = hash.wrapping_mul(BASE).wrapping_add(value);
         window.push_back(value);
         if window.len() > run {
-            let gone = window.pop_front().unwrap_or_default() * leaves % PRIME;
-            hash = (hash + PRIME - gone) % PRIME;
+            hash = hash.wrapping_sub(window.pop_front().unwrap_or_default().wrapping_mul(leaves));
         }
-        (window.len() == run).then(|| u64::try_from(hash).unwrap_or_default())
+        (window.len() == run).then_some(hash)
     })
 }
 
-/// A text with the escapes of JSON's strings read, wherever they stand.
-fn unescaped(text: &str) -> impl Iterator<Item = char> {
-    let mut rest = text.chars();
+/// A text with the escapes of JSON's strings read, wherever they stand. With each character comes how many of the text it and
+/// those before it stand for.
+fn unescaped(mut text: impl Iterator<Item = char>) -> impl Iterator<Item = (char, usize)> {
     let mut high = None;
+    let mut taken = 0;
     std::iter::from_fn(move || {
         loop {
-            let character = rest.next()?;
+            let character = text.next()?;
+            taken += 1;
             if character != '\\' {
                 high = None;
-                return Some(character);
+                return Some((character, taken));
             }
-            let escaped = match rest.next()? {
+            let Some(escape) = text.next() else { return Some((character, taken)) };
+            taken += 1;
+            let escaped = match escape {
                 'n' => '\n',
                 'r' => '\r',
                 't' => '\t',
                 'b' => '\u{8}',
                 'f' => '\u{c}',
                 'u' => {
-                    let digits: String = rest.by_ref().take(4).collect();
+                    let digits: String = text.by_ref().take(4).collect();
+                    taken += digits.chars().count();
                     let unit = u32::from_str_radix(&digits, 16).unwrap_or_default();
                     // A character beyond the first 65,536 is written as two.
                     match (high.take(), unit) {
@@ -103,7 +184,7 @@ fn unescaped(text: &str) -> impl Iterator<Item = char> {
                 }
                 other => other,
             };
-            return Some(escaped);
+            return Some((escaped, taken));
         }
     })
 }
@@ -135,6 +216,34 @@ mod tests {
         for text in ["one \"two\"\nthree \u{e9}\u{1f600} four", r#"one \"two\"\nthree \u00e9\ud83d\ude00 four"#] {
             assert_eq!(without(text, request, 12), CUT);
         }
+    }
+
+    #[test]
+    fn of_a_request_that_is_gone_anything_may_be_repeated() {
+        assert_eq!(Kept::of(b"the launch code").without("not the launch code", 12), "not […]");
+        assert_eq!(Kept::of(&vec![b'x'; LONGEST_KEPT + 1]), Kept::Gone);
+        assert_eq!(Kept::Gone.without("any message at all", 12), CUT);
+        assert_eq!(Kept::Gone.without("too short", 12), "too short");
+    }
+
+    #[test]
+    fn it_does_not_matter_how_often_a_text_is_escaped() {
+        let said = "\u{4f60}\u{597d}\u{4e16}\u{754c}\u{6211}\u{7684}\u{79d8}\u{5bc6}\u{662f}\u{4e00}\u{4e8c}\u{4e09}";
+        let escaped: String = said.chars().map(|character| format!("\\u{:04x}", u32::from(character))).collect();
+        let twice = escaped.replace('\\', r"\\");
+        for request in [said, &escaped, &twice] {
+            let request = format!(r#"{{"arguments":"{{\"q\":\"{request}\"}}"}}"#);
+            for repeated in [said, &escaped] {
+                let text = format!("Not '{repeated}'.");
+                assert_eq!(without(&text, request.as_bytes(), 12), "Not '[…]'.", "{request} {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_that_ends_in_an_escape_is_left() {
+        assert_eq!(without("a long enough text \\", b"x", 12), "a long enough text \\");
+        assert_eq!(without("a long enough text \\u12", br#""\u12"#, 12), "a long enough text \\u12");
     }
 
     #[test]

@@ -32,6 +32,7 @@ use crate::usage::surcharge::{Extras, Wishes};
 use super::Time;
 use super::charge::Charge;
 use super::complaint::Complaint;
+use super::echo::Kept;
 use super::failure::Failure;
 use super::headers::HeaderMap;
 use super::outline::Outline;
@@ -70,6 +71,8 @@ pub struct Journey {
     pub passage: Option<Passage>,
     /// The body's first bytes, up to where something may have to be spliced in; empty when that is far.
     pub head: Vec<u8>,
+    /// The body, until the answer begins: the log is not to repeat it.
+    pub body: Kept,
     /// Where it may go.
     pub queue: Queue,
     /// With which of its provider's keys the next one is asked; the first is 0.
@@ -296,6 +299,7 @@ impl Journey {
             forwarded,
             passage,
             head: Vec::new(),
+            body: Kept::Gone,
             queue: Queue::default(),
             next_key: 0,
             ready: None,

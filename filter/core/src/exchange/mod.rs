@@ -194,10 +194,6 @@ pub trait View {
     fn shut_down(&self) -> bool {
         false
     }
-    /// Once a request is over: the body of the request, as far as Envoy still has it.
-    fn request_body(&self) -> Vec<u8> {
-        Vec::new()
-    }
     /// What Envoy says of its last attempt where it got no answer.
     fn transport_failure(&self) -> transport::Said {
         transport::Said::default()

@@ -12,7 +12,8 @@ use crate::guard::Finding;
 use crate::usage::price::MicroUsd;
 
 use super::charge::Charge;
-use super::echo;
+use super::complaint::Complaint;
+use super::echo::Kept;
 use super::gateway::SHUT_DOWN;
 use super::journey::{Counted, Journey, Stage, Tried};
 use super::{Time, View};
@@ -104,6 +105,9 @@ const PROVIDERS_RUN: usize = 12;
 /// The same of the gateway's own messages: they name fields and models, and no more of a request than its wrong values.
 const OWN_RUN: usize = 40;
 
+/// The longest name of a field.
+const LONGEST_NAME: usize = 128;
+
 /// What was said of a request, as far as the log may know it.
 #[derive(Debug, Default)]
 pub struct Words {
@@ -111,35 +115,86 @@ pub struct Words {
     pub message: Option<String>,
     /// The request's field at fault.
     pub param: Option<String>,
-    /// By providers: a message for each attempt.
-    pub of_attempts: Vec<Option<String>>,
+    /// By providers: a complaint for each attempt.
+    pub of_attempts: Vec<Option<Complaint>>,
 }
 
 impl Words {
-    /// Of a request that the gateway has refused, or that has come back without an answer.
-    pub fn of(refused: Option<&ApiError>, journey: Option<&Journey>, log: file::Log, view: &dyn View) -> Self {
+    /// Of a request that the gateway has refused (this is for the log already), or that has come back without an answer.
+    pub fn of(refused: Option<&ApiError>, journey: Option<&Journey>, log: file::Log) -> Self {
         let attempts = journey.map(|journey| journey.attempts.as_slice()).unwrap_or_default();
-        let refused = refused.or_else(|| journey.and_then(|journey| journey.refusal.as_deref()));
-        let complains = attempts.iter().any(|tried| tried.complaint.is_some());
-        if refused.is_none() && !complains {
-            return Self { of_attempts: vec![None; attempts.len()], ..Self::default() };
+        let mut words = Self::default();
+        if let Some(journey) = journey {
+            let said = |tried: &Tried| Some(cut(tried.complaint.as_deref()?, &journey.body, log));
+            words.of_attempts = attempts.iter().map(said).collect();
         }
-        let request = view.request_body();
-        let of_provider = |message: &str| match log.provider_messages {
-            LoggedMessages::Off => None,
-            LoggedMessages::Cut => Some(echo::without(message, &request, PROVIDERS_RUN)),
-            LoggedMessages::Full => Some(message.to_owned()),
-        };
-        // The client's error may be in the words of the last provider.
-        let quoted = attempts.last().and_then(|tried| tried.complaint.as_ref());
-        let quoted = |error: &ApiError| quoted.is_some_and(|said| said.message.as_ref() == Some(&error.message));
-        let message = refused.and_then(|error| match quoted(error) {
-            true => of_provider(&error.message),
-            false => Some(echo::without(&error.message, &request, OWN_RUN)),
-        });
-        let said = |tried: &Tried| of_provider(tried.complaint.as_ref()?.message.as_deref()?);
-        let of_attempts = attempts.iter().map(said).collect();
-        Self { message, param: refused.and_then(|error| error.param.clone()), of_attempts }
+        let ended = journey.and_then(|journey| Some((journey, journey.refusal.as_deref()?)));
+        if let Some(refused) = refused {
+            words.message = Some(refused.message.clone());
+            words.param.clone_from(&refused.param);
+        } else if let Some((journey, error)) = ended {
+            // It may be in the words of the last provider.
+            let quoted = attempts.last().and_then(|tried| tried.complaint.as_ref()).is_some();
+            words.message = match quoted {
+                true => of_provider(&error.message, &journey.body, log),
+                false => Some(own(&error.message, || journey.body.clone())),
+            };
+            words.param = error.param.as_deref().map(|param| name_or_cut(param, &journey.body));
+        }
+        words
+    }
+}
+
+/// An error of the gateway's own, as the log may have it. Most repeat nothing, and then nobody looks at the request.
+pub fn for_the_log(error: ApiError, body: impl Fn() -> Vec<u8>) -> ApiError {
+    let kept = || Kept::Whole(body());
+    let message = own(&error.message, kept);
+    let param = error.param.as_deref().map(|param| if is_name(param) { param.to_owned() } else { name_or_cut(param, &kept()) });
+    ApiError { message, param, ..error }
+}
+
+/// The answer begins, and the body has been kept long enough: what providers have said of it until now is made ready for the log.
+pub fn forget_body(journey: &mut Journey, log: file::Log) {
+    let body = std::mem::take(&mut journey.body);
+    for complaint in journey.attempts.iter_mut().filter_map(|tried| tried.complaint.as_mut()) {
+        **complaint = cut(complaint, &body, log);
+    }
+}
+
+/// What a provider has said, without what it repeats.
+fn cut(said: &Complaint, body: &Kept, log: file::Log) -> Complaint {
+    if said.is_cut {
+        return said.clone();
+    }
+    let word = |word: &Option<String>| word.as_deref().map(|word| name_or_cut(word, body));
+    let message = said.message.as_deref().and_then(|message| of_provider(message, body, log));
+    Complaint { kind: word(&said.kind), code: word(&said.code), param: word(&said.param), message, is_cut: true }
+}
+
+fn of_provider(message: &str, body: &Kept, log: file::Log) -> Option<String> {
+    match log.provider_messages {
+        LoggedMessages::Off => None,
+        LoggedMessages::Cut => Some(body.without(message, PROVIDERS_RUN)),
+        LoggedMessages::Full => Some(message.to_owned()),
+    }
+}
+
+/// A message of the gateway's own. It has what it repeats in quotes.
+fn own(message: &str, body: impl Fn() -> Kept) -> String {
+    if message.contains(['`', '\'', '"']) { body().without(message, OWN_RUN) } else { message.to_owned() }
+}
+
+/// Whether it may be the name of a field, or of a kind of error. Requests have the same names, so they are not cut.
+fn is_name(word: &str) -> bool {
+    let is_of_names = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:/[]#$".contains(&byte);
+    word.len() <= LONGEST_NAME && word.bytes().all(is_of_names)
+}
+
+/// A name as it is. Of what is none, since a client or a provider has put text in its place, as much as of a message.
+fn name_or_cut(word: &str, body: &Kept) -> String {
+    match is_name(word) {
+        true => word.to_owned(),
+        false => body.without(word, PROVIDERS_RUN).chars().take(LONGEST_NAME).collect(),
     }
 }
 
@@ -167,7 +222,7 @@ fn network(address: IpAddr) -> String {
 
 impl<'a> Record<'a> {
     /// Adds what a journey knows.
-    pub fn with_journey(self, journey: &'a Journey, messages: &'a [Option<String>]) -> Self {
+    pub fn with_journey(self, journey: &'a Journey, said: &'a [Option<Complaint>]) -> Self {
         let served = matches!(journey.stage, Stage::Answering | Stage::Complete | Stage::Broken);
         let target = journey.current().filter(|_| served);
         let served_by = target.map(|target| (target.provider.name.as_str(), target.model.as_str()));
@@ -185,7 +240,7 @@ impl<'a> Record<'a> {
             served_provider: served_by.map(|(provider, _)| provider),
             served_model: served_by.map(|(_, model)| model),
             attempts: journey.attempts.len(),
-            tried: journey.attempts.iter().zip(messages).map(|(tried, message)| Attempt::of(tried, message)).collect(),
+            tried: journey.attempts.iter().zip(said).map(|(tried, said)| Attempt::of(tried, said.as_ref())).collect(),
             provider_status: journey.attempts.last().and_then(|tried| tried.status),
             transport: journey.transport.as_deref(),
             strategy: Some(journey.strategy),
@@ -254,12 +309,12 @@ struct Said<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    fn of(tried: &'a Tried, message: &'a Option<String>) -> Self {
-        let error = tried.complaint.as_ref().map(|said| Said {
+    fn of(tried: &'a Tried, said: Option<&'a Complaint>) -> Self {
+        let error = said.map(|said| Said {
             r#type: said.kind.as_deref(),
             code: said.code.as_deref(),
             param: said.param.as_deref(),
-            message: message.as_deref(),
+            message: said.message.as_deref(),
         });
         Self {
             error,
@@ -297,6 +352,23 @@ mod tests {
         assert_eq!(read["request_id"], "a\"},\n{\"x\":\u{1}");
         assert!(read["error"].is_null());
         assert!(!line.contains('\n'));
+    }
+
+    #[test]
+    fn what_stands_in_a_names_place_is_cut_as_a_message_is() {
+        let request = Kept::of(br#"{"the launch code is swordfish":1,"max_completion_tokens":0}"#);
+        for (word, expected) in [
+            ("max_completion_tokens", "max_completion_tokens"),
+            ("messages[0].content", "messages[0].content"),
+            ("com.amazonaws#ThrottlingException", "com.amazonaws#ThrottlingException"),
+            ("invalid type", "invalid type"),
+            ("the launch code is swordfish", "[…]"),
+        ] {
+            assert_eq!(name_or_cut(word, &request), expected);
+        }
+        let long = "x".repeat(10_000);
+        assert_eq!(name_or_cut(&long, &Kept::of(long.as_bytes())), "[…]");
+        assert_eq!(name_or_cut(&long, &Kept::of(b"")).len(), LONGEST_NAME);
     }
 
     #[test]

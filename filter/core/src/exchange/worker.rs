@@ -311,9 +311,17 @@ impl Worker {
         Some(remote.ask(&Command::new(["GET".to_owned(), name]), now))
     }
 
-    /// Whether Redis answered, where that was asked within the last second.
+    /// Whether Redis answered when it was asked last; `None` when the caller is to ask: nobody has within the last second. Until
+    /// the first answer it has not.
     pub fn redis_heard(&self, now: Time) -> Option<bool> {
-        self.redis_heard.get().filter(|(at, _)| now.since(*at) < HEARD).map(|(_, answers)| answers)
+        let heard = self.redis_heard.get();
+        let answers = heard.is_some_and(|(_, answers)| answers);
+        let recent = heard.is_some_and(|(at, _)| now.since(at) < HEARD);
+        if !recent {
+            // Others who come before the answer do not ask as well.
+            self.hear_of_redis(answers, now);
+        }
+        recent.then_some(answers)
     }
 
     /// Remembers whether Redis answered.

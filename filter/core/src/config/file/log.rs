@@ -35,6 +35,7 @@ pub enum LoggedMessages {
     /// Nothing.
     Off,
     /// The message without every run of 12 characters that also stands in the request: providers repeat parts of prompts.
+    /// Where the request is longer than 256 KiB, nothing of the message.
     #[default]
     Cut,
     /// All of it, prompts too.

@@ -19,6 +19,7 @@ use crate::usage::estimate::{Estimate, Prompt};
 use crate::usage::surcharge::Wishes;
 
 use super::super::charge::{Charge, Ledger};
+use super::super::echo::Kept;
 use super::super::journey::{Arrival, Journey, Passage, from_envoy};
 use super::super::notes;
 use super::super::outline::{Outline, form};
@@ -237,6 +238,7 @@ impl Exchange {
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
         let size = body.len();
+        journey.body = Kept::of(&body);
         match self.prepare(&mut journey, planned, body, cx) {
             Ok(Prepared::Counted(answer)) => self.answer(answer, cx),
             Ok(Prepared::Kept(entry)) => Ok(self.replay(Box::new(journey), entry, cx.view.now(), cx.effects)),

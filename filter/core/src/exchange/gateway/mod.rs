@@ -23,7 +23,7 @@ use super::headers::HeaderMap;
 use super::journey::{Arrival, Journey, Stage, Tried, from_envoy, tale};
 use super::notes;
 use super::recall::Filling;
-use super::record::{Record, Words, logged_client, trace_id};
+use super::record::{self, Record, Words, logged_client, trace_id};
 use super::trace;
 use super::transport;
 use super::worker::{Moment, Worker};
@@ -93,7 +93,9 @@ struct Trail {
     /// The name of the model that was asked for, known or not.
     asked_model: Option<String>,
     model: Option<String>,
-    /// What the client was told in place of an answer.
+    /// How long the body is, once all of it is here.
+    size: usize,
+    /// What the client was told in place of an answer, without what that repeats of the request.
     refusal: Option<Box<ApiError>>,
     /// What guardrails found in it.
     findings: Vec<Finding>,
@@ -154,7 +156,10 @@ impl Exchange {
         let outcome = match event {
             Event::RequestHeaders { end } => self.headers(end, cx),
             Event::RequestBody { size, end } => match self.arrives(size) {
-                Ok(()) if end => self.body(size, cx),
+                Ok(()) if end => {
+                    self.trail.size = size;
+                    self.body(size, cx)
+                }
                 arrived => arrived.map(|()| Outcome::Step(Flow::Pause)),
             },
             _ => Ok(Outcome::Step(Flow::Pause)),
@@ -189,6 +194,8 @@ impl Exchange {
             Ok(outcome) => outcome,
             Err(refused) => {
                 self.refuse(refused, cx.effects);
+                let body = || cx.view.body(0..self.trail.size);
+                self.trail.refusal = self.trail.refusal.take().map(|error| record::for_the_log(*error, body).into());
                 Outcome::Step(Flow::Pause)
             }
         }
@@ -227,6 +234,9 @@ impl Exchange {
             effects.extend(headers.map(|(name, value)| Effect::SetHeader(name, value.into())));
             if let Phase::Underway(filling) = &mut self.phase {
                 *filling = journey.filling(view);
+            }
+            if matches!(journey.stage, Stage::Answering | Stage::Complete) {
+                record::forget_body(journey, self.worker.gateway.log);
             }
         }
         Flow::Continue
@@ -305,7 +315,7 @@ impl Exchange {
 
     /// Tells the access log of the request.
     fn write_down(&self, journey: Option<&Journey>, view: &dyn View, effects: &mut Vec<Effect>) {
-        let words = Words::of(self.trail.refusal.as_deref(), journey, self.worker.gateway.log, view);
+        let words = Words::of(self.trail.refusal.as_deref(), journey, self.worker.gateway.log);
         let fragment = self.record(journey, &words, view).fragment();
         effects.push(Effect::SetProperty(property::LOG, fragment.into()));
     }

@@ -57,6 +57,18 @@ fn a_request_waits_for_redis_and_is_settled_there_until_redis_confirms_it() {
 }
 
 #[test]
+fn however_many_ask_whether_it_is_ready_redis_is_asked_once_a_second() {
+    let worker = with_redis("deny");
+    assert_eq!(worker.redis_heard(LATER), None, "the first one asks");
+    assert_eq!(worker.redis_heard(LATER), Some(false), "others do not wait for the answer, nor ask");
+    let after = |seconds: u64| Time(LATER.0 + seconds * 1_000_000_000);
+    worker.hear_of_redis(true, LATER);
+    assert_eq!(worker.redis_heard(LATER), Some(true));
+    assert_eq!(worker.redis_heard(after(2)), None);
+    assert_eq!(worker.redis_heard(after(2)), Some(true), "what was known last is said while it is asked");
+}
+
+#[test]
 fn a_script_that_redis_does_not_know_is_sent_in_full() {
     let worker = with_redis("deny");
     let unknown = said(r#"{"EVALSHA":[false,"NOSCRIPT No matching script."]}"#);
