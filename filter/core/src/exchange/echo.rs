@@ -7,6 +7,8 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use crate::gate::Share;
+
 /// What stands for that which was cut out.
 const CUT: &str = "[…]";
 
@@ -30,9 +32,12 @@ pub enum Kept {
 }
 
 impl Kept {
-    /// A request on its way.
-    pub fn of(body: &[u8]) -> Self {
-        if body.len() <= LONGEST_KEPT { Self::Whole(body.to_vec()) } else { Self::Gone }
+    /// A request on its way, if its worker has room for it once more.
+    pub fn of(body: &[u8], share: &mut Share) -> Self {
+        match body.len() <= LONGEST_KEPT && share.grow(body.len()).is_ok() {
+            true => Self::Whole(body.to_vec()),
+            false => Self::Gone,
+        }
     }
 
     /// The beginning of `text`, without what it repeats. Of a request that is gone it may repeat anything.
@@ -191,7 +196,10 @@ fn unescaped(mut text: impl Iterator<Item = char>) -> impl Iterator<Item = (char
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
+    use crate::gate::{Bounds, Gate};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -220,8 +228,11 @@ mod tests {
 
     #[test]
     fn of_a_request_that_is_gone_anything_may_be_repeated() {
-        assert_eq!(Kept::of(b"the launch code").without("not the launch code", 12), "not […]");
-        assert_eq!(Kept::of(&vec![b'x'; LONGEST_KEPT + 1]), Kept::Gone);
+        let gate = Rc::new(Gate::new(Bounds { rewritten: 1, worker: 100, key: 100 }));
+        let share = || gate.unknown();
+        assert_eq!(Kept::of(b"the launch code", &mut share()).without("not the launch code", 12), "not […]");
+        assert_eq!(Kept::of(&vec![b'x'; LONGEST_KEPT + 1], &mut share()), Kept::Gone);
+        assert_eq!(Kept::of(&[b'x'; 101], &mut share()), Kept::Gone, "there is no room");
         assert_eq!(Kept::Gone.without("any message at all", 12), CUT);
         assert_eq!(Kept::Gone.without("too short", 12), "too short");
     }

@@ -73,6 +73,8 @@ pub struct Journey {
     pub head: Vec<u8>,
     /// The body, until the answer begins: the log is not to repeat it.
     pub body: Kept,
+    /// Its bytes, at the worker's gate.
+    pub body_share: Option<Share>,
     /// Where it may go.
     pub queue: Queue,
     /// With which of its provider's keys the next one is asked; the first is 0.
@@ -300,6 +302,7 @@ impl Journey {
             passage,
             head: Vec::new(),
             body: Kept::Gone,
+            body_share: None,
             queue: Queue::default(),
             next_key: 0,
             ready: None,

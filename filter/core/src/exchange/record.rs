@@ -149,13 +149,15 @@ impl Words {
 pub fn for_the_log(error: ApiError, body: impl Fn() -> Vec<u8>) -> ApiError {
     let kept = || Kept::Whole(body());
     let message = own(&error.message, kept);
-    let param = error.param.as_deref().map(|param| if is_name(param) { param.to_owned() } else { name_or_cut(param, &kept()) });
+    let param =
+        error.param.as_deref().map(|param| if is_name(param) { param.to_owned() } else { name_or_cut(param, &kept()) });
     ApiError { message, param, ..error }
 }
 
 /// The answer begins, and the body has been kept long enough: what providers have said of it until now is made ready for the log.
 pub fn forget_body(journey: &mut Journey, log: file::Log) {
     let body = std::mem::take(&mut journey.body);
+    journey.body_share = None;
     for complaint in journey.attempts.iter_mut().filter_map(|tried| tried.complaint.as_mut()) {
         **complaint = cut(complaint, &body, log);
     }
@@ -356,7 +358,7 @@ mod tests {
 
     #[test]
     fn what_stands_in_a_names_place_is_cut_as_a_message_is() {
-        let request = Kept::of(br#"{"the launch code is swordfish":1,"max_completion_tokens":0}"#);
+        let request = Kept::Whole(br#"{"the launch code is swordfish":1,"max_completion_tokens":0}"#.to_vec());
         for (word, expected) in [
             ("max_completion_tokens", "max_completion_tokens"),
             ("messages[0].content", "messages[0].content"),
@@ -367,8 +369,8 @@ mod tests {
             assert_eq!(name_or_cut(word, &request), expected);
         }
         let long = "x".repeat(10_000);
-        assert_eq!(name_or_cut(&long, &Kept::of(long.as_bytes())), "[…]");
-        assert_eq!(name_or_cut(&long, &Kept::of(b"")).len(), LONGEST_NAME);
+        assert_eq!(name_or_cut(&long, &Kept::Whole(long.clone().into_bytes())), "[…]");
+        assert_eq!(name_or_cut(&long, &Kept::Whole(Vec::new())).len(), LONGEST_NAME);
     }
 
     #[test]

@@ -238,7 +238,9 @@ impl Exchange {
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
         let size = body.len();
-        journey.body = Kept::of(&body);
+        let mut share = journey.share.sibling();
+        journey.body = Kept::of(&body, &mut share);
+        journey.body_share = Some(share);
         match self.prepare(&mut journey, planned, body, cx) {
             Ok(Prepared::Counted(answer)) => self.answer(answer, cx),
             Ok(Prepared::Kept(entry)) => Ok(self.replay(Box::new(journey), entry, cx.view.now(), cx.effects)),
