@@ -149,7 +149,8 @@ impl Words {
 pub fn for_the_log(error: ApiError, body: impl Fn() -> Vec<u8>) -> ApiError {
     let kept = || Kept::Whole(body());
     let message = own(&error.message, kept);
-    let param = error.param.as_deref().map(|param| if is_name(param) { param.to_owned() } else { name_or_cut(param, &kept()) });
+    let param =
+        error.param.as_deref().map(|param| if is_name(param) { param.to_owned() } else { name_or_cut(param, &kept()) });
     ApiError { message, param, ..error }
 }
 
