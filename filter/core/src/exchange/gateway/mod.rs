@@ -194,7 +194,10 @@ impl Exchange {
             Ok(outcome) => outcome,
             Err(refused) => {
                 self.refuse(refused, cx.effects);
-                let body = || cx.view.body(0..self.trail.size);
+                let body = || match self.trail.size {
+                    0 => Vec::new(), // Nothing of it was read.
+                    size => cx.view.body(0..size),
+                };
                 self.trail.refusal = self.trail.refusal.take().map(|error| record::for_the_log(*error, body).into());
                 Outcome::Step(Flow::Pause)
             }
