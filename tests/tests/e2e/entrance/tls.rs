@@ -111,3 +111,26 @@ async fn clients_may_have_to_show_a_certificate() {
         assert!(status(client(&ours, own), gateway.port()).await.is_err());
     }
 }
+
+#[tokio::test]
+async fn something_else_may_keep_the_certificate_for_envoy() {
+    let (directory, provider) = (tempfile::tempdir().unwrap(), Simulator::start().await);
+    let (first, second) = (authority("first"), authority("second"));
+    let file = directory.path().join("sds.json");
+    // As Envoy's own protocol has it, in place of the old one in one step.
+    let keep = |of: &Authority| {
+        let [certificate, key] = certificate(of);
+        let kind = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
+        let secret = json!({"@type": kind, "name": "gateway", "tls_certificate": {
+            "certificate_chain": {"inline_string": certificate}, "private_key": {"inline_string": key}}});
+        fs::write(directory.path().join("new"), json!({"resources": [secret]}).to_string()).unwrap();
+        fs::rename(directory.path().join("new"), &file).unwrap();
+    };
+    keep(&first);
+    let builder =
+        Gateway::builder().provider("openai", Kind::OpenAi, &provider).model("chat", &[("openai", "gpt-sim")]);
+    let gateway = builder.with(json!({"tls": {"sds": {"file": file, "name": "gateway"}}})).start().await;
+    assert_eq!(status(client(&first, None), gateway.port()).await, Ok(200));
+    keep(&second);
+    eventually("the new certificate", async || status(client(&second, None), gateway.port()).await == Ok(200)).await;
+}
