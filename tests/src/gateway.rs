@@ -105,7 +105,8 @@ impl Gateway {
             if let Some(end) = self.process.ended() {
                 panic!("the gateway did not start: {end}\n{}", self.process.errors());
             }
-            std::net::TcpStream::connect(("127.0.0.1", self.port())).ok()
+            // That somebody accepts connections is not enough: the command does for a moment, to see whether the port is free.
+            self.process.errors().contains("Sluice is ready").then_some(())
         })
         .await;
     }

@@ -12,10 +12,7 @@ fn streamed(model: &str) -> String {
 }
 
 async fn pair(drain: &'static str) -> Pair {
-    let pair = Pair::with(|builder| builder.argument("--drain").argument(drain)).await;
-    // Told to end before, it would have nothing to wait for.
-    until("the command to say so", || pair.gateway.errors().contains("Sluice is ready").then_some(())).await;
-    pair
+    Pair::with(|builder| builder.argument("--drain").argument(drain)).await
 }
 
 /// The status of `/ready`; none once nobody accepts connections any more.
