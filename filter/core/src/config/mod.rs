@@ -332,9 +332,9 @@ impl Provider {
 
     /// Whether its host is a name, which has to be looked up, and no address.
     pub fn is_named(&self) -> bool {
-        let host = self.authority.rsplit_once(':').map_or(&*self.authority, |(host, _)| host);
-        let host = host.trim_matches(['[', ']']);
-        host.parse::<std::net::IpAddr>().is_err() && self.authority.parse::<std::net::IpAddr>().is_err()
+        let without_port = self.authority.rsplit_once(':').map_or(&*self.authority, |(host, _)| host);
+        let is_address = |host: &str| host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
+        !is_address(&self.authority) && !is_address(without_port)
     }
 
     /// The Envoy cluster that reaches it with this key; the first is 0.

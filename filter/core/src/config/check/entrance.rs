@@ -59,8 +59,11 @@ fn is_origin(text: &str) -> bool {
         return true;
     }
     let plain = text.replacen("://*.", "://", 1);
-    let host = plain.split_once("://").map_or("", |(_, host)| host);
-    Url::parse(&plain).is_ok_and(|url| url.base_path.is_empty())
+    let (scheme, host) = plain.split_once("://").unwrap_or_default();
+    // Browsers leave the scheme's own port out.
+    let own_port = if scheme == "https" { ":443" } else { ":80" };
+    !host.ends_with(own_port)
+        && Url::parse(&plain).is_ok_and(|url| url.base_path.is_empty())
         && !host.ends_with('/')
         && !text.bytes().any(|byte| byte.is_ascii_uppercase())
         && !plain.contains('*')
@@ -85,7 +88,7 @@ mod tests {
     #[test]
     fn origins_are_what_browsers_send() {
         for good in
-            ["*", "https://chat.example.com", "http://localhost:3000", "https://*.example.com", "http://[::1]:80"]
+            ["*", "https://chat.example.com", "http://localhost:3000", "https://*.example.com", "http://[::1]:8080"]
         {
             assert!(is_origin(good), "{good}");
         }
@@ -98,6 +101,8 @@ mod tests {
             "https://*",
             "https://a.*.b",
             "null",
+            "https://x.test:443",
+            "http://x.test:80",
         ] {
             let found = mistakes(&format!(r#""cors":{{"origins":["{wrong}"]}}"#));
             assert!(found.len() == 1 && found[0].contains("cors.origins[0]"), "{wrong}: {found:?}");
