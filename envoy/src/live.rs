@@ -1,15 +1,14 @@
 //! The gateway file of a running gateway: read when it changes, and applied, or refused whole.
 
-use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::check::{self, Checked};
+use crate::check::Checked;
+use crate::cli::Failure;
 use crate::credentials::{Watch, google, tell};
 use crate::edits::Edits;
-use crate::cli::Failure;
-use crate::reload::{Applied, Prepared, Running};
+use crate::reload::{self, Applied, Prepared, Running};
 use crate::run::{Options, free};
 use crate::{render, secrets};
 
@@ -85,7 +84,8 @@ impl Live {
             Err(mistakes) => {
                 let each: String = mistakes.iter().map(|mistake| format!("\n{mistake}")).collect();
                 tell(&format!("{name} has changed, and cannot be used; the gateway goes on with the one before{each}"));
-                let told = Running::of(envoy).and_then(|envoy| self.applied.refuse(mistakes, &envoy).map_err(|error| error.to_string()));
+                let told = Running::of(envoy)
+                    .and_then(|envoy| self.applied.refuse(mistakes, &envoy).map_err(|error| error.to_string()));
                 if let Err(error) = told {
                     tell(&format!("the administration interface does not tell of it: {error}"));
                 }
@@ -95,7 +95,8 @@ impl Live {
 
     /// Removes what no request can need any more.
     pub fn tidy(&mut self, envoy: SocketAddr) {
-        let tidied = Running::of(envoy).and_then(|envoy| self.applied.tidy(&self.present, &envoy).map_err(|error| error.to_string()));
+        let tidied = Running::of(envoy)
+            .and_then(|envoy| self.applied.tidy(&self.present, &envoy).map_err(|error| error.to_string()));
         if let Err(error) = tidied {
             tell(&format!("clusters that nobody uses any more stay for now: {error}"));
         }
@@ -103,13 +104,10 @@ impl Live {
 
     /// Whether there was something to do; else all that is in the way of it.
     fn apply(&mut self, envoy: SocketAddr) -> Result<bool, Vec<String>> {
-        let name = self.path.display();
-        let text = fs::read_to_string(&self.path).map_err(|error| vec![format!("cannot read {name}: {error}")])?;
-        let checked = check::check_in(&text, &self.base)
-            .map_err(|mistakes| mistakes.iter().map(|mistake| format!("{name}:{mistake}")).collect::<Vec<_>>())?;
+        let checked = reload::read(&self.path, &self.base)?;
         self.edits.follow(files(&self.path, &self.base, &checked));
         let next = Prepared::new(checked, &self.directory, &self.rendering);
-        if next.version == self.applied.version() && !self.applied.was_refused() {
+        if self.applied.is(&next) {
             return Ok(false);
         }
         let (found, wanted) = credentials(&next, &self.base)?;
@@ -120,17 +118,19 @@ impl Live {
         // What was written for the one before is not to be written over what the next one says.
         self.watch = None;
         let changed = self.applied.change(&next, &found, &running);
-        let present = if changed.is_ok() { next } else { return changed.map(|()| true).map_err(|problem| one(problem.to_string())) };
-        self.present = present;
+        if changed.is_ok() {
+            self.present = next;
+        }
         self.watch = Some(Watch::start(&self.present.checked.file, &self.base, &found, &self.applied.secrets()));
-        Ok(true)
+        changed.map(|()| true).map_err(|problem| one(format!("{}: {problem}", self.path.display())))
     }
 
     /// Envoy would share an address with another Envoy without a word.
     fn new_addresses(&self, next: &Checked) -> Result<(), Vec<String>> {
         let admin = |checked: &Checked| checked.file.admin.as_ref().map(|admin| admin.listen.clone());
         let listen = |checked: &Checked| Some(checked.file.listen.clone());
-        let both = [("listen", listen(self.checked()), listen(next)), ("admin.listen", admin(self.checked()), admin(next))];
+        let both =
+            [("listen", listen(self.checked()), listen(next)), ("admin.listen", admin(self.checked()), admin(next))];
         let problems = both.into_iter().filter(|(_, old, new)| old != new).filter_map(|(field, _, new)| {
             let address = new?.parse().ok()?;
             free(address, &format!("change `{field}`, or stop what uses it")).err()

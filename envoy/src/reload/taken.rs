@@ -17,16 +17,6 @@ pub trait Taken {
     fn wait(&self, file: &str, version: &str) -> Result<(), String>;
 }
 
-/// No Envoy runs: the files are for its next start.
-#[derive(Debug)]
-pub struct NotRunning;
-
-impl Taken for NotRunning {
-    fn wait(&self, _file: &str, _version: &str) -> Result<(), String> {
-        Ok(())
-    }
-}
-
 /// An Envoy, asked by its administration interface.
 #[derive(Debug)]
 pub struct Running {
@@ -35,16 +25,17 @@ pub struct Running {
     refused: u64,
 }
 
-/// How a file's subscription is called in the statistics, and what counts what of it is not in use yet.
-fn statistics(file: &str) -> (&'static str, Option<&'static str>) {
-    match file {
+/// How a file's subscription is called in the statistics, and what counts what of it is not in use yet; `None` for a file that Envoy
+/// does not read.
+fn statistics(file: &str) -> Option<(&'static str, Option<&'static str>)> {
+    Some(match file {
         CLUSTERS => ("cluster_manager.cds", Some("cluster_manager.warming_clusters")),
         ROUTES => ("http.sluice.rds.sluice", None),
         LISTENERS => ("listener_manager.lds", Some("listener_manager.total_listeners_warming")),
         ADMIN_FILTER => ("extension_config_discovery.http_filter.sluice-admin", None),
         GATEWAY_FILTER => ("extension_config_discovery.http_filter.sluice", None),
-        _ => ("", None),
-    }
+        _ => return None,
+    })
 }
 
 /// What counts files that were refused.
@@ -72,7 +63,7 @@ fn ask(admin: SocketAddr, names: &str) -> Result<String, String> {
 
 impl Taken for Running {
     fn wait(&self, file: &str, version: &str) -> Result<(), String> {
-        let (subscription, warming) = statistics(file);
+        let Some((subscription, warming)) = statistics(file) else { return Ok(()) };
         let names = format!("{subscription}.version_text|{}|{REFUSED}", warming.unwrap_or_default());
         let taken = format!("{subscription}.version_text: \"{version}\"");
         let asked = Instant::now();

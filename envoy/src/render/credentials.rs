@@ -4,9 +4,9 @@
 use sluice_core::config::file::{Availability, Aws, Entra, Provider, WebIdentity};
 use sluice_core::config::url::Url;
 
+use super::clusters::{self, Cluster};
 use super::entrance;
 use super::text::{fill, quote};
-use super::clusters::{self, Cluster};
 use super::{Options, proxied, quote_path};
 use crate::secrets::{aws_file, sds_file};
 use sluice_core::config::kind::BEARER;

@@ -210,7 +210,11 @@ timeouts: { first_token: 1500ms }
     fn no_request_is_ended_that_our_own_times_allow() {
         let longest = |more: &str| longest(&crate::check::check(&format!("{FILE}{more}")).unwrap().gateway).as_secs();
         assert_eq!(longest(""), 600 + 600 + 5);
-        assert!(rendered(&options()).contains("max_stream_duration: { max_stream_duration: 1205s }\n                  idle_timeout: 1210s #"));
+        assert!(
+            rendered(&options()).contains(
+                "max_stream_duration: { max_stream_duration: 1205s }\n                  idle_timeout: 1210s #"
+            )
+        );
         let model = "models: { chat: { targets: [{ provider: on, model: gpt-5 }], timeouts: { total: 1h } } }\n";
         let file = FILE.replace("models: { chat: { targets: [{ provider: on, model: gpt-5 }] } }\n", model);
         let checked = crate::check::check(&format!("{file}redis: {{ url: \"http://db.example\", timeout: 250ms }}\n"));
@@ -374,7 +378,9 @@ capabilities: { local/a/b: { vision: false }, on/gpt-5: { max_input: 1000 } }
         };
         let relaxed = with("relaxed");
         let (_, keeper) = relaxed.split_once("bootstrap_extensions:\n").unwrap();
-        for expected in ["singleton: true", "vm_config: { vm_id: sluice,", r#""role": "keeper""#, r#""mode": "relaxed""#] {
+        for expected in
+            ["singleton: true", "vm_config: { vm_id: sluice,", r#""role": "keeper""#, r#""mode": "relaxed""#]
+        {
             assert!(keeper.contains(expected), "{expected}\n{keeper}");
         }
         assert!(!relaxed.contains("REDIS_VARIABLE") && !relaxed.contains("SOME_VARIABLE"));
