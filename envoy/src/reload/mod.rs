@@ -34,7 +34,7 @@ pub use statics::{RESTARTED, searches_for_aws};
 pub use taken::{Running, Taken};
 
 /// The most clusters that are kept for requests that began with them. Past that the oldest is removed.
-const MOST_RETIRED: usize = 200;
+const MOST_RETIRED: usize = 100;
 /// How Envoy is to be started: a listener that is replaced closes its connections with their next answers, and cuts none that is busy,
 /// within a time that is longer than nearly all requests last.
 pub const DRAINING: [&str; 4] = ["--drain-strategy", "immediate", "--drain-time-s", "3600"];
@@ -293,3 +293,6 @@ fn xds_version(version: &str) -> String {
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
+
+#[cfg(test)]
+mod tests;
