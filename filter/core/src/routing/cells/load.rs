@@ -31,6 +31,11 @@ impl InFlight {
         Self { worker, count: Cell::new(0) }
     }
 
+    /// Whether any is on its way.
+    pub fn any(&self) -> bool {
+        self.count.get() > 0
+    }
+
     /// One more is on its way.
     pub fn enter(&self, shared: &dyn SharedData, target: &Cells, now: Time) {
         self.tell(self.count.get().saturating_add(1), shared, target, now);
