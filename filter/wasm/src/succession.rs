@@ -35,6 +35,7 @@ pub fn predecessor() -> Option<Rc<Worker>> {
 /// The root context `id` has a configuration, from its own callback: it is in charge.
 pub fn begins(id: u32, worker: Rc<Worker>, period: Duration) -> Result<(), host::Failed> {
     host::tick_every(period)?;
+    worker.takes_charge(&host::Shared);
     LIVING.with_borrow_mut(|living| {
         // Of another Redis it has to tell by itself until Envoy gives it up.
         if let Some(before) = living.last().filter(|before| before.worker.shares_outbox(&worker)) {
@@ -90,7 +91,7 @@ pub fn ends(id: u32, patient: bool) -> bool {
 impl Living {
     /// Has it tick, from a callback of the context `from`.
     fn take_charge(&self, from: u32) {
-        self.worker.takes_charge();
+        self.worker.takes_charge(&host::Shared);
         if host::enter(self.id).and_then(|()| host::tick_every(self.period)).is_err() {
             log::error!("Envoy refused: ticks of an earlier configuration");
         }

@@ -113,14 +113,16 @@ impl Worker {
         let named: BTreeSet<&str> = gateway.targets().map(|target| target.cells.id()).collect();
         memory.keep_targets(|id| named.contains(id));
         let generation = memory.begins();
-        let worker = Self { gateway, gate, remote, memory, generation };
-        worker.takes_charge();
-        worker
+        Self { gateway, gate, remote, memory, generation }
     }
 
-    /// New requests come under this configuration from now on: the bounds are its.
-    pub fn takes_charge(&self) {
+    /// New requests come under this configuration from now on: its bounds hold, and its teams are those of which the keeper asks
+    /// Redis.
+    pub fn takes_charge(&self, shared: &dyn SharedData) {
         self.gate.set_bounds(self.gateway.memory);
+        if self.reach() == Reach::Everywhere {
+            embedded::announce(shared, self.gateway.teams.iter().map(String::as_str));
+        }
     }
 
     /// Whether what this one has to tell Redis is told by the other one too.

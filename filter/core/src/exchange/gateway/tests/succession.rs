@@ -68,11 +68,12 @@ fn the_bytes_of_requests_that_began_before_count_and_other_bounds_hold_at_once()
     let mut held = first.gate.share("k".into());
     held.grow(100 << 20).unwrap();
     let second = next(&first, "", r#","memory":{"worker":"128MiB","key":"96MiB"}"#);
+    second.takes_charge(&Shared::default());
     assert_eq!(second.gate.held(), 100 << 20);
     assert!(second.gate.share("k".into()).grow(1).is_err(), "more than a key may have now");
     assert!(second.gate.share("other".into()).grow(29 << 20).is_err(), "more than the worker may have now");
     assert!(first.gate.share("k".into()).grow(1).is_err(), "whichever configuration it is under");
-    first.takes_charge();
+    first.takes_charge(&Shared::default());
     assert!(second.gate.share("k".into()).grow(1).is_ok(), "the file was changed back");
     drop(held);
     assert_eq!((first.gate.held(), second.gate.held()), (0, 0));
