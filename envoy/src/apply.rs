@@ -90,7 +90,7 @@ fn change(
     file: &Path,
     admin: SocketAddr,
 ) -> Result<String, Failure> {
-    let running = Running::of(admin).map_err(|problem| {
+    let running = Running::of(admin, &|| false).map_err(|problem| {
         Failure::new(format!(
             "Envoy at {admin}: {problem}; name its address with --admin, or add --offline if it does not run"
         ))

@@ -175,6 +175,7 @@ impl Envoy {
         watch: bool,
     ) -> Result<End, Failure> {
         let mut tidied = Instant::now();
+        let stop = || signals.is_told_to_end();
         loop {
             if let Some(end) = signals.next() {
                 return Ok(end);
@@ -183,13 +184,13 @@ impl Envoy {
                 return Err(obituary(status));
             }
             if signals.hung_up() {
-                live.read(admin);
+                live.read(admin, &stop);
             } else if watch {
-                live.look(admin);
+                live.look(admin, &stop);
             }
             if tidied.elapsed() > TIDY {
                 tidied = Instant::now();
-                live.tidy(admin);
+                live.tidy(admin, &stop);
             }
             thread::sleep(WATCH);
         }

@@ -178,7 +178,10 @@ impl Applied {
         // A cluster is known here before it is anywhere else, or a crash would leave it for ever.
         self.state.expect(&next.clusters, now);
         self.files.save(&self.state)?;
-        self.renew(secrets)?;
+        // The credentials of what stays change with the rest, or not at all.
+        let (present, new): (Secrets, Secrets) =
+            secrets.clone().into_iter().partition(|(name, _)| self.is_in_use(name));
+        self.renew(&new)?;
 
         let before = self.state.clone();
         self.adopt(next, now);
@@ -189,7 +192,17 @@ impl Applied {
             self.state = before;
             return Err(problem);
         }
-        self.tidy(next, taken)
+        self.renew(&present)?;
+        // The change is in force; what is left over stays until the next one.
+        let _ = self.tidy(next, taken);
+        Ok(())
+    }
+
+    /// Whether a credential's file is of what is in force.
+    fn is_in_use(&self, name: &str) -> bool {
+        let ours = |cluster: &Cluster| secrets::files_of(&cluster.name).iter().any(|file| file == name);
+        let of_a_retired = self.state.retired.iter().any(|retired| ours(&retired.cluster));
+        !of_a_retired && self.secrets().join(name).exists()
     }
 
     /// Replaces the credentials of what is in force.
@@ -206,17 +219,25 @@ impl Applied {
         Ok(self.files.save(&self.state)?)
     }
 
+    /// Whether there are clusters that no request under way can need any more.
+    pub fn is_untidy(&self, present: &Prepared) -> bool {
+        !self.state.clone().over(now(), kept_for(present), MOST_RETIRED).is_empty()
+    }
+
     /// Removes the clusters that no request under way can need any more.
     pub fn tidy(&mut self, present: &Prepared, taken: &dyn Taken) -> Result<(), NotApplied> {
-        let kept_for = (present.longest + MARGIN).as_secs();
-        let over = self.state.over(now(), kept_for, MOST_RETIRED);
+        let before = self.state.clone();
+        let over = self.state.over(now(), kept_for(present), MOST_RETIRED);
         if over.is_empty() {
             return Ok(());
         }
         // In the other order: first what names them.
         let mut texts = self.texts(present);
         texts.reverse();
-        self.write(texts, taken)?;
+        if let Err(problem) = self.write(texts, taken) {
+            self.state = before;
+            return Err(problem);
+        }
         for name in over {
             for file in secrets::files_of(&name) {
                 let _ = std::fs::remove_file(self.secrets().join(file));
@@ -281,6 +302,11 @@ impl Applied {
 /// The directory of the credentials, in that of the files.
 pub fn secrets_in(directory: &Path) -> PathBuf {
     directory.join("secrets")
+}
+
+/// For how many seconds a cluster is kept that nothing names any more.
+fn kept_for(present: &Prepared) -> u64 {
+    (present.longest + MARGIN).as_secs()
 }
 
 /// The version of a file for Envoy: another one each time.
