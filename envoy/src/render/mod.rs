@@ -133,9 +133,10 @@ pub fn longest(gateway: &Gateway) -> Duration {
 
 /// The service that exchanges counts with Redis, where that is wanted.
 fn keeper(file: &File, options: &Options) -> String {
-    match &file.redis {
-        Some(Redis { mode: Mode::Relaxed, .. }) => {
-            let configuration = ascii_json(&json!({ "role": "keeper", "gateway": filter::for_the_filter(file) }));
+    match filter::for_the_filter(file).redis {
+        Some(redis @ Redis { mode: Mode::Relaxed, .. }) => {
+            // Nothing of what may change while Envoy runs: this is read at its start only.
+            let configuration = ascii_json(&json!({ "role": "keeper", "redis": redis }));
             fill(include_str!("keeper.yaml"), &[("vm", &filter::vm(options)), ("configuration", &configuration)])
         }
         _ => String::new(),
@@ -384,6 +385,7 @@ capabilities: { local/a/b: { vision: false }, on/gpt-5: { max_input: 1000 } }
             assert!(keeper.contains(expected), "{expected}\n{keeper}");
         }
         assert!(!relaxed.contains("REDIS_VARIABLE") && !relaxed.contains("SOME_VARIABLE"));
+        assert!(!keeper.contains("models") && !keeper.contains("teams"), "what changes is not its business: {keeper}");
         assert!(!with("strict").contains("bootstrap_extensions"));
     }
 

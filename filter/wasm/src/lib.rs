@@ -14,9 +14,9 @@ use std::time::Duration;
 use proxy_wasm::traits::{Context as Callbacks, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 use sluice_core::admin::Service;
-use sluice_core::config::Gateway;
 use sluice_core::config::plugin::{Plugin, Reload};
 use sluice_core::config::time;
+use sluice_core::config::{Gateway, Redis};
 use sluice_core::exchange::attempt::give_up;
 use sluice_core::exchange::journey::Silence;
 use sluice_core::exchange::keeper::Keeper;
@@ -83,7 +83,7 @@ impl Root {
                 self.gateway(gateway)
             }
             Plugin::Provider => Ok(Role::Provider),
-            Plugin::Keeper(gateway) => Self::keeper(&gateway),
+            Plugin::Keeper(redis) => Self::keeper(redis),
             Plugin::Admin(service) => Ok(Role::Admin(service)),
         }
     }
@@ -105,10 +105,10 @@ impl Root {
         Ok(Role::Gateway(worker))
     }
 
-    fn keeper(gateway: &Gateway) -> Result<Role, host::Failed> {
+    fn keeper(redis: Redis) -> Result<Role, host::Failed> {
         let mut seed = [0; 16];
         host::random(&mut seed)?;
-        let Some(keeper) = Keeper::new(gateway, seed) else { return Ok(Role::None) };
+        let Some(keeper) = Keeper::new(redis, seed) else { return Ok(Role::None) };
         host::tick_every(keeper.period())?;
         Ok(Role::Keeper(Box::new(keeper)))
     }

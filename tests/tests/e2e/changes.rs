@@ -3,6 +3,7 @@
 
 mod applied;
 mod crowd;
+mod survives;
 
 use serde_json::{Value, json};
 use sluice_tests::client::{Answer, Client, Kept};

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use sluice_core::store::embedded::Place;
 use sluice_tests::gateway::{Gateway, Kind};
 use sluice_tests::redis::{Connection, Redis, Webdis};
 use sluice_tests::simulator::Simulator;
@@ -117,7 +118,7 @@ impl Rounds {
         for gateway in [0, 1] {
             assert!(shared.passes(gateway).await);
             shared.paid_for(gateway as u64 + 1).await;
-            let all = shared.redis.command(&["KEYS", "*:b:*:test"]);
+            let all = shared.redis.command(&["KEYS", &format!("*:b:*:{}", Place::of("test").number())]);
             let new = |name: &&str| !names.iter().any(|known| known == name);
             let name = all.as_array().into_iter().flatten().filter_map(Value::as_str).find(new).expect("a new one");
             names.push(name.to_owned());

@@ -48,6 +48,7 @@ mod rules;
 mod tracing;
 
 pub(super) use keys::{Strictness, compile as compile_key};
+pub(super) use redis::compile as compile_redis;
 
 pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
     let file = &file.with_names();

@@ -167,6 +167,13 @@ pub struct Redis {
     pub prefix: String,
 }
 
+impl Redis {
+    /// Checks the section of a gateway file by itself, and compiles it.
+    pub fn compile(written: &file::Redis) -> Result<Self, Vec<Mistake>> {
+        check::compile_redis(written)
+    }
+}
+
 /// How long to wait; none is zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Gateway, Mistake, file};
+use super::{Gateway, Mistake, Redis, file};
 use crate::admin::Service;
 
 /// Which gateway file is in force, and what became of the last one, where a command applies changes while Envoy runs.
@@ -30,7 +30,7 @@ pub struct Refused {
     pub mistakes: Vec<String>,
 }
 
-/// The configuration as it is written: `{"role":"gateway","gateway":{…}}`, the same with `admin` or `keeper`, or
+/// The configuration as it is written: `{"role":"gateway","gateway":{…}}`, the same with `admin`, `{"role":"keeper","redis":{…}}`, or
 /// `{"role":"provider"}`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "role", rename_all = "lowercase", deny_unknown_fields)]
@@ -55,8 +55,8 @@ pub enum Written {
     },
     /// Exchanges counts with Redis, in relaxed mode.
     Keeper {
-        /// The gateway file, without the providers' credentials.
-        gateway: Box<file::File>,
+        /// That section of the gateway file. Of the rest it knows nothing, since it is configured at Envoy's start only.
+        redis: file::Redis,
     },
 }
 
@@ -75,7 +75,7 @@ pub enum Plugin {
     /// The admin role.
     Admin(Rc<Service>),
     /// The keeper.
-    Keeper(Rc<Gateway>),
+    Keeper(Redis),
 }
 
 impl Plugin {
@@ -89,7 +89,7 @@ impl Plugin {
             Ok(Written::Admin { gateway, reload }) => {
                 Service::new(*gateway, reload).map(|service| Self::Admin(Rc::new(service)))
             }
-            Ok(Written::Keeper { gateway }) => Gateway::compile(&gateway).map(Rc::new).map(Self::Keeper),
+            Ok(Written::Keeper { redis }) => Redis::compile(&redis).map(Self::Keeper),
             Err(error) => Err(vec![Mistake {
                 path: String::new(),
                 found: error.to_string(),

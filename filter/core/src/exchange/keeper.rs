@@ -8,7 +8,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use crate::config::Gateway;
+use crate::config::Redis;
 use crate::config::file::Mode;
 use crate::store::embedded::{Announced, Place, exchange};
 use crate::store::redis::sync;
@@ -38,9 +38,8 @@ struct Telling {
 
 impl Keeper {
     /// A keeper; `None` when the gateway is not in relaxed mode. `envoy` is what no other Envoy ever had: 16 random bytes will do.
-    pub fn new(gateway: &Gateway, envoy: [u8; 16]) -> Option<Self> {
-        let settings = gateway.redis.clone().filter(|redis| redis.mode == Mode::Relaxed)?;
-        let remote = Remote::new(settings);
+    pub fn new(redis: Redis, envoy: [u8; 16]) -> Option<Self> {
+        let remote = Remote::new(Some(redis).filter(|redis| redis.mode == Mode::Relaxed)?);
         Some(Self { remote, envoy, telling: RefCell::default(), complained: Cell::default() })
     }
 

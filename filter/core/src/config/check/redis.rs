@@ -4,10 +4,22 @@ use std::time::Duration;
 
 use super::super::mistake::{Path, quoted};
 use super::super::url::Url;
-use super::super::{Redis, time};
+use super::super::{Mistake, Redis, file, time};
 use super::Check;
 
 const PREFIX_MAX: usize = 64;
+
+/// A gateway file of which nothing is said but where Redis is.
+const NOTHING: &str = r#"{"providers":{},"models":{},"teams":{},"keys":[]}"#;
+
+/// Checks the section by itself, for the keeper, which needs to know no more.
+pub(in super::super) fn compile(written: &file::Redis) -> Result<Redis, Vec<Mistake>> {
+    let nothing: file::File = serde_json::from_str(NOTHING).map_err(|_| Vec::new())?;
+    let file = file::File { redis: Some(written.clone()), ..nothing };
+    let mut check = Check { file: &file, mistakes: Vec::new() };
+    let redis = check.redis();
+    redis.filter(|_| check.mistakes.is_empty()).ok_or(check.mistakes)
+}
 
 impl Check<'_> {
     pub(super) fn redis(&mut self) -> Option<Redis> {

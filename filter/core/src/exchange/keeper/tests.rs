@@ -12,13 +12,8 @@ use crate::store::{Gauge, Meter, Order, Take};
 const NOON: Time = Time(1_801_396_800_000_000_000);
 
 fn keeper(mode: &str) -> Option<Keeper> {
-    let file = format!(
-        r#"{{"providers":{{"p":{{"kind":"openai","url":"https://p.test/v1"}}}},
-            "models":{{"m":{{"targets":[{{"provider":"p","model":"m"}}]}}}},
-            "teams":{{"blue":{{}},"red":{{}}}},"keys":[],
-            "redis":{{"url":"http://127.0.0.1:7379","mode":"{mode}","sync":"2s"}}}}"#
-    );
-    Keeper::new(&Gateway::from_json(file.as_bytes()).unwrap(), [7; 16])
+    let written = format!(r#"{{"url":"http://127.0.0.1:7379","mode":"{mode}","sync":"2s"}}"#);
+    Keeper::new(Redis::compile(&serde_json::from_str(&written).unwrap()).unwrap(), [7; 16])
 }
 
 fn meter(shard: &str) -> Meter {
