@@ -38,10 +38,10 @@ pub fn begins(id: u32, worker: Rc<Worker>, period: Duration) -> Result<(), host:
     worker.takes_charge(&host::Shared);
     LIVING.with_borrow_mut(|living| {
         // Of another Redis it has to tell by itself until Envoy gives it up.
+        living.retain(|other| other.id != id);
         if let Some(before) = living.last().filter(|before| before.worker.shares_outbox(&worker)) {
             rest(before.id, id);
         }
-        living.retain(|other| other.id != id);
         living.push(Living { id, worker, period });
     });
     Ok(())
