@@ -95,6 +95,11 @@ fn change(
             "Envoy at {admin}: {problem}; name its address with --admin, or add --offline if it does not run"
         ))
     })?;
+    if applied.has_another_module() {
+        return Err(Failure::new(
+            "the filter's module is another one than Envoy was started with: run this command with --offline, and start Envoy anew",
+        ));
+    }
     let changed = next.and_then(|(next, found)| {
         let one = |problem: NotApplied| vec![format!("{}: {problem}", file.display())];
         leave_tokens(&next, &applied.secrets()).map_err(|error| one(error.into()))?;

@@ -135,6 +135,7 @@ impl Applied {
         let files = Files::of(directory, mode);
         let mut applied = Self { files, options, state: State::default() };
         applied.adopt(first, now());
+        applied.state.module = applied.module();
         secrets::write(secrets, &applied.secrets())?;
         for (name, text) in applied.texts(first) {
             applied.files.replace(name, &text, &xds_version(&first.version))?;
@@ -157,6 +158,18 @@ impl Applied {
     /// The version in force.
     pub fn version(&self) -> &str {
         self.state.reload.as_ref().map_or("", |reload| &reload.version)
+    }
+
+    /// A hash of the filter's module as it is now. Another machine may have it.
+    fn module(&self) -> Option<String> {
+        let module = std::fs::read(&self.options.wasm).ok()?;
+        Some(discovery::short(&Sha256::digest(module)))
+    }
+
+    /// Whether the module is another one than Envoy was started with. It would read it with the next file, and its filters would not
+    /// share a VM any more.
+    pub fn has_another_module(&self) -> bool {
+        self.state.module.is_some() && self.module().is_some_and(|module| self.state.module != Some(module))
     }
 
     /// Whether this is in force, and nothing else was refused since.
