@@ -60,6 +60,12 @@ pub fn each(file: &File, base: &Path) -> Vec<Found> {
     found
 }
 
+/// What was written of these credentials.
+pub fn written(file: &File, base: &Path, directory: &Path) -> Secrets {
+    let names = each(file, base).into_iter().map(|(name, _)| name);
+    names.filter_map(|name| fs::read_to_string(directory.join(&name)).ok().map(|text| (name, text))).collect()
+}
+
 /// What Envoy presents as it is; `owner` and `what` it is, for people.
 fn token(cluster: &str, owner: &str, secret: Option<&Secret>, what: &str, base: &Path) -> Option<Found> {
     let text = read(secret?, what, base).map(|secret| for_sds(cluster, &secret));

@@ -109,6 +109,19 @@ pub fn read(path: &Path, base: &Path) -> Result<Checked, Vec<String>> {
     check::check_in(&text, base).map_err(located)
 }
 
+/// As many mistakes as anybody reads. Each worker has them in its memory.
+const MOST_MISTAKES: usize = 100;
+
+/// The first of many mistakes.
+pub fn first(mut mistakes: Vec<String>) -> Vec<String> {
+    let more = mistakes.len().saturating_sub(MOST_MISTAKES);
+    if more > 0 {
+        mistakes.truncate(MOST_MISTAKES);
+        mistakes.push(format!("and {more} more: `sluice check` prints all"));
+    }
+    mistakes
+}
+
 /// What one Envoy reads, and where.
 #[derive(Debug)]
 pub struct Applied {
@@ -225,11 +238,21 @@ impl Applied {
 
     /// Lets the administration interface and the metrics tell that a gateway file was refused.
     pub fn refuse(&mut self, mistakes: Vec<String>, taken: &dyn Taken) -> Result<(), NotApplied> {
+        let before = self.state.clone();
         if let Some(reload) = &mut self.state.reload {
-            reload.refused = Some(Refused { at: time::moment(now()), mistakes });
+            reload.refused = Some(Refused { at: time::moment(now()), mistakes: first(mistakes) });
         }
-        self.write(self.filters(), taken)?;
+        if let Err(problem) = self.write(self.filters(), taken) {
+            self.state = before;
+            return Err(problem);
+        }
         Ok(self.files.save(&self.state)?)
+    }
+
+    /// Whether it was told last that these mistakes were made.
+    pub fn refused(&self, mistakes: &[String]) -> bool {
+        let refused = self.state.reload.as_ref().and_then(|reload| reload.refused.as_ref());
+        refused.is_some_and(|refused| refused.mistakes == first(mistakes.to_vec()))
     }
 
     /// Whether there are clusters that no request under way can need any more.
