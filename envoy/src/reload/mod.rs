@@ -137,7 +137,8 @@ impl Applied {
         Ok(files.state()?.map(|state| Self { files, options, state }))
     }
 
-    /// Writes all of it, for an Envoy that is about to start.
+    /// Writes all of it, for an Envoy that is about to start, perhaps over what was written before: until the filter's configuration
+    /// is written, an Envoy that starts finds what the old one names.
     pub fn start(
         first: &Prepared,
         secrets: &Secrets,
@@ -146,13 +147,21 @@ impl Applied {
         options: render::Options,
     ) -> io::Result<Self> {
         let files = Files::of(directory, mode);
-        let mut applied = Self { files, options, state: State::default() };
+        // What cannot be read is written anew.
+        let state = files.state().ok().flatten().unwrap_or_default();
+        let mut applied = Self { files, options, state };
         applied.adopt(first, now());
         applied.state.module = applied.module();
         secrets::write(secrets, &applied.secrets())?;
-        for (name, text) in applied.texts(first) {
-            applied.files.replace(name, &text, &xds_version(&first.version))?;
-        }
+        let write =
+            |(name, text): (_, String)| applied.files.replace(name, &text, &xds_version(&first.version)).map(drop);
+        applied.texts(first).into_iter().try_for_each(write)?;
+        // No request is under way.
+        applied.state.retired.clear();
+        let write =
+            |(name, text): (_, String)| applied.files.replace(name, &text, &xds_version(&first.version)).map(drop);
+        applied.texts(first).into_iter().rev().try_for_each(write)?;
+        applied.sweep(secrets);
         applied.files.save(&applied.state)?;
         applied.files.write(discovery::BOOTSTRAP, &first.bootstrap)?;
         Ok(applied)
@@ -171,6 +180,25 @@ impl Applied {
     /// The version in force.
     pub fn version(&self) -> &str {
         self.state.reload.as_ref().map_or("", |reload| &reload.version)
+    }
+
+    /// Whether the files are those that this command writes.
+    pub fn is_written(&self, next: &Prepared) -> bool {
+        let State { bootstrap, clusters, .. } = &self.state;
+        let same = *bootstrap == next.bootstrap && *clusters == next.clusters;
+        same && self.texts(next).iter().all(|(name, text)| self.files.has(name, text))
+    }
+
+    /// Removes the credentials of clusters that are no more.
+    fn sweep(&self, secrets: &Secrets) {
+        for entry in std::fs::read_dir(self.secrets()).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let ours = |cluster: &Cluster| secrets::files_of(&cluster.name).contains(&name);
+            // Only names of clusters of ours have this mark.
+            if name.contains('~') && !secrets.contains_key(&name) && !self.state.all().any(ours) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
     }
 
     /// A hash of the filter's module as it is now. Another machine may have it.
