@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::watches;
 use crate::envoy_admin;
 use crate::render::discovery::{ADMIN_FILTER, CLUSTERS, GATEWAY_FILTER, LISTENERS, ROUTES};
 
@@ -16,6 +17,11 @@ const LOOK: Duration = Duration::from_millis(5);
 pub trait Taken {
     /// Returns when this version of the file is in use, or why it is not.
     fn wait(&self, file: &str, version: &str) -> Result<(), String>;
+
+    /// How many more files it can watch, where that is known.
+    fn watches_left(&self) -> Option<usize> {
+        watches::left()
+    }
 }
 
 /// An Envoy, asked by its administration interface.
