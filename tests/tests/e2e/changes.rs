@@ -3,6 +3,7 @@
 
 mod applied;
 mod crowd;
+mod keys;
 mod surroundings;
 mod survives;
 
