@@ -172,8 +172,8 @@ impl Check<'_> {
             if let Some(provider) = providers.get(&target.provider) {
                 targets.push(Rc::new(Target {
                     name: target.price_name(),
-                    cells: Cells::of(&target.provider, &target.model),
-                    keys: Keys::of(&target.provider, &target.model, provider.clusters.len()),
+                    cells: Cells::of(provider.cluster(0), &target.model),
+                    keys: Keys::of(provider.cluster(0), &target.model, provider.clusters.len()),
                     provider: provider.clone(),
                     model: target.model.clone(),
                     shape: pattern.and_then(|pattern| shape(pattern, &target.provider, &target.model)),
@@ -198,9 +198,9 @@ impl Check<'_> {
         }
         let target = Target {
             name: name.clone(),
-            cells: Cells::of(name, ""),
+            cells: Cells::of(provider.cluster(0), ""),
             // What one account keeps another one may not know: always the first key.
-            keys: Keys::of(name, "", 1),
+            keys: Keys::of(provider.cluster(0), "", 1),
             provider: provider.clone(),
             model: String::new(),
             shape: None,
