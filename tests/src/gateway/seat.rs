@@ -95,7 +95,7 @@ impl Seat {
 
     /// Waits until nothing is under way.
     async fn is_quiet(&self) -> bool {
-        within(async || {
+        within(|| async {
             let text = self.ask("/stats?filter=^http\\.sluice\\.downstream_rq_active$").await?;
             let (_, active) = statistics(&text).next()?;
             (active == 0).then_some(())
@@ -111,7 +111,7 @@ impl Seat {
         let (new, path) = (self.directory.path().join("new"), self.directory.path().join(FILE));
         std::fs::write(&new, format!("{file:#}")).expect("a file in the temporary directory");
         std::fs::rename(new, path).expect("a file in the temporary directory");
-        within(async || (said(APPLIED) > before).then_some(())).await
+        within(|| std::future::ready((said(APPLIED) > before).then_some(()))).await
     }
 
     /// Waits until all lines of the log are written: those of requests before this one are.
@@ -119,7 +119,8 @@ impl Seat {
         const LAST: &str = "/the-last-of-an-earlier-test";
         let asked = Client::new(self.port.number()).request("GET", LAST, "").await;
         asked.is_ok()
-            && within(async || self.process.output().iter().any(|line| line.contains(LAST)).then_some(())).await
+            && within(|| std::future::ready(self.process.output().iter().any(|line| line.contains(LAST)).then_some(())))
+                .await
     }
 
     async fn forget(&mut self) -> bool {
@@ -131,7 +132,7 @@ impl Seat {
 }
 
 /// Whether something comes about before patience is over.
-async fn within(mut look: impl AsyncFnMut() -> Option<()>) -> bool {
+async fn within<F: Future<Output = Option<()>> + Send>(mut look: impl FnMut() -> F + Send) -> bool {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
         if look().await.is_some() {

@@ -34,7 +34,9 @@ fn builder(url: &str, availability: Value, second: &Simulator) -> Builder {
 /// What Envoy says of the addresses of the provider `first`, each in a word or some: `healthy`, `/failed_outlier_check`.
 async fn health(gateway: &Gateway) -> Vec<(String, String)> {
     let clusters = gateway.envoy("/clusters").await;
-    let flags = clusters.lines().filter_map(|line| line.strip_prefix("first~")?.split_once("::")?.1.split_once("::health_flags::"));
+    let flags = clusters
+        .lines()
+        .filter_map(|line| line.strip_prefix("first~")?.split_once("::")?.1.split_once("::health_flags::"));
     flags.map(|(address, flags)| (address.to_owned(), flags.to_owned())).collect()
 }
 
