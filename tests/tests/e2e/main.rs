@@ -29,6 +29,7 @@ mod hostcalls;
 mod hosts;
 mod keys;
 mod limits;
+mod lingering;
 mod log;
 mod matrix;
 mod money;

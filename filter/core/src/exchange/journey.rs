@@ -43,6 +43,7 @@ mod account;
 mod asked;
 mod attempts;
 mod keys;
+mod returns;
 
 pub use asked::Asked;
 

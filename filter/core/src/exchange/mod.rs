@@ -20,6 +20,7 @@ pub mod gateway;
 pub use crate::headers;
 pub mod journey;
 pub mod keeper;
+mod missing;
 pub mod notes;
 pub mod outline;
 pub mod recall;

@@ -180,7 +180,8 @@ pub enum Trigger {
     Conflict,
     /// Status 429.
     RateLimited,
-    /// Status 500 and above, 529 too. After a 500 the same target is asked once more first.
+    /// Status 500 and above, 529 too. After a 500 the same target is asked once more first; a model's only target is asked once more
+    /// after a 502, 503 or 529.
     ServerError,
     /// Status 401, 402 or 403: the provider refuses the gateway's own credential, or wants money for it.
     RefusedCredential,
@@ -192,6 +193,8 @@ pub enum Trigger {
     EmptyAnswer,
     /// The prompt is too long for the model: a target that is known to take more is asked.
     ContextLength,
+    /// The provider has no such model: it was retired, or never deployed.
+    ModelNotFound,
     /// A guardrail blocks the answer.
     Guardrail,
     /// The answer is not the JSON that was asked for, and `check_structured_output` holds.
@@ -200,7 +203,7 @@ pub enum Trigger {
 
 impl Trigger {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Unreachable,
         Self::Timeout,
         Self::Stalled,
@@ -214,6 +217,7 @@ impl Trigger {
         Self::ErrorInAnswer,
         Self::EmptyAnswer,
         Self::ContextLength,
+        Self::ModelNotFound,
         Self::Guardrail,
         Self::InvalidStructuredOutput,
     ];

@@ -17,6 +17,7 @@ mod ends;
 mod family;
 mod hosted;
 mod keys;
+mod moments;
 mod oddities;
 mod recast;
 mod replayed;
@@ -158,7 +159,7 @@ fn a_failure_that_blames_the_request_is_the_clients_and_is_never_retried() {
             r#"{"error":{"message":"bad","type":"invalid_request_error","code":"context_length_exceeded"}}"#,
             "context_length_exceeded",
         ),
-        (404, r#"{"error":{"message":"no such model","code":"model_not_found"}}"#, "model_not_found"),
+        (404, r#"{"error":{"message":"no such file","code":"file_not_found"}}"#, "file_not_found"),
         (422, r#"{"detail":"wrong"}"#, ""),
     ] {
         let seen = whole("chat", &[json(status, body)]);

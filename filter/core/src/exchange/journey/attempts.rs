@@ -18,9 +18,12 @@ use super::super::worker::Worker;
 use super::super::{NO_CLUSTER, Time};
 use super::{Begin, Journey, Lingering, MISCONFIGURED, Next, Silence, Stage, Tried, from_envoy, misconfigured};
 
+/// Before a model's only target is asked once more after what passes in a moment. Envoy waits whole seconds, and up to a half longer.
+const A_MOMENT: Duration = Duration::from_secs(1);
+
 /// How long a provider has to end a stream of which the client has all, if silence may not be shorter, and how much it may send
 /// until it does. Most end it at once.
-const LONGEST_LINGERING: Duration = Duration::from_secs(10);
+const LONGEST_LINGERING: Duration = Duration::from_secs(2);
 const MOST_SWALLOWED: usize = 64 << 10;
 
 /// How long the end of a stream waits for its provider to count the tokens: with the time until a tick sees it, no longer than a second.
@@ -156,7 +159,11 @@ impl Journey {
         let last_resort = match trigger {
             // What a model says is not the same twice.
             Trigger::InvalidStructuredOutput => first.then_some(Duration::ZERO),
-            _ => wait.filter(|wait| waits && *wait <= patience.max(LONGEST_WAIT)),
+            _ => {
+                let alone = self.queue.targets().len() == 1 && failure.passes_soon();
+                let wait = wait.or(alone.then_some(A_MOMENT));
+                wait.filter(|wait| waits && *wait <= patience.max(LONGEST_WAIT))
+            }
         };
         let affordable = last_resort.filter(|_| self.affords(&current, true, now, shared));
         affordable.map_or(Next::Nothing, Next::Again)
@@ -304,7 +311,7 @@ impl Journey {
         self.stage = Stage::Refused;
         let error = match self.attempts.last().and_then(|tried| tried.failure.as_ref()) {
             None if self.attempts.is_empty() && envoy == MISCONFIGURED => misconfigured(),
-            Some(failure) if envoy != 504 || failure.error.status == 504 => (*failure.error).clone(),
+            Some(failure) if envoy != 504 || failure.error.status == 504 => self.closing_error(failure, now),
             _ => from_envoy(envoy),
         };
         self.refusal = Some(error.clone().into());

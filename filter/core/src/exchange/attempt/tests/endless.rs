@@ -241,8 +241,8 @@ fn a_provider_that_goes_on_behind_the_end_is_cut_and_has_not_failed() {
     let ended = Buffer(b"").now();
     let after = |milliseconds| ended.after(Duration::from_millis(milliseconds));
     let mut silent = open(b"");
-    assert_eq!(silent.journey.falls_silent(after(9_999)), None);
-    assert_eq!(silent.journey.falls_silent(after(10_000)), Some(Silence::Over));
+    assert_eq!(silent.journey.falls_silent(after(1_999)), None);
+    assert_eq!(silent.journey.falls_silent(after(2_000)), Some(Silence::Over));
     assert_eq!(silent.journey.falls_silent(after(20_000)), None, "once");
     let mut talks = open(&vec![b'x'; 64 << 10]);
     assert_eq!(talks.journey.falls_silent(after(1)), None);
@@ -262,9 +262,9 @@ fn a_provider_that_goes_on_behind_the_end_is_cut_and_has_not_failed() {
     assert_eq!(ends.journey.falls_silent(after(100_000)), None);
     let mut fails = Watched::openai();
     fails.portion(OPENAI_STREAM[..3].concat().as_bytes());
-    assert_eq!(fails.journey.falls_silent(after(10_000)), None);
+    assert_eq!(fails.journey.falls_silent(after(2_000)), None);
     fails.portion(b"data: {nonsense\n\n");
-    assert_eq!(fails.journey.falls_silent(after(10_000)), Some(Silence::Over));
+    assert_eq!(fails.journey.falls_silent(after(2_000)), Some(Silence::Over));
     assert_eq!((fails.journey.stage, fails.errors()), (Stage::Broken, 1));
 }
 

@@ -86,7 +86,7 @@ fn a_provider_and_its_model_are_a_name_for_who_may_choose_targets() {
     assert_eq!((seen.status, asked(&seen).as_str()), (200, "two"));
     assert!(seen.received[0].body.contains(r#""model":"x""#), "{}", seen.received[0].body);
     assert_eq!(seen.log["model"], "two/x");
-    assert_eq!(asked(&may.ask_for("two/x", &[], &[json(503, "{}")])), "two", "there is no other");
+    assert_eq!(asked(&may.ask_for("two/x", &[], &[json(504, "{}")])), "two", "there is no other");
     assert_eq!(error(&may.ask_for("two/y", &[], &[])), (404, "model_not_found".to_owned()));
     for control in ["", r#","control":["route","fallback","timeout"]"#] {
         let may_not = Gate::new("", control, "");
@@ -138,8 +138,9 @@ fn a_client_decides_who_is_first_and_whether_there_is_a_second() {
     let down = json(503, "{}");
     let route = ("x-sluice-route", "two");
     assert_eq!(asked(&gate.ask(&[route], &[down.clone(), good()])), "two one");
-    let alone = gate.ask(&[route, ("x-sluice-fallback", "off")], std::slice::from_ref(&down));
-    assert_eq!((alone.status, asked(&alone).as_str()), (503, "two"));
+    let alone = gate.ask(&[route, ("x-sluice-fallback", "off")], &[json(504, "{}")]);
+    assert_eq!((alone.status, asked(&alone).as_str()), (504, "two"));
+    assert_eq!(asked(&gate.ask(&[route, ("x-sluice-fallback", "off")], &[down, good()])), "two two", "it alone");
     assert_eq!(error(&gate.ask(&[("x-sluice-route", "four")], &[])), (400, "route_not_found".to_owned()));
     assert_eq!(error(&gate.ask(&[("x-sluice-fallback", "of")], &[])), (400, "invalid_header".to_owned()));
 }
@@ -499,7 +500,7 @@ fn what_is_foreseen_is_what_happens() {
         ("", prices, &[("x-sluice-route", "cheapest"), ("x-sluice-fallback", "off")]),
     ] {
         let gate = Gate::new(model, ALL, file);
-        let seen = gate.ask(headers, &[json(503, "{}"), json(503, "{}"), json(503, "{}")]);
+        let seen = gate.ask(headers, &[json(504, "{}"), json(504, "{}"), json(504, "{}")]);
         assert_eq!(foreseen(&gate, headers, body), asked(&seen), "{model} {file} {headers:?}");
     }
 }
