@@ -18,6 +18,7 @@ async fn a_request_is_settled_when_its_client_has_the_end_and_its_place_is_free(
         .model("gpt", &[("openai", "gpt-sim")])
         .model("claude", &[("anthropic", "claude-sim")])
         .key(Key::new("test", KEY).limits(json!({"concurrent_requests": 1})))
+        .with(json!({"prices": {"models": {"openai/gpt-sim": {"input": 1, "output": 1}, "anthropic/claude-sim": {"input": 1, "output": 1}}}}))
         .start()
         .await;
     for (model, provider) in [("gpt", &openai), ("claude", &anthropic)] {

@@ -43,6 +43,7 @@ mod account;
 mod asked;
 mod attempts;
 mod keys;
+mod patience;
 mod returns;
 
 pub use asked::Asked;

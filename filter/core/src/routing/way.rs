@@ -42,7 +42,7 @@ impl Way {
             allow_lower_tier: false,
             delivery: Delivery::Stream,
             check_structured_output: false,
-            retry: Retry::new(&Trigger::ALL, Duration::from_secs(1)),
+            retry: Retry::new(&Trigger::ALL, Duration::from_secs(2)),
             timeouts,
         }
     }

@@ -239,27 +239,8 @@ pub struct Retry {
 
 impl Default for Retry {
     fn default() -> Self {
-        Self { on: None, wait: "1s".into() }
+        Self { on: None, wait: "2s".into() }
     }
-}
-
-/// How long to wait for a model's targets, instead of what `timeouts` says for all.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct ModelTimeouts {
-    /// For the whole request, all attempts together.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub total: Option<String>,
-    /// For one attempt at an answer that is not streamed, or that is delivered whole.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub answer: Option<String>,
-    /// For one attempt's first token, when streamed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub first_token: Option<String>,
-    /// Between two pieces of a stream.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub idle: Option<String>,
 }
 
 /// What the holder of a key may decide for a request.
@@ -294,6 +275,6 @@ pub struct Circuit {
 
 impl Default for Circuit {
     fn default() -> Self {
-        Self { failures: 5, open: "2s".into(), longest: "20s".into(), ramp: "5s".into() }
+        Self { failures: 5, open: "2s".into(), longest: "10s".into(), ramp: "5s".into() }
     }
 }

@@ -154,11 +154,6 @@ fn one_500_is_asked_again_at_the_same_target_and_a_409_nowhere_else() {
 #[test]
 fn a_failure_that_blames_the_request_is_the_clients_and_is_never_retried() {
     for (status, body, expected) in [
-        (
-            400,
-            r#"{"error":{"message":"bad","type":"invalid_request_error","code":"context_length_exceeded"}}"#,
-            "context_length_exceeded",
-        ),
         (404, r#"{"error":{"message":"no such file","code":"file_not_found"}}"#, "file_not_found"),
         (422, r#"{"detail":"wrong"}"#, ""),
     ] {

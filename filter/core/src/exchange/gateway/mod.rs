@@ -447,7 +447,7 @@ fn set_out(journey: &Journey, effects: &mut Vec<Effect>) {
     trace::asked(gateway, Some(&journey.caller), Some(&journey.asked.name), Some(journey.strategy), effects);
     // The routes have the gateway's own times.
     let routes = gateway.timeouts;
-    let limit = if journey.outline.stream { routes.first_token } else { routes.answer };
+    let limit = if journey.outline.stream { routes.first_token.plain } else { routes.answer.plain };
     for (name, wanted, rendered) in
         [(TOTAL_TIMEOUT, journey.timeouts.total, routes.total), (ATTEMPT_TIMEOUT, journey.limit(), limit)]
     {

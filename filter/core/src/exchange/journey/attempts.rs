@@ -149,7 +149,7 @@ impl Journey {
             return next;
         }
         let roomier = |target: &Target| {
-            trigger != Trigger::ContextLength || target.capabilities.takes_more_than(&current.capabilities)
+            trigger != Trigger::ContextLength || target.capabilities.may_take_more_than(&current.capabilities)
         };
         let worker = self.worker.clone();
         if self.queue.elsewhere(|target| roomier(target) && worker.affords(target, false, now, shared)) {
@@ -238,11 +238,6 @@ impl Journey {
         speed::observe(shared, &tried.target.cells, &observation, now);
     }
 
-    /// How long one attempt may take until there is something for the client.
-    pub fn limit(&self) -> Duration {
-        if self.outline.stream && !self.is_delivered_whole() { self.timeouts.first_token } else { self.timeouts.answer }
-    }
-
     /// An answer to the attempt under way is good so far: from here on the client sees it.
     pub fn commit(&mut self, now: Time) {
         self.stage = Stage::Answering;
@@ -276,7 +271,7 @@ impl Journey {
     /// limit for the first token has passed, and takes a stream that is held for a silent one.
     pub fn falls_silent(&mut self, now: Time) -> Option<Silence> {
         if let Some(Lingering { since, swallowed }) = self.lingering {
-            let longest = self.timeouts.idle.min(LONGEST_LINGERING);
+            let longest = self.timeouts.idle.plain.min(LONGEST_LINGERING);
             let over = swallowed > MOST_SWALLOWED || now.since(since) >= longest;
             self.lingering = self.lingering.filter(|_| !over);
             return over.then_some(Silence::Over);
@@ -291,7 +286,7 @@ impl Journey {
         if self.heard.0 != self.portions {
             self.heard = (self.portions, now);
         }
-        let stalled = now.since(self.heard.1) >= self.timeouts.idle;
+        let stalled = now.since(self.heard.1) >= self.idle();
         if !self.holding {
             return stalled.then(|| {
                 self.break_off(Failure::stalled_before_its_reader());
@@ -299,8 +294,9 @@ impl Journey {
             });
         }
         let waited = now.since(self.attempts.last()?.started);
-        if self.said.pieces == 0 && waited >= self.timeouts.first_token {
-            return Some(Silence::Held(Failure::no_answer(waited, self.timeouts.first_token)));
+        let first_token = self.first_token_of(&self.attempts.last()?.target);
+        if self.said.pieces == 0 && waited >= first_token {
+            return Some(Silence::Held(Failure::no_answer(waited, first_token)));
         }
         stalled.then(|| Silence::Held(Failure::stalled()))
     }
@@ -321,7 +317,7 @@ impl Journey {
     /// An attempt that ended without a callback is known as such when something follows it: by its own limit, or by what was
     /// left of the request's whole time. Whether there was one.
     fn close(&mut self, now: Time, shared: &dyn SharedData) -> bool {
-        let (own, fair) = (self.limit(), self.limit().min(self.model.way.timeouts.total));
+        let (own, fair) = (self.limit(), self.fair_limit());
         let Some(tried) = self.attempts.last_mut().filter(|tried| tried.failure.is_none()) else { return false };
         let left = self.timeouts.total.saturating_sub(tried.started.since(self.started));
         let mut failure = Failure::no_answer(now.since(tried.started), own.min(left));

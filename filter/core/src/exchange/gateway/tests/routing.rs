@@ -178,7 +178,7 @@ fn envoy_is_told_of_times_where_they_are_not_the_gateways() {
     assert_eq!(asks(own, false, &wish("2m")).0.as_deref(), Some("90000"), "the model's holds");
     assert_eq!(asks(own, false, &wish("3s")).0.as_deref(), Some("3000"));
     let whole = r#","delivery":"whole""#;
-    assert_eq!(asks(whole, true, &[]), told(None, Some("20000")), "the first token is the last");
+    assert_eq!(asks(whole, true, &[]), told(None, Some("120000")), "all of it has to come");
 }
 
 const TOO_LONG: &str =
@@ -192,7 +192,15 @@ fn a_prompt_that_is_too_long_goes_to_who_is_known_to_take_more() {
     assert_eq!((seen.status, asked(&seen).as_str()), (200, "one three"));
     assert_eq!(seen.headers.text("x-sluice-failures"), Some("one/x: status_400"));
     assert!(seen.counted.contains(&"sluice.failed.context_length"));
-    for nobody in [r#""one/x":{"max_input":8000}"#, r#""one/x":{"max_input":8000},"two/x":{"max_input":7000}"#] {
+    let unknown = sizes(r#""one/x":{"max_input":8000},"two/x":{"max_input":7000}"#);
+    assert_eq!(asked(&unknown.ask(&[], &[json(400, TOO_LONG), good()])), "one three", "of it nothing is known");
+    assert_eq!(asked(&sizes("").ask(&[], &[json(400, TOO_LONG), json(400, TOO_LONG), good()])), "one two three");
+    let all = |sizes: [u32; 3]| {
+        let sizes = ["one", "two", "three"].iter().zip(sizes);
+        sizes.map(|(name, most)| format!(r#""{name}/x":{{"max_input":{most}}}"#)).collect::<Vec<_>>().join(",")
+    };
+    for nobody in [all([8000, 8000, 7000]), all([8000, 1, 8000])] {
+        let nobody = &nobody;
         let seen = sizes(nobody).ask(&[], &[json(400, TOO_LONG)]);
         assert_eq!((seen.status, asked(&seen).as_str()), (400, "one"), "{nobody}");
         assert!(seen.body.contains("context_length_exceeded"));
@@ -265,7 +273,7 @@ fn what_took_too_long_is_another_reason_than_what_was_not_there() {
 fn a_short_wait_is_for_the_same_target_and_no_wait_at_all_for_another() {
     let patient = Gate::new("", "", "").ask(&[], &[later("1"), good()]);
     assert_eq!((asked(&patient).as_str(), patient.waits), ("one one", vec![Some("1".to_owned())]));
-    let busy = Gate::new("", "", "").ask(&[], &[later("2"), good()]);
+    let busy = Gate::new("", "", "").ask(&[], &[later("3"), good()]);
     assert_eq!((asked(&busy).as_str(), busy.waits), ("one two", vec![None]));
     let longer = Gate::new(r#","retry":{"wait":"5s"}"#, "", "").ask(&[], &[later("4"), good()]);
     assert_eq!((asked(&longer).as_str(), longer.waits), ("one one", vec![Some("4".to_owned())]));
