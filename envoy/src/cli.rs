@@ -167,6 +167,9 @@ struct Run {
     /// How much Envoy says on standard error; with debug the filter tells its decisions. No secret is written at any level
     #[arg(long, value_name = "LEVEL", value_enum, default_value = "warning")]
     log_level: LogLevel,
+    /// Apply a changed gateway file on SIGHUP only
+    #[arg(long)]
+    no_watch: bool,
     #[command(flatten)]
     common: Common,
 }
@@ -384,7 +387,7 @@ fn base(file: &Path) -> io::Result<PathBuf> {
 }
 
 /// What is missing, all of it.
-fn missing(problems: impl IntoIterator<Item = String>) -> Failure {
+pub fn missing(problems: impl IntoIterator<Item = String>) -> Failure {
     Failure::new(problems.into_iter().collect::<Vec<_>>().join("\nsluice: "))
 }
 
@@ -425,14 +428,8 @@ fn render_file(arguments: Render) -> Result<(), Failure> {
 fn run_file(arguments: Run) -> Result<(), Failure> {
     let checked = load(&arguments.file)?;
     let base = base(&arguments.file)?;
-    let (secrets, tokens) = match (secrets::resolve(&checked.file, &base), google::wanted(&checked.file, &base)) {
-        (Ok(secrets), Ok(tokens)) => (secrets, tokens),
-        (secrets, tokens) => return Err(missing(secrets.err().into_iter().chain(tokens.err()).flatten())),
-    };
     run::run(
-        &checked,
-        &secrets,
-        tokens,
+        checked,
         &run::Options {
             file: arguments.file,
             base,
@@ -441,6 +438,7 @@ fn run_file(arguments: Run) -> Result<(), Failure> {
             proxy: Proxy::of_environment().map_err(Failure::new)?,
             drain: arguments.drain,
             log_level: arguments.log_level,
+            watch: !arguments.no_watch,
             admin: arguments.admin,
             concurrency: arguments.common.concurrency,
             access_log: arguments.common.access_log,

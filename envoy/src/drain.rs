@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// The requests that are under way, on both listeners.
 const ACTIVE: &str = "/stats?filter=^http\\.sluice(_admin)?\\.downstream_rq_active$";
 
-/// The signals that tell this process to end.
+/// The signals that tell this process what to do.
 pub struct Signals {
     terminate: Arc<AtomicBool>,
     interrupt: Arc<AtomicBool>,
@@ -45,11 +45,13 @@ impl Signals {
         Ok(Self { terminate: listen(SIGTERM)?, interrupt: listen(SIGINT)?, hang_up: listen(SIGHUP)? })
     }
 
+    /// Whether it was told to read the gateway file again (SIGHUP).
+    pub fn hung_up(&self) -> bool {
+        self.hang_up.swap(false, Ordering::Relaxed)
+    }
+
     /// The next one that came.
     pub fn next(&self) -> Option<End> {
-        if self.hang_up.swap(false, Ordering::Relaxed) {
-            tell("SIGHUP changes nothing: the gateway goes on; SIGTERM ends it");
-        }
         let seen = |flag: &AtomicBool| flag.swap(false, Ordering::Relaxed);
         let terminate = seen(&self.terminate).then_some(End::Terminate);
         terminate.or_else(|| seen(&self.interrupt).then_some(End::Interrupt))

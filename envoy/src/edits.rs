@@ -1,66 +1,69 @@
-//! The gateway file, while the gateway runs with what it said when it started: a change is noticed, checked and told.
+//! Whether files have changed, while the gateway runs with what they said before.
+//!
+//! Their metadata is looked at, not the file system's notices: that sees every way of replacing a file (Kubernetes swaps a symbolic link
+//! two directories up).
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::check;
-use crate::credentials::tell;
+/// Between two looks. A change counts when two of them saw the same: a file may be found half written.
+const LOOK: Duration = Duration::from_millis(150);
 
-/// Between two readings. A change counts when two of them saw the same: a file may be found half written.
-const LOOK: Duration = Duration::from_secs(1);
-
-/// What is known of the file.
+/// The files, as they were when they were read last.
+#[derive(Debug)]
 pub struct Edits {
-    path: PathBuf,
-    /// What is in use, or was told of last.
-    told: Option<String>,
-    last: Option<String>,
+    paths: Vec<PathBuf>,
+    /// `None` before the first reading: what they were by then, nobody has seen.
+    read: Option<Vec<Stamp>>,
+    last: Vec<Option<Stamp>>,
     looked: Instant,
 }
 
+/// What changes with a file: device, number, size, and when its content and its metadata changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stamp(u64, u64, u64, (i64, i64), (i64, i64));
+
 impl Edits {
-    /// Of a file that was just read.
-    pub fn of(path: &Path) -> Self {
-        let text = fs::read_to_string(path).ok();
-        Self { path: path.to_owned(), told: text.clone(), last: text, looked: Instant::now() }
+    pub fn of(paths: Vec<PathBuf>) -> Self {
+        Self { paths, read: None, last: Vec::new(), looked: Instant::now() }
     }
 
-    /// Looks again, if it is time to.
-    pub fn look(&mut self) {
+    /// From now on these are the files.
+    pub fn follow(&mut self, paths: Vec<PathBuf>) {
+        if self.paths != paths {
+            *self = Self::of(paths);
+        }
+    }
+
+    /// Looks again, if it is time to, and tells whether they are to be read anew.
+    pub fn look(&mut self) -> bool {
         if self.looked.elapsed() < LOOK {
-            return;
+            return false;
         }
         self.looked = Instant::now();
-        // A file that is gone is about to be replaced, or its edit is not finished.
-        let Ok(text) = fs::read_to_string(&self.path) else { return };
-        if let Some(text) = self.news(text) {
-            tell(&describe(&self.path, &text));
-        }
+        self.news(self.paths.iter().map(|path| stamp(path)).collect())
     }
 
-    /// The new text, when it was found twice and not told of yet.
-    fn news(&mut self, text: String) -> Option<String> {
-        let settled = self.last.as_ref() == Some(&text);
-        self.last = Some(text.clone());
-        if !settled || self.told.as_ref() == Some(&text) {
-            return None;
+    /// Whether what was found now was found twice, and is not what was read.
+    fn news(&mut self, found: Vec<Option<Stamp>>) -> bool {
+        let settled = self.last == found;
+        self.last.clone_from(&found);
+        // A file that is gone is about to be replaced, or its edit is not finished.
+        let Some(found) = found.into_iter().collect::<Option<Vec<Stamp>>>().filter(|_| settled) else { return false };
+        if self.read.as_ref() == Some(&found) {
+            return false;
         }
-        self.told = Some(text.clone());
-        Some(text)
+        self.read = Some(found);
+        true
     }
 }
 
-fn describe(path: &Path, text: &str) -> String {
-    let name = path.display();
-    let base = path.parent().unwrap_or(Path::new(""));
-    match check::check_in(text, base) {
-        Ok(_) => format!("{name} has changed; the gateway still runs with the old one: restart it"),
-        Err(mistakes) => {
-            let mistakes: String = mistakes.iter().map(|mistake| format!("\n{name}:{mistake}")).collect();
-            format!("{name} has changed, and cannot be used; the gateway still runs with the old one{mistakes}")
-        }
-    }
+fn stamp(path: &Path) -> Option<Stamp> {
+    let found = fs::metadata(path).ok()?;
+    let (changed, renamed) = ((found.mtime(), found.mtime_nsec()), (found.ctime(), found.ctime_nsec()));
+    Some(Stamp(found.dev(), found.ino(), found.size(), changed, renamed))
 }
 
 #[cfg(test)]
@@ -69,19 +72,43 @@ mod tests {
 
     #[test]
     fn a_change_is_told_once_when_it_was_seen_twice() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(&file, "a").unwrap();
-        let mut edits = Edits::of(file.path());
-        for (text, expected) in
-            [("a", false), ("b", false), ("c", false), ("c", true), ("c", false), ("a", false), ("a", true)]
-        {
-            assert_eq!(edits.news(text.to_owned()).is_some(), expected, "{text}");
+        let mut edits = Edits::of(vec!["a".into()]);
+        let stamp = |size| vec![Some(Stamp(1, 1, size, (0, 0), (0, 0)))];
+        for (found, expected) in [
+            (stamp(1), false),
+            (stamp(1), true),
+            (stamp(1), false),
+            (stamp(2), false),
+            (stamp(3), false),
+            (stamp(3), true),
+            (vec![None], false),
+            (vec![None], false),
+            (stamp(3), false),
+            (stamp(3), false),
+            (stamp(1), false),
+            (stamp(1), true),
+        ] {
+            assert_eq!(edits.news(found.clone()), expected, "{found:?}");
         }
     }
 
     #[test]
-    fn what_is_wrong_with_the_new_one_is_told_with_it() {
-        let text = describe(Path::new("gateway.yaml"), "models: {}");
-        assert!(text.contains("cannot be used") && text.contains("gateway.yaml:"), "{text}");
+    fn every_way_of_changing_a_file_shows() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("gateway.yaml");
+        fs::write(&path, "one").unwrap();
+        let mut seen = vec![stamp(&path)];
+        fs::write(&path, "two").unwrap();
+        seen.push(stamp(&path));
+        fs::write(directory.path().join("new"), "two").unwrap();
+        fs::rename(directory.path().join("new"), &path).unwrap();
+        seen.push(stamp(&path));
+        fs::rename(&path, directory.path().join("there")).unwrap();
+        seen.push(stamp(&path));
+        std::os::unix::fs::symlink("there", &path).unwrap();
+        fs::write(directory.path().join("there"), "three").unwrap();
+        seen.push(stamp(&path));
+        assert!(seen.windows(2).all(|pair| pair[0] != pair[1]), "{seen:?}");
+        assert!(seen[3].is_none());
     }
 }

@@ -11,17 +11,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use sluice_core::config::file::{File, Provider};
+use sluice_core::config::file::File;
 
 use crate::check::Checked;
 use crate::cli::Failure;
-use crate::credentials::{Watch, google};
 use crate::drain::{End, Signals, drain};
-use crate::edits::Edits;
+use crate::live::Live;
 use crate::log_level::LogLevel;
 use crate::process::{self, Private};
 use crate::proxy::Proxy;
-use crate::secrets::{self, Secrets};
+use crate::reload::{self, searches_for_aws};
 use crate::{envoy_admin, render};
 
 /// What the gateway file does not say.
@@ -42,21 +41,21 @@ pub struct Options {
     /// How long requests may go on once the gateway was told to end.
     pub drain: Duration,
     pub log_level: LogLevel,
+    /// Whether the gateway file is applied when it changes.
+    pub watch: bool,
 }
 
 /// Between two looks while something is awaited, and while all runs.
 const POLL: Duration = Duration::from_millis(20);
-const WATCH: Duration = Duration::from_millis(100);
+const WATCH: Duration = Duration::from_millis(50);
+const TIDY: Duration = Duration::from_secs(10);
+/// For how long connections of a listener that was replaced may stay, in seconds: longer than nearly all requests last.
+const DRAINING: &str = "3600";
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const STOPPED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Runs until a signal or Envoy's own end. To be called on the main thread, whose end is the process's.
-pub fn run(
-    checked: &Checked,
-    secrets: &Secrets,
-    tokens: Vec<google::Wanted>,
-    options: &Options,
-) -> Result<(), Failure> {
+pub fn run(checked: Checked, options: &Options) -> Result<(), Failure> {
     let signals = Signals::new()?;
     let listen: SocketAddr = checked.file.listen.parse().map_err(|error| Failure::new(format!("listen: {error}")))?;
     free(listen, "change `listen` in the gateway file, or stop what uses it")?;
@@ -68,23 +67,33 @@ pub fn run(
 
     // Removed at the end, with the secrets in it.
     let directory = Private::new()?;
-    let secrets_directory = directory.path().join("secrets");
-    secrets::write(secrets, &secrets_directory)?;
-    let _refresh = google::Refresh::start(tokens, &options.ca, &secrets_directory)?;
-    let mut envoy = Envoy::start(checked, options, directory.path(), &secrets_directory)?;
-    let _watch = Watch::start(&checked.file, &options.base, secrets, &secrets_directory);
-    if envoy.wait_until_ready(&signals)? {
-        let _ = write!(io::stderr(), "{}", welcome(checked, listen, envoy.admin));
-        let end = envoy.wait_until_stopped(&signals, &mut Edits::of(&options.file))?;
-        if let Some(admin) = envoy.admin {
-            drain(admin, end, options.drain, &signals, || matches!(envoy.child.try_wait(), Ok(None)));
-        }
+    let mut live = Live::new(checked, options, rendering(options, directory.path())?, directory.path())?;
+    let mut envoy = Envoy::start(&live, options, directory.path())?;
+    if let Some(admin) = envoy.wait_until_ready(&signals)? {
+        let _ = write!(io::stderr(), "{}", welcome(live.checked(), listen, admin));
+        let end = envoy.wait_until_stopped(&signals, &mut live, admin, options.watch)?;
+        drain(admin, end, options.drain, &signals, || matches!(envoy.child.try_wait(), Ok(None)));
     }
     Ok(())
 }
 
+/// How Envoy's configuration is written for this machine.
+fn rendering(options: &Options, directory: &Path) -> Result<render::Options, Failure> {
+    Ok(render::Options {
+        base: options.base.clone(),
+        wasm: options.wasm.clone(),
+        secrets: reload::secrets_in(directory),
+        admin: options.admin,
+        access_log: options.access_log.as_deref().map(std::path::absolute).transpose()?,
+        ca: options.ca.clone(),
+        proxy: options.proxy.clone(),
+        concurrency: options.concurrency,
+        cgroup: render::overload::is_limited(Path::new("/sys/fs/cgroup")),
+    })
+}
+
 /// Asks for an address and gives it back. Envoy itself would share a port with another Envoy without a word.
-fn free(address: SocketAddr, advice: &str) -> Result<(), Failure> {
+pub fn free(address: SocketAddr, advice: &str) -> Result<(), Failure> {
     match TcpListener::bind(address) {
         Ok(_) => Ok(()),
         Err(error) => Err(Failure::new(format!("cannot listen on {address}: {error}; {advice}"))),
@@ -99,8 +108,7 @@ fn environment(
     const NEEDED: [&str; 9] =
         ["HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ"];
     // Where Envoy looks for AWS's credentials by itself, it looks for them there too.
-    let searches = |provider: &Provider| provider.aws.as_ref().is_some_and(|aws| aws.access_key_id.is_none());
-    let aws = file.providers.values().any(searches);
+    let aws = file.providers.values().any(searches_for_aws);
     variables.filter(move |(name, _)| {
         let name = name.to_string_lossy();
         NEEDED.contains(&&*name) || name.starts_with("ENVOY_") || (aws && name.starts_with("AWS_"))
@@ -114,36 +122,20 @@ struct Envoy {
 }
 
 impl Envoy {
-    fn start(checked: &Checked, options: &Options, directory: &Path, secrets: &Path) -> Result<Self, Failure> {
-        let access_log = options.access_log.as_deref().map(std::path::absolute).transpose()?;
-        let bootstrap = render::bootstrap(
-            checked,
-            &render::Options {
-                base: options.base.clone(),
-                wasm: options.wasm.clone(),
-                secrets: secrets.to_owned(),
-                admin: options.admin,
-                access_log,
-                ca: options.ca.clone(),
-                proxy: options.proxy.clone(),
-                concurrency: options.concurrency,
-                cgroup: render::overload::is_limited(Path::new("/sys/fs/cgroup")),
-            },
-        );
-        let configuration = directory.join("envoy.yaml");
-        secrets::write_atomically(&configuration, bootstrap.as_bytes(), 0o600)?;
+    fn start(live: &Live, options: &Options, directory: &Path) -> Result<Self, Failure> {
         let admin_file = directory.join("admin");
-
         let mut command = process::follower(&options.envoy);
-        command.arg("-c").arg(&configuration).arg("--admin-address-path").arg(&admin_file);
+        command.arg("-c").arg(live.bootstrap()).arg("--admin-address-path").arg(&admin_file);
         // Several may run on one machine: no shared memory between them.
         command.arg("--disable-hot-restart").args(options.log_level.arguments());
+        // A listener that is replaced closes its connections with their next answers, and cuts none that is still busy.
+        command.args(["--drain-strategy", "immediate", "--drain-time-s", DRAINING]);
         // A person may be watching the access log: lines should not wait for Envoy's own 10 s.
         command.args(["--file-flush-interval-msec", "200"]);
         if let Some(concurrency) = options.concurrency {
             command.args(["--concurrency", &concurrency.to_string()]);
         }
-        command.env_clear().envs(environment(&checked.file, std::env::vars_os()));
+        command.env_clear().envs(environment(&live.checked().file, std::env::vars_os()));
         // In a group of its own, so that a terminal's Ctrl-C reaches only us, who stop it in order.
         let child = command.process_group(0).stdin(Stdio::null()).spawn();
         let child =
@@ -151,33 +143,41 @@ impl Envoy {
         Ok(Self { child, admin_file, admin: None })
     }
 
-    /// Whether it became ready; not when it was told to stop before.
-    fn wait_until_ready(&mut self, signals: &Signals) -> Result<bool, Failure> {
+    /// Its administration interface, once it is ready; `None` when it was told to stop before.
+    fn wait_until_ready(&mut self, signals: &Signals) -> Result<Option<SocketAddr>, Failure> {
         let begun = Instant::now();
         while signals.next().is_none() {
             if let Some(status) = self.child.try_wait()? {
                 return Err(obituary(status));
             }
-            if self.is_ready() {
-                return Ok(true);
+            if let Some(admin) = self.ready() {
+                return Ok(Some(admin));
             }
             if begun.elapsed() > READY_WITHIN {
                 return Err(Failure::new(format!("Envoy is not ready after {} s", READY_WITHIN.as_secs())));
             }
             thread::sleep(POLL);
         }
-        Ok(false)
+        Ok(None)
     }
 
-    fn is_ready(&mut self) -> bool {
+    fn ready(&mut self) -> Option<SocketAddr> {
         if self.admin.is_none() {
             self.admin = std::fs::read_to_string(&self.admin_file).ok().and_then(|text| text.trim().parse().ok());
         }
         // 200 once listeners accept.
-        self.admin.is_some_and(|admin| envoy_admin::ask(admin, "GET", "/ready").is_ok())
+        self.admin.filter(|admin| envoy_admin::ask(*admin, "GET", "/ready").is_ok())
     }
 
-    fn wait_until_stopped(&mut self, signals: &Signals, edits: &mut Edits) -> Result<End, Failure> {
+    /// Applies what changes meanwhile.
+    fn wait_until_stopped(
+        &mut self,
+        signals: &Signals,
+        live: &mut Live,
+        admin: SocketAddr,
+        watch: bool,
+    ) -> Result<End, Failure> {
+        let mut tidied = Instant::now();
         loop {
             if let Some(end) = signals.next() {
                 return Ok(end);
@@ -185,7 +185,15 @@ impl Envoy {
             if let Some(status) = self.child.try_wait()? {
                 return Err(obituary(status));
             }
-            edits.look();
+            if signals.hung_up() {
+                live.read(admin);
+            } else if watch {
+                live.look(admin);
+            }
+            if tidied.elapsed() > TIDY {
+                tidied = Instant::now();
+                live.tidy(admin);
+            }
             thread::sleep(WATCH);
         }
     }
@@ -213,7 +221,7 @@ impl Drop for Envoy {
 }
 
 /// What a person wants to know now.
-fn welcome(checked: &Checked, listen: SocketAddr, admin: Option<SocketAddr>) -> String {
+fn welcome(checked: &Checked, listen: SocketAddr, envoy: SocketAddr) -> String {
     let file = &checked.file;
     let reachable = match (listen.ip().is_unspecified(), listen) {
         (true, SocketAddr::V4(_)) => SocketAddr::from(([127, 0, 0, 1], listen.port())),
@@ -230,9 +238,7 @@ fn welcome(checked: &Checked, listen: SocketAddr, admin: Option<SocketAddr>) -> 
     text += &format!("  models     {}\n", list(models.clone()));
     text += &format!("  keys       {}\n", list(file.keys.iter().map(|key| key.id.as_str()).collect()));
     text += &format!("  providers  {}\n", list(file.providers.keys().map(String::as_str).collect()));
-    if let Some(admin) = admin {
-        text += &format!("  admin      http://{admin}\n");
-    }
+    text += &format!("  admin      http://{envoy}\n");
     if let Some(admin) = &file.admin {
         let scheme = if admin.tls.is_some() { "https" } else { "http" };
         text += &format!("  admin API  {scheme}://{}/admin/v1\n", admin.listen);

@@ -44,9 +44,10 @@ pub fn each(file: &File, base: &Path) -> Vec<Found> {
         for (cluster, key) in provider.clusters(name).into_iter().zip(provider.secrets()) {
             found.extend(token(&cluster, &owner, Some(key), "key", base));
         }
-        found.extend(token(name, &owner, client_secret, "client secret", base));
+        let first = provider.cluster(name);
+        found.extend(token(&first, &owner, client_secret, "client secret", base));
         let keys = provider.aws.as_ref().and_then(|aws| aws::keys(aws, base));
-        found.extend(keys.map(|text| (aws_file(name), text.map_err(|problem| format!("{owner}: {problem}")))));
+        found.extend(keys.map(|text| (aws_file(&first), text.map_err(|problem| format!("{owner}: {problem}")))));
     }
     let of_redis = file.redis.as_ref().and_then(|redis| redis.token.as_ref());
     found.extend(token(REDIS_CLUSTER, "redis", of_redis, "token", base));
@@ -101,6 +102,11 @@ pub fn sds_file(cluster: &str) -> String {
 /// The name of the file with a provider's access key for AWS.
 pub fn aws_file(provider: &str) -> String {
     format!("{provider}.aws")
+}
+
+/// All files that a cluster's credential may be in.
+pub fn files_of(cluster: &str) -> [String; 2] {
+    [sds_file(cluster), aws_file(cluster)]
 }
 
 /// A credential as Envoy's secret discovery reads it from a file.

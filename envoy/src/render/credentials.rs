@@ -1,12 +1,13 @@
 //! How Envoy presents each provider's credential: the filter that adds it to every attempt, after ours, and the clusters that such
 //! filters ask. No secret is in it, only where Envoy reads it.
 
-use sluice_core::config::file::{Availability, Aws, Entra, File, Provider, WebIdentity};
+use sluice_core::config::file::{Availability, Aws, Entra, Provider, WebIdentity};
 use sluice_core::config::url::Url;
 
+use super::clusters::{self, Cluster};
 use super::entrance;
 use super::text::{fill, quote};
-use super::{Options, quote_path};
+use super::{Options, proxied, quote_path};
 use crate::secrets::{aws_file, sds_file};
 use sluice_core::config::kind::BEARER;
 
@@ -19,25 +20,24 @@ pub fn filter(name: &str, provider: &Provider, options: &Options) -> String {
         return self::entra(name, entra, options);
     }
     if provider.google.is_some() {
-        return super::credential(name, BEARER, options);
+        return clusters::credential(name, BEARER, options);
     }
     match provider.secrets().next() {
-        Some(_) => super::credential(name, provider.kind.row().credential, options),
+        Some(_) => clusters::credential(name, provider.kind.row().credential, options),
         None => String::new(),
     }
 }
 
-/// The clusters of those who give tokens to Envoy itself.
-pub fn clusters(file: &File, options: &Options) -> String {
-    let authority = |(name, provider): (&String, &Provider)| {
-        let entra = provider.entra.as_ref()?;
-        Some(super::cluster(&token_cluster(name), entra.authority(), &Availability::default(), "", "", options))
-    };
-    file.providers.iter().filter_map(authority).collect()
+/// The cluster of whoever gives tokens to Envoy itself, for the provider with this cluster.
+pub(super) fn authority(cluster: &str, provider: &Provider, options: &Options) -> Option<Cluster> {
+    let url = provider.entra.as_ref()?.authority();
+    let name = token_cluster(cluster);
+    let text = clusters::cluster(&name, url, &Availability::default(), clusters::CONNECT, "", "", options);
+    Some(Cluster { text, listener: proxied::listener(&name, url, options), name })
 }
 
 /// No provider can have this name.
-pub(super) fn token_cluster(provider: &str) -> String {
+fn token_cluster(provider: &str) -> String {
     format!("sluice-entra-{provider}")
 }
 
@@ -170,7 +170,8 @@ mod tests {
         );
         let local = rendered(&format!("entra: {{ {entra}, authority: \"http://127.0.0.1:9/x\" }}"));
         assert!(local.contains("uri: \"http://127.0.0.1:9/x/contoso.com/oauth2"), "{local}");
-        let (_, cluster) = local.split_once("- name: \"sluice-entra-p\"\n").unwrap();
+        let (_, rest) = local.split_once("- name: \"sluice-entra-p\"\n").unwrap();
+        let cluster = rest.split("\n  - name: ").next().unwrap();
         assert!(!cluster.contains("filters.http.wasm"), "{cluster}");
     }
 }

@@ -47,13 +47,18 @@ pub(super) fn source(name: &str, path: &Path) -> String {
     )
 }
 
-/// The filter that answers browsers before ours is asked, and what it needs to know.
-pub(super) fn cors(cors: Option<&Cors>) -> [String; 2] {
-    let Some(cors) = cors else { return [String::new(), String::new()] };
-    let origins: Vec<String> = cors.origins.iter().map(|origin| matcher(origin)).collect();
-    let policy = fill(include_str!("cors.yaml"), &[("origins", &origins.join(", ")), ("exposed", &EXPOSED.join(", "))]);
+/// The filter that answers browsers before ours is asked.
+pub(super) fn cors_filter(cors: Option<&Cors>) -> String {
     let kind = "type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors";
-    [format!("- name: envoy.filters.http.cors\n  typed_config: {{ \"@type\": {kind} }}\n"), policy]
+    let filter = format!("- name: envoy.filters.http.cors\n  typed_config: {{ \"@type\": {kind} }}\n");
+    cors.map(|_| filter).unwrap_or_default()
+}
+
+/// What that filter needs to know, in the routes.
+pub(super) fn cors_policy(cors: Option<&Cors>) -> String {
+    let Some(cors) = cors else { return String::new() };
+    let origins: Vec<String> = cors.origins.iter().map(|origin| matcher(origin)).collect();
+    fill(include_str!("cors.yaml"), &[("origins", &origins.join(", ")), ("exposed", &EXPOSED.join(", "))])
 }
 
 /// Headers of answers that pages may read. The star does not cover clients that send cookies, and says no names to people.

@@ -1,31 +1,34 @@
-//! A gateway file as Envoy's bootstrap configuration: templates beside this file, filled with quoted values.
+//! A gateway file as Envoy's configuration: templates beside this file, filled with quoted values.
+//!
+//! It has two shapes. One is a bootstrap configuration with all in it, for people to read and for an Envoy that is started anew with
+//! each change. In the other one, what may change while Envoy runs stands in files that it watches: see [`discovery`].
 //!
 //! No secret is in it, and none in what the filter receives: Envoy reads credentials, of providers and of Redis, from
 //! files of their own (see [`crate::secrets`]).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::json;
-use sluice_core::config::file::{Availability, File, LoggedClient, Mode, Provider, Redis};
-use sluice_core::config::kind::{BEARER, Presented};
-use sluice_core::config::url::Url;
+use sluice_core::config::file::{File, Mode, Redis};
 use sluice_core::config::{Gateway, Model};
-use sluice_core::exchange::REDIS_CLUSTER;
-use sluice_core::exchange::gateway::endpoint::{ALIVE, READY};
 
 use crate::check::Checked;
 use crate::proxy::Proxy;
-use crate::secrets::sds_file;
 
 mod availability;
+mod clusters;
 mod credentials;
+pub mod discovery;
 pub mod entrance;
+mod filter;
+mod listener;
 pub mod overload;
 mod proxied;
 mod refusals;
+mod routes;
 mod text;
 mod tracing;
 
@@ -59,63 +62,52 @@ pub struct Options {
     pub cgroup: bool,
 }
 
-/// The whole bootstrap configuration.
+/// The whole configuration in one.
 pub fn bootstrap(checked: &Checked, options: &Options) -> String {
     let Checked { file, gateway, .. } = checked;
-    // Checked before: a listener that cannot be read does not come this far.
-    let listen: SocketAddr = file.listen.parse().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 8080)));
-    let timeouts = gateway.timeouts;
-    let [cors, cors_policy] = entrance::cors(file.cors.as_ref());
+    let clusters = clusters::of_providers(file, options);
+    let names = clusters.iter().map(|cluster| &*cluster.name);
+    let routes = nested("route_config", &routes::routes(file, gateway, longest(gateway), names));
+    let inline = |role| {
+        let configuration = json!({ "role": role, "gateway": filter::for_the_filter(file) });
+        nested("typed_config", &filter::of(role, &configuration, options))
+    };
+    let listeners = listener::clients(file, gateway.timeouts.total, &routes, &inline("gateway"), options)
+        + &listener::administrators(file, &inline("admin"), options);
+    let proxied: String = clusters.iter().map(|cluster| &*cluster.listener).collect();
+    let clusters: String = clusters.iter().map(|cluster| &*cluster.text).collect();
+    frame(checked, "", &(listeners + &proxied), &clusters, options)
+}
+
+/// The bootstrap configuration around these listeners and clusters: what never changes while Envoy runs.
+fn frame(checked: &Checked, dynamic: &str, listeners: &str, clusters: &str, options: &Options) -> String {
+    let Checked { file, gateway, .. } = checked;
     // A file that is written to fills the kernel's cache, which counts as memory in use up to the limit.
     let cgroup = options.cgroup && options.access_log.is_none();
-    let clusters = file.providers.iter().flat_map(|(name, provider)| provider.clusters(name));
-    let targets: String = clusters.map(|cluster| target(&cluster)).collect();
-    let providers: String =
-        file.providers.iter().map(|(name, provider)| self::provider(name, provider, options)).collect();
-    let redis = file.redis.as_ref().map(|redis| self::redis(redis, options)).unwrap_or_default();
-    let collector = file.tracing.as_ref().map(|tracing| tracing::cluster(tracing, options)).unwrap_or_default();
-    // Without tracing the filter says which trace it is.
-    let trace_id = file.tracing.as_ref().map_or("", |_| r#",\"trace_id\":\"%TRACE_ID%\""#);
-    // Of less than the address the filter says what there is to say.
-    let client = match file.log.client {
-        LoggedClient::Full => r#",\"client\":\"%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%\""#,
-        LoggedClient::Network | LoggedClient::Off => "",
-    };
+    let [own_clusters, own_listeners] = clusters::of_the_gateway(file, options);
     fill(
         include_str!("bootstrap.yaml"),
         &[
             ("concurrency", &options.concurrency.map(|n| format!(" --concurrency {n}")).unwrap_or_default()),
             ("admin_address", &quote(&options.admin.ip().to_string())),
             ("admin_port", &options.admin.port().to_string()),
-            ("address", &quote(&listen.ip().to_string())),
-            ("port", &listen.port().to_string()),
-            ("tls", &entrance::tls(file.tls.as_ref(), CLIENTS, options)),
-            ("cors", &cors),
-            ("cors_policy", &cors_policy),
-            ("ready", &quote(&format!("{READY}/?(\\?.*)?"))),
-            ("access_log", &access_log(options.access_log.as_deref(), &unlogged())),
-            ("tracing", &file.tracing.as_ref().map(tracing::manager).unwrap_or_default()),
-            ("trace_id", trace_id),
-            ("client", client),
             ("overload", &overload::manager(workers(options), gateway.memory.worker as u64, cgroup, longest(gateway))),
-            ("refusals", &refusals::for_clients()),
-            ("longest", &seconds(longest(gateway))),
-            ("idle", &seconds(longest(gateway) + WORK)),
-            ("total", &seconds(timeouts.total)),
-            ("answer", &seconds(timeouts.answer.plain)),
-            ("first_token", &seconds(timeouts.first_token.plain)),
-            ("targets", &targets),
-            ("wasm", &quote_path(&options.wasm)),
-            ("gateway", &ascii_json(&json!({ "role": "gateway", "gateway": for_the_filter(file) }))),
-            ("admin", &admin(file, longest(gateway), options)),
-            ("proxied", &proxied::listeners(file, options)),
-            (
-                "clusters",
-                &(providers + &redis + &collector + &credentials::clusters(file, options) + &proxied::cluster(options)),
-            ),
-            ("services", &extensions(keeper(file) + &proxied::extension(options))),
+            ("dynamic", dynamic),
+            ("listeners", &section("listeners", &(listeners.to_owned() + &own_listeners))),
+            ("clusters", &(clusters.to_owned() + &own_clusters)),
+            ("services", &section("bootstrap_extensions", &(keeper(file, options) + &proxied::extension(options)))),
         ],
     )
+}
+
+/// A text under a key of its own.
+fn nested(key: &str, text: &str) -> String {
+    fill(&format!("{key}:\n  ${{text}}\n"), &[("text", text)])
+}
+
+/// A list under its key; nothing when it is empty.
+fn section(key: &str, list: &str) -> String {
+    if list.is_empty() { String::new() } else { format!("{key}:\n{list}") }
 }
 
 /// The worker threads that Envoy will have.
@@ -129,183 +121,25 @@ fn workers(options: &Options) -> u64 {
 const CALLS: u32 = 4;
 /// What the filter's own work may take beside all that has a limit of its own.
 const WORK: Duration = Duration::from_secs(5);
-/// Until a request of the administrator's is ended, at least: it has 30 seconds to arrive.
-const LONGEST_ADMINISTRATION: Duration = Duration::from_secs(60);
 
 /// When a request is ended at the latest: after the longest time that it may take to arrive, to be admitted, and to be answered.
 /// A client can ask for less, never for more.
-fn longest(gateway: &Gateway) -> Duration {
+pub fn longest(gateway: &Gateway) -> Duration {
     let total = |model: &Rc<Model>| model.way.timeouts.total;
     let answered = gateway.models.values().map(total).fold(gateway.timeouts.total, Duration::max);
     let admitted = gateway.redis.as_ref().map_or(Duration::ZERO, |redis| redis.timeout * CALLS);
     gateway.timeouts.total + admitted + answered + WORK
 }
 
-/// The administration interface's listener, if there is one.
-fn admin(file: &File, longest: Duration, options: &Options) -> String {
-    // Checked before, as the other listener is.
-    let listen = file.admin.as_ref().and_then(|admin| admin.listen.parse::<SocketAddr>().ok());
-    let Some(listen) = listen else { return String::new() };
-    fill(
-        include_str!("admin.yaml"),
-        &[
-            ("address", &quote(&listen.ip().to_string())),
-            ("port", &listen.port().to_string()),
-            ("longest", &seconds(longest.max(LONGEST_ADMINISTRATION))),
-            ("refusals", &refusals::for_administrators()),
-            ("tls", &entrance::tls(file.admin.as_ref().and_then(|admin| admin.tls.as_ref()), ADMINISTRATORS, options)),
-            ("access_log", &access_log(options.access_log.as_deref(), "")),
-            ("gateway", &ascii_json(&json!({ "role": "admin", "gateway": for_the_filter(file) }))),
-        ],
-    )
-}
-
-/// What Envoy starts with besides listeners and clusters.
-fn extensions(each: String) -> String {
-    if each.is_empty() { each } else { format!("\nbootstrap_extensions:\n{each}") }
-}
-
 /// The service that exchanges counts with Redis, where that is wanted.
-fn keeper(file: &File) -> String {
+fn keeper(file: &File, options: &Options) -> String {
     match &file.redis {
         Some(Redis { mode: Mode::Relaxed, .. }) => {
-            let configuration = ascii_json(&json!({ "role": "keeper", "gateway": for_the_filter(file) }));
-            fill(include_str!("keeper.yaml"), &[("configuration", &configuration)])
+            let configuration = ascii_json(&json!({ "role": "keeper", "gateway": filter::for_the_filter(file) }));
+            fill(include_str!("keeper.yaml"), &[("vm", &filter::vm(options)), ("configuration", &configuration)])
         }
         _ => String::new(),
     }
-}
-
-/// Where credentials come from is not the filter's business, and what only Envoy does is not either.
-fn for_the_filter(file: &File) -> File {
-    let mut file = file.clone();
-    for provider in file.providers.values_mut() {
-        provider.key_count = Some(provider.key_count()).filter(|count| *count > 1);
-        provider.forget_credential();
-        provider.availability = Availability::default();
-    }
-    file.tls = None;
-    file.cors = None;
-    if let Some(admin) = &mut file.admin {
-        admin.tls = None;
-    }
-    if let Some(redis) = &mut file.redis {
-        redis.token = None;
-    }
-    if let Some(tracing) = &mut file.tracing {
-        tracing.token = None;
-    }
-    file
-}
-
-fn target(name: &str) -> String {
-    let name = quote(name);
-    let action = "type.googleapis.com/envoy.extensions.router.cluster_specifiers.matcher.v3.ClusterAction";
-    format!("{name}: {{ action: {{ name: {name}, typed_config: {{ \"@type\": {action}, cluster: {name} }} }} }}\n")
-}
-
-/// Requests without a line in the log: those of whoever balances load before the gateway, every second or so.
-fn unlogged() -> String {
-    let regex = quote(&format!("({ALIVE}|{READY})/?(\\?.*)?"));
-    // A request that Envoy could not read has no path, and has its line.
-    let missing = "invert_match: true, treat_missing_header_as_empty: true";
-    let path = format!("{{ name: \":path\", string_match: {{ safe_regex: {{ regex: {regex} }} }}, {missing} }}");
-    format!("filter: {{ header_filter: {{ header: {path} }} }}\n            ")
-}
-
-/// The first lines of an access logger, up to its format; which requests it leaves out stands before them.
-fn access_log(path: Option<&Path>, filter: &str) -> String {
-    let (name, kind, path) = match path {
-        None => ("stdout", "stream.v3.StdoutAccessLog", String::new()),
-        Some(path) => ("file", "file.v3.FileAccessLog", format!("\n              path: {}", quote_path(path))),
-    };
-    format!(
-        "{filter}name: envoy.access_loggers.{name}\n            typed_config:\n              \
-         \"@type\": type.googleapis.com/envoy.extensions.access_loggers.{kind}{path}"
-    )
-}
-
-/// A cluster for each of a provider's keys: Envoy adds the key, and a cluster adds one.
-fn provider(name: &str, provider: &Provider, options: &Options) -> String {
-    let one = |cluster_name: String| {
-        let credential = credentials::filter(&cluster_name, provider, options);
-        let url = provider.url().unwrap_or_default();
-        cluster(&cluster_name, url, &provider.availability, include_str!("provider.yaml"), &credential, options)
-    };
-    provider.clusters(name).into_iter().map(one).collect()
-}
-
-/// Only the gateway itself calls Redis: there is nothing to translate, and so no filter of ours.
-fn redis(redis: &Redis, options: &Options) -> String {
-    let credential = match &redis.token {
-        None => String::new(),
-        Some(_) => credential(REDIS_CLUSTER, BEARER, options),
-    };
-    cluster(REDIS_CLUSTER, &redis.url, &Availability::default(), "", &credential, options)
-}
-
-fn cluster(
-    name: &str,
-    url: &str,
-    availability: &Availability,
-    filter: &str,
-    credential: &str,
-    options: &Options,
-) -> String {
-    // Checked before, as the listener is.
-    let Ok(url) = Url::parse(url) else { return String::new() };
-    let address = url.host.parse::<IpAddr>().ok();
-    let tunnel = proxied::tunnel(name, &url, options);
-    let (discovery, without_address) = match (&tunnel, address) {
-        (Some(_), _) | (None, Some(_)) => ("type: STATIC", ""),
-        (None, None) => (include_str!("dns.yaml"), include_str!("without_address.yaml")),
-    };
-    let socket = || format!("{{ socket_address: {{ address: {}, port_value: {} }} }}", quote(&url.host), url.port);
-    let protocol = match url.tls {
-        true => "auto_config: { http_protocol_options: {}, http2_protocol_options: {} } # as the server prefers",
-        false => "explicit_http_config: { http_protocol_options: {} }",
-    };
-    fill(
-        include_str!("cluster.yaml"),
-        &[
-            ("name", &quote(name)),
-            ("discovery", discovery),
-            ("availability", &availability::parts(availability, &url)),
-            ("address", &tunnel.unwrap_or_else(socket)),
-            ("without_address", without_address),
-            ("transport", &if url.tls { tls(&url.host, address, options) } else { String::new() }),
-            ("protocol", protocol),
-            ("filter", filter),
-            ("credential", credential),
-        ],
-    )
-}
-
-fn credential(name: &str, Presented { header, prefix }: Presented, options: &Options) -> String {
-    let prefix = if prefix.is_empty() { String::new() } else { format!("header_value_prefix: {}", quote(prefix)) };
-    fill(
-        include_str!("credential.yaml"),
-        &[
-            ("secret", &entrance::source(name, &options.secrets.join(sds_file(name)))),
-            ("header", header),
-            ("prefix", &prefix),
-        ],
-    )
-}
-
-/// A server is asked for, and must prove, the name in the provider's URL; an address is never a name to ask for.
-fn tls(host: &str, address: Option<IpAddr>, options: &Options) -> String {
-    let (server_name, subject) = match address {
-        None => (format!("sni: {}\nauto_sni_san_validation: true", quote(host)), String::new()),
-        Some(address) => {
-            let exact = quote(&address.to_string());
-            let subject =
-                format!("match_typed_subject_alt_names: [{{ san_type: IP_ADDRESS, matcher: {{ exact: {exact} }} }}]");
-            (String::new(), subject)
-        }
-    };
-    let ca = quote_path(&options.ca);
-    fill(include_str!("tls.yaml"), &[("server_name", &server_name), ("ca", &ca), ("subject", &subject)])
 }
 
 fn quote_path(path: &Path) -> String {
@@ -376,7 +210,11 @@ timeouts: { first_token: 1500ms }
     fn no_request_is_ended_that_our_own_times_allow() {
         let longest = |more: &str| longest(&crate::check::check(&format!("{FILE}{more}")).unwrap().gateway).as_secs();
         assert_eq!(longest(""), 600 + 600 + 5);
-        assert!(rendered(&options()).contains("max_stream_duration: 1205s }\n          stream_idle_timeout: 1210s #"));
+        assert!(
+            rendered(&options()).contains(
+                "max_stream_duration: { max_stream_duration: 1205s }\n                  idle_timeout: 1210s #"
+            )
+        );
         let model = "models: { chat: { targets: [{ provider: on, model: gpt-5 }], timeouts: { total: 1h } } }\n";
         let file = FILE.replace("models: { chat: { targets: [{ provider: on, model: gpt-5 }] } }\n", model);
         let checked = crate::check::check(&format!("{file}redis: {{ url: \"http://db.example\", timeout: 250ms }}\n"));
@@ -392,7 +230,7 @@ timeouts: { first_token: 1500ms }
         assert!(rendered.contains("address: \"::1\", port_value: 8081"));
         assert!(rendered.contains("\"role\": \"admin\"") && rendered.contains("root_id: admin\n"));
         assert!(!rendered.contains("SOME_VARIABLE") && !rendered.contains("some.key"));
-        assert_eq!(rendered.matches("vm_config: *vm").count(), 4, "three providers and the interface");
+        assert_eq!(rendered.matches("vm_config: {").count(), 5, "three providers and both listeners");
     }
 
     #[test]
@@ -540,7 +378,9 @@ capabilities: { local/a/b: { vision: false }, on/gpt-5: { max_input: 1000 } }
         };
         let relaxed = with("relaxed");
         let (_, keeper) = relaxed.split_once("bootstrap_extensions:\n").unwrap();
-        for expected in ["singleton: true", "vm_config: *vm\n", r#""role": "keeper""#, r#""mode": "relaxed""#] {
+        for expected in
+            ["singleton: true", "vm_config: { vm_id: sluice,", r#""role": "keeper""#, r#""mode": "relaxed""#]
+        {
             assert!(keeper.contains(expected), "{expected}\n{keeper}");
         }
         assert!(!relaxed.contains("REDIS_VARIABLE") && !relaxed.contains("SOME_VARIABLE"));

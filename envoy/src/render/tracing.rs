@@ -1,12 +1,11 @@
-//! Traces: what Envoy's connection manager is told of them, and the collector's cluster. What spans say is in the template; the
+//! Traces: what Envoy's connection manager is told of them. What spans say is in the template; the
 //! filter sets the properties it names (`sluice_core::exchange::trace`).
 
-use sluice_core::config::file::{Availability, Tracing};
+use sluice_core::config::file::Tracing;
 use sluice_core::config::url::Url;
 use sluice_core::exchange::TRACING_CLUSTER;
 
 use super::text::{fill, quote};
-use super::{BEARER, Options};
 
 /// For the connection manager of the clients' listener.
 pub fn manager(tracing: &Tracing) -> String {
@@ -18,13 +17,4 @@ pub fn manager(tracing: &Tracing) -> String {
         include_str!("tracing.yaml"),
         &[("sampling", &tracing.sampling.to_string()), ("uri", &quote(&uri)), ("cluster", &quote(TRACING_CLUSTER))],
     )
-}
-
-/// Only Envoy itself calls the collector: no filter of ours.
-pub fn cluster(tracing: &Tracing, options: &Options) -> String {
-    let credential = match &tracing.token {
-        None => String::new(),
-        Some(_) => super::credential(TRACING_CLUSTER, BEARER, options),
-    };
-    super::cluster(TRACING_CLUSTER, &tracing.url, &Availability::default(), "", &credential, options)
 }

@@ -92,6 +92,7 @@ mod abi {
         ) -> u32;
         pub fn proxy_define_metric(kind: MetricType, name: *const u8, name_size: usize, id: *mut u32) -> u32;
         pub fn proxy_increment_metric(id: u32, by: i64) -> u32;
+        pub fn proxy_record_metric(id: u32, value: u64) -> u32;
         pub fn proxy_send_local_response(
             status: u32,
             details: *const u8,
@@ -292,26 +293,31 @@ pub fn random(bytes: &mut [u8]) -> Result<()> {
 
 /// Adds one to a counter; the same name is the same counter in every worker.
 pub fn count(name: &'static str) -> Result<()> {
-    thread_local! {
-        // Envoy gives a new number, and keeps it for ever, each time a counter is defined: once in a VM.
-        static NUMBERS: RefCell<BTreeMap<&'static str, u32>> = const { RefCell::new(BTreeMap::new()) };
-    }
-    let id = match NUMBERS.with_borrow(|numbers| numbers.get(name).copied()) {
-        Some(id) => id,
-        None => {
-            let id = define_counter(name)?;
-            NUMBERS.with_borrow_mut(|numbers| numbers.insert(name, id));
-            id
-        }
-    };
+    let id = metric(MetricType::Counter, name)?;
     // SAFETY: plain numbers.
     checked(unsafe { abi::proxy_increment_metric(id, 1) })
 }
 
-fn define_counter(name: &str) -> Result<u32> {
+/// Sets a gauge; the same name is the same gauge in every worker.
+pub fn set_gauge(name: &'static str, value: u64) -> Result<()> {
+    let id = metric(MetricType::Gauge, name)?;
+    // SAFETY: plain numbers.
+    checked(unsafe { abi::proxy_record_metric(id, value) })
+}
+
+/// The number of a metric.
+fn metric(kind: MetricType, name: &'static str) -> Result<u32> {
+    thread_local! {
+        // Envoy gives a new number, and keeps it for ever, each time a metric is defined: once in a VM.
+        static NUMBERS: RefCell<BTreeMap<&'static str, u32>> = const { RefCell::new(BTreeMap::new()) };
+    }
+    if let Some(id) = NUMBERS.with_borrow(|numbers| numbers.get(name).copied()) {
+        return Ok(id);
+    }
     let mut id = 0;
     // SAFETY: the host reads `name` and writes four bytes during the call.
-    checked(unsafe { abi::proxy_define_metric(MetricType::Counter, name.as_ptr(), name.len(), &raw mut id) })?;
+    checked(unsafe { abi::proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut id) })?;
+    NUMBERS.with_borrow_mut(|numbers| numbers.insert(name, id));
     Ok(id)
 }
 

@@ -14,13 +14,14 @@ use proxy_wasm::traits::{Context as Callbacks, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 use sluice_core::admin::Service;
 use sluice_core::config::Gateway;
-use sluice_core::config::plugin::Plugin;
+use sluice_core::config::plugin::{Plugin, Reload};
+use sluice_core::config::time;
 use sluice_core::exchange::attempt::give_up;
 use sluice_core::exchange::journey::Silence;
 use sluice_core::exchange::keeper::Keeper;
 use sluice_core::exchange::trace;
 use sluice_core::exchange::worker::Worker;
-use sluice_core::exchange::{Call, Called, Context, Effect, Time};
+use sluice_core::exchange::{Call, Called, Context, Effect, Time, metric};
 
 mod admin;
 mod gateway;
@@ -65,7 +66,10 @@ enum Role {
 impl Root {
     fn role(plugin: Plugin) -> Result<Role, host::Failed> {
         match plugin {
-            Plugin::Gateway(gateway) => Self::gateway(gateway),
+            Plugin::Gateway { gateway, reload } => {
+                reload.iter().try_for_each(reloaded)?;
+                Self::gateway(gateway)
+            }
             Plugin::Provider => Ok(Role::Provider),
             Plugin::Keeper(gateway) => Self::keeper(&gateway),
             Plugin::Admin(service) => Ok(Role::Admin(service)),
@@ -144,6 +148,13 @@ impl Root {
             Role::None | Role::Provider | Role::Admin(_) => None,
         }
     }
+}
+
+/// Lets the metrics tell which gateway file is in force. All workers say the same.
+fn reloaded(reload: &Reload) -> Result<(), host::Failed> {
+    host::set_gauge(metric::RELOAD_SUCCESSFUL, u64::from(reload.refused.is_none()))?;
+    let seconds = time::rfc3339(&reload.applied_at).unwrap_or_default();
+    host::set_gauge(metric::RELOAD_TIME, seconds)
 }
 
 impl Callbacks for Root {

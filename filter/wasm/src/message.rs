@@ -79,9 +79,8 @@ impl View for Message {
     fn provider_left(&self) -> bool {
         // Envoy's response flags UR (remote reset), UC (connection termination) and UPE (protocol error, which a body cut short is),
         // as `response.flags` has them.
-        const LEFT: u64 = 0x10 | 0x40 | 0x80_0000;
-        let flags = host::property("response\0flags").ok().and_then(|bytes| bytes.try_into().ok());
-        flags.is_some_and(|flags| u64::from_le_bytes(flags) & LEFT != 0)
+        const LEFT: u64 = 0x10 | CONNECTION_TERMINATION | 0x80_0000;
+        flags().is_some_and(|flags| flags & LEFT != 0)
     }
 
     fn transport_failure(&self) -> Said {
@@ -100,7 +99,20 @@ impl View for Message {
     }
 }
 
+/// Envoy's response flag UC: an upstream connection that was there is lost.
+const CONNECTION_TERMINATION: u64 = 0x40;
+
+fn flags() -> Option<u64> {
+    let flags = host::property("response\0flags").ok().and_then(|bytes| bytes.try_into().ok());
+    flags.map(u64::from_le_bytes)
+}
+
 impl Message {
+    /// Whether an attempt has ended because its connection was lost.
+    pub fn connection_lost(self) -> bool {
+        flags().is_some_and(|flags| flags & CONNECTION_TERMINATION != 0)
+    }
+
     /// The same with so many bytes of its body in Envoy's buffer.
     pub const fn holding(self, held: usize) -> Self {
         Self { held, ..self }

@@ -17,9 +17,11 @@ use source::Source;
 use crate::secrets::{for_sds, sds_file, write_one};
 
 /// A provider whose requests carry an access token.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Wanted {
     provider: String,
+    /// Envoy's cluster, whose credential it is.
+    cluster: String,
     source: Source,
 }
 
@@ -27,11 +29,12 @@ pub struct Wanted {
 pub fn wanted(file: &File, base: &Path) -> Result<Vec<Wanted>, Vec<String>> {
     let mut wanted = Vec::new();
     let mut missing = Vec::new();
-    for (provider, google) in file.providers.iter().filter_map(|(name, it)| Some((name, it.google.as_ref()?))) {
+    for (name, provider) in &file.providers {
+        let Some(google) = &provider.google else { continue };
         let source = Source::of(google, base, |variable| std::env::var(variable).ok());
         match source.check() {
-            Ok(()) => wanted.push(Wanted { provider: provider.clone(), source }),
-            Err(problem) => missing.push(format!("provider {provider}: {problem}")),
+            Ok(()) => wanted.push(Wanted { provider: name.clone(), cluster: provider.cluster(name), source }),
+            Err(problem) => missing.push(format!("provider {name}: {problem}")),
         }
     }
     if missing.is_empty() { Ok(wanted) } else { Err(missing) }
@@ -40,10 +43,11 @@ pub fn wanted(file: &File, base: &Path) -> Result<Vec<Wanted>, Vec<String>> {
 /// Says of each provider with such a token how Envoy gets one without `sluice run`. Writes an empty one where there is no other:
 /// Envoy does not start without the file.
 pub fn leave_to_others(file: &File, directory: &Path) -> std::io::Result<()> {
-    for name in file.providers.iter().filter_map(|(name, provider)| provider.google.as_ref().map(|_| name)) {
-        let path = directory.join(sds_file(name));
+    for (name, provider) in file.providers.iter().filter(|(_, provider)| provider.google.is_some()) {
+        let cluster = provider.cluster(name);
+        let path = directory.join(sds_file(&cluster));
         if !path.exists() {
-            write_one(directory, &sds_file(name), &for_sds(name, ""))?;
+            write_one(directory, &sds_file(&cluster), &for_sds(&cluster, ""))?;
         }
         super::tell(&format!(
             "provider {name}: fetching access tokens of Google's and keeping them fresh is what `sluice run` does; for an \

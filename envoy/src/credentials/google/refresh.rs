@@ -21,24 +21,39 @@ const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 /// Keeps tokens fresh until it is dropped.
 #[derive(Debug)]
 pub struct Refresh {
-    /// Their end is the threads'.
-    _stops: Vec<Sender<()>>,
+    /// Whose certificates a server may have that gives tokens.
+    authorities: PathBuf,
+    directory: PathBuf,
+    /// Each with the thread that keeps it.
+    kept: Vec<(Wanted, Kept)>,
 }
 
+/// The end of this is the thread's.
+#[derive(Debug)]
+struct Kept(#[expect(dead_code, reason = "it is dropped")] Sender<()>);
+
 impl Refresh {
-    /// Asks for the first tokens, from servers whose certificates are of these authorities, and writes their files into `directory`, so that Envoy can start. One that cannot be had is no
-    /// reason not to: it is asked for again, and until then the provider refuses, which is a reason to ask the next.
-    pub fn start(wanted: Vec<Wanted>, authorities: &Path, directory: &Path) -> Result<Self, Failure> {
-        let mut stops = Vec::new();
-        if wanted.is_empty() {
-            return Ok(Self { _stops: stops });
+    /// Keeps none yet. Tokens will come from servers whose certificates are of these authorities, and go into `directory`.
+    pub fn new(authorities: &Path, directory: &Path) -> Self {
+        Self { authorities: authorities.to_owned(), directory: directory.to_owned(), kept: Vec::new() }
+    }
+
+    /// Keeps these and no others. Asks for the first tokens of the new ones, and writes their files, so that Envoy can use them. One
+    /// that cannot be had is no reason not to: it is asked for again, and until then the provider refuses, which is a reason to ask
+    /// the next.
+    pub fn keep(&mut self, wanted: Vec<Wanted>) -> Result<(), Failure> {
+        self.kept.retain(|(known, _)| wanted.contains(known));
+        let new = wanted.into_iter().filter(|wanted| !self.kept.iter().any(|(known, _)| known == wanted));
+        let new: Vec<Wanted> = new.collect();
+        if new.is_empty() {
+            return Ok(());
         }
-        let endpoint = Endpoint::new(authorities).map_err(Failure::new)?;
-        for wanted in wanted {
+        let endpoint = Endpoint::new(&self.authorities).map_err(Failure::new)?;
+        for wanted in new {
             let mut keeper = Keeper {
-                wanted,
+                wanted: wanted.clone(),
                 endpoint: endpoint.clone(),
-                directory: directory.to_owned(),
+                directory: self.directory.clone(),
                 failures: 0,
                 text: String::new(),
             };
@@ -46,9 +61,9 @@ impl Refresh {
             let wait = keeper.renew();
             let (stop, stopped) = mpsc::channel();
             thread::spawn(move || keeper.keep(wait, &stopped));
-            stops.push(stop);
+            self.kept.push((wanted, Kept(stop)));
         }
-        Ok(Self { _stops: stops })
+        Ok(())
     }
 }
 
@@ -106,8 +121,8 @@ impl Keeper {
 
     /// Writes the present token where Envoy reads it; an empty one is none for Envoy.
     fn write(&self) -> std::io::Result<()> {
-        let provider = &self.wanted.provider;
-        write_one(&self.directory, &sds_file(provider), &for_sds(provider, &self.text))
+        let cluster = &self.wanted.cluster;
+        write_one(&self.directory, &sds_file(cluster), &for_sds(cluster, &self.text))
     }
 }
 

@@ -15,7 +15,7 @@ const DEFAULT_KEY: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 const METADATA_HOST: &str = "GCE_METADATA_HOST";
 
 /// Whose token it is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Source {
     /// A service account's. Its key is read anew each time: it may have been replaced.
     Account { key: Secret, base: PathBuf },

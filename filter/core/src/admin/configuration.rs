@@ -6,12 +6,21 @@ use serde::Serialize;
 
 use super::answer::Answer;
 use super::{Desk, Next, Step};
-use crate::config::file::Mode;
+use crate::config::file::{File, Mode};
+use crate::config::plugin::Reload;
 use crate::store::redis::wire::{Command, Reply};
 use crate::usage::price::{MicroUsd, Rate};
 
 /// What stands where a secret or a hash is.
 const MASK: &str = "***";
+
+/// The gateway file in force, with how it came to be.
+#[derive(Serialize)]
+struct InForce<'a> {
+    #[serde(flatten)]
+    file: &'a File,
+    reload: Option<&'a Reload>,
+}
 
 /// `GET /config`
 pub fn config(desk: &mut Desk) -> Step {
@@ -20,6 +29,7 @@ pub fn config(desk: &mut Desk) -> Step {
         provider.url = provider.url().map(str::to_owned);
         provider.key = None;
         provider.keys.clear();
+        provider.generation = None;
     }
     for key in &mut file.keys {
         key.sha256 = MASK.to_owned();
@@ -33,7 +43,8 @@ pub fn config(desk: &mut Desk) -> Step {
     if let Some(admin) = &mut file.admin {
         admin.sha256 = MASK.to_owned();
     }
-    Ok(Next::Answer(Answer::ok(&file)?))
+    let reload = desk.service.reload.as_ref();
+    Ok(Next::Answer(Answer::ok(&InForce { file: &file, reload })?))
 }
 
 #[derive(Serialize)]

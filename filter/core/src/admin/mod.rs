@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use crate::config::plugin::Reload;
 use crate::config::{Gateway, KeyHash, Mistake, file};
 use crate::exchange::headers::HeaderMap;
 use crate::exchange::outline::json_string;
@@ -51,12 +52,14 @@ pub struct Service {
     pub file: file::File,
     /// As it runs.
     pub gateway: Gateway,
+    /// Since when, and what became of the last change; `None` where nobody changes it while Envoy runs.
+    pub reload: Option<Reload>,
 }
 
 impl Service {
     /// Checks a gateway file.
-    pub fn new(file: file::File) -> Result<Self, Vec<Mistake>> {
-        Gateway::compile(&file).map(|gateway| Self { file, gateway })
+    pub fn new(file: file::File, reload: Option<Reload>) -> Result<Self, Vec<Mistake>> {
+        Gateway::compile(&file).map(|gateway| Self { file, gateway, reload })
     }
 }
 

@@ -31,7 +31,7 @@ fn service(redis: bool) -> Rc<Service> {
     if redis {
         file["redis"] = json!({ "url": "http://redis:7379", "token": { "env": "REDIS_PLACE" } });
     }
-    Rc::new(Service::new(serde_json::from_value(file).unwrap()).unwrap())
+    Rc::new(Service::new(serde_json::from_value(file).unwrap(), None).unwrap())
 }
 
 #[derive(Default)]

@@ -206,6 +206,11 @@ pub struct Provider {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(skip))]
     pub key_count: Option<usize>,
+    /// Tells its Envoy clusters from those of its earlier definitions, where Envoy reads clusters from files while it runs. A
+    /// provider that is changed gets new clusters: requests under way end on the ones they began with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    pub generation: Option<String>,
     /// Whether it accepts `stream_options`: set to false for an OpenAI-compatible server that refuses it.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub stream_usage: bool,
@@ -239,10 +244,22 @@ impl Provider {
 
     /// The Envoy clusters that reach it under its `name`, one for each key; without a key one too. The first has the provider's
     /// name, the others their key's number behind an `@`, which no provider's name has, and which is no end of a name in
-    /// Envoy's statistics, as a dot is.
+    /// Envoy's statistics, as a dot is. A generation stands behind a `~`, which is in no name either.
     pub fn clusters(&self, name: &str) -> Vec<String> {
-        let others = (2..=self.key_count()).map(|number| format!("{name}@{number}"));
-        std::iter::once(name.to_owned()).chain(others).collect()
+        let others = (2..=self.key_count()).map(|number| self.generation_of(&format!("{name}@{number}")));
+        std::iter::once(self.cluster(name)).chain(others).collect()
+    }
+
+    /// The first of its clusters under its `name`: the only one, unless it has several keys.
+    pub fn cluster(&self, name: &str) -> String {
+        self.generation_of(name)
+    }
+
+    fn generation_of(&self, cluster: &str) -> String {
+        match &self.generation {
+            None => cluster.to_owned(),
+            Some(generation) => format!("{cluster}~{generation}"),
+        }
     }
 }
 

@@ -8,6 +8,28 @@ use serde::{Deserialize, Serialize};
 use super::{Gateway, Mistake, file};
 use crate::admin::Service;
 
+/// Which gateway file is in force, and what became of the last one, where a command applies changes while Envoy runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reload {
+    /// Of the file in force: the same for the same file, in every Envoy.
+    pub version: String,
+    /// Since when it is in force (RFC 3339).
+    pub applied_at: String,
+    /// The last file, if it was refused; the one in force went on.
+    pub refused: Option<Refused>,
+}
+
+/// A gateway file that was not applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refused {
+    /// When it was read (RFC 3339).
+    pub at: String,
+    /// All that is wrong with it, each as `check` prints it.
+    pub mistakes: Vec<String>,
+}
+
 /// The configuration as it is written: `{"role":"gateway","gateway":{…}}`, the same with `admin` or `keeper`, or
 /// `{"role":"provider"}`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -17,6 +39,9 @@ pub enum Written {
     Gateway {
         /// The gateway file, without the providers' credentials.
         gateway: Box<file::File>,
+        /// Of that file.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reload: Option<Reload>,
     },
     /// Sees every attempt; all it needs is in the request's plan.
     Provider {},
@@ -24,6 +49,9 @@ pub enum Written {
     Admin {
         /// The same file as the gateway role's.
         gateway: Box<file::File>,
+        /// Of that file.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reload: Option<Reload>,
     },
     /// Exchanges counts with Redis, in relaxed mode.
     Keeper {
@@ -36,7 +64,12 @@ pub enum Written {
 #[derive(Debug)]
 pub enum Plugin {
     /// The gateway role.
-    Gateway(Rc<Gateway>),
+    Gateway {
+        /// The gateway file.
+        gateway: Rc<Gateway>,
+        /// Of that file.
+        reload: Option<Reload>,
+    },
     /// The provider role.
     Provider,
     /// The admin role.
@@ -49,9 +82,13 @@ impl Plugin {
     /// Reads and checks a configuration.
     pub fn from_json(json: &[u8]) -> Result<Self, Vec<Mistake>> {
         match serde_json::from_slice(json) {
-            Ok(Written::Gateway { gateway }) => Gateway::compile(&gateway).map(Rc::new).map(Self::Gateway),
+            Ok(Written::Gateway { gateway, reload }) => {
+                Gateway::compile(&gateway).map(|gateway| Self::Gateway { gateway: Rc::new(gateway), reload })
+            }
             Ok(Written::Provider {}) => Ok(Self::Provider),
-            Ok(Written::Admin { gateway }) => Service::new(*gateway).map(|service| Self::Admin(Rc::new(service))),
+            Ok(Written::Admin { gateway, reload }) => {
+                Service::new(*gateway, reload).map(|service| Self::Admin(Rc::new(service)))
+            }
             Ok(Written::Keeper { gateway }) => Gateway::compile(&gateway).map(Rc::new).map(Self::Keeper),
             Err(error) => Err(vec![Mistake {
                 path: String::new(),

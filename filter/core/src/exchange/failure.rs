@@ -70,6 +70,12 @@ impl Failure {
         }
     }
 
+    /// The connection was found closed, or was lost before any byte of an answer: most often it had been idle for too long, and says
+    /// nothing of the provider.
+    pub fn lost_connection() -> Self {
+        Self::no_answer(Duration::ZERO, Duration::MAX).excused()
+    }
+
     /// The provider answered with an error status.
     pub fn status(status: u16, error: ApiError) -> Self {
         // The provider's own status, or what it stands for.

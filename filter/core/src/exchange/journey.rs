@@ -43,6 +43,7 @@ mod account;
 mod asked;
 mod attempts;
 mod keys;
+mod lost;
 mod patience;
 mod returns;
 

@@ -106,6 +106,10 @@ pub mod metric {
     pub const UNLEASED: &str = "sluice.store.unleased";
     /// A settlement was given up: the request stays charged as it was reserved until its lease ends.
     pub const UNSETTLED: &str = "sluice.store.unsettled";
+    /// 1 when the last gateway file that was read is in force, 0 when it was refused. A gauge.
+    pub const RELOAD_SUCCESSFUL: &str = "sluice.config.last_reload_successful";
+    /// Since when the gateway file is in force, in seconds since 1970. A gauge.
+    pub const RELOAD_TIME: &str = "sluice.config.last_reload_success_timestamp_seconds";
     /// An answer came from the cache.
     pub const CACHE_HIT: &str = "sluice.cache.hit";
     /// An answer was looked for in the cache and not found.

@@ -140,6 +140,13 @@ impl Attempt {
         flow
     }
 
+    /// Its filter is no longer needed. Where its connection was lost before any answer, the same target is asked once more.
+    pub fn ends(&self, lost: bool, journey: &mut Journey, cx: &mut Context<'_>) {
+        if lost && journey.loses_connection(self.number, cx.view.now(), cx.shared) {
+            cx.effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
+        }
+    }
+
     /// Whether [`give_up`] has ended it from outside: what it still brings concerns nobody.
     fn is_given_up(&self, journey: &Journey) -> bool {
         let over = journey.attempts.last().is_some_and(|tried| tried.failure.is_some());

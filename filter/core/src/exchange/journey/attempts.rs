@@ -174,7 +174,7 @@ impl Journey {
     }
 
     /// The attempt under way is over: what it used is owed, and all workers are told how it went.
-    fn ended(&mut self, failure: Option<Failure>, now: Time, shared: &dyn SharedData) {
+    pub(super) fn ended(&mut self, failure: Option<Failure>, now: Time, shared: &dyn SharedData) {
         if let Some(failure) = &failure {
             notes::failed(self, failure);
         }
@@ -334,6 +334,7 @@ impl Journey {
     /// How often the target of the attempt under way was tried in a row.
     fn tries_of_current(&self) -> usize {
         let Some(current) = self.current() else { return 0 };
-        self.attempts.iter().rev().take_while(|tried| Rc::ptr_eq(&tried.target, current)).count()
+        let tries = self.attempts.iter().rev().take_while(|tried| Rc::ptr_eq(&tried.target, current));
+        tries.filter(|tried| !tried.is_spared()).count()
     }
 }

@@ -1,0 +1,77 @@
+//! The directory that Envoy reads: files that are replaced whole, each with a version.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::state::State;
+use crate::render::quote;
+use crate::secrets::write_atomically;
+
+/// What was written, for whoever writes next.
+const STATE: &str = "state.json";
+
+#[derive(Debug)]
+pub struct Files {
+    directory: PathBuf,
+    /// Who may read them besides their owner.
+    mode: u32,
+}
+
+impl Files {
+    pub fn of(directory: &Path, mode: u32) -> Self {
+        Self { directory: directory.to_owned(), mode }
+    }
+
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Writes a file without a version.
+    pub fn write(&self, name: &str, text: &str) -> io::Result<()> {
+        write_atomically(&self.path(name), text.as_bytes(), self.mode)
+    }
+
+    /// Writes a file, unless it is there with this body and some version: what was there before, which may be nothing. Envoy has
+    /// nothing to do for a file that stays.
+    pub fn replace(&self, name: &str, body: &str, version: &str) -> io::Result<Option<Option<String>>> {
+        let present = match fs::read_to_string(self.path(name)) {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let same = present.as_ref().and_then(|text| text.split_once('\n')).is_some_and(|(_, rest)| rest == body);
+        if same {
+            return Ok(None);
+        }
+        self.write(name, &format!("version_info: {}\n{body}", quote(version)))?;
+        Ok(Some(present))
+    }
+
+    /// Puts back what was there before; what was not there before does no harm.
+    pub fn restore(&self, name: &str, text: Option<String>) -> io::Result<()> {
+        text.map_or(Ok(()), |text| self.write(name, &text))
+    }
+
+    /// What was written last.
+    pub fn state(&self) -> io::Result<Option<State>> {
+        let text = match fs::read(self.path(STATE)) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let state = serde_json::from_slice(&text).map_err(|error| {
+            let path = self.path(STATE);
+            io::Error::other(format!("{} cannot be read: {error}; remove it, and start Envoy anew", path.display()))
+        });
+        state.map(Some)
+    }
+
+    pub fn save(&self, state: &State) -> io::Result<()> {
+        write_atomically(&self.path(STATE), &serde_json::to_vec(state)?, self.mode)
+    }
+}

@@ -1,0 +1,276 @@
+//! A changed gateway file, applied while Envoy runs.
+//!
+//! Envoy watches the files of a directory (see [`discovery`]). A change is written in an order in which each file names only what an
+//! earlier one has brought: secrets, clusters, routes, listeners, the filter; and Envoy must have taken one before the next is
+//! written. So every request finds all that its plan names, whichever configuration it began with. A cluster that no plan names any
+//! more stays until no request can be under way that began with it.
+//!
+//! Each file is replaced whole, and every state between two of them is one that Envoy serves from: this command, and Envoy, may end at
+//! any moment. A change that Envoy does not take is undone.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sha2::{Digest as _, Sha256};
+use sluice_core::config::plugin::{Refused, Reload};
+use sluice_core::config::time;
+
+use crate::check::Checked;
+use crate::render::discovery::{self, Cluster, Role};
+use crate::render::{self, longest};
+use crate::secrets::{self, Secrets};
+
+mod files;
+mod state;
+mod statics;
+mod taken;
+
+use files::Files;
+use state::State;
+use statics::Statics;
+pub use statics::{RESTARTED, searches_for_aws};
+pub use taken::{NotRunning, Running, Taken};
+
+/// The most clusters that are kept for requests that began with them. Past that the oldest is removed.
+const MOST_RETIRED: usize = 200;
+/// How much longer than a request can last a cluster is kept: workers hear of a change one after another.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// Why a gateway file was not applied; the one before goes on.
+#[derive(Debug)]
+pub enum NotApplied {
+    /// These parts of it are read at Envoy's start only.
+    Restart(Vec<&'static str>),
+    /// Envoy refused a file, or did not take it in time.
+    Envoy(String),
+    /// A file could not be written.
+    Write(io::Error),
+}
+
+impl fmt::Display for NotApplied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Restart(parts) => {
+                write!(
+                    f,
+                    "{}: this part is read at the start only: restart the gateway, or undo the change",
+                    parts.join(", ")
+                )
+            }
+            Self::Envoy(problem) => write!(f, "Envoy did not take the change: {problem}"),
+            Self::Write(error) => write!(f, "cannot write what Envoy reads: {error}"),
+        }
+    }
+}
+
+impl From<io::Error> for NotApplied {
+    fn from(error: io::Error) -> Self {
+        Self::Write(error)
+    }
+}
+
+/// A gateway file, ready to be applied.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Its providers' clusters are named by what they are.
+    pub checked: Checked,
+    /// The same for the same file with the same prices, wherever it is read.
+    pub version: String,
+    bootstrap: String,
+    statics: Statics,
+    clusters: Vec<Cluster>,
+    /// When a request is ended at the latest.
+    longest: Duration,
+}
+
+impl Prepared {
+    /// For an Envoy that reads its files in this directory.
+    pub fn new(mut checked: Checked, directory: &Path, options: &render::Options) -> Self {
+        let version = discovery::short(&Sha256::digest(serde_json::to_vec(&checked.file).unwrap_or_default()));
+        let bootstrap = discovery::bootstrap(&checked, directory, options);
+        let statics = Statics::of(&checked.file);
+        discovery::name_by_definition(&mut checked.file, options);
+        let clusters = discovery::clusters(&checked.file, options);
+        let longest = longest(&checked.gateway);
+        Self { checked, version, bootstrap, statics, clusters, longest }
+    }
+}
+
+/// What one Envoy reads, and where.
+#[derive(Debug)]
+pub struct Applied {
+    files: Files,
+    options: render::Options,
+    state: State,
+}
+
+impl Applied {
+    /// What was written into this directory before, if anything was.
+    pub fn read(directory: &Path, mode: u32, options: render::Options) -> io::Result<Option<Self>> {
+        let files = Files::of(directory, mode);
+        Ok(files.state()?.map(|state| Self { files, options, state }))
+    }
+
+    /// Writes all of it, for an Envoy that is about to start.
+    pub fn start(
+        first: &Prepared,
+        secrets: &Secrets,
+        directory: &Path,
+        mode: u32,
+        options: render::Options,
+    ) -> io::Result<Self> {
+        let files = Files::of(directory, mode);
+        let mut applied = Self { files, options, state: State::default() };
+        applied.adopt(first, now());
+        secrets::write(secrets, &applied.secrets())?;
+        for (name, body) in applied.bodies(first) {
+            applied.files.replace(name, &body, &xds_version(&first.version))?;
+        }
+        applied.files.save(&applied.state)?;
+        applied.files.write(discovery::BOOTSTRAP, &first.bootstrap)?;
+        Ok(applied)
+    }
+
+    /// Envoy's bootstrap configuration.
+    pub fn bootstrap(&self) -> PathBuf {
+        self.files.path(discovery::BOOTSTRAP)
+    }
+
+    /// The directory of the credentials.
+    pub fn secrets(&self) -> PathBuf {
+        secrets_in(self.files.directory())
+    }
+
+    /// The version in force.
+    pub fn version(&self) -> &str {
+        self.state.reload.as_ref().map_or("", |reload| &reload.version)
+    }
+
+    /// Whether the last gateway file was refused.
+    pub fn was_refused(&self) -> bool {
+        self.state.reload.as_ref().is_some_and(|reload| reload.refused.is_some())
+    }
+
+    /// Puts a gateway file in the place of the one in force, with its credentials.
+    pub fn change(&mut self, next: &Prepared, secrets: &Secrets, taken: &dyn Taken) -> Result<(), NotApplied> {
+        let parts = self.state.statics.differing(&next.statics);
+        if !parts.is_empty() {
+            return Err(NotApplied::Restart(parts));
+        }
+        if self.state.bootstrap != next.bootstrap {
+            return Err(NotApplied::Restart(vec!["what Envoy is started with"]));
+        }
+        let now = now();
+        // A cluster is known here before it is anywhere else, or a crash would leave it for ever.
+        self.state.expect(&next.clusters, now);
+        self.files.save(&self.state)?;
+        secrets.iter().try_for_each(|(name, text)| secrets::write_one(&self.secrets(), name, text))?;
+
+        let before = self.state.clone();
+        self.adopt(next, now);
+        if let Err(problem) = self.write(self.bodies(next), taken) {
+            self.state = before;
+            return Err(problem);
+        }
+        self.files.save(&self.state)?;
+        self.tidy(next, taken)
+    }
+
+    /// Lets the administration interface and the metrics tell that a gateway file was refused.
+    pub fn refuse(&mut self, mistakes: Vec<String>, taken: &dyn Taken) -> Result<(), NotApplied> {
+        if let Some(reload) = &mut self.state.reload {
+            reload.refused = Some(Refused { at: time::moment(now()), mistakes });
+        }
+        self.write(self.filters(), taken)?;
+        Ok(self.files.save(&self.state)?)
+    }
+
+    /// Removes the clusters that no request under way can need any more.
+    pub fn tidy(&mut self, present: &Prepared, taken: &dyn Taken) -> Result<(), NotApplied> {
+        let kept_for = (present.longest + MARGIN).as_secs();
+        let over = self.state.over(now(), kept_for, MOST_RETIRED);
+        if over.is_empty() {
+            return Ok(());
+        }
+        // In the other order: first what names them.
+        let mut bodies = self.bodies(present);
+        bodies.reverse();
+        self.write(bodies, taken)?;
+        for name in over {
+            for file in secrets::files_of(&name) {
+                let _ = std::fs::remove_file(self.secrets().join(file));
+            }
+        }
+        Ok(self.files.save(&self.state)?)
+    }
+
+    fn adopt(&mut self, next: &Prepared, now: u64) {
+        self.state.retire(&next.clusters, now);
+        self.state.reload =
+            Some(Reload { version: next.version.clone(), applied_at: time::moment(now), refused: None });
+        self.state.file = Some(discovery::for_the_filter(&next.checked.file));
+        self.state.bootstrap.clone_from(&next.bootstrap);
+        self.state.statics = next.statics.clone();
+    }
+
+    /// The files of what is in force now, in the order in which they are written.
+    fn bodies(&self, present: &Prepared) -> Vec<(&'static str, String)> {
+        let checked = &present.checked;
+        let directory = self.files.directory();
+        let mut filters = self.filters();
+        let gateway = filters.pop();
+        let before = [
+            (discovery::CLUSTERS, discovery::clusters_file(self.state.all())),
+            (discovery::ROUTES, discovery::routes_file(checked, self.state.all())),
+        ];
+        let listeners = discovery::listeners_file(checked, self.state.all(), directory, &self.options);
+        // A listener that is new finds its filter's configuration.
+        before.into_iter().chain(filters).chain([(discovery::LISTENERS, listeners)]).chain(gateway).collect()
+    }
+
+    /// The filter's configuration in its roles: the administrator's, if there is one, and last the gateway's.
+    fn filters(&self) -> Vec<(&'static str, String)> {
+        let (Some(file), Some(reload)) = (&self.state.file, &self.state.reload) else { return Vec::new() };
+        let admin = file.admin.as_ref().map(|_| (discovery::ADMIN_FILTER, Role::Admin));
+        let roles = admin.into_iter().chain([(discovery::GATEWAY_FILTER, Role::Gateway)]);
+        roles.map(|(name, role)| (name, discovery::filter_file(role, file, reload, &self.options))).collect()
+    }
+
+    /// Writes files one after another, each when Envoy has taken the one before. What Envoy does not take is undone.
+    fn write(&self, bodies: Vec<(&'static str, String)>, taken: &dyn Taken) -> Result<(), NotApplied> {
+        let version = xds_version(self.version());
+        let mut earlier = Vec::new();
+        for (name, body) in bodies {
+            let done = self.files.replace(name, &body, &version).map_err(NotApplied::Write).and_then(|text| {
+                let Some(text) = text else { return Ok(()) };
+                earlier.push((name, text));
+                taken.wait(name, &version).map_err(NotApplied::Envoy)
+            });
+            if let Err(problem) = done {
+                for (name, text) in earlier.into_iter().rev() {
+                    self.files.restore(name, text)?;
+                }
+                return Err(problem);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The directory of the credentials, in that of the files.
+pub fn secrets_in(directory: &Path) -> PathBuf {
+    directory.join("secrets")
+}
+
+/// The version of a file for Envoy: another one each time.
+fn xds_version(version: &str) -> String {
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{version}-{}", time.as_millis())
+}
+
+/// In seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

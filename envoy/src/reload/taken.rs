@@ -1,0 +1,94 @@
+//! Whether Envoy has taken a file, as its statistics tell.
+
+use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::envoy_admin;
+use crate::render::discovery::{ADMIN_FILTER, CLUSTERS, GATEWAY_FILTER, LISTENERS, ROUTES};
+
+/// For how long Envoy may be busy with a file: a cluster waits for the first answer of its name servers.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Whoever knows whether Envoy has taken a file.
+pub trait Taken {
+    /// Returns when this version of the file is in use, or why it is not.
+    fn wait(&self, file: &str, version: &str) -> Result<(), String>;
+}
+
+/// No Envoy runs: the files are for its next start.
+#[derive(Debug)]
+pub struct NotRunning;
+
+impl Taken for NotRunning {
+    fn wait(&self, _file: &str, _version: &str) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// An Envoy, asked by its administration interface.
+#[derive(Debug)]
+pub struct Running {
+    admin: SocketAddr,
+    /// How many files it had refused before.
+    refused: u64,
+}
+
+/// How a file's subscription is called in the statistics, and what counts what of it is not in use yet.
+fn statistics(file: &str) -> (&'static str, Option<&'static str>) {
+    match file {
+        CLUSTERS => ("cluster_manager.cds", Some("cluster_manager.warming_clusters")),
+        ROUTES => ("http.sluice.rds.sluice", None),
+        LISTENERS => ("listener_manager.lds", Some("listener_manager.total_listeners_warming")),
+        ADMIN_FILTER => ("extension_config_discovery.http_filter.sluice-admin", None),
+        GATEWAY_FILTER => ("extension_config_discovery.http_filter.sluice", None),
+        _ => ("", None),
+    }
+}
+
+/// What counts files that were refused.
+const REFUSED: &str = ".*\\.(update_rejected|config_fail)";
+
+impl Running {
+    /// One that is about to be given files.
+    pub fn of(admin: SocketAddr) -> Result<Self, String> {
+        let refused = sum_of_refused(&ask(admin, REFUSED)?);
+        Ok(Self { admin, refused })
+    }
+}
+
+fn sum_of_refused(text: &str) -> u64 {
+    let counters = text.lines().filter_map(|line| line.rsplit_once(": "));
+    let refused = counters.filter(|(name, _)| name.ends_with(".update_rejected") || name.ends_with(".config_fail"));
+    refused.filter_map(|(_, number)| number.parse::<u64>().ok()).sum()
+}
+
+/// The statistics whose whole names are such.
+fn ask(admin: SocketAddr, names: &str) -> Result<String, String> {
+    let answer = envoy_admin::ask(admin, "GET", &format!("/stats?filter=^({names})$"));
+    answer.map_err(|error| format!("its administration interface does not answer: {error}"))
+}
+
+impl Taken for Running {
+    fn wait(&self, file: &str, version: &str) -> Result<(), String> {
+        let (subscription, warming) = statistics(file);
+        let names = format!("{subscription}.version_text|{}|{REFUSED}", warming.unwrap_or_default());
+        let taken = format!("{subscription}.version_text: \"{version}\"");
+        let asked = Instant::now();
+        loop {
+            let text = ask(self.admin, &names)?;
+            if sum_of_refused(&text) > self.refused {
+                return Err(format!("it refuses {file}; its log says why"));
+            }
+            let warm = warming.is_none_or(|name| text.lines().any(|line| line == format!("{name}: 0")));
+            if warm && text.lines().any(|line| line == taken) {
+                return Ok(());
+            }
+            if asked.elapsed() > PATIENCE {
+                return Err(format!("{file} is not in use after {} s", PATIENCE.as_secs()));
+            }
+            thread::sleep(LOOK);
+        }
+    }
+}

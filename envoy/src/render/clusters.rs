@@ -1,0 +1,154 @@
+//! The clusters: those of providers, and those that the gateway itself calls.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use sluice_core::config::file::{Availability, File, Provider};
+use sluice_core::config::kind::{BEARER, Presented};
+use sluice_core::config::url::Url;
+use sluice_core::exchange::{REDIS_CLUSTER, TRACING_CLUSTER};
+
+use super::text::{fill, quote};
+use super::{Options, availability, credentials, entrance, filter, proxied, quote_path, seconds};
+use crate::secrets::sds_file;
+
+/// For a connection to whom no request waits for alone.
+pub const CONNECT: Duration = Duration::from_secs(5);
+
+/// A cluster that a provider needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cluster {
+    /// Its name in Envoy.
+    pub name: String,
+    pub text: String,
+    /// The listener inside of Envoy that it is reached through; empty when there is none.
+    pub listener: String,
+}
+
+/// The clusters of all providers: one for each of a provider's keys, since Envoy adds the key, and a cluster adds one; and those of
+/// whoever gives tokens to Envoy itself.
+pub fn of_providers(file: &File, options: &Options) -> Vec<Cluster> {
+    let connect = availability::connect(&file.timeouts);
+    file.providers.iter().flat_map(|(name, provider)| of_a_provider(name, provider, connect, options)).collect()
+}
+
+fn of_a_provider(name: &str, provider: &Provider, connect: Duration, options: &Options) -> Vec<Cluster> {
+    let filter = filter::of_a_provider(options);
+    let one = |name: String| {
+        let credential = credentials::filter(&name, provider, options);
+        let url = provider.url().unwrap_or_default();
+        let text = cluster(&name, url, &provider.availability, connect, &filter, &credential, options);
+        Cluster { text, listener: proxied::listener(&name, url, options), name }
+    };
+    // A cluster that gives tokens comes before the one that asks it.
+    let authority = credentials::authority(&provider.cluster(name), provider, options);
+    authority.into_iter().chain(provider.clusters(name).into_iter().map(one)).collect()
+}
+
+/// Names the clusters of each provider by what they are. A provider that is changed gets new ones; with what is not changed, they are
+/// the same.
+pub fn name_by_definition(file: &mut File, options: &Options) {
+    let connect = availability::connect(&file.timeouts);
+    for (name, provider) in &mut file.providers {
+        // Further keys change nothing about the first.
+        let one = Provider { generation: None, key_count: Some(1), ..provider.clone() };
+        let mut definition = Sha256::new();
+        for cluster in of_a_provider(name, &one, connect, options) {
+            definition.update(cluster.text);
+            definition.update(cluster.listener);
+        }
+        provider.generation = Some(short(&definition.finalize()));
+    }
+}
+
+/// The beginning of a hash, which tells a few hundred apart.
+pub fn short(hash: &[u8]) -> String {
+    hash.iter().take(5).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The clusters that only the gateway itself calls, and their listeners inside of Envoy. There is nothing to translate, and so no filter
+/// of ours.
+pub fn of_the_gateway(file: &File, options: &Options) -> [String; 2] {
+    let redis = file.redis.as_ref().map(|redis| (REDIS_CLUSTER, &redis.url, redis.token.is_some()));
+    let tracing = file.tracing.as_ref().map(|tracing| (TRACING_CLUSTER, &tracing.url, tracing.token.is_some()));
+    let mut both = [String::new(), String::new()];
+    for (name, url, has_token) in redis.into_iter().chain(tracing) {
+        let credential = if has_token { credential(name, BEARER, options) } else { String::new() };
+        both[0] += &cluster(name, url, &Availability::default(), CONNECT, "", &credential, options);
+        both[1] += &proxied::listener(name, url, options);
+    }
+    both[0] += &proxied::cluster(options);
+    both
+}
+
+pub fn cluster(
+    name: &str,
+    url: &str,
+    availability: &Availability,
+    connect: Duration,
+    filter: &str,
+    credential: &str,
+    options: &Options,
+) -> String {
+    // Checked before, as the listener is.
+    let Ok(url) = Url::parse(url) else { return String::new() };
+    let address = url.host.parse::<IpAddr>().ok();
+    // Operators know it by the provider's name.
+    let statistics = name.split_once('~').map(|(plain, _)| format!("alt_stat_name: {}", quote(plain)));
+    let tunnel = proxied::tunnel(name, &url, options);
+    let (discovery, without_address) = match (&tunnel, address) {
+        (Some(_), _) | (None, Some(_)) => ("type: STATIC", ""),
+        (None, None) => (include_str!("dns.yaml"), include_str!("without_address.yaml")),
+    };
+    let socket = || format!("{{ socket_address: {{ address: {}, port_value: {} }} }}", quote(&url.host), url.port);
+    let protocol = match url.tls {
+        true => "auto_config: { http_protocol_options: {}, http2_protocol_options: {} } # as the server prefers",
+        false => "explicit_http_config: { http_protocol_options: {} }",
+    };
+    fill(
+        include_str!("cluster.yaml"),
+        &[
+            ("name", &quote(name)),
+            ("statistics", &statistics.unwrap_or_default()),
+            ("discovery", discovery),
+            ("connect", &seconds(connect)),
+            ("idle", &seconds(availability::idle(availability))),
+            ("availability", &availability::parts(availability, &url)),
+            ("address", &tunnel.unwrap_or_else(socket)),
+            ("without_address", without_address),
+            ("transport", &if url.tls { tls(&url.host, address, options) } else { String::new() }),
+            ("protocol", protocol),
+            ("filter", filter),
+            ("credential", credential),
+        ],
+    )
+}
+
+pub fn credential(name: &str, Presented { header, prefix }: Presented, options: &Options) -> String {
+    let prefix = if prefix.is_empty() { String::new() } else { format!("header_value_prefix: {}", quote(prefix)) };
+    fill(
+        include_str!("credential.yaml"),
+        &[
+            ("secret", &entrance::source(name, &options.secrets.join(sds_file(name)))),
+            ("header", header),
+            ("prefix", &prefix),
+        ],
+    )
+}
+
+/// A server is asked for, and must prove, the name in the provider's URL; an address is never a name to ask for.
+fn tls(host: &str, address: Option<IpAddr>, options: &Options) -> String {
+    let (server_name, subject) = match address {
+        None => (format!("sni: {}\nauto_sni_san_validation: true", quote(host)), String::new()),
+        Some(address) => {
+            let exact = quote(&address.to_string());
+            let subject =
+                format!("match_typed_subject_alt_names: [{{ san_type: IP_ADDRESS, matcher: {{ exact: {exact} }} }}]");
+            (String::new(), subject)
+        }
+    };
+    let ca = quote_path(&options.ca);
+    fill(include_str!("tls.yaml"), &[("server_name", &server_name), ("ca", &ca), ("subject", &subject)])
+}

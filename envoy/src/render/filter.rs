@@ -1,0 +1,47 @@
+//! The filter as Envoy loads it, in each of its roles.
+
+use serde_json::{Value, json};
+use sluice_core::config::file::{Availability, File};
+
+use super::text::{ascii_json, fill};
+use super::{Options, quote_path};
+
+/// The filter in a role, with what it is told.
+pub fn of(role: &str, configuration: &Value, options: &Options) -> String {
+    fill(
+        include_str!("filter.yaml"),
+        &[("role", role), ("vm", &vm(options)), ("configuration", &ascii_json(configuration))],
+    )
+}
+
+/// The filter among a provider cluster's own filters.
+pub fn of_a_provider(options: &Options) -> String {
+    fill(include_str!("provider.yaml"), &[("filter", &of("provider", &json!({ "role": "provider" }), options))])
+}
+
+/// The VM that all roles share.
+pub fn vm(options: &Options) -> String {
+    fill(include_str!("vm.yaml"), &[("wasm", &quote_path(&options.wasm))])
+}
+
+/// Where credentials come from is not the filter's business, and what only Envoy does is not either.
+pub fn for_the_filter(file: &File) -> File {
+    let mut file = file.clone();
+    for provider in file.providers.values_mut() {
+        provider.key_count = Some(provider.key_count()).filter(|count| *count > 1);
+        provider.forget_credential();
+        provider.availability = Availability::default();
+    }
+    file.tls = None;
+    file.cors = None;
+    if let Some(admin) = &mut file.admin {
+        admin.tls = None;
+    }
+    if let Some(redis) = &mut file.redis {
+        redis.token = None;
+    }
+    if let Some(tracing) = &mut file.tracing {
+        tracing.token = None;
+    }
+    file
+}

@@ -1,0 +1,85 @@
+//! The listeners: of clients, and of administrators.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use sluice_core::config::file::{File, LoggedClient};
+use sluice_core::exchange::gateway::endpoint::{ALIVE, READY};
+
+use super::text::{fill, quote};
+use super::{ADMINISTRATORS, CLIENTS, Options, entrance, quote_path, refusals, seconds, tracing};
+
+/// Until a request of the administrator's is ended: it has 30 seconds to arrive, and waits for Redis at most.
+const LONGEST_ADMINISTRATION: Duration = Duration::from_secs(300);
+
+/// The clients' listener. `routes` and `filter` are what its connection manager and its filter are made of, or where Envoy finds that.
+pub fn clients(file: &File, total: Duration, routes: &str, filter: &str, options: &Options) -> String {
+    // Checked before: a listener that cannot be read does not come this far.
+    let listen: SocketAddr = file.listen.parse().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 8080)));
+    // Without tracing the filter says which trace it is.
+    let trace_id = file.tracing.as_ref().map_or("", |_| r#",\"trace_id\":\"%TRACE_ID%\""#);
+    // Of less than the address the filter says what there is to say.
+    let client = match file.log.client {
+        LoggedClient::Full => r#",\"client\":\"%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%\""#,
+        LoggedClient::Network | LoggedClient::Off => "",
+    };
+    fill(
+        include_str!("listener.yaml"),
+        &[
+            ("address", &quote(&listen.ip().to_string())),
+            ("port", &listen.port().to_string()),
+            ("tls", &entrance::tls(file.tls.as_ref(), CLIENTS, options)),
+            ("cors", &entrance::cors_filter(file.cors.as_ref())),
+            ("ready", &quote(&format!("{READY}/?(\\?.*)?"))),
+            ("access_log", &access_log(options.access_log.as_deref(), &unlogged())),
+            ("tracing", &file.tracing.as_ref().map(tracing::manager).unwrap_or_default()),
+            ("trace_id", trace_id),
+            ("client", client),
+            ("refusals", &refusals::for_clients()),
+            ("total", &seconds(total)),
+            ("routes", routes),
+            ("filter", filter),
+        ],
+    )
+}
+
+/// The administration interface's listener, if there is one.
+pub fn administrators(file: &File, filter: &str, options: &Options) -> String {
+    // Checked before, as the other listener is.
+    let listen = file.admin.as_ref().and_then(|admin| admin.listen.parse::<SocketAddr>().ok());
+    let Some(listen) = listen else { return String::new() };
+    fill(
+        include_str!("admin.yaml"),
+        &[
+            ("address", &quote(&listen.ip().to_string())),
+            ("port", &listen.port().to_string()),
+            ("longest", &seconds(LONGEST_ADMINISTRATION)),
+            ("refusals", &refusals::for_administrators()),
+            ("tls", &entrance::tls(file.admin.as_ref().and_then(|admin| admin.tls.as_ref()), ADMINISTRATORS, options)),
+            ("access_log", &access_log(options.access_log.as_deref(), "")),
+            ("filter", filter),
+        ],
+    )
+}
+
+/// Requests without a line in the log: those of whoever balances load before the gateway, every second or so.
+fn unlogged() -> String {
+    let regex = quote(&format!("({ALIVE}|{READY})/?(\\?.*)?"));
+    // A request that Envoy could not read has no path, and has its line.
+    let missing = "invert_match: true, treat_missing_header_as_empty: true";
+    let path = format!("{{ name: \":path\", string_match: {{ safe_regex: {{ regex: {regex} }} }}, {missing} }}");
+    format!("filter: {{ header_filter: {{ header: {path} }} }}\n  ")
+}
+
+/// The first lines of an access logger, up to its format; which requests it leaves out stands before them.
+fn access_log(path: Option<&Path>, filter: &str) -> String {
+    let (name, kind, path) = match path {
+        None => ("stdout", "stream.v3.StdoutAccessLog", String::new()),
+        Some(path) => ("file", "file.v3.FileAccessLog", format!("\n    path: {}", quote_path(path))),
+    };
+    format!(
+        "- {filter}name: envoy.access_loggers.{name}\n  typed_config:\n    \
+         \"@type\": type.googleapis.com/envoy.extensions.access_loggers.{kind}{path}\n"
+    )
+}

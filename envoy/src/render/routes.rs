@@ -1,0 +1,40 @@
+//! The routes: to which cluster a request goes, how often, and for how long.
+
+use std::time::Duration;
+
+use sluice_core::config::Gateway;
+use sluice_core::config::file::File;
+
+use super::text::{fill, quote};
+use super::{entrance, seconds};
+
+/// What Envoy's own work may take beside all that has a limit of its own.
+const WORK: Duration = Duration::from_secs(5);
+
+/// A route configuration that knows these clusters. `longest` is when a request is ended at the latest.
+pub fn routes<'a>(
+    file: &File,
+    gateway: &Gateway,
+    longest: Duration,
+    clusters: impl IntoIterator<Item = &'a str>,
+) -> String {
+    let timeouts = gateway.timeouts;
+    fill(
+        include_str!("routes.yaml"),
+        &[
+            ("cors_policy", &entrance::cors_policy(file.cors.as_ref())),
+            ("longest", &seconds(longest)),
+            ("idle", &seconds(longest + WORK)),
+            ("total", &seconds(timeouts.total)),
+            ("answer", &seconds(timeouts.answer.plain)),
+            ("first_token", &seconds(timeouts.first_token.plain)),
+            ("targets", &clusters.into_iter().map(target).collect::<String>()),
+        ],
+    )
+}
+
+fn target(name: &str) -> String {
+    let name = quote(name);
+    let action = "type.googleapis.com/envoy.extensions.router.cluster_specifiers.matcher.v3.ClusterAction";
+    format!("{name}: {{ action: {{ name: {name}, typed_config: {{ \"@type\": {action}, cluster: {name} }} }} }}\n")
+}
