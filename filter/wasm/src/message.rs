@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use proxy_wasm::types::{Action, BufferType, MapType};
 use sluice_core::exchange::headers::HeaderMap;
+use sluice_core::exchange::journey::Ending;
 use sluice_core::exchange::transport::Said;
 use sluice_core::exchange::{Effect, Flow, LARGEST_REWRITTEN, Reply, Time, View};
 
@@ -108,9 +109,14 @@ fn flags() -> Option<u64> {
 }
 
 impl Message {
-    /// Whether an attempt has ended because its connection was lost.
-    pub fn connection_lost(self) -> bool {
-        flags().is_some_and(|flags| flags & CONNECTION_TERMINATION != 0)
+    /// How an attempt has ended, as far as Envoy's response flags say: UC, or UT, LR, UR, UF and UPE.
+    pub fn ending(self) -> Ending {
+        const FAILED: u64 = 0x4 | 0x8 | 0x10 | 0x20 | 0x80_0000;
+        match flags() {
+            Some(flags) if flags & CONNECTION_TERMINATION != 0 => Ending::Lost,
+            Some(flags) if flags & FAILED != 0 => Ending::Failed,
+            _ => Ending::Other,
+        }
     }
 
     /// The same with so many bytes of its body in Envoy's buffer.

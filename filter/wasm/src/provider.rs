@@ -82,7 +82,7 @@ impl Callbacks for ProviderContext {
             && let Ok(mut journey) = shared.try_borrow_mut()
         {
             let mut effects = Vec::new();
-            attempt.ends(RESPONSE.connection_lost(), &mut journey, &mut context(&RESPONSE, &mut effects));
+            attempt.ends(RESPONSE.ending(), &mut journey, &mut context(&RESPONSE, &mut effects));
             message::tell(effects);
         }
         true

@@ -64,11 +64,12 @@ async fn another_target_does_not_wait_for_the_first_ones_retry_after() {
 #[tokio::test]
 async fn when_every_target_is_down_the_client_reads_one_error() {
     let pair = Pair::impatient().await;
-    // A 500 is asked about once more; so is the last target when it cut the connection.
+    // A 500 is asked about once more; so is each target that cut the connection, and the last
+    // one once more.
     for (first, second, status, attempts) in [
         ("status=503", "status=529", 503, (1, 1)),
         ("status=500", "status=503", 503, (2, 1)),
-        ("reset", "reset", 503, (1, 2)),
+        ("reset", "reset", 503, (2, 3)),
         ("status=503", "silence", 504, (1, 1)),
         ("silence", "error", 503, (1, 1)),
     ] {

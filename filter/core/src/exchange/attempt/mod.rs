@@ -18,7 +18,7 @@ use super::complaint::Complaint;
 use super::failure::{Failure, retry_after};
 use super::gateway::refusal;
 use super::headers::HeaderMap;
-use super::journey::{Begin, Journey, Next, Stage, misconfigured, tale};
+use super::journey::{Begin, CANNOT_EXPRESS, Ending, Journey, Next, OVER_LIMIT, Stage, misconfigured, tale};
 use super::trace;
 use super::{Context, Effect, Event, Flow, Time, metric, property, signal};
 
@@ -104,7 +104,7 @@ impl Attempt {
         let Some(dialect) = target.provider.format_for(journey.client, &target.model) else {
             let mut attempt = Self { target, dialect: journey.client, number, same_bodies: true, phase: Phase::Done };
             let error = ApiError::new(400, ErrorKind::InvalidRequest, "The fallback has nothing of what is asked for.");
-            attempt.ends_the_plan("cannot_express", error, journey, cx);
+            attempt.ends_the_plan(CANNOT_EXPRESS, error, journey, cx);
             return Some(attempt);
         };
         let same_bodies = dialect.bodies() == journey.client.name();
@@ -113,7 +113,7 @@ impl Attempt {
         if !fits {
             let mut attempt = Self { target, dialect, number, same_bodies, phase: Phase::Done };
             let error = ApiError::new(429, ErrorKind::RateLimit, "The fallback is beyond a limit or a budget.");
-            attempt.ends_the_plan("over_limit", error, journey, cx);
+            attempt.ends_the_plan(OVER_LIMIT, error, journey, cx);
             return Some(attempt);
         }
         let outbound = Outbound::choose(journey, &target, dialect);
@@ -140,9 +140,9 @@ impl Attempt {
         flow
     }
 
-    /// Its filter is no longer needed. Where its connection was lost before any answer, the same target is asked once more.
-    pub fn ends(&self, lost: bool, journey: &mut Journey, cx: &mut Context<'_>) {
-        if lost && journey.loses_connection(self.number, cx.view.now(), cx.shared) {
+    /// Its filter is no longer needed: what ended without a callback is known now, and Envoy has not looked yet where the next one goes.
+    pub fn ends(&self, ending: Ending, journey: &mut Journey, cx: &mut Context<'_>) {
+        if journey.ends_unheard(self.number, ending, cx.view.now(), cx.shared) {
             cx.effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
         }
     }
@@ -157,7 +157,7 @@ impl Attempt {
         let Phase::Request(outbound) = &mut self.phase else { return Flow::Continue };
         match outbound.step(event, journey, &self.target, self.dialect, cx.view, cx.effects) {
             Ok(flow) => flow,
-            Err(error) => self.ends_the_plan("cannot_express", error, journey, cx),
+            Err(error) => self.ends_the_plan(CANNOT_EXPRESS, error, journey, cx),
         }
     }
 

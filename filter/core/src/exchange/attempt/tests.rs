@@ -15,6 +15,7 @@ mod azure;
 mod endless;
 mod ends;
 mod family;
+mod following;
 mod hosted;
 mod keys;
 mod moments;
@@ -512,7 +513,7 @@ fn a_first_target_that_cannot_express_the_request_is_left_out_of_the_plan() {
     assert_eq!((seen.status, seen.headers.text("x-sluice-provider")), (200, Some("oai")));
     let seen = Envoy::new().chat(&body("claude"), &[]);
     assert_eq!((seen.status, code(&seen).as_str()), (400, "unsupported_parameter"));
-    // As a fallback it cannot be skipped any more: the client reads what went wrong before.
+    // As a fallback it is passed over; with nobody behind it the client reads what went wrong before.
     let seen = Envoy::new().chat(&body("chat"), &[json(503, "{}"), json(200, ANTHROPIC)]);
     assert_eq!((seen.status, seen.received.len()), (503, 1));
     assert_eq!(seen.log["tried"][1]["failure"], "cannot_express");

@@ -152,8 +152,10 @@ impl Journey {
             trigger != Trigger::ContextLength || target.capabilities.may_take_more_than(&current.capabilities)
         };
         let worker = self.worker.clone();
-        if self.queue.elsewhere(|target| roomier(target) && worker.affords(target, false, now, shared)) {
-            return Next::Elsewhere;
+        while self.queue.elsewhere(|target| roomier(target) && worker.affords(target, false, now, shared)) {
+            if self.admits_next(now, shared) {
+                return Next::Elsewhere;
+            }
         }
         let waits = !patience.is_zero() && trigger != Trigger::ContextLength && first;
         let last_resort = match trigger {

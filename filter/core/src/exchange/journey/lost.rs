@@ -12,16 +12,14 @@ use crate::store::SharedData;
 
 use super::super::Time;
 use super::super::failure::Failure;
-use super::{Journey, Stage, Tried};
+use super::{Journey, Tried};
 
 impl Journey {
-    /// The attempt of this number is over, and its connection was lost. Whether the same target is asked once more.
-    pub fn loses_connection(&mut self, number: usize, now: Time, shared: &dyn SharedData) -> bool {
-        let current = self.attempts.len() == number && self.stage == Stage::Underway;
-        let Some(tried) = self.attempts.last().filter(|_| current) else { return false };
-        let unheard = tried.failure.is_none() && tried.status.is_none();
+    /// The attempt under way has lost its connection, and nothing else is known of it. Whether the same target is asked once more.
+    pub(super) fn loses_connection(&mut self, now: Time, shared: &dyn SharedData) -> bool {
+        let Some(tried) = self.attempts.last() else { return false };
         let first = !self.attempts.iter().any(|before| before.is_spared() && Rc::ptr_eq(&before.target, &tried.target));
-        if !(unheard && first && self.model.way.retry.covers(Trigger::Unreachable)) {
+        if tried.status.is_some() || !first || !self.model.way.retry.covers(Trigger::Unreachable) {
             return false;
         }
         self.queue.again();
