@@ -16,7 +16,7 @@ use super::needs::Needs;
 pub struct Way {
     /// In which order targets are asked.
     pub strategy: Strategy,
-    /// For `weighted`: what keeps requests together.
+    /// What keeps requests together.
     pub sticky: Option<Sticky>,
     /// Other ways for some requests: the first that matches.
     pub routes: Vec<Route>,

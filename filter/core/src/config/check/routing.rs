@@ -27,14 +27,6 @@ impl Check<'_> {
         if let Some(file::Sticky::Header(name)) = &model.sticky {
             self.header_name(name, &path.key("sticky").key("header"));
         }
-        let weighted = |strategy: Option<Strategy>| strategy == Some(Strategy::Weighted);
-        if model.sticky.is_some()
-            && !weighted(Some(model.strategy))
-            && !model.routes.iter().any(|route| weighted(route.strategy))
-        {
-            let expected = "strategy: weighted, which is the only one that it has a meaning for";
-            self.mistake(&path.key("sticky"), "it without that strategy", expected);
-        }
         let routes = path.key("routes");
         Way {
             strategy: model.strategy,
@@ -301,7 +293,6 @@ mod tests {
         for (model, expected) in [
             (r#""retry":{"wait":"11s"}"#, "models.m.retry.wait: found \"11s\", expected a time from 0s to 10s"),
             (r#""timeouts":{"idle":"0s"}"#, "models.m.timeouts.idle: found \"0s\""),
-            (r#""sticky":"user""#, "models.m.sticky: found it without that strategy, expected strategy: weighted"),
             (r#""strategy":"weighted","sticky":{"header":"a b"}"#, "models.m.sticky.header: found \"a b\""),
             (r#""routes":[{"match":{}}]"#, "models.m.routes[0].match: found nothing, expected at least one condition"),
             (

@@ -39,7 +39,8 @@ impl Strategy {
     }
 }
 
-/// What keeps requests with the same target while it works: of `weighted` targets, the one that a value leads to.
+/// What keeps requests with the same target while it works: of `weighted` targets, the one that a value leads to; with `cheapest`,
+/// `fastest` and `least_busy`, the one that was chosen first. Targets in a fixed order need nothing for that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
