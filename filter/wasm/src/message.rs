@@ -80,8 +80,9 @@ impl View for Message {
     fn provider_left(&self) -> bool {
         // Envoy's response flags UR (remote reset), UC (connection termination) and UPE (protocol error, which a body cut short is),
         // as `response.flags` has them.
-        const LEFT: u64 = 0x10 | CONNECTION_TERMINATION | 0x80_0000;
-        flags().is_some_and(|flags| flags & LEFT != 0)
+        const LEFT: u64 = 0x10 | 0x40 | 0x80_0000;
+        let flags = host::property("response\0flags").ok().and_then(|bytes| bytes.try_into().ok());
+        flags.is_some_and(|flags| u64::from_le_bytes(flags) & LEFT != 0)
     }
 
     fn transport_failure(&self) -> Said {
@@ -100,21 +101,17 @@ impl View for Message {
     }
 }
 
-/// Envoy's response flag UC: an upstream connection that was there is lost.
-const CONNECTION_TERMINATION: u64 = 0x40;
-
-fn flags() -> Option<u64> {
-    let flags = host::property("response\0flags").ok().and_then(|bytes| bytes.try_into().ok());
-    flags.map(u64::from_le_bytes)
-}
-
 impl Message {
-    /// How an attempt has ended, as far as Envoy's response flags say: UC, or UT, LR, UR, UF and UPE.
+    /// How an attempt has ended, as far as Envoy says it when its filter is done: the attempt's own response flags are not to be seen. Of
+    /// an answer there are details, and of a request that its client left. A connection that came about has a local address, and one that
+    /// did not a reason. So what is lost looks like what took too long.
     pub fn ending(self) -> Ending {
-        const FAILED: u64 = 0x4 | 0x8 | 0x10 | 0x20 | 0x80_0000;
-        match flags() {
-            Some(flags) if flags & CONNECTION_TERMINATION != 0 => Ending::Lost,
-            Some(flags) if flags & FAILED != 0 => Ending::Failed,
+        let text = |name| host::property(name).unwrap_or_default();
+        match &*text("response\0code_details") {
+            b"" if text("upstream\0local_address").is_empty() => Ending::Failed,
+            b"" if !text("upstream\0transport_failure_reason").is_empty() => Ending::Failed,
+            b"" => Ending::Lost,
+            b"via_upstream" => Ending::Failed,
             _ => Ending::Other,
         }
     }

@@ -28,7 +28,8 @@ async fn a_lost_connection_is_made_anew_and_says_nothing_of_its_provider() {
             assert_eq!(
                 (answer.header("x-sluice-provider"), answer.header("x-sluice-attempts")),
                 (Some("openai"), Some("2")),
-                "{model}"
+                "{model}: {}",
+                gateway.errors()
             );
         }
     }

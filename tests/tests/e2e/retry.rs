@@ -50,7 +50,7 @@ async fn a_long_retry_after_is_the_clients_to_wait_for() {
 #[tokio::test]
 async fn another_target_does_not_wait_for_the_first_ones_retry_after() {
     let pair = Pair::lease().await;
-    for (provider, retry_after) in [("openai", 2), ("anthropic", 3600)] {
+    for (provider, retry_after) in [("openai", 3), ("anthropic", 3600)] {
         pair.openai.clear();
         pair.anthropic.clear();
         pair.simulator(provider).always(&format!("status=429+retry-after={retry_after}"));

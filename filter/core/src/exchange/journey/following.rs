@@ -34,9 +34,9 @@ pub struct PassedOver {
 /// How an attempt ended that gave no answer, as far as Envoy says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// It had a connection, and lost it.
+    /// It had a connection, and lost it, or its time was over.
     Lost,
-    /// No connection, a reset, or a limit of time.
+    /// No connection, or an answer that broke off before any of it was seen.
     Failed,
     /// By nobody's failure, or with an answer.
     Other,

@@ -11,7 +11,7 @@ use crate::config::file::Trigger;
 use crate::store::SharedData;
 
 use super::super::Time;
-use super::super::failure::Failure;
+use super::super::failure::{Failure, SLACK};
 use super::{Journey, Tried};
 
 impl Journey {
@@ -19,7 +19,9 @@ impl Journey {
     pub(super) fn loses_connection(&mut self, now: Time, shared: &dyn SharedData) -> bool {
         let Some(tried) = self.attempts.last() else { return false };
         let first = !self.attempts.iter().any(|before| before.is_spared() && Rc::ptr_eq(&before.target, &tried.target));
-        if tried.status.is_some() || !first || !self.model.way.retry.covers(Trigger::Unreachable) {
+        let left = self.timeouts.total.saturating_sub(tried.started.since(self.started));
+        let timed_out = now.since(tried.started).saturating_add(SLACK) >= self.limit().min(left);
+        if timed_out || tried.status.is_some() || !first || !self.model.way.retry.covers(Trigger::Unreachable) {
             return false;
         }
         self.queue.again();
