@@ -23,6 +23,7 @@ mod entrance;
 mod exact;
 mod faults;
 mod first;
+mod following;
 mod gateway;
 mod generations;
 mod guards;
