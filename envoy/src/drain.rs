@@ -50,6 +50,11 @@ impl Signals {
         self.hang_up.swap(false, Ordering::Relaxed)
     }
 
+    /// Whether one came that tells it to end, which [`Self::next`] will give.
+    pub fn is_told_to_end(&self) -> bool {
+        [&self.terminate, &self.interrupt].iter().any(|flag| flag.load(Ordering::Relaxed))
+    }
+
     /// The next one that came.
     pub fn next(&self) -> Option<End> {
         let seen = |flag: &AtomicBool| flag.swap(false, Ordering::Relaxed);

@@ -1,6 +1,7 @@
 //! The operator's command: checks and renders gateway files, runs Envoy with them, makes virtual keys.
 
 mod admin;
+mod apply;
 pub mod check;
 pub mod cli;
 pub mod credentials;

@@ -1,15 +1,15 @@
 //! The gateway file of a running gateway: read when it changes, and applied, or refused whole.
 
-use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::check::{self, Checked};
+use crate::check::Checked;
 use crate::cli::Failure;
 use crate::credentials::{Watch, google, tell};
 use crate::edits::Edits;
-use crate::reload::{Applied, Prepared, Running};
+use crate::reload::{self, Applied, NotApplied, Prepared, Running};
 use crate::run::{Options, free};
 use crate::{render, secrets};
 
@@ -25,7 +25,12 @@ pub struct Live {
     /// Follows the credentials of what runs.
     watch: Option<Watch>,
     edits: Edits,
+    /// When a file is tried again that nothing is wrong with.
+    again: Option<Instant>,
 }
+
+/// After which a file is tried again that Envoy did not take in time, or that could not be written.
+const AGAIN: Duration = Duration::from_secs(10);
 
 impl Live {
     /// Writes what an Envoy needs to start, into a private directory.
@@ -51,6 +56,7 @@ impl Live {
             applied,
             tokens,
             watch: Some(watch),
+            again: None,
         })
     }
 
@@ -64,18 +70,20 @@ impl Live {
         &self.present.checked
     }
 
-    /// Applies the gateway file if it has changed.
-    pub fn look(&mut self, envoy: SocketAddr) {
-        if self.edits.look() {
-            self.read(envoy);
+    /// Applies the gateway file if it has changed, or is to be tried again. `stop` tells that there is no more time for that.
+    pub fn look(&mut self, envoy: SocketAddr, stop: &dyn Fn() -> bool) {
+        let again = self.again.is_some_and(|moment| moment <= Instant::now());
+        if self.edits.look() || again {
+            self.read(envoy, stop);
         }
     }
 
     /// Reads the gateway file, and applies it if it is not in force.
-    pub fn read(&mut self, envoy: SocketAddr) {
+    pub fn read(&mut self, envoy: SocketAddr, stop: &dyn Fn() -> bool) {
+        self.again = None;
         let name = self.path.display().to_string();
         let begun = Instant::now();
-        match self.apply(envoy) {
+        match self.apply(envoy, stop) {
             Ok(true) => tell(&format!(
                 "{name} has changed, and is in force after {} ms: version {}",
                 begun.elapsed().as_millis(),
@@ -85,7 +93,7 @@ impl Live {
             Err(mistakes) => {
                 let each: String = mistakes.iter().map(|mistake| format!("\n{mistake}")).collect();
                 tell(&format!("{name} has changed, and cannot be used; the gateway goes on with the one before{each}"));
-                let told = Running::of(envoy)
+                let told = Running::of(envoy, stop)
                     .and_then(|envoy| self.applied.refuse(mistakes, &envoy).map_err(|error| error.to_string()));
                 if let Err(error) = told {
                     tell(&format!("the administration interface does not tell of it: {error}"));
@@ -95,8 +103,11 @@ impl Live {
     }
 
     /// Removes what no request can need any more.
-    pub fn tidy(&mut self, envoy: SocketAddr) {
-        let tidied = Running::of(envoy)
+    pub fn tidy(&mut self, envoy: SocketAddr, stop: &dyn Fn() -> bool) {
+        if !self.applied.is_untidy(&self.present) {
+            return;
+        }
+        let tidied = Running::of(envoy, stop)
             .and_then(|envoy| self.applied.tidy(&self.present, &envoy).map_err(|error| error.to_string()));
         if let Err(error) = tidied {
             tell(&format!("clusters that nobody uses any more stay for now: {error}"));
@@ -104,32 +115,44 @@ impl Live {
     }
 
     /// Whether there was something to do; else all that is in the way of it.
-    fn apply(&mut self, envoy: SocketAddr) -> Result<bool, Vec<String>> {
-        let name = self.path.display();
-        let text = fs::read_to_string(&self.path).map_err(|error| vec![format!("cannot read {name}: {error}")])?;
-        let checked = check::check_in(&text, &self.base)
-            .map_err(|mistakes| mistakes.iter().map(|mistake| format!("{name}:{mistake}")).collect::<Vec<_>>())?;
+    fn apply(&mut self, envoy: SocketAddr, stop: &dyn Fn() -> bool) -> Result<bool, Vec<String>> {
+        let checked = reload::read(&self.path, &self.base)?;
         self.edits.follow(files(&self.path, &self.base, &checked));
         let next = Prepared::new(checked, &self.directory, &self.rendering);
-        if next.version == self.applied.version() && !self.applied.was_refused() {
+        if self.applied.is(&next) {
             return Ok(false);
         }
         let (found, wanted) = credentials(&next, &self.base)?;
         self.new_addresses(&next.checked)?;
-        let one = |problem: String| vec![problem];
-        let running = Running::of(envoy).map_err(one)?;
-        self.tokens.keep(wanted).map_err(|failure| one(failure.to_string()))?;
-        // What was written for the one before is not to be written over what the next one says.
-        self.watch = None;
-        let changed = self.applied.change(&next, &found, &running);
-        let present = if changed.is_ok() {
-            next
-        } else {
-            return changed.map(|()| true).map_err(|problem| one(problem.to_string()));
-        };
-        self.present = present;
-        self.watch = Some(Watch::start(&self.present.checked.file, &self.base, &found, &self.applied.secrets()));
+        let running = Running::of(envoy, stop);
+        let changed = running.map_err(NotApplied::Envoy).and_then(|running| {
+            self.tokens.keep(wanted).map_err(|failure| NotApplied::Write(io::Error::other(failure.to_string())))?;
+            // What follows the credentials of the one before is not to write over what the next one says.
+            self.watch = None;
+            self.applied.change(&next, &found, &running)
+        });
+        if let Err(problem) = changed {
+            self.go_on();
+            if !matches!(problem, NotApplied::Restart(_)) {
+                self.again = Some(Instant::now() + AGAIN);
+            }
+            return Err(vec![format!("{}: {problem}", self.path.display())]);
+        }
+        self.watch = Some(Watch::start(&next.checked.file, &self.base, &found, &self.applied.secrets()));
+        self.present = next;
         Ok(true)
+    }
+
+    /// Follows the credentials of what runs, after another file's could not be used. What cannot be had now was had before.
+    fn go_on(&mut self) {
+        let file = &self.present.checked.file;
+        if let Ok(wanted) = google::wanted(file, &self.base)
+            && let Err(failure) = self.tokens.keep(wanted)
+        {
+            tell(&failure.to_string());
+        }
+        let found = secrets::resolve(file, &self.base).unwrap_or_default();
+        self.watch = Some(Watch::start(file, &self.base, &found, &self.applied.secrets()));
     }
 
     /// Envoy would share an address with another Envoy without a word.

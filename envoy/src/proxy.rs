@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 
+use crate::cli::Failure;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sluice_core::config::url::{Url, percent_decoded};
@@ -29,6 +30,18 @@ impl Proxy {
         let Some((name, url)) = variable(["https_proxy", "HTTPS_PROXY"]) else { return Ok(None) };
         let exceptions = variable(["no_proxy", "NO_PROXY"]).map(|(_, text)| text).unwrap_or_default();
         Self::read(&url, &exceptions).map(Some).map_err(|problem| format!("{name}: {problem}"))
+    }
+
+    /// The same, where Envoy's configuration is not private to its owner.
+    pub fn without_password() -> Result<Option<Self>, Failure> {
+        let proxy = Self::of_environment().map_err(Failure::new)?;
+        if proxy.as_ref().is_some_and(|proxy| proxy.authorization.is_some()) {
+            return Err(Failure::new(
+                "the proxy of the environment has a password, which would stand in Envoy's configuration for everybody to \
+                 read; use `sluice run`, which keeps it private, or a proxy without a password",
+            ));
+        }
+        Ok(proxy)
     }
 
     fn read(text: &str, exceptions: &str) -> Result<Self, String> {

@@ -49,8 +49,6 @@ pub struct Options {
 const POLL: Duration = Duration::from_millis(20);
 const WATCH: Duration = Duration::from_millis(50);
 const TIDY: Duration = Duration::from_secs(10);
-/// For how long connections of a listener that was replaced may stay, in seconds: longer than nearly all requests last.
-const DRAINING: &str = "3600";
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const STOPPED_WITHIN: Duration = Duration::from_secs(5);
 
@@ -128,8 +126,7 @@ impl Envoy {
         command.arg("-c").arg(live.bootstrap()).arg("--admin-address-path").arg(&admin_file);
         // Several may run on one machine: no shared memory between them.
         command.arg("--disable-hot-restart").args(options.log_level.arguments());
-        // A listener that is replaced closes its connections with their next answers, and cuts none that is still busy.
-        command.args(["--drain-strategy", "immediate", "--drain-time-s", DRAINING]);
+        command.args(reload::DRAINING);
         // A person may be watching the access log: lines should not wait for Envoy's own 10 s.
         command.args(["--file-flush-interval-msec", "200"]);
         if let Some(concurrency) = options.concurrency {
@@ -178,6 +175,7 @@ impl Envoy {
         watch: bool,
     ) -> Result<End, Failure> {
         let mut tidied = Instant::now();
+        let stop = || signals.is_told_to_end();
         loop {
             if let Some(end) = signals.next() {
                 return Ok(end);
@@ -186,13 +184,13 @@ impl Envoy {
                 return Err(obituary(status));
             }
             if signals.hung_up() {
-                live.read(admin);
+                live.read(admin, &stop);
             } else if watch {
-                live.look(admin);
+                live.look(admin, &stop);
             }
             if tidied.elapsed() > TIDY {
                 tidied = Instant::now();
-                live.tidy(admin);
+                live.tidy(admin, &stop);
             }
             thread::sleep(WATCH);
         }

@@ -9,7 +9,7 @@ use std::io;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::HeaderMap;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -116,25 +116,38 @@ impl Client {
     /// # Panics
     /// When it takes too long, or the request is none.
     pub async fn open(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Result<Open, Failure> {
+        let request = self.build(method, path, body);
+        timeout(PATIENCE, self.send(request)).await.expect("an answer in time")
+    }
+
+    fn build(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
         let mut request =
             Request::builder().method(method).uri(path).header("host", format!("127.0.0.1:{}", self.port));
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        let request = request.body(Full::new(body.into())).expect("a valid request");
-        timeout(PATIENCE, self.send(request)).await.expect("an answer in time")
+        request.body(Full::new(body.into())).expect("a valid request")
     }
 
-    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Open, Failure> {
+    /// Connects, for several requests one after another.
+    ///
+    /// # Errors
+    /// When nobody accepts.
+    pub async fn connect(&self) -> Result<Kept, Failure> {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).await.map_err(Failure::Connection)?;
         stream.set_nodelay(true).map_err(Failure::Connection)?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Failure::NoAnswer)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Failure::NoAnswer)?;
         let connection = Driver(tokio::spawn(async move {
             // Its error is seen by the one who waits for the answer or the body.
             let _ = connection.await;
         }));
+        Ok(Kept { sender, _connection: connection })
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Open, Failure> {
+        let Kept { mut sender, _connection } = self.connect().await?;
         let response = sender.send_request(request).await.map_err(Failure::NoAnswer)?;
-        Ok(Open { response, _connection: connection })
+        Ok(Open { response, _connection: Some(_connection) })
     }
 
     /// Sends a request and reads its answer to the end.
@@ -192,7 +205,34 @@ impl Drop for Driver {
 #[derive(Debug)]
 pub struct Open {
     response: Response<Incoming>,
+    /// Its own, unless it came on one that is kept.
+    _connection: Option<Driver>,
+}
+
+/// A connection that stays open between requests.
+#[derive(Debug)]
+pub struct Kept {
+    sender: SendRequest<Full<Bytes>>,
     _connection: Driver,
+}
+
+impl Kept {
+    /// Posts JSON as this client, and reads the answer to its end.
+    ///
+    /// # Errors
+    /// When there is no answer, as on a connection that was closed.
+    ///
+    /// # Panics
+    /// When it takes too long.
+    pub async fn post(&mut self, client: &Client, path: &str, body: &Value) -> Result<Answer, Failure> {
+        let request = client.build("POST", path, body.to_string());
+        let sent = async {
+            self.sender.ready().await?;
+            self.sender.send_request(request).await
+        };
+        let response = timeout(PATIENCE, sent).await.expect("an answer in time").map_err(Failure::NoAnswer)?;
+        Ok(Open { response, _connection: None }.finish().await)
+    }
 }
 
 impl Open {

@@ -28,7 +28,7 @@ mod file;
 pub(crate) mod process;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use serde_json::Value;
@@ -46,6 +46,9 @@ pub use process::{Process, Signal, children, of_program};
 pub const KEY: &str = "sk-sluice-test";
 
 const FILE: &str = "gateway.yaml";
+/// What the command says of a changed file.
+const APPLIED: &str = "has changed, and is in force";
+const REFUSED: &str = "has changed, and cannot be used";
 
 /// A running gateway; its processes end when this is dropped.
 #[derive(Debug)]
@@ -109,6 +112,57 @@ impl Gateway {
             self.process.errors().contains("Sluice is ready").then_some(())
         })
         .await;
+    }
+
+    /// Changes its file, which is replaced whole, and waits until the change is in force.
+    ///
+    /// # Panics
+    /// When it is refused, or that takes too long.
+    pub async fn change(&self, change: impl FnOnce(&mut Value)) {
+        let told = |text: &str| self.errors().matches(text).count();
+        let (applied, refused) = (told(APPLIED), told(REFUSED));
+        self.edit(change);
+        until("the change to be in force", || {
+            assert_eq!(told(REFUSED), refused, "{}", self.errors());
+            (told(APPLIED) > applied).then_some(())
+        })
+        .await;
+    }
+
+    /// Changes its file, and waits until that is refused: what was said of it.
+    ///
+    /// # Panics
+    /// When it is not, or that takes too long.
+    pub async fn change_in_vain(&self, change: impl FnOnce(&mut Value)) -> String {
+        let refused = self.errors().matches(REFUSED).count();
+        self.edit(change);
+        until("the change to be refused", || self.errors().split(REFUSED).nth(refused + 1).map(str::to_owned)).await
+    }
+
+    /// Changes its file, which is replaced whole.
+    ///
+    /// # Panics
+    /// When the file is no longer the harness' own.
+    pub fn edit(&self, change: impl FnOnce(&mut Value)) {
+        let text = std::fs::read_to_string(self.file()).expect("the gateway file");
+        let mut file = serde_json::from_str(&text).expect("JSON of this harness");
+        change(&mut file);
+        self.write(&format!("{file:#}"));
+    }
+
+    /// Replaces its file, as editors do.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn write(&self, text: &str) {
+        let new = self.directory.path().join("gateway.yaml.new");
+        std::fs::write(&new, text).expect("a file in the temporary directory");
+        std::fs::rename(new, self.file()).expect("a file in the temporary directory");
+    }
+
+    /// Where its file is.
+    pub fn file(&self) -> PathBuf {
+        self.directory.path().join(FILE)
     }
 
     /// Its port.

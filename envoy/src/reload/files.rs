@@ -9,7 +9,7 @@ use crate::render::quote;
 use crate::secrets::write_atomically;
 
 /// What was written, for whoever writes next.
-const STATE: &str = "state.json";
+pub const STATE: &str = "state.json";
 
 #[derive(Debug)]
 pub struct Files {
@@ -36,8 +36,8 @@ impl Files {
         write_atomically(&self.path(name), text.as_bytes(), self.mode)
     }
 
-    /// Writes a file, unless it is there with this body and some version: what was there before, which may be nothing. Envoy has
-    /// nothing to do for a file that stays.
+    /// Writes a file, unless it is there with this body and some version, and gives back what was there before, which may be nothing.
+    /// Envoy has nothing to do for a file that stays.
     pub fn replace(&self, name: &str, body: &str, version: &str) -> io::Result<Option<Option<String>>> {
         let present = match fs::read_to_string(self.path(name)) {
             Ok(text) => Some(text),
@@ -48,7 +48,8 @@ impl Files {
         if same {
             return Ok(None);
         }
-        self.write(name, &format!("version_info: {}\n{body}", quote(version)))?;
+        let version = if name == STATE { String::new() } else { format!("version_info: {}\n", quote(version)) };
+        self.write(name, &(version + body))?;
         Ok(Some(present))
     }
 

@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use sluice_core::config::plugin::{Refused, Reload};
 use sluice_core::config::time;
 
-use crate::check::Checked;
+use crate::check::{self, Checked, Located};
 use crate::render::discovery::{self, Cluster, Role};
 use crate::render::{self, longest};
 use crate::secrets::{self, Secrets};
@@ -27,14 +27,17 @@ mod state;
 mod statics;
 mod taken;
 
-use files::Files;
+use files::{Files, STATE};
 use state::State;
 use statics::Statics;
 pub use statics::{RESTARTED, searches_for_aws};
-pub use taken::{NotRunning, Running, Taken};
+pub use taken::{Running, Taken};
 
 /// The most clusters that are kept for requests that began with them. Past that the oldest is removed.
-const MOST_RETIRED: usize = 200;
+const MOST_RETIRED: usize = 100;
+/// How Envoy is to be started: a listener that is replaced closes its connections with their next answers, and cuts none that is busy,
+/// within a time that is longer than nearly all requests last.
+pub const DRAINING: [&str; 4] = ["--drain-strategy", "immediate", "--drain-time-s", "3600"];
 /// How much longer than a request can last a cluster is kept: workers hear of a change one after another.
 const MARGIN: Duration = Duration::from_secs(10);
 
@@ -98,6 +101,14 @@ impl Prepared {
     }
 }
 
+/// Reads a gateway file; `base` is its directory. All that is wrong with it, as `check` prints it.
+pub fn read(path: &Path, base: &Path) -> Result<Checked, Vec<String>> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| vec![format!("cannot read {name}: {error}")])?;
+    let located = |mistakes: Vec<Located>| mistakes.iter().map(|mistake| format!("{name}:{mistake}")).collect();
+    check::check_in(&text, base).map_err(located)
+}
+
 /// What one Envoy reads, and where.
 #[derive(Debug)]
 pub struct Applied {
@@ -125,8 +136,8 @@ impl Applied {
         let mut applied = Self { files, options, state: State::default() };
         applied.adopt(first, now());
         secrets::write(secrets, &applied.secrets())?;
-        for (name, body) in applied.bodies(first) {
-            applied.files.replace(name, &body, &xds_version(&first.version))?;
+        for (name, text) in applied.texts(first) {
+            applied.files.replace(name, &text, &xds_version(&first.version))?;
         }
         applied.files.save(&applied.state)?;
         applied.files.write(discovery::BOOTSTRAP, &first.bootstrap)?;
@@ -148,9 +159,10 @@ impl Applied {
         self.state.reload.as_ref().map_or("", |reload| &reload.version)
     }
 
-    /// Whether the last gateway file was refused.
-    pub fn was_refused(&self) -> bool {
-        self.state.reload.as_ref().is_some_and(|reload| reload.refused.is_some())
+    /// Whether this is in force, and nothing else was refused since.
+    pub fn is(&self, next: &Prepared) -> bool {
+        let reload = self.state.reload.as_ref();
+        reload.is_some_and(|reload| reload.version == next.version && reload.refused.is_none())
     }
 
     /// Puts a gateway file in the place of the one in force, with its credentials.
@@ -166,16 +178,36 @@ impl Applied {
         // A cluster is known here before it is anywhere else, or a crash would leave it for ever.
         self.state.expect(&next.clusters, now);
         self.files.save(&self.state)?;
-        secrets.iter().try_for_each(|(name, text)| secrets::write_one(&self.secrets(), name, text))?;
+        // The credentials of what stays change with the rest, or not at all.
+        let (present, new): (Secrets, Secrets) =
+            secrets.clone().into_iter().partition(|(name, _)| self.is_in_use(name));
+        self.renew(&new)?;
 
         let before = self.state.clone();
         self.adopt(next, now);
-        if let Err(problem) = self.write(self.bodies(next), taken) {
+        let mut texts = self.texts(next);
+        // Whoever finds the filter's configuration changed finds the state that belongs to it.
+        texts.insert(texts.len() - 1, (STATE, serde_json::to_string(&self.state).map_err(io::Error::from)?));
+        if let Err(problem) = self.write(texts, taken) {
             self.state = before;
             return Err(problem);
         }
-        self.files.save(&self.state)?;
-        self.tidy(next, taken)
+        self.renew(&present)?;
+        // The change is in force; what is left over stays until the next one.
+        let _ = self.tidy(next, taken);
+        Ok(())
+    }
+
+    /// Whether a credential's file is of what is in force.
+    fn is_in_use(&self, name: &str) -> bool {
+        let ours = |cluster: &Cluster| secrets::files_of(&cluster.name).iter().any(|file| file == name);
+        let of_a_retired = self.state.retired.iter().any(|retired| ours(&retired.cluster));
+        !of_a_retired && self.secrets().join(name).exists()
+    }
+
+    /// Replaces the credentials of what is in force.
+    pub fn renew(&self, secrets: &Secrets) -> io::Result<()> {
+        secrets.iter().try_for_each(|(name, text)| secrets::write_one(&self.secrets(), name, text))
     }
 
     /// Lets the administration interface and the metrics tell that a gateway file was refused.
@@ -187,17 +219,25 @@ impl Applied {
         Ok(self.files.save(&self.state)?)
     }
 
+    /// Whether there are clusters that no request under way can need any more.
+    pub fn is_untidy(&self, present: &Prepared) -> bool {
+        !self.state.clone().over(now(), kept_for(present), MOST_RETIRED).is_empty()
+    }
+
     /// Removes the clusters that no request under way can need any more.
     pub fn tidy(&mut self, present: &Prepared, taken: &dyn Taken) -> Result<(), NotApplied> {
-        let kept_for = (present.longest + MARGIN).as_secs();
-        let over = self.state.over(now(), kept_for, MOST_RETIRED);
+        let before = self.state.clone();
+        let over = self.state.over(now(), kept_for(present), MOST_RETIRED);
         if over.is_empty() {
             return Ok(());
         }
         // In the other order: first what names them.
-        let mut bodies = self.bodies(present);
-        bodies.reverse();
-        self.write(bodies, taken)?;
+        let mut texts = self.texts(present);
+        texts.reverse();
+        if let Err(problem) = self.write(texts, taken) {
+            self.state = before;
+            return Err(problem);
+        }
         for name in over {
             for file in secrets::files_of(&name) {
                 let _ = std::fs::remove_file(self.secrets().join(file));
@@ -216,7 +256,7 @@ impl Applied {
     }
 
     /// The files of what is in force now, in the order in which they are written.
-    fn bodies(&self, present: &Prepared) -> Vec<(&'static str, String)> {
+    fn texts(&self, present: &Prepared) -> Vec<(&'static str, String)> {
         let checked = &present.checked;
         let directory = self.files.directory();
         let mut filters = self.filters();
@@ -239,11 +279,11 @@ impl Applied {
     }
 
     /// Writes files one after another, each when Envoy has taken the one before. What Envoy does not take is undone.
-    fn write(&self, bodies: Vec<(&'static str, String)>, taken: &dyn Taken) -> Result<(), NotApplied> {
+    fn write(&self, texts: Vec<(&'static str, String)>, taken: &dyn Taken) -> Result<(), NotApplied> {
         let version = xds_version(self.version());
         let mut earlier = Vec::new();
-        for (name, body) in bodies {
-            let done = self.files.replace(name, &body, &version).map_err(NotApplied::Write).and_then(|text| {
+        for (name, text) in texts {
+            let done = self.files.replace(name, &text, &version).map_err(NotApplied::Write).and_then(|text| {
                 let Some(text) = text else { return Ok(()) };
                 earlier.push((name, text));
                 taken.wait(name, &version).map_err(NotApplied::Envoy)
@@ -264,6 +304,11 @@ pub fn secrets_in(directory: &Path) -> PathBuf {
     directory.join("secrets")
 }
 
+/// For how many seconds a cluster is kept that nothing names any more.
+fn kept_for(present: &Prepared) -> u64 {
+    (present.longest + MARGIN).as_secs()
+}
+
 /// The version of a file for Envoy: another one each time.
 fn xds_version(version: &str) -> String {
     let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -274,3 +319,6 @@ fn xds_version(version: &str) -> String {
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,7 @@ use serde_json::Value;
 use sluice_core::config::file::{File, Provider};
 
 /// For people: what a running gateway does not take over from a changed file.
-pub const RESTARTED: &str =
-    "redis, tracing, memory, the first provider whose AWS credentials Envoy looks for by itself";
+pub const RESTARTED: &str = "redis, tracing and memory: these need a restart";
 
 /// What of a gateway file cannot change while Envoy runs. No secret is in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

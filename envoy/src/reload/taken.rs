@@ -17,44 +17,44 @@ pub trait Taken {
     fn wait(&self, file: &str, version: &str) -> Result<(), String>;
 }
 
-/// No Envoy runs: the files are for its next start.
-#[derive(Debug)]
-pub struct NotRunning;
-
-impl Taken for NotRunning {
-    fn wait(&self, _file: &str, _version: &str) -> Result<(), String> {
-        Ok(())
-    }
-}
-
 /// An Envoy, asked by its administration interface.
-#[derive(Debug)]
-pub struct Running {
+pub struct Running<'s> {
     admin: SocketAddr,
+    /// Whether there is no more time to wait.
+    stop: &'s dyn Fn() -> bool,
     /// How many files it had refused before.
     refused: u64,
 }
 
-/// How a file's subscription is called in the statistics, and what counts what of it is not in use yet.
-fn statistics(file: &str) -> (&'static str, Option<&'static str>) {
-    match file {
+/// How a file's subscription is called in the statistics, and what counts what of it is not in use yet; `None` for a file that Envoy
+/// does not read.
+fn statistics(file: &str) -> Option<(&'static str, Option<&'static str>)> {
+    Some(match file {
         CLUSTERS => ("cluster_manager.cds", Some("cluster_manager.warming_clusters")),
         ROUTES => ("http.sluice.rds.sluice", None),
         LISTENERS => ("listener_manager.lds", Some("listener_manager.total_listeners_warming")),
         ADMIN_FILTER => ("extension_config_discovery.http_filter.sluice-admin", None),
         GATEWAY_FILTER => ("extension_config_discovery.http_filter.sluice", None),
-        _ => ("", None),
-    }
+        _ => return None,
+    })
 }
 
 /// What counts files that were refused.
 const REFUSED: &str = ".*\\.(update_rejected|config_fail)";
 
-impl Running {
+impl<'s> Running<'s> {
     /// One that is about to be given files.
-    pub fn of(admin: SocketAddr) -> Result<Self, String> {
-        let refused = sum_of_refused(&ask(admin, REFUSED)?);
-        Ok(Self { admin, refused })
+    pub fn of(admin: SocketAddr, stop: &'s dyn Fn() -> bool) -> Result<Self, String> {
+        let asked = Instant::now();
+        loop {
+            match ask(admin, REFUSED) {
+                Ok(text) => return Ok(Self { admin, stop, refused: sum_of_refused(&text) }),
+                // Nobody is there.
+                Err(problem @ ureq::Error::Io(_)) => return Err(silent(&problem)),
+                Err(problem) if asked.elapsed() > PATIENCE || stop() => return Err(silent(&problem)),
+                Err(_) => thread::sleep(LOOK),
+            }
+        }
     }
 }
 
@@ -65,28 +65,37 @@ fn sum_of_refused(text: &str) -> u64 {
 }
 
 /// The statistics whose whole names are such.
-fn ask(admin: SocketAddr, names: &str) -> Result<String, String> {
-    let answer = envoy_admin::ask(admin, "GET", &format!("/stats?filter=^({names})$"));
-    answer.map_err(|error| format!("its administration interface does not answer: {error}"))
+fn ask(admin: SocketAddr, names: &str) -> Result<String, ureq::Error> {
+    envoy_admin::ask(admin, "GET", &format!("/stats?filter=^({names})$"))
 }
 
-impl Taken for Running {
+fn silent(error: &ureq::Error) -> String {
+    format!("its administration interface does not answer: {error}")
+}
+
+impl Taken for Running<'_> {
     fn wait(&self, file: &str, version: &str) -> Result<(), String> {
-        let (subscription, warming) = statistics(file);
+        let Some((subscription, warming)) = statistics(file) else { return Ok(()) };
         let names = format!("{subscription}.version_text|{}|{REFUSED}", warming.unwrap_or_default());
         let taken = format!("{subscription}.version_text: \"{version}\"");
         let asked = Instant::now();
         loop {
-            let text = ask(self.admin, &names)?;
-            if sum_of_refused(&text) > self.refused {
+            // While it takes a file, it answers late.
+            let answer = ask(self.admin, &names);
+            let text = answer.as_deref().unwrap_or_default();
+            if sum_of_refused(text) > self.refused {
                 return Err(format!("it refuses {file}; its log says why"));
             }
             let warm = warming.is_none_or(|name| text.lines().any(|line| line == format!("{name}: 0")));
             if warm && text.lines().any(|line| line == taken) {
                 return Ok(());
             }
+            if (self.stop)() {
+                return Err("the gateway was told to end".to_owned());
+            }
             if asked.elapsed() > PATIENCE {
-                return Err(format!("{file} is not in use after {} s", PATIENCE.as_secs()));
+                let problem = answer.err().map(|error| format!(": {}", silent(&error))).unwrap_or_default();
+                return Err(format!("{file} is not in use after {} s{problem}", PATIENCE.as_secs()));
             }
             thread::sleep(LOOK);
         }

@@ -41,7 +41,7 @@ pub struct Bounds {
 /// One worker's gate.
 #[derive(Debug)]
 pub struct Gate {
-    bounds: Bounds,
+    bounds: Cell<Bounds>,
     held: Cell<usize>,
     /// Keys of which something is held.
     keys: RefCell<BTreeMap<Rc<str>, usize>>,
@@ -69,7 +69,12 @@ pub enum Full {
 impl Gate {
     /// A gate that holds nothing.
     pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, held: Cell::new(0), keys: RefCell::default() }
+        Self { bounds: Cell::new(bounds), held: Cell::new(0), keys: RefCell::default() }
+    }
+
+    /// Other bounds hold from now on. What is held counts, and stays: only what comes is refused.
+    pub fn set_bounds(&self, bounds: Bounds) {
+        self.bounds.set(bounds);
     }
 
     /// A share without bytes, for the key with this id.
@@ -96,11 +101,12 @@ impl Gate {
             return Ok(());
         }
         let (held, of_key) = (self.held.get().saturating_add(bytes), self.of_key(key).saturating_add(bytes));
-        if of_key > self.bounds.key {
-            return Err(Full::Key(self.bounds.key));
+        let bounds = self.bounds.get();
+        if of_key > bounds.key {
+            return Err(Full::Key(bounds.key));
         }
-        if held > self.bounds.worker {
-            return Err(Full::Worker(self.bounds.worker));
+        if held > bounds.worker {
+            return Err(Full::Worker(bounds.worker));
         }
         self.held.set(held);
         self.keys.borrow_mut().insert(key.clone(), of_key);
@@ -223,6 +229,20 @@ mod tests {
         assert_eq!((share.set(61), share.set(30), gate.held()), (Err(Full::Key(60)), Ok(()), 30));
         share.release();
         assert_eq!((gate.held(), share.grow(usize::MAX)), (0, Err(Full::Key(60))));
+    }
+
+    #[test]
+    fn other_bounds_hold_for_what_comes_and_nothing_that_is_held_is_lost() {
+        let gate = gate();
+        let mut share = gate.share("a".into());
+        assert_eq!(share.grow(50), Ok(()));
+        gate.set_bounds(Bounds { rewritten: 100, worker: 40, key: 30 });
+        assert_eq!((share.grow(51), gate.held()), (Err(Full::Key(30)), 50));
+        assert_eq!(gate.share("b".into()).grow(1), Err(Full::Worker(40)));
+        gate.set_bounds(Bounds { rewritten: 100, worker: 200, key: 200 });
+        assert_eq!((share.grow(200), gate.held()), (Ok(()), 200));
+        drop(share);
+        assert_eq!(gate.held(), 0);
     }
 
     #[test]

@@ -331,7 +331,7 @@ proptest! {
             prop_assert!(steps.taken() <= most, "{} of {most}", steps.taken());
         }
         let body = serde_json::to_vec(&texts).unwrap();
-        let guard = Rc::new(Guard { name: "g".to_owned(), matches: Match::default(), sides: Vec::new(), action: Action::Mask, finder });
+        let guard = Rc::new(Guard { name: "g".to_owned(), matches: Match::default(), sides: Vec::new(), action: Action::Mask, finder, digest: [0; 32] });
         let masked = screen(&[guard], &body, &(0..0), 1 << 20);
         if let Some(masked) = masked.unwrap().body {
             prop_assert!(serde_json::from_slice::<Vec<String>>(&masked).is_ok(), "{}", String::from_utf8_lossy(&masked));

@@ -74,6 +74,7 @@ mod abi {
         ) -> u32;
         pub fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
         pub fn proxy_set_effective_context(id: u32) -> u32;
+        pub fn proxy_done() -> u32;
         pub fn proxy_close_stream(stream: StreamType) -> u32;
         pub fn proxy_continue_stream(stream: StreamType) -> u32;
         pub fn proxy_get_shared_data(
@@ -243,7 +244,7 @@ pub fn reply(status: u16, headers: &HeaderMap, body: &[u8]) -> Result<()> {
     })
 }
 
-/// Has the root context's tick called this often.
+/// Has the tick of the root context at work called this often; never again for zero.
 pub fn tick_every(period: Duration) -> Result<()> {
     let milliseconds = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
     // SAFETY: plain numbers.
@@ -254,6 +255,12 @@ pub fn tick_every(period: Duration) -> Result<()> {
 pub fn enter(id: u32) -> Result<()> {
     // SAFETY: plain numbers.
     checked(unsafe { abi::proxy_set_effective_context(id) })
+}
+
+/// The root context at work, which Envoy has given up, is done: it is called no more.
+pub fn done() -> Result<()> {
+    // SAFETY: no arguments.
+    checked(unsafe { abi::proxy_done() })
 }
 
 /// Cuts the answer of the request that context `id` works for, from the tick of the root context `root`. The request's

@@ -7,6 +7,7 @@
 //! [`switchboard`], and all read and write the same shared data. Nothing is decided here.
 #![deny(unsafe_code)]
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ mod host;
 mod logger;
 mod message;
 mod provider;
+mod succession;
 mod switchboard;
 #[cfg(feature = "trap")]
 mod trap;
@@ -39,7 +41,7 @@ use switchboard::Silent;
 #[allow(unsafe_code)]
 mod entry {
     proxy_wasm::main! {{
-        proxy_wasm::set_root_context(|id| Box::new(super::Root { id, role: super::Role::None }));
+        proxy_wasm::set_root_context(|id| Box::new(super::Root::new(id)));
     }}
 }
 
@@ -48,11 +50,17 @@ const SHORTEST_TICK: Duration = Duration::from_millis(25);
 const LONGEST_TICK: Duration = Duration::from_millis(250);
 /// With Redis: how long a request that is over waits at most before Redis is told.
 const SETTLING: Duration = Duration::from_millis(25);
+/// How long a configuration that Envoy has given up goes on telling Redis at most, where no other one does it.
+const LONGEST_ENDING: Duration = Duration::from_secs(10);
 
 /// One plugin of a worker: makes a context for every request.
 struct Root {
     id: u32,
     role: Role,
+    /// A call of its own is under way.
+    calling: Cell<bool>,
+    /// Since when Envoy, which has given it up, waits until it is done.
+    ending: Cell<Option<Time>>,
 }
 
 enum Role {
@@ -64,11 +72,15 @@ enum Role {
 }
 
 impl Root {
-    fn role(plugin: Plugin) -> Result<Role, host::Failed> {
+    fn new(id: u32) -> Self {
+        Self { id, role: Role::None, calling: Cell::new(false), ending: Cell::new(None) }
+    }
+
+    fn role(&self, plugin: Plugin) -> Result<Role, host::Failed> {
         match plugin {
             Plugin::Gateway { gateway, reload } => {
                 reload.iter().try_for_each(reloaded)?;
-                Self::gateway(gateway)
+                self.gateway(gateway)
             }
             Plugin::Provider => Ok(Role::Provider),
             Plugin::Keeper(gateway) => Self::keeper(&gateway),
@@ -76,15 +88,21 @@ impl Root {
         }
     }
 
-    fn gateway(gateway: Rc<Gateway>) -> Result<Role, host::Failed> {
+    fn gateway(&self, gateway: Rc<Gateway>) -> Result<Role, host::Failed> {
         let period = match &gateway.redis {
             None => (gateway.shortest_silence() / 4).clamp(SHORTEST_TICK, LONGEST_TICK),
             Some(_) => SETTLING,
         };
-        host::tick_every(period)?;
-        let mut seed = [0; 16];
-        host::random(&mut seed)?;
-        Ok(Role::Gateway(Rc::new(Worker::new(gateway, seed))))
+        let worker = Rc::new(match succession::predecessor() {
+            Some(before) => before.succeeded_by(gateway),
+            None => {
+                let mut seed = [0; 16];
+                host::random(&mut seed)?;
+                Worker::new(gateway, seed)
+            }
+        });
+        succession::begins(self.id, worker.clone(), period)?;
+        Ok(Role::Gateway(worker))
     }
 
     fn keeper(gateway: &Gateway) -> Result<Role, host::Failed> {
@@ -130,13 +148,25 @@ impl Root {
 
     /// Carries out what concerns no message, and sends what is to be told to Redis.
     fn tell(&self, mut call: Option<Call>, mut effects: Vec<Effect>) {
+        self.calling.set(false);
         while let Some(told) = call.take() {
             if host::call(&told).is_ok() {
+                self.calling.set(true);
                 break;
             }
             call = self.told(&Called { status: None, body: Vec::new() }, &mut effects);
         }
         message::tell(effects);
+    }
+
+    /// Tells Envoy that it is done, when that was waited for.
+    fn may_end(&self) {
+        let Some(since) = self.ending.get() else { return };
+        let patient = Time(host::now()).since(since) < LONGEST_ENDING;
+        if succession::ends(self.id, patient) {
+            self.ending.set(None);
+            let _ = host::done();
+        }
     }
 
     /// What came back of such a call.
@@ -162,6 +192,18 @@ impl Callbacks for Root {
         let mut effects = Vec::new();
         let call = self.told(&host::called(body), &mut effects);
         self.tell(call, effects);
+        self.may_end();
+    }
+
+    fn on_done(&mut self) -> bool {
+        let Role::Gateway(worker) = &self.role else { return true };
+        let done = succession::ends(self.id, true);
+        // The call that is under way ends with this context, and its answer never comes.
+        if done && self.calling.take() {
+            worker.forget_call();
+        }
+        self.ending.set((!done).then(|| Time(host::now())));
+        done
     }
 }
 
@@ -173,7 +215,7 @@ impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
         logger::install();
         match Plugin::from_json(&self.get_plugin_configuration().unwrap_or_default()) {
-            Ok(plugin) => match Self::role(plugin) {
+            Ok(plugin) => match self.role(plugin) {
                 Ok(role) => self.role = role,
                 Err(host::Failed) => {
                     log::error!("Envoy gives neither ticks nor randomness: it is too old, or not Envoy");
@@ -204,8 +246,10 @@ impl RootContext for Root {
             }
         }
         if let Role::Gateway(worker) = &self.role {
-            let call = worker.tick(now);
-            self.tell(call, Vec::new());
+            if let Some(call) = worker.tick(now) {
+                self.tell(Some(call), Vec::new());
+            }
+            self.may_end();
         }
     }
 
@@ -213,6 +257,7 @@ impl RootContext for Root {
         match &self.role {
             Role::None | Role::Keeper(_) => None,
             Role::Gateway(worker) => {
+                succession::serves(self.id, id);
                 let worker = worker.clone();
                 Some(context("gateway", move || Box::new(gateway::GatewayContext::new(id, worker.clone()))))
             }

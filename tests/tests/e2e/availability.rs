@@ -34,8 +34,14 @@ fn builder(url: &str, availability: Value, second: &Simulator) -> Builder {
 /// What Envoy says of the addresses of the provider `first`, each in a word or some: `healthy`, `/failed_outlier_check`.
 async fn health(gateway: &Gateway) -> Vec<(String, String)> {
     let clusters = gateway.envoy("/clusters").await;
-    let flags = clusters.lines().filter_map(|line| line.strip_prefix("first::")?.split_once("::health_flags::"));
+    let flags = clusters.lines().filter_map(|line| of_first(line)?.split_once("::health_flags::"));
     flags.map(|(address, flags)| (address.to_owned(), flags.to_owned())).collect()
+}
+
+/// The rest of a line about a cluster of the provider `first`, whose name says by which definition it is.
+fn of_first(line: &str) -> Option<&str> {
+    let (name, rest) = line.split_once("::")?;
+    (name.split('~').next() == Some("first")).then_some(rest)
 }
 
 /// Waits until Envoy says this of an address of the provider `first`.

@@ -81,10 +81,9 @@ async fn what_does_not_end_in_time_is_cut_and_logged_as_such() {
 }
 
 #[tokio::test]
-async fn a_hang_up_changes_nothing_and_a_killed_command_takes_envoy_with_it() {
+async fn a_hang_up_ends_nothing_and_a_killed_command_takes_envoy_with_it() {
     let pair = pair("60s").await;
     pair.gateway.signal(Signal::HUP);
-    until("what is said of it", || pair.gateway.errors().contains("SIGHUP changes nothing").then_some(())).await;
     assert_eq!(pair.gateway.chat(&ask("openai", "hi")).await.status, 200);
     pair.gateway.signal(Signal::KILL);
     until("the port to be free", || (!accepts(&pair.gateway)).then_some(())).await;

@@ -13,6 +13,7 @@ mod availability;
 mod budgets;
 mod cache;
 mod catalogue;
+mod changes;
 mod connections;
 mod crash;
 mod credentials;

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use sluice_core::store::embedded::Place;
 use sluice_core::store::redis::sync;
 use sluice_core::store::{Batch, Delta, Gauge, Meter};
 
@@ -17,7 +18,7 @@ async fn exchange(store: &mut Store, number: u64, envoy: &str, deltas: &[(&Meter
         amount: *amount,
     };
     let deltas = deltas.iter().map(delta).collect();
-    let batch = Batch { envoy: envoy.into(), shard: "s".into(), number, deltas, more: false };
+    let batch = Batch { envoy: envoy.into(), place: Place::of("s"), number, deltas, more: false };
     let reply = store.send(&sync::command(PREFIX, &batch)).await.unwrap();
     let globals = sync::globals(&batch.deltas, &reply).unwrap();
     globals.iter().map(|global| global.used).collect()

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 /// What is hashed, and in which order: another number whenever that changes, so that a filter that is updated in a running
 /// Envoy starts anew.
-const VERSION: &[u8] = b"sluice.cache.1";
+const VERSION: &[u8] = b"sluice.cache.2";
 
 /// The name of a request's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

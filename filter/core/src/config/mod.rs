@@ -127,6 +127,12 @@ impl Gateway {
 }
 
 impl Gateway {
+    /// All targets, those of several models more than once.
+    pub fn targets(&self) -> impl Iterator<Item = &Rc<Target>> {
+        let stored = self.stored.iter().flat_map(|model| &model.targets);
+        self.models.values().flat_map(|model| &model.targets).chain(stored)
+    }
+
     /// The shortest time after which a stream counts as silent.
     pub fn shortest_silence(&self) -> Duration {
         let answers_are_checked = self.guards.iter().any(|guard| guard.sides.contains(&file::Side::Answers));

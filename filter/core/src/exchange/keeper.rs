@@ -1,16 +1,16 @@
 //! The keeper: exchanges counts with Redis now and then, in relaxed mode. There is one for each Envoy, on its main thread.
 //!
-//! A round tells one shard after another, each when the one before was answered. A batch without an answer stays in the
+//! A round tells of one place after another, each when the one before was answered: of those at which a team of the present
+//! configuration is, which the gateway role announces, and of others until nothing of theirs is left to tell. A batch without an answer stays in the
 //! shared data, and the next round begins with it: nothing is lost in an outage, and what piled up is told in the first
 //! round after it. See [`exchange`](crate::store::embedded::exchange).
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::Gateway;
 use crate::config::file::Mode;
-use crate::store::embedded::exchange;
+use crate::store::embedded::{Announced, Place, exchange};
 use crate::store::redis::sync;
 use crate::store::redis::wire::Reply;
 use crate::store::{Batch, SharedData, Unavailable};
@@ -23,7 +23,6 @@ use super::{Call, Called, Effect, Time};
 pub struct Keeper {
     remote: Remote,
     envoy: [u8; 16],
-    shards: Vec<Rc<str>>,
     telling: RefCell<Option<Telling>>,
     /// Whether the log was told that something is wrong, until all is well again.
     complained: Cell<bool>,
@@ -32,8 +31,6 @@ pub struct Keeper {
 /// A call under way.
 #[derive(Debug)]
 struct Telling {
-    /// The index of the batch's shard.
-    shard: usize,
     batch: Batch,
     /// Whether the call names the script by its hash.
     by_hash: bool,
@@ -44,8 +41,7 @@ impl Keeper {
     pub fn new(gateway: &Gateway, envoy: [u8; 16]) -> Option<Self> {
         let settings = gateway.redis.clone().filter(|redis| redis.mode == Mode::Relaxed)?;
         let remote = Remote::new(settings);
-        let shards = std::iter::once("").chain(gateway.teams.iter().map(String::as_str)).map(Rc::from).collect();
-        Some(Self { remote, envoy, shards, telling: RefCell::default(), complained: Cell::default() })
+        Some(Self { remote, envoy, telling: RefCell::default(), complained: Cell::default() })
     }
 
     /// How often it wants to be called.
@@ -58,15 +54,15 @@ impl Keeper {
         if self.telling.borrow().is_some() || !self.remote.answers(now) {
             return None;
         }
-        self.tell(0, now, shared, effects)
+        self.tell(Place::of(""), now, shared, effects)
     }
 
     /// What came back of a call; the next of the round, when there is one.
     pub fn told(&self, called: &Called, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call> {
-        let Telling { shard, batch, by_hash } = self.telling.take()?;
+        let Telling { batch, by_hash } = self.telling.take()?;
         let reply = match self.remote.read(called, now, effects) {
             Ok(Some(reply)) => reply,
-            Ok(None) if by_hash => return Some(self.call(Telling { shard, batch, by_hash: false })),
+            Ok(None) if by_hash => return Some(self.call(Telling { batch, by_hash: false })),
             // The round is over. The batch waits for the next one.
             Ok(None) | Err(_) => return None,
         };
@@ -75,18 +71,21 @@ impl Keeper {
             reply => sync::globals(&batch.deltas, reply),
         };
         let applied = learned.and_then(|globals| exchange::apply(shared, &batch, &globals, now));
-        let next = if applied.is_ok() && batch.more { shard } else { shard + 1 };
-        self.note(applied, &batch.shard, effects);
-        self.tell(next, now, shared, effects)
+        let place = batch.place;
+        let again = applied.is_ok() && batch.more;
+        self.note(applied, place, effects);
+        let next = if again { Some(place) } else { Place::all().find(|other| *other > place) };
+        next.and_then(|next| self.tell(next, now, shared, effects))
     }
 
-    /// The next batch, of this shard or of one after it.
-    fn tell(&self, from: usize, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call> {
-        for (index, shard) in self.shards.iter().enumerate().skip(from) {
-            match exchange::collect(shared, shard, self.envoy, now) {
-                Ok(Some(batch)) => return Some(self.call(Telling { shard: index, batch, by_hash: true })),
+    /// The next batch, of this place or of one after it.
+    fn tell(&self, from: Place, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call> {
+        let announced = Announced::read(shared);
+        for place in Place::all().filter(|place| *place >= from) {
+            match exchange::collect(shared, place, announced.has(place), self.envoy, now) {
+                Ok(Some(batch)) => return Some(self.call(Telling { batch, by_hash: true })),
                 Ok(None) => {}
-                Err(why) => self.note(Err(why), shard, effects),
+                Err(why) => self.note(Err(why), place, effects),
             }
         }
         None
@@ -100,12 +99,12 @@ impl Keeper {
     }
 
     /// Tells the log of what went wrong, once in a row.
-    fn note(&self, result: Result<(), Unavailable>, shard: &str, effects: &mut Vec<Effect>) {
+    fn note(&self, result: Result<(), Unavailable>, place: Place, effects: &mut Vec<Effect>) {
         let complained = self.complained.replace(result.is_err());
         if let Err(Unavailable(why)) = result
             && !complained
         {
-            effects.push(Effect::Warn(format!("the counts of shard {shard:?} are not exchanged: {why}")));
+            effects.push(Effect::Warn(format!("the counts at place {} are not exchanged: {why}", place.number())));
         }
     }
 }

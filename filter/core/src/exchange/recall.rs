@@ -98,6 +98,8 @@ impl Journey {
         let may = !matches!(prospect, Prospect::Neither(_));
         let key = may.then(|| self.key(Sha256::digest(body).into(), planned, &rule));
         let entry = key.filter(|_| prospect == Prospect::Look).and_then(|key| slots::find(shared, &key, now));
+        // It may have been kept when the gateway file allowed a longer time.
+        let entry = entry.filter(|entry| entry.age(now).is_some_and(|age| age < rule.ttl));
         self.recall.found = Some(match (&entry, prospect) {
             (Some(entry), _) => Found::Hit { provider: entry.provider.clone(), model: entry.model.clone() },
             (None, Prospect::Look) => Found::Miss,
@@ -114,9 +116,10 @@ impl Journey {
         let forwards = self.client.forwards();
         let changes = self.forwarded.iter().filter(|(name, _)| forwards.iter().any(|own| own.as_bytes() == *name));
         let headers: Vec<&[u8]> = changes.flat_map(|(name, value)| [name, value]).collect();
-        // What some must not be shown others may have been.
+        // What some must not be shown others may have been, or all before the gateway file was changed.
         let guards = self.checks.iter().flat_map(|checks| &checks.guards);
-        let guards: Vec<&str> = guards.map(|guard| guard.name.as_str()).collect();
+        let guards: Vec<&[u8]> = guards.flat_map(|guard| [guard.name.as_bytes(), &guard.digest]).collect();
+        let checked = self.checks.as_ref().is_some_and(|checks| checks.format.is_some());
         Recipe::default()
             .part(scope)
             .part(whose)
@@ -124,6 +127,7 @@ impl Journey {
             .list(self.reachable(planned).into_iter())
             .part(self.client.name())
             .list(guards.into_iter())
+            .part([u8::from(checked)])
             .list(headers.into_iter())
             .part(body)
             .key()

@@ -10,10 +10,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::file::Mode;
-use crate::config::{Credential, KeyHash, Redis};
+use crate::config::{KeyHash, Redis};
 use crate::store::redis::wire::{Command, Reply, Wire};
 use crate::store::{Settled, Settlement, Unavailable, redis};
 
+use super::remembered::Record;
 use super::{Call, Called, Effect, Time, metric};
 
 /// For how long Redis is left alone after it did not answer.
@@ -35,6 +36,12 @@ pub struct Remote {
     pub wire: Wire,
     /// What the gateway file says of it.
     pub settings: Redis,
+    state: Rc<State>,
+}
+
+/// What is known of one Redis, under all configurations that name it.
+#[derive(Debug, Default)]
+struct State {
     silent_until: Cell<Time>,
     silent: Cell<bool>,
     keys: RefCell<BTreeMap<KeyHash, Remembered>>,
@@ -45,7 +52,7 @@ pub struct Remote {
 
 #[derive(Debug, Clone)]
 struct Remembered {
-    credential: Option<Credential>,
+    record: Option<Rc<Record>>,
     at: Time,
 }
 
@@ -80,33 +87,48 @@ struct Outbox {
 impl Remote {
     /// Redis, of which nothing is known yet.
     pub fn new(settings: Redis) -> Self {
-        Self {
-            wire: Wire::new(&settings),
-            settings,
-            silent_until: Cell::default(),
-            silent: Cell::default(),
-            keys: RefCell::default(),
-            asked: Rc::default(),
-            outbox: RefCell::default(),
-        }
+        Self { wire: Wire::new(&settings), settings, state: Rc::default() }
+    }
+
+    /// The same Redis under other settings; if they lead to another one, nothing is known of that.
+    pub fn with(&self, settings: Redis) -> Self {
+        let Redis { timeout, sync, key_cache, when_down, .. } = settings;
+        let same = settings == Redis { timeout, sync, key_cache, when_down, ..self.settings.clone() };
+        let state = if same { self.state.clone() } else { Rc::default() };
+        Self { wire: Wire::new(&settings), settings, state }
+    }
+
+    /// Whether what is known of both is the same.
+    pub fn is(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.state, &other.state)
+    }
+
+    /// Whether settlements wait to be told or confirmed.
+    pub fn has_to_tell(&self) -> bool {
+        !self.state.outbox.borrow().waiting.is_empty()
+    }
+
+    /// The call that told of settlements will have no answer: they are told again, which changes nothing if they had arrived.
+    pub fn forget_call(&self) {
+        self.state.outbox.borrow_mut().telling = None;
     }
 
     /// Whether it makes sense to ask it now.
     pub fn answers(&self, now: Time) -> bool {
-        now >= self.silent_until.get()
+        now >= self.state.silent_until.get()
     }
 
     /// A question to it. After a silence one is enough to learn whether it answers again: until that is known, others do
     /// not wait for it.
     pub fn ask(&self, command: &Command, now: Time) -> Call {
-        if self.silent.get() {
+        if self.state.silent.get() {
             self.leave_alone(self.settings.timeout.max(PAUSE), now);
         }
         self.wire.write(command)
     }
 
     fn leave_alone(&self, time: Duration, now: Time) {
-        self.silent_until.set(Time(now.0.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))));
+        self.state.silent_until.set(Time(now.0.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))));
     }
 
     /// Reads what came back, and takes note of whether anything did. `None` stands for a script that Redis does not know
@@ -115,8 +137,8 @@ impl Remote {
         let read = self.wire.read(called);
         match &read {
             Ok(_) => {
-                if self.silent.replace(false) {
-                    self.silent_until.set(Time::default());
+                if self.state.silent.replace(false) {
+                    self.state.silent_until.set(Time::default());
                     effects.push(Effect::Warn("Redis answers again".to_owned()));
                 }
             }
@@ -128,7 +150,7 @@ impl Remote {
     fn falls_silent(&self, why: &str, now: Time, effects: &mut Vec<Effect>) {
         effects.push(Effect::Count(metric::REDIS_DOWN));
         self.leave_alone(PAUSE, now);
-        if !self.silent.replace(true) {
+        if !self.state.silent.replace(true) {
             let policy = self.settings.when_down;
             effects.push(Effect::Warn(format!("Redis does not answer ({why}); until it does: {policy:?}")));
         }
@@ -136,11 +158,11 @@ impl Remote {
 
     /// What is remembered of a key: `None` when Redis has to be asked. A key that is not remembered and cannot be asked
     /// for is an error.
-    pub fn remembered(&self, hash: &KeyHash, now: Time) -> Result<Option<Option<Credential>>, Unavailable> {
+    pub fn remembered(&self, hash: &KeyHash, now: Time) -> Result<Option<Option<Rc<Record>>>, Unavailable> {
         let fresh = self.settings.key_cache;
         let age = if self.answers(now) { fresh } else { fresh.max(LONGEST_MEMORY) };
-        match self.keys.borrow().get(hash) {
-            Some(known) if now.since(known.at) < age => Ok(Some(known.credential.clone())),
+        match self.state.keys.borrow().get(hash) {
+            Some(known) if now.since(known.at) < age => Ok(Some(known.record.clone())),
             _ if self.answers(now) => Ok(None),
             _ => Err(Unavailable("Redis does not answer, and this key is not known here".to_owned())),
         }
@@ -148,27 +170,27 @@ impl Remote {
 
     /// One more request is to ask for this key; `None` when it is being asked for too many others.
     pub fn asking(&self, hash: &KeyHash) -> Option<Asking> {
-        let mut asked = self.asked.borrow_mut();
+        let mut asked = self.state.asked.borrow_mut();
         if asked.len() >= MOST_ASKED && !asked.contains_key(hash) {
             return None;
         }
         *asked.entry(*hash).or_default() += 1;
-        Some(Asking { asked: self.asked.clone(), hash: *hash })
+        Some(Asking { asked: self.state.asked.clone(), hash: *hash })
     }
 
     /// Remembers what Redis said of a key.
-    pub fn remember(&self, hash: KeyHash, credential: Option<Credential>, now: Time) {
-        let mut keys = self.keys.borrow_mut();
+    pub fn remember(&self, hash: KeyHash, record: Option<Rc<Record>>, now: Time) {
+        let mut keys = self.state.keys.borrow_mut();
         if keys.len() >= MOST_KEYS {
             // Anybody can make up keys that nobody has: those give way to the ones that an outage will ask for.
             let age = self.settings.key_cache.max(LONGEST_MEMORY);
-            keys.retain(|_, known| known.credential.is_some() && now.since(known.at) < age);
+            keys.retain(|_, known| known.record.is_some() && now.since(known.at) < age);
         }
         if keys.len() >= MOST_KEYS {
             keys.retain(|_, known| now.since(known.at) < self.settings.key_cache);
         }
         if keys.len() < MOST_KEYS {
-            keys.insert(hash, Remembered { credential, at: now });
+            keys.insert(hash, Remembered { record, at: now });
         }
     }
 
@@ -179,7 +201,7 @@ impl Remote {
             settlement.parts.clear();
         }
         settlement.parts = by_meter(settlement.parts);
-        let mut outbox = self.outbox.borrow_mut();
+        let mut outbox = self.state.outbox.borrow_mut();
         if outbox.waiting.len() < MOST_UNSETTLED {
             outbox.waiting.push_back(settlement);
         } else {
@@ -189,7 +211,7 @@ impl Remote {
 
     /// The next call that tells Redis of settlements, when there are any and none is under way.
     pub fn tell(&self, now: Time) -> Option<Call> {
-        let mut outbox = self.outbox.borrow_mut();
+        let mut outbox = self.state.outbox.borrow_mut();
         if outbox.telling.is_some() || outbox.waiting.is_empty() || !self.answers(now) {
             return None;
         }
@@ -202,7 +224,7 @@ impl Remote {
     /// What came back of such a call; another when the script has to be told in full.
     pub fn told(&self, called: &Called, now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
         let read = self.read(called, now, effects);
-        let mut outbox = self.outbox.borrow_mut();
+        let mut outbox = self.state.outbox.borrow_mut();
         let (count, by_hash) = outbox.telling.take()?;
         match read {
             Ok(None) if by_hash => {

@@ -1,7 +1,6 @@
-//! What a worker keeps between requests: the configuration, the way to its stores, and the names of orders.
+//! A worker: the configuration, the way to its stores, and what it knows between requests ([`memory`](super::memory)).
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,10 +12,7 @@ use crate::config::{Caller, Credential, Gateway, KeyHash, Target};
 use crate::error::ErrorKind;
 use crate::gate::Gate;
 use crate::routing::cells::circuit::{self, Standing};
-use crate::routing::cells::load::InFlight;
-use crate::routing::order::{mixed, number};
-use crate::routing::pace::Pace;
-use crate::routing::retry_budget::{self, RetryBudget};
+use crate::routing::retry_budget;
 use crate::store::embedded::Reach;
 use crate::store::redis::wire::{Command, Reply};
 use crate::store::{
@@ -25,6 +21,8 @@ use crate::store::{
 
 use super::charge::Ledger;
 use super::failure::Failure;
+use super::memory::{Known, Memory};
+use super::remembered::Record;
 use super::remote::{Asking, Remote};
 use super::{Call, Called, Effect, Time, metric};
 
@@ -36,7 +34,7 @@ pub(super) const NO_MONEY: Duration = Duration::from_secs(60);
 /// For how long it is known whether Redis answers, for those who want to know nothing else.
 const HEARD: Duration = Duration::from_secs(1);
 
-/// One worker's memory. It lives as long as its VM.
+/// One worker under one configuration. Its memory lives as long as its VM: the worker of the next configuration has it too.
 #[derive(Debug)]
 pub struct Worker {
     /// The configuration.
@@ -44,25 +42,9 @@ pub struct Worker {
     /// How many bytes of requests and answers it holds.
     pub gate: Rc<Gate>,
     remote: Option<Remote>,
-    seed: String,
-    /// The same, as a number.
-    id: u64,
-    orders: Cell<u64>,
-    throws: Cell<u64>,
-    /// What is known of targets here alone, by their names.
-    targets: RefCell<BTreeMap<String, Rc<Known>>>,
-    /// Whether Redis answered when somebody wanted to know nothing else, and when that was.
-    redis_heard: Cell<Option<(Time, bool)>>,
-}
-
-/// What one worker knows of a target, and no other.
-#[derive(Debug)]
-struct Known {
-    retries: RetryBudget,
-    in_flight: InFlight,
-    /// The key whose turn it is; the first is 0.
-    turn: Cell<usize>,
-    pace: Pace,
+    memory: Rc<Memory>,
+    /// Which configuration of this memory it is.
+    generation: u64,
 }
 
 /// When something happens, and what may be used for it.
@@ -114,27 +96,59 @@ impl Worker {
     /// A worker. `seed` is what no other worker of any Envoy ever had: 16 random bytes will do.
     pub fn new(gateway: Rc<Gateway>, seed: [u8; 16]) -> Self {
         let remote = gateway.redis.clone().map(Remote::new);
-        let id = number(&seed, &[]);
-        let seed = seed.iter().map(|byte| format!("{byte:02x}")).collect();
         let gate = Rc::new(Gate::new(gateway.memory));
-        Self {
-            gateway,
-            gate,
-            remote,
-            seed,
-            id,
-            orders: Cell::new(0),
-            throws: Cell::new(0),
-            targets: RefCell::default(),
-            redis_heard: Cell::default(),
+        let memory = Rc::new(Memory::new(seed));
+        let generation = memory.begins();
+        Self { gateway, gate, remote, memory, generation }
+    }
+
+    /// The worker of the next configuration: it knows all that this one does. This one goes on with its requests, and what it
+    /// learns, holds and settles meanwhile is the other's too. Only another Redis is one of which nothing is known.
+    pub fn succeeded_by(&self, gateway: Rc<Gateway>) -> Self {
+        let remote = gateway.redis.clone().map(|settings| match &self.remote {
+            Some(remote) => remote.with(settings),
+            None => Remote::new(settings),
+        });
+        let (gate, memory) = (self.gate.clone(), self.memory.clone());
+        let named: BTreeSet<&str> = gateway.targets().map(|target| target.cells.id()).collect();
+        memory.keep_targets(|id| named.contains(id));
+        let generation = memory.begins();
+        Self { gateway, gate, remote, memory, generation }
+    }
+
+    /// New requests come under this configuration from now on: its bounds hold, and its teams are those of which the keeper asks
+    /// Redis.
+    pub fn takes_charge(&self, shared: &dyn SharedData) {
+        self.gate.set_bounds(self.gateway.memory);
+        if self.reach() == Reach::Everywhere {
+            embedded::announce(shared, self.gateway.teams.iter().map(String::as_str));
+        }
+    }
+
+    /// Whether what this one has to tell Redis is told by the other one too.
+    pub fn shares_outbox(&self, other: &Self) -> bool {
+        match (&self.remote, &other.remote) {
+            (Some(own), Some(other)) => own.is(other),
+            (None, _) => true,
+            (Some(_), None) => false,
+        }
+    }
+
+    /// Whether something is to be told to Redis, or being told.
+    pub fn has_to_tell(&self) -> bool {
+        self.remote.as_ref().is_some_and(Remote::has_to_tell)
+    }
+
+    /// The call that a tick or an answer gave is lost: it will have no answer.
+    pub fn forget_call(&self) {
+        if let Some(remote) = &self.remote {
+            remote.forget_call();
         }
     }
 
     /// A random number, good enough for a choice among targets.
     pub fn dice(&self) -> u64 {
-        let throw = self.throws.get().wrapping_add(1);
-        self.throws.set(throw);
-        mixed(self.id ^ mixed(throw))
+        self.memory.dice()
     }
 
     /// An attempt at a target begins. Where it is `counted`, all workers know that it is under way, until it [`Worker::leaves`].
@@ -188,23 +202,12 @@ impl Worker {
     /// Of how many targets something is known.
     #[cfg(test)]
     pub(crate) fn known_targets(&self) -> usize {
-        self.targets.borrow().len()
+        self.memory.known_targets()
     }
 
     fn known(&self, target: &Target) -> Rc<Known> {
-        let mut targets = self.targets.borrow_mut();
         // Not by its name, which a client may have made up: there are as many cells as the configuration knows targets.
-        if let Some(known) = targets.get(target.cells.id()) {
-            return known.clone();
-        }
-        let known = Rc::new(Known {
-            retries: RetryBudget::default(),
-            in_flight: InFlight::new(self.id),
-            turn: Cell::default(),
-            pace: Pace::default(),
-        });
-        targets.insert(target.cells.id().to_owned(), known.clone());
-        known
+        self.memory.known(target.cells.id())
     }
 
     /// Lets all workers know how an attempt went. What says nothing of the target is not told.
@@ -239,15 +242,13 @@ impl Worker {
 
     /// A name that no other request of any Envoy has, and that no client can choose.
     pub fn order_id(&self) -> Rc<str> {
-        let number = self.orders.get();
-        self.orders.set(number.wrapping_add(1));
-        format!("{}-{number:x}", self.seed).into()
+        self.memory.order_id()
     }
 
     /// Whose a key is, as far as that is known without asking Redis.
     pub fn knows(&self, presented: &[u8], now: Time) -> Option<Rc<Caller>> {
         let hash = KeyHash(Sha256::digest(presented).into());
-        let remembered = || self.remote.as_ref()?.remembered(&hash, now).ok()??;
+        let remembered = || self.remembered(self.remote.as_ref()?, &hash, now).ok()??;
         let credential = self.gateway.keys.get(&hash).cloned().or_else(remembered)?;
         Some(credential.caller)
     }
@@ -260,7 +261,7 @@ impl Worker {
         let Some(remote) = self.remote.as_ref().filter(|_| crate::keys::secret::is_well_formed(presented)) else {
             return Lookup::Known(None);
         };
-        match remote.remembered(hash, now) {
+        match self.remembered(remote, hash, now) {
             Ok(Some(known)) => Lookup::Known(known),
             Ok(None) => {
                 let Some(asking) = remote.asking(hash) else { return Lookup::Busy };
@@ -274,34 +275,41 @@ impl Worker {
     /// What Redis said of a key.
     pub fn found(&self, hash: &KeyHash, called: &Called, at: &mut Moment<'_>) -> Lookup {
         let Some(remote) = &self.remote else { return Lookup::Silent };
-        let credential = match remote.read(called, at.now, at.effects) {
+        let record = match remote.read(called, at.now, at.effects) {
             Ok(Some(Reply::Nil)) => None,
-            Ok(Some(Reply::Text(record))) => match self.credential(hash, record.as_bytes()) {
-                Ok(credential) => Some(credential),
+            Ok(Some(Reply::Text(record))) => match Record::read(&record) {
+                Ok(record) => Some(Rc::new(record)),
                 Err(mistake) => {
-                    at.effects.push(Effect::Warn(format!("a key's record in Redis is refused: {mistake}")));
+                    at.effects.push(refused(&mistake));
                     None
                 }
             },
             _ => {
-                return match remote.remembered(hash, at.now) {
+                return match self.remembered(remote, hash, at.now) {
                     Ok(Some(known)) => Lookup::Known(known),
                     _ => Lookup::Silent,
                 };
             }
         };
-        remote.remember(*hash, credential.clone(), at.now);
-        Lookup::Known(credential)
+        remote.remember(*hash, record.clone(), at.now);
+        Lookup::Known(record.and_then(|record| match record.means(hash, &self.gateway, self.generation) {
+            Ok(credential) => Some(credential),
+            Err(mistake) => {
+                at.effects.push(refused(&mistake));
+                None
+            }
+        }))
     }
 
-    fn credential(&self, hash: &KeyHash, record: &[u8]) -> Result<Credential, String> {
-        let record = serde_json::from_slice(record).map_err(|error| error.to_string())?;
-        let compiled = self
-            .gateway
-            .restore_key(&record)
-            .map_err(|mistakes| mistakes.first().map_or_else(|| "it cannot be read".to_owned(), ToString::to_string))?;
-        let found = compiled.into_iter().find(|(known, _)| known == hash).map(|(_, credential)| credential);
-        found.ok_or_else(|| "it is another key's".to_owned())
+    /// What is remembered of a key, as it is under this configuration; a record that it refuses is nobody's.
+    fn remembered(
+        &self,
+        remote: &Remote,
+        hash: &KeyHash,
+        now: Time,
+    ) -> Result<Option<Option<Credential>>, Unavailable> {
+        let known = remote.remembered(hash, now)?;
+        Ok(known.map(|record| record?.means(hash, &self.gateway, self.generation).ok()))
     }
 
     /// The call that asks Redis for a note; `None` when there is no Redis, or none that answers.
@@ -314,7 +322,7 @@ impl Worker {
     /// Whether Redis answered when it was asked last; `None` when the caller is to ask: nobody has within the last second. Until
     /// the first answer it has not.
     pub fn redis_heard(&self, now: Time) -> Option<bool> {
-        let heard = self.redis_heard.get();
+        let heard = self.memory.redis_heard.get();
         let answers = heard.is_some_and(|(_, answers)| answers);
         let recent = heard.is_some_and(|(at, _)| now.since(at) < HEARD);
         if !recent {
@@ -326,7 +334,7 @@ impl Worker {
 
     /// Remembers whether Redis answered.
     pub fn hear_of_redis(&self, answers: bool, now: Time) {
-        self.redis_heard.set(Some((now, answers)));
+        self.memory.redis_heard.set(Some((now, answers)));
     }
 
     /// What Redis said to that; an error when it did not say.
@@ -470,6 +478,10 @@ impl Worker {
     pub fn told(&self, called: &Called, now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
         self.remote.as_ref()?.told(called, now, effects)
     }
+}
+
+fn refused(mistake: &str) -> Effect {
+    Effect::Warn(format!("a key's record in Redis is refused: {mistake}"))
 }
 
 fn local(order: &Order, reach: Reach, at: &mut Moment<'_>) -> Decision {

@@ -41,6 +41,8 @@ pub struct Guard {
     pub action: Action,
     /// What it looks for.
     pub finder: Finder,
+    /// A hash of all that the gateway file says of it: of another one under the same name it is another.
+    pub digest: [u8; 32],
 }
 
 /// Whose requests a guardrail is about.

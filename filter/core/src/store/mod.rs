@@ -219,18 +219,18 @@ impl From<[u64; Sums::NUMBERS]> for Sums {
     }
 }
 
-/// What one Envoy tells Redis of a shard: what it counted by itself since it last did.
+/// What one Envoy tells Redis of the meters at a place: what it counted by itself since it last did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     /// A name that no other Envoy has.
     pub envoy: Rc<str>,
-    /// Of whose meters.
-    pub shard: Rc<str>,
-    /// Counted up by one for each batch of this Envoy and shard. A batch that is told again has the same.
+    /// Where the meters are in its memory.
+    pub place: embedded::Place,
+    /// Counted up by one for each batch of this Envoy and place. A batch that is told again has the same.
     pub number: u64,
     /// Each meter once for each of its windows.
     pub deltas: Vec<Delta>,
-    /// Whether there is more to tell of this shard after it.
+    /// Whether there is more to tell of this place after it.
     pub more: bool,
 }
 

@@ -32,17 +32,19 @@ pub(crate) fn read<V: Value>(shared: &dyn SharedData, name: &str) -> V {
 /// Changes a value, again and again until nobody else wrote in between; whether it was changed. `change` says `None` when
 /// there is nothing to write.
 pub(crate) fn update<V: Value>(shared: &dyn SharedData, name: &str, change: impl Fn(V) -> Option<V>) -> bool {
-    for _ in 0..ATTEMPTS {
+    again(|| {
         let (value, version) = match shared.read(name) {
             Some((bytes, version)) => (V::parse(&bytes).unwrap_or_default(), version),
             None => (V::default(), NOT_YET),
         };
-        let Some(changed) = change(value) else { return false };
-        if shared.write(name, &changed.bytes(), version).is_ok() {
-            return true;
-        }
-    }
-    false
+        let Some(changed) = change(value) else { return Some(false) };
+        shared.write(name, &changed.bytes(), version).is_ok().then_some(true)
+    })
+}
+
+/// Tries until it says whether something was changed; false when others get ahead too often.
+pub(crate) fn again(change: impl Fn() -> Option<bool>) -> bool {
+    (0..ATTEMPTS).find_map(|_| change()).unwrap_or(false)
 }
 
 /// So many numbers after the mark of their format, and nothing else.

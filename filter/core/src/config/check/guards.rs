@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use sha2::{Digest as _, Sha256};
+
 use super::super::mistake::{Path, quoted};
 use super::Check;
 use crate::config::file::{self, Action, Side};
@@ -23,7 +25,8 @@ impl Check<'_> {
         match wanted.finder() {
             Ok(finder) => {
                 let (name, sides, action) = (name.to_owned(), guard.on.clone(), guard.action);
-                Some(Rc::new(Guard { name, matches, sides, action, finder }))
+                let digest = Sha256::digest(serde_json::to_vec(guard).unwrap_or_default()).into();
+                Some(Rc::new(Guard { name, matches, sides, action, finder, digest }))
             }
             Err(found) => {
                 self.mistake(path, found, "less to look for");

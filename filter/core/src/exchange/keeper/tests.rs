@@ -101,16 +101,50 @@ fn what_silence_swallowed_is_told_again_and_then_what_came_meanwhile() {
 #[test]
 fn a_shard_that_redis_refuses_does_not_keep_the_others_waiting() {
     let (keeper, shared, mut effects) = (keeper("relaxed").unwrap(), Shared::default(), Vec::new());
-    take(&shared, "blue", 1);
-    take(&shared, "red", 2);
+    let mut teams = ["blue", "red"];
+    teams.sort_by_key(|team| Place::of(team));
+    take(&shared, teams[0], 1);
+    take(&shared, teams[1], 2);
     for round in 0..3 {
         let refused = keeper.tick(after(round * 2), &shared, &mut effects).unwrap();
         assert!(body(&refused).ends_with("/T/0/1"));
         let wrong = says(r#"[false,"WRONGTYPE Operation against a key"]"#);
         let next = keeper.told(&wrong, after(round * 2), &shared, &mut effects).unwrap();
-        assert!(body(&next).contains(":red/"), "{}", body(&next));
+        assert!(body(&next).ends_with("/T/0/2"), "{}", body(&next));
         assert_eq!(keeper.told(&SILENCE, after(round * 2), &shared, &mut effects), None);
     }
     let warnings = effects.iter().filter(|effect| matches!(effect, Effect::Warn(text) if text.contains("WRONGTYPE")));
     assert_eq!(warnings.count(), 1);
+}
+
+#[test]
+fn a_team_that_came_after_the_start_is_told_of_and_one_that_went_until_nothing_is_left_to_tell() {
+    let (keeper, shared, mut effects) = (keeper("relaxed").unwrap(), Shared::default(), Vec::new());
+    // Neither is in the file of the keeper's start. The one whose place comes first stays.
+    let mut teams = ["one", "other"];
+    teams.sort_by_key(|team| Place::of(team));
+    let [new, gone] = teams;
+    embedded::announce(&shared, [new, gone].into_iter());
+    take(&shared, new, 1);
+    take(&shared, gone, 2);
+    let mut told = |now: Time, shared: &Shared, answers: &[&str]| {
+        let mut call = keeper.tick(now, shared, &mut effects);
+        let mut amounts = Vec::new();
+        for answer in answers {
+            let Some(asked) = call.take() else { break };
+            amounts.push(body(&asked).rsplit('/').next().unwrap().to_owned());
+            call = keeper.told(&says(answer), now, shared, &mut effects);
+        }
+        assert_eq!(call, None);
+        amounts.sort();
+        amounts
+    };
+    assert_eq!(told(NOON, &shared, &[r#""1 0""#, r#""2 0""#]), ["1", "2"]);
+    assert_eq!(told(after(2), &shared, &[r#""1 0""#, r#""2 0""#]), ["0", "0"], "what the others have is asked");
+    embedded::announce(&shared, [new].into_iter());
+    assert_eq!(told(after(4), &shared, &[r#""1 0""#]), ["0"], "of a team that went it is not");
+    take(&shared, gone, 5);
+    assert_eq!(told(after(6), &shared, &[r#""1 0""#, r#""7 0""#]), ["0", "5"], "a request of its that ended late");
+    assert_eq!(told(after(8), &shared, &[r#""1 0""#]), ["0"]);
+    assert_eq!((used(&shared, new), used(&shared, gone)), (1, 7));
 }

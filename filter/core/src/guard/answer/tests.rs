@@ -17,7 +17,8 @@ fn checks(action: Action) -> Checks {
     let mut wanted = Wanted::default();
     wanted.detector(Detector::Email);
     let (matches, sides) = (Match::default(), vec![Side::Answers]);
-    let guard = Guard { name: "pii".to_owned(), matches, sides, action, finder: wanted.finder().unwrap() };
+    let guard =
+        Guard { name: "pii".to_owned(), matches, sides, action, finder: wanted.finder().unwrap(), digest: [0; 32] };
     Checks { guards: vec![Rc::new(guard)], format: None }
 }
 

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::{Value, age, read, update};
+use super::{Spot, Value, age, read, update};
 use crate::exchange::Time;
 use crate::store::SharedData;
 
@@ -17,12 +17,12 @@ const FORMAT: [u8; 8] = *b"keyrest\x01";
 
 /// The keys that a target may be asked with, where its provider has several. Made once, with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Keys(Box<[Names]>);
+pub struct Keys(Box<[Spots]>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Names {
-    limited: Box<str>,
-    refused: Box<str>,
+struct Spots {
+    limited: Spot,
+    refused: Spot,
 }
 
 /// Since when a key rests, and until when.
@@ -35,12 +35,12 @@ struct Rest {
 impl Keys {
     /// The cells of so many keys of a provider. Of one alone there is nothing to choose, and nothing is kept.
     pub fn of(provider: &str, model: &str, count: usize) -> Self {
-        let names = |number: usize| Names {
+        let spots = |number: usize| Spots {
             // A provider's name has neither slash nor `@`.
-            limited: format!("sluice.keylimit.1.{provider}@{number}/{model}").into(),
-            refused: format!("sluice.keyout.1.{provider}@{number}").into(),
+            limited: Spot::of("sluice.keylimit.2.", &format!("{provider}@{number}/{model}")),
+            refused: Spot::of("sluice.keyout.2.", &format!("{provider}@{number}")),
         };
-        Self((1..=if count > 1 { count } else { 0 }).map(names).collect())
+        Self((1..=if count > 1 { count } else { 0 }).map(spots).collect())
     }
 
     /// Whether there are several.
@@ -70,23 +70,23 @@ impl Keys {
 
     /// The provider said that this key's limit is used up.
     pub fn limited(&self, shared: &dyn SharedData, key: usize, now: Time, wait: Duration) {
-        self.rest(shared, self.0.get(key).map(|names| &*names.limited), now, wait);
+        self.rest(shared, self.0.get(key).map(|spots| &spots.limited), now, wait);
     }
 
     /// The provider refused this key, or it has no money left.
     pub fn refused(&self, shared: &dyn SharedData, key: usize, now: Time, wait: Duration) {
-        self.rest(shared, self.0.get(key).map(|names| &*names.refused), now, wait);
+        self.rest(shared, self.0.get(key).map(|spots| &spots.refused), now, wait);
     }
 
     /// The provider served a request with this key.
     pub fn served(&self, shared: &dyn SharedData, key: usize) {
-        let Some(names) = self.0.get(key) else { return };
-        update(shared, &names.refused, |rest: Rest| (rest != Rest::default()).then(Rest::default));
+        let Some(spots) = self.0.get(key) else { return };
+        update(shared, &spots.refused, |rest: Rest| (rest != Rest::default()).then(Rest::default));
     }
 
-    fn rest(&self, shared: &dyn SharedData, name: Option<&str>, now: Time, wait: Duration) {
-        let Some(name) = name else { return };
-        update(shared, name, |rest: Rest| {
+    fn rest(&self, shared: &dyn SharedData, spot: Option<&Spot>, now: Time, wait: Duration) {
+        let Some(spot) = spot else { return };
+        update(shared, spot, |rest: Rest| {
             let known = age(now, rest.since).map_or(Time::default(), |_| rest.until);
             Some(Rest { since: now, until: known.max(now.after(wait)) })
         });
@@ -94,11 +94,11 @@ impl Keys {
 
     /// How long this key rests yet.
     fn wait(&self, shared: &dyn SharedData, now: Time, key: usize) -> Duration {
-        let left = |name: &str| {
-            let rest: Rest = read(shared, name);
+        let left = |spot: &Spot| {
+            let rest: Rest = read(shared, spot);
             age(now, rest.since).map_or(Duration::ZERO, |_| rest.until.since(now))
         };
-        self.0.get(key).map_or(Duration::ZERO, |names| left(&names.limited).max(left(&names.refused)))
+        self.0.get(key).map_or(Duration::ZERO, |spots| left(&spots.limited).max(left(&spots.refused)))
     }
 }
 

@@ -31,6 +31,11 @@ impl InFlight {
         Self { worker, count: Cell::new(0) }
     }
 
+    /// Whether any is on its way.
+    pub fn any(&self) -> bool {
+        self.count.get() > 0
+    }
+
     /// One more is on its way.
     pub fn enter(&self, shared: &dyn SharedData, target: &Cells, now: Time) {
         self.tell(self.count.get().saturating_add(1), shared, target, now);
@@ -50,26 +55,26 @@ impl InFlight {
 /// How many requests are on their way to a target. `lease` is the longest that one may last.
 pub fn in_flight(shared: &dyn SharedData, target: &Cells, now: Time, lease: Duration) -> u64 {
     // The slots are looked at where they are: this is read for each target of every request.
-    let value = shared.read(&target.load);
-    let slots = value.iter().filter_map(|(bytes, _)| slots(bytes)).flatten();
+    let bucket = shared.read(&target.load.bucket);
+    let slots = bucket.iter().filter_map(|(bucket, _)| slots(target.load.find(bucket)?)).flatten();
     let counted = slots.filter(|slot| age(now, slot.at).is_some_and(|age| age < lease));
     counted.fold(0, |sum, slot| sum.saturating_add(slot.count))
 }
 
 /// What one worker said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Slot {
-    worker: u64,
-    count: u64,
-    at: Time,
+pub(super) struct Slot {
+    pub(super) worker: u64,
+    pub(super) count: u64,
+    pub(super) at: Time,
 }
 
 /// What the workers said, of which none is without requests.
-#[derive(Debug, Default)]
-struct Load(Vec<Slot>);
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Load(Vec<Slot>);
 
 impl Load {
-    fn with(mut self, new: Slot, now: Time) -> Self {
+    pub(super) fn with(mut self, new: Slot, now: Time) -> Self {
         self.0.retain(|slot| slot.worker != new.worker);
         if new.count > 0 {
             if self.0.len() >= MOST_SLOTS {
@@ -110,10 +115,11 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
+    use super::super::bucket::tests::{damage, stored};
     use super::super::tests::{at, target};
     use super::*;
     use crate::exchange::fake::Shared;
-    use crate::store::fake::{Contended, Interrupted, damage};
+    use crate::store::fake::{Contended, Interrupted};
 
     const LEASE: Duration = Duration::from_secs(600);
 
@@ -163,7 +169,7 @@ mod tests {
         let worker = InFlight::new(1);
         worker.enter(&memory, &target(), at(0));
         worker.leave(&memory, &target(), at(0));
-        assert_eq!(memory.read(&target().load).unwrap().0, FORMAT);
+        assert_eq!(stored(&memory, &target().load), None);
     }
 
     #[test]
@@ -180,7 +186,7 @@ mod tests {
         assert_eq!(count(&memory, 100), 65, "one came, and one of one went");
         workers[1].enter(&memory, &target(), at(101));
         assert_eq!(count(&memory, 101), 66, "the second worker was it, and is back with its two");
-        assert_eq!(memory.read(&target().load).unwrap().0.len(), 8 + 64 * 24);
+        assert_eq!(stored(&memory, &target().load).unwrap().len(), 8 + 64 * 24);
     }
 
     #[test]
@@ -247,7 +253,7 @@ mod tests {
     fn bytes_that_make_no_sense_are_none_in_flight_and_are_overwritten() {
         let memory = Shared::default();
         InFlight::new(1).enter(&memory, &target(), at(0));
-        let (good, _) = memory.read(&target().load).unwrap();
+        let good = stored(&memory, &target().load).unwrap();
         let too_many = [&FORMAT[..], &[0; 65 * 24]].concat();
         for bytes in [&b""[..], &good[1..], &good[..good.len() - 8], &[&good[..], b"x"].concat(), &too_many] {
             damage(&memory, &target().load, bytes);

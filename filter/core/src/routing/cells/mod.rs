@@ -1,10 +1,10 @@
 //! What all workers of an Envoy know together of each target (a provider and one of its models): whether it fails
 //! ([`circuit`]), how fast it is ([`speed`]), and how busy ([`load`]); and which of a provider's keys rest ([`keys`]).
 //!
-//! Each is one small value for each target, in the memory that Envoy's workers share. They are hints for the order in which
-//! targets are tried, and nothing is charged by them: a change that others get ahead of too often is dropped, and bytes that make
-//! no sense read as if nothing was known, and are overwritten with the next change. Nothing here outlives Envoy's process, and
-//! there are as many values as targets were configured while it ran.
+//! Each is a small cell for each target, in the memory that Envoy's workers share ([`bucket`]). They are hints for the order in
+//! which targets are tried, and nothing is charged by them: a change that others get ahead of too often is dropped, and bytes that
+//! make no sense read as if nothing was known, and are overwritten with the next change. Nothing here outlives Envoy's process, and
+//! there is no more of it however many targets were configured while it ran.
 //!
 //! Moments come from the clock of the machine, which may be set back. What was noted at a moment that is yet to come is
 //! then forgotten, so that it does not hold until the clock is there again.
@@ -12,8 +12,10 @@
 use std::time::Duration;
 
 use crate::exchange::Time;
-use crate::store::value::{Value, age, bytes, parse, read, update};
+use crate::store::value::{Value, age, bytes, parse};
+use bucket::{Spot, read, update};
 
+mod bucket;
 pub mod circuit;
 pub mod keys;
 pub mod load;
@@ -22,23 +24,26 @@ pub mod speed;
 /// Where what is known of one target is kept. Made once, with the configuration: the names are long, and read with every request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cells {
-    circuit: Box<str>,
-    speed: Box<str>,
-    load: Box<str>,
+    id: Box<str>,
+    circuit: Spot,
+    speed: Spot,
+    load: Spot,
 }
 
 impl Cells {
     /// The cells of a target, by the provider's name in the gateway file, which has no slash, and its own name for the model.
-    /// The names begin with the kind and its format's number, as those of the store do: no two kinds ever meet, and a
+    /// The buckets' names begin with the kind and its format's number, as those of the store do: no two kinds ever meet, and a
     /// filter that is updated in a running Envoy starts anew.
     pub fn of(provider: &str, model: &str) -> Self {
-        let name = |kind: &str| [kind, provider, "/", model].concat().into_boxed_str();
-        Self { circuit: name("sluice.circuit.1."), speed: name("sluice.speed.1."), load: name("sluice.load.1.") }
+        let id = [provider, "/", model].concat().into_boxed_str();
+        let spot = |kind: &str| Spot::of(kind, &id);
+        let [circuit, speed, load] = ["sluice.circuit.2.", "sluice.speed.2.", "sluice.load.2."].map(spot);
+        Self { id, circuit, speed, load }
     }
 
     /// What tells them from others.
     pub fn id(&self) -> &str {
-        &self.circuit
+        &self.id
     }
 }
 

@@ -20,7 +20,8 @@ pub(super) fn target() -> Cells {
 #[test]
 fn no_two_cells_have_the_same_name_nor_one_of_the_store() {
     let targets = [Cells::of("a", "b/c"), Cells::of("a-b", "c"), Cells::of("a", "b"), Cells::of("b", "a")];
-    let names: Vec<&str> = targets.iter().flat_map(|cells| [&*cells.circuit, &*cells.speed, &*cells.load]).collect();
+    let names: Vec<&str> =
+        targets.iter().flat_map(|cells| [&*cells.circuit.bucket, &*cells.speed.bucket, &*cells.load.bucket]).collect();
     for (index, name) in names.iter().enumerate() {
         assert!(!names[..index].contains(name), "{name}");
         assert!(!["sluice.page.", "sluice.accounts.", "sluice.names."].iter().any(|store| name.starts_with(store)));

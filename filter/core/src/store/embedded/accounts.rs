@@ -1,10 +1,11 @@
 //! The accounts: what each key, app and model of a team came to, today, yesterday, and in the month.
 //!
-//! They limit nothing. A team's are in one value of the shared data, with their names, since that cannot be listed: rows
-//! of what it is about, its name, and the sums. A row of which the month has passed goes when room is needed; so do the
-//! names of keys and models that are no more.
+//! They limit nothing. A team's are in one value of the shared data, that of its place, with their names, since that cannot be
+//! listed: rows of whose they are, what it is about, its name, and the sums. A row of which the month has passed goes when another
+//! one comes; so do those of teams, keys and models that are no more.
 
 use super::cell::Moment;
+use super::place::Place;
 use super::{ATTEMPTS, contended};
 use crate::bytes::{Reader, Writer};
 use crate::config::file::Dimension;
@@ -12,7 +13,7 @@ use crate::exchange::Time;
 use crate::store::{Entry, SharedData, Sums, Unavailable};
 
 /// The format, and that it is one.
-const FORMAT: [u8; 4] = *b"SA\0\x02";
+const FORMAT: [u8; 4] = *b"SA\0\x03";
 
 /// The longest name, in bytes; of a longer one so much is kept.
 const LONGEST_NAME: usize = 255;
@@ -20,7 +21,7 @@ const LONGEST_NAME: usize = 255;
 /// The numbers of a row: two windows and three sums.
 const NUMBERS: usize = (2 + 3 * Sums::NUMBERS) * 8;
 
-/// The most bytes of one team's accounts: thousands of rows.
+/// The most bytes of one place's accounts: thousands of rows.
 const MOST_BYTES: usize = 512 << 10;
 
 /// The version to write accounts that do not exist yet: never one that somebody else got for them.
@@ -45,12 +46,15 @@ pub struct Account {
 /// model came to in all is the sum over the teams.
 pub fn accounts(shared: &dyn SharedData, team: &str, now: Time) -> Result<Vec<Account>, Unavailable> {
     let (name, now) = (name(team), Moment::of(now));
+    let team = shortened(team).as_bytes();
     let Some((bytes, _)) = shared.read(&name) else { return Ok(Vec::new()) };
     let mut rows = rows_of(&name, &bytes)?;
     let mut accounts = Vec::new();
     while !rows.0.is_empty() {
         let row = Row::read(&mut rows).ok_or_else(|| damaged(&name))?;
-        accounts.push(row.account(&now).ok_or_else(|| damaged(&name))?);
+        if row.team == team {
+            accounts.push(row.account(&now).ok_or_else(|| damaged(&name))?);
+        }
     }
     Ok(accounts)
 }
@@ -68,7 +72,7 @@ pub(super) fn add(shared: &dyn SharedData, entry: &Entry, now: &Moment) -> Resul
             (Dimension::Model, Some(&entry.model)),
         ] {
             if let Some(whose) = whose {
-                add_to_row(&name, &mut bytes, dimension, whose, &entry.sums, now)?;
+                add_to_row(&name, &mut bytes, (&entry.team, dimension, whose), &entry.sums, now)?;
             }
         }
         if shared.write(&name, &bytes, version).is_ok() {
@@ -81,16 +85,15 @@ pub(super) fn add(shared: &dyn SharedData, entry: &Entry, now: &Moment) -> Resul
 fn add_to_row(
     page: &str,
     bytes: &mut Vec<u8>,
-    dimension: Dimension,
-    whose: &str,
+    (team, dimension, whose): (&str, Dimension, &str),
     sums: &Sums,
     now: &Moment,
 ) -> Result<(), Unavailable> {
-    let (dimension, whose) = (code(dimension), shortened(whose).as_bytes());
+    let (team, dimension, whose) = (shortened(team).as_bytes(), code(dimension), shortened(whose).as_bytes());
     let mut rows = rows_of(page, bytes)?;
     while !rows.0.is_empty() {
         let row = Row::read(&mut rows).ok_or_else(|| damaged(page))?;
-        if row.dimension == dimension && row.name == whose {
+        if row.dimension == dimension && row.team == team && row.name == whose {
             let numbers = row.numbers().with(sums, now).bytes();
             let end = bytes.len() - rows.0.len();
             if let Some(room) = bytes.get_mut(end - NUMBERS..end) {
@@ -100,13 +103,11 @@ fn add_to_row(
         }
     }
     let numbers = Numbers { day: now.day, month: now.month, ..Numbers::default() }.with(sums, now).bytes();
-    append(page, bytes, &Row { dimension, name: whose, numbers: &numbers }, now)
+    append(page, bytes, &Row { team, dimension, name: whose, numbers: &numbers }, now)
 }
 
 fn append(page: &str, bytes: &mut Vec<u8>, row: &Row<'_>, now: &Moment) -> Result<(), Unavailable> {
-    if bytes.len() + row.size() > MOST_BYTES {
-        forget_passed(page, bytes, now)?;
-    }
+    forget_passed(page, bytes, now)?;
     if bytes.len() + row.size() > MOST_BYTES {
         return Err(Unavailable(format!("{page} is full: more keys, apps and models than there is room for")));
     }
@@ -128,9 +129,10 @@ fn forget_passed(page: &str, bytes: &mut Vec<u8>, now: &Moment) -> Result<(), Un
     Ok(())
 }
 
-/// One row: a byte for the dimension, the name's length in a byte, the name, the numbers.
+/// One row: a byte for the dimension, the team's and the name's length in a byte each, both, the numbers.
 #[derive(Debug, Clone, Copy)]
 struct Row<'a> {
+    team: &'a [u8],
     dimension: u8,
     name: &'a [u8],
     numbers: &'a [u8; NUMBERS],
@@ -139,11 +141,12 @@ struct Row<'a> {
 impl<'a> Row<'a> {
     fn read(reader: &mut Reader<'a>) -> Option<Self> {
         let dimension = reader.u8()?;
-        let length = reader.u8()?;
-        let name = reader.bytes(usize::from(length))?;
+        let lengths = [reader.u8()?, reader.u8()?];
+        let [team, name] = lengths.map(|length| reader.bytes(usize::from(length)));
+        let (team, name) = (team?, name?);
         let (numbers, rest) = reader.0.split_first_chunk()?;
         reader.0 = rest;
-        Some(Self { dimension, name, numbers })
+        Some(Self { team, dimension, name, numbers })
     }
 
     fn numbers(&self) -> Numbers {
@@ -151,12 +154,15 @@ impl<'a> Row<'a> {
     }
 
     fn size(&self) -> usize {
-        2 + self.name.len() + NUMBERS
+        3 + self.team.len() + self.name.len() + NUMBERS
     }
 
     fn append_to(&self, bytes: &mut Vec<u8>) {
         bytes.push(self.dimension);
-        bytes.push(u8::try_from(self.name.len()).unwrap_or(u8::MAX));
+        for text in [self.team, self.name] {
+            bytes.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
+        }
+        bytes.extend_from_slice(self.team);
         bytes.extend_from_slice(self.name);
         bytes.extend_from_slice(self.numbers);
     }
@@ -235,7 +241,7 @@ impl Numbers {
 }
 
 fn name(team: &str) -> String {
-    ["sluice.accounts.2.", team].concat()
+    Place::of(team).name("sluice.accounts.3.")
 }
 
 fn rows_of<'a>(page: &str, bytes: &'a [u8]) -> Result<Reader<'a>, Unavailable> {

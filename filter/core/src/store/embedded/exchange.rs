@@ -14,6 +14,7 @@ use std::rc::Rc;
 use super::cell::{Cell, Id, Moment};
 use super::names::Names;
 use super::page::{self, Page, Progress};
+use super::place::Place;
 use super::rate::UNIT;
 use super::told::{Told, saturated};
 use super::window::Window;
@@ -30,33 +31,37 @@ const MILLIONTH: u64 = UNIT / 1_000_000;
 /// The end of a page: no record comes after it.
 const END: u64 = u64::MAX;
 
-/// The next batch of a shard, or the one that has had no answer yet; `None` when there is nothing to tell and nothing to
-/// ask. `envoy` is 16 bytes that no other Envoy has; a page remembers the first it was given, which outlives a VM.
+/// The next batch of a place, or the one that has had no answer yet; `None` when there is nothing to tell and nothing to
+/// ask. Nothing is asked where no shard is `named` by the present configuration. `envoy` is 16 bytes that no other Envoy has; a page remembers the first it was given, which outlives a VM.
 pub fn collect(
     shared: &dyn SharedData,
-    shard: &Rc<str>,
+    place: Place,
+    named: bool,
     envoy: [u8; 16],
     now: Time,
 ) -> Result<Option<Batch>, Unavailable> {
     let now = Moment::of(now);
     for _ in 0..ATTEMPTS {
         // Before the page, which has no record whose name is not among them, but for those that come just now.
-        let names = Names::read(shared, shard)?;
-        let mut page = Page::read(shared, shard, Reach::Everywhere, &now)?;
+        let names = Names::read(shared, place)?;
+        if names.is_new() {
+            return Ok(None);
+        }
+        let mut page = Page::read(shared, place, Reach::Everywhere, &now)?;
         if page.is_new() {
             return Ok(None);
         }
         let known = by_id(&names, &page, &now);
         if page.progress.telling == page.progress.told {
-            set_aside(&mut page, &known, envoy, &now);
+            set_aside(&mut page, &known, named, envoy, &now);
         }
         if page.write().is_ok() {
             let used: BTreeSet<&str> = known.values().map(|name| &**name).collect();
             names.tidy(shared, |name| used.contains(name), &now);
-            return Ok((page.progress.telling != page.progress.told).then(|| batch(&page, shard, &known, &now)));
+            return Ok((page.progress.telling != page.progress.told).then(|| batch(&page, place, &known, named, &now)));
         }
     }
-    Err(contended(&page::name(shard)))
+    Err(contended(&page::name(place)))
 }
 
 /// Takes in what Redis answered to a batch, in the order of its deltas. An answer to another batch than the one under way
@@ -65,7 +70,7 @@ pub fn apply(shared: &dyn SharedData, batch: &Batch, globals: &[Global], now: Ti
     let now = Moment::of(now);
     let learned: BTreeMap<Id, u64> =
         batch.deltas.iter().zip(globals).map(|(delta, global)| (id_of(delta), global.used)).collect();
-    update(shared, &batch.shard, Reach::Everywhere, &now, |page| {
+    update(shared, batch.place, Reach::Everywhere, &now, |page| {
         let progress = page.progress;
         if (progress.telling, hex(progress.teller)) != (batch.number, batch.envoy.to_string())
             || progress.told == progress.telling
@@ -96,11 +101,11 @@ fn by_id(names: &Names, page: &Page<'_>, now: &Moment) -> BTreeMap<Id, Rc<str>> 
 }
 
 /// Makes a new batch of what is worth telling, from where the last one ended.
-fn set_aside(page: &mut Page<'_>, known: &BTreeMap<Id, Rc<str>>, envoy: [u8; 16], now: &Moment) {
+fn set_aside(page: &mut Page<'_>, known: &BTreeMap<Id, Rc<str>>, named: bool, envoy: [u8; 16], now: &Moment) {
     let progress = page.progress;
     let after = if progress.up_to == END { 0 } else { progress.up_to };
     let worth = |(id, cell, told): &(Id, Cell, Told)| {
-        id.0 > after && known.contains_key(id) && is_worth_telling(cell, *told, now)
+        id.0 > after && known.contains_key(id) && is_worth_telling(cell, *told, named, now)
     };
     let mut chosen: Vec<_> = page.cells(now).filter(worth).take(LARGEST_BATCH + 1).collect();
     let more = chosen.len() > LARGEST_BATCH;
@@ -122,10 +127,10 @@ fn set_aside(page: &mut Page<'_>, known: &BTreeMap<Id, Rc<str>>, envoy: [u8; 16]
 }
 
 /// What was set aside, and whatever else of these records is worth asking for.
-fn batch(page: &Page<'_>, shard: &Rc<str>, known: &BTreeMap<Id, Rc<str>>, now: &Moment) -> Batch {
+fn batch(page: &Page<'_>, place: Place, known: &BTreeMap<Id, Rc<str>>, named: bool, now: &Moment) -> Batch {
     let Progress { teller, telling, after, up_to, .. } = page.progress;
     let delta = |(id, cell, told): (Id, Cell, Told)| {
-        let among = id.0 > after && id.0 <= up_to && is_worth_telling(&cell, told, now);
+        let among = id.0 > after && id.0 <= up_to && is_worth_telling(&cell, told, named, now);
         let name = known.get(&id).filter(|_| among)?.clone();
         let (gauge, window, amount) = match cell {
             Cell::Window(window) => (window.gauge, window.number, told.telling),
@@ -135,19 +140,19 @@ fn batch(page: &Page<'_>, shard: &Rc<str>, known: &BTreeMap<Id, Rc<str>>, now: &
             }
             Cell::Places(_) => (Gauge::Concurrent, 0, told.telling.saturating_sub(1).max(0)),
         };
-        Some(Delta { meter: Meter { name, shard: shard.clone(), gauge }, window, amount })
+        Some(Delta { meter: Meter { name, shard: Rc::default(), gauge }, window, amount })
     };
     let deltas = page.cells(now).filter_map(delta).collect();
-    Batch { envoy: hex(teller).into(), shard: shard.clone(), number: telling, deltas, more: up_to != END }
+    Batch { envoy: hex(teller).into(), place, number: telling, deltas, more: up_to != END }
 }
 
-/// Whether there is something to tell of it, or what the others have may matter.
-fn is_worth_telling(cell: &Cell, told: Told, now: &Moment) -> bool {
+/// Whether there is something to tell of it, or what the others have may matter: nobody reads it where nothing is `named`.
+fn is_worth_telling(cell: &Cell, told: Told, named: bool, now: &Moment) -> bool {
     let current = match cell {
         Cell::Window(window) => window.gauge == Gauge::Total || window.number >= Window::number(window.gauge, now),
         Cell::Rate(_) | Cell::Places(_) => true,
     };
-    told != Told::default() || (current && !cell.is_spent(now))
+    told != Told::default() || (named && current && !cell.is_spent(now))
 }
 
 /// A cell when all Envoys together have this much, of which ours that is not told yet is not a part.

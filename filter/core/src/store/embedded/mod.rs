@@ -1,6 +1,6 @@
 //! The store in the memory that Envoy's workers share.
 //!
-//! The meters of a shard are together on one [`page`]: a request reads its team's page, and the common one when something
+//! The meters of a shard are together on one [`page`]: a request reads its team's page (see [`place`]), and the common one when something
 //! on it concerns the request, and writes them if nobody wrote in between; so it is exact over all workers of an Envoy.
 //! What a VM had reserved when it ended comes back when its [`leases`] end. Whoever reads a page gives it back.
 //! It is not durable: a restart of Envoy forgets it. Pages come to be when something is first counted on them, and
@@ -19,6 +19,7 @@ pub mod exchange;
 mod leases;
 mod names;
 mod page;
+mod place;
 mod places;
 mod rate;
 mod record;
@@ -33,6 +34,7 @@ use page::Page;
 use window::Window;
 
 pub use accounts::{Account, accounts};
+pub use place::{Announced, Place, announce};
 pub use reserve::reserve;
 
 /// Whose counts these are.
@@ -58,13 +60,14 @@ const ATTEMPTS: usize = 1_000;
 pub fn settle(shared: &dyn SharedData, settlement: &Settlement, reach: Reach) -> Result<(), Unavailable> {
     let now = Moment::of(settlement.at);
     let mut result = Ok(());
-    let mut shards: Vec<&str> = settlement.parts.iter().map(|part| &*part.meter.shard).collect();
-    shards.sort_unstable();
-    shards.dedup();
-    for shard in shards {
-        let parts = settlement.parts.iter().filter(|part| &*part.meter.shard == shard);
+    let placed: Vec<Place> = settlement.parts.iter().map(|part| Place::of(&part.meter.shard)).collect();
+    let mut places = placed.clone();
+    places.sort_unstable();
+    places.dedup();
+    for place in places {
+        let parts = placed.iter().zip(&settlement.parts).filter(|(its, _)| **its == place).map(|(_, part)| part);
         let settled =
-            update(shared, shard, reach, &now, |page| parts.clone().try_for_each(|part| settle_part(page, part, &now)));
+            update(shared, place, reach, &now, |page| parts.clone().try_for_each(|part| settle_part(page, part, &now)));
         result = result.and(settled);
     }
     match &settlement.entry {
@@ -76,12 +79,13 @@ pub fn settle(shared: &dyn SharedData, settlement: &Settlement, reach: Reach) ->
 /// How meters stand, in their order; for what was never counted, that nothing was used.
 pub fn read(shared: &dyn SharedData, meters: &[Meter], now: Time) -> Result<Vec<Reading>, Unavailable> {
     let now = Moment::of(now);
-    let mut pages: Vec<(&str, Page<'_>)> = Vec::new();
+    let mut pages: Vec<(Place, Page<'_>)> = Vec::new();
     let mut readings = Vec::with_capacity(meters.len());
     for meter in meters {
-        let known = pages.iter().position(|(shard, _)| *shard == &*meter.shard);
+        let its = Place::of(&meter.shard);
+        let known = pages.iter().position(|(place, _)| *place == its);
         if known.is_none() {
-            pages.push((&meter.shard, Page::read(shared, &meter.shard, Reach::Here, &now)?));
+            pages.push((its, Page::read(shared, its, Reach::Here, &now)?));
         }
         let window = Window::number(meter.gauge, &now);
         if let Some((_, page)) = known.map_or_else(|| pages.last(), |known| pages.get(known)) {
@@ -99,19 +103,19 @@ pub fn is_held_for_ever(take: &Take, reading: &Reading) -> bool {
 /// Changes a page, again and again until nobody else wrote in between.
 fn update(
     shared: &dyn SharedData,
-    shard: &str,
+    place: Place,
     reach: Reach,
     now: &Moment,
     change: impl Fn(&mut Page<'_>) -> Result<(), Unavailable>,
 ) -> Result<(), Unavailable> {
     for _ in 0..ATTEMPTS {
-        let mut page = Page::read(shared, shard, reach, now)?;
+        let mut page = Page::read(shared, place, reach, now)?;
         change(&mut page)?;
         if page.write().is_ok() {
             return Ok(());
         }
     }
-    Err(contended(&page::name(shard)))
+    Err(contended(&page::name(place)))
 }
 
 /// Settles one part in the window it was reserved in.

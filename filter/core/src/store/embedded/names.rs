@@ -1,7 +1,7 @@
-//! The names of a shard's meters, for those that must be called by name: only where counts are exchanged with Redis.
+//! The names of a place's meters, for those that must be called by name: only where counts are exchanged with Redis.
 //!
 //! A page knows its meters by hashes, so that a request copies no text. Their names are in a value beside it, which is
-//! read when a record is new on the page and written when its meter is new in the shard: before the page, so that no
+//! read when a record is new on the page and written when its meter is new at the place: before the page, so that no
 //! count is ever without its name.
 //!
 //! A name that no record uses is kept, as long as there is room. Past that, it is marked, and an hour later it goes, if
@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use super::cell::Moment;
 use super::page::MOST_RECORDS;
+use super::place::Place;
 use super::{ATTEMPTS, contended};
 use crate::bytes::Reader;
 use crate::store::{SharedData, Unavailable};
@@ -27,7 +28,7 @@ const MARKED_FOR: u64 = 3_600_000_000;
 /// The version to write names where there are none: never one that somebody else got for them.
 const NOT_YET: u32 = u32::MAX;
 
-/// A copy of a shard's names.
+/// A copy of a place's names.
 #[derive(Debug)]
 pub(super) struct Names {
     value: String,
@@ -43,9 +44,9 @@ struct Row {
 }
 
 /// Makes sure that a meter's name is there.
-pub(super) fn add(shared: &dyn SharedData, shard: &str, name: &str) -> Result<(), Unavailable> {
+pub(super) fn add(shared: &dyn SharedData, place: Place, name: &str) -> Result<(), Unavailable> {
     for _ in 0..ATTEMPTS {
-        let mut names = Names::read(shared, shard)?;
+        let mut names = Names::read(shared, place)?;
         if let Some(row) = names.rows.iter_mut().find(|row| &*row.name == name) {
             if row.unused == 0 {
                 return Ok(());
@@ -60,12 +61,12 @@ pub(super) fn add(shared: &dyn SharedData, shard: &str, name: &str) -> Result<()
             return Ok(());
         }
     }
-    Err(contended(&value_of(shard)))
+    Err(contended(&value_of(place)))
 }
 
 impl Names {
-    pub(super) fn read(shared: &dyn SharedData, shard: &str) -> Result<Self, Unavailable> {
-        let value = value_of(shard);
+    pub(super) fn read(shared: &dyn SharedData, place: Place) -> Result<Self, Unavailable> {
+        let value = value_of(place);
         let Some((bytes, version)) = shared.read(&value) else {
             return Ok(Self { value, version: NOT_YET, rows: Vec::new() });
         };
@@ -75,6 +76,11 @@ impl Names {
                 "{value} in the shared data is damaged; only a restart of Envoy makes it anew"
             ))),
         }
+    }
+
+    /// Whether there never were any.
+    pub(super) fn is_new(&self) -> bool {
+        self.version == NOT_YET
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Rc<str>> {
@@ -126,6 +132,6 @@ fn rows(bytes: &[u8]) -> Option<Vec<Row>> {
     Some(rows)
 }
 
-fn value_of(shard: &str) -> String {
-    ["sluice.names.1.", shard].concat()
+fn value_of(place: Place) -> String {
+    place.name("sluice.names.2.")
 }

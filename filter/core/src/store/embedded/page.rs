@@ -1,4 +1,4 @@
-//! A page: the meters of one shard, in one value of the shared data, so that one write changes all or none of them.
+//! A page: the meters of one place, in one value of the shared data, so that one write changes all or none of them.
 //!
 //! Its bytes are a format number, how many records and leases there are, how far the exchange with Redis is, the records
 //! sorted by id, the leases, and then the marks of orders that hold something here while they are still deciding on another
@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::cell::{Cell, Id, Moment};
 use super::leases::Leases;
+use super::place::Place;
 use super::record::{self, Record};
 use super::told::Told;
 use super::{Reach, names};
@@ -72,7 +73,7 @@ pub(super) struct Progress {
 /// A copy of a page.
 pub(super) struct Page<'s> {
     shared: &'s dyn SharedData,
-    shard: &'s str,
+    place: Place,
     reach: Reach,
     name: String,
     version: u32,
@@ -84,20 +85,20 @@ pub(super) struct Page<'s> {
     changed: bool,
 }
 
-/// What a shard's page is called, with its format's number: a filter that is updated in a running Envoy starts anew.
-pub(super) fn name(shard: &str) -> String {
-    ["sluice.page.3.", shard].concat()
+/// What a place's page is called, with its format's number: a filter that is updated in a running Envoy starts anew.
+pub(super) fn name(place: Place) -> String {
+    place.name("sluice.page.4.")
 }
 
 impl<'s> Page<'s> {
     /// The page at this moment.
     pub(super) fn read(
         shared: &'s dyn SharedData,
-        shard: &'s str,
+        place: Place,
         reach: Reach,
         now: &Moment,
     ) -> Result<Self, Unavailable> {
-        let name = name(shard);
+        let name = name(place);
         let (bytes, version) = match shared.read(&name) {
             Some((bytes, version)) => (bytes, version),
             None => {
@@ -107,7 +108,7 @@ impl<'s> Page<'s> {
             }
         };
         let Some(Parts { progress, bytes, leases, marks }) = parse(bytes) else { return Err(damaged(&name)) };
-        let mut page = Self { shared, shard, reach, name, version, progress, bytes, leases, marks, changed: false };
+        let mut page = Self { shared, place, reach, name, version, progress, bytes, leases, marks, changed: false };
         page.give_back(now);
         Ok(page)
     }
@@ -201,7 +202,7 @@ impl<'s> Page<'s> {
             return Ok(());
         }
         if self.reach == Reach::Everywhere {
-            names::add(self.shared, self.shard, &meter.name)?;
+            names::add(self.shared, self.place, &meter.name)?;
         }
         self.forget_spent(now);
         if self.records().len() >= MOST_RECORDS {

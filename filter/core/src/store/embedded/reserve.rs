@@ -8,6 +8,7 @@
 
 use super::cell::{Cell, Id, Moment, hash};
 use super::page::{self, Page};
+use super::place::Place;
 use super::window::Window;
 use super::{ATTEMPTS, Reach, contended, settle_part, update};
 use crate::exchange::Time;
@@ -39,7 +40,7 @@ enum Decision {
 
 /// Reserves the first alternative of which every hard limit holds, or nothing.
 pub fn reserve(shared: &dyn SharedData, order: &Order, reach: Reach, now: Time) -> Result<Verdict, Unavailable> {
-    let step = Step { shared, reach, order, mark: hash(&order.id), shards: shards(order), now: Moment::of(now) };
+    let step = Step { shared, reach, order, mark: hash(&order.id), places: places(order), now: Moment::of(now) };
     let (mut conflicts, mut patience) = (0, PATIENCE);
     while conflicts < ATTEMPTS {
         let pages = step.pages()?;
@@ -52,16 +53,23 @@ pub fn reserve(shared: &dyn SharedData, order: &Order, reach: Reach, now: Time) 
             },
         }
     }
-    Err(contended(&step.shards.last().map(|shard| page::name(shard)).unwrap_or_default()))
+    Err(contended(&step.places.last().map(|place| page::name(*place)).unwrap_or_default()))
 }
 
-/// The shards of an order, the common one last: most orders concern it, so holding something there, while deciding
+/// The places of an order, the common one last: most orders concern it, so holding something there, while deciding
 /// elsewhere, would make most others wait.
-fn shards(order: &Order) -> Vec<&str> {
-    let mut shards: Vec<&str> = order.alternatives.iter().flatten().map(|take| &*take.meter.shard).collect();
-    shards.sort_unstable_by(|one, other| other.cmp(one));
-    shards.dedup();
-    shards
+fn places(order: &Order) -> Vec<Place> {
+    let mut places: Vec<Place> = Vec::new();
+    // Takes of the same shard stand together.
+    let mut last: Option<&str> = None;
+    for take in order.alternatives.iter().flatten() {
+        if last.replace(&take.meter.shard) != Some(&*take.meter.shard) {
+            places.push(Place::of(&take.meter.shard));
+        }
+    }
+    places.sort_unstable_by(|one, other| other.cmp(one));
+    places.dedup();
+    places
 }
 
 /// One order at one moment.
@@ -70,13 +78,13 @@ struct Step<'a> {
     reach: Reach,
     order: &'a Order,
     mark: u64,
-    shards: Vec<&'a str>,
+    places: Vec<Place>,
     now: Moment,
 }
 
 impl<'a> Step<'a> {
     fn pages(&self) -> Result<Vec<Page<'a>>, Unavailable> {
-        self.shards.iter().map(|shard| Page::read(self.shared, shard, self.reach, &self.now)).collect()
+        self.places.iter().map(|place| Page::read(self.shared, *place, self.reach, &self.now)).collect()
     }
 
     fn decide(&self, pages: &[Page<'a>], believe: bool) -> Result<Decision, Unavailable> {
@@ -103,7 +111,8 @@ impl<'a> Step<'a> {
     ) -> Result<Result<Vec<Change>, (Obstacle, &'p Page<'a>)>, Unavailable> {
         let mut changes = Vec::with_capacity(takes.len());
         for (index, take) in takes.iter().enumerate() {
-            let at = self.shards.iter().position(|shard| *shard == &*take.meter.shard);
+            let its = Place::of(&take.meter.shard);
+            let at = self.places.iter().position(|place| *place == its);
             let Some((at, page)) = at.and_then(|at| Some((at, pages.get(at)?))) else { continue };
             let window = Window::number(take.meter.gauge, &self.now);
             let id = Id::of(&take.meter, window);
@@ -160,7 +169,7 @@ impl<'a> Step<'a> {
     ) -> Result<bool, Unavailable> {
         let holds = changes.iter().any(|change| change.page != last);
         for _ in 0..ATTEMPTS {
-            let (Some(page), Some(shard)) = (pages.get_mut(last), self.shards.get(last)) else { return Ok(false) };
+            let (Some(page), Some(place)) = (pages.get_mut(last), self.places.get(last)) else { return Ok(false) };
             self.put(page, last, chosen, changes)?;
             if page.write().is_ok() {
                 return Ok(true);
@@ -168,7 +177,7 @@ impl<'a> Step<'a> {
             if !holds {
                 return Ok(false);
             }
-            *page = Page::read(self.shared, shard, self.reach, &self.now)?;
+            *page = Page::read(self.shared, *place, self.reach, &self.now)?;
             for (change, take) in changes.iter_mut().zip(self.takes(chosen)).filter(|(change, _)| change.page == last) {
                 let cell = page.cell(change.id, &take.meter, Window::number(take.meter.gauge, &self.now), &self.now)?;
                 match cell.take(take, self.order.lease, &self.now) {
@@ -177,7 +186,7 @@ impl<'a> Step<'a> {
                 }
             }
         }
-        Err(contended(&self.shards.get(last).map(|shard| page::name(shard)).unwrap_or_default()))
+        Err(contended(&self.places.get(last).map(|place| page::name(*place)).unwrap_or_default()))
     }
 
     fn put(&self, page: &mut Page<'_>, at: usize, chosen: usize, changes: &mut [Change]) -> Result<(), Unavailable> {
@@ -194,8 +203,8 @@ impl<'a> Step<'a> {
     /// Takes back what was held on these pages. What a page does not take stays charged until its lease ends.
     fn give_back(&self, chosen: usize, changes: &[Change], pages: &[usize]) -> Result<(), Unavailable> {
         for at in pages {
-            let Some(shard) = self.shards.get(*at) else { continue };
-            update(self.shared, shard, self.reach, &self.now, |page| {
+            let Some(place) = self.places.get(*at) else { continue };
+            update(self.shared, *place, self.reach, &self.now, |page| {
                 page.close(self.mark);
                 for (change, take) in changes.iter().zip(self.takes(chosen)).filter(|(change, _)| change.page == *at) {
                     let Reading { window, until, .. } = change.reading;
@@ -210,8 +219,8 @@ impl<'a> Step<'a> {
 
     /// A mark that cannot be taken away is not worth failing for: it only makes others look twice for a moment.
     fn take_mark_away(&self, at: usize) {
-        if let Some(shard) = self.shards.get(at) {
-            let _ = update(self.shared, shard, self.reach, &self.now, |page| {
+        if let Some(place) = self.places.get(at) {
+            let _ = update(self.shared, *place, self.reach, &self.now, |page| {
                 page.close(self.mark);
                 Ok(())
             });

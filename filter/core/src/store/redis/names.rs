@@ -53,9 +53,9 @@ pub(super) fn open_orders(prefix: &str) -> String {
     of(prefix, "open")
 }
 
-/// The number of the last batch of an Envoy and shard that was added.
+/// The number of the last batch of an Envoy and place that was added.
 pub(super) fn batch(prefix: &str, batch: &Batch) -> String {
-    of(prefix, &format!("b:{}:{}", batch.envoy, batch.shard))
+    of(prefix, &format!("b:{}:{}", batch.envoy, batch.place.number()))
 }
 
 /// The accounts of one key, team, app or model for a day since 1970: a hash with the fields `requests`, `input`, `output`

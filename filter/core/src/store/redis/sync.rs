@@ -12,7 +12,7 @@ pub(super) static SCRIPT: Script = Script {
     sha1: "d1625da60b5914dc458291a3913523b0c6333fe6",
 };
 
-/// Adds a batch once, however often it is sent. Of an Envoy's batches of one shard, each is sent until it is answered, and
+/// Adds a batch once, however often it is sent. Of an Envoy's batches of one place, each is sent until it is answered, and
 /// none before: so the number of the last one is all that Redis remembers.
 pub fn command(prefix: &str, batch: &Batch) -> Command {
     let mut keys = vec![names::batch(prefix, batch)];

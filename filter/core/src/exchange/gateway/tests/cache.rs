@@ -266,6 +266,21 @@ fn a_gateway_whose_model_has_another_target_gives_no_answer_of_the_one_before() 
 }
 
 #[test]
+fn a_shorter_time_holds_for_what_is_kept_already_and_a_longer_one_for_what_comes() {
+    let shared: Rc<Shared> = Rc::default();
+    let model = |ttl: &str| format!(r#","cache":{{"ttl":"{ttl}"}}"#);
+    let at = |ttl: &str, seconds: u64, scripts: &[Script]| {
+        let worker = Gate::new(&model(ttl), "", "").worker;
+        let envoy = Envoy::with(worker, shared.clone()).after(Duration::from_secs(seconds));
+        word(&send(envoy, "chat", false, &[], scripts)).map(str::to_owned)
+    };
+    assert_eq!(at("1m", 0, &[good()]).as_deref(), Some("miss"));
+    assert_eq!(at("1m", 20, &[]).as_deref(), Some("hit"));
+    assert_eq!(at("1h", 20, &[]).as_deref(), Some("hit"));
+    assert_eq!(at("10s", 20, &[good()]).as_deref(), Some("miss"), "it is older than that");
+}
+
+#[test]
 fn a_hit_counts_as_a_request_and_uses_nothing() {
     let more = r#","prices":{"unpriced":{"input":1,"output":1}}"#;
     let limits = r#","limits":{"requests_per_minute":3,"tokens_per_minute":5000},"budget":{"total":1}"#;

@@ -268,6 +268,21 @@ fn an_answer_that_others_were_shown_is_looked_at_for_those_who_must_not_be_shown
 }
 
 #[test]
+fn an_answer_that_passed_a_guardrail_is_not_given_to_anybody_when_the_guardrail_has_changed() {
+    let (old, shared) = shared_cache(r#"{"detect":["phone"],"on":["answers"]}"#);
+    let ask = |worker: &Rc<Worker>, scripts: &[Script]| {
+        let envoy = Envoy::with(worker.clone(), shared.clone());
+        envoy.send("POST", super::CHAT, &[("api-key", b"sk-strict")], prompt("who?").as_bytes(), scripts)
+    };
+    assert_eq!(ask(&old, &[says("a@b.io")]).headers.text("x-sluice-cache"), Some("miss"));
+    assert!(ask(&old, &[]).body.contains("a@b.io"));
+    let (new, _) = shared_cache(r#"{"detect":["phone","email"],"on":["answers"]}"#);
+    assert_eq!(code(&ask(&new, &[says("a@b.io")])), "guardrail_blocked");
+    let (back, _) = shared_cache(r#"{"detect":["phone"],"on":["answers"]}"#);
+    assert_eq!(ask(&back, &[]).headers.text("x-sluice-cache"), Some("hit"), "and it is still there");
+}
+
+#[test]
 fn what_is_masked_alike_is_the_same_request() {
     let (worker, shared) = shared_cache(r#"{"detect":["email"],"on":["prompts"],"action":"mask"}"#);
     let ask = |text: &str, scripts: &[Script]| {

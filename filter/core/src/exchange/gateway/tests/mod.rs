@@ -18,6 +18,7 @@ mod redis;
 mod references;
 mod routing;
 mod spending;
+mod succession;
 mod surcharges;
 mod tracing;
 mod translated;

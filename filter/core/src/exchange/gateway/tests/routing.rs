@@ -16,7 +16,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// One worker of a gateway whose model `chat` has the targets `one/x`, `two/x` and `three/x`, and its requests.
 pub(super) struct Gate {
-    worker: Rc<Worker>,
+    pub(super) worker: Rc<Worker>,
     shared: Rc<Shared>,
 }
 

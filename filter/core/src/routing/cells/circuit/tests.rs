@@ -5,10 +5,11 @@ use std::cell::Cell;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+use super::super::bucket::tests::{damage, stored};
 use super::super::tests::{at, target};
 use super::*;
 use crate::exchange::fake::Shared;
-use crate::store::fake::{Contended, Interrupted, damage};
+use crate::store::fake::{Contended, Interrupted};
 
 #[cfg(not(target_arch = "wasm32"))]
 mod histories;
@@ -62,9 +63,9 @@ impl<'a> Worker<'a> {
         limited(self.0, &self.1, Attempt { began: at(now), ended: at(now) }, at(until), &SETTINGS);
     }
 
-    /// The bytes that are kept, with their version.
+    /// The bucket, with its version.
     fn kept(&self) -> Option<(Vec<u8>, u32)> {
-        self.0.read(&self.1.circuit)
+        self.0.read(&self.1.circuit.bucket)
     }
 }
 
@@ -379,7 +380,7 @@ fn bytes_that_make_no_sense_are_nothing_known_and_are_overwritten() {
     let memory = Shared::default();
     let worker = Worker::new(&memory);
     worker.fails(1, 0);
-    let (good, _) = worker.kept().unwrap();
+    let good = stored(&memory, &worker.1.circuit).unwrap();
     let mut unknown_phase = good.clone();
     unknown_phase[8] = 9;
     let mut too_many = good.clone();

@@ -1,10 +1,11 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+use super::super::bucket::tests::{damage, stored};
 use super::super::tests::{at, target};
 use super::*;
 use crate::exchange::fake::Shared;
-use crate::store::fake::{Contended, Interrupted, damage};
+use crate::store::fake::{Contended, Interrupted};
 
 /// The chance to explore what is stale, and no turning of equals.
 const EXPLORING: u64 = 0;
@@ -80,7 +81,7 @@ fn an_answer_that_shows_nothing_is_not_noted() {
     let memory = Shared::default();
     let nothing = Observation { first_token: None, tokens: 0, generating: Duration::from_secs(1) };
     observe(&memory, &target(), &nothing, at(0));
-    assert_eq!(memory.read(&target().speed), None);
+    assert_eq!(stored(&memory, &target().speed), None);
 }
 
 #[test]
@@ -249,7 +250,7 @@ fn a_target_that_became_fast_again_is_found() {
 fn bytes_that_make_no_sense_are_nothing_known_and_are_overwritten() {
     let memory = Shared::default();
     see(&memory, 500, 0);
-    let (good, _) = memory.read(&target().speed).unwrap();
+    let good = stored(&memory, &target().speed).unwrap();
     let mut not_a_number = good.clone();
     not_a_number[8..16].copy_from_slice(&f64::NAN.to_bits().to_le_bytes());
     let mut infinite = good.clone();

@@ -12,7 +12,7 @@ use crate::store::{Batch, Delta, Global};
 /// What `sync.lua` does.
 #[derive(Default)]
 struct Redis {
-    last: BTreeMap<(String, String), u64>,
+    last: BTreeMap<(String, u16), u64>,
     windows: BTreeMap<(String, u64), i64>,
     /// Level in millionths, when it was, and what drains in a minute.
     rates: BTreeMap<String, (u64, u64, u64)>,
@@ -21,7 +21,7 @@ struct Redis {
 
 impl Redis {
     fn sync(&mut self, batch: &Batch, now: Time) -> Vec<Global> {
-        let last = self.last.entry((batch.envoy.to_string(), batch.shard.to_string())).or_default();
+        let last = self.last.entry((batch.envoy.to_string(), batch.place.number())).or_default();
         let new = batch.number > *last;
         *last = batch.number.max(*last);
         let global = |delta: &Delta| {
@@ -76,7 +76,7 @@ impl Envoy {
     }
 
     fn collect(&self, shard: &str, now: Time) -> Option<Batch> {
-        collect(&self.memory, &shard.into(), [self.number; 16], now).unwrap()
+        collect(&self.memory, Place::of(shard), true, [self.number; 16], now).unwrap()
     }
 
     fn exchange(&self, redis: &mut Redis, shard: &str, now: Time) {
@@ -160,7 +160,7 @@ fn a_batch_without_an_answer_is_told_again_under_its_number_and_adds_once() {
     let again = envoys[0].collect("red", at(NOON)).unwrap();
     assert_eq!(again, first);
     // Another VM of the same Envoy goes on with what the first began.
-    let other = collect(&envoys[0].memory, &"red".into(), [99; 16], at(NOON)).unwrap().unwrap();
+    let other = collect(&envoys[0].memory, Place::of("red"), true, [99; 16], at(NOON)).unwrap().unwrap();
     assert_eq!(other, first);
     apply(&envoys[0].memory, &again, &redis.sync(&again, at(NOON)), at(NOON)).unwrap();
     assert_eq!(used(&envoys[0].memory, &meter, at(NOON)), 7);
@@ -258,7 +258,7 @@ fn names_without_a_use_go_when_there_are_too_many() {
             envoys[0].settle(&meter, held, 1, 0, at(NOON + day * DAY));
         }
     };
-    let names = || names::Names::read(&envoys[0].memory, "red").unwrap().iter().count();
+    let names = || names::Names::read(&envoys[0].memory, Place::of("red")).unwrap().iter().count();
     fill(0);
     fill(1);
     let total = meter("t", "red", Gauge::Total);

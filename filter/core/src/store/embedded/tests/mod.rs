@@ -379,7 +379,7 @@ fn a_page_does_not_grow_with_time() {
             granted(&memory, vec![hard(&meter, 1, 1_000)], at(NOON + hour * 3_600));
         }
     }
-    let size = memory.read(&page::name("red")).unwrap().0.len();
+    let size = memory.read(&page::name(Place::of("red"))).unwrap().0.len();
     assert!(size < 120 * record::SIZE, "{size} bytes");
 }
 
@@ -399,17 +399,17 @@ fn a_page_that_is_full_says_so_and_keeps_counting_what_it_knows() {
 fn a_damaged_page_is_neither_believed_nor_overwritten() {
     let (memory, meter) = (Memory::default(), meter("m", "red", Gauge::Total));
     granted(&memory, vec![hard(&meter, 1, 10)], at(NOON));
-    let whole = memory.read(&page::name("red")).unwrap().0;
+    let whole = memory.read(&page::name(Place::of("red"))).unwrap().0;
     // The record is followed by one lease.
     let gauge = whole.len() - 24 - record::SIZE + 8;
     let unknown_gauge = whole.iter().enumerate().map(|(at, byte)| if at == gauge { 9 } else { *byte }).collect();
     for damaged in [Vec::new(), whole[1..].to_vec(), whole[..whole.len() - 1].to_vec(), unknown_gauge] {
-        memory.write(&page::name("red"), &damaged, 0).unwrap();
+        memory.write(&page::name(Place::of("red")), &damaged, 0).unwrap();
         assert!(reserve(&memory, &order("o", vec![vec![hard(&meter, 1, 10)]]), Reach::Here, at(NOON)).is_err());
         assert!(read(&memory, std::slice::from_ref(&meter), at(NOON)).is_err());
         let settlement = settlement(vec![part(&meter, unreserved(0), 1, 0)], at(NOON));
         assert!(settle(&memory, &settlement, Reach::Here).is_err());
-        assert_eq!(memory.read(&page::name("red")).unwrap().0, damaged);
+        assert_eq!(memory.read(&page::name(Place::of("red"))).unwrap().0, damaged);
     }
 }
 
@@ -418,7 +418,7 @@ fn a_refusal_next_to_an_order_that_is_lost_stands_in_the_end() {
     let (memory, meter) = (Memory::default(), meter("m", "red", Gauge::Total));
     let now = Moment::of(at(NOON));
     granted(&memory, vec![hard(&meter, 1, 1)], at(NOON));
-    let mut page = Page::read(&memory, "red", Reach::Here, &now).unwrap();
+    let mut page = Page::read(&memory, Place::of("red"), Reach::Here, &now).unwrap();
     page.open(1, &now);
     page.write().unwrap();
     refused(&memory, vec![hard(&meter, 1, 1)], at(NOON));
@@ -489,11 +489,51 @@ fn accounts_that_are_full_forget_past_months_and_then_say_so() {
 fn damaged_accounts_are_not_believed() {
     let memory = Memory::default();
     settle(&memory, &settlement(Vec::new(), at(NOON)), Reach::Here).unwrap();
-    let name = "sluice.accounts.2.red";
+    let name = &Place::of("red").name("sluice.accounts.3.");
     let whole = memory.read(name).unwrap().0;
     for damaged in [&whole[1..], &whole[..whole.len() - 1], &[]] {
         memory.write(name, damaged, 0).unwrap();
         assert!(accounts(&memory, "red", at(NOON)).is_err());
         assert!(settle(&memory, &settlement(Vec::new(), at(NOON)), Reach::Here).is_err() || damaged.len() > 4);
     }
+}
+
+/// Each configuration has a team and a key that the others do not have, and one team that all have.
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn teams_that_come_and_go_leave_a_bounded_memory_and_one_that_stays_is_exact() {
+    let memory = crate::exchange::fake::Shared::default();
+    let stays = [meter("team=stays/usd/month", "stays", Gauge::Month), meter("all/requests/total", "", Gauge::Total)];
+    let mut spent = 0;
+    let first = meter("team=t0/usd/month", "t0", Gauge::Month);
+    for number in 0..10_000 {
+        let team = format!("t{number}");
+        let gauges = [
+            ("usd/month", Gauge::Month),
+            ("requests/minute", Gauge::Minute),
+            ("requests/concurrent", Gauge::Concurrent),
+        ];
+        let fresh = gauges.map(|(what, gauge)| meter(&format!("team={team}/{what}"), &team, gauge));
+        let takes: Vec<Take> = stays.iter().chain(&fresh).map(|meter| hard(meter, 2, u64::MAX / 2)).collect();
+        let now = at(NOON + number);
+        let Ok(Verdict::Granted { readings, .. }) =
+            reserve(&memory, &order(&team, vec![takes.clone()]), Reach::Everywhere, now)
+        else {
+            panic!("refused")
+        };
+        let parts = takes.iter().zip(&readings).map(|(take, held)| part(&take.meter, *held, 2, 1)).collect();
+        let mut settlement = settlement(parts, now);
+        settlement.entry.as_mut().unwrap().team = team.as_str().into();
+        settle(&memory, &settlement, Reach::Everywhere).unwrap();
+        spent += 1;
+        let used: Vec<u64> = read(&memory, &stays, now).unwrap().iter().map(|reading| reading.used).collect();
+        assert_eq!(used, [spent, spent], "{number}");
+    }
+    let end = at(NOON + 10_000);
+    assert_eq!(read(&memory, &[first], end).unwrap()[0].used, 1, "money of a team that went is not forgotten");
+    assert_eq!(accounts(&memory, "t0", end).unwrap().len(), 3);
+    let names = memory.names();
+    let bytes: usize = names.iter().map(|name| memory.read(name).unwrap().0.len()).sum();
+    assert!(names.len() <= 3 * 1024, "{} names", names.len());
+    assert!(bytes < 16 << 20, "{bytes} bytes");
 }

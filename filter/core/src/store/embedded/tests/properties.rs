@@ -296,7 +296,7 @@ proptest! {
         let part = |(take, held): (&Take, &Reading)| part(&take.meter, *held, 2, 1);
         let settlement = settlement(takes.iter().zip(&again).map(part).collect(), at(NOON));
         settle(&memory, &settlement, Reach::Here).unwrap();
-        for name in [page::name("red"), page::name(""), "sluice.accounts.2.red".to_owned()] {
+        for name in [page::name(Place::of("red")), page::name(Place::of("")), Place::of("red").name("sluice.accounts.3.")] {
             let (mut bytes, _) = memory.read(&name).unwrap();
             for (place, byte) in &cuts {
                 let place = place.index(bytes.len());

@@ -1,0 +1,133 @@
+//! `sluice apply`: a gateway file for an Envoy that others run, in files that it watches.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use rustix::fs::{FlockOperation, flock};
+
+use crate::cli::{Common, Failure, base, count};
+use crate::credentials::{google, tell};
+use crate::proxy::Proxy;
+use crate::reload::{Applied, DRAINING, NotApplied, Prepared, Running, read, secrets_in};
+use crate::secrets::{self, Secrets};
+use crate::{locate, render};
+
+#[derive(Debug, Args)]
+pub struct Apply {
+    /// The gateway file
+    file: PathBuf,
+    /// The directory that Envoy reads: `envoy -c DIR/envoy.yaml`
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The filter's module, where Envoy will find it
+    #[arg(long, value_name = "PATH", default_value = "/etc/sluice/sluice.wasm")]
+    wasm: PathBuf,
+    /// Envoy's administration interface
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9901")]
+    admin: SocketAddr,
+    /// Envoy does not run: write all for its next start, what it reads at its start only too
+    #[arg(long)]
+    offline: bool,
+    /// Envoy will run in a container with a memory limit: refuse requests before it is reached. Only with an access log on standard
+    /// output
+    #[arg(long, conflicts_with = "access_log")]
+    cgroup: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Writes the files, and says what became of it.
+pub fn apply(arguments: Apply) -> Result<String, Failure> {
+    let Apply { file, out, wasm, admin, offline, cgroup, common } = arguments;
+    let out = std::path::absolute(out)?;
+    let cannot = |error: io::Error| Failure::new(format!("cannot write into {}: {error}", out.display()));
+    fs::create_dir_all(&out).map_err(cannot)?;
+    let _lock = lock(&out).map_err(cannot)?;
+    let options = render::Options {
+        base: base(&file)?,
+        // Envoy may be started elsewhere.
+        wasm: std::path::absolute(wasm)?,
+        secrets: secrets_in(&out),
+        admin,
+        access_log: common.access_log,
+        ca: common.ca.unwrap_or_else(locate::authorities),
+        concurrency: common.concurrency,
+        proxy: Proxy::without_password()?,
+        cgroup,
+    };
+    let next = read(&file, &options.base).and_then(|checked| {
+        let next = Prepared::new(checked, &out, &options);
+        let found = secrets::resolve(&next.checked.file, &options.base)?;
+        Ok((next, found))
+    });
+    match Applied::read(&out, MODE, options.clone()).map_err(cannot)?.filter(|_| !offline) {
+        Some(applied) => change(applied, next, &file, admin),
+        None => {
+            let (first, found) = next.map_err(|problems| refused(&file, &problems))?;
+            leave_tokens(&first, &secrets_in(&out)).map_err(cannot)?;
+            let applied = Applied::start(&first, &found, &out, MODE, options).map_err(cannot)?;
+            Ok(format!(
+                "{}: version {} is ready; start Envoy with: envoy -c {} {}\n",
+                file.display(),
+                applied.version(),
+                applied.bootstrap().display(),
+                DRAINING.join(" ")
+            ))
+        }
+    }
+}
+
+/// Everybody may read the files: no secret is in them, and Envoy may be another user.
+const MODE: u32 = 0o644;
+
+/// Gives a running Envoy what is ready, or tells it what is wrong.
+fn change(
+    mut applied: Applied,
+    next: Result<(Prepared, Secrets), Vec<String>>,
+    file: &Path,
+    admin: SocketAddr,
+) -> Result<String, Failure> {
+    let running = Running::of(admin, &|| false).map_err(|problem| {
+        Failure::new(format!(
+            "Envoy at {admin}: {problem}; name its address with --admin, or add --offline if it does not run"
+        ))
+    })?;
+    let changed = next.and_then(|(next, found)| {
+        let one = |problem: NotApplied| vec![format!("{}: {problem}", file.display())];
+        leave_tokens(&next, &applied.secrets()).map_err(|error| one(error.into()))?;
+        if applied.is(&next) {
+            return applied.renew(&found).map_err(|error| one(error.into()));
+        }
+        applied.change(&next, &found, &running).map_err(one)
+    });
+    match changed {
+        Ok(()) => Ok(format!("{}: version {} is in force\n", file.display(), applied.version())),
+        Err(problems) => {
+            if let Err(error) = applied.refuse(problems.clone(), &running) {
+                tell(&format!("the administration interface does not tell of it: {error}"));
+            }
+            Err(refused(file, &problems))
+        }
+    }
+}
+
+fn refused(file: &Path, problems: &[String]) -> Failure {
+    problems.iter().for_each(|problem| eprintln!("{problem}"));
+    Failure::new(format!("{} is not applied: {}", file.display(), count(problems.len(), "mistake")))
+}
+
+/// Envoy needs the files of Google's tokens before it hears of their clusters.
+fn leave_tokens(next: &Prepared, secrets: &Path) -> io::Result<()> {
+    secrets::write(&Secrets::new(), secrets)?;
+    google::leave_to_others(&next.checked.file, secrets)
+}
+
+/// One at a time: two would undo each other's work.
+fn lock(directory: &Path) -> io::Result<File> {
+    let lock = File::create(directory.join("lock"))?;
+    flock(&lock, FlockOperation::LockExclusive)?;
+    Ok(lock)
+}

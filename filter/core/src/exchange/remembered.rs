@@ -1,0 +1,45 @@
+//! A key's record, as Redis has it, and what it means to a configuration.
+//!
+//! The record outlives a configuration, so that a changed gateway file does not make a worker ask Redis for every key again.
+//! What it means is made when somebody asks for it, once for each configuration: a team or a model may have gone since.
+
+use std::cell::RefCell;
+
+use crate::config::{Credential, Gateway, KeyHash, file};
+
+/// A record.
+#[derive(Debug)]
+pub struct Record {
+    key: file::Key,
+    /// What it means, to the configuration with this number.
+    meaning: RefCell<Option<(u64, Result<Credential, String>)>>,
+}
+
+impl Record {
+    /// From its text; an error says why that is none.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let key = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        Ok(Self { key, meaning: RefCell::default() })
+    }
+
+    /// Whose the key with this hash is in the configuration with this number; an error says why it is nobody's.
+    pub fn means(&self, hash: &KeyHash, gateway: &Gateway, generation: u64) -> Result<Credential, String> {
+        let mut meaning = self.meaning.borrow_mut();
+        match &*meaning {
+            Some((known, meaning)) if *known == generation => meaning.clone(),
+            _ => {
+                let compiled = self.compile(hash, gateway);
+                *meaning = Some((generation, compiled.clone()));
+                compiled
+            }
+        }
+    }
+
+    fn compile(&self, hash: &KeyHash, gateway: &Gateway) -> Result<Credential, String> {
+        let compiled = gateway
+            .restore_key(&self.key)
+            .map_err(|mistakes| mistakes.first().map_or_else(|| "it cannot be read".to_owned(), ToString::to_string))?;
+        let found = compiled.into_iter().find(|(known, _)| known == hash).map(|(_, credential)| credential);
+        found.ok_or_else(|| "it is another key's".to_owned())
+    }
+}

@@ -1,0 +1,200 @@
+//! Where a cell is kept: with others in one of a fixed number of values, by a hash of its name.
+//!
+//! Envoy's shared data has no delete, so a value for each target that ever was would be a leak. A bucket has room for a few cells;
+//! a new one takes the place of the one that was written longest ago. A cell of which nothing is known is not kept, so of targets
+//! that came and went nearly nothing is left. To read a cell takes one look at the shared data, as if it had a value of its own.
+//!
+//! On the wire: the format's mark, and for each cell the hash of its name, the length of its bytes and the bytes; the one that was
+//! written last comes last.
+
+use crate::bytes::Reader;
+use crate::routing::order::number;
+use crate::store::SharedData;
+use crate::store::value::{NOT_YET, Value, again};
+
+/// The format, and that it is one.
+const FORMAT: [u8; 8] = *b"bucket\0\x01";
+
+/// How many buckets there are of each kind of cell.
+pub(super) const BUCKETS: u64 = 1024;
+
+/// The most cells of a bucket: with ten thousand targets, a bucket has ten.
+pub(super) const MOST_CELLS: usize = 16;
+
+/// Where one cell is. Made once, with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Spot {
+    /// The bucket's name.
+    pub(super) bucket: Box<str>,
+    /// The hash of the cell's name: of the thousands that there are, no two meet by chance.
+    hash: u64,
+}
+
+impl Spot {
+    /// The spot of the cell with this name. What the buckets' names begin with is the kind of cell and its format's number.
+    pub(super) fn of(kind: &str, name: &str) -> Self {
+        let hash = number(name.as_bytes(), &[]);
+        Self { bucket: format!("{kind}{}", hash % BUCKETS).into(), hash }
+    }
+
+    /// The bytes of the cell; `None` when nothing is known.
+    pub(super) fn find<'a>(&self, bucket: &'a [u8]) -> Option<&'a [u8]> {
+        cells(bucket).find(|(hash, _)| *hash == self.hash).map(|(_, bytes)| bytes)
+    }
+
+    /// The bucket with this cell in it, or without it, where that says nothing.
+    fn put(&self, bucket: &[u8], cell: Option<Vec<u8>>) -> Vec<u8> {
+        let others = || cells(bucket).filter(|(hash, _)| *hash != self.hash);
+        let room = MOST_CELLS - usize::from(cell.is_some());
+        let mut bytes = Vec::with_capacity(bucket.len() + 16 + cell.as_ref().map_or(0, Vec::len));
+        bytes.extend(FORMAT);
+        let own = cell.as_deref().map(|cell| (self.hash, cell));
+        for (hash, cell) in others().skip(others().count().saturating_sub(room)).chain(own) {
+            bytes.extend(hash.to_le_bytes());
+            bytes.extend(u32::try_from(cell.len()).unwrap_or_default().to_le_bytes());
+            bytes.extend(cell);
+        }
+        bytes
+    }
+}
+
+/// What is kept in a bucket, up to where it makes no sense.
+fn cells(bucket: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
+    let mut reader = Reader(bucket.strip_prefix(&FORMAT).unwrap_or_default());
+    std::iter::from_fn(move || {
+        let hash = reader.u64()?;
+        let length = usize::try_from(reader.u32()?).ok()?;
+        Some((hash, reader.bytes(length)?))
+    })
+}
+
+/// What is known.
+pub(super) fn read<V: Value>(shared: &dyn SharedData, spot: &Spot) -> V {
+    let parse = |(bytes, _): (Vec<u8>, u32)| V::parse(spot.find(&bytes)?);
+    shared.read(&spot.bucket).and_then(parse).unwrap_or_default()
+}
+
+/// Changes a cell, again and again until nobody else wrote in between; whether it was changed. `change` says `None` when there is
+/// nothing to write.
+pub(super) fn update<V: Value + PartialEq>(
+    shared: &dyn SharedData,
+    spot: &Spot,
+    change: impl Fn(V) -> Option<V>,
+) -> bool {
+    again(|| {
+        let (bucket, version) = shared.read(&spot.bucket).unwrap_or_else(|| (Vec::new(), NOT_YET));
+        let Some(changed) = change(spot.find(&bucket).and_then(V::parse).unwrap_or_default()) else {
+            return Some(false);
+        };
+        let cell = (changed != V::default()).then(|| changed.bytes());
+        shared.write(&spot.bucket, &spot.put(&bucket, cell), version).is_ok().then_some(true)
+    })
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::super::tests::at;
+    use super::super::{Cells, circuit, load::InFlight, speed};
+    use super::*;
+    use crate::exchange::fake::Shared;
+
+    /// A cell, as it lies in the memory.
+    pub(in super::super) fn stored(shared: &dyn SharedData, spot: &Spot) -> Option<Vec<u8>> {
+        shared.read(&spot.bucket).and_then(|(bucket, _)| Some(spot.find(&bucket)?.to_vec()))
+    }
+
+    /// Puts bytes where the cell is.
+    pub(in super::super) fn damage(shared: &Shared, spot: &Spot, bytes: &[u8]) {
+        let bucket = shared.read(&spot.bucket).map(|(bucket, _)| bucket).unwrap_or_default();
+        shared.write(&spot.bucket, &spot.put(&bucket, Some(bytes.to_vec())), 0).unwrap();
+    }
+
+    fn spots(count: usize) -> Vec<Spot> {
+        (0..count).map(|number| Spot { bucket: "b".into(), hash: number as u64 }).collect()
+    }
+
+    #[test]
+    fn a_new_cell_takes_the_place_of_the_one_that_was_written_longest_ago() {
+        let (shared, spots) = (Shared::default(), spots(MOST_CELLS + 2));
+        let put = |spot: &Spot| damage(&shared, spot, &[7; 3]);
+        spots[..MOST_CELLS].iter().for_each(put);
+        put(&spots[0]);
+        spots[MOST_CELLS..].iter().for_each(put);
+        let gone: Vec<bool> = spots.iter().map(|spot| stored(&shared, spot).is_none()).collect();
+        assert_eq!(gone.iter().filter(|gone| **gone).count(), 2);
+        assert!(gone[1] && gone[2], "the oldest; the first was written again");
+    }
+
+    #[test]
+    fn a_cell_that_says_nothing_is_not_kept_and_leaves_the_others() {
+        let shared = Shared::default();
+        let (one, other) = (Spot { bucket: "b".into(), hash: 1 }, Spot { bucket: "b".into(), hash: 2 });
+        damage(&shared, &other, b"other");
+        let load = |spot: &Spot, count: u64| {
+            update(&shared, spot, |load: super::super::load::Load| {
+                Some(load.with(super::super::load::Slot { worker: 1, count, at: at(0) }, at(0)))
+            })
+        };
+        assert!(load(&one, 3));
+        assert_eq!((stored(&shared, &one).is_some(), stored(&shared, &other).as_deref()), (true, Some(&b"other"[..])));
+        assert!(load(&one, 0));
+        assert_eq!((stored(&shared, &one), stored(&shared, &other).as_deref()), (None, Some(&b"other"[..])));
+    }
+
+    #[test]
+    fn whatever_lies_in_a_bucket_is_no_cell_or_a_whole_one() {
+        let (shared, spots) = (Shared::default(), spots(3));
+        spots.iter().for_each(|spot| damage(&shared, spot, b"cell"));
+        let (whole, _) = shared.read("b").unwrap();
+        for length in 0..whole.len() {
+            shared.write("b", &whole[..length], 0).unwrap();
+            for spot in &spots {
+                assert!(stored(&shared, spot).is_none_or(|bytes| bytes == b"cell"), "{length}");
+            }
+            damage(&shared, &spots[0], b"new");
+            assert_eq!(stored(&shared, &spots[0]).as_deref(), Some(&b"new"[..]));
+        }
+    }
+
+    /// Under each of ten thousand configurations requests are on their way to a target that is new and goes again, and to one that
+    /// stays.
+    #[test]
+    fn names_that_come_and_go_leave_a_bounded_memory_and_those_that_stay_are_exact() {
+        let shared = Shared::default();
+        let settings = circuit::Settings::default();
+        let stays = Cells::of("stays", "m");
+        let (worker, other) = (InFlight::new(1), InFlight::new(2));
+        let configurations = if cfg!(target_arch = "wasm32") { 1_000 } else { 10_000 };
+        for number in 0..configurations {
+            let now = at(number);
+            let fresh = Cells::of(&format!("p{number}"), "m");
+            let requests = InFlight::new(1);
+            requests.enter(&shared, &fresh, now);
+            worker.enter(&shared, &stays, now);
+            if number % 3 == 0 {
+                other.enter(&shared, &stays, now);
+            }
+            let attempt = circuit::Attempt { began: now, ended: now };
+            circuit::failed(&shared, &fresh, attempt, &settings, 7);
+            let observed = speed::Observation {
+                first_token: Some(std::time::Duration::from_millis(30)),
+                tokens: 10,
+                generating: std::time::Duration::from_secs(1),
+            };
+            speed::observe(&shared, &fresh, &observed, now);
+            speed::observe(&shared, &stays, &observed, now);
+            requests.leave(&shared, &fresh, now);
+            let lease = std::time::Duration::from_secs(600);
+            let count = u64::try_from(number).unwrap();
+            assert_eq!(super::super::load::in_flight(&shared, &stays, now, lease), count + 1 + count / 3 + 1);
+            assert_ne!(speed::read(&shared, &stays), speed::Speed::default());
+        }
+        let names = shared.names();
+        let bytes: usize = names.iter().map(|name| shared.read(name).unwrap().0.len()).sum();
+        assert!(names.len() <= 3 * 1024, "{} names", names.len());
+        assert!(bytes < 4 << 20, "{bytes} bytes");
+    }
+}

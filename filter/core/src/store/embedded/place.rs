@@ -1,0 +1,120 @@
+//! Where a shard's meters and accounts are: one of a fixed number of places, by its name.
+//!
+//! Envoy's shared data has no delete, so a value for each team that ever was would be a leak. A meter is known by its own name
+//! wherever it is, so shards that share a place do not mix; they only read and write the same page. What concerns several teams has
+//! a place of its own.
+//!
+//! Where counts are exchanged with Redis, the present configuration says at which places its teams are: those are exchanged in
+//! every round, the others until nothing of theirs is left to tell.
+
+use super::cell::{hash, mix};
+use crate::store::SharedData;
+
+/// How many there are.
+const PLACES: u16 = 1024;
+
+/// Under which name it is kept where the present teams are: a bit for each place.
+const NAMED: &str = "sluice.places.1";
+
+/// A place; its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place(u16);
+
+impl Place {
+    /// A shard's.
+    pub fn of(shard: &str) -> Self {
+        if shard.is_empty() {
+            return Self(0);
+        }
+        let number = mix(hash(shard)) % u64::from(PLACES - 1);
+        Self(1 + u16::try_from(number).unwrap_or_default())
+    }
+
+    /// All that there are.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..PLACES).map(Self)
+    }
+
+    /// Its number.
+    pub fn number(self) -> u16 {
+        self.0
+    }
+
+    /// What one of its values is called that all begin with this.
+    pub(super) fn name(self, kind: &str) -> String {
+        let mut digits = [0; 5];
+        let mut rest = self.0;
+        let mut first = digits.len();
+        loop {
+            first -= 1;
+            if let Some(digit) = digits.get_mut(first) {
+                *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+            }
+            rest /= 10;
+            if rest == 0 || first == 0 {
+                break;
+            }
+        }
+        [kind, std::str::from_utf8(digits.get(first..).unwrap_or_default()).unwrap_or_default()].concat()
+    }
+}
+
+/// Says where the shards of the present configuration are.
+pub fn announce<'a>(shared: &dyn SharedData, shards: impl Iterator<Item = &'a str>) {
+    let mut bits = [0_u8; PLACES as usize / 8];
+    for place in std::iter::once(Place(0)).chain(shards.map(Place::of)) {
+        if let Some(byte) = bits.get_mut(usize::from(place.0 / 8)) {
+            *byte |= 1 << (place.0 % 8);
+        }
+    }
+    // Whatever there was: of several workers the last one to hear of a configuration says it.
+    let _ = shared.write(NAMED, &bits, 0);
+}
+
+/// Where they are; everywhere, as long as nobody has said it.
+#[derive(Debug)]
+pub struct Announced(Option<Vec<u8>>);
+
+impl Announced {
+    /// As it is now.
+    pub fn read(shared: &dyn SharedData) -> Self {
+        Self(shared.read(NAMED).map(|(bits, _)| bits))
+    }
+
+    /// Whether a shard of the present configuration is here.
+    pub fn has(&self, place: Place) -> bool {
+        let Some(bits) = &self.0 else { return true };
+        bits.get(usize::from(place.0 / 8)).is_none_or(|byte| byte & (1 << (place.0 % 8)) != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn every_shard_has_a_place_and_what_concerns_all_has_its_own() {
+        let mut teams = vec![0_u32; usize::from(PLACES)];
+        for number in 0..50_000 {
+            teams[usize::from(Place::of(&format!("team-{number}")).0)] += 1;
+        }
+        assert_eq!((Place::of(""), teams[0]), (Place(0), 0));
+        assert!(teams[1..].iter().all(|count| (20..90).contains(count)), "evenly: {teams:?}");
+        let names: Vec<String> = [0, 7, 10, 999, 1023].map(|number| Place(number).name("x.")).to_vec();
+        assert_eq!(names, ["x.0", "x.7", "x.10", "x.999", "x.1023"]);
+    }
+
+    #[test]
+    fn what_is_announced_is_what_is_read() {
+        let shared = crate::exchange::fake::Shared::default();
+        assert!(Place::all().all(|place| Announced::read(&shared).has(place)), "nobody has said anything");
+        announce(&shared, ["red", "blue"].into_iter());
+        let announced = Announced::read(&shared);
+        let named: Vec<Place> = Place::all().filter(|place| announced.has(*place)).collect();
+        let mut expected = vec![Place::of(""), Place::of("red"), Place::of("blue")];
+        expected.sort_unstable();
+        assert_eq!(named, expected);
+    }
+}

@@ -1,0 +1,201 @@
+//! An Envoy that others run, in the directory that `sluice apply` writes.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sluice_tests::client::Client;
+use sluice_tests::gateway::{Process, of_program, sha256};
+use sluice_tests::port::Port;
+use sluice_tests::simulator::Simulator;
+use sluice_tests::{eventually, until};
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::{FIRST, SECOND, key};
+use crate::admin::site::ADMIN;
+use crate::{CHAT, ask};
+
+struct Scene {
+    directory: TempDir,
+    provider: Simulator,
+    /// The gateway's, its administration interface's, and Envoy's own.
+    ports: [Port; 3],
+}
+
+/// What the command did.
+struct Done {
+    success: bool,
+    said: String,
+}
+
+fn variable(name: &str) -> PathBuf {
+    std::env::var_os(name).unwrap_or_else(|| panic!("{name}, which ./scripts/test sets")).into()
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let scene = Self {
+            directory: tempfile::tempdir().unwrap(),
+            provider: Simulator::start().await,
+            ports: [Port::reserve(), Port::reserve(), Port::reserve()],
+        };
+        std::fs::write(scene.path("openai.key"), "sk-openai").unwrap();
+        scene.write(&scene.file());
+        scene
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn address(&self, port: usize) -> String {
+        format!("127.0.0.1:{}", self.ports[port].number())
+    }
+
+    fn file(&self) -> Value {
+        json!({
+            "listen": self.address(0),
+            "admin": {"listen": self.address(1), "sha256": sha256(ADMIN)},
+            "providers": {"openai": {"kind": "openai", "url": self.provider.base_url(), "key": {"file": "openai.key"}}},
+            "models": {"chat": {"targets": [{"provider": "openai", "model": "gpt-sim"}]}},
+            "prices": {"models": {"openai/gpt-sim": {"input": 1, "output": 1, "max_output": 1000}}},
+            "teams": {"test": {}},
+            "keys": [key("first", FIRST)],
+        })
+    }
+
+    fn write(&self, file: &Value) {
+        std::fs::write(self.path("gateway.yaml"), file.to_string()).unwrap();
+    }
+
+    fn command(&self, more: &[&str]) -> Command {
+        let mut command = Command::new(variable("SLUICE_BIN"));
+        command.arg("apply").arg(self.path("gateway.yaml")).arg("--out").arg(self.path("out"));
+        command.arg("--wasm").arg(variable("SLUICE_WASM")).args(["--admin", &self.address(2)]).args(more);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+
+    async fn apply(&self, more: &[&str]) -> Done {
+        let done = self.command(more).output().await.expect("the command runs");
+        let said = [done.stdout, done.stderr].concat();
+        Done { success: done.status.success(), said: String::from_utf8(said).expect("text") }
+    }
+
+    async fn envoy(&self) -> Process {
+        let configuration = self.path("out/envoy.yaml");
+        let arguments = ["-c", configuration.to_str().unwrap(), "--concurrency", "1", "--disable-hot-restart"];
+        let arguments = [&arguments[..], &["--drain-strategy", "immediate", "--drain-time-s", "3600", "-l", "warning"]];
+        let envoy = of_program(Path::new(&variable("SLUICE_ENVOY")), &arguments.concat());
+        until("Envoy to accept connections", || {
+            assert!(envoy.ended().is_none(), "{}", envoy.errors());
+            std::net::TcpStream::connect(self.address(0)).ok()
+        })
+        .await;
+        envoy
+    }
+
+    async fn status(&self, secret: &str) -> u16 {
+        let client = Client::new(self.ports[0].number()).bearer(secret);
+        client.request("POST", CHAT, ask("chat", "hi").to_string()).await.map_or(0, |answer| answer.status)
+    }
+
+    async fn reload(&self) -> Value {
+        let client = Client::new(self.ports[1].number()).bearer(ADMIN);
+        client.request("GET", "/admin/v1/config", "").await.expect("an answer").json()["reload"].clone()
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_in_force_when_the_command_ends_and_what_is_wrong_changes_nothing() {
+    let scene = Scene::new().await;
+    let begun = scene.apply(&[]).await;
+    assert!(begun.success && begun.said.contains("start Envoy with: envoy -c "), "{}", begun.said);
+    let envoy = scene.envoy().await;
+    assert_eq!((scene.status(FIRST).await, scene.status(SECOND).await), (200, 401));
+
+    let mut file = scene.file();
+    file["keys"] = json!([key("second", SECOND)]);
+    scene.write(&file);
+    let changed = scene.apply(&[]).await;
+    assert!(changed.success && changed.said.contains("is in force"), "{}", changed.said);
+    assert_eq!((scene.status(FIRST).await, scene.status(SECOND).await), (401, 200));
+    let version = scene.reload().await["version"].clone();
+
+    let mut wrong = scene.file();
+    wrong["models"]["chat"]["targets"][0]["provider"] = "nobody".into();
+    scene.write(&wrong);
+    let refused = scene.apply(&[]).await;
+    assert!(!refused.success && refused.said.contains("models.chat.targets[0].provider: found"), "{}", refused.said);
+    assert_eq!((scene.status(FIRST).await, scene.status(SECOND).await), (401, 200));
+    let told = scene.reload().await;
+    assert_eq!((&told["version"], told["refused"]["mistakes"].as_array().map(Vec::len)), (&version, Some(1)));
+
+    file["redis"] = json!({"url": "http://127.0.0.1:1", "when_down": "local"});
+    scene.write(&file);
+    let restart = scene.apply(&[]).await;
+    assert!(
+        !restart.success && restart.said.contains("redis: this part is read at the start only"),
+        "{}",
+        restart.said
+    );
+
+    // The provider's new key is as good as a new file.
+    file.as_object_mut().unwrap().remove("redis");
+    scene.write(&file);
+    std::fs::write(scene.path("openai.key"), "sk-renewed").unwrap();
+    assert!(scene.apply(&[]).await.success);
+    eventually("the new key to be used", async || {
+        scene.status(SECOND).await;
+        scene.provider.requests().last().unwrap().header("authorization") == Some("Bearer sk-renewed")
+    })
+    .await;
+
+    drop(envoy);
+    let alone = scene.apply(&[]).await;
+    assert!(!alone.success && alone.said.contains("add --offline if it does not run"), "{}", alone.said);
+    file["redis"] = json!({"url": "http://127.0.0.1:1", "when_down": "local"});
+    scene.write(&file);
+    assert!(scene.apply(&["--offline"]).await.success);
+    let _envoy = scene.envoy().await;
+    assert_eq!((scene.status(FIRST).await, scene.status(SECOND).await), (401, 200));
+}
+
+#[tokio::test]
+async fn a_command_that_is_killed_at_any_moment_leaves_a_gateway_that_serves_and_starts() {
+    let scene = Scene::new().await;
+    assert!(scene.apply(&[]).await.success);
+    let envoy = scene.envoy().await;
+    let elsewhere = Simulator::start().await;
+    let mut killed = 0;
+    for round in 0..16_u64 {
+        let mut file = scene.file();
+        if round.is_multiple_of(2) {
+            file["providers"]["openai"]["url"] = elsewhere.base_url().into();
+            file["providers"]["more"] = json!({"kind": "openai", "url": elsewhere.base_url()});
+            file["models"]["chat"]["targets"] = json!([{"provider": "more", "model": "gpt-sim"}]);
+            file["prices"]["models"]["more/gpt-sim"] = json!({"input": 1, "output": 1, "max_output": 1000});
+        }
+        scene.write(&file);
+        let mut command = scene.command(&[]).spawn().expect("the command runs");
+        if timeout(Duration::from_millis(20 * round), command.wait()).await.is_err() {
+            command.kill().await.expect("a process to kill");
+            killed += 1;
+        }
+        for _ in 0..3 {
+            assert_eq!(scene.status(FIRST).await, 200, "round {round}: {}", envoy.errors());
+        }
+    }
+    assert!(killed > 3, "{killed}");
+    drop(envoy);
+    let _envoy = scene.envoy().await;
+    assert_eq!(scene.status(FIRST).await, 200);
+    scene.write(&scene.file());
+    let done = scene.apply(&[]).await;
+    assert!(done.success, "{}", done.said);
+    let before = scene.provider.count();
+    assert_eq!((scene.status(FIRST).await, scene.provider.count()), (200, before + 1));
+}
