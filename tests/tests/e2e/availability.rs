@@ -130,7 +130,8 @@ async fn an_address_that_keeps_failing_is_ejected_and_still_asked_when_there_is_
     }
     assert_eq!(health(&gateway).await, [(address(&first), "healthy".to_owned())]);
     first.clear();
-    first.script(&["status=502", "reset", "status=503"]);
+    // A lost connection is made anew once.
+    first.script(&["status=502", "reset", "reset", "status=503"]);
     for _ in 0..3 {
         let answer = gateway.chat(&ask("both", "hi")).await;
         assert_eq!(answer.header("x-sluice-provider"), Some("second"));

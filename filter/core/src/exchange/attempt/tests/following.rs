@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::exchange::metric;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const BIASED: &str = r#"{"model":"through","logit_bias":{"1":5},"messages":[{"role":"user","content":"hi"}]}"#;
 

@@ -2,6 +2,8 @@
 //! come back, and bytes that are no text.
 
 use super::*;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const CODED: [&str; 3] = ["content-type", "retry-after", "application/json"];
 
