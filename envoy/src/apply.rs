@@ -63,7 +63,8 @@ pub fn apply(arguments: Apply) -> Result<String, Failure> {
         let found = secrets::resolve(&next.checked.file, &options.base)?;
         Ok((next, found))
     });
-    match Applied::read(&out, MODE, options.clone()).map_err(cannot)?.filter(|_| !offline) {
+    let running = if offline { None } else { Applied::read(&out, MODE, options.clone())? };
+    match running {
         Some(applied) => change(applied, next, &file, admin),
         None => {
             let (first, found) = next.map_err(|problems| refused(&file, &problems))?;
@@ -95,10 +96,15 @@ fn change(
             "Envoy at {admin}: {problem}; name its address with --admin, or add --offline if it does not run"
         ))
     })?;
+    if applied.has_another_module() {
+        return Err(Failure::new(
+            "the filter's module is another one than Envoy was started with: run this command with --offline, and start Envoy anew",
+        ));
+    }
     let changed = next.and_then(|(next, found)| {
         let one = |problem: NotApplied| vec![format!("{}: {problem}", file.display())];
         leave_tokens(&next, &applied.secrets()).map_err(|error| one(error.into()))?;
-        if applied.is(&next) {
+        if applied.is(&next) && applied.is_written(&next) {
             return applied.renew(&found).map_err(|error| one(error.into()));
         }
         applied.change(&next, &found, &running).map_err(one)
@@ -106,7 +112,9 @@ fn change(
     match changed {
         Ok(()) => Ok(format!("{}: version {} is in force\n", file.display(), applied.version())),
         Err(problems) => {
-            if let Err(error) = applied.refuse(problems.clone(), &running) {
+            // What Envoy refused until now is not this.
+            let told = Running::of(admin, &|| false).map_err(NotApplied::Envoy);
+            if let Err(error) = told.and_then(|running| applied.refuse(problems.clone(), &running)) {
                 tell(&format!("the administration interface does not tell of it: {error}"));
             }
             Err(refused(file, &problems))

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 /// Between two looks. A change counts when two of them saw the same: a file may be found half written.
 const LOOK: Duration = Duration::from_millis(150);
 
-/// The files, as they were when they were read last.
+/// The files, as they were when they were read last; without the first one nothing is to be read.
 #[derive(Debug)]
 pub struct Edits {
     paths: Vec<PathBuf>,
     /// `None` before the first reading: what they were by then, nobody has seen.
-    read: Option<Vec<Stamp>>,
+    read: Option<Vec<Option<Stamp>>>,
     last: Vec<Option<Stamp>>,
     looked: Instant,
 }
@@ -50,9 +50,9 @@ impl Edits {
     fn news(&mut self, found: Vec<Option<Stamp>>) -> bool {
         let settled = self.last == found;
         self.last.clone_from(&found);
-        // A file that is gone is about to be replaced, or its edit is not finished.
-        let Some(found) = found.into_iter().collect::<Option<Vec<Stamp>>>().filter(|_| settled) else { return false };
-        if self.read.as_ref() == Some(&found) {
+        // The first file is about to be replaced when it is gone, or its edit is not finished. It may have stopped naming the others.
+        let there = found.first().is_some_and(Option::is_some);
+        if !settled || !there || self.read.as_ref() == Some(&found) {
             return false;
         }
         self.read = Some(found);
@@ -89,6 +89,23 @@ mod tests {
             (stamp(1), true),
         ] {
             assert_eq!(edits.news(found.clone()), expected, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_further_file_that_is_gone_is_a_change_and_hides_none() {
+        let mut edits = Edits::of(vec!["gateway".into(), "prices".into()]);
+        let stamp = |size| Some(Stamp(1, 1, size, (0, 0), (0, 0)));
+        for (found, expected) in [
+            ([stamp(1), stamp(1)], true),
+            ([stamp(1), None], true),
+            ([stamp(2), None], true),
+            ([None, None], false),
+            ([None, stamp(1)], false),
+            ([stamp(2), stamp(1)], true),
+        ] {
+            assert!(!edits.news(found.to_vec()), "seen once: {found:?}");
+            assert_eq!(edits.news(found.to_vec()), expected, "{found:?}");
         }
     }
 

@@ -25,11 +25,11 @@ pub struct Live {
     /// Follows the credentials of what runs.
     watch: Option<Watch>,
     edits: Edits,
-    /// When a file is tried again that nothing is wrong with.
+    /// When a file is tried again: what it lacks may come by itself, such as a key's file, or an Envoy that is less busy.
     again: Option<Instant>,
 }
 
-/// After which a file is tried again that Envoy did not take in time, or that could not be written.
+/// After which a refused file is tried again.
 const AGAIN: Duration = Duration::from_secs(10);
 
 impl Live {
@@ -73,24 +73,36 @@ impl Live {
     /// Applies the gateway file if it has changed, or is to be tried again. `stop` tells that there is no more time for that.
     pub fn look(&mut self, envoy: SocketAddr, stop: &dyn Fn() -> bool) {
         let again = self.again.is_some_and(|moment| moment <= Instant::now());
-        if self.edits.look() || again {
-            self.read(envoy, stop);
+        let edited = self.edits.look();
+        if edited || again {
+            self.attempt(envoy, stop, !edited);
         }
     }
 
     /// Reads the gateway file, and applies it if it is not in force.
     pub fn read(&mut self, envoy: SocketAddr, stop: &dyn Fn() -> bool) {
+        if self.attempt(envoy, stop, false) == Some(false) {
+            tell(&format!("{}: version {} is in force already", self.path.display(), self.applied.version()));
+        }
+    }
+
+    /// `again` is whether nobody has changed the file: then there is nothing new to say of the same mistakes.
+    /// Gives back whether there was something to do; `None` when it could not be done.
+    fn attempt(&mut self, envoy: SocketAddr, stop: &dyn Fn() -> bool, again: bool) -> Option<bool> {
         self.again = None;
         let name = self.path.display().to_string();
         let begun = Instant::now();
-        match self.apply(envoy, stop) {
+        let done = self.apply(envoy, stop);
+        match &done {
             Ok(true) => tell(&format!(
                 "{name} has changed, and is in force after {} ms: version {}",
                 begun.elapsed().as_millis(),
                 self.applied.version()
             )),
             Ok(false) => {}
+            Err(mistakes) if again && self.applied.refused(mistakes) => {}
             Err(mistakes) => {
+                let mistakes = reload::first(mistakes.clone());
                 let each: String = mistakes.iter().map(|mistake| format!("\n{mistake}")).collect();
                 tell(&format!("{name} has changed, and cannot be used; the gateway goes on with the one before{each}"));
                 let told = Running::of(envoy, stop)
@@ -100,6 +112,7 @@ impl Live {
                 }
             }
         }
+        done.ok()
     }
 
     /// Removes what no request can need any more.
@@ -116,10 +129,12 @@ impl Live {
 
     /// Whether there was something to do; else all that is in the way of it.
     fn apply(&mut self, envoy: SocketAddr, stop: &dyn Fn() -> bool) -> Result<bool, Vec<String>> {
+        self.again = Some(Instant::now() + AGAIN);
         let checked = reload::read(&self.path, &self.base)?;
         self.edits.follow(files(&self.path, &self.base, &checked));
         let next = Prepared::new(checked, &self.directory, &self.rendering);
         if self.applied.is(&next) {
+            self.again = None;
             return Ok(false);
         }
         let (found, wanted) = credentials(&next, &self.base)?;
@@ -133,13 +148,14 @@ impl Live {
         });
         if let Err(problem) = changed {
             self.go_on();
-            if !matches!(problem, NotApplied::Restart(_)) {
-                self.again = Some(Instant::now() + AGAIN);
+            if matches!(problem, NotApplied::Restart(_)) {
+                self.again = None;
             }
             return Err(vec![format!("{}: {problem}", self.path.display())]);
         }
         self.watch = Some(Watch::start(&next.checked.file, &self.base, &found, &self.applied.secrets()));
         self.present = next;
+        self.again = None;
         Ok(true)
     }
 
@@ -151,8 +167,9 @@ impl Live {
         {
             tell(&failure.to_string());
         }
-        let found = secrets::resolve(file, &self.base).unwrap_or_default();
-        self.watch = Some(Watch::start(file, &self.base, &found, &self.applied.secrets()));
+        // What has changed since it was written is still to be written.
+        let written = secrets::written(file, &self.base, &self.applied.secrets());
+        self.watch = Some(Watch::start(file, &self.base, &written, &self.applied.secrets()));
     }
 
     /// Envoy would share an address with another Envoy without a word.

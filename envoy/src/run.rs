@@ -79,7 +79,7 @@ pub fn run(checked: Checked, options: &Options) -> Result<(), Failure> {
 fn rendering(options: &Options, directory: &Path) -> Result<render::Options, Failure> {
     Ok(render::Options {
         base: options.base.clone(),
-        wasm: options.wasm.clone(),
+        wasm: own_module(&options.wasm, directory)?,
         secrets: reload::secrets_in(directory),
         admin: options.admin,
         access_log: options.access_log.as_deref().map(std::path::absolute).transpose()?,
@@ -88,6 +88,15 @@ fn rendering(options: &Options, directory: &Path) -> Result<render::Options, Fai
         concurrency: options.concurrency,
         cgroup: render::overload::is_limited(Path::new("/sys/fs/cgroup")),
     })
+}
+
+/// A copy of the module for this Envoy alone. It reads the module again with each change, and one that was replaced meanwhile would not
+/// share a VM with what runs.
+fn own_module(module: &Path, directory: &Path) -> Result<PathBuf, Failure> {
+    let own = directory.join("sluice.wasm");
+    let cannot = |error| Failure::new(format!("cannot copy {} to {}: {error}", module.display(), own.display()));
+    std::fs::copy(module, &own).map_err(cannot)?;
+    Ok(own)
 }
 
 /// Asks for an address and gives it back. Envoy itself would share a port with another Envoy without a word.

@@ -60,6 +60,12 @@ pub fn each(file: &File, base: &Path) -> Vec<Found> {
     found
 }
 
+/// What was written of these credentials.
+pub fn written(file: &File, base: &Path, directory: &Path) -> Secrets {
+    let names = each(file, base).into_iter().map(|(name, _)| name);
+    names.filter_map(|name| fs::read_to_string(directory.join(&name)).ok().map(|text| (name, text))).collect()
+}
+
 /// What Envoy presents as it is; `owner` and `what` it is, for people.
 fn token(cluster: &str, owner: &str, secret: Option<&Secret>, what: &str, base: &Path) -> Option<Found> {
     let text = read(secret?, what, base).map(|secret| for_sds(cluster, &secret));
@@ -68,16 +74,22 @@ fn token(cluster: &str, owner: &str, secret: Option<&Secret>, what: &str, base: 
 
 /// A listener's certificate with its key, and the authorities of its clients.
 fn certificates(listener: &str, owner: &str, tls: &Tls, base: &Path) -> Vec<Found> {
-    let read = |file: &str, what: &str| {
+    let read = |file: &str, what: &str, label: &str| {
         let path = base.join(file);
-        let text = fs::read_to_string(&path);
-        text.map_err(|error| {
+        let text = fs::read_to_string(&path).map_err(|error| {
             format!("{owner}: cannot read its {what} from {}: {error}; write it there", path.display())
-        })
+        })?;
+        // Envoy would go on with the one before, and not begin with this one.
+        let is_pem = text.lines().any(|line| line.starts_with("-----BEGIN ") && line.trim_end().ends_with(label));
+        is_pem
+            .then_some(text)
+            .ok_or_else(|| format!("{owner}: {} holds no {what} in PEM; write it there", path.display()))
     };
+    const CERTIFICATE: &str = "CERTIFICATE-----";
     let [own, authorities] = secrets_of(listener);
     let pair = tls.certificate.as_ref().zip(tls.key.as_ref()).map(|(certificate, key)| {
-        let (certificate, key) = (read(certificate, "certificate")?, read(key, "key")?);
+        let certificate = read(certificate, "certificate", CERTIFICATE)?;
+        let key = read(key, "key", "PRIVATE KEY-----")?;
         Ok(resource(&own, &format!(
             "tls_certificate: {{ certificate_chain: {{ inline_string: {} }}, private_key: {{ inline_string: {} }} }}",
             quote(&certificate),
@@ -85,7 +97,7 @@ fn certificates(listener: &str, owner: &str, tls: &Tls, base: &Path) -> Vec<Foun
         )))
     });
     let clients = tls.client_ca.as_ref().map(|file| {
-        let text = quote(&read(file, "client_ca")?);
+        let text = quote(&read(file, "client_ca", CERTIFICATE)?);
         Ok(resource(&authorities, &format!("validation_context: {{ trusted_ca: {{ inline_string: {text} }} }}")))
     });
     [(own, pair), (authorities, clients)]
@@ -193,6 +205,32 @@ mod tests {
              }}] }} }}\nteams: {{}}\nkeys: []\n"
         );
         crate::check::check(&text).unwrap().file
+    }
+
+    #[test]
+    fn a_certificate_that_is_none_is_missing() {
+        let directory = tempfile::tempdir().unwrap();
+        let tls = Tls {
+            certificate: Some("tls.crt".to_owned()),
+            key: Some("tls.key".to_owned()),
+            client_ca: Some("ca.crt".to_owned()),
+            ..Tls::default()
+        };
+        let mut with_tls = file("{ env: PATH }");
+        with_tls.tls = Some(tls);
+        with_tls.providers.clear();
+        let resolved = |certificate: &str, key: &str| {
+            for (name, label) in [("tls.crt", certificate), ("tls.key", key), ("ca.crt", certificate)] {
+                fs::write(directory.path().join(name), format!("{label}\nMA==\n")).unwrap();
+            }
+            resolve(&with_tls, directory.path())
+        };
+        let (certificate, key) = ("-----BEGIN CERTIFICATE-----", "-----BEGIN EC PRIVATE KEY-----\r");
+        assert_eq!(resolved(certificate, key).unwrap().len(), 2);
+        let problems = resolved("garbage", key).unwrap_err();
+        assert!(problems.len() == 2 && problems[0].ends_with("tls.crt holds no certificate in PEM; write it there"));
+        let problems = resolved(certificate, certificate).unwrap_err();
+        assert!(problems.len() == 1 && problems[0].ends_with("tls.key holds no key in PEM; write it there"));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use sluice_core::config::file::File;
@@ -18,11 +18,21 @@ use crate::secrets::{self, Secrets};
 /// Between two readings. A change counts when two of them saw the same: a file may be found half written.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Reads until it is dropped.
+/// Reads until it is dropped, and writes nothing from then on.
 #[derive(Debug)]
 pub struct Watch {
     /// Its end is the thread's.
-    _stop: Sender<()>,
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Watch {
@@ -31,7 +41,7 @@ impl Watch {
         let (stop, stopped) = mpsc::channel();
         let (file, base, directory): (File, PathBuf, PathBuf) = (file.clone(), base.into(), directory.into());
         let mut memory = Memory::new(present);
-        thread::spawn(move || {
+        let thread = thread::spawn(move || {
             while stopped.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
                 for (name, found) in secrets::each(&file, &base) {
                     match memory.news(&name, found) {
@@ -45,7 +55,7 @@ impl Watch {
                 }
             }
         });
-        Self { _stop: stop }
+        Self { stop: Some(stop), thread: Some(thread) }
     }
 }
 

@@ -39,18 +39,26 @@ impl Files {
     /// Writes a file, unless it is there with this body and some version, and gives back what was there before, which may be nothing.
     /// Envoy has nothing to do for a file that stays.
     pub fn replace(&self, name: &str, body: &str, version: &str) -> io::Result<Option<Option<String>>> {
-        let present = match fs::read_to_string(self.path(name)) {
-            Ok(text) => Some(text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
-        };
-        let same = present.as_ref().and_then(|text| text.split_once('\n')).is_some_and(|(_, rest)| rest == body);
-        if same {
+        let present = self.text(name)?;
+        if present.as_deref().is_some_and(|text| is_body(text, body)) {
             return Ok(None);
         }
         let version = if name == STATE { String::new() } else { format!("version_info: {}\n", quote(version)) };
         self.write(name, &(version + body))?;
         Ok(Some(present))
+    }
+
+    /// Whether a file is there with this body and some version.
+    pub fn has(&self, name: &str, body: &str) -> bool {
+        self.text(name).is_ok_and(|text| text.is_some_and(|text| is_body(&text, body)))
+    }
+
+    fn text(&self, name: &str) -> io::Result<Option<String>> {
+        match fs::read_to_string(self.path(name)) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Puts back what was there before; what was not there before does no harm.
@@ -67,7 +75,8 @@ impl Files {
         };
         let state = serde_json::from_slice(&text).map_err(|error| {
             let path = self.path(STATE);
-            io::Error::other(format!("{} cannot be read: {error}; remove it, and start Envoy anew", path.display()))
+            let advice = "run this command with --offline, and start Envoy anew";
+            io::Error::other(format!("{} cannot be read: {error}; {advice}", path.display()))
         });
         state.map(Some)
     }
@@ -75,4 +84,9 @@ impl Files {
     pub fn save(&self, state: &State) -> io::Result<()> {
         write_atomically(&self.path(STATE), &serde_json::to_vec(state)?, self.mode)
     }
+}
+
+/// Whether a file's text is a version and this.
+fn is_body(text: &str, body: &str) -> bool {
+    text.split_once('\n').is_some_and(|(_, rest)| rest == body)
 }

@@ -109,6 +109,19 @@ pub fn read(path: &Path, base: &Path) -> Result<Checked, Vec<String>> {
     check::check_in(&text, base).map_err(located)
 }
 
+/// As many mistakes as anybody reads. Each worker has them in its memory.
+const MOST_MISTAKES: usize = 100;
+
+/// The first of many mistakes.
+pub fn first(mut mistakes: Vec<String>) -> Vec<String> {
+    let more = mistakes.len().saturating_sub(MOST_MISTAKES);
+    if more > 0 {
+        mistakes.truncate(MOST_MISTAKES);
+        mistakes.push(format!("and {more} more: `sluice check` prints all"));
+    }
+    mistakes
+}
+
 /// What one Envoy reads, and where.
 #[derive(Debug)]
 pub struct Applied {
@@ -124,7 +137,8 @@ impl Applied {
         Ok(files.state()?.map(|state| Self { files, options, state }))
     }
 
-    /// Writes all of it, for an Envoy that is about to start.
+    /// Writes all of it, for an Envoy that is about to start, perhaps over what was written before: until the filter's configuration
+    /// is written, an Envoy that starts finds what the old one names.
     pub fn start(
         first: &Prepared,
         secrets: &Secrets,
@@ -133,12 +147,21 @@ impl Applied {
         options: render::Options,
     ) -> io::Result<Self> {
         let files = Files::of(directory, mode);
-        let mut applied = Self { files, options, state: State::default() };
+        // What cannot be read is written anew.
+        let state = files.state().ok().flatten().unwrap_or_default();
+        let mut applied = Self { files, options, state };
         applied.adopt(first, now());
+        applied.state.module = applied.module();
         secrets::write(secrets, &applied.secrets())?;
-        for (name, text) in applied.texts(first) {
-            applied.files.replace(name, &text, &xds_version(&first.version))?;
-        }
+        let write =
+            |(name, text): (_, String)| applied.files.replace(name, &text, &xds_version(&first.version)).map(drop);
+        applied.texts(first).into_iter().try_for_each(write)?;
+        // No request is under way.
+        applied.state.retired.clear();
+        let write =
+            |(name, text): (_, String)| applied.files.replace(name, &text, &xds_version(&first.version)).map(drop);
+        applied.texts(first).into_iter().rev().try_for_each(write)?;
+        applied.sweep(secrets);
         applied.files.save(&applied.state)?;
         applied.files.write(discovery::BOOTSTRAP, &first.bootstrap)?;
         Ok(applied)
@@ -157,6 +180,37 @@ impl Applied {
     /// The version in force.
     pub fn version(&self) -> &str {
         self.state.reload.as_ref().map_or("", |reload| &reload.version)
+    }
+
+    /// Whether the files are those that this command writes.
+    pub fn is_written(&self, next: &Prepared) -> bool {
+        let State { bootstrap, clusters, .. } = &self.state;
+        let same = *bootstrap == next.bootstrap && *clusters == next.clusters;
+        same && self.texts(next).iter().all(|(name, text)| self.files.has(name, text))
+    }
+
+    /// Removes the credentials of clusters that are no more.
+    fn sweep(&self, secrets: &Secrets) {
+        for entry in std::fs::read_dir(self.secrets()).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let ours = |cluster: &Cluster| secrets::files_of(&cluster.name).contains(&name);
+            // Only names of clusters of ours have this mark.
+            if name.contains('~') && !secrets.contains_key(&name) && !self.state.all().any(ours) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    /// A hash of the filter's module as it is now. Another machine may have it.
+    fn module(&self) -> Option<String> {
+        let module = std::fs::read(&self.options.wasm).ok()?;
+        Some(discovery::short(&Sha256::digest(module)))
+    }
+
+    /// Whether the module is another one than Envoy was started with. It would read it with the next file, and its filters would not
+    /// share a VM any more.
+    pub fn has_another_module(&self) -> bool {
+        self.state.module.is_some() && self.module().is_some_and(|module| self.state.module != Some(module))
     }
 
     /// Whether this is in force, and nothing else was refused since.
@@ -212,11 +266,21 @@ impl Applied {
 
     /// Lets the administration interface and the metrics tell that a gateway file was refused.
     pub fn refuse(&mut self, mistakes: Vec<String>, taken: &dyn Taken) -> Result<(), NotApplied> {
+        let before = self.state.clone();
         if let Some(reload) = &mut self.state.reload {
-            reload.refused = Some(Refused { at: time::moment(now()), mistakes });
+            reload.refused = Some(Refused { at: time::moment(now()), mistakes: first(mistakes) });
         }
-        self.write(self.filters(), taken)?;
+        if let Err(problem) = self.write(self.filters(), taken) {
+            self.state = before;
+            return Err(problem);
+        }
         Ok(self.files.save(&self.state)?)
+    }
+
+    /// Whether it was told last that these mistakes were made.
+    pub fn refused(&self, mistakes: &[String]) -> bool {
+        let refused = self.state.reload.as_ref().and_then(|reload| reload.refused.as_ref());
+        refused.is_some_and(|refused| refused.mistakes == first(mistakes.to_vec()))
     }
 
     /// Whether there are clusters that no request under way can need any more.

@@ -15,6 +15,9 @@ pub struct State {
     /// What Envoy was started with.
     pub bootstrap: String,
     pub statics: Statics,
+    /// A hash of the filter's module that Envoy was started with, where it could be read.
+    #[serde(default)]
+    pub module: Option<String>,
     /// Those that the gateway file names.
     pub clusters: Vec<Cluster>,
     /// Those that it does not name any more, or not yet; the oldest first.

@@ -1,5 +1,6 @@
 //! Whether Envoy has taken a file, as its statistics tell.
 
+use std::io;
 use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -83,6 +84,17 @@ impl Taken for Running<'_> {
             // While it takes a file, it answers late.
             let answer = ask(self.admin, &names);
             let text = answer.as_deref().unwrap_or_default();
+            match &answer {
+                // Nobody is there any more.
+                Err(problem @ ureq::Error::Io(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    return Err(silent(problem));
+                }
+                // No listener reads it yet: the next one that names it waits for it.
+                Ok(text) if file == ADMIN_FILTER && !text.contains(&format!("{subscription}.version_text: ")) => {
+                    return Ok(());
+                }
+                _ => {}
+            }
             if sum_of_refused(text) > self.refused {
                 return Err(format!("it refuses {file}; its log says why"));
             }

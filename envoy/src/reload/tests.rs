@@ -270,3 +270,41 @@ fn what_cannot_change_is_named() {
     let problem = applied.change(&next, &secrets, &Takes::first(0, &scene)).unwrap_err();
     assert!(problem.to_string().starts_with("redis, memory: "), "{problem}");
 }
+
+#[test]
+fn all_can_be_written_over_what_was_there_and_an_end_in_the_middle_leaves_what_serves() {
+    let scene = Scene::new();
+    drop(scene.started(&BEFORE));
+    let listeners = scene.directory.path().join(discovery::LISTENERS);
+    fs::remove_file(&listeners).unwrap();
+    fs::create_dir(&listeners).unwrap();
+    let (next, secrets) = scene.prepared(&file(&AFTER));
+    let directory = scene.directory.path();
+    Applied::start(&next, &secrets, directory, 0o644, scene.options.clone()).unwrap_err();
+    scene.is_sound("broken off");
+    fs::remove_dir(&listeners).unwrap();
+    let applied = scene.started(&AFTER);
+    scene.is_sound("written");
+    assert_eq!((scene.clusters(), scene.planned()), (plan_of(&next), plan_of(&next)));
+    let credentials = fs::read_dir(secrets_in(directory)).unwrap().count();
+    assert_eq!(credentials, AFTER.len(), "no credential of an earlier one stays");
+    assert!(applied.is(&next) && applied.is_written(&next));
+
+    fs::write(directory.join(STATE), "{").unwrap();
+    let problem = Applied::read(directory, 0o644, scene.options.clone()).unwrap_err();
+    assert!(problem.to_string().ends_with("run this command with --offline, and start Envoy anew"), "{problem}");
+    drop(scene.started(&BEFORE));
+    scene.is_sound("after damage");
+}
+
+#[test]
+fn other_options_are_a_change() {
+    let mut scene = Scene::new();
+    drop(scene.started(&BEFORE));
+    scene.options.access_log = Some("/var/log/access.log".into());
+    let mut applied = Applied::read(scene.directory.path(), 0o644, scene.options.clone()).unwrap().unwrap();
+    let (next, secrets) = scene.prepared(&file(&BEFORE));
+    assert!(applied.is(&next) && !applied.is_written(&next));
+    applied.change(&next, &secrets, &Takes::first(usize::MAX, &scene)).unwrap();
+    assert!(applied.is_written(&next) && scene.text(discovery::LISTENERS).contains("/var/log/access.log"));
+}

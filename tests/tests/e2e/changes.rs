@@ -3,6 +3,7 @@
 
 mod applied;
 mod crowd;
+mod surroundings;
 mod survives;
 
 use serde_json::{Value, json};

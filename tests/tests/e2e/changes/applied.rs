@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::{FIRST, SECOND, key};
 use crate::admin::site::ADMIN;
+use crate::recovery::trap_module;
 use crate::{CHAT, ask};
 
 struct Scene {
@@ -74,7 +75,10 @@ impl Scene {
     fn command(&self, more: &[&str]) -> Command {
         let mut command = Command::new(variable("SLUICE_BIN"));
         command.arg("apply").arg(self.path("gateway.yaml")).arg("--out").arg(self.path("out"));
-        command.arg("--wasm").arg(variable("SLUICE_WASM")).args(["--admin", &self.address(2)]).args(more);
+        if !more.contains(&"--wasm") {
+            command.arg("--wasm").arg(variable("SLUICE_WASM"));
+        }
+        command.args(["--admin", &self.address(2)]).args(more);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
     }
@@ -160,6 +164,28 @@ async fn a_change_is_in_force_when_the_command_ends_and_what_is_wrong_changes_no
     file["redis"] = json!({"url": "http://127.0.0.1:1", "when_down": "local"});
     scene.write(&file);
     assert!(scene.apply(&["--offline"]).await.success);
+    let _envoy = scene.envoy().await;
+    assert_eq!((scene.status(FIRST).await, scene.status(SECOND).await), (401, 200));
+}
+
+#[tokio::test]
+async fn another_module_in_the_place_of_the_one_that_runs_is_refused() {
+    let scene = Scene::new().await;
+    let module = scene.path("sluice.wasm");
+    let arguments = ["--wasm", module.to_str().unwrap()];
+    std::fs::copy(variable("SLUICE_WASM"), &module).unwrap();
+    assert!(scene.apply(&arguments).await.success);
+    let envoy = scene.envoy().await;
+    std::fs::copy(trap_module(), scene.path("new")).unwrap();
+    std::fs::rename(scene.path("new"), &module).unwrap();
+    let mut file = scene.file();
+    file["keys"] = json!([key("second", SECOND)]);
+    scene.write(&file);
+    let done = scene.apply(&arguments).await;
+    assert!(!done.success && done.said.contains("the filter's module is another one"), "{}", done.said);
+    assert_eq!((scene.status(FIRST).await, scene.status(SECOND).await), (200, 401));
+    drop(envoy);
+    assert!(scene.apply(&[&arguments[..], &["--offline"]].concat()).await.success);
     let _envoy = scene.envoy().await;
     assert_eq!((scene.status(FIRST).await, scene.status(SECOND).await), (401, 200));
 }
