@@ -42,6 +42,7 @@ impl Live {
     ) -> Result<Self, Failure> {
         let present = Prepared::new(checked, directory, &rendering);
         let (found, wanted) = credentials(&present, &options.base).map_err(crate::cli::missing)?;
+        present.has_room().map_err(Failure::new)?;
         let applied = Applied::start(&present, &found, directory, 0o600, rendering.clone())?;
         let mut tokens = google::Refresh::new(&options.ca, &applied.secrets());
         tokens.keep(wanted)?;
@@ -117,7 +118,7 @@ impl Live {
 
     /// Removes what no request can need any more.
     pub fn tidy(&mut self, envoy: SocketAddr, stop: &dyn Fn() -> bool) {
-        if !self.applied.is_untidy(&self.present) {
+        if !self.applied.is_untidy() {
             return;
         }
         let tidied = Running::of(envoy, stop)

@@ -26,6 +26,7 @@ mod files;
 mod state;
 mod statics;
 mod taken;
+mod watches;
 
 use files::{Files, STATE};
 use state::State;
@@ -34,7 +35,9 @@ pub use statics::{RESTARTED, searches_for_aws};
 pub use taken::{Running, Taken};
 
 /// The most clusters that are kept for requests that began with them. Past that the oldest is removed.
-const MOST_RETIRED: usize = 100;
+const MOST_RETIRED: usize = 32;
+/// The files that Envoy watches besides those of credentials, and one that it watches for itself.
+const FILES: usize = 6;
 /// How Envoy is to be started: a listener that is replaced closes its connections with their next answers, and cuts none that is busy,
 /// within a time that is longer than nearly all requests last.
 pub const DRAINING: [&str; 4] = ["--drain-strategy", "immediate", "--drain-time-s", "3600"];
@@ -98,6 +101,12 @@ impl Prepared {
         let clusters = discovery::clusters(&checked.file, options);
         let longest = longest(&checked.gateway);
         Self { checked, version, bootstrap, statics, clusters, longest }
+    }
+
+    /// Whether this user may watch as many files as an Envoy does that starts with this.
+    pub fn has_room(&self) -> Result<(), String> {
+        let clusters = self.clusters.iter().map(|cluster| watches::named(&cluster.text));
+        watches::has_room(FILES + watches::named(&self.bootstrap) + clusters.sum::<usize>())
     }
 }
 
@@ -228,6 +237,10 @@ impl Applied {
         if self.state.bootstrap != next.bootstrap {
             return Err(NotApplied::Restart(vec!["what Envoy is started with"]));
         }
+        let watched =
+            |clusters: &mut dyn Iterator<Item = &Cluster>| clusters.map(|one| watches::named(&one.text)).sum();
+        let more: usize = watched(&mut next.clusters.iter().filter(|cluster| !self.state.has(&cluster.name)));
+        watches::has_room(more).map_err(NotApplied::Envoy)?;
         let now = now();
         // A cluster is known here before it is anywhere else, or a crash would leave it for ever.
         self.state.expect(&next.clusters, now);
@@ -283,15 +296,17 @@ impl Applied {
         refused.is_some_and(|refused| refused.mistakes == first(mistakes.to_vec()))
     }
 
-    /// Whether there are clusters that no request under way can need any more.
-    pub fn is_untidy(&self, present: &Prepared) -> bool {
-        !self.state.clone().over(now(), kept_for(present), MOST_RETIRED).is_empty()
+    /// Whether there are clusters that no request under way may need any more.
+    pub fn is_untidy(&self) -> bool {
+        self.state.has_over(now(), MARGIN.as_secs(), MOST_RETIRED)
     }
 
     /// Removes the clusters that no request under way can need any more.
     pub fn tidy(&mut self, present: &Prepared, taken: &dyn Taken) -> Result<(), NotApplied> {
         let before = self.state.clone();
-        let over = self.state.over(now(), kept_for(present), MOST_RETIRED);
+        // Where nothing is under way, all that is to come has begun with the file in force.
+        let kept_for = if taken.is_idle() { MARGIN } else { present.longest + MARGIN };
+        let over = self.state.over(now(), kept_for.as_secs(), MOST_RETIRED);
         if over.is_empty() {
             return Ok(());
         }
@@ -366,11 +381,6 @@ impl Applied {
 /// The directory of the credentials, in that of the files.
 pub fn secrets_in(directory: &Path) -> PathBuf {
     directory.join("secrets")
-}
-
-/// For how many seconds a cluster is kept that nothing names any more.
-fn kept_for(present: &Prepared) -> u64 {
-    (present.longest + MARGIN).as_secs()
 }
 
 /// The version of a file for Envoy: another one each time.

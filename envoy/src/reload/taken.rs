@@ -16,6 +16,9 @@ const LOOK: Duration = Duration::from_millis(5);
 pub trait Taken {
     /// Returns when this version of the file is in use, or why it is not.
     fn wait(&self, file: &str, version: &str) -> Result<(), String>;
+
+    /// Whether no request is under way.
+    fn is_idle(&self) -> bool;
 }
 
 /// An Envoy, asked by its administration interface.
@@ -75,6 +78,10 @@ fn silent(error: &ureq::Error) -> String {
 }
 
 impl Taken for Running<'_> {
+    fn is_idle(&self) -> bool {
+        ask(self.admin, "http\\.sluice\\.downstream_rq_active").is_ok_and(|text| text.trim().ends_with(": 0"))
+    }
+
     fn wait(&self, file: &str, version: &str) -> Result<(), String> {
         let Some((subscription, warming)) = statistics(file) else { return Ok(()) };
         let names = format!("{subscription}.version_text|{}|{REFUSED}", warming.unwrap_or_default());
