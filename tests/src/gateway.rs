@@ -43,7 +43,7 @@ use crate::simulator::Simulator;
 use crate::{eventually, until};
 pub use file::{Builder, Key, Kind, Upstream, sha256};
 pub use process::{Process, Signal, children, of_program};
-use seat::Seat;
+use seat::{Present, Seat};
 
 /// The secret of the key that every gateway under test has, unless the test names keys of its own.
 pub const KEY: &str = "sk-sluice-test";
@@ -84,8 +84,9 @@ impl Gateway {
             serde_json::to_string_pretty(&builder.render(port.number(), directory.path())).expect("JSON of strings");
         std::fs::write(directory.path().join(FILE), file).expect("a file in the temporary directory");
         let _turn = turn().await;
+        let present = Present::one_more();
         let process = Self::launch(&builder, &directory, &admin);
-        let seat = Seat { process, directory, port, admin, before: BTreeMap::new() };
+        let seat = Seat { process, directory, port, admin, before: BTreeMap::new(), _present: present };
         let gateway = Self { seat: Some(seat), builder, spoiled: AtomicBool::new(false) };
         gateway.accepting().await;
         gateway

@@ -5,6 +5,7 @@
 //! one of those has processes of its own. Circuits and the like are known by the provider's address too, which no two tests share.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use super::process::Process;
 use super::{APPLIED, FILE, statistics};
 use crate::client::Client;
 use crate::port::Port;
+use crate::shared;
 
 /// The processes, with what they have to themselves.
 #[derive(Debug)]
@@ -27,6 +29,36 @@ pub struct Seat {
     pub admin: Port,
     /// Envoy's counters when it was last looked at as if it were new.
     pub before: BTreeMap<String, u64>,
+    pub _present: Present,
+}
+
+/// The gateways that there are, at work or idle.
+static PRESENT: AtomicUsize = AtomicUsize::new(0);
+/// As many as there may be while one of them is idle: each takes a good part of the inotify instances that a user may have.
+const MOST: usize = 10;
+
+/// One of them.
+#[derive(Debug)]
+pub struct Present(());
+
+impl Present {
+    /// One more, for which an idle one ends if there are many.
+    pub fn one_more() -> Self {
+        while PRESENT.load(Ordering::Relaxed) >= MOST && (give_up_one() || shared::give_up_one()) {}
+        PRESENT.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        PRESENT.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn give_up_one() -> bool {
+    let one = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    one.is_some()
 }
 
 /// Those that nobody has.
