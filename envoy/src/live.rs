@@ -42,7 +42,9 @@ impl Live {
     ) -> Result<Self, Failure> {
         let present = Prepared::new(checked, directory, &rendering);
         let (found, wanted) = credentials(&present, &options.base).map_err(crate::cli::missing)?;
-        present.has_room().map_err(Failure::new)?;
+        if let Some(problem) = reload::lacks_watches(&present, &found) {
+            return Err(Failure::new(problem));
+        }
         let applied = Applied::start(&present, &found, directory, 0o600, rendering.clone())?;
         let mut tokens = google::Refresh::new(&options.ca, &applied.secrets());
         tokens.keep(wanted)?;

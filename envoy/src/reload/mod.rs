@@ -34,10 +34,9 @@ use statics::Statics;
 pub use statics::{RESTARTED, searches_for_aws};
 pub use taken::{Running, Taken};
 
-/// The most clusters that are kept for requests that began with them. Past that the oldest is removed.
-const MOST_RETIRED: usize = 32;
-/// The files that Envoy watches besides those of credentials, and one that it watches for itself.
-const FILES: usize = 6;
+/// The most clusters that are kept for requests that began with them, where Envoy can watch as many credentials as it likes. Past that
+/// the oldest is removed.
+const MOST_RETIRED: usize = 100;
 /// How Envoy is to be started: a listener that is replaced closes its connections with their next answers, and cuts none that is busy,
 /// within a time that is longer than nearly all requests last.
 pub const DRAINING: [&str; 4] = ["--drain-strategy", "immediate", "--drain-time-s", "3600"];
@@ -53,6 +52,8 @@ pub enum NotApplied {
     Envoy(String),
     /// A file could not be written.
     Write(io::Error),
+    /// Envoy could not watch all files.
+    Watches(String),
 }
 
 impl fmt::Display for NotApplied {
@@ -65,6 +66,7 @@ impl fmt::Display for NotApplied {
                     parts.join(", ")
                 )
             }
+            Self::Watches(problem) => f.write_str(problem),
             Self::Envoy(problem) => write!(f, "Envoy did not take the change: {problem}"),
             Self::Write(error) => write!(f, "cannot write what Envoy reads: {error}"),
         }
@@ -101,12 +103,6 @@ impl Prepared {
         let clusters = discovery::clusters(&checked.file, options);
         let longest = longest(&checked.gateway);
         Self { checked, version, bootstrap, statics, clusters, longest }
-    }
-
-    /// Whether this user may watch as many files as an Envoy does that starts with this.
-    pub fn has_room(&self) -> Result<(), String> {
-        let clusters = self.clusters.iter().map(|cluster| watches::named(&cluster.text));
-        watches::has_room(FILES + watches::named(&self.bootstrap) + clusters.sum::<usize>())
     }
 }
 
@@ -237,10 +233,10 @@ impl Applied {
         if self.state.bootstrap != next.bootstrap {
             return Err(NotApplied::Restart(vec!["what Envoy is started with"]));
         }
-        let watched =
-            |clusters: &mut dyn Iterator<Item = &Cluster>| clusters.map(|one| watches::named(&one.text)).sum();
-        let more: usize = watched(&mut next.clusters.iter().filter(|cluster| !self.state.has(&cluster.name)));
-        watches::has_room(more).map_err(NotApplied::Envoy)?;
+        let more = self.more_to_watch(next, secrets);
+        if let Some(problem) = watches::lack(more, taken.watches_left()) {
+            return Err(NotApplied::Watches(problem));
+        }
         let now = now();
         // A cluster is known here before it is anywhere else, or a crash would leave it for ever.
         self.state.expect(&next.clusters, now);
@@ -263,6 +259,13 @@ impl Applied {
         // The change is in force; what is left over stays until the next one.
         let _ = self.tidy(next, taken);
         Ok(())
+    }
+
+    /// For how many files an Envoy would need a watch that it has not got: of each new cluster's credential, and of certificates.
+    fn more_to_watch(&self, next: &Prepared, secrets: &Secrets) -> usize {
+        let is_known = |cluster: &Cluster| self.state.all().any(|known| known.name == cluster.name);
+        let others = secrets.keys().filter(|name| !name.contains('~') && !self.secrets().join(name).exists());
+        watched(next.clusters.iter().filter(|cluster| !is_known(cluster))) + others.count()
     }
 
     /// Whether a credential's file is of what is in force.
@@ -298,7 +301,7 @@ impl Applied {
 
     /// Whether there are clusters that no request under way may need any more.
     pub fn is_untidy(&self) -> bool {
-        self.state.has_over(now(), MARGIN.as_secs(), MOST_RETIRED)
+        self.state.has_over(now(), MARGIN.as_secs(), most_retired())
     }
 
     /// Removes the clusters that no request under way can need any more.
@@ -306,7 +309,7 @@ impl Applied {
         let before = self.state.clone();
         // Where nothing is under way, all that is to come has begun with the file in force.
         let kept_for = if taken.is_idle() { MARGIN } else { present.longest + MARGIN };
-        let over = self.state.over(now(), kept_for.as_secs(), MOST_RETIRED);
+        let over = self.state.over(now(), kept_for.as_secs(), most_retired());
         if over.is_empty() {
             return Ok(());
         }
@@ -382,6 +385,26 @@ impl Applied {
 pub fn secrets_in(directory: &Path) -> PathBuf {
     directory.join("secrets")
 }
+
+/// The credential of each is watched, and no more than a quarter of what Envoy can watch is for those.
+fn most_retired() -> usize {
+    watches::limit().map_or(MOST_RETIRED, |limit| MOST_RETIRED.min(limit / 4))
+}
+
+/// Why an Envoy that starts with this file could not watch all that it needs to, if so.
+pub fn lacks_watches(first: &Prepared, secrets: &Secrets) -> Option<String> {
+    // The files of this directory, and those of credentials.
+    let others = secrets.keys().filter(|name| !name.contains('~')).count();
+    watches::lack(FILES + watched(&first.clusters) + others, watches::left())
+}
+
+/// How many credentials of these clusters Envoy watches.
+fn watched<'a>(clusters: impl IntoIterator<Item = &'a Cluster>) -> usize {
+    clusters.into_iter().map(|cluster| cluster.text.matches("watched_directory").count()).sum()
+}
+
+/// How many files Envoy watches whatever the gateway file.
+const FILES: usize = 5;
 
 /// The version of a file for Envoy: another one each time.
 fn xds_version(version: &str) -> String {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::watches;
 use crate::envoy_admin;
 use crate::render::discovery::{ADMIN_FILTER, CLUSTERS, GATEWAY_FILTER, LISTENERS, ROUTES};
 
@@ -19,6 +20,11 @@ pub trait Taken {
 
     /// Whether no request is under way.
     fn is_idle(&self) -> bool;
+
+    /// How many more files it can watch, where that is known.
+    fn watches_left(&self) -> Option<usize> {
+        watches::left()
+    }
 }
 
 /// An Envoy, asked by its administration interface.

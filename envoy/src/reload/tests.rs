@@ -110,11 +110,12 @@ struct Takes<'s> {
     idle: bool,
     seen: Cell<usize>,
     files: RefCell<Vec<String>>,
+    watches: Option<usize>,
 }
 
 impl<'s> Takes<'s> {
     fn first(most: usize, scene: &'s Scene) -> Self {
-        Self { scene, most, idle: false, seen: Cell::default(), files: RefCell::default() }
+        Self { scene, most, idle: false, seen: Cell::default(), files: RefCell::default(), watches: None }
     }
 }
 
@@ -128,6 +129,10 @@ impl Taken for Takes<'_> {
         self.seen.set(self.seen.get() + 1);
         self.files.borrow_mut().push(file.to_owned());
         if self.seen.get() <= self.most { Ok(()) } else { Err("it does not".to_owned()) }
+    }
+
+    fn watches_left(&self) -> Option<usize> {
+        self.watches
     }
 }
 
@@ -320,6 +325,21 @@ fn all_can_be_written_over_what_was_there_and_an_end_in_the_middle_leaves_what_s
     assert!(problem.to_string().ends_with("run this command with --offline, and start Envoy anew"), "{problem}");
     drop(scene.started(&BEFORE));
     scene.is_sound("after damage");
+}
+
+#[test]
+fn an_envoy_is_not_made_to_watch_more_than_the_kernel_lets_it() {
+    let scene = Scene::new();
+    let mut applied = scene.started(&BEFORE);
+    let (next, secrets) = scene.prepared(&file(&AFTER));
+    let texts = || [discovery::CLUSTERS, discovery::GATEWAY_FILTER].map(|name| scene.text(name));
+    let before = texts();
+    let with = |watches| Takes { watches: Some(watches), ..Takes::first(usize::MAX, &scene) };
+    let problem = applied.change(&next, &secrets, &with(1)).unwrap_err();
+    assert!(problem.to_string().starts_with("Envoy would watch 2 more files, "), "{problem}");
+    assert_eq!(texts(), before);
+    applied.change(&next, &secrets, &with(2)).unwrap();
+    scene.is_sound("watched");
 }
 
 #[test]

@@ -1,44 +1,45 @@
-//! How many files Envoy can still watch: the kernel gives each user a number of inotify instances, Envoy takes one for each file, and
-//! ends itself when there is none left.
+//! How many more files an Envoy can watch. Each takes an inotify instance, of which the kernel gives a user 128 where nobody has raised
+//! that; an Envoy that gets none ends at once, with all requests under way.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 use rustix::process::getuid;
 
-/// Left to others of the same user, who may start meanwhile.
-const SPARE: usize = 8;
+/// The limits: of this system, and of this process' user namespace.
+const LIMITS: [&str; 2] = ["/proc/sys/fs/inotify/max_user_instances", "/proc/sys/user/max_inotify_instances"];
 
-/// Whether so many more files can be watched, or what to do about it. Where the system does not say, nobody knows better.
-pub fn has_room(more: usize) -> Result<(), String> {
-    let limit = fs::read_to_string("/proc/sys/fs/inotify/max_user_instances");
-    let limit = limit.ok().and_then(|text| text.trim().parse().ok());
-    limit.map_or(Ok(()), |limit| fits(more, in_use(), limit))
+/// How many instances this user can still have; `None` where that is not known.
+pub fn left() -> Option<usize> {
+    Some(limit()?.saturating_sub(used(Path::new("/proc"))))
 }
 
-fn fits(more: usize, used: usize, limit: usize) -> Result<(), String> {
-    if more == 0 || used + more + SPARE <= limit {
-        return Ok(());
-    }
-    Err(format!(
-        "Envoy would watch {more} more files, {used} are watched, and the system allows this user {limit}: raise it \
-         (sysctl fs.inotify.max_user_instances={})",
-        (used + more + SPARE).next_power_of_two().max(1024)
+/// How many instances this user can have at all.
+pub fn limit() -> Option<usize> {
+    let limits = LIMITS.iter().filter_map(|path| fs::read_to_string(path).ok()?.trim().parse().ok());
+    limits.min()
+}
+
+/// How many the processes of this user have.
+fn used(processes: &Path) -> usize {
+    let ours = |entry: &fs::DirEntry| entry.metadata().is_ok_and(|found| found.uid() == getuid().as_raw());
+    let files = |process: fs::DirEntry| fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten();
+    let is_one = |file: &fs::DirEntry| {
+        fs::read_link(file.path()).is_ok_and(|target| target.to_string_lossy() == "anon_inode:inotify")
+    };
+    let all = fs::read_dir(processes).into_iter().flatten().flatten().filter(ours).flat_map(files);
+    all.filter(is_one).count()
+}
+
+/// Why so many more are too many, if they are.
+pub fn lack(more: usize, left: Option<usize>) -> Option<String> {
+    let left = left.filter(|left| more > *left)?;
+    let files = if more == 1 { "file" } else { "files" };
+    Some(format!(
+        "Envoy would watch {more} more {files}, and the kernel lets this user watch {left} more: raise \
+         fs.inotify.max_user_instances, for example: sysctl -w fs.inotify.max_user_instances=1024"
     ))
-}
-
-/// The files that this user's processes watch, as far as this one can see.
-fn in_use() -> usize {
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let ours = processes.filter(|process| process.metadata().is_ok_and(|found| found.uid() == getuid().as_raw()));
-    let opened = ours.flat_map(|process| fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten());
-    let watched = |path: std::path::PathBuf| path.to_string_lossy().contains("inotify");
-    opened.filter(|file| fs::read_link(file.path()).is_ok_and(watched)).count()
-}
-
-/// The files of credentials that Envoy watches for a part of its configuration.
-pub fn named(text: &str) -> usize {
-    text.matches("watched_directory").count()
 }
 
 #[cfg(test)]
@@ -46,18 +47,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_room_up_to_what_the_system_allows() {
-        assert_eq!(fits(100, 20, 128), Ok(()));
-        assert_eq!(fits(0, 200, 128), Ok(()), "nothing more is wanted");
-        let refused = fits(101, 20, 128).unwrap_err();
-        assert!(refused.contains("101 more files, 20 are watched") && refused.ends_with("=1024)"), "{refused}");
-    }
-
-    #[test]
-    fn what_is_watched_is_counted() {
-        let before = in_use();
-        let flags = rustix::fs::inotify::CreateFlags::CLOEXEC;
-        let kept: Vec<_> = (0..3).filter_map(|_| rustix::fs::inotify::init(flags).ok()).collect();
-        assert!(in_use() >= kept.len(), "{before}");
+    fn what_processes_watch_is_counted() {
+        let place = tempfile::tempdir().unwrap();
+        for (process, targets) in [("1", ["anon_inode:inotify", "/etc/passwd"]), ("2", ["anon_inode:inotify"; 2])] {
+            let files = place.path().join(process).join("fd");
+            fs::create_dir_all(&files).unwrap();
+            for (number, target) in targets.iter().enumerate() {
+                std::os::unix::fs::symlink(target, files.join(number.to_string())).unwrap();
+            }
+        }
+        assert_eq!(used(place.path()), 3);
+        assert!(lack(3, Some(3)).is_none() && lack(3, None).is_none());
+        assert!(lack(4, Some(3)).unwrap().starts_with("Envoy would watch 4 more files, "));
     }
 }
