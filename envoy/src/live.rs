@@ -120,7 +120,7 @@ impl Live {
 
     /// Removes what no request can need any more.
     pub fn tidy(&mut self, envoy: SocketAddr, stop: &dyn Fn() -> bool) {
-        if !self.applied.is_untidy(&self.present) {
+        if !self.applied.is_untidy() {
             return;
         }
         let tidied = Running::of(envoy, stop)

@@ -26,10 +26,12 @@
 
 mod file;
 pub(crate) mod process;
+mod seat;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -41,6 +43,7 @@ use crate::simulator::Simulator;
 use crate::{eventually, until};
 pub use file::{Builder, Key, Kind, Upstream, sha256};
 pub use process::{Process, Signal, children, of_program};
+use seat::{Present, Seat};
 
 /// The secret of the key that every gateway under test has, unless the test names keys of its own.
 pub const KEY: &str = "sk-sluice-test";
@@ -50,17 +53,14 @@ const FILE: &str = "gateway.yaml";
 const APPLIED: &str = "has changed, and is in force";
 const REFUSED: &str = "has changed, and cannot be used";
 
-/// A running gateway; its processes end when this is dropped.
+/// A running gateway. When this is dropped its processes end, unless another test can have them.
 #[derive(Debug)]
 pub struct Gateway {
-    // Dropped in this order: the processes end before their directory goes.
-    process: Process,
-    directory: TempDir,
+    /// There until it is dropped.
+    seat: Option<Seat>,
     builder: Builder,
-    port: Port,
-    admin: Port,
-    /// Envoy's counters when it was last looked at as if it were new.
-    before: BTreeMap<String, u64>,
+    /// Whether a test did to it what the next one would notice.
+    spoiled: AtomicBool,
 }
 
 impl Gateway {
@@ -70,6 +70,13 @@ impl Gateway {
     }
 
     async fn start(builder: Builder) -> Self {
+        match Seat::idle(&builder).await {
+            Some(seat) => Self { seat: Some(seat), builder, spoiled: AtomicBool::new(false) },
+            None => Self::alone(builder).await,
+        }
+    }
+
+    async fn alone(builder: Builder) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (port, admin) = (Port::reserve(), Port::reserve());
         // JSON is YAML.
@@ -77,10 +84,22 @@ impl Gateway {
             serde_json::to_string_pretty(&builder.render(port.number(), directory.path())).expect("JSON of strings");
         std::fs::write(directory.path().join(FILE), file).expect("a file in the temporary directory");
         let _turn = turn().await;
+        let present = Present::one_more();
         let process = Self::launch(&builder, &directory, &admin);
-        let gateway = Self { process, directory, builder, port, admin, before: BTreeMap::new() };
+        let seat = Seat { process, directory, port, admin, before: BTreeMap::new(), _present: present };
+        let gateway = Self { seat: Some(seat), builder, spoiled: AtomicBool::new(false) };
         gateway.accepting().await;
         gateway
+    }
+
+    fn seat(&self) -> &Seat {
+        self.seat.as_ref().expect("it is there until it is dropped")
+    }
+
+    /// The processes, for what the next test would notice.
+    fn spoil(&self) -> &Process {
+        self.spoiled.store(true, Ordering::Relaxed);
+        &self.seat().process
     }
 
     fn launch(builder: &Builder, directory: &TempDir, admin: &Port) -> Process {
@@ -98,18 +117,21 @@ impl Gateway {
     /// When it does not start.
     pub async fn restart(&mut self) {
         let _turn = turn().await;
-        self.before.clear();
-        self.process = Self::launch(&self.builder, &self.directory, &self.admin);
+        self.spoil();
+        let builder = &self.builder;
+        let seat = self.seat.as_mut().expect("it is there until it is dropped");
+        seat.before.clear();
+        seat.process = Self::launch(builder, &seat.directory, &seat.admin);
         self.accepting().await;
     }
 
     async fn accepting(&self) {
         until("the gateway to accept connections", || {
-            if let Some(end) = self.process.ended() {
-                panic!("the gateway did not start: {end}\n{}", self.process.errors());
+            if let Some(end) = self.seat().process.ended() {
+                panic!("the gateway did not start: {end}\n{}", self.seat().process.errors());
             }
             // That somebody accepts connections is not enough: the command does for a moment, to see whether the port is free.
-            self.process.errors().contains("Sluice is ready").then_some(())
+            self.seat().process.errors().contains("Sluice is ready").then_some(())
         })
         .await;
     }
@@ -155,19 +177,19 @@ impl Gateway {
     /// # Panics
     /// When it cannot be written.
     pub fn write(&self, text: &str) {
-        let new = self.directory.path().join("gateway.yaml.new");
+        let new = self.seat().directory.path().join("gateway.yaml.new");
         std::fs::write(&new, text).expect("a file in the temporary directory");
         std::fs::rename(new, self.file()).expect("a file in the temporary directory");
     }
 
     /// Where its file is.
     pub fn file(&self) -> PathBuf {
-        self.directory.path().join(FILE)
+        self.seat().directory.path().join(FILE)
     }
 
     /// Its port.
     pub fn port(&self) -> u16 {
-        self.port.number()
+        self.seat().port.number()
     }
 
     /// A client with the first key, as one of OpenAI.
@@ -230,18 +252,18 @@ impl Gateway {
 
     /// The lines of the access log so far: whatever the command wrote to standard output that is a JSON object.
     pub fn log(&self) -> Vec<Value> {
-        let lines = self.process.output();
+        let lines = self.seat().process.output();
         lines.iter().filter_map(|line| serde_json::from_str(line).ok()).filter(Value::is_object).collect()
     }
 
     /// All that the command and Envoy wrote to standard output so far.
     pub fn output(&self) -> String {
-        self.process.output().join("\n")
+        self.seat().process.output().join("\n")
     }
 
     /// What the command and Envoy wrote to standard error, for messages of tests that fail.
     pub fn errors(&self) -> String {
-        self.process.errors()
+        self.seat().process.errors()
     }
 
     /// One of the filter's counters, as Envoy has it: `sluice.refused.limit`. What never counted is zero.
@@ -259,7 +281,7 @@ impl Gateway {
     pub async fn statistic(&self, name: &str) -> u64 {
         let text = self.envoy(&format!("/stats?filter=^{}$", name.replace('.', "\\."))).await;
         let (_, value) = statistics(&text).next().unwrap_or_default();
-        value - self.before.get(name).copied().unwrap_or_default()
+        value - self.seat().before.get(name).copied().unwrap_or_default()
     }
 
     /// Hides all that it logged, wrote and counted, once all requests have ended: as if it had only started.
@@ -269,8 +291,10 @@ impl Gateway {
     pub async fn renew(&mut self) {
         self.quiet().await;
         let counters = self.envoy("/stats?type=Counters&usedonly").await;
-        self.before = statistics(&counters).map(|(name, value)| (name.to_owned(), value)).collect();
-        self.process.forget();
+        let before = statistics(&counters).map(|(name, value)| (name.to_owned(), value)).collect();
+        let seat = self.seat.as_mut().expect("it is there until it is dropped");
+        seat.before = before;
+        seat.process.forget();
     }
 
     /// The lines of the access log, once all requests have ended and each has its line.
@@ -288,7 +312,7 @@ impl Gateway {
     /// # Panics
     /// When it does not answer.
     pub async fn envoy(&self, path: &str) -> String {
-        Client::new(self.admin.number())
+        Client::new(self.seat().admin.number())
             .request("GET", path, "")
             .await
             .expect("an answer of Envoy's administration")
@@ -300,7 +324,8 @@ impl Gateway {
     /// # Panics
     /// When it does not answer.
     pub async fn tell_envoy(&self, path: &str) {
-        let told = Client::new(self.admin.number()).request("POST", path, "").await;
+        self.spoil();
+        let told = Client::new(self.seat().admin.number()).request("POST", path, "").await;
         let told = told.expect("an answer of Envoy's administration");
         assert_eq!(told.status, 200, "{path}: {}", told.text());
     }
@@ -310,38 +335,38 @@ impl Gateway {
     /// # Panics
     /// When it does not.
     pub async fn kill_envoy(&self) {
-        self.process.kill_children();
-        until("the command to end after its Envoy", || self.process.ended()).await;
+        self.spoil().kill_children();
+        until("the command to end after its Envoy", || self.seat().process.ended()).await;
     }
 
     /// Whether it still runs.
     pub fn alive(&self) -> bool {
-        self.process.ended().is_none()
+        self.seat().process.ended().is_none()
     }
 
     /// The number of the command's process.
     pub fn process_id(&self) -> u32 {
-        self.process.id()
+        self.spoil().id()
     }
 
     /// How the command ended, if it has.
     pub fn ended(&self) -> Option<String> {
-        self.process.ended()
+        self.seat().process.ended()
     }
 
     /// Tells the command to end (SIGTERM).
     pub fn tell_to_end(&self) {
-        self.process.terminate();
+        self.spoil().terminate();
     }
 
     /// Tells the command to end as Ctrl-C would (SIGINT).
     pub fn interrupt(&self) {
-        self.process.interrupt();
+        self.spoil().interrupt();
     }
 
     /// Sends the command another signal, and it alone.
     pub fn signal(&self, signal: Signal) {
-        self.process.signal(signal);
+        self.spoil().signal(signal);
     }
 
     /// Tells the command to end (SIGTERM), and gives back how it did.
@@ -349,8 +374,20 @@ impl Gateway {
     /// # Panics
     /// When that takes too long.
     pub async fn terminate(&self) -> String {
-        self.process.terminate();
-        until("the command to end", || self.process.ended()).await
+        self.spoil().terminate();
+        until("the command to end", || self.seat().process.ended()).await
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let spoiled = self.spoiled.load(Ordering::Relaxed) || std::thread::panicking();
+        if let Some(seat) = self.seat.take()
+            && !spoiled
+            && self.builder.is_plain()
+        {
+            seat.leave();
+        }
     }
 }
 

@@ -24,6 +24,21 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a ru
 /// Something that is about to be there.
 pub type Starting<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
+/// Those who keep what nobody has; the one that was asked last stands last.
+static KEEPERS: Mutex<Vec<&'static dyn Keeper>> = Mutex::new(Vec::new());
+
+/// Who keeps things for tests to come.
+trait Keeper: Sync {
+    /// Ends one of those that nobody has, if there is one.
+    fn give_up_one(&self) -> bool;
+}
+
+/// Ends one of the things that nobody has, of the kind that was not asked for longest, if there is one.
+pub fn give_up_one() -> bool {
+    let keepers = KEEPERS.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    keepers.iter().any(|keeper| keeper.give_up_one())
+}
+
 /// What can be leased again.
 pub trait Fixture: Send + 'static {
     /// Waits until nothing of an earlier lease is under way, and hides all that it left. `false` when that cannot be done
@@ -59,6 +74,7 @@ impl<T: Fixture> Shared<T> {
     /// # Panics
     /// When none can be started.
     pub async fn lease(&'static self) -> Lease<T> {
+        self.is_asked();
         let seat = self.seats.acquire().await.expect("seats for ever");
         let mut kept = self.idle().pop();
         let fits = match &mut kept {
@@ -72,8 +88,23 @@ impl<T: Fixture> Shared<T> {
         Lease { fixture: Some(fixture), shared: self, _seat: seat }
     }
 
+    fn is_asked(&'static self) {
+        let mut keepers = KEEPERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let this: &'static dyn Keeper = self;
+        keepers.retain(|other| !std::ptr::addr_eq(*other, this));
+        keepers.push(this);
+    }
+
     fn idle(&self) -> MutexGuard<'_, Vec<T>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Fixture> Keeper for Shared<T> {
+    fn give_up_one(&self) -> bool {
+        // Not dropped while others wait for the list: a process takes its time to end.
+        let one = self.idle().pop();
+        one.is_some()
     }
 }
 

@@ -299,15 +299,17 @@ impl Applied {
         refused.is_some_and(|refused| refused.mistakes == first(mistakes.to_vec()))
     }
 
-    /// Whether there are clusters that no request under way can need any more.
-    pub fn is_untidy(&self, present: &Prepared) -> bool {
-        !self.state.clone().over(now(), kept_for(present), most_retired()).is_empty()
+    /// Whether there are clusters that no request under way may need any more.
+    pub fn is_untidy(&self) -> bool {
+        self.state.has_over(now(), MARGIN.as_secs(), most_retired())
     }
 
     /// Removes the clusters that no request under way can need any more.
     pub fn tidy(&mut self, present: &Prepared, taken: &dyn Taken) -> Result<(), NotApplied> {
         let before = self.state.clone();
-        let over = self.state.over(now(), kept_for(present), most_retired());
+        // Where nothing is under way, all that is to come has begun with the file in force.
+        let kept_for = if taken.is_idle() { MARGIN } else { present.longest + MARGIN };
+        let over = self.state.over(now(), kept_for.as_secs(), most_retired());
         if over.is_empty() {
             return Ok(());
         }
@@ -403,11 +405,6 @@ fn watched<'a>(clusters: impl IntoIterator<Item = &'a Cluster>) -> usize {
 
 /// How many files Envoy watches whatever the gateway file.
 const FILES: usize = 5;
-
-/// For how many seconds a cluster is kept that nothing names any more.
-fn kept_for(present: &Prepared) -> u64 {
-    (present.longest + MARGIN).as_secs()
-}
 
 /// The version of a file for Envoy: another one each time.
 fn xds_version(version: &str) -> String {

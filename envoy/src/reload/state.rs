@@ -38,9 +38,14 @@ impl State {
         self.clusters.iter().chain(self.retired.iter().map(|retired| &retired.cluster))
     }
 
+    /// Whether Envoy has a cluster of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.all().any(|cluster| cluster.name == name)
+    }
+
     /// Takes note of clusters that are about to be written.
     pub fn expect(&mut self, clusters: &[Cluster], now: u64) {
-        let new = clusters.iter().filter(|cluster| !self.all().any(|known| known.name == cluster.name));
+        let new = clusters.iter().filter(|cluster| !self.has(&cluster.name));
         let new: Vec<Retired> = new.map(|cluster| Retired { cluster: cluster.clone(), since: now }).collect();
         self.retired.extend(new);
     }
@@ -50,6 +55,11 @@ impl State {
         let gone = std::mem::replace(&mut self.clusters, clusters.to_vec());
         self.retired.extend(gone.into_iter().map(|cluster| Retired { cluster, since: now }));
         self.retired.retain(|retired| !clusters.iter().any(|cluster| cluster.name == retired.cluster.name));
+    }
+
+    /// Whether [`Self::over`] would find any.
+    pub fn has_over(&self, now: u64, seconds: u64, most: usize) -> bool {
+        self.retired.len() > most || self.retired.iter().any(|retired| now.abs_diff(retired.since) >= seconds)
     }
 
     /// Forgets those that were retired for so many seconds, and the oldest of more than `most`; gives back their names.

@@ -18,6 +18,9 @@ pub trait Taken {
     /// Returns when this version of the file is in use, or why it is not.
     fn wait(&self, file: &str, version: &str) -> Result<(), String>;
 
+    /// Whether no request is under way.
+    fn is_idle(&self) -> bool;
+
     /// How many more files it can watch, where that is known.
     fn watches_left(&self) -> Option<usize> {
         watches::left()
@@ -81,6 +84,10 @@ fn silent(error: &ureq::Error) -> String {
 }
 
 impl Taken for Running<'_> {
+    fn is_idle(&self) -> bool {
+        ask(self.admin, "http\\.sluice\\.downstream_rq_active").is_ok_and(|text| text.trim().ends_with(": 0"))
+    }
+
     fn wait(&self, file: &str, version: &str) -> Result<(), String> {
         let Some((subscription, warming)) = statistics(file) else { return Ok(()) };
         let names = format!("{subscription}.version_text|{}|{REFUSED}", warming.unwrap_or_default());

@@ -107,6 +107,7 @@ impl Scene {
 struct Takes<'s> {
     scene: &'s Scene,
     most: usize,
+    idle: bool,
     seen: Cell<usize>,
     files: RefCell<Vec<String>>,
     watches: Option<usize>,
@@ -114,11 +115,15 @@ struct Takes<'s> {
 
 impl<'s> Takes<'s> {
     fn first(most: usize, scene: &'s Scene) -> Self {
-        Self { scene, most, seen: Cell::default(), files: RefCell::default(), watches: None }
+        Self { scene, most, idle: false, seen: Cell::default(), files: RefCell::default(), watches: None }
     }
 }
 
 impl Taken for Takes<'_> {
+    fn is_idle(&self) -> bool {
+        self.idle
+    }
+
     fn wait(&self, file: &str, _version: &str) -> Result<(), String> {
         self.scene.is_sound(file);
         self.seen.set(self.seen.get() + 1);
@@ -185,6 +190,10 @@ fn a_directory_that_was_left_in_the_middle_of_a_change_is_gone_on_with() {
         let left = tempfile::tempdir().unwrap();
         struct Leaves<'s>(Takes<'s>, &'s Path);
         impl Taken for Leaves<'_> {
+            fn is_idle(&self) -> bool {
+                false
+            }
+
             fn wait(&self, file: &str, version: &str) -> Result<(), String> {
                 let taken = self.0.wait(file, version);
                 if taken.is_err() {
@@ -233,6 +242,22 @@ fn clusters_are_kept_as_long_as_a_request_can_last() {
         assert_eq!((scene.clusters().len(), credentials()), (kept, kept), "{older:?} older");
         scene.is_sound("tidied");
     }
+}
+
+#[test]
+fn where_nothing_is_under_way_no_cluster_is_kept_for_it() {
+    let scene = Scene::new();
+    let mut applied = scene.started(&BEFORE);
+    let idle = || Takes { idle: true, ..Takes::first(usize::MAX, &scene) };
+    let (present, secrets) = scene.prepared(&file(&[("a", 9), ("b", 2)]));
+    applied.change(&present, &secrets, &idle()).unwrap();
+    assert!(scene.clusters().len() == 3 && !applied.is_untidy(), "a worker may not have heard of the change");
+    for retired in &mut applied.state.retired {
+        retired.since -= MARGIN.as_secs();
+    }
+    assert!(applied.is_untidy());
+    applied.tidy(&present, &idle()).unwrap();
+    assert_eq!(scene.clusters().len(), 2);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use sluice_core::config::file::{Availability, Connections, HealthCheck, OutlierDetection};
+use sluice_core::config::file::{Availability, Connections, HealthCheck, OutlierDetection, Timeouts};
 use sluice_core::config::time;
 use sluice_core::config::url::Url;
 
@@ -16,6 +16,21 @@ use super::text::{fill, quote};
 const WIDE: u32 = 100_000;
 /// Envoy looks this often whether an ejection is over.
 const LONGEST_SWEEP: Duration = Duration::from_secs(10);
+
+/// For how long a connection without a request is kept, where the file does not say it: many load balancers forget one after a minute.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// How long a connection to a provider may take, TLS included: a target that cannot be reached is left no later than a silent one.
+pub fn connect(timeouts: &Timeouts) -> Duration {
+    let connect = duration(&timeouts.connect);
+    timeouts.first_token.as_deref().map(duration).map_or(connect, |first_token| connect.min(first_token))
+}
+
+/// For how long a connection without a request is kept.
+pub fn idle(availability: &Availability) -> Duration {
+    let written = availability.connections.as_ref().and_then(|connections| connections.idle.as_deref());
+    written.map_or(IDLE, duration)
+}
 
 /// The parts of the cluster that reaches `url`.
 pub fn parts(availability: &Availability, url: &Url) -> String {

@@ -1,6 +1,7 @@
 //! The clusters: those of providers, and those that the gateway itself calls.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -10,8 +11,11 @@ use sluice_core::config::url::Url;
 use sluice_core::exchange::{REDIS_CLUSTER, TRACING_CLUSTER};
 
 use super::text::{fill, quote};
-use super::{Options, availability, credentials, entrance, filter, proxied, quote_path};
+use super::{Options, availability, credentials, entrance, filter, proxied, quote_path, seconds};
 use crate::secrets::sds_file;
+
+/// For a connection to whom no request waits for alone.
+pub const CONNECT: Duration = Duration::from_secs(5);
 
 /// A cluster that a provider needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,15 +30,16 @@ pub struct Cluster {
 /// The clusters of all providers: one for each of a provider's keys, since Envoy adds the key, and a cluster adds one; and those of
 /// whoever gives tokens to Envoy itself.
 pub fn of_providers(file: &File, options: &Options) -> Vec<Cluster> {
-    file.providers.iter().flat_map(|(name, provider)| of_a_provider(name, provider, options)).collect()
+    let connect = availability::connect(&file.timeouts);
+    file.providers.iter().flat_map(|(name, provider)| of_a_provider(name, provider, connect, options)).collect()
 }
 
-fn of_a_provider(name: &str, provider: &Provider, options: &Options) -> Vec<Cluster> {
+fn of_a_provider(name: &str, provider: &Provider, connect: Duration, options: &Options) -> Vec<Cluster> {
     let filter = filter::of_a_provider(options);
     let one = |name: String| {
         let credential = credentials::filter(&name, provider, options);
         let url = provider.url().unwrap_or_default();
-        let text = cluster(&name, url, &provider.availability, &filter, &credential, options);
+        let text = cluster(&name, url, &provider.availability, connect, &filter, &credential, options);
         Cluster { text, listener: proxied::listener(&name, url, options), name }
     };
     // A cluster that gives tokens comes before the one that asks it.
@@ -45,11 +50,12 @@ fn of_a_provider(name: &str, provider: &Provider, options: &Options) -> Vec<Clus
 /// Names the clusters of each provider by what they are. A provider that is changed gets new ones; with what is not changed, they are
 /// the same.
 pub fn name_by_definition(file: &mut File, options: &Options) {
+    let connect = availability::connect(&file.timeouts);
     for (name, provider) in &mut file.providers {
         // Further keys change nothing about the first.
         let one = Provider { generation: None, key_count: Some(1), ..provider.clone() };
         let mut definition = Sha256::new();
-        for cluster in of_a_provider(name, &one, options) {
+        for cluster in of_a_provider(name, &one, connect, options) {
             definition.update(cluster.text);
             definition.update(cluster.listener);
         }
@@ -70,7 +76,7 @@ pub fn of_the_gateway(file: &File, options: &Options) -> [String; 2] {
     let mut both = [String::new(), String::new()];
     for (name, url, has_token) in redis.into_iter().chain(tracing) {
         let credential = if has_token { credential(name, BEARER, options) } else { String::new() };
-        both[0] += &cluster(name, url, &Availability::default(), "", &credential, options);
+        both[0] += &cluster(name, url, &Availability::default(), CONNECT, "", &credential, options);
         both[1] += &proxied::listener(name, url, options);
     }
     both[0] += &proxied::cluster(options);
@@ -81,6 +87,7 @@ pub fn cluster(
     name: &str,
     url: &str,
     availability: &Availability,
+    connect: Duration,
     filter: &str,
     credential: &str,
     options: &Options,
@@ -106,6 +113,8 @@ pub fn cluster(
             ("name", &quote(name)),
             ("statistics", &statistics.unwrap_or_default()),
             ("discovery", discovery),
+            ("connect", &seconds(connect)),
+            ("idle", &seconds(availability::idle(availability))),
             ("availability", &availability::parts(availability, &url)),
             ("address", &tunnel.unwrap_or_else(socket)),
             ("without_address", without_address),

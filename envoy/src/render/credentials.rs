@@ -32,7 +32,7 @@ pub fn filter(name: &str, provider: &Provider, options: &Options) -> String {
 pub(super) fn authority(cluster: &str, provider: &Provider, options: &Options) -> Option<Cluster> {
     let url = provider.entra.as_ref()?.authority();
     let name = token_cluster(cluster);
-    let text = clusters::cluster(&name, url, &Availability::default(), "", "", options);
+    let text = clusters::cluster(&name, url, &Availability::default(), clusters::CONNECT, "", "", options);
     Some(Cluster { text, listener: proxied::listener(&name, url, options), name })
 }
 

@@ -54,5 +54,5 @@ pub(super) fn extension(options: &Options) -> String {
 /// The cluster of the proxy, if there is one.
 pub(super) fn cluster(options: &Options) -> String {
     let Some(proxy) = &options.proxy else { return String::new() };
-    clusters::cluster(PROXY_CLUSTER, &proxy.url, &Availability::default(), "", "", options)
+    clusters::cluster(PROXY_CLUSTER, &proxy.url, &Availability::default(), clusters::CONNECT, "", "", options)
 }

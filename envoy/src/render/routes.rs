@@ -26,8 +26,8 @@ pub fn routes<'a>(
             ("longest", &seconds(longest)),
             ("idle", &seconds(longest + WORK)),
             ("total", &seconds(timeouts.total)),
-            ("answer", &seconds(timeouts.answer)),
-            ("first_token", &seconds(timeouts.first_token)),
+            ("answer", &seconds(timeouts.answer.plain)),
+            ("first_token", &seconds(timeouts.first_token.plain)),
             ("targets", &clusters.into_iter().map(target).collect::<String>()),
         ],
     )

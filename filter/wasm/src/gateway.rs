@@ -74,6 +74,7 @@ impl GatewayContext {
     /// A part of an answer's body. It goes on in any case; only what is to be kept is looked at.
     fn response_body(&mut self, event: Event) -> Action {
         if !self.exchange.collects() {
+            self.settle_early();
             return Action::Continue;
         }
         let mut effects = Vec::new();
@@ -81,6 +82,19 @@ impl GatewayContext {
         self.exchange.response_body(event, journey.as_deref(), &RESPONSE, &host::Shared, &mut effects);
         drop(journey);
         self.carry_out(RESPONSE, Flow::Continue, effects).into()
+    }
+
+    /// Settles a request whose client has all of its answer. What Envoy refuses of that ends nothing: the answer is good.
+    fn settle_early(&mut self) {
+        let journey = self.journey.as_ref().and_then(|shared| shared.try_borrow().ok());
+        let served = journey.is_some_and(|journey| self.exchange.is_served(&journey));
+        if served {
+            message::tell(self.with_journey(|exchange, journey, effects| {
+                if let Some(journey) = journey {
+                    exchange.settle_early(journey, &RESPONSE, &host::Shared, effects);
+                }
+            }));
+        }
     }
 
     /// Runs a step of core with the journey; with none where it never began, and where it is in use.

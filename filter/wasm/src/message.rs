@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use proxy_wasm::types::{Action, BufferType, MapType};
 use sluice_core::exchange::headers::HeaderMap;
+use sluice_core::exchange::journey::Ending;
 use sluice_core::exchange::transport::Said;
 use sluice_core::exchange::{Effect, Flow, LARGEST_REWRITTEN, Reply, Time, View};
 
@@ -101,6 +102,20 @@ impl View for Message {
 }
 
 impl Message {
+    /// How an attempt has ended, as far as Envoy says it when its filter is done: the attempt's own response flags are not to be seen. Of
+    /// an answer there are details, and of a request that its client left. A connection that came about has a local address, and one that
+    /// did not a reason. So what is lost looks like what took too long.
+    pub fn ending(self) -> Ending {
+        let text = |name| host::property(name).unwrap_or_default();
+        match &*text("response\0code_details") {
+            b"" if text("upstream\0local_address").is_empty() => Ending::Failed,
+            b"" if !text("upstream\0transport_failure_reason").is_empty() => Ending::Failed,
+            b"" => Ending::Lost,
+            b"via_upstream" => Ending::Failed,
+            _ => Ending::Other,
+        }
+    }
+
     /// The same with so many bytes of its body in Envoy's buffer.
     pub const fn holding(self, held: usize) -> Self {
         Self { held, ..self }

@@ -9,7 +9,7 @@ use sluice_core::exchange::attempt::{self, Attempt};
 use sluice_core::exchange::{Context, Effect, Event, undone};
 
 use crate::host;
-use crate::message::{Fate, Message, REQUEST, RESPONSE};
+use crate::message::{self, Fate, Message, REQUEST, RESPONSE};
 use crate::switchboard::{self, Shared};
 
 /// One attempt.
@@ -75,7 +75,19 @@ fn context<'a>(message: &'a Message, effects: &'a mut Vec<Effect>) -> Context<'a
     Context { view: message, shared: &host::Shared, effects }
 }
 
-impl Callbacks for ProviderContext {}
+impl Callbacks for ProviderContext {
+    /// The attempt is over, and Envoy has not looked yet where the next one goes.
+    fn on_done(&mut self) -> bool {
+        if let State::UnderWay(attempt, shared) = &self.state
+            && let Ok(mut journey) = shared.try_borrow_mut()
+        {
+            let mut effects = Vec::new();
+            attempt.ends(RESPONSE.ending(), &mut journey, &mut context(&RESPONSE, &mut effects));
+            message::tell(effects);
+        }
+        true
+    }
+}
 
 impl HttpContext for ProviderContext {
     fn on_http_request_headers(&mut self, _count: usize, end: bool) -> Action {

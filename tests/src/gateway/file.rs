@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::seat::is_plain;
 use super::{Gateway, KEY};
 use crate::port::Port;
 use crate::redis::Webdis;
@@ -245,6 +246,17 @@ impl Builder {
     /// When it does not start, with what it said.
     pub async fn start(self) -> Gateway {
         Gateway::start(self).await
+    }
+
+    /// Whether a gateway that had another file can have this one. The file says its own port and directory nowhere else.
+    pub(super) fn is_plain(&self) -> bool {
+        let plain = self.keys.iter().all(|key| is_plain(&Value::Object(key.fields.clone())));
+        self.concurrency == 1
+            && self.arguments.is_empty()
+            && self.environment.is_empty()
+            && plain
+            && is_plain(&self.more)
+            && is_plain(&Value::Object(self.models.clone()))
     }
 
     pub(super) fn first_key(&self) -> String {

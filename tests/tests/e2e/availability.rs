@@ -34,8 +34,14 @@ fn builder(url: &str, availability: Value, second: &Simulator) -> Builder {
 /// What Envoy says of the addresses of the provider `first`, each in a word or some: `healthy`, `/failed_outlier_check`.
 async fn health(gateway: &Gateway) -> Vec<(String, String)> {
     let clusters = gateway.envoy("/clusters").await;
-    let flags = clusters.lines().filter_map(|line| line.strip_prefix("first::")?.split_once("::health_flags::"));
+    let flags = clusters.lines().filter_map(|line| of_first(line)?.split_once("::health_flags::"));
     flags.map(|(address, flags)| (address.to_owned(), flags.to_owned())).collect()
+}
+
+/// The rest of a line about a cluster of the provider `first`, whose name says by which definition it is.
+fn of_first(line: &str) -> Option<&str> {
+    let (name, rest) = line.split_once("::")?;
+    (name.split('~').next() == Some("first")).then_some(rest)
 }
 
 /// Waits until Envoy says this of an address of the provider `first`.
@@ -124,7 +130,8 @@ async fn an_address_that_keeps_failing_is_ejected_and_still_asked_when_there_is_
     }
     assert_eq!(health(&gateway).await, [(address(&first), "healthy".to_owned())]);
     first.clear();
-    first.script(&["status=502", "reset", "status=503"]);
+    // A lost connection is made anew once.
+    first.script(&["status=502", "reset", "reset", "status=503"]);
     for _ in 0..3 {
         let answer = gateway.chat(&ask("both", "hi")).await;
         assert_eq!(answer.header("x-sluice-provider"), Some("second"));

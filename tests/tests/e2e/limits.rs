@@ -157,8 +157,8 @@ async fn a_place_among_concurrent_requests_is_free_again_however_a_request_ends(
         ("broken", "pause-after=4+error-after=4"),
     ] {
         provider.clear();
-        // What lost its connection is asked for once more.
-        let script = [faults; 2];
+        // What lost its connection is asked for once more, and of a model's only target once more again.
+        let script = [faults; 3];
         provider.script(if end == "reset" { &script } else { &script[..1] });
         let (begun, begins) = oneshot::channel();
         let body_of_this = with(body(), json!({"stream": end == "broken"}));

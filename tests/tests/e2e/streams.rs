@@ -95,7 +95,7 @@ async fn of_many_requests_at_once_each_gets_its_own_answer() {
             .model("failing", &[("openai", "gpt-sim+status=503"), ("anthropic", "claude-sim")])
             .model("cut", &[("anthropic", "claude-sim+reset"), ("openai", "gpt-sim")])
             .model("broken", &[("openai", "gpt-sim+every=20+error-after=6")])
-            .model("refused", &[("openai", "gpt-sim+context"), ("anthropic", "claude-sim")])
+            .model("refused", &[("openai", "gpt-sim+filter"), ("anthropic", "claude-sim")])
     })
     .await;
     let models = ["openai", "anthropic", "slow", "failing", "cut", "broken", "refused", "unknown"];
@@ -109,7 +109,7 @@ async fn of_many_requests_at_once_each_gets_its_own_answer() {
             let body = with(ask(model, &format!("say {text}")), json!({"stream": stream}));
             let answer = client.post(CHAT, &body).await;
             match model {
-                "refused" => assert_eq!(refusal(&answer), (400, "context_length_exceeded".to_owned())),
+                "refused" => assert_eq!(refusal(&answer), (400, "content_filter".to_owned())),
                 "unknown" => assert_eq!(refusal(&answer), (404, "model_not_found".to_owned())),
                 // Unless, on a busy machine, the error came together with the first words: then they are not shown.
                 "broken" if answer.status != 200 => assert_eq!(refusal(&answer).0, 502),

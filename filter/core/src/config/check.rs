@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::mistake::{Mistake, Path, quoted};
+use super::patience::Patience;
 use super::pattern::{Pattern, shape};
 use super::suggest::one_of;
 use crate::dialect::pass_through::STORED;
@@ -172,8 +173,8 @@ impl Check<'_> {
             if let Some(provider) = providers.get(&target.provider) {
                 targets.push(Rc::new(Target {
                     name: target.price_name(),
-                    cells: Cells::of(&target.provider, &target.model),
-                    keys: Keys::of(&target.provider, &target.model, provider.clusters.len()),
+                    cells: Cells::of(provider.cluster(0), &target.model),
+                    keys: Keys::of(provider.cluster(0), &target.model, provider.clusters.len()),
                     provider: provider.clone(),
                     model: target.model.clone(),
                     shape: pattern.and_then(|pattern| shape(pattern, &target.provider, &target.model)),
@@ -198,9 +199,9 @@ impl Check<'_> {
         }
         let target = Target {
             name: name.clone(),
-            cells: Cells::of(name, ""),
+            cells: Cells::of(provider.cluster(0), ""),
             // What one account keeps another one may not know: always the first key.
-            keys: Keys::of(name, "", 1),
+            keys: Keys::of(provider.cluster(0), "", 1),
             provider: provider.clone(),
             model: String::new(),
             shape: None,
@@ -264,12 +265,19 @@ impl Check<'_> {
     fn timeouts(&mut self) -> Timeouts {
         let section = Path::root().key("timeouts");
         let written = &self.file.timeouts;
-        let mut wait = |field: &str, text: &str| self.wait(text, &section.key(field));
+        let total = self.wait(&written.total, &section.key("total"));
+        let connect = self.wait(&written.connect, &section.key("connect"));
+        let mut patience = |field: &str, text: &Option<String>, otherwise: Patience| match text {
+            None => otherwise,
+            Some(text) => Patience::stated(self.wait(text, &section.key(field))),
+        };
         Timeouts {
-            total: wait("total", &written.total),
-            answer: wait("answer", &written.answer),
-            first_token: wait("first_token", &written.first_token),
-            idle: wait("idle", &written.idle),
+            total,
+            answer: patience("answer", &written.answer, Timeouts::ANSWER),
+            first_token: patience("first_token", &written.first_token, Timeouts::FIRST_TOKEN),
+            whole: patience("whole", &written.whole, Timeouts::WHOLE),
+            idle: patience("idle", &written.idle, Timeouts::IDLE),
+            connect,
         }
     }
 }

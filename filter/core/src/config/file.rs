@@ -18,6 +18,7 @@ mod guards;
 mod log;
 mod memory;
 mod routing;
+mod timeouts;
 mod tracing;
 
 pub use availability::{Availability, Connections, HealthCheck, OutlierDetection};
@@ -27,9 +28,8 @@ pub use entrance::{Cors, Ready, ReadyRedis, Sds, Tls};
 pub use guards::{Action, Detector, Guard, GuardMatch, Side};
 pub use log::{Log, LoggedClient, LoggedMessages};
 pub use memory::Memory;
-pub use routing::{
-    Circuit, Control, Day, Delivery, ModelTimeouts, Need, Retry, Route, RouteMatch, Sticky, Strategy, Trigger, Window,
-};
+pub use routing::{Circuit, Control, Day, Delivery, Need, Retry, Route, RouteMatch, Sticky, Strategy, Trigger, Window};
+pub use timeouts::{ModelTimeouts, Timeouts};
 pub use tracing::Tracing;
 
 /// The gateway file.
@@ -112,8 +112,9 @@ pub struct File {
     /// When a target counts as broken.
     #[serde(default, skip_serializing_if = "is_default")]
     pub circuit: Circuit,
-    /// How long to wait.
-    #[serde(default)]
+    /// How long to wait; `fast` gives up soon.
+    #[serde(default, deserialize_with = "timeouts::read")]
+    #[cfg_attr(feature = "schema", schemars(with = "timeouts::Written"))]
     pub timeouts: Timeouts,
 }
 
@@ -724,7 +725,7 @@ pub struct Capabilities {
     /// Whether it answers by a JSON schema.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub structured_output: Option<bool>,
-    /// Whether it reasons. For people: no request is kept from it for that.
+    /// Whether it reasons. No request is kept from it for that, and its first token is waited for longer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<bool>,
     /// Whether it takes sound.
@@ -876,25 +877,4 @@ pub struct Admin {
 
 fn default_admin() -> String {
     "127.0.0.1:8081".to_owned()
-}
-
-/// How long to wait, as numbers with a unit: `500ms`, `30s`, `5m`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct Timeouts {
-    /// For the whole request, all attempts together.
-    pub total: String,
-    /// For one attempt at an answer that is not streamed.
-    pub answer: String,
-    /// For one attempt's first token, when streamed.
-    pub first_token: String,
-    /// Between two pieces of a stream.
-    pub idle: String,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self { total: "10m".into(), answer: "5m".into(), first_token: "30s".into(), idle: "60s".into() }
-    }
 }

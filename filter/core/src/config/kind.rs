@@ -66,6 +66,11 @@ impl Kind {
         Self::all().find(|kind| kind.0.name == name)
     }
 
+    /// Whether it is a server of one's own, which may have to load a model first: such a kind is looked for on this machine.
+    pub fn is_local(self) -> bool {
+        self.0.url.is_some_and(|url| url.starts_with("http://127.0.0.1"))
+    }
+
     /// What is known of it.
     pub fn row(self) -> &'static Row {
         self.0

@@ -30,6 +30,7 @@ pub mod kind;
 pub mod layout;
 pub mod mistake;
 mod names;
+pub mod patience;
 pub mod pattern;
 pub mod plugin;
 pub mod size;
@@ -42,6 +43,7 @@ pub use mistake::Mistake;
 pub use names::{Found, Names};
 
 use layout::Layout;
+use patience::Patience;
 use pattern::Pattern;
 
 /// A checked configuration, made once per worker; exchanges hold parts of it by reference count, so that a changed
@@ -135,10 +137,10 @@ impl Gateway {
     pub fn shortest_silence(&self) -> Duration {
         let answers_are_checked = self.guards.iter().any(|guard| guard.sides.contains(&file::Side::Answers));
         let held = |way: &Way| match way.delivery {
-            file::Delivery::Stream if !answers_are_checked && !way.check_structured_output => way.timeouts.idle,
-            _ => way.timeouts.idle.min(way.timeouts.first_token),
+            file::Delivery::Stream if !answers_are_checked && !way.check_structured_output => way.timeouts.idle.plain,
+            _ => way.timeouts.idle.plain.min(way.timeouts.first_token.plain),
         };
-        self.models.values().map(|model| held(&model.way)).fold(self.timeouts.idle, Duration::min)
+        self.models.values().map(|model| held(&model.way)).fold(self.timeouts.idle.plain, Duration::min)
     }
 }
 
@@ -180,11 +182,26 @@ pub struct Timeouts {
     /// For the whole request, all attempts together.
     pub total: Duration,
     /// For one attempt at an answer that is not streamed.
-    pub answer: Duration,
-    /// For one attempt's first token, when streamed.
-    pub first_token: Duration,
-    /// Between two pieces of a stream.
-    pub idle: Duration,
+    pub answer: Patience,
+    /// For one attempt's first token, when streamed; it is slow where the model reasons, or is loaded first.
+    pub first_token: Patience,
+    /// For one attempt at a stream that is delivered whole; slow likewise.
+    pub whole: Patience,
+    /// Between two pieces of a stream; slow while a provider may be running a tool.
+    pub idle: Patience,
+    /// For a connection.
+    pub connect: Duration,
+}
+
+impl Timeouts {
+    /// Where the file says nothing.
+    pub const ANSWER: Patience = Patience::default_of(300, 300);
+    /// Likewise.
+    pub const FIRST_TOKEN: Patience = Patience::default_of(30, 120);
+    /// Likewise.
+    pub const WHOLE: Patience = Patience::default_of(120, 300);
+    /// Likewise.
+    pub const IDLE: Patience = Patience::default_of(60, 600);
 }
 
 /// SHA-256 of a virtual key: all that is ever kept of one.
@@ -326,6 +343,8 @@ pub struct Provider {
     pub tls: bool,
     /// Where its endpoints are.
     pub layout: Layout,
+    /// Whether servers of its kind load a model when it is asked for first.
+    pub loads: bool,
     /// Whether it accepts `stream_options`; some OpenAI-compatible servers refuse it.
     pub stream_usage: bool,
 }

@@ -127,7 +127,10 @@ impl Gateway {
         let name = format!("{provider}/{model}");
         let known = self.names.known.get(&name);
         let (cells, keys) = match known {
-            Some(_) => (Cells::of(provider, &model), Keys::of(provider, &model, general.provider.clusters.len())),
+            Some(_) => {
+                let (cluster, keys) = (general.provider.cluster(0), general.provider.clusters.len());
+                (Cells::of(cluster, &model), Keys::of(cluster, &model, keys))
+            }
             None => (general.cells.clone(), general.keys.clone()),
         };
         // A model that was tuned by the customer, `ft:gpt-4.1-2025-04-14:me::id`, is as its kind.

@@ -51,7 +51,7 @@ impl Shape<'_> {
 }
 
 /// The error that `json` is, if it is one.
-pub(super) fn error(json: &[u8]) -> Option<ApiError> {
+pub(crate) fn error(json: &[u8]) -> Option<ApiError> {
     let is_error = match json.trim_ascii_start().first() {
         Some(b'{') => serde_json::from_slice::<Shape<'_>>(json).ok()?.is_error(),
         Some(b'[') => serde_json::from_slice::<(Shape<'_>,)>(json).ok()?.0.error.is_some(),

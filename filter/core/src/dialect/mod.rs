@@ -21,7 +21,7 @@ pub mod aliases;
 pub mod anthropic;
 mod at;
 mod aws;
-mod bare;
+pub(crate) mod bare;
 pub mod bedrock;
 pub mod bounds;
 mod calls;

@@ -2,7 +2,8 @@
 //!
 //! What says something of the provider (it is down, slow, overloaded, out of its own quota, or answers nonsense) is one;
 //! what says something of the request (400, 404, 422, a content policy) is the client's to read and is never retried. One
-//! thing that a provider says of the request says something of its model too: that the prompt is too long for it.
+//! thing that a provider says of the request says something of its model too: that the prompt is too long for it. And that it has
+//! no such model is no fault of a request which named none of the provider's.
 //!
 //! A failure that a request can cause by its own parameters, or by how its client reads, is a reason to try again, and never one to
 //! leave a target alone: a circuit is shared by all tenants.
@@ -17,6 +18,7 @@ use crate::gate::{Full, OVERLOADED};
 use crate::guard::answer::Objection;
 
 use super::headers::HeaderMap;
+use super::missing;
 
 /// A Retry-After up to this long is waited for when no other target is left; a longer one is passed to the client.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(2);
@@ -68,11 +70,20 @@ impl Failure {
         }
     }
 
+    /// The connection was found closed, or was lost before any byte of an answer: most often it had been idle for too long, and says
+    /// nothing of the provider.
+    pub fn lost_connection() -> Self {
+        Self::no_answer(Duration::ZERO, Duration::MAX).excused()
+    }
+
     /// The provider answered with an error status.
     pub fn status(status: u16, error: ApiError) -> Self {
+        // The provider's own status, or what it stands for.
+        let trigger = of_error(&error, of_status(status).or_else(|| of_status(error.status)));
         Self {
-            // The provider's own status, or what it stands for.
-            trigger: of_error(&error, of_status(status).or_else(|| of_status(error.status))),
+            trigger,
+            // Where a model's name has a star, the request may have named what nobody has.
+            excused: trigger == Some(Trigger::ModelNotFound),
             ..Self::ours(format!("status_{status}"), ours(error))
         }
     }
@@ -149,6 +160,14 @@ impl Failure {
         matches!(self.error.kind, ErrorKind::RateLimit | ErrorKind::InsufficientQuota)
     }
 
+    /// Whether the same provider is likely to answer in a moment: it starts anew, or has too much to do. After a 500 it is asked again
+    /// at once, and what stands for 501, 504 and the like does not pass.
+    pub fn passes_soon(&self) -> bool {
+        let busy =
+            self.error.kind == ErrorKind::Overloaded || [502, 503, 529].iter().any(|status| self.is_status(*status));
+        busy && matches!(self.trigger, Some(Trigger::ServerError | Trigger::ErrorInAnswer))
+    }
+
     /// Whether the provider answered with this status.
     pub fn is_status(&self, status: u16) -> bool {
         self.reason.strip_prefix("status_").and_then(|text| text.parse().ok()) == Some(status)
@@ -197,6 +216,7 @@ fn of_error(error: &ApiError, by_status: Option<Trigger>) -> Option<Trigger> {
     match error.kind {
         ErrorKind::ContextLength => Some(Trigger::ContextLength),
         ErrorKind::ContentPolicy => None,
+        _ if missing::is_model(error) => Some(Trigger::ModelNotFound),
         // Some say with a 400 what others have a status for: of the gateway's own account with them, not of the request.
         ErrorKind::Authentication => by_status.or(Some(Trigger::RefusedCredential)),
         ErrorKind::RateLimit | ErrorKind::InsufficientQuota => by_status.or(Some(Trigger::RateLimited)),

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::attempt::Attempt;
 use super::gateway::{Exchange, Outcome};
 use super::headers::HeaderMap;
-use super::journey::Journey;
+use super::journey::{Ending, Journey};
 use super::worker::Worker;
 use super::{Call, Called, Context, Effect, Event, Flow, NO_CLUSTER, Reply, Time, View, property, signal};
 use crate::config::Gateway;
@@ -43,6 +43,7 @@ pub(crate) fn gateway() -> Rc<Gateway> {
             "models":{{"chat":{{"targets":[{{"provider":"oai","model":"gpt"}},{{"provider":"ant","model":"claude"}}]}},
                       "back":{{"targets":[{{"provider":"ant","model":"claude"}},{{"provider":"oai","model":"gpt"}}]}},
                       "patient":{{"delivery":"whole","targets":[{{"provider":"oai","model":"gpt"}},{{"provider":"ant","model":"claude"}}]}},
+                      "through":{{"targets":[{{"provider":"oai","model":"gpt"}},{{"provider":"ant","model":"claude"}},{{"provider":"old","model":"gpt"}}]}},
                       "gpt":{{"targets":[{{"provider":"oai","model":"gpt"}}]}},
                       "claude":{{"targets":[{{"provider":"ant","model":"claude"}}]}},
                       "groq":{{"targets":[{{"provider":"grq","model":"llama"}}]}},
@@ -140,6 +141,8 @@ pub(crate) enum Script {
     Lost(Vec<&'static str>),
     /// Gives no callback: a reset or a timeout.
     Nothing,
+    /// The same of a connection that was there, and is lost.
+    Closed,
 }
 
 /// A whole JSON answer.
@@ -214,7 +217,7 @@ pub(crate) fn planned() -> Journey {
 
 /// A journey to a model that has not begun.
 pub(crate) fn planned_for(model: &str) -> Journey {
-    let body = format!(r#"{{"model":"{model}","stream":true,"messages":[1]}}"#);
+    let body = format!(r#"{{"model":"{model}","stream":true,"messages":[{{"role":"user","content":"hi"}}]}}"#);
     let mut request = Message { body: body.as_bytes().to_vec(), now: 1_800_000_000_000_000_000, ..Message::default() };
     for (name, value) in [(":method", "POST"), (":path", "/v1/chat/completions"), ("api-key", SECRET)] {
         request.headers.push(name, value);
@@ -425,7 +428,14 @@ impl Envoy {
             Script::Lost(portions) => (&sse(portions), false, true),
             script => (script, false, false),
         };
-        let Script::Answer(status, headers, portions) = script else { return None };
+        let Script::Answer(status, headers, portions) = script else {
+            let view = Message { now: self.tick(), ..Message::default() };
+            let mut effects = Vec::new();
+            let ending = if matches!(script, Script::Closed) { Ending::Lost } else { Ending::Failed };
+            attempt.ends(ending, journey, &mut Context { view: &view, shared: &*self.shared, effects: &mut effects });
+            self.apply(&mut Message::default(), effects);
+            return None;
+        };
         let mut answer = Message { now: self.tick(), ..Message::default() };
         answer.headers.push(":status", status.to_string());
         for (name, value) in headers {

@@ -42,9 +42,14 @@ use super::worker::Worker;
 mod account;
 mod asked;
 mod attempts;
+mod following;
 mod keys;
+mod lost;
+mod patience;
+mod returns;
 
 pub use asked::Asked;
+pub use following::{CANNOT_EXPRESS, Ending, OVER_LIMIT, PassedOver};
 
 /// One request on its way.
 #[derive(Debug)]
@@ -101,6 +106,8 @@ pub struct Journey {
     pub findings: Vec<Finding>,
     /// What was tried, in order.
     pub attempts: Vec<Tried>,
+    /// Who was not, when it was their turn.
+    pub passed_over: Vec<PassedOver>,
     /// What the cache was to it.
     pub recall: Recall,
     /// What it has reserved, and what it owes; `None` only before it leaves.
@@ -314,6 +321,7 @@ impl Journey {
             checks: None,
             findings: Vec::new(),
             attempts: Vec::with_capacity(1),
+            passed_over: Vec::new(),
             recall: Recall::default(),
             charge: None,
             prompt,

@@ -21,6 +21,7 @@ pub use crate::headers;
 pub mod journey;
 pub mod keeper;
 mod memory;
+mod missing;
 pub mod notes;
 pub mod outline;
 pub mod recall;

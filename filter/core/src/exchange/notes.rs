@@ -7,6 +7,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use crate::config::Target;
 use crate::error::ApiError;
 use crate::routing::decision::{Considered, Decision, Place};
 
@@ -42,6 +43,11 @@ pub fn failed(journey: &Journey, failure: &Failure) {
     let Some(tried) = journey.attempts.last() else { return };
     let next = journey.upcoming().unwrap_or("nobody");
     log::debug!("{}: {} failed: {}; next: {next}", journey.request_id(), Asked(tried), failure.reason);
+}
+
+/// A target is not asked, though its turn has come.
+pub fn passed_over(journey: &Journey, target: &Target, reason: &str) {
+    log::debug!("{}: {} is passed over: {reason}", journey.request_id(), target.name);
 }
 
 /// An answer broke off of which the client has a part.

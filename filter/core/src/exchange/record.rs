@@ -15,7 +15,7 @@ use super::charge::Charge;
 use super::complaint::Complaint;
 use super::echo::Kept;
 use super::gateway::SHUT_DOWN;
-use super::journey::{Counted, Journey, Stage, Tried};
+use super::journey::{Counted, Journey, PassedOver, Stage, Tried};
 use super::{Time, View};
 
 /// The fields, in the order in which they stand in the log.
@@ -242,7 +242,7 @@ impl<'a> Record<'a> {
             served_provider: served_by.map(|(provider, _)| provider),
             served_model: served_by.map(|(_, model)| model),
             attempts: journey.attempts.len(),
-            tried: journey.attempts.iter().zip(said).map(|(tried, said)| Attempt::of(tried, said.as_ref())).collect(),
+            tried: tried(journey, said),
             provider_status: journey.attempts.last().and_then(|tried| tried.status),
             transport: journey.transport.as_deref(),
             strategy: Some(journey.strategy),
@@ -283,7 +283,18 @@ impl<'a> Record<'a> {
     }
 }
 
-/// One attempt.
+/// The attempts, and between them who was passed over.
+fn tried<'a>(journey: &'a Journey, said: &'a [Option<Complaint>]) -> Vec<Attempt<'a>> {
+    let mut tried: Vec<Attempt<'_>> =
+        journey.attempts.iter().zip(said).map(|(tried, said)| Attempt::of(tried, said.as_ref())).collect();
+    for (before, passed) in journey.passed_over.iter().enumerate() {
+        let place = passed.after.saturating_add(before).min(tried.len());
+        tried.insert(place, Attempt::passed_over(passed));
+    }
+    tried
+}
+
+/// One attempt, or who was passed over.
 #[derive(Debug, Serialize)]
 pub struct Attempt<'a> {
     /// Who was asked.
@@ -311,6 +322,17 @@ struct Said<'a> {
 }
 
 impl<'a> Attempt<'a> {
+    fn passed_over(passed: &'a PassedOver) -> Self {
+        Self {
+            provider: &passed.target.provider.name,
+            model: &passed.target.model,
+            key: None,
+            ms: None,
+            failure: Some(passed.reason),
+            error: None,
+        }
+    }
+
     fn of(tried: &'a Tried, said: Option<&'a Complaint>) -> Self {
         let error = said.map(|said| Said {
             r#type: said.kind.as_deref(),

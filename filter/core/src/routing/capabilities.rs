@@ -24,22 +24,24 @@ pub struct Capabilities {
     pub audio: Option<bool>,
     /// Documents in the prompt.
     pub documents: Option<bool>,
+    /// Reasoning: no request is kept from it for that, but its first token may be long in coming.
+    pub reasoning: Option<bool>,
 }
 
 impl From<&file::Capabilities> for Capabilities {
     fn from(written: &file::Capabilities) -> Self {
-        // Whether there can be several calls at once, or reasoning, keeps no request from a target.
+        // Whether there can be several calls at once keeps no request from a target.
         let file::Capabilities {
             max_input,
             tools,
             parallel_tools: _,
             vision,
             structured_output,
-            reasoning: _,
+            reasoning,
             audio,
             documents,
         } = *written;
-        Self { max_input, tools, vision, structured_output, audio, documents }
+        Self { max_input, tools, vision, structured_output, audio, documents, reasoning }
     }
 }
 
@@ -61,10 +63,9 @@ impl Capabilities {
         lacking.or_else(|| too_small().map(|max_input| Lack::Context { max_input, input }))
     }
 
-    /// Whether a prompt that was too long for `other` may fit here: this one says how much it takes, and that is more than
-    /// the other says, or the other does not say.
-    pub fn takes_more_than(&self, other: &Self) -> bool {
-        self.max_input > other.max_input
+    /// Whether a prompt that was too long for `other` may fit here: this one is not known to take as little, or less.
+    pub fn may_take_more_than(&self, other: &Self) -> bool {
+        self.max_input.zip(other.max_input).is_none_or(|(here, there)| here > there)
     }
 }
 
@@ -129,6 +130,7 @@ mod tests {
             structured_output: yes,
             audio: yes,
             documents: yes,
+            reasoning: yes,
         }
     }
 
@@ -176,17 +178,17 @@ mod tests {
     }
 
     #[test]
-    fn only_a_stated_and_larger_context_takes_more() {
+    fn a_context_that_is_not_known_to_be_as_small_may_take_more() {
         let most = |max_input| Capabilities { max_input, ..Capabilities::default() };
         for (this, other, more) in [
             (Some(200), Some(100), true),
             (Some(100), Some(100), false),
             (Some(100), Some(200), false),
             (Some(100), None, true),
-            (None, Some(100), false),
-            (None, None, false),
+            (None, Some(100), true),
+            (None, None, true),
         ] {
-            assert_eq!(most(this).takes_more_than(&most(other)), more, "{this:?} {other:?}");
+            assert_eq!(most(this).may_take_more_than(&most(other)), more, "{this:?} {other:?}");
         }
     }
 
@@ -198,14 +200,15 @@ mod tests {
 
         fn capabilities() -> impl Strategy<Value = Capabilities> {
             let flag = || any::<Option<bool>>();
-            (any::<Option<u64>>(), flag(), flag(), flag(), flag(), flag()).prop_map(
-                |(max_input, tools, vision, structured_output, audio, documents)| Capabilities {
+            (any::<Option<u64>>(), flag(), flag(), flag(), flag(), flag(), flag()).prop_map(
+                |(max_input, tools, vision, structured_output, audio, documents, reasoning)| Capabilities {
                     max_input,
                     tools,
                     vision,
                     structured_output,
                     audio,
                     documents,
+                    reasoning,
                 },
             )
         }
@@ -256,9 +259,10 @@ mod tests {
             }
 
             #[test]
-            fn of_two_targets_one_at_most_takes_more(one in capabilities(), other in capabilities()) {
-                prop_assert!(!(one.takes_more_than(&other) && other.takes_more_than(&one)));
-                prop_assert!(!one.takes_more_than(&one));
+            fn of_two_targets_that_say_it_one_at_most_takes_more(one in capabilities(), other in capabilities()) {
+                let both = one.may_take_more_than(&other) && other.may_take_more_than(&one);
+                prop_assert_eq!(both, one.max_input.is_none() || other.max_input.is_none());
+                prop_assert_eq!(one.may_take_more_than(&one), one.max_input.is_none());
             }
         }
     }

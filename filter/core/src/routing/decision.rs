@@ -20,6 +20,7 @@ use super::cells::circuit::{self, Settings, Standing};
 use super::hints::{Hints, Wish};
 use super::needs::Needs;
 use super::order;
+use super::sticky;
 
 /// What a decision is made of.
 pub struct Inquiry<'a> {
@@ -291,7 +292,11 @@ impl Draft<'_> {
         self.kept.sort_by_key(by_tier);
         let kept = std::mem::take(&mut self.kept);
         for tier in kept.chunk_by(|a, b| by_tier(a) == by_tier(b)) {
-            self.kept.extend(self.inquiry.order(strategy, tier, shared));
+            let mut ordered = self.inquiry.order(strategy, tier, shared);
+            if self.kept.is_empty() {
+                self.inquiry.stay(strategy, &mut ordered, shared);
+            }
+            self.kept.extend(ordered);
         }
     }
 
@@ -329,6 +334,24 @@ impl Inquiry<'_> {
                 order::fastest(targets, expected, self.now, self.dice, shared)
             }
             Strategy::LeastBusy => order::least_busy(targets, self.now, self.lease, self.dice, shared),
+        }
+    }
+
+    /// Where the strategy chooses anew each time, what belongs together stays with the target that was its first: it is first again.
+    fn stay(&self, strategy: Strategy, ordered: &mut [Rc<Target>], shared: &dyn SharedData) {
+        let chooses = matches!(strategy, Strategy::Cheapest | Strategy::Fastest | Strategy::LeastBusy);
+        if self.model.way.sticky.is_none() || !chooses {
+            return;
+        }
+        let value = self.weighted_by();
+        let number = |target: &Target| order::number(target.name.as_bytes(), b"");
+        let before = sticky::target_of(value, self.now, shared);
+        let place = before.and_then(|known| ordered.iter().position(|target| number(target) == known));
+        if let Some(first) = ordered.get_mut(..=place.unwrap_or_default()) {
+            first.rotate_right(1);
+        }
+        if let Some(first) = ordered.first() {
+            sticky::note(value, number(first), self.now, shared);
         }
     }
 

@@ -13,6 +13,7 @@ pub mod order;
 pub mod pace;
 pub mod queue;
 pub mod retry_budget;
+pub mod sticky;
 pub mod way;
 
 #[cfg(test)]

@@ -62,6 +62,13 @@ impl Queue {
         self.next.is_some()
     }
 
+    /// The next one is not asked, now or later.
+    pub fn pass_over(&mut self) {
+        if let Some(place) = self.next.take() {
+            self.asked |= bit(place);
+        }
+    }
+
     /// Nobody is next.
     pub fn end(&mut self) {
         self.next = None;

@@ -16,7 +16,7 @@ use super::needs::Needs;
 pub struct Way {
     /// In which order targets are asked.
     pub strategy: Strategy,
-    /// For `weighted`: what keeps requests together.
+    /// What keeps requests together.
     pub sticky: Option<Sticky>,
     /// Other ways for some requests: the first that matches.
     pub routes: Vec<Route>,
@@ -42,7 +42,7 @@ impl Way {
             allow_lower_tier: false,
             delivery: Delivery::Stream,
             check_structured_output: false,
-            retry: Retry::new(&Trigger::ALL, Duration::from_secs(1)),
+            retry: Retry::new(&Trigger::ALL, Duration::from_secs(2)),
             timeouts,
         }
     }

@@ -133,6 +133,8 @@ pub struct Wishes {
     pub caches: bool,
     /// Whether for an hour.
     pub for_an_hour: bool,
+    /// Whether it switches reasoning off, or nearly.
+    pub quick: bool,
     /// What may be called.
     pub calls: Calls,
 }
@@ -140,7 +142,7 @@ pub struct Wishes {
 impl Wishes {
     /// Nothing besides tokens.
     pub const NOTHING: Self =
-        Self { tier: None, any_tier: false, caches: false, for_an_hour: false, calls: Calls([0; 4]) };
+        Self { tier: None, any_tier: false, caches: false, for_an_hour: false, quick: false, calls: Calls([0; 4]) };
 
     /// Reads a body that was read as JSON before, in one pass over its string literals.
     pub fn of(body: &[u8]) -> Self {
@@ -153,8 +155,10 @@ impl Wishes {
             let key = before.filter(|_| literal.is_value()).map(|key| key.word(LONGEST));
             match key.as_deref() {
                 Some(b"service_tier") => wishes.asks_for(&word),
+                Some(b"reasoning_effort" | b"effort") => wishes.quick |= matches!(&*word, b"none" | b"minimal"),
                 Some(b"ttl") => wishes.for_an_hour |= *word == *b"1h",
                 Some(b"type") => {
+                    wishes.quick |= *word == *b"disabled";
                     let tool = Tool::offered(&word);
                     tools += u64::from(tool.is_some() || word.starts_with(b"web_fetch_2"));
                     if let Some(tool) = tool {
@@ -183,6 +187,11 @@ impl Wishes {
             wishes.calls.add(tool, each);
         }
         wishes
+    }
+
+    /// Whether its provider may run tools while it answers.
+    pub fn runs_tools(&self) -> bool {
+        self.calls.each().any(|(_, calls)| calls > 0)
     }
 
     fn asks_for(&mut self, word: &[u8]) {

@@ -6,7 +6,8 @@ use sluice_tests::LIMIT;
 use super::{Case, Sees, Set, model, play};
 
 const CASES: &[Case<'_>] = &[
-    Case::always("reset", Sees::Second, (1, 1)),
+    Case::once(&["reset"], Sees::First, (2, 0)),
+    Case::always("reset", Sees::Second, (2, 1)),
     Case::always("silence", Sees::Second, (1, 1)).after(LIMIT),
     // No headers in time, and headers at once but no first token.
     Case::always("wait=3600000", Sees::Second, (1, 1)).after(LIMIT),

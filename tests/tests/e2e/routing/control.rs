@@ -53,15 +53,15 @@ async fn a_client_chooses_a_strategy_or_a_target() {
 #[tokio::test]
 async fn a_client_may_want_no_fallback() {
     let three = Three::lease().await;
-    three.a.always("status=503");
+    three.a.always("status=504");
     let client = three.gateway.with_key("sk-free");
     let alone = client.clone().header("x-sluice-fallback", "off").post(CHAT, &ask("alone", "hi")).await;
-    assert_eq!((refusal(&alone).0, alone.header("x-sluice-attempts")), (503, Some("1")));
+    assert_eq!((refusal(&alone).0, alone.header("x-sluice-attempts")), (504, Some("1")));
     assert!(three.b.requests().is_empty());
     let both = client.clone().header("x-sluice-fallback", "on").post(CHAT, &ask("alone", "hi")).await;
     assert_eq!(server(&both), "b");
     let pinned = client.header("x-sluice-route", "pinned").post(CHAT, &ask("alone", "hi")).await;
-    assert_eq!((refusal(&pinned).0, pinned.header("x-sluice-attempts")), (503, Some("1")));
+    assert_eq!((refusal(&pinned).0, pinned.header("x-sluice-attempts")), (504, Some("1")));
 }
 
 #[tokio::test]
@@ -116,9 +116,9 @@ async fn a_client_may_name_a_providers_model() {
     assert_eq!(list(&bound).await, ["chat", "other"]);
     assert_eq!(list(&free).await, ["chat", "other", "a/chat", "b/chat", "b/family/large"]);
     // There is no other target to fall back to.
-    three.a.always("status=503");
+    three.a.always("status=504");
     let alone = free.post(CHAT, &ask("a/chat", "hi")).await;
-    assert_eq!((refusal(&alone).0, alone.header("x-sluice-attempts")), (503, Some("1")));
+    assert_eq!((refusal(&alone).0, alone.header("x-sluice-attempts")), (504, Some("1")));
 }
 
 /// Timers run in whole milliseconds, and not all begin at once.

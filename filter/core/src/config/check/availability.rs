@@ -17,8 +17,11 @@ impl Check<'_> {
         if let Some(slow_start) = &written.slow_start {
             self.wait(slow_start, &path.key("slow_start"));
         }
-        if let Some(Connections { max, pending, requests }) = &written.connections {
+        if let Some(Connections { max, pending, requests, idle }) = &written.connections {
             let path = path.key("connections");
+            if let Some(idle) = idle {
+                self.wait(idle, &path.key("idle"));
+            }
             for (field, most) in [("max", max), ("pending", pending), ("requests", requests)] {
                 if *most == Some(0) {
                     self.mistake(&path.key(field), "0, which lets nothing through", "1 or more");
@@ -108,6 +111,7 @@ mod tests {
                 "connections.max: found 0, which lets nothing through, expected 1 or more",
             ),
             (r#"{"connections":{"pending":0}}"#, "connections.pending: found 0"),
+            (r#"{"connections":{"idle":"0s"}}"#, "connections.idle: found \"0s\""),
             (r#"{"connections":{"requests":0}}"#, "connections.requests: found 0"),
         ] {
             let found = mistakes(availability);

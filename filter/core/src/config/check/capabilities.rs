@@ -65,6 +65,7 @@ mod tests {
             structured_output: Some(true),
             audio: Some(false),
             documents: Some(false),
+            reasoning: Some(true),
         };
         assert_eq!(targets[0].capabilities, expected);
         assert_eq!(targets[1].capabilities, Capabilities::default());

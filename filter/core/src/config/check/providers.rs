@@ -135,6 +135,7 @@ fn provider(
         name: name.to_owned(),
         clusters: written.clusters(name),
         key_rest,
+        loads: written.kind.is_local(),
         stream_usage: written.stream_usage && formats.iter().all(takes_options),
         formats,
         authority: url.authority(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::file::{self, Day, Strategy, Trigger};
 use super::super::mistake::{Path, quoted};
+use super::super::patience::Patience;
 use super::super::suggest::one_of;
 use super::super::{Target, Timeouts, time};
 use super::{Check, LONGEST_WAIT};
@@ -25,14 +26,6 @@ impl Check<'_> {
         self.targets_standing(model, path);
         if let Some(file::Sticky::Header(name)) = &model.sticky {
             self.header_name(name, &path.key("sticky").key("header"));
-        }
-        let weighted = |strategy: Option<Strategy>| strategy == Some(Strategy::Weighted);
-        if model.sticky.is_some()
-            && !weighted(Some(model.strategy))
-            && !model.routes.iter().any(|route| weighted(route.strategy))
-        {
-            let expected = "strategy: weighted, which is the only one that it has a meaning for";
-            self.mistake(&path.key("sticky"), "it without that strategy", expected);
         }
         let routes = path.key("routes");
         Way {
@@ -179,15 +172,18 @@ impl Check<'_> {
     }
 
     fn model_timeouts(&mut self, own: &file::ModelTimeouts, all: Timeouts, path: &Path) -> Timeouts {
-        let mut wait = |field: &str, text: &Option<String>, otherwise: Duration| match text {
+        let total = own.total.as_ref().map_or(all.total, |text| self.wait(text, &path.key("total")));
+        let mut patience = |field: &str, text: &Option<String>, otherwise: Patience| match text {
             None => otherwise,
-            Some(text) => self.wait(text, &path.key(field)),
+            Some(text) => Patience::stated(self.wait(text, &path.key(field))),
         };
         Timeouts {
-            total: wait("total", &own.total, all.total),
-            answer: wait("answer", &own.answer, all.answer),
-            first_token: wait("first_token", &own.first_token, all.first_token),
-            idle: wait("idle", &own.idle, all.idle),
+            total,
+            answer: patience("answer", &own.answer, all.answer),
+            first_token: patience("first_token", &own.first_token, all.first_token),
+            whole: patience("whole", &own.whole, all.whole),
+            idle: patience("idle", &own.idle, all.idle),
+            ..all
         }
     }
 
@@ -272,8 +268,8 @@ mod tests {
         let model = compile("").unwrap();
         assert_eq!(model.way.strategy, Strategy::Fallback);
         assert!(Trigger::ALL.into_iter().all(|trigger| model.way.retry.covers(trigger)));
-        assert_eq!(model.way.retry.wait, Duration::from_secs(1));
-        assert_eq!(model.way.timeouts.first_token, Duration::from_secs(30));
+        assert_eq!(model.way.retry.wait, Duration::from_secs(2));
+        assert_eq!(model.way.timeouts.first_token.plain, Duration::from_secs(30));
     }
 
     #[test]
@@ -288,7 +284,7 @@ mod tests {
     #[test]
     fn a_models_own_times_stand_before_the_gateways() {
         let model = compile(r#","timeouts":{"first_token":"2s"}"#).unwrap();
-        assert_eq!(model.way.timeouts.first_token, Duration::from_secs(2));
+        assert_eq!(model.way.timeouts.first_token, Patience::stated(Duration::from_secs(2)));
         assert_eq!(model.way.timeouts.total, Duration::from_secs(600));
     }
 
@@ -297,7 +293,6 @@ mod tests {
         for (model, expected) in [
             (r#""retry":{"wait":"11s"}"#, "models.m.retry.wait: found \"11s\", expected a time from 0s to 10s"),
             (r#""timeouts":{"idle":"0s"}"#, "models.m.timeouts.idle: found \"0s\""),
-            (r#""sticky":"user""#, "models.m.sticky: found it without that strategy, expected strategy: weighted"),
             (r#""strategy":"weighted","sticky":{"header":"a b"}"#, "models.m.sticky.header: found \"a b\""),
             (r#""routes":[{"match":{}}]"#, "models.m.routes[0].match: found nothing, expected at least one condition"),
             (

@@ -51,7 +51,7 @@ fn a_good_file_becomes_a_gateway() {
     let hash = KeyHash::from_hex(&"0123456789abcdef".repeat(4)).unwrap();
     let alice = &gateway.keys[&hash].caller;
     assert_eq!((&*alice.key_id, alice.expires), ("alice", Some(1_801_353_600)));
-    assert_eq!(gateway.timeouts.first_token, Duration::from_secs(30));
+    assert_eq!(gateway.timeouts.first_token.plain, Duration::from_secs(30));
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn each_mistake_is_named_with_what_would_be_right() {
             "keys[1].sha256: found the same key as in keys[0]",
         ),
         (|f| f.keys[0].expires = Some("tomorrow".into()), "keys[0].expires: found \"tomorrow\", expected a date"),
-        (|f| f.timeouts.idle = "0s".into(), "timeouts.idle: found \"0s\", expected a time above zero"),
+        (|f| f.timeouts.idle = Some("0s".into()), "timeouts.idle: found \"0s\", expected a time above zero"),
         (|f| f.timeouts.total = "25h".into(), "timeouts.total: found \"25h\""),
         (|f| f.teams.clear(), "teams: found none"),
     ];

@@ -67,7 +67,7 @@ impl Default for HealthCheck {
     }
 }
 
-/// The most of each at the same time, in one Envoy; 100000 when left out.
+/// The most of each at the same time, in one Envoy, 100000 when left out; and how long a connection is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
@@ -81,4 +81,8 @@ pub struct Connections {
     /// Requests under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests: Option<u32>,
+    /// For how long a connection is kept that no request uses; `30s` when left out. Longer than whatever balances load before the
+    /// provider keeps it costs a lost connection, and a second try, for the first requests after a pause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle: Option<String>,
 }

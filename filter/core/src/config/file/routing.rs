@@ -39,7 +39,8 @@ impl Strategy {
     }
 }
 
-/// What keeps requests with the same target while it works: of `weighted` targets, the one that a value leads to.
+/// What keeps requests with the same target while it works: of `weighted` targets, the one that a value leads to; with `cheapest`,
+/// `fastest` and `least_busy`, the one that was chosen first. Targets in a fixed order need nothing for that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -180,7 +181,8 @@ pub enum Trigger {
     Conflict,
     /// Status 429.
     RateLimited,
-    /// Status 500 and above, 529 too. After a 500 the same target is asked once more first.
+    /// Status 500 and above, 529 too. After a 500 the same target is asked once more first; a model's only target is asked once more
+    /// after a 502, 503 or 529.
     ServerError,
     /// Status 401, 402 or 403: the provider refuses the gateway's own credential, or wants money for it.
     RefusedCredential,
@@ -192,6 +194,8 @@ pub enum Trigger {
     EmptyAnswer,
     /// The prompt is too long for the model: a target that is known to take more is asked.
     ContextLength,
+    /// The provider has no such model: it was retired, or never deployed.
+    ModelNotFound,
     /// A guardrail blocks the answer.
     Guardrail,
     /// The answer is not the JSON that was asked for, and `check_structured_output` holds.
@@ -200,7 +204,7 @@ pub enum Trigger {
 
 impl Trigger {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Unreachable,
         Self::Timeout,
         Self::Stalled,
@@ -214,6 +218,7 @@ impl Trigger {
         Self::ErrorInAnswer,
         Self::EmptyAnswer,
         Self::ContextLength,
+        Self::ModelNotFound,
         Self::Guardrail,
         Self::InvalidStructuredOutput,
     ];
@@ -235,27 +240,8 @@ pub struct Retry {
 
 impl Default for Retry {
     fn default() -> Self {
-        Self { on: None, wait: "1s".into() }
+        Self { on: None, wait: "2s".into() }
     }
-}
-
-/// How long to wait for a model's targets, instead of what `timeouts` says for all.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct ModelTimeouts {
-    /// For the whole request, all attempts together.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub total: Option<String>,
-    /// For one attempt at an answer that is not streamed, or that is delivered whole.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub answer: Option<String>,
-    /// For one attempt's first token, when streamed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub first_token: Option<String>,
-    /// Between two pieces of a stream.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub idle: Option<String>,
 }
 
 /// What the holder of a key may decide for a request.
@@ -290,6 +276,6 @@ pub struct Circuit {
 
 impl Default for Circuit {
     fn default() -> Self {
-        Self { failures: 5, open: "2s".into(), longest: "20s".into(), ramp: "5s".into() }
+        Self { failures: 5, open: "2s".into(), longest: "10s".into(), ramp: "5s".into() }
     }
 }

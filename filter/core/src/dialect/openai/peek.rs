@@ -140,6 +140,11 @@ impl StreamPeeker for Peeker {
             Ok(chunk) => chunk,
             Err(error) => return Seen::Failed(bare::error(data).unwrap_or_else(|| ApiError::unreadable(&error))),
         };
+        if data.first() == Some(&b'[') {
+            // A list, whose elements were taken for fields.
+            let list = || ApiError::bad_answer("The provider's stream holds a list in place of an event.");
+            return Seen::Failed(bare::error(data).unwrap_or_else(list));
+        }
         let usage = note(&mut self.glance, &chunk);
         if let Some(error) = failure(event, data, chunk.error, chunk.choices.any || usage).or(chunk.choices.failed) {
             return Seen::Failed(error);

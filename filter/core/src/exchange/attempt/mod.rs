@@ -18,9 +18,9 @@ use super::complaint::Complaint;
 use super::failure::{Failure, retry_after};
 use super::gateway::refusal;
 use super::headers::HeaderMap;
-use super::journey::{Begin, Journey, Next, Stage, misconfigured, tale};
+use super::journey::{Begin, CANNOT_EXPRESS, Ending, Journey, Next, OVER_LIMIT, Stage, misconfigured, tale};
 use super::trace;
-use super::{Context, Effect, Event, Flow, metric, property, signal};
+use super::{Context, Effect, Event, Flow, Time, metric, property, signal};
 
 mod hearing;
 mod passing;
@@ -90,7 +90,7 @@ impl Attempt {
             Begin::Over => {
                 let target = journey.current()?.clone();
                 cx.effects.extend(trace::failure(journey));
-                over(journey, cx.effects);
+                over(journey, now, cx.effects);
                 let dialect = journey.client;
                 return Some(Self { target, dialect, number: 0, same_bodies: true, phase: Phase::Done });
             }
@@ -104,7 +104,7 @@ impl Attempt {
         let Some(dialect) = target.provider.format_for(journey.client, &target.model) else {
             let mut attempt = Self { target, dialect: journey.client, number, same_bodies: true, phase: Phase::Done };
             let error = ApiError::new(400, ErrorKind::InvalidRequest, "The fallback has nothing of what is asked for.");
-            attempt.ends_the_plan("cannot_express", error, journey, cx);
+            attempt.ends_the_plan(CANNOT_EXPRESS, error, journey, cx);
             return Some(attempt);
         };
         let same_bodies = dialect.bodies() == journey.client.name();
@@ -113,7 +113,7 @@ impl Attempt {
         if !fits {
             let mut attempt = Self { target, dialect, number, same_bodies, phase: Phase::Done };
             let error = ApiError::new(429, ErrorKind::RateLimit, "The fallback is beyond a limit or a budget.");
-            attempt.ends_the_plan("over_limit", error, journey, cx);
+            attempt.ends_the_plan(OVER_LIMIT, error, journey, cx);
             return Some(attempt);
         }
         let outbound = Outbound::choose(journey, &target, dialect);
@@ -140,6 +140,13 @@ impl Attempt {
         flow
     }
 
+    /// Its filter is no longer needed: what ended without a callback is known now, and Envoy has not looked yet where the next one goes.
+    pub fn ends(&self, ending: Ending, journey: &mut Journey, cx: &mut Context<'_>) {
+        if journey.ends_unheard(self.number, ending, cx.view.now(), cx.shared) {
+            cx.effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
+        }
+    }
+
     /// Whether [`give_up`] has ended it from outside: what it still brings concerns nobody.
     fn is_given_up(&self, journey: &Journey) -> bool {
         let over = journey.attempts.last().is_some_and(|tried| tried.failure.is_some());
@@ -150,7 +157,7 @@ impl Attempt {
         let Phase::Request(outbound) = &mut self.phase else { return Flow::Continue };
         match outbound.step(event, journey, &self.target, self.dialect, cx.view, cx.effects) {
             Ok(flow) => flow,
-            Err(error) => self.ends_the_plan("cannot_express", error, journey, cx),
+            Err(error) => self.ends_the_plan(CANNOT_EXPRESS, error, journey, cx),
         }
     }
 
@@ -353,7 +360,8 @@ impl Attempt {
 /// The attempt under way failed, and nothing of it has left: another one follows, or the client reads why. To be called from
 /// outside the attempt's own callbacks only while its answer's headers are held.
 pub fn give_up(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) {
-    let next = journey.fail(failure, cx.view.now(), cx.shared);
+    let now = cx.view.now();
+    let next = journey.fail(failure, now, cx.shared);
     // What was held of it is discarded.
     journey.held.release();
     let effects = &mut *cx.effects;
@@ -361,7 +369,7 @@ pub fn give_up(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) {
     let wait = match next {
         Next::Elsewhere => Duration::ZERO,
         Next::Again(wait) => wait,
-        Next::Nothing => return over(journey, effects),
+        Next::Nothing => return over(journey, now, effects),
     };
     effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
     // A provider may have sent a header of this name itself.
@@ -373,19 +381,28 @@ pub fn give_up(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) {
 }
 
 /// Nothing comes after the attempt that failed last: the client reads why it did.
-fn over(journey: &mut Journey, effects: &mut Vec<Effect>) {
+fn over(journey: &mut Journey, now: Time, effects: &mut Vec<Effect>) {
     journey.stage = Stage::Refused;
     let Some(tried) = journey.attempts.last() else { return };
     let Some(failure) = &tried.failure else { return };
-    let mut reply = refusal(journey.client, &failure.error, &journey.attempts);
+    let error = journey.closing_error(failure, now);
+    let mut reply = refusal(journey.client, &error, &journey.attempts);
     reply.headers.extend(served_by(&tried.target).map(|(name, value)| (name, value.to_owned())));
     effects.push(Effect::Reply(reply));
-    journey.refusal = Some(failure.error.clone());
+    journey.refusal = Some(error.into());
 }
 
 /// What becomes of a request that reached a provider's filter and that no plan is known for.
 pub fn unplanned() -> Effect {
     Effect::Reply(refusal(&OpenAiChat, &misconfigured(), &[]))
+}
+
+/// What passes unread is text all the same: clients refuse all of an answer with one byte that is none.
+fn is_text(bytes: &[u8]) -> Result<(), Failure> {
+    match std::str::from_utf8(bytes) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Failure::in_answer(ApiError::bad_answer("The provider's answer is no UTF-8."))),
+    }
 }
 
 /// Headers that say who served, on every answer that an attempt led to.

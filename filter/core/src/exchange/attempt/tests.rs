@@ -15,8 +15,10 @@ mod azure;
 mod endless;
 mod ends;
 mod family;
+mod following;
 mod hosted;
 mod keys;
+mod moments;
 mod oddities;
 mod recast;
 mod replayed;
@@ -153,12 +155,7 @@ fn one_500_is_asked_again_at_the_same_target_and_a_409_nowhere_else() {
 #[test]
 fn a_failure_that_blames_the_request_is_the_clients_and_is_never_retried() {
     for (status, body, expected) in [
-        (
-            400,
-            r#"{"error":{"message":"bad","type":"invalid_request_error","code":"context_length_exceeded"}}"#,
-            "context_length_exceeded",
-        ),
-        (404, r#"{"error":{"message":"no such model","code":"model_not_found"}}"#, "model_not_found"),
+        (404, r#"{"error":{"message":"no such file","code":"file_not_found"}}"#, "file_not_found"),
         (422, r#"{"detail":"wrong"}"#, ""),
     ] {
         let seen = whole("chat", &[json(status, body)]);
@@ -516,7 +513,7 @@ fn a_first_target_that_cannot_express_the_request_is_left_out_of_the_plan() {
     assert_eq!((seen.status, seen.headers.text("x-sluice-provider")), (200, Some("oai")));
     let seen = Envoy::new().chat(&body("claude"), &[]);
     assert_eq!((seen.status, code(&seen).as_str()), (400, "unsupported_parameter"));
-    // As a fallback it cannot be skipped any more: the client reads what went wrong before.
+    // As a fallback it is passed over; with nobody behind it the client reads what went wrong before.
     let seen = Envoy::new().chat(&body("chat"), &[json(503, "{}"), json(200, ANTHROPIC)]);
     assert_eq!((seen.status, seen.received.len()), (503, 1));
     assert_eq!(seen.log["tried"][1]["failure"], "cannot_express");

@@ -11,6 +11,7 @@ use crate::dialect::{Glance, Seen, StreamPeeker};
 use crate::framing::sse::{Decoder, Event, TooLong};
 
 use super::super::failure::Failure;
+use super::is_text;
 use super::stream::Progress;
 
 /// Such a stream.
@@ -172,6 +173,7 @@ fn feed(
     mut each: impl FnMut(&[u8], bool),
 ) -> Result<Progress, Failure> {
     let look = |event: Event<'_>| {
+        is_text(event.raw).map_err(Stop::Failed)?;
         let seen = if event.is_silent() { Seen::Other } else { peeker.peek(&event) };
         match seen {
             Seen::Failed(error) => return Err(Stop::Failed(Failure::in_answer(error))),

@@ -3,7 +3,7 @@
 use crate::config::file::Trigger;
 use crate::dialect::openai_embeddings::OpenAiEmbeddings;
 use crate::dialect::translate::{self, Asked};
-use crate::dialect::{Content, Dialect, Said};
+use crate::dialect::{Content, Dialect, Said, bare};
 use crate::error::ApiError;
 use crate::footprint;
 use crate::framing::surrogates;
@@ -14,7 +14,7 @@ use crate::guard::overheard;
 use super::super::failure::{Failure, Work};
 use super::super::journey::Journey;
 use super::super::{Context, Effect, Flow, View, metric};
-use super::{Attempt, Phase};
+use super::{Attempt, Phase, is_text};
 
 impl Attempt {
     pub(super) fn whole_answer(&mut self, size: usize, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
@@ -51,6 +51,12 @@ impl Attempt {
         let body = surrogates::whole(&body);
         if body.trim_ascii().is_empty() {
             return Err(Failure::empty());
+        }
+        is_text(&body)?;
+        if matches!(dialect.content(), Content::Chat(_)) && body.trim_ascii_start().first() == Some(&b'[') {
+            // Readers would take its elements for fields.
+            let error = bare::error(&body).unwrap_or_else(|| ApiError::bad_answer("The provider's answer is a list."));
+            return Err(Failure::in_answer(error));
         }
         if let Some(pair) = self.recasts(&body, journey) {
             return self.recast(&pair, &body, size, journey, view, effects);

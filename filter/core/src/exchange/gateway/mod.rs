@@ -33,6 +33,7 @@ mod admission;
 mod batches;
 mod cached;
 mod departure;
+mod early;
 pub mod endpoint;
 pub mod foresight;
 mod health;
@@ -72,6 +73,8 @@ enum Phase {
     Reserving(Box<Reserving>),
     /// The request is on its way to providers: the journey was handed out. The answer may be one that is to be kept.
     Underway(Option<Filling>),
+    /// The client has all of its answer, and the request is settled and written down; its provider has not ended the stream.
+    Settled,
     /// The answer came from the cache: the journey never began, and is settled with the others.
     Recalled(Box<Journey>),
     /// The gateway answered by itself.
@@ -285,6 +288,7 @@ impl Exchange {
     ) {
         let now = view.now();
         match (journey, std::mem::replace(&mut self.phase, Phase::Start)) {
+            (_, Phase::Settled) => return,
             (Some(journey), phase) => {
                 self.phase = phase;
                 // A part of the answer is the client's already: nobody else hears of it.
@@ -353,9 +357,12 @@ impl Exchange {
             Phase::Seeking(seeking) => (Some(&seeking.arrival.caller), None),
             Phase::Reserving(reserving) => (Some(&reserving.journey.caller), None),
             Phase::Answered { caller, error } => (caller.as_ref(), error.as_deref()),
-            Phase::Start | Phase::Readying | Phase::Knocking(_) | Phase::Underway(_) | Phase::Recalled(_) => {
-                (None, None)
-            }
+            Phase::Start
+            | Phase::Readying
+            | Phase::Knocking(_)
+            | Phase::Underway(_)
+            | Phase::Settled
+            | Phase::Recalled(_) => (None, None),
         };
         let record = Record {
             request_id: self.trail.request_id.as_deref(),
@@ -440,7 +447,7 @@ fn set_out(journey: &Journey, effects: &mut Vec<Effect>) {
     trace::asked(gateway, Some(&journey.caller), Some(&journey.asked.name), Some(journey.strategy), effects);
     // The routes have the gateway's own times.
     let routes = gateway.timeouts;
-    let limit = if journey.outline.stream { routes.first_token } else { routes.answer };
+    let limit = if journey.outline.stream { routes.first_token.plain } else { routes.answer.plain };
     for (name, wanted, rendered) in
         [(TOTAL_TIMEOUT, journey.timeouts.total, routes.total), (ATTEMPT_TIMEOUT, journey.limit(), limit)]
     {

@@ -40,6 +40,7 @@ fn failed(trigger: Trigger) -> &'static str {
         Trigger::ErrorInAnswer => "sluice.failed.error_in_answer",
         Trigger::EmptyAnswer => "sluice.failed.empty_answer",
         Trigger::ContextLength => "sluice.failed.context_length",
+        Trigger::ModelNotFound => "sluice.failed.model_not_found",
         Trigger::Guardrail => "sluice.failed.guardrail",
         Trigger::InvalidStructuredOutput => "sluice.failed.invalid_structured_output",
     }

@@ -18,9 +18,12 @@ use super::super::worker::Worker;
 use super::super::{NO_CLUSTER, Time};
 use super::{Begin, Journey, Lingering, MISCONFIGURED, Next, Silence, Stage, Tried, from_envoy, misconfigured};
 
+/// Before a model's only target is asked once more after what passes in a moment. Envoy waits whole seconds, and up to a half longer.
+const A_MOMENT: Duration = Duration::from_secs(1);
+
 /// How long a provider has to end a stream of which the client has all, if silence may not be shorter, and how much it may send
 /// until it does. Most end it at once.
-const LONGEST_LINGERING: Duration = Duration::from_secs(10);
+const LONGEST_LINGERING: Duration = Duration::from_secs(2);
 const MOST_SWALLOWED: usize = 64 << 10;
 
 /// How long the end of a stream waits for its provider to count the tokens: with the time until a tick sees it, no longer than a second.
@@ -146,17 +149,23 @@ impl Journey {
             return next;
         }
         let roomier = |target: &Target| {
-            trigger != Trigger::ContextLength || target.capabilities.takes_more_than(&current.capabilities)
+            trigger != Trigger::ContextLength || target.capabilities.may_take_more_than(&current.capabilities)
         };
         let worker = self.worker.clone();
-        if self.queue.elsewhere(|target| roomier(target) && worker.affords(target, false, now, shared)) {
-            return Next::Elsewhere;
+        while self.queue.elsewhere(|target| roomier(target) && worker.affords(target, false, now, shared)) {
+            if self.admits_next(now, shared) {
+                return Next::Elsewhere;
+            }
         }
         let waits = !patience.is_zero() && trigger != Trigger::ContextLength && first;
         let last_resort = match trigger {
             // What a model says is not the same twice.
             Trigger::InvalidStructuredOutput => first.then_some(Duration::ZERO),
-            _ => wait.filter(|wait| waits && *wait <= patience.max(LONGEST_WAIT)),
+            _ => {
+                let alone = self.queue.targets().len() == 1 && failure.passes_soon();
+                let wait = wait.or(alone.then_some(A_MOMENT));
+                wait.filter(|wait| waits && *wait <= patience.max(LONGEST_WAIT))
+            }
         };
         let affordable = last_resort.filter(|_| self.affords(&current, true, now, shared));
         affordable.map_or(Next::Nothing, Next::Again)
@@ -167,7 +176,7 @@ impl Journey {
     }
 
     /// The attempt under way is over: what it used is owed, and all workers are told how it went.
-    fn ended(&mut self, failure: Option<Failure>, now: Time, shared: &dyn SharedData) {
+    pub(super) fn ended(&mut self, failure: Option<Failure>, now: Time, shared: &dyn SharedData) {
         if let Some(failure) = &failure {
             notes::failed(self, failure);
         }
@@ -231,11 +240,6 @@ impl Journey {
         speed::observe(shared, &tried.target.cells, &observation, now);
     }
 
-    /// How long one attempt may take until there is something for the client.
-    pub fn limit(&self) -> Duration {
-        if self.outline.stream && !self.is_delivered_whole() { self.timeouts.first_token } else { self.timeouts.answer }
-    }
-
     /// An answer to the attempt under way is good so far: from here on the client sees it.
     pub fn commit(&mut self, now: Time) {
         self.stage = Stage::Answering;
@@ -269,7 +273,7 @@ impl Journey {
     /// limit for the first token has passed, and takes a stream that is held for a silent one.
     pub fn falls_silent(&mut self, now: Time) -> Option<Silence> {
         if let Some(Lingering { since, swallowed }) = self.lingering {
-            let longest = self.timeouts.idle.min(LONGEST_LINGERING);
+            let longest = self.timeouts.idle.plain.min(LONGEST_LINGERING);
             let over = swallowed > MOST_SWALLOWED || now.since(since) >= longest;
             self.lingering = self.lingering.filter(|_| !over);
             return over.then_some(Silence::Over);
@@ -284,7 +288,7 @@ impl Journey {
         if self.heard.0 != self.portions {
             self.heard = (self.portions, now);
         }
-        let stalled = now.since(self.heard.1) >= self.timeouts.idle;
+        let stalled = now.since(self.heard.1) >= self.idle();
         if !self.holding {
             return stalled.then(|| {
                 self.break_off(Failure::stalled_before_its_reader());
@@ -292,8 +296,9 @@ impl Journey {
             });
         }
         let waited = now.since(self.attempts.last()?.started);
-        if self.said.pieces == 0 && waited >= self.timeouts.first_token {
-            return Some(Silence::Held(Failure::no_answer(waited, self.timeouts.first_token)));
+        let first_token = self.first_token_of(&self.attempts.last()?.target);
+        if self.said.pieces == 0 && waited >= first_token {
+            return Some(Silence::Held(Failure::no_answer(waited, first_token)));
         }
         stalled.then(|| Silence::Held(Failure::stalled()))
     }
@@ -304,7 +309,7 @@ impl Journey {
         self.stage = Stage::Refused;
         let error = match self.attempts.last().and_then(|tried| tried.failure.as_ref()) {
             None if self.attempts.is_empty() && envoy == MISCONFIGURED => misconfigured(),
-            Some(failure) if envoy != 504 || failure.error.status == 504 => (*failure.error).clone(),
+            Some(failure) if envoy != 504 || failure.error.status == 504 => self.closing_error(failure, now),
             _ => from_envoy(envoy),
         };
         self.refusal = Some(error.clone().into());
@@ -314,7 +319,7 @@ impl Journey {
     /// An attempt that ended without a callback is known as such when something follows it: by its own limit, or by what was
     /// left of the request's whole time. Whether there was one.
     fn close(&mut self, now: Time, shared: &dyn SharedData) -> bool {
-        let (own, fair) = (self.limit(), self.limit().min(self.model.way.timeouts.total));
+        let (own, fair) = (self.limit(), self.fair_limit());
         let Some(tried) = self.attempts.last_mut().filter(|tried| tried.failure.is_none()) else { return false };
         let left = self.timeouts.total.saturating_sub(tried.started.since(self.started));
         let mut failure = Failure::no_answer(now.since(tried.started), own.min(left));
@@ -331,6 +336,7 @@ impl Journey {
     /// How often the target of the attempt under way was tried in a row.
     fn tries_of_current(&self) -> usize {
         let Some(current) = self.current() else { return 0 };
-        self.attempts.iter().rev().take_while(|tried| Rc::ptr_eq(&tried.target, current)).count()
+        let tries = self.attempts.iter().rev().take_while(|tried| Rc::ptr_eq(&tried.target, current));
+        tries.filter(|tried| !tried.is_spared()).count()
     }
 }

@@ -51,7 +51,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let [open, longest, ramp] = [2, 20, 5].map(Duration::from_secs);
+        let [open, longest, ramp] = [2, 10, 5].map(Duration::from_secs);
         Self { failures: 5, open, longest, ramp }
     }
 }

@@ -33,12 +33,12 @@ struct Rest {
 }
 
 impl Keys {
-    /// The cells of so many keys of a provider. Of one alone there is nothing to choose, and nothing is kept.
-    pub fn of(provider: &str, model: &str, count: usize) -> Self {
+    /// The cells of so many keys of a provider, by its first cluster. Of one alone there is nothing to choose, and nothing is kept.
+    pub fn of(cluster: &str, model: &str, count: usize) -> Self {
         let spots = |number: usize| Spots {
-            // A provider's name has neither slash nor `@`.
-            limited: Spot::of("sluice.keylimit.2.", &format!("{provider}@{number}/{model}")),
-            refused: Spot::of("sluice.keyout.2.", &format!("{provider}@{number}")),
+            // The first cluster's name has neither slash nor `@`.
+            limited: Spot::of("sluice.keylimit.2.", &format!("{cluster}@{number}/{model}")),
+            refused: Spot::of("sluice.keyout.2.", &format!("{cluster}@{number}")),
         };
         Self((1..=if count > 1 { count } else { 0 }).map(spots).collect())
     }

@@ -31,11 +31,12 @@ pub struct Cells {
 }
 
 impl Cells {
-    /// The cells of a target, by the provider's name in the gateway file, which has no slash, and its own name for the model.
+    /// The cells of a target, by its provider's first cluster, whose name has no slash, and its own name for the model: a provider
+    /// whose definition changes is another one, of which nothing is known.
     /// The buckets' names begin with the kind and its format's number, as those of the store do: no two kinds ever meet, and a
     /// filter that is updated in a running Envoy starts anew.
-    pub fn of(provider: &str, model: &str) -> Self {
-        let id = [provider, "/", model].concat().into_boxed_str();
+    pub fn of(cluster: &str, model: &str) -> Self {
+        let id = [cluster, "/", model].concat().into_boxed_str();
         let spot = |kind: &str| Spot::of(kind, &id);
         let [circuit, speed, load] = ["sluice.circuit.2.", "sluice.speed.2.", "sluice.load.2."].map(spot);
         Self { id, circuit, speed, load }

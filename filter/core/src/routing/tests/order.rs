@@ -154,6 +154,23 @@ fn the_cheapest_is_so_for_this_very_request_and_moves_with_the_prices() {
 }
 
 #[test]
+fn what_belongs_together_stays_where_the_strategy_has_sent_it() {
+    let prices = r#""a/x":{"input":1,"output":10},"b/x":{"input":4,"output":4},"c/x":{"input":0.5,"output":20}"#;
+    let file = format!(r#""prices":{{"models":{{{prices}}}}}"#);
+    let case = Case::new(&THREE, r#""strategy":"cheapest","sticky":"key""#, &file);
+    let mut case = case.needs(Needs { input_tokens: 1_000, ..Needs::default() });
+    case.output = 10;
+    assert_eq!(case.order(), "c a b");
+    case.output = 1_000;
+    assert_eq!(case.order(), "c b a", "the others by the strategy");
+    case.caller.key_id = "another".into();
+    assert_eq!(case.order(), "b a c");
+    case.caller.key_id = "k".into();
+    case.now = case.now.after(Duration::from_secs(3_600));
+    assert_eq!(case.order(), "b a c", "it is forgotten");
+}
+
+#[test]
 fn a_target_without_a_price_is_the_last_of_the_cheapest() {
     let case =
         Case::new(&THREE, r#""strategy":"cheapest""#, r#""prices":{"models":{"b/x":{"input":900,"output":900}}}"#);

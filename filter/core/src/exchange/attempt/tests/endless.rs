@@ -9,6 +9,7 @@ use allocation_counter::measure;
 
 use super::super::stream::{Relay, Speakers};
 use super::{ANTHROPIC_STREAM, OPENAI_STREAM};
+use crate::config::patience::Patience;
 use crate::dialect::Chat;
 use crate::dialect::anthropic::Anthropic;
 use crate::dialect::bedrock::Bedrock;
@@ -241,8 +242,8 @@ fn a_provider_that_goes_on_behind_the_end_is_cut_and_has_not_failed() {
     let ended = Buffer(b"").now();
     let after = |milliseconds| ended.after(Duration::from_millis(milliseconds));
     let mut silent = open(b"");
-    assert_eq!(silent.journey.falls_silent(after(9_999)), None);
-    assert_eq!(silent.journey.falls_silent(after(10_000)), Some(Silence::Over));
+    assert_eq!(silent.journey.falls_silent(after(1_999)), None);
+    assert_eq!(silent.journey.falls_silent(after(2_000)), Some(Silence::Over));
     assert_eq!(silent.journey.falls_silent(after(20_000)), None, "once");
     let mut talks = open(&vec![b'x'; 64 << 10]);
     assert_eq!(talks.journey.falls_silent(after(1)), None);
@@ -253,7 +254,7 @@ fn a_provider_that_goes_on_behind_the_end_is_cut_and_has_not_failed() {
     }
     // Where no stream may be silent for as long, none may be behind its end.
     let mut strict = open(b"");
-    strict.journey.timeouts.idle = Duration::from_millis(500);
+    strict.journey.timeouts.idle = Patience::stated(Duration::from_millis(500));
     assert_eq!(strict.journey.falls_silent(after(499)), None);
     assert_eq!(strict.journey.falls_silent(after(500)), Some(Silence::Over));
     // One that ends in time is not cut, and neither is one whose end is not known yet.
@@ -262,9 +263,9 @@ fn a_provider_that_goes_on_behind_the_end_is_cut_and_has_not_failed() {
     assert_eq!(ends.journey.falls_silent(after(100_000)), None);
     let mut fails = Watched::openai();
     fails.portion(OPENAI_STREAM[..3].concat().as_bytes());
-    assert_eq!(fails.journey.falls_silent(after(10_000)), None);
+    assert_eq!(fails.journey.falls_silent(after(2_000)), None);
     fails.portion(b"data: {nonsense\n\n");
-    assert_eq!(fails.journey.falls_silent(after(10_000)), Some(Silence::Over));
+    assert_eq!(fails.journey.falls_silent(after(2_000)), Some(Silence::Over));
     assert_eq!((fails.journey.stage, fails.errors()), (Stage::Broken, 1));
 }
 

@@ -130,7 +130,8 @@ fn whoever_is_refused_reads_it_in_anthropics_shape() {
 
 #[test]
 fn a_providers_errors_have_anthropics_words_and_status() {
-    let gpt = |status, body: &str| error(&send(MESSAGES, &self::body("gpt", ""), &[json(status, body)]));
+    let gpt =
+        |status, body: &str| error(&send(MESSAGES, &self::body("gpt", ""), &[json(status, body), json(status, body)]));
     assert_eq!(gpt(400, r#"{"error":{"message":"bad"}}"#), (400, "invalid_request_error".to_owned()));
     assert_eq!(gpt(503, r#"{"error":{"message":"busy","code":"overloaded"}}"#), (529, "overloaded_error".to_owned()));
     let quota = r#"{"error":{"message":"no credit","type":"insufficient_quota","code":"insufficient_quota"}}"#;

@@ -19,7 +19,7 @@ fn ask(path: &str, model: &str, script: Script) -> Seen {
         path,
         &headers[..if path.ends_with("messages") { 2 } else { 1 }],
         body.as_bytes(),
-        &[script],
+        &[script.clone(), script],
     )
 }
 

@@ -11,6 +11,7 @@ mod errors;
 mod guards;
 mod names;
 mod pass_through;
+mod patience;
 mod policy;
 mod pressure;
 mod redis;

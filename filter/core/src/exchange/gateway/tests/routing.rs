@@ -86,7 +86,7 @@ fn a_provider_and_its_model_are_a_name_for_who_may_choose_targets() {
     assert_eq!((seen.status, asked(&seen).as_str()), (200, "two"));
     assert!(seen.received[0].body.contains(r#""model":"x""#), "{}", seen.received[0].body);
     assert_eq!(seen.log["model"], "two/x");
-    assert_eq!(asked(&may.ask_for("two/x", &[], &[json(503, "{}")])), "two", "there is no other");
+    assert_eq!(asked(&may.ask_for("two/x", &[], &[json(504, "{}")])), "two", "there is no other");
     assert_eq!(error(&may.ask_for("two/y", &[], &[])), (404, "model_not_found".to_owned()));
     for control in ["", r#","control":["route","fallback","timeout"]"#] {
         let may_not = Gate::new("", control, "");
@@ -138,8 +138,9 @@ fn a_client_decides_who_is_first_and_whether_there_is_a_second() {
     let down = json(503, "{}");
     let route = ("x-sluice-route", "two");
     assert_eq!(asked(&gate.ask(&[route], &[down.clone(), good()])), "two one");
-    let alone = gate.ask(&[route, ("x-sluice-fallback", "off")], std::slice::from_ref(&down));
-    assert_eq!((alone.status, asked(&alone).as_str()), (503, "two"));
+    let alone = gate.ask(&[route, ("x-sluice-fallback", "off")], &[json(504, "{}")]);
+    assert_eq!((alone.status, asked(&alone).as_str()), (504, "two"));
+    assert_eq!(asked(&gate.ask(&[route, ("x-sluice-fallback", "off")], &[down, good()])), "two two", "it alone");
     assert_eq!(error(&gate.ask(&[("x-sluice-route", "four")], &[])), (400, "route_not_found".to_owned()));
     assert_eq!(error(&gate.ask(&[("x-sluice-fallback", "of")], &[])), (400, "invalid_header".to_owned()));
 }
@@ -177,7 +178,7 @@ fn envoy_is_told_of_times_where_they_are_not_the_gateways() {
     assert_eq!(asks(own, false, &wish("2m")).0.as_deref(), Some("90000"), "the model's holds");
     assert_eq!(asks(own, false, &wish("3s")).0.as_deref(), Some("3000"));
     let whole = r#","delivery":"whole""#;
-    assert_eq!(asks(whole, true, &[]), told(None, Some("20000")), "the first token is the last");
+    assert_eq!(asks(whole, true, &[]), told(None, Some("120000")), "all of it has to come");
 }
 
 const TOO_LONG: &str =
@@ -191,7 +192,15 @@ fn a_prompt_that_is_too_long_goes_to_who_is_known_to_take_more() {
     assert_eq!((seen.status, asked(&seen).as_str()), (200, "one three"));
     assert_eq!(seen.headers.text("x-sluice-failures"), Some("one/x: status_400"));
     assert!(seen.counted.contains(&"sluice.failed.context_length"));
-    for nobody in [r#""one/x":{"max_input":8000}"#, r#""one/x":{"max_input":8000},"two/x":{"max_input":7000}"#] {
+    let unknown = sizes(r#""one/x":{"max_input":8000},"two/x":{"max_input":7000}"#);
+    assert_eq!(asked(&unknown.ask(&[], &[json(400, TOO_LONG), good()])), "one three", "of it nothing is known");
+    assert_eq!(asked(&sizes("").ask(&[], &[json(400, TOO_LONG), json(400, TOO_LONG), good()])), "one two three");
+    let all = |sizes: [u32; 3]| {
+        let sizes = ["one", "two", "three"].iter().zip(sizes);
+        sizes.map(|(name, most)| format!(r#""{name}/x":{{"max_input":{most}}}"#)).collect::<Vec<_>>().join(",")
+    };
+    for nobody in [all([8000, 8000, 7000]), all([8000, 1, 8000])] {
+        let nobody = &nobody;
         let seen = sizes(nobody).ask(&[], &[json(400, TOO_LONG)]);
         assert_eq!((seen.status, asked(&seen).as_str()), (400, "one"), "{nobody}");
         assert!(seen.body.contains("context_length_exceeded"));
@@ -264,7 +273,7 @@ fn what_took_too_long_is_another_reason_than_what_was_not_there() {
 fn a_short_wait_is_for_the_same_target_and_no_wait_at_all_for_another() {
     let patient = Gate::new("", "", "").ask(&[], &[later("1"), good()]);
     assert_eq!((asked(&patient).as_str(), patient.waits), ("one one", vec![Some("1".to_owned())]));
-    let busy = Gate::new("", "", "").ask(&[], &[later("2"), good()]);
+    let busy = Gate::new("", "", "").ask(&[], &[later("3"), good()]);
     assert_eq!((asked(&busy).as_str(), busy.waits), ("one two", vec![None]));
     let longer = Gate::new(r#","retry":{"wait":"5s"}"#, "", "").ask(&[], &[later("4"), good()]);
     assert_eq!((asked(&longer).as_str(), longer.waits), ("one one", vec![Some("4".to_owned())]));
@@ -499,7 +508,7 @@ fn what_is_foreseen_is_what_happens() {
         ("", prices, &[("x-sluice-route", "cheapest"), ("x-sluice-fallback", "off")]),
     ] {
         let gate = Gate::new(model, ALL, file);
-        let seen = gate.ask(headers, &[json(503, "{}"), json(503, "{}"), json(503, "{}")]);
+        let seen = gate.ask(headers, &[json(504, "{}"), json(504, "{}"), json(504, "{}")]);
         assert_eq!(foreseen(&gate, headers, body), asked(&seen), "{model} {file} {headers:?}");
     }
 }

@@ -1,0 +1,49 @@
+//! Who follows an attempt that failed: nobody who cannot take the request, and the same target where its connection was an old one.
+
+use super::*;
+use crate::exchange::metric;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+const BIASED: &str = r#"{"model":"through","logit_bias":{"1":5},"messages":[{"role":"user","content":"hi"}]}"#;
+
+#[test]
+fn a_target_without_words_for_the_request_is_passed_over_and_the_list_goes_on() {
+    for failure in [json(503, "{}"), Script::Nothing] {
+        let seen = Envoy::new().chat(BIASED, &[failure.clone(), json(200, OPENAI)]);
+        assert_eq!((seen.status, seen.headers.text("x-sluice-provider")), (200, Some("old")), "{failure:?}");
+        assert_eq!((seen.received.len(), seen.headers.text("x-sluice-attempts")), (2, Some("2")), "{failure:?}");
+        let tried = &seen.log["tried"];
+        assert_eq!(
+            (&tried[1]["provider"], &tried[1]["failure"], &tried[2]["provider"], &tried[2]["failure"]),
+            (&"ant".into(), &"cannot_express".into(), &"old".into(), &serde_json::Value::Null),
+            "{failure:?}"
+        );
+        let nobody = Envoy::new().chat(&BIASED.replace("through", "chat"), &[failure.clone(), failure.clone()]);
+        assert_eq!(nobody.status, 503, "{failure:?}");
+        assert!(nobody.received.iter().all(|received| received.headers.text(":authority") == Some("oai.test")));
+    }
+    let plain =
+        Envoy::new().chat(&BIASED.replace(r#""logit_bias":{"1":5},"#, ""), &[json(503, "{}"), json(200, ANTHROPIC)]);
+    assert_eq!(plain.headers.text("x-sluice-provider"), Some("ant"));
+}
+
+#[test]
+fn a_lost_connection_is_made_anew_once_and_says_nothing_of_the_target() {
+    let (worker, shared) = (Rc::new(Worker::new(gateway(), [7; 16])), Rc::<Shared>::default());
+    let ask = |scripts: &[Script]| {
+        let body = r#"{"model":"chat","messages":[{"role":"user","content":"hi"}]}"#;
+        Envoy::with(worker.clone(), shared.clone()).chat(body, scripts)
+    };
+    // More often than a retry budget or a circuit would bear.
+    for _ in 0..30 {
+        let seen = ask(&[Script::Closed, json(200, OPENAI)]);
+        assert_eq!((seen.headers.text("x-sluice-provider"), seen.received.len()), (Some("oai"), 2));
+        assert_eq!(seen.headers.text("x-sluice-failures"), Some("oai/gpt: no_answer"));
+        assert_eq!(seen.counted, ["sluice.failed.unreachable"]);
+    }
+    let seen = ask(&[Script::Closed, Script::Closed, json(200, ANTHROPIC)]);
+    assert_eq!((seen.headers.text("x-sluice-provider"), seen.received.len()), (Some("ant"), 3));
+    assert!(seen.counted.contains(&metric::FALLBACK));
+    assert_eq!(ask(&[Script::Closed, json(503, "{}"), json(200, ANTHROPIC)]).received.len(), 3);
+}

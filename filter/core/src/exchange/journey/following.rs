@@ -1,0 +1,104 @@
+//! Who follows an attempt that failed: targets that cannot take the request, or that it cannot afford, are passed over, and the list goes
+//! on behind them.
+//!
+//! It is decided when an attempt is over, so that most requests pay nothing for it: what is written for the next target is what
+//! leaves, and what is reserved for it is what it takes. A request that is not kept ([`Kept`]: it is long, or something in it was masked)
+//! is written only when its turn has come, and then a target without words for it ends the list.
+
+use std::rc::Rc;
+
+use crate::config::Target;
+use crate::store::SharedData;
+
+use super::super::echo::Kept;
+use super::super::rewrite;
+use super::super::{Time, notes};
+use super::{Journey, Stage};
+
+/// The words of the log.
+pub const CANNOT_EXPRESS: &str = "cannot_express";
+/// Likewise.
+pub const OVER_LIMIT: &str = "over_limit";
+
+/// A target that was not asked when its turn came.
+#[derive(Debug)]
+pub struct PassedOver {
+    /// Which.
+    pub target: Rc<Target>,
+    /// Why.
+    pub reason: &'static str,
+    /// Behind so many attempts.
+    pub after: usize,
+}
+
+/// How an attempt ended that gave no answer, as far as Envoy says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It had a connection, and lost it, or its time was over.
+    Lost,
+    /// No connection, or an answer that broke off before any of it was seen.
+    Failed,
+    /// By nobody's failure, or with an answer.
+    Other,
+}
+
+impl Journey {
+    /// Whether the target that the queue names next takes the request; it is passed over if not.
+    pub(super) fn admits_next(&mut self, now: Time, shared: &dyn SharedData) -> bool {
+        let Some(target) = self.queue.next().cloned() else { return false };
+        let Err(reason) = self.writes_for(&target, now, shared) else { return true };
+        notes::passed_over(self, &target, reason);
+        self.passed_over.push(PassedOver { target, reason, after: self.attempts.len() });
+        self.queue.pass_over();
+        false
+    }
+
+    /// An attempt is over without a callback that told of it. Whether another target follows than it seemed when it began.
+    pub fn ends_unheard(&mut self, number: usize, ending: Ending, now: Time, shared: &dyn SharedData) -> bool {
+        let current = self.attempts.len() == number && self.stage == Stage::Underway;
+        let failed = self.attempts.last().is_none_or(|tried| tried.failure.is_some());
+        if !current || failed || ending == Ending::Other {
+            return false;
+        }
+        if ending == Ending::Lost && self.loses_connection(now, shared) {
+            return true;
+        }
+        if !self.another_waits() {
+            return false;
+        }
+        let planned = self.queue.next().cloned();
+        while !self.admits_next(now, shared) {
+            if !self.queue.elsewhere(|_| true) {
+                break;
+            }
+        }
+        self.choose_key(now, shared);
+        let same = |(next, planned)| Rc::ptr_eq(next, planned);
+        !self.queue.next().zip(planned.as_ref()).is_some_and(same)
+    }
+
+    /// Writes the request for a target, where it has to be written, and reserves what it takes there.
+    fn writes_for(&mut self, target: &Rc<Target>, now: Time, shared: &dyn SharedData) -> Result<(), &'static str> {
+        let format = target.provider.format_for(self.client, &target.model).ok_or(CANNOT_EXPRESS)?;
+        let kept = match &self.body {
+            // What was masked must not leave.
+            Kept::Whole(body) if self.masked.is_empty() && body.len() == self.outline.length => Some(body),
+            _ => None,
+        };
+        let written = match kept.filter(|_| rewrite::is_needed(self.client, format, target)) {
+            None => None,
+            Some(body) => {
+                let largest = self.worker.gateway.memory.rewritten;
+                let about = (&body[..], &self.forwarded);
+                let written = rewrite::request(self.client, format, &self.outline, about, target, largest);
+                Some(written.map_err(|_| CANNOT_EXPRESS)?)
+            }
+        };
+        let lease = self.lease();
+        if !self.charge.as_mut().is_none_or(|charge| charge.moves_to(target, lease, shared, now)) {
+            return Err(OVER_LIMIT);
+        }
+        self.ready = written;
+        Ok(())
+    }
+}

@@ -1,0 +1,57 @@
+//! How long a request waits for its targets.
+//!
+//! Envoy has one limit for every attempt of a request, which it reads once, when the request leaves. So that is the longest that any
+//! target of the list is worth. Where answers are held, the worker's tick knows each target's own.
+
+use std::time::Duration;
+
+use crate::config::Target;
+use crate::config::patience::Waited;
+
+use super::Journey;
+
+impl Journey {
+    /// How long one attempt may take until there is something for the client.
+    pub fn limit(&self) -> Duration {
+        self.limit_within(self.timeouts.total)
+    }
+
+    /// The same for a client that waits as long as the gateway would.
+    pub(super) fn fair_limit(&self) -> Duration {
+        let total = self.model.way.timeouts.total;
+        self.limit_within(total).min(total)
+    }
+
+    fn limit_within(&self, total: Duration) -> Duration {
+        let targets = match self.queue.targets() {
+            [] => &self.model.targets[..],
+            queued => queued,
+        };
+        let waited = Waited { slow: targets.iter().any(|target| self.is_slow(target)), last: self.alone(total) };
+        match (self.outline.stream, self.is_delivered_whole()) {
+            (false, _) => self.timeouts.answer.of(waited),
+            (true, true) => self.timeouts.whole.of(waited),
+            (true, false) => self.timeouts.first_token.of(waited),
+        }
+    }
+
+    /// How long the first token of an answer may take whose headers are here.
+    pub(super) fn first_token_of(&self, target: &Target) -> Duration {
+        self.timeouts.first_token.of(Waited { slow: self.is_slow(target), last: self.alone(self.timeouts.total) })
+    }
+
+    /// How long a stream may be silent.
+    pub(super) fn idle(&self) -> Duration {
+        self.timeouts.idle.of(Waited { slow: self.wishes.runs_tools(), last: None })
+    }
+
+    /// Whether the target may take long before it says anything.
+    fn is_slow(&self, target: &Target) -> bool {
+        (target.capabilities.reasoning == Some(true) && !self.wishes.quick) || target.provider.loads
+    }
+
+    /// The whole time, where nothing could follow the first attempt.
+    fn alone(&self, total: Duration) -> Option<Duration> {
+        (self.queue.targets().len() == 1).then_some(total)
+    }
+}

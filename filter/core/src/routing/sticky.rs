@@ -1,0 +1,88 @@
+//! What keeps the requests of one value (a key, a user, a header) with one target, where the strategy by itself would choose anew each
+//! time: a provider that has seen a conversation has its prompt cached.
+//!
+//! A weighted choice needs no memory, for it is made of the value. Others are remembered in the memory that Envoy's workers share: the
+//! last value of each of a few thousand slots, for a while. Of two values that meet in one slot the later one stays, and the other is
+//! chosen for anew.
+
+use std::time::Duration;
+
+use crate::exchange::Time;
+use crate::store::SharedData;
+use crate::store::value::{Value, age, bytes, parse, read, update};
+
+/// The format, and that it is one.
+const FORMAT: [u8; 8] = *b"sticky\0\x01";
+
+/// Values that are remembered at once, at most.
+const SLOTS: u64 = 4096;
+
+/// For how long after its last request a value is remembered: providers keep prompts for less.
+const REMEMBERED: Duration = Duration::from_secs(30 * 60);
+
+/// A value that keeps coming is written down again no sooner than this.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// Where one value's requests go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Stay {
+    value: u64,
+    target: u64,
+    at: Time,
+}
+
+impl Value for Stay {
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let [value, target, at] = parse(&FORMAT, bytes)?;
+        Some(Self { value, target, at: Time(at) })
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        bytes(&FORMAT, &[self.value, self.target, self.at.0])
+    }
+}
+
+/// Where the value's requests went of late.
+pub fn target_of(value: u64, now: Time, shared: &dyn SharedData) -> Option<u64> {
+    let stay: Stay = read(shared, &slot(value));
+    (stay.value == value && is_within(now, stay.at, REMEMBERED)).then_some(stay.target)
+}
+
+/// The value's requests go there.
+pub fn note(value: u64, target: u64, now: Time, shared: &dyn SharedData) {
+    update(shared, &slot(value), |stay: Stay| {
+        let known = stay.value == value && stay.target == target && is_within(now, stay.at, FRESH);
+        (!known).then_some(Stay { value, target, at: now })
+    });
+}
+
+fn is_within(now: Time, at: Time, span: Duration) -> bool {
+    age(now, at).is_some_and(|age| age < span)
+}
+
+fn slot(value: u64) -> String {
+    format!("sluice.sticky.1.{:03x}", value % SLOTS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::fake::Shared;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_value_is_remembered_for_a_while_and_of_two_in_a_slot_the_later_one() {
+        let shared = Shared::default();
+        let at = |seconds: u64| Time((1_800_000_000 + seconds) * 1_000_000_000);
+        assert_eq!(target_of(7, at(0), &shared), None);
+        note(7, 1, at(0), &shared);
+        assert_eq!((target_of(7, at(1799), &shared), target_of(7, at(1801), &shared)), (Some(1), None));
+        note(7, 1, at(61), &shared);
+        assert_eq!(target_of(7, at(1801), &shared), Some(1), "it goes on as long as it comes");
+        note(7 + SLOTS, 2, at(62), &shared);
+        assert_eq!((target_of(7, at(63), &shared), target_of(7 + SLOTS, at(63), &shared)), (None, Some(2)));
+        (0..20_000).for_each(|value| note(value, 1, at(70), &shared));
+        assert_eq!(shared.names().len(), 4096, "no more, whatever clients send");
+    }
+}
