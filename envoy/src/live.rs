@@ -132,8 +132,11 @@ impl Live {
 
     /// Whether there was something to do; else all that is in the way of it.
     fn apply(&mut self, envoy: SocketAddr, stop: &dyn Fn() -> bool) -> Result<bool, Vec<String>> {
-        self.again = Some(Instant::now() + AGAIN);
-        let checked = reload::read(&self.path, &self.base)?;
+        let begun = Instant::now();
+        let checked = reload::read(&self.path, &self.base);
+        // A file that takes long to read is not read all the time.
+        self.again = Some(Instant::now() + AGAIN + begun.elapsed() * 20);
+        let checked = checked?;
         self.edits.follow(files(&self.path, &self.base, &checked));
         let next = Prepared::new(checked, &self.directory, &self.rendering);
         if self.applied.is(&next) {
