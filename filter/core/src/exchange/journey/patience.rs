@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::config::Target;
 use crate::config::patience::Waited;
 
+use super::super::failure::SLACK;
 use super::Journey;
 
 impl Journey {
@@ -33,6 +34,13 @@ impl Journey {
             (true, true) => self.timeouts.whole.of(waited),
             (true, false) => self.timeouts.first_token.of(waited),
         }
+    }
+
+    /// How much earlier than it was told Envoy ends an attempt. Its clock begins with the turn of its loop, in which a long body is read
+    /// and written anew before the attempt begins here; where the connection was there already, that is the same turn.
+    pub(super) fn slack(&self, limit: Duration) -> Duration {
+        let mebibytes = u32::try_from(self.outline.length >> 20).unwrap_or(u32::MAX);
+        SLACK.saturating_mul(mebibytes.saturating_add(1)).min(limit / 2).max(SLACK)
     }
 
     /// How long the first token of an answer may take whose headers are here.
