@@ -23,7 +23,7 @@ use super::missing;
 /// A Retry-After up to this long is waited for when no other target is left; a longer one is passed to the client.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// The clocks of Envoy's limits start a little after, or before, those that are read here; for each MiB of a body as much more.
+/// The clocks of Envoy's limits start a little after, or before, those that are read here.
 pub const SLACK: Duration = Duration::from_millis(20);
 
 /// One failed attempt.
