@@ -5,6 +5,7 @@ mod frames;
 mod spoken;
 
 use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -26,6 +27,7 @@ use crate::PATIENCE;
 pub struct Client {
     port: u16,
     headers: Vec<(String, String)>,
+    patience: Duration,
 }
 
 /// An answer, read to its end.
@@ -69,7 +71,7 @@ pub enum Failure {
 impl Client {
     /// A client of a port of the loopback interface.
     pub fn new(port: u16) -> Self {
-        Self { port, headers: vec![("content-type".into(), "application/json".into())] }
+        Self { port, headers: vec![("content-type".into(), "application/json".into())], patience: PATIENCE }
     }
 
     /// The port.
@@ -80,6 +82,12 @@ impl Client {
     /// The headers.
     pub fn headers(&self) -> &[(String, String)] {
         &self.headers
+    }
+
+    /// The same that waits so long for an answer to begin, and for each piece of it.
+    #[must_use]
+    pub fn patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// The same with one more header.
@@ -117,7 +125,7 @@ impl Client {
     /// When it takes too long, or the request is none.
     pub async fn open(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Result<Open, Failure> {
         let request = self.build(method, path, body);
-        timeout(PATIENCE, self.send(request)).await.expect("an answer in time")
+        timeout(self.patience, self.send(request)).await.expect("an answer in time")
     }
 
     fn build(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
@@ -147,7 +155,7 @@ impl Client {
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<Open, Failure> {
         let Kept { mut sender, _connection } = self.connect().await?;
         let response = sender.send_request(request).await.map_err(Failure::NoAnswer)?;
-        Ok(Open { response, _connection: Some(_connection) })
+        Ok(Open { response, patience: self.patience, _connection: Some(_connection) })
     }
 
     /// Sends a request and reads its answer to the end.
@@ -205,6 +213,7 @@ impl Drop for Driver {
 #[derive(Debug)]
 pub struct Open {
     response: Response<Incoming>,
+    patience: Duration,
     /// Its own, unless it came on one that is kept.
     _connection: Option<Driver>,
 }
@@ -231,7 +240,7 @@ impl Kept {
             self.sender.send_request(request).await
         };
         let response = timeout(PATIENCE, sent).await.expect("an answer in time").map_err(Failure::NoAnswer)?;
-        Ok(Open { response, _connection: None }.finish().await)
+        Ok(Open { response, patience: client.patience, _connection: None }.finish().await)
     }
 }
 
@@ -254,7 +263,7 @@ impl Open {
     /// # Panics
     /// When it takes too long.
     pub async fn next(&mut self) -> Result<Option<Bytes>, hyper::Error> {
-        let frame = timeout(PATIENCE, self.response.body_mut().frame()).await.expect("more of the body in time");
+        let frame = timeout(self.patience, self.response.body_mut().frame()).await.expect("more of the body in time");
         Ok(frame.transpose()?.map(|frame| frame.into_data().unwrap_or_default()))
     }
 

@@ -1,5 +1,6 @@
 //! The provider simulator and the harness of the end-to-end tests.
 
+pub mod balancer;
 pub mod chance;
 pub mod client;
 pub mod collector;

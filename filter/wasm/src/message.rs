@@ -102,13 +102,20 @@ impl View for Message {
 }
 
 impl Message {
+    /// Whether the attempt that begins has a connection. One from the pool is given to it before its filter sees anything, and one that
+    /// is made takes a turn of Envoy's loop at least.
+    pub fn is_connected(self) -> bool {
+        host::property("upstream\0local_address").is_ok_and(|address| !address.is_empty())
+    }
+
     /// How an attempt has ended, as far as Envoy says it when its filter is done: the attempt's own response flags are not to be seen. Of
     /// an answer there are details, and of a request that its client left. A connection that came about has a local address, and one that
-    /// did not a reason. So what is lost looks like what took too long.
-    pub fn ending(self) -> Ending {
+    /// did not a reason. So what is lost looks like what took too long. `pooled`: whether its connection was there when it began.
+    pub fn ending(self, pooled: bool) -> Ending {
         let text = |name| host::property(name).unwrap_or_default();
         match &*text("response\0code_details") {
-            b"" if text("upstream\0local_address").is_empty() => Ending::Failed,
+            b"" if pooled => Ending::Forgotten,
+            b"" if !self.is_connected() => Ending::Failed,
             b"" if !text("upstream\0transport_failure_reason").is_empty() => Ending::Failed,
             b"" => Ending::Lost,
             b"via_upstream" => Ending::Failed,

@@ -18,6 +18,8 @@ pub struct ProviderContext {
     state: State,
     /// Bytes of the body so far: trailers come without a size.
     body: usize,
+    /// Whether it found a connection that was there.
+    pooled: bool,
 }
 
 enum State {
@@ -30,7 +32,7 @@ enum State {
 
 impl ProviderContext {
     pub fn new(id: u32) -> Self {
-        Self { id, state: State::Fresh, body: 0 }
+        Self { id, state: State::Fresh, body: 0, pooled: false }
     }
 
     fn begin(&mut self, effects: &mut Vec<Effect>) -> Option<()> {
@@ -38,6 +40,7 @@ impl ProviderContext {
         let cx = &mut Context { view: &REQUEST, shared: &host::Shared, effects };
         let attempt = Attempt::begin(&mut *shared.try_borrow_mut().ok()?, cx)?;
         self.state = State::UnderWay(attempt.into(), shared);
+        self.pooled = REQUEST.is_connected();
         Some(())
     }
 
@@ -82,7 +85,7 @@ impl Callbacks for ProviderContext {
             && let Ok(mut journey) = shared.try_borrow_mut()
         {
             let mut effects = Vec::new();
-            attempt.ends(RESPONSE.ending(), &mut journey, &mut context(&RESPONSE, &mut effects));
+            attempt.ends(RESPONSE.ending(self.pooled), &mut journey, &mut context(&RESPONSE, &mut effects));
             message::tell(effects);
         }
         true

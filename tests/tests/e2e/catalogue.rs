@@ -11,6 +11,7 @@ mod cut;
 mod outage;
 mod refusals;
 mod silence;
+mod sixteen;
 mod whole;
 
 use std::fmt;

@@ -1,10 +1,16 @@
 //! Connections that are there no longer: of a pool, where whoever balances load has forgotten them, and such as never come about.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
+use sluice_tests::balancer::Balancer;
 use sluice_tests::gateway::{Gateway, KEY, Key, Kind};
 use sluice_tests::simulator::Simulator;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
-use crate::{ask, refusal, said};
+use crate::{ask, refusal, said, together, with};
 
 #[tokio::test]
 async fn a_lost_connection_is_made_anew_and_says_nothing_of_its_provider() {
@@ -41,4 +47,147 @@ async fn a_lost_connection_is_made_anew_and_says_nothing_of_its_provider() {
     assert_eq!((openai.count(), anthropic.count(), &*said(&answer)), (2, 1, "hi"));
     assert_eq!(refusal(&gateway.chat(&ask("alone", "say hi")).await), (503, "provider_unavailable".to_owned()));
     assert_eq!(openai.count(), 5, "and its only target once more");
+}
+
+/// So many connections are in the pool when whoever balances load forgets them all.
+const POOLED: usize = 50;
+
+/// Each request ends up on a connection that is new, however many dead ones it is given before, and no circuit hears of it.
+#[tokio::test]
+async fn a_pool_of_forgotten_connections_is_no_failure_of_its_provider() {
+    let (openai, anthropic) = (Simulator::start().await, Simulator::start().await);
+    let balancer = Balancer::start(openai.port()).await;
+    for (settings, sizes) in [(json!({}), &[1, 10, 50][..]), (json!({"timeouts": "fast"}), &[10])] {
+        let gateway = Gateway::builder()
+            .provider("openai", Kind::OpenAi, &*balancer.base_url())
+            .provider("anthropic", Kind::Anthropic, &anthropic)
+            .model("both", &[("openai", "gpt-sim"), ("anthropic", "claude-sim")])
+            .model("both-whole", &[("openai", "gpt-sim"), ("anthropic", "claude-sim")])
+            .model("alone", &[("openai", "gpt-sim")])
+            .with(json!({"models": {"both-whole": {"delivery": "whole"}}}))
+            // All connections are in one worker's pool, and one failure opens a circuit for as long as the test lasts.
+            .concurrency(1)
+            .with(json!({"circuit": {"failures": 1, "open": "1h", "longest": "1h"}}))
+            .with(settings)
+            .start()
+            .await;
+        for model in ["both", "both-whole", "alone"] {
+            for size in sizes {
+                forgotten(&gateway, &balancer, &openai, model, *size).await;
+            }
+        }
+        assert_eq!(anthropic.count(), 0);
+    }
+}
+
+/// Fills the pool, has it forgotten, and asks so often at once.
+async fn forgotten(gateway: &Gateway, balancer: &Balancer, openai: &Simulator, model: &str, size: usize) {
+    let burst = async |size: usize| {
+        let body = with(ask(model, "say hi"), json!({"stream": size % 20 != 10}));
+        for answer in together((0..size).map(|_| gateway.chat(&body))).await {
+            let by = answer.header("x-sluice-provider");
+            assert_eq!(
+                (answer.status, &*said(&answer), by),
+                (200, "hi", Some("openai")),
+                "{model}, {size}: {answer:?}"
+            );
+        }
+    };
+    openai.clear();
+    openai.hold();
+    let full = async {
+        sluice_tests::until("all to be under way", || (openai.count() == POOLED).then_some(())).await;
+        openai.release();
+    };
+    tokio::join!(burst(POOLED), full);
+    let (forgotten, before) = (balancer.forget(), balancer.reset());
+    assert!(forgotten >= POOLED, "{forgotten}");
+    let began = Instant::now();
+    burst(size).await;
+    let took = began.elapsed().as_millis();
+    // A dead one is given to each of them first, and all dead ones are gone before one is made.
+    let lost = balancer.reset() - before;
+    println!("{model}: {size} requests after {forgotten} forgotten connections, {lost} of them tried, took {took} ms");
+    assert!(lost >= size && openai.count() == POOLED + size, "{lost} of {forgotten}, {}", openai.count());
+}
+
+/// Answers the first request of each connection, and reads no other: `pause` after each KiB.
+async fn reads_no_more(listener: TcpListener, pause: Duration) {
+    const ANSWER: &str = r#"{"id":"x","object":"chat.completion","type":"message","role":"assistant","model":"x","created":1,
+        "choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}],
+        "content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","stop_sequence":null,
+        "usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2,"input_tokens":1,"output_tokens":1}}"#;
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", ANSWER.len());
+    let mut connections = JoinSet::new();
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let answer = [&*head, ANSWER].concat();
+        connections.spawn(async move {
+            let (mut bytes, mut seen) = ([0; 1 << 10], 0);
+            // The first request is a short one, and its body ends with this.
+            while let Ok(read @ 1..) = stream.read(&mut bytes).await {
+                if seen < 1 << 10 && bytes[..read].ends_with(b"}") {
+                    let _ = stream.write_all(answer.as_bytes()).await;
+                }
+                seen += read;
+                if seen >= 1 << 10 {
+                    tokio::time::sleep(pause).await;
+                }
+            }
+        });
+    }
+}
+
+/// What is said of a provider that does not take all of a body in time, whichever limit it is that ends it. Of a connection that has
+/// served before, Envoy's clock for that begins with the turn of its loop in which the body was read and written anew.
+#[tokio::test]
+async fn a_timeout_while_a_body_is_still_being_sent_is_a_timeout() {
+    let listener = async || TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+    let (deaf, slow) = (listener().await, listener().await);
+    let urls = [&deaf, &slow].map(|listener| format!("http://{}/v1", listener.local_addr().expect("an address")));
+    let mut providers = JoinSet::new();
+    providers.spawn(reads_no_more(deaf, Duration::from_secs(3600)));
+    providers.spawn(reads_no_more(slow, Duration::from_millis(50)));
+    let long = "so ".repeat(7 << 20);
+    for limits in [json!({"answer": "2s", "first_token": "2s"}), json!({"total": "4s"})] {
+        let gateway = Gateway::builder()
+            .provider("deaf", Kind::OpenAi, &*urls[0])
+            .provider("slow", Kind::Anthropic, &*urls[1])
+            .model("deaf", &[("deaf", "gpt-sim")])
+            .model("slow", &[("slow", "claude-sim")])
+            .with(json!({"timeouts": limits}))
+            .start()
+            .await;
+        for (model, stream) in [("deaf", false), ("deaf", true), ("slow", false), ("slow", true)] {
+            let served = gateway.chat(&ask(model, "hi")).await;
+            assert_eq!((served.status, &*said(&served)), (200, "hi"), "{served:?}");
+            let answer = gateway.chat(&with(ask(model, &long), json!({"stream": stream}))).await;
+            assert_eq!(refusal(&answer), (504, "provider_timeout".to_owned()), "{limits}, {model}, {stream}");
+            let told = ["x-sluice-failures", "x-sluice-attempts"].map(|name| answer.header(name).unwrap_or_default());
+            assert!(told[0].ends_with("-sim: timeout") && told[1] == "1", "{limits}, {model}, {stream}: {told:?}");
+        }
+    }
+}
+
+/// Somebody accepts, and never says a word of TLS.
+#[tokio::test]
+async fn a_connection_has_a_time_of_its_own_and_the_next_target_is_asked_in_time() {
+    let mute = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+    let url = format!("https://{}/v1", mute.local_addr().expect("an address"));
+    let openai = Simulator::start().await;
+    let gateway = Gateway::builder()
+        .provider("mute", Kind::OpenAi, &*url)
+        .provider("openai", Kind::OpenAi, &openai)
+        .model("both", &[("mute", "gpt-sim"), ("openai", "gpt-sim")])
+        .model("alone", &[("mute", "gpt-sim")])
+        // No longer than a connection was given once: then there was no time left for another target.
+        .with(json!({"timeouts": {"total": "5s", "connect": "1s"}}))
+        .start()
+        .await;
+    for stream in [false, true] {
+        let answer = gateway.chat(&with(ask("both", "say hi"), json!({"stream": stream}))).await;
+        let told = (answer.header("x-sluice-provider"), answer.header("x-sluice-failures"));
+        assert_eq!((answer.status, told), (200, (Some("openai"), Some("mute/gpt-sim: no_answer"))), "{answer:?}");
+        let answer = gateway.chat(&with(ask("alone", "say hi"), json!({"stream": stream}))).await;
+        assert_eq!(refusal(&answer), (503, "provider_unavailable".to_owned()), "{stream}");
+    }
 }

@@ -27,7 +27,8 @@ use super::{Gateway, Model, Provider, Target, Timeouts, file};
 const RESERVED: [&str; 2] = ["none", "sluice"];
 const NAME_MAX: usize = 64;
 const MODEL_MAX: usize = super::pattern::NAME_MAX;
-/// Envoy tries a request 17 times at most (`num_retries` in what `sluice render` writes), and one target may be asked twice.
+/// Envoy tries a request 97 times at most (`num_retries` in what `sluice render` writes): one target may be asked twice, and 64 tries may
+/// be lost to connections that a pool had kept for too long.
 const TARGETS_MAX: usize = 16;
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 

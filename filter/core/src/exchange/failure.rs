@@ -56,8 +56,9 @@ pub enum Work {
 
 impl Failure {
     /// A reset, a refused connection or a timeout: none of them gives a callback, so all that is known is how long it took.
-    pub fn no_answer(elapsed: Duration, limit: Duration) -> Self {
-        let timed_out = elapsed.saturating_add(SLACK) >= limit;
+    /// `slack`: how much earlier than `limit` Envoy may have ended it.
+    pub fn no_answer(elapsed: Duration, limit: Duration, slack: Duration) -> Self {
+        let timed_out = elapsed.saturating_add(slack) >= limit;
         let error = if timed_out {
             ApiError::new(504, ErrorKind::Timeout, "The provider did not answer in time.").with_code("provider_timeout")
         } else {
@@ -73,7 +74,7 @@ impl Failure {
     /// The connection was found closed, or was lost before any byte of an answer: most often it had been idle for too long, and says
     /// nothing of the provider.
     pub fn lost_connection() -> Self {
-        Self::no_answer(Duration::ZERO, Duration::MAX).excused()
+        Self::no_answer(Duration::ZERO, Duration::MAX, SLACK).excused()
     }
 
     /// The provider answered with an error status.

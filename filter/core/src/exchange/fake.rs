@@ -141,8 +141,10 @@ pub(crate) enum Script {
     Lost(Vec<&'static str>),
     /// Gives no callback: a reset or a timeout.
     Nothing,
-    /// The same of a connection that was there, and is lost.
+    /// The same of a new connection that came about, and is lost.
     Closed,
+    /// The same of one that had served before.
+    Forgotten,
 }
 
 /// A whole JSON answer.
@@ -431,7 +433,11 @@ impl Envoy {
         let Script::Answer(status, headers, portions) = script else {
             let view = Message { now: self.tick(), ..Message::default() };
             let mut effects = Vec::new();
-            let ending = if matches!(script, Script::Closed) { Ending::Lost } else { Ending::Failed };
+            let ending = match script {
+                Script::Closed => Ending::Lost,
+                Script::Forgotten => Ending::Forgotten,
+                _ => Ending::Failed,
+            };
             attempt.ends(ending, journey, &mut Context { view: &view, shared: &*self.shared, effects: &mut effects });
             self.apply(&mut Message::default(), effects);
             return None;

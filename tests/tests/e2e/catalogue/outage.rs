@@ -1,7 +1,7 @@
 //! A provider is down for a while, and then well again.
 //!
 //! What counts: every request is answered meanwhile, and soon after its return the provider serves again. The whole story takes
-//! a minute and a half: it is told when asked for (`--ignored`), and ten times as fast always.
+//! a minute and a half: it is told when asked for (`./scripts/test slow`), of many models at once, and ten times as fast always.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use sluice_tests::gateway::{Gateway, Kind};
 use sluice_tests::port::Port;
 use sluice_tests::simulator::Simulator;
 
-use crate::{ask, said};
+use crate::{ask, said, together, with};
 
 /// How a provider is down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,16 +29,27 @@ struct Pace {
     every: Duration,
     /// When a circuit opens and closes, as the gateway file has it; as it is by default without.
     circuit: Option<[&'static str; 3]>,
+    /// Whether the gateway has `timeouts: fast`.
+    fast: bool,
+    /// So many stories are told at once, of models with targets of their own. Every second model is delivered whole.
+    models: usize,
+    /// The provider serves again one of so many requests after its return.
+    back: usize,
 }
 
-const REAL: Pace = Pace { every: Duration::from_secs(4), circuit: None };
+const REAL: Pace = Pace { every: Duration::from_secs(4), circuit: None, fast: false, models: 48, back: 5 };
 
-const FAST: Pace = Pace { every: Duration::from_millis(400), circuit: Some(["200ms", "2s", "500ms"]) };
+/// It serves again one of so many requests. On a slow machine they take longer, and fewer would do.
+const FAST: Pace = Pace {
+    every: Duration::from_millis(400),
+    circuit: Some(["200ms", "2s", "500ms"]),
+    fast: false,
+    models: 1,
+    back: 8,
+};
 
 /// For so many requests the provider is down.
 const DOWN: usize = 15;
-/// It serves again one of so many after that. On a slow machine they take longer, and fewer would do.
-const BACK: usize = 8;
 
 /// The provider, while it is not down.
 struct Provider {
@@ -71,46 +82,60 @@ async fn simulator(port: &Port) -> Simulator {
 async fn outage(outage: Outage, pace: Pace) {
     let port = Port::reserve();
     let (openai, anthropic) = (simulator(&port).await, Simulator::start().await);
-    let gateway = Gateway::builder()
-        .provider("openai", Kind::OpenAi, &openai)
-        .provider("anthropic", Kind::Anthropic, &anthropic)
-        .model("chat", &[("openai", "gpt-sim"), ("anthropic", "claude-sim")]);
-    let gateway = match pace.circuit {
-        Some([open, longest, ramp]) => {
-            gateway.with(json!({"circuit": {"open": open, "longest": longest, "ramp": ramp}}))
-        }
-        None => gateway,
-    };
-    let gateway = gateway.start().await;
+    let builder =
+        Gateway::builder().provider("openai", Kind::OpenAi, &openai).provider("anthropic", Kind::Anthropic, &anthropic);
+    let models: Vec<_> = (0..pace.models).map(|number| format!("chat-{number}")).collect();
+    let mut builder = models.iter().enumerate().fold(builder, |builder, (number, model)| {
+        let delivery = if number % 2 == 0 { "stream" } else { "whole" };
+        let builder =
+            builder.model(model, &[("openai", &format!("gpt-{number}")), ("anthropic", &format!("claude-{number}"))]);
+        builder.with(json!({"models": {model: {"delivery": delivery}}}))
+    });
+    if let Some([open, longest, ramp]) = pace.circuit {
+        builder = builder.with(json!({"circuit": {"open": open, "longest": longest, "ramp": ramp}}));
+    }
+    if pace.fast {
+        builder = builder.with(json!({"timeouts": "fast"}));
+    }
+    let gateway = builder.start().await;
+    // Who has served each of the models.
     let served = async |stream: bool| {
-        let body = ask("chat", "say still here");
-        let answer = if stream { gateway.stream(&body).await } else { gateway.chat(&body).await };
-        assert_eq!((answer.status, answer.complete, &*said(&answer)), (200, true, "still here"), "{answer:?}");
-        let attempts = answer.header("x-sluice-attempts").expect("a number").to_owned();
-        (answer.header("x-sluice-provider").expect("a provider").to_owned(), attempts)
+        let asking = models.iter().map(async |model| {
+            let answer = gateway.chat(&with(ask(model, "say still here"), json!({"stream": stream}))).await;
+            assert_eq!((answer.status, answer.complete, &*said(&answer)), (200, true, "still here"), "{answer:?}");
+            let wasted = answer.header("x-sluice-attempts") != Some("1");
+            (answer.header("x-sluice-provider") == Some("openai"), wasted)
+        });
+        together(asking).await
     };
     let began = Instant::now();
     let told = async |number: usize, story: &mut String| {
         tokio::time::sleep(pace.every).await;
-        let (by, attempts) = served(number % 2 == 1).await;
-        let _ = write!(story, "\n{number:>3} at {:>6} ms: {by}, {attempts} attempts", began.elapsed().as_millis());
-        (by, attempts)
+        let served = served(number % 2 == 1).await;
+        let count = |which: fn(&(bool, bool)) -> bool| served.iter().filter(|one| which(one)).count();
+        let (by_openai, wasted) = (count(|(openai, _)| *openai), count(|(_, wasted)| *wasted));
+        let at = began.elapsed().as_millis();
+        let _ = write!(story, "\n{number:>3} at {at:>6} ms: {by_openai} by openai, {wasted} tried another first");
+        (served, wasted)
     };
-    assert_eq!(served(false).await.0, "openai");
+    assert!(served(false).await.iter().all(|(openai, _)| *openai));
 
     let mut provider = Provider { simulator: Some(openai), port, outage };
     provider.falls();
     let mut wasted = 0;
-    let mut story = format!("\n{outage:?}, a request every {:?}", pace.every);
+    let mut story = format!("\n{outage:?}, {} models, a request of each every {:?}", pace.models, pace.every);
     for number in 0..DOWN {
-        let (by, attempts) = told(number, &mut story).await;
-        assert_eq!(by, "anthropic", "{story}");
-        wasted += usize::from(attempts != "1");
+        let (served, in_vain) = told(number, &mut story).await;
+        assert!(served.iter().all(|(openai, _)| !openai), "{story}");
+        wasted += in_vain;
     }
     provider.returns().await;
-    for number in DOWN..DOWN + BACK {
-        if told(number, &mut story).await.0 == "openai" {
-            println!("{story}\n{wasted} requests found the provider down");
+    let mut back = vec![false; pace.models];
+    for number in DOWN..DOWN + pace.back {
+        let (served, _) = told(number, &mut story).await;
+        back.iter_mut().zip(served).for_each(|(back, (openai, _))| *back |= openai);
+        if back.iter().all(|back| *back) {
+            println!("{story}\nall are back; {wasted} requests found the provider down");
             return;
         }
     }
@@ -150,8 +175,15 @@ async fn when_all_were_down_the_first_request_after_it_is_served() {
     assert_eq!((answer.status, &*said(&answer), answer.header("x-sluice-attempts")), (200, "hi", Some("1")));
 }
 
+/// As it ships: 24 models that are streamed, and 24 that are delivered whole, behind a provider that is gone and behind one that is ill.
 #[tokio::test]
 #[ignore = "takes a minute and a half"]
-async fn the_same_at_its_real_pace() {
-    tokio::join!(outage(Outage::Gone, REAL), outage(Outage::Ill("status=503"), REAL));
+async fn a_provider_that_was_away_for_a_minute_serves_every_model_again() {
+    let fast = Pace { fast: true, ..REAL };
+    tokio::join!(
+        outage(Outage::Gone, REAL),
+        outage(Outage::Ill("status=503"), REAL),
+        outage(Outage::Gone, fast),
+        outage(Outage::Ill("status=503"), fast),
+    );
 }

@@ -235,6 +235,21 @@ fn a_status_that_is_neither_success_nor_error_moves_on() {
     }
 }
 
+/// A client would follow it with its own key, or fail in its library.
+#[test]
+fn no_client_is_sent_elsewhere_by_a_provider_of_any_kind() {
+    for status in [301, 302, 307, 308] {
+        for model in ["gpt", "claude", "gemini", "cohere", "mistral"] {
+            for body in [vec![], vec![b"<html>elsewhere</html>".to_vec()], vec![b"{}".to_vec()]] {
+                let elsewhere = Script::Answer(status, vec![("location", "https://elsewhere.test")], body);
+                for seen in [whole(model, &[elsewhere.clone()]), stream(model, &[elsewhere])] {
+                    assert_eq!((seen.status, seen.headers.get("location")), (502, None), "{model}: {status}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_providers_own_signals_do_not_make_the_gateway_wait() {
     let signals = vec![("x-sluice-retry", "1"), ("x-sluice-retry-after", "9")];

@@ -298,7 +298,7 @@ impl Journey {
         let waited = now.since(self.attempts.last()?.started);
         let first_token = self.first_token_of(&self.attempts.last()?.target);
         if self.said.pieces == 0 && waited >= first_token {
-            return Some(Silence::Held(Failure::no_answer(waited, first_token)));
+            return Some(Silence::Held(Failure::no_answer(waited, first_token, SLACK)));
         }
         stalled.then(|| Silence::Held(Failure::stalled()))
     }
@@ -320,9 +320,10 @@ impl Journey {
     /// left of the request's whole time. Whether there was one.
     fn close(&mut self, now: Time, shared: &dyn SharedData) -> bool {
         let (own, fair) = (self.limit(), self.fair_limit());
+        let (started, slack) = (self.started, self.slack(own));
         let Some(tried) = self.attempts.last_mut().filter(|tried| tried.failure.is_none()) else { return false };
-        let left = self.timeouts.total.saturating_sub(tried.started.since(self.started));
-        let mut failure = Failure::no_answer(now.since(tried.started), own.min(left));
+        let left = self.timeouts.total.saturating_sub(tried.started.since(started));
+        let mut failure = Failure::no_answer(now.since(tried.started), own.min(left), slack);
         // A client that waits for less than the gateway would, or an attempt that came late, says nothing of the target: one
         // client could close it for all others.
         if failure.trigger == Some(Trigger::Timeout) && left.saturating_add(SLACK) < fair {

@@ -34,8 +34,10 @@ pub struct PassedOver {
 /// How an attempt ended that gave no answer, as far as Envoy says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// It had a connection, and lost it, or its time was over.
+    /// It had a new connection, and lost it, or its time was over.
     Lost,
+    /// The same of a connection that was there when it began: it had served before.
+    Forgotten,
     /// No connection, or an answer that broke off before any of it was seen.
     Failed,
     /// By nobody's failure, or with an answer.
@@ -60,7 +62,8 @@ impl Journey {
         if !current || failed || ending == Ending::Other {
             return false;
         }
-        if ending == Ending::Lost && self.loses_connection(now, shared) {
+        let pooled = ending == Ending::Forgotten;
+        if (pooled || ending == Ending::Lost) && self.loses_connection(pooled, now, shared) {
             return true;
         }
         if !self.another_waits() {

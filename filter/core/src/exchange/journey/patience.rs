@@ -8,7 +8,11 @@ use std::time::Duration;
 use crate::config::Target;
 use crate::config::patience::Waited;
 
+use super::super::failure::SLACK;
 use super::Journey;
+
+/// On a busy machine 20 MiB were found to take more than 440 ms.
+const SLACK_OF_A_MEBIBYTE: Duration = Duration::from_millis(100);
 
 impl Journey {
     /// How long one attempt may take until there is something for the client.
@@ -33,6 +37,13 @@ impl Journey {
             (true, true) => self.timeouts.whole.of(waited),
             (true, false) => self.timeouts.first_token.of(waited),
         }
+    }
+
+    /// How much earlier than it was told Envoy ends an attempt. Its clock begins with the turn of its loop, in which a long body is read
+    /// and written anew before the attempt begins here; where the connection was there already, that is the same turn.
+    pub(super) fn slack(&self, limit: Duration) -> Duration {
+        let mebibytes = u32::try_from(self.outline.length >> 20).unwrap_or(u32::MAX);
+        SLACK_OF_A_MEBIBYTE.saturating_mul(mebibytes).min(limit / 2).max(SLACK)
     }
 
     /// How long the first token of an answer may take whose headers are here.

@@ -47,3 +47,25 @@ fn a_lost_connection_is_made_anew_once_and_says_nothing_of_the_target() {
     assert!(seen.counted.contains(&metric::FALLBACK));
     assert_eq!(ask(&[Script::Closed, json(503, "{}"), json(200, ANTHROPIC)]).received.len(), 3);
 }
+
+/// As many connections as a pool may have, lost to one request, and not one more than it bears.
+#[test]
+fn connections_that_had_served_are_lost_one_after_the_other_and_none_of_it_counts() {
+    let (worker, shared) = (Rc::new(Worker::new(gateway(), [7; 16])), Rc::<Shared>::default());
+    let ask = |body: &str, scripts: &[Script]| Envoy::with(worker.clone(), shared.clone()).chat(body, scripts);
+    let chat = r#"{"model":"chat","messages":[{"role":"user","content":"hi"}]}"#;
+    for _ in 0..6 {
+        let seen = ask(chat, &[vec![Script::Forgotten; 50], vec![json(200, OPENAI)]].concat());
+        assert_eq!((seen.headers.text("x-sluice-provider"), seen.received.len()), (Some("oai"), 51));
+        // The last of them was on a new connection, which is lost like any other one.
+        let seen = ask(chat, &[vec![Script::Forgotten; 3], vec![Script::Closed, json(200, ANTHROPIC)]].concat());
+        assert_eq!((seen.headers.text("x-sluice-provider"), seen.received.len()), (Some("ant"), 5));
+        assert_eq!(ask(chat, &[json(200, OPENAI)]).headers.text("x-sluice-provider"), Some("oai"));
+    }
+    let endless = [vec![Script::Forgotten; 65], vec![json(200, ANTHROPIC)]].concat();
+    assert_eq!(ask(chat, &endless).headers.text("x-sluice-provider"), Some("ant"));
+    // A body of 16 MiB is sent again for this four times, and no more.
+    let long = chat.replace("chat", "groq-last").replace("\"hi\"", &format!("\"{}\"", "a".repeat(16 << 20)));
+    let seen = ask(&long, &[vec![Script::Forgotten; 5], vec![json(200, OPENAI)]].concat());
+    assert_eq!((seen.headers.text("x-sluice-provider"), seen.received.len()), (Some("grq"), 6));
+}

@@ -10,6 +10,7 @@ mod cache;
 mod errors;
 mod guards;
 mod names;
+mod outages;
 mod pass_through;
 mod patience;
 mod policy;
