@@ -242,7 +242,8 @@ fn no_client_is_sent_elsewhere_by_a_provider_of_any_kind() {
         for model in ["gpt", "claude", "gemini", "cohere", "mistral"] {
             for body in [vec![], vec![b"<html>elsewhere</html>".to_vec()], vec![b"{}".to_vec()]] {
                 let elsewhere = Script::Answer(status, vec![("location", "https://elsewhere.test")], body);
-                for seen in [whole(model, &[elsewhere.clone()]), stream(model, &[elsewhere])] {
+                let elsewhere = [elsewhere];
+                for seen in [whole(model, &elsewhere), stream(model, &elsewhere)] {
                     assert_eq!((seen.status, seen.headers.get("location")), (502, None), "{model}: {status}");
                 }
             }
