@@ -71,9 +71,9 @@ fn envoy_accepts_what_is_rendered() {
         ("anthropic.key", "sk-3\n"),
         ("aws.token", "t=="),
         ("identity.token", "t"),
-        ("tls.crt", "c"),
-        ("tls.key", "k"),
-        ("clients.crt", "c"),
+        ("tls.crt", "-----BEGIN CERTIFICATE-----\n"),
+        ("tls.key", "-----BEGIN PRIVATE KEY-----\n"),
+        ("clients.crt", "-----BEGIN CERTIFICATE-----\n"),
     ] {
         fs::write(directory.path().join("secrets").join(name), text).unwrap();
     }
