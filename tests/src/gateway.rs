@@ -86,7 +86,7 @@ impl Gateway {
         let _turn = turn().await;
         let present = Present::one_more();
         let process = Self::launch(&builder, &directory, &admin);
-        let seat = Seat { process, directory, port, admin, before: BTreeMap::new(), _present: present };
+        let seat = Seat { process, directory, port, admin, before: BTreeMap::new(), _present: present, turns: 0 };
         let gateway = Self { seat: Some(seat), builder, spoiled: AtomicBool::new(false) };
         gateway.accepting().await;
         gateway

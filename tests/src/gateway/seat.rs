@@ -30,12 +30,16 @@ pub struct Seat {
     /// Envoy's counters when it was last looked at as if it were new.
     pub before: BTreeMap<String, u64>,
     pub _present: Present,
+    /// How many tests had it before.
+    pub turns: usize,
 }
 
 /// The gateways that there are, at work or idle.
 static PRESENT: AtomicUsize = AtomicUsize::new(0);
 /// As many as there may be while one of them is idle: each takes a good part of the inotify instances that a user may have.
-const MOST: usize = 10;
+const MOST: usize = 8;
+/// So many tests have one in turn: Envoy watches the credentials of each for a while.
+const TURNS: usize = 4;
 
 /// One of them.
 #[derive(Debug)]
@@ -99,6 +103,9 @@ pub fn is_plain(file: &Value) -> bool {
 impl Seat {
     /// Lets another test have it.
     pub fn leave(self) {
+        if self.turns + 1 == TURNS {
+            return;
+        }
         IDLE.lock().unwrap_or_else(PoisonError::into_inner).push(self);
     }
 
@@ -109,6 +116,7 @@ impl Seat {
         }
         loop {
             let mut seat = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            seat.turns += 1;
             if seat.renew(builder).await {
                 return Some(seat);
             }
