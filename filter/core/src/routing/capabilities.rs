@@ -114,6 +114,7 @@ mod tests {
 
     const EVERYTHING: Needs = Needs {
         tools: true,
+        hosted: true,
         structured_output: true,
         images: true,
         audio: true,
@@ -217,6 +218,7 @@ mod tests {
             (any::<[bool; 5]>(), any::<u64>()).prop_map(
                 |([tools, structured_output, images, audio, documents], input_tokens)| Needs {
                     tools,
+                    hosted: false,
                     structured_output,
                     images,
                     audio,
