@@ -5,6 +5,8 @@ import fs from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 
+import { openWebUi } from "./open_webui.js";
+
 const { SLUICE_KEY, SLUICE_AIDER } = process.env;
 const modules = path.join(import.meta.dirname, "node_modules");
 const versions = createRequire(import.meta.url)("./package.json").dependencies;
@@ -158,5 +160,17 @@ export const AGENTS = [
     tools: false,
     done: /Applied edit to copy\.txt/,
     run: aider,
+  },
+  {
+    id: "open-webui",
+    name: "Open WebUI",
+    version: "(its requests)",
+    tools: true,
+    done: /Step 3 of 3/,
+    run: (place) => openWebUi(place, task([
+      ["write_file", { path: "hello.txt", content: "hello\n" }],
+      ["read_file", { path: "hello.txt" }],
+      ["run_command", { command: shell }],
+    ])),
   },
 ];
