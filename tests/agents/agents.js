@@ -106,7 +106,8 @@ const opencode = ({ home, work, url, kind }) => {
   }));
   const env = { OPENCODE_DISABLE_AUTOUPDATE: "1", OPENCODE_DISABLE_MODELS_FETCH: "1", OPENCODE_DISABLE_LSP_DOWNLOAD: "1" };
   const binary = path.join(modules, `opencode-linux-${arch}/bin/opencode`);
-  return program(binary, ["run", "-m", `sluice/on-${kind}`, task(steps)], { home, work, env });
+  // Words of its command line it would put into quotes.
+  return program(binary, ["run", "-m", `sluice/on-${kind}`], { home, work, env, input: task(steps) });
 };
 
 // aider has no tools: the model writes files as texts. The second is written where the first target is down.

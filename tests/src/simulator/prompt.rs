@@ -43,6 +43,8 @@ pub struct Prompt {
     pub schema: Option<Value>,
     /// Whether to think.
     pub thinking: bool,
+    /// Whether it is the model's to think before it calls (Anthropic).
+    pub adaptive: bool,
     /// Whether thoughts are counted, but not told.
     pub silent: bool,
     /// Whether thoughts are told sealed (OpenAI's responses).

@@ -58,6 +58,7 @@ mod recast;
 pub mod responses;
 mod said;
 mod schema;
+pub mod sealed;
 mod text_argument;
 mod tiers;
 pub mod translate;

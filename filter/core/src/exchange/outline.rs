@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use crate::dialect::Shape;
 use crate::dialect::fields::Fields;
 use crate::dialect::quirk::{Edits, edited};
+use crate::dialect::sealed::may_hold;
 use crate::embedding::Encoding;
 use crate::error::{ApiError, ErrorKind};
 
@@ -51,6 +52,8 @@ pub struct Outline {
     /// Whether one of them runs at a provider of the client's own format, where not all targets are such. Found out where it
     /// decides something.
     pub hosted: bool,
+    /// Whether there may be reasoning in it that names who has sealed it: see [`sealed`](crate::dialect::sealed).
+    pub sealed: bool,
     /// Whether the answer is to follow a JSON schema; as above.
     pub structured_output: bool,
     /// The end user, if it is a string and not a long one; as above.
@@ -140,6 +143,7 @@ impl Outline {
             prompts: top.prompts(),
             tools: top.tools,
             hosted: false,
+            sealed: may_hold(body),
             structured_output: top.structured_output,
             user: top
                 .user
@@ -178,6 +182,7 @@ impl Outline {
             prompts: 1,
             tools: false,
             hosted: false,
+            sealed: false,
             structured_output: false,
             user: None,
             encoding: Encoding::default(),

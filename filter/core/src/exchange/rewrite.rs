@@ -7,7 +7,8 @@ use crate::config::Target;
 use crate::dialect::Dialect;
 use crate::dialect::aliases::Names;
 use crate::dialect::places::by_name;
-use crate::dialect::quirk::{adapt, edited};
+use crate::dialect::quirk::{Edits, adapt, edited};
+use crate::dialect::sealed;
 use crate::dialect::translate::{self, Translated, by_own_names};
 use crate::error::{ApiError, ErrorKind};
 use crate::footprint;
@@ -16,8 +17,8 @@ use crate::headers::HeaderMap;
 use super::outline::Outline;
 
 /// Whether all of the body has to be looked at before the request can leave.
-pub(super) fn is_needed(client: &dyn Dialect, provider: &dyn Dialect, target: &Target) -> bool {
-    client.name() != provider.name() || target.provider.quirks(provider).next().is_some()
+pub(super) fn is_needed(client: &dyn Dialect, provider: &dyn Dialect, outline: &Outline, target: &Target) -> bool {
+    client.name() != provider.name() || outline.sealed || target.provider.quirks(provider).next().is_some()
 }
 
 /// The request, written, of which `headers` are the client's own; an error when the provider has no equivalent for it, or when it grows past `largest` bytes.
@@ -32,10 +33,14 @@ pub(super) fn request(
     footprint::check_request(body)?;
     let (body, mut dropped, names) = if client.name() == provider.name() {
         let splice = outline.splice(&target.model, target.provider.stream_usage);
-        (splice.map_or(Cow::Borrowed(body), |splice| splice.apply(body).into()), Vec::new(), Names::default())
+        let spliced = splice.map_or(Cow::Borrowed(body), |splice| splice.apply(body).into());
+        let (body, dropped) = without_others_seals(outline, client, spliced);
+        (body, dropped, Names::default())
     } else if client.name() == provider.bodies() {
-        let written = provider.envelop(body, &target.model, headers)?;
-        (Cow::Owned(written.body), written.dropped, Names::default())
+        let (body, mut dropped) = without_others_seals(outline, client, Cow::Borrowed(body));
+        let written = provider.envelop(&body, &target.model, headers)?;
+        dropped.extend(written.dropped);
+        (Cow::Owned(written.body), dropped, Names::default())
     } else {
         let written = translate::request(client, provider, body, &target.model)?;
         (Cow::Owned(written.body), written.dropped, written.names)
@@ -48,6 +53,20 @@ pub(super) fn request(
     dropped.extend(by_own_names(client, adapted.dropped));
     let body = if adapted.edits.is_empty() { body.into_owned() } else { edited(&body, &adapted.edits) };
     if body.len() > largest { Err(too_large(largest)) } else { Ok(Translated { body, dropped, names }) }
+}
+
+/// A body that passes, without what its provider would refuse of it: reasoning that another has sealed.
+fn without_others_seals<'b>(
+    outline: &Outline,
+    client: &dyn Dialect,
+    body: Cow<'b, [u8]>,
+) -> (Cow<'b, [u8]>, Vec<String>) {
+    let edits = if outline.sealed { sealed::edits(&body) } else { Edits::new() };
+    if edits.is_empty() {
+        return (body, Vec::new());
+    }
+    let dropped = by_own_names(client, vec!["messages.reasoning_content".to_owned()]);
+    (Cow::Owned(edited(&body, &edits)), dropped)
 }
 
 /// The request grows past what Envoy can be given.

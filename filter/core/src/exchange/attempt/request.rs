@@ -29,7 +29,7 @@ pub(super) enum Outbound {
 
 impl Outbound {
     pub(super) fn choose(journey: &mut Journey, target: &Target, dialect: &dyn Dialect) -> Self {
-        if !rewrite::is_needed(journey.client, dialect, target) {
+        if !rewrite::is_needed(journey.client, dialect, &journey.outline, target) {
             match journey.outline.splice(&target.model, target.provider.stream_usage) {
                 Some(splice) => Self::Spliced(splice),
                 None => Self::AsItIs,

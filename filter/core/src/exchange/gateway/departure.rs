@@ -497,7 +497,7 @@ pub(super) fn rewritten(journey: &Journey, target: &Target, body: &[u8]) -> Opti
     let dialect = target.provider.format_for(client, &target.model)?;
     let largest = journey.worker.gateway.memory.rewritten;
     let written = || rewrite::request(client, dialect, &journey.outline, (body, &journey.forwarded), target, largest);
-    rewrite::is_needed(client, dialect, target).then(written)
+    rewrite::is_needed(client, dialect, &journey.outline, target).then(written)
 }
 
 /// Budgets that are nearly or wholly used up are counted, once a request.

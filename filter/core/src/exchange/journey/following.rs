@@ -88,7 +88,7 @@ impl Journey {
             Kept::Whole(body) if self.masked.is_empty() && body.len() == self.outline.length => Some(body),
             _ => None,
         };
-        let written = match kept.filter(|_| rewrite::is_needed(self.client, format, target)) {
+        let written = match kept.filter(|_| rewrite::is_needed(self.client, format, &self.outline, target)) {
             None => None,
             Some(body) => {
                 let largest = self.worker.gateway.memory.rewritten;

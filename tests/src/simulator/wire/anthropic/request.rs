@@ -68,6 +68,7 @@ pub fn read(body: &Value) -> Result<Prompt, Refusal> {
     }
     (prompt.tools, prompt.tool_choice) = tools(body)?;
     prompt.thinking = thinking(body, max_tokens)?;
+    prompt.adaptive = body["thinking"]["type"] == "adaptive";
     system(&body["system"], &mut prompt)?;
     read_messages(messages, &mut prompt)?;
     Ok(prompt)
@@ -107,7 +108,16 @@ fn tools(body: &Value) -> Result<(Vec<Tool>, ToolChoice), Refusal> {
     for (index, tool) in body["tools"].as_array().into_iter().flatten().enumerate() {
         let place = format!("tools.{index}.custom.");
         let Some(fields) = tool.as_object() else { return Err(invalid(&place, "Input should be an object")) };
-        let known = ["name", "description", "input_schema", "strict", "cache_control", "type", "eager_input_streaming"];
+        let known = [
+            "name",
+            "description",
+            "input_schema",
+            "strict",
+            "cache_control",
+            "type",
+            "eager_input_streaming",
+            "defer_loading",
+        ];
         only(fields, &known, &place)?;
         let name = tool["name"].as_str().ok_or_else(|| invalid(&format!("{place}name"), "Field required"))?;
         if !identifier(name) || name.len() > 128 {
@@ -203,6 +213,11 @@ fn read_messages(messages: &[Value], prompt: &mut Prompt) -> Result<(), Refusal>
         only(fields, &["role", "content"], &format!("{place}."))?;
         let role = match message["role"].as_str() {
             Some(role @ ("user" | "assistant")) => role,
+            // Of a beta that Claude Code asks for: it stands behind a turn of the user's.
+            Some("system") if previous == "user" => {
+                system(&message["content"], prompt)?;
+                continue;
+            }
             _ => return Err(invalid(&format!("{place}.role"), "Input should be 'user' or 'assistant'")),
         };
         if role == previous {
@@ -273,6 +288,7 @@ impl Turn {
                     }
                 }
                 if prompt.thinking
+                    && !prompt.adaptive
                     && !calls.is_empty()
                     && !matches!(blocks[0]["type"].as_str(), Some("thinking" | "redacted_thinking"))
                 {

@@ -292,6 +292,30 @@ mod properties {
         #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
+        fn what_a_client_sends_back_of_its_tools_is_what_it_got(text in ".*", target in ".*") {
+            let request = read(CODEX).unwrap();
+            let arguments = json!({"target": target}).to_string();
+            let parts = vec![
+                super::super::call("c1", "apply_patch", &json!({"input": text}).to_string()),
+                super::super::call("c2", "multi_agent_v1__close_agent", &arguments),
+                super::super::call("c3", "exec", &json!({"input": target}).to_string()),
+                super::super::call("c4", "tool_search", r#"{"query":"q"}"#),
+            ];
+            let choice = crate::conversation::Choice { parts: parts.clone(), finish: Finish::ToolCalls };
+            let response =
+                Response { choices: vec![choice], guises: request.guises.clone(), ..Response::default() };
+            let answer: Value = serde_json::from_slice(&Responses.write_response(&response, 7)).unwrap();
+            let mut body: Value = serde_json::from_str(CODEX).unwrap();
+            body["input"] = answer["output"].clone();
+            let again = read(&body.to_string()).unwrap();
+            prop_assert_eq!(&again.messages[0].parts, &parts);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
         fn any_text_comes_back_whole_and_in_pieces(text in ".*", size in 1_usize..9) {
             let mut guises = Guises::none();
             let (function, name) = ("n__t".to_owned(), "t".to_owned());

@@ -235,6 +235,10 @@ fn nearly() -> impl Strategy<Value = String> {
         "tool_choice",
         "reasoning",
         "image_url",
+        "namespace",
+        "execution",
+        "format",
+        "definition",
     ];
     let words = [
         "\"message\"",
@@ -246,6 +250,13 @@ fn nearly() -> impl Strategy<Value = String> {
         "\"response.output_item.done\"",
         "\"response.function_call_arguments.delta\"",
         "\"function\"",
+        "\"custom\"",
+        "\"namespace\"",
+        "\"tool_search\"",
+        "\"client\"",
+        "\"additional_tools\"",
+        "\"custom_tool_call\"",
+        "\"tool_search_output\"",
         "\"failed\"",
     ];
     nearly_json(&names, &words)
