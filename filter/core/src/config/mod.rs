@@ -96,6 +96,8 @@ pub struct Gateway {
     pub timeouts: Timeouts,
     /// Whether this instance should be sent requests only while Redis answers.
     pub ready_needs_redis: bool,
+    /// Since when all of this is in force, in seconds since 1970, where that is known.
+    pub since: Option<u64>,
 }
 
 impl Gateway {

@@ -70,6 +70,7 @@ pub static ALL: &[&dyn Dialect] = &[
     &completions::Completions,
     &anthropic::Anthropic,
     &anthropic::CountTokens,
+    &responses::InputTokens,
     &anthropic::AnthropicOnVertex,
     &anthropic::AnthropicOnBedrock,
     &gemini::Gemini,
@@ -239,9 +240,18 @@ pub enum Content {
     /// Vectors that stand for texts.
     Embeddings(&'static dyn Embeddings),
     /// How many tokens a prompt has.
-    TokenCount,
+    TokenCount(TokenCount),
     /// What the gateway passes on without knowing what it is about.
     PassedThrough,
+}
+
+/// A format that counts a prompt's tokens.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenCount {
+    /// The format whose prompts it counts.
+    pub of: &'static dyn Dialect,
+    /// Writes an answer that says so many.
+    pub answer: fn(u64) -> Vec<u8>,
 }
 
 impl Content {
@@ -259,7 +269,7 @@ impl Content {
     pub fn streams(&self) -> bool {
         match self {
             Self::Chat(_) | Self::PassedThrough => true,
-            Self::Embeddings(_) | Self::TokenCount => false,
+            Self::Embeddings(_) | Self::TokenCount(_) => false,
         }
     }
 }

@@ -11,6 +11,7 @@
 mod answer;
 mod body;
 mod content;
+mod count;
 mod emit;
 mod event;
 mod input;
@@ -30,6 +31,8 @@ mod write;
 
 #[cfg(test)]
 mod tests;
+
+pub use count::InputTokens;
 
 use super::openai::error;
 use super::{Chat, Content, Dialect, Field, Glance, Opening, Shape, StreamPeeker, StreamReader, StreamWriter, Written};

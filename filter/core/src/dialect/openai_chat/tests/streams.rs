@@ -213,6 +213,19 @@ fn quirks_of_compatible_servers_are_read() {
             vec![start(), call(0, "call_c1_0_0", "f"), arguments(0, "{}")],
         ),
         (
+            delta(r#"{"role":"assistant","content":null,"function_call":{"name":"f","arguments":""}}"#)
+                + &delta(r#"{"function_call":{"arguments":"{"}}"#)
+                + &delta(r#"{"function_call":{"arguments":"}"}}"#)
+                + &chunk(r#"{"delta":{},"finish_reason":"function_call"}"#),
+            vec![
+                start(),
+                call(0, "call_c1_0_0", "f"),
+                arguments(0, "{"),
+                arguments(0, "}"),
+                finish(Finish::ToolCalls),
+            ],
+        ),
+        (
             delta(r#"{"tool_calls":[{"index":0,"id":"a","function":{"arguments":"{"}}]}"#)
                 + &delta(r#"{"tool_calls":[{"index":0,"function":{"name":"f","arguments":"}"}}]}"#),
             vec![start(), call(0, "a", "f"), arguments(0, "{"), arguments(0, "}")],
