@@ -118,7 +118,7 @@ const aider = async ({ home, work, url, kind }) => {
     const args = [
       "-m", "aider", "--model", `openai/${model}`, "--openai-api-base", `${url}/v1`, "--openai-api-key", SLUICE_KEY,
       "--no-git", "--yes-always", "--edit-format", "whole", "--no-check-update", "--analytics-disable", "--no-show-release-notes",
-      "--no-show-model-warnings", "--no-pretty", "--map-tokens", "0", "--no-suggest-shell-commands", "--message", edit(file),
+      "--no-show-model-warnings", "--no-pretty", "--map-tokens", "0", "--chat-history-file", path.join(home, "chat.md"), "--input-history-file", path.join(home, "input"), "--no-suggest-shell-commands", "--message", edit(file),
     ];
     // Else it fetches prices from the network.
     const env = { LITELLM_LOCAL_MODEL_COST_MAP: "True", NO_PROXY: "127.0.0.1" };

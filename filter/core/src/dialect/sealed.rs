@@ -1,8 +1,9 @@
-//! Reasoning that another provider has sealed, in a body that passes as it is.
+//! Reasoning that another provider has sealed, or has not, in a body that passes as it is.
 //!
 //! Where an answer was translated, a seal names its owner (`gemini#…`), and the client sends it back with the rest of the
 //! conversation. A later turn may go to a provider of the client's own format, which refuses seals that it did not make: "Invalid
-//! `signature` in `thinking` block" (Anthropic), `invalid_encrypted_content` (OpenAI). Such reasoning is left out; every other byte
+//! `signature` in `thinking` block" (Anthropic), `invalid_encrypted_content` (OpenAI). Anthropic's own thinking always has a seal, so that
+//! a block without one is another's too. Such reasoning is left out; every other byte
 //! passes. Translated, a conversation needs none of this: there, writers know whose seal is whose.
 
 use serde_json::value::RawValue;
@@ -17,13 +18,17 @@ const OWNERS: [&str; 3] = ["gemini", "openai", "anthropic"];
 /// What stands for a turn that was nothing but such reasoning: none may be empty.
 const NOTHING: &str = r#"{"type":"text","text":"(reasoning)"}"#;
 
-/// Whether some text in `body` begins as a seal with an owner does. It costs one search for a letter.
+/// A seal that is none, as Anthropic's clients write it.
+const UNSEALED: [&str; 2] = [r#""signature":"""#, r#""signature": """#];
+
+/// Whether some text in `body` begins as a seal with an owner does, or there is a seal that is none. It costs few searches.
 pub fn may_hold(body: &[u8]) -> bool {
     let Ok(text) = str::from_utf8(body) else { return false };
-    text.match_indices('#').any(|(at, _)| {
-        let before = text.get(..at).unwrap_or_default();
-        OWNERS.iter().any(|owner| before.strip_suffix(owner).is_some_and(|before| before.ends_with('"')))
-    })
+    UNSEALED.iter().any(|none| text.contains(none))
+        || text.match_indices('#').any(|(at, _)| {
+            let before = text.get(..at).unwrap_or_default();
+            OWNERS.iter().any(|owner| before.strip_suffix(owner).is_some_and(|before| before.ends_with('"')))
+        })
 }
 
 /// What is to be changed in the body of a request in Anthropic's format, or in that of OpenAI's Responses.
@@ -82,7 +87,7 @@ fn holds(object: &RawValue, field: impl Fn(&str) -> Option<&'static str>) -> boo
         let kind: String = fields.take("", "type").ok()??;
         fields.take::<String>("", field(&kind)?).ok()?
     };
-    seal().is_some_and(|seal| !seal.is_empty() && seal::anthropics(&seal).is_none())
+    seal().is_some_and(|seal| seal::anthropics(&seal).is_none())
 }
 
 #[cfg(test)]
@@ -109,6 +114,10 @@ mod tests {
                     {"type":"tool_use","id":"c","name":"f","input":{}}]},{"role":"assistant","content":[{"type":"redacted_thinking","data":"openai#r.g"}]}]}"#,
                 r#"{"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[{"type":"tool_use","id":"c","name":"f","input":{}}]},{"role":"assistant","content":[{"type":"text","text":"(reasoning)"}]}]}"#,
             ),
+            (
+                r#"{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":""},{"type":"text","text":"a"}]}]}"#,
+                r#"{"messages":[{"role":"assistant","content":[{"type":"text","text":"a"}]}]}"#,
+            ),
         ] {
             assert!(may_hold(body.as_bytes()));
             assert_eq!(changed(body), expected);
@@ -119,6 +128,7 @@ mod tests {
     fn a_providers_own_seals_pass() {
         for body in [
             r#"{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"EqQB"}]}]}"#,
+            r#"{"input":[{"type":"reasoning","summary":[],"encrypted_content":null}]}"#,
             r##"{"messages":[{"role":"user","content":"# A heading, and \"gemini#\""}]}"##,
             r#"{"input":[{"type":"reasoning","encrypted_content":"gAAAA"},{"type":"reasoning","summary":[]}]}"#,
             r#"{"input":"gemini"}"#,

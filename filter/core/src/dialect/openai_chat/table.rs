@@ -106,6 +106,7 @@ pub(super) const FIELDS: &[Field] = &[
     ("messages[].tool_calls[].id", Mapped, "[as the provider takes it](#identifiers-and-names)"),
     ("messages[].tool_calls[].extra_content", Mapped, "as on a message"),
     ("messages[].tool_calls[].provider_specific_fields", Mapped, "LiteLLM's: Google's `thought_signature`"),
+    ("messages[].tool_calls[].cache_control", Dropped, ""),
     ("messages[].tool_calls[].custom", Refused, ""),
     ("tools[].function", Mapped, "`name`, `description`, `parameters`, `strict`"),
     ("tools[].cache_control", Mapped, "as on a message"),

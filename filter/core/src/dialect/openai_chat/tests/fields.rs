@@ -81,6 +81,9 @@ fn sample(path: &str) -> (String, &str) {
         "messages[].tool_calls" | "messages[].tool_calls[].function" | "messages[].tool_calls[].id" => {
             assistant(r#""tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]"#)
         }
+        "messages[].tool_calls[].cache_control" => assistant(
+            r#""tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"},"cache_control":{"type":"ephemeral"}}]"#,
+        ),
         "messages[].tool_calls[].custom" => {
             let body = assistant(r#""tool_calls":[{"id":"c","type":"custom","custom":{}}]"#);
             return (body, "messages[0].tool_calls[0].type");
