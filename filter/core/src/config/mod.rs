@@ -351,6 +351,13 @@ pub struct Provider {
     pub stream_usage: bool,
 }
 
+impl Target {
+    /// Whether the tools that run at providers of the client's format run here: it is asked in that format.
+    pub fn has_hosted_tools(&self, client: &'static dyn Dialect) -> bool {
+        self.provider.format_for(client, &self.model).is_some_and(|format| format.bodies() == client.name())
+    }
+}
+
 impl Provider {
     /// The format in which it is asked for what a client asks in `client`'s: the same, or one that it can be translated to, of
     /// several one that suits the model. `None` when it has none.

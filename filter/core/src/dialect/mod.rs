@@ -7,7 +7,7 @@
 use std::fmt::Debug;
 use std::ops::AddAssign;
 
-use crate::conversation::{Request, Response, StreamEvent, Usage};
+use crate::conversation::{Guises, Request, Response, StreamEvent, Usage};
 use crate::error::ApiError;
 use crate::framing::sse;
 use crate::headers::HeaderMap;
@@ -58,6 +58,7 @@ mod recast;
 pub mod responses;
 mod said;
 mod schema;
+mod text_argument;
 mod tiers;
 pub mod translate;
 
@@ -144,6 +145,11 @@ pub trait Dialect: Debug + Sync {
     /// own format.
     fn envelop(&self, body: &[u8], _model: &str, _headers: &HeaderMap) -> Result<Written, ApiError> {
         Ok(Written { body: body.to_vec(), dropped: Vec::new() })
+    }
+
+    /// Whether a tool of this type runs at providers of the format, and nowhere else.
+    fn runs_tool(&self, _kind: &str) -> bool {
+        false
     }
 
     /// What of a header of the client's own format goes on beside an enveloped body.
@@ -336,6 +342,8 @@ pub struct Opening {
     pub include_usage: bool,
     /// The prompt's tokens by estimate, for formats that tell them before the answer.
     pub estimate: u64,
+    /// The tools that the client knows in another form than functions.
+    pub guises: Guises,
 }
 
 /// Turns a provider's bytes, in any portions, into events.

@@ -120,6 +120,7 @@ mod tests {
 
     const EVERYTHING: Needs = Needs {
         tools: true,
+        hosted: true,
         structured_output: true,
         images: true,
         audio: true,
@@ -225,6 +226,7 @@ mod tests {
             (any::<[bool; 5]>(), any::<u64>()).prop_map(
                 |([tools, structured_output, images, audio, documents], input_tokens)| Needs {
                     tools,
+                    hosted: false,
                     structured_output,
                     images,
                     audio,

@@ -24,6 +24,7 @@ mod request;
 mod stream_read;
 mod stream_write;
 mod table;
+mod toolbox;
 mod tools;
 mod usage;
 mod write;
@@ -63,6 +64,10 @@ impl Dialect for Responses {
 
     fn path(&self, _model: &str, _stream: bool) -> String {
         "/responses".to_owned()
+    }
+
+    fn runs_tool(&self, kind: &str) -> bool {
+        toolbox::runs_there(kind)
     }
 
     fn own_names(&self) -> &'static [(&'static str, &'static str)] {

@@ -21,6 +21,7 @@ use super::super::charge::{Charge, Ledger};
 use super::super::echo::Kept;
 use super::super::journey::{Arrival, Journey, Passage, from_envoy};
 use super::super::notes;
+use super::super::outline::mentions::{Mention, first_denied};
 use super::super::outline::{Outline, form};
 use super::super::rewrite;
 use super::super::worker::{Decision, Worker};
@@ -396,9 +397,24 @@ pub(super) fn set_up(
     if journey.outline.is_json() && !journey.client.shape().free {
         journey.wishes = Wishes::of(body);
     }
+    journey.outline.hosted = needs_hosted(&journey, body);
     journey.checks = screening::checks(&journey, body);
     keep_head(&mut journey, body);
     journey
+}
+
+/// Whether it offers a tool that only some of its model's targets have. The body is looked through for it only where that is so.
+fn needs_hosted(journey: &Journey, body: &[u8]) -> bool {
+    let (client, targets) = (journey.client, &journey.model.targets);
+    let has = |target: &Rc<Target>| target.has_hosted_tools(client);
+    let runs = |mention: &Mention<'_>| match mention {
+        Mention::Tool(Some(kind)) if client.runs_tool(kind) => Some(()),
+        _ => None,
+    };
+    targets.iter().any(has)
+        && !targets.iter().all(has)
+        && journey.outline.is_json()
+        && first_denied(body, runs).is_some()
 }
 
 /// What the body holds that is charged for.

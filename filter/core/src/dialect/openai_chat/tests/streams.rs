@@ -10,7 +10,13 @@ use crate::error::{ApiError, ErrorKind};
 use crate::framing::sse;
 
 fn opening(include_usage: bool) -> Opening {
-    Opening { model: "asked".to_owned(), now: 1, include_usage, estimate: 0 }
+    Opening {
+        model: "asked".to_owned(),
+        now: 1,
+        include_usage,
+        estimate: 0,
+        guises: crate::conversation::Guises::none(),
+    }
 }
 
 fn written(events: &[E], include_usage: bool) -> String {

@@ -9,6 +9,7 @@ mod batches;
 mod cache;
 mod errors;
 mod guards;
+mod hosted_tools;
 mod listing;
 mod names;
 mod outages;
