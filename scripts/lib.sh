@@ -60,6 +60,9 @@ sdk_python() { echo "$cache/sdk-python-$(cksum <tests/sdk/requirements.txt | cut
 # Python with the tests of the administration interface, likewise.
 admin_python() { echo "$cache/admin-python-$(cksum <tests/admin/requirements.txt | cut -d' ' -f1)/bin/python"; }
 
+# Python with aider, likewise.
+aider_python() { echo "$cache/aider-$(cksum <tests/agents/requirements.txt | cut -d' ' -f1)/bin/python"; }
+
 rustup_has_target() {
     have rustup && [[ -d $(rustc --print sysroot 2>/dev/null)/lib/rustlib/$wasm_target/lib ]]
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path;
 
 use sluice_core::config::Mistake;
-use sluice_core::config::file::{Capabilities, File, Price, Provider};
+use sluice_core::config::file::{Capabilities, File, ModelKind, Price, Provider};
 use sluice_core::config::kind::{Kind, Row};
 use sluice_core::config::mistake::{Path, quoted};
 use sluice_core::config::pattern::{Pattern, shape};
@@ -19,6 +19,7 @@ use sluice_core::config::url::Url;
 
 mod litellm;
 mod own;
+mod released;
 mod row;
 
 use own::Own;
@@ -153,9 +154,13 @@ impl<'a> Table<'a> {
         let mut table = Self(BTreeMap::new());
         let mut lines = text.lines().filter(|line| !line.starts_with('#'));
         let Some(Ok(columns)) = lines.next().map(Columns::read) else { return table };
-        for (provider, model, known) in lines.filter_map(|line| columns.row(line).ok()) {
+        for (provider, model, mut known) in lines.filter_map(|line| columns.row(line).ok()) {
+            // It has no models but these, and only of embeddings nothing is written.
+            let is_embedding = known.price.output == 0.0;
+            known.capabilities.kind = Some(if is_embedding { ModelKind::Embedding } else { ModelKind::Chat });
             table.0.entry(provider).or_default().insert(model, known);
         }
+        released::date_all(table.0.values_mut());
         table
     }
 
@@ -177,6 +182,8 @@ impl<'a> Table<'a> {
                 if silent("max_input") {
                     known.capabilities.max_input = before.capabilities.max_input;
                 }
+                known.capabilities.kind = known.capabilities.kind.or(before.capabilities.kind);
+                known.capabilities.created = before.capabilities.created;
             }
             models.insert(model, known);
         }
@@ -248,7 +255,11 @@ mod tests {
             assert!(line > before, "sorted, none twice: {line}");
             before = line;
             let (provider, model, known) = columns.row(line).unwrap();
-            assert_eq!(table.model(provider, model), Some(&known), "{line}");
+            let read = table.model(provider, model).unwrap();
+            let Capabilities { kind, created, .. } = read.capabilities;
+            let capabilities = Capabilities { kind, created, ..known.capabilities };
+            assert_eq!(*read, Known { capabilities, ..known.clone() }, "{line}");
+            assert!(kind.is_some(), "{line}");
             usage::price::Price::try_from(&known.price).unwrap();
             assert!(known.price.input > 0.0, "free and unknown are not told apart: {line}");
             assert_ne!(known.capabilities.max_input, Some(0), "{line}");

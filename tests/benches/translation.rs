@@ -25,8 +25,13 @@ fn read_stream(format: &dyn Chat, bytes: &[u8]) -> usize {
 }
 
 fn write_stream(format: &dyn Chat, events: &[sluice_core::conversation::StreamEvent], out: &mut Vec<u8>) {
-    let mut writer =
-        format.stream_writer(Opening { model: "model".to_owned(), now: 0, include_usage: true, estimate: 0 });
+    let mut writer = format.stream_writer(Opening {
+        model: "model".to_owned(),
+        now: 0,
+        include_usage: true,
+        estimate: 0,
+        guises: sluice_core::conversation::Guises::none(),
+    });
     for event in events {
         writer.write(event, out);
         // As it leaves: what was written is handed on.

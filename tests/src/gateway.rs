@@ -339,6 +339,19 @@ impl Gateway {
         until("the command to end after its Envoy", || self.seat().process.ended()).await;
     }
 
+    /// The most memory that its Envoy has held so far, in bytes.
+    ///
+    /// # Panics
+    /// When its Envoy has ended.
+    pub fn peak_memory(&self) -> u64 {
+        let peak = |process: u32| {
+            let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+            line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+        };
+        children(self.seat().process.id()).into_iter().filter_map(peak).max().expect("an Envoy") << 10
+    }
+
     /// Whether it still runs.
     pub fn alive(&self) -> bool {
         self.seat().process.ended().is_none()

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use sluice_core::config::file::{Capabilities, PerCall, Price, ServiceTiers, TierPrice};
+use sluice_core::config::file::{Capabilities, ModelKind, PerCall, Price, ServiceTiers, TierPrice};
 
 use super::row::{Wrong, believable, stated};
 use super::{Known, Listed};
@@ -100,6 +100,15 @@ fn line_of(text: &str, name: &str) -> usize {
     text[..at].matches('\n').count() + 1
 }
 
+/// What a model of one of the [`MODES`] is asked for.
+fn kind(mode: &str) -> ModelKind {
+    match mode {
+        "embedding" => ModelKind::Embedding,
+        "completion" => ModelKind::Completion,
+        _ => ModelKind::Chat,
+    }
+}
+
 impl Entry {
     fn known(&self, provider: &str, model: &str) -> Option<Known> {
         let mode = self.mode.as_deref().filter(|mode| MODES.contains(mode))?;
@@ -133,8 +142,11 @@ impl Entry {
         .into_iter()
         .filter_map(|(yes, letter)| (yes == Some(true)).then_some(letter))
         .collect();
-        let capabilities =
-            Capabilities { max_input: tokens(self.max_input_tokens), ..stated(provider, model, &letters) };
+        let capabilities = Capabilities {
+            kind: Some(kind(mode)),
+            max_input: tokens(self.max_input_tokens),
+            ..stated(provider, model, &letters)
+        };
         Some(Known { price, capabilities })
     }
 }

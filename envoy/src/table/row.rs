@@ -163,7 +163,6 @@ pub(super) fn stated(provider: &str, model: &str, letters: &str) -> Capabilities
         (yes || complete.contains(letter)).then_some(yes)
     };
     Capabilities {
-        max_input: None,
         tools: state('t'),
         parallel_tools: state('p'),
         vision: state('v'),
@@ -171,6 +170,7 @@ pub(super) fn stated(provider: &str, model: &str, letters: &str) -> Capabilities
         reasoning: state('r'),
         audio: state('a'),
         documents: state('d'),
+        ..Capabilities::default()
     }
 }
 

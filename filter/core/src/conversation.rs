@@ -8,6 +8,10 @@ use serde_json::value::RawValue;
 
 use crate::error::ApiError;
 
+mod guise;
+
+pub use guise::{Form, Guise, Guises};
+
 /// JSON text that is carried and not looked into: a tool's schema, a metadata object. Valid by construction.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -74,6 +78,8 @@ pub struct Request {
     pub stream: bool,
     /// Whether the client asked for usage at the end of the stream.
     pub include_usage: bool,
+    /// Which of the tools the client knows in another form.
+    pub guises: Guises,
     /// Wishes that only OpenAI's formats have, by the client's names for them. Who writes one takes it from `dropped`.
     pub carried: Vec<(&'static str, Json)>,
     /// Fields that the dialect read, that change nothing in the answer's meaning, and that this model does not carry.
@@ -300,6 +306,8 @@ pub struct Response {
     pub usage: Option<Usage>,
     /// The class of service that was given.
     pub service_tier: Option<String>,
+    /// The tools that its client knows in another form than functions.
+    pub guises: Guises,
 }
 
 /// One answer.

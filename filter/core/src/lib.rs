@@ -7,6 +7,7 @@ pub mod admin;
 pub mod batch;
 mod bytes;
 pub mod cache;
+pub mod coding;
 pub mod config;
 pub mod conversation;
 pub mod dialect;

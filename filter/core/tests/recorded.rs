@@ -175,7 +175,13 @@ impl Recording {
                 break;
             }
         }
-        let opening = Opening { model: "m".to_owned(), now: 1_780_000_000, include_usage: true, estimate: 7 };
+        let opening = Opening {
+            model: "m".to_owned(),
+            now: 1_780_000_000,
+            include_usage: true,
+            estimate: 7,
+            guises: sluice_core::conversation::Guises::none(),
+        };
         let (mut writer, mut out) = (client.stream_writer(opening), Vec::new());
         let ended = events.iter().any(|event| matches!(event, StreamEvent::End | StreamEvent::Error(_)));
         // Gemini's has no terminator: it ends with its last byte.

@@ -172,8 +172,13 @@ const LONGEST_NAME: usize = 1024;
 
 /// Reads a stream as a relay does, in portions, and writes what it says: what was written, or nothing if the stream was refused.
 fn relayed(provider: &dyn Chat, client: &dyn Chat, bytes: &[u8], size: usize) -> Option<Vec<u8>> {
-    let mut writer =
-        client.stream_writer(Opening { model: "model".to_owned(), now: 0, include_usage: true, estimate: 0 });
+    let mut writer = client.stream_writer(Opening {
+        model: "model".to_owned(),
+        now: 0,
+        include_usage: true,
+        estimate: 0,
+        guises: sluice_core::conversation::Guises::none(),
+    });
     let (mut reader, mut events, mut out) = (provider.stream_reader(), Vec::new(), Vec::new());
     for portion in bytes.chunks(size) {
         reader.read(portion, &mut events).ok()?;

@@ -39,9 +39,17 @@ impl GatewayContext {
     }
 
     fn proceed(&mut self, mut outcome: Outcome, mut effects: Vec<Effect>) -> Fate {
-        let request = REQUEST.holding(self.body);
         let fate = loop {
+            let request = REQUEST.holding(self.body);
             match outcome {
+                Outcome::Unpacked(size) => {
+                    if self.carry_out(request, Flow::Pause, std::mem::take(&mut effects)) == Fate::Answered {
+                        break Fate::Answered;
+                    }
+                    self.body = size;
+                    let event = Event::RequestBody { size, end: true };
+                    outcome = self.exchange.request(event, &REQUEST, &host::Shared, &mut effects);
+                }
                 Outcome::Step(flow) => break self.carry_out(request, flow, effects),
                 Outcome::Depart(journey) => {
                     self.journey = Some(switchboard::connect(self.id, *journey));

@@ -10,8 +10,9 @@ const USAGE: &str = "\
 usage: simulator [--address IP] [--port P] [--key KEY] [--aws ACCESS_KEY:SECRET_KEY] [--workers N] [--quiet]
 
 It prints its URL, and serves there, each at its provider's own paths:
-  OpenAI          /v1/chat/completions, /v1/responses[/{id}], /v1/completions, /v1/embeddings, /v1/models, /v1/moderations,
-                  /v1/images/{generations,edits}, /v1/audio/{speech,transcriptions,translations}, /v1/files, /v1/batches
+  OpenAI          /v1/chat/completions, /v1/responses[/{id}], /v1/responses/input_tokens, /v1/completions, /v1/embeddings,
+                  /v1/models, /v1/moderations, /v1/images/{generations,edits}, /v1/audio/{speech,transcriptions,translations},
+                  /v1/files, /v1/batches
   Anthropic       /v1/messages, /v1/messages/count_tokens, /v1/models
   Azure OpenAI    /openai/deployments/{d}/{chat/completions,completions,embeddings}?api-version=..., /openai/responses,
                   /openai/v1/...

@@ -21,6 +21,8 @@ pub enum Fault {
     RetryAfter(String),
     /// `retry-after-ms=N`: OpenAI's header in milliseconds.
     RetryAfterMs(u64),
+    /// `fails-at=STEP`: 503, where so many steps of a task are behind.
+    FailsAt(usize),
     /// `context`: 400, the prompt is longer than the model's context.
     Context,
     /// `filter`: the prompt was refused by a content filter: 400, or where that is no error, an answer that says so.
@@ -134,6 +136,7 @@ impl Fault {
             "first" => Self::First(millis()?),
             "every" => Self::Every(millis()?),
             "pause-after" => Self::PauseAfter(count()?),
+            "fails-at" => Self::FailsAt(count()?),
             "reset-after" => Self::ResetAfter(count()?),
             "close-after" => Self::CloseAfter(count()?),
             "eof-after" => Self::EofAfter(count()?),

@@ -30,6 +30,7 @@ mod order;
 pub mod prompt;
 pub mod record;
 mod reply;
+mod scenario;
 mod server;
 mod told;
 mod vector;

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::fault::{Fault, Faults};
+use super::scenario::Scenario;
 
 /// A request, as far as an answer depends on it.
 #[derive(Debug, Clone, Default)]
@@ -52,15 +53,21 @@ pub struct Prompt {
     pub max_tokens: Option<u64>,
     /// Texts that end an answer.
     pub stop: Vec<String>,
+    /// What it is to do step by step.
+    pub task: Option<Scenario>,
 }
 
 /// A function the model may call.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Tool {
     /// Its name.
     pub name: String,
     /// The schema of its arguments.
     pub schema: Value,
+    /// Whether its input is a text (OpenAI's responses): the argument `input` of a step.
+    pub custom: bool,
+    /// The namespace that it stands in, likewise.
+    pub namespace: Option<String>,
 }
 
 /// Whether a tool is called.
@@ -200,6 +207,9 @@ impl Prompt {
     }
 
     fn text(&self, calls: &[Call]) -> String {
+        if let Some(task) = &self.task {
+            return task.answer.clone().unwrap_or_else(|| format!("Step {} of {}.", task.done, task.steps.len()));
+        }
         if !calls.is_empty() {
             return "Let me look that up.".to_owned();
         }
@@ -217,6 +227,9 @@ impl Prompt {
     }
 
     fn calls(&self) -> Vec<Call> {
+        if let Some(task) = &self.task {
+            return self.step(task).into_iter().collect();
+        }
         let named = |name: &String| self.tools.iter().find(|tool| tool.name == *name);
         let asked = self.tool_results.is_empty() && self.last_user.contains("weather");
         let tool = match &self.tool_choice {
@@ -233,6 +246,14 @@ impl Prompt {
             arguments: object(example(&tool.schema, index)),
         };
         (0..count).map(call).collect()
+    }
+
+    /// The next step's call, where the tool is offered.
+    fn step(&self, task: &Scenario) -> Option<Call> {
+        let (name, arguments) = task.next()?;
+        let tool = self.tools.iter().find(|tool| tool.name == *name)?;
+        let id = format!("sim_{}_{}", self.messages, task.done);
+        Some(Call { id, name: tool.name.clone(), arguments: arguments.clone() })
     }
 
     fn cut_at_stop(&self, text: &mut Vec<String>) -> Option<String> {

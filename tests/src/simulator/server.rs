@@ -31,6 +31,7 @@ use super::memory::Memory;
 use super::prompt::Prompt;
 use super::record::{Answering, Recorded, Records};
 use super::reply::{Event, Refusal, Reply, Stream};
+use super::scenario::Scenario;
 use super::told;
 use super::wire::{self, Asked, Chat, Trouble, Wire};
 
@@ -141,7 +142,10 @@ impl Server {
     /// Every check of the real service comes before any fault: a fault must not hide that a request was wrong.
     fn accept(&self, wire: &dyn Wire, call: &Call<'_>) -> Result<(Asked, Faults), Refusal> {
         wire.authenticate(call, &self.control)?;
-        let asked = wire.read(call)?;
+        let mut asked = wire.read(call)?;
+        if let (Asked::Chat(prompt, _), Ok(body)) = (&mut asked, call.json()) {
+            prompt.task = Scenario::of(&body);
+        }
         let faults = asked.model().map_or(Ok(Faults::default()), |model| self.control.faults(model));
         Ok((asked, faults.map_err(|bad| Refusal::invalid(bad.to_string()))?))
     }
@@ -226,6 +230,10 @@ fn instead(wire: &dyn Wire, asked: &Asked, faults: &Faults) -> Option<Reply> {
         Fault::Status(status) => Some(*status),
         _ => None,
     });
+    let done = match asked {
+        Asked::Chat(prompt, _) => prompt.task.as_ref().map(|task| task.done),
+        Asked::Ready { .. } => None,
+    };
     let retry = faults.iter().find_map(|fault| match fault {
         Fault::RetryAfter(text) => Some(text.clone()),
         _ => None,
@@ -234,6 +242,7 @@ fn instead(wire: &dyn Wire, asked: &Asked, faults: &Faults) -> Option<Reply> {
     faults.iter().find_map(|fault| match fault {
         Fault::Html => Some(Reply::html(status.unwrap_or(200))),
         Fault::Blank => Some(Reply::blank()),
+        Fault::FailsAt(step) if done == Some(*step) => Some(refuse(Refusal::of_status(503))),
         Fault::Context => Some(refuse(wire.trouble(Trouble::Context))),
         Fault::Filter => Some(blocked(asked).unwrap_or_else(|| refuse(wire.trouble(Trouble::Filter)))),
         Fault::Quota => Some(refuse(wire.trouble(Trouble::Quota))),

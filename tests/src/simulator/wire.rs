@@ -39,6 +39,7 @@ static WIRES: &[&dyn Wire] = &[
     &openai::chat::Completions,
     &anthropic::Messages,
     &anthropic::count::Count,
+    &openai::responses::count::COUNT,
     &openai::responses::Responses,
     &openai::responses::kept::GET,
     &openai::responses::kept::DELETE,

@@ -55,9 +55,11 @@ async fn a_file_that_was_written_for_a_server_that_answers_serves_at_once() {
         assert_eq!(answer.header("x-sluice-model"), Some("gpt-sim"), "{model}");
     }
     let names = client.request("GET", "/v1/models", "").await.expect("an answer").json();
-    assert_eq!(names["data"], json!([model("chat"), model("gpt-sim")]));
+    let created = |at: usize| names["data"][at]["created"].as_u64().expect("a time");
+    assert!(created(0) > 1_700_000_000, "since when the file is in force: {names}");
+    assert_eq!(names["data"], json!([model("chat", created(0)), model("gpt-sim", created(0))]));
 }
 
-fn model(name: &str) -> serde_json::Value {
-    json!({"id": name, "object": "model", "created": 0, "owned_by": "sluice"})
+fn model(name: &str, created: u64) -> serde_json::Value {
+    json!({"id": name, "object": "model", "created": created, "owned_by": "sluice", "kind": "chat"})
 }

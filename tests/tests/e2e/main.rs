@@ -10,6 +10,7 @@ mod abuse;
 mod admin;
 mod anthropic_client;
 mod availability;
+mod bodies;
 mod budgets;
 mod cache;
 mod catalogue;

@@ -101,6 +101,7 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
         circuit,
         timeouts,
         ready_needs_redis,
+        since: None,
     };
     // Last, since a key is checked against all the rest: one that comes at run time is, too.
     gateway.keys = check.keys(&gateway);

@@ -15,7 +15,7 @@ use crate::dialect::gemini::Gemini;
 use crate::dialect::gemini_embed::GeminiEmbed;
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::dialect::openai_embeddings::OpenAiEmbeddings;
-use crate::dialect::responses::Responses;
+use crate::dialect::responses::{InputTokens, Responses};
 
 /// Name, format, and what it is for people.
 type Row = (&'static str, &'static dyn Dialect, &'static str);
@@ -23,6 +23,7 @@ type Row = (&'static str, &'static dyn Dialect, &'static str);
 static ROWS: &[Row] = &[
     ("chat", &OpenAiChat, "OpenAI's chat completions."),
     ("responses", &Responses, "OpenAI's Responses API."),
+    ("input_tokens", &InputTokens, "OpenAI's count of a prompt's tokens."),
     ("completions", &Completions, "OpenAI's legacy completions."),
     ("embeddings", &OpenAiEmbeddings, "OpenAI's embeddings."),
     ("messages", &Anthropic, "Anthropic's messages."),

@@ -96,6 +96,8 @@ pub struct Gateway {
     pub timeouts: Timeouts,
     /// Whether this instance should be sent requests only while Redis answers.
     pub ready_needs_redis: bool,
+    /// Since when all of this is in force, in seconds since 1970, where that is known.
+    pub since: Option<u64>,
 }
 
 impl Gateway {
@@ -347,6 +349,13 @@ pub struct Provider {
     pub loads: bool,
     /// Whether it accepts `stream_options`; some OpenAI-compatible servers refuse it.
     pub stream_usage: bool,
+}
+
+impl Target {
+    /// Whether the tools that run at providers of the client's format run here: it is asked in that format.
+    pub fn has_hosted_tools(&self, client: &'static dyn Dialect) -> bool {
+        self.provider.format_for(client, &self.model).is_some_and(|format| format.bodies() == client.name())
+    }
 }
 
 impl Provider {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Gateway, Mistake, Redis, file};
+use super::{Gateway, Mistake, Redis, file, time};
 use crate::admin::Service;
 
 /// Which gateway file is in force, and what became of the last one, where a command applies changes while Envoy runs.
@@ -83,7 +83,9 @@ impl Plugin {
     pub fn from_json(json: &[u8]) -> Result<Self, Vec<Mistake>> {
         match serde_json::from_slice(json) {
             Ok(Written::Gateway { gateway, reload }) => {
-                Gateway::compile(&gateway).map(|gateway| Self::Gateway { gateway: Rc::new(gateway), reload })
+                let since = reload.as_ref().and_then(|reload| time::rfc3339(&reload.applied_at));
+                Gateway::compile(&gateway)
+                    .map(|gateway| Self::Gateway { gateway: Rc::new(Gateway { since, ..gateway }), reload })
             }
             Ok(Written::Provider {}) => Ok(Self::Provider),
             Ok(Written::Admin { gateway, reload }) => {

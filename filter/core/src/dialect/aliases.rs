@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
-use crate::conversation::{Message, Part, Request, ToolChoice};
+use crate::conversation::{Guises, Message, Part, Request, ToolChoice};
 
 /// Which texts a format takes, in ASCII.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,22 +136,35 @@ fn hash(text: &str, salt: &str, attempt: u32, digits: usize) -> String {
         .collect()
 }
 
-/// Names that a provider does not take, and those that it was given in their place.
+/// What of a request's tools an answer must be read by.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Names(Vec<(String, String)>);
+pub struct Names {
+    /// Names that a provider does not take, behind those that it was given in their place.
+    changed: Vec<(String, String)>,
+    /// The tools that the client knows in another form.
+    pub guises: Guises,
+    /// Whether the client takes one call in an answer, and no more.
+    pub one_call: bool,
+}
 
 impl Names {
     /// None is changed.
     pub const fn none() -> Self {
-        Self(Vec::new())
+        Self { changed: Vec::new(), guises: Guises::none(), one_call: false }
     }
 
     /// Puts the client's own name in the place of the one that the provider was given.
     pub fn restore(&self, name: &mut String) {
-        if let Some((_, own)) = self.0.iter().find(|(alias, _)| alias == name) {
+        if let Some((_, own)) = self.changed.iter().find(|(alias, _)| alias == name) {
             own.clone_into(name);
         }
     }
+}
+
+/// Whether a provider that has no words for it should call one tool and no more: of an answer with several calls the first is
+/// kept then, and the model asks again for the others.
+pub(super) fn is_not_told(request: &Request) -> bool {
+    request.parallel_tool_calls == Some(false) && !request.tools.is_empty()
 }
 
 /// Writes identifiers and names as `rules` has them.
@@ -160,10 +173,11 @@ pub fn apply(request: &mut Request, rules: &Rules) -> Names {
     for message in &mut request.messages {
         ids.message(message);
     }
-    names(request, &rules.names)
+    let changed = names(request, &rules.names);
+    Names { changed, guises: std::mem::take(&mut request.guises), one_call: request.parallel_tool_calls == Some(false) }
 }
 
-fn names(request: &mut Request, rule: &Rule) -> Names {
+fn names(request: &mut Request, rule: &Rule) -> Vec<(String, String)> {
     let mut all: Vec<&mut String> = request.tools.iter_mut().map(|tool| &mut tool.name).collect();
     if let Some(ToolChoice::Named(name)) = &mut request.tool_choice {
         all.push(name);
@@ -174,7 +188,7 @@ fn names(request: &mut Request, rule: &Rule) -> Names {
         _ => None,
     }));
     if all.iter().all(|name| rule.takes(name)) {
-        return Names::default();
+        return Vec::new();
     }
     let mut taken: HashSet<String> = all.iter().filter(|name| rule.takes(name)).map(|name| (**name).clone()).collect();
     let mut given: HashMap<String, String> = HashMap::new();
@@ -188,7 +202,7 @@ fn names(request: &mut Request, rule: &Rule) -> Names {
     }
     let mut changed: Vec<(String, String)> = given.into_iter().map(|(name, alias)| (alias, name)).collect();
     changed.sort_unstable();
-    Names(changed)
+    changed
 }
 
 /// The identifiers of a history, in its order.

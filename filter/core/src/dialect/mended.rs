@@ -6,6 +6,8 @@
 //! - A stream that came to its terminator and gave no reason is complete if its calls are whole and there was one, or its tokens
 //!   were counted last. Else it broke off.
 //! - The arguments `null` are none.
+//! - Where the client takes one call in an answer, others are left out: it asked for that in a field (`parallel_tool_calls: false`)
+//!   for which not every provider has words, and the model asks again.
 //! - Calls have identifiers that the client's own format takes, and functions the names that the client gave them.
 
 use super::aliases::{Fresh, Names, Rule};
@@ -21,6 +23,9 @@ const NULL: &str = "null";
 pub(super) fn whole(response: &mut Response, ids: Rule, names: &Names) {
     let mut fresh = Fresh::new(ids);
     for choice in &mut response.choices {
+        if names.one_call {
+            keep_first(&mut choice.parts);
+        }
         let mut called = false;
         for part in &mut choice.parts {
             let Part::ToolCall { id, name, arguments } = part else { continue };
@@ -33,6 +38,15 @@ pub(super) fn whole(response: &mut Response, ids: Rule, names: &Names) {
         }
         choice.finish = reason(choice.finish, called);
     }
+}
+
+/// Of the calls the first.
+fn keep_first(parts: &mut Vec<Part>) {
+    let mut calls: usize = 0;
+    parts.retain(|part| {
+        calls = calls.saturating_add(usize::from(matches!(part, Part::ToolCall { .. })));
+        calls < 2 || !matches!(part, Part::ToolCall { .. })
+    });
 }
 
 fn reason(said: Finish, called: bool) -> Finish {
@@ -61,6 +75,8 @@ pub(super) struct Reader {
 struct ChoiceState {
     number: u32,
     called: bool,
+    /// The call that is left out, and its arguments with it.
+    left_out: Option<u32>,
     ended: bool,
 }
 
@@ -98,7 +114,7 @@ impl Reader {
     fn choice(&mut self, number: u32) -> Option<&mut ChoiceState> {
         let place = self.choices.iter().position(|choice| choice.number == number).unwrap_or(self.choices.len());
         if place == self.choices.len() {
-            self.choices.push(ChoiceState { number, called: false, ended: false });
+            self.choices.push(ChoiceState { number, called: false, left_out: None, ended: false });
         }
         self.choices.get_mut(place)
     }
@@ -107,8 +123,28 @@ impl Reader {
         self.calls.iter_mut().rfind(|state| (state.choice, state.call) == (choice, call))
     }
 
+    /// Whether it belongs to a call after the first.
+    fn is_one_more(&mut self, event: &StreamEvent) -> bool {
+        match event {
+            StreamEvent::ToolCall { choice, call, .. } => self.choice(*choice).is_some_and(|state| {
+                if state.called {
+                    state.left_out = Some(state.left_out.map_or(*call, |first| first.min(*call)));
+                }
+                state.called
+            }),
+            StreamEvent::Arguments { choice, call, .. } => {
+                let left_out = self.choice(*choice).and_then(|state| state.left_out);
+                left_out.is_some_and(|first| *call >= first)
+            }
+            _ => false,
+        }
+    }
+
     fn event(&mut self, event: StreamEvent, events: &mut Vec<StreamEvent>) {
         let mut event = event;
+        if self.names.one_call && self.is_one_more(&event) {
+            return;
+        }
         if let StreamEvent::Arguments { choice, call, json } = &mut event
             && !self.arguments(*choice, *call, json)
         {

@@ -7,7 +7,7 @@
 use std::fmt::Debug;
 use std::ops::AddAssign;
 
-use crate::conversation::{Request, Response, StreamEvent, Usage};
+use crate::conversation::{Guises, Request, Response, StreamEvent, Usage};
 use crate::error::ApiError;
 use crate::framing::sse;
 use crate::headers::HeaderMap;
@@ -58,6 +58,7 @@ mod recast;
 pub mod responses;
 mod said;
 mod schema;
+mod text_argument;
 mod tiers;
 pub mod translate;
 
@@ -68,6 +69,7 @@ pub static ALL: &[&dyn Dialect] = &[
     &completions::Completions,
     &anthropic::Anthropic,
     &anthropic::CountTokens,
+    &responses::InputTokens,
     &anthropic::AnthropicOnVertex,
     &anthropic::AnthropicOnBedrock,
     &gemini::Gemini,
@@ -143,6 +145,11 @@ pub trait Dialect: Debug + Sync {
     /// own format.
     fn envelop(&self, body: &[u8], _model: &str, _headers: &HeaderMap) -> Result<Written, ApiError> {
         Ok(Written { body: body.to_vec(), dropped: Vec::new() })
+    }
+
+    /// Whether a tool of this type runs at providers of the format, and nowhere else.
+    fn runs_tool(&self, _kind: &str) -> bool {
+        false
     }
 
     /// What of a header of the client's own format goes on beside an enveloped body.
@@ -232,9 +239,18 @@ pub enum Content {
     /// Vectors that stand for texts.
     Embeddings(&'static dyn Embeddings),
     /// How many tokens a prompt has.
-    TokenCount,
+    TokenCount(TokenCount),
     /// What the gateway passes on without knowing what it is about.
     PassedThrough,
+}
+
+/// A format that counts a prompt's tokens.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenCount {
+    /// The format whose prompts it counts.
+    pub of: &'static dyn Dialect,
+    /// Writes an answer that says so many.
+    pub answer: fn(u64) -> Vec<u8>,
 }
 
 impl Content {
@@ -252,7 +268,7 @@ impl Content {
     pub fn streams(&self) -> bool {
         match self {
             Self::Chat(_) | Self::PassedThrough => true,
-            Self::Embeddings(_) | Self::TokenCount => false,
+            Self::Embeddings(_) | Self::TokenCount(_) => false,
         }
     }
 }
@@ -326,6 +342,8 @@ pub struct Opening {
     pub include_usage: bool,
     /// The prompt's tokens by estimate, for formats that tell them before the answer.
     pub estimate: u64,
+    /// The tools that the client knows in another form than functions.
+    pub guises: Guises,
 }
 
 /// Turns a provider's bytes, in any portions, into events.

@@ -14,7 +14,7 @@ pub struct Translated {
     pub body: Vec<u8>,
     /// Hints that the provider has no words for, by the names the client's dialect gives them.
     pub dropped: Vec<String>,
-    /// Functions that have another name in it.
+    /// How its tools come back.
     pub names: Names,
 }
 
@@ -40,7 +40,7 @@ pub struct Asked<'a> {
     pub encoding: Encoding,
     /// The prompt's tokens by estimate, for formats that owe their clients a count where the provider gave none.
     pub estimate: u64,
-    /// Functions that had another name in the request.
+    /// How the request's tools come back.
     pub names: &'a Names,
 }
 
@@ -139,7 +139,7 @@ fn read(client: &dyn Chat, provider: &dyn Chat, body: &[u8], asked: &Asked<'_>) 
 }
 
 impl Asked<'_> {
-    /// An answer without a name gets the request's, and the target's model.
+    /// An answer without a name gets the request's, and the target's model; each gets what its writer must know of the tools.
     fn name(&self, response: &mut Response) {
         if response.model.is_empty() {
             self.model.clone_into(&mut response.model);
@@ -147,6 +147,7 @@ impl Asked<'_> {
         if response.id.is_empty() {
             self.id.clone_into(&mut response.id);
         }
+        response.guises.clone_from(&self.names.guises);
     }
 }
 

@@ -379,9 +379,19 @@ impl Envoy {
                 outcome = Outcome::Step(Flow::Pause);
             }
         }
-        while let Outcome::Ask(call) = outcome {
-            let called = self.answer_of(call);
-            outcome = self.exchange.called(&called, request, &*shared, &mut effects);
+        loop {
+            match outcome {
+                Outcome::Ask(call) => {
+                    let called = self.answer_of(call);
+                    outcome = self.exchange.called(&called, request, &*shared, &mut effects);
+                }
+                Outcome::Unpacked(size) => {
+                    assert!(self.apply(request, std::mem::take(&mut effects)).is_none());
+                    let event = Event::RequestBody { size, end: true };
+                    outcome = self.exchange.request(event, request, &*shared, &mut effects);
+                }
+                _ => break,
+            }
         }
         if let Outcome::Depart(journey) = outcome {
             self.journey = Some(*journey);

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::batch::{Errand, Told};
+use crate::coding::Coding;
 use crate::config::file::{Delivery, Strategy};
 use crate::config::{Caller, Model, Target, Timeouts};
 use crate::conversation::Usage;
@@ -179,6 +180,8 @@ pub struct Arrival {
     pub hints: Hints,
     /// What is only known of a request that is passed through.
     pub passage: Option<Passage>,
+    /// How its body is compressed, until it is not any more.
+    pub coding: Option<Coding>,
     /// Its bytes, at the worker's gate.
     pub share: Share,
 }
@@ -289,7 +292,7 @@ pub enum Next {
 impl Journey {
     /// A journey that has not begun, and has no targets yet.
     pub fn new(worker: Rc<Worker>, arrival: Arrival, model: Rc<Model>, mut outline: Outline, prompt: Prompt) -> Self {
-        let Arrival { started, caller, client, forwarded, hints, passage, share } = arrival;
+        let Arrival { started, caller, client, forwarded, hints, passage, share, .. } = arrival;
         // What cannot be streamed will not be, whatever is asked.
         outline.stream &= client.content().streams();
         let timeouts = model.way.timeouts;

@@ -48,6 +48,9 @@ pub struct Outline {
     /// Whether tools are offered, by either of the field's names. What has the wrong type is as good as absent: refusing it is
     /// the provider's business.
     pub tools: bool,
+    /// Whether one of them runs at a provider of the client's own format, where not all targets are such. Found out where it
+    /// decides something.
+    pub hosted: bool,
     /// Whether the answer is to follow a JSON schema; as above.
     pub structured_output: bool,
     /// The end user, if it is a string and not a long one; as above.
@@ -136,6 +139,7 @@ impl Outline {
             n: top.largest(&["n", "best_of"])?.unwrap_or(1),
             prompts: top.prompts(),
             tools: top.tools,
+            hosted: false,
             structured_output: top.structured_output,
             user: top
                 .user
@@ -173,6 +177,7 @@ impl Outline {
             n: 1,
             prompts: 1,
             tools: false,
+            hosted: false,
             structured_output: false,
             user: None,
             encoding: Encoding::default(),

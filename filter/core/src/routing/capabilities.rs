@@ -12,6 +12,10 @@ use crate::config::file;
 /// What one target can do, as far as a request can need it; `None` is not stated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Capabilities {
+    /// What it is asked for.
+    pub kind: Option<file::ModelKind>,
+    /// When it was released, in seconds since 1970.
+    pub created: Option<u64>,
     /// The most tokens of a prompt.
     pub max_input: Option<u64>,
     /// Tools.
@@ -32,6 +36,8 @@ impl From<&file::Capabilities> for Capabilities {
     fn from(written: &file::Capabilities) -> Self {
         // Whether there can be several calls at once keeps no request from a target.
         let file::Capabilities {
+            kind,
+            created,
             max_input,
             tools,
             parallel_tools: _,
@@ -41,7 +47,7 @@ impl From<&file::Capabilities> for Capabilities {
             audio,
             documents,
         } = *written;
-        Self { max_input, tools, vision, structured_output, audio, documents, reasoning }
+        Self { kind, created, max_input, tools, vision, structured_output, audio, documents, reasoning }
     }
 }
 
@@ -114,6 +120,7 @@ mod tests {
 
     const EVERYTHING: Needs = Needs {
         tools: true,
+        hosted: true,
         structured_output: true,
         images: true,
         audio: true,
@@ -131,6 +138,7 @@ mod tests {
             audio: yes,
             documents: yes,
             reasoning: yes,
+            ..Capabilities::default()
         }
     }
 
@@ -209,6 +217,7 @@ mod tests {
                     audio,
                     documents,
                     reasoning,
+                    ..Capabilities::default()
                 },
             )
         }
@@ -217,6 +226,7 @@ mod tests {
             (any::<[bool; 5]>(), any::<u64>()).prop_map(
                 |([tools, structured_output, images, audio, documents], input_tokens)| Needs {
                     tools,
+                    hosted: false,
                     structured_output,
                     images,
                     audio,

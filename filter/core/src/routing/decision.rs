@@ -283,7 +283,8 @@ impl Draft<'_> {
         self.out.extend(rest.iter().map(|target| out(target, Reason::NotFirst)));
     }
 
-    /// Better tiers come before lower ones; inside a tier the strategy decides. Targets that a route names are of one tier.
+    /// Better tiers come before lower ones; inside a tier the strategy decides, after whether a target has the tools that run at
+    /// providers and are offered: at the others they are left out. Targets that a route names are of one tier.
     fn order(&mut self, strategy: Strategy, named: bool, shared: &dyn SharedData) {
         if self.kept.len() < 2 {
             return;
@@ -293,6 +294,9 @@ impl Draft<'_> {
         let kept = std::mem::take(&mut self.kept);
         for tier in kept.chunk_by(|a, b| by_tier(a) == by_tier(b)) {
             let mut ordered = self.inquiry.order(strategy, tier, shared);
+            if self.inquiry.needs.hosted {
+                ordered.sort_by_key(|target| !target.has_hosted_tools(self.inquiry.client));
+            }
             if self.kept.is_empty() {
                 self.inquiry.stay(strategy, &mut ordered, shared);
             }

@@ -11,6 +11,8 @@ use crate::usage::estimate::Prompt;
 pub struct Needs {
     /// Tools: it offers some.
     pub tools: bool,
+    /// A tool that runs at a provider of the client's own format.
+    pub hosted: bool,
     /// An answer that follows a JSON schema.
     pub structured_output: bool,
     /// It has images in it.
@@ -28,6 +30,7 @@ impl Needs {
     pub fn of(outline: &Outline, prompt: &Prompt, input_tokens: u64) -> Self {
         Self {
             tools: outline.tools,
+            hosted: outline.hosted,
             structured_output: outline.structured_output,
             images: prompt.images > 0,
             audio: prompt.audio,
@@ -146,6 +149,7 @@ mod tests {
                 }
                 let expected = Needs {
                     tools,
+                    hosted: false,
                     structured_output: schema,
                     images: image,
                     audio,

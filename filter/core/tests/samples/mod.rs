@@ -87,6 +87,7 @@ pub fn response(kibibytes: usize) -> Response {
         }],
         usage: Some(Usage { input: 100, output: 30, ..Usage::default() }),
         service_tier: None,
+        guises: sluice_core::conversation::Guises::none(),
     }
 }
 
@@ -107,8 +108,13 @@ pub fn events(events: usize) -> Vec<StreamEvent> {
 
 /// A stream as `format` writes it.
 pub fn written(format: &dyn Chat, stream: &[StreamEvent]) -> Vec<u8> {
-    let mut writer =
-        format.stream_writer(Opening { model: "model".to_owned(), now: 0, include_usage: true, estimate: 0 });
+    let mut writer = format.stream_writer(Opening {
+        model: "model".to_owned(),
+        now: 0,
+        include_usage: true,
+        estimate: 0,
+        guises: sluice_core::conversation::Guises::none(),
+    });
     let mut out = Vec::new();
     for event in stream {
         writer.write(event, &mut out);

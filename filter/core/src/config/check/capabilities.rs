@@ -53,12 +53,14 @@ mod tests {
     fn a_target_can_do_what_the_file_says_and_the_rest_is_not_stated() {
         let file = file(
             "openai",
-            r#"{ "openai/gpt-5": { "max_input": 272000, "vision": true, "tools": true, "audio": false,
+            r#"{ "openai/gpt-5": { "kind": "chat", "created": 1754524800, "max_input": 272000, "vision": true, "tools": true, "audio": false,
                 "structured_output": true, "documents": false, "reasoning": true, "parallel_tools": false } }"#,
         );
         let gateway = Gateway::compile(&file).unwrap();
         let targets = &gateway.models["m"].targets;
         let expected = Capabilities {
+            kind: Some(file::ModelKind::Chat),
+            created: Some(1_754_524_800),
             max_input: Some(272_000),
             tools: Some(true),
             vision: Some(true),
@@ -74,12 +76,14 @@ mod tests {
     #[test]
     fn what_is_stated_stands_over_the_rest_field_by_field() {
         let read = |json: &str| serde_json::from_str::<file::Capabilities>(json).unwrap();
-        let all = r#"{"max_input":1,"tools":true,"parallel_tools":true,"vision":true,"structured_output":true,
+        let all = r#"{"kind":"chat","created":1,"max_input":1,"tools":true,"parallel_tools":true,"vision":true,"structured_output":true,
             "reasoning":true,"audio":true,"documents":true}"#;
         let none = file::Capabilities::default();
         assert_eq!(none.over(read(all)), read(all));
         assert_eq!(read(all).over(none), read(all));
         for (field, value) in [
+            ("kind", "\"embedding\""),
+            ("created", "2"),
             ("max_input", "2"),
             ("tools", "false"),
             ("parallel_tools", "false"),
@@ -91,7 +95,11 @@ mod tests {
         ] {
             let over = read(&format!(r#"{{"{field}":{value}}}"#)).over(read(all));
             let of = |value: &str| format!(r#""{field}":{value}"#);
-            let was = if field == "max_input" { of("1") } else { of("true") };
+            let was = match field {
+                "kind" => of("\"chat\""),
+                "created" | "max_input" => of("1"),
+                _ => of("true"),
+            };
             assert_eq!(over, read(&all.replace(&was, &of(value))), "{field}");
         }
     }

@@ -11,10 +11,11 @@ use crate::dialect::gemini::Gemini;
 use crate::dialect::gemini_embed::GeminiEmbed;
 use crate::dialect::openai_chat::{OpenAiChat, OpenAiCompatible, variations};
 use crate::dialect::openai_embeddings::OpenAiEmbeddings;
-use crate::dialect::responses::Responses;
+use crate::dialect::responses::{InputTokens, Responses};
 
 type Formats = &'static [&'static dyn Dialect];
 
+const OPENAI_ITSELF: Formats = &[&OpenAiChat, &Responses, &InputTokens, &OpenAiEmbeddings];
 const OPENAI: Formats = &[&OpenAiChat, &Responses, &OpenAiEmbeddings];
 const ANTHROPIC: Formats = &[&Anthropic, &CountTokens];
 const GROQ: Formats = &[&OpenAiCompatible(variations::GROQ)];
@@ -41,6 +42,7 @@ pub(super) static ROWS: &[Row] = &[
         name: "openai",
         about: "OpenAI, or with a `url` any server that speaks as OpenAI does.",
         url: Some("https://api.openai.com/v1"),
+        formats: OPENAI_ITSELF,
         prices: Some("openai"),
         ..COMPATIBLE
     },

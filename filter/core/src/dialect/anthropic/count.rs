@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Anthropic, error, response};
 use crate::conversation::Usage;
-use crate::dialect::{Content, Dialect, Field, Glance, Shape};
+use crate::dialect::{Content, Dialect, Field, Glance, Shape, TokenCount};
 use crate::error::ApiError;
 
 /// The format.
@@ -20,12 +20,10 @@ struct Count {
     input_tokens: u64,
 }
 
-impl CountTokens {
-    /// The answer that says so many.
-    pub fn answer(input_tokens: u64) -> Vec<u8> {
-        // A number into a `Vec` cannot fail.
-        serde_json::to_vec(&Count { input_tokens }).unwrap_or_default()
-    }
+/// The answer that says so many.
+fn answer(input_tokens: u64) -> Vec<u8> {
+    // A number into a `Vec` cannot fail.
+    serde_json::to_vec(&Count { input_tokens }).unwrap_or_default()
 }
 
 impl Dialect for CountTokens {
@@ -34,7 +32,7 @@ impl Dialect for CountTokens {
     }
 
     fn content(&'static self) -> Content {
-        Content::TokenCount
+        Content::TokenCount(TokenCount { of: &Anthropic, answer })
     }
 
     /// It is never translated.
@@ -105,8 +103,8 @@ mod tests {
 
     #[test]
     fn a_count_is_an_answer_and_anything_else_is_none() {
-        assert_eq!(CountTokens::answer(7), br#"{"input_tokens":7}"#);
-        assert!(CountTokens.peek_response(&CountTokens::answer(7)).unwrap().finished);
+        assert_eq!(answer(7), br#"{"input_tokens":7}"#);
+        assert!(CountTokens.peek_response(&answer(7)).unwrap().finished);
         for (body, status) in [
             (&b"{}"[..], 502),
             (br#"{"content":[],"usage":{"input_tokens":3}}"#, 502),

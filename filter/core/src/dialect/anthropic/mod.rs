@@ -71,6 +71,10 @@ impl Dialect for Anthropic {
         "refusal"
     }
 
+    fn runs_tool(&self, kind: &str) -> bool {
+        read_request::runs_there(kind)
+    }
+
     fn forwards(&self) -> &'static [&'static str] {
         &["anthropic-beta", "anthropic-version"]
     }

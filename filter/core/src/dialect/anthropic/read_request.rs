@@ -42,7 +42,6 @@ fn rest(mut fields: Fields<'_>, model: String) -> Result<Request, ApiError> {
     };
     messages(&mut fields, &mut request)?;
     tools(&mut fields, &mut request)?;
-    tool_choice(fields.take_raw("tool_choice"), &mut request)?;
     reasoning_and_output(&mut fields, &mut request)?;
     if let Some(raw) = fields.take_raw("metadata") {
         let mut metadata = Fields::parse(raw.get(), "metadata")?;
@@ -113,15 +112,17 @@ pub(super) fn context_management(raw: Option<&RawValue>, dropped: &mut Vec<Strin
 fn tools(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), ApiError> {
     let raw: Vec<&RawValue> = fields.take("", "tools")?.unwrap_or_default();
     request.tools.reserve(raw.len());
+    let mut hosted = Vec::new();
     for (index, raw) in raw.into_iter().enumerate() {
         let at = format!("tools[{index}]");
         let mut fields = Fields::parse(raw.get(), &at)?;
-        if let Some(kind) = fields.take::<String>(&at, "type")?
-            && kind != "custom"
-        {
-            let message =
-                format!("'{at}.type': '{kind}' is a tool of Anthropic's own, and the provider has none like it.");
-            return Err(ApiError::unsupported(format!("{at}.type"), message));
+        match fields.take::<String>(&at, "type")? {
+            Some(kind) if runs_there(&kind) => {
+                hosted.push((format!("{at}.type"), kind, fields.take::<String>(&at, "name")?));
+                continue;
+            }
+            Some(kind) if kind != "custom" => return Err(own_tool(&format!("{at}.type"), &kind)),
+            _ => {}
         }
         request.tools.push(Tool {
             name: needed(fields.take(&at, "name")?, &format!("{at}.name"))?,
@@ -139,7 +140,42 @@ fn tools(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), ApiError>
         }
         refuse_rest(&fields, &at)?;
     }
+    leave_out(&hosted, fields.take_raw("tool_choice"), request)
+}
+
+/// Tools of Anthropic's that the client carries out: it would wait for calls that no other model makes.
+const CARRIED_OUT: [&str; 4] = ["bash_", "text_editor_", "computer_", "memory_"];
+
+/// Whether a tool of this type runs at Anthropic.
+pub(super) fn runs_there(kind: &str) -> bool {
+    kind != "custom" && !CARRIED_OUT.iter().any(|own| kind.starts_with(own))
+}
+
+/// What runs at Anthropic is left out beside functions; without one, or where it must be called, the model could not do what is
+/// asked.
+fn leave_out(
+    hosted: &[(String, String, Option<String>)],
+    choice: Option<&RawValue>,
+    request: &mut Request,
+) -> Result<(), ApiError> {
+    tool_choice(choice, request)?;
+    for (place, kind, name) in hosted {
+        let demanded =
+            matches!((&request.tool_choice, name), (Some(ToolChoice::Named(chosen)), Some(name)) if chosen == name);
+        if request.tools.is_empty() || demanded {
+            return Err(own_tool(place, kind));
+        }
+        let shown: String =
+            kind.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '_').take(64).collect();
+        drop_hint(&mut request.dropped, &format!("tools.{shown}"));
+    }
     Ok(())
+}
+
+fn own_tool(place: &str, kind: &str) -> ApiError {
+    let kind: String = kind.chars().take(64).collect();
+    let message = format!("'{place}': '{kind}' is a tool of Anthropic's own, and the provider has none like it.");
+    ApiError::unsupported(place, message)
 }
 
 /// Who may call a tool: elsewhere than at Anthropic that is the model, and nobody else.

@@ -7,7 +7,7 @@ use super::answer::{BlockIn, BlockKind, finish_of, reason_of, tier_of};
 use super::block::Block;
 use super::error;
 use super::usage::{UsageIn, UsageOut};
-use crate::conversation::{Choice, Part, Response};
+use crate::conversation::{Choice, Guises, Part, Response};
 use crate::dialect::Glance;
 use crate::dialect::bare;
 use crate::dialect::few::Few;
@@ -67,6 +67,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
         choices: vec![Choice { parts, finish: finish_of(message.stop_reason.as_deref().unwrap_or_default()) }],
         usage: usage.map(UsageIn::inclusive),
         service_tier: tier.map(|given| tier_of(given).to_owned()),
+        guises: Guises::none(),
     })
 }
 

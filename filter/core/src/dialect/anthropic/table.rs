@@ -12,7 +12,11 @@ pub(super) const FIELDS: &[Field] = &[
     ("messages", Fate::Mapped, "`messages`; a tool's result becomes a message of its own"),
     ("max_tokens", Fate::Mapped, "`max_completion_tokens`"),
     ("system", Fate::Mapped, "a system message"),
-    ("tools", Fate::Mapped, "`tools`; tools of Anthropic's own are a 400"),
+    (
+        "tools",
+        Fate::Mapped,
+        "`tools`; those that run at Anthropic are left out, as `tools.{type}`, beside functions that remain, else a 400; `bash`, `text_editor`, `computer` and `memory` are a 400",
+    ),
     ("tool_choice", Fate::Mapped, "`tool_choice`, and `parallel_tool_calls`"),
     ("stop_sequences", Fate::Mapped, "`stop`"),
     ("temperature", Fate::Mapped, "`temperature`"),

@@ -53,7 +53,7 @@ const FIELDS: &[Field] = &[
         Fate::Mapped,
         "`toolConfig.toolChoice`; `none` takes the tools away, unless they were called before",
     ),
-    ("parallel_tool_calls", Fate::Mapped, "for Anthropic's models; a 400 for others that have tools"),
+    ("parallel_tool_calls", Fate::Mapped, "for Anthropic's models; of several calls of others the first is kept"),
     ("response_format", Fate::Dropped, "any JSON object is asked for in `system`"),
     ("response_format.json_schema", Fate::Mapped, "`outputConfig.textFormat`"),
     ("max_completion_tokens", Fate::Mapped, "`inferenceConfig.maxTokens`"),

@@ -85,10 +85,8 @@ impl<'a> Tools<'a> {
         }
         let single = choice.as_ref().is_some_and(|choice| choice.disable_parallel_tool_use);
         if single && family != Family::Claude {
-            let message = "The provider's model cannot be kept from several calls at once.";
-            return Err(ApiError::unsupported("parallel_tool_calls", message));
-        }
-        if single {
+            dropped.name("parallel_tool_calls");
+        } else if single {
             return Ok(Self { config: Some(ToolConfig { tools, tool_choice: None }), choice });
         }
         let tool_choice = choice.and_then(|choice| match (choice.r#type, choice.name) {

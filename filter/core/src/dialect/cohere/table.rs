@@ -32,7 +32,7 @@ pub(super) const FIELDS: &[Field] = &[
         Mapped,
         "`none` is `NONE`, `required` is `REQUIRED`, `auto` is the default. A function: `REQUIRED`, and no other tool is sent",
     ),
-    ("parallel_tool_calls", Refused, "passes when `true`, and without tools"),
+    ("parallel_tool_calls", Dropped, "`false`, with tools: of several calls the first is kept"),
     ("stream", Mapped, "`stream`"),
     (
         "reasoning_effort",

@@ -5,20 +5,24 @@ use super::body::{Body, FormatOut, FunctionOut, Nothing, Schema, ToolOut};
 use super::{message_out, thinking};
 use crate::conversation::{OutputFormat, Request, Tool, ToolChoice};
 use crate::dialect::Written;
+use crate::dialect::aliases;
 use crate::dialect::bounds::{self, Numbers};
 use crate::dialect::fields::drop_hint;
 use crate::error::{ApiError, ErrorKind};
 
 /// Writes `request` for the provider's `model`.
 pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError> {
-    refuse(request)?;
     let mut dropped = request.dropped.clone();
     let numbers = Numbers::of(request, bounds::COHERE, &mut dropped)?;
     // Some models refuse two penalties, be one of them 0: what says nothing is left out.
     let penalty = |penalty: Option<f64>| penalty.filter(|penalty| *penalty != 0.0);
     let messages = message_out::write(&request.messages, &mut dropped)?;
     let (tool_choice, tools) = tools(request, &mut dropped)?;
-    for (name, given) in [("service_tier", request.service_tier.is_some()), ("user", request.user.is_some())] {
+    for (name, given) in [
+        ("parallel_tool_calls", aliases::is_not_told(request)),
+        ("service_tier", request.service_tier.is_some()),
+        ("user", request.user.is_some()),
+    ] {
         if given {
             drop_hint(&mut dropped, name);
         }
@@ -44,15 +48,6 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
     let body = serde_json::to_vec(&body)
         .map_err(|_| ApiError::new(500, ErrorKind::Server, "The provider's request cannot be written."))?;
     Ok(Written { body, dropped })
-}
-
-/// What would change the answer and has no words in Cohere's format.
-fn refuse(request: &Request) -> Result<(), ApiError> {
-    if request.parallel_tool_calls == Some(false) && !request.tools.is_empty() {
-        let message = "The provider cannot be kept from calling several tools at once.";
-        return Err(ApiError::unsupported("parallel_tool_calls", message));
-    }
-    Ok(())
 }
 
 /// `tool_choice` and the tools to choose from. Cohere cannot be told which one to call: it gets that one alone.

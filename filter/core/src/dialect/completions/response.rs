@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::conversation::{Choice, Finish, Part, Response};
+use crate::conversation::{Choice, Finish, Guises, Part, Response};
 use crate::dialect::bare;
 use crate::dialect::few::Few;
 use crate::dialect::lenient::maybe;
@@ -59,6 +59,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
         choices: choices.into_iter().map(choice).collect::<Result<_, _>>()?,
         usage: seen.usage.and_then(|usage| usage.read()),
         service_tier: None,
+        guises: Guises::none(),
     })
 }
 

@@ -6,7 +6,7 @@ use super::answer::{Candidate, FinishReason, PartSeen, Seen, Told};
 use super::part::{Part, Speaker, Turn};
 use super::speech::{Listener, Speech};
 use super::usage;
-use crate::conversation::{Choice, Finish, Response};
+use crate::conversation::{Choice, Finish, Guises, Response};
 use crate::dialect::functions::made_up_id;
 use crate::error::ApiError;
 
@@ -27,6 +27,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
         choices,
         usage: seen.usage_metadata.and_then(|usage| usage.inclusive()),
         service_tier: None,
+        guises: Guises::none(),
     })
 }
 

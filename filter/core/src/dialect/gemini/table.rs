@@ -1,6 +1,6 @@
 //! What becomes of a conversation's parameters on the way to Google, by their names in OpenAI's format.
 
-use super::super::Fate::{Dropped, Mapped, Refused};
+use super::super::Fate::{Dropped, Mapped};
 use super::super::Field;
 
 /// Parameters by path; `[]` stands for any place in an array.
@@ -35,7 +35,7 @@ pub(super) const FIELDS: &[Field] = &[
         Mapped,
         "`AUTO`, `NONE`, `required` as `ANY`, a function as `ANY` with its name. A call required without `tools` is a 400",
     ),
-    ("parallel_tool_calls", Refused, "`false`, with tools: Google cannot promise it. `true` is how it is"),
+    ("parallel_tool_calls", Dropped, "`false`, with tools: Google is not told, and of several calls the first is kept"),
     ("stream", Mapped, "in the path"),
     ("stream_options.include_usage", Mapped, "streams always bring it"),
     ("reasoning_effort", Mapped, "`thinkingBudget` of Gemini 2.5, `thinkingLevel` of Gemini 3; others do not think"),

@@ -13,6 +13,7 @@ use super::thinking::{self, Plan, ThinkingConfig};
 use super::turns::Turns;
 use crate::conversation::{Json, OutputFormat, Request, Tool, ToolChoice};
 use crate::dialect::Written;
+use crate::dialect::aliases;
 use crate::dialect::bounds::Numbers;
 use crate::dialect::schema;
 use crate::error::{ApiError, ErrorKind};
@@ -98,7 +99,6 @@ impl GenerationConfig<'_> {
 
 /// Writes `request` for the provider's `model`.
 pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError> {
-    refuse(request)?;
     let mut dropped = request.dropped.clone();
     let numbers = Numbers::of(request, thinking::bounds(model), &mut dropped)?;
     let mut turns = Turns::of(&request.messages)?;
@@ -112,6 +112,7 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
         (stop_sequences.len() != request.stop.len()).then_some("stop"),
         request.user.is_some().then_some("user"),
         request.service_tier.is_some().then_some("service_tier"),
+        aliases::is_not_told(request).then_some("parallel_tool_calls"),
         request.tools.iter().any(|tool| tool.cache.is_some()).then_some("cache_control"),
     ];
     for name in turns.dropped.iter().copied().chain(hints.into_iter().flatten()) {
@@ -130,16 +131,6 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
     serde_json::to_writer(&mut bytes, &body)
         .map_err(|_| ApiError::new(500, ErrorKind::Server, "The provider's request cannot be written."))?;
     Ok(Written { body: bytes, dropped })
-}
-
-/// What would change the answer and has no words in Google's format.
-fn refuse(request: &Request) -> Result<(), ApiError> {
-    if request.parallel_tool_calls == Some(false) && !request.tools.is_empty() {
-        let message = "The provider cannot be kept from calling several tools at once: leave 'parallel_tool_calls' out, \
-             or 'disable_parallel_tool_use'.";
-        return Err(ApiError::unsupported("parallel_tool_calls", message));
-    }
-    Ok(())
 }
 
 fn config<'a>(

@@ -264,7 +264,7 @@ impl ChoiceState {
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), ApiError> {
         let choice = self.number;
-        let reasoning = said.reasoning();
+        let (reasoning, calls) = (said.reasoning(), said.calls());
         if !reasoning.is_empty() {
             self.reasoned = true;
             events.push(StreamEvent::Thinking { choice, text: reasoning.into_owned() });
@@ -283,7 +283,7 @@ impl ChoiceState {
         if !said.refusal.is_empty() {
             events.push(StreamEvent::Refusal { choice, text: said.refusal.0.into_owned() });
         }
-        for (position, call) in (0..).zip(said.tool_calls.unwrap_or_default()) {
+        for (position, call) in (0..).zip(calls) {
             self.call(position, call, answer, tally, events)?;
         }
         Ok(())

@@ -10,8 +10,8 @@ use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::dialect::few::Few;
-use crate::dialect::lenient::lenient;
 pub(in crate::dialect) use crate::dialect::lenient::{Count, Filled, Text};
+use crate::dialect::lenient::{lenient, maybe};
 
 /// The most pieces that a content falls into.
 const MOST_PIECES: usize = 1024;
@@ -84,7 +84,10 @@ pub(in crate::dialect) struct Said<'a> {
     #[serde(borrow, default)]
     pub thinking_blocks: Option<Few<Block<'a>, MOST_CALLS>>,
     #[serde(borrow, default)]
-    pub tool_calls: Option<Few<Call<'a>, MOST_CALLS>>,
+    tool_calls: Option<Few<Call<'a>, MOST_CALLS>>,
+    /// How a call was said before there were several.
+    #[serde(borrow, default, deserialize_with = "maybe")]
+    function_call: Option<Function<'a>>,
 }
 
 impl<'a> Said<'a> {
@@ -92,6 +95,14 @@ impl<'a> Said<'a> {
     pub fn reasoning(&mut self) -> Cow<'a, str> {
         let old = std::mem::take(&mut self.reasoning_content.0);
         if old.is_empty() { std::mem::take(&mut self.reasoning.0) } else { old }
+    }
+
+    /// The calls; one that is said in the old way where no others are.
+    pub fn calls(&mut self) -> impl Iterator<Item = Call<'a>> + use<'a> {
+        let calls = self.tool_calls.take().unwrap_or_default();
+        let old = self.function_call.take().filter(|function| calls.is_empty() && !function.is_empty());
+        let old = old.map(|function| Call { index: Count(Some(0)), id: Text::default(), function: Some(function) });
+        calls.into_iter().chain(old)
     }
 }
 
@@ -127,6 +138,10 @@ pub(in crate::dialect) struct Function<'a> {
 }
 
 impl<'a> Function<'a> {
+    fn is_empty(&self) -> bool {
+        self.name.is_empty() && self.arguments.is_none()
+    }
+
     /// The arguments as text: what OpenAI sends as a string, and some servers as an object.
     pub fn arguments(&self) -> Cow<'a, str> {
         let Some(raw) = self.arguments else { return Cow::default() };

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::out::{Block, Call};
-use crate::conversation::{Choice, Finish, Part, Response};
+use crate::conversation::{Choice, Finish, Guises, Part, Response};
 use crate::dialect::bare;
 use crate::dialect::few::Few;
 use crate::dialect::functions::made_up_id;
@@ -68,12 +68,13 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
         choices,
         usage: seen.usage.and_then(|usage| usage.read()),
         service_tier: (!seen.service_tier.is_empty()).then(|| seen.service_tier.0.into_owned()),
+        guises: Guises::none(),
     })
 }
 
 fn read_choice(seen: ChoiceSeen<'_>, answer: &str, index: u32) -> Result<Choice, ApiError> {
     let mut said = seen.message.unwrap_or_default();
-    let reasoning = said.reasoning();
+    let (reasoning, calls) = (said.reasoning(), said.calls());
     let mut parts: Vec<Part> = said.thinking_blocks.take().unwrap_or_default().into_iter().map(block).collect();
     if parts.is_empty() && !reasoning.is_empty() {
         parts.push(Part::Thinking { text: reasoning.into_owned(), signature: None });
@@ -89,9 +90,9 @@ fn read_choice(seen: ChoiceSeen<'_>, answer: &str, index: u32) -> Result<Choice,
     if !said.refusal.is_empty() {
         parts.push(Part::Refusal { text: said.refusal.0.into_owned() });
     }
-    let calls = said.tool_calls.unwrap_or_default();
-    let called = !calls.is_empty();
-    for (call, seen) in calls.into_iter().enumerate() {
+    let mut called = false;
+    for (call, seen) in calls.enumerate() {
+        called = true;
         let function = seen.function.unwrap_or_default();
         let id = if seen.id.is_empty() { made_up_id(answer, index, call) } else { seen.id.0.into_owned() };
         let arguments = function.arguments().into_owned();

@@ -34,7 +34,7 @@ pub(super) const FIELDS: &[Field] = &[
     (
         "parallel_tool_calls",
         Mapped,
-        "`false` is a 400 where the provider cannot be kept from several; nothing without tools",
+        "where a provider cannot be kept from several, the first is kept of an answer; nothing without tools",
     ),
     ("stream", Mapped, ""),
     ("stream_options", Mapped, "see `include_usage`"),

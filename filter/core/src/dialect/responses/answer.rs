@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::item::{Item as ItemShown, Status, answer_id, items};
 use super::output::{Item, MOST_ITEMS, parse};
 use super::usage;
-use crate::conversation::{Choice, Finish, Part, Response};
+use crate::conversation::{Choice, Finish, Guises, Part, Response};
 use crate::dialect::bare;
 use crate::dialect::few::Few;
 use crate::dialect::lenient::maybe;
@@ -103,6 +103,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
         choices: vec![Choice { parts, finish }],
         usage: seen.usage.and_then(|usage| usage.read()),
         service_tier: (!seen.service_tier.is_empty()).then(|| seen.service_tier.0.into_owned()),
+        guises: Guises::none(),
     })
 }
 
@@ -207,7 +208,13 @@ impl<'a> Ended<'a> {
 
 impl<'a> Shown<'a> {
     /// The object of an answer that holds `parts`.
-    pub fn new(id: &'a str, model: &'a str, created_at: u64, parts: &'a [Part], ended: Ended<'a>) -> Self {
+    pub fn new(
+        id: &'a str,
+        model: &'a str,
+        created_at: u64,
+        (parts, guises): (&'a [Part], &'a Guises),
+        ended: Ended<'a>,
+    ) -> Self {
         let (status, last) = ended.status();
         Self {
             id,
@@ -221,7 +228,7 @@ impl<'a> Shown<'a> {
             max_output_tokens: None,
             metadata: Empty {},
             model,
-            output: items(parts, id, last),
+            output: items(parts, guises, id, last),
             parallel_tool_calls: true,
             previous_response_id: None,
             reasoning: ReasoningShown { effort: None, summary: None },
@@ -261,6 +268,7 @@ pub(super) fn write(response: &Response, now: u64) -> Vec<u8> {
         .choices
         .first()
         .map_or((&[] as &[Part], Finish::default()), |choice| (choice.parts.as_slice(), choice.finish));
-    let shown = Shown::new(&id, &response.model, created, parts, Ended::With(finish)).used(response.usage);
+    let said = (parts, &response.guises);
+    let shown = Shown::new(&id, &response.model, created, said, Ended::With(finish)).used(response.usage);
     json::body(&Shown { service_tier: response.service_tier.as_deref().and_then(tiers::openais), ..shown })
 }

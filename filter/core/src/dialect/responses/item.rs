@@ -7,7 +7,9 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::reasoning;
-use crate::conversation::Part;
+use crate::conversation::{Form, Guises, Part};
+use crate::dialect::functions::Input;
+use crate::dialect::text_argument;
 
 /// An item.
 #[derive(Debug, Serialize)]
@@ -29,7 +31,25 @@ pub(super) enum Item<'a> {
         id: Id<'a>,
         call_id: &'a str,
         name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        namespace: Option<&'a str>,
         arguments: &'a str,
+        status: Status,
+    },
+    CustomToolCall {
+        id: Id<'a>,
+        call_id: &'a str,
+        name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        namespace: Option<&'a str>,
+        input: String,
+        status: Status,
+    },
+    ToolSearchCall {
+        id: Id<'a>,
+        call_id: &'a str,
+        execution: &'static str,
+        arguments: Input<'a>,
         status: Status,
     },
 }
@@ -86,10 +106,14 @@ pub(super) struct Id<'a> {
 
 impl<'a> Id<'a> {
     /// The name of the item at `index` that begins with `part`, in the answer of this name.
-    pub fn of(part: &Part, answer: &'a str, index: usize) -> Self {
+    pub fn of(part: &Part, guises: &Guises, answer: &'a str, index: usize) -> Self {
         let kind = match part {
             Part::Thinking { .. } | Part::RedactedThinking { .. } => "rs",
-            Part::ToolCall { .. } => "fc",
+            Part::ToolCall { name, .. } => match guises.form(name) {
+                Form::Function => "fc",
+                Form::Text => "ctc",
+                Form::Search => "tsc",
+            },
             _ => "msg",
         };
         Self { kind, answer, index }
@@ -127,44 +151,72 @@ pub(super) fn is_spoken(part: &Part) -> bool {
     matches!(part, Part::Text { .. } | Part::Refusal { .. })
 }
 
-/// What the parts of an answer become; `last` is how far the last of them has come. Parts that no assistant says are
+/// What the parts of an answer become, calls in the form that the client knows its tools in; `last` is how far the last of them has come. Parts that no assistant says are
 /// left out.
-pub(super) fn items<'a>(parts: &'a [Part], answer: &'a str, last: Status) -> Vec<Item<'a>> {
+pub(super) fn items<'a>(parts: &'a [Part], guises: &'a Guises, answer: &'a str, last: Status) -> Vec<Item<'a>> {
     let runs = parts.chunk_by(|one, next| is_spoken(one) && is_spoken(next));
     let mut items: Vec<Item<'a>> = Vec::new();
     for run in runs {
-        items.extend(item(run, answer, items.len(), Status::Completed));
+        items.extend(item(run, guises, answer, items.len(), Status::Completed));
     }
-    if let Some(Item::Message { status, .. } | Item::FunctionCall { status, .. }) = items.last_mut() {
+    if let Some(
+        Item::Message { status, .. }
+        | Item::FunctionCall { status, .. }
+        | Item::CustomToolCall { status, .. }
+        | Item::ToolSearchCall { status, .. },
+    ) = items.last_mut()
+    {
         *status = last;
     }
     items
 }
 
 /// The item at `index` that begins with `part`, with nothing in it yet.
-pub(super) fn begun<'a>(part: &'a Part, answer: &'a str, index: usize) -> Option<Item<'a>> {
-    let whole = item(std::slice::from_ref(part), answer, index, Status::InProgress)?;
+pub(super) fn begun<'a>(part: &'a Part, guises: &'a Guises, answer: &'a str, index: usize) -> Option<Item<'a>> {
+    let whole = item(std::slice::from_ref(part), guises, answer, index, Status::InProgress)?;
     Some(match whole {
         Item::Message { id, status, role, .. } => Item::Message { id, status, role, content: Vec::new() },
         Item::Reasoning { id, .. } => Item::Reasoning { id, summary: Vec::new(), encrypted_content: None },
-        Item::FunctionCall { id, call_id, name, status, .. } => {
-            Item::FunctionCall { id, call_id, name, arguments: "", status }
+        Item::FunctionCall { id, call_id, name, namespace, status, .. } => {
+            Item::FunctionCall { id, call_id, name, namespace, arguments: "", status }
         }
+        Item::CustomToolCall { .. } | Item::ToolSearchCall { .. } => whole,
     })
 }
 
 /// The item at `index` that is made of `run`.
-pub(super) fn item<'a>(run: &'a [Part], answer: &'a str, index: usize, status: Status) -> Option<Item<'a>> {
+pub(super) fn item<'a>(
+    run: &'a [Part],
+    guises: &'a Guises,
+    answer: &'a str,
+    index: usize,
+    status: Status,
+) -> Option<Item<'a>> {
     let first = run.first()?;
-    let id = Id::of(first, answer, index);
+    let id = Id::of(first, guises, answer, index);
     Some(match first {
         Part::Text { .. } | Part::Refusal { .. } => {
             Item::Message { id, status, role: "assistant", content: run.iter().filter_map(Content::of).collect() }
         }
         Part::ToolCall { id: call_id, name, arguments } => {
-            // Clients parse the arguments: none are an empty object.
-            let arguments = if arguments.is_empty() { "{}" } else { arguments };
-            Item::FunctionCall { id, call_id, name, arguments, status }
+            let guise = guises.of(name);
+            let name = guise.map_or(name, |guise| &guise.name);
+            let namespace = guise.and_then(|guise| guise.namespace.as_deref());
+            match guise.map_or(Form::Function, |guise| guise.form) {
+                Form::Function => {
+                    // Clients parse the arguments: none are an empty object.
+                    let arguments = if arguments.is_empty() { "{}" } else { arguments };
+                    Item::FunctionCall { id, call_id, name, namespace, arguments, status }
+                }
+                Form::Text => {
+                    let input = text_argument::whole(arguments);
+                    Item::CustomToolCall { id, call_id, name, namespace, input, status }
+                }
+                Form::Search => {
+                    let arguments = Input::parse(arguments).unwrap_or(Input::Invalid(arguments));
+                    Item::ToolSearchCall { id, call_id, execution: "client", arguments, status }
+                }
+            }
         }
         Part::Thinking { text, signature } => {
             let encrypted_content = signature.as_deref().map(reasoning::wrap);

@@ -11,6 +11,7 @@
 mod answer;
 mod body;
 mod content;
+mod count;
 mod emit;
 mod event;
 mod input;
@@ -23,12 +24,15 @@ mod request;
 mod stream_read;
 mod stream_write;
 mod table;
+mod toolbox;
 mod tools;
 mod usage;
 mod write;
 
 #[cfg(test)]
 mod tests;
+
+pub use count::InputTokens;
 
 use super::openai::error;
 use super::{Chat, Content, Dialect, Field, Glance, Opening, Shape, StreamPeeker, StreamReader, StreamWriter, Written};
@@ -60,6 +64,10 @@ impl Dialect for Responses {
 
     fn path(&self, _model: &str, _stream: bool) -> String {
         "/responses".to_owned()
+    }
+
+    fn runs_tool(&self, kind: &str) -> bool {
+        toolbox::runs_there(kind)
     }
 
     fn own_names(&self) -> &'static [(&'static str, &'static str)] {

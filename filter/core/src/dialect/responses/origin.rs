@@ -1,6 +1,7 @@
 //! Where the parts of a conversation came from: an assistant's turn is made of several items.
 
 use super::request;
+use super::toolbox::Toolbox;
 use crate::dialect::fields::{Fields, join};
 use crate::dialect::places::{self, Place, What};
 
@@ -19,7 +20,7 @@ impl Origin {
 /// Where the client's `body` has a place of the conversation.
 pub(super) fn place(body: &[u8], place: &Place<'_>) -> Option<String> {
     let mut origins = Vec::new();
-    request::messages(&mut Fields::of(body).ok()?, &mut Vec::new(), &mut origins).ok()?;
+    request::messages(&mut Fields::of(body).ok()?, &mut Toolbox::default(), &mut Vec::new(), &mut origins).ok()?;
     let origin = origins.get(place.message)?.get(place.part.map_or(0, |(part, _)| part)).copied();
     let Some(origin) = origin else { return Some("input".to_owned()) };
     if origin == Origin::INSTRUCTIONS {
@@ -33,9 +34,10 @@ pub(super) fn place(body: &[u8], place: &Place<'_>) -> Option<String> {
     Some(match (place.what, kind.as_deref()) {
         (What::Role, _) => join(&at, "role"),
         (What::Call, _) => join(&at, "call_id"),
+        (What::Arguments, Some("custom_tool_call")) => join(&at, "input"),
         (What::Arguments, _) => join(&at, "arguments"),
         (What::Content, None | Some("message")) => places::content(item, "content", &at, part),
-        (What::Content, Some("function_call_output")) => join(&at, "output"),
+        (What::Content, Some("function_call_output" | "custom_tool_call_output")) => join(&at, "output"),
         (What::Content, Some(_)) => at,
     })
 }

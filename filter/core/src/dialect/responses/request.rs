@@ -3,6 +3,7 @@
 
 use super::origin::Origin;
 use super::table::{TABLE, stored};
+use super::toolbox::Toolbox;
 use super::{input, tools};
 use crate::conversation::{Message, Reasoning, Request, Role};
 use crate::dialect::fields::Fields;
@@ -18,11 +19,13 @@ pub(super) fn read(text: &[u8]) -> Result<Request, ApiError> {
     nothing_stored(&mut fields)?;
     let mut dropped = Vec::new();
     let model: String = fields.take("", "model")?.ok_or_else(|| missing("model"))?;
-    let messages = messages(&mut fields, &mut dropped, &mut Vec::new())?;
+    let mut toolbox = Toolbox::default();
+    toolbox.put_all(&mut fields, "", &mut dropped)?;
+    let messages = messages(&mut fields, &mut toolbox, &mut dropped, &mut Vec::new())?;
+    toolbox.leave_out_hosted(&mut dropped)?;
     let mut request = Request {
         model,
         messages,
-        tools: tools::read_all(&mut fields, &mut dropped)?,
         parallel_tool_calls: fields.take("", "parallel_tool_calls")?,
         max_tokens: fields.take("", "max_output_tokens")?,
         temperature: fields.take("", "temperature")?,
@@ -36,7 +39,8 @@ pub(super) fn read(text: &[u8]) -> Result<Request, ApiError> {
         ..Request::default()
     };
     tools::read_text(&mut fields, &mut request)?;
-    tools::read_choice(&mut fields, &mut request)?;
+    tools::read_choice(&mut fields, &mut toolbox, &mut request)?;
+    (request.tools, request.guises) = (toolbox.tools, toolbox.guises);
     include(&mut fields, &mut dropped)?;
     request.dropped.append(&mut dropped);
     carried::read(&mut fields, &[], &mut request)?;
@@ -60,13 +64,14 @@ fn nothing_stored(fields: &mut Fields<'_>) -> Result<(), ApiError> {
 /// The conversation, and for each of its messages where its parts came from.
 pub(super) fn messages(
     fields: &mut Fields<'_>,
+    toolbox: &mut Toolbox,
     dropped: &mut Vec<String>,
     origins: &mut Vec<Vec<Origin>>,
 ) -> Result<Vec<Message>, ApiError> {
     let instructions: Option<String> = fields.take("", "instructions")?;
     let mut messages: Vec<Message> = instructions.map(|text| input::say(Role::System, text)).into_iter().collect();
     origins.extend(messages.iter().map(|_| vec![Origin::INSTRUCTIONS]));
-    input::read(fields, &mut messages, dropped, origins)?;
+    input::read(fields, &mut messages, toolbox, dropped, origins)?;
     Ok(messages)
 }
 

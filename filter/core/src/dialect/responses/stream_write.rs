@@ -11,10 +11,14 @@
 use super::answer::{Ended, Shown};
 use super::emit::{NO_LOGPROBS, Numbered, TAIL, field};
 use super::item::{Content, Id, Status, Summary, answer_id, begun, item};
-use crate::conversation::{Finish, Part, StreamEvent, Usage, seal};
+use crate::conversation::{Finish, Form, Part, StreamEvent, Usage, seal};
 use crate::dialect::openai::error;
+use crate::dialect::text_argument::{self, TextArgument};
 use crate::dialect::{Kept, Opening, StreamWriter};
 use crate::error::ApiError;
+
+/// A piece of a tool's text.
+const TEXT_DELTA: &str = "response.custom_tool_call_input.delta";
 
 /// The writer.
 #[derive(Debug)]
@@ -61,13 +65,16 @@ enum Open {
 }
 
 /// A call that was begun.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct OpenCall {
     call: u32,
     /// Its place among the parts.
     part: usize,
     /// Its place among the items.
     item: usize,
+    form: Form,
+    /// What its arguments are as a text, where the client knows the tool so.
+    text: TextArgument,
 }
 
 impl Writer {
@@ -98,7 +105,7 @@ impl Writer {
     /// Which item an event is about: the one of this part and place.
     fn place(&self, part: usize, item: usize, out: &mut Vec<u8>) {
         if let Some(part) = self.parts.get(part) {
-            field(out, "item_id", &Id::of(part, &self.id, item));
+            field(out, "item_id", &Id::of(part, &self.opening.guises, &self.id, item));
         }
         field(out, "output_index", &item);
     }
@@ -128,7 +135,8 @@ impl Writer {
 
     fn lifecycle(&mut self, name: &str, ended: Ended<'_>, out: &mut Vec<u8>) {
         self.events.head(name, out);
-        let shown = Shown::new(&self.id, &self.opening.model, self.opening.now, &self.parts, ended);
+        let shown =
+            Shown::new(&self.id, &self.opening.model, self.opening.now, (&self.parts, &self.opening.guises), ended);
         field(out, "response", &shown.used(self.usage));
         out.extend_from_slice(TAIL);
     }
@@ -150,7 +158,7 @@ impl Writer {
         self.open = open;
         self.events.head("response.output_item.added", out);
         field(out, "output_index", &self.last());
-        let bytes = field(out, "item", &begun(&part, &self.id, self.last()));
+        let bytes = field(out, "item", &begun(&part, &self.opening.guises, &self.id, self.last()));
         self.said = self.said.saturating_add(bytes);
         out.extend_from_slice(TAIL);
         self.parts.push(part);
@@ -161,7 +169,7 @@ impl Writer {
         self.events.head("response.output_item.done", out);
         field(out, "output_index", &index);
         let run = self.parts.get(first..).unwrap_or_default();
-        field(out, "item", &item(run, &self.id, index, status));
+        field(out, "item", &item(run, &self.opening.guises, &self.id, index, status));
         out.extend_from_slice(TAIL);
     }
 
@@ -282,25 +290,42 @@ impl Writer {
     }
 
     fn tool_call(&mut self, call: u32, id: &str, name: &str, out: &mut Vec<u8>) {
+        let form = self.opening.guises.form(name);
         let part = Part::ToolCall { id: id.to_owned(), name: name.to_owned(), arguments: String::new() };
         self.begin(part, Open::Nothing, out);
-        self.calls.push(OpenCall { call, part: self.first, item: self.last() });
+        let (part, item) = (self.first, self.last());
+        self.calls.push(OpenCall { call, part, item, form, text: TextArgument::default() });
     }
 
     fn arguments(&mut self, call: u32, json: &str, out: &mut Vec<u8>) {
-        let known = self.calls.iter().rfind(|known| known.call == call).copied();
-        if let Some(OpenCall { part, item, .. }) = known.filter(|_| !json.is_empty()) {
-            self.arguments_of(part, item, json, out);
+        let known = self.calls.iter_mut().rfind(|known| known.call == call);
+        let Some(known) = known.filter(|_| !json.is_empty()) else { return };
+        let (part, item, form) = (known.part, known.item, known.form);
+        let mut text = String::new();
+        if form == Form::Text {
+            known.text.feed(json, &mut text);
         }
-    }
-
-    fn arguments_of(&mut self, part: usize, item: usize, json: &str, out: &mut Vec<u8>) {
         if let Some(Part::ToolCall { arguments, .. }) = self.parts.get_mut(part) {
             arguments.push_str(json);
         }
-        self.events.head("response.function_call_arguments.delta", out);
+        match form {
+            Form::Function => self.call_delta("response.function_call_arguments.delta", part, item, json, out),
+            Form::Text => self.call_delta(TEXT_DELTA, part, item, &text, out),
+            Form::Search => {}
+        }
+        if form != Form::Function {
+            self.said = self.said.saturating_add(json.len());
+        }
+    }
+
+    /// A piece of what a tool is called with.
+    fn call_delta(&mut self, name: &str, part: usize, item: usize, piece: &str, out: &mut Vec<u8>) {
+        if piece.is_empty() {
+            return;
+        }
+        self.events.head(name, out);
         self.place(part, item, out);
-        self.said = self.said.saturating_add(field(out, "delta", json));
+        self.said = self.said.saturating_add(field(out, "delta", piece));
         out.extend_from_slice(TAIL);
     }
 
@@ -310,16 +335,25 @@ impl Writer {
             Finish::Length | Finish::ContentFilter => Status::Incomplete,
             Finish::Stop | Finish::ToolCalls => Status::Completed,
         };
-        for OpenCall { part, item, .. } in std::mem::take(&mut self.calls) {
-            self.call_done(part, item, if item == self.last() { last } else { Status::Completed }, out);
+        for call in std::mem::take(&mut self.calls) {
+            let status = if call.item == self.last() { last } else { Status::Completed };
+            match call.form {
+                Form::Function => self.arguments_done(call.part, call.item, out),
+                Form::Text => self.text_done(call.part, call.item, call.text, out),
+                Form::Search => {}
+            }
+            self.item_done(call.part, call.item, status, out);
         }
         self.close(last, out);
     }
 
     /// Clients parse the arguments: none are an empty object.
-    fn call_done(&mut self, part: usize, item: usize, status: Status, out: &mut Vec<u8>) {
-        if matches!(self.parts.get(part), Some(Part::ToolCall { arguments, .. }) if arguments.is_empty()) {
-            self.arguments_of(part, item, "{}", out);
+    fn arguments_done(&mut self, part: usize, item: usize, out: &mut Vec<u8>) {
+        if let Some(Part::ToolCall { arguments, .. }) = self.parts.get_mut(part)
+            && arguments.is_empty()
+        {
+            arguments.push_str("{}");
+            self.call_delta("response.function_call_arguments.delta", part, item, "{}", out);
         }
         self.events.head("response.function_call_arguments.done", out);
         self.place(part, item, out);
@@ -327,7 +361,19 @@ impl Writer {
             field(out, "arguments", arguments);
         }
         out.extend_from_slice(TAIL);
-        self.item_done(part, item, status, out);
+    }
+
+    /// What was not clear before the end comes as the last piece.
+    fn text_done(&mut self, part: usize, item: usize, mut reader: TextArgument, out: &mut Vec<u8>) {
+        let mut rest = String::new();
+        reader.finish(&mut rest);
+        self.call_delta(TEXT_DELTA, part, item, &rest, out);
+        self.events.head("response.custom_tool_call_input.done", out);
+        self.place(part, item, out);
+        if let Some(Part::ToolCall { arguments, .. }) = self.parts.get(part) {
+            field(out, "input", &text_argument::whole(arguments));
+        }
+        out.extend_from_slice(TAIL);
     }
 
     fn fail(&mut self, failure: &ApiError, out: &mut Vec<u8>) {

@@ -14,8 +14,12 @@ pub(super) const TABLE: Table = Table {
         ("model", Mapped, "the target's model"),
         ("input", Mapped, "a text, or items: messages, calls, results and reasoning"),
         ("instructions", Mapped, "a system message before all others"),
-        ("tools", Mapped, "functions; tools that run at OpenAI are a 400"),
-        ("tool_choice", Mapped, "`auto`, `none`, `required`, or a function"),
+        (
+            "tools",
+            Mapped,
+            "functions, namespaces of them, tools of a text, and a search for tools that the client carries out",
+        ),
+        ("tool_choice", Mapped, "`auto`, `none`, `required`, a function, or a tool of a text"),
         ("parallel_tool_calls", Mapped, ""),
         ("text", Mapped, "see `text.format`"),
         ("reasoning", Mapped, "see `reasoning.effort`"),
@@ -49,6 +53,7 @@ pub(super) const TABLE: Table = Table {
         ("safety_identifier", Dropped, "the same"),
         ("stream_options", Dropped, "its `include_obfuscation`"),
         ("image", Dropped, ""),
+        ("client_metadata", Dropped, ""),
         ("text.format", Mapped, "`json_schema` and `json_object`; `text` is nothing"),
         ("text.verbosity", Dropped, "carried to GPT-5 and newer in chat completions"),
         ("reasoning.effort", Mapped, "`reasoning_effort`"),
@@ -58,13 +63,25 @@ pub(super) const TABLE: Table = Table {
         ("reasoning.mode", Refused, "passes when `standard`"),
         ("tool_choice.function", Mapped, "its `name`"),
         ("tool_choice.allowed_tools", Mapped, "the other tools are left out, and `mode` is the choice"),
-        ("tool_choice.hosted", Refused, "tools that run at OpenAI, `mcp` and `custom`"),
+        ("tool_choice.custom", Mapped, "its `name`"),
+        ("tool_choice.hosted", Refused, "tools that run at OpenAI, `mcp` among them"),
         ("tools[].name", Mapped, ""),
         ("tools[].description", Mapped, ""),
         ("tools[].parameters", Mapped, ""),
         ("tools[].strict", Mapped, "absent, it is the provider's default"),
-        ("tools[].hosted", Refused, "any `type` but `function`"),
-        ("tools[].defer_loading", Refused, "passes when `false`"),
+        ("tools[].tools", Mapped, "of a `namespace`: functions by its name and theirs; calls come back with both"),
+        (
+            "tools[].custom",
+            Mapped,
+            "a function of one text, the grammar in its description; calls come back as `custom_tool_call`",
+        ),
+        ("tools[].tool_search", Mapped, "that the client carries out; calls come back as `tool_search_call`"),
+        (
+            "tools[].hosted",
+            Refused,
+            "any other `type` runs at OpenAI: left out, as `tools.{type}`, beside functions that remain",
+        ),
+        ("tools[].defer_loading", Dropped, "passes when `false`; the model knows all tools from the start"),
         ("tools[].async", Refused, "passes when `false`"),
         ("tools[].allowed_callers", Refused, "passes when `[\"direct\"]`"),
         ("tools[].output_schema", Dropped, ""),
@@ -83,9 +100,18 @@ pub(super) const TABLE: Table = Table {
         ),
         ("input[].status", Dropped, "passes when `completed`"),
         ("input[].phase", Dropped, ""),
-        ("input[].item_reference", Refused, "stored state"),
-        ("input[].hosted", Refused, "items of tools that run at OpenAI"),
-        ("input[].namespace", Refused, ""),
+        ("input[].item_reference", Refused, "stored state; passes where the item itself stands before it"),
+        ("input[].web_search_call", Dropped, "what came of it stands in the answer behind it"),
+        ("input[].file_search_call", Dropped, "the same"),
+        ("input[].code_interpreter_call", Dropped, "the same"),
+        ("input[].image_generation_call", Dropped, "the same; the picture is gone"),
+        ("input[].mcp_call", Dropped, "the same"),
+        ("input[].mcp_list_tools", Dropped, ""),
+        ("input[].hosted", Refused, "items of other types"),
+        ("input[].namespace", Mapped, "with `name`"),
+        ("input[].input", Mapped, "of a `custom_tool_call`"),
+        ("input[].tools", Mapped, "of `additional_tools` and of a `tool_search_output`: offered with the others"),
+        ("input[].internal_chat_message_metadata_passthrough", Dropped, ""),
         ("input[].caller", Refused, "passes when it is `direct`"),
         ("input[].content[].text", Mapped, ""),
         ("input[].content[].refusal", Mapped, ""),
@@ -122,6 +148,15 @@ pub(super) fn stored(path: &str) -> ApiError {
     let message = format!(
         "'{path}' refers to stored state, which is only available from a provider that speaks the Responses API itself. \
          Send what it refers to; clients that choose by `store` do so when it is false."
+    );
+    ApiError::unsupported(path, message)
+}
+
+/// A 400 for an item that is named and not sent.
+pub(super) fn referred(path: &str) -> ApiError {
+    let message = format!(
+        "'{path}' refers to an item that was stored, and only a provider that speaks the Responses API itself stores items. Send \
+         whole items: with `store: false` clients do (in the AI SDK `providerOptions.openai.store`)."
     );
     ApiError::unsupported(path, message)
 }

@@ -62,7 +62,8 @@ impl Attempt {
         let (kind, with) = if journey.outline.stream {
             let model = self.target.model.clone();
             let (estimate, include_usage) = (journey.estimate(&self.target, 0).input, journey.outline.include_usage);
-            let opening = Opening { model, now: now.seconds(), include_usage, estimate };
+            let guises = journey.names.guises.clone();
+            let opening = Opening { model, now: now.seconds(), include_usage, estimate, guises };
             ("text/event-stream", translate::streamed(pair.client, response, opening))
         } else {
             ("application/json", pair.client.write_response(&response, now.seconds()))

@@ -126,7 +126,8 @@ impl Relay {
             _ => Route::Translate { reader: translate::stream(client, provider, &journey.names), events: Vec::new() },
         };
         let estimate = journey.estimate(target, 0).input;
-        let opening = Opening { model: target.model.clone(), now: now.seconds(), include_usage, estimate };
+        let guises = journey.names.guises.clone();
+        let opening = Opening { model: target.model.clone(), now: now.seconds(), include_usage, estimate, guises };
         let writer = client.stream_writer(opening);
         let whole = journey.is_delivered_whole();
         journey.holding = whole;

@@ -124,6 +124,6 @@ impl Attempt {
 fn said(dialect: &'static dyn Dialect, bytes: usize) -> Said {
     match dialect.content() {
         Content::Chat(_) => Said::of(bytes),
-        Content::Embeddings(_) | Content::TokenCount | Content::PassedThrough => Said::default(),
+        Content::Embeddings(_) | Content::TokenCount(_) | Content::PassedThrough => Said::default(),
     }
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 
+use crate::coding::{self, Coding};
 use crate::config::{Caller, Credential, Gateway, KeyHash};
 use crate::dialect::{Content, Dialect};
 use crate::error::{ApiError, ErrorKind};
@@ -45,8 +46,8 @@ pub(super) struct Knock {
     hints: Result<Hints, ApiError>,
     /// The body's size, once all of it is here; zero when there is none.
     pub(super) body: Option<usize>,
-    /// In which encoding the body comes, if in one.
-    encoding: Option<String>,
+    /// How the client has compressed the body, if it has.
+    coding: Result<Option<Coding>, ApiError>,
     /// The body's size as the client has declared it.
     declared: Option<u64>,
     /// Its bytes, at the worker's gate: until the key is known, in the share that all such requests have together.
@@ -121,7 +122,7 @@ impl Exchange {
             path: path.to_owned(),
             hints: Hints::read(&headers, &self.worker.gateway),
             body: end.then_some(0),
-            encoding: encoding(&headers),
+            coding: coding(&headers),
             declared: headers.text("content-length").and_then(|text| text.parse().ok()),
             share: self.worker.gate.unknown(),
             asking: None,
@@ -164,18 +165,23 @@ impl Exchange {
         if knock.is_too_large() {
             return Err(from_envoy(413).into());
         }
-        if let Some(encoding) = &knock.encoding {
-            let message =
-                format!("The request's body has the content-encoding {}: send it without one.", quoted(encoding));
-            let error = ApiError::new(415, ErrorKind::InvalidRequest, message);
-            return Err(error.with_code("unsupported_content_encoding").into());
-        }
         let expected = knock.expected();
-        let Knock { started, endpoint, path, forwarded, hints, passage, body, mut share, .. } = knock;
+        let Knock { started, endpoint, path, forwarded, hints, passage, body, coding, mut share, .. } = knock;
+        let coding = coding.map_err(|error| Refused {
+            error: error.into(),
+            headers: vec![("accept-encoding", coding::ACCEPTED.to_owned())],
+        })?;
         let forwarded = with_own_idempotency_key(forwarded, &caller.key_id);
         let Endpoint { purpose, client } = endpoint;
         match purpose {
-            Purpose::Models => self.answer(models::list(&self.worker.gateway, &caller, client), cx),
+            Purpose::Models => {
+                let asked = cx.view.header(":path").unwrap_or_default();
+                let asked = String::from_utf8_lossy(&asked);
+                let query =
+                    asked.split('#').next().and_then(|asked| asked.split_once('?')).map_or("", |(_, query)| query);
+                let list = models::list(&self.worker.gateway, &caller, client, query)?;
+                self.answer(list, cx)
+            }
             Purpose::Model(name) => {
                 let model = models::one(&self.worker.gateway, &caller, client, &name)?;
                 self.answer(model, cx)
@@ -188,7 +194,7 @@ impl Exchange {
                 hints.allowed(&caller)?;
                 share.belongs_to(caller.key_id.clone())?;
                 share.grow(expected)?;
-                self.phase = Phase::Body(Arrival { started, caller, client, forwarded, hints, passage, share });
+                self.phase = Phase::Body(Arrival { started, caller, client, forwarded, hints, passage, coding, share });
                 match body {
                     None => Ok(Outcome::Step(Flow::Pause)),
                     Some(0) if purpose == Purpose::Ask => {
@@ -231,10 +237,25 @@ fn shared(path: &str) -> ApiError {
     ApiError::new(403, ErrorKind::Permission, message).with_code("endpoint_not_allowed")
 }
 
-/// How the client has compressed the body. No part of the pipeline could read it then.
-fn encoding(headers: &HeaderMap) -> Option<String> {
-    let encoding = headers.get("content-encoding")?;
-    (!encoding.eq_ignore_ascii_case(b"identity")).then(|| String::from_utf8_lossy(encoding).into_owned())
+/// How the client has compressed the body: once, and in a way that we can undo.
+fn coding(headers: &HeaderMap) -> Result<Option<Coding>, ApiError> {
+    let named = headers.iter().filter(|(name, _)| *name == b"content-encoding");
+    let all = named.map(|(_, value)| String::from_utf8_lossy(value)).collect::<Vec<_>>().join(",");
+    let is_one = |name: &&str| !name.is_empty() && !name.eq_ignore_ascii_case("identity");
+    let mut names = all.split(',').map(str::trim).filter(is_one);
+    match (names.next(), names.next()) {
+        (None, _) => Ok(None),
+        (Some(name), None) if let Some(coding) = Coding::named(name) => Ok(Some(coding)),
+        _ => {
+            let accepted = coding::ACCEPTED;
+            let message = format!(
+                "The request's body has the content-encoding {}: send it without one, or with one of {accepted}.",
+                quoted(&all)
+            );
+            let error = ApiError::new(415, ErrorKind::InvalidRequest, message);
+            Err(error.with_code("unsupported_content_encoding"))
+        }
+    }
 }
 
 /// What a provider has to be told of a request that is passed through.

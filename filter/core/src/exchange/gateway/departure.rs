@@ -6,7 +6,6 @@ use std::rc::Rc;
 use crate::batch::{Errand, book};
 use crate::cache::Entry;
 use crate::config::{Gateway, Model, Target};
-use crate::dialect::anthropic::{Anthropic, CountTokens};
 use crate::dialect::pass_through::is_stored;
 use crate::dialect::translate::Translated;
 use crate::dialect::{Content, Dialect};
@@ -22,13 +21,14 @@ use super::super::charge::{Charge, Ledger};
 use super::super::echo::Kept;
 use super::super::journey::{Arrival, Journey, Passage, from_envoy};
 use super::super::notes;
+use super::super::outline::mentions::{Mention, first_denied};
 use super::super::outline::{Outline, form};
 use super::super::rewrite;
 use super::super::worker::{Decision, Worker};
 use super::super::{Called, Context, Effect, Flow, LARGEST_BODY, Time, metric};
 use super::batches::{self, Seek};
 use super::permission::Policy;
-use super::{Exchange, Outcome, Phase, Refused, models, screening, set_out};
+use super::{Exchange, Outcome, Phase, Refused, models, screening, set_out, unpacking};
 
 /// The most of a body's front that is kept for splicing; past it, it is fetched again.
 const LONGEST_HEAD: usize = 1024;
@@ -85,7 +85,7 @@ impl Exchange {
 
     /// The whole body is here. It may have to wait until the caller is known.
     pub(super) fn body(&mut self, size: usize, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
-        let arrival = match std::mem::replace(&mut self.phase, Phase::Start) {
+        let mut arrival = match std::mem::replace(&mut self.phase, Phase::Start) {
             Phase::Body(arrival) => arrival,
             mut other => {
                 if let Phase::Knocking(knock) = &mut other {
@@ -99,6 +99,10 @@ impl Exchange {
         // Unless something else becomes of it.
         self.phase = Phase::Answered { caller: Some(arrival.caller.clone()), error: None };
         let body = cx.view.body(0..size);
+        if let Some(unpacked) = unpacking::unpack(&mut arrival, &body, cx.effects)? {
+            self.phase = Phase::Body(arrival);
+            return Ok(Outcome::Unpacked(unpacked));
+        }
         let errand = match Seek::of(&arrival, &body)? {
             None => batches::uploaded(&self.worker.gateway, &arrival, &body, cx.shared)?.map(Errand::Upload),
             Some(seek) => match self.worker.note(&seek.page(), cx.view.now()) {
@@ -277,8 +281,10 @@ impl Exchange {
                 Cow::Borrowed(masked.as_slice())
             }
         };
-        if is_counted_here(journey) {
-            return Ok(Prepared::Counted(count(journey, &body)));
+        if let Content::TokenCount(count) = journey.client.content()
+            && is_counted_here(journey)
+        {
+            return Ok(Prepared::Counted((count.answer)(tokens(journey, count.of, &body))));
         }
         journey.masked = self.masked();
         let kept = journey.look(&body, planned, cx.view.now(), cx.shared);
@@ -391,9 +397,24 @@ pub(super) fn set_up(
     if journey.outline.is_json() && !journey.client.shape().free {
         journey.wishes = Wishes::of(body);
     }
+    journey.outline.hosted = needs_hosted(&journey, body);
     journey.checks = screening::checks(&journey, body);
     keep_head(&mut journey, body);
     journey
+}
+
+/// Whether it offers a tool that only some of its model's targets have. The body is looked through for it only where that is so.
+fn needs_hosted(journey: &Journey, body: &[u8]) -> bool {
+    let (client, targets) = (journey.client, &journey.model.targets);
+    let has = |target: &Rc<Target>| target.has_hosted_tools(client);
+    let runs = |mention: &Mention<'_>| match mention {
+        Mention::Tool(Some(kind)) if client.runs_tool(kind) => Some(()),
+        _ => None,
+    };
+    targets.iter().any(has)
+        && !targets.iter().all(has)
+        && journey.outline.is_json()
+        && first_denied(body, runs).is_some()
 }
 
 /// What the body holds that is charged for.
@@ -415,15 +436,14 @@ pub(super) fn prompt(client: &dyn Dialect, outline: &Outline, body: &[u8], share
 /// Whether it asks for a count of tokens that no target of its model could answer.
 fn is_counted_here(journey: &Journey) -> bool {
     let counts = |target: &Rc<Target>| target.provider.format_for(journey.client, &target.model).is_some();
-    matches!(journey.client.content(), Content::TokenCount) && !journey.model.targets.iter().any(counts)
+    matches!(journey.client.content(), Content::TokenCount(_)) && !journey.model.targets.iter().any(counts)
 }
 
 /// The answer to such a request: an estimate.
-fn count(journey: &Journey, body: &[u8]) -> Vec<u8> {
-    let speaks = |target: &Rc<Target>| target.provider.format_for(&Anthropic, &target.model);
+fn tokens(journey: &Journey, prompts: &'static dyn Dialect, body: &[u8]) -> u64 {
+    let speaks = |target: &Rc<Target>| target.provider.format_for(prompts, &target.model);
     let format = journey.model.targets.iter().find_map(speaks).unwrap_or(journey.client);
-    let estimate = Estimate::of(&journey.outline, &Prompt::measure(body), format.bytes_per_100_tokens(), None, 0);
-    CountTokens::answer(estimate.input)
+    Estimate::of(&journey.outline, &Prompt::measure(body), format.bytes_per_100_tokens(), None, 0).input
 }
 
 /// Lines targets up in this order, with what the request takes of limits and budgets at each of them.

@@ -9,7 +9,7 @@ use crate::dialect::completions::Completions;
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::dialect::openai_embeddings::OpenAiEmbeddings;
 use crate::dialect::pass_through::{ENDPOINTS, STORED};
-use crate::dialect::responses::Responses;
+use crate::dialect::responses::{InputTokens, Responses};
 use crate::error::{ApiError, ErrorKind};
 
 use super::{Refused, path};
@@ -46,6 +46,7 @@ pub(super) struct Endpoint {
 const ASKED: &[(&str, &dyn Dialect)] = &[
     ("/v1/chat/completions", &OpenAiChat),
     ("/v1/responses", &Responses),
+    ("/v1/responses/input_tokens", &InputTokens),
     ("/v1/completions", &Completions),
     ("/v1/embeddings", &OpenAiEmbeddings),
     (MESSAGES, &Anthropic),
@@ -212,7 +213,7 @@ pub(super) fn speaker_at(path: &str, is_anthropics: bool) -> &'static dyn Dialec
 }
 
 /// A name out of a path. What is not well encoded stays as it is: no model is called so.
-fn percent_decoded(text: &str) -> String {
+pub(super) fn percent_decoded(text: &str) -> String {
     String::from_utf8(url::percent_decoded(text)).unwrap_or_else(|_| text.to_owned())
 }
 

@@ -134,6 +134,7 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresig
         forwarded: HeaderMap::default(),
         hints,
         passage: None,
+        coding: None,
         share: worker.gate.unknown(),
     };
     let outline = departure::read(body, client, None)?;

@@ -42,6 +42,7 @@ mod path;
 mod permission;
 mod screening;
 mod tally;
+mod unpacking;
 
 use admission::Knock;
 use departure::{Reserving, Seeking};
@@ -111,6 +112,8 @@ pub enum Outcome {
     Step(Flow),
     /// The request waits for the answer to this.
     Ask(Call),
+    /// The request's body is to be replaced, as the effects say: this is its size then, and the next event is that all of it is here.
+    Unpacked(usize),
     /// The request leaves for its first target: keep the journey where the provider role finds it.
     Depart(Box<Journey>),
 }

@@ -1,55 +1,142 @@
-//! The models that a caller may ask for, as OpenAI's or Anthropic's clients list them.
+//! The models that a caller may ask for, as OpenAI's or Anthropic's clients list them: by name, in pages for those who ask for pages.
 
 use std::rc::Rc;
 
 use serde::Serialize;
 
-use crate::config::file::Control;
+use crate::config::file::{Control, ModelKind};
+use crate::config::time;
 use crate::config::{Caller, Gateway, Model};
 use crate::dialect::Dialect;
 use crate::dialect::anthropic::Anthropic;
 use crate::error::{ApiError, ErrorKind};
 
-use super::quoted;
+use super::{endpoint, quoted};
 
-/// A model as OpenAI describes one. When it was made is not known.
+/// As many models as a page of Anthropic's has where its client does not say, and at most
+/// (<https://platform.claude.com/docs/en/api/models/list>). A list of OpenAI's has all of them
+/// (<https://platform.openai.com/docs/api-reference/models/list>), unless its client asks for fewer.
+const PAGE: usize = 20;
+const LARGEST_PAGE: usize = 1000;
+
+/// What is known of a model: what it is asked for, when it was released, or else since when this gateway file is in force, and how
+/// long a prompt may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct About {
+    kind: Option<ModelKind>,
+    created: Option<u64>,
+    context_length: Option<u64>,
+}
+
+impl About {
+    /// Of several targets, the first says what the model is; the one that takes the longest prompt, how long it may be.
+    fn of(model: &Model, gateway: &Gateway) -> Self {
+        let likely = || model.targets.first().map(|target| ModelKind::likely(&target.model));
+        let stated = || model.targets.iter().map(|target| target.capabilities);
+        Self {
+            kind: stated().find_map(|stated| stated.kind).or_else(likely),
+            created: stated().find_map(|stated| stated.created).or(gateway.since),
+            context_length: stated().filter_map(|stated| stated.max_input).max(),
+        }
+    }
+}
+
+/// A model as OpenAI describes one, and what else is known of it.
 #[derive(Serialize)]
 struct OpenAis<'a> {
     id: &'a str,
     object: &'static str,
     created: u64,
     owned_by: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<ModelKind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context_length: Option<u64>,
 }
 
-/// A model as Anthropic describes one (`src/anthropic/types/model_info.py` of its Python SDK): a release date that is not known
-/// is the epoch.
+/// A model as Anthropic describes one (`src/anthropic/types/model_info.py` of its Python SDK), and what else is known of it. A
+/// release date that is not known is the epoch.
 #[derive(Serialize)]
 struct Anthropics<'a> {
     r#type: &'static str,
     id: &'a str,
     display_name: &'a str,
-    created_at: &'static str,
+    created_at: String,
     lifecycle: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<ModelKind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_input_tokens: Option<u64>,
 }
 
-impl<'a> From<&'a str> for OpenAis<'a> {
-    fn from(id: &'a str) -> Self {
-        Self { id, object: "model", created: 0, owned_by: "sluice" }
+impl<'a> OpenAis<'a> {
+    fn new(id: &'a str, about: About) -> Self {
+        let About { kind, created, context_length } = about;
+        Self { id, object: "model", created: created.unwrap_or_default(), owned_by: "sluice", kind, context_length }
     }
 }
 
-impl<'a> From<&'a str> for Anthropics<'a> {
-    fn from(id: &'a str) -> Self {
-        Self { r#type: "model", id, display_name: id, created_at: "1970-01-01T00:00:00Z", lifecycle: "active" }
+impl<'a> Anthropics<'a> {
+    fn new(id: &'a str, about: About) -> Self {
+        let created_at = time::moment(about.created.unwrap_or_default());
+        let About { kind, context_length: max_input_tokens, .. } = about;
+        Self { r#type: "model", id, display_name: id, created_at, lifecycle: "active", kind, max_input_tokens }
     }
 }
 
-/// All that the caller may ask for.
-pub(super) fn list(gateway: &Gateway, caller: &Caller, client: &dyn Dialect) -> Vec<u8> {
+/// Which part of a list is asked for, in the query: `limit`, and from where, by the name that stands before or behind it.
+#[derive(Debug, Default)]
+struct Page {
+    limit: Option<usize>,
+    after: Option<String>,
+    before: Option<String>,
+}
+
+impl Page {
+    fn read(query: &str) -> Result<Self, ApiError> {
+        let mut page = Self::default();
+        for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+            let text = || endpoint::percent_decoded(value);
+            match name {
+                "limit" => {
+                    let limit = value.parse().ok().filter(|limit| (1..=LARGEST_PAGE).contains(limit));
+                    let message = format!("Invalid 'limit': expected a number from 1 to {LARGEST_PAGE}.");
+                    page.limit = Some(limit.ok_or_else(|| ApiError::invalid("limit", message))?);
+                }
+                "after" | "after_id" if !value.is_empty() => page.after = Some(text()),
+                "before" | "before_id" if !value.is_empty() => page.before = Some(text()),
+                _ => {}
+            }
+        }
+        Ok(page)
+    }
+
+    /// The part of `names`, and whether more follow in the direction that was asked for.
+    fn of<'n>(&self, names: &'n [String], limit: usize) -> Result<(&'n [String], bool), ApiError> {
+        let place = |param: &str, cursor: &String| {
+            let unknown =
+                || ApiError::invalid(param, format!("Invalid '{param}': there is no model {}.", quoted(cursor)));
+            names.iter().position(|name| name == cursor).ok_or_else(unknown)
+        };
+        let from = self.after.as_ref().map(|cursor| place("after_id", cursor)).transpose()?.map_or(0, |at| at + 1);
+        let to = self.before.as_ref().map(|cursor| place("before_id", cursor)).transpose()?.unwrap_or(names.len());
+        let all = names.get(from..to).unwrap_or_default();
+        let size = all.len().min(self.limit.unwrap_or(limit));
+        let backwards = self.before.is_some() && self.after.is_none();
+        let part = if backwards { all.get(all.len() - size..) } else { all.get(..size) };
+        Ok((part.unwrap_or_default(), size < all.len()))
+    }
+}
+
+/// All that the caller may ask for, or the page of it that `query` asks for.
+pub(super) fn list(gateway: &Gateway, caller: &Caller, client: &dyn Dialect, query: &str) -> Result<Vec<u8>, ApiError> {
     #[derive(Serialize)]
     struct OpenAisList<'a> {
         object: &'static str,
         data: Vec<OpenAis<'a>>,
+        has_more: bool,
+        first_id: Option<&'a str>,
+        last_id: Option<&'a str>,
     }
     #[derive(Serialize)]
     struct AnthropicsList<'a> {
@@ -63,21 +150,29 @@ pub(super) fn list(gateway: &Gateway, caller: &Caller, client: &dyn Dialect) -> 
         let found = gateway.find(name, may_name_targets(caller));
         found.is_some_and(|found| caller.may_ask(name, &found))
     };
-    let names: Vec<&str> = known.iter().map(String::as_str).filter(may_ask).collect();
+    let names: Vec<String> = known.into_iter().filter(|name| may_ask(&name.as_str())).collect();
+    let about = |name: &str| {
+        let found = gateway.find(name, may_name_targets(caller));
+        found.map(|found| About::of(&found.model, gateway)).unwrap_or_default()
+    };
+    let page = Page::read(query)?;
+    let most = if is_anthropics(client) { PAGE } else { names.len() };
+    let (names, has_more) = page.of(&names, most)?;
+    let (first_id, last_id) = (names.first().map(String::as_str), names.last().map(String::as_str));
     if is_anthropics(client) {
-        let (first_id, last_id) = (names.first().copied(), names.last().copied());
-        let data = names.into_iter().map(Anthropics::from).collect();
-        return json(&AnthropicsList { data, has_more: false, first_id, last_id });
+        let data = names.iter().map(|name| Anthropics::new(name, about(name))).collect();
+        return Ok(json(&AnthropicsList { data, has_more, first_id, last_id }));
     }
-    json(&OpenAisList { object: "list", data: names.into_iter().map(OpenAis::from).collect() })
+    let data = names.iter().map(|name| OpenAis::new(name, about(name))).collect();
+    Ok(json(&OpenAisList { object: "list", data, has_more, first_id, last_id }))
 }
 
 /// One of them.
 pub(super) fn one(gateway: &Gateway, caller: &Caller, client: &dyn Dialect, name: &str) -> Result<Vec<u8>, ApiError> {
-    resolve(gateway, caller, name)?;
+    let about = About::of(&*resolve(gateway, caller, name)?, gateway);
     Ok(match is_anthropics(client) {
-        true => json(&Anthropics::from(name)),
-        false => json(&OpenAis::from(name)),
+        true => json(&Anthropics::new(name, about)),
+        false => json(&OpenAis::new(name, about)),
     })
 }
 

@@ -120,7 +120,7 @@ fn tools(body: &Value) -> Result<(Vec<Tool>, ToolChoice), Refusal> {
         if tool["input_schema"]["type"] != "object" {
             return Err(invalid(&format!("{place}input_schema.type"), "Field required"));
         }
-        tools.push(Tool { name: name.to_owned(), schema: tool["input_schema"].clone() });
+        tools.push(Tool { name: name.to_owned(), schema: tool["input_schema"].clone(), ..Tool::default() });
     }
     let choice = &body["tool_choice"];
     let choice = match choice["type"].as_str() {

@@ -157,5 +157,5 @@ fn specification(spec: &Value, place: &str) -> Result<Tool, Refusal> {
             "The value at {place}.inputSchema.json.type must be one of the following: object."
         )));
     }
-    Ok(Tool { name: name.to_owned(), schema: spec["inputSchema"]["json"].clone() })
+    Ok(Tool { name: name.to_owned(), schema: spec["inputSchema"]["json"].clone(), ..Tool::default() })
 }

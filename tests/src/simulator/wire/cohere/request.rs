@@ -99,7 +99,7 @@ fn tools(body: &Value) -> Result<(Vec<Tool>, ToolChoice), Refusal> {
             let rule = "names contain only the characters a-z, A-Z, 0-9, _ and must not begin with a digit.";
             return Err(Refusal::invalid(format!("invalid request: {rule}")));
         }
-        tools.push(Tool { name: name.to_owned(), schema: tool["function"]["parameters"].clone() });
+        tools.push(Tool { name: name.to_owned(), schema: tool["function"]["parameters"].clone(), ..Tool::default() });
     }
     let choice = match &body["tool_choice"] {
         Value::Null => return Ok((tools, ToolChoice::Auto)),

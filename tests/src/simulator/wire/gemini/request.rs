@@ -94,7 +94,7 @@ fn tools(listed: &Value) -> Result<Vec<Tool>, Refusal> {
             return Err(Refusal::invalid("parameters and parameters_json_schema must not both be set."));
         }
         let schema = lower(if plain.is_null() { json_schema } else { plain });
-        tools.push(Tool { name: name.to_owned(), schema });
+        tools.push(Tool { name: name.to_owned(), schema, ..Tool::default() });
     }
     Ok(tools)
 }

@@ -70,7 +70,7 @@ fn tools(body: &Value) -> Result<(Vec<Tool>, ToolChoice), Refusal> {
                 "Invalid 'tools[{index}].function.name': string does not match pattern. Expected a string of at most 64 characters that matches the pattern '^[a-zA-Z0-9_-]+$'."
             )));
         }
-        Ok(Tool { name: name.to_owned(), schema: tool["function"]["parameters"].clone() })
+        Ok(Tool { name: name.to_owned(), schema: tool["function"]["parameters"].clone(), ..Tool::default() })
     };
     let tools = listed.iter().enumerate().map(tool).collect::<Result<Vec<_>, _>>()?;
     let choice = match &body["tool_choice"] {

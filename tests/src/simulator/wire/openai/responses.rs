@@ -2,6 +2,7 @@
 //! on from them.
 
 mod answer;
+pub mod count;
 mod items;
 pub mod kept;
 mod request;

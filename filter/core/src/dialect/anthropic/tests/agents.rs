@@ -117,3 +117,42 @@ fn a_thought_that_nobody_has_sealed_stays_a_thought() {
     let message = turns(&format!(r#"{{"role":"assistant","content":[{unsealed}]}}"#)).remove(0);
     assert_eq!(message.parts, [Part::Thinking { text: "Hm".to_owned(), signature: None }]);
 }
+
+/// Claude Code searches the web with a request that has that tool and no other, and else offers functions.
+#[test]
+fn tools_that_run_at_anthropic_are_left_out_beside_functions_and_else_refused_by_name() {
+    let function = r#"{"name":"f","input_schema":{"type":"object"}}"#;
+    let ask = |tools: &str, more: &str| {
+        let body = format!(
+            r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":"hi"}}],"tools":[{tools}]{more}}}"#
+        );
+        Anthropic.read_request(body.as_bytes())
+    };
+    for (kind, left_out) in [
+        ("web_search_20250305", true),
+        ("web_fetch_20250910", true),
+        ("code_execution_20250825", true),
+        ("tool_search_tool_regex_20251119", true),
+        ("mcp_toolset", true),
+        ("made_up", true),
+        ("bash_20250124", false),
+        ("text_editor_20250728", false),
+        ("memory_20250818", false),
+        ("computer_20250124", false),
+    ] {
+        let tool = format!(r#"{{"type":"{kind}","name":"n","max_uses":2}}"#);
+        let beside = ask(&format!("{tool},{function}"), "");
+        match left_out {
+            true => {
+                let beside = beside.unwrap();
+                assert_eq!((beside.tools.len(), beside.dropped), (1, vec![format!("tools.{kind}")]));
+            }
+            false => assert_eq!(beside.unwrap_err().param.as_deref(), Some("tools[0].type")),
+        }
+        let named = ask(&format!("{tool},{function}"), r#","tool_choice":{"type":"tool","name":"n"}"#);
+        for error in [ask(&tool, "").unwrap_err(), named.unwrap_err()] {
+            assert_eq!((error.status, error.param.as_deref()), (400, Some("tools[0].type")), "{kind}");
+            assert!(error.message.contains(kind), "{}", error.message);
+        }
+    }
+}

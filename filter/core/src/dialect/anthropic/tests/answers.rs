@@ -29,6 +29,7 @@ fn golden() -> Response {
         choices: vec![Choice { parts: vec![thinking, words("3 degrees")], finish: Finish::Stop }],
         usage: Some(usage()),
         service_tier: Some("default".to_owned()),
+        guises: crate::conversation::Guises::none(),
     }
 }
 

@@ -85,7 +85,13 @@ fn read(portions: &[&[u8]]) -> Result<Vec<StreamEvent>, ApiError> {
 }
 
 fn written(events: &[StreamEvent]) -> Vec<u8> {
-    let opening = Opening { model: "alias".to_owned(), now: 0, include_usage: false, estimate: 0 };
+    let opening = Opening {
+        model: "alias".to_owned(),
+        now: 0,
+        include_usage: false,
+        estimate: 0,
+        guises: crate::conversation::Guises::none(),
+    };
     let (mut writer, mut out) = (AnthropicOnBedrock.stream_writer(opening), Vec::new());
     events.iter().for_each(|event| writer.write(event, &mut out));
     out

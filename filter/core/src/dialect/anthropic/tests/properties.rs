@@ -212,6 +212,7 @@ fn response() -> impl Strategy<Value = Response> {
             choices: vec![Choice { parts: [thinking, texts, calls].concat(), finish }],
             usage: Some(usage),
             service_tier,
+            guises: crate::conversation::Guises::none(),
         },
     )
 }
@@ -261,7 +262,13 @@ pub(super) fn stream() -> impl Strategy<Value = Vec<StreamEvent>> {
 }
 
 fn write_stream(events: &[StreamEvent]) -> Vec<u8> {
-    let opening = Opening { model: "alias".to_owned(), now: 0, include_usage: false, estimate: 0 };
+    let opening = Opening {
+        model: "alias".to_owned(),
+        now: 0,
+        include_usage: false,
+        estimate: 0,
+        guises: crate::conversation::Guises::none(),
+    };
     let (mut writer, mut out) = (Anthropic.stream_writer(opening), Vec::new());
     events.iter().for_each(|event| writer.write(event, &mut out));
     out

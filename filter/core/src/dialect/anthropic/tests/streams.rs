@@ -66,7 +66,13 @@ fn read(events: &[&str]) -> Result<Vec<StreamEvent>, ApiError> {
 }
 
 fn writer() -> Box<dyn crate::dialect::StreamWriter> {
-    Anthropic.stream_writer(Opening { model: "alias".to_owned(), now: 0, include_usage: false, estimate: 0 })
+    Anthropic.stream_writer(Opening {
+        model: "alias".to_owned(),
+        now: 0,
+        include_usage: false,
+        estimate: 0,
+        guises: crate::conversation::Guises::none(),
+    })
 }
 
 fn written(events: &[StreamEvent]) -> String {

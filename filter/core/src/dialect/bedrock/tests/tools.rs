@@ -64,7 +64,7 @@ fn one_call_at_most_is_said_in_anthropics_words_alone() {
         assert_eq!(body["additionalModelRequestFields"]["tool_choice"], expected);
         assert_eq!(body["toolConfig"].get("toolChoice"), None);
     }
-    assert_eq!(refused(&single(None), NOVA), "parallel_tool_calls");
+    assert_eq!(dropped(&single(None), NOVA), ["parallel_tool_calls"]);
     // Without tools there is nothing to call.
     let none = Request { parallel_tool_calls: Some(false), ..hi() };
     assert_eq!(dropped(&none, NOVA), Vec::<String>::new());

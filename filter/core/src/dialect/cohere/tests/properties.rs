@@ -159,7 +159,13 @@ fn stream() -> impl Strategy<Value = Vec<StreamEvent>> {
 }
 
 fn write_stream(events: &[StreamEvent]) -> Vec<u8> {
-    let opening = Opening { model: "alias".to_owned(), now: 0, include_usage: true, estimate: 0 };
+    let opening = Opening {
+        model: "alias".to_owned(),
+        now: 0,
+        include_usage: true,
+        estimate: 0,
+        guises: crate::conversation::Guises::none(),
+    };
     let (mut writer, mut out) = (Cohere.stream_writer(opening), Vec::new());
     events.iter().for_each(|event| writer.write(event, &mut out));
     out

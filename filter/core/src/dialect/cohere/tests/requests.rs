@@ -117,9 +117,9 @@ fn a_penalty_of_zero_is_left_out_for_models_take_only_one() {
 }
 
 #[test]
-fn single_calls_cannot_be_promised() {
+fn single_calls_are_not_coheres_to_promise() {
     let request = Request { parallel_tool_calls: Some(false), tools: vec![tool("a", None)], ..hi() };
-    assert_eq!(refused(&request), "parallel_tool_calls");
+    assert_eq!(dropped(&request), ["parallel_tool_calls"]);
     assert!(write(&Request { tools: Vec::new(), ..request.clone() }).is_ok());
     assert!(write(&Request { parallel_tool_calls: Some(true), ..request }).is_ok());
 }

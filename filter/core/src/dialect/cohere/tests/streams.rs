@@ -144,7 +144,13 @@ fn the_peeker_sees_the_end_and_what_was_used() {
 
 #[test]
 fn a_failure_is_written_as_the_end_of_a_message() {
-    let mut writer = Cohere.stream_writer(Opening { model: String::new(), now: 0, include_usage: true, estimate: 0 });
+    let mut writer = Cohere.stream_writer(Opening {
+        model: String::new(),
+        now: 0,
+        include_usage: true,
+        estimate: 0,
+        guises: crate::conversation::Guises::none(),
+    });
     let mut out = Vec::new();
     let error = ApiError::bad_answer("It broke.");
     for event in [begun(), text("Hi"), StreamEvent::Error(error), StreamEvent::End] {

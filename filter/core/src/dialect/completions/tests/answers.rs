@@ -19,6 +19,7 @@ fn answer(parts: Vec<Part>, finish: Finish) -> Response {
         choices,
         usage: Some(USAGE),
         service_tier: None,
+        guises: crate::conversation::Guises::none(),
     }
 }
 

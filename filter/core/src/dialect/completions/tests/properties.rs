@@ -37,7 +37,15 @@ fn ends() -> impl Strategy<Value = Finish> {
 fn response() -> impl Strategy<Value = Response> {
     let choice = (words(), ends()).prop_map(|(said, finish)| Choice { parts: vec![text(&said)], finish });
     (word(), word(), any::<u64>(), vec(choice, 1..4), of(usage())).prop_map(|(id, model, created, choices, usage)| {
-        Response { id, model, created: Some(created), choices, usage, service_tier: None }
+        Response {
+            id,
+            model,
+            created: Some(created),
+            choices,
+            usage,
+            service_tier: None,
+            guises: crate::conversation::Guises::none(),
+        }
     })
 }
 
@@ -77,7 +85,7 @@ proptest! {
 
     #[test]
     fn a_written_stream_reads_back_wherever_it_is_cut(events in stream()) {
-        let mut writer = Completions.stream_writer(Opening { model: "x".to_owned(), now: 0, include_usage: true, estimate: 0 });
+        let mut writer = Completions.stream_writer(Opening { model: "x".to_owned(), now: 0, include_usage: true, estimate: 0, guises: crate::conversation::Guises::none() });
         let mut bytes = Vec::new();
         events.iter().for_each(|event| writer.write(event, &mut bytes));
         for cut in 0..=bytes.len() {

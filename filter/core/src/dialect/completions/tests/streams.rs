@@ -12,8 +12,13 @@ use crate::framing::sse;
 const USAGE: Usage = Usage { input: 9, cached: 0, cache_write: 0, output: 1, reasoning: 0 };
 
 fn written(events: &[E], include_usage: bool) -> String {
-    let mut writer =
-        Completions.stream_writer(Opening { model: "asked".to_owned(), now: 1, include_usage, estimate: 0 });
+    let mut writer = Completions.stream_writer(Opening {
+        model: "asked".to_owned(),
+        now: 1,
+        include_usage,
+        estimate: 0,
+        guises: crate::conversation::Guises::none(),
+    });
     let mut out = Vec::new();
     events.iter().for_each(|event| writer.write(event, &mut out));
     String::from_utf8(out).unwrap()

@@ -312,7 +312,7 @@ proptest! {
 
     #[test]
     fn a_written_stream_reads_back_wherever_it_is_cut(events in stream()) {
-        let mut writer = Gemini.stream_writer(Opening { model: "x".to_owned(), now: 0, include_usage: true, estimate: 0 });
+        let mut writer = Gemini.stream_writer(Opening { model: "x".to_owned(), now: 0, include_usage: true, estimate: 0, guises: crate::conversation::Guises::none() });
         let mut bytes = Vec::new();
         events.iter().chain([&StreamEvent::End]).for_each(|event| writer.write(event, &mut bytes));
         let single: Vec<&[u8]> = bytes.chunks(1).collect();

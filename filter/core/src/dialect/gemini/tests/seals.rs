@@ -177,7 +177,13 @@ fn seals_travel_through_clients_of_other_formats() {
 fn a_streamed_seal_reaches_a_client_as_one_whole_block() {
     let mut events = Vec::new();
     Gemini.stream_reader().read(format!("data: {}\n\n", called()).as_bytes(), &mut events).unwrap();
-    let opening = Opening { model: "m".to_owned(), now: 0, include_usage: false, estimate: 0 };
+    let opening = Opening {
+        model: "m".to_owned(),
+        now: 0,
+        include_usage: false,
+        estimate: 0,
+        guises: crate::conversation::Guises::none(),
+    };
     let mut writer = OpenAiChat.stream_writer(opening);
     let mut out = Vec::new();
     events.iter().for_each(|event| writer.write(event, &mut out));

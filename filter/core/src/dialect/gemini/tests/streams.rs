@@ -148,7 +148,13 @@ fn more_answers_than_google_gives_are_refused() {
 }
 
 fn written(events: &[E]) -> String {
-    let opening = Opening { model: "asked".to_owned(), now: 1, include_usage: false, estimate: 0 };
+    let opening = Opening {
+        model: "asked".to_owned(),
+        now: 1,
+        include_usage: false,
+        estimate: 0,
+        guises: crate::conversation::Guises::none(),
+    };
     let mut writer = Gemini.stream_writer(opening);
     let mut out = Vec::new();
     events.iter().for_each(|event| writer.write(event, &mut out));

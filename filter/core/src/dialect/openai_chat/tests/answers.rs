@@ -18,6 +18,7 @@ fn answer(parts: Vec<Part>, finish: Finish) -> Response {
         choices: vec![Choice { parts, finish }],
         usage: Some(USAGE),
         service_tier: None,
+        guises: crate::conversation::Guises::none(),
     }
 }
 
@@ -78,6 +79,21 @@ fn compatible_servers_answers_are_read() {
     let expected =
         Part::ToolCall { id: "call_x_0_0".to_owned(), name: "f".to_owned(), arguments: r#"{"a":1}"#.to_owned() };
     assert_eq!(read(call), Choice { parts: vec![expected], finish: Finish::ToolCalls });
+}
+
+#[test]
+fn a_call_that_is_said_in_the_old_way_is_a_call() {
+    let expected = Part::ToolCall { id: "call_x_0_0".to_owned(), name: "f".to_owned(), arguments: "{}".to_owned() };
+    let old =
+        r#"{"message":{"content":null,"function_call":{"name":"f","arguments":"{}"}},"finish_reason":"function_call"}"#;
+    assert_eq!(read(old), Choice { parts: vec![expected], finish: Finish::ToolCalls });
+    // Some servers send both, or the field without a call.
+    let both = r#"{"message":{"function_call":{"name":"f"},"tool_calls":[{"id":"a","function":{"name":"g"}}]}}"#;
+    assert_eq!(read(both).parts.len(), 1);
+    for none in ["null", "{}", "\"none\"", "[]"] {
+        let choice = format!(r#"{{"message":{{"content":"a","function_call":{none}}},"finish_reason":"stop"}}"#);
+        assert_eq!(read(&choice), Choice { parts: vec![text("a")], finish: Finish::Stop }, "{none}");
+    }
 }
 
 #[test]

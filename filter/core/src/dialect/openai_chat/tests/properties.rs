@@ -145,6 +145,7 @@ fn response() -> impl Strategy<Value = Response> {
             choices,
             usage: Some(usage),
             service_tier,
+            guises: crate::conversation::Guises::none(),
         },
     )
 }
@@ -281,7 +282,7 @@ proptest! {
 
     #[test]
     fn a_written_stream_reads_back_wherever_it_is_cut(events in stream()) {
-        let opening = Opening { model: "x".to_owned(), now: 0, include_usage: true, estimate: 0 };
+        let opening = Opening { model: "x".to_owned(), now: 0, include_usage: true, estimate: 0, guises: crate::conversation::Guises::none() };
         let mut writer = OpenAiChat.stream_writer(opening);
         let mut bytes = Vec::new();
         events.iter().for_each(|event| writer.write(event, &mut bytes));

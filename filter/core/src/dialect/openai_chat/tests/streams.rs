@@ -10,7 +10,13 @@ use crate::error::{ApiError, ErrorKind};
 use crate::framing::sse;
 
 fn opening(include_usage: bool) -> Opening {
-    Opening { model: "asked".to_owned(), now: 1, include_usage, estimate: 0 }
+    Opening {
+        model: "asked".to_owned(),
+        now: 1,
+        include_usage,
+        estimate: 0,
+        guises: crate::conversation::Guises::none(),
+    }
 }
 
 fn written(events: &[E], include_usage: bool) -> String {
@@ -205,6 +211,19 @@ fn quirks_of_compatible_servers_are_read() {
         (
             delta(r#"{"tool_calls":[{"index":0,"id":"","function":{"name":"f","arguments":"{}"}}]}"#),
             vec![start(), call(0, "call_c1_0_0", "f"), arguments(0, "{}")],
+        ),
+        (
+            delta(r#"{"role":"assistant","content":null,"function_call":{"name":"f","arguments":""}}"#)
+                + &delta(r#"{"function_call":{"arguments":"{"}}"#)
+                + &delta(r#"{"function_call":{"arguments":"}"}}"#)
+                + &chunk(r#"{"delta":{},"finish_reason":"function_call"}"#),
+            vec![
+                start(),
+                call(0, "call_c1_0_0", "f"),
+                arguments(0, "{"),
+                arguments(0, "}"),
+                finish(Finish::ToolCalls),
+            ],
         ),
         (
             delta(r#"{"tool_calls":[{"index":0,"id":"a","function":{"arguments":"{"}}]}"#)

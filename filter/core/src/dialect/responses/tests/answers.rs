@@ -18,6 +18,7 @@ fn answer(parts: Vec<Part>, finish: Finish) -> Response {
         choices: vec![Choice { parts, finish }],
         usage: Some(USAGE),
         service_tier: None,
+        guises: crate::conversation::Guises::none(),
     }
 }
 

@@ -35,6 +35,7 @@ fn at_top(path: &str) -> &'static str {
         "tool_choice.allowed_tools" => {
             r#""tool_choice":{"type":"allowed_tools","mode":"auto","tools":[]},"tools":[{"type":"function","name":"f"}]"#
         }
+        "tool_choice.custom" => r#""tool_choice":{"type":"custom","name":"f"}"#,
         "tool_choice.hosted" => r#""tool_choice":{"type":"mcp","server_label":"s"}"#,
         "parallel_tool_calls" => r#""parallel_tool_calls":false"#,
         "text" | "text.format" => r#""text":{"format":{"type":"json_object"}}"#,
@@ -69,6 +70,7 @@ fn at_top(path: &str) -> &'static str {
         "prompt_cache_options" => r#""prompt_cache_options":{"mode":"explicit"}"#,
         "safety_identifier" => r#""safety_identifier":"s""#,
         "stream_options" => r#""stream_options":{"include_obfuscation":false}"#,
+        "client_metadata" => r#""client_metadata":{"a":"b"}"#,
         "image" => r#""image":{"context_compression":"auto"}"#,
         other => panic!("no sample for the field {other}"),
     }
@@ -81,6 +83,12 @@ fn in_tool(field: &str) -> String {
         "parameters" => r#","parameters":{}"#,
         "strict" => r#","strict":true"#,
         "hosted" => return request_with(r#""tools":[{"type":"web_search"}]"#),
+        "tools" => {
+            let tool = r#"{"type":"function","name":"f"}"#;
+            return request_with(&format!(r#""tools":[{{"type":"namespace","name":"n","tools":[{tool}]}}]"#));
+        }
+        "custom" => return request_with(r#""tools":[{"type":"custom","name":"f"}]"#),
+        "tool_search" => return request_with(r#""tools":[{"type":"tool_search","execution":"client"}]"#),
         "defer_loading" => r#","defer_loading":true"#,
         "async" => r#","async":true"#,
         "allowed_callers" => r#","allowed_callers":["programmatic"]"#,
@@ -101,7 +109,18 @@ fn in_item(field: &str) -> String {
         "status" => r#"{"role":"user","content":"hi","status":"incomplete"}"#,
         "phase" => r#"{"role":"assistant","content":"hi","phase":"commentary"}"#,
         "item_reference" => r#"{"type":"item_reference","id":"x"}"#,
-        "hosted" => r#"{"type":"web_search_call","id":"x"}"#,
+        "hosted" => r#"{"type":"computer_call","id":"x"}"#,
+        "web_search_call" => r#"{"role":"user","content":"hi"},{"type":"web_search_call","id":"x"}"#,
+        "file_search_call" => r#"{"role":"user","content":"hi"},{"type":"file_search_call","id":"x","queries":[]}"#,
+        "code_interpreter_call" => r#"{"role":"user","content":"hi"},{"type":"code_interpreter_call","code":"1"}"#,
+        "image_generation_call" => r#"{"role":"user","content":"hi"},{"type":"image_generation_call","result":"AA=="}"#,
+        "mcp_call" => r#"{"role":"user","content":"hi"},{"type":"mcp_call","name":"n","output":"o"}"#,
+        "mcp_list_tools" => r#"{"role":"user","content":"hi"},{"type":"mcp_list_tools","tools":[]}"#,
+        "input" => r#"{"type":"custom_tool_call","call_id":"c","name":"f","input":"i"}"#,
+        "tools" => r#"{"type":"additional_tools","role":"developer","tools":[{"type":"custom","name":"f"}]}"#,
+        "internal_chat_message_metadata_passthrough" => {
+            r#"{"role":"user","content":"hi","internal_chat_message_metadata_passthrough":{"a":1}}"#
+        }
         "namespace" => r#"{"type":"function_call","call_id":"c","name":"f","arguments":"{}","namespace":"n"}"#,
         "caller" => r#"{"type":"function_call","call_id":"c","name":"f","caller":{"type":"program","caller_id":"p"}}"#,
         other => panic!("no sample for an item's field {other}"),

@@ -1,5 +1,6 @@
 //! What the dialect promises, by direction; [`properties`] holds the round trips.
 
+mod agents;
 mod answers;
 mod fields;
 mod providers;

@@ -122,8 +122,6 @@ fn stored_state_is_refused_by_name() {
         (request_with(r#""background":true"#), "background"),
         // No input is missing where a template has it.
         (r#"{"prompt":{"id":"pmpt_1"}}"#.to_owned(), "prompt"),
-        (input(r#"{"type":"item_reference","id":"msg_1"}"#), "input[0].type"),
-        (input(r#"{"id":"msg_1"}"#), "input[0].type"),
         (
             input(r#"{"role":"user","content":[{"type":"input_image","file_id":"file_1"}]}"#),
             "input[0].content[0].file_id",
@@ -138,12 +136,28 @@ fn stored_state_is_refused_by_name() {
 }
 
 #[test]
-fn tools_that_run_at_openai_are_refused_by_name() {
-    for word in ["web_search", "file_search", "code_interpreter", "mcp", "computer_use_preview", "custom", "made_up"] {
-        let tool = request_with(&format!(r#""tools":[{{"type":"function","name":"f"}},{{"type":"{word}"}}]"#));
-        let choice = request_with(&format!(r#""tool_choice":{{"type":"{word}"}}"#));
-        let item = input(&format!(r#"{{"role":"user","content":"a"}},{{"type":"{word}_call","id":"x"}}"#));
-        for (body, param) in [(tool, "tools[1].type"), (choice, "tool_choice.type"), (item, "input[1].type")] {
+fn tools_that_run_at_openai_are_left_out_beside_functions_and_else_refused_by_name() {
+    for word in
+        ["web_search", "file_search", "code_interpreter", "mcp", "computer_use_preview", "tool_search", "made_up"]
+    {
+        let beside = request_with(&format!(r#""tools":[{{"type":"function","name":"f"}},{{"type":"{word}","x":1}}]"#));
+        let beside = read(&beside).unwrap();
+        assert_eq!((beside.tools.len(), beside.dropped), (1, vec![format!("tools.{word}")]));
+        let tool = request_with(&format!(r#""tools":[{{"type":"{word}"}}]"#));
+        let choice = |choice: &str| {
+            let tools = format!(r#""tools":[{{"type":"function","name":"f"}},{{"type":"{word}"}}]"#);
+            request_with(&format!(r#"{tools},"tool_choice":{{{choice}}}"#))
+        };
+        let allowed = choice(&format!(r#""type":"allowed_tools","mode":"required","tools":[{{"type":"{word}"}}]"#));
+        let named = choice(&format!(r#""type":"{word}""#));
+        let item =
+            input(r#"{"role":"user","content":"a"},{"type":"computer_call","id":"x"}"#).replace("computer", "made_up");
+        for (body, param, word) in [
+            (tool, "tools[0].type", word),
+            (named, "tool_choice.type", word),
+            (allowed, "tool_choice.tools[0].type", word),
+            (item, "input[1].type", "made_up_call"),
+        ] {
             let error = read(&body).expect_err(&body);
             assert_eq!(error.param.as_deref(), Some(param), "{body}");
             assert_eq!(error.code.as_deref(), Some("unsupported_parameter"), "{body}");

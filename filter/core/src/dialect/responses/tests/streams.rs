@@ -9,7 +9,13 @@ use crate::dialect::{Chat, Opening};
 use crate::error::{ApiError, ErrorKind};
 
 fn written(events: &[E]) -> String {
-    let opening = Opening { model: "asked".to_owned(), now: 7, include_usage: true, estimate: 0 };
+    let opening = Opening {
+        model: "asked".to_owned(),
+        now: 7,
+        include_usage: true,
+        estimate: 0,
+        guises: crate::conversation::Guises::none(),
+    };
     let mut writer = Responses.stream_writer(opening);
     let mut out = Vec::new();
     for event in events {

@@ -197,7 +197,7 @@ fn models_are_listed_and_described_as_anthropic_does_it() {
         (seen.status, serde_json::from_str::<Value>(&seen.body).unwrap())
     };
     let narrow = tree!({"type": "model", "id": "narrow", "display_name": "narrow",
-        "created_at": "1970-01-01T00:00:00Z", "lifecycle": "active"});
+        "created_at": "1970-01-01T00:00:00Z", "lifecycle": "active", "kind": "chat"});
     assert_eq!(
         get("/v1/models?limit=1000"),
         (200, tree!({"data": [narrow], "has_more": false, "first_id": "narrow", "last_id": "narrow"}))

@@ -101,14 +101,15 @@ fn what_is_no_error_of_its_format_or_is_about_our_own_credential_is_told_in_our_
 }
 
 #[test]
-fn a_compressed_request_reads_which_encoding_nobody_reads_here() {
-    for (encoding, status) in [("gzip", 415), ("zstd", 415), ("Identity", 200)] {
+fn a_request_that_we_cannot_decompress_reads_which_encodings_we_can() {
+    for (encoding, status) in [("deflate", 415), ("gzip, zstd", 415), ("Identity", 200)] {
         let headers = [("api-key", SECRET.as_bytes()), ("content-encoding", encoding.as_bytes())];
         let body = br#"{"model":"gpt","messages":[{"role":"user","content":"hi"}]}"#;
         let answer = json(200, r#"{"choices":[{"message":{"content":"hi"},"finish_reason":"stop"}]}"#);
         let seen = Envoy::new().send("POST", "/v1/chat/completions", &headers, body, &[answer]);
         assert_eq!(seen.status, status, "{encoding}: {}", seen.body);
         assert_eq!(seen.body.contains(encoding), status == 415, "{}", seen.body);
+        assert_eq!(seen.headers.text("accept-encoding"), (status == 415).then_some("gzip, zstd, br"));
     }
 }
 

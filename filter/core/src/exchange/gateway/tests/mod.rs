@@ -9,6 +9,8 @@ mod batches;
 mod cache;
 mod errors;
 mod guards;
+mod hosted_tools;
+mod listing;
 mod names;
 mod outages;
 mod pass_through;
@@ -23,6 +25,7 @@ mod succession;
 mod surcharges;
 mod tracing;
 mod translated;
+mod unpacking;
 
 const BODY: &[u8] = br#"{"model":"gpt","messages":[{"role":"user","content":"a secret plan"}]}"#;
 const ANSWER: &str =

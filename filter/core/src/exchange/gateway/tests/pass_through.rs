@@ -243,3 +243,25 @@ fn a_model_that_takes_no_notice_of_stream_has_answered_all_the_same() {
     let seen = post("/v1/images/generations", "application/json", body, &[json(200, answer)]);
     assert_eq!((seen.status, seen.body.as_str(), &seen.log["output_tokens"]), (200, answer, &7.into()), "{}", seen.log);
 }
+
+#[test]
+fn a_count_of_a_responses_input_is_the_providers_or_an_estimate_of_our_own() {
+    let count = |model: &str, script: &[Script]| {
+        let body = format!(r#"{{"model":"{model}","input":"{}"}}"#, "word ".repeat(100));
+        Envoy::new().send(
+            "POST",
+            "/v1/responses/input_tokens",
+            &[("api-key", SECRET.as_bytes())],
+            body.as_bytes(),
+            script,
+        )
+    };
+    let told = r#"{"object":"response.input_tokens","input_tokens":7}"#;
+    let seen = count("gpt", &[json(200, told)]);
+    assert_eq!((seen.status, &*seen.body), (200, told));
+    assert_eq!(seen.received[0].headers.text(":path"), Some("/v1/responses/input_tokens"));
+    let seen = count("claude", &[]);
+    let estimate: serde_json::Value = serde_json::from_str(&seen.body).unwrap();
+    assert_eq!((seen.status, &estimate["object"]), (200, &"response.input_tokens".into()));
+    assert!((50..200).contains(&estimate["input_tokens"].as_u64().unwrap()), "{estimate}");
+}

@@ -54,10 +54,21 @@ pub fn output(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Vec<Value> {
         }));
     }
     output.extend(answer.calls.iter().map(|call| {
-        json!({
-            "id": format!("fc_{}", call.id), "type": "function_call", "status": "completed",
-            "call_id": format!("call_{}", call.id), "name": call.name, "arguments": call.arguments.to_string(),
-        })
+        let tool = prompt.tools.iter().find(|tool| tool.name == call.name);
+        let mut item = match tool.is_some_and(|tool| tool.custom) {
+            false => json!({
+                "id": format!("fc_{}", call.id), "type": "function_call", "status": "completed",
+                "call_id": format!("call_{}", call.id), "name": call.name, "arguments": call.arguments.to_string(),
+            }),
+            true => json!({
+                "id": format!("ctc_{}", call.id), "type": "custom_tool_call", "status": "completed",
+                "call_id": format!("call_{}", call.id), "name": call.name, "input": call.arguments["input"],
+            }),
+        };
+        if let Some(namespace) = tool.and_then(|tool| tool.namespace.as_ref()) {
+            item["namespace"] = json!(namespace);
+        }
+        item
     }));
     output
 }

@@ -33,7 +33,12 @@ pub fn read(items: &[Value], stored: bool, prompt: &mut Prompt) -> Result<(), Re
                 text_of("arguments")?;
                 open.push(text_of("call_id")?);
             }
-            Some("function_call_output") => {
+            Some("custom_tool_call") => {
+                text_of("name")?;
+                text_of("input")?;
+                open.push(text_of("call_id")?);
+            }
+            Some("function_call_output" | "custom_tool_call_output") => {
                 let id = text_of("call_id")?;
                 let place = open.iter().position(|call| *call == id).ok_or_else(|| {
                     Refusal::invalid(format!("No tool call found for function call output with call_id {id}."))
@@ -44,7 +49,7 @@ pub fn read(items: &[Value], stored: bool, prompt: &mut Prompt) -> Result<(), Re
                 prompt.tool_results.push(said);
             }
             Some("reasoning") => reasoning(item, items.get(index + 1), stored)?,
-            Some("item_reference") => {}
+            Some("item_reference" | "additional_tools") => {}
             Some(other) => {
                 return Err(Refusal::invalid(format!("Invalid value: '{other}' for 'input[{index}].type'.")));
             }
@@ -103,7 +108,8 @@ fn reasoning(item: &Value, next: Option<&Value>, stored: bool) -> Result<(), Ref
         _ => {}
     }
     let follows = next.is_some_and(|next| {
-        next["role"] == "assistant" || ["function_call", "reasoning"].iter().any(|kind| next["type"] == *kind)
+        next["role"] == "assistant"
+            || ["function_call", "custom_tool_call", "reasoning"].iter().any(|kind| next["type"] == *kind)
     });
     if follows {
         return Ok(());

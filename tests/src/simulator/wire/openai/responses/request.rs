@@ -6,8 +6,9 @@ use super::items;
 use crate::simulator::prompt::{Prompt, Tool, ToolChoice};
 use crate::simulator::reply::Refusal;
 
-const FIELDS: [&str; 28] = [
+const FIELDS: [&str; 29] = [
     "background",
+    "client_metadata",
     "context_management",
     "conversation",
     "include",
@@ -76,7 +77,7 @@ pub fn read(body: &Value, said: &[Value]) -> Result<Prompt, Refusal> {
         ..Prompt::default()
     };
     prompt.schema = schema(&body["text"]["format"])?;
-    (prompt.tools, prompt.tool_choice) = tools(body)?;
+    (prompt.tools, prompt.tool_choice) = tools(body, said)?;
     items::read(said, body["store"] != false, &mut prompt)?;
     Ok(prompt)
 }
@@ -113,16 +114,12 @@ fn schema(format: &Value) -> Result<Option<Value>, Refusal> {
     }
 }
 
-fn tools(body: &Value) -> Result<(Vec<Tool>, ToolChoice), Refusal> {
+/// Those that the request offers, and those that its items bring along.
+fn tools(body: &Value, said: &[Value]) -> Result<(Vec<Tool>, ToolChoice), Refusal> {
     let mut tools = Vec::new();
-    for (index, tool) in body["tools"].as_array().into_iter().flatten().enumerate() {
-        if tool["type"] != "function" {
-            continue;
-        }
-        let name = tool["name"].as_str();
-        let name =
-            name.ok_or_else(|| Refusal::invalid(format!("Missing required parameter: 'tools[{index}].name'.")))?;
-        tools.push(Tool { name: name.to_owned(), schema: tool["parameters"].clone() });
+    offered(&body["tools"], None, &mut tools)?;
+    for item in said.iter().filter(|item| item["type"] == "additional_tools") {
+        offered(&item["tools"], None, &mut tools)?;
     }
     let choice = match &body["tool_choice"] {
         Value::Null => ToolChoice::Auto,
@@ -138,4 +135,27 @@ fn tools(body: &Value) -> Result<(Vec<Tool>, ToolChoice), Refusal> {
         },
     };
     Ok((tools, choice))
+}
+
+fn offered(listed: &Value, namespace: Option<&str>, tools: &mut Vec<Tool>) -> Result<(), Refusal> {
+    for (index, tool) in listed.as_array().into_iter().flatten().enumerate() {
+        let kind = tool["type"].as_str().unwrap_or("");
+        if !matches!(kind, "function" | "custom" | "namespace") {
+            continue;
+        }
+        let name = tool["name"].as_str();
+        let name =
+            name.ok_or_else(|| Refusal::invalid(format!("Missing required parameter: 'tools[{index}].name'.")))?;
+        if kind == "namespace" {
+            offered(&tool["tools"], Some(name), tools)?;
+            continue;
+        }
+        tools.push(Tool {
+            name: name.to_owned(),
+            schema: tool["parameters"].clone(),
+            custom: kind == "custom",
+            namespace: namespace.map(str::to_owned),
+        });
+    }
+    Ok(())
 }

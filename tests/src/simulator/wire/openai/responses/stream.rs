@@ -44,7 +44,9 @@ impl Writer {
 
     fn item(&mut self, index: usize, item: &Value, answer: &Answer) {
         let mut begun = item.clone();
-        for (name, empty) in [("summary", json!([])), ("content", json!([])), ("arguments", json!(""))] {
+        for (name, empty) in
+            [("summary", json!([])), ("content", json!([])), ("arguments", json!("")), ("input", json!(""))]
+        {
             if !item[name].is_null() {
                 begun[name] = empty;
             }
@@ -57,6 +59,7 @@ impl Writer {
         match item["type"].as_str() {
             Some("reasoning") => self.thoughts(&place, item),
             Some("message") => self.text(&place, item, answer),
+            Some("custom_tool_call") => self.input(&place, item),
             _ => self.arguments(&place, item),
         }
         self.tell("response.output_item.done", json!({"output_index": index, "item": item}), 0);
@@ -85,6 +88,14 @@ impl Writer {
         }
         self.tell("response.output_text.done", at(json!({"text": part["text"], "logprobs": []})), 0);
         self.tell("response.content_part.done", at(json!({"part": part})), 0);
+    }
+
+    fn input(&mut self, place: &Value, item: &Value) {
+        let at = |more: Value| with(place.clone(), more);
+        for piece in pieces(item["input"].as_str().unwrap_or("")) {
+            self.tell("response.custom_tool_call_input.delta", at(json!({"delta": piece})), 0);
+        }
+        self.tell("response.custom_tool_call_input.done", at(json!({"input": item["input"]})), 0);
     }
 
     fn arguments(&mut self, place: &Value, item: &Value) {
