@@ -1,5 +1,5 @@
-//! A stand-in for a service that is no provider of the simulator's: it answers every request as the test says, in JSON, and
-//! remembers it.
+//! A stand-in for a service that is no provider of the simulator's: it answers every request as the test says, in JSON or
+//! events, and remembers it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -114,9 +114,10 @@ impl Service {
         let recorded = Recorded::new(&parts, &body.collect().await?.to_bytes());
         let (status, body) = (self.answers)(&recorded);
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(recorded);
+        let kind = if body.starts_with(b"data:") { "text/event-stream" } else { "application/json" };
         let mut response = Response::new(Full::new(body));
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         Ok(response)
     }
 }

@@ -128,7 +128,7 @@ fn cut(faults: &Faults, framing: Framing) -> Option<Cut> {
     faults.iter().find_map(|fault| match fault {
         Fault::ResetAfter(after) => Some((*after, vec![Step::Wait(BEFORE_RESET), Step::Reset])),
         Fault::CloseAfter(after) => Some((*after, vec![Step::Close])),
-        Fault::StallAfter(after) => Some((*after, vec![Step::Stall])),
+        Fault::StallAfter(after) => Some((*after, stall(faults))),
         Fault::EofAfter(after) => Some((*after, Vec::new())),
         Fault::EndlessAfter(after) => {
             Some((*after, vec![Step::Write(framing.beginning().into()), again(vec![b'x'; CHUNK])]))
@@ -139,6 +139,15 @@ fn cut(faults: &Faults, framing: Framing) -> Option<Cut> {
         }
         _ => None,
     })
+}
+
+/// Silence, for ever or for a while.
+fn stall(faults: &Faults) -> Vec<Step> {
+    let stays = faults.iter().find_map(|fault| match fault {
+        Fault::Stays(time) => Some(*time),
+        _ => None,
+    });
+    stays.map_or_else(|| vec![Step::Stall], |time| vec![Step::Wait(time), Step::Close])
 }
 
 fn pause(faults: &Faults) -> Option<usize> {
@@ -175,6 +184,9 @@ fn disturbed(stream: &Stream, faults: &Faults) -> Vec<Event> {
             Fault::ErrorAfter(after) => {
                 events.truncate(*after);
                 events.push(stream.failure.clone());
+            }
+            Fault::DoneAfter(after) if *after < events.len() => {
+                events.drain(*after..events.len() - 1);
             }
             _ => {}
         }

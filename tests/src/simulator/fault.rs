@@ -55,6 +55,10 @@ pub enum Fault {
     EofAfter(usize),
     /// `stall-after=K`: nothing more comes, and the connection stays.
     StallAfter(usize),
+    /// `stays=MS`: with `stall-after`, for so long; then it is closed.
+    Stays(Duration),
+    /// `done-after=K`: the terminator comes, too early, and the body is ended in order.
+    DoneAfter(usize),
     /// `endless-after=K`: an event that does not end within 16 GiB; for a K above the number of events, behind all of them.
     EndlessAfter(usize),
     /// `flood-after=K`: 16 GiB of the smallest events there are, likewise.
@@ -72,6 +76,8 @@ pub enum Fault {
     Empty,
     /// `huge=MIB`: a text of this many MiB.
     Huge(usize),
+    /// `large=KIB`: a text whose first token is so many KiB long, in one event.
+    Large(usize),
     /// `tokens=N`: a text of N tokens, short ones, one event each.
     Tokens(usize),
     /// `long=N`: each answer is counted as N tokens, or as many as the request allows, however little it says.
@@ -135,12 +141,15 @@ impl Fault {
             "close-after" => Self::CloseAfter(count()?),
             "eof-after" => Self::EofAfter(count()?),
             "stall-after" => Self::StallAfter(count()?),
+            "stays" => Self::Stays(millis()?),
+            "done-after" => Self::DoneAfter(count()?),
             "endless-after" => Self::EndlessAfter(count()?),
             "flood-after" => Self::FloodAfter(count()?),
             "malformed-after" => Self::MalformedAfter(count()?),
             "corrupt-after" => Self::CorruptAfter(count()?),
             "error-after" => Self::ErrorAfter(count()?),
             "huge" => Self::Huge(count()?),
+            "large" => Self::Large(count()?),
             "tokens" => Self::Tokens(count()?),
             "long" => Self::Long(number(argument, word)?),
             "counts" => Self::Counts(json()?),

@@ -183,6 +183,7 @@ impl Prompt {
         for fault in faults.iter() {
             match fault {
                 Fault::Tokens(count) => text = (0..*count).map(|index| format!("{:02} ", index % 100)).collect(),
+                Fault::Large(kib) => text = vec!["0123456789abcdef".repeat(kib * 64), " and more".to_owned()],
                 Fault::Huge(mib) => text = vec!["0123456789abcdef".repeat(4096); mib * 16],
                 _ => {}
             }

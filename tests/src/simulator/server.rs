@@ -209,7 +209,8 @@ async fn answer(
 /// What the model says.
 fn say(prompt: &Prompt, chat: &dyn Chat, faults: &Faults, answering: &mut Answering) -> Reply {
     let answer = prompt.answer(faults);
-    let cut = faults.iter().any(|fault| matches!(fault, Fault::ErrorAfter(_) | Fault::EofAfter(_)));
+    let cut =
+        faults.iter().any(|fault| matches!(fault, Fault::ErrorAfter(_) | Fault::EofAfter(_) | Fault::DoneAfter(_)));
     answering.begin(answer.used, prompt.stream, cut);
     if prompt.stream == faults.has(&Fault::OtherForm) {
         chat.whole(prompt, &answer, faults)

@@ -6,9 +6,11 @@
 //! wait, for a limit of time that is not the case's own, or for a provider, would take longer than any test waits.
 
 mod accounting;
+mod bench;
 mod context;
 mod cut;
 mod outage;
+mod patience;
 mod refusals;
 mod silence;
 mod sixteen;

@@ -7,8 +7,9 @@ use sluice_tests::balancer::Balancer;
 use sluice_tests::gateway::{Gateway, KEY, Key, Kind};
 use sluice_tests::simulator::Simulator;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::{ask, refusal, said, together, with};
 
@@ -189,5 +190,47 @@ async fn a_connection_has_a_time_of_its_own_and_the_next_target_is_asked_in_time
         assert_eq!((answer.status, told), (200, (Some("openai"), Some("mute/gpt-sim: no_answer"))), "{answer:?}");
         let answer = gateway.chat(&with(ask("alone", "say hi"), json!({"stream": stream}))).await;
         assert_eq!(refusal(&answer), (503, "provider_unavailable".to_owned()), "{stream}");
+    }
+}
+
+/// A port whose queue is full: what asks for a connection there is dropped.
+async fn black_hole() -> (TcpListener, Vec<TcpStream>) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+    let listener = socket.listen(0).expect("to listen");
+    let (address, mut queued) = (listener.local_addr().expect("an address"), Vec::new());
+    // The kernel has room for some more than it was told.
+    for _ in 0..16 {
+        match timeout(Duration::from_millis(300), TcpStream::connect(address)).await {
+            Ok(stream) => queued.push(stream.expect("a connection")),
+            Err(_) => return (listener, queued),
+        }
+    }
+    panic!("a queue without an end");
+}
+
+/// What takes no connection costs two seconds as the gateway ships, and no more of a request's time.
+#[tokio::test]
+async fn what_takes_no_connection_leaves_time_for_the_next_target() {
+    let mute = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+    let (hole, _queued) = black_hole().await;
+    let url = |scheme: &str, of: &TcpListener| format!("{scheme}://{}/v1", of.local_addr().expect("an address"));
+    let openai = Simulator::start().await;
+    let gateway = Gateway::builder()
+        .provider("mute", Kind::OpenAi, &*url("https", &mute))
+        .provider("hole", Kind::Anthropic, &*url("http", &hole))
+        .provider("openai", Kind::OpenAi, &openai)
+        .model("mute", &[("mute", "gpt-sim"), ("openai", "gpt-sim")])
+        .model("hole", &[("hole", "claude-sim"), ("openai", "gpt-sim")])
+        .timeout("total", "4500ms")
+        .start()
+        .await;
+    for model in ["mute", "hole"] {
+        for stream in [false, true] {
+            let answer = gateway.chat(&with(ask(model, "say hi"), json!({"stream": stream}))).await;
+            assert_eq!((answer.status, &*said(&answer)), (200, "hi"), "{model} {stream}: {answer:?}");
+            let failures = answer.header("x-sluice-failures").unwrap_or_default();
+            assert!(failures.ends_with("-sim: no_answer"), "{model} {stream}: {failures}");
+        }
     }
 }

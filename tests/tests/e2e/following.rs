@@ -5,7 +5,7 @@ use sluice_tests::gateway::{Gateway, KEY, Key, Kind};
 use sluice_tests::port::Port;
 use sluice_tests::simulator::Simulator;
 
-use crate::{ask, refusal, said, with};
+use crate::{CHAT, ask, refusal, said, with};
 
 #[tokio::test]
 async fn a_target_that_cannot_take_the_request_is_passed_over_however_the_one_before_it_failed() {
@@ -47,4 +47,47 @@ async fn a_target_that_cannot_take_the_request_is_passed_over_however_the_one_be
     openai.always("status=503");
     assert_eq!(refusal(&gateway.chat(&asks("nobody")).await).0, 503);
     assert_eq!(anthropic.count(), 0);
+}
+
+/// What is left of limits and budgets is looked at when a target's turn comes: one that they do not cover is passed over.
+#[tokio::test]
+async fn a_target_that_nothing_covers_any_more_is_passed_over() {
+    let (openai, anthropic, last) = (Simulator::start().await, Simulator::start().await, Simulator::start().await);
+    let gateway = Gateway::builder()
+        .provider("openai", Kind::OpenAi, &openai)
+        .provider("anthropic", Kind::Anthropic, &anthropic)
+        .provider("last", Kind::OpenAi, &last)
+        .model("limited", &[("openai", "gpt-a"), ("anthropic", "claude-sim"), ("last", "gpt-a")])
+        .model("dear", &[("openai", "gpt-b"), ("anthropic", "claude-dear"), ("last", "gpt-b")])
+        .with(json!({"models": {"dear": {"timeouts": {"answer": "1s"}}}}))
+        .price("openai/gpt-a", 1.0, 1.0)
+        .price("anthropic/claude-sim", 1.0, 1.0)
+        .price("last/gpt-a", 1.0, 1.0)
+        .price("openai/gpt-b", 1.0, 1.0)
+        .price("anthropic/claude-dear", 2000.0, 2000.0)
+        .price("last/gpt-b", 1.0, 1.0)
+        .key(Key::new("test", KEY).budget(json!({"total": 0.05})))
+        .with(
+            json!({"circuit": {"failures": 1000}, "providers": {"anthropic": {"limits": {"concurrent_requests": 1}}}}),
+        )
+        .start()
+        .await;
+    let asks = |model: &str| with(ask(model, "say hi"), json!({"max_tokens": 64}));
+    openai.always("status=503");
+    // It takes no more than one at a time, and has that.
+    anthropic.hold();
+    let client = gateway.client();
+    let first = tokio::spawn(async move { client.post(CHAT, &asks("limited")).await });
+    sluice_tests::until("the request to arrive", || (anthropic.count() == 1).then_some(())).await;
+    for (model, fault) in [("limited", "status=503"), ("limited", "reset"), ("dear", "status=503"), ("dear", "silence")]
+    {
+        openai.clear();
+        openai.always(fault);
+        let answer = gateway.chat(&asks(model)).await;
+        assert_eq!((answer.status, &*said(&answer)), (200, "hi"), "{model} {fault}: {}", answer.text());
+        assert_eq!(answer.header("x-sluice-provider"), Some("last"), "{model} {fault}: {answer:?}");
+    }
+    assert_eq!(anthropic.count(), 1);
+    anthropic.release();
+    assert_eq!(first.await.expect("an answer").header("x-sluice-provider"), Some("anthropic"));
 }

@@ -1,6 +1,7 @@
 //! Where requests go: by a model's strategy, by what they need, and by what their clients ask for.
 
 mod control;
+mod sticky;
 mod strategies;
 mod weights;
 

@@ -201,7 +201,7 @@ impl Timeouts {
     /// Likewise.
     pub const FIRST_TOKEN: Patience = Patience::default_of(30, 120);
     /// Likewise.
-    pub const WHOLE: Patience = Patience::default_of(120, 300);
+    pub const WHOLE: Patience = Patience::default_of(90, 300);
     /// Likewise.
     pub const IDLE: Patience = Patience::default_of(60, 600);
 }

@@ -412,6 +412,8 @@ pub struct Glance {
     pub extras: Extras,
     /// Whether the answer has said why it ended.
     pub finished: bool,
+    /// Whether it calls a tool.
+    pub called: bool,
     /// What was said, for a stream that ends before its provider counts the tokens.
     pub said: Said,
 }
@@ -426,6 +428,12 @@ pub struct Said {
 }
 
 impl Glance {
+    /// Whether a stream whose terminator comes now is all there. Some providers give no reason behind their calls; those that have
+    /// counted the tokens were done.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.finished || self.called || self.usage.is_some()
+    }
+
     /// The model names itself, if it has not yet. A name that is longer than any is none.
     pub(crate) fn name(&mut self, model: &str) {
         const LONGEST: usize = 1024;

@@ -22,7 +22,7 @@ use crate::{CHAT, ask, model_of, other, said, together, with};
 const LONGEST: Duration = Duration::from_secs(200);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Verdict {
+pub enum Verdict {
     Pass,
     Partial,
     Safe,

@@ -20,7 +20,7 @@ pub struct Timeouts {
     /// request does not switch that off, and for a kind of server that loads a model on first use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_token: Option<String>,
-    /// For one attempt at a stream that is delivered whole, all of it. When left out `2m`; `5m` where `first_token` is longer too. Once
+    /// For one attempt at a stream that is delivered whole, all of it. When left out `90s`; `5m` where `first_token` is longer too. Once
     /// its headers are there, `first_token` and `idle` hold for it as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub whole: Option<String>,

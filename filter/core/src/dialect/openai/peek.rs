@@ -36,6 +36,7 @@ struct Chunk<'a> {
 struct Choices {
     any: bool,
     said: Said,
+    called: bool,
     ended: bool,
     failed: Option<ApiError>,
 }
@@ -73,6 +74,10 @@ struct Delta {
 }
 
 impl Delta {
+    fn calls(&self) -> bool {
+        self.tool_calls.0 > 0 || self.function_call.0 > 0
+    }
+
     fn said(&self) -> Said {
         let fields = [
             self.content,
@@ -109,6 +114,7 @@ impl<'de> Deserialize<'de> for Choices {
                     choices.any = true;
                     let ended = !choice.finish_reason.is_empty();
                     choices.ended |= ended;
+                    choices.called |= choice.delta.as_ref().is_some_and(Delta::calls);
                     choices.said += choice.delta.map_or(Said::of(choice.text.0), |delta| delta.said());
                     if ended && choices.failed.is_none() {
                         choices.failed = words::finish(&choice.finish_reason.0).err();
@@ -169,6 +175,7 @@ fn note(glance: &mut Glance, chunk: &Chunk<'_>) -> bool {
     glance.usage = usage.or(glance.usage);
     glance.extras.name_tier(&chunk.service_tier.0);
     glance.finished |= chunk.choices.ended;
+    glance.called |= chunk.choices.called;
     glance.said += chunk.choices.said;
     usage.is_some()
 }

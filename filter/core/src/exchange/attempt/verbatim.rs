@@ -182,6 +182,8 @@ fn feed(
                 return Ok(());
             }
             Seen::Content => *shows = true,
+            // Some proxies end whatever breaks off with a terminator: it does not leave, and an error stands in its place.
+            Seen::End if *shows && !peeker.glance().is_whole() => return Err(Stop::Failed(Failure::truncated())),
             Seen::End => {
                 each(event.raw, true);
                 return Err(Stop::Over);

@@ -108,6 +108,10 @@ fn tools(body: &Value) -> Result<(Vec<Tool>, ToolChoice), Refusal> {
     for (index, tool) in body["tools"].as_array().into_iter().flatten().enumerate() {
         let place = format!("tools.{index}.custom.");
         let Some(fields) = tool.as_object() else { return Err(invalid(&place, "Input should be an object")) };
+        // One that the provider runs.
+        if tool["type"].as_str().is_some_and(|kind| kind.starts_with("web_search_")) {
+            continue;
+        }
         let known = [
             "name",
             "description",

@@ -300,7 +300,8 @@ fn a_portion_as_long_as_a_connections_buffer_is_read_bit_by_bit() {
         assert!(stream.read() == all, "{} bytes", stream.client.len());
         let most = (if ends { 2 * MIB } else { 34 * MIB }) + 4096;
         assert!(stream.most < i64::try_from(most).unwrap(), "{} bytes at once", stream.most);
-        stream.portion(if ends { "data: [DONE]\n\n" } else { ":[]}\n\ndata: [DONE]\n\n" }.as_bytes());
+        let end = "data: {\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+        stream.portion(format!("{}{end}", if ends { "" } else { ":[]}\n\n" }).as_bytes());
         assert!(stream.read().ends_with("data: [DONE]\n\n"));
         assert_eq!((stream.journey.stage, stream.failure), (Stage::Complete, None));
     }

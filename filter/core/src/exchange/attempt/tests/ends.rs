@@ -90,10 +90,12 @@ fn a_terminator_without_a_reason_behind_half_an_answer_is_no_end() {
     // While nobody has seen anything of it, another target is asked.
     let seen = asked("chat", true, &[sse(&[&chunks(&[HALF])]), sse(&ANTHROPIC_STREAM)]);
     assert!(seen.body.contains("from anthropic"), "{}", seen.body);
-    // In the client's own format its bytes stay as they are: that client knows its servers.
+    // In the client's own format, too; what came before stays as it is.
     let stream = chunks(&[TEXT]);
-    let seen = super::stream("gpt", &[sse(&[&stream])]);
-    assert_eq!(seen.body, stream);
+    let (first, rest) = stream.split_once("\n\n").unwrap();
+    let seen = super::stream("gpt", &[sse(&[&format!("{first}\n\n"), rest])]);
+    assert!(seen.body.starts_with(first) && !seen.body.contains("[DONE]"), "{}", seen.body);
+    assert_eq!(seen.log["error"], "stream_truncated", "{}", seen.log);
 }
 
 #[test]

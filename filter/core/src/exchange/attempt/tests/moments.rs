@@ -125,6 +125,25 @@ fn of_a_stream_that_nobody_has_seen_a_terminator_alone_is_no_end() {
     assert_eq!(stream("patient", &[sse(&counted)]).log["attempts"], 1);
 }
 
+/// What the client has begun to read ends with an error. Some providers give no reason behind a call; what counted its tokens was done.
+#[test]
+fn a_terminator_alone_is_no_end_of_what_the_client_has_begun_to_read() {
+    let done = "data: [DONE]\n\n";
+    let call = "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}}]}\n\n";
+    let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1,\"total_tokens\":2}}\n\n";
+    let said = &OPENAI_STREAM[..3];
+    for (more, ends) in [(&[][..], false), (&[call], true), (&[usage], true)] {
+        let events: Vec<&str> = said.iter().chain(more).chain([&done]).copied().collect();
+        let together = events.concat();
+        for events in [&events[..], &[&together]] {
+            let seen = stream("gpt", &[sse(events)]);
+            let told = (seen.log["tried"][0]["failure"].as_str(), seen.body.contains("[DONE]"));
+            let expected = if ends { (None, true) } else { (Some("stream_truncated"), false) };
+            assert_eq!(told, expected, "{more:?}: {}", seen.body);
+        }
+    }
+}
+
 #[test]
 fn one_event_may_be_as_large_as_an_image_and_what_says_nothing_may_not() {
     for kilobytes in [1000, 1100, 3000, 7000] {

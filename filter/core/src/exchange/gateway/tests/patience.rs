@@ -41,7 +41,7 @@ fn a_model_that_reasons_is_given_longer_unless_it_need_not() {
 #[test]
 fn a_stream_that_is_held_whole_has_a_time_of_its_own() {
     let whole = r#","delivery":"whole""#;
-    assert_eq!(limit(&Gate::new(whole, "", ""), true, "").as_deref(), Some("120000"));
+    assert_eq!(limit(&Gate::new(whole, "", ""), true, "").as_deref(), Some("90000"));
     assert_eq!(limit(&Gate::new(whole, "", REASONS), true, "").as_deref(), Some("300000"));
     assert_eq!(limit(&Gate::new(whole, "", r#","timeouts":{"whole":"40s"}"#), true, "").as_deref(), Some("40000"));
     assert_eq!(limit(&Gate::new(whole, "", ""), false, ""), None);

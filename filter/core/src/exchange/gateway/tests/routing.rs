@@ -178,7 +178,7 @@ fn envoy_is_told_of_times_where_they_are_not_the_gateways() {
     assert_eq!(asks(own, false, &wish("2m")).0.as_deref(), Some("90000"), "the model's holds");
     assert_eq!(asks(own, false, &wish("3s")).0.as_deref(), Some("3000"));
     let whole = r#","delivery":"whole""#;
-    assert_eq!(asks(whole, true, &[]), told(None, Some("120000")), "all of it has to come");
+    assert_eq!(asks(whole, true, &[]), told(None, Some("90000")), "all of it has to come");
 }
 
 const TOO_LONG: &str =
