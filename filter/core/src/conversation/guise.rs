@@ -5,6 +5,8 @@
 //! the client itself carries out. To every provider they are functions; the client gets the call in the form that it gave the
 //! tool in.
 
+use std::collections::BTreeMap;
+
 /// One such tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guise {
@@ -29,32 +31,38 @@ pub enum Form {
     Search,
 }
 
-/// All such tools of a request.
+/// All such tools of a request. Each is found at once, however many a client sends.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Guises(Vec<Guise>);
+pub struct Guises {
+    /// By the function's name.
+    all: BTreeMap<String, Guise>,
+    /// The function's name, by the namespace and the client's own.
+    functions: BTreeMap<(Option<String>, String), String>,
+}
 
 impl Guises {
     /// None.
     pub const fn none() -> Self {
-        Self(Vec::new())
+        Self { all: BTreeMap::new(), functions: BTreeMap::new() }
     }
 
     /// Adds one, in the place of one with the same names.
     pub fn add(&mut self, guise: Guise) {
-        match self.0.iter_mut().find(|known| known.name == guise.name && known.namespace == guise.namespace) {
-            Some(known) => *known = guise,
-            None => self.0.push(guise),
+        let names = (guise.namespace.clone(), guise.name.clone());
+        if let Some(before) = self.functions.insert(names, guise.function.clone()) {
+            self.all.remove(&before);
         }
+        self.all.insert(guise.function.clone(), guise);
     }
 
     /// The tool that this function stands for.
     pub fn of(&self, function: &str) -> Option<&Guise> {
-        self.0.iter().find(|guise| guise.function == function)
+        self.all.get(function)
     }
 
     /// The tool of this name.
     pub fn named(&self, namespace: Option<&str>, name: &str) -> Option<&Guise> {
-        self.0.iter().find(|guise| guise.name == name && guise.namespace.as_deref() == namespace)
+        self.of(self.functions.get(&(namespace.map(str::to_owned), name.to_owned()))?)
     }
 
     /// How the function is called by its client.

@@ -1,5 +1,7 @@
 //! A client's request, read field by field: what nobody takes is refused by its name.
 
+use std::collections::BTreeSet;
+
 use serde_json::value::RawValue;
 
 use super::origin::Origin;
@@ -159,6 +161,7 @@ fn leave_out(
     request: &mut Request,
 ) -> Result<(), ApiError> {
     tool_choice(choice, request)?;
+    let mut kinds = BTreeSet::new();
     for (place, kind, name) in hosted {
         let demanded =
             matches!((&request.tool_choice, name), (Some(ToolChoice::Named(chosen)), Some(name)) if chosen == name);
@@ -167,8 +170,10 @@ fn leave_out(
         }
         let shown: String =
             kind.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '_').take(64).collect();
-        drop_hint(&mut request.dropped, &format!("tools.{shown}"));
+        kinds.insert(shown);
     }
+    // No client has as many: of more, the names are not told.
+    kinds.iter().take(16).for_each(|kind| drop_hint(&mut request.dropped, &format!("tools.{kind}")));
     Ok(())
 }
 

@@ -13,6 +13,8 @@
 //! Source: the types of OpenAI's Python SDK (`NamespaceTool`, `CustomTool`, `ToolSearchTool`, `ResponseFunctionToolCall.namespace`),
 //! and what Codex 0.171 sends and takes (`additional_tools`; a call without its `namespace` is "unsupported call" to it).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::value::RawValue;
 
 use super::table::{TABLE, hosted};
@@ -24,6 +26,9 @@ use crate::error::ApiError;
 /// The search for tools.
 pub(super) const SEARCH: &str = "tool_search";
 
+/// No client has as many hosted tools: of more, the names are not told.
+const MOST_NAMED: usize = 16;
+
 /// The namespace whose functions have no other name with it than without.
 const NO_NAMESPACE: &str = "functions";
 
@@ -32,6 +37,8 @@ const NO_NAMESPACE: &str = "functions";
 pub(super) struct Toolbox {
     pub tools: Vec<Tool>,
     pub guises: Guises,
+    /// Where each function stands among the tools, the last of its name.
+    places: BTreeMap<String, usize>,
     /// Those that run at OpenAI: where each stands, and its type.
     hosted: Vec<(String, String)>,
 }
@@ -119,6 +126,7 @@ impl Toolbox {
         let name = std::mem::take(&mut tool.name);
         if namespace.is_none() && form == Form::Function && self.guises.of(&name).is_none() {
             tool.name.clone_from(&name);
+            self.places.insert(name.clone(), self.tools.len());
             self.tools.push(tool);
             return name;
         }
@@ -128,7 +136,8 @@ impl Toolbox {
         let namespace = namespace.map(str::to_owned);
         self.guises.add(Guise { function: function.clone(), name, namespace, form });
         // A tool that comes again, with an item, is the same tool.
-        match self.tools.iter_mut().find(|before| before.name == function) {
+        let place = *self.places.entry(function.clone()).or_insert(self.tools.len());
+        match self.tools.get_mut(place) {
             Some(before) => *before = tool,
             None => self.tools.push(tool),
         }
@@ -137,9 +146,9 @@ impl Toolbox {
 
     /// A name that no other tool's function has.
     fn free(&self, name: String) -> String {
-        let is_free = |name: &str| !self.tools.iter().any(|tool| tool.name == name);
-        let others = (2_usize..).map(|number| format!("{name}_{number}"));
-        std::iter::once(name.clone()).chain(others).find(|name| is_free(name)).unwrap_or_default()
+        // From the number of tools on there is one at once.
+        let others = (self.tools.len().saturating_add(1)..).map(|number| format!("{name}_{number}"));
+        std::iter::once(name.clone()).chain(others).find(|name| !self.places.contains_key(name)).unwrap_or_default()
     }
 
     /// What runs at OpenAI is left out beside functions; without one, the model could not do what is asked.
@@ -147,7 +156,8 @@ impl Toolbox {
         if let (Some((place, kind)), true) = (self.hosted.first(), self.tools.is_empty()) {
             return Err(hosted(place, kind));
         }
-        self.hosted.iter().for_each(|(_, kind)| drop_hint(dropped, &format!("tools.{}", shown(kind))));
+        let kinds: BTreeSet<String> = self.hosted.iter().map(|(_, kind)| shown(kind)).collect();
+        kinds.iter().take(MOST_NAMED).for_each(|kind| drop_hint(dropped, &format!("tools.{kind}")));
         Ok(())
     }
 
@@ -160,7 +170,7 @@ impl Toolbox {
             other => return Err(wrong_word("tool_choice.mode", other, "auto, required")),
         };
         let allowed: Vec<&RawValue> = choice.take(at, "tools")?.ok_or_else(|| missing("tool_choice.tools"))?;
-        let (mut names, mut elsewhere) = (Vec::new(), None);
+        let (mut names, mut elsewhere) = (BTreeSet::new(), None);
         for (index, raw) in allowed.into_iter().enumerate() {
             let at = format!("tool_choice.tools[{index}]");
             let mut fields = object(raw, &at)?;
@@ -169,12 +179,13 @@ impl Toolbox {
                 elsewhere.get_or_insert((join(&at, "type"), kind));
                 continue;
             }
-            names.push(self.chosen(&mut fields, &at)?);
+            let name = self.chosen(&mut fields, &at)?;
             nothing_left(&fields, &at)?;
-            if !self.tools.iter().any(|tool| Some(&tool.name) == names.last()) {
+            if !self.places.contains_key(&name) {
                 let message = format!("'{at}.name' names a function that is not in 'tools'.");
                 return Err(ApiError::invalid(join(&at, "name"), message));
             }
+            names.insert(name);
         }
         if let (Some((place, kind)), true) = (elsewhere, names.is_empty()) {
             return Err(hosted(&place, &kind));

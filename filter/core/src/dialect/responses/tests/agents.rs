@@ -271,6 +271,27 @@ fn names_that_meet_stay_apart() {
     assert_eq!(request.guises.of("a__b"), None);
 }
 
+/// So many tools that a search through all of them for each would take minutes.
+#[test]
+fn many_tools_and_calls_cost_no_more_than_they_are() {
+    let many = 100_000;
+    let tools: Vec<Value> = (0..many).map(|place| json!({"type": "custom", "name": format!("t{place}")})).collect();
+    let same = (0..2_000).map(|place| {
+        json!({"type": "namespace", "name": format!("n{}", "_".repeat(place % 50)), "tools": [
+        {"type": "function", "name": format!("{}f", "_".repeat(place / 50))}]})
+    });
+    let kinds = (0..many).map(|place| json!({"type": format!("hosted_{place}")}));
+    let tools: Vec<Value> = tools.into_iter().chain(same).chain(kinds).collect();
+    let calls = (0..many)
+        .map(|place| json!({"type": "custom_tool_call", "call_id": "c", "name": format!("t{place}"), "input": ""}));
+    let body = json!({"model": "m", "input": calls.collect::<Vec<_>>(), "tools": tools}).to_string();
+    let request = read(&body).unwrap();
+    assert_eq!((request.tools.len(), request.messages[0].parts.len()), (many + 2_000, many));
+    assert_eq!(request.dropped.len(), 16);
+    let names: std::collections::BTreeSet<&str> = request.tools.iter().map(|tool| tool.name.as_str()).collect();
+    assert_eq!(names.len(), request.tools.len());
+}
+
 #[test]
 fn an_item_that_is_here_may_be_referred_to_too() {
     let whole = r#"{"type":"message","id":"msg_1","role":"user","content":"hi"}"#;
