@@ -139,6 +139,20 @@ fn numbered(raw: &RawValue, place: Place, at: &str, dropped: &mut Vec<String>) -
     Ok(numbered)
 }
 
+/// What a block is called that tells of a tool which ran at Anthropic, in an earlier turn, or of what that found. What came of it
+/// stands in the text behind it, so that it can be left out.
+const RAN_THERE: [&str; 9] = [
+    "server_tool_use",
+    "web_search_tool_result",
+    "web_fetch_tool_result",
+    "code_execution_tool_result",
+    "bash_code_execution_tool_result",
+    "text_editor_code_execution_tool_result",
+    "tool_search_tool_result",
+    "mcp_tool_use",
+    "mcp_tool_result",
+];
+
 /// Most blocks are a part; some are several, or none.
 fn block(
     raw: &RawValue,
@@ -152,6 +166,10 @@ fn block(
     if !place.takes(&kind) {
         let message = format!("'{at}': a block of type '{kind}' cannot stand here.");
         return Err(ApiError::invalid(at, message));
+    }
+    if let Some(known) = RAN_THERE.iter().find(|known| **known == kind) {
+        drop_hint(dropped, &format!("messages[].content[].{known}"));
+        return Ok(());
     }
     let fields = &mut fields;
     match kind.as_str() {

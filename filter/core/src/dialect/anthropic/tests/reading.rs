@@ -134,7 +134,7 @@ fn wrong_values_are_blamed_by_their_path() {
     );
     assert_eq!(blamed_content(r#"[{"type":"text"}]"#), "messages[0].content[0].text");
     assert_eq!(blamed_content(r#"[{"type":"text","text":"a","x":1}]"#), "messages[0].content[0].x");
-    assert_eq!(blamed_content(r#"[{"type":"server_tool_use"}]"#), "messages[0].content[0]");
+    assert_eq!(blamed_content(r#"[{"type":"container_upload"}]"#), "messages[0].content[0]");
     assert_eq!(
         blamed_content(r#"[{"type":"image","source":{"type":"file","file_id":"f"}}]"#),
         "messages[0].content[0].source"
@@ -186,4 +186,21 @@ fn hints_inside_blocks_are_named() {
         {"type":"tool_use","id":"t","name":"f","input":{},"cache_control":{"type":"ephemeral"}}]}]}"#;
     let dropped = ["messages[].content[].text.citations", "messages[].content[].tool_use.cache_control"];
     assert_eq!(read(body).unwrap().dropped, dropped);
+}
+
+#[test]
+fn what_a_tool_of_anthropics_did_in_an_earlier_turn_is_left_out_and_what_came_of_it_stays() {
+    let body = r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"Is it raining?"},
+        {"role":"assistant","content":[{"type":"server_tool_use","id":"s","name":"web_search","input":{"query":"rain"}},
+          {"type":"web_search_tool_result","tool_use_id":"s","content":[{"type":"web_search_result","url":"u","title":"t",
+            "encrypted_content":"e","page_age":null}]},
+          {"type":"text","text":"It is.","citations":[]}]},
+        {"role":"assistant","content":[{"type":"mcp_tool_use","id":"c","name":"n","server_name":"s","input":{}},
+          {"type":"mcp_tool_result","tool_use_id":"c","is_error":false,"content":[]}]},
+        {"role":"user","content":"And now?"}]}"#;
+    let request = read(body).unwrap();
+    let parts: Vec<&Part> = request.messages.iter().flat_map(|message| &message.parts).collect();
+    assert_eq!(parts, [&words("Is it raining?"), &words("It is."), &words("And now?")]);
+    let dropped = ["server_tool_use", "web_search_tool_result", "text.citations", "mcp_tool_use", "mcp_tool_result"];
+    assert_eq!(request.dropped, dropped.map(|name| format!("messages[].content[].{name}")));
 }
