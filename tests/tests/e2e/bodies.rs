@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use sluice_tests::client::Answer;
 use sluice_tests::gateway::{Gateway, KEY, Key, Kind};
-use sluice_tests::shared::{self, Fixture, Lease, Shared};
+use sluice_tests::shared::{self, Fixture, Shared};
 use sluice_tests::simulator::Simulator;
 use sluice_tests::standin::StandIn;
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::spending::sha256;
 use crate::config::Gateway;
+use crate::config::file::ModelKind;
 use crate::exchange::fake::{Envoy, SECRET, Shared};
 use crate::exchange::worker::Worker;
 #[cfg(target_arch = "wasm32")]
@@ -57,6 +58,9 @@ fn a_model_is_listed_with_what_is_known_of_it() {
             expected["context_length"] = json!(length);
         }
         assert_eq!(model, expected);
+    }
+    for name in ["gpt-3.5-turbo-instruct", "babbage-002"] {
+        assert_eq!(ModelKind::likely(name), ModelKind::Completion, "{name}");
     }
     let (_, model) = get("/v1/models/known", true);
     assert_eq!((&model["created_at"], &model["max_input_tokens"]), (&json!("2025-08-07T00:00:00Z"), &json!(2000)));
