@@ -1,11 +1,14 @@
 //! The content codings in which clients compress request bodies (RFC 9110, 8.4.1), as coding agents do with long ones.
 //!
 //! A few hundred bytes may stand for a gigabyte, so a body is decompressed piece by piece, and whoever holds it is asked before each
-//! piece. Envoy's own decompressors cannot do that: what inflates more than a hundredfold they cut, and pass on as if it were whole.
+//! piece. A few bytes may also stand for tables that take long to make and yield nothing, so whoever holds it is asked before each piece of
+//! what is compressed, too, whether it may go on. Envoy's own decompressors cannot do that: what inflates more than a hundredfold they cut, and pass on as if it were whole.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
-use flate2::bufread::MultiGzDecoder;
+use brotli_decompressor::BrotliDecoderParameter::BROTLI_DECODER_PARAM_LARGE_WINDOW;
+use brotli_decompressor::Decompressor;
+use flate2::bufread::GzDecoder;
 use ruzstd::decoding::StreamingDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 
@@ -15,9 +18,16 @@ pub const ACCEPTED: &str = "gzip, zstd, br";
 /// So much is decompressed before the next question whether there is room for more.
 const PIECE: usize = 64 << 10;
 
+/// So much that is compressed is read before the next question whether to go on. Some 90 bits may be a block with tables of its own.
+const SIP: usize = 8 << 10;
+
 /// The window that zstd may ask for: what it reserves before the first byte. RFC 9659 has 8 MiB for HTTP; a frame whose length is
 /// declared has that for its window.
 const LARGEST_WINDOW: u64 = 32 << 20;
+
+/// So many parts, each compressed by itself, a body may have: gzip's members, zstd's frames. Each costs its tables, though it may
+/// hold nothing, and those who compress in parts make them of 64 KiB or more.
+const MOST_PARTS: usize = 4096;
 
 /// A content coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +49,8 @@ pub enum Unreadable<E> {
     TooLarge,
     /// Its holder has no room for it.
     NoRoom(E),
+    /// It was not to go on.
+    TooSlow,
 }
 
 impl Coding {
@@ -59,39 +71,81 @@ impl Coding {
     }
 
     /// The body as it was before it was compressed: at most `most` bytes. `admit` is asked before it grows, with the size that it
-    /// would have.
+    /// would have, and `goes_on` at least before each eight kibibytes of what is compressed.
     pub fn decode<E>(
         self,
         body: &[u8],
         most: usize,
+        goes_on: &dyn Fn() -> bool,
         admit: impl FnMut(usize) -> Result<(), E>,
     ) -> Result<Vec<u8>, Unreadable<E>> {
-        let mut plain = Plain { bytes: Vec::new(), most, admit };
-        match self {
-            Self::Gzip => plain.fill(&mut MultiGzDecoder::new(body))?,
-            Self::Brotli => plain.fill(&mut brotli_decompressor::Decompressor::new(body, PIECE))?,
-            Self::Zstd => plain.fill_from_frames(body)?,
+        let mut plain = Plain { bytes: Vec::new(), piece: vec![0; PIECE], most, goes_on, admit };
+        let mut source = Source { rest: body, sip: 0, goes_on };
+        for _ in 0..MOST_PARTS {
+            match self {
+                Self::Gzip => plain.fill(&mut GzDecoder::new(&mut source))?,
+                Self::Zstd => plain.fill_from_frame(&mut source)?,
+                Self::Brotli => plain.fill_from_brotli(&mut source)?,
+            }
+            if source.rest.is_empty() {
+                return Ok(plain.bytes);
+            }
         }
-        Ok(plain.bytes)
+        Err(Unreadable::Damaged)
+    }
+}
+
+/// What has not been decompressed yet, of which a decoder gets no more than a sip at a time.
+struct Source<'a> {
+    rest: &'a [u8],
+    /// What is left of the sip.
+    sip: usize,
+    goes_on: &'a dyn Fn() -> bool,
+}
+
+impl BufRead for Source<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.sip == 0 {
+            if !(self.goes_on)() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.sip = SIP;
+        }
+        Ok(self.rest.get(..self.sip).unwrap_or(self.rest))
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.sip = self.sip.saturating_sub(amount);
+        self.rest = self.rest.get(amount..).unwrap_or_default();
+    }
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(into)?;
+        self.consume(read);
+        Ok(read)
     }
 }
 
 /// What has been decompressed so far.
-struct Plain<F> {
+struct Plain<'a, F> {
     bytes: Vec<u8>,
+    piece: Vec<u8>,
     most: usize,
+    goes_on: &'a dyn Fn() -> bool,
     admit: F,
 }
 
-impl<E, F: FnMut(usize) -> Result<(), E>> Plain<F> {
+impl<E, F: FnMut(usize) -> Result<(), E>> Plain<'_, F> {
     /// Adds all that a decoder yields.
     fn fill(&mut self, decoder: &mut dyn Read) -> Result<(), Unreadable<E>> {
-        let mut piece = vec![0; PIECE];
         loop {
-            let read = match decoder.read(&mut piece) {
+            let read = match decoder.read(&mut self.piece) {
                 Ok(0) => return Ok(()),
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) if !(self.goes_on)() => return Err(Unreadable::TooSlow),
                 Err(_) => return Err(Unreadable::Damaged),
             };
             let size = self.bytes.len().saturating_add(read);
@@ -103,31 +157,43 @@ impl<E, F: FnMut(usize) -> Result<(), E>> Plain<F> {
                 let wanted = self.bytes.capacity().saturating_mul(2).clamp(size, self.most);
                 self.bytes.reserve_exact(wanted.saturating_sub(self.bytes.len()));
             }
-            self.bytes.extend_from_slice(piece.get(..read).unwrap_or_default());
+            self.bytes.extend_from_slice(self.piece.get(..read).unwrap_or_default());
         }
     }
 
-    /// Adds what zstd's frames hold, one after another.
-    fn fill_from_frames(&mut self, mut body: &[u8]) -> Result<(), Unreadable<E>> {
-        while !body.is_empty() {
-            match StreamingDecoder::new_with_max_window_size(&mut body, LARGEST_WINDOW) {
-                Ok(mut frame) => {
-                    self.fill(&mut frame)?;
-                    let decoder = frame.into_frame_decoder();
-                    let declared = decoder.get_checksum_from_data();
-                    if declared.is_some() && declared != decoder.get_calculated_checksum() {
-                        return Err(Unreadable::Damaged);
-                    }
-                }
-                // Frames that are to be skipped.
-                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
-                    let length = usize::try_from(length).unwrap_or(usize::MAX);
-                    body = body.get(length..).ok_or(Unreadable::Damaged)?;
-                }
-                Err(_) => return Err(Unreadable::Damaged),
+    /// Adds what one of zstd's frames holds: it may be one that is to be skipped.
+    fn fill_from_frame(&mut self, source: &mut Source<'_>) -> Result<(), Unreadable<E>> {
+        let declares_length = source.rest.get(4).is_some_and(|descriptor| descriptor & 0b1110_0000 != 0);
+        let mut frame = match StreamingDecoder::new_with_max_window_size(&mut *source, LARGEST_WINDOW) {
+            Ok(frame) => frame,
+            Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+                let length = usize::try_from(length).unwrap_or(usize::MAX);
+                source.rest = source.rest.get(length..).ok_or(Unreadable::Damaged)?;
+                return Ok(());
             }
+            Err(_) => return Err(Unreadable::Damaged),
+        };
+        let before = self.bytes.len();
+        self.fill(&mut frame)?;
+        let frame = frame.into_frame_decoder();
+        // The decoder checks neither by itself.
+        let length = self.bytes.len().saturating_sub(before);
+        let is_of_length = !declares_length || usize::try_from(frame.content_size()) == Ok(length);
+        let checksum = frame.get_checksum_from_data();
+        if is_of_length && (checksum.is_none() || checksum == frame.get_calculated_checksum()) {
+            return Ok(());
         }
-        Ok(())
+        Err(Unreadable::Damaged)
+    }
+
+    /// Adds what Brotli's one stream holds, with a window as large as RFC 7932 has it at most.
+    fn fill_from_brotli(&mut self, source: &mut Source<'_>) -> Result<(), Unreadable<E>> {
+        let mut stream = Decompressor::new(&mut *source, PIECE);
+        stream.set_parameter(BROTLI_DECODER_PARAM_LARGE_WINDOW, 0);
+        self.fill(&mut stream)?;
+        // It has ended; asked once more, the decoder says whether it holds bytes that stand behind it.
+        self.fill(&mut stream)?;
+        if source.rest.is_empty() { Ok(()) } else { Err(Unreadable::Damaged) }
     }
 }
 
@@ -154,7 +220,7 @@ mod tests {
     ];
 
     fn decode(coding: Coding, body: &[u8]) -> Result<Vec<u8>, Unreadable<()>> {
-        coding.decode(body, 2 << 20, |_| Ok(()))
+        coding.decode(body, 2 << 20, &|| true, |_| Ok(()))
     }
 
     #[test]
@@ -200,18 +266,80 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_behind_a_stream_is_no_part_of_a_whole_body() {
+        for (coding, body) in SAMPLES.into_iter().chain(ZEROS) {
+            for tail in [&b"\0"[..], b"x", b"\x0b\x02\x80", &[7; 200_000]] {
+                assert_eq!(
+                    decode(coding, &[body, tail].concat()),
+                    Err(Unreadable::Damaged),
+                    "{coding:?} {}",
+                    tail.len()
+                );
+            }
+            assert_eq!(decode(coding, b""), Err(Unreadable::Damaged), "{coding:?}");
+        }
+    }
+
+    /// Frames of one block of three bytes, with lengths that are and are not theirs.
+    #[test]
+    fn a_frame_is_as_long_as_it_declares() {
+        let frame = |header: &[u8]| [&[0x28, 0xb5, 0x2f, 0xfd], header, &[0x19, 0, 0], b"abc"].concat();
+        for header in [&[0x20, 3][..], &[0x00, 0x00], &[0x80, 0x00, 3, 0, 0, 0]] {
+            assert_eq!(decode(Coding::Zstd, &frame(header)).as_deref(), Ok(&b"abc"[..]), "{header:?}");
+        }
+        for header in [&[0x20, 0][..], &[0x20, 2], &[0x20, 4], &[0x80, 0x00, 4, 0, 0, 0]] {
+            assert_eq!(decode(Coding::Zstd, &frame(header)), Err(Unreadable::Damaged), "{header:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_of_countless_parts_that_hold_nothing_is_refused() {
+        let member = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let frame = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x00, 1, 0, 0];
+        let skipped = [0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0];
+        for (coding, part) in [(Coding::Gzip, &member[..]), (Coding::Zstd, &frame), (Coding::Zstd, &skipped)] {
+            assert_eq!(decode(coding, &part.repeat(MOST_PARTS)), Ok(Vec::new()), "{coding:?}");
+            assert_eq!(decode(coding, &part.repeat(MOST_PARTS + 1)), Err(Unreadable::Damaged), "{coding:?}");
+        }
+    }
+
+    /// Blocks that hold nothing, of which no piece ever comes.
+    #[test]
+    fn a_body_that_yields_nothing_goes_on_only_as_long_as_it_may() {
+        let gzip = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3][..], &[0, 0, 0, 0xff, 0xff].repeat(100_000)].concat();
+        let zstd = [&[0x28, 0xb5, 0x2f, 0xfd, 0, 0][..], &[0, 0, 0].repeat(100_000)].concat();
+        // Metadata of no bytes.
+        let brotli = [&[0x0c][..], &[0x06].repeat(300_000)].concat();
+        for (coding, body) in [(Coding::Gzip, gzip), (Coding::Zstd, zstd), (Coding::Brotli, brotli)] {
+            let asked = std::cell::Cell::new(0);
+            let goes_on = || {
+                asked.set(asked.get() + 1);
+                asked.get() <= 20
+            };
+            let decoded = coding.decode::<()>(&body, 2 << 20, &goes_on, |_| Ok(()));
+            assert_eq!(decoded, Err(Unreadable::TooSlow), "{coding:?} {}", asked.get());
+        }
+    }
+
+    /// A window of 1 GiB, which RFC 7932 does not know.
+    #[test]
+    fn brotlis_window_is_no_larger_than_its_specification_has_it() {
+        assert_eq!(decode(Coding::Brotli, &[0x11, 0xde]), Err(Unreadable::Damaged));
+    }
+
+    #[test]
     fn a_body_stops_growing_where_it_may_not_grow() {
         for (coding, body) in ZEROS {
             let mut asked = Vec::new();
             let most = 600_000;
-            let decoded = coding.decode::<()>(body, most, |size| {
+            let decoded = coding.decode::<()>(body, most, &|| true, |size| {
                 asked.push(size);
                 Ok(())
             });
             assert_eq!(decoded, Err(Unreadable::TooLarge), "{coding:?}");
             assert!(asked.iter().all(|size| *size <= most) && asked.len() >= most / PIECE - 1, "{asked:?}");
             assert_eq!(
-                coding.decode(body, most, |size| if size > 200_000 { Err("full") } else { Ok(()) }),
+                coding.decode(body, most, &|| true, |size| if size > 200_000 { Err("full") } else { Ok(()) }),
                 Err(Unreadable::NoRoom("full"))
             );
         }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use sluice_tests::client::Answer;
 use sluice_tests::gateway::{Gateway, KEY, Key, Kind};
-use sluice_tests::shared::{self, Fixture, Lease, Shared};
+use sluice_tests::shared::{self, Fixture, Shared};
 use sluice_tests::simulator::Simulator;
 use sluice_tests::standin::StandIn;
 
@@ -176,6 +176,23 @@ async fn a_body_that_is_not_what_its_encoding_says_is_refused_in_the_clients_dia
     site.is_well().await;
 }
 
+/// Bodies that stand for little or nothing, and would take a worker seconds, minutes or hours to read.
+#[tokio::test]
+async fn a_body_that_is_made_to_take_long_does_not() {
+    let site = SITE.lease().await;
+    let marks = b"\xef\xbb\xbf".repeat(10 * MIB);
+    for (encoding, body) in [("identity", marks.clone()), ("gzip", gzip(&marks))] {
+        let answer = site.post(CHAT, encoding, body).await;
+        assert_eq!(refusal(&answer), (400, "invalid_json".to_owned()), "{encoding}");
+    }
+    let frame = [0x28, 0xb5, 0x2f, 0xfd, 0, 0, 1, 0, 0];
+    for (encoding, part) in [("gzip", gzip(b"")), ("zstd", frame.to_vec())] {
+        let answer = site.post(CHAT, encoding, part.repeat(30 * MIB / part.len())).await;
+        assert_eq!(refusal(&answer), (400, "invalid_content_encoding".to_owned()), "{encoding}");
+    }
+    site.is_well().await;
+}
+
 #[tokio::test]
 async fn what_clients_leave_out_or_put_before_a_body_is_no_obstacle() {
     let site = SITE.lease().await;
@@ -193,6 +210,9 @@ async fn what_clients_leave_out_or_put_before_a_body_is_no_obstacle() {
     assert_eq!((counted.status, &counted.json()["object"]), (200, &json!("response.input_tokens")));
     let last = site.simulator.requests().pop().expect("a request");
     assert_eq!((&*last.path, &last.json()["model"]), ("/v1/responses/input_tokens", &json!("gpt-sim")));
+
+    let moderated = client.post("/v1/moderations", &json!({"model": null, "input": "a cat"})).await;
+    assert_eq!((moderated.status, moderated.json()["model"].as_str()), (200, Some("omni-moderation-latest")));
 
     for path in ["/v1/models", "/v1/models/gpt"] {
         let head = client.request("HEAD", path, "").await.expect("an answer");

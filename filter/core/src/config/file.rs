@@ -731,7 +731,7 @@ pub enum ModelKind {
 impl ModelKind {
     /// What a model with this name is most likely asked for, where nothing says it.
     pub fn likely(name: &str) -> Self {
-        const MARKS: [(&str, ModelKind); 10] = [
+        const MARKS: [(&str, ModelKind); 12] = [
             ("embed", ModelKind::Embedding),
             ("rerank", ModelKind::Rerank),
             ("moderation", ModelKind::Moderation),
@@ -742,6 +742,8 @@ impl ModelKind {
             ("gpt-image", ModelKind::Image),
             ("imagen", ModelKind::Image),
             ("davinci-002", ModelKind::Completion),
+            ("babbage-002", ModelKind::Completion),
+            ("turbo-instruct", ModelKind::Completion),
         ];
         let name = name.to_ascii_lowercase();
         MARKS.into_iter().find_map(|(mark, kind)| name.contains(mark).then_some(kind)).unwrap_or(Self::Chat)

@@ -379,6 +379,7 @@ impl Envoy {
                 outcome = Outcome::Step(Flow::Pause);
             }
         }
+        let mut unpacked = 0;
         loop {
             match outcome {
                 Outcome::Ask(call) => {
@@ -386,6 +387,8 @@ impl Envoy {
                     outcome = self.exchange.called(&called, request, &*shared, &mut effects);
                 }
                 Outcome::Unpacked(size) => {
+                    unpacked += 1;
+                    assert!(unpacked <= 3, "a body is replaced as often as its client likes");
                     assert!(self.apply(request, std::mem::take(&mut effects)).is_none());
                     let event = Event::RequestBody { size, end: true };
                     outcome = self.exchange.request(event, request, &*shared, &mut effects);

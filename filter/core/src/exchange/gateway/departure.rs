@@ -99,7 +99,7 @@ impl Exchange {
         // Unless something else becomes of it.
         self.phase = Phase::Answered { caller: Some(arrival.caller.clone()), error: None };
         let body = cx.view.body(0..size);
-        if let Some(unpacked) = unpacking::unpack(&mut arrival, &body, cx.effects)? {
+        if let Some(unpacked) = unpacking::unpack(&mut arrival, &body, cx.view, cx.effects)? {
             self.phase = Phase::Body(arrival);
             return Ok(Outcome::Unpacked(unpacked));
         }

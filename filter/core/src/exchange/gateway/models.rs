@@ -84,27 +84,37 @@ impl<'a> Anthropics<'a> {
     }
 }
 
+/// The name of a model in a list, and as what the client gave it.
+#[derive(Debug)]
+struct Cursor {
+    parameter: &'static str,
+    name: String,
+}
+
 /// Which part of a list is asked for, in the query: `limit`, and from where, by the name that stands before or behind it.
 #[derive(Debug, Default)]
 struct Page {
     limit: Option<usize>,
-    after: Option<String>,
-    before: Option<String>,
+    after: Option<Cursor>,
+    before: Option<Cursor>,
 }
 
 impl Page {
     fn read(query: &str) -> Result<Self, ApiError> {
         let mut page = Self::default();
         for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
-            let text = || endpoint::percent_decoded(value);
+            let value = endpoint::percent_decoded(value);
+            let cursor = |parameter| Some(Cursor { parameter, name: value.clone() });
             match name {
                 "limit" => {
                     let limit = value.parse().ok().filter(|limit| (1..=LARGEST_PAGE).contains(limit));
                     let message = format!("Invalid 'limit': expected a number from 1 to {LARGEST_PAGE}.");
                     page.limit = Some(limit.ok_or_else(|| ApiError::invalid("limit", message))?);
                 }
-                "after" | "after_id" if !value.is_empty() => page.after = Some(text()),
-                "before" | "before_id" if !value.is_empty() => page.before = Some(text()),
+                "after" if !value.is_empty() => page.after = cursor("after"),
+                "after_id" if !value.is_empty() => page.after = cursor("after_id"),
+                "before" if !value.is_empty() => page.before = cursor("before"),
+                "before_id" if !value.is_empty() => page.before = cursor("before_id"),
                 _ => {}
             }
         }
@@ -113,13 +123,12 @@ impl Page {
 
     /// The part of `names`, and whether more follow in the direction that was asked for.
     fn of<'n>(&self, names: &'n [String], limit: usize) -> Result<(&'n [String], bool), ApiError> {
-        let place = |param: &str, cursor: &String| {
-            let unknown =
-                || ApiError::invalid(param, format!("Invalid '{param}': there is no model {}.", quoted(cursor)));
-            names.iter().position(|name| name == cursor).ok_or_else(unknown)
+        let place = |Cursor { parameter, name: cursor }: &Cursor| {
+            let message = || format!("Invalid '{parameter}': there is no model {}.", quoted(cursor));
+            names.iter().position(|name| name == cursor).ok_or_else(|| ApiError::invalid(*parameter, message()))
         };
-        let from = self.after.as_ref().map(|cursor| place("after_id", cursor)).transpose()?.map_or(0, |at| at + 1);
-        let to = self.before.as_ref().map(|cursor| place("before_id", cursor)).transpose()?.unwrap_or(names.len());
+        let from = self.after.as_ref().map(place).transpose()?.map_or(0, |at| at + 1);
+        let to = self.before.as_ref().map(place).transpose()?.unwrap_or(names.len());
         let all = names.get(from..to).unwrap_or_default();
         let size = all.len().min(self.limit.unwrap_or(limit));
         let backwards = self.before.is_some() && self.after.is_none();

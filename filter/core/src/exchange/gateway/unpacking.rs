@@ -1,74 +1,109 @@
 //! A body that is not as the pipeline reads it: compressed, behind a byte order mark, or without the model that its endpoint has for
 //! a default. It is replaced before anything else looks at it, so that guardrails, limits, the cache and providers see one and the same.
 
+use std::ops::Range;
+use std::time::Duration;
+
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use crate::coding::{Coding, Unreadable};
 use crate::dialect::pass_through::is_stored;
 use crate::error::{ApiError, ErrorKind};
 
 use super::super::journey::{Arrival, from_envoy};
-use super::super::{Effect, LARGEST_BODY};
+use super::super::{Effect, LARGEST_BODY, View};
 use super::Refused;
 
 /// UTF-8's, which JSON text must not begin with, though a parser may ignore it (RFC 8259, 8.1).
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The model of a moderation that names none (<https://platform.openai.com/docs/api-reference/moderations/create>).
-const MODERATION: &[u8] = br#""model":"omni-moderation-latest","#;
+/// So long a worker decompresses one body, and does nothing else. 32 MiB of text take less than a second; what is made to take long,
+/// half a minute.
+const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Has the body replaced if it must be, and says how long it is then.
-pub(super) fn unpack(arrival: &mut Arrival, body: &[u8], effects: &mut Vec<Effect>) -> Result<Option<usize>, Refused> {
+/// The model of a moderation that names none (<https://platform.openai.com/docs/api-reference/moderations/create>).
+const MODERATION: &str = "\"omni-moderation-latest\"";
+
+/// Has the body replaced if it must be, and says how long it is then. Each reason is gone once it was acted upon, however the body
+/// goes on: it is looked at once more for each, never for each of its bytes.
+pub(super) fn unpack(
+    arrival: &mut Arrival,
+    body: &[u8],
+    view: &dyn View,
+    effects: &mut Vec<Effect>,
+) -> Result<Option<usize>, Refused> {
     if let Some(coding) = arrival.coding.take() {
-        let plain = decompress(coding, body, arrival)?;
-        let size = plain.len();
         effects.push(Effect::RemoveHeader("content-encoding".into()));
-        effects.push(Effect::ReplaceBody { drain: body.len(), with: plain });
-        return Ok(Some(replaced(size, effects)));
+        // Where there is no body it says nothing, and Envoy has nothing to replace.
+        if !body.is_empty() {
+            let plain = decompress(coding, body, arrival, view)?;
+            return Ok(Some(replace(body.len()..body.len(), body, plain, effects)));
+        }
     }
     // A provider's files may well begin so.
-    if body.starts_with(BYTE_ORDER_MARK) && !is_stored(arrival.client) {
-        let size = body.len().saturating_sub(BYTE_ORDER_MARK.len());
-        effects.push(Effect::ReplaceBody { drain: BYTE_ORDER_MARK.len(), with: Vec::new() });
-        return Ok(Some(replaced(size, effects)));
+    let mark = if is_stored(arrival.client) { 0 } else { marks(body) };
+    if mark > 0 {
+        return Ok(Some(replace(mark..mark, body, Vec::new(), effects)));
     }
     if arrival.client.name() == "moderations"
-        && let Some(start) = place_for_model(body)
+        && let Some((place, model)) = default_model(body)
     {
-        let with = [body.get(..start).unwrap_or_default(), MODERATION].concat();
-        let size = body.len().saturating_add(MODERATION.len());
-        effects.push(Effect::ReplaceBody { drain: start, with });
-        return Ok(Some(replaced(size, effects)));
+        let with = [body.get(..place.start).unwrap_or_default(), model.as_bytes()].concat();
+        return Ok(Some(replace(place, body, with, effects)));
     }
     Ok(None)
 }
 
-/// Where an object that has fields, but none called `model`, takes one more.
-fn place_for_model(body: &[u8]) -> Option<usize> {
-    #[derive(Deserialize)]
-    struct Named {
-        model: Option<IgnoredAny>,
-        input: Option<IgnoredAny>,
-    }
-    let named: Named = serde_json::from_slice(body).ok()?;
-    let start = body.iter().position(|byte| *byte == b'{')?;
-    (named.model.is_none() && named.input.is_some()).then_some(start.saturating_add(1))
+/// How long the byte order marks are with which a body begins: each program that it came through may have put one there.
+fn marks(body: &[u8]) -> usize {
+    body.chunks(BYTE_ORDER_MARK.len()).take_while(|chunk| *chunk == BYTE_ORDER_MARK).count() * BYTE_ORDER_MARK.len()
 }
 
-fn replaced(size: usize, effects: &mut Vec<Effect>) -> usize {
+/// What an object that names no model needs, and where: another field, or a name in place of `null`.
+fn default_model(body: &[u8]) -> Option<(Range<usize>, String)> {
+    #[derive(Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow, default, deserialize_with = "even_null")]
+        model: Option<&'a RawValue>,
+    }
+    fn even_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+        Deserialize::deserialize(deserializer).map(Some)
+    }
+    let named: Named<'_> = serde_json::from_slice(body).ok()?;
+    if let Some(model) = named.model {
+        let start = (model.get().as_ptr() as usize).saturating_sub(body.as_ptr() as usize);
+        return (model.get() == "null")
+            .then(|| (start..start.saturating_add(model.get().len()), MODERATION.to_owned()));
+    }
+    let start = body.iter().position(|byte| *byte == b'{')?.saturating_add(1);
+    let next = body.get(start..)?.iter().find(|byte| !byte.is_ascii_whitespace())?;
+    let comma = if *next == b'}' { "" } else { "," };
+    Some((start..start, format!("\"model\":{MODERATION}{comma}")))
+}
+
+/// Has all of `body` before the end of `part` replaced.
+fn replace(part: Range<usize>, body: &[u8], with: Vec<u8>, effects: &mut Vec<Effect>) -> usize {
+    let size = body.len().saturating_sub(part.end).saturating_add(with.len());
     effects.push(Effect::SetHeader("content-length", size.to_string().into()));
+    effects.push(Effect::ReplaceBody { drain: part.end, with });
     size
 }
 
 /// The gate has room for the body in both forms, as long as both are here.
-fn decompress(coding: Coding, body: &[u8], arrival: &mut Arrival) -> Result<Vec<u8>, Refused> {
+fn decompress(coding: Coding, body: &[u8], arrival: &mut Arrival, view: &dyn View) -> Result<Vec<u8>, Refused> {
     let mut share = arrival.share.sibling();
-    let plain = coding.decode(body, LARGEST_BODY, |size| share.grow(size)).map_err(|unreadable| match unreadable {
-        Unreadable::Damaged => damaged(coding).into(),
-        Unreadable::TooLarge => Refused::from(from_envoy(413)),
-        Unreadable::NoRoom(full) => full.into(),
-    })?;
+    let began = view.now();
+    let goes_on = || view.now().since(began) < PATIENCE;
+    let plain =
+        coding.decode(body, LARGEST_BODY, &goes_on, |size| share.grow(size)).map_err(
+            |unreadable| match unreadable {
+                Unreadable::Damaged => damaged(coding).into(),
+                Unreadable::TooSlow => slow(coding).into(),
+                Unreadable::TooLarge => Refused::from(from_envoy(413)),
+                Unreadable::NoRoom(full) => full.into(),
+            },
+        )?;
     drop(share);
     arrival.share.set(plain.len())?;
     Ok(plain)
@@ -77,8 +112,17 @@ fn decompress(coding: Coding, body: &[u8], arrival: &mut Arrival) -> Result<Vec<
 fn damaged(coding: Coding) -> ApiError {
     let name = coding.name();
     let message = format!(
-        "The request's body could not be decompressed: it has the content-encoding `{name}`, but is no {name} data, or is damaged or \
-         incomplete."
+        "The request's body could not be decompressed: it has the content-encoding `{name}`, but is no {name} data, or is damaged, \
+         incomplete or made of too many parts."
+    );
+    ApiError::new(400, ErrorKind::InvalidRequest, message).with_code("invalid_content_encoding")
+}
+
+fn slow(coding: Coding) -> ApiError {
+    let name = coding.name();
+    let seconds = PATIENCE.as_secs();
+    let message = format!(
+        "The request's body could not be decompressed within {seconds} seconds: send it without the content-encoding `{name}`."
     );
     ApiError::new(400, ErrorKind::InvalidRequest, message).with_code("invalid_content_encoding")
 }

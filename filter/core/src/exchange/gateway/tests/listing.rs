@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::spending::sha256;
 use crate::config::Gateway;
+use crate::config::file::ModelKind;
 use crate::exchange::fake::{Envoy, SECRET, Shared};
 use crate::exchange::worker::Worker;
 #[cfg(target_arch = "wasm32")]
@@ -58,6 +59,9 @@ fn a_model_is_listed_with_what_is_known_of_it() {
         }
         assert_eq!(model, expected);
     }
+    for name in ["gpt-3.5-turbo-instruct", "babbage-002"] {
+        assert_eq!(ModelKind::likely(name), ModelKind::Completion, "{name}");
+    }
     let (_, model) = get("/v1/models/known", true);
     assert_eq!((&model["created_at"], &model["max_input_tokens"]), (&json!("2025-08-07T00:00:00Z"), &json!(2000)));
 }
@@ -84,6 +88,11 @@ fn a_page_goes_on_from_a_name_in_either_direction() {
     assert_eq!(page(&format!("?after_id={}&before_id={}", all[2], all[5]), true), (all[3..5].to_vec(), false));
     assert_eq!(page(&format!("?after_id={}&before_id={}", all[5], all[2]), true), (Vec::new(), false));
     assert_eq!(page(&format!("?after_id={}", all[31]), true), (Vec::new(), false));
+    assert_eq!(page("?limit=%32", false), page("?limit=2", false));
+    for param in ["after", "after_id", "before", "before_id"] {
+        let (_, refused) = get(&format!("/v1/models?{param}=nowhere"), false);
+        assert_eq!(refused["error"]["param"], json!(param));
+    }
     for query in ["?limit=0", "?limit=1001", "?limit=x", "?limit=-1", "?after_id=nowhere", "?before=nowhere"] {
         let (status, refused) = get(&format!("/v1/models{query}"), false);
         assert_eq!((status, &refused["error"]["type"]), (400, &json!("invalid_request_error")), "{query}");

@@ -56,6 +56,35 @@ fn a_byte_order_mark_is_left_out() {
     assert_eq!(seen.received.first().unwrap().body, send("identity", BODY).received.first().unwrap().body);
 }
 
+/// Each costs no look of its own at all that follows.
+#[test]
+fn many_byte_order_marks_are_left_out_at_once() {
+    let marks = b"\xef\xbb\xbf".repeat(1000);
+    let seen = send("identity", &[&marks, BODY].concat());
+    assert_eq!(seen.status, 200, "{}", seen.body);
+    assert_eq!(seen.received.first().unwrap().body, send("identity", BODY).received.first().unwrap().body);
+    assert_eq!(send("identity", &marks).status, 400);
+    assert_eq!(send("identity", b"\xef\xbb").status, 400);
+}
+
+/// Envoy replaces no body that is not there.
+#[test]
+fn an_encoding_of_no_body_means_nothing() {
+    for encoding in ["gzip", "zstd", "br"] {
+        let headers = [("api-key", SECRET.as_bytes()), ("content-encoding", encoding.as_bytes())];
+        let seen = envoy_with(r#"{"m":{"targets":[{"provider":"oai","model":"m"}]}}"#).send(
+            "DELETE",
+            "/v1/files/file-1",
+            &headers,
+            b"",
+            &[json(200, "{}")],
+        );
+        assert_eq!(seen.status, 200, "{encoding}: {}", seen.body);
+        let received = seen.received.first().unwrap();
+        assert_eq!((received.headers.get("content-encoding"), &*received.body), (None, ""));
+    }
+}
+
 #[test]
 fn a_moderation_that_names_no_model_is_for_openais_default() {
     let moderate = |body: &str| {
@@ -74,12 +103,18 @@ fn a_moderation_that_names_no_model_is_for_openais_default() {
         (r#"{"input":"a"}"#, r#"{"model":"omni-moderation-2024-09-26","input":"a"}"#),
         (r#" { "input":["a"]}"#, r#" {"model":"omni-moderation-2024-09-26", "input":["a"]}"#),
         (r#"{"input":"a","model":"own"}"#, r#"{"input":"a","model":"own"}"#),
+        (r#"{"model" : null,"input":"a"}"#, r#"{"model" : "omni-moderation-2024-09-26","input":"a"}"#),
+        (r#"{"input":"a","model":null}"#, r#"{"input":"a","model":"omni-moderation-2024-09-26"}"#),
     ] {
         let seen = moderate(body);
         assert_eq!((seen.status, &*seen.received.first().unwrap().body), (200, sent), "{}", seen.body);
     }
-    for body in ["{}", r#"{"input":"#, "[]"] {
+    for body in [r#"{"input":"#, "[]", r#"{"model":null,"model":"own","input":"a"}"#, r#"{"input":"a","input":"b"}"#] {
         assert_eq!(moderate(body).status, 400, "{body}");
+    }
+    for body in ["{}", " { } ", r#"{"input":null}"#, r#"{"model":null}"#] {
+        let seen = moderate(body);
+        assert!(seen.status == 400 && seen.body.contains("'input'"), "{body}: {}", seen.body);
     }
     let unknown =
         Envoy::new().send("POST", "/v1/moderations", &[("api-key", SECRET.as_bytes())], br#"{"input":"a"}"#, &[]);
@@ -89,8 +124,8 @@ fn a_moderation_that_names_no_model_is_for_openais_default() {
 
 fn envoy_with(models: &str) -> Envoy {
     let file = format!(
-        r#"{{"providers":{{"oai":{{"kind":"openai"}}}},"models":{models},"teams":{{"t":{{}}}},
-            "keys":[{{"id":"k","team":"t","sha256":"{}"}}]}}"#,
+        r#"{{"providers":{{"oai":{{"kind":"openai"}}}},"stored":"oai","models":{models},"teams":{{"t":{{}}}},
+            "keys":[{{"id":"k","team":"t","sha256":"{}","endpoints":["/v1/*"]}}]}}"#,
         sha256(SECRET)
     );
     let gateway = Gateway::from_json(file.as_bytes()).unwrap();
