@@ -36,6 +36,8 @@ pub(super) struct Knock {
     started: Time,
     /// The key as it was sent.
     presented: Vec<u8>,
+    /// What may be the key instead, should nobody have that one.
+    others: Vec<Vec<u8>>,
     hash: KeyHash,
     endpoint: Endpoint,
     /// The canonical path, without a query.
@@ -57,6 +59,14 @@ pub(super) struct Knock {
 }
 
 impl Knock {
+    /// Whether there is another key to look for, now that nobody has the one before.
+    fn tries_another(&mut self) -> bool {
+        let Some(other) = self.others.pop() else { return false };
+        self.hash = KeyHash(Sha256::digest(&other).into());
+        self.presented = other;
+        true
+    }
+
     /// So much of the body is here. One that is too large is refused once the key is known; until then Envoy's own limit bounds it.
     pub(super) fn arrives(&mut self, size: usize) -> Result<(), Full> {
         let wide = u64::try_from(size).unwrap_or(u64::MAX);
@@ -92,7 +102,10 @@ impl Exchange {
         let origin = || origin(headers.text(":scheme"), headers.text(":authority"));
         let endpoint = Endpoint::at(method, path, is_anthropics).map_err(|unserved| {
             // For the log.
-            let caller = credential(&headers, &self.worker.gateway).and_then(|key| self.worker.knows(key, started));
+            let caller = credentials(&headers, &self.worker.gateway)
+                .iter()
+                .rev()
+                .find_map(|key| self.worker.knows(key, started));
             self.phase = Phase::Answered { caller, error: None };
             unserved.refused(method, asked, &origin())
         })?;
@@ -109,13 +122,15 @@ impl Exchange {
             true => !tracing,
             false => FORWARDED.contains(&name) || own.iter().any(|own| own.as_bytes() == name),
         };
-        let Some(presented) = credential(&headers, &self.worker.gateway) else {
+        let mut others = credentials(&headers, &self.worker.gateway);
+        let Some(presented) = others.pop() else {
             return Err(unauthorized("You didn't provide an API key. Send it as 'Authorization: Bearer <key>'.").into());
         };
-        let mut knock = Knock {
+        let knock = Knock {
             started,
-            presented: presented.to_vec(),
-            hash: KeyHash(Sha256::digest(presented).into()),
+            hash: KeyHash(Sha256::digest(&presented).into()),
+            presented,
+            others,
             forwarded: headers.iter().filter(|(name, _)| passes(name)).collect(),
             passage: passage(endpoint.client, path, query, &headers),
             endpoint,
@@ -127,26 +142,36 @@ impl Exchange {
             share: self.worker.gate.unknown(),
             asking: None,
         };
-        match self.worker.find(presented, &knock.hash, started) {
-            Lookup::Ask(call, asking) => {
-                knock.share.grow(knock.expected())?;
-                knock.asking = Some(asking);
-                self.phase = Phase::Knocking(Box::new(knock));
-                Ok(Outcome::Ask(call))
+        self.look_up(knock, cx)
+    }
+
+    /// Whose is the first of the keys that somebody has?
+    fn look_up(&mut self, mut knock: Knock, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
+        loop {
+            match self.worker.find(&knock.presented, &knock.hash, knock.started) {
+                Lookup::Ask(call, asking) => {
+                    knock.share.grow(knock.expected())?;
+                    knock.asking = Some(asking);
+                    self.phase = Phase::Knocking(Box::new(knock));
+                    return Ok(Outcome::Ask(call));
+                }
+                Lookup::Known(None) if knock.tries_another() => {}
+                found => return self.admit(knock, found, cx),
             }
-            found => self.admit(knock, found, cx),
         }
     }
 
     /// Redis has said whose the key is.
     pub(super) fn recognised(
         &mut self,
-        knock: Knock,
+        mut knock: Knock,
         called: &Called,
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
-        let found = self.worker.found(&knock.hash, called, &mut cx.moment());
-        self.admit(knock, found, cx)
+        match self.worker.found(&knock.hash, called, &mut cx.moment()) {
+            Lookup::Known(None) if knock.tries_another() => self.look_up(knock, cx),
+            found => self.admit(knock, found, cx),
+        }
     }
 
     fn admit(&mut self, knock: Knock, found: Lookup, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
@@ -296,19 +321,23 @@ fn strip(headers: &HeaderMap, effects: &mut Vec<Effect>) {
     }
 }
 
-/// The virtual key: a bearer token, or what Anthropic's and Azure's clients send instead. Of several, the one that may be ours: an
-/// agent sends its own account's token too.
-fn credential<'h>(headers: &'h HeaderMap, gateway: &Gateway) -> Option<&'h [u8]> {
+/// What may be the virtual key, the likeliest last: a bearer token, or what Anthropic's and Azure's clients send instead. An agent sends
+/// its own account's token too, or another gateway's key. Where nothing may be ours it is the first, which the refusal is about.
+fn credentials(headers: &HeaderMap, gateway: &Gateway) -> Vec<Vec<u8>> {
     let bearer = headers.get("authorization").and_then(|value| {
         let (scheme, token) = value.split_at_checked(7)?;
         scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
     });
-    let all = [bearer, headers.get("x-api-key"), headers.get("api-key")];
-    let mut presented = all.into_iter().flatten().filter(|key| !key.is_empty());
-    let first = presented.next()?;
-    let ours =
-        |key: &&[u8]| secret::is_well_formed(key) || gateway.keys.contains_key(&KeyHash(Sha256::digest(key).into()));
-    Some(presented.filter(|_| !ours(&first)).find(ours).unwrap_or(first))
+    let all = [headers.get("api-key"), headers.get("x-api-key"), bearer];
+    let all: Vec<&[u8]> = all.into_iter().flatten().filter(|key| !key.is_empty()).collect();
+    let in_file = |key: &[u8]| gateway.keys.contains_key(&KeyHash(Sha256::digest(key).into()));
+    let likely = |key: &[u8]| (in_file(key), secret::is_well_formed(key));
+    let mut ours: Vec<&[u8]> = all.iter().copied().filter(|key| likely(key) != (false, false)).collect();
+    ours.sort_by_key(|key| likely(key));
+    if ours.is_empty() {
+        ours.extend(all.last());
+    }
+    ours.into_iter().map(<[u8]>::to_vec).collect()
 }
 
 fn unauthorized(message: &str) -> ApiError {

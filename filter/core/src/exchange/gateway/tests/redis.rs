@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::spending::{answer, ask, sha256, worker};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::exchange::Event;
-use crate::exchange::fake::{Envoy, Seen};
+use crate::exchange::fake::{Envoy, SECRET, Seen};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::exchange::fake::{Shared, posted};
 #[cfg(not(target_arch = "wasm32"))]
@@ -18,7 +18,11 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// A well-formed key that no file knows.
 fn stranger() -> String {
-    let text = format!("{}{}", crate::keys::secret::PREFIX, "7".repeat(crate::keys::secret::RANDOM_DIGITS));
+    stranger_of("7")
+}
+
+fn stranger_of(digit: &str) -> String {
+    let text = format!("{}{}", crate::keys::secret::PREFIX, digit.repeat(crate::keys::secret::RANDOM_DIGITS));
     let sum = crate::keys::secret::checksum(text.as_bytes());
     format!("{text}{}", std::str::from_utf8(&sum).unwrap())
 }
@@ -306,4 +310,21 @@ fn a_request_that_waits_for_redis_holds_no_copy_of_its_body() {
         assert!(matches!(outcome, Outcome::Ask(_)));
     });
     assert!(held.bytes_current < 64 << 10, "{held:?}");
+}
+
+/// A key of another gateway looks as ours do.
+#[test]
+fn a_key_that_nobody_has_does_not_hide_one_beside_it() {
+    let (unknown, key) = (format!("Bearer {}", stranger()), stranger_of("8"));
+    let record = format!(r#"{{"id":"new","team":"t","sha256":"{}"}}"#, sha256(&key));
+    let found = said(&serde_json::json!({ "GET": record }).to_string());
+    let nobody = || said(r#"{"GET":null}"#);
+    let ask = |other: &str, redis: Vec<Called>| {
+        let headers = [("authorization", unknown.as_bytes()), ("x-api-key", other.as_bytes())];
+        Envoy::with(with_redis("deny"), Rc::default()).redis(redis).send("GET", "/v1/models", &headers, b"", &[]).status
+    };
+    assert_eq!(ask(&key, vec![nobody(), found]), 200);
+    assert_eq!(ask(SECRET, vec![nobody()]), 200);
+    assert_eq!(ask(&key, vec![nobody(), nobody()]), 401);
+    assert_eq!(ask(&key, vec![nobody(), silence()]), 503);
 }
