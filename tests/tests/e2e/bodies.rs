@@ -94,7 +94,9 @@ fn brotli(body: &[u8]) -> Vec<u8> {
     compressed
 }
 
-const ENCODINGS: [(&str, fn(&[u8]) -> Vec<u8>); 3] = [("gzip", gzip), ("zstd", zstd), ("br", brotli)];
+type Compress = fn(&[u8]) -> Vec<u8>;
+
+const ENCODINGS: [(&str, Compress); 3] = [("gzip", gzip), ("zstd", zstd), ("br", brotli)];
 
 /// A request whose prompt has this size: of words in no order, or of one letter.
 fn request(size: usize, repeats: bool) -> Vec<u8> {
