@@ -20,7 +20,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// So long a worker decompresses one body, and does nothing else. 32 MiB of text take less than a second; what is made to take long,
 /// half a minute.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The model of a moderation that names none (<https://platform.openai.com/docs/api-reference/moderations/create>).
 const MODERATION: &str = "\"omni-moderation-latest\"";
