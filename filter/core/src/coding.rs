@@ -1,8 +1,9 @@
 //! The content codings in which clients compress request bodies (RFC 9110, 8.4.1), as coding agents do with long ones.
 //!
-//! A few hundred bytes may stand for a gigabyte, so a body is decompressed piece by piece, and whoever holds it is asked before each
-//! piece. A few bytes may also stand for tables that take long to make and yield nothing, so whoever holds it is asked before each piece of
-//! what is compressed, too, whether it may go on. Envoy's own decompressors cannot do that: what inflates more than a hundredfold they cut, and pass on as if it were whole.
+//! A few hundred bytes may stand for a gigabyte, so a body is decompressed piece by piece, and its holder is asked before each piece. A
+//! few bytes may also stand for tables that take long to build and yield nothing, so its holder is asked before each piece of the compressed
+//! body, too, whether to go on. Envoy's own decompressors do neither: they cut a body that inflates more than a hundredfold, and pass on the
+//! part as if it were the whole.
 
 use std::io::{self, BufRead, Read};
 
