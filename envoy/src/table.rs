@@ -155,7 +155,7 @@ impl<'a> Table<'a> {
         let mut lines = text.lines().filter(|line| !line.starts_with('#'));
         let Some(Ok(columns)) = lines.next().map(Columns::read) else { return table };
         for (provider, model, mut known) in lines.filter_map(|line| columns.row(line).ok()) {
-            // It has no models but these, and only of embeddings nothing is written.
+            // The table lists chat models and embeddings only, and only embeddings have no price for output.
             let is_embedding = known.price.output == 0.0;
             known.capabilities.kind = Some(if is_embedding { ModelKind::Embedding } else { ModelKind::Chat });
             table.0.entry(provider).or_default().insert(model, known);

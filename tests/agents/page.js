@@ -15,7 +15,7 @@ page says something else. \`UPDATE_DOCS=1\` makes it write the page.
 | tools | all three tools did what they were called for |
 | stream | the agent asked for streams, and read them to their ends |
 | compressed body | the same task with every request compressed with gzip, as agents send large ones to their own makers |
-| left out | the fields that the provider's format has no words for: hints, which \`x-sluice-dropped\` names |
+| left out | the optional fields that the provider's format cannot express; \`x-sluice-dropped\` lists them |
 
 | provider | is asked in the format |
 |---|---|

@@ -100,7 +100,7 @@ fn line_of(text: &str, name: &str) -> usize {
     text[..at].matches('\n').count() + 1
 }
 
-/// What a model of one of the [`MODES`] is asked for.
+/// The kind of a model with one of the [`MODES`].
 fn kind(mode: &str) -> ModelKind {
     match mode {
         "embedding" => ModelKind::Embedding,

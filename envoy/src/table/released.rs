@@ -10,7 +10,7 @@ use super::Known;
 
 const SECONDS_A_DAY: u64 = 86_400;
 
-/// Gives every model the day on which it was released, where some name of the table says it.
+/// Sets the release day of every model whose name, or whose snapshot's name, has a date.
 pub(super) fn date_all<'t, 'n: 't>(providers: impl Iterator<Item = &'t mut BTreeMap<&'n str, Known>>) {
     let mut models: Vec<(&str, &mut Known)> =
         providers.flat_map(|models| models.iter_mut().map(|(name, known)| (*name, known))).collect();
@@ -27,7 +27,7 @@ pub(super) fn date_all<'t, 'n: 't>(providers: impl Iterator<Item = &'t mut BTree
     }
 }
 
-/// A model's name without the date in it and without who made it, and that date, in seconds since 1970.
+/// Splits a model's name: the name without its maker and its date, and the date in seconds since 1970.
 fn split(name: &str) -> (&str, Option<u64>) {
     let name = name.rsplit('/').next().unwrap_or(name);
     // Bedrock's names begin with a region and who made the model.

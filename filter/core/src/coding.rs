@@ -16,18 +16,18 @@ use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 /// The codings that are decompressed, as `accept-encoding` lists them.
 pub const ACCEPTED: &str = "gzip, zstd, br";
 
-/// So much is decompressed before the next question whether there is room for more.
+/// The decoder yields at most this much before `admit` is asked for more room.
 const PIECE: usize = 64 << 10;
 
-/// So much that is compressed is read before the next question whether to go on. Some 90 bits may be a block with tables of its own.
+/// The decoder reads at most this much of the compressed body before `goes_on` is asked. A block with tables of its own may have 90 bits.
 const SIP: usize = 8 << 10;
 
-/// The window that zstd may ask for: what it reserves before the first byte. RFC 9659 has 8 MiB for HTTP; a frame whose length is
-/// declared has that for its window.
+/// The largest window of a zstd frame: the decoder reserves it before the first byte. RFC 9659 sets 8 MiB for HTTP. A frame with a declared
+/// length may use that length as its window.
 const LARGEST_WINDOW: u64 = 32 << 20;
 
-/// So many parts, each compressed by itself, a body may have: gzip's members, zstd's frames. Each costs its tables, though it may
-/// hold nothing, and those who compress in parts make them of 64 KiB or more.
+/// The most parts of a body: gzip's members, zstd's frames. Each part costs its tables, even an empty one. Compressors that write several
+/// parts make them 64 KiB or larger.
 const MOST_PARTS: usize = 4096;
 
 /// A content coding.
@@ -50,7 +50,7 @@ pub enum Unreadable<E> {
     TooLarge,
     /// Its holder has no room for it.
     NoRoom(E),
-    /// It was not to go on.
+    /// The caller's `goes_on` stopped it.
     TooSlow,
 }
 
@@ -71,8 +71,8 @@ impl Coding {
         }
     }
 
-    /// The body as it was before it was compressed: at most `most` bytes. `admit` is asked before it grows, with the size that it
-    /// would have, and `goes_on` at least before each eight kibibytes of what is compressed.
+    /// Decompresses a body to at most `most` bytes. It asks `admit` before the result grows, with the new size, and `goes_on` before each
+    /// 8 KiB of the compressed body.
     pub fn decode<E>(
         self,
         body: &[u8],
@@ -96,10 +96,10 @@ impl Coding {
     }
 }
 
-/// What has not been decompressed yet, of which a decoder gets no more than a sip at a time.
+/// The rest of the compressed body. A decoder gets it in sips of at most [`SIP`] bytes.
 struct Source<'a> {
     rest: &'a [u8],
-    /// What is left of the sip.
+    /// The bytes that remain of this sip.
     sip: usize,
     goes_on: &'a dyn Fn() -> bool,
 }
@@ -129,7 +129,7 @@ impl Read for Source<'_> {
     }
 }
 
-/// What has been decompressed so far.
+/// The decompressed bytes so far.
 struct Plain<'a, F> {
     bytes: Vec<u8>,
     piece: Vec<u8>,
@@ -139,7 +139,7 @@ struct Plain<'a, F> {
 }
 
 impl<E, F: FnMut(usize) -> Result<(), E>> Plain<'_, F> {
-    /// Adds all that a decoder yields.
+    /// Adds every byte that a decoder yields.
     fn fill(&mut self, decoder: &mut dyn Read) -> Result<(), Unreadable<E>> {
         loop {
             let read = match decoder.read(&mut self.piece) {
@@ -162,7 +162,7 @@ impl<E, F: FnMut(usize) -> Result<(), E>> Plain<'_, F> {
         }
     }
 
-    /// Adds what one of zstd's frames holds: it may be one that is to be skipped.
+    /// Adds the content of one zstd frame. A skippable frame adds nothing.
     fn fill_from_frame(&mut self, source: &mut Source<'_>) -> Result<(), Unreadable<E>> {
         let declares_length = source.rest.get(4).is_some_and(|descriptor| descriptor & 0b1110_0000 != 0);
         let mut frame = match StreamingDecoder::new_with_max_window_size(&mut *source, LARGEST_WINDOW) {
@@ -187,12 +187,12 @@ impl<E, F: FnMut(usize) -> Result<(), E>> Plain<'_, F> {
         Err(Unreadable::Damaged)
     }
 
-    /// Adds what Brotli's one stream holds, with a window as large as RFC 7932 has it at most.
+    /// Adds the content of the one Brotli stream. Its window may be as large as RFC 7932 allows, and no larger.
     fn fill_from_brotli(&mut self, source: &mut Source<'_>) -> Result<(), Unreadable<E>> {
         let mut stream = Decompressor::new(&mut *source, PIECE);
         stream.set_parameter(BROTLI_DECODER_PARAM_LARGE_WINDOW, 0);
         self.fill(&mut stream)?;
-        // It has ended; asked once more, the decoder says whether it holds bytes that stand behind it.
+        // The stream has ended. A second read fails if the decoder holds bytes from behind the stream.
         self.fill(&mut stream)?;
         if source.rest.is_empty() { Ok(()) } else { Err(Unreadable::Damaged) }
     }

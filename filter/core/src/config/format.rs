@@ -7,15 +7,16 @@ use serde::ser::{Serialize, Serializer};
 
 use super::suggest::one_of;
 use crate::dialect::Dialect;
-use crate::dialect::anthropic::{Anthropic, AnthropicOnBedrock, AnthropicOnVertex, CountTokens};
+use crate::dialect::anthropic::{Anthropic, AnthropicOnBedrock, AnthropicOnVertex};
 use crate::dialect::bedrock::Bedrock;
 use crate::dialect::cohere::{Cohere, CohereEmbed};
 use crate::dialect::completions::Completions;
+use crate::dialect::count::{COUNT_TOKENS, INPUT_TOKENS};
 use crate::dialect::gemini::Gemini;
 use crate::dialect::gemini_embed::GeminiEmbed;
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::dialect::openai_embeddings::OpenAiEmbeddings;
-use crate::dialect::responses::{InputTokens, Responses};
+use crate::dialect::responses::Responses;
 
 /// Name, format, and what it is for people.
 type Row = (&'static str, &'static dyn Dialect, &'static str);
@@ -23,11 +24,11 @@ type Row = (&'static str, &'static dyn Dialect, &'static str);
 static ROWS: &[Row] = &[
     ("chat", &OpenAiChat, "OpenAI's chat completions."),
     ("responses", &Responses, "OpenAI's Responses API."),
-    ("input_tokens", &InputTokens, "OpenAI's count of a prompt's tokens."),
+    ("input_tokens", &INPUT_TOKENS, "OpenAI's count of a prompt's tokens."),
     ("completions", &Completions, "OpenAI's legacy completions."),
     ("embeddings", &OpenAiEmbeddings, "OpenAI's embeddings."),
     ("messages", &Anthropic, "Anthropic's messages."),
-    ("count_tokens", &CountTokens, "Anthropic's count of a prompt's tokens."),
+    ("count_tokens", &COUNT_TOKENS, "Anthropic's count of a prompt's tokens."),
     ("vertex_messages", &AnthropicOnVertex, "Anthropic's messages as Vertex AI takes them."),
     ("bedrock_messages", &AnthropicOnBedrock, "Anthropic's messages as AWS Bedrock takes them."),
     ("gemini", &Gemini, "Google's generateContent."),

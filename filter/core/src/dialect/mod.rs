@@ -28,6 +28,7 @@ mod calls;
 mod claude;
 pub mod cohere;
 pub mod completions;
+pub mod count;
 mod data_uri;
 mod effort;
 mod embeddings;
@@ -69,8 +70,8 @@ pub static ALL: &[&dyn Dialect] = &[
     &responses::Responses,
     &completions::Completions,
     &anthropic::Anthropic,
-    &anthropic::CountTokens,
-    &responses::InputTokens,
+    &count::COUNT_TOKENS,
+    &count::INPUT_TOKENS,
     &anthropic::AnthropicOnVertex,
     &anthropic::AnthropicOnBedrock,
     &gemini::Gemini,
@@ -240,18 +241,9 @@ pub enum Content {
     /// Vectors that stand for texts.
     Embeddings(&'static dyn Embeddings),
     /// How many tokens a prompt has.
-    TokenCount(TokenCount),
+    TokenCount(&'static count::Count),
     /// What the gateway passes on without knowing what it is about.
     PassedThrough,
-}
-
-/// A format that counts a prompt's tokens.
-#[derive(Debug, Clone, Copy)]
-pub struct TokenCount {
-    /// The format whose prompts it counts.
-    pub of: &'static dyn Dialect,
-    /// Writes an answer that says so many.
-    pub answer: fn(u64) -> Vec<u8>,
 }
 
 impl Content {

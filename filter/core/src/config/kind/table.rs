@@ -3,21 +3,22 @@
 use super::super::layout::Surface;
 use super::{BEARER, Presented, Row};
 use crate::dialect::Dialect;
-use crate::dialect::anthropic::{Anthropic, AnthropicOnBedrock, AnthropicOnVertex, CountTokens};
+use crate::dialect::anthropic::{Anthropic, AnthropicOnBedrock, AnthropicOnVertex};
 use crate::dialect::bedrock::Bedrock;
 use crate::dialect::cohere::{Cohere, CohereEmbed};
 use crate::dialect::completions::Completions;
+use crate::dialect::count::{COUNT_TOKENS, INPUT_TOKENS};
 use crate::dialect::gemini::Gemini;
 use crate::dialect::gemini_embed::GeminiEmbed;
 use crate::dialect::openai_chat::{OpenAiChat, OpenAiCompatible, variations};
 use crate::dialect::openai_embeddings::OpenAiEmbeddings;
-use crate::dialect::responses::{InputTokens, Responses};
+use crate::dialect::responses::Responses;
 
 type Formats = &'static [&'static dyn Dialect];
 
-const OPENAI_ITSELF: Formats = &[&OpenAiChat, &Responses, &InputTokens, &OpenAiEmbeddings];
+const OPENAI_ITSELF: Formats = &[&OpenAiChat, &Responses, &INPUT_TOKENS, &OpenAiEmbeddings];
 const OPENAI: Formats = &[&OpenAiChat, &Responses, &OpenAiEmbeddings];
-const ANTHROPIC: Formats = &[&Anthropic, &CountTokens];
+const ANTHROPIC: Formats = &[&Anthropic, &COUNT_TOKENS];
 const GROQ: Formats = &[&OpenAiCompatible(variations::GROQ)];
 const MISTRAL: Formats = &[&OpenAiCompatible(variations::MISTRAL), &OpenAiEmbeddings];
 const OLDER: Formats = &[&OpenAiCompatible(variations::OLDER)];

@@ -6,7 +6,6 @@
 
 mod answer;
 mod block;
-mod count;
 mod envelope;
 mod error;
 mod hosted;
@@ -39,8 +38,6 @@ use crate::dialect::places::Place;
 use crate::dialect::rate_limits;
 use crate::error::{ApiError, ErrorKind};
 use crate::headers::HeaderMap;
-
-pub use count::CountTokens;
 
 /// The dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

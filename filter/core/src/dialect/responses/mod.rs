@@ -11,7 +11,6 @@
 mod answer;
 mod body;
 mod content;
-mod count;
 mod emit;
 mod event;
 mod input;
@@ -31,8 +30,6 @@ mod write;
 
 #[cfg(test)]
 mod tests;
-
-pub use count::InputTokens;
 
 use super::openai::error;
 use super::{Chat, Content, Dialect, Field, Glance, Opening, Shape, StreamPeeker, StreamReader, StreamWriter, Written};

@@ -284,7 +284,7 @@ impl Exchange {
         if let Content::TokenCount(count) = journey.client.content()
             && is_counted_here(journey)
         {
-            return Ok(Prepared::Counted((count.answer)(tokens(journey, count.of, &body))));
+            return Ok(Prepared::Counted(count.answer(tokens(journey, count.of, &body))));
         }
         journey.masked = self.masked();
         let kept = journey.look(&body, planned, cx.view.now(), cx.shared);

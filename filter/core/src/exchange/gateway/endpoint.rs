@@ -4,12 +4,13 @@ use serde::Serialize;
 
 use crate::config::url;
 use crate::dialect::Dialect;
-use crate::dialect::anthropic::{Anthropic, CountTokens};
+use crate::dialect::anthropic::Anthropic;
 use crate::dialect::completions::Completions;
+use crate::dialect::count::{COUNT_TOKENS, INPUT_TOKENS};
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::dialect::openai_embeddings::OpenAiEmbeddings;
 use crate::dialect::pass_through::{ENDPOINTS, STORED};
-use crate::dialect::responses::{InputTokens, Responses};
+use crate::dialect::responses::Responses;
 use crate::error::{ApiError, ErrorKind};
 
 use super::{Refused, path};
@@ -46,11 +47,11 @@ pub(super) struct Endpoint {
 const ASKED: &[(&str, &dyn Dialect)] = &[
     ("/v1/chat/completions", &OpenAiChat),
     ("/v1/responses", &Responses),
-    ("/v1/responses/input_tokens", &InputTokens),
+    ("/v1/responses/input_tokens", &INPUT_TOKENS),
     ("/v1/completions", &Completions),
     ("/v1/embeddings", &OpenAiEmbeddings),
     (MESSAGES, &Anthropic),
-    ("/v1/messages/count_tokens", &CountTokens),
+    ("/v1/messages/count_tokens", &COUNT_TOKENS),
 ];
 
 /// Below it there is nothing but Anthropic's.
@@ -171,7 +172,7 @@ pub(super) fn format_at(path: &str) -> Option<&'static dyn Dialect> {
 
 /// Whether a client that speaks so reads errors in Anthropic's format; every other one reads OpenAI's.
 pub(super) fn reads_anthropics_errors(client: &dyn Dialect) -> bool {
-    [Anthropic.name(), CountTokens.name()].contains(&client.name())
+    [Anthropic.name(), COUNT_TOKENS.name()].contains(&client.name())
 }
 
 /// The paths at which errors have OpenAI's format, whatever else a request says of its client.

@@ -112,7 +112,7 @@ pub enum Outcome {
     Step(Flow),
     /// The request waits for the answer to this.
     Ask(Call),
-    /// The request's body is to be replaced, as the effects say: this is its size then, and the next event is that all of it is here.
+    /// The effects replace the request's body with one of this size. Afterwards the caller sends the event that the whole body is here.
     Unpacked(usize),
     /// The request leaves for its first target: keep the journey where the provider role finds it.
     Depart(Box<Journey>),

@@ -19,8 +19,7 @@ use super::{endpoint, quoted};
 const PAGE: usize = 20;
 const LARGEST_PAGE: usize = 1000;
 
-/// What is known of a model: what it is asked for, when it was released, or else since when this gateway file is in force, and how
-/// long a prompt may be.
+/// The facts of a model in a list: its kind, its release (or the time at which this gateway file came into force), and its longest prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct About {
     kind: Option<ModelKind>,
@@ -29,7 +28,7 @@ struct About {
 }
 
 impl About {
-    /// Of several targets, the first says what the model is; the one that takes the longest prompt, how long it may be.
+    /// The first target that states a fact decides it. The target with the longest prompt decides the length.
     fn of(model: &Model, gateway: &Gateway) -> Self {
         let likely = || model.targets.first().map(|target| ModelKind::likely(&target.model));
         let stated = || model.targets.iter().map(|target| target.capabilities);
@@ -91,7 +90,7 @@ struct Cursor {
     name: String,
 }
 
-/// Which part of a list is asked for, in the query: `limit`, and from where, by the name that stands before or behind it.
+/// The part of a list that a query asks for: `limit`, and the name before or behind the part.
 #[derive(Debug, Default)]
 struct Page {
     limit: Option<usize>,
@@ -121,7 +120,7 @@ impl Page {
         Ok(page)
     }
 
-    /// The part of `names`, and whether more follow in the direction that was asked for.
+    /// The part of `names`, and whether more names follow in that direction.
     fn of<'n>(&self, names: &'n [String], limit: usize) -> Result<(&'n [String], bool), ApiError> {
         let place = |Cursor { parameter, name: cursor }: &Cursor| {
             let message = || format!("Invalid '{parameter}': there is no model {}.", quoted(cursor));

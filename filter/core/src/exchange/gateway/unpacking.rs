@@ -1,5 +1,5 @@
-//! A body that is not as the pipeline reads it: compressed, behind a byte order mark, or without the model that its endpoint has for
-//! a default. It is replaced before anything else looks at it, so that guardrails, limits, the cache and providers see one and the same.
+//! Bodies that the pipeline cannot read as they came: compressed, behind a byte order mark, or without a model at an endpoint that has a
+//! default model. The gateway replaces such a body first, so guardrails, limits, the cache and providers all see the same bytes.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -18,15 +18,15 @@ use super::Refused;
 /// UTF-8's, which JSON text must not begin with, though a parser may ignore it (RFC 8259, 8.1).
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// So long a worker decompresses one body, and does nothing else. 32 MiB of text take less than a second; what is made to take long,
-/// half a minute.
+/// The longest time for which a worker decompresses one body: it serves nobody else meanwhile. 32 MiB of text take less than a second. A
+/// body that was made to take long could take half a minute.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The model of a moderation that names none (<https://platform.openai.com/docs/api-reference/moderations/create>).
 const MODERATION: &str = "\"omni-moderation-latest\"";
 
-/// Has the body replaced if it must be, and says how long it is then. Each reason is gone once it was acted upon, however the body
-/// goes on: it is looked at once more for each, never for each of its bytes.
+/// Replaces the body if the pipeline cannot read it, and returns its new length. Each of the three reasons applies once at most, so a
+/// body is read four times at most.
 pub(super) fn unpack(
     arrival: &mut Arrival,
     body: &[u8],
@@ -41,7 +41,7 @@ pub(super) fn unpack(
             return Ok(Some(replace(body.len()..body.len(), body, plain, effects)));
         }
     }
-    // A provider's files may well begin so.
+    // A client's file may begin with a mark, and the provider keeps the file as it is.
     let mark = if is_stored(arrival.client) { 0 } else { marks(body) };
     if mark > 0 {
         return Ok(Some(replace(mark..mark, body, Vec::new(), effects)));
@@ -55,12 +55,12 @@ pub(super) fn unpack(
     Ok(None)
 }
 
-/// How long the byte order marks are with which a body begins: each program that it came through may have put one there.
+/// The length of all byte order marks at the front of a body. Several programs in a row may each have added one.
 fn marks(body: &[u8]) -> usize {
     body.chunks(BYTE_ORDER_MARK.len()).take_while(|chunk| *chunk == BYTE_ORDER_MARK).count() * BYTE_ORDER_MARK.len()
 }
 
-/// What an object that names no model needs, and where: another field, or a name in place of `null`.
+/// The text that gives an object without a model its model, and its place: a new field, or a name instead of `null`.
 fn default_model(body: &[u8]) -> Option<(Range<usize>, String)> {
     #[derive(Deserialize)]
     struct Named<'a> {
@@ -82,7 +82,7 @@ fn default_model(body: &[u8]) -> Option<(Range<usize>, String)> {
     Some((start..start, format!("\"model\":{MODERATION}{comma}")))
 }
 
-/// Has all of `body` before the end of `part` replaced.
+/// Replaces the front of `body`, up to the end of `part`.
 fn replace(part: Range<usize>, body: &[u8], with: Vec<u8>, effects: &mut Vec<Effect>) -> usize {
     let size = body.len().saturating_sub(part.end).saturating_add(with.len());
     effects.push(Effect::SetHeader("content-length", size.to_string().into()));
@@ -90,7 +90,7 @@ fn replace(part: Range<usize>, body: &[u8], with: Vec<u8>, effects: &mut Vec<Eff
     size
 }
 
-/// The gate has room for the body in both forms, as long as both are here.
+/// Decompresses a body. Both forms count at the gate as long as both exist.
 fn decompress(coding: Coding, body: &[u8], arrival: &mut Arrival, view: &dyn View) -> Result<Vec<u8>, Refused> {
     let mut share = arrival.share.sibling();
     let began = view.now();
