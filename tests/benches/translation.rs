@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use sluice_core::dialect::{Chat, Opening};
+use sluice_wire::dialect::{Chat, Opening};
 
 #[path = "../../filter/core/tests/samples/mod.rs"]
 mod samples;
@@ -24,13 +24,13 @@ fn read_stream(format: &dyn Chat, bytes: &[u8]) -> usize {
     count
 }
 
-fn write_stream(format: &dyn Chat, events: &[sluice_core::conversation::StreamEvent], out: &mut Vec<u8>) {
+fn write_stream(format: &dyn Chat, events: &[sluice_wire::conversation::StreamEvent], out: &mut Vec<u8>) {
     let mut writer = format.stream_writer(Opening {
         model: "model".to_owned(),
         now: 0,
         include_usage: true,
         estimate: 0,
-        guises: sluice_core::conversation::Guises::none(),
+        guises: sluice_wire::conversation::Guises::none(),
     });
     for event in events {
         writer.write(event, out);

@@ -8,14 +8,14 @@
 use std::time::Duration;
 
 use sluice_core::admin;
-use sluice_core::dialect::Dialect;
-use sluice_core::dialect::anthropic::Anthropic;
-use sluice_core::dialect::openai_chat::OpenAiChat;
-use sluice_core::error::{ApiError, ErrorKind};
 use sluice_core::exchange::gateway::endpoint::{MESSAGES, with_openais_errors};
 use sluice_core::exchange::journey::from_envoy;
 use sluice_core::exchange::{REPLY_DETAILS, property};
 use sluice_core::limits::NO_RETRY;
+use sluice_wire::dialect::Dialect;
+use sluice_wire::dialect::anthropic::Anthropic;
+use sluice_wire::dialect::openai_chat::OpenAiChat;
+use sluice_wire::error::{ApiError, ErrorKind};
 
 use super::entrance;
 use super::text::{fill, quote};

@@ -7,8 +7,9 @@ use std::fmt::Write as _;
 
 use sluice_core::config::format::Format;
 use sluice_core::config::kind::{Kind, Row};
-use sluice_core::dialect::Dialect;
+use sluice_wire::dialect::Dialect;
 
+#[path = "../../wire/tests/page/mod.rs"]
 mod page;
 
 /// The table, as the page shows it.

@@ -17,10 +17,10 @@ use proptest::sample::select;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
 use sluice_core::config::{Gateway, file};
-use sluice_core::exchange::Time;
 use sluice_core::exchange::gateway::foresight::{Question, foresee};
-use sluice_core::exchange::headers::HeaderMap;
 use sluice_core::limits::Unit;
+use sluice_wire::headers::HeaderMap;
+use sluice_wire::time::Time;
 
 /// `reservation.output_tokens` and `reservation.unknown_input`.
 const LONGEST: u64 = 1_000;

@@ -9,18 +9,18 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 use sluice_core::config::file::Action;
-use sluice_core::conversation::StreamEvent;
-use sluice_core::dialect::openai_chat::variations;
-use sluice_core::dialect::quirk::{adapt, edited};
-use sluice_core::dialect::{ALL, Chat, Content, Opening};
-use sluice_core::embedding::Encoding;
 use sluice_core::exchange::outline::{Outline, form};
-use sluice_core::framing::{eventstream, sse};
 use sluice_core::guard::finder::{Finder, Wanted};
 use sluice_core::guard::prompt::screen;
 use sluice_core::guard::schema::{MOST_STEPS, Schema};
 use sluice_core::guard::steps::Steps;
 use sluice_core::guard::{Guard, Match};
+use sluice_wire::conversation::StreamEvent;
+use sluice_wire::dialect::openai_chat::variations;
+use sluice_wire::dialect::quirk::{adapt, edited};
+use sluice_wire::dialect::{ALL, Chat, Content, Opening};
+use sluice_wire::embedding::Encoding;
+use sluice_wire::framing::{eventstream, sse};
 
 mod guards;
 mod odd;
@@ -177,7 +177,7 @@ fn relayed(provider: &dyn Chat, client: &dyn Chat, bytes: &[u8], size: usize) ->
         now: 0,
         include_usage: true,
         estimate: 0,
-        guises: sluice_core::conversation::Guises::none(),
+        guises: sluice_wire::conversation::Guises::none(),
     });
     let (mut reader, mut events, mut out) = (provider.stream_reader(), Vec::new(), Vec::new());
     for portion in bytes.chunks(size) {

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType, StreamType};
-use sluice_core::exchange::headers::HeaderMap;
 use sluice_core::exchange::{Call, Effect, Reply, View};
+use sluice_wire::headers::HeaderMap;
 
 use crate::message::REQUEST;
 use crate::{host, switchboard};

@@ -7,6 +7,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use sluice_wire::calendar;
+
+use crate::config::file::{Key, Previous};
+use crate::keys::secret;
 
 use super::answer::{Answer, Refusal};
 use super::fields::Fields;
@@ -14,9 +18,6 @@ use super::key::{self, Shown, Source, State};
 use super::records::{self, Names, Record};
 use super::route::{BASE, no_such_key};
 use super::{Desk, Next, Step};
-use crate::config::file::{Key, Previous};
-use crate::config::time;
-use crate::keys::secret;
 
 /// How often a change is tried when others change the same key.
 const ATTEMPTS: u8 = 4;
@@ -103,7 +104,7 @@ pub fn rotate(id: &str, body: &[u8], desk: &mut Desk) -> Step {
     let grace: String = fields.optional("grace")?.unwrap_or_else(|| DEFAULT_GRACE.to_owned());
     let again = fields.optional("again")?.unwrap_or(false);
     fields.finish()?;
-    let Some(grace) = time::duration(&grace).filter(|grace| *grace <= LONGEST_GRACE) else {
+    let Some(grace) = calendar::duration(&grace).filter(|grace| *grace <= LONGEST_GRACE) else {
         let message = "The grace is a time of up to 2160h, such as 30m or 24h; 0s ends the old secret at once.";
         return Err(Refusal::invalid("grace", message));
     };
@@ -130,7 +131,7 @@ fn renew(key: &mut Key, grace: Duration, again: bool, desk: &mut Desk) -> Result
         key.previous = None;
     } else if !rotating {
         let whole_seconds = grace.as_secs() + u64::from(grace.subsec_nanos() > 0);
-        let until = time::moment(desk.now.seconds().saturating_add(whole_seconds));
+        let until = calendar::moment(desk.now.seconds().saturating_add(whole_seconds));
         key.previous = Some(Previous { sha256: old, until });
     }
     Ok(made)

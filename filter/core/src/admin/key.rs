@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use sluice_wire::calendar;
+use sluice_wire::time::Time;
+
+use crate::config::file::{Budget, Control, Key, Limits};
+use crate::config::is_public_name;
 
 use super::Desk;
 use super::answer::Refusal;
 use super::fields::Fields;
-use crate::config::file::{Budget, Control, Key, Limits};
-use crate::config::{is_public_name, time};
-use crate::exchange::Time;
 
 /// Longer texts for people are refused: they would be in every worker's memory.
 const LONGEST_TEXT: usize = 256;
@@ -42,7 +44,7 @@ impl State {
 
     /// Of a key at a moment.
     pub fn of(key: &Key, now: Time) -> Self {
-        let later = |text: &str| time::rfc3339(text).is_some_and(|end| end > now.seconds());
+        let later = |text: &str| calendar::rfc3339(text).is_some_and(|end| end > now.seconds());
         if key.revoked {
             Self::Revoked
         } else if key.expires.as_deref().is_some_and(|expires| !later(expires)) {

@@ -13,12 +13,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use sluice_wire::headers::HeaderMap;
+use sluice_wire::time::Time;
 
 use crate::config::plugin::Reload;
 use crate::config::{Gateway, KeyHash, Mistake, file};
-use crate::exchange::headers::HeaderMap;
 use crate::exchange::outline::json_string;
-use crate::exchange::{Call, Called, Effect, Event, Flow, Time, View, property, undone};
+use crate::exchange::{Call, Called, Effect, Event, Flow, View, property, undone};
 use crate::store::redis::wire::{Command, Reply, Wire};
 use crate::store::{SharedData, Unavailable};
 

@@ -7,9 +7,10 @@
 //!
 //! Scripts answer an integer or a flat list, which is what every protocol can show.
 
+use sluice_wire::calendar;
+use sluice_wire::time::Time;
+
 use crate::config::file::Key;
-use crate::config::time;
-use crate::exchange::Time;
 use crate::store::redis::names;
 use crate::store::redis::wire::{Command, Reply};
 
@@ -107,7 +108,7 @@ impl Names {
         let mut arguments =
             vec![new.id.clone(), old.key.sha256.clone(), old.text.clone(), new.sha256.clone(), text(new)];
         let left = new.previous.as_ref().map(|previous| {
-            let until = time::rfc3339(&previous.until).unwrap_or_default();
+            let until = calendar::rfc3339(&previous.until).unwrap_or_default();
             let known = until.saturating_add(REMEMBERED_SECONDS);
             (previous.sha256.as_str(), known.saturating_sub(now.seconds()).saturating_mul(1000))
         });

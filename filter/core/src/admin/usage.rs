@@ -7,17 +7,18 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use serde::Serialize;
+use sluice_wire::calendar;
+
+use crate::config::file::Dimension;
+use crate::store::redis::names;
+use crate::store::redis::wire::{Command, Reply};
+use crate::store::{Sums, Unavailable, day_and_month, embedded};
+use crate::usage::price::MicroUsd;
 
 use super::answer::{Answer, Refusal};
 use super::records::{senseless, words};
 use super::route::Query;
 use super::{Desk, Next, Step};
-use crate::config::file::Dimension;
-use crate::config::time;
-use crate::store::redis::names;
-use crate::store::redis::wire::{Command, Reply};
-use crate::store::{Sums, Unavailable, day_and_month, embedded};
-use crate::usage::price::MicroUsd;
 
 /// The most days of one answer.
 const MOST_DAYS: u64 = 366;
@@ -103,7 +104,7 @@ impl ByDay {
         let mut date = |name: &'static str| {
             let wrong = Refusal::invalid(name, "This is no date such as 2027-01-31, from 1970 on.");
             let wrong = || Refusal { status: 422, ..wrong };
-            query.take(name).map(|text| time::day(&text).ok_or_else(wrong)).transpose()
+            query.take(name).map(|text| calendar::day(&text).ok_or_else(wrong)).transpose()
         };
         Ok(Self { by, name, from: date("from")?, to: date("to")? })
     }
@@ -112,8 +113,8 @@ impl ByDay {
     pub fn step(self, desk: &mut Desk) -> Step {
         let (today, _) = day_and_month(desk.now);
         let to = self.to.unwrap_or(today);
-        let (_, month) = day_and_month(crate::exchange::Time(to.saturating_mul(86_400_000_000_000)));
-        let from = self.from.unwrap_or_else(|| time::first_day_of(month));
+        let (_, month) = day_and_month(sluice_wire::time::Time(to.saturating_mul(86_400_000_000_000)));
+        let from = self.from.unwrap_or_else(|| calendar::first_day_of(month));
         if from > to || to - from >= MOST_DAYS {
             let message = format!("From `from` to `to` there must be 1 to {MOST_DAYS} days.");
             return Err(Refusal { status: 422, ..Refusal::invalid("from", message) });
@@ -139,10 +140,10 @@ impl ByDay {
         let shown = Days {
             by: self.by.name(),
             name: &self.name,
-            from: time::date(*days.start()),
-            to: time::date(*days.end()),
+            from: calendar::date(*days.start()),
+            to: calendar::date(*days.end()),
             complete,
-            days: found.iter().map(|(day, sums)| Day { date: time::date(*day), sums: (*sums).into() }).collect(),
+            days: found.iter().map(|(day, sums)| Day { date: calendar::date(*day), sums: (*sums).into() }).collect(),
             total: total.into(),
         };
         Ok(Next::Answer(Answer::ok(&shown)?))
@@ -209,7 +210,7 @@ impl Top {
     /// Reads the accounts.
     pub fn step(self, desk: &mut Desk) -> Step {
         let (day, month) = day_and_month(desk.now);
-        let from = if self.monthly { time::first_day_of(month) } else { day };
+        let from = if self.monthly { calendar::first_day_of(month) } else { day };
         let Some(redis) = &desk.service.gateway.redis else {
             let mut sums: BTreeMap<String, u64> = BTreeMap::new();
             let accounts = all(desk).map_err(|Unavailable(why)| Refusal::unavailable(&why))?;
@@ -240,7 +241,7 @@ impl Top {
         let shown = Ranking {
             by: self.by.name(),
             period: if self.monthly { "month" } else { "day" },
-            from: time::date(from),
+            from: calendar::date(from),
             top: ranks.into_iter().map(rank).collect(),
         };
         Ok(Next::Answer(Answer::ok(&shown)?))

@@ -7,15 +7,16 @@
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
+use sluice_wire::conversation::Usage;
+use sluice_wire::extras::Tier;
+use sluice_wire::time::Time;
 
 use crate::config::{Caller, Gateway, Target};
-use crate::conversation::Usage;
-use crate::exchange::Time;
 use crate::limits::{Ticket, Unit};
 use crate::store::{Entry, Gauge, Meter, Note, Settled, Settlement, Sums};
 use crate::usage::estimate::Estimate;
 use crate::usage::price::{MicroUsd, Price};
-use crate::usage::surcharge::{Tier, Wishes};
+use crate::usage::surcharge::Wishes;
 
 pub mod book;
 pub mod object;

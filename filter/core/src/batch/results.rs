@@ -5,14 +5,13 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
-
-use crate::conversation::Usage;
-use crate::dialect::Dialect;
-use crate::dialect::completions::Completions;
-use crate::dialect::openai_chat::OpenAiChat;
-use crate::dialect::openai_embeddings::OpenAiEmbeddings;
-use crate::dialect::responses::Responses;
-use crate::framing;
+use sluice_wire::conversation::Usage;
+use sluice_wire::dialect::Dialect;
+use sluice_wire::dialect::completions::Completions;
+use sluice_wire::dialect::openai_chat::OpenAiChat;
+use sluice_wire::dialect::openai_embeddings::OpenAiEmbeddings;
+use sluice_wire::dialect::responses::Responses;
+use sluice_wire::framing;
 
 /// A longer line is not read.
 const LONGEST_LINE: usize = 16 << 20;

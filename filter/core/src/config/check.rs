@@ -8,11 +8,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::mistake::{Mistake, Path, quoted};
-use super::patience::Patience;
-use super::pattern::{Pattern, shape};
-use super::suggest::one_of;
-use crate::dialect::pass_through::STORED;
+use sluice_wire::dialect::pass_through::STORED;
+
 use crate::keys::Forbidden;
 use crate::limits::Index;
 use crate::routing::capabilities::Capabilities;
@@ -21,6 +18,10 @@ use crate::routing::cells::keys::Keys;
 use crate::routing::way::{Retry, Way};
 use crate::usage::price::Price;
 
+use super::mistake::{Mistake, Path, quoted};
+use super::patience::Patience;
+use super::pattern::{Pattern, shape};
+use super::suggest::one_of;
 use super::{Gateway, Model, Provider, Target, Timeouts, file};
 
 /// Cluster names that are ours, in what Envoy is given: `none`, and all that begin with `sluice`.

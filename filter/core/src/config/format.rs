@@ -4,19 +4,19 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
+use sluice_wire::dialect::Dialect;
+use sluice_wire::dialect::anthropic::{Anthropic, AnthropicOnBedrock, AnthropicOnVertex};
+use sluice_wire::dialect::bedrock::Bedrock;
+use sluice_wire::dialect::cohere::{Cohere, CohereEmbed};
+use sluice_wire::dialect::completions::Completions;
+use sluice_wire::dialect::count::{COUNT_TOKENS, INPUT_TOKENS};
+use sluice_wire::dialect::gemini::Gemini;
+use sluice_wire::dialect::gemini_embed::GeminiEmbed;
+use sluice_wire::dialect::openai_chat::OpenAiChat;
+use sluice_wire::dialect::openai_embeddings::OpenAiEmbeddings;
+use sluice_wire::dialect::responses::Responses;
 
 use super::suggest::one_of;
-use crate::dialect::Dialect;
-use crate::dialect::anthropic::{Anthropic, AnthropicOnBedrock, AnthropicOnVertex};
-use crate::dialect::bedrock::Bedrock;
-use crate::dialect::cohere::{Cohere, CohereEmbed};
-use crate::dialect::completions::Completions;
-use crate::dialect::count::{COUNT_TOKENS, INPUT_TOKENS};
-use crate::dialect::gemini::Gemini;
-use crate::dialect::gemini_embed::GeminiEmbed;
-use crate::dialect::openai_chat::OpenAiChat;
-use crate::dialect::openai_embeddings::OpenAiEmbeddings;
-use crate::dialect::responses::Responses;
 
 /// Name, format, and what it is for people.
 type Row = (&'static str, &'static dyn Dialect, &'static str);

@@ -8,10 +8,10 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
+use sluice_wire::dialect::Dialect;
 
 use super::layout::Surface;
 use super::suggest::one_of;
-use crate::dialect::Dialect;
 
 mod table;
 

@@ -1,6 +1,6 @@
 //! Where below its host a provider has its endpoints.
 
-use crate::dialect::Dialect;
+use sluice_wire::dialect::Dialect;
 
 /// How a kind of provider lays out its endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,7 @@ fn encoded(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::openai_chat::OpenAiChat;
+    use sluice_wire::dialect::openai_chat::OpenAiChat;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 

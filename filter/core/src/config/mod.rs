@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluice_wire::dialect::openai_chat::OpenAiChat;
+use sluice_wire::dialect::openai_chat::variations::NO_STREAM_OPTIONS;
+use sluice_wire::dialect::quirk::Quirk;
+use sluice_wire::dialect::{Content, Dialect};
+
 use crate::cache::{Bounds, Rule as CacheRule};
-use crate::dialect::openai_chat::OpenAiChat;
-use crate::dialect::openai_chat::variations::NO_STREAM_OPTIONS;
-use crate::dialect::quirk::Quirk;
-use crate::dialect::{Content, Dialect};
 use crate::gate;
 use crate::guard::Guard;
 use crate::keys::{Cidr, Forbidden, Glob};
@@ -35,7 +36,6 @@ pub mod pattern;
 pub mod plugin;
 pub mod size;
 pub mod suggest;
-pub mod time;
 pub mod url;
 
 pub use check::is_public_name;

@@ -4,9 +4,11 @@
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
+use sluice_wire::calendar;
 
-use super::{Gateway, Mistake, Redis, file, time};
 use crate::admin::Service;
+
+use super::{Gateway, Mistake, Redis, file};
 
 /// Which gateway file is in force, and what became of the last one, where a command applies changes while Envoy runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +85,7 @@ impl Plugin {
     pub fn from_json(json: &[u8]) -> Result<Self, Vec<Mistake>> {
         match serde_json::from_slice(json) {
             Ok(Written::Gateway { gateway, reload }) => {
-                let since = reload.as_ref().and_then(|reload| time::rfc3339(&reload.applied_at));
+                let since = reload.as_ref().and_then(|reload| calendar::rfc3339(&reload.applied_at));
                 Gateway::compile(&gateway)
                     .map(|gateway| Self::Gateway { gateway: Rc::new(Gateway { since, ..gateway }), reload })
             }

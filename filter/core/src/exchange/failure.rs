@@ -11,13 +11,14 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use sluice_wire::calendar::http_date;
+use sluice_wire::error::{ANSWER_TOO_LARGE, ApiError, ErrorKind};
+use sluice_wire::headers::HeaderMap;
+
 use crate::config::file::Trigger;
-use crate::config::time::http_date;
-use crate::error::{ANSWER_TOO_LARGE, ApiError, ErrorKind};
 use crate::gate::{Full, OVERLOADED};
 use crate::guard::answer::Objection;
 
-use super::headers::HeaderMap;
 use super::missing;
 
 /// A Retry-After up to this long is waited for when no other target is left; a longer one is passed to the client.
@@ -286,7 +287,7 @@ mod tests {
 
     #[test]
     fn what_a_provider_says_in_its_own_way_is_judged_by_what_it_means() {
-        use crate::dialect::{Dialect, bedrock::Bedrock, cohere::Cohere, gemini::Gemini};
+        use sluice_wire::dialect::{Dialect, bedrock::Bedrock, cohere::Cohere, gemini::Gemini};
         let key = br#"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT"}}"#;
         let gemini = Failure::status(400, Gemini.read_error(400, None, key));
         assert_eq!((gemini.trigger, gemini.error.status), (Some(Trigger::RefusedCredential), 502));
@@ -316,7 +317,7 @@ mod tests {
     fn a_status_that_is_no_error_never_reaches_the_client_as_one() {
         // With some of them a client reads no body, and takes it for the beginning of the next answer.
         let bodies = [&b""[..], b"{}", br#"{"error":{"code":304,"status":304,"message":"no"}}"#];
-        for dialect in crate::dialect::ALL {
+        for dialect in sluice_wire::dialect::ALL {
             for (status, body) in
                 [0, 101, 204, 302, 304, 600, 999].map(|status| bodies.map(|body| (status, body))).concat()
             {

@@ -11,14 +11,17 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::attempt::Attempt;
-use super::gateway::{Exchange, Outcome};
-use super::headers::HeaderMap;
-use super::journey::{Ending, Journey};
-use super::worker::Worker;
-use super::{Call, Called, Context, Effect, Event, Flow, NO_CLUSTER, Reply, Time, View, property, signal};
+use sluice_wire::headers::HeaderMap;
+use sluice_wire::time::Time;
+
 use crate::config::Gateway;
 use crate::store::{Conflict, SharedData};
+
+use super::attempt::Attempt;
+use super::gateway::{Exchange, Outcome};
+use super::journey::{Ending, Journey};
+use super::worker::Worker;
+use super::{Call, Called, Context, Effect, Event, Flow, NO_CLUSTER, Reply, View, property, signal};
 
 /// The secret of the key `k`, which may use every model; `sk-narrow` may use `narrow` only, `sk-chat` may call paths
 /// below `/v1/chat/` only, `sk-old` has expired.

@@ -8,6 +8,8 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
+use sluice_wire::time::Time;
+
 use crate::config::Redis;
 use crate::config::file::Mode;
 use crate::store::embedded::{Announced, Place, exchange};
@@ -16,7 +18,7 @@ use crate::store::redis::wire::Reply;
 use crate::store::{Batch, SharedData, Unavailable};
 
 use super::remote::Remote;
-use super::{Call, Called, Effect, Time};
+use super::{Call, Called, Effect};
 
 /// What an Envoy tells the others, and when.
 #[derive(Debug)]

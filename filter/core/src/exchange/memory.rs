@@ -8,7 +8,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::Time;
+use sluice_wire::time::Time;
+
 use crate::routing::cells::load::InFlight;
 use crate::routing::order::{mixed, number};
 use crate::routing::pace::Pace;

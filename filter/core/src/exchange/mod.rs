@@ -17,7 +17,6 @@ pub mod complaint;
 mod echo;
 pub mod failure;
 pub mod gateway;
-pub use crate::headers;
 pub mod journey;
 pub mod keeper;
 mod memory;
@@ -34,8 +33,10 @@ pub mod transport;
 pub mod undone;
 pub mod worker;
 
+use sluice_wire::headers::HeaderMap;
+use sluice_wire::time::Time;
+
 use crate::store::SharedData;
-use headers::HeaderMap;
 
 pub use crate::gate::{LARGEST_BODY, LARGEST_REWRITTEN};
 
@@ -126,27 +127,6 @@ pub mod signal {
     pub const RETRY: &str = "x-sluice-retry";
     /// Whole seconds that Envoy waits before it does.
     pub const RETRY_AFTER: &str = "x-sluice-retry-after";
-}
-
-/// A moment: nanoseconds since the Unix epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Time(pub u64);
-
-impl Time {
-    /// Whole seconds since the Unix epoch.
-    pub fn seconds(self) -> u64 {
-        self.0 / 1_000_000_000
-    }
-
-    /// So much later.
-    pub fn after(self, wait: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX)))
-    }
-
-    /// From `earlier` to this moment; zero when the clock went back.
-    pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
-    }
 }
 
 /// What a callback tells. Sizes are of the body buffered at that moment.

@@ -7,8 +7,9 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use sluice_wire::error::ApiError;
+
 use crate::config::Target;
-use crate::error::ApiError;
 use crate::routing::decision::{Considered, Decision, Place};
 
 use super::failure::Failure;

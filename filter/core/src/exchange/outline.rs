@@ -8,13 +8,12 @@ use std::ops::Range;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-
-use crate::dialect::Shape;
-use crate::dialect::fields::Fields;
-use crate::dialect::quirk::{Edits, edited};
-use crate::dialect::sealed::may_hold;
-use crate::embedding::Encoding;
-use crate::error::{ApiError, ErrorKind};
+use sluice_wire::dialect::Shape;
+use sluice_wire::dialect::fields::Fields;
+use sluice_wire::dialect::quirk::{Edits, edited};
+use sluice_wire::dialect::sealed::may_hold;
+use sluice_wire::embedding::Encoding;
+use sluice_wire::error::{ApiError, ErrorKind};
 
 pub mod form;
 pub mod mentions;
@@ -52,7 +51,7 @@ pub struct Outline {
     /// Whether one of them runs at a provider of the client's own format, where not all targets are such. Found out where it
     /// decides something.
     pub hosted: bool,
-    /// Whether there may be reasoning in it that names who has sealed it: see [`sealed`](crate::dialect::sealed).
+    /// Whether there may be reasoning in it that names who has sealed it: see [`sealed`](sluice_wire::dialect::sealed).
     pub sealed: bool,
     /// Whether the answer is to follow a JSON schema; as above.
     pub structured_output: bool,

@@ -5,16 +5,18 @@
 
 use memchr::memmem;
 use sha2::{Digest, Sha256};
+use sluice_wire::dialect::Content;
+use sluice_wire::time::Time;
 
-use super::journey::{Journey, Stage};
-use super::{Time, View};
 use crate::cache::key::Recipe;
 use crate::cache::{Entry, Key, Rule, Scope, slots};
 use crate::config::{Caller, Model};
-use crate::dialect::Content;
 use crate::gate::Share;
 use crate::routing::hints::Caching;
 use crate::store::SharedData;
+
+use super::View;
+use super::journey::{Journey, Stage};
 
 /// What a client is told of the cache.
 const HEADER: &str = "x-sluice-cache";

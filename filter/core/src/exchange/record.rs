@@ -5,18 +5,19 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use serde::Serialize;
+use sluice_wire::error::ApiError;
+use sluice_wire::time::Time;
 
 use crate::config::file::{self, LoggedClient, LoggedMessages, Strategy};
-use crate::error::ApiError;
 use crate::guard::Finding;
 use crate::usage::price::MicroUsd;
 
+use super::View;
 use super::charge::Charge;
 use super::complaint::Complaint;
 use super::echo::Kept;
 use super::gateway::SHUT_DOWN;
 use super::journey::{Counted, Journey, PassedOver, Stage, Tried};
-use super::{Time, View};
 
 /// The fields, in the order in which they stand in the log.
 #[derive(Debug, Default, Serialize)]

@@ -9,13 +9,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluice_wire::time::Time;
+
 use crate::config::file::Mode;
 use crate::config::{KeyHash, Redis};
 use crate::store::redis::wire::{Command, Reply, Wire};
 use crate::store::{Settled, Settlement, Unavailable, redis};
 
 use super::remembered::Record;
-use super::{Call, Called, Effect, Time, metric};
+use super::{Call, Called, Effect, metric};
 
 /// For how long Redis is left alone after it did not answer.
 const PAUSE: Duration = Duration::from_secs(1);

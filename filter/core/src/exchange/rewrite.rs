@@ -3,16 +3,17 @@
 
 use std::borrow::Cow;
 
+use sluice_wire::dialect::Dialect;
+use sluice_wire::dialect::aliases::Names;
+use sluice_wire::dialect::places::by_name;
+use sluice_wire::dialect::quirk::{Edits, adapt, edited};
+use sluice_wire::dialect::sealed;
+use sluice_wire::dialect::translate::{self, Translated, by_own_names};
+use sluice_wire::error::{ApiError, ErrorKind};
+use sluice_wire::footprint;
+use sluice_wire::headers::HeaderMap;
+
 use crate::config::Target;
-use crate::dialect::Dialect;
-use crate::dialect::aliases::Names;
-use crate::dialect::places::by_name;
-use crate::dialect::quirk::{Edits, adapt, edited};
-use crate::dialect::sealed;
-use crate::dialect::translate::{self, Translated, by_own_names};
-use crate::error::{ApiError, ErrorKind};
-use crate::footprint;
-use crate::headers::HeaderMap;
 
 use super::outline::Outline;
 

@@ -1,7 +1,7 @@
 //! What becomes of a request or an answer that could not be changed as was decided, because Envoy refused a host call: it goes
 //! no further. Else a provider would see the client's own headers, or a client an answer that nobody has judged.
 
-use crate::error::{ApiError, ErrorKind};
+use sluice_wire::error::{ApiError, ErrorKind};
 
 use super::failure::Failure;
 use super::gateway::refusal;

@@ -5,11 +5,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
+use sluice_wire::error::ErrorKind;
+use sluice_wire::time::Time;
 
 use crate::batch::{self, book, book::Page};
 use crate::config::file::{Mode, WhenDown};
 use crate::config::{Caller, Credential, Gateway, KeyHash, Target};
-use crate::error::ErrorKind;
 use crate::gate::Gate;
 use crate::routing::cells::circuit::{self, Standing};
 use crate::routing::retry_budget;
@@ -24,7 +25,7 @@ use super::failure::Failure;
 use super::memory::{Known, Memory};
 use super::remembered::Record;
 use super::remote::{Asking, Remote};
-use super::{Call, Called, Effect, Time, metric};
+use super::{Call, Called, Effect, metric};
 
 /// A provider may say that it takes no more for a day: it is asked again before that, in case it has changed its mind.
 pub(super) const LONGEST_LIMIT: Duration = Duration::from_secs(300);

@@ -6,9 +6,10 @@
 
 use std::rc::Rc;
 
+use sluice_wire::error::{ApiError, ErrorKind};
+
 use crate::config::Caller;
 use crate::config::file::{Action, Side};
-use crate::error::{ApiError, ErrorKind};
 
 pub mod answer;
 mod asked;

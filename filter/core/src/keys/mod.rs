@@ -6,8 +6,9 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use sluice_wire::error::{ApiError, ErrorKind};
+
 use crate::config::{Caller, Credential};
-use crate::error::{ApiError, ErrorKind};
 
 mod cidr;
 mod forbidden;

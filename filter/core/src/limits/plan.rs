@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluice_wire::error::{ApiError, ErrorKind};
+
+use crate::batch::{Share, Work};
+use crate::config::{Caller, Gateway, Model, Target};
+use crate::store::{Gauge, Meter, Order, Take};
+use crate::usage::estimate::Estimate;
+
 use super::index::Applied;
 use super::scope::Subject;
 use super::{Rule, Unit};
-use crate::batch::{Share, Work};
-use crate::config::{Caller, Gateway, Model, Target};
-use crate::error::{ApiError, ErrorKind};
-use crate::store::{Gauge, Meter, Order, Take};
-use crate::usage::estimate::Estimate;
 
 /// The ways in which a request can be served, in the order in which they are to be tried.
 #[derive(Debug)]

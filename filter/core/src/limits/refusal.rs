@@ -3,12 +3,14 @@
 
 use std::time::Duration;
 
+use sluice_wire::error::{ApiError, ErrorKind};
+
+use crate::store::{Gauge, Obstacle, Reading};
+
 use super::headers::{Standings, duration};
 use super::plan::{Candidate, Part, Plan};
 use super::scope::Subject;
 use super::{Rule, Unit};
-use crate::error::{ApiError, ErrorKind};
-use crate::store::{Gauge, Obstacle, Reading};
 
 /// What became of a request that no limit has room for.
 #[derive(Debug, Clone, PartialEq)]

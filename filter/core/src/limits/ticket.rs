@@ -3,13 +3,15 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluice_wire::conversation::Usage;
+use sluice_wire::time::Time;
+
+use crate::store::{Gauge, Meter, Order, Reading, Settled, Take, day_and_month};
+use crate::usage::price::MicroUsd;
+
 use super::headers::Standings;
 use super::plan::{Candidate, Part, Plan, tokens};
 use super::{Rule, Unit};
-use crate::conversation::Usage;
-use crate::exchange::Time;
-use crate::store::{Gauge, Meter, Order, Reading, Settled, Take, day_and_month};
-use crate::usage::price::MicroUsd;
 
 /// A request's reservation.
 #[derive(Debug, Clone)]

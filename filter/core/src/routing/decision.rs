@@ -7,11 +7,12 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluice_wire::dialect::Dialect;
+use sluice_wire::error::{ApiError, ErrorKind};
+use sluice_wire::time::Time;
+
 use crate::config::file::{Sticky, Strategy};
 use crate::config::{Caller, Model, Target};
-use crate::dialect::Dialect;
-use crate::error::{ApiError, ErrorKind};
-use crate::exchange::Time;
 use crate::store::SharedData;
 use crate::usage::estimate::Estimate;
 

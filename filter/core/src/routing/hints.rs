@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use sluice_wire::calendar;
+use sluice_wire::error::{ApiError, ErrorKind};
+use sluice_wire::headers::HeaderMap;
+
 use crate::config::file::{Control, Strategy};
-use crate::config::time;
 use crate::config::{Caller, Gateway};
-use crate::error::{ApiError, ErrorKind};
-use crate::exchange::headers::HeaderMap;
 
 /// A header of the client's that asks for a strategy or a target.
 pub const ROUTE: &str = "x-sluice-route";
@@ -133,7 +134,7 @@ fn no_fallback(text: &str) -> Result<bool, ApiError> {
 }
 
 fn timeout(text: &str) -> Result<Duration, ApiError> {
-    let given = time::duration(text.trim()).filter(|time| !time.is_zero());
+    let given = calendar::duration(text.trim()).filter(|time| !time.is_zero());
     given.ok_or_else(|| bad(TIMEOUT, "expected a time above zero, such as 500ms, 30s or 2m"))
 }
 

@@ -43,8 +43,8 @@ impl Needs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::Dialect;
-    use crate::dialect::openai_chat::OpenAiChat;
+    use sluice_wire::dialect::Dialect;
+    use sluice_wire::dialect::openai_chat::OpenAiChat;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -4,8 +4,9 @@ use std::cmp::Ordering;
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluice_wire::time::Time;
+
 use crate::config::Target;
-use crate::exchange::Time;
 use crate::store::SharedData;
 use crate::usage::estimate::Estimate;
 

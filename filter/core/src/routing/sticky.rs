@@ -7,7 +7,8 @@
 
 use std::time::Duration;
 
-use crate::exchange::Time;
+use sluice_wire::time::Time;
+
 use crate::store::SharedData;
 use crate::store::value::{Value, age, bytes, parse, read, update};
 

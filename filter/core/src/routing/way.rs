@@ -3,9 +3,10 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluice_wire::time::Time;
+
 use crate::config::file::{Delivery, Need, Sticky, Strategy, Trigger};
 use crate::config::{Caller, Timeouts};
-use crate::exchange::Time;
 use crate::keys::Glob;
 
 use super::hints::Hints;
@@ -195,7 +196,7 @@ mod tests {
 
     /// 2026-11-22 is a Sunday.
     fn at(text: &str) -> Time {
-        Time(crate::config::time::rfc3339(text).unwrap() * 1_000_000_000)
+        Time(sluice_wire::calendar::rfc3339(text).unwrap() * 1_000_000_000)
     }
 
     #[test]

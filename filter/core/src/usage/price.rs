@@ -2,13 +2,15 @@
 
 use std::fmt;
 
+use sluice_wire::conversation::Usage;
+
 use crate::config::file;
-use crate::conversation::Usage;
 
 use super::estimate::Estimate;
+use super::surcharge::Wishes;
 #[cfg(doc)]
-use super::surcharge::Tool;
-use super::surcharge::{Calls, Extras, Tier, Wishes};
+use sluice_wire::extras::Tool;
+use sluice_wire::extras::{Calls, Extras, Tier};
 
 /// The dearest that is believed: dollars for a million tokens, which makes a dollar a token.
 const DEAREST_MILLION: f64 = 1e6;

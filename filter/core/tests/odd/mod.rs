@@ -5,8 +5,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use sluice_core::dialect::Chat;
-use sluice_core::framing::{eventstream, sse};
+use sluice_wire::dialect::Chat;
+use sluice_wire::framing::{eventstream, sse};
 
 /// One event: its name, and its JSON.
 #[derive(Debug, Clone)]

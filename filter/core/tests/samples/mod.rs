@@ -1,14 +1,14 @@
 //! One conversation, its answer and its stream, which every format can say: what benchmarks measure and what is mutated to see
 //! that readers bear anything.
 
-use sluice_core::conversation::{
+use sluice_wire::conversation::{
     Choice, Finish, Json, Message, Part, Request, Response, Role, StreamEvent, Tool, ToolChoice, Usage,
 };
-use sluice_core::dialect::{Chat, Content, Dialect, Opening};
+use sluice_wire::dialect::{Chat, Content, Dialect, Opening};
 
 /// The formats of conversations.
 pub fn chats() -> impl Iterator<Item = &'static dyn Chat> {
-    let all: &[&'static dyn Dialect] = sluice_core::dialect::ALL;
+    let all: &[&'static dyn Dialect] = sluice_wire::dialect::ALL;
     all.iter().filter_map(|dialect| match dialect.content() {
         Content::Chat(chat) => Some(chat),
         _ => None,
@@ -87,7 +87,7 @@ pub fn response(kibibytes: usize) -> Response {
         }],
         usage: Some(Usage { input: 100, output: 30, ..Usage::default() }),
         service_tier: None,
-        guises: sluice_core::conversation::Guises::none(),
+        guises: sluice_wire::conversation::Guises::none(),
     }
 }
 
@@ -113,7 +113,7 @@ pub fn written(format: &dyn Chat, stream: &[StreamEvent]) -> Vec<u8> {
         now: 0,
         include_usage: true,
         estimate: 0,
-        guises: sluice_core::conversation::Guises::none(),
+        guises: sluice_wire::conversation::Guises::none(),
     });
     let mut out = Vec::new();
     for event in stream {

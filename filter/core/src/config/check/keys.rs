@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use sluice_wire::calendar;
+
+use crate::keys::{Cidr, Forbidden, Glob};
+
 use super::super::mistake::{Mistake, Path, quoted};
 use super::super::suggest::one_of;
-use super::super::{Caller, Credential, Gateway, KeyHash, file, time};
+use super::super::{Caller, Credential, Gateway, KeyHash, file};
 use super::rules::{Place, Rules};
 use super::{Check, forbidden, public_name, reference};
-use crate::keys::{Cidr, Forbidden, Glob};
 
 const DATE: &str = "a date and time such as 2027-01-31T00:00:00Z (RFC 3339)";
 
@@ -151,7 +154,7 @@ impl KeyCheck<'_> {
     }
 
     fn moment(&mut self, text: &str, path: &Path) -> u64 {
-        let moment = time::rfc3339(text);
+        let moment = calendar::rfc3339(text);
         if moment.is_none() {
             self.mistake(path, quoted(text), DATE);
         }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluice_wire::dialect::Dialect;
+
 use super::super::layout::{Layout, Surface};
 use super::super::mistake::{Path, quoted};
 use super::super::url::Url;
 use super::super::{Provider, file};
 use super::{Check, NAME_MAX, RESERVED, is_variable};
-use crate::dialect::Dialect;
 
 /// Each is a cluster of its own, and a request may be tried with all of them.
 const KEYS_MAX: usize = 8;

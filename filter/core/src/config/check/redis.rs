@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use sluice_wire::calendar;
+
 use super::super::mistake::{Path, quoted};
 use super::super::url::Url;
-use super::super::{Mistake, Redis, file, time};
+use super::super::{Mistake, Redis, file};
 use super::Check;
 
 const PREFIX_MAX: usize = 64;
@@ -59,8 +61,8 @@ impl Check<'_> {
     }
 
     fn redis_time(&mut self, field: &str, text: &str, shortest: &str, longest: &str) -> Duration {
-        let bound = |text: &str| time::duration(text).unwrap_or_default();
-        let duration = time::duration(text).filter(|time| (bound(shortest)..=bound(longest)).contains(time));
+        let bound = |text: &str| calendar::duration(text).unwrap_or_default();
+        let duration = calendar::duration(text).filter(|time| (bound(shortest)..=bound(longest)).contains(time));
         if duration.is_none() {
             let path = Path::root().key("redis").key(field);
             self.mistake(&path, quoted(text), format!("a time from {shortest} to {longest}"));

@@ -3,15 +3,18 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluice_wire::calendar;
+
+use crate::keys::Glob;
+use crate::routing::cells::circuit::Settings;
+use crate::routing::way::{Match, Retry, Route, Way, Window};
+
 use super::super::file::{self, Day, Strategy, Trigger};
 use super::super::mistake::{Path, quoted};
 use super::super::patience::Patience;
 use super::super::suggest::one_of;
-use super::super::{Target, Timeouts, time};
+use super::super::{Target, Timeouts};
 use super::{Check, LONGEST_WAIT};
-use crate::keys::Glob;
-use crate::routing::cells::circuit::Settings;
-use crate::routing::way::{Match, Retry, Route, Way, Window};
 
 /// A wait for one target must not be what a client feels as a hang.
 const LONGEST_RETRY_WAIT: Duration = Duration::from_secs(10);
@@ -164,7 +167,7 @@ impl Check<'_> {
     }
 
     fn retry(&mut self, retry: &file::Retry, path: &Path) -> Retry {
-        let wait = time::duration(&retry.wait).filter(|wait| *wait <= LONGEST_RETRY_WAIT);
+        let wait = calendar::duration(&retry.wait).filter(|wait| *wait <= LONGEST_RETRY_WAIT);
         if wait.is_none() {
             self.mistake(&path.key("wait"), quoted(&retry.wait), "a time from 0s to 10s, such as 1s");
         }
@@ -189,7 +192,7 @@ impl Check<'_> {
 
     /// A time to wait that is neither zero nor for ever.
     pub(super) fn wait(&mut self, text: &str, path: &Path) -> Duration {
-        let duration = time::duration(text).filter(|d| !d.is_zero() && *d <= LONGEST_WAIT);
+        let duration = calendar::duration(text).filter(|d| !d.is_zero() && *d <= LONGEST_WAIT);
         if duration.is_none() {
             self.mistake(path, quoted(text), "a time above zero and up to 24h, such as 500ms, 30s, 5m or 1h");
         }

@@ -1,8 +1,10 @@
-use super::*;
+use sluice_wire::dialect::openai_chat::OpenAiChat;
+
 use crate::config::KeyHash;
 use crate::config::format::Format;
 use crate::config::kind::Kind;
-use crate::dialect::openai_chat::OpenAiChat;
+
+use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -1,18 +1,19 @@
 //! The kinds there are. Facts are the services' own documentation's, of November 2026.
 
+use sluice_wire::dialect::Dialect;
+use sluice_wire::dialect::anthropic::{Anthropic, AnthropicOnBedrock, AnthropicOnVertex};
+use sluice_wire::dialect::bedrock::Bedrock;
+use sluice_wire::dialect::cohere::{Cohere, CohereEmbed};
+use sluice_wire::dialect::completions::Completions;
+use sluice_wire::dialect::count::{COUNT_TOKENS, INPUT_TOKENS};
+use sluice_wire::dialect::gemini::Gemini;
+use sluice_wire::dialect::gemini_embed::GeminiEmbed;
+use sluice_wire::dialect::openai_chat::{OpenAiChat, OpenAiCompatible, variations};
+use sluice_wire::dialect::openai_embeddings::OpenAiEmbeddings;
+use sluice_wire::dialect::responses::Responses;
+
 use super::super::layout::Surface;
 use super::{BEARER, Presented, Row};
-use crate::dialect::Dialect;
-use crate::dialect::anthropic::{Anthropic, AnthropicOnBedrock, AnthropicOnVertex};
-use crate::dialect::bedrock::Bedrock;
-use crate::dialect::cohere::{Cohere, CohereEmbed};
-use crate::dialect::completions::Completions;
-use crate::dialect::count::{COUNT_TOKENS, INPUT_TOKENS};
-use crate::dialect::gemini::Gemini;
-use crate::dialect::gemini_embed::GeminiEmbed;
-use crate::dialect::openai_chat::{OpenAiChat, OpenAiCompatible, variations};
-use crate::dialect::openai_embeddings::OpenAiEmbeddings;
-use crate::dialect::responses::Responses;
 
 type Formats = &'static [&'static dyn Dialect];
 

@@ -7,20 +7,22 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluice_wire::dialect::openai_chat::OpenAiChat;
+use sluice_wire::dialect::pass_through::is_stored;
+use sluice_wire::dialect::places::{by_name, own_name};
+use sluice_wire::dialect::{Content as About, Dialect, Said};
+use sluice_wire::error::{ApiError, ErrorKind, Own};
+use sluice_wire::headers::HeaderMap;
+use sluice_wire::time::Time;
+
 use crate::config::Target;
-use crate::dialect::openai_chat::OpenAiChat;
-use crate::dialect::pass_through::is_stored;
-use crate::dialect::places::{by_name, own_name};
-use crate::dialect::{Content as About, Dialect, Said};
-use crate::error::{ApiError, ErrorKind, Own};
 
 use super::complaint::Complaint;
 use super::failure::{Failure, retry_after};
 use super::gateway::refusal;
-use super::headers::HeaderMap;
 use super::journey::{Begin, CANNOT_EXPRESS, Ending, Journey, Next, OVER_LIMIT, Stage, misconfigured, tale};
 use super::trace;
-use super::{Context, Effect, Event, Flow, Time, metric, property, signal};
+use super::{Context, Effect, Event, Flow, metric, property, signal};
 
 mod hearing;
 mod passing;

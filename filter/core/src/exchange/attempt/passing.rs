@@ -2,10 +2,11 @@
 //! the usage at the end of a stream of events, which would be free otherwise: its last bytes are kept until it is over, however
 //! it ends. And what it tells of a batch ([`crate::batch`]) is read as it flows.
 
+use sluice_wire::dialect::Dialect;
+use sluice_wire::dialect::pass_through::is_stored;
+
 use crate::batch::results::Results;
 use crate::batch::{Errand, Told, object};
-use crate::dialect::Dialect;
-use crate::dialect::pass_through::is_stored;
 
 use super::super::View;
 use super::super::journey::Journey;

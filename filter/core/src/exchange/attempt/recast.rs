@@ -1,9 +1,10 @@
 //! A provider that answers in one piece where a stream was asked for, or in a stream where it was not: the client gets what it
 //! asked for. All of the answer is here then, so that whatever is wrong with it is a failure that nobody has seen.
 
-use crate::dialect::translate::{self, Asked};
-use crate::dialect::{Chat, Content, Opening, Said};
-use crate::error::ApiError;
+use sluice_wire::dialect::translate::{self, Asked};
+use sluice_wire::dialect::{Chat, Content, Opening, Said};
+use sluice_wire::error::ApiError;
+
 use crate::guard::answer::Witness;
 
 use super::super::failure::Failure;

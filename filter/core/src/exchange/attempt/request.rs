@@ -3,12 +3,13 @@
 //! Envoy keeps what an earlier attempt did to the headers and forgets what it did to the body, so every attempt sets the
 //! whole header map anew, from what the gateway role saw of the client's, and changes the client's own body.
 
-use crate::config::Target;
-use crate::dialect::Dialect;
-use crate::dialect::translate::Translated;
-use crate::error::ApiError;
+use sluice_wire::dialect::Dialect;
+use sluice_wire::dialect::translate::Translated;
+use sluice_wire::error::ApiError;
+use sluice_wire::headers::HeaderMap;
 
-use super::super::headers::HeaderMap;
+use crate::config::Target;
+
 use super::super::journey::Journey;
 use super::super::outline::Splice;
 use super::super::rewrite;

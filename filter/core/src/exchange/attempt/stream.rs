@@ -12,14 +12,16 @@
 
 use std::ops::Range;
 
+use sluice_wire::conversation::StreamEvent;
+use sluice_wire::dialect::{Chat, Opening, Said, StreamOpener, StreamReader, StreamWriter, translate};
+use sluice_wire::error::ApiError;
+use sluice_wire::time::Time;
+
 use crate::config::Target;
-use crate::conversation::StreamEvent;
-use crate::dialect::{Chat, Opening, Said, StreamOpener, StreamReader, StreamWriter, translate};
-use crate::error::ApiError;
 
 use super::super::failure::Failure;
 use super::super::journey::Journey;
-use super::super::{Effect, Flow, Time, View, metric};
+use super::super::{Effect, Flow, View, metric};
 use super::hearing::Hearing;
 use super::verbatim::Verbatim;
 

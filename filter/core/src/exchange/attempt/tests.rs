@@ -2,10 +2,12 @@
 
 use std::rc::Rc;
 
+use sluice_wire::time::Time;
+
+use crate::routing::cells::circuit;
+
 use super::super::fake::{Envoy, Script, Seen, Shared, gateway, json, sse};
 use super::super::worker::Worker;
-use crate::exchange::Time;
-use crate::routing::cells::circuit;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -403,7 +405,8 @@ fn a_translated_stream_that_breaks_off_says_so() {
 #[test]
 fn roles_that_do_not_find_each_other_are_called_by_name() {
     let shared = super::super::fake::Shared::default();
-    let code = |envoy| super::super::fake::planned().last_word(envoy, super::super::Time(0), &shared).code.unwrap();
+    let code =
+        |envoy| super::super::fake::planned().last_word(envoy, sluice_wire::time::Time(0), &shared).code.unwrap();
     assert_eq!(code(500), "gateway_misconfigured");
     assert_eq!(code(503), "provider_unavailable");
 }
@@ -426,7 +429,7 @@ fn a_stream_that_falls_silent_counts_as_broken_off_once() {
             .enumerate()
     {
         journey.portions += portion;
-        let now = super::super::Time(started + second * 1_000_000_000);
+        let now = sluice_wire::time::Time(started + second * 1_000_000_000);
         assert_eq!(journey.falls_silent(now).is_some(), stalls, "look {look} at {second} s");
     }
 }

@@ -1,12 +1,13 @@
 //! A whole answer: read when all of it is here, and only then shown to the client.
 
+use sluice_wire::dialect::openai_embeddings::OpenAiEmbeddings;
+use sluice_wire::dialect::translate::{self, Asked};
+use sluice_wire::dialect::{Content, Dialect, Said, bare};
+use sluice_wire::error::ApiError;
+use sluice_wire::footprint;
+use sluice_wire::framing::surrogates;
+
 use crate::config::file::Trigger;
-use crate::dialect::openai_embeddings::OpenAiEmbeddings;
-use crate::dialect::translate::{self, Asked};
-use crate::dialect::{Content, Dialect, Said, bare};
-use crate::error::ApiError;
-use crate::footprint;
-use crate::framing::surrogates;
 use crate::guard::Finding;
 use crate::guard::answer::Witness;
 use crate::guard::overheard;

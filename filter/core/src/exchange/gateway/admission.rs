@@ -4,21 +4,22 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
+use sluice_wire::coding::{self, Coding};
+use sluice_wire::dialect::{Content, Dialect};
+use sluice_wire::error::{ApiError, ErrorKind};
+use sluice_wire::headers::HeaderMap;
+use sluice_wire::time::Time;
 
-use crate::coding::{self, Coding};
 use crate::config::{Caller, Credential, Gateway, KeyHash};
-use crate::dialect::{Content, Dialect};
-use crate::error::{ApiError, ErrorKind};
 use crate::gate::{Full, LARGEST_BODY, Share};
 use crate::keys::{self, Denied, secret};
 use crate::routing::hints::Hints;
 
-use super::super::headers::HeaderMap;
 use super::super::journey::{Arrival, Passage, from_envoy};
 use super::super::outline::Outline;
 use super::super::remote::Asking;
 use super::super::worker::Lookup;
-use super::super::{Called, Context, Effect, Flow, Reply, Time};
+use super::super::{Called, Context, Effect, Flow, Reply};
 use super::endpoint::{self, Endpoint, Purpose, VERSION, speaker_at};
 use super::path::{canonical, origin};
 use super::{Exchange, Outcome, Phase, Refused, Trail, health, models, quoted};

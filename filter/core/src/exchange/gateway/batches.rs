@@ -5,12 +5,12 @@ use std::rc::Rc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use sluice_wire::dialect::pass_through::is_stored;
+use sluice_wire::error::{ApiError, ErrorKind};
 
 use crate::batch::book::{self, Page};
 use crate::batch::{Errand, Work};
 use crate::config::{Caller, Gateway, Model, Target};
-use crate::dialect::pass_through::is_stored;
-use crate::error::{ApiError, ErrorKind};
 use crate::keys;
 use crate::limits::Plan;
 use crate::store::SharedData;

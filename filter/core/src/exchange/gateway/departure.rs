@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use sluice_wire::dialect::pass_through::is_stored;
+use sluice_wire::dialect::translate::Translated;
+use sluice_wire::dialect::{Content, Dialect};
+use sluice_wire::error::{ApiError, ErrorKind};
+use sluice_wire::time::Time;
+
 use crate::batch::{Errand, book};
 use crate::cache::Entry;
 use crate::config::{Gateway, Model, Target};
-use crate::dialect::pass_through::is_stored;
-use crate::dialect::translate::Translated;
-use crate::dialect::{Content, Dialect};
-use crate::error::{ApiError, ErrorKind};
 use crate::limits::Plan;
 use crate::routing::queue::Queue;
 use crate::store::{Order, Settlement, SharedData};
@@ -25,7 +27,7 @@ use super::super::outline::mentions::{Mention, first_denied};
 use super::super::outline::{Outline, form};
 use super::super::rewrite;
 use super::super::worker::{Decision, Worker};
-use super::super::{Called, Context, Effect, Flow, LARGEST_BODY, Time, metric};
+use super::super::{Called, Context, Effect, Flow, LARGEST_BODY, metric};
 use super::batches::{self, Seek};
 use super::permission::Policy;
 use super::{Exchange, Outcome, Phase, Refused, models, screening, set_out, unpacking};

@@ -1,17 +1,17 @@
 //! What clients may call: for each path, what is wanted there and in which format.
 
 use serde::Serialize;
+use sluice_wire::dialect::Dialect;
+use sluice_wire::dialect::anthropic::Anthropic;
+use sluice_wire::dialect::completions::Completions;
+use sluice_wire::dialect::count::{COUNT_TOKENS, INPUT_TOKENS};
+use sluice_wire::dialect::openai_chat::OpenAiChat;
+use sluice_wire::dialect::openai_embeddings::OpenAiEmbeddings;
+use sluice_wire::dialect::pass_through::{ENDPOINTS, STORED};
+use sluice_wire::dialect::responses::Responses;
+use sluice_wire::error::{ApiError, ErrorKind};
 
 use crate::config::url;
-use crate::dialect::Dialect;
-use crate::dialect::anthropic::Anthropic;
-use crate::dialect::completions::Completions;
-use crate::dialect::count::{COUNT_TOKENS, INPUT_TOKENS};
-use crate::dialect::openai_chat::OpenAiChat;
-use crate::dialect::openai_embeddings::OpenAiEmbeddings;
-use crate::dialect::pass_through::{ENDPOINTS, STORED};
-use crate::dialect::responses::Responses;
-use crate::error::{ApiError, ErrorKind};
 
 use super::{Refused, path};
 

@@ -5,9 +5,12 @@
 
 use std::rc::Rc;
 
+use sluice_wire::error::{ApiError, ErrorKind};
+use sluice_wire::headers::HeaderMap;
+use sluice_wire::time::Time;
+
 use crate::config::file::Strategy;
 use crate::config::{Caller, Credential, Gateway, Model, Target};
-use crate::error::{ApiError, ErrorKind};
 use crate::guard::Finding;
 use crate::guard::answer::Checks;
 use crate::keys::{self, Denied};
@@ -19,8 +22,6 @@ use crate::store::{Conflict, SharedData};
 use crate::usage::estimate::Estimate;
 use crate::usage::price::MicroUsd;
 
-use super::super::Time;
-use super::super::headers::HeaderMap;
 use super::super::journey::{Arrival, Journey};
 use super::super::recall::Prospect;
 use super::super::worker::Worker;

@@ -6,12 +6,15 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use sluice_wire::dialect::Dialect;
+use sluice_wire::dialect::anthropic::Anthropic;
+use sluice_wire::dialect::openai_chat::OpenAiChat;
+use sluice_wire::error::ApiError;
+use sluice_wire::headers::HeaderMap;
+use sluice_wire::time::Time;
+
 use crate::config::Caller;
 use crate::config::file::LoggedClient;
-use crate::dialect::Dialect;
-use crate::dialect::anthropic::Anthropic;
-use crate::dialect::openai_chat::OpenAiChat;
-use crate::error::ApiError;
 use crate::gate::{self, Full};
 use crate::guard::Finding;
 use crate::limits::NO_RETRY;
@@ -19,7 +22,6 @@ use crate::store::SharedData;
 
 use super::charge::Ledger;
 use super::failure::Failure;
-use super::headers::HeaderMap;
 use super::journey::{Arrival, Journey, Stage, Tried, from_envoy, tale};
 use super::notes;
 use super::recall::Filling;
@@ -27,7 +29,7 @@ use super::record::{self, Record, Words, logged_client, trace_id};
 use super::trace;
 use super::transport;
 use super::worker::{Moment, Worker};
-use super::{Call, Called, Context, Effect, Event, Flow, Reply, Time, View, metric, property, undone};
+use super::{Call, Called, Context, Effect, Event, Flow, Reply, View, metric, property, undone};
 
 mod admission;
 mod batches;

@@ -3,13 +3,13 @@
 use std::rc::Rc;
 
 use serde::Serialize;
+use sluice_wire::calendar;
+use sluice_wire::dialect::Dialect;
+use sluice_wire::dialect::anthropic::Anthropic;
+use sluice_wire::error::{ApiError, ErrorKind};
 
 use crate::config::file::{Control, ModelKind};
-use crate::config::time;
 use crate::config::{Caller, Gateway, Model};
-use crate::dialect::Dialect;
-use crate::dialect::anthropic::Anthropic;
-use crate::error::{ApiError, ErrorKind};
 
 use super::{endpoint, quoted};
 
@@ -77,7 +77,7 @@ impl<'a> OpenAis<'a> {
 
 impl<'a> Anthropics<'a> {
     fn new(id: &'a str, about: About) -> Self {
-        let created_at = time::moment(about.created.unwrap_or_default());
+        let created_at = calendar::moment(about.created.unwrap_or_default());
         let About { kind, context_length: max_input_tokens, .. } = about;
         Self { r#type: "model", id, display_name: id, created_at, lifecycle: "active", kind, max_input_tokens }
     }

@@ -1,9 +1,10 @@
 //! What a body may ask for: not what its key, its team or its model forbids, and of what a provider keeps only what the key may
 //! call at its own path.
 
+use sluice_wire::dialect::Dialect;
+use sluice_wire::error::{ApiError, ErrorKind};
+
 use crate::config::{Caller, Gateway, Model};
-use crate::dialect::Dialect;
-use crate::error::{ApiError, ErrorKind};
 use crate::keys::{self, Forbidden};
 
 use super::super::outline::form;

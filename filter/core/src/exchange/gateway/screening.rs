@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
+use sluice_wire::dialect::Content;
+use sluice_wire::error::ApiError;
+
 use crate::config::Gateway;
 use crate::config::file::{Action, Side};
-use crate::dialect::Content;
-use crate::error::ApiError;
 use crate::guard::answer::{Checks, Format};
 use crate::guard::prompt::{Screened, Unfit};
 use crate::guard::{self, prompt};

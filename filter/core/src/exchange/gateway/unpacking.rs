@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-
-use crate::coding::{Coding, Unreadable};
-use crate::dialect::pass_through::is_stored;
-use crate::error::{ApiError, ErrorKind};
+use sluice_wire::coding::{Coding, Unreadable};
+use sluice_wire::dialect::pass_through::is_stored;
+use sluice_wire::error::{ApiError, ErrorKind};
 
 use super::super::journey::{Arrival, from_envoy};
 use super::super::{Effect, LARGEST_BODY, View};

@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
+use sluice_wire::conversation::Usage;
+use sluice_wire::dialect::openai_chat::OpenAiChat;
+use sluice_wire::dialect::pass_through::usage_at_end;
+use sluice_wire::dialect::{Dialect, Said};
+use sluice_wire::extras::{Extras, Tool};
+use sluice_wire::time::Time;
+
 use crate::batch::Outcome;
 use crate::config::Target;
-use crate::conversation::Usage;
-use crate::dialect::openai_chat::OpenAiChat;
-use crate::dialect::pass_through::usage_at_end;
-use crate::dialect::{Dialect, Said};
 use crate::routing::cells::circuit;
 use crate::store::{Settlement, SharedData};
 use crate::usage::estimate::{Estimate, produced};
-use crate::usage::surcharge::{Extras, Tool};
 
-use super::super::Time;
 use super::super::charge::Ledger;
 use super::super::failure::Work;
 use super::{Asked, Counted, Journey, Stage};

@@ -1,10 +1,11 @@
 //! What a request asks for, as far as it is charged for, and how much that is at a target.
 
+use sluice_wire::dialect::Dialect;
+use sluice_wire::dialect::anthropic::Anthropic;
+use sluice_wire::dialect::bedrock::Bedrock;
+
 use crate::config::Target;
 use crate::config::file::Reservation;
-use crate::dialect::Dialect;
-use crate::dialect::anthropic::Anthropic;
-use crate::dialect::bedrock::Bedrock;
 use crate::usage::estimate::{Estimate, Prompt};
 use crate::usage::surcharge::Wishes;
 

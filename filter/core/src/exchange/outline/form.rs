@@ -7,9 +7,9 @@
 use std::ops::Range;
 
 use memchr::memmem;
+use sluice_wire::error::ApiError;
 
 use super::mentions::same;
-use crate::error::ApiError;
 
 /// A form with more parts is refused: no endpoint has nearly as many.
 const MOST_PARTS: usize = 256;

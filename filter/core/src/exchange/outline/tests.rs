@@ -1,11 +1,12 @@
 //! What is found in a request, what is spliced into it, and what is refused.
 
+use sluice_wire::dialect::Dialect;
+use sluice_wire::dialect::anthropic::Anthropic;
+use sluice_wire::dialect::completions::Completions;
+use sluice_wire::dialect::openai_chat::OpenAiChat;
+use sluice_wire::dialect::responses::Responses;
+
 use super::*;
-use crate::dialect::Dialect;
-use crate::dialect::anthropic::Anthropic;
-use crate::dialect::completions::Completions;
-use crate::dialect::openai_chat::OpenAiChat;
-use crate::dialect::responses::Responses;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+use sluice_wire::embedding::Encoding;
+use sluice_wire::error::ApiError;
 
 use super::mentions::same;
-use crate::embedding::Encoding;
-use crate::error::ApiError;
 
 /// The fields of a request that are looked at. Those that are spliced or decide the route must not stand there twice.
 pub(super) struct Top<'a> {

@@ -1,14 +1,16 @@
 use std::time::Duration;
 
-use super::*;
+use sluice_wire::conversation::Usage;
+use sluice_wire::error::{ApiError, ErrorKind};
+use sluice_wire::time::Time;
+
 use crate::config::{Caller, Gateway, KeyHash, Model, Target};
-use crate::conversation::Usage;
-use crate::error::{ApiError, ErrorKind};
-use crate::exchange::Time;
 use crate::store::{Obstacle, Order, Reading, Settled};
 use crate::usage::estimate::Estimate;
 use crate::usage::price::MicroUsd;
 use crate::usage::surcharge::Wishes;
+
+use super::*;
 
 /// Input 100 tokens, output 50; at a dollar for a million tokens of either: 150 micro-dollars.
 const ESTIMATE: Estimate = Estimate { input: 100, output: 50, images: 0, wishes: Wishes::NOTHING };

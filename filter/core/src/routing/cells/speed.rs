@@ -12,9 +12,11 @@
 
 use std::time::Duration;
 
-use super::{Cells, Value, after, age, update};
-use crate::exchange::Time;
+use sluice_wire::time::Time;
+
 use crate::store::SharedData;
+
+use super::{Cells, Value, after, age, update};
 
 /// The format, and that it is one.
 const FORMAT: [u8; 8] = *b"speed\0\0\x01";

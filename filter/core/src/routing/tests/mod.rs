@@ -5,17 +5,19 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluice_wire::dialect::openai_chat::OpenAiChat;
+use sluice_wire::error::ApiError;
+use sluice_wire::headers::HeaderMap;
+use sluice_wire::time::Time;
+
+use crate::config::{Caller, Gateway, Model, Target};
+use crate::exchange::fake::Shared;
+use crate::usage::estimate::Estimate;
+
 use super::decision::{Decision, Inquiry, Place, decide};
 use super::hints::Hints;
 use super::needs::Needs;
 use super::order::mixed;
-use crate::config::{Caller, Gateway, Model, Target};
-use crate::dialect::openai_chat::OpenAiChat;
-use crate::error::ApiError;
-use crate::exchange::Time;
-use crate::exchange::fake::Shared;
-use crate::exchange::headers::HeaderMap;
-use crate::usage::estimate::Estimate;
 
 mod circuits;
 mod decision;
@@ -140,7 +142,7 @@ fn names(targets: &[Rc<Target>]) -> String {
 }
 
 fn at(text: &str) -> Time {
-    Time(crate::config::time::rfc3339(text).unwrap() * 1_000_000_000)
+    Time(sluice_wire::calendar::rfc3339(text).unwrap() * 1_000_000_000)
 }
 
 const THREE: [(&str, &str); 3] = [("a", ""), ("b", ""), ("c", "")];

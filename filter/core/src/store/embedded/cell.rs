@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use sluice_wire::time::Time;
+
+use crate::store::{Gauge, Meter, Reading, Settled, Take, day_and_month};
+
 use super::places::Places;
 use super::rate::Rate;
 use super::window::Window;
-use crate::exchange::Time;
-use crate::store::{Gauge, Meter, Reading, Settled, Take, day_and_month};
 
 /// A moment, taken apart once for all meters.
 #[derive(Debug, Clone, Copy)]

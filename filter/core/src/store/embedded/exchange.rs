@@ -11,6 +11,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use sluice_wire::time::Time;
+
+use crate::store::{Batch, Delta, Gauge, Global, Meter, SharedData, Unavailable};
+
 use super::cell::{Cell, Id, Moment};
 use super::names::Names;
 use super::page::{self, Page, Progress};
@@ -19,8 +23,6 @@ use super::rate::UNIT;
 use super::told::{Told, saturated};
 use super::window::Window;
 use super::{ATTEMPTS, Reach, contended, update};
-use crate::exchange::Time;
-use crate::store::{Batch, Delta, Gauge, Global, Meter, SharedData, Unavailable};
 
 /// The most meters of a batch: Redis does nothing else meanwhile.
 pub const LARGEST_BATCH: usize = 256;

@@ -6,13 +6,15 @@
 //! is refused on a marked page looks again before believing it, since what stands in its way may be given back in a
 //! moment. So nothing is ever granted twice, and nothing is refused because of an order that was itself refused.
 
+use sluice_wire::time::Time;
+
+use crate::store::{Obstacle, Order, Reading, Settled, SharedData, Take, Unavailable, Verdict};
+
 use super::cell::{Cell, Id, Moment, hash};
 use super::page::{self, Page};
 use super::place::Place;
 use super::window::Window;
 use super::{ATTEMPTS, Reach, contended, settle_part, update};
-use crate::exchange::Time;
-use crate::store::{Obstacle, Order, Reading, Settled, SharedData, Take, Unavailable, Verdict};
 
 /// How often an order that is refused on a marked page looks again. What it waits for takes another worker two writes;
 /// should that one have been interrupted in between, this is some milliseconds, and then the refusal stands.

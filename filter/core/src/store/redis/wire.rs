@@ -11,9 +11,9 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use sluice_wire::headers::HeaderMap;
 
 use crate::config::{self, file::Protocol};
-use crate::exchange::headers::HeaderMap;
 use crate::exchange::{Call, Called, REDIS_CLUSTER};
 use crate::store::Unavailable;
 

@@ -1,9 +1,11 @@
+use sluice_wire::dialect::Dialect;
+use sluice_wire::dialect::anthropic::Anthropic;
+use sluice_wire::dialect::openai_chat::OpenAiChat;
+
+use crate::config::file;
+
 use super::super::price::{MicroUsd, Price};
 use super::*;
-use crate::config::file;
-use crate::dialect::Dialect;
-use crate::dialect::anthropic::Anthropic;
-use crate::dialect::openai_chat::OpenAiChat;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

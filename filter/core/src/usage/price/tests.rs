@@ -1,5 +1,6 @@
+use sluice_wire::extras::Tool;
+
 use super::*;
-use crate::usage::surcharge::Tool;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

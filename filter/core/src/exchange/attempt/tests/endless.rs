@@ -6,20 +6,22 @@ use std::ops::Range;
 use std::time::Duration;
 
 use allocation_counter::measure;
+use sluice_wire::dialect::Chat;
+use sluice_wire::dialect::anthropic::Anthropic;
+use sluice_wire::dialect::bedrock::Bedrock;
+use sluice_wire::dialect::openai_chat::OpenAiChat;
+use sluice_wire::framing::eventstream;
+use sluice_wire::headers::HeaderMap;
+use sluice_wire::time::Time;
+
+use crate::config::patience::Patience;
+use crate::exchange::failure::Failure;
+use crate::exchange::fake::{Shared, planned_for};
+use crate::exchange::journey::{Journey, Silence, Stage};
+use crate::exchange::{Effect, Flow, View};
 
 use super::super::stream::{Relay, Speakers};
 use super::{ANTHROPIC_STREAM, OPENAI_STREAM};
-use crate::config::patience::Patience;
-use crate::dialect::Chat;
-use crate::dialect::anthropic::Anthropic;
-use crate::dialect::bedrock::Bedrock;
-use crate::dialect::openai_chat::OpenAiChat;
-use crate::exchange::failure::Failure;
-use crate::exchange::fake::{Shared, planned_for};
-use crate::exchange::headers::HeaderMap;
-use crate::exchange::journey::{Journey, Silence, Stage};
-use crate::exchange::{Effect, Flow, Time, View};
-use crate::framing::eventstream;
 
 mod growth;
 

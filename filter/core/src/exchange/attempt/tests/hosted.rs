@@ -9,7 +9,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 use crate::config::Gateway;
 use crate::exchange::fake::SECRET;
-use crate::framing::eventstream;
+use sluice_wire::framing::eventstream;
 
 fn gateway() -> Rc<Gateway> {
     let hash: String = Sha256::digest(SECRET).iter().map(|byte| format!("{byte:02x}")).collect();

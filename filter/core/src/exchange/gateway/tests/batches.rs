@@ -3,14 +3,15 @@
 use std::rc::Rc;
 
 use serde_json::json;
+use sluice_wire::time::Time;
 
-use super::pass_through::code;
-use super::spending::sha256;
 use crate::config::Gateway;
-use crate::exchange::Time;
 use crate::exchange::fake::{Envoy, SECRET, Script, Seen, Shared, json as answer};
 use crate::exchange::worker::Worker;
 use crate::store::{Gauge, Meter, embedded};
+
+use super::pass_through::code;
+use super::spending::sha256;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -3,14 +3,15 @@
 use std::rc::Rc;
 
 use serde_json::{Value, json as value};
+use sluice_wire::time::Time;
 
-use super::spending::sha256;
-use super::{ANSWER, CHAT};
 use crate::config::Gateway;
-use crate::exchange::Time;
 use crate::exchange::fake::{Envoy, SECRET, Script, Seen, Shared, json};
 use crate::exchange::worker::Worker;
 use crate::store::{Gauge, Meter, embedded};
+
+use super::spending::sha256;
+use super::{ANSWER, CHAT};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -3,12 +3,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::spending::sha256;
+use sluice_wire::error::{ApiError, ErrorKind};
+
 use crate::config::Gateway;
-use crate::error::{ApiError, ErrorKind};
 use crate::exchange::failure::Failure;
 use crate::exchange::fake::{Envoy, SECRET, Shared};
 use crate::exchange::worker::Worker;
+
+use super::spending::sha256;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

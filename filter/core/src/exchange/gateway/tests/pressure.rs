@@ -4,14 +4,17 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::rc::Rc;
 
-use super::CHAT;
-use super::spending::{answer, ask, sha256, worker};
+use sluice_wire::headers::HeaderMap;
+use sluice_wire::time::Time;
+
 use crate::config::Gateway;
 use crate::exchange::fake::{Envoy, SECRET, Script, Seen, Shared, json, sse};
 use crate::exchange::gateway::{Exchange, Outcome};
-use crate::exchange::headers::HeaderMap;
 use crate::exchange::worker::Worker;
-use crate::exchange::{Effect, Event, Flow, Time, View, metric};
+use crate::exchange::{Effect, Event, Flow, View, metric};
+
+use super::CHAT;
+use super::spending::{answer, ask, sha256, worker};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

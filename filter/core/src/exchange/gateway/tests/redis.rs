@@ -12,7 +12,8 @@ use crate::exchange::fake::{Shared, posted};
 use crate::exchange::gateway::{Exchange, Outcome};
 use crate::exchange::remembered::Record;
 use crate::exchange::worker::{Lookup, Worker};
-use crate::exchange::{Called, Time, metric};
+use crate::exchange::{Called, metric};
+use sluice_wire::time::Time;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

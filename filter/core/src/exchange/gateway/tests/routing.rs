@@ -3,14 +3,15 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::spending::sha256;
-use super::{CHAT, error};
 use crate::config::Gateway;
 use crate::config::file::Trigger;
 use crate::exchange::fake::{Envoy, SECRET, Script, Seen, Shared, json, sse};
 use crate::exchange::gateway::foresight::{Question, foresee};
 use crate::exchange::metric;
 use crate::exchange::worker::Worker;
+
+use super::spending::sha256;
+use super::{CHAT, error};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -479,7 +480,7 @@ fn a_least_busy_target_is_left_when_its_answer_is_over_however_it_ended() {
     gate.ask(&[], &[json(503, "{}"), Script::Nothing, good()]);
     gate.ask(&[], &[json(503, "{}"), Script::Nothing, Script::Nothing, Script::Nothing]);
     for target in &gate.worker.gateway.models["chat"].targets {
-        let now = crate::exchange::Time(1_800_000_001_000_000_000);
+        let now = sluice_wire::time::Time(1_800_000_001_000_000_000);
         assert_eq!(in_flight(&*gate.shared, &target.cells, now, Duration::from_secs(600)), 0, "{}", target.name);
     }
 }
@@ -487,7 +488,7 @@ fn a_least_busy_target_is_left_when_its_answer_is_over_however_it_ended() {
 /// Who is foreseen to be asked, in order.
 fn foreseen(gate: &Gate, headers: &[(&str, &str)], body: &str) -> String {
     let headers = headers.iter().copied().collect();
-    let now = crate::exchange::Time(1_800_000_000_000_000_000);
+    let now = sluice_wire::time::Time(1_800_000_000_000_000_000);
     let question = Question { path: "/v1/chat/completions", key: "k", headers: &headers, body: body.as_bytes(), now };
     let foresight = foresee(&gate.worker.gateway, &question).unwrap();
     let lined_up = foresight.targets.iter().filter(|target| target.lined_up);

@@ -3,9 +3,10 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluice_wire::conversation::Usage;
+use sluice_wire::dialect::Said;
+
 use crate::config::Gateway;
-use crate::conversation::Usage;
-use crate::dialect::Said;
 use crate::exchange::fake::{Envoy, Script, Seen, Shared, json, sse};
 use crate::exchange::journey::{Counted, Journey};
 use crate::exchange::metric;
@@ -127,7 +128,7 @@ fn what_is_reserved_without_a_lease_is_counted() {
         };
         let alternatives = vec![(0..meters).map(take).collect()];
         let order = Order { id: "o".into(), lease: Duration::from_secs(lease), alternatives };
-        let now = crate::exchange::Time(1_800_000_000_000_000_000);
+        let now = sluice_wire::time::Time(1_800_000_000_000_000_000);
         embedded::reserve(&*shared, &order, embedded::Reach::Here, now).unwrap()
     };
     // Half as many counters as a page has room for, each with leases of two ends.

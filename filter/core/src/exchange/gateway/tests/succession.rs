@@ -3,11 +3,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::spending::{answer, ask, sha256, worker};
+use sluice_wire::time::Time;
+
 use crate::config::{Gateway, KeyHash};
 use crate::exchange::fake::{Envoy, SECRET, Seen, Shared, json};
 use crate::exchange::worker::{Lookup, Moment, Worker};
-use crate::exchange::{Call, Called, Time};
+use crate::exchange::{Call, Called};
+
+use super::spending::{answer, ask, sha256, worker};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -3,13 +3,14 @@
 use std::rc::Rc;
 
 use serde_json::Value;
+use sluice_wire::framing::eventstream;
 
-use super::spending::sha256;
 use crate::config::Gateway;
 use crate::exchange::fake::{Envoy, SECRET, Script, Seen, Shared};
 use crate::exchange::worker::Worker;
-use crate::framing::eventstream;
 use crate::guard::places::each_place;
+
+use super::spending::sha256;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -11,7 +11,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const BODY: &[u8] = br#"{"model":"gpt","messages":[{"role":"user","content":"hi"}]}"#;
 
-const GZIPPED: &[u8] = include_bytes!("../../../coding/hi.json.gz");
+const GZIPPED: &[u8] = include_bytes!("../../../../../wire/src/coding/hi.json.gz");
 
 fn send(encoding: &str, body: &[u8]) -> Seen {
     let headers = [("api-key", SECRET.as_bytes()), ("content-encoding", encoding.as_bytes())];
@@ -27,8 +27,8 @@ fn a_provider_receives_what_the_client_has_compressed() {
         ("GZIP", GZIPPED),
         ("x-gzip", GZIPPED),
         ("identity, gzip", GZIPPED),
-        ("zstd", include_bytes!("../../../coding/hi.json.zst")),
-        ("br", include_bytes!("../../../coding/hi.json.br")),
+        ("zstd", include_bytes!("../../../../../wire/src/coding/hi.json.zst")),
+        ("br", include_bytes!("../../../../../wire/src/coding/hi.json.br")),
     ] {
         let seen = send(encoding, body);
         assert_eq!(seen.status, 200, "{encoding}: {}", seen.body);

@@ -1,16 +1,18 @@
 //! Streams that are not long, and would grow: by what has to be remembered of them, by what becomes of them, or by how they are
 //! read.
 
-use super::{MIB, Watched};
-use crate::dialect::Chat;
-use crate::dialect::anthropic::Anthropic;
-use crate::dialect::bedrock::Bedrock;
-use crate::dialect::cohere::Cohere;
-use crate::dialect::gemini::Gemini;
-use crate::dialect::openai_chat::OpenAiChat;
-use crate::dialect::responses::Responses;
+use sluice_wire::dialect::Chat;
+use sluice_wire::dialect::anthropic::Anthropic;
+use sluice_wire::dialect::bedrock::Bedrock;
+use sluice_wire::dialect::cohere::Cohere;
+use sluice_wire::dialect::gemini::Gemini;
+use sluice_wire::dialect::openai_chat::OpenAiChat;
+use sluice_wire::dialect::responses::Responses;
+use sluice_wire::framing::eventstream;
+
 use crate::exchange::journey::Stage;
-use crate::framing::eventstream;
+
+use super::{MIB, Watched};
 
 /// The most memory that one stream may take, whatever its provider sends.
 const MOST: i64 = 160 << 20;

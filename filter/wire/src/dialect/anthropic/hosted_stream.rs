@@ -1,0 +1,185 @@
+//! Streams of Anthropic's models on AWS Bedrock: Anthropic's events, each as base64 in a frame of AWS's event stream. For
+//! Anthropic's clients they are only taken out of their frames: what nobody here knows of them arrives.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+use crate::conversation::StreamEvent;
+use crate::dialect::in_turn::InTurn;
+use crate::dialect::{Kept, Opening, StreamOpener, StreamReader, StreamWriter, aws};
+use crate::error::ApiError;
+use crate::framing::eventstream::{self, Frame};
+use crate::framing::{sse, surrogates};
+
+use super::{stream_in, stream_out};
+
+/// What a frame of the kind `chunk` holds. AWS pads it with a field that says nothing.
+#[derive(Deserialize, Serialize)]
+struct Chunk<'a> {
+    #[serde(borrow)]
+    bytes: Cow<'a, str>,
+}
+
+/// A buffer up to this size is used again for the next event; a larger one is given back.
+const SMALL: usize = 16 << 10;
+
+/// Reads a stream.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    decoder: eventstream::Decoder,
+    state: stream_in::State,
+    /// The event that is being read.
+    json: Vec<u8>,
+}
+
+impl StreamReader for Reader {
+    fn read(&mut self, portion: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
+        let Self { decoder, state, json } = self;
+        if state.over {
+            return Ok(());
+        }
+        let result = decoder.feed(portion, |frame| read_frame(&frame, state, json, events));
+        state.over |= result.is_err();
+        if json.capacity() > SMALL {
+            *json = Vec::new();
+        }
+        result
+    }
+
+    fn kept(&self) -> Kept {
+        let begun = self.decoder.held().saturating_add(self.json.capacity());
+        Kept { begun, ..self.state.kept() }
+    }
+}
+
+fn read_frame(
+    frame: &Frame<'_>,
+    state: &mut stream_in::State,
+    json: &mut Vec<u8>,
+    events: &mut Vec<StreamEvent>,
+) -> Result<(), ApiError> {
+    if state.over {
+        return Ok(());
+    }
+    if let Some(error) = aws::failure_in(frame) {
+        state.over = true;
+        events.push(StreamEvent::Error(error));
+        return Ok(());
+    }
+    if event_in(frame, json)? { state.event(b"", &surrogates::whole(json), events) } else { Ok(()) }
+}
+
+/// Decodes the event that a frame holds; whether it holds one.
+fn event_in(frame: &Frame<'_>, json: &mut Vec<u8>) -> Result<bool, ApiError> {
+    if frame.header(":event-type") != Some("chunk") {
+        return Ok(false);
+    }
+    let chunk: Chunk<'_> = serde_json::from_slice(frame.payload).map_err(|error| ApiError::unreadable(&error))?;
+    json.clear();
+    STANDARD
+        .decode_vec(chunk.bytes.as_bytes(), json)
+        .map_err(|_| ApiError::bad_answer("The provider's stream holds an event that is not base64."))?;
+    Ok(true)
+}
+
+/// Takes a stream out of its frames.
+#[derive(Debug, Default)]
+pub(super) struct Opener {
+    decoder: eventstream::Decoder,
+    /// The event that is being read.
+    json: Vec<u8>,
+    over: bool,
+}
+
+impl StreamOpener for Opener {
+    fn open(&mut self, portion: &[u8], out: &mut Vec<u8>) -> Result<(), ApiError> {
+        let Self { decoder, json, over } = self;
+        if *over {
+            return Ok(());
+        }
+        let result = decoder.feed(portion, |frame| match aws::failure_in(&frame) {
+            Some(error) => Err(error),
+            None if event_in(&frame, json)? => put(json, out),
+            None => Ok(()),
+        });
+        *over = result.is_err();
+        if json.capacity() > SMALL {
+            *json = Vec::new();
+        }
+        result
+    }
+
+    fn kept(&self) -> Kept {
+        Kept { begun: self.decoder.held().saturating_add(self.json.capacity()), ..Kept::default() }
+    }
+}
+
+/// Writes an event as Anthropic sends it: its type, and its JSON on one line.
+fn put(json: &[u8], out: &mut Vec<u8>) -> Result<(), ApiError> {
+    #[derive(Deserialize)]
+    struct Typed<'a> {
+        #[serde(borrow, default)]
+        r#type: Cow<'a, str>,
+    }
+    let event: Typed<'_> = serde_json::from_slice(json).map_err(|error| ApiError::unreadable(&error))?;
+    let is_name = !event.r#type.is_empty() && event.r#type.chars().all(|letter| letter.is_ascii_graphic());
+    if is_name {
+        out.extend_from_slice(b"event: ");
+        out.extend_from_slice(event.r#type.as_bytes());
+        out.push(b'\n');
+    }
+    for line in json.split(|byte| matches!(byte, b'\n' | b'\r')) {
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(line);
+        out.push(b'\n');
+    }
+    out.push(b'\n');
+    Ok(())
+}
+
+/// Writes a stream.
+#[derive(Debug)]
+pub(super) struct Writer {
+    inner: InTurn<stream_out::Writer>,
+    /// What the inner writer wrote, and how it is cut into events.
+    text: Vec<u8>,
+    cutter: sse::Decoder,
+    over: bool,
+}
+
+impl Writer {
+    pub(super) fn new(opening: Opening) -> Self {
+        let inner = InTurn::new(stream_out::Writer::new(opening));
+        Self { inner, text: Vec::new(), cutter: sse::Decoder::default(), over: false }
+    }
+}
+
+impl StreamWriter for Writer {
+    fn write(&mut self, event: &StreamEvent, out: &mut Vec<u8>) {
+        if self.over {
+            return;
+        }
+        self.over = matches!(event, StreamEvent::Error(_) | StreamEvent::End);
+        if let StreamEvent::Error(failure) = event {
+            return aws::write_failure(failure, out);
+        }
+        self.inner.write(event, &mut self.text);
+        // What we wrote ourselves is cut without errors.
+        let _ = self.cutter.feed::<sse::TooLong>(&self.text, |event| {
+            aws::write_event("chunk", &Chunk { bytes: STANDARD.encode(&event.data).into() }, out);
+            Ok(())
+        });
+        if self.text.capacity() > SMALL {
+            self.text = Vec::new();
+        }
+        self.text.clear();
+    }
+
+    fn kept(&self) -> Kept {
+        let begun = self.text.capacity().saturating_add(self.cutter.held());
+        Kept { begun, ..self.inner.kept() }
+    }
+}
