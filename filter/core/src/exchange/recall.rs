@@ -10,10 +10,10 @@ use sluice_wire::time::Time;
 
 use crate::cache::key::Recipe;
 use crate::cache::{Entry, Key, Rule, Scope, slots};
-use crate::keys::caller::Caller;
-use crate::routing::target::Model;
 use crate::gate::Share;
+use crate::keys::caller::Caller;
 use crate::routing::hints::Caching;
+use crate::routing::target::Model;
 use crate::store::SharedData;
 
 use super::View;

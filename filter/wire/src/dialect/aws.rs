@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{ApiError, ErrorKind};
 use crate::framing::eventstream::{self, Frame};
 use crate::framing::sse;
+use crate::percent::{RESERVED, encoded_once};
 
-use super::path;
 use super::said::{cut, tells};
 use super::{Glance, Seen, StreamPeeker};
 
@@ -58,7 +58,7 @@ const CAUSES: [(&str, ErrorKind); 8] = [
 
 /// `/model/{model}/{action}`: an ARN's slashes and colons are encoded, for the model is one segment.
 pub fn path(model: &str, action: &str) -> String {
-    format!("/model/{}/{action}", path::segment(model, b""))
+    format!("/model/{}/{action}", encoded_once(model, &RESERVED))
 }
 
 #[derive(Default, Deserialize)]

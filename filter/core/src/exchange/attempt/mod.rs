@@ -28,7 +28,7 @@ mod hearing;
 mod passing;
 mod recast;
 mod request;
-mod stream;
+pub mod stream;
 mod verbatim;
 mod whole;
 
@@ -455,6 +455,3 @@ fn passes_to_client(name: &[u8], content: Body, format: &dyn Dialect) -> bool {
         Body::Unchanged | Body::Stream => ALWAYS.iter().chain(format.answers()).any(is),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -7,10 +7,10 @@ use sluice_wire::error::ApiError;
 use sluice_wire::footprint;
 use sluice_wire::framing::surrogates;
 
-use crate::routing::spec::Trigger;
 use crate::guard::Finding;
 use crate::guard::answer::Witness;
 use crate::guard::overheard;
+use crate::routing::spec::Trigger;
 
 use super::super::failure::{Failure, Work};
 use super::super::journey::Journey;

@@ -10,8 +10,7 @@ use sluice_wire::dialect::openai_embeddings::OpenAiEmbeddings;
 use sluice_wire::dialect::pass_through::{ENDPOINTS, STORED};
 use sluice_wire::dialect::responses::Responses;
 use sluice_wire::error::{ApiError, ErrorKind};
-
-use crate::provider::url;
+use sluice_wire::percent;
 
 use super::{Refused, path};
 
@@ -215,7 +214,7 @@ pub(super) fn speaker_at(path: &str, is_anthropics: bool) -> &'static dyn Dialec
 
 /// A name out of a path. What is not well encoded stays as it is: no model is called so.
 pub(super) fn percent_decoded(text: &str) -> String {
-    String::from_utf8(url::percent_decoded(text)).unwrap_or_else(|_| text.to_owned())
+    String::from_utf8(percent::decoded(text)).unwrap_or_else(|_| text.to_owned())
 }
 
 #[cfg(test)]

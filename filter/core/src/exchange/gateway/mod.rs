@@ -497,6 +497,3 @@ pub(super) fn refusal(client: &dyn Dialect, error: &ApiError, attempts: &[Tried]
     let body = error.own.as_ref().map_or_else(|| client.write_error(error), |own| own.body.clone().into_bytes());
     Reply::json(client.status(error), headers, body)
 }
-
-#[cfg(test)]
-mod tests;

@@ -13,18 +13,22 @@ use crate::conversation::{Message, Part, Request, Response, Usage};
 use crate::dialect::aliases::{self, Rules};
 use crate::dialect::gemini::Gemini;
 use crate::dialect::in_turn::InTurn;
-use crate::dialect::lenient::Filled;
 use crate::dialect::{
     Chat, Content, Dialect, Fate, Field, Glance, Opening, StreamOpener, StreamPeeker, StreamReader, StreamWriter,
-    Written, aws, data_uri, path,
+    Written, aws, data_uri,
 };
 use crate::error::ApiError;
 use crate::headers::HeaderMap;
+use crate::lenient::Filled;
+use crate::percent::{AsciiSet, RESERVED, encoded_once};
 
 use super::write_request::Envelope;
 use super::{
     envelope, error, hosted_stream, peek, read_request, response, stream_in, stream_out, usage, write_request,
 };
+
+/// In a path of Vertex: a version stands behind an `@`.
+const MODEL: AsciiSet = RESERVED.remove(b'@');
 
 /// Anthropic's format on AWS Bedrock: `InvokeModel`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,7 +191,7 @@ impl Dialect for AnthropicOnVertex {
     /// A model's version stands behind an `@`, which stays as it is.
     fn path(&self, model: &str, stream: bool) -> String {
         let method = if stream { "streamRawPredict" } else { "rawPredict" };
-        format!("/models/{}:{method}", path::segment(model, b"@"))
+        format!("/models/{}:{method}", encoded_once(model, &MODEL))
     }
 
     fn bytes_per_100_tokens(&self) -> u64 {

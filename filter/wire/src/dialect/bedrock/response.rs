@@ -7,8 +7,8 @@ use crate::conversation::{Choice, Part, Response, Usage};
 use crate::dialect::Glance;
 use crate::dialect::few::Few;
 use crate::dialect::functions::Input;
-use crate::dialect::lenient::maybe;
 use crate::error::ApiError;
+use crate::lenient::maybe;
 
 use super::answer::{Tokens, Typed, finish_of, stop_reason_of};
 use super::block::{Block, Content, Reasoning};

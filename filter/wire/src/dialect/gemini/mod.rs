@@ -30,8 +30,12 @@ mod tests;
 use crate::conversation::{Request, Response, Usage};
 use crate::dialect::aliases::{self, Rules};
 use crate::error::ApiError;
+use crate::percent::{AsciiSet, RESERVED, encoded};
 
 use super::{Chat, Content, Dialect, Field, Glance, Opening, Shape, StreamPeeker, StreamReader, StreamWriter, Written};
+
+/// In a path: `/` divides a publisher or a project from the model, and `@` stands before a version.
+const MODEL: AsciiSet = RESERVED.remove(b'/').remove(b'@');
 
 /// The dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +67,7 @@ impl Dialect for Gemini {
         let method = if stream { ":streamGenerateContent?alt=sse" } else { ":generateContent" };
         let mut path = String::with_capacity(collection.len() + model.len() + method.len());
         path.push_str(collection);
-        encode(model, &mut path);
+        path.push_str(&encoded(model, &MODEL));
         path.push_str(method);
         path
     }
@@ -118,16 +122,5 @@ impl Chat for Gemini {
 
     fn stream_peeker(&self) -> Box<dyn StreamPeeker> {
         Box::<peek::Peeker>::default()
-    }
-}
-
-/// Appends `name` with every byte that may not stand in a path in its percent form; `/` divides, and stays.
-fn encode(name: &str, path: &mut String) {
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/' | b'@') {
-            path.push(char::from(byte));
-        } else {
-            path.push_str(&format!("%{byte:02X}"));
-        }
     }
 }

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::dialect::Written;
 use crate::dialect::fields::{Fields, drop_hint, missing, nothing_left, wrong_word};
-use crate::dialect::lenient::Text;
 use crate::dialect::out::json;
 use crate::embedding::{Input, Request};
 use crate::error::ApiError;
+use crate::lenient::Text;
 
 use super::bare;
 

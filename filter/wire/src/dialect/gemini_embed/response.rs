@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::dialect::gemini::Gemini;
-use crate::dialect::lenient::Filled;
 use crate::dialect::out::json;
 use crate::dialect::{Dialect, Glance};
 use crate::embedding::{Encoding, Response, Vector};
 use crate::error::ApiError;
+use crate::lenient::Filled;
 
 /// An answer, its vectors as `T`.
 #[derive(Deserialize)]

@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::conversation::Usage;
-use crate::dialect::lenient::{Count, Filled, Text, maybe};
 use crate::dialect::openai::usage::Seen as UsageSeen;
 use crate::dialect::openai_chat::OpenAiChat;
 use crate::dialect::out::json;
 use crate::dialect::{Dialect, Glance};
 use crate::embedding::{Encoding, Response, Vector};
 use crate::error::ApiError;
+use crate::lenient::{Count, Filled, Text, maybe};
 
 /// An answer, its vectors as `T`.
 #[derive(Deserialize)]

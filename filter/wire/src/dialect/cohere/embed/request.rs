@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use crate::dialect::Written;
 use crate::dialect::fields::{Fields, drop_hint, missing, nothing_left, required, wrong_word};
-use crate::dialect::lenient::Text;
 use crate::dialect::out::json;
 use crate::embedding::{Encoding, Input, Request};
 use crate::error::ApiError;
+use crate::lenient::Text;
 
 /// What Cohere wants to hear when the client says nothing.
 const USUAL_TYPE: &str = "search_document";

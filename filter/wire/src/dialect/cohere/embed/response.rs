@@ -5,10 +5,10 @@ use serde_json::value::RawValue;
 
 use crate::conversation::Usage;
 use crate::dialect::Glance;
-use crate::dialect::lenient::{Filled, Text};
 use crate::dialect::out::json;
 use crate::embedding::{Encoding, Response, Vector};
 use crate::error::ApiError;
+use crate::lenient::{Filled, Text};
 
 use super::super::error;
 use super::super::usage::Units;
