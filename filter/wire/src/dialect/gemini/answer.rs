@@ -170,15 +170,6 @@ impl FinishReason {
             }
         }
     }
-
-    /// The inverse of [`read`](Self::read).
-    pub(super) fn word(finish: Finish) -> &'static str {
-        match finish {
-            Finish::Stop | Finish::ToolCalls => "STOP",
-            Finish::Length => "MAX_TOKENS",
-            Finish::ContentFilter => "SAFETY",
-        }
-    }
 }
 
 /// One part. Files, and what tools of Google's own did, are left out: an answer has no words for them here.

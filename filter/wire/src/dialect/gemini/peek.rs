@@ -3,9 +3,8 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::dialect::{Glance, Said, Seen, StreamPeeker};
+use crate::dialect::{Glance, Said};
 use crate::error::ApiError;
-use crate::framing::sse;
 
 use super::answer::Seen as Answer;
 
@@ -26,36 +25,6 @@ impl PartGlimpse<'_> {
         let text = self.text.map_or(0, |text| text.get().len().saturating_sub(2));
         let rest = [self.function_call, self.inline_data].into_iter().flatten().map(|raw| raw.get().len());
         Said::of(rest.fold(text, usize::saturating_add))
-    }
-}
-
-/// Looks at a stream.
-#[derive(Debug, Default)]
-pub(super) struct Peeker {
-    glance: Glance,
-}
-
-impl StreamPeeker for Peeker {
-    fn peek(&mut self, event: &sse::Event<'_>) -> Seen {
-        if event.is_silent() {
-            return Seen::Other;
-        }
-        let answer = match Answer::parse(&event.data) {
-            Ok(answer) => answer,
-            Err(error) => return Seen::Failed(error),
-        };
-        if let Some(error) = answer.failure(&event.data) {
-            return Seen::Failed(error);
-        }
-        match note(&mut self.glance, answer) {
-            Ok(true) => Seen::Content,
-            Ok(false) => Seen::Other,
-            Err(error) => Seen::Failed(error),
-        }
-    }
-
-    fn glance(&self) -> &Glance {
-        &self.glance
     }
 }
 

@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::conversation::Usage;
+use crate::dialect::Glance;
 use crate::dialect::lenient::{Count, Filled, Text, maybe};
+use crate::dialect::openai::error;
 use crate::dialect::openai::usage::Seen as UsageSeen;
-use crate::dialect::openai_chat::OpenAiChat;
 use crate::dialect::out::json;
-use crate::dialect::{Dialect, Glance};
 use crate::embedding::{Encoding, Response, Vector};
 use crate::error::ApiError;
 
@@ -39,7 +39,7 @@ impl<'a, T: Deserialize<'a>> Seen<'a, T> {
             None => ApiError::unreadable(&error),
         })?;
         if seen.error.is_some() {
-            return Err(OpenAiChat.read_error(200, None, body));
+            return Err(error::read(200, body));
         }
         Ok(seen)
     }
@@ -52,7 +52,7 @@ fn failure(body: &[u8]) -> Option<ApiError> {
         error: Filled,
     }
     let only: Only = serde_json::from_slice(body).ok()?;
-    (only.error.0 > 0).then(|| OpenAiChat.read_error(200, None, body))
+    (only.error.0 > 0).then(|| error::read(200, body))
 }
 
 fn empty() -> ApiError {

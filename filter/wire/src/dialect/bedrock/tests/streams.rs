@@ -76,7 +76,7 @@ fn framed(events: &[(&str, &str)]) -> Vec<u8> {
 }
 
 fn read_all(portions: &[&[u8]]) -> Result<Vec<StreamEvent>, ApiError> {
-    let (mut reader, mut events) = (Bedrock.stream_reader(), Vec::new());
+    let (mut reader, mut events) = (BEDROCK.stream_reader(), Vec::new());
     portions.iter().try_for_each(|portion| reader.read(portion, &mut events))?;
     Ok(events)
 }
@@ -93,7 +93,7 @@ fn written(events: &[StreamEvent]) -> Vec<u8> {
         estimate: 0,
         guises: crate::conversation::Guises::none(),
     };
-    let (mut writer, mut out) = (Bedrock.stream_writer(opening), Vec::new());
+    let (mut writer, mut out) = (BEDROCK.stream_writer(opening), Vec::new());
     events.iter().for_each(|event| writer.write(event, &mut out));
     out
 }
@@ -226,7 +226,7 @@ fn a_written_error_ends_the_stream_without_a_terminator() {
 #[test]
 fn a_stream_does_not_pass_unchanged() {
     let event = sse::Event { name: b"", data: (&b"x"[..]).into(), raw: b"data: x\n\n" };
-    let mut peeker = Bedrock.stream_peeker();
+    let mut peeker = BEDROCK.stream_peeker();
     assert!(matches!(peeker.peek(&event), Seen::Failed(_)));
     assert!(!peeker.glance().finished);
 }

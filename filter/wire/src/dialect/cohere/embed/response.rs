@@ -1,18 +1,16 @@
 //! Answers of Cohere's embeddings: the vectors by their types, the usage among what was billed.
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::conversation::Usage;
 use crate::dialect::Glance;
 use crate::dialect::lenient::{Filled, Text};
-use crate::dialect::out::json;
-use crate::embedding::{Encoding, Response, Vector};
+use crate::embedding::{Response, Vector};
 use crate::error::ApiError;
 
 use super::super::error;
 use super::super::usage::Units;
-use super::request::word;
 
 /// An answer, its vectors as `T`.
 #[derive(Deserialize)]
@@ -80,47 +78,4 @@ pub(super) fn usage_of(body: &[u8]) -> Option<Usage> {
         meta: Option<Meta>,
     }
     serde_json::from_slice::<Only>(body).ok()?.meta?.billed_units?.read()
-}
-
-#[derive(Serialize)]
-struct Shown<'a> {
-    id: &'static str,
-    embeddings: ByType<'a>,
-    texts: [&'static str; 0],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    meta: Option<MetaShown>,
-    response_type: &'static str,
-}
-
-/// `{"float": […]}`.
-struct ByType<'a>(Encoding, Vec<Vector<'a>>);
-
-impl Serialize for ByType<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map([(word(self.0), &self.1)])
-    }
-}
-
-#[derive(Serialize)]
-struct MetaShown {
-    billed_units: UnitsShown,
-}
-
-#[derive(Serialize)]
-struct UnitsShown {
-    input_tokens: u64,
-}
-
-/// Writes an answer, its vectors in `encoding`. The texts are not told again.
-pub(super) fn write(response: &Response<'_>, encoding: Encoding) -> Result<Vec<u8>, ApiError> {
-    let shown = Shown {
-        id: "",
-        embeddings: ByType(encoding, response.encoded(encoding)?),
-        texts: [],
-        meta: response.usage.map(|usage| MetaShown { billed_units: UnitsShown { input_tokens: usage.input } }),
-        response_type: "embeddings_by_type",
-    };
-    let mut out = Vec::with_capacity(response.size().saturating_add(256));
-    json(&mut out, &shown);
-    Ok(out)
 }

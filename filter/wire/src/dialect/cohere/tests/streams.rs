@@ -18,7 +18,7 @@ fn stream(datas: &[&str]) -> String {
 
 fn read(text: &str) -> Result<Vec<StreamEvent>, ApiError> {
     let mut events = Vec::new();
-    Cohere.stream_reader().read(text.as_bytes(), &mut events).map(|()| events)
+    COHERE.stream_reader().read(text.as_bytes(), &mut events).map(|()| events)
 }
 
 fn begun() -> StreamEvent {
@@ -127,7 +127,7 @@ fn calls_without_a_name_and_arguments_without_a_call_are_no_answer() {
 
 #[test]
 fn the_peeker_sees_the_end_and_what_was_used() {
-    let mut peeker = Cohere.stream_peeker();
+    let mut peeker = COHERE.stream_peeker();
     let delta = r#"{"type":"content-delta","index":0,"delta":{"message":{"content":{"text":"Hi"}}}}"#;
     let mut seen = Vec::new();
     let text = stream(&[START, delta, END]);
@@ -144,7 +144,7 @@ fn the_peeker_sees_the_end_and_what_was_used() {
 
 #[test]
 fn a_failure_is_written_as_the_end_of_a_message() {
-    let mut writer = Cohere.stream_writer(Opening {
+    let mut writer = COHERE.stream_writer(Opening {
         model: String::new(),
         now: 0,
         include_usage: true,

@@ -44,7 +44,7 @@ fn expected() -> Vec<E> {
 }
 
 fn read_in_portions(portions: &[&[u8]]) -> Result<Vec<E>, ApiError> {
-    let mut reader = Gemini.stream_reader();
+    let mut reader = GEMINI.stream_reader();
     let mut events = Vec::new();
     for portion in portions {
         reader.read(portion, &mut events)?;
@@ -155,7 +155,7 @@ fn written(events: &[E]) -> String {
         estimate: 0,
         guises: crate::conversation::Guises::none(),
     };
-    let mut writer = Gemini.stream_writer(opening);
+    let mut writer = GEMINI.stream_writer(opening);
     let mut out = Vec::new();
     events.iter().for_each(|event| writer.write(event, &mut out));
     String::from_utf8(out).unwrap()
@@ -209,7 +209,7 @@ fn a_failure_is_the_last_that_a_client_reads() {
 }
 
 fn peeked(data: &Value) -> (Seen, crate::dialect::Glance) {
-    let mut peeker = Gemini.stream_peeker();
+    let mut peeker = GEMINI.stream_peeker();
     let data = data.to_string();
     let seen = peeker.peek(&sse::Event { name: b"", data: data.as_bytes().into(), raw: b"" });
     (seen, peeker.glance().clone())
@@ -245,7 +245,7 @@ fn a_passing_stream_is_seen_for_what_it_is() {
 
 #[test]
 fn what_is_said_is_counted_in_a_passing_stream() {
-    let mut peeker = Gemini.stream_peeker();
+    let mut peeker = GEMINI.stream_peeker();
     sse::Decoder::default()
         .feed(STREAM.as_bytes(), |event| {
             assert!(!matches!(peeker.peek(&event), Seen::Failed(_)));
