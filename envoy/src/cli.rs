@@ -10,17 +10,25 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
-use sluice_core::config::is_public_name;
+use sluice_config::is_public_name;
 use sluice_core::keys::Cidr;
 use sluice_wire::calendar;
 
+use crate::admin;
+use crate::apply;
 use crate::check::{self, Checked};
 use crate::credentials::google;
+use crate::explain;
+use crate::init;
 use crate::keys::{Control, Entry, Secret};
+use crate::locate;
 use crate::log_level::LogLevel;
+use crate::process;
 use crate::proxy::Proxy;
 use crate::reload::RESTARTED;
-use crate::{admin, apply, explain, init, locate, process, render, run, secrets};
+use crate::render;
+use crate::run;
+use crate::secrets;
 
 /// An LLM gateway inside Envoy: checks its file, makes its keys, and runs it.
 #[derive(Debug, Parser)]

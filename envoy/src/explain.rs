@@ -9,14 +9,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use serde_json::{Value, json};
-use sluice_core::config::Gateway;
-use sluice_core::config::file::{Sticky, Strategy};
 use sluice_core::exchange::gateway::foresight::{Foreseen, Foresight, Question, foresee};
 use sluice_core::exchange::recall::{Prospect, sharer};
+use sluice_core::gateway::Gateway;
 use sluice_core::guard::answer::Checks;
-use sluice_core::limits::{Candidate, Part, Unit};
+use sluice_core::limits::Unit;
+use sluice_core::reservation::{Candidate, Part};
 use sluice_core::routing::decision::Place;
 use sluice_core::routing::hints::Wish;
+use sluice_core::routing::spec::{Sticky, Strategy};
 use sluice_core::usage::price::MicroUsd;
 use sluice_wire::calendar;
 use sluice_wire::error::ApiError;

@@ -4,11 +4,12 @@
 
 use std::net::IpAddr;
 
-use crate::cli::Failure;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sluice_core::config::url::{Url, percent_decoded};
 use sluice_core::keys::Cidr;
+use sluice_core::provider::url::{Url, percent_decoded};
+
+use crate::cli::Failure;
 
 /// A proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]

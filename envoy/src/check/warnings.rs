@@ -4,15 +4,18 @@
 use std::fmt;
 use std::path::Path as Base;
 
-use sluice_core::config::KeyHash;
-use sluice_core::config::file::{Model, Protocol, Provider, Secret, Tls};
-use sluice_core::config::layout::Surface;
-use sluice_core::config::mistake::{Path, quoted};
-use sluice_core::config::suggest::closest;
-use sluice_core::config::url::Url;
+use sluice_config::file::{Model, Provider, Secret, Tls};
+use sluice_config::mistake::{Path, quoted};
+use sluice_core::key_hash::KeyHash;
+use sluice_core::provider::layout::Surface;
+use sluice_core::provider::url::Url;
+use sluice_core::store::redis::settings::Protocol;
+use sluice_core::suggest::closest;
 use sluice_wire::calendar;
 
-use crate::{reach, secrets, table};
+use crate::reach;
+use crate::secrets;
+use crate::table;
 
 use super::Checked;
 

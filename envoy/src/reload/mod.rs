@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest as _, Sha256};
-use sluice_core::config::plugin::{Refused, Reload};
+use sluice_config::plugin::{Refused, Reload};
 use sluice_wire::calendar;
 
 use crate::check::{self, Checked, Located};

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use sluice_core::config::file::{Availability, Connections, HealthCheck, OutlierDetection, Timeouts};
-use sluice_core::config::url::Url;
+use sluice_config::file::{Availability, Connections, HealthCheck, OutlierDetection, Timeouts};
+use sluice_core::provider::url::Url;
 use sluice_wire::calendar;
 
 use super::seconds;

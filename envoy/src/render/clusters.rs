@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use sluice_core::config::file::{Availability, File, Provider};
-use sluice_core::config::kind::{BEARER, Presented};
-use sluice_core::config::url::Url;
-use sluice_core::exchange::{REDIS_CLUSTER, TRACING_CLUSTER};
+use sluice_config::file::{Availability, File, Provider};
+use sluice_core::callout::REDIS_CLUSTER;
+use sluice_core::exchange::TRACING_CLUSTER;
+use sluice_core::provider::kind::{BEARER, Presented};
+use sluice_core::provider::url::Url;
+
+use crate::secrets::sds_file;
 
 use super::text::{fill, quote};
 use super::{Options, availability, credentials, entrance, filter, proxied, quote_path, seconds};
-use crate::secrets::sds_file;
 
 /// For a connection to whom no request waits for alone.
 pub const CONNECT: Duration = Duration::from_secs(5);

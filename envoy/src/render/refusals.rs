@@ -7,11 +7,10 @@
 
 use std::time::Duration;
 
-use sluice_core::admin;
 use sluice_core::exchange::gateway::endpoint::{MESSAGES, with_openais_errors};
 use sluice_core::exchange::journey::from_envoy;
 use sluice_core::exchange::{REPLY_DETAILS, property};
-use sluice_core::limits::NO_RETRY;
+use sluice_core::reservation::NO_RETRY;
 use sluice_wire::dialect::Dialect;
 use sluice_wire::dialect::anthropic::Anthropic;
 use sluice_wire::dialect::openai_chat::OpenAiChat;
@@ -47,7 +46,7 @@ pub fn for_clients() -> String {
 /// For whoever administers the gateway.
 pub fn for_administrators() -> String {
     let each = refusals().into_iter().map(|Refusal { when, error }| {
-        let body = admin::write_error(error.code.as_deref().unwrap_or_default(), &error.message, None);
+        let body = sluice_admin::write_error(error.code.as_deref().unwrap_or_default(), &error.message, None);
         mapper(&filter(when), &error, &body)
     });
     std::iter::once(ours()).chain(each).collect()

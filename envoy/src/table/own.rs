@@ -9,7 +9,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use sluice_core::config::suggest::one_of;
+use sluice_core::suggest::one_of;
 use sluice_wire::calendar;
 
 use super::row::{Columns, Wrong};

@@ -5,8 +5,8 @@
 
 use std::fmt::Write as _;
 
-use sluice_core::config::format::Format;
-use sluice_core::config::kind::{Kind, Row};
+use sluice_core::provider::format::Format;
+use sluice_core::provider::kind::{Kind, Row};
 use sluice_wire::dialect::Dialect;
 
 #[path = "../../wire/tests/page/mod.rs"]

@@ -14,4 +14,5 @@ pub mod extras;
 pub mod footprint;
 pub mod framing;
 pub mod headers;
+pub mod json;
 pub mod time;

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-pub use crate::config::file::Scope;
+pub use spec::Scope;
 pub use entry::Entry;
 pub use key::Key;
 
@@ -16,6 +16,7 @@ pub mod entry;
 pub mod key;
 mod ledger;
 pub mod slots;
+pub mod spec;
 
 /// How the answers of one model are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

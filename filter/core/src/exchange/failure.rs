@@ -15,7 +15,7 @@ use sluice_wire::calendar::http_date;
 use sluice_wire::error::{ANSWER_TOO_LARGE, ApiError, ErrorKind};
 use sluice_wire::headers::HeaderMap;
 
-use crate::config::file::Trigger;
+use crate::routing::spec::Trigger;
 use crate::gate::{Full, OVERLOADED};
 use crate::guard::answer::Objection;
 

@@ -14,14 +14,15 @@ use std::time::Duration;
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
-use crate::config::Gateway;
+use crate::callout::{Call, Called};
+use crate::gateway::Gateway;
 use crate::store::{Conflict, SharedData};
 
 use super::attempt::Attempt;
 use super::gateway::{Exchange, Outcome};
 use super::journey::{Ending, Journey};
 use super::worker::Worker;
-use super::{Call, Called, Context, Effect, Event, Flow, NO_CLUSTER, Reply, View, property, signal};
+use super::{Context, Effect, Event, Flow, NO_CLUSTER, Reply, View, property, signal};
 
 /// The secret of the key `k`, which may use every model; `sk-narrow` may use `narrow` only, `sk-chat` may call paths
 /// below `/v1/chat/` only, `sk-old` has expired.
@@ -72,7 +73,7 @@ pub(crate) fn gateway() -> Rc<Gateway> {
         hash("sk-chat"),
         hash("sk-old"),
     );
-    Rc::new(Gateway::from_json(file.as_bytes()).unwrap())
+    Rc::new(sluice_config::from_json(file.as_bytes()).unwrap())
 }
 
 /// One message, as a callback may read it.

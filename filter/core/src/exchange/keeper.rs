@@ -10,15 +10,16 @@ use std::time::Duration;
 
 use sluice_wire::time::Time;
 
-use crate::config::Redis;
-use crate::config::file::Mode;
+use crate::callout::{Call, Called};
 use crate::store::embedded::{Announced, Place, exchange};
+use crate::store::redis::settings::Mode;
+use crate::store::redis::settings::Redis;
 use crate::store::redis::sync;
 use crate::store::redis::wire::Reply;
 use crate::store::{Batch, SharedData, Unavailable};
 
+use super::Effect;
 use super::remote::Remote;
-use super::{Call, Called, Effect};
 
 /// What an Envoy tells the others, and when.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use sluice_wire::time::Time;
 
 use crate::routing::cells::load::InFlight;
-use crate::routing::order::{mixed, number};
+use crate::mix::{mixed, number};
 use crate::routing::pace::Pace;
 use crate::routing::retry_budget::RetryBudget;
 

@@ -9,7 +9,6 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::ops::Range;
-use std::time::Duration;
 
 pub mod attempt;
 pub mod charge;
@@ -22,7 +21,6 @@ pub mod keeper;
 mod memory;
 mod missing;
 pub mod notes;
-pub mod outline;
 pub mod recall;
 pub mod record;
 pub mod remembered;
@@ -45,9 +43,6 @@ pub const REPLY_DETAILS: &str = "sluice";
 
 /// The cluster without hosts that a request is sent to when nothing is left to try.
 pub const NO_CLUSTER: &str = "none";
-
-/// The cluster that reaches Redis over HTTP.
-pub const REDIS_CLUSTER: &str = "sluice-redis";
 
 /// The cluster that reaches the collector of traces.
 pub const TRACING_CLUSTER: &str = "sluice-tracing";
@@ -223,28 +218,6 @@ pub enum Effect {
     Count(&'static str),
     /// The operator should know; never a secret, a prompt, or a key.
     Warn(String),
-}
-
-/// A request of the gateway's own, to one of Envoy's clusters.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Call {
-    /// Which cluster.
-    pub cluster: &'static str,
-    /// With `:method`, `:path` and `:authority`.
-    pub headers: HeaderMap,
-    /// Its body.
-    pub body: Vec<u8>,
-    /// How long to wait for the whole answer.
-    pub timeout: Duration,
-}
-
-/// The answer to a [`Call`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Called {
-    /// The HTTP status; `None` when there was no answer.
-    pub status: Option<u16>,
-    /// Its body.
-    pub body: Vec<u8>,
 }
 
 /// An answer that the gateway gives by itself.

@@ -9,7 +9,7 @@ use std::fmt::{self, Display, Formatter};
 
 use sluice_wire::error::ApiError;
 
-use crate::config::Target;
+use crate::routing::target::Target;
 use crate::routing::decision::{Considered, Decision, Place};
 
 use super::failure::Failure;

@@ -10,7 +10,8 @@ use sluice_wire::time::Time;
 
 use crate::cache::key::Recipe;
 use crate::cache::{Entry, Key, Rule, Scope, slots};
-use crate::config::{Caller, Model};
+use crate::keys::caller::Caller;
+use crate::routing::target::Model;
 use crate::gate::Share;
 use crate::routing::hints::Caching;
 use crate::store::SharedData;

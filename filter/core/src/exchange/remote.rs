@@ -11,13 +11,15 @@ use std::time::Duration;
 
 use sluice_wire::time::Time;
 
-use crate::config::file::Mode;
-use crate::config::{KeyHash, Redis};
+use crate::callout::{Call, Called};
+use crate::key_hash::KeyHash;
+use crate::store::redis::settings::Mode;
+use crate::store::redis::settings::Redis;
 use crate::store::redis::wire::{Command, Reply, Wire};
 use crate::store::{Settled, Settlement, Unavailable, redis};
 
 use super::remembered::Record;
-use super::{Call, Called, Effect, metric};
+use super::{Effect, metric};
 
 /// For how long Redis is left alone after it did not answer.
 const PAUSE: Duration = Duration::from_secs(1);

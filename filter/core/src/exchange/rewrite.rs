@@ -13,9 +13,8 @@ use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::footprint;
 use sluice_wire::headers::HeaderMap;
 
-use crate::config::Target;
-
-use super::outline::Outline;
+use crate::peek::Outline;
+use crate::routing::target::Target;
 
 /// Whether all of the body has to be looked at before the request can leave.
 pub(super) fn is_needed(client: &dyn Dialect, provider: &dyn Dialect, outline: &Outline, target: &Target) -> bool {

@@ -9,12 +9,16 @@ use sluice_wire::error::ErrorKind;
 use sluice_wire::time::Time;
 
 use crate::batch::{self, book, book::Page};
-use crate::config::file::{Mode, WhenDown};
-use crate::config::{Caller, Credential, Gateway, KeyHash, Target};
+use crate::callout::{Call, Called};
 use crate::gate::Gate;
+use crate::gateway::Gateway;
+use crate::key_hash::KeyHash;
+use crate::keys::caller::{Caller, Credential};
 use crate::routing::cells::circuit::{self, Standing};
 use crate::routing::retry_budget;
+use crate::routing::target::Target;
 use crate::store::embedded::Reach;
+use crate::store::redis::settings::{Mode, WhenDown};
 use crate::store::redis::wire::{Command, Reply};
 use crate::store::{
     Note, Obstacle, Order, Reading, Settlement, SharedData, Sums, Unavailable, Verdict, embedded, redis,
@@ -25,7 +29,7 @@ use super::failure::Failure;
 use super::memory::{Known, Memory};
 use super::remembered::Record;
 use super::remote::{Asking, Remote};
-use super::{Call, Called, Effect, metric};
+use super::{Effect, metric};
 
 /// A provider may say that it takes no more for a day: it is asked again before that, in case it has changed its mind.
 pub(super) const LONGEST_LIMIT: Duration = Duration::from_secs(300);
@@ -219,7 +223,7 @@ impl Worker {
         attempt: circuit::Attempt,
         shared: &dyn SharedData,
     ) {
-        use crate::config::file::Trigger::{Conflict, ContextLength, RequestTimeout};
+        use crate::routing::spec::Trigger::{Conflict, ContextLength, RequestTimeout};
         let settings = &self.gateway.circuit;
         let Some(failure) = failure else { return circuit::succeeded(shared, &target.cells, attempt, settings) };
         let limit = match failure.error.kind {
@@ -278,7 +282,7 @@ impl Worker {
         let Some(remote) = &self.remote else { return Lookup::Silent };
         let record = match remote.read(called, at.now, at.effects) {
             Ok(Some(Reply::Nil)) => None,
-            Ok(Some(Reply::Text(record))) => match Record::read(&record) {
+            Ok(Some(Reply::Text(record))) => match Record::read(&record, &self.gateway) {
                 Ok(record) => Some(Rc::new(record)),
                 Err(mistake) => {
                     at.effects.push(refused(&mistake));

@@ -11,7 +11,7 @@ use serde_json::Value;
 use sluice_wire::conversation::{Finish, Part, Response, StreamEvent};
 use sluice_wire::footprint;
 
-use crate::config::file::{Action, Side};
+use crate::guard::spec::{Action, Side};
 
 use super::escapes::unfolded;
 use super::finder::Finder;

@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 use sluice_wire::error::{ApiError, ErrorKind};
 
-use crate::config::Caller;
-use crate::config::file::{Action, Side};
+use crate::keys::caller::Caller;
+use crate::guard::spec::{Action, Side};
 
 pub mod answer;
 mod asked;
@@ -25,6 +25,7 @@ pub mod overheard;
 pub(crate) mod places;
 pub mod prompt;
 pub mod schema;
+pub mod spec;
 pub mod steps;
 
 use finder::Finder;

@@ -11,8 +11,8 @@ use serde_json::Value;
 use sluice_wire::error::ApiError;
 use sluice_wire::footprint;
 
-use crate::routing::order::{mixed, number};
-use crate::usage::literals::Literals;
+use crate::mix::{mixed, number};
+use crate::peek::literals::Literals;
 
 use super::escapes::unfolded;
 use super::media::{Content, content};

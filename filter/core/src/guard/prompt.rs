@@ -11,15 +11,16 @@ use std::rc::Rc;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
+use crate::guard::spec::{Action, Side};
+use crate::peek::literals::{Literal, Literals};
+use crate::provider::url::percent_decoded;
+
 use super::escapes::unfolded;
 use super::finder::Finder;
 use super::folded::folded;
 use super::media::{Content, content};
 use super::steps::Steps;
 use super::{Finding, Guard, note, numbers};
-use crate::config::file::{Action, Side};
-use crate::config::url::percent_decoded;
-use crate::usage::literals::{Literal, Literals};
 
 /// A body that may go on.
 #[derive(Debug, Default, PartialEq, Eq)]

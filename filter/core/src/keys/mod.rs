@@ -8,12 +8,14 @@ use std::rc::Rc;
 
 use sluice_wire::error::{ApiError, ErrorKind};
 
-use crate::config::{Caller, Credential};
+use crate::keys::caller::{Caller, Credential};
 
+pub mod caller;
 mod cidr;
 mod forbidden;
 mod glob;
 pub mod secret;
+pub mod spec;
 
 pub use cidr::Cidr;
 pub use forbidden::Forbidden;

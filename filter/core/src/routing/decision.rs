@@ -11,8 +11,10 @@ use sluice_wire::dialect::Dialect;
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::time::Time;
 
-use crate::config::file::{Sticky, Strategy};
-use crate::config::{Caller, Model, Target};
+use crate::routing::spec::{Sticky, Strategy};
+use crate::keys::caller::Caller;
+use crate::routing::target::{Model, Target};
+use crate::mix::number;
 use crate::store::SharedData;
 use crate::usage::estimate::Estimate;
 
@@ -349,7 +351,7 @@ impl Inquiry<'_> {
             return;
         }
         let value = self.weighted_by();
-        let number = |target: &Target| order::number(target.name.as_bytes(), b"");
+        let number = |target: &Target| number(target.name.as_bytes(), b"");
         let before = sticky::target_of(value, self.now, shared);
         let place = before.and_then(|known| ordered.iter().position(|target| number(target) == known));
         if let Some(first) = ordered.get_mut(..=place.unwrap_or_default()) {
@@ -369,7 +371,7 @@ impl Inquiry<'_> {
             Some(Sticky::User) => self.user.filter(|user| !user.is_empty()).or(key),
             Some(Sticky::Header(name)) => self.hints.header(name).filter(|value| !value.is_empty()).or(key),
         };
-        order::number(self.model.name.as_bytes(), value.unwrap_or_default().as_bytes())
+        number(self.model.name.as_bytes(), value.unwrap_or_default().as_bytes())
     }
 
     fn place(&self, target: &Target, is_first: bool, shared: &dyn SharedData) -> Place {

@@ -6,8 +6,9 @@ use sluice_wire::calendar;
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::headers::HeaderMap;
 
-use crate::config::file::{Control, Strategy};
-use crate::config::{Caller, Gateway};
+use crate::keys::spec::Control;
+use crate::routing::spec::Strategy;
+use crate::keys::caller::Caller;
 
 /// A header of the client's that asks for a strategy or a target.
 pub const ROUTE: &str = "x-sluice-route";
@@ -54,9 +55,8 @@ pub enum Wish {
 
 impl Hints {
     /// Reads the client's headers; errors are 400s that say what is wrong.
-    pub fn read(headers: &HeaderMap, gateway: &Gateway) -> Result<Self, ApiError> {
-        let watched = gateway.watched_headers.iter();
-        let headers_seen = watched.filter_map(|name| Some((name.clone(), headers.text(name)?.to_owned()))).collect();
+    pub fn read(headers: &HeaderMap, watched: &[String]) -> Result<Self, ApiError> {
+        let headers_seen = watched.iter().filter_map(|name| Some((name.clone(), headers.text(name)?.to_owned()))).collect();
         Ok(Self {
             wish: one(headers, ROUTE)?.map(wish),
             no_fallback: one(headers, FALLBACK)?.map(no_fallback).transpose()?.unwrap_or_default(),

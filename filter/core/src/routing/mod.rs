@@ -10,10 +10,15 @@ pub mod decision;
 pub mod hints;
 pub mod needs;
 pub mod order;
+pub mod patience;
+pub mod pattern;
 pub mod pace;
 pub mod queue;
 pub mod retry_budget;
+pub mod spec;
 pub mod sticky;
+pub mod target;
+pub mod timeouts;
 pub mod way;
 
 #[cfg(test)]

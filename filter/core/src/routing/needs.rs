@@ -3,7 +3,7 @@
 //! Read from what was found on the way in, not from a parse: so a need is what a request plainly asks for, and a request
 //! that hides one, with a field of a wrong type for instance, is its provider's to refuse.
 
-use crate::exchange::outline::Outline;
+use crate::peek::Outline;
 use crate::usage::estimate::Prompt;
 
 /// What one request needs. Its prompt's length depends on who counts: for another dialect, put its estimate in place.

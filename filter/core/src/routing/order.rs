@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use sluice_wire::time::Time;
 
-use crate::config::Target;
+use crate::routing::target::Target;
+use crate::mix::number;
 use crate::store::SharedData;
 use crate::usage::estimate::Estimate;
 
@@ -69,17 +70,3 @@ pub fn least_busy(
     ordered
 }
 
-/// A number that belongs to two texts: FNV-1a, mixed so that every bit depends on all of them.
-pub fn number(first: &[u8], second: &[u8]) -> u64 {
-    const PRIME: u64 = 0x0000_0100_0000_01b3;
-    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
-    let hash = first.iter().fold(0xcbf2_9ce4_8422_2325, step);
-    mixed(second.iter().fold(step(hash, &0xff), step))
-}
-
-/// A number whose every bit depends on all bits of this one (the finalizer of SplitMix64).
-pub fn mixed(number: u64) -> u64 {
-    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
-}

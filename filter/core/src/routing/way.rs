@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use sluice_wire::time::Time;
 
-use crate::config::file::{Delivery, Need, Sticky, Strategy, Trigger};
-use crate::config::{Caller, Timeouts};
+use crate::routing::spec::{Delivery, Need, Sticky, Strategy, Trigger};
+use crate::keys::caller::Caller;
+use crate::routing::timeouts::Timeouts;
 use crate::keys::Glob;
 
 use super::hints::Hints;

@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sluice_wire::time::Time;
 
+pub mod dimension;
 pub mod embedded;
 pub mod redis;
 pub(crate) mod value;

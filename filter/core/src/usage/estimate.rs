@@ -8,9 +8,9 @@ use std::borrow::Cow;
 
 use sluice_wire::conversation::Usage;
 
-use crate::exchange::outline::Outline;
+use crate::peek::Outline;
+use crate::peek::literals::Literals;
 
-use super::literals::Literals;
 use super::surcharge::Wishes;
 
 /// An image, whatever its size, which is not known without decoding it. Anthropic documents about 1,600 tokens for the largest

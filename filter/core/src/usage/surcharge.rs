@@ -6,7 +6,7 @@
 
 use sluice_wire::extras::{Calls, Tier, Tool};
 
-use super::literals::{Literal, Literals};
+use crate::peek::literals::{Literal, Literals};
 
 /// Calls of one tool that are reserved where the request does not bound them.
 const CALLS: u64 = 10;

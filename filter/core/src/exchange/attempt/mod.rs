@@ -15,7 +15,7 @@ use sluice_wire::error::{ApiError, ErrorKind, Own};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
-use crate::config::Target;
+use crate::routing::target::Target;
 
 use super::complaint::Complaint;
 use super::failure::{Failure, retry_after};

@@ -8,10 +8,10 @@ use sluice_wire::dialect::translate::Translated;
 use sluice_wire::error::ApiError;
 use sluice_wire::headers::HeaderMap;
 
-use crate::config::Target;
+use crate::peek::Splice;
+use crate::routing::target::Target;
 
 use super::super::journey::Journey;
-use super::super::outline::Splice;
 use super::super::rewrite;
 use super::super::{Effect, Event, Flow, View};
 

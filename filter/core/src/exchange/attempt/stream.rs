@@ -17,7 +17,7 @@ use sluice_wire::dialect::{Chat, Opening, Said, StreamOpener, StreamReader, Stre
 use sluice_wire::error::ApiError;
 use sluice_wire::time::Time;
 
-use crate::config::Target;
+use crate::routing::target::Target;
 
 use super::super::failure::Failure;
 use super::super::journey::Journey;

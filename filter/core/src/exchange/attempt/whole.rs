@@ -7,7 +7,7 @@ use sluice_wire::error::ApiError;
 use sluice_wire::footprint;
 use sluice_wire::framing::surrogates;
 
-use crate::config::file::Trigger;
+use crate::routing::spec::Trigger;
 use crate::guard::Finding;
 use crate::guard::answer::Witness;
 use crate::guard::overheard;

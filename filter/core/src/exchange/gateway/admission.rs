@@ -10,18 +10,21 @@ use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
-use crate::config::{Caller, Credential, Gateway, KeyHash};
+use crate::callout::Called;
 use crate::gate::{Full, LARGEST_BODY, Share};
+use crate::gateway::Gateway;
+use crate::key_hash::KeyHash;
+use crate::keys::caller::{Caller, Credential};
 use crate::keys::{self, Denied, secret};
+use crate::peek::Outline;
 use crate::routing::hints::Hints;
 
-use super::super::journey::{Arrival, Passage, from_envoy};
-use super::super::outline::Outline;
-use super::super::remote::Asking;
-use super::super::worker::Lookup;
-use super::super::{Called, Context, Effect, Flow, Reply};
 use super::endpoint::{self, Endpoint, Purpose, VERSION, speaker_at};
 use super::path::{canonical, origin};
+use super::super::journey::{Arrival, Passage, from_envoy};
+use super::super::remote::Asking;
+use super::super::worker::Lookup;
+use super::super::{Context, Effect, Flow, Reply};
 use super::{Exchange, Outcome, Phase, Refused, Trail, health, models, quoted};
 
 /// Headers of the client that a provider may see. Everything else stays here: credentials, cookies, addresses.
@@ -136,7 +139,7 @@ impl Exchange {
             passage: passage(endpoint.client, path, query, &headers),
             endpoint,
             path: path.to_owned(),
-            hints: Hints::read(&headers, &self.worker.gateway),
+            hints: Hints::read(&headers, &self.worker.gateway.watched_headers),
             body: end.then_some(0),
             coding: coding(&headers),
             declared: headers.text("content-length").and_then(|text| text.parse().ok()),

@@ -8,20 +8,23 @@ use serde_json::value::RawValue;
 use sluice_wire::dialect::pass_through::is_stored;
 use sluice_wire::error::{ApiError, ErrorKind};
 
+use crate::batch::Errand;
 use crate::batch::book::{self, Page};
-use crate::batch::{Errand, Work};
-use crate::config::{Caller, Gateway, Model, Target};
+use crate::gateway::Gateway;
+use crate::keys::caller::Caller;
 use crate::keys;
-use crate::limits::Plan;
+use crate::peek::form;
+use crate::reservation::Plan;
+use crate::reservation::work::Work;
+use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
 use crate::usage::surcharge::Wishes;
 
-use super::super::journey::{Arrival, Asked};
-use super::super::outline::form;
 use super::departure;
 use super::endpoint::format_at;
 use super::permission::Policy;
 use super::quoted;
+use super::super::journey::{Arrival, Asked};
 
 /// What has to be known of a request's file or batch before it goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]

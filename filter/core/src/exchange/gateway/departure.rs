@@ -11,25 +11,27 @@ use sluice_wire::time::Time;
 
 use crate::batch::{Errand, book};
 use crate::cache::Entry;
-use crate::config::{Gateway, Model, Target};
-use crate::limits::Plan;
+use crate::callout::Called;
+use crate::gateway::Gateway;
+use crate::peek::mentions::{Mention, first_denied};
+use crate::peek::{Outline, form};
+use crate::reservation::Plan;
 use crate::routing::queue::Queue;
+use crate::routing::target::{Model, Target};
 use crate::store::{Order, Settlement, SharedData};
 use crate::usage::answers;
 use crate::usage::estimate::{Estimate, Prompt};
 use crate::usage::surcharge::Wishes;
 
+use super::batches::{self, Seek};
+use super::permission::Policy;
 use super::super::charge::{Charge, Ledger};
 use super::super::echo::Kept;
 use super::super::journey::{Arrival, Journey, Passage, from_envoy};
 use super::super::notes;
-use super::super::outline::mentions::{Mention, first_denied};
-use super::super::outline::{Outline, form};
 use super::super::rewrite;
 use super::super::worker::{Decision, Worker};
-use super::super::{Called, Context, Effect, Flow, LARGEST_BODY, metric};
-use super::batches::{self, Seek};
-use super::permission::Policy;
+use super::super::{Context, Effect, Flow, LARGEST_BODY, metric};
 use super::{Exchange, Outcome, Phase, Refused, models, screening, set_out, unpacking};
 
 /// The most of a body's front that is kept for splicing; past it, it is fetched again.

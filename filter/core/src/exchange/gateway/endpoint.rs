@@ -11,7 +11,7 @@ use sluice_wire::dialect::pass_through::{ENDPOINTS, STORED};
 use sluice_wire::dialect::responses::Responses;
 use sluice_wire::error::{ApiError, ErrorKind};
 
-use crate::config::url;
+use crate::provider::url;
 
 use super::{Refused, path};
 

@@ -13,11 +13,12 @@ use sluice_wire::error::ApiError;
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
-use crate::config::Caller;
-use crate::config::file::LoggedClient;
+use crate::callout::{Call, Called};
 use crate::gate::{self, Full};
+use crate::gateway::spec::LoggedClient;
 use crate::guard::Finding;
-use crate::limits::NO_RETRY;
+use crate::keys::caller::Caller;
+use crate::reservation::NO_RETRY;
 use crate::store::SharedData;
 
 use super::charge::Ledger;
@@ -29,7 +30,7 @@ use super::record::{self, Record, Words, logged_client, trace_id};
 use super::trace;
 use super::transport;
 use super::worker::{Moment, Worker};
-use super::{Call, Called, Context, Effect, Event, Flow, Reply, View, metric, property, undone};
+use super::{Context, Effect, Event, Flow, Reply, View, metric, property, undone};
 
 mod admission;
 mod batches;

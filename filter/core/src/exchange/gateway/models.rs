@@ -8,8 +8,11 @@ use sluice_wire::dialect::Dialect;
 use sluice_wire::dialect::anthropic::Anthropic;
 use sluice_wire::error::{ApiError, ErrorKind};
 
-use crate::config::file::{Control, ModelKind};
-use crate::config::{Caller, Gateway, Model};
+use crate::keys::spec::Control;
+use crate::routing::spec::ModelKind;
+use crate::keys::caller::Caller;
+use crate::gateway::Gateway;
+use crate::routing::target::Model;
 
 use super::{endpoint, quoted};
 
@@ -156,7 +159,7 @@ pub(super) fn list(gateway: &Gateway, caller: &Caller, client: &dyn Dialect, que
     let known = gateway.known_names(may_name_targets(caller));
     let may_ask = |name: &&str| {
         let found = gateway.find(name, may_name_targets(caller));
-        found.is_some_and(|found| caller.may_ask(name, &found))
+        found.is_some_and(|found| caller.may_ask(name, &found.name))
     };
     let names: Vec<String> = known.into_iter().filter(|name| may_ask(&name.as_str())).collect();
     let about = |name: &str| {
@@ -194,7 +197,7 @@ pub(super) fn resolve(gateway: &Gateway, caller: &Caller, name: &str) -> Result<
         let message = format!("The model {} does not exist. GET /v1/models lists those that do.", quoted(name));
         return Err(about_model(404, ErrorKind::NotFound, message).with_code("model_not_found"));
     };
-    if !caller.may_ask(name, &found) {
+    if !caller.may_ask(name, &found.name) {
         let message = format!("This key may not use the model {}. GET /v1/models lists those it may.", quoted(name));
         return Err(about_model(403, ErrorKind::Permission, message).with_code("model_not_allowed"));
     }

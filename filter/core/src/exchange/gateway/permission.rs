@@ -4,11 +4,13 @@
 use sluice_wire::dialect::Dialect;
 use sluice_wire::error::{ApiError, ErrorKind};
 
-use crate::config::{Caller, Gateway, Model};
+use crate::gateway::Gateway;
+use crate::keys::caller::Caller;
 use crate::keys::{self, Forbidden};
+use crate::peek::form;
+use crate::peek::mentions::{Kept, Mention, first_denied};
+use crate::routing::target::Model;
 
-use super::super::outline::form;
-use super::super::outline::mentions::{Kept, Mention, first_denied};
 use super::endpoint::reads_anthropics_errors;
 use super::quoted;
 

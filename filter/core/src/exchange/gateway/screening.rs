@@ -5,8 +5,8 @@ use std::rc::Rc;
 use sluice_wire::dialect::Content;
 use sluice_wire::error::ApiError;
 
-use crate::config::Gateway;
-use crate::config::file::{Action, Side};
+use crate::gateway::Gateway;
+use crate::guard::spec::{Action, Side};
 use crate::guard::answer::{Checks, Format};
 use crate::guard::prompt::{Screened, Unfit};
 use crate::guard::{self, prompt};

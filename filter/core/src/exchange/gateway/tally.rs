@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use crate::config::file::{Action, Trigger};
+use crate::guard::spec::Action;
+use crate::routing::spec::Trigger;
 use crate::guard::Finding;
 
 use super::super::journey::{Journey, Stage};

@@ -4,12 +4,11 @@ use sluice_wire::dialect::Dialect;
 use sluice_wire::dialect::anthropic::Anthropic;
 use sluice_wire::dialect::bedrock::Bedrock;
 
-use crate::config::Target;
-use crate::config::file::Reservation;
+use crate::gateway::spec::Reservation;
+use crate::peek::Outline;
+use crate::routing::target::Target;
 use crate::usage::estimate::{Estimate, Prompt};
 use crate::usage::surcharge::Wishes;
-
-use super::super::outline::Outline;
 
 /// A request: one that came by itself, or a line of a batch's file.
 #[derive(Debug, Clone, Copy)]

@@ -7,8 +7,8 @@ use sluice_wire::dialect::aliases::Names;
 use sluice_wire::error::ApiError;
 use sluice_wire::time::Time;
 
-use crate::config::Target;
-use crate::config::file::{Strategy, Trigger};
+use crate::routing::target::Target;
+use crate::routing::spec::{Strategy, Trigger};
 use crate::routing::cells::circuit;
 use crate::routing::cells::speed::{self, Observation};
 use crate::store::SharedData;

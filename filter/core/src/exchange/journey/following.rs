@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use sluice_wire::time::Time;
 
-use crate::config::Target;
+use crate::routing::target::Target;
 use crate::store::SharedData;
 
 use super::super::echo::Kept;

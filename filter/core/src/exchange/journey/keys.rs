@@ -9,7 +9,7 @@ use std::time::Duration;
 use sluice_wire::error::ErrorKind;
 use sluice_wire::time::Time;
 
-use crate::config::Target;
+use crate::routing::target::Target;
 use crate::store::SharedData;
 
 use super::super::failure::Failure;

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use sluice_wire::time::Time;
 
-use crate::config::file::Trigger;
+use crate::routing::spec::Trigger;
 use crate::store::SharedData;
 
 use super::super::failure::Failure;

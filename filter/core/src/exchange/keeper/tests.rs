@@ -13,7 +13,7 @@ const NOON: Time = Time(1_801_396_800_000_000_000);
 
 fn keeper(mode: &str) -> Option<Keeper> {
     let written = format!(r#"{{"url":"http://127.0.0.1:7379","mode":"{mode}","sync":"2s"}}"#);
-    Keeper::new(Redis::compile(&serde_json::from_str(&written).unwrap()).unwrap(), [7; 16])
+    Keeper::new(sluice_config::compile_redis(&serde_json::from_str(&written).unwrap()).unwrap(), [7; 16])
 }
 
 fn meter(shard: &str) -> Meter {

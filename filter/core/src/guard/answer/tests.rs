@@ -2,7 +2,7 @@
 
 use sluice_wire::conversation::Choice;
 
-use crate::config::file::Detector;
+use crate::guard::spec::Detector;
 use crate::guard::Match;
 use crate::guard::finder::Wanted;
 

@@ -8,7 +8,7 @@
 //! written last comes last.
 
 use crate::bytes::Reader;
-use crate::routing::order::number;
+use crate::mix::number;
 use crate::store::SharedData;
 use crate::store::value::{NOT_YET, Value, again};
 

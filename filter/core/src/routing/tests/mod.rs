@@ -10,14 +10,16 @@ use sluice_wire::error::ApiError;
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
-use crate::config::{Caller, Gateway, Model, Target};
 use crate::exchange::fake::Shared;
+use crate::gateway::Gateway;
+use crate::keys::caller::Caller;
+use crate::mix::mixed;
+use crate::routing::target::{Model, Target};
 use crate::usage::estimate::Estimate;
 
 use super::decision::{Decision, Inquiry, Place, decide};
 use super::hints::Hints;
 use super::needs::Needs;
-use super::order::mixed;
 
 mod circuits;
 mod decision;
@@ -58,7 +60,7 @@ impl Case {
             comma(model),
             comma(file),
         );
-        let gateway = Gateway::from_json(text.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let gateway = sluice_config::from_json(text.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         Self {
             model: gateway.models["m"].clone(),
             gateway,

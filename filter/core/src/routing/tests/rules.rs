@@ -4,7 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::config::file::Strategy;
+use crate::routing::spec::Strategy;
 use crate::routing::decision::Reason;
 
 /// A case whose only route sends what matches to `b`.

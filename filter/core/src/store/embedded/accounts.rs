@@ -7,7 +7,7 @@
 use sluice_wire::time::Time;
 
 use crate::bytes::{Reader, Writer};
-use crate::config::file::Dimension;
+use crate::store::dimension::Dimension;
 use crate::store::{Entry, SharedData, Sums, Unavailable};
 
 use super::cell::Moment;

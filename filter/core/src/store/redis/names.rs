@@ -1,7 +1,7 @@
 //! The names of all that is kept in Redis: `{prefix}:…`, so that a cluster keeps everything of one gateway together.
 
-use crate::config::KeyHash;
-use crate::config::file::Dimension;
+use crate::key_hash::KeyHash;
+use crate::store::dimension::Dimension;
 use crate::store::{Batch, Gauge, Meter};
 
 /// `{prefix}:rest`.

@@ -13,9 +13,10 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use sluice_wire::headers::HeaderMap;
 
-use crate::config::{self, file::Protocol};
-use crate::exchange::{Call, Called, REDIS_CLUSTER};
+use crate::store::redis::settings::Protocol;
+use crate::callout::{Call, Called, REDIS_CLUSTER};
 use crate::store::Unavailable;
+use crate::store::redis::settings::Redis;
 
 /// A script and the SHA-1 of its text, by which Redis knows it once it has run.
 #[derive(Debug, PartialEq, Eq)]
@@ -110,7 +111,7 @@ pub struct Wire {
 
 impl Wire {
     /// As the gateway file says.
-    pub fn new(redis: &config::Redis) -> Self {
+    pub fn new(redis: &Redis) -> Self {
         let content = match redis.protocol {
             Protocol::Webdis => "application/x-www-form-urlencoded",
             Protocol::Upstash => "application/json",
@@ -304,14 +305,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::config::file::{Mode, WhenDown};
+    use crate::store::redis::settings::{Mode, WhenDown};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     static SCRIPT: Script = Script { source: "return ARGV[1]", sha1: "098e0f0d1448c0a81dafe820f66d460eb09263da" };
 
     fn wire(protocol: Protocol) -> Wire {
-        Wire::new(&config::Redis {
+        Wire::new(&Redis {
             protocol,
             authority: "redis:7379".to_owned(),
             tls: false,

@@ -1,11 +1,10 @@
+use sluice_config::file;
 use sluice_wire::dialect::Dialect;
 use sluice_wire::dialect::anthropic::Anthropic;
 use sluice_wire::dialect::openai_chat::OpenAiChat;
 
-use crate::config::file;
-
-use super::super::price::{MicroUsd, Price};
 use super::*;
+use super::super::price::{MicroUsd, Price};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -14,7 +14,7 @@ use sluice_wire::framing::eventstream;
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
-use crate::config::patience::Patience;
+use crate::routing::patience::Patience;
 use crate::exchange::failure::Failure;
 use crate::exchange::fake::{Shared, planned_for};
 use crate::exchange::journey::{Journey, Silence, Stage};

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::config::Gateway;
+use crate::gateway::Gateway;
 use crate::exchange::fake::SECRET;
 use sluice_wire::framing::eventstream;
 
@@ -28,7 +28,7 @@ fn gateway() -> Rc<Gateway> {
         "teams": {"t": {}},
         "keys": [{"id": "k", "sha256": hash, "team": "t"}]
     });
-    Rc::new(Gateway::from_json(file.to_string().as_bytes()).unwrap())
+    Rc::new(sluice_config::from_json(file.to_string().as_bytes()).unwrap())
 }
 
 /// A request for messages, with coding agents' headers.

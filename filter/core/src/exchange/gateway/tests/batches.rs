@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde_json::json;
 use sluice_wire::time::Time;
 
-use crate::config::Gateway;
+use crate::gateway::Gateway;
 use crate::exchange::fake::{Envoy, SECRET, Script, Seen, Shared, json as answer};
 use crate::exchange::worker::Worker;
 use crate::store::{Gauge, Meter, embedded};
@@ -42,7 +42,7 @@ impl Till {
             sha256(SECRET),
             sha256(OTHER)
         );
-        let gateway = Gateway::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let gateway = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         Self { worker: Rc::new(Worker::new(Rc::new(gateway), [7; 16])), shared: Rc::default() }
     }
 

@@ -3,13 +3,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::CHAT;
-use super::routing::{Gate, good, send};
-use super::spending::sha256;
-use crate::config::Gateway;
 use crate::exchange::fake::{Envoy, SECRET, Script, Seen, Shared, json, sse};
 use crate::exchange::worker::Worker;
 use crate::exchange::{metric, property};
+use crate::gateway::Gateway;
+
+use super::CHAT;
+use super::routing::{Gate, good, send};
+use super::spending::sha256;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -233,7 +234,7 @@ fn shared_by(scope: &str, target: &str) -> Rc<Worker> {
             "cache":{{"ttl":"1m","scope":"{scope}"}}}}}},"teams":{{"red":{{}},"blue":{{}}}},"apps":{{"bot":{{}}}},"keys":[{}]}}"#,
         keys.join(",")
     );
-    Rc::new(Worker::new(Rc::new(Gateway::from_json(text.as_bytes()).unwrap()), [7; 16]))
+    Rc::new(Worker::new(Rc::new(sluice_config::from_json(text.as_bytes()).unwrap()), [7; 16]))
 }
 
 fn as_key(worker: &Rc<Worker>, shared: &Rc<Shared>, key: &str) -> Seen {

@@ -3,10 +3,11 @@
 
 use std::rc::Rc;
 
-use super::spending::sha256;
-use crate::config::Gateway;
 use crate::exchange::fake::{Envoy, SECRET, Script, Seen, json};
 use crate::exchange::worker::Worker;
+use crate::gateway::Gateway;
+
+use super::spending::sha256;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -120,7 +121,7 @@ fn a_key_is_found_in_whichever_header_it_stands() {
         r#"{{"providers":{{"oai":{{"kind":"openai"}}}},"models":{{"m":{{"targets":[{{"provider":"oai","model":"gpt"}}]}}}},
             "teams":{{"t":{{}}}},"keys":[{{"id":"k","team":"t","sha256":"{hash}"}}]}}"#
     );
-    let gateway = Rc::new(Gateway::from_json(file.as_bytes()).unwrap());
+    let gateway = Rc::new(sluice_config::from_json(file.as_bytes()).unwrap());
     let ours = SECRET.as_bytes();
     for headers in [
         [("authorization", &b"Bearer sk-ant-oat01-another"[..]), ("x-api-key", ours)],

@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
-use super::spending::{answer, ask, worker};
 use crate::exchange::fake::{Envoy, Script, Seen, Shared, json, sse};
 use crate::exchange::metric;
 use crate::exchange::worker::Worker;
+
+use super::spending::{answer, ask, worker};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -197,7 +198,7 @@ fn an_answer_that_is_not_the_json_asked_for_is_asked_for_elsewhere_or_again() {
                   "unchecked":{"targets":[{"provider":"oai","model":"gpt"}]}},
         "teams":{"t":{}},"keys":[{"id":"k","team":"t","sha256":"HASH"}]}"#
         .replace("HASH", &super::spending::sha256(crate::exchange::fake::SECRET));
-    let gateway = Rc::new(crate::config::Gateway::from_json(file.as_bytes()).unwrap());
+    let gateway = Rc::new(crate::gateway::sluice_config::from_json(file.as_bytes()).unwrap());
     let worker = Rc::new(Worker::new(gateway, [7; 16]));
     let ask = |model: &str, stream: bool| {
         format!(
@@ -249,7 +250,7 @@ fn shared_cache(guard: &str) -> (Rc<Worker>, Rc<Shared>) {
         hash("sk-strict"),
         hash("sk-lenient")
     );
-    let gateway = Rc::new(crate::config::Gateway::from_json(file.as_bytes()).unwrap());
+    let gateway = Rc::new(crate::gateway::sluice_config::from_json(file.as_bytes()).unwrap());
     (Rc::new(Worker::new(gateway, [7; 16])), Rc::default())
 }
 
@@ -392,7 +393,7 @@ fn no_place_of_an_answer_that_passes_unchanged_is_passed_over() {
                 "teams":{{"t":{{}}}},"keys":[{{"id":"k","team":"t","sha256":"{}"}}]{file}}}"#,
             super::spending::sha256(crate::exchange::fake::SECRET)
         );
-        let gateway = crate::config::Gateway::from_json(text.as_bytes()).unwrap_or_else(|wrong| panic!("{wrong:?}"));
+        let gateway = crate::gateway::sluice_config::from_json(text.as_bytes()).unwrap_or_else(|wrong| panic!("{wrong:?}"));
         Rc::new(Worker::new(Rc::new(gateway), [7; 16]))
     };
     for (path, model, whole, stream) in places() {

@@ -4,11 +4,12 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 
-use super::spending::sha256;
-use crate::config::Gateway;
-use crate::config::file::ModelKind;
 use crate::exchange::fake::{Envoy, SECRET, Shared};
 use crate::exchange::worker::Worker;
+use crate::gateway::Gateway;
+use crate::routing::spec::ModelKind;
+
+use super::spending::sha256;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -25,7 +26,7 @@ fn get(path: &str, anthropics: bool) -> (u16, Value) {
         some.join(","),
         sha256(SECRET)
     );
-    let gateway = Gateway::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let gateway = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
     let gateway = Gateway { since: Some(1_800_000_000), ..gateway };
     let envoy = Envoy::with(Rc::new(Worker::new(Rc::new(gateway), [7; 16])), Rc::new(Shared::default()));
     let key = ("x-api-key", SECRET.as_bytes());

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde_json::{Value, json as value};
 use sluice_wire::time::Time;
 
-use crate::config::Gateway;
+use crate::gateway::Gateway;
 use crate::exchange::fake::{Envoy, SECRET, Script, Seen, Shared, json};
 use crate::exchange::worker::Worker;
 use crate::store::{Gauge, Meter, embedded};
@@ -51,7 +51,7 @@ impl Site {
             sha256(CONTROLS),
             sha256(HAIKUS),
         );
-        let gateway = Gateway::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let gateway = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         Self { worker: Rc::new(Worker::new(Rc::new(gateway), [7; 16])), shared: Rc::default() }
     }
 
@@ -294,7 +294,7 @@ fn uploaded(models: &str, asked: &[&str]) -> (Site, Seen) {
             "teams":{{"t":{{}}}},"keys":[{{"id":"k","team":"t","sha256":"{}","models":[{models}],"endpoints":["/v1/*"]}}]{more}}}"#,
         sha256(SECRET)
     );
-    let gateway = Gateway::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let gateway = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
     let site = Site { worker: Rc::new(Worker::new(Rc::new(gateway), [7; 16])), shared: Rc::default() };
     let line = |model: &&str| {
         let body =

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sluice_wire::error::{ApiError, ErrorKind};
 
-use crate::config::Gateway;
+use crate::gateway::Gateway;
 use crate::exchange::failure::Failure;
 use crate::exchange::fake::{Envoy, SECRET, Shared};
 use crate::exchange::worker::Worker;
@@ -30,7 +30,7 @@ fn story(seed: u8, circuit: &str) -> (Option<u64>, usize) {
         provider("two"),
         sha256(SECRET)
     );
-    let worker = Rc::new(Worker::new(Rc::new(Gateway::from_json(text.as_bytes()).unwrap()), [seed; 16]));
+    let worker = Rc::new(Worker::new(Rc::new(sluice_config::from_json(text.as_bytes()).unwrap()), [seed; 16]));
     let (shared, mut in_vain) = (Rc::<Shared>::default(), 0);
     for at in (0..REQUESTS).map(|number| number * EVERY) {
         let envoy = Envoy::with(worker.clone(), shared.clone()).after(Duration::from_secs(at));

@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
-use super::spending::sha256;
-use crate::config::Gateway;
 use crate::exchange::fake::{Envoy, SECRET, Script, Seen, Shared, json};
 use crate::exchange::worker::Worker;
+use crate::gateway::Gateway;
+
+use super::spending::sha256;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -22,7 +23,7 @@ pub(super) fn envoy(key: &str) -> Envoy {
             "keys":[{{"id":"k","team":"t","sha256":"{}"{key}}}]}}"#,
         sha256(SECRET)
     );
-    let gateway = Gateway::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let gateway = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
     Envoy::with(Rc::new(Worker::new(Rc::new(gateway), [7; 16])), Rc::new(Shared::default()))
 }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
-use crate::config::Gateway;
+use crate::gateway::Gateway;
 use crate::exchange::fake::{Envoy, SECRET, Script, Seen, Shared, json, sse};
 use crate::exchange::gateway::{Exchange, Outcome};
 use crate::exchange::worker::Worker;
@@ -34,7 +34,7 @@ fn claude(key: &str, more: &str) -> Rc<Worker> {
             "teams":{{"t":{{}}}},"keys":[{{"id":"k","team":"t","sha256":"{}"{key}}}]{more}}}"#,
         sha256(SECRET)
     );
-    Rc::new(Worker::new(Rc::new(Gateway::from_json(file.as_bytes()).unwrap()), [7; 16]))
+    Rc::new(Worker::new(Rc::new(sluice_config::from_json(file.as_bytes()).unwrap()), [7; 16]))
 }
 
 /// An answer of Claude's with this content.

@@ -12,7 +12,8 @@ use crate::exchange::fake::{Shared, posted};
 use crate::exchange::gateway::{Exchange, Outcome};
 use crate::exchange::remembered::Record;
 use crate::exchange::worker::{Lookup, Worker};
-use crate::exchange::{Called, metric};
+use crate::exchange::metric;
+use crate::callout::Called;
 use sluice_wire::time::Time;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -177,7 +178,7 @@ fn settle_many(worker: &Rc<Worker>, many: usize) {
 }
 
 /// How many settlements a call tells of.
-fn told(call: &crate::exchange::Call) -> usize {
+fn told(call: &crate::callout::Call) -> usize {
     let text = std::str::from_utf8(&call.body).unwrap();
     let keys: usize = text.split('/').nth(2).unwrap().parse().unwrap();
     text.split('/').nth(3 + keys).unwrap().parse().unwrap()
@@ -218,7 +219,7 @@ fn many_settlements_do_not_wait_for_a_tick_each() {
     let most = crate::store::redis::settle::LARGEST_BATCH;
     settle_many(&worker, 2 * most + 1);
     assert_eq!(told(&worker.tick(LATER).unwrap()), most);
-    let next = |told: Option<crate::exchange::Call>| told.is_some();
+    let next = |told: Option<crate::callout::Call>| told.is_some();
     let done = said(r#"{"EVALSHA":64}"#);
     assert!(next(worker.told(&done, LATER, &mut Vec::new())));
     assert!(!next(worker.told(&done, LATER, &mut Vec::new())), "the last one can wait");
@@ -231,7 +232,7 @@ fn made_up_keys_do_not_make_a_worker_forget_the_real_ones() {
     let worker = with_redis("deny");
     let remote = crate::exchange::remote::Remote::new(worker.gateway.redis.clone().unwrap());
     let hash = |number: u32| {
-        let mut hash = crate::config::KeyHash([0; 32]);
+        let mut hash = crate::key_hash::KeyHash([0; 32]);
         hash.0[..4].copy_from_slice(&number.to_be_bytes());
         hash
     };
@@ -262,7 +263,7 @@ fn one_question_finds_out_whether_redis_answers_again_and_nobody_else_waits_for_
 #[test]
 fn redis_is_asked_for_sixteen_keys_at_a_time_and_no_more() {
     let worker = with_redis("deny");
-    let remote = |digit: u8| crate::config::KeyHash([digit; 32]);
+    let remote = |digit: u8| crate::key_hash::KeyHash([digit; 32]);
     let look = |digit: u8| worker.find(stranger().as_bytes(), &remote(digit), LATER);
     let asking: Vec<Lookup> = (0..16).map(look).collect();
     assert!(asking.iter().all(|lookup| matches!(lookup, Lookup::Ask(..))));

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::Gateway;
-use crate::config::file::Trigger;
+use crate::gateway::Gateway;
+use crate::routing::spec::Trigger;
 use crate::exchange::fake::{Envoy, SECRET, Script, Seen, Shared, json, sse};
 use crate::exchange::gateway::foresight::{Question, foresee};
 use crate::exchange::metric;
@@ -37,7 +37,7 @@ impl Gate {
                 "keys":[{{"id":"k","team":"t","sha256":"{}"{key}}}]{file}}}"#,
             sha256(SECRET)
         );
-        let gateway = Gateway::from_json(text.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let gateway = sluice_config::from_json(text.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         Self { worker: Rc::new(Worker::new(Rc::new(gateway), [7; 16])), shared: Rc::default() }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sluice_wire::conversation::Usage;
 use sluice_wire::dialect::Said;
 
-use crate::config::Gateway;
+use crate::gateway::Gateway;
 use crate::exchange::fake::{Envoy, Script, Seen, Shared, json, sse};
 use crate::exchange::journey::{Counted, Journey};
 use crate::exchange::metric;
@@ -28,7 +28,7 @@ pub(super) fn worker(key: &str, more: &str) -> Rc<Worker> {
             "keys":[{{"id":"k","team":"t","sha256":"{}"{key}}}]{more}}}"#,
         sha256(crate::exchange::fake::SECRET)
     );
-    let gateway = Gateway::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let gateway = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
     Rc::new(Worker::new(Rc::new(gateway), [7; 16]))
 }
 
@@ -107,7 +107,7 @@ fn what_a_lost_request_holds_comes_back_when_none_for_its_model_can_be_under_way
                       "limits":{{"concurrent_requests":1}}}}]}}"#,
         sha256(crate::exchange::fake::SECRET)
     );
-    let worker = Rc::new(Worker::new(Rc::new(Gateway::from_json(file.as_bytes()).unwrap()), [7; 16]));
+    let worker = Rc::new(Worker::new(Rc::new(sluice_config::from_json(file.as_bytes()).unwrap()), [7; 16]));
     let shared = Rc::default();
     drop(Envoy::with(worker.clone(), Rc::clone(&shared)).departs("chat"));
     let after = |minutes: u64| {

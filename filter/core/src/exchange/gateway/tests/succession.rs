@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use sluice_wire::time::Time;
 
-use crate::config::{Gateway, KeyHash};
+use crate::gateway::Gateway;
+use crate::key_hash::KeyHash;
 use crate::exchange::fake::{Envoy, SECRET, Seen, Shared, json};
 use crate::exchange::worker::{Lookup, Moment, Worker};
-use crate::exchange::{Call, Called};
+use crate::callout::{Call, Called};
 
 use super::spending::{answer, ask, sha256, worker};
 #[cfg(target_arch = "wasm32")]
@@ -31,7 +32,7 @@ fn with_keys(before: Option<&Worker>, teams: &str, keys: &str, more: &str) -> Rc
             "teams":{{{teams}}},"keys":[{}]{more}}}"#,
         keys.replace("HASH", &sha256(SECRET))
     );
-    let gateway = Rc::new(Gateway::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}")));
+    let gateway = Rc::new(sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}")));
     Rc::new(match before {
         Some(before) => before.succeeded_by(gateway),
         None => Worker::new(gateway, [7; 16]),
@@ -107,7 +108,7 @@ fn ten_thousand_configurations_with_new_names_leave_nothing_of_theirs_in_a_worke
             r#"{{"providers":{{"p{number}":{{"kind":"openai"}}}},
                 "models":{{"chat":{{"targets":[{{"provider":"p{number}","model":"m{number}"}}]}}}},"teams":{{}},"keys":[]}}"#
         );
-        worker = Rc::new(worker.succeeded_by(Rc::new(Gateway::from_json(file.as_bytes()).unwrap())));
+        worker = Rc::new(worker.succeeded_by(Rc::new(sluice_config::from_json(file.as_bytes()).unwrap())));
         let target = worker.gateway.models["chat"].targets[0].clone();
         worker.enters(&target, true, NOW, &shared);
         worker.leaves(&target, NOW, &shared);
@@ -271,7 +272,7 @@ fn targets_in_another_order_keep_what_is_known_of_them() {
                 "teams":{{"t":{{}}}},"keys":[{{"id":"k","team":"t","sha256":"{}"}}]}}"#,
             sha256(SECRET)
         );
-        Rc::new(Gateway::from_json(text.as_bytes()).unwrap())
+        Rc::new(sluice_config::from_json(text.as_bytes()).unwrap())
     };
     let first = Rc::new(Worker::new(file(["one", "two"], 1), [7; 16]));
     let ask = |worker: &Rc<Worker>, scripts: &[crate::exchange::fake::Script]| {

@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
-use super::spending::sha256;
-use crate::config::Gateway;
 use crate::exchange::fake::{Envoy, SECRET, Script, Seen, Shared, json, sse};
 use crate::exchange::worker::Worker;
+use crate::gateway::Gateway;
+
+use super::spending::sha256;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -30,7 +31,7 @@ fn ask(budget: &str, path: &str, body: &str, answers: &[Script]) -> Seen {
             "keys":[{{"id":"k","team":"t","sha256":"{}","endpoints":["*"],"budget":{{"total":{budget}}}}}]}}"#,
         sha256(SECRET)
     );
-    let gateway = Gateway::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let gateway = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
     let envoy = Envoy::with(Rc::new(Worker::new(Rc::new(gateway), [7; 16])), Rc::new(Shared::default()));
     envoy.send("POST", path, &[("api-key", SECRET.as_bytes())], body.as_bytes(), answers)
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde_json::Value;
 use sluice_wire::framing::eventstream;
 
-use crate::config::Gateway;
+use crate::gateway::Gateway;
 use crate::exchange::fake::{Envoy, SECRET, Script, Seen, Shared};
 use crate::exchange::worker::Worker;
 use crate::guard::places::each_place;
@@ -152,7 +152,7 @@ fn worker(kind: &str, guards: &str) -> Rc<Worker> {
             "keys":[{{"id":"k","team":"t","sha256":"{}"}}]{guards}}}"#,
         sha256(SECRET)
     );
-    let gateway = Gateway::from_json(text.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let gateway = sluice_config::from_json(text.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
     Rc::new(Worker::new(Rc::new(gateway), [7; 16]))
 }
 

@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
-use super::spending::sha256;
-use crate::config::Gateway;
 use crate::exchange::fake::{Envoy, SECRET, Seen, json};
 use crate::exchange::worker::Worker;
+use crate::gateway::Gateway;
+
+use super::spending::sha256;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -128,6 +129,6 @@ fn envoy_with(models: &str) -> Envoy {
             "keys":[{{"id":"k","team":"t","sha256":"{}","endpoints":["/v1/*"]}}]}}"#,
         sha256(SECRET)
     );
-    let gateway = Gateway::from_json(file.as_bytes()).unwrap();
+    let gateway = sluice_config::from_json(file.as_bytes()).unwrap();
     Envoy::with(Rc::new(Worker::new(Rc::new(gateway), [7; 16])), Rc::default())
 }

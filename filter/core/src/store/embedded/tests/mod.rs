@@ -10,7 +10,7 @@ use std::time::Duration;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::config::file::Dimension;
+use crate::store::dimension::Dimension;
 use crate::store::{Conflict, Entry, Obstacle, Order, Sums, Take, Verdict};
 
 mod exchange;

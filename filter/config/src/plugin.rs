@@ -1,0 +1,58 @@
+//! What Envoy hands to the filter as its configuration: which role it plays, and for all but the provider role the
+//! gateway file.
+
+use serde::{Deserialize, Serialize};
+
+use super::file;
+
+/// Which gateway file is in force, and what became of the last one, where a command applies changes while Envoy runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reload {
+    /// Of the file in force: the same for the same file, in every Envoy.
+    pub version: String,
+    /// Since when it is in force (RFC 3339).
+    pub applied_at: String,
+    /// The last file, if it was refused; the one in force went on.
+    pub refused: Option<Refused>,
+}
+
+/// A gateway file that was not applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refused {
+    /// When it was read (RFC 3339).
+    pub at: String,
+    /// All that is wrong with it, each as `check` prints it.
+    pub mistakes: Vec<String>,
+}
+
+/// The configuration as it is written: `{"role":"gateway","gateway":{…}}`, the same with `admin`, `{"role":"keeper","redis":{…}}`, or
+/// `{"role":"provider"}`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "role", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Written {
+    /// Sees every request once.
+    Gateway {
+        /// The gateway file, without the providers' credentials.
+        gateway: Box<file::File>,
+        /// Of that file.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reload: Option<Reload>,
+    },
+    /// Sees every attempt; all it needs is in the request's plan.
+    Provider {},
+    /// Answers the administrator.
+    Admin {
+        /// The same file as the gateway role's.
+        gateway: Box<file::File>,
+        /// Of that file.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reload: Option<Reload>,
+    },
+    /// Exchanges counts with Redis, in relaxed mode.
+    Keeper {
+        /// That section of the gateway file. Of the rest it knows nothing, since it is configured at Envoy's start only.
+        redis: file::Redis,
+    },
+}
