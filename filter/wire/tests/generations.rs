@@ -72,17 +72,26 @@ fn an_effort_for_a_newer_claude_is_adaptive_thinking_wherever_it_is_hosted() {
 #[test]
 fn older_claudes_are_given_budgets() {
     for model in ["claude-sonnet-4-5", "claude-opus-4-1", "claude-3-7-sonnet-20250219"] {
-        let (body, dropped) = sent(&openai_chat::CLIENT, &anthropic::PROVIDER, model, &chat(json!({"reasoning_effort": "high"})));
+        let (body, dropped) =
+            sent(&openai_chat::CLIENT, &anthropic::PROVIDER, model, &chat(json!({"reasoning_effort": "high"})));
         assert_eq!(body["thinking"], json!({"type": "enabled", "budget_tokens": 16384}), "{model}");
         assert!(body.get("output_config").is_none() && dropped.is_empty());
     }
-    let (body, dropped) =
-        sent(&openai_chat::CLIENT, &anthropic::PROVIDER, "claude-3-5-haiku-latest", &chat(json!({"reasoning_effort": "high"})));
+    let (body, dropped) = sent(
+        &openai_chat::CLIENT,
+        &anthropic::PROVIDER,
+        "claude-3-5-haiku-latest",
+        &chat(json!({"reasoning_effort": "high"})),
+    );
     assert!(body.get("thinking").is_none());
     assert_eq!(dropped, ["reasoning_effort"]);
     // What an older model does not know, it is told in its own way.
-    let (body, dropped) =
-        sent(&openai_chat::CLIENT, &anthropic::PROVIDER, "claude-sonnet-4-5", &chat(json!({"thinking": {"type": "adaptive"}})));
+    let (body, dropped) = sent(
+        &openai_chat::CLIENT,
+        &anthropic::PROVIDER,
+        "claude-sonnet-4-5",
+        &chat(json!({"thinking": {"type": "adaptive"}})),
+    );
     assert_eq!(body["thinking"], json!({"type": "enabled", "budget_tokens": 8192}));
     assert_eq!(dropped, ["thinking"]);
 }
@@ -105,14 +114,14 @@ fn every_effort_of_openais_is_one_that_the_claude_knows() {
         ("claude-sonnet-4-6", "xhigh", "high", true),
         ("claude-sonnet-4-6", "max", "max", false),
     ] {
-        let (body, dropped) = sent(&openai_chat::CLIENT, &anthropic::PROVIDER, model, &chat(json!({"reasoning_effort": word})));
+        let (body, dropped) =
+            sent(&openai_chat::CLIENT, &anthropic::PROVIDER, model, &chat(json!({"reasoning_effort": word})));
         assert_eq!(body["output_config"]["effort"], effort, "{model} {word}");
         assert_eq!(dropped.is_empty(), !named, "{model} {word}");
     }
     for provider in [&anthropic::PROVIDER, &gemini::PROVIDER, &bedrock::PROVIDER, &openai_chat::PROVIDER] {
         let clients = [&openai_chat::CLIENT, &responses::CLIENT];
-        for client in clients.into_iter().filter(|client| client.id() != provider.id)
-        {
+        for client in clients.into_iter().filter(|client| client.id() != provider.id) {
             let asked = match client.id() {
                 Id::Responses => json!({"model": "m", "input": "x", "reasoning": {"effort": "max"}}),
                 _ => chat(json!({"reasoning_effort": "max"})),
@@ -281,8 +290,9 @@ fn what_anthropic_keeps_to_and_openai_cannot_is_not_strict() {
 fn what_does_not_change_stands_before_what_does() {
     let asked = chat(json!({"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "x"}],
         "tools": [{"type": "function", "function": {"name": "f"}}]}));
-    let body =
-        translate::request(&openai_chat::CLIENT, &hosted::VERTEX, asked.to_string().as_bytes(), "claude-x").unwrap().body;
+    let body = translate::request(&openai_chat::CLIENT, &hosted::VERTEX, asked.to_string().as_bytes(), "claude-x")
+        .unwrap()
+        .body;
     let body = String::from_utf8(body).unwrap();
     let at = |name: &str| body.find(&format!("\"{name}\":")).unwrap();
     assert!(at("tools") < at("system") && at("system") < at("messages"), "{body}");
@@ -372,5 +382,8 @@ fn more_than_a_provider_takes_is_refused_by_its_name() {
     assert_eq!(refused(&anthropic::CLIENT, groq, "llama", &stop), "stop_sequences");
     assert_eq!(sent(&anthropic::CLIENT, &openai_chat::PROVIDER, "m", &stop).0["stop"].as_array().unwrap().len(), 5);
     let tools: Vec<Value> = (0..129).map(|index| json!({"name": format!("f{index}"), "input_schema": {}})).collect();
-    assert_eq!(refused(&anthropic::CLIENT, &openai_chat::PROVIDER, "gpt-4o", &messages(json!({"tools": tools}))), "tools");
+    assert_eq!(
+        refused(&anthropic::CLIENT, &openai_chat::PROVIDER, "gpt-4o", &messages(json!({"tools": tools}))),
+        "tools"
+    );
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use sluice_wire::dialect::Dialect;
+use sluice_wire::dialect::Client;
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::time::Time;
 
@@ -30,7 +30,7 @@ pub struct Inquiry<'a> {
     /// What is asked for.
     pub model: &'a Model,
     /// How the client speaks.
-    pub client: &'static dyn Dialect,
+    pub client: &'static Client,
     /// Who asks.
     pub caller: &'a Caller,
     /// What the request asks of a target.
@@ -180,7 +180,7 @@ impl Draft<'_> {
     fn keep_speaking(&mut self) -> Result<(), ApiError> {
         let Inquiry { client, model, .. } = self.inquiry;
         self.leave_out(|target| {
-            target.provider.format_for(*client, &target.model).is_none().then_some(Reason::NoSuchEndpoint)
+            target.provider.format_for(client, &target.model).is_none().then_some(Reason::NoSuchEndpoint)
         });
         if !self.kept.is_empty() {
             return Ok(());
@@ -188,7 +188,7 @@ impl Draft<'_> {
         let message = format!(
             "The model `{}` cannot be asked this way: none of its providers has an endpoint like `{}`.",
             model.name,
-            client.path("", false)
+            (client.provider.path)("", false)
         );
         Err(ApiError::new(400, ErrorKind::InvalidRequest, message).with_code("endpoint_not_available"))
     }

@@ -80,4 +80,9 @@ impl Id {
             Self::Stored => "stored",
         }
     }
+
+    /// Whether a stream of the format brings usage only to those who ask for it in `stream_options`.
+    pub const fn takes_stream_options(self) -> bool {
+        matches!(self, Self::OpenAiChat | Self::Completions)
+    }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 use sluice_wire::coding::{self, Coding};
-use sluice_wire::dialect::{Content, Dialect};
+use sluice_wire::dialect::{Asks, Client};
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
@@ -121,7 +121,7 @@ impl Exchange {
             Purpose::Ask | Purpose::Models | Purpose::Model(_) | Purpose::Stored => {}
         }
         let configured = self.worker.gateway.forward_headers.iter().map(|header| header.name());
-        let own: Vec<&str> = endpoint.client.forwards().iter().copied().chain(configured).collect();
+        let own: Vec<&str> = endpoint.client.manner.forwards.iter().copied().chain(configured).collect();
         let passes = |name: &[u8]| match name == TRACE_PARENT {
             true => !tracing,
             false => FORWARDED.contains(&name) || own.iter().any(|own| own.as_bytes() == name),
@@ -227,7 +227,7 @@ impl Exchange {
                 match body {
                     None => Ok(Outcome::Step(Flow::Pause)),
                     Some(0) if purpose == Purpose::Ask => {
-                        Err(Outline::read(&[], client.shape()).err().unwrap_or_else(|| from_envoy(400)).into())
+                        Err(Outline::read(&[], client.shape).err().unwrap_or_else(|| from_envoy(400)).into())
                     }
                     Some(size) => self.body(size, cx),
                 }
@@ -288,9 +288,9 @@ fn coding(headers: &HeaderMap) -> Result<Option<Coding>, ApiError> {
 }
 
 /// What a provider has to be told of a request that is passed through.
-fn passage(client: &'static dyn Dialect, path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<Passage> {
+fn passage(client: &Client, path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<Passage> {
     let below = path.strip_prefix(VERSION).unwrap_or(path);
-    matches!(client.content(), Content::PassedThrough).then(|| Passage {
+    matches!(client.asks, Asks::PassedThrough).then(|| Passage {
         method: headers.text(":method").unwrap_or_default().to_owned(),
         path: query.map_or_else(|| below.to_owned(), |query| format!("{below}?{query}")),
         content_type: headers.text("content-type").map(str::to_owned),

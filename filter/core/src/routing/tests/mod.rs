@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use sluice_wire::dialect::openai_chat::OpenAiChat;
+use sluice_wire::dialect::openai_chat;
 use sluice_wire::error::ApiError;
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
@@ -98,7 +98,7 @@ impl Case {
         };
         let inquiry = Inquiry {
             model: &self.model,
-            client: &OpenAiChat,
+            client: &openai_chat::CLIENT,
             caller: &self.caller,
             needs: self.needs,
             hints: &self.hints,

@@ -1,6 +1,6 @@
 //! Words that whole answers and streams share: reasons to stop, tokens, classes of service.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::conversation::{Finish, Usage};
 use crate::dialect::lenient;
@@ -58,8 +58,7 @@ impl From<Tokens> for Usage {
 }
 
 /// An object that is one word: a class of service.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(test, derive(serde::Serialize))]
+#[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Typed<T> {
     pub(super) r#type: T,
 }
