@@ -51,7 +51,7 @@ static COUNT_TOKENS_AT: Provider = Provider {
     bytes_per_100_tokens: 350,
     stream_type: EVENTS,
     read_error: |status, _, body| anthropic::read_error(status, body),
-    peek_response: |body| peek(body, anthropic::PROVIDER.peek_response),
+    peek_response: Some(|body| peek(body, anthropic::peek_response)),
     usage_of: |_| None,
     serves: Serves::TokenCount,
 };
@@ -65,7 +65,7 @@ static INPUT_TOKENS_AT: Provider = Provider {
     bytes_per_100_tokens: 400,
     stream_type: EVENTS,
     read_error: |status, _, body| error::read(status, body),
-    peek_response: |body| peek(body, responses::PROVIDER.peek_response),
+    peek_response: Some(|body| peek(body, responses::peek_response)),
     usage_of: |_| None,
     serves: Serves::TokenCount,
 };
@@ -119,8 +119,8 @@ mod tests {
             (OPENAIS, b"{}", 502),
             (OPENAIS, br#"{"error":{"message":"no","type":"server_error"}}"#, 502),
         ] {
-            assert!((count.provider.peek_response)(&answer(count, 7)).unwrap().finished);
-            assert_eq!((count.provider.peek_response)(body).unwrap_err().status, status);
+            assert!((count.provider.peek_response.unwrap())(&answer(count, 7)).unwrap().finished);
+            assert_eq!((count.provider.peek_response.unwrap())(body).unwrap_err().status, status);
         }
     }
 }

@@ -88,7 +88,7 @@ impl<const CHAT: bool> Halves<CHAT> {
     }
 
     pub fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError> {
-        (self.provider.peek_response)(body)
+        (self.provider.peek_response.unwrap())(body)
     }
 
     pub fn usage_of(&self, body: &[u8]) -> Option<Usage> {

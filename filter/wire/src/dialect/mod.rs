@@ -45,7 +45,7 @@ mod functions;
 pub mod gemini;
 pub mod gemini_embed;
 #[cfg(test)]
-mod halves;
+pub(crate) mod halves;
 mod hints;
 mod id;
 mod in_turn;

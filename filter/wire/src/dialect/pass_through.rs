@@ -75,7 +75,7 @@ const fn provider(id: Id, path: fn(&str, bool) -> String) -> Provider {
         bytes_per_100_tokens: 400,
         stream_type: EVENTS,
         read_error: |status, _, body| error::read(status, body),
-        peek_response: peek,
+        peek_response: Some(peek),
         usage_of,
         serves: Serves::PassedThrough,
     }

@@ -31,13 +31,17 @@ pub struct Provider {
     pub stream_type: &'static str,
     /// Reads an error, whatever its body is: JSON, HTML, nothing. `hint` is what stood in [`Headers::error`].
     pub read_error: fn(status: u16, hint: Option<&str>, body: &[u8]) -> ApiError,
-    /// Looks at a whole answer that passes unchanged: the model and the usage in it, or the error hidden in a 200.
-    pub peek_response: fn(body: &[u8]) -> Result<Glance, ApiError>,
+    /// Looks at a whole answer that passes unchanged: the model and the usage in it, or the error hidden in a 200. None of a
+    /// format whose bodies no client reads.
+    pub peek_response: Option<Peek>,
     /// The usage that a whole answer reports, of one that is no good otherwise: it is owed all the same.
     pub usage_of: fn(body: &[u8]) -> Option<Usage>,
     /// The content of its answers.
     pub serves: Serves,
 }
+
+/// Looks at a whole answer.
+pub type Peek = fn(body: &[u8]) -> Result<Glance, ApiError>;
 
 /// The media type of server-sent events.
 pub const EVENTS: &str = "text/event-stream";

@@ -54,7 +54,7 @@ impl Attempt {
         if let Some(checks) = &journey.checks {
             journey.findings = checks.judge(&Witness::of(&response), std::iter::empty()).map_err(Failure::objection)?;
         }
-        if let Ok(glance) = (self.dialect.peek_response)(body) {
+        if let Some(Ok(glance)) = self.dialect.peek_response.map(|peek| peek(body)) {
             (journey.extras, journey.answer) = (glance.extras, glance.id);
         }
         journey.usage = response.usage;

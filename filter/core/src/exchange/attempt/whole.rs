@@ -66,8 +66,9 @@ impl Attempt {
         let now = view.now();
         // A client that reads the other encoding as its own has wrong vectors, and no error.
         let embeds = dialect.id == Id::OpenAiEmbeddings;
-        if self.same_bodies && !(embeds && openai_embeddings::departs(&body, journey.outline.encoding)) {
-            let glance = (dialect.peek_response)(&body).map_err(Failure::in_answer)?;
+        let passes = self.same_bodies && !(embeds && openai_embeddings::departs(&body, journey.outline.encoding));
+        if let Some(peek) = dialect.peek_response.filter(|_| passes) {
+            let glance = peek(&body).map_err(Failure::in_answer)?;
             (journey.usage, journey.extras, journey.answer) = (glance.usage, glance.extras, glance.id);
             journey.said = said(dialect, body.len());
             journey.commit(now);
@@ -111,7 +112,7 @@ impl Attempt {
         let witness = match (provider.read_response)(body) {
             Ok(response) => Witness::of(&response),
             // An answer that passes unchanged may hold what only its client knows.
-            Err(_) if self.same_bodies && (self.dialect.peek_response)(body).is_ok() => Witness::default().puzzled(),
+            Err(_) if self.same_bodies && self.dialect.peek_response.is_some_and(|peek| peek(body).is_ok()) => Witness::default().puzzled(),
             Err(error) => return Err(Failure::in_answer(error)),
         };
         let passing = self.same_bodies.then(|| overheard::texts(body));

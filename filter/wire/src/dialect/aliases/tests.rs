@@ -5,7 +5,6 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::conversation::{Role, Tool};
-use crate::dialect::halves::{ANTHROPIC, BEDROCK};
 
 fn call(id: &str, name: &str) -> Part {
     Part::ToolCall { id: id.to_owned(), name: name.to_owned(), arguments: String::new() }
@@ -44,14 +43,14 @@ fn what_fits_stays() {
     let history =
         vec![vec![call("toolu_01", "get_weather"), call("b-2", "x")], vec![result("b-2"), result("toolu_01")]];
     let mut changed = request(history.clone(), &["get_weather", "x"]);
-    assert_eq!(apply(&mut changed, ANTHROPIC), Names::none());
+    assert_eq!(apply(&mut changed, &ANTHROPIC), Names::none());
     assert_eq!(changed, request(history, &["get_weather", "x"]));
 }
 
 #[test]
 fn a_head_tells_what_it_was() {
     let mut changed = request(vec![vec![call("functions.lookup:0", "a")]], &["mcp__wiki__search for a page"]);
-    let names = apply(&mut changed, ANTHROPIC);
+    let names = apply(&mut changed, &ANTHROPIC);
     assert!(ids(&changed).0[0].starts_with("functions_lookup_0_"), "{changed:?}");
     assert!(changed.tools[0].name.starts_with("mcp__wiki__search_for_a_page_"), "{changed:?}");
     let mut name = changed.tools[0].name.clone();
@@ -80,7 +79,7 @@ fn an_alias_that_is_taken_is_made_another_way() {
 fn a_result_without_a_call_is_the_providers_to_refuse() {
     let mut changed =
         request(vec![vec![result("nobody's")], vec![call("nobody's", "f")], vec![result("nobody's")]], &[]);
-    apply(&mut changed, BEDROCK);
+    apply(&mut changed, &BEDROCK);
     let (calls, results) = ids(&changed);
     assert_ne!(results[0], calls[0]);
     assert_eq!(results[1], calls[0]);

@@ -65,7 +65,7 @@ pub static BEDROCK: Provider = Provider {
     bytes_per_100_tokens: 350,
     stream_type: aws::STREAM_TYPE,
     read_error: aws::read_error,
-    peek_response: response::peek,
+    peek_response: Some(response::peek),
     usage_of: usage::of,
     serves: Serves::Chat(ChatProvider {
         rules: aliases::ANTHROPIC,
@@ -97,7 +97,7 @@ pub static VERTEX: Provider = Provider {
     bytes_per_100_tokens: 350,
     stream_type: EVENTS,
     read_error: read_googles_error,
-    peek_response: response::peek,
+    peek_response: Some(response::peek),
     usage_of: usage::of,
     serves: Serves::Chat(ChatProvider {
         rules: aliases::ANTHROPIC,

@@ -29,6 +29,7 @@ mod write_request;
 mod tests;
 
 pub(super) use error::read as read_error;
+pub(super) use response::peek as peek_response;
 pub use table::FIELDS;
 
 use crate::error::ErrorKind;
@@ -92,7 +93,7 @@ pub static PROVIDER: Provider = Provider {
     bytes_per_100_tokens: 350,
     stream_type: EVENTS,
     read_error: |status, _, body| error::read(status, body),
-    peek_response: response::peek,
+    peek_response: Some(response::peek),
     usage_of: usage::of,
     serves: Serves::Chat(ChatProvider {
         rules: aliases::ANTHROPIC,

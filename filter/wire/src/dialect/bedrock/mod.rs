@@ -73,7 +73,7 @@ pub static PROVIDER: Provider = Provider {
     bytes_per_100_tokens: 400,
     stream_type: aws::STREAM_TYPE,
     read_error: aws::read_error,
-    peek_response: response::peek,
+    peek_response: None,
     usage_of: response::usage_of,
     serves: Serves::Chat(ChatProvider {
         rules: aliases::BEDROCK,

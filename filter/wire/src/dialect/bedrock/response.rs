@@ -4,7 +4,6 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::conversation::{Choice, Part, Response, Usage};
-use crate::dialect::Glance;
 use crate::dialect::few::Few;
 use crate::dialect::lenient::maybe;
 use crate::error::ApiError;
@@ -120,12 +119,6 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
         service_tier: answer.service_tier.map(|tier| tier.r#type),
         ..Response::default()
     })
-}
-
-/// Looks at an answer that passes unchanged.
-pub(super) fn peek(body: &[u8]) -> Result<Glance, ApiError> {
-    let (answer, _) = parse(body)?;
-    Ok(Glance { usage: answer.usage.map(Usage::from), finished: true, ..Glance::default() })
 }
 
 /// The usage in an answer of which nothing else is wanted.

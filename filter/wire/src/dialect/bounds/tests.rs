@@ -73,7 +73,7 @@ fn rows() -> Vec<Row> {
         (RESPONSES, "gpt-4o", "frequency_penalty", json!(0.5), Refused),
         (RESPONSES, "gpt-4o", "temperature", json!(-0.1), Refused),
         (COMPLETIONS, "m", "n", json!(129), Refused),
-        (&OpenAiCompatible(variations::TEMPLATED), "m", "n", json!(129), Same),
+        (Both { provider: &servers::TEMPLATED, ..OPENAI_CHAT }, "m", "n", json!(129), Same),
         (GROQ, "m", "n", json!(2), Refused),
         (GROQ, "m", "stop", stops(4), Same),
         (GROQ, "m", "stop", stops(5), Refused),

@@ -14,7 +14,6 @@ pub(super) mod client;
 pub mod embed;
 mod error;
 mod message_out;
-mod peek;
 mod response;
 mod seen;
 mod stream_in;
@@ -42,7 +41,7 @@ pub static PROVIDER: Provider = Provider {
     bytes_per_100_tokens: 400,
     stream_type: EVENTS,
     read_error: |status, _, body| error::read(status, body),
-    peek_response: peek::response,
+    peek_response: None,
     usage_of: usage::of,
     serves: Serves::Chat(ChatProvider {
         rules: aliases::COHERE,

@@ -50,7 +50,7 @@ pub static PROVIDER: Provider = Provider {
     bytes_per_100_tokens: 400,
     stream_type: EVENTS,
     read_error: |status, _, body| error::read(status, body),
-    peek_response: peek::response,
+    peek_response: Some(peek::response),
     usage_of: usage::of,
     serves: Serves::Chat(ChatProvider {
         rules: aliases::NONE,

@@ -13,7 +13,6 @@ pub(super) mod client;
 mod error;
 mod media;
 mod part;
-mod peek;
 mod response;
 mod seals;
 mod speech;
@@ -43,7 +42,7 @@ pub static PROVIDER: Provider = Provider {
     bytes_per_100_tokens: 400,
     stream_type: EVENTS,
     read_error: |status, _, body| error::read(status, body),
-    peek_response: peek::response,
+    peek_response: None,
     usage_of: usage::of,
     serves: Serves::Chat(ChatProvider {
         rules: aliases::GEMINI,

@@ -4,11 +4,11 @@ use crate::conversation::{Choice, Finish, Guises, Response};
 use crate::dialect::functions::made_up_id;
 use crate::error::ApiError;
 
-use super::answer::{Candidate, FinishReason, PartSeen, Seen, Told};
+use super::answer::{Candidate, FinishReason, Seen, Told};
 
 /// Reads a provider's answer.
 pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
-    let mut seen = Seen::<PartSeen<'_>>::whole(body)?;
+    let mut seen = Seen::whole(body)?;
     let id = seen.id();
     let candidates = seen.candidates();
     let choices = if candidates.is_empty() {
@@ -27,7 +27,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
     })
 }
 
-fn choice(answer: &str, position: u32, mut seen: Candidate<PartSeen<'_>>) -> Result<Choice, ApiError> {
+fn choice(answer: &str, position: u32, mut seen: Candidate<'_>) -> Result<Choice, ApiError> {
     let number = seen.index.unwrap_or(position);
     let mut told = Told::default();
     for part in seen.parts() {

@@ -43,7 +43,7 @@ pub static PROVIDER: Provider = Provider {
     bytes_per_100_tokens: 400,
     stream_type: EVENTS,
     read_error: |status, _, body| gemini::read_error(status, body),
-    peek_response: response::peek,
+    peek_response: None,
     usage_of: |_| None,
     serves: Serves::Embeddings(EmbeddingsProvider { write_request: request::write, read_response: response::read }),
 };

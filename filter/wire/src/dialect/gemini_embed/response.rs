@@ -3,16 +3,16 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::dialect::Glance;
 use crate::dialect::gemini;
 use crate::dialect::lenient::Filled;
 use crate::embedding::{Response, Vector};
 use crate::error::ApiError;
 
-/// An answer, its vectors as `T`.
+/// An answer.
 #[derive(Deserialize)]
-struct Seen<T> {
-    embeddings: Option<T>,
+struct Seen<'a> {
+    #[serde(borrow)]
+    embeddings: Option<Vec<Item<'a>>>,
     #[serde(default)]
     error: Filled,
 }
@@ -23,8 +23,8 @@ struct Item<'a> {
     values: &'a RawValue,
 }
 
-fn seen<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
-    let seen: Seen<T> = serde_json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
+fn seen(body: &[u8]) -> Result<Vec<Item<'_>>, ApiError> {
+    let seen: Seen<'_> = serde_json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
     if seen.error.0 > 0 {
         return Err(gemini::read_error(200, body));
     }
@@ -37,16 +37,10 @@ fn empty() -> ApiError {
 
 /// Reads an answer.
 pub(super) fn read(body: &[u8]) -> Result<Response<'_>, ApiError> {
-    let items: Vec<Item<'_>> = seen(body)?;
+    let items = seen(body)?;
     if items.is_empty() {
         return Err(empty());
     }
     let vectors = items.into_iter().map(|item| Vector::read(item.values)).collect::<Result<_, _>>()?;
     Ok(Response { vectors, ..Response::default() })
-}
-
-/// Looks at an answer that passes unchanged.
-pub(super) fn peek(body: &[u8]) -> Result<Glance, ApiError> {
-    let items: Filled = seen(body)?;
-    if items.0 == 0 { Err(empty()) } else { Ok(Glance { finished: true, ..Glance::default() }) }
 }

@@ -51,7 +51,7 @@ const fn server(variation: &Variation, write_request: fn(&Request, &str) -> Resu
         bytes_per_100_tokens: 400,
         stream_type: EVENTS,
         read_error: |status, _, body| error::read(status, body),
-        peek_response: peek::response,
+        peek_response: Some(peek::response),
         usage_of: usage::of,
         serves: Serves::Chat(ChatProvider {
             rules: variation.rules,

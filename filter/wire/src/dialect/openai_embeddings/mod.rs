@@ -54,7 +54,7 @@ pub static PROVIDER: Provider = Provider {
     bytes_per_100_tokens: 400,
     stream_type: EVENTS,
     read_error: |status, _, body| error::read(status, body),
-    peek_response: response::peek,
+    peek_response: Some(response::peek),
     usage_of: usage::of,
     serves: Serves::Embeddings(EmbeddingsProvider {
         write_request: |request, model| Ok(request::write(request, model)),

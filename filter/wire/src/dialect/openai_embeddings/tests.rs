@@ -3,9 +3,11 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+use crate::conversation::Usage;
 use crate::dialect::Fate;
 use crate::dialect::halves::OPENAI_EMBEDDINGS;
 use crate::embedding::{Encoding, Input, Request};
+use crate::error::ApiError;
 
 fn read(fields: &str) -> Result<Request<'static>, ApiError> {
     let body = format!(r#"{{"model":"m",{fields}}}"#);
@@ -61,7 +63,7 @@ fn every_field_is_read() {
         };
         assert_ne!(read(&format!(r#""input":"a",{field}"#)).unwrap(), plain, "{path}");
     }
-    assert_eq!(OPENAI_EMBEDDINGS.shape().asked, "input");
+    assert_eq!(OPENAI_EMBEDDINGS.client.shape.asked, "input");
     assert_eq!(OPENAI_EMBEDDINGS.path("m", true), "/embeddings");
 }
 

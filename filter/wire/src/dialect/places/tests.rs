@@ -10,7 +10,9 @@ use crate::dialect::halves::{
 };
 use crate::dialect::translate;
 
-const EMBEDDINGS: Both = OPENAI_EMBEDDINGS;
+const EMBEDDINGS: Both = Both { client: OPENAI_EMBEDDINGS.client, provider: OPENAI_EMBEDDINGS.provider };
+const COHERE_VECTORS: Both = Both { client: COHERE_EMBED.client, provider: COHERE_EMBED.provider };
+const GEMINI_VECTORS: Both = Both { client: GEMINI_EMBED.client, provider: GEMINI_EMBED.provider };
 
 /// A page that no provider below fetches: neither Gemini, which cannot tell what it is, nor AWS, nor OpenAI in a document.
 const PAGE: &str = "https://example.com/page";
@@ -193,10 +195,10 @@ fn a_refusal_of_content_names_the_clients_own_place() {
         (ANTHROPIC, json!({"messages": [{"role": "user", "content": [picture]}]}), COMPLETIONS, "messages[0].content"),
         (COMPLETIONS, json!({"prompt": ""}), GEMINI, "prompt"),
         (COMPLETIONS, json!({"prompt": [""]}), ANTHROPIC, "prompt"),
-        (EMBEDDINGS, json!({"input": [1, 2]}), COHERE_EMBED, "input"),
-        (EMBEDDINGS, json!({"input": ["a", [3]]}), COHERE_EMBED, "input[1]"),
-        (EMBEDDINGS, json!({"input": [[1, 2], [3]]}), COHERE_EMBED, "input[0]"),
-        (EMBEDDINGS, json!({"input": [[1, 2], [3]]}), GEMINI_EMBED, "input[0]"),
+        (EMBEDDINGS, json!({"input": [1, 2]}), COHERE_VECTORS, "input"),
+        (EMBEDDINGS, json!({"input": ["a", [3]]}), COHERE_VECTORS, "input[1]"),
+        (EMBEDDINGS, json!({"input": [[1, 2], [3]]}), COHERE_VECTORS, "input[0]"),
+        (EMBEDDINGS, json!({"input": [[1, 2], [3]]}), GEMINI_VECTORS, "input[0]"),
     ];
     for (client, fields, provider, place) in rows {
         let body = ask(client, fields);
@@ -315,7 +317,7 @@ fn drops_have_the_clients_own_names() {
 #[test]
 fn no_name_of_another_format_is_left_in_a_table_of_own_names() {
     for client in [RESPONSES, ANTHROPIC] {
-        for (known, own) in client.own_names() {
+        for (known, own) in client.client.own_names {
             let top = |path: &str| path.split(['.', '[']).next().unwrap_or_default().to_owned();
             let fields = client.fields();
             assert!(

@@ -1,6 +1,5 @@
 //! Schemas before and after.
 
-use crate::dialect::halves::{ANTHROPIC, GEMINI};
 use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -33,7 +32,7 @@ fn words_that_anthropic_refuses_go_into_the_description() {
             },
             "required": ["score"]
         }),
-        ANTHROPIC,
+        &ANTHROPIC,
     );
     assert_eq!(
         fitted,
@@ -67,7 +66,7 @@ fn every_object_is_closed_for_anthropic() {
             "properties": {"a": {"properties": {"b": {"type": ["object", "null"]}}}},
             "$defs": {"c": {"type": "object", "additionalProperties": {"type": "string"}}}
         }),
-        ANTHROPIC,
+        &ANTHROPIC,
     );
     let closed = json!(false);
     assert_eq!(fitted["additionalProperties"], closed);
@@ -102,7 +101,7 @@ fn a_reference_stands_alone() {
             },
             "$defs": {"Person": person}
         }),
-        GEMINI,
+        &GEMINI,
     );
     let owner = json!({"type": "object", "properties": {"name": {"type": "string"}}, "description": "Who owns it"});
     assert_eq!(fitted["properties"]["owner"], owner);
@@ -122,7 +121,7 @@ fn a_reference_into_itself_ends() {
             "all": {"$ref": "#", "description": "A"}
         }
     });
-    let (fitted, gone) = fit(&json!({"$ref": "#/$defs/Tree", "$defs": {"Tree": tree}, "title": "t"}), GEMINI);
+    let (fitted, gone) = fit(&json!({"$ref": "#/$defs/Tree", "$defs": {"Tree": tree}, "title": "t"}), &GEMINI);
     assert_eq!(fitted["title"], "t");
     assert_eq!(fitted["properties"]["left"], json!({"$ref": "#/$defs/Tree"}));
     assert_eq!(fitted["$defs"]["Tree"]["properties"]["left"], json!({"$ref": "#/$defs/Tree"}));
@@ -140,7 +139,7 @@ fn references_do_not_grow_a_schema_without_bound() {
     }
     let (schema, mut dropped) =
         (schema(&json!({"properties": {"d": {"$ref": "#/$defs/d0", "title": "t"}}, "$defs": defs})), Vec::new());
-    let fitted = fitted(&schema, GEMINI, "s", &mut dropped);
+    let fitted = fitted(&schema, &GEMINI, "s", &mut dropped);
     assert!(fitted.text().len() < 4_000_000, "{}", fitted.text().len());
     assert!(dropped.contains(&"s.description".to_owned()));
 }
@@ -150,7 +149,7 @@ fn what_is_too_deep_or_says_a_word_twice_stays_as_it_is() {
     let deep = format!("{}1{}", r#"{"not":"#.repeat(100), "}".repeat(100));
     for text in [&*deep, r#"{"minimum":1,"minimum":2}"#, "true", "[]", "3"] {
         let (json, mut dropped) = (Json::parse(text).unwrap(), Vec::new());
-        assert_eq!(fitted(&json, ANTHROPIC, "s", &mut dropped).text(), text);
+        assert_eq!(fitted(&json, &ANTHROPIC, "s", &mut dropped).text(), text);
         assert!(dropped.is_empty());
     }
 }

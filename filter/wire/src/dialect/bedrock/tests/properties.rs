@@ -263,7 +263,6 @@ fn write_stream(events: &[StreamEvent]) -> Vec<u8> {
 fn read_everything(bytes: &[u8]) {
     let _ = BEDROCK.read_request(bytes);
     let _ = BEDROCK.read_response(bytes);
-    let _ = BEDROCK.peek_response(bytes);
     let _ = BEDROCK.usage_of(bytes);
     assert!(!BEDROCK.read_error(500, None, bytes).message.is_empty());
     let mut events = Vec::new();

@@ -40,7 +40,7 @@ pub static PROVIDER: Provider = Provider {
     bytes_per_100_tokens: 400,
     stream_type: EVENTS,
     read_error: |status, _, body| error::read(status, body),
-    peek_response: response::peek,
+    peek_response: None,
     usage_of: response::usage_of,
     serves: Serves::Embeddings(EmbeddingsProvider { write_request: request::write, read_response: response::read }),
 };

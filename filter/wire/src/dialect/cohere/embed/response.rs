@@ -4,18 +4,18 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::conversation::Usage;
-use crate::dialect::Glance;
-use crate::dialect::lenient::{Filled, Text};
+use crate::dialect::lenient::Text;
 use crate::embedding::{Response, Vector};
 use crate::error::ApiError;
 
 use super::super::error;
 use super::super::usage::Units;
 
-/// An answer, its vectors as `T`.
+/// An answer.
 #[derive(Deserialize)]
-struct Seen<'a, T> {
-    embeddings: Option<Types<T>>,
+struct Seen<'a> {
+    #[serde(borrow)]
+    embeddings: Option<Types<'a>>,
     #[serde(default)]
     meta: Option<Meta>,
     /// The words of an error that stands there instead of an answer.
@@ -24,9 +24,11 @@ struct Seen<'a, T> {
 }
 
 #[derive(Deserialize)]
-struct Types<T> {
-    float: Option<T>,
-    base64: Option<T>,
+struct Types<'a> {
+    #[serde(borrow)]
+    float: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    base64: Option<Vec<&'a RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -35,9 +37,9 @@ struct Meta {
     billed_units: Option<Units>,
 }
 
-impl<'a, T: Deserialize<'a>> Seen<'a, T> {
+impl<'a> Seen<'a> {
     /// The vectors of the type that is there, and the usage.
-    fn of(body: &'a [u8]) -> Result<(T, Option<Usage>), ApiError> {
+    fn of(body: &'a [u8]) -> Result<(Vec<&'a RawValue>, Option<Usage>), ApiError> {
         let seen: Self = serde_json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
         let usage = seen.meta.and_then(|meta| meta.billed_units?.read());
         match seen.embeddings.and_then(|types| types.float.or(types.base64)) {
@@ -54,21 +56,12 @@ fn empty() -> ApiError {
 
 /// Reads an answer.
 pub(super) fn read(body: &[u8]) -> Result<Response<'_>, ApiError> {
-    let (vectors, usage) = Seen::<Vec<&RawValue>>::of(body)?;
+    let (vectors, usage) = Seen::of(body)?;
     if vectors.is_empty() {
         return Err(empty());
     }
     let vectors = vectors.into_iter().map(Vector::read).collect::<Result<_, _>>()?;
     Ok(Response { vectors, usage, ..Response::default() })
-}
-
-/// Looks at an answer that passes unchanged.
-pub(super) fn peek(body: &[u8]) -> Result<Glance, ApiError> {
-    let (vectors, usage) = Seen::<Filled>::of(body)?;
-    if vectors.0 == 0 {
-        return Err(empty());
-    }
-    Ok(Glance { usage, finished: true, ..Glance::default() })
 }
 
 /// The usage in an answer of which nothing else is wanted.

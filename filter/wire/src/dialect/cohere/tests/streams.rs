@@ -5,8 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::conversation::{Finish, StreamEvent, Usage};
-use crate::dialect::{Opening, Seen};
-use crate::framing::sse;
+use crate::dialect::Opening;
 
 const START: &str = r#"{"type":"message-start","id":"r1","delta":{"message":{"role":"assistant","content":[],"tool_plan":"","tool_calls":[],"citations":[]}}}"#;
 const END: &str = r#"{"type":"message-end","delta":{"finish_reason":"COMPLETE","usage":{"billed_units":{"input_tokens":3.0,"output_tokens":1.0},"tokens":{"input_tokens":60.0,"output_tokens":4.0},"cached_tokens":8}}}"#;
@@ -123,23 +122,6 @@ fn calls_without_a_name_and_arguments_without_a_call_are_no_answer() {
     ] {
         assert_eq!(read(&stream(&[START, odd])).unwrap_err().code.as_deref(), Some("invalid_provider_response"));
     }
-}
-
-#[test]
-fn the_peeker_sees_the_end_and_what_was_used() {
-    let mut peeker = COHERE.stream_peeker();
-    let delta = r#"{"type":"content-delta","index":0,"delta":{"message":{"content":{"text":"Hi"}}}}"#;
-    let mut seen = Vec::new();
-    let text = stream(&[START, delta, END]);
-    sse::Decoder::default()
-        .feed(text.as_bytes(), |event| {
-            seen.push(peeker.peek(&event));
-            Ok::<(), sse::TooLong>(())
-        })
-        .unwrap();
-    assert_eq!(seen, [Seen::Other, Seen::Content, Seen::End]);
-    let glance = peeker.glance();
-    assert_eq!((glance.finished, glance.said.bytes, glance.usage.map(|usage| usage.input)), (true, 2, Some(60)));
 }
 
 #[test]

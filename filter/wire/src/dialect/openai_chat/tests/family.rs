@@ -2,12 +2,13 @@
 
 use crate::conversation::{Finish, Request, Role, StreamEvent, ToolChoice, Usage};
 use crate::dialect::Seen;
-use crate::dialect::halves::{OPENAI_CHAT, OPENROUTER};
+use crate::dialect::halves::OPENAI_CHAT;
 use crate::dialect::quirk::{adapt, edited};
 use crate::error::ErrorKind;
 use crate::framing::sse;
 
-use super::super::{Variation, variations};
+use super::super::write::write;
+use super::super::{Variation, servers, variations};
 use super::{conversation, request_with, say, text};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -20,7 +21,7 @@ fn passed(variation: Variation, body: &str) -> (String, Vec<String>) {
 
 /// What it gets of a request that came in another format.
 fn translated(variation: Variation, request: &Request) -> String {
-    let written = OpenAiCompatible(variation).write_request(request, "p").unwrap();
+    let written = write(request, "p", &variation).unwrap();
     passed(variation, str::from_utf8(&written.body).unwrap()).0
 }
 
@@ -51,8 +52,8 @@ fn seen(stream: &str) -> (Vec<Seen>, Option<Usage>) {
 
 #[test]
 fn a_compatible_server_is_the_same_format_to_a_client() {
-    assert_eq!(OpenAiCompatible(variations::GROQ).name(), OPENAI_CHAT.name());
-    assert!(OPENAI_CHAT.quirks().is_empty());
+    assert_eq!(servers::GROQ.id, OPENAI_CHAT.id());
+    assert!(OPENAI_CHAT.provider.departs.quirks.is_empty());
 }
 
 #[test]

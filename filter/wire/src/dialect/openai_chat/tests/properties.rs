@@ -9,12 +9,11 @@ use crate::conversation::{
     CacheMark, Choice, Message, OutputFormat, Part, Reasoning, Request, Response, Role, Source, StreamEvent, Tool,
     ToolChoice,
 };
-use crate::dialect::halves::OPENAI_CHAT;
+use crate::dialect::halves::{OPENAI_CHAT, OPENROUTER};
 use crate::dialect::openai::strategies::{base64, finish, json, nearly_json, tier, usage, word, words};
 use crate::dialect::{Opening, Seen};
 use crate::framing::sse;
 
-use super::super::variations;
 use super::conversation;
 
 fn mark() -> impl Strategy<Value = Option<CacheMark>> {
@@ -260,7 +259,7 @@ proptest! {
 
     #[test]
     fn a_written_request_reads_back(request in request()) {
-        let written = OpenAiCompatible(variations::OPENROUTER).write_request(&request, "m").unwrap();
+        let written = OPENROUTER.write_request(&request, "m").unwrap();
         prop_assert!(written.dropped.is_empty());
         prop_assert_eq!(OPENAI_CHAT.read_request(&written.body).unwrap(), request);
     }

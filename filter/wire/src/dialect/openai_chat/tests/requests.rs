@@ -3,6 +3,7 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+use super::super::write::write;
 use super::super::{Variation, variations};
 use super::{conversation, request_with, say, text};
 use crate::conversation::{
@@ -57,7 +58,7 @@ fn result(call: &str, content: Vec<Part>) -> Part {
 }
 
 fn written(request: &Request, variation: Variation) -> (String, Vec<String>) {
-    let written = OpenAiCompatible(variation).write_request(request, "p").unwrap();
+    let written = write(request, "p", &variation).unwrap();
     (String::from_utf8(written.body).unwrap(), written.dropped)
 }
 

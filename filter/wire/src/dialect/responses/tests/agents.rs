@@ -174,7 +174,7 @@ fn streamed(provider: Both, model: &str, events: &[E], size: usize) -> Vec<Value
     let opening = |guises| Opening { model: model.to_owned(), now: 7, include_usage: true, estimate: 1, guises };
     let (mut writer, mut bytes) = (provider.stream_writer(opening(Guises::none())), Vec::new());
     events.iter().for_each(|event| writer.write(event, &mut bytes));
-    let (mut reader, mut read) = (translate::stream(RESPONSES, provider, &names), Vec::new());
+    let (mut reader, mut read) = (translate::stream(RESPONSES.asks(), provider.serves(), &names), Vec::new());
     bytes.chunks(size).for_each(|portion| reader.read(portion, &mut read).unwrap());
     // Google's streams have no terminator but their end.
     if read.last() != Some(&E::End) {
@@ -240,7 +240,8 @@ fn a_client_that_takes_one_call_gets_the_first() {
             Opening { model: model.to_owned(), now: 7, include_usage: true, estimate: 1, guises: Guises::none() };
         let mut writer = provider.stream_writer(opening);
         stream_of_calls().iter().for_each(|event| writer.write(event, &mut bytes));
-        let (mut reader, mut read) = (translate::stream(RESPONSES, provider, &written.names), Vec::new());
+        let (mut reader, mut read) =
+            (translate::stream(RESPONSES.asks(), provider.serves(), &written.names), Vec::new());
         reader.read(&bytes, &mut read).unwrap();
         let called = read.iter().filter(|event| matches!(event, E::ToolCall { .. })).count();
         let arguments = read.iter().filter_map(|event| match event {
