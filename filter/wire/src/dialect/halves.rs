@@ -10,8 +10,8 @@ use super::client::{Asks, EmbeddingsClient};
 use super::openai_chat::servers;
 use super::provider::{EmbeddingsProvider, Serves};
 use super::{
-    ChatClient, ChatProvider, Client, Field, Format, Glance, Id, Opening, Provider, StreamOpener, StreamPeeker,
-    StreamReader, StreamWriter, Written, anthropic, bedrock, cohere, completions, gemini, gemini_embed, openai_chat,
+    ChatClient, ChatProvider, Client, Field, Format, Glance, Id, Opening, Provider, StreamPeeker, StreamReader,
+    StreamWriter, Written, anthropic, bedrock, cohere, completions, gemini, gemini_embed, openai_chat,
     openai_embeddings, responses,
 };
 
@@ -135,10 +135,6 @@ impl Both {
 
     pub fn stream_peeker(&self) -> Box<dyn StreamPeeker> {
         (self.serves().passing.unwrap().peeker)()
-    }
-
-    pub fn stream_opener(&self) -> Option<Box<dyn StreamOpener>> {
-        self.serves().passing.and_then(|passing| passing.opener).map(|opener| opener())
     }
 
     pub fn envelop(&self, body: &[u8], model: &str, headers: &HeaderMap) -> Result<Written, ApiError> {

@@ -66,6 +66,9 @@ pub mod quirk;
 mod rate_limits;
 mod recast;
 pub mod responses;
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
+mod robustness;
 mod said;
 mod schema;
 pub mod sealed;

@@ -134,9 +134,11 @@ mod measured {
     #[test]
     fn reading_and_writing_take_no_more_than_is_estimated() {
         let mut read = 0;
-        let of =
-            |kind: &'static [Both]| kind.iter().flat_map(|client| kind.iter().map(move |provider| (client, provider)));
-        for (client, provider) in of(&CHATS).chain(of(&EMBEDDINGS)) {
+        let vectors = EMBEDDINGS.map(|format| Both { client: format.client, provider: format.provider });
+        let pairs = [CHATS.to_vec(), vectors.to_vec()].map(|all| {
+            all.iter().flat_map(|client| all.iter().map(move |provider| (*client, *provider))).collect::<Vec<_>>()
+        });
+        for (client, provider) in pairs.concat() {
             if client.id() == provider.id() {
                 continue;
             }
