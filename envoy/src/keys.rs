@@ -5,6 +5,7 @@ use std::fmt;
 use clap::ValueEnum;
 use sha2::{Digest, Sha256};
 use sluice_core::keys::secret::{DIGITS, PREFIX, RANDOM_DIGITS, checksum};
+use sluice_wire::hex;
 
 use crate::render::quote;
 
@@ -33,7 +34,7 @@ impl Secret {
 
     /// What the gateway file holds.
     pub fn sha256(&self) -> String {
-        Sha256::digest(&self.0).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encoded(&Sha256::digest(&self.0))
     }
 }
 
@@ -116,7 +117,7 @@ impl fmt::Display for Entry<'_> {
 
 #[cfg(test)]
 mod tests {
-    use sluice_config::file;
+
     use sluice_core::keys::secret::is_well_formed;
     use sluice_core::keys::spec;
 

@@ -203,7 +203,7 @@ impl<'a> Table<'a> {
 #[cfg(test)]
 mod tests {
     use sluice_config::file::TierPrice;
-    use sluice_core::gateway::Gateway;
+
     use sluice_core::usage;
 
     use super::*;

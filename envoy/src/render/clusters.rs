@@ -10,6 +10,7 @@ use sluice_core::callout::REDIS_CLUSTER;
 use sluice_core::exchange::TRACING_CLUSTER;
 use sluice_core::provider::kind::{BEARER, Presented};
 use sluice_core::provider::url::Url;
+use sluice_wire::hex;
 
 use crate::secrets::sds_file;
 
@@ -67,7 +68,7 @@ pub fn name_by_definition(file: &mut File, options: &Options) {
 
 /// The beginning of a hash, which tells a few hundred apart.
 pub fn short(hash: &[u8]) -> String {
-    hash.iter().take(5).map(|byte| format!("{byte:02x}")).collect()
+    hex::encoded(hash.get(..5).unwrap_or(hash))
 }
 
 /// The clusters that only the gateway itself calls, and their listeners inside of Envoy. There is nothing to translate, and so no filter

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use sluice_config::file::{Key, Previous};
 use sluice_core::keys::secret;
 use sluice_wire::calendar;
+use sluice_wire::hex;
 
 use super::answer::{Answer, Refusal};
 use super::fields::Fields;
@@ -202,6 +203,6 @@ fn make(desk: &mut Desk) -> Result<Secret, Refusal> {
 
 impl Secret {
     fn sha256(&self) -> String {
-        Sha256::digest(&self.0).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encoded(&Sha256::digest(&self.0))
     }
 }

@@ -1,6 +1,7 @@
 //! Which operation a request asks for, and its query.
 
 use sluice_config::is_public_name;
+use sluice_wire::percent;
 
 use super::answer::Refusal;
 
@@ -183,20 +184,7 @@ impl Query {
 
 /// Percent-decoding, to text.
 fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        rest = tail;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let (digits, tail) = rest.split_first_chunk::<2>()?;
-        let [high, low] = digits.map(|digit| char::from(digit).to_digit(16));
-        bytes.push(u8::try_from(high? * 16 + low?).ok()?);
-        rest = tail;
-    }
-    String::from_utf8(bytes).ok()
+    percent::is_well_encoded(text).then(|| String::from_utf8(percent::decoded(text)).ok())?
 }
 
 #[cfg(test)]

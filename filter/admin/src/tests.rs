@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde_json::{Value, json};
 use sluice_core::exchange::{Event, Reply as HttpReply};
 use sluice_core::store::Conflict;
+use sluice_wire::hex;
 
 use super::*;
 #[cfg(target_arch = "wasm32")]
@@ -15,7 +16,7 @@ const ADMIN: &str = "sk-admin";
 const NOW: u64 = 1_800_000_000;
 
 fn hash(secret: &str) -> String {
-    Sha256::digest(secret).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encoded(&Sha256::digest(secret))
 }
 
 fn service(redis: bool) -> Rc<Service> {

@@ -79,3 +79,6 @@ impl TryFrom<&file::Price> for Price {
         if wrong.is_empty() { Ok(price) } else { Err(wrong) }
     }
 }
+
+#[cfg(test)]
+mod tests;

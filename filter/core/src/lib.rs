@@ -14,7 +14,7 @@ pub mod guard;
 pub mod key_hash;
 pub mod keys;
 pub mod limits;
-mod mix;
+pub mod mix;
 pub mod peek;
 pub mod provider;
 pub mod reservation;

@@ -1,11 +1,20 @@
 //! Numbers that look random and are the same everywhere: made of what they belong to.
 
+const PRIME: u64 = 0x0000_0100_0000_01b3;
+const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+
+fn step(hash: u64, byte: &u8) -> u64 {
+    (hash ^ u64::from(*byte)).wrapping_mul(PRIME)
+}
+
+/// A number that belongs to a text, and whose bits are not mixed: FNV-1a.
+pub fn hash(text: &[u8]) -> u64 {
+    text.iter().fold(OFFSET, step)
+}
+
 /// A number that belongs to two texts: FNV-1a, mixed so that every bit depends on all of them.
 pub fn number(first: &[u8], second: &[u8]) -> u64 {
-    const PRIME: u64 = 0x0000_0100_0000_01b3;
-    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
-    let hash = first.iter().fold(0xcbf2_9ce4_8422_2325, step);
-    mixed(second.iter().fold(step(hash, &0xff), step))
+    mixed(second.iter().fold(step(hash(first), &0xff), step))
 }
 
 /// A number whose every bit depends on all bits of this one (the finalizer of SplitMix64).

@@ -13,8 +13,8 @@ use sluice_wire::dialect::fields::Fields;
 use sluice_wire::dialect::quirk::{Edits, edited};
 use sluice_wire::dialect::sealed::may_hold;
 use sluice_wire::embedding::Encoding;
-use sluice_wire::json::json_string;
 use sluice_wire::error::{ApiError, ErrorKind};
+use sluice_wire::json::json_string;
 
 pub mod form;
 pub(crate) mod literals;

@@ -181,6 +181,22 @@ impl Reader<'_> {
     }
 }
 
+/// A duration as OpenAI writes it, which is as Go does: `0s`, `120ms`, `1s`, `7.66s`, `6m0s`, `1h0m0s`; rounded up to the next millisecond.
+pub fn written_as_openai(duration: Duration) -> String {
+    let milliseconds = duration.as_nanos().div_ceil(1_000_000);
+    if (1..1_000).contains(&milliseconds) {
+        return format!("{milliseconds}ms");
+    }
+    let (minutes, rest) = (milliseconds / 60_000, milliseconds % 60_000);
+    let seconds = format!("{}.{:03}", rest / 1_000, rest % 1_000);
+    let seconds = seconds.trim_end_matches('0').trim_end_matches('.');
+    match (minutes / 60, minutes % 60) {
+        (0, 0) => format!("{seconds}s"),
+        (0, minutes) => format!("{minutes}m{seconds}s"),
+        (hours, minutes) => format!("{hours}h{minutes}m{seconds}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,6 +213,26 @@ mod tests {
             ["", "5", "s", "1.5s", "-1s", " 1s", "1 s", "1d", "1S", "99999999999999999999s", "99999999999999999h"]
         {
             assert_eq!(duration(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn durations_are_written_as_openai_writes_them() {
+        for (microseconds, text) in [
+            (0, "0s"),
+            (1, "1ms"),
+            (120_000, "120ms"),
+            (999_001, "1s"),
+            (1_000_000, "1s"),
+            (7_660_000, "7.66s"),
+            (10_000_000, "10s"),
+            (360_000_000, "6m0s"),
+            (86_400_000, "1m26.4s"),
+            (3_600_000_000, "1h0m0s"),
+            (3_661_000_000, "1h1m1s"),
+            (86_399_000_000, "23h59m59s"),
+        ] {
+            assert_eq!(written_as_openai(Duration::from_micros(microseconds)), text);
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::dialect::lenient::maybe;
+use crate::lenient::maybe;
 
 /// What went wrong, in the terms that every provider's errors can be mapped to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

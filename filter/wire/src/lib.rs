@@ -18,5 +18,8 @@ pub mod extras;
 pub mod footprint;
 pub mod framing;
 pub mod headers;
+pub mod hex;
 pub mod json;
+pub mod lenient;
+pub mod percent;
 pub mod time;

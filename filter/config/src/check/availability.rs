@@ -61,7 +61,7 @@ fn is_path(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::file::File;
-    use sluice_core::gateway::Gateway;
+
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 

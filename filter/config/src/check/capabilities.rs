@@ -29,8 +29,10 @@ impl Check<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::super::Mistake;
+    use sluice_core::routing::spec::ModelKind;
+
     use super::*;
-    use sluice_core::gateway::Gateway;
+
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 

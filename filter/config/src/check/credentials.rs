@@ -104,7 +104,7 @@ fn is_made_of(text: &str, good: impl Fn(u8) -> bool) -> bool {
 mod tests {
     use super::super::super::file;
     use serde_json::{Value, json};
-    use sluice_core::gateway::Gateway;
+
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -48,7 +48,7 @@ impl Check<'_> {
 #[cfg(test)]
 mod tests {
     use sluice_core::gate::Bounds;
-    use sluice_core::gateway::Gateway;
+
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -254,7 +254,7 @@ fn time_of_day(text: &str) -> Option<u16> {
 mod tests {
     use super::*;
     use crate::Mistake;
-    use sluice_core::gateway::Gateway;
+
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use sluice_wire::conversation::Usage;
 use sluice_wire::time::Time;
 
-use crate::keys::caller::Caller;
 use crate::gateway::Gateway;
-use crate::reservation::work::{Share, Work};
+use crate::keys::caller::Caller;
 use crate::limits::Unit;
 use crate::reservation::Ticket;
+use crate::reservation::work::{Share, Work};
 use crate::store::{Entry, Gauge, Meter, Note, Settled, Settlement, Sums};
 use crate::usage::price::MicroUsd;
 

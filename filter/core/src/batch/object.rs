@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 use sluice_wire::conversation::Usage;
-use sluice_wire::dialect::lenient::{Tokens, maybe};
+use sluice_wire::lenient::{Tokens, maybe};
 
 use super::{Told, book};
 

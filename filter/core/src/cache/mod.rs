@@ -8,9 +8,9 @@
 
 use std::time::Duration;
 
-pub use spec::Scope;
 pub use entry::Entry;
 pub use key::Key;
+pub use spec::Scope;
 
 pub mod entry;
 pub mod key;

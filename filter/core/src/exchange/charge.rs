@@ -10,8 +10,8 @@ use sluice_wire::conversation::Usage;
 use sluice_wire::extras::Extras;
 use sluice_wire::time::Time;
 
-use crate::routing::target::Target;
 use crate::reservation::{Plan, Spent, Ticket};
+use crate::routing::target::Target;
 use crate::store::embedded::Reach;
 use crate::store::{Entry, Reading, Settled, Settlement, SharedData, Sums, Verdict, embedded};
 use crate::usage::price::MicroUsd;

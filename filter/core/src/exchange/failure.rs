@@ -15,9 +15,9 @@ use sluice_wire::calendar::http_date;
 use sluice_wire::error::{ANSWER_TOO_LARGE, ApiError, ErrorKind};
 use sluice_wire::headers::HeaderMap;
 
-use crate::routing::spec::Trigger;
 use crate::gate::{Full, OVERLOADED};
 use crate::guard::answer::Objection;
+use crate::routing::spec::Trigger;
 
 use super::missing;
 
@@ -291,7 +291,8 @@ mod tests {
         let key = br#"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT"}}"#;
         let gemini = Failure::status(400, (gemini::PROVIDER.read_error)(400, None, key));
         assert_eq!((gemini.trigger, gemini.error.status), (Some(Trigger::RefusedCredential), 502));
-        let bedrock = |word, status| Failure::status(status, (bedrock::PROVIDER.read_error)(status, Some(word), b"{}")).trigger;
+        let bedrock =
+            |word, status| Failure::status(status, (bedrock::PROVIDER.read_error)(status, Some(word), b"{}")).trigger;
         assert_eq!(bedrock("ServiceQuotaExceededException", 400), Some(Trigger::RateLimited));
         assert_eq!(bedrock("ModelErrorException", 424), Some(Trigger::ServerError));
         assert_eq!(bedrock("ValidationException", 400), None);

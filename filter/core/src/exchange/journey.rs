@@ -30,7 +30,10 @@ use crate::routing::hints::Hints;
 use crate::routing::needs::Needs;
 use crate::routing::queue::Queue;
 use crate::routing::spec::{Delivery, Strategy};
-use crate::routing::{target::{Model, Target}, timeouts::Timeouts};
+use crate::routing::{
+    target::{Model, Target},
+    timeouts::Timeouts,
+};
 use crate::store::{SharedData, Sums};
 use crate::usage::estimate::Prompt;
 use crate::usage::surcharge::Wishes;

@@ -110,6 +110,3 @@ impl Keeper {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

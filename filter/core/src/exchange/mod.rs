@@ -248,6 +248,3 @@ pub enum Flow {
     /// It waits for a later event.
     Pause,
 }
-
-#[cfg(test)]
-pub(crate) mod fake;

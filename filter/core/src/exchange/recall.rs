@@ -10,10 +10,10 @@ use sluice_wire::time::Time;
 
 use crate::cache::key::Recipe;
 use crate::cache::{Entry, Key, Rule, Scope, slots};
-use crate::keys::caller::Caller;
-use crate::routing::target::Model;
 use crate::gate::Share;
+use crate::keys::caller::Caller;
 use crate::routing::hints::Caching;
+use crate::routing::target::Model;
 use crate::store::SharedData;
 
 use super::View;
@@ -203,7 +203,8 @@ impl Filling {
     pub fn keep(self, journey: &Journey, now: Time, shared: &dyn SharedData) -> bool {
         let (Some(rule), Some(target)) = (journey.model.cache, journey.current()) else { return false };
         // In a text of the answer its quotes would be escaped.
-        let filtered = || memmem::find(&self.body, format!("\"{}\"", journey.client.manner.filtered).as_bytes()).is_some();
+        let filtered =
+            || memmem::find(&self.body, format!("\"{}\"", journey.client.manner.filtered).as_bytes()).is_some();
         if journey.stage != Stage::Complete || self.body.is_empty() || filtered() {
             return false;
         }

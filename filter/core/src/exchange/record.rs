@@ -10,8 +10,8 @@ use sluice_wire::time::Time;
 
 use crate::gateway::spec::Log;
 use crate::gateway::spec::{LoggedClient, LoggedMessages};
-use crate::routing::spec::Strategy;
 use crate::guard::Finding;
+use crate::routing::spec::Strategy;
 use crate::usage::price::MicroUsd;
 
 use super::View;

@@ -5,10 +5,10 @@
 
 use std::cell::RefCell;
 
-use crate::gateway::record::KeyRecord;
-use crate::keys::caller::Credential;
 use crate::gateway::Gateway;
+use crate::gateway::record::KeyRecord;
 use crate::key_hash::KeyHash;
+use crate::keys::caller::Credential;
 
 /// A record.
 #[derive(Debug)]

@@ -132,7 +132,7 @@ impl Remote {
     }
 
     fn leave_alone(&self, time: Duration, now: Time) {
-        self.state.silent_until.set(Time(now.0.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))));
+        self.state.silent_until.set(now.after(time));
     }
 
     /// Reads what came back, and takes note of whether anything did. `None` stands for a script that Redis does not know

@@ -3,12 +3,12 @@
 
 use std::borrow::Cow;
 
-use sluice_wire::dialect::{Client, Provider};
 use sluice_wire::dialect::aliases::Names;
 use sluice_wire::dialect::places::by_name;
 use sluice_wire::dialect::quirk::{Edits, adapt, edited};
 use sluice_wire::dialect::sealed;
 use sluice_wire::dialect::translate::{self, Translated, by_own_names};
+use sluice_wire::dialect::{Client, Provider};
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::footprint;
 use sluice_wire::headers::HeaderMap;
@@ -48,19 +48,14 @@ pub(super) fn request(
     // What was written keeps to its provider's numbers already.
     let bounds = if client.id() == provider.id { provider.departs.bounds } else { &[] };
     let adapted = adapt(&body, target.provider.quirks(provider), bounds);
-    let adapted =
-        adapted.map_err(|error| if client.id() == provider.id { error } else { by_name(client, error) })?;
+    let adapted = adapted.map_err(|error| if client.id() == provider.id { error } else { by_name(client, error) })?;
     dropped.extend(by_own_names(client, adapted.dropped));
     let body = if adapted.edits.is_empty() { body.into_owned() } else { edited(&body, &adapted.edits) };
     if body.len() > largest { Err(too_large(largest)) } else { Ok(Translated { body, dropped, names }) }
 }
 
 /// A body that passes, without what its provider would refuse of it: reasoning that another has sealed.
-fn without_others_seals<'b>(
-    outline: &Outline,
-    client: &Client,
-    body: Cow<'b, [u8]>,
-) -> (Cow<'b, [u8]>, Vec<String>) {
+fn without_others_seals<'b>(outline: &Outline, client: &Client, body: Cow<'b, [u8]>) -> (Cow<'b, [u8]>, Vec<String>) {
     let edits = if outline.sealed { sealed::edits(&body) } else { Edits::new() };
     if edits.is_empty() {
         return (body, Vec::new());

@@ -6,9 +6,9 @@
 
 use std::borrow::Cow;
 
-use crate::routing::spec::Strategy;
-use crate::keys::caller::Caller;
 use crate::gateway::Gateway;
+use crate::keys::caller::Caller;
+use crate::routing::spec::Strategy;
 
 use super::journey::Journey;
 use super::{Effect, property};

@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 use sluice_wire::error::{ApiError, ErrorKind};
 
-use crate::keys::caller::Caller;
 use crate::guard::spec::{Action, Side};
+use crate::keys::caller::Caller;
 
 pub mod answer;
 mod asked;

@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::dimension::Dimension;
 use crate::limits::spec::Match;
 use crate::store::Gauge;
+use crate::store::dimension::Dimension;
 
 mod index;
 mod scope;
@@ -50,6 +50,3 @@ pub struct Rule {
     /// The model that is served instead of refusing.
     pub then_model: Option<Rc<str>>,
 }
-
-#[cfg(test)]
-mod tests;

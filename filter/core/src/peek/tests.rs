@@ -129,7 +129,9 @@ fn a_count_that_is_no_number_is_refused_by_its_name() {
 fn a_limit_counts_at_its_own_endpoint_only() {
     let all = r#""max_tokens":5,"max_completion_tokens":6,"max_output_tokens":7,"#;
     let body = format!(r#"{{{all}"model":"m","messages":[1],"input":"x","prompt":"x"}}"#);
-    for (client, expected) in [(&openai_chat::CLIENT, 6), (&responses::CLIENT, 7), (&anthropic::CLIENT, 5), (&completions::CLIENT, 5)] {
+    for (client, expected) in
+        [(&openai_chat::CLIENT, 6), (&responses::CLIENT, 7), (&anthropic::CLIENT, 5), (&completions::CLIENT, 5)]
+    {
         assert_eq!(read(&body, client).unwrap().max_tokens, Some(expected), "{}", client.id().name());
     }
     let other = r#"{"max_output_tokens":"1","model":"m","messages":[1]}"#;
@@ -189,7 +191,7 @@ fn how_vectors_are_to_be_written_is_seen_and_never_refused() {
 
 #[test]
 fn each_format_has_what_is_asked_in_its_own_field() {
-    let asked = |asked| Shape { asked, ..Shape::default() };
+    let asked = |asked| Shape { asked, ..Shape::CHAT };
     for (shape, good, bad) in [
         (asked("input"), &[r#""hi""#, r#""""#, "[1]"][..], &["[]", "{}", "7", "null"][..]),
         (asked("prompt"), &[r#""hi""#, r#"["hi"]"#], &["[ ]", "true"]),

@@ -1,6 +1,7 @@
 //! Where below its host a provider has its endpoints.
 
 use sluice_wire::dialect::Provider;
+use sluice_wire::percent::{RESERVED, encoded};
 
 /// How a kind of provider lays out its endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,21 +61,9 @@ impl Layout {
             Some(version) if model.is_empty() => format!("{base}{path}?api-version={version}"),
             // Of these endpoints this one alone finds its deployment in the body.
             Some(version) if path == "/responses" => format!("{base}{path}?api-version={version}"),
-            Some(version) => format!("{base}/deployments/{}{path}?api-version={version}", encoded(model)),
+            Some(version) => format!("{base}/deployments/{}{path}?api-version={version}", encoded(model, &RESERVED)),
         }
     }
-}
-
-/// A name as one segment of a path: RFC 3986's unreserved characters stay.
-fn encoded(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -99,27 +99,6 @@ fn read_host(host: &str) -> Result<String, String> {
     if good && host.len() <= 253 { Ok(host.to_ascii_lowercase()) } else { Err(format!("the host {host:?}")) }
 }
 
-/// The bytes that a text stands for in a URL. What is not well encoded stays as it is.
-pub fn percent_decoded(text: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, more)) = rest.split_first() {
-        let digit = |at: usize| more.get(at).and_then(|digit| char::from(*digit).to_digit(16));
-        let decoded = (*first == b'%').then(|| digit(0).zip(digit(1))).flatten();
-        match decoded.and_then(|(high, low)| u8::try_from(high * 16 + low).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                rest = more.get(2..).unwrap_or_default();
-            }
-            None => {
-                out.push(*first);
-                rest = more;
-            }
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

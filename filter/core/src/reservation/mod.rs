@@ -12,6 +12,3 @@ pub mod work;
 pub use plan::{Candidate, Part, Plan};
 pub use refusal::{NO_RETRY, Refusal};
 pub use ticket::{Closing, Spent, Ticket, Warning};
-
-#[cfg(test)]
-mod tests;

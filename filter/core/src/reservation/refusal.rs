@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
+use sluice_wire::calendar::written_as_openai;
 use sluice_wire::error::{ApiError, ErrorKind};
 
 use crate::limits::Subject;
 use crate::limits::{Rule, Unit};
 use crate::store::{Gauge, Obstacle, Reading};
 
-use super::headers::{Standings, duration};
+use super::headers::Standings;
 use super::plan::{Candidate, Part, Plan};
 
 /// What became of a request that no limit has room for.
@@ -91,7 +92,7 @@ fn too_fast(part: &Part, of: &Subject, obstacle: &Obstacle) -> ApiError {
         "Rate limit reached for {} by {whom} on {rate}: Limit {limit}, Used {used}, Requested {requested}. Please try again \
          in {}.",
         of.model,
-        duration(wait)
+        written_as_openai(wait)
     );
     limited(message, Some(wait))
 }

@@ -11,10 +11,10 @@ use sluice_wire::dialect::Client;
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::time::Time;
 
-use crate::routing::spec::{Sticky, Strategy};
 use crate::keys::caller::Caller;
-use crate::routing::target::{Model, Target};
 use crate::mix::number;
+use crate::routing::spec::{Sticky, Strategy};
+use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
 use crate::usage::estimate::Estimate;
 

@@ -10,9 +10,9 @@ pub mod decision;
 pub mod hints;
 pub mod needs;
 pub mod order;
+pub mod pace;
 pub mod patience;
 pub mod pattern;
-pub mod pace;
 pub mod queue;
 pub mod retry_budget;
 pub mod spec;
@@ -20,6 +20,3 @@ pub mod sticky;
 pub mod target;
 pub mod timeouts;
 pub mod way;
-
-#[cfg(test)]
-mod tests;

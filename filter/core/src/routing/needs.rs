@@ -48,7 +48,11 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn needs(body: &str) -> Needs {
-        Needs::of(&Outline::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap(), &Prompt::measure(body.as_bytes()), 7)
+        Needs::of(
+            &Outline::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap(),
+            &Prompt::measure(body.as_bytes()),
+            7,
+        )
     }
 
     /// A request with these fields, and with these parts beside a text.

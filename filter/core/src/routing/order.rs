@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use sluice_wire::time::Time;
 
-use crate::routing::target::Target;
 use crate::mix::number;
+use crate::routing::target::Target;
 use crate::store::SharedData;
 use crate::usage::estimate::Estimate;
 
@@ -69,4 +69,3 @@ pub fn least_busy(
     ordered.sort_by_cached_key(|target| (load::in_flight(shared, &target.cells, now, lease), chance(target)));
     ordered
 }
-

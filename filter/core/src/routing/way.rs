@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use sluice_wire::time::Time;
 
-use crate::routing::spec::{Delivery, Need, Sticky, Strategy, Trigger};
-use crate::keys::caller::Caller;
-use crate::routing::timeouts::Timeouts;
 use crate::keys::Glob;
+use crate::keys::caller::Caller;
+use crate::routing::spec::{Delivery, Need, Sticky, Strategy, Trigger};
+use crate::routing::timeouts::Timeouts;
 
 use super::hints::Hints;
 use super::needs::Needs;

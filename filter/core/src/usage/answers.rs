@@ -72,7 +72,7 @@ pub fn tokens(shared: &dyn SharedData, id: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::fake::Shared;
+    use crate::store::fake::Shared;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 

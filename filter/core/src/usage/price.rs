@@ -4,7 +4,6 @@ use std::fmt;
 
 use sluice_wire::conversation::Usage;
 
-
 use super::estimate::Estimate;
 use super::surcharge::Wishes;
 #[cfg(doc)]
@@ -176,6 +175,3 @@ impl Price {
         MicroUsd(u64::try_from(micro).unwrap_or(u64::MAX))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use crate::error::{ApiError, ErrorKind};
 use crate::framing::eventstream::Frame;
+use crate::percent::{RESERVED, encoded_once};
 
-use super::path;
 use super::provider::Headers;
 use super::said::{cut, tells};
 
@@ -57,7 +57,7 @@ const CAUSES: [(&str, ErrorKind); 8] = [
 
 /// `/model/{model}/{action}`: an ARN's slashes and colons are encoded, for the model is one segment.
 pub fn path(model: &str, action: &str) -> String {
-    format!("/model/{}/{action}", path::segment(model, b""))
+    format!("/model/{}/{action}", encoded_once(model, &RESERVED))
 }
 
 /// The headers of AWS's formats.

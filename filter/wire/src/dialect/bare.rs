@@ -15,8 +15,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::error::ApiError;
+use crate::lenient::Text;
 
-use super::lenient::Text;
 use super::openai::error;
 
 /// What tells an error from anything else.

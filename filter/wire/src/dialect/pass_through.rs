@@ -7,8 +7,8 @@
 use serde::Deserialize;
 
 use crate::conversation::Usage;
-use crate::dialect::lenient::{Tokens, maybe};
 use crate::error::ApiError;
+use crate::lenient::{Tokens, maybe};
 
 use super::client::{Asks, Client, Shape};
 use super::openai::{self, error};

@@ -1,4 +1,3 @@
-use sluice_core::gateway::Gateway;
 use sluice_core::limits::spec::Match;
 use sluice_core::usage::price::Rate;
 

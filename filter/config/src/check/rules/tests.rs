@@ -1,5 +1,3 @@
-use sluice_core::gateway::Gateway;
-
 use crate::file;
 
 use super::*;

@@ -27,7 +27,7 @@ mod hearing;
 mod passing;
 mod recast;
 mod request;
-mod stream;
+pub mod stream;
 mod verbatim;
 mod whole;
 
@@ -103,7 +103,8 @@ impl Attempt {
             cx.effects.extend(trace::failed(&journey.worker.gateway, "".into()));
         }
         let Some(dialect) = target.provider.format_for(journey.client, &target.model) else {
-            let mut attempt = Self { target, dialect: journey.client.provider, number, same_bodies: true, phase: Phase::Done };
+            let mut attempt =
+                Self { target, dialect: journey.client.provider, number, same_bodies: true, phase: Phase::Done };
             let error = ApiError::new(400, ErrorKind::InvalidRequest, "The fallback has nothing of what is asked for.");
             attempt.ends_the_plan(CANNOT_EXPRESS, error, journey, cx);
             return Some(attempt);
@@ -454,6 +455,3 @@ fn passes_to_client(name: &[u8], content: Body, format: &Provider) -> bool {
         Body::Unchanged | Body::Stream => ALWAYS.iter().chain(format.headers.answers).any(is),
     }
 }
-
-#[cfg(test)]
-mod tests;

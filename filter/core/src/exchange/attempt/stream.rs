@@ -56,7 +56,7 @@ const FEW: usize = 1024;
 
 /// A stream on its way from a provider to the client.
 #[derive(Debug)]
-pub(super) struct Relay {
+pub struct Relay {
     /// Between whom it flows; nobody, once the client has all that it will get.
     talk: Option<Box<Talk>>,
     /// Whether the client knows nothing of this attempt.
@@ -80,11 +80,14 @@ struct Waiting {
 }
 
 /// Between whom a stream flows.
-pub(super) struct Speakers {
-    pub(super) client: &'static ChatClient,
-    pub(super) provider: &'static ChatProvider,
+#[derive(Debug, Clone, Copy)]
+pub struct Speakers {
+    /// The client's format.
+    pub client: &'static ChatClient,
+    /// The provider's.
+    pub provider: &'static ChatProvider,
     /// Both speak the same dialect: bytes pass through.
-    pub(super) same: bool,
+    pub same: bool,
 }
 
 /// A stream of which the client is to get more.
@@ -113,7 +116,7 @@ enum Route {
 
 /// How far a stream has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
+pub enum Progress {
     /// There may be more of it.
     More,
     /// Its terminator came.
@@ -121,7 +124,8 @@ pub(super) enum Progress {
 }
 
 impl Relay {
-    pub(super) fn new(journey: &mut Journey, target: &Target, speakers: &Speakers, now: Time) -> Self {
+    /// One for the attempt under way, whose answer's headers are here.
+    pub fn new(journey: &mut Journey, target: &Target, speakers: &Speakers, now: Time) -> Self {
         let Speakers { client, provider, same } = *speakers;
         let include_usage = journey.outline.include_usage;
         let route = match provider.passing.filter(|_| same) {
@@ -132,7 +136,9 @@ impl Relay {
                     None => Route::Pass(verbatim),
                 }
             }
-            None => Route::Translate { reader: translate::stream(client, provider, &journey.names), events: Vec::new() },
+            None => {
+                Route::Translate { reader: translate::stream(client, provider, &journey.names), events: Vec::new() }
+            }
         };
         let estimate = journey.estimate(target, 0).input;
         let guises = journey.names.guises.clone();
@@ -141,19 +147,20 @@ impl Relay {
         let whole = journey.is_delivered_whole();
         journey.holding = whole;
         journey.finished = false;
-        let hearing = journey.checks.clone().map(|checks| Hearing::new(checks, same.then(|| (provider.stream_reader)())));
+        let hearing =
+            journey.checks.clone().map(|checks| Hearing::new(checks, same.then(|| (provider.stream_reader)())));
         let talk = Talk { route, writer, out: Vec::new(), shows: false, hearing };
         Self { talk: Some(Box::new(talk)), held: true, whole, read: 0, end: Waiting::default(), late: false }
     }
 
     /// Whether what begins here is one JSON object, though its type is a stream's: no line of events begins like that.
-    pub(super) fn is_no_stream(&self, size: usize, view: &dyn View) -> bool {
+    pub fn is_no_stream(&self, size: usize, view: &dyn View) -> bool {
         let fresh = self.talk.is_some() && self.held && self.read == 0;
         fresh && view.body(0..size.min(LONGEST_BLANK)).trim_ascii_start().first() == Some(&b'{')
     }
 
     /// Handles the buffer of a body callback. An error is a failure of which the client knows nothing.
-    pub(super) fn step(
+    pub fn step(
         &mut self,
         size: usize,
         end: bool,
@@ -220,7 +227,7 @@ impl Relay {
     }
 
     /// How much of Envoy's buffer is still there, of which so much was when it was seen last.
-    pub(super) fn buffered(&self, size: usize, journey: &Journey) -> usize {
+    pub fn buffered(&self, size: usize, journey: &Journey) -> usize {
         if self.end.has_left(journey) { 0 } else { size }
     }
 
@@ -259,8 +266,7 @@ impl Relay {
     }
 
     /// About how many bytes it keeps: in the VM, and in Envoy's buffer.
-    #[cfg(all(test, not(target_arch = "wasm32")))]
-    pub(super) fn held_bytes(&self) -> usize {
+    pub fn held_bytes(&self) -> usize {
         let buffered = if self.held { self.read } else { 0 };
         self.talk.as_ref().map_or(0, |talk| talk.held().saturating_add(buffered))
     }

@@ -6,10 +6,10 @@ use sluice_wire::error::ApiError;
 use sluice_wire::footprint;
 use sluice_wire::framing::surrogates;
 
-use crate::routing::spec::Trigger;
 use crate::guard::Finding;
 use crate::guard::answer::Witness;
 use crate::guard::overheard;
+use crate::routing::spec::Trigger;
 
 use super::super::failure::{Failure, Work};
 use super::super::journey::Journey;
@@ -112,7 +112,9 @@ impl Attempt {
         let witness = match (provider.read_response)(body) {
             Ok(response) => Witness::of(&response),
             // An answer that passes unchanged may hold what only its client knows.
-            Err(_) if self.same_bodies && self.dialect.peek_response.is_some_and(|peek| peek(body).is_ok()) => Witness::default().puzzled(),
+            Err(_) if self.same_bodies && self.dialect.peek_response.is_some_and(|peek| peek(body).is_ok()) => {
+                Witness::default().puzzled()
+            }
             Err(error) => return Err(Failure::in_answer(error)),
         };
         let passing = self.same_bodies.then(|| overheard::texts(body));

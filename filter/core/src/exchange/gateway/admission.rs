@@ -8,6 +8,7 @@ use sluice_wire::coding::{self, Coding};
 use sluice_wire::dialect::{Asks, Client};
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::headers::HeaderMap;
+use sluice_wire::hex;
 use sluice_wire::time::Time;
 
 use crate::callout::Called;
@@ -19,12 +20,12 @@ use crate::keys::{self, Denied, secret};
 use crate::peek::Outline;
 use crate::routing::hints::Hints;
 
-use super::endpoint::{self, Endpoint, Purpose, VERSION, speaker_at};
-use super::path::{canonical, origin};
 use super::super::journey::{Arrival, Passage, from_envoy};
 use super::super::remote::Asking;
 use super::super::worker::Lookup;
 use super::super::{Context, Effect, Flow, Reply};
+use super::endpoint::{self, Endpoint, Purpose, VERSION, speaker_at};
+use super::path::{canonical, origin};
 use super::{Exchange, Outcome, Phase, Refused, Trail, health, models, quoted};
 
 /// Headers of the client that a provider may see. Everything else stays here: credentials, cookies, addresses.
@@ -305,7 +306,7 @@ fn with_own_idempotency_key(headers: HeaderMap, key: &str) -> HeaderMap {
     }
     let own = |value: &[u8]| {
         let digest = Sha256::new().chain_update(key).chain_update([0]).chain_update(value).finalize();
-        digest.iter().fold("sluice-".to_owned(), |text, byte| format!("{text}{byte:02x}")).into_bytes()
+        format!("sluice-{}", hex::encoded(&digest)).into_bytes()
     };
     let owned = |(name, value): (&[u8], &[u8])| match name == IDEMPOTENCY_KEY {
         true => (name.to_vec(), own(value)),

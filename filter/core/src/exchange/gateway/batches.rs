@@ -11,8 +11,8 @@ use sluice_wire::error::{ApiError, ErrorKind};
 use crate::batch::Errand;
 use crate::batch::book::{self, Page};
 use crate::gateway::Gateway;
-use crate::keys::caller::Caller;
 use crate::keys;
+use crate::keys::caller::Caller;
 use crate::peek::form;
 use crate::reservation::Plan;
 use crate::reservation::work::Work;
@@ -20,11 +20,11 @@ use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
 use crate::usage::surcharge::Wishes;
 
+use super::super::journey::{Arrival, Asked};
 use super::departure;
 use super::endpoint::format_at;
 use super::permission::Policy;
 use super::quoted;
-use super::super::journey::{Arrival, Asked};
 
 /// What has to be known of a request's file or batch before it goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -23,8 +23,6 @@ use crate::usage::answers;
 use crate::usage::estimate::{Estimate, Prompt};
 use crate::usage::surcharge::Wishes;
 
-use super::batches::{self, Seek};
-use super::permission::Policy;
 use super::super::charge::{Charge, Ledger};
 use super::super::echo::Kept;
 use super::super::journey::{Arrival, Journey, Passage, from_envoy};
@@ -32,6 +30,8 @@ use super::super::notes;
 use super::super::rewrite;
 use super::super::worker::{Decision, Worker};
 use super::super::{Context, Effect, Flow, LARGEST_BODY, metric};
+use super::batches::{self, Seek};
+use super::permission::Policy;
 use super::{Exchange, Outcome, Phase, Refused, models, screening, set_out, unpacking};
 
 /// The most of a body's front that is kept for splicing; past it, it is fetched again.

@@ -5,8 +5,7 @@ use sluice_wire::dialect::count::{COUNT_TOKENS, INPUT_TOKENS};
 use sluice_wire::dialect::pass_through::{ENDPOINTS, STORED};
 use sluice_wire::dialect::{Client, Id, anthropic, completions, openai_chat, openai_embeddings, responses};
 use sluice_wire::error::{ApiError, ErrorKind};
-
-use crate::provider::url;
+use sluice_wire::percent;
 
 use super::{Refused, path};
 
@@ -215,7 +214,7 @@ pub(super) fn speaker_at(path: &str, is_anthropics: bool) -> &'static Client {
 
 /// A name out of a path. What is not well encoded stays as it is: no model is called so.
 pub(super) fn percent_decoded(text: &str) -> String {
-    String::from_utf8(url::percent_decoded(text)).unwrap_or_else(|_| text.to_owned())
+    String::from_utf8(percent::decoded(text)).unwrap_or_else(|_| text.to_owned())
 }
 
 #[cfg(test)]
@@ -268,7 +267,7 @@ mod tests {
     fn each_path_has_its_format_and_other_methods_are_unknown() {
         for (path, name) in ASKED.iter().map(|(path, format)| (path, format.id())) {
             assert_eq!(Endpoint::at("POST", path, false).unwrap().client.id(), name);
-            assert_eq!(speaker_at(path, false).name(), name);
+            assert_eq!(speaker_at(path, false).id(), name);
             assert_eq!(Endpoint::at("GET", path, false).err(), Some(Unserved::Method("POST")));
         }
         for (path, is_anthropics, name) in [
@@ -278,7 +277,7 @@ mod tests {
             ("/v1/files", true, "anthropic"),
             ("/v1/files", false, "openai_chat"),
         ] {
-            assert_eq!(speaker_at(path, is_anthropics).name(), name, "{path}");
+            assert_eq!(speaker_at(path, is_anthropics).id().name(), name, "{path}");
         }
         assert_eq!(Endpoint::at("POST", "/v2/chat", false).err(), Some(Unserved::Path));
     }

@@ -492,9 +492,7 @@ pub(super) fn refusal(client: &Client, error: &ApiError, attempts: &[Tried]) -> 
     }
     let named = error.own.as_ref().and_then(|own| own.request_id.clone());
     headers.extend(client.provider.headers.request_id.zip(named));
-    let body = error.own.as_ref().map_or_else(|| (client.manner.write_error)(error), |own| own.body.clone().into_bytes());
+    let body =
+        error.own.as_ref().map_or_else(|| (client.manner.write_error)(error), |own| own.body.clone().into_bytes());
     Reply::json((client.manner.status)(error), headers, body)
 }
-
-#[cfg(test)]
-mod tests;

@@ -7,10 +7,10 @@ use sluice_wire::calendar;
 use sluice_wire::dialect::{Client, Id};
 use sluice_wire::error::{ApiError, ErrorKind};
 
+use crate::gateway::Gateway;
+use crate::keys::caller::Caller;
 use crate::keys::spec::Control;
 use crate::routing::spec::ModelKind;
-use crate::keys::caller::Caller;
-use crate::gateway::Gateway;
 use crate::routing::target::Model;
 
 use super::{endpoint, quoted};

@@ -5,9 +5,9 @@ use std::rc::Rc;
 use sluice_wire::error::ApiError;
 
 use crate::gateway::Gateway;
-use crate::guard::spec::{Action, Side};
 use crate::guard::answer::{Checks, Format};
 use crate::guard::prompt::{Screened, Unfit};
+use crate::guard::spec::{Action, Side};
 use crate::guard::{self, prompt};
 
 use super::super::Context;

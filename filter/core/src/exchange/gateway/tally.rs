@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
+use crate::guard::Finding;
 use crate::guard::spec::Action;
 use crate::routing::spec::Trigger;
-use crate::guard::Finding;
 
 use super::super::journey::{Journey, Stage};
 use super::super::{Effect, metric};

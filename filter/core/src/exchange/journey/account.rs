@@ -9,8 +9,8 @@ use sluice_wire::extras::{Extras, Tool};
 use sluice_wire::time::Time;
 
 use crate::batch::Outcome;
-use crate::routing::target::Target;
 use crate::routing::cells::circuit;
+use crate::routing::target::Target;
 use crate::store::{Settlement, SharedData};
 use crate::usage::estimate::{Estimate, produced};
 

@@ -7,10 +7,10 @@ use sluice_wire::dialect::aliases::Names;
 use sluice_wire::error::ApiError;
 use sluice_wire::time::Time;
 
-use crate::routing::target::Target;
-use crate::routing::spec::{Strategy, Trigger};
 use crate::routing::cells::circuit;
 use crate::routing::cells::speed::{self, Observation};
+use crate::routing::spec::{Strategy, Trigger};
+use crate::routing::target::Target;
 use crate::store::SharedData;
 use crate::usage::answers;
 

@@ -12,7 +12,8 @@ use super::{BEARER, Presented, Row};
 
 type Formats = &'static [&'static Provider];
 
-const OPENAI_ITSELF: Formats = &[&openai_chat::PROVIDER, &responses::PROVIDER, INPUT_TOKENS.provider, &openai_embeddings::PROVIDER];
+const OPENAI_ITSELF: Formats =
+    &[&openai_chat::PROVIDER, &responses::PROVIDER, INPUT_TOKENS.provider, &openai_embeddings::PROVIDER];
 const OPENAI: Formats = &[&openai_chat::PROVIDER, &responses::PROVIDER, &openai_embeddings::PROVIDER];
 const ANTHROPIC: Formats = &[&anthropic::PROVIDER, COUNT_TOKENS.provider];
 const GROQ: Formats = &[&servers::GROQ];

@@ -121,7 +121,7 @@ mod tests {
 
     use super::super::tests::at;
     use super::*;
-    use crate::exchange::fake::Shared;
+    use crate::store::fake::Shared;
 
     const MINUTE: Duration = Duration::from_secs(60);
 

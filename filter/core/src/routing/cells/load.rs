@@ -120,7 +120,7 @@ mod tests {
     use super::super::bucket::tests::{damage, stored};
     use super::super::tests::{at, target};
     use super::*;
-    use crate::exchange::fake::Shared;
+    use crate::store::fake::Shared;
     use crate::store::fake::{Contended, Interrupted};
 
     const LEASE: Duration = Duration::from_secs(600);

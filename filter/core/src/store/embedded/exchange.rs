@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use sluice_wire::hex;
 use sluice_wire::time::Time;
 
 use crate::store::{Batch, Delta, Gauge, Global, Meter, SharedData, Unavailable};
@@ -74,7 +75,7 @@ pub fn apply(shared: &dyn SharedData, batch: &Batch, globals: &[Global], now: Ti
         batch.deltas.iter().zip(globals).map(|(delta, global)| (id_of(delta), global.used)).collect();
     update(shared, batch.place, Reach::Everywhere, &now, |page| {
         let progress = page.progress;
-        if (progress.telling, hex(progress.teller)) != (batch.number, batch.envoy.to_string())
+        if (progress.telling, hex::encoded(&progress.teller)) != (batch.number, batch.envoy.to_string())
             || progress.told == progress.telling
         {
             return Ok(());
@@ -145,7 +146,7 @@ fn batch(page: &Page<'_>, place: Place, known: &BTreeMap<Id, Rc<str>>, named: bo
         Some(Delta { meter: Meter { name, shard: Rc::default(), gauge }, window, amount })
     };
     let deltas = page.cells(now).filter_map(delta).collect();
-    Batch { envoy: hex(teller).into(), place, number: telling, deltas, more: up_to != END }
+    Batch { envoy: hex::encoded(&teller).into(), place, number: telling, deltas, more: up_to != END }
 }
 
 /// Whether there is something to tell of it, or what the others have may matter: nobody reads it where nothing is `named`.
@@ -188,8 +189,4 @@ fn window_of(cell: &Cell) -> u64 {
 fn id_of(delta: &Delta) -> Id {
     let calendar = matches!(delta.meter.gauge, Gauge::Day | Gauge::Month);
     Id::of(&delta.meter, if calendar { delta.window } else { 0 })
-}
-
-fn hex(bytes: [u8; 16]) -> String {
-    format!("{:032x}", u128::from_be_bytes(bytes))
 }

@@ -8,9 +8,10 @@
 
 use sluice_wire::time::Time;
 
+use crate::mix::hash;
 use crate::store::{Obstacle, Order, Reading, Settled, SharedData, Take, Unavailable, Verdict};
 
-use super::cell::{Cell, Id, Moment, hash};
+use super::cell::{Cell, Id, Moment};
 use super::page::{self, Page};
 use super::place::Place;
 use super::window::Window;
@@ -42,7 +43,8 @@ enum Decision {
 
 /// Reserves the first alternative of which every hard limit holds, or nothing.
 pub fn reserve(shared: &dyn SharedData, order: &Order, reach: Reach, now: Time) -> Result<Verdict, Unavailable> {
-    let step = Step { shared, reach, order, mark: hash(&order.id), places: places(order), now: Moment::of(now) };
+    let step =
+        Step { shared, reach, order, mark: hash(order.id.as_bytes()), places: places(order), now: Moment::of(now) };
     let (mut conflicts, mut patience) = (0, PATIENCE);
     while conflicts < ATTEMPTS {
         let pages = step.pages()?;

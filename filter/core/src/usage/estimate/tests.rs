@@ -1,8 +1,7 @@
-use sluice_config::file;
 use sluice_wire::dialect::{Client, anthropic, openai_chat};
 
+use super::super::price::{MicroUsd, Price, Rate, Rates};
 use super::*;
-use super::super::price::{MicroUsd, Price};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -147,8 +146,10 @@ fn the_estimate_of_a_cost_is_the_price_of_what_is_reserved() {
     );
     let estimate = estimate(&body, &openai_chat::CLIENT);
     assert_eq!(estimate, Estimate { input: 4_146, output: 2_000, images: 1, ..Estimate::default() });
-    let written = file::Price { input: 0.25, output: 2.0, per_image: Some(0.001), ..file::Price::default() };
-    let price = Price::try_from(&written).unwrap();
+    let (input, output) = (Rate(250_000), Rate(2_000_000));
+    let plain =
+        Rates { input, cached_input: input, cache_write: input, cache_write_1h: input, output, reasoning: output };
+    let price = Price { plain, per_image: MicroUsd(1_000), ..Price::default() };
     // 4,146 x 0.25 rounded up, 2,000 x 2, and the image.
     assert_eq!(price.expected(&estimate), MicroUsd(1_037 + 4_000 + 1_000));
 }

@@ -10,15 +10,19 @@
 use serde::Deserialize;
 
 use crate::conversation::{Message, Part, Request};
-use crate::dialect::lenient::Filled;
 use crate::dialect::provider::{
     ChatProvider, Departures, EVENTS, Envelope as Enveloped, Headers, Passing, Provider, Serves,
 };
-use crate::dialect::{Fate, Field, Id, Written, aliases, aws, data_uri, gemini, path};
+use crate::dialect::{Fate, Field, Id, Written, aliases, aws, data_uri, gemini};
 use crate::error::ApiError;
+use crate::lenient::Filled;
+use crate::percent::{AsciiSet, RESERVED, encoded_once};
 
 use super::write_request::Envelope;
 use super::{envelope, error, hosted_stream, peek, response, stream_in, usage, write_request};
+
+/// In a path of Vertex: a version stands behind an `@`.
+const MODEL: AsciiSet = RESERVED.remove(b'@');
 
 /// What becomes of a conversation's parameters, by OpenAI's names.
 pub const FIELDS: &[Field] = &[
@@ -82,10 +86,9 @@ pub static BEDROCK: Provider = Provider {
 /// Anthropic's format on Google's Vertex AI, below a base URL that ends in `/publishers/anthropic`.
 pub static VERTEX: Provider = Provider {
     id: Id::AnthropicOnVertex,
-    // A model's version stands behind an `@`, which stays as it is.
     path: |model, stream| {
         let method = if stream { "streamRawPredict" } else { "rawPredict" };
-        format!("/models/{}:{method}", path::segment(model, b"@"))
+        format!("/models/{}:{method}", encoded_once(model, &MODEL))
     },
     headers: &Headers::OPENAI,
     departs: Departures::NONE,

@@ -5,9 +5,9 @@ use serde::de::Deserializer;
 use serde_json::value::RawValue;
 
 use crate::dialect::few::Few;
-use crate::dialect::lenient::maybe;
 use crate::dialect::{Glance, Said, Seen, StreamPeeker};
 use crate::framing::sse;
+use crate::lenient::maybe;
 
 use super::answer::BlockKind;
 use super::error;

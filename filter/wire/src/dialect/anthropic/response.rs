@@ -8,9 +8,9 @@ use crate::dialect::Glance;
 use crate::dialect::bare;
 use crate::dialect::few::Few;
 use crate::dialect::functions::Input;
-use crate::dialect::lenient::maybe;
 use crate::dialect::tiers;
 use crate::error::ApiError;
+use crate::lenient::maybe;
 
 use super::answer::{BlockIn, BlockKind, finish_of, reason_of, tier_of};
 use super::block::Block;

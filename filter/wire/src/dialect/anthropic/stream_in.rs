@@ -10,10 +10,10 @@ use crate::conversation::StreamEvent;
 use crate::dialect::bare;
 use crate::dialect::calls::Calls;
 use crate::dialect::few::Few;
-use crate::dialect::lenient::maybe;
 use crate::dialect::{Kept, StreamReader};
 use crate::error::ApiError;
 use crate::framing::sse;
+use crate::lenient::maybe;
 
 use super::answer::{BlockIn, BlockKind, finish_of};
 use super::error;

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::conversation::Usage;
-use crate::dialect::lenient::{Text, Tokens, maybe};
 use crate::extras::{Extras, Tier, Tool};
+use crate::lenient::{Text, Tokens, maybe};
 
 /// `usage` as it came: every field may be missing, and a missing one keeps what was known.
 #[derive(Debug, Clone, Default, Deserialize)]

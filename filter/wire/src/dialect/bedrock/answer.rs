@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::conversation::{Finish, Usage};
-use crate::dialect::lenient;
+use crate::lenient;
 
 /// Why the answer ended. New reasons will come; they end it like any other.
 pub(super) fn finish_of(stop_reason: &str) -> Finish {

@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 
 use crate::conversation::{Choice, Part, Response, Usage};
 use crate::dialect::few::Few;
-use crate::dialect::lenient::maybe;
 use crate::error::ApiError;
+use crate::lenient::maybe;
 
 use super::answer::{Tokens, Typed, finish_of};
 

@@ -8,11 +8,11 @@ use serde::de::DeserializeOwned;
 
 use crate::conversation::StreamEvent;
 use crate::dialect::calls::Calls;
-use crate::dialect::lenient::maybe;
 use crate::dialect::{Kept, StreamReader, aws};
 use crate::error::ApiError;
 use crate::framing::eventstream::{Decoder, Frame};
 use crate::framing::surrogates;
+use crate::lenient::maybe;
 
 use super::answer::{Tokens, finish_of};
 

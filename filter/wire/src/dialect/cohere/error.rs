@@ -6,9 +6,9 @@
 
 use serde::Deserialize;
 
-use crate::dialect::lenient::Text;
 use crate::dialect::said::{cut, plain};
 use crate::error::{ApiError, ErrorKind};
+use crate::lenient::Text;
 
 #[derive(Deserialize)]
 struct Seen<'a> {

@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 
 use crate::conversation::{Choice, Finish, Part, Response};
 use crate::dialect::functions::made_up_id;
-use crate::dialect::lenient::{Text, maybe};
 use crate::error::ApiError;
+use crate::lenient::{Text, maybe};
 
 use super::seen::Message;
 use super::{error, usage, words};

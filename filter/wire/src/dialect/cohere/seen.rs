@@ -11,7 +11,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::dialect::few::Few;
-use crate::dialect::lenient::{Count, Text, maybe, skip_seq};
+use crate::lenient::{Count, Text, maybe, skip_seq};
 
 use super::usage;
 

@@ -5,10 +5,10 @@
 
 use crate::conversation::{Finish, StreamEvent};
 use crate::dialect::functions::made_up_id;
-use crate::dialect::lenient::Text;
 use crate::dialect::{Kept, StreamReader};
 use crate::error::ApiError;
 use crate::framing::sse;
+use crate::lenient::Text;
 
 use super::seen::{Call, Delta, Event, Said};
 use super::{error, words};

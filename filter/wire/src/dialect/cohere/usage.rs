@@ -5,7 +5,7 @@
 use serde::Deserialize;
 
 use crate::conversation::Usage;
-use crate::dialect::lenient::{Tokens, maybe};
+use crate::lenient::{Tokens, maybe};
 
 /// `usage` as Cohere sends it.
 #[derive(Debug, Default, Deserialize)]

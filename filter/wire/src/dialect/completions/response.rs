@@ -8,10 +8,10 @@ use serde_json::value::RawValue;
 use crate::conversation::{Choice, Finish, Guises, Part, Response};
 use crate::dialect::bare;
 use crate::dialect::few::Few;
-use crate::dialect::lenient::maybe;
 use crate::dialect::openai::loose::{Count, Text};
 use crate::dialect::openai::{error, json, usage, words};
 use crate::error::ApiError;
+use crate::lenient::maybe;
 
 /// The most choices of an answer: several to each of many prompts.
 const MOST_CHOICES: usize = 4096;

@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use crate::conversation::{Finish, Part};
 use crate::dialect::bare;
 use crate::dialect::few::Few;
-use crate::dialect::lenient::maybe;
 use crate::error::{ApiError, ErrorKind};
+use crate::lenient::maybe;
 
 use super::seals::Seal;
 use super::{error, usage};

@@ -29,8 +29,13 @@ mod tests;
 pub(super) use error::read as read_error;
 pub use table::FIELDS;
 
+use crate::percent::{AsciiSet, RESERVED, encoded};
+
 use super::provider::{ChatProvider, Departures, EVENTS, Headers, Provider, Serves};
 use super::{Id, aliases};
+
+/// In a path: `/` divides a publisher or a project from the model, and `@` stands before a version.
+const MODEL: AsciiSet = RESERVED.remove(b'/').remove(b'@');
 
 /// `generateContent`, as Google speaks it.
 pub static PROVIDER: Provider = Provider {
@@ -62,18 +67,7 @@ fn path(model: &str, stream: bool) -> String {
     let method = if stream { ":streamGenerateContent?alt=sse" } else { ":generateContent" };
     let mut path = String::with_capacity(collection.len() + model.len() + method.len());
     path.push_str(collection);
-    encode(model, &mut path);
+    path.push_str(&encoded(model, &MODEL));
     path.push_str(method);
     path
-}
-
-/// Appends `name` with every byte that may not stand in a path in its percent form; `/` divides, and stays.
-fn encode(name: &str, path: &mut String) {
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/' | b'@') {
-            path.push(char::from(byte));
-        } else {
-            path.push_str(&format!("%{byte:02X}"));
-        }
-    }
 }

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use crate::conversation::Usage;
-use crate::dialect::lenient::{Tokens, maybe};
+use crate::lenient::{Tokens, maybe};
 
 /// `usageMetadata` as it came. In a stream every one is a snapshot of the whole: the last is right.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]

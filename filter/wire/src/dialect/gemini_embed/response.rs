@@ -4,9 +4,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::dialect::gemini;
-use crate::dialect::lenient::Filled;
 use crate::embedding::{Response, Vector};
 use crate::error::ApiError;
+use crate::lenient::Filled;
 
 /// An answer.
 #[derive(Deserialize)]

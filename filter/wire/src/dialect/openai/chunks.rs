@@ -14,10 +14,10 @@ use crate::conversation::{Finish, StreamEvent};
 use crate::dialect::bare;
 use crate::dialect::few::Few;
 use crate::dialect::functions::made_up_id;
-use crate::dialect::lenient::maybe;
 use crate::dialect::{Kept, StreamReader};
 use crate::error::ApiError;
 use crate::framing::sse;
+use crate::lenient::maybe;
 
 use super::loose::{Block, Call, Count, MOST_CALLS, Said, Sort, Text};
 use super::{error, usage, words};

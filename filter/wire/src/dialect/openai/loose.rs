@@ -10,8 +10,8 @@ use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::dialect::few::Few;
-pub(in crate::dialect) use crate::dialect::lenient::{Count, Filled, Text};
-use crate::dialect::lenient::{lenient, maybe};
+pub(in crate::dialect) use crate::lenient::{Count, Filled, Text};
+use crate::lenient::{lenient, maybe};
 
 /// The most pieces that a content falls into.
 const MOST_PIECES: usize = 1024;

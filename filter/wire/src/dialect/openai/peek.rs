@@ -7,10 +7,10 @@ use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::dialect::bare;
-use crate::dialect::lenient::maybe;
 use crate::dialect::{Glance, Said, Seen, StreamPeeker};
 use crate::error::ApiError;
 use crate::framing::sse;
+use crate::lenient::maybe;
 
 use super::chunks::{Groq, failure};
 use super::loose::{Filled, Text};

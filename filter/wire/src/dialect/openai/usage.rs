@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::conversation::Usage;
-use crate::dialect::lenient::{Tokens, maybe};
+use crate::lenient::{Tokens, maybe};
 
 use super::json;
 

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use crate::conversation::{Part, seal};
 use crate::dialect::few::Few;
 use crate::dialect::fields::{Fields, drop_hint};
-use crate::dialect::lenient::{Text, maybe};
+use crate::lenient::{Text, maybe};
 
 /// Whose seals Google's are, and what leads one that came with a text: as the conversation has them.
 const GOOGLE: &str = "gemini";

@@ -12,12 +12,12 @@ use crate::conversation::{Choice, Finish, Guises, Part, Response};
 use crate::dialect::bare;
 use crate::dialect::few::Few;
 use crate::dialect::functions::made_up_id;
-use crate::dialect::lenient::maybe;
 use crate::dialect::openai::chunks::MOST_CHOICES;
 use crate::dialect::openai::loose::{Block as BlockSeen, Count, Said, Sort, Text};
 use crate::dialect::openai::{error, json, usage, words};
 use crate::dialect::tiers;
 use crate::error::ApiError;
+use crate::lenient::maybe;
 
 use super::out::{Block, Call};
 

@@ -7,10 +7,10 @@ use serde_json::value::RawValue;
 
 use crate::dialect::Written;
 use crate::dialect::fields::{Fields, drop_hint, missing, nothing_left, wrong_word};
-use crate::dialect::lenient::Text;
 use crate::dialect::out::json;
 use crate::embedding::{Encoding, Input, Request};
 use crate::error::ApiError;
+use crate::lenient::Text;
 
 /// "Any array must be 2048 dimensions or less." Source: OpenAI's API reference, embeddings, `input`.
 const MOST_INPUTS: usize = 2048;

@@ -5,12 +5,12 @@ use serde_json::value::RawValue;
 
 use crate::conversation::Usage;
 use crate::dialect::Glance;
-use crate::dialect::lenient::{Count, Filled, Text, maybe};
 use crate::dialect::openai::error;
 use crate::dialect::openai::usage::Seen as UsageSeen;
 use crate::dialect::out::json;
 use crate::embedding::{Encoding, Response, Vector};
 use crate::error::ApiError;
+use crate::lenient::{Count, Filled, Text, maybe};
 
 /// An answer, its vectors as `T`.
 #[derive(Deserialize)]

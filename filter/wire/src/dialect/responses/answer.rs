@@ -11,11 +11,11 @@ use serde_json::value::RawValue;
 use crate::conversation::{Choice, Finish, Guises, Part, Response};
 use crate::dialect::bare;
 use crate::dialect::few::Few;
-use crate::dialect::lenient::maybe;
 use crate::dialect::openai::loose::{Count, Text};
 use crate::dialect::openai::{error, json};
 use crate::dialect::tiers;
 use crate::error::{ApiError, ErrorKind};
+use crate::lenient::maybe;
 
 use super::item::{Item as ItemShown, Status, answer_id, items};
 use super::output::{Item, MOST_ITEMS, parse};

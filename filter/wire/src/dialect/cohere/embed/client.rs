@@ -6,11 +6,11 @@ use serde::{Serialize, Serializer};
 
 use crate::dialect::client::{Asks, Client, EmbeddingsClient, Shape};
 use crate::dialect::fields::{Fields, missing, nothing_left, required, wrong_word};
-use crate::dialect::lenient::Text;
 use crate::dialect::openai;
 use crate::dialect::out::json;
 use crate::embedding::{Encoding, Input, Request, Response, Vector};
 use crate::error::ApiError;
+use crate::lenient::Text;
 
 use super::request::word;
 

@@ -4,9 +4,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::conversation::Usage;
-use crate::dialect::lenient::Text;
 use crate::embedding::{Response, Vector};
 use crate::error::ApiError;
+use crate::lenient::Text;
 
 use super::super::error;
 use super::super::usage::Units;
