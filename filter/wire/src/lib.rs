@@ -21,5 +21,6 @@ pub mod headers;
 pub mod hex;
 pub mod json;
 pub mod lenient;
+pub mod order;
 pub mod percent;
 pub mod time;

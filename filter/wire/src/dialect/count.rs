@@ -25,7 +25,7 @@ pub struct Count {
 /// Anthropic's.
 pub static COUNT_TOKENS: Client = Client {
     provider: &COUNT_TOKENS_AT,
-    shape: Shape { free: true, ..Shape::CHAT },
+    shape: Shape { free: true, ..anthropic::CLIENT.shape },
     own_names: &[],
     runs_tool: |_| false,
     manner: &anthropic::MANNER,
@@ -35,7 +35,7 @@ pub static COUNT_TOKENS: Client = Client {
 /// OpenAI's.
 pub static INPUT_TOKENS: Client = Client {
     provider: &INPUT_TOKENS_AT,
-    shape: Shape { free: true, asked: "input", limits: &["max_output_tokens"], ..Shape::CHAT },
+    shape: Shape { free: true, ..responses::CLIENT.shape },
     own_names: &[],
     runs_tool: |_| false,
     manner: &openai::MANNER,

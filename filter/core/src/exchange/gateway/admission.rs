@@ -9,6 +9,7 @@ use sluice_wire::dialect::{Asks, Client};
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::hex;
+use sluice_wire::order::by_numbers;
 use sluice_wire::time::Time;
 
 use crate::callout::Called;
@@ -338,7 +339,10 @@ fn credentials(headers: &HeaderMap, gateway: &Gateway) -> Vec<Vec<u8>> {
     let in_file = |key: &[u8]| gateway.keys.contains_key(&KeyHash(Sha256::digest(key).into()));
     let likely = |key: &[u8]| (in_file(key), secret::is_well_formed(key));
     let mut ours: Vec<&[u8]> = all.iter().copied().filter(|key| likely(key) != (false, false)).collect();
-    ours.sort_by_key(|key| likely(key));
+    by_numbers(&mut ours, |key| {
+        let (in_file, well_formed) = likely(key);
+        (in_file.into(), well_formed.into())
+    });
     if ours.is_empty() {
         ours.extend(all.last());
     }

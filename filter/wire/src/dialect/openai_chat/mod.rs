@@ -1,7 +1,7 @@
 //! OpenAI's chat completions, as a client speaks it to us and as we speak it to a provider.
 //!
 //! What a client sees is OpenAI's shape to the letter; what a provider sends may be any compatible server's, and is
-//! read with patience (`loose`). Requests are read without any: a field that is not in [`Dialect::fields`] is refused,
+//! read with patience (`loose`). Requests are read without any: a field that is not in [`FIELDS`] is refused,
 //! for a translated request must not lose what we do not know.
 //!
 //! Beyond OpenAI's own fields the dialect reads and writes what compatible clients already know:

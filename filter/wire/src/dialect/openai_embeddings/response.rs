@@ -11,6 +11,7 @@ use crate::dialect::out::json;
 use crate::embedding::{Encoding, Response, Vector};
 use crate::error::ApiError;
 use crate::lenient::{Count, Filled, Text, maybe};
+use crate::order;
 
 /// An answer, its vectors as `T`.
 #[derive(Deserialize)]
@@ -67,7 +68,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response<'_>, ApiError> {
         return Err(empty());
     }
     if items.iter().all(|item| item.index.0.is_some()) {
-        items.sort_by_key(|item| item.index.0);
+        order::by_numbers(&mut items, |item| (item.index.0.unwrap_or(u64::MAX), 0));
     }
     let vectors = items.into_iter().map(|item| Vector::read(item.embedding)).collect::<Result<_, _>>()?;
     Ok(Response { model: seen.model.0, vectors, usage: seen.usage.and_then(|usage| usage.read()) })
