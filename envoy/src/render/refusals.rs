@@ -11,9 +11,7 @@ use sluice_core::exchange::gateway::endpoint::{MESSAGES, with_openais_errors};
 use sluice_core::exchange::journey::from_envoy;
 use sluice_core::exchange::{REPLY_DETAILS, property};
 use sluice_core::reservation::NO_RETRY;
-use sluice_wire::dialect::Dialect;
-use sluice_wire::dialect::anthropic::Anthropic;
-use sluice_wire::dialect::openai_chat::OpenAiChat;
+use sluice_wire::dialect::{anthropic, openai_chat};
 use sluice_wire::error::{ApiError, ErrorKind};
 
 use super::entrance;
@@ -36,8 +34,8 @@ pub fn for_clients() -> String {
         let anthropics = std::mem::replace(&mut anthropics, "*anthropics".to_owned());
         let both = format!("{{ and_filter: {{ filters: [{}, {anthropics}] }} }}", filter(when));
         [
-            mapper(&both, &error, &Anthropic.write_error(&error)),
-            mapper(&filter(when), &error, &OpenAiChat.write_error(&error)),
+            mapper(&both, &error, &(anthropic::CLIENT.manner.write_error)(&error)),
+            mapper(&filter(when), &error, &(openai_chat::CLIENT.manner.write_error)(&error)),
         ]
     });
     [ours(), entrance::health()].into_iter().chain(each).collect()

@@ -1,7 +1,8 @@
 //! What Envoy hands to the filter as its configuration: which role it plays, and for all but the provider role the
 //! gateway file.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::file;
 
@@ -29,8 +30,8 @@ pub struct Refused {
 
 /// The configuration as it is written: `{"role":"gateway","gateway":{…}}`, the same with `admin`, `{"role":"keeper","redis":{…}}`, or
 /// `{"role":"provider"}`.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "role", rename_all = "lowercase", deny_unknown_fields)]
+#[derive(Debug, Serialize)]
+#[serde(tag = "role", rename_all = "lowercase")]
 pub enum Written {
     /// Sees every request once.
     Gateway {
@@ -55,4 +56,61 @@ pub enum Written {
         /// That section of the gateway file. Of the rest it knows nothing, since it is configured at Envoy's start only.
         redis: file::Redis,
     },
+}
+
+/// The same, all roles in one. An enum with a tag would be read into a tree first, by code that is there once more for every type
+/// of the gateway file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    role: Role,
+    gateway: Option<Box<file::File>>,
+    reload: Option<Reload>,
+    redis: Option<file::Redis>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Role {
+    Gateway,
+    Provider,
+    Admin,
+    Keeper,
+}
+
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Fields { role, gateway, reload, redis } = Fields::deserialize(deserializer)?;
+        match (role, gateway, reload, redis) {
+            (Role::Gateway, Some(gateway), reload, None) => Ok(Self::Gateway { gateway, reload }),
+            (Role::Provider, None, None, None) => Ok(Self::Provider {}),
+            (Role::Admin, Some(gateway), reload, None) => Ok(Self::Admin { gateway, reload }),
+            (Role::Keeper, None, None, Some(redis)) => Ok(Self::Keeper { redis }),
+            _ => Err(D::Error::custom("the fields are not those of the role")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn each_role_has_its_own_fields_and_no_other() {
+        let read = |text: &str| serde_json::from_str::<Written>(text);
+        assert!(matches!(read(r#"{"role":"provider"}"#), Ok(Written::Provider {})));
+        assert!(matches!(read(r#"{"redis":{"url":"redis://x"},"role":"keeper"}"#), Ok(Written::Keeper { .. })));
+        for written in [
+            r#"{"role":"cook"}"#,
+            r#"{}"#,
+            r#"{"role":"gateway"}"#,
+            r#"{"role":"keeper"}"#,
+            r#"{"role":"provider","more":1}"#,
+            r#"{"role":"provider","redis":{"url":"redis://x"}}"#,
+        ] {
+            assert!(read(written).is_err(), "{written}");
+        }
+    }
 }

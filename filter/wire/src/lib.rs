@@ -4,6 +4,10 @@
 //! Bytes go in, bytes come out: nothing here knows a policy, a price, a configuration file or Envoy, and nothing reads a clock.
 //! The gateway's decisions are made in `sluice-core`, on top of this crate.
 
+// What tests here share with those of other crates calls it by its name.
+#[cfg(test)]
+extern crate self as sluice_wire;
+
 pub mod calendar;
 pub mod coding;
 pub mod conversation;
@@ -17,5 +21,6 @@ pub mod headers;
 pub mod hex;
 pub mod json;
 pub mod lenient;
+pub mod order;
 pub mod percent;
 pub mod time;

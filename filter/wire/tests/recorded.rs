@@ -13,13 +13,12 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use sluice_wire::conversation::StreamEvent;
 use sluice_wire::dialect::{
-    Chat, Content, Dialect, Opening, anthropic::Anthropic, bedrock::Bedrock, cohere::Cohere, gemini::Gemini,
-    openai_chat::OpenAiChat, responses::Responses,
+    ChatClient, ChatProvider, Client, Id, Opening, Provider, anthropic, bedrock, cohere, gemini, openai_chat, responses,
 };
 use sluice_wire::framing::eventstream;
 
 /// The formats that clients of conversations speak, and are tried with.
-const CLIENTS: [&dyn Dialect; 3] = [&OpenAiChat, &Responses, &Anthropic];
+const CLIENTS: [&Client; 3] = [&openai_chat::CLIENT, &responses::CLIENT, &anthropic::CLIENT];
 
 #[test]
 fn recorded_answers_reach_clients_of_each_format_whole() {
@@ -33,11 +32,11 @@ fn recorded_answers_reach_clients_of_each_format_whole() {
         let Some(recording) = Recording::read(&file) else { continue };
         let name = file.strip_prefix(&folder).unwrap_or(&file).display().to_string();
         for client in CLIENTS {
-            let [tried, right] = tally.entry(recording.format.name()).or_default();
+            let [tried, right] = tally.entry(recording.format.id.name()).or_default();
             *tried += 1;
             match recording.as_read_by(client) {
                 Ok(()) => *right += 1,
-                Err(why) => wrong.push(format!("{name} for {}: {why}", client.name())),
+                Err(why) => wrong.push(format!("{name} for {}: {why}", client.id().name())),
             }
         }
     }
@@ -79,7 +78,7 @@ fn is_foreign(objects: &[Value]) -> bool {
 struct Recording {
     /// Its provider's and its own, with its length, for several have one.
     name: String,
-    format: &'static dyn Dialect,
+    format: &'static Provider,
     /// One object of a whole answer, or those of a stream.
     objects: Vec<Value>,
     streamed: bool,
@@ -113,22 +112,19 @@ impl Recording {
         Some(Self { name, format, objects: objects.into_iter().take(last).collect(), streamed })
     }
 
-    fn chat(&self) -> &'static dyn Chat {
-        match self.format.content() {
-            Content::Chat(chat) => chat,
-            _ => unreachable!("only formats of conversations are read"),
-        }
+    fn chat(&self) -> &'static ChatProvider {
+        self.format.chat().expect("only formats of conversations are read")
     }
 
     fn expected(&self) -> Read {
-        read(self.format, &self.objects)
+        read(self.format.id, &self.objects)
     }
 
-    fn as_read_by(&self, client: &'static dyn Dialect) -> Result<(), String> {
-        let Content::Chat(writer) = client.content() else { unreachable!("clients hold conversations") };
+    fn as_read_by(&self, client: &Client) -> Result<(), String> {
+        let writer = client.chat().expect("clients hold conversations");
         let (objects, failed) = if self.streamed { self.stream(writer)? } else { (vec![self.whole(writer)?], false) };
         self.publish(client, &objects);
-        let (expected, got) = (self.expected(), read(client, &objects));
+        let (expected, got) = (self.expected(), read(client.id(), &objects));
         if failed || self.fails() {
             return if failed == self.fails() { Ok(()) } else { Err(format!("an error: {failed}")) };
         }
@@ -145,10 +141,10 @@ impl Recording {
     }
 
     /// Writes what a client reads where its SDK finds it.
-    fn publish(&self, client: &dyn Dialect, objects: &[Value]) {
+    fn publish(&self, client: &Client, objects: &[Value]) {
         let Some(folder) = std::env::var_os("SLUICE_TRANSLATED") else { return };
         let manner = if self.streamed { "stream" } else { "whole" };
-        let path = Path::new(&folder).join(format!("{}.{}.{manner}.json", self.name, client.name()));
+        let path = Path::new(&folder).join(format!("{}.{}.{manner}.json", self.name, client.id().name()));
         std::fs::write(path, serde_json::to_vec(objects).expect("JSON")).expect("a file in that folder");
     }
 
@@ -159,15 +155,15 @@ impl Recording {
         })
     }
 
-    fn whole(&self, client: &'static dyn Chat) -> Result<Value, String> {
+    fn whole(&self, client: &ChatClient) -> Result<Value, String> {
         let body = serde_json::to_vec(&self.objects[0]).map_err(|error| error.to_string())?;
-        let response = self.chat().read_response(&body).map_err(|error| error.message)?;
-        serde_json::from_slice(&client.write_response(&response, 1_780_000_000)).map_err(|error| error.to_string())
+        let response = (self.chat().read_response)(&body).map_err(|error| error.message)?;
+        serde_json::from_slice(&(client.write_response)(&response, 1_780_000_000)).map_err(|error| error.to_string())
     }
 
     /// The objects of the client's stream, and whether it ended as an error.
-    fn stream(&self, client: &'static dyn Chat) -> Result<(Vec<Value>, bool), String> {
-        let (mut reader, mut events) = (self.chat().stream_reader(), Vec::new());
+    fn stream(&self, client: &ChatClient) -> Result<(Vec<Value>, bool), String> {
+        let (mut reader, mut events) = ((self.chat().stream_reader)(), Vec::new());
         let mut stopped = None;
         for portion in self.framed().chunks(1000) {
             if let Err(error) = reader.read(portion, &mut events) {
@@ -182,11 +178,11 @@ impl Recording {
             estimate: 7,
             guises: sluice_wire::conversation::Guises::none(),
         };
-        let (mut writer, mut out) = (client.stream_writer(opening), Vec::new());
+        let (mut writer, mut out) = ((client.stream_writer)(opening), Vec::new());
         let ended = events.iter().any(|event| matches!(event, StreamEvent::End | StreamEvent::Error(_)));
         // Gemini's has no terminator: it ends with its last byte.
         let finished = events.iter().any(|event| matches!(event, StreamEvent::Finish { .. }));
-        if !ended && finished && self.format.name() == "gemini" {
+        if !ended && finished && self.format.id == Id::Gemini {
             events.push(StreamEvent::End);
         } else if stopped.is_none() && !ended {
             return Err("the stream does not end".to_owned());
@@ -203,8 +199,8 @@ impl Recording {
     fn framed(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for object in &self.objects {
-            match self.format.name() {
-                "bedrock" => {
+            match self.format.id {
+                Id::Bedrock => {
                     let Some((kind, payload)) = object.as_object().and_then(|object| object.iter().next()) else {
                         continue;
                     };
@@ -217,7 +213,7 @@ impl Recording {
                 }
             }
         }
-        if self.format.name() == "openai_chat" {
+        if self.format.id == Id::OpenAiChat {
             out.extend_from_slice(b"data: [DONE]\n\n");
         }
         out
@@ -228,27 +224,27 @@ fn cut(text: &str) -> String {
     text.chars().take(120).collect()
 }
 
-fn format_of(object: &Value) -> Option<&'static dyn Dialect> {
+fn format_of(object: &Value) -> Option<&'static Provider> {
     let is = |field: &str, words: &[&str]| object[field].as_str().is_some_and(|word| words.contains(&word));
     if is("object", &["chat.completion", "chat.completion.chunk"]) || object["choices"][0]["message"].is_object() {
-        Some(&OpenAiChat)
+        Some(&openai_chat::PROVIDER)
     } else if is("object", &["response"]) || is("type", &["response.created"]) {
-        Some(&Responses)
+        Some(&responses::PROVIDER)
     } else if is("type", &["message", "message_start"]) {
-        Some(&Anthropic)
+        Some(&anthropic::PROVIDER)
     } else if is("type", &["message-start"]) || object["message"]["content"].is_array() {
-        Some(&Cohere)
+        Some(&cohere::PROVIDER)
     } else if object["candidates"].is_array() {
-        Some(&Gemini)
+        Some(&gemini::PROVIDER)
     } else if object["output"]["message"].is_object() || object["messageStart"].is_object() {
-        Some(&Bedrock)
+        Some(&bedrock::PROVIDER)
     } else {
         None
     }
 }
 
 /// What an answer in this format says, whole or streamed.
-fn read(format: &dyn Dialect, objects: &[Value]) -> Read {
+fn read(format: Id, objects: &[Value]) -> Read {
     let mut read = Read::default();
     for object in objects {
         read.text.push_str(&text(format.name(), object));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sluice_core::provider::Provider;
 use sluice_core::provider::layout::{Layout, Surface};
 use sluice_core::provider::url::Url;
-use sluice_wire::dialect::Dialect;
+use sluice_wire::dialect;
 
 use super::super::file;
 use super::super::mistake::{Path, quoted};
@@ -75,7 +75,7 @@ impl Check<'_> {
     }
 
     /// The formats it speaks, each as its kind speaks it if it does.
-    fn formats(&mut self, provider: &file::Provider, path: &Path) -> Vec<&'static dyn Dialect> {
+    fn formats(&mut self, provider: &file::Provider, path: &Path) -> Vec<&'static dialect::Provider> {
         let own = provider.kind.row().formats;
         let Some(speaks) = &provider.speaks else { return own.to_vec() };
         let path = path.key("speaks");
@@ -127,12 +127,13 @@ impl Check<'_> {
 fn provider(
     name: &str,
     written: &file::Provider,
-    formats: Vec<&'static dyn Dialect>,
+    formats: Vec<&'static dialect::Provider>,
     key_rest: Duration,
     url: Url,
 ) -> Provider {
-    let takes_options =
-        |format: &&'static dyn Dialect| !format.quirks().iter().any(|quirk| quirk.field == "stream_options");
+    let takes_options = |format: &&'static dialect::Provider| {
+        !format.departs.quirks.iter().any(|quirk| quirk.field == "stream_options")
+    };
     Provider {
         name: name.to_owned(),
         clusters: written.clusters(name),

@@ -1,7 +1,7 @@
 use sluice_core::key_hash::KeyHash;
 use sluice_core::provider::format::Format;
 use sluice_core::provider::kind::Kind;
-use sluice_wire::dialect::openai_chat::OpenAiChat;
+use sluice_wire::dialect::openai_chat;
 
 use super::*;
 #[cfg(target_arch = "wasm32")]
@@ -45,9 +45,9 @@ fn a_good_file_becomes_a_gateway() {
     let gateway = crate::from_json(GOOD.as_bytes()).unwrap();
     let chat = &gateway.models["chat"];
     assert_eq!(chat.targets[0].provider.authority, "api.openai.com");
-    assert_eq!(chat.targets[0].provider.layout.path(&OpenAiChat, "m", false), "/v1/chat/completions");
+    assert_eq!(chat.targets[0].provider.layout.path(&openai_chat::PROVIDER, "m", false), "/v1/chat/completions");
     assert_eq!(chat.targets[1].provider.authority, "127.0.0.1:9001");
-    assert_eq!(chat.targets[1].provider.layout.path(&OpenAiChat, "m", false), "/chat/completions");
+    assert_eq!(chat.targets[1].provider.layout.path(&openai_chat::PROVIDER, "m", false), "/chat/completions");
     assert!(!chat.targets[1].provider.stream_usage);
     let hash = KeyHash::from_hex(&"0123456789abcdef".repeat(4)).unwrap();
     let alice = &gateway.keys[&hash].caller;
@@ -269,11 +269,11 @@ fn what_a_server_speaks_can_be_said_and_its_kinds_way_of_it_stays() {
         let json = GOOD.replace(r#""kind": "openai", "url""#, &format!(r#"{fields}, "url""#));
         crate::from_json(json.as_bytes()).unwrap().models["chat"].targets[1].provider.clone()
     };
-    let names = |fields: &str| with(fields).formats.iter().map(|format| format.name()).collect::<Vec<_>>();
+    let names = |fields: &str| with(fields).formats.iter().map(|format| format.id.name()).collect::<Vec<_>>();
     assert_eq!(names(r#""kind": "ollama""#), ["openai_chat", "completions", "openai_embeddings"]);
     let both = r#""kind": "ollama", "speaks": ["messages", "chat"]"#;
     assert_eq!(names(both), ["anthropic", "openai_chat"]);
-    assert!(!with(both).formats[1].quirks().is_empty(), "as Ollama speaks it");
+    assert!(!with(both).formats[1].departs.quirks.is_empty(), "as Ollama speaks it");
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! How long to wait. A time that is left out is not always the same: it depends on what the model does before it speaks, and on
 //! whether another target could still answer.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
 
 /// How long to wait, as numbers with a unit: `500ms`, `30s`, `5m`.
 ///
@@ -39,9 +43,8 @@ impl Default for Timeouts {
 }
 
 /// As it stands in the file: a word for all of them, or each by itself.
-#[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(untagged)]
+#[cfg_attr(feature = "schema", schemars(untagged))]
 pub(super) enum Written {
     Named(Preset),
     Each(Timeouts),
@@ -55,6 +58,28 @@ pub(super) enum Preset {
     /// Gives up soon: for models that answer at once, behind which others wait. 10 s for a first token, 30 s for an answer, for a stream
     /// that is delivered whole, and for silence.
     Fast,
+}
+
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Written;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"fast\", or times by their names")
+            }
+
+            fn visit_str<E: Error>(self, word: &str) -> Result<Written, E> {
+                Preset::deserialize(word.into_deserializer()).map(Written::Named)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Written, A::Error> {
+                Timeouts::deserialize(MapAccessDeserializer::new(map)).map(Written::Each)
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
 }
 
 /// Reads either.

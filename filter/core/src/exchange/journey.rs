@@ -12,7 +12,7 @@ use sluice_wire::coding::Coding;
 use sluice_wire::conversation::Usage;
 use sluice_wire::dialect::aliases::Names;
 use sluice_wire::dialect::translate::Translated;
-use sluice_wire::dialect::{Dialect, Said};
+use sluice_wire::dialect::{Client, Said};
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::extras::Extras;
 use sluice_wire::headers::HeaderMap;
@@ -73,7 +73,7 @@ pub struct Journey {
     /// The name served: another when a budget says so.
     pub model: Rc<Model>,
     /// How the client speaks.
-    pub client: &'static dyn Dialect,
+    pub client: &'static Client,
     /// What is known of the body.
     pub outline: Outline,
     /// The client's headers that a provider may see.
@@ -178,7 +178,7 @@ pub struct Arrival {
     /// Who asks.
     pub caller: Rc<Caller>,
     /// How the client speaks.
-    pub client: &'static dyn Dialect,
+    pub client: &'static Client,
     /// The client's headers that a provider may see.
     pub forwarded: HeaderMap,
     /// What the headers say about its way.
@@ -299,7 +299,7 @@ impl Journey {
     pub fn new(worker: Rc<Worker>, arrival: Arrival, model: Rc<Model>, mut outline: Outline, prompt: Prompt) -> Self {
         let Arrival { started, caller, client, forwarded, hints, passage, share, .. } = arrival;
         // What cannot be streamed will not be, whatever is asked.
-        outline.stream &= client.content().streams();
+        outline.stream &= client.asks.streams();
         let timeouts = model.way.timeouts;
         let total = hints.timeout.map_or(timeouts.total, |asked| asked.min(timeouts.total));
         Self {
@@ -363,7 +363,7 @@ impl Journey {
     /// Its body is another one now.
     pub fn rewritten(&mut self, outline: Outline) {
         self.outline = outline;
-        self.outline.stream &= self.client.content().streams();
+        self.outline.stream &= self.client.asks.streams();
     }
 
     /// Where a request like this one goes when `model` is to serve it. A client's wish is for the model it has asked for.

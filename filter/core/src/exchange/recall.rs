@@ -5,7 +5,7 @@
 
 use memchr::memmem;
 use sha2::{Digest, Sha256};
-use sluice_wire::dialect::Content;
+use sluice_wire::dialect::Asks;
 use sluice_wire::time::Time;
 
 use crate::cache::key::Recipe;
@@ -80,7 +80,7 @@ impl Recall {
 impl Journey {
     /// What is to become of it, if the model that serves it has a cache.
     pub fn prospect(&self) -> Prospect {
-        let kept = matches!(self.client.content(), Content::Chat(_) | Content::Embeddings(_));
+        let kept = matches!(self.client.asks, Asks::Chat(_) | Asks::Embeddings(_));
         match self.hints.caching {
             _ if !kept => Prospect::Neither("answers of this endpoint are never kept"),
             _ if self.hints.wish.is_some() => Prospect::Neither("x-sluice-route directs its way"),
@@ -116,7 +116,7 @@ impl Journey {
     /// answer of those it had before.
     fn key(&self, body: [u8; 32], planned: Time, rule: &Rule) -> Key {
         let (scope, whose) = sharer(rule.scope, &self.caller);
-        let forwards = self.client.forwards();
+        let forwards = self.client.manner.forwards;
         let changes = self.forwarded.iter().filter(|(name, _)| forwards.iter().any(|own| own.as_bytes() == *name));
         let headers: Vec<&[u8]> = changes.flat_map(|(name, value)| [name, value]).collect();
         // What some must not be shown others may have been, or all before the gateway file was changed.
@@ -128,7 +128,7 @@ impl Journey {
             .part(whose)
             .part(&self.model.name)
             .list(self.reachable(planned).into_iter())
-            .part(self.client.name())
+            .part(self.client.id().name())
             .list(guards.into_iter())
             .part([u8::from(checked)])
             .list(headers.into_iter())
@@ -203,7 +203,8 @@ impl Filling {
     pub fn keep(self, journey: &Journey, now: Time, shared: &dyn SharedData) -> bool {
         let (Some(rule), Some(target)) = (journey.model.cache, journey.current()) else { return false };
         // In a text of the answer its quotes would be escaped.
-        let filtered = || memmem::find(&self.body, format!("\"{}\"", journey.client.filtered()).as_bytes()).is_some();
+        let filtered =
+            || memmem::find(&self.body, format!("\"{}\"", journey.client.manner.filtered).as_bytes()).is_some();
         if journey.stage != Stage::Complete || self.body.is_empty() || filtered() {
             return false;
         }

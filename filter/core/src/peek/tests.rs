@@ -1,17 +1,13 @@
 //! What is found in a request, what is spliced into it, and what is refused.
 
-use sluice_wire::dialect::Dialect;
-use sluice_wire::dialect::anthropic::Anthropic;
-use sluice_wire::dialect::completions::Completions;
-use sluice_wire::dialect::openai_chat::OpenAiChat;
-use sluice_wire::dialect::responses::Responses;
+use sluice_wire::dialect::{Client, anthropic, completions, openai_chat, responses};
 
 use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn spliced(body: &str, model: &str) -> String {
-    let outline = Outline::read(body.as_bytes(), OpenAiChat.shape()).unwrap();
+    let outline = Outline::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap();
     match outline.splice(model, true) {
         None => body.to_owned(),
         Some(splice) => {
@@ -84,14 +80,14 @@ fn what_is_not_a_chat_request_is_a_400_that_says_so() {
         (br#"{"fallbacks":[ {"model":"dear"}],"model":"m","messages":[1]}"#, "gateway's to decide"),
         (deep.as_bytes(), "nested"),
     ] {
-        let error = Outline::read(body, OpenAiChat.shape()).unwrap_err();
+        let error = Outline::read(body, openai_chat::CLIENT.shape).unwrap_err();
         assert_eq!(error.status, 400);
         assert!(error.message.contains(needle), "{} for {:?}", error.message, String::from_utf8_lossy(body));
     }
 }
 
-fn read(body: &str, client: &dyn Dialect) -> Result<Outline, ApiError> {
-    Outline::read(body.as_bytes(), client.shape())
+fn read(body: &str, client: &Client) -> Result<Outline, ApiError> {
+    Outline::read(body.as_bytes(), client.shape)
 }
 
 #[test]
@@ -110,7 +106,7 @@ fn what_is_asked_for_is_counted() {
         (r#""max_tokens":-1,"n":null,"#, None, 1),
     ] {
         let body = format!(r#"{{{fields}"model":"m","messages":[{{"n":9,"max_tokens":9}}]}}"#);
-        let outline = read(&body, &OpenAiChat).unwrap();
+        let outline = read(&body, &openai_chat::CLIENT).unwrap();
         assert_eq!((outline.max_tokens, outline.n), (max_tokens, n), "{fields}");
     }
 }
@@ -125,7 +121,7 @@ fn a_count_that_is_no_number_is_refused_by_its_name() {
         ("max_completion_tokens", r#""10""#),
     ] {
         let body = format!(r#"{{"{field}":{value},"model":"m","messages":[1]}}"#);
-        assert_eq!(read(&body, &OpenAiChat).unwrap_err().param.as_deref(), Some(field), "{value}");
+        assert_eq!(read(&body, &openai_chat::CLIENT).unwrap_err().param.as_deref(), Some(field), "{value}");
     }
 }
 
@@ -133,11 +129,13 @@ fn a_count_that_is_no_number_is_refused_by_its_name() {
 fn a_limit_counts_at_its_own_endpoint_only() {
     let all = r#""max_tokens":5,"max_completion_tokens":6,"max_output_tokens":7,"#;
     let body = format!(r#"{{{all}"model":"m","messages":[1],"input":"x","prompt":"x"}}"#);
-    for (client, expected) in [(&OpenAiChat as &dyn Dialect, 6), (&Responses, 7), (&Anthropic, 5), (&Completions, 5)] {
-        assert_eq!(read(&body, client).unwrap().max_tokens, Some(expected), "{}", client.name());
+    for (client, expected) in
+        [(&openai_chat::CLIENT, 6), (&responses::CLIENT, 7), (&anthropic::CLIENT, 5), (&completions::CLIENT, 5)]
+    {
+        assert_eq!(read(&body, client).unwrap().max_tokens, Some(expected), "{}", client.id().name());
     }
     let other = r#"{"max_output_tokens":"1","model":"m","messages":[1]}"#;
-    assert_eq!(read(other, &OpenAiChat).unwrap().max_tokens, None);
+    assert_eq!(read(other, &openai_chat::CLIENT).unwrap().max_tokens, None);
 }
 
 #[test]
@@ -151,7 +149,7 @@ fn each_prompt_of_a_list_is_one() {
         ("[[1,2],[3],[ ]]", 3),
     ] {
         let body = format!(r#"{{"model":"m","prompt":{prompt},"messages":[1]}}"#);
-        assert_eq!(read(&body, &OpenAiChat).unwrap().prompts, count, "{prompt}");
+        assert_eq!(read(&body, &openai_chat::CLIENT).unwrap().prompts, count, "{prompt}");
     }
 }
 
@@ -173,7 +171,7 @@ fn what_is_needed_is_seen_and_never_refused() {
         (r#""response_format":null,"response_format":{"type":"json_schema"},"tools":[],"tools":[1],"#, true, true),
     ] {
         let body = format!(r#"{{{fields}"model":"m","messages":[{{"tools":[1]}}]}}"#);
-        let outline = Outline::read(body.as_bytes(), OpenAiChat.shape()).unwrap();
+        let outline = Outline::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap();
         assert_eq!((outline.tools, outline.structured_output), (tools, structured_output), "{fields}");
     }
 }
@@ -187,13 +185,13 @@ fn how_vectors_are_to_be_written_is_seen_and_never_refused() {
         ("[1]", Encoding::Float),
     ] {
         let body = format!(r#"{{"encoding_format":{value},"model":"m","messages":[1]}}"#);
-        assert_eq!(Outline::read(body.as_bytes(), OpenAiChat.shape()).unwrap().encoding, encoding, "{value}");
+        assert_eq!(Outline::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap().encoding, encoding, "{value}");
     }
 }
 
 #[test]
 fn each_format_has_what_is_asked_in_its_own_field() {
-    let asked = |asked| Shape { asked, ..Shape::default() };
+    let asked = |asked| Shape { asked, ..Shape::CHAT };
     for (shape, good, bad) in [
         (asked("input"), &[r#""hi""#, r#""""#, "[1]"][..], &["[]", "{}", "7", "null"][..]),
         (asked("prompt"), &[r#""hi""#, r#"["hi"]"#], &["[ ]", "true"]),
@@ -214,16 +212,16 @@ fn each_format_has_what_is_asked_in_its_own_field() {
 fn what_other_formats_ask_for_is_seen_under_their_names() {
     let body = br#"{"model":"m","input":"x","max_tokens":9,"messages":[1],"stream":true,
         "metadata":{"user_id":"u"},"text":{"format":{"type":"json_schema"}}}"#;
-    let outline = Outline::read(body, Anthropic.shape()).unwrap();
+    let outline = Outline::read(body, anthropic::CLIENT.shape).unwrap();
     assert_eq!((outline.max_tokens, outline.structured_output), (Some(9), true));
     assert_eq!(outline.user.as_deref(), Some("u"));
     assert_eq!(outline.splice("m", true), None, "only OpenAI's chat has to ask for usage");
     let config = br#"{"model":"m","messages":[1],"output_config":{"format":{"type":"json_schema"}},"metadata":[7]}"#;
-    assert!(Outline::read(config, Anthropic.shape()).unwrap().structured_output);
+    assert!(Outline::read(config, anthropic::CLIENT.shape).unwrap().structured_output);
 }
 
 #[test]
 fn brackets_inside_strings_are_not_depth() {
     let body = format!(r#"{{"model":"m","messages":["{}\"{}"]}}"#, "[".repeat(300), "{".repeat(300));
-    assert!(Outline::read(body.as_bytes(), OpenAiChat.shape()).is_ok());
+    assert!(Outline::read(body.as_bytes(), openai_chat::CLIENT.shape).is_ok());
 }

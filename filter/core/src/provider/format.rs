@@ -4,38 +4,32 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
-use sluice_wire::dialect::Dialect;
-use sluice_wire::dialect::anthropic::{Anthropic, AnthropicOnBedrock, AnthropicOnVertex};
-use sluice_wire::dialect::bedrock::Bedrock;
-use sluice_wire::dialect::cohere::{Cohere, CohereEmbed};
-use sluice_wire::dialect::completions::Completions;
+use sluice_wire::dialect::anthropic::hosted;
 use sluice_wire::dialect::count::{COUNT_TOKENS, INPUT_TOKENS};
-use sluice_wire::dialect::gemini::Gemini;
-use sluice_wire::dialect::gemini_embed::GeminiEmbed;
-use sluice_wire::dialect::openai_chat::OpenAiChat;
-use sluice_wire::dialect::openai_embeddings::OpenAiEmbeddings;
-use sluice_wire::dialect::responses::Responses;
+use sluice_wire::dialect::{
+    Provider, anthropic, bedrock, cohere, completions, gemini, gemini_embed, openai_chat, openai_embeddings, responses,
+};
 
 use crate::suggest::one_of;
 
 /// Name, format, and what it is for people.
-type Row = (&'static str, &'static dyn Dialect, &'static str);
+type Row = (&'static str, &'static Provider, &'static str);
 
 static ROWS: &[Row] = &[
-    ("chat", &OpenAiChat, "OpenAI's chat completions."),
-    ("responses", &Responses, "OpenAI's Responses API."),
-    ("input_tokens", &INPUT_TOKENS, "OpenAI's count of a prompt's tokens."),
-    ("completions", &Completions, "OpenAI's legacy completions."),
-    ("embeddings", &OpenAiEmbeddings, "OpenAI's embeddings."),
-    ("messages", &Anthropic, "Anthropic's messages."),
-    ("count_tokens", &COUNT_TOKENS, "Anthropic's count of a prompt's tokens."),
-    ("vertex_messages", &AnthropicOnVertex, "Anthropic's messages as Vertex AI takes them."),
-    ("bedrock_messages", &AnthropicOnBedrock, "Anthropic's messages as AWS Bedrock takes them."),
-    ("gemini", &Gemini, "Google's generateContent."),
-    ("gemini_embeddings", &GeminiEmbed, "Google's batchEmbedContents."),
-    ("converse", &Bedrock, "AWS Bedrock's Converse."),
-    ("cohere", &Cohere, "Cohere's chat."),
-    ("cohere_embeddings", &CohereEmbed, "Cohere's embeddings."),
+    ("chat", &openai_chat::PROVIDER, "OpenAI's chat completions."),
+    ("responses", &responses::PROVIDER, "OpenAI's Responses API."),
+    ("input_tokens", INPUT_TOKENS.provider, "OpenAI's count of a prompt's tokens."),
+    ("completions", &completions::PROVIDER, "OpenAI's legacy completions."),
+    ("embeddings", &openai_embeddings::PROVIDER, "OpenAI's embeddings."),
+    ("messages", &anthropic::PROVIDER, "Anthropic's messages."),
+    ("count_tokens", COUNT_TOKENS.provider, "Anthropic's count of a prompt's tokens."),
+    ("vertex_messages", &hosted::VERTEX, "Anthropic's messages as Vertex AI takes them."),
+    ("bedrock_messages", &hosted::BEDROCK, "Anthropic's messages as AWS Bedrock takes them."),
+    ("gemini", &gemini::PROVIDER, "Google's generateContent."),
+    ("gemini_embeddings", &gemini_embed::PROVIDER, "Google's batchEmbedContents."),
+    ("converse", &bedrock::PROVIDER, "AWS Bedrock's Converse."),
+    ("cohere", &cohere::PROVIDER, "Cohere's chat."),
+    ("cohere_embeddings", &cohere::embed::PROVIDER, "Cohere's embeddings."),
 ];
 
 /// A wire format that a server may speak.
@@ -54,9 +48,9 @@ impl Format {
     }
 
     /// As one of `own` speaks it, which may depart from it; else as it is written down.
-    pub fn among(self, own: &[&'static dyn Dialect]) -> &'static dyn Dialect {
+    pub fn among(self, own: &[&'static Provider]) -> &'static Provider {
         let plain = self.0.1;
-        own.iter().find(|format| format.name() == plain.name()).copied().unwrap_or(plain)
+        own.iter().find(|format| format.id == plain.id).copied().unwrap_or(plain)
     }
 }
 
@@ -110,11 +104,11 @@ mod tests {
     fn every_format_of_every_kind_has_a_name_and_is_found_by_it() {
         for kind in super::super::kind::Kind::all() {
             for own in kind.row().formats {
-                let named = Format::all().find(|format| format.0.1.name() == own.name());
-                let named = named.unwrap_or_else(|| panic!("{} has no name", own.name()));
+                let named = Format::all().find(|format| format.0.1.id == own.id);
+                let named = named.unwrap_or_else(|| panic!("{} has no name", own.id.name()));
                 let json = serde_json::to_string(&named).unwrap();
                 assert_eq!(serde_json::from_str::<Format>(&json).unwrap(), named);
-                assert_eq!(named.among(kind.row().formats).quirks(), own.quirks(), "{json}");
+                assert_eq!(named.among(kind.row().formats).departs.quirks, own.departs.quirks, "{json}");
             }
         }
         let error = serde_json::from_str::<Format>(r#""mesages""#).unwrap_err().to_string();

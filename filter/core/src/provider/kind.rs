@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
-use sluice_wire::dialect::Dialect;
+use sluice_wire::dialect::Provider;
 
 use crate::suggest::one_of;
 
@@ -31,7 +31,7 @@ pub struct Row {
     pub hosts: &'static [&'static str],
     /// The wire formats it speaks: of those about the same, the first is what others are translated to. How it departs from
     /// a format is said with the format.
-    pub formats: &'static [&'static dyn Dialect],
+    pub formats: &'static [&'static Provider],
     /// Where its endpoints are.
     pub surface: Surface,
     /// How its credential is presented.
@@ -168,8 +168,9 @@ mod tests {
     fn every_quirk_names_a_field_that_its_format_has() {
         for kind in Kind::all() {
             for format in kind.row().formats {
-                for quirk in format.quirks() {
-                    let known = format.fields().iter().any(|(field, ..)| *field == quirk.field);
+                let fields = sluice_wire::dialect::Format::of(format.id).unwrap().fields;
+                for quirk in format.departs.quirks {
+                    let known = fields.iter().any(|(field, ..)| *field == quirk.field);
                     assert!(known, "{}: {}", kind.row().name, quirk.field);
                 }
             }

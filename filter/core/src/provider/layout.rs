@@ -1,6 +1,6 @@
 //! Where below its host a provider has its endpoints.
 
-use sluice_wire::dialect::Dialect;
+use sluice_wire::dialect::Provider;
 use sluice_wire::percent::{RESERVED, encoded};
 
 /// How a kind of provider lays out its endpoints.
@@ -41,8 +41,8 @@ impl Layout {
     }
 
     /// Where a request in this format goes.
-    pub fn path(&self, format: &dyn Dialect, model: &str, stream: bool) -> String {
-        self.locate(&format.path(model, stream), model)
+    pub fn path(&self, format: &Provider, model: &str, stream: bool) -> String {
+        self.locate(&(format.path)(model, stream), model)
     }
 
     /// Where a request goes that is passed through: to the same path, with the client's query.
@@ -69,14 +69,14 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sluice_wire::dialect::openai_chat::OpenAiChat;
+    use sluice_wire::dialect::openai_chat;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn paths_are_below_the_base_url() {
         for (base, path) in [("", "/chat/completions"), ("/openai/v1", "/openai/v1/chat/completions")] {
-            assert_eq!(Layout::new(Surface::Plain, base, None).path(&OpenAiChat, "m", true), path);
+            assert_eq!(Layout::new(Surface::Plain, base, None).path(&openai_chat::PROVIDER, "m", true), path);
         }
     }
 
@@ -95,7 +95,7 @@ mod tests {
             ("/proxy", Some("2024-10-21"), format!("/proxy{dated}")),
         ] {
             let layout = Layout::new(Surface::Azure, base, version);
-            assert_eq!(layout.path(&OpenAiChat, "my/gpt?", false), expected, "{base} {version:?}");
+            assert_eq!(layout.path(&openai_chat::PROVIDER, "my/gpt?", false), expected, "{base} {version:?}");
         }
     }
 

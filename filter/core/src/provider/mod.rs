@@ -4,10 +4,9 @@
 
 use std::time::Duration;
 
-use sluice_wire::dialect::openai_chat::OpenAiChat;
 use sluice_wire::dialect::openai_chat::variations::NO_STREAM_OPTIONS;
 use sluice_wire::dialect::quirk::Quirk;
-use sluice_wire::dialect::{Content, Dialect};
+use sluice_wire::dialect::{self, Asks, Client, Id};
 
 pub mod format;
 pub mod kind;
@@ -26,7 +25,7 @@ pub struct Provider {
     /// For how long one of several keys is left alone that the provider has refused.
     pub key_rest: Duration,
     /// The wire formats it speaks: of those about the same, the first is what others are translated to.
-    pub formats: Vec<&'static dyn Dialect>,
+    pub formats: Vec<&'static dialect::Provider>,
     /// Host, with the port unless it is the scheme's own: the `:authority` of requests.
     pub authority: String,
     /// Whether it is reached over TLS: the `:scheme` of requests.
@@ -42,14 +41,13 @@ pub struct Provider {
 impl Provider {
     /// The format in which it is asked for what a client asks in `client`'s: the same, or one that it can be translated to, of
     /// several one that suits the model. `None` when it has none.
-    pub fn format_for(&self, client: &'static dyn Dialect, model: &str) -> Option<&'static dyn Dialect> {
-        let about = client.content();
-        if matches!(about, Content::PassedThrough) {
-            return self.formats.iter().any(|format| format.name() == OpenAiChat.name()).then_some(client);
+    pub fn format_for(&self, client: &Client, model: &str) -> Option<&'static dialect::Provider> {
+        if matches!(client.asks, Asks::PassedThrough) {
+            return self.formats.iter().any(|format| format.id == Id::OpenAiChat).then_some(client.provider);
         }
-        let same = self.formats.iter().find(|format| format.name() == client.name());
-        let others = || self.formats.iter().filter(|format| format.content().translates(&about));
-        same.or_else(|| others().find(|format| format.suits(model)).or_else(|| others().next())).copied()
+        let same = self.formats.iter().find(|format| format.id == client.id());
+        let others = || self.formats.iter().filter(|format| client.asks.translates(&format.serves));
+        same.or_else(|| others().find(|format| (format.departs.suits)(model)).or_else(|| others().next())).copied()
     }
 
     /// Whether its host is a name, which has to be looked up, and no address.
@@ -65,9 +63,9 @@ impl Provider {
     }
 
     /// How it departs from a format that it speaks.
-    pub fn quirks(&self, format: &dyn Dialect) -> impl Iterator<Item = &'static Quirk> + use<> {
-        let no_options = !self.stream_usage && format.shape().stream_options;
-        format.quirks().iter().chain(no_options.then_some(&NO_STREAM_OPTIONS))
+    pub fn quirks(&self, format: &dialect::Provider) -> impl Iterator<Item = &'static Quirk> + use<> {
+        let no_options = !self.stream_usage && format.id.takes_stream_options();
+        format.departs.quirks.iter().chain(no_options.then_some(&NO_STREAM_OPTIONS))
     }
 }
 

@@ -43,13 +43,16 @@ impl Needs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sluice_wire::dialect::Dialect;
-    use sluice_wire::dialect::openai_chat::OpenAiChat;
+    use sluice_wire::dialect::openai_chat;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn needs(body: &str) -> Needs {
-        Needs::of(&Outline::read(body.as_bytes(), OpenAiChat.shape()).unwrap(), &Prompt::measure(body.as_bytes()), 7)
+        Needs::of(
+            &Outline::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap(),
+            &Prompt::measure(body.as_bytes()),
+            7,
+        )
     }
 
     /// A request with these fields, and with these parts beside a text.

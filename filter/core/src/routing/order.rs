@@ -1,9 +1,9 @@
 //! The strategies: targets in, targets out, in another order.
 
-use std::cmp::Ordering;
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluice_wire::order::{by_numbers, of_float};
 use sluice_wire::time::Time;
 
 use crate::mix::number;
@@ -17,17 +17,15 @@ use super::cells::speed::{self, Speed};
 /// By their weights: each comes before the others as often as its weight says, over many `by`; the same `by` gives the same
 /// order, and a target that joins or leaves moves no more than its own share (rendezvous hashing). Weights of 0 come last.
 pub fn weighted(targets: &[Rc<Target>], by: u64) -> Vec<Rc<Target>> {
-    let mut scored: Vec<(f64, &Rc<Target>)> = targets
-        .iter()
-        .map(|target| {
-            let drawn = number(&by.to_le_bytes(), target.name.as_bytes());
-            // Evenly between 0 and 1, neither of them.
-            let even = ((drawn >> 12) as f64 + 0.5) / (1u64 << 52) as f64;
-            (-even.ln() / f64::from(target.weight), target)
-        })
-        .collect();
-    scored.sort_by(|(a, _), (b, _)| a.partial_cmp(b).unwrap_or(Ordering::Equal));
-    scored.into_iter().map(|(_, target)| target.clone()).collect()
+    let score = |target: &Rc<Target>| {
+        let drawn = number(&by.to_le_bytes(), target.name.as_bytes());
+        // Evenly between 0 and 1, neither of them.
+        let even = ((drawn >> 12) as f64 + 0.5) / (1u64 << 52) as f64;
+        -even.ln() / f64::from(target.weight)
+    };
+    let mut ordered = targets.to_vec();
+    by_numbers(&mut ordered, |target| (of_float(score(target)), 0));
+    ordered
 }
 
 /// By what the request will cost; those whose price is not known come last.
@@ -37,7 +35,7 @@ pub fn cheapest(targets: &[Rc<Target>], estimate: &dyn Fn(&Target) -> Estimate) 
         target.price.map_or(u64::MAX, |price| price.expected(&estimate).0)
     };
     let mut ordered = targets.to_vec();
-    ordered.sort_by_cached_key(cost);
+    by_numbers(&mut ordered, |target| (cost(target), 0));
     ordered
 }
 
@@ -66,6 +64,6 @@ pub fn least_busy(
 ) -> Vec<Rc<Target>> {
     let mut ordered = targets.to_vec();
     let chance = |target: &Rc<Target>| number(&dice.to_le_bytes(), target.name.as_bytes());
-    ordered.sort_by_cached_key(|target| (load::in_flight(shared, &target.cells, now, lease), chance(target)));
+    by_numbers(&mut ordered, |target| (load::in_flight(shared, &target.cells, now, lease), chance(target)));
     ordered
 }

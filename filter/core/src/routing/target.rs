@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use sluice_wire::dialect::Dialect;
+use sluice_wire::dialect::Client;
 
 use crate::cache::Rule as CacheRule;
 use crate::keys::Forbidden;
@@ -60,7 +60,7 @@ pub struct Target {
 
 impl Target {
     /// Whether the tools that run at providers of the client's format run here: it is asked in that format.
-    pub fn has_hosted_tools(&self, client: &'static dyn Dialect) -> bool {
-        self.provider.format_for(client, &self.model).is_some_and(|format| format.bodies() == client.name())
+    pub fn has_hosted_tools(&self, client: &Client) -> bool {
+        self.provider.format_for(client, &self.model).is_some_and(|format| format.bodies() == client.id())
     }
 }

@@ -4,15 +4,14 @@
 //! in their first letter, and may stand between a namespace and a URL. Source: the errors of `Converse`, `InvokeModel` and
 //! their streams in AWS's description of the Bedrock runtime, and AWS's common errors.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::error::{ApiError, ErrorKind};
-use crate::framing::eventstream::{self, Frame};
-use crate::framing::sse;
+use crate::framing::eventstream::Frame;
 use crate::percent::{RESERVED, encoded_once};
 
+use super::provider::Headers;
 use super::said::{cut, tells};
-use super::{Glance, Seen, StreamPeeker};
 
 /// The media type of streams.
 pub const STREAM_TYPE: &str = "application/vnd.amazon.eventstream";
@@ -60,6 +59,9 @@ const CAUSES: [(&str, ErrorKind); 8] = [
 pub fn path(model: &str, action: &str) -> String {
     format!("/model/{}/{action}", encoded_once(model, &RESERVED))
 }
+
+/// The headers of AWS's formats.
+pub static HEADERS: Headers = Headers { error: Some(ERROR_HEADER), ..Headers::OPENAI };
 
 #[derive(Default, Deserialize)]
 struct Body {
@@ -141,64 +143,7 @@ fn code(kind: ErrorKind) -> Option<&'static str> {
     }
 }
 
-/// AWS's word for `error`.
-fn word_of(error: &ApiError) -> &'static str {
-    let kind = match error.kind {
-        ErrorKind::ContextLength | ErrorKind::ContentPolicy => ErrorKind::InvalidRequest,
-        ErrorKind::InsufficientQuota => ErrorKind::RateLimit,
-        kind => kind,
-    };
-    WORDS.iter().find_map(|(word, known, _)| (*known == kind).then_some(*word)).unwrap_or("InternalServerException")
-}
-
-#[derive(Serialize)]
-struct Written<'a> {
-    #[serde(rename = "__type", skip_serializing_if = "Option::is_none")]
-    kind: Option<&'static str>,
-    message: &'a str,
-}
-
-/// Writes an error as a body, which also says what the header would.
-pub fn write_error(error: &ApiError) -> Vec<u8> {
-    json(&Written { kind: Some(word_of(error)), message: &error.message })
-}
-
-/// Appends an error as a frame of a stream.
-pub fn write_failure(error: &ApiError, out: &mut Vec<u8>) {
-    let word = word_of(error);
-    let mut name = String::with_capacity(word.len());
-    for (index, letter) in word.char_indices() {
-        name.push(if index == 0 { letter.to_ascii_lowercase() } else { letter });
-    }
-    let headers = [(":message-type", "exception"), (":exception-type", &*name), (":content-type", "application/json")];
-    eventstream::encode(&headers, &json(&Written { kind: None, message: &error.message }), out);
-}
-
-/// Appends an event as a frame of a stream.
-pub fn write_event(name: &str, payload: &impl Serialize, out: &mut Vec<u8>) {
-    let headers = [(":message-type", "event"), (":event-type", name), (":content-type", "application/json")];
-    eventstream::encode(&headers, &json(payload), out);
-}
-
-/// Strings, numbers and checked JSON, which cannot fail.
-fn json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).unwrap_or_default()
-}
-
-/// Event streams are not cut into the events that are looked at in passing, and only providers send them: what would pass
-/// unchanged is refused instead.
-#[derive(Debug, Default)]
-pub struct NoPeeker(Glance);
-
-impl StreamPeeker for NoPeeker {
-    fn peek(&mut self, _event: &sse::Event<'_>) -> Seen {
-        Seen::Failed(ApiError::bad_answer("An event stream of AWS's does not pass unchanged."))
-    }
-
-    fn glance(&self) -> &Glance {
-        &self.0
-    }
-}
-
+#[cfg(test)]
+pub(super) mod client;
 #[cfg(test)]
 mod tests;

@@ -6,34 +6,68 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::conversation::Usage;
 use crate::error::ApiError;
 
-use super::anthropic::Anthropic;
-use super::responses::Responses;
-use super::{Content, Dialect, Field, Glance, Shape};
+use super::client::{Asks, Client, Shape};
+use super::openai::{self, error};
+use super::provider::{Departures, EVENTS, Headers, Provider, Serves};
+use super::{Glance, Id, anthropic, responses};
 
 /// A format that counts the tokens of another format's prompts.
 #[derive(Debug)]
 pub struct Count {
-    name: &'static str,
     /// The format whose prompts it counts: it has the same headers and errors.
-    pub of: &'static dyn Dialect,
-    path: &'static str,
+    pub of: &'static Client,
     /// The word of an answer for what it is.
     object: Option<&'static str>,
 }
 
 /// Anthropic's.
-pub const COUNT_TOKENS: Count =
-    Count { name: "anthropic_count_tokens", of: &Anthropic, path: "/messages/count_tokens", object: None };
+pub static COUNT_TOKENS: Client = Client {
+    provider: &COUNT_TOKENS_AT,
+    shape: Shape { free: true, ..anthropic::CLIENT.shape },
+    own_names: &[],
+    runs_tool: |_| false,
+    manner: &anthropic::MANNER,
+    asks: Asks::TokenCount(Count { of: &anthropic::CLIENT, object: None }),
+};
 
 /// OpenAI's.
-pub const INPUT_TOKENS: Count = Count {
-    name: "responses_input_tokens",
-    of: &Responses,
-    path: "/responses/input_tokens",
-    object: Some("response.input_tokens"),
+pub static INPUT_TOKENS: Client = Client {
+    provider: &INPUT_TOKENS_AT,
+    shape: Shape { free: true, ..responses::CLIENT.shape },
+    own_names: &[],
+    runs_tool: |_| false,
+    manner: &openai::MANNER,
+    asks: Asks::TokenCount(Count { of: &responses::CLIENT, object: Some("response.input_tokens") }),
+};
+
+static COUNT_TOKENS_AT: Provider = Provider {
+    id: Id::CountTokens,
+    path: |_, _| "/messages/count_tokens".to_owned(),
+    headers: &anthropic::HEADERS,
+    departs: Departures::NONE,
+    envelope: None,
+    bytes_per_100_tokens: 350,
+    stream_type: EVENTS,
+    read_error: |status, _, body| anthropic::read_error(status, body),
+    peek_response: Some(|body| peek(body, anthropic::peek_response)),
+    usage_of: |_| None,
+    serves: Serves::TokenCount,
+};
+
+static INPUT_TOKENS_AT: Provider = Provider {
+    id: Id::InputTokens,
+    path: |_, _| "/responses/input_tokens".to_owned(),
+    headers: &Headers::OPENAI,
+    departs: Departures::NONE,
+    envelope: None,
+    bytes_per_100_tokens: 400,
+    stream_type: EVENTS,
+    read_error: |status, _, body| error::read(status, body),
+    peek_response: Some(|body| peek(body, responses::peek_response)),
+    usage_of: |_| None,
+    serves: Serves::TokenCount,
 };
 
 /// An answer.
@@ -52,71 +86,13 @@ impl Count {
     }
 }
 
-impl Dialect for Count {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn content(&'static self) -> Content {
-        Content::TokenCount(self)
-    }
-
-    fn fields(&self) -> &'static [Field] {
-        &[]
-    }
-
-    fn shape(&self) -> Shape {
-        Shape { free: true, ..self.of.shape() }
-    }
-
-    fn path(&self, _model: &str, _stream: bool) -> String {
-        self.path.to_owned()
-    }
-
-    fn headers(&self) -> &'static [(&'static str, &'static str)] {
-        self.of.headers()
-    }
-
-    fn forwards(&self) -> &'static [&'static str] {
-        self.of.forwards()
-    }
-
-    fn answers(&self) -> &'static [&'static str] {
-        self.of.answers()
-    }
-
-    fn request_id(&self) -> Option<&'static str> {
-        self.of.request_id()
-    }
-
-    fn bytes_per_100_tokens(&self) -> u64 {
-        self.of.bytes_per_100_tokens()
-    }
-
-    fn read_error(&self, status: u16, hint: Option<&str>, body: &[u8]) -> ApiError {
-        self.of.read_error(status, hint, body)
-    }
-
-    fn status(&self, error: &ApiError) -> u16 {
-        self.of.status(error)
-    }
-
-    fn write_error(&self, error: &ApiError) -> Vec<u8> {
-        self.of.write_error(error)
-    }
-
-    /// The provider charges nothing for it.
-    fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError> {
-        match serde_json::from_slice::<Counted<'_>>(body) {
-            Ok(_) => Ok(Glance { finished: true, ..Glance::default() }),
-            Err(_) => Err(self.of.peek_response(body).err().unwrap_or_else(|| {
-                ApiError::bad_answer("The provider's answer to a request for a count of tokens holds none.")
-            })),
-        }
-    }
-
-    fn usage_of(&self, _body: &[u8]) -> Option<Usage> {
-        None
+/// The provider charges nothing for it. What is no count may be an error of the format whose prompts it counts.
+fn peek(body: &[u8], otherwise: fn(&[u8]) -> Result<Glance, ApiError>) -> Result<Glance, ApiError> {
+    match serde_json::from_slice::<Counted<'_>>(body) {
+        Ok(_) => Ok(Glance { finished: true, ..Glance::default() }),
+        Err(_) => Err(otherwise(body).err().unwrap_or_else(|| {
+            ApiError::bad_answer("The provider's answer to a request for a count of tokens holds none.")
+        })),
     }
 }
 
@@ -128,10 +104,14 @@ mod tests {
 
     #[test]
     fn a_count_is_an_answer_and_anything_else_is_none() {
-        const ANTHROPICS: &Count = &COUNT_TOKENS;
-        const OPENAIS: &Count = &INPUT_TOKENS;
-        assert_eq!(ANTHROPICS.answer(7), br#"{"input_tokens":7}"#);
-        assert_eq!(OPENAIS.answer(7), br#"{"object":"response.input_tokens","input_tokens":7}"#);
+        const ANTHROPICS: &Client = &COUNT_TOKENS;
+        const OPENAIS: &Client = &INPUT_TOKENS;
+        let answer = |client: &Client, tokens| match &client.asks {
+            Asks::TokenCount(count) => count.answer(tokens),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(answer(ANTHROPICS, 7), br#"{"input_tokens":7}"#);
+        assert_eq!(answer(OPENAIS, 7), br#"{"object":"response.input_tokens","input_tokens":7}"#);
         for (count, body, status) in [
             (ANTHROPICS, &b"{}"[..], 502),
             (ANTHROPICS, br#"{"content":[],"usage":{"input_tokens":3}}"#, 502),
@@ -139,8 +119,8 @@ mod tests {
             (OPENAIS, b"{}", 502),
             (OPENAIS, br#"{"error":{"message":"no","type":"server_error"}}"#, 502),
         ] {
-            assert!(count.peek_response(&count.answer(7)).unwrap().finished);
-            assert_eq!(count.peek_response(body).unwrap_err().status, status);
+            assert!((count.provider.peek_response.unwrap())(&answer(count, 7)).unwrap().finished);
+            assert_eq!((count.provider.peek_response.unwrap())(body).unwrap_err().status, status);
         }
     }
 }

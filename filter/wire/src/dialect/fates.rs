@@ -4,8 +4,9 @@
 use crate::conversation::{
     CacheMark, Json, Message, OutputFormat, Part, Reasoning, Request, Role, Source, Tool, ToolChoice,
 };
+use crate::dialect::halves::Both;
 
-use super::{Chat, Fate};
+use super::Fate;
 
 /// A parameter by OpenAI's name, and what sets it.
 type Sample = (&'static str, fn(&mut Request));
@@ -79,7 +80,7 @@ fn has_tools(request: &mut Request) {
 
 /// Walks the table: what is mapped changes the request to `model` and leaves nothing out, what is dropped is named, what is
 /// refused is a 400 that names it.
-pub fn every_row_is_true(dialect: &'static dyn Chat, model: &str) {
+pub fn every_row_is_true(dialect: Both, model: &str) {
     let parts = vec![Part::Text { text: "Hi".to_owned(), cache: None }];
     let plain = Request { messages: vec![Message { role: Role::User, parts, name: None }], ..Request::default() };
     let write = |request: &Request, model: &str| {

@@ -1,21 +1,23 @@
 //! Wire formats: each dialect reads and writes the one model of what it is about, a [`conversation`](crate::conversation) or
 //! [`embedding`](crate::embedding), so that N client formats and M provider formats need N + M pieces of code.
 //!
-//! A dialect knows no other dialect, no route and no key. Where it cannot express something it refuses with a 400 that
-//! names the field, or drops a hint and says so: see each dialect's [`Dialect::fields`].
+//! A dialect knows no other dialect, no route and no key. It has a [`Provider`] half, which writes requests and reads answers. If
+//! clients speak it, it has a [`Client`] half too, which reads requests and writes answers. Where it cannot express something it
+//! refuses with a 400 that names the field, or drops a hint and says so: see each dialect's `FIELDS`.
 
-use std::fmt::Debug;
+use std::fmt;
 use std::ops::AddAssign;
 
-use crate::conversation::{Guises, Request, Response, StreamEvent, Usage};
+use crate::conversation::{StreamEvent, Usage};
 use crate::error::ApiError;
 use crate::extras::Extras;
 use crate::framing::sse;
-use crate::headers::HeaderMap;
 
-pub use embeddings::Embeddings;
+pub use client::{Asks, ChatClient, Client, Opening, Shape};
+pub use format::{FORMATS, Format};
+pub use id::Id;
 pub use kept::Kept;
-use quirk::Quirk;
+pub use provider::{ChatProvider, Provider, Serves};
 
 pub mod aliases;
 pub mod anthropic;
@@ -26,20 +28,26 @@ pub mod bedrock;
 pub mod bounds;
 mod calls;
 mod claude;
+pub mod client;
 pub mod cohere;
 pub mod completions;
 pub mod count;
 mod data_uri;
 mod effort;
+#[cfg(test)]
 mod embeddings;
 #[cfg(test)]
 mod fates;
 mod few;
 pub mod fields;
+mod format;
 mod functions;
 pub mod gemini;
 pub mod gemini_embed;
+#[cfg(test)]
+pub(crate) mod halves;
 mod hints;
+mod id;
 mod in_turn;
 mod json_end;
 mod kept;
@@ -51,34 +59,20 @@ pub mod openai_embeddings;
 mod out;
 pub mod pass_through;
 pub mod places;
+pub mod provider;
 pub mod quirk;
 mod rate_limits;
 mod recast;
 pub mod responses;
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
+mod robustness;
 mod said;
 mod schema;
 pub mod sealed;
 mod text_argument;
 mod tiers;
 pub mod translate;
-
-/// Every format that clients or providers speak, but for those that are only passed through.
-pub static ALL: &[&dyn Dialect] = &[
-    &openai_chat::OpenAiChat,
-    &responses::Responses,
-    &completions::Completions,
-    &anthropic::Anthropic,
-    &count::COUNT_TOKENS,
-    &count::INPUT_TOKENS,
-    &anthropic::AnthropicOnVertex,
-    &anthropic::AnthropicOnBedrock,
-    &gemini::Gemini,
-    &bedrock::Bedrock,
-    &cohere::Cohere,
-    &openai_embeddings::OpenAiEmbeddings,
-    &cohere::CohereEmbed,
-    &gemini_embed::GeminiEmbed,
-];
 
 /// What becomes of one field of a client's request when the provider speaks another dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,8 +85,19 @@ pub enum Fate {
     Dropped,
 }
 
-/// A field's name as clients write it, its fate, and what there is to say about it.
+/// A field's name as clients write it, its fate, and a note for the documentation.
 pub type Field = (&'static str, Fate, &'static str);
+
+/// The fates of `fields` without the notes, which a gateway does not read.
+const fn fates<const N: usize>(fields: &[Field; N]) -> [(&'static str, Fate); N] {
+    let mut out = [("", Fate::Mapped); N];
+    let (mut fields, mut rest): (&[Field], &mut [_]) = (fields, &mut out);
+    while let ([(name, fate, _), more @ ..], [first, others @ ..]) = (fields, rest) {
+        *first = (name, *fate);
+        (fields, rest) = (more, others);
+    }
+    out
+}
 
 /// A request as a provider wants it.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,242 +108,8 @@ pub struct Written {
     pub dropped: Vec<String>,
 }
 
-/// One wire format of one endpoint: what every format has, whatever it is about.
-pub trait Dialect: Debug + Sync {
-    /// Its name in logs and documentation. Formats of one name are the same to a client.
-    fn name(&self) -> &'static str;
-
-    /// What it is about, and so what it can be translated from and to.
-    fn content(&'static self) -> Content;
-
-    /// Every field of a request, and its fate when translated.
-    fn fields(&self) -> &'static [Field];
-
-    /// How a server that speaks it departs from it: whoever sends it a request applies them, to one that is passed on and to one
-    /// that [`Chat::write_request`] wrote.
-    fn quirks(&self) -> &'static [Quirk] {
-        &[]
-    }
-
-    /// The numbers that it takes of a model's request, be it passed on or written.
-    fn bounds(&self, _model: &str) -> bounds::Bounds {
-        &[]
-    }
-
-    /// Where a client's request has what the gateway looks at before it knows whether to read all of it.
-    fn shape(&self) -> Shape {
-        Shape::default()
-    }
-
-    /// Whether it is a good format for this model, where its provider speaks several that are about the same.
-    fn suits(&self, _model: &str) -> bool {
-        true
-    }
-
-    /// The format whose bodies it takes and answers with: its own, or the one that it is in another envelope. What a client of that
-    /// format sends is passed on then, and so is the answer: nothing is translated.
-    fn bodies(&self) -> &'static str {
-        self.name()
-    }
-
-    /// A client's request in the format of [`bodies`](Self::bodies), in this format's envelope. `headers` are those of the client's
-    /// own format.
-    fn envelop(&self, body: &[u8], _model: &str, _headers: &HeaderMap) -> Result<Written, ApiError> {
-        Ok(Written { body: body.to_vec(), dropped: Vec::new() })
-    }
-
-    /// Whether a tool of this type runs at providers of the format, and nowhere else.
-    fn runs_tool(&self, _kind: &str) -> bool {
-        false
-    }
-
-    /// What of a header of the client's own format goes on beside an enveloped body.
-    fn header_beside(&self, _name: &str, _value: &str) -> Option<String> {
-        None
-    }
-
-    /// Where a request goes, below the provider's base URL: `/chat/completions`.
-    fn path(&self, model: &str, stream: bool) -> String;
-
-    /// Headers that every request needs, besides credentials and content type.
-    fn headers(&self) -> &'static [(&'static str, &'static str)] {
-        &[]
-    }
-
-    /// The word with which an answer says that a content filter ended it.
-    fn filtered(&self) -> &'static str {
-        "content_filter"
-    }
-
-    /// Headers of a client that go on to a provider of the same format: `anthropic-beta`. Lower case.
-    fn forwards(&self) -> &'static [&'static str] {
-        &[]
-    }
-
-    /// Headers of a provider's answer that clients of the same format read, besides those that HTTP itself knows. Lower case.
-    fn answers(&self) -> &'static [&'static str] {
-        rate_limits::OPENAIS
-    }
-
-    /// What clients of the format call fields that are known by chat completions' names inside.
-    fn own_names(&self) -> &'static [(&'static str, &'static str)] {
-        &[]
-    }
-
-    /// The response header in which clients look for the request's name, to tell those who ask which one it was.
-    fn request_id(&self) -> Option<&'static str> {
-        None
-    }
-
-    /// Bytes of text for a hundred tokens, to estimate what nobody has counted. OpenAI documents four characters of English for
-    /// a token; its JSON with escapes, code and other languages have fewer characters, but more bytes, for each.
-    fn bytes_per_100_tokens(&self) -> u64 {
-        400
-    }
-
-    /// The media type in which a provider streams: what it is asked for, and known by.
-    fn stream_type(&self) -> &'static str {
-        "text/event-stream"
-    }
-
-    /// The response header that says more of an error than its body.
-    fn error_header(&self) -> Option<&'static str> {
-        None
-    }
-
-    /// The limits that a provider's answer tells of, as OpenAI's clients know them: `x-ratelimit-remaining-tokens`.
-    /// `now` is Unix seconds.
-    fn rate_limits(&self, headers: &HeaderMap, _now: u64) -> Vec<(&'static str, String)> {
-        rate_limits::pass(headers)
-    }
-
-    /// Reads a provider's error, whatever its body is: JSON, HTML, nothing. `hint` is what stood in
-    /// [`error_header`](Self::error_header).
-    fn read_error(&self, status: u16, hint: Option<&str>, body: &[u8]) -> ApiError;
-
-    /// The HTTP status under which a client of this dialect expects the error.
-    fn status(&self, error: &ApiError) -> u16 {
-        error.status
-    }
-
-    /// Writes an error for a client, as JSON.
-    fn write_error(&self, error: &ApiError) -> Vec<u8>;
-
-    /// Looks at a whole answer that passes unchanged: the model and the usage in it, or the error hidden in a 200.
-    fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError>;
-
-    /// The usage that a whole answer reports, of one that is no good otherwise: it is owed all the same.
-    fn usage_of(&self, body: &[u8]) -> Option<Usage>;
-}
-
-/// What a format is about. Only formats about the same can be translated into each other.
-#[derive(Debug, Clone, Copy)]
-pub enum Content {
-    /// A conversation.
-    Chat(&'static dyn Chat),
-    /// Vectors that stand for texts.
-    Embeddings(&'static dyn Embeddings),
-    /// How many tokens a prompt has.
-    TokenCount(&'static count::Count),
-    /// What the gateway passes on without knowing what it is about.
-    PassedThrough,
-}
-
-impl Content {
-    /// Whether one can be translated to the other.
-    pub fn translates(&self, other: &Self) -> bool {
-        matches!((self, other), (Self::Chat(_), Self::Chat(_)) | (Self::Embeddings(_), Self::Embeddings(_)))
-    }
-
-    /// Whether an answer has tokens of its own.
-    pub fn has_output(&self) -> bool {
-        matches!(self, Self::Chat(_) | Self::PassedThrough)
-    }
-
-    /// Whether an answer may be streamed.
-    pub fn streams(&self) -> bool {
-        match self {
-            Self::Chat(_) | Self::PassedThrough => true,
-            Self::Embeddings(_) | Self::TokenCount(_) => false,
-        }
-    }
-}
-
-/// A format of conversations: it reads and writes the one [`conversation`](crate::conversation) model.
-pub trait Chat: Dialect {
-    /// What it takes as identifiers of calls, and as names of functions.
-    fn rules(&self) -> aliases::Rules;
-
-    /// Reads a client's request. Errors are 400s that name the field.
-    fn read_request(&self, body: &[u8]) -> Result<Request, ApiError>;
-
-    /// Where a client's `body` has a place of the conversation that is read from it; nothing for formats that no client speaks.
-    fn place(&self, _body: &[u8], _place: &places::Place<'_>) -> Option<String> {
-        None
-    }
-
-    /// Writes a request for a provider, under the provider's name for the model.
-    fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError>;
-
-    /// Reads a provider's whole answer. An error hidden in a 200 is an error here.
-    fn read_response(&self, body: &[u8]) -> Result<Response, ApiError>;
-
-    /// Writes a whole answer for a client; `now` is Unix seconds, for formats that date their answers.
-    fn write_response(&self, response: &Response, now: u64) -> Vec<u8>;
-
-    /// Reads a provider's stream.
-    fn stream_reader(&self) -> Box<dyn StreamReader>;
-
-    /// Writes a stream for a client.
-    fn stream_writer(&self, opening: Opening) -> Box<dyn StreamWriter>;
-
-    /// Looks at a stream that passes unchanged, once it is out of its envelope.
-    fn stream_peeker(&self) -> Box<dyn StreamPeeker>;
-
-    /// Takes streams out of their envelope, where they have one.
-    fn stream_opener(&self) -> Option<Box<dyn StreamOpener>> {
-        None
-    }
-}
-
-/// The names under which a format's requests have what the gateway looks at first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
-    /// The field without which there is nothing to answer: `messages`. Empty where that is the provider's to know.
-    pub asked: &'static str,
-    /// Whether a stream brings usage only to those who ask for it in `stream_options`.
-    pub stream_options: bool,
-    /// The fields that bound an answer's tokens at this endpoint. Servers ignore those of other endpoints.
-    pub limits: &'static [&'static str],
-    /// Whether it uses no tokens.
-    pub free: bool,
-    /// Whether its answers are images, each of which has a price.
-    pub makes_images: bool,
-}
-
-impl Default for Shape {
-    fn default() -> Self {
-        Self { asked: "messages", stream_options: false, limits: &["max_tokens"], free: false, makes_images: false }
-    }
-}
-
-/// What a stream's writer must know before the first event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Opening {
-    /// Stands in when the provider names no model.
-    pub model: String,
-    /// Unix seconds.
-    pub now: u64,
-    /// Whether the client asked for usage in the stream (OpenAI's `stream_options.include_usage`).
-    pub include_usage: bool,
-    /// The prompt's tokens by estimate, for formats that tell them before the answer.
-    pub estimate: u64,
-    /// The tools that the client knows in another form than functions.
-    pub guises: Guises,
-}
-
 /// Turns a provider's bytes, in any portions, into events.
-pub trait StreamReader: Debug {
+pub trait StreamReader {
     /// Reads one portion and appends the events it completes. A stream that cannot be read is an error, and is not read on.
     fn read(&mut self, portion: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError>;
 
@@ -347,7 +118,7 @@ pub trait StreamReader: Debug {
 }
 
 /// Takes a provider's bytes, in any portions, out of an envelope: what is left are server-sent events.
-pub trait StreamOpener: Debug {
+pub trait StreamOpener {
     /// Reads one portion and appends the events it completes. A stream that cannot be read is an error, and is not read on.
     fn open(&mut self, portion: &[u8], out: &mut Vec<u8>) -> Result<(), ApiError>;
 
@@ -356,13 +127,38 @@ pub trait StreamOpener: Debug {
 }
 
 /// Turns events into a client's bytes.
-pub trait StreamWriter: Debug {
+pub trait StreamWriter {
     /// Appends what `event` is on the wire: often one event, sometimes several or none. After [`StreamEvent::Error`] and
     /// [`StreamEvent::End`] nothing more is written; only `End` writes the format's terminator.
     fn write(&mut self, event: &StreamEvent, out: &mut Vec<u8>);
 
     /// What it keeps until the next event. It costs no more than a look at counters.
     fn kept(&self) -> Kept;
+}
+
+// By name only: what they hold would be printed by code that every format brings, and is printed nowhere.
+impl fmt::Debug for dyn StreamReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StreamReader")
+    }
+}
+
+impl fmt::Debug for dyn StreamOpener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StreamOpener")
+    }
+}
+
+impl fmt::Debug for dyn StreamWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StreamWriter")
+    }
+}
+
+impl fmt::Debug for dyn StreamPeeker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StreamPeeker")
+    }
 }
 
 /// What an event of a stream that passes unchanged is to the gateway.
@@ -381,7 +177,7 @@ pub enum Seen {
 }
 
 /// Looks at the events of a stream that passes unchanged.
-pub trait StreamPeeker: Debug {
+pub trait StreamPeeker {
     /// Tells what an event is; malformed ones are [`Seen::Failed`].
     fn peek(&mut self, event: &sse::Event<'_>) -> Seen;
 

@@ -10,101 +10,98 @@ use crate::conversation::Usage;
 use crate::error::ApiError;
 use crate::lenient::{Tokens, maybe};
 
-use super::openai_chat::OpenAiChat;
-use super::{Content, Dialect, Field, Glance, Shape};
+use super::client::{Asks, Client, Shape};
+use super::openai::{self, error};
+use super::provider::{Departures, EVENTS, Headers, Provider, Serves};
+use super::{Glance, Id};
 
-/// One such endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PassThrough {
-    name: &'static str,
-    path: &'static str,
-    asked: &'static str,
-}
+/// Endpoints that ask a model: by POST, with its name in the body, which is JSON or a form.
+pub static ENDPOINTS: [&Client; 8] =
+    [&IMAGES, &IMAGE_EDITS, &IMAGE_VARIATIONS, &SPEECH, &TRANSCRIPTIONS, &AUDIO_TRANSLATIONS, &MODERATIONS, &RERANK];
 
-/// Those that ask a model: by POST, with its name in the body, which is JSON or a form.
-pub static ENDPOINTS: [PassThrough; 8] = [
-    PassThrough { name: "images", path: "/images/generations", asked: "prompt" },
-    PassThrough { name: "image_edits", path: "/images/edits", asked: "" },
-    PassThrough { name: "image_variations", path: "/images/variations", asked: "" },
-    PassThrough { name: "speech", path: "/audio/speech", asked: "input" },
-    PassThrough { name: "transcriptions", path: "/audio/transcriptions", asked: "" },
-    PassThrough { name: "audio_translations", path: "/audio/translations", asked: "" },
-    PassThrough { name: "moderations", path: "/moderations", asked: "input" },
-    PassThrough { name: "rerank", path: "/rerank", asked: "" },
-];
+static IMAGES: Client = makes_images(client(&IMAGES_AT, "prompt"));
+static IMAGE_EDITS: Client = makes_images(client(&IMAGE_EDITS_AT, ""));
+static IMAGE_VARIATIONS: Client = makes_images(client(&IMAGE_VARIATIONS_AT, ""));
+static SPEECH: Client = client(&SPEECH_AT, "input");
+static TRANSCRIPTIONS: Client = client(&TRANSCRIPTIONS_AT, "");
+static AUDIO_TRANSLATIONS: Client = client(&AUDIO_TRANSLATIONS_AT, "");
+static MODERATIONS: Client = client(&MODERATIONS_AT, "input");
+static RERANK: Client = client(&RERANK_AT, "");
 
 /// What a provider keeps: files, batches, stored responses. Nothing in such a request names a model.
-pub static STORED: PassThrough = PassThrough { name: "stored", path: "", asked: "" };
+pub static STORED: Client = {
+    let client = client(&STORED_AT, "");
+    Client { shape: Shape { free: true, ..client.shape }, ..client }
+};
+
+static IMAGES_AT: Provider = provider(Id::Images, |_, _| "/images/generations".to_owned());
+static IMAGE_EDITS_AT: Provider = provider(Id::ImageEdits, |_, _| "/images/edits".to_owned());
+static IMAGE_VARIATIONS_AT: Provider = provider(Id::ImageVariations, |_, _| "/images/variations".to_owned());
+static SPEECH_AT: Provider = provider(Id::Speech, |_, _| "/audio/speech".to_owned());
+static TRANSCRIPTIONS_AT: Provider = provider(Id::Transcriptions, |_, _| "/audio/transcriptions".to_owned());
+static AUDIO_TRANSLATIONS_AT: Provider = provider(Id::AudioTranslations, |_, _| "/audio/translations".to_owned());
+static MODERATIONS_AT: Provider = provider(Id::Moderations, |_, _| "/moderations".to_owned());
+static RERANK_AT: Provider = provider(Id::Rerank, |_, _| "/rerank".to_owned());
+static STORED_AT: Provider = provider(Id::Stored, |_, _| String::new());
 
 /// Whether a client asks for what a provider keeps: its own words, whatever they are.
-pub fn is_stored(client: &dyn Dialect) -> bool {
-    client.name() == STORED.name
+pub fn is_stored(client: &Client) -> bool {
+    client.id() == Id::Stored
 }
 
-impl PassThrough {
-    /// Below the version's path.
-    pub fn path(&self) -> &'static str {
-        self.path
-    }
-}
-
-impl Dialect for PassThrough {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn content(&'static self) -> Content {
-        Content::PassedThrough
-    }
-
-    /// Nothing is looked at, so nothing is lost.
-    fn fields(&self) -> &'static [Field] {
-        &[]
-    }
-
-    fn shape(&self) -> Shape {
+const fn client(provider: &'static Provider, asked: &'static str) -> Client {
+    Client {
+        provider,
         // None of them has a field that bounds its answer.
-        let makes_images = self.path.starts_with("/images/");
-        Shape { asked: self.asked, limits: &[], free: is_stored(self), makes_images, ..Shape::default() }
+        shape: Shape { asked, limits: &[], ..Shape::CHAT },
+        own_names: &[],
+        runs_tool: |_| false,
+        manner: &openai::MANNER,
+        asks: Asks::PassedThrough,
     }
+}
 
-    fn path(&self, _model: &str, _stream: bool) -> String {
-        self.path.to_owned()
-    }
+const fn makes_images(client: Client) -> Client {
+    Client { shape: Shape { makes_images: true, ..client.shape }, ..client }
+}
 
-    fn read_error(&self, status: u16, hint: Option<&str>, body: &[u8]) -> ApiError {
-        OpenAiChat.read_error(status, hint, body)
+const fn provider(id: Id, path: fn(&str, bool) -> String) -> Provider {
+    Provider {
+        id,
+        path,
+        headers: &Headers::OPENAI,
+        departs: Departures::NONE,
+        envelope: None,
+        bytes_per_100_tokens: 400,
+        stream_type: EVENTS,
+        read_error: |status, _, body| error::read(status, body),
+        peek_response: Some(peek),
+        usage_of,
+        serves: Serves::PassedThrough,
     }
+}
 
-    fn status(&self, error: &ApiError) -> u16 {
-        OpenAiChat.status(error)
+/// The usage of an answer that is JSON, or the error that it is.
+fn peek(body: &[u8]) -> Result<Glance, ApiError> {
+    #[derive(Deserialize)]
+    struct Failed {
+        #[serde(default)]
+        error: Option<serde::de::IgnoredAny>,
     }
+    match object(body) {
+        Some(Failed { error: Some(_) }) => Err(error::read(500, body)),
+        _ => Ok(Glance { usage: usage_of(body), finished: true, ..Glance::default() }),
+    }
+}
 
-    fn write_error(&self, error: &ApiError) -> Vec<u8> {
-        OpenAiChat.write_error(error)
+/// Newer endpoints count as the Responses API does, older ones as chat completions.
+fn usage_of(body: &[u8]) -> Option<Usage> {
+    #[derive(Deserialize)]
+    struct Only {
+        #[serde(default, deserialize_with = "maybe")]
+        usage: Option<Counted>,
     }
-
-    fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError> {
-        #[derive(Deserialize)]
-        struct Failed {
-            #[serde(default)]
-            error: Option<serde::de::IgnoredAny>,
-        }
-        match object(body) {
-            Some(Failed { error: Some(_) }) => Err(OpenAiChat.read_error(500, None, body)),
-            _ => Ok(Glance { usage: self.usage_of(body), finished: true, ..Glance::default() }),
-        }
-    }
-
-    /// Newer endpoints count as the Responses API does, older ones as chat completions.
-    fn usage_of(&self, body: &[u8]) -> Option<Usage> {
-        #[derive(Deserialize)]
-        struct Only {
-            #[serde(default, deserialize_with = "maybe")]
-            usage: Option<Counted>,
-        }
-        object::<Only>(body)?.usage?.read()
-    }
+    object::<Only>(body)?.usage?.read()
 }
 
 /// `usage` as it came.
@@ -150,7 +147,6 @@ mod tests {
 
     #[test]
     fn usage_is_read_where_there_is_any() {
-        let [images, ..] = &ENDPOINTS;
         for (body, expected) in [
             (r#"{"usage":{"input_tokens":3,"output_tokens":4,"total_tokens":7}}"#, Some((3, 4))),
             (r#"{"usage":{"prompt_tokens":3,"total_tokens":3}}"#, Some((3, 0))),
@@ -159,7 +155,7 @@ mod tests {
             (r#"[{"usage":{"input_tokens":3}}]"#, None),
             ("no json", None),
         ] {
-            let glance = images.peek_response(body.as_bytes()).unwrap();
+            let glance = peek(body.as_bytes()).unwrap();
             assert_eq!(glance.usage.map(|usage| (usage.input, usage.output)), expected, "{body}");
         }
     }
@@ -182,8 +178,7 @@ mod tests {
 
     #[test]
     fn an_error_in_a_200_is_one() {
-        let [images, ..] = &ENDPOINTS;
-        let error = images.peek_response(br#"{"error":{"message":"no","type":"server_error"}}"#).unwrap_err();
+        let error = peek(br#"{"error":{"message":"no","type":"server_error"}}"#).unwrap_err();
         assert_eq!((error.status, error.message.as_str()), (500, "no"));
     }
 }

@@ -2,15 +2,15 @@
 //!
 //! Readers name what is wrong by the client's own fields. Writers know the conversation only, and name its places as chat
 //! completions would: `messages[3].content[0]`. A client whose messages were split, joined or put before others has them elsewhere.
-//! Its format finds them again in the body ([`Chat::place`](super::Chat::place)), which is done for an error and for nothing else.
+//! Its format finds them again in the body ([`ChatClient::place`](super::ChatClient::place)), which is done for an error and for nothing else.
 
 use serde_json::value::RawValue;
 
 use crate::conversation::{Part, Request};
 use crate::error::ApiError;
 
+use super::Client;
 use super::fields::Fields;
-use super::{Chat, Dialect};
 
 /// A place in a conversation.
 #[derive(Debug, Clone, Copy)]
@@ -79,24 +79,24 @@ fn numbered<'p>(path: &'p str, before: &str) -> Option<(usize, &'p str)> {
 }
 
 /// The error, by the client's own names of the fields at fault. `request` was read from `body`.
-pub(super) fn blaming(client: &dyn Chat, body: &[u8], request: &Request, error: ApiError) -> ApiError {
+pub(super) fn blaming(client: &Client, body: &[u8], request: &Request, error: ApiError) -> ApiError {
     let own = error.param.as_deref().and_then(|field| {
-        let place = || client.place(body, &Place::parse(field, request)?);
+        let place = || (client.chat()?.place)(body, &Place::parse(field, request)?);
         own_name(client, field).or_else(place)
     });
     renamed(error, own)
 }
 
 /// The same of an error that has no place in a conversation.
-pub fn by_name(client: &dyn Dialect, error: ApiError) -> ApiError {
+pub fn by_name(client: &Client, error: ApiError) -> ApiError {
     let own = error.param.as_deref().and_then(|field| own_name(client, field));
     renamed(error, own)
 }
 
 /// What clients of this format call a field, or what stands in it: `text.format.schema.minimum`.
-pub fn own_name(client: &(impl Dialect + ?Sized), field: &str) -> Option<String> {
+pub fn own_name(client: &Client, field: &str) -> Option<String> {
     let inside = |known: &str| field.strip_prefix(known).filter(|rest| rest.is_empty() || rest.starts_with('.'));
-    let names = client.own_names().iter().filter_map(|(known, own)| Some((known.len(), own, inside(known)?)));
+    let names = client.own_names.iter().filter_map(|(known, own)| Some((known.len(), own, inside(known)?)));
     names.max_by_key(|(length, ..)| *length).map(|(_, own, rest)| format!("{own}{rest}"))
 }
 

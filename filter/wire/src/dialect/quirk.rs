@@ -13,6 +13,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::error::{ApiError, ErrorKind};
+use crate::order;
 
 use super::aliases::{Ids, Rule};
 use super::bounds::{Bound, Bounds, Verdict};
@@ -83,7 +84,7 @@ pub fn adapt<'q>(body: &[u8], quirks: impl Iterator<Item = &'q Quirk>, bounds: B
             pass.message(&Entries::read(message.get())?)?;
         }
     }
-    pass.adapted.edits.sort_by_key(|(range, _)| (range.start, range.end));
+    order::by_numbers(&mut pass.adapted.edits, |(range, _)| (range.start as u64, range.end as u64));
     Ok(pass.adapted)
 }
 

@@ -34,25 +34,22 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    use crate::dialect::Dialect;
-    use crate::dialect::anthropic::Anthropic;
-    use crate::dialect::bedrock::Bedrock;
-    use crate::dialect::gemini::Gemini;
+    use crate::dialect::halves::{ANTHROPIC, BEDROCK, GEMINI};
     use crate::error::ErrorKind;
 
     #[test]
     fn a_client_whose_words_are_quoted_does_not_put_the_gateways_account_out_of_use() {
         let anthropic = |said: &str| {
             let body = format!(r#"{{"type":"error","error":{{"type":"invalid_request_error","message":"{said}"}}}}"#);
-            Anthropic.read_error(400, None, body.as_bytes()).kind
+            ANTHROPIC.read_error(400, None, body.as_bytes()).kind
         };
         let bedrock = |said: &str| {
             let body = format!(r#"{{"message":"{said}"}}"#);
-            Bedrock.read_error(400, Some("ValidationException"), body.as_bytes()).kind
+            BEDROCK.read_error(400, Some("ValidationException"), body.as_bytes()).kind
         };
         let gemini = |said: &str| {
             let body = format!(r#"{{"error":{{"code":400,"status":"INVALID_ARGUMENT","message":"{said}"}}}}"#);
-            Gemini.read_error(400, None, body.as_bytes()).kind
+            GEMINI.read_error(400, None, body.as_bytes()).kind
         };
         let spent = "Your credit balance is too low to access the API.";
         assert_eq!((anthropic(spent), bedrock(spent)), (ErrorKind::InsufficientQuota, ErrorKind::InsufficientQuota));

@@ -6,7 +6,7 @@ use crate::error::{ApiError, ErrorKind};
 use crate::footprint;
 
 use super::aliases::{self, Names};
-use super::{Chat, Content, Dialect, Opening, StreamReader, mended, places, recast};
+use super::{Asks, ChatClient, ChatProvider, Client, Opening, Provider, Serves, StreamReader, mended, places, recast};
 
 /// A request as its provider wants it.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -46,23 +46,18 @@ pub struct Asked<'a> {
 }
 
 /// What a client of `client` sent, as a provider of `provider` wants it, for that provider's `model`.
-pub fn request(
-    client: &'static dyn Dialect,
-    provider: &'static dyn Dialect,
-    body: &[u8],
-    model: &str,
-) -> Result<Translated, ApiError> {
-    match (client.content(), provider.content()) {
-        (Content::Chat(chat), Content::Chat(provider)) => {
-            let mut request = chat.read_request(body)?;
-            let names = aliases::apply(&mut request, &provider.rules());
-            let written = provider.write_request(&request, model);
-            let written = written.map_err(|error| places::blaming(chat, body, &request, error))?;
+pub fn request(client: &Client, provider: &Provider, body: &[u8], model: &str) -> Result<Translated, ApiError> {
+    match (&client.asks, &provider.serves) {
+        (Asks::Chat(chat), Serves::Chat(provider)) => {
+            let mut request = (chat.read_request)(body)?;
+            let names = aliases::apply(&mut request, &provider.rules);
+            let written = (provider.write_request)(&request, model);
+            let written = written.map_err(|error| places::blaming(client, body, &request, error))?;
             Ok(Translated { body: written.body, dropped: by_own_names(client, written.dropped), names })
         }
-        (Content::Embeddings(embeddings), Content::Embeddings(provider)) => {
-            let request = embeddings.read_request(body)?;
-            let written = provider.write_request(&request, model).map_err(|error| places::by_name(client, error))?;
+        (Asks::Embeddings(embeddings), Serves::Embeddings(provider)) => {
+            let request = (embeddings.read_request)(body)?;
+            let written = (provider.write_request)(&request, model).map_err(|error| places::by_name(client, error))?;
             Ok(Translated {
                 dropped: by_own_names(client, written.dropped),
                 body: written.body,
@@ -74,49 +69,44 @@ pub fn request(
 }
 
 /// What was left out, by the names that clients of this format have for it.
-pub fn by_own_names(client: &dyn Dialect, dropped: Vec<String>) -> Vec<String> {
+pub fn by_own_names(client: &Client, dropped: Vec<String>) -> Vec<String> {
     dropped.into_iter().map(|name| places::own_name(client, &name).unwrap_or(name)).collect()
 }
 
 /// What a provider of `provider` answered, as a client of `client` reads it.
-pub fn answer(
-    client: &'static dyn Dialect,
-    provider: &'static dyn Dialect,
-    body: &[u8],
-    asked: &Asked<'_>,
-) -> Result<Answer, ApiError> {
+pub fn answer(client: &Client, provider: &Provider, body: &[u8], asked: &Asked<'_>) -> Result<Answer, ApiError> {
     footprint::check_answer(body)?;
-    match (client.content(), provider.content()) {
-        (Content::Chat(client), Content::Chat(provider)) => {
+    match (&client.asks, &provider.serves) {
+        (Asks::Chat(client), Serves::Chat(provider)) => {
             let response = read(client, provider, body, asked)?;
-            Ok(Answer { body: client.write_response(&response, asked.now), usage: response.usage })
+            Ok(Answer { body: (client.write_response)(&response, asked.now), usage: response.usage })
         }
-        (Content::Embeddings(client), Content::Embeddings(provider)) => {
-            let mut response = provider.read_response(body)?;
+        (Asks::Embeddings(client), Serves::Embeddings(provider)) => {
+            let mut response = (provider.read_response)(body)?;
             if response.model.is_empty() {
                 response.model = asked.model.into();
             }
             let usage = response.usage;
             response.usage = usage.or(Some(Usage { input: asked.estimate, ..Usage::default() }));
-            Ok(Answer { body: client.write_response(&response, asked.encoding)?, usage })
+            Ok(Answer { body: (client.write_response)(&response, asked.encoding)?, usage })
         }
         _ => Err(unrelated()),
     }
 }
 
 /// Whether a provider of `provider` sent `body` as a stream, whatever its headers say.
-pub fn is_stream(provider: &dyn Dialect, body: &[u8]) -> bool {
-    recast::is_stream(body, provider.stream_type())
+pub fn is_stream(provider: &Provider, body: &[u8]) -> bool {
+    recast::is_stream(body, provider.stream_type)
 }
 
-/// What a provider answered, in one piece or as a stream that is all here.
+/// What a provider answered, in one piece or as a stream that is all here: `streamed`.
 pub fn answer_in_any_form(
-    client: &dyn Chat,
-    provider: &dyn Chat,
-    body: &[u8],
+    client: &ChatClient,
+    provider: &ChatProvider,
+    (body, streamed): (&[u8], bool),
     asked: &Asked<'_>,
 ) -> Result<Response, ApiError> {
-    if is_stream(provider, body) {
+    if streamed {
         let mut response = recast::collected(&mut *stream(client, provider, asked.names), body)?;
         asked.name(&mut response);
         return Ok(response);
@@ -126,16 +116,16 @@ pub fn answer_in_any_form(
 }
 
 /// A whole answer as the stream that a client of `client` asked for.
-pub fn streamed(client: &dyn Chat, response: Response, opening: Opening) -> Vec<u8> {
-    let (mut writer, mut out) = (client.stream_writer(opening), Vec::new());
+pub fn streamed(client: &ChatClient, response: Response, opening: Opening) -> Vec<u8> {
+    let (mut writer, mut out) = ((client.stream_writer)(opening), Vec::new());
     recast::events(response).iter().for_each(|event| writer.write(event, &mut out));
     out
 }
 
-fn read(client: &dyn Chat, provider: &dyn Chat, body: &[u8], asked: &Asked<'_>) -> Result<Response, ApiError> {
-    let mut response = provider.read_response(body)?;
+fn read(client: &ChatClient, provider: &ChatProvider, body: &[u8], asked: &Asked<'_>) -> Result<Response, ApiError> {
+    let mut response = (provider.read_response)(body)?;
     asked.name(&mut response);
-    mended::whole(&mut response, client.rules().ids, asked.names);
+    mended::whole(&mut response, client.ids, asked.names);
     Ok(response)
 }
 
@@ -153,8 +143,8 @@ impl Asked<'_> {
 }
 
 /// Reads a provider's stream, for a client of another format; `names` had been changed in the request.
-pub fn stream(client: &dyn Chat, provider: &dyn Chat, names: &Names) -> Box<dyn StreamReader> {
-    Box::new(mended::Reader::new(provider.stream_reader(), client.rules().ids, names.clone()))
+pub fn stream(client: &ChatClient, provider: &ChatProvider, names: &Names) -> Box<dyn StreamReader> {
+    Box::new(mended::Reader::new((provider.stream_reader)(), client.ids, names.clone()))
 }
 
 /// The two formats are about different things.
@@ -166,10 +156,7 @@ fn unrelated() -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::anthropic::Anthropic;
-    use crate::dialect::cohere::Cohere;
-    use crate::dialect::openai_chat::OpenAiChat;
-    use crate::dialect::responses::Responses;
+    use crate::dialect::{anthropic, cohere, openai_chat, responses};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -178,14 +165,14 @@ mod tests {
         let chat = r#"{"model":"m","messages":[{"role":"user","content":"x"}],"reasoning_effort":"odd"}"#;
         let responses = r#"{"model":"m","input":"x","reasoning":{"effort":"odd"}}"#;
         for (client, body, field) in
-            [(&OpenAiChat as &dyn Dialect, chat, "reasoning_effort"), (&Responses, responses, "reasoning.effort")]
+            [(&openai_chat::CLIENT, chat, "reasoning_effort"), (&responses::CLIENT, responses, "reasoning.effort")]
         {
-            let error = request(client, &Cohere, body.as_bytes(), "command-a-reasoning").unwrap_err();
+            let error = request(client, &cohere::PROVIDER, body.as_bytes(), "command-a-reasoning").unwrap_err();
             assert_eq!(error.param.as_deref(), Some(field));
             assert!(error.message.contains(&format!("'{field}'")), "{}", error.message);
         }
         let message = r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"x"}],"output_config":{"effort":"high"}}"#;
-        let written = request(&Anthropic, &OpenAiChat, message.as_bytes(), "gpt-4o").unwrap();
+        let written = request(&anthropic::CLIENT, &openai_chat::PROVIDER, message.as_bytes(), "gpt-4o").unwrap();
         assert_eq!(written.dropped, ["output_config.effort"]);
     }
 }

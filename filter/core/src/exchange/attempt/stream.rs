@@ -13,7 +13,10 @@
 use std::ops::Range;
 
 use sluice_wire::conversation::StreamEvent;
-use sluice_wire::dialect::{Chat, Opening, Said, StreamOpener, StreamReader, StreamWriter, translate};
+use sluice_wire::dialect::provider::Passing;
+use sluice_wire::dialect::{
+    ChatClient, ChatProvider, Opening, Said, StreamOpener, StreamReader, StreamWriter, translate,
+};
 use sluice_wire::error::ApiError;
 use sluice_wire::time::Time;
 
@@ -80,9 +83,9 @@ struct Waiting {
 #[derive(Debug, Clone, Copy)]
 pub struct Speakers {
     /// The client's format.
-    pub client: &'static dyn Chat,
+    pub client: &'static ChatClient,
     /// The provider's.
-    pub provider: &'static dyn Chat,
+    pub provider: &'static ChatProvider,
     /// Both speak the same dialect: bytes pass through.
     pub same: bool,
 }
@@ -125,20 +128,27 @@ impl Relay {
     pub fn new(journey: &mut Journey, target: &Target, speakers: &Speakers, now: Time) -> Self {
         let Speakers { client, provider, same } = *speakers;
         let include_usage = journey.outline.include_usage;
-        let verbatim = || Verbatim::new(provider.stream_peeker(), !include_usage);
-        let route = match provider.stream_opener() {
-            Some(opener) if same => Route::Open { opener, text: Vec::new(), verbatim: verbatim() },
-            None if same => Route::Pass(verbatim()),
-            _ => Route::Translate { reader: translate::stream(client, provider, &journey.names), events: Vec::new() },
+        let route = match provider.passing.filter(|_| same) {
+            Some(Passing { peeker, opener }) => {
+                let verbatim = Verbatim::new(peeker(), !include_usage);
+                match opener {
+                    Some(opener) => Route::Open { opener: opener(), text: Vec::new(), verbatim },
+                    None => Route::Pass(verbatim),
+                }
+            }
+            None => {
+                Route::Translate { reader: translate::stream(client, provider, &journey.names), events: Vec::new() }
+            }
         };
         let estimate = journey.estimate(target, 0).input;
         let guises = journey.names.guises.clone();
         let opening = Opening { model: target.model.clone(), now: now.seconds(), include_usage, estimate, guises };
-        let writer = client.stream_writer(opening);
+        let writer = (client.stream_writer)(opening);
         let whole = journey.is_delivered_whole();
         journey.holding = whole;
         journey.finished = false;
-        let hearing = journey.checks.clone().map(|checks| Hearing::new(checks, same.then(|| provider.stream_reader())));
+        let hearing =
+            journey.checks.clone().map(|checks| Hearing::new(checks, same.then(|| (provider.stream_reader)())));
         let talk = Talk { route, writer, out: Vec::new(), shows: false, hearing };
         Self { talk: Some(Box::new(talk)), held: true, whole, read: 0, end: Waiting::default(), late: false }
     }

@@ -5,10 +5,11 @@ use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 use sluice_wire::coding::{self, Coding};
-use sluice_wire::dialect::{Content, Dialect};
+use sluice_wire::dialect::{Asks, Client};
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::hex;
+use sluice_wire::order::by_numbers;
 use sluice_wire::time::Time;
 
 use crate::callout::Called;
@@ -122,7 +123,7 @@ impl Exchange {
             Purpose::Ask | Purpose::Models | Purpose::Model(_) | Purpose::Stored => {}
         }
         let configured = self.worker.gateway.forward_headers.iter().map(|header| header.name());
-        let own: Vec<&str> = endpoint.client.forwards().iter().copied().chain(configured).collect();
+        let own: Vec<&str> = endpoint.client.manner.forwards.iter().copied().chain(configured).collect();
         let passes = |name: &[u8]| match name == TRACE_PARENT {
             true => !tracing,
             false => FORWARDED.contains(&name) || own.iter().any(|own| own.as_bytes() == name),
@@ -228,7 +229,7 @@ impl Exchange {
                 match body {
                     None => Ok(Outcome::Step(Flow::Pause)),
                     Some(0) if purpose == Purpose::Ask => {
-                        Err(Outline::read(&[], client.shape()).err().unwrap_or_else(|| from_envoy(400)).into())
+                        Err(Outline::read(&[], client.shape).err().unwrap_or_else(|| from_envoy(400)).into())
                     }
                     Some(size) => self.body(size, cx),
                 }
@@ -289,9 +290,9 @@ fn coding(headers: &HeaderMap) -> Result<Option<Coding>, ApiError> {
 }
 
 /// What a provider has to be told of a request that is passed through.
-fn passage(client: &'static dyn Dialect, path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<Passage> {
+fn passage(client: &Client, path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<Passage> {
     let below = path.strip_prefix(VERSION).unwrap_or(path);
-    matches!(client.content(), Content::PassedThrough).then(|| Passage {
+    matches!(client.asks, Asks::PassedThrough).then(|| Passage {
         method: headers.text(":method").unwrap_or_default().to_owned(),
         path: query.map_or_else(|| below.to_owned(), |query| format!("{below}?{query}")),
         content_type: headers.text("content-type").map(str::to_owned),
@@ -338,7 +339,10 @@ fn credentials(headers: &HeaderMap, gateway: &Gateway) -> Vec<Vec<u8>> {
     let in_file = |key: &[u8]| gateway.keys.contains_key(&KeyHash(Sha256::digest(key).into()));
     let likely = |key: &[u8]| (in_file(key), secret::is_well_formed(key));
     let mut ours: Vec<&[u8]> = all.iter().copied().filter(|key| likely(key) != (false, false)).collect();
-    ours.sort_by_key(|key| likely(key));
+    by_numbers(&mut ours, |key| {
+        let (in_file, well_formed) = likely(key);
+        (in_file.into(), well_formed.into())
+    });
     if ours.is_empty() {
         ours.extend(all.last());
     }

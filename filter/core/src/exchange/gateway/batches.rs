@@ -185,7 +185,7 @@ impl Reading<'_> {
         let (name, model, target) = self.model(&outline.model)?;
         Policy::of(self.gateway, &self.arrival.caller, &model, client).permits(body)?;
         let prompt = departure::prompt(client, &outline, body, self.shared);
-        let wishes = if client.shape().free { Wishes::default() } else { Wishes::of(body) };
+        let wishes = if client.shape.free { Wishes::default() } else { Wishes::of(body) };
         let reservation = &self.gateway.reservation;
         let asked = Asked { client, outline: &outline, prompt: &prompt, wishes: &wishes };
         let estimate = asked.estimate(&target, reservation, reservation.output_tokens);

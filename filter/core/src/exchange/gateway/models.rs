@@ -4,8 +4,7 @@ use std::rc::Rc;
 
 use serde::Serialize;
 use sluice_wire::calendar;
-use sluice_wire::dialect::Dialect;
-use sluice_wire::dialect::anthropic::Anthropic;
+use sluice_wire::dialect::{Client, Id};
 use sluice_wire::error::{ApiError, ErrorKind};
 
 use crate::gateway::Gateway;
@@ -140,7 +139,7 @@ impl Page {
 }
 
 /// All that the caller may ask for, or the page of it that `query` asks for.
-pub(super) fn list(gateway: &Gateway, caller: &Caller, client: &dyn Dialect, query: &str) -> Result<Vec<u8>, ApiError> {
+pub(super) fn list(gateway: &Gateway, caller: &Caller, client: &Client, query: &str) -> Result<Vec<u8>, ApiError> {
     #[derive(Serialize)]
     struct OpenAisList<'a> {
         object: &'static str,
@@ -179,7 +178,7 @@ pub(super) fn list(gateway: &Gateway, caller: &Caller, client: &dyn Dialect, que
 }
 
 /// One of them.
-pub(super) fn one(gateway: &Gateway, caller: &Caller, client: &dyn Dialect, name: &str) -> Result<Vec<u8>, ApiError> {
+pub(super) fn one(gateway: &Gateway, caller: &Caller, client: &Client, name: &str) -> Result<Vec<u8>, ApiError> {
     let about = About::of(&*resolve(gateway, caller, name)?, gateway);
     Ok(match is_anthropics(client) {
         true => json(&Anthropics::new(name, about)),
@@ -216,8 +215,8 @@ pub(super) fn may_name_targets(caller: &Caller) -> bool {
     caller.control.contains(&Control::Targets)
 }
 
-fn is_anthropics(client: &dyn Dialect) -> bool {
-    client.name() == Anthropic.name()
+fn is_anthropics(client: &Client) -> bool {
+    client.id() == Id::Anthropic
 }
 
 /// Strings and numbers into a `Vec` cannot fail.

@@ -1,7 +1,7 @@
 //! What a body may ask for: not what its key, its team or its model forbids, and of what a provider keeps only what the key may
 //! call at its own path.
 
-use sluice_wire::dialect::Dialect;
+use sluice_wire::dialect::Client;
 use sluice_wire::error::{ApiError, ErrorKind};
 
 use crate::gateway::Gateway;
@@ -30,7 +30,7 @@ enum Denied<'a> {
 
 impl<'a> Policy<'a> {
     /// What is forbidden to a request of the caller's for this model.
-    pub(super) fn of(gateway: &'a Gateway, caller: &'a Caller, model: &'a Model, client: &dyn Dialect) -> Self {
+    pub(super) fn of(gateway: &'a Gateway, caller: &'a Caller, model: &'a Model, client: &Client) -> Self {
         let team = gateway.forbid.get(&*caller.team);
         let something = |forbidden: &&Forbidden| !forbidden.is_nothing();
         let forbidden = [

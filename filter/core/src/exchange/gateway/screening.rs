@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use sluice_wire::dialect::Content;
 use sluice_wire::error::ApiError;
 
 use crate::gateway::Gateway;
@@ -73,7 +72,7 @@ pub(super) fn screen(journey: &Journey, body: &[u8]) -> Result<Screened, Unfit> 
 
 /// What the answer to this request has to pass; `None` where that is nothing.
 pub(super) fn checks(journey: &Journey, body: &[u8]) -> Option<Rc<Checks>> {
-    if !matches!(journey.client.content(), Content::Chat(_)) {
+    if journey.client.chat().is_none() {
         return None;
     }
     let (caller, model) = (&journey.caller, &journey.asked);

@@ -1,31 +1,27 @@
 //! The kinds there are. Facts are the services' own documentation's, of November 2026.
 
-use sluice_wire::dialect::Dialect;
-use sluice_wire::dialect::anthropic::{Anthropic, AnthropicOnBedrock, AnthropicOnVertex};
-use sluice_wire::dialect::bedrock::Bedrock;
-use sluice_wire::dialect::cohere::{Cohere, CohereEmbed};
-use sluice_wire::dialect::completions::Completions;
+use sluice_wire::dialect::anthropic::hosted;
 use sluice_wire::dialect::count::{COUNT_TOKENS, INPUT_TOKENS};
-use sluice_wire::dialect::gemini::Gemini;
-use sluice_wire::dialect::gemini_embed::GeminiEmbed;
-use sluice_wire::dialect::openai_chat::{OpenAiChat, OpenAiCompatible, variations};
-use sluice_wire::dialect::openai_embeddings::OpenAiEmbeddings;
-use sluice_wire::dialect::responses::Responses;
+use sluice_wire::dialect::openai_chat::servers;
+use sluice_wire::dialect::{
+    Provider, anthropic, bedrock, cohere, completions, gemini, gemini_embed, openai_chat, openai_embeddings, responses,
+};
 
 use super::super::layout::Surface;
 use super::{BEARER, Presented, Row};
 
-type Formats = &'static [&'static dyn Dialect];
+type Formats = &'static [&'static Provider];
 
-const OPENAI_ITSELF: Formats = &[&OpenAiChat, &Responses, &INPUT_TOKENS, &OpenAiEmbeddings];
-const OPENAI: Formats = &[&OpenAiChat, &Responses, &OpenAiEmbeddings];
-const ANTHROPIC: Formats = &[&Anthropic, &COUNT_TOKENS];
-const GROQ: Formats = &[&OpenAiCompatible(variations::GROQ)];
-const MISTRAL: Formats = &[&OpenAiCompatible(variations::MISTRAL), &OpenAiEmbeddings];
-const OLDER: Formats = &[&OpenAiCompatible(variations::OLDER)];
-const OLDER_FULL: Formats = &[&OpenAiCompatible(variations::OLDER), &Completions, &OpenAiEmbeddings];
-const OPENROUTER: Formats = &[&OpenAiCompatible(variations::OPENROUTER)];
-const TEMPLATED: Formats = &[&OpenAiCompatible(variations::TEMPLATED), &Completions, &OpenAiEmbeddings];
+const OPENAI_ITSELF: Formats =
+    &[&openai_chat::PROVIDER, &responses::PROVIDER, INPUT_TOKENS.provider, &openai_embeddings::PROVIDER];
+const OPENAI: Formats = &[&openai_chat::PROVIDER, &responses::PROVIDER, &openai_embeddings::PROVIDER];
+const ANTHROPIC: Formats = &[&anthropic::PROVIDER, COUNT_TOKENS.provider];
+const GROQ: Formats = &[&servers::GROQ];
+const MISTRAL: Formats = &[&servers::MISTRAL, &openai_embeddings::PROVIDER];
+const OLDER: Formats = &[&servers::OLDER];
+const OLDER_FULL: Formats = &[&servers::OLDER, &completions::PROVIDER, &openai_embeddings::PROVIDER];
+const OPENROUTER: Formats = &[&servers::OPENROUTER];
+const TEMPLATED: Formats = &[&servers::TEMPLATED, &completions::PROVIDER, &openai_embeddings::PROVIDER];
 
 /// What most rows have.
 const COMPATIBLE: Row = Row {
@@ -70,7 +66,7 @@ pub(super) static ROWS: &[Row] = &[
         name: "gemini",
         about: "Google's Gemini API.",
         url: Some("https://generativelanguage.googleapis.com/v1beta"),
-        formats: &[&Gemini, &GeminiEmbed],
+        formats: &[&gemini::PROVIDER, &gemini_embed::PROVIDER],
         credential: Presented { header: "x-goog-api-key", prefix: "" },
         prices: Some("gemini"),
         ..COMPATIBLE
@@ -80,14 +76,14 @@ pub(super) static ROWS: &[Row] = &[
         about: "Google's models on Vertex AI: `url` is \
             `https://LOCATION-aiplatform.googleapis.com/v1/projects/PROJECT/locations/LOCATION/publishers/google`.",
         hosts: &["aiplatform.googleapis.com", "-aiplatform.googleapis.com"],
-        formats: &[&Gemini],
+        formats: &[&gemini::PROVIDER],
         prices: Some("vertex_ai"),
         ..COMPATIBLE
     },
     Row {
         name: "vertex-anthropic",
         about: "Anthropic's models on Vertex AI: `url` as for `vertex`, with `anthropic` in place of `google` at its end.",
-        formats: &[&AnthropicOnVertex],
+        formats: &[&hosted::VERTEX],
         prices: Some("vertex_ai"),
         ..COMPATIBLE
     },
@@ -95,14 +91,14 @@ pub(super) static ROWS: &[Row] = &[
         name: "bedrock",
         about: "AWS Bedrock's Converse: `url` is `https://bedrock-runtime.REGION.amazonaws.com`.",
         hosts: &[".amazonaws.com"],
-        formats: &[&Bedrock],
+        formats: &[&bedrock::PROVIDER],
         prices: Some("bedrock"),
         ..COMPATIBLE
     },
     Row {
         name: "bedrock-anthropic",
         about: "Anthropic's models on AWS Bedrock, asked in Anthropic's own format: `url` as for `bedrock`.",
-        formats: &[&AnthropicOnBedrock],
+        formats: &[&hosted::BEDROCK],
         prices: Some("bedrock"),
         ..COMPATIBLE
     },
@@ -111,7 +107,7 @@ pub(super) static ROWS: &[Row] = &[
         about: "Cohere.",
         url: Some("https://api.cohere.com/v2"),
         hosts: &["api.cohere.ai"],
-        formats: &[&Cohere, &CohereEmbed],
+        formats: &[&cohere::PROVIDER, &cohere::embed::PROVIDER],
         prices: Some("cohere"),
         ..COMPATIBLE
     },
@@ -192,7 +188,7 @@ pub(super) static ROWS: &[Row] = &[
         name: "xai",
         about: "xAI.",
         url: Some("https://api.x.ai/v1"),
-        formats: &[&OpenAiCompatible(variations::XAI), &Responses],
+        formats: &[&servers::XAI, &responses::PROVIDER],
         prices: Some("xai"),
         ..COMPATIBLE
     },

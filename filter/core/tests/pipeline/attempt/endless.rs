@@ -11,10 +11,7 @@ use sluice_core::exchange::failure::Failure;
 use sluice_core::exchange::journey::{Journey, Silence, Stage};
 use sluice_core::exchange::{Effect, Flow, View};
 use sluice_core::routing::patience::Patience;
-use sluice_wire::dialect::Chat;
-use sluice_wire::dialect::anthropic::Anthropic;
-use sluice_wire::dialect::bedrock::Bedrock;
-use sluice_wire::dialect::openai_chat::OpenAiChat;
+use sluice_wire::dialect::{Client, Provider, anthropic, bedrock, openai_chat};
 use sluice_wire::framing::eventstream;
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
@@ -68,22 +65,23 @@ struct Watched {
 
 impl Watched {
     /// A stream for the model `asked`, from a provider of that format to a client of the other.
-    fn new(asked: &str, client: &'static dyn Chat, provider: &'static dyn Chat) -> Self {
+    fn new(asked: &str, client: &'static Client, provider: &'static Provider) -> Self {
         let mut journey = planned_for(asked);
         let _ = journey.begin(journey.started, &Shared::default());
         let target = journey.current().unwrap().clone();
-        let speakers = Speakers { client, provider, same: client.name() == provider.name() };
+        let same = client.id() == provider.id;
+        let speakers = Speakers { client: client.chat().unwrap(), provider: provider.chat().unwrap(), same };
         let started = journey.started;
         let relay = Relay::new(&mut journey, &target, &speakers, started);
         Self { relay, journey, envoy: Vec::new(), client: Vec::new(), failure: None, kept: 0, most: 0 }
     }
 
     fn openai() -> Self {
-        Self::new("gpt", &OpenAiChat, &OpenAiChat)
+        Self::new("gpt", &openai_chat::CLIENT, &openai_chat::PROVIDER)
     }
 
     fn translated() -> Self {
-        Self::new("gpt", &OpenAiChat, &Anthropic)
+        Self::new("gpt", &openai_chat::CLIENT, &anthropic::PROVIDER)
     }
 
     fn callback(&mut self, portion: &[u8], end: bool) {
@@ -195,7 +193,7 @@ fn a_frame_of_an_event_stream_is_kept_up_to_its_bound_and_nothing_behind_the_end
         (prelude(16 << 20), 24 * MIB, Stage::Broken),
         ([ends, prelude(16 << 20)].concat(), 24 * MIB, Stage::Complete),
     ] {
-        let mut stream = Watched::new("gpt", &OpenAiChat, &Bedrock);
+        let mut stream = Watched::new("gpt", &openai_chat::CLIENT, &bedrock::PROVIDER);
         stream.portion(&text);
         stream.portion(&beginning);
         stream.many(b'x', rest, 64 << 10);
@@ -213,7 +211,7 @@ fn content(text: &str) -> String {
 fn of_a_stream_that_is_held_and_passes_as_it_is_nothing_is_copied() {
     let event = content("forty bytes of content, more or less, ok");
     for (usage, size) in [(false, 1460), (true, 1460), (true, 97)] {
-        let mut stream = Watched::new("patient", &OpenAiChat, &OpenAiChat);
+        let mut stream = Watched::new("patient", &openai_chat::CLIENT, &openai_chat::PROVIDER);
         let all = event.repeat(7 * MIB / event.len() + 1);
         for portion in all.as_bytes().chunks(size) {
             stream.portion(portion);
@@ -274,7 +272,7 @@ fn a_provider_that_goes_on_behind_the_end_is_cut_and_has_not_failed() {
 
 #[test]
 fn what_is_held_is_told() {
-    let mut stream = Watched::new("patient", &OpenAiChat, &OpenAiChat);
+    let mut stream = Watched::new("patient", &openai_chat::CLIENT, &openai_chat::PROVIDER);
     let event = content("some content");
     stream.portion(&event.as_bytes().repeat(100));
     let held = 100 * event.len();
@@ -282,7 +280,7 @@ fn what_is_held_is_told() {
     stream.portion(b"data: ");
     stream.many(b'x', MIB, 64 << 10);
     assert!(stream.relay.held_bytes() >= held + 2 * MIB, "in Envoy, and in the VM: {}", stream.relay.held_bytes());
-    let mut translated = Watched::new("patient", &OpenAiChat, &Anthropic);
+    let mut translated = Watched::new("patient", &openai_chat::CLIENT, &anthropic::PROVIDER);
     translated.portion(ANTHROPIC_STREAM[..4].concat().as_bytes());
     let before = translated.relay.held_bytes();
     (0..1000).for_each(|_| translated.portion(ANTHROPIC_STREAM[3].as_bytes()));

@@ -13,7 +13,7 @@ use sluice_core::routing::hints::Hints;
 use sluice_core::routing::needs::Needs;
 use sluice_core::routing::target::{Model, Target};
 use sluice_core::usage::estimate::Estimate;
-use sluice_wire::dialect::openai_chat::OpenAiChat;
+use sluice_wire::dialect::openai_chat;
 use sluice_wire::error::ApiError;
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
@@ -97,7 +97,7 @@ impl Case {
         };
         let inquiry = Inquiry {
             model: &self.model,
-            client: &OpenAiChat,
+            client: &openai_chat::CLIENT,
             caller: &self.caller,
             needs: self.needs,
             hints: &self.hints,

@@ -94,16 +94,13 @@ mod properties {
     use proptest::sample::select;
 
     use super::*;
-    use crate::dialect::openai_chat::{OpenAiCompatible, variations};
-    use crate::dialect::{ALL, Chat, Content};
+    use crate::dialect::FORMATS;
+    use crate::dialect::openai_chat::variations;
 
     /// Every provider's.
     fn all() -> Vec<Rules> {
-        let formats = ALL.iter().filter_map(|dialect| match dialect.content() {
-            Content::Chat(chat) => Some(chat.rules()),
-            _ => None,
-        });
-        formats.chain([OpenAiCompatible(variations::MISTRAL).rules()]).collect()
+        let formats = FORMATS.iter().filter_map(|format| Some(format.provider.chat()?.rules));
+        formats.chain([variations::MISTRAL.rules]).collect()
     }
 
     /// Texts that are alike, and any.

@@ -33,6 +33,7 @@ use crate::dialect::models::claude::Claude;
 use crate::dialect::quirk::{Becomes, Edits, Quirk, adapt, edited};
 use crate::error::ApiError;
 use crate::headers::HeaderMap;
+use crate::order;
 
 /// The header with which clients turn on what is new.
 const BETA: &str = "anthropic-beta";
@@ -163,7 +164,7 @@ impl Cloud {
             .map_err(|_| ApiError { param: None, ..ApiError::invalid("", "The body is not UTF-8 text.") })?;
         let mut pass = Pass { text, cloud: self, model: Claude::of(model), edits: Vec::new(), dropped: Vec::new() };
         let Found { betas: mut wished, cares } = pass.whole()?;
-        pass.edits.sort_by_key(|(range, _)| (range.start, range.end));
+        order::by_numbers(&mut pass.edits, |(range, _)| (range.start as u64, range.end as u64));
         let mut dropped = pass.dropped;
         let body = edited(body, &pass.edits);
 

@@ -68,7 +68,7 @@ impl Body {
 }
 
 /// Reads the body of an answer that was not a 200.
-pub(super) fn read(status: u16, body: &[u8]) -> ApiError {
+pub(in crate::dialect) fn read(status: u16, body: &[u8]) -> ApiError {
     #[derive(Deserialize)]
     struct Whole {
         error: Body,
@@ -96,6 +96,13 @@ pub(super) fn instead(json: &[u8]) -> ApiError {
     }
     let Whole { error, message } = serde_json::from_slice(json).unwrap_or_default();
     error.unwrap_or(Body { r#type: None, message }).without_status()
+}
+
+/// An error as a body of its own.
+pub(super) fn body(error: &ApiError) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    write(error, &mut out);
+    out
 }
 
 /// Writes `error` for a client. Anthropic's shape has no place for the field at fault, so it leads the message.

@@ -9,37 +9,23 @@
 
 use serde::Deserialize;
 
-use crate::conversation::{Message, Part, Request, Response, Usage};
-use crate::dialect::aliases::{self, Rules};
-use crate::dialect::gemini::Gemini;
-use crate::dialect::in_turn::InTurn;
-use crate::dialect::{
-    Chat, Content, Dialect, Fate, Field, Glance, Opening, StreamOpener, StreamPeeker, StreamReader, StreamWriter,
-    Written, aws, data_uri,
+use crate::conversation::{Message, Part, Request};
+use crate::dialect::provider::{
+    ChatProvider, Departures, EVENTS, Envelope as Enveloped, Headers, Passing, Provider, Serves,
 };
+use crate::dialect::{Fate, Field, Id, Written, aliases, aws, data_uri, gemini};
 use crate::error::ApiError;
-use crate::headers::HeaderMap;
 use crate::lenient::Filled;
 use crate::percent::{AsciiSet, RESERVED, encoded_once};
 
 use super::write_request::Envelope;
-use super::{
-    envelope, error, hosted_stream, peek, read_request, response, stream_in, stream_out, usage, write_request,
-};
+use super::{envelope, error, hosted_stream, peek, response, stream_in, usage, write_request};
 
 /// In a path of Vertex: a version stands behind an `@`.
 const MODEL: AsciiSet = RESERVED.remove(b'@');
 
-/// Anthropic's format on AWS Bedrock: `InvokeModel`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AnthropicOnBedrock;
-
-/// Anthropic's format on Google's Vertex AI, below a base URL that ends in `/publishers/anthropic`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AnthropicOnVertex;
-
 /// What becomes of a conversation's parameters, by OpenAI's names.
-const FIELDS: &[Field] = &[
+pub const FIELDS: &[Field] = &[
     ("model", Fate::Mapped, "in the path"),
     ("messages", Fate::Mapped, "`messages` and `system`"),
     ("messages.name", Fate::Dropped, ""),
@@ -69,186 +55,74 @@ const FIELDS: &[Field] = &[
     ("stream", Fate::Mapped, "in the path"),
 ];
 
-impl Dialect for AnthropicOnBedrock {
-    fn name(&self) -> &'static str {
-        "anthropic_bedrock"
-    }
+/// Anthropic's format on AWS Bedrock: `InvokeModel`.
+pub static BEDROCK: Provider = Provider {
+    id: Id::AnthropicOnBedrock,
+    path: |model, stream| aws::path(model, if stream { "invoke-with-response-stream" } else { "invoke" }),
+    headers: &aws::HEADERS,
+    departs: Departures::NONE,
+    envelope: Some(Enveloped {
+        of: Id::Anthropic,
+        envelop: |body, model, headers| envelope::AWS.body(body, model, headers),
+        header_beside: |_, _| None,
+    }),
+    bytes_per_100_tokens: 350,
+    stream_type: aws::STREAM_TYPE,
+    read_error: aws::read_error,
+    peek_response: Some(response::peek),
+    usage_of: usage::of,
+    serves: Serves::Chat(ChatProvider {
+        rules: aliases::ANTHROPIC,
+        write_request: write_for_bedrock,
+        read_response: response::read,
+        stream_reader: || Box::<hosted_stream::Reader>::default(),
+        passing: Some(Passing {
+            peeker: || Box::<peek::Peeker>::default(),
+            opener: Some(|| Box::<hosted_stream::Opener>::default()),
+        }),
+    }),
+};
 
-    fn content(&'static self) -> Content {
-        Content::Chat(self)
-    }
-
-    fn fields(&self) -> &'static [Field] {
-        FIELDS
-    }
-
-    fn bodies(&self) -> &'static str {
-        super::Anthropic.name()
-    }
-
-    fn envelop(&self, body: &[u8], model: &str, headers: &HeaderMap) -> Result<Written, ApiError> {
-        envelope::AWS.body(body, model, headers)
-    }
-
-    fn path(&self, model: &str, stream: bool) -> String {
-        aws::path(model, if stream { "invoke-with-response-stream" } else { "invoke" })
-    }
-
-    fn bytes_per_100_tokens(&self) -> u64 {
-        super::Anthropic.bytes_per_100_tokens()
-    }
-
-    fn stream_type(&self) -> &'static str {
-        aws::STREAM_TYPE
-    }
-
-    fn error_header(&self) -> Option<&'static str> {
-        Some(aws::ERROR_HEADER)
-    }
-
-    fn read_error(&self, status: u16, hint: Option<&str>, body: &[u8]) -> ApiError {
-        aws::read_error(status, hint, body)
-    }
-
-    fn write_error(&self, error: &ApiError) -> Vec<u8> {
-        aws::write_error(error)
-    }
-
-    fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError> {
-        response::peek(body)
-    }
-
-    fn usage_of(&self, body: &[u8]) -> Option<Usage> {
-        usage::of(body)
-    }
-}
-
-impl Chat for AnthropicOnBedrock {
-    fn rules(&self) -> Rules {
-        aliases::ANTHROPIC
-    }
-
-    fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
-        read_request::read_hosted(body)
-    }
-
-    fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError> {
-        refuse_urls(&request.messages)?;
-        let version = Some(envelope::AWS.version);
-        write_request::write(request, model, Envelope { model: None, version, stream: false, tiers: false })
-    }
-
-    fn read_response(&self, body: &[u8]) -> Result<Response, ApiError> {
-        response::read(body)
-    }
-
-    fn write_response(&self, response: &Response, _now: u64) -> Vec<u8> {
-        response::write(response)
-    }
-
-    fn stream_reader(&self) -> Box<dyn StreamReader> {
-        Box::<hosted_stream::Reader>::default()
-    }
-
-    fn stream_writer(&self, opening: Opening) -> Box<dyn StreamWriter> {
-        Box::new(hosted_stream::Writer::new(opening))
-    }
-
-    fn stream_peeker(&self) -> Box<dyn StreamPeeker> {
-        Box::<peek::Peeker>::default()
-    }
-
-    fn stream_opener(&self) -> Option<Box<dyn StreamOpener>> {
-        Some(Box::<hosted_stream::Opener>::default())
-    }
-}
-
-impl Dialect for AnthropicOnVertex {
-    fn name(&self) -> &'static str {
-        "anthropic_vertex"
-    }
-
-    fn content(&'static self) -> Content {
-        Content::Chat(self)
-    }
-
-    fn fields(&self) -> &'static [Field] {
-        FIELDS
-    }
-
-    fn bodies(&self) -> &'static str {
-        super::Anthropic.name()
-    }
-
-    fn envelop(&self, body: &[u8], model: &str, headers: &HeaderMap) -> Result<Written, ApiError> {
-        envelope::GOOGLE.body(body, model, headers)
-    }
-
-    fn header_beside(&self, name: &str, value: &str) -> Option<String> {
-        envelope::GOOGLE.header(name, value)
-    }
-
-    /// A model's version stands behind an `@`, which stays as it is.
-    fn path(&self, model: &str, stream: bool) -> String {
+/// Anthropic's format on Google's Vertex AI, below a base URL that ends in `/publishers/anthropic`.
+pub static VERTEX: Provider = Provider {
+    id: Id::AnthropicOnVertex,
+    path: |model, stream| {
         let method = if stream { "streamRawPredict" } else { "rawPredict" };
         format!("/models/{}:{method}", encoded_once(model, &MODEL))
-    }
+    },
+    headers: &Headers::OPENAI,
+    departs: Departures::NONE,
+    envelope: Some(Enveloped {
+        of: Id::Anthropic,
+        envelop: |body, model, headers| envelope::GOOGLE.body(body, model, headers),
+        header_beside: |name, value| envelope::GOOGLE.header(name, value),
+    }),
+    bytes_per_100_tokens: 350,
+    stream_type: EVENTS,
+    read_error: read_googles_error,
+    peek_response: Some(response::peek),
+    usage_of: usage::of,
+    serves: Serves::Chat(ChatProvider {
+        rules: aliases::ANTHROPIC,
+        write_request: |request, model| {
+            let version = Some(envelope::GOOGLE.version);
+            write_request::write(request, model, Envelope { model: None, version, stream: true, tiers: false })
+        },
+        read_response: response::read,
+        stream_reader: || Box::<stream_in::Reader>::default(),
+        passing: Some(Passing { peeker: || Box::<peek::Peeker>::default(), opener: None }),
+    }),
+};
 
-    fn bytes_per_100_tokens(&self) -> u64 {
-        super::Anthropic.bytes_per_100_tokens()
-    }
-
-    fn read_error(&self, status: u16, hint: Option<&str>, body: &[u8]) -> ApiError {
-        let body = without_list(body);
-        if is_googles(body) { Gemini.read_error(status, hint, body) } else { error::read(status, body) }
-    }
-
-    fn write_error(&self, error: &ApiError) -> Vec<u8> {
-        super::Anthropic.write_error(error)
-    }
-
-    fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError> {
-        response::peek(body)
-    }
-
-    fn usage_of(&self, body: &[u8]) -> Option<Usage> {
-        usage::of(body)
-    }
+fn write_for_bedrock(request: &Request, model: &str) -> Result<Written, ApiError> {
+    refuse_urls(&request.messages)?;
+    let version = Some(envelope::AWS.version);
+    write_request::write(request, model, Envelope { model: None, version, stream: false, tiers: false })
 }
 
-impl Chat for AnthropicOnVertex {
-    fn rules(&self) -> Rules {
-        aliases::ANTHROPIC
-    }
-
-    fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
-        read_request::read_hosted(body)
-    }
-
-    fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError> {
-        let version = Some(envelope::GOOGLE.version);
-        write_request::write(request, model, Envelope { model: None, version, stream: true, tiers: false })
-    }
-
-    fn read_response(&self, body: &[u8]) -> Result<Response, ApiError> {
-        response::read(body)
-    }
-
-    fn write_response(&self, response: &Response, _now: u64) -> Vec<u8> {
-        response::write(response)
-    }
-
-    fn stream_reader(&self) -> Box<dyn StreamReader> {
-        Box::<stream_in::Reader>::default()
-    }
-
-    fn stream_writer(&self, opening: Opening) -> Box<dyn StreamWriter> {
-        Box::new(InTurn::new(stream_out::Writer::new(opening)))
-    }
-
-    fn stream_peeker(&self) -> Box<dyn StreamPeeker> {
-        Box::<peek::Peeker>::default()
-    }
+fn read_googles_error(status: u16, _hint: Option<&str>, body: &[u8]) -> ApiError {
+    let body = without_list(body);
+    if is_googles(body) { gemini::read_error(status, body) } else { error::read(status, body) }
 }
 
 /// AWS takes images and documents only as bytes in the request.

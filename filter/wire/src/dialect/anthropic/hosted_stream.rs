@@ -5,26 +5,26 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::conversation::StreamEvent;
-use crate::dialect::in_turn::InTurn;
-use crate::dialect::{Kept, Opening, StreamOpener, StreamReader, StreamWriter, aws};
+use crate::dialect::{Kept, StreamOpener, StreamReader, aws};
 use crate::error::ApiError;
 use crate::framing::eventstream::{self, Frame};
-use crate::framing::{sse, surrogates};
+use crate::framing::surrogates;
 
-use super::{stream_in, stream_out};
+use super::stream_in;
 
 /// What a frame of the kind `chunk` holds. AWS pads it with a field that says nothing.
-#[derive(Deserialize, Serialize)]
-struct Chunk<'a> {
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+pub(super) struct Chunk<'a> {
     #[serde(borrow)]
-    bytes: Cow<'a, str>,
+    pub(super) bytes: Cow<'a, str>,
 }
 
 /// A buffer up to this size is used again for the next event; a larger one is given back.
-const SMALL: usize = 16 << 10;
+pub(super) const SMALL: usize = 16 << 10;
 
 /// Reads a stream.
 #[derive(Debug, Default)]
@@ -138,48 +138,4 @@ fn put(json: &[u8], out: &mut Vec<u8>) -> Result<(), ApiError> {
     }
     out.push(b'\n');
     Ok(())
-}
-
-/// Writes a stream.
-#[derive(Debug)]
-pub(super) struct Writer {
-    inner: InTurn<stream_out::Writer>,
-    /// What the inner writer wrote, and how it is cut into events.
-    text: Vec<u8>,
-    cutter: sse::Decoder,
-    over: bool,
-}
-
-impl Writer {
-    pub(super) fn new(opening: Opening) -> Self {
-        let inner = InTurn::new(stream_out::Writer::new(opening));
-        Self { inner, text: Vec::new(), cutter: sse::Decoder::default(), over: false }
-    }
-}
-
-impl StreamWriter for Writer {
-    fn write(&mut self, event: &StreamEvent, out: &mut Vec<u8>) {
-        if self.over {
-            return;
-        }
-        self.over = matches!(event, StreamEvent::Error(_) | StreamEvent::End);
-        if let StreamEvent::Error(failure) = event {
-            return aws::write_failure(failure, out);
-        }
-        self.inner.write(event, &mut self.text);
-        // What we wrote ourselves is cut without errors.
-        let _ = self.cutter.feed::<sse::TooLong>(&self.text, |event| {
-            aws::write_event("chunk", &Chunk { bytes: STANDARD.encode(&event.data).into() }, out);
-            Ok(())
-        });
-        if self.text.capacity() > SMALL {
-            self.text = Vec::new();
-        }
-        self.text.clear();
-    }
-
-    fn kept(&self) -> Kept {
-        let begun = self.text.capacity().saturating_add(self.cutter.held());
-        Kept { begun, ..self.inner.kept() }
-    }
 }

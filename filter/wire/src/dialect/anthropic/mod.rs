@@ -8,7 +8,9 @@ mod answer;
 mod block;
 mod envelope;
 mod error;
-mod hosted;
+pub mod hosted;
+#[cfg(test)]
+pub(super) mod hosted_client;
 mod hosted_stream;
 mod origin;
 mod peek;
@@ -26,155 +28,90 @@ mod write_request;
 #[cfg(test)]
 mod tests;
 
-pub use hosted::{AnthropicOnBedrock, AnthropicOnVertex};
+pub(super) use error::read as read_error;
+pub(super) use response::peek as peek_response;
+pub use table::FIELDS;
 
-use crate::conversation::{Request, Response, Usage};
-use crate::dialect::aliases::{self, Rules};
-use crate::dialect::in_turn::InTurn;
-use crate::dialect::places::Place;
-use crate::dialect::rate_limits;
-use crate::error::{ApiError, ErrorKind};
-use crate::headers::HeaderMap;
+use crate::error::ErrorKind;
 
-use self::table::FIELDS;
 use self::write_request::Envelope;
-use super::{Chat, Content, Dialect, Field, Glance, Opening, StreamPeeker, StreamReader, StreamWriter, Written};
+use super::client::{Asks, ChatClient, Client, Manner, Shape};
+use super::in_turn::InTurn;
+use super::provider::{ChatProvider, Departures, EVENTS, Headers, Passing, Provider, Serves};
+use super::{Id, aliases, rate_limits};
 
-/// The dialect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Anthropic;
+/// Anthropic's messages, as clients speak them.
+pub static CLIENT: Client = Client {
+    provider: &PROVIDER,
+    shape: Shape::CHAT,
+    own_names: &[
+        ("file.filename", "messages[].content[].document.title"),
+        ("is_error", "messages[].content[].tool_result.is_error"),
+        ("max_completion_tokens", "max_tokens"),
+        ("messages.reasoning_content", "messages[].content[].thinking"),
+        ("messages[].reasoning_content", "messages[].content[].thinking"),
+        ("messages[].thinking_blocks", "messages[].content[].thinking"),
+        ("parallel_tool_calls", "tool_choice.disable_parallel_tool_use"),
+        ("reasoning_effort", "output_config.effort"),
+        ("response_format", "output_config.format"),
+        ("response_format.json_schema", "output_config.format"),
+        ("response_format.json_schema.schema", "output_config.format.schema"),
+        ("response_format.json_schema.strict", "output_config.format"),
+        ("stop", "stop_sequences"),
+        ("thinking_blocks", "messages[].content[].thinking"),
+        ("tools[].function.parameters", "tools[].input_schema"),
+        ("tools[].function.strict", "tools[].strict"),
+        ("user", "metadata.user_id"),
+    ],
+    runs_tool: read_request::runs_there,
+    manner: &MANNER,
+    asks: Asks::Chat(ChatClient {
+        ids: aliases::ANTHROPIC.ids,
+        read_request: read_request::read,
+        place: origin::place,
+        write_response: |response, _| response::write(response),
+        stream_writer: |opening| Box::new(InTurn::new(stream_out::Writer::new(opening))),
+    }),
+};
 
-impl Dialect for Anthropic {
-    fn name(&self) -> &'static str {
-        "anthropic"
-    }
+/// What clients of Anthropic's formats read and send.
+pub(super) static MANNER: Manner = Manner {
+    forwards: &["anthropic-beta", "anthropic-version"],
+    filtered: "refusal",
+    // Anthropic has a status of its own for a provider that has too much to do.
+    status: |error| if error.kind == ErrorKind::Overloaded { 529 } else { error.status },
+    write_error: error::body,
+};
 
-    fn content(&'static self) -> Content {
-        Content::Chat(self)
-    }
+/// Anthropic's messages, as Anthropic speaks them.
+pub static PROVIDER: Provider = Provider {
+    id: Id::Anthropic,
+    path: |_, _| "/messages".to_owned(),
+    headers: &HEADERS,
+    departs: Departures::NONE,
+    envelope: None,
+    bytes_per_100_tokens: 350,
+    stream_type: EVENTS,
+    read_error: |status, _, body| error::read(status, body),
+    peek_response: Some(response::peek),
+    usage_of: usage::of,
+    serves: Serves::Chat(ChatProvider {
+        rules: aliases::ANTHROPIC,
+        write_request: |request, model| {
+            let envelope = Envelope { model: Some(model), version: None, stream: true, tiers: true };
+            write_request::write(request, model, envelope)
+        },
+        read_response: response::read,
+        stream_reader: || Box::<stream_in::Reader>::default(),
+        passing: Some(Passing { peeker: || Box::<peek::Peeker>::default(), opener: None }),
+    }),
+};
 
-    fn fields(&self) -> &'static [Field] {
-        FIELDS
-    }
-
-    fn path(&self, _model: &str, _stream: bool) -> String {
-        "/messages".to_owned()
-    }
-
-    fn headers(&self) -> &'static [(&'static str, &'static str)] {
-        &[("anthropic-version", "2023-06-01")]
-    }
-
-    fn filtered(&self) -> &'static str {
-        "refusal"
-    }
-
-    fn runs_tool(&self, kind: &str) -> bool {
-        read_request::runs_there(kind)
-    }
-
-    fn forwards(&self) -> &'static [&'static str] {
-        &["anthropic-beta", "anthropic-version"]
-    }
-
-    fn answers(&self) -> &'static [&'static str] {
-        rate_limits::ANTHROPICS
-    }
-
-    fn own_names(&self) -> &'static [(&'static str, &'static str)] {
-        &[
-            ("file.filename", "messages[].content[].document.title"),
-            ("is_error", "messages[].content[].tool_result.is_error"),
-            ("max_completion_tokens", "max_tokens"),
-            ("messages.reasoning_content", "messages[].content[].thinking"),
-            ("messages[].reasoning_content", "messages[].content[].thinking"),
-            ("messages[].thinking_blocks", "messages[].content[].thinking"),
-            ("parallel_tool_calls", "tool_choice.disable_parallel_tool_use"),
-            ("reasoning_effort", "output_config.effort"),
-            ("response_format", "output_config.format"),
-            ("response_format.json_schema", "output_config.format"),
-            ("response_format.json_schema.schema", "output_config.format.schema"),
-            ("response_format.json_schema.strict", "output_config.format"),
-            ("stop", "stop_sequences"),
-            ("thinking_blocks", "messages[].content[].thinking"),
-            ("tools[].function.parameters", "tools[].input_schema"),
-            ("tools[].function.strict", "tools[].strict"),
-            ("user", "metadata.user_id"),
-        ]
-    }
-
-    fn rate_limits(&self, headers: &HeaderMap, now: u64) -> Vec<(&'static str, String)> {
-        rate_limits::of_anthropic(headers, now)
-    }
-
-    fn request_id(&self) -> Option<&'static str> {
-        Some("request-id")
-    }
-
-    /// Anthropic documents about 3.5 English characters for a token.
-    fn bytes_per_100_tokens(&self) -> u64 {
-        350
-    }
-
-    fn read_error(&self, status: u16, _hint: Option<&str>, body: &[u8]) -> ApiError {
-        error::read(status, body)
-    }
-
-    /// Anthropic's clients know its own status for a provider that has too much to do.
-    fn status(&self, error: &ApiError) -> u16 {
-        if error.kind == ErrorKind::Overloaded { 529 } else { error.status }
-    }
-
-    fn write_error(&self, error: &ApiError) -> Vec<u8> {
-        let mut out = Vec::with_capacity(256);
-        error::write(error, &mut out);
-        out
-    }
-
-    fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError> {
-        response::peek(body)
-    }
-
-    fn usage_of(&self, body: &[u8]) -> Option<Usage> {
-        usage::of(body)
-    }
-}
-
-impl Chat for Anthropic {
-    fn rules(&self) -> Rules {
-        aliases::ANTHROPIC
-    }
-
-    fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
-        read_request::read(body)
-    }
-
-    fn place(&self, body: &[u8], place: &Place<'_>) -> Option<String> {
-        origin::place(body, place)
-    }
-
-    fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError> {
-        let envelope = Envelope { model: Some(model), version: None, stream: true, tiers: true };
-        write_request::write(request, model, envelope)
-    }
-
-    fn read_response(&self, body: &[u8]) -> Result<Response, ApiError> {
-        response::read(body)
-    }
-
-    fn write_response(&self, response: &Response, _now: u64) -> Vec<u8> {
-        response::write(response)
-    }
-
-    fn stream_reader(&self) -> Box<dyn StreamReader> {
-        Box::<stream_in::Reader>::default()
-    }
-
-    fn stream_writer(&self, opening: Opening) -> Box<dyn StreamWriter> {
-        Box::new(InTurn::new(stream_out::Writer::new(opening)))
-    }
-
-    fn stream_peeker(&self) -> Box<dyn StreamPeeker> {
-        Box::<peek::Peeker>::default()
-    }
-}
+/// The headers of Anthropic's own API.
+pub(super) static HEADERS: Headers = Headers {
+    sent: &[("anthropic-version", "2023-06-01")],
+    answers: rate_limits::ANTHROPICS,
+    request_id: Some("request-id"),
+    error: None,
+    rate_limits: rate_limits::of_anthropic,
+};

@@ -11,7 +11,7 @@ use crate::error::ApiError;
 
 use super::origin::Origin;
 use super::read_message::{Turns, cache, texts};
-use super::table::FIELDS;
+use super::table::FATES;
 
 /// The name of a schema where the format has none; OpenAI's has to have one.
 pub(super) const SCHEMA_NAME: &str = "answer";
@@ -23,14 +23,8 @@ pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
     rest(fields, model)
 }
 
-/// Reads a body for a cloud that hosts Anthropic's models: it names its version, and the path names the model.
-pub(super) fn read_hosted(body: &[u8]) -> Result<Request, ApiError> {
-    let mut fields = Fields::of(body)?;
-    let _: String = needed(fields.take("", "anthropic_version")?, "anthropic_version")?;
-    rest(fields, String::new())
-}
-
-fn rest(mut fields: Fields<'_>, model: String) -> Result<Request, ApiError> {
+/// Reads all but the model, which the path names at clouds.
+pub(super) fn rest(mut fields: Fields<'_>, model: String) -> Result<Request, ApiError> {
     let mut request = Request {
         model,
         max_tokens: Some(needed(fields.take("", "max_tokens")?, "max_tokens")?),
@@ -60,7 +54,7 @@ fn rest(mut fields: Fields<'_>, model: String) -> Result<Request, ApiError> {
     if fields.take_raw("mcp_servers").is_some_and(|servers| servers.get() != "[]") {
         return Err(ApiError::unsupported("mcp_servers", "'mcp_servers': the provider calls no tools by itself."));
     }
-    for (name, fate, _) in FIELDS {
+    for (name, fate) in FATES {
         if *fate == Fate::Dropped && fields.take_raw(name).is_some() {
             request.dropped.push((*name).to_owned());
         }

@@ -73,7 +73,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
 }
 
 /// Looks at an answer that passes unchanged.
-pub(super) fn peek(body: &[u8]) -> Result<Glance, ApiError> {
+pub(in crate::dialect) fn peek(body: &[u8]) -> Result<Glance, ApiError> {
     let message = MessageIn::parse(body)?;
     Ok(Glance {
         extras: message.usage.as_ref().map(UsageIn::extras).unwrap_or_default(),

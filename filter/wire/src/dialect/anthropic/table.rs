@@ -4,10 +4,10 @@
 //! Coding agents send some of these with every request: marks for the cache, care for long conversations, tools that are
 //! shown later. Such hints never keep a request from a provider.
 
-use crate::dialect::{Fate, Field};
+use crate::dialect::{Fate, Field, fates};
 
 /// Every field of a request by Anthropic's names, and its fate.
-pub(super) const FIELDS: &[Field] = &[
+pub const FIELDS: &[Field; 70] = &[
     ("model", Fate::Mapped, "the target's model"),
     ("messages", Fate::Mapped, "`messages`; a tool's result becomes a message of its own"),
     ("max_tokens", Fate::Mapped, "`max_completion_tokens`"),
@@ -97,3 +97,6 @@ pub(super) const FIELDS: &[Field] = &[
     ("messages[].content[].tool_addition", Fate::Refused, "and `tool_removal`"),
     ("messages[].content[].browser_state", Fate::Refused, ""),
 ];
+
+/// The same without its notes.
+pub(super) const FATES: &[(&str, Fate)] = &fates(FIELDS);

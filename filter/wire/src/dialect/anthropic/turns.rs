@@ -13,6 +13,7 @@ use crate::conversation::{CacheMark, Message, Part, Role, Source, seal};
 use crate::dialect::at::At;
 use crate::dialect::functions::Input;
 use crate::error::ApiError;
+use crate::order;
 
 use super::block::{Block, BlockSource, CacheControl, Content};
 
@@ -54,7 +55,7 @@ impl<'a> Turns<'a> {
             ));
         }
         for turn in turns.turns.iter_mut().filter(|turn| turn.role == Speaker::User) {
-            turn.content.0.sort_by_key(|block| !matches!(block, Block::ToolResult { .. }));
+            order::put_first(&mut turn.content.0, 0, |block| matches!(block, Block::ToolResult { .. }));
         }
         turns.trim_prefill();
         Ok(turns)
@@ -188,10 +189,10 @@ impl<'a> Turns<'a> {
 }
 
 /// Moves thinking before the calls of its own message; everything else keeps its order.
-fn thinking_before_calls(blocks: &mut [Block<'_>]) {
+fn thinking_before_calls(blocks: &mut Vec<Block<'_>>) {
     let first = blocks.iter().position(|block| matches!(block, Block::ToolUse { .. }));
-    if let Some((_, rest)) = first.and_then(|first| blocks.split_at_mut_checked(first)) {
-        rest.sort_by_key(|block| !is_thinking(block));
+    if let Some(first) = first {
+        order::put_first(blocks, first, is_thinking);
     }
 }
 

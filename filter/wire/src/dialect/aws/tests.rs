@@ -1,5 +1,6 @@
 //! What AWS's formats have in common.
 
+use super::client::write_error;
 use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

@@ -16,24 +16,13 @@ pub(super) fn finish_of(stop_reason: &str) -> Finish {
     }
 }
 
-/// The inverse of [`finish_of`].
-pub(super) fn stop_reason_of(finish: Finish) -> &'static str {
-    match finish {
-        Finish::Stop => "end_turn",
-        Finish::Length => "max_tokens",
-        Finish::ToolCalls => "tool_use",
-        Finish::ContentFilter => "content_filtered",
-    }
-}
-
 /// `usage`, whose `inputTokens` exclude what was read from and written to a cache; ours includes both. Reasoning is not counted
 /// for itself.
-#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "camelCase", from = "TokensSeen")]
 pub(super) struct Tokens {
     input_tokens: u64,
     output_tokens: u64,
-    total_tokens: u64,
     cache_read_input_tokens: u64,
     cache_write_input_tokens: u64,
 }
@@ -44,7 +33,6 @@ pub(super) struct Tokens {
 struct TokensSeen {
     input_tokens: lenient::Tokens,
     output_tokens: lenient::Tokens,
-    total_tokens: lenient::Tokens,
     cache_read_input_tokens: lenient::Tokens,
     cache_write_input_tokens: lenient::Tokens,
 }
@@ -55,7 +43,6 @@ impl From<TokensSeen> for Tokens {
         Self {
             input_tokens: count(seen.input_tokens),
             output_tokens: count(seen.output_tokens),
-            total_tokens: count(seen.total_tokens),
             cache_read_input_tokens: count(seen.cache_read_input_tokens),
             cache_write_input_tokens: count(seen.cache_write_input_tokens),
         }
@@ -67,18 +54,6 @@ impl From<Tokens> for Usage {
         let (cached, cache_write) = (tokens.cache_read_input_tokens, tokens.cache_write_input_tokens);
         let input = tokens.input_tokens.saturating_add(cached).saturating_add(cache_write);
         Self { input, cached, cache_write, output: tokens.output_tokens, reasoning: 0 }
-    }
-}
-
-impl From<Usage> for Tokens {
-    fn from(usage: Usage) -> Self {
-        Self {
-            input_tokens: usage.input.saturating_sub(usage.cached).saturating_sub(usage.cache_write),
-            output_tokens: usage.output,
-            total_tokens: usage.input.saturating_add(usage.output),
-            cache_read_input_tokens: usage.cached,
-            cache_write_input_tokens: usage.cache_write,
-        }
     }
 }
 

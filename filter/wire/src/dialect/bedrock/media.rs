@@ -6,10 +6,10 @@ use crate::dialect::data_uri::{inline, is_elsewhere};
 use crate::error::ApiError;
 
 /// Media types, and Converse's words; of several types for a word, the first is read.
-const IMAGES: [(&str, &str); 5] =
+pub(super) const IMAGES: [(&str, &str); 5] =
     [("image/png", "png"), ("image/jpeg", "jpeg"), ("image/jpg", "jpeg"), ("image/gif", "gif"), ("image/webp", "webp")];
 
-const DOCUMENTS: [(&str, &str); 9] = [
+pub(super) const DOCUMENTS: [(&str, &str); 9] = [
     ("application/pdf", "pdf"),
     ("text/csv", "csv"),
     ("application/msword", "doc"),
@@ -43,20 +43,6 @@ pub(super) fn open<'a>(source: &'a Source, at: &At) -> Result<(Format, &'a str),
     let format = word(&IMAGES).map(Format::Image).or_else(|| word(&DOCUMENTS).map(Format::Document));
     let formats = "a file that is not JPEG, PNG, GIF, WebP, PDF, CSV, Word, Excel, HTML, plain text or Markdown";
     Ok((format.ok_or_else(|| at.refuse(formats))?, data))
-}
-
-/// The media type of an image.
-pub(super) fn image_type(format: &str) -> Option<&'static str> {
-    type_of(&IMAGES, format)
-}
-
-/// The media type of a document.
-pub(super) fn document_type(format: &str) -> Option<&'static str> {
-    type_of(&DOCUMENTS, format)
-}
-
-fn type_of(table: &[(&'static str, &str)], format: &str) -> Option<&'static str> {
-    table.iter().find(|(_, word)| *word == format).map(|(media_type, _)| *media_type)
 }
 
 /// The names of a request's documents, no two of which may be the same, whichever turns they stand in.

@@ -1,20 +1,19 @@
-//! AWS Bedrock's Converse: `POST /model/{model}/converse`, and `converse-stream`, read and written in both directions.
+//! AWS Bedrock's Converse: `POST /model/{model}/converse`, and `converse-stream`.
 //!
-//! One API for the models of many makers. Only providers speak it, so what is written are requests, and what is read are
-//! answers; the other directions are there so that reading what was written can be held against it.
+//! One API for the models of many makers. Only providers speak it: tests have the other half, so that reading what was written
+//! can be held against it.
 //!
 //! Source: AWS's description of the Bedrock runtime (`Converse`, `ConverseStream` and their types in the API reference). What
 //! becomes of a conversation's parameters is in `FIELDS` and, with its reasons, at the head of `write_request`.
 
 mod answer;
 mod block;
+#[cfg(test)]
+pub(super) mod client;
 mod media;
 mod model;
-mod read_message;
-mod read_request;
 mod response;
 mod stream_in;
-mod stream_out;
 mod tools;
 mod turns;
 mod write_request;
@@ -22,20 +21,11 @@ mod write_request;
 #[cfg(test)]
 mod tests;
 
-use crate::conversation::{Request, Response, Usage};
-use crate::dialect::aliases::{self, Rules};
-use crate::error::ApiError;
-
-use super::{
-    Chat, Content, Dialect, Fate, Field, Glance, Opening, StreamPeeker, StreamReader, StreamWriter, Written, aws,
-};
-
-/// The dialect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bedrock;
+use super::provider::{ChatProvider, Departures, Provider, Serves};
+use super::{Fate, Field, Id, aliases, aws};
 
 /// What becomes of a conversation's parameters, by OpenAI's names.
-const FIELDS: &[Field] = &[
+pub const FIELDS: &[Field] = &[
     ("model", Fate::Mapped, "in the path"),
     ("messages", Fate::Mapped, "`messages` and `system`"),
     ("messages.name", Fate::Dropped, ""),
@@ -73,78 +63,23 @@ const FIELDS: &[Field] = &[
     ("stream", Fate::Mapped, "in the path"),
 ];
 
-impl Dialect for Bedrock {
-    fn name(&self) -> &'static str {
-        "bedrock"
-    }
-
-    fn content(&'static self) -> Content {
-        Content::Chat(self)
-    }
-
-    fn fields(&self) -> &'static [Field] {
-        FIELDS
-    }
-
-    fn path(&self, model: &str, stream: bool) -> String {
-        aws::path(model, if stream { "converse-stream" } else { "converse" })
-    }
-
-    fn stream_type(&self) -> &'static str {
-        aws::STREAM_TYPE
-    }
-
-    fn error_header(&self) -> Option<&'static str> {
-        Some(aws::ERROR_HEADER)
-    }
-
-    fn read_error(&self, status: u16, hint: Option<&str>, body: &[u8]) -> ApiError {
-        aws::read_error(status, hint, body)
-    }
-
-    fn write_error(&self, error: &ApiError) -> Vec<u8> {
-        aws::write_error(error)
-    }
-
-    fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError> {
-        response::peek(body)
-    }
-
-    fn usage_of(&self, body: &[u8]) -> Option<Usage> {
-        response::usage_of(body)
-    }
-}
-
-impl Chat for Bedrock {
-    fn rules(&self) -> Rules {
-        aliases::BEDROCK
-    }
-
-    fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
-        read_request::read(body)
-    }
-
-    fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError> {
-        write_request::write(request, model)
-    }
-
-    fn read_response(&self, body: &[u8]) -> Result<Response, ApiError> {
-        response::read(body)
-    }
-
-    fn write_response(&self, response: &Response, _now: u64) -> Vec<u8> {
-        response::write(response)
-    }
-
-    fn stream_reader(&self) -> Box<dyn StreamReader> {
-        Box::<stream_in::Reader>::default()
-    }
-
-    fn stream_writer(&self, _opening: Opening) -> Box<dyn StreamWriter> {
-        Box::<stream_out::Writer>::default()
-    }
-
-    fn stream_peeker(&self) -> Box<dyn StreamPeeker> {
-        Box::<aws::NoPeeker>::default()
-    }
-}
+/// Converse, as AWS speaks it.
+pub static PROVIDER: Provider = Provider {
+    id: Id::Bedrock,
+    path: |model, stream| aws::path(model, if stream { "converse-stream" } else { "converse" }),
+    headers: &aws::HEADERS,
+    departs: Departures::NONE,
+    envelope: None,
+    bytes_per_100_tokens: 400,
+    stream_type: aws::STREAM_TYPE,
+    read_error: aws::read_error,
+    peek_response: None,
+    usage_of: response::usage_of,
+    serves: Serves::Chat(ChatProvider {
+        rules: aliases::BEDROCK,
+        write_request: write_request::write,
+        read_response: response::read,
+        stream_reader: || Box::<stream_in::Reader>::default(),
+        passing: None,
+    }),
+};

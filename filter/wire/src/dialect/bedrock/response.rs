@@ -1,17 +1,14 @@
-//! Whole answers, read and written. They name neither themselves nor their model.
+//! Whole answers. They name neither themselves nor their model.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::conversation::{Choice, Part, Response, Usage};
-use crate::dialect::Glance;
 use crate::dialect::few::Few;
-use crate::dialect::functions::Input;
 use crate::error::ApiError;
 use crate::lenient::maybe;
 
-use super::answer::{Tokens, Typed, finish_of, stop_reason_of};
-use super::block::{Block, Content, Reasoning};
+use super::answer::{Tokens, Typed, finish_of};
 
 /// The most blocks of an answer.
 const MOST_BLOCKS: usize = 4096;
@@ -124,12 +121,6 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
     })
 }
 
-/// Looks at an answer that passes unchanged.
-pub(super) fn peek(body: &[u8]) -> Result<Glance, ApiError> {
-    let (answer, _) = parse(body)?;
-    Ok(Glance { usage: answer.usage.map(Usage::from), finished: true, ..Glance::default() })
-}
-
 /// The usage in an answer of which nothing else is wanted.
 pub(super) fn usage_of(body: &[u8]) -> Option<Usage> {
     #[derive(Deserialize)]
@@ -138,58 +129,4 @@ pub(super) fn usage_of(body: &[u8]) -> Option<Usage> {
         usage: Option<Tokens>,
     }
     serde_json::from_slice::<Only>(body).ok()?.usage.map(Usage::from)
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct AnswerOut<'a> {
-    output: OutputOut<'a>,
-    stop_reason: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Tokens>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    service_tier: Option<Typed<&'a str>>,
-}
-
-#[derive(Serialize)]
-struct OutputOut<'a> {
-    message: MessageOut<'a>,
-}
-
-#[derive(Serialize)]
-struct MessageOut<'a> {
-    role: &'static str,
-    content: Content<'a>,
-}
-
-/// Writes an answer. Converse holds one: the first.
-pub(super) fn write(response: &Response) -> Vec<u8> {
-    let choice = response.choices.first();
-    let blocks = choice.map(|choice| choice.parts.iter().filter_map(block).map(Into::into).collect());
-    let message = MessageOut { role: "assistant", content: Content(blocks.unwrap_or_default()) };
-    let answer = AnswerOut {
-        output: OutputOut { message },
-        stop_reason: stop_reason_of(choice.map(|choice| choice.finish).unwrap_or_default()),
-        usage: response.usage.map(Tokens::from),
-        service_tier: response.service_tier.as_deref().map(|r#type| Typed { r#type }),
-    };
-    // Strings, numbers and checked JSON cannot fail.
-    serde_json::to_vec(&answer).unwrap_or_default()
-}
-
-/// What a part of an answer becomes; parts that no assistant says are left out.
-fn block(part: &Part) -> Option<Block<'_>> {
-    Some(match part {
-        Part::Text { text, .. } | Part::Refusal { text } => Block::Text(text),
-        Part::ToolCall { id, name, arguments } => Block::ToolUse {
-            tool_use_id: id.into(),
-            name,
-            input: Input::parse(arguments).unwrap_or(Input::Invalid(arguments)),
-        },
-        Part::Thinking { text, signature } => {
-            Block::ReasoningContent(Reasoning::ReasoningText { text, signature: signature.as_deref() })
-        }
-        Part::RedactedThinking { data } => Block::ReasoningContent(Reasoning::RedactedContent(data)),
-        Part::Image { .. } | Part::Document { .. } | Part::ToolResult { .. } => return None,
-    })
 }

@@ -11,6 +11,7 @@ use crate::dialect::at::At;
 use crate::dialect::functions::Input;
 use crate::dialect::hints::Dropped;
 use crate::error::ApiError;
+use crate::order;
 
 use super::block::{Block, Bytes, CachePoint, Content, Marked, Reasoning};
 use super::media::{self, Format, Names};
@@ -70,7 +71,7 @@ impl<'a> Turns<'a> {
             ));
         }
         for turn in turns.turns.iter_mut().filter(|turn| turn.role == Speaker::User) {
-            turn.content.0.sort_by_key(|marked| !matches!(marked.block, Block::ToolResult { .. }));
+            order::put_first(&mut turn.content.0, 0, |marked| matches!(marked.block, Block::ToolResult { .. }));
             add_a_word_to_documents(&mut turn.content.0);
         }
         turns.trim_prefill();
@@ -236,10 +237,10 @@ impl<'a> Turns<'a> {
 }
 
 /// Moves thinking before the calls of its own message; everything else keeps its order.
-fn thinking_before_calls(blocks: &mut [Marked<'_>]) {
+fn thinking_before_calls(blocks: &mut Vec<Marked<'_>>) {
     let first = blocks.iter().position(|marked| matches!(marked.block, Block::ToolUse { .. }));
-    if let Some((_, rest)) = first.and_then(|first| blocks.split_at_mut_checked(first)) {
-        rest.sort_by_key(|marked| !is_thinking(marked));
+    if let Some(first) = first {
+        order::put_first(blocks, first, is_thinking);
     }
 }
 

@@ -4,15 +4,12 @@ use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::dialect::anthropic::{Anthropic, AnthropicOnVertex};
-use crate::dialect::bedrock::Bedrock;
-use crate::dialect::cohere::Cohere;
-use crate::dialect::completions::Completions;
-use crate::dialect::gemini::Gemini;
-use crate::dialect::openai_chat::{OpenAiChat, OpenAiCompatible, variations};
+use crate::dialect::halves::{
+    ANTHROPIC, ANTHROPIC_ON_VERTEX, BEDROCK, Both, COHERE, COMPLETIONS, GEMINI, OPENAI_CHAT, RESPONSES,
+};
+use crate::dialect::openai_chat::{servers, variations};
 use crate::dialect::quirk::{adapt, edited};
-use crate::dialect::responses::Responses;
-use crate::dialect::{Chat, Dialect, translate};
+use crate::dialect::translate;
 
 /// What becomes of a number.
 enum Becomes {
@@ -28,12 +25,12 @@ enum Becomes {
 
 use Becomes::{LeftOut, Moved, Refused, Same};
 
-const MISTRAL: OpenAiCompatible = OpenAiCompatible(variations::MISTRAL);
-const GROQ: OpenAiCompatible = OpenAiCompatible(variations::GROQ);
-const XAI: OpenAiCompatible = OpenAiCompatible(variations::XAI);
+const MISTRAL: Both = Both { provider: &servers::MISTRAL, ..OPENAI_CHAT };
+const GROQ: Both = Both { provider: &servers::GROQ, ..OPENAI_CHAT };
+const XAI: Both = Both { provider: &servers::XAI, ..OPENAI_CHAT };
 
 /// Where each field stands in a provider's request.
-fn place(provider: &dyn Dialect, field: &str) -> String {
+fn place(provider: Both, field: &str) -> String {
     let (inside, names): (&str, &[(&str, &str)]) = match provider.name() {
         "gemini" => (
             "/generationConfig/",
@@ -59,83 +56,83 @@ fn stops(count: usize) -> Value {
     (0..count).map(|index| format!("s{index}")).collect::<Vec<_>>().into()
 }
 
-type Row = (&'static dyn Chat, &'static str, &'static str, Value, Becomes);
+type Row = (Both, &'static str, &'static str, Value, Becomes);
 
 fn rows() -> Vec<Row> {
     vec![
-        (&OpenAiChat, "gpt-4o", "n", json!(128), Same),
-        (&OpenAiChat, "gpt-4o", "n", json!(129), Refused),
-        (&OpenAiChat, "gpt-4o", "n", json!(0), Refused),
-        (&OpenAiChat, "gpt-4o", "temperature", json!(2.0), Same),
-        (&OpenAiChat, "gpt-4o", "temperature", json!(2.1), Refused),
-        (&OpenAiChat, "gpt-4o", "top_p", json!(1.1), Refused),
-        (&OpenAiChat, "gpt-4o", "presence_penalty", json!(-2.0), Same),
-        (&OpenAiChat, "gpt-4o", "presence_penalty", json!(2.5), Refused),
-        (&OpenAiChat, "gpt-4o", "seed", json!(i64::MIN), Same),
-        (&Responses, "gpt-4o", "n", json!(2), Refused),
-        (&Responses, "gpt-4o", "frequency_penalty", json!(0.5), Refused),
-        (&Responses, "gpt-4o", "temperature", json!(-0.1), Refused),
-        (&Completions, "m", "n", json!(129), Refused),
-        (&OpenAiCompatible(variations::TEMPLATED), "m", "n", json!(129), Same),
-        (&GROQ, "m", "n", json!(2), Refused),
-        (&GROQ, "m", "stop", stops(4), Same),
-        (&GROQ, "m", "stop", stops(5), Refused),
-        (&MISTRAL, "m", "temperature", json!(1.5), Same),
-        (&MISTRAL, "m", "temperature", json!(1.8), Moved(json!(1.5))),
-        (&MISTRAL, "m", "seed", json!(i64::MAX), Same),
-        (&MISTRAL, "m", "seed", json!(-1), LeftOut),
-        (&MISTRAL, "m", "n", json!(0), Refused),
-        (&MISTRAL, "m", "stop", stops(9), Same),
-        (&XAI, "grok-4", "n", json!(129), Refused),
-        (&XAI, "grok-4", "stop", stops(9), Refused),
-        (&XAI, "grok-4", "seed", json!(i32::MAX), Same),
-        (&XAI, "grok-4", "seed", json!(3_000_000_000_i64), LeftOut),
-        (&Anthropic, "claude-x", "temperature", json!(1.0), Same),
-        (&Anthropic, "claude-x", "temperature", json!(1.7), Moved(json!(1.0))),
-        (&Anthropic, "claude-x", "temperature", json!(-0.5), Refused),
-        (&Anthropic, "claude-x", "top_p", json!(1.5), Refused),
-        (&Anthropic, "claude-x", "n", json!(2), Refused),
-        (&Anthropic, "claude-x", "presence_penalty", json!(0.1), Refused),
-        (&AnthropicOnVertex, "claude-x", "temperature", json!(1.7), Moved(json!(1.0))),
-        (&Bedrock, "anthropic.claude-x", "top_k", json!(500), Same),
-        (&Bedrock, "anthropic.claude-x", "top_k", json!(501), Moved(json!(500))),
-        (&Bedrock, "anthropic.claude-x", "temperature", json!(1.7), Moved(json!(1.0))),
-        (&Bedrock, "meta.llama", "temperature", json!(1.7), Moved(json!(1.0))),
-        (&Bedrock, "meta.llama", "top_p", json!(1.1), Refused),
-        (&Bedrock, "meta.llama", "n", json!(2), Refused),
-        (&Bedrock, "meta.llama", "stop", stops(2501), Refused),
-        (&Cohere, "command-a", "temperature", json!(1.2), Moved(json!(1.0))),
-        (&Cohere, "command-a", "top_p", json!(1.0), Moved(json!(0.99))),
-        (&Cohere, "command-a", "top_p", json!(0.0), Moved(json!(0.01))),
-        (&Cohere, "command-a", "top_k", json!(501), Moved(json!(500))),
-        (&Cohere, "command-a", "frequency_penalty", json!(1.5), Moved(json!(1.0))),
-        (&Cohere, "command-a", "frequency_penalty", json!(-0.5), Refused),
-        (&Cohere, "command-a", "seed", json!(-1), LeftOut),
-        (&Cohere, "command-a", "seed", json!(i64::MAX), Same),
-        (&Cohere, "command-a", "n", json!(2), Refused),
-        (&Cohere, "command-a", "stop", stops(6), Refused),
-        (&Gemini, "gemini-1.5-flash", "top_k", json!(41), Moved(json!(40))),
-        (&Gemini, "gemini-1.5-flash", "frequency_penalty", json!(2.0), Moved(json!(1.99))),
-        (&Gemini, "gemini-2.0-flash", "presence_penalty", json!(-2.0), Same),
-        (&Gemini, "gemini-2.0-flash", "top_k", json!(0), LeftOut),
-        (&Gemini, "gemini-2.5-flash", "presence_penalty", json!(0.5), Refused),
-        (&Gemini, "gemini-2.5-flash", "presence_penalty", json!(0.0), Same),
-        (&Gemini, "gemini-2.5-flash", "n", json!(8), Same),
-        (&Gemini, "gemini-2.5-flash", "n", json!(9), Refused),
-        (&Gemini, "gemini-3-pro-preview", "n", json!(2), Refused),
-        (&Gemini, "gemini-3.8-flash", "n", json!(2), Same),
-        (&Gemini, "gemini-flash-latest", "frequency_penalty", json!(0.5), Refused),
-        (&Gemini, "gemini-x", "frequency_penalty", json!(0.5), Same),
-        (&Gemini, "gemini-2.5-flash", "temperature", json!(2.5), Refused),
-        (&Gemini, "gemini-2.5-flash", "stop", stops(6), Refused),
+        (OPENAI_CHAT, "gpt-4o", "n", json!(128), Same),
+        (OPENAI_CHAT, "gpt-4o", "n", json!(129), Refused),
+        (OPENAI_CHAT, "gpt-4o", "n", json!(0), Refused),
+        (OPENAI_CHAT, "gpt-4o", "temperature", json!(2.0), Same),
+        (OPENAI_CHAT, "gpt-4o", "temperature", json!(2.1), Refused),
+        (OPENAI_CHAT, "gpt-4o", "top_p", json!(1.1), Refused),
+        (OPENAI_CHAT, "gpt-4o", "presence_penalty", json!(-2.0), Same),
+        (OPENAI_CHAT, "gpt-4o", "presence_penalty", json!(2.5), Refused),
+        (OPENAI_CHAT, "gpt-4o", "seed", json!(i64::MIN), Same),
+        (RESPONSES, "gpt-4o", "n", json!(2), Refused),
+        (RESPONSES, "gpt-4o", "frequency_penalty", json!(0.5), Refused),
+        (RESPONSES, "gpt-4o", "temperature", json!(-0.1), Refused),
+        (COMPLETIONS, "m", "n", json!(129), Refused),
+        (Both { provider: &servers::TEMPLATED, ..OPENAI_CHAT }, "m", "n", json!(129), Same),
+        (GROQ, "m", "n", json!(2), Refused),
+        (GROQ, "m", "stop", stops(4), Same),
+        (GROQ, "m", "stop", stops(5), Refused),
+        (MISTRAL, "m", "temperature", json!(1.5), Same),
+        (MISTRAL, "m", "temperature", json!(1.8), Moved(json!(1.5))),
+        (MISTRAL, "m", "seed", json!(i64::MAX), Same),
+        (MISTRAL, "m", "seed", json!(-1), LeftOut),
+        (MISTRAL, "m", "n", json!(0), Refused),
+        (MISTRAL, "m", "stop", stops(9), Same),
+        (XAI, "grok-4", "n", json!(129), Refused),
+        (XAI, "grok-4", "stop", stops(9), Refused),
+        (XAI, "grok-4", "seed", json!(i32::MAX), Same),
+        (XAI, "grok-4", "seed", json!(3_000_000_000_i64), LeftOut),
+        (ANTHROPIC, "claude-x", "temperature", json!(1.0), Same),
+        (ANTHROPIC, "claude-x", "temperature", json!(1.7), Moved(json!(1.0))),
+        (ANTHROPIC, "claude-x", "temperature", json!(-0.5), Refused),
+        (ANTHROPIC, "claude-x", "top_p", json!(1.5), Refused),
+        (ANTHROPIC, "claude-x", "n", json!(2), Refused),
+        (ANTHROPIC, "claude-x", "presence_penalty", json!(0.1), Refused),
+        (ANTHROPIC_ON_VERTEX, "claude-x", "temperature", json!(1.7), Moved(json!(1.0))),
+        (BEDROCK, "anthropic.claude-x", "top_k", json!(500), Same),
+        (BEDROCK, "anthropic.claude-x", "top_k", json!(501), Moved(json!(500))),
+        (BEDROCK, "anthropic.claude-x", "temperature", json!(1.7), Moved(json!(1.0))),
+        (BEDROCK, "meta.llama", "temperature", json!(1.7), Moved(json!(1.0))),
+        (BEDROCK, "meta.llama", "top_p", json!(1.1), Refused),
+        (BEDROCK, "meta.llama", "n", json!(2), Refused),
+        (BEDROCK, "meta.llama", "stop", stops(2501), Refused),
+        (COHERE, "command-a", "temperature", json!(1.2), Moved(json!(1.0))),
+        (COHERE, "command-a", "top_p", json!(1.0), Moved(json!(0.99))),
+        (COHERE, "command-a", "top_p", json!(0.0), Moved(json!(0.01))),
+        (COHERE, "command-a", "top_k", json!(501), Moved(json!(500))),
+        (COHERE, "command-a", "frequency_penalty", json!(1.5), Moved(json!(1.0))),
+        (COHERE, "command-a", "frequency_penalty", json!(-0.5), Refused),
+        (COHERE, "command-a", "seed", json!(-1), LeftOut),
+        (COHERE, "command-a", "seed", json!(i64::MAX), Same),
+        (COHERE, "command-a", "n", json!(2), Refused),
+        (COHERE, "command-a", "stop", stops(6), Refused),
+        (GEMINI, "gemini-1.5-flash", "top_k", json!(41), Moved(json!(40))),
+        (GEMINI, "gemini-1.5-flash", "frequency_penalty", json!(2.0), Moved(json!(1.99))),
+        (GEMINI, "gemini-2.0-flash", "presence_penalty", json!(-2.0), Same),
+        (GEMINI, "gemini-2.0-flash", "top_k", json!(0), LeftOut),
+        (GEMINI, "gemini-2.5-flash", "presence_penalty", json!(0.5), Refused),
+        (GEMINI, "gemini-2.5-flash", "presence_penalty", json!(0.0), Same),
+        (GEMINI, "gemini-2.5-flash", "n", json!(8), Same),
+        (GEMINI, "gemini-2.5-flash", "n", json!(9), Refused),
+        (GEMINI, "gemini-3-pro-preview", "n", json!(2), Refused),
+        (GEMINI, "gemini-3.8-flash", "n", json!(2), Same),
+        (GEMINI, "gemini-flash-latest", "frequency_penalty", json!(0.5), Refused),
+        (GEMINI, "gemini-x", "frequency_penalty", json!(0.5), Same),
+        (GEMINI, "gemini-2.5-flash", "temperature", json!(2.5), Refused),
+        (GEMINI, "gemini-2.5-flash", "stop", stops(6), Refused),
     ]
 }
 
 /// A client's request as its provider gets it, translated where that knows another format.
-fn sent(provider: &'static dyn Chat, model: &str, field: &str, value: &Value) -> Result<(Value, Vec<String>), String> {
+fn sent(provider: Both, model: &str, field: &str, value: &Value) -> Result<(Value, Vec<String>), String> {
     let client = match provider.name() {
-        "openai_chat" => &Completions as &dyn Dialect,
-        _ => &OpenAiChat,
+        "openai_chat" => COMPLETIONS,
+        _ => OPENAI_CHAT,
     };
     let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}]});
     if client.name() == "completions" {
@@ -147,7 +144,8 @@ fn sent(provider: &'static dyn Chat, model: &str, field: &str, value: &Value) ->
         assert!(error.message.contains(&format!("'{field}'")), "{error:?}");
         error.param.unwrap_or_default()
     };
-    let written = translate::request(client, provider, body.to_string().as_bytes(), model).map_err(blamed)?;
+    let written =
+        translate::request(client.client, provider.provider, body.to_string().as_bytes(), model).map_err(blamed)?;
     Ok((serde_json::from_slice(&written.body).unwrap(), written.dropped))
 }
 

@@ -1,10 +1,10 @@
-//! Cohere's errors, read and written: `{"message", "id"}`, with the status as the only word for the cause. Source: Cohere's
+//! Cohere's errors: `{"message", "id"}`, with the status as the only word for the cause. Source: Cohere's
 //! error reference (`docs.cohere.com/reference/errors`). Causes that share a status are told apart by the message.
 //!
 //! Two statuses are Cohere's own: 498, a prompt or an answer held what it forbids; 499, the request was cancelled, which the
 //! client that waits for the answer did not do: it is worth another try.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::dialect::said::{cut, plain};
 use crate::error::{ApiError, ErrorKind};
@@ -14,13 +14,6 @@ use crate::lenient::Text;
 struct Seen<'a> {
     #[serde(borrow, default)]
     message: Text<'a>,
-}
-
-#[derive(Serialize)]
-struct Shown<'a> {
-    message: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'a str>,
 }
 
 /// Reads the body of an answer that was not a success.
@@ -56,11 +49,6 @@ pub(super) fn of(status: Option<u16>, message: &str) -> ApiError {
         Some(code) => error.with_code(code),
         None => error,
     }
-}
-
-/// Writes `error` for a client.
-pub(super) fn write(error: &ApiError) -> Vec<u8> {
-    serde_json::to_vec(&Shown { message: &error.message, code: error.code.as_deref() }).unwrap_or_default()
 }
 
 fn kind(status: Option<u16>, message: &str) -> ErrorKind {

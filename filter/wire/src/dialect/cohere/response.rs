@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::conversation::{Choice, Finish, Part, Response};
@@ -10,9 +10,8 @@ use crate::dialect::functions::made_up_id;
 use crate::error::ApiError;
 use crate::lenient::{Text, maybe};
 
-use super::body::MessageOut;
 use super::seen::Message;
-use super::{error, message_out, usage, words};
+use super::{error, usage, words};
 
 #[derive(Deserialize)]
 pub(super) struct Seen<'a> {
@@ -71,26 +70,4 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
     };
     let usage = seen.usage.and_then(|usage| usage.read());
     Ok(Response { id, choices: vec![Choice { parts, finish }], usage, ..Response::default() })
-}
-
-#[derive(Serialize)]
-struct Shown<'a> {
-    id: &'a str,
-    finish_reason: &'static str,
-    message: MessageOut<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<usage::Shown>,
-}
-
-/// Writes an answer: its first choice, for Cohere gives one.
-pub(super) fn write(response: &Response) -> Vec<u8> {
-    let (parts, finish) =
-        response.choices.first().map(|choice| (choice.parts.as_slice(), choice.finish)).unwrap_or_default();
-    let shown = Shown {
-        id: &response.id,
-        finish_reason: words::finish_reason(finish),
-        message: message_out::assistant(parts),
-        usage: response.usage.map(usage::Shown::from),
-    };
-    serde_json::to_vec(&shown).unwrap_or_default()
 }

@@ -4,7 +4,7 @@ use super::super::Fate::{Dropped, Mapped, Refused};
 use super::super::Field;
 
 /// Refused fields pass where their value changes nothing.
-pub(super) const FIELDS: &[Field] = &[
+pub const FIELDS: &[Field] = &[
     ("model", Mapped, "the target's model"),
     ("messages", Mapped, "`messages`, see below"),
     ("max_completion_tokens", Mapped, "`max_tokens`"),

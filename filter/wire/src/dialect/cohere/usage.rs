@@ -2,7 +2,7 @@
 //! and context go by the first, the second stands in where it is missing. Counts come as floats. `cached_tokens` are among the
 //! input's.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::conversation::Usage;
 use crate::lenient::{Tokens, maybe};
@@ -52,25 +52,4 @@ pub(super) fn of(body: &[u8]) -> Option<Usage> {
         usage: Option<Seen>,
     }
     serde_json::from_slice::<Only>(body).ok()?.usage?.read()
-}
-
-/// `usage` as Cohere's clients know it.
-#[derive(Debug, Serialize)]
-pub(super) struct Shown {
-    billed_units: UnitsShown,
-    tokens: UnitsShown,
-    cached_tokens: u64,
-}
-
-#[derive(Debug, Clone, Copy, Serialize)]
-struct UnitsShown {
-    input_tokens: u64,
-    output_tokens: u64,
-}
-
-impl From<Usage> for Shown {
-    fn from(usage: Usage) -> Self {
-        let units = UnitsShown { input_tokens: usage.input, output_tokens: usage.output };
-        Self { billed_units: units, tokens: units, cached_tokens: usage.cached }
-    }
 }

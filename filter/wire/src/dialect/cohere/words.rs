@@ -17,13 +17,3 @@ pub(super) fn finish(word: &str) -> Result<Finish, ApiError> {
         _ => Finish::Stop,
     })
 }
-
-/// Cohere's word. Its second version has none for a filter; the first one's says that the answer is not complete.
-pub(super) fn finish_reason(finish: Finish) -> &'static str {
-    match finish {
-        Finish::Stop => "COMPLETE",
-        Finish::Length => "MAX_TOKENS",
-        Finish::ToolCalls => "TOOL_CALL",
-        Finish::ContentFilter => "ERROR_TOXIC",
-    }
-}

@@ -15,99 +15,48 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use crate::conversation::{Request, Response, Usage};
-use crate::dialect::aliases::{self, Rules};
-use crate::dialect::places::Place;
-use crate::error::ApiError;
+pub use table::FIELDS;
 
-use super::openai::{chunks, error, peek, usage};
-use super::{Chat, Content, Dialect, Field, Glance, Opening, Shape, StreamPeeker, StreamReader, StreamWriter, Written};
+use super::Id;
+use super::aliases;
+use super::client::{Asks, ChatClient, Client, Shape};
+use super::openai::{self, chunks, error, peek, usage};
+use super::provider::{ChatProvider, Departures, EVENTS, Headers, Passing, Provider, Serves};
 
-/// OpenAI legacy completions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Completions;
+/// OpenAI legacy completions, as clients speak them.
+pub static CLIENT: Client = Client {
+    provider: &PROVIDER,
+    shape: Shape { asked: "prompt", stream_options: true, ..Shape::CHAT },
+    own_names: &[("max_completion_tokens", "max_tokens"), ("messages", "prompt")],
+    runs_tool: |_| false,
+    manner: &openai::MANNER,
+    asks: Asks::Chat(ChatClient {
+        ids: aliases::NONE.ids,
+        read_request: request::read,
+        // All of the conversation is one text.
+        place: |_, _| Some("prompt".to_owned()),
+        write_response: response::write,
+        stream_writer: |opening| Box::new(stream_write::Writer::new(opening)),
+    }),
+};
 
-impl Dialect for Completions {
-    fn name(&self) -> &'static str {
-        "completions"
-    }
-
-    fn content(&'static self) -> Content {
-        Content::Chat(self)
-    }
-
-    fn fields(&self) -> &'static [Field] {
-        table::TABLE.fields
-    }
-
-    fn shape(&self) -> Shape {
-        Shape { asked: "prompt", stream_options: true, ..Shape::default() }
-    }
-
-    fn path(&self, _model: &str, _stream: bool) -> String {
-        "/completions".to_owned()
-    }
-
-    fn own_names(&self) -> &'static [(&'static str, &'static str)] {
-        &[("max_completion_tokens", "max_tokens"), ("messages", "prompt")]
-    }
-
-    fn read_error(&self, status: u16, _hint: Option<&str>, body: &[u8]) -> ApiError {
-        error::read(status, body)
-    }
-
-    fn status(&self, error: &ApiError) -> u16 {
-        error::status(error)
-    }
-
-    fn write_error(&self, error: &ApiError) -> Vec<u8> {
-        error::body(error)
-    }
-
-    fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError> {
-        peek::response(body)
-    }
-
-    fn usage_of(&self, body: &[u8]) -> Option<Usage> {
-        usage::of(body)
-    }
-}
-
-impl Chat for Completions {
-    fn rules(&self) -> Rules {
-        aliases::NONE
-    }
-
-    fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
-        request::read(body)
-    }
-
-    /// All of the conversation is one text.
-    fn place(&self, _body: &[u8], _place: &Place<'_>) -> Option<String> {
-        Some("prompt".to_owned())
-    }
-
-    fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError> {
-        write::write(request, model)
-    }
-
-    fn read_response(&self, body: &[u8]) -> Result<Response, ApiError> {
-        response::read(body)
-    }
-
-    fn write_response(&self, response: &Response, now: u64) -> Vec<u8> {
-        response::write(response, now)
-    }
-
-    fn stream_reader(&self) -> Box<dyn StreamReader> {
-        Box::<chunks::Reader>::default()
-    }
-
-    fn stream_writer(&self, opening: Opening) -> Box<dyn StreamWriter> {
-        Box::new(stream_write::Writer::new(opening))
-    }
-
-    fn stream_peeker(&self) -> Box<dyn StreamPeeker> {
-        Box::<peek::Peeker>::default()
-    }
-}
+/// OpenAI legacy completions, as providers speak them.
+pub static PROVIDER: Provider = Provider {
+    id: Id::Completions,
+    path: |_, _| "/completions".to_owned(),
+    headers: &Headers::OPENAI,
+    departs: Departures::NONE,
+    envelope: None,
+    bytes_per_100_tokens: 400,
+    stream_type: EVENTS,
+    read_error: |status, _, body| error::read(status, body),
+    peek_response: Some(peek::response),
+    usage_of: usage::of,
+    serves: Serves::Chat(ChatProvider {
+        rules: aliases::NONE,
+        write_request: write::write,
+        read_response: response::read,
+        stream_reader: || Box::<chunks::Reader>::default(),
+        passing: Some(Passing { peeker: || Box::<peek::Peeker>::default(), opener: None }),
+    }),
+};

@@ -19,13 +19,14 @@ pub(super) const MOST_CHOICES: usize = 64;
 /// The most parts of an answer, or of an event.
 pub(super) const MOST_PARTS: usize = 1024;
 
-/// An answer whose parts are read as `P`: all of them, or only how much they say.
+/// An answer.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", bound(deserialize = "P: Deserialize<'de>"))]
-pub(super) struct Seen<'a, P> {
+#[serde(rename_all = "camelCase")]
+pub(super) struct Seen<'a> {
     #[serde(default, borrow)]
     pub(super) error: Option<&'a RawValue>,
-    candidates: Option<Few<Candidate<P>, MOST_CHOICES>>,
+    #[serde(borrow)]
+    candidates: Option<Few<Candidate<'a>, MOST_CHOICES>>,
     prompt_feedback: Option<Feedback>,
     #[serde(default, deserialize_with = "maybe")]
     pub(super) usage_metadata: Option<usage::Seen>,
@@ -37,17 +38,18 @@ pub(super) struct Seen<'a, P> {
 
 /// One of the answers.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", bound(deserialize = "P: Deserialize<'de>"))]
-pub(super) struct Candidate<P> {
+#[serde(rename_all = "camelCase")]
+pub(super) struct Candidate<'a> {
     pub(super) index: Option<u32>,
-    content: Option<Content<P>>,
+    #[serde(borrow)]
+    content: Option<Content<'a>>,
     pub(super) finish_reason: Option<FinishReason>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(bound(deserialize = "P: Deserialize<'de>"))]
-struct Content<P> {
-    parts: Option<Few<P, MOST_PARTS>>,
+struct Content<'a> {
+    #[serde(borrow)]
+    parts: Option<Few<PartSeen<'a>, MOST_PARTS>>,
 }
 
 /// What Google thinks of the prompt.
@@ -57,7 +59,7 @@ struct Feedback {
     block_reason: Option<IgnoredAny>,
 }
 
-impl<'a, P: Deserialize<'a>> Seen<'a, P> {
+impl<'a> Seen<'a> {
     /// Reads `data`; whether it is an error's is for the caller to see.
     pub(super) fn parse(data: &'a [u8]) -> Result<Self, ApiError> {
         serde_json::from_slice(data).map_err(|wrong| error::in_array(data).unwrap_or_else(|| unreadable(&wrong)))
@@ -77,7 +79,7 @@ impl<'a, P: Deserialize<'a>> Seen<'a, P> {
     }
 }
 
-impl<P> Seen<'_, P> {
+impl<'a> Seen<'a> {
     /// The error that an event is, whose data this was read of.
     pub(super) fn failure(&self, data: &[u8]) -> Option<ApiError> {
         let own = self.candidates.is_some() || self.prompt_feedback.is_some() || self.usage_metadata.is_some();
@@ -89,7 +91,7 @@ impl<P> Seen<'_, P> {
     }
 
     /// The answers.
-    pub(super) fn candidates(&mut self) -> Few<Candidate<P>, MOST_CHOICES> {
+    pub(super) fn candidates(&mut self) -> Few<Candidate<'a>, MOST_CHOICES> {
         self.candidates.take().unwrap_or_default()
     }
 
@@ -109,9 +111,9 @@ impl<P> Seen<'_, P> {
     }
 }
 
-impl<P> Candidate<P> {
+impl<'a> Candidate<'a> {
     /// What it says.
-    pub(super) fn parts(&mut self) -> Few<P, MOST_PARTS> {
+    pub(super) fn parts(&mut self) -> Few<PartSeen<'a>, MOST_PARTS> {
         self.content.take().and_then(|content| content.parts).unwrap_or_default()
     }
 }
@@ -168,15 +170,6 @@ impl FinishReason {
             Self::MalformedFunctionCall => {
                 Err(ApiError::new(502, ErrorKind::Server, "The provider's model made a tool call that cannot be read."))
             }
-        }
-    }
-
-    /// The inverse of [`read`](Self::read).
-    pub(super) fn word(finish: Finish) -> &'static str {
-        match finish {
-            Finish::Stop | Finish::ToolCalls => "STOP",
-            Finish::Length => "MAX_TOKENS",
-            Finish::ContentFilter => "SAFETY",
         }
     }
 }

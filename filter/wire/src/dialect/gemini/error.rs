@@ -5,7 +5,6 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -13,7 +12,7 @@ use crate::dialect::said::{cut, plain, tells};
 use crate::error::{ApiError, ErrorKind};
 
 /// Google's words, what they mean, and the status they come with. Source: `google/rpc/code.proto`.
-const WORDS: [(&str, ErrorKind, u16); 15] = [
+pub(super) const WORDS: [(&str, ErrorKind, u16); 15] = [
     ("INVALID_ARGUMENT", ErrorKind::InvalidRequest, 400),
     ("FAILED_PRECONDITION", ErrorKind::InvalidRequest, 400),
     ("OUT_OF_RANGE", ErrorKind::InvalidRequest, 400),
@@ -47,7 +46,7 @@ const CAUSES: [(&str, ErrorKind); 8] = [
 const LONGEST: usize = 64 << 10;
 
 /// Reads the body of an answer that was not a 200.
-pub(super) fn read(status: u16, body: &[u8]) -> ApiError {
+pub(in crate::dialect) fn read(status: u16, body: &[u8]) -> ApiError {
     if let Ok(value) = serde_json::from_slice::<Value>(body)
         && let Some(error) = find(&value)
     {
@@ -159,40 +158,4 @@ fn by_status(status: u16) -> ErrorKind {
             |(_, kind, _)| *kind,
         ),
     }
-}
-
-/// Writes `error` for a client.
-pub(super) fn write(error: &ApiError, out: &mut Vec<u8>) {
-    #[derive(Serialize)]
-    struct Whole<'a> {
-        error: Inner<'a>,
-    }
-    #[derive(Serialize)]
-    struct Inner<'a> {
-        code: u16,
-        message: &'a str,
-        status: &'static str,
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        details: Vec<Detail<'a>>,
-    }
-    #[derive(Serialize)]
-    #[serde(tag = "@type")]
-    enum Detail<'a> {
-        #[serde(rename = "type.googleapis.com/google.rpc.ErrorInfo")]
-        Info { reason: &'a str },
-        #[serde(rename = "type.googleapis.com/google.rpc.RetryInfo", rename_all = "camelCase")]
-        Retry { retry_delay: String },
-    }
-    let kind = match error.kind {
-        ErrorKind::ContextLength | ErrorKind::ContentPolicy | ErrorKind::TooLarge => ErrorKind::InvalidRequest,
-        ErrorKind::InsufficientQuota => ErrorKind::RateLimit,
-        kind => kind,
-    };
-    let status = WORDS.iter().find(|(_, known, _)| *known == kind).map_or("UNKNOWN", |(word, ..)| *word);
-    let retry = error.retry_after.map(|time| Detail::Retry { retry_delay: format!("{}s", time.as_secs_f64()) });
-    let info = error.code.as_deref().map(|reason| Detail::Info { reason });
-    let details = info.into_iter().chain(retry).collect();
-    let inner = Inner { code: error.status, message: &error.message, status, details };
-    // Strings and numbers into a `Vec` cannot fail.
-    serde_json::to_writer(out, &Whole { error: inner }).unwrap_or_default();
 }

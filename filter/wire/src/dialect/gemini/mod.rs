@@ -1,6 +1,6 @@
-//! Google's `generateContent`, as Gemini's own API and Vertex AI have it, read and written in both directions.
+//! Google's `generateContent`, as Gemini's own API and Vertex AI have it.
 //!
-//! Providers speak it; what becomes of a conversation's parameters on the way there is in `table`. Model and streaming
+//! Only providers speak it: tests have the other half, so that reading what was written can be held against it. What becomes of a conversation's parameters on the way there is in `table`. Model and streaming
 //! stand in the path and not in the body, so a request that is read has neither. Sources: the types of Google's Python
 //! SDK (`google/genai/types.py`) and the pages "Thought signatures" and "Gemini thinking" of its documentation.
 //!
@@ -8,16 +8,15 @@
 //! and order. So results stand in the order of their calls.
 
 mod answer;
+#[cfg(test)]
+pub(super) mod client;
 mod error;
 mod media;
 mod part;
-mod peek;
-mod read_request;
 mod response;
 mod seals;
 mod speech;
 mod stream_in;
-mod stream_out;
 mod table;
 mod thinking;
 mod turns;
@@ -27,100 +26,48 @@ mod write_request;
 #[cfg(test)]
 mod tests;
 
-use crate::conversation::{Request, Response, Usage};
-use crate::dialect::aliases::{self, Rules};
-use crate::error::ApiError;
+pub(super) use error::read as read_error;
+pub use table::FIELDS;
+
 use crate::percent::{AsciiSet, RESERVED, encoded};
 
-use super::{Chat, Content, Dialect, Field, Glance, Opening, Shape, StreamPeeker, StreamReader, StreamWriter, Written};
+use super::provider::{ChatProvider, Departures, EVENTS, Headers, Provider, Serves};
+use super::{Id, aliases};
 
 /// In a path: `/` divides a publisher or a project from the model, and `@` stands before a version.
 const MODEL: AsciiSet = RESERVED.remove(b'/').remove(b'@');
 
-/// The dialect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gemini;
+/// `generateContent`, as Google speaks it.
+pub static PROVIDER: Provider = Provider {
+    id: Id::Gemini,
+    path,
+    headers: &Headers::OPENAI,
+    departs: Departures::NONE,
+    envelope: None,
+    bytes_per_100_tokens: 400,
+    stream_type: EVENTS,
+    read_error: |status, _, body| error::read(status, body),
+    peek_response: None,
+    usage_of: usage::of,
+    serves: Serves::Chat(ChatProvider {
+        rules: aliases::GEMINI,
+        write_request: write_request::write,
+        read_response: response::read,
+        stream_reader: || Box::<stream_in::Reader>::default(),
+        passing: None,
+    }),
+};
 
-impl Dialect for Gemini {
-    fn name(&self) -> &'static str {
-        "gemini"
-    }
-
-    fn content(&'static self) -> Content {
-        Content::Chat(self)
-    }
-
-    fn fields(&self) -> &'static [Field] {
-        table::FIELDS
-    }
-
-    fn shape(&self) -> Shape {
-        Shape { asked: "contents", ..Shape::default() }
-    }
-
-    /// Below `https://generativelanguage.googleapis.com/v1beta`, or Vertex AI's
-    /// `https://{location}-aiplatform.googleapis.com/v1/projects/{project}/locations/{location}/publishers/google`. A name
-    /// with a `/` is a resource of its own (`tunedModels/x`) and stands in place of `models/{model}`. Without `alt=sse`
-    /// a stream would be one JSON array in pieces.
-    fn path(&self, model: &str, stream: bool) -> String {
-        let collection = if model.contains('/') { "/" } else { "/models/" };
-        let method = if stream { ":streamGenerateContent?alt=sse" } else { ":generateContent" };
-        let mut path = String::with_capacity(collection.len() + model.len() + method.len());
-        path.push_str(collection);
-        path.push_str(&encoded(model, &MODEL));
-        path.push_str(method);
-        path
-    }
-
-    fn read_error(&self, status: u16, _hint: Option<&str>, body: &[u8]) -> ApiError {
-        error::read(status, body)
-    }
-
-    fn write_error(&self, error: &ApiError) -> Vec<u8> {
-        let mut out = Vec::with_capacity(256);
-        error::write(error, &mut out);
-        out
-    }
-
-    fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError> {
-        peek::response(body)
-    }
-
-    fn usage_of(&self, body: &[u8]) -> Option<Usage> {
-        usage::of(body)
-    }
-}
-
-impl Chat for Gemini {
-    fn rules(&self) -> Rules {
-        aliases::GEMINI
-    }
-
-    fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
-        read_request::read(body)
-    }
-
-    fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError> {
-        write_request::write(request, model)
-    }
-
-    fn read_response(&self, body: &[u8]) -> Result<Response, ApiError> {
-        response::read(body)
-    }
-
-    fn write_response(&self, response: &Response, _now: u64) -> Vec<u8> {
-        response::write(response)
-    }
-
-    fn stream_reader(&self) -> Box<dyn StreamReader> {
-        Box::<stream_in::Reader>::default()
-    }
-
-    fn stream_writer(&self, opening: Opening) -> Box<dyn StreamWriter> {
-        Box::new(stream_out::Writer::new(opening))
-    }
-
-    fn stream_peeker(&self) -> Box<dyn StreamPeeker> {
-        Box::<peek::Peeker>::default()
-    }
+/// Below `https://generativelanguage.googleapis.com/v1beta`, or Vertex AI's
+/// `https://{location}-aiplatform.googleapis.com/v1/projects/{project}/locations/{location}/publishers/google`. A name
+/// with a `/` is a resource of its own (`tunedModels/x`) and stands in place of `models/{model}`. Without `alt=sse`
+/// a stream would be one JSON array in pieces.
+fn path(model: &str, stream: bool) -> String {
+    let collection = if model.contains('/') { "/" } else { "/models/" };
+    let method = if stream { ":streamGenerateContent?alt=sse" } else { ":generateContent" };
+    let mut path = String::with_capacity(collection.len() + model.len() + method.len());
+    path.push_str(collection);
+    path.push_str(&encoded(model, &MODEL));
+    path.push_str(method);
+    path
 }

@@ -9,7 +9,7 @@ use crate::dialect::{Kept, StreamReader};
 use crate::error::ApiError;
 use crate::framing::sse;
 
-use super::answer::{Candidate, MOST_CHOICES, PartSeen, Piece, Seen};
+use super::answer::{Candidate, MOST_CHOICES, Piece, Seen};
 
 /// Reads a stream.
 #[derive(Debug, Default)]
@@ -82,7 +82,7 @@ impl Answer {
         events.push(StreamEvent::Error(error));
     }
 
-    fn answer(&mut self, mut seen: Seen<'_, PartSeen<'_>>, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
+    fn answer(&mut self, mut seen: Seen<'_>, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         if !self.started {
             self.started = true;
             self.id = seen.id();
@@ -118,7 +118,7 @@ impl Answer {
     fn candidate(
         &mut self,
         position: u32,
-        mut seen: Candidate<PartSeen<'_>>,
+        mut seen: Candidate<'_>,
         events: &mut Vec<StreamEvent>,
     ) -> Result<Result<(), ApiError>, ApiError> {
         let id = std::mem::take(&mut self.id);

@@ -7,7 +7,7 @@ use super::super::Field;
 ///
 /// A parameter that is mapped may have values that are not: the note says which. Those are refused where they would change
 /// the answer, else left out and named in [`Written::dropped`](crate::dialect::Written::dropped).
-pub(super) const FIELDS: &[Field] = &[
+pub const FIELDS: &[Field] = &[
     ("model", Mapped, "in the path; a name with a `/` stands in place of `models/{model}`"),
     ("messages", Mapped, "`systemInstruction` and `contents`; neighbours of one role share a turn"),
     ("max_completion_tokens", Mapped, "`maxOutputTokens`"),

@@ -11,6 +11,7 @@ use crate::conversation::{CacheMark, Message, Part as Said, Role};
 use crate::dialect::at::At;
 use crate::dialect::functions::Input;
 use crate::error::ApiError;
+use crate::order;
 
 use super::media;
 use super::part::{FunctionResponse, Outcome, Part, Speaker, Turn};
@@ -44,7 +45,9 @@ impl<'a> Turns<'a> {
             ));
         }
         for turn in turns.turns.iter_mut().filter(|turn| turn.role == Some(Speaker::User)) {
-            turn.parts.sort_by_key(|part| part.function_response.as_ref().map_or(usize::MAX, |result| result.order));
+            let place =
+                |part: &Part<'_>| part.function_response.as_ref().map_or(u64::MAX, |result| result.order as u64);
+            order::by_numbers(&mut turn.parts, |part| (place(part), 0));
         }
         Ok(turns)
     }

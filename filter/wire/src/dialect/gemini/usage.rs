@@ -1,7 +1,7 @@
 //! Google's `usageMetadata`. `promptTokenCount` includes what was read from a cache and leaves out what tools of Google's
 //! own brought in; `candidatesTokenCount` leaves out the thoughts. Ours includes both.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::conversation::Usage;
 use crate::lenient::{Tokens, maybe};
@@ -45,33 +45,4 @@ pub(super) fn of(body: &[u8]) -> Option<Usage> {
         usage_metadata: Option<Seen>,
     }
     serde_json::from_slice::<Only>(body).ok()?.usage_metadata?.inclusive()
-}
-
-/// `usageMetadata` as we write it. Writing to a cache has no counter here: it is part of the prompt.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Shown {
-    prompt_token_count: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    cached_content_token_count: u64,
-    candidates_token_count: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    thoughts_token_count: u64,
-    total_token_count: u64,
-}
-
-fn is_zero(count: &u64) -> bool {
-    *count == 0
-}
-
-impl From<Usage> for Shown {
-    fn from(usage: Usage) -> Self {
-        Self {
-            prompt_token_count: usage.input,
-            cached_content_token_count: usage.cached,
-            candidates_token_count: usage.output.saturating_sub(usage.reasoning),
-            thoughts_token_count: usage.reasoning,
-            total_token_count: usage.input.saturating_add(usage.output),
-        }
-    }
 }

@@ -15,3 +15,9 @@ pub(in crate::dialect) mod words;
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
 pub(in crate::dialect) mod strategies;
+
+use super::client::Manner;
+
+/// What clients of OpenAI's formats read and send.
+pub(in crate::dialect) static MANNER: Manner =
+    Manner { forwards: &[], filtered: "content_filter", status: error::status, write_error: error::body };

@@ -3,16 +3,15 @@
 
 use serde_json::value::RawValue;
 
-use crate::dialect::Fate::{Dropped, Mapped, Refused};
-use crate::dialect::Field;
+use crate::dialect::Fate::{self, Dropped, Mapped, Refused};
 use crate::dialect::fields::{Fields, drop_hint, join, unknown};
 use crate::error::ApiError;
 
 /// A dialect's table.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::dialect) struct Table {
-    /// Its rows; `[]` in a path stands for any place in an array.
-    pub fields: &'static [Field],
+    /// The fates of fields; `[]` in a path stands for any place in an array.
+    pub fates: &'static [(&'static str, Fate)],
     /// Whether a field of this path and value, without its blanks, says what is assumed without it.
     pub changes_nothing: fn(&str, &str) -> bool,
 }
@@ -27,13 +26,13 @@ impl Table {
         dropped: &mut Vec<String>,
     ) -> Result<(), ApiError> {
         for (name, raw) in fields.rest() {
-            let known = self.fields.iter().find(|(path, ..)| path.strip_prefix(prefix) == Some(name));
+            let known = self.fates.iter().find(|(path, _)| path.strip_prefix(prefix) == Some(name));
             match known {
-                None | Some((_, Mapped, _)) => return Err(unknown(&join(at, name))),
-                Some((path, ..)) if self.is_default(path, raw) => {}
-                Some((_, Dropped, _)) if matches!(raw.get(), "[]" | "{}") => {}
-                Some((_, Refused, _)) => return Err(refused(&join(at, name))),
-                Some((path, Dropped, _)) => drop_hint(dropped, path),
+                None | Some((_, Mapped)) => return Err(unknown(&join(at, name))),
+                Some((path, _)) if self.is_default(path, raw) => {}
+                Some((_, Dropped)) if matches!(raw.get(), "[]" | "{}") => {}
+                Some((_, Refused)) => return Err(refused(&join(at, name))),
+                Some((path, Dropped)) => drop_hint(dropped, path),
             }
         }
         Ok(())

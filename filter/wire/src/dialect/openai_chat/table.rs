@@ -2,8 +2,8 @@
 //! it did not map.
 
 use super::super::Fate::{Dropped, Mapped, Refused};
-use super::super::Field;
 use super::super::openai::table::Table;
+use super::super::{Field, fates};
 
 /// Fields by path; `[]` stands for any place in an array. What is not here is refused as unknown.
 ///
@@ -11,7 +11,7 @@ use super::super::openai::table::Table;
 /// about storage, routing and wording that leave the meaning of the answer alone: `verbosity` asks for longer or
 /// shorter words, `store` and `metadata` for what a dashboard shows, `prompt_cache_*` and `safety_identifier` are
 /// addresses in the provider's own house.
-pub(super) const FIELDS: &[Field] = &[
+pub const FIELDS: &[Field; 79] = &[
     ("model", Mapped, "the target's model"),
     ("messages", Mapped, ""),
     ("max_completion_tokens", Mapped, "where a provider must be told one, 4096 when absent"),
@@ -122,7 +122,7 @@ pub(super) const FIELDS: &[Field] = &[
 ];
 
 /// How the table is read.
-pub(super) const TABLE: Table = Table { fields: FIELDS, changes_nothing };
+pub(super) const TABLE: Table = Table { fates: &fates(FIELDS), changes_nothing };
 
 /// Whether a field holds the value that OpenAI assumes without it.
 fn changes_nothing(path: &str, value: &str) -> bool {

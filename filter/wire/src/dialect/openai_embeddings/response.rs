@@ -4,13 +4,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::conversation::Usage;
+use crate::dialect::Glance;
+use crate::dialect::openai::error;
 use crate::dialect::openai::usage::Seen as UsageSeen;
-use crate::dialect::openai_chat::OpenAiChat;
 use crate::dialect::out::json;
-use crate::dialect::{Dialect, Glance};
 use crate::embedding::{Encoding, Response, Vector};
 use crate::error::ApiError;
 use crate::lenient::{Count, Filled, Text, maybe};
+use crate::order;
 
 /// An answer, its vectors as `T`.
 #[derive(Deserialize)]
@@ -39,7 +40,7 @@ impl<'a, T: Deserialize<'a>> Seen<'a, T> {
             None => ApiError::unreadable(&error),
         })?;
         if seen.error.is_some() {
-            return Err(OpenAiChat.read_error(200, None, body));
+            return Err(error::read(200, body));
         }
         Ok(seen)
     }
@@ -52,7 +53,7 @@ fn failure(body: &[u8]) -> Option<ApiError> {
         error: Filled,
     }
     let only: Only = serde_json::from_slice(body).ok()?;
-    (only.error.0 > 0).then(|| OpenAiChat.read_error(200, None, body))
+    (only.error.0 > 0).then(|| error::read(200, body))
 }
 
 fn empty() -> ApiError {
@@ -67,7 +68,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response<'_>, ApiError> {
         return Err(empty());
     }
     if items.iter().all(|item| item.index.0.is_some()) {
-        items.sort_by_key(|item| item.index.0);
+        order::by_numbers(&mut items, |item| (item.index.0.unwrap_or(u64::MAX), 0));
     }
     let vectors = items.into_iter().map(|item| Vector::read(item.embedding)).collect::<Result<_, _>>()?;
     Ok(Response { model: seen.model.0, vectors, usage: seen.usage.and_then(|usage| usage.read()) })

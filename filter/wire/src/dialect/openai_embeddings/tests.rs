@@ -3,12 +3,15 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::*;
-use crate::embedding::Input;
+use crate::conversation::Usage;
+use crate::dialect::Fate;
+use crate::dialect::halves::OPENAI_EMBEDDINGS;
+use crate::embedding::{Encoding, Input, Request};
+use crate::error::ApiError;
 
 fn read(fields: &str) -> Result<Request<'static>, ApiError> {
     let body = format!(r#"{{"model":"m",{fields}}}"#);
-    OpenAiEmbeddings.read_request(body.leak().as_bytes())
+    OPENAI_EMBEDDINGS.read_request(body.leak().as_bytes())
 }
 
 fn text(text: &'static str) -> Input<'static> {
@@ -48,7 +51,7 @@ fn broken_requests_are_400s_that_name_the_place() {
 #[test]
 fn every_field_is_read() {
     let plain = read(r#""input":"a""#).unwrap();
-    for (path, fate, _) in OpenAiEmbeddings.fields() {
+    for (path, fate, _) in OPENAI_EMBEDDINGS.fields() {
         assert_eq!(*fate, Fate::Mapped, "{path}");
         let field = match *path {
             "model" | "input" => continue,
@@ -60,32 +63,32 @@ fn every_field_is_read() {
         };
         assert_ne!(read(&format!(r#""input":"a",{field}"#)).unwrap(), plain, "{path}");
     }
-    assert_eq!(OpenAiEmbeddings.shape().asked, "input");
-    assert_eq!(OpenAiEmbeddings.path("m", true), "/embeddings");
+    assert_eq!(OPENAI_EMBEDDINGS.client.shape.asked, "input");
+    assert_eq!(OPENAI_EMBEDDINGS.path("m", true), "/embeddings");
 }
 
 #[test]
 fn golden_request() {
     let body = r#"{"model":"m","input":["a",[1,2]],"dimensions":256,"encoding_format":"base64","user":"u"}"#;
-    let request = OpenAiEmbeddings.read_request(body.as_bytes()).unwrap();
-    let written = OpenAiEmbeddings.write_request(&request, "m").unwrap();
+    let request = OPENAI_EMBEDDINGS.read_request(body.as_bytes()).unwrap();
+    let written = OPENAI_EMBEDDINGS.write_request(&request, "m").unwrap();
     assert_eq!(String::from_utf8(written.body).unwrap(), body);
     let typed = Request { input_type: Some("clustering".into()), ..request };
-    assert_eq!(OpenAiEmbeddings.write_request(&typed, "m").unwrap().dropped, ["input_type"]);
+    assert_eq!(OPENAI_EMBEDDINGS.write_request(&typed, "m").unwrap().dropped, ["input_type"]);
 }
 
 #[test]
 fn vectors_are_put_in_the_order_of_their_indices() {
     let body = r#"{"object":"list","data":[{"index":1,"embedding":[2]},{"index":0,"embedding":[1]}],"model":"x","usage":{"prompt_tokens":5,"total_tokens":5}}"#;
-    let response = OpenAiEmbeddings.read_response(body.as_bytes()).unwrap();
+    let response = OPENAI_EMBEDDINGS.read_response(body.as_bytes()).unwrap();
     let usage = Usage { input: 5, ..Usage::default() };
     assert_eq!((&*response.model, response.usage), ("x", Some(usage)));
-    let written = OpenAiEmbeddings.write_response(&response, Encoding::Float).unwrap();
+    let written = OPENAI_EMBEDDINGS.write_response(&response, Encoding::Float).unwrap();
     let expected = r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[1]},{"object":"embedding","index":1,"embedding":[2]}],"model":"x","usage":{"prompt_tokens":5,"total_tokens":5}}"#;
     assert_eq!(String::from_utf8(written).unwrap(), expected);
-    let glance = OpenAiEmbeddings.peek_response(body.as_bytes()).unwrap();
+    let glance = OPENAI_EMBEDDINGS.peek_response(body.as_bytes()).unwrap();
     assert_eq!((glance.model.as_deref(), glance.usage, glance.finished), (Some("x"), Some(usage), true));
-    assert_eq!(OpenAiEmbeddings.usage_of(body.as_bytes()), Some(usage));
+    assert_eq!(OPENAI_EMBEDDINGS.usage_of(body.as_bytes()), Some(usage));
 }
 
 #[test]
@@ -98,8 +101,8 @@ fn an_error_under_a_success_is_an_error_and_no_vectors_are_no_answer() {
         ("<html>", "cannot be read"),
     ] {
         for error in [
-            OpenAiEmbeddings.read_response(body.as_bytes()).unwrap_err(),
-            OpenAiEmbeddings.peek_response(body.as_bytes()).unwrap_err(),
+            OPENAI_EMBEDDINGS.read_response(body.as_bytes()).unwrap_err(),
+            OPENAI_EMBEDDINGS.peek_response(body.as_bytes()).unwrap_err(),
         ] {
             assert!(error.message.contains(message), "{body}: {error:?}");
         }

@@ -4,31 +4,24 @@ use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::dialect::anthropic::{Anthropic, AnthropicOnBedrock};
-use crate::dialect::bedrock::Bedrock;
-use crate::dialect::cohere::{Cohere, CohereEmbed};
-use crate::dialect::completions::Completions;
-use crate::dialect::gemini::Gemini;
-use crate::dialect::gemini_embed::GeminiEmbed;
-use crate::dialect::openai_chat::OpenAiChat;
-use crate::dialect::openai_embeddings::OpenAiEmbeddings;
-use crate::dialect::responses::Responses;
-use crate::dialect::{Dialect, translate};
+use crate::dialect::halves::{
+    ANTHROPIC, ANTHROPIC_ON_BEDROCK, BEDROCK, Both, COHERE, COHERE_EMBED, COMPLETIONS, GEMINI, GEMINI_EMBED,
+    OPENAI_CHAT as CHAT, OPENAI_EMBEDDINGS, RESPONSES,
+};
+use crate::dialect::translate;
 
-const CHAT: &dyn Dialect = &OpenAiChat;
-const RESPONSES: &dyn Dialect = &Responses;
-const ANTHROPIC: &dyn Dialect = &Anthropic;
-const COMPLETIONS: &dyn Dialect = &Completions;
-const EMBEDDINGS: &dyn Dialect = &OpenAiEmbeddings;
+const EMBEDDINGS: Both = Both { client: OPENAI_EMBEDDINGS.client, provider: OPENAI_EMBEDDINGS.provider };
+const COHERE_VECTORS: Both = Both { client: COHERE_EMBED.client, provider: COHERE_EMBED.provider };
+const GEMINI_VECTORS: Both = Both { client: GEMINI_EMBED.client, provider: GEMINI_EMBED.provider };
 
 /// A page that no provider below fetches: neither Gemini, which cannot tell what it is, nor AWS, nor OpenAI in a document.
 const PAGE: &str = "https://example.com/page";
 
 /// A client, what it asks for, a provider, and what the client reads of it.
-type Row<T> = (&'static dyn Dialect, Value, &'static dyn Dialect, T);
+type Row<T> = (Both, Value, Both, T);
 
 /// A client's request with `fields` beside what it must have.
-fn ask(client: &dyn Dialect, fields: Value) -> Value {
+fn ask(client: Both, fields: Value) -> Value {
     let mut body = match client.name() {
         "openai_chat" => json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}]}),
         "responses" => json!({"model": "m", "input": "Hi"}),
@@ -42,8 +35,9 @@ fn ask(client: &dyn Dialect, fields: Value) -> Value {
     body
 }
 
-fn blamed(client: &'static dyn Dialect, provider: &'static dyn Dialect, model: &str, body: &Value) -> String {
-    let error = translate::request(client, provider, body.to_string().as_bytes(), model).expect_err(&body.to_string());
+fn blamed(client: Both, provider: Both, model: &str, body: &Value) -> String {
+    let error = translate::request(client.client, provider.provider, body.to_string().as_bytes(), model)
+        .expect_err(&body.to_string());
     assert_eq!(error.status, 400, "{error:?}");
     let param = error.param.unwrap_or_default();
     assert!(error.message.contains(&format!("'{param}'")), "{param}: {}", error.message);
@@ -88,54 +82,49 @@ fn a_refusal_of_content_names_the_clients_own_place() {
     let user = |content: Value| json!({"role": "user", "content": content});
     let text = |kind: &str| json!({"type": kind, "text": "x"});
     let rows: Vec<Row<&str>> = vec![
-        (CHAT, chat(user(json!([text("text"), image]))), &Gemini, "messages[4].content[1]"),
-        (CHAT, chat(user(json!([text("text"), image]))), &Bedrock, "messages[4].content[1]"),
-        (CHAT, chat(user(json!([text("text"), image]))), &AnthropicOnBedrock, "messages[4].content[1]"),
+        (CHAT, chat(user(json!([text("text"), image]))), GEMINI, "messages[4].content[1]"),
+        (CHAT, chat(user(json!([text("text"), image]))), BEDROCK, "messages[4].content[1]"),
+        (CHAT, chat(user(json!([text("text"), image]))), ANTHROPIC_ON_BEDROCK, "messages[4].content[1]"),
         (
             CHAT,
             chat(json!({"role": "tool", "tool_call_id": "c1", "content": [text("text"), image]})),
-            &Cohere,
+            COHERE,
             "messages[4].content",
         ),
-        (
-            CHAT,
-            chat(json!({"role": "tool", "tool_call_id": "c9", "content": "x"})),
-            &Gemini,
-            "messages[4].tool_call_id",
-        ),
+        (CHAT, chat(json!({"role": "tool", "tool_call_id": "c9", "content": "x"})), GEMINI, "messages[4].tool_call_id"),
         (
             CHAT,
             chat(json!({"role": "assistant", "reasoning_content": "Hm", "tool_calls": [
             {"id": "c2", "type": "function", "function": {"name": "f", "arguments": "{}"}},
             {"id": "c3", "type": "function", "function": {"name": "f", "arguments": "[1]"}}]})),
-            &Gemini,
+            GEMINI,
             "messages[4].tool_calls[1].function.arguments",
         ),
-        (CHAT, json!({"messages": [{"role": "system", "content": "Be brief."}]}), &Anthropic, "messages"),
-        (CHAT, json!({"messages": [{"role": "user", "content": [image]}]}), &Completions, "messages[0].content"),
-        (CHAT, json!({"messages": [{"role": "system", "content": "x"}]}), &Completions, "messages[0].role"),
+        (CHAT, json!({"messages": [{"role": "system", "content": "Be brief."}]}), ANTHROPIC, "messages"),
+        (CHAT, json!({"messages": [{"role": "user", "content": [image]}]}), COMPLETIONS, "messages[0].content"),
+        (CHAT, json!({"messages": [{"role": "system", "content": "x"}]}), COMPLETIONS, "messages[0].role"),
         (
             RESPONSES,
             responses(user(json!([text("input_text"), {"type": "input_image", "image_url": PAGE}]))),
-            &Gemini,
+            GEMINI,
             "input[4].content[1]",
         ),
         (
             RESPONSES,
             responses(user(json!([{"type": "input_image", "image_url": PAGE}]))),
-            &Bedrock,
+            BEDROCK,
             "input[4].content[0]",
         ),
         (
             RESPONSES,
             responses(user(json!([text("input_text"), {"type": "input_file", "file_url": PAGE}]))),
-            &OpenAiChat,
+            CHAT,
             "input[4].content[1]",
         ),
         (
             RESPONSES,
             responses(user(json!([text("input_text"), {"type": "input_file", "file_url": PAGE}]))),
-            &Cohere,
+            COHERE,
             "input[4].content[1]",
         ),
         (
@@ -143,13 +132,13 @@ fn a_refusal_of_content_names_the_clients_own_place() {
             responses(
                 json!({"type": "function_call_output", "call_id": "c1", "output": [{"type": "input_image", "image_url": PAGE}]}),
             ),
-            &Cohere,
+            COHERE,
             "input[4].output",
         ),
         (
             RESPONSES,
             responses(json!({"type": "function_call_output", "call_id": "c9", "output": "x"})),
-            &Gemini,
+            GEMINI,
             "input[4].call_id",
         ),
         (
@@ -157,59 +146,59 @@ fn a_refusal_of_content_names_the_clients_own_place() {
             json!({"input": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "a"},
             {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
             {"type": "function_call", "call_id": "c2", "name": "f", "arguments": "[1]"}]}),
-            &Anthropic,
+            ANTHROPIC,
             "input[3].arguments",
         ),
-        (RESPONSES, json!({"input": [{"role": "developer", "content": "Be brief."}]}), &Gemini, "input"),
-        (RESPONSES, json!({"instructions": "Be brief."}), &Completions, "input"),
-        (RESPONSES, json!({"input": [{"role": "developer", "content": "x"}]}), &Completions, "input[0].role"),
+        (RESPONSES, json!({"input": [{"role": "developer", "content": "Be brief."}]}), GEMINI, "input"),
+        (RESPONSES, json!({"instructions": "Be brief."}), COMPLETIONS, "input"),
+        (RESPONSES, json!({"input": [{"role": "developer", "content": "x"}]}), COMPLETIONS, "input[0].role"),
         (
             RESPONSES,
             json!({"input": [{"role": "user", "content": [text("input_text"), text("input_text")]}]}),
-            &Completions,
+            COMPLETIONS,
             "input[0].content",
         ),
-        (ANTHROPIC, anthropic(user(json!([text("text"), picture]))), &Gemini, "messages[4].content[1]"),
-        (ANTHROPIC, anthropic(user(json!([notes, picture]))), &Gemini, "messages[4].content[1]"),
+        (ANTHROPIC, anthropic(user(json!([text("text"), picture]))), GEMINI, "messages[4].content[1]"),
+        (ANTHROPIC, anthropic(user(json!([notes, picture]))), GEMINI, "messages[4].content[1]"),
         (
             ANTHROPIC,
             anthropic(user(
                 json!([{"type": "tool_result", "tool_use_id": "c1", "content": "ok"}, text("text"), picture]),
             )),
-            &Bedrock,
+            BEDROCK,
             "messages[4].content[2]",
         ),
         (
             ANTHROPIC,
             anthropic(user(json!([text("text"), {"type": "tool_result", "tool_use_id": "c1", "content": [picture]}]))),
-            &Cohere,
+            COHERE,
             "messages[4].content[1]",
         ),
         (
             ANTHROPIC,
             anthropic(user(json!([text("text"), {"type": "tool_result", "tool_use_id": "c9", "content": "x"}]))),
-            &Gemini,
+            GEMINI,
             "messages[4].content[1].tool_use_id",
         ),
-        (ANTHROPIC, anthropic(user(json!([text("text"), paper]))), &OpenAiChat, "messages[4].content[1]"),
-        (ANTHROPIC, anthropic(user(json!([text("text"), paper]))), &Cohere, "messages[4].content[1]"),
+        (ANTHROPIC, anthropic(user(json!([text("text"), paper]))), CHAT, "messages[4].content[1]"),
+        (ANTHROPIC, anthropic(user(json!([text("text"), paper]))), COHERE, "messages[4].content[1]"),
         // A system message that is cleared moves those after it.
         (
             ANTHROPIC,
             json!({"messages": [{"role": "user", "content": "Hi"}, {"role": "system", "content": "x", "clear_at": "next_user_message"},
             user(json!([text("text"), picture]))]}),
-            &Gemini,
+            GEMINI,
             "messages[2].content[1]",
         ),
-        (ANTHROPIC, json!({"messages": [{"role": "system", "content": "x"}]}), &Gemini, "messages"),
-        (ANTHROPIC, json!({"messages": [{"role": "system", "content": "x"}]}), &Completions, "messages[0].role"),
-        (ANTHROPIC, json!({"messages": [{"role": "user", "content": [picture]}]}), &Completions, "messages[0].content"),
-        (COMPLETIONS, json!({"prompt": ""}), &Gemini, "prompt"),
-        (COMPLETIONS, json!({"prompt": [""]}), &Anthropic, "prompt"),
-        (EMBEDDINGS, json!({"input": [1, 2]}), &CohereEmbed, "input"),
-        (EMBEDDINGS, json!({"input": ["a", [3]]}), &CohereEmbed, "input[1]"),
-        (EMBEDDINGS, json!({"input": [[1, 2], [3]]}), &CohereEmbed, "input[0]"),
-        (EMBEDDINGS, json!({"input": [[1, 2], [3]]}), &GeminiEmbed, "input[0]"),
+        (ANTHROPIC, json!({"messages": [{"role": "system", "content": "x"}]}), GEMINI, "messages"),
+        (ANTHROPIC, json!({"messages": [{"role": "system", "content": "x"}]}), COMPLETIONS, "messages[0].role"),
+        (ANTHROPIC, json!({"messages": [{"role": "user", "content": [picture]}]}), COMPLETIONS, "messages[0].content"),
+        (COMPLETIONS, json!({"prompt": ""}), GEMINI, "prompt"),
+        (COMPLETIONS, json!({"prompt": [""]}), ANTHROPIC, "prompt"),
+        (EMBEDDINGS, json!({"input": [1, 2]}), COHERE_VECTORS, "input"),
+        (EMBEDDINGS, json!({"input": ["a", [3]]}), COHERE_VECTORS, "input[1]"),
+        (EMBEDDINGS, json!({"input": [[1, 2], [3]]}), COHERE_VECTORS, "input[0]"),
+        (EMBEDDINGS, json!({"input": [[1, 2], [3]]}), GEMINI_VECTORS, "input[0]"),
     ];
     for (client, fields, provider, place) in rows {
         let body = ask(client, fields);
@@ -219,7 +208,7 @@ fn a_refusal_of_content_names_the_clients_own_place() {
 
 #[test]
 fn a_refusal_of_a_wish_names_the_clients_own_field() {
-    let tool = |client: &dyn Dialect| match client.name() {
+    let tool = |client: Both| match client.name() {
         "anthropic" => json!([{"name": "f", "input_schema": {"type": "object"}}]),
         "responses" => json!([{"type": "function", "name": "f", "parameters": {"type": "object"}}]),
         _ => json!([{"type": "function", "function": {"name": "f"}}]),
@@ -227,30 +216,30 @@ fn a_refusal_of_a_wish_names_the_clients_own_field() {
     let stops: Vec<String> = (0..6).map(|index| format!("s{index}")).collect();
     let form = json!({"type": "object"});
     let rows: Vec<Row<&str>> = vec![
-        (CHAT, json!({"stop": stops}), &Gemini, "stop"),
-        (ANTHROPIC, json!({"stop_sequences": stops}), &Gemini, "stop_sequences"),
-        (ANTHROPIC, json!({"stop_sequences": stops}), &Cohere, "stop_sequences"),
-        (COMPLETIONS, json!({"stop": stops}), &Cohere, "stop"),
-        (CHAT, json!({"n": 2}), &Anthropic, "n"),
-        (COMPLETIONS, json!({"n": 2}), &Bedrock, "n"),
-        (CHAT, json!({"temperature": 2.5}), &Gemini, "temperature"),
-        (RESPONSES, json!({"temperature": 2.5}), &Gemini, "temperature"),
-        (COMPLETIONS, json!({"presence_penalty": 1}), &Bedrock, "presence_penalty"),
-        (ANTHROPIC, json!({"tool_choice": {"type": "any"}}), &Gemini, "tool_choice"),
-        (RESPONSES, json!({"tool_choice": "required"}), &Anthropic, "tool_choice"),
-        (CHAT, json!({"tools": tool(CHAT)}), &Completions, "tools"),
-        (RESPONSES, json!({"tools": tool(RESPONSES)}), &Completions, "tools"),
-        (ANTHROPIC, json!({"tools": tool(ANTHROPIC)}), &Completions, "tools"),
-        (CHAT, json!({"response_format": {"type": "json_object"}}), &Completions, "response_format"),
-        (RESPONSES, json!({"text": {"format": {"type": "json_object"}}}), &Completions, "text.format"),
+        (CHAT, json!({"stop": stops}), GEMINI, "stop"),
+        (ANTHROPIC, json!({"stop_sequences": stops}), GEMINI, "stop_sequences"),
+        (ANTHROPIC, json!({"stop_sequences": stops}), COHERE, "stop_sequences"),
+        (COMPLETIONS, json!({"stop": stops}), COHERE, "stop"),
+        (CHAT, json!({"n": 2}), ANTHROPIC, "n"),
+        (COMPLETIONS, json!({"n": 2}), BEDROCK, "n"),
+        (CHAT, json!({"temperature": 2.5}), GEMINI, "temperature"),
+        (RESPONSES, json!({"temperature": 2.5}), GEMINI, "temperature"),
+        (COMPLETIONS, json!({"presence_penalty": 1}), BEDROCK, "presence_penalty"),
+        (ANTHROPIC, json!({"tool_choice": {"type": "any"}}), GEMINI, "tool_choice"),
+        (RESPONSES, json!({"tool_choice": "required"}), ANTHROPIC, "tool_choice"),
+        (CHAT, json!({"tools": tool(CHAT)}), COMPLETIONS, "tools"),
+        (RESPONSES, json!({"tools": tool(RESPONSES)}), COMPLETIONS, "tools"),
+        (ANTHROPIC, json!({"tools": tool(ANTHROPIC)}), COMPLETIONS, "tools"),
+        (CHAT, json!({"response_format": {"type": "json_object"}}), COMPLETIONS, "response_format"),
+        (RESPONSES, json!({"text": {"format": {"type": "json_object"}}}), COMPLETIONS, "text.format"),
         (
             ANTHROPIC,
             json!({"output_config": {"format": {"type": "json_schema", "schema": form}}}),
-            &Completions,
+            COMPLETIONS,
             "output_config.format",
         ),
-        (CHAT, json!({"reasoning_effort": "odd"}), &Gemini, "reasoning_effort"),
-        (RESPONSES, json!({"reasoning": {"effort": "odd"}}), &Bedrock, "reasoning_effort"),
+        (CHAT, json!({"reasoning_effort": "odd"}), GEMINI, "reasoning_effort"),
+        (RESPONSES, json!({"reasoning": {"effort": "odd"}}), BEDROCK, "reasoning_effort"),
     ];
     for (client, fields, provider, field) in rows {
         let body = ask(client, fields);
@@ -268,31 +257,31 @@ fn drops_have_the_clients_own_names() {
         (
             RESPONSES,
             json!({"text": {"format": {"type": "json_schema", "name": "n", "schema": schema}}}),
-            &Anthropic,
+            ANTHROPIC,
             &["text.format.schema.minimum"],
         ),
         (
             CHAT,
             json!({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}}),
-            &Anthropic,
+            ANTHROPIC,
             &["response_format.json_schema.schema.minimum"],
         ),
         (
             RESPONSES,
             json!({"tools": [{"type": "function", "name": "f", "strict": true, "parameters": schema}]}),
-            &Anthropic,
+            ANTHROPIC,
             &["tools[].parameters.minimum"],
         ),
         (
             ANTHROPIC,
             json!({"tools": [{"name": "f", "strict": true, "input_schema": schema}]}),
-            &OpenAiChat,
+            CHAT,
             &["tools[].strict"],
         ),
         (
             ANTHROPIC,
             json!({"output_config": {"format": {"type": "json_schema", "schema": schema}}}),
-            &Responses,
+            RESPONSES,
             &["output_config.format"],
         ),
         (
@@ -300,13 +289,13 @@ fn drops_have_the_clients_own_names() {
             json!({"messages": [{"role": "user", "content": "Hi"},
             {"role": "assistant", "content": [{"type": "thinking", "thinking": "x", "signature": "abc"}, {"type": "text", "text": "a"}]},
             {"role": "user", "content": "And?"}]}),
-            &Gemini,
+            GEMINI,
             &["messages[].content[].thinking"],
         ),
         (
             RESPONSES,
             json!({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "low"}]}]}),
-            &Gemini,
+            GEMINI,
             &["input[].content[].detail"],
         ),
         (
@@ -314,13 +303,13 @@ fn drops_have_the_clients_own_names() {
             json!({"messages": [{"role": "user", "content": "Hi"},
             {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "f", "input": {}}]},
             {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "x", "is_error": true}]}]}),
-            &OpenAiChat,
+            CHAT,
             &["messages[].content[].tool_result.is_error"],
         ),
     ];
     for (client, fields, provider, names) in rows {
         let body = ask(client, fields);
-        let written = translate::request(client, provider, body.to_string().as_bytes(), "m").unwrap();
+        let written = translate::request(client.client, provider.provider, body.to_string().as_bytes(), "m").unwrap();
         assert_eq!(written.dropped, names, "{} {body}", provider.name());
     }
 }
@@ -328,7 +317,7 @@ fn drops_have_the_clients_own_names() {
 #[test]
 fn no_name_of_another_format_is_left_in_a_table_of_own_names() {
     for client in [RESPONSES, ANTHROPIC] {
-        for (known, own) in client.own_names() {
+        for (known, own) in client.client.own_names {
             let top = |path: &str| path.split(['.', '[']).next().unwrap_or_default().to_owned();
             let fields = client.fields();
             assert!(

@@ -31,120 +31,66 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use crate::conversation::{Request, Response, Usage};
-use crate::dialect::aliases::{self, Rules};
-use crate::dialect::places::Place;
-use crate::error::ApiError;
+pub(super) use peek::response as peek_response;
+pub use table::FIELDS;
 
-use super::openai::error;
-use super::{Chat, Content, Dialect, Field, Glance, Opening, Shape, StreamPeeker, StreamReader, StreamWriter, Written};
+use super::Id;
+use super::aliases;
+use super::client::{Asks, ChatClient, Client, Shape};
+use super::openai::{self, error};
+use super::provider::{ChatProvider, Departures, EVENTS, Headers, Passing, Provider, Serves};
 
-/// OpenAI Responses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Responses;
+/// OpenAI Responses, as clients speak them.
+pub static CLIENT: Client = Client {
+    provider: &PROVIDER,
+    shape: Shape { asked: "input", limits: &["max_output_tokens"], ..Shape::CHAT },
+    own_names: &[
+        ("file.filename", "input[].content[].filename"),
+        ("image_url.detail", "input[].content[].detail"),
+        ("max_completion_tokens", "max_output_tokens"),
+        ("max_tokens", "max_output_tokens"),
+        ("messages", "input"),
+        ("messages.reasoning_content", "input[].encrypted_content"),
+        ("messages[].reasoning_content", "input[].encrypted_content"),
+        ("messages[].thinking_blocks", "input[].encrypted_content"),
+        ("reasoning_effort", "reasoning.effort"),
+        ("response_format", "text.format"),
+        ("response_format.json_schema", "text.format"),
+        ("response_format.json_schema.schema", "text.format.schema"),
+        ("response_format.json_schema.strict", "text.format.strict"),
+        ("thinking_blocks", "input[].encrypted_content"),
+        ("tools[].function.parameters", "tools[].parameters"),
+        ("tools[].function.strict", "tools[].strict"),
+        ("verbosity", "text.verbosity"),
+    ],
+    runs_tool: toolbox::runs_there,
+    manner: &openai::MANNER,
+    asks: Asks::Chat(ChatClient {
+        ids: aliases::RESPONSES.ids,
+        read_request: request::read,
+        place: origin::place,
+        write_response: answer::write,
+        stream_writer: |opening| Box::new(stream_write::Writer::new(opening)),
+    }),
+};
 
-impl Dialect for Responses {
-    fn name(&self) -> &'static str {
-        "responses"
-    }
-
-    fn content(&'static self) -> Content {
-        Content::Chat(self)
-    }
-
-    fn fields(&self) -> &'static [Field] {
-        table::TABLE.fields
-    }
-
-    fn shape(&self) -> Shape {
-        Shape { asked: "input", limits: &["max_output_tokens"], ..Shape::default() }
-    }
-
-    fn path(&self, _model: &str, _stream: bool) -> String {
-        "/responses".to_owned()
-    }
-
-    fn runs_tool(&self, kind: &str) -> bool {
-        toolbox::runs_there(kind)
-    }
-
-    fn own_names(&self) -> &'static [(&'static str, &'static str)] {
-        &[
-            ("file.filename", "input[].content[].filename"),
-            ("image_url.detail", "input[].content[].detail"),
-            ("max_completion_tokens", "max_output_tokens"),
-            ("max_tokens", "max_output_tokens"),
-            ("messages", "input"),
-            ("messages.reasoning_content", "input[].encrypted_content"),
-            ("messages[].reasoning_content", "input[].encrypted_content"),
-            ("messages[].thinking_blocks", "input[].encrypted_content"),
-            ("reasoning_effort", "reasoning.effort"),
-            ("response_format", "text.format"),
-            ("response_format.json_schema", "text.format"),
-            ("response_format.json_schema.schema", "text.format.schema"),
-            ("response_format.json_schema.strict", "text.format.strict"),
-            ("thinking_blocks", "input[].encrypted_content"),
-            ("tools[].function.parameters", "tools[].parameters"),
-            ("tools[].function.strict", "tools[].strict"),
-            ("verbosity", "text.verbosity"),
-        ]
-    }
-
-    fn read_error(&self, status: u16, _hint: Option<&str>, body: &[u8]) -> ApiError {
-        error::read(status, body)
-    }
-
-    fn status(&self, error: &ApiError) -> u16 {
-        error::status(error)
-    }
-
-    fn write_error(&self, error: &ApiError) -> Vec<u8> {
-        error::body(error)
-    }
-
-    fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError> {
-        peek::response(body)
-    }
-
-    fn usage_of(&self, body: &[u8]) -> Option<Usage> {
-        usage::of(body)
-    }
-}
-
-impl Chat for Responses {
-    fn rules(&self) -> Rules {
-        aliases::RESPONSES
-    }
-
-    fn read_request(&self, body: &[u8]) -> Result<Request, ApiError> {
-        request::read(body)
-    }
-
-    fn place(&self, body: &[u8], place: &Place<'_>) -> Option<String> {
-        origin::place(body, place)
-    }
-
-    fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError> {
-        write::write(request, model)
-    }
-
-    fn read_response(&self, body: &[u8]) -> Result<Response, ApiError> {
-        answer::read(body)
-    }
-
-    fn write_response(&self, response: &Response, now: u64) -> Vec<u8> {
-        answer::write(response, now)
-    }
-
-    fn stream_reader(&self) -> Box<dyn StreamReader> {
-        Box::<stream_read::Reader>::default()
-    }
-
-    fn stream_writer(&self, opening: Opening) -> Box<dyn StreamWriter> {
-        Box::new(stream_write::Writer::new(opening))
-    }
-
-    fn stream_peeker(&self) -> Box<dyn StreamPeeker> {
-        Box::<peek::Peeker>::default()
-    }
-}
+/// OpenAI Responses, as providers speak them.
+pub static PROVIDER: Provider = Provider {
+    id: Id::Responses,
+    path: |_, _| "/responses".to_owned(),
+    headers: &Headers::OPENAI,
+    departs: Departures::NONE,
+    envelope: None,
+    bytes_per_100_tokens: 400,
+    stream_type: EVENTS,
+    read_error: |status, _, body| error::read(status, body),
+    peek_response: Some(peek::response),
+    usage_of: usage::of,
+    serves: Serves::Chat(ChatProvider {
+        rules: aliases::RESPONSES,
+        write_request: write::write,
+        read_response: answer::read,
+        stream_reader: || Box::<stream_read::Reader>::default(),
+        passing: Some(Passing { peeker: || Box::<peek::Peeker>::default(), opener: None }),
+    }),
+};

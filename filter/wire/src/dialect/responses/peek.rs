@@ -108,7 +108,7 @@ impl Peeker {
 }
 
 /// Looks at a whole answer. One that waits in the background is an answer too.
-pub(super) fn response(body: &[u8]) -> Result<Glance, ApiError> {
+pub(in crate::dialect) fn response(body: &[u8]) -> Result<Glance, ApiError> {
     let answer: Answer<'_> = serde_json::from_slice(body).map_err(|wrong| ApiError::unreadable(&wrong))?;
     if let Some(error) = answer.failure() {
         return Err(error);

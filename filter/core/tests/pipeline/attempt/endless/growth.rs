@@ -2,13 +2,7 @@
 //! read.
 
 use sluice_core::exchange::journey::Stage;
-use sluice_wire::dialect::Chat;
-use sluice_wire::dialect::anthropic::Anthropic;
-use sluice_wire::dialect::bedrock::Bedrock;
-use sluice_wire::dialect::cohere::Cohere;
-use sluice_wire::dialect::gemini::Gemini;
-use sluice_wire::dialect::openai_chat::OpenAiChat;
-use sluice_wire::dialect::responses::Responses;
+use sluice_wire::dialect::{Client, Id, Provider, anthropic, bedrock, cohere, gemini, openai_chat, responses};
 use sluice_wire::framing::eventstream;
 
 use super::{MIB, Watched};
@@ -61,7 +55,7 @@ fn flood(stream: &mut Watched, bytes: usize, event: &Event) {
 }
 
 /// `first`, and then the same again and again, for longer than any answer: it has to end in an error.
-fn ends(client: &'static dyn Chat, provider: &'static dyn Chat, first: &[u8], event: &Event, what: &str) {
+fn ends(client: &'static Client, provider: &'static Provider, first: &[u8], event: &Event, what: &str) {
     let mut stream = Watched::new("gpt", client, provider);
     stream.portion(first);
     flood(&mut stream, 64 * MIB, event);
@@ -73,7 +67,7 @@ fn ends(client: &'static dyn Chat, provider: &'static dyn Chat, first: &[u8], ev
 }
 
 /// The same, where nothing has to be remembered: it flows.
-fn flows(client: &'static dyn Chat, provider: &'static dyn Chat, first: &[u8], event: &Event, what: &str) {
+fn flows(client: &'static Client, provider: &'static Provider, first: &[u8], event: &Event, what: &str) {
     let mut stream = Watched::new("gpt", client, provider);
     stream.portion(first);
     flood(&mut stream, 2 * MIB, event);
@@ -85,25 +79,17 @@ fn flows(client: &'static dyn Chat, provider: &'static dyn Chat, first: &[u8], e
 fn what_a_client_has_to_read_again_at_the_end_has_a_bound() {
     let words = "words that are said, again and again, ".repeat(100);
     let text = move |_: usize| block(0, &format!(r#""type":"text_delta","text":"{words}""#));
-    ends(&Responses, &Anthropic, b"", &text, "text for a client of the Responses API");
+    ends(&responses::CLIENT, &anthropic::PROVIDER, b"", &text, "text for a client of the Responses API");
     // One byte in six.
     let control = |_: usize| block(0, &format!(r#""type":"text_delta","text":"{}""#, "\\u0001".repeat(1000)));
-    ends(&Responses, &Anthropic, b"", &control, "letters that are written at length");
+    ends(&responses::CLIENT, &anthropic::PROVIDER, b"", &control, "letters that are written at length");
     let thought = |_: usize| block(0, &format!(r#""type":"thinking_delta","thinking":"{}""#, letters(4000)));
-    ends(&OpenAiChat, &Anthropic, &text(0), &thought, "reasoning whose seal may come");
+    ends(&openai_chat::CLIENT, &anthropic::PROVIDER, &text(0), &thought, "reasoning whose seal may come");
     let seal = |_: usize| block(0, &format!(r#""type":"signature_delta","signature":"{}""#, letters(4000)));
-    ends(&OpenAiChat, &Anthropic, &text(0), &seal, "a seal that has no end");
+    ends(&openai_chat::CLIENT, &anthropic::PROVIDER, &text(0), &seal, "a seal that has no end");
     let text = |_: usize| delta(&format!(r#""content":"{}""#, letters(4000)));
     let call = delta(r#""tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{"}}]"#);
-    ends(&Anthropic, &OpenAiChat, &call, &text, "text behind a call that does not end");
-    let seal = |_: usize| delta(r#""thinking_blocks":[{"signature":"gemini#CiQ"}]"#);
-    ends(&Gemini, &OpenAiChat, &delta(r#""content":"a""#), &seal, "seals without calls");
-    let arguments = |_: usize| {
-        delta(&format!(r#""tool_calls":[{{"index":0,"function":{{"arguments":"{}"}}}}]"#, "1,".repeat(2000)))
-    };
-    let call = delta(r#""tool_calls":[{"index":0,"id":"c","function":{"name":"f"}}]"#);
-    ends(&Gemini, &OpenAiChat, &call, &arguments, "arguments that have to be whole");
-    ends(&Gemini, &OpenAiChat, &delta(r#""content":"a""#), &arguments, "arguments without a name");
+    ends(&anthropic::CLIENT, &openai_chat::PROVIDER, &call, &text, "text behind a call that does not end");
 }
 
 #[test]
@@ -113,12 +99,9 @@ fn pieces_are_counted_whatever_their_provider_calls_them() {
     let call = move |number: usize| {
         delta(&format!(r#""tool_calls":[{{"index":{},"id":"c{number}","function":{{"name":"f"}}}}]"#, index(number)))
     };
-    ends(&Anthropic, &OpenAiChat, &first, &call, "calls");
-    let again =
-        |number: usize| delta(&format!(r#""tool_calls":[{{"index":0,"id":"c{number}","function":{{"name":"f"}}}}]"#));
-    ends(&Bedrock, &OpenAiChat, &first, &again, "calls of one number");
+    ends(&anthropic::CLIENT, &openai_chat::PROVIDER, &first, &call, "calls");
     let choice = |number: usize| data(&format!(r#"{{"choices":[{{"index":{number},"delta":{{"content":"a"}}}}]}}"#));
-    ends(&Anthropic, &OpenAiChat, &first, &choice, "choices");
+    ends(&anthropic::CLIENT, &openai_chat::PROVIDER, &first, &choice, "choices");
 
     let text = block(0, r#""type":"text_delta","text":"a""#);
     let tool = move |number: usize| {
@@ -127,25 +110,25 @@ fn pieces_are_counted_whatever_their_provider_calls_them() {
             .chain(data(&format!(r#"{{"type":"content_block_stop","index":{}}}"#, index(number))))
             .collect()
     };
-    flows(&OpenAiChat, &Anthropic, &text, &tool, "blocks");
-    ends(&Responses, &Anthropic, &text, &tool, "blocks that are items");
+    flows(&openai_chat::CLIENT, &anthropic::PROVIDER, &text, &tool, "blocks");
+    ends(&responses::CLIENT, &anthropic::PROVIDER, &text, &tool, "blocks that are items");
     let open = |number: usize| begun(number, r#""type":"tool_use","id":"c","name":"f","input":{}"#);
-    flows(&OpenAiChat, &Anthropic, &text, &open, "blocks that never end");
+    flows(&openai_chat::CLIENT, &anthropic::PROVIDER, &text, &open, "blocks that never end");
     let kinds = |number: usize| match number % 2 {
         0 => block(0, r#""type":"text_delta","text":"a""#),
         _ => block(1, r#""type":"thinking_delta","thinking":"a""#),
     };
-    ends(&Responses, &Anthropic, &text, &kinds, "items that change with every word");
+    ends(&responses::CLIENT, &anthropic::PROVIDER, &text, &kinds, "items that change with every word");
     let input =
         |_: usize| begun(0, &format!(r#""type":"tool_use","id":"c","name":"f","input":["{}"]"#, letters(20_000)));
-    ends(&OpenAiChat, &Anthropic, &text, &input, "arguments with which calls begin");
+    ends(&openai_chat::CLIENT, &anthropic::PROVIDER, &text, &input, "arguments with which calls begin");
 
     let said = data(r#"{"type":"response.output_text.delta","output_index":0,"delta":"a"}"#);
     let item = move |number: usize| {
         let index = index(number);
         data(&format!(r#"{{"type":"response.output_text.delta","output_index":{index},"delta":"a"}}"#))
     };
-    ends(&OpenAiChat, &Responses, &said, &item, "items");
+    ends(&openai_chat::CLIENT, &responses::PROVIDER, &said, &item, "items");
     let said = data(r#"{"type":"content-delta","delta":{"message":{"content":{"text":"a"}}}}"#);
     let call = move |number: usize| {
         let index = index(number);
@@ -153,7 +136,7 @@ fn pieces_are_counted_whatever_their_provider_calls_them() {
             r#"{{"type":"tool-call-start","index":{index},"delta":{{"message":{{"tool_calls":{{"function":{{"name":"f"}}}}}}}}}}"#
         ))
     };
-    ends(&OpenAiChat, &Cohere, &said, &call, "Cohere's calls");
+    ends(&openai_chat::CLIENT, &cohere::PROVIDER, &said, &call, "Cohere's calls");
     let said = frame("contentBlockDelta", r#"{"delta":{"text":"a"}}"#);
     let call = move |number: usize| {
         let index = index(number);
@@ -161,10 +144,10 @@ fn pieces_are_counted_whatever_their_provider_calls_them() {
             format!(r#"{{"contentBlockIndex":{index},"start":{{"toolUse":{{"toolUseId":"c","name":"f"}}}}}}"#);
         frame("contentBlockStart", &payload)
     };
-    ends(&Anthropic, &Bedrock, &said, &call, "Bedrock's blocks");
+    ends(&anthropic::CLIENT, &bedrock::PROVIDER, &said, &call, "Bedrock's blocks");
     let said = data(r#"{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}"#);
     let call = |_: usize| data(r#"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f"}}]}}]}"#);
-    ends(&Anthropic, &Gemini, &said, &call, "Gemini's calls");
+    ends(&anthropic::CLIENT, &gemini::PROVIDER, &said, &call, "Gemini's calls");
 }
 
 /// One event of `piece` after `piece`, as long as an event may be.
@@ -177,58 +160,64 @@ fn longest(head: &str, piece: &str, tail: &str) -> Vec<u8> {
 fn an_event_is_read_within_a_multiple_of_its_length() {
     for (client, provider, first, event, what) in [
         (
-            &Responses as &dyn Chat,
-            &OpenAiChat as &dyn Chat,
+            &responses::CLIENT,
+            &openai_chat::PROVIDER,
             delta(r#""content":"a""#),
             longest(r#"{"choices":["#, "{}", "]}"),
             "choices",
         ),
         (
-            &Responses,
-            &OpenAiChat,
+            &responses::CLIENT,
+            &openai_chat::PROVIDER,
             delta(r#""content":"a""#),
             longest(r#"{"choices":[{"delta":{"content":["#, r#"{"text":"x"}"#, "]}}]}"),
             "parts",
         ),
         (
-            &Responses,
-            &OpenAiChat,
+            &responses::CLIENT,
+            &openai_chat::PROVIDER,
             delta(r#""content":"a""#),
             longest(r#"{"choices":[{"delta":{"content":["#, r#"{"thinking":[{"text":"x"},{"text":"x"}]}"#, "]}}]}"),
             "parts within parts",
         ),
         (
-            &Responses,
-            &OpenAiChat,
+            &responses::CLIENT,
+            &openai_chat::PROVIDER,
             delta(r#""content":"a""#),
             longest(r#"{"choices":[{"delta":{"tool_calls":["#, "{}", "]}}]}"),
             "calls",
         ),
         (
-            &Responses,
-            &Gemini,
+            &responses::CLIENT,
+            &gemini::PROVIDER,
             data(r#"{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}"#),
             longest(r#"{"candidates":[{"content":{"parts":["#, "{}", "]}}]}"),
             "Gemini's parts",
         ),
         (
-            &OpenAiChat,
-            &Responses,
+            &openai_chat::CLIENT,
+            &responses::PROVIDER,
             data(r#"{"type":"response.output_text.delta","output_index":0,"delta":"a"}"#),
             longest(r#"{"type":"response.completed","response":{"output":["#, "1", "]}}"),
             "items",
         ),
-        (&OpenAiChat, &OpenAiChat, delta(r#""content":"a""#), longest(r#"{"error":["#, "1", "]}"), "an error"),
         (
-            &Gemini,
-            &Gemini,
+            &openai_chat::CLIENT,
+            &openai_chat::PROVIDER,
+            delta(r#""content":"a""#),
+            longest(r#"{"error":["#, "1", "]}"),
+            "an error",
+        ),
+        (
+            &openai_chat::CLIENT,
+            &gemini::PROVIDER,
             data(r#"{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}"#),
             longest(r#"{"error":["#, "1", "]}"),
             "Gemini's error",
         ),
         (
-            &Gemini,
-            &Gemini,
+            &openai_chat::CLIENT,
+            &gemini::PROVIDER,
             data(r#"{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}"#),
             longest("[", "1", "]"),
             "an array in the place of an answer",
@@ -248,20 +237,20 @@ fn a_long_name_is_not_repeated_with_every_word() {
     let name = letters(300 << 10);
     for (client, provider, first) in [
         (
-            &OpenAiChat as &dyn Chat,
-            &Anthropic as &dyn Chat,
+            &openai_chat::CLIENT,
+            &anthropic::PROVIDER,
             data(&format!(r#"{{"type":"message_start","message":{{"id":"{name}","model":"{name}"}}}}"#)),
         ),
         (
-            &Gemini,
-            &OpenAiChat,
+            &responses::CLIENT,
+            &openai_chat::PROVIDER,
             data(&format!(r#"{{"id":"{name}","model":"{name}","choices":[{{"index":0,"delta":{{"content":"a"}}}}]}}"#)),
         ),
     ] {
         let mut stream = Watched::new("gpt", client, provider);
         first.chunks(1 << 16).for_each(|portion| stream.portion(portion));
         for _ in 0..1000 {
-            stream.portion(&if provider.name() == "anthropic" {
+            stream.portion(&if provider.id == Id::Anthropic {
                 block(0, r#""type":"text_delta","text":"a""#)
             } else {
                 delta(r#""content":"a""#)

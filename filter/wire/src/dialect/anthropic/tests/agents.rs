@@ -7,7 +7,7 @@ use super::*;
 use crate::conversation::{CacheMark, Reasoning, Source};
 
 fn read(body: &str) -> Request {
-    Anthropic.read_request(body.as_bytes()).unwrap()
+    ANTHROPIC.read_request(body.as_bytes()).unwrap()
 }
 
 /// The messages of a conversation with these turns.
@@ -126,7 +126,7 @@ fn tools_that_run_at_anthropic_are_left_out_beside_functions_and_else_refused_by
         let body = format!(
             r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":"hi"}}],"tools":[{tools}]{more}}}"#
         );
-        Anthropic.read_request(body.as_bytes())
+        ANTHROPIC.read_request(body.as_bytes())
     };
     for (kind, left_out) in [
         ("web_search_20250305", true),

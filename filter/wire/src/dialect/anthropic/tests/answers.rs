@@ -34,20 +34,20 @@ fn golden() -> Response {
 }
 
 fn read(body: &str) -> Result<Response, ApiError> {
-    Anthropic.read_response(body.as_bytes())
+    ANTHROPIC.read_response(body.as_bytes())
 }
 
 #[test]
 fn golden_answer_is_read_with_inclusive_usage() {
     assert_eq!(read(GOLDEN).unwrap(), golden());
-    let glance = Anthropic.peek_response(GOLDEN.as_bytes()).unwrap();
+    let glance = ANTHROPIC.peek_response(GOLDEN.as_bytes()).unwrap();
     assert_eq!((glance.model.as_deref(), glance.usage), (Some("claude-x"), Some(usage())));
 }
 
 #[test]
 fn a_written_answer_is_read_back() {
-    let written = Anthropic.write_response(&golden(), 0);
-    assert_eq!(Anthropic.read_response(&written).unwrap(), golden());
+    let written = ANTHROPIC.write_response(&golden(), 0);
+    assert_eq!(ANTHROPIC.read_response(&written).unwrap(), golden());
     let tree: serde_json::Value = serde_json::from_slice(&written).unwrap();
     assert_eq!((&tree["type"], &tree["role"]), (&"message".into(), &"assistant".into()));
     assert_eq!(tree["usage"]["input_tokens"], 20, "the cache's share is not counted twice");
@@ -90,7 +90,7 @@ fn an_error_in_a_200_is_an_error() {
     let body = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"r"}"#;
     let error = read(body).unwrap_err();
     assert_eq!((error.status, error.kind), (529, ErrorKind::Overloaded));
-    assert_eq!(Anthropic.peek_response(body.as_bytes()).unwrap_err(), error);
+    assert_eq!(ANTHROPIC.peek_response(body.as_bytes()).unwrap_err(), error);
 }
 
 #[test]
@@ -104,24 +104,24 @@ fn what_is_not_an_answer_is_a_502() {
 fn arguments_that_are_not_an_object_are_wrapped_and_not_lost() {
     let mut response = golden();
     response.choices[0].parts = vec![call("t", "{\"a\":")];
-    let written = Anthropic.write_response(&response, 0);
+    let written = ANTHROPIC.write_response(&response, 0);
     assert!(String::from_utf8(written).unwrap().contains(r#""input":{"INVALID_JSON":"{\"a\":"}"#));
 }
 
 #[test]
 fn an_answer_without_choices_is_still_an_answer() {
-    let written = Anthropic.write_response(&Response::default(), 0);
-    assert_eq!(Anthropic.read_response(&written).unwrap().choices[0].parts, []);
+    let written = ANTHROPIC.write_response(&Response::default(), 0);
+    assert_eq!(ANTHROPIC.read_response(&written).unwrap().choices[0].parts, []);
 }
 
 #[test]
 fn a_refusal_in_the_models_own_words_is_one_by_its_reason_too() {
     let mut response = golden();
     response.choices[0].parts = vec![Part::Refusal { text: "I would rather not.".to_owned() }];
-    let tree: serde_json::Value = serde_json::from_slice(&Anthropic.write_response(&response, 0)).unwrap();
+    let tree: serde_json::Value = serde_json::from_slice(&ANTHROPIC.write_response(&response, 0)).unwrap();
     assert_eq!(tree["content"][0]["text"], "I would rather not.");
     assert_eq!(tree["stop_reason"], "refusal");
     response.choices[0].finish = Finish::Length;
-    let tree: serde_json::Value = serde_json::from_slice(&Anthropic.write_response(&response, 0)).unwrap();
+    let tree: serde_json::Value = serde_json::from_slice(&ANTHROPIC.write_response(&response, 0)).unwrap();
     assert_eq!(tree["stop_reason"], "max_tokens");
 }

@@ -4,14 +4,14 @@ use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::dialect::anthropic::{AnthropicOnBedrock, AnthropicOnVertex};
-use crate::dialect::{Dialect, Written};
+use crate::dialect::Written;
+use crate::dialect::halves::{ANTHROPIC_ON_BEDROCK, ANTHROPIC_ON_VERTEX, Both};
 use crate::error::ApiError;
 use crate::headers::HeaderMap;
 
-const CLOUDS: [&dyn Dialect; 2] = [&AnthropicOnBedrock, &AnthropicOnVertex];
+const CLOUDS: [Both; 2] = [ANTHROPIC_ON_BEDROCK, ANTHROPIC_ON_VERTEX];
 
-fn envelop(cloud: &dyn Dialect, body: &str, betas: &[&str]) -> Result<Written, ApiError> {
+fn envelop(cloud: Both, body: &str, betas: &[&str]) -> Result<Written, ApiError> {
     let headers: HeaderMap = betas.iter().map(|beta| ("anthropic-beta", *beta)).collect();
     cloud.envelop(body.as_bytes(), "anthropic.claude-opus-4-8", &headers)
 }
@@ -21,14 +21,14 @@ fn text(written: &Written) -> String {
 }
 
 /// A request with more in it, in a cloud's envelope, and what was left out.
-fn with(cloud: &dyn Dialect, more: Value) -> (Value, Vec<String>) {
+fn with(cloud: Both, more: Value) -> (Value, Vec<String>) {
     let mut body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let written = envelop(cloud, &body.to_string(), &[]).unwrap();
     (serde_json::from_slice(&written.body).unwrap(), written.dropped)
 }
 
-fn refused(cloud: &dyn Dialect, more: Value) -> String {
+fn refused(cloud: Both, more: Value) -> String {
     let mut body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let error = envelop(cloud, &body.to_string(), &[]).unwrap_err();
@@ -40,11 +40,11 @@ fn refused(cloud: &dyn Dialect, more: Value) -> String {
 fn every_other_byte_stays() {
     let body = r#"{ "model":"m\u0061", "stream" : true,"max_tokens":9, "x_new":{"a":1.50},
         "messages":[{"role":"user","content":[{"type":"text","text":"h\u0069","x":[1e3]}]}], "thinking":{"type":"adaptive"}}"#;
-    let aws = envelop(&AnthropicOnBedrock, body, &[]).unwrap();
+    let aws = envelop(ANTHROPIC_ON_BEDROCK, body, &[]).unwrap();
     let expected =
         body.replace(r#" "model":"m\u0061", "stream" : true,"#, r#""anthropic_version":"bedrock-2023-05-31", "#);
     assert_eq!((text(&aws), aws.dropped), (expected, vec![]));
-    let google = envelop(&AnthropicOnVertex, body, &[]).unwrap();
+    let google = envelop(ANTHROPIC_ON_VERTEX, body, &[]).unwrap();
     let expected = body.replace(r#" "model":"m\u0061","#, r#""anthropic_version":"vertex-2023-10-16","#);
     assert_eq!((text(&google), google.dropped), (expected, vec![]));
 }
@@ -53,16 +53,16 @@ fn every_other_byte_stays() {
 fn betas_that_the_cloud_knows_go_where_it_wants_them() {
     let body = r#"{"model":"m","max_tokens":9,"messages":[],"betas":["computer-use-2025-11-24"]}"#;
     let betas = ["claude-code-20250219,context-1m-2025-08-07", "advanced-tool-use-2025-11-20, context-1m-2025-08-07"];
-    let aws = envelop(&AnthropicOnBedrock, body, &betas).unwrap();
+    let aws = envelop(ANTHROPIC_ON_BEDROCK, body, &betas).unwrap();
     let known = r#"["context-1m-2025-08-07","tool-search-tool-2025-10-19","computer-use-2025-11-24"]"#;
     let expected = format!(
         r#"{{"anthropic_version":"bedrock-2023-05-31","anthropic_beta":{known},"max_tokens":9,"messages":[]}}"#
     );
     assert_eq!((text(&aws), aws.dropped), (expected, vec!["anthropic-beta".to_owned()]));
-    let google = envelop(&AnthropicOnVertex, body, &betas).unwrap();
+    let google = envelop(ANTHROPIC_ON_VERTEX, body, &betas).unwrap();
     assert!(!text(&google).contains("beta"));
     assert_eq!(
-        AnthropicOnVertex.header_beside("anthropic-beta", betas[1]).as_deref(),
+        ANTHROPIC_ON_VERTEX.header_beside("anthropic-beta", betas[1]).as_deref(),
         Some("tool-search-tool-2025-10-19,context-1m-2025-08-07")
     );
     for (cloud, name, value) in [
@@ -129,7 +129,7 @@ fn marks_for_the_cache_are_those_that_the_cloud_knows() {
     }
     let old = json!({"max_tokens": 9, "system": [block], "messages": []}).to_string();
     let written =
-        AnthropicOnBedrock.envelop(old.as_bytes(), "anthropic.claude-opus-4-1-v1:0", &HeaderMap::default()).unwrap();
+        ANTHROPIC_ON_BEDROCK.envelop(old.as_bytes(), "anthropic.claude-opus-4-1-v1:0", &HeaderMap::default()).unwrap();
     assert_eq!(written.dropped, ["cache_control.scope", "cache_control.ttl"]);
     assert!(!text(&written).contains("ttl"));
 }
@@ -138,10 +138,10 @@ fn marks_for_the_cache_are_those_that_the_cloud_knows() {
 fn care_for_long_conversations_is_taken_where_it_is_known() {
     let care = |kind: &str| json!({"context_management": {"edits": [{"type": kind}]}});
     for kind in ["compact_20260112", "clear_thinking_20251015"] {
-        assert!(with(&AnthropicOnVertex, care(kind)).0.get("context_management").is_some());
+        assert!(with(ANTHROPIC_ON_VERTEX, care(kind)).0.get("context_management").is_some());
     }
-    assert!(with(&AnthropicOnBedrock, care("compact_20260112")).0.get("context_management").is_some());
-    let (body, dropped) = with(&AnthropicOnBedrock, care("clear_thinking_20251015"));
+    assert!(with(ANTHROPIC_ON_BEDROCK, care("compact_20260112")).0.get("context_management").is_some());
+    let (body, dropped) = with(ANTHROPIC_ON_BEDROCK, care("clear_thinking_20251015"));
     assert!(body.get("context_management").is_none());
     assert_eq!(dropped, ["context_management"]);
 }
@@ -159,16 +159,16 @@ fn what_a_cloud_cannot_run_or_fetch_is_refused_by_its_place() {
         with(cloud, tool("bash_20250124"));
         with(cloud, source("base64"));
     }
-    assert_eq!(refused(&AnthropicOnBedrock, tool("web_search_20250305")), "tools[0].type");
-    assert_eq!(refused(&AnthropicOnBedrock, source("url")), "messages[0].content[1]");
-    with(&AnthropicOnVertex, tool("web_search_20250305"));
-    with(&AnthropicOnVertex, source("url"));
+    assert_eq!(refused(ANTHROPIC_ON_BEDROCK, tool("web_search_20250305")), "tools[0].type");
+    assert_eq!(refused(ANTHROPIC_ON_BEDROCK, source("url")), "messages[0].content[1]");
+    with(ANTHROPIC_ON_VERTEX, tool("web_search_20250305"));
+    with(ANTHROPIC_ON_VERTEX, source("url"));
     let direct = json!({"tools": [{"name": "f", "input_schema": {}, "allowed_callers": ["direct"]}]});
-    let (body, dropped) = with(&AnthropicOnBedrock, direct);
+    let (body, dropped) = with(ANTHROPIC_ON_BEDROCK, direct);
     assert!(body["tools"][0].get("allowed_callers").is_none());
     assert_eq!(dropped, ["tools[].allowed_callers"]);
     let code = json!({"tools": [{"name": "f", "input_schema": {}, "allowed_callers": ["code_execution"]}]});
-    assert_eq!(refused(&AnthropicOnBedrock, code), "tools[0].allowed_callers");
+    assert_eq!(refused(ANTHROPIC_ON_BEDROCK, code), "tools[0].allowed_callers");
 }
 
 #[test]

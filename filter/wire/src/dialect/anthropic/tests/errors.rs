@@ -8,7 +8,7 @@ use crate::error::ErrorKind;
 
 fn read(status: u16, r#type: &str, message: &str) -> ApiError {
     let body = serde_json::json!({"type": "error", "error": {"type": r#type, "message": message}, "request_id": "r"});
-    Anthropic.read_error(status, None, body.to_string().as_bytes())
+    ANTHROPIC.read_error(status, None, body.to_string().as_bytes())
 }
 
 #[test]
@@ -58,13 +58,13 @@ fn bodies_that_are_not_json_are_summarised() {
     let page = format!("<html>{}</html>", "x".repeat(5000));
     let long = "secret ".repeat(100);
     for body in ["", &page, &long, "{\"prompt\":\"x\"}", "[1]"] {
-        let error = Anthropic.read_error(502, None, body.as_bytes());
+        let error = ANTHROPIC.read_error(502, None, body.as_bytes());
         assert_eq!(error.kind, ErrorKind::Server);
         assert_eq!(error.message, "The provider answered with status 502 and no explanation.");
     }
-    assert_eq!(Anthropic.read_error(503, None, b"upstream connect error\n").message, "upstream connect error");
-    assert_eq!(Anthropic.read_error(503, None, b"\xff\xfe").kind, ErrorKind::Overloaded);
-    assert_eq!(Anthropic.read_error(403, None, br#"{"message":"Forbidden"}"#).message, "Forbidden");
+    assert_eq!(ANTHROPIC.read_error(503, None, b"upstream connect error\n").message, "upstream connect error");
+    assert_eq!(ANTHROPIC.read_error(503, None, b"\xff\xfe").kind, ErrorKind::Overloaded);
+    assert_eq!(ANTHROPIC.read_error(403, None, br#"{"message":"Forbidden"}"#).message, "Forbidden");
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn long_messages_are_cut_between_characters() {
 
 #[test]
 fn errors_are_written_in_anthropics_shape() {
-    let write = |error: &ApiError| String::from_utf8(Anthropic.write_error(error)).unwrap();
+    let write = |error: &ApiError| String::from_utf8(ANTHROPIC.write_error(error)).unwrap();
     assert_eq!(
         write(&ApiError::new(529, ErrorKind::Overloaded, "Later.")),
         r#"{"type":"error","error":{"type":"overloaded_error","message":"Later."}}"#
@@ -93,7 +93,7 @@ fn errors_are_written_in_anthropics_shape() {
 #[test]
 fn a_budget_that_is_used_up_goes_by_its_status() {
     let word = |status| {
-        let written = Anthropic.write_error(&ApiError::new(status, ErrorKind::InsufficientQuota, "Empty."));
+        let written = ANTHROPIC.write_error(&ApiError::new(status, ErrorKind::InsufficientQuota, "Empty."));
         serde_json::from_slice::<serde_json::Value>(&written).unwrap()["error"]["type"].as_str().unwrap().to_owned()
     };
     assert_eq!((word(402), word(429)), ("billing_error".to_owned(), "rate_limit_error".to_owned()));
@@ -101,7 +101,7 @@ fn a_budget_that_is_used_up_goes_by_its_status() {
 
 #[test]
 fn a_provider_that_has_too_much_to_do_has_anthropics_status() {
-    let error = |status, kind| Anthropic.status(&ApiError::new(status, kind, "…"));
+    let error = |status, kind| ANTHROPIC.status(&ApiError::new(status, kind, "…"));
     assert_eq!(error(503, ErrorKind::Overloaded), 529);
     assert_eq!(error(503, ErrorKind::Server), 503);
 }

@@ -11,27 +11,27 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::streams::{GOLDEN, golden};
 use super::*;
 use crate::conversation::{Source, StreamEvent};
-use crate::dialect::anthropic::{AnthropicOnBedrock, AnthropicOnVertex};
+use crate::dialect::halves::{ANTHROPIC_ON_BEDROCK, ANTHROPIC_ON_VERTEX, Both};
 use crate::dialect::{Opening, fates};
 use crate::error::ErrorKind;
 use crate::framing::eventstream;
 
-fn sent(dialect: &dyn Chat, request: &Request) -> Value {
+fn sent(dialect: Both, request: &Request) -> Value {
     serde_json::from_slice(&dialect.write_request(request, "claude-x").unwrap().body).unwrap()
 }
 
 #[test]
 fn every_field_has_its_fate() {
-    fates::every_row_is_true(&AnthropicOnBedrock, "anthropic.claude-x-v1:0");
-    fates::every_row_is_true(&AnthropicOnVertex, "claude-x@20260101");
+    fates::every_row_is_true(ANTHROPIC_ON_BEDROCK, "anthropic.claude-x-v1:0");
+    fates::every_row_is_true(ANTHROPIC_ON_VERTEX, "claude-x@20260101");
 }
 
 #[test]
 fn the_path_names_the_model_and_the_stream() {
-    let bedrock = |stream| AnthropicOnBedrock.path("anthropic.claude-x-v1:0", stream);
+    let bedrock = |stream| ANTHROPIC_ON_BEDROCK.path("anthropic.claude-x-v1:0", stream);
     assert_eq!(bedrock(false), "/model/anthropic.claude-x-v1%3A0/invoke");
     assert_eq!(bedrock(true), "/model/anthropic.claude-x-v1%3A0/invoke-with-response-stream");
-    let vertex = |stream| AnthropicOnVertex.path("claude-x@20260101", stream);
+    let vertex = |stream| ANTHROPIC_ON_VERTEX.path("claude-x@20260101", stream);
     assert_eq!(vertex(false), "/models/claude-x@20260101:rawPredict");
     assert_eq!(vertex(true), "/models/claude-x@20260101:streamRawPredict");
 }
@@ -41,11 +41,11 @@ fn the_body_names_the_version_and_no_model() {
     let request = Request { stream: true, service_tier: Some("auto".to_owned()), ..hi() };
     let messages = json!([{"role": "user", "content": "Hi"}]);
     assert_eq!(
-        sent(&AnthropicOnBedrock, &request),
+        sent(ANTHROPIC_ON_BEDROCK, &request),
         json!({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 4096, "messages": messages})
     );
     assert_eq!(
-        sent(&AnthropicOnVertex, &request),
+        sent(ANTHROPIC_ON_VERTEX, &request),
         json!({"anthropic_version": "vertex-2023-10-16", "max_tokens": 4096, "messages": messages, "stream": true})
     );
 }
@@ -57,12 +57,12 @@ fn aws_is_sent_no_urls() {
     let returned =
         chat(vec![message(Role::Assistant, vec![call("c", "")]), result("c", vec![image("https://a/b.png")])]);
     for (request, at) in [(&spoken, "messages[1].content[1]"), (&returned, "messages[1].content[0]")] {
-        let error = AnthropicOnBedrock.write_request(request, "m").unwrap_err();
+        let error = ANTHROPIC_ON_BEDROCK.write_request(request, "m").unwrap_err();
         assert_eq!((error.status, error.param.as_deref()), (400, Some(at)));
-        assert!(AnthropicOnVertex.write_request(request, "m").is_ok());
+        assert!(ANTHROPIC_ON_VERTEX.write_request(request, "m").is_ok());
     }
     let here = chat(vec![message(Role::User, vec![image("data:image/png;base64,AAAA")])]);
-    assert!(AnthropicOnBedrock.write_request(&here, "m").is_ok());
+    assert!(ANTHROPIC_ON_BEDROCK.write_request(&here, "m").is_ok());
 }
 
 /// One event as Bedrock frames it.
@@ -79,7 +79,7 @@ fn framed(events: &[&str]) -> Vec<u8> {
 }
 
 fn read(portions: &[&[u8]]) -> Result<Vec<StreamEvent>, ApiError> {
-    let (mut reader, mut events) = (AnthropicOnBedrock.stream_reader(), Vec::new());
+    let (mut reader, mut events) = (ANTHROPIC_ON_BEDROCK.stream_reader(), Vec::new());
     portions.iter().try_for_each(|portion| reader.read(portion, &mut events))?;
     Ok(events)
 }
@@ -92,7 +92,7 @@ fn written(events: &[StreamEvent]) -> Vec<u8> {
         estimate: 0,
         guises: crate::conversation::Guises::none(),
     };
-    let (mut writer, mut out) = (AnthropicOnBedrock.stream_writer(opening), Vec::new());
+    let (mut writer, mut out) = (ANTHROPIC_ON_BEDROCK.stream_writer(opening), Vec::new());
     events.iter().for_each(|event| writer.write(event, &mut out));
     out
 }
@@ -157,14 +157,14 @@ fn a_written_error_ends_the_framed_stream() {
 
 #[test]
 fn errors_are_the_clouds() {
-    let aws = AnthropicOnBedrock.read_error(400, Some("ThrottlingException:http://x"), br#"{"message":"No."}"#);
+    let aws = ANTHROPIC_ON_BEDROCK.read_error(400, Some("ThrottlingException:http://x"), br#"{"message":"No."}"#);
     assert_eq!((aws.status, aws.kind), (429, ErrorKind::RateLimit));
     for body in [
         r#"{"error":{"code":429,"message":"Quota exceeded.","status":"RESOURCE_EXHAUSTED"}}"#,
         r#" [{"error":{"code":429,"message":"Quota exceeded.","status":"RESOURCE_EXHAUSTED"}}] "#,
         r#"{"type":"error","error":{"type":"rate_limit_error","message":"Quota exceeded."}}"#,
     ] {
-        let error = AnthropicOnVertex.read_error(429, None, body.as_bytes());
+        let error = ANTHROPIC_ON_VERTEX.read_error(429, None, body.as_bytes());
         assert_eq!((error.kind, &*error.message), (ErrorKind::RateLimit, "Quota exceeded."), "{body}");
     }
 }
@@ -175,7 +175,7 @@ fn googles_time_to_wait_is_read_where_google_refuses() {
     let body =
         format!(r#"{{"error":{{"code":429,"message":"No.","status":"RESOURCE_EXHAUSTED","details":{details}}}}}"#);
     for body in [body.clone(), format!("[{body}]")] {
-        let error = AnthropicOnVertex.read_error(429, None, body.as_bytes());
+        let error = ANTHROPIC_ON_VERTEX.read_error(429, None, body.as_bytes());
         assert_eq!((error.kind, error.retry_after), (ErrorKind::RateLimit, Some(Duration::from_secs(26))), "{body}");
     }
 }
@@ -194,12 +194,12 @@ mod properties {
         #[test]
         fn a_written_request_is_read_back(request in request()) {
             let request = Request { model: String::new(), service_tier: None, ..request };
-            let written = AnthropicOnVertex.write_request(&request, "m").unwrap();
-            prop_assert_eq!(AnthropicOnVertex.read_request(&written.body).unwrap(), request.clone());
+            let written = ANTHROPIC_ON_VERTEX.write_request(&request, "m").unwrap();
+            prop_assert_eq!(ANTHROPIC_ON_VERTEX.read_request(&written.body).unwrap(), request.clone());
             // Conversations with URLs are refused there.
-            if let Ok(written) = AnthropicOnBedrock.write_request(&request, "m") {
+            if let Ok(written) = ANTHROPIC_ON_BEDROCK.write_request(&request, "m") {
                 let request = Request { stream: false, ..request };
-                prop_assert_eq!(AnthropicOnBedrock.read_request(&written.body).unwrap(), request);
+                prop_assert_eq!(ANTHROPIC_ON_BEDROCK.read_request(&written.body).unwrap(), request);
             }
         }
 

@@ -14,10 +14,9 @@ mod thinking;
 mod writing;
 
 use crate::conversation::{Json, Message, Part, Request, Role, Tool};
-use crate::dialect::{Chat, Dialect, Written};
+use crate::dialect::Written;
+use crate::dialect::halves::ANTHROPIC;
 use crate::error::ApiError;
-
-use super::Anthropic;
 
 /// A turn of one text.
 fn says(role: Role, text: &str) -> Message {
@@ -61,7 +60,7 @@ fn hi() -> Request {
 }
 
 fn write(request: &Request) -> Result<Written, ApiError> {
-    Anthropic.write_request(request, "claude-x")
+    ANTHROPIC.write_request(request, "claude-x")
 }
 
 /// The body, as a tree that assertions can index.

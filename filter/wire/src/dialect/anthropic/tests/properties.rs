@@ -270,22 +270,22 @@ fn write_stream(events: &[StreamEvent]) -> Vec<u8> {
         estimate: 0,
         guises: crate::conversation::Guises::none(),
     };
-    let (mut writer, mut out) = (Anthropic.stream_writer(opening), Vec::new());
+    let (mut writer, mut out) = (ANTHROPIC.stream_writer(opening), Vec::new());
     events.iter().for_each(|event| writer.write(event, &mut out));
     out
 }
 
 /// Everything that reads, fed `bytes`.
 fn read_everything(bytes: &[u8]) {
-    let _ = Anthropic.read_request(bytes);
-    let _ = Anthropic.read_response(bytes);
-    let _ = Anthropic.peek_response(bytes);
-    let error = Anthropic.read_error(500, None, bytes);
+    let _ = ANTHROPIC.read_request(bytes);
+    let _ = ANTHROPIC.read_response(bytes);
+    let _ = ANTHROPIC.peek_response(bytes);
+    let error = ANTHROPIC.read_error(500, None, bytes);
     assert!(!error.message.is_empty());
     let mut events = Vec::new();
-    let _ = Anthropic.stream_reader().read(bytes, &mut events);
+    let _ = ANTHROPIC.stream_reader().read(bytes, &mut events);
     write_stream(&events);
-    let mut peeker = Anthropic.stream_peeker();
+    let mut peeker = ANTHROPIC.stream_peeker();
     let _ = sse::Decoder::default().feed(bytes, |event| {
         peeker.peek(&event);
         Ok::<(), sse::TooLong>(())
@@ -302,21 +302,21 @@ proptest! {
 
     #[test]
     fn a_written_request_is_read_back(request in prop_oneof![request(), thinking_request()]) {
-        let written = Anthropic.write_request(&request, &request.model).unwrap();
+        let written = ANTHROPIC.write_request(&request, &request.model).unwrap();
         prop_assert_eq!(&written.dropped, &Vec::<String>::new());
-        prop_assert_eq!(Anthropic.read_request(&written.body).unwrap(), request);
+        prop_assert_eq!(ANTHROPIC.read_request(&written.body).unwrap(), request);
     }
 
     #[test]
     fn a_written_response_is_read_back(response in response()) {
-        let written = Anthropic.write_response(&response, 0);
-        prop_assert_eq!(Anthropic.read_response(&written).unwrap(), response);
+        let written = ANTHROPIC.write_response(&response, 0);
+        prop_assert_eq!(ANTHROPIC.read_response(&written).unwrap(), response);
     }
 
     #[test]
     fn a_written_stream_is_read_back_however_it_is_cut(events in stream(), portion in 1..64usize) {
         let bytes = write_stream(&events);
-        let (mut reader, mut again) = (Anthropic.stream_reader(), Vec::new());
+        let (mut reader, mut again) = (ANTHROPIC.stream_reader(), Vec::new());
         for portion in bytes.chunks(portion) {
             reader.read(portion, &mut again).unwrap();
         }
@@ -325,7 +325,7 @@ proptest! {
 
     #[test]
     fn the_peeker_agrees_with_the_reader_on_what_is_content(events in stream()) {
-        let (mut reader, mut peeker) = (Anthropic.stream_reader(), Anthropic.stream_peeker());
+        let (mut reader, mut peeker) = (ANTHROPIC.stream_reader(), ANTHROPIC.stream_peeker());
         sse::Decoder::default()
             .feed(&write_stream(&events), |event| {
                 let mut read = Vec::new();
@@ -353,8 +353,8 @@ proptest! {
         events in stream(),
         damage in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
     ) {
-        let request = Anthropic.write_request(&request, "m").unwrap().body;
-        for mut bytes in [request, Anthropic.write_response(&response, 0), write_stream(&events)] {
+        let request = ANTHROPIC.write_request(&request, "m").unwrap().body;
+        for mut bytes in [request, ANTHROPIC.write_response(&response, 0), write_stream(&events)] {
             for (index, byte) in &damage {
                 let index = index.index(bytes.len());
                 bytes[index] = *byte;

@@ -7,7 +7,7 @@ use super::*;
 use crate::conversation::{CacheMark, Json, OutputFormat, Reasoning, Source, Tool, ToolChoice};
 
 fn read(body: &str) -> Result<Request, ApiError> {
-    Anthropic.read_request(body.as_bytes())
+    ANTHROPIC.read_request(body.as_bytes())
 }
 
 /// A body that asks little, with `more` fields.
@@ -105,7 +105,7 @@ fn a_body_that_is_not_an_object_is_refused() {
     for body in ["", "[]", "{", "7"] {
         assert_eq!(blamed(body), "");
     }
-    assert_eq!(Anthropic.read_request(b"\xff").unwrap_err().status, 400);
+    assert_eq!(ANTHROPIC.read_request(b"\xff").unwrap_err().status, 400);
 }
 
 #[test]

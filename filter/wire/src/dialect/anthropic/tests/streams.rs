@@ -55,7 +55,7 @@ fn stream(events: &[&str]) -> Vec<u8> {
 }
 
 fn read_all(portions: &[&[u8]]) -> Result<Vec<StreamEvent>, ApiError> {
-    let mut reader = Anthropic.stream_reader();
+    let mut reader = ANTHROPIC.stream_reader();
     let mut events = Vec::new();
     portions.iter().try_for_each(|portion| reader.read(portion, &mut events))?;
     Ok(events)
@@ -66,7 +66,7 @@ fn read(events: &[&str]) -> Result<Vec<StreamEvent>, ApiError> {
 }
 
 fn writer() -> Box<dyn crate::dialect::StreamWriter> {
-    Anthropic.stream_writer(Opening {
+    ANTHROPIC.stream_writer(Opening {
         model: "alias".to_owned(),
         now: 0,
         include_usage: false,
@@ -236,7 +236,7 @@ fn arguments_that_come_with_the_block_are_not_lost() {
 }
 
 fn peek(events: &[&str]) -> (Vec<Seen>, Glance) {
-    let mut peeker = Anthropic.stream_peeker();
+    let mut peeker = ANTHROPIC.stream_peeker();
     let mut seen = Vec::new();
     let mut decoder = sse::Decoder::default();
     let bytes = stream(events);
@@ -272,7 +272,7 @@ fn the_peeker_sees_failures() {
 fn a_comment_is_nothing() {
     assert_eq!(read_all(&[b": keep-alive\n\n"]).unwrap(), []);
     let event = sse::Event { name: b"", data: (&[][..]).into(), raw: b": c\n\n" };
-    assert_eq!(Anthropic.stream_peeker().peek(&event), Seen::Other);
+    assert_eq!(ANTHROPIC.stream_peeker().peek(&event), Seen::Other);
 }
 
 #[test]

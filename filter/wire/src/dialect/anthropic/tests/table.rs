@@ -170,11 +170,11 @@ impl Sample {
 
 #[test]
 fn fields_share_the_fates_of_the_table() {
-    let rows: Vec<&str> = Anthropic.fields().iter().map(|(name, ..)| *name).collect();
+    let rows: Vec<&str> = ANTHROPIC.fields().iter().map(|(name, ..)| *name).collect();
     let samples: Vec<&str> = SAMPLES.iter().map(|(name, _)| *name).collect();
     assert_eq!(rows, samples, "each row has its sample, in the same order");
-    for ((name, fate, _), (_, sample)) in Anthropic.fields().iter().zip(SAMPLES) {
-        let read = Anthropic.read_request(sample.body().as_bytes());
+    for ((name, fate, _), (_, sample)) in ANTHROPIC.fields().iter().zip(SAMPLES) {
+        let read = ANTHROPIC.read_request(sample.body().as_bytes());
         match fate {
             Fate::Refused => {
                 let error = read.expect_err(name);
@@ -193,5 +193,5 @@ fn fields_share_the_fates_of_the_table() {
     }
     // And what passes because it asks for nothing.
     let nothing = Sample::Fields(r#""mcp_servers":[],"container":null"#).body();
-    assert_eq!(Anthropic.read_request(nothing.as_bytes()).unwrap().dropped, Vec::<String>::new());
+    assert_eq!(ANTHROPIC.read_request(nothing.as_bytes()).unwrap().dropped, Vec::<String>::new());
 }

@@ -11,10 +11,9 @@ mod writing;
 use serde_json::Value;
 
 use crate::conversation::{Message, Part, Request, Role, Tool};
-use crate::dialect::{Chat, Dialect, Written};
+use crate::dialect::Written;
+use crate::dialect::halves::BEDROCK;
 use crate::error::ApiError;
-
-use super::Bedrock;
 
 const CLAUDE: &str = "eu.anthropic.claude-x-v1:0";
 const NOVA: &str = "amazon.nova-x-v1:0";
@@ -56,7 +55,7 @@ fn hi() -> Request {
 }
 
 fn write(request: &Request, model: &str) -> Result<Written, ApiError> {
-    Bedrock.write_request(request, model)
+    BEDROCK.write_request(request, model)
 }
 
 /// The body for a model of Anthropic's, as a tree that assertions can index.

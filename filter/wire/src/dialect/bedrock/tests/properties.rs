@@ -254,25 +254,24 @@ fn write_stream(events: &[StreamEvent]) -> Vec<u8> {
         estimate: 0,
         guises: crate::conversation::Guises::none(),
     };
-    let (mut writer, mut out) = (Bedrock.stream_writer(opening), Vec::new());
+    let (mut writer, mut out) = (BEDROCK.stream_writer(opening), Vec::new());
     events.iter().for_each(|event| writer.write(event, &mut out));
     out
 }
 
 /// Everything that reads, fed `bytes`.
 fn read_everything(bytes: &[u8]) {
-    let _ = Bedrock.read_request(bytes);
-    let _ = Bedrock.read_response(bytes);
-    let _ = Bedrock.peek_response(bytes);
-    let _ = Bedrock.usage_of(bytes);
-    assert!(!Bedrock.read_error(500, None, bytes).message.is_empty());
+    let _ = BEDROCK.read_request(bytes);
+    let _ = BEDROCK.read_response(bytes);
+    let _ = BEDROCK.usage_of(bytes);
+    assert!(!BEDROCK.read_error(500, None, bytes).message.is_empty());
     let mut events = Vec::new();
-    let _ = Bedrock.stream_reader().read(bytes, &mut events);
+    let _ = BEDROCK.stream_reader().read(bytes, &mut events);
     // As the payload of every event.
     for name in ["contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"] {
         let mut framed = Vec::new();
         eventstream::encode(&[(":event-type", name)], bytes, &mut framed);
-        let _ = Bedrock.stream_reader().read(&framed, &mut events);
+        let _ = BEDROCK.stream_reader().read(&framed, &mut events);
     }
     write_stream(&events);
 }
@@ -284,7 +283,7 @@ proptest! {
     fn a_written_request_is_read_back(request in prop_oneof![request(), thinking_request()]) {
         let written = write(&request, CLAUDE).unwrap();
         prop_assert_eq!(&written.dropped, &Vec::<String>::new());
-        let mut read = Bedrock.read_request(&written.body).unwrap();
+        let mut read = BEDROCK.read_request(&written.body).unwrap();
         // What documents without a word got.
         let added = |part: &Part| matches!(part, Part::Text { text, .. } if text == "(document)");
         read.messages.iter_mut().for_each(|message| message.parts.retain(|part| !added(part)));
@@ -293,14 +292,14 @@ proptest! {
 
     #[test]
     fn a_written_response_is_read_back(response in response()) {
-        let written = Bedrock.write_response(&response, 0);
-        prop_assert_eq!(Bedrock.read_response(&written).unwrap(), response);
+        let written = BEDROCK.write_response(&response, 0);
+        prop_assert_eq!(BEDROCK.read_response(&written).unwrap(), response);
     }
 
     #[test]
     fn a_written_stream_is_read_back_however_it_is_cut(events in stream(), portion in 1..64usize) {
         let bytes = write_stream(&events);
-        let (mut reader, mut again) = (Bedrock.stream_reader(), Vec::new());
+        let (mut reader, mut again) = (BEDROCK.stream_reader(), Vec::new());
         for portion in bytes.chunks(portion) {
             reader.read(portion, &mut again).unwrap();
         }
@@ -320,7 +319,7 @@ proptest! {
         damage in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
     ) {
         let request = write(&request, CLAUDE).unwrap().body;
-        for mut bytes in [request, Bedrock.write_response(&response, 0), write_stream(&events)] {
+        for mut bytes in [request, BEDROCK.write_response(&response, 0), write_stream(&events)] {
             for (index, byte) in &damage {
                 let index = index.index(bytes.len());
                 bytes[index] = *byte;

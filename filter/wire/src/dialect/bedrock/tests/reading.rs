@@ -8,11 +8,11 @@ use crate::conversation::{CacheMark, Reasoning, ToolChoice};
 
 fn read(fields: &str) -> Result<Request, ApiError> {
     let body = format!(r#"{{"messages":[{{"role":"user","content":[{{"text":"Hi"}}]}}],{fields}}}"#);
-    Bedrock.read_request(body.as_bytes())
+    BEDROCK.read_request(body.as_bytes())
 }
 
 fn block(block: &str) -> Result<Request, ApiError> {
-    Bedrock.read_request(format!(r#"{{"messages":[{{"role":"user","content":[{block}]}}]}}"#).as_bytes())
+    BEDROCK.read_request(format!(r#"{{"messages":[{{"role":"user","content":[{block}]}}]}}"#).as_bytes())
 }
 
 #[test]

@@ -7,6 +7,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 use crate::conversation::{CacheMark, Json, OutputFormat, Reasoning, Source, ToolChoice};
 use crate::dialect::fates;
+use crate::dialect::halves::BEDROCK;
 
 fn file(media_type: &str, name: Option<&str>) -> Part {
     let source = Source::Base64 { media_type: media_type.to_owned(), data: "AAAA".to_owned() };
@@ -23,13 +24,13 @@ fn marked(text: &str) -> Part {
 
 #[test]
 fn every_field_has_its_fate() {
-    fates::every_row_is_true(&Bedrock, CLAUDE);
+    fates::every_row_is_true(BEDROCK, CLAUDE);
 }
 
 #[test]
 fn the_path_names_the_model_and_the_stream() {
-    assert_eq!(Bedrock.path(CLAUDE, false), "/model/eu.anthropic.claude-x-v1%3A0/converse");
-    assert_eq!(Bedrock.path(CLAUDE, true), "/model/eu.anthropic.claude-x-v1%3A0/converse-stream");
+    assert_eq!(BEDROCK.path(CLAUDE, false), "/model/eu.anthropic.claude-x-v1%3A0/converse");
+    assert_eq!(BEDROCK.path(CLAUDE, true), "/model/eu.anthropic.claude-x-v1%3A0/converse-stream");
 }
 
 #[test]

@@ -1,15 +1,12 @@
 //! Requests for Cohere's embeddings.
 
-use std::borrow::Cow;
-
 use serde::Serialize;
 
 use crate::dialect::Written;
-use crate::dialect::fields::{Fields, drop_hint, missing, nothing_left, required, wrong_word};
+use crate::dialect::fields::{drop_hint, wrong_word};
 use crate::dialect::out::json;
-use crate::embedding::{Encoding, Input, Request};
+use crate::embedding::{Encoding, Request};
 use crate::error::ApiError;
-use crate::lenient::Text;
 
 /// What Cohere wants to hear when the client says nothing.
 const USUAL_TYPE: &str = "search_document";
@@ -56,26 +53,4 @@ pub(super) fn write(request: &Request<'_>, model: &str) -> Result<Written, ApiEr
     let mut body = Vec::with_capacity(1024);
     json(&mut body, &shown);
     Ok(Written { body, dropped })
-}
-
-/// Reads a request of texts for vectors of one type.
-pub(super) fn read(body: &[u8]) -> Result<Request<'_>, ApiError> {
-    let mut fields = Fields::of(body)?;
-    let texts: Vec<Text<'_>> = fields.take("", "texts")?.ok_or_else(|| missing("texts"))?;
-    let types: Option<Vec<String>> = fields.take("", "embedding_types")?;
-    let request = Request {
-        model: Cow::Owned(required(&mut fields, "", "model")?),
-        inputs: texts.into_iter().map(|text| Input::Text(text.0)).collect(),
-        dimensions: fields.take("", "output_dimension")?,
-        encoding: match types.unwrap_or_default().as_slice() {
-            [] => Encoding::Float,
-            [one] if one == word(Encoding::Float) => Encoding::Float,
-            [one] if one == word(Encoding::Base64) => Encoding::Base64,
-            other => return Err(wrong_word("embedding_types", &other.join(", "), "float, base64; one of them")),
-        },
-        input_type: Some(Cow::Owned(required(&mut fields, "", "input_type")?)),
-        ..Request::default()
-    };
-    nothing_left(&fields, "")?;
-    Ok(request)
 }

@@ -3,15 +3,16 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::*;
-use crate::embedding::Input;
+use crate::dialect::Fate;
+use crate::dialect::halves::{COHERE, COHERE_EMBED};
+use crate::embedding::{Encoding, Input, Request};
 
 fn one() -> Request<'static> {
     Request { model: "m".into(), inputs: vec![Input::Text("a".into())], ..Request::default() }
 }
 
 fn body(request: &Request<'_>) -> serde_json::Value {
-    serde_json::from_slice(&CohereEmbed.write_request(request, "m").unwrap().body).unwrap()
+    serde_json::from_slice(&COHERE_EMBED.write_request(request, "m").unwrap().body).unwrap()
 }
 
 #[test]
@@ -20,14 +21,14 @@ fn an_input_type_is_required_and_texts_to_be_found_are_usual() {
     let asking = Request { input_type: Some("search_query".into()), ..one() };
     assert_eq!(body(&asking)["input_type"], "search_query");
     let odd = Request { input_type: Some("passage".into()), ..one() };
-    let error = CohereEmbed.write_request(&odd, "m").unwrap_err();
+    let error = COHERE_EMBED.write_request(&odd, "m").unwrap_err();
     assert_eq!((error.status, error.param.as_deref()), (400, Some("input_type")));
 }
 
 #[test]
 fn every_parameter_meets_its_fate() {
-    let plain = CohereEmbed.write_request(&one(), "m").unwrap();
-    for (path, fate, _) in CohereEmbed.fields() {
+    let plain = COHERE_EMBED.write_request(&one(), "m").unwrap();
+    for (path, fate, _) in COHERE_EMBED.fields() {
         let request = match *path {
             "model" | "input" => continue,
             "dimensions" => Request { dimensions: Some(256), ..one() },
@@ -36,7 +37,7 @@ fn every_parameter_meets_its_fate() {
             "input_type" => Request { input_type: Some("clustering".into()), ..one() },
             other => panic!("no sample for the parameter {other}"),
         };
-        let written = CohereEmbed.write_request(&request, "m").unwrap();
+        let written = COHERE_EMBED.write_request(&request, "m").unwrap();
         match fate {
             Fate::Mapped => assert!(written.body != plain.body && written.dropped.is_empty(), "{path}"),
             Fate::Dropped => {
@@ -45,16 +46,15 @@ fn every_parameter_meets_its_fate() {
             Fate::Refused => panic!("{path}"),
         }
     }
-    assert_eq!(CohereEmbed.path("m", false), "/embed");
+    assert_eq!(COHERE_EMBED.path("m", false), "/embed");
 }
 
 #[test]
 fn usage_is_what_was_billed_and_may_be_a_float_or_missing() {
     let usage = |meta: &str| {
         let body = format!(r#"{{"embeddings":{{"float":[[1]],"int8":null}},"meta":{meta}}}"#);
-        let read = CohereEmbed.read_response(body.as_bytes()).unwrap().usage;
-        assert_eq!(CohereEmbed.usage_of(body.as_bytes()), read);
-        assert_eq!(CohereEmbed.peek_response(body.as_bytes()).unwrap().usage, read);
+        let read = COHERE_EMBED.read_response(body.as_bytes()).unwrap().usage;
+        assert_eq!(COHERE_EMBED.usage_of(body.as_bytes()), read);
         read.map(|usage| usage.input)
     };
     assert_eq!(usage(r#"{"billed_units":{"input_tokens":8.0}}"#), Some(8));
@@ -70,17 +70,13 @@ fn what_is_no_answer_is_an_error() {
         (r#"{"embeddings":{"float":[]}}"#, "no embeddings"),
         ("[", "cannot be read"),
     ] {
-        for error in [
-            CohereEmbed.read_response(body.as_bytes()).unwrap_err(),
-            CohereEmbed.peek_response(body.as_bytes()).unwrap_err(),
-        ] {
-            assert!(error.message.contains(message), "{body}: {error:?}");
-        }
+        let error = COHERE_EMBED.read_response(body.as_bytes()).unwrap_err();
+        assert!(error.message.contains(message), "{body}: {error:?}");
     }
 }
 
 #[test]
 fn errors_are_those_of_coheres_chat() {
     let body = br#"{"message":"limited to 20 API calls / minute"}"#;
-    assert_eq!(CohereEmbed.read_error(429, None, body), Cohere.read_error(429, None, body));
+    assert_eq!(COHERE_EMBED.read_error(429, None, body), COHERE.read_error(429, None, body));
 }

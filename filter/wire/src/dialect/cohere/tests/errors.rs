@@ -33,7 +33,7 @@ fn statuses_and_words_say_what_went_wrong() {
     ];
     for (status, message, shown, kind, code) in cases {
         let body = format!(r#"{{"message":{},"id":"x"}}"#, serde_json::json!(message));
-        let error = Cohere.read_error(status, None, body.as_bytes());
+        let error = COHERE.read_error(status, None, body.as_bytes());
         assert_eq!((error.status, error.kind, error.code.as_deref()), (shown, kind, code), "{status} {message}");
         assert_eq!(error.message, message);
     }
@@ -41,21 +41,21 @@ fn statuses_and_words_say_what_went_wrong() {
 
 #[test]
 fn what_may_quote_the_gateways_key_is_not_shown() {
-    let error = Cohere.read_error(401, None, br#"{"message":"invalid api token: abc123"}"#);
+    let error = COHERE.read_error(401, None, br#"{"message":"invalid api token: abc123"}"#);
     assert_eq!(error.kind, Authentication);
     assert!(!error.message.contains("abc123"));
 }
 
 #[test]
 fn bodies_that_are_no_error_are_short_lines_or_nothing() {
-    assert_eq!(Cohere.read_error(500, None, b"upstream reset").message, "upstream reset");
+    assert_eq!(COHERE.read_error(500, None, b"upstream reset").message, "upstream reset");
     for body in [&b"<html>"[..], b"", b"[1]", b"{\"detail\":1}", b"\xff", &[b'x'; 300]] {
-        assert!(Cohere.read_error(500, None, body).message.contains("status 500"), "{body:?}");
+        assert!(COHERE.read_error(500, None, body).message.contains("status 500"), "{body:?}");
     }
 }
 
 #[test]
 fn a_written_error_says_its_code() {
     let error = ApiError::unsupported("n", "No.");
-    assert_eq!(Cohere.write_error(&error), br#"{"message":"No.","code":"unsupported_parameter"}"#);
+    assert_eq!(COHERE.write_error(&error), br#"{"message":"No.","code":"unsupported_parameter"}"#);
 }

@@ -52,7 +52,7 @@ fn sample(path: &str) -> (Request, &str) {
 fn every_parameter_meets_its_fate() {
     let plain = write(&hi()).unwrap();
     let always = ["model", "messages", "messages[].role", "messages[].content"];
-    for (path, fate, _) in Cohere.fields() {
+    for (path, fate, _) in COHERE.fields() {
         let (request, param) = sample(path);
         match fate {
             Fate::Mapped => {

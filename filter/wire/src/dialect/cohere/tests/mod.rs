@@ -9,10 +9,9 @@ mod requests;
 mod streams;
 
 use crate::conversation::{Json, Message, Part, Request, Role, Tool};
-use crate::dialect::{Chat, Dialect, Written};
+use crate::dialect::Written;
+use crate::dialect::halves::COHERE;
 use crate::error::ApiError;
-
-use super::Cohere;
 
 fn message(role: Role, parts: Vec<Part>) -> Message {
     Message { role, parts, name: None }
@@ -50,7 +49,7 @@ fn hi() -> Request {
 }
 
 fn write(request: &Request) -> Result<Written, ApiError> {
-    Cohere.write_request(request, "command-x")
+    COHERE.write_request(request, "command-x")
 }
 
 /// The body, as a tree that assertions can index.

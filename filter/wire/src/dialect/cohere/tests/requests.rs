@@ -49,7 +49,7 @@ fn golden_request() {
     let written = write(&request).unwrap();
     assert_eq!(String::from_utf8(written.body).unwrap(), expected);
     assert!(written.dropped.is_empty());
-    assert_eq!(Cohere.path("command-x", true), "/chat");
+    assert_eq!(COHERE.path("command-x", true), "/chat");
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn what_the_conversation_has_no_words_for_is_refused_when_read() {
         (r#""tool_choice":"auto""#, "tool_choice"),
         (r#""thinking":{"type":"maybe"}"#, "thinking.type"),
     ] {
-        let error = Cohere.read_request(with(field).as_bytes()).unwrap_err();
+        let error = COHERE.read_request(with(field).as_bytes()).unwrap_err();
         assert_eq!((error.status, error.param.as_deref()), (400, Some(param)));
     }
 }

@@ -5,8 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::conversation::{Finish, StreamEvent, Usage};
-use crate::dialect::{Opening, Seen};
-use crate::framing::sse;
+use crate::dialect::Opening;
 
 const START: &str = r#"{"type":"message-start","id":"r1","delta":{"message":{"role":"assistant","content":[],"tool_plan":"","tool_calls":[],"citations":[]}}}"#;
 const END: &str = r#"{"type":"message-end","delta":{"finish_reason":"COMPLETE","usage":{"billed_units":{"input_tokens":3.0,"output_tokens":1.0},"tokens":{"input_tokens":60.0,"output_tokens":4.0},"cached_tokens":8}}}"#;
@@ -18,7 +17,7 @@ fn stream(datas: &[&str]) -> String {
 
 fn read(text: &str) -> Result<Vec<StreamEvent>, ApiError> {
     let mut events = Vec::new();
-    Cohere.stream_reader().read(text.as_bytes(), &mut events).map(|()| events)
+    COHERE.stream_reader().read(text.as_bytes(), &mut events).map(|()| events)
 }
 
 fn begun() -> StreamEvent {
@@ -126,25 +125,8 @@ fn calls_without_a_name_and_arguments_without_a_call_are_no_answer() {
 }
 
 #[test]
-fn the_peeker_sees_the_end_and_what_was_used() {
-    let mut peeker = Cohere.stream_peeker();
-    let delta = r#"{"type":"content-delta","index":0,"delta":{"message":{"content":{"text":"Hi"}}}}"#;
-    let mut seen = Vec::new();
-    let text = stream(&[START, delta, END]);
-    sse::Decoder::default()
-        .feed(text.as_bytes(), |event| {
-            seen.push(peeker.peek(&event));
-            Ok::<(), sse::TooLong>(())
-        })
-        .unwrap();
-    assert_eq!(seen, [Seen::Other, Seen::Content, Seen::End]);
-    let glance = peeker.glance();
-    assert_eq!((glance.finished, glance.said.bytes, glance.usage.map(|usage| usage.input)), (true, 2, Some(60)));
-}
-
-#[test]
 fn a_failure_is_written_as_the_end_of_a_message() {
-    let mut writer = Cohere.stream_writer(Opening {
+    let mut writer = COHERE.stream_writer(Opening {
         model: String::new(),
         now: 0,
         include_usage: true,

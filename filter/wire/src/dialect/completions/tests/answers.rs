@@ -3,9 +3,9 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{Completions, text};
+use super::text;
 use crate::conversation::{Choice, Finish, Part, Response, Usage};
-use crate::dialect::{Chat, Dialect};
+use crate::dialect::halves::COMPLETIONS;
 use crate::error::ErrorKind;
 
 const USAGE: Usage = Usage { input: 9, cached: 0, cache_write: 0, output: 1, reasoning: 0 };
@@ -24,7 +24,7 @@ fn answer(parts: Vec<Part>, finish: Finish) -> Response {
 }
 
 fn written(response: &Response) -> String {
-    String::from_utf8(Completions.write_response(response, 99)).unwrap()
+    String::from_utf8(COMPLETIONS.write_response(response, 99)).unwrap()
 }
 
 #[test]
@@ -53,14 +53,14 @@ fn what_is_no_text_has_no_place() {
 #[test]
 fn what_is_not_an_answer_is_an_error() {
     for body in ["", "<html>", "[]", "{}", r#"{"choices":[]}"#, "null"] {
-        let read = Completions.read_response(body.as_bytes()).unwrap_err();
-        let peeked = Completions.peek_response(body.as_bytes()).unwrap_err();
+        let read = COMPLETIONS.read_response(body.as_bytes()).unwrap_err();
+        let peeked = COMPLETIONS.peek_response(body.as_bytes()).unwrap_err();
         assert_eq!((read.status, peeked.status), (502, 502), "{body}");
     }
     let hidden = br#"{"error":{"message":"slow","type":"rate_limit_error"},"choices":[{}]}"#;
-    assert_eq!(Completions.read_response(hidden).unwrap_err().kind, ErrorKind::RateLimit);
+    assert_eq!(COMPLETIONS.read_response(hidden).unwrap_err().kind, ErrorKind::RateLimit);
     let failed =
         br#"{"choices":[{"text":"","finish_reason":"error"}],"usage":{"prompt_tokens":9,"completion_tokens":1}}"#;
-    assert_eq!(Completions.read_response(failed).unwrap_err().kind, ErrorKind::Server);
-    assert_eq!(Completions.usage_of(failed), Some(USAGE));
+    assert_eq!(COMPLETIONS.read_response(failed).unwrap_err().kind, ErrorKind::Server);
+    assert_eq!(COMPLETIONS.usage_of(failed), Some(USAGE));
 }

@@ -9,8 +9,6 @@ mod properties;
 
 use crate::conversation::{Message, Part, Request, Role};
 
-use super::Completions;
-
 /// A request with these fields besides model and prompt.
 fn request_with(fields: &str) -> String {
     let comma = if fields.is_empty() { "" } else { "," };

@@ -5,10 +5,11 @@ use proptest::option::of;
 use proptest::prelude::*;
 
 use crate::conversation::{Choice, Finish, Request, Response, Role, StreamEvent};
+use crate::dialect::Opening;
+use crate::dialect::halves::COMPLETIONS;
 use crate::dialect::openai::strategies::{finish, nearly_json, usage, word, words};
-use crate::dialect::{Chat, Opening};
 
-use super::{Completions, asked, text};
+use super::{asked, text};
 
 fn request() -> impl Strategy<Value = Request> {
     let number = |least: i32| of((least..9).prop_map(|quarters| f64::from(quarters) / 4.0));
@@ -63,10 +64,10 @@ fn stream() -> impl Strategy<Value = Vec<StreamEvent>> {
 
 /// Feeds what is this dialect's own to read; nothing may panic.
 fn read_everything(bytes: &[u8]) {
-    let _ = Completions.read_request(bytes);
-    let _ = Completions.read_response(bytes);
+    let _ = COMPLETIONS.read_request(bytes);
+    let _ = COMPLETIONS.read_response(bytes);
     let data = [b"data: ", bytes, b"\n\n"].concat();
-    let _ = Completions.stream_reader().read(&data, &mut Vec::new());
+    let _ = COMPLETIONS.stream_reader().read(&data, &mut Vec::new());
 }
 
 proptest! {
@@ -74,23 +75,23 @@ proptest! {
 
     #[test]
     fn a_written_request_reads_back(request in request()) {
-        let written = Completions.write_request(&request, "m").unwrap();
+        let written = COMPLETIONS.write_request(&request, "m").unwrap();
         prop_assert!(written.dropped.is_empty());
-        prop_assert_eq!(Completions.read_request(&written.body).unwrap(), request);
+        prop_assert_eq!(COMPLETIONS.read_request(&written.body).unwrap(), request);
     }
 
     #[test]
     fn a_written_response_reads_back(response in response()) {
-        prop_assert_eq!(Completions.read_response(&Completions.write_response(&response, 0)).unwrap(), response);
+        prop_assert_eq!(COMPLETIONS.read_response(&COMPLETIONS.write_response(&response, 0)).unwrap(), response);
     }
 
     #[test]
     fn a_written_stream_reads_back_wherever_it_is_cut(events in stream()) {
-        let mut writer = Completions.stream_writer(Opening { model: "x".to_owned(), now: 0, include_usage: true, estimate: 0, guises: crate::conversation::Guises::none() });
+        let mut writer = COMPLETIONS.stream_writer(Opening { model: "x".to_owned(), now: 0, include_usage: true, estimate: 0, guises: crate::conversation::Guises::none() });
         let mut bytes = Vec::new();
         events.iter().for_each(|event| writer.write(event, &mut bytes));
         for cut in 0..=bytes.len() {
-            let (mut reader, mut read) = (Completions.stream_reader(), Vec::new());
+            let (mut reader, mut read) = (COMPLETIONS.stream_reader(), Vec::new());
             reader.read(&bytes[..cut], &mut read).unwrap();
             reader.read(&bytes[cut..], &mut read).unwrap();
             prop_assert_eq!(&read, &events, "cut at {}", cut);

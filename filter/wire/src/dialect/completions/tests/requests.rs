@@ -3,15 +3,16 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{Completions, asked, request_with, text};
+use super::{asked, request_with, text};
 use crate::conversation::{
     CacheMark, Json, Message, OutputFormat, Part, Reasoning, Request, Role, Source, Tool, ToolChoice,
 };
-use crate::dialect::{Chat, Dialect, Fate};
+use crate::dialect::Fate;
+use crate::dialect::halves::COMPLETIONS;
 use crate::error::ApiError;
 
 fn read(body: &str) -> Result<Request, ApiError> {
-    Completions.read_request(body.as_bytes())
+    COMPLETIONS.read_request(body.as_bytes())
 }
 
 #[test]
@@ -50,7 +51,7 @@ fn several_prompts_and_tokens_are_refused() {
     for body in [r#"{"model":"m"}"#, r#"{"prompt":"a"}"#, "[]", "", "\u{0}"] {
         assert_eq!(read(body).expect_err(body).status, 400);
     }
-    assert_eq!(Completions.read_request(b"\xff").unwrap_err().status, 400);
+    assert_eq!(COMPLETIONS.read_request(b"\xff").unwrap_err().status, 400);
     assert_eq!(read(&request_with(r#""messages":[]"#)).unwrap_err().param.as_deref(), Some("messages"));
 }
 
@@ -81,7 +82,7 @@ fn sample(path: &str) -> &'static str {
 #[test]
 fn every_field_meets_its_fate() {
     let plain = read(&request_with("")).unwrap();
-    for (path, fate, _) in Completions.fields() {
+    for (path, fate, _) in COMPLETIONS.fields() {
         let read = read(&request_with(sample(path)));
         match fate {
             Fate::Mapped => {
@@ -108,7 +109,7 @@ fn defaults_of_refused_fields_and_nulls_pass() {
 #[test]
 fn a_single_text_is_written_as_a_prompt() {
     let request = Request { max_tokens: None, stream: true, ..asked(Role::User, vec![text("Once")]) };
-    let written = Completions.write_request(&request, "p").unwrap();
+    let written = COMPLETIONS.write_request(&request, "p").unwrap();
     let expected =
         r#"{"model":"p","prompt":"Once","max_tokens":1024,"stream":true,"stream_options":{"include_usage":true}}"#;
     assert_eq!((String::from_utf8(written.body).unwrap().as_str(), written.dropped.len()), (expected, 0));
@@ -130,13 +131,13 @@ fn what_no_prompt_can_be_is_refused() {
         (Request { output: Some(OutputFormat::JsonObject), ..plain() }, "response_format"),
     ];
     for (request, param) in cases {
-        let error = Completions.write_request(&request, "p").unwrap_err();
+        let error = COMPLETIONS.write_request(&request, "p").unwrap_err();
         assert_eq!((error.status, error.param.as_deref()), (400, Some(param)));
         assert_eq!(error.code.as_deref(), Some("unsupported_parameter"));
     }
     let schema = Json::parse("{}").unwrap();
     let output = OutputFormat::JsonSchema { name: "n".to_owned(), description: None, schema, strict: None };
-    assert!(Completions.write_request(&Request { output: Some(output), ..plain() }, "p").is_err());
+    assert!(COMPLETIONS.write_request(&Request { output: Some(output), ..plain() }, "p").is_err());
 }
 
 #[test]
@@ -151,6 +152,6 @@ fn hints_without_words_are_left_out_and_named() {
         tool_choice: Some(ToolChoice::None),
         ..request
     };
-    let dropped = Completions.write_request(&request, "p").unwrap().dropped;
+    let dropped = COMPLETIONS.write_request(&request, "p").unwrap().dropped;
     assert_eq!(dropped, ["messages[].name", "cache_control", "reasoning_effort", "top_k", "service_tier"]);
 }

@@ -3,16 +3,16 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::Completions;
 use crate::conversation::{Finish, StreamEvent as E, Usage};
-use crate::dialect::{Chat, Opening, Seen};
+use crate::dialect::halves::COMPLETIONS;
+use crate::dialect::{Opening, Seen};
 use crate::error::{ApiError, ErrorKind};
 use crate::framing::sse;
 
 const USAGE: Usage = Usage { input: 9, cached: 0, cache_write: 0, output: 1, reasoning: 0 };
 
 fn written(events: &[E], include_usage: bool) -> String {
-    let mut writer = Completions.stream_writer(Opening {
+    let mut writer = COMPLETIONS.stream_writer(Opening {
         model: "asked".to_owned(),
         now: 1,
         include_usage,
@@ -67,7 +67,7 @@ fn a_failure_ends_the_stream_without_a_terminator() {
 
 #[test]
 fn of_a_stream_that_passes_is_seen_what_counts() {
-    let mut peeker = Completions.stream_peeker();
+    let mut peeker = COMPLETIONS.stream_peeker();
     let cases = [
         (r#"{"model":"m","choices":[{"text":"","finish_reason":null}]}"#, Seen::Other),
         (r#"{"model":"m","choices":[{"text":"Hi","finish_reason":null}]}"#, Seen::Content),

@@ -10,7 +10,7 @@ use super::*;
 use crate::error::ErrorKind;
 
 fn googles(status: u16, body: &serde_json::Value) -> ApiError {
-    Gemini.read_error(status, None, body.to_string().as_bytes())
+    GEMINI.read_error(status, None, body.to_string().as_bytes())
 }
 
 fn told(code: u16, status: &str, message: &str) -> serde_json::Value {
@@ -54,7 +54,7 @@ fn words_decide_what_an_error_is() {
         let found = (read.status, read.kind, read.code.as_deref(), read.message.as_str());
         assert_eq!(found, (status, kind, code, message));
         let wrapped = json!([body]);
-        assert_eq!(Gemini.read_error(status, None, wrapped.to_string().as_bytes()), read, "in an array");
+        assert_eq!(GEMINI.read_error(status, None, wrapped.to_string().as_bytes()), read, "in an array");
     }
 }
 
@@ -106,11 +106,11 @@ fn a_daily_quota_does_not_come_back_by_waiting() {
 fn what_is_no_error_of_googles_is_told_by_its_status() {
     let cases = [(502, "<html>bad gateway</html>"), (503, ""), (400, "{}"), (500, "[]"), (500, "[1]"), (403, "\u{1}")];
     for (status, body) in cases {
-        let error = Gemini.read_error(status, None, body.as_bytes());
+        let error = GEMINI.read_error(status, None, body.as_bytes());
         assert_eq!(error.status, status);
         assert!(!error.message.is_empty() && !error.message.contains('<'), "{body}");
     }
-    assert_eq!(Gemini.read_error(503, None, b"upstream connect error").message, "upstream connect error");
+    assert_eq!(GEMINI.read_error(503, None, b"upstream connect error").message, "upstream connect error");
     assert_eq!(googles(500, &json!({"error": "plain"})).message, "plain");
     let long = googles(400, &told(400, "INVALID_ARGUMENT", &"é".repeat(2000)));
     assert!(long.message.len() <= 1024);
@@ -121,12 +121,12 @@ fn golden_written_error() {
     let mut error = ApiError::new(429, ErrorKind::RateLimit, "Slow down.").with_code("rate_limit_exceeded");
     error.retry_after = Some(Duration::from_secs(7));
     assert_eq!(
-        String::from_utf8(Gemini.write_error(&error)).unwrap(),
+        String::from_utf8(GEMINI.write_error(&error)).unwrap(),
         concat!(
             r#"{"error":{"code":429,"message":"Slow down.","status":"RESOURCE_EXHAUSTED","details":["#,
             r#"{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"rate_limit_exceeded"},"#,
             r#"{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"7s"}]}}"#,
         )
     );
-    assert_eq!(Gemini.read_error(429, None, &Gemini.write_error(&error)), error);
+    assert_eq!(GEMINI.read_error(429, None, &GEMINI.write_error(&error)), error);
 }

@@ -64,7 +64,7 @@ fn every_field_meets_its_fate() {
     let plain = write(&hi()).body;
     // These stand in the path, and change nothing in the body.
     let elsewhere = ["model", "stream", "stream_options.include_usage"];
-    for (path, fate, _) in Gemini.fields().iter().filter(|(path, ..)| !elsewhere.contains(path)) {
+    for (path, fate, _) in GEMINI.fields().iter().filter(|(path, ..)| !elsewhere.contains(path)) {
         let written = write_for(&sample(path), if path.ends_with("penalty") { OLDER } else { GEMINI_2 });
         match fate {
             Fate::Mapped => {

@@ -15,9 +15,9 @@ mod writing;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::Gemini;
 use crate::conversation::{Json, Message, Part, Request, Role, Tool, seal};
-use crate::dialect::{Chat, Dialect, Written};
+use crate::dialect::Written;
+use crate::dialect::halves::GEMINI;
 use crate::error::ApiError;
 
 /// A model that does not insist on seals.
@@ -78,7 +78,7 @@ fn hi() -> Request {
 }
 
 fn write_for(request: &Request, model: &str) -> Result<Written, ApiError> {
-    Gemini.write_request(request, model)
+    GEMINI.write_request(request, model)
 }
 
 fn write(request: &Request) -> Written {
@@ -115,6 +115,6 @@ fn the_path_names_model_and_method() {
         ("a b?c#é", false, "/models/a%20b%3Fc%23%C3%A9:generateContent"),
     ];
     for (model, stream, path) in cases {
-        assert_eq!(Gemini.path(model, stream), path);
+        assert_eq!(GEMINI.path(model, stream), path);
     }
 }

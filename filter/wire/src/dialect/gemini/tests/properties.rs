@@ -6,8 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::conversation::{Choice, Finish, OutputFormat, Reasoning, Response, Source, StreamEvent, ToolChoice, Usage};
-use crate::dialect::{Opening, Seen};
-use crate::framing::sse;
+use crate::dialect::Opening;
 
 use super::*;
 
@@ -248,7 +247,7 @@ fn stream() -> impl Strategy<Value = Vec<StreamEvent>> {
 }
 
 fn read_in_portions(portions: &[&[u8]]) -> Vec<StreamEvent> {
-    let mut reader = Gemini.stream_reader();
+    let mut reader = GEMINI.stream_reader();
     let mut events = Vec::new();
     for portion in portions {
         reader.read(portion, &mut events).unwrap();
@@ -258,17 +257,13 @@ fn read_in_portions(portions: &[&[u8]]) -> Vec<StreamEvent> {
 
 /// Feeds everything that reads; nothing may panic.
 fn read_everything(bytes: &[u8]) {
-    let _ = Gemini.read_request(bytes);
-    let _ = Gemini.read_response(bytes);
-    let _ = Gemini.peek_response(bytes);
-    let _ = Gemini.usage_of(bytes);
-    assert!(!Gemini.read_error(500, None, bytes).message.is_empty());
-    let _ = Gemini.stream_reader().read(bytes, &mut Vec::new());
+    let _ = GEMINI.read_request(bytes);
+    let _ = GEMINI.read_response(bytes);
+    let _ = GEMINI.usage_of(bytes);
+    assert!(!GEMINI.read_error(500, None, bytes).message.is_empty());
+    let _ = GEMINI.stream_reader().read(bytes, &mut Vec::new());
     let data = [b"data: ", bytes, b"\n\n"].concat();
-    let _ = Gemini.stream_reader().read(&data, &mut Vec::new());
-    let event = sse::Event { name: b"", data: bytes.into(), raw: bytes };
-    let seen = Gemini.stream_peeker().peek(&event);
-    assert!(!matches!(seen, Seen::Failed(error) if error.message.is_empty()));
+    let _ = GEMINI.stream_reader().read(&data, &mut Vec::new());
 }
 
 /// JSON that is nearly a message of this dialect: the right names with any values.
@@ -300,20 +295,18 @@ proptest! {
     fn a_written_request_reads_back(request in request()) {
         let written = write_for(&request, OLDER).unwrap();
         prop_assert!(written.dropped.is_empty());
-        prop_assert_eq!(Gemini.read_request(&written.body).unwrap(), request);
+        prop_assert_eq!(GEMINI.read_request(&written.body).unwrap(), request);
     }
 
     #[test]
     fn a_written_response_reads_back(response in response()) {
-        let written = Gemini.write_response(&response, 0);
-        prop_assert_eq!(Gemini.read_response(&written).unwrap(), response.clone());
-        let glance = Gemini.peek_response(&written).unwrap();
-        prop_assert_eq!((glance.model, glance.usage), (Some(response.model), response.usage));
+        let written = GEMINI.write_response(&response, 0);
+        prop_assert_eq!(GEMINI.read_response(&written).unwrap(), response);
     }
 
     #[test]
     fn a_written_stream_reads_back_wherever_it_is_cut(events in stream()) {
-        let mut writer = Gemini.stream_writer(Opening { model: "x".to_owned(), now: 0, include_usage: true, estimate: 0, guises: crate::conversation::Guises::none() });
+        let mut writer = GEMINI.stream_writer(Opening { model: "x".to_owned(), now: 0, include_usage: true, estimate: 0, guises: crate::conversation::Guises::none() });
         let mut bytes = Vec::new();
         events.iter().chain([&StreamEvent::End]).for_each(|event| writer.write(event, &mut bytes));
         let single: Vec<&[u8]> = bytes.chunks(1).collect();

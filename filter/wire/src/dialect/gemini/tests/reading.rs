@@ -8,7 +8,7 @@ use super::*;
 use crate::conversation::{OutputFormat, Reasoning, Source, ToolChoice};
 
 fn read(body: &Value) -> Result<Request, ApiError> {
-    Gemini.read_request(body.to_string().as_bytes())
+    GEMINI.read_request(body.to_string().as_bytes())
 }
 
 fn with(field: &str, value: Value) -> Result<Request, ApiError> {

@@ -7,14 +7,13 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 use crate::conversation::Choice;
 use crate::dialect::aliases::Names;
-use crate::dialect::anthropic::Anthropic;
-use crate::dialect::openai_chat::OpenAiChat;
+use crate::dialect::halves::{ANTHROPIC, Both, GEMINI, OPENAI_CHAT};
 use crate::dialect::{Opening, translate};
 use crate::embedding::Encoding;
 
 fn read(parts: Value) -> Choice {
     let body = json!({"candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": "STOP"}]});
-    Gemini.read_response(body.to_string().as_bytes()).unwrap().choices.remove(0)
+    GEMINI.read_response(body.to_string().as_bytes()).unwrap().choices.remove(0)
 }
 
 /// What the model's turn is when it comes back to Google with these parts.
@@ -145,7 +144,7 @@ fn called() -> Value {
 }
 
 /// What Google gets when a client of `client` sends back the turn that `model_turn` makes of its answer.
-fn through(client: &'static dyn Chat, answer: &Value, model_turn: impl Fn(&Value) -> Value) -> Value {
+fn through(client: Both, answer: &Value, model_turn: impl Fn(&Value) -> Value) -> Value {
     let asked = translate::Asked {
         model: "m",
         id: "i",
@@ -154,10 +153,10 @@ fn through(client: &'static dyn Chat, answer: &Value, model_turn: impl Fn(&Value
         estimate: 0,
         names: &Names::default(),
     };
-    let answer = translate::answer(client, &Gemini, answer.to_string().as_bytes(), &asked).unwrap();
+    let answer = translate::answer(client.client, GEMINI.provider, answer.to_string().as_bytes(), &asked).unwrap();
     let turns = json!([{"role": "user", "content": "Hi"}, model_turn(&tree(&answer.body))]);
     let request = json!({"model": "m", "max_tokens": 9, "messages": turns});
-    let written = translate::request(client, &Gemini, request.to_string().as_bytes(), GEMINI_2).unwrap();
+    let written = translate::request(client.client, GEMINI.provider, request.to_string().as_bytes(), GEMINI_2).unwrap();
     tree(&written.body)["contents"][1]["parts"].take()
 }
 
@@ -168,15 +167,15 @@ fn seals_travel_through_clients_of_other_formats() {
         {"functionCall": {"name": "f", "args": {"a": 1}}, "thoughtSignature": "U0lH"},
     ]);
     let openai = |answer: &Value| answer["choices"][0]["message"].clone();
-    assert_eq!(through(&OpenAiChat, &called(), openai), back);
+    assert_eq!(through(OPENAI_CHAT, &called(), openai), back);
     let anthropic = |answer: &Value| json!({"role": "assistant", "content": answer["content"]});
-    assert_eq!(through(&Anthropic, &called(), anthropic), back);
+    assert_eq!(through(ANTHROPIC, &called(), anthropic), back);
 }
 
 #[test]
 fn a_streamed_seal_reaches_a_client_as_one_whole_block() {
     let mut events = Vec::new();
-    Gemini.stream_reader().read(format!("data: {}\n\n", called()).as_bytes(), &mut events).unwrap();
+    GEMINI.stream_reader().read(format!("data: {}\n\n", called()).as_bytes(), &mut events).unwrap();
     let opening = Opening {
         model: "m".to_owned(),
         now: 0,
@@ -184,7 +183,7 @@ fn a_streamed_seal_reaches_a_client_as_one_whole_block() {
         estimate: 0,
         guises: crate::conversation::Guises::none(),
     };
-    let mut writer = OpenAiChat.stream_writer(opening);
+    let mut writer = OPENAI_CHAT.stream_writer(opening);
     let mut out = Vec::new();
     events.iter().for_each(|event| writer.write(event, &mut out));
     let stream = String::from_utf8(out).unwrap();

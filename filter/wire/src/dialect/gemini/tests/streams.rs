@@ -6,9 +6,8 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::conversation::{Finish, StreamEvent as E, Usage};
-use crate::dialect::{Opening, Seen};
+use crate::dialect::Opening;
 use crate::error::ErrorKind;
-use crate::framing::sse;
 
 /// A thought, a text in two pieces, a sealed call, and an end that counts.
 const STREAM: &str = concat!(
@@ -44,7 +43,7 @@ fn expected() -> Vec<E> {
 }
 
 fn read_in_portions(portions: &[&[u8]]) -> Result<Vec<E>, ApiError> {
-    let mut reader = Gemini.stream_reader();
+    let mut reader = GEMINI.stream_reader();
     let mut events = Vec::new();
     for portion in portions {
         reader.read(portion, &mut events)?;
@@ -155,7 +154,7 @@ fn written(events: &[E]) -> String {
         estimate: 0,
         guises: crate::conversation::Guises::none(),
     };
-    let mut writer = Gemini.stream_writer(opening);
+    let mut writer = GEMINI.stream_writer(opening);
     let mut out = Vec::new();
     events.iter().for_each(|event| writer.write(event, &mut out));
     String::from_utf8(out).unwrap()
@@ -206,52 +205,4 @@ fn pieces_of_several_calls_come_out_whole() {
 fn a_failure_is_the_last_that_a_client_reads() {
     let stream = written(&[E::Error(ApiError::new(503, ErrorKind::Overloaded, "m")), text("a"), E::End]);
     assert_eq!(stream, "data: {\"error\":{\"code\":503,\"message\":\"m\",\"status\":\"UNAVAILABLE\"}}\n\n");
-}
-
-fn peeked(data: &Value) -> (Seen, crate::dialect::Glance) {
-    let mut peeker = Gemini.stream_peeker();
-    let data = data.to_string();
-    let seen = peeker.peek(&sse::Event { name: b"", data: data.as_bytes().into(), raw: b"" });
-    (seen, peeker.glance().clone())
-}
-
-#[test]
-fn a_passing_stream_is_seen_for_what_it_is() {
-    let part = |part: Value| json!({"candidates": [{"content": {"parts": [part]}}], "modelVersion": "m"});
-    for content in [json!({"text": "a"}), json!({"functionCall": {"name": "f"}}), json!({"text": "a", "thought": true})]
-    {
-        assert_eq!(peeked(&part(content)).0, Seen::Content);
-    }
-    let other = [part(json!({"text": ""})), json!({"usageMetadata": {"promptTokenCount": 3}}), json!({})];
-    for data in &other {
-        assert_eq!(peeked(data).0, Seen::Other, "{data}");
-    }
-    assert_eq!(peeked(&other[1]).1.usage, Some(Usage { input: 3, ..Usage::default() }));
-    assert_eq!(peeked(&other[0]).1.model.as_deref(), Some("m"));
-    for end in [json!({"candidates": [{"finishReason": "STOP"}]}), json!({"promptFeedback": {"blockReason": "OTHER"}})]
-    {
-        let (seen, glance) = peeked(&end);
-        assert!(seen == Seen::Content && glance.finished, "{end}");
-    }
-    let failed = [
-        json!(3),
-        json!({"error": {"message": "m"}}),
-        json!({"candidates": [{"finishReason": "UNEXPECTED_TOOL_CALL"}]}),
-    ];
-    for data in &failed {
-        assert!(matches!(peeked(data).0, Seen::Failed(_)), "{data}");
-    }
-}
-
-#[test]
-fn what_is_said_is_counted_in_a_passing_stream() {
-    let mut peeker = Gemini.stream_peeker();
-    sse::Decoder::default()
-        .feed(STREAM.as_bytes(), |event| {
-            assert!(!matches!(peeker.peek(&event), Seen::Failed(_)));
-            Ok::<(), sse::TooLong>(())
-        })
-        .unwrap();
-    let said = peeker.glance().said;
-    assert_eq!((said.pieces, said.bytes), (4, 6 + 2 + 7 + r#"{"name":"f","args":{"a":[1]}}"#.len() as u64));
 }

@@ -3,9 +3,10 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{OpenAiChat, text};
+use super::text;
 use crate::conversation::{Choice, Finish, Part, Response, Usage};
-use crate::dialect::{Chat, Dialect, Glance};
+use crate::dialect::Glance;
+use crate::dialect::halves::OPENAI_CHAT;
 use crate::error::ErrorKind;
 
 const USAGE: Usage = Usage { input: 9, cached: 4, cache_write: 0, output: 6, reasoning: 2 };
@@ -23,7 +24,7 @@ fn answer(parts: Vec<Part>, finish: Finish) -> Response {
 }
 
 fn written(response: &Response) -> String {
-    String::from_utf8(OpenAiChat.write_response(response, 99)).unwrap()
+    String::from_utf8(OPENAI_CHAT.write_response(response, 99)).unwrap()
 }
 
 const TAIL: &str = concat!(
@@ -62,7 +63,7 @@ fn calls_and_reasoning_have_their_own_fields() {
 
 fn read(choice: &str) -> Choice {
     let body = format!(r#"{{"id":"x","choices":[{choice}],"usage":null,"made_up":{{}}}}"#);
-    OpenAiChat.read_response(body.as_bytes()).unwrap().choices.remove(0)
+    OPENAI_CHAT.read_response(body.as_bytes()).unwrap().choices.remove(0)
 }
 
 #[test]
@@ -111,8 +112,8 @@ fn finish_reasons_are_mapped() {
     }
     for (word, kind) in [("error", ErrorKind::Server), ("insufficient_system_resource", ErrorKind::Overloaded)] {
         let body = format!(r#"{{"choices":[{{"message":{{}},"finish_reason":"{word}"}}]}}"#);
-        assert_eq!(OpenAiChat.read_response(body.as_bytes()).unwrap_err().kind, kind);
-        assert_eq!(OpenAiChat.peek_response(body.as_bytes()).unwrap_err().kind, kind);
+        assert_eq!(OPENAI_CHAT.read_response(body.as_bytes()).unwrap_err().kind, kind);
+        assert_eq!(OPENAI_CHAT.peek_response(body.as_bytes()).unwrap_err().kind, kind);
     }
 }
 
@@ -120,8 +121,8 @@ fn finish_reasons_are_mapped() {
 fn usage_is_inclusive_whoever_counts() {
     let usage = |usage: &str| {
         let body = format!(r#"{{"choices":[{{"message":{{"content":"a"}}}}],"usage":{usage},"model":"m"}}"#);
-        let glance = OpenAiChat.peek_response(body.as_bytes()).unwrap();
-        let read = OpenAiChat.read_response(body.as_bytes()).unwrap().usage;
+        let glance = OPENAI_CHAT.peek_response(body.as_bytes()).unwrap();
+        let read = OPENAI_CHAT.read_response(body.as_bytes()).unwrap().usage;
         assert_eq!(glance, Glance { model: Some("m".to_owned()), usage: read, finished: false, ..Glance::default() });
         read
     };
@@ -140,13 +141,13 @@ fn usage_is_inclusive_whoever_counts() {
 fn what_is_not_an_answer_is_an_error() {
     for body in ["", "<html>", "[]", "{}", r#"{"choices":[]}"#, r#"{"choices":null}"#, "null"] {
         for error in [
-            OpenAiChat.read_response(body.as_bytes()).unwrap_err(),
-            OpenAiChat.peek_response(body.as_bytes()).unwrap_err(),
+            OPENAI_CHAT.read_response(body.as_bytes()).unwrap_err(),
+            OPENAI_CHAT.peek_response(body.as_bytes()).unwrap_err(),
         ] {
             assert_eq!((error.status, error.code.as_deref()), (502, Some("invalid_provider_response")), "{body}");
         }
     }
     let hidden = br#"{"error":{"message":"slow","type":"rate_limit_error"},"choices":[{}]}"#;
-    assert_eq!(OpenAiChat.read_response(hidden).unwrap_err().kind, ErrorKind::RateLimit);
-    assert_eq!(OpenAiChat.peek_response(hidden).unwrap_err().status, 429);
+    assert_eq!(OPENAI_CHAT.read_response(hidden).unwrap_err().kind, ErrorKind::RateLimit);
+    assert_eq!(OPENAI_CHAT.peek_response(hidden).unwrap_err().status, 429);
 }

@@ -3,8 +3,7 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::OpenAiChat;
-use crate::dialect::Dialect;
+use crate::dialect::halves::OPENAI_CHAT;
 use crate::error::{ApiError, ErrorKind};
 
 #[test]
@@ -26,13 +25,13 @@ fn errors_are_written_in_openais_words() {
     ];
     for (kind, word, code) in cases {
         let expected = format!(r#"{{"error":{{"message":"m \"q\"","type":"{word}","param":null,"code":{code}}}}}"#);
-        assert_eq!(OpenAiChat.write_error(&ApiError::new(400, kind, "m \"q\"")), expected.as_bytes());
+        assert_eq!(OPENAI_CHAT.write_error(&ApiError::new(400, kind, "m \"q\"")), expected.as_bytes());
     }
     let error = ApiError::unsupported("a.b", "m");
     let expected =
         br#"{"error":{"message":"m","type":"invalid_request_error","param":"a.b","code":"unsupported_parameter"}}"#;
-    assert_eq!(OpenAiChat.write_error(&error), expected);
-    assert_eq!(OpenAiChat.read_error(400, None, expected), error);
+    assert_eq!(OPENAI_CHAT.write_error(&error), expected);
+    assert_eq!(OPENAI_CHAT.read_error(400, None, expected), error);
 }
 
 #[test]
@@ -71,7 +70,7 @@ fn errors_are_read_from_any_shape() {
         (413, "null", TooLarge, ""),
     ];
     for (status, body, kind, message) in cases {
-        let error = OpenAiChat.read_error(*status, None, body.as_bytes());
+        let error = OPENAI_CHAT.read_error(*status, None, body.as_bytes());
         assert_eq!((error.status, error.kind), (*status, *kind), "{body}");
         assert!(message.is_empty() || error.message == *message, "{body}: {}", error.message);
         assert!(!error.message.is_empty());
@@ -81,13 +80,13 @@ fn errors_are_read_from_any_shape() {
 #[test]
 fn a_provider_key_and_long_bodies_are_never_repeated() {
     let key = br#"{"error":{"message":"Incorrect API key provided: sk-abc***xyz","code":"invalid_api_key"}}"#;
-    let error = OpenAiChat.read_error(401, None, key);
+    let error = OPENAI_CHAT.read_error(401, None, key);
     assert_eq!((error.kind, error.message.contains("sk-")), (ErrorKind::Authentication, false));
-    assert!(!OpenAiChat.read_error(401, None, b"bad key sk-1").message.contains("sk-"));
+    assert!(!OPENAI_CHAT.read_error(401, None, b"bad key sk-1").message.contains("sk-"));
     let page = "page ".repeat(1000);
-    assert!(OpenAiChat.read_error(500, None, page.as_bytes()).message.len() < 100);
+    assert!(OPENAI_CHAT.read_error(500, None, page.as_bytes()).message.len() < 100);
     let long = format!(r#"{{"error":"{}"}}"#, "é".repeat(5000));
-    assert!(OpenAiChat.read_error(500, None, long.as_bytes()).message.len() < 2010);
+    assert!(OPENAI_CHAT.read_error(500, None, long.as_bytes()).message.len() < 2010);
     let deep = "[".repeat(100_000);
-    assert_eq!(OpenAiChat.read_error(500, None, deep.as_bytes()).kind, ErrorKind::Server);
+    assert_eq!(OPENAI_CHAT.read_error(500, None, deep.as_bytes()).kind, ErrorKind::Server);
 }

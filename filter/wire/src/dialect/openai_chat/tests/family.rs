@@ -1,12 +1,14 @@
 //! What the services that speak this dialect do otherwise than OpenAI, each by its name.
 
 use crate::conversation::{Finish, Request, Role, StreamEvent, ToolChoice, Usage};
+use crate::dialect::Seen;
+use crate::dialect::halves::OPENAI_CHAT;
 use crate::dialect::quirk::{adapt, edited};
-use crate::dialect::{Chat, Dialect, Seen};
 use crate::error::ErrorKind;
 use crate::framing::sse;
 
-use super::super::{OpenAiChat, OpenAiCompatible, Variation, variations};
+use super::super::write::write;
+use super::super::{Variation, servers, variations};
 use super::{conversation, request_with, say, text};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -19,7 +21,7 @@ fn passed(variation: Variation, body: &str) -> (String, Vec<String>) {
 
 /// What it gets of a request that came in another format.
 fn translated(variation: Variation, request: &Request) -> String {
-    let written = OpenAiCompatible(variation).write_request(request, "p").unwrap();
+    let written = write(request, "p", &variation).unwrap();
     passed(variation, str::from_utf8(&written.body).unwrap()).0
 }
 
@@ -32,13 +34,13 @@ fn refused(variation: Variation, fields: &str) -> Option<String> {
 
 fn read(stream: &str) -> Vec<StreamEvent> {
     let mut events = Vec::new();
-    OpenAiChat.stream_reader().read(stream.as_bytes(), &mut events).unwrap();
+    OPENAI_CHAT.stream_reader().read(stream.as_bytes(), &mut events).unwrap();
     events
 }
 
 /// What each event of a stream that passes is seen as, and the usage that is seen in all.
 fn seen(stream: &str) -> (Vec<Seen>, Option<Usage>) {
-    let (mut peeker, mut seen) = (OpenAiChat.stream_peeker(), Vec::new());
+    let (mut peeker, mut seen) = (OPENAI_CHAT.stream_peeker(), Vec::new());
     let each = |event: sse::Event<'_>| {
         seen.push(peeker.peek(&event));
         Ok::<(), sse::TooLong>(())
@@ -50,8 +52,8 @@ fn seen(stream: &str) -> (Vec<Seen>, Option<Usage>) {
 
 #[test]
 fn a_compatible_server_is_the_same_format_to_a_client() {
-    assert_eq!(OpenAiCompatible(variations::GROQ).name(), OpenAiChat.name());
-    assert!(OpenAiChat.quirks().is_empty());
+    assert_eq!(servers::GROQ.id, OPENAI_CHAT.id());
+    assert!(OPENAI_CHAT.provider.departs.quirks.is_empty());
 }
 
 #[test]
@@ -160,7 +162,7 @@ fn openrouters_error_in_the_middle_of_a_stream_is_one() {
     let failed = |seen: &Seen| matches!(seen, Seen::Failed(error) if error.status == 502 && error.message == "gone");
     assert!(seen(stream).0.iter().all(failed), "{:?}", seen(stream).0);
     let mut events = Vec::new();
-    let outcome = OpenAiChat.stream_reader().read(stream.as_bytes(), &mut events);
+    let outcome = OPENAI_CHAT.stream_reader().read(stream.as_bytes(), &mut events);
     let told = events.iter().any(|event| matches!(event, StreamEvent::Error(error) if error.status == 502));
     assert!(told || outcome.is_err_and(|error| error.status == 502), "{events:?}");
 }
@@ -168,12 +170,12 @@ fn openrouters_error_in_the_middle_of_a_stream_is_one() {
 #[test]
 fn the_ends_that_only_some_know() {
     let body = |word: &str| format!(r#"{{"choices":[{{"message":{{"content":"a"}},"finish_reason":"{word}"}}]}}"#);
-    let length = OpenAiChat.read_response(body("model_length").as_bytes()).unwrap();
+    let length = OPENAI_CHAT.read_response(body("model_length").as_bytes()).unwrap();
     assert_eq!(length.choices[0].finish, Finish::Length, "Mistral's");
     for word in ["error", "insufficient_system_resource"] {
-        let error = OpenAiChat.read_response(body(word).as_bytes()).unwrap_err();
+        let error = OPENAI_CHAT.read_response(body(word).as_bytes()).unwrap_err();
         assert!(error.status >= 500, "{word}");
-        assert!(OpenAiChat.peek_response(body(word).as_bytes()).is_err(), "{word}");
+        assert!(OPENAI_CHAT.peek_response(body(word).as_bytes()).is_err(), "{word}");
     }
 }
 
@@ -181,11 +183,11 @@ fn the_ends_that_only_some_know() {
 fn mistrals_details_are_words_for_people() {
     let body =
         br#"{"detail":[{"type":"extra_forbidden","loc":["body","seed"],"msg":"Extra inputs are not permitted"}]}"#;
-    let error = OpenAiChat.read_error(422, None, body);
+    let error = OPENAI_CHAT.read_error(422, None, body);
     assert_eq!((error.status, error.kind), (422, ErrorKind::InvalidRequest));
     assert_eq!(error.message, "body.seed: Extra inputs are not permitted");
     let wrapped = br#"{"object":"error","message":{"detail":[{"loc":["body","user"],"msg":"Extra inputs"}]},"type":"invalid_request_error","code":null}"#;
-    assert_eq!(OpenAiChat.read_error(422, None, wrapped).message, "body.user: Extra inputs");
+    assert_eq!(OPENAI_CHAT.read_error(422, None, wrapped).message, "body.user: Extra inputs");
 }
 
 #[test]

@@ -3,8 +3,9 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{OpenAiChat, request_with};
-use crate::dialect::{Chat, Dialect, Fate};
+use super::request_with;
+use crate::dialect::Fate;
+use crate::dialect::halves::OPENAI_CHAT;
 
 /// A request that sets the field, and the path an error names.
 fn sample(path: &str) -> (String, &str) {
@@ -127,11 +128,11 @@ fn sample(path: &str) -> (String, &str) {
 
 #[test]
 fn every_field_meets_its_fate() {
-    let plain = OpenAiChat.read_request(request_with("").as_bytes()).unwrap();
+    let plain = OPENAI_CHAT.read_request(request_with("").as_bytes()).unwrap();
     let always = ["model", "messages", "messages[].role", "messages[].content"];
-    for (path, fate, _) in OpenAiChat.fields() {
+    for (path, fate, _) in OPENAI_CHAT.fields() {
         let (body, param) = sample(path);
-        let read = OpenAiChat.read_request(body.as_bytes());
+        let read = OPENAI_CHAT.read_request(body.as_bytes());
         match fate {
             Fate::Mapped => {
                 let read = read.unwrap_or_else(|error| panic!("{path}: {error:?}"));
@@ -152,7 +153,7 @@ fn every_field_meets_its_fate() {
 fn defaults_of_refused_fields_and_nulls_pass() {
     let fields = r#""logprobs":false,"top_logprobs":0,"logit_bias":{ },"modalities":[ "text" ],"function_call":"none",
         "functions":[],"audio":null,"n":1,"response_format":{"type":"text"},"tools":[],"stop":null,"made_up":null"#;
-    let read = OpenAiChat.read_request(request_with(fields).as_bytes()).unwrap();
+    let read = OPENAI_CHAT.read_request(request_with(fields).as_bytes()).unwrap();
     assert_eq!(read.n, Some(1));
     assert!(read.dropped.is_empty() && read.output.is_none());
 }
@@ -173,7 +174,7 @@ fn what_is_not_known_is_refused_by_its_path() {
         (request_with(r#""response_format":{"type":"json_object","x":1}"#), "response_format.x"),
     ];
     for (body, path) in cases {
-        let error = OpenAiChat.read_request(body.as_bytes()).expect_err(path);
+        let error = OPENAI_CHAT.read_request(body.as_bytes()).expect_err(path);
         let got = (error.status, error.param.as_deref(), error.code.as_deref());
         assert_eq!(got, (400, Some(path), Some("unknown_parameter")), "{body}");
     }

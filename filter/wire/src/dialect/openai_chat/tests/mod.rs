@@ -12,8 +12,6 @@ mod properties;
 
 use crate::conversation::{Message, Part, Request, Role};
 
-use super::OpenAiChat;
-
 /// A request with these fields besides model and message.
 fn request_with(fields: &str) -> String {
     let comma = if fields.is_empty() { "" } else { "," };

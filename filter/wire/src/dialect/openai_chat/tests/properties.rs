@@ -9,12 +9,12 @@ use crate::conversation::{
     CacheMark, Choice, Message, OutputFormat, Part, Reasoning, Request, Response, Role, Source, StreamEvent, Tool,
     ToolChoice,
 };
+use crate::dialect::halves::{OPENAI_CHAT, OPENROUTER};
 use crate::dialect::openai::strategies::{base64, finish, json, nearly_json, tier, usage, word, words};
-use crate::dialect::{Chat, Dialect, Opening, Seen};
+use crate::dialect::{Opening, Seen};
 use crate::framing::sse;
 
-use super::super::{OpenAiCompatible, variations};
-use super::{OpenAiChat, conversation};
+use super::conversation;
 
 fn mark() -> impl Strategy<Value = Option<CacheMark>> {
     of(of(select(vec!["5m".to_owned(), "1h".to_owned()])).prop_map(|ttl| CacheMark { ttl }))
@@ -194,7 +194,7 @@ fn stream() -> impl Strategy<Value = Vec<StreamEvent>> {
 }
 
 fn read_in_portions(portions: &[&[u8]]) -> Vec<StreamEvent> {
-    let mut reader = OpenAiChat.stream_reader();
+    let mut reader = OPENAI_CHAT.stream_reader();
     let mut events = Vec::new();
     for portion in portions {
         reader.read(portion, &mut events).unwrap();
@@ -204,16 +204,16 @@ fn read_in_portions(portions: &[&[u8]]) -> Vec<StreamEvent> {
 
 /// Feeds everything that reads; nothing may panic.
 fn read_everything(bytes: &[u8]) {
-    let _ = OpenAiChat.read_request(bytes);
-    let _ = OpenAiChat.read_response(bytes);
-    let _ = OpenAiChat.peek_response(bytes);
-    let error = OpenAiChat.read_error(500, None, bytes);
+    let _ = OPENAI_CHAT.read_request(bytes);
+    let _ = OPENAI_CHAT.read_response(bytes);
+    let _ = OPENAI_CHAT.peek_response(bytes);
+    let error = OPENAI_CHAT.read_error(500, None, bytes);
     assert!(!error.message.is_empty());
-    let _ = OpenAiChat.stream_reader().read(bytes, &mut Vec::new());
+    let _ = OPENAI_CHAT.stream_reader().read(bytes, &mut Vec::new());
     let data = [b"data: ", bytes, b"\n\n"].concat();
-    let _ = OpenAiChat.stream_reader().read(&data, &mut Vec::new());
+    let _ = OPENAI_CHAT.stream_reader().read(&data, &mut Vec::new());
     let event = sse::Event { name: b"", data: bytes.into(), raw: bytes };
-    let seen = OpenAiChat.stream_peeker().peek(&event);
+    let seen = OPENAI_CHAT.stream_peeker().peek(&event);
     assert!(!matches!(seen, Seen::Failed(error) if error.message.is_empty()));
 }
 
@@ -259,32 +259,32 @@ proptest! {
 
     #[test]
     fn a_written_request_reads_back(request in request()) {
-        let written = OpenAiCompatible(variations::OPENROUTER).write_request(&request, "m").unwrap();
+        let written = OPENROUTER.write_request(&request, "m").unwrap();
         prop_assert!(written.dropped.is_empty());
-        prop_assert_eq!(OpenAiChat.read_request(&written.body).unwrap(), request);
+        prop_assert_eq!(OPENAI_CHAT.read_request(&written.body).unwrap(), request);
     }
 
     #[test]
     fn what_openai_gets_is_a_request_too(request in request()) {
-        let written = OpenAiChat.write_request(&request, "m").unwrap();
-        let read = OpenAiChat.read_request(&written.body).unwrap();
-        let again = OpenAiChat.write_request(&read, "m").unwrap();
+        let written = OPENAI_CHAT.write_request(&request, "m").unwrap();
+        let read = OPENAI_CHAT.read_request(&written.body).unwrap();
+        let again = OPENAI_CHAT.write_request(&read, "m").unwrap();
         prop_assert_eq!(again.body, written.body);
         prop_assert!(again.dropped.is_empty());
     }
 
     #[test]
     fn a_written_response_reads_back(response in response()) {
-        let written = OpenAiChat.write_response(&response, 0);
-        prop_assert_eq!(OpenAiChat.read_response(&written).unwrap(), response.clone());
-        let glance = OpenAiChat.peek_response(&written).unwrap();
+        let written = OPENAI_CHAT.write_response(&response, 0);
+        prop_assert_eq!(OPENAI_CHAT.read_response(&written).unwrap(), response.clone());
+        let glance = OPENAI_CHAT.peek_response(&written).unwrap();
         prop_assert_eq!((glance.model, glance.usage), (Some(response.model), response.usage));
     }
 
     #[test]
     fn a_written_stream_reads_back_wherever_it_is_cut(events in stream()) {
         let opening = Opening { model: "x".to_owned(), now: 0, include_usage: true, estimate: 0, guises: crate::conversation::Guises::none() };
-        let mut writer = OpenAiChat.stream_writer(opening);
+        let mut writer = OPENAI_CHAT.stream_writer(opening);
         let mut bytes = Vec::new();
         events.iter().for_each(|event| writer.write(event, &mut bytes));
         let single: Vec<&[u8]> = bytes.chunks(1).collect();

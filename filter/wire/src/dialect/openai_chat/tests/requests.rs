@@ -3,12 +3,13 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::super::{OpenAiCompatible, Variation, variations};
-use super::{OpenAiChat, conversation, request_with, say, text};
+use super::super::write::write;
+use super::super::{Variation, variations};
+use super::{conversation, request_with, say, text};
 use crate::conversation::{
     CacheMark, Json, Message, OutputFormat, Part, Reasoning, Request, Role, Source, Tool, ToolChoice,
 };
-use crate::dialect::Chat;
+use crate::dialect::halves::OPENAI_CHAT;
 
 const GOLDEN: &str = r#"{"model":"gpt-x","messages":[
   {"role":"system","content":"Be brief."},
@@ -57,13 +58,13 @@ fn result(call: &str, content: Vec<Part>) -> Part {
 }
 
 fn written(request: &Request, variation: Variation) -> (String, Vec<String>) {
-    let written = OpenAiCompatible(variation).write_request(request, "p").unwrap();
+    let written = write(request, "p", &variation).unwrap();
     (String::from_utf8(written.body).unwrap(), written.dropped)
 }
 
 #[test]
 fn the_golden_request_is_read_and_written() {
-    assert_eq!(OpenAiChat.read_request(GOLDEN.as_bytes()).unwrap(), golden());
+    assert_eq!(OPENAI_CHAT.read_request(GOLDEN.as_bytes()).unwrap(), golden());
     let expected = concat!(
         r#"{"model":"p","messages":[{"role":"system","content":"Be brief."},"#,
         r#"{"role":"user","content":[{"type":"text","text":"What is this?"},"#,
@@ -126,19 +127,19 @@ fn broken_requests_are_400s_that_name_the_place() {
         ("".to_owned(), None),
     ];
     for (body, param) in cases {
-        let error = OpenAiChat.read_request(body.as_bytes()).expect_err(&body);
+        let error = OPENAI_CHAT.read_request(body.as_bytes()).expect_err(&body);
         assert_eq!((error.status, error.param.as_deref()), (400, param), "{body}: {}", error.message);
     }
     let deep = format!(r#"{{"model":"m","messages":{}"#, "[".repeat(100_000));
-    assert_eq!(OpenAiChat.read_request(deep.as_bytes()).unwrap_err().status, 400);
-    assert_eq!(OpenAiChat.read_request(b"{\"model\":\"\xff\"}").unwrap_err().status, 400);
+    assert_eq!(OPENAI_CHAT.read_request(deep.as_bytes()).unwrap_err().status, 400);
+    assert_eq!(OPENAI_CHAT.read_request(b"{\"model\":\"\xff\"}").unwrap_err().status, 400);
 }
 
 #[test]
 fn reasoning_of_earlier_turns_is_read_from_any_of_its_fields() {
     let assistant = |fields: &str| {
         let body = format!(r#"{{"model":"m","messages":[{{"role":"assistant","content":"a",{fields}}}]}}"#);
-        OpenAiChat.read_request(body.as_bytes()).unwrap().messages[0].parts.clone()
+        OPENAI_CHAT.read_request(body.as_bytes()).unwrap().messages[0].parts.clone()
     };
     let plain = Part::Thinking { text: "t".to_owned(), signature: None };
     assert_eq!(assistant(r#""reasoning_content":"t""#), [plain.clone(), text("a")]);
@@ -154,7 +155,7 @@ fn a_mark_on_a_message_stands_on_its_last_part() {
     let body = r#"{"model":"m","messages":[
         {"role":"user","content":"a","cache_control":{"type":"ephemeral","ttl":"1h"}},
         {"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f"}}],"cache_control":{"type":"ephemeral"}}]}"#;
-    let read = OpenAiChat.read_request(body.as_bytes()).unwrap();
+    let read = OPENAI_CHAT.read_request(body.as_bytes()).unwrap();
     let mark = Some(CacheMark { ttl: Some("1h".to_owned()) });
     assert_eq!(read.messages[0].parts, [Part::Text { text: "a".to_owned(), cache: mark }]);
     assert_eq!(read.dropped, ["messages[].cache_control"]);
@@ -229,7 +230,7 @@ fn what_has_no_place_in_a_message_is_refused() {
         say(Role::Tool, vec![text("a")]),
     ];
     for message in cases {
-        let error = OpenAiChat.write_request(&conversation(vec![message]), "p").unwrap_err();
+        let error = OPENAI_CHAT.write_request(&conversation(vec![message]), "p").unwrap_err();
         assert_eq!((error.status, error.param.as_deref()), (400, Some("messages[0].content[0]")));
     }
 }
@@ -240,7 +241,7 @@ fn a_schema_is_copied_as_it_stands() {
     let body = request_with(&format!(
         r#""response_format":{{"type":"json_schema","json_schema":{{"name":"n","schema":{schema}}}}}"#
     ));
-    let read = OpenAiChat.read_request(body.as_bytes()).unwrap();
+    let read = OPENAI_CHAT.read_request(body.as_bytes()).unwrap();
     assert!(matches!(&read.output, Some(OutputFormat::JsonSchema { schema: read, .. }) if read.text() == schema));
     assert!(written(&read, variations::OPENAI).0.contains(schema));
 }

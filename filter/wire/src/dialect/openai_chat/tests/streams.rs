@@ -3,9 +3,9 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::OpenAiChat;
 use crate::conversation::{Finish, StreamEvent as E, Usage};
-use crate::dialect::{Chat, Glance, Opening, Seen};
+use crate::dialect::halves::OPENAI_CHAT;
+use crate::dialect::{Glance, Opening, Seen};
 use crate::error::{ApiError, ErrorKind};
 use crate::framing::sse;
 
@@ -20,7 +20,7 @@ fn opening(include_usage: bool) -> Opening {
 }
 
 fn written(events: &[E], include_usage: bool) -> String {
-    let mut writer = OpenAiChat.stream_writer(opening(include_usage));
+    let mut writer = OPENAI_CHAT.stream_writer(opening(include_usage));
     let mut out = Vec::new();
     for event in events {
         writer.write(event, &mut out);
@@ -42,7 +42,7 @@ fn deltas(events: &[E]) -> Vec<String> {
 
 fn read(stream: &str) -> Vec<E> {
     let mut events = Vec::new();
-    OpenAiChat.stream_reader().read(stream.as_bytes(), &mut events).unwrap();
+    OPENAI_CHAT.stream_reader().read(stream.as_bytes(), &mut events).unwrap();
     events
 }
 
@@ -164,7 +164,7 @@ fn a_stream_cut_anywhere_reads_the_same() {
     let events = [&whole[..], &[finish(Finish::ToolCalls), E::Usage(USAGE), E::End]].concat();
     let stream = written(&events, true);
     for cut in 0..=stream.len() {
-        let mut reader = OpenAiChat.stream_reader();
+        let mut reader = OPENAI_CHAT.stream_reader();
         let mut read = Vec::new();
         let (first, second) = stream.as_bytes().split_at(cut);
         reader.read(first, &mut read).unwrap();
@@ -259,13 +259,13 @@ fn failures_inside_a_stream_are_told() {
     assert_eq!(kind("data: {\"error\":\"m\"}\n\n"), ErrorKind::Server);
     assert_eq!(kind("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"error\"}]}\n\n"), ErrorKind::Server);
     for unreadable in ["data: {\"choices\":\n\n", "data: [DONE]\n\n", "data: 1\n\n", "data: {\"choices\":7}\n\n"] {
-        let error = OpenAiChat.stream_reader().read(unreadable.as_bytes(), &mut Vec::new()).unwrap_err();
+        let error = OPENAI_CHAT.stream_reader().read(unreadable.as_bytes(), &mut Vec::new()).unwrap_err();
         assert_eq!(error.code.as_deref(), Some("invalid_provider_response"), "{unreadable}");
     }
 }
 
 fn peeked(data: &str) -> (Seen, Glance) {
-    let mut peeker = OpenAiChat.stream_peeker();
+    let mut peeker = OPENAI_CHAT.stream_peeker();
     let event = sse::Event { name: b"", data: data.as_bytes().into(), raw: b"" };
     let seen = peeker.peek(&event);
     (seen, peeker.glance().clone())

@@ -4,25 +4,21 @@ use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{Responses, input, read};
+use super::{input, read};
 use crate::conversation::{Finish, Guises, Part, Response, StreamEvent as E, Usage};
+use crate::dialect::Opening;
 use crate::dialect::aliases::Names;
-use crate::dialect::anthropic::Anthropic;
-use crate::dialect::bedrock::Bedrock;
-use crate::dialect::cohere::Cohere;
-use crate::dialect::gemini::Gemini;
-use crate::dialect::openai_chat::OpenAiChat;
+use crate::dialect::halves::{ANTHROPIC, BEDROCK, Both, COHERE, GEMINI, OPENAI_CHAT, RESPONSES};
 use crate::dialect::translate::{self, Asked};
-use crate::dialect::{Chat, Opening};
 use crate::embedding::Encoding;
 
 /// Every format of providers, with a model that it takes tools for.
-const PROVIDERS: [(&dyn Chat, &str); 5] = [
-    (&OpenAiChat, "gpt-5"),
-    (&Anthropic, "claude-sonnet-4-5"),
-    (&Gemini, "gemini-2.5-pro"),
-    (&Bedrock, "amazon.nova-pro-v1:0"),
-    (&Cohere, "command-a-03-2025"),
+const PROVIDERS: [(Both, &str); 5] = [
+    (OPENAI_CHAT, "gpt-5"),
+    (ANTHROPIC, "claude-sonnet-4-5"),
+    (GEMINI, "gemini-2.5-pro"),
+    (BEDROCK, "amazon.nova-pro-v1:0"),
+    (COHERE, "command-a-03-2025"),
 ];
 
 /// A request as Codex 0.171 makes it, of which long texts are shortened, in its second turn.
@@ -109,14 +105,14 @@ fn bare(items: &[Value]) -> Vec<Value> {
     items
 }
 
-fn names_of(provider: &'static dyn Chat, model: &str) -> Names {
-    translate::request(&Responses, provider, CODEX.as_bytes(), model).unwrap().names
+fn names_of(provider: Both, model: &str) -> Names {
+    translate::request(RESPONSES.client, provider.provider, CODEX.as_bytes(), model).unwrap().names
 }
 
 #[test]
 fn what_codex_sends_reaches_every_provider() {
     for (provider, model) in PROVIDERS {
-        let written = translate::request(&Responses, provider, CODEX.as_bytes(), model)
+        let written = translate::request(RESPONSES.client, provider.provider, CODEX.as_bytes(), model)
             .unwrap_or_else(|error| panic!("{provider:?}: {error:?}"));
         let body = String::from_utf8(written.body).unwrap();
         for named in
@@ -165,7 +161,7 @@ fn calls_come_back_in_the_form_of_their_tools() {
         let answer = Response { id: "a".to_owned(), choices: vec![choice], ..Response::default() };
         let body = provider.write_response(&answer, 7);
         let asked = Asked { model, id: "r", now: 7, encoding: Encoding::default(), estimate: 1, names: &names };
-        let answer = translate::answer(&Responses, provider, &body, &asked).unwrap();
+        let answer = translate::answer(RESPONSES.client, provider.provider, &body, &asked).unwrap();
         let answer: Value = serde_json::from_slice(&answer.body).unwrap();
         let expected: Vec<Value> = calls().into_iter().map(|(.., item)| item).collect();
         assert_eq!(bare(answer["output"].as_array().unwrap()), expected, "{provider:?}");
@@ -173,18 +169,18 @@ fn calls_come_back_in_the_form_of_their_tools() {
 }
 
 /// What a provider streams, as the client gets it.
-fn streamed(provider: &'static dyn Chat, model: &str, events: &[E], size: usize) -> Vec<Value> {
+fn streamed(provider: Both, model: &str, events: &[E], size: usize) -> Vec<Value> {
     let names = names_of(provider, model);
     let opening = |guises| Opening { model: model.to_owned(), now: 7, include_usage: true, estimate: 1, guises };
     let (mut writer, mut bytes) = (provider.stream_writer(opening(Guises::none())), Vec::new());
     events.iter().for_each(|event| writer.write(event, &mut bytes));
-    let (mut reader, mut read) = (translate::stream(&Responses, provider, &names), Vec::new());
+    let (mut reader, mut read) = (translate::stream(RESPONSES.asks(), provider.serves(), &names), Vec::new());
     bytes.chunks(size).for_each(|portion| reader.read(portion, &mut read).unwrap());
     // Google's streams have no terminator but their end.
     if read.last() != Some(&E::End) {
         read.push(E::End);
     }
-    let (mut writer, mut out) = (Responses.stream_writer(opening(names.guises)), Vec::new());
+    let (mut writer, mut out) = (RESPONSES.stream_writer(opening(names.guises)), Vec::new());
     read.iter().for_each(|event| writer.write(event, &mut out));
     let out = String::from_utf8(out).unwrap();
     let data = out.lines().filter_map(|line| line.strip_prefix("data: "));
@@ -235,7 +231,7 @@ fn streamed_calls_do_too_and_texts_come_in_pieces() {
 fn a_client_that_takes_one_call_gets_the_first() {
     let one = CODEX.replace(r#""parallel_tool_calls":true"#, r#""parallel_tool_calls":false"#);
     for (provider, model) in PROVIDERS {
-        let written = translate::request(&Responses, provider, one.as_bytes(), model).unwrap();
+        let written = translate::request(RESPONSES.client, provider.provider, one.as_bytes(), model).unwrap();
         let told = String::from_utf8_lossy(&written.body).contains("parallel_tool");
         let dropped = written.dropped.iter().any(|dropped| dropped == "parallel_tool_calls");
         assert_ne!(told, dropped, "{provider:?}: {:?}", written.dropped);
@@ -244,7 +240,8 @@ fn a_client_that_takes_one_call_gets_the_first() {
             Opening { model: model.to_owned(), now: 7, include_usage: true, estimate: 1, guises: Guises::none() };
         let mut writer = provider.stream_writer(opening);
         stream_of_calls().iter().for_each(|event| writer.write(event, &mut bytes));
-        let (mut reader, mut read) = (translate::stream(&Responses, provider, &written.names), Vec::new());
+        let (mut reader, mut read) =
+            (translate::stream(RESPONSES.asks(), provider.serves(), &written.names), Vec::new());
         reader.read(&bytes, &mut read).unwrap();
         let called = read.iter().filter(|event| matches!(event, E::ToolCall { .. })).count();
         let arguments = read.iter().filter_map(|event| match event {
@@ -325,7 +322,7 @@ mod properties {
             let choice = crate::conversation::Choice { parts: parts.clone(), finish: Finish::ToolCalls };
             let response =
                 Response { choices: vec![choice], guises: request.guises.clone(), ..Response::default() };
-            let answer: Value = serde_json::from_slice(&Responses.write_response(&response, 7)).unwrap();
+            let answer: Value = serde_json::from_slice(&RESPONSES.write_response(&response, 7)).unwrap();
             let mut body: Value = serde_json::from_str(CODEX).unwrap();
             body["input"] = answer["output"].clone();
             let again = read(&body.to_string()).unwrap();
@@ -343,7 +340,7 @@ mod properties {
             guises.add(Guise { function, name, namespace: Some("n".to_owned()), form: Form::Text });
             let arguments: Vec<char> = json!({"input": text}).to_string().chars().collect();
             let opening = Opening { model: "m".to_owned(), now: 0, include_usage: true, estimate: 0, guises };
-            let (mut writer, mut out) = (Responses.stream_writer(opening), Vec::new());
+            let (mut writer, mut out) = (RESPONSES.stream_writer(opening), Vec::new());
             writer.write(&E::ToolCall { choice: 0, call: 0, id: "c".to_owned(), name: "n__t".to_owned() }, &mut out);
             for piece in arguments.chunks(size) {
                 writer.write(&E::Arguments { choice: 0, call: 0, json: piece.iter().collect() }, &mut out);

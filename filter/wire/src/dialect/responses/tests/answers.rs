@@ -3,9 +3,10 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{Responses, call, text, thought};
+use super::{call, text, thought};
 use crate::conversation::{Choice, Finish, Part, Response, Usage};
-use crate::dialect::{Chat, Dialect, Glance};
+use crate::dialect::Glance;
+use crate::dialect::halves::RESPONSES;
 use crate::error::ErrorKind;
 
 const USAGE: Usage = Usage { input: 9, cached: 4, cache_write: 1, output: 6, reasoning: 2 };
@@ -23,7 +24,7 @@ fn answer(parts: Vec<Part>, finish: Finish) -> Response {
 }
 
 fn written(response: &Response) -> String {
-    String::from_utf8(Responses.write_response(response, 99)).unwrap()
+    String::from_utf8(RESPONSES.write_response(response, 99)).unwrap()
 }
 
 #[test]
@@ -57,7 +58,7 @@ fn what_cut_an_answer_short_is_said() {
         let written = written(&answer(vec![text("Hi")], finish));
         assert!(written.contains(&format!(r#""incomplete_details":{{"reason":"{reason}"}}"#)), "{written}");
         assert_eq!(written.matches(r#""status":"incomplete""#).count(), 2, "of the answer and its last item");
-        assert_eq!(Responses.read_response(written.as_bytes()).unwrap().choices[0].finish, finish);
+        assert_eq!(RESPONSES.read_response(written.as_bytes()).unwrap().choices[0].finish, finish);
     }
 }
 
@@ -72,7 +73,7 @@ fn names_are_made_where_the_provider_has_none_and_are_never_too_long() {
 
 fn read(output: &str, more: &str) -> Choice {
     let body = format!(r#"{{"id":"resp_1","output":[{output}],"usage":null,"made_up":{{}}{more}}}"#);
-    Responses.read_response(body.as_bytes()).unwrap().choices.remove(0)
+    RESPONSES.read_response(body.as_bytes()).unwrap().choices.remove(0)
 }
 
 #[test]
@@ -121,12 +122,12 @@ fn a_failure_hidden_in_a_200_is_an_error() {
         (r#"{"error":{"message":"m","code":"insufficient_quota"}}"#, ErrorKind::InsufficientQuota),
     ];
     for (body, kind) in cases {
-        assert_eq!(Responses.read_response(body.as_bytes()).unwrap_err().kind, kind, "{body}");
-        assert_eq!(Responses.peek_response(body.as_bytes()).unwrap_err().kind, kind, "{body}");
+        assert_eq!(RESPONSES.read_response(body.as_bytes()).unwrap_err().kind, kind, "{body}");
+        assert_eq!(RESPONSES.peek_response(body.as_bytes()).unwrap_err().kind, kind, "{body}");
     }
     for body in ["", "<html>", "[]", "{}", r#"{"output":null}"#, "null"] {
-        let read = Responses.read_response(body.as_bytes()).unwrap_err();
-        let peeked = Responses.peek_response(body.as_bytes()).unwrap_err();
+        let read = RESPONSES.read_response(body.as_bytes()).unwrap_err();
+        let peeked = RESPONSES.peek_response(body.as_bytes()).unwrap_err();
         for error in [read, peeked] {
             assert_eq!((error.status, error.code.as_deref()), (502, Some("invalid_provider_response")), "{body}");
         }
@@ -137,16 +138,16 @@ fn a_failure_hidden_in_a_200_is_an_error() {
 fn an_answer_in_the_background_passes_and_is_none_to_translate() {
     let body = br#"{"id":"resp_1","status":"queued","model":"m","output":[],"usage":null,"error":null}"#;
     assert_eq!(
-        Responses.peek_response(body).unwrap(),
+        RESPONSES.peek_response(body).unwrap(),
         Glance { model: Some("m".to_owned()), id: Some("resp_1".to_owned()), ..Glance::default() }
     );
-    assert_eq!(Responses.read_response(body).unwrap_err().status, 502);
+    assert_eq!(RESPONSES.read_response(body).unwrap_err().status, 502);
 }
 
 #[test]
 fn usage_is_inclusive_and_owed_by_an_answer_that_is_no_good() {
     let failed = br#"{"status":"failed","usage":{"input_tokens":9.0,"output_tokens":"6","input_tokens_details":{"cached_tokens":4},"output_tokens_details":null}}"#;
-    assert_eq!(Responses.usage_of(failed), Some(Usage { input: 9, cached: 4, output: 6, ..Usage::default() }));
-    assert_eq!(Responses.usage_of(br#"{"usage":{}}"#), None);
-    assert_eq!(Responses.usage_of(b"<html>"), None);
+    assert_eq!(RESPONSES.usage_of(failed), Some(Usage { input: 9, cached: 4, output: 6, ..Usage::default() }));
+    assert_eq!(RESPONSES.usage_of(br#"{"usage":{}}"#), None);
+    assert_eq!(RESPONSES.usage_of(b"<html>"), None);
 }

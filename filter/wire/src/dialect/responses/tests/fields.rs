@@ -3,8 +3,9 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{Responses, input, read, request_with};
-use crate::dialect::{Dialect, Fate};
+use super::{input, read, request_with};
+use crate::dialect::Fate;
+use crate::dialect::halves::RESPONSES;
 
 /// A request that sets the field, and the path an error names.
 fn sample(path: &'static str) -> (String, String) {
@@ -153,7 +154,7 @@ fn in_content(field: &str) -> String {
 #[test]
 fn every_field_meets_its_fate() {
     let plain = read(&request_with("")).unwrap();
-    for (path, fate, _) in Responses.fields() {
+    for (path, fate, _) in RESPONSES.fields() {
         let (body, param) = sample(path);
         let read = read(&body);
         match fate {

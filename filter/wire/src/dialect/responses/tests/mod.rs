@@ -12,10 +12,8 @@ mod streams_in;
 mod properties;
 
 use crate::conversation::{Message, Part, Request, Role};
-use crate::dialect::Chat;
+use crate::dialect::halves::RESPONSES;
 use crate::error::ApiError;
-
-use super::Responses;
 
 /// A request with these fields besides model and input.
 fn request_with(fields: &str) -> String {
@@ -29,7 +27,7 @@ fn input(items: &str) -> String {
 }
 
 fn read(body: &str) -> Result<Request, ApiError> {
-    Responses.read_request(body.as_bytes())
+    RESPONSES.read_request(body.as_bytes())
 }
 
 fn text(text: &str) -> Part {

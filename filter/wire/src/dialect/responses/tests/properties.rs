@@ -9,11 +9,12 @@ use crate::conversation::{
     Choice, Finish, Message, OutputFormat, Part, Reasoning, Request, Response, Role, Source, StreamEvent, Tool,
     ToolChoice,
 };
+use crate::dialect::halves::RESPONSES;
 use crate::dialect::openai::strategies::{base64, finish, json, nearly_json, tier, usage, word, words};
-use crate::dialect::{Chat, Dialect, Opening, Seen};
+use crate::dialect::{Opening, Seen};
 use crate::framing::sse;
 
-use super::{Responses, conversation};
+use super::conversation;
 
 fn text() -> impl Strategy<Value = Part> {
     words().prop_map(|text| Part::Text { text, cache: None })
@@ -186,7 +187,7 @@ fn stream() -> impl Strategy<Value = Vec<StreamEvent>> {
 }
 
 fn read_in_portions(portions: &[&[u8]]) -> Vec<StreamEvent> {
-    let mut reader = Responses.stream_reader();
+    let mut reader = RESPONSES.stream_reader();
     let mut events = Vec::new();
     for portion in portions {
         reader.read(portion, &mut events).unwrap();
@@ -196,15 +197,15 @@ fn read_in_portions(portions: &[&[u8]]) -> Vec<StreamEvent> {
 
 /// Feeds everything that reads; nothing may panic.
 fn read_everything(bytes: &[u8]) {
-    let _ = Responses.read_request(bytes);
-    let _ = Responses.read_response(bytes);
-    let _ = Responses.peek_response(bytes);
-    let _ = Responses.usage_of(bytes);
-    let _ = Responses.stream_reader().read(bytes, &mut Vec::new());
+    let _ = RESPONSES.read_request(bytes);
+    let _ = RESPONSES.read_response(bytes);
+    let _ = RESPONSES.peek_response(bytes);
+    let _ = RESPONSES.usage_of(bytes);
+    let _ = RESPONSES.stream_reader().read(bytes, &mut Vec::new());
     let data = [b"data: ", bytes, b"\n\n"].concat();
-    let _ = Responses.stream_reader().read(&data, &mut Vec::new());
+    let _ = RESPONSES.stream_reader().read(&data, &mut Vec::new());
     let event = sse::Event { name: b"", data: bytes.into(), raw: bytes };
-    let seen = Responses.stream_peeker().peek(&event);
+    let seen = RESPONSES.stream_peeker().peek(&event);
     assert!(!matches!(seen, Seen::Failed(error) if error.message.is_empty()));
 }
 
@@ -268,28 +269,28 @@ proptest! {
 
     #[test]
     fn a_written_request_reads_back(request in request()) {
-        let written = Responses.write_request(&request, "m").unwrap();
+        let written = RESPONSES.write_request(&request, "m").unwrap();
         prop_assert!(written.dropped.is_empty());
-        prop_assert_eq!(Responses.read_request(&written.body).unwrap(), request);
+        prop_assert_eq!(RESPONSES.read_request(&written.body).unwrap(), request);
     }
 
     #[test]
     fn a_written_response_reads_back(response in response()) {
-        let written = Responses.write_response(&response, 0);
-        prop_assert_eq!(Responses.read_response(&written).unwrap(), response.clone());
-        let glance = Responses.peek_response(&written).unwrap();
+        let written = RESPONSES.write_response(&response, 0);
+        prop_assert_eq!(RESPONSES.read_response(&written).unwrap(), response.clone());
+        let glance = RESPONSES.peek_response(&written).unwrap();
         prop_assert_eq!((glance.model, glance.usage), (Some(response.model), response.usage));
-        prop_assert_eq!(Responses.usage_of(&written), response.usage);
+        prop_assert_eq!(RESPONSES.usage_of(&written), response.usage);
     }
 
     #[test]
     fn what_a_client_sends_back_is_what_it_got(response in response()) {
-        let written = String::from_utf8(Responses.write_response(&response, 0)).unwrap();
+        let written = String::from_utf8(RESPONSES.write_response(&response, 0)).unwrap();
         let (_, output) = written.split_once(r#""output":"#).unwrap();
         let (output, _) = output.rsplit_once(r#","parallel_tool_calls""#).unwrap();
         let body = format!(r#"{{"model":"m","input":{output}}}"#);
         let parts = response.choices[0].parts.clone();
-        match Responses.read_request(body.as_bytes()) {
+        match RESPONSES.read_request(body.as_bytes()) {
             Ok(request) => prop_assert_eq!(request.messages[0].parts.clone(), parts),
             Err(_) => prop_assert!(parts.is_empty()),
         }
@@ -298,7 +299,7 @@ proptest! {
     #[test]
     fn a_written_stream_reads_back_wherever_it_is_cut(events in stream()) {
         let opening = Opening { model: "x".to_owned(), now: 0, include_usage: true, estimate: 0, guises: crate::conversation::Guises::none() };
-        let mut writer = Responses.stream_writer(opening);
+        let mut writer = RESPONSES.stream_writer(opening);
         let mut bytes = Vec::new();
         events.iter().for_each(|event| writer.write(event, &mut bytes));
         let single: Vec<&[u8]> = bytes.chunks(1).collect();

@@ -3,12 +3,12 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{Responses, call, conversation, result, say, text, thought};
+use super::{call, conversation, result, say, text, thought};
 use crate::conversation::{CacheMark, Json, OutputFormat, Part, Reasoning, Request, Role, Source, Tool, ToolChoice};
-use crate::dialect::Chat;
+use crate::dialect::halves::RESPONSES;
 
 fn written(request: &Request) -> (String, Vec<String>) {
-    let written = Responses.write_request(request, "p").unwrap();
+    let written = RESPONSES.write_request(request, "p").unwrap();
     (String::from_utf8(written.body).unwrap(), written.dropped)
 }
 
@@ -121,7 +121,7 @@ fn what_would_change_the_answer_is_refused() {
         (conversation(vec![say(Role::Tool, vec![text("a")])]), "messages[0].content[0]"),
     ];
     for (request, param) in cases {
-        let error = Responses.write_request(&request, "p").unwrap_err();
+        let error = RESPONSES.write_request(&request, "p").unwrap_err();
         assert_eq!((error.status, error.param.as_deref()), (400, Some(param)));
         assert_eq!(error.code.as_deref(), Some("unsupported_parameter"));
     }

@@ -3,9 +3,9 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::Responses;
 use crate::conversation::{Finish, StreamEvent as E, Usage};
-use crate::dialect::{Chat, Opening};
+use crate::dialect::Opening;
+use crate::dialect::halves::RESPONSES;
 use crate::error::{ApiError, ErrorKind};
 
 fn written(events: &[E]) -> String {
@@ -16,7 +16,7 @@ fn written(events: &[E]) -> String {
         estimate: 0,
         guises: crate::conversation::Guises::none(),
     };
-    let mut writer = Responses.stream_writer(opening);
+    let mut writer = RESPONSES.stream_writer(opening);
     let mut out = Vec::new();
     for event in events {
         writer.write(event, &mut out);
@@ -105,10 +105,10 @@ fn the_end_is_the_whole_answer() {
     let stream = written(&given);
     let (_, last) = stream.trim_end().rsplit_once("\n\n").unwrap();
     let data = last.split_once(r#","response":"#).unwrap().1.strip_suffix('}').unwrap();
-    let mut response = Responses.read_response(data.as_bytes()).unwrap();
+    let mut response = RESPONSES.read_response(data.as_bytes()).unwrap();
     assert!(last.starts_with("event: response.completed\n") && response.usage == Some(USAGE));
     response.created = None;
-    let whole = Responses.write_response(&response, 7);
+    let whole = RESPONSES.write_response(&response, 7);
     assert_eq!(data, String::from_utf8(whole).unwrap(), "as an answer that is not streamed");
 }
 

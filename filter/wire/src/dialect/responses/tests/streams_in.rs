@@ -3,10 +3,10 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::Responses;
 use super::streams::{USAGE, arguments, call, finish, say, seal, start, think};
 use crate::conversation::{Finish, StreamEvent as E};
-use crate::dialect::{Chat, Glance, Seen};
+use crate::dialect::halves::RESPONSES;
+use crate::dialect::{Glance, Seen};
 use crate::error::ErrorKind;
 use crate::framing::sse;
 
@@ -20,7 +20,7 @@ fn stream(events: &[&str]) -> String {
 
 fn read(data: &[&str]) -> Vec<E> {
     let mut events = Vec::new();
-    Responses.stream_reader().read(stream(data).as_bytes(), &mut events).unwrap();
+    RESPONSES.stream_reader().read(stream(data).as_bytes(), &mut events).unwrap();
     events
 }
 
@@ -66,7 +66,7 @@ fn openais_stream_is_read() {
     assert_eq!(read(&golden), expected);
     let bytes = stream(&golden);
     for cut in 0..=bytes.len() {
-        let (mut reader, mut events) = (Responses.stream_reader(), Vec::new());
+        let (mut reader, mut events) = (RESPONSES.stream_reader(), Vec::new());
         for portion in [&bytes.as_bytes()[..cut], &bytes.as_bytes()[cut..]] {
             reader.read(portion, &mut events).unwrap();
         }
@@ -113,7 +113,7 @@ fn the_end_says_why() {
     assert_eq!(end(cut), [E::End, finish(Finish::ContentFilter)]);
     // The event's name says it where the object does not.
     assert_eq!(end(r#"{"type":"response.incomplete","response":{}}"#), [E::End, finish(Finish::Length)]);
-    let (mut reader, mut events) = (Responses.stream_reader(), Vec::new());
+    let (mut reader, mut events) = (RESPONSES.stream_reader(), Vec::new());
     let error = reader.read(stream(&[r#"{"type":"response.completed"}"#]).as_bytes(), &mut events).unwrap_err();
     assert_eq!(error.status, 502);
 }
@@ -141,14 +141,14 @@ fn failures_of_every_shape_end_the_stream() {
         assert!(matches!(events.last(), Some(E::Error(error)) if error.kind == kind), "{data}: {events:?}");
         let bytes = stream(&[data]);
         let event = sse::Event { name: b"", data: data.as_bytes().into(), raw: bytes.as_bytes() };
-        let seen = Responses.stream_peeker().peek(&event);
+        let seen = RESPONSES.stream_peeker().peek(&event);
         assert!(matches!(seen, Seen::Failed(error) if error.kind == kind), "{data}");
     }
 }
 
 #[test]
 fn a_provider_that_names_more_items_than_any_answer_has_is_stopped() {
-    let (mut reader, mut events) = (Responses.stream_reader(), Vec::new());
+    let (mut reader, mut events) = (RESPONSES.stream_reader(), Vec::new());
     let result = (0..5000).try_for_each(|place| {
         let delta = format!(r#"{{"type":"response.output_text.delta","output_index":{place},"delta":"a"}}"#);
         reader.read(stream(&[&delta]).as_bytes(), &mut events)
@@ -158,7 +158,7 @@ fn a_provider_that_names_more_items_than_any_answer_has_is_stopped() {
 
 #[test]
 fn of_a_stream_that_passes_is_seen_what_counts() {
-    let mut peeker = Responses.stream_peeker();
+    let mut peeker = RESPONSES.stream_peeker();
     let cases = [
         (CREATED, Seen::Other),
         (r#"{"type":"response.output_item.added","item":{"type":"reasoning"}}"#, Seen::Other),

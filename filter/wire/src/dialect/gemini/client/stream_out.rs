@@ -9,11 +9,11 @@ use crate::conversation::{Finish, StreamEvent, Usage};
 use crate::dialect::functions::Input;
 use crate::dialect::{Kept, Opening, StreamWriter};
 
+use super::super::part::{FunctionCall, Part};
+use super::super::seals::Seal;
 use super::error;
-use super::part::{FunctionCall, Part};
 use super::response::{CandidateShown, Shown};
-use super::seals::Seal;
-use super::usage;
+use super::words;
 
 /// Writes a stream.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ impl Writer {
     }
 
     fn put(&self, candidates: Vec<CandidateShown<'_>>, usage: Option<Usage>, out: &mut Vec<u8>) {
-        let usage_metadata = usage.map(usage::Shown::from);
+        let usage_metadata = usage.map(words::Shown::from);
         out.extend_from_slice(b"data: ");
         Shown { candidates, usage_metadata, model_version: &self.model, response_id: &self.id }.write(out);
         out.extend_from_slice(b"\n\n");

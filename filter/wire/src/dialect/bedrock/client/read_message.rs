@@ -7,8 +7,8 @@ use crate::conversation::{CacheMark, Message, Part, Request, Role, Source};
 use crate::dialect::fields::{Fields, join, needed, refuse_rest};
 use crate::error::ApiError;
 
-use super::media::{document_type, image_type};
-use super::response::ReasoningIn;
+use super::super::response::ReasoningIn;
+use super::words::{document_type, image_type};
 
 /// Where a block stands. A tool's result holds fewer kinds, and no result: so blocks nest twice at most, whatever is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::conversation::{Finish, StreamEvent, Usage};
 use crate::dialect::{Kept, StreamWriter, aws};
 
-use super::answer::{Tokens, stop_reason_of};
+use super::words::{Tokens, stop_reason_of};
 
 /// Writes a stream.
 #[derive(Debug, Default)]
@@ -133,7 +133,7 @@ impl StreamWriter for Writer {
             StreamEvent::Finish { choice: 0, finish } => self.stop(*finish, out),
             StreamEvent::Error(failure) => {
                 self.phase = Phase::Over;
-                aws::write_failure(failure, out);
+                aws::client::write_failure(failure, out);
             }
             StreamEvent::End => self.end(out),
             // Converse has no word for a ping, and holds one answer: the first.
@@ -150,7 +150,7 @@ impl Writer {
     fn message_start(&mut self, out: &mut Vec<u8>) {
         if self.phase == Phase::Waiting {
             self.phase = Phase::Begun;
-            aws::write_event("messageStart", &MessageStart { role: "assistant" }, out);
+            aws::client::write_event("messageStart", &MessageStart { role: "assistant" }, out);
         }
     }
 
@@ -181,7 +181,7 @@ impl Writer {
         self.calls.push((call, self.next));
         let content_block_index = self.begin(Open::Call, out);
         let rest = Started { start: StartOut::ToolUse { tool_use_id, name } };
-        aws::write_event("contentBlockStart", &Block { content_block_index, rest }, out);
+        aws::client::write_event("contentBlockStart", &Block { content_block_index, rest }, out);
     }
 
     /// Pieces go to their call's block by its index: also when a provider mixes the pieces of several calls.
@@ -203,13 +203,13 @@ impl Writer {
     }
 
     fn delta(&self, content_block_index: u32, delta: DeltaOut<'_>, out: &mut Vec<u8>) {
-        aws::write_event("contentBlockDelta", &Block { content_block_index, rest: More { delta } }, out);
+        aws::client::write_event("contentBlockDelta", &Block { content_block_index, rest: More { delta } }, out);
     }
 
     fn end_block(&mut self, out: &mut Vec<u8>) {
         if std::mem::take(&mut self.open) != Open::Nothing {
             let content_block_index = self.next.saturating_sub(1);
-            aws::write_event("contentBlockStop", &Block { content_block_index, rest: Nothing {} }, out);
+            aws::client::write_event("contentBlockStop", &Block { content_block_index, rest: Nothing {} }, out);
         }
     }
 
@@ -218,13 +218,13 @@ impl Writer {
         self.end_block(out);
         if self.phase == Phase::Begun {
             self.phase = Phase::Stopped;
-            aws::write_event("messageStop", &MessageStop { stop_reason: stop_reason_of(finish) }, out);
+            aws::client::write_event("messageStop", &MessageStop { stop_reason: stop_reason_of(finish) }, out);
         }
     }
 
     fn end(&mut self, out: &mut Vec<u8>) {
         self.stop(Finish::default(), out);
-        aws::write_event("metadata", &Metadata { usage: self.usage.into() }, out);
+        aws::client::write_event("metadata", &Metadata { usage: self.usage.into() }, out);
         self.phase = Phase::Over;
     }
 }

@@ -8,7 +8,7 @@ use crate::dialect::out::json;
 use crate::dialect::{Kept, StreamWriter};
 use crate::error::ApiError;
 
-use super::{usage, words};
+use super::words;
 
 /// The writer.
 #[derive(Debug, Default)]
@@ -146,7 +146,7 @@ impl Writer {
             }
             if let Some(usage) = self.usage {
                 out.extend_from_slice(b",\"usage\":");
-                json(out, &usage::Shown::from(usage));
+                json(out, &words::Shown::from(usage));
             }
             out.push(b'}');
         });

@@ -12,7 +12,7 @@ use crate::dialect::fields::{Fields, join};
 use crate::dialect::functions::made_up_id;
 use crate::error::ApiError;
 
-use super::answer::{CallSeen, PartSeen, Told};
+use super::super::answer::{CallSeen, PartSeen, Told};
 
 /// Reads a request; its model and whether it streams stand in its path.
 pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {

@@ -4,16 +4,6 @@
 use sluice_wire::conversation::{
     Choice, Finish, Json, Message, Part, Request, Response, Role, StreamEvent, Tool, ToolChoice, Usage,
 };
-use sluice_wire::dialect::{Chat, Content, Dialect, Opening};
-
-/// The formats of conversations.
-pub fn chats() -> impl Iterator<Item = &'static dyn Chat> {
-    let all: &[&'static dyn Dialect] = sluice_wire::dialect::ALL;
-    all.iter().filter_map(|dialect| match dialect.content() {
-        Content::Chat(chat) => Some(chat),
-        _ => None,
-    })
-}
 
 fn text(role: Role, text: &str) -> Message {
     Message { role, parts: vec![part(text)], name: None }
@@ -104,20 +94,4 @@ pub fn events(events: usize) -> Vec<StreamEvent> {
         StreamEvent::End,
     ]);
     stream
-}
-
-/// A stream as `format` writes it.
-pub fn written(format: &dyn Chat, stream: &[StreamEvent]) -> Vec<u8> {
-    let mut writer = format.stream_writer(Opening {
-        model: "model".to_owned(),
-        now: 0,
-        include_usage: true,
-        estimate: 0,
-        guises: sluice_wire::conversation::Guises::none(),
-    });
-    let mut out = Vec::new();
-    for event in stream {
-        writer.write(event, &mut out);
-    }
-    out
 }

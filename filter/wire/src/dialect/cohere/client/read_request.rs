@@ -11,7 +11,7 @@ use crate::error::ApiError;
 use super::read_message;
 
 /// The name of a schema, which the format has none of.
-pub(super) const SCHEMA_NAME: &str = "answer";
+pub(in super::super) const SCHEMA_NAME: &str = "answer";
 
 /// Reads the body.
 pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {

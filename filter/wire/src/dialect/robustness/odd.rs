@@ -5,8 +5,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use sluice_wire::dialect::Chat;
-use sluice_wire::framing::{eventstream, sse};
+
+use crate::dialect::halves::Both;
+use crate::framing::{eventstream, sse};
 
 /// One event: its name, and its JSON.
 #[derive(Debug, Clone)]
@@ -85,7 +86,7 @@ pub fn oddities() -> impl Strategy<Value = Vec<Oddity>> {
 }
 
 /// The same stream, with these oddities.
-pub fn odd(format: &dyn Chat, bytes: &[u8], oddities: &[Oddity]) -> Vec<u8> {
+pub fn odd(format: Both, bytes: &[u8], oddities: &[Oddity]) -> Vec<u8> {
     let mut events = split(format, bytes);
     for oddity in oddities {
         if events.is_empty() {
@@ -147,8 +148,8 @@ fn insert(data: &mut String, mark: &str, which: Index, what: &str) {
     }
 }
 
-fn is_framed(format: &dyn Chat) -> bool {
-    format.stream_type() != "text/event-stream"
+fn is_framed(format: Both) -> bool {
+    format.provider.stream_type != "text/event-stream"
 }
 
 /// Anthropic's events travel on AWS inside of others.
@@ -157,7 +158,7 @@ fn unwrapped(data: &str) -> Option<String> {
     String::from_utf8(STANDARD.decode(inside).ok()?).ok()
 }
 
-fn split(format: &dyn Chat, bytes: &[u8]) -> Vec<Event> {
+fn split(format: Both, bytes: &[u8]) -> Vec<Event> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut events = Vec::new();
     if is_framed(format) {
@@ -176,7 +177,7 @@ fn split(format: &dyn Chat, bytes: &[u8]) -> Vec<Event> {
     events
 }
 
-fn joined(format: &dyn Chat, events: &[Event]) -> Vec<u8> {
+fn joined(format: Both, events: &[Event]) -> Vec<u8> {
     let mut out = Vec::new();
     for Event { name, data } in events {
         if is_framed(format) {
