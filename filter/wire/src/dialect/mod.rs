@@ -51,6 +51,9 @@ mod id;
 mod in_turn;
 mod json_end;
 mod kept;
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
+mod laws;
 mod mended;
 mod models;
 mod openai;

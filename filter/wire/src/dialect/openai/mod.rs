@@ -13,9 +13,6 @@ pub(in crate::dialect) mod table;
 pub(in crate::dialect) mod usage;
 pub(in crate::dialect) mod words;
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
-pub(in crate::dialect) mod strategies;
-
 use super::client::Manner;
 
 /// What clients of OpenAI's formats read and send.
