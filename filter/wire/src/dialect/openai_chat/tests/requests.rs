@@ -6,77 +6,12 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::super::write::write;
 use super::super::{Variation, variations};
 use super::{conversation, request_with, say, text};
-use crate::conversation::{
-    CacheMark, Json, Message, OutputFormat, Part, Reasoning, Request, Role, Source, Tool, ToolChoice,
-};
+use crate::conversation::{CacheMark, Message, OutputFormat, Part, Reasoning, Request, Role, Source};
 use crate::dialect::halves::OPENAI_CHAT;
-
-const GOLDEN: &str = r#"{"model":"gpt-x","messages":[
-  {"role":"system","content":"Be brief."},
-  {"role":"user","content":[{"type":"text","text":"What is this?"},{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBOR","detail":"low"}}]},
-  {"role":"assistant","content":null,"tool_calls":[{"id":"call_1","type":"function","function":{"name":"get_weather","arguments":"{\"city\":\"Oslo\"}"}}]},
-  {"role":"tool","tool_call_id":"call_1","content":"{\"t\":3}"}],
- "tools":[{"type":"function","function":{"name":"get_weather","description":"w","parameters":{"type":"object","properties":{},"additionalProperties":false},"strict":true}}],
- "tool_choice":"auto","max_completion_tokens":256,"max_tokens":9,"stop":["END"],"stream":true,"stream_options":{"include_usage":true}}"#;
-
-fn golden() -> Request {
-    let image = Part::Image {
-        source: Source::Base64 { media_type: "image/png".to_owned(), data: "iVBOR".to_owned() },
-        detail: Some("low".to_owned()),
-        cache: None,
-    };
-    let call = Part::ToolCall {
-        id: "call_1".to_owned(),
-        name: "get_weather".to_owned(),
-        arguments: r#"{"city":"Oslo"}"#.to_owned(),
-    };
-    Request {
-        model: "gpt-x".to_owned(),
-        tools: vec![Tool {
-            name: "get_weather".to_owned(),
-            description: Some("w".to_owned()),
-            parameters: Some(Json::parse(r#"{"type":"object","properties":{},"additionalProperties":false}"#).unwrap()),
-            strict: Some(true),
-            cache: None,
-        }],
-        tool_choice: Some(ToolChoice::Auto),
-        max_tokens: Some(256),
-        stop: vec!["END".to_owned()],
-        stream: true,
-        include_usage: true,
-        ..conversation(vec![
-            say(Role::System, vec![text("Be brief.")]),
-            say(Role::User, vec![text("What is this?"), image]),
-            say(Role::Assistant, vec![call]),
-            say(Role::Tool, vec![result("call_1", vec![text(r#"{"t":3}"#)])]),
-        ])
-    }
-}
-
-fn result(call: &str, content: Vec<Part>) -> Part {
-    Part::ToolResult { call: call.to_owned(), content, is_error: false, cache: None }
-}
 
 fn written(request: &Request, variation: Variation) -> (String, Vec<String>) {
     let written = write(request, "p", &variation).unwrap();
     (String::from_utf8(written.body).unwrap(), written.dropped)
-}
-
-#[test]
-fn the_golden_request_is_read_and_written() {
-    assert_eq!(OPENAI_CHAT.read_request(GOLDEN.as_bytes()).unwrap(), golden());
-    let expected = concat!(
-        r#"{"model":"p","messages":[{"role":"system","content":"Be brief."},"#,
-        r#"{"role":"user","content":[{"type":"text","text":"What is this?"},"#,
-        r#"{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBOR","detail":"low"}}]},"#,
-        r#"{"role":"assistant","content":null,"tool_calls":[{"id":"call_1","type":"function","#,
-        r#""function":{"name":"get_weather","arguments":"{\"city\":\"Oslo\"}"}}]},"#,
-        r#"{"role":"tool","tool_call_id":"call_1","content":"{\"t\":3}"}],"#,
-        r#""tools":[{"type":"function","function":{"name":"get_weather","description":"w","#,
-        r#""parameters":{"type":"object","properties":{},"additionalProperties":false},"strict":true}}],"tool_choice":"auto","#,
-        r#""max_completion_tokens":256,"stop":["END"],"stream":true,"stream_options":{"include_usage":true}}"#
-    );
-    assert_eq!(written(&golden(), variations::OPENAI), (expected.to_owned(), vec![]));
 }
 
 #[test]
@@ -193,22 +128,6 @@ fn a_budget_becomes_an_effort() {
         let (body, _) = written(&request, variations::OPENAI);
         assert!(body.contains(&format!(r#""reasoning_effort":"{effort}""#)), "{body}");
     }
-}
-
-#[test]
-fn media_in_tool_results_follows_in_a_user_message() {
-    let image = Part::Image { source: Source::Url("https://a/b".to_owned()), detail: None, cache: None };
-    let request = conversation(vec![
-        say(Role::Tool, vec![result("c1", vec![text("seen"), image])]),
-        say(Role::User, vec![result("c2", vec![]), text("go on")]),
-    ]);
-    let expected = concat!(
-        r#"{"model":"p","messages":[{"role":"tool","tool_call_id":"c1","content":"seen"},"#,
-        r#"{"role":"tool","tool_call_id":"c2","content":""},"#,
-        r#"{"role":"user","content":[{"type":"text","text":"From the result of tool call c1:"},"#,
-        r#"{"type":"image_url","image_url":{"url":"https://a/b"}}]},{"role":"user","content":"go on"}]}"#
-    );
-    assert_eq!(written(&request, variations::OPENAI), (expected.to_owned(), vec![]));
 }
 
 #[test]

@@ -159,21 +159,6 @@ fn a_failure_ends_the_stream_without_a_terminator() {
 }
 
 #[test]
-fn a_stream_cut_anywhere_reads_the_same() {
-    let whole = [start(), think("é"), seal("s"), say("a\n"), call(0, "c", "f"), arguments(0, "{}"), E::Ping];
-    let events = [&whole[..], &[finish(Finish::ToolCalls), E::Usage(USAGE), E::End]].concat();
-    let stream = written(&events, true);
-    for cut in 0..=stream.len() {
-        let mut reader = OPENAI_CHAT.stream_reader();
-        let mut read = Vec::new();
-        let (first, second) = stream.as_bytes().split_at(cut);
-        reader.read(first, &mut read).unwrap();
-        reader.read(second, &mut read).unwrap();
-        assert_eq!(read, events, "cut at {cut}");
-    }
-}
-
-#[test]
 fn several_choices_each_begin_with_their_role() {
     let event = |choice, text: &str| E::Text { choice, text: text.to_owned() };
     let events = [start(), event(1, "b"), event(0, "a"), E::Finish { choice: 1, finish: Finish::Length }, E::End];
