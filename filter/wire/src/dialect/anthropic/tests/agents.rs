@@ -4,7 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::conversation::{CacheMark, Reasoning, Source};
+use crate::conversation::{CacheMark, Source};
 
 fn read(body: &str) -> Request {
     ANTHROPIC.read_request(body.as_bytes()).unwrap()
@@ -23,28 +23,6 @@ fn parts(blocks: &str) -> Vec<Part> {
 
 fn marked(text: &str) -> Part {
     Part::Text { text: text.to_owned(), cache: Some(CacheMark { ttl: None }) }
-}
-
-#[test]
-fn a_coding_agents_request_is_read_and_its_hints_are_named() {
-    let body = r#"{"model":"m","max_tokens":32000,"stream":true,
-        "system":[{"type":"text","text":"You are an agent.","cache_control":{"type":"ephemeral","ttl":"1h","scope":"global"}}],
-        "messages":[{"role":"user","content":[
-            {"type":"text","text":"<system-reminder>Today.</system-reminder>"},
-            {"type":"text","text":"Fix it.","cache_control":{"type":"ephemeral"}}]}],
-        "tools":[{"name":"Bash","description":"Runs.","input_schema":{"$schema":"x","type":"object"},"eager_input_streaming":true},
-                 {"name":"mcp__web","input_schema":{"type":"object"},"defer_loading":true}],
-        "thinking":{"type":"adaptive","display":"summarized"},
-        "context_management":{"edits":[{"type":"clear_thinking_20251015","keep":"all"}]},
-        "output_config":{"effort":"high"},
-        "metadata":{"user_id":"{\"device_id\":\"d\",\"account_uuid\":\"\",\"session_id\":\"s\"}"}}"#;
-    let request = read(body);
-    assert_eq!(request.reasoning, Some(Reasoning::Effort("high".to_owned())));
-    assert_eq!(request.messages[1].parts[1], marked("Fix it."));
-    assert_eq!(
-        request.dropped,
-        ["tools[].eager_input_streaming", "tools[].defer_loading", "thinking.display", "context_management"]
-    );
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn written(events: &[StreamEvent]) -> Vec<u8> {
 
 #[test]
 fn framed_events_are_anthropics() {
-    assert_eq!(read(&[&framed(GOLDEN)]).unwrap(), golden());
+    assert_eq!(read(&[&framed(&GOLDEN)]).unwrap(), golden());
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn what_cannot_be_read_fails_the_stream() {
 fn what_is_not_known_is_passed_over() {
     let mut bytes = Vec::new();
     eventstream::encode(&[(":event-type", "tomorrow")], b"?", &mut bytes);
-    bytes.extend(framed(GOLDEN));
+    bytes.extend(framed(&GOLDEN));
     assert_eq!(read(&[&bytes]).unwrap(), golden());
 }
 

@@ -3,6 +3,8 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+use std::sync::LazyLock;
+
 use super::*;
 use crate::conversation::{Finish, StreamEvent, Usage};
 use crate::dialect::{Glance, Opening, Seen};
@@ -10,38 +12,16 @@ use crate::error::ErrorKind;
 use crate::framing::sse;
 
 /// Thinking, text, a call with arguments in pieces, one without any, a tool that the provider runs itself, and what is
-/// not known yet.
-pub(super) const GOLDEN: &[&str] = &[
-    r#"{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"claude-x","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":377,"cache_creation_input_tokens":3,"cache_read_input_tokens":20,"output_tokens":1,"service_tier":"standard"}}}"#,
-    r#"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}"#,
-    r#"{"type":"ping"}"#,
-    r#"{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"Hm"}}"#,
-    r#"{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"EqQ"}}"#,
-    r#"{"type":"content_block_stop","index":0}"#,
-    r#"{"type":"content_block_start","index":1,"content_block":{"type":"redacted_thinking","data":"xyz"}}"#,
-    r#"{"type":"content_block_stop","index":1}"#,
-    r#"{"type":"content_block_start","index":2,"content_block":{"type":"text","text":""}}"#,
-    r#"{"type":"content_block_delta","index":2,"delta":{"type":"text_delta","text":"één"}}"#,
-    r#"{"type":"content_block_delta","index":2,"delta":{"type":"citations_delta","citation":{"text":5}}}"#,
-    r#"{"type":"content_block_delta","index":2,"delta":{"type":"new_delta","text":5}}"#,
-    r#"{"type":"content_block_stop","index":2}"#,
-    r#"{"type":"content_block_start","index":3,"content_block":{"type":"server_tool_use","id":"s","name":"web_search","input":{}}}"#,
-    r#"{"type":"content_block_delta","index":3,"delta":{"type":"input_json_delta","partial_json":"{\"q\":1}"}}"#,
-    r#"{"type":"content_block_stop","index":3}"#,
-    r#"{"type":"content_block_start","index":4,"content_block":{"type":"tool_use","id":"toolu_1","name":"get_weather","input":{}}}"#,
-    r#"{"type":"content_block_delta","index":4,"delta":{"type":"input_json_delta","partial_json":""}}"#,
-    r#"{"type":"content_block_delta","index":4,"delta":{"type":"input_json_delta","partial_json":"{\"city\":"}}"#,
-    r#"{"type":"content_block_delta","index":4,"delta":{"type":"input_json_delta","partial_json":"\"Oslo\"}"}}"#,
-    r#"{"type":"content_block_stop","index":4}"#,
-    r#"{"type":"content_block_start","index":5,"content_block":{"type":"text","text":""}}"#,
-    r#"{"type":"content_block_delta","index":5,"delta":{"type":"text_delta","text":"and"}}"#,
-    r#"{"type":"content_block_stop","index":5}"#,
-    r#"{"type":"content_block_start","index":6,"content_block":{"type":"tool_use","id":"toolu_2","name":"now","input":{}}}"#,
-    r#"{"type":"content_block_stop","index":6}"#,
-    r#"{"type":"tomorrow","index":"a","usage":7}"#,
-    r#"{"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null},"usage":{"output_tokens":65}}"#,
-    r#"{"type":"message_stop"}"#,
-];
+/// not known yet: the data of a golden's events.
+pub(super) static GOLDEN: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let stream = include_str!("../../../../tests/goldens/calls.anthropic.stream.txt");
+    stream.lines().filter_map(|line| line.strip_prefix("data: ")).collect()
+});
+
+/// What is read of it.
+pub(super) fn golden() -> Vec<StreamEvent> {
+    read(&GOLDEN).unwrap()
+}
 
 /// The data of events, as a stream.
 fn stream(events: &[&str]) -> Vec<u8> {
@@ -95,74 +75,6 @@ fn tool_call(call: u32, id: &str, name: &str) -> StreamEvent {
 
 fn usage(output: u64) -> StreamEvent {
     StreamEvent::Usage(Usage { input: 400, cached: 20, cache_write: 3, output, reasoning: 0 })
-}
-
-pub(super) fn golden() -> Vec<StreamEvent> {
-    vec![
-        StreamEvent::Start { id: "msg_1".to_owned(), model: "claude-x".to_owned() },
-        usage(1),
-        StreamEvent::Ping,
-        StreamEvent::Thinking { choice: 0, text: "Hm".to_owned() },
-        StreamEvent::Signature { choice: 0, signature: "EqQ".to_owned() },
-        StreamEvent::RedactedThinking { choice: 0, data: "xyz".to_owned() },
-        text("één"),
-        tool_call(0, "toolu_1", "get_weather"),
-        arguments(0, "{\"city\":"),
-        arguments(0, "\"Oslo\"}"),
-        text("and"),
-        tool_call(1, "toolu_2", "now"),
-        arguments(1, "{}"),
-        StreamEvent::Finish { choice: 0, finish: Finish::ToolCalls },
-        usage(65),
-        StreamEvent::End,
-    ]
-}
-
-#[test]
-fn golden_stream_counts_calls_ignores_the_unknown_and_overwrites_usage() {
-    assert_eq!(read(GOLDEN).unwrap(), golden());
-}
-
-#[test]
-fn a_stream_cut_at_every_byte_gives_the_same_events() {
-    let bytes = stream(GOLDEN);
-    for cut in 0..=bytes.len() {
-        let (first, second) = bytes.split_at(cut);
-        assert_eq!(read_all(&[first, second]).unwrap(), golden(), "cut at {cut}");
-    }
-    let single: Vec<&[u8]> = bytes.chunks(1).collect();
-    assert_eq!(read_all(&single).unwrap(), golden());
-}
-
-#[test]
-fn a_written_stream_is_read_back() {
-    let again = read_all(&[written(&golden()).as_bytes()]).unwrap();
-    assert_eq!(again, golden());
-}
-
-#[test]
-fn golden_written_stream() {
-    let events = [
-        StreamEvent::Start { id: "m".to_owned(), model: String::new() },
-        text("Hi"),
-        tool_call(0, "t", "f"),
-        arguments(0, "{}"),
-        StreamEvent::Finish { choice: 0, finish: Finish::ToolCalls },
-        usage(9),
-        StreamEvent::End,
-    ];
-    let expected: &[&str] = &[
-        r#"{"type":"message_start","message":{"type":"message","id":"m","role":"assistant","model":"alias","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":0,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":0}}}"#,
-        r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
-        r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi"}}"#,
-        r#"{"type":"content_block_stop","index":0}"#,
-        r#"{"type":"content_block_start","index":1,"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}}"#,
-        r#"{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{}"}}"#,
-        r#"{"type":"content_block_stop","index":1}"#,
-        r#"{"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null},"usage":{"input_tokens":377,"cache_creation_input_tokens":3,"cache_read_input_tokens":20,"output_tokens":9}}"#,
-        r#"{"type":"message_stop"}"#,
-    ];
-    assert_eq!(written(&events), String::from_utf8(stream(expected)).unwrap());
 }
 
 #[test]
@@ -221,7 +133,7 @@ fn malformed_json_fails_the_stream() {
 
 #[test]
 fn nothing_follows_the_end() {
-    let mut bytes = stream(GOLDEN);
+    let mut bytes = stream(&GOLDEN);
     bytes.extend_from_slice(b"data: [DONE]\n\n");
     assert_eq!(read_all(&[&bytes]).unwrap(), golden());
 }
@@ -251,7 +163,7 @@ fn peek(events: &[&str]) -> (Vec<Seen>, Glance) {
 
 #[test]
 fn the_peeker_sees_content_and_collects_model_and_usage() {
-    let (seen, glance) = peek(GOLDEN);
+    let (seen, glance) = peek(&GOLDEN);
     let content: Vec<usize> =
         seen.iter().enumerate().filter(|(_, seen)| **seen == Seen::Content).map(|(index, _)| index).collect();
     assert_eq!(content, [3, 6, 9, 11, 13, 14, 16, 18, 19, 22, 24, 27]);
