@@ -3,8 +3,8 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{call, conversation, result, say, text, thought};
-use crate::conversation::{CacheMark, Json, OutputFormat, Part, Reasoning, Request, Role, Source, Tool, ToolChoice};
+use super::{call, conversation, say, text, thought};
+use crate::conversation::{CacheMark, Json, Part, Reasoning, Request, Role, Tool};
 use crate::dialect::halves::RESPONSES;
 
 fn written(request: &Request) -> (String, Vec<String>) {
@@ -15,51 +15,6 @@ fn written(request: &Request) -> (String, Vec<String>) {
 fn tool(strict: Option<bool>) -> Tool {
     let parameters = Some(Json::parse(r#"{"type":"object","properties":{},"additionalProperties":false}"#).unwrap());
     Tool { name: "f".to_owned(), description: None, parameters, strict, cache: None }
-}
-
-#[test]
-fn a_whole_conversation_is_written_and_nothing_of_it_is_stored() {
-    let pdf = Source::Base64 { media_type: "application/pdf".to_owned(), data: "AA==".to_owned() };
-    let page = Source::Url("https://a/b.pdf".to_owned());
-    let request = Request {
-        tools: vec![tool(None)],
-        tool_choice: Some(ToolChoice::Named("f".to_owned())),
-        output: Some(OutputFormat::JsonObject),
-        reasoning: Some(Reasoning::Effort("low".to_owned())),
-        max_tokens: Some(50),
-        n: Some(1),
-        frequency_penalty: Some(0.0),
-        stream: true,
-        ..conversation(vec![
-            say(Role::System, vec![text("Be brief.")]),
-            say(
-                Role::User,
-                vec![
-                    text("What?"),
-                    Part::Image { source: page.clone(), detail: None, cache: None },
-                    Part::Document { source: page, name: None, cache: None },
-                    Part::Document { source: pdf, name: None, cache: None },
-                ],
-            ),
-            say(Role::Assistant, vec![thought("t", Some("openai#rs_1.gA")), text("Hm."), call("c", "f", "")]),
-            say(Role::Tool, vec![result("c", vec![text("3")])]),
-        ])
-    };
-    let expected = concat!(
-        r#"{"model":"p","input":[{"type":"message","role":"system","content":"Be brief."},"#,
-        r#"{"type":"message","role":"user","content":[{"type":"input_text","text":"What?"},"#,
-        r#"{"type":"input_image","image_url":"https://a/b.pdf"},{"type":"input_file","file_url":"https://a/b.pdf"},"#,
-        r#"{"type":"input_file","filename":"document.pdf","file_data":"data:application/pdf;base64,AA=="}]},"#,
-        r#"{"type":"reasoning","id":"rs_1","summary":[{"type":"summary_text","text":"t"}],"encrypted_content":"gA"},"#,
-        r#"{"type":"message","role":"assistant","content":"Hm."},"#,
-        r#"{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},"#,
-        r#"{"type":"function_call_output","call_id":"c","output":"3"}],"#,
-        r#""tools":[{"type":"function","name":"f","#,
-        r#""parameters":{"type":"object","properties":{},"additionalProperties":false},"strict":false}],"#,
-        r#""tool_choice":{"type":"function","name":"f"},"text":{"format":{"type":"json_object"}},"max_output_tokens":50,"#,
-        r#""reasoning":{"effort":"low"},"include":["reasoning.encrypted_content"],"store":false,"stream":true}"#
-    );
-    assert_eq!(written(&request), (expected.to_owned(), vec![]));
 }
 
 #[test]

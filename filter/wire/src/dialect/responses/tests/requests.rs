@@ -3,81 +3,8 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{call, conversation, input, read, request_with, result, say, text, thought};
-use crate::conversation::{Json, OutputFormat, Part, Reasoning, Request, Role, Source, Tool, ToolChoice};
-
-const GOLDEN: &str = r#"{"model":"gpt-x","instructions":"Be brief.","input":[
-  {"role":"developer","content":"In English."},
-  {"type":"message","role":"user","content":[{"type":"input_text","text":"What is this?"},
-    {"type":"input_image","image_url":"data:image/png;base64,iVBOR","detail":"low"},
-    {"type":"input_file","filename":"a.pdf","file_data":"data:application/pdf;base64,AA=="},
-    {"type":"input_file","file_url":"https://a/b.pdf"}]},
-  {"type":"reasoning","id":"rs_1","summary":[{"type":"summary_text","text":"First."},{"type":"summary_text","text":"Then."}],"encrypted_content":"gAAAA","status":"completed"},
-  {"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"A cat.","annotations":[],"logprobs":[]}]},
-  {"type":"function_call","id":"fc_1","call_id":"call_1","name":"get_weather","arguments":"{\"city\":\"Oslo\"}","status":"completed"},
-  {"type":"function_call","call_id":"call_2","name":"get_time","arguments":"{}"},
-  {"type":"function_call_output","call_id":"call_1","output":"3"},
-  {"type":"function_call_output","call_id":"call_2","output":[{"type":"input_text","text":"noon"},{"type":"input_image","image_url":"https://a/b.png"}]}],
- "tools":[{"type":"function","name":"get_weather","description":"w","parameters":{"type":"object"},"strict":true}],
- "tool_choice":"auto","parallel_tool_calls":false,"text":{"format":{"type":"json_schema","name":"n","schema":{}}},
- "reasoning":{"effort":"low"},"max_output_tokens":256,"temperature":0.5,"top_p":0.9,"store":false,"stream":true,"user":"u",
- "service_tier":"flex","truncation":"disabled","background":false,"include":["reasoning.encrypted_content"]}"#;
-
-fn golden() -> Request {
-    let pdf = Source::Base64 { media_type: "application/pdf".to_owned(), data: "AA==".to_owned() };
-    let png = Source::Base64 { media_type: "image/png".to_owned(), data: "iVBOR".to_owned() };
-    let seen = vec![
-        text("What is this?"),
-        Part::Image { source: png, detail: Some("low".to_owned()), cache: None },
-        Part::Document { source: pdf, name: Some("a.pdf".to_owned()), cache: None },
-        Part::Document { source: Source::Url("https://a/b.pdf".to_owned()), name: None, cache: None },
-    ];
-    let said = vec![
-        thought("First.\n\nThen.", Some("openai#rs_1.gAAAA")),
-        text("A cat."),
-        call("call_1", "get_weather", r#"{"city":"Oslo"}"#),
-        call("call_2", "get_time", "{}"),
-    ];
-    let picture = Part::Image { source: Source::Url("https://a/b.png".to_owned()), detail: None, cache: None };
-    Request {
-        model: "gpt-x".to_owned(),
-        tools: vec![Tool {
-            name: "get_weather".to_owned(),
-            description: Some("w".to_owned()),
-            parameters: Some(Json::parse(r#"{"type":"object"}"#).unwrap()),
-            strict: Some(true),
-            cache: None,
-        }],
-        tool_choice: Some(ToolChoice::Auto),
-        parallel_tool_calls: Some(false),
-        output: Some(OutputFormat::JsonSchema {
-            name: "n".to_owned(),
-            description: None,
-            schema: Json::parse("{}").unwrap(),
-            strict: None,
-        }),
-        reasoning: Some(Reasoning::Effort("low".to_owned())),
-        max_tokens: Some(256),
-        temperature: Some(0.5),
-        top_p: Some(0.9),
-        stream: true,
-        user: Some("u".to_owned()),
-        service_tier: Some("flex".to_owned()),
-        ..conversation(vec![
-            say(Role::System, vec![text("Be brief.")]),
-            say(Role::Developer, vec![text("In English.")]),
-            say(Role::User, seen),
-            say(Role::Assistant, said),
-            say(Role::Tool, vec![result("call_1", vec![text("3")])]),
-            say(Role::Tool, vec![result("call_2", vec![text("noon"), picture])]),
-        ])
-    }
-}
-
-#[test]
-fn the_golden_request_is_read() {
-    assert_eq!(read(GOLDEN).unwrap(), golden());
-}
+use super::{call, input, read, request_with, result, say, text, thought};
+use crate::conversation::{Part, Request, Role, ToolChoice};
 
 #[test]
 fn items_of_one_turn_of_the_model_are_one_message() {

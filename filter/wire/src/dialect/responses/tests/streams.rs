@@ -70,27 +70,6 @@ pub(super) fn finish(finish: Finish) -> E {
 pub(super) const USAGE: Usage = Usage { input: 9, cached: 0, cache_write: 0, output: 1, reasoning: 0 };
 
 #[test]
-fn a_text_is_begun_added_to_and_ended() {
-    let given =
-        [start(), say("H"), say(""), E::Ping, say("i"), finish(Finish::Stop), E::Usage(USAGE), E::End, say("x")];
-    let at = r#""item_id":"msg_c1_0","output_index":0,"content_index":0"#;
-    let expected = [
-        "created".to_owned(),
-        "in_progress".to_owned(),
-        r#"output_item.added "output_index":0,"item":{"type":"message","id":"msg_c1_0","status":"in_progress","role":"assistant","content":[]"#.to_owned(),
-        format!(r#"content_part.added {at},"part":{{"type":"output_text","annotations":[],"logprobs":[],"text":"""#),
-        format!(r#"output_text.delta {at},"delta":"H","logprobs":[]"#),
-        format!(r#"output_text.delta {at},"delta":"i","logprobs":[]"#),
-        format!(r#"output_text.done {at},"text":"Hi","logprobs":[]"#),
-        format!(r#"content_part.done {at},"part":{{"type":"output_text","annotations":[],"logprobs":[],"text":"Hi""#),
-        r#"output_item.done "output_index":0,"item":{"type":"message","id":"msg_c1_0","status":"completed","role":"assistant","content":[{"type":"output_text","annotations":[],"logprobs":[],"text":"Hi"}]"#.to_owned(),
-        "completed".to_owned(),
-    ];
-    assert_eq!(events(&given), expected);
-    assert!(!written(&given).contains("[DONE]"));
-}
-
-#[test]
 fn the_end_is_the_whole_answer() {
     let given = [
         start(),

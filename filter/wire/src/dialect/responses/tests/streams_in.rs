@@ -3,7 +3,7 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::streams::{USAGE, arguments, call, finish, say, seal, start, think};
+use super::streams::{USAGE, arguments, call, finish, say, start, think};
 use crate::conversation::{Finish, StreamEvent as E};
 use crate::dialect::halves::RESPONSES;
 use crate::dialect::{Glance, Seen};
@@ -27,52 +27,6 @@ fn read(data: &[&str]) -> Vec<E> {
 const CREATED: &str =
     r#"{"type":"response.created","response":{"id":"c1","model":"m","status":"in_progress","output":[]}}"#;
 const COMPLETED: &str = r#"{"type":"response.completed","response":{"id":"c1","model":"m","status":"completed","output":[],"usage":{"input_tokens":9,"output_tokens":1}}}"#;
-
-#[test]
-fn openais_stream_is_read() {
-    let golden = [
-        CREATED,
-        r#"{"type":"response.in_progress","response":{"id":"c1"}}"#,
-        r#"{"type":"response.output_item.added","output_index":0,"item":{"id":"rs_1","type":"reasoning","summary":[]}}"#,
-        r#"{"type":"response.reasoning_summary_part.added","output_index":0,"summary_index":0,"part":{"type":"summary_text","text":""}}"#,
-        r#"{"type":"response.reasoning_summary_text.delta","output_index":0,"summary_index":0,"delta":"a","obfuscation":"x"}"#,
-        r#"{"type":"response.reasoning_summary_text.delta","output_index":0,"summary_index":1,"delta":"b"}"#,
-        r#"{"type":"response.output_item.done","output_index":0,"item":{"id":"rs_1","type":"reasoning","summary":[{"type":"summary_text","text":"a"},{"type":"summary_text","text":"b"}],"encrypted_content":"gA"}}"#,
-        r#"{"type":"response.output_item.added","output_index":1,"item":{"type":"web_search_call","status":"in_progress"}}"#,
-        r#"{"type":"response.made_up","delta":{"any":"shape"}}"#,
-        r#"{"type":"response.output_item.added","output_index":2,"item":{"type":"message","content":[]}}"#,
-        r#"{"type":"response.output_text.delta","output_index":2,"content_index":0,"delta":"Hi"}"#,
-        r#"{"type":"response.output_text.done","output_index":2,"content_index":0,"text":"Hi"}"#,
-        r#"{"type":"response.output_item.done","output_index":2,"item":{"type":"message","content":[{"type":"output_text","text":"Hi"}]}}"#,
-        r#"{"type":"response.output_item.added","output_index":3,"item":{"type":"function_call","id":"fc_1","call_id":"c","name":"f","arguments":""}}"#,
-        r#"{"type":"response.function_call_arguments.delta","output_index":3,"delta":"{}"}"#,
-        r#"{"type":"response.function_call_arguments.done","output_index":3,"arguments":"{}"}"#,
-        r#"{"type":"response.output_item.done","output_index":3,"item":{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}}"#,
-        COMPLETED,
-        r#"{"type":"response.output_text.delta","delta":"late"}"#,
-    ];
-    let expected = [
-        start(),
-        think("a"),
-        think("\n\nb"),
-        seal("openai#rs_1.gA"),
-        say("Hi"),
-        call(0, "c", "f"),
-        arguments(0, "{}"),
-        finish(Finish::ToolCalls),
-        E::Usage(USAGE),
-        E::End,
-    ];
-    assert_eq!(read(&golden), expected);
-    let bytes = stream(&golden);
-    for cut in 0..=bytes.len() {
-        let (mut reader, mut events) = (RESPONSES.stream_reader(), Vec::new());
-        for portion in [&bytes.as_bytes()[..cut], &bytes.as_bytes()[cut..]] {
-            reader.read(portion, &mut events).unwrap();
-        }
-        assert_eq!(events, expected, "cut at {cut}");
-    }
-}
 
 #[test]
 fn what_a_server_does_not_send_in_pieces_is_read_from_the_ends() {
