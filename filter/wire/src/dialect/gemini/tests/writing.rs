@@ -10,36 +10,6 @@ use crate::conversation::{OutputFormat, ToolChoice};
 const SCHEMA: &str = r##"{"type":"object","$defs":{"c":{"type":"string"}},"properties":{"city":{"$ref":"#/$defs/c"}},"additionalProperties":false}"##;
 
 #[test]
-fn golden_request() {
-    let request = Request {
-        tools: vec![tool("get_weather", Some(SCHEMA))],
-        tool_choice: Some(ToolChoice::Auto),
-        max_tokens: Some(256),
-        stop: vec!["END".to_owned()],
-        stream: true,
-        ..chat(vec![
-            says(Role::System, "Be brief."),
-            says(Role::User, "Weather?"),
-            message(Role::Assistant, vec![call("call_1", "get_weather", r#"{"city":"Oslo"}"#)]),
-            result("call_1", "3"),
-        ])
-    };
-    let expected = [
-        r#"{"systemInstruction":{"parts":[{"text":"Be brief."}]},"#,
-        r#""contents":[{"role":"user","parts":[{"text":"Weather?"}]},"#,
-        r#"{"role":"model","parts":[{"functionCall":{"name":"get_weather","args":{"city":"Oslo"}}}]},"#,
-        r#"{"role":"user","parts":[{"functionResponse":{"name":"get_weather","response":{"output":"3"}}}]}],"#,
-        r#""tools":[{"functionDeclarations":[{"name":"get_weather","description":"…","parametersJsonSchema":"#,
-        SCHEMA,
-        r#"}]}],"toolConfig":{"functionCallingConfig":{"mode":"AUTO"}},"#,
-        r#""generationConfig":{"maxOutputTokens":256,"stopSequences":["END"]}}"#,
-    ];
-    let written = write(&request);
-    assert_eq!(String::from_utf8(written.body).unwrap(), expected.concat());
-    assert!(written.dropped.is_empty());
-}
-
-#[test]
 fn neighbours_of_one_role_share_a_turn_and_instructions_are_joined_wherever_they_stand() {
     let request = chat(vec![
         says(Role::System, "One."),
