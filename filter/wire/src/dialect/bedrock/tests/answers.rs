@@ -5,57 +5,20 @@ use serde_json::json;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::conversation::{Choice, Finish, Response, Usage};
+use crate::conversation::{Finish, Response, Usage};
 use crate::error::ErrorKind;
 
 fn read(answer: &Value) -> Result<Response, ApiError> {
     BEDROCK.read_response(answer.to_string().as_bytes())
 }
 
-fn golden() -> Value {
-    json!({
-        "metrics": {"latencyMs": 300},
-        "output": {"message": {"role": "assistant", "content": [
-            {"reasoningContent": {"reasoningText": {"text": "Hm", "signature": "EqQ"}}},
-            {"reasoningContent": {"redactedContent": "eHl6"}},
-            {"text": "één"},
-            {"tomorrow": {"text": 5}},
-            {"toolUse": {"toolUseId": "tooluse_1", "name": "get_weather", "input": {"city": "Oslo"}}}
-        ]}},
-        "stopReason": "tool_use",
-        "serviceTier": {"type": "priority"},
-        "usage": {"inputTokens": 20, "outputTokens": 5, "totalTokens": 125, "cacheReadInputTokens": 70,
-            "cacheWriteInputTokens": 30, "cacheDetails": []}
-    })
-}
+const GOLDEN: &[u8] = include_bytes!("../../../../tests/goldens/calls.bedrock.answer.json");
 
 const USAGE: Usage = Usage { input: 120, cached: 70, cache_write: 30, output: 5, reasoning: 0 };
 
 #[test]
-fn golden_answer() {
-    let parts = vec![
-        Part::Thinking { text: "Hm".to_owned(), signature: Some("EqQ".to_owned()) },
-        Part::RedactedThinking { data: "eHl6".to_owned() },
-        words("één"),
-        Part::ToolCall {
-            id: "tooluse_1".to_owned(),
-            name: "get_weather".to_owned(),
-            arguments: r#"{"city":"Oslo"}"#.to_owned(),
-        },
-    ];
-    let expected = Response {
-        choices: vec![Choice { parts, finish: Finish::ToolCalls }],
-        usage: Some(USAGE),
-        service_tier: Some("priority".to_owned()),
-        ..Response::default()
-    };
-    assert_eq!(read(&golden()).unwrap(), expected);
-}
-
-#[test]
 fn input_tokens_exclude_the_cache_and_ours_include_it() {
-    let body = golden().to_string();
-    assert_eq!(BEDROCK.usage_of(body.as_bytes()), Some(USAGE));
+    assert_eq!(BEDROCK.usage_of(GOLDEN), Some(USAGE));
     let silent = json!({"output": {"message": {"content": []}}, "stopReason": "end_turn"});
     assert_eq!(read(&silent).unwrap().usage, None);
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::conversation::{CacheMark, Json, OutputFormat, Reasoning, Source, ToolChoice};
+use crate::conversation::{CacheMark, Json, OutputFormat, Reasoning, Source};
 use crate::dialect::fates;
 use crate::dialect::halves::BEDROCK;
 
@@ -31,46 +31,6 @@ fn every_field_has_its_fate() {
 fn the_path_names_the_model_and_the_stream() {
     assert_eq!(BEDROCK.path(CLAUDE, false), "/model/eu.anthropic.claude-x-v1%3A0/converse");
     assert_eq!(BEDROCK.path(CLAUDE, true), "/model/eu.anthropic.claude-x-v1%3A0/converse-stream");
-}
-
-#[test]
-fn golden_request() {
-    let request = Request {
-        tools: vec![Tool {
-            description: Some("…".to_owned()),
-            parameters: Some(
-                Json::parse(r#"{"type": "object","properties":{},"additionalProperties":false}"#).unwrap(),
-            ),
-            strict: Some(true),
-            ..tool()
-        }],
-        tool_choice: Some(ToolChoice::Auto),
-        max_tokens: Some(256),
-        temperature: Some(0.5),
-        stop: vec!["END".to_owned()],
-        service_tier: Some("flex".to_owned()),
-        top_k: Some(5),
-        stream: true,
-        ..chat(vec![
-            says(Role::System, "Be brief."),
-            says(Role::User, "Weather?"),
-            message(Role::Assistant, vec![call("call_1", r#"{"city": "Oslo"}"#)]),
-            result("call_1", vec![words("3")]),
-        ])
-    };
-    let written = String::from_utf8(write(&request, CLAUDE).unwrap().body).unwrap();
-    assert_eq!(
-        written,
-        concat!(
-            r#"{"system":[{"text":"Be brief."}],"messages":[{"role":"user","content":[{"text":"Weather?"}]},"#,
-            r#"{"role":"assistant","content":[{"toolUse":{"toolUseId":"call_1","name":"get_weather","input":{"city": "Oslo"}}}]},"#,
-            r#"{"role":"user","content":[{"toolResult":{"toolUseId":"call_1","content":[{"text":"3"}]}}]}],"#,
-            r#""inferenceConfig":{"maxTokens":256,"temperature":0.5,"stopSequences":["END"]},"#,
-            r#""toolConfig":{"tools":[{"toolSpec":{"name":"get_weather","description":"…","#,
-            r#""inputSchema":{"json":{"type": "object","properties":{},"additionalProperties":false}},"strict":true}}],"#,
-            r#""toolChoice":{"auto":{}}},"additionalModelRequestFields":{"top_k":5},"serviceTier":{"type":"flex"}}"#,
-        )
-    );
 }
 
 #[test]
