@@ -8,51 +8,6 @@ use super::*;
 use crate::conversation::{OutputFormat, Reasoning, Source, ToolChoice};
 
 #[test]
-fn golden_request() {
-    let picture = Source::Base64 { media_type: "image/png".to_owned(), data: "iVBOR".to_owned() };
-    let request = Request {
-        tools: vec![tool("get_weather", Some(true))],
-        tool_choice: Some(ToolChoice::Required),
-        max_tokens: Some(256),
-        stop: vec!["END".to_owned()],
-        temperature: Some(0.5),
-        top_p: Some(0.9),
-        top_k: Some(40),
-        seed: Some(7),
-        frequency_penalty: Some(0.5),
-        stream: true,
-        ..chat(vec![
-            message(Role::System, vec![words("Be brief.")]),
-            message(
-                Role::User,
-                vec![
-                    words("What is this?"),
-                    Part::Image { source: picture, detail: Some("low".to_owned()), cache: None },
-                ],
-            ),
-            message(Role::Assistant, vec![thought("I will look."), call("call_1", r#"{"city":"Oslo"}"#)]),
-            result("call_1", vec![words(r#"{"t":3}"#)]),
-            message(Role::Assistant, vec![thought("Easy."), words("3 degrees")]),
-            message(Role::User, vec![words("Thanks")]),
-        ])
-    };
-    let expected = concat!(
-        r#"{"model":"command-x","messages":[{"role":"system","content":"Be brief."},"#,
-        r#"{"role":"user","content":[{"type":"text","text":"What is this?"},{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBOR","detail":"low"}}]},"#,
-        r#"{"role":"assistant","tool_plan":"I will look.","tool_calls":[{"id":"call_1","type":"function","function":{"name":"get_weather","arguments":"{\"city\":\"Oslo\"}"}}]},"#,
-        r#"{"role":"tool","tool_call_id":"call_1","content":"{\"t\":3}"},"#,
-        r#"{"role":"assistant","content":[{"type":"thinking","thinking":"Easy."},{"type":"text","text":"3 degrees"}]},"#,
-        r#"{"role":"user","content":"Thanks"}],"#,
-        r#""tools":[{"type":"function","function":{"name":"get_weather","parameters":{"type":"object"}}}],"strict_tools":true,"tool_choice":"REQUIRED","#,
-        r#""max_tokens":256,"stop_sequences":["END"],"temperature":0.5,"p":0.9,"k":40,"seed":7,"frequency_penalty":0.5,"stream":true}"#,
-    );
-    let written = write(&request).unwrap();
-    assert_eq!(String::from_utf8(written.body).unwrap(), expected);
-    assert!(written.dropped.is_empty());
-    assert_eq!(COHERE.path("command-x", true), "/chat");
-}
-
-#[test]
 fn a_named_choice_leaves_only_that_tool_and_requires_it() {
     let tools = vec![tool("a", None), tool("b", None)];
     let choose = |name: &str| Some(ToolChoice::Named(name.to_owned()));

@@ -4,7 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::conversation::{Finish, StreamEvent, Usage};
+use crate::conversation::StreamEvent;
 use crate::dialect::Opening;
 
 const START: &str = r#"{"type":"message-start","id":"r1","delta":{"message":{"role":"assistant","content":[],"tool_plan":"","tool_calls":[],"citations":[]}}}"#;
@@ -26,66 +26,6 @@ fn begun() -> StreamEvent {
 
 fn text(text: &str) -> StreamEvent {
     StreamEvent::Text { choice: 0, text: text.to_owned() }
-}
-
-fn thinking(text: &str) -> StreamEvent {
-    StreamEvent::Thinking { choice: 0, text: text.to_owned() }
-}
-
-fn ended(finish: Finish) -> Vec<StreamEvent> {
-    let usage = Usage { input: 60, cached: 8, output: 4, ..Usage::default() };
-    vec![StreamEvent::Finish { choice: 0, finish }, StreamEvent::Usage(usage), StreamEvent::End]
-}
-
-#[test]
-fn golden_stream_of_text() {
-    let events = [
-        START,
-        r#"{"type":"content-start","index":0,"delta":{"message":{"content":{"type":"thinking","thinking":""}}}}"#,
-        r#"{"type":"content-delta","index":0,"delta":{"message":{"content":{"thinking":"Hm."}}}}"#,
-        r#"{"type":"content-end","index":0}"#,
-        r#"{"type":"content-start","index":1,"delta":{"message":{"content":{"type":"text","text":"I"}}}}"#,
-        r#"{"type":"content-delta","index":1,"delta":{"message":{"content":{"text":"t is"}}}}"#,
-        r#"{"type":"citation-start","index":0,"delta":{"message":{"citations":{"start":0,"end":1,"text":"I"}}}}"#,
-        r#"{"type":"content-end","index":1}"#,
-        r#"{"type":"debug","prompt":"…"}"#,
-        END,
-    ];
-    let expected = [vec![begun(), thinking("Hm."), text("I"), text("t is")], ended(Finish::Stop)].concat();
-    assert_eq!(read(&stream(&events)).unwrap(), expected);
-}
-
-#[test]
-fn tool_calls_are_an_object_and_their_plan_is_reasoning() {
-    let events = [
-        START,
-        r#"{"type":"tool-plan-delta","delta":{"message":{"tool_plan":"I will"}}}"#,
-        r#"{"type":"tool-call-start","index":0,"delta":{"message":{"tool_calls":{"id":"a","type":"function","function":{"name":"f","arguments":""}}}}}"#,
-        r#"{"type":"tool-call-delta","index":0,"delta":{"message":{"tool_calls":{"function":{"arguments":"{}"}}}}}"#,
-        r#"{"type":"tool-call-end","index":0}"#,
-        r#"{"type":"tool-call-start","index":1,"delta":{"message":{"tool_calls":{"id":"b","function":{"name":"g","arguments":"{\"x\":"}}}}}"#,
-        r#"{"type":"tool-call-delta","index":1,"delta":{"message":{"tool_calls":{"function":{"arguments":"1}"}}}}}"#,
-        r#"{"type":"message-end","delta":{"finish_reason":"TOOL_CALL"}}"#,
-    ];
-    let call = |call, id: &str, name: &str| StreamEvent::ToolCall {
-        choice: 0,
-        call,
-        id: id.to_owned(),
-        name: name.to_owned(),
-    };
-    let arguments = |call, json: &str| StreamEvent::Arguments { choice: 0, call, json: json.to_owned() };
-    let expected = [
-        begun(),
-        thinking("I will"),
-        call(0, "a", "f"),
-        arguments(0, "{}"),
-        call(1, "b", "g"),
-        arguments(1, "{\"x\":"),
-        arguments(1, "1}"),
-        StreamEvent::Finish { choice: 0, finish: Finish::ToolCalls },
-        StreamEvent::End,
-    ];
-    assert_eq!(read(&stream(&events)).unwrap(), expected);
 }
 
 #[test]
