@@ -50,3 +50,30 @@ impl Plugin {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn each_role_has_its_own_fields_and_no_others() {
+        let file = r#"{"providers":{"p":{"kind":"openai"}},"models":{"m":{"targets":[{"provider":"p","model":"x"}]}},"teams":{},"keys":[]}"#;
+        let redis = r#"{"url":"http://127.0.0.1:7379"}"#;
+        for (written, is_good) in [
+            (r#"{"role":"provider"}"#.to_owned(), true),
+            (format!(r#"{{"role":"gateway","gateway":{file}}}"#), true),
+            (format!(r#"{{"role":"keeper","redis":{redis}}}"#), true),
+            (format!(r#"{{"role":"provider","gateway":{file}}}"#), false),
+            (format!(r#"{{"role":"gateway","gateway":{file},"redis":{redis}}}"#), false),
+            (r#"{"role":"gateway"}"#.to_owned(), false),
+            (r#"{"role":"keeper"}"#.to_owned(), false),
+            (r#"{"role":"nobody"}"#.to_owned(), false),
+            (r#"{"role":"provider","x":1}"#.to_owned(), false),
+            ("{}".to_owned(), false),
+        ] {
+            assert_eq!(Plugin::from_json(written.as_bytes()).is_ok(), is_good, "{written}");
+        }
+    }
+}
