@@ -189,7 +189,7 @@ pub fn senseless(reply: &Reply) -> Refusal {
 }
 
 fn parse(text: String) -> Option<Record> {
-    serde_json::from_str(&text).ok().map(|key| Record { key, text })
+    serde_json::from_slice(text.as_bytes()).ok().map(|key| Record { key, text })
 }
 
 fn text(key: &Key) -> String {

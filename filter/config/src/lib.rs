@@ -53,7 +53,7 @@ pub fn compile_redis(written: &file::Redis) -> Result<Redis, Vec<Mistake>> {
 
 /// Reads a key as Redis keeps it: as the gateway file has it, in JSON.
 fn read_key(text: &str) -> Result<Box<dyn KeyRecord>, String> {
-    let key: file::Key = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let key: file::Key = serde_json::from_slice(text.as_bytes()).map_err(|error| error.to_string())?;
     Ok(Box::new(key))
 }
 

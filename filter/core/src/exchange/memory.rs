@@ -47,7 +47,7 @@ impl Memory {
     pub(super) fn new(seed: [u8; 16]) -> Self {
         Self {
             id: number(&seed, &[]),
-            seed: hex::encoded(&seed).into(),
+            seed: hex::encoded(&seed),
             orders: Cell::new(0),
             throws: Cell::new(0),
             generations: Cell::new(0),

@@ -7,6 +7,7 @@ use crate::error::ApiError;
 use crate::headers::HeaderMap;
 
 use super::client::{Asks, EmbeddingsClient};
+#[cfg(not(target_arch = "wasm32"))]
 use super::openai_chat::servers;
 use super::provider::{EmbeddingsProvider, Serves};
 use super::{
@@ -33,6 +34,7 @@ const fn both<const CHAT: bool>(client: &'static Client) -> Halves<CHAT> {
 }
 
 pub const OPENAI_CHAT: Both = both(&openai_chat::CLIENT);
+#[cfg(not(target_arch = "wasm32"))]
 pub const OPENROUTER: Both = Both { provider: &servers::OPENROUTER, ..OPENAI_CHAT };
 pub const RESPONSES: Both = both(&responses::CLIENT);
 pub const COMPLETIONS: Both = both(&completions::CLIENT);
@@ -47,6 +49,7 @@ pub const COHERE_EMBED: Vectors = both(&cohere::embed::client::CLIENT);
 pub const GEMINI_EMBED: Vectors = both(&gemini_embed::client::CLIENT);
 
 /// Every format of conversations.
+#[cfg(not(target_arch = "wasm32"))]
 pub const CHATS: [Both; 9] = [
     OPENAI_CHAT,
     RESPONSES,

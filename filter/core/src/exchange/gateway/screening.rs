@@ -72,9 +72,7 @@ pub(super) fn screen(journey: &Journey, body: &[u8]) -> Result<Screened, Unfit> 
 
 /// What the answer to this request has to pass; `None` where that is nothing.
 pub(super) fn checks(journey: &Journey, body: &[u8]) -> Option<Rc<Checks>> {
-    if journey.client.chat().is_none() {
-        return None;
-    }
+    journey.client.chat()?;
     let (caller, model) = (&journey.caller, &journey.asked);
     let guards = guard::concerning(&journey.worker.gateway.guards, Side::Answers, caller, &model.name);
     let format = model.way.check_structured_output.then(|| Format::asked_in(body)).flatten();
