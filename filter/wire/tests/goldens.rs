@@ -20,7 +20,8 @@ use sluice_wire::conversation::{Guises, StreamEvent};
 use sluice_wire::dialect::aliases::Names;
 use sluice_wire::dialect::translate::{self, Asked};
 use sluice_wire::dialect::{
-    Client, Opening, Provider, anthropic, bedrock, cohere, completions, gemini, openai_chat, responses,
+    Client, Opening, Provider, anthropic, bedrock, cohere, completions, gemini, gemini_embed, openai_chat,
+    openai_embeddings, responses,
 };
 use sluice_wire::embedding::Encoding;
 use sluice_wire::error::ApiError;
@@ -31,17 +32,21 @@ use layout::laid_out;
 #[path = "goldens_layout/mod.rs"]
 mod layout;
 
-/// The formats of clients.
-const CLIENTS: [&Client; 4] = [&openai_chat::CLIENT, &responses::CLIENT, &anthropic::CLIENT, &completions::CLIENT];
+/// The formats of clients: of conversations, and of embeddings.
+const CLIENTS: [&Client; 5] =
+    [&openai_chat::CLIENT, &responses::CLIENT, &anthropic::CLIENT, &completions::CLIENT, &openai_embeddings::CLIENT];
 
 /// The formats of providers, each with a model.
-const PROVIDERS: [(&Provider, &str); 6] = [
+const PROVIDERS: [(&Provider, &str); 9] = [
     (&openai_chat::PROVIDER, "gpt-4o"),
     (&responses::PROVIDER, "gpt-5"),
     (&anthropic::PROVIDER, "claude-sonnet-4-5"),
     (&gemini::PROVIDER, "gemini-2.5-pro"),
     (&bedrock::PROVIDER, "eu.anthropic.claude-sonnet-4-5-v1:0"),
     (&cohere::PROVIDER, "command-a-03-2025"),
+    (openai_embeddings::CLIENT.provider, "text-embedding-3-small"),
+    (&cohere::embed::PROVIDER, "embed-v4.0"),
+    (&gemini_embed::PROVIDER, "gemini-embedding-001"),
 ];
 
 const NOW: u64 = 1_780_000_000;
@@ -118,9 +123,14 @@ fn provider(name: &str) -> Option<&'static Provider> {
     PROVIDERS.into_iter().map(|(provider, _)| provider).find(|provider| provider.id.name() == name)
 }
 
+fn clients_of(provider: &'static Provider) -> impl Iterator<Item = &'static Client> {
+    CLIENTS.into_iter().filter(|client| client.asks.translates(&provider.serves))
+}
+
 fn requests(from: &str, text: &str) -> Option<Vec<(&'static str, String)>> {
     let client = CLIENTS.into_iter().find(|client| client.id().name() == from)?;
-    let goldens = PROVIDERS.iter().map(|(provider, model)| {
+    let providers = PROVIDERS.iter().filter(|(provider, _)| client.asks.translates(&provider.serves));
+    let goldens = providers.map(|(provider, model)| {
         let golden = match translate::request(client, provider, text.as_bytes(), model) {
             Ok(written) => {
                 let body = String::from_utf8(written.body).unwrap();
@@ -142,7 +152,7 @@ fn answers(from: &str, text: &str) -> Option<Vec<(&'static str, String)>> {
     let provider = provider(from)?;
     let names = Names::default();
     let asked = Asked { model: "alias", id: "given", now: NOW, encoding: Encoding::Float, estimate: 7, names: &names };
-    let goldens = CLIENTS.iter().map(|client| {
+    let goldens = clients_of(provider).map(|client| {
         let body = match translate::answer(client, provider, text.as_bytes(), &asked) {
             Ok(answer) => answer.body,
             Err(error) => (client.manner.write_error)(&error),
@@ -156,13 +166,13 @@ fn streams(from: &str, text: &str) -> Option<Vec<(&'static str, String)>> {
     let provider = provider(from)?;
     let bytes = if from == "bedrock" { framed(text) } else { text.as_bytes().to_vec() };
     let whole = |client| read(client, provider, &[&bytes]);
-    let first = CLIENTS[0];
+    let first = clients_of(provider).next()?;
     let (expected, _) = whole(first);
     for cut in 0..=bytes.len() {
         let (before, after) = bytes.split_at(cut);
         assert_eq!(read(first, provider, &[before, after]).0, expected, "{from}'s stream, cut at {cut}");
     }
-    let goldens = CLIENTS.iter().map(|client| {
+    let goldens = clients_of(provider).map(|client| {
         let (events, out) = whole(client);
         let bit_by_bit: Vec<&[u8]> = bytes.chunks(1).collect();
         assert_eq!(read(client, provider, &bit_by_bit), (events, out.clone()), "{from}'s stream, byte by byte");

@@ -16,27 +16,6 @@ fn read(body: &str) -> Result<Request, ApiError> {
 }
 
 #[test]
-fn a_prompt_is_a_users_message() {
-    let body = r#"{"model":"m","prompt":["Once"],"max_tokens":7,"temperature":0.5,"top_p":0.9,"n":2,"stop":"END","seed":3,
-        "frequency_penalty":1,"presence_penalty":-1,"user":"u","stream":true,"stream_options":{"include_usage":true}}"#;
-    let expected = Request {
-        max_tokens: Some(7),
-        temperature: Some(0.5),
-        top_p: Some(0.9),
-        n: Some(2),
-        stop: vec!["END".to_owned()],
-        seed: Some(3),
-        frequency_penalty: Some(1.0),
-        presence_penalty: Some(-1.0),
-        user: Some("u".to_owned()),
-        stream: true,
-        include_usage: true,
-        ..asked(Role::User, vec![text("Once")])
-    };
-    assert_eq!(read(body).unwrap(), expected);
-}
-
-#[test]
 fn without_a_limit_an_answer_has_the_16_tokens_that_openai_gives_it() {
     assert_eq!(read(&request_with("")).unwrap(), asked(Role::User, vec![text("hi")]));
 }
