@@ -28,7 +28,8 @@ fn written(response: &Response) -> String {
 }
 
 #[test]
-fn an_answer_without_a_date_has_that_of_now() {
+fn texts_are_one_and_an_answer_without_a_date_has_that_of_now() {
+    assert!(written(&answer(vec![text("H"), text("i")], Finish::Stop)).contains(r#"[{"text":"Hi","index":0,"#));
     assert!(written(&Response { created: None, ..answer(vec![], Finish::Stop) }).contains(r#""created":99"#));
 }
 
