@@ -70,9 +70,11 @@ mod robustness;
 mod said;
 mod schema;
 pub mod sealed;
+mod sse_reader;
 mod text_argument;
 mod tiers;
 pub mod translate;
+mod turns;
 
 /// What becomes of one field of a client's request when the provider speaks another dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use crate::conversation::{CacheMark, Source};
 use crate::dialect::data_uri::data_uri;
 use crate::dialect::functions::Input;
+use crate::dialect::turns;
 
 /// One block of a turn, of `system`, of a tool's result or of an answer.
 #[derive(Debug, Serialize)]
@@ -118,6 +119,22 @@ pub(super) struct Content<'a>(pub(super) Vec<Block<'a>>);
 impl Content<'_> {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl<'a> turns::Content for Content<'a> {
+    type Block = Block<'a>;
+
+    fn of(blocks: Vec<Block<'a>>) -> Self {
+        Self(blocks)
+    }
+
+    fn blocks(&self) -> &[Block<'a>] {
+        &self.0
+    }
+
+    fn blocks_mut(&mut self) -> &mut Vec<Block<'a>> {
+        &mut self.0
     }
 }
 

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use crate::conversation::StreamEvent;
+use crate::dialect::sse_reader::Events;
 use crate::dialect::{Kept, StreamOpener, StreamReader, aws};
 use crate::error::ApiError;
 use crate::framing::eventstream::{self, Frame};
@@ -69,7 +70,7 @@ fn read_frame(
         events.push(StreamEvent::Error(error));
         return Ok(());
     }
-    if event_in(frame, json)? { state.event(b"", &surrogates::whole(json), events) } else { Ok(()) }
+    if event_in(frame, json)? { state.named(b"", &surrogates::whole(json), events) } else { Ok(()) }
 }
 
 /// Decodes the event that a frame holds; whether it holds one.

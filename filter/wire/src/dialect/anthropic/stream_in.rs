@@ -7,10 +7,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::conversation::StreamEvent;
+use crate::dialect::Kept;
 use crate::dialect::bare;
 use crate::dialect::calls::Calls;
 use crate::dialect::few::Few;
-use crate::dialect::{Kept, StreamReader};
+use crate::dialect::sse_reader::{Events, SseReader};
 use crate::error::ApiError;
 use crate::framing::sse;
 use crate::lenient::maybe;
@@ -85,11 +86,7 @@ struct DeltaIn {
 }
 
 /// Reads a stream.
-#[derive(Debug, Default)]
-pub(super) struct Reader {
-    decoder: sse::Decoder,
-    state: State,
-}
+pub(super) type Reader = SseReader<State>;
 
 /// What is known of a stream, however its events are framed.
 #[derive(Debug, Default)]
@@ -100,24 +97,19 @@ pub(super) struct State {
     pub(super) over: bool,
 }
 
-impl StreamReader for Reader {
-    fn read(&mut self, portion: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
-        let Self { decoder, state } = self;
-        if state.over {
-            return Ok(());
-        }
-        decoder.feed(portion, |event| {
-            if state.over || event.is_silent() {
-                return Ok(());
-            }
-            let result = state.event(event.name, &event.data, events);
-            state.over |= result.is_err();
-            result
-        })
+impl Events for State {
+    const COMMENTS_ARE_PINGS: bool = false;
+
+    fn event(&mut self, event: &sse::Event<'_>, data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
+        self.named(event.name, data, events)
+    }
+
+    fn is_over(&self) -> bool {
+        self.over
     }
 
     fn kept(&self) -> Kept {
-        Kept { begun: self.decoder.held(), ..self.state.kept() }
+        self.calls.kept()
     }
 }
 
@@ -149,13 +141,8 @@ fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, ApiError> {
 }
 
 impl State {
-    /// What is kept between events.
-    pub(super) fn kept(&self) -> Kept {
-        self.calls.kept()
-    }
-
     /// Reads the JSON of one event; `name` is the SSE's name of it.
-    pub(super) fn event(&mut self, name: &[u8], data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
+    pub(super) fn named(&mut self, name: &[u8], data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         let event: EventIn<'_> = match serde_json::from_slice(data) {
             Ok(event) => event,
             Err(error) => return unless_unknown(data, &error),

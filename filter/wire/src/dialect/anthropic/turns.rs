@@ -1,42 +1,20 @@
 //! From the conversation's messages to Anthropic's `system` and alternating turns.
 //!
-//! Anthropic knows two speakers that take turns, and instructions that stand outside of the conversation. So system and
-//! developer messages, wherever they stand, are joined in order into `system`; neighbours that would speak for the same
-//! role share one turn; results of tools are the user's, and stand before anything else the user says in that turn.
-//!
-//! The first turn is left to be the assistant's when the client says so: models differ in whether they take it, and
-//! the provider's own 400 says so better than an invented user turn would.
+//! System and developer messages, wherever they stand, are joined in order into `system`; of all others [`turns`] makes turns.
 
-use serde::Serialize;
-
-use crate::conversation::{CacheMark, Message, Part, Role, Source, seal};
+use crate::conversation::{CacheMark, Message, Part, Source, seal};
 use crate::dialect::at::At;
 use crate::dialect::functions::Input;
+use crate::dialect::turns::{self, Kind, Speaker};
 use crate::error::ApiError;
-use crate::order;
 
 use super::block::{Block, BlockSource, CacheControl, Content};
-
-/// Who speaks, in Anthropic's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Speaker {
-    User,
-    Assistant,
-}
-
-/// One turn.
-#[derive(Debug, Serialize)]
-pub(super) struct Turn<'a> {
-    pub(super) role: Speaker,
-    pub(super) content: Content<'a>,
-}
 
 /// The conversation in Anthropic's shape.
 #[derive(Debug, Default)]
 pub(super) struct Turns<'a> {
     pub(super) system: Content<'a>,
-    pub(super) turns: Vec<Turn<'a>>,
+    pub(super) turns: turns::Turns<Content<'a>>,
     /// Hints left out, by OpenAI's names.
     pub(super) dropped: Vec<&'static str>,
 }
@@ -48,39 +26,15 @@ impl<'a> Turns<'a> {
         for (index, message) in messages.iter().enumerate() {
             turns.message(index, message)?;
         }
-        if turns.turns.is_empty() {
-            return Err(ApiError::invalid(
-                "messages",
-                "The provider needs at least one user or assistant message that is not empty.",
-            ));
-        }
-        for turn in turns.turns.iter_mut().filter(|turn| turn.role == Speaker::User) {
-            order::put_first(&mut turn.content.0, 0, |block| matches!(block, Block::ToolResult { .. }));
-        }
-        turns.trim_prefill();
+        turns.turns.arrange()?;
         Ok(turns)
-    }
-
-    /// Whether extended thinking can go on from here. It cannot when the last assistant turn is the answer's own
-    /// beginning, nor when that turn waits for tools and its thinking was not kept: Anthropic refuses both.
-    pub(super) fn can_think(&self) -> bool {
-        let Some(position) = self.turns.iter().rposition(|turn| turn.role == Speaker::Assistant) else { return true };
-        let Some(turn) = self.turns.get(position) else { return true };
-        let blocks = &turn.content.0;
-        let last = position + 1 == self.turns.len();
-        let calls = blocks.iter().any(|block| matches!(block, Block::ToolUse { .. }));
-        !last && (!calls || blocks.first().is_some_and(is_thinking))
     }
 
     fn message(&mut self, index: usize, message: &'a Message) -> Result<(), ApiError> {
         if message.name.is_some() {
             self.drop_hint("messages.name");
         }
-        let speaker = match message.role {
-            Role::System | Role::Developer => None,
-            Role::User | Role::Tool => Some(Speaker::User),
-            Role::Assistant => Some(Speaker::Assistant),
-        };
+        let speaker = Speaker::of(message.role);
         let mut blocks = Vec::with_capacity(message.parts.len());
         let mut calls = 0;
         for (position, part) in message.parts.iter().enumerate() {
@@ -88,21 +42,12 @@ impl<'a> Turns<'a> {
             calls += usize::from(matches!(part, Part::ToolCall { .. }));
             blocks.extend(self.part(speaker, &at, part)?);
         }
-        thinking_before_calls(&mut blocks);
+        turns::thinking_before_calls(&mut blocks);
         match speaker {
             None => self.system.0.append(&mut blocks),
-            Some(speaker) => self.say(speaker, blocks),
+            Some(speaker) => self.turns.say(speaker, blocks),
         }
         Ok(())
-    }
-
-    /// Adds to the open turn if it is the same speaker's.
-    fn say(&mut self, role: Speaker, mut blocks: Vec<Block<'a>>) {
-        match self.turns.last_mut() {
-            _ if blocks.is_empty() => {}
-            Some(turn) if turn.role == role => turn.content.0.append(&mut blocks),
-            _ => self.turns.push(Turn { role, content: Content(blocks) }),
-        }
     }
 
     /// What `part` becomes when `speaker` says it (`None`: the application); nothing when it must be left out.
@@ -172,15 +117,6 @@ impl<'a> Turns<'a> {
         None
     }
 
-    /// An answer's beginning that the client wrote may not end in blanks.
-    fn trim_prefill(&mut self) {
-        if let Some(Turn { role: Speaker::Assistant, content }) = self.turns.last_mut()
-            && let Some(Block::Text { text, .. }) = content.0.last_mut()
-        {
-            *text = text.trim_end();
-        }
-    }
-
     fn drop_hint(&mut self, name: &'static str) {
         if !self.dropped.contains(&name) {
             self.dropped.push(name);
@@ -188,16 +124,21 @@ impl<'a> Turns<'a> {
     }
 }
 
-/// Moves thinking before the calls of its own message; everything else keeps its order.
-fn thinking_before_calls(blocks: &mut Vec<Block<'_>>) {
-    let first = blocks.iter().position(|block| matches!(block, Block::ToolUse { .. }));
-    if let Some(first) = first {
-        order::put_first(blocks, first, is_thinking);
+impl turns::Block for Block<'_> {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::ToolUse { .. } => Kind::Call,
+            Self::ToolResult { .. } => Kind::Result,
+            Self::Thinking { .. } | Self::RedactedThinking { .. } => Kind::Thinking,
+            _ => Kind::Other,
+        }
     }
-}
 
-fn is_thinking(block: &Block<'_>) -> bool {
-    matches!(block, Block::Thinking { .. } | Block::RedactedThinking { .. })
+    fn trim_end(&mut self) {
+        if let Self::Text { text, .. } = self {
+            *text = text.trim_end();
+        }
+    }
 }
 
 fn image<'a>(source: &'a Source, cache: &'a Option<CacheMark>, at: &At) -> Result<Block<'a>, ApiError> {

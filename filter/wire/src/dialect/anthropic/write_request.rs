@@ -27,10 +27,11 @@ use crate::dialect::functions::Schema;
 use crate::dialect::hints::{ANSWER_JSON, Dropped};
 use crate::dialect::models::claude::Claude;
 use crate::dialect::schema;
+use crate::dialect::turns;
 use crate::error::{ApiError, ErrorKind};
 
 use super::block::{Block, CacheControl, Content};
-use super::turns::{Speaker, Turn, Turns};
+use super::turns::Turns;
 
 /// What differs between the bodies that Anthropic takes and those of the clouds that host its models.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +78,7 @@ struct Body<'a> {
     service_tier: Option<&'static str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stream: bool,
-    messages: Vec<Turn<'a>>,
+    messages: turns::Turns<Content<'a>>,
 }
 
 #[derive(Serialize)]
@@ -117,9 +118,9 @@ pub(super) fn write(request: &Request, model: &str, envelope: Envelope<'_>) -> R
     let numbers = Numbers::of(request, bounds::ANTHROPIC, &mut dropped.0)?;
     let model = Claude::of(model);
     let mut turns = Turns::of(&request.messages)?;
-    claude::refuse(request, model, turns.turns.last().is_some_and(|turn| turn.role == Speaker::Assistant))?;
+    claude::refuse(request, model, turns.turns.ends_with_answer())?;
     turns.dropped.iter().for_each(|name| dropped.name(name));
-    let plan = Plan::of(request, model, turns.can_think(), &mut dropped)?;
+    let plan = Plan::of(request, model, turns.turns.can_think(), &mut dropped)?;
 
     let sampling = Sampling::of(&numbers, model, &plan, &mut dropped);
     let format = match &request.output {

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::conversation::CacheMark;
 use crate::dialect::functions::Input;
+use crate::dialect::turns;
 
 /// One block of a turn, of `system`, of a tool's result or of an answer.
 #[derive(Debug, Serialize)]
@@ -88,6 +89,22 @@ pub(super) struct Content<'a>(pub(super) Vec<Marked<'a>>);
 impl Content<'_> {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl<'a> turns::Content for Content<'a> {
+    type Block = Marked<'a>;
+
+    fn of(blocks: Vec<Marked<'a>>) -> Self {
+        Self(blocks)
+    }
+
+    fn blocks(&self) -> &[Marked<'a>] {
+        &self.0
+    }
+
+    fn blocks_mut(&mut self) -> &mut Vec<Marked<'a>> {
+        &mut self.0
     }
 }
 

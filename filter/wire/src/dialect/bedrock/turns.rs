@@ -1,29 +1,18 @@
 //! From the conversation's messages to Converse's `system` and alternating turns.
 //!
-//! As with Anthropic, system and developer messages are joined in order into `system`, neighbours that would speak for the same
-//! role share one turn, and results of tools are the user's and stand before anything else the user says in that turn. Turns
-//! that would be empty are left out. Thinking goes back to Anthropic's models only, and only with Anthropic's seal.
+//! System and developer messages are joined in order into `system`; of all others [`turns`] makes turns. Messages that would be
+//! empty are left out. Thinking goes back to Anthropic's models only, and only with Anthropic's seal.
 
-use serde::Serialize;
-
-use crate::conversation::{CacheMark, Message, Part, Role, Source, seal};
+use crate::conversation::{CacheMark, Message, Part, Source, seal};
 use crate::dialect::at::At;
 use crate::dialect::functions::Input;
 use crate::dialect::hints::Dropped;
+use crate::dialect::turns::{self, Kind, Speaker};
 use crate::error::ApiError;
-use crate::order;
 
 use super::block::{Block, Bytes, CachePoint, Content, Marked, Reasoning};
 use super::media::{self, Format, Names};
 use super::model::Family;
-
-/// Who speaks, in Converse's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Speaker {
-    User,
-    Assistant,
-}
 
 /// What stands behind documents that come without a word: AWS refuses them then ("A text block must be included when using
 /// documents").
@@ -36,18 +25,11 @@ fn add_a_word_to_documents(blocks: &mut Vec<Marked<'_>>) {
     }
 }
 
-/// One turn.
-#[derive(Debug, Serialize)]
-pub(super) struct Turn<'a> {
-    role: Speaker,
-    content: Content<'a>,
-}
-
 /// The conversation in Converse's shape.
 #[derive(Debug)]
 pub(super) struct Turns<'a> {
     pub(super) system: Content<'a>,
-    pub(super) turns: Vec<Turn<'a>>,
+    pub(super) turns: turns::Turns<Content<'a>>,
     /// Functions that are called in it, each once.
     pub(super) called: Vec<&'a str>,
     /// Hints left out, by OpenAI's names.
@@ -60,55 +42,25 @@ impl<'a> Turns<'a> {
     /// Arranges `messages` for a model of `family`; `dropped` is what was left out already.
     pub(super) fn of(messages: &'a [Message], family: Family, dropped: Dropped) -> Result<Self, ApiError> {
         let (system, names) = (Content::default(), Names::default());
-        let mut turns = Self { system, turns: Vec::new(), called: Vec::new(), dropped, family, names };
+        let mut turns = Self { system, turns: turns::Turns::default(), called: Vec::new(), dropped, family, names };
         for (index, message) in messages.iter().enumerate() {
             turns.message(index, message)?;
         }
-        if turns.turns.is_empty() {
-            return Err(ApiError::invalid(
-                "messages",
-                "The provider needs at least one user or assistant message that is not empty.",
-            ));
-        }
-        for turn in turns.turns.iter_mut().filter(|turn| turn.role == Speaker::User) {
-            order::put_first(&mut turn.content.0, 0, |marked| matches!(marked.block, Block::ToolResult { .. }));
-            add_a_word_to_documents(&mut turn.content.0);
-        }
-        turns.trim_prefill();
+        turns.turns.arrange()?;
+        turns.turns.of_user().for_each(add_a_word_to_documents);
         Ok(turns)
     }
 
     /// Whether there are calls or results in it, which Converse takes only beside tools.
     pub(super) fn has_tools(&self) -> bool {
-        let of_tools = |marked: &Marked<'_>| matches!(marked.block, Block::ToolUse { .. } | Block::ToolResult { .. });
-        self.turns.iter().any(|turn| turn.content.0.iter().any(of_tools))
-    }
-
-    /// Whether the last word is the assistant's: the beginning of the answer.
-    pub(super) fn ends_with_answer(&self) -> bool {
-        self.turns.last().is_some_and(|turn| turn.role == Speaker::Assistant)
-    }
-
-    /// Whether thinking can go on from here. It cannot when the last assistant turn is the answer's own beginning, nor when
-    /// that turn waits for tools and its thinking was not kept: Anthropic's models refuse both.
-    pub(super) fn can_think(&self) -> bool {
-        let Some(position) = self.turns.iter().rposition(|turn| turn.role == Speaker::Assistant) else { return true };
-        let Some(turn) = self.turns.get(position) else { return true };
-        let blocks = &turn.content.0;
-        let last = position + 1 == self.turns.len();
-        let calls = blocks.iter().any(|marked| matches!(marked.block, Block::ToolUse { .. }));
-        !last && (!calls || blocks.first().is_some_and(is_thinking))
+        self.turns.blocks().any(|marked| matches!(marked.block, Block::ToolUse { .. } | Block::ToolResult { .. }))
     }
 
     fn message(&mut self, index: usize, message: &'a Message) -> Result<(), ApiError> {
         if message.name.is_some() {
             self.dropped.name("messages.name");
         }
-        let speaker = match message.role {
-            Role::System | Role::Developer => None,
-            Role::User | Role::Tool => Some(Speaker::User),
-            Role::Assistant => Some(Speaker::Assistant),
-        };
+        let speaker = Speaker::of(message.role);
         let mut blocks = Vec::with_capacity(message.parts.len());
         let mut calls = 0;
         for (position, part) in message.parts.iter().enumerate() {
@@ -116,21 +68,12 @@ impl<'a> Turns<'a> {
             calls += usize::from(matches!(part, Part::ToolCall { .. }));
             blocks.extend(self.part(speaker, &at, part)?);
         }
-        thinking_before_calls(&mut blocks);
+        turns::thinking_before_calls(&mut blocks);
         match speaker {
             None => self.system.0.append(&mut blocks),
-            Some(speaker) => self.say(speaker, blocks),
+            Some(speaker) => self.turns.say(speaker, blocks),
         }
         Ok(())
-    }
-
-    /// Adds to the open turn if it is the same speaker's.
-    fn say(&mut self, role: Speaker, mut blocks: Vec<Marked<'a>>) {
-        match self.turns.last_mut() {
-            _ if blocks.is_empty() => {}
-            Some(turn) if turn.role == role => turn.content.0.append(&mut blocks),
-            _ => self.turns.push(Turn { role, content: Content(blocks) }),
-        }
     }
 
     /// What `part` becomes when `speaker` says it (`None`: the application); nothing when it must be left out.
@@ -225,25 +168,21 @@ impl<'a> Turns<'a> {
         let family = self.family;
         self.dropped.unless("cache_control", cache, |_| family.caches()).map(CachePoint::from)
     }
+}
 
-    /// An answer's beginning that the client wrote may not end in blanks.
-    fn trim_prefill(&mut self) {
-        if let Some(Turn { role: Speaker::Assistant, content }) = self.turns.last_mut()
-            && let Some(Marked { block: Block::Text(text), .. }) = content.0.last_mut()
-        {
+impl turns::Block for Marked<'_> {
+    fn kind(&self) -> Kind {
+        match self.block {
+            Block::ToolUse { .. } => Kind::Call,
+            Block::ToolResult { .. } => Kind::Result,
+            Block::ReasoningContent(_) => Kind::Thinking,
+            _ => Kind::Other,
+        }
+    }
+
+    fn trim_end(&mut self) {
+        if let Block::Text(text) = &mut self.block {
             *text = text.trim_end();
         }
     }
-}
-
-/// Moves thinking before the calls of its own message; everything else keeps its order.
-fn thinking_before_calls(blocks: &mut Vec<Marked<'_>>) {
-    let first = blocks.iter().position(|marked| matches!(marked.block, Block::ToolUse { .. }));
-    if let Some(first) = first {
-        order::put_first(blocks, first, is_thinking);
-    }
-}
-
-fn is_thinking(marked: &Marked<'_>) -> bool {
-    matches!(marked.block, Block::ReasoningContent(_))
 }

@@ -23,20 +23,21 @@ use crate::dialect::claude::{self, Choice, Plan, Sampling, Thinking};
 use crate::dialect::hints::{ANSWER_JSON, Dropped};
 use crate::dialect::models::claude::Claude;
 use crate::dialect::schema;
+use crate::dialect::turns;
 use crate::error::{ApiError, ErrorKind};
 
 use super::answer::Typed;
 use super::block::{Block, Content};
 use super::model::Family;
 use super::tools::{ToolConfig, Tools};
-use super::turns::{Turn, Turns};
+use super::turns::Turns;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Body<'a> {
     #[serde(skip_serializing_if = "Content::is_empty")]
     system: Content<'a>,
-    messages: Vec<Turn<'a>>,
+    messages: turns::Turns<Content<'a>>,
     #[serde(skip_serializing_if = "Inference::is_empty")]
     inference_config: Inference<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -192,8 +193,8 @@ fn plan(
     dropped: &mut Dropped,
 ) -> Result<Plan, ApiError> {
     if let Some(claude) = claude {
-        claude::refuse(request, claude, turns.ends_with_answer())?;
-        return Plan::of(request, claude, turns.can_think(), dropped);
+        claude::refuse(request, claude, turns.turns.ends_with_answer())?;
+        return Plan::of(request, claude, turns.turns.can_think(), dropped);
     }
     match &request.reasoning {
         None => {}

@@ -4,8 +4,9 @@
 //! was cut before `message-end` is not complete.
 
 use crate::conversation::{Finish, StreamEvent};
+use crate::dialect::Kept;
 use crate::dialect::functions::made_up_id;
-use crate::dialect::{Kept, StreamReader};
+use crate::dialect::sse_reader::{Events, SseReader};
 use crate::error::ApiError;
 use crate::framing::sse;
 use crate::lenient::Text;
@@ -17,29 +18,11 @@ use super::{error, words};
 const MOST_CALLS: usize = 1024;
 
 /// The reader.
-#[derive(Debug, Default)]
-pub(super) struct Reader {
-    frames: sse::Decoder,
-    answer: Answer,
-}
-
-impl StreamReader for Reader {
-    fn read(&mut self, portion: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
-        let answer = &mut self.answer;
-        if answer.finished {
-            return Ok(());
-        }
-        self.frames.feed(portion, |event| answer.event(&event, events))
-    }
-
-    fn kept(&self) -> Kept {
-        Kept { begun: self.frames.held(), bytes: self.answer.id.len(), pieces: self.answer.calls.len() }
-    }
-}
+pub(super) type Reader = SseReader<Answer>;
 
 /// What the events so far have told.
 #[derive(Debug, Default)]
-struct Answer {
+pub(super) struct Answer {
     id: String,
     started: bool,
     finished: bool,
@@ -47,21 +30,8 @@ struct Answer {
     calls: Vec<u64>,
 }
 
-impl Answer {
-    fn event(&mut self, event: &sse::Event<'_>, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
-        if self.finished {
-            return Ok(());
-        }
-        if event.is_silent() {
-            if !event.raw.trim_ascii().is_empty() {
-                events.push(StreamEvent::Ping);
-            }
-            return Ok(());
-        }
-        let data = event.data.trim_ascii();
-        if data == b"[DONE]" {
-            return Ok(());
-        }
+impl Events for Answer {
+    fn event(&mut self, _: &sse::Event<'_>, data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         let seen: Event<'_> = serde_json::from_slice(data).map_err(|error| ApiError::unreadable(&error))?;
         if let Some(error) = failure(&seen) {
             self.finished = true;
@@ -71,6 +41,16 @@ impl Answer {
         self.seen(seen, events)
     }
 
+    fn is_over(&self) -> bool {
+        self.finished
+    }
+
+    fn kept(&self) -> Kept {
+        Kept { bytes: self.id.len(), pieces: self.calls.len(), ..Kept::default() }
+    }
+}
+
+impl Answer {
     fn seen(&mut self, seen: Event<'_>, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         if !self.started {
             self.started = true;

@@ -4,47 +4,21 @@
 //! whole. There is no terminator: a stream is over when its body is, and complete if a reason to finish came before that.
 
 use crate::conversation::{Finish, StreamEvent};
+use crate::dialect::Kept;
 use crate::dialect::functions::made_up_id;
-use crate::dialect::{Kept, StreamReader};
+use crate::dialect::sse_reader::{Events, SseReader};
 use crate::error::ApiError;
 use crate::framing::sse;
 
 use super::answer::{Candidate, MOST_CHOICES, Piece, Seen};
 
 /// Reads a stream.
-#[derive(Debug, Default)]
-pub(super) struct Reader {
-    frames: sse::Decoder,
-    begun: bool,
-    answer: Answer,
-}
-
-impl StreamReader for Reader {
-    fn read(&mut self, portion: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
-        if !self.begun {
-            let Some(first) = portion.trim_ascii_start().first() else { return Ok(()) };
-            if matches!(first, b'[' | b'{') {
-                return Err(ApiError::bad_answer(
-                    "The provider streams a JSON array and not the events it was asked for.",
-                ));
-            }
-            self.begun = true;
-        }
-        let answer = &mut self.answer;
-        if answer.failed {
-            return Ok(());
-        }
-        self.frames.feed(portion, |event| answer.event(&event, events))
-    }
-
-    fn kept(&self) -> Kept {
-        Kept { begun: self.frames.held(), bytes: self.answer.id.len(), pieces: self.answer.choices.len() }
-    }
-}
+pub(super) type Reader = SseReader<Answer>;
 
 /// What the events so far have told.
 #[derive(Debug, Default)]
-struct Answer {
+pub(super) struct Answer {
+    begun: bool,
     id: String,
     started: bool,
     failed: bool,
@@ -58,25 +32,44 @@ struct ChoiceState {
     ended: bool,
 }
 
-impl Answer {
-    fn event(&mut self, event: &sse::Event<'_>, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
-        if self.failed {
-            return Ok(());
-        }
-        if event.is_silent() {
-            if !event.raw.trim_ascii().is_empty() {
-                events.push(StreamEvent::Ping);
+impl Events for Answer {
+    fn accepts(&mut self, portion: &[u8]) -> Result<bool, ApiError> {
+        if !self.begun {
+            let Some(first) = portion.trim_ascii_start().first() else { return Ok(false) };
+            if matches!(first, b'[' | b'{') {
+                return Err(ApiError::bad_answer(
+                    "The provider streams a JSON array and not the events it was asked for.",
+                ));
             }
-            return Ok(());
+            self.begun = true;
         }
-        let seen = Seen::parse(&event.data)?;
-        if let Some(error) = seen.failure(&event.data) {
+        Ok(true)
+    }
+
+    fn event(&mut self, _: &sse::Event<'_>, data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
+        let seen = Seen::parse(data)?;
+        if let Some(error) = seen.failure(data) {
             self.fail(error, events);
             return Ok(());
         }
         self.answer(seen, events)
     }
 
+    /// Google's streams have no terminator: this one is another format's.
+    fn done(&mut self, _: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
+        Seen::parse(b"[DONE]").map(|_| ())
+    }
+
+    fn is_over(&self) -> bool {
+        self.failed
+    }
+
+    fn kept(&self) -> Kept {
+        Kept { bytes: self.id.len(), pieces: self.choices.len(), ..Kept::default() }
+    }
+}
+
+impl Answer {
     fn fail(&mut self, error: ApiError, events: &mut Vec<StreamEvent>) {
         self.failed = true;
         events.push(StreamEvent::Error(error));

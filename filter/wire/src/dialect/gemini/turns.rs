@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use crate::conversation::{CacheMark, Message, Part as Said, Role};
 use crate::dialect::at::At;
 use crate::dialect::functions::Input;
+use crate::dialect::turns::nothing_said;
 use crate::error::ApiError;
 use crate::order;
 
@@ -39,10 +40,7 @@ impl<'a> Turns<'a> {
             turns.message(index, message)?;
         }
         if turns.turns.is_empty() {
-            return Err(ApiError::invalid(
-                "messages",
-                "The provider needs at least one user or assistant message that is not empty.",
-            ));
+            return Err(nothing_said());
         }
         for turn in turns.turns.iter_mut().filter(|turn| turn.role == Some(Speaker::User)) {
             let place =

@@ -11,10 +11,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::conversation::{Finish, StreamEvent};
+use crate::dialect::Kept;
 use crate::dialect::bare;
 use crate::dialect::few::Few;
 use crate::dialect::functions::made_up_id;
-use crate::dialect::{Kept, StreamReader};
+use crate::dialect::sse_reader::{Events, SseReader};
 use crate::error::ApiError;
 use crate::framing::sse;
 use crate::lenient::maybe;
@@ -61,34 +62,11 @@ struct ChoiceSeen<'a> {
 }
 
 /// The reader.
-#[derive(Debug, Default)]
-pub(in crate::dialect) struct Reader {
-    frames: sse::Decoder,
-    answer: Answer,
-}
-
-impl StreamReader for Reader {
-    fn read(&mut self, portion: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
-        let answer = &mut self.answer;
-        if answer.finished {
-            return Ok(());
-        }
-        self.frames.feed(portion, |event| answer.event(&event, events))
-    }
-
-    fn kept(&self) -> Kept {
-        let Answer { id, model, choices, calls, .. } = &self.answer;
-        Kept {
-            begun: self.frames.held(),
-            bytes: id.len().saturating_add(model.len()).saturating_add(calls.bytes),
-            pieces: choices.len().saturating_add(calls.count),
-        }
-    }
-}
+pub(in crate::dialect) type Reader = SseReader<Answer>;
 
 /// What the chunks so far have told.
 #[derive(Debug, Default)]
-struct Answer {
+pub(in crate::dialect) struct Answer {
     id: String,
     model: String,
     started: bool,
@@ -132,26 +110,8 @@ struct CallState {
     early: String,
 }
 
-impl Answer {
-    fn event(&mut self, event: &sse::Event<'_>, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
-        if self.finished {
-            return Ok(());
-        }
-        if event.is_silent() {
-            if !event.raw.trim_ascii().is_empty() {
-                events.push(StreamEvent::Ping);
-            }
-            return Ok(());
-        }
-        let data = event.data.trim_ascii();
-        if data == b"[DONE]" {
-            if !self.started {
-                return Err(ApiError::bad_answer("The provider's stream ended before it said anything."));
-            }
-            self.finished = true;
-            events.push(StreamEvent::End);
-            return Ok(());
-        }
+impl Events for Answer {
+    fn event(&mut self, event: &sse::Event<'_>, data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         let chunk: Chunk<'_> = match serde_json::from_slice(data) {
             Ok(chunk) => chunk,
             Err(error) => {
@@ -168,6 +128,27 @@ impl Answer {
         self.chunk(chunk, events)
     }
 
+    fn done(&mut self, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
+        if !self.started {
+            return Err(ApiError::bad_answer("The provider's stream ended before it said anything."));
+        }
+        self.finished = true;
+        events.push(StreamEvent::End);
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.finished
+    }
+
+    fn kept(&self) -> Kept {
+        let Self { id, model, choices, calls, .. } = self;
+        let bytes = id.len().saturating_add(model.len()).saturating_add(calls.bytes);
+        Kept { bytes, pieces: choices.len().saturating_add(calls.count), ..Kept::default() }
+    }
+}
+
+impl Answer {
     fn fail(&mut self, error: ApiError, events: &mut Vec<StreamEvent>) {
         self.finished = true;
         events.push(StreamEvent::Error(error));

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use crate::conversation::{Part, StreamEvent};
-use crate::dialect::{Kept, StreamReader};
+use crate::dialect::Kept;
+use crate::dialect::sse_reader::{Events, SseReader};
 use crate::error::ApiError;
 use crate::framing::sse;
 
@@ -22,29 +23,11 @@ use super::reasoning::{BETWEEN, unwrap};
 const MOST_EVENTS: usize = 16_384;
 
 /// The reader.
-#[derive(Debug, Default)]
-pub(super) struct Reader {
-    frames: sse::Decoder,
-    state: State,
-}
-
-impl StreamReader for Reader {
-    fn read(&mut self, portion: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
-        let Self { frames, state } = self;
-        if state.over {
-            return Ok(());
-        }
-        frames.feed(portion, |event| state.event(&event, events))
-    }
-
-    fn kept(&self) -> Kept {
-        Kept { begun: self.frames.held(), bytes: self.state.id.len(), pieces: self.state.items.len() }
-    }
-}
+pub(super) type Reader = SseReader<State>;
 
 /// What the events so far have told.
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     id: String,
     started: bool,
     over: bool,
@@ -64,21 +47,8 @@ struct ItemState {
     part: u64,
 }
 
-impl State {
-    fn event(&mut self, event: &sse::Event<'_>, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
-        if self.over {
-            return Ok(());
-        }
-        if event.is_silent() {
-            if !event.raw.trim_ascii().is_empty() {
-                events.push(StreamEvent::Ping);
-            }
-            return Ok(());
-        }
-        let data = event.data.trim_ascii();
-        if data == b"[DONE]" {
-            return Ok(());
-        }
+impl Events for State {
+    fn event(&mut self, event: &sse::Event<'_>, data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         let seen = Event::parse(data)?;
         let name = seen.name(event);
         if let Some(error) = seen.failure(&name, data) {
@@ -88,6 +58,16 @@ impl State {
         self.named(&name, &seen, events)
     }
 
+    fn is_over(&self) -> bool {
+        self.over
+    }
+
+    fn kept(&self) -> Kept {
+        Kept { bytes: self.id.len(), pieces: self.items.len(), ..Kept::default() }
+    }
+}
+
+impl State {
     fn named(&mut self, name: &str, seen: &Event<'_>, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         match name {
             "response.created" | "response.queued" | "response.in_progress" => self.start(seen.response, events),
