@@ -31,7 +31,6 @@ use sluice_wire::framing::eventstream;
 
 use layout::laid_out;
 
-#[path = "goldens_layout/mod.rs"]
 mod layout;
 
 /// The formats of clients: of conversations, and of embeddings.
