@@ -15,6 +15,7 @@ use sluice_wire::dialect::sealed::may_hold;
 use sluice_wire::embedding::Encoding;
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::json::json_string;
+use sluice_wire::order::by_numbers;
 
 pub mod form;
 pub(crate) mod literals;
@@ -235,7 +236,7 @@ impl Outline {
                 None => (self.inside..self.inside, "\"stream_options\":{\"include_usage\":true},".to_owned()),
             });
         }
-        edits.sort_by_key(|(range, _)| range.start);
+        by_numbers(&mut edits, |(range, _)| (range.start as u64, 0));
         let drain = edits.last()?.0.end;
         Some(Splice { drain, edits })
     }

@@ -50,3 +50,29 @@ impl Format {
         FORMATS.iter().find(|format| format.provider.id == id).copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn each_format_stands_once_and_its_halves_agree() {
+        for (place, format) in FORMATS.iter().enumerate() {
+            let id = format.provider.id;
+            assert!(FORMATS.iter().skip(place + 1).all(|other| other.provider.id != id), "{id:?} again");
+            let Some(client) = format.client else { continue };
+            assert_eq!(client.id(), id);
+            assert_eq!(client.shape.stream_options, id.takes_stream_options(), "{id:?}");
+            assert!(format.provider.peek_response.is_some(), "{id:?}: an answer of it may pass unchanged");
+            let passes = format.provider.chat().is_none_or(|chat| chat.passing.is_some());
+            assert!(passes, "{id:?}: a stream of it may pass unchanged");
+        }
+        for provider in FORMATS.iter().map(|format| format.provider) {
+            let Some(envelope) = &provider.envelope else { continue };
+            assert!(Format::of(envelope.of).unwrap().client.is_some(), "{:?}", provider.id);
+            assert!(provider.peek_response.is_some(), "{:?}", provider.id);
+        }
+    }
+}
