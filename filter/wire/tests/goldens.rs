@@ -15,12 +15,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::json;
 use sluice_wire::conversation::{Guises, StreamEvent};
 use sluice_wire::dialect::aliases::Names;
 use sluice_wire::dialect::translate::{self, Asked};
 use sluice_wire::dialect::{
-    Client, Opening, Provider, anthropic, bedrock, cohere, completions, gemini, gemini_embed, openai_chat,
+    Client, Id, Opening, Provider, anthropic, bedrock, cohere, completions, gemini, gemini_embed, openai_chat,
     openai_embeddings, responses,
 };
 use sluice_wire::embedding::Encoding;
@@ -29,7 +31,6 @@ use sluice_wire::framing::eventstream;
 
 use layout::laid_out;
 
-#[path = "goldens_layout/mod.rs"]
 mod layout;
 
 /// The formats of clients: of conversations, and of embeddings.
@@ -37,10 +38,12 @@ const CLIENTS: [&Client; 5] =
     [&openai_chat::CLIENT, &responses::CLIENT, &anthropic::CLIENT, &completions::CLIENT, &openai_embeddings::CLIENT];
 
 /// The formats of providers, each with a model.
-const PROVIDERS: [(&Provider, &str); 9] = [
+const PROVIDERS: [(&Provider, &str); 11] = [
     (&openai_chat::PROVIDER, "gpt-4o"),
     (&responses::PROVIDER, "gpt-5"),
     (&anthropic::PROVIDER, "claude-sonnet-4-5"),
+    (&anthropic::hosted::VERTEX, "claude-sonnet-4-5@20250929"),
+    (&anthropic::hosted::BEDROCK, "eu.anthropic.claude-sonnet-4-5-v1:0"),
     (&gemini::PROVIDER, "gemini-2.5-pro"),
     (&bedrock::PROVIDER, "eu.anthropic.claude-sonnet-4-5-v1:0"),
     (&cohere::PROVIDER, "command-a-03-2025"),
@@ -164,7 +167,11 @@ fn answers(from: &str, text: &str) -> Option<Vec<(&'static str, String)>> {
 
 fn streams(from: &str, text: &str) -> Option<Vec<(&'static str, String)>> {
     let provider = provider(from)?;
-    let bytes = if from == "bedrock" { framed(text) } else { text.as_bytes().to_vec() };
+    let bytes = match provider.id {
+        Id::Bedrock => framed(text, |payload| payload.to_owned()),
+        Id::AnthropicOnBedrock => framed(text, |payload| json!({"bytes": BASE64.encode(payload)}).to_string()),
+        _ => text.as_bytes().to_vec(),
+    };
     let whole = |client| read(client, provider, &[&bytes]);
     let first = clients_of(provider).next()?;
     let (expected, _) = whole(first);
@@ -195,15 +202,21 @@ fn read(client: &Client, provider: &Provider, portions: &[&[u8]]) -> (Vec<Stream
     (events, out)
 }
 
-/// The frames of these lines.
-fn framed(text: &str) -> Vec<u8> {
+/// The frames of these lines, with payloads in the format's envelope.
+fn framed(text: &str, envelop: fn(&str) -> String) -> Vec<u8> {
     let mut out = Vec::new();
     for line in text.lines() {
         let (name, payload) = line.split_once(' ').expect("an event's name and its payload");
-        let kind = if name.ends_with("Exception") { "exception" } else { "event" };
-        let headers =
-            [(":message-type", kind), if kind == "event" { (":event-type", name) } else { (":exception-type", name) }];
-        eventstream::encode(&headers, payload.as_bytes(), &mut out);
+        match name.ends_with("Exception") {
+            true => {
+                let headers = [(":message-type", "exception"), (":exception-type", name)];
+                eventstream::encode(&headers, payload.as_bytes(), &mut out);
+            }
+            false => {
+                let headers = [(":message-type", "event"), (":event-type", name)];
+                eventstream::encode(&headers, envelop(payload).as_bytes(), &mut out);
+            }
+        }
     }
     out
 }

@@ -3,7 +3,9 @@
 use crate::conversation::{Reasoning, ToolChoice};
 use crate::dialect::anthropic::read_request::SCHEMA_NAME;
 use crate::dialect::halves::ANTHROPIC;
-use crate::dialect::laws::{Can, ID, Output, Pings, Results, Speech, Thinks, Turns, Word, laws, normal_for_claude};
+use crate::dialect::laws::{
+    Can, ID, ONE_LINE, Output, Pings, Results, Speech, Thinks, Turns, Word, laws, normal_for_claude,
+};
 
 pub(super) static CAN: Can = Can {
     said: ".{0,8}",
@@ -11,8 +13,8 @@ pub(super) static CAN: Can = Can {
     images: &["image/jpeg", "image/png", "image/gif", "image/webp"],
     image_urls: true,
     documents: &["application/pdf"],
-    document_names: Word::Maybe(ID),
-    document_urls: Some(Word::Maybe(ID)),
+    document_names: Word::Maybe(ONE_LINE),
+    document_urls: Some(Word::Maybe(ONE_LINE)),
     turns: Turns::Rounds { end_with_user: false },
     speech: Speech::Ordered(1),
     thinks: Thinks::Sealed { asked: ID, unsealed: false, answered: ID },
@@ -29,7 +31,7 @@ pub(super) static CAN: Can = Can {
     must_limit: true,
     reasoning: &[Reasoning::Budget(0), Reasoning::Adaptive, Reasoning::Disabled],
     budget: (1024, 50_000),
-    user: Word::Maybe(ID),
+    user: Word::Maybe(ONE_LINE),
     tier: Word::Maybe("auto|default"),
     normal: normal_for_claude,
     names: (".{0,8}", ".{0,8}"),

@@ -3,7 +3,7 @@
 use crate::conversation::{Reasoning, Request, Role, StreamEvent, ToolChoice};
 use crate::dialect::cohere::client::read_request::SCHEMA_NAME;
 use crate::dialect::halves::COHERE;
-use crate::dialect::laws::{Can, Output, Speech, Thinks, Turns, Word, laws};
+use crate::dialect::laws::{Can, ONE_LINE, Output, Speech, Thinks, Turns, Word, laws};
 
 static CAN: Can = Can {
     images: &["image/png"],
@@ -27,7 +27,7 @@ static CAN: Can = Can {
     budget: (1, 499),
     stops: 5,
     normal,
-    names: (crate::dialect::laws::ONE_LINE, ""),
+    names: (ONE_LINE, ""),
     cache_writes: false,
     reasoning_tokens: false,
     told: calls_last,
