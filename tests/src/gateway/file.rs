@@ -6,10 +6,9 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::seat::is_plain;
 use super::{Gateway, KEY};
 use crate::port::Port;
-use crate::redis::Webdis;
+use crate::redis::{Store, Webdis};
 use crate::simulator::Simulator;
 
 /// A provider's wire format.
@@ -130,9 +129,27 @@ pub struct Builder {
     keys: Vec<Key>,
     timeouts: Map<String, Value>,
     more: Value,
-    pub(super) concurrency: u32,
-    pub(super) arguments: Vec<String>,
-    pub(super) environment: Vec<(String, String)>,
+    pub(super) launch: Launch,
+    /// A Redis that tests have in turn.
+    pub(super) store: Option<Store>,
+    /// Whether no other test may have its processes, before or after.
+    alone: bool,
+}
+
+/// What the processes are started with, as far as it does not change while they run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Start {
+    launch: Launch,
+    /// What Envoy's bootstrap configuration has of the gateway file.
+    bootstrap: String,
+}
+
+/// What the command is started with, besides the gateway file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Launch {
+    pub concurrency: u32,
+    pub arguments: Vec<String>,
+    pub environment: Vec<(String, String)>,
 }
 
 #[derive(Debug, Clone)]
@@ -152,9 +169,9 @@ impl Default for Builder {
             keys: Vec::new(),
             timeouts: Map::new(),
             more: json!({}),
-            concurrency: 1,
-            arguments: Vec::new(),
-            environment: Vec::new(),
+            launch: Launch { concurrency: 1, arguments: Vec::new(), environment: Vec::new() },
+            store: None,
+            alone: false,
         }
     }
 }
@@ -177,10 +194,10 @@ impl Builder {
         self
     }
 
-    /// Sets a variable in the environment of `sluice run`.
+    /// Sets a variable in the environment of `sluice run`, which has [`A_KEY`](super::A_KEY) besides.
     #[must_use]
     pub fn environment(mut self, variable: &str, value: &str) -> Self {
-        self.environment.push((variable.to_owned(), value.to_owned()));
+        self.launch.environment.push((variable.to_owned(), value.to_owned()));
         self
     }
 
@@ -226,17 +243,31 @@ impl Builder {
         self.with(json!({"redis": {"url": webdis.url(), "timeout": "10s"}}))
     }
 
+    /// The same with a Redis that tests have in turn: one that this test does not end.
+    #[must_use]
+    pub fn store(mut self, store: &Store) -> Self {
+        self.store = Some(store.clone());
+        self.redis(store.webdis())
+    }
+
     /// How many of Envoy's workers there are; one by default.
     #[must_use]
     pub fn concurrency(mut self, workers: u32) -> Self {
-        self.concurrency = workers;
+        self.launch.concurrency = workers;
         self
     }
 
     /// Adds an argument to `sluice run`.
     #[must_use]
     pub fn argument(mut self, argument: &str) -> Self {
-        self.arguments.push(argument.into());
+        self.launch.arguments.push(argument.into());
+        self
+    }
+
+    /// Gives it processes of its own: the test is about how they start, or about all that they did since.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        self.alone = true;
         self
     }
 
@@ -248,15 +279,21 @@ impl Builder {
         Gateway::start(self).await
     }
 
-    /// Whether a gateway that had another file can have this one. The file says its own port and directory nowhere else.
-    pub(super) fn is_plain(&self) -> bool {
-        let plain = self.keys.iter().all(|key| is_plain(&Value::Object(key.fields.clone())));
-        self.concurrency == 1
-            && self.arguments.is_empty()
-            && self.environment.is_empty()
-            && plain
-            && is_plain(&self.more)
-            && is_plain(&Value::Object(self.models.clone()))
+    /// Whether its processes can be another test's before and after. The file says its own port and directory nowhere else.
+    pub(super) fn is_shareable(&self) -> bool {
+        // Their files and addresses are this test's, or they say how the processes start and end.
+        let own =
+            !self.launch.environment.is_empty() || self.launch.arguments.iter().any(|argument| !is_a_module(argument));
+        !self.alone && !own && is_shareable(&self.more) && (self.store.is_some() || self.more.get("redis").is_none())
+    }
+
+    /// All that Envoy is started with: processes that were started with the same can have this gateway file.
+    pub(super) fn all_at_the_start(&self) -> Start {
+        let mut text = self.more.get("redis").map(Value::to_string).unwrap_or_default();
+        let models = Value::Object(self.models.clone());
+        let own = json!({ "timeouts": self.timeouts });
+        [&self.more, &models, &own].into_iter().for_each(|part| short_times(part, &mut text));
+        Start { launch: self.launch.clone(), bootstrap: text }
     }
 
     pub(super) fn first_key(&self) -> String {
@@ -291,6 +328,43 @@ impl Builder {
         }
         merge(&mut file, self.more.clone());
         file
+    }
+}
+
+/// Whether an argument is about the filter's module, which tests share.
+fn is_a_module(argument: &str) -> bool {
+    argument == "--wasm" || std::env::var("SLUICE_TRAP_WASM").is_ok_and(|module| module == argument)
+}
+
+/// Whether another gateway file can take the place of this one without a trace. Envoy reads some sections at its start only; it goes
+/// on with health checks for a while; and a listener with a certificate would need a client of its own to end a turn.
+fn is_shareable(file: &Value) -> bool {
+    const NOT: [&str; 4] = ["health_check", "memory", "tls", "tracing"];
+    match file {
+        Value::Object(fields) => {
+            fields.iter().all(|(name, value)| !NOT.contains(&name.as_str()) && is_shareable(value))
+        }
+        Value::Array(list) => list.iter().all(is_shareable),
+        _ => true,
+    }
+}
+
+/// Adds the times within which all of a request has to end: where they are short, Envoy is started with less patience.
+fn short_times(file: &Value, into: &mut String) {
+    let Value::Object(fields) = file else { return };
+    for (name, value) in fields {
+        match value {
+            // A preset.
+            Value::String(preset) if name == "timeouts" => *into += preset,
+            Value::Object(times) if name == "timeouts" => {
+                let total = times.get("total").and_then(Value::as_str).unwrap_or_default();
+                let seconds = total.strip_suffix('s').and_then(|number| number.parse().ok());
+                if total.ends_with("ms") || seconds.is_some_and(|seconds: f64| seconds < 30.0) {
+                    *into += total;
+                }
+            }
+            value => short_times(value, into),
+        }
     }
 }
 
