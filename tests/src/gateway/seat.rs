@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -39,8 +39,11 @@ pub struct Seat {
 
 /// The gateways that there are, at work or idle.
 static PRESENT: AtomicUsize = AtomicUsize::new(0);
-/// As many as there may be while one of them is idle: each takes a good part of the inotify instances that a user may have.
+/// As many as there may be while one of them is idle, in any case.
 const MOST: usize = 8;
+/// And where there is room for more: each takes so many of the inotify instances that a user may have, most of them to follow the
+/// credentials of the turns before.
+const INSTANCES: usize = 25;
 /// From so many on, a test has the processes of a fixture that nobody uses, and that is easily made again, rather than new ones.
 const ENOUGH: usize = 4;
 /// So many of the idle ones stay while a fixture that nobody uses can end, and leave its own.
@@ -55,7 +58,7 @@ pub struct Present(());
 impl Present {
     /// One more, for which an idle one ends if there are many.
     pub fn one_more() -> Self {
-        let room = || PRESENT.load(Ordering::Relaxed) < MOST;
+        let room = || PRESENT.load(Ordering::Relaxed) < most();
         while !room() && (give_up_one(KEPT) || shared::give_up_one() || give_up_one(0)) {}
         PRESENT.fetch_add(1, Ordering::Relaxed);
         Self(())
@@ -66,6 +69,14 @@ impl Drop for Present {
     fn drop(&mut self) {
         PRESENT.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+fn most() -> usize {
+    static LIMIT: LazyLock<usize> = LazyLock::new(|| {
+        let limit = std::fs::read_to_string("/proc/sys/fs/inotify/max_user_instances").unwrap_or_default();
+        limit.trim().parse().unwrap_or_default()
+    });
+    (*LIMIT / INSTANCES).clamp(MOST, 2 * MOST)
 }
 
 /// Ends the one that nobody has had for longest, if there are more than so many.
