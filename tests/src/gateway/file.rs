@@ -144,6 +144,13 @@ pub(super) struct Start {
     bootstrap: String,
 }
 
+impl Start {
+    /// Whether nearly all tests start one like this.
+    pub fn is_usual(&self) -> bool {
+        self.launch.arguments.is_empty() && self.bootstrap.is_empty()
+    }
+}
+
 /// What the command is started with, besides the gateway file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Launch {
