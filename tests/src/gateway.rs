@@ -27,6 +27,7 @@
 mod file;
 pub(crate) mod process;
 mod seat;
+mod start;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -41,10 +42,10 @@ use crate::client::{Answer, Client};
 use crate::port::Port;
 use crate::simulator::Simulator;
 use crate::{eventually, until};
-use file::Launch;
 pub use file::{Builder, Key, Kind, Upstream, sha256};
 pub use process::{Process, Signal, children, of_program};
 use seat::{Present, Seat};
+use start::Launch;
 
 /// The secret of the key that every gateway under test has, unless the test names keys of its own.
 pub const KEY: &str = "sk-sluice-test";

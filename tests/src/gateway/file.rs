@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::start::{Launch, Start, leaves_no_trace};
 use super::{Gateway, KEY};
 use crate::port::Port;
 use crate::redis::{Store, Webdis};
@@ -134,29 +135,6 @@ pub struct Builder {
     pub(super) store: Option<Store>,
     /// Whether no other test may have its processes, before or after.
     alone: bool,
-}
-
-/// What the processes are started with, as far as it does not change while they run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Start {
-    launch: Launch,
-    /// What Envoy's bootstrap configuration has of the gateway file.
-    bootstrap: String,
-}
-
-impl Start {
-    /// Whether nearly all tests start one like this.
-    pub fn is_usual(&self) -> bool {
-        self.launch.arguments.is_empty() && self.bootstrap.is_empty()
-    }
-}
-
-/// What the command is started with, besides the gateway file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Launch {
-    pub concurrency: u32,
-    pub arguments: Vec<String>,
-    pub environment: Vec<(String, String)>,
 }
 
 #[derive(Debug, Clone)]
@@ -288,19 +266,14 @@ impl Builder {
 
     /// Whether its processes can be another test's before and after. The file says its own port and directory nowhere else.
     pub(super) fn is_shareable(&self) -> bool {
-        // Their files and addresses are this test's, or they say how the processes start and end.
-        let own =
-            !self.launch.environment.is_empty() || self.launch.arguments.iter().any(|argument| !is_a_module(argument));
-        !self.alone && !own && is_shareable(&self.more) && (self.store.is_some() || self.more.get("redis").is_none())
+        let redis = self.store.is_some() || self.more.get("redis").is_none();
+        !self.alone && redis && self.launch.is_shareable() && leaves_no_trace(&self.more)
     }
 
-    /// All that Envoy is started with: processes that were started with the same can have this gateway file.
+    /// What its processes are started with.
     pub(super) fn all_at_the_start(&self) -> Start {
-        let mut text = self.more.get("redis").map(Value::to_string).unwrap_or_default();
-        let models = Value::Object(self.models.clone());
-        let own = json!({ "timeouts": self.timeouts });
-        [&self.more, &models, &own].into_iter().for_each(|part| short_times(part, &mut text));
-        Start { launch: self.launch.clone(), bootstrap: text }
+        let (models, times) = (Value::Object(self.models.clone()), json!({ "timeouts": self.timeouts }));
+        Start::of(&self.launch, &[&self.more, &models, &times])
     }
 
     pub(super) fn first_key(&self) -> String {
@@ -335,43 +308,6 @@ impl Builder {
         }
         merge(&mut file, self.more.clone());
         file
-    }
-}
-
-/// Whether an argument is about the filter's module, which tests share.
-fn is_a_module(argument: &str) -> bool {
-    argument == "--wasm" || std::env::var("SLUICE_TRAP_WASM").is_ok_and(|module| module == argument)
-}
-
-/// Whether another gateway file can take the place of this one without a trace. Envoy reads some sections at its start only; it goes
-/// on with health checks for a while; and a listener with a certificate would need a client of its own to end a turn.
-fn is_shareable(file: &Value) -> bool {
-    const NOT: [&str; 4] = ["health_check", "memory", "tls", "tracing"];
-    match file {
-        Value::Object(fields) => {
-            fields.iter().all(|(name, value)| !NOT.contains(&name.as_str()) && is_shareable(value))
-        }
-        Value::Array(list) => list.iter().all(is_shareable),
-        _ => true,
-    }
-}
-
-/// Adds the times within which all of a request has to end: where they are short, Envoy is started with less patience.
-fn short_times(file: &Value, into: &mut String) {
-    let Value::Object(fields) = file else { return };
-    for (name, value) in fields {
-        match value {
-            // A preset.
-            Value::String(preset) if name == "timeouts" => *into += preset,
-            Value::Object(times) if name == "timeouts" => {
-                let total = times.get("total").and_then(Value::as_str).unwrap_or_default();
-                let seconds = total.strip_suffix('s').and_then(|number| number.parse().ok());
-                if total.ends_with("ms") || seconds.is_some_and(|seconds: f64| seconds < 30.0) {
-                    *into += total;
-                }
-            }
-            value => short_times(value, into),
-        }
     }
 }
 

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::file::{Builder, Start};
+use super::file::Builder;
 use super::process::Process;
+use super::start::Start;
 use super::{APPLIED, FILE, REFUSED, statistics};
 use crate::PATIENCE;
 use crate::client::Client;
