@@ -81,17 +81,18 @@ wasm_toolchain() {
 }
 
 # cargo_wasm SUBCOMMAND ARG...: cargo for wasm32, by whichever toolchain there is. Sets `wasm_out`, where cargo puts what it builds.
-# Modules are compiled by the compiler itself, whoever compiles the rest (see `linted`); and so is all that Debian's compiles.
+# Modules are compiled by the compiler itself, whichever compiles the rest (see `linted`); with Debian's Rust so is everything.
 cargo_wasm() {
-    local subcommand=$1 plain=(env -u RUSTC_WORKSPACE_WRAPPER)
+    local subcommand=$1
     shift
     if [[ $(wasm_toolchain) == rustup ]]; then
         wasm_out=target/$wasm_target
+        local plain=(env -u RUSTC_WORKSPACE_WRAPPER)
         [[ $subcommand != test ]] || plain=()
         "${plain[@]}" cargo "$subcommand" --target "$wasm_target" --target-dir target "$@"
     else
         wasm_out=target/debian/$wasm_target
-        "${plain[@]}" RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc /usr/bin/cargo "$subcommand" --target "$wasm_target" --target-dir target/debian \
+        env -u RUSTC_WORKSPACE_WRAPPER RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc /usr/bin/cargo "$subcommand" --target "$wasm_target" --target-dir target/debian \
             -Zbuild-std=std,panic_abort --config "target.$wasm_target.linker=\"$(wasm_linker)\"" "$@"
     fi
 }

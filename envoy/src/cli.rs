@@ -10,16 +10,25 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
-use sluice_core::config::{is_public_name, time};
+use sluice_config::is_public_name;
 use sluice_core::keys::Cidr;
+use sluice_wire::calendar;
 
+use crate::admin;
+use crate::apply;
 use crate::check::{self, Checked};
 use crate::credentials::google;
+use crate::explain;
+use crate::init;
 use crate::keys::{Control, Entry, Secret};
+use crate::locate;
 use crate::log_level::LogLevel;
+use crate::process;
 use crate::proxy::Proxy;
 use crate::reload::RESTARTED;
-use crate::{admin, apply, explain, init, locate, process, render, run, secrets};
+use crate::render;
+use crate::run;
+use crate::secrets;
 
 /// An LLM gateway inside Envoy: checks its file, makes its keys, and runs it.
 #[derive(Debug, Parser)]
@@ -259,7 +268,7 @@ struct NewKey {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    time::duration(text).ok_or_else(|| "a number with a unit, such as 500ms, 30s or 5m, please".to_owned())
+    calendar::duration(text).ok_or_else(|| "a number with a unit, such as 500ms, 30s or 5m, please".to_owned())
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
@@ -496,7 +505,7 @@ fn check_key(arguments: &NewKey) -> Result<(), Failure> {
             )));
         }
     }
-    if let Some(text) = arguments.expires.as_ref().filter(|text| time::rfc3339(text).is_none()) {
+    if let Some(text) = arguments.expires.as_ref().filter(|text| calendar::rfc3339(text).is_none()) {
         return Err(Failure::new(format!(
             "--expires {text:?}: a time such as 2027-01-31T00:00:00Z (RFC 3339), please"
         )));

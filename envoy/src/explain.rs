@@ -9,18 +9,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use serde_json::{Value, json};
-use sluice_core::config::file::{Sticky, Strategy};
-use sluice_core::config::{Gateway, time};
-use sluice_core::error::ApiError;
-use sluice_core::exchange::Time;
 use sluice_core::exchange::gateway::foresight::{Foreseen, Foresight, Question, foresee};
-use sluice_core::exchange::headers::HeaderMap;
 use sluice_core::exchange::recall::{Prospect, sharer};
+use sluice_core::gateway::Gateway;
 use sluice_core::guard::answer::Checks;
-use sluice_core::limits::{Candidate, Part, Unit};
+use sluice_core::limits::Unit;
+use sluice_core::reservation::{Candidate, Part};
 use sluice_core::routing::decision::Place;
 use sluice_core::routing::hints::Wish;
+use sluice_core::routing::spec::{Sticky, Strategy};
 use sluice_core::usage::price::MicroUsd;
+use sluice_wire::calendar;
+use sluice_wire::error::ApiError;
+use sluice_wire::headers::HeaderMap;
+use sluice_wire::time::Time;
 
 use crate::cli::Failure;
 
@@ -58,7 +60,7 @@ fn header(text: &str) -> Result<(String, String), String> {
 }
 
 fn moment(text: &str) -> Result<u64, String> {
-    time::rfc3339(text).ok_or_else(|| "a time such as 2027-01-31T00:00:00Z (RFC 3339), please".to_owned())
+    calendar::rfc3339(text).ok_or_else(|| "a time such as 2027-01-31T00:00:00Z (RFC 3339), please".to_owned())
 }
 
 /// What to print, and whether the request would be served.
@@ -103,7 +105,7 @@ fn as_text(foresight: &Foresight, seconds: u64) -> String {
 fn request(text: &mut String, foresight: &Foresight, seconds: u64) -> std::fmt::Result {
     let Foresight { caller, model, .. } = foresight;
     let app = caller.app.as_deref().map(|app| format!(", app {app}")).unwrap_or_default();
-    writeln!(text, "key {} of team {}{app}, at {}", caller.key_id, caller.team, time::moment(seconds))?;
+    writeln!(text, "key {} of team {}{app}, at {}", caller.key_id, caller.team, calendar::moment(seconds))?;
     let stream = if foresight.stream { ", streamed" } else { "" };
     let by = if foresight.name == model.name { String::new() } else { format!(", which is {}", model.name) };
     writeln!(text, "asks for {}{by}{stream}; needs {}", foresight.name, needs(foresight).join(", "))?;
@@ -330,7 +332,7 @@ fn as_json(foresight: &Foresight, seconds: u64) -> Value {
     let first = foresight.plan.candidates.first();
     json!({
         "served": true,
-        "at": time::moment(seconds),
+        "at": calendar::moment(seconds),
         "key": *caller.key_id,
         "team": *caller.team,
         "app": caller.app.as_deref(),

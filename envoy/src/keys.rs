@@ -5,6 +5,7 @@ use std::fmt;
 use clap::ValueEnum;
 use sha2::{Digest, Sha256};
 use sluice_core::keys::secret::{DIGITS, PREFIX, RANDOM_DIGITS, checksum};
+use sluice_wire::hex;
 
 use crate::render::quote;
 
@@ -33,7 +34,7 @@ impl Secret {
 
     /// What the gateway file holds.
     pub fn sha256(&self) -> String {
-        Sha256::digest(&self.0).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encoded(&Sha256::digest(&self.0))
     }
 }
 
@@ -116,8 +117,9 @@ impl fmt::Display for Entry<'_> {
 
 #[cfg(test)]
 mod tests {
-    use sluice_core::config::file;
+
     use sluice_core::keys::secret::is_well_formed;
+    use sluice_core::keys::spec;
 
     use super::*;
 
@@ -154,13 +156,13 @@ mod tests {
              }}\nteams: {{ t: {{}} }}\napps: {{ \"yes\": {{}} }}\nkeys:\n{entry}"
         );
         let gateway = crate::check::check(&text).unwrap().gateway;
-        let hash = sluice_core::config::KeyHash::from_hex(&sha256).unwrap();
+        let hash = sluice_core::key_hash::KeyHash::from_hex(&sha256).unwrap();
         let caller = &gateway.keys[&hash].caller;
         assert_eq!((&*caller.key_id, caller.app.as_deref()), ("on", Some("yes")));
         assert_eq!(caller.owner.as_deref(), Some("Ann: Smith"));
         assert_eq!(
             caller.control,
-            [file::Control::Route, file::Control::Fallback, file::Control::Timeout, file::Control::Targets]
+            [spec::Control::Route, spec::Control::Fallback, spec::Control::Timeout, spec::Control::Targets]
         );
         assert_eq!(caller.labels, labels.into_iter().collect());
         assert!(caller.endpoints.as_ref().unwrap()[0].matches("/v1/chat/completions"));

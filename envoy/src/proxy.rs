@@ -4,11 +4,13 @@
 
 use std::net::IpAddr;
 
-use crate::cli::Failure;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sluice_core::config::url::{Url, percent_decoded};
 use sluice_core::keys::Cidr;
+use sluice_core::provider::url::Url;
+use sluice_wire::percent;
+
+use crate::cli::Failure;
 
 /// A proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +60,7 @@ impl Proxy {
             Ok(parsed) if parsed.base_path.is_empty() => {}
             _ => return Err("a proxy is written http://host:port".to_owned()),
         }
-        let authorization = user.map(|user| format!("Basic {}", STANDARD.encode(percent_decoded(user))));
+        let authorization = user.map(|user| format!("Basic {}", STANDARD.encode(percent::decoded(user))));
         let exceptions = exceptions.split([',', ' ']).map(|name| name.trim().to_lowercase());
         Ok(Self { url, authorization, exceptions: exceptions.filter(|name| !name.is_empty()).collect() })
     }

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sluice_core::config::url::Url;
+use sluice_core::provider::url::Url;
 use ureq::Agent;
 
 /// For one question.

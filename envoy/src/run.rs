@@ -11,17 +11,18 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use sluice_core::config::file::File;
+use sluice_config::file::File;
 
 use crate::check::Checked;
 use crate::cli::Failure;
 use crate::drain::{End, Signals, drain};
+use crate::envoy_admin;
 use crate::live::Live;
 use crate::log_level::LogLevel;
 use crate::process::{self, Private};
 use crate::proxy::Proxy;
 use crate::reload::{self, searches_for_aws};
-use crate::{envoy_admin, render};
+use crate::render;
 
 /// What the gateway file does not say.
 #[derive(Debug)]

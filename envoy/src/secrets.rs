@@ -8,8 +8,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
-use sluice_core::config::file::{File, Secret, Tls};
-use sluice_core::exchange::{REDIS_CLUSTER, TRACING_CLUSTER};
+use sluice_config::file::{File, Secret, Tls};
+use sluice_core::callout::REDIS_CLUSTER;
+use sluice_core::exchange::TRACING_CLUSTER;
 
 use crate::credentials::aws;
 use crate::render::entrance::secrets_of;

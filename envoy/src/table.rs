@@ -9,13 +9,14 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path;
 
-use sluice_core::config::Mistake;
-use sluice_core::config::file::{Capabilities, File, ModelKind, Price, Provider};
-use sluice_core::config::kind::{Kind, Row};
-use sluice_core::config::mistake::{Path, quoted};
-use sluice_core::config::pattern::{Pattern, shape};
-use sluice_core::config::suggest::one_of;
-use sluice_core::config::url::Url;
+use sluice_config::Mistake;
+use sluice_config::file::{Capabilities, File, Price, Provider};
+use sluice_config::mistake::{Path, quoted};
+use sluice_core::provider::kind::{Kind, Row};
+use sluice_core::provider::url::Url;
+use sluice_core::routing::pattern::{Pattern, shape};
+use sluice_core::routing::spec::ModelKind;
+use sluice_core::suggest::one_of;
 
 mod litellm;
 mod own;
@@ -201,8 +202,8 @@ impl<'a> Table<'a> {
 
 #[cfg(test)]
 mod tests {
-    use sluice_core::config::Gateway;
-    use sluice_core::config::file::TierPrice;
+    use sluice_config::file::TierPrice;
+
     use sluice_core::usage;
 
     use super::*;
@@ -221,7 +222,7 @@ mod tests {
 
     fn priced(mut file: File) -> Vec<String> {
         assert_eq!(resolved(&mut file), [""; 0]);
-        assert!(Gateway::compile(&file).is_ok());
+        assert!(sluice_config::compile(&file).is_ok());
         file.prices.models.into_keys().collect()
     }
 
@@ -238,7 +239,7 @@ mod tests {
         assert!(names.iter().any(|name| *name == "anthropic/claude-haiku-4-5-20251001"), "{names:?}");
         let meant = |name: &&String| name.starts_with("anthropic/claude-haiku-") || *name == "openai/gpt-5-mini";
         assert!(names.iter().all(meant), "{names:?}");
-        let gateway = Gateway::compile(&file).unwrap();
+        let gateway = sluice_config::compile(&file).unwrap();
         let target = gateway.find("claude-haiku-4-5-20251001", false).unwrap().model.targets[0].clone();
         assert!(target.price.is_some() && target.capabilities.max_input.is_some());
         let other = gateway.find("claude-haiku-0", false).unwrap().model.targets[0].clone();
@@ -396,7 +397,7 @@ mod tests {
         assert_eq!(file.prices.models["openai/gpt-5"], own);
         let names: Vec<&str> = file.prices.models.keys().map(String::as_str).collect();
         assert_eq!(names, ["claude/claude-haiku-4-5", "openai/gpt-4.1", "openai/gpt-5", "proxy/claude-haiku-4-5"]);
-        let gateway = Gateway::compile(&file).unwrap();
+        let gateway = sluice_config::compile(&file).unwrap();
         assert!(gateway.models["m"].targets.iter().all(|target| target.price.is_some()));
     }
 
@@ -414,7 +415,7 @@ mod tests {
         let filled = file.capabilities["openai/gpt-5"];
         assert_eq!((filled.max_input, filled.vision), (own.max_input, own.vision));
         assert_eq!((filled.tools, filled.parallel_tools, filled.reasoning), (Some(true), Some(true), Some(true)));
-        let gateway = Gateway::compile(&file).unwrap();
+        let gateway = sluice_config::compile(&file).unwrap();
         let targets = &gateway.models["m"].targets;
         assert_eq!((targets[0].capabilities.tools, targets[0].capabilities.vision), (Some(true), Some(false)));
         assert!(targets[1..].iter().all(|target| target.capabilities == Default::default()));

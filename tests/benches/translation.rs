@@ -7,15 +7,36 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use sluice_core::dialect::{Chat, Opening};
+use sluice_wire::conversation::{Request, StreamEvent};
+use sluice_wire::dialect::{ChatClient, ChatProvider, FORMATS, Opening};
 
-#[path = "../../filter/core/tests/samples/mod.rs"]
+#[path = "../../filter/wire/src/dialect/robustness/samples.rs"]
 mod samples;
 
 const EVENTS: usize = 1000;
 
-fn read_stream(format: &dyn Chat, bytes: &[u8]) -> usize {
-    let (mut reader, mut events, mut count) = (format.stream_reader(), Vec::new(), 0);
+/// The formats of conversations that clients speak, which have both halves: what one writes the other reads.
+fn chats() -> impl Iterator<Item = (&'static str, &'static ChatClient, &'static ChatProvider)> {
+    FORMATS
+        .iter()
+        .filter_map(|format| Some((format.provider.id.name(), format.client?.chat()?, format.provider.chat()?)))
+}
+
+/// The request as a provider of the format gets it, and the one that it was written from: the plain one, where the format has no
+/// words for the other.
+fn request(provider: &ChatProvider) -> (Vec<u8>, Request) {
+    let whole = samples::request(16);
+    match (provider.write_request)(&whole, "model") {
+        Ok(written) => (written.body, whole),
+        Err(_) => {
+            let written = (provider.write_request)(&samples::plain(), "model");
+            (written.map(|written| written.body).unwrap_or_default(), samples::plain())
+        }
+    }
+}
+
+fn read_stream(provider: &ChatProvider, bytes: &[u8]) -> usize {
+    let (mut reader, mut events, mut count) = ((provider.stream_reader)(), Vec::new(), 0);
     // As they come from a connection: a few events at a time.
     for portion in bytes.chunks(1024) {
         let _ = reader.read(portion, &mut events);
@@ -24,41 +45,58 @@ fn read_stream(format: &dyn Chat, bytes: &[u8]) -> usize {
     count
 }
 
-fn write_stream(format: &dyn Chat, events: &[sluice_core::conversation::StreamEvent], out: &mut Vec<u8>) {
-    let mut writer = format.stream_writer(Opening {
+/// Writes a stream; as it leaves, what was written is handed on, unless all of it is wanted.
+fn write_stream(client: &ChatClient, events: &[StreamEvent], out: &mut Vec<u8>, keep: bool) {
+    let mut writer = (client.stream_writer)(Opening {
         model: "model".to_owned(),
         now: 0,
         include_usage: true,
         estimate: 0,
-        guises: sluice_core::conversation::Guises::none(),
+        guises: sluice_wire::conversation::Guises::none(),
     });
     for event in events {
         writer.write(event, out);
-        // As it leaves: what was written is handed on.
-        out.clear();
+        if !keep {
+            out.clear();
+        }
     }
 }
 
+fn written(client: &ChatClient, events: &[StreamEvent]) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_stream(client, events, &mut out, true);
+    out
+}
+
 fn bodies(criterion: &mut Criterion) {
-    for format in samples::chats() {
-        let request = format.write_request(&samples::request(16), "model");
-        let request = request.or_else(|_| format.write_request(&samples::plain(), "model")).map(|written| written.body);
-        let request = request.unwrap_or_default();
-        let response = format.write_response(&samples::response(16), 0);
-        let (asked, answered) = (format.read_request(&request), format.read_response(&response));
-        let mut group = criterion.benchmark_group(format.name());
-        group.throughput(Throughput::Bytes(request.len() as u64));
-        group.bench_function("read_request", |bencher| bencher.iter(|| format.read_request(black_box(&request))));
-        if let Ok(asked) = &asked {
-            group.bench_function("write_request", |bencher| {
-                bencher.iter(|| format.write_request(black_box(asked), "model"));
-            });
-        }
+    // Of a format that only providers speak, what is written is measured.
+    for provider in FORMATS.iter().filter(|format| format.client.is_none()).map(|format| format.provider) {
+        let Some(chat) = provider.chat() else { continue };
+        let (body, asked) = request(chat);
+        let mut group = criterion.benchmark_group(provider.id.name());
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        group.bench_function("write_request", |bencher| {
+            bencher.iter(|| (chat.write_request)(black_box(&asked), "model"));
+        });
+        group.finish();
+    }
+    for (name, client, provider) in chats() {
+        let (body, asked) = request(provider);
+        let response = (client.write_response)(&samples::response(16), 0);
+        let answered = (provider.read_response)(&response);
+        let mut group = criterion.benchmark_group(name);
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        group.bench_function("read_request", |bencher| bencher.iter(|| (client.read_request)(black_box(&body))));
+        group.bench_function("write_request", |bencher| {
+            bencher.iter(|| (provider.write_request)(black_box(&asked), "model"));
+        });
         group.throughput(Throughput::Bytes(response.len() as u64));
-        group.bench_function("read_response", |bencher| bencher.iter(|| format.read_response(black_box(&response))));
+        group.bench_function("read_response", |bencher| {
+            bencher.iter(|| (provider.read_response)(black_box(&response)));
+        });
         if let Ok(answered) = &answered {
             group.bench_function("write_response", |bencher| {
-                bencher.iter(|| format.write_response(black_box(answered), 0));
+                bencher.iter(|| (client.write_response)(black_box(answered), 0));
             });
         }
         group.finish();
@@ -67,43 +105,40 @@ fn bodies(criterion: &mut Criterion) {
 
 fn streams(criterion: &mut Criterion) {
     let events = samples::events(EVENTS);
-    for format in samples::chats() {
-        let bytes = samples::written(format, &events);
+    for (name, client, provider) in chats() {
+        let bytes = written(client, &events);
         let mut out = Vec::with_capacity(4096);
-        let mut group = criterion.benchmark_group(format!("{}_stream", format.name()));
+        let mut group = criterion.benchmark_group(format!("{name}_stream"));
         group.throughput(Throughput::Elements(EVENTS as u64));
         group.bench_function(BenchmarkId::from_parameter("read"), |bencher| {
-            bencher.iter(|| read_stream(format, black_box(&bytes)));
+            bencher.iter(|| read_stream(provider, black_box(&bytes)));
         });
         group.bench_function(BenchmarkId::from_parameter("write"), |bencher| {
-            bencher.iter(|| write_stream(format, black_box(&events), &mut out));
+            bencher.iter(|| write_stream(client, black_box(&events), &mut out, false));
         });
         group.finish();
     }
 }
 
-/// What is allocated, for all formats: it does not depend on the machine.
+/// What is allocated, for all formats that clients speak: it does not depend on the machine.
 fn allocations(_: &mut Criterion) {
     let events = samples::events(EVENTS);
     println!(
         "{:20} {:>14} {:>15} {:>18} {:>19}",
         "allocations", "read a request", "write a request", "read 1000 events", "write 1000 events"
     );
-    for format in samples::chats() {
-        let request = format.write_request(&samples::request(16), "model");
-        let request = request.or_else(|_| format.write_request(&samples::plain(), "model")).map(|written| written.body);
-        let request = request.unwrap_or_default();
-        let asked = format.read_request(&request);
-        let bytes = samples::written(format, &events);
+    for (name, client, provider) in chats() {
+        let (body, asked) = request(provider);
+        let bytes = written(client, &events);
         let mut out = Vec::with_capacity(4096);
         let count = |work: &mut dyn FnMut()| allocation_counter::measure(work).count_total;
-        let read = count(&mut || drop(black_box(format.read_request(&request))));
-        let write = asked.map_or(0, |asked| count(&mut || drop(black_box(format.write_request(&asked, "model")))));
+        let read = count(&mut || drop(black_box((client.read_request)(&body))));
+        let write = count(&mut || drop(black_box((provider.write_request)(&asked, "model"))));
         let read_events = count(&mut || {
-            black_box(read_stream(format, &bytes));
+            black_box(read_stream(provider, &bytes));
         });
-        let write_events = count(&mut || write_stream(format, &events, &mut out));
-        println!("{:20} {read:>14} {write:>15} {read_events:>18} {write_events:>19}", format.name());
+        let write_events = count(&mut || write_stream(client, &events, &mut out, false));
+        println!("{name:20} {read:>14} {write:>15} {read_events:>18} {write_events:>19}");
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use sluice_wire::percent;
 use ureq::Agent;
 use ureq::http::Request;
 
@@ -64,20 +65,14 @@ impl Client {
     }
 }
 
-/// A value in a path or a query.
-pub fn encode(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
-            _ => encoded += &format!("%{byte:02X}"),
-        }
-        encoded
-    })
-}
-
 /// A query of what is given.
 pub fn query<'a>(pairs: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> String {
     let given = pairs.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", encode(value?))));
     let joined = given.collect::<Vec<_>>().join("&");
     if joined.is_empty() { joined } else { format!("?{joined}") }
+}
+
+/// A value in a path or a query.
+pub fn encode(text: &str) -> String {
+    percent::encoded(text, &percent::RESERVED)
 }

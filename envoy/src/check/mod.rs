@@ -2,9 +2,10 @@
 
 use std::{fmt, path};
 
-use sluice_core::config::file::File;
-use sluice_core::config::mistake::Path;
-use sluice_core::config::{Gateway, Mistake};
+use sluice_config::Mistake;
+use sluice_config::file::File;
+use sluice_config::mistake::Path;
+use sluice_core::gateway::Gateway;
 
 pub mod schema;
 mod shape;
@@ -71,7 +72,7 @@ pub fn check_in(text: &str, base: &path::Path) -> Result<Checked, Vec<Located>> 
             if mistakes.iter().chain(&others).any(is_cause) {
                 file.prices.unpriced.get_or_insert_default();
             }
-            match Gateway::compile(&file) {
+            match sluice_config::compile(&file) {
                 Ok(gateway) => compiled = Some((file, gateway, table)),
                 Err(more) => others.extend(more),
             }

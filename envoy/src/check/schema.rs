@@ -4,7 +4,7 @@
 use schemars::transform::{Transform, transform_subschemas};
 use schemars::{Schema, generate::SchemaSettings};
 use serde_json::{Value, json};
-use sluice_core::config::file::File;
+use sluice_config::file::File;
 
 /// The schema.
 pub fn schema() -> Value {
@@ -123,7 +123,7 @@ pub fn placeholder(root: &Value, schema: &Value, depth: usize) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use sluice_core::config::kind::Kind;
+    use sluice_core::provider::kind::Kind;
 
     use super::*;
 

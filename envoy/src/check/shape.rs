@@ -7,9 +7,9 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::paths::LocationSegment;
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
-use sluice_core::config::Mistake;
-use sluice_core::config::mistake::{Path, quoted};
-use sluice_core::config::suggest::one_of;
+use sluice_config::Mistake;
+use sluice_config::mistake::{Path, quoted};
+use sluice_core::suggest::one_of;
 
 use super::schema::{at, placeholder};
 use super::words;

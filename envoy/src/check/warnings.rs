@@ -4,15 +4,20 @@
 use std::fmt;
 use std::path::Path as Base;
 
-use sluice_core::config::file::{Model, Protocol, Provider, Secret, Tls};
-use sluice_core::config::layout::Surface;
-use sluice_core::config::mistake::{Path, quoted};
-use sluice_core::config::suggest::closest;
-use sluice_core::config::url::Url;
-use sluice_core::config::{KeyHash, time};
+use sluice_config::file::{Model, Provider, Secret, Tls};
+use sluice_config::mistake::{Path, quoted};
+use sluice_core::key_hash::KeyHash;
+use sluice_core::provider::layout::Surface;
+use sluice_core::provider::url::Url;
+use sluice_core::store::redis::settings::Protocol;
+use sluice_core::suggest::closest;
+use sluice_wire::calendar;
+
+use crate::reach;
+use crate::secrets;
+use crate::table;
 
 use super::Checked;
-use crate::{reach, secrets, table};
 
 /// What will not work, and where that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,7 +145,7 @@ impl Finder<'_> {
             let path = Path::root().key("keys").index(index);
             let again = format!("sluice keys new --id {} --team {}", key.id, key.team);
             self.hash(&key.sha256, &path.key("sha256"), &again);
-            let is_over = |text: &str| time::rfc3339(text).is_some_and(|moment| moment <= now);
+            let is_over = |text: &str| calendar::rfc3339(text).is_some_and(|moment| moment <= now);
             if let Some(expires) = key.expires.as_ref().filter(|expires| is_over(expires) && !key.revoked) {
                 let text = format!(
                     "the key has ended at {expires}: whoever uses it reads 401; give it another time, or take it out"

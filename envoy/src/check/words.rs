@@ -4,8 +4,8 @@
 //! has the same words for people. What is written in place of a secret is never repeated.
 
 use serde_json::Value;
-use sluice_core::config::kind::Kind;
-use sluice_core::config::mistake::{Path, quoted};
+use sluice_config::mistake::{Path, quoted};
+use sluice_core::provider::kind::Kind;
 
 use super::shape::Step;
 

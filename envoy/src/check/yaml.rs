@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 use serde_json::{Map, Number, Value};
-use sluice_core::config::Mistake;
-use sluice_core::config::mistake::{Path, quoted};
+use sluice_config::Mistake;
+use sluice_config::mistake::{Path, quoted};
 
 /// Aliases may multiply a file's size, up to this many values.
 const VALUES_MAX: usize = 100_000;

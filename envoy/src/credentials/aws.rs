@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sluice_core::config::file::Aws;
+use sluice_config::file::Aws;
 
 use crate::secrets::read;
 

@@ -10,10 +10,11 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use sluice_core::config::file::File;
+use sluice_config::file::File;
+
+use crate::secrets::{self, Secrets};
 
 use super::tell;
-use crate::secrets::{self, Secrets};
 
 /// Between two readings. A change counts when two of them saw the same: a file may be found half written.
 const LOOK: Duration = Duration::from_millis(500);

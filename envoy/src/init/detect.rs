@@ -3,8 +3,8 @@
 use std::env;
 
 use serde::Deserialize;
-use sluice_core::config::kind::Kind;
-use sluice_core::config::url::Url;
+use sluice_core::provider::kind::Kind;
+use sluice_core::provider::url::Url;
 
 use crate::reach;
 
@@ -167,7 +167,7 @@ fn listed(url: &str) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use sluice_core::config::file::Provider;
+    use sluice_config::file::Provider;
 
     use super::*;
     use crate::table;

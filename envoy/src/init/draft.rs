@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
-use sluice_core::config::pattern::may_fit;
+use sluice_core::routing::pattern::may_fit;
 
-use super::detect::Found;
 use crate::keys::Entry;
 use crate::render::quote;
+
+use super::detect::Found;
 
 /// The file.
 #[derive(Debug, Default)]
@@ -205,7 +206,7 @@ impl Model {
 
 #[cfg(test)]
 mod tests {
-    use sluice_core::config::kind::Kind;
+    use sluice_core::provider::kind::Kind;
 
     use super::super::detect::{SERVICES, Service};
     use super::*;

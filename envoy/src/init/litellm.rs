@@ -7,14 +7,15 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Map, Value};
-use sluice_core::config::kind::Kind;
-use sluice_core::config::pattern::Pattern;
-use sluice_core::config::url::Url;
+use sluice_core::provider::kind::Kind;
+use sluice_core::provider::url::Url;
+use sluice_core::routing::pattern::Pattern;
+
+use crate::check;
+use crate::cli::Failure;
 
 use super::detect::SERVICES;
 use super::draft::{Draft, Model, Provider, Target};
-use crate::check;
-use crate::cli::Failure;
 
 /// What LiteLLM calls a provider, and the kind.
 const KINDS: &[(&str, &str)] = &[

@@ -9,9 +9,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sluice_core::config::is_public_name;
-use sluice_core::config::kind::Kind;
-use sluice_core::config::url::Url;
+use sluice_config::is_public_name;
+use sluice_core::provider::kind::Kind;
+use sluice_core::provider::url::Url;
 
 use crate::check;
 use crate::cli::Failure;

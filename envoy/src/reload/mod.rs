@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest as _, Sha256};
-use sluice_core::config::plugin::{Refused, Reload};
-use sluice_core::config::time;
+use sluice_config::plugin::{Refused, Reload};
+use sluice_wire::calendar;
 
 use crate::check::{self, Checked, Located};
 use crate::render::discovery::{self, Cluster, Role};
@@ -284,7 +284,7 @@ impl Applied {
     pub fn refuse(&mut self, mistakes: Vec<String>, taken: &dyn Taken) -> Result<(), NotApplied> {
         let before = self.state.clone();
         if let Some(reload) = &mut self.state.reload {
-            reload.refused = Some(Refused { at: time::moment(now()), mistakes: first(mistakes) });
+            reload.refused = Some(Refused { at: calendar::moment(now()), mistakes: first(mistakes) });
         }
         if let Err(problem) = self.write(self.filters(), taken) {
             self.state = before;
@@ -331,7 +331,7 @@ impl Applied {
     fn adopt(&mut self, next: &Prepared, now: u64) {
         self.state.retire(&next.clusters, now);
         self.state.reload =
-            Some(Reload { version: next.version.clone(), applied_at: time::moment(now), refused: None });
+            Some(Reload { version: next.version.clone(), applied_at: calendar::moment(now), refused: None });
         self.state.file = Some(discovery::for_the_filter(&next.checked.file));
         self.state.bootstrap.clone_from(&next.bootstrap);
         self.state.statics = next.statics.clone();

@@ -1,11 +1,12 @@
 //! What was written for an Envoy: the gateway file in force, its clusters, and those of earlier ones that requests may still need.
 
 use serde::{Deserialize, Serialize};
-use sluice_core::config::file::File;
-use sluice_core::config::plugin::Reload;
+use sluice_config::file::File;
+use sluice_config::plugin::Reload;
+
+use crate::render::discovery::Cluster;
 
 use super::Statics;
-use crate::render::discovery::Cluster;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct State {

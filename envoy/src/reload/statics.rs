@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sluice_core::config::file::{File, Provider};
+use sluice_config::file::{File, Provider};
 
 /// For people: what a running gateway does not take over from a changed file.
 pub const RESTARTED: &str = "redis, tracing and memory: these need a restart";

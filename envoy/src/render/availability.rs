@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use sluice_core::config::file::{Availability, Connections, HealthCheck, OutlierDetection, Timeouts};
-use sluice_core::config::time;
-use sluice_core::config::url::Url;
+use sluice_config::file::{Availability, Connections, HealthCheck, OutlierDetection, Timeouts};
+use sluice_core::provider::url::Url;
+use sluice_wire::calendar;
 
 use super::seconds;
 use super::text::{fill, quote};
@@ -91,7 +91,7 @@ fn slow(window: &str) -> String {
 
 /// Checked before: a time that cannot be read does not come this far.
 fn duration(text: &str) -> Duration {
-    time::duration(text).unwrap_or_default()
+    calendar::duration(text).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use sluice_core::config::file::{Availability, File, Provider};
-use sluice_core::config::kind::{BEARER, Presented};
-use sluice_core::config::url::Url;
-use sluice_core::exchange::{REDIS_CLUSTER, TRACING_CLUSTER};
+use sluice_config::file::{Availability, File, Provider};
+use sluice_core::callout::REDIS_CLUSTER;
+use sluice_core::exchange::TRACING_CLUSTER;
+use sluice_core::provider::kind::{BEARER, Presented};
+use sluice_core::provider::url::Url;
+use sluice_wire::hex;
+
+use crate::secrets::sds_file;
 
 use super::text::{fill, quote};
 use super::{Options, availability, credentials, entrance, filter, proxied, quote_path, seconds};
-use crate::secrets::sds_file;
 
 /// For a connection to whom no request waits for alone.
 pub const CONNECT: Duration = Duration::from_secs(5);
@@ -65,7 +68,7 @@ pub fn name_by_definition(file: &mut File, options: &Options) {
 
 /// The beginning of a hash, which tells a few hundred apart.
 pub fn short(hash: &[u8]) -> String {
-    hash.iter().take(5).map(|byte| format!("{byte:02x}")).collect()
+    hex::encoded(hash.get(..5).unwrap_or(hash))
 }
 
 /// The clusters that only the gateway itself calls, and their listeners inside of Envoy. There is nothing to translate, and so no filter

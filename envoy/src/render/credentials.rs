@@ -1,15 +1,16 @@
 //! How Envoy presents each provider's credential: the filter that adds it to every attempt, after ours, and the clusters that such
 //! filters ask. No secret is in it, only where Envoy reads it.
 
-use sluice_core::config::file::{Availability, Aws, Entra, Provider, WebIdentity};
-use sluice_core::config::url::Url;
+use sluice_config::file::{Availability, Aws, Entra, Provider, WebIdentity};
+use sluice_core::provider::kind::BEARER;
+use sluice_core::provider::url::Url;
+
+use crate::secrets::{aws_file, sds_file};
 
 use super::clusters::{self, Cluster};
 use super::entrance;
 use super::text::{fill, quote};
 use super::{Options, proxied, quote_path};
-use crate::secrets::{aws_file, sds_file};
-use sluice_core::config::kind::BEARER;
 
 /// The filter of one of a provider's clusters that adds its credential; none when it wants none. Only keys have several.
 pub fn filter(name: &str, provider: &Provider, options: &Options) -> String {

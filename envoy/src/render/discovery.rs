@@ -7,12 +7,13 @@
 use std::path::Path;
 
 use serde_json::json;
-use sluice_core::config::file::File;
-use sluice_core::config::plugin::Reload;
+use sluice_config::file::File;
+use sluice_config::plugin::Reload;
+
+use crate::check::Checked;
 
 use super::text::fill;
 use super::{Options, filter, frame, listener, longest, nested, quote_path, routes};
-use crate::check::Checked;
 
 pub use super::clusters::{Cluster, name_by_definition, of_providers as clusters, short};
 pub use super::filter::for_the_filter;

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use sluice_core::config::file::{Cors, Tls};
+use sluice_config::file::{Cors, Tls};
 use sluice_core::exchange::property;
+
+use crate::secrets::sds_file;
 
 use super::text::{fill, quote};
 use super::{Options, quote_path};
-use crate::secrets::sds_file;
 
 /// The names of a listener's secrets: its certificate, and the authorities of its clients.
 pub fn secrets_of(listener: &str) -> [String; 2] {

@@ -1,7 +1,7 @@
 //! The filter as Envoy loads it, in each of its roles.
 
 use serde_json::{Value, json};
-use sluice_core::config::file::{Availability, File};
+use sluice_config::file::{Availability, File};
 
 use super::text::{ascii_json, fill};
 use super::{Options, quote_path};

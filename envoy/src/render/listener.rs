@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use sluice_core::config::file::{File, LoggedClient};
+use sluice_config::file::File;
 use sluice_core::exchange::gateway::endpoint::{ALIVE, READY};
+use sluice_core::gateway::spec::LoggedClient;
 
 use super::text::{fill, quote};
 use super::{ADMINISTRATORS, CLIENTS, Options, entrance, quote_path, refusals, seconds, tracing};

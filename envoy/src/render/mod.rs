@@ -12,8 +12,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::json;
-use sluice_core::config::file::{File, Mode, Redis};
-use sluice_core::config::{Gateway, Model};
+use sluice_config::file::{File, Redis};
+use sluice_core::gateway::Gateway;
+use sluice_core::routing::target::Model;
+use sluice_core::store::redis::settings::Mode;
 
 use crate::check::Checked;
 use crate::proxy::Proxy;

@@ -1,8 +1,8 @@
 //! What is reached through a proxy: in place of the provider's address a cluster has a listener inside of Envoy, which asks the
 //! proxy for a tunnel to that address. TLS, with the provider's own certificate, runs through all of it.
 
-use sluice_core::config::file::Availability;
-use sluice_core::config::url::Url;
+use sluice_config::file::Availability;
+use sluice_core::provider::url::Url;
 
 use super::text::{fill, quote};
 use super::{Options, clusters};

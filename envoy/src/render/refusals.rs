@@ -7,15 +7,12 @@
 
 use std::time::Duration;
 
-use sluice_core::admin;
-use sluice_core::dialect::Dialect;
-use sluice_core::dialect::anthropic::Anthropic;
-use sluice_core::dialect::openai_chat::OpenAiChat;
-use sluice_core::error::{ApiError, ErrorKind};
 use sluice_core::exchange::gateway::endpoint::{MESSAGES, with_openais_errors};
 use sluice_core::exchange::journey::from_envoy;
 use sluice_core::exchange::{REPLY_DETAILS, property};
-use sluice_core::limits::NO_RETRY;
+use sluice_core::reservation::NO_RETRY;
+use sluice_wire::dialect::{anthropic, openai_chat};
+use sluice_wire::error::{ApiError, ErrorKind};
 
 use super::entrance;
 use super::text::{fill, quote};
@@ -37,8 +34,8 @@ pub fn for_clients() -> String {
         let anthropics = std::mem::replace(&mut anthropics, "*anthropics".to_owned());
         let both = format!("{{ and_filter: {{ filters: [{}, {anthropics}] }} }}", filter(when));
         [
-            mapper(&both, &error, &Anthropic.write_error(&error)),
-            mapper(&filter(when), &error, &OpenAiChat.write_error(&error)),
+            mapper(&both, &error, &(anthropic::CLIENT.manner.write_error)(&error)),
+            mapper(&filter(when), &error, &(openai_chat::CLIENT.manner.write_error)(&error)),
         ]
     });
     [ours(), entrance::health()].into_iter().chain(each).collect()
@@ -47,7 +44,7 @@ pub fn for_clients() -> String {
 /// For whoever administers the gateway.
 pub fn for_administrators() -> String {
     let each = refusals().into_iter().map(|Refusal { when, error }| {
-        let body = admin::write_error(error.code.as_deref().unwrap_or_default(), &error.message, None);
+        let body = sluice_admin::write_error(error.code.as_deref().unwrap_or_default(), &error.message, None);
         mapper(&filter(when), &error, &body)
     });
     std::iter::once(ours()).chain(each).collect()

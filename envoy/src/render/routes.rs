@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sluice_core::config::Gateway;
-use sluice_core::config::file::File;
+use sluice_config::file::File;
+use sluice_core::gateway::Gateway;
 
 use super::text::{fill, quote};
 use super::{entrance, seconds};

@@ -1,9 +1,9 @@
 //! Traces: what Envoy's connection manager is told of them. What spans say is in the template; the
 //! filter sets the properties it names (`sluice_core::exchange::trace`).
 
-use sluice_core::config::file::Tracing;
-use sluice_core::config::url::Url;
+use sluice_config::file::Tracing;
 use sluice_core::exchange::TRACING_CLUSTER;
+use sluice_core::provider::url::Url;
 
 use super::text::{fill, quote};
 

@@ -8,7 +8,8 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use sluice_core::config::file::{Capabilities, ModelKind, PerCall, Price, ServiceTiers, TierPrice};
+use sluice_config::file::{Capabilities, PerCall, Price, ServiceTiers, TierPrice};
+use sluice_core::routing::spec::ModelKind;
 
 use super::row::{Wrong, believable, stated};
 use super::{Known, Listed};

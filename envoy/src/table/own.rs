@@ -9,8 +9,8 @@ use std::io::Read as _;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use sluice_core::config::suggest::one_of;
-use sluice_core::config::time;
+use sluice_core::suggest::one_of;
+use sluice_wire::calendar;
 
 use super::row::{Columns, Wrong};
 use super::{Listed, litellm};
@@ -71,7 +71,7 @@ fn load(path: &Path) -> Result<(String, String), String> {
         let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
         format!("{}, which is not UTF-8 in line {line}", path.display())
     })?;
-    Ok((text, time::date(changed.as_secs() / 86_400)))
+    Ok((text, calendar::date(changed.as_secs() / 86_400)))
 }
 
 fn list(text: &str, providers: &[&str]) -> Result<Own, Vec<(usize, Wrong)>> {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use sluice_core::config::time::day;
+use sluice_wire::calendar::day;
 
 use super::Known;
 

@@ -16,9 +16,9 @@
 
 use std::str::FromStr;
 
-use sluice_core::config::file::{Capabilities, PerCall, Price, ServiceTiers, TierPrice};
-use sluice_core::config::mistake::quoted;
-use sluice_core::config::suggest::one_of;
+use sluice_config::file::{Capabilities, PerCall, Price, ServiceTiers, TierPrice};
+use sluice_config::mistake::quoted;
+use sluice_core::suggest::one_of;
 use sluice_core::usage;
 
 use super::Known;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::error::{ApiError, ErrorKind};
+use sluice_wire::error::{ApiError, ErrorKind};
 
 /// The largest request body, in bytes.
 pub const LARGEST_BODY: usize = 32 << 20;

@@ -3,24 +3,22 @@
 //! The filter crate feeds this one with what Envoy's callbacks saw and carries out what it answers; tests feed it by
 //! hand. See `docs/architecture.md` for the life of a request.
 
-pub mod admin;
 pub mod batch;
 mod bytes;
 pub mod cache;
-pub mod coding;
-pub mod config;
-pub mod conversation;
-pub mod dialect;
-pub mod embedding;
-pub mod error;
+pub mod callout;
 pub mod exchange;
-pub mod footprint;
-pub mod framing;
 pub mod gate;
+pub mod gateway;
 pub mod guard;
-pub mod headers;
+pub mod key_hash;
 pub mod keys;
 pub mod limits;
+pub mod mix;
+pub mod peek;
+pub mod provider;
+pub mod reservation;
 pub mod routing;
 pub mod store;
+pub mod suggest;
 pub mod usage;

@@ -5,10 +5,11 @@
 
 use std::fmt::Write as _;
 
-use sluice_core::config::format::Format;
-use sluice_core::config::kind::{Kind, Row};
-use sluice_core::dialect::Dialect;
+use sluice_core::provider::format::Format;
+use sluice_core::provider::kind::{Kind, Row};
+use sluice_wire::dialect::Provider;
 
+#[path = "../../wire/tests/page/mod.rs"]
 mod page;
 
 /// The table, as the page shows it.
@@ -18,8 +19,8 @@ fn rendered() -> String {
             .to_owned();
     for kind in Kind::all() {
         let Row { name, url, formats, credential, prices, .. } = kind.row();
-        let named = |format: &&'static dyn Dialect| {
-            let found = Format::all().find(|named| named.among(formats).name() == format.name()).unwrap();
+        let named = |format: &&'static Provider| {
+            let found = Format::all().find(|named| named.among(formats).id == format.id).unwrap();
             format!("`{}`", found.name())
         };
         let formats: Vec<String> = formats.iter().map(named).collect();

@@ -70,7 +70,7 @@ fn every_reason_of_a_failed_attempt_is_explained() {
     }
 }
 
-/// The codes that core's source gives to errors, but for those of tests.
+/// The codes that a crate's source gives to errors, but for those of tests.
 #[cfg(not(target_arch = "wasm32"))]
 fn codes_of_the_source(directory: &std::path::Path, codes: &mut std::collections::BTreeSet<String>) {
     for entry in std::fs::read_dir(directory).unwrap().flatten() {
@@ -90,7 +90,9 @@ fn codes_of_the_source(directory: &std::path::Path, codes: &mut std::collections
 #[test]
 fn every_code_that_the_source_gives_is_in_the_reference() {
     let mut codes = std::collections::BTreeSet::new();
-    codes_of_the_source(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut codes);
+    for source in ["/src", "/../wire/src"] {
+        codes_of_the_source(std::path::Path::new(&format!("{}{source}", env!("CARGO_MANIFEST_DIR"))), &mut codes);
+    }
     assert!(codes.len() > 30, "{codes:?}");
     let listed = quoted(section(REFERENCE, "## Error codes"));
     for code in codes {

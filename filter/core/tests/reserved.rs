@@ -16,11 +16,12 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
-use sluice_core::config::{Gateway, file};
-use sluice_core::exchange::Time;
+use sluice_config::file;
 use sluice_core::exchange::gateway::foresight::{Question, foresee};
-use sluice_core::exchange::headers::HeaderMap;
+use sluice_core::gateway::Gateway;
 use sluice_core::limits::Unit;
+use sluice_wire::headers::HeaderMap;
+use sluice_wire::time::Time;
 
 /// `reservation.output_tokens` and `reservation.unknown_input`.
 const LONGEST: u64 = 1_000;
@@ -398,7 +399,7 @@ fn gateway() -> Rc<Gateway> {
         "keys": [{"id": "k", "team": "t", "budget": {"total": 1}, "sha256": "0".repeat(64)}],
     });
     let file: file::File = serde_json::from_value(file).unwrap();
-    Rc::new(Gateway::compile(&file).unwrap())
+    Rc::new(sluice_config::compile(&file).unwrap())
 }
 
 /// What the budget holds for it; nothing when the request is refused.

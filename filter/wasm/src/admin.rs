@@ -4,8 +4,11 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
-use sluice_core::admin::{Exchange, Outcome, Service};
-use sluice_core::exchange::{Called, Effect, Event, Flow};
+use sluice_admin::Exchange;
+use sluice_admin::Outcome;
+use sluice_admin::Service;
+use sluice_core::callout::Called;
+use sluice_core::exchange::{Effect, Event, Flow};
 
 use crate::host;
 use crate::message::{Fate, REQUEST};

@@ -4,10 +4,11 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
+use sluice_core::callout::Called;
 use sluice_core::exchange::gateway::{Exchange, Outcome};
 use sluice_core::exchange::journey::Journey;
 use sluice_core::exchange::worker::Worker;
-use sluice_core::exchange::{Called, Effect, Event, Flow};
+use sluice_core::exchange::{Effect, Event, Flow};
 
 use crate::host;
 use crate::message::{self, Fate, Message, REQUEST, RESPONSE};

@@ -12,9 +12,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, StreamType};
-use sluice_core::exchange::headers::HeaderMap;
-use sluice_core::exchange::{Call, Called, LARGEST_BODY, REPLY_DETAILS};
+use sluice_core::callout::{Call, Called};
+use sluice_core::exchange::{LARGEST_BODY, REPLY_DETAILS};
 use sluice_core::store::{Conflict, SharedData};
+use sluice_wire::headers::HeaderMap;
 
 /// The host refused or could not do it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,16 +13,20 @@ use std::time::Duration;
 
 use proxy_wasm::traits::{Context as Callbacks, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
-use sluice_core::admin::Service;
-use sluice_core::config::plugin::{Plugin, Reload};
-use sluice_core::config::time;
-use sluice_core::config::{Gateway, Redis};
+use sluice_admin::Service;
+use sluice_admin::plugin::Plugin;
+use sluice_config::plugin::Reload;
+use sluice_core::callout::{Call, Called};
 use sluice_core::exchange::attempt::give_up;
 use sluice_core::exchange::journey::Silence;
 use sluice_core::exchange::keeper::Keeper;
 use sluice_core::exchange::trace;
 use sluice_core::exchange::worker::Worker;
-use sluice_core::exchange::{Call, Called, Context, Effect, Time, metric};
+use sluice_core::exchange::{Context, Effect, metric};
+use sluice_core::gateway::Gateway;
+use sluice_core::store::redis::settings::Redis;
+use sluice_wire::calendar;
+use sluice_wire::time::Time;
 
 mod admin;
 mod gateway;
@@ -183,7 +187,7 @@ impl Root {
 /// Lets the metrics tell which gateway file is in force. All workers say the same.
 fn reloaded(reload: &Reload) -> Result<(), host::Failed> {
     host::set_gauge(metric::RELOAD_SUCCESSFUL, u64::from(reload.refused.is_none()))?;
-    let seconds = time::rfc3339(&reload.applied_at).unwrap_or_default();
+    let seconds = calendar::rfc3339(&reload.applied_at).unwrap_or_default();
     host::set_gauge(metric::RELOAD_TIME, seconds)
 }
 

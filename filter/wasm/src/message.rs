@@ -9,10 +9,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use proxy_wasm::types::{Action, BufferType, MapType};
-use sluice_core::exchange::headers::HeaderMap;
 use sluice_core::exchange::journey::Ending;
 use sluice_core::exchange::transport::Said;
-use sluice_core::exchange::{Effect, Flow, LARGEST_REWRITTEN, Reply, Time, View};
+use sluice_core::exchange::{Effect, Flow, LARGEST_REWRITTEN, Reply, View};
+use sluice_wire::headers::HeaderMap;
+use sluice_wire::time::Time;
 
 use crate::host;
 

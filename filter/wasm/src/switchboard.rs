@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use sluice_core::exchange::journey::{Journey, Silence};
-use sluice_core::exchange::{Time, property};
+use sluice_core::exchange::property;
+use sluice_wire::time::Time;
 
 use crate::host;
 

@@ -15,11 +15,13 @@ use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType, StreamType};
-use sluice_core::exchange::headers::HeaderMap;
-use sluice_core::exchange::{Call, Effect, Reply, View};
+use sluice_core::callout::Call;
+use sluice_core::exchange::{Effect, Reply, View};
+use sluice_wire::headers::HeaderMap;
 
+use crate::host;
 use crate::message::REQUEST;
-use crate::{host, switchboard};
+use crate::switchboard;
 
 thread_local! {
     /// Where, and what.

@@ -8,7 +8,7 @@
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-//! use sluice_tests::simulator::Simulator;
+//! use crate::simulator::Simulator;
 //!
 //! let simulator = Simulator::start().await;
 //! simulator.script(&["status=500", "ok"]); // the first request fails, the second is answered
@@ -47,12 +47,13 @@ pub use prompt::Usage;
 pub use record::{Outcome, Recorded};
 pub use wire::BATCHED;
 
-use crate::chance::Chance;
-use crate::until;
 use control::{Control, Order};
 use memory::Memory;
 use record::Records;
 use server::Server;
+
+use crate::chance::Chance;
+use crate::until;
 
 /// A running simulator; it stops, and drops its connections, when this is dropped.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! The accounts of a day, and who spent most.
 
-use sluice_core::config::file::Dimension;
+use sluice_core::store::dimension::Dimension;
 use sluice_core::store::redis::wire::{Command, Reply};
 use sluice_core::store::redis::{names, settle};
 use sluice_core::store::{Sums, day_and_month};

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use sluice_core::exchange::Time;
 use sluice_core::store::{Gauge, Meter, Note, Order, Settled, Settlement, Verdict, day_and_month};
 use sluice_tests::PATIENCE;
+use sluice_wire::time::Time;
 
 use crate::store::{Store, drained, granted, is_granted, meter, order, part, settlement, start, take};
 

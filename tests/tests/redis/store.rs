@@ -7,14 +7,15 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use sluice_core::config;
-use sluice_core::config::file::{Mode, Protocol, WhenDown};
-use sluice_core::exchange::{Call, Called, Time};
+use sluice_config;
+use sluice_core::callout::{Call, Called};
+use sluice_core::store::redis::settings::{Mode, Protocol, WhenDown};
 use sluice_core::store::redis::wire::{Command, Reply, Wire};
 use sluice_core::store::redis::{read, reserve, settle};
 use sluice_core::store::{Entry, Gauge, Meter, Order, Reading, Settled, Settlement, Sums, Take, Unavailable, Verdict};
 use sluice_tests::redis::{Redis, Webdis};
 use sluice_tests::upstash::{TOKEN, Upstash};
+use sluice_wire::time::Time;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 

@@ -10,7 +10,7 @@ use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject as _;
 use serde::Deserialize;
 use serde_json::json;
-use sluice_core::config::url::Url;
+use sluice_core::provider::url::Url;
 
 /// The access that tokens are asked for: what the account itself may do is set in Google Cloud.
 pub const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";

@@ -9,7 +9,7 @@ mod source;
 
 use std::path::Path;
 
-use sluice_core::config::file::File;
+use sluice_config::file::File;
 
 pub use refresh::Refresh;
 use source::Source;

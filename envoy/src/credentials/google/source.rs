@@ -3,11 +3,12 @@
 use std::path::{self, Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sluice_core::config::file::{Google, Secret};
+use sluice_config::file::{Google, Secret};
+
+use crate::secrets;
 
 use super::account::{Account, SCOPE};
 use super::endpoint::{Endpoint, Question, Token};
-use crate::secrets;
 
 /// Names a file with a service account's key, for all of Google's own tools too.
 const DEFAULT_KEY: &str = "GOOGLE_APPLICATION_CREDENTIALS";

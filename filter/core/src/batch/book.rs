@@ -6,10 +6,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Open, Work};
-use crate::routing::order::number;
+use crate::mix::number;
+use crate::reservation::work::Work;
 use crate::store::SharedData;
 use crate::store::value::{Value, read, update};
+
+use super::Open;
 
 /// In so many values, each with so many pages.
 const VALUES: u64 = 64;

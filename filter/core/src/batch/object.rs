@@ -2,10 +2,10 @@
 //! Source: OpenAI's API reference, "The batch object": `usage` is there of batches made since September 2025.
 
 use serde::Deserialize;
+use sluice_wire::conversation::Usage;
+use sluice_wire::lenient::{Tokens, maybe};
 
 use super::{Told, book};
-use crate::conversation::Usage;
-use crate::dialect::lenient::{Tokens, maybe};
 
 /// A longer answer about one file or batch is none.
 pub const LONGEST: usize = 256 << 10;

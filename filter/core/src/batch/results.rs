@@ -5,14 +5,9 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
-
-use crate::conversation::Usage;
-use crate::dialect::Dialect;
-use crate::dialect::completions::Completions;
-use crate::dialect::openai_chat::OpenAiChat;
-use crate::dialect::openai_embeddings::OpenAiEmbeddings;
-use crate::dialect::responses::Responses;
-use crate::framing;
+use sluice_wire::conversation::Usage;
+use sluice_wire::dialect::{Provider, completions, openai_chat, openai_embeddings, responses};
+use sluice_wire::framing;
 
 /// A longer line is not read.
 const LONGEST_LINE: usize = 16 << 20;
@@ -103,14 +98,14 @@ fn used(line: &[u8]) -> Option<Usage> {
         return Some(Usage::default());
     }
     let body = response.body.get();
-    let dialect: &dyn Dialect = match serde_json::from_str::<Kind<'_>>(body).ok()?.object {
-        "chat.completion" => &OpenAiChat,
-        "text_completion" => &Completions,
-        "response" => &Responses,
-        "list" => &OpenAiEmbeddings,
+    let provider: &Provider = match serde_json::from_str::<Kind<'_>>(body).ok()?.object {
+        "chat.completion" => &openai_chat::PROVIDER,
+        "text_completion" => &completions::PROVIDER,
+        "response" => &responses::PROVIDER,
+        "list" => &openai_embeddings::PROVIDER,
         _ => return None,
     };
-    dialect.usage_of(body.as_bytes())
+    (provider.usage_of)(body.as_bytes())
 }
 
 fn plus(one: Usage, other: Usage) -> Usage {

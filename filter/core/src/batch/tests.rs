@@ -1,8 +1,9 @@
 //! What answers tell of batches, and what is remembered of them.
 
+use crate::store::fake::Shared;
+
 use super::results::Results;
 use super::*;
-use crate::exchange::fake::Shared;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -6,10 +6,12 @@
 
 use std::time::Duration;
 
-use super::Key;
+use sluice_wire::time::Time;
+
 use crate::bytes::Reader;
-use crate::exchange::Time;
 use crate::store::value::age;
+
+use super::Key;
 
 /// The format, and that it is one.
 const FORMAT: [u8; 8] = *b"answer\0\x01";

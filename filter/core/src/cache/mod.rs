@@ -8,14 +8,15 @@
 
 use std::time::Duration;
 
-pub use crate::config::file::Scope;
 pub use entry::Entry;
 pub use key::Key;
+pub use spec::Scope;
 
 pub mod entry;
 pub mod key;
 mod ledger;
 pub mod slots;
+pub mod spec;
 
 /// How the answers of one model are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,11 +5,13 @@
 //! bound, a hand goes round and empties slots until the new one has room, as clocks and rings of pages do; the oldest by the
 //! hand goes first, not the least used, since a look must not cost a write.
 
-use super::ledger::{self, Ledger, as_u64};
-use super::{Bounds, Entry, Key};
-use crate::exchange::Time;
+use sluice_wire::time::Time;
+
 use crate::store::SharedData;
 use crate::store::value::{NOT_YET, read, update};
+
+use super::ledger::{self, Ledger, as_u64};
+use super::{Bounds, Entry, Key};
 
 /// How many there are.
 pub(super) const SLOTS: usize = 4096;

@@ -6,15 +6,16 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::Target;
-use crate::conversation::Usage;
-use crate::limits::{Plan, Spent, Ticket};
+use sluice_wire::conversation::Usage;
+use sluice_wire::extras::Extras;
+use sluice_wire::time::Time;
+
+use crate::reservation::{Plan, Spent, Ticket};
+use crate::routing::target::Target;
 use crate::store::embedded::Reach;
 use crate::store::{Entry, Reading, Settled, Settlement, SharedData, Sums, Verdict, embedded};
 use crate::usage::price::MicroUsd;
-use crate::usage::surcharge::Extras;
 
-use super::Time;
 use super::journey::Journey;
 
 /// Who keeps the reservation.

@@ -11,13 +11,14 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::config::file::Trigger;
-use crate::config::time::http_date;
-use crate::error::{ANSWER_TOO_LARGE, ApiError, ErrorKind};
+use sluice_wire::calendar::http_date;
+use sluice_wire::error::{ANSWER_TOO_LARGE, ApiError, ErrorKind};
+use sluice_wire::headers::HeaderMap;
+
 use crate::gate::{Full, OVERLOADED};
 use crate::guard::answer::Objection;
+use crate::routing::spec::Trigger;
 
-use super::headers::HeaderMap;
 use super::missing;
 
 /// A Retry-After up to this long is waited for when no other target is left; a longer one is passed to the client.
@@ -286,15 +287,16 @@ mod tests {
 
     #[test]
     fn what_a_provider_says_in_its_own_way_is_judged_by_what_it_means() {
-        use crate::dialect::{Dialect, bedrock::Bedrock, cohere::Cohere, gemini::Gemini};
+        use sluice_wire::dialect::{bedrock, cohere, gemini};
         let key = br#"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT"}}"#;
-        let gemini = Failure::status(400, Gemini.read_error(400, None, key));
+        let gemini = Failure::status(400, (gemini::PROVIDER.read_error)(400, None, key));
         assert_eq!((gemini.trigger, gemini.error.status), (Some(Trigger::RefusedCredential), 502));
-        let bedrock = |word, status| Failure::status(status, Bedrock.read_error(status, Some(word), b"{}")).trigger;
+        let bedrock =
+            |word, status| Failure::status(status, (bedrock::PROVIDER.read_error)(status, Some(word), b"{}")).trigger;
         assert_eq!(bedrock("ServiceQuotaExceededException", 400), Some(Trigger::RateLimited));
         assert_eq!(bedrock("ModelErrorException", 424), Some(Trigger::ServerError));
         assert_eq!(bedrock("ValidationException", 400), None);
-        let cohere = |status| Failure::status(status, Cohere.read_error(status, None, b"{}")).trigger;
+        let cohere = |status| Failure::status(status, (cohere::PROVIDER.read_error)(status, None, b"{}")).trigger;
         assert_eq!((cohere(498), cohere(499)), (None, Some(Trigger::ServerError)));
         for (kind, trigger) in [
             (ErrorKind::Authentication, Trigger::RefusedCredential),
@@ -316,14 +318,15 @@ mod tests {
     fn a_status_that_is_no_error_never_reaches_the_client_as_one() {
         // With some of them a client reads no body, and takes it for the beginning of the next answer.
         let bodies = [&b""[..], b"{}", br#"{"error":{"code":304,"status":304,"message":"no"}}"#];
-        for dialect in crate::dialect::ALL {
+        for format in sluice_wire::dialect::FORMATS {
+            let dialect = format.provider;
             for (status, body) in
                 [0, 101, 204, 302, 304, 600, 999].map(|status| bodies.map(|body| (status, body))).concat()
             {
-                let failure = Failure::status(status, dialect.read_error(status, None, body));
-                assert!((400..600).contains(&failure.error.status), "{status} {dialect:?}: {failure:?}");
-                let failure = Failure::in_answer(dialect.read_error(200, None, body));
-                assert!((400..600).contains(&failure.error.status), "{dialect:?}: {failure:?}");
+                let failure = Failure::status(status, (dialect.read_error)(status, None, body));
+                assert!((400..600).contains(&failure.error.status), "{status} {:?}: {failure:?}", dialect.id);
+                let failure = Failure::in_answer((dialect.read_error)(200, None, body));
+                assert!((400..600).contains(&failure.error.status), "{:?}: {failure:?}", dialect.id);
             }
         }
     }

@@ -8,35 +8,40 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde::Serialize;
+use sluice_wire::coding::Coding;
+use sluice_wire::conversation::Usage;
+use sluice_wire::dialect::aliases::Names;
+use sluice_wire::dialect::translate::Translated;
+use sluice_wire::dialect::{Client, Said};
+use sluice_wire::error::{ApiError, ErrorKind};
+use sluice_wire::extras::Extras;
+use sluice_wire::headers::HeaderMap;
+use sluice_wire::time::Time;
 
 use crate::batch::{Errand, Told};
-use crate::coding::Coding;
-use crate::config::file::{Delivery, Strategy};
-use crate::config::{Caller, Model, Target, Timeouts};
-use crate::conversation::Usage;
-use crate::dialect::aliases::Names;
-use crate::dialect::translate::Translated;
-use crate::dialect::{Dialect, Said};
-use crate::error::{ApiError, ErrorKind};
 use crate::gate::Share;
 use crate::guard::Finding;
 use crate::guard::answer::Checks;
-use crate::limits::Plan;
+use crate::keys::caller::Caller;
+use crate::peek::Outline;
+use crate::reservation::Plan;
 use crate::routing::decision::{Decision, Inquiry, decide};
 use crate::routing::hints::Hints;
 use crate::routing::needs::Needs;
 use crate::routing::queue::Queue;
+use crate::routing::spec::{Delivery, Strategy};
+use crate::routing::{
+    target::{Model, Target},
+    timeouts::Timeouts,
+};
 use crate::store::{SharedData, Sums};
 use crate::usage::estimate::Prompt;
-use crate::usage::surcharge::{Extras, Wishes};
+use crate::usage::surcharge::Wishes;
 
-use super::Time;
 use super::charge::Charge;
 use super::complaint::Complaint;
 use super::echo::Kept;
 use super::failure::Failure;
-use super::headers::HeaderMap;
-use super::outline::Outline;
 use super::recall::Recall;
 use super::worker::Worker;
 
@@ -68,7 +73,7 @@ pub struct Journey {
     /// The name served: another when a budget says so.
     pub model: Rc<Model>,
     /// How the client speaks.
-    pub client: &'static dyn Dialect,
+    pub client: &'static Client,
     /// What is known of the body.
     pub outline: Outline,
     /// The client's headers that a provider may see.
@@ -173,7 +178,7 @@ pub struct Arrival {
     /// Who asks.
     pub caller: Rc<Caller>,
     /// How the client speaks.
-    pub client: &'static dyn Dialect,
+    pub client: &'static Client,
     /// The client's headers that a provider may see.
     pub forwarded: HeaderMap,
     /// What the headers say about its way.
@@ -294,7 +299,7 @@ impl Journey {
     pub fn new(worker: Rc<Worker>, arrival: Arrival, model: Rc<Model>, mut outline: Outline, prompt: Prompt) -> Self {
         let Arrival { started, caller, client, forwarded, hints, passage, share, .. } = arrival;
         // What cannot be streamed will not be, whatever is asked.
-        outline.stream &= client.content().streams();
+        outline.stream &= client.asks.streams();
         let timeouts = model.way.timeouts;
         let total = hints.timeout.map_or(timeouts.total, |asked| asked.min(timeouts.total));
         Self {
@@ -358,7 +363,7 @@ impl Journey {
     /// Its body is another one now.
     pub fn rewritten(&mut self, outline: Outline) {
         self.outline = outline;
-        self.outline.stream &= self.client.content().streams();
+        self.outline.stream &= self.client.asks.streams();
     }
 
     /// Where a request like this one goes when `model` is to serve it. A client's wish is for the model it has asked for.

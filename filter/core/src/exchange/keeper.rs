@@ -8,15 +8,18 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use crate::config::Redis;
-use crate::config::file::Mode;
+use sluice_wire::time::Time;
+
+use crate::callout::{Call, Called};
 use crate::store::embedded::{Announced, Place, exchange};
+use crate::store::redis::settings::Mode;
+use crate::store::redis::settings::Redis;
 use crate::store::redis::sync;
 use crate::store::redis::wire::Reply;
 use crate::store::{Batch, SharedData, Unavailable};
 
+use super::Effect;
 use super::remote::Remote;
-use super::{Call, Called, Effect, Time};
 
 /// What an Envoy tells the others, and when.
 #[derive(Debug)]
@@ -107,6 +110,3 @@ impl Keeper {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

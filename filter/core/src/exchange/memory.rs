@@ -8,9 +8,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::Time;
+use sluice_wire::hex;
+use sluice_wire::time::Time;
+
+use crate::mix::{mixed, number};
 use crate::routing::cells::load::InFlight;
-use crate::routing::order::{mixed, number};
 use crate::routing::pace::Pace;
 use crate::routing::retry_budget::RetryBudget;
 
@@ -45,7 +47,7 @@ impl Memory {
     pub(super) fn new(seed: [u8; 16]) -> Self {
         Self {
             id: number(&seed, &[]),
-            seed: seed.iter().map(|byte| format!("{byte:02x}")).collect(),
+            seed: hex::encoded(&seed),
             orders: Cell::new(0),
             throws: Cell::new(0),
             generations: Cell::new(0),
@@ -76,7 +78,6 @@ impl Memory {
     }
 
     /// Of how many targets something is known.
-    #[cfg(test)]
     pub(super) fn known_targets(&self) -> usize {
         self.targets.borrow().len()
     }

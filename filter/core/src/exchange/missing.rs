@@ -10,7 +10,7 @@
 //! | Anthropic, Gemini, Bedrock, Cohere | 404; their formats make `model_not_found` of it where it is of a model |
 //! | vLLM, Ollama and others | 404, and a text about a model |
 
-use crate::error::{ApiError, ErrorKind};
+use sluice_wire::error::{ApiError, ErrorKind};
 
 /// Codes that say nothing else.
 const CODES: [&str; 4] = ["model_not_found", "DeploymentNotFound", "model_decommissioned", "model_not_available"];

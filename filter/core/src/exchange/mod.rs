@@ -9,7 +9,6 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::ops::Range;
-use std::time::Duration;
 
 pub mod attempt;
 pub mod charge;
@@ -17,13 +16,11 @@ pub mod complaint;
 mod echo;
 pub mod failure;
 pub mod gateway;
-pub use crate::headers;
 pub mod journey;
 pub mod keeper;
 mod memory;
 mod missing;
 pub mod notes;
-pub mod outline;
 pub mod recall;
 pub mod record;
 pub mod remembered;
@@ -34,8 +31,10 @@ pub mod transport;
 pub mod undone;
 pub mod worker;
 
+use sluice_wire::headers::HeaderMap;
+use sluice_wire::time::Time;
+
 use crate::store::SharedData;
-use headers::HeaderMap;
 
 pub use crate::gate::{LARGEST_BODY, LARGEST_REWRITTEN};
 
@@ -44,9 +43,6 @@ pub const REPLY_DETAILS: &str = "sluice";
 
 /// The cluster without hosts that a request is sent to when nothing is left to try.
 pub const NO_CLUSTER: &str = "none";
-
-/// The cluster that reaches Redis over HTTP.
-pub const REDIS_CLUSTER: &str = "sluice-redis";
 
 /// The cluster that reaches the collector of traces.
 pub const TRACING_CLUSTER: &str = "sluice-tracing";
@@ -126,27 +122,6 @@ pub mod signal {
     pub const RETRY: &str = "x-sluice-retry";
     /// Whole seconds that Envoy waits before it does.
     pub const RETRY_AFTER: &str = "x-sluice-retry-after";
-}
-
-/// A moment: nanoseconds since the Unix epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Time(pub u64);
-
-impl Time {
-    /// Whole seconds since the Unix epoch.
-    pub fn seconds(self) -> u64 {
-        self.0 / 1_000_000_000
-    }
-
-    /// So much later.
-    pub fn after(self, wait: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX)))
-    }
-
-    /// From `earlier` to this moment; zero when the clock went back.
-    pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
-    }
 }
 
 /// What a callback tells. Sizes are of the body buffered at that moment.
@@ -245,28 +220,6 @@ pub enum Effect {
     Warn(String),
 }
 
-/// A request of the gateway's own, to one of Envoy's clusters.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Call {
-    /// Which cluster.
-    pub cluster: &'static str,
-    /// With `:method`, `:path` and `:authority`.
-    pub headers: HeaderMap,
-    /// Its body.
-    pub body: Vec<u8>,
-    /// How long to wait for the whole answer.
-    pub timeout: Duration,
-}
-
-/// The answer to a [`Call`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Called {
-    /// The HTTP status; `None` when there was no answer.
-    pub status: Option<u16>,
-    /// Its body.
-    pub body: Vec<u8>,
-}
-
 /// An answer that the gateway gives by itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
@@ -295,6 +248,3 @@ pub enum Flow {
     /// It waits for a later event.
     Pause,
 }
-
-#[cfg(test)]
-pub(crate) mod fake;

@@ -5,16 +5,19 @@
 
 use memchr::memmem;
 use sha2::{Digest, Sha256};
+use sluice_wire::dialect::Asks;
+use sluice_wire::time::Time;
 
-use super::journey::{Journey, Stage};
-use super::{Time, View};
 use crate::cache::key::Recipe;
 use crate::cache::{Entry, Key, Rule, Scope, slots};
-use crate::config::{Caller, Model};
-use crate::dialect::Content;
 use crate::gate::Share;
+use crate::keys::caller::Caller;
 use crate::routing::hints::Caching;
+use crate::routing::target::Model;
 use crate::store::SharedData;
+
+use super::View;
+use super::journey::{Journey, Stage};
 
 /// What a client is told of the cache.
 const HEADER: &str = "x-sluice-cache";
@@ -77,7 +80,7 @@ impl Recall {
 impl Journey {
     /// What is to become of it, if the model that serves it has a cache.
     pub fn prospect(&self) -> Prospect {
-        let kept = matches!(self.client.content(), Content::Chat(_) | Content::Embeddings(_));
+        let kept = matches!(self.client.asks, Asks::Chat(_) | Asks::Embeddings(_));
         match self.hints.caching {
             _ if !kept => Prospect::Neither("answers of this endpoint are never kept"),
             _ if self.hints.wish.is_some() => Prospect::Neither("x-sluice-route directs its way"),
@@ -113,7 +116,7 @@ impl Journey {
     /// answer of those it had before.
     fn key(&self, body: [u8; 32], planned: Time, rule: &Rule) -> Key {
         let (scope, whose) = sharer(rule.scope, &self.caller);
-        let forwards = self.client.forwards();
+        let forwards = self.client.manner.forwards;
         let changes = self.forwarded.iter().filter(|(name, _)| forwards.iter().any(|own| own.as_bytes() == *name));
         let headers: Vec<&[u8]> = changes.flat_map(|(name, value)| [name, value]).collect();
         // What some must not be shown others may have been, or all before the gateway file was changed.
@@ -125,7 +128,7 @@ impl Journey {
             .part(whose)
             .part(&self.model.name)
             .list(self.reachable(planned).into_iter())
-            .part(self.client.name())
+            .part(self.client.id().name())
             .list(guards.into_iter())
             .part([u8::from(checked)])
             .list(headers.into_iter())
@@ -200,7 +203,8 @@ impl Filling {
     pub fn keep(self, journey: &Journey, now: Time, shared: &dyn SharedData) -> bool {
         let (Some(rule), Some(target)) = (journey.model.cache, journey.current()) else { return false };
         // In a text of the answer its quotes would be escaped.
-        let filtered = || memmem::find(&self.body, format!("\"{}\"", journey.client.filtered()).as_bytes()).is_some();
+        let filtered =
+            || memmem::find(&self.body, format!("\"{}\"", journey.client.manner.filtered).as_bytes()).is_some();
         if journey.stage != Stage::Complete || self.body.is_empty() || filtered() {
             return false;
         }

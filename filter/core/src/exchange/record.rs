@@ -5,18 +5,21 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use serde::Serialize;
+use sluice_wire::error::ApiError;
+use sluice_wire::time::Time;
 
-use crate::config::file::{self, LoggedClient, LoggedMessages, Strategy};
-use crate::error::ApiError;
+use crate::gateway::spec::Log;
+use crate::gateway::spec::{LoggedClient, LoggedMessages};
 use crate::guard::Finding;
+use crate::routing::spec::Strategy;
 use crate::usage::price::MicroUsd;
 
+use super::View;
 use super::charge::Charge;
 use super::complaint::Complaint;
 use super::echo::Kept;
 use super::gateway::SHUT_DOWN;
 use super::journey::{Counted, Journey, PassedOver, Stage, Tried};
-use super::{Time, View};
 
 /// The fields, in the order in which they stand in the log.
 #[derive(Debug, Default, Serialize)]
@@ -121,7 +124,7 @@ pub struct Words {
 
 impl Words {
     /// Of a request that the gateway has refused (this is for the log already), or that has come back without an answer.
-    pub fn of(refused: Option<&ApiError>, journey: Option<&Journey>, log: file::Log) -> Self {
+    pub fn of(refused: Option<&ApiError>, journey: Option<&Journey>, log: Log) -> Self {
         let attempts = journey.map(|journey| journey.attempts.as_slice()).unwrap_or_default();
         let mut words = Self::default();
         if let Some(journey) = journey {
@@ -155,7 +158,7 @@ pub fn for_the_log(error: ApiError, body: impl Fn() -> Vec<u8>) -> ApiError {
 }
 
 /// The answer begins, and the body has been kept long enough: what providers have said of it until now is made ready for the log.
-pub fn forget_body(journey: &mut Journey, log: file::Log) {
+pub fn forget_body(journey: &mut Journey, log: Log) {
     let body = std::mem::take(&mut journey.body);
     journey.body_share = None;
     for complaint in journey.attempts.iter_mut().filter_map(|tried| tried.complaint.as_mut()) {
@@ -164,7 +167,7 @@ pub fn forget_body(journey: &mut Journey, log: file::Log) {
 }
 
 /// What a provider has said, without what it repeats.
-fn cut(said: &Complaint, body: &Kept, log: file::Log) -> Complaint {
+fn cut(said: &Complaint, body: &Kept, log: Log) -> Complaint {
     if said.is_cut {
         return said.clone();
     }
@@ -173,7 +176,7 @@ fn cut(said: &Complaint, body: &Kept, log: file::Log) -> Complaint {
     Complaint { kind: word(&said.kind), code: word(&said.code), param: word(&said.param), message, is_cut: true }
 }
 
-fn of_provider(message: &str, body: &Kept, log: file::Log) -> Option<String> {
+fn of_provider(message: &str, body: &Kept, log: Log) -> Option<String> {
     match log.provider_messages {
         LoggedMessages::Off => None,
         LoggedMessages::Cut => Some(body.without(message, PROVIDERS_RUN)),

@@ -5,20 +5,23 @@
 
 use std::cell::RefCell;
 
-use crate::config::{Credential, Gateway, KeyHash, file};
+use crate::gateway::Gateway;
+use crate::gateway::record::KeyRecord;
+use crate::key_hash::KeyHash;
+use crate::keys::caller::Credential;
 
 /// A record.
 #[derive(Debug)]
 pub struct Record {
-    key: file::Key,
+    key: Box<dyn KeyRecord>,
     /// What it means, to the configuration with this number.
     meaning: RefCell<Option<(u64, Result<Credential, String>)>>,
 }
 
 impl Record {
     /// From its text; an error says why that is none.
-    pub fn read(text: &str) -> Result<Self, String> {
-        let key = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    pub fn read(text: &str, gateway: &Gateway) -> Result<Self, String> {
+        let key = (gateway.read_key)(text)?;
         Ok(Self { key, meaning: RefCell::default() })
     }
 
@@ -36,9 +39,7 @@ impl Record {
     }
 
     fn compile(&self, hash: &KeyHash, gateway: &Gateway) -> Result<Credential, String> {
-        let compiled = gateway
-            .restore_key(&self.key)
-            .map_err(|mistakes| mistakes.first().map_or_else(|| "it cannot be read".to_owned(), ToString::to_string))?;
+        let compiled = self.key.compile(gateway)?;
         let found = compiled.into_iter().find(|(known, _)| known == hash).map(|(_, credential)| credential);
         found.ok_or_else(|| "it is another key's".to_owned())
     }

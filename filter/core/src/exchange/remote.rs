@@ -9,13 +9,17 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::file::Mode;
-use crate::config::{KeyHash, Redis};
+use sluice_wire::time::Time;
+
+use crate::callout::{Call, Called};
+use crate::key_hash::KeyHash;
+use crate::store::redis::settings::Mode;
+use crate::store::redis::settings::Redis;
 use crate::store::redis::wire::{Command, Reply, Wire};
 use crate::store::{Settled, Settlement, Unavailable, redis};
 
 use super::remembered::Record;
-use super::{Call, Called, Effect, Time, metric};
+use super::{Effect, metric};
 
 /// For how long Redis is left alone after it did not answer.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -128,7 +132,7 @@ impl Remote {
     }
 
     fn leave_alone(&self, time: Duration, now: Time) {
-        self.state.silent_until.set(Time(now.0.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))));
+        self.state.silent_until.set(now.after(time));
     }
 
     /// Reads what came back, and takes note of whether anything did. `None` stands for a script that Redis does not know

@@ -3,42 +3,42 @@
 
 use std::borrow::Cow;
 
-use crate::config::Target;
-use crate::dialect::Dialect;
-use crate::dialect::aliases::Names;
-use crate::dialect::places::by_name;
-use crate::dialect::quirk::{Edits, adapt, edited};
-use crate::dialect::sealed;
-use crate::dialect::translate::{self, Translated, by_own_names};
-use crate::error::{ApiError, ErrorKind};
-use crate::footprint;
-use crate::headers::HeaderMap;
+use sluice_wire::dialect::aliases::Names;
+use sluice_wire::dialect::places::by_name;
+use sluice_wire::dialect::quirk::{Edits, adapt, edited};
+use sluice_wire::dialect::sealed;
+use sluice_wire::dialect::translate::{self, Translated, by_own_names};
+use sluice_wire::dialect::{Client, Provider};
+use sluice_wire::error::{ApiError, ErrorKind};
+use sluice_wire::footprint;
+use sluice_wire::headers::HeaderMap;
 
-use super::outline::Outline;
+use crate::peek::Outline;
+use crate::routing::target::Target;
 
 /// Whether all of the body has to be looked at before the request can leave.
-pub(super) fn is_needed(client: &dyn Dialect, provider: &dyn Dialect, outline: &Outline, target: &Target) -> bool {
-    client.name() != provider.name() || outline.sealed || target.provider.quirks(provider).next().is_some()
+pub(super) fn is_needed(client: &Client, provider: &Provider, outline: &Outline, target: &Target) -> bool {
+    client.id() != provider.id || outline.sealed || target.provider.quirks(provider).next().is_some()
 }
 
 /// The request, written, of which `headers` are the client's own; an error when the provider has no equivalent for it, or when it grows past `largest` bytes.
 pub(super) fn request(
-    client: &'static dyn Dialect,
-    provider: &'static dyn Dialect,
+    client: &Client,
+    provider: &Provider,
     outline: &Outline,
     (body, headers): (&[u8], &HeaderMap),
     target: &Target,
     largest: usize,
 ) -> Result<Translated, ApiError> {
     footprint::check_request(body)?;
-    let (body, mut dropped, names) = if client.name() == provider.name() {
+    let (body, mut dropped, names) = if client.id() == provider.id {
         let splice = outline.splice(&target.model, target.provider.stream_usage);
         let spliced = splice.map_or(Cow::Borrowed(body), |splice| splice.apply(body).into());
         let (body, dropped) = without_others_seals(outline, client, spliced);
         (body, dropped, Names::default())
-    } else if client.name() == provider.bodies() {
+    } else if let Some(envelope) = provider.envelope.as_ref().filter(|envelope| envelope.of == client.id()) {
         let (body, mut dropped) = without_others_seals(outline, client, Cow::Borrowed(body));
-        let written = provider.envelop(&body, &target.model, headers)?;
+        let written = (envelope.envelop)(&body, &target.model, headers)?;
         dropped.extend(written.dropped);
         (Cow::Owned(written.body), dropped, Names::default())
     } else {
@@ -46,21 +46,16 @@ pub(super) fn request(
         (Cow::Owned(written.body), written.dropped, written.names)
     };
     // What was written keeps to its provider's numbers already.
-    let bounds = if client.name() == provider.name() { provider.bounds(&target.model) } else { &[] };
+    let bounds = if client.id() == provider.id { provider.departs.bounds } else { &[] };
     let adapted = adapt(&body, target.provider.quirks(provider), bounds);
-    let adapted =
-        adapted.map_err(|error| if client.name() == provider.name() { error } else { by_name(client, error) })?;
+    let adapted = adapted.map_err(|error| if client.id() == provider.id { error } else { by_name(client, error) })?;
     dropped.extend(by_own_names(client, adapted.dropped));
     let body = if adapted.edits.is_empty() { body.into_owned() } else { edited(&body, &adapted.edits) };
     if body.len() > largest { Err(too_large(largest)) } else { Ok(Translated { body, dropped, names }) }
 }
 
 /// A body that passes, without what its provider would refuse of it: reasoning that another has sealed.
-fn without_others_seals<'b>(
-    outline: &Outline,
-    client: &dyn Dialect,
-    body: Cow<'b, [u8]>,
-) -> (Cow<'b, [u8]>, Vec<String>) {
+fn without_others_seals<'b>(outline: &Outline, client: &Client, body: Cow<'b, [u8]>) -> (Cow<'b, [u8]>, Vec<String>) {
     let edits = if outline.sealed { sealed::edits(&body) } else { Edits::new() };
     if edits.is_empty() {
         return (body, Vec::new());

@@ -6,8 +6,9 @@
 
 use std::borrow::Cow;
 
-use crate::config::file::Strategy;
-use crate::config::{Caller, Gateway};
+use crate::gateway::Gateway;
+use crate::keys::caller::Caller;
+use crate::routing::spec::Strategy;
 
 use super::journey::Journey;
 use super::{Effect, property};

@@ -5,15 +5,20 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
+use sluice_wire::error::ErrorKind;
+use sluice_wire::time::Time;
 
 use crate::batch::{self, book, book::Page};
-use crate::config::file::{Mode, WhenDown};
-use crate::config::{Caller, Credential, Gateway, KeyHash, Target};
-use crate::error::ErrorKind;
+use crate::callout::{Call, Called};
 use crate::gate::Gate;
+use crate::gateway::Gateway;
+use crate::key_hash::KeyHash;
+use crate::keys::caller::{Caller, Credential};
 use crate::routing::cells::circuit::{self, Standing};
 use crate::routing::retry_budget;
+use crate::routing::target::Target;
 use crate::store::embedded::Reach;
+use crate::store::redis::settings::{Mode, WhenDown};
 use crate::store::redis::wire::{Command, Reply};
 use crate::store::{
     Note, Obstacle, Order, Reading, Settlement, SharedData, Sums, Unavailable, Verdict, embedded, redis,
@@ -24,7 +29,7 @@ use super::failure::Failure;
 use super::memory::{Known, Memory};
 use super::remembered::Record;
 use super::remote::{Asking, Remote};
-use super::{Call, Called, Effect, Time, metric};
+use super::{Effect, metric};
 
 /// A provider may say that it takes no more for a day: it is asked again before that, in case it has changed its mind.
 pub(super) const LONGEST_LIMIT: Duration = Duration::from_secs(300);
@@ -200,8 +205,7 @@ impl Worker {
     }
 
     /// Of how many targets something is known.
-    #[cfg(test)]
-    pub(crate) fn known_targets(&self) -> usize {
+    pub fn known_targets(&self) -> usize {
         self.memory.known_targets()
     }
 
@@ -218,7 +222,7 @@ impl Worker {
         attempt: circuit::Attempt,
         shared: &dyn SharedData,
     ) {
-        use crate::config::file::Trigger::{Conflict, ContextLength, RequestTimeout};
+        use crate::routing::spec::Trigger::{Conflict, ContextLength, RequestTimeout};
         let settings = &self.gateway.circuit;
         let Some(failure) = failure else { return circuit::succeeded(shared, &target.cells, attempt, settings) };
         let limit = match failure.error.kind {
@@ -277,7 +281,7 @@ impl Worker {
         let Some(remote) = &self.remote else { return Lookup::Silent };
         let record = match remote.read(called, at.now, at.effects) {
             Ok(Some(Reply::Nil)) => None,
-            Ok(Some(Reply::Text(record))) => match Record::read(&record) {
+            Ok(Some(Reply::Text(record))) => match Record::read(&record, &self.gateway) {
                 Ok(record) => Some(Rc::new(record)),
                 Err(mistake) => {
                     at.effects.push(refused(&mistake));
@@ -498,29 +502,5 @@ fn local(order: &Order, reach: Reach, at: &mut Moment<'_>) -> Decision {
             at.effects.push(Effect::Warn(format!("limits could not be checked: {why}")));
             Decision::Undecided
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::fake::{Shared, gateway};
-    use super::*;
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    #[test]
-    fn a_target_that_recovers_stands_in_for_another_as_far_as_its_share_goes() {
-        let (worker, shared) = (Worker::new(gateway(), [7; 16]), Shared::default());
-        let target = worker.gateway.models["chat"].targets[1].clone();
-        let limited = Time(1_801_396_800_000_000_000);
-        let well = limited.after(Duration::from_millis(30));
-        let attempt = circuit::Attempt { began: limited, ended: limited };
-        let settings = &worker.gateway.circuit;
-        circuit::limited(&shared, &target.cells, attempt, well, settings);
-        let allowed = |moment| (0..1_000).filter(|_| worker.affords(&target, false, moment, &shared)).count();
-        assert_eq!(allowed(limited), 10, "until then a few");
-        assert!((50..150).contains(&allowed(well)), "a tenth");
-        assert!((450..650).contains(&allowed(well.after(settings.ramp / 2))), "about a half");
-        assert_eq!(allowed(well.after(settings.ramp)), 1_000, "it is well");
     }
 }

@@ -8,15 +8,16 @@ use std::rc::Rc;
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
+use sluice_wire::conversation::{Finish, Part, Response, StreamEvent};
+use sluice_wire::footprint;
+
+use crate::guard::spec::{Action, Side};
 
 use super::escapes::unfolded;
 use super::finder::Finder;
 use super::schema::{self, Schema, Unmet};
 use super::steps::Steps;
 use super::{Finding, Guard, note};
-use crate::config::file::{Action, Side};
-use crate::conversation::{Finish, Part, Response, StreamEvent};
-use crate::footprint;
 
 /// What an answer has to pass.
 #[derive(Debug, Default)]

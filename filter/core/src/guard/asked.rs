@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use sluice_wire::footprint;
 
 use super::answer::Format;
 use super::schema::{self, Schema};
-use crate::footprint;
 
 /// OpenAI's chat completions have it in `response_format`, its Responses in `text`, Anthropic in `output_config`.
 #[derive(Deserialize)]

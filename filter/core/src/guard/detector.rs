@@ -7,8 +7,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 use std::str::FromStr;
 
+use crate::guard::spec::Detector;
+
 use super::finder::Shape;
-use crate::config::file::Detector;
 
 /// Tells the thing looked for from what only looks like it.
 #[derive(Debug, Clone, Copy)]

@@ -9,11 +9,12 @@ use std::ops::Range;
 use regex_automata::util::syntax;
 use regex_syntax::hir::Hir;
 
+use crate::guard::spec::Detector;
+
 use super::automaton::Which;
 use super::detector;
 use super::folded::folded;
 use super::steps::{Steps, steps};
-use crate::config::file::Detector;
 
 mod form;
 

@@ -6,9 +6,10 @@
 
 use std::rc::Rc;
 
-use crate::config::Caller;
-use crate::config::file::{Action, Side};
-use crate::error::{ApiError, ErrorKind};
+use sluice_wire::error::{ApiError, ErrorKind};
+
+use crate::guard::spec::{Action, Side};
+use crate::keys::caller::Caller;
 
 pub mod answer;
 mod asked;
@@ -24,6 +25,7 @@ pub mod overheard;
 pub(crate) mod places;
 pub mod prompt;
 pub mod schema;
+pub mod spec;
 pub mod steps;
 
 use finder::Finder;

@@ -1,6 +1,6 @@
 //! The numbers of a JSON text that may be something else: a card's number, an account's. They stand between its strings.
 
-use crate::usage::literals::Literals;
+use crate::peek::literals::Literals;
 
 /// Shorter ones are nothing that anybody looks for.
 const FEWEST: usize = 7;

@@ -8,15 +8,16 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use sluice_wire::error::ApiError;
+use sluice_wire::footprint;
+
+use crate::mix::{mixed, number};
+use crate::peek::literals::Literals;
 
 use super::escapes::unfolded;
 use super::media::{Content, content};
 use super::numbers;
 use super::prompt::decoded;
-use crate::error::ApiError;
-use crate::footprint;
-use crate::routing::order::{mixed, number};
-use crate::usage::literals::Literals;
 
 /// By these, objects of one kind are told apart.
 const TOLD_APART: [&str; 7] =

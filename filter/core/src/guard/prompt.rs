@@ -10,6 +10,10 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use sluice_wire::percent;
+
+use crate::guard::spec::{Action, Side};
+use crate::peek::literals::{Literal, Literals};
 
 use super::escapes::unfolded;
 use super::finder::Finder;
@@ -17,9 +21,6 @@ use super::folded::folded;
 use super::media::{Content, content};
 use super::steps::Steps;
 use super::{Finding, Guard, note, numbers};
-use crate::config::file::{Action, Side};
-use crate::config::url::percent_decoded;
-use crate::usage::literals::{Literal, Literals};
 
 /// A body that may go on.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -79,7 +80,7 @@ pub fn screen_bytes(guards: &[Rc<Guard>], body: &[u8]) -> Result<Screened, Unfit
 
 /// Looks at a query, as its reader will have it.
 pub fn screen_query(guards: &[Rc<Guard>], query: &str) -> Result<Screened, Unfit> {
-    screen_bytes(guards, &percent_decoded(&query.replace('+', " ")))
+    screen_bytes(guards, &percent::decoded(&query.replace('+', " ")))
 }
 
 /// A look at all texts of a body.

@@ -3,8 +3,8 @@
 //! Nothing is forbidden that nobody has named. A name is a field of the top level, or `tools.` and the type of a tool; a type with
 //! a version is of the family without one.
 
-use crate::config::suggest::closest;
-use crate::exchange::outline::mentions::{Mention, same};
+use crate::peek::mentions::{Mention, same};
+use crate::suggest::closest;
 
 /// Longer names are no field's.
 const LONGEST: usize = 64;

@@ -6,13 +6,16 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use crate::config::{Caller, Credential};
-use crate::error::{ApiError, ErrorKind};
+use sluice_wire::error::{ApiError, ErrorKind};
 
+use crate::keys::caller::{Caller, Credential};
+
+pub mod caller;
 mod cidr;
 mod forbidden;
 mod glob;
 pub mod secret;
+pub mod spec;
 
 pub use cidr::Cidr;
 pub use forbidden::Forbidden;

@@ -1,28 +1,20 @@
-//! Limits and budgets: which meters a request must pass, what it takes of each, and what its client is told.
-//!
-//! A [`Rule`] is compiled once from the gateway file, or from a key's record; [`crate::store`] does the counting. For a
-//! request, a [`Plan`] says what each of its candidates takes; once a store has granted one of them, a [`Ticket`] holds what
-//! was reserved until it is settled.
+//! Limits and budgets as they are configured: a [`Rule`] is compiled once from the gateway file, or from a key's record, and
+//! knows the name of its counter. [`crate::store`] does the counting; `reservation` says what one request takes.
 
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::file::{Dimension, Match};
+use crate::limits::spec::Match;
 use crate::store::Gauge;
+use crate::store::dimension::Dimension;
 
-mod headers;
 mod index;
-mod plan;
-mod refusal;
 mod scope;
-mod ticket;
+pub mod spec;
 
 pub use index::{Applied, Index};
-pub use plan::{Candidate, Part, Plan};
-pub use refusal::{NO_RETRY, Refusal};
 pub use scope::{DIMENSIONS, Subject};
-pub use ticket::{Closing, Spent, Ticket, Warning};
 
 /// What a rule counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -58,6 +50,3 @@ pub struct Rule {
     /// The model that is served instead of refusing.
     pub then_model: Option<Rc<str>>,
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,9 +5,11 @@
 
 use std::rc::Rc;
 
-use super::{Rule, Unit};
-use crate::config::file::{Dimension, Match};
+use crate::limits::spec::Match;
+use crate::store::dimension::Dimension;
 use crate::store::{Gauge, Meter};
+
+use super::{Rule, Unit};
 
 /// All dimensions, in the order in which they stand in names: by the alphabet.
 pub const DIMENSIONS: [Dimension; 5] =
@@ -127,7 +129,7 @@ impl Rule {
     }
 
     /// The same for people: `team research and model chat`, or `this gateway`.
-    pub(super) fn described(&self, of: &Subject) -> String {
+    pub(crate) fn described(&self, of: &Subject) -> String {
         let named = |dimension: Dimension| match (dimension, of.get(dimension)) {
             (Dimension::App, "") => "keys without an app".to_owned(),
             (_, value) => format!("{} {value}", dimension.name()),
@@ -138,7 +140,7 @@ impl Rule {
     }
 
     /// What it counts, whatever the values: two rules with the same label are one too many.
-    pub(crate) fn label(&self) -> String {
+    pub fn label(&self) -> String {
         let mut label = String::new();
         for dimension in DIMENSIONS.into_iter().filter(|dimension| self.holds(*dimension)) {
             match dimension.fixed_by(&self.matches) {

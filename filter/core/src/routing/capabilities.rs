@@ -7,13 +7,13 @@
 use std::fmt;
 
 use super::needs::Needs;
-use crate::config::file;
+use super::spec::ModelKind;
 
 /// What one target can do, as far as a request can need it; `None` is not stated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Capabilities {
     /// What it is asked for.
-    pub kind: Option<file::ModelKind>,
+    pub kind: Option<ModelKind>,
     /// When it was released, in seconds since 1970.
     pub created: Option<u64>,
     /// The most tokens of a prompt.
@@ -30,25 +30,6 @@ pub struct Capabilities {
     pub documents: Option<bool>,
     /// Reasoning: no request is kept from it for that, but its first token may be long in coming.
     pub reasoning: Option<bool>,
-}
-
-impl From<&file::Capabilities> for Capabilities {
-    fn from(written: &file::Capabilities) -> Self {
-        // Whether there can be several calls at once keeps no request from a target.
-        let file::Capabilities {
-            kind,
-            created,
-            max_input,
-            tools,
-            parallel_tools: _,
-            vision,
-            structured_output,
-            reasoning,
-            audio,
-            documents,
-        } = *written;
-        Self { kind, created, max_input, tools, vision, structured_output, audio, documents, reasoning }
-    }
 }
 
 impl Capabilities {

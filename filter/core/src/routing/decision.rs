@@ -7,11 +7,15 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::file::{Sticky, Strategy};
-use crate::config::{Caller, Model, Target};
-use crate::dialect::Dialect;
-use crate::error::{ApiError, ErrorKind};
-use crate::exchange::Time;
+use sluice_wire::dialect::Client;
+use sluice_wire::error::{ApiError, ErrorKind};
+use sluice_wire::order::{by_numbers, put_first};
+use sluice_wire::time::Time;
+
+use crate::keys::caller::Caller;
+use crate::mix::number;
+use crate::routing::spec::{Sticky, Strategy};
+use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
 use crate::usage::estimate::Estimate;
 
@@ -27,7 +31,7 @@ pub struct Inquiry<'a> {
     /// What is asked for.
     pub model: &'a Model,
     /// How the client speaks.
-    pub client: &'static dyn Dialect,
+    pub client: &'static Client,
     /// Who asks.
     pub caller: &'a Caller,
     /// What the request asks of a target.
@@ -177,7 +181,7 @@ impl Draft<'_> {
     fn keep_speaking(&mut self) -> Result<(), ApiError> {
         let Inquiry { client, model, .. } = self.inquiry;
         self.leave_out(|target| {
-            target.provider.format_for(*client, &target.model).is_none().then_some(Reason::NoSuchEndpoint)
+            target.provider.format_for(client, &target.model).is_none().then_some(Reason::NoSuchEndpoint)
         });
         if !self.kept.is_empty() {
             return Ok(());
@@ -185,7 +189,7 @@ impl Draft<'_> {
         let message = format!(
             "The model `{}` cannot be asked this way: none of its providers has an endpoint like `{}`.",
             model.name,
-            client.path("", false)
+            (client.provider.path)("", false)
         );
         Err(ApiError::new(400, ErrorKind::InvalidRequest, message).with_code("endpoint_not_available"))
     }
@@ -290,12 +294,12 @@ impl Draft<'_> {
             return;
         }
         let by_tier = |target: &Rc<Target>| if named { 0 } else { target.tier };
-        self.kept.sort_by_key(by_tier);
+        by_numbers(&mut self.kept, |target| (u64::from(by_tier(target)), 0));
         let kept = std::mem::take(&mut self.kept);
         for tier in kept.chunk_by(|a, b| by_tier(a) == by_tier(b)) {
             let mut ordered = self.inquiry.order(strategy, tier, shared);
             if self.inquiry.needs.hosted {
-                ordered.sort_by_key(|target| !target.has_hosted_tools(self.inquiry.client));
+                put_first(&mut ordered, 0, |target| target.has_hosted_tools(self.inquiry.client));
             }
             if self.kept.is_empty() {
                 self.inquiry.stay(strategy, &mut ordered, shared);
@@ -316,7 +320,7 @@ impl Draft<'_> {
             list.push(Considered { target, place });
         }
         // One that is well again answers more likely than one that is not.
-        last.sort_by_key(|considered| considered.place != Place::Last(Trouble::Recovering));
+        put_first(&mut last, 0, |considered| considered.place == Place::Last(Trouble::Recovering));
         first.extend(last);
         first.extend(out);
         first
@@ -348,7 +352,7 @@ impl Inquiry<'_> {
             return;
         }
         let value = self.weighted_by();
-        let number = |target: &Target| order::number(target.name.as_bytes(), b"");
+        let number = |target: &Target| number(target.name.as_bytes(), b"");
         let before = sticky::target_of(value, self.now, shared);
         let place = before.and_then(|known| ordered.iter().position(|target| number(target) == known));
         if let Some(first) = ordered.get_mut(..=place.unwrap_or_default()) {
@@ -368,7 +372,7 @@ impl Inquiry<'_> {
             Some(Sticky::User) => self.user.filter(|user| !user.is_empty()).or(key),
             Some(Sticky::Header(name)) => self.hints.header(name).filter(|value| !value.is_empty()).or(key),
         };
-        order::number(self.model.name.as_bytes(), value.unwrap_or_default().as_bytes())
+        number(self.model.name.as_bytes(), value.unwrap_or_default().as_bytes())
     }
 
     fn place(&self, target: &Target, is_first: bool, shared: &dyn SharedData) -> Place {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use crate::config::file::{Control, Strategy};
-use crate::config::time;
-use crate::config::{Caller, Gateway};
-use crate::error::{ApiError, ErrorKind};
-use crate::exchange::headers::HeaderMap;
+use sluice_wire::calendar;
+use sluice_wire::error::{ApiError, ErrorKind};
+use sluice_wire::headers::HeaderMap;
+
+use crate::keys::caller::Caller;
+use crate::keys::spec::Control;
+use crate::routing::spec::Strategy;
 
 /// A header of the client's that asks for a strategy or a target.
 pub const ROUTE: &str = "x-sluice-route";
@@ -53,9 +55,9 @@ pub enum Wish {
 
 impl Hints {
     /// Reads the client's headers; errors are 400s that say what is wrong.
-    pub fn read(headers: &HeaderMap, gateway: &Gateway) -> Result<Self, ApiError> {
-        let watched = gateway.watched_headers.iter();
-        let headers_seen = watched.filter_map(|name| Some((name.clone(), headers.text(name)?.to_owned()))).collect();
+    pub fn read(headers: &HeaderMap, watched: &[String]) -> Result<Self, ApiError> {
+        let headers_seen =
+            watched.iter().filter_map(|name| Some((name.clone(), headers.text(name)?.to_owned()))).collect();
         Ok(Self {
             wish: one(headers, ROUTE)?.map(wish),
             no_fallback: one(headers, FALLBACK)?.map(no_fallback).transpose()?.unwrap_or_default(),
@@ -133,7 +135,7 @@ fn no_fallback(text: &str) -> Result<bool, ApiError> {
 }
 
 fn timeout(text: &str) -> Result<Duration, ApiError> {
-    let given = time::duration(text.trim()).filter(|time| !time.is_zero());
+    let given = calendar::duration(text.trim()).filter(|time| !time.is_zero());
     given.ok_or_else(|| bad(TIMEOUT, "expected a time above zero, such as 500ms, 30s or 2m"))
 }
 
@@ -162,7 +164,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn read(name: &'static str, value: &'static str) -> Result<Hints, ApiError> {
-        Hints::read(&[(name, value)].into_iter().collect(), &crate::exchange::fake::gateway())
+        Hints::read(&[(name, value)].into_iter().collect(), &[])
     }
 
     #[test]
@@ -172,7 +174,7 @@ mod tests {
             for values in values {
                 let mut headers = HeaderMap::default();
                 values.iter().for_each(|value| headers.push(name, value));
-                let error = Hints::read(&headers, &crate::exchange::fake::gateway()).unwrap_err();
+                let error = Hints::read(&headers, &[]).unwrap_err();
                 assert_eq!((error.status, error.code.as_deref()), (400, Some("invalid_header")), "{name}");
             }
         }
@@ -204,7 +206,7 @@ mod tests {
             assert_eq!(read("cache-control", value).unwrap().caching, caching, "{value}");
         }
         let twice: HeaderMap = [("cache-control", "no-cache"), ("cache-control", "no-store")].into_iter().collect();
-        assert_eq!(Hints::read(&twice, &crate::exchange::fake::gateway()).unwrap().caching, Caching::None);
+        assert_eq!(Hints::read(&twice, &[]).unwrap().caching, Caching::None);
     }
 
     #[test]

@@ -11,10 +11,12 @@ pub mod hints;
 pub mod needs;
 pub mod order;
 pub mod pace;
+pub mod patience;
+pub mod pattern;
 pub mod queue;
 pub mod retry_budget;
+pub mod spec;
 pub mod sticky;
+pub mod target;
+pub mod timeouts;
 pub mod way;
-
-#[cfg(test)]
-mod tests;

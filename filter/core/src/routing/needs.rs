@@ -3,7 +3,7 @@
 //! Read from what was found on the way in, not from a parse: so a need is what a request plainly asks for, and a request
 //! that hides one, with a field of a wrong type for instance, is its provider's to refuse.
 
-use crate::exchange::outline::Outline;
+use crate::peek::Outline;
 use crate::usage::estimate::Prompt;
 
 /// What one request needs. Its prompt's length depends on who counts: for another dialect, put its estimate in place.
@@ -43,13 +43,16 @@ impl Needs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::Dialect;
-    use crate::dialect::openai_chat::OpenAiChat;
+    use sluice_wire::dialect::openai_chat;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn needs(body: &str) -> Needs {
-        Needs::of(&Outline::read(body.as_bytes(), OpenAiChat.shape()).unwrap(), &Prompt::measure(body.as_bytes()), 7)
+        Needs::of(
+            &Outline::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap(),
+            &Prompt::measure(body.as_bytes()),
+            7,
+        )
     }
 
     /// A request with these fields, and with these parts beside a text.

@@ -1,11 +1,13 @@
 //! The strategies: targets in, targets out, in another order.
 
-use std::cmp::Ordering;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::Target;
-use crate::exchange::Time;
+use sluice_wire::order::{by_numbers, of_float};
+use sluice_wire::time::Time;
+
+use crate::mix::number;
+use crate::routing::target::Target;
 use crate::store::SharedData;
 use crate::usage::estimate::Estimate;
 
@@ -15,17 +17,15 @@ use super::cells::speed::{self, Speed};
 /// By their weights: each comes before the others as often as its weight says, over many `by`; the same `by` gives the same
 /// order, and a target that joins or leaves moves no more than its own share (rendezvous hashing). Weights of 0 come last.
 pub fn weighted(targets: &[Rc<Target>], by: u64) -> Vec<Rc<Target>> {
-    let mut scored: Vec<(f64, &Rc<Target>)> = targets
-        .iter()
-        .map(|target| {
-            let drawn = number(&by.to_le_bytes(), target.name.as_bytes());
-            // Evenly between 0 and 1, neither of them.
-            let even = ((drawn >> 12) as f64 + 0.5) / (1u64 << 52) as f64;
-            (-even.ln() / f64::from(target.weight), target)
-        })
-        .collect();
-    scored.sort_by(|(a, _), (b, _)| a.partial_cmp(b).unwrap_or(Ordering::Equal));
-    scored.into_iter().map(|(_, target)| target.clone()).collect()
+    let score = |target: &Rc<Target>| {
+        let drawn = number(&by.to_le_bytes(), target.name.as_bytes());
+        // Evenly between 0 and 1, neither of them.
+        let even = ((drawn >> 12) as f64 + 0.5) / (1u64 << 52) as f64;
+        -even.ln() / f64::from(target.weight)
+    };
+    let mut ordered = targets.to_vec();
+    by_numbers(&mut ordered, |target| (of_float(score(target)), 0));
+    ordered
 }
 
 /// By what the request will cost; those whose price is not known come last.
@@ -35,7 +35,7 @@ pub fn cheapest(targets: &[Rc<Target>], estimate: &dyn Fn(&Target) -> Estimate) 
         target.price.map_or(u64::MAX, |price| price.expected(&estimate).0)
     };
     let mut ordered = targets.to_vec();
-    ordered.sort_by_cached_key(cost);
+    by_numbers(&mut ordered, |target| (cost(target), 0));
     ordered
 }
 
@@ -64,21 +64,6 @@ pub fn least_busy(
 ) -> Vec<Rc<Target>> {
     let mut ordered = targets.to_vec();
     let chance = |target: &Rc<Target>| number(&dice.to_le_bytes(), target.name.as_bytes());
-    ordered.sort_by_cached_key(|target| (load::in_flight(shared, &target.cells, now, lease), chance(target)));
+    by_numbers(&mut ordered, |target| (load::in_flight(shared, &target.cells, now, lease), chance(target)));
     ordered
-}
-
-/// A number that belongs to two texts: FNV-1a, mixed so that every bit depends on all of them.
-pub fn number(first: &[u8], second: &[u8]) -> u64 {
-    const PRIME: u64 = 0x0000_0100_0000_01b3;
-    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
-    let hash = first.iter().fold(0xcbf2_9ce4_8422_2325, step);
-    mixed(second.iter().fold(step(hash, &0xff), step))
-}
-
-/// A number whose every bit depends on all bits of this one (the finalizer of SplitMix64).
-pub fn mixed(number: u64) -> u64 {
-    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::config::Target;
+use crate::routing::target::Target;
 
 /// At most 16 targets, as the configuration has it.
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@
 
 use std::cell::Cell;
 
-use crate::exchange::Time;
+use sluice_wire::time::Time;
 
 /// Over how many seconds attempts are counted: the present one, which is not over yet, and those before.
 const WINDOW: usize = 10;

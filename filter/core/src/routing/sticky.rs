@@ -7,7 +7,8 @@
 
 use std::time::Duration;
 
-use crate::exchange::Time;
+use sluice_wire::time::Time;
+
 use crate::store::SharedData;
 use crate::store::value::{Value, age, bytes, parse, read, update};
 
@@ -67,7 +68,7 @@ fn slot(value: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::fake::Shared;
+    use crate::store::fake::Shared;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -3,10 +3,12 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::file::{Delivery, Need, Sticky, Strategy, Trigger};
-use crate::config::{Caller, Timeouts};
-use crate::exchange::Time;
+use sluice_wire::time::Time;
+
 use crate::keys::Glob;
+use crate::keys::caller::Caller;
+use crate::routing::spec::{Delivery, Need, Sticky, Strategy, Trigger};
+use crate::routing::timeouts::Timeouts;
 
 use super::hints::Hints;
 use super::needs::Needs;
@@ -195,7 +197,7 @@ mod tests {
 
     /// 2026-11-22 is a Sunday.
     fn at(text: &str) -> Time {
-        Time(crate::config::time::rfc3339(text).unwrap() * 1_000_000_000)
+        Time(sluice_wire::calendar::rfc3339(text).unwrap() * 1_000_000_000)
     }
 
     #[test]

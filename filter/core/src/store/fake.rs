@@ -3,7 +3,10 @@
 use std::cell::{Cell, RefCell};
 
 use super::{Conflict, SharedData};
-use crate::exchange::fake::Shared;
+
+mod shared;
+
+pub(crate) use shared::Shared;
 
 /// A memory in which somebody else does something right before one of the calls.
 pub(crate) struct Interrupted<'a, F> {

@@ -12,9 +12,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sluice_wire::time::Time;
 
-use crate::exchange::Time;
-
+pub mod dimension;
 pub mod embedded;
 pub mod redis;
 pub(crate) mod value;
@@ -260,7 +260,7 @@ pub struct Global {
 /// The day since 1970 and the month since January 1970 of a moment, in UTC.
 pub fn day_and_month(now: Time) -> (u64, u64) {
     let days = now.seconds() / 86_400;
-    (days, crate::config::time::months_since_1970(days))
+    (days, sluice_wire::calendar::months_since_1970(days))
 }
 
 /// Bytes that all workers of an Envoy share, by name. Envoy's shared data; a map in tests.

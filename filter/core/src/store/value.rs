@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use sluice_wire::time::Time;
+
 use super::SharedData;
-use crate::exchange::Time;
 
 /// How often a change is tried when others write the same value in between. A value is written within microseconds, so that
 /// losing so often in a row is rare, and what is lost is one observation.

@@ -4,7 +4,7 @@
 //! It is in the memory that Envoy's workers share, for the last answers only. It says what to reserve, and nothing is charged by
 //! it: of an answer that is not known here, which another Envoy may have given, the request reserves `reservation.unknown_input`.
 
-use crate::routing::order::number;
+use crate::mix::number;
 use crate::store::SharedData;
 use crate::store::value::{Value, read, update};
 
@@ -72,7 +72,7 @@ pub fn tokens(shared: &dyn SharedData, id: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::fake::Shared;
+    use crate::store::fake::Shared;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -6,10 +6,12 @@
 
 use std::borrow::Cow;
 
-use super::literals::Literals;
+use sluice_wire::conversation::Usage;
+
+use crate::peek::Outline;
+use crate::peek::literals::Literals;
+
 use super::surcharge::Wishes;
-use crate::conversation::Usage;
-use crate::exchange::outline::Outline;
 
 /// An image, whatever its size, which is not known without decoding it. Anthropic documents about 1,600 tokens for the largest
 /// that it does not scale down (width x height / 750); OpenAI's largest in high detail is 85 + 8 tiles x 170 = 1,445.

@@ -2,6 +2,5 @@
 
 pub mod answers;
 pub mod estimate;
-pub(crate) mod literals;
 pub mod price;
 pub mod surcharge;

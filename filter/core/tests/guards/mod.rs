@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-use sluice_core::config::file::Detector;
+use sluice_core::guard::spec::Detector;
 
 /// All that is known without being described.
 pub const DETECTORS: [Detector; 10] = [

@@ -9,11 +9,11 @@ use super::key::Recipe;
 use super::ledger::{self, Ledger};
 use super::slots::{SLOTS, find, keep, name, slot_of};
 use super::*;
-use crate::exchange::Time;
-use crate::exchange::fake::Shared;
 use crate::store::SharedData;
+use crate::store::fake::Shared;
 use crate::store::fake::{Contended, Interrupted, damage};
 use crate::store::value::read;
+use sluice_wire::time::Time;
 
 #[cfg(not(target_arch = "wasm32"))]
 mod properties;

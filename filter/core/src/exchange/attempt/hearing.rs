@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
-use crate::conversation::StreamEvent;
-use crate::dialect::{Said, StreamReader};
-use crate::error::ApiError;
-use crate::framing::sse::Decoder;
+use sluice_wire::conversation::StreamEvent;
+use sluice_wire::dialect::{Said, StreamReader};
+use sluice_wire::error::ApiError;
+use sluice_wire::framing::sse::Decoder;
+
 use crate::guard::Finding;
 use crate::guard::answer::{Checks, Witness};
 use crate::guard::overheard::Overheard;

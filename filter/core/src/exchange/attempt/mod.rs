@@ -7,26 +7,27 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::Target;
-use crate::dialect::openai_chat::OpenAiChat;
-use crate::dialect::pass_through::is_stored;
-use crate::dialect::places::{by_name, own_name};
-use crate::dialect::{Content as About, Dialect, Said};
-use crate::error::{ApiError, ErrorKind, Own};
+use sluice_wire::dialect::pass_through::is_stored;
+use sluice_wire::dialect::places::{by_name, own_name};
+use sluice_wire::dialect::{Asks, Provider, Said, openai_chat};
+use sluice_wire::error::{ApiError, ErrorKind, Own};
+use sluice_wire::headers::HeaderMap;
+use sluice_wire::time::Time;
+
+use crate::routing::target::Target;
 
 use super::complaint::Complaint;
 use super::failure::{Failure, retry_after};
 use super::gateway::refusal;
-use super::headers::HeaderMap;
 use super::journey::{Begin, CANNOT_EXPRESS, Ending, Journey, Next, OVER_LIMIT, Stage, misconfigured, tale};
 use super::trace;
-use super::{Context, Effect, Event, Flow, Time, metric, property, signal};
+use super::{Context, Effect, Event, Flow, metric, property, signal};
 
 mod hearing;
 mod passing;
 mod recast;
 mod request;
-mod stream;
+pub mod stream;
 mod verbatim;
 mod whole;
 
@@ -45,7 +46,7 @@ const LONGEST_ERROR: usize = 1 << 20;
 pub struct Attempt {
     target: Rc<Target>,
     /// What its provider speaks.
-    dialect: &'static dyn Dialect,
+    dialect: &'static Provider,
     /// Which of the journey's attempts it is.
     number: usize,
     /// Client and provider speak the same dialect, or the provider's is the client's in another envelope: the bytes of answers pass.
@@ -91,7 +92,7 @@ impl Attempt {
                 let target = journey.current()?.clone();
                 cx.effects.extend(trace::failure(journey));
                 over(journey, now, cx.effects);
-                let dialect = journey.client;
+                let dialect = journey.client.provider;
                 return Some(Self { target, dialect, number: 0, same_bodies: true, phase: Phase::Done });
             }
             Begin::Unplanned => return None,
@@ -102,12 +103,13 @@ impl Attempt {
             cx.effects.extend(trace::failed(&journey.worker.gateway, "".into()));
         }
         let Some(dialect) = target.provider.format_for(journey.client, &target.model) else {
-            let mut attempt = Self { target, dialect: journey.client, number, same_bodies: true, phase: Phase::Done };
+            let mut attempt =
+                Self { target, dialect: journey.client.provider, number, same_bodies: true, phase: Phase::Done };
             let error = ApiError::new(400, ErrorKind::InvalidRequest, "The fallback has nothing of what is asked for.");
             attempt.ends_the_plan(CANNOT_EXPRESS, error, journey, cx);
             return Some(attempt);
         };
-        let same_bodies = dialect.bodies() == journey.client.name();
+        let same_bodies = dialect.bodies() == journey.client.id();
         let lease = journey.lease();
         let fits = journey.charge.as_mut().is_none_or(|charge| charge.moves_to(&target, lease, cx.shared, now));
         if !fits {
@@ -218,8 +220,8 @@ impl Attempt {
             let refusal = Refusal {
                 status,
                 retry_after: retry_after(&headers, cx.view.now().seconds()),
-                hint: text(self.dialect.error_header()),
-                request_id: text(self.dialect.request_id()),
+                hint: text(self.dialect.headers.error),
+                request_id: text(self.dialect.headers.request_id),
             };
             // A server's own trouble says enough: no need to read the body first when another target waits.
             if end || (status >= 500 && journey.another_waits()) {
@@ -228,17 +230,17 @@ impl Attempt {
             self.phase = Phase::Error(Box::new(refusal));
             return Flow::Pause;
         }
-        let passes = matches!(journey.client.content(), About::PassedThrough);
+        let passes = matches!(journey.client.asks, Asks::PassedThrough);
         if end && !passes {
             return self.fail(Failure::empty(), journey, cx);
         }
         if headers.text("content-encoding").is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
             return self.fail(Failure::compressed(), journey, cx);
         }
-        let is_stream = |content_type: &str| is_of(content_type, self.dialect.stream_type());
+        let is_stream = |content_type: &str| is_of(content_type, self.dialect.stream_type);
         let streams = journey.outline.stream && headers.text("content-type").is_some_and(is_stream);
         let content = match (self.same_bodies, streams) {
-            (true, true) if self.dialect.stream_type() == journey.client.stream_type() => Body::Stream,
+            (true, true) if self.dialect.stream_type == journey.client.provider.stream_type => Body::Stream,
             (true, false) => Body::Unchanged,
             (_, true) => Body::New("text/event-stream"),
             (false, false) => Body::New("application/json"),
@@ -251,8 +253,8 @@ impl Attempt {
         }
         // Should the answer turn out bad, these are discarded with it.
         self.answer_headers(&headers, content, journey, cx);
-        self.phase = match (streams, self.dialect.content(), journey.client.content()) {
-            (true, About::Chat(provider), About::Chat(client)) => {
+        self.phase = match (streams, self.dialect.chat(), journey.client.chat()) {
+            (true, Some(provider), Some(client)) => {
                 let speakers = Speakers { client, provider, same: self.same_bodies };
                 Phase::Stream(Box::new(Relay::new(journey, &self.target, &speakers, cx.view.now())))
             }
@@ -305,7 +307,7 @@ impl Attempt {
         out.extend(own.into_iter().chain(told));
         if let Body::New(kind) = content {
             out.push("content-type", kind);
-            out.extend(self.dialect.rate_limits(headers, now));
+            out.extend((self.dialect.headers.rate_limits)(headers, now));
         }
         effects.push(Effect::ReplaceHeaders(out));
     }
@@ -316,12 +318,12 @@ impl Attempt {
         if let Some(tried) = journey.attempts.last_mut() {
             tried.complaint = Complaint::read(body).map(Box::new);
         }
-        let mut error = self.dialect.read_error(*status, hint.as_deref(), body);
+        let mut error = (self.dialect.read_error)(*status, hint.as_deref(), body);
         error.retry_after = retry_after.or(error.retry_after);
         // A cloud has errors of its own, whatever its bodies are.
-        if self.dialect.name() == journey.client.name() {
+        if self.dialect.id == journey.client.id() {
             let own = Own::read(body, request_id.as_deref());
-            error.own = own.map(|own| own.filled(&self.dialect.write_error(&error)).into());
+            error.own = own.map(|own| own.filled(&(journey.client.manner.write_error)(&error)).into());
         } else if error.param.as_deref().is_some_and(|field| own_name(journey.client, field).is_some()) {
             // Of what was translated the client knows its own names.
             error = by_name(journey.client, error);
@@ -394,7 +396,7 @@ fn over(journey: &mut Journey, now: Time, effects: &mut Vec<Effect>) {
 
 /// What becomes of a request that reached a provider's filter and that no plan is known for.
 pub fn unplanned() -> Effect {
-    Effect::Reply(refusal(&OpenAiChat, &misconfigured(), &[]))
+    Effect::Reply(refusal(&openai_chat::CLIENT, &misconfigured(), &[]))
 }
 
 /// What passes unread is text all the same: clients refuse all of an answer with one byte that is none.
@@ -428,9 +430,9 @@ enum Body {
 }
 
 /// Of an answer that passes unchanged those headers pass that say something of its body, or of when to come back, and those that
-/// clients of its format read ([`Dialect::answers`]); of one written anew only those whose meaning survives. All else is between the
+/// clients of its format read ([`Headers::answers`](sluice_wire::dialect::provider::Headers::answers)); of one written anew only those whose meaning survives. All else is between the
 /// provider and the gateway's operator.
-fn passes_to_client(name: &[u8], content: Body, format: &dyn Dialect) -> bool {
+fn passes_to_client(name: &[u8], content: Body, format: &Provider) -> bool {
     const ALWAYS: [&str; 13] = [
         ":status",
         "accept-ranges",
@@ -450,9 +452,6 @@ fn passes_to_client(name: &[u8], content: Body, format: &dyn Dialect) -> bool {
     match content {
         Body::New(..) => matches!(name, b":status" | b"date" | b"cache-control"),
         Body::Unchanged if name == b"content-length" => true,
-        Body::Unchanged | Body::Stream => ALWAYS.iter().chain(format.answers()).any(is),
+        Body::Unchanged | Body::Stream => ALWAYS.iter().chain(format.headers.answers).any(is),
     }
 }
-
-#[cfg(test)]
-mod tests;

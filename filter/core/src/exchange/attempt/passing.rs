@@ -2,10 +2,11 @@
 //! the usage at the end of a stream of events, which would be free otherwise: its last bytes are kept until it is over, however
 //! it ends. And what it tells of a batch ([`crate::batch`]) is read as it flows.
 
+use sluice_wire::dialect::Client;
+use sluice_wire::dialect::pass_through::is_stored;
+
 use crate::batch::results::Results;
 use crate::batch::{Errand, Told, object};
-use crate::dialect::Dialect;
-use crate::dialect::pass_through::is_stored;
 
 use super::super::View;
 use super::super::journey::Journey;
@@ -32,7 +33,7 @@ enum Listening {
 }
 
 impl Passing {
-    pub(super) fn new(client: &dyn Dialect, content_type: Option<&str>) -> Self {
+    pub(super) fn new(client: &Client, content_type: Option<&str>) -> Self {
         let streams = content_type.is_some_and(|kind| is_of(kind, "text/event-stream"));
         Self { counts: streams && !is_stored(client), listens: None }
     }

@@ -1,9 +1,10 @@
 //! A provider that answers in one piece where a stream was asked for, or in a stream where it was not: the client gets what it
 //! asked for. All of the answer is here then, so that whatever is wrong with it is a failure that nobody has seen.
 
-use crate::dialect::translate::{self, Asked};
-use crate::dialect::{Chat, Content, Opening, Said};
-use crate::error::ApiError;
+use sluice_wire::dialect::translate::{self, Asked};
+use sluice_wire::dialect::{ChatClient, ChatProvider, Opening, Said};
+use sluice_wire::error::ApiError;
+
 use crate::guard::answer::Witness;
 
 use super::super::failure::Failure;
@@ -13,19 +14,18 @@ use super::Attempt;
 
 /// Between whom an answer is written anew.
 pub(super) struct Pair {
-    client: &'static dyn Chat,
-    provider: &'static dyn Chat,
+    client: &'static ChatClient,
+    provider: &'static ChatProvider,
+    /// Whether the answer came as a stream.
+    streamed: bool,
 }
 
 impl Attempt {
     /// Whether the answer has another form than its client asked for, and can be given the right one.
     pub(super) fn recasts(&self, body: &[u8], journey: &Journey) -> Option<Pair> {
-        let (Content::Chat(client), Content::Chat(provider)) = (journey.client.content(), self.dialect.content())
-        else {
-            return None;
-        };
+        let (client, provider) = (journey.client.chat()?, self.dialect.chat()?);
         let streamed = translate::is_stream(self.dialect, body);
-        (streamed || journey.outline.stream).then_some(Pair { client, provider })
+        (streamed || journey.outline.stream).then_some(Pair { client, provider, streamed })
     }
 
     pub(super) fn recast(
@@ -46,7 +46,7 @@ impl Attempt {
             estimate: 0,
             names: &journey.names,
         };
-        let response = translate::answer_in_any_form(pair.client, pair.provider, body, &asked);
+        let response = translate::answer_in_any_form(pair.client, pair.provider, (body, pair.streamed), &asked);
         let response = response.map_err(Failure::in_answer)?;
         if response.choices.iter().all(|choice| choice.parts.is_empty()) {
             return Err(Failure::ended_empty());
@@ -54,7 +54,7 @@ impl Attempt {
         if let Some(checks) = &journey.checks {
             journey.findings = checks.judge(&Witness::of(&response), std::iter::empty()).map_err(Failure::objection)?;
         }
-        if let Ok(glance) = self.dialect.peek_response(body) {
+        if let Some(Ok(glance)) = self.dialect.peek_response.map(|peek| peek(body)) {
             (journey.extras, journey.answer) = (glance.extras, glance.id);
         }
         journey.usage = response.usage;
@@ -66,7 +66,7 @@ impl Attempt {
             let opening = Opening { model, now: now.seconds(), include_usage, estimate, guises };
             ("text/event-stream", translate::streamed(pair.client, response, opening))
         } else {
-            ("application/json", pair.client.write_response(&response, now.seconds()))
+            ("application/json", (pair.client.write_response)(&response, now.seconds()))
         };
         if with.len() > journey.worker.gateway.memory.rewritten {
             return Err(Failure::in_answer(ApiError::answer_too_large(

@@ -3,14 +3,15 @@
 //! Envoy keeps what an earlier attempt did to the headers and forgets what it did to the body, so every attempt sets the
 //! whole header map anew, from what the gateway role saw of the client's, and changes the client's own body.
 
-use crate::config::Target;
-use crate::dialect::Dialect;
-use crate::dialect::translate::Translated;
-use crate::error::ApiError;
+use sluice_wire::dialect::Provider;
+use sluice_wire::dialect::translate::Translated;
+use sluice_wire::error::ApiError;
+use sluice_wire::headers::HeaderMap;
 
-use super::super::headers::HeaderMap;
+use crate::peek::Splice;
+use crate::routing::target::Target;
+
 use super::super::journey::Journey;
-use super::super::outline::Splice;
 use super::super::rewrite;
 use super::super::{Effect, Event, Flow, View};
 
@@ -28,7 +29,7 @@ pub(super) enum Outbound {
 }
 
 impl Outbound {
-    pub(super) fn choose(journey: &mut Journey, target: &Target, dialect: &dyn Dialect) -> Self {
+    pub(super) fn choose(journey: &mut Journey, target: &Target, dialect: &Provider) -> Self {
         if !rewrite::is_needed(journey.client, dialect, &journey.outline, target) {
             match journey.outline.splice(&target.model, target.provider.stream_usage) {
                 Some(splice) => Self::Spliced(splice),
@@ -51,7 +52,7 @@ impl Outbound {
         event: Event,
         journey: &mut Journey,
         target: &Target,
-        dialect: &'static dyn Dialect,
+        dialect: &'static Provider,
         view: &dyn View,
         effects: &mut Vec<Effect>,
     ) -> Result<Flow, ApiError> {
@@ -115,21 +116,21 @@ impl Outbound {
 }
 
 /// All headers of the request to the provider; its credential is added by Envoy afterwards.
-fn headers(journey: &Journey, target: &Target, dialect: &dyn Dialect, length: usize, view: &dyn View) -> HeaderMap {
+fn headers(journey: &Journey, target: &Target, dialect: &Provider, length: usize, view: &dyn View) -> HeaderMap {
     let provider = &target.provider;
     let stream = journey.outline.stream;
     // What belongs to the client's own format means nothing in another.
-    let own = journey.client.forwards();
-    let mut out: HeaderMap = match own.is_empty() || dialect.name() == journey.client.name() {
+    let own = journey.client.manner.forwards;
+    let mut out: HeaderMap = match own.is_empty() || dialect.id == journey.client.id() {
         true => journey.forwarded.clone(),
         false => journey.forwarded.iter().filter(|(name, _)| !own.iter().any(|own| own.as_bytes() == *name)).collect(),
     };
-    if dialect.name() != journey.client.name() && dialect.bodies() == journey.client.name() {
+    if let Some(envelope) = dialect.envelope.as_ref().filter(|envelope| envelope.of == journey.client.id()) {
         for (name, value) in journey.forwarded.iter() {
             let own = own.iter().find(|own| own.as_bytes() == name);
             let value = own.zip(str::from_utf8(value).ok());
             if let Some((name, value)) =
-                value.and_then(|(name, value)| Some((name, dialect.header_beside(name, value)?)))
+                value.and_then(|(name, value)| Some((name, (envelope.header_beside)(name, value)?)))
             {
                 out.push(name, value);
             }
@@ -141,7 +142,7 @@ fn headers(journey: &Journey, target: &Target, dialect: &dyn Dialect, length: us
         None => {
             out.push(":path", provider.layout.path(dialect, &target.model, stream));
             out.push("content-type", "application/json");
-            out.push("accept", if stream { dialect.stream_type() } else { "application/json" });
+            out.push("accept", if stream { dialect.stream_type } else { "application/json" });
         }
         Some(passage) => {
             out.push(":path", provider.layout.passed(&passage.path, &target.model));
@@ -167,7 +168,7 @@ fn headers(journey: &Journey, target: &Target, dialect: &dyn Dialect, length: us
     {
         out.push("traceparent", parent);
     }
-    for (name, value) in dialect.headers() {
+    for (name, value) in dialect.headers.sent {
         // Of a format's own headers the client's word counts.
         if out.get(name).is_none() {
             out.push(name, value);

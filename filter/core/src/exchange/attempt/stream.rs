@@ -12,14 +12,19 @@
 
 use std::ops::Range;
 
-use crate::config::Target;
-use crate::conversation::StreamEvent;
-use crate::dialect::{Chat, Opening, Said, StreamOpener, StreamReader, StreamWriter, translate};
-use crate::error::ApiError;
+use sluice_wire::conversation::StreamEvent;
+use sluice_wire::dialect::provider::Passing;
+use sluice_wire::dialect::{
+    ChatClient, ChatProvider, Opening, Said, StreamOpener, StreamReader, StreamWriter, translate,
+};
+use sluice_wire::error::ApiError;
+use sluice_wire::time::Time;
+
+use crate::routing::target::Target;
 
 use super::super::failure::Failure;
 use super::super::journey::Journey;
-use super::super::{Effect, Flow, Time, View, metric};
+use super::super::{Effect, Flow, View, metric};
 use super::hearing::Hearing;
 use super::verbatim::Verbatim;
 
@@ -51,7 +56,7 @@ const FEW: usize = 1024;
 
 /// A stream on its way from a provider to the client.
 #[derive(Debug)]
-pub(super) struct Relay {
+pub struct Relay {
     /// Between whom it flows; nobody, once the client has all that it will get.
     talk: Option<Box<Talk>>,
     /// Whether the client knows nothing of this attempt.
@@ -75,11 +80,14 @@ struct Waiting {
 }
 
 /// Between whom a stream flows.
-pub(super) struct Speakers {
-    pub(super) client: &'static dyn Chat,
-    pub(super) provider: &'static dyn Chat,
+#[derive(Debug, Clone, Copy)]
+pub struct Speakers {
+    /// The client's format.
+    pub client: &'static ChatClient,
+    /// The provider's.
+    pub provider: &'static ChatProvider,
     /// Both speak the same dialect: bytes pass through.
-    pub(super) same: bool,
+    pub same: bool,
 }
 
 /// A stream of which the client is to get more.
@@ -108,7 +116,7 @@ enum Route {
 
 /// How far a stream has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
+pub enum Progress {
     /// There may be more of it.
     More,
     /// Its terminator came.
@@ -116,35 +124,43 @@ pub(super) enum Progress {
 }
 
 impl Relay {
-    pub(super) fn new(journey: &mut Journey, target: &Target, speakers: &Speakers, now: Time) -> Self {
+    /// One for the attempt under way, whose answer's headers are here.
+    pub fn new(journey: &mut Journey, target: &Target, speakers: &Speakers, now: Time) -> Self {
         let Speakers { client, provider, same } = *speakers;
         let include_usage = journey.outline.include_usage;
-        let verbatim = || Verbatim::new(provider.stream_peeker(), !include_usage);
-        let route = match provider.stream_opener() {
-            Some(opener) if same => Route::Open { opener, text: Vec::new(), verbatim: verbatim() },
-            None if same => Route::Pass(verbatim()),
-            _ => Route::Translate { reader: translate::stream(client, provider, &journey.names), events: Vec::new() },
+        let route = match provider.passing.filter(|_| same) {
+            Some(Passing { peeker, opener }) => {
+                let verbatim = Verbatim::new(peeker(), !include_usage);
+                match opener {
+                    Some(opener) => Route::Open { opener: opener(), text: Vec::new(), verbatim },
+                    None => Route::Pass(verbatim),
+                }
+            }
+            None => {
+                Route::Translate { reader: translate::stream(client, provider, &journey.names), events: Vec::new() }
+            }
         };
         let estimate = journey.estimate(target, 0).input;
         let guises = journey.names.guises.clone();
         let opening = Opening { model: target.model.clone(), now: now.seconds(), include_usage, estimate, guises };
-        let writer = client.stream_writer(opening);
+        let writer = (client.stream_writer)(opening);
         let whole = journey.is_delivered_whole();
         journey.holding = whole;
         journey.finished = false;
-        let hearing = journey.checks.clone().map(|checks| Hearing::new(checks, same.then(|| provider.stream_reader())));
+        let hearing =
+            journey.checks.clone().map(|checks| Hearing::new(checks, same.then(|| (provider.stream_reader)())));
         let talk = Talk { route, writer, out: Vec::new(), shows: false, hearing };
         Self { talk: Some(Box::new(talk)), held: true, whole, read: 0, end: Waiting::default(), late: false }
     }
 
     /// Whether what begins here is one JSON object, though its type is a stream's: no line of events begins like that.
-    pub(super) fn is_no_stream(&self, size: usize, view: &dyn View) -> bool {
+    pub fn is_no_stream(&self, size: usize, view: &dyn View) -> bool {
         let fresh = self.talk.is_some() && self.held && self.read == 0;
         fresh && view.body(0..size.min(LONGEST_BLANK)).trim_ascii_start().first() == Some(&b'{')
     }
 
     /// Handles the buffer of a body callback. An error is a failure of which the client knows nothing.
-    pub(super) fn step(
+    pub fn step(
         &mut self,
         size: usize,
         end: bool,
@@ -211,7 +227,7 @@ impl Relay {
     }
 
     /// How much of Envoy's buffer is still there, of which so much was when it was seen last.
-    pub(super) fn buffered(&self, size: usize, journey: &Journey) -> usize {
+    pub fn buffered(&self, size: usize, journey: &Journey) -> usize {
         if self.end.has_left(journey) { 0 } else { size }
     }
 
@@ -250,8 +266,7 @@ impl Relay {
     }
 
     /// About how many bytes it keeps: in the VM, and in Envoy's buffer.
-    #[cfg(all(test, not(target_arch = "wasm32")))]
-    pub(super) fn held_bytes(&self) -> usize {
+    pub fn held_bytes(&self) -> usize {
         let buffered = if self.held { self.read } else { 0 };
         self.talk.as_ref().map_or(0, |talk| talk.held().saturating_add(buffered))
     }

@@ -7,8 +7,8 @@
 use std::mem::size_of;
 use std::ops::Range;
 
-use crate::dialect::{Glance, Seen, StreamPeeker};
-use crate::framing::sse::{Decoder, Event, TooLong};
+use sluice_wire::dialect::{Glance, Seen, StreamPeeker};
+use sluice_wire::framing::sse::{Decoder, Event, TooLong};
 
 use super::super::failure::Failure;
 use super::is_text;

@@ -1,15 +1,15 @@
 //! A whole answer: read when all of it is here, and only then shown to the client.
 
-use crate::config::file::Trigger;
-use crate::dialect::openai_embeddings::OpenAiEmbeddings;
-use crate::dialect::translate::{self, Asked};
-use crate::dialect::{Content, Dialect, Said, bare};
-use crate::error::ApiError;
-use crate::footprint;
-use crate::framing::surrogates;
+use sluice_wire::dialect::translate::{self, Asked};
+use sluice_wire::dialect::{Id, Provider, Said, bare, openai_embeddings};
+use sluice_wire::error::ApiError;
+use sluice_wire::footprint;
+use sluice_wire::framing::surrogates;
+
 use crate::guard::Finding;
 use crate::guard::answer::Witness;
 use crate::guard::overheard;
+use crate::routing::spec::Trigger;
 
 use super::super::failure::{Failure, Work};
 use super::super::journey::Journey;
@@ -24,7 +24,7 @@ impl Attempt {
                 Flow::Continue
             }
             Err(mut failure) => {
-                journey.usage = self.dialect.usage_of(&cx.view.body(0..size));
+                journey.usage = (self.dialect.usage_of)(&cx.view.body(0..size));
                 // What cannot be read was made all the same.
                 if failure.trigger == Some(Trigger::BadAnswer)
                     && failure.work == Work::Unknown
@@ -53,7 +53,7 @@ impl Attempt {
             return Err(Failure::empty());
         }
         is_text(&body)?;
-        if matches!(dialect.content(), Content::Chat(_)) && body.trim_ascii_start().first() == Some(&b'[') {
+        if dialect.chat().is_some() && body.trim_ascii_start().first() == Some(&b'[') {
             // Readers would take its elements for fields.
             let error = bare::error(&body).unwrap_or_else(|| ApiError::bad_answer("The provider's answer is a list."));
             return Err(Failure::in_answer(error));
@@ -65,9 +65,10 @@ impl Attempt {
         journey.findings = findings;
         let now = view.now();
         // A client that reads the other encoding as its own has wrong vectors, and no error.
-        let embeds = dialect.name() == OpenAiEmbeddings.name();
-        if self.same_bodies && !(embeds && OpenAiEmbeddings::departs(&body, journey.outline.encoding)) {
-            let glance = dialect.peek_response(&body).map_err(Failure::in_answer)?;
+        let embeds = dialect.id == Id::OpenAiEmbeddings;
+        let passes = self.same_bodies && !(embeds && openai_embeddings::departs(&body, journey.outline.encoding));
+        if let Some(peek) = dialect.peek_response.filter(|_| passes) {
+            let glance = peek(&body).map_err(Failure::in_answer)?;
             (journey.usage, journey.extras, journey.answer) = (glance.usage, glance.extras, glance.id);
             journey.said = said(dialect, body.len());
             journey.commit(now);
@@ -104,14 +105,16 @@ impl Attempt {
 
     /// What guardrails found in the answer and let pass; what has to be looked at is nothing, mostly.
     fn judged(&self, body: &[u8], journey: &Journey) -> Result<Vec<Finding>, Failure> {
-        let (Some(checks), Content::Chat(provider)) = (&journey.checks, self.dialect.content()) else {
+        let (Some(checks), Some(provider)) = (&journey.checks, self.dialect.chat()) else {
             return Ok(Vec::new());
         };
         footprint::check_answer(body).map_err(Failure::in_answer)?;
-        let witness = match provider.read_response(body) {
+        let witness = match (provider.read_response)(body) {
             Ok(response) => Witness::of(&response),
             // An answer that passes unchanged may hold what only its client knows.
-            Err(_) if self.same_bodies && self.dialect.peek_response(body).is_ok() => Witness::default().puzzled(),
+            Err(_) if self.same_bodies && self.dialect.peek_response.is_some_and(|peek| peek(body).is_ok()) => {
+                Witness::default().puzzled()
+            }
             Err(error) => return Err(Failure::in_answer(error)),
         };
         let passing = self.same_bodies.then(|| overheard::texts(body));
@@ -121,9 +124,6 @@ impl Attempt {
 
 /// What an answer of so many bytes has said, for an estimate where nobody counts it. Vectors, pictures, verdicts and the like
 /// are no text of a model's, however many bytes they have.
-fn said(dialect: &'static dyn Dialect, bytes: usize) -> Said {
-    match dialect.content() {
-        Content::Chat(_) => Said::of(bytes),
-        Content::Embeddings(_) | Content::TokenCount(_) | Content::PassedThrough => Said::default(),
-    }
+fn said(dialect: &Provider, bytes: usize) -> Said {
+    dialect.chat().map_or_else(Said::default, |_| Said::of(bytes))
 }

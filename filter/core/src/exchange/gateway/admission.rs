@@ -4,21 +4,27 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
+use sluice_wire::coding::{self, Coding};
+use sluice_wire::dialect::{Asks, Client};
+use sluice_wire::error::{ApiError, ErrorKind};
+use sluice_wire::headers::HeaderMap;
+use sluice_wire::hex;
+use sluice_wire::order::by_numbers;
+use sluice_wire::time::Time;
 
-use crate::coding::{self, Coding};
-use crate::config::{Caller, Credential, Gateway, KeyHash};
-use crate::dialect::{Content, Dialect};
-use crate::error::{ApiError, ErrorKind};
+use crate::callout::Called;
 use crate::gate::{Full, LARGEST_BODY, Share};
+use crate::gateway::Gateway;
+use crate::key_hash::KeyHash;
+use crate::keys::caller::{Caller, Credential};
 use crate::keys::{self, Denied, secret};
+use crate::peek::Outline;
 use crate::routing::hints::Hints;
 
-use super::super::headers::HeaderMap;
 use super::super::journey::{Arrival, Passage, from_envoy};
-use super::super::outline::Outline;
 use super::super::remote::Asking;
 use super::super::worker::Lookup;
-use super::super::{Called, Context, Effect, Flow, Reply, Time};
+use super::super::{Context, Effect, Flow, Reply};
 use super::endpoint::{self, Endpoint, Purpose, VERSION, speaker_at};
 use super::path::{canonical, origin};
 use super::{Exchange, Outcome, Phase, Refused, Trail, health, models, quoted};
@@ -117,7 +123,7 @@ impl Exchange {
             Purpose::Ask | Purpose::Models | Purpose::Model(_) | Purpose::Stored => {}
         }
         let configured = self.worker.gateway.forward_headers.iter().map(|header| header.name());
-        let own: Vec<&str> = endpoint.client.forwards().iter().copied().chain(configured).collect();
+        let own: Vec<&str> = endpoint.client.manner.forwards.iter().copied().chain(configured).collect();
         let passes = |name: &[u8]| match name == TRACE_PARENT {
             true => !tracing,
             false => FORWARDED.contains(&name) || own.iter().any(|own| own.as_bytes() == name),
@@ -135,7 +141,7 @@ impl Exchange {
             passage: passage(endpoint.client, path, query, &headers),
             endpoint,
             path: path.to_owned(),
-            hints: Hints::read(&headers, &self.worker.gateway),
+            hints: Hints::read(&headers, &self.worker.gateway.watched_headers),
             body: end.then_some(0),
             coding: coding(&headers),
             declared: headers.text("content-length").and_then(|text| text.parse().ok()),
@@ -223,7 +229,7 @@ impl Exchange {
                 match body {
                     None => Ok(Outcome::Step(Flow::Pause)),
                     Some(0) if purpose == Purpose::Ask => {
-                        Err(Outline::read(&[], client.shape()).err().unwrap_or_else(|| from_envoy(400)).into())
+                        Err(Outline::read(&[], client.shape).err().unwrap_or_else(|| from_envoy(400)).into())
                     }
                     Some(size) => self.body(size, cx),
                 }
@@ -284,9 +290,9 @@ fn coding(headers: &HeaderMap) -> Result<Option<Coding>, ApiError> {
 }
 
 /// What a provider has to be told of a request that is passed through.
-fn passage(client: &'static dyn Dialect, path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<Passage> {
+fn passage(client: &Client, path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<Passage> {
     let below = path.strip_prefix(VERSION).unwrap_or(path);
-    matches!(client.content(), Content::PassedThrough).then(|| Passage {
+    matches!(client.asks, Asks::PassedThrough).then(|| Passage {
         method: headers.text(":method").unwrap_or_default().to_owned(),
         path: query.map_or_else(|| below.to_owned(), |query| format!("{below}?{query}")),
         content_type: headers.text("content-type").map(str::to_owned),
@@ -301,7 +307,7 @@ fn with_own_idempotency_key(headers: HeaderMap, key: &str) -> HeaderMap {
     }
     let own = |value: &[u8]| {
         let digest = Sha256::new().chain_update(key).chain_update([0]).chain_update(value).finalize();
-        digest.iter().fold("sluice-".to_owned(), |text, byte| format!("{text}{byte:02x}")).into_bytes()
+        format!("sluice-{}", hex::encoded(&digest)).into_bytes()
     };
     let owned = |(name, value): (&[u8], &[u8])| match name == IDEMPOTENCY_KEY {
         true => (name.to_vec(), own(value)),
@@ -333,7 +339,10 @@ fn credentials(headers: &HeaderMap, gateway: &Gateway) -> Vec<Vec<u8>> {
     let in_file = |key: &[u8]| gateway.keys.contains_key(&KeyHash(Sha256::digest(key).into()));
     let likely = |key: &[u8]| (in_file(key), secret::is_well_formed(key));
     let mut ours: Vec<&[u8]> = all.iter().copied().filter(|key| likely(key) != (false, false)).collect();
-    ours.sort_by_key(|key| likely(key));
+    by_numbers(&mut ours, |key| {
+        let (in_file, well_formed) = likely(key);
+        (in_file.into(), well_formed.into())
+    });
     if ours.is_empty() {
         ours.extend(all.last());
     }

@@ -5,19 +5,22 @@ use std::rc::Rc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use sluice_wire::dialect::pass_through::is_stored;
+use sluice_wire::error::{ApiError, ErrorKind};
 
+use crate::batch::Errand;
 use crate::batch::book::{self, Page};
-use crate::batch::{Errand, Work};
-use crate::config::{Caller, Gateway, Model, Target};
-use crate::dialect::pass_through::is_stored;
-use crate::error::{ApiError, ErrorKind};
+use crate::gateway::Gateway;
 use crate::keys;
-use crate::limits::Plan;
+use crate::keys::caller::Caller;
+use crate::peek::form;
+use crate::reservation::Plan;
+use crate::reservation::work::Work;
+use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
 use crate::usage::surcharge::Wishes;
 
 use super::super::journey::{Arrival, Asked};
-use super::super::outline::form;
 use super::departure;
 use super::endpoint::format_at;
 use super::permission::Policy;
@@ -182,7 +185,7 @@ impl Reading<'_> {
         let (name, model, target) = self.model(&outline.model)?;
         Policy::of(self.gateway, &self.arrival.caller, &model, client).permits(body)?;
         let prompt = departure::prompt(client, &outline, body, self.shared);
-        let wishes = if client.shape().free { Wishes::default() } else { Wishes::of(body) };
+        let wishes = if client.shape.free { Wishes::default() } else { Wishes::of(body) };
         let reservation = &self.gateway.reservation;
         let asked = Asked { client, outline: &outline, prompt: &prompt, wishes: &wishes };
         let estimate = asked.estimate(&target, reservation, reservation.output_tokens);

@@ -1,11 +1,13 @@
 //! Answers from the cache, and into it: what goes to the client without a provider, and what is kept of that which comes from one.
 
+use sluice_wire::conversation::Usage;
+use sluice_wire::time::Time;
+
 use crate::cache::Entry;
-use crate::conversation::Usage;
 use crate::store::SharedData;
 
 use super::super::journey::Journey;
-use super::super::{Effect, Event, Flow, Reply, Time, View, metric, trace};
+use super::super::{Effect, Event, Flow, Reply, View, metric, trace};
 use super::{Exchange, Outcome, Phase};
 
 impl Exchange {

@@ -3,15 +3,21 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use sluice_wire::dialect::pass_through::is_stored;
+use sluice_wire::dialect::translate::Translated;
+use sluice_wire::dialect::{Asks, Client};
+use sluice_wire::error::{ApiError, ErrorKind};
+use sluice_wire::time::Time;
+
 use crate::batch::{Errand, book};
 use crate::cache::Entry;
-use crate::config::{Gateway, Model, Target};
-use crate::dialect::pass_through::is_stored;
-use crate::dialect::translate::Translated;
-use crate::dialect::{Content, Dialect};
-use crate::error::{ApiError, ErrorKind};
-use crate::limits::Plan;
+use crate::callout::Called;
+use crate::gateway::Gateway;
+use crate::peek::mentions::{Mention, first_denied};
+use crate::peek::{Outline, form};
+use crate::reservation::Plan;
 use crate::routing::queue::Queue;
+use crate::routing::target::{Model, Target};
 use crate::store::{Order, Settlement, SharedData};
 use crate::usage::answers;
 use crate::usage::estimate::{Estimate, Prompt};
@@ -21,11 +27,9 @@ use super::super::charge::{Charge, Ledger};
 use super::super::echo::Kept;
 use super::super::journey::{Arrival, Journey, Passage, from_envoy};
 use super::super::notes;
-use super::super::outline::mentions::{Mention, first_denied};
-use super::super::outline::{Outline, form};
 use super::super::rewrite;
 use super::super::worker::{Decision, Worker};
-use super::super::{Called, Context, Effect, Flow, LARGEST_BODY, Time, metric};
+use super::super::{Context, Effect, Flow, LARGEST_BODY, metric};
 use super::batches::{self, Seek};
 use super::permission::Policy;
 use super::{Exchange, Outcome, Phase, Refused, models, screening, set_out, unpacking};
@@ -281,7 +285,7 @@ impl Exchange {
                 Cow::Borrowed(masked.as_slice())
             }
         };
-        if let Content::TokenCount(count) = journey.client.content()
+        if let Asks::TokenCount(count) = &journey.client.asks
             && is_counted_here(journey)
         {
             return Ok(Prepared::Counted(count.answer(tokens(journey, count.of, &body))));
@@ -338,14 +342,14 @@ fn is_not_too_large(journey: &Journey, masked: &[u8]) -> Result<(), ApiError> {
 }
 
 /// Reads what is asked; an error when nobody would be.
-pub(super) fn read(body: &[u8], client: &dyn Dialect, passage: Option<&Passage>) -> Result<Outline, ApiError> {
+pub(super) fn read(body: &[u8], client: &Client, passage: Option<&Passage>) -> Result<Outline, ApiError> {
     if is_stored(client) {
         return Ok(Outline::opaque(String::new(), body.len()));
     }
     let content_type = passage.and_then(|passage| passage.content_type.as_deref());
     let outline = match content_type.filter(|content_type| form::is_form(content_type)) {
         Some(content_type) => Outline::of_form(body, form::boundary(content_type)?)?,
-        None => Outline::read(body, client.shape())?,
+        None => Outline::read(body, client.shape)?,
     };
     if outline.n > MOST_ANSWERS {
         let message = format!("Invalid 'n' or 'best_of': at most {MOST_ANSWERS} answers can be asked for at once.");
@@ -394,7 +398,7 @@ pub(super) fn set_up(
 ) -> Journey {
     let prompt = prompt(arrival.client, &outline, body, shared);
     let mut journey = Journey::new(worker, arrival, model, outline, prompt);
-    if journey.outline.is_json() && !journey.client.shape().free {
+    if journey.outline.is_json() && !journey.client.shape.free {
         journey.wishes = Wishes::of(body);
     }
     journey.outline.hosted = needs_hosted(&journey, body);
@@ -408,7 +412,7 @@ fn needs_hosted(journey: &Journey, body: &[u8]) -> bool {
     let (client, targets) = (journey.client, &journey.model.targets);
     let has = |target: &Rc<Target>| target.has_hosted_tools(client);
     let runs = |mention: &Mention<'_>| match mention {
-        Mention::Tool(Some(kind)) if client.runs_tool(kind) => Some(()),
+        Mention::Tool(Some(kind)) if (client.runs_tool)(kind) => Some(()),
         _ => None,
     };
     targets.iter().any(has)
@@ -418,9 +422,9 @@ fn needs_hosted(journey: &Journey, body: &[u8]) -> bool {
 }
 
 /// What the body holds that is charged for.
-pub(super) fn prompt(client: &dyn Dialect, outline: &Outline, body: &[u8], shared: &dyn SharedData) -> Prompt {
+pub(super) fn prompt(client: &Client, outline: &Outline, body: &[u8], shared: &dyn SharedData) -> Prompt {
     let mut prompt = match outline.is_json() {
-        _ if client.shape().free => return Prompt::default(),
+        _ if client.shape.free => return Prompt::default(),
         true => Prompt::measure(body),
         false => Prompt::of_file(body),
     };
@@ -436,14 +440,14 @@ pub(super) fn prompt(client: &dyn Dialect, outline: &Outline, body: &[u8], share
 /// Whether it asks for a count of tokens that no target of its model could answer.
 fn is_counted_here(journey: &Journey) -> bool {
     let counts = |target: &Rc<Target>| target.provider.format_for(journey.client, &target.model).is_some();
-    matches!(journey.client.content(), Content::TokenCount(_)) && !journey.model.targets.iter().any(counts)
+    matches!(journey.client.asks, Asks::TokenCount(_)) && !journey.model.targets.iter().any(counts)
 }
 
 /// The answer to such a request: an estimate.
-fn tokens(journey: &Journey, prompts: &'static dyn Dialect, body: &[u8]) -> u64 {
+fn tokens(journey: &Journey, prompts: &Client, body: &[u8]) -> u64 {
     let speaks = |target: &Rc<Target>| target.provider.format_for(prompts, &target.model);
-    let format = journey.model.targets.iter().find_map(speaks).unwrap_or(journey.client);
-    Estimate::of(&journey.outline, &Prompt::measure(body), format.bytes_per_100_tokens(), None, 0).input
+    let format = journey.model.targets.iter().find_map(speaks).unwrap_or(journey.client.provider);
+    Estimate::of(&journey.outline, &Prompt::measure(body), format.bytes_per_100_tokens, None, 0).input
 }
 
 /// Lines targets up in this order, with what the request takes of limits and budgets at each of them.

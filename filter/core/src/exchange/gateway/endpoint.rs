@@ -1,17 +1,11 @@
 //! What clients may call: for each path, what is wanted there and in which format.
 
 use serde::Serialize;
-
-use crate::config::url;
-use crate::dialect::Dialect;
-use crate::dialect::anthropic::Anthropic;
-use crate::dialect::completions::Completions;
-use crate::dialect::count::{COUNT_TOKENS, INPUT_TOKENS};
-use crate::dialect::openai_chat::OpenAiChat;
-use crate::dialect::openai_embeddings::OpenAiEmbeddings;
-use crate::dialect::pass_through::{ENDPOINTS, STORED};
-use crate::dialect::responses::Responses;
-use crate::error::{ApiError, ErrorKind};
+use sluice_wire::dialect::count::{COUNT_TOKENS, INPUT_TOKENS};
+use sluice_wire::dialect::pass_through::{ENDPOINTS, STORED};
+use sluice_wire::dialect::{Client, Id, anthropic, completions, openai_chat, openai_embeddings, responses};
+use sluice_wire::error::{ApiError, ErrorKind};
+use sluice_wire::percent;
 
 use super::{Refused, path};
 
@@ -40,17 +34,17 @@ pub(super) struct Endpoint {
     /// What is wanted.
     pub purpose: Purpose,
     /// The format that its client speaks.
-    pub client: &'static dyn Dialect,
+    pub client: &'static Client,
 }
 
 /// Where models are asked: by POST.
-const ASKED: &[(&str, &dyn Dialect)] = &[
-    ("/v1/chat/completions", &OpenAiChat),
-    ("/v1/responses", &Responses),
+const ASKED: &[(&str, &Client)] = &[
+    ("/v1/chat/completions", &openai_chat::CLIENT),
+    ("/v1/responses", &responses::CLIENT),
     ("/v1/responses/input_tokens", &INPUT_TOKENS),
-    ("/v1/completions", &Completions),
-    ("/v1/embeddings", &OpenAiEmbeddings),
-    (MESSAGES, &Anthropic),
+    ("/v1/completions", &completions::CLIENT),
+    ("/v1/embeddings", &openai_embeddings::CLIENT),
+    (MESSAGES, &anthropic::CLIENT),
     ("/v1/messages/count_tokens", &COUNT_TOKENS),
 ];
 
@@ -87,10 +81,10 @@ impl Endpoint {
     /// The endpoint at `path`, which is canonical and has no query. Lists of models come in Anthropic's form for clients that are
     /// Anthropic's.
     pub(super) fn at(method: &str, path: &str, is_anthropics: bool) -> Result<Self, Unserved> {
-        let client: &'static dyn Dialect = if is_anthropics { &Anthropic } else { &OpenAiChat };
+        let client: &'static Client = if is_anthropics { &anthropic::CLIENT } else { &openai_chat::CLIENT };
         let (methods, purpose, client) = match format_at(path) {
             Some(format) => ("POST", Purpose::Ask, format),
-            None if is_stored(path) => ("GET, HEAD, POST, DELETE", Purpose::Stored, &STORED as &dyn Dialect),
+            None if is_stored(path) => ("GET, HEAD, POST, DELETE", Purpose::Stored, &STORED),
             None if path == ALIVE => (READ, Purpose::Alive, client),
             None if path == READY => (READ, Purpose::Ready, client),
             None if ABOUT.contains(&path) => (READ, Purpose::About, client),
@@ -162,17 +156,17 @@ pub(super) fn about(origin: &str) -> Vec<u8> {
 }
 
 /// The format in which models are asked at `path`.
-pub(super) fn format_at(path: &str) -> Option<&'static dyn Dialect> {
+pub(super) fn format_at(path: &str) -> Option<&'static Client> {
     let asked = ASKED.iter().find_map(|(known, format)| (*known == path).then_some(*format));
     asked.or_else(|| {
         let below = path.strip_prefix(VERSION)?;
-        ENDPOINTS.iter().find(|endpoint| endpoint.path() == below).map(|endpoint| endpoint as &dyn Dialect)
+        ENDPOINTS.iter().find(|endpoint| path_of(endpoint) == below).copied()
     })
 }
 
 /// Whether a client that speaks so reads errors in Anthropic's format; every other one reads OpenAI's.
-pub(super) fn reads_anthropics_errors(client: &dyn Dialect) -> bool {
-    [Anthropic.name(), COUNT_TOKENS.name()].contains(&client.name())
+pub(super) fn reads_anthropics_errors(client: &Client) -> bool {
+    matches!(client.id(), Id::Anthropic | Id::CountTokens)
 }
 
 /// The paths at which errors have OpenAI's format, whatever else a request says of its client.
@@ -180,9 +174,14 @@ pub fn with_openais_errors() -> impl Iterator<Item = String> {
     asked_at().filter(|path| format_at(path).is_some_and(|format| !reads_anthropics_errors(format)))
 }
 
+/// Where an endpoint is that is passed through: no model stands in its path.
+fn path_of(endpoint: &Client) -> String {
+    (endpoint.provider.path)("", false)
+}
+
 /// Every path at which models are asked.
 pub(super) fn asked_at() -> impl Iterator<Item = String> {
-    let passed = ENDPOINTS.iter().map(|endpoint| format!("{VERSION}{}", endpoint.path()));
+    let passed = ENDPOINTS.iter().map(|endpoint| format!("{VERSION}{}", path_of(endpoint)));
     ASKED.iter().map(|(path, _)| (*path).to_owned()).chain(passed)
 }
 
@@ -204,18 +203,18 @@ fn is_stored(path: &str) -> bool {
 }
 
 /// The format in which a client at `path` expects to read errors: at a path that is unknown, too.
-pub(super) fn speaker_at(path: &str, is_anthropics: bool) -> &'static dyn Dialect {
+pub(super) fn speaker_at(path: &str, is_anthropics: bool) -> &'static Client {
     let below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     match format_at(path) {
         Some(format) => format,
-        None if is_anthropics || below(MESSAGES) => &Anthropic,
-        None => &OpenAiChat,
+        None if is_anthropics || below(MESSAGES) => &anthropic::CLIENT,
+        None => &openai_chat::CLIENT,
     }
 }
 
 /// A name out of a path. What is not well encoded stays as it is: no model is called so.
 pub(super) fn percent_decoded(text: &str) -> String {
-    String::from_utf8(url::percent_decoded(text)).unwrap_or_else(|_| text.to_owned())
+    String::from_utf8(percent::decoded(text)).unwrap_or_else(|_| text.to_owned())
 }
 
 #[cfg(test)]
@@ -266,9 +265,9 @@ mod tests {
 
     #[test]
     fn each_path_has_its_format_and_other_methods_are_unknown() {
-        for (path, name) in ASKED.iter().map(|(path, format)| (path, format.name())) {
-            assert_eq!(Endpoint::at("POST", path, false).unwrap().client.name(), name);
-            assert_eq!(speaker_at(path, false).name(), name);
+        for (path, name) in ASKED.iter().map(|(path, format)| (path, format.id())) {
+            assert_eq!(Endpoint::at("POST", path, false).unwrap().client.id(), name);
+            assert_eq!(speaker_at(path, false).id(), name);
             assert_eq!(Endpoint::at("GET", path, false).err(), Some(Unserved::Method("POST")));
         }
         for (path, is_anthropics, name) in [
@@ -278,7 +277,7 @@ mod tests {
             ("/v1/files", true, "anthropic"),
             ("/v1/files", false, "openai_chat"),
         ] {
-            assert_eq!(speaker_at(path, is_anthropics).name(), name, "{path}");
+            assert_eq!(speaker_at(path, is_anthropics).id().name(), name, "{path}");
         }
         assert_eq!(Endpoint::at("POST", "/v2/chat", false).err(), Some(Unserved::Path));
     }

@@ -5,22 +5,25 @@
 
 use std::rc::Rc;
 
-use crate::config::file::Strategy;
-use crate::config::{Caller, Credential, Gateway, Model, Target};
-use crate::error::{ApiError, ErrorKind};
+use sluice_wire::error::{ApiError, ErrorKind};
+use sluice_wire::headers::HeaderMap;
+use sluice_wire::time::Time;
+
+use crate::gateway::Gateway;
 use crate::guard::Finding;
 use crate::guard::answer::Checks;
+use crate::keys::caller::{Caller, Credential};
 use crate::keys::{self, Denied};
-use crate::limits::Plan;
+use crate::reservation::Plan;
 use crate::routing::decision::Considered;
 use crate::routing::hints::Hints;
 use crate::routing::needs::Needs;
+use crate::routing::spec::Strategy;
+use crate::routing::target::{Model, Target};
 use crate::store::{Conflict, SharedData};
 use crate::usage::estimate::Estimate;
 use crate::usage::price::MicroUsd;
 
-use super::super::Time;
-use super::super::headers::HeaderMap;
 use super::super::journey::{Arrival, Journey};
 use super::super::recall::Prospect;
 use super::super::worker::Worker;
@@ -123,7 +126,7 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresig
     let Question { headers, body, now, .. } = *question;
     let caller = admit(gateway, question)?;
     let client = format_at(question.path).ok_or_else(|| no_endpoint(question.path))?;
-    let hints = Hints::read(headers, gateway)?;
+    let hints = Hints::read(headers, &gateway.watched_headers)?;
     hints.allowed(&caller)?;
     let worker = Rc::new(Worker::new(gateway.clone(), [0; 16]));
     let dice = worker.dice();

@@ -3,9 +3,10 @@
 //! That it drains is Envoy's to know: its own filter behind ours answers `/ready`, and the text of that answer has what is
 //! known here. Anybody may ask, so Redis is asked at most once a second.
 
+use crate::callout::Called;
 use crate::exchange::property;
 
-use super::super::{Called, Context, Effect, Flow, Reply};
+use super::super::{Context, Effect, Flow, Reply};
 use super::{Exchange, Outcome, Phase, Refused};
 
 /// The name of a note that nobody keeps: that there is none is as good an answer as any.

@@ -6,20 +6,21 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use crate::config::Caller;
-use crate::config::file::LoggedClient;
-use crate::dialect::Dialect;
-use crate::dialect::anthropic::Anthropic;
-use crate::dialect::openai_chat::OpenAiChat;
-use crate::error::ApiError;
+use sluice_wire::dialect::{Client, Id, openai_chat};
+use sluice_wire::error::ApiError;
+use sluice_wire::headers::HeaderMap;
+use sluice_wire::time::Time;
+
+use crate::callout::{Call, Called};
 use crate::gate::{self, Full};
+use crate::gateway::spec::LoggedClient;
 use crate::guard::Finding;
-use crate::limits::NO_RETRY;
+use crate::keys::caller::Caller;
+use crate::reservation::NO_RETRY;
 use crate::store::SharedData;
 
 use super::charge::Ledger;
 use super::failure::Failure;
-use super::headers::HeaderMap;
 use super::journey::{Arrival, Journey, Stage, Tried, from_envoy, tale};
 use super::notes;
 use super::recall::Filling;
@@ -27,7 +28,7 @@ use super::record::{self, Record, Words, logged_client, trace_id};
 use super::trace;
 use super::transport;
 use super::worker::{Moment, Worker};
-use super::{Call, Called, Context, Effect, Event, Flow, Reply, Time, View, metric, property, undone};
+use super::{Context, Effect, Event, Flow, Reply, View, metric, property, undone};
 
 mod admission;
 mod batches;
@@ -52,7 +53,7 @@ use departure::{Reserving, Seeking};
 pub struct Exchange {
     worker: Rc<Worker>,
     /// How the client speaks; OpenAI's way until its path is known.
-    client: &'static dyn Dialect,
+    client: &'static Client,
     phase: Phase,
     trail: Trail,
 }
@@ -147,7 +148,7 @@ impl Context<'_> {
 impl Exchange {
     /// A request of which nothing is known.
     pub fn new(worker: Rc<Worker>) -> Self {
-        Self { worker, client: &OpenAiChat, phase: Phase::Start, trail: Trail::default() }
+        Self { worker, client: &openai_chat::CLIENT, phase: Phase::Start, trail: Trail::default() }
     }
 
     /// Handles a part of the request.
@@ -278,7 +279,7 @@ impl Exchange {
 
     /// The request's name, in the header where its client looks for it; for most that is Envoy's own.
     fn name(&self) -> Option<(&'static str, String)> {
-        self.client.request_id().zip(self.trail.request_id.clone())
+        self.client.provider.headers.request_id.zip(self.trail.request_id.clone())
     }
 
     /// The request is over: it is settled, and the access log is told.
@@ -444,7 +445,7 @@ fn set_out(journey: &Journey, effects: &mut Vec<Effect>) {
         effects.push(Effect::SetProperty(property::MODE, "stream".into()));
     }
     if endpoint::reads_anthropics_errors(journey.client) {
-        effects.push(Effect::SetProperty(property::CLIENT, Anthropic.name().into()));
+        effects.push(Effect::SetProperty(property::CLIENT, Id::Anthropic.name().into()));
     }
     let gateway = &journey.worker.gateway;
     trace::asked(gateway, Some(&journey.caller), Some(&journey.asked.name), Some(journey.strategy), effects);
@@ -477,7 +478,7 @@ fn quoted(name: &str) -> String {
 }
 
 /// An error as a reply in the client's dialect. Without an attempt nothing is said of attempts.
-pub(super) fn refusal(client: &dyn Dialect, error: &ApiError, attempts: &[Tried]) -> Reply {
+pub(super) fn refusal(client: &Client, error: &ApiError, attempts: &[Tried]) -> Reply {
     let mut headers = Vec::new();
     if !attempts.is_empty() {
         headers.extend(tale(attempts));
@@ -490,10 +491,8 @@ pub(super) fn refusal(client: &dyn Dialect, error: &ApiError, attempts: &[Tried]
         headers.push((NO_RETRY.0, NO_RETRY.1.to_owned()));
     }
     let named = error.own.as_ref().and_then(|own| own.request_id.clone());
-    headers.extend(client.request_id().zip(named));
-    let body = error.own.as_ref().map_or_else(|| client.write_error(error), |own| own.body.clone().into_bytes());
-    Reply::json(client.status(error), headers, body)
+    headers.extend(client.provider.headers.request_id.zip(named));
+    let body =
+        error.own.as_ref().map_or_else(|| (client.manner.write_error)(error), |own| own.body.clone().into_bytes());
+    Reply::json((client.manner.status)(error), headers, body)
 }
-
-#[cfg(test)]
-mod tests;

@@ -3,13 +3,15 @@
 use std::rc::Rc;
 
 use serde::Serialize;
+use sluice_wire::calendar;
+use sluice_wire::dialect::{Client, Id};
+use sluice_wire::error::{ApiError, ErrorKind};
 
-use crate::config::file::{Control, ModelKind};
-use crate::config::time;
-use crate::config::{Caller, Gateway, Model};
-use crate::dialect::Dialect;
-use crate::dialect::anthropic::Anthropic;
-use crate::error::{ApiError, ErrorKind};
+use crate::gateway::Gateway;
+use crate::keys::caller::Caller;
+use crate::keys::spec::Control;
+use crate::routing::spec::ModelKind;
+use crate::routing::target::Model;
 
 use super::{endpoint, quoted};
 
@@ -77,7 +79,7 @@ impl<'a> OpenAis<'a> {
 
 impl<'a> Anthropics<'a> {
     fn new(id: &'a str, about: About) -> Self {
-        let created_at = time::moment(about.created.unwrap_or_default());
+        let created_at = calendar::moment(about.created.unwrap_or_default());
         let About { kind, context_length: max_input_tokens, .. } = about;
         Self { r#type: "model", id, display_name: id, created_at, lifecycle: "active", kind, max_input_tokens }
     }
@@ -137,7 +139,7 @@ impl Page {
 }
 
 /// All that the caller may ask for, or the page of it that `query` asks for.
-pub(super) fn list(gateway: &Gateway, caller: &Caller, client: &dyn Dialect, query: &str) -> Result<Vec<u8>, ApiError> {
+pub(super) fn list(gateway: &Gateway, caller: &Caller, client: &Client, query: &str) -> Result<Vec<u8>, ApiError> {
     #[derive(Serialize)]
     struct OpenAisList<'a> {
         object: &'static str,
@@ -156,7 +158,7 @@ pub(super) fn list(gateway: &Gateway, caller: &Caller, client: &dyn Dialect, que
     let known = gateway.known_names(may_name_targets(caller));
     let may_ask = |name: &&str| {
         let found = gateway.find(name, may_name_targets(caller));
-        found.is_some_and(|found| caller.may_ask(name, &found))
+        found.is_some_and(|found| caller.may_ask(name, &found.name))
     };
     let names: Vec<String> = known.into_iter().filter(|name| may_ask(&name.as_str())).collect();
     let about = |name: &str| {
@@ -176,7 +178,7 @@ pub(super) fn list(gateway: &Gateway, caller: &Caller, client: &dyn Dialect, que
 }
 
 /// One of them.
-pub(super) fn one(gateway: &Gateway, caller: &Caller, client: &dyn Dialect, name: &str) -> Result<Vec<u8>, ApiError> {
+pub(super) fn one(gateway: &Gateway, caller: &Caller, client: &Client, name: &str) -> Result<Vec<u8>, ApiError> {
     let about = About::of(&*resolve(gateway, caller, name)?, gateway);
     Ok(match is_anthropics(client) {
         true => json(&Anthropics::new(name, about)),
@@ -194,7 +196,7 @@ pub(super) fn resolve(gateway: &Gateway, caller: &Caller, name: &str) -> Result<
         let message = format!("The model {} does not exist. GET /v1/models lists those that do.", quoted(name));
         return Err(about_model(404, ErrorKind::NotFound, message).with_code("model_not_found"));
     };
-    if !caller.may_ask(name, &found) {
+    if !caller.may_ask(name, &found.name) {
         let message = format!("This key may not use the model {}. GET /v1/models lists those it may.", quoted(name));
         return Err(about_model(403, ErrorKind::Permission, message).with_code("model_not_allowed"));
     }
@@ -213,8 +215,8 @@ pub(super) fn may_name_targets(caller: &Caller) -> bool {
     caller.control.contains(&Control::Targets)
 }
 
-fn is_anthropics(client: &dyn Dialect) -> bool {
-    client.name() == Anthropic.name()
+fn is_anthropics(client: &Client) -> bool {
+    client.id() == Id::Anthropic
 }
 
 /// Strings and numbers into a `Vec` cannot fail.

@@ -1,13 +1,16 @@
 //! What a body may ask for: not what its key, its team or its model forbids, and of what a provider keeps only what the key may
 //! call at its own path.
 
-use crate::config::{Caller, Gateway, Model};
-use crate::dialect::Dialect;
-use crate::error::{ApiError, ErrorKind};
-use crate::keys::{self, Forbidden};
+use sluice_wire::dialect::Client;
+use sluice_wire::error::{ApiError, ErrorKind};
 
-use super::super::outline::form;
-use super::super::outline::mentions::{Kept, Mention, first_denied};
+use crate::gateway::Gateway;
+use crate::keys::caller::Caller;
+use crate::keys::{self, Forbidden};
+use crate::peek::form;
+use crate::peek::mentions::{Kept, Mention, first_denied};
+use crate::routing::target::Model;
+
 use super::endpoint::reads_anthropics_errors;
 use super::quoted;
 
@@ -27,7 +30,7 @@ enum Denied<'a> {
 
 impl<'a> Policy<'a> {
     /// What is forbidden to a request of the caller's for this model.
-    pub(super) fn of(gateway: &'a Gateway, caller: &'a Caller, model: &'a Model, client: &dyn Dialect) -> Self {
+    pub(super) fn of(gateway: &'a Gateway, caller: &'a Caller, model: &'a Model, client: &Client) -> Self {
         let team = gateway.forbid.get(&*caller.team);
         let something = |forbidden: &&Forbidden| !forbidden.is_nothing();
         let forbidden = [

@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use crate::config::Gateway;
-use crate::config::file::{Action, Side};
-use crate::dialect::Content;
-use crate::error::ApiError;
+use sluice_wire::error::ApiError;
+
+use crate::gateway::Gateway;
 use crate::guard::answer::{Checks, Format};
 use crate::guard::prompt::{Screened, Unfit};
+use crate::guard::spec::{Action, Side};
 use crate::guard::{self, prompt};
 
 use super::super::Context;
@@ -72,9 +72,7 @@ pub(super) fn screen(journey: &Journey, body: &[u8]) -> Result<Screened, Unfit> 
 
 /// What the answer to this request has to pass; `None` where that is nothing.
 pub(super) fn checks(journey: &Journey, body: &[u8]) -> Option<Rc<Checks>> {
-    if !matches!(journey.client.content(), Content::Chat(_)) {
-        return None;
-    }
+    journey.client.chat()?;
     let (caller, model) = (&journey.caller, &journey.asked);
     let guards = guard::concerning(&journey.worker.gateway.guards, Side::Answers, caller, &model.name);
     let format = model.way.check_structured_output.then(|| Format::asked_in(body)).flatten();

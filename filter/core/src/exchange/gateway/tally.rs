@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
-use crate::config::file::{Action, Trigger};
 use crate::guard::Finding;
+use crate::guard::spec::Action;
+use crate::routing::spec::Trigger;
 
 use super::super::journey::{Journey, Stage};
 use super::super::{Effect, metric};

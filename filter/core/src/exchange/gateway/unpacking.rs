@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-
-use crate::coding::{Coding, Unreadable};
-use crate::dialect::pass_through::is_stored;
-use crate::error::{ApiError, ErrorKind};
+use sluice_wire::coding::{Coding, Unreadable};
+use sluice_wire::dialect::Id;
+use sluice_wire::dialect::pass_through::is_stored;
+use sluice_wire::error::{ApiError, ErrorKind};
 
 use super::super::journey::{Arrival, from_envoy};
 use super::super::{Effect, LARGEST_BODY, View};
@@ -46,7 +46,7 @@ pub(super) fn unpack(
     if mark > 0 {
         return Ok(Some(replace(mark..mark, body, Vec::new(), effects)));
     }
-    if arrival.client.name() == "moderations"
+    if arrival.client.id() == Id::Moderations
         && let Some((place, model)) = default_model(body)
     {
         let with = [body.get(..place.start).unwrap_or_default(), model.as_bytes()].concat();

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
+use sluice_wire::conversation::Usage;
+use sluice_wire::dialect::pass_through::usage_at_end;
+use sluice_wire::dialect::{Id, Said};
+use sluice_wire::extras::{Extras, Tool};
+use sluice_wire::time::Time;
+
 use crate::batch::Outcome;
-use crate::config::Target;
-use crate::conversation::Usage;
-use crate::dialect::openai_chat::OpenAiChat;
-use crate::dialect::pass_through::usage_at_end;
-use crate::dialect::{Dialect, Said};
 use crate::routing::cells::circuit;
+use crate::routing::target::Target;
 use crate::store::{Settlement, SharedData};
 use crate::usage::estimate::{Estimate, produced};
-use crate::usage::surcharge::{Extras, Tool};
 
-use super::super::Time;
 use super::super::charge::Ledger;
 use super::super::failure::Work;
 use super::{Asked, Counted, Journey, Stage};
@@ -74,7 +74,7 @@ impl Journey {
         let hour_writes = told.hour_writes.or(self.wishes.for_an_hour.then_some(u64::MAX));
         let mut calls = told.calls;
         // A model of chat completions that searches (`web_search_options`) searches for each answer, and does not say so.
-        let silent = self.client.name() == OpenAiChat.name() && calls.of(Tool::WebSearch) == 0;
+        let silent = self.client.id() == Id::OpenAiChat && calls.of(Tool::WebSearch) == 0;
         if silent && self.wishes.calls.of(Tool::WebSearch) > 0 {
             calls.add(Tool::WebSearch, self.outline.n);
         }
@@ -121,7 +121,7 @@ impl Journey {
             (Stage::Refused, _) => return,
             // It failed without a callback, and nothing came after it.
             (Stage::Underway, None) if failed => return,
-            _ if self.client.shape().free => Usage::default(),
+            _ if self.client.shape.free => Usage::default(),
             // A prompt has tokens: without them the provider did not count all.
             // So has an answer that says something.
             (stage, Some(usage))

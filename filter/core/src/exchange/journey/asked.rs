@@ -1,20 +1,18 @@
 //! What a request asks for, as far as it is charged for, and how much that is at a target.
 
-use crate::config::Target;
-use crate::config::file::Reservation;
-use crate::dialect::Dialect;
-use crate::dialect::anthropic::Anthropic;
-use crate::dialect::bedrock::Bedrock;
+use sluice_wire::dialect::{Client, Id};
+
+use crate::gateway::spec::Reservation;
+use crate::peek::Outline;
+use crate::routing::target::Target;
 use crate::usage::estimate::{Estimate, Prompt};
 use crate::usage::surcharge::Wishes;
-
-use super::super::outline::Outline;
 
 /// A request: one that came by itself, or a line of a batch's file.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     /// How its client speaks.
-    pub client: &'static dyn Dialect,
+    pub client: &'static Client,
     /// What is known of its body.
     pub outline: &'a Outline,
     /// What its prompt holds.
@@ -34,7 +32,7 @@ impl Asked<'_> {
     /// The same without what stands elsewhere.
     pub fn of_body(&self, target: &Target, ceiling: u64) -> Estimate {
         let max_output = target.price.and_then(|price| price.max_output);
-        let has_output = self.client.content().has_output() && !self.client.shape().free;
+        let has_output = self.client.asks.has_output() && !self.client.shape.free;
         let ceiling = if has_output { ceiling } else { 0 };
         let estimate = Estimate::of(self.outline, self.prompt, self.bytes_per_100_tokens(target), max_output, ceiling);
         Estimate { images: estimate.images.saturating_add(self.made()), ..estimate }
@@ -48,17 +46,17 @@ impl Asked<'_> {
 
     /// How many images are to be made.
     pub fn made(&self) -> u64 {
-        if self.client.shape().makes_images { self.outline.n } else { 0 }
+        if self.client.shape.makes_images { self.outline.n } else { 0 }
     }
 
     /// How its provider's tokens are estimated.
     pub fn bytes_per_100_tokens(&self, target: &Target) -> u64 {
-        target.provider.format_for(self.client, &target.model).unwrap_or(self.client).bytes_per_100_tokens()
+        target.provider.format_for(self.client, &target.model).unwrap_or(self.client.provider).bytes_per_100_tokens
     }
 
     /// Whether its prompt may be written to a cache: Anthropic and Bedrock write what is marked, others as they like.
     fn may_write(&self, target: &Target) -> bool {
-        let format = target.provider.format_for(self.client, &target.model).unwrap_or(self.client);
-        self.wishes.caches || ![Anthropic.name(), Bedrock.name()].contains(&format.name())
+        let format = target.provider.format_for(self.client, &target.model).unwrap_or(self.client.provider);
+        self.wishes.caches || !matches!(format.id, Id::Anthropic | Id::Bedrock)
     }
 }

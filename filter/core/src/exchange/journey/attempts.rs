@@ -3,19 +3,21 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::Target;
-use crate::config::file::{Strategy, Trigger};
-use crate::dialect::aliases::Names;
-use crate::error::ApiError;
+use sluice_wire::dialect::aliases::Names;
+use sluice_wire::error::ApiError;
+use sluice_wire::time::Time;
+
 use crate::routing::cells::circuit;
 use crate::routing::cells::speed::{self, Observation};
+use crate::routing::spec::{Strategy, Trigger};
+use crate::routing::target::Target;
 use crate::store::SharedData;
 use crate::usage::answers;
 
+use super::super::NO_CLUSTER;
 use super::super::failure::{Failure, LONGEST_WAIT, SLACK, Work};
 use super::super::notes;
 use super::super::worker::Worker;
-use super::super::{NO_CLUSTER, Time};
 use super::{Begin, Journey, Lingering, MISCONFIGURED, Next, Silence, Stage, Tried, from_envoy, misconfigured};
 
 /// Before a model's only target is asked once more after what passes in a moment. Envoy waits whole seconds, and up to a half longer.

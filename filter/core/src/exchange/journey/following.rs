@@ -7,12 +7,14 @@
 
 use std::rc::Rc;
 
-use crate::config::Target;
+use sluice_wire::time::Time;
+
+use crate::routing::target::Target;
 use crate::store::SharedData;
 
 use super::super::echo::Kept;
+use super::super::notes;
 use super::super::rewrite;
-use super::super::{Time, notes};
 use super::{Journey, Stage};
 
 /// The words of the log.

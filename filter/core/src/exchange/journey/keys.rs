@@ -6,11 +6,12 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::Target;
-use crate::error::ErrorKind;
+use sluice_wire::error::ErrorKind;
+use sluice_wire::time::Time;
+
+use crate::routing::target::Target;
 use crate::store::SharedData;
 
-use super::super::Time;
 use super::super::failure::Failure;
 use super::super::worker::{LONGEST_LIMIT, NO_MONEY};
 use super::Journey;

@@ -9,10 +9,11 @@
 
 use std::rc::Rc;
 
-use crate::config::file::Trigger;
+use sluice_wire::time::Time;
+
+use crate::routing::spec::Trigger;
 use crate::store::SharedData;
 
-use super::super::Time;
 use super::super::failure::Failure;
 use super::{Journey, Tried};
 

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use crate::config::Target;
-use crate::config::patience::Waited;
+use crate::routing::patience::Waited;
+use crate::routing::target::Target;
 
 use super::super::failure::SLACK;
 use super::Journey;

@@ -4,9 +4,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::error::ApiError;
+use sluice_wire::error::ApiError;
+use sluice_wire::time::Time;
 
-use super::super::Time;
 use super::super::failure::Failure;
 use super::{Journey, Tried};
 

@@ -1,10 +1,12 @@
 //! What is judged, and how.
 
-use super::*;
-use crate::config::file::Detector;
-use crate::conversation::Choice;
+use sluice_wire::conversation::Choice;
+
 use crate::guard::Match;
 use crate::guard::finder::Wanted;
+use crate::guard::spec::Detector;
+
+use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -1,10 +1,11 @@
 //! What becomes of bodies.
 
-use super::*;
-use crate::config::file::Detector;
 use crate::guard::Match;
 use crate::guard::finder::Wanted;
 use crate::guard::places::each_place;
+use crate::guard::spec::Detector;
+
+use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

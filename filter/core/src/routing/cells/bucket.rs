@@ -8,7 +8,7 @@
 //! written last comes last.
 
 use crate::bytes::Reader;
-use crate::routing::order::number;
+use crate::mix::number;
 use crate::store::SharedData;
 use crate::store::value::{NOT_YET, Value, again};
 
@@ -99,7 +99,7 @@ pub(super) mod tests {
     use super::super::tests::at;
     use super::super::{Cells, circuit, load::InFlight, speed};
     use super::*;
-    use crate::exchange::fake::Shared;
+    use crate::store::fake::Shared;
 
     /// A cell, as it lies in the memory.
     pub(in super::super) fn stored(shared: &dyn SharedData, spot: &Spot) -> Option<Vec<u8>> {

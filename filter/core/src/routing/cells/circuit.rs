@@ -20,9 +20,11 @@
 
 use std::time::Duration;
 
-use super::{Cells, Value, after, age, nanos, update};
-use crate::exchange::Time;
+use sluice_wire::time::Time;
+
 use crate::store::SharedData;
+
+use super::{Cells, Value, after, age, nanos, update};
 
 /// The format, and that it is one.
 const FORMAT: [u8; 8] = *b"circuit\x01";

@@ -8,9 +8,11 @@
 
 use std::time::Duration;
 
-use super::{Spot, Value, age, read, update};
-use crate::exchange::Time;
+use sluice_wire::time::Time;
+
 use crate::store::SharedData;
+
+use super::{Spot, Value, age, read, update};
 
 /// The format, and that it is one.
 const FORMAT: [u8; 8] = *b"keyrest\x01";
@@ -119,7 +121,7 @@ mod tests {
 
     use super::super::tests::at;
     use super::*;
-    use crate::exchange::fake::Shared;
+    use crate::store::fake::Shared;
 
     const MINUTE: Duration = Duration::from_secs(60);
 

@@ -7,9 +7,11 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use super::{Cells, Value, age, update};
-use crate::exchange::Time;
+use sluice_wire::time::Time;
+
 use crate::store::SharedData;
+
+use super::{Cells, Value, age, update};
 
 /// The format, and that it is one.
 const FORMAT: [u8; 8] = *b"load\0\0\0\x01";
@@ -118,7 +120,7 @@ mod tests {
     use super::super::bucket::tests::{damage, stored};
     use super::super::tests::{at, target};
     use super::*;
-    use crate::exchange::fake::Shared;
+    use crate::store::fake::Shared;
     use crate::store::fake::{Contended, Interrupted};
 
     const LEASE: Duration = Duration::from_secs(600);

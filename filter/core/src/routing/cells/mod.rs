@@ -11,9 +11,10 @@
 
 use std::time::Duration;
 
-use crate::exchange::Time;
-use crate::store::value::{Value, age, bytes, parse};
 use bucket::{Spot, read, update};
+use sluice_wire::time::Time;
+
+use crate::store::value::{Value, age, bytes, parse};
 
 mod bucket;
 pub mod circuit;

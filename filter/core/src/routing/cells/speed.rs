@@ -12,9 +12,12 @@
 
 use std::time::Duration;
 
-use super::{Cells, Value, after, age, update};
-use crate::exchange::Time;
+use sluice_wire::order::{by_numbers, of_float};
+use sluice_wire::time::Time;
+
 use crate::store::SharedData;
+
+use super::{Cells, Value, after, age, update};
 
 /// The format, and that it is one.
 const FORMAT: [u8; 8] = *b"speed\0\0\x01";
@@ -93,7 +96,7 @@ pub fn claim_exploration(shared: &dyn SharedData, target: &Cells, now: Time) -> 
 pub fn order(targets: &[Speed], output_tokens: u64, now: Time, dice: u64) -> Order {
     let mut known: Vec<(usize, f64)> =
         (0..).zip(targets).filter_map(|(index, speed)| Some((index, speed.seconds(output_tokens)?))).collect();
-    known.sort_by(|(_, one), (_, other)| one.total_cmp(other));
+    by_numbers(&mut known, |(_, seconds)| (of_float(*seconds), 0));
     let fastest = known.first().map(|(_, seconds)| seconds * EQUAL).unwrap_or_default();
     let equals = known.partition_point(|(_, seconds)| *seconds <= fastest);
     let mut by_speed: Vec<usize> = known.into_iter().map(|(index, _)| index).collect();

@@ -4,13 +4,15 @@
 //! listed: rows of whose they are, what it is about, its name, and the sums. A row of which the month has passed goes when another
 //! one comes; so do those of teams, keys and models that are no more.
 
+use sluice_wire::time::Time;
+
+use crate::bytes::{Reader, Writer};
+use crate::store::dimension::Dimension;
+use crate::store::{Entry, SharedData, Sums, Unavailable};
+
 use super::cell::Moment;
 use super::place::Place;
 use super::{ATTEMPTS, contended};
-use crate::bytes::{Reader, Writer};
-use crate::config::file::Dimension;
-use crate::exchange::Time;
-use crate::store::{Entry, SharedData, Sums, Unavailable};
 
 /// The format, and that it is one.
 const FORMAT: [u8; 4] = *b"SA\0\x03";

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use sluice_wire::time::Time;
+
+use crate::mix::{hash, mixed};
+use crate::store::{Gauge, Meter, Reading, Settled, Take, day_and_month};
+
 use super::places::Places;
 use super::rate::Rate;
 use super::window::Window;
-use crate::exchange::Time;
-use crate::store::{Gauge, Meter, Reading, Settled, Take, day_and_month};
 
 /// A moment, taken apart once for all meters.
 #[derive(Debug, Clone, Copy)]
@@ -103,18 +106,6 @@ impl Id {
     }
 
     pub(super) fn of_name(name: &str, window: u64) -> Self {
-        Self(mix(hash(name) ^ mix(window)))
+        Self(mixed(hash(name.as_bytes()) ^ mixed(window)))
     }
-}
-
-/// A text in 64 bits (FNV-1a), the same in every worker and every build.
-pub(super) fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
-/// Spreads every bit over all (the end of MurmurHash3).
-pub(super) fn mix(mut bits: u64) -> u64 {
-    bits = (bits ^ (bits >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    bits = (bits ^ (bits >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    bits ^ (bits >> 33)
 }

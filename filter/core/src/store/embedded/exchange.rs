@@ -11,6 +11,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use sluice_wire::hex;
+use sluice_wire::time::Time;
+
+use crate::store::{Batch, Delta, Gauge, Global, Meter, SharedData, Unavailable};
+
 use super::cell::{Cell, Id, Moment};
 use super::names::Names;
 use super::page::{self, Page, Progress};
@@ -19,8 +24,6 @@ use super::rate::UNIT;
 use super::told::{Told, saturated};
 use super::window::Window;
 use super::{ATTEMPTS, Reach, contended, update};
-use crate::exchange::Time;
-use crate::store::{Batch, Delta, Gauge, Global, Meter, SharedData, Unavailable};
 
 /// The most meters of a batch: Redis does nothing else meanwhile.
 pub const LARGEST_BATCH: usize = 256;
@@ -72,7 +75,7 @@ pub fn apply(shared: &dyn SharedData, batch: &Batch, globals: &[Global], now: Ti
         batch.deltas.iter().zip(globals).map(|(delta, global)| (id_of(delta), global.used)).collect();
     update(shared, batch.place, Reach::Everywhere, &now, |page| {
         let progress = page.progress;
-        if (progress.telling, hex(progress.teller)) != (batch.number, batch.envoy.to_string())
+        if (progress.telling, hex::encoded(&progress.teller)) != (batch.number, batch.envoy.to_string())
             || progress.told == progress.telling
         {
             return Ok(());
@@ -143,7 +146,7 @@ fn batch(page: &Page<'_>, place: Place, known: &BTreeMap<Id, Rc<str>>, named: bo
         Some(Delta { meter: Meter { name, shard: Rc::default(), gauge }, window, amount })
     };
     let deltas = page.cells(now).filter_map(delta).collect();
-    Batch { envoy: hex(teller).into(), place, number: telling, deltas, more: up_to != END }
+    Batch { envoy: hex::encoded(&teller).into(), place, number: telling, deltas, more: up_to != END }
 }
 
 /// Whether there is something to tell of it, or what the others have may matter: nobody reads it where nothing is `named`.
@@ -186,8 +189,4 @@ fn window_of(cell: &Cell) -> u64 {
 fn id_of(delta: &Delta) -> Id {
     let calendar = matches!(delta.meter.gauge, Gauge::Day | Gauge::Month);
     Id::of(&delta.meter, if calendar { delta.window } else { 0 })
-}
-
-fn hex(bytes: [u8; 16]) -> String {
-    format!("{:032x}", u128::from_be_bytes(bytes))
 }

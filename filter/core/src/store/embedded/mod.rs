@@ -27,11 +27,12 @@ mod reserve;
 mod told;
 mod window;
 
-use super::{Gauge, Meter, Reading, Settled, Settlement, SharedData, Take, Unavailable};
-use crate::exchange::Time;
 use cell::{Id, Moment};
 use page::Page;
+use sluice_wire::time::Time;
 use window::Window;
+
+use super::{Gauge, Meter, Reading, Settled, Settlement, SharedData, Take, Unavailable};
 
 pub use accounts::{Account, accounts};
 pub use place::{Announced, Place, announce};

@@ -7,7 +7,7 @@
 //! Where counts are exchanged with Redis, the present configuration says at which places its teams are: those are exchanged in
 //! every round, the others until nothing of theirs is left to tell.
 
-use super::cell::{hash, mix};
+use crate::mix::{hash, mixed};
 use crate::store::SharedData;
 
 /// How many there are.
@@ -26,7 +26,7 @@ impl Place {
         if shard.is_empty() {
             return Self(0);
         }
-        let number = mix(hash(shard)) % u64::from(PLACES - 1);
+        let number = mixed(hash(shard.as_bytes())) % u64::from(PLACES - 1);
         Self(1 + u16::try_from(number).unwrap_or_default())
     }
 
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn what_is_announced_is_what_is_read() {
-        let shared = crate::exchange::fake::Shared::default();
+        let shared = crate::store::fake::Shared::default();
         assert!(Place::all().all(|place| Announced::read(&shared).has(place)), "nobody has said anything");
         announce(&shared, ["red", "blue"].into_iter());
         let announced = Announced::read(&shared);

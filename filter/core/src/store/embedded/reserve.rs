@@ -6,13 +6,16 @@
 //! is refused on a marked page looks again before believing it, since what stands in its way may be given back in a
 //! moment. So nothing is ever granted twice, and nothing is refused because of an order that was itself refused.
 
-use super::cell::{Cell, Id, Moment, hash};
+use sluice_wire::time::Time;
+
+use crate::mix::hash;
+use crate::store::{Obstacle, Order, Reading, Settled, SharedData, Take, Unavailable, Verdict};
+
+use super::cell::{Cell, Id, Moment};
 use super::page::{self, Page};
 use super::place::Place;
 use super::window::Window;
 use super::{ATTEMPTS, Reach, contended, settle_part, update};
-use crate::exchange::Time;
-use crate::store::{Obstacle, Order, Reading, Settled, SharedData, Take, Unavailable, Verdict};
 
 /// How often an order that is refused on a marked page looks again. What it waits for takes another worker two writes;
 /// should that one have been interrupted in between, this is some milliseconds, and then the refusal stands.
@@ -40,7 +43,8 @@ enum Decision {
 
 /// Reserves the first alternative of which every hard limit holds, or nothing.
 pub fn reserve(shared: &dyn SharedData, order: &Order, reach: Reach, now: Time) -> Result<Verdict, Unavailable> {
-    let step = Step { shared, reach, order, mark: hash(&order.id), places: places(order), now: Moment::of(now) };
+    let step =
+        Step { shared, reach, order, mark: hash(order.id.as_bytes()), places: places(order), now: Moment::of(now) };
     let (mut conflicts, mut patience) = (0, PATIENCE);
     while conflicts < ATTEMPTS {
         let pages = step.pages()?;

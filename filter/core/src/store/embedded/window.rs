@@ -5,9 +5,11 @@
 
 use std::time::Duration;
 
-use super::cell::{Moment, Refusal};
-use crate::config::time::first_day_of;
+use sluice_wire::calendar::first_day_of;
+
 use crate::store::{Gauge, Reading, Take};
+
+use super::cell::{Moment, Refusal};
 
 /// A day, a month, or all time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +74,8 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::Time;
     use crate::store::Meter;
+    use sluice_wire::time::Time;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -12,12 +12,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Gauge, Unavailable};
 use wire::Reply;
+
+use super::{Gauge, Unavailable};
 
 pub mod names;
 pub mod read;
 pub mod reserve;
+pub mod settings;
 pub mod settle;
 pub mod sync;
 pub mod wire;

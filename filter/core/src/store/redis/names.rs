@@ -1,7 +1,9 @@
 //! The names of all that is kept in Redis: `{prefix}:…`, so that a cluster keeps everything of one gateway together.
 
-use crate::config::KeyHash;
-use crate::config::file::Dimension;
+use sluice_wire::hex;
+
+use crate::key_hash::KeyHash;
+use crate::store::dimension::Dimension;
 use crate::store::{Batch, Gauge, Meter};
 
 /// `{prefix}:rest`.
@@ -11,13 +13,7 @@ pub fn of(prefix: &str, rest: &str) -> String {
 
 /// A key's record: a text.
 pub fn key(prefix: &str, hash: &KeyHash) -> String {
-    use std::fmt::Write as _;
-    let mut name = of(prefix, "key:");
-    for byte in hash.0 {
-        // Writing to a text cannot fail.
-        let _ = write!(name, "{byte:02x}");
-    }
-    name
+    of(prefix, &format!("key:{}", hex::encoded(&hash.0)))
 }
 
 /// All keys: a hash, id to SHA-256.

@@ -1,9 +1,10 @@
 //! Settlements, many in one script, and the accounts they are added to.
 
+use crate::store::dimension::Dimension;
+use crate::store::{NOTED, Settled, Settlement, Sums, Unavailable, day_and_month};
+
 use super::wire::{Command, Reply, Script};
 use super::{Keys, exact, letter, names, senseless};
-use crate::config::file::Dimension;
-use crate::store::{NOTED, Settled, Settlement, Sums, Unavailable, day_and_month};
 
 pub(super) static SCRIPT: Script = Script {
     source: concat!(include_str!("lua/meters.lua"), include_str!("lua/settle.lua")),

@@ -1,10 +1,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::wire::Script;
-use super::*;
 use crate::store::Note;
 use crate::store::{Delta, Entry, Meter, Obstacle, Order, Reading, Settled, Settlement, Sums, Take, Verdict};
+
+use super::wire::Script;
+use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -91,7 +92,7 @@ fn a_settlement_names_its_meters_and_accounts() {
             model: name,
             sums: Sums::from([1, 2, 3, 4, 5, 6]),
         }),
-        at: crate::exchange::Time(86_400_000_000_000 * 31),
+        at: sluice_wire::time::Time(86_400_000_000_000 * 31),
         corrects: false,
         notes: vec![Note { name: "batch:b".into(), text: "t".into() }],
     };

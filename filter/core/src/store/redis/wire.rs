@@ -11,11 +11,13 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use sluice_wire::headers::HeaderMap;
+use sluice_wire::percent::{self, AsciiSet, RESERVED};
 
-use crate::config::{self, file::Protocol};
-use crate::exchange::headers::HeaderMap;
-use crate::exchange::{Call, Called, REDIS_CLUSTER};
+use crate::callout::{Call, Called, REDIS_CLUSTER};
 use crate::store::Unavailable;
+use crate::store::redis::settings::Protocol;
+use crate::store::redis::settings::Redis;
 
 /// A script and the SHA-1 of its text, by which Redis knows it once it has run.
 #[derive(Debug, PartialEq, Eq)]
@@ -110,7 +112,7 @@ pub struct Wire {
 
 impl Wire {
     /// As the gateway file says.
-    pub fn new(redis: &config::Redis) -> Self {
+    pub fn new(redis: &Redis) -> Self {
         let content = match redis.protocol {
             Protocol::Webdis => "application/x-www-form-urlencoded",
             Protocol::Upstash => "application/json",
@@ -165,24 +167,19 @@ fn excerpt(body: &[u8]) -> String {
     if text.is_empty() { "no body".to_owned() } else { format!("the body {text:?}") }
 }
 
+/// All but what Webdis takes as it is.
+const MEANINGFUL: AsciiSet =
+    RESERVED.add(b'.').add(b'~').remove(b':').remove(b'=').remove(b',').remove(b'@').remove(b' ');
+
 /// The words with slashes between them. All that could mean something is encoded: `/`, `%`, `+` (a space to Webdis), and
 /// the dot, after which Webdis would look for a format.
 fn webdis(words: &[String]) -> Vec<u8> {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let digit = |four: u8| HEX.get(usize::from(four)).copied().unwrap_or_default();
     let mut body = Vec::with_capacity(words.iter().map(|word| word.len() * 2).sum());
     for (index, word) in words.iter().enumerate() {
         if index > 0 {
             body.push(b'/');
         }
-        for byte in word.bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b':' | b'=' | b',' | b'@' | b' ' => {
-                    body.push(byte)
-                }
-                _ => body.extend([b'%', digit(byte >> 4), digit(byte & 15)]),
-            }
-        }
+        percent::encode_into(&mut body, word, &MEANINGFUL);
     }
     body
 }
@@ -304,14 +301,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::config::file::{Mode, WhenDown};
+    use crate::store::redis::settings::{Mode, WhenDown};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     static SCRIPT: Script = Script { source: "return ARGV[1]", sha1: "098e0f0d1448c0a81dafe820f66d460eb09263da" };
 
     fn wire(protocol: Protocol) -> Wire {
-        Wire::new(&config::Redis {
+        Wire::new(&Redis {
             protocol,
             authority: "redis:7379".to_owned(),
             tls: false,

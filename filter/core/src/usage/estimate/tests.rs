@@ -1,21 +1,19 @@
-use super::super::price::{MicroUsd, Price};
+use sluice_wire::dialect::{Client, anthropic, openai_chat};
+
+use super::super::price::{MicroUsd, Price, Rate, Rates};
 use super::*;
-use crate::config::file;
-use crate::dialect::Dialect;
-use crate::dialect::anthropic::Anthropic;
-use crate::dialect::openai_chat::OpenAiChat;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const CEILING: u64 = 4_096;
 
 fn outline(fields: &str) -> Outline {
-    Outline::read(format!(r#"{{"model":"m",{fields}"messages":[1]}}"#).as_bytes(), OpenAiChat.shape()).unwrap()
+    Outline::read(format!(r#"{{"model":"m",{fields}"messages":[1]}}"#).as_bytes(), openai_chat::CLIENT.shape).unwrap()
 }
 
-fn estimate(body: &str, dialect: &dyn Dialect) -> Estimate {
-    let outline = Outline::read(body.as_bytes(), OpenAiChat.shape()).unwrap();
-    Estimate::of(&outline, &Prompt::measure(body.as_bytes()), dialect.bytes_per_100_tokens(), None, CEILING)
+fn estimate(body: &str, client: &Client) -> Estimate {
+    let outline = Outline::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap();
+    Estimate::of(&outline, &Prompt::measure(body.as_bytes()), client.provider.bytes_per_100_tokens, None, CEILING)
 }
 
 /// `length` characters of base64, which begin as `start`.
@@ -32,7 +30,7 @@ const MIB: usize = 1 << 20;
 fn text_is_counted_by_its_bytes() {
     let prompt = "Why is the sky blue, and since when? ".repeat(100);
     let body = format!(r#"{{"model":"gpt-5-mini","messages":[{{"role":"user","content":"{prompt}"}}]}}"#);
-    let (openai, anthropic) = (estimate(&body, &OpenAiChat), estimate(&body, &Anthropic));
+    let (openai, anthropic) = (estimate(&body, &openai_chat::CLIENT), estimate(&body, &anthropic::CLIENT));
     assert_eq!(openai.input, (body.len() as u64).div_ceil(4));
     assert_eq!(anthropic.input, (body.len() as u64 * 2).div_ceil(7));
     assert_eq!((openai.output, openai.images), (CEILING, 0));
@@ -44,16 +42,16 @@ fn a_megabyte_of_base64_is_an_image_and_not_a_quarter_of_a_million_tokens() {
     for (part, dialect) in [
         (
             format!(r#"{{"type":"image_url","image_url":{{"url":"data:image/png;base64,{picture}"}}}}"#),
-            &OpenAiChat as &dyn Dialect,
+            &openai_chat::CLIENT,
         ),
-        (format!(r#"{{"type":"input_image","image_url":"data:image/png;base64,{picture}"}}"#), &OpenAiChat),
+        (format!(r#"{{"type":"input_image","image_url":"data:image/png;base64,{picture}"}}"#), &openai_chat::CLIENT),
         (
             format!(
                 r#"{{"type":"image","source":{{"type":"base64","media_type":"image/png","data":"{}"}}}}"#,
                 // As some encoders do.
                 picture.replace('/', r"\/")
             ),
-            &Anthropic,
+            &anthropic::CLIENT,
         ),
     ] {
         let body = format!(
@@ -70,7 +68,7 @@ fn an_image_behind_a_url_costs_as_much_as_any_other() {
     let body = r#"{"model":"m","messages":[{"role":"user","content":[
         { "type" : "image_url", "image_url" : {"url":"https://example.com/1.png"} },
         {"image_url":{"url":"https://example.com/2.png"},"type":"image_url"}]}]}"#;
-    let estimate = estimate(body, &OpenAiChat);
+    let estimate = estimate(body, &openai_chat::CLIENT);
     assert_eq!((estimate.images, estimate.input), (2, 2 * 1_600 + body.len().div_ceil(4) as u64));
 }
 
@@ -84,7 +82,7 @@ fn sounds_and_documents_are_counted_by_their_size() {
         format!(r#"{{"type":"file","file":{{"filename":"a.pdf","file_data":"data:application/pdf;base64,{pdf}"}}}}"#);
     for (part, least, most) in [(sound, 1_024, 1_100), (bare, 20_000, 23_000), (file, 20_000, 23_000)] {
         let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":[{part}]}}]}}"#);
-        let estimate = estimate(&body, &OpenAiChat);
+        let estimate = estimate(&body, &openai_chat::CLIENT);
         assert_eq!(estimate.images, 0);
         assert!((least..most).contains(&estimate.input), "{estimate:?}");
     }
@@ -100,7 +98,7 @@ fn text_that_only_speaks_of_images_is_text() {
             {{"type":"text","text":"{long}"}},
             {{"type":"document","source":{{"type":"text","media_type":"text/plain","data":"{document}"}}}}]}}]}}"#
     );
-    let estimate = estimate(&body, &OpenAiChat);
+    let estimate = estimate(&body, &openai_chat::CLIENT);
     assert_eq!((estimate.images, estimate.input), (0, body.len().div_ceil(4) as u64));
 }
 
@@ -108,7 +106,7 @@ fn text_that_only_speaks_of_images_is_text() {
 fn rare_letters_and_short_numbers_count_alike_however_they_are_written() {
     let text = |content: String| format!(r#"{{"model":"m","messages":[{{"content":"{content}"}}]}}"#);
     let list = |number: &str| format!(r#"{{"model":"m","messages":[{}]}}"#, vec![number; 1_000].join(","));
-    let input = |body: String| estimate(&body, &OpenAiChat).input;
+    let input = |body: String| estimate(&body, &openai_chat::CLIENT).input;
     let none = input(text(String::new()));
     for letter in ["🙂", "𐎀", r"\ud83d\ude42", r"\uD83D\uDE42"] {
         assert!((4_000..4_010).contains(&(input(text(letter.repeat(1_000))) - none)), "{letter}");
@@ -146,10 +144,12 @@ fn the_estimate_of_a_cost_is_the_price_of_what_is_reserved() {
         {{"type":"image_url","image_url":{{"url":"https://example.com/a.png"}}}}]}}]}}"#,
         "word ".repeat(2_000)
     );
-    let estimate = estimate(&body, &OpenAiChat);
+    let estimate = estimate(&body, &openai_chat::CLIENT);
     assert_eq!(estimate, Estimate { input: 4_146, output: 2_000, images: 1, ..Estimate::default() });
-    let written = file::Price { input: 0.25, output: 2.0, per_image: Some(0.001), ..file::Price::default() };
-    let price = Price::try_from(&written).unwrap();
+    let (input, output) = (Rate(250_000), Rate(2_000_000));
+    let plain =
+        Rates { input, cached_input: input, cache_write: input, cache_write_1h: input, output, reasoning: output };
+    let price = Price { plain, per_image: MicroUsd(1_000), ..Price::default() };
     // 4,146 x 0.25 rounded up, 2,000 x 2, and the image.
     assert_eq!(price.expected(&estimate), MicroUsd(1_037 + 4_000 + 1_000));
 }
@@ -180,7 +180,7 @@ mod properties {
         #[test]
         fn more_text_is_never_fewer_tokens(text in "[a-z \\\\\"]{0,200}", more in "[a-z]{1,50}") {
             let body = |text: &str| format!(r#"{{"model":"m","messages":[{}]}}"#, serde_json::to_string(text).unwrap());
-            let input = |text: &str| estimate(&body(text), &OpenAiChat).input;
+            let input = |text: &str| estimate(&body(text), &openai_chat::CLIENT).input;
             let longer = input(&format!("{text}{more}"));
             prop_assert!(longer >= input(&text));
         }
@@ -224,7 +224,7 @@ fn images_sound_and_documents_are_told_apart_by_their_type() {
 fn every_prompt_of_a_list_has_as_many_answers_as_are_worked_out_for_it() {
     let ask = |fields: &str| {
         let body = format!(r#"{{"model":"m","messages":[1],"max_tokens":100,{fields}"user":"u"}}"#);
-        estimate(&body, &OpenAiChat).output
+        estimate(&body, &openai_chat::CLIENT).output
     };
     assert_eq!(ask(""), 100);
     assert_eq!(ask(r#""n":3,"#), 300);
@@ -236,11 +236,11 @@ fn every_prompt_of_a_list_has_as_many_answers_as_are_worked_out_for_it() {
 #[test]
 fn each_token_of_a_list_and_each_rare_letter_is_counted() {
     let tokens = format!(r#"{{"model":"m","messages":[1],"input":[{}1]}}"#, "1,".repeat(999));
-    assert!((1_000..1_050).contains(&estimate(&tokens, &OpenAiChat).input));
+    assert!((1_000..1_050).contains(&estimate(&tokens, &openai_chat::CLIENT).input));
     let long = format!(r#"{{"model":"m","messages":[1],"input":[{}1]}}"#, "123456,".repeat(999));
-    assert!(estimate(&long, &OpenAiChat).input >= 1_000);
+    assert!(estimate(&long, &openai_chat::CLIENT).input >= 1_000);
     let faces = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{}"}}]}}"#, "\u{1f600}".repeat(100));
-    assert!((400..450).contains(&estimate(&faces, &OpenAiChat).input));
+    assert!((400..450).contains(&estimate(&faces, &openai_chat::CLIENT).input));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::super::bucket::tests::{damage, stored};
 use super::super::tests::{at, target};
 use super::*;
-use crate::exchange::fake::Shared;
+use crate::store::fake::Shared;
 use crate::store::fake::{Contended, Interrupted};
 
 /// The chance to explore what is stale, and no turning of equals.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::config::file::Dimension;
+use crate::store::dimension::Dimension;
 use crate::store::{Conflict, Entry, Obstacle, Order, Sums, Take, Verdict};
 
 mod exchange;
@@ -502,7 +502,7 @@ fn damaged_accounts_are_not_believed() {
 #[cfg(not(target_arch = "wasm32"))]
 #[test]
 fn teams_that_come_and_go_leave_a_bounded_memory_and_one_that_stays_is_exact() {
-    let memory = crate::exchange::fake::Shared::default();
+    let memory = crate::store::fake::Shared::default();
     let stays = [meter("team=stays/usd/month", "stays", Gauge::Month), meter("all/requests/total", "", Gauge::Total)];
     let mut spent = 0;
     let first = meter("team=t0/usd/month", "t0", Gauge::Month);

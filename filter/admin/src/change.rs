@@ -1,0 +1,208 @@
+//! One key: read, made, changed, withdrawn, given a new secret.
+//!
+//! A change reads the key and writes it back if nobody wrote in between; else it begins again, a few times.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use sluice_config::file::{Key, Previous};
+use sluice_core::keys::secret;
+use sluice_wire::calendar;
+use sluice_wire::hex;
+
+use super::answer::{Answer, Refusal};
+use super::fields::Fields;
+use super::key::{self, Shown, Source, State};
+use super::records::{self, Names, Record};
+use super::route::{BASE, no_such_key};
+use super::{Desk, Next, Step};
+
+/// How often a change is tried when others change the same key.
+const ATTEMPTS: u8 = 4;
+/// How long the secret before may stay valid at most.
+const LONGEST_GRACE: Duration = Duration::from_secs(90 * 86_400);
+const DEFAULT_GRACE: &str = "24h";
+
+/// What is done to a key.
+type Change = Rc<dyn Fn(&mut Key, &mut Desk) -> Result<Option<Secret>, Refusal>>;
+
+/// A secret that was just made: shown in one answer, and kept nowhere.
+struct Secret(String);
+
+#[derive(Serialize)]
+struct WithSecret<'a> {
+    key: Shown<'a>,
+    secret: &'a str,
+}
+
+/// `GET /keys/{id}`
+pub fn read(id: &str, desk: &mut Desk) -> Step {
+    if let Some(key) = in_file(id, desk) {
+        return show(key, Source::File, desk);
+    }
+    let Some(names) = Names::of(desk) else { return Err(no_such_key()) };
+    Ok(Next::ask(names.read(id), |reply, desk| {
+        let record = records::found(reply)?.ok_or_else(no_such_key)?;
+        show(&record.key, Source::Redis, desk)
+    }))
+}
+
+/// `POST /keys`
+pub fn create(body: &[u8], desk: &mut Desk) -> Step {
+    let names = Names::writable(desk)?;
+    let mut key = key::read(body)?;
+    desk.trail.key = Some(key.id.clone());
+    let made = make(desk)?;
+    key.sha256 = made.sha256();
+    key::check(&key, desk)?;
+    let taken = || Refusal { param: Some("id".to_owned()), ..Refusal::new(409, "key_exists", "This id is taken.") };
+    if in_file(&key.id, desk).is_some() {
+        return Err(taken());
+    }
+    Ok(Next::ask(names.create(&key), move |reply, desk| {
+        if !records::done(&reply)? {
+            return Err(taken());
+        }
+        let location = format!("{BASE}keys/{}", key.id);
+        let shown = WithSecret { key: Shown::new(&key, Source::Redis, desk.now), secret: &made.0 };
+        Ok(Next::Answer(Answer::with_status(201, &shown)?.header("location", location)))
+    }))
+}
+
+/// `PATCH /keys/{id}`
+pub fn update(id: &str, body: &[u8], desk: &mut Desk) -> Step {
+    let body = body.to_vec();
+    change(
+        id,
+        desk,
+        Rc::new(move |key, desk| {
+            key::patch(key, &body)?;
+            key::check(key, desk)?;
+            Ok(None)
+        }),
+    )
+}
+
+/// `POST /keys/{id}/revoke`
+pub fn revoke(id: &str, body: &[u8], desk: &mut Desk) -> Step {
+    Fields::read(body)?.finish()?;
+    change(
+        id,
+        desk,
+        Rc::new(|key, _| {
+            key.revoked = true;
+            Ok(None)
+        }),
+    )
+}
+
+/// `POST /keys/{id}/rotate`
+pub fn rotate(id: &str, body: &[u8], desk: &mut Desk) -> Step {
+    let mut fields = Fields::read(body)?;
+    let grace: String = fields.optional("grace")?.unwrap_or_else(|| DEFAULT_GRACE.to_owned());
+    let again = fields.optional("again")?.unwrap_or(false);
+    fields.finish()?;
+    let Some(grace) = calendar::duration(&grace).filter(|grace| *grace <= LONGEST_GRACE) else {
+        let message = "The grace is a time of up to 2160h, such as 30m or 24h; 0s ends the old secret at once.";
+        return Err(Refusal::invalid("grace", message));
+    };
+    change(id, desk, Rc::new(move |key, desk| renew(key, grace, again, desk).map(Some)))
+}
+
+/// Gives a key a new secret. The one it had stays valid for a while.
+fn renew(key: &mut Key, grace: Duration, again: bool, desk: &mut Desk) -> Result<Secret, Refusal> {
+    if key.revoked {
+        return Err(Refusal::new(409, "key_revoked", "This key was revoked: make another one in its place."));
+    }
+    let rotating = State::of(key, desk.now) == State::Rotating;
+    if rotating && !grace.is_zero() && !again {
+        return Err(Refusal::new(
+            409,
+            "key_rotating",
+            "This key is being rotated: two secrets are valid already. With \"again\": true the newest one is replaced and \
+             ends at once, the one before stays valid until its time; with \"grace\": \"0s\" both end at once.",
+        ));
+    }
+    let made = make(desk)?;
+    let old = std::mem::replace(&mut key.sha256, made.sha256());
+    if grace.is_zero() {
+        key.previous = None;
+    } else if !rotating {
+        let whole_seconds = grace.as_secs() + u64::from(grace.subsec_nanos() > 0);
+        let until = calendar::moment(desk.now.seconds().saturating_add(whole_seconds));
+        key.previous = Some(Previous { sha256: old, until });
+    }
+    Ok(made)
+}
+
+fn change(id: &str, desk: &mut Desk, change: Change) -> Step {
+    if in_file(id, desk).is_some() {
+        let message = "This key stands in the gateway file: change it there.";
+        return Err(Refusal::new(409, "key_in_file", message));
+    }
+    Ok(attempt(Names::writable(desk)?, id.to_owned(), change, ATTEMPTS))
+}
+
+fn attempt(names: Names, id: String, change: Change, left: u8) -> Next {
+    Next::ask(names.read(&id), move |reply, desk| {
+        let old = records::found(reply)?.ok_or_else(no_such_key)?;
+        write(names, old, change, left, desk)
+    })
+}
+
+fn write(names: Names, old: Record, change: Change, left: u8, desk: &mut Desk) -> Step {
+    let mut new = old.key.clone();
+    let made = change(&mut new, desk)?;
+    let now = desk.now;
+    Ok(Next::ask(names.change(&old, &new, now), move |reply, desk| {
+        if !records::done(&reply)? {
+            return match left.checked_sub(1) {
+                Some(left) => Ok(attempt(names, new.id, change, left)),
+                None => {
+                    Err(Refusal::new(409, "conflict", "Others keep changing this key at the same time. Try again."))
+                }
+            };
+        }
+        let Some(Secret(secret)) = made else { return show(&new, Source::Redis, desk) };
+        let shown = WithSecret { key: Shown::new(&new, Source::Redis, desk.now), secret: &secret };
+        Ok(Next::Answer(Answer::ok(&shown)?))
+    }))
+}
+
+fn show(key: &Key, source: Source, desk: &mut Desk) -> Step {
+    Ok(Next::Answer(Answer::ok(&Shown::new(key, source, desk.now))?))
+}
+
+fn in_file<'a>(id: &str, desk: &Desk<'a>) -> Option<&'a Key> {
+    desk.service.file.keys.iter().find(|key| key.id == id)
+}
+
+/// Makes a secret from the host's randomness.
+fn make(desk: &mut Desk) -> Result<Secret, Refusal> {
+    let mut text = secret::PREFIX.to_owned();
+    let length = secret::PREFIX.len() + secret::RANDOM_DIGITS;
+    // Each portion falls short with a chance of one in a million at most.
+    for _ in 0..8 {
+        let mut bytes = [0; 64];
+        if !(desk.random)(&mut bytes) {
+            break;
+        }
+        // Below a multiple of 62, so that every digit is as likely as another.
+        let digits =
+            bytes.iter().filter(|byte| **byte < 248).filter_map(|byte| secret::DIGITS.get(usize::from(*byte) % 62));
+        text.extend(digits.map(|digit| char::from(*digit)).take(length - text.len()));
+        if text.len() == length {
+            text.extend(secret::checksum(text.as_bytes()).map(char::from));
+            return Ok(Secret(text));
+        }
+    }
+    Err(Refusal::new(503, "no_randomness", "The host gives no randomness to make a secret of. Try again."))
+}
+
+impl Secret {
+    fn sha256(&self) -> String {
+        hex::encoded(&Sha256::digest(&self.0))
+    }
+}

@@ -1,0 +1,133 @@
+//! What is configured, and whether the store answers. No secret is in it, nor where one comes from, nor a hash.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sluice_config::file::File;
+use sluice_config::plugin::Reload;
+use sluice_core::store::redis::settings::Mode;
+use sluice_core::store::redis::wire::{Command, Reply};
+use sluice_core::usage::price::{MicroUsd, Rate};
+
+use super::answer::Answer;
+use super::{Desk, Next, Step};
+
+/// What stands where a secret or a hash is.
+const MASK: &str = "***";
+
+/// The gateway file in force, with how it came to be.
+#[derive(Serialize)]
+struct InForce<'a> {
+    #[serde(flatten)]
+    file: &'a File,
+    reload: Option<&'a Reload>,
+}
+
+/// `GET /config`
+pub fn config(desk: &mut Desk) -> Step {
+    let mut file = desk.service.file.clone();
+    for provider in file.providers.values_mut() {
+        provider.url = provider.url().map(str::to_owned);
+        provider.key = None;
+        provider.keys.clear();
+        provider.generation = None;
+    }
+    for key in &mut file.keys {
+        key.sha256 = MASK.to_owned();
+        if let Some(previous) = &mut key.previous {
+            previous.sha256 = MASK.to_owned();
+        }
+    }
+    if let Some(redis) = &mut file.redis {
+        redis.token = None;
+    }
+    if let Some(admin) = &mut file.admin {
+        admin.sha256 = MASK.to_owned();
+    }
+    let reload = desk.service.reload.as_ref();
+    Ok(Next::Answer(Answer::ok(&InForce { file: &file, reload })?))
+}
+
+#[derive(Serialize)]
+struct Prices<'a> {
+    unit: &'static str,
+    targets: Vec<Target<'a>>,
+}
+
+#[derive(Serialize)]
+struct Target<'a> {
+    model: &'a str,
+    provider: &'a str,
+    provider_model: &'a str,
+    price: Option<BTreeMap<&'static str, String>>,
+    max_output: Option<u64>,
+}
+
+/// `GET /prices`
+pub fn prices(desk: &mut Desk) -> Step {
+    let models = desk.service.gateway.models.iter();
+    let targets = models.flat_map(|(name, model)| model.targets.iter().map(move |target| (name.as_str(), target)));
+    let known = desk.service.gateway.known_targets();
+    let known = known.iter().map(|(name, target)| (*name, target));
+    let targets = targets.chain(known).map(|(name, target)| {
+        let price = target.price.as_ref();
+        let shown = price.map(|price| {
+            BTreeMap::from([
+                ("input", per_million(price.plain.input)),
+                ("cached_input", per_million(price.plain.cached_input)),
+                ("cache_write", per_million(price.plain.cache_write)),
+                ("output", per_million(price.plain.output)),
+                ("reasoning", per_million(price.plain.reasoning)),
+                ("per_image", price.per_image.to_string()),
+                ("per_request", price.per_request.to_string()),
+            ])
+        });
+        Target {
+            model: name,
+            provider: &target.provider.name,
+            provider_model: &target.model,
+            price: shown,
+            max_output: price.and_then(|price| price.max_output),
+        }
+    });
+    let unit = "US dollars for a million tokens, for an image, for a request";
+    Ok(Next::Answer(Answer::ok(&Prices { unit, targets: targets.collect() })?))
+}
+
+/// A picodollar for a token is a micro-dollar for a million.
+fn per_million(rate: Rate) -> String {
+    MicroUsd(rate.0).to_string()
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    store: &'static str,
+    mode: Option<&'static str>,
+    error: Option<String>,
+}
+
+/// `GET /health`
+pub fn health(desk: &mut Desk) -> Step {
+    let Some(redis) = &desk.service.gateway.redis else {
+        let health = Health { status: "ok", store: "embedded", mode: None, error: None };
+        return Ok(Next::Answer(Answer::ok(&health)?));
+    };
+    let mode = match redis.mode {
+        Mode::Strict => "strict",
+        Mode::Relaxed => "relaxed",
+    };
+    Ok(Next::Ask(
+        Command::new(["PING"]),
+        Box::new(move |reply, _| {
+            let error = match reply {
+                Ok(Reply::Text(text)) if text == "PONG" => None,
+                Ok(_) => Some("Redis does not answer PING with PONG".to_owned()),
+                Err(why) => Some(why),
+            };
+            let (code, status) = if error.is_none() { (200, "ok") } else { (503, "unavailable") };
+            let health = Health { status, store: "redis", mode: Some(mode), error };
+            Ok(Next::Answer(Answer::with_status(code, &health)?))
+        }),
+    ))
+}

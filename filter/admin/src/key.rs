@@ -1,0 +1,205 @@
+//! A virtual key as the administrator sees it: everything but its hash, and what state it is in.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sluice_config::file::{Budget, Key, Limits};
+use sluice_config::is_public_name;
+use sluice_core::keys::spec::Control;
+use sluice_wire::calendar;
+use sluice_wire::time::Time;
+
+use super::Desk;
+use super::answer::Refusal;
+use super::fields::Fields;
+
+/// Longer texts for people are refused: they would be in every worker's memory.
+const LONGEST_TEXT: usize = 256;
+const MOST_ENTRIES: usize = 256;
+/// As many as there are.
+const MOST_CONTROLS: usize = 4;
+
+/// Whether a key is good for anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It is.
+    Active,
+    /// It is, and so is the secret it had before, for a while.
+    Rotating,
+    /// Its time is over.
+    Expired,
+    /// It was withdrawn.
+    Revoked,
+}
+
+impl State {
+    /// By the words of the `state` parameter.
+    pub const WORDS: [(&'static str, Self); 4] = [
+        ("active", Self::Active),
+        ("rotating", Self::Rotating),
+        ("expired", Self::Expired),
+        ("revoked", Self::Revoked),
+    ];
+
+    /// Of a key at a moment.
+    pub fn of(key: &Key, now: Time) -> Self {
+        let later = |text: &str| calendar::rfc3339(text).is_some_and(|end| end > now.seconds());
+        if key.revoked {
+            Self::Revoked
+        } else if key.expires.as_deref().is_some_and(|expires| !later(expires)) {
+            Self::Expired
+        } else if key.previous.as_ref().is_some_and(|previous| later(&previous.until)) {
+            Self::Rotating
+        } else {
+            Self::Active
+        }
+    }
+}
+
+/// Where a key is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// In the gateway file: it changes with the file only.
+    File,
+    /// In Redis.
+    Redis,
+}
+
+/// A key in an answer. What is left out is not limited.
+#[derive(Debug, Serialize)]
+pub struct Shown<'a> {
+    id: &'a str,
+    state: State,
+    source: Source,
+    team: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    models: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoints: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    forbid: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sources: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "<[Control]>::is_empty")]
+    control: &'a [Control],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_until: Option<&'a str>,
+    limits: &'a Limits,
+    budget: &'a Budget,
+}
+
+impl<'a> Shown<'a> {
+    /// Shows a key as it is now.
+    pub fn new(key: &'a Key, source: Source, now: Time) -> Self {
+        let state = State::of(key, now);
+        let previous = key.previous.as_ref().filter(|_| state == State::Rotating);
+        Self {
+            id: &key.id,
+            state,
+            source,
+            team: &key.team,
+            app: key.app.as_deref(),
+            owner: key.owner.as_deref(),
+            labels: &key.labels,
+            models: key.models.as_deref(),
+            endpoints: key.endpoints.as_deref(),
+            forbid: &key.forbid,
+            sources: key.sources.as_deref(),
+            control: &key.control,
+            expires: key.expires.as_deref(),
+            previous_until: previous.map(|previous| previous.until.as_str()),
+            limits: &key.limits,
+            budget: &key.budget,
+        }
+    }
+}
+
+/// Reads a key to create; it has no hash yet.
+pub fn read(body: &[u8]) -> Result<Key, Refusal> {
+    let mut fields = Fields::read(body)?;
+    let key = Key {
+        id: fields.required("id")?,
+        sha256: String::new(),
+        team: fields.required("team")?,
+        app: fields.optional("app")?,
+        owner: fields.optional("owner")?,
+        labels: fields.optional("labels")?.unwrap_or_default(),
+        models: fields.optional("models")?,
+        endpoints: fields.optional("endpoints")?,
+        forbid: fields.optional("forbid")?.unwrap_or_default(),
+        sources: fields.optional("sources")?,
+        control: fields.optional("control")?.unwrap_or_default(),
+        expires: fields.optional("expires")?,
+        revoked: false,
+        previous: None,
+        limits: fields.optional("limits")?.unwrap_or_default(),
+        budget: fields.optional("budget")?.unwrap_or_default(),
+    };
+    fields.finish()?;
+    // `.` and `..` as a step in a path would mean another one.
+    if !is_public_name(&key.id) || key.id.starts_with('.') {
+        let message = "An id has 1 to 64 letters, digits, and any of . _ - @, and does not begin with a dot.";
+        return Err(Refusal::invalid("id", message));
+    }
+    bounded(&key)?;
+    Ok(key)
+}
+
+/// Changes a key as a merge patch says.
+pub fn patch(key: &mut Key, body: &[u8]) -> Result<(), Refusal> {
+    if body.is_empty() {
+        return Err(Refusal::new(400, "invalid_request", "There is no body: send what is to change, as JSON."));
+    }
+    let mut fields = Fields::read(body)?;
+    fields.merge("app", &mut key.app)?;
+    fields.merge("owner", &mut key.owner)?;
+    fields.merge("labels", &mut key.labels)?;
+    fields.merge("models", &mut key.models)?;
+    fields.merge("endpoints", &mut key.endpoints)?;
+    fields.merge("forbid", &mut key.forbid)?;
+    fields.merge("sources", &mut key.sources)?;
+    fields.merge("control", &mut key.control)?;
+    fields.merge("expires", &mut key.expires)?;
+    fields.merge("limits", &mut key.limits)?;
+    fields.merge("budget", &mut key.budget)?;
+    fields.finish()?;
+    bounded(key)
+}
+
+fn bounded(key: &Key) -> Result<(), Refusal> {
+    let long = |text: &str| text.chars().count() > LONGEST_TEXT;
+    if key.owner.as_deref().is_some_and(long) {
+        return Err(Refusal::invalid("owner", format!("The owner is longer than {LONGEST_TEXT} characters.")));
+    }
+    if key.control.len() > MOST_CONTROLS {
+        return Err(Refusal::invalid("control", format!("At most {MOST_CONTROLS} entries.")));
+    }
+    let lists = [("models", &key.models), ("endpoints", &key.endpoints), ("sources", &key.sources)];
+    let lists = lists.map(|(name, list)| (name, list.as_deref().unwrap_or_default()));
+    for (name, list) in lists.into_iter().chain([("forbid", key.forbid.as_slice())]) {
+        if list.len() > MOST_ENTRIES || list.iter().any(|entry| long(entry)) {
+            let message = format!("At most {MOST_ENTRIES} entries of up to {LONGEST_TEXT} characters.");
+            return Err(Refusal::invalid(name, message));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the gateway would accept the key: its team, its models and the rest must be those of the gateway file.
+pub fn check(key: &Key, desk: &Desk) -> Result<(), Refusal> {
+    let Err(mistakes) = sluice_config::compile_key(&desk.service.gateway, key) else { return Ok(()) };
+    let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    let param = mistakes.into_iter().next().map(|mistake| mistake.path);
+    let message = format!("The key does not fit the gateway file: {}.", told.join("; "));
+    Err(Refusal { param, ..Refusal::new(422, "invalid_key", message) })
+}

@@ -1,0 +1,363 @@
+//! The administration interface, without I/O: virtual keys, what was used, and what is configured, for whoever holds the
+//! administrator's key. Every request ends in one [`Effect::Reply`]; none goes on to a provider.
+//!
+//! Its contract is `openapi.json`, which it serves. Keys are written to Redis only, each change in one script, so that two
+//! changes at once have one winner; those of the gateway file change with the file.
+//!
+//! An operation is a chain of steps: each ends with an answer, or with a command for Redis and the step that reads what it
+//! says. A step owns what is known by then; the exchange only carries it across.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use sluice_config::Mistake;
+use sluice_config::file;
+use sluice_config::plugin::Reload;
+use sluice_core::callout::{Call, Called};
+use sluice_core::exchange::{Effect, Event, Flow, View, property, undone};
+use sluice_core::gateway::Gateway;
+use sluice_core::key_hash::KeyHash;
+use sluice_core::store::redis::wire::{Command, Reply, Wire};
+use sluice_core::store::{SharedData, Unavailable};
+use sluice_wire::headers::HeaderMap;
+use sluice_wire::json::json_string;
+use sluice_wire::time::Time;
+
+mod answer;
+mod change;
+mod configuration;
+mod fields;
+mod key;
+mod list;
+mod meters;
+pub mod plugin;
+mod records;
+mod route;
+mod usage;
+
+pub use answer::write_error;
+use answer::{Answer, Refusal};
+use route::{Operation, Query};
+
+/// The largest request body, in bytes.
+const LARGEST_BODY: usize = 64 << 10;
+/// How long Redis may take at least.
+const SHORTEST_WAIT: Duration = Duration::from_secs(2);
+
+/// The interface's description, as it is served.
+pub const OPENAPI: &str = include_str!("openapi.json");
+
+/// What is administered.
+#[derive(Debug)]
+pub struct Service {
+    /// As a person wrote it.
+    pub file: file::File,
+    /// As it runs.
+    pub gateway: Gateway,
+    /// Since when, and what became of the last change; `None` where nobody changes it while Envoy runs.
+    pub reload: Option<Reload>,
+}
+
+impl Service {
+    /// Checks a gateway file.
+    pub fn new(file: file::File, reload: Option<Reload>) -> Result<Self, Vec<Mistake>> {
+        sluice_config::compile(&file).map(|gateway| Self { file, gateway, reload })
+    }
+}
+
+/// What an event leads to, besides effects.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Nothing.
+    Step(Flow),
+    /// The request waits for the answer to this, which goes to [`Exchange::called`].
+    Ask(Call),
+}
+
+/// One request, in the phase it has reached.
+#[derive(Debug)]
+pub struct Exchange {
+    service: Rc<Service>,
+    phase: Phase,
+    trail: Trail,
+}
+
+enum Phase {
+    /// Nothing is known.
+    Start,
+    /// The administrator asks for this; the body is on its way.
+    Body(Operation),
+    /// Redis was asked.
+    Asking(Command, Then),
+    /// It was answered.
+    Answered,
+}
+
+impl fmt::Debug for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start => f.write_str("Start"),
+            Self::Body(operation) => f.debug_tuple("Body").field(operation).finish(),
+            Self::Asking(..) => f.write_str("Asking"),
+            Self::Answered => f.write_str("Answered"),
+        }
+    }
+}
+
+/// What the access log will say.
+#[derive(Debug, Default)]
+struct Trail {
+    request_id: Option<String>,
+    operation: Option<&'static str>,
+    key: Option<String>,
+}
+
+/// What an operation works with.
+struct Desk<'a> {
+    service: &'a Service,
+    now: Time,
+    shared: &'a dyn SharedData,
+    random: &'a mut dyn FnMut(&mut [u8]) -> bool,
+    trail: &'a mut Trail,
+}
+
+/// What a step ends with.
+enum Next {
+    Answer(Answer),
+    Ask(Command, Then),
+}
+
+type Step = Result<Next, Refusal>;
+/// The step after Redis has been asked; it may have said nothing that makes sense, and why not.
+type Then = Box<dyn FnOnce(Result<Reply, String>, &mut Desk) -> Step>;
+
+impl Next {
+    /// Asks Redis; that it does not answer ends the request.
+    fn ask(command: Command, then: impl FnOnce(Reply, &mut Desk) -> Step + 'static) -> Self {
+        Self::Ask(
+            command,
+            Box::new(move |reply, desk| match reply {
+                Ok(reply) => then(reply, desk),
+                Err(why) => Err(Refusal::unavailable(&why)),
+            }),
+        )
+    }
+}
+
+impl Exchange {
+    /// A request of which nothing is known.
+    pub fn new(service: Rc<Service>) -> Self {
+        Self { service, phase: Phase::Start, trail: Trail::default() }
+    }
+
+    /// Handles a part of the request. `random` fills bytes that nobody can guess, or says that it cannot.
+    pub fn request(
+        &mut self,
+        event: Event,
+        view: &dyn View,
+        shared: &dyn SharedData,
+        random: &mut dyn FnMut(&mut [u8]) -> bool,
+        effects: &mut Vec<Effect>,
+    ) -> Outcome {
+        let service = self.service.clone();
+        let step = match (event, &self.phase) {
+            (Event::RequestHeaders { end }, Phase::Start) => {
+                let headers = view.headers();
+                self.trail.request_id = headers.text("x-request-id").filter(|id| id.len() <= 128).map(str::to_owned);
+                match self.headers(end, &headers) {
+                    Ok(None) => return Outcome::Step(Flow::Pause),
+                    Ok(Some((operation, query))) => {
+                        let mut desk =
+                            Desk { service: &service, now: view.now(), shared, random, trail: &mut self.trail };
+                        perform(operation, query, &[], &mut desk)
+                    }
+                    Err(refusal) => Err(refusal),
+                }
+            }
+            (Event::RequestBody { size, .. }, Phase::Body(_)) if size > LARGEST_BODY => Err(too_large()),
+            (Event::RequestBody { size, end: true }, Phase::Body(_)) => {
+                let Phase::Body(operation) = std::mem::replace(&mut self.phase, Phase::Answered) else {
+                    return Outcome::Step(Flow::Pause);
+                };
+                let body = view.body(0..size);
+                let mut desk = Desk { service: &service, now: view.now(), shared, random, trail: &mut self.trail };
+                perform(operation, Query::none(), &body, &mut desk)
+            }
+            _ => return Outcome::Step(Flow::Pause),
+        };
+        self.proceed(step, effects)
+    }
+
+    /// Handles the answer to the last [`Outcome::Ask`].
+    pub fn called(
+        &mut self,
+        called: &Called,
+        view: &dyn View,
+        shared: &dyn SharedData,
+        random: &mut dyn FnMut(&mut [u8]) -> bool,
+        effects: &mut Vec<Effect>,
+    ) -> Outcome {
+        let service = self.service.clone();
+        let Phase::Asking(command, then) = std::mem::replace(&mut self.phase, Phase::Answered) else {
+            return Outcome::Step(Flow::Pause);
+        };
+        let reply = read(&service, called);
+        if let (Ok(reply), Some(whole)) = (&reply, command.with_source())
+            && reply.is_unknown_script()
+        {
+            return self.proceed(Ok(Next::Ask(whole, then)), effects);
+        }
+        let mut desk = Desk { service: &service, now: view.now(), shared, random, trail: &mut self.trail };
+        let step = then(reply, &mut desk);
+        self.proceed(step, effects)
+    }
+
+    /// What is asked for; `None` when its body has yet to come.
+    fn headers(&mut self, end: bool, headers: &HeaderMap) -> Result<Option<(Operation, Query)>, Refusal> {
+        let method = headers.text(":method").unwrap_or_default();
+        let path = headers.text(":path").unwrap_or_default();
+        let path = path.split('#').next().unwrap_or_default();
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let found = Operation::find(method, path);
+        // It describes the interface and holds no secret; all else, what there is not included, is for the administrator.
+        if !matches!(found, Ok(Operation::OpenApi)) {
+            self.authenticate(headers)?;
+        }
+        let operation = found?;
+        self.trail.operation = Some(operation.name());
+        self.trail.key = operation.key().map(str::to_owned);
+        let query = Query::read(query)?;
+        if !operation.has_body() {
+            return Ok(Some((operation, query)));
+        }
+        query.finish()?;
+        if !is_json(headers.text("content-type")) {
+            let message = "The body must be JSON, with the content-type application/json.";
+            return Err(Refusal::new(415, "unsupported_media_type", message));
+        }
+        let declared = headers.text("content-length").and_then(|text| text.parse::<usize>().ok());
+        if declared.is_some_and(|length| length > LARGEST_BODY) {
+            return Err(too_large());
+        }
+        if end {
+            return Ok(Some((operation, Query::none())));
+        }
+        self.phase = Phase::Body(operation);
+        Ok(None)
+    }
+
+    /// All who are not the administrator are told the same.
+    fn authenticate(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let presented = headers.get("authorization").and_then(|value| {
+            let (scheme, token) = value.split_at_checked(7)?;
+            scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+        });
+        let hash = presented.map(|token| KeyHash(Sha256::digest(token).into()));
+        match (hash, &self.service.gateway.admin) {
+            (Some(presented), Some(expected)) if presented.same(expected) => Ok(()),
+            _ => Err(Refusal::new(
+                401,
+                "unauthorized",
+                "Send the administrator's key as 'Authorization: Bearer <key>': there was none, or another.",
+            )),
+        }
+    }
+
+    /// Envoy refused what was decided.
+    pub fn undone(&mut self, effects: &mut Vec<Effect>) {
+        let error = undone::error();
+        let _ = self.proceed(Err(Refusal::new(error.status, "gateway_failed", error.message)), effects);
+    }
+
+    fn proceed(&mut self, step: Step, effects: &mut Vec<Effect>) -> Outcome {
+        let (reply, error) = match step {
+            Ok(Next::Ask(command, then)) => match call(&self.service, &command) {
+                Some(call) => {
+                    self.phase = Phase::Asking(command, then);
+                    return Outcome::Ask(call);
+                }
+                None => {
+                    let refusal = records::no_store();
+                    (refusal.reply(), Some(refusal.code))
+                }
+            },
+            Ok(Next::Answer(answer)) => (answer.reply(), None),
+            Err(refusal) => (refusal.reply(), Some(refusal.code)),
+        };
+        self.phase = Phase::Answered;
+        effects.push(Effect::SetProperty(property::LOG, Cow::Owned(self.trail.fragment(error))));
+        effects.push(Effect::Reply(reply));
+        Outcome::Step(Flow::Pause)
+    }
+}
+
+impl Trail {
+    /// The rest of the access log's object.
+    fn fragment(&self, error: Option<&str>) -> String {
+        let fields = [
+            ("request_id", self.request_id.as_deref()),
+            ("admin", self.operation),
+            ("key", self.key.as_deref()),
+            ("error", error),
+        ];
+        let known = fields.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        known.map(|(name, value)| format!(",\"{name}\":{}", json_string(value))).collect()
+    }
+}
+
+fn perform(operation: Operation, mut query: Query, body: &[u8], desk: &mut Desk) -> Step {
+    match operation {
+        Operation::ListKeys => list::list(query, desk),
+        Operation::CreateKey => change::create(body, desk),
+        Operation::ReadKey(id) => query.finish().and_then(|()| change::read(&id, desk)),
+        Operation::UpdateKey(id) => change::update(&id, body, desk),
+        Operation::RevokeKey(id) => change::revoke(&id, body, desk),
+        Operation::RotateKey(id) => change::rotate(&id, body, desk),
+        Operation::Usage => {
+            let asked = usage::ByDay::read(&mut query)?;
+            query.finish()?;
+            asked.step(desk)
+        }
+        Operation::TopUsage => {
+            let asked = usage::Top::read(&mut query)?;
+            query.finish()?;
+            asked.step(desk)
+        }
+        Operation::Limits => meters::limits(query, desk),
+        Operation::Prices => query.finish().and_then(|()| configuration::prices(desk)),
+        Operation::Config => query.finish().and_then(|()| configuration::config(desk)),
+        Operation::Health => query.finish().and_then(|()| configuration::health(desk)),
+        Operation::OpenApi => query.finish().map(|()| Next::Answer(Answer::document(OPENAPI))),
+    }
+}
+
+/// Nothing said of the type is taken for JSON, as a body of no bytes has none.
+fn is_json(content_type: Option<&str>) -> bool {
+    let Some(text) = content_type else { return true };
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    ["application/json", "application/merge-patch+json"].iter().any(|known| essence.eq_ignore_ascii_case(known))
+}
+
+fn too_large() -> Refusal {
+    Refusal::new(413, "too_large", format!("The body is larger than {} KiB.", LARGEST_BODY >> 10))
+}
+
+/// The call to Redis; none with the embedded store.
+fn call(service: &Service, command: &Command) -> Option<Call> {
+    let redis = service.gateway.redis.as_ref()?;
+    let mut call = Wire::new(redis).write(command);
+    // What is short enough for a request on its way would be too short for a list, and nobody waits behind it.
+    call.timeout = call.timeout.max(SHORTEST_WAIT);
+    Some(call)
+}
+
+fn read(service: &Service, called: &Called) -> Result<Reply, String> {
+    let redis = service.gateway.redis.as_ref().ok_or_else(|| "none is configured".to_owned())?;
+    Wire::new(redis).read(called).map_err(|Unavailable(why)| why)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! All keys, page by page, in the order of their ids: those of the file and those in Redis.
+
+use serde::Serialize;
+use sluice_config::file::Key;
+use sluice_config::is_public_name;
+
+use super::answer::{Answer, Refusal};
+use super::key::{Shown, Source, State};
+use super::records::{self, Names};
+use super::route::Query;
+use super::{Desk, Next, Step};
+
+const DEFAULT_LIMIT: usize = 100;
+const MOST: usize = 1000;
+/// Keys that one call to Redis brings.
+const PORTION: usize = 100;
+/// Calls for one page, when few keys are what is asked for; past them the page is shorter, and the next one goes on.
+const MOST_CALLS: u8 = 50;
+
+/// A page in the making.
+#[derive(Debug)]
+struct Page {
+    team: Option<String>,
+    state: Option<State>,
+    limit: usize,
+    /// The last id that was looked at.
+    after: Option<String>,
+    found: Vec<(Key, Source)>,
+    calls: u8,
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    keys: Vec<Shown<'a>>,
+    next: Option<&'a str>,
+}
+
+/// `GET /keys`
+pub fn list(mut query: Query, desk: &mut Desk) -> Step {
+    let page = Page {
+        team: query.take("team"),
+        state: query.choice("state", &State::WORDS)?,
+        limit: query.count("limit", DEFAULT_LIMIT, MOST)?,
+        after: query.take("cursor"),
+        found: Vec::new(),
+        calls: 0,
+    };
+    query.finish()?;
+    for (param, name) in [("cursor", &page.after), ("team", &page.team)] {
+        if name.as_deref().is_some_and(|name| !is_public_name(name)) {
+            return Err(Refusal::invalid(param, "A name has 1 to 64 letters, digits, and any of . _ - @."));
+        }
+    }
+    match Names::of(desk) {
+        Some(names) => Ok(page.ask(names)),
+        None => page.add(Vec::new(), true, desk).answer(false, desk),
+    }
+}
+
+impl Page {
+    fn ask(self, names: Names) -> Next {
+        Next::ask(names.list(self.after.as_deref(), PORTION), move |reply, desk| {
+            let portion = records::listed(reply)?;
+            let last = portion.len() < PORTION;
+            let page = Self { calls: self.calls + 1, ..self }.add(portion, last, desk);
+            match (page.is_full(), last) {
+                (false, false) if page.calls < MOST_CALLS => Ok(page.ask(names)),
+                (full, last) => page.answer(full || !last, desk),
+            }
+        })
+    }
+
+    fn is_full(&self) -> bool {
+        self.found.len() > self.limit
+    }
+
+    /// Looks at a portion of Redis's keys, and at those of the file up to its end. One key more than the limit is taken, to
+    /// know whether there is one.
+    fn add(mut self, portion: Vec<(String, Option<Key>)>, last: bool, desk: &Desk) -> Self {
+        let end = portion.last().map(|(id, _)| id.clone());
+        let wanted = |id: &str| {
+            self.after.as_deref().is_none_or(|after| id > after)
+                && (last || end.as_deref().is_some_and(|end| id <= end))
+        };
+        let file = desk.service.file.keys.iter().filter(|key| wanted(&key.id)).map(|key| (key.clone(), Source::File));
+        let mut candidates: Vec<(Key, Source)> = file.collect();
+        candidates.extend(portion.into_iter().filter_map(|(_, key)| Some((key?, Source::Redis))));
+        candidates.sort_by(|(a, _), (b, _)| a.id.cmp(&b.id));
+        for (key, source) in candidates {
+            let fits = self.team.as_ref().is_none_or(|team| *team == key.team)
+                && self.state.is_none_or(|state| state == State::of(&key, desk.now));
+            if self.is_full() {
+                return self;
+            }
+            if fits {
+                self.found.push((key, source));
+            }
+        }
+        if !last {
+            self.after = end;
+        }
+        self
+    }
+
+    fn answer(mut self, more: bool, desk: &mut Desk) -> Step {
+        let full = self.is_full();
+        self.found.truncate(self.limit);
+        let next = match (full, more) {
+            (true, _) => self.found.last().map(|(key, _)| key.id.as_str()),
+            (false, true) => self.after.as_deref(),
+            (false, false) => None,
+        };
+        let keys = self.found.iter().map(|(key, source)| Shown::new(key, *source, desk.now)).collect();
+        Ok(Next::Answer(Answer::ok(&Listed { keys, next })?))
+    }
+}

@@ -1,0 +1,258 @@
+//! How limits and budgets stand: what is allowed, used, and left.
+
+use std::rc::Rc;
+
+use serde::Serialize;
+use sluice_config::file::Key;
+use sluice_core::limits::{DIMENSIONS, Rule, Subject, Unit};
+use sluice_core::store::dimension::Dimension;
+use sluice_core::store::redis::read;
+use sluice_core::store::{Gauge, Meter, Reading, Unavailable, embedded};
+use sluice_core::usage::price::MicroUsd;
+
+use super::answer::{Answer, Refusal};
+use super::records::{self, Names};
+use super::route::{Query, no_such_key};
+use super::{Desk, Next, Step};
+
+/// More counters than this are not read at once.
+const MOST: usize = 500;
+const LONGEST_NAME: usize = 256;
+
+/// The one whose limits are asked for, as far as it is known.
+#[derive(Debug, Clone, Default)]
+struct About {
+    key: Option<String>,
+    team: Option<String>,
+    app: Option<String>,
+    model: Option<String>,
+    provider: Option<String>,
+}
+
+/// A rule with the counter of one value of each thing that it counts by.
+#[derive(Debug)]
+struct Counter {
+    rule: Rc<Rule>,
+    scope: String,
+    meter: Option<Meter>,
+}
+
+#[derive(Serialize)]
+struct Limits {
+    limits: Vec<Shown>,
+    /// Whether there are more, left out.
+    truncated: bool,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    scope: String,
+    unit: &'static str,
+    period: &'static str,
+    hard: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    then_model: Option<String>,
+    limit: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    used: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remaining: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reset_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit_usd: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    used_usd: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remaining_usd: Option<String>,
+}
+
+/// `GET /limits`
+pub fn limits(mut query: Query, desk: &mut Desk) -> Step {
+    let dimension = query.choice("of", &DIMENSIONS.map(|dimension| (dimension.name(), dimension)))?;
+    let name = query.take("name");
+    query.finish()?;
+    let dimension = dimension.ok_or_else(|| Refusal::invalid("of", "One of key, team, app, model, provider."))?;
+    let name = name.filter(|name| !name.is_empty() && name.chars().count() <= LONGEST_NAME);
+    let name = name.ok_or_else(|| Refusal::invalid("name", "The name of the key, team, app, model or provider."))?;
+    let service = desk.service;
+    let mut about = About::default();
+    let known = match dimension {
+        Dimension::Key => return of_key(&name, desk),
+        Dimension::Team => service.gateway.teams.contains(&name),
+        Dimension::App => service.gateway.apps.contains(&name),
+        Dimension::Model => service.gateway.models.contains_key(&name),
+        Dimension::Provider => service.file.providers.contains_key(&name),
+    };
+    if !known {
+        return Err(Refusal::not_found("not_found", format!("There is no {} of this name.", dimension.name())));
+    }
+    *about.field(dimension) = Some(name);
+    let rules = service.gateway.rules.iter().filter(|rule| rule.holds(dimension)).cloned().collect();
+    answer(&about, rules, desk)
+}
+
+fn of_key(id: &str, desk: &mut Desk) -> Step {
+    if let Some(key) = desk.service.file.keys.iter().find(|key| key.id == id) {
+        return with_key(key, desk);
+    }
+    let Some(names) = Names::of(desk) else { return Err(no_such_key()) };
+    Ok(Next::ask(names.read(id), |reply, desk| {
+        let record = records::found(reply)?.ok_or_else(no_such_key)?;
+        with_key(&record.key, desk)
+    }))
+}
+
+/// Every rule that this key's requests meet: those that know its holder from others, and those that do not.
+fn with_key(key: &Key, desk: &mut Desk) -> Step {
+    let gateway = &desk.service.gateway;
+    let credentials = sluice_config::restore_key(gateway, key).map_err(|mistakes| {
+        let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        Refusal::new(
+            409,
+            "key_not_usable",
+            format!("The key does not fit the gateway file any more: {}.", told.join("; ")),
+        )
+    })?;
+    let mut rules: Vec<Rc<Rule>> = Vec::new();
+    if let Some((_, credential)) = credentials.first() {
+        rules.extend(credential.caller.rules.iter().map(|applied| applied.rule.clone()));
+    }
+    let callers = [Dimension::Key, Dimension::Team, Dimension::App];
+    rules.extend(gateway.rules.iter().filter(|rule| !callers.iter().any(|dimension| rule.holds(*dimension))).cloned());
+    let about = About {
+        key: Some(key.id.clone()),
+        team: Some(key.team.clone()),
+        // Keys without one are counted together.
+        app: Some(key.app.clone().unwrap_or_default()),
+        ..About::default()
+    };
+    answer(&about, rules, desk)
+}
+
+fn answer(about: &About, rules: Vec<Rc<Rule>>, desk: &mut Desk) -> Step {
+    let mut counters = Vec::new();
+    for rule in &rules {
+        expand(rule, about.clone(), desk, &mut counters);
+    }
+    let truncated = counters.len() > MOST;
+    counters.truncate(MOST);
+    let meters: Vec<Meter> = counters.iter().filter_map(|counter| counter.meter.clone()).collect();
+    let show = move |readings: Vec<Reading>| {
+        let mut readings = readings.into_iter();
+        let shown = counters.into_iter().map(|counter| {
+            let reading = counter.meter.as_ref().and_then(|_| readings.next());
+            counter.show(reading)
+        });
+        Ok(Next::Answer(Answer::ok(&Limits { limits: shown.collect(), truncated })?))
+    };
+    if meters.is_empty() {
+        return show(Vec::new());
+    }
+    let Some(redis) = &desk.service.gateway.redis else {
+        let read = embedded::read(desk.shared, &meters, desk.now);
+        return show(read.map_err(|Unavailable(why)| Refusal::unavailable(&why))?);
+    };
+    Ok(Next::ask(read::command(&redis.prefix, &meters), move |reply, _| {
+        show(read::readings(&meters, &reply).map_err(|_| records::senseless(&reply))?)
+    }))
+}
+
+impl About {
+    fn field(&mut self, dimension: Dimension) -> &mut Option<String> {
+        match dimension {
+            Dimension::Key => &mut self.key,
+            Dimension::Team => &mut self.team,
+            Dimension::App => &mut self.app,
+            Dimension::Model => &mut self.model,
+            Dimension::Provider => &mut self.provider,
+        }
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        fn text(value: &Option<String>) -> &str {
+            value.as_deref().unwrap_or_default()
+        }
+        Subject {
+            key: text(&self.key),
+            team: text(&self.team),
+            app: self.app.as_deref(),
+            model: text(&self.model),
+            provider: text(&self.provider),
+        }
+    }
+}
+
+/// The counters of a rule for whom it is about: one for each value of what is not known. Of keys, which may be many, none
+/// are made up.
+fn expand(rule: &Rc<Rule>, mut about: About, desk: &Desk, counters: &mut Vec<Counter>) {
+    if counters.len() > MOST {
+        return;
+    }
+    for dimension in DIMENSIONS.into_iter().filter(|dimension| rule.holds(*dimension)) {
+        let fixed = dimension.fixed_by(&rule.matches);
+        let known = about.field(dimension);
+        match (fixed, known.is_some()) {
+            (Some(fixed), true) if known.as_deref() != Some(fixed) => return,
+            (Some(fixed), _) => *known = Some(fixed.to_owned()),
+            (None, true) => {}
+            (None, false) => {
+                let service = desk.service;
+                let values: Vec<&String> = match dimension {
+                    Dimension::Key => Vec::new(),
+                    Dimension::Team => service.gateway.teams.iter().collect(),
+                    Dimension::App => service.gateway.apps.iter().collect(),
+                    Dimension::Model => service.gateway.models.keys().collect(),
+                    Dimension::Provider => service.file.providers.keys().collect(),
+                };
+                for value in values {
+                    let mut each = about.clone();
+                    *each.field(dimension) = Some(value.clone());
+                    expand(rule, each, desk, counters);
+                }
+                return;
+            }
+        }
+    }
+    let of = about.subject();
+    counters.push(Counter { scope: rule.scope(&of), meter: rule.meter(&of), rule: rule.clone() });
+}
+
+impl Counter {
+    fn show(self, reading: Option<Reading>) -> Shown {
+        let Rule { unit, gauge, limit, hard, then_model, .. } = &*self.rule;
+        let used = reading.map(|reading| reading.used);
+        let remaining = used.map(|used| limit.saturating_sub(used));
+        let in_dollars =
+            |amount: Option<u64>| amount.filter(|_| *unit == Unit::MicroUsd).map(|amount| MicroUsd(amount).to_string());
+        let timed = matches!(gauge, Some(Gauge::Minute | Gauge::Day | Gauge::Month));
+        let reset = reading.filter(|_| timed).map(|reading| reading.reset);
+        Shown {
+            scope: self.scope,
+            unit: match unit {
+                Unit::Requests => "requests",
+                Unit::Tokens => "tokens",
+                Unit::InputTokens => "input_tokens",
+                Unit::OutputTokens => "output_tokens",
+                Unit::MicroUsd => "micro_usd",
+            },
+            period: match gauge {
+                None => "request",
+                Some(Gauge::Minute) => "minute",
+                Some(Gauge::Day) => "day",
+                Some(Gauge::Month) => "month",
+                Some(Gauge::Total) => "total",
+                Some(Gauge::Concurrent) => "concurrent",
+            },
+            hard: *hard,
+            then_model: then_model.as_deref().map(str::to_owned),
+            limit: *limit,
+            used,
+            remaining,
+            reset_seconds: reset.map(|reset| reset.as_secs() + u64::from(reset.subsec_nanos() > 0)),
+            limit_usd: in_dollars(Some(*limit)),
+            used_usd: in_dollars(used),
+            remaining_usd: in_dollars(remaining),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The configuration that Envoy hands to the filter, compiled for the role that it names.
+
+use std::rc::Rc;
+
+use sluice_config::Mistake;
+use sluice_config::plugin::{Reload, Written};
+use sluice_core::gateway::Gateway;
+use sluice_core::store::redis::settings::Redis;
+use sluice_wire::calendar;
+
+use crate::Service;
+
+/// The configuration as it runs.
+#[derive(Debug)]
+pub enum Plugin {
+    /// The gateway role.
+    Gateway {
+        /// The gateway file.
+        gateway: Rc<Gateway>,
+        /// Of that file.
+        reload: Option<Reload>,
+    },
+    /// The provider role.
+    Provider,
+    /// The admin role.
+    Admin(Rc<Service>),
+    /// The keeper.
+    Keeper(Redis),
+}
+
+impl Plugin {
+    /// Reads and checks a configuration.
+    pub fn from_json(json: &[u8]) -> Result<Self, Vec<Mistake>> {
+        match serde_json::from_slice(json) {
+            Ok(Written::Gateway { gateway, reload }) => {
+                let since = reload.as_ref().and_then(|reload| calendar::rfc3339(&reload.applied_at));
+                sluice_config::compile(&gateway)
+                    .map(|gateway| Self::Gateway { gateway: Rc::new(Gateway { since, ..gateway }), reload })
+            }
+            Ok(Written::Provider {}) => Ok(Self::Provider),
+            Ok(Written::Admin { gateway, reload }) => {
+                Service::new(*gateway, reload).map(|service| Self::Admin(Rc::new(service)))
+            }
+            Ok(Written::Keeper { redis }) => sluice_config::compile_redis(&redis).map(Self::Keeper),
+            Err(error) => Err(vec![Mistake {
+                path: String::new(),
+                found: error.to_string(),
+                expected: "a plugin configuration".to_owned(),
+            }]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn each_role_has_its_own_fields_and_no_others() {
+        let file = r#"{"providers":{"p":{"kind":"openai"}},"models":{"m":{"targets":[{"provider":"p","model":"x"}]}},"teams":{},"keys":[]}"#;
+        let redis = r#"{"url":"http://127.0.0.1:7379"}"#;
+        for (written, is_good) in [
+            (r#"{"role":"provider"}"#.to_owned(), true),
+            (format!(r#"{{"role":"gateway","gateway":{file}}}"#), true),
+            (format!(r#"{{"role":"keeper","redis":{redis}}}"#), true),
+            (format!(r#"{{"role":"provider","gateway":{file}}}"#), false),
+            (format!(r#"{{"role":"gateway","gateway":{file},"redis":{redis}}}"#), false),
+            (r#"{"role":"gateway"}"#.to_owned(), false),
+            (r#"{"role":"keeper"}"#.to_owned(), false),
+            (r#"{"role":"nobody"}"#.to_owned(), false),
+            (r#"{"role":"provider","x":1}"#.to_owned(), false),
+            ("{}".to_owned(), false),
+        ] {
+            assert_eq!(Plugin::from_json(written.as_bytes()).is_ok(), is_good, "{written}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Keys in Redis: how their records are laid out, and the scripts that read and change them.
+//!
+//! `{prefix}:keys` is a hash of ids and the SHA-256 of their secrets; `{prefix}:ids` the same ids as a sorted set, to list
+//! them in order; `{prefix}:key:<sha256>` is the key as JSON ([`file::Key`]), under each hash by which it may be
+//! presented: once it was rotated, under that of the secret before as well, until a week after its time. The braces are
+//! literal: a Redis cluster keeps all of them together, and a script is one atomic step.
+//!
+//! Scripts answer an integer or a flat list, which is what every protocol can show.
+
+use sluice_config::file::Key;
+use sluice_core::store::redis::names;
+use sluice_core::store::redis::wire::{Command, Reply};
+use sluice_wire::calendar;
+use sluice_wire::time::Time;
+
+use super::Desk;
+use super::answer::Refusal;
+
+/// The hash and the record of an id; nothing when there is none.
+const READ: &str = "local h = redis.call('HGET', KEYS[1], ARGV[1]) \
+                    if not h then return false end \
+                    return {h, redis.call('GET', ARGV[2] .. h) or ''}";
+
+/// Ids that follow one another, each with its record.
+const LIST: &str = "local found = {} \
+                    for i, id in ipairs(redis.call('ZRANGEBYLEX', KEYS[2], ARGV[1], '+', 'LIMIT', 0, ARGV[2])) do \
+                    local h = redis.call('HGET', KEYS[1], id) \
+                    found[2 * i - 1] = id \
+                    found[2 * i] = h and redis.call('GET', ARGV[3] .. h) or '' \
+                    end \
+                    return found";
+
+/// 1 when the id was free, and is taken now.
+const CREATE: &str = "if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end \
+                      redis.call('ZADD', KEYS[2], 0, ARGV[1]) \
+                      redis.call('SET', KEYS[3], ARGV[3]) \
+                      return 1";
+
+/// 1 when the key was as it had been read, and is changed now. From the fourth key on: the other hashes by which it was
+/// or will be known, each with the milliseconds for which it still is.
+const CHANGE: &str = "if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] or redis.call('GET', KEYS[2]) ~= ARGV[3] \
+                      then return 0 end \
+                      redis.call('HSET', KEYS[1], ARGV[1], ARGV[4]) \
+                      redis.call('SET', KEYS[3], ARGV[5]) \
+                      for i = 4, #KEYS do \
+                      if tonumber(ARGV[i + 2]) > 0 then redis.call('SET', KEYS[i], ARGV[5], 'PX', ARGV[i + 2]) \
+                      else redis.call('DEL', KEYS[i]) end \
+                      end \
+                      return 1";
+
+/// How long a secret that was replaced is known beyond its time: the gateway refuses it by then, and its log says that it was
+/// good once, rather than that nobody ever had it.
+const REMEMBERED_SECONDS: u64 = 7 * 86_400;
+
+/// A key as it was read, with the text by which a change knows that nobody was there in between.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// The key.
+    pub key: Key,
+    text: String,
+}
+
+/// The names of what is kept.
+#[derive(Debug)]
+pub struct Names {
+    hashes: String,
+    ids: String,
+    record: String,
+}
+
+impl Names {
+    /// In the Redis that is configured; with the embedded store there is no such place.
+    pub fn of(desk: &Desk) -> Option<Self> {
+        let prefix = &desk.service.gateway.redis.as_ref()?.prefix;
+        Some(Self { hashes: names::keys(prefix), ids: names::of(prefix, "ids"), record: names::of(prefix, "key:") })
+    }
+
+    /// The same, to write there.
+    pub fn writable(desk: &Desk) -> Result<Self, Refusal> {
+        Self::of(desk).ok_or_else(no_store)
+    }
+
+    fn record(&self, sha256: &str) -> String {
+        format!("{}{}", self.record, sha256.to_ascii_lowercase())
+    }
+
+    /// Reads a key by its id; see [`found`].
+    pub fn read(&self, id: &str) -> Command {
+        script(READ, [&self.hashes], [id, &self.record])
+    }
+
+    /// Reads up to `most` keys whose ids come after `after`; see [`listed`].
+    pub fn list(&self, after: Option<&str>, most: usize) -> Command {
+        let after = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
+        script(LIST, [&self.hashes, &self.ids], [&*after, &most.to_string(), &self.record])
+    }
+
+    /// Writes a new key; see [`done`].
+    pub fn create(&self, key: &Key) -> Command {
+        let keys = [&self.hashes, &self.ids, &self.record(&key.sha256)];
+        script(CREATE, keys, [&*key.id, &key.sha256, &text(key)])
+    }
+
+    /// Writes a key in place of what it was; see [`done`].
+    pub fn change(&self, old: &Record, new: &Key, now: Time) -> Command {
+        let mut keys = vec![self.hashes.clone(), self.record(&old.key.sha256), self.record(&new.sha256)];
+        let mut arguments =
+            vec![new.id.clone(), old.key.sha256.clone(), old.text.clone(), new.sha256.clone(), text(new)];
+        let left = new.previous.as_ref().map(|previous| {
+            let until = calendar::rfc3339(&previous.until).unwrap_or_default();
+            let known = until.saturating_add(REMEMBERED_SECONDS);
+            (previous.sha256.as_str(), known.saturating_sub(now.seconds()).saturating_mul(1000))
+        });
+        let former = old.key.previous.as_ref().map(|previous| previous.sha256.as_str());
+        let mut others = vec![old.key.sha256.as_str()];
+        others.extend(former);
+        others.extend(left.map(|(hash, _)| hash));
+        others.sort_unstable();
+        others.dedup();
+        for hash in others.into_iter().filter(|hash| *hash != new.sha256) {
+            keys.push(self.record(hash));
+            let milliseconds = left.filter(|(kept, _)| *kept == hash).map_or(0, |(_, milliseconds)| milliseconds);
+            arguments.push(milliseconds.to_string());
+        }
+        words(CHANGE, keys, arguments)
+    }
+}
+
+/// Nothing is kept that could be changed.
+pub fn no_store() -> Refusal {
+    Refusal::new(
+        409,
+        "store_read_only",
+        "Without `redis` in the gateway file keys are kept in that file only: change them there (`sluice keys new` makes \
+         a key and its entry).",
+    )
+}
+
+/// What [`Names::read`] brought; `None` when there is no such key.
+pub fn found(reply: Reply) -> Result<Option<Record>, Refusal> {
+    let values = match reply {
+        Reply::Nil => return Ok(None),
+        Reply::List(values) => values,
+        other => return Err(senseless(&other)),
+    };
+    match <[Reply; 2]>::try_from(values) {
+        Ok([Reply::Text(_), Reply::Text(text)]) => match parse(text) {
+            Some(record) => Ok(Some(record)),
+            None => {
+                let message = "This key's record in Redis is not one that Sluice wrote: put it right there.";
+                Err(Refusal::new(500, "damaged_record", message))
+            }
+        },
+        Ok([_, other]) => Err(senseless(&other)),
+        Err(values) => Err(senseless(&Reply::List(values))),
+    }
+}
+
+/// What [`Names::list`] brought: ids in order, each with its key, unless what is kept of it makes no sense.
+pub fn listed(reply: Reply) -> Result<Vec<(String, Option<Key>)>, Refusal> {
+    let values = match reply {
+        Reply::List(values) => values,
+        Reply::Nil => return Ok(Vec::new()),
+        other => return Err(senseless(&other)),
+    };
+    let (pairs, []) = values.as_chunks::<2>() else { return Err(senseless(&Reply::List(values))) };
+    let entry = |pair: &[Reply; 2]| match pair {
+        [Reply::Text(id), Reply::Text(text)] => Ok((id.clone(), parse(text.clone()).map(|record| record.key))),
+        [_, other] => Err(senseless(other)),
+    };
+    pairs.iter().map(entry).collect()
+}
+
+/// Whether [`Names::create`] or [`Names::change`] did it.
+pub fn done(reply: &Reply) -> Result<bool, Refusal> {
+    match reply {
+        Reply::Int(1) => Ok(true),
+        Reply::Int(0) => Ok(false),
+        other => Err(senseless(other)),
+    }
+}
+
+/// A reply that no script of ours gives. What it holds may be a record, with its hashes: it is not repeated.
+pub fn senseless(reply: &Reply) -> Refusal {
+    match reply {
+        Reply::Error(text) => Refusal::unavailable(&format!("it refused the command with {text:?}")),
+        _ => Refusal::unavailable("its reply is of another kind than the command's"),
+    }
+}
+
+fn parse(text: String) -> Option<Record> {
+    serde_json::from_slice(text.as_bytes()).ok().map(|key| Record { key, text })
+}
+
+fn text(key: &Key) -> String {
+    serde_json::to_string(key).unwrap_or_default()
+}
+
+/// A run of a script, with its text: an administrator does not ask so often that it would pay to leave it out.
+pub fn words(source: &str, keys: Vec<String>, arguments: Vec<String>) -> Command {
+    let head = ["EVAL".to_owned(), source.to_owned(), keys.len().to_string()];
+    Command::new(head.into_iter().chain(keys).chain(arguments))
+}
+
+fn script<const K: usize, const A: usize>(source: &str, keys: [&String; K], arguments: [&str; A]) -> Command {
+    words(source, keys.map(String::clone).into(), arguments.map(str::to_owned).into())
+}

@@ -1,0 +1,287 @@
+//! What was used, by day and by who used most: read from the accounts, which limit nothing.
+//!
+//! Redis keeps them for more than a year, by its own clock's day. Envoy's memory keeps today, yesterday and the month;
+//! an answer that could not say all that was asked for says so.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use serde::Serialize;
+use sluice_core::store::dimension::Dimension;
+use sluice_core::store::redis::names;
+use sluice_core::store::redis::wire::{Command, Reply};
+use sluice_core::store::{Sums, Unavailable, day_and_month, embedded};
+use sluice_core::usage::price::MicroUsd;
+use sluice_wire::calendar;
+
+use super::answer::{Answer, Refusal};
+use super::records::{senseless, words};
+use super::route::Query;
+use super::{Desk, Next, Step};
+
+/// The most days of one answer.
+const MOST_DAYS: u64 = 366;
+const LONGEST_NAME: usize = 256;
+
+/// Six numbers for each account.
+const DAYS: &str = "local all = {} \
+                    for i, account in ipairs(KEYS) do \
+                    for j, sum in ipairs(redis.call('HMGET', account, 'requests', 'input', 'output', 'cost', \
+                    'estimated_tokens', 'estimated_cost')) do \
+                    all[6 * i + j - 6] = sum or '0' \
+                    end end \
+                    return all";
+
+/// What accounts are kept for, by the words of the `by` parameter.
+const BY: [(&str, Dimension); 4] =
+    [("key", Dimension::Key), ("team", Dimension::Team), ("app", Dimension::App), ("model", Dimension::Model)];
+
+/// Sums in an answer. Dollars are a decimal number in a text: in floating point they would not be exact.
+#[derive(Debug, Clone, Serialize)]
+struct Shown {
+    requests: u64,
+    input_tokens: u64,
+    output_tokens: u64,
+    cost_usd: String,
+    cost_micro_usd: u64,
+    /// Of the tokens and of the cost, what no provider has counted.
+    estimated_tokens: u64,
+    estimated_cost_usd: String,
+    estimated_cost_micro_usd: u64,
+}
+
+impl From<Sums> for Shown {
+    fn from(Sums { requests, input_tokens, output_tokens, cost, estimated_tokens, estimated_cost }: Sums) -> Self {
+        Self {
+            requests,
+            input_tokens,
+            output_tokens,
+            cost_usd: MicroUsd(cost).to_string(),
+            cost_micro_usd: cost,
+            estimated_tokens,
+            estimated_cost_usd: MicroUsd(estimated_cost).to_string(),
+            estimated_cost_micro_usd: estimated_cost,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Day {
+    date: String,
+    #[serde(flatten)]
+    sums: Shown,
+}
+
+/// `GET /usage`: the days of one name.
+#[derive(Debug)]
+pub struct ByDay {
+    by: Dimension,
+    name: String,
+    from: Option<u64>,
+    to: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Days<'a> {
+    by: &'static str,
+    name: &'a str,
+    from: String,
+    to: String,
+    /// Whether the store keeps every day that was asked for.
+    complete: bool,
+    days: Vec<Day>,
+    total: Shown,
+}
+
+impl ByDay {
+    /// Reads the query.
+    pub fn read(query: &mut Query) -> Result<Self, Refusal> {
+        let by = query.choice("by", &BY)?.ok_or_else(|| Refusal::invalid("by", "One of key, team, app, model."))?;
+        let name = query.take("name").filter(|name| !name.is_empty() && name.chars().count() <= LONGEST_NAME);
+        let name =
+            name.ok_or_else(|| Refusal::invalid("name", "Whose usage: the name of a key, team, app or model."))?;
+        let mut date = |name: &'static str| {
+            let wrong = Refusal::invalid(name, "This is no date such as 2027-01-31, from 1970 on.");
+            let wrong = || Refusal { status: 422, ..wrong };
+            query.take(name).map(|text| calendar::day(&text).ok_or_else(wrong)).transpose()
+        };
+        Ok(Self { by, name, from: date("from")?, to: date("to")? })
+    }
+
+    /// Reads the accounts. Without dates it is the month so far.
+    pub fn step(self, desk: &mut Desk) -> Step {
+        let (today, _) = day_and_month(desk.now);
+        let to = self.to.unwrap_or(today);
+        let (_, month) = day_and_month(sluice_wire::time::Time(to.saturating_mul(86_400_000_000_000)));
+        let from = self.from.unwrap_or_else(|| calendar::first_day_of(month));
+        if from > to || to - from >= MOST_DAYS {
+            let message = format!("From `from` to `to` there must be 1 to {MOST_DAYS} days.");
+            return Err(Refusal { status: 422, ..Refusal::invalid("from", message) });
+        }
+        let days = from..=to;
+        let Some(redis) = &desk.service.gateway.redis else {
+            let found = remembered(&self, today, desk).map_err(|Unavailable(why)| Refusal::unavailable(&why))?;
+            let found = found.into_iter().filter(|(day, _)| days.contains(day)).collect();
+            let complete = from >= today.saturating_sub(1);
+            return self.answer(&days, &found, complete);
+        };
+        let accounts = days.clone().map(|day| names::account(&redis.prefix, self.by, &self.name, day));
+        let command = words(DAYS, accounts.collect(), Vec::new());
+        Ok(Next::ask(command, move |reply, _| {
+            let sums = sums(&reply).ok_or_else(|| senseless(&reply))?;
+            let found = days.clone().zip(sums).filter(|(_, sums)| *sums != Sums::default()).collect();
+            self.answer(&days, &found, true)
+        }))
+    }
+
+    fn answer(&self, days: &RangeInclusive<u64>, found: &BTreeMap<u64, Sums>, complete: bool) -> Step {
+        let total = found.values().fold(Sums::default(), |total, sums| total.plus(sums));
+        let shown = Days {
+            by: self.by.name(),
+            name: &self.name,
+            from: calendar::date(*days.start()),
+            to: calendar::date(*days.end()),
+            complete,
+            days: found.iter().map(|(day, sums)| Day { date: calendar::date(*day), sums: (*sums).into() }).collect(),
+            total: total.into(),
+        };
+        Ok(Next::Answer(Answer::ok(&shown)?))
+    }
+}
+
+/// What Envoy's memory says: today and yesterday, over all teams.
+fn remembered(asked: &ByDay, today: u64, desk: &Desk) -> Result<BTreeMap<u64, Sums>, Unavailable> {
+    let mut found = BTreeMap::new();
+    for account in all(desk)?.into_iter().filter(|account| account.dimension == asked.by && account.name == asked.name)
+    {
+        for (day, sums) in [(today, account.day), (today.saturating_sub(1), account.day_before)] {
+            if sums != Sums::default() {
+                let known = found.entry(day).or_insert_with(Sums::default);
+                *known = known.plus(&sums);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn all(desk: &Desk) -> Result<Vec<embedded::Account>, Unavailable> {
+    let mut accounts = Vec::new();
+    for team in &desk.service.gateway.teams {
+        accounts.extend(embedded::accounts(desk.shared, team, desk.now)?);
+    }
+    Ok(accounts)
+}
+
+/// `GET /usage/top`: who cost most.
+#[derive(Debug)]
+pub struct Top {
+    by: Dimension,
+    monthly: bool,
+    limit: usize,
+}
+
+#[derive(Serialize)]
+struct Ranking {
+    by: &'static str,
+    period: &'static str,
+    /// The first day of it.
+    from: String,
+    top: Vec<Rank>,
+}
+
+#[derive(Serialize)]
+struct Rank {
+    name: String,
+    cost_usd: String,
+    cost_micro_usd: u64,
+}
+
+impl Top {
+    /// Reads the query.
+    pub fn read(query: &mut Query) -> Result<Self, Refusal> {
+        Ok(Self {
+            by: query.choice("by", &BY)?.unwrap_or(Dimension::Team),
+            monthly: query.choice("period", &[("day", false), ("month", true)])?.unwrap_or(false),
+            limit: query.count("limit", 10, 1000)?,
+        })
+    }
+
+    /// Reads the accounts.
+    pub fn step(self, desk: &mut Desk) -> Step {
+        let (day, month) = day_and_month(desk.now);
+        let from = if self.monthly { calendar::first_day_of(month) } else { day };
+        let Some(redis) = &desk.service.gateway.redis else {
+            let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+            let accounts = all(desk).map_err(|Unavailable(why)| Refusal::unavailable(&why))?;
+            for account in accounts.into_iter().filter(|account| account.dimension == self.by) {
+                let cost = if self.monthly { account.month.cost } else { account.day.cost };
+                let known = sums.entry(account.name).or_default();
+                *known = known.saturating_add(cost);
+            }
+            let mut ranks: Vec<(String, u64)> = sums.into_iter().filter(|(_, cost)| *cost > 0).collect();
+            ranks.sort_by_key(|(_, cost)| std::cmp::Reverse(*cost));
+            ranks.truncate(self.limit);
+            return self.answer(from, ranks);
+        };
+        let ranking = match self.monthly {
+            true => names::spenders_of_month(&redis.prefix, self.by, month),
+            false => names::spenders_of_day(&redis.prefix, self.by, day),
+        };
+        let last = (self.limit - 1).to_string();
+        let command = Command::new(["ZREVRANGE", &ranking, "0", &last, "WITHSCORES"]);
+        Ok(Next::ask(command, move |reply, _| {
+            let ranks = ranks(&reply).ok_or_else(|| senseless(&reply))?;
+            self.answer(from, ranks)
+        }))
+    }
+
+    fn answer(&self, from: u64, ranks: Vec<(String, u64)>) -> Step {
+        let rank = |(name, cost)| Rank { name, cost_usd: MicroUsd(cost).to_string(), cost_micro_usd: cost };
+        let shown = Ranking {
+            by: self.by.name(),
+            period: if self.monthly { "month" } else { "day" },
+            from: calendar::date(from),
+            top: ranks.into_iter().map(rank).collect(),
+        };
+        Ok(Next::Answer(Answer::ok(&shown)?))
+    }
+}
+
+/// What [`DAYS`] answers.
+fn sums(reply: &Reply) -> Option<Vec<Sums>> {
+    let Reply::List(values) = reply else { return None };
+    let (accounts, []) = values.as_chunks::<{ Sums::NUMBERS }>() else { return None };
+    let read = |account: &[Reply; Sums::NUMBERS]| {
+        let mut numbers = [0; Sums::NUMBERS];
+        for (to, reply) in numbers.iter_mut().zip(account) {
+            *to = number(reply)?;
+        }
+        Some(Sums::from(numbers))
+    };
+    accounts.iter().map(read).collect()
+}
+
+/// Names, each with its score, in one list or as the pairs of an object.
+fn ranks(reply: &Reply) -> Option<Vec<(String, u64)>> {
+    let Reply::List(values) = reply else { return None };
+    let (pairs, []) = values.as_chunks::<2>() else { return None };
+    let read = |[name, score]: &[Reply; 2]| match name {
+        Reply::Text(name) => Some((name.clone(), number(score)?)),
+        _ => None,
+    };
+    pairs.iter().map(read).collect()
+}
+
+/// A whole number, as a hash or a ranking has it: large scores are written with an exponent.
+fn number(reply: &Reply) -> Option<u64> {
+    match reply {
+        Reply::Int(number) => u64::try_from(*number).ok(),
+        Reply::Text(text) => match text.parse::<u64>() {
+            Ok(number) => Some(number),
+            Err(_) => {
+                text.parse::<f64>().ok().filter(|number| (0.0..9e18).contains(number)).map(|number| number as u64)
+            }
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,360 @@
+//! The validator: what a person wrote becomes what runs, or the list of everything that is wrong with it.
+//!
+//! Each section is compiled on its own and as far as it goes, so that one mistake does not hide another; a part that
+//! cannot be compiled is left out, and since there is a mistake then, so is the whole.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use sluice_core::gateway::Gateway;
+use sluice_core::keys::Forbidden;
+use sluice_core::limits::Index;
+use sluice_core::provider::Provider;
+use sluice_core::routing::capabilities::Capabilities;
+use sluice_core::routing::cells::Cells;
+use sluice_core::routing::cells::keys::Keys;
+use sluice_core::routing::patience::Patience;
+use sluice_core::routing::pattern::{Pattern, shape};
+use sluice_core::routing::way::{Retry, Way};
+use sluice_core::routing::{
+    target::{Model, Target},
+    timeouts::Timeouts,
+};
+use sluice_core::suggest::one_of;
+use sluice_core::usage::price::Price;
+use sluice_wire::dialect::pass_through::STORED;
+
+use super::file;
+use super::mistake::{Mistake, Path, quoted};
+
+/// Cluster names that are ours, in what Envoy is given: `none`, and all that begin with `sluice`.
+const RESERVED: [&str; 2] = ["none", "sluice"];
+const NAME_MAX: usize = 64;
+const MODEL_MAX: usize = sluice_core::routing::pattern::NAME_MAX;
+/// Envoy tries a request 97 times at most (`num_retries` in what `sluice render` writes): one target may be asked twice, and 64 tries may
+/// be lost to connections that a pool had kept for too long.
+const TARGETS_MAX: usize = 16;
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+
+mod admin;
+mod availability;
+mod cache;
+mod capabilities;
+mod credentials;
+mod entrance;
+mod guards;
+mod keys;
+mod memory;
+mod names;
+mod prices;
+mod providers;
+mod redis;
+mod routing;
+mod rules;
+mod tracing;
+
+pub(super) use keys::{Strictness, compile as compile_key};
+pub(super) use redis::compile as compile_redis;
+
+pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
+    let file = &file.with_names();
+    let mut check = Check { file, mistakes: Vec::new() };
+    check.listen();
+    let providers = check.providers();
+    let timeouts = check.timeouts();
+    let models = check.models(&providers, timeouts);
+    check.aliases();
+    let stored = check.stored(&providers, timeouts);
+    let forbid = check.teams();
+    check.apps();
+    let rules = check.rules(&models);
+    let guards = check.guards();
+    check.prices();
+    check.capabilities();
+    let redis = check.redis();
+    let admin = check.admin();
+    let tracing = check.tracing();
+    let cache = check.cache();
+    let memory = check.memory();
+    let circuit = check.circuit();
+    let ready_needs_redis = check.ready();
+    check.cors();
+    check.tls();
+    let reservation = file.reservation.clone();
+    let mut gateway = Gateway {
+        keys: BTreeMap::new(),
+        direct: direct(&models, timeouts),
+        names: names::names(file, &models, timeouts),
+        watched_headers: watched_headers(&models),
+        models,
+        stored,
+        teams: file.teams.keys().cloned().collect(),
+        forbid,
+        apps: file.apps.keys().cloned().collect(),
+        index: Index::new(&rules),
+        rules,
+        guards,
+        reservation,
+        redis,
+        admin,
+        tracing,
+        log: file.log,
+        forward_headers: file.forward_headers.clone(),
+        cache,
+        memory,
+        circuit,
+        timeouts,
+        ready_needs_redis,
+        read_key: super::read_key,
+        since: None,
+    };
+    // Last, since a key is checked against all the rest: one that comes at run time is, too.
+    gateway.keys = check.keys(&gateway);
+    if check.mistakes.is_empty() { Ok(gateway) } else { Err(check.mistakes) }
+}
+
+struct Check<'a> {
+    file: &'a file::File,
+    mistakes: Vec<Mistake>,
+}
+
+impl Check<'_> {
+    fn mistake(&mut self, path: &Path, found: impl Into<String>, expected: impl Into<String>) {
+        self.mistakes.push(Mistake { path: path.to_string(), found: found.into(), expected: expected.into() });
+    }
+
+    fn listen(&mut self) {
+        let listen = &self.file.listen;
+        if !listen.parse::<SocketAddr>().is_ok_and(|address| address.port() != 0) {
+            self.mistake(
+                &Path::root().key("listen"),
+                quoted(listen),
+                "an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080",
+            );
+        }
+    }
+
+    fn models(
+        &mut self,
+        providers: &BTreeMap<String, Rc<Provider>>,
+        timeouts: Timeouts,
+    ) -> BTreeMap<String, Rc<Model>> {
+        let section = Path::root().key("models");
+        if self.file.models.is_empty() {
+            self.mistake(&section, "none", "at least one model");
+        }
+        let mut compiled = BTreeMap::new();
+        for (name, model) in &self.file.models {
+            let path = section.key(name);
+            self.model_name(name, &path);
+            self.stars(name, &path);
+            let pattern = Pattern::read(name);
+            let targets = self.targets((model, pattern.as_ref()), providers, &path.key("targets"));
+            let way = Rc::new(self.way(model, &targets, timeouts, &path));
+            let cache = self.model_cache(model, &path);
+            let forbid = self.forbid(&model.forbid, &path.key("forbid"));
+            let model = Model { name: name.clone(), pattern, forbid, targets, way, cache };
+            compiled.insert(name.clone(), Rc::new(model));
+        }
+        compiled
+    }
+
+    fn targets(
+        &mut self,
+        (model, pattern): (&file::Model, Option<&Pattern>),
+        providers: &BTreeMap<String, Rc<Provider>>,
+        path: &Path,
+    ) -> Vec<Rc<Target>> {
+        if model.targets.is_empty() {
+            self.mistake(path, "an empty list", "at least one target");
+        }
+        if model.targets.len() > TARGETS_MAX {
+            self.mistake(path, format!("{} targets", model.targets.len()), format!("at most {TARGETS_MAX}"));
+        }
+        let mut targets = Vec::with_capacity(model.targets.len());
+        for (index, target) in model.targets.iter().enumerate() {
+            let path = path.index(index);
+            self.model_name(&target.model, &path.key("model"));
+            self.stars(&target.model, &path.key("model"));
+            self.reference(&target.provider, self.file.providers.keys(), &path.key("provider"));
+            if let Some(provider) = providers.get(&target.provider) {
+                targets.push(Rc::new(Target {
+                    name: target.price_name(),
+                    cells: Cells::of(provider.cluster(0), &target.model),
+                    keys: Keys::of(provider.cluster(0), &target.model, provider.clusters.len()),
+                    provider: provider.clone(),
+                    model: target.model.clone(),
+                    shape: pattern.and_then(|pattern| shape(pattern, &target.provider, &target.model)),
+                    price: self.price_of(target),
+                    capabilities: self.capabilities_of(target),
+                    weight: target.weight,
+                    tier: target.tier,
+                }));
+            }
+        }
+        targets
+    }
+
+    /// Who keeps what clients store. It is asked without a model, so there is nothing to price.
+    fn stored(&mut self, providers: &BTreeMap<String, Rc<Provider>>, timeouts: Timeouts) -> Option<Rc<Model>> {
+        let name = self.file.stored.as_ref()?;
+        let path = Path::root().key("stored");
+        self.reference(name, self.file.providers.keys(), &path);
+        let provider = providers.get(name)?;
+        if provider.format_for(&STORED, "").is_none() {
+            self.mistake(&path, quoted(name), "a provider that speaks OpenAI's format");
+        }
+        let target = Target {
+            name: name.clone(),
+            cells: Cells::of(provider.cluster(0), ""),
+            // What one account keeps another one may not know: always the first key.
+            keys: Keys::of(provider.cluster(0), "", 1),
+            provider: provider.clone(),
+            model: String::new(),
+            shape: None,
+            price: Some(Price::default()),
+            capabilities: Capabilities::default(),
+            weight: 1,
+            tier: 1,
+        };
+        // What was asked twice may be done twice.
+        let way = Way { retry: Retry::new(&[], Duration::ZERO), ..Way::plain(timeouts) };
+        let (name, targets, way) = ("stored".to_owned(), vec![Rc::new(target)], Rc::new(way));
+        Some(Rc::new(Model { name, pattern: None, forbid: Forbidden::default(), targets, way, cache: None }))
+    }
+
+    /// A model's name goes into headers, paths and logs as it is.
+    fn model_name(&mut self, name: &str, path: &Path) {
+        if name.is_empty() || name.len() > MODEL_MAX || !name.bytes().all(|b| b.is_ascii_graphic()) {
+            self.mistake(path, quoted(name), "1 to 256 visible ASCII characters, no spaces");
+        }
+    }
+
+    fn reference<'n>(&mut self, name: &str, known: impl Iterator<Item = &'n String> + Clone, path: &Path) {
+        self.mistakes.extend(reference(name, known, path));
+    }
+
+    /// What is forbidden to each team.
+    fn teams(&mut self) -> BTreeMap<String, Forbidden> {
+        let section = Path::root().key("teams");
+        if self.file.teams.is_empty() && !self.file.keys.is_empty() {
+            self.mistake(&section, "none", "at least one team, to answer for the keys");
+        }
+        let mut forbidden = BTreeMap::new();
+        for (name, team) in &self.file.teams {
+            let path = section.key(name);
+            self.public_name(name, &path);
+            let forbid = self.forbid(&team.forbid, &path.key("forbid"));
+            if !forbid.is_nothing() {
+                forbidden.insert(name.clone(), forbid);
+            }
+        }
+        forbidden
+    }
+
+    fn forbid(&mut self, names: &[String], path: &Path) -> Forbidden {
+        let (forbidden, mut wrong) = forbidden(names, path);
+        self.mistakes.append(&mut wrong);
+        forbidden
+    }
+
+    fn apps(&mut self) {
+        let section = Path::root().key("apps");
+        for name in self.file.apps.keys() {
+            self.public_name(name, &section.key(name));
+        }
+    }
+
+    fn public_name(&mut self, name: &str, path: &Path) {
+        self.mistakes.extend(public_name(name, path));
+    }
+
+    fn timeouts(&mut self) -> Timeouts {
+        let section = Path::root().key("timeouts");
+        let written = &self.file.timeouts;
+        let total = self.wait(&written.total, &section.key("total"));
+        let connect = self.wait(&written.connect, &section.key("connect"));
+        let mut patience = |field: &str, text: &Option<String>, otherwise: Patience| match text {
+            None => otherwise,
+            Some(text) => Patience::stated(self.wait(text, &section.key(field))),
+        };
+        Timeouts {
+            total,
+            answer: patience("answer", &written.answer, Timeouts::ANSWER),
+            first_token: patience("first_token", &written.first_token, Timeouts::FIRST_TOKEN),
+            whole: patience("whole", &written.whole, Timeouts::WHOLE),
+            idle: patience("idle", &written.idle, Timeouts::IDLE),
+            connect,
+        }
+    }
+}
+
+/// Every target by itself, under the name that a caller who may choose targets asks for it by. What has a model of that name
+/// is that model.
+fn direct(models: &BTreeMap<String, Rc<Model>>, timeouts: Timeouts) -> BTreeMap<String, Rc<Model>> {
+    let mut direct = BTreeMap::new();
+    let targets = models.values().flat_map(|model| &model.targets).filter(|target| target.shape.is_none());
+    for target in targets {
+        direct.entry(target.name.clone()).or_insert_with(|| alone(target, target.name.clone(), None, timeouts));
+    }
+    direct
+}
+
+/// A target as a model by itself.
+fn alone(target: &Rc<Target>, name: String, pattern: Option<Pattern>, timeouts: Timeouts) -> Rc<Model> {
+    let (forbid, targets, way) = (Forbidden::default(), vec![target.clone()], Rc::new(Way::plain(timeouts)));
+    Rc::new(Model { name, pattern, forbid, targets, way, cache: None })
+}
+
+/// The headers that routes and stickiness ask about.
+fn watched_headers(models: &BTreeMap<String, Rc<Model>>) -> Vec<String> {
+    let mut names: Vec<String> = models.values().flat_map(|model| model.way.headers()).map(str::to_owned).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// A name that must exist elsewhere. When nothing exists there, that is the mistake, and this one would be noise.
+fn reference<'n>(name: &str, known: impl Iterator<Item = &'n String> + Clone, path: &Path) -> Option<Mistake> {
+    let missing = known.clone().next().is_some() && !known.clone().any(|other| other == name);
+    missing.then(|| Mistake {
+        path: path.to_string(),
+        found: quoted(name),
+        expected: one_of(name, known.map(String::as_str)),
+    })
+}
+
+fn public_name(name: &str, path: &Path) -> Option<Mistake> {
+    (!is_public_name(name)).then(|| Mistake {
+        path: path.to_string(),
+        found: quoted(name),
+        expected: "1 to 64 letters, digits, and any of . _ - @".to_owned(),
+    })
+}
+
+/// What may not be asked for, and what is wrong with it.
+fn forbidden(names: &[String], path: &Path) -> (Forbidden, Vec<Mistake>) {
+    let (forbidden, wrong) = Forbidden::read(names);
+    let mistake = |(index, expected)| Mistake {
+        path: path.index(index).to_string(),
+        found: names.get(index).map(|name| quoted(name)).unwrap_or_default(),
+        expected,
+    };
+    (forbidden, wrong.into_iter().map(mistake).collect())
+}
+
+/// Whether `name` can name a key or a team: it goes into headers and logs as it is.
+pub fn is_public_name(name: &str) -> bool {
+    let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'@');
+    !name.is_empty() && name.len() <= NAME_MAX && name.bytes().all(good)
+}
+
+fn is_variable(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+#[cfg(test)]
+mod tests;

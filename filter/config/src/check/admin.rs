@@ -1,0 +1,44 @@
+//! The administration interface.
+
+use std::net::SocketAddr;
+
+use sluice_core::key_hash::KeyHash;
+
+use super::super::mistake::{Path, quoted};
+use super::Check;
+
+impl Check<'_> {
+    /// The hash of the administrator's key.
+    pub(super) fn admin(&mut self) -> Option<KeyHash> {
+        let admin = self.file.admin.as_ref()?;
+        let section = Path::root().key("admin");
+        match admin.listen.parse::<SocketAddr>() {
+            Ok(address) if address.port() != 0 => {
+                if self.file.listen.parse() == Ok(address) {
+                    self.mistake(&section.key("listen"), "the address of the gateway itself", "another one");
+                }
+            }
+            _ => self.mistake(
+                &section.key("listen"),
+                quoted(&admin.listen),
+                "an IP address and a port, such as 127.0.0.1:8081",
+            ),
+        }
+        let Some(hash) = KeyHash::from_hex(&admin.sha256) else {
+            // It may be the key itself: it is not repeated.
+            let found = format!("{} characters that are not a SHA-256", admin.sha256.chars().count());
+            self.mistake(
+                &section.key("sha256"),
+                found,
+                "64 hexadecimal digits, as `sluice keys new --admin` prints them",
+            );
+            return None;
+        };
+        let same = |text: &str| KeyHash::from_hex(text) == Some(hash);
+        if let Some(index) = self.file.keys.iter().position(|key| same(&key.sha256)) {
+            let found = format!("the same key as in keys[{index}]");
+            self.mistake(&section.key("sha256"), found, "a key of its own: whoever calls models must not administer");
+        }
+        Some(hash)
+    }
+}

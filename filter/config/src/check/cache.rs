@@ -1,0 +1,109 @@
+//! Which answers are given again, and how much memory they may take.
+
+use sluice_core::cache::{Bounds, Rule};
+
+use super::super::file;
+use super::super::mistake::{Path, quoted};
+use super::super::size;
+use super::Check;
+
+const LEAST_MEMORY: &str = "1MiB";
+const MOST_MEMORY: &str = "4GiB";
+const LEAST_ANSWER: &str = "1KiB";
+/// A worker that collects an answer, or gives one, has it in its VM, whose memory never shrinks again.
+const MOST_ANSWER: &str = "8MiB";
+
+impl Check<'_> {
+    /// How the answers of a model are kept; `None` is not at all.
+    pub(super) fn model_cache(&mut self, model: &file::Model, path: &Path) -> Option<Rule> {
+        let written = model.cache.as_ref()?;
+        let ttl = self.wait(&written.ttl, &path.key("cache").key("ttl"));
+        Some(Rule { ttl, scope: written.scope })
+    }
+
+    /// How much may be kept.
+    pub(super) fn cache(&mut self) -> Bounds {
+        let written = &self.file.cache;
+        let memory = self.cache_size("memory", &written.memory, LEAST_MEMORY, MOST_MEMORY);
+        let largest = self.cache_size("largest", &written.largest, LEAST_ANSWER, MOST_ANSWER);
+        if let (Some(memory), Some(largest)) = (memory, largest)
+            && largest > memory
+        {
+            let expected = format!("at most memory, {}", written.memory);
+            self.mistake(&Path::root().key("cache").key("largest"), quoted(&written.largest), expected);
+        }
+        let largest = largest.and_then(|largest| usize::try_from(largest).ok());
+        Bounds { memory: memory.unwrap_or_default(), largest: largest.unwrap_or_default() }
+    }
+
+    fn cache_size(&mut self, field: &str, text: &str, least: &str, most: &str) -> Option<u64> {
+        let size = size::bytes(text).filter(|size| (size::bytes(least)..=size::bytes(most)).contains(&Some(*size)));
+        if size.is_none() {
+            let path = Path::root().key("cache").key(field);
+            self.mistake(&path, quoted(text), format!("a size from {least} to {most}, such as 512KiB or 64MiB"));
+        }
+        size
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::Mistake;
+    use crate::file::File;
+    use sluice_core::cache::{Bounds, Rule, Scope};
+    use sluice_core::gateway::Gateway;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn compile(model: &str, more: &str) -> Result<Gateway, Vec<Mistake>> {
+        let text = format!(
+            r#"{{"providers":{{"p":{{"kind":"openai"}}}},
+                "models":{{"m":{{"targets":[{{"provider":"p","model":"x"}}]{model}}}}},"teams":{{}},"keys":[]{more}}}"#
+        );
+        crate::compile(&serde_json::from_str::<File>(&text).unwrap())
+    }
+
+    #[test]
+    fn nothing_is_kept_unless_a_model_says_so() {
+        let gateway = compile("", "").unwrap();
+        assert_eq!(gateway.models["m"].cache, None);
+        assert_eq!(gateway.cache, Bounds { memory: 64 << 20, largest: 512 << 10 });
+    }
+
+    #[test]
+    fn answers_are_a_teams_unless_it_is_said_whose() {
+        let cache = |fields: &str| compile(&format!(r#","cache":{{{fields}}}"#), "").unwrap().models["m"].cache;
+        let ttl = Duration::from_secs(600);
+        assert_eq!(cache(r#""ttl":"10m""#), Some(Rule { ttl, scope: Scope::Team }));
+        for scope in [Scope::Key, Scope::Team, Scope::App, Scope::All] {
+            let named = format!(r#""ttl":"10m","scope":"{}""#, scope.name());
+            assert_eq!(cache(&named), Some(Rule { ttl, scope }));
+        }
+    }
+
+    #[test]
+    fn what_is_asked_of_a_provider_by_its_own_name_has_no_cache() {
+        let gateway = compile(r#","cache":{"ttl":"10m"}"#, "").unwrap();
+        assert_eq!(gateway.direct["p/x"].cache, None);
+    }
+
+    #[test]
+    fn each_mistake_is_named_with_what_would_be_right() {
+        for (model, cache, expected) in [
+            (r#","cache":{"ttl":"0s"}"#, "", "models.m.cache.ttl: found \"0s\", expected a time above zero"),
+            (r#","cache":{"ttl":"25h"}"#, "", "models.m.cache.ttl: found \"25h\""),
+            ("", r#""memory":"64""#, "cache.memory: found \"64\", expected a size from 1MiB to 4GiB, such as 512KiB"),
+            ("", r#""memory":"1023KiB""#, "cache.memory: found \"1023KiB\""),
+            ("", r#""memory":"5GiB""#, "cache.memory: found \"5GiB\""),
+            ("", r#""largest":"9MiB""#, "cache.largest: found \"9MiB\", expected a size from 1KiB to 8MiB"),
+            ("", r#""largest":"0KiB""#, "cache.largest: found \"0KiB\""),
+            ("", r#""memory":"1MiB","largest":"2MiB""#, "cache.largest: found \"2MiB\", expected at most memory, 1MiB"),
+        ] {
+            let mistakes = compile(model, &format!(r#","cache":{{{cache}}}"#)).unwrap_err();
+            assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+            assert!(mistakes[0].to_string().starts_with(expected), "{}", mistakes[0]);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! How clients reach the gateway.
+
+use sluice_core::provider::url::Url;
+
+use super::super::file;
+use super::super::mistake::{Path, quoted};
+use super::Check;
+
+impl Check<'_> {
+    /// Origins of web pages. Envoy compares them: nothing of them is compiled.
+    pub(super) fn cors(&mut self) {
+        let Some(cors) = &self.file.cors else { return };
+        let path = Path::root().key("cors").key("origins");
+        if cors.origins.is_empty() {
+            self.mistake(&path, "an empty list", "at least one origin, such as https://chat.example.com");
+        }
+        for (index, origin) in cors.origins.iter().enumerate().filter(|(_, origin)| !is_origin(origin)) {
+            let expected = "a scheme and a host, without a path or a slash at the end: https://chat.example.com, \
+                            http://localhost:3000, https://*.example.com, or *";
+            self.mistake(&path.index(index), quoted(origin), expected);
+        }
+    }
+
+    /// Whether an instance is only ready while Redis answers.
+    pub(super) fn ready(&mut self) -> bool {
+        let required = self.file.ready.redis == file::ReadyRedis::Required;
+        if required && self.file.redis.is_none() {
+            let expected = "optional, or a Redis to wait for: `redis` is missing in this file";
+            self.mistake(&Path::root().key("ready").key("redis"), quoted("required"), expected);
+        }
+        required
+    }
+
+    /// The certificates of both listeners.
+    pub(super) fn tls(&mut self) {
+        let admin = self.file.admin.as_ref().and_then(|admin| admin.tls.as_ref());
+        for (tls, path) in [(self.file.tls.as_ref(), Path::root()), (admin, Path::root().key("admin"))] {
+            if let Some(tls) = tls {
+                self.certificate(tls, &path.key("tls"));
+            }
+        }
+    }
+
+    fn certificate(&mut self, tls: &file::Tls, path: &Path) {
+        let (found, expected) = match (&tls.certificate, &tls.key, &tls.sds) {
+            (Some(_), Some(_), None) | (None, None, Some(_)) => ("", ""),
+            (Some(_), None, None) => ("a certificate without a key", "`key`, the file with its private key"),
+            (None, Some(_), None) => ("a key without a certificate", "`certificate`, the file with its certificate"),
+            (None, None, None) => ("no certificate", "`certificate` and `key`, two PEM files, or `sds`"),
+            (_, _, Some(_)) => ("files and `sds`", "either `certificate` and `key`, or `sds`"),
+        };
+        if !found.is_empty() {
+            self.mistake(path, found, expected);
+        }
+    }
+}
+
+/// Whether it is what a browser sends as `origin`, or a pattern of that.
+fn is_origin(text: &str) -> bool {
+    if text == "*" {
+        return true;
+    }
+    let plain = text.replacen("://*.", "://", 1);
+    let (scheme, host) = plain.split_once("://").unwrap_or_default();
+    // Browsers leave the scheme's own port out.
+    let own_port = if scheme == "https" { ":443" } else { ":80" };
+    !host.ends_with(own_port)
+        && Url::parse(&plain).is_ok_and(|url| url.base_path.is_empty())
+        && !host.ends_with('/')
+        && !text.bytes().any(|byte| byte.is_ascii_uppercase())
+        && !plain.contains('*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn mistakes(more: &str) -> Vec<String> {
+        let text = format!(
+            r#"{{"providers":{{"p":{{"kind":"openai"}}}},"models":{{"m":{{"targets":[{{"provider":"p","model":"m"}}]}}}},
+                "teams":{{"t":{{}}}},"keys":[],{more}}}"#
+        );
+        let mistakes = crate::from_json(text.as_bytes()).err().unwrap_or_default();
+        mistakes.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn origins_are_what_browsers_send() {
+        for good in
+            ["*", "https://chat.example.com", "http://localhost:3000", "https://*.example.com", "http://[::1]:8080"]
+        {
+            assert!(is_origin(good), "{good}");
+        }
+        for wrong in [
+            "",
+            "example.com",
+            "https://x.test/",
+            "https://x.test/app",
+            "HTTPS://X.test",
+            "https://*",
+            "https://a.*.b",
+            "null",
+            "https://x.test:443",
+            "http://x.test:80",
+        ] {
+            let found = mistakes(&format!(r#""cors":{{"origins":["{wrong}"]}}"#));
+            assert!(found.len() == 1 && found[0].contains("cors.origins[0]"), "{wrong}: {found:?}");
+        }
+        assert_eq!(mistakes(r#""cors":{"origins":[]}"#).len(), 1);
+    }
+
+    #[test]
+    fn a_certificate_is_whole() {
+        for good in [
+            r#"{"certificate":"a","key":"b"}"#,
+            r#"{"certificate":"a","key":"b","client_ca":"c"}"#,
+            r#"{"sds":{"file":"a","name":"b"}}"#,
+        ] {
+            assert_eq!(mistakes(&format!(r#""tls":{good}"#)), [""; 0]);
+        }
+        for wrong in ["{}", r#"{"certificate":"a"}"#, r#"{"key":"a"}"#, r#"{"key":"a","sds":{"file":"a","name":"b"}}"#]
+        {
+            let found = mistakes(&format!(r#""tls":{wrong}"#));
+            assert!(found.len() == 1 && found[0].starts_with("tls"), "{wrong}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn redis_is_required_only_where_there_is_one() {
+        let redis = r#","redis":{"url":"http://x"}"#;
+        assert_eq!(mistakes(r#""ready":{"redis":"required"}"#).len(), 1);
+        assert_eq!(mistakes(&format!(r#""ready":{{"redis":"required"}}{redis}"#)), [""; 0]);
+    }
+}

@@ -1,0 +1,97 @@
+//! Guardrails: every expression compiles, and everyone named exists.
+
+use std::rc::Rc;
+
+use sha2::{Digest as _, Sha256};
+use sluice_core::guard::finder::Wanted;
+use sluice_core::guard::spec::{Action, Side};
+use sluice_core::guard::{Guard, Match};
+
+use crate::file;
+
+use super::super::mistake::{Path, quoted};
+use super::Check;
+
+impl Check<'_> {
+    pub(super) fn guards(&mut self) -> Vec<Rc<Guard>> {
+        let file = self.file;
+        let section = Path::root().key("guards");
+        file.guards.iter().filter_map(|(name, guard)| self.guard(name, guard, &section.key(name))).collect()
+    }
+
+    fn guard(&mut self, name: &str, guard: &file::Guard, path: &Path) -> Option<Rc<Guard>> {
+        self.public_name(name, path);
+        self.guard_sides(guard, path);
+        let matches = self.guard_match(&guard.matches, &path.key("match"));
+        let wanted = self.wanted(guard, path);
+        match wanted.finder() {
+            Ok(finder) => {
+                let (name, sides, action) = (name.to_owned(), guard.on.clone(), guard.action);
+                let digest = Sha256::digest(serde_json::to_vec(guard).unwrap_or_default()).into();
+                Some(Rc::new(Guard { name, matches, sides, action, finder, digest }))
+            }
+            Err(found) => {
+                self.mistake(path, found, "less to look for");
+                None
+            }
+        }
+    }
+
+    fn guard_sides(&mut self, guard: &file::Guard, path: &Path) {
+        if guard.on.is_empty() {
+            self.mistake(&path.key("on"), "an empty list", "prompts, answers or both, or no such field for both");
+        }
+        if guard.action == Action::Mask && guard.on.contains(&Side::Answers) {
+            let expected = "block or log, or `on: [prompts]`: only prompts can be masked";
+            self.mistake(&path.key("action"), "mask for answers", expected);
+        }
+    }
+
+    fn guard_match(&mut self, matches: &file::GuardMatch, path: &Path) -> Match {
+        let file = self.file;
+        // Keys may also come from Redis, at any time.
+        if let Some(key) = matches.key.as_ref().filter(|_| file.redis.is_none()) {
+            let known: Vec<String> = file.keys.iter().map(|key| key.id.clone()).collect();
+            self.reference(key, known.iter(), &path.key("key"));
+        }
+        if let Some(team) = &matches.team {
+            self.reference(team, file.teams.keys(), &path.key("team"));
+        }
+        if let Some(app) = &matches.app {
+            self.reference(app, file.apps.keys(), &path.key("app"));
+        }
+        if let Some(model) = &matches.model {
+            self.reference(model, file.models.keys(), &path.key("model"));
+        }
+        let file::GuardMatch { key, team, app, model } = matches.clone();
+        Match { key, team, app, model }
+    }
+
+    fn wanted(&mut self, guard: &file::Guard, path: &Path) -> Wanted {
+        if guard.detect.is_empty() && guard.patterns.is_empty() && guard.words.is_empty() {
+            self.mistake(path, "nothing to look for", "at least one of detect, patterns, words");
+        }
+        let mut wanted = Wanted::default();
+        for detector in &guard.detect {
+            wanted.detector(*detector);
+        }
+        for (label, expression) in &guard.patterns {
+            let path = path.key("patterns").key(label);
+            self.public_name(label, &path);
+            if let Err(wrong) = wanted.pattern(label, expression) {
+                let expected =
+                    "a regular expression in the syntax of Rust's regex: https://docs.rs/regex/latest/regex/#syntax";
+                self.mistake(&path, format!("{}: {wrong}", quoted(expression)), expected);
+            }
+        }
+        let blank = |(index, word): (usize, &String)| word.trim().is_empty().then_some(index);
+        for index in guard.words.iter().enumerate().filter_map(blank) {
+            self.mistake(&path.key("words").index(index), "nothing", "a word or a phrase");
+        }
+        wanted.words(&guard.words);
+        wanted
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,51 @@
+//! What is taken, and what is refused and how.
+
+use sluice_core::gateway::Gateway;
+use sluice_core::guard::spec::{Action, Side};
+
+use crate::Mistake;
+use crate::file::File;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+fn compile(guard: &str) -> Result<Gateway, Vec<Mistake>> {
+    let text = format!(
+        r#"{{"providers":{{"p":{{"kind":"openai"}}}},"models":{{"m":{{"targets":[{{"provider":"p","model":"x"}}]}}}},
+            "teams":{{"t":{{}}}},"keys":[],"guards":{{"g":{guard}}}}}"#
+    );
+    crate::compile(&serde_json::from_str::<File>(&text).unwrap())
+}
+
+#[test]
+fn a_guardrail_without_more_words_blocks_both_ways_for_everybody() {
+    let gateway = compile(r#"{"detect":["email"]}"#).unwrap();
+    let guard = &gateway.guards[0];
+    assert_eq!((guard.name.as_str(), guard.action), ("g", Action::Block));
+    assert_eq!(guard.sides, [Side::Prompts, Side::Answers]);
+    assert_eq!(guard.matches, sluice_core::guard::Match::default());
+}
+
+#[test]
+fn each_mistake_is_named_with_what_would_be_right() {
+    for (guard, expected) in [
+        ("{}", "guards.g: found nothing to look for, expected at least one of detect, patterns, words"),
+        (r#"{"words":["a"," "]}"#, "guards.g.words[1]: found nothing, expected a word or a phrase"),
+        (r#"{"words":["a"],"on":[]}"#, "guards.g.on: found an empty list, expected prompts, answers or both"),
+        (r#"{"words":["a"],"action":"mask"}"#, "guards.g.action: found mask for answers, expected block or log"),
+        (
+            r#"{"patterns":{"p":"("}}"#,
+            "guards.g.patterns.p: found \"(\": unclosed group, expected a regular expression",
+        ),
+        (
+            r#"{"patterns":{"p":"x?"}}"#,
+            "guards.g.patterns.p: found \"x?\": it matches nothing at all, and so every text",
+        ),
+        (r#"{"patterns":{"a b":"x"}}"#, "guards.g.patterns[\"a b\"]: found \"a b\", expected 1 to 64 letters"),
+        (r#"{"words":["a"],"match":{"model":"n"}}"#, "guards.g.match.model: found \"n\""),
+        (r#"{"words":["a"],"match":{"team":"u"}}"#, "guards.g.match.team: found \"u\""),
+    ] {
+        let mistakes = compile(guard).unwrap_err();
+        let told: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
+        assert!(told.iter().any(|told| told.starts_with(expected)), "{guard}: {told:?}");
+    }
+}

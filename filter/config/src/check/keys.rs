@@ -1,0 +1,243 @@
+//! The virtual keys: those of the file, and any other that comes at run time.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use sluice_core::gateway::Gateway;
+use sluice_core::key_hash::KeyHash;
+use sluice_core::keys::caller::{Caller, Credential};
+use sluice_core::keys::spec::Control;
+use sluice_core::keys::{Cidr, Forbidden, Glob};
+use sluice_core::limits::spec::Match;
+use sluice_core::suggest::one_of;
+use sluice_wire::calendar;
+
+use super::super::file;
+use super::super::mistake::{Mistake, Path, quoted};
+use super::rules::{Place, Rules};
+use super::{Check, forbidden, public_name, reference};
+
+const DATE: &str = "a date and time such as 2027-01-31T00:00:00Z (RFC 3339)";
+
+/// How much a key must still fit the rest of the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strictness {
+    /// It is written now.
+    New,
+    /// It was written some time ago: what it names may be gone.
+    Kept,
+}
+
+/// Checks and compiles one key against the rest of the gateway.
+pub fn compile(
+    gateway: &Gateway,
+    key: &file::Key,
+    strictness: Strictness,
+) -> Result<Vec<(KeyHash, Credential)>, Vec<Mistake>> {
+    let mut check = KeyCheck { gateway, strictness, mistakes: Vec::new() };
+    let compiled = check.key(key, &Path::root());
+    if check.mistakes.is_empty() {
+        Ok(compiled.into_iter().map(|(_, hash, credential)| (hash, credential)).collect())
+    } else {
+        Err(check.mistakes)
+    }
+}
+
+impl Check<'_> {
+    pub(super) fn keys(&mut self, gateway: &Gateway) -> BTreeMap<KeyHash, Credential> {
+        let section = Path::root().key("keys");
+        let mut compiled = BTreeMap::new();
+        let mut ids = BTreeMap::new();
+        let mut hashes = BTreeMap::new();
+        for (index, key) in self.file.keys.iter().enumerate() {
+            let path = section.index(index);
+            if let Some(first) = ids.insert(&key.id, index) {
+                self.mistake(&path.key("id"), format!("{} again, as in keys[{first}]", quoted(&key.id)), "another id");
+            }
+            let mut check = KeyCheck { gateway, strictness: Strictness::New, mistakes: Vec::new() };
+            for (path, hash, credential) in check.key(key, &path) {
+                if let Some(first) = hashes.insert(hash, index) {
+                    check.mistake(&path, format!("the same key as in keys[{first}]"), "another key");
+                }
+                compiled.insert(hash, credential);
+            }
+            self.mistakes.append(&mut check.mistakes);
+        }
+        compiled
+    }
+}
+
+struct KeyCheck<'a> {
+    gateway: &'a Gateway,
+    strictness: Strictness,
+    mistakes: Vec<Mistake>,
+}
+
+impl KeyCheck<'_> {
+    fn mistake(&mut self, path: &Path, found: impl Into<String>, expected: impl Into<String>) {
+        self.mistakes.push(Mistake { path: path.to_string(), found: found.into(), expected: expected.into() });
+    }
+
+    /// The key's secrets, each with the place where it stands.
+    fn key(&mut self, key: &file::Key, path: &Path) -> Vec<(Path, KeyHash, Credential)> {
+        self.mistakes.extend(public_name(&key.id, &path.key("id")));
+        self.mistakes.extend(reference(&key.team, self.gateway.teams.iter(), &path.key("team")));
+        if let Some(app) = &key.app {
+            self.app(app, &path.key("app"));
+        }
+        self.labels(&key.labels, &path.key("labels"));
+        let caller = Rc::new(Caller {
+            key_id: key.id.as_str().into(),
+            team: key.team.as_str().into(),
+            app: key.app.as_deref().map(Rc::from),
+            owner: key.owner.clone(),
+            labels: key.labels.clone(),
+            expires: key.expires.as_deref().map(|text| self.moment(text, &path.key("expires"))),
+            models: self.models(key, &path.key("models")),
+            endpoints: self.endpoints(key.endpoints.as_deref(), &path.key("endpoints")),
+            forbid: self.forbid(&key.forbid, &path.key("forbid")),
+            sources: self.sources(key.sources.as_deref(), &path.key("sources")),
+            revoked: key.revoked,
+            control: key.control.clone(),
+            rules: self.rules(key, path),
+        });
+        let mut secrets = Vec::new();
+        let place = path.key("sha256");
+        if let Some(hash) = self.hash(&key.sha256, &place) {
+            secrets.push((place, hash, Credential { caller: caller.clone(), until: None }));
+        }
+        if let Some(previous) = &key.previous {
+            let until = self.moment(&previous.until, &path.key("previous").key("until"));
+            let place = path.key("previous").key("sha256");
+            if let Some(hash) = self.hash(&previous.sha256, &place) {
+                secrets.push((place, hash, Credential { caller, until: Some(until) }));
+            }
+        }
+        if let [(_, hash, _), (place, previous, _)] = secrets.as_slice()
+            && hash == previous
+        {
+            let place = place.clone();
+            self.mistake(&place, "the same secret as the key's present one", "the one before it was rotated");
+            secrets.pop();
+        }
+        secrets
+    }
+
+    /// That there are no apps at all is no mistake by itself: then this reference is one.
+    fn app(&mut self, app: &str, path: &Path) {
+        if self.gateway.apps.is_empty() {
+            self.mistake(path, quoted(app), "no such field, or an app of that name under `apps`");
+        } else {
+            self.mistakes.extend(reference(app, self.gateway.apps.iter(), path));
+        }
+    }
+
+    fn labels(&mut self, labels: &BTreeMap<String, String>, path: &Path) {
+        const NAME: usize = 64;
+        const VALUE: usize = 256;
+        for (name, value) in labels {
+            let path = path.key(name);
+            self.mistakes.extend(public_name(name, &path));
+            if value.chars().count() > VALUE || value.chars().any(char::is_control) {
+                self.mistake(&path, quoted(value), format!("up to {VALUE} characters, no control characters"));
+            }
+        }
+        if labels.len() > NAME {
+            self.mistake(path, format!("{} labels", labels.len()), format!("at most {NAME}"));
+        }
+    }
+
+    fn hash(&mut self, text: &str, path: &Path) -> Option<KeyHash> {
+        let hash = KeyHash::from_hex(text);
+        if hash.is_none() {
+            // It may be the key itself: it is not repeated.
+            let found = format!("{} characters that are not a SHA-256", text.chars().count());
+            self.mistake(path, found, "64 hexadecimal digits, as `sluice keys new` prints them");
+        }
+        hash
+    }
+
+    fn moment(&mut self, text: &str, path: &Path) -> u64 {
+        let moment = calendar::rfc3339(text);
+        if moment.is_none() {
+            self.mistake(path, quoted(text), DATE);
+        }
+        moment.unwrap_or_default()
+    }
+
+    fn models(&mut self, key: &file::Key, path: &Path) -> Option<Vec<Glob>> {
+        let models = key.models.as_deref();
+        let known = &self.gateway.models;
+        // Who may choose targets asks for them by their names.
+        let direct = key.control.contains(&Control::Targets).then_some(&self.gateway.direct);
+        let aliases = &self.gateway.names.aliases;
+        let names = || known.keys().chain(aliases.keys()).chain(direct.into_iter().flat_map(BTreeMap::keys));
+        let fits =
+            |glob: &Glob| names().any(|name| glob.matches(name)) || self.gateway.names.meets(glob, direct.is_some());
+        let globs: Vec<Glob> = models?.iter().map(|pattern| Glob::new(pattern)).collect();
+        if globs.is_empty() {
+            self.mistake(path, "an empty list", "at least one model, or no such field to allow all");
+        }
+        for (index, (glob, pattern)) in globs.iter().zip(models?).enumerate() {
+            let gone = !known.is_empty() && !fits(glob);
+            if gone && self.strictness == Strictness::New {
+                let names = one_of(pattern, known.keys().map(String::as_str));
+                let expected = if glob.is_literal() { names } else { format!("a pattern that fits {names}") };
+                self.mistake(&path.index(index), quoted(pattern), expected);
+            }
+        }
+        Some(globs)
+    }
+
+    fn endpoints(&mut self, endpoints: Option<&[String]>, path: &Path) -> Option<Vec<Glob>> {
+        let endpoints = endpoints?;
+        if endpoints.is_empty() {
+            self.mistake(path, "an empty list", "at least one path, or no such field to allow all");
+        }
+        for (index, endpoint) in endpoints.iter().enumerate() {
+            let is_path = endpoint.starts_with(['/', '*']) && endpoint.bytes().all(|b| b.is_ascii_graphic());
+            if !is_path || endpoint.contains(['?', '#']) {
+                let expected = "a path without a query, such as /v1/chat/completions or /v1/chat/*";
+                self.mistake(&path.index(index), quoted(endpoint), expected);
+            }
+        }
+        Some(endpoints.iter().map(|pattern| Glob::new(pattern)).collect())
+    }
+
+    fn forbid(&mut self, names: &[String], path: &Path) -> Forbidden {
+        let (forbidden, mut wrong) = forbidden(names, path);
+        self.mistakes.append(&mut wrong);
+        forbidden
+    }
+
+    fn sources(&mut self, sources: Option<&[String]>, path: &Path) -> Option<Vec<Cidr>> {
+        let sources = sources?;
+        if sources.is_empty() {
+            self.mistake(path, "an empty list", "at least one range of addresses, or no such field to allow all");
+        }
+        let mut compiled = Vec::with_capacity(sources.len());
+        for (index, source) in sources.iter().enumerate() {
+            match Cidr::parse(source) {
+                Some(cidr) => compiled.push(cidr),
+                None => {
+                    let expected =
+                        "an address, or a network and its prefix with no bit set past it, such as 10.0.0.0/8";
+                    self.mistake(&path.index(index), quoted(source), expected);
+                }
+            }
+        }
+        Some(compiled)
+    }
+
+    fn rules(&mut self, key: &file::Key, path: &Path) -> Vec<sluice_core::limits::Applied> {
+        let models = (self.strictness == Strictness::New).then_some(&self.gateway.models);
+        let mut rules = Rules::new(models);
+        if self.strictness == Strictness::New {
+            rules.know(&self.gateway.rules);
+        }
+        let matches = Match { key: Some(key.id.clone()), ..Match::default() };
+        rules.inline(&Place { path, matches: &matches, per: &[] }, &key.limits, Some(&key.budget));
+        self.mistakes.append(&mut rules.mistakes);
+        self.gateway.index.of_caller(&key.id, &key.team, key.app.as_deref(), rules.compiled)
+    }
+}

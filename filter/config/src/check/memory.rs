@@ -1,0 +1,85 @@
+//! How much memory each worker of Envoy uses for requests and answers.
+
+use sluice_core::gate::{Bounds, LARGEST_BODY, LARGEST_REWRITTEN};
+
+use super::super::mistake::{Path, quoted};
+use super::super::size;
+use super::Check;
+
+const MIB: usize = 1 << 20;
+/// A VM has 1 GiB, and needs as much again as it holds to work on it.
+const MOST_OF_WORKER: usize = 512 * MIB;
+
+impl Check<'_> {
+    /// The bounds. Each is at least one body of the largest size, so that a request that is alone is never refused for them.
+    pub(super) fn memory(&mut self) -> Bounds {
+        let written = &self.file.memory;
+        let rewritten = self.memory_size("rewritten_body", &written.rewritten_body, MIB, LARGEST_REWRITTEN);
+        let worker = self.memory_size("worker", &written.worker, LARGEST_BODY, MOST_OF_WORKER);
+        let key = self.memory_size("key", &written.key, LARGEST_BODY, MOST_OF_WORKER);
+        if let (Some(worker), Some(key)) = (worker, key)
+            && key > worker
+        {
+            let expected = format!("at most worker, {}", written.worker);
+            self.mistake(&Path::root().key("memory").key("key"), quoted(&written.key), expected);
+        }
+        if let (Some(rewritten), Some(key)) = (rewritten, key)
+            && rewritten > key
+        {
+            let expected = format!("at most key, {}", written.key);
+            self.mistake(&Path::root().key("memory").key("rewritten_body"), quoted(&written.rewritten_body), expected);
+        }
+        let [rewritten, worker, key] = [rewritten, worker, key].map(Option::unwrap_or_default);
+        Bounds { rewritten, worker, key }
+    }
+
+    fn memory_size(&mut self, field: &str, text: &str, least: usize, most: usize) -> Option<usize> {
+        let size = size::bytes(text).and_then(|size| usize::try_from(size).ok());
+        let size = size.filter(|size| (least..=most).contains(size));
+        if size.is_none() {
+            let (least, most) = (least / MIB, most / MIB);
+            let expected = format!("a size from {least}MiB to {most}MiB, such as {least}MiB");
+            self.mistake(&Path::root().key("memory").key(field), quoted(text), expected);
+        }
+        size
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sluice_core::gate::Bounds;
+
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn compile(memory: &str) -> Result<Bounds, Vec<String>> {
+        let text = format!(
+            r#"{{"providers":{{"p":{{"kind":"openai"}}}},"models":{{"m":{{"targets":[{{"provider":"p","model":"m"}}]}}}},
+                "teams":{{"t":{{}}}},"keys":[],"memory":{memory}}}"#
+        );
+        let gateway = crate::from_json(text.as_bytes());
+        gateway.map(|gateway| gateway.memory).map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn bounds_have_defaults_and_can_be_changed_one_by_one() {
+        let defaults = Bounds { rewritten: 48 << 20, worker: 256 << 20, key: 64 << 20 };
+        assert_eq!(compile("{}"), Ok(defaults));
+        assert_eq!(compile(r#"{"key":"128MiB"}"#), Ok(Bounds { key: 128 << 20, ..defaults }));
+    }
+
+    #[test]
+    fn a_bound_that_one_request_could_not_meet_is_a_mistake() {
+        for (memory, place) in [
+            (r#"{"key":"31MiB"}"#, "memory.key"),
+            (r#"{"key":"257MiB"}"#, "memory.key"),
+            (r#"{"worker":"1GiB"}"#, "memory.worker"),
+            (r#"{"rewritten_body":"57MiB"}"#, "memory.rewritten_body"),
+            (r#"{"rewritten_body":"48MiB","key":"32MiB"}"#, "memory.rewritten_body"),
+            (r#"{"worker":"64 MB"}"#, "memory.worker"),
+        ] {
+            let mistakes = compile(memory).unwrap_err();
+            assert!(mistakes.len() == 1 && mistakes[0].contains(place), "{memory}: {mistakes:?}");
+        }
+    }
+}

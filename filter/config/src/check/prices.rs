@@ -1,0 +1,179 @@
+//! Prices, what must have one, and how much is reserved.
+//!
+//! A target needs a price where a budget counts it: there a request for a target without one would be refused. The check
+//! reports it when that is certain, which is when some key of this file, not revoked, may ask for the target's model and the
+//! budget matches the two. Keys that are kept elsewhere are not known here; theirs is refused when it happens.
+
+use sluice_core::keys::Glob;
+use sluice_core::limits::spec::Match;
+use sluice_core::routing::pattern::{Pattern, shape};
+use sluice_core::usage::price::Price;
+
+use super::super::file;
+use super::super::mistake::{Path, quoted};
+use super::Check;
+
+/// A budget of the file: where it stands, what it counts, and the model it leads to when it is used up.
+struct Counted<'a> {
+    at: Path,
+    matches: Match,
+    budget: &'a file::Budget,
+}
+
+impl Check<'_> {
+    /// A target's price. A mistake in it is [`Check::prices`]' to report.
+    pub(super) fn price_of(&self, target: &file::Target) -> Option<Price> {
+        let prices = &self.file.prices;
+        let written = prices.models.get(&target.price_name()).or(prices.unpriced.as_ref())?;
+        Price::try_from(written).ok()
+    }
+
+    pub(super) fn prices(&mut self) {
+        let section = Path::root().key("prices");
+        let prices = &self.file.prices;
+        if let Some(price) = &prices.unpriced {
+            self.price(price, &section.key("unpriced"));
+        }
+        for (name, price) in &prices.models {
+            let path = section.key("models").key(name);
+            self.target_name(name, &path);
+            self.price(price, &path);
+        }
+        if self.file.prices.unpriced.is_none() {
+            self.missing();
+        }
+        if self.file.reservation.output_tokens == 0 {
+            let path = Path::root().key("reservation").key("output_tokens");
+            self.mistake(&path, "0", "at least one token, or limits and budgets would hold nothing");
+        }
+    }
+
+    fn price(&mut self, price: &file::Price, path: &Path) {
+        for wrong in Price::try_from(price).err().unwrap_or_default() {
+            let place = wrong.field.split('.').fold(path.clone(), |place, step| place.key(step));
+            self.mistake(&place, wrong.found, wrong.expected);
+        }
+    }
+
+    /// What is said of a target is said by its provider and model. Where the same model's provider is misspelt, that is the
+    /// mistake.
+    pub(super) fn target_name(&mut self, name: &str, path: &Path) {
+        let targets = self.file.models.values().flat_map(|model| &model.targets);
+        let mut known: Vec<String> = targets.clone().map(file::Target::price_name).collect();
+        known.sort_unstable();
+        known.dedup();
+        let misspelt = |target: &file::Target| {
+            !self.file.providers.contains_key(&target.provider) && name.ends_with(&format!("/{}", target.model))
+        };
+        if !targets.into_iter().any(misspelt) && !self.may_be_asked(name) {
+            self.reference(name, known.iter(), path);
+        }
+    }
+
+    /// Whether this is a model, with its provider, that a pattern's target may ask for.
+    fn may_be_asked(&self, name: &str) -> bool {
+        let Some((provider, asked)) = name.split_once('/') else { return false };
+        let patterns = self.file.models.iter().filter_map(|(name, model)| Some((Pattern::read(name)?, model)));
+        patterns.into_iter().any(|(pattern, model)| {
+            let mut targets = model.targets.iter().filter(|target| target.provider == provider);
+            targets
+                .any(|target| shape(&pattern, provider, &target.model).is_some_and(|shape| shape.part(asked).is_some()))
+        })
+    }
+
+    /// Whether a target asks for names, and some of these have a price.
+    fn has_prices(&self, model: &str, target: &file::Target) -> bool {
+        let Some(shape) = Pattern::read(model).and_then(|model| shape(&model, &target.provider, &target.model)) else {
+            return false;
+        };
+        let names = self.file.prices.models.keys().filter_map(|name| name.split_once('/'));
+        names.into_iter().any(|(provider, model)| provider == target.provider && shape.part(model).is_some())
+    }
+
+    /// Targets without a price that a budget counts. Of one whose provider has a mistake nothing can be said.
+    fn missing(&mut self) {
+        let budgets = budgets(self.file);
+        let section = Path::root().key("models");
+        for (name, model) in &self.file.models {
+            for (index, target) in model.targets.iter().enumerate() {
+                let price_name = target.price_name();
+                let provider = Path::root().key("providers").key(&target.provider);
+                let unsure = !self.file.providers.contains_key(&target.provider)
+                    || self.mistakes.iter().any(|mistake| provider.holds(&mistake.path));
+                let priced = self.file.prices.models.contains_key(&price_name) || self.has_prices(name, target);
+                if unsure || priced {
+                    continue;
+                }
+                let counted = |budget: &&Counted<'_>| budget.counts(self.file, name, target);
+                if let Some(budget) = budgets.iter().find(counted) {
+                    let found = format!("no price for {}, which {} counts", quoted(&price_name), budget.at);
+                    let entry = Path::root().key("prices").key("models").key(&price_name);
+                    let expected = format!("one at {entry}, or prices.unpriced for all that have none");
+                    self.mistake(&section.key(name).key("targets").index(index), found, expected);
+                }
+            }
+        }
+    }
+}
+
+/// Every budget of the file, as a rule of its own.
+fn budgets(file: &file::File) -> Vec<Counted<'_>> {
+    let mut budgets = Vec::new();
+    let mut add = |at: Path, matches: Match, budget| {
+        budgets.push(Counted { at: at.key("budget"), matches, budget });
+    };
+    let root = Path::root();
+    let anybody = Match::default;
+    for (name, model) in &file.models {
+        let matches = Match { model: Some(name.clone()), ..anybody() };
+        add(root.key("models").key(name), matches, &model.budget);
+    }
+    for (name, team) in &file.teams {
+        add(root.key("teams").key(name), Match { team: Some(name.clone()), ..anybody() }, &team.budget);
+    }
+    for (name, app) in &file.apps {
+        add(root.key("apps").key(name), Match { app: Some(name.clone()), ..anybody() }, &app.budget);
+    }
+    for (index, key) in file.keys.iter().enumerate() {
+        let matches = Match { key: Some(key.id.clone()), ..anybody() };
+        add(root.key("keys").index(index), matches, &key.budget);
+    }
+    for (index, rule) in file.budgets.iter().enumerate() {
+        add(root.key("budgets").index(index), rule.matches.clone(), &rule.budget);
+    }
+    budgets.retain(|counted| {
+        let file::Budget { daily, monthly, total, .. } = counted.budget;
+        daily.or(*monthly).or(*total).is_some()
+    });
+    budgets
+}
+
+impl Counted<'_> {
+    /// Whether some key's request for `model`, served by `target`, is certainly counted: because the model is what was asked
+    /// for, or because the budget itself leads to it.
+    fn counts(&self, file: &file::File, model: &str, target: &file::Target) -> bool {
+        let Match { key, team, app, model: only, provider } = &self.matches;
+        let led = self.budget.then_model.as_deref() == Some(model);
+        let fits = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
+        fits(provider, &target.provider)
+            && (led || fits(only, model))
+            && file.keys.iter().any(|holder| {
+                fits(key, &holder.id)
+                    && fits(team, &holder.team)
+                    && (app.is_none() || *app == holder.app)
+                    && !holder.revoked
+                    && (led || may_ask(holder, model))
+            })
+    }
+}
+
+fn may_ask(key: &file::Key, model: &str) -> bool {
+    let may = |own: &String| {
+        let glob = Glob::new(own);
+        Pattern::read(model).map_or_else(|| glob.matches(model), |pattern| pattern.meets(&glob))
+    };
+    key.models.as_deref().is_none_or(|patterns| patterns.iter().any(may))
+}
+
+#[cfg(test)]
+mod tests;

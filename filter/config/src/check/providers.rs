@@ -1,0 +1,155 @@
+//! The section `providers`: who serves models, and how each is spoken to.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use sluice_core::provider::Provider;
+use sluice_core::provider::layout::{Layout, Surface};
+use sluice_core::provider::url::Url;
+use sluice_wire::dialect;
+
+use super::super::file;
+use super::super::mistake::{Path, quoted};
+use super::{Check, NAME_MAX, RESERVED, is_variable};
+
+/// Each is a cluster of its own, and a request may be tried with all of them.
+const KEYS_MAX: usize = 8;
+
+impl Check<'_> {
+    pub(super) fn providers(&mut self) -> BTreeMap<String, Rc<Provider>> {
+        let section = Path::root().key("providers");
+        if self.file.providers.is_empty() {
+            self.mistake(&section, "none", "at least one provider");
+        }
+        let mut compiled = BTreeMap::new();
+        for (name, provider) in &self.file.providers {
+            let path = section.key(name);
+            if !is_provider_name(name) {
+                self.mistake(&path, quoted(name), "a name of lower-case letters, digits, _ and -, 64 at most");
+            } else if RESERVED.iter().any(|reserved| name == reserved) || name.starts_with("sluice-") {
+                self.mistake(&path, format!("the reserved name {name:?}"), "another name");
+            }
+            self.credential(provider, &path);
+            let key_rest = self.provider_keys(provider, &path);
+            self.availability(&provider.availability, &path.key("availability"));
+            self.api_version(provider, &path);
+            let formats = self.formats(provider, &path);
+            if let Some(url) = self.provider_url(provider, &path) {
+                compiled.insert(name.clone(), Rc::new(self::provider(name, provider, formats, key_rest, url)));
+            }
+        }
+        compiled
+    }
+
+    fn provider_url(&mut self, provider: &file::Provider, path: &Path) -> Option<Url> {
+        let Some(text) = provider.url() else {
+            let expected =
+                format!("its base URL: a provider of kind {} has no address of its own", provider.kind.row().name);
+            self.mistake(&path.key("url"), "nothing", expected);
+            return None;
+        };
+        match Url::parse(text) {
+            // The kind's own address may be the gateway's: two servers with the same usual port.
+            Ok(url) if url.authority() == self.file.listen => {
+                self.mistake(&path.key("url"), "the gateway's own address", "the provider's");
+                None
+            }
+            Ok(url) => Some(url),
+            Err(found) => {
+                self.mistake(&path.key("url"), found, "a base URL such as https://api.openai.com/v1");
+                None
+            }
+        }
+    }
+
+    /// A version goes into paths as it is.
+    fn api_version(&mut self, provider: &file::Provider, path: &Path) {
+        let Some(version) = &provider.api_version else { return };
+        let path = path.key("api_version");
+        if provider.kind.row().surface != Surface::Azure {
+            self.mistake(&path, quoted(version), "nothing: only Azure's interface has versions");
+        } else if version.is_empty() || !version.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            self.mistake(&path, quoted(version), "v1, or a version such as 2024-10-21");
+        }
+    }
+
+    /// The formats it speaks, each as its kind speaks it if it does.
+    fn formats(&mut self, provider: &file::Provider, path: &Path) -> Vec<&'static dialect::Provider> {
+        let own = provider.kind.row().formats;
+        let Some(speaks) = &provider.speaks else { return own.to_vec() };
+        let path = path.key("speaks");
+        if speaks.is_empty() {
+            self.mistake(&path, "an empty list", "at least one format");
+        }
+        for (index, format) in speaks.iter().enumerate() {
+            if speaks.iter().take(index).any(|before| before == format) {
+                self.mistake(&path.index(index), format!("{:?} again", format.name()), "each format once");
+            }
+        }
+        speaks.iter().map(|format| format.among(own)).collect()
+    }
+
+    /// Its credentials; gives for how long one of several rests.
+    fn provider_keys(&mut self, provider: &file::Provider, path: &Path) -> Duration {
+        if let Some(secret) = &provider.key {
+            self.secret(secret, &path.key("key"));
+        }
+        let more = path.key("keys");
+        for (index, secret) in provider.keys.iter().enumerate() {
+            self.secret(secret, &more.index(index));
+            if provider.secrets().filter(|other| *other == secret).count() > 1 {
+                self.mistake(&more.index(index), "a key that is there twice", "each key once");
+            }
+        }
+        if provider.key_count() > KEYS_MAX {
+            self.mistake(&more, format!("{} keys in all", provider.key_count()), format!("at most {KEYS_MAX}"));
+        }
+        self.wait(&provider.key_rest, &path.key("key_rest"))
+    }
+
+    pub(super) fn secret(&mut self, secret: &file::Secret, path: &Path) {
+        match (&secret.env, &secret.file) {
+            (Some(_), Some(_)) => self.mistake(path, "both env and file", "exactly one of them"),
+            (None, None) => self.mistake(path, "neither env nor file", "one of them"),
+            // What is not a name may be the secret itself, pasted in the wrong place: it is not repeated.
+            (Some(name), None) if !is_variable(name) => {
+                self.mistake(&path.key("env"), "text that is no such name", "the name of an environment variable");
+            }
+            (None, Some(name)) if name.trim().is_empty() => {
+                self.mistake(&path.key("file"), "empty text", "the path of a file");
+            }
+            _ => {}
+        }
+    }
+}
+
+fn provider(
+    name: &str,
+    written: &file::Provider,
+    formats: Vec<&'static dialect::Provider>,
+    key_rest: Duration,
+    url: Url,
+) -> Provider {
+    let takes_options = |format: &&'static dialect::Provider| {
+        !format.departs.quirks.iter().any(|quirk| quirk.field == "stream_options")
+    };
+    Provider {
+        name: name.to_owned(),
+        clusters: written.clusters(name),
+        key_rest,
+        loads: written.kind.is_local(),
+        stream_usage: written.stream_usage && formats.iter().all(takes_options),
+        formats,
+        authority: url.authority(),
+        tls: url.tls,
+        layout: Layout::new(written.kind.row().surface, &url.base_path, written.api_version.as_deref()),
+    }
+}
+
+/// Provider names become names of Envoy clusters, of statistics and of files.
+fn is_provider_name(name: &str) -> bool {
+    name.len() <= NAME_MAX
+        && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+}

@@ -1,0 +1,271 @@
+//! Limits and budgets, wherever in the file they stand.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use sluice_core::limits::spec::Match;
+use sluice_core::limits::{Rule, Unit};
+use sluice_core::routing::target::Model;
+use sluice_core::store::Gauge;
+use sluice_core::store::dimension::Dimension;
+
+use crate::file::{Budget, Limits};
+
+use super::super::mistake::{Mistake, Path};
+use super::{Check, reference};
+
+/// The most that a limit can be: more is no limit, and stores that count in doubles, millionths of what a minute allows among
+/// them, would not be exact.
+const LIMIT_MAX: u64 = 1_000_000_000;
+/// The same for a day.
+const DAILY_MAX: u64 = 1_000_000_000_000;
+/// The most that a budget can be, in dollars.
+const BUDGET_MAX: u64 = 1_000_000_000;
+
+impl Check<'_> {
+    /// Every rule but those of single keys.
+    pub(super) fn rules(&mut self, models: &BTreeMap<String, Rc<Model>>) -> Vec<Rc<Rule>> {
+        let file = self.file;
+        let mut rules = Rules::new(Some(models));
+        let root = Path::root();
+        for (name, provider) in &file.providers {
+            let matches = Match { provider: Some(name.clone()), ..Match::default() };
+            rules.inline(&Place::of(&root.key("providers").key(name), &matches), &provider.limits, None);
+        }
+        for (name, model) in &file.models {
+            let matches = Match { model: Some(name.clone()), ..Match::default() };
+            rules.inline(&Place::of(&root.key("models").key(name), &matches), &model.limits, Some(&model.budget));
+        }
+        for (name, team) in &file.teams {
+            let matches = Match { team: Some(name.clone()), ..Match::default() };
+            rules.inline(&Place::of(&root.key("teams").key(name), &matches), &team.limits, Some(&team.budget));
+        }
+        for (name, app) in &file.apps {
+            let matches = Match { app: Some(name.clone()), ..Match::default() };
+            rules.inline(&Place::of(&root.key("apps").key(name), &matches), &app.limits, Some(&app.budget));
+        }
+        for (index, rule) in file.limits.iter().enumerate() {
+            let path = root.key("limits").index(index);
+            let per = self.scope(&rule.matches, &rule.per, &path);
+            let place = Place { path: &path, matches: &rule.matches, per: &per };
+            if rule.limits == Limits::default() {
+                rules.mistake(&path.key("limits"), "nothing", "at least one limit");
+            }
+            rules.inline(&place, &rule.limits, None);
+        }
+        for (index, rule) in file.budgets.iter().enumerate() {
+            let path = root.key("budgets").index(index);
+            let per = self.scope(&rule.matches, &rule.per, &path);
+            let place = Place { path: &path, matches: &rule.matches, per: &per };
+            if rule.budget == Budget::default() {
+                rules.mistake(&path.key("budget"), "nothing", "at least one of daily, monthly, total");
+            }
+            rules.inline(&place, &Limits::default(), Some(&rule.budget));
+        }
+        self.mistakes.append(&mut rules.mistakes);
+        rules.compiled
+    }
+
+    /// Whom a rule is about: everyone named exists. What it counts by comes back sorted.
+    fn scope(&mut self, matches: &Match, per: &[Dimension], path: &Path) -> Vec<Dimension> {
+        let file = self.file;
+        let place = path.key("match");
+        // Keys may also come from Redis, at any time.
+        if let Some(key) = matches.key.as_ref().filter(|_| file.redis.is_none()) {
+            self.existing(key, file.keys.iter().map(|key| &key.id), &place.key("key"));
+        }
+        if let Some(team) = &matches.team {
+            self.existing(team, file.teams.keys(), &place.key("team"));
+        }
+        if let Some(app) = &matches.app {
+            self.existing(app, file.apps.keys(), &place.key("app"));
+        }
+        if let Some(model) = &matches.model {
+            self.existing(model, file.models.keys(), &place.key("model"));
+        }
+        if let Some(provider) = &matches.provider {
+            self.existing(provider, file.providers.keys(), &place.key("provider"));
+        }
+        let mut sorted: Vec<Dimension> = Vec::with_capacity(per.len());
+        for (index, dimension) in per.iter().enumerate() {
+            let path = path.key("per").index(index);
+            let name = dimension.name();
+            if sorted.contains(dimension) {
+                self.mistake(&path, format!("{name:?} again"), "each of them once");
+            } else if dimension.fixed_by(matches).is_some() {
+                let expected = "one that `match` leaves open: requests that match have only one value of this one";
+                self.mistake(&path, format!("{name:?}"), expected);
+            } else {
+                sorted.push(*dimension);
+            }
+        }
+        sorted.sort_unstable();
+        sorted
+    }
+
+    /// A name in a rule: also a mistake when there is none of its kind at all.
+    fn existing<'n>(&mut self, name: &str, known: impl Iterator<Item = &'n String> + Clone, path: &Path) {
+        if known.clone().next().is_none() {
+            self.mistake(path, format!("{name:?}"), "no such field: the file defines none of these");
+        }
+        self.mistakes.extend(reference(name, known, path));
+    }
+}
+
+/// Where limits and budgets stand, and whom they are about there.
+pub(super) struct Place<'a> {
+    pub path: &'a Path,
+    pub matches: &'a Match,
+    pub per: &'a [Dimension],
+}
+
+impl<'a> Place<'a> {
+    fn of(path: &'a Path, matches: &'a Match) -> Self {
+        Self { path, matches, per: &[] }
+    }
+
+    fn rule(&self, unit: Unit, gauge: Option<Gauge>, limit: u64) -> Rule {
+        let (matches, per) = (self.matches.clone(), self.per.to_vec());
+        Rule { matches, per, unit, gauge, limit, hard: true, then_model: None }
+    }
+}
+
+/// Rules as they are compiled.
+pub(super) struct Rules<'a> {
+    /// Those that are there to be served instead; `None` when it does not matter any more.
+    models: Option<&'a BTreeMap<String, Rc<Model>>>,
+    /// What is counted already, and where that stands.
+    counted: BTreeMap<(String, bool), String>,
+    pub compiled: Vec<Rc<Rule>>,
+    pub mistakes: Vec<Mistake>,
+}
+
+impl<'a> Rules<'a> {
+    pub(super) fn new(models: Option<&'a BTreeMap<String, Rc<Model>>>) -> Self {
+        Self { models, counted: BTreeMap::new(), compiled: Vec::new(), mistakes: Vec::new() }
+    }
+
+    /// Rules that stand elsewhere, for one key: the same may not be counted here again.
+    pub(super) fn know<'r>(&mut self, rules: impl IntoIterator<Item = &'r Rc<Rule>>) {
+        for rule in rules {
+            self.counted.insert((rule.label(), rule.hard), "another rule for this key".to_owned());
+        }
+    }
+
+    fn mistake(&mut self, path: &Path, found: impl Into<String>, expected: impl Into<String>) {
+        self.mistakes.push(Mistake { path: path.to_string(), found: found.into(), expected: expected.into() });
+    }
+
+    /// Limits, and a budget, as they stand in one place of the file under `limits` and `budget`.
+    pub(super) fn inline(&mut self, place: &Place, limits: &Limits, budget: Option<&Budget>) {
+        self.limits(place, limits);
+        if let Some(budget) = budget {
+            self.budget(place, budget);
+        }
+    }
+
+    fn limits(&mut self, place: &Place, limits: &Limits) {
+        let path = place.path.key("limits");
+        let minute = Some(Gauge::Minute);
+        for (field, amount, unit, gauge) in [
+            ("requests_per_minute", limits.requests_per_minute, Unit::Requests, minute),
+            ("tokens_per_minute", limits.tokens_per_minute, Unit::Tokens, minute),
+            ("input_tokens_per_minute", limits.input_tokens_per_minute, Unit::InputTokens, minute),
+            ("output_tokens_per_minute", limits.output_tokens_per_minute, Unit::OutputTokens, minute),
+            ("tokens_per_day", limits.tokens_per_day, Unit::Tokens, Some(Gauge::Day)),
+            ("concurrent_requests", limits.concurrent_requests, Unit::Requests, Some(Gauge::Concurrent)),
+            ("max_request_tokens", limits.max_request_tokens, Unit::Tokens, None),
+        ] {
+            let Some(amount) = amount else { continue };
+            let path = path.key(field);
+            let most = if gauge == Some(Gauge::Day) { DAILY_MAX } else { LIMIT_MAX };
+            if amount == 0 || amount > most {
+                let expected = format!("1 to {most}, or no such field for no limit");
+                self.mistake(&path, amount.to_string(), expected);
+            }
+            self.add(place.rule(unit, gauge, amount), &path);
+        }
+    }
+
+    fn budget(&mut self, place: &Place, budget: &Budget) {
+        if *budget == Budget::default() {
+            return;
+        }
+        let path = place.path.key("budget");
+        let periods = [
+            ("daily", budget.daily, Gauge::Day),
+            ("monthly", budget.monthly, Gauge::Month),
+            ("total", budget.total, Gauge::Total),
+        ];
+        if periods.iter().all(|(_, dollars, _)| dollars.is_none()) {
+            self.mistake(&path, "no amount", "at least one of daily, monthly, total");
+        }
+        if let Some(then) = &budget.then_model {
+            self.then_model(then, budget, place, &path.key("then_model"));
+        }
+        for (field, dollars, gauge) in periods {
+            let Some(dollars) = dollars else { continue };
+            let path = path.key(field);
+            let limit = match micro_dollars(dollars) {
+                Ok(limit) => limit,
+                Err(found) => {
+                    let expected = format!("dollars above 0 and up to {BUDGET_MAX}, with 6 decimals at most");
+                    self.mistake(&path, found, expected);
+                    continue;
+                }
+            };
+            let then_model = budget.then_model.as_deref().map(Rc::from);
+            let rule = Rule { hard: !budget.soft, then_model, ..place.rule(Unit::MicroUsd, Some(gauge), limit) };
+            self.add(rule, &path);
+        }
+    }
+
+    fn then_model(&mut self, then: &str, budget: &Budget, place: &Place, path: &Path) {
+        if let Some(models) = self.models {
+            match models.get(then) {
+                Some(model) if model.pattern.is_some() => {
+                    self.mistake(
+                        path,
+                        format!("{then:?}, a pattern"),
+                        "a model that has a name of its own in `models`",
+                    );
+                }
+                _ => self.mistakes.extend(reference(then, models.keys(), path)),
+            }
+        }
+        if budget.soft {
+            let expected = "no such field: a soft budget is never used up (or no `soft`)";
+            self.mistake(path, format!("{then:?} of a soft budget"), expected);
+        }
+        if place.matches.model.as_deref() == Some(then) {
+            self.mistake(path, "the very model whose budget this is", "another, cheaper model");
+        }
+    }
+
+    fn add(&mut self, rule: Rule, path: &Path) {
+        let path = path.to_string();
+        if let Some(first) = self.counted.insert((rule.label(), rule.hard), path.clone()) {
+            let (found, expected) = (format!("the same as in {first}"), "one of the two".to_owned());
+            self.mistakes.push(Mistake { path, found, expected });
+        }
+        self.compiled.push(Rc::new(rule));
+    }
+}
+
+/// Dollars in millionths, exactly; or what is wrong with the amount.
+fn micro_dollars(dollars: f64) -> Result<u64, String> {
+    // The shortest decimal that reads as this number is what was written.
+    let text = dollars.to_string();
+    let wrong = || text.clone();
+    let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
+    if decimals.len() > 6 {
+        return Err(wrong());
+    }
+    let whole: u64 = whole.parse().map_err(|_| wrong())?;
+    let decimals: u64 = format!("{decimals:0<6}").parse().map_err(|_| wrong())?;
+    let micro = whole.checked_mul(1_000_000).and_then(|micro| micro.checked_add(decimals)).ok_or_else(wrong)?;
+    if micro == 0 || micro > BUDGET_MAX * 1_000_000 { Err(wrong()) } else { Ok(micro) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! Where traces go.
+
+use sluice_core::provider::url::Url;
+
+use super::super::mistake::Path;
+use super::Check;
+
+/// What Envoy is told to add to the collector's URL.
+const SIGNAL: &str = "/v1/traces";
+/// Envoy counts in ten thousandths: what is less than one of them is none.
+const LEAST: f64 = 0.01;
+
+impl Check<'_> {
+    /// Whether there are traces: the rest is Envoy's business.
+    pub(super) fn tracing(&mut self) -> bool {
+        let Some(written) = &self.file.tracing else { return false };
+        let section = Path::root().key("tracing");
+        let expected = "a collector's URL such as http://collector:4318";
+        match Url::parse(&written.url) {
+            Err(found) => self.mistake(&section.key("url"), found, expected),
+            Ok(url) if url.base_path.ends_with(SIGNAL) => {
+                self.mistake(&section.key("url"), format!("{SIGNAL} at its end"), format!("{expected}: it is added"));
+            }
+            Ok(_) => {}
+        }
+        if written.sampling != 0.0 && !(LEAST..=100.0).contains(&written.sampling) {
+            let found = written.sampling.to_string();
+            self.mistake(&section.key("sampling"), found, "0, or a number from 0.01 to 100");
+        }
+        if let Some(token) = &written.token {
+            self.secret(token, &section.key("token"));
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Mistake;
+    use crate::file::File;
+    use sluice_core::gateway::Gateway;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn compile(more: &str) -> Result<Gateway, Vec<Mistake>> {
+        let text = format!(
+            r#"{{"providers":{{"p":{{"kind":"openai"}}}},"models":{{"m":{{"targets":[{{"provider":"p","model":"x"}}]}}}},
+            "teams":{{}},"keys":[]{more}}}"#
+        );
+        crate::compile(&serde_json::from_str::<File>(&text).unwrap())
+    }
+
+    #[test]
+    fn the_filter_knows_whether_there_are_traces() {
+        assert!(!compile("").unwrap().tracing);
+        assert!(compile(r#","tracing":{"url":"http://collector:4318"}"#).unwrap().tracing);
+        assert!(compile(r#","tracing":{"url":"https://c/otlp","sampling":0,"token":{"env":"T"}}"#).unwrap().tracing);
+    }
+
+    #[test]
+    fn each_mistake_is_named_with_what_would_be_right() {
+        for (field, expected) in [
+            (r#""url":"collector:4318""#, "tracing.url: found no http:// or https://"),
+            (
+                r#""url":"http://c:4318/v1/traces/""#,
+                "tracing.url: found /v1/traces at its end, expected a collector's URL",
+            ),
+            (r#""sampling":101"#, "tracing.sampling: found 101, expected 0, or a number from 0.01 to 100"),
+            (r#""sampling":-1"#, "tracing.sampling: found -1"),
+            (r#""sampling":0.001"#, "tracing.sampling: found 0.001"),
+            (r#""token":{}"#, "tracing.token: found neither env nor file"),
+        ] {
+            let url = if field.starts_with(r#""url""#) { "" } else { r#""url":"http://c","# };
+            let mistakes = compile(&format!(r#","tracing":{{{url}{field}}}"#)).unwrap_err();
+            assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+            assert!(mistakes[0].to_string().starts_with(expected), "{}", mistakes[0]);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What Envoy hands to the filter as its configuration: which role it plays, and for all but the provider role the
+//! gateway file.
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::file;
+
+/// Which gateway file is in force, and what became of the last one, where a command applies changes while Envoy runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reload {
+    /// Of the file in force: the same for the same file, in every Envoy.
+    pub version: String,
+    /// Since when it is in force (RFC 3339).
+    pub applied_at: String,
+    /// The last file, if it was refused; the one in force went on.
+    pub refused: Option<Refused>,
+}
+
+/// A gateway file that was not applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refused {
+    /// When it was read (RFC 3339).
+    pub at: String,
+    /// All that is wrong with it, each as `check` prints it.
+    pub mistakes: Vec<String>,
+}
+
+/// The configuration as it is written: `{"role":"gateway","gateway":{…}}`, the same with `admin`, `{"role":"keeper","redis":{…}}`, or
+/// `{"role":"provider"}`.
+#[derive(Debug, Serialize)]
+#[serde(tag = "role", rename_all = "lowercase")]
+pub enum Written {
+    /// Sees every request once.
+    Gateway {
+        /// The gateway file, without the providers' credentials.
+        gateway: Box<file::File>,
+        /// Of that file.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reload: Option<Reload>,
+    },
+    /// Sees every attempt; all it needs is in the request's plan.
+    Provider {},
+    /// Answers the administrator.
+    Admin {
+        /// The same file as the gateway role's.
+        gateway: Box<file::File>,
+        /// Of that file.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reload: Option<Reload>,
+    },
+    /// Exchanges counts with Redis, in relaxed mode.
+    Keeper {
+        /// That section of the gateway file. Of the rest it knows nothing, since it is configured at Envoy's start only.
+        redis: file::Redis,
+    },
+}
+
+/// The same, all roles in one. An enum with a tag would be read into a tree first, by code that is there once more for every type
+/// of the gateway file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    role: Role,
+    gateway: Option<Box<file::File>>,
+    reload: Option<Reload>,
+    redis: Option<file::Redis>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Role {
+    Gateway,
+    Provider,
+    Admin,
+    Keeper,
+}
+
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Fields { role, gateway, reload, redis } = Fields::deserialize(deserializer)?;
+        match (role, gateway, reload, redis) {
+            (Role::Gateway, Some(gateway), reload, None) => Ok(Self::Gateway { gateway, reload }),
+            (Role::Provider, None, None, None) => Ok(Self::Provider {}),
+            (Role::Admin, Some(gateway), reload, None) => Ok(Self::Admin { gateway, reload }),
+            (Role::Keeper, None, None, Some(redis)) => Ok(Self::Keeper { redis }),
+            _ => Err(D::Error::custom("the fields are not those of the role")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn each_role_has_its_own_fields_and_no_other() {
+        let read = |text: &str| serde_json::from_str::<Written>(text);
+        assert!(matches!(read(r#"{"role":"provider"}"#), Ok(Written::Provider {})));
+        assert!(matches!(read(r#"{"redis":{"url":"redis://x"},"role":"keeper"}"#), Ok(Written::Keeper { .. })));
+        for written in [
+            r#"{"role":"cook"}"#,
+            r#"{}"#,
+            r#"{"role":"gateway"}"#,
+            r#"{"role":"keeper"}"#,
+            r#"{"role":"provider","more":1}"#,
+            r#"{"role":"provider","redis":{"url":"redis://x"}}"#,
+        ] {
+            assert!(read(written).is_err(), "{written}");
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! What the gateway needs to know of a chat request that may pass unchanged: found in one pass with borrowed types, with
+//! the places where something may have to be spliced in.
+//!
+//! It is not a parse: fields that are not named here are skipped, and whoever translates reads the body properly.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sluice_wire::dialect::Shape;
+use sluice_wire::dialect::fields::Fields;
+use sluice_wire::dialect::quirk::{Edits, edited};
+use sluice_wire::dialect::sealed::may_hold;
+use sluice_wire::embedding::Encoding;
+use sluice_wire::error::{ApiError, ErrorKind};
+use sluice_wire::json::json_string;
+
+pub mod form;
+pub(crate) mod literals;
+pub mod mentions;
+mod top;
+
+use top::Top;
+
+/// JSON nested deeper than this is refused: no real request is, and some providers' parsers recurse.
+const DEEPEST: usize = 128;
+
+/// A `user` of more bytes is not looked at.
+const LONGEST_USER: usize = 512;
+
+/// `stream_options` has two known fields. What is kept of it is kept for as long as the request lasts.
+const LONGEST_OPTIONS: usize = 4096;
+
+/// The outline of a chat request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// The model asked for.
+    pub model: String,
+    /// Whether the answer is to be streamed.
+    pub stream: bool,
+    /// Whether the client asked for usage in the stream.
+    pub include_usage: bool,
+    /// The most tokens of one answer that the client asked for, by the endpoint's own names for it; if by several, the largest.
+    pub max_tokens: Option<u64>,
+    /// How many answers are worked out for each prompt: `n`, or `best_of` if that is larger.
+    pub n: u64,
+    /// How many prompts there are.
+    pub prompts: u64,
+    /// Whether tools are offered, by either of the field's names. What has the wrong type is as good as absent: refusing it is
+    /// the provider's business.
+    pub tools: bool,
+    /// Whether one of them runs at a provider of the client's own format, where not all targets are such. Found out where it
+    /// decides something.
+    pub hosted: bool,
+    /// Whether there may be reasoning in it that names who has sealed it: see [`sealed`](sluice_wire::dialect::sealed).
+    pub sealed: bool,
+    /// Whether the answer is to follow a JSON schema; as above.
+    pub structured_output: bool,
+    /// The end user, if it is a string and not a long one; as above.
+    pub user: Option<String>,
+    /// How vectors are to be written, if it is they that are asked for; as above.
+    pub encoding: Encoding,
+    /// Whether the answer is to be worked out after the request is over, which then says nothing of what it used.
+    pub background: bool,
+    /// Whether it goes on with what its provider keeps and changes, a conversation or a container: the same bytes then ask
+    /// something else each time.
+    pub continues: bool,
+    /// The id of the answer that it goes on with, which its provider keeps.
+    pub previous: Option<String>,
+    /// How many other parts of its prompt its provider keeps: a conversation, a prompt.
+    pub kept: u64,
+    /// Bytes of the body.
+    pub length: usize,
+    /// Where the model's name stands: in JSON with its quotes.
+    model_at: Range<usize>,
+    /// Whether the body is a form, in which texts have no quotes.
+    is_form: bool,
+    /// Whether usage has to be asked for in `stream_options`.
+    stream_options: bool,
+    /// Where the value of `stream_options` stands, and what it is to be instead so that usage is included.
+    options: Option<(Range<usize>, String)>,
+    /// Right behind the opening brace.
+    inside: usize,
+}
+
+/// New bytes for the front of a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Splice {
+    /// The body's first bytes, up to here, are replaced.
+    pub drain: usize,
+    /// Places in these first bytes and what to put there, in order.
+    edits: Edits,
+}
+
+impl Outline {
+    /// Reads the outline. Errors are 400s that say what is wrong.
+    pub fn read(body: &[u8], shape: Shape) -> Result<Self, ApiError> {
+        let text = std::str::from_utf8(body).map_err(|error| {
+            not_json(format!("The request body is not valid UTF-8 (at byte {}).", error.valid_up_to()))
+        })?;
+        if text.trim_ascii().is_empty() {
+            return Err(not_json("The request body is empty: send a JSON object.".to_owned()));
+        }
+        if too_deep(body) {
+            return Err(not_json(format!("The request body's JSON is nested deeper than {DEEPEST} levels.")));
+        }
+        let top: Top<'_> = serde_json::from_str(text)
+            .map_err(|error| not_json(format!("The request body is not a valid request: {error}.")))?;
+        let at = |raw: &str| {
+            let start = (raw.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+            start..start + raw.len()
+        };
+        let Some(model) = top.model else {
+            return Err(ApiError::invalid("model", "Missing required parameter: 'model'."));
+        };
+        let name: Cow<'_, str> = serde_json::from_str::<Text<'_>>(model.get())
+            .map_err(|_| ApiError::invalid("model", "Invalid type for 'model': expected a string."))?
+            .0;
+        if let Some(field) = top.others {
+            let message = format!("'{field}' is not supported: which models are asked is the gateway's to decide.");
+            return Err(ApiError::unsupported(field, message));
+        }
+        if !shape.asked.is_empty() {
+            has_something(shape.asked, top.asked(shape.asked))?;
+        }
+        let (include_usage, options) = match top.stream_options {
+            None => (false, None),
+            Some(raw) if raw.get().len() > LONGEST_OPTIONS => {
+                let message = format!("Invalid 'stream_options': longer than {LONGEST_OPTIONS} bytes.");
+                return Err(ApiError::invalid("stream_options", message));
+            }
+            Some(raw) => {
+                let (include_usage, with_usage) = read_options(raw.get())?;
+                (include_usage, Some((at(raw.get()), with_usage)))
+            }
+        };
+        Ok(Self {
+            model: name.into_owned(),
+            stream: top.stream.unwrap_or(false),
+            include_usage,
+            max_tokens: top.largest(shape.limits)?,
+            n: top.largest(&["n", "best_of"])?.unwrap_or(1),
+            prompts: top.prompts(),
+            tools: top.tools,
+            hosted: false,
+            sealed: may_hold(body),
+            structured_output: top.structured_output,
+            user: top
+                .user
+                .filter(|raw| raw.get().len() <= LONGEST_USER)
+                .and_then(|raw| serde_json::from_str(raw.get()).ok()),
+            encoding: top.encoding,
+            background: top.background,
+            continues: top.continues,
+            previous: top.previous.map(|id| serde_json::from_str(id.get()).unwrap_or_default()),
+            kept: top.kept(),
+            length: body.len(),
+            model_at: at(model.get()),
+            is_form: false,
+            stream_options: shape.stream_options,
+            options,
+            inside: text.find('{').map_or(0, |brace| brace + 1),
+        })
+    }
+
+    /// Reads the outline of a form with this boundary.
+    pub fn of_form(body: &[u8], boundary: &str) -> Result<Self, ApiError> {
+        let form::Form { model, stream, n } = form::read(body, boundary)?;
+        let name = body.get(model.clone()).and_then(|name| std::str::from_utf8(name).ok());
+        let name = name.ok_or_else(|| ApiError::invalid("model", "Invalid 'model': expected UTF-8."))?.to_owned();
+        Ok(Self { stream, n, model_at: model, is_form: true, ..Self::opaque(name, body.len()) })
+    }
+
+    /// The outline of a body of so many bytes that is not looked into.
+    pub fn opaque(model: String, length: usize) -> Self {
+        Self {
+            model,
+            stream: false,
+            include_usage: false,
+            max_tokens: None,
+            n: 1,
+            prompts: 1,
+            tools: false,
+            hosted: false,
+            sealed: false,
+            structured_output: false,
+            user: None,
+            encoding: Encoding::default(),
+            background: false,
+            continues: false,
+            previous: None,
+            kept: 0,
+            length,
+            model_at: 0..0,
+            is_form: false,
+            stream_options: false,
+            options: None,
+            inside: 0,
+        }
+    }
+
+    /// How many answers are asked for in all; one at least.
+    pub fn answers(&self) -> u64 {
+        self.n.saturating_mul(self.prompts).max(1)
+    }
+
+    /// Whether the body is JSON that was read.
+    pub fn is_json(&self) -> bool {
+        !self.is_form && !self.model_at.is_empty()
+    }
+
+    /// Where in the body the model's name stands; empty where it does not.
+    pub fn model_at(&self) -> &Range<usize> {
+        &self.model_at
+    }
+
+    /// Up to where in the body something may have to be changed.
+    pub fn reach(&self) -> usize {
+        let options = self.options.as_ref().map_or(self.inside, |(at, _)| at.end);
+        self.model_at.end.max(options)
+    }
+
+    /// What to change so that the body asks for `model`, and for usage when it is streamed and `ask_usage` holds.
+    /// Nothing to change is `None`.
+    pub fn splice(&self, model: &str, ask_usage: bool) -> Option<Splice> {
+        let mut edits = Vec::with_capacity(2);
+        if model != self.model {
+            let text = if self.is_form { model.to_owned() } else { json_string(model) };
+            edits.push((self.model_at.clone(), text));
+        }
+        if self.stream && ask_usage && self.stream_options && !self.include_usage {
+            edits.push(match &self.options {
+                Some((at, with_usage)) => (at.clone(), with_usage.clone()),
+                None => (self.inside..self.inside, "\"stream_options\":{\"include_usage\":true},".to_owned()),
+            });
+        }
+        edits.sort_by_key(|(range, _)| range.start);
+        let drain = edits.last()?.0.end;
+        Some(Splice { drain, edits })
+    }
+}
+
+impl Splice {
+    /// How much longer the body becomes; negative when shorter.
+    pub fn growth(&self) -> isize {
+        self.edits.iter().map(|(range, text)| text.len().cast_signed().saturating_sub(range.len().cast_signed())).sum()
+    }
+
+    /// The new first bytes, from the old: the body's first [`Splice::drain`] bytes.
+    pub fn apply(&self, head: &[u8]) -> Vec<u8> {
+        edited(head, &self.edits)
+    }
+}
+
+/// That there is anything to answer in the field `name`.
+fn has_something(name: &str, value: Option<&RawValue>) -> Result<(), ApiError> {
+    let Some(value) = value else {
+        return Err(ApiError::invalid(name, format!("Missing required parameter: '{name}'.")));
+    };
+    let only_a_list = name == "messages";
+    let is_empty = match value.get().as_bytes() {
+        [b'[', rest @ ..] => rest.trim_ascii_start().starts_with(b"]"),
+        // An empty prompt is one, if an odd one: its provider's to refuse.
+        [b'"', ..] if !only_a_list => false,
+        _ => {
+            let wanted = if only_a_list { "an array of messages" } else { "a string or an array" };
+            return Err(ApiError::invalid(name, format!("Invalid type for '{name}': expected {wanted}.")));
+        }
+    };
+    match is_empty {
+        true if only_a_list => Err(ApiError::invalid(name, "Invalid 'messages': expected at least one message.")),
+        true => Err(ApiError::invalid(name, format!("Invalid '{name}': expected at least one item."))),
+        false => Ok(()),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Whether these options include usage, and the same options with usage included.
+fn read_options(text: &str) -> Result<(bool, String), ApiError> {
+    if text == "null" {
+        return Ok((false, "{\"include_usage\":true}".to_owned()));
+    }
+    let at = "stream_options";
+    let mut options = Fields::parse(text, at)?;
+    let include_usage = options.take::<bool>(at, "include_usage")?.unwrap_or(false);
+    let mut with_usage = "{\"include_usage\":true".to_owned();
+    for (name, value) in options.rest() {
+        with_usage.push(',');
+        with_usage.push_str(&json_string(name));
+        with_usage.push(':');
+        with_usage.push_str(value.get());
+    }
+    with_usage.push('}');
+    Ok((include_usage, with_usage))
+}
+
+fn not_json(message: String) -> ApiError {
+    ApiError::new(400, ErrorKind::InvalidRequest, message).with_code("invalid_json")
+}
+
+/// Whether brackets are open deeper than [`DEEPEST`]. Counting them all first spares ordinary bodies the careful look.
+fn too_deep(body: &[u8]) -> bool {
+    let open = |byte: &&u8| matches!(**byte, b'[' | b'{');
+    if body.iter().filter(open).count() <= DEEPEST {
+        return false;
+    }
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    for byte in body {
+        match (in_string, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => in_string = !in_string,
+            (false, b'[' | b'{') => depth += 1,
+            (false, b']' | b'}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEEPEST {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! The string literals of a JSON text, one after the other, without reading the text: what holds them is not known, and what
+//! is a key and what a value only from what stands between two of them. A text that was read as JSON before is the
+//! precondition; of any other the literals make no sense, and that is all.
+
+use std::borrow::Cow;
+
+use memchr::memchr;
+
+/// A string literal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Literal<'a> {
+    /// What stands between its quotes, escapes as they are.
+    pub text: &'a [u8],
+    /// Where that begins in the whole text.
+    pub start: usize,
+    /// What stands between the literal before, or the text's beginning, and this one.
+    pub gap: &'a [u8],
+}
+
+impl<'a> Literal<'a> {
+    /// The literal as its reader has it, if it may be a word of up to so many bytes: what is written with escapes is the same to
+    /// a provider.
+    pub fn word(&self, longest: usize) -> Cow<'a, [u8]> {
+        const ESCAPED: usize = 6;
+        let short = self.text.len() <= longest.saturating_mul(ESCAPED);
+        if !short || !self.text.contains(&b'\\') {
+            return Cow::Borrowed(self.text);
+        }
+        match decoded(self.text) {
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+            Cow::Borrowed(_) => Cow::Borrowed(self.text),
+        }
+    }
+
+    /// Whether the literal before is a key, and this one the value or within it.
+    pub(crate) fn follows_key(&self) -> bool {
+        self.gap.trim_ascii_start().starts_with(b":")
+    }
+
+    /// Whether it is the value of a key, which is the literal before.
+    pub fn is_value(&self) -> bool {
+        self.gap.trim_ascii() == b":"
+    }
+}
+
+/// A literal as its reader has it, however long it is.
+pub(crate) fn decoded(literal: &[u8]) -> Cow<'_, str> {
+    let quoted = || [b"\"", literal, b"\""].concat();
+    let text = literal.contains(&b'\\').then(|| serde_json::from_slice(&quoted()).ok()).flatten();
+    text.map_or_else(|| String::from_utf8_lossy(literal), Cow::Owned)
+}
+
+/// Yields each literal.
+#[derive(Debug)]
+pub(crate) struct Literals<'a> {
+    rest: &'a [u8],
+    /// Bytes before the rest.
+    passed: usize,
+}
+
+impl<'a> Literals<'a> {
+    pub(crate) fn of(json: &'a [u8]) -> Self {
+        Self { rest: json, passed: 0 }
+    }
+}
+
+impl<'a> Iterator for Literals<'a> {
+    type Item = Literal<'a>;
+
+    fn next(&mut self) -> Option<Literal<'a>> {
+        let (gap, from) = self.rest.split_at_checked(memchr(b'"', self.rest)?)?;
+        let inside = from.get(1..)?;
+        let mut end = 0;
+        loop {
+            end += memchr(b'"', inside.get(end..)?)?;
+            let text = inside.get(..end)?;
+            let escapes = text.iter().rev().take_while(|byte| **byte == b'\\').count();
+            end += 1;
+            if escapes % 2 == 0 {
+                self.rest = inside.get(end..).unwrap_or_default();
+                let start = self.passed.saturating_add(gap.len()).saturating_add(1);
+                self.passed = start.saturating_add(end);
+                return Some(Literal { text, start, gap });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn literals_end_where_json_says() {
+        let json = br#"{"a": "x\"y", "b":["\\", "\\\"", ""], "c" : 1.5}"#;
+        let found: Vec<&str> = Literals::of(json).map(|literal| std::str::from_utf8(literal.text).unwrap()).collect();
+        assert_eq!(found, ["a", r#"x\"y"#, "b", r"\\", r#"\\\""#, "", "c"]);
+    }
+
+    #[test]
+    fn a_value_follows_its_key_and_nothing_else_does() {
+        let json = br#"{"a":"v", "b" : "v","c":["x",":","x"],"d":{"e":1,"f":"v"},"g":[{"h":"v"},"x"]}"#;
+        for literal in Literals::of(json) {
+            assert_eq!(literal.is_value(), literal.text == b"v", "{literal:?}");
+        }
+    }
+
+    #[test]
+    fn what_never_ends_is_none() {
+        for json in [&b""[..], b"\"", b"\"abc", b"\"abc\\\"", b"1"] {
+            assert_eq!(Literals::of(json).next(), None);
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! What a request's body mentions that somebody may not be allowed: things that a provider keeps, by their ids; fields of the top
+//! level; tools.
+//!
+//! All of it is found in one pass over the string literals of a body that was read as JSON before, with the objects and lists that are
+//! open kept on a stack: no key's order, depth or spelling hides a reference. What a client may fill as it likes, a JSON schema or
+//! the arguments of a call, holds none. Names are known in any case, as servers written in Go know them.
+
+use crate::peek::literals::{Literal, Literals, decoded};
+
+mod names;
+
+pub use names::{Kept, same};
+use names::{LONGEST, Meaning, Referring, meaning};
+
+/// What a body mentions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mention<'a> {
+    /// Something that a provider keeps, at this path: `/v1/files/file-1`.
+    Reference(Kept, &'a str),
+    /// A field of the top level that is not `null`.
+    Field(&'a str),
+    /// A tool of this type; of none where it says none.
+    Tool(Option<&'a str>),
+}
+
+/// An object or a list that is open.
+#[derive(Debug)]
+struct Open<'a> {
+    is_list: bool,
+    /// What its values mean: of an object, the one behind the last key.
+    meaning: Meaning,
+    /// In an object, the last key.
+    key: &'a [u8],
+    /// Whether the next literal is a value, and no key.
+    is_value: bool,
+    /// In a list, how many values are behind.
+    index: usize,
+    /// What the object's own `id` refers to, by where it stands.
+    owner: Option<Kept>,
+    /// Whether its keys are names.
+    names: bool,
+    /// Whether it is an item of a list that may hold references.
+    item: bool,
+    /// Whether it offers a tool.
+    tool: bool,
+    /// Whether the last key is a field of the top level whose value has not begun.
+    pending: bool,
+    facts: Facts<'a>,
+}
+
+/// What an object says of itself, in whatever order.
+#[derive(Debug, Default)]
+struct Facts<'a> {
+    id: Twice<'a>,
+    skill: Twice<'a>,
+    kind: Twice<'a>,
+    /// Whether it says what it is: by a type, or by a role.
+    told: bool,
+    /// Whether it says that it is a reference.
+    reference: bool,
+    /// Whether it says that it is Anthropic's own and nobody's else.
+    public: bool,
+    private: bool,
+}
+
+/// A value and, should its key stand there again, the last one: readers take one or the other.
+#[derive(Debug, Default, Clone, Copy)]
+struct Twice<'a> {
+    first: Option<Literal<'a>>,
+    last: Option<Literal<'a>>,
+}
+
+impl<'a> Twice<'a> {
+    fn add(&mut self, literal: Literal<'a>) {
+        match self.first {
+            None => self.first = Some(literal),
+            Some(_) => self.last = Some(literal),
+        }
+    }
+
+    fn values(self) -> impl Iterator<Item = Literal<'a>> {
+        self.first.into_iter().chain(self.last)
+    }
+}
+
+/// The first mention in `body` that is denied: where it stands, `input[0].content[1].file_id`, and what `deny` says of it.
+pub fn first_denied<E>(body: &[u8], deny: impl FnMut(&Mention<'_>) -> Option<E>) -> Option<(String, E)> {
+    let mut walk = Walk { open: Vec::new(), skipped: 0, deny };
+    let mut end = 0;
+    for literal in Literals::of(body) {
+        end = literal.start.saturating_add(literal.text.len()).saturating_add(1);
+        if let Some(denied) = walk.gap(literal.gap).or_else(|| walk.literal(&literal)) {
+            return Some(denied);
+        }
+    }
+    walk.gap(body.get(end..).unwrap_or_default())
+}
+
+struct Walk<'a, F> {
+    open: Vec<Open<'a>>,
+    /// How many objects and lists are open of a value that is not looked into.
+    skipped: usize,
+    deny: F,
+}
+
+impl<'a, E, F: FnMut(&Mention<'_>) -> Option<E>> Walk<'a, F> {
+    /// What stands between two literals.
+    fn gap(&mut self, gap: &[u8]) -> Option<(String, E)> {
+        for byte in gap {
+            let denied = match byte {
+                b'{' | b'[' => {
+                    let denied = self.begins();
+                    self.opens(*byte == b'[');
+                    denied
+                }
+                b'}' | b']' => self.closes(),
+                b':' | b',' => {
+                    self.separates(*byte == b':');
+                    None
+                }
+                b' ' | b'\t' | b'\r' | b'\n' => None,
+                // The only value that begins so is `null`.
+                b'n' => {
+                    self.is_absent();
+                    None
+                }
+                _ => self.begins(),
+            };
+            if denied.is_some() {
+                return denied;
+            }
+        }
+        None
+    }
+
+    fn separates(&mut self, colon: bool) {
+        if let Some(open) = self.open.last_mut().filter(|_| self.skipped == 0) {
+            open.is_value = colon || open.is_list;
+            open.index = open.index.saturating_add(usize::from(!colon));
+        }
+    }
+
+    fn is_absent(&mut self) {
+        if let Some(open) = self.open.last_mut() {
+            open.pending = false;
+        }
+    }
+
+    /// The value of a field of the top level begins.
+    fn begins(&mut self) -> Option<(String, E)> {
+        let open = self.open.last_mut().filter(|open| open.pending)?;
+        open.pending = false;
+        let key = decoded(open.key);
+        (self.deny)(&Mention::Field(&key)).map(|denied| (key.into_owned(), denied))
+    }
+
+    fn opens(&mut self, is_list: bool) {
+        let (meaning, in_list) =
+            self.open.last().map_or((Meaning::Nothing, false), |parent| (parent.meaning, parent.is_list));
+        if self.skipped > 0 || matches!(meaning, Meaning::Free) {
+            self.skipped = self.skipped.saturating_add(1);
+            return;
+        }
+        let owner = match meaning {
+            Meaning::Refers(field) if field.object && !in_list => Some(field.kept),
+            _ => None,
+        };
+        self.open.push(Open {
+            is_list,
+            meaning: if is_list { meaning } else { Meaning::Nothing },
+            key: &[],
+            is_value: is_list,
+            index: 0,
+            owner,
+            names: matches!(meaning, Meaning::Names) && !in_list,
+            item: matches!(meaning, Meaning::Items) && in_list,
+            tool: matches!(meaning, Meaning::Tools) && !is_list,
+            pending: false,
+            facts: Facts::default(),
+        });
+    }
+
+    fn closes(&mut self) -> Option<(String, E)> {
+        if self.skipped > 0 {
+            self.skipped = self.skipped.saturating_sub(1);
+            return None;
+        }
+        let open = self.open.pop()?;
+        let Facts { id, skill, kind, told, reference, public, private } = open.facts;
+        let items = id.values().filter(|_| reference || (open.item && !told)).map(|id| (Kept::Response, id, "id"));
+        let skills = skill.values().filter(|_| private || !public).map(|id| (Kept::Skill, id, "skill_id"));
+        let denied = items.chain(skills).find_map(|(kept, id, key)| self.refers(kept, &id, Some(key)));
+        if denied.is_some() || !open.tool {
+            return denied;
+        }
+        let kinds = kind.values().map(|kind| Some(decoded(kind.text))).chain(kind.first.is_none().then_some(None));
+        kinds.into_iter().find_map(|kind| {
+            let denied = (self.deny)(&Mention::Tool(kind.as_deref()))?;
+            Some((self.place(None), denied))
+        })
+    }
+
+    fn literal(&mut self, literal: &Literal<'a>) -> Option<(String, E)> {
+        let depth = self.open.len();
+        let open = self.open.last_mut().filter(|_| self.skipped == 0)?;
+        if !open.is_value {
+            open.key = literal.text;
+            open.pending = depth == 1;
+            open.meaning = if open.names { Meaning::Nothing } else { meaning(&literal.word(LONGEST), depth == 1) };
+            return None;
+        }
+        let denied = self.begins();
+        // Empty, as `null`, it refers to nothing.
+        if denied.is_some() || literal.text.is_empty() {
+            return denied;
+        }
+        let open = self.open.last_mut()?;
+        match (open.meaning, open.owner) {
+            (Meaning::Refers(Referring { kept: Kept::Skill, .. }), _) => open.facts.skill.add(*literal),
+            (Meaning::Refers(field), _) if field.text => return self.refers(field.kept, literal, None),
+            (Meaning::Id, Some(kept)) => return self.refers(kept, literal, None),
+            (Meaning::Id, None) => open.facts.id.add(*literal),
+            (Meaning::Role, _) => open.facts.told = true,
+            (Meaning::Type, _) => open.facts.is_a(literal),
+            _ => {}
+        }
+        None
+    }
+
+    /// Whether the reference may stand here: in what is open, and behind `key` in an object that has just been closed.
+    fn refers(&mut self, kept: Kept, id: &Literal<'_>, key: Option<&str>) -> Option<(String, E)> {
+        let path = format!("{}{}", kept.path(), decoded(id.text));
+        let denied = (self.deny)(&Mention::Reference(kept, &path))?;
+        Some((self.place(key), denied))
+    }
+
+    /// Where that is.
+    fn place(&self, key: Option<&str>) -> String {
+        let mut place = String::new();
+        for open in &self.open {
+            match open.is_list {
+                true => place.push_str(&format!("[{}]", open.index)),
+                false => step(&mut place, &decoded(open.key)),
+            }
+        }
+        if let Some(key) = key {
+            step(&mut place, key);
+        }
+        place
+    }
+}
+
+impl<'a> Facts<'a> {
+    /// The object says that it is of this type.
+    fn is_a(&mut self, kind: &Literal<'a>) {
+        let word = kind.word(LONGEST);
+        let is_public = *word == *b"anthropic";
+        self.told = true;
+        self.kind.add(*kind);
+        self.reference |= *word == *b"item_reference";
+        self.public |= is_public;
+        self.private |= !is_public;
+    }
+}
+
+fn step(place: &mut String, key: &str) {
+    if !place.is_empty() {
+        place.push('.');
+    }
+    place.push_str(key);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,14 @@
+//! The part of limits and budgets that one request takes.
+//!
+//! A [`Plan`] says what each of a request's candidates takes of each meter; [`crate::store`] grants one of them. A [`Ticket`]
+//! holds what was reserved until it is settled.
+
+mod headers;
+mod plan;
+mod refusal;
+mod ticket;
+pub mod work;
+
+pub use plan::{Candidate, Part, Plan};
+pub use refusal::{NO_RETRY, Refusal};
+pub use ticket::{Closing, Spent, Ticket, Warning};

@@ -1,0 +1,342 @@
+//! What a request would take of every meter that concerns it, for each way in which it can be served.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use sluice_wire::error::{ApiError, ErrorKind};
+
+use crate::gateway::Gateway;
+use crate::keys::caller::Caller;
+use crate::limits::Applied;
+use crate::limits::Subject;
+use crate::limits::{Rule, Unit};
+use crate::reservation::work::{Share, Work};
+use crate::routing::target::{Model, Target};
+use crate::store::{Gauge, Meter, Order, Take};
+use crate::usage::estimate::Estimate;
+
+/// The ways in which a request can be served, in the order in which they are to be tried.
+#[derive(Debug)]
+pub struct Plan {
+    /// Not empty, if there was a target.
+    pub candidates: Vec<Candidate>,
+    pub(super) caller: Rc<Caller>,
+}
+
+/// One way to serve a request.
+#[derive(Debug)]
+pub struct Candidate {
+    /// The model that is served: the one asked for, or a budget's other one.
+    pub model: Rc<Model>,
+    /// Who serves it.
+    pub target: Rc<Target>,
+    /// What it takes; no meter stands twice.
+    pub parts: Vec<Part>,
+    /// The budget that is used up when this is what serves.
+    pub instead_of: Option<Rc<Rule>>,
+}
+
+/// What a candidate takes of one meter.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// How much, and the limit.
+    pub take: Take,
+    /// The rule whose limit that is.
+    pub rule: Rc<Rule>,
+    /// A soft rule on the same meter: it warns at its own limit.
+    pub also: Option<Rc<Rule>>,
+    /// How much of it is for a batch that the request creates.
+    pub batch: u64,
+}
+
+impl Plan {
+    /// Plans a request of `caller` for `model`, at `targets`. Targets whose price is not known where money counts, and those
+    /// at which the request is larger than one may be, are left out; an error when none is left.
+    ///
+    /// When a hard budget that names another model concerns the request, that model's targets follow: what they cost is
+    /// counted on that budget, and not stopped by it; a budget of that model's own stops it, and leads no further. Whether the key may ask for that model itself does not matter: the
+    /// budget's author chose it. `order` says in which order that model's targets are asked.
+    pub fn new(
+        gateway: &Gateway,
+        caller: &Rc<Caller>,
+        model: &Rc<Model>,
+        targets: &[Rc<Target>],
+        order: impl Fn(&Rc<Model>) -> Vec<Rc<Target>>,
+        estimate: impl Fn(&Target) -> Estimate,
+    ) -> Result<Self, ApiError> {
+        let mut draft = Draft { gateway, caller, asked: model, estimate, candidates: Vec::new(), left_out: None };
+        for target in targets {
+            draft.candidate(model, target, &[], None);
+        }
+        let turning = draft.turning();
+        let mut lifted: Vec<Rc<Rule>> = Vec::new();
+        for (index, rule) in turning.iter().enumerate() {
+            let same = |other: &&Rc<Rule>| other.then_model == rule.then_model;
+            if turning.iter().take(index).any(|other| same(&other)) {
+                continue;
+            }
+            // All periods of a budget name the same model, and one is no help if another one refuses.
+            lifted.extend(turning.iter().filter(same).cloned());
+            let Some(then) = rule.then_model.as_ref().and_then(|then| gateway.models.get(&**then)) else { continue };
+            for target in order(then) {
+                draft.candidate(then, &target, &lifted, Some(rule));
+            }
+        }
+        let Draft { candidates, left_out, .. } = draft;
+        match left_out {
+            Some(error) if candidates.is_empty() => Err(error),
+            _ => Ok(Self { candidates, caller: caller.clone() }),
+        }
+    }
+
+    /// Makes every candidate take as much money as the dearest fallback behind it in the same model: for a store that
+    /// cannot be asked again when one is needed.
+    pub fn cover_fallbacks(&mut self) {
+        let mut dearest: BTreeMap<Rc<str>, u64> = BTreeMap::new();
+        let mut model: Option<Rc<Model>> = None;
+        for candidate in self.candidates.iter_mut().rev() {
+            if model.as_ref().is_none_or(|model| !Rc::ptr_eq(model, &candidate.model)) {
+                dearest.clear();
+                model = Some(candidate.model.clone());
+            }
+            for part in candidate.parts.iter_mut().filter(|part| part.rule.unit == Unit::MicroUsd) {
+                let most = dearest.entry(part.take.meter.name.clone()).or_default();
+                *most = part.take.amount.max(*most);
+                part.take.amount = *most;
+            }
+        }
+    }
+
+    /// Makes every candidate take besides what a batch of this model's will use, of all that is counted by the day, the month, or in
+    /// all: a batch has its provider's time, and is no matter of a minute.
+    pub fn add_batch(
+        &mut self,
+        gateway: &Gateway,
+        model: &Rc<Model>,
+        target: &Rc<Target>,
+        work: &Work,
+    ) -> Result<(), ApiError> {
+        let caller = self.caller.clone();
+        let of = subject(&caller, model, target);
+        let rules = gateway.index.shared(&model.name).chain(&caller.rules);
+        let concerning: Vec<&Applied> = rules.filter(|applied| applied.rule.fits(of.model, of.provider)).collect();
+        for candidate in &mut self.candidates {
+            let mut parts = Parts { target, parts: std::mem::take(&mut candidate.parts) };
+            for applied in &concerning {
+                parts.add_batch(applied, &of, work)?;
+            }
+            candidate.parts = parts.parts;
+        }
+        Ok(())
+    }
+
+    /// What to ask a store for; `None` when there is nothing to count.
+    pub fn order(&self, id: Rc<str>, lease: Duration) -> Option<Order> {
+        let takes = |candidate: &Candidate| candidate.parts.iter().map(|part| part.take.clone()).collect::<Vec<_>>();
+        let alternatives: Vec<Vec<Take>> = self.candidates.iter().map(takes).collect();
+        let any = alternatives.iter().any(|takes| !takes.is_empty());
+        any.then_some(Order { id, lease, alternatives })
+    }
+
+    pub(super) fn subject<'a>(&'a self, candidate: &'a Candidate) -> Subject<'a> {
+        subject(&self.caller, &candidate.model, &candidate.target)
+    }
+}
+
+fn subject<'a>(caller: &'a Caller, model: &'a Model, target: &'a Target) -> Subject<'a> {
+    Subject {
+        key: &caller.key_id,
+        team: &caller.team,
+        app: caller.app.as_deref(),
+        model: &model.name,
+        provider: &target.provider.name,
+    }
+}
+
+/// A plan as it is made.
+struct Draft<'a, E> {
+    gateway: &'a Gateway,
+    caller: &'a Rc<Caller>,
+    asked: &'a Rc<Model>,
+    estimate: E,
+    candidates: Vec<Candidate>,
+    /// Why the first target that was left out was.
+    left_out: Option<ApiError>,
+}
+
+impl<'a, E: Fn(&Target) -> Estimate> Draft<'a, E> {
+    /// The rules for requests for this model, wherever they are served.
+    fn rules(&self, model: &str) -> impl Iterator<Item = &'a Applied> + use<'a, E> {
+        self.gateway.index.shared(model).chain(&self.caller.rules)
+    }
+
+    /// The budgets that concern the request and serve another model when they are used up.
+    fn turning(&self) -> Vec<Rc<Rule>> {
+        let fits = |rule: &Rule| {
+            let mut providers = self.asked.targets.iter().map(|target| &target.provider.name);
+            providers.any(|provider| rule.fits(&self.asked.name, provider))
+        };
+        self.rules(&self.asked.name)
+            .map(|applied| &applied.rule)
+            .filter(|rule| rule.hard && rule.then_model.as_deref().is_some_and(|then| then != self.asked.name))
+            .filter(|rule| fits(rule))
+            .cloned()
+            .collect()
+    }
+
+    /// Adds a way to serve the request; `lifted` budgets only count.
+    fn candidate(
+        &mut self,
+        model: &Rc<Model>,
+        target: &Rc<Target>,
+        lifted: &[Rc<Rule>],
+        instead_of: Option<&Rc<Rule>>,
+    ) {
+        let estimated = OnceCell::new();
+        let estimate = || *estimated.get_or_init(|| (self.estimate)(target));
+        let mut parts = Parts { target, parts: Vec::new() };
+        let soft = |rule: &Rc<Rule>| {
+            rule.then_model.as_deref() == Some(&*model.name) || lifted.iter().any(|other| Rc::ptr_eq(other, rule))
+        };
+        let served = subject(self.caller, model, target);
+        let asked = Subject { model: &self.asked.name, ..served };
+        let concerning = self.rules(&model.name).filter(|applied| applied.rule.fits(served.model, served.provider));
+        let mut taken = concerning.map(|applied| (applied, served)).collect::<Vec<_>>();
+        if instead_of.is_some() {
+            // What the other model costs is spent from the budget that led to it.
+            let spent_from = self.rules(&self.asked.name).filter(|applied| {
+                applied.rule.fits(asked.model, asked.provider)
+                    && lifted.iter().any(|rule| Rc::ptr_eq(rule, &applied.rule))
+            });
+            taken.extend(spent_from.map(|applied| (applied, asked)));
+        }
+        for (applied, of) in taken {
+            let hard = applied.rule.hard && !soft(&applied.rule);
+            if let Err(error) = parts.add(applied, &of, hard, &estimate) {
+                self.left_out.get_or_insert(error);
+                return;
+            }
+        }
+        let (model, target, parts) = (model.clone(), target.clone(), parts.parts);
+        self.candidates.push(Candidate { model, target, parts, instead_of: instead_of.cloned() });
+    }
+}
+
+/// A candidate's parts as they are gathered.
+struct Parts<'a> {
+    target: &'a Target,
+    parts: Vec<Part>,
+}
+
+impl Parts<'_> {
+    fn add(
+        &mut self,
+        applied: &Applied,
+        of: &Subject,
+        hard: bool,
+        estimate: &impl Fn() -> Estimate,
+    ) -> Result<(), ApiError> {
+        let rule = &applied.rule;
+        let amount = match rule.unit {
+            Unit::Requests => 1,
+            Unit::MicroUsd => {
+                let price = self.target.price.ok_or_else(|| not_priced(of))?;
+                price.most(&estimate()).0
+            }
+            unit => tokens(unit, estimate().input, estimate().output),
+        };
+        let meter = match &applied.meter {
+            Some(meter) => Some(meter.clone()),
+            None => rule.meter(of),
+        };
+        match meter {
+            Some(meter) => self.take(meter, amount, rule, hard),
+            None if amount > rule.limit => return Err(too_large(rule, of, amount, estimate())),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Adds what a batch takes by one rule.
+    fn add_batch(&mut self, applied: &Applied, of: &Subject, work: &Work) -> Result<(), ApiError> {
+        let rule = &applied.rule;
+        let Some(meter) = applied.meter.clone().or_else(|| rule.meter(of)) else {
+            let Share { input, output, .. } = work.longest;
+            let amount = tokens(rule.unit, input, output);
+            let one = Estimate { input, output, ..Estimate::default() };
+            return if amount > rule.limit { Err(too_large(rule, of, amount, one)) } else { Ok(()) };
+        };
+        if !matches!(meter.gauge, Gauge::Day | Gauge::Month | Gauge::Total) {
+            return Ok(());
+        }
+        if rule.unit == Unit::MicroUsd && !work.priced {
+            return Err(not_priced(of));
+        }
+        let amount = work.total.of(rule.unit);
+        self.take(meter.clone(), 0, rule, rule.hard);
+        if let Some(part) = self.parts.iter_mut().find(|part| part.take.meter == meter && part.batch == 0) {
+            part.batch = amount;
+            part.take.amount = part.take.amount.saturating_add(amount);
+        }
+        Ok(())
+    }
+
+    /// A meter that is there already is counted once, up to the smallest hard limit.
+    fn take(&mut self, meter: Meter, amount: u64, rule: &Rc<Rule>, hard: bool) {
+        let limit = rule.limit;
+        let Some(part) = self.parts.iter_mut().find(|part| part.take.meter == meter) else {
+            let take = Take { meter, amount, limit, hard };
+            self.parts.push(Part { take, rule: rule.clone(), also: None, batch: 0 });
+            return;
+        };
+        let warned = |also: &Option<Rc<Rule>>| also.as_ref().map_or(u64::MAX, |also| also.limit);
+        match (part.take.hard, hard) {
+            (true, false) if limit < warned(&part.also) => part.also = Some(rule.clone()),
+            (false, true) => {
+                part.also = Some(std::mem::replace(&mut part.rule, rule.clone()));
+                (part.take.limit, part.take.hard) = (limit, true);
+            }
+            (before, now) if before == now && limit < part.take.limit => {
+                part.rule = rule.clone();
+                part.take.limit = limit;
+            }
+            _ => {}
+        }
+    }
+}
+
+pub(super) fn tokens(unit: Unit, input: u64, output: u64) -> u64 {
+    match unit {
+        Unit::InputTokens => input,
+        Unit::OutputTokens => output,
+        _ => input.saturating_add(output),
+    }
+}
+
+fn too_large(rule: &Rule, of: &Subject, amount: u64, estimate: Estimate) -> ApiError {
+    let Estimate { input, output, .. } = estimate;
+    let (whom, limit) = (rule.described(of), rule.limit);
+    let message = format!(
+        "This request may use {amount} tokens (its prompt about {input}, its answer up to {output}); {whom} may use {limit} \
+         in one request. Shorten the prompt, or ask for a shorter answer."
+    );
+    ApiError::new(400, ErrorKind::InvalidRequest, message).with_code("max_request_tokens_exceeded")
+}
+
+fn not_priced(of: &Subject) -> ApiError {
+    let message = format!(
+        "The model {} has no price, and a budget applies to this request. The gateway's operator can give the model a price \
+         (`prices.models` in the gateway file), or all models without one a default (`prices.unpriced`).",
+        of.model
+    );
+    ApiError::new(403, ErrorKind::Permission, message).with_code("model_not_priced")
+}
+
+impl Part {
+    /// Whether it is a place among concurrent requests, which is given back.
+    pub(super) fn is_place(&self) -> bool {
+        self.take.meter.gauge == Gauge::Concurrent
+    }
+}

@@ -1,0 +1,141 @@
+//! What a client is told when no candidate fits: whose limit it is, how much of it is left, and when to come again. Only the
+//! caller's own key, team and app are ever named, since no rule of anybody else's is about the caller.
+
+use std::time::Duration;
+
+use sluice_wire::calendar::written_as_openai;
+use sluice_wire::error::{ApiError, ErrorKind};
+
+use crate::limits::Subject;
+use crate::limits::{Rule, Unit};
+use crate::store::{Gauge, Obstacle, Reading};
+
+use super::headers::Standings;
+use super::plan::{Candidate, Part, Plan};
+
+/// What became of a request that no limit has room for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    /// In the client's dialect.
+    pub error: ApiError,
+    /// Besides those that every error has.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// What makes the SDKs of OpenAI and Anthropic not ask again.
+pub const NO_RETRY: (&str, &str) = ("x-should-retry", "false");
+/// When a place among concurrent requests may be free again is not known.
+const PLACE_WAIT: Duration = Duration::from_secs(1);
+
+impl Plan {
+    /// The refusal: what stood against the candidate that was to be tried first; when that was a budget with another model,
+    /// what stood against that one.
+    pub fn refuse(&self, obstacles: &[Obstacle]) -> Refusal {
+        let mut decisive: Option<(&Obstacle, &Part, &Candidate)> = None;
+        for (obstacle, candidate) in obstacles.iter().zip(&self.candidates) {
+            let Some(part) = candidate.parts.get(obstacle.take) else { continue };
+            let turns_here = |part: &Part| {
+                candidate.instead_of.is_some() && part.rule.then_model.as_deref() == Some(&*candidate.model.name)
+            };
+            if decisive.is_none_or(|(_, before, _)| turns_here(before)) {
+                decisive = Some((obstacle, part, candidate));
+            }
+        }
+        // A store that refuses without a reason broke its promise; the client can only come again.
+        let Some((obstacle, part, candidate)) = decisive else {
+            let error = limited("Rate limit reached.".to_owned(), Some(PLACE_WAIT));
+            return Refusal { error, headers: Vec::new() };
+        };
+        let of = self.subject(candidate);
+        let mut headers = Vec::new();
+        let mut standings = Standings::default();
+        standings.add(part.rule.unit, &part.take, &obstacle.reading);
+        standings.write(&mut headers);
+        let error = match (part.rule.unit, part.take.meter.gauge) {
+            (Unit::MicroUsd, gauge) => used_up(part, gauge, &of, &obstacle.reading),
+            (_, Gauge::Concurrent) => crowded(part, &of),
+            _ if part.take.amount > part.take.limit => never_fits(part, &of),
+            _ => too_fast(part, &of, obstacle),
+        };
+        if error.retry_after.is_none() {
+            headers.push((NO_RETRY.0, NO_RETRY.1.to_owned()));
+        }
+        Refusal { error, headers }
+    }
+}
+
+fn limited(message: String, retry_after: Option<Duration>) -> ApiError {
+    let error = ApiError::new(429, ErrorKind::RateLimit, message).with_code("rate_limit_exceeded");
+    ApiError { retry_after, ..error }
+}
+
+/// `tokens per min (TPM)`, as OpenAI says it.
+fn rate(rule: &Rule) -> String {
+    let (what, short) = match rule.unit {
+        Unit::Requests => ("requests", "R"),
+        Unit::InputTokens => ("input tokens", "ITokens"),
+        Unit::OutputTokens => ("output tokens", "OTokens"),
+        _ => ("tokens", "T"),
+    };
+    let (per, initial) = match rule.gauge {
+        Some(Gauge::Day) => ("day", "PD"),
+        _ => ("min", "PM"),
+    };
+    format!("{what} per {per} ({}{initial})", short.replace("Tokens", "T"))
+}
+
+fn too_fast(part: &Part, of: &Subject, obstacle: &Obstacle) -> ApiError {
+    let (whom, rate) = (part.rule.described(of), rate(&part.rule));
+    let (limit, used, requested) = (part.take.limit, obstacle.reading.used, part.take.amount);
+    let wait = obstacle.retry_after.unwrap_or(obstacle.reading.reset);
+    let message = format!(
+        "Rate limit reached for {} by {whom} on {rate}: Limit {limit}, Used {used}, Requested {requested}. Please try again \
+         in {}.",
+        of.model,
+        written_as_openai(wait)
+    );
+    limited(message, Some(wait))
+}
+
+fn never_fits(part: &Part, of: &Subject) -> ApiError {
+    let (whom, rate) = (part.rule.described(of), rate(&part.rule));
+    let message = format!(
+        "Request too large for {} by {whom} on {rate}: Limit {}, Requested {}. Shorten the prompt, or ask for a shorter answer.",
+        of.model, part.take.limit, part.take.amount
+    );
+    limited(message, None)
+}
+
+fn crowded(part: &Part, of: &Subject) -> ApiError {
+    let message = format!(
+        "Too many requests at the same time for {} by {}: Limit {}. Please try again when one of them is done.",
+        of.model,
+        part.rule.described(of),
+        part.take.limit
+    );
+    limited(message, Some(PLACE_WAIT)).with_code("concurrency_limit_exceeded")
+}
+
+fn used_up(part: &Part, gauge: Gauge, of: &Subject, reading: &Reading) -> ApiError {
+    let (period, anew) = match gauge {
+        Gauge::Day => ("daily budget", "It begins anew at 00:00 UTC."),
+        Gauge::Month => ("monthly budget", "It begins anew on the first day of next month, at 00:00 UTC."),
+        _ => ("budget", "It does not begin anew by itself."),
+    };
+    let message = format!(
+        "You exceeded the {period} of {}: Limit {}, Used {}, this request may cost {}. {anew} Retrying does not help until \
+         then, or until the gateway's operator raises the budget.",
+        part.rule.described(of),
+        dollars(part.take.limit),
+        dollars(reading.used),
+        dollars(part.take.amount),
+    );
+    ApiError::new(429, ErrorKind::InsufficientQuota, message).with_code("insufficient_quota")
+}
+
+/// Micro-dollars as `$0.50`, `$12.000001`.
+fn dollars(micro: u64) -> String {
+    let decimals = format!("{:06}", micro % 1_000_000);
+    let (cents, rest) = decimals.split_at_checked(2).unwrap_or((&decimals, ""));
+    format!("${}.{cents}{}", micro / 1_000_000, rest.trim_end_matches('0'))
+}

@@ -1,0 +1,586 @@
+//! Envoy, for tests: carries a request through both machines, with providers that answer from a script.
+//!
+//! It keeps Envoy's rules that matter here: headers and body are held while a callback pauses, a request's header map
+//! stays as an attempt left it, an answer marked for retry is discarded and the next cluster is asked. Where it traces, it writes
+//! each attempt's span into the headers before the attempt begins.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Range;
+use std::rc::Rc;
+use std::time::Duration;
+
+use sluice_core::callout::{Call, Called};
+use sluice_core::exchange::attempt::Attempt;
+use sluice_core::exchange::gateway::{Exchange, Outcome};
+use sluice_core::exchange::journey::{Ending, Journey};
+use sluice_core::exchange::worker::Worker;
+use sluice_core::exchange::{Context, Effect, Event, Flow, NO_CLUSTER, Reply, View, property, signal};
+use sluice_core::gateway::Gateway;
+use sluice_wire::headers::HeaderMap;
+use sluice_wire::time::Time;
+
+use crate::shared::Shared;
+
+/// The secret of the key `k`, which may use every model; `sk-narrow` may use `narrow` only, `sk-chat` may call paths
+/// below `/v1/chat/` only, `sk-old` has expired.
+pub(crate) const SECRET: &str = "sk-test";
+
+/// A gateway with one OpenAI and one Anthropic provider, and models that fall back either way.
+pub(crate) fn gateway() -> Rc<Gateway> {
+    use sha2::{Digest, Sha256};
+    let hash = |secret: &str| Sha256::digest(secret).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let file = format!(
+        r#"{{"providers":{{"oai":{{"kind":"openai","url":"https://oai.test/v1"}},
+                          "ant":{{"kind":"anthropic","url":"https://ant.test/v1"}},
+                          "grq":{{"kind":"groq","url":"https://grq.test/v1"}},
+                          "az":{{"kind":"azure","url":"https://az.openai.azure.com"}},
+                          "dated":{{"kind":"azure","url":"https://az.openai.azure.com","api_version":"2024-10-21"}},
+                          "two":{{"kind":"openai","url":"https://two.test/v1","key_count":2}},
+                          "tog":{{"kind":"together","url":"https://tog.test/v1"}},
+                          "gem":{{"kind":"gemini","url":"https://gem.test/v1beta"}},
+                          "coh":{{"kind":"cohere","url":"https://coh.test/v2"}},
+                          "mis":{{"kind":"mistral","url":"https://mis.test/v1"}},
+                          "old":{{"kind":"openai","url":"https://old.test/v1","stream_usage":false}}}},
+            "models":{{"chat":{{"targets":[{{"provider":"oai","model":"gpt"}},{{"provider":"ant","model":"claude"}}]}},
+                      "back":{{"targets":[{{"provider":"ant","model":"claude"}},{{"provider":"oai","model":"gpt"}}]}},
+                      "patient":{{"delivery":"whole","targets":[{{"provider":"oai","model":"gpt"}},{{"provider":"ant","model":"claude"}}]}},
+                      "through":{{"targets":[{{"provider":"oai","model":"gpt"}},{{"provider":"ant","model":"claude"}},{{"provider":"old","model":"gpt"}}]}},
+                      "gpt":{{"targets":[{{"provider":"oai","model":"gpt"}}]}},
+                      "claude":{{"targets":[{{"provider":"ant","model":"claude"}}]}},
+                      "groq":{{"targets":[{{"provider":"grq","model":"llama"}}]}},
+                      "groq-first":{{"targets":[{{"provider":"grq","model":"llama"}},{{"provider":"oai","model":"gpt"}}]}},
+                      "groq-last":{{"targets":[{{"provider":"oai","model":"gpt"}},{{"provider":"grq","model":"llama"}}]}},
+                      "mistral":{{"targets":[{{"provider":"mis","model":"large"}}]}},
+                      "older":{{"targets":[{{"provider":"tog","model":"llama"}}]}},
+                      "gemini":{{"targets":[{{"provider":"gem","model":"gemini-3-pro"}}]}},
+                      "cohere":{{"targets":[{{"provider":"coh","model":"command-a"}}]}},
+                      "azure":{{"targets":[{{"provider":"az","model":"my-gpt"}},{{"provider":"ant","model":"claude"}}]}},
+                      "azure-dated":{{"targets":[{{"provider":"dated","model":"my-gpt"}}]}},
+                      "keys":{{"targets":[{{"provider":"two","model":"gpt"}},{{"provider":"ant","model":"claude"}}]}},
+                      "keys-alone":{{"targets":[{{"provider":"two","model":"gpt"}}]}},
+                      "old":{{"targets":[{{"provider":"old","model":"gpt"}}]}},
+                      "narrow":{{"targets":[{{"provider":"oai","model":"gpt"}}]}}}},
+            "teams":{{"t":{{}}}},
+            "keys":[{{"id":"k","sha256":"{}","team":"t"}},
+                    {{"id":"n","sha256":"{}","team":"t","models":["narrow"]}},
+                    {{"id":"c","sha256":"{}","team":"t","endpoints":["/v1/chat/*"]}},
+                    {{"id":"o","sha256":"{}","team":"t","expires":"2020-01-01T00:00:00Z"}}]}}"#,
+        hash(SECRET),
+        hash("sk-narrow"),
+        hash("sk-chat"),
+        hash("sk-old"),
+    );
+    Rc::new(sluice_config::from_json(file.as_bytes()).unwrap())
+}
+
+/// One message, as a callback may read it.
+#[derive(Debug, Default)]
+struct Message {
+    headers: HeaderMap,
+    body: Vec<u8>,
+    now: u64,
+    /// Whether a provider ended the connection too early.
+    left: bool,
+}
+
+impl View for Message {
+    fn now(&self) -> Time {
+        Time(self.now)
+    }
+    fn headers(&self) -> HeaderMap {
+        self.headers.clone()
+    }
+    fn header(&self, name: &str) -> Option<Vec<u8>> {
+        self.headers.get(name).map(<[u8]>::to_vec)
+    }
+    fn body(&self, range: Range<usize>) -> Vec<u8> {
+        self.body.get(range).unwrap_or_default().to_vec()
+    }
+    fn source(&self) -> Option<IpAddr> {
+        Some(Ipv4Addr::new(192, 0, 2, 7).into())
+    }
+    fn provider_left(&self) -> bool {
+        self.left
+    }
+}
+
+/// What a provider does.
+#[derive(Debug, Clone)]
+pub(crate) enum Script {
+    /// Answers with this status, these headers, and a body in these portions.
+    Answer(u16, Vec<(&'static str, &'static str)>, Vec<Vec<u8>>),
+    /// The same as a stream that ends with trailers.
+    Trailed(Vec<&'static str>),
+    /// A stream of these portions, and then the connection is lost: nobody is called back.
+    Lost(Vec<&'static str>),
+    /// Gives no callback: a reset or a timeout.
+    Nothing,
+    /// The same of a new connection that came about, and is lost.
+    Closed,
+    /// The same of one that had served before.
+    Forgotten,
+}
+
+/// A whole JSON answer.
+pub(crate) fn json(status: u16, body: &str) -> Script {
+    Script::Answer(status, vec![("content-type", "application/json")], vec![body.as_bytes().to_vec()])
+}
+
+/// A stream in these portions.
+pub(crate) fn sse(portions: &[&str]) -> Script {
+    let portions = portions.iter().map(|portion| portion.as_bytes().to_vec()).collect();
+    Script::Answer(200, vec![("content-type", "text/event-stream")], portions)
+}
+
+/// A request as a provider got it.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: String,
+    /// Whether something of the body left before the provider had sent all of it.
+    pub streamed: bool,
+    /// Whether the client's stream was reset after its first bytes.
+    pub reset: bool,
+    /// What each answer that was tried again said of a wait before it.
+    pub waits: Vec<Option<String>>,
+    pub received: Vec<Received>,
+    /// The request's headers as Envoy's router read them, if it came so far.
+    pub departed: HeaderMap,
+    /// The counters that went up.
+    pub counted: Vec<&'static str>,
+    /// Every property that was set, in order.
+    pub properties: Vec<(&'static str, String)>,
+    pub log: serde_json::Value,
+}
+
+/// A callback at this moment, of a message of which nothing is wanted.
+pub(crate) fn at(now: Time) -> impl View {
+    Message { now: now.0, ..Message::default() }
+}
+
+/// A chat request with the key of [`SECRET`].
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn posted(body: &str) -> impl View {
+    let fixed = [(":method", "POST"), (":path", "/v1/chat/completions"), ("api-key", SECRET)];
+    Message {
+        headers: fixed.into_iter().collect(),
+        body: body.into(),
+        now: 1_800_000_000_000_000_000,
+        ..Message::default()
+    }
+}
+
+/// A journey whose stream the client reads.
+pub(crate) fn answering() -> Journey {
+    let mut journey = planned();
+    let _ = journey.begin(journey.started, &Shared::default());
+    journey.commit(journey.started);
+    journey
+}
+
+/// A journey that has not begun.
+pub(crate) fn planned() -> Journey {
+    planned_for("gpt")
+}
+
+/// A journey to a model that has not begun.
+pub(crate) fn planned_for(model: &str) -> Journey {
+    let body = format!(r#"{{"model":"{model}","stream":true,"messages":[{{"role":"user","content":"hi"}}]}}"#);
+    let mut request = Message { body: body.as_bytes().to_vec(), now: 1_800_000_000_000_000_000, ..Message::default() };
+    for (name, value) in [(":method", "POST"), (":path", "/v1/chat/completions"), ("api-key", SECRET)] {
+        request.headers.push(name, value);
+    }
+    let shared = Shared::default();
+    let mut exchange = Exchange::new(Rc::new(Worker::new(gateway(), [7; 16])));
+    exchange.request(Event::RequestHeaders { end: false }, &request, &shared, &mut Vec::new());
+    let event = Event::RequestBody { size: body.len(), end: true };
+    let Outcome::Depart(journey) = exchange.request(event, &request, &shared, &mut Vec::new()) else {
+        panic!("no plan")
+    };
+    *journey
+}
+
+/// Envoy with the filter in both places.
+pub(crate) struct Envoy {
+    shared: Rc<Shared>,
+    /// What it answers, in order; nothing when there is no more.
+    redis: VecDeque<Called>,
+    counted: RefCell<Vec<&'static str>>,
+    exchange: Exchange,
+    journey: Option<Journey>,
+    left: bool,
+    departed: HeaderMap,
+    properties: RefCell<Vec<(&'static str, String)>>,
+    clock: Cell<u64>,
+    waits: Vec<Option<String>>,
+}
+
+impl Envoy {
+    pub(crate) fn new() -> Self {
+        Self::with(Rc::new(Worker::new(gateway(), [7; 16])), Rc::default())
+    }
+
+    /// One more request to the same worker.
+    pub(crate) fn with(worker: Rc<Worker>, shared: Rc<Shared>) -> Self {
+        Self {
+            exchange: Exchange::new(worker),
+            shared,
+            redis: VecDeque::new(),
+            counted: RefCell::default(),
+            journey: None,
+            left: false,
+            departed: HeaderMap::default(),
+            properties: RefCell::default(),
+            clock: Cell::new(1_800_000_000_000_000_000),
+            waits: Vec::new(),
+        }
+    }
+
+    /// So long after the others began.
+    pub(crate) fn after(self, wait: Duration) -> Self {
+        self.clock.set(Time(self.clock.get()).after(wait).0);
+        self
+    }
+
+    /// A request for this model leaves, and nothing is heard of it yet. And when that is.
+    pub(crate) fn departs(mut self, model: &str) -> (Journey, Time) {
+        let mut request = Message { now: self.tick(), ..Message::default() };
+        for (name, value) in [(":method", "POST"), (":path", "/v1/chat/completions"), ("api-key", SECRET)] {
+            request.headers.push(name, value);
+        }
+        let body = format!(r#"{{"model":"{model}","messages":[1]}}"#);
+        assert!(self.request(&mut request, body.as_bytes()).is_none(), "refused");
+        (self.journey.take().unwrap(), Time(request.now))
+    }
+
+    /// What Redis answers, in order.
+    pub(crate) fn redis(mut self, answers: impl IntoIterator<Item = Called>) -> Self {
+        self.redis.extend(answers);
+        self
+    }
+
+    /// Sends a chat request with the key of [`SECRET`].
+    pub(crate) fn chat(self, body: &str, providers: &[Script]) -> Seen {
+        let authorization = format!("Bearer {SECRET}");
+        self.send(
+            "POST",
+            "/v1/chat/completions",
+            &[("authorization", authorization.as_bytes())],
+            body.as_bytes(),
+            providers,
+        )
+    }
+
+    /// Sends a request; each attempt takes the next script.
+    pub(crate) fn send(
+        mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &[u8])],
+        body: &[u8],
+        providers: &[Script],
+    ) -> Seen {
+        let mut request = Message { now: self.tick(), ..Message::default() };
+        for (name, value) in [(":method", method), (":path", path), (":scheme", "http"), (":authority", "gateway.test")]
+        {
+            request.headers.push(name, value);
+        }
+        for (name, value) in headers {
+            request.headers.push(name, value);
+        }
+        let mut received = Vec::new();
+        if let Some(reply) = self.request(&mut request, body) {
+            return self.seen(reply, received);
+        }
+        self.departed = request.headers.clone();
+        for script in providers {
+            let target = self.property(property::TARGET);
+            if target == NO_CLUSTER {
+                break;
+            }
+            if let Some(seen) = self.attempt(&mut request, script, &mut received) {
+                return Seen { received, ..seen };
+            }
+        }
+        assert_eq!(self.property(property::TARGET), NO_CLUSTER, "the plan goes on, the test's script does not");
+        let local =
+            Message { headers: [(":status", "503")].into_iter().collect(), now: self.tick(), ..Message::default() };
+        let mut effects = Vec::new();
+        self.exchange.response(self.journey.as_mut(), &local, &*self.shared, &mut effects);
+        let Some(Effect::Reply(reply)) = effects.pop() else { panic!("Envoy's own error reached the client") };
+        self.apply(&mut request, effects);
+        self.seen(reply, received)
+    }
+
+    fn request(&mut self, request: &mut Message, body: &[u8]) -> Option<Reply> {
+        let shared = self.shared.clone();
+        let mut effects = Vec::new();
+        let event = Event::RequestHeaders { end: body.is_empty() };
+        let first = self.exchange.request(event, request, &*shared, &mut effects);
+        if let Some(reply) = self.apply(request, std::mem::take(&mut effects)) {
+            return Some(reply);
+        }
+        request.body = body.to_vec();
+        // Redis takes its time: the body is there before it answers.
+        let mut answered = match first {
+            Outcome::Ask(call) => Some(self.answer_of(call)),
+            Outcome::Depart(journey) if body.is_empty() => {
+                self.journey = Some(*journey);
+                return None;
+            }
+            first => {
+                assert!(matches!(first, Outcome::Step(Flow::Pause)), "headers must wait for the body");
+                None
+            }
+        };
+        let half = Event::RequestBody { size: body.len() / 2, end: false };
+        let waits = self.exchange.request(half, request, &*shared, &mut effects);
+        assert!(matches!(waits, Outcome::Step(Flow::Pause)));
+        let event = Event::RequestBody { size: body.len(), end: true };
+        let mut outcome = self.exchange.request(event, request, &*shared, &mut effects);
+        while let Some(called) = answered.take() {
+            outcome = self.exchange.called(&called, request, &*shared, &mut effects);
+            if let Outcome::Ask(call) = outcome {
+                answered = Some(self.answer_of(call));
+                outcome = Outcome::Step(Flow::Pause);
+            }
+        }
+        let mut unpacked = 0;
+        loop {
+            match outcome {
+                Outcome::Ask(call) => {
+                    let called = self.answer_of(call);
+                    outcome = self.exchange.called(&called, request, &*shared, &mut effects);
+                }
+                Outcome::Unpacked(size) => {
+                    unpacked += 1;
+                    assert!(unpacked <= 3, "a body is replaced as often as its client likes");
+                    assert!(self.apply(request, std::mem::take(&mut effects)).is_none());
+                    let event = Event::RequestBody { size, end: true };
+                    outcome = self.exchange.request(event, request, &*shared, &mut effects);
+                }
+                _ => break,
+            }
+        }
+        if let Outcome::Depart(journey) = outcome {
+            self.journey = Some(*journey);
+        }
+        self.apply(request, effects)
+    }
+
+    fn answer_of(&mut self, _: Call) -> Called {
+        self.redis.pop_front().unwrap_or(Called { status: None, body: Vec::new() })
+    }
+
+    /// One attempt; `None` when Envoy is to try again.
+    fn attempt(&mut self, departed: &mut Message, script: &Script, received: &mut Vec<Received>) -> Option<Seen> {
+        let (headers, body) = (departed.headers.clone(), departed.body.clone());
+        let mut request = Message { headers, body, now: self.tick(), left: false };
+        let mut journey = self.journey.take().unwrap();
+        if journey.worker.gateway.tracing {
+            let span = format!("span of attempt {}", received.len() + 1).into();
+            self.apply(&mut request, vec![Effect::SetHeader("traceparent", span)]);
+        }
+        let mut effects = Vec::new();
+        let mut cx = Context { view: &request, shared: &*self.shared, effects: &mut effects };
+        let mut attempt = Attempt::begin(&mut journey, &mut cx).unwrap();
+        let mut reply = None;
+        let end = request.body.is_empty();
+        let rest = (!end).then_some(Event::RequestBody { size: request.body.len(), end: true });
+        for event in [Event::RequestHeaders { end }].into_iter().chain(rest) {
+            let mut cx = Context { view: &request, shared: &*self.shared, effects: &mut effects };
+            attempt.step(event, &mut journey, &mut cx);
+            reply = reply.or(self.apply(&mut request, std::mem::take(&mut effects)));
+        }
+        departed.headers = request.headers.clone();
+        if reply.is_none() {
+            received.push(Received { headers: request.headers, body: String::from_utf8(request.body).unwrap() });
+            let outcome = self.answer(&mut attempt, &mut journey, script);
+            self.journey = Some(journey);
+            return outcome;
+        }
+        self.journey = Some(journey);
+        reply.map(|reply| self.seen(reply, Vec::new()))
+    }
+
+    fn answer(&mut self, attempt: &mut Attempt, journey: &mut Journey, script: &Script) -> Option<Seen> {
+        let (script, trailed, lost) = match script {
+            Script::Trailed(portions) => (&sse(portions), true, false),
+            Script::Lost(portions) => (&sse(portions), false, true),
+            script => (script, false, false),
+        };
+        let Script::Answer(status, headers, portions) = script else {
+            let view = Message { now: self.tick(), ..Message::default() };
+            let mut effects = Vec::new();
+            let ending = match script {
+                Script::Closed => Ending::Lost,
+                Script::Forgotten => Ending::Forgotten,
+                _ => Ending::Failed,
+            };
+            attempt.ends(ending, journey, &mut Context { view: &view, shared: &*self.shared, effects: &mut effects });
+            self.apply(&mut Message::default(), effects);
+            return None;
+        };
+        let mut answer = Message { now: self.tick(), ..Message::default() };
+        answer.headers.push(":status", status.to_string());
+        for (name, value) in headers {
+            answer.headers.push(name, value);
+        }
+        let (mut client, mut released, mut streamed) = (Vec::new(), false, false);
+        let last = portions.len();
+        for step in 0..=last + 1 {
+            if lost && step > last {
+                self.left = true;
+                return released
+                    .then(|| Seen { reset: true, ..self.finish(Reply::json(200, Vec::new(), client), journey) });
+            }
+            let event = match step.checked_sub(1) {
+                None => Event::ResponseHeaders { end: portions.is_empty() },
+                Some(index) => {
+                    answer.body.extend_from_slice(portions.get(index).map_or(&[][..], Vec::as_slice));
+                    match (trailed, index == last) {
+                        (true, true) => Event::ResponseTrailers { size: answer.body.len() },
+                        (_, end) => Event::ResponseBody { size: answer.body.len(), end },
+                    }
+                }
+            };
+            answer.now = self.tick();
+            let mut effects = Vec::new();
+            let mut cx = Context { view: &answer, shared: &*self.shared, effects: &mut effects };
+            let flow = attempt.step(event, journey, &mut cx);
+            let unheard = matches!(event, Event::ResponseTrailers { size: 0 })
+                && effects.iter().any(|effect| matches!(effect, Effect::ReplaceBody { .. }));
+            assert!(!unheard, "nothing can be added behind a body that has left");
+            if let Some(reply) = self.apply(&mut answer, effects) {
+                if trailed && released {
+                    // Envoy resets the stream: the client has what left, and no end.
+                    return Some(Seen { reset: true, ..self.finish(Reply { body: client, ..reply }, journey) });
+                }
+                assert!(!released, "a reply after headers have left is a truncated answer");
+                let headers = self.way_back(&reply, journey);
+                return Some(Seen { headers, ..self.finish(reply, journey) });
+            }
+            if answer.headers.get(signal::RETRY).is_some() && !released {
+                self.waits.push(answer.headers.text(signal::RETRY_AFTER).map(str::to_owned));
+                return None;
+            }
+            if flow == Flow::Continue {
+                released = true;
+                streamed |= !answer.body.is_empty() && step <= last;
+                client.append(&mut answer.body);
+            }
+        }
+        assert!(released, "an answer that ends must not be held for ever");
+        let mut effects = Vec::new();
+        self.exchange.response(Some(journey), &answer, &*self.shared, &mut effects);
+        self.apply(&mut answer, effects);
+        self.pass(&client, journey);
+        let status = answer.headers.text(":status").unwrap().parse().unwrap();
+        let reply = Reply::json(status, Vec::new(), client);
+        Some(Seen { headers: answer.headers, streamed, ..self.finish(reply, journey) })
+    }
+
+    /// The body of an answer on its way back, in portions of 16 bytes.
+    fn pass(&mut self, body: &[u8], journey: &Journey) {
+        let portions = body.chunks(16).map(|portion| (portion, false)).chain([(&[][..], true)]);
+        for (portion, end) in portions {
+            if !self.exchange.collects() {
+                break;
+            }
+            let view = Message { body: portion.to_vec(), now: self.clock.get(), ..Message::default() };
+            let mut effects = Vec::new();
+            let event = Event::ResponseBody { size: portion.len(), end };
+            self.exchange.response_body(event, Some(journey), &view, &*self.shared, &mut effects);
+            self.apply(&mut Message::default(), effects);
+        }
+    }
+
+    /// The headers of a reply made in a provider's place: it passes the gateway role as any answer does.
+    fn way_back(&mut self, reply: &Reply, journey: &mut Journey) -> HeaderMap {
+        let headers = reply.headers.iter().map(|(name, value)| (*name, value.clone())).collect();
+        let mut answer = Message { headers, now: self.tick(), ..Message::default() };
+        let mut effects = Vec::new();
+        self.exchange.response(Some(journey), &answer, &*self.shared, &mut effects);
+        self.apply(&mut answer, effects);
+        answer.headers
+    }
+
+    fn finish(&mut self, reply: Reply, journey: &mut Journey) -> Seen {
+        self.record(reply, Some(journey), Vec::new())
+    }
+
+    fn seen(&mut self, reply: Reply, received: Vec<Received>) -> Seen {
+        let mut journey = self.journey.take();
+        self.record(reply, journey.as_mut(), received)
+    }
+
+    fn record(&mut self, reply: Reply, journey: Option<&mut Journey>, received: Vec<Received>) -> Seen {
+        let mut effects = Vec::new();
+        let end = Message { now: self.tick(), left: self.left, ..Message::default() };
+        self.exchange.finish(journey, &end, &*self.shared, &mut effects);
+        self.apply(&mut Message::default(), effects);
+        let fragment = self.property(property::LOG);
+        Seen {
+            status: reply.status,
+            headers: headers_of(&reply),
+            body: String::from_utf8(reply.body).unwrap(),
+            streamed: false,
+            reset: false,
+            waits: std::mem::take(&mut self.waits),
+            counted: self.counted.take(),
+            received,
+            departed: std::mem::take(&mut self.departed),
+            log: serde_json::from_str(&format!("{{\"status\":0{fragment}}}")).unwrap(),
+            properties: self.properties.take(),
+        }
+    }
+
+    fn apply(&self, message: &mut Message, effects: Vec<Effect>) -> Option<Reply> {
+        for effect in effects {
+            match effect {
+                Effect::ReplaceHeaders(headers) => message.headers = headers,
+                Effect::SetHeader(name, value) => {
+                    message.headers = message.headers.iter().filter(|(known, _)| *known != name.as_bytes()).collect();
+                    message.headers.push(name, value.as_bytes());
+                }
+                Effect::RemoveHeader(name) => {
+                    message.headers = message.headers.iter().filter(|(known, _)| *known != name.as_bytes()).collect();
+                }
+                Effect::ReplaceBody { drain, with } => {
+                    message.body.splice(..drain, with);
+                }
+                Effect::SetProperty(name, value) => self.properties.borrow_mut().push((name, value.into_owned())),
+                Effect::ClearRoute | Effect::Warn(_) => {}
+                Effect::Count(name) => self.counted.borrow_mut().push(name),
+                Effect::Reply(reply) => return Some(reply),
+            }
+        }
+        None
+    }
+
+    fn property(&self, name: &str) -> String {
+        let properties = self.properties.borrow();
+        properties.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| value.clone()).unwrap_or_default()
+    }
+
+    fn tick(&self) -> u64 {
+        self.clock.set(self.clock.get() + 1_000_000);
+        self.clock.get()
+    }
+}
+
+/// A reply's headers, as Envoy sends them.
+fn headers_of(reply: &Reply) -> HeaderMap {
+    let content_type = ("content-type", reply.content_type.to_string());
+    reply.headers.iter().cloned().chain([content_type]).collect()
+}

@@ -1,0 +1,237 @@
+//! Batches: measured when their file comes, reserved when they are created, settled by what answers tell.
+
+use std::rc::Rc;
+
+use serde_json::json;
+use sluice_core::exchange::worker::Worker;
+use sluice_core::store::{Gauge, Meter, embedded};
+use sluice_wire::time::Time;
+
+use crate::envoy::{Envoy, SECRET, Script, Seen, json as answer};
+use crate::shared::Shared;
+
+use super::pass_through::code;
+use super::spending::sha256;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+const ALL: &str = r#""endpoints":["/v1/*"]"#;
+
+/// The secret of another key of the same team, which may use all models.
+const OTHER: &str = "sk-other";
+
+/// What its requests do to one gateway's meters, one after the other.
+struct Till {
+    worker: Rc<Worker>,
+    shared: Rc<Shared>,
+}
+
+impl Till {
+    /// A key with these fields, whose team has a dollar. A prompt's token costs one micro-dollar in a batch, an answer's two.
+    fn new(key: &str) -> Self {
+        let file = format!(
+            r#"{{"providers":{{"oai":{{"kind":"openai"}},"other":{{"kind":"openai"}}}},
+                "models":{{"a":{{"targets":[{{"provider":"other","model":"gpt"}}]}},
+                          "chat":{{"targets":[{{"provider":"oai","model":"gpt"}}]}},
+                          "secret":{{"targets":[{{"provider":"oai","model":"gpt-secret"}}]}}}},
+                "prices":{{"unpriced":{{"input":9,"output":9}},"models":{{"oai/gpt":{{"input":2,"output":4,"service_tiers":{{"batch":{{"input":1,"cache_write":1,"output":2}}}}}}}}}},
+                "stored":"oai","teams":{{"t":{{"budget":{{"total":1}}}}}},
+                "limits":[{{"match":{{"team":"t"}},"limits":{{"tokens_per_day":400000}}}}],
+                "keys":[{{"id":"k","team":"t","sha256":"{}","models":["a","chat"],{key}}},
+                        {{"id":"other","team":"t","sha256":"{}","endpoints":["/v1/*"]}}]}}"#,
+            sha256(SECRET),
+            sha256(OTHER)
+        );
+        let gateway = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        Self { worker: Rc::new(Worker::new(Rc::new(gateway), [7; 16])), shared: Rc::default() }
+    }
+
+    fn send(&self, method: &str, path: &str, content_type: &str, body: &str, script: &[Script]) -> Seen {
+        let headers = [("api-key", SECRET.as_bytes()), ("content-type", content_type.as_bytes())];
+        Envoy::with(self.worker.clone(), self.shared.clone()).send(method, path, &headers, body.as_bytes(), script)
+    }
+
+    fn upload(&self, lines: &[String], purpose: &str) -> Seen {
+        let body = format!(
+            "--xYz\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\n{purpose}\r\n--xYz\r\n\
+             Content-Disposition: form-data; name=\"file\"; filename=\"in.jsonl\"\r\n\r\n{}\r\n--xYz--\r\n",
+            lines.join("\n")
+        );
+        self.send(
+            "POST",
+            "/v1/files",
+            "multipart/form-data; boundary=xYz",
+            &body,
+            &[answer(200, r#"{"id":"file-1","object":"file"}"#)],
+        )
+    }
+
+    fn create(&self, script: Script) -> Seen {
+        let body = r#"{"input_file_id":"file-1","endpoint":"/v1/chat/completions","completion_window":"24h"}"#;
+        self.send("POST", "/v1/batches", "application/json", body, &[script])
+    }
+
+    fn watch(&self, status: &str, rest: &str) -> Seen {
+        let body = format!(r#"{{"id":"batch_1","object":"batch","status":"{status}"{rest}}}"#);
+        self.send("GET", "/v1/batches/batch_1", "", "", &[answer(200, &body)])
+    }
+
+    /// Micro-dollars and tokens that are counted.
+    fn used(&self) -> [u64; 2] {
+        let meter = |unit: &str, period: &str, gauge| Meter {
+            name: format!("team=t/{unit}/{period}").into(),
+            shard: "t".into(),
+            gauge,
+        };
+        let meters = [meter("usd", "total", Gauge::Total), meter("tokens", "day", Gauge::Day)];
+        let readings = embedded::read(&*self.shared, &meters, Time(1_800_000_000_000_000_000)).unwrap();
+        [readings[0].used, readings[1].used]
+    }
+}
+
+fn line(model: &str, most: u64) -> String {
+    let body = json!({"model": model, "max_completion_tokens": most, "messages": [{"role": "user", "content": "hi"}]});
+    json!({"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": body}).to_string()
+}
+
+fn created() -> Script {
+    answer(200, r#"{"id":"batch_1","object":"batch","status":"validating"}"#)
+}
+
+/// A till where a batch of two requests was made, and what it holds.
+fn with_batch() -> (Till, [u64; 2]) {
+    let till = Till::new(ALL);
+    assert_eq!(till.upload(&[line("gpt", 100), String::new(), line("gpt", 50)], "batch").status, 200);
+    assert_eq!(till.used(), [0, 0], "a file costs nothing");
+    let seen = till.create(created());
+    assert_eq!(seen.status, 200, "{}", seen.body);
+    let used = till.used();
+    let [cost, tokens] = used;
+    assert_eq!(cost, tokens + 150, "the answers cost twice as much as the prompts");
+    (till, used)
+}
+
+#[test]
+fn what_a_batch_may_use_is_charged_when_it_is_created_and_what_it_has_used_when_an_answer_tells() {
+    let usage = r#","usage":{"input_tokens":20,"output_tokens":30}"#;
+    for (status, rest, expected) in [
+        ("completed", usage, [80, 50]),
+        ("expired", usage, [80, 50]),
+        ("failed", "", [0, 0]),
+        ("cancelled", r#","request_counts":{"total":2,"completed":0,"failed":0}"#, [0, 0]),
+    ] {
+        let (till, before) = with_batch();
+        till.watch("in_progress", usage);
+        assert_eq!(till.used(), before, "{status}: it is not over");
+        till.watch(status, rest);
+        assert_eq!(till.used(), expected, "{status}");
+        till.watch(status, rest);
+        till.watch("completed", r#","usage":{"input_tokens":900,"output_tokens":900}"#);
+        assert_eq!(till.used(), expected, "{status}: it is settled once");
+    }
+}
+
+#[test]
+fn results_settle_a_batch_whose_provider_tells_no_usage() {
+    let (till, before) = with_batch();
+    till.watch("completed", r#","output_file_id":"file-2""#);
+    assert_eq!(till.used(), before, "what it has used stands in its results");
+    let body = json!({"object": "chat.completion", "choices": [{"index": 0, "message": {"content": "hi"}, "finish_reason": "stop"}],
+                      "usage": {"prompt_tokens": 8, "completion_tokens": 2}});
+    let result = json!({"custom_id": "1", "response": {"status_code": 200, "body": body}, "error": null});
+    let results = format!("{result}\n{result}\n");
+    let fetch = |status, portions: Vec<Vec<u8>>| {
+        let script = Script::Answer(status, vec![("content-type", "application/octet-stream")], portions);
+        till.send("GET", "/v1/files/file-2/content", "", "", &[script])
+    };
+    let whole = |text: &str| text.as_bytes().chunks(50).map(<[u8]>::to_vec).collect::<Vec<_>>();
+    fetch(206, whole(&results[..results.len() / 2]));
+    fetch(200, whole(&format!("{result}\nodd\n")));
+    assert_eq!(till.used(), before, "a part of them tells nothing");
+    let seen = fetch(200, whole(&results));
+    assert_eq!((seen.body, till.used()), (results.clone(), [24, 20]));
+    fetch(200, whole(&results));
+    assert_eq!(till.used(), [24, 20], "once");
+}
+
+#[test]
+fn a_batch_that_does_not_fit_is_refused_and_one_that_is_refused_takes_nothing() {
+    let till = Till::new(ALL);
+    till.upload(&vec![line("gpt", 4000); 100], "batch");
+    let seen = till.create(created());
+    assert_eq!((seen.status, &*code(&seen), seen.received.len()), (429, "rate_limit_exceeded", 0), "{}", seen.body);
+    till.upload(&vec![line("gpt", 4000); 90], "batch");
+    let refused = till.create(answer(400, r#"{"error":{"message":"no"}}"#));
+    assert_eq!((refused.status, till.used()), (400, [0, 0]));
+    assert_eq!(till.create(created()).status, 200);
+    let [cost, _] = till.used();
+    assert!((720_000..1_000_000).contains(&cost), "{cost}");
+    let seen = till.create(created());
+    assert_eq!((seen.status, &*code(&seen)), (429, "insufficient_quota"), "{}", seen.body);
+}
+
+#[test]
+fn a_batch_whose_creation_nobody_waited_for_is_charged() {
+    let till = Till::new(ALL);
+    till.upload(&[line("gpt", 100)], "batch");
+    till.create(Script::Lost(vec![]));
+    let charged = till.used();
+    assert!(charged[0] > 200, "{charged:?}");
+    till.watch("completed", r#","usage":{"input_tokens":1,"output_tokens":1}"#);
+    assert_eq!(till.used(), charged, "nobody knows which batch it was");
+}
+
+#[test]
+fn a_file_may_ask_only_what_its_key_may() {
+    let with = |change: fn(&mut serde_json::Value)| {
+        let mut value: serde_json::Value = serde_json::from_str(&line("gpt", 100)).unwrap();
+        change(&mut value);
+        value.to_string()
+    };
+    let other = line("gpt", 100);
+    for (lines, expected) in [
+        (vec![line("gpt-secret", 1)], "model_not_allowed"),
+        (vec![line("chat", 1)], "model_not_allowed"),
+        (vec![line("unheard-of", 1)], "model_not_allowed"),
+        (vec![line("gpt", 1), line("gpt-secret", 1)], "invalid_batch_file"),
+        (vec![], "invalid_batch_file"),
+        (vec!["{".to_owned()], "invalid_batch_file"),
+        (vec![other.replacen("{", r#"{"body":{},"#, 1)], "invalid_batch_file"),
+        (vec![with(|line| line["url"] = "/v1/files".into())], "invalid_batch_file"),
+        (vec![with(|line| line["method"] = "GET".into())], "invalid_batch_file"),
+        (vec![with(|line| line["body"]["service_tier"] = "flex".into())], "parameter_not_allowed"),
+        (vec![with(|line| line["url"] = "/v1/embeddings".into())], "endpoint_not_allowed"),
+    ] {
+        let till = Till::new(r#""endpoints":["/v1/chat/*","/v1/files*","/v1/batches*"],"forbid":["service_tier"]"#);
+        let seen = till.upload(&lines, "batch");
+        assert_eq!((&*code(&seen), seen.received.len()), (expected, 0), "{lines:?}: {}", seen.body);
+    }
+    let till = Till::new(ALL);
+    assert_eq!(till.upload(&["whatever".to_owned()], "user_data").status, 200, "it is no batch's");
+    for purpose in ["Batch", "batch "] {
+        assert_eq!(till.upload(&[line("gpt-secret", 1)], purpose).status, 403, "{purpose:?}");
+    }
+}
+
+#[test]
+fn no_batch_is_made_of_a_file_that_nobody_has_measured() {
+    let till = Till::new(ALL);
+    let create = |body: &str| till.send("POST", "/v1/batches", "application/json", body, &[]);
+    for (body, expected) in [
+        (r#"{"input_file_id":"file-1"}"#, "unknown_batch_file"),
+        (r#"{"input_file_id":"file-1","input_file_id":"file-2"}"#, ""),
+        (r#"{"input_blob":"https://x.test/y"}"#, ""),
+        ("[]", ""),
+    ] {
+        let seen = create(body);
+        assert_eq!((seen.status, &*code(&seen), seen.received.len()), (400, expected, 0), "{body}");
+    }
+    till.upload(&[line("gpt", 1)], "batch");
+    let body = r#"{"input_file_id":"file-1","endpoint":"/v1/chat/completions","completion_window":"24h"}"#;
+    let envoy = Envoy::with(till.worker.clone(), till.shared.clone());
+    let others = envoy.send("POST", "/v1/batches", &[("api-key", OTHER.as_bytes())], body.as_bytes(), &[]);
+    assert_eq!(code(&others), "unknown_batch_file", "it was read by another key's permissions");
+    let till = Till::new(ALL);
+    till.upload(&[line("gpt", 1)], "user_data");
+    assert_eq!(code(&till.create(created())), "unknown_batch_file");
+}

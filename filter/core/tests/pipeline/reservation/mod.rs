@@ -1,0 +1,75 @@
+use std::rc::Rc;
+use std::time::Duration;
+
+use sluice_core::gateway::Gateway;
+use sluice_core::key_hash::KeyHash;
+use sluice_core::keys::caller::Caller;
+use sluice_core::limits::{Index, Unit};
+use sluice_core::reservation::*;
+use sluice_core::routing::target::{Model, Target};
+use sluice_core::store::{Obstacle, Order, Reading, Settled};
+use sluice_core::usage::estimate::Estimate;
+use sluice_core::usage::price::MicroUsd;
+use sluice_core::usage::surcharge::Wishes;
+use sluice_wire::conversation::Usage;
+use sluice_wire::error::{ApiError, ErrorKind};
+use sluice_wire::time::Time;
+
+/// Input 100 tokens, output 50; at a dollar for a million tokens of either: 150 micro-dollars.
+const ESTIMATE: Estimate = Estimate { input: 100, output: 50, images: 0, wishes: Wishes::NOTHING };
+const LEASE: Duration = Duration::from_secs(600);
+const NOW: Time = Time(1_800_000_000_000_000_000);
+
+/// A gateway whose models cost a dollar for a million tokens, `dear` ten; the fields of `more` are added to the file, those
+/// of `key` to the key `alice` (team `research`, app `bot`).
+struct Fixture {
+    gateway: Gateway,
+    caller: Rc<Caller>,
+}
+
+impl Fixture {
+    fn new(more: &str, key: &str) -> Self {
+        let comma = |text: &str| if text.is_empty() { String::new() } else { format!(",{text}") };
+        let file = format!(
+            r#"{{"providers":{{"p":{{"kind":"openai","limits":{{"requests_per_minute":90}}}},
+                              "q":{{"kind":"openai","limits":{{"concurrent_requests":9,"tokens_per_day":5000}}}}}},
+                "models":{{"chat":{{"targets":[{{"provider":"p","model":"m"}},{{"provider":"q","model":"m"}}]}},
+                          "cheap":{{"targets":[{{"provider":"q","model":"c"}}]}},
+                          "dear":{{"targets":[{{"provider":"p","model":"d"}}]}},
+                          "a,b=%":{{"targets":[{{"provider":"p","model":"m"}}]}}}},
+                "prices":{{"models":{{"p/m":{{"input":1,"output":1}},"q/m":{{"input":1,"output":1}},
+                                      "q/c":{{"input":1,"output":1}},"p/d":{{"input":10,"output":10}}}}}},
+                "teams":{{"research":{{}},"other":{{}}}},"apps":{{"bot":{{}}}},
+                "keys":[{{"id":"alice","team":"research","app":"bot","sha256":"{}"{}}},
+                        {{"id":"bob","team":"other","sha256":"{}"}}]{}}}"#,
+            "0".repeat(64),
+            comma(key),
+            "1".repeat(64),
+            comma(more)
+        );
+        let gateway = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let caller = gateway.keys[&KeyHash([0; 32])].caller.clone();
+        Self { gateway, caller }
+    }
+
+    fn plan(&self, model: &str) -> Result<Plan, ApiError> {
+        let model = &self.gateway.models[model];
+        Plan::new(&self.gateway, &self.caller, model, &model.targets, |then| then.targets.clone(), |_| ESTIMATE)
+    }
+
+    fn takes(&self, model: &str, candidate: usize) -> Vec<(String, u64, u64, bool)> {
+        let plan = self.plan(model).unwrap();
+        let take = |part: &Part| (part.take.meter.name.to_string(), part.take.amount, part.take.limit, part.take.hard);
+        plan.candidates[candidate].parts.iter().map(take).collect()
+    }
+}
+
+fn reading(used: u64) -> Reading {
+    Reading { used, reserved: 0, window: 7, until: 0, reset: Duration::from_secs(6) }
+}
+
+mod plan;
+#[cfg(not(target_arch = "wasm32"))]
+mod properties;
+mod refusal;
+mod ticket;

@@ -1,0 +1,60 @@
+use sluice_core::exchange::gateway::Exchange;
+use sluice_core::exchange::journey::Stage;
+use sluice_core::exchange::property;
+use sluice_core::exchange::undone::*;
+use sluice_core::exchange::{Context, Effect};
+
+use crate::envoy::{answering, at, planned};
+use crate::shared::Shared;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+fn reply(effects: &[Effect]) -> (u16, serde_json::Value) {
+    let replies: Vec<_> = effects.iter().filter(|effect| matches!(effect, Effect::Reply(_))).collect();
+    let [Effect::Reply(reply)] = replies[..] else { panic!("one reply: {effects:?}") };
+    (reply.status, serde_json::from_slice::<serde_json::Value>(&reply.body).unwrap()["error"]["code"].clone())
+}
+
+#[test]
+fn what_has_not_left_is_refused_and_what_has_begun_breaks_off() {
+    let mut begun = planned();
+    let _ = begun.begin(begun.started, &Shared::default());
+    let mut complete = answering();
+    complete.complete();
+    for (mut journey, stage, tried) in [
+        (planned(), Stage::Refused, None),
+        (begun, Stage::Refused, Some(REASON)),
+        (answering(), Stage::Broken, Some(REASON)),
+        (complete, Stage::Broken, Some(REASON)),
+    ] {
+        let mut effects = Vec::new();
+        let view = at(journey.started);
+        end(&mut journey, &mut Context { view: &view, shared: &Shared::default(), effects: &mut effects });
+        assert_eq!(journey.stage, stage);
+        assert_eq!(reply(&effects), (500, "gateway_failed".into()));
+        let failure = journey.attempts.last().and_then(|tried| tried.failure.as_ref());
+        assert_eq!(failure.map(|failure| &*failure.reason), tried);
+        // An answer that has begun is never followed by another attempt.
+        let over = journey.queue.next().is_none() || journey.attempts.is_empty();
+        assert!(over || stage == Stage::Broken, "nothing follows it");
+    }
+}
+
+#[test]
+fn a_request_that_never_left_has_a_line_in_the_log_that_says_why() {
+    let mut journey = planned();
+    let (view, shared) = (at(journey.started), Shared::default());
+    for known in [true, false] {
+        let mut exchange = Exchange::new(journey.worker.clone());
+        let mut effects = Vec::new();
+        exchange.undone(known.then_some(&mut journey), &view, &shared, &mut effects);
+        assert_eq!(reply(&effects), (500, "gateway_failed".into()));
+        let mut effects = Vec::new();
+        exchange.finish(known.then_some(&mut journey), &view, &shared, &mut effects);
+        let logged = |effect: &Effect| match effect {
+            Effect::SetProperty(property::LOG, fragment) => fragment.contains(r#""error":"gateway_failed""#),
+            _ => false,
+        };
+        assert!(effects.iter().any(logged), "{effects:?}");
+    }
+}

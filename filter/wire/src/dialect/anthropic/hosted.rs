@@ -1,0 +1,169 @@
+//! Anthropic's models at clouds that take Anthropic's own bodies: AWS Bedrock's InvokeModel and Google's Vertex AI.
+//!
+//! The path names the model and whether the answer is streamed, the body the version of the format; everything else is
+//! Anthropic's. So what Anthropic's own clients send is not translated, but put into another envelope (`envelope`). Bedrock frames streams in its own way (`hosted_stream`) and has errors of AWS's; Vertex streams as Anthropic does.
+//! Only providers speak these formats.
+//!
+//! Source: Anthropic's Python SDK (`src/anthropic/lib/bedrock`, `src/anthropic/lib/vertex`), and AWS's user guide, "Anthropic
+//! Claude Messages API".
+
+use serde::Deserialize;
+
+use crate::conversation::{Message, Part, Request};
+use crate::dialect::provider::{
+    ChatProvider, Departures, EVENTS, Envelope as Enveloped, Headers, Passing, Provider, Serves,
+};
+use crate::dialect::{Fate, Field, Id, Written, aliases, aws, data_uri, gemini};
+use crate::error::ApiError;
+use crate::lenient::Filled;
+use crate::percent::{AsciiSet, RESERVED, encoded_once};
+
+use super::write_request::Envelope;
+use super::{envelope, error, hosted_stream, peek, response, stream_in, usage, write_request};
+
+/// In a path of Vertex: a version stands behind an `@`.
+const MODEL: AsciiSet = RESERVED.remove(b'@');
+
+/// What becomes of a conversation's parameters, by OpenAI's names.
+pub const FIELDS: &[Field] = &[
+    ("model", Fate::Mapped, "in the path"),
+    ("messages", Fate::Mapped, "`messages` and `system`"),
+    ("messages.name", Fate::Dropped, ""),
+    ("messages.reasoning_content", Fate::Dropped, "kept, if it has Anthropic's seal"),
+    ("image_url", Fate::Mapped, "an image in the request; AWS fetches none: by URL it is a 400 there"),
+    ("image_url.detail", Fate::Dropped, ""),
+    ("file", Fate::Mapped, "a PDF"),
+    ("cache_control", Fate::Mapped, "`cache_control`"),
+    ("tools", Fate::Mapped, "`tools`"),
+    ("tool_choice", Fate::Mapped, "`tool_choice`"),
+    ("parallel_tool_calls", Fate::Mapped, "in `tool_choice`"),
+    ("response_format", Fate::Dropped, "any JSON object is asked for in `system`"),
+    ("response_format.json_schema", Fate::Mapped, "`output_config.format`"),
+    ("max_completion_tokens", Fate::Mapped, "`max_tokens`, 4096 if nothing is said"),
+    ("temperature", Fate::Mapped, "up to 1"),
+    ("top_p", Fate::Mapped, "`top_p`"),
+    ("top_k", Fate::Mapped, "`top_k`"),
+    ("stop", Fate::Mapped, "`stop_sequences`"),
+    ("seed", Fate::Dropped, ""),
+    ("frequency_penalty", Fate::Refused, ""),
+    ("presence_penalty", Fate::Refused, ""),
+    ("n", Fate::Refused, "above 1"),
+    ("reasoning_effort", Fate::Mapped, "`thinking`"),
+    ("thinking", Fate::Mapped, "`thinking`"),
+    ("user", Fate::Mapped, "`metadata.user_id`"),
+    ("service_tier", Fate::Dropped, "the clouds' classes are bought, not asked for"),
+    ("stream", Fate::Mapped, "in the path"),
+];
+
+/// Anthropic's format on AWS Bedrock: `InvokeModel`.
+pub static BEDROCK: Provider = Provider {
+    id: Id::AnthropicOnBedrock,
+    path: |model, stream| aws::path(model, if stream { "invoke-with-response-stream" } else { "invoke" }),
+    headers: &aws::HEADERS,
+    departs: Departures::NONE,
+    envelope: Some(Enveloped {
+        of: Id::Anthropic,
+        envelop: |body, model, headers| envelope::AWS.body(body, model, headers),
+        header_beside: |_, _| None,
+    }),
+    bytes_per_100_tokens: 350,
+    stream_type: aws::STREAM_TYPE,
+    read_error: aws::read_error,
+    peek_response: Some(response::peek),
+    usage_of: usage::of,
+    serves: Serves::Chat(ChatProvider {
+        rules: aliases::ANTHROPIC,
+        write_request: write_for_bedrock,
+        read_response: response::read,
+        stream_reader: || Box::<hosted_stream::Reader>::default(),
+        passing: Some(Passing {
+            peeker: || Box::<peek::Peeker>::default(),
+            opener: Some(|| Box::<hosted_stream::Opener>::default()),
+        }),
+    }),
+};
+
+/// Anthropic's format on Google's Vertex AI, below a base URL that ends in `/publishers/anthropic`.
+pub static VERTEX: Provider = Provider {
+    id: Id::AnthropicOnVertex,
+    path: |model, stream| {
+        let method = if stream { "streamRawPredict" } else { "rawPredict" };
+        format!("/models/{}:{method}", encoded_once(model, &MODEL))
+    },
+    headers: &Headers::OPENAI,
+    departs: Departures::NONE,
+    envelope: Some(Enveloped {
+        of: Id::Anthropic,
+        envelop: |body, model, headers| envelope::GOOGLE.body(body, model, headers),
+        header_beside: |name, value| envelope::GOOGLE.header(name, value),
+    }),
+    bytes_per_100_tokens: 350,
+    stream_type: EVENTS,
+    read_error: read_googles_error,
+    peek_response: Some(response::peek),
+    usage_of: usage::of,
+    serves: Serves::Chat(ChatProvider {
+        rules: aliases::ANTHROPIC,
+        write_request: |request, model| {
+            let version = Some(envelope::GOOGLE.version);
+            write_request::write(request, model, Envelope { model: None, version, stream: true, tiers: false })
+        },
+        read_response: response::read,
+        stream_reader: || Box::<stream_in::Reader>::default(),
+        passing: Some(Passing { peeker: || Box::<peek::Peeker>::default(), opener: None }),
+    }),
+};
+
+fn write_for_bedrock(request: &Request, model: &str) -> Result<Written, ApiError> {
+    refuse_urls(&request.messages)?;
+    let version = Some(envelope::AWS.version);
+    write_request::write(request, model, Envelope { model: None, version, stream: false, tiers: false })
+}
+
+fn read_googles_error(status: u16, _hint: Option<&str>, body: &[u8]) -> ApiError {
+    let body = without_list(body);
+    if is_googles(body) { gemini::read_error(status, body) } else { error::read(status, body) }
+}
+
+/// AWS takes images and documents only as bytes in the request.
+fn refuse_urls(messages: &[Message]) -> Result<(), ApiError> {
+    for (index, message) in messages.iter().enumerate() {
+        if let Some(part) = message.parts.iter().position(is_elsewhere) {
+            let at = format!("messages[{index}].content[{part}]");
+            let message = format!("'{at}': AWS Bedrock takes images and documents as base64 only, not by URL.");
+            return Err(ApiError::unsupported(at, message));
+        }
+    }
+    Ok(())
+}
+
+fn is_elsewhere(part: &Part) -> bool {
+    match part {
+        Part::Image { source, .. } | Part::Document { source, .. } => data_uri::is_elsewhere(source),
+        Part::ToolResult { content, .. } => content.iter().any(|part| match part {
+            Part::Image { source, .. } | Part::Document { source, .. } => data_uri::is_elsewhere(source),
+            _ => false,
+        }),
+        _ => false,
+    }
+}
+
+/// Whether an error is Google's own, of quotas and credentials: it names a status where Anthropic's names a type, and says in
+/// its details when to try again.
+fn is_googles(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Whole {
+        error: Named,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        status: Filled,
+    }
+    serde_json::from_slice(body).is_ok_and(|whole: Whole| whole.error.status.0 > 0)
+}
+
+/// Google's own errors come in a list where the answer would have been a stream: `[{"error":…}]`.
+fn without_list(body: &[u8]) -> &[u8] {
+    let body = body.trim_ascii();
+    body.strip_prefix(b"[").and_then(|body| body.strip_suffix(b"]")).unwrap_or(body)
+}

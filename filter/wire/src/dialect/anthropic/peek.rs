@@ -1,0 +1,160 @@
+//! A stream that passes unchanged, looked at: nothing is copied out of it but the model's name and the counters.
+
+use serde::Deserialize;
+use serde::de::Deserializer;
+use serde_json::value::RawValue;
+
+use crate::dialect::few::Few;
+use crate::dialect::{Glance, Said, Seen, StreamPeeker};
+use crate::framing::sse;
+use crate::lenient::maybe;
+
+use super::answer::BlockKind;
+use super::error;
+use super::response::MOST_BLOCKS;
+use super::stream_in::{EventKind, unless_unknown, untyped};
+use super::usage::UsageIn;
+
+/// Looks at a stream.
+#[derive(Debug, Default)]
+pub(super) struct Peeker {
+    usage: UsageIn,
+    glance: Glance,
+}
+
+/// One event, and of its texts only whether there are any.
+#[derive(Deserialize)]
+struct Event {
+    #[serde(default)]
+    r#type: EventKind,
+    #[serde(default)]
+    message: Option<Message>,
+    #[serde(default)]
+    content_block: Option<Block>,
+    #[serde(default)]
+    delta: Option<Delta>,
+    #[serde(default, deserialize_with = "maybe")]
+    usage: Option<UsageIn>,
+    #[serde(default)]
+    error: Option<error::Body>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    #[serde(default)]
+    model: Option<String>,
+    #[serde(default, deserialize_with = "maybe")]
+    usage: Option<UsageIn>,
+    #[serde(default)]
+    content: Option<Few<Block, MOST_BLOCKS>>,
+    #[serde(default)]
+    stop_reason: Filled,
+}
+
+#[derive(Deserialize)]
+struct Block {
+    #[serde(default)]
+    r#type: BlockKind,
+    #[serde(default)]
+    text: Filled,
+    #[serde(default)]
+    thinking: Filled,
+}
+
+impl Block {
+    fn said(&self) -> Said {
+        match self.r#type {
+            BlockKind::Text | BlockKind::Thinking => Said::of(self.text.0 + self.thinking.0),
+            BlockKind::ToolUse | BlockKind::RedactedThinking | BlockKind::Other => Said::of(1),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Delta {
+    #[serde(default)]
+    text: Filled,
+    #[serde(default)]
+    thinking: Filled,
+    #[serde(default)]
+    partial_json: Filled,
+    #[serde(default)]
+    stop_reason: Filled,
+}
+
+impl StreamPeeker for Peeker {
+    fn peek(&mut self, event: &sse::Event<'_>) -> Seen {
+        if event.is_silent() {
+            return Seen::Other;
+        }
+        match serde_json::from_slice::<Event>(&event.data) {
+            Ok(seen) => match untyped(&seen.r#type, seen.error.is_some(), event.name, &event.data) {
+                Some(error) => Seen::Failed(error),
+                None => self.see(seen),
+            },
+            Err(error) => match unless_unknown(&event.data, &error) {
+                Ok(()) => untyped(&EventKind::Other, false, event.name, &event.data).map_or(Seen::Other, Seen::Failed),
+                Err(error) => Seen::Failed(error),
+            },
+        }
+    }
+
+    fn glance(&self) -> &Glance {
+        &self.glance
+    }
+}
+
+impl Peeker {
+    fn see(&mut self, event: Event) -> Seen {
+        let said = match event.r#type {
+            EventKind::MessageStart => event.message.map(|message| self.start(message)).unwrap_or_default(),
+            EventKind::ContentBlockStart => event.content_block.map(|block| block.said()).unwrap_or_default(),
+            EventKind::ContentBlockDelta => event
+                .delta
+                .map_or_else(Said::default, |delta| Said::of(delta.text.0 + delta.thinking.0 + delta.partial_json.0)),
+            EventKind::MessageDelta => {
+                self.count(event.usage);
+                let stopped = event.delta.is_some_and(|delta| delta.stop_reason.0 > 0);
+                self.glance.finished |= stopped;
+                return if stopped { Seen::Content } else { Seen::Other };
+            }
+            EventKind::MessageStop => return Seen::End,
+            EventKind::Error => return Seen::Failed(event.error.unwrap_or_default().without_status()),
+            EventKind::ContentBlockStop | EventKind::Ping | EventKind::Other => Said::default(),
+        };
+        self.glance.said += said;
+        if said.pieces > 0 { Seen::Content } else { Seen::Other }
+    }
+
+    /// Of some answers all stands here: where a program of the model's goes on.
+    fn start(&mut self, message: Message) -> Said {
+        self.glance.name(message.model.as_deref().unwrap_or_default());
+        self.count(message.usage);
+        self.glance.finished |= message.stop_reason.0 > 0;
+        let mut said = Said::default();
+        message.content.iter().flat_map(|blocks| blocks.iter()).for_each(|block| said += block.said());
+        said
+    }
+
+    fn count(&mut self, usage: Option<UsageIn>) {
+        if let Some(usage) = usage {
+            self.usage.update(&usage);
+            self.glance.usage = Some(self.usage.inclusive());
+            self.glance.extras = self.usage.extras();
+        }
+    }
+}
+
+/// About how many bytes stand in a text that may be missing: escapes count as they are written.
+#[derive(Debug, Default)]
+struct Filled(usize);
+
+impl<'de> Deserialize<'de> for Filled {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        Ok(Self(match raw.get() {
+            "\"\"" | "null" => 0,
+            text => text.len().saturating_sub(2).max(1),
+        }))
+    }
+}

@@ -1,0 +1,284 @@
+//! The turns of a client's request: content as a string or as blocks, each block by its own fields.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::conversation::{CacheMark, Message, Part, Request, Role};
+use crate::dialect::fields::{Fields, drop_hint, join, needed, refuse_rest};
+use crate::error::ApiError;
+
+use super::origin::Origin;
+use super::read_document::{document, image, search_result};
+
+/// Where a block stands. What stands inside another block holds fewer kinds, and none that nests again: so blocks nest
+/// three times at most, whatever a client sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Turn,
+    Result,
+    /// A document that is made of blocks.
+    Document,
+    /// `system`, and the texts of a search's result.
+    Text,
+}
+
+impl Place {
+    fn takes(self, kind: &str) -> bool {
+        match self {
+            Self::Turn => kind != "tool_reference",
+            Self::Result => matches!(kind, "text" | "image" | "document" | "search_result" | "tool_reference"),
+            Self::Document => matches!(kind, "text" | "image"),
+            Self::Text => kind == "text",
+        }
+    }
+}
+
+/// Reads turns, one after the other.
+pub(super) struct Turns<'a> {
+    request: &'a mut Request,
+    /// System messages that only stand until the next message of the user's: where they are.
+    fleeting: Vec<usize>,
+    /// Where the messages came from.
+    pub origins: Vec<Origin>,
+}
+
+impl<'a> Turns<'a> {
+    /// Turns that go into `request`, whose messages so far came from `origins`.
+    pub(super) fn of(request: &'a mut Request, origins: Vec<Origin>) -> Self {
+        Self { request, fleeting: Vec::new(), origins }
+    }
+
+    /// Reads one turn into messages: results of tools are messages of their own, before the rest of the turn.
+    pub(super) fn read(&mut self, raw: &RawValue, turn: usize) -> Result<(), ApiError> {
+        let at = &format!("messages[{turn}]");
+        let mut fields = Fields::parse(raw.get(), at)?;
+        let role = role(&mut fields, at)?;
+        let fleeting = role == Role::System && self.system_only(&mut fields, at)?;
+        let Request { messages, dropped, .. } = &mut *self.request;
+        if role == Role::User {
+            for index in self.fleeting.drain(..).rev() {
+                messages.remove(index);
+                self.origins.remove(index);
+            }
+        }
+        let content = join(at, "content");
+        let raw = needed(fields.take_raw("content"), &content)?;
+        refuse_rest(&fields, at)?;
+        let (mut parts, mut blocks) = (Vec::new(), Vec::new());
+        for (part, block) in numbered(raw, Place::Turn, &content, dropped)? {
+            if matches!(part, Part::ToolResult { .. }) {
+                self.origins.push(Origin { turn, blocks: vec![block] });
+                messages.push(Message { role: Role::Tool, parts: vec![part], name: None });
+            } else {
+                parts.push(part);
+                blocks.push(block);
+            }
+        }
+        if !parts.is_empty() {
+            if fleeting {
+                self.fleeting.push(messages.len());
+            }
+            self.origins.push(Origin { turn, blocks });
+            messages.push(Message { role, parts, name: None });
+        }
+        Ok(())
+    }
+
+    /// What only a system message has; whether the next message of the user's clears it.
+    fn system_only(&mut self, fields: &mut Fields<'_>, at: &str) -> Result<bool, ApiError> {
+        // An effort from here on: the request has one for all of it.
+        if fields.take_raw("output_config").is_some() {
+            drop_hint(&mut self.request.dropped, "messages[].output_config");
+        }
+        let at = join(at, "clear_at");
+        match fields.take_raw("clear_at").map(|raw| value::<String>(raw, &at)).transpose()?.as_deref() {
+            None | Some("never") => Ok(false),
+            Some("next_user_message") => Ok(true),
+            Some(_) => {
+                let message = format!("'{at}' must be one of next_user_message, never.");
+                Err(ApiError::invalid(at, message))
+            }
+        }
+    }
+}
+
+fn role(fields: &mut Fields<'_>, at: &str) -> Result<Role, ApiError> {
+    match needed(fields.take::<String>(at, "role")?, &join(at, "role"))?.as_str() {
+        "user" => Ok(Role::User),
+        "assistant" => Ok(Role::Assistant),
+        "system" => Ok(Role::System),
+        _ => {
+            let at = join(at, "role");
+            let message = format!("'{at}' must be one of user, assistant, system.");
+            Err(ApiError::invalid(at, message))
+        }
+    }
+}
+
+/// Content that may only be text: `system`.
+pub(super) fn texts(raw: &RawValue, at: &str, dropped: &mut Vec<String>) -> Result<Vec<(Part, usize)>, ApiError> {
+    numbered(raw, Place::Text, at, dropped)
+}
+
+/// Content: a string, or blocks.
+pub(super) fn blocks(raw: &RawValue, place: Place, at: &str, dropped: &mut Vec<String>) -> Result<Vec<Part>, ApiError> {
+    Ok(numbered(raw, place, at, dropped)?.into_iter().map(|(part, _)| part).collect())
+}
+
+/// The same, each part with the number of its block.
+fn numbered(raw: &RawValue, place: Place, at: &str, dropped: &mut Vec<String>) -> Result<Vec<(Part, usize)>, ApiError> {
+    if raw.get().starts_with('"') {
+        return Ok(vec![(Part::Text { text: value(raw, at)?, cache: None }, 0)]);
+    }
+    let raw: Vec<&RawValue> = value(raw, at)?;
+    let mut numbered = Vec::with_capacity(raw.len());
+    let mut parts = Vec::with_capacity(1);
+    for (index, raw) in raw.into_iter().enumerate() {
+        block(raw, place, &format!("{at}[{index}]"), dropped, &mut parts)?;
+        numbered.extend(parts.drain(..).map(|part| (part, index)));
+    }
+    Ok(numbered)
+}
+
+/// What a block is called that tells of a tool which ran at Anthropic, in an earlier turn, or of what that found. What came of it
+/// stands in the text behind it, so that it can be left out.
+const RAN_THERE: [&str; 9] = [
+    "server_tool_use",
+    "web_search_tool_result",
+    "web_fetch_tool_result",
+    "code_execution_tool_result",
+    "bash_code_execution_tool_result",
+    "text_editor_code_execution_tool_result",
+    "tool_search_tool_result",
+    "mcp_tool_use",
+    "mcp_tool_result",
+];
+
+/// Most blocks are a part; some are several, or none.
+fn block(
+    raw: &RawValue,
+    place: Place,
+    at: &str,
+    dropped: &mut Vec<String>,
+    parts: &mut Vec<Part>,
+) -> Result<(), ApiError> {
+    let mut fields = Fields::parse(raw.get(), at)?;
+    let kind: String = needed(fields.take(at, "type")?, &join(at, "type"))?;
+    if !place.takes(&kind) {
+        let message = format!("'{at}': a block of type '{kind}' cannot stand here.");
+        return Err(ApiError::invalid(at, message));
+    }
+    if let Some(known) = RAN_THERE.iter().find(|known| **known == kind) {
+        drop_hint(dropped, &format!("messages[].content[].{known}"));
+        return Ok(());
+    }
+    let fields = &mut fields;
+    match kind.as_str() {
+        "text" => {
+            // Citations of an answer that came earlier.
+            hint(fields, "text.citations", dropped);
+            parts.push(Part::Text { text: take(fields, at, "text")?, cache: cache(fields, at)? });
+        }
+        "image" => parts.push(image(fields, at, dropped)?),
+        "document" => document(fields, at, dropped, parts)?,
+        "search_result" => parts.push(search_result(fields, at, dropped)?),
+        "tool_use" => parts.push(tool_use(fields, at, dropped)?),
+        "tool_result" => parts.push(tool_result(fields, at, dropped)?),
+        "tool_reference" => {
+            let name: String = take(fields, at, "tool_name")?;
+            parts.push(Part::Text { text: format!("The tool {name} is available."), cache: cache(fields, at)? });
+        }
+        "thinking" => parts.push(Part::Thinking {
+            text: take(fields, at, "thinking")?,
+            signature: fields.take::<String>(at, "signature")?.filter(|signature| !signature.is_empty()),
+        }),
+        "redacted_thinking" => parts.push(Part::RedactedThinking { data: take(fields, at, "data")? }),
+        "compaction" => compaction(fields, at, dropped, parts)?,
+        // Where another of Anthropic's models had gone on: no model is shown it.
+        "fallback" => {
+            for name in ["from", "to", "trigger"] {
+                let _ = fields.take_raw(name);
+            }
+        }
+        _ => {
+            let message = format!("'{at}': blocks of type '{kind}' have no equivalent at the provider.");
+            return Err(ApiError::unsupported(at, message));
+        }
+    }
+    refuse_rest(fields, at)
+}
+
+/// A summary of turns that came before; none where Anthropic had failed to make one.
+fn compaction(
+    fields: &mut Fields<'_>,
+    at: &str,
+    dropped: &mut Vec<String>,
+    parts: &mut Vec<Part>,
+) -> Result<(), ApiError> {
+    for seal in ["encrypted_content", "signature"] {
+        if fields.take_raw(seal).is_some() {
+            drop_hint(dropped, "messages[].content[].compaction.signature");
+        }
+    }
+    let mark = cache(fields, at)?;
+    let summary = fields.take::<String>(at, "content")?;
+    parts.extend(summary.map(|text| Part::Text { text, cache: mark }));
+    Ok(())
+}
+
+fn tool_use(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> Result<Part, ApiError> {
+    // The conversation has no marks on calls; who called, and of which set, matters to Anthropic's own tools only.
+    for name in ["tool_use.cache_control", "tool_use.caller", "tool_use.toolset_name"] {
+        hint(fields, name, dropped);
+    }
+    let input = join(at, "input");
+    let raw = needed(fields.take_raw("input"), &input)?;
+    if !raw.get().starts_with('{') {
+        let message = format!("'{input}' must be an object.");
+        return Err(ApiError::invalid(input, message));
+    }
+    Ok(Part::ToolCall { id: take(fields, at, "id")?, name: take(fields, at, "name")?, arguments: raw.get().to_owned() })
+}
+
+fn tool_result(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> Result<Part, ApiError> {
+    hint(fields, "tool_result.toolset_name", dropped);
+    let inner = join(at, "content");
+    let content = match fields.take_raw("content") {
+        None => Vec::new(),
+        Some(raw) => blocks(raw, Place::Result, &inner, dropped)?,
+    };
+    Ok(Part::ToolResult {
+        call: take(fields, at, "tool_use_id")?,
+        content,
+        is_error: fields.take(at, "is_error")?.unwrap_or_default(),
+        cache: cache(fields, at)?,
+    })
+}
+
+/// A mark for the prompt cache.
+pub(super) fn cache(fields: &mut Fields<'_>, at: &str) -> Result<Option<CacheMark>, ApiError> {
+    #[derive(Deserialize)]
+    struct Control {
+        #[serde(default)]
+        ttl: Option<String>,
+    }
+    Ok(fields.take::<Control>(at, "cache_control")?.map(|control| CacheMark { ttl: control.ttl }))
+}
+
+/// Takes a field that must be there.
+pub(super) fn take<'a, T: Deserialize<'a>>(fields: &mut Fields<'a>, at: &str, name: &str) -> Result<T, ApiError> {
+    needed(fields.take(at, name)?, &join(at, name))
+}
+
+/// Drops the field that is the last of this path, which begins with the block's kind.
+pub(super) fn hint(fields: &mut Fields<'_>, path: &str, dropped: &mut Vec<String>) {
+    let (_, name) = path.rsplit_once('.').unwrap_or(("", path));
+    if fields.take_raw(name).is_some() {
+        drop_hint(dropped, &format!("messages[].content[].{path}"));
+    }
+}
+
+fn value<'a, T: Deserialize<'a>>(raw: &'a RawValue, at: &str) -> Result<T, ApiError> {
+    serde_json::from_str(raw.get())
+        .map_err(|error| ApiError::invalid(at, format!("Invalid value for '{at}': {error}.")))
+}

@@ -1,0 +1,290 @@
+//! A client's request, read field by field: what nobody takes is refused by its name.
+
+use std::collections::BTreeSet;
+
+use serde_json::value::RawValue;
+
+use crate::conversation::{Json, Message, OutputFormat, Reasoning, Request, Role, Tool, ToolChoice};
+use crate::dialect::Fate;
+use crate::dialect::fields::{Fields, drop_hint, join, needed, refuse_rest};
+use crate::error::ApiError;
+
+use super::origin::Origin;
+use super::read_message::{Turns, cache, texts};
+use super::table::FATES;
+
+/// The name of a schema where the format has none; OpenAI's has to have one.
+pub(super) const SCHEMA_NAME: &str = "answer";
+
+/// Reads the body.
+pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
+    let mut fields = Fields::of(body)?;
+    let model = needed(fields.take("", "model")?, "model")?;
+    rest(fields, model)
+}
+
+/// Reads all but the model, which the path names at clouds.
+pub(super) fn rest(mut fields: Fields<'_>, model: String) -> Result<Request, ApiError> {
+    let mut request = Request {
+        model,
+        max_tokens: Some(needed(fields.take("", "max_tokens")?, "max_tokens")?),
+        stop: fields.take("", "stop_sequences")?.unwrap_or_default(),
+        temperature: fields.take("", "temperature")?,
+        top_p: fields.take("", "top_p")?,
+        top_k: fields.take("", "top_k")?,
+        stream: fields.take("", "stream")?.unwrap_or_default(),
+        // Anthropic's streams always say it.
+        include_usage: true,
+        ..Request::default()
+    };
+    messages(&mut fields, &mut request)?;
+    tools(&mut fields, &mut request)?;
+    reasoning_and_output(&mut fields, &mut request)?;
+    if let Some(raw) = fields.take_raw("metadata") {
+        let mut metadata = Fields::parse(raw.get(), "metadata")?;
+        request.user = metadata.take("metadata", "user_id")?;
+        refuse_rest(&metadata, "metadata")?;
+    }
+    request.service_tier = fields.take("", "service_tier")?.map(|tier: String| match tier.as_str() {
+        "standard_only" => "default".to_owned(),
+        _ => tier,
+    });
+    context_management(fields.take_raw("context_management"), &mut request.dropped)?;
+    // Without servers it asks for nothing.
+    if fields.take_raw("mcp_servers").is_some_and(|servers| servers.get() != "[]") {
+        return Err(ApiError::unsupported("mcp_servers", "'mcp_servers': the provider calls no tools by itself."));
+    }
+    for (name, fate) in FATES {
+        if *fate == Fate::Dropped && fields.take_raw(name).is_some() {
+            request.dropped.push((*name).to_owned());
+        }
+    }
+    refuse_rest(&fields, "")?;
+    Ok(request)
+}
+
+/// `system` goes first, as a message of the application's. For each message it tells where its parts came from.
+pub(super) fn messages(fields: &mut Fields<'_>, request: &mut Request) -> Result<Vec<Origin>, ApiError> {
+    let mut origins = Vec::new();
+    if let Some(raw) = fields.take_raw("system") {
+        let (parts, blocks) = texts(raw, "system", &mut request.dropped)?.into_iter().unzip();
+        let parts: Vec<_> = parts;
+        if !parts.is_empty() {
+            origins.push(Origin { turn: Origin::SYSTEM, blocks });
+            request.messages.push(Message { role: Role::System, parts, name: None });
+        }
+    }
+    let raw: Vec<&RawValue> = needed(fields.take("", "messages")?, "messages")?;
+    if raw.is_empty() {
+        return Err(ApiError::invalid("messages", "'messages' must hold at least one message."));
+    }
+    let mut turns = Turns::of(request, origins);
+    for (index, raw) in raw.into_iter().enumerate() {
+        turns.read(raw, index)?;
+    }
+    Ok(turns.origins)
+}
+
+/// Anthropic's own care for long conversations: what it would clear or sum up is sent as it is. Only a pause, which the client
+/// waits for, is not a hint.
+pub(super) fn context_management(raw: Option<&RawValue>, dropped: &mut Vec<String>) -> Result<(), ApiError> {
+    let Some(raw) = raw else { return Ok(()) };
+    let at = "context_management";
+    let mut fields = Fields::parse(raw.get(), at)?;
+    let edits: Vec<&RawValue> = fields.take(at, "edits")?.unwrap_or_default();
+    refuse_rest(&fields, at)?;
+    for (index, raw) in edits.into_iter().enumerate() {
+        let at = format!("{at}.edits[{index}]");
+        let mut edit = Fields::parse(raw.get(), &at)?;
+        if edit.take(&at, "pause_after_compaction")? == Some(true) {
+            let at = join(&at, "pause_after_compaction");
+            let message = format!("'{at}': the provider does not sum up conversations.");
+            return Err(ApiError::unsupported(at, message));
+        }
+    }
+    drop_hint(dropped, at);
+    Ok(())
+}
+
+fn tools(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), ApiError> {
+    let raw: Vec<&RawValue> = fields.take("", "tools")?.unwrap_or_default();
+    request.tools.reserve(raw.len());
+    let mut hosted = Vec::new();
+    for (index, raw) in raw.into_iter().enumerate() {
+        let at = format!("tools[{index}]");
+        let mut fields = Fields::parse(raw.get(), &at)?;
+        match fields.take::<String>(&at, "type")? {
+            Some(kind) if runs_there(&kind) => {
+                hosted.push((format!("{at}.type"), kind, fields.take::<String>(&at, "name")?));
+                continue;
+            }
+            Some(kind) if kind != "custom" => return Err(own_tool(&format!("{at}.type"), &kind)),
+            _ => {}
+        }
+        request.tools.push(Tool {
+            name: needed(fields.take(&at, "name")?, &format!("{at}.name"))?,
+            description: fields.take(&at, "description")?,
+            parameters: fields.take::<Json>(&at, "input_schema")?,
+            strict: fields.take(&at, "strict")?,
+            cache: cache(&mut fields, &at)?,
+        });
+        called_directly(&mut fields, &at, &mut request.dropped)?;
+        // Hints that change how soon or how well a call comes, not what it may be.
+        for hint in ["defer_loading", "eager_input_streaming", "input_examples"] {
+            if fields.take_raw(hint).is_some() {
+                drop_hint(&mut request.dropped, &format!("tools[].{hint}"));
+            }
+        }
+        refuse_rest(&fields, &at)?;
+    }
+    leave_out(&hosted, fields.take_raw("tool_choice"), request)
+}
+
+/// Tools of Anthropic's that the client carries out: it would wait for calls that no other model makes.
+const CARRIED_OUT: [&str; 4] = ["bash_", "text_editor_", "computer_", "memory_"];
+
+/// Whether a tool of this type runs at Anthropic.
+pub(super) fn runs_there(kind: &str) -> bool {
+    kind != "custom" && !CARRIED_OUT.iter().any(|own| kind.starts_with(own))
+}
+
+/// What runs at Anthropic is left out beside functions; without one, or where it must be called, the model could not do what is
+/// asked.
+fn leave_out(
+    hosted: &[(String, String, Option<String>)],
+    choice: Option<&RawValue>,
+    request: &mut Request,
+) -> Result<(), ApiError> {
+    tool_choice(choice, request)?;
+    let mut kinds = BTreeSet::new();
+    for (place, kind, name) in hosted {
+        let demanded =
+            matches!((&request.tool_choice, name), (Some(ToolChoice::Named(chosen)), Some(name)) if chosen == name);
+        if request.tools.is_empty() || demanded {
+            return Err(own_tool(place, kind));
+        }
+        let shown: String =
+            kind.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '_').take(64).collect();
+        kinds.insert(shown);
+    }
+    // No client has as many: of more, the names are not told.
+    kinds.iter().take(16).for_each(|kind| drop_hint(&mut request.dropped, &format!("tools.{kind}")));
+    Ok(())
+}
+
+fn own_tool(place: &str, kind: &str) -> ApiError {
+    let kind: String = kind.chars().take(64).collect();
+    let message = format!("'{place}': '{kind}' is a tool of Anthropic's own, and the provider has none like it.");
+    ApiError::unsupported(place, message)
+}
+
+/// Who may call a tool: elsewhere than at Anthropic that is the model, and nobody else.
+pub(super) fn called_directly(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> Result<(), ApiError> {
+    let Some(callers) = fields.take::<Vec<String>>(at, "allowed_callers")? else { return Ok(()) };
+    if !callers.iter().any(|caller| caller == "direct") {
+        let at = join(at, "allowed_callers");
+        let message = format!("'{at}': at the provider only the model itself calls tools.");
+        return Err(ApiError::unsupported(at, message));
+    }
+    drop_hint(dropped, "tools[].allowed_callers");
+    Ok(())
+}
+
+fn tool_choice(raw: Option<&RawValue>, request: &mut Request) -> Result<(), ApiError> {
+    let Some(raw) = raw else { return Ok(()) };
+    let at = "tool_choice";
+    let mut fields = Fields::parse(raw.get(), at)?;
+    let kind: String = needed(fields.take(at, "type")?, "tool_choice.type")?;
+    request.tool_choice = Some(match kind.as_str() {
+        "auto" => ToolChoice::Auto,
+        "any" => ToolChoice::Required,
+        "none" => ToolChoice::None,
+        "tool" => ToolChoice::Named(needed(fields.take(at, "name")?, "tool_choice.name")?),
+        _ => {
+            let message = "'tool_choice.type' must be one of auto, any, none, tool.";
+            return Err(ApiError::invalid("tool_choice.type", message));
+        }
+    });
+    request.parallel_tool_calls = fields.take(at, "disable_parallel_tool_use")?.map(|disable: bool| !disable);
+    refuse_rest(&fields, at)
+}
+
+/// `thinking` and `output_config`, which share the effort: a budget, or thinking turned off, says more than an effort, which
+/// then is a hint.
+fn reasoning_and_output(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), ApiError> {
+    let thinking = fields.take_raw("thinking").map(|raw| thinking(raw, &mut request.dropped)).transpose()?;
+    let mut effort = None;
+    let mut format = None;
+    if let Some(raw) = fields.take_raw("output_config") {
+        let mut config = Fields::parse(raw.get(), "output_config")?;
+        effort = config.take::<String>("output_config", "effort")?;
+        format = config.take_raw("format").map(|raw| self::format(raw, "output_config.format")).transpose()?;
+        // How much the model is told it may use in all: no limit.
+        if config.take_raw("task_budget").is_some() {
+            drop_hint(&mut request.dropped, "output_config.task_budget");
+        }
+        refuse_rest(&config, "output_config")?;
+    }
+    let older = fields.take_raw("output_format").map(|raw| self::format(raw, "output_format")).transpose()?;
+    request.output = format.or(older);
+    request.reasoning = match (thinking, effort) {
+        (None, Some(effort)) => Some(Reasoning::Work(known_effort(effort)?)),
+        (Some(Reasoning::Adaptive), Some(effort)) => Some(Reasoning::Effort(known_effort(effort)?)),
+        (thinking, None) => thinking,
+        (thinking, Some(_)) => {
+            drop_hint(&mut request.dropped, "output_config.effort");
+            thinking
+        }
+    };
+    Ok(())
+}
+
+fn known_effort(effort: String) -> Result<String, ApiError> {
+    match effort.as_str() {
+        "low" | "medium" | "high" | "xhigh" | "max" => Ok(effort),
+        _ => {
+            let message = "'output_config.effort' must be one of low, medium, high, xhigh, max.";
+            Err(ApiError::invalid("output_config.effort", message))
+        }
+    }
+}
+
+fn thinking(raw: &RawValue, dropped: &mut Vec<String>) -> Result<Reasoning, ApiError> {
+    let at = "thinking";
+    let mut fields = Fields::parse(raw.get(), at)?;
+    let kind: String = needed(fields.take(at, "type")?, "thinking.type")?;
+    let reasoning = match kind.as_str() {
+        "enabled" => Reasoning::Budget(needed(fields.take(at, "budget_tokens")?, "thinking.budget_tokens")?),
+        "disabled" => Reasoning::Disabled,
+        "adaptive" => Reasoning::Adaptive,
+        // When to think is up to other providers' models.
+        "between_tools" => {
+            drop_hint(dropped, "thinking.type");
+            Reasoning::Adaptive
+        }
+        _ => {
+            let message = "'thinking.type' must be one of enabled, disabled, adaptive, between_tools.";
+            return Err(ApiError::invalid("thinking.type", message));
+        }
+    };
+    // Whether thoughts are shown, and what Anthropic does with those that come back changed, does not change the answer.
+    for hint in ["display", "block_binding"] {
+        if fields.take_raw(hint).is_some() {
+            drop_hint(dropped, &format!("thinking.{hint}"));
+        }
+    }
+    refuse_rest(&fields, at)?;
+    Ok(reasoning)
+}
+
+/// Anthropic always keeps to the schema: `strict` by OpenAI's name.
+fn format(raw: &RawValue, at: &str) -> Result<OutputFormat, ApiError> {
+    let mut fields = Fields::parse(raw.get(), at)?;
+    let kind: String = needed(fields.take(at, "type")?, &format!("{at}.type"))?;
+    if kind != "json_schema" {
+        return Err(ApiError::invalid(format!("{at}.type"), format!("'{at}.type' must be json_schema.")));
+    }
+    let schema = needed(fields.take(at, "schema")?, &format!("{at}.schema"))?;
+    refuse_rest(&fields, at)?;
+    Ok(OutputFormat::JsonSchema { name: SCHEMA_NAME.to_owned(), description: None, schema, strict: Some(true) })
+}

@@ -1,0 +1,311 @@
+//! A stream for a client of Anthropic's: our events have no blocks, so blocks are begun and ended where the kind changes.
+//!
+//! `message_start` waits for the first event that is not a counter, so that it can say what the prompt cost when the
+//! provider says that first. Until it does, and where it never does, the gateway's estimate stands there. `message_delta` waits for the end, because many providers count after they finish.
+
+use serde::Serialize;
+
+use crate::conversation::{Finish, StreamEvent, Usage, seal};
+use crate::dialect::{Kept, Opening, StreamWriter};
+
+use super::answer::reason_of;
+use super::error;
+use super::usage::UsageOut;
+
+/// Writes a stream.
+#[derive(Debug)]
+pub(super) struct Writer {
+    phase: Phase,
+    id: String,
+    model: String,
+    usage: Usage,
+    /// The prompt's tokens, where the provider has not counted them.
+    estimate: u64,
+    finish: Finish,
+    /// The model has declined in its own words.
+    refused: bool,
+    /// The block that is open.
+    open: Open,
+    /// The index of the next block.
+    next: u32,
+    /// Blocks of calls: which call, and the block's index.
+    calls: Vec<(u32, u32)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// `message_start` is not written.
+    Waiting,
+    Begun,
+    /// The end or an error is written.
+    Over,
+}
+
+/// The block that is open; its index is the one before the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Open {
+    Nothing,
+    Text,
+    Thinking {
+        /// A signature was written: more thinking is another block.
+        sealed: bool,
+    },
+    Call,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum EventOut<'a> {
+    MessageStart { message: MessageOut<'a> },
+    ContentBlockStart { index: u32, content_block: BlockOut<'a> },
+    ContentBlockDelta { index: u32, delta: DeltaOut<'a> },
+    ContentBlockStop { index: u32 },
+    MessageDelta { delta: EndOut, usage: UsageOut<'a> },
+    MessageStop,
+    Ping,
+}
+
+impl EventOut<'_> {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::MessageStart { .. } => "message_start",
+            Self::ContentBlockStart { .. } => "content_block_start",
+            Self::ContentBlockDelta { .. } => "content_block_delta",
+            Self::ContentBlockStop { .. } => "content_block_stop",
+            Self::MessageDelta { .. } => "message_delta",
+            Self::MessageStop => "message_stop",
+            Self::Ping => "ping",
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "message")]
+struct MessageOut<'a> {
+    id: &'a str,
+    role: &'static str,
+    model: &'a str,
+    content: [(); 0],
+    stop_reason: Option<&'a str>,
+    stop_sequence: Option<&'a str>,
+    usage: UsageOut<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum BlockOut<'a> {
+    Text { text: &'static str },
+    Thinking { thinking: &'static str, signature: &'static str },
+    RedactedThinking { data: &'a str },
+    ToolUse { id: &'a str, name: &'a str, input: NoInput },
+}
+
+/// `{}`: the arguments follow in pieces.
+#[derive(Serialize)]
+struct NoInput {}
+
+#[derive(Serialize)]
+#[serde(tag = "type")]
+enum DeltaOut<'a> {
+    #[serde(rename = "text_delta")]
+    Text { text: &'a str },
+    #[serde(rename = "thinking_delta")]
+    Thinking { thinking: &'a str },
+    #[serde(rename = "signature_delta")]
+    Signature { signature: &'a str },
+    #[serde(rename = "input_json_delta")]
+    InputJson { partial_json: &'a str },
+}
+
+#[derive(Serialize)]
+struct EndOut {
+    stop_reason: &'static str,
+    stop_sequence: Option<&'static str>,
+}
+
+/// Appends one event.
+fn put(event: &EventOut<'_>, out: &mut Vec<u8>) {
+    put_raw(event.name(), out, |out| {
+        // Strings and numbers into a `Vec` cannot fail.
+        let _ = serde_json::to_writer(out, event);
+    });
+}
+
+fn put_raw(name: &str, out: &mut Vec<u8>, data: impl FnOnce(&mut Vec<u8>)) {
+    out.extend_from_slice(b"event: ");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\ndata: ");
+    data(out);
+    out.extend_from_slice(b"\n\n");
+}
+
+impl StreamWriter for Writer {
+    fn write(&mut self, event: &StreamEvent, out: &mut Vec<u8>) {
+        if self.phase == Phase::Over {
+            return;
+        }
+        match event {
+            StreamEvent::Start { id, model } => self.name(id, model),
+            StreamEvent::Usage(usage) => self.usage = *usage,
+            StreamEvent::Text { choice: 0, text } => self.text(text, out),
+            StreamEvent::Refusal { choice: 0, text } => {
+                self.refused |= !text.is_empty();
+                self.text(text, out);
+            }
+            StreamEvent::Thinking { choice: 0, text } => self.thinking(text, out),
+            StreamEvent::Signature { choice: 0, signature } => self.signature(signature, out),
+            StreamEvent::RedactedThinking { choice: 0, data } => {
+                self.begin(Open::Nothing, BlockOut::RedactedThinking { data }, out);
+            }
+            StreamEvent::ToolCall { choice: 0, call, id, name } => {
+                self.calls.push((*call, self.next));
+                self.begin(Open::Call, BlockOut::ToolUse { id, name, input: NoInput {} }, out);
+            }
+            StreamEvent::Arguments { choice: 0, call, json } => self.arguments(*call, json, out),
+            StreamEvent::Finish { choice: 0, finish } => {
+                self.message_start(out);
+                self.end_block(out);
+                self.finish = *finish;
+            }
+            StreamEvent::Ping => {
+                self.message_start(out);
+                put(&EventOut::Ping, out);
+            }
+            StreamEvent::Error(failure) => {
+                self.phase = Phase::Over;
+                put_raw("error", out, |out| error::write(failure, out));
+            }
+            StreamEvent::End => self.end(out),
+            // Anthropic's format holds one answer: the first.
+            _ => {}
+        }
+    }
+
+    fn kept(&self) -> Kept {
+        Kept { begun: 0, bytes: self.id.len().saturating_add(self.model.len()), pieces: self.calls.len() }
+    }
+}
+
+impl Writer {
+    /// A writer for a client that is told `opening`.
+    pub(super) fn new(opening: Opening) -> Self {
+        Self {
+            phase: Phase::Waiting,
+            id: String::new(),
+            model: opening.model,
+            usage: Usage::default(),
+            estimate: opening.estimate,
+            finish: Finish::default(),
+            refused: false,
+            open: Open::Nothing,
+            next: 0,
+            calls: Vec::new(),
+        }
+    }
+
+    fn name(&mut self, id: &str, model: &str) {
+        id.clone_into(&mut self.id);
+        if !model.is_empty() {
+            model.clone_into(&mut self.model);
+        }
+    }
+
+    /// The tokens so far: a prompt has some.
+    fn counted(&self) -> Usage {
+        let input = if self.usage.input == 0 { self.estimate } else { self.usage.input };
+        Usage { input, ..self.usage }
+    }
+
+    fn message_start(&mut self, out: &mut Vec<u8>) {
+        if self.phase != Phase::Waiting {
+            return;
+        }
+        self.phase = Phase::Begun;
+        let message = MessageOut {
+            id: &self.id,
+            role: "assistant",
+            model: &self.model,
+            content: [],
+            stop_reason: None,
+            stop_sequence: None,
+            usage: UsageOut::of(&self.counted(), None),
+        };
+        put(&EventOut::MessageStart { message }, out);
+    }
+
+    fn text(&mut self, text: &str, out: &mut Vec<u8>) {
+        if text.is_empty() {
+            return;
+        }
+        if self.open != Open::Text {
+            self.begin(Open::Text, BlockOut::Text { text: "" }, out);
+        }
+        self.delta(DeltaOut::Text { text }, out);
+    }
+
+    fn thinking(&mut self, thinking: &str, out: &mut Vec<u8>) {
+        if thinking.is_empty() {
+            return;
+        }
+        if self.open != (Open::Thinking { sealed: false }) {
+            self.begin_thinking(out);
+        }
+        self.delta(DeltaOut::Thinking { thinking }, out);
+    }
+
+    fn signature(&mut self, signature: &str, out: &mut Vec<u8>) {
+        if signature.is_empty() {
+            return;
+        }
+        let sealed = self.open == Open::Thinking { sealed: true };
+        if !matches!(self.open, Open::Thinking { .. }) || (sealed && seal::begins(signature)) {
+            self.begin_thinking(out);
+        }
+        self.open = Open::Thinking { sealed: true };
+        self.delta(DeltaOut::Signature { signature }, out);
+    }
+
+    fn begin_thinking(&mut self, out: &mut Vec<u8>) {
+        self.begin(Open::Thinking { sealed: false }, BlockOut::Thinking { thinking: "", signature: "" }, out);
+    }
+
+    /// Pieces go to their call's block by its index; [`InTurn`](crate::dialect::in_turn) sees to it that it is open.
+    fn arguments(&mut self, call: u32, partial_json: &str, out: &mut Vec<u8>) {
+        let block = self.calls.iter().rfind(|(known, _)| *known == call);
+        if let Some((_, index)) = block.filter(|_| !partial_json.is_empty()) {
+            put(&EventOut::ContentBlockDelta { index: *index, delta: DeltaOut::InputJson { partial_json } }, out);
+        }
+    }
+
+    /// Ends the open block and begins `content_block`; `open` is what it leaves open.
+    fn begin(&mut self, open: Open, content_block: BlockOut<'_>, out: &mut Vec<u8>) {
+        self.message_start(out);
+        self.end_block(out);
+        let index = self.next;
+        self.next = self.next.saturating_add(1);
+        self.open = open;
+        put(&EventOut::ContentBlockStart { index, content_block }, out);
+        if open == Open::Nothing {
+            put(&EventOut::ContentBlockStop { index }, out);
+        }
+    }
+
+    fn delta(&mut self, delta: DeltaOut<'_>, out: &mut Vec<u8>) {
+        put(&EventOut::ContentBlockDelta { index: self.next.saturating_sub(1), delta }, out);
+    }
+
+    fn end_block(&mut self, out: &mut Vec<u8>) {
+        if std::mem::replace(&mut self.open, Open::Nothing) != Open::Nothing {
+            put(&EventOut::ContentBlockStop { index: self.next.saturating_sub(1) }, out);
+        }
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        self.message_start(out);
+        self.end_block(out);
+        let delta = EndOut { stop_reason: reason_of(self.finish, self.refused), stop_sequence: None };
+        put(&EventOut::MessageDelta { delta, usage: UsageOut::of(&self.counted(), None) }, out);
+        put(&EventOut::MessageStop, out);
+        self.phase = Phase::Over;
+    }
+}

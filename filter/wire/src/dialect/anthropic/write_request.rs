@@ -1,0 +1,186 @@
+//! From a conversation to the body of `POST /v1/messages`.
+//!
+//! What becomes of each parameter that Anthropic does not have in the same form:
+//!
+//! | parameter | fate |
+//! |---|---|
+//! | `max_tokens` absent | [`DEFAULT_MAX_TOKENS`](crate::dialect::claude::DEFAULT_MAX_TOKENS): Anthropic requires it |
+//! | thinking, efforts, `temperature`, `top_p`, `top_k` | as `claude` says, by the model's generation |
+//! | blank stop texts | left out and named: Anthropic refuses them |
+//! | numbers beyond what is taken | as `bounds` says: moved and named, or 400 |
+//! | `seed` | left out and named |
+//! | a schema for the answer, and a strict function's | in the words that `schema` says Anthropic keeps to |
+//! | a schema for the answer | `output_config.format`; its name, description and `strict` have no place there |
+//! | any JSON object as the answer | asked for in `system`, and named, for nothing enforces it |
+//! | `service_tier` | `auto`, and `default` as `standard_only`; others left out and named |
+//! | `parallel_tool_calls: false` | in `tool_choice`, `auto` when the client gave none; nothing without tools |
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use crate::conversation::{Json, OutputFormat, Request, Tool};
+use crate::dialect::Written;
+use crate::dialect::bounds::{self, Numbers};
+use crate::dialect::claude::{self, Choice, DEFAULT_MAX_TOKENS, Plan, Sampling, Thinking, choice};
+use crate::dialect::functions::Schema;
+use crate::dialect::hints::{ANSWER_JSON, Dropped};
+use crate::dialect::models::claude::Claude;
+use crate::dialect::schema;
+use crate::dialect::turns;
+use crate::error::{ApiError, ErrorKind};
+
+use super::block::{Block, CacheControl, Content};
+use super::turns::Turns;
+
+/// What differs between the bodies that Anthropic takes and those of the clouds that host its models.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Envelope<'a> {
+    /// The model; `None` where the path names it.
+    pub(super) model: Option<&'a str>,
+    /// The version of the format; `None` where a header names it.
+    pub(super) version: Option<&'static str>,
+    /// Whether the body says that the answer is streamed, and not the path alone.
+    pub(super) stream: bool,
+    /// Whether a class of service can be asked for.
+    pub(super) tiers: bool,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    anthropic_version: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+    max_tokens: u64,
+    // Google's cache goes by the bytes from the front: what stays the same from turn to turn stands there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<ToolOut<'a>>,
+    #[serde(skip_serializing_if = "Content::is_empty")]
+    system: Content<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<Choice<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stop_sequences: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_k: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking: Option<Thinking>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_config: Option<OutputConfig<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<Metadata<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_tier: Option<&'static str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    stream: bool,
+    messages: turns::Turns<Content<'a>>,
+}
+
+#[derive(Serialize)]
+struct ToolOut<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    input_schema: Schema<'a>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    strict: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_control: Option<CacheControl<'a>>,
+}
+
+#[derive(Serialize)]
+struct OutputConfig<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effort: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<Format<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "json_schema")]
+struct Format<'a> {
+    schema: Cow<'a, Json>,
+}
+
+#[derive(Serialize)]
+struct Metadata<'a> {
+    user_id: &'a str,
+}
+
+/// Writes `request` for `model` into `envelope`.
+pub(super) fn write(request: &Request, model: &str, envelope: Envelope<'_>) -> Result<Written, ApiError> {
+    let mut dropped = Dropped::of(request);
+    let numbers = Numbers::of(request, bounds::ANTHROPIC, &mut dropped.0)?;
+    let model = Claude::of(model);
+    let mut turns = Turns::of(&request.messages)?;
+    claude::refuse(request, model, turns.turns.ends_with_answer())?;
+    turns.dropped.iter().for_each(|name| dropped.name(name));
+    let plan = Plan::of(request, model, turns.turns.can_think(), &mut dropped)?;
+
+    let sampling = Sampling::of(&numbers, model, &plan, &mut dropped);
+    let format = match &request.output {
+        Some(OutputFormat::JsonSchema { schema, .. }) => {
+            Some(Format { schema: schema::fitted(schema, &schema::ANTHROPIC, schema::ANSWER, &mut dropped.0) })
+        }
+        Some(OutputFormat::JsonObject) => {
+            turns.system.0.push(Block::Text { text: ANSWER_JSON, cache_control: None });
+            dropped.name("response_format");
+            None
+        }
+        None => None,
+    };
+    if request.seed.is_some() {
+        dropped.name("seed");
+    }
+    let body = Body {
+        anthropic_version: envelope.version,
+        model: envelope.model,
+        max_tokens: plan.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS),
+        tools: request.tools.iter().map(|tool| self::tool(tool, &mut dropped)).collect(),
+        tool_choice: choice(request)?,
+        stop_sequences: dropped.stops(&request.stop),
+        temperature: sampling.temperature,
+        top_p: sampling.top_p,
+        top_k: sampling.top_k,
+        thinking: plan.thinking,
+        output_config: (plan.effort.is_some() || format.is_some())
+            .then_some(OutputConfig { effort: plan.effort, format }),
+        metadata: request.user.as_deref().map(|user_id| Metadata { user_id }),
+        service_tier: tier(request, envelope, &mut dropped),
+        stream: request.stream && envelope.stream,
+        system: turns.system,
+        messages: turns.turns,
+    };
+    let mut bytes = Vec::with_capacity(1024);
+    serde_json::to_writer(&mut bytes, &body)
+        .map_err(|_| ApiError::new(500, ErrorKind::Server, "The provider's request cannot be written."))?;
+    Ok(Written { body: bytes, dropped: dropped.0 })
+}
+
+fn tier(request: &Request, envelope: Envelope<'_>, dropped: &mut Dropped) -> Option<&'static str> {
+    match request.service_tier.as_deref()? {
+        // What it is without a word.
+        "auto" if !envelope.tiers => None,
+        "auto" => Some("auto"),
+        "default" if envelope.tiers => Some("standard_only"),
+        _ => {
+            dropped.name("service_tier");
+            None
+        }
+    }
+}
+
+fn tool<'a>(tool: &'a Tool, dropped: &mut Dropped) -> ToolOut<'a> {
+    ToolOut {
+        name: &tool.name,
+        description: tool.description.as_deref(),
+        input_schema: Schema::of(schema::anthropics(tool, &mut dropped.0)),
+        strict: tool.strict == Some(true),
+        cache_control: CacheControl::of(&tool.cache),
+    }
+}

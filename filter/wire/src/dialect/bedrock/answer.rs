@@ -1,0 +1,64 @@
+//! Words that whole answers and streams share: reasons to stop, tokens, classes of service.
+
+use serde::{Deserialize, Serialize};
+
+use crate::conversation::{Finish, Usage};
+use crate::lenient;
+
+/// Why the answer ended. New reasons will come; they end it like any other.
+pub(super) fn finish_of(stop_reason: &str) -> Finish {
+    match stop_reason {
+        "max_tokens" | "model_context_window_exceeded" => Finish::Length,
+        "tool_use" => Finish::ToolCalls,
+        "content_filtered" | "guardrail_intervened" => Finish::ContentFilter,
+        // `end_turn`, `stop_sequence`, `malformed_model_output`, `malformed_tool_use`
+        _ => Finish::Stop,
+    }
+}
+
+/// `usage`, whose `inputTokens` exclude what was read from and written to a cache; ours includes both. Reasoning is not counted
+/// for itself.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "camelCase", from = "TokensSeen")]
+pub(super) struct Tokens {
+    input_tokens: u64,
+    output_tokens: u64,
+    cache_read_input_tokens: u64,
+    cache_write_input_tokens: u64,
+}
+
+/// The same as it came: a count may be anything.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct TokensSeen {
+    input_tokens: lenient::Tokens,
+    output_tokens: lenient::Tokens,
+    cache_read_input_tokens: lenient::Tokens,
+    cache_write_input_tokens: lenient::Tokens,
+}
+
+impl From<TokensSeen> for Tokens {
+    fn from(seen: TokensSeen) -> Self {
+        let count = |count: lenient::Tokens| count.0.unwrap_or_default();
+        Self {
+            input_tokens: count(seen.input_tokens),
+            output_tokens: count(seen.output_tokens),
+            cache_read_input_tokens: count(seen.cache_read_input_tokens),
+            cache_write_input_tokens: count(seen.cache_write_input_tokens),
+        }
+    }
+}
+
+impl From<Tokens> for Usage {
+    fn from(tokens: Tokens) -> Self {
+        let (cached, cache_write) = (tokens.cache_read_input_tokens, tokens.cache_write_input_tokens);
+        let input = tokens.input_tokens.saturating_add(cached).saturating_add(cache_write);
+        Self { input, cached, cache_write, output: tokens.output_tokens, reasoning: 0 }
+    }
+}
+
+/// An object that is one word: a class of service.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Typed<T> {
+    pub(super) r#type: T,
+}

@@ -1,0 +1,31 @@
+//! The other half of the format, which only tests speak: what was written is read, and what is read was written.
+
+mod read_message;
+mod read_request;
+mod response;
+mod stream_out;
+mod words;
+
+use crate::dialect::aliases;
+use crate::dialect::client::{Asks, ChatClient, Client, Manner, Shape};
+
+/// Converse, as a client would speak it.
+pub static CLIENT: Client = Client {
+    provider: &super::PROVIDER,
+    shape: Shape::CHAT,
+    own_names: &[],
+    runs_tool: |_| false,
+    manner: &Manner {
+        forwards: &[],
+        filtered: "content_filter",
+        status: |error| error.status,
+        write_error: crate::dialect::aws::client::write_error,
+    },
+    asks: Asks::Chat(ChatClient {
+        ids: aliases::BEDROCK.ids,
+        read_request: read_request::read,
+        place: |_, _| None,
+        write_response: |response, _| response::write(response),
+        stream_writer: |_| Box::<stream_out::Writer>::default(),
+    }),
+};

@@ -1,0 +1,32 @@
+//! The other half of the format, which only tests speak: what was written is read, and what is read was written.
+
+mod error;
+mod read_message;
+pub mod read_request;
+mod response;
+mod stream_out;
+mod words;
+
+use crate::dialect::aliases;
+use crate::dialect::client::{Asks, ChatClient, Client, Manner, Shape};
+
+/// Cohere's chat, as a client would speak it.
+pub static CLIENT: Client = Client {
+    provider: &super::PROVIDER,
+    shape: Shape::CHAT,
+    own_names: &[],
+    runs_tool: |_| false,
+    manner: &Manner {
+        forwards: &[],
+        filtered: "content_filter",
+        status: |error| error.status,
+        write_error: error::write,
+    },
+    asks: Asks::Chat(ChatClient {
+        ids: aliases::COHERE.ids,
+        read_request: read_request::read,
+        place: |_, _| None,
+        write_response: |response, _| response::write(response),
+        stream_writer: |_| Box::<stream_out::Writer>::default(),
+    }),
+};

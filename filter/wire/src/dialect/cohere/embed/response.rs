@@ -1,0 +1,74 @@
+//! Answers of Cohere's embeddings: the vectors by their types, the usage among what was billed.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::conversation::Usage;
+use crate::embedding::{Response, Vector};
+use crate::error::ApiError;
+use crate::lenient::Text;
+
+use super::super::error;
+use super::super::usage::Units;
+
+/// An answer.
+#[derive(Deserialize)]
+struct Seen<'a> {
+    #[serde(borrow)]
+    embeddings: Option<Types<'a>>,
+    #[serde(default)]
+    meta: Option<Meta>,
+    /// The words of an error that stands there instead of an answer.
+    #[serde(borrow, default)]
+    message: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct Types<'a> {
+    #[serde(borrow)]
+    float: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    base64: Option<Vec<&'a RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct Meta {
+    #[serde(default)]
+    billed_units: Option<Units>,
+}
+
+impl<'a> Seen<'a> {
+    /// The vectors of the type that is there, and the usage.
+    fn of(body: &'a [u8]) -> Result<(Vec<&'a RawValue>, Option<Usage>), ApiError> {
+        let seen: Self = serde_json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
+        let usage = seen.meta.and_then(|meta| meta.billed_units?.read());
+        match seen.embeddings.and_then(|types| types.float.or(types.base64)) {
+            Some(vectors) => Ok((vectors, usage)),
+            None if !seen.message.is_empty() => Err(error::of(None, &seen.message.0)),
+            None => Err(empty()),
+        }
+    }
+}
+
+fn empty() -> ApiError {
+    ApiError::bad_answer("The provider's answer holds no embeddings.")
+}
+
+/// Reads an answer.
+pub(super) fn read(body: &[u8]) -> Result<Response<'_>, ApiError> {
+    let (vectors, usage) = Seen::of(body)?;
+    if vectors.is_empty() {
+        return Err(empty());
+    }
+    let vectors = vectors.into_iter().map(Vector::read).collect::<Result<_, _>>()?;
+    Ok(Response { vectors, usage, ..Response::default() })
+}
+
+/// The usage in an answer of which nothing else is wanted.
+pub(super) fn usage_of(body: &[u8]) -> Option<Usage> {
+    #[derive(Deserialize)]
+    struct Only {
+        meta: Option<Meta>,
+    }
+    serde_json::from_slice::<Only>(body).ok()?.meta?.billed_units?.read()
+}

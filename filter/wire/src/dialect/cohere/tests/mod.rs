@@ -1,0 +1,68 @@
+//! What the dialect promises, each trap of the format by its name.
+
+mod answers;
+mod errors;
+mod fields;
+#[cfg(not(target_arch = "wasm32"))]
+mod properties;
+mod requests;
+mod streams;
+
+use crate::conversation::{Json, Message, Part, Request, Role, Tool};
+use crate::dialect::Written;
+use crate::dialect::halves::COHERE;
+use crate::error::ApiError;
+
+fn message(role: Role, parts: Vec<Part>) -> Message {
+    Message { role, parts, name: None }
+}
+
+fn words(text: &str) -> Part {
+    Part::Text { text: text.to_owned(), cache: None }
+}
+
+fn thought(text: &str) -> Part {
+    Part::Thinking { text: text.to_owned(), signature: None }
+}
+
+fn call(id: &str, arguments: &str) -> Part {
+    Part::ToolCall { id: id.to_owned(), name: "get_weather".to_owned(), arguments: arguments.to_owned() }
+}
+
+fn result(call: &str, content: Vec<Part>) -> Message {
+    message(Role::Tool, vec![Part::ToolResult { call: call.to_owned(), content, is_error: false, cache: None }])
+}
+
+fn tool(name: &str, strict: Option<bool>) -> Tool {
+    let parameters = Json::parse(r#"{"type":"object"}"#).ok();
+    Tool { name: name.to_owned(), description: None, parameters, strict, cache: None }
+}
+
+/// A request of these turns.
+fn chat(messages: Vec<Message>) -> Request {
+    Request { model: "alias".to_owned(), messages, ..Request::default() }
+}
+
+/// A request of one word of the user's.
+fn hi() -> Request {
+    chat(vec![message(Role::User, vec![words("Hi")])])
+}
+
+fn write(request: &Request) -> Result<Written, ApiError> {
+    COHERE.write_request(request, "command-x")
+}
+
+/// The body, as a tree that assertions can index.
+fn body(request: &Request) -> serde_json::Value {
+    serde_json::from_slice(&write(request).unwrap().body).unwrap()
+}
+
+fn dropped(request: &Request) -> Vec<String> {
+    write(request).unwrap().dropped
+}
+
+fn refused(request: &Request) -> String {
+    let error = write(request).unwrap_err();
+    assert_eq!(error.status, 400);
+    error.param.unwrap_or_default()
+}

@@ -1,0 +1,55 @@
+//! Usage. `tokens` is what the model read and wrote, `billed_units` what is paid for, without Cohere's own prompt: limits
+//! and context go by the first, the second stands in where it is missing. Counts come as floats. `cached_tokens` are among the
+//! input's.
+
+use serde::Deserialize;
+
+use crate::conversation::Usage;
+use crate::lenient::{Tokens, maybe};
+
+/// `usage` as Cohere sends it.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Seen {
+    #[serde(default, deserialize_with = "maybe")]
+    tokens: Option<Units>,
+    #[serde(default, deserialize_with = "maybe")]
+    billed_units: Option<Units>,
+    #[serde(default)]
+    cached_tokens: Tokens,
+}
+
+/// Input and output, of either sort.
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+pub(super) struct Units {
+    #[serde(default)]
+    input_tokens: Tokens,
+    #[serde(default)]
+    output_tokens: Tokens,
+}
+
+impl Units {
+    /// The counts, or nothing when the object held none.
+    pub fn read(self) -> Option<Usage> {
+        let (input, output) = (self.input_tokens.0, self.output_tokens.0);
+        input.or(output)?;
+        Some(Usage { input: input.unwrap_or_default(), output: output.unwrap_or_default(), ..Usage::default() })
+    }
+}
+
+impl Seen {
+    /// The counts, or nothing when the object held none.
+    pub fn read(&self) -> Option<Usage> {
+        let usage = self.tokens.and_then(Units::read).or_else(|| self.billed_units?.read())?;
+        Some(Usage { cached: self.cached_tokens.0.unwrap_or_default().min(usage.input), ..usage })
+    }
+}
+
+/// The usage in an answer of which nothing else is wanted.
+pub(super) fn of(body: &[u8]) -> Option<Usage> {
+    #[derive(Deserialize)]
+    struct Only {
+        #[serde(default, deserialize_with = "maybe")]
+        usage: Option<Seen>,
+    }
+    serde_json::from_slice::<Only>(body).ok()?.usage?.read()
+}

@@ -1,0 +1,101 @@
+//! From a conversation to the body of `POST /v2/chat`: the parameters. Messages are in
+//! [`message_out`](super::message_out). What becomes of each stands in the dialect's table.
+
+use crate::conversation::{OutputFormat, Request, Tool, ToolChoice};
+use crate::dialect::Written;
+use crate::dialect::aliases;
+use crate::dialect::bounds::{self, Numbers};
+use crate::dialect::fields::drop_hint;
+use crate::error::{ApiError, ErrorKind};
+
+use super::body::{Body, FormatOut, FunctionOut, Nothing, Schema, ToolOut};
+use super::{message_out, thinking};
+
+/// Writes `request` for the provider's `model`.
+pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError> {
+    let mut dropped = request.dropped.clone();
+    let numbers = Numbers::of(request, bounds::COHERE, &mut dropped)?;
+    // Some models refuse two penalties, be one of them 0: what says nothing is left out.
+    let penalty = |penalty: Option<f64>| penalty.filter(|penalty| *penalty != 0.0);
+    let messages = message_out::write(&request.messages, &mut dropped)?;
+    let (tool_choice, tools) = tools(request, &mut dropped)?;
+    for (name, given) in [
+        ("parallel_tool_calls", aliases::is_not_told(request)),
+        ("service_tier", request.service_tier.is_some()),
+        ("user", request.user.is_some()),
+    ] {
+        if given {
+            drop_hint(&mut dropped, name);
+        }
+    }
+    let body = Body {
+        model,
+        messages,
+        strict_tools: !tools.is_empty() && tools.iter().all(|tool| tool.strict == Some(true)),
+        tools: tools.into_iter().map(tool).collect(),
+        tool_choice,
+        response_format: request.output.as_ref().map(format),
+        max_tokens: request.max_tokens,
+        stop_sequences: &request.stop,
+        temperature: numbers.temperature,
+        p: numbers.top_p,
+        k: numbers.top_k,
+        seed: numbers.seed,
+        frequency_penalty: penalty(numbers.frequency_penalty),
+        presence_penalty: penalty(numbers.presence_penalty),
+        thinking: thinking::of(request, &mut dropped)?,
+        stream: request.stream,
+    };
+    let body = serde_json::to_vec(&body)
+        .map_err(|_| ApiError::new(500, ErrorKind::Server, "The provider's request cannot be written."))?;
+    Ok(Written { body, dropped })
+}
+
+/// `tool_choice` and the tools to choose from. Cohere cannot be told which one to call: it gets that one alone.
+fn tools<'a>(
+    request: &'a Request,
+    dropped: &mut Vec<String>,
+) -> Result<(Option<&'static str>, Vec<&'a Tool>), ApiError> {
+    let mut tools: Vec<&Tool> = request.tools.iter().collect();
+    let word = match &request.tool_choice {
+        Some(ToolChoice::Required | ToolChoice::Named(_)) if tools.is_empty() => {
+            return Err(ApiError::invalid("tool_choice", "'tool_choice' requires a call, and there are no 'tools'."));
+        }
+        Some(ToolChoice::Named(name)) => {
+            tools.retain(|tool| tool.name == *name);
+            if tools.is_empty() {
+                return Err(ApiError::invalid("tool_choice", "'tool_choice' names a function that is not in 'tools'."));
+            }
+            Some("REQUIRED")
+        }
+        Some(ToolChoice::Required) => Some("REQUIRED"),
+        Some(ToolChoice::None) if !tools.is_empty() => Some("NONE"),
+        Some(ToolChoice::None | ToolChoice::Auto) | None => None,
+    };
+    let strict = tools.iter().filter(|tool| tool.strict == Some(true)).count();
+    if strict > 0 && strict < tools.len() {
+        drop_hint(dropped, "tools[].function.strict");
+    }
+    if tools.iter().any(|tool| tool.cache.is_some()) {
+        drop_hint(dropped, "cache_control");
+    }
+    Ok((word, tools))
+}
+
+fn tool(tool: &Tool) -> ToolOut<'_> {
+    let parameters = match &tool.parameters {
+        Some(schema) => Schema::Whole(schema),
+        None => Schema::NoArguments { r#type: "object", properties: Nothing {} },
+    };
+    let description = tool.description.as_deref();
+    ToolOut { r#type: "function", function: FunctionOut { name: &tool.name, description, parameters } }
+}
+
+fn format(output: &OutputFormat) -> FormatOut<'_> {
+    FormatOut {
+        json_schema: match output {
+            OutputFormat::JsonObject => None,
+            OutputFormat::JsonSchema { schema, .. } => Some(schema),
+        },
+    }
+}

@@ -1,0 +1,47 @@
+//! Every field of a request that the dialect knows, and what becomes of it when the provider speaks another format.
+
+use crate::dialect::openai::table::Table;
+
+use super::super::Fate::{Dropped, Mapped, Refused};
+use super::super::{Field, fates};
+
+/// What OpenAI assumes without `max_tokens`.
+pub(super) const DEFAULT_MAX_TOKENS: u64 = 16;
+
+/// Fields by path. What is not here is refused as unknown. A refused field passes when its value is the default that
+/// changes nothing.
+pub const FIELDS: &[Field; 20] = &[
+    ("model", Mapped, "the target's model"),
+    ("prompt", Mapped, "one text, as a user's message; several, and tokens, are a 400"),
+    ("max_tokens", Mapped, "`max_completion_tokens`; 16 when absent, as OpenAI has it"),
+    ("temperature", Mapped, ""),
+    ("top_p", Mapped, ""),
+    ("n", Mapped, ""),
+    ("stop", Mapped, ""),
+    ("seed", Mapped, ""),
+    ("frequency_penalty", Mapped, ""),
+    ("presence_penalty", Mapped, ""),
+    ("user", Mapped, ""),
+    ("stream", Mapped, ""),
+    ("stream_options", Mapped, "see `include_usage`"),
+    ("stream_options.include_usage", Mapped, "decides whether the client's stream ends with a usage chunk"),
+    ("stream_options.include_obfuscation", Dropped, ""),
+    ("best_of", Refused, "passes when 1"),
+    ("echo", Refused, "passes when `false`"),
+    ("logit_bias", Refused, "passes when `{}`"),
+    ("logprobs", Refused, "0 too asks for likelihoods"),
+    ("suffix", Refused, "passes when `\"\"`"),
+];
+
+/// How the table is read.
+pub(super) const TABLE: Table = Table { fates: &fates(FIELDS), changes_nothing };
+
+fn changes_nothing(path: &str, value: &str) -> bool {
+    match path {
+        "best_of" => value == "1",
+        "echo" => value == "false",
+        "logit_bias" => value == "{}",
+        "suffix" => value == r#""""#,
+        _ => false,
+    }
+}

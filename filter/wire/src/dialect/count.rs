@@ -1,0 +1,126 @@
+//! Counts of a prompt's tokens: Anthropic's `POST /v1/messages/count_tokens` and OpenAI's `POST /v1/responses/input_tokens`. The gateway
+//! asks a provider that speaks the format. For any other it answers with its own estimate. A count is never translated.
+//!
+//! Source: the types of the Python SDKs (Anthropic's `src/anthropic/types/message_tokens_count.py`, OpenAI's
+//! `src/openai/types/responses/input_token_count_response.py`).
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::ApiError;
+
+use super::client::{Asks, Client, Shape};
+use super::openai::{self, error};
+use super::provider::{Departures, EVENTS, Headers, Provider, Serves};
+use super::{Glance, Id, anthropic, responses};
+
+/// A format that counts the tokens of another format's prompts.
+#[derive(Debug)]
+pub struct Count {
+    /// The format whose prompts it counts: it has the same headers and errors.
+    pub of: &'static Client,
+    /// The word of an answer for what it is.
+    object: Option<&'static str>,
+}
+
+/// Anthropic's.
+pub static COUNT_TOKENS: Client = Client {
+    provider: &COUNT_TOKENS_AT,
+    shape: Shape { free: true, ..anthropic::CLIENT.shape },
+    own_names: &[],
+    runs_tool: |_| false,
+    manner: &anthropic::MANNER,
+    asks: Asks::TokenCount(Count { of: &anthropic::CLIENT, object: None }),
+};
+
+/// OpenAI's.
+pub static INPUT_TOKENS: Client = Client {
+    provider: &INPUT_TOKENS_AT,
+    shape: Shape { free: true, ..responses::CLIENT.shape },
+    own_names: &[],
+    runs_tool: |_| false,
+    manner: &openai::MANNER,
+    asks: Asks::TokenCount(Count { of: &responses::CLIENT, object: Some("response.input_tokens") }),
+};
+
+static COUNT_TOKENS_AT: Provider = Provider {
+    id: Id::CountTokens,
+    path: |_, _| "/messages/count_tokens".to_owned(),
+    headers: &anthropic::HEADERS,
+    departs: Departures::NONE,
+    envelope: None,
+    bytes_per_100_tokens: 350,
+    stream_type: EVENTS,
+    read_error: |status, _, body| anthropic::read_error(status, body),
+    peek_response: Some(|body| peek(body, anthropic::peek_response)),
+    usage_of: |_| None,
+    serves: Serves::TokenCount,
+};
+
+static INPUT_TOKENS_AT: Provider = Provider {
+    id: Id::InputTokens,
+    path: |_, _| "/responses/input_tokens".to_owned(),
+    headers: &Headers::OPENAI,
+    departs: Departures::NONE,
+    envelope: None,
+    bytes_per_100_tokens: 400,
+    stream_type: EVENTS,
+    read_error: |status, _, body| error::read(status, body),
+    peek_response: Some(|body| peek(body, responses::peek_response)),
+    usage_of: |_| None,
+    serves: Serves::TokenCount,
+};
+
+/// An answer.
+#[derive(Serialize, Deserialize)]
+struct Counted<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<&'a str>,
+    input_tokens: u64,
+}
+
+impl Count {
+    /// The answer that says so many.
+    pub fn answer(&self, input_tokens: u64) -> Vec<u8> {
+        // A number into a `Vec` cannot fail.
+        serde_json::to_vec(&Counted { object: self.object, input_tokens }).unwrap_or_default()
+    }
+}
+
+/// The provider charges nothing for it. What is no count may be an error of the format whose prompts it counts.
+fn peek(body: &[u8], otherwise: fn(&[u8]) -> Result<Glance, ApiError>) -> Result<Glance, ApiError> {
+    match serde_json::from_slice::<Counted<'_>>(body) {
+        Ok(_) => Ok(Glance { finished: true, ..Glance::default() }),
+        Err(_) => Err(otherwise(body).err().unwrap_or_else(|| {
+            ApiError::bad_answer("The provider's answer to a request for a count of tokens holds none.")
+        })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_count_is_an_answer_and_anything_else_is_none() {
+        const ANTHROPICS: &Client = &COUNT_TOKENS;
+        const OPENAIS: &Client = &INPUT_TOKENS;
+        let answer = |client: &Client, tokens| match &client.asks {
+            Asks::TokenCount(count) => count.answer(tokens),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(answer(ANTHROPICS, 7), br#"{"input_tokens":7}"#);
+        assert_eq!(answer(OPENAIS, 7), br#"{"object":"response.input_tokens","input_tokens":7}"#);
+        for (count, body, status) in [
+            (ANTHROPICS, &b"{}"[..], 502),
+            (ANTHROPICS, br#"{"content":[],"usage":{"input_tokens":3}}"#, 502),
+            (ANTHROPICS, br#"{"type":"error","error":{"type":"overloaded_error","message":"no"}}"#, 529),
+            (OPENAIS, b"{}", 502),
+            (OPENAIS, br#"{"error":{"message":"no","type":"server_error"}}"#, 502),
+        ] {
+            assert!((count.provider.peek_response.unwrap())(&answer(count, 7)).unwrap().finished);
+            assert_eq!((count.provider.peek_response.unwrap())(body).unwrap_err().status, status);
+        }
+    }
+}

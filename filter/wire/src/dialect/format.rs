@@ -1,0 +1,52 @@
+//! Every format there is, both halves and the notes on its fields: for documentation and for tests. The gateway reaches the halves
+//! that it uses by themselves, and carries nothing of this list.
+
+use super::{
+    Client, Field, Id, Provider, anthropic, bedrock, cohere, completions, count, gemini, gemini_embed, openai_chat,
+    openai_embeddings, responses,
+};
+
+/// One format.
+#[derive(Debug, Clone, Copy)]
+pub struct Format {
+    /// The half that providers speak.
+    pub provider: &'static Provider,
+    /// The half that clients speak, if any do.
+    pub client: Option<&'static Client>,
+    /// Every field of a client's request, or every parameter of a conversation by OpenAI's names, and what becomes of it. Empty
+    /// where nothing is translated.
+    pub fields: &'static [Field],
+}
+
+/// Every format that clients or providers speak, but for those that are only passed through.
+pub static FORMATS: &[Format] = &[
+    both(&openai_chat::CLIENT, openai_chat::FIELDS),
+    both(&responses::CLIENT, responses::FIELDS),
+    both(&completions::CLIENT, completions::FIELDS),
+    both(&anthropic::CLIENT, anthropic::FIELDS),
+    both(&count::COUNT_TOKENS, &[]),
+    both(&count::INPUT_TOKENS, &[]),
+    served(&anthropic::hosted::VERTEX, anthropic::hosted::FIELDS),
+    served(&anthropic::hosted::BEDROCK, anthropic::hosted::FIELDS),
+    served(&gemini::PROVIDER, gemini::FIELDS),
+    served(&bedrock::PROVIDER, bedrock::FIELDS),
+    served(&cohere::PROVIDER, cohere::FIELDS),
+    both(&openai_embeddings::CLIENT, openai_embeddings::FIELDS),
+    served(&cohere::embed::PROVIDER, cohere::embed::FIELDS),
+    served(&gemini_embed::PROVIDER, gemini_embed::FIELDS),
+];
+
+const fn both(client: &'static Client, fields: &'static [Field]) -> Format {
+    Format { provider: client.provider, client: Some(client), fields }
+}
+
+const fn served(provider: &'static Provider, fields: &'static [Field]) -> Format {
+    Format { provider, client: None, fields }
+}
+
+impl Format {
+    /// The one of this name.
+    pub fn of(id: Id) -> Option<Self> {
+        FORMATS.iter().find(|format| format.provider.id == id).copied()
+    }
+}

@@ -1,0 +1,35 @@
+//! The other half of the format, which only tests speak: what was written is read, and what is read was written.
+
+mod error;
+mod read_request;
+mod response;
+mod stream_out;
+mod words;
+
+use crate::dialect::aliases;
+use crate::dialect::client::{Asks, ChatClient, Client, Manner, Shape};
+
+/// `generateContent`, as a client would speak it.
+pub static CLIENT: Client = Client {
+    provider: &super::PROVIDER,
+    shape: Shape { asked: "contents", ..Shape::CHAT },
+    own_names: &[],
+    runs_tool: |_| false,
+    manner: &Manner {
+        forwards: &[],
+        filtered: "content_filter",
+        status: |error| error.status,
+        write_error: |error| {
+            let mut out = Vec::with_capacity(256);
+            error::write(error, &mut out);
+            out
+        },
+    },
+    asks: Asks::Chat(ChatClient {
+        ids: aliases::GEMINI.ids,
+        read_request: read_request::read,
+        place: |_, _| None,
+        write_response: |response, _| response::write(response),
+        stream_writer: |opening| Box::new(stream_out::Writer::new(opening)),
+    }),
+};

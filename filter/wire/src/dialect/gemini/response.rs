@@ -1,0 +1,38 @@
+//! Whole answers.
+
+use crate::conversation::{Choice, Finish, Guises, Response};
+use crate::dialect::functions::made_up_id;
+use crate::error::ApiError;
+
+use super::answer::{Candidate, FinishReason, Seen, Told};
+
+/// Reads a provider's answer.
+pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
+    let mut seen = Seen::whole(body)?;
+    let id = seen.id();
+    let candidates = seen.candidates();
+    let choices = if candidates.is_empty() {
+        vec![Choice { parts: Vec::new(), finish: Finish::ContentFilter }]
+    } else {
+        (0..).zip(candidates).map(|(position, seen)| choice(&id, position, seen)).collect::<Result<_, _>>()?
+    };
+    Ok(Response {
+        model: seen.model(),
+        id,
+        created: None,
+        choices,
+        usage: seen.usage_metadata.and_then(|usage| usage.inclusive()),
+        service_tier: None,
+        guises: Guises::none(),
+    })
+}
+
+fn choice(answer: &str, position: u32, mut seen: Candidate<'_>) -> Result<Choice, ApiError> {
+    let number = seen.index.unwrap_or(position);
+    let mut told = Told::default();
+    for part in seen.parts() {
+        told.add(part, |call| made_up_id(answer, number, call))?;
+    }
+    let finish = seen.finish_reason.unwrap_or(FinishReason::Stop).read(told.calls > 0)?;
+    Ok(Choice { parts: told.parts, finish })
+}

@@ -1,0 +1,98 @@
+//! What the model said, as parts: in the history of a request, and in an answer.
+//!
+//! Every seal goes back to the part that it came with: the next call or text of the message that has none. Where no such
+//! part follows, an empty text carries it, as it does in Google's own streams.
+
+use std::collections::VecDeque;
+
+use crate::conversation::Part as Said;
+use crate::dialect::functions::Input;
+
+use super::part::{FunctionCall, Part};
+use super::seals::Seal;
+
+/// For whom it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Listener {
+    /// The provider, which knows its thoughts by their seals and takes no identifiers.
+    Provider,
+    /// A client, who sees both.
+    Client,
+}
+
+/// The parts, and whether some reasoning has no seal of Google's: a provider is not given it.
+#[derive(Debug, Default)]
+pub(super) struct Speech<'a> {
+    pub(super) parts: Vec<Part<'a>>,
+    pub(super) thoughts_lost: bool,
+}
+
+impl<'a> Speech<'a> {
+    /// Writes what `said` holds of text, reasoning and calls; other parts no model says.
+    pub(super) fn of(said: &'a [Said], listener: Listener) -> Self {
+        let mut speech = Self { parts: Vec::with_capacity(said.len()), thoughts_lost: false };
+        let mut waiting = Waiting::new(said);
+        for (position, part) in said.iter().enumerate() {
+            match part {
+                Said::Text { text, .. } | Said::Refusal { text } if text.is_empty() => {}
+                Said::Text { text, .. } | Said::Refusal { text } => {
+                    speech.parts.push(Part { thought_signature: waiting.texts.pop_front(), ..Part::text(text) });
+                }
+                Said::ToolCall { id, name, arguments } => {
+                    let args = Input::parse(arguments).unwrap_or(Input::Invalid(arguments));
+                    let id = (listener == Listener::Client).then_some(id.as_str());
+                    let function_call = Some(FunctionCall { id, name, args });
+                    let thought_signature = waiting.calls.pop_front();
+                    speech.parts.push(Part { function_call, thought_signature, ..Part::default() });
+                }
+                Said::Thinking { text, signature } => {
+                    if listener == Listener::Client && !text.is_empty() {
+                        speech.parts.push(Part { thought: true, ..Part::text(text) });
+                    }
+                    match signature.as_deref().and_then(Seal::of) {
+                        Some(seal) => speech.parts.extend(waiting.seal(position, seal)),
+                        None => speech.thoughts_lost = true,
+                    }
+                }
+                Said::RedactedThinking { .. } => speech.thoughts_lost = true,
+                Said::Image { .. } | Said::Document { .. } | Said::ToolResult { .. } => {}
+            }
+        }
+        speech.thoughts_lost |= !waiting.calls.is_empty() || !waiting.texts.is_empty();
+        speech
+    }
+}
+
+/// Seals on their way to a part.
+struct Waiting<'a> {
+    calls: VecDeque<&'a str>,
+    texts: VecDeque<&'a str>,
+    last_call: Option<usize>,
+    last_text: Option<usize>,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(said: &[Said]) -> Self {
+        Self {
+            calls: VecDeque::new(),
+            texts: VecDeque::new(),
+            last_call: said.iter().rposition(|part| matches!(part, Said::ToolCall { .. })),
+            last_text: said.iter().rposition(|part| match part {
+                Said::Text { text, .. } | Said::Refusal { text } => !text.is_empty(),
+                _ => false,
+            }),
+        }
+    }
+
+    /// Keeps a seal that stands at `position` for what follows; else the empty text that carries it.
+    fn seal(&mut self, position: usize, seal: Seal<'a>) -> Option<Part<'a>> {
+        let (calls, texts) = (Some(position) < self.last_call, Some(position) < self.last_text);
+        let signature = seal.signature();
+        match seal {
+            Seal::Call(_) if calls => self.calls.push_back(signature),
+            _ if texts => self.texts.push_back(signature),
+            _ => return Some(Part { thought_signature: Some(signature), ..Part::text("") }),
+        }
+        None
+    }
+}

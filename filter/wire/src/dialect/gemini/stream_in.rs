@@ -1,0 +1,156 @@
+//! A provider's stream, read into events.
+//!
+//! Every event is an answer by itself that adds to the one before, but for its usage, which is the whole so far. Calls come
+//! whole. There is no terminator: a stream is over when its body is, and complete if a reason to finish came before that.
+
+use crate::conversation::{Finish, StreamEvent};
+use crate::dialect::Kept;
+use crate::dialect::functions::made_up_id;
+use crate::dialect::sse_reader::{Events, SseReader};
+use crate::error::ApiError;
+use crate::framing::sse;
+
+use super::answer::{Candidate, MOST_CHOICES, Piece, Seen};
+
+/// Reads a stream.
+pub(super) type Reader = SseReader<Answer>;
+
+/// What the events so far have told.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    begun: bool,
+    id: String,
+    started: bool,
+    failed: bool,
+    choices: Vec<ChoiceState>,
+}
+
+#[derive(Debug, Default)]
+struct ChoiceState {
+    number: u32,
+    calls: u32,
+    ended: bool,
+}
+
+impl Events for Answer {
+    fn accepts(&mut self, portion: &[u8]) -> Result<bool, ApiError> {
+        if !self.begun {
+            let Some(first) = portion.trim_ascii_start().first() else { return Ok(false) };
+            if matches!(first, b'[' | b'{') {
+                return Err(ApiError::bad_answer(
+                    "The provider streams a JSON array and not the events it was asked for.",
+                ));
+            }
+            self.begun = true;
+        }
+        Ok(true)
+    }
+
+    fn event(&mut self, _: &sse::Event<'_>, data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
+        let seen = Seen::parse(data)?;
+        if let Some(error) = seen.failure(data) {
+            self.fail(error, events);
+            return Ok(());
+        }
+        self.answer(seen, events)
+    }
+
+    /// Google's streams have no terminator: this one is another format's.
+    fn done(&mut self, _: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
+        Seen::parse(b"[DONE]").map(|_| ())
+    }
+
+    fn is_over(&self) -> bool {
+        self.failed
+    }
+
+    fn kept(&self) -> Kept {
+        Kept { bytes: self.id.len(), pieces: self.choices.len(), ..Kept::default() }
+    }
+}
+
+impl Answer {
+    fn fail(&mut self, error: ApiError, events: &mut Vec<StreamEvent>) {
+        self.failed = true;
+        events.push(StreamEvent::Error(error));
+    }
+
+    fn answer(&mut self, mut seen: Seen<'_>, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
+        if !self.started {
+            self.started = true;
+            self.id = seen.id();
+            events.push(StreamEvent::Start { id: self.id.clone(), model: seen.model() });
+        }
+        let candidates = seen.candidates();
+        if candidates.is_empty() && seen.is_blocked() {
+            self.choice(0)?.end(Finish::ContentFilter, events);
+        }
+        for (position, candidate) in (0..).zip(candidates) {
+            if let Err(error) = self.candidate(position, candidate, events)? {
+                self.fail(error, events);
+                return Ok(());
+            }
+        }
+        events.extend(seen.usage_metadata.and_then(|usage| usage.inclusive()).map(StreamEvent::Usage));
+        Ok(())
+    }
+
+    fn choice(&mut self, number: u32) -> Result<&mut ChoiceState, ApiError> {
+        let position = self.choices.iter().position(|state| state.number == number);
+        if position.is_none() && self.choices.len() < MOST_CHOICES {
+            self.choices.push(ChoiceState { number, ..ChoiceState::default() });
+        }
+        let choice = match position {
+            Some(position) => self.choices.get_mut(position),
+            None => self.choices.last_mut().filter(|state| state.number == number),
+        };
+        choice.ok_or_else(|| ApiError::bad_answer("The provider's answer holds too many candidates."))
+    }
+
+    /// Outside, a stream that cannot be read; inside, a provider that says it failed.
+    fn candidate(
+        &mut self,
+        position: u32,
+        mut seen: Candidate<'_>,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<Result<(), ApiError>, ApiError> {
+        let id = std::mem::take(&mut self.id);
+        let state = self.choice(seen.index.unwrap_or(position))?;
+        for part in seen.parts() {
+            for piece in part.pieces()? {
+                state.piece(piece, &id, events);
+            }
+        }
+        let finish = seen.finish_reason.map(|reason| reason.read(state.calls > 0)).transpose();
+        let told = finish.map(|finish| finish.into_iter().for_each(|finish| state.end(finish, events)));
+        self.id = id;
+        Ok(told)
+    }
+}
+
+impl ChoiceState {
+    fn piece(&mut self, piece: Piece<'_>, answer: &str, events: &mut Vec<StreamEvent>) {
+        let choice = self.number;
+        match piece {
+            Piece::Thought(text) => events.push(StreamEvent::Thinking { choice, text }),
+            Piece::Seal(signature) => events.push(StreamEvent::Signature { choice, signature }),
+            Piece::Text(text) => events.push(StreamEvent::Text { choice, text }),
+            Piece::Call { mut id, name, arguments } => {
+                let call = self.calls;
+                self.calls = call.saturating_add(1);
+                if id.is_empty() {
+                    id = made_up_id(answer, choice, usize::try_from(call).unwrap_or(usize::MAX));
+                }
+                events.push(StreamEvent::ToolCall { choice, call, id, name });
+                events.push(StreamEvent::Arguments { choice, call, json: arguments.to_owned() });
+            }
+        }
+    }
+
+    /// Some models repeat their reason.
+    fn end(&mut self, finish: Finish, events: &mut Vec<StreamEvent>) {
+        if !std::mem::replace(&mut self.ended, true) {
+            events.push(StreamEvent::Finish { choice: self.number, finish });
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Gemini's embeddings: `POST /v1beta/models/{model}:batchEmbedContents`. Only providers speak it to us.
+//!
+//! A request holds one request for each text, each with the model and what the vector is for. Vectors are numbers, always, and
+//! nobody says how many tokens were used. Source: Google's Generative Language API reference (`models.batchEmbedContents`).
+
+#[cfg(test)]
+pub(super) mod client;
+mod request;
+mod response;
+
+#[cfg(test)]
+mod tests;
+
+use super::provider::{Departures, EVENTS, EmbeddingsProvider, Headers, Provider, Serves};
+use super::{Fate, Field, Id, gemini};
+
+/// What becomes of a request's parameters, by the names of OpenAI's embeddings.
+pub const FIELDS: &[Field] = &[
+    ("model", Fate::Mapped, "the target's model, in the path and in every request"),
+    ("input", Fate::Mapped, "`requests[].content`; tokens are a 400"),
+    ("dimensions", Fate::Mapped, "`outputDimensionality`"),
+    ("encoding_format", Fate::Mapped, "Gemini gives numbers; base64 is made of them for the client"),
+    ("user", Fate::Dropped, ""),
+    (
+        "input_type",
+        Fate::Mapped,
+        "`taskType`, by Cohere's words: `search_document`, `search_query`, `classification`, `clustering`; others are a 400",
+    ),
+];
+
+/// The model's name without the collection it is in.
+fn bare(model: &str) -> &str {
+    model.strip_prefix("models/").unwrap_or(model)
+}
+
+/// Gemini's embeddings, as Google speaks them.
+pub static PROVIDER: Provider = Provider {
+    id: Id::GeminiEmbed,
+    path: |model, _| format!("/models/{}:batchEmbedContents", bare(model)),
+    headers: &Headers::OPENAI,
+    departs: Departures::NONE,
+    envelope: None,
+    bytes_per_100_tokens: 400,
+    stream_type: EVENTS,
+    read_error: |status, _, body| gemini::read_error(status, body),
+    peek_response: None,
+    usage_of: |_| None,
+    serves: Serves::Embeddings(EmbeddingsProvider { write_request: request::write, read_response: response::read }),
+};

@@ -1,0 +1,345 @@
+//! Reads a stream of chunks, from OpenAI and from any server like it.
+//!
+//! What is forgiven: chunks before the answer begins (Azure's filter results), comments, a tool call without index, id
+//! or `type`, an index used again for another call (Google), usage on any chunk or under `x_groq`, a `finish_reason`
+//! said twice. What is not: JSON that cannot be read, a `[DONE]` before anything was said.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::conversation::{Finish, StreamEvent};
+use crate::dialect::Kept;
+use crate::dialect::bare;
+use crate::dialect::few::Few;
+use crate::dialect::functions::made_up_id;
+use crate::dialect::sse_reader::{Events, SseReader};
+use crate::error::ApiError;
+use crate::framing::sse;
+use crate::lenient::maybe;
+
+use super::loose::{Block, Call, Count, MOST_CALLS, Said, Sort, Text};
+use super::{error, usage, words};
+
+/// No client asks for as many answers: the bound keeps a provider from filling our memory.
+pub(in crate::dialect) const MOST_CHOICES: usize = 256;
+
+#[derive(Debug, Deserialize)]
+struct Chunk<'a> {
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    id: Text<'a>,
+    #[serde(borrow, default)]
+    model: Text<'a>,
+    #[serde(borrow, default)]
+    choices: Option<Few<ChoiceSeen<'a>, MOST_CHOICES>>,
+    #[serde(default, deserialize_with = "maybe")]
+    usage: Option<usage::Seen>,
+    #[serde(default)]
+    x_groq: Option<Groq>,
+}
+
+/// Groq's own corner of a chunk.
+#[derive(Debug, Deserialize)]
+pub(in crate::dialect) struct Groq {
+    #[serde(default, deserialize_with = "maybe")]
+    pub usage: Option<usage::Seen>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ChoiceSeen<'a> {
+    #[serde(default)]
+    index: Count,
+    #[serde(borrow, default)]
+    delta: Option<Said<'a>>,
+    #[serde(borrow, default)]
+    text: Text<'a>,
+    #[serde(borrow, default)]
+    finish_reason: Text<'a>,
+}
+
+/// The reader.
+pub(in crate::dialect) type Reader = SseReader<Answer>;
+
+/// What the chunks so far have told.
+#[derive(Debug, Default)]
+pub(in crate::dialect) struct Answer {
+    id: String,
+    model: String,
+    started: bool,
+    finished: bool,
+    choices: Vec<ChoiceState>,
+    /// The calls of all of them.
+    calls: Tally,
+}
+
+/// How much is kept of calls.
+#[derive(Debug, Default)]
+struct Tally {
+    count: usize,
+    /// Bytes of their ids, and of arguments that wait for a name.
+    bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct ChoiceState {
+    number: u32,
+    /// The newest call of each number on the wire.
+    calls: BTreeMap<u64, CallState>,
+    /// How many calls were begun.
+    begun: usize,
+    /// How many calls were handed on.
+    named: u32,
+    /// Whether reasoning came as text since the last seal: then a block repeats it.
+    reasoned: bool,
+    ended: bool,
+}
+
+/// A call on the wire.
+#[derive(Debug, Default)]
+struct CallState {
+    id: String,
+    /// Which of its choice's calls it is.
+    place: usize,
+    /// Our number, once it has a name.
+    call: Option<u32>,
+    /// Arguments that came before the name.
+    early: String,
+}
+
+impl Events for Answer {
+    fn event(&mut self, event: &sse::Event<'_>, data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
+        let chunk: Chunk<'_> = match serde_json::from_slice(data) {
+            Ok(chunk) => chunk,
+            Err(error) => {
+                let told = bare::error(data).ok_or_else(|| ApiError::unreadable(&error))?;
+                self.fail(told, events);
+                return Ok(());
+            }
+        };
+        let chunks_own = chunk.choices.is_some() || chunk.usage.is_some();
+        if let Some(error) = failure(event, data, chunk.error, chunks_own) {
+            self.fail(error, events);
+            return Ok(());
+        }
+        self.chunk(chunk, events)
+    }
+
+    fn done(&mut self, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
+        if !self.started {
+            return Err(ApiError::bad_answer("The provider's stream ended before it said anything."));
+        }
+        self.finished = true;
+        events.push(StreamEvent::End);
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.finished
+    }
+
+    fn kept(&self) -> Kept {
+        let Self { id, model, choices, calls, .. } = self;
+        let bytes = id.len().saturating_add(model.len()).saturating_add(calls.bytes);
+        Kept { bytes, pieces: choices.len().saturating_add(calls.count), ..Kept::default() }
+    }
+}
+
+impl Answer {
+    fn fail(&mut self, error: ApiError, events: &mut Vec<StreamEvent>) {
+        self.finished = true;
+        events.push(StreamEvent::Error(error));
+    }
+
+    fn chunk(&mut self, chunk: Chunk<'_>, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
+        let usage = chunk.usage.as_ref().and_then(usage::Seen::read);
+        let usage = usage.or_else(|| chunk.x_groq?.usage?.read());
+        let choices = chunk.choices.unwrap_or_default();
+        if !self.started {
+            keep(&mut self.id, chunk.id);
+            keep(&mut self.model, chunk.model);
+            if choices.is_empty() && usage.is_none() {
+                return Ok(());
+            }
+            self.started = true;
+            events.push(StreamEvent::Start { id: self.id.clone(), model: self.model.clone() });
+        }
+        for (position, choice) in (0..).zip(choices) {
+            if let Err(error) = self.choice(position, choice, events)? {
+                self.fail(error, events);
+                return Ok(());
+            }
+        }
+        events.extend(usage.map(StreamEvent::Usage));
+        Ok(())
+    }
+
+    /// Outside, a stream that cannot be read; inside, a provider that says it failed.
+    fn choice(
+        &mut self,
+        position: u64,
+        seen: ChoiceSeen<'_>,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<Result<(), ApiError>, ApiError> {
+        let number = seen.index.0.unwrap_or(position);
+        let number = u32::try_from(number).map_err(|_| ApiError::bad_answer("A choice has no possible index."))?;
+        let state = find_or_add(&mut self.choices, number)?;
+        // Together repeats in `text`, which is legacy completions', what its delta says.
+        if let Some(said) = seen.delta {
+            state.said(said, &self.id, &mut self.calls, events)?;
+        } else if !seen.text.is_empty() {
+            events.push(StreamEvent::Text { choice: number, text: seen.text.0.into_owned() });
+        }
+        if seen.finish_reason.is_empty() || std::mem::replace(&mut state.ended, true) {
+            return Ok(Ok(()));
+        }
+        if state.calls.values().any(|call| call.call.is_none()) {
+            return Err(ApiError::bad_answer("The provider's answer calls a tool without a name."));
+        }
+        Ok(words::finish(&seen.finish_reason.0).map(|finish: Finish| {
+            events.push(StreamEvent::Finish { choice: number, finish });
+        }))
+    }
+}
+
+/// The error that an event tells of, by its `error` field, by its name or, where it has nothing of a chunk's own, by its shape.
+pub(in crate::dialect) fn failure(
+    event: &sse::Event<'_>,
+    data: &[u8],
+    error: Option<&RawValue>,
+    chunks_own: bool,
+) -> Option<ApiError> {
+    match error {
+        Some(raw) => Some(error::inside(raw.get().as_bytes())),
+        None if event.name == b"error" => Some(error::inside(data)),
+        None if chunks_own => None,
+        None => bare::error(data),
+    }
+}
+
+fn keep(kept: &mut String, seen: Text<'_>) {
+    if kept.is_empty() && !seen.is_empty() {
+        *kept = seen.0.into_owned();
+    }
+}
+
+fn find_or_add(choices: &mut Vec<ChoiceState>, number: u32) -> Result<&mut ChoiceState, ApiError> {
+    let index = choices.iter().position(|state| state.number == number).unwrap_or(choices.len());
+    if index == choices.len() {
+        if index == MOST_CHOICES {
+            return Err(ApiError::bad_answer("The provider's answer holds too many choices."));
+        }
+        choices.push(ChoiceState { number, ..ChoiceState::default() });
+    }
+    choices.get_mut(index).ok_or_else(|| ApiError::bad_answer("The provider's answer holds too many choices."))
+}
+
+impl ChoiceState {
+    fn said(
+        &mut self,
+        mut said: Said<'_>,
+        answer: &str,
+        tally: &mut Tally,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), ApiError> {
+        let choice = self.number;
+        let (reasoning, calls) = (said.reasoning(), said.calls());
+        if !reasoning.is_empty() {
+            self.reasoned = true;
+            events.push(StreamEvent::Thinking { choice, text: reasoning.into_owned() });
+        }
+        for block in said.thinking_blocks.take().unwrap_or_default() {
+            self.block(block, events);
+        }
+        said.content.pieces(&mut |sort, text| {
+            let text = text.into_owned();
+            events.push(match sort {
+                Sort::Text => StreamEvent::Text { choice, text },
+                Sort::Thinking => StreamEvent::Thinking { choice, text },
+                Sort::Refusal => StreamEvent::Refusal { choice, text },
+            });
+        });
+        if !said.refusal.is_empty() {
+            events.push(StreamEvent::Refusal { choice, text: said.refusal.0.into_owned() });
+        }
+        for (position, call) in (0..).zip(calls) {
+            self.call(position, call, answer, tally, events)?;
+        }
+        Ok(())
+    }
+
+    fn block(&mut self, block: Block<'_>, events: &mut Vec<StreamEvent>) {
+        let choice = self.number;
+        if !block.data.is_empty() {
+            events.push(StreamEvent::RedactedThinking { choice, data: block.data.0.into_owned() });
+            return;
+        }
+        if !self.reasoned && !block.thinking.is_empty() {
+            events.push(StreamEvent::Thinking { choice, text: block.thinking.0.into_owned() });
+        }
+        if !block.signature.is_empty() {
+            self.reasoned = false;
+            events.push(StreamEvent::Signature { choice, signature: block.signature.0.into_owned() });
+        }
+    }
+
+    fn call(
+        &mut self,
+        position: u64,
+        seen: Call<'_>,
+        answer: &str,
+        tally: &mut Tally,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), ApiError> {
+        let choice = self.number;
+        let key = seen.index.0.unwrap_or(position);
+        let function = seen.function.unwrap_or_default();
+        let (name, json) = (&function.name, function.arguments());
+        // The newest call of a number is the one that goes on; another id under a name begins the next.
+        let goes_on =
+            |call: &CallState| call.call.is_none() || seen.id.is_empty() || name.is_empty() || *seen.id.0 == call.id;
+        if !self.calls.get(&key).is_some_and(goes_on) {
+            if self.begun == MOST_CALLS {
+                return Err(ApiError::bad_answer("The provider's answer holds too many tool calls."));
+            }
+            let begun = CallState { place: self.begun, ..CallState::default() };
+            self.begun += 1;
+            match self.calls.insert(key, begun) {
+                Some(before) => tally.bytes = tally.bytes.saturating_sub(before.id.len()),
+                None => tally.count += 1,
+            }
+        }
+        let Some(state) = self.calls.get_mut(&key) else { return Ok(()) };
+        if let Some(call) = state.call {
+            push_arguments(choice, call, json, events);
+            return Ok(());
+        }
+        let before = state.id.len() + state.early.len();
+        keep(&mut state.id, seen.id);
+        if name.is_empty() {
+            state.early.push_str(&json);
+        } else {
+            if state.id.is_empty() {
+                state.id = made_up_id(answer, choice, state.place);
+            }
+            let call = self.named;
+            self.named += 1;
+            state.call = Some(call);
+            let (id, name) = (state.id.clone(), function.name.0.into_owned());
+            events.push(StreamEvent::ToolCall { choice, call, id, name });
+            push_arguments(choice, call, Cow::Owned(std::mem::take(&mut state.early)), events);
+            push_arguments(choice, call, json, events);
+        }
+        tally.bytes = (tally.bytes + state.id.len() + state.early.len()).saturating_sub(before);
+        Ok(())
+    }
+}
+
+fn push_arguments(choice: u32, call: u32, json: Cow<'_, str>, events: &mut Vec<StreamEvent>) {
+    if !json.is_empty() {
+        events.push(StreamEvent::Arguments { choice, call, json: json.into_owned() });
+    }
+}

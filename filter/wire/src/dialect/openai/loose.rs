@@ -1,0 +1,172 @@
+//! Values as compatible servers really send them: `null` for a text, a float for a count, an array of parts for a
+//! content. Borrowed from the input wherever it holds no escapes.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::dialect::few::Few;
+pub(in crate::dialect) use crate::lenient::{Count, Filled, Text};
+use crate::lenient::{lenient, maybe};
+
+/// The most pieces that a content falls into.
+const MOST_PIECES: usize = 1024;
+
+/// The most calls, or blocks of reasoning, that a message holds.
+pub(in crate::dialect) const MOST_CALLS: usize = 1024;
+
+/// What is said: a text, or an array of parts, of which only those are kept that say something.
+#[derive(Debug, Default)]
+pub(in crate::dialect) enum Content<'a> {
+    #[default]
+    Nothing,
+    Text(Cow<'a, str>),
+    Pieces(Vec<(Sort, Cow<'a, str>)>),
+}
+
+/// One part: `text`, `refusal`, or Mistral's `thinking`, which holds a content of its own.
+#[derive(Debug, Deserialize)]
+struct ContentPart<'a> {
+    #[serde(borrow, default)]
+    text: Text<'a>,
+    #[serde(borrow, default)]
+    refusal: Text<'a>,
+    #[serde(borrow, default)]
+    thinking: Content<'a>,
+}
+
+/// What a piece of content is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::dialect) enum Sort {
+    Text,
+    Thinking,
+    Refusal,
+}
+
+impl<'a> Content<'a> {
+    /// Hands every piece that is not empty to `each`, in order.
+    pub fn pieces(self, each: &mut dyn FnMut(Sort, Cow<'a, str>)) {
+        match self {
+            Self::Text(text) if !text.is_empty() => each(Sort::Text, text),
+            Self::Nothing | Self::Text(_) => {}
+            Self::Pieces(pieces) => pieces.into_iter().for_each(|(sort, text)| each(sort, text)),
+        }
+    }
+}
+
+impl<'a> ContentPart<'a> {
+    /// Hands what it says to `each`; a text within a thought is a thought.
+    fn pieces(self, each: &mut dyn FnMut(Sort, Cow<'a, str>)) {
+        self.thinking.pieces(&mut |sort, text| each(if sort == Sort::Text { Sort::Thinking } else { sort }, text));
+        for (sort, text) in [(Sort::Text, self.text), (Sort::Refusal, self.refusal)] {
+            if !text.is_empty() {
+                each(sort, text.0);
+            }
+        }
+    }
+}
+
+/// A message, or the part of one that a stream's event adds.
+#[derive(Debug, Default, Deserialize)]
+pub(in crate::dialect) struct Said<'a> {
+    #[serde(borrow, default)]
+    pub content: Content<'a>,
+    #[serde(borrow, default)]
+    pub refusal: Text<'a>,
+    #[serde(borrow, default)]
+    reasoning_content: Text<'a>,
+    #[serde(borrow, default)]
+    reasoning: Text<'a>,
+    #[serde(borrow, default)]
+    pub thinking_blocks: Option<Few<Block<'a>, MOST_CALLS>>,
+    #[serde(borrow, default)]
+    tool_calls: Option<Few<Call<'a>, MOST_CALLS>>,
+    /// How a call was said before there were several.
+    #[serde(borrow, default, deserialize_with = "maybe")]
+    function_call: Option<Function<'a>>,
+}
+
+impl<'a> Said<'a> {
+    /// The reasoning, by DeepSeek's name or by vLLM's; a server that sends both sends the same twice.
+    pub fn reasoning(&mut self) -> Cow<'a, str> {
+        let old = std::mem::take(&mut self.reasoning_content.0);
+        if old.is_empty() { std::mem::take(&mut self.reasoning.0) } else { old }
+    }
+
+    /// The calls; one that is said in the old way where no others are.
+    pub fn calls(&mut self) -> impl Iterator<Item = Call<'a>> + use<'a> {
+        let calls = self.tool_calls.take().unwrap_or_default();
+        let old = self.function_call.take().filter(|function| calls.is_empty() && !function.is_empty());
+        let old = old.map(|function| Call { index: Count(Some(0)), id: Text::default(), function: Some(function) });
+        calls.into_iter().chain(old)
+    }
+}
+
+/// One of `thinking_blocks`.
+#[derive(Debug, Deserialize)]
+pub(in crate::dialect) struct Block<'a> {
+    #[serde(borrow, default)]
+    pub thinking: Text<'a>,
+    #[serde(borrow, default)]
+    pub signature: Text<'a>,
+    #[serde(borrow, default)]
+    pub data: Text<'a>,
+}
+
+/// A tool call, or a piece of one.
+#[derive(Debug, Deserialize)]
+pub(in crate::dialect) struct Call<'a> {
+    #[serde(default)]
+    pub index: Count,
+    #[serde(borrow, default)]
+    pub id: Text<'a>,
+    #[serde(borrow, default)]
+    pub function: Option<Function<'a>>,
+}
+
+/// The function of a call.
+#[derive(Debug, Default, Deserialize)]
+pub(in crate::dialect) struct Function<'a> {
+    #[serde(borrow, default)]
+    pub name: Text<'a>,
+    #[serde(borrow, default)]
+    arguments: Option<&'a RawValue>,
+}
+
+impl<'a> Function<'a> {
+    fn is_empty(&self) -> bool {
+        self.name.is_empty() && self.arguments.is_none()
+    }
+
+    /// The arguments as text: what OpenAI sends as a string, and some servers as an object.
+    pub fn arguments(&self) -> Cow<'a, str> {
+        let Some(raw) = self.arguments else { return Cow::default() };
+        match serde_json::from_str::<Text<'a>>(raw.get()) {
+            Ok(text) if raw.get().starts_with('"') => text.0,
+            _ => Cow::Borrowed(raw.get()),
+        }
+    }
+}
+
+lenient!(Content<'a>, 'a, {
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Content::Text(Cow::Borrowed(text)))
+    }
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Content::Text(Cow::Owned(text.to_owned())))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut pieces = Vec::new();
+        while let Some(part) = seq.next_element::<ContentPart<'a>>()? {
+            part.pieces(&mut |sort, text| pieces.push((sort, text)));
+            if pieces.len() > MOST_PIECES {
+                return Err(A::Error::custom("too many pieces"));
+            }
+        }
+        Ok(Content::Pieces(pieces))
+    }
+});

@@ -1,0 +1,61 @@
+//! What the requests of OpenAI's formats have in common, and how it is read. Errors are 400s that name the field by its path,
+//! `messages[2].content[0].type`.
+
+use serde::Serialize;
+
+use crate::dialect::fields::{Fields, drop_hint, object};
+use crate::error::ApiError;
+
+use super::table::Table;
+
+/// `n`, how many answers.
+pub(in crate::dialect) fn count(fields: &mut Fields<'_>) -> Result<Option<u64>, ApiError> {
+    let n: Option<u64> = fields.take("", "n")?;
+    if n == Some(0) {
+        return Err(ApiError::invalid("n", "Invalid value for 'n': at least 1 is needed."));
+    }
+    Ok(n)
+}
+
+/// `stop`: a text, or several.
+pub(in crate::dialect) fn stop(fields: &mut Fields<'_>) -> Result<Vec<String>, ApiError> {
+    let Some(raw) = fields.take_raw("stop") else { return Ok(Vec::new()) };
+    let read = if raw.get().starts_with('"') {
+        serde_json::from_str(raw.get()).map(|text| vec![text])
+    } else {
+        serde_json::from_str(raw.get())
+    };
+    read.map_err(|_| ApiError::invalid("stop", "Invalid value for 'stop': a string or an array of strings is needed."))
+}
+
+/// `stream_options.include_usage`.
+pub(in crate::dialect) fn include_usage(
+    fields: &mut Fields<'_>,
+    table: &Table,
+    dropped: &mut Vec<String>,
+) -> Result<bool, ApiError> {
+    let at = "stream_options";
+    let Some(raw) = fields.take_raw(at) else { return Ok(false) };
+    let mut options = object(raw, at)?;
+    let include = options.take(at, "include_usage")?.unwrap_or_default();
+    table.settle(&options, at, "stream_options.", dropped)?;
+    Ok(include)
+}
+
+/// OpenAI takes no longer `user`, in characters, and coding agents send longer ones.
+const LONGEST_USER: usize = 64;
+
+/// `user`, as OpenAI takes it. A name that is too long would be refused; without one, the provider only knows less of whom it serves.
+pub(in crate::dialect) fn user<'a>(user: Option<&'a str>, dropped: &mut Vec<String>) -> Option<&'a str> {
+    let short = user.filter(|user| user.chars().nth(LONGEST_USER).is_none());
+    if short.is_none() && user.is_some() {
+        drop_hint(dropped, "user");
+    }
+    short
+}
+
+/// `stream_options`, as a provider is asked.
+#[derive(Serialize)]
+pub(in crate::dialect) struct StreamOptions {
+    pub include_usage: bool,
+}

@@ -1,0 +1,118 @@
+//! Usage: OpenAI's counts, which are inclusive as ours are, and the departures of compatible servers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::conversation::Usage;
+use crate::lenient::{Tokens, maybe};
+
+use super::json;
+
+/// `usage` as servers send it.
+#[derive(Debug, Default, Deserialize)]
+pub(in crate::dialect) struct Seen {
+    #[serde(default)]
+    prompt_tokens: Tokens,
+    #[serde(default)]
+    completion_tokens: Tokens,
+    #[serde(default)]
+    total_tokens: Tokens,
+    #[serde(default, deserialize_with = "maybe")]
+    prompt_tokens_details: Option<PromptSeen>,
+    #[serde(default, deserialize_with = "maybe")]
+    completion_tokens_details: Option<CompletionSeen>,
+    /// DeepSeek.
+    #[serde(default)]
+    prompt_cache_hit_tokens: Tokens,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct PromptSeen {
+    #[serde(default)]
+    cached_tokens: Tokens,
+    #[serde(default)]
+    cache_write_tokens: Tokens,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct CompletionSeen {
+    #[serde(default)]
+    reasoning_tokens: Tokens,
+}
+
+/// The usage in an answer of which nothing else is wanted.
+pub(in crate::dialect) fn of(body: &[u8]) -> Option<Usage> {
+    #[derive(Deserialize)]
+    struct Only {
+        #[serde(default, deserialize_with = "maybe")]
+        usage: Option<Seen>,
+    }
+    serde_json::from_slice::<Only>(body).ok()?.usage?.read()
+}
+
+impl Seen {
+    /// The counts, or nothing when the object held none.
+    pub fn read(&self) -> Option<Usage> {
+        let (input, output) = match (self.prompt_tokens.0, self.completion_tokens.0, self.total_tokens.0) {
+            (None, None, None) => return None,
+            (Some(input), None, Some(total)) => (input, total.saturating_sub(input)),
+            (None, Some(output), Some(total)) => (total.saturating_sub(output), output),
+            (input, output, _) => (input.unwrap_or_default(), output.unwrap_or_default()),
+        };
+        let prompt = self.prompt_tokens_details.as_ref();
+        let cached = prompt.and_then(|details| details.cached_tokens.0).or(self.prompt_cache_hit_tokens.0);
+        let cache_write = prompt.and_then(|details| details.cache_write_tokens.0).unwrap_or_default();
+        let details = self.completion_tokens_details.as_ref();
+        let reasoning = details.and_then(|details| details.reasoning_tokens.0).unwrap_or_default();
+        // xAI leaves reasoning out of `completion_tokens` and counts it in the total.
+        let apart = input.saturating_add(output).saturating_add(reasoning);
+        let output =
+            if reasoning > 0 && self.total_tokens.0 == Some(apart) { output.saturating_add(reasoning) } else { output };
+        Some(Usage { input, cached: cached.unwrap_or_default(), cache_write, output, reasoning })
+    }
+}
+
+/// `usage` as clients know it.
+#[derive(Debug, Serialize)]
+pub(in crate::dialect) struct Shown {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    total_tokens: u64,
+    prompt_tokens_details: PromptShown,
+    completion_tokens_details: CompletionShown,
+}
+
+#[derive(Debug, Serialize)]
+struct PromptShown {
+    cached_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cache_write_tokens: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct CompletionShown {
+    reasoning_tokens: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl From<Usage> for Shown {
+    fn from(usage: Usage) -> Self {
+        Self {
+            prompt_tokens: usage.input,
+            completion_tokens: usage.output,
+            total_tokens: usage.input.saturating_add(usage.output),
+            prompt_tokens_details: PromptShown { cached_tokens: usage.cached, cache_write_tokens: usage.cache_write },
+            completion_tokens_details: CompletionShown { reasoning_tokens: usage.reasoning },
+        }
+    }
+}
+
+/// Appends the chunk that holds nothing but usage; `head` is every chunk's beginning.
+pub(in crate::dialect) fn chunk(head: &[u8], usage: Usage, out: &mut Vec<u8>) {
+    out.extend_from_slice(head);
+    out.extend_from_slice(b"],\"usage\":");
+    json::append(out, &Shown::from(usage));
+    out.extend_from_slice(b"}\n\n");
+}

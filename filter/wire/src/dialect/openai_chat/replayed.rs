@@ -1,0 +1,137 @@
+//! What clients send back because it stood in an answer: seals on reasoning, as other surfaces of OpenAI's format wrap them. None
+//! of it is a wish: what serves the provider that sealed it is read, the rest is named and left out.
+//!
+//! | field | of | read |
+//! |---|---|---|
+//! | `extra_content.google.thought_signature`, on messages and calls | Gemini's compatible endpoint | Google's seal |
+//! | `provider_specific_fields.thought_signature`, on calls | LiteLLM | the same |
+//! | `reasoning_details[]` of the format `anthropic-claude-v1` | OpenRouter | Anthropic's thinking with its `signature`, and its encrypted `data` |
+//! | `reasoning_details[]` of the format `google-gemini-v1` | OpenRouter | `data`, the seal of the call that its `id` names |
+//!
+//! Sources: ai.google.dev, "Thought signatures", OpenAI compatibility; openrouter.ai, "Reasoning tokens"; docs.litellm.ai, "Gemini 3".
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::conversation::{Part, seal};
+use crate::dialect::few::Few;
+use crate::dialect::fields::{Fields, drop_hint};
+use crate::lenient::{Text, maybe};
+
+/// Whose seals Google's are, and what leads one that came with a text: as the conversation has them.
+const GOOGLE: &str = "gemini";
+const OF_TEXT: &str = "text:";
+
+/// The most details of a message that are read.
+const MOST: usize = 1024;
+
+#[derive(Deserialize)]
+struct Extra<'a> {
+    #[serde(borrow, default, deserialize_with = "maybe")]
+    google: Option<Google<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Google<'a> {
+    #[serde(borrow, default)]
+    thought_signature: Text<'a>,
+}
+
+/// One of `reasoning_details`.
+#[derive(Deserialize)]
+struct Detail<'a> {
+    #[serde(borrow, default)]
+    r#type: Text<'a>,
+    #[serde(borrow, default)]
+    format: Text<'a>,
+    #[serde(borrow, default)]
+    id: Text<'a>,
+    #[serde(borrow, default)]
+    text: Text<'a>,
+    #[serde(borrow, default)]
+    signature: Text<'a>,
+    #[serde(borrow, default)]
+    data: Text<'a>,
+}
+
+fn google(signature: &str, of_text: bool) -> Part {
+    let lead = if of_text { OF_TEXT } else { "" };
+    Part::Thinking { text: String::new(), signature: Some(seal::mark(GOOGLE, &format!("{lead}{signature}"))) }
+}
+
+/// The seal in `extra_content`, of a message's text or of a call.
+pub(super) fn extra(fields: &mut Fields<'_>, of_text: bool, path: &str, dropped: &mut Vec<String>) -> Option<Part> {
+    let raw = fields.take_raw("extra_content")?;
+    let extra: Option<Extra<'_>> = serde_json::from_str(raw.get()).ok();
+    let seal = extra.and_then(|extra| extra.google).filter(|google| !google.thought_signature.is_empty());
+    name_unless(seal.is_some(), raw, path, dropped);
+    seal.map(|google| self::google(&google.thought_signature.0, of_text))
+}
+
+/// The seal in a call's `provider_specific_fields`.
+pub(super) fn specific(fields: &mut Fields<'_>, path: &str, dropped: &mut Vec<String>) -> Option<Part> {
+    let raw = fields.take_raw("provider_specific_fields")?;
+    let seal = serde_json::from_str::<Google<'_>>(raw.get()).ok();
+    let seal = seal.filter(|google| !google.thought_signature.is_empty());
+    name_unless(seal.is_some(), raw, path, dropped);
+    seal.map(|google| self::google(&google.thought_signature.0, false))
+}
+
+fn name_unless(used: bool, raw: &RawValue, path: &str, dropped: &mut Vec<String>) {
+    if !used && !matches!(raw.get(), "{}" | "[]") {
+        drop_hint(dropped, path);
+    }
+}
+
+/// What `reasoning_details` hold for those who sealed it.
+#[derive(Debug, Default)]
+pub(super) struct Details {
+    /// Anthropic's thinking.
+    pub thinking: Vec<Part>,
+    /// Google's seals, by the identifiers of their calls.
+    calls: Vec<(String, Part)>,
+}
+
+impl Details {
+    /// Reads them; what is of no use is named.
+    pub fn take(fields: &mut Fields<'_>, dropped: &mut Vec<String>) -> Self {
+        let mut read = Self::default();
+        let Some(raw) = fields.take_raw("reasoning_details") else { return read };
+        let details: Option<Few<Detail<'_>, MOST>> = serde_json::from_str(raw.get()).ok();
+        let mut used = true;
+        for detail in details.into_iter().flatten() {
+            used &= read.detail(detail);
+        }
+        name_unless(
+            used && !(read.thinking.is_empty() && read.calls.is_empty()),
+            raw,
+            "messages[].reasoning_details",
+            dropped,
+        );
+        read
+    }
+
+    /// Whether it is of use.
+    fn detail(&mut self, detail: Detail<'_>) -> bool {
+        match (&*detail.format.0, &*detail.r#type.0) {
+            ("anthropic-claude-v1", "reasoning.text") if !detail.signature.is_empty() => {
+                let (text, signature) = (detail.text.0.into_owned(), Some(detail.signature.0.into_owned()));
+                self.thinking.push(Part::Thinking { text, signature });
+            }
+            ("anthropic-claude-v1", "reasoning.encrypted") if !detail.data.is_empty() => {
+                self.thinking.push(Part::RedactedThinking { data: detail.data.0.into_owned() });
+            }
+            ("google-gemini-v1", "reasoning.encrypted") if !detail.data.is_empty() => {
+                self.calls.push((detail.id.0.into_owned(), google(&detail.data.0, false)));
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// The seal of the call that is `id`.
+    pub fn of_call(&mut self, id: &str) -> Option<Part> {
+        let place = self.calls.iter().position(|(known, _)| known == id)?;
+        Some(self.calls.swap_remove(place).1)
+    }
+}

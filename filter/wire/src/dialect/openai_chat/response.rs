@@ -1,0 +1,199 @@
+//! Whole answers. Written in OpenAI's shape; read from OpenAI and from any server like it.
+//!
+//! An assistant's message holds its parts by sort, so reading gives them in one order: thinking, text, refusal, tool
+//! calls. Several texts of one message become one.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::conversation::{Choice, Finish, Guises, Part, Response};
+use crate::dialect::bare;
+use crate::dialect::few::Few;
+use crate::dialect::functions::made_up_id;
+use crate::dialect::openai::chunks::MOST_CHOICES;
+use crate::dialect::openai::loose::{Block as BlockSeen, Count, Said, Sort, Text};
+use crate::dialect::openai::{error, json, usage, words};
+use crate::dialect::tiers;
+use crate::error::ApiError;
+use crate::lenient::maybe;
+
+use super::out::{Block, Call};
+
+#[derive(Deserialize)]
+struct Seen<'a> {
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    id: Text<'a>,
+    #[serde(borrow, default)]
+    model: Text<'a>,
+    #[serde(default)]
+    created: Count,
+    #[serde(borrow, default)]
+    choices: Option<Few<ChoiceSeen<'a>, MOST_CHOICES>>,
+    #[serde(default, deserialize_with = "maybe")]
+    usage: Option<usage::Seen>,
+    #[serde(borrow, default)]
+    service_tier: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct ChoiceSeen<'a> {
+    #[serde(borrow, default)]
+    message: Option<Said<'a>>,
+    #[serde(borrow, default)]
+    finish_reason: Text<'a>,
+}
+
+/// Reads an answer; an error hidden in it is an error here.
+pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
+    let seen: Seen<'_> = serde_json::from_slice(body)
+        .map_err(|error| bare::error(body).unwrap_or_else(|| ApiError::unreadable(&error)))?;
+    if let Some(raw) = seen.error {
+        return Err(error::inside(raw.get().as_bytes()));
+    }
+    let id = seen.id.0.into_owned();
+    let choices = seen.choices.unwrap_or_default();
+    if choices.is_empty() {
+        let none = || ApiError::bad_answer("The provider's answer holds no choices.");
+        return Err(bare::error(body).unwrap_or_else(none));
+    }
+    let choices =
+        (0..).zip(choices).map(|(index, choice)| read_choice(choice, &id, index)).collect::<Result<_, _>>()?;
+    Ok(Response {
+        id,
+        model: seen.model.0.into_owned(),
+        created: seen.created.0,
+        choices,
+        usage: seen.usage.and_then(|usage| usage.read()),
+        service_tier: (!seen.service_tier.is_empty()).then(|| seen.service_tier.0.into_owned()),
+        guises: Guises::none(),
+    })
+}
+
+fn read_choice(seen: ChoiceSeen<'_>, answer: &str, index: u32) -> Result<Choice, ApiError> {
+    let mut said = seen.message.unwrap_or_default();
+    let (reasoning, calls) = (said.reasoning(), said.calls());
+    let mut parts: Vec<Part> = said.thinking_blocks.take().unwrap_or_default().into_iter().map(block).collect();
+    if parts.is_empty() && !reasoning.is_empty() {
+        parts.push(Part::Thinking { text: reasoning.into_owned(), signature: None });
+    }
+    said.content.pieces(&mut |sort, text| {
+        let text = text.into_owned();
+        parts.push(match sort {
+            Sort::Text => Part::Text { text, cache: None },
+            Sort::Thinking => Part::Thinking { text, signature: None },
+            Sort::Refusal => Part::Refusal { text },
+        });
+    });
+    if !said.refusal.is_empty() {
+        parts.push(Part::Refusal { text: said.refusal.0.into_owned() });
+    }
+    let mut called = false;
+    for (call, seen) in calls.enumerate() {
+        called = true;
+        let function = seen.function.unwrap_or_default();
+        let id = if seen.id.is_empty() { made_up_id(answer, index, call) } else { seen.id.0.into_owned() };
+        let arguments = function.arguments().into_owned();
+        parts.push(Part::ToolCall { id, name: function.name.0.into_owned(), arguments });
+    }
+    let finish = match &*seen.finish_reason.0 {
+        "" if called => Finish::ToolCalls,
+        word => words::finish(word)?,
+    };
+    Ok(Choice { parts, finish })
+}
+
+fn block(seen: BlockSeen<'_>) -> Part {
+    if !seen.data.is_empty() {
+        return Part::RedactedThinking { data: seen.data.0.into_owned() };
+    }
+    let signature = (!seen.signature.is_empty()).then(|| seen.signature.0.into_owned());
+    Part::Thinking { text: seen.thinking.0.into_owned(), signature }
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: u64,
+    model: &'a str,
+    choices: Vec<ChoiceShown<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<usage::Shown>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_tier: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ChoiceShown<'a> {
+    index: usize,
+    message: MessageShown<'a>,
+    logprobs: Option<()>,
+    finish_reason: &'static str,
+}
+
+#[derive(Serialize)]
+struct MessageShown<'a> {
+    role: &'static str,
+    content: Option<Cow<'a, str>>,
+    refusal: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    thinking_blocks: Vec<Block<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<Call<'a>>,
+}
+
+/// Writes an answer; it is dated `now` unless the provider dated it.
+pub(super) fn write(response: &Response, now: u64) -> Vec<u8> {
+    let shown = Shown {
+        id: &response.id,
+        object: "chat.completion",
+        created: response.created.unwrap_or(now),
+        model: &response.model,
+        choices: response.choices.iter().enumerate().map(write_choice).collect(),
+        usage: response.usage.map(usage::Shown::from),
+        service_tier: response.service_tier.as_deref().and_then(tiers::openais),
+    };
+    json::body(&shown)
+}
+
+fn write_choice((index, choice): (usize, &Choice)) -> ChoiceShown<'_> {
+    let parts = || choice.parts.iter();
+    let content = json::joined(parts().filter_map(|part| match part {
+        Part::Text { text, .. } => Some(text.as_str()),
+        _ => None,
+    }));
+    let refusal = json::joined(parts().filter_map(|part| match part {
+        Part::Refusal { text } => Some(text.as_str()),
+        _ => None,
+    }));
+    let reasoning_content = json::joined(parts().filter_map(|part| match part {
+        Part::Thinking { text, .. } if !text.is_empty() => Some(text.as_str()),
+        _ => None,
+    }));
+    let tool_calls: Vec<_> = parts().filter_map(Call::of).collect();
+    let content = content.or_else(|| (tool_calls.is_empty() && refusal.is_none()).then_some(Cow::Borrowed("")));
+    let message = MessageShown {
+        role: "assistant",
+        content,
+        refusal,
+        reasoning_content,
+        thinking_blocks: if needs_blocks(&choice.parts) { parts().filter_map(Block::of).collect() } else { Vec::new() },
+        tool_calls,
+    };
+    ChoiceShown { index, message, logprobs: None, finish_reason: words::finish_reason(choice.finish) }
+}
+
+/// Whether `reasoning_content` alone could not say it: seals, encrypted blocks, or several blocks.
+fn needs_blocks(parts: &[Part]) -> bool {
+    let mut blocks = 0;
+    parts.iter().any(|part| {
+        blocks += usize::from(matches!(part, Part::Thinking { .. }));
+        matches!(part, Part::Thinking { signature: Some(_), .. } | Part::RedactedThinking { .. }) || blocks > 1
+    })
+}

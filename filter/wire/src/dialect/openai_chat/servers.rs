@@ -1,0 +1,64 @@
+//! Chat completions as providers speak them: OpenAI, and servers that depart from it as their [`variations`] say.
+
+use crate::conversation::Request;
+use crate::dialect::models::openai::OpenAi;
+use crate::dialect::openai::{chunks, error, peek, usage};
+use crate::dialect::provider::{ChatProvider, Departures, EVENTS, Headers, Passing, Provider, Serves};
+use crate::dialect::{Id, Written};
+use crate::error::ApiError;
+
+use super::variations;
+use super::write::write;
+use super::{Variation, response};
+
+/// OpenAI itself.
+pub static PROVIDER: Provider =
+    server(&variations::OPENAI, |request, model| write(request, model, &variations::OPENAI));
+
+/// Servers that know OpenAI's chat as it was before its reasoning models.
+pub static OLDER: Provider = server(&variations::OLDER, |request, model| write(request, model, &variations::OLDER));
+
+/// Servers that hand messages to the model's own template.
+pub static TEMPLATED: Provider =
+    server(&variations::TEMPLATED, |request, model| write(request, model, &variations::TEMPLATED));
+
+/// Groq.
+pub static GROQ: Provider = server(&variations::GROQ, |request, model| write(request, model, &variations::GROQ));
+
+/// Mistral.
+pub static MISTRAL: Provider =
+    server(&variations::MISTRAL, |request, model| write(request, model, &variations::MISTRAL));
+
+/// xAI.
+pub static XAI: Provider = server(&variations::XAI, |request, model| write(request, model, &variations::XAI));
+
+/// OpenRouter.
+pub static OPENROUTER: Provider =
+    server(&variations::OPENROUTER, |request, model| write(request, model, &variations::OPENROUTER));
+
+/// A server of this variation, and how a request is written for it.
+const fn server(variation: &Variation, write_request: fn(&Request, &str) -> Result<Written, ApiError>) -> Provider {
+    Provider {
+        id: Id::OpenAiChat,
+        path: |_, _| "/chat/completions".to_owned(),
+        headers: &Headers::OPENAI,
+        departs: Departures {
+            quirks: variation.quirks,
+            bounds: variation.bounds,
+            suits: |model| OpenAi::of(model).is_none_or(|model| model.calls_in_chat),
+        },
+        envelope: None,
+        bytes_per_100_tokens: 400,
+        stream_type: EVENTS,
+        read_error: |status, _, body| error::read(status, body),
+        peek_response: Some(peek::response),
+        usage_of: usage::of,
+        serves: Serves::Chat(ChatProvider {
+            rules: variation.rules,
+            write_request,
+            read_response: response::read,
+            stream_reader: || Box::<chunks::Reader>::default(),
+            passing: Some(Passing { peeker: || Box::<peek::Peeker>::default(), opener: None }),
+        }),
+    }
+}

@@ -1,0 +1,228 @@
+//! Writes a stream of chunks in OpenAI's shape, straight into the output.
+//!
+//! Empty pieces are not written. Usage is kept, and written once before the terminator when the client asked for it. A
+//! seal of reasoning is kept until its block is whole, and then written with the reasoning it seals
+//! (`thinking_blocks`). A tool call that ends without arguments gets `{}`, because clients parse them.
+
+use std::collections::BTreeSet;
+
+use crate::conversation::{StreamEvent, Usage, seal};
+use crate::dialect::openai::{error, json, usage, words};
+use crate::dialect::{Kept, Opening, StreamWriter};
+
+use super::out;
+
+/// The writer.
+#[derive(Debug)]
+pub(super) struct Writer {
+    opening: Opening,
+    /// Every chunk's beginning, up to its choices.
+    head: Vec<u8>,
+    choices: Vec<State>,
+    /// Bytes of reasoning and of seals that all of them hold.
+    sealed: usize,
+    /// How many calls of all of them are bare.
+    bare: usize,
+    usage: Option<Usage>,
+    ended: bool,
+}
+
+/// What is kept of one choice.
+#[derive(Debug, Default)]
+struct State {
+    number: u32,
+    /// Reasoning since the last seal.
+    thinking: String,
+    /// The seal so far.
+    signature: String,
+    /// How many blocks of reasoning were written.
+    blocks: usize,
+    /// Calls whose arguments have not begun.
+    bare: BTreeSet<u32>,
+}
+
+/// One piece of a delta: `{"name":"text"}`.
+fn piece(name: &str, text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+    json::append(out, text);
+    out.push(b'}');
+}
+
+impl Writer {
+    pub fn new(opening: Opening) -> Self {
+        let mut writer =
+            Self { opening, head: Vec::new(), choices: Vec::new(), sealed: 0, bare: 0, usage: None, ended: false };
+        writer.set_head("", "");
+        writer
+    }
+
+    fn set_head(&mut self, id: &str, model: &str) {
+        let model = if model.is_empty() { &self.opening.model } else { model };
+        json::chunk_head("chat.completion.chunk", id, self.opening.now, model, &mut self.head);
+    }
+
+    /// One chunk of one choice, with the delta that `delta` writes.
+    fn chunk(&self, choice: u32, finish: Option<&str>, out: &mut Vec<u8>, delta: impl FnOnce(&mut Vec<u8>)) {
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(b"{\"index\":");
+        json::append(out, &choice);
+        out.extend_from_slice(b",\"delta\":");
+        delta(out);
+        out.extend_from_slice(b",\"logprobs\":null,\"finish_reason\":");
+        json::append(out, &finish);
+        let tail: &[u8] = if self.opening.include_usage { b"}],\"usage\":null}\n\n" } else { b"}]}\n\n" };
+        out.extend_from_slice(tail);
+    }
+
+    fn text(&mut self, choice: u32, name: &str, text: &str, out: &mut Vec<u8>) {
+        if !text.is_empty() {
+            self.begin(choice, out);
+            self.chunk(choice, None, out, |out| piece(name, text, out));
+        }
+    }
+
+    /// A choice's first chunk names the role.
+    fn begin(&mut self, choice: u32, out: &mut Vec<u8>) -> Option<&mut State> {
+        let index = self.choices.iter().position(|state| state.number == choice).unwrap_or(self.choices.len());
+        if index == self.choices.len() {
+            self.choices.push(State { number: choice, ..State::default() });
+            self.chunk(choice, None, out, |out| out.extend_from_slice(br#"{"role":"assistant","content":""}"#));
+        }
+        self.choices.get_mut(index)
+    }
+
+    fn arguments(&self, choice: u32, call: u32, json: &str, out: &mut Vec<u8>) {
+        self.chunk(choice, None, out, |out| {
+            out.extend_from_slice(b"{\"tool_calls\":[{\"index\":");
+            json::append(out, &call);
+            out.extend_from_slice(b",\"function\":");
+            piece("arguments", json, out);
+            out.extend_from_slice(b"}]}");
+        });
+    }
+
+    fn block(&self, choice: u32, block: &out::Block<'_>, out: &mut Vec<u8>) {
+        self.chunk(choice, None, out, |out| {
+            out.extend_from_slice(b"{\"thinking_blocks\":[");
+            json::append(out, block);
+            out.extend_from_slice(b"]}");
+        });
+    }
+
+    /// Writes the blocks whose seals are whole, because something else than more of them has come.
+    fn seal(&mut self, out: &mut Vec<u8>) {
+        for index in 0..self.choices.len() {
+            let Some(state) = self.choices.get_mut(index).filter(|state| !state.signature.is_empty()) else { continue };
+            let (thinking, signature) = (std::mem::take(&mut state.thinking), std::mem::take(&mut state.signature));
+            self.sealed = self.sealed.saturating_sub(thinking.len() + signature.len());
+            let (number, index) = (state.number, Some(state.blocks));
+            state.blocks += 1;
+            let block = out::Block::Thinking { index, thinking: &thinking, signature: Some(&signature) };
+            self.block(number, &block, out);
+        }
+    }
+
+    fn tool_call(&mut self, choice: u32, call: u32, id: &str, name: &str, out: &mut Vec<u8>) {
+        if self.begin(choice, out).is_some_and(|state| state.bare.insert(call)) {
+            self.bare += 1;
+        }
+        self.chunk(choice, None, out, |out| {
+            out.extend_from_slice(b"{\"tool_calls\":[{\"index\":");
+            json::append(out, &call);
+            out.extend_from_slice(b",\"id\":");
+            json::append(out, id);
+            out.extend_from_slice(b",\"type\":\"function\",\"function\":{\"name\":");
+            json::append(out, name);
+            out.extend_from_slice(b",\"arguments\":\"\"}}]}");
+        });
+    }
+
+    fn finish(&mut self, choice: u32, reason: &str, out: &mut Vec<u8>) {
+        let bare = self.begin(choice, out).map(|state| std::mem::take(&mut state.bare)).unwrap_or_default();
+        self.bare = self.bare.saturating_sub(bare.len());
+        for call in bare {
+            self.arguments(choice, call, "{}", out);
+        }
+        self.chunk(choice, Some(reason), out, |out| out.extend_from_slice(b"{}"));
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        if let Some(usage) = self.usage.filter(|_| self.opening.include_usage) {
+            usage::chunk(&self.head, usage, out);
+        }
+        out.extend_from_slice(b"data: [DONE]\n\n");
+        self.ended = true;
+    }
+}
+
+impl StreamWriter for Writer {
+    fn write(&mut self, event: &StreamEvent, out: &mut Vec<u8>) {
+        if self.ended {
+            return;
+        }
+        match event {
+            StreamEvent::Signature { signature, .. } if !seal::begins(signature) => {}
+            StreamEvent::Error(_) => {}
+            _ => self.seal(out),
+        }
+        match event {
+            StreamEvent::Start { id, model } => {
+                if self.choices.is_empty() {
+                    self.set_head(id, model);
+                    self.begin(0, out);
+                }
+            }
+            StreamEvent::Text { choice, text } => {
+                // What was not sealed by now will not be.
+                let idle = self.begin(*choice, out).map(|state| std::mem::take(&mut state.thinking));
+                self.sealed = self.sealed.saturating_sub(idle.map_or(0, |thinking| thinking.len()));
+                self.text(*choice, "content", text, out);
+            }
+            StreamEvent::Refusal { choice, text } => self.text(*choice, "refusal", text, out),
+            StreamEvent::Thinking { choice, text } => {
+                if let Some(state) = self.begin(*choice, out) {
+                    state.thinking.push_str(text);
+                    self.sealed = self.sealed.saturating_add(text.len());
+                }
+                self.text(*choice, "reasoning_content", text, out);
+            }
+            StreamEvent::Signature { choice, signature } => {
+                if let Some(state) = self.begin(*choice, out) {
+                    state.signature.push_str(signature);
+                    self.sealed = self.sealed.saturating_add(signature.len());
+                }
+            }
+            StreamEvent::RedactedThinking { choice, data } => {
+                let index = self.begin(*choice, out).map(|state| {
+                    state.blocks += 1;
+                    state.blocks - 1
+                });
+                self.block(*choice, &out::Block::RedactedThinking { index, data }, out);
+            }
+            StreamEvent::ToolCall { choice, call, id, name } => self.tool_call(*choice, *call, id, name, out),
+            StreamEvent::Arguments { choice, call, json } => {
+                if !json.is_empty() {
+                    if self.begin(*choice, out).is_some_and(|state| state.bare.remove(call)) {
+                        self.bare = self.bare.saturating_sub(1);
+                    }
+                    self.arguments(*choice, *call, json, out);
+                }
+            }
+            StreamEvent::Finish { choice, finish } => self.finish(*choice, words::finish_reason(*finish), out),
+            StreamEvent::Usage(usage) => self.usage = Some(*usage),
+            StreamEvent::Ping => out.extend_from_slice(b": ping\n\n"),
+            StreamEvent::Error(error) => {
+                error::chunk(error, out);
+                self.ended = true;
+            }
+            StreamEvent::End => self.end(out),
+        }
+    }
+
+    fn kept(&self) -> Kept {
+        let bytes = self.head.len().saturating_add(self.sealed);
+        Kept { begun: 0, bytes, pieces: self.choices.len().saturating_add(self.bare) }
+    }
+}

@@ -1,0 +1,138 @@
+//! Every field of a request that the dialect knows, and what becomes of it; the reader decides by this table about what
+//! it did not map.
+
+use super::super::Fate::{Dropped, Mapped, Refused};
+use super::super::openai::table::Table;
+use super::super::{Field, fates};
+
+/// Fields by path; `[]` stands for any place in an array. What is not here is refused as unknown.
+///
+/// A refused field passes when its value is the default that changes nothing (`"logprobs": false`). Dropped are wishes
+/// about storage, routing and wording that leave the meaning of the answer alone: `verbosity` asks for longer or
+/// shorter words, `store` and `metadata` for what a dashboard shows, `prompt_cache_*` and `safety_identifier` are
+/// addresses in the provider's own house.
+pub const FIELDS: &[Field; 79] = &[
+    ("model", Mapped, "the target's model"),
+    ("messages", Mapped, ""),
+    ("max_completion_tokens", Mapped, "where a provider must be told one, 4096 when absent"),
+    ("max_tokens", Mapped, "the same; `max_completion_tokens` goes first"),
+    ("temperature", Mapped, "where a provider takes up to 1 only, above it is 1"),
+    ("top_p", Mapped, ""),
+    ("top_k", Mapped, "an extension to OpenAI's format"),
+    ("n", Mapped, "above 1 a 400 where the provider gives one answer"),
+    ("stop", Mapped, "a text or several"),
+    ("seed", Mapped, "left out where the provider has none"),
+    ("frequency_penalty", Mapped, "other than 0 a 400 where the provider has none"),
+    ("presence_penalty", Mapped, "the same"),
+    (
+        "response_format",
+        Mapped,
+        "`json_schema` is enforced by the provider; `json_object` is where it can, else asked for in words; `text` is nothing",
+    ),
+    ("tools", Mapped, "functions"),
+    ("tool_choice", Mapped, "`auto`, `none`, `required`, or a function. A call required without `tools` is a 400"),
+    (
+        "parallel_tool_calls",
+        Mapped,
+        "where a provider cannot be kept from several, the first is kept of an answer; nothing without tools",
+    ),
+    ("stream", Mapped, ""),
+    ("stream_options", Mapped, "see `include_usage`"),
+    ("reasoning_effort", Mapped, "the provider's words for it, or a budget of tokens"),
+    (
+        "thinking",
+        Mapped,
+        "Anthropic's parameter, an extension to OpenAI's format; not together with `reasoning_effort`",
+    ),
+    ("service_tier", Mapped, "left out where the provider has no such class"),
+    ("user", Mapped, "left out where the provider has no place for it"),
+    ("logit_bias", Refused, "passes when `{}`"),
+    ("logprobs", Refused, "passes when `false`"),
+    ("top_logprobs", Refused, "passes when 0"),
+    ("audio", Refused, ""),
+    ("modalities", Refused, "passes when `[\"text\"]`"),
+    ("prediction", Refused, ""),
+    ("web_search_options", Refused, ""),
+    ("function_call", Refused, "passes when `\"none\"` or `\"auto\"`"),
+    ("functions", Refused, "passes when `[]`"),
+    ("metadata", Dropped, "carried to OpenAI's models in Responses"),
+    ("store", Dropped, "the same"),
+    ("prompt_cache_key", Dropped, "the same"),
+    ("prompt_cache_retention", Dropped, ""),
+    ("prompt_cache_options", Dropped, ""),
+    ("moderation", Dropped, ""),
+    ("safety_identifier", Dropped, "as `metadata`"),
+    ("verbosity", Dropped, "the same, to GPT-5 and newer"),
+    ("stream_options.include_usage", Mapped, "decides whether the client's stream ends with a usage chunk"),
+    ("stream_options.include_obfuscation", Dropped, ""),
+    ("messages[].role", Mapped, "`system`, `developer`, `user`, `assistant`, `tool`"),
+    ("messages[].content", Mapped, "text or parts"),
+    ("messages[].name", Mapped, "left out where the provider has none"),
+    ("messages[].refusal", Mapped, "text"),
+    ("messages[].tool_calls", Mapped, "calls of functions"),
+    ("messages[].tool_call_id", Mapped, "whose result it is"),
+    ("messages[].reasoning_content", Mapped, "left out where the provider wants a seal with it"),
+    ("messages[].reasoning", Mapped, "as `reasoning_content`"),
+    ("messages[].thinking_blocks", Mapped, "reasoning with its seals, each for the provider that made it"),
+    ("messages[].cache_control", Mapped, "a mark for the cache, where the provider takes one"),
+    ("messages[].annotations", Dropped, ""),
+    ("messages[].audio", Refused, ""),
+    (
+        "messages[].reasoning_details",
+        Mapped,
+        "OpenRouter's: what Anthropic or Google has sealed, for the provider that made it; the rest is left out",
+    ),
+    ("messages[].extra_content", Mapped, "Google's `thought_signature`; the rest is left out"),
+    ("messages[].provider_specific_fields", Dropped, ""),
+    ("messages[].prefix", Refused, "passes when `false`"),
+    ("messages[].function_call", Refused, "passes when `\"none\"` or `\"auto\"`"),
+    ("messages[].content[].text", Mapped, ""),
+    ("messages[].content[].refusal", Mapped, "text"),
+    (
+        "messages[].content[].image_url",
+        Mapped,
+        "JPEG, PNG, GIF or WebP in base64, or an http(s) URL where the provider fetches it. A PDF is a file",
+    ),
+    ("messages[].content[].file", Mapped, "`file_data` in base64, PDF"),
+    ("messages[].content[].cache_control", Mapped, "as on a message"),
+    ("messages[].content[].prompt_cache_breakpoint", Dropped, ""),
+    ("messages[].content[].input_audio", Refused, ""),
+    ("messages[].content[].file.file_id", Refused, ""),
+    (
+        "messages[].tool_calls[].function",
+        Mapped,
+        "`name` and `arguments`; a 400 where the provider wants an object and they are none",
+    ),
+    ("messages[].tool_calls[].id", Mapped, "[as the provider takes it](#identifiers-and-names)"),
+    ("messages[].tool_calls[].extra_content", Mapped, "as on a message"),
+    ("messages[].tool_calls[].provider_specific_fields", Mapped, "LiteLLM's: Google's `thought_signature`"),
+    ("messages[].tool_calls[].cache_control", Dropped, ""),
+    ("messages[].tool_calls[].custom", Refused, ""),
+    ("tools[].function", Mapped, "`name`, `description`, `parameters`, `strict`"),
+    ("tools[].cache_control", Mapped, "as on a message"),
+    ("tools[].custom", Refused, ""),
+    ("tool_choice.function", Mapped, "its `name`"),
+    ("tool_choice.allowed_tools", Refused, ""),
+    ("tool_choice.custom", Refused, ""),
+    (
+        "response_format.json_schema",
+        Mapped,
+        "`schema`; its name, description and `strict` where the provider has a place for them",
+    ),
+];
+
+/// How the table is read.
+pub(super) const TABLE: Table = Table { fates: &fates(FIELDS), changes_nothing };
+
+/// Whether a field holds the value that OpenAI assumes without it.
+fn changes_nothing(path: &str, value: &str) -> bool {
+    match path.rsplit('.').next().unwrap_or(path) {
+        "logprobs" | "prefix" => value == "false",
+        "top_logprobs" => value == "0",
+        "logit_bias" => value == "{}",
+        "modalities" => value == r#"["text"]"#,
+        "functions" => value == "[]",
+        "function_call" => matches!(value, r#""none""# | r#""auto""#),
+        _ => false,
+    }
+}

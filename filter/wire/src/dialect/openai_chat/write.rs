@@ -1,0 +1,276 @@
+//! Writes a request for a provider: OpenAI, or a server like it that takes more (see [`Variation`](super::Variation)).
+//!
+//! Where a message holds what OpenAI's cannot: the result of a tool call becomes a message of its own; pictures and
+//! documents in it follow the results in a user message; earlier reasoning, caching marks, `top_k`, a tool's error
+//! flag and a `user` of more than 64 characters are left out and named in [`Written::dropped`]. What is said of reasoning, and the
+//! parameters of chance beside it, are [`reasoning`]'s to decide. A streamed request always asks for usage, since the
+//! gateway accounts for it.
+
+use std::borrow::Cow;
+
+use crate::conversation::{CacheMark, Message, OutputFormat, Part, Reasoning, Request, Role, Source, Tool, ToolChoice};
+use crate::dialect::Written;
+use crate::dialect::at;
+use crate::dialect::bounds::Numbers;
+use crate::dialect::data_uri::{Url, file_name};
+use crate::dialect::fields::drop_hint;
+use crate::dialect::openai::carried::Carried;
+use crate::dialect::openai::reasoning::{Plan, Surface};
+use crate::dialect::openai::request::{self, StreamOptions};
+use crate::dialect::openai::{json, table};
+use crate::dialect::schema;
+use crate::error::ApiError;
+
+use super::Variation;
+use super::body::{
+    Body, ChoiceOut, ContentOut, FileOut, FormatOut, FunctionOut, ImageOut, MarkOut, MessageOut, NameOut, PartOut,
+    SchemaOut, ThinkingOut, ToolOut,
+};
+use super::out::{Block, Call};
+
+/// Writes `request` under the provider's name for the model.
+pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Result<Written, ApiError> {
+    let extensions = variation.extensions;
+    let mut dropped = request.dropped.clone();
+    let numbers = Numbers::of(request, variation.bounds, &mut dropped)?;
+    let mut writer = Writer { extensions, dropped, carried: Vec::new(), messages: Vec::new() };
+    for (index, message) in request.messages.iter().enumerate() {
+        writer.message(message).map_err(|(word, part)| {
+            let path = at::content(index, message, part);
+            ApiError {
+                message: format!("'{path}' holds {word} that the provider has no place for."),
+                ..table::refused(&path)
+            }
+        })?;
+    }
+    writer.flush();
+    let tools = request.tools.iter().map(|tool| writer.tool(tool)).collect();
+    let (plan, thinking) = match extensions {
+        true => extended(request),
+        false => (Plan::of(request, model, Surface::Chat, &mut writer.dropped)?, None),
+    };
+    let top_k = writer.extension(numbers.top_k, "top_k");
+    let user = request::user(request.user.as_deref(), &mut writer.dropped);
+    let carried = Carried::of(request, model, Surface::Chat, &mut writer.dropped);
+    let body = Body {
+        model,
+        tools,
+        tool_choice: request.tool_choice.as_ref().map(choice),
+        parallel_tool_calls: request.parallel_tool_calls,
+        response_format: request.output.as_ref().map(|output| writer.format(output)),
+        max_completion_tokens: plan.max_tokens,
+        temperature: plan.temperature.and(numbers.temperature),
+        top_p: plan.top_p.and(numbers.top_p),
+        top_k,
+        stop: &request.stop,
+        seed: numbers.seed,
+        frequency_penalty: numbers.frequency_penalty,
+        presence_penalty: numbers.presence_penalty,
+        n: numbers.n,
+        reasoning_effort: plan.effort,
+        thinking,
+        user,
+        service_tier: request.service_tier.as_deref(),
+        metadata: carried.metadata,
+        prompt_cache_key: carried.prompt_cache_key,
+        safety_identifier: carried.safety_identifier,
+        store: carried.store,
+        verbosity: carried.verbosity,
+        stream: request.stream.then_some(true),
+        stream_options: request.stream.then_some(StreamOptions { include_usage: true }),
+        messages: writer.messages,
+    };
+    Ok(Written { body: json::body(&body), dropped: writer.dropped })
+}
+
+/// Reasoning and chance for a server that makes of them what its models want, and knows Anthropic's `thinking`.
+fn extended(request: &Request) -> (Plan<'_>, Option<ThinkingOut>) {
+    let (effort, thinking) = match &request.reasoning {
+        None => (None, None),
+        Some(Reasoning::Effort(word) | Reasoning::Work(word)) => (Some(word.as_str()), None),
+        Some(Reasoning::Budget(tokens)) => (None, Some(ThinkingOut::Enabled { budget_tokens: *tokens })),
+        Some(Reasoning::Disabled) => (None, Some(ThinkingOut::Disabled)),
+        Some(Reasoning::Adaptive) => (None, Some(ThinkingOut::Adaptive)),
+    };
+    let Request { temperature, top_p, max_tokens, .. } = *request;
+    (Plan { effort, temperature, top_p, max_tokens }, thinking)
+}
+
+fn choice(choice: &ToolChoice) -> ChoiceOut<'_> {
+    match choice {
+        ToolChoice::Auto => ChoiceOut::Word("auto"),
+        ToolChoice::None => ChoiceOut::Word("none"),
+        ToolChoice::Required => ChoiceOut::Word("required"),
+        ToolChoice::Named(name) => ChoiceOut::Named { r#type: "function", function: NameOut { name } },
+    }
+}
+
+fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::System => "system",
+        Role::Developer => "developer",
+        Role::User => "user",
+        Role::Assistant => "assistant",
+        Role::Tool => "tool",
+    }
+}
+
+/// What gathers while messages are written.
+struct Writer<'a> {
+    extensions: bool,
+    dropped: Vec<String>,
+    messages: Vec<MessageOut<'a>>,
+    /// Pictures and documents of tool results, for the user message after the last of them.
+    carried: Vec<PartOut<'a>>,
+}
+
+/// What a message cannot hold, and the part that is it.
+type Misplaced<'a> = (&'static str, Option<&'a Part>);
+
+impl<'a> Writer<'a> {
+    /// `value` where the server takes it; otherwise it is named as dropped.
+    fn extension<T>(&mut self, value: Option<T>, name: &str) -> Option<T> {
+        if value.is_none() || self.extensions {
+            return value;
+        }
+        self.drop(name);
+        None
+    }
+
+    fn drop(&mut self, name: &str) {
+        drop_hint(&mut self.dropped, name);
+    }
+
+    fn mark(&mut self, mark: &'a Option<CacheMark>) -> Option<MarkOut<'a>> {
+        let mark = self.extension(mark.as_ref(), "cache_control")?;
+        Some(MarkOut { r#type: "ephemeral", ttl: mark.ttl.as_deref() })
+    }
+
+    fn tool(&mut self, tool: &'a Tool) -> ToolOut<'a> {
+        ToolOut {
+            r#type: "function",
+            function: FunctionOut {
+                name: &tool.name,
+                description: tool.description.as_deref(),
+                parameters: schema::object(tool.parameters.as_ref()),
+                strict: match self.extensions {
+                    true => tool.strict,
+                    false => schema::strict_tool(tool, &mut self.dropped),
+                },
+            },
+            cache_control: self.mark(&tool.cache),
+        }
+    }
+
+    fn format(&mut self, output: &'a OutputFormat) -> FormatOut<'a> {
+        let OutputFormat::JsonSchema { name, description, schema, strict } = output else {
+            return FormatOut::JsonObject;
+        };
+        let strict = if self.extensions { *strict } else { schema::strict_answer(output, &mut self.dropped) };
+        FormatOut::JsonSchema { json_schema: SchemaOut { name, description: description.as_deref(), schema, strict } }
+    }
+
+    fn message(&mut self, message: &'a Message) -> Result<(), Misplaced<'a>> {
+        let mut out = MessageOut { role: role_word(message.role), name: message.name.as_deref(), ..Default::default() };
+        let mut spoken = Vec::new();
+        let mut results = false;
+        for part in &message.parts {
+            match part {
+                Part::ToolResult { call, content, is_error, cache } => {
+                    results = true;
+                    if *is_error {
+                        self.drop("is_error");
+                    }
+                    let cache_control = self.mark(cache);
+                    let content = Some(self.result(call, content)?);
+                    let name = message.name.as_deref().filter(|_| message.role == Role::Tool);
+                    let tool_call_id = Some(call.as_str());
+                    let result =
+                        MessageOut { role: "tool", name, tool_call_id, content, cache_control, ..Default::default() };
+                    self.messages.push(result);
+                }
+                Part::ToolCall { .. } if message.role == Role::Assistant => out.tool_calls.extend(Call::of(part)),
+                Part::ToolCall { .. } => return Err(("a tool call", Some(part))),
+                Part::Thinking { .. } | Part::RedactedThinking { .. } if message.role == Role::Assistant => {
+                    out.thinking_blocks.extend(self.extension(Block::of(part), "thinking_blocks"));
+                }
+                Part::Thinking { .. } | Part::RedactedThinking { .. } => return Err(("reasoning", Some(part))),
+                Part::Refusal { .. } if message.role != Role::Assistant => return Err(("a refusal", Some(part))),
+                Part::Image { .. } | Part::Document { .. } if message.role != Role::User => {
+                    return Err(("media", Some(part)));
+                }
+                _ => spoken.push(part),
+            }
+        }
+        if results && spoken.is_empty() && out.tool_calls.is_empty() {
+            return Ok(());
+        }
+        if message.role == Role::Tool {
+            return Err(("something besides the result of a tool call", message.parts.last()));
+        }
+        self.flush();
+        match spoken.as_slice() {
+            [Part::Refusal { text }] => out.refusal = Some(text),
+            [] if !out.tool_calls.is_empty() => {}
+            _ => out.content = Some(self.content(&spoken)?),
+        }
+        self.messages.push(out);
+        Ok(())
+    }
+
+    fn content(&mut self, parts: &[&'a Part]) -> Result<ContentOut<'a>, Misplaced<'a>> {
+        match parts {
+            [] => Ok(ContentOut::Text("")),
+            [Part::Text { text, cache }] if cache.is_none() || !self.extensions => {
+                self.mark(cache);
+                Ok(ContentOut::Text(text))
+            }
+            _ => parts.iter().map(|part| self.part(part)).collect::<Result<_, _>>().map(ContentOut::Parts),
+        }
+    }
+
+    fn part(&mut self, part: &'a Part) -> Result<PartOut<'a>, Misplaced<'a>> {
+        Ok(match part {
+            Part::Text { text, cache } => PartOut::Text { text: Cow::Borrowed(text), cache_control: self.mark(cache) },
+            Part::Image { source, detail, cache } => PartOut::ImageUrl {
+                image_url: ImageOut { url: Url(source), detail: detail.as_deref() },
+                cache_control: self.mark(cache),
+            },
+            Part::Document { source: Source::Url(_), .. } => return Err(("a document by its address", Some(part))),
+            Part::Document { source, name, cache } => PartOut::File {
+                file: FileOut { filename: file_name(name.as_deref(), source), file_data: Url(source) },
+                cache_control: self.mark(cache),
+            },
+            Part::Refusal { text } => PartOut::Refusal { refusal: text },
+            _ => return Err(("a part", Some(part))),
+        })
+    }
+
+    /// The content of a tool's result; what it may not hold is kept for the message after it.
+    fn result(&mut self, call: &str, parts: &'a [Part]) -> Result<ContentOut<'a>, Misplaced<'a>> {
+        let mut kept = Vec::new();
+        let mut told = false;
+        for part in parts {
+            match part {
+                Part::Image { .. } | Part::Document { .. } if !self.extensions => {
+                    if !std::mem::replace(&mut told, true) {
+                        let text = Cow::Owned(format!("From the result of tool call {call}:"));
+                        self.carried.push(PartOut::Text { text, cache_control: None });
+                    }
+                    let part = self.part(part)?;
+                    self.carried.push(part);
+                }
+                Part::Text { .. } | Part::Image { .. } | Part::Document { .. } => kept.push(part),
+                _ => return Err(("a tool's result with something besides text and media", Some(part))),
+            }
+        }
+        self.content(&kept)
+    }
+
+    fn flush(&mut self) {
+        if !self.carried.is_empty() {
+            let content = Some(ContentOut::Parts(std::mem::take(&mut self.carried)));
+            self.messages.push(MessageOut { role: "user", content, ..Default::default() });
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! OpenAI's embeddings: `POST /v1/embeddings`, as a client speaks it to us and as we speak it to a provider.
+//!
+//! Errors and usage are those of OpenAI's chat completions. Beyond OpenAI's own fields a request may hold `input_type`, which
+//! clients of compatible servers know: what the vectors are for, in Cohere's words.
+//!
+//! Source: OpenAI's Python SDK (`src/openai/types/embedding_create_params.py`, `create_embedding_response.py`), which asks for
+//! base64 unless told otherwise.
+
+mod request;
+mod response;
+
+#[cfg(test)]
+mod tests;
+
+use crate::embedding::Encoding;
+
+use super::client::{Asks, Client, EmbeddingsClient, Shape};
+use super::openai::{self, error, usage};
+use super::provider::{Departures, EVENTS, EmbeddingsProvider, Headers, Provider, Serves};
+use super::{Fate, Field, Id};
+
+/// Every field of a request, and its fate. What is not here is refused as unknown.
+pub const FIELDS: &[Field] = &[
+    ("model", Fate::Mapped, "the target's model"),
+    ("input", Fate::Mapped, "texts; tokens are a 400 where the provider takes none"),
+    ("dimensions", Fate::Mapped, "Cohere's `output_dimension`, Gemini's `outputDimensionality`"),
+    ("encoding_format", Fate::Mapped, "the answer's vectors are in it, whatever the provider gave"),
+    ("user", Fate::Mapped, "left out where the provider has none"),
+    ("input_type", Fate::Mapped, "Cohere's `input_type`, `search_document` when absent; Gemini's `taskType`"),
+];
+
+/// Whether an answer's vectors are written in another encoding than was asked for.
+pub fn departs(body: &[u8], wanted: Encoding) -> bool {
+    response::encoding(body).is_some_and(|written| written != wanted)
+}
+
+/// OpenAI embeddings, as clients speak them.
+pub static CLIENT: Client = Client {
+    provider: &PROVIDER,
+    shape: Shape { asked: "input", ..Shape::CHAT },
+    own_names: &[],
+    runs_tool: |_| false,
+    manner: &openai::MANNER,
+    asks: Asks::Embeddings(EmbeddingsClient { read_request: request::read, write_response: response::write }),
+};
+
+/// OpenAI embeddings, as providers speak them.
+pub static PROVIDER: Provider = Provider {
+    id: Id::OpenAiEmbeddings,
+    path: |_, _| "/embeddings".to_owned(),
+    headers: &Headers::OPENAI,
+    departs: Departures::NONE,
+    envelope: None,
+    bytes_per_100_tokens: 400,
+    stream_type: EVENTS,
+    read_error: |status, _, body| error::read(status, body),
+    peek_response: Some(response::peek),
+    usage_of: usage::of,
+    serves: Serves::Embeddings(EmbeddingsProvider {
+        write_request: |request, model| Ok(request::write(request, model)),
+        read_response: response::read,
+    }),
+};

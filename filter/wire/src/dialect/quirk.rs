@@ -1,0 +1,418 @@
+//! How a server departs from a format that it speaks otherwise: which fields it calls by another name, which it has no words
+//! for. Quirks are data; here they are applied to a request's JSON, a client's own or one that was written for the server.
+//!
+//! What no quirk names keeps its bytes. It is a look at the top level and, where a quirk names a field of messages, at each
+//! message's: for servers that have quirks, and for nobody else.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::error::{ApiError, ErrorKind};
+use crate::order;
+
+use super::aliases::{Ids, Rule};
+use super::bounds::{Bound, Bounds, Verdict};
+use super::fields::drop_hint;
+
+/// The fields of messages begin with it.
+const IN_MESSAGES: &str = "messages[].";
+
+/// Those of their calls.
+const IN_CALLS: &str = "messages[].tool_calls[].";
+
+/// One departure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quirk {
+    /// The field, as the format's own table of fields calls it: `seed`, `messages[].name`.
+    pub field: &'static str,
+    /// What becomes of it.
+    pub becomes: Becomes,
+}
+
+/// What becomes of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Becomes {
+    /// It has this name there. What a request has under this name too gives way.
+    Renamed(&'static str),
+    /// Where it has the first value, it gets the second; both are JSON.
+    Replaced(&'static str, &'static str),
+    /// It is a hint that the server has no words for: left out, and the client is told.
+    Dropped,
+    /// The server does by itself what it asks for, or never does: left out.
+    Omitted,
+    /// It would change the answer and cannot be said: 400, unless it has one of these values, which change nothing, and are left out.
+    Refused(&'static [&'static str]),
+    /// The server knows the field, and only these values of it: 400 for any other.
+    Only(&'static [&'static str]),
+    /// It ties a call and its result, and the server takes only some: others are replaced in both.
+    CallId(Rule),
+}
+
+/// Places in a body, in order, and what is to stand there.
+pub type Edits = Vec<(Range<usize>, String)>;
+
+/// What quirks make of a request.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Adapted {
+    /// What is to be changed.
+    pub edits: Edits,
+    /// The fields that were dropped.
+    pub dropped: Vec<String>,
+}
+
+/// What is to be changed in `body`, or why it cannot be said to this server, which takes numbers within `bounds`.
+pub fn adapt<'q>(body: &[u8], quirks: impl Iterator<Item = &'q Quirk>, bounds: Bounds) -> Result<Adapted, ApiError> {
+    let quirks: Vec<&Quirk> = quirks.collect();
+    let text = str::from_utf8(body).map_err(|_| unreadable())?;
+    let rule = quirks.iter().find_map(|quirk| match quirk.becomes {
+        Becomes::CallId(rule) => Some(rule),
+        _ => None,
+    });
+    let mut pass = Pass { text, quirks: &quirks, bounds, ids: rule.map(Ids::new), adapted: Adapted::default() };
+    let top = Entries::read(text)?;
+    pass.object(&top, "")?;
+    if quirks.iter().any(|quirk| quirk.field.starts_with(IN_MESSAGES)) {
+        let messages = top.0.iter().find(|(key, _)| name_of(key) == "messages");
+        // What is no list of objects is the server's to refuse.
+        let messages = messages.and_then(|(_, list)| serde_json::from_str::<Vec<&RawValue>>(list.get()).ok());
+        for message in messages.unwrap_or_default().iter().filter(|message| message.get().starts_with('{')) {
+            pass.message(&Entries::read(message.get())?)?;
+        }
+    }
+    order::by_numbers(&mut pass.adapted.edits, |(range, _)| (range.start as u64, range.end as u64));
+    Ok(pass.adapted)
+}
+
+/// The body with its edits.
+pub fn edited(body: &[u8], edits: &Edits) -> Vec<u8> {
+    let grown: usize = edits.iter().map(|(_, text)| text.len()).sum();
+    let mut out = Vec::with_capacity(body.len().saturating_add(grown));
+    let mut done = 0;
+    for (range, text) in edits {
+        out.extend_from_slice(body.get(done..range.start).unwrap_or_default());
+        out.extend_from_slice(text.as_bytes());
+        done = range.end;
+    }
+    out.extend_from_slice(body.get(done..).unwrap_or_default());
+    out
+}
+
+/// The fields of an object, in order: names and values as they are written.
+struct Entries<'a>(Vec<(&'a RawValue, &'a RawValue)>);
+
+impl<'a> Entries<'a> {
+    fn read(object: &'a str) -> Result<Self, ApiError> {
+        serde_json::from_str(object).map_err(|_| unreadable())
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Entries<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de>, A::Error> {
+                let mut entries = Vec::with_capacity(16);
+                while let Some(entry) = map.next_entry::<&RawValue, &RawValue>()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+/// A name as it is meant, whatever escapes it is written with.
+fn name_of(key: &RawValue) -> Cow<'_, str> {
+    #[derive(Deserialize)]
+    #[serde(transparent)]
+    struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+    serde_json::from_str::<Name<'_>>(key.get()).map(|name| name.0).unwrap_or_default()
+}
+
+struct Pass<'a> {
+    text: &'a str,
+    quirks: &'a [&'a Quirk],
+    bounds: Bounds,
+    /// Identifiers so far, for a server that takes only some.
+    ids: Option<Ids>,
+    adapted: Adapted,
+}
+
+impl Pass<'_> {
+    fn place(&self, raw: &RawValue) -> Range<usize> {
+        let start = (raw.get().as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
+        start..start + raw.get().len()
+    }
+
+    /// Looks at a message's fields, and at those of its calls where a quirk names one.
+    fn message(&mut self, entries: &Entries<'_>) -> Result<(), ApiError> {
+        if let Some(ids) = &mut self.ids {
+            ids.next_message();
+        }
+        self.object(entries, IN_MESSAGES)?;
+        if !self.quirks.iter().any(|quirk| quirk.field.starts_with(IN_CALLS)) {
+            return Ok(());
+        }
+        let calls = entries.0.iter().find(|(key, _)| name_of(key) == "tool_calls");
+        let calls = calls.and_then(|(_, list)| serde_json::from_str::<Vec<&RawValue>>(list.get()).ok());
+        for call in calls.unwrap_or_default().iter().filter(|call| call.get().starts_with('{')) {
+            self.object(&Entries::read(call.get())?, IN_CALLS)?;
+        }
+        Ok(())
+    }
+
+    /// Puts another identifier in the place of one that the server does not take.
+    fn call_id(&mut self, value: &RawValue, prefix: &str) {
+        let (Some(ids), Ok(id)) = (&mut self.ids, serde_json::from_str::<String>(value.get())) else { return };
+        let alias = if prefix == IN_CALLS { ids.call(&id) } else { ids.result(&id) };
+        if alias != id {
+            self.adapted.edits.push((self.place(value), format!("{alias:?}")));
+        }
+    }
+
+    /// Looks at an object's fields, whose quirks begin with `prefix`.
+    fn object(&mut self, entries: &Entries<'_>, prefix: &str) -> Result<(), ApiError> {
+        let quirks = self.quirks;
+        let quirk_of = |key: &RawValue| {
+            let name = name_of(key);
+            quirks.iter().find(|quirk| quirk.field.strip_prefix(prefix) == Some(&*name)).map(|quirk| quirk.becomes)
+        };
+        let renamed = |key: &RawValue| match quirk_of(key) {
+            Some(Becomes::Renamed(to)) => Some(to),
+            _ => None,
+        };
+        let taken: Vec<&str> = entries.0.iter().filter_map(|(key, _)| renamed(key)).collect();
+        // Where what stays ends, so that commas go with what they stand before, or behind.
+        let mut kept = None;
+        for (index, (key, value)) in entries.0.iter().enumerate() {
+            let becomes = quirk_of(key).or_else(|| taken.contains(&&*name_of(key)).then_some(Becomes::Omitted));
+            if self.fits(key, value, prefix)? && self.stays(becomes, key, value, prefix)? {
+                kept = Some(self.place(value).end);
+                continue;
+            }
+            let next = entries.0.get(index + 1).map(|(next, _)| self.place(next).start);
+            let range = match kept {
+                Some(end) => end..self.place(value).end,
+                None => self.place(key).start..next.unwrap_or(self.place(value).end),
+            };
+            kept = kept.map(|_| range.end);
+            self.adapted.edits.push((range, String::new()));
+        }
+        Ok(())
+    }
+
+    /// Holds a number, or of a list how long it is, against its bounds; whether it stays in some form. What is neither is the
+    /// server's to refuse.
+    fn fits(&mut self, key: &RawValue, value: &RawValue, prefix: &str) -> Result<bool, ApiError> {
+        let name = name_of(key);
+        let Some(bound) = prefix.is_empty().then(|| Bound::of(self.bounds, &name)).flatten() else { return Ok(true) };
+        let number = match value.get().as_bytes().first() {
+            Some(b'[') => serde_json::from_str::<Vec<&RawValue>>(value.get()).map(|list| list.len() as f64),
+            _ => serde_json::from_str(value.get()),
+        };
+        let Ok(number) = number else { return Ok(true) };
+        let verdict = bound.judge(&name, number)?;
+        if let Verdict::Moved(bound) = verdict {
+            self.adapted.edits.push((self.place(value), bound.to_string()));
+        }
+        if verdict != Verdict::Fits {
+            drop_hint(&mut self.adapted.dropped, &name);
+        }
+        Ok(verdict != Verdict::LeftOut)
+    }
+
+    /// Does to a field what its quirk says; whether it stays in some form.
+    fn stays(
+        &mut self,
+        becomes: Option<Becomes>,
+        key: &RawValue,
+        value: &RawValue,
+        prefix: &str,
+    ) -> Result<bool, ApiError> {
+        match becomes {
+            None => return Ok(true),
+            Some(Becomes::Renamed(to)) => self.adapted.edits.push((self.place(key), format!("{to:?}"))),
+            Some(Becomes::Replaced(from, to)) if value.get() == from => {
+                self.adapted.edits.push((self.place(value), to.to_owned()));
+            }
+            Some(Becomes::Replaced(..)) => {}
+            Some(Becomes::CallId(_)) => self.call_id(value, prefix),
+            Some(Becomes::Omitted) => return Ok(false),
+            Some(Becomes::Dropped) => {
+                let field = format!("{prefix}{}", name_of(key));
+                if value.get() != "null" && !self.adapted.dropped.contains(&field) {
+                    self.adapted.dropped.push(field);
+                }
+                return Ok(false);
+            }
+            Some(becomes @ (Becomes::Refused(values) | Becomes::Only(values))) => {
+                let same = |known: &&&str| ***known == *value.get();
+                if value.get() != "null" && values.iter().find(same).is_none() {
+                    let field = format!("{prefix}{}", name_of(key));
+                    let message = format!("'{field}' is not supported by the provider that serves this model.");
+                    return Err(ApiError::unsupported(&field, message));
+                }
+                return Ok(matches!(becomes, Becomes::Only(_)));
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn unreadable() -> ApiError {
+    ApiError::new(400, ErrorKind::InvalidRequest, "The request body is not a JSON object.").with_code("invalid_json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    const QUIRKS: &[Quirk] = &[
+        Quirk { field: "seed", becomes: Becomes::Renamed("random_seed") },
+        Quirk { field: "tool_choice", becomes: Becomes::Replaced(r#""required""#, r#""any""#) },
+        Quirk { field: "user", becomes: Becomes::Dropped },
+        Quirk { field: "stream_options", becomes: Becomes::Omitted },
+        Quirk { field: "n", becomes: Becomes::Refused(&["1"]) },
+        Quirk { field: "k", becomes: Becomes::Only(&["1"]) },
+        Quirk { field: "messages[].name", becomes: Becomes::Dropped },
+        Quirk { field: "messages[].role", becomes: Becomes::Replaced(r#""developer""#, r#""system""#) },
+    ];
+
+    fn adapted(body: &str) -> Result<(String, Vec<String>), ApiError> {
+        let adapted = adapt(body.as_bytes(), QUIRKS.iter(), &[])?;
+        let body = String::from_utf8(edited(body.as_bytes(), &adapted.edits)).unwrap();
+        serde_json::from_str::<serde_json::Value>(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
+        Ok((body, adapted.dropped))
+    }
+
+    #[test]
+    fn what_no_quirk_names_keeps_its_bytes() {
+        for body in [
+            r#" { "model" : "m\u0041" , "x":{"seed":1,"user":2}, "messages":[ {"content":"seed","tool":{"name":1}} ],"t":1e3 } "#,
+            r#"{"tool_choice":"auto","messages":[{"role":"user"}]}"#,
+            r#"{"tool_choice":{"type":"required"},"messages":["developer",7,null]}"#,
+            r#"{"messages":"seed"}"#,
+            "{}",
+        ] {
+            assert_eq!(adapted(body), Ok((body.to_owned(), vec![])));
+        }
+    }
+
+    #[test]
+    fn a_field_is_renamed_and_what_has_the_name_gives_way() {
+        for (body, expected) in [
+            (r#"{"seed": 7 ,"a":1}"#, r#"{"random_seed": 7 ,"a":1}"#),
+            (r#"{"s\u0065ed":7}"#, r#"{"random_seed":7}"#),
+            (r#"{"random_seed":1,"seed":7}"#, r#"{"random_seed":7}"#),
+            (r#"{"seed":7,"random_seed":1 }"#, r#"{"random_seed":7 }"#),
+            (r#"{"random_seed":1}"#, r#"{"random_seed":1}"#),
+        ] {
+            assert_eq!(adapted(body).unwrap().0, expected);
+        }
+    }
+
+    #[test]
+    fn a_value_is_replaced_and_only_that_value() {
+        let body =
+            r#"{"messages":[{"role": "developer","content":"developer"},{"role":"user"}],"tool_choice":"required"}"#;
+        let expected = body.replace(r#""role": "developer""#, r#""role": "system""#).replace("\"required\"", "\"any\"");
+        assert_eq!(adapted(body), Ok((expected, vec![])));
+    }
+
+    #[test]
+    fn what_is_left_out_takes_one_comma_along() {
+        for (body, expected) in [
+            (r#"{"user":1}"#, "{}"),
+            (r#"{"user":1,"a":2}"#, r#"{"a":2}"#),
+            (r#"{ "user" : 1 , "a":2 }"#, r#"{ "a":2 }"#),
+            (r#"{"a":2,"user":1}"#, r#"{"a":2}"#),
+            (r#"{"a":2 , "user":1 , "b":3}"#, r#"{"a":2 , "b":3}"#),
+            (r#"{"user":1,"stream_options":{},"a":2}"#, r#"{"a":2}"#),
+            (r#"{"a":2,"user":1,"stream_options":{}}"#, r#"{"a":2}"#),
+            (r#"{"user":1,"a":2,"stream_options":{},"n":1,"b":3,"user":4}"#, r#"{"a":2,"b":3}"#),
+            (r#"{"user":1,"stream_options":{},"n":null}"#, "{}"),
+            (r#"{"messages":[{"name":"x"},{"role":"user","name":"y"}]}"#, r#"{"messages":[{},{"role":"user"}]}"#),
+        ] {
+            assert_eq!(adapted(body).unwrap().0, expected);
+        }
+    }
+
+    #[test]
+    fn whatever_stands_together_in_whatever_order_what_remains_is_an_object() {
+        const FIELDS: [(&str, Option<&str>); 6] = [
+            (r#""a":[1,{"seed":2}]"#, Some("a")),
+            (r#""b" : "x,y" "#, Some("b")),
+            (r#""seed":7"#, Some("random_seed")),
+            (r#""random_seed":8"#, Some("random_seed")),
+            (r#""user":"u""#, None),
+            (r#""n":1"#, None),
+        ];
+        fn all(chosen: &mut Vec<usize>, check: &mut dyn FnMut(&[usize])) {
+            check(chosen);
+            for next in 0..FIELDS.len() {
+                if !chosen.contains(&next) {
+                    chosen.push(next);
+                    all(chosen, check);
+                    chosen.pop();
+                }
+            }
+        }
+        all(&mut Vec::new(), &mut |chosen| {
+            let body = chosen.iter().map(|field| FIELDS[*field].0).collect::<Vec<_>>().join(", ");
+            let (body, _) = adapted(&format!("{{ {body} }}")).unwrap();
+            let read: std::collections::BTreeMap<String, serde_json::Value> = serde_json::from_str(&body).unwrap();
+            let mut expected: Vec<&str> = chosen.iter().filter_map(|field| FIELDS[*field].1).collect();
+            expected.sort_unstable();
+            expected.dedup();
+            assert_eq!(read.keys().collect::<Vec<_>>(), expected, "{body}");
+            assert_eq!(body.matches("random_seed").count(), usize::from(expected.contains(&"random_seed")), "{body}");
+            let seed = chosen.contains(&2).then_some(7).or(chosen.contains(&3).then_some(8));
+            assert_eq!(read.get("random_seed").and_then(serde_json::Value::as_i64), seed, "{body}");
+        });
+    }
+
+    #[test]
+    fn a_dropped_field_is_told_once_and_an_omitted_one_never() {
+        let body = r#"{"user":"u","stream_options":{},"messages":[{"name":"a"},{"name":"b"}]}"#;
+        assert_eq!(adapted(body).unwrap().1, ["user", "messages[].name"]);
+        assert_eq!(adapted(r#"{"user":null}"#), Ok(("{}".to_owned(), vec![])));
+    }
+
+    #[test]
+    fn a_field_that_would_change_the_answer_is_refused_by_its_name() {
+        let error = adapted(r#"{"n":2}"#).unwrap_err();
+        assert_eq!((error.status, error.param.as_deref()), (400, Some("n")));
+        for harmless in ["1", "null"] {
+            assert_eq!(adapted(&format!(r#"{{"n":{harmless}}}"#)).unwrap().0, "{}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_may_have_one_value_only_keeps_it() {
+        for body in [r#"{"k": 1 ,"a":2}"#, r#"{"k":null}"#] {
+            assert_eq!(adapted(body), Ok((body.to_owned(), vec![])));
+        }
+        assert_eq!(adapted(r#"{"k":2}"#).unwrap_err().param.as_deref(), Some("k"));
+    }
+
+    #[test]
+    fn what_is_no_object_is_a_400_and_no_panic() {
+        for body in [&b""[..], b"[", b"[]", b"\xff", b"{\"a\":}", b"{\"messages\":[{]}"] {
+            assert_eq!(adapt(body, QUIRKS.iter(), &[]).unwrap_err().status, 400);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! OpenAI's Responses: `POST /v1/responses`, read and written in both directions.
+//!
+//! Translated, it is stateless: a conversation travels whole with every request, and what lives at OpenAI (stored
+//! responses, conversations, prompt templates, tools that run there) is refused by name. Between a client and a provider
+//! that both speak it nothing is translated, and all of that works.
+//!
+//! Reasoning that must come back unchanged travels in `encrypted_content`, whoever's it is: see `reasoning`.
+//!
+//! Source: the types of OpenAI's Python SDK (`src/openai/types/responses`).
+
+mod answer;
+mod body;
+mod content;
+mod emit;
+mod event;
+mod input;
+mod item;
+mod origin;
+mod output;
+mod peek;
+mod reasoning;
+mod request;
+mod stream_read;
+mod stream_write;
+mod table;
+mod toolbox;
+mod tools;
+mod usage;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub(super) use peek::response as peek_response;
+pub use table::FIELDS;
+
+use super::Id;
+use super::aliases;
+use super::client::{Asks, ChatClient, Client, Shape};
+use super::openai::{self, error};
+use super::provider::{ChatProvider, Departures, EVENTS, Headers, Passing, Provider, Serves};
+
+/// OpenAI Responses, as clients speak them.
+pub static CLIENT: Client = Client {
+    provider: &PROVIDER,
+    shape: Shape { asked: "input", limits: &["max_output_tokens"], ..Shape::CHAT },
+    own_names: &[
+        ("file.filename", "input[].content[].filename"),
+        ("image_url.detail", "input[].content[].detail"),
+        ("max_completion_tokens", "max_output_tokens"),
+        ("max_tokens", "max_output_tokens"),
+        ("messages", "input"),
+        ("messages.reasoning_content", "input[].encrypted_content"),
+        ("messages[].reasoning_content", "input[].encrypted_content"),
+        ("messages[].thinking_blocks", "input[].encrypted_content"),
+        ("reasoning_effort", "reasoning.effort"),
+        ("response_format", "text.format"),
+        ("response_format.json_schema", "text.format"),
+        ("response_format.json_schema.schema", "text.format.schema"),
+        ("response_format.json_schema.strict", "text.format.strict"),
+        ("thinking_blocks", "input[].encrypted_content"),
+        ("tools[].function.parameters", "tools[].parameters"),
+        ("tools[].function.strict", "tools[].strict"),
+        ("verbosity", "text.verbosity"),
+    ],
+    runs_tool: toolbox::runs_there,
+    manner: &openai::MANNER,
+    asks: Asks::Chat(ChatClient {
+        ids: aliases::RESPONSES.ids,
+        read_request: request::read,
+        place: origin::place,
+        write_response: answer::write,
+        stream_writer: |opening| Box::new(stream_write::Writer::new(opening)),
+    }),
+};
+
+/// OpenAI Responses, as providers speak them.
+pub static PROVIDER: Provider = Provider {
+    id: Id::Responses,
+    path: |_, _| "/responses".to_owned(),
+    headers: &Headers::OPENAI,
+    departs: Departures::NONE,
+    envelope: None,
+    bytes_per_100_tokens: 400,
+    stream_type: EVENTS,
+    read_error: |status, _, body| error::read(status, body),
+    peek_response: Some(peek::response),
+    usage_of: usage::of,
+    serves: Serves::Chat(ChatProvider {
+        rules: aliases::RESPONSES,
+        write_request: write::write,
+        read_response: answer::read,
+        stream_reader: || Box::<stream_read::Reader>::default(),
+        passing: Some(Passing { peeker: || Box::<peek::Peeker>::default(), opener: None }),
+    }),
+};

@@ -1,0 +1,125 @@
+//! Looks at answers that pass unchanged: the model, the usage, what can be seen, and what failed. Skips all the rest.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::dialect::bare;
+use crate::dialect::openai::loose::Text;
+use crate::dialect::{Glance, Said, Seen, StreamPeeker};
+use crate::error::ApiError;
+use crate::extras::Tool;
+use crate::framing::sse;
+
+use super::answer::{Seen as Answer, failed, no_output};
+use super::event::Event;
+use super::output::parse;
+
+/// A longer id is none.
+const LONGEST_ID: usize = 256;
+
+/// What an item is.
+#[derive(Deserialize)]
+struct Kind<'a> {
+    #[serde(borrow, default)]
+    r#type: Text<'a>,
+}
+
+/// The stream's peeker.
+#[derive(Debug, Default)]
+pub(super) struct Peeker {
+    glance: Glance,
+}
+
+impl StreamPeeker for Peeker {
+    fn peek(&mut self, event: &sse::Event<'_>) -> Seen {
+        if event.is_silent() {
+            return Seen::Other;
+        }
+        let data = event.data.trim_ascii();
+        if data == b"[DONE]" {
+            return Seen::Other;
+        }
+        Event::parse(data).and_then(|seen| self.look(event, &seen, data)).unwrap_or_else(Seen::Failed)
+    }
+
+    fn glance(&self) -> &Glance {
+        &self.glance
+    }
+}
+
+impl Peeker {
+    fn look(&mut self, event: &sse::Event<'_>, seen: &Event<'_>, data: &[u8]) -> Result<Seen, ApiError> {
+        let name = seen.name(event);
+        if let Some(error) = seen.failure(&name, data) {
+            return Err(error);
+        }
+        if let Some(raw) = seen.response {
+            self.note(&parse(raw)?);
+        }
+        match &*name {
+            "response.completed" | "response.incomplete" => {
+                self.glance.finished = true;
+                Ok(Seen::End)
+            }
+            "response.failed" => {
+                Err(seen.response.and_then(|raw| parse::<Answer<'_>>(raw).ok()?.failure()).unwrap_or_else(failed))
+            }
+            "response.output_item.added" => Ok(self.begun(seen.item)),
+            // What an item brought without a piece of it before: encrypted reasoning, a tool that ran at the provider.
+            "response.output_item.done" => {
+                self.called(seen.item);
+                Ok(Seen::Content)
+            }
+            _ if name.ends_with(".delta") && !seen.delta.is_empty() => {
+                self.glance.said += Said::of(seen.delta.0.len());
+                Ok(Seen::Content)
+            }
+            _ => Ok(Seen::Other),
+        }
+    }
+
+    /// A call is seen as soon as it has a name; of other items nothing is there yet.
+    fn begun(&mut self, item: Option<&RawValue>) -> Seen {
+        let kind = item.and_then(|raw| parse::<Kind<'_>>(raw).ok());
+        if kind.is_none_or(|kind| matches!(&*kind.r#type.0, "message" | "reasoning")) {
+            return Seen::Other;
+        }
+        self.glance.said += Said::of(1);
+        Seen::Content
+    }
+
+    /// An item is there: of some the provider charges for each.
+    fn called(&mut self, item: Option<&RawValue>) {
+        let kind = item.and_then(|raw| parse::<Kind<'_>>(raw).ok());
+        if let Some(tool) = kind.and_then(|kind| Tool::called(&kind.r#type.0)) {
+            self.glance.extras.calls.add(tool, 1);
+        }
+    }
+
+    fn note(&mut self, answer: &Answer<'_>) {
+        self.glance.name(&answer.model.0);
+        if self.glance.id.is_none() && (1..=LONGEST_ID).contains(&answer.id.0.len()) {
+            self.glance.id = Some(answer.id.0.to_string());
+        }
+        let usage = answer.usage.as_ref().and_then(|usage| usage.read());
+        self.glance.usage = usage.or(self.glance.usage);
+        self.glance.extras.name_tier(&answer.service_tier.0);
+    }
+}
+
+/// Looks at a whole answer. One that waits in the background is an answer too.
+pub(in crate::dialect) fn response(body: &[u8]) -> Result<Glance, ApiError> {
+    let answer: Answer<'_> = serde_json::from_slice(body).map_err(|wrong| ApiError::unreadable(&wrong))?;
+    if let Some(error) = answer.failure() {
+        return Err(error);
+    }
+    if answer.output.is_none() {
+        return Err(bare::error(body).unwrap_or_else(no_output));
+    }
+    let mut peeker = Peeker::default();
+    peeker.note(&answer);
+    for item in answer.output.iter().flat_map(|items| items.iter()) {
+        peeker.called(Some(item));
+    }
+    Ok(peeker.glance)
+}

@@ -1,0 +1,446 @@
+//! Writes a stream of named events in OpenAI's shape, straight into the output.
+//!
+//! An item ends where another begins; calls stay open until the answer's end, because providers mix the pieces of
+//! several. Everything that was said is kept, for the events that end an item and the answer repeat it whole; it is counted as
+//! long as it is written, for they repeat it up to four times. A seal of reasoning is kept until its item ends, and more
+//! reasoning after it is another item.
+//!
+//! A failure is written twice: as `error`, which makes OpenAI's libraries raise it, and, once the answer has begun, as
+//! `response.failed`, which is how OpenAI ends such a stream. Nothing that looks like an end without failure follows.
+
+use crate::conversation::{Finish, Form, Part, StreamEvent, Usage, seal};
+use crate::dialect::openai::error;
+use crate::dialect::text_argument::{self, TextArgument};
+use crate::dialect::{Kept, Opening, StreamWriter};
+use crate::error::ApiError;
+
+use super::answer::{Ended, Shown};
+use super::emit::{NO_LOGPROBS, Numbered, TAIL, field};
+use super::item::{Content, Id, Status, Summary, answer_id, begun, item};
+
+/// A piece of a tool's text.
+const TEXT_DELTA: &str = "response.custom_tool_call_input.delta";
+
+/// The writer.
+#[derive(Debug)]
+pub(super) struct Writer {
+    opening: Opening,
+    id: String,
+    phase: Phase,
+    events: Numbered,
+    /// All that was said.
+    parts: Vec<Part>,
+    /// About how many bytes that is, as JSON.
+    said: usize,
+    /// How many items were begun.
+    items: usize,
+    open: Open,
+    /// The first part of the open item.
+    first: usize,
+    calls: Vec<OpenCall>,
+    finish: Finish,
+    usage: Option<Usage>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Nothing is written.
+    Waiting,
+    Begun,
+    /// The end or an error is written.
+    Over,
+}
+
+/// The item that is open, calls aside; it is the last of those that were begun, or its calls are after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Open {
+    Nothing,
+    /// A message.
+    Text,
+    /// The same, with a refusal as its last part.
+    Refusal,
+    Thinking {
+        /// A seal has come: more thinking is another item.
+        sealed: bool,
+    },
+}
+
+/// A call that was begun.
+#[derive(Debug)]
+struct OpenCall {
+    call: u32,
+    /// Its place among the parts.
+    part: usize,
+    /// Its place among the items.
+    item: usize,
+    form: Form,
+    /// What its arguments are as a text, where the client knows the tool so.
+    text: TextArgument,
+}
+
+impl Writer {
+    pub fn new(opening: Opening) -> Self {
+        Self {
+            id: answer_id("", opening.now).into_owned(),
+            opening,
+            phase: Phase::Waiting,
+            events: Numbered::default(),
+            parts: Vec::new(),
+            said: 0,
+            items: 0,
+            open: Open::Nothing,
+            first: 0,
+            calls: Vec::new(),
+            finish: Finish::default(),
+            usage: None,
+        }
+    }
+
+    fn name(&mut self, id: &str, model: &str) {
+        self.id = answer_id(id, self.opening.now).into_owned();
+        if !model.is_empty() {
+            model.clone_into(&mut self.opening.model);
+        }
+    }
+
+    /// Which item an event is about: the one of this part and place.
+    fn place(&self, part: usize, item: usize, out: &mut Vec<u8>) {
+        if let Some(part) = self.parts.get(part) {
+            field(out, "item_id", &Id::of(part, &self.opening.guises, &self.id, item));
+        }
+        field(out, "output_index", &item);
+    }
+
+    /// The place of the item that was begun last.
+    fn last(&self) -> usize {
+        self.items.saturating_sub(1)
+    }
+
+    /// An event about the open message, or the open reasoning.
+    fn about_open(&mut self, name: &str, out: &mut Vec<u8>) {
+        self.events.head(name, out);
+        self.place(self.first, self.last(), out);
+        match self.open {
+            Open::Thinking { .. } => field(out, "summary_index", &0),
+            _ => field(out, "content_index", &self.parts.len().saturating_sub(self.first + 1)),
+        };
+    }
+
+    /// What the part that was begun last holds.
+    fn said(&self) -> &str {
+        match self.parts.last() {
+            Some(Part::Text { text, .. } | Part::Refusal { text } | Part::Thinking { text, .. }) => text,
+            _ => "",
+        }
+    }
+
+    fn lifecycle(&mut self, name: &str, ended: Ended<'_>, out: &mut Vec<u8>) {
+        self.events.head(name, out);
+        let shown =
+            Shown::new(&self.id, &self.opening.model, self.opening.now, (&self.parts, &self.opening.guises), ended);
+        field(out, "response", &shown.used(self.usage));
+        out.extend_from_slice(TAIL);
+    }
+
+    fn start(&mut self, out: &mut Vec<u8>) {
+        if self.phase == Phase::Waiting {
+            self.phase = Phase::Begun;
+            self.lifecycle("response.created", Ended::NotYet, out);
+            self.lifecycle("response.in_progress", Ended::NotYet, out);
+        }
+    }
+
+    /// Begins the item that `part` is the first of; `open` is what stays open with it.
+    fn begin(&mut self, part: Part, open: Open, out: &mut Vec<u8>) {
+        self.start(out);
+        self.close(Status::Completed, out);
+        self.first = self.parts.len();
+        self.items = self.items.saturating_add(1);
+        self.open = open;
+        self.events.head("response.output_item.added", out);
+        field(out, "output_index", &self.last());
+        let bytes = field(out, "item", &begun(&part, &self.opening.guises, &self.id, self.last()));
+        self.said = self.said.saturating_add(bytes);
+        out.extend_from_slice(TAIL);
+        self.parts.push(part);
+    }
+
+    /// Ends the item at `index`, which begins with the part `first`.
+    fn item_done(&mut self, first: usize, index: usize, status: Status, out: &mut Vec<u8>) {
+        self.events.head("response.output_item.done", out);
+        field(out, "output_index", &index);
+        let run = self.parts.get(first..).unwrap_or_default();
+        field(out, "item", &item(run, &self.opening.guises, &self.id, index, status));
+        out.extend_from_slice(TAIL);
+    }
+
+    fn text(&mut self, text: &str, kind: Open, out: &mut Vec<u8>) {
+        if text.is_empty() {
+            return;
+        }
+        if self.open != kind {
+            let part = match kind {
+                Open::Refusal => Part::Refusal { text: String::new() },
+                _ => Part::Text { text: String::new(), cache: None },
+            };
+            if matches!(self.open, Open::Text | Open::Refusal) {
+                self.content_done(out);
+                self.open = kind;
+                self.parts.push(part);
+            } else {
+                self.begin(part, kind, out);
+            }
+            self.about_open("response.content_part.added", out);
+            self.content_part(out);
+        }
+        let name = if kind == Open::Refusal { "response.refusal.delta" } else { "response.output_text.delta" };
+        self.delta(name, text, out);
+        if kind == Open::Text {
+            out.extend_from_slice(NO_LOGPROBS);
+        }
+        out.extend_from_slice(TAIL);
+    }
+
+    /// A piece of the open item; the caller ends the event.
+    fn delta(&mut self, name: &str, piece: &str, out: &mut Vec<u8>) {
+        if let Some(Part::Text { text, .. } | Part::Refusal { text } | Part::Thinking { text, .. }) =
+            self.parts.last_mut()
+        {
+            text.push_str(piece);
+        }
+        self.about_open(name, out);
+        self.said = self.said.saturating_add(field(out, "delta", piece));
+    }
+
+    fn content_part(&self, out: &mut Vec<u8>) {
+        let part = match self.open {
+            Open::Refusal => Content::Refusal { refusal: self.said() },
+            _ => Content::text(self.said()),
+        };
+        field(out, "part", &part);
+        out.extend_from_slice(TAIL);
+    }
+
+    fn content_done(&mut self, out: &mut Vec<u8>) {
+        if self.open == Open::Refusal {
+            self.about_open("response.refusal.done", out);
+            field(out, "refusal", self.said());
+        } else {
+            self.about_open("response.output_text.done", out);
+            field(out, "text", self.said());
+            out.extend_from_slice(NO_LOGPROBS);
+        }
+        out.extend_from_slice(TAIL);
+        self.about_open("response.content_part.done", out);
+        self.content_part(out);
+    }
+
+    fn begin_thinking(&mut self, out: &mut Vec<u8>) {
+        let part = Part::Thinking { text: String::new(), signature: None };
+        self.begin(part, Open::Thinking { sealed: false }, out);
+        self.about_open("response.reasoning_summary_part.added", out);
+        self.summary_part(out);
+    }
+
+    fn summary_part(&self, out: &mut Vec<u8>) {
+        field(out, "part", &Summary { text: self.said() });
+        out.extend_from_slice(TAIL);
+    }
+
+    fn thinking(&mut self, text: &str, out: &mut Vec<u8>) {
+        if text.is_empty() {
+            return;
+        }
+        if self.open != (Open::Thinking { sealed: false }) {
+            self.begin_thinking(out);
+        }
+        self.delta("response.reasoning_summary_text.delta", text, out);
+        out.extend_from_slice(TAIL);
+    }
+
+    fn seal(&mut self, piece: &str, out: &mut Vec<u8>) {
+        if piece.is_empty() {
+            return;
+        }
+        let sealed = matches!(self.open, Open::Thinking { sealed: true });
+        if !matches!(self.open, Open::Thinking { .. }) || (sealed && seal::begins(piece)) {
+            self.begin_thinking(out);
+        }
+        self.open = Open::Thinking { sealed: true };
+        if let Some(Part::Thinking { signature, .. }) = self.parts.last_mut() {
+            signature.get_or_insert_default().push_str(piece);
+            self.said = self.said.saturating_add(piece.len());
+        }
+    }
+
+    /// Ends the open item.
+    fn close(&mut self, status: Status, out: &mut Vec<u8>) {
+        match self.open {
+            Open::Nothing => return,
+            Open::Text | Open::Refusal => self.content_done(out),
+            Open::Thinking { .. } => {
+                self.about_open("response.reasoning_summary_text.done", out);
+                field(out, "text", self.said());
+                out.extend_from_slice(TAIL);
+                self.about_open("response.reasoning_summary_part.done", out);
+                self.summary_part(out);
+            }
+        }
+        self.open = Open::Nothing;
+        self.item_done(self.first, self.last(), status, out);
+    }
+
+    fn tool_call(&mut self, call: u32, id: &str, name: &str, out: &mut Vec<u8>) {
+        let form = self.opening.guises.form(name);
+        let part = Part::ToolCall { id: id.to_owned(), name: name.to_owned(), arguments: String::new() };
+        self.begin(part, Open::Nothing, out);
+        let (part, item) = (self.first, self.last());
+        self.calls.push(OpenCall { call, part, item, form, text: TextArgument::default() });
+    }
+
+    fn arguments(&mut self, call: u32, json: &str, out: &mut Vec<u8>) {
+        let known = self.calls.iter_mut().rfind(|known| known.call == call);
+        let Some(known) = known.filter(|_| !json.is_empty()) else { return };
+        let (part, item, form) = (known.part, known.item, known.form);
+        let mut text = String::new();
+        if form == Form::Text {
+            known.text.feed(json, &mut text);
+        }
+        if let Some(Part::ToolCall { arguments, .. }) = self.parts.get_mut(part) {
+            arguments.push_str(json);
+        }
+        match form {
+            Form::Function => self.call_delta("response.function_call_arguments.delta", part, item, json, out),
+            Form::Text => self.call_delta(TEXT_DELTA, part, item, &text, out),
+            Form::Search => {}
+        }
+        if form != Form::Function {
+            self.said = self.said.saturating_add(json.len());
+        }
+    }
+
+    /// A piece of what a tool is called with.
+    fn call_delta(&mut self, name: &str, part: usize, item: usize, piece: &str, out: &mut Vec<u8>) {
+        if piece.is_empty() {
+            return;
+        }
+        self.events.head(name, out);
+        self.place(part, item, out);
+        self.said = self.said.saturating_add(field(out, "delta", piece));
+        out.extend_from_slice(TAIL);
+    }
+
+    /// Ends everything that is open.
+    fn close_all(&mut self, out: &mut Vec<u8>) {
+        let last = match self.finish {
+            Finish::Length | Finish::ContentFilter => Status::Incomplete,
+            Finish::Stop | Finish::ToolCalls => Status::Completed,
+        };
+        for call in std::mem::take(&mut self.calls) {
+            let status = if call.item == self.last() { last } else { Status::Completed };
+            match call.form {
+                Form::Function => self.arguments_done(call.part, call.item, out),
+                Form::Text => self.text_done(call.part, call.item, call.text, out),
+                Form::Search => {}
+            }
+            self.item_done(call.part, call.item, status, out);
+        }
+        self.close(last, out);
+    }
+
+    /// Clients parse the arguments: none are an empty object.
+    fn arguments_done(&mut self, part: usize, item: usize, out: &mut Vec<u8>) {
+        if let Some(Part::ToolCall { arguments, .. }) = self.parts.get_mut(part)
+            && arguments.is_empty()
+        {
+            arguments.push_str("{}");
+            self.call_delta("response.function_call_arguments.delta", part, item, "{}", out);
+        }
+        self.events.head("response.function_call_arguments.done", out);
+        self.place(part, item, out);
+        if let Some(Part::ToolCall { arguments, .. }) = self.parts.get(part) {
+            field(out, "arguments", arguments);
+        }
+        out.extend_from_slice(TAIL);
+    }
+
+    /// What was not clear before the end comes as the last piece.
+    fn text_done(&mut self, part: usize, item: usize, mut reader: TextArgument, out: &mut Vec<u8>) {
+        let mut rest = String::new();
+        reader.finish(&mut rest);
+        self.call_delta(TEXT_DELTA, part, item, &rest, out);
+        self.events.head("response.custom_tool_call_input.done", out);
+        self.place(part, item, out);
+        if let Some(Part::ToolCall { arguments, .. }) = self.parts.get(part) {
+            field(out, "input", &text_argument::whole(arguments));
+        }
+        out.extend_from_slice(TAIL);
+    }
+
+    fn fail(&mut self, failure: &ApiError, out: &mut Vec<u8>) {
+        self.events.head("error", out);
+        let shown = error::shown(failure);
+        field(out, "code", &shown.code);
+        field(out, "message", shown.message);
+        field(out, "param", &shown.param);
+        field(out, "error", &shown);
+        out.extend_from_slice(TAIL);
+        if std::mem::replace(&mut self.phase, Phase::Over) == Phase::Begun {
+            self.lifecycle("response.failed", Ended::Failed(failure), out);
+        }
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        self.start(out);
+        self.close_all(out);
+        let name = match self.finish {
+            Finish::Length | Finish::ContentFilter => "response.incomplete",
+            Finish::Stop | Finish::ToolCalls => "response.completed",
+        };
+        self.lifecycle(name, Ended::With(self.finish), out);
+        self.phase = Phase::Over;
+    }
+}
+
+impl StreamWriter for Writer {
+    fn write(&mut self, event: &StreamEvent, out: &mut Vec<u8>) {
+        if self.phase == Phase::Over {
+            return;
+        }
+        match event {
+            StreamEvent::Start { id, model } => {
+                if self.phase == Phase::Waiting {
+                    self.name(id, model);
+                }
+                self.start(out);
+            }
+            StreamEvent::Text { choice: 0, text } => self.text(text, Open::Text, out),
+            StreamEvent::Refusal { choice: 0, text } => self.text(text, Open::Refusal, out),
+            StreamEvent::Thinking { choice: 0, text } => self.thinking(text, out),
+            StreamEvent::Signature { choice: 0, signature } => self.seal(signature, out),
+            StreamEvent::RedactedThinking { choice: 0, data } => {
+                self.said = self.said.saturating_add(data.len());
+                self.begin(Part::RedactedThinking { data: data.clone() }, Open::Nothing, out);
+                self.item_done(self.first, self.last(), Status::Completed, out);
+            }
+            StreamEvent::ToolCall { choice: 0, call, id, name } => self.tool_call(*call, id, name, out),
+            StreamEvent::Arguments { choice: 0, call, json } => self.arguments(*call, json, out),
+            StreamEvent::Finish { choice: 0, finish } => {
+                self.start(out);
+                self.finish = *finish;
+                self.close_all(out);
+            }
+            StreamEvent::Usage(usage) => self.usage = Some(*usage),
+            StreamEvent::Ping => out.extend_from_slice(b": ping\n\n"),
+            StreamEvent::Error(failure) => self.fail(failure, out),
+            StreamEvent::End => self.end(out),
+            // The format holds one answer: the first.
+            _ => {}
+        }
+    }
+
+    fn kept(&self) -> Kept {
+        let bytes = self.id.len().saturating_add(self.opening.model.len()).saturating_add(self.said);
+        Kept { begun: 0, bytes, pieces: self.parts.len().saturating_add(self.calls.len()) }
+    }
+}

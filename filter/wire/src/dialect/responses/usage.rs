@@ -1,0 +1,94 @@
+//! Usage: OpenAI's counts by this format's names, which are inclusive as ours are.
+
+use serde::{Deserialize, Serialize};
+
+use crate::conversation::Usage;
+use crate::lenient::{Tokens, maybe};
+
+/// `usage` as servers send it.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Seen {
+    #[serde(default)]
+    input_tokens: Tokens,
+    #[serde(default)]
+    output_tokens: Tokens,
+    #[serde(default, deserialize_with = "maybe")]
+    input_tokens_details: Option<InputSeen>,
+    #[serde(default, deserialize_with = "maybe")]
+    output_tokens_details: Option<OutputSeen>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct InputSeen {
+    #[serde(default)]
+    cached_tokens: Tokens,
+    #[serde(default)]
+    cache_write_tokens: Tokens,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct OutputSeen {
+    #[serde(default)]
+    reasoning_tokens: Tokens,
+}
+
+/// The usage in an answer of which nothing else is wanted.
+pub(super) fn of(body: &[u8]) -> Option<Usage> {
+    #[derive(Deserialize)]
+    struct Only {
+        #[serde(default, deserialize_with = "maybe")]
+        usage: Option<Seen>,
+    }
+    serde_json::from_slice::<Only>(body).ok()?.usage?.read()
+}
+
+impl Seen {
+    /// The counts, or nothing when the object held none.
+    pub fn read(&self) -> Option<Usage> {
+        if self.input_tokens.0.is_none() && self.output_tokens.0.is_none() {
+            return None;
+        }
+        let count = |count: Option<Tokens>| count.and_then(|count| count.0).unwrap_or_default();
+        let input = self.input_tokens_details.as_ref();
+        Some(Usage {
+            input: count(Some(self.input_tokens)),
+            cached: count(input.map(|details| details.cached_tokens)),
+            cache_write: count(input.map(|details| details.cache_write_tokens)),
+            output: count(Some(self.output_tokens)),
+            reasoning: count(self.output_tokens_details.as_ref().map(|details| details.reasoning_tokens)),
+        })
+    }
+}
+
+/// `usage` as clients know it.
+#[derive(Debug, Serialize)]
+pub(super) struct Shown {
+    input_tokens: u64,
+    input_tokens_details: InputShown,
+    output_tokens: u64,
+    output_tokens_details: OutputShown,
+    total_tokens: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct InputShown {
+    cached_tokens: u64,
+    cache_write_tokens: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct OutputShown {
+    reasoning_tokens: u64,
+}
+
+impl From<Usage> for Shown {
+    fn from(usage: Usage) -> Self {
+        Self {
+            input_tokens: usage.input,
+            input_tokens_details: InputShown { cached_tokens: usage.cached, cache_write_tokens: usage.cache_write },
+            output_tokens: usage.output,
+            output_tokens_details: OutputShown { reasoning_tokens: usage.reasoning },
+            total_tokens: usage.input.saturating_add(usage.output),
+        }
+    }
+}

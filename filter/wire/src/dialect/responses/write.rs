@@ -1,0 +1,233 @@
+//! Writes a request for a provider: a whole conversation, of which nothing is stored (`store: false`) unless the client wants it.
+//!
+//! Refused are `stop`, penalties other than 0 and more than one answer, for which the format has no words. Left out and
+//! named in [`Written::dropped`]: `seed`, `top_k`, participants' names, caching marks, a tool's error flag, and reasoning
+//! that is not OpenAI's. What is said of reasoning, and the parameters of chance beside it, are
+//! [`plan`](crate::dialect::openai::reasoning)'s to decide. Where reasoning is asked for, its encrypted content is too, so that the next turn can bring it back. A function
+//! is `strict` only where it says so: this format would assume it, chat completions do not.
+
+use crate::conversation::{CacheMark, Message, OutputFormat, Part, Request, Role, Source, Tool, ToolChoice};
+use crate::dialect::Written;
+use crate::dialect::at;
+use crate::dialect::bounds::{self, Numbers};
+use crate::dialect::data_uri::{Url, file_name};
+use crate::dialect::fields::drop_hint;
+use crate::dialect::openai::carried::Carried;
+use crate::dialect::openai::reasoning::{Plan, Surface};
+use crate::dialect::openai::{json, request};
+use crate::dialect::schema;
+use crate::error::ApiError;
+
+use super::body::{Body, ChoiceOut, ContentOut, FormatOut, ItemOut, PartOut, ReasoningOut, TextOut, ToolOut};
+use super::item::is_spoken;
+use super::reasoning;
+
+/// Writes `request` under the provider's name for the model.
+pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError> {
+    let mut dropped = request.dropped.clone();
+    let numbers = Numbers::of(request, bounds::RESPONSES, &mut dropped)?;
+    let mut writer = Writer { dropped, input: Vec::new() };
+    for (index, message) in request.messages.iter().enumerate() {
+        writer.message(message).map_err(|(word, part)| {
+            let path = at::content(index, message, part);
+            let message = format!("'{path}' holds {word} that the provider has no place for.");
+            ApiError::unsupported(path, message)
+        })?;
+    }
+    let tools = request.tools.iter().map(|tool| writer.tool(tool)).collect();
+    let plan = Plan::of(request, model, Surface::Responses, &mut writer.dropped)?;
+    let reasoning = plan.effort.map(|effort| ReasoningOut { effort });
+    for (given, name) in [(request.top_k.is_some(), "top_k"), (request.seed.is_some(), "seed")] {
+        if given {
+            writer.drop(name);
+        }
+    }
+    let max_output_tokens = plan.max_tokens.map(|most| most.max(LEAST_TOKENS));
+    if max_output_tokens != plan.max_tokens {
+        writer.drop("max_completion_tokens");
+    }
+    let user = request::user(request.user.as_deref(), &mut writer.dropped);
+    let carried = Carried::of(request, model, Surface::Responses, &mut writer.dropped);
+    let format = request.output.as_ref().map(|output| writer.format(output));
+    let thinks = reasoning.as_ref().is_some_and(|reasoning| reasoning.effort != "none");
+    let body = Body {
+        model,
+        tools,
+        tool_choice: request.tool_choice.as_ref().map(choice),
+        parallel_tool_calls: request.parallel_tool_calls,
+        text: (format.is_some() || carried.verbosity.is_some())
+            .then_some(TextOut { format, verbosity: carried.verbosity }),
+        max_output_tokens,
+        temperature: plan.temperature.and(numbers.temperature),
+        top_p: plan.top_p.and(numbers.top_p),
+        reasoning,
+        include: if thinks { &["reasoning.encrypted_content"] } else { &[] },
+        user,
+        service_tier: request.service_tier.as_deref(),
+        metadata: carried.metadata,
+        prompt_cache_key: carried.prompt_cache_key,
+        safety_identifier: carried.safety_identifier,
+        store: carried.store.is_some(),
+        stream: request.stream.then_some(true),
+        input: writer.input,
+    };
+    Ok(Written { body: json::body(&body), dropped: writer.dropped })
+}
+
+/// The format takes no smaller limit ("integer below minimum value. Expected a value >= 16"), and agents ask for one token to see
+/// whether they are served.
+const LEAST_TOKENS: u64 = 16;
+
+fn choice(choice: &ToolChoice) -> ChoiceOut<'_> {
+    match choice {
+        ToolChoice::Auto => ChoiceOut::Word("auto"),
+        ToolChoice::None => ChoiceOut::Word("none"),
+        ToolChoice::Required => ChoiceOut::Word("required"),
+        ToolChoice::Named(name) => ChoiceOut::Named { r#type: "function", name },
+    }
+}
+
+/// What gathers while messages are written.
+struct Writer<'a> {
+    dropped: Vec<String>,
+    input: Vec<ItemOut<'a>>,
+}
+
+/// What a message cannot hold, and the part that is it.
+type Misplaced<'a> = (&'static str, Option<&'a Part>);
+
+impl<'a> Writer<'a> {
+    fn drop(&mut self, name: &str) {
+        drop_hint(&mut self.dropped, name);
+    }
+
+    fn mark(&mut self, mark: &Option<CacheMark>) {
+        if mark.is_some() {
+            self.drop("cache_control");
+        }
+    }
+
+    fn tool(&mut self, tool: &'a Tool) -> ToolOut<'a> {
+        self.mark(&tool.cache);
+        ToolOut {
+            r#type: "function",
+            name: &tool.name,
+            description: tool.description.as_deref(),
+            parameters: schema::object(tool.parameters.as_ref()),
+            strict: schema::strict_tool(tool, &mut self.dropped).unwrap_or_default(),
+        }
+    }
+
+    fn format(&mut self, output: &'a OutputFormat) -> FormatOut<'a> {
+        let OutputFormat::JsonSchema { name, description, schema, .. } = output else { return FormatOut::JsonObject };
+        let strict = schema::strict_answer(output, &mut self.dropped);
+        FormatOut::JsonSchema { name, description: description.as_deref(), schema, strict }
+    }
+
+    /// A message becomes as many items as it has sorts of parts: results first, then the rest in its order.
+    fn message(&mut self, message: &'a Message) -> Result<(), Misplaced<'a>> {
+        if message.name.is_some() {
+            self.drop("messages[].name");
+        }
+        for part in &message.parts {
+            if let Part::ToolResult { call, content, is_error, cache } = part {
+                if *is_error {
+                    self.drop("is_error");
+                }
+                self.mark(cache);
+                let output = self.content(content, Role::Tool)?;
+                self.input.push(ItemOut::FunctionCallOutput { call_id: call, output });
+            }
+        }
+        let is_result = |part: &Part| matches!(part, Part::ToolResult { .. });
+        let is_content = |part: &Part| is_spoken(part) || matches!(part, Part::Image { .. } | Part::Document { .. });
+        for run in message.parts.chunk_by(|one, next| is_content(one) && is_content(next)) {
+            match run {
+                [part] if is_result(part) => {}
+                [part] if !is_content(part) => self.said_by_the_model(message.role, part)?,
+                _ if message.role == Role::Tool => {
+                    return Err(("something besides the result of a tool call", message.parts.last()));
+                }
+                _ => {
+                    let content = self.content(run, message.role)?;
+                    self.input.push(ItemOut::Message { role: role_word(message.role), content });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A call, or reasoning.
+    fn said_by_the_model(&mut self, role: Role, part: &'a Part) -> Result<(), Misplaced<'a>> {
+        let (seal, shown) = match part {
+            Part::ToolCall { .. } if role != Role::Assistant => return Err(("a tool call", Some(part))),
+            Part::ToolCall { id, name, arguments } => {
+                let arguments = if arguments.is_empty() { "{}" } else { arguments };
+                self.input.push(ItemOut::FunctionCall { call_id: id, name, arguments });
+                return Ok(());
+            }
+            _ if role != Role::Assistant => return Err(("reasoning", Some(part))),
+            Part::Thinking { text, signature } => (signature.as_deref(), Some(text)),
+            Part::RedactedThinking { data } => (Some(data.as_str()), None),
+            _ => return Err(("a part", Some(part))),
+        };
+        let Some((id, encrypted_content)) = seal.and_then(reasoning::own) else {
+            self.drop("messages[].thinking_blocks");
+            return Ok(());
+        };
+        let summary = shown.map(|text| PartOut::SummaryText { text }).into_iter().collect();
+        self.input.push(ItemOut::Reasoning { id, summary, encrypted_content });
+        Ok(())
+    }
+
+    fn content(&mut self, parts: &'a [Part], role: Role) -> Result<ContentOut<'a>, Misplaced<'a>> {
+        match parts {
+            [] => Ok(ContentOut::Text("")),
+            [Part::Text { text, cache }] => {
+                self.mark(cache);
+                Ok(ContentOut::Text(text))
+            }
+            _ => parts.iter().map(|part| self.part(part, role)).collect::<Result<_, _>>().map(ContentOut::Parts),
+        }
+    }
+
+    fn part(&mut self, part: &'a Part, role: Role) -> Result<PartOut<'a>, Misplaced<'a>> {
+        let media = matches!(role, Role::User | Role::Tool);
+        Ok(match part {
+            Part::Text { text, cache } => {
+                self.mark(cache);
+                if role == Role::Assistant { PartOut::OutputText { text } } else { PartOut::InputText { text } }
+            }
+            Part::Refusal { text } if role == Role::Assistant => PartOut::Refusal { refusal: text },
+            Part::Refusal { .. } => return Err(("a refusal", Some(part))),
+            Part::Image { source, detail, cache } if media => {
+                self.mark(cache);
+                PartOut::InputImage { image_url: Url(source), detail: detail.as_deref() }
+            }
+            Part::Document { source, name, cache } if media => {
+                self.mark(cache);
+                match source {
+                    Source::Url(_) => {
+                        PartOut::InputFile { filename: name.as_deref(), file_data: None, file_url: Some(Url(source)) }
+                    }
+                    Source::Base64 { .. } => PartOut::InputFile {
+                        filename: Some(file_name(name.as_deref(), source)),
+                        file_data: Some(Url(source)),
+                        file_url: None,
+                    },
+                }
+            }
+            Part::Image { .. } | Part::Document { .. } => return Err(("media", Some(part))),
+            _ => return Err(("something besides text and media", Some(part))),
+        })
+    }
+}
+
+fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::System => "system",
+        Role::Developer => "developer",
+        Role::User | Role::Tool => "user",
+        Role::Assistant => "assistant",
+    }
+}

@@ -1,0 +1,142 @@
+//! Reasoning that another provider has sealed, or has not, in a body that passes as it is.
+//!
+//! Where an answer was translated, a seal names its owner (`gemini#…`), and the client sends it back with the rest of the
+//! conversation. A later turn may go to a provider of the client's own format, which refuses seals that it did not make: "Invalid
+//! `signature` in `thinking` block" (Anthropic), `invalid_encrypted_content` (OpenAI). Anthropic's own thinking always has a seal, so that
+//! a block without one is another's too. Such reasoning is left out; every other byte
+//! passes. Translated, a conversation needs none of this: there, writers know whose seal is whose.
+
+use serde_json::value::RawValue;
+
+use crate::conversation::seal;
+
+use super::fields::Fields;
+use super::quirk::Edits;
+
+/// Who seals reasoning. Anthropic's own clients know its seals without an owner, and OpenAI's know OpenAI's so.
+const OWNERS: [&str; 3] = ["gemini", "openai", "anthropic"];
+
+/// What stands for a turn that was nothing but such reasoning: none may be empty.
+const NOTHING: &str = r#"{"type":"text","text":"(reasoning)"}"#;
+
+/// A seal that is none, as Anthropic's clients write it.
+const UNSEALED: [&str; 2] = [r#""signature":"""#, r#""signature": """#];
+
+/// Whether some text in `body` begins as a seal with an owner does, or there is a seal that is none. It costs few searches.
+pub fn may_hold(body: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(body) else { return false };
+    UNSEALED.iter().any(|none| text.contains(none))
+        || text.match_indices('#').any(|(at, _)| {
+            let before = text.get(..at).unwrap_or_default();
+            OWNERS.iter().any(|owner| before.strip_suffix(owner).is_some_and(|before| before.ends_with('"')))
+        })
+}
+
+/// What is to be changed in the body of a request in Anthropic's format, or in that of OpenAI's Responses.
+pub fn edits(body: &[u8]) -> Edits {
+    let list = |name: &str| {
+        let raw = Fields::of(body).ok()?.take_raw(name)?;
+        serde_json::from_str::<Vec<&RawValue>>(raw.get()).ok().map(|elements| (raw, elements))
+    };
+    let mut edits = Edits::new();
+    if let Some((raw, items)) = list("input") {
+        edits.extend(without(body, raw, &items, is_sealed_item, None));
+    }
+    for message in list("messages").map(|(_, messages)| messages).unwrap_or_default() {
+        let content = Fields::parse(message.get(), "").ok().and_then(|mut fields| fields.take_raw("content"));
+        let blocks = content.and_then(|raw| Some((raw, serde_json::from_str::<Vec<&RawValue>>(raw.get()).ok()?)));
+        edits.extend(blocks.and_then(|(raw, blocks)| without(body, raw, &blocks, is_sealed_block, Some(NOTHING))));
+    }
+    edits
+}
+
+/// A list without the elements that are `sealed`, if any is; `instead` of an empty one.
+fn without(
+    body: &[u8],
+    list: &RawValue,
+    elements: &[&RawValue],
+    sealed: fn(&RawValue) -> bool,
+    instead: Option<&str>,
+) -> Option<(std::ops::Range<usize>, String)> {
+    let mut kept: Vec<&str> = elements.iter().filter(|raw| !sealed(raw)).map(|raw| raw.get()).collect();
+    if kept.len() == elements.len() {
+        return None;
+    }
+    if kept.is_empty() {
+        kept.extend(instead);
+    }
+    let start = (list.get().as_ptr() as usize).checked_sub(body.as_ptr() as usize)?;
+    Some((start..start.checked_add(list.get().len())?, format!("[{}]", kept.join(","))))
+}
+
+fn is_sealed_item(item: &RawValue) -> bool {
+    holds(item, |kind| (kind == "reasoning").then_some("encrypted_content"))
+}
+
+fn is_sealed_block(block: &RawValue) -> bool {
+    holds(block, |kind| match kind {
+        "thinking" => Some("signature"),
+        "redacted_thinking" => Some("data"),
+        _ => None,
+    })
+}
+
+/// Whether the field that has the seal, of an object of this type, has another provider's.
+fn holds(object: &RawValue, field: impl Fn(&str) -> Option<&'static str>) -> bool {
+    let seal = || {
+        let mut fields = Fields::parse(object.get(), "").ok()?;
+        let kind: String = fields.take("", "type").ok()??;
+        fields.take::<String>("", field(&kind)?).ok()?
+    };
+    seal().is_some_and(|seal| seal::anthropics(&seal).is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::quirk::edited;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn changed(body: &str) -> String {
+        String::from_utf8(edited(body.as_bytes(), &edits(body.as_bytes()))).unwrap()
+    }
+
+    #[test]
+    fn items_and_blocks_that_another_has_sealed_are_left_out_and_nothing_else_is_touched() {
+        for (body, expected) in [
+            (
+                r#"{"input":[ {"role":"user","content":"a # b"}, {"type":"reasoning","summary":[],"encrypted_content":"anthropic#E"},
+                    {"type":"reasoning","summary":[],"encrypted_content":"gAAAA"},{"type":"function_call","name":"f"}] ,"x":1.50}"#,
+                r#"{"input":[{"role":"user","content":"a # b"},{"type":"reasoning","summary":[],"encrypted_content":"gAAAA"},{"type":"function_call","name":"f"}] ,"x":1.50}"#,
+            ),
+            (
+                r#"{"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"gemini#C"},
+                    {"type":"tool_use","id":"c","name":"f","input":{}}]},{"role":"assistant","content":[{"type":"redacted_thinking","data":"openai#r.g"}]}]}"#,
+                r#"{"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[{"type":"tool_use","id":"c","name":"f","input":{}}]},{"role":"assistant","content":[{"type":"text","text":"(reasoning)"}]}]}"#,
+            ),
+            (
+                r#"{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":""},{"type":"text","text":"a"}]}]}"#,
+                r#"{"messages":[{"role":"assistant","content":[{"type":"text","text":"a"}]}]}"#,
+            ),
+        ] {
+            assert!(may_hold(body.as_bytes()));
+            assert_eq!(changed(body), expected);
+        }
+    }
+
+    #[test]
+    fn a_providers_own_seals_pass() {
+        for body in [
+            r#"{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"EqQB"}]}]}"#,
+            r#"{"input":[{"type":"reasoning","summary":[],"encrypted_content":null}]}"#,
+            r##"{"messages":[{"role":"user","content":"# A heading, and \"gemini#\""}]}"##,
+            r#"{"input":[{"type":"reasoning","encrypted_content":"gAAAA"},{"type":"reasoning","summary":[]}]}"#,
+            r#"{"input":"gemini"}"#,
+            "[]",
+        ] {
+            assert!(edits(body.as_bytes()).is_empty(), "{body}");
+            assert!(!may_hold(body.as_bytes()) || body.contains("gemini#"), "{body}");
+        }
+    }
+}

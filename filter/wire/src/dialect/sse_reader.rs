@@ -1,0 +1,73 @@
+//! What all readers of streams of server-sent events have in common: frames, keep-alives, `[DONE]`, and that nothing is read after
+//! the end or after an error.
+
+use std::fmt::Debug;
+
+use crate::conversation::StreamEvent;
+use crate::error::ApiError;
+use crate::framing::sse;
+
+use super::{Kept, StreamReader};
+
+/// A format's events, out of their frames.
+pub trait Events: Debug {
+    /// Whether comments, which keep a connection open, go on as pings. A format with pings of its own needs none.
+    const COMMENTS_ARE_PINGS: bool = true;
+
+    /// Looks at a portion before it is read; `false` when there is nothing in it yet.
+    fn accepts(&mut self, _portion: &[u8]) -> Result<bool, ApiError> {
+        Ok(true)
+    }
+
+    /// Reads one event; `data` is its data without blanks around it.
+    fn event(&mut self, event: &sse::Event<'_>, data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError>;
+
+    /// Reads OpenAI's terminator. To other formats, which have an end of their own, it says nothing.
+    fn done(&mut self, _events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
+        Ok(())
+    }
+
+    /// Whether the end, or a failure, has come.
+    fn is_over(&self) -> bool;
+
+    /// What is kept of the events that came.
+    fn kept(&self) -> Kept;
+}
+
+/// A reader of events that stand in such frames.
+#[derive(Debug, Default)]
+pub struct SseReader<E> {
+    frames: sse::Decoder,
+    /// Whether something could not be read.
+    broken: bool,
+    events: E,
+}
+
+impl<E: Events> StreamReader for SseReader<E> {
+    fn read(&mut self, portion: &[u8], out: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
+        let Self { frames, broken, events } = self;
+        if *broken || events.is_over() || !events.accepts(portion)? {
+            return Ok(());
+        }
+        let read = frames.feed(portion, |event| {
+            if events.is_over() {
+                return Ok(());
+            }
+            if event.is_silent() {
+                let is_comment = E::COMMENTS_ARE_PINGS && !event.raw.trim_ascii().is_empty();
+                out.extend(is_comment.then_some(StreamEvent::Ping));
+                return Ok(());
+            }
+            match event.data.trim_ascii() {
+                b"[DONE]" => events.done(out),
+                data => events.event(&event, data, out),
+            }
+        });
+        *broken = read.is_err();
+        read
+    }
+
+    fn kept(&self) -> Kept {
+        Kept { begun: self.frames.held(), ..self.events.kept() }
+    }
+}

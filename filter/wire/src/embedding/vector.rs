@@ -1,0 +1,168 @@
+//! One vector, as its provider wrote it; it is parsed only where it has to be written otherwise.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::error::ApiError;
+
+use super::Encoding;
+
+/// Some servers leave the padding out.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// A vector.
+#[derive(Debug, Clone)]
+pub enum Vector<'a> {
+    /// The text of a JSON array of numbers, one at least: see [`Vector::read`].
+    Numbers(Cow<'a, RawValue>),
+    /// Base64 of 32-bit floats, little-endian; not looked into before it must be.
+    Packed(Cow<'a, str>),
+}
+
+impl<'a> Vector<'a> {
+    /// Reads a JSON array of numbers, or a text in base64.
+    pub fn read(raw: &'a RawValue) -> Result<Self, ApiError> {
+        if raw.get().starts_with('"') {
+            return serde_json::from_str(raw.get()).map(|Text(text)| Self::Packed(text)).map_err(|_| no_vector());
+        }
+        // It is JSON: within an array only numbers have no letters but `e`, no quotes and no brackets.
+        let numbers = inside(raw.get()).is_some_and(|inside| {
+            !inside.trim_ascii().is_empty()
+                && inside.bytes().all(|byte| byte.is_ascii_digit() || b"-+.eE, \t\r\n".contains(&byte))
+        });
+        if numbers { Ok(Self::Numbers(Cow::Borrowed(raw))) } else { Err(no_vector()) }
+    }
+
+    /// The same vector in `encoding`, borrowed if it is in that already.
+    pub fn encoded(&'a self, encoding: Encoding) -> Result<Self, ApiError> {
+        match (self, encoding) {
+            (Self::Numbers(raw), Encoding::Float) => Ok(Self::Numbers(Cow::Borrowed(raw))),
+            (Self::Packed(text), Encoding::Base64) => Ok(Self::Packed(Cow::Borrowed(text))),
+            (Self::Numbers(raw), Encoding::Base64) => pack(raw.get()).map(|text| Self::Packed(Cow::Owned(text))),
+            (Self::Packed(text), Encoding::Float) => unpack(text).map(|raw| Self::Numbers(Cow::Owned(raw))),
+        }
+    }
+
+    /// How the vector is written.
+    pub fn encoding(&self) -> Encoding {
+        match self {
+            Self::Numbers(_) => Encoding::Float,
+            Self::Packed(_) => Encoding::Base64,
+        }
+    }
+
+    /// Bytes of its text.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Numbers(raw) => raw.get().len(),
+            Self::Packed(text) => text.len(),
+        }
+    }
+}
+
+impl PartialEq for Vector<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Numbers(one), Self::Numbers(other)) => one.get() == other.get(),
+            (Self::Packed(one), Self::Packed(other)) => one == other,
+            _ => false,
+        }
+    }
+}
+
+impl Serialize for Vector<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Numbers(raw) => raw.serialize(serializer),
+            Self::Packed(text) => serializer.serialize_str(text),
+        }
+    }
+}
+
+/// Borrowed unless it holds escapes.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn inside(array: &str) -> Option<&str> {
+    array.strip_prefix('[')?.strip_suffix(']')
+}
+
+fn no_vector() -> ApiError {
+    ApiError::bad_answer("The provider's answer holds an embedding that is no vector.")
+}
+
+fn pack(array: &str) -> Result<String, ApiError> {
+    let numbers = inside(array).unwrap_or_default();
+    // Where size matters a number has more digits than these four bytes.
+    let mut bytes = Vec::with_capacity(numbers.len() / 2);
+    for number in numbers.split(',') {
+        let number: f32 = number.trim_ascii().parse().map_err(|_| no_vector())?;
+        if !number.is_finite() {
+            return Err(no_vector());
+        }
+        bytes.extend_from_slice(&number.to_le_bytes());
+    }
+    Ok(STANDARD.encode(&bytes))
+}
+
+fn unpack(text: &str) -> Result<Box<RawValue>, ApiError> {
+    let bytes = LENIENT.decode(text).map_err(|_| no_vector())?;
+    let (numbers, []) = bytes.as_chunks::<4>() else { return Err(no_vector()) };
+    let numbers: Vec<f32> = numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    if numbers.is_empty() || !numbers.iter().all(|number| number.is_finite()) {
+        return Err(no_vector());
+    }
+    serde_json::value::to_raw_value(&numbers).map_err(|_| no_vector())
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    fn read(json: &str) -> Result<Vector<'_>, ApiError> {
+        Vector::read(serde_json::from_str(json).unwrap())
+    }
+
+    fn written(vector: &Vector<'_>, encoding: Encoding) -> String {
+        serde_json::to_string(&vector.encoded(encoding).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn numbers_are_copied_to_the_letter() {
+        let json = "[0.10, -1E-7,\t3]";
+        assert_eq!(written(&read(json).unwrap(), Encoding::Float), json);
+    }
+
+    #[test]
+    fn base64_is_of_little_endian_floats() {
+        let packed = r#""AACAPwAAAMA=""#;
+        assert_eq!(written(&read("[1, -2.0]").unwrap(), Encoding::Base64), packed);
+        assert_eq!(written(&read(packed).unwrap(), Encoding::Float), "[1.0,-2.0]");
+        assert_eq!(written(&read(packed).unwrap(), Encoding::Base64), packed);
+    }
+
+    #[test]
+    fn what_is_no_vector_is_no_answer() {
+        for json in ["[]", "[ ]", "[[1]]", "[null]", "[\"1\"]", "[true]", "{}", "1", "null"] {
+            assert_eq!(read(json).unwrap_err().status, 502, "{json}");
+        }
+        // Found out only when it has to be read.
+        for json in ["[1e400]", r#""AACA""#, r#""!!!!""#, r#""""#, r#""AADAfw==""#] {
+            let vector = read(json).unwrap();
+            let other = if vector.encoding() == Encoding::Float { Encoding::Base64 } else { Encoding::Float };
+            assert_eq!(vector.encoded(other).unwrap_err().status, 502, "{json}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! How events are cut out of a stream of bytes, whatever the events mean.
+
+pub mod eventstream;
+pub mod sse;
+pub mod surrogates;
+
+/// Appends to a buffer that will hold `most` bytes in the end: its memory doubles up to that, and never past what it holds.
+pub fn extend(buffer: &mut Vec<u8>, more: &[u8], most: usize) {
+    let needed = buffer.len().saturating_add(more.len());
+    if needed > buffer.capacity() {
+        let wanted = buffer.capacity().saturating_mul(2).min(most).max(needed);
+        buffer.reserve_exact(wanted.saturating_sub(buffer.len()));
+    }
+    buffer.extend_from_slice(more);
+}

@@ -1,0 +1,6 @@
+//! JSON where a whole serializer would be too much.
+
+/// `text` as a JSON string.
+pub fn json_string(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned())
+}

@@ -1,0 +1,65 @@
+//! Lists put in order by numbers. The standard library's sorts are some kilobytes of code for each type that is sorted: here all
+//! types share one, of the numbers and of the places they came from.
+
+/// Puts `list` in the order of its elements' numbers; those with the same numbers keep theirs.
+pub fn by_numbers<T>(list: &mut Vec<T>, numbers: impl Fn(&T) -> (u64, u64)) {
+    let mut places: Vec<(u64, u64, usize)> = Vec::with_capacity(list.len());
+    places.extend(list.iter().enumerate().map(|(place, element)| {
+        let (first, second) = numbers(element);
+        (first, second, place)
+    }));
+    if places.is_sorted() {
+        return;
+    }
+    places.sort_unstable();
+    let mut elements: Vec<Option<T>> = list.drain(..).map(Some).collect();
+    list.extend(places.into_iter().filter_map(|(_, _, place)| elements.get_mut(place)?.take()));
+}
+
+/// Puts those that `go_first` before the others; both keep their order. What stands before `from` stays.
+pub fn put_first<T>(list: &mut Vec<T>, from: usize, go_first: impl Fn(&T) -> bool) {
+    let rest = list.split_off(from.min(list.len()));
+    let (before, after): (Vec<T>, Vec<T>) = rest.into_iter().partition(go_first);
+    list.extend(before.into_iter().chain(after));
+}
+
+/// A number that is in the same order as these are by [`f64::total_cmp`].
+pub fn of_float(float: f64) -> u64 {
+    const SIGN: u64 = 1 << 63;
+    let bits = float.to_bits();
+    if bits & SIGN == 0 { bits | SIGN } else { !bits }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn what_has_the_same_numbers_keeps_its_order() {
+        let mut list = vec![(2, "a"), (0, "b"), (2, "c"), (1, "d"), (0, "e")];
+        by_numbers(&mut list, |(number, _)| (*number, 0));
+        assert_eq!(list, [(0, "b"), (0, "e"), (1, "d"), (2, "a"), (2, "c")]);
+        by_numbers(&mut list, |_| (0, 0));
+        assert_eq!(list.len(), 5);
+        assert_eq!(list.first(), Some(&(0, "b")));
+    }
+
+    #[test]
+    fn some_go_first_and_what_stands_before_stays() {
+        let mut list = vec![7, 2, 1, 4, 3];
+        put_first(&mut list, 1, |number| number % 2 == 1);
+        assert_eq!(list, [7, 1, 3, 2, 4]);
+        put_first(&mut list, 9, |_| true);
+        assert_eq!(list, [7, 1, 3, 2, 4]);
+    }
+
+    #[test]
+    fn floats_keep_their_order() {
+        let floats = [f64::NEG_INFINITY, -2.5, -0.0, 0.0, 1e-300, 2.5, f64::INFINITY, f64::NAN];
+        for pair in floats.windows(2) {
+            assert_eq!(of_float(pair[0]).cmp(&of_float(pair[1])), pair[0].total_cmp(&pair[1]), "{pair:?}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Percent-encoding (RFC 3986), once for all that the gateway reads from URLs and writes into them.
+
+pub use percent_encoding::AsciiSet;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// All but what stands for itself anywhere in a URL: letters, digits, and `-._~`.
+pub const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// `text` with every byte of `set` encoded, and every byte that is not ASCII.
+pub fn encoded(text: &str, set: &'static AsciiSet) -> String {
+    utf8_percent_encode(text, set).to_string()
+}
+
+/// Appends the same to bytes.
+pub fn encode_into(out: &mut Vec<u8>, text: &str, set: &'static AsciiSet) {
+    utf8_percent_encode(text, set).for_each(|piece| out.extend_from_slice(piece.as_bytes()));
+}
+
+/// The same, but for what is encoded already: no model has a `%` in its name, and whoever looked up how the name stands in a path may
+/// have written that.
+pub fn encoded_once(text: &str, set: &'static AsciiSet) -> String {
+    let mut out = String::with_capacity(text.len().saturating_add(8));
+    let mut rest = text;
+    while let Some(at) = rest.find('%') {
+        let (plain, from) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        let is_encoded =
+            matches!(from.as_bytes(), [_, high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit());
+        let (sign, after) = from.split_at_checked(if is_encoded { 3 } else { 1 }).unwrap_or((from, ""));
+        out.extend(utf8_percent_encode(plain, set));
+        out.push_str(if is_encoded { sign } else { "%25" });
+        rest = after;
+    }
+    out.extend(utf8_percent_encode(rest, set));
+    out
+}
+
+/// Whether every `%` in `text` begins an encoded byte.
+pub fn is_well_encoded(text: &str) -> bool {
+    let is_byte =
+        |rest: &str| rest.as_bytes().first_chunk::<2>().is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
+    text.split('%').skip(1).all(is_byte)
+}
+
+/// The bytes that `text` stands for. What is not well encoded stays as it is.
+pub fn decoded(text: &str) -> Vec<u8> {
+    percent_decode_str(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn what_is_reserved_is_encoded_and_what_is_encoded_can_be_kept() {
+        for (text, always, once) in [
+            ("gpt-4.1_~", "gpt-4.1_~", "gpt-4.1_~"),
+            ("a b/ü", "a%20b%2F%C3%BC", "a%20b%2F%C3%BC"),
+            ("arn%3Aaws:x", "arn%253Aaws%3Ax", "arn%3Aaws%3Ax"),
+            ("100%", "100%25", "100%25"),
+            ("%4", "%254", "%254"),
+            ("%zz%41%", "%25zz%2541%25", "%25zz%41%25"),
+            ("", "", ""),
+        ] {
+            assert_eq!(encoded(text, &RESERVED), always);
+            assert_eq!(encoded_once(text, &RESERVED), once);
+            assert_eq!(decoded(&encoded(text, &RESERVED)), text.as_bytes(), "there and back");
+        }
+    }
+
+    #[test]
+    fn what_is_not_well_encoded_stands_for_itself() {
+        for (text, bytes) in [("a%20b", &b"a b"[..]), ("%", b"%"), ("%4", b"%4"), ("%zz", b"%zz"), ("%ff", b"\xff")] {
+            assert_eq!(decoded(text), bytes);
+        }
+    }
+}
