@@ -7,8 +7,8 @@
 //! ```no_run
 //! # async fn example() {
 //! use serde_json::json;
-//! use crate::gateway::{Gateway, Kind};
-//! use crate::simulator::Simulator;
+//! use sluice_tests::gateway::{Gateway, Kind};
+//! use sluice_tests::simulator::Simulator;
 //!
 //! let simulator = Simulator::start().await;
 //! let gateway = Gateway::builder()
