@@ -81,17 +81,29 @@ wasm_toolchain() {
 }
 
 # cargo_wasm SUBCOMMAND ARG...: cargo for wasm32, by whichever toolchain there is. Sets `wasm_out`, where cargo puts what it builds.
+# Modules are compiled by the compiler itself, whichever compiles the rest (see `linted`); with Debian's Rust so is everything.
 cargo_wasm() {
     local subcommand=$1
     shift
     if [[ $(wasm_toolchain) == rustup ]]; then
         wasm_out=target/$wasm_target
-        cargo "$subcommand" --target "$wasm_target" --target-dir target "$@"
+        local plain=(env -u RUSTC_WORKSPACE_WRAPPER)
+        [[ $subcommand != test ]] || plain=()
+        "${plain[@]}" cargo "$subcommand" --target "$wasm_target" --target-dir target "$@"
     else
         wasm_out=target/debian/$wasm_target
-        RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc /usr/bin/cargo "$subcommand" --target "$wasm_target" --target-dir target/debian \
+        env -u RUSTC_WORKSPACE_WRAPPER RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc /usr/bin/cargo "$subcommand" --target "$wasm_target" --target-dir target/debian \
             -Zbuild-std=std,panic_abort --config "target.$wasm_target.linker=\"$(wasm_linker)\"" "$@"
     fi
+}
+
+# linted: from now on Clippy compiles this workspace, and what it finds is an error. It is the compiler with more to say: what it
+# compiles is run like anything else. So one compilation is both checked and tested. Fails where there is no Clippy.
+linted() {
+    local clippy
+    clippy=$(rustc --print sysroot)/bin/clippy-driver
+    [[ -x $clippy ]] || return
+    export RUSTC_WORKSPACE_WRAPPER=$clippy CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__
 }
 
 wasm_linker() {
@@ -114,10 +126,10 @@ tidy() {
     exit "$status"
 }
 
-# stop PID: stops a process of ours and waits for its end.
+# stop PID: stops a process of ours and waits for its end. With a minus before it, a group of processes.
 stop() {
-    kill "$1" 2>/dev/null || true
-    wait "$1" 2>/dev/null || true
+    kill -- "$1" 2>/dev/null || true
+    wait "${1#-}" 2>/dev/null || true
 }
 
 # A directory for this run, gone with it.

@@ -332,3 +332,14 @@ fn event(block: &str) -> Option<Event> {
         |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim_start().to_owned());
     Some(Event { name: field("event:"), data: field("data:")? })
 }
+
+/// What a server of this machine answers, for those who cannot wait for it.
+pub(crate) fn ask_blocking(port: u16, path: &str) -> Option<String> {
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(1))).ok()?;
+    let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    io::Write::write_all(&mut stream, head.as_bytes()).ok()?;
+    let mut answer = String::new();
+    io::Read::read_to_string(&mut stream, &mut answer).ok()?;
+    Some(answer.split_once("\r\n\r\n")?.1.to_owned())
+}

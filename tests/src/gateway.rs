@@ -7,8 +7,8 @@
 //! ```no_run
 //! # async fn example() {
 //! use serde_json::json;
-//! use crate::gateway::{Gateway, Kind};
-//! use crate::simulator::Simulator;
+//! use sluice_tests::gateway::{Gateway, Kind};
+//! use sluice_tests::simulator::Simulator;
 //!
 //! let simulator = Simulator::start().await;
 //! let gateway = Gateway::builder()
@@ -27,6 +27,7 @@
 mod file;
 pub(crate) mod process;
 mod seat;
+mod start;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -44,9 +45,13 @@ use crate::{eventually, until};
 pub use file::{Builder, Key, Kind, Upstream, sha256};
 pub use process::{Process, Signal, children, of_program};
 use seat::{Present, Seat};
+use start::Launch;
 
 /// The secret of the key that every gateway under test has, unless the test names keys of its own.
 pub const KEY: &str = "sk-sluice-test";
+
+/// A variable in the environment of every gateway under test, and the provider's key in it.
+pub const A_KEY: (&str, &str) = ("A_KEY", "sk-theirs");
 
 const FILE: &str = "gateway.yaml";
 /// What the command says of a changed file.
@@ -86,7 +91,9 @@ impl Gateway {
         let _turn = turn().await;
         let present = Present::one_more();
         let process = Self::launch(&builder, &directory, &admin);
-        let seat = Seat { process, directory, port, admin, before: BTreeMap::new(), _present: present, turns: 0 };
+        let start = builder.all_at_the_start();
+        let seat =
+            Seat { process, directory, port, admin, start, before: BTreeMap::new(), _present: present, turns: 0 };
         let gateway = Self { seat: Some(seat), builder, spoiled: AtomicBool::new(false) };
         gateway.accepting().await;
         gateway
@@ -106,9 +113,12 @@ impl Gateway {
         let admin = ["--admin".to_owned(), format!("127.0.0.1:{}", admin.number())];
         // A test that is over waits for nothing.
         let drain = ["--drain".to_owned(), "0s".to_owned()];
-        let drain = drain.iter().filter(|_| !builder.arguments.contains(&"--drain".to_owned()));
-        let arguments: Vec<String> = admin.iter().chain(drain).chain(&builder.arguments).cloned().collect();
-        Process::start(&directory.path().join(FILE), builder.concurrency, &arguments, &builder.environment)
+        let Launch { concurrency, arguments, environment } = &builder.launch;
+        let drain = drain.iter().filter(|_| !arguments.contains(&"--drain".to_owned()));
+        let arguments: Vec<String> = admin.iter().chain(drain).chain(arguments).cloned().collect();
+        let environment: Vec<_> =
+            [(A_KEY.0.to_owned(), A_KEY.1.to_owned())].iter().chain(environment).cloned().collect();
+        Process::start(&directory.path().join(FILE), *concurrency, &arguments, &environment)
     }
 
     /// Starts it again, with the same file on the same port, once it has ended.
@@ -397,7 +407,8 @@ impl Drop for Gateway {
         let spoiled = self.spoiled.load(Ordering::Relaxed) || std::thread::panicking();
         if let Some(seat) = self.seat.take()
             && !spoiled
-            && self.builder.is_plain()
+            && self.builder.is_shareable()
+            && (self.builder.store.is_none() || seat.is_settled())
         {
             seat.leave();
         }

@@ -7,9 +7,11 @@ pub mod orders;
 mod resp;
 
 use std::net::TcpStream;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::gateway::process::Process;
 use crate::port::Port;
@@ -87,6 +89,70 @@ impl Redis {
     pub fn command(&self, words: &[&str]) -> Value {
         let mut connection = Connection::open(self.port()).expect("a connection to Redis");
         connection.command(words).expect("an answer of Redis").expect("no error of Redis")
+    }
+}
+
+/// A Redis and a Webdis before it that tests have in turn, each of which finds it empty. It is the next test's when the last clone
+/// is dropped: a gateway keeps one until Redis has heard all from it.
+#[derive(Debug, Clone)]
+pub struct Store(Arc<Held>);
+
+#[derive(Debug)]
+struct Held {
+    /// There until it is dropped.
+    pair: Option<(Webdis, Redis)>,
+    _lease: SemaphorePermit<'static>,
+}
+
+/// So many may be had at a time: each brings gateways of its own.
+static LEASES: Semaphore = Semaphore::const_new(2);
+
+/// Those that nobody has.
+static IDLE: Mutex<Vec<(Webdis, Redis)>> = Mutex::new(Vec::new());
+
+impl Store {
+    /// One that is empty.
+    ///
+    /// # Panics
+    /// When there is none to start, or it does not.
+    pub async fn lease() -> Self {
+        let lease = LEASES.acquire().await.expect("leases for ever");
+        // Who had one last stands last: gateways that were started with it may still be there.
+        let kept = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let pair = match kept {
+            Some((webdis, redis)) => {
+                redis.command(&["FLUSHALL"]);
+                redis.command(&["SCRIPT", "FLUSH"]);
+                (webdis, redis)
+            }
+            None => {
+                let redis = Redis::start().await;
+                (Webdis::start(&redis).await, redis)
+            }
+        };
+        Self(Arc::new(Held { pair: Some(pair), _lease: lease }))
+    }
+
+    fn pair(&self) -> &(Webdis, Redis) {
+        self.0.pair.as_ref().expect("it is there until it is dropped")
+    }
+
+    /// Its Redis, not to be ended.
+    pub fn redis(&self) -> &Redis {
+        &self.pair().1
+    }
+
+    /// Its Webdis, likewise.
+    pub fn webdis(&self) -> &Webdis {
+        &self.pair().0
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            IDLE.lock().unwrap_or_else(PoisonError::into_inner).extend(self.pair.take());
+        }
     }
 }
 

@@ -6,10 +6,10 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::seat::is_plain;
+use super::start::{Launch, Start, leaves_no_trace};
 use super::{Gateway, KEY};
 use crate::port::Port;
-use crate::redis::Webdis;
+use crate::redis::{Store, Webdis};
 use crate::simulator::Simulator;
 
 /// A provider's wire format.
@@ -130,9 +130,11 @@ pub struct Builder {
     keys: Vec<Key>,
     timeouts: Map<String, Value>,
     more: Value,
-    pub(super) concurrency: u32,
-    pub(super) arguments: Vec<String>,
-    pub(super) environment: Vec<(String, String)>,
+    pub(super) launch: Launch,
+    /// A Redis that tests have in turn.
+    pub(super) store: Option<Store>,
+    /// Whether no other test may have its processes, before or after.
+    alone: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -152,9 +154,9 @@ impl Default for Builder {
             keys: Vec::new(),
             timeouts: Map::new(),
             more: json!({}),
-            concurrency: 1,
-            arguments: Vec::new(),
-            environment: Vec::new(),
+            launch: Launch { concurrency: 1, arguments: Vec::new(), environment: Vec::new() },
+            store: None,
+            alone: false,
         }
     }
 }
@@ -177,10 +179,10 @@ impl Builder {
         self
     }
 
-    /// Sets a variable in the environment of `sluice run`.
+    /// Sets a variable in the environment of `sluice run`, which has [`A_KEY`](super::A_KEY) besides.
     #[must_use]
     pub fn environment(mut self, variable: &str, value: &str) -> Self {
-        self.environment.push((variable.to_owned(), value.to_owned()));
+        self.launch.environment.push((variable.to_owned(), value.to_owned()));
         self
     }
 
@@ -226,17 +228,31 @@ impl Builder {
         self.with(json!({"redis": {"url": webdis.url(), "timeout": "10s"}}))
     }
 
+    /// The same with a Redis that tests have in turn: one that this test does not end.
+    #[must_use]
+    pub fn store(mut self, store: &Store) -> Self {
+        self.store = Some(store.clone());
+        self.redis(store.webdis())
+    }
+
     /// How many of Envoy's workers there are; one by default.
     #[must_use]
     pub fn concurrency(mut self, workers: u32) -> Self {
-        self.concurrency = workers;
+        self.launch.concurrency = workers;
         self
     }
 
     /// Adds an argument to `sluice run`.
     #[must_use]
     pub fn argument(mut self, argument: &str) -> Self {
-        self.arguments.push(argument.into());
+        self.launch.arguments.push(argument.into());
+        self
+    }
+
+    /// Gives it processes of its own: the test is about how they start, or about all that they did since.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        self.alone = true;
         self
     }
 
@@ -248,15 +264,16 @@ impl Builder {
         Gateway::start(self).await
     }
 
-    /// Whether a gateway that had another file can have this one. The file says its own port and directory nowhere else.
-    pub(super) fn is_plain(&self) -> bool {
-        let plain = self.keys.iter().all(|key| is_plain(&Value::Object(key.fields.clone())));
-        self.concurrency == 1
-            && self.arguments.is_empty()
-            && self.environment.is_empty()
-            && plain
-            && is_plain(&self.more)
-            && is_plain(&Value::Object(self.models.clone()))
+    /// Whether its processes can be another test's before and after. The file says its own port and directory nowhere else.
+    pub(super) fn is_shareable(&self) -> bool {
+        let redis = self.store.is_some() || self.more.get("redis").is_none();
+        !self.alone && redis && self.launch.is_shareable() && leaves_no_trace(&self.more)
+    }
+
+    /// What its processes are started with.
+    pub(super) fn all_at_the_start(&self) -> Start {
+        let (models, times) = (Value::Object(self.models.clone()), json!({ "timeouts": self.timeouts }));
+        Start::of(&self.launch, &[&self.more, &models, &times])
     }
 
     pub(super) fn first_key(&self) -> String {

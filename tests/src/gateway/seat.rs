@@ -1,23 +1,27 @@
-//! A gateway's processes, which several tests can have in turn: to start an Envoy costs seconds of a processor, to give it another
-//! gateway file a moment.
+//! A gateway's processes, which several tests can have in turn: to start an Envoy costs five seconds of a processor, to give it another
+//! gateway file a tenth of one.
 //!
-//! Only where nothing is left of the test before: counters, budgets and caches are known by names that tests share, so a file with
-//! one of those has processes of its own. Circuits and the like are known by the provider's address too, which no two tests share.
+//! Nothing is left of the test before. Counters, budgets, caches and circuits are the VM's, and each turn has a VM of another name.
+//! Envoy's own counters are told as differences, and its log from the turn's beginning on.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use tempfile::TempDir;
 
 use super::file::Builder;
 use super::process::Process;
-use super::{APPLIED, FILE, statistics};
+use super::start::Start;
+use super::{APPLIED, FILE, REFUSED, statistics};
+use crate::PATIENCE;
 use crate::client::Client;
 use crate::port::Port;
 use crate::shared;
+
+/// The file beside the gateway file from which the tests' command takes the VM's name.
+const VM: &str = "vm-id";
 
 /// The processes, with what they have to themselves.
 #[derive(Debug)]
@@ -27,6 +31,7 @@ pub struct Seat {
     pub directory: TempDir,
     pub port: Port,
     pub admin: Port,
+    pub start: Start,
     /// Envoy's counters when it was last looked at as if it were new.
     pub before: BTreeMap<String, u64>,
     pub _present: Present,
@@ -36,10 +41,17 @@ pub struct Seat {
 
 /// The gateways that there are, at work or idle.
 static PRESENT: AtomicUsize = AtomicUsize::new(0);
-/// As many as there may be while one of them is idle: each takes a good part of the inotify instances that a user may have.
+/// As many as there may be while one of them is idle, in any case.
 const MOST: usize = 8;
-/// So many tests have one in turn: Envoy watches the credentials of each for a while.
-const TURNS: usize = 4;
+/// And where there is room for more: each takes so many of the inotify instances that a user may have, most of them to follow the
+/// credentials of the turns before.
+const INSTANCES: usize = 25;
+/// From so many on, a test has the processes of a fixture that nobody uses, and that is easily made again, rather than new ones.
+const ENOUGH: usize = 4;
+/// So many of the idle ones stay while a fixture that nobody uses can end, and leave its own.
+const KEPT: usize = 2;
+/// So many tests have one in turn.
+const TURNS: usize = 100;
 
 /// One of them.
 #[derive(Debug)]
@@ -48,7 +60,8 @@ pub struct Present(());
 impl Present {
     /// One more, for which an idle one ends if there are many.
     pub fn one_more() -> Self {
-        while PRESENT.load(Ordering::Relaxed) >= MOST && (give_up_one() || shared::give_up_one()) {}
+        let room = || PRESENT.load(Ordering::Relaxed) < most();
+        while !room() && (give_up_one(KEPT) || shared::give_up_one() || give_up_one(0)) {}
         PRESENT.fetch_add(1, Ordering::Relaxed);
         Self(())
     }
@@ -60,72 +73,94 @@ impl Drop for Present {
     }
 }
 
-fn give_up_one() -> bool {
-    let one = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+fn most() -> usize {
+    static LIMIT: LazyLock<usize> = LazyLock::new(|| {
+        let limit = std::fs::read_to_string("/proc/sys/fs/inotify/max_user_instances").unwrap_or_default();
+        limit.trim().parse().unwrap_or_default()
+    });
+    (*LIMIT / INSTANCES).clamp(MOST, 2 * MOST)
+}
+
+/// Ends the one that nobody has had for longest, if there are more than so many.
+fn give_up_one(kept: usize) -> bool {
+    let mut idle = idle();
+    let one = (idle.len() > kept).then(|| idle.remove(0));
+    // Not dropped while others wait for the list: a process takes its time to end.
+    drop(idle);
     one.is_some()
 }
 
-/// Those that nobody has.
+/// Those that nobody has; who had one last stands last.
 static IDLE: Mutex<Vec<Seat>> = Mutex::new(Vec::new());
 
-/// Sections of a gateway file that leave something behind, or that Envoy reads at its start.
-const NOT_PLAIN: [&str; 15] = [
-    "admin",
-    "apps",
-    "budget",
-    "budgets",
-    "cache",
-    "cors",
-    "guards",
-    "limits",
-    "log",
-    "memory",
-    "redis",
-    "ready",
-    "tls",
-    "tracing",
-    "availability",
-];
-/// How long what an earlier test began may go on.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Whether a gateway file has none of those.
-pub fn is_plain(file: &Value) -> bool {
-    match file {
-        Value::Object(fields) => {
-            fields.iter().all(|(name, value)| !NOT_PLAIN.contains(&name.as_str()) && is_plain(value))
-        }
-        Value::Array(list) => list.iter().all(is_plain),
-        _ => true,
-    }
+fn idle() -> MutexGuard<'static, Vec<Seat>> {
+    IDLE.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// How long what an earlier test began may go on.
+const TO_END: Duration = Duration::from_secs(5);
+
+/// And how long Redis may take to hear of it: nothing that this thread does can be a part of it.
+const TO_SETTLE: Duration = Duration::from_secs(5);
 
 impl Seat {
     /// Lets another test have it.
     pub fn leave(self) {
-        if self.turns + 1 == TURNS {
-            return;
+        if self.turns + 1 < TURNS {
+            idle().push(self);
         }
-        IDLE.lock().unwrap_or_else(PoisonError::into_inner).push(self);
     }
 
     /// One that nobody has and that now does what this test wants, as if it were new.
     pub async fn idle(builder: &Builder) -> Option<Self> {
-        if !builder.is_plain() {
+        if !builder.is_shareable() {
             return None;
         }
+        let start = builder.all_at_the_start();
+        let mut given_up = false;
         loop {
-            let mut seat = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
-            seat.turns += 1;
-            if seat.renew(builder).await {
-                return Some(seat);
+            match Self::started_with(&start) {
+                Some(mut seat) => {
+                    seat.turns += 1;
+                    if seat.renew(builder).await {
+                        return Some(seat);
+                    }
+                }
+                // One that ends is as good as any, where it is likely to be of this kind.
+                None if !given_up && start.is_usual() && PRESENT.load(Ordering::Relaxed) >= ENOUGH => {
+                    given_up = true;
+                    shared::give_up_one();
+                }
+                None => return None,
             }
         }
     }
 
+    /// Takes one that was started with this.
+    fn started_with(start: &Start) -> Option<Self> {
+        let mut idle = idle();
+        let at = idle.iter().rposition(|seat| seat.start == *start)?;
+        Some(idle.remove(at))
+    }
+
     /// `false` when it cannot be had again.
     async fn renew(&mut self, builder: &Builder) -> bool {
-        self.is_quiet().await && self.is_changed(builder).await && self.is_logged().await && self.forget().await
+        self.is_quiet().await && self.is_logged().await && self.is_changed(builder).await && self.forget().await
+    }
+
+    /// Waits until Redis has all that it is to have of an earlier test. To be called while that test's Redis is still there; what
+    /// blocks here is a test that is over.
+    pub fn is_settled(&self) -> bool {
+        const ACTIVE: &str = "/stats?filter=^(http\\.sluice\\.down|cluster\\.redis\\.up)stream_rq_(pending_)?active$";
+        let begun = Instant::now();
+        while begun.elapsed() < TO_SETTLE {
+            match crate::client::ask_blocking(self.admin.number(), ACTIVE) {
+                Some(text) if statistics(&text).all(|(_, active)| active == 0) => return true,
+                Some(_) => std::thread::sleep(Duration::from_millis(5)),
+                None => return false,
+            }
+        }
+        false
     }
 
     async fn ask(&self, path: &str) -> Option<String> {
@@ -135,7 +170,7 @@ impl Seat {
 
     /// Waits until nothing is under way.
     async fn is_quiet(&self) -> bool {
-        within(|| async {
+        within(TO_END, || async {
             let text = self.ask("/stats?filter=^http\\.sluice\\.downstream_rq_active$").await?;
             let (_, active) = statistics(&text).next()?;
             (active == 0).then_some(())
@@ -143,15 +178,27 @@ impl Seat {
         .await
     }
 
-    /// Gives it another file.
+    /// Gives it another file, and a VM of another name with it, which finds nothing of what the one before counted and kept.
     async fn is_changed(&self, builder: &Builder) -> bool {
         let said = |text: &str| self.process.errors().matches(text).count();
-        let before = said(APPLIED);
-        let file = builder.render(self.port.number(), self.directory.path());
-        let (new, path) = (self.directory.path().join("new"), self.directory.path().join(FILE));
-        std::fs::write(&new, format!("{file:#}")).expect("a file in the temporary directory");
-        std::fs::rename(new, path).expect("a file in the temporary directory");
-        within(|| std::future::ready((said(APPLIED) > before).then_some(()))).await
+        let before = (said(APPLIED), said(REFUSED));
+        let vm = format!("turn-{}", self.turns);
+        let put = |name: &str, text: &str| {
+            let new = self.directory.path().join("new");
+            std::fs::write(&new, text).expect("a file in the temporary directory");
+            std::fs::rename(new, self.directory.path().join(name)).expect("a file in the temporary directory");
+        };
+        put(VM, &vm);
+        put(FILE, &format!("{:#}", builder.render(self.port.number(), self.directory.path())));
+        within(PATIENCE, || std::future::ready(((said(APPLIED), said(REFUSED)) != before).then_some(()))).await
+            && said(APPLIED) > before.0
+            && self.has_vm(&vm).await
+    }
+
+    /// Whether the command took notice of the VM's name: one that is made for release has the same VM in all turns.
+    async fn has_vm(&self, name: &str) -> bool {
+        let filters = self.ask("/config_dump?resource=ecds_filters").await;
+        filters.is_some_and(|text| text.contains(&format!("\"vm_id\": \"{name}\"")))
     }
 
     /// Waits until all lines of the log are written: those of requests before this one are.
@@ -159,8 +206,10 @@ impl Seat {
         const LAST: &str = "/the-last-of-an-earlier-test";
         let asked = Client::new(self.port.number()).request("GET", LAST, "").await;
         asked.is_ok()
-            && within(|| std::future::ready(self.process.output().iter().any(|line| line.contains(LAST)).then_some(())))
-                .await
+            && within(PATIENCE, || {
+                std::future::ready(self.process.output().iter().any(|line| line.contains(LAST)).then_some(()))
+            })
+            .await
     }
 
     async fn forget(&mut self) -> bool {
@@ -172,9 +221,9 @@ impl Seat {
 }
 
 /// Whether something comes about before patience is over.
-async fn within<F: Future<Output = Option<()>> + Send>(mut look: impl FnMut() -> F + Send) -> bool {
+async fn within<F: Future<Output = Option<()>> + Send>(patience: Duration, mut look: impl FnMut() -> F + Send) -> bool {
     let begun = Instant::now();
-    while begun.elapsed() < PATIENCE {
+    while begun.elapsed() < patience {
         if look().await.is_some() {
             return true;
         }

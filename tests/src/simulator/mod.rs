@@ -8,7 +8,7 @@
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-//! use crate::simulator::Simulator;
+//! use sluice_tests::simulator::Simulator;
 //!
 //! let simulator = Simulator::start().await;
 //! simulator.script(&["status=500", "ok"]); // the first request fails, the second is answered

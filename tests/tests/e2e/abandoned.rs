@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use sluice_tests::client::{Answer, Open};
 use sluice_tests::gateway::{Gateway, Key, Kind};
-use sluice_tests::redis::{Redis, Webdis};
+use sluice_tests::redis::Store;
 use sluice_tests::simulator::Simulator;
 use sluice_tests::until;
 
@@ -23,7 +23,7 @@ struct Site {
     gateway: Gateway,
     openai: Simulator,
     bedrock: Simulator,
-    redis: Option<(Redis, Webdis)>,
+    store: Option<Store>,
 }
 
 impl Site {
@@ -33,7 +33,6 @@ impl Site {
         let target = json!({"targets": [{"provider": "bedrock", "model": "claude-sim"}]});
         let builder = Gateway::builder()
             .provider("openai", Kind::OpenAi, &openai)
-            .environment("A_KEY", "a-key")
             .with(json!({"providers": {"bedrock": provider}, "models": {"bedrock": target}}))
             .with(json!({"reservation": {"output_tokens": MOST}}))
             .model("openai", &[("openai", "gpt-sim")])
@@ -41,11 +40,10 @@ impl Site {
             .price("bedrock/claude-sim", PRICE.input, PRICE.output)
             .key(Key::new("alice", KEY).budget(json!({"total": 1})));
         if !in_redis {
-            return Self { gateway: builder.start().await, openai, bedrock, redis: None };
+            return Self { gateway: builder.start().await, openai, bedrock, store: None };
         }
-        let redis = Redis::start().await;
-        let webdis = Webdis::start(&redis).await;
-        Self { gateway: builder.redis(&webdis).start().await, openai, bedrock, redis: Some((redis, webdis)) }
+        let store = Store::lease().await;
+        Self { gateway: builder.store(&store).start().await, openai, bedrock, store: Some(store) }
     }
 
     fn body(model: &str, stream: bool) -> Value {
@@ -65,11 +63,11 @@ impl Site {
 
     /// What the key's budget has counted.
     async fn counted(&self) -> u64 {
-        match &self.redis {
+        match &self.store {
             None => said(&self.refused().await, "Used"),
-            Some((redis, _)) => {
-                all_settled(redis).await;
-                in_redis(redis, "key=alice")
+            Some(store) => {
+                all_settled(store.redis()).await;
+                in_redis(store.redis(), "key=alice")
             }
         }
     }
@@ -185,7 +183,7 @@ async fn what_nobody_has_counted_is_charged_with_the_store_in_redis() {
     let site = Site::start(true).await;
     let cost = leaving(&site).await + unread(&site, 3).await;
     assert_eq!(site.counted().await, cost);
-    let (redis, _) = site.redis.as_ref().expect("Redis");
+    let redis = site.store.as_ref().expect("a store").redis();
     let accounts = redis.command(&["KEYS", "{sluice}:a:key:*:alice"]);
     let estimated = redis.command(&["HGET", accounts[0].as_str().expect("an account"), "estimated_cost"]);
     assert_eq!(estimated.as_str(), Some(cost.to_string().as_str()), "all of it was estimated");

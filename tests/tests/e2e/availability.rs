@@ -31,6 +31,11 @@ fn builder(url: &str, availability: Value, second: &Simulator) -> Builder {
         .with(json!({"circuit": {"failures": 1000}}))
 }
 
+/// The same where Envoy is asked about all addresses that a provider of this name has had.
+fn alone(url: &str, availability: Value, second: &Simulator) -> Builder {
+    builder(url, availability, second).alone()
+}
+
 /// What Envoy says of the addresses of the provider `first`, each in a word or some: `healthy`, `/failed_outlier_check`.
 async fn health(gateway: &Gateway) -> Vec<(String, String)> {
     let clusters = gateway.envoy("/clusters").await;
@@ -122,7 +127,7 @@ async fn a_name_with_an_address_is_asked_there_however_often_it_failed() {
 async fn an_address_that_keeps_failing_is_ejected_and_still_asked_when_there_is_no_other() {
     let (first, second) = (Simulator::start().await, Simulator::start().await);
     let outliers = json!({"outlier_detection": {"failures": 3, "ejection": "1h"}});
-    let gateway = gateway(&first.base_url(), outliers, &second).await;
+    let gateway = alone(&first.base_url(), outliers, &second).start().await;
     // What is refused for the client's sake is no failure, and a good answer between two failures begins the count anew.
     first.script(&["status=502", "status=503", "ok", "status=502", "status=400", "status=429", "reset"]);
     for _ in 0..7 {
@@ -147,7 +152,7 @@ async fn an_address_that_keeps_failing_is_ejected_and_still_asked_when_there_is_
 async fn silence_counts_as_a_failure_and_an_error_inside_a_200_does_not() {
     let (first, second) = (Simulator::start().await, Simulator::start().await);
     let more = json!({"outlier_detection": {"failures": 2, "ejection": "1h"}});
-    let gateway = builder(&first.base_url(), more, &second).timeout("answer", "3s").start().await;
+    let gateway = alone(&first.base_url(), more, &second).timeout("answer", "3s").start().await;
     let served = async |fault: &str| {
         first.script(&[fault; 3]);
         for _ in 0..3 {

@@ -150,7 +150,6 @@ async fn every_wire_has_its_bounds_for_what_flows_what_is_held_and_what_is_looke
         .model("unused", &[("unused", "gpt-sim")])
         .key(Key::new("test", KEY))
         .key(Key::new("checked", "checked"))
-        .environment("A_KEY", "a-key")
         .with(json!({"providers": providers, "models": models, "guards": guards}))
         .start()
         .await;

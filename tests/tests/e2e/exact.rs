@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 use sluice_tests::gateway::{Builder, Gateway, Key, Kind};
-use sluice_tests::redis::{Redis, Webdis};
+use sluice_tests::redis::{Redis, Store};
 use sluice_tests::simulator::{Outcome, Recorded, Simulator};
 use sluice_tests::wrk::Wrk;
 use sluice_tests::{eventually, until};
@@ -165,11 +165,11 @@ async fn of_many_at_once_as_many_pass_as_a_budget_covers_with_two_workers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_at_once_as_many_pass_as_a_budget_covers_with_three_envoys() {
-    let redis = Redis::start().await;
-    let webdis = Webdis::start(&redis).await;
+    let store = Store::lease().await;
+    let redis = store.redis();
     let (provider, busy) = (Simulator::start().await, Simulator::start().await);
     let strict = json!({"redis": {"when_down": "deny"}});
-    let builder = with_keys(gateway(&provider, &busy)).await.redis(&webdis).with(strict);
+    let builder = with_keys(gateway(&provider, &busy)).await.store(&store).with(strict);
     let mut gateways = Vec::new();
     for _ in 0..3 {
         gateways.push(builder.clone().start().await);
@@ -179,14 +179,14 @@ async fn of_many_at_once_as_many_pass_as_a_budget_covers_with_three_envoys() {
     let answered = load.leave(&gateways, &busy).await;
     let lines = log(&gateways).await;
     check_leavers(&lines, answered);
-    all_settled(&redis).await;
+    all_settled(redis).await;
     let of_load = PRICE.total(&busy.used().await);
-    assert_eq!((logged(&lines, "busy"), in_accounts(&redis, "busy")), (of_load, of_load));
-    assert_eq!(in_redis(&redis, "team=test"), of_load + costs.iter().sum::<u64>(), "the team's");
+    assert_eq!((logged(&lines, "busy"), in_accounts(redis, "busy")), (of_load, of_load));
+    assert_eq!(in_redis(redis, "team=test"), of_load + costs.iter().sum::<u64>(), "the team's");
     for (round, cost) in costs.into_iter().enumerate() {
         let key = format!("r{round}");
-        assert_eq!((logged(&lines, &key), in_redis(&redis, &format!("key={key}"))), (cost, cost), "in round {round}");
-        assert_eq!(in_accounts(&redis, &key), cost, "in round {round}");
+        assert_eq!((logged(&lines, &key), in_redis(redis, &format!("key={key}"))), (cost, cost), "in round {round}");
+        assert_eq!(in_accounts(redis, &key), cost, "in round {round}");
     }
     for gateway in &gateways {
         assert_eq!(gateway.counter("sluice.redis.unavailable").await, 0);

@@ -30,7 +30,7 @@ async fn hosts() -> (Gateway, Simulator) {
     }
     let target = json!({"provider": "anthropic", "model": "claude-opus-4-8"});
     file["models"]["checked"] = json!({"check_structured_output": true, "targets": [target]});
-    (Builder::default().environment("A_KEY", "sk-sim").with(file).start().await, simulator)
+    (Builder::default().with(file).start().await, simulator)
 }
 
 /// The body that the simulator got last.

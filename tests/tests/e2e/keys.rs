@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sluice_tests::client::Answer;
 use sluice_tests::gateway::{Builder, KEY, Key};
-use sluice_tests::redis::{Redis, Webdis};
+use sluice_tests::redis::{Redis, Store, Webdis};
 use sluice_tests::shared::Shared;
 use sluice_tests::until;
 
@@ -115,11 +115,11 @@ fn write(redis: &Redis, key: &Key) {
 
 #[tokio::test]
 async fn keys_in_redis_come_change_and_go_without_a_restart() {
-    let redis = Redis::start().await;
-    let webdis = Webdis::start(&redis).await;
+    let store = Store::lease().await;
+    let redis = store.redis();
     let single = Single::with(|builder| {
         models(builder)
-            .redis(&webdis)
+            .store(&store)
             .with(json!({"redis": {"key_cache": "1s"}}))
             .price("openai/gpt-sim", 1.0, 1.0)
             .model("unpriced", &[("openai", "gpt-new")])
@@ -133,13 +133,13 @@ async fn keys_in_redis_come_change_and_go_without_a_restart() {
     };
     assert_eq!(refusal(&chat(FIRST).await), (401, "invalid_api_key".to_owned()));
     let key = Key::new("first", FIRST).models(&["gpt-4", "unpriced"]).budget(json!({"total": 1}));
-    write(&redis, &key);
+    write(redis, &key);
     becomes(FIRST, 200).await;
     assert_eq!(gateway.with_key(FIRST).post(CHAT, &ask("gpt-5", "hi")).await.status, 403);
     // What the check of the gateway file would have found for a key that stands there.
     let unpriced = gateway.with_key(FIRST).post(CHAT, &ask("unpriced", "hi")).await;
     assert_eq!(refusal(&unpriced), (403, "model_not_priced".to_owned()));
-    write(&redis, &key.set("revoked", json!(true)));
+    write(redis, &key.set("revoked", json!(true)));
     becomes(FIRST, 401).await;
     until("the log to tell why", || gateway.log().into_iter().find(|line| line["error"] == "revoked_api_key")).await;
     // The file's keys need no Redis.

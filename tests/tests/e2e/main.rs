@@ -58,6 +58,7 @@ mod streams;
 mod till;
 mod tracing;
 mod translation;
+mod turns;
 mod upstash;
 mod wires;
 

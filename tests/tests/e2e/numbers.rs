@@ -20,7 +20,7 @@ async fn kinds() -> (Gateway, Simulator) {
         file["providers"][kind] = json!({"kind": kind, "url": simulator.url() + path, "key": {"env": "A_KEY"}});
         file["models"][kind] = json!({"targets": [{"provider": kind, "model": model}]});
     }
-    (Builder::default().environment("A_KEY", "sk-sim").with(file).start().await, simulator)
+    (Builder::default().with(file).start().await, simulator)
 }
 
 #[tokio::test]

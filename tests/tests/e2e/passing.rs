@@ -43,7 +43,7 @@ impl Twins {
             "stored": "openai",
         });
         let keeps = json!(["/v1/*"]);
-        let builder = Builder::default().environment("A_KEY", "sk-theirs").with(file);
+        let builder = Builder::default().with(file);
         let builder = builder.key(Key::new("keeps", KEY).set("endpoints", keeps)).key(Key::new("asks", "sk-asks"));
         Self { gateway: builder.start().await, behind, beside }
     }

@@ -58,7 +58,7 @@ fn file(provider: &Simulator) -> Builder {
         "prices": {"models": {"vllm/dear": {"input": 0, "output": 0, "per_request": 10_000}}},
         "circuit": {"failures": 100_000},
     });
-    let base = Builder::default().environment("A_KEY", "sk-theirs").with(base);
+    let base = Builder::default().with(base);
     batches::file(counts::file(escapes::file(base, provider), provider), provider)
 }
 

@@ -143,7 +143,7 @@ async fn gateway(cases: &[Case], first: &Simulator, second: &Simulator) -> Gatew
     }
     let times = json!({"answer": "20s", "first_token": "3s", "idle": "2s"});
     let file = json!({"providers": providers, "models": models, "timeouts": times, "circuit": {"failures": 1000}});
-    Builder::default().environment("A_KEY", "sk-sim").with(file).start().await
+    Builder::default().with(file).start().await
 }
 
 #[tokio::test]

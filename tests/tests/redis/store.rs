@@ -7,9 +7,8 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use sluice_config;
 use sluice_core::callout::{Call, Called};
-use sluice_core::store::redis::settings::{Mode, Protocol, WhenDown};
+use sluice_core::store::redis::settings::{Mode, Protocol, Redis as Settings, WhenDown};
 use sluice_core::store::redis::wire::{Command, Reply, Wire};
 use sluice_core::store::redis::{read, reserve, settle};
 use sluice_core::store::{Entry, Gauge, Meter, Order, Reading, Settled, Settlement, Sums, Take, Unavailable, Verdict};
@@ -38,7 +37,7 @@ impl Store {
     }
 
     fn new(port: u16, protocol: Protocol) -> Self {
-        let wire = Wire::new(&config::Redis {
+        let wire = Wire::new(&Settings {
             protocol,
             authority: format!("127.0.0.1:{port}"),
             tls: false,

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use sluice_tests::client::{Answer, Client};
 use sluice_tests::gateway::{Builder, Gateway, Kind};
 use sluice_tests::port::Port;
-use sluice_tests::redis::{Redis, Webdis};
+use sluice_tests::redis::Store;
 use sluice_tests::simulator::Simulator;
 use sluice_tests::until;
 use tokio::process::Command;
@@ -119,21 +119,18 @@ impl Administered {
 /// Two gateways that know nothing of each other but what is in one Redis.
 pub struct Site {
     pub gateways: [Administered; 2],
-    pub redis: Redis,
-    // The gateways talk to it for as long as they run.
-    _webdis: Webdis,
+    pub store: Store,
     pub providers: [Simulator; 2],
 }
 
 impl Site {
     pub async fn start() -> Self {
         let providers = [Simulator::start().await, Simulator::start().await];
-        let redis = Redis::start().await;
-        let webdis = Webdis::start(&redis).await;
-        let store = json!({"redis": {"url": webdis.url(), "key_cache": "1s", "timeout": "10s"}});
-        let start = || Administered::start(builder(&providers), file(store.clone()));
+        let store = Store::lease().await;
+        let more = file(json!({"redis": {"key_cache": "1s"}}));
+        let start = || Administered::start(builder(&providers).store(&store), more.clone());
         let gateways = [start().await, start().await];
-        Self { gateways, redis, _webdis: webdis, providers }
+        Self { gateways, store, providers }
     }
 
     /// All that was written by anybody so far.

@@ -1,6 +1,6 @@
 //! What a hit counts as: a request, and nothing else.
 
-use sluice_tests::redis::{Redis, Webdis};
+use sluice_tests::redis::Store;
 use sluice_tests::simulator::Usage;
 
 use super::*;
@@ -91,18 +91,18 @@ async fn places_among_concurrent_requests_are_free_again_after_hits() {
 
 #[tokio::test]
 async fn with_redis_a_hit_is_settled_there_once_and_for_nothing() {
-    let redis = Redis::start().await;
-    let webdis = Webdis::start(&redis).await;
+    let store = Store::lease().await;
+    let redis = store.redis();
     let key = Key::new("test", KEY).budget(json!({"total": 1})).limits(json!({"requests_per_minute": 1000}));
-    let cached = Cached::with(|builder| priced(builder).key(key).redis(&webdis)).await;
+    let cached = Cached::with(|builder| priced(builder).key(key).store(&store)).await;
     let (gateway, body) = (&cached.gateway, body(&cached));
     let first = gateway.chat(&body).await;
     for _ in 0..5 {
         is_hit(&gateway.chat(&body).await, &first);
     }
     gateway.log_lines(6).await;
-    all_settled(&redis).await;
-    assert_eq!((in_redis(&redis, "key=test"), cached.asked()), (cost(), 1));
+    all_settled(redis).await;
+    assert_eq!((in_redis(redis, "key=test"), cached.asked()), (cost(), 1));
     let names = redis.command(&["KEYS", "{sluice}:a:key:*:test"]);
     let accounts: Vec<&str> = names.as_array().expect("a list").iter().filter_map(Value::as_str).collect();
     let sum = |field: &str| -> u64 {

@@ -159,6 +159,6 @@ pub async fn gateway(providers: &[Provider], simulator: &Simulator) -> Gateway {
         }
     }
     let file = json!({"providers": entries, "models": models, "circuit": {"failures": 1000}});
-    let file = Builder::default().environment("A_KEY", "sk-sim").with(file);
+    let file = Builder::default().with(file);
     file.with(super::embeddings::file(simulator)).start().await
 }

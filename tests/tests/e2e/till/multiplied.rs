@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use sluice_tests::gateway::{Builder, Gateway, Key};
-use sluice_tests::redis::{Redis, Webdis};
+use sluice_tests::redis::Store;
 use sluice_tests::simulator::{Recorded, Simulator};
 use tokio::sync::OnceCell;
 
@@ -49,7 +49,7 @@ fn gateway(provider: &Simulator) -> Builder {
                         "speaks": ["chat", "completions", "embeddings"]});
     let per_request = json!({"models": {"openai/image-sim": {"per_request": dollars(PER_REQUEST), "per_image": dollars(PER_IMAGE)}, "openai/dear": {"per_request": 10_000}}});
     let models = [("text", TEXT), ("vectors", "embed-sim"), ("images", "image-sim"), (DEAR, "dear")];
-    let builder = Builder::default().environment("A_KEY", "sk-theirs").with(json!({"providers": {"openai": openai}}));
+    let builder = Builder::default().with(json!({"providers": {"openai": openai}}));
     let builder = models.into_iter().fold(builder, |builder, (name, model)| {
         builder.model(name, &[("openai", model)]).price(&format!("openai/{model}"), PRICE.input, PRICE.output)
     });
@@ -110,15 +110,14 @@ async fn of_200_that_multiply_37_pass_in_envoys_memory() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_200_that_multiply_37_pass_in_redis() {
-    let redis = Redis::start().await;
-    let webdis = Webdis::start(&redis).await;
+    let store = Store::lease().await;
     let provider = Simulator::start().await;
-    let builder = with_keys(gateway(&provider)).await.redis(&webdis).with(json!({"redis": {"when_down": "deny"}}));
+    let builder = with_keys(gateway(&provider)).await.store(&store).with(json!({"redis": {"when_down": "deny"}}));
     let gateways = [builder.clone().start().await, builder.start().await];
     let costs = race(&gateways, &provider).await;
     let lines = [gateways[0].quiet().await, gateways[1].quiet().await].concat();
-    all_settled(&redis).await;
+    all_settled(store.redis()).await;
     for ((name, ..), cost) in rows().into_iter().zip(costs) {
-        assert_eq!((logged(&lines, name), in_redis(&redis, &format!("key={name}"))), (cost, cost), "{name}");
+        assert_eq!((logged(&lines, name), in_redis(store.redis(), &format!("key={name}"))), (cost, cost), "{name}");
     }
 }

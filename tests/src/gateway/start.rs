@@ -1,0 +1,116 @@
+//! What the processes of a gateway are started with, and does not change while they run: whether one test can have them after another.
+
+use serde_json::Value;
+
+/// What the command is started with, besides the gateway file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch {
+    pub concurrency: u32,
+    pub arguments: Vec<String>,
+    pub environment: Vec<(String, String)>,
+}
+
+impl Launch {
+    /// Whether its arguments and variables name nothing that is one test's own, and do not say how the processes start and end.
+    pub fn is_shareable(&self) -> bool {
+        let of_the_module =
+            |word: &String| word == "--wasm" || std::env::var("SLUICE_TRAP_WASM").is_ok_and(|module| module == *word);
+        self.environment.is_empty() && self.arguments.iter().all(of_the_module)
+    }
+}
+
+/// All of it. Processes that were started with the same can have each other's gateway files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    launch: Launch,
+    /// What Envoy's bootstrap configuration has of the gateway file.
+    bootstrap: String,
+}
+
+impl Start {
+    /// Of a gateway whose file has these parts.
+    pub fn of(launch: &Launch, parts: &[&Value]) -> Self {
+        let redis = parts.iter().filter_map(|part| part.get("redis"));
+        let mut bootstrap: String = redis.map(Value::to_string).collect();
+        parts.iter().for_each(|part| short_times(part, &mut bootstrap));
+        Self { launch: launch.clone(), bootstrap }
+    }
+
+    /// Whether nearly all tests start one like this.
+    pub fn is_usual(&self) -> bool {
+        self.launch.arguments.is_empty() && self.bootstrap.is_empty()
+    }
+}
+
+/// Whether another gateway file can take the place of this one without a trace. Envoy reads some sections at its start only; it goes
+/// on with health checks for a while; and a listener with a certificate would need a client of its own to end a turn.
+pub fn leaves_no_trace(file: &Value) -> bool {
+    const TRACES: [&str; 4] = ["health_check", "memory", "tls", "tracing"];
+    match file {
+        Value::Object(fields) => {
+            fields.iter().all(|(name, value)| !TRACES.contains(&name.as_str()) && leaves_no_trace(value))
+        }
+        Value::Array(list) => list.iter().all(leaves_no_trace),
+        _ => true,
+    }
+}
+
+/// Adds the times within which all of a request has to end: where they are short, Envoy is started with less patience.
+fn short_times(file: &Value, into: &mut String) {
+    let Value::Object(fields) = file else { return };
+    for (name, value) in fields {
+        match value {
+            // A preset.
+            Value::String(preset) if name == "timeouts" => *into += preset,
+            Value::Object(times) if name == "timeouts" => {
+                let total = times.get("total").and_then(Value::as_str).unwrap_or_default();
+                let seconds = total.strip_suffix('s').and_then(|number| number.parse().ok());
+                if total.ends_with("ms") || seconds.is_some_and(|seconds: f64| seconds < 30.0) {
+                    *into += total;
+                }
+            }
+            value => short_times(value, into),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn start(part: &Value) -> Start {
+        Start::of(&Launch { concurrency: 1, arguments: Vec::new(), environment: Vec::new() }, &[part])
+    }
+
+    #[test]
+    fn what_envoy_reads_at_its_start_tells_starts_apart() {
+        let usual =
+            start(&json!({"teams": {"test": {"limits": {"requests_per_minute": 1}}}, "timeouts": {"total": "1h"}}));
+        assert!(usual.is_usual() && usual == start(&json!({"timeouts": {"idle": "1s"}})));
+        let others = [
+            json!({"redis": {"url": "http://127.0.0.1:1"}}),
+            json!({"redis": {"url": "http://127.0.0.1:2"}}),
+            json!({"timeouts": {"total": "4s"}}),
+            json!({"models": {"chat": {"timeouts": {"total": "900ms"}}}}),
+            json!({"timeouts": "fast"}),
+        ];
+        for (number, other) in others.iter().enumerate() {
+            assert!(!start(other).is_usual(), "{other}");
+            assert!(others[..number].iter().all(|earlier| start(earlier) != start(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_leaves_a_trace_is_found_wherever_it_stands() {
+        assert!(leaves_no_trace(&json!({"admin": {}, "cache": {}, "keys": [{"budget": {"total": 1}}]})));
+        for file in [
+            json!({"tls": {}}),
+            json!({"providers": {"a": {"availability": {"health_check": {}}}}}),
+            json!({"keys": [{"memory": 1}]}),
+        ] {
+            assert!(!leaves_no_trace(&file), "{file}");
+        }
+    }
+}
