@@ -90,27 +90,3 @@ impl<'de> Deserialize<'de> for Written {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    #[test]
-    fn each_role_has_its_own_fields_and_no_other() {
-        let read = |text: &str| serde_json::from_str::<Written>(text);
-        assert!(matches!(read(r#"{"role":"provider"}"#), Ok(Written::Provider {})));
-        assert!(matches!(read(r#"{"redis":{"url":"redis://x"},"role":"keeper"}"#), Ok(Written::Keeper { .. })));
-        for written in [
-            r#"{"role":"cook"}"#,
-            r#"{}"#,
-            r#"{"role":"gateway"}"#,
-            r#"{"role":"keeper"}"#,
-            r#"{"role":"provider","more":1}"#,
-            r#"{"role":"provider","redis":{"url":"redis://x"}}"#,
-        ] {
-            assert!(read(written).is_err(), "{written}");
-        }
-    }
-}

@@ -1,4 +1,4 @@
-//! Requests of the gateway's own, to one of Envoy's clusters: who wants one says so, and Envoy carries it out.
+//! The gateway's own requests to Envoy's clusters. Core describes them; Envoy sends them.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Numbers that look random and are the same everywhere: made of what they belong to.
+//! Hashes: numbers that look random and are the same in every worker and every build. What the workers share is found by some of
+//! them, so a module that takes the place of an older one must make the same.
 
 const PRIME: u64 = 0x0000_0100_0000_01b3;
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
@@ -22,4 +23,26 @@ pub fn mixed(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     number ^ (number >> 31)
+}
+
+/// Another such number (the end of MurmurHash3): the embedded store names its counters and places by it.
+pub fn spread(number: u64) -> u64 {
+    let number = (number ^ (number >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    let number = (number ^ (number >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    number ^ (number >> 33)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn the_numbers_are_the_same_in_every_build() {
+        assert_eq!(hash(b"red"), 0x89e9_be19_60f4_c21c);
+        assert_eq!(spread(hash(b"red")), 0x9ec9_ba33_30a6_4fb2);
+        assert_eq!(spread(hash(b"requests/minute") ^ spread(7)), 0x2d95_64d4_41c1_986c);
+        assert_eq!(number(b"a", b"b"), 0x552d_4556_57d9_1379);
+    }
 }

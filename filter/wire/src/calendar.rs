@@ -1,4 +1,4 @@
-//! Durations and dates as a gateway file writes them.
+//! Durations, dates and moments as texts: those of the gateway file, of HTTP, and of OpenAI's headers.
 
 use std::time::Duration;
 

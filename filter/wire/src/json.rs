@@ -1,4 +1,4 @@
-//! JSON where a whole serializer would be too much.
+//! A text as a JSON string, for what writes JSON by hand.
 
 /// `text` as a JSON string.
 pub fn json_string(text: &str) -> String {

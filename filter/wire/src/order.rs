@@ -1,5 +1,5 @@
-//! Lists put in order by numbers. The standard library's sorts are some kilobytes of code for each type that is sorted: here all
-//! types share one, of the numbers and of the places they came from.
+//! Sorting by numbers, compiled once for all types. The standard library's sort is compiled anew for each type, at some kilobytes
+//! each; here only numbers and places are sorted.
 
 /// Puts `list` in the order of its elements' numbers; those with the same numbers keep theirs.
 pub fn by_numbers<T>(list: &mut Vec<T>, numbers: impl Fn(&T) -> (u64, u64)) {

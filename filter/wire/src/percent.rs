@@ -11,12 +11,12 @@ pub fn encoded(text: &str, set: &'static AsciiSet) -> String {
     utf8_percent_encode(text, set).to_string()
 }
 
-/// Appends the same to bytes.
+/// Like [`encoded`], but appends to `out`.
 pub fn encode_into(out: &mut Vec<u8>, text: &str, set: &'static AsciiSet) {
     utf8_percent_encode(text, set).for_each(|piece| out.extend_from_slice(piece.as_bytes()));
 }
 
-/// The same, but for what is encoded already: no model has a `%` in its name, and whoever looked up how the name stands in a path may
+/// Like [`encoded`], but leaves alone what is encoded already: no model has a `%` in its name, and whoever looked up how the name stands in a path may
 /// have written that.
 pub fn encoded_once(text: &str, set: &'static AsciiSet) -> String {
     let mut out = String::with_capacity(text.len().saturating_add(8));

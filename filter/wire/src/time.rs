@@ -1,4 +1,4 @@
-//! A moment, which whoever drives this code reads from its clock: nothing here reads one.
+//! Moments. Nothing here reads a clock: whoever drives this code does.
 
 use std::time::Duration;
 

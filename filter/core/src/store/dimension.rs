@@ -1,4 +1,4 @@
-//! By what usage is told apart.
+//! The dimensions by which usage is counted separately.
 
 use serde::{Deserialize, Serialize};
 

@@ -68,6 +68,9 @@ mod tests {
             assert!(format.provider.peek_response.is_some(), "{id:?}: an answer of it may pass unchanged");
             let passes = format.provider.chat().is_none_or(|chat| chat.passing.is_some());
             assert!(passes, "{id:?}: a stream of it may pass unchanged");
+            let ids =
+                client.chat().zip(format.provider.chat()).map(|(client, provider)| (client.ids, provider.rules.ids));
+            assert!(ids.is_none_or(|(client, provider)| client == provider), "{id:?}");
         }
         for provider in FORMATS.iter().map(|format| format.provider) {
             let Some(envelope) = &provider.envelope else { continue };

@@ -104,7 +104,4 @@ mod tests {
         assert_eq!(pass(&headers), [("x-ratelimit-reset-tokens", "12ms".to_owned())]);
         assert_eq!(of_anthropic(&headers, 0), []);
     }
-
-    #[test]
-    fn long_waits_have_hours() {}
 }

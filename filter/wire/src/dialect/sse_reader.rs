@@ -22,7 +22,7 @@ pub trait Events: Debug {
     /// Reads one event; `data` is its data without blanks around it.
     fn event(&mut self, event: &sse::Event<'_>, data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError>;
 
-    /// Reads OpenAI's terminator. To other formats, which have an end of their own, it says nothing.
+    /// Reads OpenAI's terminator. Formats that have an end of their own ignore it, or refuse it.
     fn done(&mut self, _events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         Ok(())
     }
@@ -46,7 +46,12 @@ pub struct SseReader<E> {
 impl<E: Events> StreamReader for SseReader<E> {
     fn read(&mut self, portion: &[u8], out: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         let Self { frames, broken, events } = self;
-        if *broken || events.is_over() || !events.accepts(portion)? {
+        if *broken || events.is_over() {
+            return Ok(());
+        }
+        let accepted = events.accepts(portion);
+        *broken = accepted.is_err();
+        if !accepted? {
             return Ok(());
         }
         let read = frames.feed(portion, |event| {

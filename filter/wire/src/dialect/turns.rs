@@ -1,4 +1,4 @@
-//! Two speakers that take turns, and instructions that stand outside of the conversation: so Anthropic and Converse know a conversation.
+//! Conversations as Anthropic and Converse know them: two speakers take turns, and instructions stand outside.
 //!
 //! Neighbours that would speak for the same role share one turn; results of tools are the user's, and stand before anything else
 //! the user says in that turn; thinking stands before the calls of its own message. Everything else keeps its order.

@@ -54,9 +54,8 @@ impl Attempt {
         if let Some(checks) = &journey.checks {
             journey.findings = checks.judge(&Witness::of(&response), std::iter::empty()).map_err(Failure::objection)?;
         }
-        if let Some(Ok(glance)) = self.dialect.peek_response.map(|peek| peek(body)) {
-            (journey.extras, journey.answer) = (glance.extras, glance.id);
-        }
+        let glance = self.dialect.peek_response.and_then(|peek| peek(body).ok()).unwrap_or_default();
+        (journey.extras, journey.answer) = (glance.extras, glance.id);
         journey.usage = response.usage;
         journey.said = Said::of(body.len());
         let (kind, with) = if journey.outline.stream {

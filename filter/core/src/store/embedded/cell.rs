@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sluice_wire::time::Time;
 
-use crate::mix::{hash, mixed};
+use crate::mix::{hash, spread};
 use crate::store::{Gauge, Meter, Reading, Settled, Take, day_and_month};
 
 use super::places::Places;
@@ -106,6 +106,6 @@ impl Id {
     }
 
     pub(super) fn of_name(name: &str, window: u64) -> Self {
-        Self(mixed(hash(name.as_bytes()) ^ mixed(window)))
+        Self(spread(hash(name.as_bytes()) ^ spread(window)))
     }
 }

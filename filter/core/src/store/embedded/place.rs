@@ -7,7 +7,7 @@
 //! Where counts are exchanged with Redis, the present configuration says at which places its teams are: those are exchanged in
 //! every round, the others until nothing of theirs is left to tell.
 
-use crate::mix::{hash, mixed};
+use crate::mix::{hash, spread};
 use crate::store::SharedData;
 
 /// How many there are.
@@ -26,7 +26,7 @@ impl Place {
         if shard.is_empty() {
             return Self(0);
         }
-        let number = mixed(hash(shard.as_bytes())) % u64::from(PLACES - 1);
+        let number = spread(hash(shard.as_bytes())) % u64::from(PLACES - 1);
         Self(1 + u16::try_from(number).unwrap_or_default())
     }
 

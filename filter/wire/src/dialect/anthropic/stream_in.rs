@@ -104,6 +104,11 @@ impl Events for State {
         self.named(event.name, data, events)
     }
 
+    /// Before `message_stop` it ends nothing, and is no event either.
+    fn done(&mut self, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
+        self.named(b"", b"[DONE]", events)
+    }
+
     fn is_over(&self) -> bool {
         self.over
     }

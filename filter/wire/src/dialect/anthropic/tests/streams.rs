@@ -194,3 +194,13 @@ fn a_streamed_refusal_is_one_by_its_reason_too() {
     let stream = written(&[refusal, finish, StreamEvent::End]);
     assert!(stream.contains(r#""delta":{"stop_reason":"refusal","#), "{stream}");
 }
+
+#[test]
+fn openais_terminator_is_no_event_and_behind_the_end_nothing_is_read() {
+    let done = b"data: [DONE]\n\n";
+    let mut whole = stream(&GOLDEN);
+    whole.extend_from_slice(done);
+    assert_eq!(read_all(&[&whole]).unwrap(), golden());
+    let error = read_all(&[&stream(&GOLDEN[..2]), done]).unwrap_err();
+    assert_eq!(error.code.as_deref(), Some("invalid_provider_response"));
+}
