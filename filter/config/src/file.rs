@@ -85,13 +85,13 @@ pub struct File {
     /// Budgets on combinations; those of one team, key, app or model can stand there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<BudgetRule>,
-    /// What prompts and answers must not have in them, by names of your choice.
+    /// Guardrails for prompts and answers, by names of your choice.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub guards: BTreeMap<String, Guard>,
-    /// What tokens cost, and what becomes of a model without a price.
+    /// Prices of tokens, and of models without a price of their own.
     #[serde(default, skip_serializing_if = "is_default")]
     pub prices: Prices,
-    /// What models can do, by provider and model, as in `openai/gpt-5-mini`; field by field over the table that comes with
+    /// Capabilities of models, by provider and model, as in `openai/gpt-5-mini`; field by field over the table that comes with
     /// Sluice. A request never goes where what it needs is stated to be missing.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub capabilities: BTreeMap<String, Capabilities>,
@@ -107,7 +107,7 @@ pub struct File {
     /// Where traces go; nowhere when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracing: Option<Tracing>,
-    /// What the access log says of people and of what providers say.
+    /// How much the access log says of clients, and of providers' messages.
     #[serde(default, skip_serializing_if = "is_default")]
     pub log: Log,
     /// Headers of clients that providers see besides those that they need.

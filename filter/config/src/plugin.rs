@@ -30,15 +30,13 @@ pub struct Refused {
 
 /// The configuration as it is written: `{"role":"gateway","gateway":{…}}`, the same with `admin`, `{"role":"keeper","redis":{…}}`, or
 /// `{"role":"provider"}`.
-#[derive(Debug, Serialize)]
-#[serde(tag = "role", rename_all = "lowercase")]
+#[derive(Debug)]
 pub enum Written {
     /// Sees every request once.
     Gateway {
         /// The gateway file, without the providers' credentials.
         gateway: Box<file::File>,
         /// Of that file.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         reload: Option<Reload>,
     },
     /// Sees every attempt; all it needs is in the request's plan.
@@ -48,7 +46,6 @@ pub enum Written {
         /// The same file as the gateway role's.
         gateway: Box<file::File>,
         /// Of that file.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         reload: Option<Reload>,
     },
     /// Exchanges counts with Redis, in relaxed mode.
@@ -58,8 +55,8 @@ pub enum Written {
     },
 }
 
-/// The same, all roles in one. An enum with a tag would be read into a tree first, by code that is there once more for every type
-/// of the gateway file.
+/// All roles in one struct. A tagged enum would first be read into a tree, by code compiled again for every type of the gateway
+/// file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fields {

@@ -16,8 +16,8 @@ pub fn encode_into(out: &mut Vec<u8>, text: &str, set: &'static AsciiSet) {
     utf8_percent_encode(text, set).for_each(|piece| out.extend_from_slice(piece.as_bytes()));
 }
 
-/// Like [`encoded`], but leaves alone what is encoded already: no model has a `%` in its name, and whoever looked up how the name stands in a path may
-/// have written that.
+/// Like [`encoded`], but leaves alone what is encoded already: no model has a `%` in its name, and an operator may have copied the
+/// name from a path.
 pub fn encoded_once(text: &str, set: &'static AsciiSet) -> String {
     let mut out = String::with_capacity(text.len().saturating_add(8));
     let mut rest = text;

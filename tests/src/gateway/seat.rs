@@ -1,4 +1,4 @@
-//! A gateway's processes, which several tests can have in turn: to start an Envoy costs five seconds of a processor, to give it another
+//! A gateway's processes, which several tests can have in turn: to start an Envoy costs more than four seconds of a processor, to give it another
 //! gateway file a tenth of one.
 //!
 //! Nothing is left of the test before. Counters, budgets, caches and circuits are the VM's, and each turn has a VM of another name.

@@ -72,7 +72,7 @@ pub trait Content {
 
 /// One turn, with its blocks as the format writes them.
 #[derive(Debug, Serialize)]
-pub struct Turn<C> {
+struct Turn<C> {
     role: Speaker,
     content: C,
 }

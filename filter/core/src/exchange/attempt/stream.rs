@@ -154,7 +154,7 @@ impl Relay {
     }
 
     /// Whether what begins here is one JSON object, though its type is a stream's: no line of events begins like that.
-    pub fn is_no_stream(&self, size: usize, view: &dyn View) -> bool {
+    pub(super) fn is_no_stream(&self, size: usize, view: &dyn View) -> bool {
         let fresh = self.talk.is_some() && self.held && self.read == 0;
         fresh && view.body(0..size.min(LONGEST_BLANK)).trim_ascii_start().first() == Some(&b'{')
     }
@@ -227,7 +227,7 @@ impl Relay {
     }
 
     /// How much of Envoy's buffer is still there, of which so much was when it was seen last.
-    pub fn buffered(&self, size: usize, journey: &Journey) -> usize {
+    pub(super) fn buffered(&self, size: usize, journey: &Journey) -> usize {
         if self.end.has_left(journey) { 0 } else { size }
     }
 
