@@ -21,6 +21,7 @@ use sluice_core::gateway::Gateway;
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
+use crate::counter::{Counted, count, measured};
 use crate::shared::Shared;
 
 /// The secret of the key `k`, which may use every model; `sk-narrow` may use `narrow` only, `sk-chat` may call paths
@@ -49,6 +50,7 @@ pub(crate) fn gateway() -> Rc<Gateway> {
                       "through":{{"targets":[{{"provider":"oai","model":"gpt"}},{{"provider":"ant","model":"claude"}},{{"provider":"old","model":"gpt"}}]}},
                       "gpt":{{"targets":[{{"provider":"oai","model":"gpt"}}]}},
                       "claude":{{"targets":[{{"provider":"ant","model":"claude"}}]}},
+                      "foreign":{{"targets":[{{"provider":"gem","model":"gemini-3-pro"}},{{"provider":"ant","model":"claude"}}]}},
                       "groq":{{"targets":[{{"provider":"grq","model":"llama"}}]}},
                       "groq-first":{{"targets":[{{"provider":"grq","model":"llama"}},{{"provider":"oai","model":"gpt"}}]}},
                       "groq-last":{{"targets":[{{"provider":"oai","model":"gpt"}},{{"provider":"grq","model":"llama"}}]}},
@@ -87,21 +89,27 @@ struct Message {
 
 impl View for Message {
     fn now(&self) -> Time {
+        count("view.now");
         Time(self.now)
     }
     fn headers(&self) -> HeaderMap {
+        count("view.headers");
         self.headers.clone()
     }
     fn header(&self, name: &str) -> Option<Vec<u8>> {
+        count("view.header");
         self.headers.get(name).map(<[u8]>::to_vec)
     }
     fn body(&self, range: Range<usize>) -> Vec<u8> {
+        count("view.body");
         self.body.get(range).unwrap_or_default().to_vec()
     }
     fn source(&self) -> Option<IpAddr> {
+        count("view.source");
         Some(Ipv4Addr::new(192, 0, 2, 7).into())
     }
     fn provider_left(&self) -> bool {
+        count("view.provider_left");
         self.left
     }
 }
@@ -316,7 +324,7 @@ impl Envoy {
         let local =
             Message { headers: [(":status", "503")].into_iter().collect(), now: self.tick(), ..Message::default() };
         let mut effects = Vec::new();
-        self.exchange.response(self.journey.as_mut(), &local, &*self.shared, &mut effects);
+        measured(|| self.exchange.response(self.journey.as_mut(), &local, &Counted(&self.shared), &mut effects));
         let Some(Effect::Reply(reply)) = effects.pop() else { panic!("Envoy's own error reached the client") };
         self.apply(&mut request, effects);
         self.seen(reply, received)
@@ -326,7 +334,7 @@ impl Envoy {
         let shared = self.shared.clone();
         let mut effects = Vec::new();
         let event = Event::RequestHeaders { end: body.is_empty() };
-        let first = self.exchange.request(event, request, &*shared, &mut effects);
+        let first = measured(|| self.exchange.request(event, request, &Counted(&shared), &mut effects));
         if let Some(reply) = self.apply(request, std::mem::take(&mut effects)) {
             return Some(reply);
         }
@@ -344,12 +352,12 @@ impl Envoy {
             }
         };
         let half = Event::RequestBody { size: body.len() / 2, end: false };
-        let waits = self.exchange.request(half, request, &*shared, &mut effects);
+        let waits = measured(|| self.exchange.request(half, request, &Counted(&shared), &mut effects));
         assert!(matches!(waits, Outcome::Step(Flow::Pause)));
         let event = Event::RequestBody { size: body.len(), end: true };
-        let mut outcome = self.exchange.request(event, request, &*shared, &mut effects);
+        let mut outcome = measured(|| self.exchange.request(event, request, &Counted(&shared), &mut effects));
         while let Some(called) = answered.take() {
-            outcome = self.exchange.called(&called, request, &*shared, &mut effects);
+            outcome = measured(|| self.exchange.called(&called, request, &Counted(&shared), &mut effects));
             if let Outcome::Ask(call) = outcome {
                 answered = Some(self.answer_of(call));
                 outcome = Outcome::Step(Flow::Pause);
@@ -360,14 +368,14 @@ impl Envoy {
             match outcome {
                 Outcome::Ask(call) => {
                     let called = self.answer_of(call);
-                    outcome = self.exchange.called(&called, request, &*shared, &mut effects);
+                    outcome = measured(|| self.exchange.called(&called, request, &Counted(&shared), &mut effects));
                 }
                 Outcome::Unpacked(size) => {
                     unpacked += 1;
                     assert!(unpacked <= 3, "a body is replaced as often as its client likes");
                     assert!(self.apply(request, std::mem::take(&mut effects)).is_none());
                     let event = Event::RequestBody { size, end: true };
-                    outcome = self.exchange.request(event, request, &*shared, &mut effects);
+                    outcome = measured(|| self.exchange.request(event, request, &Counted(&shared), &mut effects));
                 }
                 _ => break,
             }
@@ -392,14 +400,14 @@ impl Envoy {
             self.apply(&mut request, vec![Effect::SetHeader("traceparent", span)]);
         }
         let mut effects = Vec::new();
-        let mut cx = Context { view: &request, shared: &*self.shared, effects: &mut effects };
-        let mut attempt = Attempt::begin(&mut journey, &mut cx).unwrap();
+        let mut cx = Context { view: &request, shared: &Counted(&self.shared), effects: &mut effects };
+        let mut attempt = measured(|| Attempt::begin(&mut journey, &mut cx)).unwrap();
         let mut reply = None;
         let end = request.body.is_empty();
         let rest = (!end).then_some(Event::RequestBody { size: request.body.len(), end: true });
         for event in [Event::RequestHeaders { end }].into_iter().chain(rest) {
-            let mut cx = Context { view: &request, shared: &*self.shared, effects: &mut effects };
-            attempt.step(event, &mut journey, &mut cx);
+            let mut cx = Context { view: &request, shared: &Counted(&self.shared), effects: &mut effects };
+            measured(|| attempt.step(event, &mut journey, &mut cx));
             reply = reply.or(self.apply(&mut request, std::mem::take(&mut effects)));
         }
         departed.headers = request.headers.clone();
@@ -427,7 +435,13 @@ impl Envoy {
                 Script::Forgotten => Ending::Forgotten,
                 _ => Ending::Failed,
             };
-            attempt.ends(ending, journey, &mut Context { view: &view, shared: &*self.shared, effects: &mut effects });
+            measured(|| {
+                attempt.ends(
+                    ending,
+                    journey,
+                    &mut Context { view: &view, shared: &Counted(&self.shared), effects: &mut effects },
+                )
+            });
             self.apply(&mut Message::default(), effects);
             return None;
         };
@@ -456,8 +470,8 @@ impl Envoy {
             };
             answer.now = self.tick();
             let mut effects = Vec::new();
-            let mut cx = Context { view: &answer, shared: &*self.shared, effects: &mut effects };
-            let flow = attempt.step(event, journey, &mut cx);
+            let mut cx = Context { view: &answer, shared: &Counted(&self.shared), effects: &mut effects };
+            let flow = measured(|| attempt.step(event, journey, &mut cx));
             let unheard = matches!(event, Event::ResponseTrailers { size: 0 })
                 && effects.iter().any(|effect| matches!(effect, Effect::ReplaceBody { .. }));
             assert!(!unheard, "nothing can be added behind a body that has left");
@@ -482,7 +496,7 @@ impl Envoy {
         }
         assert!(released, "an answer that ends must not be held for ever");
         let mut effects = Vec::new();
-        self.exchange.response(Some(journey), &answer, &*self.shared, &mut effects);
+        measured(|| self.exchange.response(Some(journey), &answer, &Counted(&self.shared), &mut effects));
         self.apply(&mut answer, effects);
         self.pass(&client, journey);
         let status = answer.headers.text(":status").unwrap().parse().unwrap();
@@ -500,7 +514,7 @@ impl Envoy {
             let view = Message { body: portion.to_vec(), now: self.clock.get(), ..Message::default() };
             let mut effects = Vec::new();
             let event = Event::ResponseBody { size: portion.len(), end };
-            self.exchange.response_body(event, Some(journey), &view, &*self.shared, &mut effects);
+            measured(|| self.exchange.response_body(event, Some(journey), &view, &Counted(&self.shared), &mut effects));
             self.apply(&mut Message::default(), effects);
         }
     }
@@ -510,7 +524,7 @@ impl Envoy {
         let headers = reply.headers.iter().map(|(name, value)| (*name, value.clone())).collect();
         let mut answer = Message { headers, now: self.tick(), ..Message::default() };
         let mut effects = Vec::new();
-        self.exchange.response(Some(journey), &answer, &*self.shared, &mut effects);
+        measured(|| self.exchange.response(Some(journey), &answer, &Counted(&self.shared), &mut effects));
         self.apply(&mut answer, effects);
         answer.headers
     }
@@ -527,7 +541,7 @@ impl Envoy {
     fn record(&mut self, reply: Reply, journey: Option<&mut Journey>, received: Vec<Received>) -> Seen {
         let mut effects = Vec::new();
         let end = Message { now: self.tick(), left: self.left, ..Message::default() };
-        self.exchange.finish(journey, &end, &*self.shared, &mut effects);
+        measured(|| self.exchange.finish(journey, &end, &Counted(&self.shared), &mut effects));
         self.apply(&mut Message::default(), effects);
         let fragment = self.property(property::LOG);
         Seen {
@@ -547,6 +561,7 @@ impl Envoy {
 
     fn apply(&self, message: &mut Message, effects: Vec<Effect>) -> Option<Reply> {
         for effect in effects {
+            count(kind_of(&effect));
             match effect {
                 Effect::ReplaceHeaders(headers) => message.headers = headers,
                 Effect::SetHeader(name, value) => {
@@ -576,6 +591,20 @@ impl Envoy {
     fn tick(&self) -> u64 {
         self.clock.set(self.clock.get() + 1_000_000);
         self.clock.get()
+    }
+}
+
+fn kind_of(effect: &Effect) -> &'static str {
+    match effect {
+        Effect::ReplaceHeaders(_) => "effect.replace_headers",
+        Effect::SetHeader(..) => "effect.set_header",
+        Effect::RemoveHeader(_) => "effect.remove_header",
+        Effect::ReplaceBody { .. } => "effect.replace_body",
+        Effect::SetProperty(..) => "effect.set_property",
+        Effect::ClearRoute => "effect.clear_route",
+        Effect::Reply(_) => "effect.reply",
+        Effect::Count(_) => "effect.count",
+        Effect::Warn(_) => "effect.warn",
     }
 }
 
