@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde_json::{Value, json};
-use sluice_core::exchange::{Event, Reply as HttpReply};
+use sluice_core::exchange::Event;
 use sluice_core::store::Conflict;
 use sluice_wire::hex;
 
@@ -146,10 +146,10 @@ impl Host {
             outcome = exchange.called(&called, &message, &self.shared, &mut random, &mut effects);
         }
         assert_eq!(script.next(), None, "fewer commands than answers: {asked:?}");
-        let [Effect::SetProperty(property::LOG, log), Effect::Reply(reply)] = effects.as_slice() else {
-            panic!("no reply: {effects:?}")
+        let Outcome::Step(Flow::Reply(HttpReply { status, headers, body, .. })) = outcome else {
+            panic!("no reply: {outcome:?}")
         };
-        let HttpReply { status, headers, body, .. } = reply.clone();
+        let [Effect::SetProperty(property::LOG, log)] = effects.as_slice() else { panic!("one line: {effects:?}") };
         Seen {
             status,
             headers: headers.into_iter().collect(),

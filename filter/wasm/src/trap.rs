@@ -16,7 +16,7 @@ use std::time::Duration;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType, StreamType};
 use sluice_core::callout::Call;
-use sluice_core::exchange::{Effect, Reply, View};
+use sluice_core::exchange::{Effect, Flow, Reply, View};
 use sluice_wire::headers::HeaderMap;
 
 use crate::host;
@@ -75,22 +75,20 @@ fn listen() {
     WANTED.set(Some((place.to_owned(), deed.to_owned())));
 }
 
-/// More than core had decided.
-pub fn meddle(mut effects: Vec<Effect>) -> Vec<Effect> {
+/// Another thing than core had decided, or more.
+pub fn meddle(mut flow: Flow, mut effects: Vec<Effect>) -> (Flow, Vec<Effect>) {
     let deed = MEDDLING.with_borrow_mut(|deed| deed.strip_prefix("effects.").map(str::to_owned));
-    let Some(deed) = deed else { return effects };
+    let Some(deed) = deed else { return (flow, effects) };
     MEDDLING.take();
     let (deed, mebibytes) = deed.split_once(':').unwrap_or((&*deed, "80"));
     let with = vec![b' '; mebibytes.parse::<usize>().unwrap_or(80) << 20];
-    let reply = || Effect::Reply(Reply::json(500, Vec::new(), ERROR.to_vec()));
     match deed {
-        "reply" => effects.push(reply()),
-        "replies" => effects.extend([reply(), reply()]),
+        "reply" => flow = Flow::Reply(Reply::json(500, Vec::new(), ERROR.to_vec())),
         "body" => effects.push(Effect::ReplaceBody { drain: 0, with }),
         "headers" => effects.push(Effect::ReplaceHeaders(HeaderMap::default())),
         _ => effects.push(Effect::SetHeader("x-trap", "1".into())),
     }
-    effects
+    (flow, effects)
 }
 
 /// Whether Envoy is to refuse such an effect.

@@ -212,8 +212,6 @@ pub enum Effect {
     SetProperty(&'static str, Cow<'static, str>),
     /// The route is to be chosen anew, by the properties as they are now.
     ClearRoute,
-    /// The answer comes from here, and the request goes no further.
-    Reply(Reply),
     /// A counter of [`metric`] goes up by one.
     Count(&'static str),
     /// The operator should know; never a secret, a prompt, or a key.
@@ -240,11 +238,13 @@ impl Reply {
     }
 }
 
-/// Whether the message moves on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What becomes of the message.
+#[derive(Debug, Clone, PartialEq)]
 pub enum Flow {
-    /// It does.
+    /// It moves on.
     Continue,
     /// It waits for a later event.
     Pause,
+    /// It goes no further: this answers the request.
+    Reply(Reply),
 }

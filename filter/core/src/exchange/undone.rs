@@ -6,7 +6,7 @@ use sluice_wire::error::{ApiError, ErrorKind};
 use super::failure::Failure;
 use super::gateway::refusal;
 use super::journey::{Journey, Stage};
-use super::{Context, Effect, trace};
+use super::{Context, Reply, trace};
 
 /// The reason in logs of an attempt that ended so.
 pub const REASON: &str = "not_carried_out";
@@ -19,7 +19,7 @@ pub fn error() -> ApiError {
 
 /// Ends a request that is under way. Where a part of the answer is the client's already, the reply makes Envoy reset the stream,
 /// which is no clean end.
-pub fn end(journey: &mut Journey, cx: &mut Context<'_>) {
+pub fn end(journey: &mut Journey, cx: &mut Context<'_>) -> Reply {
     let failure = Failure::ours(REASON, error());
     match journey.stage {
         Stage::Underway => {
@@ -30,5 +30,5 @@ pub fn end(journey: &mut Journey, cx: &mut Context<'_>) {
         Stage::Broken | Stage::Refused => {}
     }
     cx.effects.extend(trace::failure(journey));
-    cx.effects.push(Effect::Reply(refusal(journey.client, &error(), &journey.attempts)));
+    refusal(journey.client, &error(), &journey.attempts)
 }

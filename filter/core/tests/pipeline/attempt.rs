@@ -436,7 +436,7 @@ fn a_stream_that_falls_silent_counts_as_broken_off_once() {
 #[test]
 fn a_held_stream_that_falls_silent_gives_way_to_the_next_target() {
     use sluice_core::exchange::journey::Silence;
-    use sluice_core::exchange::{Context, Effect, property};
+    use sluice_core::exchange::{Context, Effect, Flow, property};
     use std::time::Duration;
     // The gateway file allows 30 s for the first token, and 60 s of silence after it.
     for (pieces, silent_at, reason) in [(0, 30, "timeout"), (1, 60, "stream_stalled")] {
@@ -453,11 +453,12 @@ fn a_held_stream_that_falls_silent_gives_way_to_the_next_target() {
         assert_eq!(failure.reason, reason);
         let mut effects = Vec::new();
         let view = crate::envoy::at(then);
-        sluice_core::exchange::attempt::give_up(
+        let flow = sluice_core::exchange::attempt::give_up(
             failure,
             &mut journey,
             &mut Context { view: &view, shared: &shared, effects: &mut effects },
         );
+        assert_eq!(flow, Flow::Continue);
         assert!(effects.contains(&Effect::SetProperty(property::TARGET, "ant".into())));
         assert_eq!(effects.last(), Some(&Effect::SetHeader(sluice_core::exchange::signal::RETRY, "1".into())));
         assert_eq!(journey.falls_silent(later), None, "it is given up already");

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use sluice_core::callout::{Call, Called};
-use sluice_core::exchange::attempt::Attempt;
+use sluice_core::exchange::attempt::{Attempt, NoAttempt};
 use sluice_core::exchange::gateway::{Exchange, Outcome};
 use sluice_core::exchange::journey::{Ending, Journey};
 use sluice_core::exchange::worker::Worker;
@@ -324,8 +324,9 @@ impl Envoy {
         let local =
             Message { headers: [(":status", "503")].into_iter().collect(), now: self.tick(), ..Message::default() };
         let mut effects = Vec::new();
-        measured(|| self.exchange.response(self.journey.as_mut(), &local, &Counted(&self.shared), &mut effects));
-        let Some(Effect::Reply(reply)) = effects.pop() else { panic!("Envoy's own error reached the client") };
+        let flow =
+            measured(|| self.exchange.response(self.journey.as_mut(), &local, &Counted(&self.shared), &mut effects));
+        let Flow::Reply(reply) = flow else { panic!("Envoy's own error reached the client") };
         self.apply(&mut request, effects);
         self.seen(reply, received)
     }
@@ -335,13 +336,12 @@ impl Envoy {
         let mut effects = Vec::new();
         let event = Event::RequestHeaders { end: body.is_empty() };
         let first = measured(|| self.exchange.request(event, request, &Counted(&shared), &mut effects));
-        if let Some(reply) = self.apply(request, std::mem::take(&mut effects)) {
-            return Some(reply);
-        }
+        self.apply(request, std::mem::take(&mut effects));
         request.body = body.to_vec();
         // Redis takes its time: the body is there before it answers.
         let mut answered = match first {
             Outcome::Ask(call) => Some(self.answer_of(call)),
+            Outcome::Step(Flow::Reply(reply)) => return Some(reply),
             Outcome::Depart(journey) if body.is_empty() => {
                 self.journey = Some(*journey);
                 return None;
@@ -373,17 +373,20 @@ impl Envoy {
                 Outcome::Unpacked(size) => {
                     unpacked += 1;
                     assert!(unpacked <= 3, "a body is replaced as often as its client likes");
-                    assert!(self.apply(request, std::mem::take(&mut effects)).is_none());
+                    self.apply(request, std::mem::take(&mut effects));
                     let event = Event::RequestBody { size, end: true };
                     outcome = measured(|| self.exchange.request(event, request, &Counted(&shared), &mut effects));
                 }
                 _ => break,
             }
         }
-        if let Outcome::Depart(journey) = outcome {
-            self.journey = Some(*journey);
+        self.apply(request, effects);
+        match outcome {
+            Outcome::Depart(journey) => self.journey = Some(*journey),
+            Outcome::Step(Flow::Reply(reply)) => return Some(reply),
+            _ => {}
         }
-        self.apply(request, effects)
+        None
     }
 
     fn answer_of(&mut self, _: Call) -> Called {
@@ -401,14 +404,26 @@ impl Envoy {
         }
         let mut effects = Vec::new();
         let mut cx = Context { view: &request, shared: &Counted(&self.shared), effects: &mut effects };
-        let mut attempt = measured(|| Attempt::begin(&mut journey, &mut cx)).unwrap();
+        let mut attempt = match measured(|| Attempt::begin(&mut journey, &mut cx)) {
+            Ok(attempt) => attempt,
+            Err(NoAttempt::Unplanned) => panic!("nothing was planned"),
+            Err(NoAttempt::Answered(reply)) => {
+                self.apply(&mut request, effects);
+                self.journey = Some(journey);
+                return Some(self.seen(reply, Vec::new()));
+            }
+        };
         let mut reply = None;
         let end = request.body.is_empty();
         let rest = (!end).then_some(Event::RequestBody { size: request.body.len(), end: true });
         for event in [Event::RequestHeaders { end }].into_iter().chain(rest) {
             let mut cx = Context { view: &request, shared: &Counted(&self.shared), effects: &mut effects };
-            measured(|| attempt.step(event, &mut journey, &mut cx));
-            reply = reply.or(self.apply(&mut request, std::mem::take(&mut effects)));
+            let flow = measured(|| attempt.step(event, &mut journey, &mut cx));
+            self.apply(&mut request, std::mem::take(&mut effects));
+            if let Flow::Reply(given) = flow {
+                reply = Some(given);
+                break;
+            }
         }
         departed.headers = request.headers.clone();
         if reply.is_none() {
@@ -475,7 +490,8 @@ impl Envoy {
             let unheard = matches!(event, Event::ResponseTrailers { size: 0 })
                 && effects.iter().any(|effect| matches!(effect, Effect::ReplaceBody { .. }));
             assert!(!unheard, "nothing can be added behind a body that has left");
-            if let Some(reply) = self.apply(&mut answer, effects) {
+            self.apply(&mut answer, effects);
+            if let Flow::Reply(reply) = flow {
                 if trailed && released {
                     // Envoy resets the stream: the client has what left, and no end.
                     return Some(Seen { reset: true, ..self.finish(Reply { body: client, ..reply }, journey) });
@@ -559,7 +575,7 @@ impl Envoy {
         }
     }
 
-    fn apply(&self, message: &mut Message, effects: Vec<Effect>) -> Option<Reply> {
+    fn apply(&self, message: &mut Message, effects: Vec<Effect>) {
         for effect in effects {
             count(kind_of(&effect));
             match effect {
@@ -577,10 +593,8 @@ impl Envoy {
                 Effect::SetProperty(name, value) => self.properties.borrow_mut().push((name, value.into_owned())),
                 Effect::ClearRoute | Effect::Warn(_) => {}
                 Effect::Count(name) => self.counted.borrow_mut().push(name),
-                Effect::Reply(reply) => return Some(reply),
             }
         }
-        None
     }
 
     fn property(&self, name: &str) -> String {
@@ -602,7 +616,6 @@ fn kind_of(effect: &Effect) -> &'static str {
         Effect::ReplaceBody { .. } => "effect.replace_body",
         Effect::SetProperty(..) => "effect.set_property",
         Effect::ClearRoute => "effect.clear_route",
-        Effect::Reply(_) => "effect.reply",
         Effect::Count(_) => "effect.count",
         Effect::Warn(_) => "effect.warn",
     }

@@ -2,16 +2,14 @@ use sluice_core::exchange::gateway::Exchange;
 use sluice_core::exchange::journey::Stage;
 use sluice_core::exchange::property;
 use sluice_core::exchange::undone::*;
-use sluice_core::exchange::{Context, Effect};
+use sluice_core::exchange::{Context, Effect, Reply};
 
 use crate::envoy::{answering, at, planned};
 use crate::shared::Shared;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn reply(effects: &[Effect]) -> (u16, serde_json::Value) {
-    let replies: Vec<_> = effects.iter().filter(|effect| matches!(effect, Effect::Reply(_))).collect();
-    let [Effect::Reply(reply)] = replies[..] else { panic!("one reply: {effects:?}") };
+fn read(reply: &Reply) -> (u16, serde_json::Value) {
     (reply.status, serde_json::from_slice::<serde_json::Value>(&reply.body).unwrap()["error"]["code"].clone())
 }
 
@@ -29,9 +27,9 @@ fn what_has_not_left_is_refused_and_what_has_begun_breaks_off() {
     ] {
         let mut effects = Vec::new();
         let view = at(journey.started);
-        end(&mut journey, &mut Context { view: &view, shared: &Shared::default(), effects: &mut effects });
+        let reply = end(&mut journey, &mut Context { view: &view, shared: &Shared::default(), effects: &mut effects });
         assert_eq!(journey.stage, stage);
-        assert_eq!(reply(&effects), (500, "gateway_failed".into()));
+        assert_eq!(read(&reply), (500, "gateway_failed".into()));
         let failure = journey.attempts.last().and_then(|tried| tried.failure.as_ref());
         assert_eq!(failure.map(|failure| &*failure.reason), tried);
         // An answer that has begun is never followed by another attempt.
@@ -47,8 +45,8 @@ fn a_request_that_never_left_has_a_line_in_the_log_that_says_why() {
     for known in [true, false] {
         let mut exchange = Exchange::new(journey.worker.clone());
         let mut effects = Vec::new();
-        exchange.undone(known.then_some(&mut journey), &view, &shared, &mut effects);
-        assert_eq!(reply(&effects), (500, "gateway_failed".into()));
+        let reply = exchange.undone(known.then_some(&mut journey), &view, &shared, &mut effects);
+        assert_eq!(read(&reply), (500, "gateway_failed".into()));
         let mut effects = Vec::new();
         exchange.finish(known.then_some(&mut journey), &view, &shared, &mut effects);
         let logged = |effect: &Effect| match effect {

@@ -21,7 +21,7 @@ use super::failure::{Failure, retry_after};
 use super::gateway::refusal;
 use super::journey::{Begin, CANNOT_EXPRESS, Ending, Journey, Next, OVER_LIMIT, Stage, misconfigured, tale};
 use super::trace;
-use super::{Context, Effect, Event, Flow, metric, property, signal};
+use super::{Context, Effect, Event, Flow, Reply, metric, property, signal};
 
 mod hearing;
 mod passing;
@@ -55,6 +55,15 @@ pub struct Attempt {
     phase: Phase,
 }
 
+/// Why an attempt that Envoy makes does not begin.
+#[derive(Debug)]
+pub enum NoAttempt {
+    /// Nothing was planned.
+    Unplanned,
+    /// The client reads this: the attempt before it was the last, or the target cannot take the request.
+    Answered(Reply),
+}
+
 #[derive(Debug)]
 enum Phase {
     /// The request is on its way out.
@@ -83,19 +92,15 @@ struct Refusal {
 
 impl Attempt {
     /// Begins the attempt that the journey has planned next; its effects tell Envoy what follows if no callback comes.
-    /// `None` when nothing was planned.
-    pub fn begin(journey: &mut Journey, cx: &mut Context<'_>) -> Option<Self> {
+    pub fn begin(journey: &mut Journey, cx: &mut Context<'_>) -> Result<Self, NoAttempt> {
         let now = cx.view.now();
         let target = match journey.begin(now, cx.shared) {
             Begin::Attempt(target) => target,
             Begin::Over => {
-                let target = journey.current()?.clone();
                 cx.effects.extend(trace::failure(journey));
-                over(journey, now, cx.effects);
-                let dialect = journey.client.provider;
-                return Some(Self { target, dialect, number: 0, same_bodies: true, phase: Phase::Done });
+                return Err(NoAttempt::Answered(over(journey, now)));
             }
-            Begin::Unplanned => return None,
+            Begin::Unplanned => return Err(NoAttempt::Unplanned),
         };
         cx.effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
         let number = journey.attempts.len();
@@ -103,23 +108,18 @@ impl Attempt {
             cx.effects.extend(trace::failed(&journey.worker.gateway, "".into()));
         }
         let Some(dialect) = target.provider.format_for(journey.client, &target.model) else {
-            let mut attempt =
-                Self { target, dialect: journey.client.provider, number, same_bodies: true, phase: Phase::Done };
             let error = ApiError::new(400, ErrorKind::InvalidRequest, "The fallback has nothing of what is asked for.");
-            attempt.ends_the_plan(CANNOT_EXPRESS, error, journey, cx);
-            return Some(attempt);
+            return Err(NoAttempt::Answered(end_plan(CANNOT_EXPRESS, error, journey, cx)));
         };
         let same_bodies = dialect.bodies() == journey.client.id();
         let lease = journey.lease();
         let fits = journey.charge.as_mut().is_none_or(|charge| charge.moves_to(&target, lease, cx.shared, now));
         if !fits {
-            let mut attempt = Self { target, dialect, number, same_bodies, phase: Phase::Done };
             let error = ApiError::new(429, ErrorKind::RateLimit, "The fallback is beyond a limit or a budget.");
-            attempt.ends_the_plan(OVER_LIMIT, error, journey, cx);
-            return Some(attempt);
+            return Err(NoAttempt::Answered(end_plan(OVER_LIMIT, error, journey, cx)));
         }
         let outbound = Outbound::choose(journey, &target, dialect);
-        Some(Self { target, dialect, number, same_bodies, phase: Phase::Request(outbound) })
+        Ok(Self { target, dialect, number, same_bodies, phase: Phase::Request(outbound) })
     }
 
     /// Handles a part of the request or of the answer.
@@ -159,7 +159,10 @@ impl Attempt {
         let Phase::Request(outbound) = &mut self.phase else { return Flow::Continue };
         match outbound.step(event, journey, &self.target, self.dialect, cx.view, cx.effects) {
             Ok(flow) => flow,
-            Err(error) => self.ends_the_plan(CANNOT_EXPRESS, error, journey, cx),
+            Err(error) => {
+                self.phase = Phase::Done;
+                Flow::Reply(end_plan(CANNOT_EXPRESS, error, journey, cx))
+            }
         }
     }
 
@@ -287,7 +290,7 @@ impl Attempt {
             cx.effects.truncate(before);
             if journey.stage == Stage::Broken {
                 let error = ApiError::bad_answer("The provider's answer broke off before its end.");
-                cx.effects.push(Effect::Reply(refusal(journey.client, &error, &journey.attempts)));
+                return Flow::Reply(refusal(journey.client, &error, &journey.attempts));
             }
         }
         flow
@@ -334,34 +337,25 @@ impl Attempt {
     /// The attempt failed before the client saw anything of it.
     fn fail(&mut self, failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
         self.phase = Phase::Done;
-        give_up(failure, journey, cx);
-        Flow::Continue
+        give_up(failure, journey, cx)
     }
+}
 
-    /// This fallback cannot take the request. A filter cannot skip an attempt, so the client reads why the attempts
-    /// before it failed: that the last resort has no words for some field is not what went wrong.
-    fn ends_the_plan(
-        &mut self,
-        reason: &'static str,
-        error: ApiError,
-        journey: &mut Journey,
-        cx: &mut Context<'_>,
-    ) -> Flow {
-        self.phase = Phase::Done;
-        let before =
-            journey.attempts.iter().rev().find_map(|tried| tried.failure.as_ref()).map(|tried| tried.error.clone());
-        let _ = journey.fail(Failure::ours(reason, error.clone()), cx.view.now(), cx.shared);
-        journey.stage = Stage::Refused;
-        cx.effects.extend(trace::failure(journey));
-        let error = before.map_or(error, |before| *before);
-        cx.effects.push(Effect::Reply(refusal(journey.client, &error, &journey.attempts)));
-        Flow::Pause
-    }
+/// This fallback cannot take the request. A filter cannot skip an attempt, so the client reads why the attempts
+/// before it failed: that the last resort has no words for some field is not what went wrong.
+fn end_plan(reason: &'static str, error: ApiError, journey: &mut Journey, cx: &mut Context<'_>) -> Reply {
+    let before =
+        journey.attempts.iter().rev().find_map(|tried| tried.failure.as_ref()).map(|tried| tried.error.clone());
+    let _ = journey.fail(Failure::ours(reason, error.clone()), cx.view.now(), cx.shared);
+    journey.stage = Stage::Refused;
+    cx.effects.extend(trace::failure(journey));
+    let error = before.map_or(error, |before| *before);
+    refusal(journey.client, &error, &journey.attempts)
 }
 
 /// The attempt under way failed, and nothing of it has left: another one follows, or the client reads why. To be called from
 /// outside the attempt's own callbacks only while its answer's headers are held.
-pub fn give_up(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) {
+pub fn give_up(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
     let now = cx.view.now();
     let next = journey.fail(failure, now, cx.shared);
     // What was held of it is discarded.
@@ -371,7 +365,7 @@ pub fn give_up(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) {
     let wait = match next {
         Next::Elsewhere => Duration::ZERO,
         Next::Again(wait) => wait,
-        Next::Nothing => return over(journey, now, effects),
+        Next::Nothing => return Flow::Reply(over(journey, now)),
     };
     effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
     // A provider may have sent a header of this name itself.
@@ -380,23 +374,24 @@ pub fn give_up(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) {
         false => Effect::SetHeader(signal::RETRY_AFTER, wait.as_secs_f64().ceil().to_string().into()),
     });
     effects.push(Effect::SetHeader(signal::RETRY, "1".into()));
+    Flow::Continue
 }
 
 /// Nothing comes after the attempt that failed last: the client reads why it did.
-fn over(journey: &mut Journey, now: Time, effects: &mut Vec<Effect>) {
+fn over(journey: &mut Journey, now: Time) -> Reply {
     journey.stage = Stage::Refused;
-    let Some(tried) = journey.attempts.last() else { return };
-    let Some(failure) = &tried.failure else { return };
+    let last = journey.attempts.last().and_then(|tried| Some((tried, tried.failure.as_ref()?)));
+    let Some((tried, failure)) = last else { return unplanned() };
     let error = journey.closing_error(failure, now);
     let mut reply = refusal(journey.client, &error, &journey.attempts);
     reply.headers.extend(served_by(&tried.target).map(|(name, value)| (name, value.to_owned())));
-    effects.push(Effect::Reply(reply));
     journey.refusal = Some(error.into());
+    reply
 }
 
 /// What becomes of a request that reached a provider's filter and that no plan is known for.
-pub fn unplanned() -> Effect {
-    Effect::Reply(refusal(&openai_chat::CLIENT, &misconfigured(), &[]))
+pub fn unplanned() -> Reply {
+    refusal(&openai_chat::CLIENT, &misconfigured(), &[])
 }
 
 /// What passes unread is text all the same: clients refuse all of an answer with one byte that is none.

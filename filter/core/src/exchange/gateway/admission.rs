@@ -117,8 +117,8 @@ impl Exchange {
         })?;
         self.client = endpoint.client;
         match endpoint.purpose {
-            Purpose::About => return self.answer_anybody(endpoint::about(&origin()), cx),
-            Purpose::Alive => return self.answer_anybody(health::alive(), cx),
+            Purpose::About => return self.answer_anybody(endpoint::about(&origin())),
+            Purpose::Alive => return self.answer_anybody(health::alive()),
             Purpose::Ready => return self.ready(cx),
             Purpose::Ask | Purpose::Models | Purpose::Model(_) | Purpose::Stored => {}
         }
@@ -211,15 +211,15 @@ impl Exchange {
                 let query =
                     asked.split('#').next().and_then(|asked| asked.split_once('?')).map_or("", |(_, query)| query);
                 let list = models::list(&self.worker.gateway, &caller, client, query)?;
-                self.answer(list, cx)
+                self.answer(list)
             }
             Purpose::Model(name) => {
                 let model = models::one(&self.worker.gateway, &caller, client, &name)?;
-                self.answer(model, cx)
+                self.answer(model)
             }
             Purpose::Stored if caller.endpoints.is_none() => Err(shared(&path).into()),
             // Those were answered before anybody asked for a key.
-            Purpose::About | Purpose::Alive | Purpose::Ready => self.answer(health::alive(), cx),
+            Purpose::About | Purpose::Alive | Purpose::Ready => self.answer(health::alive()),
             Purpose::Ask | Purpose::Stored => {
                 let hints = hints?;
                 hints.allowed(&caller)?;
@@ -240,15 +240,14 @@ impl Exchange {
 
 impl Exchange {
     /// The same for somebody without a key.
-    fn answer_anybody(&mut self, body: Vec<u8>, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
+    fn answer_anybody(&mut self, body: Vec<u8>) -> Result<Outcome, Refused> {
         self.phase = Phase::Answered { caller: None, error: None };
-        self.answer(body, cx)
+        self.answer(body)
     }
 
     /// The gateway knows the answer by itself.
-    pub(super) fn answer(&mut self, body: Vec<u8>, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
-        cx.effects.push(Effect::Reply(Reply::json(200, self.name().into_iter().collect(), body)));
-        Ok(Outcome::Step(Flow::Pause))
+    pub(super) fn answer(&self, body: Vec<u8>) -> Result<Outcome, Refused> {
+        Ok(Outcome::Step(Flow::Reply(Reply::json(200, self.name().into_iter().collect(), body))))
     }
 }
 

@@ -32,9 +32,8 @@ impl Exchange {
         let gateway = &self.worker.gateway;
         trace::asked(gateway, Some(&journey.caller), Some(&journey.asked.name), None, effects);
         effects.push(Effect::Count(metric::CACHE_HIT));
-        effects.push(Effect::Reply(Reply { status: 200, content_type: content_type.into(), headers, body }));
         self.phase = Phase::Recalled(journey);
-        Outcome::Step(Flow::Pause)
+        Outcome::Step(Flow::Reply(Reply { status: 200, content_type: content_type.into(), headers, body }))
     }
 
     /// Whether the answer's body is to be shown to [`Exchange::response_body`].

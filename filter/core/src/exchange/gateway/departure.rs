@@ -250,7 +250,7 @@ impl Exchange {
         journey.body = Kept::of(&body, &mut share);
         journey.body_share = Some(share);
         match self.prepare(&mut journey, planned, body, cx) {
-            Ok(Prepared::Counted(answer)) => self.answer(answer, cx),
+            Ok(Prepared::Counted(answer)) => self.answer(answer),
             Ok(Prepared::Kept(entry)) => Ok(self.replay(Box::new(journey), entry, cx.view.now(), cx.effects)),
             Ok(Prepared::Ready { masked }) => Ok(self.leave(journey, size, masked, cx)),
             Err(refused) => {

@@ -55,8 +55,7 @@ impl Exchange {
         let redis = fragment(answers);
         if !answers && self.worker.gateway.ready_needs_redis {
             let body = format!(r#"{{"status":"unavailable"{redis}}}"#);
-            cx.effects.push(Effect::Reply(Reply::json(503, Vec::new(), body.into_bytes())));
-            return Ok(Outcome::Step(Flow::Pause));
+            return Ok(Outcome::Step(Flow::Reply(Reply::json(503, Vec::new(), body.into_bytes()))));
         }
         cx.effects.push(Effect::SetProperty(property::READY, redis.into()));
         Ok(Outcome::Step(Flow::Continue))

@@ -200,13 +200,13 @@ impl Exchange {
         match outcome {
             Ok(outcome) => outcome,
             Err(refused) => {
-                self.refuse(refused, cx.effects);
+                let reply = self.refuse(refused, cx.effects);
                 let body = || match self.trail.size {
                     0 => Vec::new(), // Nothing of it was read.
                     size => cx.view.body(0..size),
                 };
                 self.trail.refusal = self.trail.refusal.take().map(|error| record::for_the_log(*error, body).into());
-                Outcome::Step(Flow::Pause)
+                Outcome::Step(Flow::Reply(reply))
             }
         }
     }
@@ -221,10 +221,10 @@ impl Exchange {
         effects: &mut Vec<Effect>,
     ) -> Flow {
         let Some(journey) = journey else {
-            if !matches!(self.phase, Phase::Answered { .. } | Phase::Recalled(_)) {
-                effects.push(Effect::Reply(refusal(self.client, &from_envoy(status(view)), &[])));
-            }
-            return Flow::Continue;
+            return match self.phase {
+                Phase::Answered { .. } | Phase::Recalled(_) => Flow::Continue,
+                _ => Flow::Reply(refusal(self.client, &from_envoy(status(view)), &[])),
+            };
         };
         let headers = journey.charge.as_ref().map(|charge| charge.headers()).unwrap_or_default();
         let headers = headers.into_iter().chain(journey.recall.header());
@@ -236,18 +236,17 @@ impl Exchange {
             let name = self.name().filter(|(header, _)| !reply.headers.iter().any(|(known, _)| known == header));
             reply.headers.extend(headers.chain(name));
             effects.extend(trace::failure(journey));
-            effects.push(Effect::Reply(reply));
-        } else {
-            // A provider of the client's own format has named it already.
-            let name = self.name().filter(|(header, _)| view.header(header).is_none());
-            let headers = headers.chain(name);
-            effects.extend(headers.map(|(name, value)| Effect::SetHeader(name, value.into())));
-            if let Phase::Underway(filling) = &mut self.phase {
-                *filling = journey.filling(view);
-            }
-            if matches!(journey.stage, Stage::Answering | Stage::Complete) {
-                record::forget_body(journey, self.worker.gateway.log);
-            }
+            return Flow::Reply(reply);
+        }
+        // A provider of the client's own format has named it already.
+        let name = self.name().filter(|(header, _)| view.header(header).is_none());
+        let headers = headers.chain(name);
+        effects.extend(headers.map(|(name, value)| Effect::SetHeader(name, value.into())));
+        if let Phase::Underway(filling) = &mut self.phase {
+            *filling = journey.filling(view);
+        }
+        if matches!(journey.stage, Stage::Answering | Stage::Complete) {
+            record::forget_body(journey, self.worker.gateway.log);
         }
         Flow::Continue
     }
@@ -259,20 +258,21 @@ impl Exchange {
         view: &dyn View,
         shared: &dyn SharedData,
         effects: &mut Vec<Effect>,
-    ) {
+    ) -> Reply {
         match journey {
             Some(journey) => {
-                undone::end(journey, &mut Context { view, shared, effects });
                 self.phase = Phase::Answered { caller: Some(journey.caller.clone()), error: undone::error().code };
+                undone::end(journey, &mut Context { view, shared, effects })
             }
             None => {
                 // What was reserved is given back when the request is over.
                 let owing = matches!(self.phase, Phase::Reserving(_) | Phase::Recalled(_));
                 let owing = owing.then(|| std::mem::replace(&mut self.phase, Phase::Start));
-                self.refuse(undone::error().into(), effects);
+                let reply = self.refuse(undone::error().into(), effects);
                 if let Some(owing) = owing {
                     self.phase = owing;
                 }
+                reply
             }
         }
     }
@@ -392,7 +392,7 @@ impl Exchange {
         }
     }
 
-    fn refuse(&mut self, refused: Refused, effects: &mut Vec<Effect>) {
+    fn refuse(&mut self, refused: Refused, effects: &mut Vec<Effect>) -> Reply {
         let Refused { error, headers } = refused;
         let caller = match &self.phase {
             Phase::Body(Arrival { caller, .. }) => Some(caller.clone()),
@@ -413,8 +413,8 @@ impl Exchange {
         let gateway = &self.worker.gateway;
         trace::asked(gateway, caller.as_deref(), self.trail.model.as_deref(), None, effects);
         effects.extend(trace::failed(gateway, reason.clone()));
-        effects.push(Effect::Reply(reply));
         self.phase = Phase::Answered { caller, error: Some(reason) };
+        reply
     }
 }
 

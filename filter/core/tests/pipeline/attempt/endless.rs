@@ -103,6 +103,7 @@ impl Watched {
         match flow {
             Ok(Flow::Continue) => self.client.append(&mut self.envoy),
             Ok(Flow::Pause) => {}
+            Ok(Flow::Reply(_)) => panic!("a relay answers no request"),
             Err(failure) => self.failure = Some(failure),
         }
     }
