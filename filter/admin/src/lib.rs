@@ -17,7 +17,7 @@ use sluice_config::Mistake;
 use sluice_config::file;
 use sluice_config::plugin::Reload;
 use sluice_core::callout::{Call, Called};
-use sluice_core::exchange::{Effect, Event, Flow, Reply as HttpReply, View, property, undone};
+use sluice_core::exchange::{Effect, Event, Flow, Reply as HttpReply, Unreadable, View, property, undone};
 use sluice_core::gateway::Gateway;
 use sluice_core::key_hash::KeyHash;
 use sluice_core::store::redis::wire::{Command, Reply, Wire};
@@ -165,7 +165,10 @@ impl Exchange {
         let service = self.service.clone();
         let step = match (event, &self.phase) {
             (Event::RequestHeaders { end }, Phase::Start) => {
-                let headers = view.headers();
+                let headers = match view.headers() {
+                    Ok(headers) => headers,
+                    Err(Unreadable) => return Outcome::Step(Flow::Reply(self.undone(effects))),
+                };
                 self.trail.request_id = headers.text("x-request-id").filter(|id| id.len() <= 128).map(str::to_owned);
                 match self.headers(end, &headers) {
                     Ok(None) => return Outcome::Step(Flow::Pause),
@@ -182,7 +185,9 @@ impl Exchange {
                 let Phase::Body(operation) = std::mem::replace(&mut self.phase, Phase::Answered) else {
                     return Outcome::Step(Flow::Pause);
                 };
-                let body = view.body(0..size);
+                let Ok(body) = view.body(0..size) else {
+                    return Outcome::Step(Flow::Reply(self.undone(effects)));
+                };
                 let mut desk = Desk { service: &service, now: view.now(), shared, random, trail: &mut self.trail };
                 perform(operation, Query::none(), &body, &mut desk)
             }

@@ -45,14 +45,14 @@ impl View for Message {
     fn now(&self) -> Time {
         Time(NOW * 1_000_000_000)
     }
-    fn headers(&self) -> HeaderMap {
-        self.headers.clone()
+    fn headers(&self) -> Result<HeaderMap, Unreadable> {
+        Ok(self.headers.clone())
     }
-    fn header(&self, name: &str) -> Option<Vec<u8>> {
-        self.headers.get(name).map(<[u8]>::to_vec)
+    fn header(&self, name: &str) -> Result<Option<Vec<u8>>, Unreadable> {
+        Ok(self.headers.get(name).map(<[u8]>::to_vec))
     }
-    fn body(&self, range: Range<usize>) -> Vec<u8> {
-        self.body.get(range).unwrap_or_default().to_vec()
+    fn body(&self, range: Range<usize>) -> Result<Vec<u8>, Unreadable> {
+        self.body.get(range).map(<[u8]>::to_vec).ok_or(Unreadable)
     }
     fn provider_left(&self) -> bool {
         false

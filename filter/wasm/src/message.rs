@@ -11,7 +11,7 @@ use std::ops::Range;
 use proxy_wasm::types::{Action, BufferType, MapType};
 use sluice_core::exchange::journey::Ending;
 use sluice_core::exchange::transport::Said;
-use sluice_core::exchange::{Effect, Flow, LARGEST_REWRITTEN, Reply, View};
+use sluice_core::exchange::{Effect, Flow, LARGEST_REWRITTEN, Reply, Unreadable, View};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
@@ -61,16 +61,30 @@ impl View for Message {
         Time(host::now())
     }
 
-    fn headers(&self) -> HeaderMap {
-        host::headers(self.map).unwrap_or_default()
+    fn headers(&self) -> Result<HeaderMap, Unreadable> {
+        #[cfg(feature = "trap")]
+        if crate::trap::refuses("reading the headers") {
+            return Err(Unreadable);
+        }
+        host::headers(self.map).map_err(|host::Failed| Unreadable)
     }
 
-    fn header(&self, name: &str) -> Option<Vec<u8>> {
-        host::header(self.map, name).ok()
+    fn header(&self, name: &str) -> Result<Option<Vec<u8>>, Unreadable> {
+        host::header(self.map, name).map_err(|host::Failed| Unreadable)
     }
 
-    fn body(&self, range: Range<usize>) -> Vec<u8> {
-        host::buffer(self.body, range.start, range.len()).unwrap_or_default()
+    fn body(&self, range: Range<usize>) -> Result<Vec<u8>, Unreadable> {
+        #[cfg(feature = "trap")]
+        if crate::trap::refuses("reading the body") {
+            return Err(Unreadable);
+        }
+        // Of a message without a body there is no buffer.
+        if range.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Envoy gives what there is.
+        let bytes = host::buffer(self.body, range.start, range.len()).map_err(|host::Failed| Unreadable)?;
+        if bytes.len() == range.len() { Ok(bytes) } else { Err(Unreadable) }
     }
 
     fn source(&self) -> Option<IpAddr> {
@@ -157,7 +171,7 @@ impl Message {
     /// Whether an answer's headers are here. Without them it could not be changed, and must not be told to move on: Envoy would
     /// crash.
     pub fn is_here(self) -> bool {
-        host::header(self.map, ":status").is_ok()
+        matches!(host::header(self.map, ":status"), Ok(Some(_)))
     }
 
     /// Carries out what core decided of an answer that waits in the context that was entered, from a callback of the root context

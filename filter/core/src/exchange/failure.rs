@@ -19,7 +19,7 @@ use crate::gate::{Full, OVERLOADED};
 use crate::guard::answer::Objection;
 use crate::routing::spec::Trigger;
 
-use super::missing;
+use super::{Unreadable, missing, undone};
 
 /// A Retry-After up to this long is waited for when no other target is left; a longer one is passed to the client.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(2);
@@ -180,6 +180,11 @@ impl Failure {
         Self::ours(OVERLOADED, full.error())
     }
 
+    /// Envoy did not let the answer be read: the provider has not failed, and another answer may be read.
+    pub fn unreadable() -> Self {
+        Self::of(undone::REASON, Trigger::BadAnswer, undone::error()).after(Work::Allowed).excused()
+    }
+
     /// What the gateway itself found before it asked: nobody has failed.
     pub fn ours(reason: impl Into<Cow<'static, str>>, error: ApiError) -> Self {
         Self { reason: reason.into(), trigger: None, error: error.into(), work: Work::Unknown, excused: false }
@@ -195,6 +200,12 @@ impl Failure {
 
     fn excused(self) -> Self {
         Self { excused: true, ..self }
+    }
+}
+
+impl From<Unreadable> for Failure {
+    fn from(Unreadable: Unreadable) -> Self {
+        Self::unreadable()
     }
 }
 

@@ -31,6 +31,7 @@ pub mod transport;
 pub mod undone;
 pub mod worker;
 
+use sluice_wire::error::ApiError;
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
@@ -158,16 +159,27 @@ pub enum Event {
     },
 }
 
-/// What can be read while an event is handled. Each call may cost a call to the host; a failed one reads as nothing.
+/// Envoy did not let something be read: nobody knows what it says, which is not that it says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unreadable;
+
+impl From<Unreadable> for ApiError {
+    fn from(Unreadable: Unreadable) -> Self {
+        undone::error()
+    }
+}
+
+/// What can be read while an event is handled. Each call may cost a call to the host. Of a message that must be known, a call that
+/// fails is told. A property that cannot be read is as one that Envoy does not have.
 pub trait View {
     /// The time now.
     fn now(&self) -> Time;
     /// All headers of the event's message.
-    fn headers(&self) -> HeaderMap;
-    /// The first header of that name.
-    fn header(&self, name: &str) -> Option<Vec<u8>>;
-    /// A part of the event's body.
-    fn body(&self, range: Range<usize>) -> Vec<u8>;
+    fn headers(&self) -> Result<HeaderMap, Unreadable>;
+    /// The first header of that name, if there is one.
+    fn header(&self, name: &str) -> Result<Option<Vec<u8>>, Unreadable>;
+    /// A part of the event's body: all of it.
+    fn body(&self, range: Range<usize>) -> Result<Vec<u8>, Unreadable>;
     /// The address at the other end of the client's connection.
     fn source(&self) -> Option<IpAddr>;
     /// Once a request is over: whether its provider ended the connection before the answer was complete.

@@ -149,14 +149,14 @@ impl Journey {
     }
 
     /// The answer's headers go to the client: if it is to be kept, it is collected from here on. An answer of a lower tier than the
-    /// model's best is not: it would outlive the reason for it.
+    /// model's best is not: it would outlive the reason for it. Nor is one that cannot be read.
     pub fn filling(&mut self, view: &dyn View) -> Option<Filling> {
         let key = self.recall.key.take()?;
         let is_good = matches!(self.stage, Stage::Answering | Stage::Complete) && self.lower_tier().is_none();
-        if !is_good || view.header(":status")? != b"200" {
+        if !is_good || view.header(":status").ok()?? != b"200" {
             return None;
         }
-        let content_type = String::from_utf8(view.header("content-type")?).ok()?;
+        let content_type = String::from_utf8(view.header("content-type").ok()??).ok()?;
         Some(Filling { key, content_type, body: Vec::new(), share: self.share.sibling() })
     }
 }

@@ -149,11 +149,10 @@ impl Words {
 }
 
 /// An error of the gateway's own, as the log may have it. Most repeat nothing, and then nobody looks at the request.
-pub fn for_the_log(error: ApiError, body: impl Fn() -> Vec<u8>) -> ApiError {
-    let kept = || Kept::Whole(body());
-    let message = own(&error.message, kept);
+pub fn for_the_log(error: ApiError, body: impl Fn() -> Kept) -> ApiError {
+    let message = own(&error.message, &body);
     let param =
-        error.param.as_deref().map(|param| if is_name(param) { param.to_owned() } else { name_or_cut(param, &kept()) });
+        error.param.as_deref().map(|param| if is_name(param) { param.to_owned() } else { name_or_cut(param, &body()) });
     ApiError { message, param, ..error }
 }
 

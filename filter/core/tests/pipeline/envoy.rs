@@ -16,7 +16,7 @@ use sluice_core::exchange::attempt::{Attempt, NoAttempt};
 use sluice_core::exchange::gateway::{Exchange, Outcome};
 use sluice_core::exchange::journey::{Ending, Journey};
 use sluice_core::exchange::worker::Worker;
-use sluice_core::exchange::{Context, Effect, Event, Flow, NO_CLUSTER, Reply, View, property, signal};
+use sluice_core::exchange::{Context, Effect, Event, Flow, NO_CLUSTER, Reply, Unreadable, View, property, signal};
 use sluice_core::gateway::Gateway;
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
@@ -85,6 +85,15 @@ struct Message {
     now: u64,
     /// Whether a provider ended the connection too early.
     left: bool,
+    /// What Envoy does not let be read.
+    unreadable: Option<Part>,
+}
+
+/// A part of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Headers,
+    Body,
 }
 
 impl View for Message {
@@ -92,17 +101,21 @@ impl View for Message {
         count("view.now");
         Time(self.now)
     }
-    fn headers(&self) -> HeaderMap {
+    fn headers(&self) -> Result<HeaderMap, Unreadable> {
         count("view.headers");
-        self.headers.clone()
+        if self.unreadable == Some(Part::Headers) { Err(Unreadable) } else { Ok(self.headers.clone()) }
     }
-    fn header(&self, name: &str) -> Option<Vec<u8>> {
+    fn header(&self, name: &str) -> Result<Option<Vec<u8>>, Unreadable> {
         count("view.header");
-        self.headers.get(name).map(<[u8]>::to_vec)
+        if self.unreadable == Some(Part::Headers) {
+            return Err(Unreadable);
+        }
+        Ok(self.headers.get(name).map(<[u8]>::to_vec))
     }
-    fn body(&self, range: Range<usize>) -> Vec<u8> {
+    fn body(&self, range: Range<usize>) -> Result<Vec<u8>, Unreadable> {
         count("view.body");
-        self.body.get(range).unwrap_or_default().to_vec()
+        let readable = self.unreadable != Some(Part::Body);
+        self.body.get(range).filter(|_| readable).map(<[u8]>::to_vec).ok_or(Unreadable)
     }
     fn source(&self) -> Option<IpAddr> {
         count("view.source");
@@ -231,6 +244,21 @@ pub(crate) struct Envoy {
     properties: RefCell<Vec<(&'static str, String)>>,
     clock: Cell<u64>,
     waits: Vec<Option<String>>,
+    /// What it does not let be read: in which callback of whose message.
+    unreadable: Option<(Place, Part)>,
+}
+
+/// Where something cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The client's request, in the gateway role.
+    Request,
+    /// The same, when the second attempt begins.
+    SecondAttempt,
+    /// The first attempt's answer, from the callback of this number on; the headers have the first, 0.
+    FirstAnswer(usize),
+    /// An answer on its way back through the gateway role.
+    WayBack,
 }
 
 impl Envoy {
@@ -251,7 +279,17 @@ impl Envoy {
             properties: RefCell::default(),
             clock: Cell::new(1_800_000_000_000_000_000),
             waits: Vec::new(),
+            unreadable: None,
         }
+    }
+
+    /// Some part of a message cannot be read there.
+    pub(crate) fn without(self, place: Place, part: Part) -> Self {
+        Self { unreadable: Some((place, part)), ..self }
+    }
+
+    fn unreadable(&self, here: impl Fn(Place) -> bool) -> Option<Part> {
+        self.unreadable.filter(|(place, _)| here(*place)).map(|(_, part)| part)
     }
 
     /// So long after the others began.
@@ -298,7 +336,8 @@ impl Envoy {
         body: &[u8],
         providers: &[Script],
     ) -> Seen {
-        let mut request = Message { now: self.tick(), ..Message::default() };
+        let unreadable = self.unreadable(|place| place == Place::Request);
+        let mut request = Message { now: self.tick(), unreadable, ..Message::default() };
         for (name, value) in [(":method", method), (":path", path), (":scheme", "http"), (":authority", "gateway.test")]
         {
             request.headers.push(name, value);
@@ -396,7 +435,8 @@ impl Envoy {
     /// One attempt; `None` when Envoy is to try again.
     fn attempt(&mut self, departed: &mut Message, script: &Script, received: &mut Vec<Received>) -> Option<Seen> {
         let (headers, body) = (departed.headers.clone(), departed.body.clone());
-        let mut request = Message { headers, body, now: self.tick(), left: false };
+        let unreadable = self.unreadable(|place| place == Place::SecondAttempt && received.len() == 1);
+        let mut request = Message { headers, body, now: self.tick(), left: false, unreadable };
         let mut journey = self.journey.take().unwrap();
         if journey.worker.gateway.tracing {
             let span = format!("span of attempt {}", received.len() + 1).into();
@@ -428,7 +468,8 @@ impl Envoy {
         departed.headers = request.headers.clone();
         if reply.is_none() {
             received.push(Received { headers: request.headers, body: String::from_utf8(request.body).unwrap() });
-            let outcome = self.answer(&mut attempt, &mut journey, script);
+            let first = received.len() == 1;
+            let outcome = self.answer(&mut attempt, &mut journey, script, first);
             self.journey = Some(journey);
             return outcome;
         }
@@ -436,7 +477,7 @@ impl Envoy {
         reply.map(|reply| self.seen(reply, Vec::new()))
     }
 
-    fn answer(&mut self, attempt: &mut Attempt, journey: &mut Journey, script: &Script) -> Option<Seen> {
+    fn answer(&mut self, attempt: &mut Attempt, journey: &mut Journey, script: &Script, first: bool) -> Option<Seen> {
         let (script, trailed, lost) = match script {
             Script::Trailed(portions) => (&sse(portions), true, false),
             Script::Lost(portions) => (&sse(portions), false, true),
@@ -484,6 +525,8 @@ impl Envoy {
                 }
             };
             answer.now = self.tick();
+            let unreadable = |place| matches!(place, Place::FirstAnswer(from) if first && from <= step);
+            answer.unreadable = self.unreadable(unreadable);
             let mut effects = Vec::new();
             let mut cx = Context { view: &answer, shared: &Counted(&self.shared), effects: &mut effects };
             let flow = measured(|| attempt.step(event, journey, &mut cx));
@@ -511,9 +554,13 @@ impl Envoy {
             }
         }
         assert!(released, "an answer that ends must not be held for ever");
+        answer.unreadable = self.unreadable(|place| place == Place::WayBack);
         let mut effects = Vec::new();
-        measured(|| self.exchange.response(Some(journey), &answer, &Counted(&self.shared), &mut effects));
+        let flow = measured(|| self.exchange.response(Some(journey), &answer, &Counted(&self.shared), &mut effects));
         self.apply(&mut answer, effects);
+        if let Flow::Reply(reply) = flow {
+            return Some(self.finish(reply, journey));
+        }
         self.pass(&client, journey);
         let status = answer.headers.text(":status").unwrap().parse().unwrap();
         let reply = Reply::json(status, Vec::new(), client);

@@ -20,4 +20,5 @@ mod routing;
 #[path = "../../src/store/fake/shared.rs"]
 mod shared;
 mod undone;
+mod unreadable;
 mod worker;

@@ -109,14 +109,14 @@ impl Attempt {
         }
         let Some(dialect) = target.provider.format_for(journey.client, &target.model) else {
             let error = ApiError::new(400, ErrorKind::InvalidRequest, "The fallback has nothing of what is asked for.");
-            return Err(NoAttempt::Answered(end_plan(CANNOT_EXPRESS, error, journey, cx)));
+            return Err(NoAttempt::Answered(end_plan(Failure::ours(CANNOT_EXPRESS, error), journey, cx)));
         };
         let same_bodies = dialect.bodies() == journey.client.id();
         let lease = journey.lease();
         let fits = journey.charge.as_mut().is_none_or(|charge| charge.moves_to(&target, lease, cx.shared, now));
         if !fits {
             let error = ApiError::new(429, ErrorKind::RateLimit, "The fallback is beyond a limit or a budget.");
-            return Err(NoAttempt::Answered(end_plan(OVER_LIMIT, error, journey, cx)));
+            return Err(NoAttempt::Answered(end_plan(Failure::ours(OVER_LIMIT, error), journey, cx)));
         }
         let outbound = Outbound::choose(journey, &target, dialect);
         Ok(Self { target, dialect, number, same_bodies, phase: Phase::Request(outbound) })
@@ -159,9 +159,9 @@ impl Attempt {
         let Phase::Request(outbound) = &mut self.phase else { return Flow::Continue };
         match outbound.step(event, journey, &self.target, self.dialect, cx.view, cx.effects) {
             Ok(flow) => flow,
-            Err(error) => {
+            Err(failure) => {
                 self.phase = Phase::Done;
-                Flow::Reply(end_plan(CANNOT_EXPRESS, error, journey, cx))
+                Flow::Reply(end_plan(failure, journey, cx))
             }
         }
     }
@@ -197,7 +197,8 @@ impl Attempt {
                 let Phase::Error(refusal) = std::mem::replace(&mut self.phase, Phase::Done) else {
                     return Flow::Continue;
                 };
-                let body = cx.view.body(0..size.min(LONGEST_ERROR));
+                // What cannot be read of an error leaves its status.
+                let body = cx.view.body(0..size.min(LONGEST_ERROR)).unwrap_or_default();
                 self.error_answer(&refusal, &body, journey, cx)
             }
             Phase::Stream(relay) if relay.is_no_stream(size, cx.view) => {
@@ -213,7 +214,10 @@ impl Attempt {
     }
 
     fn response_headers(&mut self, end: bool, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
-        let headers = cx.view.headers();
+        let headers = match cx.view.headers() {
+            Ok(headers) => headers,
+            Err(unreadable) => return self.fail(unreadable.into(), journey, cx),
+        };
         let status: u16 = headers.text(":status").and_then(|status| status.parse().ok()).unwrap_or(502);
         if let Some(tried) = journey.attempts.last_mut() {
             tried.status = Some(status);
@@ -343,13 +347,13 @@ impl Attempt {
 
 /// This fallback cannot take the request. A filter cannot skip an attempt, so the client reads why the attempts
 /// before it failed: that the last resort has no words for some field is not what went wrong.
-fn end_plan(reason: &'static str, error: ApiError, journey: &mut Journey, cx: &mut Context<'_>) -> Reply {
+fn end_plan(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) -> Reply {
     let before =
         journey.attempts.iter().rev().find_map(|tried| tried.failure.as_ref()).map(|tried| tried.error.clone());
-    let _ = journey.fail(Failure::ours(reason, error.clone()), cx.view.now(), cx.shared);
+    let error = before.unwrap_or_else(|| failure.error.clone());
+    let _ = journey.fail(failure, cx.view.now(), cx.shared);
     journey.stage = Stage::Refused;
     cx.effects.extend(trace::failure(journey));
-    let error = before.map_or(error, |before| *before);
     refusal(journey.client, &error, &journey.attempts)
 }
 

@@ -8,8 +8,8 @@ use sluice_wire::dialect::pass_through::is_stored;
 use crate::batch::results::Results;
 use crate::batch::{Errand, Told, object};
 
-use super::super::View;
 use super::super::journey::Journey;
+use super::super::{Unreadable, View};
 use super::is_of;
 
 /// The last bytes in which usage is looked for: it is a few hundred long.
@@ -58,7 +58,13 @@ impl Passing {
             return;
         }
         if size > 0 {
-            journey.tail.extend_from_slice(&view.body(size.saturating_sub(LONGEST_TAIL)..size));
+            let Ok(last) = view.body(size.saturating_sub(LONGEST_TAIL)..size) else {
+                // Usage that stands before it is not the answer's last word.
+                journey.tail.clear();
+                self.counts = false;
+                return;
+            };
+            journey.tail.extend_from_slice(&last);
             let surplus = journey.tail.len().saturating_sub(LONGEST_TAIL);
             journey.tail.drain(..surplus);
         }
@@ -69,14 +75,15 @@ impl Passing {
 
     fn listen(&mut self, size: usize, journey: &mut Journey, view: &dyn View) {
         let Some(listening) = &mut self.listens else { return };
-        let read = match listening {
-            Listening::Object(body) if body.len().saturating_add(size) > object::LONGEST => false,
-            Listening::Object(body) => {
-                body.extend_from_slice(&view.body(0..size));
+        let read = match (listening, view.body(0..size)) {
+            (_, Err(Unreadable)) => false,
+            (Listening::Object(body), _) if body.len().saturating_add(size) > object::LONGEST => false,
+            (Listening::Object(body), Ok(portion)) => {
+                body.extend_from_slice(&portion);
                 true
             }
-            Listening::Results(results) => {
-                results.read(&view.body(0..size));
+            (Listening::Results(results), Ok(portion)) => {
+                results.read(&portion);
                 journey.held.set(results.held()).is_ok()
             }
         };

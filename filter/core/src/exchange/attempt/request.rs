@@ -5,15 +5,15 @@
 
 use sluice_wire::dialect::Provider;
 use sluice_wire::dialect::translate::Translated;
-use sluice_wire::error::ApiError;
 use sluice_wire::headers::HeaderMap;
 
 use crate::peek::Splice;
 use crate::routing::target::Target;
 
-use super::super::journey::Journey;
-use super::super::rewrite;
-use super::super::{Effect, Event, Flow, View};
+use super::super::failure::Failure;
+use super::super::journey::{CANNOT_EXPRESS, Journey};
+use super::super::{Effect, Event, Flow, Unreadable, View};
+use super::super::{rewrite, undone};
 
 /// How this attempt changes the body.
 #[derive(Debug)]
@@ -55,13 +55,13 @@ impl Outbound {
         dialect: &'static Provider,
         view: &dyn View,
         effects: &mut Vec<Effect>,
-    ) -> Result<Flow, ApiError> {
+    ) -> Result<Flow, Failure> {
         match (event, &mut *self) {
             // Headers wait for a body whose length is not known yet.
             (Event::RequestHeaders { .. }, Self::Rewrite) => Ok(Flow::Pause),
             (Event::RequestHeaders { .. }, outbound) => {
                 let length = outbound.length(journey.outline.length);
-                effects.push(Effect::ReplaceHeaders(headers(journey, target, dialect, length, view)));
+                effects.push(Effect::ReplaceHeaders(headers(journey, target, dialect, length, view)?));
                 Ok(Flow::Continue)
             }
             (Event::RequestBody { end: false, .. }, Self::AsItIs) => Ok(Flow::Continue),
@@ -72,13 +72,13 @@ impl Outbound {
                     Self::Spliced(splice) => {
                         let with = match journey.head.get(..splice.drain) {
                             Some(head) => splice.apply(head),
-                            None => splice.apply(&view.body(0..splice.drain)),
+                            None => splice.apply(&view.body(0..splice.drain).map_err(not_read)?),
                         };
                         effects.push(Effect::ReplaceBody { drain: splice.drain, with });
                     }
                     Self::Ready(written) => effects.push(Effect::ReplaceBody { drain: size, with: written.body }),
                     Self::Rewrite => {
-                        let body = view.body(0..size);
+                        let body = view.body(0..size).map_err(not_read)?;
                         let largest = journey.worker.gateway.memory.rewritten;
                         let written = rewrite::request(
                             journey.client,
@@ -87,7 +87,8 @@ impl Outbound {
                             (&body, &journey.forwarded),
                             target,
                             largest,
-                        )?;
+                        )
+                        .map_err(|error| Failure::ours(CANNOT_EXPRESS, error))?;
                         (journey.dropped, journey.names) = (written.dropped, written.names);
                         effects.push(Effect::ReplaceHeaders(headers(
                             journey,
@@ -95,7 +96,7 @@ impl Outbound {
                             dialect,
                             written.body.len(),
                             view,
-                        )));
+                        )?));
                         effects.push(Effect::ReplaceBody { drain: size, with: written.body });
                     }
                 }
@@ -115,8 +116,19 @@ impl Outbound {
     }
 }
 
+/// Envoy did not let the client's request be read: nobody has failed, and no other target would change that.
+fn not_read(Unreadable: Unreadable) -> Failure {
+    Failure::ours(undone::REASON, undone::error())
+}
+
 /// All headers of the request to the provider; its credential is added by Envoy afterwards.
-fn headers(journey: &Journey, target: &Target, dialect: &Provider, length: usize, view: &dyn View) -> HeaderMap {
+fn headers(
+    journey: &Journey,
+    target: &Target,
+    dialect: &Provider,
+    length: usize,
+    view: &dyn View,
+) -> Result<HeaderMap, Failure> {
     let provider = &target.provider;
     let stream = journey.outline.stream;
     // What belongs to the client's own format means nothing in another.
@@ -164,7 +176,7 @@ fn headers(journey: &Journey, target: &Target, dialect: &Provider, length: usize
     out.push("accept-encoding", "identity");
     // Where Envoy traces, it has put this attempt's own span there.
     if journey.worker.gateway.tracing
-        && let Some(parent) = view.header("traceparent")
+        && let Some(parent) = view.header("traceparent").map_err(not_read)?
     {
         out.push("traceparent", parent);
     }
@@ -174,5 +186,5 @@ fn headers(journey: &Journey, target: &Target, dialect: &Provider, length: usize
             out.push(name, value);
         }
     }
-    out
+    Ok(out)
 }

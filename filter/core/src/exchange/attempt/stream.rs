@@ -22,9 +22,9 @@ use sluice_wire::time::Time;
 
 use crate::routing::target::Target;
 
-use super::super::failure::Failure;
+use super::super::failure::{Failure, Work};
 use super::super::journey::Journey;
-use super::super::{Effect, Flow, View, metric};
+use super::super::{Effect, Flow, Unreadable, View, metric};
 use super::hearing::Hearing;
 use super::verbatim::Verbatim;
 
@@ -156,7 +156,8 @@ impl Relay {
     /// Whether what begins here is one JSON object, though its type is a stream's: no line of events begins like that.
     pub(super) fn is_no_stream(&self, size: usize, view: &dyn View) -> bool {
         let fresh = self.talk.is_some() && self.held && self.read == 0;
-        fresh && view.body(0..size.min(LONGEST_BLANK)).trim_ascii_start().first() == Some(&b'{')
+        let begins = || view.body(0..size.min(LONGEST_BLANK));
+        fresh && begins().is_ok_and(|bytes| bytes.trim_ascii_start().first() == Some(&b'{'))
     }
 
     /// Handles the buffer of a body callback. An error is a failure of which the client knows nothing.
@@ -189,8 +190,7 @@ impl Relay {
             Ok(progress) => progress == Progress::Over,
             Err(failure) if self.held => return Err(failure),
             Err(failure) => {
-                talk.writer.write(&StreamEvent::Error((*failure.error).clone()), &mut talk.out);
-                journey.break_off(failure);
+                talk.break_off(failure, journey);
                 true
             }
         };
@@ -208,10 +208,12 @@ impl Relay {
         let is_all = std::mem::take(&mut self.read) == 0 && ready == 0 && size <= PORTION;
         let fresh = size.saturating_sub(ready);
         let mut leaves = size;
-        if let Some(mut with) = talk.leave(fresh, || if is_all { portion } else { view.body(ready..size) }) {
-            if ready > 0 {
-                with.splice(0..0, view.body(0..ready));
-            }
+        let left = talk.leave(fresh, || if is_all { Ok(portion) } else { view.body(ready..size) });
+        let front = |with: Vec<u8>| if ready > 0 { Ok([view.body(0..ready)?, with].concat()) } else { Ok(with) };
+        let left = left.and_then(|with| with.map(front).transpose());
+        let (with, over) =
+            left.map_or_else(|unreadable| (Some(talk.broken(unreadable.into(), journey)), true), |with| (with, over));
+        if let Some(with) = with {
             leaves = with.len();
             effects.push(Effect::ReplaceBody { drain: size, with });
         }
@@ -253,7 +255,7 @@ impl Relay {
         view: &dyn View,
         effects: &mut Vec<Effect>,
     ) -> Flow {
-        let late = size > 0 && std::mem::take(&mut self.late) && view.body(0..1) == b"\n";
+        let late = size > 0 && std::mem::take(&mut self.late) && view.body(0..1).is_ok_and(|byte| byte == b"\n");
         if size > usize::from(late) {
             effects.push(Effect::ReplaceBody { drain: size, with: if late { b"\n".to_vec() } else { Vec::new() } });
         }
@@ -307,7 +309,9 @@ impl Talk {
         for from in range.clone().step_by(PORTION) {
             // Never two of them at a time.
             drop(std::mem::take(portion));
-            *portion = view.body(from..range.end.min(from + PORTION));
+            *portion = view
+                .body(from..range.end.min(from + PORTION))
+                .map_err(|_| Failure { work: Work::Seen, ..Failure::unreadable() })?;
             if self.take(portion, journey)? == Progress::Over {
                 return Ok(Progress::Over);
             }
@@ -482,12 +486,28 @@ impl Talk {
     }
 
     /// What leaves in place of Envoy's buffer of `size` bytes, if not the buffer itself.
-    fn leave(&mut self, size: usize, buffer: impl FnOnce() -> Vec<u8>) -> Option<Vec<u8>> {
+    fn leave(
+        &mut self,
+        size: usize,
+        buffer: impl FnOnce() -> Result<Vec<u8>, Unreadable>,
+    ) -> Result<Option<Vec<u8>>, Unreadable> {
         let out = std::mem::take(&mut self.out);
         match &mut self.route {
             Route::Pass(verbatim) => verbatim.leave(size, out, buffer),
-            Route::Open { .. } | Route::Translate { .. } => (size > 0 || !out.is_empty()).then_some(out),
+            Route::Open { .. } | Route::Translate { .. } => Ok((size > 0 || !out.is_empty()).then_some(out)),
         }
+    }
+
+    /// The answer breaks off: its client reads why.
+    fn break_off(&mut self, failure: Failure, journey: &mut Journey) {
+        self.writer.write(&StreamEvent::Error((*failure.error).clone()), &mut self.out);
+        journey.break_off(failure);
+    }
+
+    /// The same where nothing but that can leave.
+    fn broken(&mut self, failure: Failure, journey: &mut Journey) -> Vec<u8> {
+        self.break_off(failure, journey);
+        std::mem::take(&mut self.out)
     }
 
     fn held(&self) -> usize {

@@ -24,7 +24,7 @@ impl Attempt {
                 Flow::Continue
             }
             Err(mut failure) => {
-                journey.usage = (self.dialect.usage_of)(&cx.view.body(0..size));
+                journey.usage = cx.view.body(0..size).ok().and_then(|body| (self.dialect.usage_of)(&body));
                 // What cannot be read was made all the same.
                 if failure.trigger == Some(Trigger::BadAnswer)
                     && failure.work == Work::Unknown
@@ -46,7 +46,7 @@ impl Attempt {
         effects: &mut Vec<Effect>,
     ) -> Result<(), Failure> {
         let dialect = self.dialect;
-        let body = view.body(0..size);
+        let body = view.body(0..size)?;
         // What passes unchanged is Envoy's own copy.
         let body = surrogates::whole(&body);
         if body.trim_ascii().is_empty() {

@@ -92,7 +92,7 @@ impl Knock {
 
 impl Exchange {
     pub(super) fn headers(&mut self, end: bool, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
-        let headers = cx.view.headers();
+        let headers = cx.view.headers()?;
         let started = cx.view.now();
         self.trail = Trail::read(&headers);
         strip(&headers, cx.effects);
@@ -206,7 +206,7 @@ impl Exchange {
         let Endpoint { purpose, client } = endpoint;
         match purpose {
             Purpose::Models => {
-                let asked = cx.view.header(":path").unwrap_or_default();
+                let asked = cx.view.header(":path")?.unwrap_or_default();
                 let asked = String::from_utf8_lossy(&asked);
                 let query =
                     asked.split('#').next().and_then(|asked| asked.split_once('?')).map_or("", |(_, query)| query);

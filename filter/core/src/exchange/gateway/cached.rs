@@ -59,8 +59,12 @@ impl Exchange {
         let largest = self.worker.gateway.cache.largest;
         // One that is too large, or has no room, will not be kept: it is not collected any further.
         filling.take_if(|filling| filling.size().saturating_add(size) > largest || !filling.has_room(size));
-        if let Some(filling) = filling.as_mut().filter(|_| size > 0) {
-            filling.add(view.body(0..size));
+        // Nor is one that cannot be read.
+        if let Some(mut collected) = filling.take_if(|_| size > 0) {
+            *filling = view.body(0..size).ok().map(|portion| {
+                collected.add(portion);
+                collected
+            });
         }
         if let (true, Some(journey)) = (end, journey)
             && filling.take().is_some_and(|filling| filling.keep(journey, view.now(), shared))

@@ -102,7 +102,7 @@ impl Exchange {
         };
         // Unless something else becomes of it.
         self.phase = Phase::Answered { caller: Some(arrival.caller.clone()), error: None };
-        let body = cx.view.body(0..size);
+        let body = cx.view.body(0..size)?;
         if let Some(unpacked) = unpacking::unpack(&mut arrival, &body, cx.view, cx.effects)? {
             self.phase = Phase::Body(arrival);
             return Ok(Outcome::Unpacked(unpacked));
@@ -139,7 +139,7 @@ impl Exchange {
             (Err(_), Seek::File(_), None) => return Err(unchecked().into()),
             _ => seek.errand(page, &arrival.caller)?,
         };
-        self.whole(arrival, errand, cx.view.body(0..size), cx)
+        self.whole(arrival, errand, cx.view.body(0..size)?, cx)
     }
 
     /// All that the request says is known: what it asks for, and whether it may.
@@ -233,8 +233,13 @@ impl Exchange {
             Decision::Undecided => return Err(unchecked().into()),
         }
         journey.charge = Some(charge);
-        let body = body.unwrap_or_else(|| cx.view.body(0..size));
-        self.granted(journey, planned, body, cx)
+        match body.map_or_else(|| cx.view.body(0..size), Ok) {
+            Ok(body) => self.granted(journey, planned, body, cx),
+            Err(unreadable) => {
+                self.settle(&mut journey, cx.view.now(), cx.shared, cx.effects);
+                Err(unreadable.into())
+            }
+        }
     }
 
     /// The request fits its limits and budgets. Whatever refuses it from here on, it counts as a request and costs nothing.

@@ -20,6 +20,7 @@ use crate::reservation::NO_RETRY;
 use crate::store::SharedData;
 
 use super::charge::Ledger;
+use super::echo::Kept;
 use super::failure::Failure;
 use super::journey::{Arrival, Journey, Stage, Tried, from_envoy, tale};
 use super::notes;
@@ -28,7 +29,7 @@ use super::record::{self, Record, Words, logged_client, trace_id};
 use super::trace;
 use super::transport;
 use super::worker::{Moment, Worker};
-use super::{Context, Effect, Event, Flow, Reply, View, metric, property, undone};
+use super::{Context, Effect, Event, Flow, Reply, Unreadable, View, metric, property, undone};
 
 mod admission;
 mod batches;
@@ -133,6 +134,12 @@ impl From<ApiError> for Refused {
     }
 }
 
+impl From<Unreadable> for Refused {
+    fn from(unreadable: Unreadable) -> Self {
+        ApiError::from(unreadable).into()
+    }
+}
+
 impl From<Full> for Refused {
     fn from(full: Full) -> Self {
         full.error().into()
@@ -202,8 +209,8 @@ impl Exchange {
             Err(refused) => {
                 let reply = self.refuse(refused, cx.effects);
                 let body = || match self.trail.size {
-                    0 => Vec::new(), // Nothing of it was read.
-                    size => cx.view.body(0..size),
+                    0 => Kept::Whole(Vec::new()), // Nothing of it was read.
+                    size => cx.view.body(0..size).map_or(Kept::Gone, Kept::Whole),
                 };
                 self.trail.refusal = self.trail.refusal.take().map(|error| record::for_the_log(*error, body).into());
                 Outcome::Step(Flow::Reply(reply))
@@ -238,8 +245,10 @@ impl Exchange {
             effects.extend(trace::failure(journey));
             return Flow::Reply(reply);
         }
-        // A provider of the client's own format has named it already.
-        let name = self.name().filter(|(header, _)| view.header(header).is_none());
+        let name = match self.name_unless_named(view) {
+            Ok(name) => name,
+            Err(Unreadable) => return Flow::Reply(self.undone(Some(journey), view, shared, effects)),
+        };
         let headers = headers.chain(name);
         effects.extend(headers.map(|(name, value)| Effect::SetHeader(name, value.into())));
         if let Phase::Underway(filling) = &mut self.phase {
@@ -280,6 +289,12 @@ impl Exchange {
     /// The request's name, in the header where its client looks for it; for most that is Envoy's own.
     fn name(&self) -> Option<(&'static str, String)> {
         self.client.provider.headers.request_id.zip(self.trail.request_id.clone())
+    }
+
+    /// The same for an answer that does not have it: a provider of the client's own format has named it already.
+    fn name_unless_named(&self, view: &dyn View) -> Result<Option<(&'static str, String)>, Unreadable> {
+        let Some((header, name)) = self.name() else { return Ok(None) };
+        Ok(view.header(header)?.is_none().then_some((header, name)))
     }
 
     /// The request is over: it is settled, and the access log is told.
@@ -468,7 +483,7 @@ const ATTEMPT_TIMEOUT: &str = "x-envoy-upstream-rq-per-try-timeout-ms";
 
 /// The status of an answer that Envoy made up.
 fn status(view: &dyn View) -> u16 {
-    view.header(":status").and_then(|text| String::from_utf8(text).ok()?.parse().ok()).unwrap_or(503)
+    view.header(":status").ok().flatten().and_then(|text| String::from_utf8(text).ok()?.parse().ok()).unwrap_or(503)
 }
 
 /// A client's own word in an error message: bounded and without control characters.

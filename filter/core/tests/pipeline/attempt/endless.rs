@@ -9,7 +9,7 @@ use allocation_counter::measure;
 use sluice_core::exchange::attempt::stream::{Relay, Speakers};
 use sluice_core::exchange::failure::Failure;
 use sluice_core::exchange::journey::{Journey, Silence, Stage};
-use sluice_core::exchange::{Effect, Flow, View};
+use sluice_core::exchange::{Effect, Flow, Unreadable, View};
 use sluice_core::routing::patience::Patience;
 use sluice_wire::dialect::{Client, Provider, anthropic, bedrock, openai_chat};
 use sluice_wire::framing::eventstream;
@@ -33,14 +33,14 @@ impl View for Buffer<'_> {
     fn now(&self) -> Time {
         Time(1_800_000_000_000_000_000)
     }
-    fn headers(&self) -> HeaderMap {
-        HeaderMap::default()
+    fn headers(&self) -> Result<HeaderMap, Unreadable> {
+        Ok(HeaderMap::default())
     }
-    fn header(&self, _: &str) -> Option<Vec<u8>> {
-        None
+    fn header(&self, _: &str) -> Result<Option<Vec<u8>>, Unreadable> {
+        Ok(None)
     }
-    fn body(&self, range: Range<usize>) -> Vec<u8> {
-        self.0[range].to_vec()
+    fn body(&self, range: Range<usize>) -> Result<Vec<u8>, Unreadable> {
+        Ok(self.0[range].to_vec())
     }
     fn source(&self) -> Option<IpAddr> {
         None
