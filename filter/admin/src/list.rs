@@ -82,7 +82,7 @@ impl Page {
             self.after.as_deref().is_none_or(|after| id > after)
                 && (last || end.as_deref().is_some_and(|end| id <= end))
         };
-        let file = desk.service.file.keys.iter().filter(|key| wanted(&key.id)).map(|key| (key.clone(), Source::File));
+        let file = desk.service.keys.iter().filter(|key| wanted(&key.id)).map(|key| (key.clone(), Source::File));
         let mut candidates: Vec<(Key, Source)> = file.collect();
         candidates.extend(portion.into_iter().filter_map(|(_, key)| Some((key?, Source::Redis))));
         candidates.sort_by(|(a, _), (b, _)| a.id.cmp(&b.id));
