@@ -21,17 +21,3 @@ pub(in crate::dialect) fn joined<'a>(mut texts: impl Iterator<Item = &'a str>) -
     }
     Some(text)
 }
-
-/// Writes a chunk's beginning, up to its choices, in place of what `head` held.
-pub(in crate::dialect) fn chunk_head(object: &str, id: &str, created: u64, model: &str, head: &mut Vec<u8>) {
-    head.clear();
-    head.extend_from_slice(b"data: {\"id\":");
-    append(head, id);
-    head.extend_from_slice(b",\"object\":");
-    append(head, object);
-    head.extend_from_slice(b",\"created\":");
-    append(head, &created);
-    head.extend_from_slice(b",\"model\":");
-    append(head, model);
-    head.extend_from_slice(b",\"choices\":[");
-}

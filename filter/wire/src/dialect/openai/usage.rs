@@ -5,8 +5,6 @@ use serde::{Deserialize, Serialize};
 use crate::conversation::Usage;
 use crate::lenient::{Tokens, maybe};
 
-use super::json;
-
 /// `usage` as servers send it.
 #[derive(Debug, Default, Deserialize)]
 pub(in crate::dialect) struct Seen {
@@ -107,12 +105,4 @@ impl From<Usage> for Shown {
             completion_tokens_details: CompletionShown { reasoning_tokens: usage.reasoning },
         }
     }
-}
-
-/// Appends the chunk that holds nothing but usage; `head` is every chunk's beginning.
-pub(in crate::dialect) fn chunk(head: &[u8], usage: Usage, out: &mut Vec<u8>) {
-    out.extend_from_slice(head);
-    out.extend_from_slice(b"],\"usage\":");
-    json::append(out, &Shown::from(usage));
-    out.extend_from_slice(b"}\n\n");
 }
