@@ -5,8 +5,9 @@
 //! budget matches the two. Keys that are kept elsewhere are not known here; theirs is refused when it happens.
 
 use sluice_core::keys::Glob;
-use sluice_core::limits::spec::Match;
+use sluice_core::matching::Match;
 use sluice_core::routing::pattern::{Pattern, shape};
+use sluice_core::store::dimension::Dimension;
 use sluice_core::usage::price::Price;
 
 use super::super::file;
@@ -152,15 +153,11 @@ impl Counted<'_> {
     /// Whether some key's request for `model`, served by `target`, is certainly counted: because the model is what was asked
     /// for, or because the budget itself leads to it.
     fn counts(&self, file: &file::File, model: &str, target: &file::Target) -> bool {
-        let Match { key, team, app, model: only, provider } = &self.matches;
         let led = self.budget.then_model.as_deref() == Some(model);
-        let fits = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
-        fits(provider, &target.provider)
-            && (led || fits(only, model))
+        self.matches.allows(Dimension::Provider, Some(&target.provider))
+            && (led || self.matches.allows(Dimension::Model, Some(model)))
             && file.keys.iter().any(|holder| {
-                fits(key, &holder.id)
-                    && fits(team, &holder.team)
-                    && (app.is_none() || *app == holder.app)
+                self.matches.is_about(&holder.id, &holder.team, holder.app.as_deref())
                     && !holder.revoked
                     && (led || may_ask(holder, model))
             })
