@@ -2,16 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
-
-pub(in crate::dialect) use crate::dialect::out::json as append;
-
-/// `value` as a whole body.
-pub(in crate::dialect) fn body<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    let mut out = Vec::with_capacity(1024);
-    append(&mut out, value);
-    out
-}
+pub(in crate::dialect) use crate::dialect::out::{body, json as append};
 
 /// Joins texts, borrowing when there is one.
 pub(in crate::dialect) fn joined<'a>(mut texts: impl Iterator<Item = &'a str>) -> Option<Cow<'a, str>> {

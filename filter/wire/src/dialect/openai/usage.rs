@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::conversation::Usage;
-use crate::lenient::{Tokens, maybe};
+use crate::lenient::{Tokens, maybe, usage_in};
 
 /// `usage` as servers send it.
 #[derive(Debug, Default, Deserialize)]
@@ -39,12 +39,7 @@ struct CompletionSeen {
 
 /// The usage in an answer of which nothing else is wanted.
 pub(in crate::dialect) fn of(body: &[u8]) -> Option<Usage> {
-    #[derive(Deserialize)]
-    struct Only {
-        #[serde(default, deserialize_with = "maybe")]
-        usage: Option<Seen>,
-    }
-    serde_json::from_slice::<Only>(body).ok()?.usage?.read()
+    usage_in::<Seen>(body)?.read()
 }
 
 impl Seen {
