@@ -9,6 +9,7 @@ use sluice_core::matching::Match;
 use sluice_core::routing::pattern::{Pattern, shape};
 use sluice_core::store::dimension::Dimension;
 use sluice_core::usage::price::Price;
+use sluice_wire::order;
 
 use super::super::file;
 use super::super::mistake::{Path, quoted};
@@ -61,7 +62,7 @@ impl Check<'_> {
     pub(super) fn target_name(&mut self, name: &str, path: &Path) {
         let targets = self.file.models.values().flat_map(|model| &model.targets);
         let mut known: Vec<String> = targets.clone().map(file::Target::price_name).collect();
-        known.sort_unstable();
+        order::by(&mut known, Ord::cmp);
         known.dedup();
         let misspelt = |target: &file::Target| {
             !self.file.providers.contains_key(&target.provider) && name.ends_with(&format!("/{}", target.model))

@@ -8,6 +8,7 @@ use sluice_core::matching::Match;
 use sluice_core::routing::target::Model;
 use sluice_core::store::Gauge;
 use sluice_core::store::dimension::Dimension;
+use sluice_wire::order;
 
 use crate::file::{Budget, Limits};
 
@@ -82,7 +83,7 @@ impl Check<'_> {
                 sorted.push(*dimension);
             }
         }
-        sorted.sort_unstable();
+        order::by_numbers(&mut sorted, |dimension| (*dimension as u64, 0));
         sorted
     }
 
