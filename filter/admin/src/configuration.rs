@@ -9,6 +9,7 @@ use sluice_config::plugin::Reload;
 use sluice_core::store::redis::settings::Mode;
 use sluice_core::store::redis::wire::{Command, Reply};
 use sluice_core::usage::price::{MicroUsd, Rate};
+use sluice_wire::order;
 
 use super::answer::Answer;
 use super::{Desk, Next, Step};
@@ -84,7 +85,7 @@ pub fn prices(desk: &mut Desk) -> Step {
     let targets = targets.chain(known).map(|(name, target)| {
         let price = target.price.as_ref();
         let shown = price.map(|price| {
-            BTreeMap::from([
+            order::gathered::<_, BTreeMap<_, _>>([
                 ("input", per_million(price.plain.input)),
                 ("cached_input", per_million(price.plain.cached_input)),
                 ("cache_write", per_million(price.plain.cache_write)),

@@ -190,7 +190,7 @@ fn expand(rule: &Rc<Rule>, mut about: About, desk: &Desk, counters: &mut Vec<Cou
         return;
     }
     for dimension in DIMENSIONS.into_iter().filter(|dimension| rule.holds(*dimension)) {
-        let fixed = dimension.fixed_by(&rule.matches);
+        let fixed = rule.matches.fixed(dimension);
         let known = about.field(dimension);
         match (fixed, known.is_some()) {
             (Some(fixed), true) if known.as_deref() != Some(fixed) => return,
