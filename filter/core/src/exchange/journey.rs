@@ -9,18 +9,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 use sluice_wire::coding::Coding;
-use sluice_wire::conversation::Usage;
-use sluice_wire::dialect::aliases::Names;
+use sluice_wire::dialect::Client;
 use sluice_wire::dialect::translate::Translated;
-use sluice_wire::dialect::{Client, Said};
 use sluice_wire::error::{ApiError, ErrorKind};
-use sluice_wire::extras::Extras;
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
-use crate::batch::{Errand, Told};
+use crate::batch::Errand;
 use crate::gate::Share;
-use crate::guard::Finding;
 use crate::guard::answer::Checks;
 use crate::keys::caller::Caller;
 use crate::peek::Outline;
@@ -46,6 +42,7 @@ use super::recall::Recall;
 use super::worker::Worker;
 
 mod account;
+mod answer;
 mod asked;
 mod attempts;
 mod following;
@@ -53,9 +50,12 @@ mod keys;
 mod lost;
 mod patience;
 mod returns;
+mod watch;
 
+pub use answer::Answer;
 pub use asked::Asked;
 pub use following::{CANNOT_EXPRESS, Ending, OVER_LIMIT, PassedOver};
+pub use watch::{Lingering, Silence, Watch};
 
 /// One request on its way.
 #[derive(Debug)]
@@ -96,10 +96,6 @@ pub struct Journey {
     pub probe: Option<(Rc<Target>, Option<Time>)>,
     /// The first target's request, when it had to be translated to know that the target can take it.
     pub ready: Option<Translated>,
-    /// Hints of the client that the attempt under way could not pass on, by their names in the client's dialect.
-    pub dropped: Vec<String>,
-    /// Functions that have another name in what the attempt under way asks.
-    pub names: Names,
     /// What was masked in its prompt, by the names of what it was.
     pub masked: Vec<String>,
     /// The request's bytes, at the worker's gate.
@@ -108,8 +104,6 @@ pub struct Journey {
     pub held: Share,
     /// What the answer has to pass; `None` where that is nothing.
     pub checks: Option<Rc<Checks>>,
-    /// What guardrails found in the answer and let pass.
-    pub findings: Vec<Finding>,
     /// What was tried, in order.
     pub attempts: Vec<Tried>,
     /// Who was not, when it was their turn.
@@ -134,38 +128,16 @@ pub struct Journey {
     pub counted: Option<Counted>,
     /// Where it stands.
     pub stage: Stage,
-    /// When the first token came.
-    pub first_token: Option<Time>,
-    /// Tokens, as far as the provider said.
-    pub usage: Option<Usage>,
+    /// What is known of the answer to the attempt under way.
+    pub answer: Answer,
+    /// What the worker's tick looks at.
+    pub watch: Watch,
     /// What the request may cost besides its tokens.
     pub wishes: Wishes,
-    /// What it did, as far as the provider said.
-    pub extras: Extras,
-    /// The answer's id, where its provider may keep it.
-    pub answer: Option<String>,
-    /// What the stream of the attempt under way has brought, should its provider not come to count tokens.
-    pub said: Said,
     /// What it does to a batch.
     pub errand: Option<Errand>,
-    /// What its answer has told of that.
-    pub told: Option<Told>,
     /// What that batch has come to, if the request has settled it.
     pub settled: Option<Sums>,
-    /// The last bytes of an answer that passes without being read: usage may stand in them.
-    pub tail: Vec<u8>,
-    /// How many portions of streams came.
-    pub portions: u64,
-    /// Whether the stream of the attempt under way has said why it ended.
-    pub finished: bool,
-    /// Since when a stream's end waits for its provider to count the tokens.
-    pub uncounted: Option<Time>,
-    /// The client has all that it will get of a stream, and its provider has not ended it.
-    pub lingering: Option<Lingering>,
-    /// Whether the answer's headers are here, and held until all of it is.
-    pub holding: bool,
-    /// As many portions as had come when last looked at, and since when it is no more.
-    heard: (u64, Time),
     /// How long to wait.
     pub timeouts: Timeouts,
 }
@@ -250,28 +222,6 @@ pub enum Stage {
     Refused,
 }
 
-/// A stream behind its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lingering {
-    /// Since when the client has all of it.
-    pub since: Time,
-    /// How many bytes were swallowed since.
-    pub swallowed: usize,
-}
-
-/// A stream that has been silent for too long, or that its provider does not end, or does not count.
-#[derive(Debug, PartialEq)]
-pub enum Silence {
-    /// The client has seen a part of it: it is to be cut, and counts as broken off.
-    Shown,
-    /// The client has all that it will get: it is to be cut, and counts as what it is.
-    Over,
-    /// Its end has waited for a count long enough: it is to move on.
-    Uncounted,
-    /// Nothing of it has left: the attempt is to be given up, for this reason.
-    Held(Failure),
-}
-
 /// What becomes of an attempt that Envoy is about to make.
 #[derive(Debug)]
 pub enum Begin {
@@ -321,13 +271,10 @@ impl Journey {
             queue: Queue::default(),
             next_key: 0,
             ready: None,
-            dropped: Vec::new(),
-            names: Names::default(),
             masked: Vec::new(),
             held: share.sibling(),
             share,
             checks: None,
-            findings: Vec::new(),
             attempts: Vec::with_capacity(1),
             passed_over: Vec::new(),
             recall: Recall::default(),
@@ -340,22 +287,11 @@ impl Journey {
             refusal: None,
             counted: None,
             stage: Stage::Underway,
-            first_token: None,
-            usage: None,
+            answer: Answer::default(),
+            watch: Watch::since(started),
             wishes: Wishes::default(),
-            extras: Extras::default(),
-            answer: None,
-            said: Said::default(),
             errand: None,
-            told: None,
             settled: None,
-            tail: Vec::new(),
-            portions: 0,
-            finished: false,
-            uncounted: None,
-            lingering: None,
-            holding: false,
-            heard: (0, started),
             timeouts: Timeouts { total, ..timeouts },
         }
     }

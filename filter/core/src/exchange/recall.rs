@@ -215,7 +215,7 @@ impl Filling {
             provider: target.provider.name.clone(),
             model: target.model.clone(),
             content_type,
-            dropped: journey.dropped.join(", "),
+            dropped: journey.answer.dropped.join(", "),
             body,
         };
         slots::keep(shared, &key, &entry, &journey.worker.gateway.cache)

@@ -427,7 +427,7 @@ fn a_stream_that_falls_silent_counts_as_broken_off_once() {
             .into_iter()
             .enumerate()
     {
-        journey.portions += portion;
+        journey.watch.portions += portion;
         let now = sluice_wire::time::Time(started + second * 1_000_000_000);
         assert_eq!(journey.falls_silent(now).is_some(), stalls, "look {look} at {second} s");
     }
@@ -446,8 +446,8 @@ fn a_held_stream_that_falls_silent_gives_way_to_the_next_target() {
         let [before, then, later] = [silent_at - 1, silent_at, 600].map(|s| started.after(Duration::from_secs(s)));
         let _ = journey.begin(started, &shared);
         assert_eq!(journey.falls_silent(then), None, "its headers are not here: Envoy ends it");
-        journey.holding = true;
-        journey.said.pieces = pieces;
+        journey.watch.holding = true;
+        journey.answer.said.pieces = pieces;
         assert_eq!(journey.falls_silent(before), None);
         let Some(Silence::Held(failure)) = journey.falls_silent(then) else { panic!("{reason}") };
         assert_eq!(failure.reason, reason);

@@ -178,7 +178,7 @@ impl Attempt {
             Phase::Whole => match journey.held.grow(size) {
                 Err(full) => {
                     // The provider's work so far is charged by estimate.
-                    journey.said = Said::of(size);
+                    journey.answer.said = Said::of(size);
                     cx.effects.push(Effect::Count(metric::OVERLOADED));
                     self.fail(Failure::full(full), journey, cx)
                 }
@@ -202,7 +202,7 @@ impl Attempt {
                 self.error_answer(&refusal, &body, journey, cx)
             }
             Phase::Stream(relay) if relay.is_no_stream(size, cx.view) => {
-                journey.holding = false;
+                journey.watch.holding = false;
                 self.phase = Phase::Whole;
                 self.response_body(size, end, journey, cx)
             }
@@ -306,7 +306,8 @@ impl Attempt {
         let effects = &mut *cx.effects;
         let target = &self.target;
         let tier = journey.lower_tier().map(|tier| ("x-sluice-tier", tier.to_string()));
-        let dropped = (!journey.dropped.is_empty()).then(|| ("x-sluice-dropped", journey.dropped.join(", ")));
+        let dropped =
+            (!journey.answer.dropped.is_empty()).then(|| ("x-sluice-dropped", journey.answer.dropped.join(", ")));
         let told = tale(&journey.attempts).chain(tier).chain(dropped).chain(journey.masked_header());
         let mut out: HeaderMap =
             headers.iter().filter(|(name, _)| passes_to_client(name, content, self.dialect)).collect();

@@ -49,10 +49,10 @@ impl Passing {
 
     /// Handles the portion that a body callback has.
     pub(super) fn step(&mut self, size: usize, end: bool, journey: &mut Journey, view: &dyn View) {
-        journey.portions += 1;
+        journey.watch.portions += 1;
         self.listen(size, journey, view);
         if end && let Some(listening) = self.listens.take() {
-            journey.told = listening.end(journey.errand.as_ref());
+            journey.answer.told = listening.end(journey.errand.as_ref());
         }
         if !self.counts {
             return;
@@ -60,16 +60,16 @@ impl Passing {
         if size > 0 {
             let Ok(last) = view.body(size.saturating_sub(LONGEST_TAIL)..size) else {
                 // Usage that stands before it is not the answer's last word.
-                journey.tail.clear();
+                journey.answer.tail.clear();
                 self.counts = false;
                 return;
             };
-            journey.tail.extend_from_slice(&last);
-            let surplus = journey.tail.len().saturating_sub(LONGEST_TAIL);
-            journey.tail.drain(..surplus);
+            journey.answer.tail.extend_from_slice(&last);
+            let surplus = journey.answer.tail.len().saturating_sub(LONGEST_TAIL);
+            journey.answer.tail.drain(..surplus);
         }
         if end {
-            journey.read_tail();
+            journey.answer.read_tail();
         }
     }
 

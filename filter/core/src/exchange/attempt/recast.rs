@@ -44,7 +44,7 @@ impl Attempt {
             now: now.seconds(),
             encoding: journey.outline.encoding,
             estimate: 0,
-            names: &journey.names,
+            names: &journey.answer.names,
         };
         let response = translate::answer_in_any_form(pair.client, pair.provider, (body, pair.streamed), &asked);
         let response = response.map_err(Failure::in_answer)?;
@@ -52,16 +52,17 @@ impl Attempt {
             return Err(Failure::ended_empty());
         }
         if let Some(checks) = &journey.checks {
-            journey.findings = checks.judge(&Witness::of(&response), std::iter::empty()).map_err(Failure::objection)?;
+            journey.answer.findings =
+                checks.judge(&Witness::of(&response), std::iter::empty()).map_err(Failure::objection)?;
         }
         let glance = self.dialect.peek_response.and_then(|peek| peek(body).ok()).unwrap_or_default();
-        (journey.extras, journey.answer) = (glance.extras, glance.id);
-        journey.usage = response.usage;
-        journey.said = Said::of(body.len());
+        (journey.answer.extras, journey.answer.id) = (glance.extras, glance.id);
+        journey.answer.usage = response.usage;
+        journey.answer.said = Said::of(body.len());
         let (kind, with) = if journey.outline.stream {
             let model = self.target.model.clone();
             let (estimate, include_usage) = (journey.estimate(&self.target, 0).input, journey.outline.include_usage);
-            let guises = journey.names.guises.clone();
+            let guises = journey.answer.names.guises.clone();
             let opening = Opening { model, now: now.seconds(), include_usage, estimate, guises };
             ("text/event-stream", translate::streamed(pair.client, response, opening))
         } else {

@@ -38,8 +38,8 @@ impl Outbound {
         } else {
             match journey.ready.take() {
                 Some(mut written) => {
-                    journey.dropped = std::mem::take(&mut written.dropped);
-                    journey.names = std::mem::take(&mut written.names);
+                    journey.answer.dropped = std::mem::take(&mut written.dropped);
+                    journey.answer.names = std::mem::take(&mut written.names);
                     Self::Ready(written)
                 }
                 None => Self::Rewrite,
@@ -89,7 +89,7 @@ impl Outbound {
                             largest,
                         )
                         .map_err(|error| Failure::ours(CANNOT_EXPRESS, error))?;
-                        (journey.dropped, journey.names) = (written.dropped, written.names);
+                        (journey.answer.dropped, journey.answer.names) = (written.dropped, written.names);
                         effects.push(Effect::ReplaceHeaders(headers(
                             journey,
                             target,

@@ -136,17 +136,18 @@ impl Relay {
                     None => Route::Pass(verbatim),
                 }
             }
-            None => {
-                Route::Translate { reader: translate::stream(client, provider, &journey.names), events: Vec::new() }
-            }
+            None => Route::Translate {
+                reader: translate::stream(client, provider, &journey.answer.names),
+                events: Vec::new(),
+            },
         };
         let estimate = journey.estimate(target, 0).input;
-        let guises = journey.names.guises.clone();
+        let guises = journey.answer.names.guises.clone();
         let opening = Opening { model: target.model.clone(), now: now.seconds(), include_usage, estimate, guises };
         let writer = (client.stream_writer)(opening);
         let whole = journey.is_delivered_whole();
-        journey.holding = whole;
-        journey.finished = false;
+        journey.watch.holding = whole;
+        journey.answer.finished = false;
         let hearing =
             journey.checks.clone().map(|checks| Hearing::new(checks, same.then(|| (provider.stream_reader)())));
         let talk = Talk { route, writer, out: Vec::new(), shows: false, hearing };
@@ -170,7 +171,7 @@ impl Relay {
         effects: &mut Vec<Effect>,
     ) -> Result<Flow, Failure> {
         let Some(talk) = &mut self.talk else { return Ok(self.swallow(size, end, journey, view, effects)) };
-        journey.portions += 1;
+        journey.watch.portions += 1;
         self.end.look(journey);
         let ready = self.end.ready;
         let mut portion = Vec::new();
@@ -220,10 +221,10 @@ impl Relay {
         if over {
             self.close(end, journey, view.now());
         } else if !end && talk.is_uncounted(journey) && self.end.waits(leaves) {
-            journey.uncounted.get_or_insert(view.now());
+            journey.watch.uncounted.get_or_insert(view.now());
             return Ok(Flow::Pause);
         }
-        journey.uncounted = None;
+        journey.watch.uncounted = None;
         self.end.ready = 0;
         Ok(Flow::Continue)
     }
@@ -242,7 +243,7 @@ impl Relay {
             Route::Open { .. } | Route::Translate { .. } => false,
         });
         if !end {
-            journey.lingers(0, now);
+            journey.watch.lingers(0, now);
         }
     }
 
@@ -260,9 +261,9 @@ impl Relay {
             effects.push(Effect::ReplaceBody { drain: size, with: if late { b"\n".to_vec() } else { Vec::new() } });
         }
         if end {
-            journey.lingering = None
+            journey.watch.lingering = None
         } else {
-            journey.lingers(size, view.now())
+            journey.watch.lingers(size, view.now())
         }
         Flow::Continue
     }
@@ -277,7 +278,7 @@ impl Relay {
 impl Waiting {
     /// Whether a tick has let go what was ready.
     fn has_left(&self, journey: &Journey) -> bool {
-        self.ready > 0 && journey.uncounted.is_none()
+        self.ready > 0 && journey.watch.uncounted.is_none()
     }
 
     /// Something comes: if what was ready has left, the stream has waited.
@@ -349,12 +350,12 @@ impl Talk {
     fn account(&mut self, journey: &mut Journey) {
         let (Route::Pass(verbatim) | Route::Open { verbatim, .. }) = &self.route else { return };
         let glance = verbatim.glance();
-        (journey.usage, journey.extras) = (glance.usage, glance.extras);
-        journey.said = glance.said;
-        if journey.answer.is_none() {
-            journey.answer.clone_from(&glance.id);
+        (journey.answer.usage, journey.answer.extras) = (glance.usage, glance.extras);
+        journey.answer.said = glance.said;
+        if journey.answer.id.is_none() {
+            journey.answer.id.clone_from(&glance.id);
         }
-        journey.finished = glance.finished;
+        journey.answer.finished = glance.finished;
     }
 
     fn translate(&mut self, portion: &[u8], journey: &mut Journey) -> Result<Progress, Failure> {
@@ -389,15 +390,15 @@ impl Talk {
                 }
             }
             StreamEvent::Error(error) => return Err(Failure::in_answer(error.clone())),
-            StreamEvent::Usage(tokens) => journey.usage = Some(*tokens),
-            StreamEvent::Finish { .. } => journey.finished = true,
+            StreamEvent::Usage(tokens) => journey.answer.usage = Some(*tokens),
+            StreamEvent::Finish { .. } => journey.answer.finished = true,
             _ => {}
         }
         self.shows |= event.is_content();
         if let Some(hearing) = &mut self.hearing {
             hearing.hear(&event);
         }
-        journey.said += Said::in_event(&event);
+        journey.answer.said += Said::in_event(&event);
         let before = self.out.len();
         self.writer.write(&event, &mut self.out);
         if self.out.len() > journey.worker.gateway.memory.rewritten {
@@ -414,7 +415,7 @@ impl Talk {
     fn unless_empty(&self, progress: Progress, journey: &Journey) -> Result<Progress, Failure> {
         match progress {
             Progress::Over if !self.shows => {
-                Err(if journey.finished { Failure::ended_empty() } else { Failure::empty() })
+                Err(if journey.answer.finished { Failure::ended_empty() } else { Failure::empty() })
             }
             _ => Ok(progress),
         }
@@ -434,7 +435,7 @@ impl Talk {
                 return Ok(Progress::Over);
             }
         }
-        match (self.shows, journey.finished) {
+        match (self.shows, journey.answer.finished) {
             (false, false) => Err(Failure::empty()),
             (false, true) => Err(Failure::ended_empty()),
             (true, false) => Err(Failure::truncated()),
@@ -450,13 +451,13 @@ impl Talk {
         let Some(hearing) = &self.hearing else { return Ok(()) };
         match hearing.judged() {
             Ok(findings) => {
-                journey.findings = findings;
+                journey.answer.findings = findings;
                 Ok(())
             }
             Err(failure) => {
                 // All of it was made, and counted.
-                if journey.usage.is_some_and(|usage| usage.input > 0) {
-                    journey.said = Said::default();
+                if journey.answer.usage.is_some_and(|usage| usage.input > 0) {
+                    journey.answer.said = Said::default();
                 }
                 Err(failure)
             }
@@ -465,7 +466,7 @@ impl Talk {
 
     /// Whether it has come to its end, and its tokens have not been counted. Of several answers the first one's end is not the last.
     fn is_uncounted(&self, journey: &Journey) -> bool {
-        journey.finished && journey.usage.is_none() && journey.outline.answers() == 1
+        journey.answer.finished && journey.answer.usage.is_none() && journey.outline.answers() == 1
     }
 
     /// Whether the client may see it before its end.

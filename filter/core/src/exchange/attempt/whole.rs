@@ -24,14 +24,14 @@ impl Attempt {
                 Flow::Continue
             }
             Err(mut failure) => {
-                journey.usage = cx.view.body(0..size).ok().and_then(|body| (self.dialect.usage_of)(&body));
+                journey.answer.usage = cx.view.body(0..size).ok().and_then(|body| (self.dialect.usage_of)(&body));
                 // What cannot be read was made all the same.
                 if failure.trigger == Some(Trigger::BadAnswer)
                     && failure.work == Work::Unknown
-                    && journey.usage.is_none()
+                    && journey.answer.usage.is_none()
                 {
                     failure.work = Work::Seen;
-                    journey.said = said(self.dialect, size);
+                    journey.answer.said = said(self.dialect, size);
                 }
                 self.fail(failure, journey, cx)
             }
@@ -62,15 +62,15 @@ impl Attempt {
             return self.recast(&pair, &body, size, journey, view, effects);
         }
         let findings = self.judged(&body, journey)?;
-        journey.findings = findings;
+        journey.answer.findings = findings;
         let now = view.now();
         // A client that reads the other encoding as its own has wrong vectors, and no error.
         let embeds = dialect.id == Id::OpenAiEmbeddings;
         let passes = self.same_bodies && !(embeds && openai_embeddings::departs(&body, journey.outline.encoding));
         if let Some(peek) = dialect.peek_response.filter(|_| passes) {
             let glance = peek(&body).map_err(Failure::in_answer)?;
-            (journey.usage, journey.extras, journey.answer) = (glance.usage, glance.extras, glance.id);
-            journey.said = said(dialect, body.len());
+            (journey.answer.usage, journey.answer.extras, journey.answer.id) = (glance.usage, glance.extras, glance.id);
+            journey.answer.said = said(dialect, body.len());
             journey.commit(now);
         } else {
             let asked = Asked {
@@ -79,7 +79,7 @@ impl Attempt {
                 now: now.seconds(),
                 encoding: journey.outline.encoding,
                 estimate: journey.estimate(&self.target, 0).input,
-                names: &journey.names,
+                names: &journey.answer.names,
             };
             let answer = translate::answer(journey.client, dialect, &body, &asked).map_err(Failure::in_answer)?;
             let largest = journey.worker.gateway.memory.rewritten;
@@ -93,8 +93,8 @@ impl Attempt {
                 effects.push(Effect::Count(metric::OVERLOADED));
                 Failure::full(full)
             })?;
-            journey.usage = answer.usage;
-            journey.said = said(dialect, body.len());
+            journey.answer.usage = answer.usage;
+            journey.answer.said = said(dialect, body.len());
             journey.commit(now);
             effects.push(Effect::SetHeader("content-length", answer.body.len().to_string().into()));
             effects.push(Effect::ReplaceBody { drain: size, with: answer.body });

@@ -23,7 +23,7 @@ impl Exchange {
         let Entry { provider, model, content_type, dropped, body, .. } = entry;
         journey.commit(now);
         journey.complete();
-        journey.usage = Some(Usage::default());
+        journey.answer.usage = Some(Usage::default());
         let dropped = (!dropped.is_empty()).then_some(("x-sluice-dropped", dropped));
         let mut headers = journey.charge.as_ref().map(|charge| charge.headers()).unwrap_or_default();
         headers.extend([("x-sluice-provider", provider), ("x-sluice-model", model), ("age", age.to_string())]);

@@ -351,7 +351,7 @@ impl Exchange {
         let now = view.now();
         journey.conclude(now, shared);
         tally::attempts(journey, effects);
-        tally::findings(&journey.findings, effects);
+        tally::findings(&journey.answer.findings, effects);
         let outcome = journey.outcome(now);
         let note_down = |outcome| self.worker.note_down(outcome, &mut Moment { now, shared, effects: &mut *effects });
         journey.settled = outcome.and_then(note_down);

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use sluice_wire::conversation::Usage;
-use sluice_wire::dialect::pass_through::usage_at_end;
 use sluice_wire::dialect::{Id, Said};
 use sluice_wire::extras::{Extras, Tool};
 use sluice_wire::time::Time;
@@ -32,14 +31,14 @@ impl Journey {
     /// The attempt under way is over, and the client has nothing of it: the provider's own count is owed all the same, and where it
     /// has worked without counting, an estimate of that.
     pub(super) fn owe(&mut self, work: Work, now: Time) {
-        let usage = self.usage.take();
-        let work = if work == Work::Unknown && self.said.pieces > 0 { Work::Seen } else { work };
+        let usage = self.answer.usage.take();
+        let work = if work == Work::Unknown && self.answer.said.pieces > 0 { Work::Seen } else { work };
         self.abandoned |= work == Work::Unheard;
         let (usage, estimated) = match (work, self.current().cloned()) {
             (Work::Unknown, _) | (_, None) => (usage, false),
             (_, Some(target)) => (Some(self.estimated_usage(&target, usage, work, now)), true),
         };
-        self.said = Said::default();
+        self.answer.said = Said::default();
         self.owes(usage, estimated);
     }
 
@@ -47,7 +46,7 @@ impl Journey {
     fn estimated_usage(&self, target: &Target, counted: Option<Usage>, work: Work, now: Time) -> Usage {
         let counted = counted.unwrap_or_default();
         let reserved = self.estimate(target, self.worker.gateway.reservation.output_tokens);
-        let seen = produced(self.said.pieces, self.said.bytes, self.asks().bytes_per_100_tokens(target));
+        let seen = produced(self.answer.said.pieces, self.answer.said.bytes, self.asks().bytes_per_100_tokens(target));
         // What nobody could read may be anything.
         let seen = if self.stage == Stage::Underway { seen.min(reserved.output) } else { seen };
         let worked = match work {
@@ -69,7 +68,7 @@ impl Journey {
 
     /// What the attempt under way has cost besides: as its answer tells, and where it does not, as was asked for.
     fn surcharged(&mut self) -> Extras {
-        let told = std::mem::take(&mut self.extras);
+        let told = std::mem::take(&mut self.answer.extras);
         let tier = told.tier.or(self.wishes.tier);
         let hour_writes = told.hour_writes.or(self.wishes.for_an_hour.then_some(u64::MAX));
         let mut calls = told.calls;
@@ -96,16 +95,11 @@ impl Journey {
         }
     }
 
-    /// The answer that passed without being read is over: the usage in its last bytes counts.
-    pub fn read_tail(&mut self) {
-        self.usage = usage_at_end(&std::mem::take(&mut self.tail)).or(self.usage);
-    }
-
     /// The request is over: the last attempt's use is owed, by the provider's own count as far as there is one. An answer that
     /// broke off is charged for its prompt and for what came of it; one that its client abandoned, at least for what its target makes in
     /// the time: the most of it may be reasoning, which no client sees.
     pub fn conclude(&mut self, now: Time, shared: &dyn SharedData) {
-        self.read_tail();
+        self.answer.read_tail();
         self.tell(now, shared);
         if let Some(tried) = self.attempts.last_mut() {
             tried.leave(self.strategy, &self.worker, now, shared);
@@ -117,7 +111,7 @@ impl Journey {
         let Some(target) = self.current().cloned() else { return };
         let failed = self.attempts.last().is_some_and(|tried| tried.failure.is_some());
         let left = !failed && !self.shut_down && matches!(self.stage, Stage::Underway | Stage::Answering);
-        let usage = match (self.stage, self.usage) {
+        let usage = match (self.stage, self.answer.usage) {
             (Stage::Refused, _) => return,
             // It failed without a callback, and nothing came after it.
             (Stage::Underway, None) if failed => return,
@@ -125,9 +119,9 @@ impl Journey {
             // A prompt has tokens: without them the provider did not count all.
             // So has an answer that says something.
             (stage, Some(usage))
-                if (stage == Stage::Complete || (stage == Stage::Answering && self.finished))
+                if (stage == Stage::Complete || (stage == Stage::Answering && self.answer.finished))
                     && usage.input > 0
-                    && (usage.output > 0 || self.said.bytes == 0) =>
+                    && (usage.output > 0 || self.answer.said.bytes == 0) =>
             {
                 self.counted = Some(Counted::Complete);
                 usage
@@ -139,9 +133,9 @@ impl Journey {
                 self.estimated_usage(&target, counted, if left { Work::Unheard } else { Work::Seen }, now)
             }
         };
-        self.usage = Some(usage);
+        self.answer.usage = Some(usage);
         let estimated = matches!(self.counted, Some(Counted::Partial | Counted::Missing));
-        self.owes(self.usage, estimated);
+        self.owes(self.answer.usage, estimated);
     }
 
     /// What it will use at `target`, of whose answer no more than `ceiling` tokens are reserved.
@@ -167,7 +161,7 @@ impl Journey {
     /// for the answer may have been made all the same, and is charged.
     pub fn outcome(&mut self, now: Time) -> Option<Outcome> {
         let errand = self.errand.take()?;
-        let told = self.told.take();
+        let told = self.answer.told.take();
         let charge = self.charge.as_mut()?;
         let failed = self.attempts.last().is_none_or(|tried| tried.failure.is_some());
         if failed && !self.abandoned {

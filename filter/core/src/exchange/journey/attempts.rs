@@ -3,7 +3,6 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use sluice_wire::dialect::aliases::Names;
 use sluice_wire::error::ApiError;
 use sluice_wire::time::Time;
 
@@ -18,18 +17,10 @@ use super::super::NO_CLUSTER;
 use super::super::failure::{Failure, LONGEST_WAIT, SLACK, Work};
 use super::super::notes;
 use super::super::worker::Worker;
-use super::{Begin, Journey, Lingering, MISCONFIGURED, Next, Silence, Stage, Tried, from_envoy, misconfigured};
+use super::{Answer, Begin, Journey, MISCONFIGURED, Next, Stage, Tried, Watch, from_envoy, misconfigured};
 
 /// Before a model's only target is asked once more after what passes in a moment. Envoy waits whole seconds, and up to a half longer.
 const A_MOMENT: Duration = Duration::from_secs(1);
-
-/// How long a provider has to end a stream of which the client has all, if silence may not be shorter, and how much it may send
-/// until it does. Most end it at once.
-const LONGEST_LINGERING: Duration = Duration::from_secs(2);
-const MOST_SWALLOWED: usize = 64 << 10;
-
-/// How long the end of a stream waits for its provider to count the tokens: with the time until a tick sees it, no longer than a second.
-const LONGEST_UNCOUNTED: Duration = Duration::from_millis(750);
 
 impl Tried {
     /// It is over.
@@ -75,9 +66,8 @@ impl Journey {
         }
         self.worker.enters(&target, self.strategy == Strategy::LeastBusy, now, shared);
         self.queue.begin();
-        self.dropped.clear();
-        self.names = Names::default();
-        self.heard = (self.portions, now);
+        self.answer = Answer::default();
+        self.watch = Watch::since(now);
         let key = self.take_key(&target);
         self.attempts.push(Tried {
             target: target.clone(),
@@ -186,7 +176,7 @@ impl Journey {
         if let Some(tried) = self.attempts.last_mut() {
             tried.failure = failure;
         }
-        self.holding = false;
+        self.watch.holding = false;
         self.owe(work, now);
         self.tell(now, shared);
     }
@@ -213,9 +203,9 @@ impl Journey {
         if well {
             tried.target.keys.served(shared, tried.key);
             // Answers to one request are made beside each other.
-            let tokens = self.usage.map_or(0, |usage| usage.output) / self.outline.answers();
+            let tokens = self.answer.usage.map_or(0, |usage| usage.output) / self.outline.answers();
             self.worker.paced(&tried.target, tokens, now.since(tried.started));
-            if let (Some(id), Some(usage)) = (self.answer.take(), self.usage) {
+            if let (Some(id), Some(usage)) = (self.answer.id.take(), self.answer.usage) {
                 answers::remember(shared, &id, usage.input.saturating_add(usage.output));
             }
         }
@@ -231,8 +221,8 @@ impl Journey {
 
     /// How fast the answer was that is complete.
     fn measure(&self, now: Time, shared: &dyn SharedData) {
-        let (Some(tried), Some(first_token)) = (self.attempts.last(), self.first_token) else { return };
-        let tokens = self.usage.map(|usage| usage.output).unwrap_or_default();
+        let (Some(tried), Some(first_token)) = (self.attempts.last(), self.answer.first_token) else { return };
+        let tokens = self.answer.usage.map(|usage| usage.output).unwrap_or_default();
         let waited = first_token.since(tried.started);
         let observation = if self.outline.stream && !self.is_delivered_whole() {
             Observation { first_token: Some(waited), tokens, generating: now.since(first_token) }
@@ -245,8 +235,8 @@ impl Journey {
     /// An answer to the attempt under way is good so far: from here on the client sees it.
     pub fn commit(&mut self, now: Time) {
         self.stage = Stage::Answering;
-        self.holding = false;
-        self.first_token = Some(now);
+        self.watch.holding = false;
+        self.answer.first_token = Some(now);
     }
 
     /// All of the answer was passed on.
@@ -263,46 +253,6 @@ impl Journey {
         if let Some(tried) = self.attempts.last_mut() {
             tried.failure = Some(failure);
         }
-    }
-
-    /// The client has all that it will get of a stream, and this much more came.
-    pub fn lingers(&mut self, bytes: usize, now: Time) {
-        let lingering = self.lingering.get_or_insert(Lingering { since: now, swallowed: 0 });
-        lingering.swallowed = lingering.swallowed.saturating_add(bytes);
-    }
-
-    /// Whether a stream has been silent for longer than it may, or goes on behind its end. To be asked now and then: Envoy's own limit for this ends when the
-    /// limit for the first token has passed, and takes a stream that is held for a silent one.
-    pub fn falls_silent(&mut self, now: Time) -> Option<Silence> {
-        if let Some(Lingering { since, swallowed }) = self.lingering {
-            let longest = self.timeouts.idle.plain.min(LONGEST_LINGERING);
-            let over = swallowed > MOST_SWALLOWED || now.since(since) >= longest;
-            self.lingering = self.lingering.filter(|_| !over);
-            return over.then_some(Silence::Over);
-        }
-        if self.uncounted.is_some_and(|since| now.since(since) >= LONGEST_UNCOUNTED) {
-            self.uncounted = None;
-            return Some(Silence::Uncounted);
-        }
-        if self.stage != Stage::Answering && !self.holding {
-            return None;
-        }
-        if self.heard.0 != self.portions {
-            self.heard = (self.portions, now);
-        }
-        let stalled = now.since(self.heard.1) >= self.idle();
-        if !self.holding {
-            return stalled.then(|| {
-                self.break_off(Failure::stalled_before_its_reader());
-                Silence::Shown
-            });
-        }
-        let waited = now.since(self.attempts.last()?.started);
-        let first_token = self.first_token_of(&self.attempts.last()?.target);
-        if self.said.pieces == 0 && waited >= first_token {
-            return Some(Silence::Held(Failure::no_answer(waited, first_token, SLACK)));
-        }
-        stalled.then(|| Silence::Held(Failure::stalled()))
     }
 
     /// What the client reads when no attempt gave an answer. `envoy` is the status that Envoy gave up with.
