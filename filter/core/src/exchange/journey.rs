@@ -35,9 +35,6 @@ use crate::usage::estimate::Prompt;
 use crate::usage::surcharge::Wishes;
 
 use super::charge::Charge;
-use super::complaint::Complaint;
-use super::echo::Kept;
-use super::failure::Failure;
 use super::recall::Recall;
 use super::worker::Worker;
 
@@ -46,15 +43,19 @@ mod answer;
 mod asked;
 mod attempts;
 mod following;
+mod held;
 mod keys;
 mod lost;
 mod patience;
+mod progress;
 mod returns;
 mod watch;
 
 pub use answer::Answer;
 pub use asked::Asked;
 pub use following::{CANNOT_EXPRESS, Ending, OVER_LIMIT, PassedOver};
+pub use held::Held;
+pub use progress::{Progress, Stage, Tried, tale};
 pub use watch::{Lingering, Silence, Watch};
 
 /// One request on its way.
@@ -82,10 +83,6 @@ pub struct Journey {
     pub passage: Option<Passage>,
     /// The body's first bytes, up to where something may have to be spliced in; empty when that is far.
     pub head: Vec<u8>,
-    /// The body, until the answer begins: the log is not to repeat it.
-    pub body: Kept,
-    /// Its bytes, at the worker's gate.
-    pub body_share: Option<Share>,
     /// Where it may go.
     pub queue: Queue,
     /// With which of its provider's keys the next one is asked; the first is 0.
@@ -98,16 +95,8 @@ pub struct Journey {
     pub ready: Option<Translated>,
     /// What was masked in its prompt, by the names of what it was.
     pub masked: Vec<String>,
-    /// The request's bytes, at the worker's gate.
-    pub share: Share,
-    /// The answer's bytes that are held, likewise.
-    pub held: Share,
     /// What the answer has to pass; `None` where that is nothing.
     pub checks: Option<Rc<Checks>>,
-    /// What was tried, in order.
-    pub attempts: Vec<Tried>,
-    /// Who was not, when it was their turn.
-    pub passed_over: Vec<PassedOver>,
     /// What the cache was to it.
     pub recall: Recall,
     /// What it has reserved, and what it owes; `None` only before it leaves.
@@ -122,12 +111,12 @@ pub struct Journey {
     pub shut_down: bool,
     /// Why no connection came about, where Envoy says it of the last attempt.
     pub transport: Option<String>,
-    /// What the client was told in place of an answer.
-    pub refusal: Option<Box<ApiError>>,
     /// How much the provider who served has counted, once the request is over.
     pub counted: Option<Counted>,
-    /// Where it stands.
-    pub stage: Stage,
+    /// What was tried, and where it stands.
+    pub progress: Progress,
+    /// What it holds at the worker's gate.
+    pub held: Held,
     /// What is known of the answer to the attempt under way.
     pub answer: Answer,
     /// What the worker's tick looks at.
@@ -174,27 +163,6 @@ pub struct Passage {
     pub content_type: Option<String>,
 }
 
-/// One attempt.
-#[derive(Debug)]
-pub struct Tried {
-    /// Where.
-    pub target: Rc<Target>,
-    /// With which of its provider's keys; the first is 0.
-    pub key: usize,
-    /// When it began.
-    pub started: Time,
-    /// When it was over, once it is.
-    pub ended: Option<Time>,
-    /// The status of the provider's answer, once its headers are there.
-    pub status: Option<u16>,
-    /// Why it failed, once it has.
-    pub failure: Option<Failure>,
-    /// What the provider itself says of that.
-    pub complaint: Option<Box<Complaint>>,
-    /// Whether all workers were told that it failed, or that it did not.
-    told: Option<bool>,
-}
-
 /// How much of an answer's usage its provider has counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -205,21 +173,6 @@ pub enum Counted {
     Partial,
     /// Nothing.
     Missing,
-}
-
-/// Where a request stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// No answer fit for the client yet.
-    Underway,
-    /// The last attempt's answer goes to the client.
-    Answering,
-    /// All of it went.
-    Complete,
-    /// An answer that had begun broke off, and the client was told.
-    Broken,
-    /// An error goes to the client, written by us.
-    Refused,
 }
 
 /// What becomes of an attempt that Envoy is about to make.
@@ -266,17 +219,11 @@ impl Journey {
             forwarded,
             passage,
             head: Vec::new(),
-            body: Kept::Gone,
-            body_share: None,
             queue: Queue::default(),
             next_key: 0,
             ready: None,
             masked: Vec::new(),
-            held: share.sibling(),
-            share,
             checks: None,
-            attempts: Vec::with_capacity(1),
-            passed_over: Vec::new(),
             recall: Recall::default(),
             charge: None,
             prompt,
@@ -284,9 +231,9 @@ impl Journey {
             abandoned: false,
             shut_down: false,
             transport: None,
-            refusal: None,
             counted: None,
-            stage: Stage::Underway,
+            progress: Progress::default(),
+            held: Held::new(share),
             answer: Answer::default(),
             watch: Watch::since(started),
             wishes: Wishes::default(),
@@ -348,7 +295,7 @@ impl Journey {
     /// The tier that serves, if it is a lower one than the model's best.
     pub fn lower_tier(&self) -> Option<u32> {
         let best = self.model.targets.iter().map(|target| target.tier).min()?;
-        self.current().map(|target| target.tier).filter(|tier| *tier > best)
+        self.progress.current().map(|target| target.tier).filter(|tier| *tier > best)
     }
 
     /// Takes the way at `chosen`, and after it those that follow in the same model.
@@ -372,19 +319,6 @@ impl Journey {
     pub fn request_id(&self) -> &str {
         self.forwarded.text("x-request-id").unwrap_or_default()
     }
-
-    /// Where the answer comes from, or the last one tried.
-    pub fn current(&self) -> Option<&Rc<Target>> {
-        self.attempts.last().map(|tried| &tried.target)
-    }
-}
-
-/// What a client is told of the attempts: how many, and why those that failed did.
-pub fn tale(attempts: &[Tried]) -> impl Iterator<Item = (&'static str, String)> {
-    let failed = |tried: &Tried| Some(format!("{}: {}", tried.target.name, tried.failure.as_ref()?.reason));
-    let failures: Vec<String> = attempts.iter().filter_map(failed).collect();
-    let failures = (!failures.is_empty()).then(|| ("x-sluice-failures", failures.join(", ")));
-    std::iter::once(("x-sluice-attempts", attempts.len().to_string())).chain(failures)
 }
 
 /// The status that only a provider's filter gives, when it finds no journey: Envoy's own failures have others.

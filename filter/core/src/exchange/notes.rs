@@ -35,13 +35,13 @@ pub fn looked(journey: &Journey) {
 
 /// An attempt begins.
 pub fn begun(journey: &Journey) {
-    let Some(tried) = journey.attempts.last() else { return };
-    log::debug!("{}: attempt {} asks {}", journey.request_id(), journey.attempts.len(), Asked(tried));
+    let Some(tried) = journey.progress.attempts.last() else { return };
+    log::debug!("{}: attempt {} asks {}", journey.request_id(), journey.progress.attempts.len(), Asked(tried));
 }
 
 /// The last attempt failed, and it is known what follows.
 pub fn failed(journey: &Journey, failure: &Failure) {
-    let Some(tried) = journey.attempts.last() else { return };
+    let Some(tried) = journey.progress.attempts.last() else { return };
     let next = journey.upcoming().unwrap_or("nobody");
     log::debug!("{}: {} failed: {}; next: {next}", journey.request_id(), Asked(tried), failure.reason);
 }
@@ -53,7 +53,7 @@ pub fn passed_over(journey: &Journey, target: &Target, reason: &str) {
 
 /// An answer broke off of which the client has a part.
 pub fn broken(journey: &Journey, failure: &Failure) {
-    let Some(tried) = journey.attempts.last() else { return };
+    let Some(tried) = journey.progress.attempts.last() else { return };
     log::debug!("{}: {} broke off: {}", journey.request_id(), Asked(tried), failure.reason);
 }
 

@@ -152,12 +152,12 @@ impl Journey {
     /// model's best is not: it would outlive the reason for it. Nor is one that cannot be read.
     pub fn filling(&mut self, view: &dyn View) -> Option<Filling> {
         let key = self.recall.key.take()?;
-        let is_good = matches!(self.stage, Stage::Answering | Stage::Complete) && self.lower_tier().is_none();
+        let is_good = matches!(self.progress.stage, Stage::Answering | Stage::Complete) && self.lower_tier().is_none();
         if !is_good || view.header(":status").ok()?? != b"200" {
             return None;
         }
         let content_type = String::from_utf8(view.header("content-type").ok()??).ok()?;
-        Some(Filling { key, content_type, body: Vec::new(), share: self.share.sibling() })
+        Some(Filling { key, content_type, body: Vec::new(), share: self.held.request.sibling() })
     }
 }
 
@@ -201,11 +201,11 @@ impl Filling {
 
     /// All of it has passed: it is kept, unless it broke off or a content filter ended it. Whether it was.
     pub fn keep(self, journey: &Journey, now: Time, shared: &dyn SharedData) -> bool {
-        let (Some(rule), Some(target)) = (journey.model.cache, journey.current()) else { return false };
+        let (Some(rule), Some(target)) = (journey.model.cache, journey.progress.current()) else { return false };
         // In a text of the answer its quotes would be escaped.
         let filtered =
             || memmem::find(&self.body, format!("\"{}\"", journey.client.manner.filtered).as_bytes()).is_some();
-        if journey.stage != Stage::Complete || self.body.is_empty() || filtered() {
+        if journey.progress.stage != Stage::Complete || self.body.is_empty() || filtered() {
             return false;
         }
         let Self { key, content_type, body, .. } = self;

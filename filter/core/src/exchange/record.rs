@@ -125,13 +125,13 @@ pub struct Words {
 impl Words {
     /// Of a request that the gateway has refused (this is for the log already), or that has come back without an answer.
     pub fn of(refused: Option<&ApiError>, journey: Option<&Journey>, log: Log) -> Self {
-        let attempts = journey.map(|journey| journey.attempts.as_slice()).unwrap_or_default();
+        let attempts = journey.map(|journey| journey.progress.attempts.as_slice()).unwrap_or_default();
         let mut words = Self::default();
         if let Some(journey) = journey {
-            let said = |tried: &Tried| Some(cut(tried.complaint.as_deref()?, &journey.body, log));
+            let said = |tried: &Tried| Some(cut(tried.complaint.as_deref()?, &journey.held.body, log));
             words.of_attempts = attempts.iter().map(said).collect();
         }
-        let ended = journey.and_then(|journey| Some((journey, journey.refusal.as_deref()?)));
+        let ended = journey.and_then(|journey| Some((journey, journey.progress.refusal.as_deref()?)));
         if let Some(refused) = refused {
             words.message = Some(refused.message.clone());
             words.param.clone_from(&refused.param);
@@ -139,10 +139,10 @@ impl Words {
             // It may be in the words of the last provider.
             let quoted = attempts.last().and_then(|tried| tried.complaint.as_ref()).is_some();
             words.message = match quoted {
-                true => of_provider(&error.message, &journey.body, log),
-                false => Some(own(&error.message, || journey.body.clone())),
+                true => of_provider(&error.message, &journey.held.body, log),
+                false => Some(own(&error.message, || journey.held.body.clone())),
             };
-            words.param = error.param.as_deref().map(|param| name_or_cut(param, &journey.body));
+            words.param = error.param.as_deref().map(|param| name_or_cut(param, &journey.held.body));
         }
         words
     }
@@ -158,9 +158,8 @@ pub fn for_the_log(error: ApiError, body: impl Fn() -> Kept) -> ApiError {
 
 /// The answer begins, and the body has been kept long enough: what providers have said of it until now is made ready for the log.
 pub fn forget_body(journey: &mut Journey, log: Log) {
-    let body = std::mem::take(&mut journey.body);
-    journey.body_share = None;
-    for complaint in journey.attempts.iter_mut().filter_map(|tried| tried.complaint.as_mut()) {
+    let body = journey.held.forget();
+    for complaint in journey.progress.attempts.iter_mut().filter_map(|tried| tried.complaint.as_mut()) {
         **complaint = cut(complaint, &body, log);
     }
 }
@@ -227,13 +226,13 @@ fn network(address: IpAddr) -> String {
 impl<'a> Record<'a> {
     /// Adds what a journey knows.
     pub fn with_journey(self, journey: &'a Journey, said: &'a [Option<Complaint>]) -> Self {
-        let served = matches!(journey.stage, Stage::Answering | Stage::Complete | Stage::Broken);
-        let target = journey.current().filter(|_| served);
+        let served = matches!(journey.progress.stage, Stage::Answering | Stage::Complete | Stage::Broken);
+        let target = journey.progress.current().filter(|_| served);
         let served_by = target.map(|target| (target.provider.name.as_str(), target.model.as_str()));
         let served_by = served_by.or_else(|| journey.recall.made_by());
         // A request about what is stored costs nothing by itself.
         let (batch, cost) = (journey.settled, journey.charge.as_ref().and_then(Charge::cost));
-        let last_failure = journey.attempts.last().and_then(|tried| tried.failure.as_ref());
+        let last_failure = journey.progress.last_failure();
         Self {
             key: Some(&journey.caller.key_id),
             team: Some(&journey.caller.team),
@@ -243,9 +242,9 @@ impl<'a> Record<'a> {
             stream: Some(journey.outline.stream),
             served_provider: served_by.map(|(provider, _)| provider),
             served_model: served_by.map(|(_, model)| model),
-            attempts: journey.attempts.len(),
+            attempts: journey.progress.attempts.len(),
             tried: tried(journey, said),
-            provider_status: journey.attempts.last().and_then(|tried| tried.status),
+            provider_status: journey.progress.attempts.last().and_then(|tried| tried.status),
             transport: journey.transport.as_deref(),
             strategy: Some(journey.strategy),
             lower_tier: journey.lower_tier().filter(|_| served),
@@ -262,7 +261,7 @@ impl<'a> Record<'a> {
             cost_usd: batch.map(|sums| MicroUsd(sums.cost)).or(cost).map(|cost| cost.to_string()),
             budgets: journey.charge.as_ref().map(Charge::warnings).unwrap_or_default(),
             first_token_ms: journey.answer.first_token.map(|moment| milliseconds(journey.started, moment)),
-            error: match journey.stage {
+            error: match journey.progress.stage {
                 _ if journey.shut_down => Some(SHUT_DOWN),
                 Stage::Underway | Stage::Complete => self.error,
                 // Nobody told the filter: the client left, or the provider's connection was lost. Envoy's flags say which.
@@ -288,8 +287,8 @@ impl<'a> Record<'a> {
 /// The attempts, and between them who was passed over.
 fn tried<'a>(journey: &'a Journey, said: &'a [Option<Complaint>]) -> Vec<Attempt<'a>> {
     let mut tried: Vec<Attempt<'_>> =
-        journey.attempts.iter().zip(said).map(|(tried, said)| Attempt::of(tried, said.as_ref())).collect();
-    for (before, passed) in journey.passed_over.iter().enumerate() {
+        journey.progress.attempts.iter().zip(said).map(|(tried, said)| Attempt::of(tried, said.as_ref())).collect();
+    for (before, passed) in journey.progress.passed_over.iter().enumerate() {
         let place = passed.after.saturating_add(before).min(tried.len());
         tried.insert(place, Attempt::passed_over(passed));
     }

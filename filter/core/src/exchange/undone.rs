@@ -21,14 +21,14 @@ pub fn error() -> ApiError {
 /// which is no clean end.
 pub fn end(journey: &mut Journey, cx: &mut Context<'_>) -> Reply {
     let failure = Failure::ours(REASON, error());
-    match journey.stage {
+    match journey.progress.stage {
         Stage::Underway => {
             let _ = journey.fail(failure, cx.view.now(), cx.shared);
-            journey.stage = Stage::Refused;
+            journey.progress.stage = Stage::Refused;
         }
         Stage::Answering | Stage::Complete => journey.break_off(failure),
         Stage::Broken | Stage::Refused => {}
     }
     cx.effects.extend(trace::failure(journey));
-    refusal(journey.client, &error(), &journey.attempts)
+    refusal(journey.client, &error(), &journey.progress.attempts)
 }

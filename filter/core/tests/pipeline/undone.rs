@@ -28,12 +28,12 @@ fn what_has_not_left_is_refused_and_what_has_begun_breaks_off() {
         let mut effects = Vec::new();
         let view = at(journey.started);
         let reply = end(&mut journey, &mut Context { view: &view, shared: &Shared::default(), effects: &mut effects });
-        assert_eq!(journey.stage, stage);
+        assert_eq!(journey.progress.stage, stage);
         assert_eq!(read(&reply), (500, "gateway_failed".into()));
-        let failure = journey.attempts.last().and_then(|tried| tried.failure.as_ref());
+        let failure = journey.progress.last_failure();
         assert_eq!(failure.map(|failure| &*failure.reason), tried);
         // An answer that has begun is never followed by another attempt.
-        let over = journey.queue.next().is_none() || journey.attempts.is_empty();
+        let over = journey.queue.next().is_none() || journey.progress.attempts.is_empty();
         assert!(over || stage == Stage::Broken, "nothing follows it");
     }
 }

@@ -103,7 +103,7 @@ impl Attempt {
             Begin::Unplanned => return Err(NoAttempt::Unplanned),
         };
         cx.effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
-        let number = journey.attempts.len();
+        let number = journey.progress.attempts.len();
         if number > 1 {
             cx.effects.extend(trace::failed(&journey.worker.gateway, "".into()));
         }
@@ -133,10 +133,10 @@ impl Attempt {
             Event::ResponseTrailers { size } => self.response_trailers(size, journey, cx),
             Event::ResponseBody { size, end } => self.response_body(size, end, journey, cx),
         };
-        if matches!(journey.stage, Stage::Complete | Stage::Broken) {
+        if matches!(journey.progress.stage, Stage::Complete | Stage::Broken) {
             journey.tell(cx.view.now(), cx.shared);
         }
-        if journey.stage == Stage::Broken {
+        if journey.progress.stage == Stage::Broken {
             cx.effects.extend(trace::failure(journey));
         }
         flow
@@ -151,8 +151,8 @@ impl Attempt {
 
     /// Whether [`give_up`] has ended it from outside: what it still brings concerns nobody.
     fn is_given_up(&self, journey: &Journey) -> bool {
-        let over = journey.attempts.last().is_some_and(|tried| tried.failure.is_some());
-        journey.attempts.len() != self.number || (over && journey.stage == Stage::Underway)
+        let over = journey.progress.attempts.last().is_some_and(|tried| tried.failure.is_some());
+        journey.progress.attempts.len() != self.number || (over && journey.progress.stage == Stage::Underway)
     }
 
     fn request(&mut self, event: Event, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
@@ -169,13 +169,13 @@ impl Attempt {
     fn response_body(&mut self, size: usize, end: bool, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
         match &mut self.phase {
             Phase::Request(_) | Phase::Done => Flow::Continue,
-            Phase::Error(_) if !end && size <= LONGEST_ERROR && journey.held.grow(size).is_ok() => Flow::Pause,
+            Phase::Error(_) if !end && size <= LONGEST_ERROR && journey.held.answer.grow(size).is_ok() => Flow::Pause,
             Phase::Whole if size > LARGEST_ANSWER => {
                 let error =
                     ApiError::answer_too_large("The provider's answer is larger than the gateway takes (32 MiB).");
                 self.fail(Failure::in_answer(error), journey, cx)
             }
-            Phase::Whole => match journey.held.grow(size) {
+            Phase::Whole => match journey.held.answer.grow(size) {
                 Err(full) => {
                     // The provider's work so far is charged by estimate.
                     journey.answer.said = Said::of(size);
@@ -219,7 +219,7 @@ impl Attempt {
             Err(unreadable) => return self.fail(unreadable.into(), journey, cx),
         };
         let status: u16 = headers.text(":status").and_then(|status| status.parse().ok()).unwrap_or(502);
-        if let Some(tried) = journey.attempts.last_mut() {
+        if let Some(tried) = journey.progress.attempts.last_mut() {
             tried.status = Some(status);
         }
         if !(200..300).contains(&status) {
@@ -292,9 +292,9 @@ impl Attempt {
         let flow = self.response_body(size, true, journey, cx);
         if size == 0 && cx.effects.iter().skip(before).any(|effect| matches!(effect, Effect::ReplaceBody { .. })) {
             cx.effects.truncate(before);
-            if journey.stage == Stage::Broken {
+            if journey.progress.stage == Stage::Broken {
                 let error = ApiError::bad_answer("The provider's answer broke off before its end.");
-                return Flow::Reply(refusal(journey.client, &error, &journey.attempts));
+                return Flow::Reply(refusal(journey.client, &error, &journey.progress.attempts));
             }
         }
         flow
@@ -308,7 +308,7 @@ impl Attempt {
         let tier = journey.lower_tier().map(|tier| ("x-sluice-tier", tier.to_string()));
         let dropped =
             (!journey.answer.dropped.is_empty()).then(|| ("x-sluice-dropped", journey.answer.dropped.join(", ")));
-        let told = tale(&journey.attempts).chain(tier).chain(dropped).chain(journey.masked_header());
+        let told = tale(&journey.progress.attempts).chain(tier).chain(dropped).chain(journey.masked_header());
         let mut out: HeaderMap =
             headers.iter().filter(|(name, _)| passes_to_client(name, content, self.dialect)).collect();
         let own = served_by(target).map(|(name, value)| (name, value.to_owned()));
@@ -323,7 +323,7 @@ impl Attempt {
     /// The provider answered with an error status.
     fn error_answer(&mut self, refusal: &Refusal, body: &[u8], journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
         let Refusal { status, retry_after, hint, request_id } = refusal;
-        if let Some(tried) = journey.attempts.last_mut() {
+        if let Some(tried) = journey.progress.attempts.last_mut() {
             tried.complaint = Complaint::read(body).map(Box::new);
         }
         let mut error = (self.dialect.read_error)(*status, hint.as_deref(), body);
@@ -349,13 +349,18 @@ impl Attempt {
 /// This fallback cannot take the request. A filter cannot skip an attempt, so the client reads why the attempts
 /// before it failed: that the last resort has no words for some field is not what went wrong.
 fn end_plan(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) -> Reply {
-    let before =
-        journey.attempts.iter().rev().find_map(|tried| tried.failure.as_ref()).map(|tried| tried.error.clone());
+    let before = journey
+        .progress
+        .attempts
+        .iter()
+        .rev()
+        .find_map(|tried| tried.failure.as_ref())
+        .map(|tried| tried.error.clone());
     let error = before.unwrap_or_else(|| failure.error.clone());
     let _ = journey.fail(failure, cx.view.now(), cx.shared);
-    journey.stage = Stage::Refused;
+    journey.progress.stage = Stage::Refused;
     cx.effects.extend(trace::failure(journey));
-    refusal(journey.client, &error, &journey.attempts)
+    refusal(journey.client, &error, &journey.progress.attempts)
 }
 
 /// The attempt under way failed, and nothing of it has left: another one follows, or the client reads why. To be called from
@@ -364,7 +369,7 @@ pub fn give_up(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) ->
     let now = cx.view.now();
     let next = journey.fail(failure, now, cx.shared);
     // What was held of it is discarded.
-    journey.held.release();
+    journey.held.answer.release();
     let effects = &mut *cx.effects;
     effects.extend(trace::failure(journey));
     let wait = match next {
@@ -384,13 +389,13 @@ pub fn give_up(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) ->
 
 /// Nothing comes after the attempt that failed last: the client reads why it did.
 fn over(journey: &mut Journey, now: Time) -> Reply {
-    journey.stage = Stage::Refused;
-    let last = journey.attempts.last().and_then(|tried| Some((tried, tried.failure.as_ref()?)));
+    journey.progress.stage = Stage::Refused;
+    let last = journey.progress.attempts.last().and_then(|tried| Some((tried, tried.failure.as_ref()?)));
     let Some((tried, failure)) = last else { return unplanned() };
     let error = journey.closing_error(failure, now);
-    let mut reply = refusal(journey.client, &error, &journey.attempts);
+    let mut reply = refusal(journey.client, &error, &journey.progress.attempts);
     reply.headers.extend(served_by(&tried.target).map(|(name, value)| (name, value.to_owned())));
-    journey.refusal = Some(error.into());
+    journey.progress.refusal = Some(error.into());
     reply
 }
 

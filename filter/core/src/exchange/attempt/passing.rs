@@ -84,7 +84,7 @@ impl Passing {
             }
             (Listening::Results(results), Ok(portion)) => {
                 results.read(&portion);
-                journey.held.set(results.held()).is_ok()
+                journey.held.answer.set(results.held()).is_ok()
             }
         };
         if !read {

@@ -73,7 +73,7 @@ impl Attempt {
                 "The provider's answer grows past `memory.rewritten_body` when it is written for the client.",
             )));
         }
-        journey.held.grow(with.len()).map_err(Failure::full)?;
+        journey.held.answer.grow(with.len()).map_err(Failure::full)?;
         journey.commit(now);
         effects.push(Effect::SetHeader("content-type", kind.into()));
         effects.push(Effect::SetHeader("content-length", with.len().to_string().into()));

@@ -180,7 +180,7 @@ impl Relay {
             result = talk.judged(journey).map(|()| Progress::Over);
         }
         let buffered = if self.held { size } else { ready };
-        let room = journey.held.set(talk.held().saturating_add(buffered));
+        let room = journey.held.answer.set(talk.held().saturating_add(buffered));
         if let (Err(full), Ok(Progress::More)) = (room, &result)
             && !(self.held && self.whole && talk.may_flow())
         {
@@ -237,7 +237,7 @@ impl Relay {
     /// The client has all that it will get.
     fn close(&mut self, end: bool, journey: &mut Journey, now: Time) {
         journey.complete();
-        journey.held.release();
+        journey.held.answer.release();
         self.late = self.talk.take().is_some_and(|talk| match &talk.route {
             Route::Pass(verbatim) => verbatim.is_late(),
             Route::Open { .. } | Route::Translate { .. } => false,

@@ -89,7 +89,7 @@ impl Attempt {
                     largest >> 20
                 ))));
             }
-            journey.held.grow(answer.body.len()).map_err(|full| {
+            journey.held.answer.grow(answer.body.len()).map_err(|full| {
                 effects.push(Effect::Count(metric::OVERLOADED));
                 Failure::full(full)
             })?;

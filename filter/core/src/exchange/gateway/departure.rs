@@ -24,7 +24,6 @@ use crate::usage::estimate::{Estimate, Prompt};
 use crate::usage::surcharge::Wishes;
 
 use super::super::charge::{Charge, Ledger};
-use super::super::echo::Kept;
 use super::super::journey::{Arrival, Journey, Passage, from_envoy};
 use super::super::notes;
 use super::super::rewrite;
@@ -251,9 +250,7 @@ impl Exchange {
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
         let size = body.len();
-        let mut share = journey.share.sibling();
-        journey.body = Kept::of(&body, &mut share);
-        journey.body_share = Some(share);
+        journey.held.keep(&body);
         match self.prepare(&mut journey, planned, body, cx) {
             Ok(Prepared::Counted(answer)) => self.answer(answer),
             Ok(Prepared::Kept(entry)) => Ok(self.replay(Box::new(journey), entry, cx.view.now(), cx.effects)),
@@ -283,7 +280,7 @@ impl Exchange {
             None => body.into(),
             Some(masked) => {
                 is_not_too_large(journey, masked)?;
-                journey.share.grow(masked.len())?;
+                journey.held.request.grow(masked.len())?;
                 journey.rewritten(read(masked, self.client, journey.passage.as_ref())?);
                 keep_head(journey, masked);
                 journey.checks = screening::checks(journey, masked);
@@ -303,7 +300,7 @@ impl Exchange {
         }
         choose_first(journey, &body)?;
         if let Some(written) = &journey.ready {
-            journey.share.grow(written.body.len())?;
+            journey.held.request.grow(written.body.len())?;
         }
         Ok(Prepared::Ready { masked })
     }

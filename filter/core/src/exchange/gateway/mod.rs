@@ -235,11 +235,11 @@ impl Exchange {
         };
         let headers = journey.charge.as_ref().map(|charge| charge.headers()).unwrap_or_default();
         let headers = headers.into_iter().chain(journey.recall.header());
-        if journey.stage == Stage::Underway {
-            let named = journey.attempts.last().is_some_and(|tried| tried.target.provider.is_named());
+        if journey.progress.stage == Stage::Underway {
+            let named = journey.progress.attempts.last().is_some_and(|tried| tried.target.provider.is_named());
             journey.transport = transport::failure(&view.transport_failure(), named);
             let error = journey.last_word(status(view), view.now(), shared);
-            let mut reply = refusal(journey.client, &error, &journey.attempts);
+            let mut reply = refusal(journey.client, &error, &journey.progress.attempts);
             let name = self.name().filter(|(header, _)| !reply.headers.iter().any(|(known, _)| known == header));
             reply.headers.extend(headers.chain(name));
             effects.extend(trace::failure(journey));
@@ -254,7 +254,7 @@ impl Exchange {
         if let Phase::Underway(filling) = &mut self.phase {
             *filling = journey.filling(view);
         }
-        if matches!(journey.stage, Stage::Answering | Stage::Complete) {
+        if matches!(journey.progress.stage, Stage::Answering | Stage::Complete) {
             record::forget_body(journey, self.worker.gateway.log);
         }
         Flow::Continue
@@ -311,9 +311,9 @@ impl Exchange {
             (Some(journey), phase) => {
                 self.phase = phase;
                 // A part of the answer is the client's already: nobody else hears of it.
-                if journey.stage == Stage::Answering && view.provider_left() {
+                if journey.progress.stage == Stage::Answering && view.provider_left() {
                     journey.break_off(Failure::truncated());
-                } else if matches!(journey.stage, Stage::Underway | Stage::Answering) {
+                } else if matches!(journey.progress.stage, Stage::Underway | Stage::Answering) {
                     journey.shut_down = view.shut_down();
                 }
                 return self.close(journey, view, shared, effects);

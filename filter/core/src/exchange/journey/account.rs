@@ -34,7 +34,7 @@ impl Journey {
         let usage = self.answer.usage.take();
         let work = if work == Work::Unknown && self.answer.said.pieces > 0 { Work::Seen } else { work };
         self.abandoned |= work == Work::Unheard;
-        let (usage, estimated) = match (work, self.current().cloned()) {
+        let (usage, estimated) = match (work, self.progress.current().cloned()) {
             (Work::Unknown, _) | (_, None) => (usage, false),
             (_, Some(target)) => (Some(self.estimated_usage(&target, usage, work, now)), true),
         };
@@ -48,7 +48,7 @@ impl Journey {
         let reserved = self.estimate(target, self.worker.gateway.reservation.output_tokens);
         let seen = produced(self.answer.said.pieces, self.answer.said.bytes, self.asks().bytes_per_100_tokens(target));
         // What nobody could read may be anything.
-        let seen = if self.stage == Stage::Underway { seen.min(reserved.output) } else { seen };
+        let seen = if self.progress.stage == Stage::Underway { seen.min(reserved.output) } else { seen };
         let worked = match work {
             // What goes on at its provider when nobody listens any more may come to all that it is allowed.
             _ if self.outline.background => reserved.output,
@@ -82,12 +82,12 @@ impl Journey {
 
     /// For how long the attempt under way has gone on.
     fn elapsed(&self, now: Time) -> Duration {
-        self.attempts.last().map_or(Duration::ZERO, |tried| now.since(tried.started))
+        self.progress.attempts.last().map_or(Duration::ZERO, |tried| now.since(tried.started))
     }
 
     fn owes(&mut self, usage: Option<Usage>, estimated: bool) {
         self.estimated |= estimated;
-        let Some(target) = self.current().cloned() else { return };
+        let Some(target) = self.progress.current().cloned() else { return };
         let (extras, made) = (self.surcharged(), self.asks().made());
         if let Some(charge) = &mut self.charge {
             let images = self.prompt.images.saturating_add(made);
@@ -101,17 +101,17 @@ impl Journey {
     pub fn conclude(&mut self, now: Time, shared: &dyn SharedData) {
         self.answer.read_tail();
         self.tell(now, shared);
-        if let Some(tried) = self.attempts.last_mut() {
+        if let Some(tried) = self.progress.attempts.last_mut() {
             tried.leave(self.strategy, &self.worker, now, shared);
         }
         // Nothing was learned, if its client left. If something was, the probe is no longer noted.
         if let Some((target, Some(claimed_at))) = self.probe.take() {
             circuit::release_probe(shared, &target.cells, claimed_at);
         }
-        let Some(target) = self.current().cloned() else { return };
-        let failed = self.attempts.last().is_some_and(|tried| tried.failure.is_some());
-        let left = !failed && !self.shut_down && matches!(self.stage, Stage::Underway | Stage::Answering);
-        let usage = match (self.stage, self.answer.usage) {
+        let Some(target) = self.progress.current().cloned() else { return };
+        let failed = self.progress.attempts.last().is_some_and(|tried| tried.failure.is_some());
+        let left = !failed && !self.shut_down && matches!(self.progress.stage, Stage::Underway | Stage::Answering);
+        let usage = match (self.progress.stage, self.answer.usage) {
             (Stage::Refused, _) => return,
             // It failed without a callback, and nothing came after it.
             (Stage::Underway, None) if failed => return,
@@ -163,7 +163,7 @@ impl Journey {
         let errand = self.errand.take()?;
         let told = self.answer.told.take();
         let charge = self.charge.as_mut()?;
-        let failed = self.attempts.last().is_none_or(|tried| tried.failure.is_some());
+        let failed = self.progress.attempts.last().is_none_or(|tried| tried.failure.is_some());
         if failed && !self.abandoned {
             charge.ticket.without_batch();
         }

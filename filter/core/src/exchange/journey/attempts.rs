@@ -16,23 +16,10 @@ use crate::usage::answers;
 use super::super::NO_CLUSTER;
 use super::super::failure::{Failure, LONGEST_WAIT, SLACK, Work};
 use super::super::notes;
-use super::super::worker::Worker;
 use super::{Answer, Begin, Journey, MISCONFIGURED, Next, Stage, Tried, Watch, from_envoy, misconfigured};
 
 /// Before a model's only target is asked once more after what passes in a moment. Envoy waits whole seconds, and up to a half longer.
 const A_MOMENT: Duration = Duration::from_secs(1);
-
-impl Tried {
-    /// It is over.
-    pub(super) fn leave(&mut self, strategy: Strategy, worker: &Worker, now: Time, shared: &dyn SharedData) {
-        if self.ended.is_none() {
-            self.ended = Some(now);
-            if strategy == Strategy::LeastBusy {
-                worker.leaves(&self.target, now, shared);
-            }
-        }
-    }
-}
 
 impl Journey {
     /// The request leaves. If it is to find out about a target, that is claimed now: of one that was refused before nobody would
@@ -54,7 +41,7 @@ impl Journey {
     pub fn begin(&mut self, now: Time, shared: &dyn SharedData) -> Begin {
         let unannounced = self.close(now, shared);
         let Some(target) = self.queue.next().cloned() else { return Begin::Unplanned };
-        if let Some(before) = self.attempts.last().filter(|_| unannounced) {
+        if let Some(before) = self.progress.attempts.last().filter(|_| unannounced) {
             // Of what ended without a callback, the reason was not known when Envoy was told what follows. Of all else it was, and
             // what follows counts already.
             let trigger = before.failure.as_ref().and_then(|failure| failure.trigger);
@@ -69,7 +56,7 @@ impl Journey {
         self.answer = Answer::default();
         self.watch = Watch::since(now);
         let key = self.take_key(&target);
-        self.attempts.push(Tried {
+        self.progress.attempts.push(Tried {
             target: target.clone(),
             key,
             started: now,
@@ -83,7 +70,10 @@ impl Journey {
         let retry = self.model.way.retry;
         if !(retry.covers(Trigger::Unreachable) || retry.covers(Trigger::Timeout)) {
             self.queue.end();
-        } else if self.queue.next().is_none() && self.tries_of_current() < 2 && retry.covers(Trigger::Unreachable) {
+        } else if self.queue.next().is_none()
+            && self.progress.tries_of_current() < 2
+            && retry.covers(Trigger::Unreachable)
+        {
             // The connection may have been an old one that the provider had closed.
             self.queue.again();
         }
@@ -103,7 +93,7 @@ impl Journey {
 
     /// Whether the next attempt is another target's.
     pub fn another_waits(&self) -> bool {
-        self.queue.next().zip(self.current()).is_some_and(|(next, current)| !Rc::ptr_eq(next, current))
+        self.queue.next().zip(self.progress.current()).is_some_and(|(next, current)| !Rc::ptr_eq(next, current))
     }
 
     /// The attempt under way failed: what comes next.
@@ -122,13 +112,13 @@ impl Journey {
     }
 
     fn after(&mut self, trigger: Trigger, failure: &Failure, now: Time, shared: &dyn SharedData) -> Next {
-        let Some(current) = self.current().cloned() else { return Next::Nothing };
+        let Some(current) = self.progress.current().cloned() else { return Next::Nothing };
         if failure.blames_key() && self.another_key(now, shared) {
             return Next::Again(Duration::ZERO);
         }
         let wait = failure.error.retry_after;
         let patience = self.model.way.retry.wait;
-        let first = self.tries_of_current() < 2;
+        let first = self.progress.tries_of_current() < 2;
         let again = |wait: Duration| (first && self.affords(&current, true, now, shared)).then_some(Next::Again(wait));
         let soon = match trigger {
             Trigger::Conflict => return again(Duration::ZERO).unwrap_or(Next::Nothing),
@@ -173,7 +163,7 @@ impl Journey {
             notes::failed(self, failure);
         }
         let work = failure.as_ref().map_or(Work::Unknown, |failure| failure.work);
-        if let Some(tried) = self.attempts.last_mut() {
+        if let Some(tried) = self.progress.attempts.last_mut() {
             tried.failure = failure;
         }
         self.watch.holding = false;
@@ -184,11 +174,10 @@ impl Journey {
     /// Tells all workers how the attempt under way went, as far as that is known by now and was not told before.
     pub fn tell(&mut self, now: Time, shared: &dyn SharedData) {
         let several = self.queue.targets().len() > 1;
-        let (stage, strategy) = (self.stage, self.strategy);
+        let (stage, strategy) = (self.progress.stage, self.strategy);
         // While another key is well, the target is.
-        let spared = self.attempts.last().and_then(|tried| tried.failure.as_ref()).is_some_and(Failure::blames_key)
-            && self.another_key(now, shared);
-        let Some(tried) = self.attempts.last_mut() else { return };
+        let spared = self.progress.last_failure().is_some_and(Failure::blames_key) && self.another_key(now, shared);
+        let Some(tried) = self.progress.attempts.last_mut() else { return };
         if tried.failure.is_some() || !matches!(stage, Stage::Underway | Stage::Answering) {
             tried.leave(strategy, &self.worker, now, shared);
         }
@@ -221,7 +210,7 @@ impl Journey {
 
     /// How fast the answer was that is complete.
     fn measure(&self, now: Time, shared: &dyn SharedData) {
-        let (Some(tried), Some(first_token)) = (self.attempts.last(), self.answer.first_token) else { return };
+        let (Some(tried), Some(first_token)) = (self.progress.attempts.last(), self.answer.first_token) else { return };
         let tokens = self.answer.usage.map(|usage| usage.output).unwrap_or_default();
         let waited = first_token.since(tried.started);
         let observation = if self.outline.stream && !self.is_delivered_whole() {
@@ -234,23 +223,23 @@ impl Journey {
 
     /// An answer to the attempt under way is good so far: from here on the client sees it.
     pub fn commit(&mut self, now: Time) {
-        self.stage = Stage::Answering;
+        self.progress.stage = Stage::Answering;
         self.watch.holding = false;
         self.answer.first_token = Some(now);
     }
 
     /// All of the answer was passed on.
     pub fn complete(&mut self) {
-        if self.stage == Stage::Answering {
-            self.stage = Stage::Complete;
+        if self.progress.stage == Stage::Answering {
+            self.progress.stage = Stage::Complete;
         }
     }
 
     /// The answer broke off after the client had seen some of it.
     pub fn break_off(&mut self, failure: Failure) {
         notes::broken(self, &failure);
-        self.stage = Stage::Broken;
-        if let Some(tried) = self.attempts.last_mut() {
+        self.progress.stage = Stage::Broken;
+        if let Some(tried) = self.progress.attempts.last_mut() {
             tried.failure = Some(failure);
         }
     }
@@ -258,13 +247,13 @@ impl Journey {
     /// What the client reads when no attempt gave an answer. `envoy` is the status that Envoy gave up with.
     pub fn last_word(&mut self, envoy: u16, now: Time, shared: &dyn SharedData) -> ApiError {
         self.close(now, shared);
-        self.stage = Stage::Refused;
-        let error = match self.attempts.last().and_then(|tried| tried.failure.as_ref()) {
-            None if self.attempts.is_empty() && envoy == MISCONFIGURED => misconfigured(),
+        self.progress.stage = Stage::Refused;
+        let error = match self.progress.last_failure() {
+            None if self.progress.attempts.is_empty() && envoy == MISCONFIGURED => misconfigured(),
             Some(failure) if envoy != 504 || failure.error.status == 504 => self.closing_error(failure, now),
             _ => from_envoy(envoy),
         };
-        self.refusal = Some(error.clone().into());
+        self.progress.refusal = Some(error.clone().into());
         error
     }
 
@@ -273,7 +262,9 @@ impl Journey {
     fn close(&mut self, now: Time, shared: &dyn SharedData) -> bool {
         let (own, fair) = (self.limit(), self.fair_limit());
         let (started, slack) = (self.started, self.slack(own));
-        let Some(tried) = self.attempts.last_mut().filter(|tried| tried.failure.is_none()) else { return false };
+        let Some(tried) = self.progress.attempts.last_mut().filter(|tried| tried.failure.is_none()) else {
+            return false;
+        };
         let left = self.timeouts.total.saturating_sub(tried.started.since(started));
         let mut failure = Failure::no_answer(now.since(tried.started), own.min(left), slack);
         // A client that waits for less than the gateway would, or an attempt that came late, says nothing of the target: one
@@ -284,12 +275,5 @@ impl Journey {
         }
         self.ended(Some(failure), now, shared);
         true
-    }
-
-    /// How often the target of the attempt under way was tried in a row.
-    fn tries_of_current(&self) -> usize {
-        let Some(current) = self.current() else { return 0 };
-        let tries = self.attempts.iter().rev().take_while(|tried| Rc::ptr_eq(&tried.target, current));
-        tries.filter(|tried| !tried.is_spared()).count()
     }
 }

@@ -52,15 +52,15 @@ impl Journey {
         let Some(target) = self.queue.next().cloned() else { return false };
         let Err(reason) = self.writes_for(&target, now, shared) else { return true };
         notes::passed_over(self, &target, reason);
-        self.passed_over.push(PassedOver { target, reason, after: self.attempts.len() });
+        self.progress.passed_over.push(PassedOver { target, reason, after: self.progress.attempts.len() });
         self.queue.pass_over();
         false
     }
 
     /// An attempt is over without a callback that told of it. Whether another target follows than it seemed when it began.
     pub fn ends_unheard(&mut self, number: usize, ending: Ending, now: Time, shared: &dyn SharedData) -> bool {
-        let current = self.attempts.len() == number && self.stage == Stage::Underway;
-        let failed = self.attempts.last().is_none_or(|tried| tried.failure.is_some());
+        let current = self.progress.attempts.len() == number && self.progress.stage == Stage::Underway;
+        let failed = self.progress.attempts.last().is_none_or(|tried| tried.failure.is_some());
         if !current || failed || ending == Ending::Other {
             return false;
         }
@@ -85,7 +85,7 @@ impl Journey {
     /// Writes the request for a target, where it has to be written, and reserves what it takes there.
     fn writes_for(&mut self, target: &Rc<Target>, now: Time, shared: &dyn SharedData) -> Result<(), &'static str> {
         let format = target.provider.format_for(self.client, &target.model).ok_or(CANNOT_EXPRESS)?;
-        let kept = match &self.body {
+        let kept = match &self.held.body {
             // What was masked must not leave.
             Kept::Whole(body) if self.masked.is_empty() && body.len() == self.outline.length => Some(body),
             _ => None,

@@ -41,14 +41,14 @@ impl Journey {
 
     /// Whether the target of the attempt under way can be asked with a key that this request has not failed with.
     pub(super) fn another_key(&self, now: Time, shared: &dyn SharedData) -> bool {
-        let Some(current) = self.current().filter(|current| current.keys.several()) else { return false };
-        let used = self.attempts.last().map(|tried| tried.key);
+        let Some(current) = self.progress.current().filter(|current| current.keys.several()) else { return false };
+        let used = self.progress.attempts.last().map(|tried| tried.key);
         current.keys.another(shared, now, |key| Some(key) == used || self.has_failed(current, key))
     }
 
     /// Lets all workers know that the key of the attempt under way is used up, or refused.
     pub(super) fn blame_key(&self, failure: &Failure, now: Time, shared: &dyn SharedData) {
-        let Some(tried) = self.attempts.last().filter(|tried| tried.target.keys.several()) else { return };
+        let Some(tried) = self.progress.attempts.last().filter(|tried| tried.target.keys.several()) else { return };
         if !failure.blames_key() {
             return;
         }
@@ -65,7 +65,8 @@ impl Journey {
     /// Whether this request has failed at a target because of one of its keys.
     fn has_failed(&self, target: &Rc<Target>, key: usize) -> bool {
         let because = |failure: &Option<Failure>| failure.as_ref().is_some_and(Failure::blames_key);
-        self.attempts
+        self.progress
+            .attempts
             .iter()
             .any(|tried| Rc::ptr_eq(&tried.target, target) && tried.key == key && because(&tried.failure))
     }

@@ -15,7 +15,7 @@ use crate::routing::spec::Trigger;
 use crate::store::SharedData;
 
 use super::super::failure::Failure;
-use super::{Journey, Tried};
+use super::Journey;
 
 /// So many connections may be lost to one request: Envoy tries no more often (`num_retries` in what `sluice render` writes).
 const MOST_LOST: usize = 64;
@@ -26,8 +26,8 @@ impl Journey {
     /// The attempt under way has lost its connection, and nothing else is known of it. Whether the same target is asked once more.
     /// `pooled`: the connection had served before.
     pub(super) fn loses_connection(&mut self, pooled: bool, now: Time, shared: &dyn SharedData) -> bool {
-        let Some(tried) = self.attempts.last() else { return false };
-        let spared = self.attempts.iter().filter(|before| before.is_spared());
+        let Some(tried) = self.progress.attempts.last() else { return false };
+        let spared = self.progress.attempts.iter().filter(|before| before.is_spared());
         let here = spared.clone().filter(|before| Rc::ptr_eq(&before.target, &tried.target)).count();
         let lost = spared.count();
         let resent = lost.saturating_mul(self.outline.length);
@@ -44,12 +44,5 @@ impl Journey {
         self.choose_key(now, shared);
         self.ended(Some(Failure::lost_connection()), now, shared);
         true
-    }
-}
-
-impl Tried {
-    /// Whether it lost its connection, and was made again for that.
-    pub(super) fn is_spared(&self) -> bool {
-        self.failure.as_ref().is_some_and(|failure| failure.excused && failure.trigger == Some(Trigger::Unreachable))
     }
 }

@@ -80,7 +80,7 @@ impl Journey {
             self.watch.uncounted = None;
             return Some(Silence::Uncounted);
         }
-        if self.stage != Stage::Answering && !self.watch.holding {
+        if self.progress.stage != Stage::Answering && !self.watch.holding {
             return None;
         }
         if self.watch.heard.0 != self.watch.portions {
@@ -93,8 +93,8 @@ impl Journey {
                 Silence::Shown
             });
         }
-        let waited = now.since(self.attempts.last()?.started);
-        let first_token = self.first_token_of(&self.attempts.last()?.target);
+        let waited = now.since(self.progress.attempts.last()?.started);
+        let first_token = self.first_token_of(&self.progress.attempts.last()?.target);
         if self.answer.said.pieces == 0 && waited >= first_token {
             return Some(Silence::Held(Failure::no_answer(waited, first_token, SLACK)));
         }
