@@ -138,7 +138,7 @@ impl Charge {
             key: journey.caller.key_id.clone(),
             team: journey.caller.team.clone(),
             app: journey.caller.app.clone(),
-            model: journey.model.name.as_str().into(),
+            model: journey.route.model.name.as_str().into(),
             sums,
         });
         Settlement { id: self.id.clone(), parts, entry, at, corrects: false, notes: Vec::new() }

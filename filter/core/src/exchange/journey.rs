@@ -10,7 +10,6 @@ use std::time::Duration;
 use serde::Serialize;
 use sluice_wire::coding::Coding;
 use sluice_wire::dialect::Client;
-use sluice_wire::dialect::translate::Translated;
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
@@ -20,16 +19,11 @@ use crate::gate::Share;
 use crate::guard::answer::Checks;
 use crate::keys::caller::Caller;
 use crate::peek::Outline;
-use crate::reservation::Plan;
 use crate::routing::decision::{Decision, Inquiry, decide};
 use crate::routing::hints::Hints;
 use crate::routing::needs::Needs;
-use crate::routing::queue::Queue;
-use crate::routing::spec::{Delivery, Strategy};
-use crate::routing::{
-    target::{Model, Target},
-    timeouts::Timeouts,
-};
+use crate::routing::spec::Delivery;
+use crate::routing::target::{Model, Target};
 use crate::store::{SharedData, Sums};
 use crate::usage::estimate::Prompt;
 use crate::usage::surcharge::Wishes;
@@ -49,6 +43,7 @@ mod lost;
 mod patience;
 mod progress;
 mod returns;
+mod route;
 mod watch;
 
 pub use answer::Answer;
@@ -56,6 +51,7 @@ pub use asked::Asked;
 pub use following::{CANNOT_EXPRESS, Ending, OVER_LIMIT, PassedOver};
 pub use held::Held;
 pub use progress::{Progress, Stage, Tried, tale};
+pub use route::{Probe, Route};
 pub use watch::{Lingering, Silence, Watch};
 
 /// One request on its way.
@@ -71,8 +67,6 @@ pub struct Journey {
     pub hints: Hints,
     /// The name asked for.
     pub asked: Rc<Model>,
-    /// The name served: another when a budget says so.
-    pub model: Rc<Model>,
     /// How the client speaks.
     pub client: &'static Client,
     /// What is known of the body.
@@ -83,16 +77,6 @@ pub struct Journey {
     pub passage: Option<Passage>,
     /// The body's first bytes, up to where something may have to be spliced in; empty when that is far.
     pub head: Vec<u8>,
-    /// Where it may go.
-    pub queue: Queue,
-    /// With which of its provider's keys the next one is asked; the first is 0.
-    next_key: usize,
-    /// How the queue was ordered.
-    pub strategy: Strategy,
-    /// The target that it is to find out about; once it is claimed, when.
-    pub probe: Option<(Rc<Target>, Option<Time>)>,
-    /// The first target's request, when it had to be translated to know that the target can take it.
-    pub ready: Option<Translated>,
     /// What was masked in its prompt, by the names of what it was.
     pub masked: Vec<String>,
     /// What the answer has to pass; `None` where that is nothing.
@@ -113,6 +97,8 @@ pub struct Journey {
     pub transport: Option<String>,
     /// How much the provider who served has counted, once the request is over.
     pub counted: Option<Counted>,
+    /// Where it may go.
+    pub route: Route,
     /// What was tried, and where it stands.
     pub progress: Progress,
     /// What it holds at the worker's gate.
@@ -127,8 +113,6 @@ pub struct Journey {
     pub errand: Option<Errand>,
     /// What that batch has come to, if the request has settled it.
     pub settled: Option<Sums>,
-    /// How long to wait.
-    pub timeouts: Timeouts,
 }
 
 /// What is known of a request when its headers are read and its caller may call.
@@ -203,25 +187,18 @@ impl Journey {
         let Arrival { started, caller, client, forwarded, hints, passage, share, .. } = arrival;
         // What cannot be streamed will not be, whatever is asked.
         outline.stream &= client.asks.streams();
-        let timeouts = model.way.timeouts;
-        let total = hints.timeout.map_or(timeouts.total, |asked| asked.min(timeouts.total));
+        let route = Route::new(model.clone(), hints.timeout);
         Self {
             worker,
             started,
             caller,
             hints,
-            asked: model.clone(),
-            strategy: model.way.strategy,
-            probe: None,
-            model,
+            asked: model,
             client,
             outline,
             forwarded,
             passage,
             head: Vec::new(),
-            queue: Queue::default(),
-            next_key: 0,
-            ready: None,
             masked: Vec::new(),
             checks: None,
             recall: Recall::default(),
@@ -232,6 +209,7 @@ impl Journey {
             shut_down: false,
             transport: None,
             counted: None,
+            route,
             progress: Progress::default(),
             held: Held::new(share),
             answer: Answer::default(),
@@ -239,7 +217,6 @@ impl Journey {
             wishes: Wishes::default(),
             errand: None,
             settled: None,
-            timeouts: Timeouts { total, ..timeouts },
         }
     }
 
@@ -269,7 +246,7 @@ impl Journey {
             estimate: &estimate,
             circuit: &self.worker.gateway.circuit,
             attempt: self.limit(),
-            lease: self.timeouts.total,
+            lease: self.route.timeouts.total,
             now,
             dice,
         };
@@ -278,7 +255,8 @@ impl Journey {
 
     /// What it asks of a target; its prompt's length as the first target's provider counts.
     pub fn needs(&self) -> Needs {
-        let input = self.model.targets.first().map(|target| self.estimate_of_body(target, 0).input).unwrap_or_default();
+        let input =
+            self.route.model.targets.first().map(|target| self.estimate_of_body(target, 0).input).unwrap_or_default();
         Needs::of(&self.outline, &self.prompt, input)
     }
 
@@ -289,24 +267,12 @@ impl Journey {
 
     /// Whether nothing of an answer is shown before all of it is there: because its model says so, or because it has to be looked at.
     pub fn is_delivered_whole(&self) -> bool {
-        self.model.way.delivery == Delivery::Whole || self.checks.is_some()
+        self.route.model.way.delivery == Delivery::Whole || self.checks.is_some()
     }
 
     /// The tier that serves, if it is a lower one than the model's best.
     pub fn lower_tier(&self) -> Option<u32> {
-        let best = self.model.targets.iter().map(|target| target.tier).min()?;
-        self.progress.current().map(|target| target.tier).filter(|tier| *tier > best)
-    }
-
-    /// Takes the way at `chosen`, and after it those that follow in the same model.
-    pub fn take_way(&mut self, plan: &Plan, chosen: usize) {
-        let mut ways = plan.candidates.iter().skip(chosen).peekable();
-        let Some(first) = ways.peek() else { return };
-        let model = first.model.clone();
-        let targets = ways.take_while(|way| Rc::ptr_eq(&way.model, &model)).map(|way| way.target.clone());
-        self.queue = Queue::new(targets.collect());
-        self.model = model;
-        self.ready = None;
+        self.route.lower_tier(self.progress.current()?)
     }
 
     /// For how long what is reserved for it is held, if nobody settles it: no request for the model that was asked for may

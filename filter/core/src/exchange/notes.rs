@@ -23,7 +23,7 @@ pub fn refused(request_id: Option<&str>, key: Option<&str>, error: &ApiError) {
 
 /// The targets of a request are in order.
 pub fn decided(journey: &Journey, decision: &Decision) {
-    log::debug!("{}: {}", journey.request_id(), Decided { model: &journey.model.name, decision });
+    log::debug!("{}: {}", journey.request_id(), Decided { model: &journey.route.model.name, decision });
 }
 
 /// An answer was looked for in the cache.
@@ -42,7 +42,7 @@ pub fn begun(journey: &Journey) {
 /// The last attempt failed, and it is known what follows.
 pub fn failed(journey: &Journey, failure: &Failure) {
     let Some(tried) = journey.progress.attempts.last() else { return };
-    let next = journey.upcoming().unwrap_or("nobody");
+    let next = journey.route.upcoming().unwrap_or("nobody");
     log::debug!("{}: {} failed: {}; next: {next}", journey.request_id(), Asked(tried), failure.reason);
 }
 

@@ -96,7 +96,7 @@ impl Journey {
     /// The answer that is kept for the request with this body, if there is one; else its own is to be kept, if it may be. `planned`
     /// is when its targets were put in order.
     pub fn look(&mut self, body: &[u8], planned: Time, now: Time, shared: &dyn SharedData) -> Option<Entry> {
-        let rule = self.model.cache?;
+        let rule = self.route.model.cache?;
         let prospect = self.prospect();
         let may = !matches!(prospect, Prospect::Neither(_));
         let key = may.then(|| self.key(Sha256::digest(body).into(), planned, &rule));
@@ -126,7 +126,7 @@ impl Journey {
         Recipe::default()
             .part(scope)
             .part(whose)
-            .part(&self.model.name)
+            .part(&self.route.model.name)
             .list(self.reachable(planned).into_iter())
             .part(self.client.id().name())
             .list(guards.into_iter())
@@ -138,7 +138,7 @@ impl Journey {
 
     /// The names of the targets that may serve it: where a route names some, only these.
     fn reachable(&self, at: Time) -> Vec<&str> {
-        let Model { targets, way, .. } = &*self.model;
+        let Model { targets, way, .. } = &*self.route.model;
         let route = way.route(&self.caller, &self.needs(), &self.hints, at).and_then(|route| way.routes.get(route));
         match route.and_then(|route| route.targets.as_ref()) {
             None => targets.iter().map(|target| target.name.as_str()).collect(),
@@ -201,7 +201,7 @@ impl Filling {
 
     /// All of it has passed: it is kept, unless it broke off or a content filter ended it. Whether it was.
     pub fn keep(self, journey: &Journey, now: Time, shared: &dyn SharedData) -> bool {
-        let (Some(rule), Some(target)) = (journey.model.cache, journey.progress.current()) else { return false };
+        let (Some(rule), Some(target)) = (journey.route.model.cache, journey.progress.current()) else { return false };
         // In a text of the answer its quotes would be escaped.
         let filtered =
             || memmem::find(&self.body, format!("\"{}\"", journey.client.manner.filtered).as_bytes()).is_some();

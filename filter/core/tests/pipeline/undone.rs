@@ -33,7 +33,7 @@ fn what_has_not_left_is_refused_and_what_has_begun_breaks_off() {
         let failure = journey.progress.last_failure();
         assert_eq!(failure.map(|failure| &*failure.reason), tried);
         // An answer that has begun is never followed by another attempt.
-        let over = journey.queue.next().is_none() || journey.progress.attempts.is_empty();
+        let over = journey.route.queue.next().is_none() || journey.progress.attempts.is_empty();
         assert!(over || stage == Stage::Broken, "nothing follows it");
     }
 }

@@ -102,7 +102,7 @@ impl Attempt {
             }
             Begin::Unplanned => return Err(NoAttempt::Unplanned),
         };
-        cx.effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
+        cx.effects.push(Effect::SetProperty(property::TARGET, journey.route.next_cluster().to_owned().into()));
         let number = journey.progress.attempts.len();
         if number > 1 {
             cx.effects.extend(trace::failed(&journey.worker.gateway, "".into()));
@@ -145,7 +145,7 @@ impl Attempt {
     /// Its filter is no longer needed: what ended without a callback is known now, and Envoy has not looked yet where the next one goes.
     pub fn ends(&self, ending: Ending, journey: &mut Journey, cx: &mut Context<'_>) {
         if journey.ends_unheard(self.number, ending, cx.view.now(), cx.shared) {
-            cx.effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
+            cx.effects.push(Effect::SetProperty(property::TARGET, journey.route.next_cluster().to_owned().into()));
         }
     }
 
@@ -377,7 +377,7 @@ pub fn give_up(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) ->
         Next::Again(wait) => wait,
         Next::Nothing => return Flow::Reply(over(journey, now)),
     };
-    effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
+    effects.push(Effect::SetProperty(property::TARGET, journey.route.next_cluster().to_owned().into()));
     // A provider may have sent a header of this name itself.
     effects.push(match wait.is_zero() {
         true => Effect::RemoveHeader(signal::RETRY_AFTER.into()),

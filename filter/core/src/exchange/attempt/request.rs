@@ -36,7 +36,7 @@ impl Outbound {
                 None => Self::AsItIs,
             }
         } else {
-            match journey.ready.take() {
+            match journey.route.ready.take() {
                 Some(mut written) => {
                     journey.answer.dropped = std::mem::take(&mut written.dropped);
                     journey.answer.names = std::mem::take(&mut written.names);

@@ -24,7 +24,7 @@ use crate::usage::estimate::{Estimate, Prompt};
 use crate::usage::surcharge::Wishes;
 
 use super::super::charge::{Charge, Ledger};
-use super::super::journey::{Arrival, Journey, Passage, from_envoy};
+use super::super::journey::{Arrival, Journey, Passage, Probe, from_envoy};
 use super::super::notes;
 use super::super::rewrite;
 use super::super::worker::{Decision, Worker};
@@ -161,10 +161,10 @@ impl Exchange {
         if is_counted_here(&journey) {
             return self.granted(journey, now, body, cx);
         }
-        let decision = journey.decide(&journey.model, now, dice, cx.shared)?;
-        journey.strategy = decision.strategy;
+        let decision = journey.decide(&journey.route.model, now, dice, cx.shared)?;
+        journey.route.strategy = decision.strategy;
         notes::decided(&journey, &decision);
-        journey.probe = decision.probe().map(|target| (target.clone(), None));
+        journey.route.probe = decision.probe().map_or(Probe::None, |target| Probe::Chosen(target.clone()));
         let mut plan = line_up(&mut journey, decision.order(), (now, dice), cx.shared)?;
         if let Some(Errand::Create(work)) = &errand {
             batches::add(&gateway, work, &mut plan)?;
@@ -219,7 +219,7 @@ impl Exchange {
                 charge.granted(ledger, chosen, readings);
                 count_warnings(&charge, cx.effects);
                 if chosen > 0 {
-                    journey.take_way(&charge.plan, chosen);
+                    journey.route.take_way(&charge.plan, chosen);
                 }
             }
             Decision::Unchecked | Decision::Ask(_) => {}
@@ -270,9 +270,9 @@ impl Exchange {
         body: Vec<u8>,
         cx: &mut Context<'_>,
     ) -> Result<Prepared, Refused> {
-        if !Rc::ptr_eq(&journey.model, &journey.asked) {
+        if !Rc::ptr_eq(&journey.route.model, &journey.asked) {
             // A budget led to another model, which forbids more.
-            let policy = Policy::of(&journey.worker.gateway, &journey.caller, &journey.model, journey.client);
+            let policy = Policy::of(&journey.worker.gateway, &journey.caller, &journey.route.model, journey.client);
             permitted(&policy, &journey.outline, journey.passage.as_ref(), &body)?;
         }
         let masked = self.screened(journey, &body, cx)?;
@@ -299,7 +299,7 @@ impl Exchange {
             return Ok(Prepared::Kept(entry));
         }
         choose_first(journey, &body)?;
-        if let Some(written) = &journey.ready {
+        if let Some(written) = &journey.route.ready {
             journey.held.request.grow(written.body.len())?;
         }
         Ok(Prepared::Ready { masked })
@@ -411,7 +411,7 @@ pub(super) fn set_up(
 
 /// Whether it offers a tool that only some of its model's targets have. The body is looked through for it only where that is so.
 fn needs_hosted(journey: &Journey, body: &[u8]) -> bool {
-    let (client, targets) = (journey.client, &journey.model.targets);
+    let (client, targets) = (journey.client, &journey.route.model.targets);
     let has = |target: &Rc<Target>| target.has_hosted_tools(client);
     let runs = |mention: &Mention<'_>| match mention {
         Mention::Tool(Some(kind)) if (client.runs_tool)(kind) => Some(()),
@@ -442,13 +442,13 @@ pub(super) fn prompt(client: &Client, outline: &Outline, body: &[u8], shared: &d
 /// Whether it asks for a count of tokens that no target of its model could answer.
 fn is_counted_here(journey: &Journey) -> bool {
     let counts = |target: &Rc<Target>| target.provider.format_for(journey.client, &target.model).is_some();
-    matches!(journey.client.asks, Asks::TokenCount(_)) && !journey.model.targets.iter().any(counts)
+    matches!(journey.client.asks, Asks::TokenCount(_)) && !journey.route.model.targets.iter().any(counts)
 }
 
 /// The answer to such a request: an estimate.
 fn tokens(journey: &Journey, prompts: &Client, body: &[u8]) -> u64 {
     let speaks = |target: &Rc<Target>| target.provider.format_for(prompts, &target.model);
-    let format = journey.model.targets.iter().find_map(speaks).unwrap_or(journey.client.provider);
+    let format = journey.route.model.targets.iter().find_map(speaks).unwrap_or(journey.client.provider);
     Estimate::of(&journey.outline, &Prompt::measure(body), format.bytes_per_100_tokens, None, 0).input
 }
 
@@ -465,12 +465,12 @@ pub(super) fn line_up(
     let other_order = |other: &Rc<Model>| {
         journey.decide(other, now, dice, shared).map(|decision| decision.order()).unwrap_or_default()
     };
-    let plan = Plan::new(gateway, &journey.caller, &journey.model, &order, other_order, estimate)?;
+    let plan = Plan::new(gateway, &journey.caller, &journey.route.model, &order, other_order, estimate)?;
     // A target that has no price, or is too small, is not in the plan: its use would not be counted.
     order.retain(|target| plan.candidates.iter().any(|way| Rc::ptr_eq(&way.target, target)));
     match order.is_empty() {
-        true => journey.take_way(&plan, 0),
-        false => journey.queue = Queue::new(order),
+        true => journey.route.take_way(&plan, 0),
+        false => journey.route.queue = Queue::new(order),
     }
     Ok(plan)
 }
@@ -484,17 +484,17 @@ fn keep_head(journey: &mut Journey, body: &[u8]) {
 /// an error when none can. A later target is only looked at when it is its turn: most never are.
 pub(super) fn choose_first(journey: &mut Journey, body: &[u8]) -> Result<(), ApiError> {
     let mut refused = None;
-    journey.ready = None;
-    while let Some(target) = journey.queue.next() {
+    journey.route.ready = None;
+    while let Some(target) = journey.route.queue.next() {
         match rewritten(journey, target, body) {
             None => return Ok(()),
             Some(Ok(written)) => {
-                journey.ready = Some(written);
+                journey.route.ready = Some(written);
                 return Ok(());
             }
             Some(Err(error)) => {
                 refused.get_or_insert(error);
-                journey.queue.drop_first();
+                journey.route.queue.drop_first();
             }
         }
     }

@@ -144,7 +144,7 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresig
     let model = departure::asked(gateway, &arrival, &outline, body)?;
     let forbidden = Policy::of(gateway, &caller, &model, client).rules();
     let mut journey = departure::set_up(worker, arrival, model, (outline, body), &Unknown);
-    let decision = journey.decide(&journey.model, now, dice, &Unknown)?;
+    let decision = journey.decide(&journey.route.model, now, dice, &Unknown)?;
     let plan = departure::line_up(&mut journey, decision.order(), (now, dice), &Unknown)?;
     let screened = screening::screen(&journey, body).map_err(|unfit| screening::refused(&unfit, gateway))?;
     let body = match &screened.body {
@@ -197,7 +197,7 @@ impl Foreseen {
             cost: target.price.map(|price| price.expected(&expected)),
             reserved: estimate(target),
             elsewhere: journey.elsewhere(target),
-            lined_up: journey.queue.targets().iter().any(|queued| Rc::ptr_eq(queued, target)),
+            lined_up: journey.route.queue.targets().iter().any(|queued| Rc::ptr_eq(queued, target)),
             dropped: written.map(|written| written.dropped).unwrap_or_default(),
             obstacle: unwritten.or_else(unplanned),
             expected,

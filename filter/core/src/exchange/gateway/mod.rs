@@ -455,7 +455,7 @@ fn bounded(text: &str, most: usize) -> String {
 
 /// Tells Envoy where the request goes first.
 fn set_out(journey: &Journey, effects: &mut Vec<Effect>) {
-    effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
+    effects.push(Effect::SetProperty(property::TARGET, journey.route.next_cluster().to_owned().into()));
     if journey.outline.stream {
         effects.push(Effect::SetProperty(property::MODE, "stream".into()));
     }
@@ -463,12 +463,12 @@ fn set_out(journey: &Journey, effects: &mut Vec<Effect>) {
         effects.push(Effect::SetProperty(property::CLIENT, Id::Anthropic.name().into()));
     }
     let gateway = &journey.worker.gateway;
-    trace::asked(gateway, Some(&journey.caller), Some(&journey.asked.name), Some(journey.strategy), effects);
+    trace::asked(gateway, Some(&journey.caller), Some(&journey.asked.name), Some(journey.route.strategy), effects);
     // The routes have the gateway's own times.
     let routes = gateway.timeouts;
     let limit = if journey.outline.stream { routes.first_token.plain } else { routes.answer.plain };
     for (name, wanted, rendered) in
-        [(TOTAL_TIMEOUT, journey.timeouts.total, routes.total), (ATTEMPT_TIMEOUT, journey.limit(), limit)]
+        [(TOTAL_TIMEOUT, journey.route.timeouts.total, routes.total), (ATTEMPT_TIMEOUT, journey.limit(), limit)]
     {
         if wanted != rendered {
             effects.push(Effect::SetHeader(name, wanted.as_millis().max(1).to_string().into()));

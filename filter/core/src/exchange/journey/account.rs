@@ -15,7 +15,7 @@ use crate::usage::estimate::{Estimate, produced};
 
 use super::super::charge::Ledger;
 use super::super::failure::Work;
-use super::{Asked, Counted, Journey, Stage};
+use super::{Asked, Counted, Journey, Probe, Stage};
 
 /// How many tokens an answer is expected to have where costs and speeds are compared, if the request allows so many: most have
 /// fewer than they may, and what is reserved is not what is used.
@@ -102,10 +102,10 @@ impl Journey {
         self.answer.read_tail();
         self.tell(now, shared);
         if let Some(tried) = self.progress.attempts.last_mut() {
-            tried.leave(self.strategy, &self.worker, now, shared);
+            tried.leave(self.route.strategy, &self.worker, now, shared);
         }
         // Nothing was learned, if its client left. If something was, the probe is no longer noted.
-        if let Some((target, Some(claimed_at))) = self.probe.take() {
+        if let Probe::Claimed(target, claimed_at) = std::mem::take(&mut self.route.probe) {
             circuit::release_probe(shared, &target.cells, claimed_at);
         }
         let Some(target) = self.progress.current().cloned() else { return };

@@ -13,10 +13,9 @@ use crate::routing::target::Target;
 use crate::store::SharedData;
 use crate::usage::answers;
 
-use super::super::NO_CLUSTER;
 use super::super::failure::{Failure, LONGEST_WAIT, SLACK, Work};
 use super::super::notes;
-use super::{Answer, Begin, Journey, MISCONFIGURED, Next, Stage, Tried, Watch, from_envoy, misconfigured};
+use super::{Answer, Begin, Journey, MISCONFIGURED, Next, Probe, Stage, Tried, Watch, from_envoy, misconfigured};
 
 /// Before a model's only target is asked once more after what passes in a moment. Envoy waits whole seconds, and up to a half longer.
 const A_MOMENT: Duration = Duration::from_secs(1);
@@ -27,32 +26,34 @@ impl Journey {
     pub fn depart(&mut self, now: Time, shared: &dyn SharedData) {
         let settings = &self.worker.gateway.circuit;
         let lease = self.limit().min(settings.longest);
-        self.probe = self.probe.take().filter(|(target, _)| {
-            let is_next = self.queue.next().is_some_and(|next| Rc::ptr_eq(next, target));
+        let chosen = match std::mem::take(&mut self.route.probe) {
+            Probe::Chosen(target) => Some(target),
+            Probe::None | Probe::Claimed(..) => None,
+        };
+        let claimed = chosen.filter(|target| {
+            let is_next = self.route.queue.next().is_some_and(|next| Rc::ptr_eq(next, target));
             is_next && circuit::claim_probe(shared, &target.cells, now, lease, settings)
         });
-        if let Some((_, claimed_at)) = &mut self.probe {
-            *claimed_at = Some(now);
-        }
+        self.route.probe = claimed.map_or(Probe::None, |target| Probe::Claimed(target, now));
         self.choose_key(now, shared);
     }
 
     /// Begins an attempt: where it goes. Behind it the queue has what Envoy is to try should it end without a callback.
     pub fn begin(&mut self, now: Time, shared: &dyn SharedData) -> Begin {
         let unannounced = self.close(now, shared);
-        let Some(target) = self.queue.next().cloned() else { return Begin::Unplanned };
+        let Some(target) = self.route.queue.next().cloned() else { return Begin::Unplanned };
         if let Some(before) = self.progress.attempts.last().filter(|_| unannounced) {
             // Of what ended without a callback, the reason was not known when Envoy was told what follows. Of all else it was, and
             // what follows counts already.
             let trigger = before.failure.as_ref().and_then(|failure| failure.trigger);
             let same = Rc::ptr_eq(&before.target, &target);
-            let covered = trigger.is_some_and(|trigger| self.model.way.retry.covers(trigger));
+            let covered = trigger.is_some_and(|trigger| self.route.model.way.retry.covers(trigger));
             if !covered || (same && trigger == Some(Trigger::Timeout)) || !self.affords(&target, same, now, shared) {
                 return Begin::Over;
             }
         }
-        self.worker.enters(&target, self.strategy == Strategy::LeastBusy, now, shared);
-        self.queue.begin();
+        self.worker.enters(&target, self.route.strategy == Strategy::LeastBusy, now, shared);
+        self.route.queue.begin();
         self.answer = Answer::default();
         self.watch = Watch::since(now);
         let key = self.take_key(&target);
@@ -67,44 +68,34 @@ impl Journey {
             told: None,
         });
         notes::begun(self);
-        let retry = self.model.way.retry;
+        let retry = self.route.model.way.retry;
         if !(retry.covers(Trigger::Unreachable) || retry.covers(Trigger::Timeout)) {
-            self.queue.end();
-        } else if self.queue.next().is_none()
+            self.route.queue.end();
+        } else if self.route.queue.next().is_none()
             && self.progress.tries_of_current() < 2
             && retry.covers(Trigger::Unreachable)
         {
             // The connection may have been an old one that the provider had closed.
-            self.queue.again();
+            self.route.queue.again();
         }
         self.choose_key(now, shared);
         Begin::Attempt(target)
     }
 
-    /// The cluster of the next attempt.
-    pub fn next_cluster(&self) -> &str {
-        self.queue.next().map_or(NO_CLUSTER, |target| target.provider.cluster(self.next_key))
-    }
-
-    /// Who is asked next, should anything follow.
-    pub fn upcoming(&self) -> Option<&str> {
-        self.queue.next().map(|target| &*target.name)
-    }
-
     /// Whether the next attempt is another target's.
     pub fn another_waits(&self) -> bool {
-        self.queue.next().zip(self.progress.current()).is_some_and(|(next, current)| !Rc::ptr_eq(next, current))
+        self.route.queue.next().zip(self.progress.current()).is_some_and(|(next, current)| !Rc::ptr_eq(next, current))
     }
 
     /// The attempt under way failed: what comes next.
     pub fn fail(&mut self, failure: Failure, now: Time, shared: &dyn SharedData) -> Next {
         self.blame_key(&failure, now, shared);
-        let trigger = failure.trigger.filter(|trigger| self.model.way.retry.covers(*trigger));
+        let trigger = failure.trigger.filter(|trigger| self.route.model.way.retry.covers(*trigger));
         let next = trigger.map_or(Next::Nothing, |trigger| self.after(trigger, &failure, now, shared));
         match next {
             Next::Elsewhere => {}
-            Next::Again(_) => self.queue.again(),
-            Next::Nothing => self.queue.end(),
+            Next::Again(_) => self.route.queue.again(),
+            Next::Nothing => self.route.queue.end(),
         }
         self.choose_key(now, shared);
         self.ended(Some(failure), now, shared);
@@ -117,7 +108,7 @@ impl Journey {
             return Next::Again(Duration::ZERO);
         }
         let wait = failure.error.retry_after;
-        let patience = self.model.way.retry.wait;
+        let patience = self.route.model.way.retry.wait;
         let first = self.progress.tries_of_current() < 2;
         let again = |wait: Duration| (first && self.affords(&current, true, now, shared)).then_some(Next::Again(wait));
         let soon = match trigger {
@@ -134,7 +125,7 @@ impl Journey {
             trigger != Trigger::ContextLength || target.capabilities.may_take_more_than(&current.capabilities)
         };
         let worker = self.worker.clone();
-        while self.queue.elsewhere(|target| roomier(target) && worker.affords(target, false, now, shared)) {
+        while self.route.queue.elsewhere(|target| roomier(target) && worker.affords(target, false, now, shared)) {
             if self.admits_next(now, shared) {
                 return Next::Elsewhere;
             }
@@ -144,7 +135,7 @@ impl Journey {
             // What a model says is not the same twice.
             Trigger::InvalidStructuredOutput => first.then_some(Duration::ZERO),
             _ => {
-                let alone = self.queue.targets().len() == 1 && failure.passes_soon();
+                let alone = self.route.queue.targets().len() == 1 && failure.passes_soon();
                 let wait = wait.or(alone.then_some(A_MOMENT));
                 wait.filter(|wait| waits && *wait <= patience.max(LONGEST_WAIT))
             }
@@ -173,8 +164,8 @@ impl Journey {
 
     /// Tells all workers how the attempt under way went, as far as that is known by now and was not told before.
     pub fn tell(&mut self, now: Time, shared: &dyn SharedData) {
-        let several = self.queue.targets().len() > 1;
-        let (stage, strategy) = (self.progress.stage, self.strategy);
+        let several = self.route.queue.targets().len() > 1;
+        let (stage, strategy) = (self.progress.stage, self.route.strategy);
         // While another key is well, the target is.
         let spared = self.progress.last_failure().is_some_and(Failure::blames_key) && self.another_key(now, shared);
         let Some(tried) = self.progress.attempts.last_mut() else { return };
@@ -265,7 +256,7 @@ impl Journey {
         let Some(tried) = self.progress.attempts.last_mut().filter(|tried| tried.failure.is_none()) else {
             return false;
         };
-        let left = self.timeouts.total.saturating_sub(tried.started.since(started));
+        let left = self.route.timeouts.total.saturating_sub(tried.started.since(started));
         let mut failure = Failure::no_answer(now.since(tried.started), own.min(left), slack);
         // A client that waits for less than the gateway would, or an attempt that came late, says nothing of the target: one
         // client could close it for all others.

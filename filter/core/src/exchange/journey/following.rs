@@ -49,11 +49,11 @@ pub enum Ending {
 impl Journey {
     /// Whether the target that the queue names next takes the request; it is passed over if not.
     pub(super) fn admits_next(&mut self, now: Time, shared: &dyn SharedData) -> bool {
-        let Some(target) = self.queue.next().cloned() else { return false };
+        let Some(target) = self.route.queue.next().cloned() else { return false };
         let Err(reason) = self.writes_for(&target, now, shared) else { return true };
         notes::passed_over(self, &target, reason);
         self.progress.passed_over.push(PassedOver { target, reason, after: self.progress.attempts.len() });
-        self.queue.pass_over();
+        self.route.queue.pass_over();
         false
     }
 
@@ -71,15 +71,15 @@ impl Journey {
         if !self.another_waits() {
             return false;
         }
-        let planned = self.queue.next().cloned();
+        let planned = self.route.queue.next().cloned();
         while !self.admits_next(now, shared) {
-            if !self.queue.elsewhere(|_| true) {
+            if !self.route.queue.elsewhere(|_| true) {
                 break;
             }
         }
         self.choose_key(now, shared);
         let same = |(next, planned)| Rc::ptr_eq(next, planned);
-        !self.queue.next().zip(planned.as_ref()).is_some_and(same)
+        !self.route.queue.next().zip(planned.as_ref()).is_some_and(same)
     }
 
     /// Writes the request for a target, where it has to be written, and reserves what it takes there.
@@ -103,7 +103,7 @@ impl Journey {
         if !self.charge.as_mut().is_none_or(|charge| charge.moves_to(target, lease, shared, now)) {
             return Err(OVER_LIMIT);
         }
-        self.ready = written;
+        self.route.ready = written;
         Ok(())
     }
 }

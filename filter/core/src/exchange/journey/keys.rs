@@ -22,7 +22,7 @@ const LIMITED: Duration = Duration::from_secs(15);
 impl Journey {
     /// Chooses the key of the next attempt.
     pub(super) fn choose_key(&mut self, now: Time, shared: &dyn SharedData) {
-        self.next_key = match self.queue.next() {
+        self.route.next_key = match self.route.queue.next() {
             Some(target) if target.keys.several() => {
                 let first = self.worker.next_turn(target);
                 target.keys.next(shared, now, first, |key| self.has_failed(target, key))
@@ -34,9 +34,9 @@ impl Journey {
     /// The key of the attempt that begins: the next turn is another's.
     pub(super) fn take_key(&mut self, target: &Target) -> usize {
         if target.keys.several() {
-            self.worker.took_turn(target, self.next_key);
+            self.worker.took_turn(target, self.route.next_key);
         }
-        self.next_key
+        self.route.next_key
     }
 
     /// Whether the target of the attempt under way can be asked with a key that this request has not failed with.

@@ -31,16 +31,16 @@ impl Journey {
         let here = spared.clone().filter(|before| Rc::ptr_eq(&before.target, &tried.target)).count();
         let lost = spared.count();
         let resent = lost.saturating_mul(self.outline.length);
-        let left = self.timeouts.total.saturating_sub(tried.started.since(self.started));
+        let left = self.route.timeouts.total.saturating_sub(tried.started.since(self.started));
         let (elapsed, limit) = (now.since(tried.started), self.limit().min(left));
         let timed_out = elapsed.saturating_add(self.slack(limit)) >= limit;
         // A connection that is forgotten is lost at once: what takes long is not asked for again and again.
         let again = pooled && lost < MOST_LOST && resent < MOST_RESENT && elapsed < limit / 2;
         let bearable = (here == 0 || again) && !timed_out && tried.status.is_none();
-        if !bearable || !self.model.way.retry.covers(Trigger::Unreachable) {
+        if !bearable || !self.route.model.way.retry.covers(Trigger::Unreachable) {
             return false;
         }
-        self.queue.again();
+        self.route.queue.again();
         self.choose_key(now, shared);
         self.ended(Some(Failure::lost_connection()), now, shared);
         true

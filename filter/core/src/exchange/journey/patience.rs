@@ -17,25 +17,25 @@ const SLACK_OF_A_MEBIBYTE: Duration = Duration::from_millis(100);
 impl Journey {
     /// How long one attempt may take until there is something for the client.
     pub fn limit(&self) -> Duration {
-        self.limit_within(self.timeouts.total)
+        self.limit_within(self.route.timeouts.total)
     }
 
     /// The same for a client that waits as long as the gateway would.
     pub(super) fn fair_limit(&self) -> Duration {
-        let total = self.model.way.timeouts.total;
+        let total = self.route.model.way.timeouts.total;
         self.limit_within(total).min(total)
     }
 
     fn limit_within(&self, total: Duration) -> Duration {
-        let targets = match self.queue.targets() {
-            [] => &self.model.targets[..],
+        let targets = match self.route.queue.targets() {
+            [] => &self.route.model.targets[..],
             queued => queued,
         };
         let waited = Waited { slow: targets.iter().any(|target| self.is_slow(target)), last: self.alone(total) };
         match (self.outline.stream, self.is_delivered_whole()) {
-            (false, _) => self.timeouts.answer.of(waited),
-            (true, true) => self.timeouts.whole.of(waited),
-            (true, false) => self.timeouts.first_token.of(waited),
+            (false, _) => self.route.timeouts.answer.of(waited),
+            (true, true) => self.route.timeouts.whole.of(waited),
+            (true, false) => self.route.timeouts.first_token.of(waited),
         }
     }
 
@@ -48,12 +48,15 @@ impl Journey {
 
     /// How long the first token of an answer may take whose headers are here.
     pub(super) fn first_token_of(&self, target: &Target) -> Duration {
-        self.timeouts.first_token.of(Waited { slow: self.is_slow(target), last: self.alone(self.timeouts.total) })
+        self.route
+            .timeouts
+            .first_token
+            .of(Waited { slow: self.is_slow(target), last: self.alone(self.route.timeouts.total) })
     }
 
     /// How long a stream may be silent.
     pub(super) fn idle(&self) -> Duration {
-        self.timeouts.idle.of(Waited { slow: self.wishes.runs_tools(), last: None })
+        self.route.timeouts.idle.of(Waited { slow: self.wishes.runs_tools(), last: None })
     }
 
     /// Whether the target may take long before it says anything.
@@ -63,6 +66,6 @@ impl Journey {
 
     /// The whole time, where nothing could follow the first attempt.
     fn alone(&self, total: Duration) -> Option<Duration> {
-        (self.queue.targets().len() == 1).then_some(total)
+        (self.route.queue.targets().len() == 1).then_some(total)
     }
 }

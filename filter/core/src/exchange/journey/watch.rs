@@ -71,7 +71,7 @@ impl Journey {
     /// limit for the first token has passed, and takes a stream that is held for a silent one.
     pub fn falls_silent(&mut self, now: Time) -> Option<Silence> {
         if let Some(Lingering { since, swallowed }) = self.watch.lingering {
-            let longest = self.timeouts.idle.plain.min(LONGEST_LINGERING);
+            let longest = self.route.timeouts.idle.plain.min(LONGEST_LINGERING);
             let over = swallowed > MOST_SWALLOWED || now.since(since) >= longest;
             self.watch.lingering = self.watch.lingering.filter(|_| !over);
             return over.then_some(Silence::Over);

@@ -256,7 +256,7 @@ fn a_provider_that_goes_on_behind_the_end_is_cut_and_has_not_failed() {
     }
     // Where no stream may be silent for as long, none may be behind its end.
     let mut strict = open(b"");
-    strict.journey.timeouts.idle = Patience::stated(Duration::from_millis(500));
+    strict.journey.route.timeouts.idle = Patience::stated(Duration::from_millis(500));
     assert_eq!(strict.journey.falls_silent(after(499)), None);
     assert_eq!(strict.journey.falls_silent(after(500)), Some(Silence::Over));
     // One that ends in time is not cut, and neither is one whose end is not known yet.

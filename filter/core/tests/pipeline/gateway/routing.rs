@@ -341,10 +341,10 @@ fn a_request_that_cannot_find_out_keeps_nobody_else_from_it() {
     let gate = broken("");
     let journey = || gate.envoy().after(due).departs("chat");
     let (mut first, now) = journey();
-    assert_eq!(first.next_cluster(), "one");
-    assert_eq!(journey().0.next_cluster(), "two", "somebody is finding out");
+    assert_eq!(first.route.next_cluster(), "one");
+    assert_eq!(journey().0.route.next_cluster(), "two", "somebody is finding out");
     first.conclude(now, &*gate.shared);
-    assert_eq!(journey().0.next_cluster(), "one");
+    assert_eq!(journey().0.route.next_cluster(), "one");
 }
 
 #[test]
