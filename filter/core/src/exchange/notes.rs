@@ -13,7 +13,7 @@ use crate::routing::decision::{Considered, Decision, Place};
 use crate::routing::target::Target;
 
 use super::failure::Failure;
-use super::journey::{Journey, Tried};
+use super::journey::{Journey, Request, Tried};
 
 /// The gateway refuses a request by itself.
 pub fn refused(request_id: Option<&str>, key: Option<&str>, error: &ApiError) {
@@ -22,39 +22,39 @@ pub fn refused(request_id: Option<&str>, key: Option<&str>, error: &ApiError) {
 }
 
 /// The targets of a request are in order.
-pub fn decided(journey: &Journey, decision: &Decision) {
-    log::debug!("{}: {}", journey.request_id(), Decided { model: &journey.route.model.name, decision });
+pub fn decided(request: &Request, decision: &Decision) {
+    log::debug!("{}: {}", request.request_id(), Decided { model: &request.model.name, decision });
 }
 
 /// An answer was looked for in the cache.
-pub fn looked(journey: &Journey) {
-    if let Some(word) = journey.recall.word() {
-        log::debug!("{}: cache {word}", journey.request_id());
+pub fn looked(request: &Request, word: Option<&str>) {
+    if let Some(word) = word {
+        log::debug!("{}: cache {word}", request.request_id());
     }
 }
 
 /// An attempt begins.
 pub fn begun(journey: &Journey) {
     let Some(tried) = journey.progress.attempts.last() else { return };
-    log::debug!("{}: attempt {} asks {}", journey.request_id(), journey.progress.attempts.len(), Asked(tried));
+    log::debug!("{}: attempt {} asks {}", journey.request.request_id(), journey.progress.attempts.len(), Asked(tried));
 }
 
 /// The last attempt failed, and it is known what follows.
 pub fn failed(journey: &Journey, failure: &Failure) {
     let Some(tried) = journey.progress.attempts.last() else { return };
     let next = journey.route.upcoming().unwrap_or("nobody");
-    log::debug!("{}: {} failed: {}; next: {next}", journey.request_id(), Asked(tried), failure.reason);
+    log::debug!("{}: {} failed: {}; next: {next}", journey.request.request_id(), Asked(tried), failure.reason);
 }
 
 /// A target is not asked, though its turn has come.
 pub fn passed_over(journey: &Journey, target: &Target, reason: &str) {
-    log::debug!("{}: {} is passed over: {reason}", journey.request_id(), target.name);
+    log::debug!("{}: {} is passed over: {reason}", journey.request.request_id(), target.name);
 }
 
 /// An answer broke off of which the client has a part.
 pub fn broken(journey: &Journey, failure: &Failure) {
     let Some(tried) = journey.progress.attempts.last() else { return };
-    log::debug!("{}: {} broke off: {}", journey.request_id(), Asked(tried), failure.reason);
+    log::debug!("{}: {} broke off: {}", journey.request.request_id(), Asked(tried), failure.reason);
 }
 
 /// A target, and which of its keys where there are several.

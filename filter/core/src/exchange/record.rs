@@ -12,14 +12,15 @@ use crate::gateway::spec::Log;
 use crate::gateway::spec::{LoggedClient, LoggedMessages};
 use crate::guard::Finding;
 use crate::routing::spec::Strategy;
+use crate::store::Sums;
 use crate::usage::price::MicroUsd;
 
 use super::View;
-use super::charge::Charge;
 use super::complaint::Complaint;
 use super::echo::Kept;
 use super::gateway::SHUT_DOWN;
 use super::journey::{Counted, Journey, PassedOver, Stage, Tried};
+use super::recall::Recall;
 
 /// The fields, in the order in which they stand in the log.
 #[derive(Debug, Default, Serialize)]
@@ -100,6 +101,19 @@ pub struct Record<'a> {
     pub message: Option<&'a str>,
     /// The request's field at fault.
     pub param: Option<&'a str>,
+}
+
+/// What the gateway role alone knows of a request that left.
+#[derive(Debug, Default)]
+pub struct About {
+    /// What the cache was to it.
+    pub recall: Recall,
+    /// Why no connection came about, where Envoy says it of the last attempt.
+    pub transport: Option<String>,
+    /// Whether Envoy ended it when it shut down.
+    pub shut_down: bool,
+    /// What the batch that it is about has come to, if the request has settled it.
+    pub settled: Option<Sums>,
 }
 
 /// A run of so many characters that a provider's message has in common with the request is not for the log.
@@ -225,44 +239,44 @@ fn network(address: IpAddr) -> String {
 
 impl<'a> Record<'a> {
     /// Adds what a journey knows.
-    pub fn with_journey(self, journey: &'a Journey, said: &'a [Option<Complaint>]) -> Self {
+    pub fn with_journey(self, journey: &'a Journey, about: &'a About, said: &'a [Option<Complaint>]) -> Self {
         let served = matches!(journey.progress.stage, Stage::Answering | Stage::Complete | Stage::Broken);
         let target = journey.progress.current().filter(|_| served);
         let served_by = target.map(|target| (target.provider.name.as_str(), target.model.as_str()));
-        let served_by = served_by.or_else(|| journey.recall.made_by());
+        let served_by = served_by.or_else(|| about.recall.made_by());
         // A request about what is stored costs nothing by itself.
-        let (batch, cost) = (journey.settled, journey.charge.as_ref().and_then(Charge::cost));
+        let (batch, cost) = (about.settled, journey.bill.charge.cost());
         let last_failure = journey.progress.last_failure();
         Self {
-            key: Some(&journey.caller.key_id),
-            team: Some(&journey.caller.team),
-            app: journey.caller.app.as_deref(),
-            model: Some(&journey.asked.name),
-            instead: Some(journey.route.model.name.as_str()).filter(|name| *name != journey.asked.name),
-            stream: Some(journey.outline.stream),
+            key: Some(&journey.request.caller.key_id),
+            team: Some(&journey.request.caller.team),
+            app: journey.request.caller.app.as_deref(),
+            model: Some(&journey.request.model.name),
+            instead: Some(journey.route.model.name.as_str()).filter(|name| *name != journey.request.model.name),
+            stream: Some(journey.request.asks.outline.stream),
             served_provider: served_by.map(|(provider, _)| provider),
             served_model: served_by.map(|(_, model)| model),
             attempts: journey.progress.attempts.len(),
             tried: tried(journey, said),
             provider_status: journey.progress.attempts.last().and_then(|tried| tried.status),
-            transport: journey.transport.as_deref(),
+            transport: about.transport.as_deref(),
             strategy: Some(journey.route.strategy),
             lower_tier: journey.lower_tier().filter(|_| served),
-            cache: journey.recall.word(),
+            cache: about.recall.word(),
             dropped: &journey.answer.dropped,
             guards: self.guards.into_iter().chain(journey.answer.findings.iter().map(Finding::to_string)).collect(),
             input_tokens: batch.map(|sums| sums.input_tokens).or(journey.answer.usage.map(|usage| usage.input)),
             output_tokens: batch.map(|sums| sums.output_tokens).or(journey.answer.usage.map(|usage| usage.output)),
             cached_tokens: journey.answer.usage.map(|usage| usage.cached),
             reasoning_tokens: journey.answer.usage.map(|usage| usage.reasoning),
-            usage: journey.counted,
-            estimated: journey.estimated,
-            abandoned: journey.abandoned,
+            usage: journey.bill.counted,
+            estimated: journey.bill.estimated,
+            abandoned: journey.bill.abandoned,
             cost_usd: batch.map(|sums| MicroUsd(sums.cost)).or(cost).map(|cost| cost.to_string()),
-            budgets: journey.charge.as_ref().map(Charge::warnings).unwrap_or_default(),
-            first_token_ms: journey.answer.first_token.map(|moment| milliseconds(journey.started, moment)),
+            budgets: journey.bill.charge.warnings(),
+            first_token_ms: journey.answer.first_token.map(|moment| milliseconds(journey.request.started, moment)),
             error: match journey.progress.stage {
-                _ if journey.shut_down => Some(SHUT_DOWN),
+                _ if about.shut_down => Some(SHUT_DOWN),
                 Stage::Underway | Stage::Complete => self.error,
                 // Nobody told the filter: the client left, or the provider's connection was lost. Envoy's flags say which.
                 Stage::Answering => Some("interrupted"),

@@ -30,5 +30,5 @@ pub fn end(journey: &mut Journey, cx: &mut Context<'_>) -> Reply {
         Stage::Broken | Stage::Refused => {}
     }
     cx.effects.extend(trace::failure(journey));
-    refusal(journey.client, &error(), &journey.progress.attempts)
+    refusal(journey.request.asks.client, &error(), &journey.progress.attempts)
 }

@@ -420,7 +420,7 @@ fn an_answer_without_end_is_none() {
 #[test]
 fn a_stream_that_falls_silent_counts_as_broken_off_once() {
     let mut journey = crate::envoy::answering();
-    let started = journey.started.0;
+    let started = journey.request.started.0;
     // The gateway file allows 60 s of silence; a portion comes before the first and before the third look.
     for (look, (second, portion, stalls)) in
         [(1, 1, false), (60, 0, false), (61, 1, false), (120, 0, false), (121, 0, true), (300, 0, false)]
@@ -442,7 +442,7 @@ fn a_held_stream_that_falls_silent_gives_way_to_the_next_target() {
     for (pieces, silent_at, reason) in [(0, 30, "timeout"), (1, 60, "stream_stalled")] {
         let shared = Shared::default();
         let mut journey = crate::envoy::planned_for("patient");
-        let started = journey.started;
+        let started = journey.request.started;
         let [before, then, later] = [silent_at - 1, silent_at, 600].map(|s| started.after(Duration::from_secs(s)));
         let _ = journey.begin(started, &shared);
         assert_eq!(journey.falls_silent(then), None, "its headers are not here: Envoy ends it");

@@ -204,8 +204,8 @@ pub(crate) fn posted(body: &str) -> impl View {
 /// A journey whose stream the client reads.
 pub(crate) fn answering() -> Journey {
     let mut journey = planned();
-    let _ = journey.begin(journey.started, &Shared::default());
-    journey.commit(journey.started);
+    let _ = journey.begin(journey.request.started, &Shared::default());
+    journey.commit(journey.request.started);
     journey
 }
 

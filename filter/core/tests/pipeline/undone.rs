@@ -16,7 +16,7 @@ fn read(reply: &Reply) -> (u16, serde_json::Value) {
 #[test]
 fn what_has_not_left_is_refused_and_what_has_begun_breaks_off() {
     let mut begun = planned();
-    let _ = begun.begin(begun.started, &Shared::default());
+    let _ = begun.begin(begun.request.started, &Shared::default());
     let mut complete = answering();
     complete.complete();
     for (mut journey, stage, tried) in [
@@ -26,7 +26,7 @@ fn what_has_not_left_is_refused_and_what_has_begun_breaks_off() {
         (complete, Stage::Broken, Some(REASON)),
     ] {
         let mut effects = Vec::new();
-        let view = at(journey.started);
+        let view = at(journey.request.started);
         let reply = end(&mut journey, &mut Context { view: &view, shared: &Shared::default(), effects: &mut effects });
         assert_eq!(journey.progress.stage, stage);
         assert_eq!(read(&reply), (500, "gateway_failed".into()));
@@ -41,7 +41,7 @@ fn what_has_not_left_is_refused_and_what_has_begun_breaks_off() {
 #[test]
 fn a_request_that_never_left_has_a_line_in_the_log_that_says_why() {
     let mut journey = planned();
-    let (view, shared) = (at(journey.started), Shared::default());
+    let (view, shared) = (at(journey.request.started), Shared::default());
     for known in [true, false] {
         let mut exchange = Exchange::new(journey.worker.clone());
         let mut effects = Vec::new();

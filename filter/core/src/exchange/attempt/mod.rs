@@ -107,14 +107,13 @@ impl Attempt {
         if number > 1 {
             cx.effects.extend(trace::failed(&journey.worker.gateway, "".into()));
         }
-        let Some(dialect) = target.provider.format_for(journey.client, &target.model) else {
+        let Some(dialect) = target.provider.format_for(journey.request.asks.client, &target.model) else {
             let error = ApiError::new(400, ErrorKind::InvalidRequest, "The fallback has nothing of what is asked for.");
             return Err(NoAttempt::Answered(end_plan(Failure::ours(CANNOT_EXPRESS, error), journey, cx)));
         };
-        let same_bodies = dialect.bodies() == journey.client.id();
-        let lease = journey.lease();
-        let fits = journey.charge.as_mut().is_none_or(|charge| charge.moves_to(&target, lease, cx.shared, now));
-        if !fits {
+        let same_bodies = dialect.bodies() == journey.request.asks.client.id();
+        let lease = journey.request.lease();
+        if !journey.bill.charge.moves_to(&target, lease, cx.shared, now) {
             let error = ApiError::new(429, ErrorKind::RateLimit, "The fallback is beyond a limit or a budget.");
             return Err(NoAttempt::Answered(end_plan(Failure::ours(OVER_LIMIT, error), journey, cx)));
         }
@@ -237,7 +236,7 @@ impl Attempt {
             self.phase = Phase::Error(Box::new(refusal));
             return Flow::Pause;
         }
-        let passes = matches!(journey.client.asks, Asks::PassedThrough);
+        let passes = matches!(journey.request.asks.client.asks, Asks::PassedThrough);
         if end && !passes {
             return self.fail(Failure::empty(), journey, cx);
         }
@@ -245,22 +244,24 @@ impl Attempt {
             return self.fail(Failure::compressed(), journey, cx);
         }
         let is_stream = |content_type: &str| is_of(content_type, self.dialect.stream_type);
-        let streams = journey.outline.stream && headers.text("content-type").is_some_and(is_stream);
+        let streams = journey.request.asks.outline.stream && headers.text("content-type").is_some_and(is_stream);
         let content = match (self.same_bodies, streams) {
-            (true, true) if self.dialect.stream_type == journey.client.provider.stream_type => Body::Stream,
+            (true, true) if self.dialect.stream_type == journey.request.asks.client.provider.stream_type => {
+                Body::Stream
+            }
             (true, false) => Body::Unchanged,
             (_, true) => Body::New("text/event-stream"),
             (false, false) => Body::New("application/json"),
         };
         let is_json = || headers.text("content-type").is_some_and(|kind| is_of(kind, "application/json"));
-        if passes && (end || is_stored(journey.client) || !is_json()) {
+        if passes && (end || is_stored(journey.request.asks.client) || !is_json()) {
             self.answer_headers(&headers, Body::Unchanged, journey, cx);
-            let passing = Passing::new(journey.client, headers.text("content-type"));
-            return self.pass(end, passing.about(journey.errand.as_ref(), status), journey, cx);
+            let passing = Passing::new(journey.request.asks.client, headers.text("content-type"));
+            return self.pass(end, passing.about(journey.request.errand.as_ref(), status), journey, cx);
         }
         // Should the answer turn out bad, these are discarded with it.
         self.answer_headers(&headers, content, journey, cx);
-        self.phase = match (streams, self.dialect.chat(), journey.client.chat()) {
+        self.phase = match (streams, self.dialect.chat(), journey.request.asks.client.chat()) {
             (true, Some(provider), Some(client)) => {
                 let speakers = Speakers { client, provider, same: self.same_bodies };
                 Phase::Stream(Box::new(Relay::new(journey, &self.target, &speakers, cx.view.now())))
@@ -294,7 +295,7 @@ impl Attempt {
             cx.effects.truncate(before);
             if journey.progress.stage == Stage::Broken {
                 let error = ApiError::bad_answer("The provider's answer broke off before its end.");
-                return Flow::Reply(refusal(journey.client, &error, &journey.progress.attempts));
+                return Flow::Reply(refusal(journey.request.asks.client, &error, &journey.progress.attempts));
             }
         }
         flow
@@ -308,7 +309,7 @@ impl Attempt {
         let tier = journey.lower_tier().map(|tier| ("x-sluice-tier", tier.to_string()));
         let dropped =
             (!journey.answer.dropped.is_empty()).then(|| ("x-sluice-dropped", journey.answer.dropped.join(", ")));
-        let told = tale(&journey.progress.attempts).chain(tier).chain(dropped).chain(journey.masked_header());
+        let told = tale(&journey.progress.attempts).chain(tier).chain(dropped).chain(journey.request.masked_header());
         let mut out: HeaderMap =
             headers.iter().filter(|(name, _)| passes_to_client(name, content, self.dialect)).collect();
         let own = served_by(target).map(|(name, value)| (name, value.to_owned()));
@@ -329,12 +330,12 @@ impl Attempt {
         let mut error = (self.dialect.read_error)(*status, hint.as_deref(), body);
         error.retry_after = retry_after.or(error.retry_after);
         // A cloud has errors of its own, whatever its bodies are.
-        if self.dialect.id == journey.client.id() {
+        if self.dialect.id == journey.request.asks.client.id() {
             let own = Own::read(body, request_id.as_deref());
-            error.own = own.map(|own| own.filled(&(journey.client.manner.write_error)(&error)).into());
-        } else if error.param.as_deref().is_some_and(|field| own_name(journey.client, field).is_some()) {
+            error.own = own.map(|own| own.filled(&(journey.request.asks.client.manner.write_error)(&error)).into());
+        } else if error.param.as_deref().is_some_and(|field| own_name(journey.request.asks.client, field).is_some()) {
             // Of what was translated the client knows its own names.
-            error = by_name(journey.client, error);
+            error = by_name(journey.request.asks.client, error);
         }
         self.fail(Failure::status(*status, error), journey, cx)
     }
@@ -360,7 +361,7 @@ fn end_plan(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) -> Re
     let _ = journey.fail(failure, cx.view.now(), cx.shared);
     journey.progress.stage = Stage::Refused;
     cx.effects.extend(trace::failure(journey));
-    refusal(journey.client, &error, &journey.progress.attempts)
+    refusal(journey.request.asks.client, &error, &journey.progress.attempts)
 }
 
 /// The attempt under way failed, and nothing of it has left: another one follows, or the client reads why. To be called from
@@ -393,7 +394,7 @@ fn over(journey: &mut Journey, now: Time) -> Reply {
     let last = journey.progress.attempts.last().and_then(|tried| Some((tried, tried.failure.as_ref()?)));
     let Some((tried, failure)) = last else { return unplanned() };
     let error = journey.closing_error(failure, now);
-    let mut reply = refusal(journey.client, &error, &journey.progress.attempts);
+    let mut reply = refusal(journey.request.asks.client, &error, &journey.progress.attempts);
     reply.headers.extend(served_by(&tried.target).map(|(name, value)| (name, value.to_owned())));
     journey.progress.refusal = Some(error.into());
     reply

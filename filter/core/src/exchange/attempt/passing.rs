@@ -52,7 +52,7 @@ impl Passing {
         journey.watch.portions += 1;
         self.listen(size, journey, view);
         if end && let Some(listening) = self.listens.take() {
-            journey.answer.told = listening.end(journey.errand.as_ref());
+            journey.answer.told = listening.end(journey.request.errand.as_ref());
         }
         if !self.counts {
             return;

@@ -30,8 +30,8 @@ pub(super) enum Outbound {
 
 impl Outbound {
     pub(super) fn choose(journey: &mut Journey, target: &Target, dialect: &Provider) -> Self {
-        if !rewrite::is_needed(journey.client, dialect, &journey.outline, target) {
-            match journey.outline.splice(&target.model, target.provider.stream_usage) {
+        if !rewrite::is_needed(journey.request.asks.client, dialect, &journey.request.asks.outline, target) {
+            match journey.request.asks.outline.splice(&target.model, target.provider.stream_usage) {
                 Some(splice) => Self::Spliced(splice),
                 None => Self::AsItIs,
             }
@@ -60,7 +60,7 @@ impl Outbound {
             // Headers wait for a body whose length is not known yet.
             (Event::RequestHeaders { .. }, Self::Rewrite) => Ok(Flow::Pause),
             (Event::RequestHeaders { .. }, outbound) => {
-                let length = outbound.length(journey.outline.length);
+                let length = outbound.length(journey.request.asks.outline.length);
                 effects.push(Effect::ReplaceHeaders(headers(journey, target, dialect, length, view)?));
                 Ok(Flow::Continue)
             }
@@ -70,7 +70,7 @@ impl Outbound {
                 match std::mem::replace(outbound, Self::AsItIs) {
                     Self::AsItIs => {}
                     Self::Spliced(splice) => {
-                        let with = match journey.head.get(..splice.drain) {
+                        let with = match journey.request.head.get(..splice.drain) {
                             Some(head) => splice.apply(head),
                             None => splice.apply(&view.body(0..splice.drain).map_err(not_read)?),
                         };
@@ -81,10 +81,10 @@ impl Outbound {
                         let body = view.body(0..size).map_err(not_read)?;
                         let largest = journey.worker.gateway.memory.rewritten;
                         let written = rewrite::request(
-                            journey.client,
+                            journey.request.asks.client,
                             dialect,
-                            &journey.outline,
-                            (&body, &journey.forwarded),
+                            &journey.request.asks.outline,
+                            (&body, &journey.request.forwarded),
                             target,
                             largest,
                         )
@@ -130,15 +130,21 @@ fn headers(
     view: &dyn View,
 ) -> Result<HeaderMap, Failure> {
     let provider = &target.provider;
-    let stream = journey.outline.stream;
+    let stream = journey.request.asks.outline.stream;
     // What belongs to the client's own format means nothing in another.
-    let own = journey.client.manner.forwards;
-    let mut out: HeaderMap = match own.is_empty() || dialect.id == journey.client.id() {
-        true => journey.forwarded.clone(),
-        false => journey.forwarded.iter().filter(|(name, _)| !own.iter().any(|own| own.as_bytes() == *name)).collect(),
+    let own = journey.request.asks.client.manner.forwards;
+    let mut out: HeaderMap = match own.is_empty() || dialect.id == journey.request.asks.client.id() {
+        true => journey.request.forwarded.clone(),
+        false => journey
+            .request
+            .forwarded
+            .iter()
+            .filter(|(name, _)| !own.iter().any(|own| own.as_bytes() == *name))
+            .collect(),
     };
-    if let Some(envelope) = dialect.envelope.as_ref().filter(|envelope| envelope.of == journey.client.id()) {
-        for (name, value) in journey.forwarded.iter() {
+    if let Some(envelope) = dialect.envelope.as_ref().filter(|envelope| envelope.of == journey.request.asks.client.id())
+    {
+        for (name, value) in journey.request.forwarded.iter() {
             let own = own.iter().find(|own| own.as_bytes() == name);
             let value = own.zip(str::from_utf8(value).ok());
             if let Some((name, value)) =
@@ -150,7 +156,7 @@ fn headers(
     }
     out.push(":scheme", if provider.tls { "https" } else { "http" });
     out.push(":authority", &provider.authority);
-    match &journey.passage {
+    match &journey.request.passage {
         None => {
             out.push(":path", provider.layout.path(dialect, &target.model, stream));
             out.push("content-type", "application/json");
@@ -159,7 +165,7 @@ fn headers(
         Some(passage) => {
             out.push(":path", provider.layout.passed(&passage.path, &target.model));
             // What was read as JSON is to be read so by its provider too.
-            let content_type = match journey.outline.is_json() {
+            let content_type = match journey.request.asks.outline.is_json() {
                 true => Some("application/json"),
                 false => passage.content_type.as_deref(),
             };

@@ -127,7 +127,7 @@ impl Relay {
     /// One for the attempt under way, whose answer's headers are here.
     pub fn new(journey: &mut Journey, target: &Target, speakers: &Speakers, now: Time) -> Self {
         let Speakers { client, provider, same } = *speakers;
-        let include_usage = journey.outline.include_usage;
+        let include_usage = journey.request.asks.outline.include_usage;
         let route = match provider.passing.filter(|_| same) {
             Some(Passing { peeker, opener }) => {
                 let verbatim = Verbatim::new(peeker(), !include_usage);
@@ -149,7 +149,7 @@ impl Relay {
         journey.watch.holding = whole;
         journey.answer.finished = false;
         let hearing =
-            journey.checks.clone().map(|checks| Hearing::new(checks, same.then(|| (provider.stream_reader)())));
+            journey.request.checks.clone().map(|checks| Hearing::new(checks, same.then(|| (provider.stream_reader)())));
         let talk = Talk { route, writer, out: Vec::new(), shows: false, hearing };
         Self { talk: Some(Box::new(talk)), held: true, whole, read: 0, end: Waiting::default(), late: false }
     }
@@ -383,7 +383,7 @@ impl Talk {
         match &mut event {
             StreamEvent::Start { id, model } => {
                 if id.is_empty() || id.len() > LONGEST_NAME {
-                    journey.request_id().clone_into(id);
+                    journey.request.request_id().clone_into(id);
                 }
                 if model.len() > LONGEST_NAME {
                     model.clear();
@@ -466,7 +466,7 @@ impl Talk {
 
     /// Whether it has come to its end, and its tokens have not been counted. Of several answers the first one's end is not the last.
     fn is_uncounted(&self, journey: &Journey) -> bool {
-        journey.answer.finished && journey.answer.usage.is_none() && journey.outline.answers() == 1
+        journey.answer.finished && journey.answer.usage.is_none() && journey.request.asks.outline.answers() == 1
     }
 
     /// Whether the client may see it before its end.

@@ -66,7 +66,8 @@ impl Attempt {
         let now = view.now();
         // A client that reads the other encoding as its own has wrong vectors, and no error.
         let embeds = dialect.id == Id::OpenAiEmbeddings;
-        let passes = self.same_bodies && !(embeds && openai_embeddings::departs(&body, journey.outline.encoding));
+        let passes =
+            self.same_bodies && !(embeds && openai_embeddings::departs(&body, journey.request.asks.outline.encoding));
         if let Some(peek) = dialect.peek_response.filter(|_| passes) {
             let glance = peek(&body).map_err(Failure::in_answer)?;
             (journey.answer.usage, journey.answer.extras, journey.answer.id) = (glance.usage, glance.extras, glance.id);
@@ -74,14 +75,15 @@ impl Attempt {
             journey.commit(now);
         } else {
             let asked = Asked {
-                id: journey.request_id(),
+                id: journey.request.request_id(),
                 model: &self.target.model,
                 now: now.seconds(),
-                encoding: journey.outline.encoding,
+                encoding: journey.request.asks.outline.encoding,
                 estimate: journey.estimate(&self.target, 0).input,
                 names: &journey.answer.names,
             };
-            let answer = translate::answer(journey.client, dialect, &body, &asked).map_err(Failure::in_answer)?;
+            let answer =
+                translate::answer(journey.request.asks.client, dialect, &body, &asked).map_err(Failure::in_answer)?;
             let largest = journey.worker.gateway.memory.rewritten;
             if answer.body.len() > largest {
                 return Err(Failure::in_answer(ApiError::answer_too_large(format!(
@@ -105,7 +107,7 @@ impl Attempt {
 
     /// What guardrails found in the answer and let pass; what has to be looked at is nothing, mostly.
     fn judged(&self, body: &[u8], journey: &Journey) -> Result<Vec<Finding>, Failure> {
-        let (Some(checks), Some(provider)) = (&journey.checks, self.dialect.chat()) else {
+        let (Some(checks), Some(provider)) = (&journey.request.checks, self.dialect.chat()) else {
             return Ok(Vec::new());
         };
         footprint::check_answer(body).map_err(Failure::in_answer)?;

@@ -187,7 +187,7 @@ impl Reading<'_> {
         let prompt = departure::prompt(client, &outline, body, self.shared);
         let wishes = if client.shape.free { Wishes::default() } else { Wishes::of(body) };
         let reservation = &self.gateway.reservation;
-        let asked = Asked { client, outline: &outline, prompt: &prompt, wishes: &wishes };
+        let asked = Asked { client, outline, prompt, wishes };
         let estimate = asked.estimate(&target, reservation, reservation.output_tokens);
         work.get_or_insert_with(|| Work::new(&self.arrival.caller.key_id, &model.name, &name, &target))
             .add(&estimate, target.price.as_ref());

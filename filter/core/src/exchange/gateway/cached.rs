@@ -25,12 +25,13 @@ impl Exchange {
         journey.complete();
         journey.answer.usage = Some(Usage::default());
         let dropped = (!dropped.is_empty()).then_some(("x-sluice-dropped", dropped));
-        let mut headers = journey.charge.as_ref().map(|charge| charge.headers()).unwrap_or_default();
+        let mut headers = journey.bill.charge.headers();
         headers.extend([("x-sluice-provider", provider), ("x-sluice-model", model), ("age", age.to_string())]);
-        headers.extend(journey.recall.header().into_iter().chain(dropped).chain(journey.masked_header()));
+        headers
+            .extend(self.trail.about.recall.header().into_iter().chain(dropped).chain(journey.request.masked_header()));
         headers.extend(self.name());
         let gateway = &self.worker.gateway;
-        trace::asked(gateway, Some(&journey.caller), Some(&journey.asked.name), None, effects);
+        trace::asked(gateway, Some(&journey.request.caller), Some(&journey.request.model.name), None, effects);
         effects.push(Effect::Count(metric::CACHE_HIT));
         self.phase = Phase::Recalled(journey);
         Outcome::Step(Flow::Reply(Reply { status: 200, content_type: content_type.into(), headers, body }))

@@ -24,7 +24,7 @@ use crate::usage::estimate::{Estimate, Prompt};
 use crate::usage::surcharge::Wishes;
 
 use super::super::charge::{Charge, Ledger};
-use super::super::journey::{Arrival, Journey, Passage, Probe, from_envoy};
+use super::super::journey::{Arrival, Draft, Journey, Passage, Probe, from_envoy};
 use super::super::notes;
 use super::super::rewrite;
 use super::super::worker::{Decision, Worker};
@@ -49,7 +49,7 @@ const MOST_PROMPTS: u64 = 2048;
 /// A request that Redis is asked about. Its body stays in Envoy's buffer: many may wait for a slow Redis.
 #[derive(Debug)]
 pub(super) struct Reserving {
-    pub(super) journey: Journey,
+    pub(super) draft: Draft,
     charge: Charge,
     order: Order,
     /// The body's size.
@@ -63,7 +63,8 @@ pub(super) struct Reserving {
 impl Reserving {
     /// The client left before Redis had answered: whatever it has reserved is given back.
     pub(super) fn withdrawn(&self, now: Time) -> (Settlement, Ledger) {
-        (self.charge.withdrawn(&self.journey, now), Ledger::Redis)
+        let Draft { request, route, .. } = &self.draft;
+        (self.charge.withdrawn(&request.caller, &route.model, now), Ledger::Redis)
     }
 }
 
@@ -156,30 +157,29 @@ impl Exchange {
         self.trail.asked_model = Some(super::bounded(&outline.model, LONGEST_NAME)).filter(|name| !name.is_empty());
         self.trail.model = known.map(|found| found.model.name.clone());
         let model = asked(&gateway, &arrival, &outline, &body)?;
-        let mut journey = set_up(self.worker.clone(), arrival, model, (outline, &body), cx.shared);
+        let mut draft = set_up(self.worker.clone(), arrival, model, (outline, &body), cx.shared);
         let (now, dice) = (cx.view.now(), self.worker.dice());
-        if is_counted_here(&journey) {
-            return self.granted(journey, now, body, cx);
+        if is_counted_here(&draft) {
+            return self.counted(draft, &body, cx);
         }
-        let decision = journey.decide(&journey.route.model, now, dice, cx.shared)?;
-        journey.route.strategy = decision.strategy;
-        notes::decided(&journey, &decision);
-        journey.route.probe = decision.probe().map_or(Probe::None, |target| Probe::Chosen(target.clone()));
-        let mut plan = line_up(&mut journey, decision.order(), (now, dice), cx.shared)?;
+        let decision = draft.decide(&draft.route.model, now, dice, cx.shared)?;
+        draft.route.strategy = decision.strategy;
+        notes::decided(&draft.request, &decision);
+        draft.route.probe = decision.probe().map_or(Probe::None, |target| Probe::Chosen(target.clone()));
+        let mut plan = line_up(&mut draft, decision.order(), (now, dice), cx.shared)?;
         if let Some(Errand::Create(work)) = &errand {
             batches::add(&gateway, work, &mut plan)?;
         }
-        journey.errand = errand;
+        draft.request.errand = errand;
         if gateway.redis.is_some() {
             plan.cover_fallbacks();
         }
         let charge = Charge::new(self.worker.order_id(), plan);
-        let Some(order) = charge.plan.order(charge.id.clone(), journey.lease()) else {
-            journey.charge = Some(charge);
-            return self.granted(journey, now, body, cx);
+        let Some(order) = charge.plan.order(charge.id.clone(), draft.request.lease()) else {
+            return self.granted(draft, charge, now, body, cx);
         };
         let decision = self.worker.reserve(&order, &mut cx.moment());
-        let reserving = Reserving { journey, charge, order, size, planned: now, by_hash: true };
+        let reserving = Reserving { draft, charge, order, size, planned: now, by_hash: true };
         self.decided(reserving, decision, Some(body), cx)
     }
 
@@ -206,20 +206,20 @@ impl Exchange {
         body: Option<Vec<u8>>,
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
-        let Reserving { mut journey, mut charge, size, planned, .. } = match decision {
+        let Reserving { mut draft, mut charge, size, planned, .. } = match decision {
             Decision::Ask(call) => {
                 self.phase = Phase::Reserving(Box::new(reserving));
                 return Ok(Outcome::Ask(call));
             }
             _ => reserving,
         };
-        self.phase = Phase::Answered { caller: Some(journey.caller.clone()), error: None };
+        self.phase = Phase::Answered { caller: Some(draft.request.caller.clone()), error: None };
         match decision {
             Decision::Granted { ledger, chosen, readings } => {
                 charge.granted(ledger, chosen, readings);
                 count_warnings(&charge, cx.effects);
                 if chosen > 0 {
-                    journey.route.take_way(&charge.plan, chosen);
+                    draft.route.take_way(&charge.plan, chosen);
                 }
             }
             Decision::Unchecked | Decision::Ask(_) => {}
@@ -231,11 +231,10 @@ impl Exchange {
             }
             Decision::Undecided => return Err(unchecked().into()),
         }
-        journey.charge = Some(charge);
         match body.map_or_else(|| cx.view.body(0..size), Ok) {
-            Ok(body) => self.granted(journey, planned, body, cx),
+            Ok(body) => self.granted(draft, charge, planned, body, cx),
             Err(unreadable) => {
-                self.settle(&mut journey, cx.view.now(), cx.shared, cx.effects);
+                self.settle_refused(&draft, &charge, cx);
                 Err(unreadable.into())
             }
         }
@@ -244,70 +243,88 @@ impl Exchange {
     /// The request fits its limits and budgets. Whatever refuses it from here on, it counts as a request and costs nothing.
     fn granted(
         &mut self,
-        mut journey: Journey,
+        mut draft: Draft,
+        charge: Charge,
         planned: Time,
         body: Vec<u8>,
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
         let size = body.len();
-        journey.held.keep(&body);
-        match self.prepare(&mut journey, planned, body, cx) {
+        draft.held.keep(&body);
+        match self.prepare(&mut draft, planned, body, cx) {
             Ok(Prepared::Counted(answer)) => self.answer(answer),
-            Ok(Prepared::Kept(entry)) => Ok(self.replay(Box::new(journey), entry, cx.view.now(), cx.effects)),
-            Ok(Prepared::Ready { masked }) => Ok(self.leave(journey, size, masked, cx)),
+            Ok(Prepared::Kept(entry)) => {
+                Ok(self.replay(Box::new(Journey::new(draft, charge)), entry, cx.view.now(), cx.effects))
+            }
+            Ok(Prepared::Ready { masked }) => Ok(self.leave(Journey::new(draft, charge), size, masked, cx)),
             Err(refused) => {
-                self.settle(&mut journey, cx.view.now(), cx.shared, cx.effects);
+                self.settle_refused(&draft, &charge, cx);
                 Err(refused)
             }
         }
     }
 
+    /// A request that was granted goes no further: it counts as one.
+    fn settle_refused(&self, draft: &Draft, charge: &Charge, cx: &mut Context<'_>) {
+        let now = cx.view.now();
+        let settlement = || charge.settlement(&draft.request.caller, &draft.route.model, now);
+        self.settle(charge, settlement, now, cx.shared, cx.effects);
+    }
+
+    /// A request asks for a count that the gateway makes by itself: nothing is reserved for it.
+    fn counted(&mut self, mut draft: Draft, body: &[u8], cx: &mut Context<'_>) -> Result<Outcome, Refused> {
+        let masked = self.screen(&mut draft, body, cx)?;
+        let body = masked.as_deref().unwrap_or(body);
+        self.answer(count(&draft, body).unwrap_or_default())
+    }
+
+    /// Guardrails look at the prompt: another body, if something in it was masked.
+    fn screen(&mut self, draft: &mut Draft, body: &[u8], cx: &mut Context<'_>) -> Result<Option<Vec<u8>>, Refused> {
+        let Some(masked) = self.screened(draft, body, cx)? else { return Ok(None) };
+        is_not_too_large(draft, &masked)?;
+        draft.held.request.grow(masked.len())?;
+        draft.request.rewritten(read(&masked, self.client, draft.request.passage.as_ref())?);
+        keep_head(draft, &masked);
+        draft.request.checks = screening::checks(draft, &masked);
+        Ok(Some(masked))
+    }
+
     /// Guardrails look at the prompt, then an answer is looked for in the cache, then the request is written for its first target.
     fn prepare(
         &mut self,
-        journey: &mut Journey,
+        draft: &mut Draft,
         planned: Time,
         body: Vec<u8>,
         cx: &mut Context<'_>,
     ) -> Result<Prepared, Refused> {
-        if !Rc::ptr_eq(&journey.route.model, &journey.asked) {
+        if !Rc::ptr_eq(&draft.route.model, &draft.request.model) {
             // A budget led to another model, which forbids more.
-            let policy = Policy::of(&journey.worker.gateway, &journey.caller, &journey.route.model, journey.client);
-            permitted(&policy, &journey.outline, journey.passage.as_ref(), &body)?;
+            let policy =
+                Policy::of(&draft.worker.gateway, &draft.request.caller, &draft.route.model, draft.request.asks.client);
+            permitted(&policy, &draft.request.asks.outline, draft.request.passage.as_ref(), &body)?;
         }
-        let masked = self.screened(journey, &body, cx)?;
-        let body = match &masked {
-            None => body.into(),
-            Some(masked) => {
-                is_not_too_large(journey, masked)?;
-                journey.held.request.grow(masked.len())?;
-                journey.rewritten(read(masked, self.client, journey.passage.as_ref())?);
-                keep_head(journey, masked);
-                journey.checks = screening::checks(journey, masked);
-                Cow::Borrowed(masked.as_slice())
-            }
-        };
-        if let Asks::TokenCount(count) = &journey.client.asks
-            && is_counted_here(journey)
-        {
-            return Ok(Prepared::Counted(count.answer(tokens(journey, count.of, &body))));
+        let masked = self.screen(draft, &body, cx)?;
+        let body = masked.as_deref().map_or(Cow::Owned(body), Cow::Borrowed);
+        if let Some(count) = count(draft, &body) {
+            return Ok(Prepared::Counted(count));
         }
-        journey.masked = self.masked();
-        let kept = journey.look(&body, planned, cx.view.now(), cx.shared);
-        notes::looked(journey);
+        draft.request.masked = self.masked();
+        let recall = &mut self.trail.about.recall;
+        let kept = recall.look(draft, &body, planned, cx.view.now(), cx.shared);
+        notes::looked(&draft.request, recall.word());
         if let Some(entry) = kept {
             return Ok(Prepared::Kept(entry));
         }
-        choose_first(journey, &body)?;
-        if let Some(written) = &journey.route.ready {
-            journey.held.request.grow(written.body.len())?;
+        choose_first(draft, &body)?;
+        if let Some(written) = &draft.route.ready {
+            draft.held.request.grow(written.body.len())?;
         }
         Ok(Prepared::Ready { masked })
     }
 
     /// The request leaves for its first target, with another body in place of its own if something in that was masked.
     fn leave(&mut self, mut journey: Journey, size: usize, masked: Option<Vec<u8>>, cx: &mut Context<'_>) -> Outcome {
-        if journey.recall.word() == Some("miss") {
+        if self.trail.about.recall.word() == Some("miss") {
             cx.effects.push(Effect::Count(metric::CACHE_MISS));
         }
         if let Some(with) = masked {
@@ -338,8 +355,8 @@ enum Prepared {
 }
 
 /// A masked body that Envoy could not take is refused before it is given to it.
-fn is_not_too_large(journey: &Journey, masked: &[u8]) -> Result<(), ApiError> {
-    let largest = journey.worker.gateway.memory.rewritten;
+fn is_not_too_large(draft: &Draft, masked: &[u8]) -> Result<(), ApiError> {
+    let largest = draft.worker.gateway.memory.rewritten;
     if masked.len() <= largest { Ok(()) } else { Err(rewrite::too_large(largest)) }
 }
 
@@ -390,28 +407,28 @@ fn permitted(policy: &Policy<'_>, outline: &Outline, passage: Option<&Passage>, 
     }
 }
 
-/// The journey of a request whose caller may ask for this model: without targets yet.
+/// The draft of a request whose caller may ask for this model: without targets yet.
 pub(super) fn set_up(
     worker: Rc<Worker>,
     arrival: Arrival,
     model: Rc<Model>,
     (outline, body): (Outline, &[u8]),
     shared: &dyn SharedData,
-) -> Journey {
+) -> Draft {
     let prompt = prompt(arrival.client, &outline, body, shared);
-    let mut journey = Journey::new(worker, arrival, model, outline, prompt);
-    if journey.outline.is_json() && !journey.client.shape.free {
-        journey.wishes = Wishes::of(body);
+    let mut draft = Draft::new(worker, arrival, model, outline, prompt);
+    if draft.request.asks.outline.is_json() && !draft.request.asks.client.shape.free {
+        draft.request.asks.wishes = Wishes::of(body);
     }
-    journey.outline.hosted = needs_hosted(&journey, body);
-    journey.checks = screening::checks(&journey, body);
-    keep_head(&mut journey, body);
-    journey
+    draft.request.asks.outline.hosted = needs_hosted(&draft, body);
+    draft.request.checks = screening::checks(&draft, body);
+    keep_head(&mut draft, body);
+    draft
 }
 
 /// Whether it offers a tool that only some of its model's targets have. The body is looked through for it only where that is so.
-fn needs_hosted(journey: &Journey, body: &[u8]) -> bool {
-    let (client, targets) = (journey.client, &journey.route.model.targets);
+fn needs_hosted(draft: &Draft, body: &[u8]) -> bool {
+    let (client, targets) = (draft.request.asks.client, &draft.route.model.targets);
     let has = |target: &Rc<Target>| target.has_hosted_tools(client);
     let runs = |mention: &Mention<'_>| match mention {
         Mention::Tool(Some(kind)) if (client.runs_tool)(kind) => Some(()),
@@ -419,7 +436,7 @@ fn needs_hosted(journey: &Journey, body: &[u8]) -> bool {
     };
     targets.iter().any(has)
         && !targets.iter().all(has)
-        && journey.outline.is_json()
+        && draft.request.asks.outline.is_json()
         && first_denied(body, runs).is_some()
 }
 
@@ -440,61 +457,68 @@ pub(super) fn prompt(client: &Client, outline: &Outline, body: &[u8], shared: &d
 }
 
 /// Whether it asks for a count of tokens that no target of its model could answer.
-fn is_counted_here(journey: &Journey) -> bool {
-    let counts = |target: &Rc<Target>| target.provider.format_for(journey.client, &target.model).is_some();
-    matches!(journey.client.asks, Asks::TokenCount(_)) && !journey.route.model.targets.iter().any(counts)
+fn is_counted_here(draft: &Draft) -> bool {
+    let counts = |target: &Rc<Target>| target.provider.format_for(draft.request.asks.client, &target.model).is_some();
+    matches!(draft.request.asks.client.asks, Asks::TokenCount(_)) && !draft.route.model.targets.iter().any(counts)
 }
 
-/// The answer to such a request: an estimate.
-fn tokens(journey: &Journey, prompts: &Client, body: &[u8]) -> u64 {
+/// The answer to such a request.
+fn count(draft: &Draft, body: &[u8]) -> Option<Vec<u8>> {
+    match &draft.request.asks.client.asks {
+        Asks::TokenCount(count) if is_counted_here(draft) => Some(count.answer(tokens(draft, count.of, body))),
+        _ => None,
+    }
+}
+
+/// An estimate for it.
+fn tokens(draft: &Draft, prompts: &Client, body: &[u8]) -> u64 {
     let speaks = |target: &Rc<Target>| target.provider.format_for(prompts, &target.model);
-    let format = journey.route.model.targets.iter().find_map(speaks).unwrap_or(journey.client.provider);
-    Estimate::of(&journey.outline, &Prompt::measure(body), format.bytes_per_100_tokens, None, 0).input
+    let format = draft.route.model.targets.iter().find_map(speaks).unwrap_or(draft.request.asks.client.provider);
+    Estimate::of(&draft.request.asks.outline, &Prompt::measure(body), format.bytes_per_100_tokens, None, 0).input
 }
 
 /// Lines targets up in this order, with what the request takes of limits and budgets at each of them.
 pub(super) fn line_up(
-    journey: &mut Journey,
+    draft: &mut Draft,
     mut order: Vec<Rc<Target>>,
     (now, dice): (Time, u64),
     shared: &dyn SharedData,
 ) -> Result<Plan, ApiError> {
-    let gateway = &journey.worker.gateway;
-    let estimate = |target: &Target| journey.estimate(target, gateway.reservation.output_tokens);
+    let gateway = &draft.worker.gateway;
+    let estimate = |target: &Target| draft.estimate(target, gateway.reservation.output_tokens);
     // Where a budget leads to another model, that one's own way is gone.
-    let other_order = |other: &Rc<Model>| {
-        journey.decide(other, now, dice, shared).map(|decision| decision.order()).unwrap_or_default()
-    };
-    let plan = Plan::new(gateway, &journey.caller, &journey.route.model, &order, other_order, estimate)?;
+    let other_order =
+        |other: &Rc<Model>| draft.decide(other, now, dice, shared).map(|decision| decision.order()).unwrap_or_default();
+    let plan = Plan::new(gateway, &draft.request.caller, &draft.route.model, &order, other_order, estimate)?;
     // A target that has no price, or is too small, is not in the plan: its use would not be counted.
     order.retain(|target| plan.candidates.iter().any(|way| Rc::ptr_eq(&way.target, target)));
     match order.is_empty() {
-        true => journey.route.take_way(&plan, 0),
-        false => journey.route.queue = Queue::new(order),
+        true => draft.route.take_way(&plan, 0),
+        false => draft.route.queue = Queue::new(order),
     }
     Ok(plan)
 }
 
-fn keep_head(journey: &mut Journey, body: &[u8]) {
-    let head = body.get(..journey.outline.reach()).filter(|head| head.len() <= LONGEST_HEAD);
-    journey.head = head.unwrap_or_default().to_vec();
+fn keep_head(draft: &mut Draft, body: &[u8]) {
+    let head = body.get(..draft.request.asks.outline.reach()).filter(|head| head.len() <= LONGEST_HEAD);
+    draft.request.head = head.unwrap_or_default().to_vec();
 }
 
 /// Leaves out targets at the head of the plan that cannot take this request, so that the first attempt is one that can;
 /// an error when none can. A later target is only looked at when it is its turn: most never are.
-pub(super) fn choose_first(journey: &mut Journey, body: &[u8]) -> Result<(), ApiError> {
+pub(super) fn choose_first(draft: &mut Draft, body: &[u8]) -> Result<(), ApiError> {
     let mut refused = None;
-    journey.route.ready = None;
-    while let Some(target) = journey.route.queue.next() {
-        match rewritten(journey, target, body) {
+    draft.route.ready = None;
+    while let Some(target) = draft.route.queue.next() {
+        match rewritten(draft, target, body) {
             None => return Ok(()),
             Some(Ok(written)) => {
-                journey.route.ready = Some(written);
+                draft.route.ready = Some(written);
                 return Ok(());
             }
             Some(Err(error)) => {
                 refused.get_or_insert(error);
-                journey.route.queue.drop_first();
+                draft.route.queue.drop_first();
             }
         }
     }
@@ -502,12 +526,21 @@ pub(super) fn choose_first(journey: &mut Journey, body: &[u8]) -> Result<(), Api
 }
 
 /// The request as `target` wants it, or why it cannot be said so; `None` where it passes as it is.
-pub(super) fn rewritten(journey: &Journey, target: &Target, body: &[u8]) -> Option<Result<Translated, ApiError>> {
-    let client = journey.client;
+pub(super) fn rewritten(draft: &Draft, target: &Target, body: &[u8]) -> Option<Result<Translated, ApiError>> {
+    let client = draft.request.asks.client;
     let dialect = target.provider.format_for(client, &target.model)?;
-    let largest = journey.worker.gateway.memory.rewritten;
-    let written = || rewrite::request(client, dialect, &journey.outline, (body, &journey.forwarded), target, largest);
-    rewrite::is_needed(client, dialect, &journey.outline, target).then(written)
+    let largest = draft.worker.gateway.memory.rewritten;
+    let written = || {
+        rewrite::request(
+            client,
+            dialect,
+            &draft.request.asks.outline,
+            (body, &draft.request.forwarded),
+            target,
+            largest,
+        )
+    };
+    rewrite::is_needed(client, dialect, &draft.request.asks.outline, target).then(written)
 }
 
 /// Budgets that are nearly or wholly used up are counted, once a request.

@@ -17,15 +17,15 @@ use crate::gateway::spec::LoggedClient;
 use crate::guard::Finding;
 use crate::keys::caller::Caller;
 use crate::reservation::NO_RETRY;
-use crate::store::SharedData;
+use crate::store::{Settlement, SharedData};
 
-use super::charge::Ledger;
+use super::charge::{Charge, Ledger};
 use super::echo::Kept;
 use super::failure::Failure;
 use super::journey::{Arrival, Journey, Stage, Tried, from_envoy, tale};
 use super::notes;
 use super::recall::Filling;
-use super::record::{self, Record, Words, logged_client, trace_id};
+use super::record::{self, About, Record, Words, logged_client, trace_id};
 use super::trace;
 use super::transport;
 use super::worker::{Moment, Worker};
@@ -105,6 +105,8 @@ struct Trail {
     refusal: Option<Box<ApiError>>,
     /// What guardrails found in it.
     findings: Vec<Finding>,
+    /// What is known of its way beside its journey.
+    about: About,
 }
 
 /// What the gateway asks for besides effects.
@@ -233,13 +235,12 @@ impl Exchange {
                 _ => Flow::Reply(refusal(self.client, &from_envoy(status(view)), &[])),
             };
         };
-        let headers = journey.charge.as_ref().map(|charge| charge.headers()).unwrap_or_default();
-        let headers = headers.into_iter().chain(journey.recall.header());
+        let headers = journey.bill.charge.headers().into_iter().chain(self.trail.about.recall.header());
         if journey.progress.stage == Stage::Underway {
             let named = journey.progress.attempts.last().is_some_and(|tried| tried.target.provider.is_named());
-            journey.transport = transport::failure(&view.transport_failure(), named);
+            self.trail.about.transport = transport::failure(&view.transport_failure(), named);
             let error = journey.last_word(status(view), view.now(), shared);
-            let mut reply = refusal(journey.client, &error, &journey.progress.attempts);
+            let mut reply = refusal(journey.request.asks.client, &error, &journey.progress.attempts);
             let name = self.name().filter(|(header, _)| !reply.headers.iter().any(|(known, _)| known == header));
             reply.headers.extend(headers.chain(name));
             effects.extend(trace::failure(journey));
@@ -252,7 +253,7 @@ impl Exchange {
         let headers = headers.chain(name);
         effects.extend(headers.map(|(name, value)| Effect::SetHeader(name, value.into())));
         if let Phase::Underway(filling) = &mut self.phase {
-            *filling = journey.filling(view);
+            *filling = self.trail.about.recall.filling(journey, view);
         }
         if matches!(journey.progress.stage, Stage::Answering | Stage::Complete) {
             record::forget_body(journey, self.worker.gateway.log);
@@ -270,7 +271,8 @@ impl Exchange {
     ) -> Reply {
         match journey {
             Some(journey) => {
-                self.phase = Phase::Answered { caller: Some(journey.caller.clone()), error: undone::error().code };
+                self.phase =
+                    Phase::Answered { caller: Some(journey.request.caller.clone()), error: undone::error().code };
                 undone::end(journey, &mut Context { view, shared, effects })
             }
             None => {
@@ -314,15 +316,21 @@ impl Exchange {
                 if journey.progress.stage == Stage::Answering && view.provider_left() {
                     journey.break_off(Failure::truncated());
                 } else if matches!(journey.progress.stage, Stage::Underway | Stage::Answering) {
-                    journey.shut_down = view.shut_down();
+                    self.trail.about.shut_down = view.shut_down();
                 }
-                return self.close(journey, view, shared, effects);
+                self.close(journey, view, shared, effects);
+                self.phase = Phase::Settled;
+                return;
             }
-            (None, Phase::Recalled(mut journey)) => return self.close(&mut journey, view, shared, effects),
+            (None, Phase::Recalled(mut journey)) => {
+                self.close(&mut journey, view, shared, effects);
+                self.phase = Phase::Settled;
+                return;
+            }
             // Whether Redis has reserved anything is not known: what it may have reserved is given back.
             (None, Phase::Reserving(reserving)) => {
                 let (settlement, ledger) = reserving.withdrawn(now);
-                let caller = Some(reserving.journey.caller);
+                let caller = Some(reserving.draft.request.caller);
                 self.phase = Phase::Answered { caller, error: Some("interrupted".into()) };
                 self.worker.settle(settlement, ledger, &mut Moment { now, shared, effects });
             }
@@ -347,25 +355,29 @@ impl Exchange {
     }
 
     /// What a request came to whose journey is over.
-    fn close(&self, journey: &mut Journey, view: &dyn View, shared: &dyn SharedData, effects: &mut Vec<Effect>) {
+    fn close(&mut self, journey: &mut Journey, view: &dyn View, shared: &dyn SharedData, effects: &mut Vec<Effect>) {
         let now = view.now();
-        journey.conclude(now, shared);
+        journey.conclude(self.trail.about.shut_down, now, shared);
         tally::attempts(journey, effects);
         tally::findings(&journey.answer.findings, effects);
         let outcome = journey.outcome(now);
         let note_down = |outcome| self.worker.note_down(outcome, &mut Moment { now, shared, effects: &mut *effects });
-        journey.settled = outcome.and_then(note_down);
+        self.trail.about.settled = outcome.and_then(note_down);
         self.write_down(Some(journey), view, effects);
-        self.settle(journey, now, shared, effects);
+        self.settle(&journey.bill.charge, || journey.settlement(now), now, shared, effects);
     }
 
     /// What a request has used is told to all stores that are to know of it.
-    fn settle(&self, journey: &mut Journey, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) {
-        let reserved = journey.charge.as_ref().is_some_and(|charge| charge.ledger != Ledger::Nobody);
-        if (reserved || self.worker.keeps_accounts())
-            && let Some((settlement, ledger)) = journey.settlement(now)
-        {
-            self.worker.settle(settlement, ledger, &mut Moment { now, shared, effects });
+    fn settle(
+        &self,
+        charge: &Charge,
+        settlement: impl FnOnce() -> Settlement,
+        now: Time,
+        shared: &dyn SharedData,
+        effects: &mut Vec<Effect>,
+    ) {
+        if charge.ledger != Ledger::Nobody || self.worker.keeps_accounts() {
+            self.worker.settle(settlement(), charge.ledger, &mut Moment { now, shared, effects });
         }
     }
 
@@ -374,7 +386,7 @@ impl Exchange {
         let (caller, error) = match &self.phase {
             Phase::Body(Arrival { caller, .. }) => (Some(caller), None),
             Phase::Seeking(seeking) => (Some(&seeking.arrival.caller), None),
-            Phase::Reserving(reserving) => (Some(&reserving.journey.caller), None),
+            Phase::Reserving(reserving) => (Some(&reserving.draft.request.caller), None),
             Phase::Answered { caller, error } => (caller.as_ref(), error.as_deref()),
             Phase::Start
             | Phase::Readying
@@ -402,7 +414,7 @@ impl Exchange {
             ..Record::default()
         };
         match journey {
-            Some(journey) => record.with_journey(journey, &words.of_attempts),
+            Some(journey) => record.with_journey(journey, &self.trail.about, &words.of_attempts),
             None => record,
         }
     }
@@ -456,17 +468,23 @@ fn bounded(text: &str, most: usize) -> String {
 /// Tells Envoy where the request goes first.
 fn set_out(journey: &Journey, effects: &mut Vec<Effect>) {
     effects.push(Effect::SetProperty(property::TARGET, journey.route.next_cluster().to_owned().into()));
-    if journey.outline.stream {
+    if journey.request.asks.outline.stream {
         effects.push(Effect::SetProperty(property::MODE, "stream".into()));
     }
-    if endpoint::reads_anthropics_errors(journey.client) {
+    if endpoint::reads_anthropics_errors(journey.request.asks.client) {
         effects.push(Effect::SetProperty(property::CLIENT, Id::Anthropic.name().into()));
     }
     let gateway = &journey.worker.gateway;
-    trace::asked(gateway, Some(&journey.caller), Some(&journey.asked.name), Some(journey.route.strategy), effects);
+    trace::asked(
+        gateway,
+        Some(&journey.request.caller),
+        Some(&journey.request.model.name),
+        Some(journey.route.strategy),
+        effects,
+    );
     // The routes have the gateway's own times.
     let routes = gateway.timeouts;
-    let limit = if journey.outline.stream { routes.first_token.plain } else { routes.answer.plain };
+    let limit = if journey.request.asks.outline.stream { routes.first_token.plain } else { routes.answer.plain };
     for (name, wanted, rendered) in
         [(TOTAL_TIMEOUT, journey.route.timeouts.total, routes.total), (ATTEMPT_TIMEOUT, journey.limit(), limit)]
     {

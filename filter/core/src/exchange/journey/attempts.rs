@@ -183,7 +183,7 @@ impl Journey {
         if well {
             tried.target.keys.served(shared, tried.key);
             // Answers to one request are made beside each other.
-            let tokens = self.answer.usage.map_or(0, |usage| usage.output) / self.outline.answers();
+            let tokens = self.answer.usage.map_or(0, |usage| usage.output) / self.request.asks.outline.answers();
             self.worker.paced(&tried.target, tokens, now.since(tried.started));
             if let (Some(id), Some(usage)) = (self.answer.id.take(), self.answer.usage) {
                 answers::remember(shared, &id, usage.input.saturating_add(usage.output));
@@ -204,7 +204,7 @@ impl Journey {
         let (Some(tried), Some(first_token)) = (self.progress.attempts.last(), self.answer.first_token) else { return };
         let tokens = self.answer.usage.map(|usage| usage.output).unwrap_or_default();
         let waited = first_token.since(tried.started);
-        let observation = if self.outline.stream && !self.is_delivered_whole() {
+        let observation = if self.request.asks.outline.stream && !self.is_delivered_whole() {
             Observation { first_token: Some(waited), tokens, generating: now.since(first_token) }
         } else {
             Observation { first_token: None, tokens, generating: waited }
@@ -251,8 +251,8 @@ impl Journey {
     /// An attempt that ended without a callback is known as such when something follows it: by its own limit, or by what was
     /// left of the request's whole time. Whether there was one.
     fn close(&mut self, now: Time, shared: &dyn SharedData) -> bool {
-        let (own, fair) = (self.limit(), self.fair_limit());
-        let (started, slack) = (self.started, self.slack(own));
+        let (own, fair) = (self.limit(), self.route.fair_limit(&self.request));
+        let (started, slack) = (self.request.started, self.route.slack(&self.request, own));
         let Some(tried) = self.progress.attempts.last_mut().filter(|tried| tried.failure.is_none()) else {
             return false;
         };

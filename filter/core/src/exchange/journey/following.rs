@@ -84,23 +84,34 @@ impl Journey {
 
     /// Writes the request for a target, where it has to be written, and reserves what it takes there.
     fn writes_for(&mut self, target: &Rc<Target>, now: Time, shared: &dyn SharedData) -> Result<(), &'static str> {
-        let format = target.provider.format_for(self.client, &target.model).ok_or(CANNOT_EXPRESS)?;
+        let format = target.provider.format_for(self.request.asks.client, &target.model).ok_or(CANNOT_EXPRESS)?;
         let kept = match &self.held.body {
             // What was masked must not leave.
-            Kept::Whole(body) if self.masked.is_empty() && body.len() == self.outline.length => Some(body),
+            Kept::Whole(body) if self.request.masked.is_empty() && body.len() == self.request.asks.outline.length => {
+                Some(body)
+            }
             _ => None,
         };
-        let written = match kept.filter(|_| rewrite::is_needed(self.client, format, &self.outline, target)) {
+        let written = match kept
+            .filter(|_| rewrite::is_needed(self.request.asks.client, format, &self.request.asks.outline, target))
+        {
             None => None,
             Some(body) => {
                 let largest = self.worker.gateway.memory.rewritten;
-                let about = (&body[..], &self.forwarded);
-                let written = rewrite::request(self.client, format, &self.outline, about, target, largest);
+                let about = (&body[..], &self.request.forwarded);
+                let written = rewrite::request(
+                    self.request.asks.client,
+                    format,
+                    &self.request.asks.outline,
+                    about,
+                    target,
+                    largest,
+                );
                 Some(written.map_err(|_| CANNOT_EXPRESS)?)
             }
         };
-        let lease = self.lease();
-        if !self.charge.as_mut().is_none_or(|charge| charge.moves_to(target, lease, shared, now)) {
+        let lease = self.request.lease();
+        if !self.bill.charge.moves_to(target, lease, shared, now) {
             return Err(OVER_LIMIT);
         }
         self.route.ready = written;

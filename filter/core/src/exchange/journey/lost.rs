@@ -30,10 +30,10 @@ impl Journey {
         let spared = self.progress.attempts.iter().filter(|before| before.is_spared());
         let here = spared.clone().filter(|before| Rc::ptr_eq(&before.target, &tried.target)).count();
         let lost = spared.count();
-        let resent = lost.saturating_mul(self.outline.length);
-        let left = self.route.timeouts.total.saturating_sub(tried.started.since(self.started));
+        let resent = lost.saturating_mul(self.request.asks.outline.length);
+        let left = self.route.timeouts.total.saturating_sub(tried.started.since(self.request.started));
         let (elapsed, limit) = (now.since(tried.started), self.limit().min(left));
-        let timed_out = elapsed.saturating_add(self.slack(limit)) >= limit;
+        let timed_out = elapsed.saturating_add(self.route.slack(&self.request, limit)) >= limit;
         // A connection that is forgotten is lost at once: what takes long is not asked for again and again.
         let again = pooled && lost < MOST_LOST && resent < MOST_RESENT && elapsed < limit / 2;
         let bearable = (here == 0 || again) && !timed_out && tried.status.is_none();

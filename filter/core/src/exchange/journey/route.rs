@@ -8,11 +8,12 @@ use sluice_wire::time::Time;
 
 use crate::reservation::Plan;
 use crate::routing::queue::Queue;
-use crate::routing::spec::Strategy;
+use crate::routing::spec::{Delivery, Strategy};
 use crate::routing::target::{Model, Target};
 use crate::routing::timeouts::Timeouts;
 
 use super::super::NO_CLUSTER;
+use super::Request;
 
 /// Where a request may go.
 #[derive(Debug)]
@@ -86,5 +87,10 @@ impl Route {
     pub fn lower_tier(&self, target: &Target) -> Option<u32> {
         let best = self.model.targets.iter().map(|target| target.tier).min()?;
         Some(target.tier).filter(|tier| *tier > best)
+    }
+
+    /// Whether nothing of an answer is shown before all of it is there: because its model says so, or because it has to be looked at.
+    pub fn is_delivered_whole(&self, request: &Request) -> bool {
+        self.model.way.delivery == Delivery::Whole || request.checks.is_some()
     }
 }

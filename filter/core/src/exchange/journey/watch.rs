@@ -86,7 +86,7 @@ impl Journey {
         if self.watch.heard.0 != self.watch.portions {
             self.watch.heard = (self.watch.portions, now);
         }
-        let stalled = now.since(self.watch.heard.1) >= self.idle();
+        let stalled = now.since(self.watch.heard.1) >= self.route.idle(&self.request);
         if !self.watch.holding {
             return stalled.then(|| {
                 self.break_off(Failure::stalled_before_its_reader());
@@ -94,7 +94,7 @@ impl Journey {
             });
         }
         let waited = now.since(self.progress.attempts.last()?.started);
-        let first_token = self.first_token_of(&self.progress.attempts.last()?.target);
+        let first_token = self.route.first_token_of(&self.request, &self.progress.attempts.last()?.target);
         if self.answer.said.pieces == 0 && waited >= first_token {
             return Some(Silence::Held(Failure::no_answer(waited, first_token, SLACK)));
         }

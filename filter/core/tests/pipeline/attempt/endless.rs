@@ -67,11 +67,11 @@ impl Watched {
     /// A stream for the model `asked`, from a provider of that format to a client of the other.
     fn new(asked: &str, client: &'static Client, provider: &'static Provider) -> Self {
         let mut journey = planned_for(asked);
-        let _ = journey.begin(journey.started, &Shared::default());
+        let _ = journey.begin(journey.request.started, &Shared::default());
         let target = journey.progress.current().unwrap().clone();
         let same = client.id() == provider.id;
         let speakers = Speakers { client: client.chat().unwrap(), provider: provider.chat().unwrap(), same };
-        let started = journey.started;
+        let started = journey.request.started;
         let relay = Relay::new(&mut journey, &target, &speakers, started);
         Self { relay, journey, envoy: Vec::new(), client: Vec::new(), failure: None, kept: 0, most: 0 }
     }

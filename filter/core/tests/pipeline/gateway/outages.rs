@@ -45,7 +45,7 @@ fn story(seed: u8, circuit: &str) -> (Option<u64>, usize) {
         }
         journey.commit(now);
         journey.complete();
-        journey.conclude(now, &*shared);
+        journey.conclude(false, now, &*shared);
         if asked && at >= AWAY {
             return (Some(at - AWAY), in_vain);
         }
