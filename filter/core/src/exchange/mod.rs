@@ -23,6 +23,7 @@ mod missing;
 pub mod notes;
 pub mod recall;
 pub mod record;
+pub mod refusal;
 pub mod remembered;
 pub mod remote;
 mod rewrite;
@@ -165,7 +166,7 @@ pub struct Unreadable;
 
 impl From<Unreadable> for ApiError {
     fn from(Unreadable: Unreadable) -> Self {
-        undone::error()
+        failure::not_carried_out()
     }
 }
 

@@ -18,7 +18,6 @@ use crate::usage::price::MicroUsd;
 use super::View;
 use super::complaint::Complaint;
 use super::echo::Kept;
-use super::gateway::SHUT_DOWN;
 use super::journey::{Counted, Journey, PassedOver, Stage, Tried};
 use super::recall::Recall;
 
@@ -115,6 +114,9 @@ pub struct About {
     /// What the batch that it is about has come to, if the request has settled it.
     pub settled: Option<Sums>,
 }
+
+/// The log's word for a request that Envoy ended when it shut down.
+pub const SHUT_DOWN: &str = "shutdown";
 
 /// A run of so many characters that a provider's message has in common with the request is not for the log.
 const PROVIDERS_RUN: usize = 12;

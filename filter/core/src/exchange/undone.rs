@@ -1,26 +1,16 @@
 //! What becomes of a request or an answer that could not be changed as was decided, because Envoy refused a host call: it goes
 //! no further. Else a provider would see the client's own headers, or a client an answer that nobody has judged.
 
-use sluice_wire::error::{ApiError, ErrorKind};
-
 use super::failure::Failure;
-use super::gateway::refusal;
+pub use super::failure::{NOT_CARRIED_OUT as REASON, not_carried_out as error};
 use super::journey::{Journey, Stage};
+use super::refusal::refusal;
 use super::{Context, Reply, trace};
-
-/// The reason in logs of an attempt that ended so.
-pub const REASON: &str = "not_carried_out";
-
-/// What the client reads.
-pub fn error() -> ApiError {
-    let message = "The gateway could not carry out what it had decided for this request.";
-    ApiError::new(500, ErrorKind::Server, message).with_code("gateway_failed")
-}
 
 /// Ends a request that is under way. Where a part of the answer is the client's already, the reply makes Envoy reset the stream,
 /// which is no clean end.
 pub fn end(journey: &mut Journey, cx: &mut Context<'_>) -> Reply {
-    let failure = Failure::ours(REASON, error());
+    let failure = Failure::not_carried_out();
     match journey.progress.stage {
         Stage::Underway => {
             let _ = journey.fail(failure, cx.view.now(), cx.shared);

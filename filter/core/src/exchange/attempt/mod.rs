@@ -18,8 +18,8 @@ use crate::routing::target::Target;
 
 use super::complaint::Complaint;
 use super::failure::{Failure, retry_after};
-use super::gateway::refusal;
 use super::journey::{Begin, CANNOT_EXPRESS, Ending, Journey, Next, OVER_LIMIT, Stage, misconfigured, tale};
+use super::refusal::refusal;
 use super::trace;
 use super::{Context, Effect, Event, Flow, Reply, metric, property, signal};
 

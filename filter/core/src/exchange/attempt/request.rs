@@ -12,8 +12,8 @@ use crate::routing::target::Target;
 
 use super::super::failure::Failure;
 use super::super::journey::{CANNOT_EXPRESS, Journey};
+use super::super::rewrite;
 use super::super::{Effect, Event, Flow, Unreadable, View};
-use super::super::{rewrite, undone};
 
 /// How this attempt changes the body.
 #[derive(Debug)]
@@ -116,9 +116,9 @@ impl Outbound {
     }
 }
 
-/// Envoy did not let the client's request be read: nobody has failed, and no other target would change that.
+/// The client's request cannot be read.
 fn not_read(Unreadable: Unreadable) -> Failure {
-    Failure::ours(undone::REASON, undone::error())
+    Failure::not_carried_out()
 }
 
 /// All headers of the request to the provider; its credential is added by Envoy afterwards.

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use sluice_wire::dialect::Client;
 use sluice_wire::dialect::pass_through::is_stored;
 use sluice_wire::dialect::translate::Translated;
-use sluice_wire::dialect::{Asks, Client};
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::time::Time;
 
@@ -20,7 +20,7 @@ use crate::routing::queue::Queue;
 use crate::routing::target::{Model, Target};
 use crate::store::{Order, Settlement, SharedData};
 use crate::usage::answers;
-use crate::usage::estimate::{Estimate, Prompt};
+use crate::usage::estimate::Prompt;
 use crate::usage::surcharge::Wishes;
 
 use super::super::charge::{Charge, Ledger};
@@ -30,6 +30,7 @@ use super::super::rewrite;
 use super::super::worker::{Decision, Worker};
 use super::super::{Context, Effect, Flow, LARGEST_BODY, metric};
 use super::batches::{self, Seek};
+use super::counting::{count, is_counted_here};
 use super::permission::Policy;
 use super::{Exchange, Outcome, Phase, Refused, models, screening, set_out, unpacking};
 
@@ -89,7 +90,7 @@ impl Exchange {
 
     /// The whole body is here. It may have to wait until the caller is known.
     pub(super) fn body(&mut self, size: usize, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
-        let mut arrival = match std::mem::replace(&mut self.phase, Phase::Start) {
+        let mut arrival = match std::mem::replace(&mut self.phase, Phase::Taken) {
             Phase::Body(arrival) => arrival,
             mut other => {
                 if let Phase::Knocking(knock) = &mut other {
@@ -164,7 +165,7 @@ impl Exchange {
         }
         let decision = draft.decide(&draft.route.model, now, dice, cx.shared)?;
         draft.route.strategy = decision.strategy;
-        notes::decided(&draft.request, &decision);
+        notes::decided(draft.request.request_id(), &draft.request.model.name, &decision);
         draft.route.probe = decision.probe().map_or(Probe::None, |target| Probe::Chosen(target.clone()));
         let mut plan = line_up(&mut draft, decision.order(), (now, dice), cx.shared)?;
         if let Some(Errand::Create(work)) = &errand {
@@ -271,15 +272,13 @@ impl Exchange {
         self.settle(charge, settlement, now, cx.shared, cx.effects);
     }
 
-    /// A request asks for a count that the gateway makes by itself: nothing is reserved for it.
-    fn counted(&mut self, mut draft: Draft, body: &[u8], cx: &mut Context<'_>) -> Result<Outcome, Refused> {
-        let masked = self.screen(&mut draft, body, cx)?;
-        let body = masked.as_deref().unwrap_or(body);
-        self.answer(count(&draft, body).unwrap_or_default())
-    }
-
     /// Guardrails look at the prompt: another body, if something in it was masked.
-    fn screen(&mut self, draft: &mut Draft, body: &[u8], cx: &mut Context<'_>) -> Result<Option<Vec<u8>>, Refused> {
+    pub(super) fn screen(
+        &mut self,
+        draft: &mut Draft,
+        body: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Result<Option<Vec<u8>>, Refused> {
         let Some(masked) = self.screened(draft, body, cx)? else { return Ok(None) };
         is_not_too_large(draft, &masked)?;
         draft.held.request.grow(masked.len())?;
@@ -311,7 +310,7 @@ impl Exchange {
         draft.request.masked = self.masked();
         let recall = &mut self.trail.about.recall;
         let kept = recall.look(draft, &body, planned, cx.view.now(), cx.shared);
-        notes::looked(&draft.request, recall.word());
+        notes::looked(draft.request.request_id(), recall.word());
         if let Some(entry) = kept {
             return Ok(Prepared::Kept(entry));
         }
@@ -454,27 +453,6 @@ pub(super) fn prompt(client: &Client, outline: &Outline, body: &[u8], shared: &d
         Some(None) => prompt.elsewhere = prompt.elsewhere.saturating_add(1),
     }
     prompt
-}
-
-/// Whether it asks for a count of tokens that no target of its model could answer.
-fn is_counted_here(draft: &Draft) -> bool {
-    let counts = |target: &Rc<Target>| target.provider.format_for(draft.request.asks.client, &target.model).is_some();
-    matches!(draft.request.asks.client.asks, Asks::TokenCount(_)) && !draft.route.model.targets.iter().any(counts)
-}
-
-/// The answer to such a request.
-fn count(draft: &Draft, body: &[u8]) -> Option<Vec<u8>> {
-    match &draft.request.asks.client.asks {
-        Asks::TokenCount(count) if is_counted_here(draft) => Some(count.answer(tokens(draft, count.of, body))),
-        _ => None,
-    }
-}
-
-/// An estimate for it.
-fn tokens(draft: &Draft, prompts: &Client, body: &[u8]) -> u64 {
-    let speaks = |target: &Rc<Target>| target.provider.format_for(prompts, &target.model);
-    let format = draft.route.model.targets.iter().find_map(speaks).unwrap_or(draft.request.asks.client.provider);
-    Estimate::of(&draft.request.asks.outline, &Prompt::measure(body), format.bytes_per_100_tokens, None, 0).input
 }
 
 /// Lines targets up in this order, with what the request takes of limits and budgets at each of them.

@@ -16,16 +16,16 @@ use crate::gate::{self, Full};
 use crate::gateway::spec::LoggedClient;
 use crate::guard::Finding;
 use crate::keys::caller::Caller;
-use crate::reservation::NO_RETRY;
 use crate::store::{Settlement, SharedData};
 
 use super::charge::{Charge, Ledger};
 use super::echo::Kept;
 use super::failure::Failure;
-use super::journey::{Arrival, Journey, Stage, Tried, from_envoy, tale};
+use super::journey::{Arrival, Journey, Stage, from_envoy};
 use super::notes;
 use super::recall::Filling;
-use super::record::{self, About, Record, Words, logged_client, trace_id};
+use super::record::{self, About, Record, SHUT_DOWN, Words, logged_client, trace_id};
+use super::refusal::refusal;
 use super::trace;
 use super::transport;
 use super::worker::{Moment, Worker};
@@ -34,6 +34,7 @@ use super::{Context, Effect, Event, Flow, Reply, Unreadable, View, metric, prope
 mod admission;
 mod batches;
 mod cached;
+mod counting;
 mod departure;
 mod early;
 pub mod endpoint;
@@ -64,6 +65,8 @@ pub struct Exchange {
 enum Phase {
     /// Nothing is known.
     Start,
+    /// A step has it in hand: it is another one by the time that the step is over.
+    Taken,
     /// Redis is asked whether it answers.
     Readying,
     /// Redis is asked whose the key is.
@@ -83,9 +86,6 @@ enum Phase {
     /// The gateway answered by itself.
     Answered { caller: Option<Rc<Caller>>, error: Option<Cow<'static, str>> },
 }
-
-/// The log's word for a request that Envoy ended when it shut down.
-pub const SHUT_DOWN: &str = "shutdown";
 
 /// What the log will say of the request itself: its headers and body are long gone by then.
 #[derive(Debug, Default)]
@@ -192,7 +192,7 @@ impl Exchange {
         effects: &mut Vec<Effect>,
     ) -> Outcome {
         let cx = &mut Context { view, shared, effects };
-        let outcome = match std::mem::replace(&mut self.phase, Phase::Start) {
+        let outcome = match std::mem::replace(&mut self.phase, Phase::Taken) {
             Phase::Readying => self.redis_answered(called, cx),
             Phase::Knocking(knock) => self.recognised(*knock, called, cx),
             Phase::Seeking(seeking) => self.found(*seeking, called, cx),
@@ -278,7 +278,7 @@ impl Exchange {
             None => {
                 // What was reserved is given back when the request is over.
                 let owing = matches!(self.phase, Phase::Reserving(_) | Phase::Recalled(_));
-                let owing = owing.then(|| std::mem::replace(&mut self.phase, Phase::Start));
+                let owing = owing.then(|| std::mem::replace(&mut self.phase, Phase::Taken));
                 let reply = self.refuse(undone::error().into(), effects);
                 if let Some(owing) = owing {
                     self.phase = owing;
@@ -308,7 +308,7 @@ impl Exchange {
         effects: &mut Vec<Effect>,
     ) {
         let now = view.now();
-        match (journey, std::mem::replace(&mut self.phase, Phase::Start)) {
+        match (journey, std::mem::replace(&mut self.phase, Phase::Taken)) {
             (_, Phase::Settled) => return,
             (Some(journey), phase) => {
                 self.phase = phase;
@@ -389,6 +389,7 @@ impl Exchange {
             Phase::Reserving(reserving) => (Some(&reserving.draft.request.caller), None),
             Phase::Answered { caller, error } => (caller.as_ref(), error.as_deref()),
             Phase::Start
+            | Phase::Taken
             | Phase::Readying
             | Phase::Knocking(_)
             | Phase::Underway(_)
@@ -508,24 +509,4 @@ fn status(view: &dyn View) -> u16 {
 fn quoted(name: &str) -> String {
     let short: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
     format!("`{short}`")
-}
-
-/// An error as a reply in the client's dialect. Without an attempt nothing is said of attempts.
-pub(super) fn refusal(client: &Client, error: &ApiError, attempts: &[Tried]) -> Reply {
-    let mut headers = Vec::new();
-    if !attempts.is_empty() {
-        headers.extend(tale(attempts));
-    }
-    if let Some(wait) = error.retry_after {
-        headers.push(("retry-after", wait.as_secs_f64().ceil().to_string()));
-        headers.push(("retry-after-ms", wait.as_millis().to_string()));
-    }
-    if error.repeats() {
-        headers.push((NO_RETRY.0, NO_RETRY.1.to_owned()));
-    }
-    let named = error.own.as_ref().and_then(|own| own.request_id.clone());
-    headers.extend(client.provider.headers.request_id.zip(named));
-    let body =
-        error.own.as_ref().map_or_else(|| (client.manner.write_error)(error), |own| own.body.clone().into_bytes());
-    Reply::json((client.manner.status)(error), headers, body)
 }

@@ -14,7 +14,7 @@ use crate::store::SharedData;
 use crate::usage::answers;
 
 use super::super::failure::{Failure, LONGEST_WAIT, SLACK, Work};
-use super::super::notes;
+use super::super::notes::{self, Asked};
 use super::{Answer, Begin, Journey, MISCONFIGURED, Next, Probe, Stage, Tried, Watch, from_envoy, misconfigured};
 
 /// Before a model's only target is asked once more after what passes in a moment. Envoy waits whole seconds, and up to a half longer.
@@ -67,7 +67,7 @@ impl Journey {
             complaint: None,
             told: None,
         });
-        notes::begun(self);
+        notes::begun(self.request.request_id(), self.progress.attempts.len(), Asked { target: &target, key });
         let retry = self.route.model.way.retry;
         if !(retry.covers(Trigger::Unreachable) || retry.covers(Trigger::Timeout)) {
             self.route.queue.end();
@@ -151,7 +151,9 @@ impl Journey {
     /// The attempt under way is over: what it used is owed, and all workers are told how it went.
     pub(super) fn ended(&mut self, failure: Option<Failure>, now: Time, shared: &dyn SharedData) {
         if let Some(failure) = &failure {
-            notes::failed(self, failure);
+            if let Some(tried) = self.progress.attempts.last() {
+                notes::failed(self.request.request_id(), tried.asked(), &failure.reason, self.route.upcoming());
+            }
         }
         let work = failure.as_ref().map_or(Work::Unknown, |failure| failure.work);
         if let Some(tried) = self.progress.attempts.last_mut() {
@@ -228,7 +230,9 @@ impl Journey {
 
     /// The answer broke off after the client had seen some of it.
     pub fn break_off(&mut self, failure: Failure) {
-        notes::broken(self, &failure);
+        if let Some(tried) = self.progress.attempts.last() {
+            notes::broken(self.request.request_id(), tried.asked(), &failure.reason);
+        }
         self.progress.stage = Stage::Broken;
         if let Some(tried) = self.progress.attempts.last_mut() {
             tried.failure = Some(failure);

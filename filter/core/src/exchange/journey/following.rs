@@ -51,7 +51,7 @@ impl Journey {
     pub(super) fn admits_next(&mut self, now: Time, shared: &dyn SharedData) -> bool {
         let Some(target) = self.route.queue.next().cloned() else { return false };
         let Err(reason) = self.writes_for(&target, now, shared) else { return true };
-        notes::passed_over(self, &target, reason);
+        notes::passed_over(self.request.request_id(), &target, reason);
         self.progress.passed_over.push(PassedOver { target, reason, after: self.progress.attempts.len() });
         self.route.queue.pass_over();
         false

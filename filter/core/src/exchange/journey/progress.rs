@@ -11,6 +11,7 @@ use crate::store::SharedData;
 
 use super::super::complaint::Complaint;
 use super::super::failure::Failure;
+use super::super::notes::Asked;
 use super::super::worker::Worker;
 use super::PassedOver;
 
@@ -84,6 +85,11 @@ impl Progress {
 }
 
 impl Tried {
+    /// Who was asked, for notes.
+    pub(super) fn asked(&self) -> Asked<'_> {
+        Asked { target: &self.target, key: self.key }
+    }
+
     /// It is over.
     pub(super) fn leave(&mut self, strategy: Strategy, worker: &Worker, now: Time, shared: &dyn SharedData) {
         if self.ended.is_none() {
