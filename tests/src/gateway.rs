@@ -408,7 +408,7 @@ impl Drop for Gateway {
         if let Some(seat) = self.seat.take()
             && !spoiled
             && self.builder.is_shareable()
-            && (self.builder.store.is_none() || seat.is_settled())
+            && self.builder.store.as_ref().is_none_or(|store| store.is_there() && seat.is_settled())
         {
             seat.leave();
         }

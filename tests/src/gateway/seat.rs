@@ -102,6 +102,8 @@ const TO_END: Duration = Duration::from_secs(5);
 
 /// And how long Redis may take to hear of it: nothing that this thread does can be a part of it.
 const TO_SETTLE: Duration = Duration::from_secs(5);
+/// After so long the filter has begun to tell Redis of what has ended.
+const A_TICK: Duration = Duration::from_millis(150);
 
 impl Seat {
     /// Lets another test have it.
@@ -151,14 +153,19 @@ impl Seat {
     /// Waits until Redis has all that it is to have of an earlier test. To be called while that test's Redis is still there; what
     /// blocks here is a test that is over.
     pub fn is_settled(&self) -> bool {
-        const ACTIVE: &str = "/stats?filter=^(http\\.sluice\\.down|cluster\\.redis\\.up)stream_rq_(pending_)?active$";
+        // How many are under way, and how many calls to Redis there were.
+        const CALLS: &str = "/stats?filter=^(http\\.sluice\\.down|cluster\\.sluice-redis\\.up)stream_rq_((pending_)?active|total)$";
         let begun = Instant::now();
+        let (mut before, mut since) = (String::new(), begun);
         while begun.elapsed() < TO_SETTLE {
-            match crate::client::ask_blocking(self.admin.number(), ACTIVE) {
-                Some(text) if statistics(&text).all(|(_, active)| active == 0) => return true,
-                Some(_) => std::thread::sleep(Duration::from_millis(5)),
-                None => return false,
+            let Some(text) = crate::client::ask_blocking(self.admin.number(), CALLS) else { return false };
+            let active = statistics(&text).any(|(name, active)| name.ends_with("active") && active > 0);
+            if active || text != before {
+                (before, since) = (text, Instant::now());
+            } else if since.elapsed() > A_TICK {
+                return true;
             }
+            std::thread::sleep(Duration::from_millis(5));
         }
         false
     }

@@ -46,7 +46,8 @@ impl Scene {
 
     /// Writes a key's record.
     fn write(&self, key: &Key) {
-        self.redis.command(&["SET", &format!("{{sluice}}:key:{}", key.sha256()), &key.record().to_string()]);
+        let redis = self.store.redis();
+        redis.command(&["SET", &redis.name(&format!("key:{}", key.sha256())), &key.record().to_string()]);
     }
 }
 
