@@ -158,11 +158,6 @@ impl Store {
     pub(crate) fn section(&self) -> Value {
         json!({"url": self.webdis().url(), "prefix": self.redis().prefix})
     }
-
-    /// Whether both are there, to hear what a gateway has to tell.
-    pub(crate) fn is_there(&self) -> bool {
-        self.redis().process().ended().is_none() && self.webdis().process().ended().is_none()
-    }
 }
 
 /// A running Webdis.

@@ -16,17 +16,24 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::gateway::A_KEY;
+use crate::port::Port;
 use crate::redis::{Connection, Redis};
+use crate::until;
 
 /// The token that it wants.
-pub const TOKEN: &str = "upstash-test-token";
+pub const TOKEN: &str = A_KEY.1;
 
 /// A running stand-in; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Upstash {
-    port: u16,
+    /// There until it is dropped.
+    port: Option<Port>,
     server: JoinHandle<()>,
 }
+
+/// The ports that nobody has: to be had in turn, as those of a [`Store`](crate::redis::Store) are.
+static PORTS: Mutex<Vec<Port>> = Mutex::new(Vec::new());
 
 impl Upstash {
     /// Starts one before this Redis.
@@ -34,26 +41,31 @@ impl Upstash {
     /// # Panics
     /// When there is no free port.
     pub async fn start(redis: &Redis) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
-        let port = listener.local_addr().expect("an address").port();
+        let port = PORTS.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_else(Port::reserve);
+        // The one before may only be about to end.
+        let listen = || std::net::TcpListener::bind(("127.0.0.1", port.number())).ok();
+        let listener = until("the port to be free", listen).await;
+        listener.set_nonblocking(true).expect("an option of every socket");
+        let listener = TcpListener::from_std(listener).expect("a runtime");
         let server = tokio::spawn(serve(listener, redis.port()));
-        Self { port, server }
+        Self { port: Some(port), server }
     }
 
     /// Its port.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.as_ref().map_or(0, Port::number)
     }
 
     /// Where it answers.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://127.0.0.1:{}", self.port())
     }
 }
 
 impl Drop for Upstash {
     fn drop(&mut self) {
         self.server.abort();
+        PORTS.lock().unwrap_or_else(PoisonError::into_inner).extend(self.port.take());
     }
 }
 

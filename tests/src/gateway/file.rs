@@ -179,7 +179,8 @@ impl Builder {
         self
     }
 
-    /// Sets a variable in the environment of `sluice run`, which has [`A_KEY`](super::A_KEY) besides.
+    /// Sets a variable in the environment of `sluice run`, which has [`A_KEY`](super::A_KEY) and some others besides: it is this test's
+    /// alone then.
     #[must_use]
     pub fn environment(mut self, variable: &str, value: &str) -> Self {
         self.launch.environment.push((variable.to_owned(), value.to_owned()));

@@ -119,7 +119,6 @@ impl Seat {
             return None;
         }
         let start = builder.all_at_the_start();
-        let mut given_up = false;
         loop {
             match Self::started_with(&start) {
                 Some(mut seat) => {
@@ -128,11 +127,8 @@ impl Seat {
                         return Some(seat);
                     }
                 }
-                // One that ends is as good as any, where it is likely to be of this kind.
-                None if !given_up && start.is_usual() && PRESENT.load(Ordering::Relaxed) >= ENOUGH => {
-                    given_up = true;
-                    shared::give_up_one();
-                }
+                // Those that end are as good as any, where they are likely to be of this kind.
+                None if start.is_usual() && PRESENT.load(Ordering::Relaxed) >= ENOUGH && shared::give_up_one() => {}
                 None => return None,
             }
         }
@@ -150,14 +146,15 @@ impl Seat {
         self.is_quiet().await && self.is_logged().await && self.is_changed(builder).await && self.forget().await
     }
 
-    /// Waits until Redis has all that it is to have of an earlier test. To be called while that test's Redis is still there; what
-    /// blocks here is a test that is over.
+    /// Waits until Redis has all that it is to have of an earlier test: what a VM could not tell, it would tell the next test's. To be
+    /// called while that test's Redis is still there; what blocks here is a test that is over.
     pub fn is_settled(&self) -> bool {
         // How many are under way, and how many calls to Redis there were.
-        const CALLS: &str = "/stats?filter=^(http\\.sluice\\.down|cluster\\.sluice-redis\\.up)stream_rq_((pending_)?active|total)$";
+        const CALLS: &str =
+            "/stats?filter=^(http\\.sluice\\.down|cluster\\.sluice-redis\\.up)stream_rq_((pending_)?active|total)$";
         let begun = Instant::now();
         let (mut before, mut since) = (String::new(), begun);
-        while begun.elapsed() < TO_SETTLE {
+        while begun.elapsed() < TO_SETTLE && self.has_redis() {
             let Some(text) = crate::client::ask_blocking(self.admin.number(), CALLS) else { return false };
             let active = statistics(&text).any(|(name, active)| name.ends_with("active") && active > 0);
             if active || text != before {
@@ -168,6 +165,12 @@ impl Seat {
             std::thread::sleep(Duration::from_millis(5));
         }
         false
+    }
+
+    /// Whether each worker for which Redis fell silent has found it again.
+    fn has_redis(&self) -> bool {
+        let said = self.process.errors();
+        said.matches("Redis does not answer").count() <= said.matches("Redis answers again").count()
     }
 
     async fn ask(&self, path: &str) -> Option<String> {

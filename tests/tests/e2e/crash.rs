@@ -51,7 +51,8 @@ impl Scene {
         let ledger = self.ledger().await;
         let lines = self.gateway.log().len();
         self.gateway.log_lines(lines).await;
-        until("Redis to know what was spent", || (in_redis(self.store.redis(), "key=test") == ledger).then_some(())).await;
+        until("Redis to know what was spent", || (in_redis(self.store.redis(), "key=test") == ledger).then_some(()))
+            .await;
         all_settled(self.store.redis()).await;
         assert_eq!(in_redis(self.store.redis(), "key=test"), ledger);
         assert_eq!(self.gateway.counter("sluice.store.unsettled").await, 0);

@@ -13,8 +13,10 @@ use crate::{CHAT, ask, with};
 #[tokio::test]
 async fn a_key_in_redis_is_nobodys_while_its_team_is_gone_and_counts_on_when_it_is_back() {
     let (store, provider) = (Store::lease().await, Simulator::start().await);
-    let builder =
-        Gateway::builder().provider("openai", Kind::OpenAi, &provider).model("chat", &[("openai", "gpt-sim")]).store(&store);
+    let builder = Gateway::builder()
+        .provider("openai", Kind::OpenAi, &provider)
+        .model("chat", &[("openai", "gpt-sim")])
+        .store(&store);
     let teams = json!({"test": {}, "guests": {"limits": {"tokens_per_day": 3_300}}});
     let more = json!({"redis": {"mode": "strict"}, "teams": teams});
     let site = Administered::start(builder, more).await;
