@@ -2,7 +2,7 @@
 //! gateway file a tenth of one.
 //!
 //! Nothing is left of the test before. Counters, budgets, caches and circuits are the VM's, and each turn has a VM of another name.
-//! Envoy's own counters are told as differences, and its log from the turn's beginning on.
+//! Envoy's own counters begin at zero, and its log at the turn's beginning.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,7 +32,7 @@ pub struct Seat {
     pub port: Port,
     pub admin: Port,
     pub start: Start,
-    /// Envoy's counters when it was last looked at as if it were new.
+    /// Envoy's counters when it was last looked at as if it were new, in this turn.
     pub before: BTreeMap<String, u64>,
     pub _present: Present,
     /// How many tests had it before.
@@ -223,8 +223,12 @@ impl Seat {
     }
 
     async fn forget(&mut self) -> bool {
-        let Some(counters) = self.ask("/stats?type=Counters&usedonly").await else { return false };
-        self.before = statistics(&counters).map(|(name, value)| (name.to_owned(), value)).collect();
+        // What a VM has counted goes with it, and what is told as a difference would be less than nothing.
+        let reset = Client::new(self.admin.number()).request("POST", "/reset_counters", "").await;
+        if !reset.is_ok_and(|answer| answer.status == 200) {
+            return false;
+        }
+        self.before.clear();
         self.process.forget();
         self.process.ended().is_none()
     }

@@ -125,7 +125,7 @@ async fn a_wrong_signature_is_the_gateways_trouble_and_not_the_clients() {
     let hosts = HOSTS.lease().await;
     let answer = hosts.gateway.chat(&ask("wrong-0", "hi")).await;
     assert_eq!(crate::refusal(&answer), (502, "provider_refused_credential".to_owned()));
-    assert!(!answer.text().contains(ID), "{}", answer.text());
+    assert!(!answer.text().contains(AN_ID.1), "{}", answer.text());
 }
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn azure_is_asked_on_both_of_its_surfaces() {
         let requests = simulator.requests();
         assert_eq!(requests.iter().map(|request| &*request.path).collect::<Vec<_>>(), expected[1..]);
         for request in requests {
-            assert_eq!((request.header("api-key"), request.header("authorization")), (Some("sk-host"), None));
+            assert_eq!((request.header("api-key"), request.header("authorization")), (Some(A_KEY.1), None));
             assert_eq!(request.json()["model"], "my.gpt@5");
         }
         simulator.script(&["filter"]);
@@ -185,7 +185,7 @@ async fn vertex_is_asked_with_a_bearers_token() {
         let expected = operations.map(|operation| format!("{base}/models/{model}:{operation}"));
         assert_eq!(paths(gateway, simulator, host, 1).await, expected);
         for request in simulator.requests() {
-            assert_eq!(request.header("authorization"), Some("Bearer sk-host"));
+            assert_eq!(request.header("authorization"), Some("Bearer sk-theirs"));
             assert_eq!((request.header("x-goog-api-key"), request.header("x-api-key")), (None, None));
         }
     }

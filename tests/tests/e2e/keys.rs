@@ -9,6 +9,7 @@ use sluice_tests::redis::{Redis, Store};
 use sluice_tests::shared::Shared;
 use sluice_tests::until;
 
+use crate::crash::found_again;
 use crate::{CHAT, Single, ask, refusal};
 
 /// Written as keys are, checksums included: others are not looked for in Redis.
