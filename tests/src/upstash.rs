@@ -2,7 +2,7 @@
 //! server, which is a service and cannot run in a test.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -14,6 +14,7 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::MutexGuard;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::gateway::A_KEY;
@@ -27,33 +28,32 @@ pub const TOKEN: &str = A_KEY.1;
 /// A running stand-in; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Upstash {
-    /// There until it is dropped.
-    port: Option<Port>,
+    port: MutexGuard<'static, Port>,
     server: JoinHandle<()>,
 }
 
-/// The ports that nobody has: to be had in turn, as those of a [`Store`](crate::redis::Store) are.
-static PORTS: Mutex<Vec<Port>> = Mutex::new(Vec::new());
+/// Where each of them is, one after the other: an Envoy that was started with this port can be had in turn.
+static PORT: LazyLock<tokio::sync::Mutex<Port>> = LazyLock::new(|| tokio::sync::Mutex::new(Port::reserve()));
 
 impl Upstash {
     /// Starts one before this Redis.
     ///
     /// # Panics
-    /// When there is no free port.
+    /// When the one before does not leave its port.
     pub async fn start(redis: &Redis) -> Self {
-        let port = PORTS.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_else(Port::reserve);
+        let port = PORT.lock().await;
         // The one before may only be about to end.
         let listen = || std::net::TcpListener::bind(("127.0.0.1", port.number())).ok();
         let listener = until("the port to be free", listen).await;
         listener.set_nonblocking(true).expect("an option of every socket");
         let listener = TcpListener::from_std(listener).expect("a runtime");
         let server = tokio::spawn(serve(listener, redis.port()));
-        Self { port: Some(port), server }
+        Self { port, server }
     }
 
     /// Its port.
     pub fn port(&self) -> u16 {
-        self.port.as_ref().map_or(0, Port::number)
+        self.port.number()
     }
 
     /// Where it answers.
@@ -65,7 +65,6 @@ impl Upstash {
 impl Drop for Upstash {
     fn drop(&mut self) {
         self.server.abort();
-        PORTS.lock().unwrap_or_else(PoisonError::into_inner).extend(self.port.take());
     }
 }
 

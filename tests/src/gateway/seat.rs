@@ -48,7 +48,7 @@ const MOST: usize = 8;
 const INSTANCES: usize = 25;
 /// From so many on, a test has the processes of a fixture that nobody uses, and that is easily made again, rather than new ones.
 const ENOUGH: usize = 4;
-/// So many of the idle ones stay while a fixture that nobody uses can end, and leave its own.
+/// So many idle ones of a kind stay while a fixture that nobody uses can end, and leave its own.
 const KEPT: usize = 2;
 /// So many tests have one in turn.
 const TURNS: usize = 100;
@@ -61,7 +61,7 @@ impl Present {
     /// One more, for which an idle one ends if there are many.
     pub fn one_more() -> Self {
         let room = || PRESENT.load(Ordering::Relaxed) < most();
-        while !room() && (give_up_one(KEPT) || shared::give_up_one() || give_up_one(0)) {}
+        while !room() && (give_up_one(KEPT) || shared::give_up_one() || give_up_one(1) || give_up_one(0)) {}
         PRESENT.fetch_add(1, Ordering::Relaxed);
         Self(())
     }
@@ -78,13 +78,15 @@ fn most() -> usize {
         let limit = std::fs::read_to_string("/proc/sys/fs/inotify/max_user_instances").unwrap_or_default();
         limit.trim().parse().unwrap_or_default()
     });
-    (*LIMIT / INSTANCES).clamp(MOST, 2 * MOST)
+    (*LIMIT / INSTANCES).clamp(MOST, 3 * MOST)
 }
 
-/// Ends the one that nobody has had for longest, if there are more than so many.
+/// Ends the one that nobody has had for longest, of those of which there are more than so many that were started with the same.
 fn give_up_one(kept: usize) -> bool {
     let mut idle = idle();
-    let one = (idle.len() > kept).then(|| idle.remove(0));
+    let like = |seat: &Seat| idle.iter().filter(|other| other.start == seat.start).count();
+    let at = idle.iter().position(|seat| like(seat) > kept);
+    let one = at.map(|at| idle.remove(at));
     // Not dropped while others wait for the list: a process takes its time to end.
     drop(idle);
     one.is_some()
