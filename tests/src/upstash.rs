@@ -20,6 +20,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::gateway::A_KEY;
 use crate::port::Port;
 use crate::redis::{Connection, Redis};
+use crate::shared::RUNTIME;
 use crate::until;
 
 /// The token that it wants.
@@ -46,6 +47,8 @@ impl Upstash {
         let listen = || std::net::TcpListener::bind(("127.0.0.1", port.number())).ok();
         let listener = until("the port to be free", listen).await;
         listener.set_nonblocking(true).expect("an option of every socket");
+        // A gateway that ends may still have to be answered: see [`Gateway`](crate::gateway::Gateway).
+        let _runtime = RUNTIME.enter();
         let listener = TcpListener::from_std(listener).expect("a runtime");
         let server = tokio::spawn(serve(listener, redis.port()));
         Self { port, server }
