@@ -176,7 +176,7 @@ fn show(key: &Key, source: Source, desk: &mut Desk) -> Step {
 }
 
 fn in_file<'a>(id: &str, desk: &Desk<'a>) -> Option<&'a Key> {
-    desk.service.file.keys.iter().find(|key| key.id == id)
+    desk.service.keys.iter().find(|key| key.id == id)
 }
 
 /// Makes a secret from the host's randomness.

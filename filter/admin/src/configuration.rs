@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 use sluice_config::file::File;
 use sluice_config::plugin::Reload;
 use sluice_core::store::redis::settings::Mode;
 use sluice_core::store::redis::wire::{Command, Reply};
 use sluice_core::usage::price::{MicroUsd, Rate};
+use sluice_wire::order;
 
 use super::answer::Answer;
 use super::{Desk, Next, Step};
@@ -19,33 +21,44 @@ const MASK: &str = "***";
 #[derive(Serialize)]
 struct InForce<'a> {
     #[serde(flatten)]
-    file: &'a File,
+    file: &'a Map<String, Value>,
     reload: Option<&'a Reload>,
 }
 
 /// `GET /config`
 pub fn config(desk: &mut Desk) -> Step {
-    let mut file = desk.service.file.clone();
-    for provider in file.providers.values_mut() {
-        provider.url = provider.url().map(str::to_owned);
-        provider.key = None;
-        provider.keys.clear();
-        provider.generation = None;
-    }
-    for key in &mut file.keys {
-        key.sha256 = MASK.to_owned();
-        if let Some(previous) = &mut key.previous {
-            previous.sha256 = MASK.to_owned();
+    let (file, reload) = (&desk.service.shown, desk.service.reload.as_ref());
+    Ok(Next::Answer(Answer::ok(&InForce { file, reload })?))
+}
+
+/// What may be shown of a gateway file, of which `text` is the JSON.
+pub fn shown(file: &File, mut text: Map<String, Value>) -> Map<String, Value> {
+    for (name, provider) in &file.providers {
+        let Some(shown) = text.get_mut("providers").and_then(|all| all.get_mut(name)) else { continue };
+        remove(shown, &["key", "keys", "generation"]);
+        if let (Some(shown), Some(url)) = (shown.as_object_mut(), provider.url()) {
+            shown.insert("url".to_owned(), url.into());
         }
     }
-    if let Some(redis) = &mut file.redis {
-        redis.token = None;
+    for key in text.get_mut("keys").and_then(Value::as_array_mut).into_iter().flatten() {
+        mask(key);
+        key.get_mut("previous").into_iter().for_each(mask);
     }
-    if let Some(admin) = &mut file.admin {
-        admin.sha256 = MASK.to_owned();
+    text.get_mut("admin").into_iter().for_each(mask);
+    text.get_mut("redis").into_iter().for_each(|redis| remove(redis, &["token"]));
+    text
+}
+
+fn mask(whose: &mut Value) {
+    if let Some(hash) = whose.get_mut("sha256") {
+        *hash = MASK.into();
     }
-    let reload = desk.service.reload.as_ref();
-    Ok(Next::Answer(Answer::ok(&InForce { file: &file, reload })?))
+}
+
+fn remove(from: &mut Value, names: &[&str]) {
+    if let Some(fields) = from.as_object_mut() {
+        names.iter().for_each(|name| drop(fields.remove(*name)));
+    }
 }
 
 #[derive(Serialize)]
@@ -72,7 +85,7 @@ pub fn prices(desk: &mut Desk) -> Step {
     let targets = targets.chain(known).map(|(name, target)| {
         let price = target.price.as_ref();
         let shown = price.map(|price| {
-            BTreeMap::from([
+            order::gathered::<_, BTreeMap<_, _>>([
                 ("input", per_million(price.plain.input)),
                 ("cached_input", per_million(price.plain.cached_input)),
                 ("cache_write", per_million(price.plain.cache_write)),

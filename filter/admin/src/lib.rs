@@ -8,10 +8,12 @@
 //! says. A step owns what is known by then; the exchange only carries it across.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use sluice_config::Mistake;
 use sluice_config::file;
@@ -53,8 +55,12 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 /// What is administered.
 #[derive(Debug)]
 pub struct Service {
-    /// As a person wrote it.
-    pub file: file::File,
+    /// What may be shown of the gateway file.
+    pub shown: Map<String, Value>,
+    /// The keys that it defines.
+    pub keys: Vec<file::Key>,
+    /// The names of its providers.
+    pub providers: BTreeSet<String>,
     /// As it runs.
     pub gateway: Gateway,
     /// Since when, and what became of the last change; `None` where nobody changes it while Envoy runs.
@@ -62,9 +68,11 @@ pub struct Service {
 }
 
 impl Service {
-    /// Checks a gateway file.
-    pub fn new(file: file::File, reload: Option<Reload>) -> Result<Self, Vec<Mistake>> {
-        sluice_config::compile(&file).map(|gateway| Self { file, gateway, reload })
+    /// Checks a gateway file, of which `text` is the JSON.
+    pub fn new(file: file::File, text: Map<String, Value>, reload: Option<Reload>) -> Result<Self, Vec<Mistake>> {
+        let gateway = sluice_config::compile(&file)?;
+        let shown = configuration::shown(&file, text);
+        Ok(Self { shown, providers: file.providers.into_keys().collect(), keys: file.keys, gateway, reload })
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use sluice_config::file::Key;
 use sluice_config::is_public_name;
+use sluice_wire::order;
 
 use super::answer::{Answer, Refusal};
 use super::key::{Shown, Source, State};
@@ -82,10 +83,10 @@ impl Page {
             self.after.as_deref().is_none_or(|after| id > after)
                 && (last || end.as_deref().is_some_and(|end| id <= end))
         };
-        let file = desk.service.file.keys.iter().filter(|key| wanted(&key.id)).map(|key| (key.clone(), Source::File));
+        let file = desk.service.keys.iter().filter(|key| wanted(&key.id)).map(|key| (key.clone(), Source::File));
         let mut candidates: Vec<(Key, Source)> = file.collect();
         candidates.extend(portion.into_iter().filter_map(|(_, key)| Some((key?, Source::Redis))));
-        candidates.sort_by(|(a, _), (b, _)| a.id.cmp(&b.id));
+        order::by(&mut candidates, |(a, _), (b, _)| a.id.cmp(&b.id));
         for (key, source) in candidates {
             let fits = self.team.as_ref().is_none_or(|team| *team == key.team)
                 && self.state.is_none_or(|state| state == State::of(&key, desk.now));

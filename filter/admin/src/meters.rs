@@ -82,7 +82,7 @@ pub fn limits(mut query: Query, desk: &mut Desk) -> Step {
         Dimension::Team => service.gateway.teams.contains(&name),
         Dimension::App => service.gateway.apps.contains(&name),
         Dimension::Model => service.gateway.models.contains_key(&name),
-        Dimension::Provider => service.file.providers.contains_key(&name),
+        Dimension::Provider => service.providers.contains(&name),
     };
     if !known {
         return Err(Refusal::not_found("not_found", format!("There is no {} of this name.", dimension.name())));
@@ -93,7 +93,7 @@ pub fn limits(mut query: Query, desk: &mut Desk) -> Step {
 }
 
 fn of_key(id: &str, desk: &mut Desk) -> Step {
-    if let Some(key) = desk.service.file.keys.iter().find(|key| key.id == id) {
+    if let Some(key) = desk.service.keys.iter().find(|key| key.id == id) {
         return with_key(key, desk);
     }
     let Some(names) = Names::of(desk) else { return Err(no_such_key()) };
@@ -190,7 +190,7 @@ fn expand(rule: &Rc<Rule>, mut about: About, desk: &Desk, counters: &mut Vec<Cou
         return;
     }
     for dimension in DIMENSIONS.into_iter().filter(|dimension| rule.holds(*dimension)) {
-        let fixed = dimension.fixed_by(&rule.matches);
+        let fixed = rule.matches.fixed(dimension);
         let known = about.field(dimension);
         match (fixed, known.is_some()) {
             (Some(fixed), true) if known.as_deref() != Some(fixed) => return,
@@ -203,7 +203,7 @@ fn expand(rule: &Rc<Rule>, mut about: About, desk: &Desk, counters: &mut Vec<Cou
                     Dimension::Team => service.gateway.teams.iter().collect(),
                     Dimension::App => service.gateway.apps.iter().collect(),
                     Dimension::Model => service.gateway.models.keys().collect(),
-                    Dimension::Provider => service.file.providers.keys().collect(),
+                    Dimension::Provider => service.providers.iter().collect(),
                 };
                 for value in values {
                     let mut each = about.clone();

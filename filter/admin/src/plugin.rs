@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use serde::Deserialize;
+use serde_json::{Map, Value};
 use sluice_config::Mistake;
 use sluice_config::plugin::{Reload, Written};
 use sluice_core::gateway::Gateway;
@@ -28,6 +30,12 @@ pub enum Plugin {
     Keeper(Redis),
 }
 
+/// The gateway file, as the admin role shows it.
+#[derive(Default, Deserialize)]
+struct Text {
+    gateway: Map<String, Value>,
+}
+
 impl Plugin {
     /// Reads and checks a configuration.
     pub fn from_json(json: &[u8]) -> Result<Self, Vec<Mistake>> {
@@ -39,7 +47,8 @@ impl Plugin {
             }
             Ok(Written::Provider {}) => Ok(Self::Provider),
             Ok(Written::Admin { gateway, reload }) => {
-                Service::new(*gateway, reload).map(|service| Self::Admin(Rc::new(service)))
+                let Text { gateway: text } = serde_json::from_slice(json).unwrap_or_default();
+                Service::new(*gateway, text, reload).map(|service| Self::Admin(Rc::new(service)))
             }
             Ok(Written::Keeper { redis }) => sluice_config::compile_redis(&redis).map(Self::Keeper),
             Err(error) => Err(vec![Mistake {

@@ -11,6 +11,7 @@ use sluice_config::file::Key;
 use sluice_core::store::redis::names;
 use sluice_core::store::redis::wire::{Command, Reply};
 use sluice_wire::calendar;
+use sluice_wire::order;
 use sluice_wire::time::Time;
 
 use super::Desk;
@@ -115,7 +116,7 @@ impl Names {
         let mut others = vec![old.key.sha256.as_str()];
         others.extend(former);
         others.extend(left.map(|(hash, _)| hash));
-        others.sort_unstable();
+        order::by(&mut others, Ord::cmp);
         others.dedup();
         for hash in others.into_iter().filter(|hash| *hash != new.sha256) {
             keys.push(self.record(hash));

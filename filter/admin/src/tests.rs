@@ -32,7 +32,9 @@ fn service(redis: bool) -> Rc<Service> {
     if redis {
         file["redis"] = json!({ "url": "http://redis:7379", "token": { "env": "REDIS_PLACE" } });
     }
-    Rc::new(Service::new(serde_json::from_value(file).unwrap(), None).unwrap())
+    let file: file::File = serde_json::from_value(file).unwrap();
+    let Value::Object(text) = serde_json::to_value(&file).unwrap() else { unreachable!("a struct is an object") };
+    Rc::new(Service::new(file, text, None).unwrap())
 }
 
 #[derive(Default)]

@@ -13,6 +13,7 @@ use sluice_core::store::redis::wire::{Command, Reply};
 use sluice_core::store::{Sums, Unavailable, day_and_month, embedded};
 use sluice_core::usage::price::MicroUsd;
 use sluice_wire::calendar;
+use sluice_wire::order;
 
 use super::answer::{Answer, Refusal};
 use super::records::{senseless, words};
@@ -121,7 +122,7 @@ impl ByDay {
         let days = from..=to;
         let Some(redis) = &desk.service.gateway.redis else {
             let found = remembered(&self, today, desk).map_err(|Unavailable(why)| Refusal::unavailable(&why))?;
-            let found = found.into_iter().filter(|(day, _)| days.contains(day)).collect();
+            let found = order::gathered(found.into_iter().filter(|(day, _)| days.contains(day)));
             let complete = from >= today.saturating_sub(1);
             return self.answer(&days, &found, complete);
         };
@@ -129,7 +130,7 @@ impl ByDay {
         let command = words(DAYS, accounts.collect(), Vec::new());
         Ok(Next::ask(command, move |reply, _| {
             let sums = sums(&reply).ok_or_else(|| senseless(&reply))?;
-            let found = days.clone().zip(sums).filter(|(_, sums)| *sums != Sums::default()).collect();
+            let found = order::gathered(days.clone().zip(sums).filter(|(_, sums)| *sums != Sums::default()));
             self.answer(&days, &found, true)
         }))
     }
@@ -219,7 +220,7 @@ impl Top {
                 *known = known.saturating_add(cost);
             }
             let mut ranks: Vec<(String, u64)> = sums.into_iter().filter(|(_, cost)| *cost > 0).collect();
-            ranks.sort_by_key(|(_, cost)| std::cmp::Reverse(*cost));
+            order::by_numbers(&mut ranks, |(_, cost)| (u64::MAX - *cost, 0));
             ranks.truncate(self.limit);
             return self.answer(from, ranks);
         };

@@ -25,6 +25,7 @@ use sluice_core::routing::{
 use sluice_core::suggest::one_of;
 use sluice_core::usage::price::Price;
 use sluice_wire::dialect::pass_through::STORED;
+use sluice_wire::order;
 
 use super::file;
 use super::mistake::{Mistake, Path, quoted};
@@ -90,9 +91,9 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
         watched_headers: watched_headers(&models),
         models,
         stored,
-        teams: file.teams.keys().cloned().collect(),
+        teams: order::gathered(file.teams.keys().cloned()),
         forbid,
-        apps: file.apps.keys().cloned().collect(),
+        apps: order::gathered(file.apps.keys().cloned()),
         index: Index::new(&rules),
         rules,
         guards,
@@ -311,7 +312,7 @@ fn alone(target: &Rc<Target>, name: String, pattern: Option<Pattern>, timeouts: 
 /// The headers that routes and stickiness ask about.
 fn watched_headers(models: &BTreeMap<String, Rc<Model>>) -> Vec<String> {
     let mut names: Vec<String> = models.values().flat_map(|model| model.way.headers()).map(str::to_owned).collect();
-    names.sort_unstable();
+    order::by(&mut names, Ord::cmp);
     names.dedup();
     names
 }

@@ -14,6 +14,7 @@ pub mod guard;
 pub mod key_hash;
 pub mod keys;
 pub mod limits;
+pub mod matching;
 pub mod mix;
 pub mod peek;
 pub mod provider;

@@ -8,12 +8,13 @@
 use std::rc::Rc;
 
 use proptest::prelude::*;
+use sluice_core::guard::Guard;
 use sluice_core::guard::finder::{Finder, Wanted};
 use sluice_core::guard::prompt::screen;
 use sluice_core::guard::schema::{MOST_STEPS, Schema};
 use sluice_core::guard::spec::Action;
 use sluice_core::guard::steps::Steps;
-use sluice_core::guard::{Guard, Match};
+use sluice_core::matching::Match;
 use sluice_core::peek::{Outline, form};
 use sluice_wire::dialect::FORMATS;
 

@@ -52,6 +52,16 @@ pub fn maybe<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) ->
     Ok(object.and_then(|object| serde_json::from_str(object).ok()))
 }
 
+/// The `usage` of an answer of which nothing else is wanted.
+pub fn usage_in<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
+    #[derive(Deserialize)]
+    struct Only<'a> {
+        #[serde(borrow, default)]
+        usage: Option<&'a RawValue>,
+    }
+    maybe(serde_json::from_slice::<Only<'a>>(body).ok()?.usage?).ok()?
+}
+
 /// Bytes of a text, or 1 for anything else that a person or program would see; 0 for `null`, `false`, `0`, `""` and `[]`.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Filled(pub usize);

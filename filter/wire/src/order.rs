@@ -1,5 +1,7 @@
-//! Sorting by numbers, compiled once for all types. The standard library's sort is compiled anew for each type, at some kilobytes
-//! each; here only numbers and places are sorted.
+//! Sorting, compiled once for all types. The standard library's sort is compiled anew for each type, at some kilobytes each; here
+//! only numbers and places are sorted.
+
+use std::cmp::Ordering;
 
 /// Puts `list` in the order of its elements' numbers; those with the same numbers keep theirs.
 pub fn by_numbers<T>(list: &mut Vec<T>, numbers: impl Fn(&T) -> (u64, u64)) {
@@ -12,8 +14,39 @@ pub fn by_numbers<T>(list: &mut Vec<T>, numbers: impl Fn(&T) -> (u64, u64)) {
         return;
     }
     places.sort_unstable();
+    arrange(list, places.into_iter().map(|(_, _, place)| place));
+}
+
+/// Puts `list` in the order that `compare` says; those that are equal keep theirs.
+pub fn by<T>(list: &mut Vec<T>, compare: impl Fn(&T, &T) -> Ordering) {
+    if list.is_sorted_by(|one, other| compare(one, other).is_le()) {
+        return;
+    }
+    let places = sorted(list.len(), &|one, other| match (list.get(one), list.get(other)) {
+        (Some(one), Some(other)) => compare(one, other),
+        _ => Ordering::Equal,
+    });
+    arrange(list, places.into_iter());
+}
+
+/// The places of so many elements, in the order that `compare` says.
+fn sorted(length: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..length).collect();
+    places.sort_unstable_by(|one, other| compare(*one, *other).then(one.cmp(other)));
+    places
+}
+
+/// Puts the element of each of these places, one after the other.
+fn arrange<T>(list: &mut Vec<T>, places: impl Iterator<Item = usize>) {
     let mut elements: Vec<Option<T>> = list.drain(..).map(Some).collect();
-    list.extend(places.into_iter().filter_map(|(_, _, place)| elements.get_mut(place)?.take()));
+    list.extend(places.filter_map(|place| elements.get_mut(place)?.take()));
+}
+
+/// A map, or a set, of all of these. `collect` would sort them first.
+pub fn gathered<T, C: Default + Extend<T>>(all: impl IntoIterator<Item = T>) -> C {
+    let mut gathered = C::default();
+    gathered.extend(all);
+    gathered
 }
 
 /// Puts those that `go_first` before the others; both keep their order. What stands before `from` stays.
@@ -44,6 +77,15 @@ mod tests {
         by_numbers(&mut list, |_| (0, 0));
         assert_eq!(list.len(), 5);
         assert_eq!(list.first(), Some(&(0, "b")));
+    }
+
+    #[test]
+    fn what_compares_as_equal_keeps_its_order() {
+        let mut list = vec![("b", 0), ("a", 1), ("b", 2), ("", 3), ("a", 4)];
+        by(&mut list, |(one, _), (other, _)| one.cmp(other));
+        assert_eq!(list, [("", 3), ("a", 1), ("a", 4), ("b", 0), ("b", 2)]);
+        by(&mut list, |(_, one), (_, other)| other.cmp(one));
+        assert_eq!(list.iter().map(|(_, number)| *number).collect::<Vec<_>>(), [4, 3, 2, 1, 0]);
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use std::rc::Rc;
 
 use sha2::{Digest as _, Sha256};
+use sluice_core::guard::Guard;
 use sluice_core::guard::finder::Wanted;
 use sluice_core::guard::spec::{Action, Side};
-use sluice_core::guard::{Guard, Match};
+use sluice_core::matching::Match;
 
 use crate::file;
 
@@ -22,7 +23,9 @@ impl Check<'_> {
     fn guard(&mut self, name: &str, guard: &file::Guard, path: &Path) -> Option<Rc<Guard>> {
         self.public_name(name, path);
         self.guard_sides(guard, path);
-        let matches = self.guard_match(&guard.matches, &path.key("match"));
+        let file::GuardMatch { key, team, app, model } = guard.matches.clone();
+        let matches = Match { key, team, app, model, provider: None };
+        self.matching(&matches, &path.key("match"));
         let wanted = self.wanted(guard, path);
         match wanted.finder() {
             Ok(finder) => {
@@ -45,26 +48,6 @@ impl Check<'_> {
             let expected = "block or log, or `on: [prompts]`: only prompts can be masked";
             self.mistake(&path.key("action"), "mask for answers", expected);
         }
-    }
-
-    fn guard_match(&mut self, matches: &file::GuardMatch, path: &Path) -> Match {
-        let file = self.file;
-        // Keys may also come from Redis, at any time.
-        if let Some(key) = matches.key.as_ref().filter(|_| file.redis.is_none()) {
-            let known: Vec<String> = file.keys.iter().map(|key| key.id.clone()).collect();
-            self.reference(key, known.iter(), &path.key("key"));
-        }
-        if let Some(team) = &matches.team {
-            self.reference(team, file.teams.keys(), &path.key("team"));
-        }
-        if let Some(app) = &matches.app {
-            self.reference(app, file.apps.keys(), &path.key("app"));
-        }
-        if let Some(model) = &matches.model {
-            self.reference(model, file.models.keys(), &path.key("model"));
-        }
-        let file::GuardMatch { key, team, app, model } = matches.clone();
-        Match { key, team, app, model }
     }
 
     fn wanted(&mut self, guard: &file::Guard, path: &Path) -> Wanted {

@@ -8,7 +8,7 @@ use sluice_core::key_hash::KeyHash;
 use sluice_core::keys::caller::{Caller, Credential};
 use sluice_core::keys::spec::Control;
 use sluice_core::keys::{Cidr, Forbidden, Glob};
-use sluice_core::limits::spec::Match;
+use sluice_core::matching::Match;
 use sluice_core::suggest::one_of;
 use sluice_wire::calendar;
 

@@ -9,6 +9,7 @@ use sluice_core::routing::pattern::Pattern;
 use sluice_core::routing::{target::Model, timeouts::Timeouts};
 use sluice_core::suggest::one_of;
 use sluice_core::usage::price::Price;
+use sluice_wire::order;
 
 use super::super::file;
 use super::super::mistake::{Path, quoted};
@@ -69,8 +70,8 @@ pub(super) fn names(file: &file::File, models: &BTreeMap<String, Rc<Model>>, tim
             (None, _) => drop(aliases.insert(alias.clone(), name.clone())),
         }
     }
-    general.sort_by_cached_key(|(pattern, _)| pattern.rank());
-    patterns.sort_by_cached_key(|(pattern, _)| pattern.rank());
+    order::by(&mut general, |(one, _), (other, _)| one.rank().cmp(&other.rank()));
+    order::by(&mut patterns, |(one, _), (other, _)| one.rank().cmp(&other.rank()));
     Names { aliases, general, patterns, direct: direct(models, timeouts), known: known(file, models) }
 }
 
@@ -87,7 +88,7 @@ fn direct(models: &BTreeMap<String, Rc<Model>>, timeouts: Timeouts) -> Vec<(Patt
         }
     }
     let mut direct: Vec<_> = direct.into_values().collect();
-    direct.sort_by_cached_key(|(pattern, _)| pattern.rank());
+    order::by(&mut direct, |(one, _), (other, _)| one.rank().cmp(&other.rank()));
     direct
 }
 
@@ -106,7 +107,8 @@ fn known(file: &file::File, models: &BTreeMap<String, Rc<Model>>) -> BTreeMap<St
         price: file.prices.models.get(name).and_then(|price| Price::try_from(price).ok()),
         capabilities: file.capabilities.get(name).map(Capabilities::from),
     };
-    priced.chain(stated).filter(|name| !name.contains('*')).map(|name| (name.clone(), known(name))).collect()
+    let names = priced.chain(stated).filter(|name| !name.contains('*'));
+    order::gathered(names.map(|name| (name.clone(), known(name))))
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@
 //! budget matches the two. Keys that are kept elsewhere are not known here; theirs is refused when it happens.
 
 use sluice_core::keys::Glob;
-use sluice_core::limits::spec::Match;
+use sluice_core::matching::Match;
 use sluice_core::routing::pattern::{Pattern, shape};
+use sluice_core::store::dimension::Dimension;
 use sluice_core::usage::price::Price;
+use sluice_wire::order;
 
 use super::super::file;
 use super::super::mistake::{Path, quoted};
@@ -60,7 +62,7 @@ impl Check<'_> {
     pub(super) fn target_name(&mut self, name: &str, path: &Path) {
         let targets = self.file.models.values().flat_map(|model| &model.targets);
         let mut known: Vec<String> = targets.clone().map(file::Target::price_name).collect();
-        known.sort_unstable();
+        order::by(&mut known, Ord::cmp);
         known.dedup();
         let misspelt = |target: &file::Target| {
             !self.file.providers.contains_key(&target.provider) && name.ends_with(&format!("/{}", target.model))
@@ -152,15 +154,11 @@ impl Counted<'_> {
     /// Whether some key's request for `model`, served by `target`, is certainly counted: because the model is what was asked
     /// for, or because the budget itself leads to it.
     fn counts(&self, file: &file::File, model: &str, target: &file::Target) -> bool {
-        let Match { key, team, app, model: only, provider } = &self.matches;
         let led = self.budget.then_model.as_deref() == Some(model);
-        let fits = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
-        fits(provider, &target.provider)
-            && (led || fits(only, model))
+        self.matches.allows(Dimension::Provider, Some(&target.provider))
+            && (led || self.matches.allows(Dimension::Model, Some(model)))
             && file.keys.iter().any(|holder| {
-                fits(key, &holder.id)
-                    && fits(team, &holder.team)
-                    && (app.is_none() || *app == holder.app)
+                self.matches.is_about(&holder.id, &holder.team, holder.app.as_deref())
                     && !holder.revoked
                     && (led || may_ask(holder, model))
             })

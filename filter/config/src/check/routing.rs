@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use sluice_core::keys::Glob;
+use sluice_core::matching;
 use sluice_core::routing::cells::circuit::Settings;
 use sluice_core::routing::patience::Patience;
 use sluice_core::routing::spec::Sticky;
@@ -118,12 +119,9 @@ impl Check<'_> {
                 "at least one condition: without any, no route behind this one is ever taken",
             );
         }
-        if let Some(team) = &matches.team {
-            self.reference(team, self.file.teams.keys(), &path.key("team"));
-        }
-        if let Some(app) = &matches.app {
-            self.reference(app, self.file.apps.keys(), &path.key("app"));
-        }
+        let file::RouteMatch { key, team, app, .. } = matches.clone();
+        let whose = matching::Match { key, team, app, ..Default::default() };
+        self.matching(&whose, path);
         for name in matches.headers.keys() {
             self.header_name(name, &path.key("headers").key(name));
         }
@@ -133,11 +131,8 @@ impl Check<'_> {
             let expected = format!("at least min_input_tokens, {least}");
             self.mistake(&path.key("max_input_tokens"), most.to_string(), expected);
         }
-        let shared = |name: &Option<String>| name.as_deref().map(Rc::from);
         Match {
-            key: shared(&matches.key),
-            team: shared(&matches.team),
-            app: shared(&matches.app),
+            whose,
             headers: matches
                 .headers
                 .iter()
@@ -305,6 +300,8 @@ mod tests {
                 "models.m.routes[0].targets[0]: found \"q/x\", expected one of: p/x,",
             ),
             (r#""routes":[{"match":{"team":"u"}}]"#, "models.m.routes[0].match.team: found \"u\""),
+            (r#""routes":[{"match":{"key":"nobody"}}]"#, "models.m.routes[0].match.key: found \"nobody\""),
+            (r#""routes":[{"match":{"app":"a"}}]"#, "models.m.routes[0].match.app: found \"a\""),
             (
                 r#""routes":[{"match":{"headers":{"Authorization":"*"}}}]"#,
                 "models.m.routes[0].match.headers.Authorization: found \"Authorization\", expected a header that is no",

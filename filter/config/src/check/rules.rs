@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use sluice_core::limits::spec::Match;
 use sluice_core::limits::{Rule, Unit};
+use sluice_core::matching::Match;
 use sluice_core::routing::target::Model;
 use sluice_core::store::Gauge;
 use sluice_core::store::dimension::Dimension;
+use sluice_wire::order;
 
 use crate::file::{Budget, Limits};
 
@@ -68,39 +69,43 @@ impl Check<'_> {
 
     /// Whom a rule is about: everyone named exists. What it counts by comes back sorted.
     fn scope(&mut self, matches: &Match, per: &[Dimension], path: &Path) -> Vec<Dimension> {
-        let file = self.file;
-        let place = path.key("match");
-        // Keys may also come from Redis, at any time.
-        if let Some(key) = matches.key.as_ref().filter(|_| file.redis.is_none()) {
-            self.existing(key, file.keys.iter().map(|key| &key.id), &place.key("key"));
-        }
-        if let Some(team) = &matches.team {
-            self.existing(team, file.teams.keys(), &place.key("team"));
-        }
-        if let Some(app) = &matches.app {
-            self.existing(app, file.apps.keys(), &place.key("app"));
-        }
-        if let Some(model) = &matches.model {
-            self.existing(model, file.models.keys(), &place.key("model"));
-        }
-        if let Some(provider) = &matches.provider {
-            self.existing(provider, file.providers.keys(), &place.key("provider"));
-        }
+        self.matching(matches, &path.key("match"));
         let mut sorted: Vec<Dimension> = Vec::with_capacity(per.len());
         for (index, dimension) in per.iter().enumerate() {
             let path = path.key("per").index(index);
             let name = dimension.name();
             if sorted.contains(dimension) {
                 self.mistake(&path, format!("{name:?} again"), "each of them once");
-            } else if dimension.fixed_by(matches).is_some() {
+            } else if matches.fixed(*dimension).is_some() {
                 let expected = "one that `match` leaves open: requests that match have only one value of this one";
                 self.mistake(&path, format!("{name:?}"), expected);
             } else {
                 sorted.push(*dimension);
             }
         }
-        sorted.sort_unstable();
+        order::by_numbers(&mut sorted, |dimension| (*dimension as u64, 0));
         sorted
+    }
+
+    /// Everyone exists whom a rule, a guardrail or a route is about.
+    pub(super) fn matching(&mut self, matches: &Match, path: &Path) {
+        let file = self.file;
+        // Keys may also come from Redis, at any time.
+        if let Some(key) = matches.key.as_ref().filter(|_| file.redis.is_none()) {
+            self.existing(key, file.keys.iter().map(|key| &key.id), &path.key("key"));
+        }
+        if let Some(team) = &matches.team {
+            self.existing(team, file.teams.keys(), &path.key("team"));
+        }
+        if let Some(app) = &matches.app {
+            self.existing(app, file.apps.keys(), &path.key("app"));
+        }
+        if let Some(model) = &matches.model {
+            self.existing(model, file.models.keys(), &path.key("model"));
+        }
+        if let Some(provider) = &matches.provider {
+            self.existing(provider, file.providers.keys(), &path.key("provider"));
+        }
     }
 
     /// A name in a rule: also a mistake when there is none of its kind at all.

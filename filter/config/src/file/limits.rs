@@ -1,7 +1,7 @@
 //! Limits and budgets: of keys, teams, apps, models and providers, and of combinations.
 
 use serde::{Deserialize, Serialize};
-use sluice_core::limits::spec::Match;
+use sluice_core::matching::Match;
 use sluice_core::store::dimension::Dimension;
 
 use super::{is_default, is_false};

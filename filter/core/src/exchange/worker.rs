@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use sluice_wire::error::ErrorKind;
+use sluice_wire::order;
 use sluice_wire::time::Time;
 
 use crate::batch::{self, book, book::Page};
@@ -115,7 +116,7 @@ impl Worker {
             None => Remote::new(settings),
         });
         let (gate, memory) = (self.gate.clone(), self.memory.clone());
-        let named: BTreeSet<&str> = gateway.targets().map(|target| target.cells.id()).collect();
+        let named: BTreeSet<&str> = order::gathered(gateway.targets().map(|target| target.cells.id()));
         memory.keep_targets(|id| named.contains(id));
         let generation = memory.begins();
         Self { gateway, gate, remote, memory, generation }

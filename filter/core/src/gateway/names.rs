@@ -9,6 +9,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use sluice_wire::order;
+
 use crate::keys::Glob;
 use crate::routing::capabilities::Capabilities;
 use crate::routing::cells::Cells;
@@ -153,7 +155,7 @@ impl Gateway {
     /// targets could ask for. `direct`: behind them also those of targets.
     pub fn known_names(&self, direct: bool) -> Vec<String> {
         let exact = self.models.values().filter(|model| model.pattern.is_none()).map(|model| model.name.clone());
-        let mut names: BTreeSet<String> = exact.chain(self.names.aliases.keys().cloned()).collect();
+        let mut names: BTreeSet<String> = order::gathered(exact.chain(self.names.aliases.keys().cloned()));
         names.extend(self.models.values().flat_map(|model| self.known_of(model)));
         let mut targets: BTreeSet<String> = BTreeSet::new();
         if direct {
@@ -169,7 +171,7 @@ impl Gateway {
         let patterns = self.models.values().filter(|model| model.pattern.is_some());
         let mut known = Vec::new();
         for model in patterns {
-            for name in self.known_of(model).collect::<BTreeSet<_>>() {
+            for name in order::gathered::<_, BTreeSet<_>>(self.known_of(model)) {
                 let found = self.find(&name, false).filter(|found| found.model.name == model.name);
                 let targets = found.into_iter().flat_map(|found| found.model.targets.clone());
                 let is_known = |target: &Rc<Target>| self.names.known.contains_key(&target.name);

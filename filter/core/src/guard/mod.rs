@@ -10,6 +10,8 @@ use sluice_wire::error::{ApiError, ErrorKind};
 
 use crate::guard::spec::{Action, Side};
 use crate::keys::caller::Caller;
+use crate::matching::Match;
+use crate::store::dimension::Dimension;
 
 pub mod answer;
 mod asked;
@@ -35,7 +37,7 @@ use finder::Finder;
 pub struct Guard {
     /// Its name in the gateway file.
     pub name: String,
-    /// Whose requests; `None` is everybody's.
+    /// Whose requests. It knows no provider: a prompt is looked at before one is chosen.
     pub matches: Match,
     /// Which texts it looks at.
     pub sides: Vec<Side>,
@@ -47,29 +49,13 @@ pub struct Guard {
     pub digest: [u8; 32],
 }
 
-/// Whose requests a guardrail is about.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[expect(missing_docs, reason = "their names say it")]
-pub struct Match {
-    pub key: Option<String>,
-    pub team: Option<String>,
-    pub app: Option<String>,
-    pub model: Option<String>,
-}
-
-impl Match {
-    fn holds(&self, caller: &Caller, model: &str) -> bool {
-        let is = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
-        is(&self.key, &caller.key_id)
-            && is(&self.team, &caller.team)
-            && is(&self.app, caller.app.as_deref().unwrap_or_default())
-            && is(&self.model, model)
-    }
-}
-
 /// The guardrails that look at this side of a caller's requests for a model.
 pub fn concerning(guards: &[Rc<Guard>], side: Side, caller: &Caller, model: &str) -> Vec<Rc<Guard>> {
-    let concerns = |guard: &&Rc<Guard>| guard.sides.contains(&side) && guard.matches.holds(caller, model);
+    let concerns = |guard: &&Rc<Guard>| {
+        guard.sides.contains(&side)
+            && guard.matches.is_about(&caller.key_id, &caller.team, caller.app.as_deref())
+            && guard.matches.allows(Dimension::Model, Some(model))
+    };
     guards.iter().filter(concerns).cloned().collect()
 }
 

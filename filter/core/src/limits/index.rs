@@ -65,7 +65,7 @@ impl Index {
         let of = Subject { key, team, app, ..nobody() };
         let groups = [self.keys.get(key), self.teams.get(team), app.and_then(|app| self.apps.get(app))];
         let named = groups.into_iter().flatten().flatten().chain(&self.callers);
-        let about = named.filter(|rule| rule.is_about(key, team, app));
+        let about = named.filter(|rule| rule.matches.is_about(key, team, app));
         own.iter().chain(about).map(|rule| Applied::new(rule, &of)).collect()
     }
 

@@ -5,13 +5,12 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::spec::Match;
+use crate::matching::Match;
 use crate::store::Gauge;
 use crate::store::dimension::Dimension;
 
 mod index;
 mod scope;
-pub mod spec;
 
 pub use index::{Applied, Index};
 pub use scope::{DIMENSIONS, Subject};

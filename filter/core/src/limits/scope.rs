@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use crate::limits::spec::Match;
+use crate::matching::Match;
 use crate::store::dimension::Dimension;
 use crate::store::{Gauge, Meter};
 
@@ -24,17 +24,6 @@ impl Dimension {
             Self::Model => "model",
             Self::Provider => "provider",
             Self::Team => "team",
-        }
-    }
-
-    /// The value that a rule is bound to.
-    pub fn fixed_by(self, matches: &Match) -> Option<&str> {
-        match self {
-            Self::App => matches.app.as_deref(),
-            Self::Key => matches.key.as_deref(),
-            Self::Model => matches.model.as_deref(),
-            Self::Provider => matches.provider.as_deref(),
-            Self::Team => matches.team.as_deref(),
         }
     }
 }
@@ -91,13 +80,12 @@ pub(super) fn gauge_name(gauge: Gauge) -> &'static str {
 impl Rule {
     /// Whether it tells requests apart by this.
     pub fn holds(&self, dimension: Dimension) -> bool {
-        dimension.fixed_by(&self.matches).is_some() || self.per.contains(&dimension)
+        self.matches.fixed(dimension).is_some() || self.per.contains(&dimension)
     }
 
     /// Whether it can be about requests for this model at this provider, whoever asks.
     pub fn fits(&self, model: &str, provider: &str) -> bool {
-        let same = |fixed: &Option<String>, value: &str| fixed.as_deref().is_none_or(|fixed| fixed == value);
-        same(&self.matches.model, model) && same(&self.matches.provider, provider)
+        self.matches.allows(Dimension::Model, Some(model)) && self.matches.allows(Dimension::Provider, Some(provider))
     }
 
     /// The counter that counts this request; `None` when the rule counts nothing.
@@ -143,7 +131,7 @@ impl Rule {
     pub fn label(&self) -> String {
         let mut label = String::new();
         for dimension in DIMENSIONS.into_iter().filter(|dimension| self.holds(*dimension)) {
-            match dimension.fixed_by(&self.matches) {
+            match self.matches.fixed(dimension) {
                 Some(value) => label += &format!("{}={value:?},", dimension.name()),
                 None => label += &format!("{},", dimension.name()),
             }
@@ -159,13 +147,6 @@ impl Rule {
     /// Whom it is about is one of these, so that it is no one else's.
     pub(super) fn knows_callers(&self) -> bool {
         [Dimension::Key, Dimension::Team, Dimension::App].into_iter().any(|dimension| self.holds(dimension))
-    }
-
-    pub(super) fn is_about(&self, key: &str, team: &str, app: Option<&str>) -> bool {
-        let Match { key: its_key, team: its_team, app: its_app, .. } = &self.matches;
-        its_key.as_deref().is_none_or(|its| its == key)
-            && its_team.as_deref().is_none_or(|its| its == team)
-            && its_app.as_deref().is_none_or(|its| app == Some(its))
     }
 }
 

@@ -1,14 +1,15 @@
 //! What is configured of the way that a model's requests take: checked, and ready to be followed.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use sluice_wire::time::Time;
 
 use crate::keys::Glob;
 use crate::keys::caller::Caller;
+use crate::matching;
 use crate::routing::spec::{Delivery, Need, Sticky, Strategy, Trigger};
 use crate::routing::timeouts::Timeouts;
+use crate::store::dimension::Dimension;
 
 use super::hints::Hints;
 use super::needs::Needs;
@@ -104,12 +105,8 @@ pub struct Route {
 /// Which requests; what is `None` or empty matches any.
 #[derive(Debug, Clone, Default)]
 pub struct Match {
-    /// One key's.
-    pub key: Option<Rc<str>>,
-    /// One team's.
-    pub team: Option<Rc<str>>,
-    /// One application's.
-    pub app: Option<Rc<str>>,
+    /// One key's, one team's, one application's.
+    pub whose: matching::Match,
     /// Those with these headers: the name in lower case.
     pub headers: Vec<(String, Glob)>,
     /// Those whose prompt has at least so many tokens.
@@ -135,12 +132,11 @@ impl Match {
     }
 
     fn conditions(&self, caller: &Caller, needs: &Needs, hints: &Hints, now: Time) -> [(&'static str, bool); 8] {
-        let is = |wanted: &Option<Rc<str>>, is: Option<&str>| wanted.as_deref().is_none_or(|wanted| is == Some(wanted));
         let header = |(name, glob): &(String, Glob)| hints.header(name).is_some_and(|value| glob.matches(value));
         [
-            ("key", is(&self.key, Some(&caller.key_id))),
-            ("team", is(&self.team, Some(&caller.team))),
-            ("app", is(&self.app, caller.app.as_deref())),
+            ("key", self.whose.allows(Dimension::Key, Some(&caller.key_id))),
+            ("team", self.whose.allows(Dimension::Team, Some(&caller.team))),
+            ("app", self.whose.allows(Dimension::App, caller.app.as_deref())),
             ("headers", self.headers.iter().all(header)),
             ("min_input_tokens", needs.input_tokens >= self.min_input_tokens),
             ("max_input_tokens", self.max_input_tokens.is_none_or(|most| needs.input_tokens <= most)),

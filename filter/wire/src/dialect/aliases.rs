@@ -15,6 +15,7 @@ use std::collections::{HashMap, HashSet};
 use sha2::{Digest, Sha256};
 
 use crate::conversation::{Guises, Message, Part, Request, ToolChoice};
+use crate::order;
 
 /// Which texts a format takes, in ASCII.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,7 +202,7 @@ fn names(request: &mut Request, rule: &Rule) -> Vec<(String, String)> {
         alias.clone_into(name);
     }
     let mut changed: Vec<(String, String)> = given.into_iter().map(|(name, alias)| (alias, name)).collect();
-    changed.sort_unstable();
+    order::by(&mut changed, Ord::cmp);
     changed
 }
 

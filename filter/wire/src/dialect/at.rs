@@ -16,6 +16,16 @@ pub fn content(index: usize, message: &Message, part: Option<&Part>) -> String {
     }
 }
 
+/// What a message cannot hold, and the part that is it.
+pub type Misplaced<'a> = (&'static str, Option<&'a Part>);
+
+/// The provider has no place for what a message of OpenAI's shape cannot hold.
+pub fn misplaced(index: usize, message: &Message, (what, part): Misplaced<'_>) -> ApiError {
+    let path = content(index, message, part);
+    let message = format!("'{path}' holds {what} that the provider has no place for.");
+    ApiError::unsupported(path, message)
+}
+
 /// Where in the request something stands, in OpenAI's terms.
 #[derive(Debug, Clone, Copy)]
 pub struct At {

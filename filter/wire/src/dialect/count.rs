@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::ApiError;
 
 use super::client::{Asks, Client, Shape};
-use super::openai::{self, error};
-use super::provider::{Departures, EVENTS, Headers, Provider, Serves};
+use super::openai;
+use super::provider::{Provider, Serves};
 use super::{Glance, Id, anthropic, responses};
 
 /// A format that counts the tokens of another format's prompts.
@@ -46,28 +46,19 @@ static COUNT_TOKENS_AT: Provider = Provider {
     id: Id::CountTokens,
     path: |_, _| "/messages/count_tokens".to_owned(),
     headers: &anthropic::HEADERS,
-    departs: Departures::NONE,
-    envelope: None,
     bytes_per_100_tokens: 350,
-    stream_type: EVENTS,
     read_error: |status, _, body| anthropic::read_error(status, body),
     peek_response: Some(|body| peek(body, anthropic::peek_response)),
-    usage_of: |_| None,
     serves: Serves::TokenCount,
+    ..openai::PROVIDER
 };
 
 static INPUT_TOKENS_AT: Provider = Provider {
     id: Id::InputTokens,
     path: |_, _| "/responses/input_tokens".to_owned(),
-    headers: &Headers::OPENAI,
-    departs: Departures::NONE,
-    envelope: None,
-    bytes_per_100_tokens: 400,
-    stream_type: EVENTS,
-    read_error: |status, _, body| error::read(status, body),
     peek_response: Some(|body| peek(body, responses::peek_response)),
-    usage_of: |_| None,
     serves: Serves::TokenCount,
+    ..openai::PROVIDER
 };
 
 /// An answer.

@@ -12,7 +12,7 @@ use crate::lenient::{Tokens, maybe};
 
 use super::client::{Asks, Client, Shape};
 use super::openai::{self, error};
-use super::provider::{Departures, EVENTS, Headers, Provider, Serves};
+use super::provider::Provider;
 use super::{Glance, Id};
 
 /// Endpoints that ask a model: by POST, with its name in the body, which is JSON or a form.
@@ -66,19 +66,7 @@ const fn makes_images(client: Client) -> Client {
 }
 
 const fn provider(id: Id, path: fn(&str, bool) -> String) -> Provider {
-    Provider {
-        id,
-        path,
-        headers: &Headers::OPENAI,
-        departs: Departures::NONE,
-        envelope: None,
-        bytes_per_100_tokens: 400,
-        stream_type: EVENTS,
-        read_error: |status, _, body| error::read(status, body),
-        peek_response: Some(peek),
-        usage_of,
-        serves: Serves::PassedThrough,
-    }
+    Provider { id, path, peek_response: Some(peek), usage_of, ..openai::PROVIDER }
 }
 
 /// The usage of an answer that is JSON, or the error that it is.

@@ -22,7 +22,7 @@ fn a_guardrail_without_more_words_blocks_both_ways_for_everybody() {
     let guard = &gateway.guards[0];
     assert_eq!((guard.name.as_str(), guard.action), ("g", Action::Block));
     assert_eq!(guard.sides, [Side::Prompts, Side::Answers]);
-    assert_eq!(guard.matches, sluice_core::guard::Match::default());
+    assert_eq!(guard.matches, sluice_core::matching::Match::default());
 }
 
 #[test]
@@ -43,6 +43,7 @@ fn each_mistake_is_named_with_what_would_be_right() {
         (r#"{"patterns":{"a b":"x"}}"#, "guards.g.patterns[\"a b\"]: found \"a b\", expected 1 to 64 letters"),
         (r#"{"words":["a"],"match":{"model":"n"}}"#, "guards.g.match.model: found \"n\""),
         (r#"{"words":["a"],"match":{"team":"u"}}"#, "guards.g.match.team: found \"u\""),
+        (r#"{"words":["a"],"match":{"app":"a"}}"#, "guards.g.match.app: found \"a\", expected no such field"),
     ] {
         let mistakes = compile(guard).unwrap_err();
         let told: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();

@@ -1,4 +1,4 @@
-use sluice_core::limits::spec::Match;
+use sluice_core::matching::Match;
 use sluice_core::usage::price::Rate;
 
 use super::super::super::Mistake;

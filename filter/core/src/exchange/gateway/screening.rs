@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use sluice_wire::error::ApiError;
+use sluice_wire::order;
 
 use crate::gateway::Gateway;
 use crate::guard::answer::{Checks, Format};
@@ -38,7 +39,7 @@ impl Exchange {
     pub(super) fn masked(&self) -> Vec<String> {
         let masked = self.trail.findings.iter().filter(|finding| finding.action == Action::Mask);
         let mut labels: Vec<String> = masked.map(|finding| finding.label.clone()).collect();
-        labels.sort_unstable();
+        order::by(&mut labels, Ord::cmp);
         labels.dedup();
         labels
     }

@@ -2,9 +2,9 @@
 
 use sluice_wire::conversation::Choice;
 
-use crate::guard::Match;
 use crate::guard::finder::Wanted;
 use crate::guard::spec::Detector;
+use crate::matching::Match;
 
 use super::*;
 #[cfg(target_arch = "wasm32")]

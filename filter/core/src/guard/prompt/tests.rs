@@ -1,9 +1,9 @@
 //! What becomes of bodies.
 
-use crate::guard::Match;
 use crate::guard::finder::Wanted;
 use crate::guard::places::each_place;
 use crate::guard::spec::Detector;
+use crate::matching::Match;
 
 use super::*;
 #[cfg(target_arch = "wasm32")]

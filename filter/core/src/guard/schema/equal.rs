@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::Value;
+use sluice_wire::order;
 
 use crate::guard::steps::{Spent, Steps, steps};
 
@@ -46,7 +47,7 @@ pub(super) fn has_repeats(items: &[Value], taken: &Steps) -> Result<bool, Spent>
         prints.push((fingerprint(item, taken)?, item));
     }
     taken.take(steps(items.len()).saturating_mul(u64::from(items.len().checked_ilog2().unwrap_or_default())))?;
-    prints.sort_unstable_by_key(|(print, _)| *print);
+    order::by_numbers(&mut prints, |(print, _)| (*print, 0));
     for alike in prints.chunk_by(|(one, _), (other, _)| one == other) {
         for (index, (_, item)) in alike.iter().enumerate() {
             for (_, other) in alike.iter().take(index) {

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use sluice_wire::hex;
+use sluice_wire::order;
 use sluice_wire::time::Time;
 
 use crate::store::{Batch, Delta, Gauge, Global, Meter, SharedData, Unavailable};
@@ -59,7 +60,7 @@ pub fn collect(
             set_aside(&mut page, &known, named, envoy, &now);
         }
         if page.write().is_ok() {
-            let used: BTreeSet<&str> = known.values().map(|name| &**name).collect();
+            let used: BTreeSet<&str> = order::gathered(known.values().map(|name| &**name));
             names.tidy(shared, |name| used.contains(name), &now);
             return Ok((page.progress.telling != page.progress.told).then(|| batch(&page, place, &known, named, &now)));
         }
@@ -72,7 +73,7 @@ pub fn collect(
 pub fn apply(shared: &dyn SharedData, batch: &Batch, globals: &[Global], now: Time) -> Result<(), Unavailable> {
     let now = Moment::of(now);
     let learned: BTreeMap<Id, u64> =
-        batch.deltas.iter().zip(globals).map(|(delta, global)| (id_of(delta), global.used)).collect();
+        order::gathered(batch.deltas.iter().zip(globals).map(|(delta, global)| (id_of(delta), global.used)));
     update(shared, batch.place, Reach::Everywhere, &now, |page| {
         let progress = page.progress;
         if (progress.telling, hex::encoded(&progress.teller)) != (batch.number, batch.envoy.to_string())
@@ -94,7 +95,7 @@ pub fn apply(shared: &dyn SharedData, batch: &Batch, globals: &[Global], now: Ti
 
 /// The names of a page's records.
 fn by_id(names: &Names, page: &Page<'_>, now: &Moment) -> BTreeMap<Id, Rc<str>> {
-    let windows: BTreeSet<u64> = page.cells(now).map(|(_, cell, _)| window_of(&cell)).collect();
+    let windows: BTreeSet<u64> = order::gathered(page.cells(now).map(|(_, cell, _)| window_of(&cell)));
     let mut known = BTreeMap::new();
     for name in names.iter() {
         let ids = windows.iter().map(|window| Id::of_name(name, *window));

@@ -24,6 +24,10 @@ pub mod settle;
 pub mod sync;
 pub mod wire;
 
+/// What several scripts begin with.
+const METERS: &str = include_str!("lua/meters.lua");
+const LEASES: &str = include_str!("lua/leases.lua");
+
 /// The largest number that Lua counts exactly. More of anything is counted as this many.
 const EXACT: u64 = 1 << 53;
 

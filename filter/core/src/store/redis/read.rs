@@ -1,11 +1,11 @@
 //! Meters as they are, for reports: nothing is taken. What was lost is given back first.
 
 use super::wire::{Command, Reply, Script};
-use super::{Numbers, letter, names, senseless, text};
+use super::{LEASES, METERS, Numbers, letter, names, senseless, text};
 use crate::store::{Meter, Reading, Unavailable};
 
 pub(super) static SCRIPT: Script = Script {
-    source: concat!(include_str!("lua/meters.lua"), include_str!("lua/leases.lua"), include_str!("lua/read.lua")),
+    source: &[METERS, LEASES, include_str!("lua/read.lua")],
     sha1: "dbb3810351603f293f8746585e1ea761328bce32",
 };
 

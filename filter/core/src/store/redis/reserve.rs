@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::wire::{Command, Reply, Script};
-use super::{Keys, Numbers, exact, letter, names, senseless, text};
+use super::{Keys, LEASES, METERS, Numbers, exact, letter, names, senseless, text};
 use crate::store::{Obstacle, Order, Reading, Take, Unavailable, Verdict};
 
 pub(super) static SCRIPT: Script = Script {
-    source: concat!(include_str!("lua/meters.lua"), include_str!("lua/leases.lua"), include_str!("lua/reserve.lua")),
+    source: &[METERS, LEASES, include_str!("lua/reserve.lua")],
     sha1: "5dfc84d285f6f2f7474387b0d5a07085ff4d24ed",
 };
 

@@ -4,12 +4,10 @@ use crate::store::dimension::Dimension;
 use crate::store::{NOTED, Settled, Settlement, Sums, Unavailable, day_and_month};
 
 use super::wire::{Command, Reply, Script};
-use super::{Keys, exact, letter, names, senseless};
+use super::{Keys, METERS, exact, letter, names, senseless};
 
-pub(super) static SCRIPT: Script = Script {
-    source: concat!(include_str!("lua/meters.lua"), include_str!("lua/settle.lua")),
-    sha1: "35789357cbedbbd2af4ad1b28148e820e88eeb9c",
-};
+pub(super) static SCRIPT: Script =
+    Script { source: &[METERS, include_str!("lua/settle.lua")], sha1: "35789357cbedbbd2af4ad1b28148e820e88eeb9c" };
 
 /// As many settlements as one call should carry: Redis does nothing else meanwhile.
 pub const LARGEST_BATCH: usize = 64;

@@ -4,13 +4,11 @@
 //! mode's: Envoys of both modes on one Redis do not see each other's.
 
 use super::wire::{Command, Reply, Script};
-use super::{EXACT, Numbers, letter, names, senseless, text};
+use super::{EXACT, METERS, Numbers, letter, names, senseless, text};
 use crate::store::{Batch, Delta, Global, Unavailable};
 
-pub(super) static SCRIPT: Script = Script {
-    source: concat!(include_str!("lua/meters.lua"), include_str!("lua/sync.lua")),
-    sha1: "d1625da60b5914dc458291a3913523b0c6333fe6",
-};
+pub(super) static SCRIPT: Script =
+    Script { source: &[METERS, include_str!("lua/sync.lua")], sha1: "d1625da60b5914dc458291a3913523b0c6333fe6" };
 
 /// Adds a batch once, however often it is sent. Of an Envoy's batches of one place, each is sent until it is answered, and
 /// none before: so the number of the last one is all that Redis remembers.

@@ -22,8 +22,8 @@ use crate::store::redis::settings::Redis;
 /// A script and the SHA-1 of its text, by which Redis knows it once it has run.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Script {
-    /// Lua.
-    pub source: &'static str,
+    /// Lua, in parts: scripts have some in common.
+    pub source: &'static [&'static str],
     /// 40 hexadecimal digits.
     pub sha1: &'static str,
 }
@@ -51,7 +51,7 @@ impl Command {
 
     /// The same run with the script's text: for a Redis that does not know it. `None` for what is no such run.
     pub fn with_source(&self) -> Option<Self> {
-        let mut words = vec!["EVAL".to_owned(), self.script?.source.to_owned()];
+        let mut words = vec!["EVAL".to_owned(), self.script?.source.concat()];
         words.extend(self.words.iter().skip(2).cloned());
         Some(Self { words, script: None })
     }
@@ -305,7 +305,7 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    static SCRIPT: Script = Script { source: "return ARGV[1]", sha1: "098e0f0d1448c0a81dafe820f66d460eb09263da" };
+    static SCRIPT: Script = Script { source: &["return ARGV[1]"], sha1: "098e0f0d1448c0a81dafe820f66d460eb09263da" };
 
     fn wire(protocol: Protocol) -> Wire {
         Wire::new(&Redis {

@@ -8,6 +8,7 @@ use crate::dialect::Glance;
 use crate::dialect::bare;
 use crate::dialect::few::Few;
 use crate::dialect::functions::Input;
+use crate::dialect::out;
 use crate::dialect::tiers;
 use crate::error::ApiError;
 use crate::lenient::maybe;
@@ -129,10 +130,7 @@ pub(super) fn write(response: &Response) -> Vec<u8> {
             response.service_tier.as_deref().and_then(tiers::anthropics),
         ),
     };
-    let mut out = Vec::with_capacity(1024);
-    // Strings, numbers and checked JSON into a `Vec` cannot fail.
-    let _ = serde_json::to_writer(&mut out, &message);
-    out
+    out::body(&message)
 }
 
 /// What a part of an answer becomes; parts that no assistant says are left out.

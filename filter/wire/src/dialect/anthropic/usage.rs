@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::conversation::Usage;
 use crate::extras::{Extras, Tier, Tool};
-use crate::lenient::{Text, Tokens, maybe};
+use crate::lenient::{Text, Tokens, maybe, usage_in};
 
 /// `usage` as it came: every field may be missing, and a missing one keeps what was known.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -60,12 +60,7 @@ struct DetailsOut {
 
 /// The usage in an answer of which nothing else is wanted.
 pub(super) fn of(body: &[u8]) -> Option<Usage> {
-    #[derive(Deserialize)]
-    struct Only {
-        #[serde(default, deserialize_with = "maybe")]
-        usage: Option<UsageIn>,
-    }
-    serde_json::from_slice::<Only>(body).ok()?.usage.map(|usage| usage.inclusive())
+    usage_in::<UsageIn>(body).map(|usage| usage.inclusive())
 }
 
 impl UsageIn {

@@ -26,9 +26,10 @@ use crate::dialect::claude::{self, Choice, DEFAULT_MAX_TOKENS, Plan, Sampling, T
 use crate::dialect::functions::Schema;
 use crate::dialect::hints::{ANSWER_JSON, Dropped};
 use crate::dialect::models::claude::Claude;
+use crate::dialect::out;
 use crate::dialect::schema;
 use crate::dialect::turns;
-use crate::error::{ApiError, ErrorKind};
+use crate::error::ApiError;
 
 use super::block::{Block, CacheControl, Content};
 use super::turns::Turns;
@@ -156,10 +157,7 @@ pub(super) fn write(request: &Request, model: &str, envelope: Envelope<'_>) -> R
         system: turns.system,
         messages: turns.turns,
     };
-    let mut bytes = Vec::with_capacity(1024);
-    serde_json::to_writer(&mut bytes, &body)
-        .map_err(|_| ApiError::new(500, ErrorKind::Server, "The provider's request cannot be written."))?;
-    Ok(Written { body: bytes, dropped: dropped.0 })
+    Ok(Written { body: out::body(&body), dropped: dropped.0 })
 }
 
 fn tier(request: &Request, envelope: Envelope<'_>, dropped: &mut Dropped) -> Option<&'static str> {

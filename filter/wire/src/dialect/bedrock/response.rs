@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use crate::conversation::{Choice, Part, Response, Usage};
 use crate::dialect::few::Few;
 use crate::error::ApiError;
-use crate::lenient::maybe;
+use crate::lenient::{maybe, usage_in};
 
 use super::answer::{Tokens, Typed, finish_of};
 
@@ -123,10 +123,5 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
 
 /// The usage in an answer of which nothing else is wanted.
 pub(super) fn usage_of(body: &[u8]) -> Option<Usage> {
-    #[derive(Deserialize)]
-    struct Only {
-        #[serde(default, deserialize_with = "maybe")]
-        usage: Option<Tokens>,
-    }
-    serde_json::from_slice::<Only>(body).ok()?.usage.map(Usage::from)
+    usage_in::<Tokens>(body).map(Usage::from)
 }

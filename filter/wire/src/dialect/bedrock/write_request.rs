@@ -22,9 +22,10 @@ use crate::dialect::bounds::{self, Numbers};
 use crate::dialect::claude::{self, Choice, Plan, Sampling, Thinking};
 use crate::dialect::hints::{ANSWER_JSON, Dropped};
 use crate::dialect::models::claude::Claude;
+use crate::dialect::out;
 use crate::dialect::schema;
 use crate::dialect::turns;
-use crate::error::{ApiError, ErrorKind};
+use crate::error::ApiError;
 
 use super::answer::Typed;
 use super::block::{Block, Content};
@@ -179,10 +180,7 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
         system: turns.system,
         messages: turns.turns,
     };
-    let mut bytes = Vec::with_capacity(1024);
-    serde_json::to_writer(&mut bytes, &body)
-        .map_err(|_| ApiError::new(500, ErrorKind::Server, "The provider's request cannot be written."))?;
-    Ok(Written { body: bytes, dropped: dropped.0 })
+    Ok(Written { body: out::body(&body), dropped: dropped.0 })
 }
 
 /// What is decided about thinking; only Anthropic's models can be told.

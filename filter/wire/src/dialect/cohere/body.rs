@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::conversation::{Json, Part};
-use crate::dialect::data_uri::Url;
+use crate::conversation::Json;
+use crate::dialect::openai::body::{CallOut, ContentOut, ImageOut, ToolOut};
 
 use super::thinking::Thinking;
 
@@ -53,16 +53,9 @@ pub(super) struct MessageOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_plan: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub content: Option<ContentOut<'a>>,
+    pub content: Option<ContentOut<'a, PartOut<'a>>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<CallOut<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-pub(super) enum ContentOut<'a> {
-    Text(&'a str),
-    Parts(Vec<PartOut<'a>>),
 }
 
 #[derive(Serialize)]
@@ -72,61 +65,6 @@ pub(super) enum PartOut<'a> {
     Thinking { thinking: &'a str },
     ImageUrl { image_url: ImageOut<'a> },
 }
-
-#[derive(Serialize)]
-pub(super) struct ImageOut<'a> {
-    pub url: Url<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<&'a str>,
-}
-
-/// A tool call, whole.
-#[derive(Serialize)]
-pub(super) struct CallOut<'a> {
-    id: &'a str,
-    r#type: &'static str,
-    function: Called<'a>,
-}
-
-#[derive(Serialize)]
-struct Called<'a> {
-    name: &'a str,
-    arguments: &'a str,
-}
-
-impl<'a> CallOut<'a> {
-    /// The call that `part` is, if it is one. Arguments are parsed: none are an empty object.
-    pub fn of(part: &'a Part) -> Option<Self> {
-        let Part::ToolCall { id, name, arguments } = part else { return None };
-        let arguments = if arguments.trim().is_empty() { "{}" } else { arguments };
-        Some(Self { id, r#type: "function", function: Called { name, arguments } })
-    }
-}
-
-#[derive(Serialize)]
-pub(super) struct ToolOut<'a> {
-    pub r#type: &'static str,
-    pub function: FunctionOut<'a>,
-}
-
-#[derive(Serialize)]
-pub(super) struct FunctionOut<'a> {
-    pub name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub description: Option<&'a str>,
-    pub parameters: Schema<'a>,
-}
-
-/// A tool's schema, whole; Cohere wants one even of a tool without arguments.
-#[derive(Serialize)]
-#[serde(untagged)]
-pub(super) enum Schema<'a> {
-    Whole(&'a Json),
-    NoArguments { r#type: &'static str, properties: Nothing },
-}
-
-#[derive(Serialize)]
-pub(super) struct Nothing {}
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename = "json_object")]

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use crate::conversation::{CacheMark, Message, Part, Role};
-use crate::dialect::at;
+use crate::dialect::at::{self, Misplaced};
 use crate::dialect::data_uri::Url;
 use crate::dialect::fields::drop_hint;
+use crate::dialect::openai::body::{CallOut, ContentOut, ImageOut};
 use crate::error::ApiError;
 
-use super::body::{CallOut, ContentOut, ImageOut, MessageOut, PartOut};
+use super::body::{MessageOut, PartOut};
 
 /// Writes `messages`; hints that Cohere has no words for are named in `dropped`.
 pub(super) fn write<'a>(messages: &'a [Message], dropped: &mut Vec<String>) -> Result<Vec<MessageOut<'a>>, ApiError> {
@@ -25,7 +26,7 @@ pub(super) fn write<'a>(messages: &'a [Message], dropped: &mut Vec<String>) -> R
 
 /// What an assistant's parts are in Cohere's message, or in its answer.
 pub(super) fn assistant(parts: &[Part]) -> MessageOut<'_> {
-    let tool_calls: Vec<_> = parts.iter().filter_map(CallOut::of).collect();
+    let tool_calls: Vec<_> = parts.iter().filter_map(CallOut::trimmed).collect();
     let called = !tool_calls.is_empty();
     let mut plan: Option<Cow<'_, str>> = None;
     let mut said = Vec::with_capacity(parts.len());
@@ -43,9 +44,6 @@ pub(super) fn assistant(parts: &[Part]) -> MessageOut<'_> {
     let content = (!said.is_empty()).then_some(ContentOut::Parts(said));
     MessageOut { role: "assistant", tool_plan: plan, content, tool_calls, ..MessageOut::default() }
 }
-
-/// What a message cannot hold, and the part that is it.
-type Misplaced<'a> = (&'static str, Option<&'a Part>);
 
 struct Writer<'a, 'd> {
     dropped: &'d mut Vec<String>,
@@ -141,7 +139,7 @@ impl<'a> Writer<'a, '_> {
 }
 
 /// One text alone is a string, as every model takes it.
-fn plain(parts: Vec<PartOut<'_>>) -> ContentOut<'_> {
+fn plain(parts: Vec<PartOut<'_>>) -> ContentOut<'_, PartOut<'_>> {
     match parts.as_slice() {
         [] => ContentOut::Text(""),
         [PartOut::Text { text }] => ContentOut::Text(text),

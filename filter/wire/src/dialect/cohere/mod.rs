@@ -28,20 +28,14 @@ mod tests;
 
 pub use table::FIELDS;
 
-use super::provider::{ChatProvider, Departures, EVENTS, Headers, Provider, Serves};
-use super::{Id, aliases};
+use super::provider::{ChatProvider, Provider, Serves};
+use super::{Id, aliases, openai};
 
 /// Cohere's chat, as Cohere speaks it.
 pub static PROVIDER: Provider = Provider {
     id: Id::Cohere,
     path: |_, _| "/chat".to_owned(),
-    headers: &Headers::OPENAI,
-    departs: Departures::NONE,
-    envelope: None,
-    bytes_per_100_tokens: 400,
-    stream_type: EVENTS,
     read_error: |status, _, body| error::read(status, body),
-    peek_response: None,
     usage_of: usage::of,
     serves: Serves::Chat(ChatProvider {
         rules: aliases::COHERE,
@@ -50,4 +44,5 @@ pub static PROVIDER: Provider = Provider {
         stream_reader: || Box::<stream_in::Reader>::default(),
         passing: None,
     }),
+    ..openai::PROVIDER
 };

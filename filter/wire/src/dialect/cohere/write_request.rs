@@ -1,14 +1,18 @@
 //! From a conversation to the body of `POST /v2/chat`: the parameters. Messages are in
 //! [`message_out`](super::message_out). What becomes of each stands in the dialect's table.
 
-use crate::conversation::{OutputFormat, Request, Tool, ToolChoice};
+use std::borrow::Cow;
+
+use crate::conversation::{Json, OutputFormat, Request, Tool, ToolChoice};
 use crate::dialect::Written;
 use crate::dialect::aliases;
 use crate::dialect::bounds::{self, Numbers};
 use crate::dialect::fields::drop_hint;
-use crate::error::{ApiError, ErrorKind};
+use crate::dialect::openai::body::{FunctionOut, ToolOut};
+use crate::dialect::openai::json;
+use crate::error::ApiError;
 
-use super::body::{Body, FormatOut, FunctionOut, Nothing, Schema, ToolOut};
+use super::body::{Body, FormatOut};
 use super::{message_out, thinking};
 
 /// Writes `request` for the provider's `model`.
@@ -46,9 +50,7 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
         thinking: thinking::of(request, &mut dropped)?,
         stream: request.stream,
     };
-    let body = serde_json::to_vec(&body)
-        .map_err(|_| ApiError::new(500, ErrorKind::Server, "The provider's request cannot be written."))?;
-    Ok(Written { body, dropped })
+    Ok(Written { body: json::body(&body), dropped })
 }
 
 /// `tool_choice` and the tools to choose from. Cohere cannot be told which one to call: it gets that one alone.
@@ -82,13 +84,13 @@ fn tools<'a>(
     Ok((word, tools))
 }
 
+/// A tool's schema is whole; Cohere wants one even of a tool without arguments.
 fn tool(tool: &Tool) -> ToolOut<'_> {
-    let parameters = match &tool.parameters {
-        Some(schema) => Schema::Whole(schema),
-        None => Schema::NoArguments { r#type: "object", properties: Nothing {} },
-    };
+    let none = || Json::parse(r#"{"type":"object","properties":{}}"#).ok().map(Cow::Owned);
+    let parameters = tool.parameters.as_ref().map(Cow::Borrowed).or_else(none);
     let description = tool.description.as_deref();
-    ToolOut { r#type: "function", function: FunctionOut { name: &tool.name, description, parameters } }
+    let function = FunctionOut { name: &tool.name, description, parameters, strict: None };
+    ToolOut { r#type: "function", function, cache_control: None }
 }
 
 fn format(output: &OutputFormat) -> FormatOut<'_> {

@@ -20,8 +20,8 @@ pub use table::FIELDS;
 use super::Id;
 use super::aliases;
 use super::client::{Asks, ChatClient, Client, Shape};
-use super::openai::{self, chunks, error, peek, usage};
-use super::provider::{ChatProvider, Departures, EVENTS, Headers, Passing, Provider, Serves};
+use super::openai::{self, chunks, peek, usage};
+use super::provider::{ChatProvider, Passing, Provider, Serves};
 
 /// OpenAI legacy completions, as clients speak them.
 pub static CLIENT: Client = Client {
@@ -44,12 +44,6 @@ pub static CLIENT: Client = Client {
 pub static PROVIDER: Provider = Provider {
     id: Id::Completions,
     path: |_, _| "/completions".to_owned(),
-    headers: &Headers::OPENAI,
-    departs: Departures::NONE,
-    envelope: None,
-    bytes_per_100_tokens: 400,
-    stream_type: EVENTS,
-    read_error: |status, _, body| error::read(status, body),
     peek_response: Some(peek::response),
     usage_of: usage::of,
     serves: Serves::Chat(ChatProvider {
@@ -59,4 +53,5 @@ pub static PROVIDER: Provider = Provider {
         stream_reader: || Box::<chunks::Reader>::default(),
         passing: Some(Passing { peeker: || Box::<peek::Peeker>::default(), opener: None }),
     }),
+    ..openai::PROVIDER
 };

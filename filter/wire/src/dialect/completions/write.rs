@@ -11,8 +11,9 @@ use crate::conversation::{Part, Request, Role};
 use crate::dialect::Written;
 use crate::dialect::bounds::{self, Numbers};
 use crate::dialect::fields::drop_hint;
+use crate::dialect::openai::body::Sampling;
 use crate::dialect::openai::json;
-use crate::dialect::openai::request::StreamOptions;
+use crate::dialect::openai::request::Streaming;
 use crate::dialect::openai::table::refused;
 use crate::error::ApiError;
 
@@ -24,26 +25,12 @@ struct Body<'a> {
     model: &'a str,
     prompt: &'a str,
     max_tokens: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    top_p: Option<f64>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    stop: &'a [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seed: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    frequency_penalty: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    presence_penalty: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    n: Option<u64>,
+    #[serde(flatten)]
+    sampling: Sampling<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stream: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stream_options: Option<StreamOptions>,
+    #[serde(flatten)]
+    streaming: Streaming,
 }
 
 /// Writes `request` under the provider's name for the model.
@@ -61,16 +48,9 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
         model,
         prompt,
         max_tokens: request.max_tokens.unwrap_or(ROOM),
-        temperature: numbers.temperature,
-        top_p: numbers.top_p,
-        stop: &request.stop,
-        seed: numbers.seed,
-        frequency_penalty: numbers.frequency_penalty,
-        presence_penalty: numbers.presence_penalty,
-        n: numbers.n,
+        sampling: Sampling::of(&numbers, &request.stop),
         user: request.user.as_deref(),
-        stream: request.stream.then_some(true),
-        stream_options: request.stream.then_some(StreamOptions { include_usage: true }),
+        streaming: Streaming::of(request.stream),
     };
     Ok(Written { body: json::body(&body), dropped })
 }

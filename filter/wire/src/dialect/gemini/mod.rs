@@ -31,8 +31,8 @@ pub use table::FIELDS;
 
 use crate::percent::{AsciiSet, RESERVED, encoded};
 
-use super::provider::{ChatProvider, Departures, EVENTS, Headers, Provider, Serves};
-use super::{Id, aliases};
+use super::provider::{ChatProvider, Provider, Serves};
+use super::{Id, aliases, openai};
 
 /// In a path: `/` divides a publisher or a project from the model, and `@` stands before a version.
 const MODEL: AsciiSet = RESERVED.remove(b'/').remove(b'@');
@@ -41,13 +41,7 @@ const MODEL: AsciiSet = RESERVED.remove(b'/').remove(b'@');
 pub static PROVIDER: Provider = Provider {
     id: Id::Gemini,
     path,
-    headers: &Headers::OPENAI,
-    departs: Departures::NONE,
-    envelope: None,
-    bytes_per_100_tokens: 400,
-    stream_type: EVENTS,
     read_error: |status, _, body| error::read(status, body),
-    peek_response: None,
     usage_of: usage::of,
     serves: Serves::Chat(ChatProvider {
         rules: aliases::GEMINI,
@@ -56,6 +50,7 @@ pub static PROVIDER: Provider = Provider {
         stream_reader: || Box::<stream_in::Reader>::default(),
         passing: None,
     }),
+    ..openai::PROVIDER
 };
 
 /// Below `https://generativelanguage.googleapis.com/v1beta`, or Vertex AI's

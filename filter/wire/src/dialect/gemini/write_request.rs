@@ -12,8 +12,9 @@ use crate::conversation::{Json, OutputFormat, Request, Tool, ToolChoice};
 use crate::dialect::Written;
 use crate::dialect::aliases;
 use crate::dialect::bounds::Numbers;
+use crate::dialect::out;
 use crate::dialect::schema;
-use crate::error::{ApiError, ErrorKind};
+use crate::error::ApiError;
 
 use super::part::Turn;
 use super::thinking::{self, Plan, ThinkingConfig};
@@ -128,10 +129,7 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
         tool_config: choice(request)?,
         generation_config: config(request, &numbers, stop_sequences, plan.config, &mut dropped),
     };
-    let mut bytes = Vec::with_capacity(1024);
-    serde_json::to_writer(&mut bytes, &body)
-        .map_err(|_| ApiError::new(500, ErrorKind::Server, "The provider's request cannot be written."))?;
-    Ok(Written { body: bytes, dropped })
+    Ok(Written { body: out::body(&body), dropped })
 }
 
 fn config<'a>(

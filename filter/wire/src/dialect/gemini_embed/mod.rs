@@ -11,8 +11,8 @@ mod response;
 #[cfg(test)]
 mod tests;
 
-use super::provider::{Departures, EVENTS, EmbeddingsProvider, Headers, Provider, Serves};
-use super::{Fate, Field, Id, gemini};
+use super::provider::{EmbeddingsProvider, Provider, Serves};
+use super::{Fate, Field, Id, gemini, openai};
 
 /// What becomes of a request's parameters, by the names of OpenAI's embeddings.
 pub const FIELDS: &[Field] = &[
@@ -37,13 +37,7 @@ fn bare(model: &str) -> &str {
 pub static PROVIDER: Provider = Provider {
     id: Id::GeminiEmbed,
     path: |model, _| format!("/models/{}:batchEmbedContents", bare(model)),
-    headers: &Headers::OPENAI,
-    departs: Departures::NONE,
-    envelope: None,
-    bytes_per_100_tokens: 400,
-    stream_type: EVENTS,
     read_error: |status, _, body| gemini::read_error(status, body),
-    peek_response: None,
-    usage_of: |_| None,
     serves: Serves::Embeddings(EmbeddingsProvider { write_request: request::write, read_response: response::read }),
+    ..openai::PROVIDER
 };

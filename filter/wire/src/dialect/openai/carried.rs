@@ -12,6 +12,8 @@
 //! Sources: `CompletionCreateParams` and `ResponseCreateParams` of OpenAI's Python SDK; OpenAI's 400s "The 'metadata' parameter is only
 //! allowed when 'store' is enabled" and "Unsupported value: 'low' is not supported with the 'gpt-4o' model".
 
+use serde::Serialize;
+
 use crate::conversation::{Json, Request};
 use crate::dialect::fields::{Fields, drop_hint};
 use crate::dialect::models::openai::OpenAi;
@@ -40,13 +42,18 @@ pub(in crate::dialect) fn read(
     Ok(())
 }
 
-/// Those that go on.
-#[derive(Debug, Default)]
+/// Those that go on, as both formats write them; two stand in another place in each.
+#[derive(Default, Serialize)]
 pub(in crate::dialect) struct Carried<'a> {
-    pub metadata: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_cache_key: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    safety_identifier: Option<&'a Json>,
+    #[serde(skip)]
     pub store: Option<&'a Json>,
-    pub prompt_cache_key: Option<&'a Json>,
-    pub safety_identifier: Option<&'a Json>,
+    #[serde(skip)]
     pub verbosity: Option<&'a Json>,
 }
 

@@ -1,7 +1,10 @@
-//! What OpenAI's formats share: their errors and usage, the way their requests are read, the chunks that chat completions
-//! and legacy completions are answered with. No dialect by itself, and it knows of none.
+//! What OpenAI's formats share: their errors and usage, the way their requests are read, pieces of the requests that are written, the
+//! answers and the chunks of chat completions and legacy completions. No dialect by itself, and it knows of none.
 
+pub(in crate::dialect) mod answer;
+pub(in crate::dialect) mod body;
 pub(in crate::dialect) mod carried;
+pub(in crate::dialect) mod chunk_out;
 pub(in crate::dialect) mod chunks;
 pub(in crate::dialect) mod error;
 pub(in crate::dialect) mod json;
@@ -13,8 +16,26 @@ pub(in crate::dialect) mod table;
 pub(in crate::dialect) mod usage;
 pub(in crate::dialect) mod words;
 
+use super::Id;
 use super::client::Manner;
+use super::provider::{Departures, EVENTS, Headers, Provider, Serves};
 
 /// What clients of OpenAI's formats read and send.
 pub(in crate::dialect) static MANNER: Manner =
     Manner { forwards: &[], filtered: "content_filter", status: error::status, write_error: error::body };
+
+/// What providers of OpenAI's formats have in common, and most others' formats with them. `id`, `path` and `serves` are each
+/// format's own.
+pub(in crate::dialect) const PROVIDER: Provider = Provider {
+    id: Id::Stored,
+    path: |_, _| String::new(),
+    headers: &Headers::OPENAI,
+    departs: Departures::NONE,
+    envelope: None,
+    bytes_per_100_tokens: 400,
+    stream_type: EVENTS,
+    read_error: |status, _, body| error::read(status, body),
+    peek_response: None,
+    usage_of: |_| None,
+    serves: Serves::PassedThrough,
+};

@@ -54,8 +54,23 @@ pub(in crate::dialect) fn user<'a>(user: Option<&'a str>, dropped: &mut Vec<Stri
     short
 }
 
-/// `stream_options`, as a provider is asked.
+/// Whether a provider streams. One that does is always asked for usage, since the gateway accounts for it.
 #[derive(Serialize)]
-pub(in crate::dialect) struct StreamOptions {
-    pub include_usage: bool,
+pub(in crate::dialect) struct Streaming {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+}
+
+impl Streaming {
+    pub fn of(stream: bool) -> Self {
+        let stream_options = stream.then_some(StreamOptions { include_usage: true });
+        Self { stream: stream.then_some(true), stream_options }
+    }
 }

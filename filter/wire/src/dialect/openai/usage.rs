@@ -3,9 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::conversation::Usage;
-use crate::lenient::{Tokens, maybe};
-
-use super::json;
+use crate::lenient::{Tokens, maybe, usage_in};
 
 /// `usage` as servers send it.
 #[derive(Debug, Default, Deserialize)]
@@ -41,12 +39,7 @@ struct CompletionSeen {
 
 /// The usage in an answer of which nothing else is wanted.
 pub(in crate::dialect) fn of(body: &[u8]) -> Option<Usage> {
-    #[derive(Deserialize)]
-    struct Only {
-        #[serde(default, deserialize_with = "maybe")]
-        usage: Option<Seen>,
-    }
-    serde_json::from_slice::<Only>(body).ok()?.usage?.read()
+    usage_in::<Seen>(body)?.read()
 }
 
 impl Seen {
@@ -107,12 +100,4 @@ impl From<Usage> for Shown {
             completion_tokens_details: CompletionShown { reasoning_tokens: usage.reasoning },
         }
     }
-}
-
-/// Appends the chunk that holds nothing but usage; `head` is every chunk's beginning.
-pub(in crate::dialect) fn chunk(head: &[u8], usage: Usage, out: &mut Vec<u8>) {
-    out.extend_from_slice(head);
-    out.extend_from_slice(b"],\"usage\":");
-    json::append(out, &Shown::from(usage));
-    out.extend_from_slice(b"}\n\n");
 }

@@ -1,4 +1,4 @@
-//! The pieces of JSON that requests and answers share.
+//! The blocks of reasoning that requests and answers share.
 
 use serde::Serialize;
 
@@ -33,28 +33,5 @@ impl<'a> Block<'a> {
             Part::RedactedThinking { data } => Some(Self::RedactedThinking { index: None, data }),
             _ => None,
         }
-    }
-}
-
-/// A tool call, whole.
-#[derive(Debug, Serialize)]
-pub(super) struct Call<'a> {
-    id: &'a str,
-    r#type: &'static str,
-    function: Function<'a>,
-}
-
-#[derive(Debug, Serialize)]
-struct Function<'a> {
-    name: &'a str,
-    arguments: &'a str,
-}
-
-impl<'a> Call<'a> {
-    /// The call that `part` is, if it is one. Clients parse the arguments: none are an empty object.
-    pub fn of(part: &'a Part) -> Option<Self> {
-        let Part::ToolCall { id, name, arguments } = part else { return None };
-        let arguments = if arguments.is_empty() { "{}" } else { arguments };
-        Some(Self { id, r#type: "function", function: Function { name, arguments } })
     }
 }

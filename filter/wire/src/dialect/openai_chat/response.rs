@@ -5,72 +5,22 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Serialize;
 
-use crate::conversation::{Choice, Finish, Guises, Part, Response};
-use crate::dialect::bare;
-use crate::dialect::few::Few;
+use crate::conversation::{Choice, Finish, Part, Response};
 use crate::dialect::functions::made_up_id;
-use crate::dialect::openai::chunks::MOST_CHOICES;
-use crate::dialect::openai::loose::{Block as BlockSeen, Count, Said, Sort, Text};
-use crate::dialect::openai::{error, json, usage, words};
+use crate::dialect::openai::answer::{self, ChoiceSeen};
+use crate::dialect::openai::body::CallOut;
+use crate::dialect::openai::loose::{Block as BlockSeen, Sort};
+use crate::dialect::openai::{json, words};
 use crate::dialect::tiers;
 use crate::error::ApiError;
-use crate::lenient::maybe;
 
-use super::out::{Block, Call};
-
-#[derive(Deserialize)]
-struct Seen<'a> {
-    #[serde(borrow, default)]
-    error: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    id: Text<'a>,
-    #[serde(borrow, default)]
-    model: Text<'a>,
-    #[serde(default)]
-    created: Count,
-    #[serde(borrow, default)]
-    choices: Option<Few<ChoiceSeen<'a>, MOST_CHOICES>>,
-    #[serde(default, deserialize_with = "maybe")]
-    usage: Option<usage::Seen>,
-    #[serde(borrow, default)]
-    service_tier: Text<'a>,
-}
-
-#[derive(Deserialize)]
-struct ChoiceSeen<'a> {
-    #[serde(borrow, default)]
-    message: Option<Said<'a>>,
-    #[serde(borrow, default)]
-    finish_reason: Text<'a>,
-}
+use super::out::Block;
 
 /// Reads an answer; an error hidden in it is an error here.
 pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
-    let seen: Seen<'_> = serde_json::from_slice(body)
-        .map_err(|error| bare::error(body).unwrap_or_else(|| ApiError::unreadable(&error)))?;
-    if let Some(raw) = seen.error {
-        return Err(error::inside(raw.get().as_bytes()));
-    }
-    let id = seen.id.0.into_owned();
-    let choices = seen.choices.unwrap_or_default();
-    if choices.is_empty() {
-        let none = || ApiError::bad_answer("The provider's answer holds no choices.");
-        return Err(bare::error(body).unwrap_or_else(none));
-    }
-    let choices =
-        (0..).zip(choices).map(|(index, choice)| read_choice(choice, &id, index)).collect::<Result<_, _>>()?;
-    Ok(Response {
-        id,
-        model: seen.model.0.into_owned(),
-        created: seen.created.0,
-        choices,
-        usage: seen.usage.and_then(|usage| usage.read()),
-        service_tier: (!seen.service_tier.is_empty()).then(|| seen.service_tier.0.into_owned()),
-        guises: Guises::none(),
-    })
+    answer::read(body, read_choice)
 }
 
 fn read_choice(seen: ChoiceSeen<'_>, answer: &str, index: u32) -> Result<Choice, ApiError> {
@@ -115,19 +65,6 @@ fn block(seen: BlockSeen<'_>) -> Part {
 }
 
 #[derive(Serialize)]
-struct Shown<'a> {
-    id: &'a str,
-    object: &'static str,
-    created: u64,
-    model: &'a str,
-    choices: Vec<ChoiceShown<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<usage::Shown>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    service_tier: Option<&'a str>,
-}
-
-#[derive(Serialize)]
 struct ChoiceShown<'a> {
     index: usize,
     message: MessageShown<'a>,
@@ -145,21 +82,13 @@ struct MessageShown<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     thinking_blocks: Vec<Block<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tool_calls: Vec<Call<'a>>,
+    tool_calls: Vec<CallOut<'a>>,
 }
 
 /// Writes an answer; it is dated `now` unless the provider dated it.
 pub(super) fn write(response: &Response, now: u64) -> Vec<u8> {
-    let shown = Shown {
-        id: &response.id,
-        object: "chat.completion",
-        created: response.created.unwrap_or(now),
-        model: &response.model,
-        choices: response.choices.iter().enumerate().map(write_choice).collect(),
-        usage: response.usage.map(usage::Shown::from),
-        service_tier: response.service_tier.as_deref().and_then(tiers::openais),
-    };
-    json::body(&shown)
+    let service_tier = response.service_tier.as_deref().and_then(tiers::openais);
+    answer::write(response, now, "chat.completion", service_tier, write_choice)
 }
 
 fn write_choice((index, choice): (usize, &Choice)) -> ChoiceShown<'_> {
@@ -176,7 +105,7 @@ fn write_choice((index, choice): (usize, &Choice)) -> ChoiceShown<'_> {
         Part::Thinking { text, .. } if !text.is_empty() => Some(text.as_str()),
         _ => None,
     }));
-    let tool_calls: Vec<_> = parts().filter_map(Call::of).collect();
+    let tool_calls: Vec<_> = parts().filter_map(CallOut::of).collect();
     let content = content.or_else(|| (tool_calls.is_empty() && refusal.is_none()).then_some(Cow::Borrowed("")));
     let message = MessageShown {
         role: "assistant",

@@ -2,8 +2,8 @@
 
 use crate::conversation::Request;
 use crate::dialect::models::openai::OpenAi;
-use crate::dialect::openai::{chunks, error, peek, usage};
-use crate::dialect::provider::{ChatProvider, Departures, EVENTS, Headers, Passing, Provider, Serves};
+use crate::dialect::openai::{self, chunks, peek, usage};
+use crate::dialect::provider::{ChatProvider, Departures, Passing, Provider, Serves};
 use crate::dialect::{Id, Written};
 use crate::error::ApiError;
 
@@ -41,16 +41,11 @@ const fn server(variation: &Variation, write_request: fn(&Request, &str) -> Resu
     Provider {
         id: Id::OpenAiChat,
         path: |_, _| "/chat/completions".to_owned(),
-        headers: &Headers::OPENAI,
         departs: Departures {
             quirks: variation.quirks,
             bounds: variation.bounds,
             suits: |model| OpenAi::of(model).is_none_or(|model| model.calls_in_chat),
         },
-        envelope: None,
-        bytes_per_100_tokens: 400,
-        stream_type: EVENTS,
-        read_error: |status, _, body| error::read(status, body),
         peek_response: Some(peek::response),
         usage_of: usage::of,
         serves: Serves::Chat(ChatProvider {
@@ -60,5 +55,6 @@ const fn server(variation: &Variation, write_request: fn(&Request, &str) -> Resu
             stream_reader: || Box::<chunks::Reader>::default(),
             passing: Some(Passing { peeker: || Box::<peek::Peeker>::default(), opener: None }),
         }),
+        ..openai::PROVIDER
     }
 }

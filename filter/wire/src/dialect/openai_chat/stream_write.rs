@@ -1,13 +1,13 @@
 //! Writes a stream of chunks in OpenAI's shape, straight into the output.
 //!
-//! Empty pieces are not written. Usage is kept, and written once before the terminator when the client asked for it. A
-//! seal of reasoning is kept until its block is whole, and then written with the reasoning it seals
-//! (`thinking_blocks`). A tool call that ends without arguments gets `{}`, because clients parse them.
+//! Empty pieces are not written. A seal of reasoning is kept until its block is whole, and then written with the reasoning
+//! it seals (`thinking_blocks`). A tool call that ends without arguments gets `{}`, because clients parse them.
 
 use std::collections::BTreeSet;
 
-use crate::conversation::{StreamEvent, Usage, seal};
-use crate::dialect::openai::{error, json, usage, words};
+use crate::conversation::{StreamEvent, seal};
+use crate::dialect::openai::chunk_out::Chunks;
+use crate::dialect::openai::{json, words};
 use crate::dialect::{Kept, Opening, StreamWriter};
 
 use super::out;
@@ -15,16 +15,12 @@ use super::out;
 /// The writer.
 #[derive(Debug)]
 pub(super) struct Writer {
-    opening: Opening,
-    /// Every chunk's beginning, up to its choices.
-    head: Vec<u8>,
+    chunks: Chunks,
     choices: Vec<State>,
     /// Bytes of reasoning and of seals that all of them hold.
     sealed: usize,
     /// How many calls of all of them are bare.
     bare: usize,
-    usage: Option<Usage>,
-    ended: bool,
 }
 
 /// What is kept of one choice.
@@ -52,28 +48,18 @@ fn piece(name: &str, text: &str, out: &mut Vec<u8>) {
 
 impl Writer {
     pub fn new(opening: Opening) -> Self {
-        let mut writer =
-            Self { opening, head: Vec::new(), choices: Vec::new(), sealed: 0, bare: 0, usage: None, ended: false };
-        writer.set_head("", "");
-        writer
-    }
-
-    fn set_head(&mut self, id: &str, model: &str) {
-        let model = if model.is_empty() { &self.opening.model } else { model };
-        json::chunk_head("chat.completion.chunk", id, self.opening.now, model, &mut self.head);
+        let chunks = Chunks::new("chat.completion.chunk", opening);
+        Self { chunks, choices: Vec::new(), sealed: 0, bare: 0 }
     }
 
     /// One chunk of one choice, with the delta that `delta` writes.
     fn chunk(&self, choice: u32, finish: Option<&str>, out: &mut Vec<u8>, delta: impl FnOnce(&mut Vec<u8>)) {
-        out.extend_from_slice(&self.head);
-        out.extend_from_slice(b"{\"index\":");
-        json::append(out, &choice);
-        out.extend_from_slice(b",\"delta\":");
-        delta(out);
-        out.extend_from_slice(b",\"logprobs\":null,\"finish_reason\":");
-        json::append(out, &finish);
-        let tail: &[u8] = if self.opening.include_usage { b"}],\"usage\":null}\n\n" } else { b"}]}\n\n" };
-        out.extend_from_slice(tail);
+        self.chunks.choice(finish, out, |out| {
+            out.extend_from_slice(b"\"index\":");
+            json::append(out, &choice);
+            out.extend_from_slice(b",\"delta\":");
+            delta(out);
+        });
     }
 
     fn text(&mut self, choice: u32, name: &str, text: &str, out: &mut Vec<u8>) {
@@ -147,19 +133,11 @@ impl Writer {
         }
         self.chunk(choice, Some(reason), out, |out| out.extend_from_slice(b"{}"));
     }
-
-    fn end(&mut self, out: &mut Vec<u8>) {
-        if let Some(usage) = self.usage.filter(|_| self.opening.include_usage) {
-            usage::chunk(&self.head, usage, out);
-        }
-        out.extend_from_slice(b"data: [DONE]\n\n");
-        self.ended = true;
-    }
 }
 
 impl StreamWriter for Writer {
     fn write(&mut self, event: &StreamEvent, out: &mut Vec<u8>) {
-        if self.ended {
+        if self.chunks.ended {
             return;
         }
         match event {
@@ -170,7 +148,7 @@ impl StreamWriter for Writer {
         match event {
             StreamEvent::Start { id, model } => {
                 if self.choices.is_empty() {
-                    self.set_head(id, model);
+                    self.chunks.name(id, model);
                     self.begin(0, out);
                 }
             }
@@ -211,18 +189,14 @@ impl StreamWriter for Writer {
                 }
             }
             StreamEvent::Finish { choice, finish } => self.finish(*choice, words::finish_reason(*finish), out),
-            StreamEvent::Usage(usage) => self.usage = Some(*usage),
-            StreamEvent::Ping => out.extend_from_slice(b": ping\n\n"),
-            StreamEvent::Error(error) => {
-                error::chunk(error, out);
-                self.ended = true;
+            StreamEvent::Usage(_) | StreamEvent::Ping | StreamEvent::Error(_) | StreamEvent::End => {
+                self.chunks.around(event, out);
             }
-            StreamEvent::End => self.end(out),
         }
     }
 
     fn kept(&self) -> Kept {
-        let bytes = self.head.len().saturating_add(self.sealed);
+        let bytes = self.chunks.head.len().saturating_add(self.sealed);
         Kept { begun: 0, bytes, pieces: self.choices.len().saturating_add(self.bare) }
     }
 }

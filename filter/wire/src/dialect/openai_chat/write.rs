@@ -8,25 +8,25 @@
 
 use std::borrow::Cow;
 
-use crate::conversation::{CacheMark, Message, OutputFormat, Part, Reasoning, Request, Role, Source, Tool, ToolChoice};
+use crate::conversation::{CacheMark, Message, OutputFormat, Part, Reasoning, Request, Role, Source, Tool};
 use crate::dialect::Written;
-use crate::dialect::at;
+use crate::dialect::at::{self, Misplaced};
 use crate::dialect::bounds::Numbers;
 use crate::dialect::data_uri::{Url, file_name};
 use crate::dialect::fields::drop_hint;
+use crate::dialect::openai::body::{
+    CallOut, ChoiceOut, ContentOut, FunctionOut, ImageOut, MarkOut, Sampling, SchemaOut, ToolOut,
+};
 use crate::dialect::openai::carried::Carried;
+use crate::dialect::openai::json;
 use crate::dialect::openai::reasoning::{Plan, Surface};
-use crate::dialect::openai::request::{self, StreamOptions};
-use crate::dialect::openai::{json, table};
+use crate::dialect::openai::request::{self, Streaming};
 use crate::dialect::schema;
 use crate::error::ApiError;
 
 use super::Variation;
-use super::body::{
-    Body, ChoiceOut, ContentOut, FileOut, FormatOut, FunctionOut, ImageOut, MarkOut, MessageOut, NameOut, PartOut,
-    SchemaOut, ThinkingOut, ToolOut,
-};
-use super::out::{Block, Call};
+use super::body::{Body, FileOut, FormatOut, MessageOut, PartOut, ThinkingOut};
+use super::out::Block;
 
 /// Writes `request` under the provider's name for the model.
 pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Result<Written, ApiError> {
@@ -35,13 +35,7 @@ pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Re
     let numbers = Numbers::of(request, variation.bounds, &mut dropped)?;
     let mut writer = Writer { extensions, dropped, carried: Vec::new(), messages: Vec::new() };
     for (index, message) in request.messages.iter().enumerate() {
-        writer.message(message).map_err(|(word, part)| {
-            let path = at::content(index, message, part);
-            ApiError {
-                message: format!("'{path}' holds {word} that the provider has no place for."),
-                ..table::refused(&path)
-            }
-        })?;
+        writer.message(message).map_err(|wrong| at::misplaced(index, message, wrong))?;
     }
     writer.flush();
     let tools = request.tools.iter().map(|tool| writer.tool(tool)).collect();
@@ -55,29 +49,24 @@ pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Re
     let body = Body {
         model,
         tools,
-        tool_choice: request.tool_choice.as_ref().map(choice),
+        tool_choice: request.tool_choice.as_ref().map(|choice| ChoiceOut::of(choice, Surface::Chat)),
         parallel_tool_calls: request.parallel_tool_calls,
         response_format: request.output.as_ref().map(|output| writer.format(output)),
         max_completion_tokens: plan.max_tokens,
-        temperature: plan.temperature.and(numbers.temperature),
-        top_p: plan.top_p.and(numbers.top_p),
-        top_k,
-        stop: &request.stop,
-        seed: numbers.seed,
-        frequency_penalty: numbers.frequency_penalty,
-        presence_penalty: numbers.presence_penalty,
-        n: numbers.n,
+        sampling: Sampling {
+            temperature: plan.temperature.and(numbers.temperature),
+            top_p: plan.top_p.and(numbers.top_p),
+            top_k,
+            ..Sampling::of(&numbers, &request.stop)
+        },
         reasoning_effort: plan.effort,
         thinking,
         user,
         service_tier: request.service_tier.as_deref(),
-        metadata: carried.metadata,
-        prompt_cache_key: carried.prompt_cache_key,
-        safety_identifier: carried.safety_identifier,
         store: carried.store,
         verbosity: carried.verbosity,
-        stream: request.stream.then_some(true),
-        stream_options: request.stream.then_some(StreamOptions { include_usage: true }),
+        carried,
+        streaming: Streaming::of(request.stream),
         messages: writer.messages,
     };
     Ok(Written { body: json::body(&body), dropped: writer.dropped })
@@ -94,15 +83,6 @@ fn extended(request: &Request) -> (Plan<'_>, Option<ThinkingOut>) {
     };
     let Request { temperature, top_p, max_tokens, .. } = *request;
     (Plan { effort, temperature, top_p, max_tokens }, thinking)
-}
-
-fn choice(choice: &ToolChoice) -> ChoiceOut<'_> {
-    match choice {
-        ToolChoice::Auto => ChoiceOut::Word("auto"),
-        ToolChoice::None => ChoiceOut::Word("none"),
-        ToolChoice::Required => ChoiceOut::Word("required"),
-        ToolChoice::Named(name) => ChoiceOut::Named { r#type: "function", function: NameOut { name } },
-    }
 }
 
 fn role_word(role: Role) -> &'static str {
@@ -123,9 +103,6 @@ struct Writer<'a> {
     /// Pictures and documents of tool results, for the user message after the last of them.
     carried: Vec<PartOut<'a>>,
 }
-
-/// What a message cannot hold, and the part that is it.
-type Misplaced<'a> = (&'static str, Option<&'a Part>);
 
 impl<'a> Writer<'a> {
     /// `value` where the server takes it; otherwise it is named as dropped.
@@ -163,11 +140,11 @@ impl<'a> Writer<'a> {
     }
 
     fn format(&mut self, output: &'a OutputFormat) -> FormatOut<'a> {
-        let OutputFormat::JsonSchema { name, description, schema, strict } = output else {
-            return FormatOut::JsonObject;
+        let strict = match output {
+            OutputFormat::JsonSchema { strict, .. } if self.extensions => *strict,
+            _ => schema::strict_answer(output, &mut self.dropped),
         };
-        let strict = if self.extensions { *strict } else { schema::strict_answer(output, &mut self.dropped) };
-        FormatOut::JsonSchema { json_schema: SchemaOut { name, description: description.as_deref(), schema, strict } }
+        SchemaOut::of(output, strict).map_or(FormatOut::JsonObject, |json_schema| FormatOut::JsonSchema { json_schema })
     }
 
     fn message(&mut self, message: &'a Message) -> Result<(), Misplaced<'a>> {
@@ -189,7 +166,7 @@ impl<'a> Writer<'a> {
                         MessageOut { role: "tool", name, tool_call_id, content, cache_control, ..Default::default() };
                     self.messages.push(result);
                 }
-                Part::ToolCall { .. } if message.role == Role::Assistant => out.tool_calls.extend(Call::of(part)),
+                Part::ToolCall { .. } if message.role == Role::Assistant => out.tool_calls.extend(CallOut::of(part)),
                 Part::ToolCall { .. } => return Err(("a tool call", Some(part))),
                 Part::Thinking { .. } | Part::RedactedThinking { .. } if message.role == Role::Assistant => {
                     out.thinking_blocks.extend(self.extension(Block::of(part), "thinking_blocks"));
@@ -218,7 +195,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn content(&mut self, parts: &[&'a Part]) -> Result<ContentOut<'a>, Misplaced<'a>> {
+    fn content(&mut self, parts: &[&'a Part]) -> Result<ContentOut<'a, PartOut<'a>>, Misplaced<'a>> {
         match parts {
             [] => Ok(ContentOut::Text("")),
             [Part::Text { text, cache }] if cache.is_none() || !self.extensions => {
@@ -247,7 +224,7 @@ impl<'a> Writer<'a> {
     }
 
     /// The content of a tool's result; what it may not hold is kept for the message after it.
-    fn result(&mut self, call: &str, parts: &'a [Part]) -> Result<ContentOut<'a>, Misplaced<'a>> {
+    fn result(&mut self, call: &str, parts: &'a [Part]) -> Result<ContentOut<'a, PartOut<'a>>, Misplaced<'a>> {
         let mut kept = Vec::new();
         let mut told = false;
         for part in parts {

@@ -15,8 +15,8 @@ mod tests;
 use crate::embedding::Encoding;
 
 use super::client::{Asks, Client, EmbeddingsClient, Shape};
-use super::openai::{self, error, usage};
-use super::provider::{Departures, EVENTS, EmbeddingsProvider, Headers, Provider, Serves};
+use super::openai::{self, usage};
+use super::provider::{EmbeddingsProvider, Provider, Serves};
 use super::{Fate, Field, Id};
 
 /// Every field of a request, and its fate. What is not here is refused as unknown.
@@ -48,16 +48,11 @@ pub static CLIENT: Client = Client {
 pub static PROVIDER: Provider = Provider {
     id: Id::OpenAiEmbeddings,
     path: |_, _| "/embeddings".to_owned(),
-    headers: &Headers::OPENAI,
-    departs: Departures::NONE,
-    envelope: None,
-    bytes_per_100_tokens: 400,
-    stream_type: EVENTS,
-    read_error: |status, _, body| error::read(status, body),
     peek_response: Some(response::peek),
     usage_of: usage::of,
     serves: Serves::Embeddings(EmbeddingsProvider {
         write_request: |request, model| Ok(request::write(request, model)),
         read_response: response::read,
     }),
+    ..openai::PROVIDER
 };

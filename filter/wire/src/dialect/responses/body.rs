@@ -6,6 +6,8 @@ use serde::Serialize;
 
 use crate::conversation::Json;
 use crate::dialect::data_uri::Url;
+use crate::dialect::openai::body::{ChoiceOut, ContentOut, Sampling, SchemaOut};
+use crate::dialect::openai::carried::Carried;
 
 #[derive(Serialize)]
 pub(super) struct Body<'a> {
@@ -21,10 +23,8 @@ pub(super) struct Body<'a> {
     pub text: Option<TextOut<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_output_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub temperature: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub top_p: Option<f64>,
+    #[serde(flatten)]
+    pub sampling: Sampling<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<ReasoningOut<'a>>,
     #[serde(skip_serializing_if = "<[&str]>::is_empty")]
@@ -33,12 +33,8 @@ pub(super) struct Body<'a> {
     pub user: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_tier: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub metadata: Option<&'a Json>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub prompt_cache_key: Option<&'a Json>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub safety_identifier: Option<&'a Json>,
+    #[serde(flatten)]
+    pub carried: Carried<'a>,
     pub store: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<bool>,
@@ -49,7 +45,7 @@ pub(super) struct Body<'a> {
 pub(super) enum ItemOut<'a> {
     Message {
         role: &'static str,
-        content: ContentOut<'a>,
+        content: ContentOut<'a, PartOut<'a>>,
     },
     Reasoning {
         #[serde(skip_serializing_if = "str::is_empty")]
@@ -64,15 +60,8 @@ pub(super) enum ItemOut<'a> {
     },
     FunctionCallOutput {
         call_id: &'a str,
-        output: ContentOut<'a>,
+        output: ContentOut<'a, PartOut<'a>>,
     },
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-pub(super) enum ContentOut<'a> {
-    Text(&'a str),
-    Parts(Vec<PartOut<'a>>),
 }
 
 #[derive(Serialize)]
@@ -116,13 +105,6 @@ pub(super) struct ToolOut<'a> {
 }
 
 #[derive(Serialize)]
-#[serde(untagged)]
-pub(super) enum ChoiceOut<'a> {
-    Word(&'static str),
-    Named { r#type: &'static str, name: &'a str },
-}
-
-#[derive(Serialize)]
 pub(super) struct TextOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<FormatOut<'a>>,
@@ -134,14 +116,7 @@ pub(super) struct TextOut<'a> {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum FormatOut<'a> {
     JsonObject,
-    JsonSchema {
-        name: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        description: Option<&'a str>,
-        schema: &'a Json,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        strict: Option<bool>,
-    },
+    JsonSchema(SchemaOut<'a>),
 }
 
 #[derive(Serialize)]

@@ -21,6 +21,7 @@ use crate::conversation::{Form, Guise, Guises, Json, Tool, ToolChoice};
 use crate::dialect::fields::{Fields, drop_hint, join, missing, nothing_left, object, required, wrong_word};
 use crate::dialect::text_argument;
 use crate::error::ApiError;
+use crate::order;
 
 use super::table::{TABLE, hosted};
 
@@ -157,7 +158,7 @@ impl Toolbox {
         if let (Some((place, kind)), true) = (self.hosted.first(), self.tools.is_empty()) {
             return Err(hosted(place, kind));
         }
-        let kinds: BTreeSet<String> = self.hosted.iter().map(|(_, kind)| shown(kind)).collect();
+        let kinds: BTreeSet<String> = order::gathered(self.hosted.iter().map(|(_, kind)| shown(kind)));
         kinds.iter().take(MOST_NAMED).for_each(|kind| drop_hint(dropped, &format!("tools.{kind}")));
         Ok(())
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::conversation::Usage;
-use crate::lenient::{Tokens, maybe};
+use crate::lenient::{Tokens, maybe, usage_in};
 
 /// `usage` as servers send it.
 #[derive(Debug, Default, Deserialize)]
@@ -34,12 +34,7 @@ struct OutputSeen {
 
 /// The usage in an answer of which nothing else is wanted.
 pub(super) fn of(body: &[u8]) -> Option<Usage> {
-    #[derive(Deserialize)]
-    struct Only {
-        #[serde(default, deserialize_with = "maybe")]
-        usage: Option<Seen>,
-    }
-    serde_json::from_slice::<Only>(body).ok()?.usage?.read()
+    usage_in::<Seen>(body)?.read()
 }
 
 impl Seen {

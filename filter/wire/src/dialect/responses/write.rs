@@ -6,19 +6,20 @@
 //! [`plan`](crate::dialect::openai::reasoning)'s to decide. Where reasoning is asked for, its encrypted content is too, so that the next turn can bring it back. A function
 //! is `strict` only where it says so: this format would assume it, chat completions do not.
 
-use crate::conversation::{CacheMark, Message, OutputFormat, Part, Request, Role, Source, Tool, ToolChoice};
+use crate::conversation::{CacheMark, Message, OutputFormat, Part, Request, Role, Source, Tool};
 use crate::dialect::Written;
-use crate::dialect::at;
+use crate::dialect::at::{self, Misplaced};
 use crate::dialect::bounds::{self, Numbers};
 use crate::dialect::data_uri::{Url, file_name};
 use crate::dialect::fields::drop_hint;
+use crate::dialect::openai::body::{ChoiceOut, ContentOut, Sampling, SchemaOut};
 use crate::dialect::openai::carried::Carried;
 use crate::dialect::openai::reasoning::{Plan, Surface};
 use crate::dialect::openai::{json, request};
 use crate::dialect::schema;
 use crate::error::ApiError;
 
-use super::body::{Body, ChoiceOut, ContentOut, FormatOut, ItemOut, PartOut, ReasoningOut, TextOut, ToolOut};
+use super::body::{Body, FormatOut, ItemOut, PartOut, ReasoningOut, TextOut, ToolOut};
 use super::item::is_spoken;
 use super::reasoning;
 
@@ -28,11 +29,7 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
     let numbers = Numbers::of(request, bounds::RESPONSES, &mut dropped)?;
     let mut writer = Writer { dropped, input: Vec::new() };
     for (index, message) in request.messages.iter().enumerate() {
-        writer.message(message).map_err(|(word, part)| {
-            let path = at::content(index, message, part);
-            let message = format!("'{path}' holds {word} that the provider has no place for.");
-            ApiError::unsupported(path, message)
-        })?;
+        writer.message(message).map_err(|wrong| at::misplaced(index, message, wrong))?;
     }
     let tools = request.tools.iter().map(|tool| writer.tool(tool)).collect();
     let plan = Plan::of(request, model, Surface::Responses, &mut writer.dropped)?;
@@ -53,21 +50,22 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
     let body = Body {
         model,
         tools,
-        tool_choice: request.tool_choice.as_ref().map(choice),
+        tool_choice: request.tool_choice.as_ref().map(|choice| ChoiceOut::of(choice, Surface::Responses)),
         parallel_tool_calls: request.parallel_tool_calls,
         text: (format.is_some() || carried.verbosity.is_some())
             .then_some(TextOut { format, verbosity: carried.verbosity }),
         max_output_tokens,
-        temperature: plan.temperature.and(numbers.temperature),
-        top_p: plan.top_p.and(numbers.top_p),
+        sampling: Sampling {
+            temperature: plan.temperature.and(numbers.temperature),
+            top_p: plan.top_p.and(numbers.top_p),
+            ..Sampling::default()
+        },
         reasoning,
         include: if thinks { &["reasoning.encrypted_content"] } else { &[] },
         user,
         service_tier: request.service_tier.as_deref(),
-        metadata: carried.metadata,
-        prompt_cache_key: carried.prompt_cache_key,
-        safety_identifier: carried.safety_identifier,
         store: carried.store.is_some(),
+        carried,
         stream: request.stream.then_some(true),
         input: writer.input,
     };
@@ -78,23 +76,11 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
 /// whether they are served.
 const LEAST_TOKENS: u64 = 16;
 
-fn choice(choice: &ToolChoice) -> ChoiceOut<'_> {
-    match choice {
-        ToolChoice::Auto => ChoiceOut::Word("auto"),
-        ToolChoice::None => ChoiceOut::Word("none"),
-        ToolChoice::Required => ChoiceOut::Word("required"),
-        ToolChoice::Named(name) => ChoiceOut::Named { r#type: "function", name },
-    }
-}
-
 /// What gathers while messages are written.
 struct Writer<'a> {
     dropped: Vec<String>,
     input: Vec<ItemOut<'a>>,
 }
-
-/// What a message cannot hold, and the part that is it.
-type Misplaced<'a> = (&'static str, Option<&'a Part>);
 
 impl<'a> Writer<'a> {
     fn drop(&mut self, name: &str) {
@@ -119,9 +105,8 @@ impl<'a> Writer<'a> {
     }
 
     fn format(&mut self, output: &'a OutputFormat) -> FormatOut<'a> {
-        let OutputFormat::JsonSchema { name, description, schema, .. } = output else { return FormatOut::JsonObject };
         let strict = schema::strict_answer(output, &mut self.dropped);
-        FormatOut::JsonSchema { name, description: description.as_deref(), schema, strict }
+        SchemaOut::of(output, strict).map_or(FormatOut::JsonObject, FormatOut::JsonSchema)
     }
 
     /// A message becomes as many items as it has sorts of parts: results first, then the rest in its order.
@@ -180,7 +165,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn content(&mut self, parts: &'a [Part], role: Role) -> Result<ContentOut<'a>, Misplaced<'a>> {
+    fn content(&mut self, parts: &'a [Part], role: Role) -> Result<ContentOut<'a, PartOut<'a>>, Misplaced<'a>> {
         match parts {
             [] => Ok(ContentOut::Text("")),
             [Part::Text { text, cache }] => {

@@ -11,8 +11,8 @@ mod response;
 #[cfg(test)]
 mod tests;
 
-use crate::dialect::provider::{Departures, EVENTS, EmbeddingsProvider, Headers, Provider, Serves};
-use crate::dialect::{Fate, Field, Id};
+use crate::dialect::provider::{EmbeddingsProvider, Provider, Serves};
+use crate::dialect::{Fate, Field, Id, openai};
 
 use super::error;
 
@@ -34,13 +34,8 @@ pub const FIELDS: &[Field] = &[
 pub static PROVIDER: Provider = Provider {
     id: Id::CohereEmbed,
     path: |_, _| "/embed".to_owned(),
-    headers: &Headers::OPENAI,
-    departs: Departures::NONE,
-    envelope: None,
-    bytes_per_100_tokens: 400,
-    stream_type: EVENTS,
     read_error: |status, _, body| error::read(status, body),
-    peek_response: None,
     usage_of: response::usage_of,
     serves: Serves::Embeddings(EmbeddingsProvider { write_request: request::write, read_response: response::read }),
+    ..openai::PROVIDER
 };

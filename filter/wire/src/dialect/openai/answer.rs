@@ -1,0 +1,108 @@
+//! Whole answers that hold choices, in chat completions and in legacy completions: what is around the choices. Written in OpenAI's
+//! shape; read from OpenAI and from any server like it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::conversation::{Choice, Guises, Response};
+use crate::dialect::bare;
+use crate::dialect::few::Few;
+use crate::error::ApiError;
+use crate::lenient::maybe;
+
+use super::loose::{Count, Said, Text};
+use super::{error, json, usage};
+
+/// The most choices of an answer: several to each of many prompts.
+const MOST_CHOICES: usize = 4096;
+
+#[derive(Deserialize)]
+struct Seen<'a> {
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    id: Text<'a>,
+    #[serde(borrow, default)]
+    model: Text<'a>,
+    #[serde(default)]
+    created: Count,
+    #[serde(borrow, default)]
+    choices: Option<Few<ChoiceSeen<'a>, MOST_CHOICES>>,
+    #[serde(default, deserialize_with = "maybe")]
+    usage: Option<usage::Seen>,
+    #[serde(borrow, default)]
+    service_tier: Text<'a>,
+}
+
+/// A choice: chat completions have the message, legacy completions the text.
+#[derive(Deserialize)]
+pub(in crate::dialect) struct ChoiceSeen<'a> {
+    #[serde(borrow, default)]
+    pub message: Option<Said<'a>>,
+    #[serde(borrow, default)]
+    pub text: Text<'a>,
+    #[serde(borrow, default)]
+    pub finish_reason: Text<'a>,
+}
+
+/// Reads an answer, each choice by `choice`, to which the answer's id and the choice's number are given. An error hidden in
+/// it is an error here.
+pub(in crate::dialect) fn read(
+    body: &[u8],
+    choice: fn(ChoiceSeen<'_>, &str, u32) -> Result<Choice, ApiError>,
+) -> Result<Response, ApiError> {
+    let seen: Seen<'_> = serde_json::from_slice(body)
+        .map_err(|wrong| bare::error(body).unwrap_or_else(|| ApiError::unreadable(&wrong)))?;
+    if let Some(raw) = seen.error {
+        return Err(error::inside(raw.get().as_bytes()));
+    }
+    let id = seen.id.0.into_owned();
+    let choices = seen.choices.unwrap_or_default();
+    if choices.is_empty() {
+        let none = || ApiError::bad_answer("The provider's answer holds no choices.");
+        return Err(bare::error(body).unwrap_or_else(none));
+    }
+    let choices = (0..).zip(choices).map(|(index, seen)| choice(seen, &id, index)).collect::<Result<_, _>>()?;
+    Ok(Response {
+        id,
+        model: seen.model.0.into_owned(),
+        created: seen.created.0,
+        choices,
+        usage: seen.usage.and_then(|usage| usage.read()),
+        service_tier: (!seen.service_tier.is_empty()).then(|| seen.service_tier.0.into_owned()),
+        guises: Guises::none(),
+    })
+}
+
+/// An answer with choices `C` of the format's own.
+#[derive(Serialize)]
+struct Shown<'a, C> {
+    id: &'a str,
+    object: &'static str,
+    created: u64,
+    model: &'a str,
+    choices: Vec<C>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<usage::Shown>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_tier: Option<&'a str>,
+}
+
+/// Writes an answer, each choice by `choice`; it is dated `now` unless the provider dated it.
+pub(in crate::dialect) fn write<'a, C: Serialize>(
+    response: &'a Response,
+    now: u64,
+    object: &'static str,
+    service_tier: Option<&'a str>,
+    choice: fn((usize, &'a Choice)) -> C,
+) -> Vec<u8> {
+    json::body(&Shown {
+        id: &response.id,
+        object,
+        created: response.created.unwrap_or(now),
+        model: &response.model,
+        choices: response.choices.iter().enumerate().map(choice).collect(),
+        usage: response.usage.map(usage::Shown::from),
+        service_tier,
+    })
+}
