@@ -50,8 +50,13 @@ use start::Launch;
 /// The secret of the key that every gateway under test has, unless the test names keys of its own.
 pub const KEY: &str = "sk-sluice-test";
 
-/// A variable in the environment of every gateway under test, and the provider's key in it.
+/// Variables in the environment of every gateway under test: a provider's key, and the parts of an account of AWS and a wrong one.
 pub const A_KEY: (&str, &str) = ("A_KEY", "sk-theirs");
+pub const AN_ID: (&str, &str) = ("AN_ID", "AKIDSIMULATOR");
+pub const A_SECRET: (&str, &str) = ("A_SECRET", "secret/of+the=simulator");
+pub const ANOTHER_SECRET: (&str, &str) = ("ANOTHER_SECRET", "another");
+/// Nobody's own account at Google is used in a test.
+const NO_ACCOUNT: (&str, &str) = ("GOOGLE_APPLICATION_CREDENTIALS", "");
 
 const FILE: &str = "gateway.yaml";
 /// What the command says of a changed file.
@@ -116,8 +121,9 @@ impl Gateway {
         let Launch { concurrency, arguments, environment } = &builder.launch;
         let drain = drain.iter().filter(|_| !arguments.contains(&"--drain".to_owned()));
         let arguments: Vec<String> = admin.iter().chain(drain).chain(arguments).cloned().collect();
-        let environment: Vec<_> =
-            [(A_KEY.0.to_owned(), A_KEY.1.to_owned())].iter().chain(environment).cloned().collect();
+        let usual = [A_KEY, AN_ID, A_SECRET, ANOTHER_SECRET, NO_ACCOUNT]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let environment: Vec<_> = usual.iter().chain(environment).cloned().collect();
         Process::start(&directory.path().join(FILE), *concurrency, &arguments, &environment)
     }
 
@@ -367,9 +373,9 @@ impl Gateway {
         self.seat().process.ended().is_none()
     }
 
-    /// The number of the command's process.
+    /// The number of the command's process, to look at it.
     pub fn process_id(&self) -> u32 {
-        self.spoil().id()
+        self.seat().process.id()
     }
 
     /// How the command ended, if it has.

@@ -7,7 +7,8 @@ pub mod orders;
 mod resp;
 
 use std::net::TcpStream;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -22,9 +23,11 @@ pub use resp::Connection;
 #[derive(Debug)]
 pub struct Redis {
     // Dropped in this order: the process ends before its directory goes.
-    process: Process,
+    process: Mutex<Process>,
     directory: TempDir,
     port: Port,
+    /// What the names of all entries begin with.
+    prefix: String,
 }
 
 impl Redis {
@@ -33,12 +36,20 @@ impl Redis {
     /// # Panics
     /// When there is none to start, or it does not.
     pub async fn start() -> Self {
+        Self::with_prefix("sluice").await
+    }
+
+    async fn with_prefix(prefix: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let port = Port::reserve();
-        let process = Self::launch(&port, &directory);
-        let redis = Self { process, directory, port };
+        let process = Mutex::new(Self::launch(&port, &directory));
+        let redis = Self { process, directory, port, prefix: prefix.to_owned() };
         redis.answering().await;
         redis
+    }
+
+    fn process(&self) -> MutexGuard<'_, Process> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn launch(port: &Port, directory: &TempDir) -> Process {
@@ -53,8 +64,9 @@ impl Redis {
     /// Until it has read what it kept.
     async fn answering(&self) {
         until("Redis to answer", || {
-            if let Some(end) = self.process.ended() {
-                panic!("Redis did not start: {end}\n{}\n{}", self.process.output().join("\n"), self.process.errors());
+            let process = self.process();
+            if let Some(end) = process.ended() {
+                panic!("Redis did not start: {end}\n{}\n{}", process.output().join("\n"), process.errors());
             }
             let mut connection = Connection::open(self.port()).ok()?;
             connection.command(&["PING"]).ok()?.ok()
@@ -69,17 +81,22 @@ impl Redis {
 
     /// Ends it as a loss of power would (`SIGKILL`).
     pub fn kill(&self) {
-        self.process.kill();
+        self.process().kill();
     }
 
     /// Starts it again, with what it kept, on the same port.
     ///
     /// # Panics
     /// When it does not start.
-    pub async fn restart(&mut self) {
-        self.process.kill();
-        self.process = Self::launch(&self.port, &self.directory);
+    pub async fn restart(&self) {
+        self.kill();
+        *self.process() = Self::launch(&self.port, &self.directory);
         self.answering().await;
+    }
+
+    /// How an entry is named: `key:…`, `m:…`.
+    pub fn name(&self, entry: &str) -> String {
+        format!("{{{}}}:{entry}", self.prefix)
     }
 
     /// Carries out a command, past HTTP.
@@ -92,23 +109,26 @@ impl Redis {
     }
 }
 
-/// A Redis and a Webdis before it that tests have in turn, each of which finds it empty. It is the next test's when the last clone
-/// is dropped: a gateway keeps one until Redis has heard all from it.
+/// An empty Redis, and a Webdis before it at a port that tests have in turn: an Envoy that was started with that port can be had in turn
+/// too. It ends when the last clone is dropped: a gateway keeps one until Redis has heard all from it. Should an Envoy tell of an earlier
+/// test all the same, it is of other names.
 #[derive(Debug, Clone)]
 pub struct Store(Arc<Held>);
 
 #[derive(Debug)]
 struct Held {
-    /// There until it is dropped.
-    pair: Option<(Webdis, Redis)>,
+    // Dropped in this order: nobody listens at the port when it is the next test's.
+    webdis: Webdis,
+    redis: Redis,
     _lease: SemaphorePermit<'static>,
 }
 
 /// So many may be had at a time: each brings gateways of its own.
 static LEASES: Semaphore = Semaphore::const_new(2);
 
-/// Those that nobody has.
-static IDLE: Mutex<Vec<(Webdis, Redis)>> = Mutex::new(Vec::new());
+/// The ports at which no Webdis of a [`Store`] is. The one that was had last stands last: gateways that were started with it may still be
+/// there.
+static PORTS: Mutex<Vec<Port>> = Mutex::new(Vec::new());
 
 impl Store {
     /// One that is empty.
@@ -116,52 +136,39 @@ impl Store {
     /// # Panics
     /// When there is none to start, or it does not.
     pub async fn lease() -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(1);
         let lease = LEASES.acquire().await.expect("leases for ever");
-        // Who had one last stands last: gateways that were started with it may still be there.
-        let kept = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let pair = match kept {
-            Some((webdis, redis)) => {
-                redis.command(&["FLUSHALL"]);
-                redis.command(&["SCRIPT", "FLUSH"]);
-                (webdis, redis)
-            }
-            None => {
-                let redis = Redis::start().await;
-                (Webdis::start(&redis).await, redis)
-            }
-        };
-        Self(Arc::new(Held { pair: Some(pair), _lease: lease }))
+        let redis = Redis::with_prefix(&format!("store{}", NUMBER.fetch_add(1, Ordering::Relaxed))).await;
+        let port = PORTS.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let webdis = Webdis::at(port.unwrap_or_else(Port::reserve), &redis, true).await;
+        Self(Arc::new(Held { webdis, redis, _lease: lease }))
     }
 
-    fn pair(&self) -> &(Webdis, Redis) {
-        self.0.pair.as_ref().expect("it is there until it is dropped")
-    }
-
-    /// Its Redis, not to be ended.
+    /// Its Redis.
     pub fn redis(&self) -> &Redis {
-        &self.pair().1
+        &self.0.redis
     }
 
-    /// Its Webdis, likewise.
+    /// Its Webdis.
     pub fn webdis(&self) -> &Webdis {
-        &self.pair().0
+        &self.0.webdis
     }
-}
 
-impl Drop for Held {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            IDLE.lock().unwrap_or_else(PoisonError::into_inner).extend(self.pair.take());
-        }
+    /// The section of the gateway file that leads here.
+    pub(crate) fn section(&self) -> Value {
+        json!({"url": self.webdis().url(), "prefix": self.redis().prefix})
     }
 }
 
 /// A running Webdis.
 #[derive(Debug)]
 pub struct Webdis {
-    process: Process,
+    process: Mutex<Process>,
     directory: TempDir,
-    port: Port,
+    /// There until it is dropped.
+    port: Option<Port>,
+    /// Whether its port is another one's after it.
+    in_turn: bool,
 }
 
 impl Webdis {
@@ -170,8 +177,11 @@ impl Webdis {
     /// # Panics
     /// When there is none to start, or it does not.
     pub async fn start(redis: &Redis) -> Self {
+        Self::at(Port::reserve(), redis, false).await
+    }
+
+    async fn at(port: Port, redis: &Redis, in_turn: bool) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let port = Port::reserve();
         let options = json!({
             "redis_host": "127.0.0.1", "redis_port": redis.port(), "redis_auth": null, "database": 0,
             "http_host": "127.0.0.1", "http_port": port.number(), "threads": 2, "pool_size": 8,
@@ -179,7 +189,7 @@ impl Webdis {
             "verbosity": 1, "logfile": directory.path().join("webdis.log"),
         });
         std::fs::write(directory.path().join("webdis.json"), options.to_string()).expect("a file in the directory");
-        let webdis = Self { process: Self::launch(&directory), directory, port };
+        let webdis = Self { process: Mutex::new(Self::launch(&directory)), directory, port: Some(port), in_turn };
         webdis.accepting().await;
         webdis
     }
@@ -188,11 +198,17 @@ impl Webdis {
         Process::of("webdis", &[directory.path().join("webdis.json").to_string_lossy().into_owned()])
     }
 
+    fn process(&self) -> MutexGuard<'_, Process> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn accepting(&self) {
         until("Webdis to accept connections", || {
-            if let Some(end) = self.process.ended() {
-                panic!("Webdis did not start: {end}\n{}", self.process.errors());
+            let process = self.process();
+            if let Some(end) = process.ended() {
+                panic!("Webdis did not start: {end}\n{}", process.errors());
             }
+            drop(process);
             TcpStream::connect(("127.0.0.1", self.port())).ok()
         })
         .await;
@@ -200,7 +216,7 @@ impl Webdis {
 
     /// Its port.
     pub fn port(&self) -> u16 {
-        self.port.number()
+        self.port.as_ref().map_or(0, Port::number)
     }
 
     /// Where it answers.
@@ -210,16 +226,25 @@ impl Webdis {
 
     /// Ends it at once (`SIGKILL`).
     pub fn kill(&self) {
-        self.process.kill();
+        self.process().kill();
     }
 
     /// Starts it again on the same port.
     ///
     /// # Panics
     /// When it does not start.
-    pub async fn restart(&mut self) {
-        self.process.kill();
-        self.process = Self::launch(&self.directory);
+    pub async fn restart(&self) {
+        self.kill();
+        *self.process() = Self::launch(&self.directory);
         self.accepting().await;
+    }
+}
+
+impl Drop for Webdis {
+    fn drop(&mut self) {
+        if self.in_turn {
+            self.kill();
+            PORTS.lock().unwrap_or_else(PoisonError::into_inner).extend(self.port.take());
+        }
     }
 }

@@ -18,8 +18,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::gateway::Gateway;
 use crate::simulator::Simulator;
 
-/// Where simulators live that outlive a test.
-static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+/// Where simulators live that outlive a test, and what goes on while its thread waits.
+pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
 /// Something that is about to be there.
 pub type Starting<T> = Pin<Box<dyn Future<Output = T> + Send>>;

@@ -2,7 +2,7 @@
 //! server, which is a service and cannot run in a test.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -14,40 +14,54 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::MutexGuard;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::gateway::A_KEY;
+use crate::port::Port;
 use crate::redis::{Connection, Redis};
+use crate::shared::RUNTIME;
+use crate::until;
 
 /// The token that it wants.
-pub const TOKEN: &str = "upstash-test-token";
+pub const TOKEN: &str = A_KEY.1;
 
 /// A running stand-in; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Upstash {
-    port: u16,
+    port: MutexGuard<'static, Port>,
     server: JoinHandle<()>,
 }
+
+/// Where each of them is, one after the other: an Envoy that was started with this port can be had in turn.
+static PORT: LazyLock<tokio::sync::Mutex<Port>> = LazyLock::new(|| tokio::sync::Mutex::new(Port::reserve()));
 
 impl Upstash {
     /// Starts one before this Redis.
     ///
     /// # Panics
-    /// When there is no free port.
+    /// When the one before does not leave its port.
     pub async fn start(redis: &Redis) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
-        let port = listener.local_addr().expect("an address").port();
+        let port = PORT.lock().await;
+        // The one before may only be about to end.
+        let listen = || std::net::TcpListener::bind(("127.0.0.1", port.number())).ok();
+        let listener = until("the port to be free", listen).await;
+        listener.set_nonblocking(true).expect("an option of every socket");
+        // A gateway that ends may still have to be answered: see [`Gateway`](crate::gateway::Gateway).
+        let _runtime = RUNTIME.enter();
+        let listener = TcpListener::from_std(listener).expect("a runtime");
         let server = tokio::spawn(serve(listener, redis.port()));
         Self { port, server }
     }
 
     /// Its port.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// Where it answers.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://127.0.0.1:{}", self.port())
     }
 }
 

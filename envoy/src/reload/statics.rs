@@ -14,11 +14,16 @@ pub struct Statics {
     tracing: Value,
     memory: Value,
     aws: bool,
+    /// The VM that all roles share: one of another name knows nothing of the Redis that the one before had.
+    #[serde(default)]
+    vm: String,
 }
 
 impl Statics {
-    pub fn of(file: &File) -> Self {
+    /// Of a file whose roles share the VM of this name.
+    pub fn of(file: &File, vm: String) -> Self {
         Self {
+            vm,
             redis: written(&file.redis),
             tracing: written(&file.tracing),
             memory: written(&file.memory),
@@ -29,7 +34,8 @@ impl Statics {
     /// The parts that differ.
     pub fn differing(&self, other: &Self) -> Vec<&'static str> {
         let each = [
-            ("redis", self.redis == other.redis),
+            // Where Envoy finds it is in the bootstrap configuration, which has to be the same besides.
+            ("redis", self.redis == other.redis || self.vm != other.vm),
             ("tracing", self.tracing == other.tracing),
             ("memory", self.memory == other.memory),
             // Envoy has the variables, or has them not.

@@ -301,6 +301,24 @@ fn what_cannot_change_is_named() {
     assert!(problem.to_string().starts_with("redis, memory: "), "{problem}");
 }
 
+/// As in tests that have one Envoy in turn.
+#[test]
+fn a_vm_of_another_name_may_use_redis_otherwise_and_finds_it_where_it_was() {
+    let scene = Scene::new();
+    let of = |redis: &str| scene.prepared(&format!("{}redis: {{ {redis} }}\n", file(&BEFORE)));
+    let (first, secrets) = of("url: \"http://127.0.0.1:1\"");
+    let mut applied = Applied::start(&first, &secrets, scene.directory.path(), 0o644, scene.options.clone()).unwrap();
+    let mut change = |redis: &str| {
+        let (next, secrets) = of(redis);
+        applied.change(&next, &secrets, &Takes::first(usize::MAX, &scene)).map_err(|problem| problem.to_string())
+    };
+    assert!(change("url: \"http://127.0.0.1:1\", when_down: deny").unwrap_err().starts_with("redis: "));
+    fs::write(scene.directory.path().join("vm-id"), "another").unwrap();
+    change("url: \"http://127.0.0.1:1\", when_down: deny").unwrap();
+    fs::write(scene.directory.path().join("vm-id"), "a-third").unwrap();
+    assert!(change("url: \"http://127.0.0.1:2\"").unwrap_err().starts_with("what Envoy is started with: "));
+}
+
 #[test]
 fn all_can_be_written_over_what_was_there_and_an_end_in_the_middle_leaves_what_serves() {
     let scene = Scene::new();

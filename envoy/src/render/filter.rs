@@ -28,7 +28,7 @@ pub fn vm(options: &Options) -> String {
 ///
 /// Tests that have one Envoy in turn name another VM in each turn, in a file beside the gateway file, and so find nothing of the
 /// turn before. A command that is made for release does not look for it.
-fn vm_id(options: &Options) -> String {
+pub fn vm_id(options: &Options) -> String {
     let named = cfg!(debug_assertions).then(|| std::fs::read_to_string(options.base.join("vm-id")));
     named.and_then(Result::ok).unwrap_or_else(|| "sluice".to_owned())
 }

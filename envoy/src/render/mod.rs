@@ -34,6 +34,7 @@ mod routes;
 mod text;
 mod tracing;
 
+pub use filter::vm_id;
 pub use text::quote;
 use text::{ascii_json, fill};
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use sluice_wire::json;
 
 use super::answer::Refusal;
 
@@ -16,7 +17,7 @@ impl Fields {
         if body.is_empty() {
             return Ok(Self(Map::new()));
         }
-        match serde_json::from_slice(body) {
+        match json::from_slice(body) {
             Ok(mut value @ Value::Object(_)) => {
                 make_whole(&mut value);
                 Ok(Self(value.as_object_mut().map(std::mem::take).unwrap_or_default()))

@@ -9,6 +9,7 @@ use sluice_config::plugin::{Reload, Written};
 use sluice_core::gateway::Gateway;
 use sluice_core::store::redis::settings::Redis;
 use sluice_wire::calendar;
+use sluice_wire::json;
 
 use crate::Service;
 
@@ -39,7 +40,7 @@ struct Text {
 impl Plugin {
     /// Reads and checks a configuration.
     pub fn from_json(json: &[u8]) -> Result<Self, Vec<Mistake>> {
-        match serde_json::from_slice(json) {
+        match json::from_slice(json) {
             Ok(Written::Gateway { gateway, reload }) => {
                 let since = reload.as_ref().and_then(|reload| calendar::rfc3339(&reload.applied_at));
                 sluice_config::compile(&gateway)
@@ -47,7 +48,7 @@ impl Plugin {
             }
             Ok(Written::Provider {}) => Ok(Self::Provider),
             Ok(Written::Admin { gateway, reload }) => {
-                let Text { gateway: text } = serde_json::from_slice(json).unwrap_or_default();
+                let Text { gateway: text } = json::from_slice(json).unwrap_or_default();
                 Service::new(*gateway, text, reload).map(|service| Self::Admin(Rc::new(service)))
             }
             Ok(Written::Keeper { redis }) => sluice_config::compile_redis(&redis).map(Self::Keeper),

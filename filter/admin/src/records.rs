@@ -11,6 +11,7 @@ use sluice_config::file::Key;
 use sluice_core::store::redis::names;
 use sluice_core::store::redis::wire::{Command, Reply};
 use sluice_wire::calendar;
+use sluice_wire::json;
 use sluice_wire::order;
 use sluice_wire::time::Time;
 
@@ -190,7 +191,7 @@ pub fn senseless(reply: &Reply) -> Refusal {
 }
 
 fn parse(text: String) -> Option<Record> {
-    serde_json::from_slice(text.as_bytes()).ok().map(|key| Record { key, text })
+    json::from_slice(text.as_bytes()).ok().map(|key| Record { key, text })
 }
 
 fn text(key: &Key) -> String {

@@ -8,6 +8,7 @@ use sluice_core::gateway::record::KeyRecord;
 use sluice_core::key_hash::KeyHash;
 use sluice_core::keys::caller::Credential;
 use sluice_core::store::redis::settings::Redis;
+use sluice_wire::json;
 
 mod check;
 pub mod file;
@@ -28,7 +29,7 @@ pub fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
 /// Reads and compiles a gateway file as JSON, the form in which the filter receives it. A file of the wrong shape
 /// is one mistake here; `sluice check` finds all of those too.
 pub fn from_json(json: &[u8]) -> Result<Gateway, Vec<Mistake>> {
-    let file: file::File = serde_json::from_slice(json).map_err(|error| {
+    let file: file::File = json::from_slice(json).map_err(|error| {
         vec![Mistake { path: String::new(), found: error.to_string(), expected: "a gateway file".to_owned() }]
     })?;
     compile(&file)
@@ -53,7 +54,7 @@ pub fn compile_redis(written: &file::Redis) -> Result<Redis, Vec<Mistake>> {
 
 /// Reads a key as Redis keeps it: as the gateway file has it, in JSON.
 fn read_key(text: &str) -> Result<Box<dyn KeyRecord>, String> {
-    let key: file::Key = serde_json::from_slice(text.as_bytes()).map_err(|error| error.to_string())?;
+    let key: file::Key = json::from_slice(text.as_bytes()).map_err(|error| error.to_string())?;
     Ok(Box::new(key))
 }
 

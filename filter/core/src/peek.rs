@@ -14,6 +14,7 @@ use sluice_wire::dialect::quirk::{Edits, edited};
 use sluice_wire::dialect::sealed::may_hold;
 use sluice_wire::embedding::Encoding;
 use sluice_wire::error::{ApiError, ErrorKind};
+use sluice_wire::json;
 use sluice_wire::json::json_string;
 use sluice_wire::order::by_numbers;
 
@@ -106,8 +107,8 @@ impl Outline {
         if too_deep(body) {
             return Err(not_json(format!("The request body's JSON is nested deeper than {DEEPEST} levels.")));
         }
-        let top: Top<'_> = serde_json::from_str(text)
-            .map_err(|error| not_json(format!("The request body is not a valid request: {error}.")))?;
+        let top: Top<'_> =
+            json::read(text).map_err(|error| not_json(format!("The request body is not a valid request: {error}.")))?;
         let at = |raw: &str| {
             let start = (raw.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
             start..start + raw.len()
@@ -115,7 +116,7 @@ impl Outline {
         let Some(model) = top.model else {
             return Err(ApiError::invalid("model", "Missing required parameter: 'model'."));
         };
-        let name: Cow<'_, str> = serde_json::from_str::<Text<'_>>(model.get())
+        let name: Cow<'_, str> = json::read::<Text<'_>>(model.get())
             .map_err(|_| ApiError::invalid("model", "Invalid type for 'model': expected a string."))?
             .0;
         if let Some(field) = top.others {
@@ -147,14 +148,11 @@ impl Outline {
             hosted: false,
             sealed: may_hold(body),
             structured_output: top.structured_output,
-            user: top
-                .user
-                .filter(|raw| raw.get().len() <= LONGEST_USER)
-                .and_then(|raw| serde_json::from_str(raw.get()).ok()),
+            user: top.user.filter(|raw| raw.get().len() <= LONGEST_USER).and_then(|raw| json::read(raw.get()).ok()),
             encoding: top.encoding,
             background: top.background,
             continues: top.continues,
-            previous: top.previous.map(|id| serde_json::from_str(id.get()).unwrap_or_default()),
+            previous: top.previous.map(|id| json::read(id.get()).unwrap_or_default()),
             kept: top.kept(),
             length: body.len(),
             model_at: at(model.get()),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::error::ApiError;
+use crate::json;
 
 mod guise;
 
@@ -25,7 +26,7 @@ impl Json {
 
     /// Checks that `text` is JSON.
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(text)
+        json::read(text)
     }
 }
 

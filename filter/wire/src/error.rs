@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::json;
 use crate::lenient::maybe;
 
 /// What went wrong, in the terms that every provider's errors can be mapped to.
@@ -88,7 +89,7 @@ impl Own {
             message: String,
         }
         let body = std::str::from_utf8(body).ok().filter(|body| body.len() <= LONGEST_OWN)?;
-        let said: Said = serde_json::from_str(body).ok().filter(|_| body.trim_start().starts_with('{'))?;
+        let said: Said = json::read(body).ok().filter(|_| body.trim_start().starts_with('{'))?;
         // Mistral, and vLLM's older versions, say it without an `error` around: not all clients would find it there.
         let bare = said.message.filter(|_| said.error.is_none() && said.object.as_deref() == Some("error"));
         let wrapped = bare.as_ref().map(|_| format!("{{\"error\":{}}}", body.trim()));
@@ -101,7 +102,7 @@ impl Own {
     /// With the fields of `ours`, the same error in the gateway's words, that the provider leaves out or has nothing for: clients go by
     /// a `code`.
     pub fn filled(self, ours: &[u8]) -> Self {
-        let read = |text: &[u8]| serde_json::from_slice::<Value>(text).ok();
+        let read = |text: &[u8]| json::from_slice::<Value>(text).ok();
         let (Some(mut own), Some(Value::Object(mut ours))) = (read(self.body.as_bytes()), read(ours)) else {
             return self;
         };

@@ -1,6 +1,77 @@
-//! A text as a JSON string, for what writes JSON by hand.
+//! JSON that is read from texts, and texts as JSON.
+
+use serde::Deserialize;
+use strict::Strict;
+
+mod strict;
+
+/// Reads JSON. What wants an object takes no array.
+pub fn from_slice<'t, T: Deserialize<'t>>(json: &'t [u8]) -> serde_json::Result<T> {
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let value = T::deserialize(Strict(&mut reader))?;
+    reader.end().map(|()| value)
+}
+
+/// The same of a text. There is one way for both: each way is compiled anew for each type.
+pub fn read<'t, T: Deserialize<'t>>(text: &'t str) -> serde_json::Result<T> {
+    from_slice(text.as_bytes())
+}
 
 /// `text` as a JSON string.
 pub fn json_string(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::value::RawValue;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Point {
+        x: u8,
+        y: Option<u8>,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Shape {
+        Dot,
+        Circle(Point),
+        Line { to: Point },
+    }
+
+    #[test]
+    fn an_array_is_no_object_however_deep_it_stands() {
+        let point = |x| Point { x, y: None };
+        assert_eq!(read::<Point>(r#"{"x":1}"#).unwrap(), point(1));
+        assert_eq!(read::<Vec<Option<Point>>>(r#"[{"x":1},null]"#).unwrap(), [Some(point(1)), None]);
+        let map = read::<BTreeMap<u8, (Point, u8)>>(r#"{"1":[{"x":2},3]}"#).unwrap();
+        assert_eq!(map, [(1, (point(2), 3))].into());
+        assert_eq!(read::<Shape>(r#""dot""#).unwrap(), Shape::Dot);
+        assert_eq!(read::<Shape>(r#"{"circle":{"x":1}}"#).unwrap(), Shape::Circle(point(1)));
+        assert_eq!(read::<Shape>(r#"{"line":{"to":{"x":1}}}"#).unwrap(), Shape::Line { to: point(1) });
+        // As serde_json by itself takes it.
+        assert_eq!(serde_json::from_str::<Point>("[1,2]").unwrap(), Point { x: 1, y: Some(2) });
+        assert_eq!(
+            read::<Point>("[1,2]").unwrap_err().to_string(),
+            "invalid type: sequence, expected struct Point at line 1 column 0"
+        );
+        assert!(read::<Vec<Option<Point>>>("[[1,2]]").is_err());
+        assert!(read::<BTreeMap<u8, (Point, u8)>>(r#"{"1":[[2,3],3]}"#).is_err());
+        assert!(read::<Shape>(r#"{"circle":[1,2]}"#).is_err());
+        assert!(read::<Shape>(r#"{"line":{"to":[1,2]}}"#).is_err());
+    }
+
+    #[test]
+    fn what_stands_behind_is_a_mistake_and_texts_are_borrowed() {
+        assert!(read::<Point>(r#"{"x":1} {"x":1}"#).is_err());
+        assert!(from_slice::<&str>(b"\"\xff\"").is_err());
+        assert_eq!(read::<(&str, &RawValue)>(r#"["a", {"b" : 1}]"#).unwrap().1.get(), r#"{"b" : 1}"#);
+    }
 }

@@ -9,6 +9,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::json;
+
 /// A text; anything else, `null` too, is empty.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Text<'a>(pub Cow<'a, str>);
@@ -49,7 +51,7 @@ pub fn maybe<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) ->
     let raw = <&RawValue>::deserialize(deserializer)?;
     // A list's items could be taken for fields.
     let object = raw.get().starts_with('{').then_some(raw.get());
-    Ok(object.and_then(|object| serde_json::from_str(object).ok()))
+    Ok(object.and_then(|object| json::read(object).ok()))
 }
 
 /// The `usage` of an answer of which nothing else is wanted.
@@ -59,7 +61,7 @@ pub fn usage_in<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
         #[serde(borrow, default)]
         usage: Option<&'a RawValue>,
     }
-    maybe(serde_json::from_slice::<Only<'a>>(body).ok()?.usage?).ok()?
+    maybe(json::from_slice::<Only<'a>>(body).ok()?.usage?).ok()?
 }
 
 /// Bytes of a text, or 1 for anything else that a person or program would see; 0 for `null`, `false`, `0`, `""` and `[]`.

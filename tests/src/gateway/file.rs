@@ -179,7 +179,8 @@ impl Builder {
         self
     }
 
-    /// Sets a variable in the environment of `sluice run`, which has [`A_KEY`](super::A_KEY) besides.
+    /// Sets a variable in the environment of `sluice run`, which has [`A_KEY`](super::A_KEY) and some others besides: it is this test's
+    /// alone then.
     #[must_use]
     pub fn environment(mut self, variable: &str, value: &str) -> Self {
         self.launch.environment.push((variable.to_owned(), value.to_owned()));
@@ -228,11 +229,11 @@ impl Builder {
         self.with(json!({"redis": {"url": webdis.url(), "timeout": "10s"}}))
     }
 
-    /// The same with a Redis that tests have in turn: one that this test does not end.
+    /// The same with a Redis whose port tests have in turn.
     #[must_use]
     pub fn store(mut self, store: &Store) -> Self {
         self.store = Some(store.clone());
-        self.redis(store.webdis())
+        self.with(json!({"redis": store.section()})).redis(store.webdis())
     }
 
     /// How many of Envoy's workers there are; one by default.
@@ -266,7 +267,11 @@ impl Builder {
 
     /// Whether its processes can be another test's before and after. The file says its own port and directory nowhere else.
     pub(super) fn is_shareable(&self) -> bool {
-        let redis = self.store.is_some() || self.more.get("redis").is_none();
+        let redis = match self.more.get("redis") {
+            // The keeper is not changed while Envoy runs.
+            Some(redis) => self.store.is_some() && redis.get("mode").is_none_or(|mode| mode != "relaxed"),
+            None => true,
+        };
         !self.alone && redis && self.launch.is_shareable() && leaves_no_trace(&self.more)
     }
 

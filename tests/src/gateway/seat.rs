@@ -2,7 +2,7 @@
 //! gateway file a tenth of one.
 //!
 //! Nothing is left of the test before. Counters, budgets, caches and circuits are the VM's, and each turn has a VM of another name.
-//! Envoy's own counters are told as differences, and its log from the turn's beginning on.
+//! Envoy's own counters begin at zero, and its log at the turn's beginning.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,7 +32,7 @@ pub struct Seat {
     pub port: Port,
     pub admin: Port,
     pub start: Start,
-    /// Envoy's counters when it was last looked at as if it were new.
+    /// Envoy's counters when it was last looked at as if it were new, in this turn.
     pub before: BTreeMap<String, u64>,
     pub _present: Present,
     /// How many tests had it before.
@@ -48,7 +48,7 @@ const MOST: usize = 8;
 const INSTANCES: usize = 25;
 /// From so many on, a test has the processes of a fixture that nobody uses, and that is easily made again, rather than new ones.
 const ENOUGH: usize = 4;
-/// So many of the idle ones stay while a fixture that nobody uses can end, and leave its own.
+/// So many idle ones of a kind stay while a fixture that nobody uses can end, and leave its own.
 const KEPT: usize = 2;
 /// So many tests have one in turn.
 const TURNS: usize = 100;
@@ -61,7 +61,7 @@ impl Present {
     /// One more, for which an idle one ends if there are many.
     pub fn one_more() -> Self {
         let room = || PRESENT.load(Ordering::Relaxed) < most();
-        while !room() && (give_up_one(KEPT) || shared::give_up_one() || give_up_one(0)) {}
+        while !room() && (give_up_one(KEPT) || shared::give_up_one() || give_up_one(1) || give_up_one(0)) {}
         PRESENT.fetch_add(1, Ordering::Relaxed);
         Self(())
     }
@@ -78,13 +78,15 @@ fn most() -> usize {
         let limit = std::fs::read_to_string("/proc/sys/fs/inotify/max_user_instances").unwrap_or_default();
         limit.trim().parse().unwrap_or_default()
     });
-    (*LIMIT / INSTANCES).clamp(MOST, 2 * MOST)
+    (*LIMIT / INSTANCES).clamp(MOST, 3 * MOST)
 }
 
-/// Ends the one that nobody has had for longest, if there are more than so many.
+/// Ends the one that nobody has had for longest, of those of which there are more than so many that were started with the same.
 fn give_up_one(kept: usize) -> bool {
     let mut idle = idle();
-    let one = (idle.len() > kept).then(|| idle.remove(0));
+    let like = |seat: &Seat| idle.iter().filter(|other| other.start == seat.start).count();
+    let at = idle.iter().position(|seat| like(seat) > kept);
+    let one = at.map(|at| idle.remove(at));
     // Not dropped while others wait for the list: a process takes its time to end.
     drop(idle);
     one.is_some()
@@ -102,6 +104,8 @@ const TO_END: Duration = Duration::from_secs(5);
 
 /// And how long Redis may take to hear of it: nothing that this thread does can be a part of it.
 const TO_SETTLE: Duration = Duration::from_secs(5);
+/// After so long the filter has begun to tell Redis of what has ended.
+const A_TICK: Duration = Duration::from_millis(150);
 
 impl Seat {
     /// Lets another test have it.
@@ -117,7 +121,6 @@ impl Seat {
             return None;
         }
         let start = builder.all_at_the_start();
-        let mut given_up = false;
         loop {
             match Self::started_with(&start) {
                 Some(mut seat) => {
@@ -126,11 +129,8 @@ impl Seat {
                         return Some(seat);
                     }
                 }
-                // One that ends is as good as any, where it is likely to be of this kind.
-                None if !given_up && start.is_usual() && PRESENT.load(Ordering::Relaxed) >= ENOUGH => {
-                    given_up = true;
-                    shared::give_up_one();
-                }
+                // Those that end are as good as any, where they are likely to be of this kind.
+                None if start.is_usual() && PRESENT.load(Ordering::Relaxed) >= ENOUGH && shared::give_up_one() => {}
                 None => return None,
             }
         }
@@ -148,19 +148,31 @@ impl Seat {
         self.is_quiet().await && self.is_logged().await && self.is_changed(builder).await && self.forget().await
     }
 
-    /// Waits until Redis has all that it is to have of an earlier test. To be called while that test's Redis is still there; what
-    /// blocks here is a test that is over.
+    /// Waits until Redis has all that it is to have of an earlier test: what a VM could not tell, it would tell the next test's. To be
+    /// called while that test's Redis is still there; what blocks here is a test that is over.
     pub fn is_settled(&self) -> bool {
-        const ACTIVE: &str = "/stats?filter=^(http\\.sluice\\.down|cluster\\.redis\\.up)stream_rq_(pending_)?active$";
+        // How many are under way, and how many calls to Redis there were.
+        const CALLS: &str =
+            "/stats?filter=^(http\\.sluice\\.down|cluster\\.sluice-redis\\.up)stream_rq_((pending_)?active|total)$";
         let begun = Instant::now();
-        while begun.elapsed() < TO_SETTLE {
-            match crate::client::ask_blocking(self.admin.number(), ACTIVE) {
-                Some(text) if statistics(&text).all(|(_, active)| active == 0) => return true,
-                Some(_) => std::thread::sleep(Duration::from_millis(5)),
-                None => return false,
+        let (mut before, mut since) = (String::new(), begun);
+        while begun.elapsed() < TO_SETTLE && self.has_redis() {
+            let Some(text) = crate::client::ask_blocking(self.admin.number(), CALLS) else { return false };
+            let active = statistics(&text).any(|(name, active)| name.ends_with("active") && active > 0);
+            if active || text != before {
+                (before, since) = (text, Instant::now());
+            } else if since.elapsed() > A_TICK {
+                return true;
             }
+            std::thread::sleep(Duration::from_millis(5));
         }
         false
+    }
+
+    /// Whether each worker for which Redis fell silent has found it again.
+    fn has_redis(&self) -> bool {
+        let said = self.process.errors();
+        said.matches("Redis does not answer").count() <= said.matches("Redis answers again").count()
     }
 
     async fn ask(&self, path: &str) -> Option<String> {
@@ -213,8 +225,12 @@ impl Seat {
     }
 
     async fn forget(&mut self) -> bool {
-        let Some(counters) = self.ask("/stats?type=Counters&usedonly").await else { return false };
-        self.before = statistics(&counters).map(|(name, value)| (name.to_owned(), value)).collect();
+        // What a VM has counted goes with it, and what is told as a difference would be less than nothing.
+        let reset = Client::new(self.admin.number()).request("POST", "/reset_counters", "").await;
+        if !reset.is_ok_and(|answer| answer.status == 200) {
+            return false;
+        }
+        self.before.clear();
         self.process.forget();
         self.process.ended().is_none()
     }

@@ -1,6 +1,6 @@
 //! What the processes of a gateway are started with, and does not change while they run: whether one test can have them after another.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What the command is started with, besides the gateway file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +30,10 @@ pub struct Start {
 impl Start {
     /// Of a gateway whose file has these parts.
     pub fn of(launch: &Launch, parts: &[&Value]) -> Self {
+        // The rest is the VM's business, and each turn has another VM.
         let redis = parts.iter().filter_map(|part| part.get("redis"));
-        let mut bootstrap: String = redis.map(Value::to_string).collect();
+        let clusters = redis.map(|redis| json!([redis.get("url"), redis.get("token")]).to_string());
+        let mut bootstrap: String = clusters.collect();
         parts.iter().for_each(|part| short_times(part, &mut bootstrap));
         Self { launch: launch.clone(), bootstrap }
     }
@@ -76,8 +78,6 @@ fn short_times(file: &Value, into: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn start(part: &Value) -> Start {
@@ -89,6 +89,8 @@ mod tests {
         let usual =
             start(&json!({"teams": {"test": {"limits": {"requests_per_minute": 1}}}, "timeouts": {"total": "1h"}}));
         assert!(usual.is_usual() && usual == start(&json!({"timeouts": {"idle": "1s"}})));
+        let redis = |when_down| start(&json!({"redis": {"url": "http://127.0.0.1:1", "when_down": when_down}}));
+        assert!(redis("deny") == redis("local"));
         let others = [
             json!({"redis": {"url": "http://127.0.0.1:1"}}),
             json!({"redis": {"url": "http://127.0.0.1:2"}}),

@@ -7,7 +7,7 @@ use crate::until;
 
 /// Orders that Redis has granted and that are not settled, and the micro-dollars each has reserved.
 pub fn open_orders(redis: &Redis) -> BTreeMap<String, u64> {
-    let orders = redis.command(&["KEYS", "{sluice}:r:*"]);
+    let orders = redis.command(&["KEYS", &redis.name("r:*")]);
     let orders = orders.as_array().expect("a list").iter().map(|order| order.as_str().expect("a name").to_owned());
     let record = |order: &str| redis.command(&["GET", order]).as_str().filter(|text| *text != "S").map(str::to_owned);
     orders.filter_map(|order| record(&order).map(|record| (order, reserved(&record)))).collect()

@@ -184,7 +184,7 @@ async fn what_nobody_has_counted_is_charged_with_the_store_in_redis() {
     let cost = leaving(&site).await + unread(&site, 3).await;
     assert_eq!(site.counted().await, cost);
     let redis = site.store.as_ref().expect("a store").redis();
-    let accounts = redis.command(&["KEYS", "{sluice}:a:key:*:alice"]);
+    let accounts = redis.command(&["KEYS", &redis.name("a:key:*:alice")]);
     let estimated = redis.command(&["HGET", accounts[0].as_str().expect("an account"), "estimated_cost"]);
     assert_eq!(estimated.as_str(), Some(cost.to_string().as_str()), "all of it was estimated");
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sluice_tests::gateway::KEY;
 
-use crate::{CHAT, Pair, refusal, said};
+use crate::{CHAT, Pair, SHORT, refusal, said};
 
 /// A request's head; what follows it is the body.
 fn head(more: &str) -> String {
@@ -138,11 +138,11 @@ async fn a_body_may_come_in_chunks_with_trailers_or_not_at_all() {
 
 #[tokio::test]
 async fn a_body_that_does_not_arrive_is_not_waited_for_longer_than_the_whole_request_may_take() {
-    let pair = Pair::with(|gateway| gateway.timeout("total", "1s")).await;
+    let pair = Pair::with(|gateway| gateway.timeout("total", SHORT)).await;
     let begun = std::time::Instant::now();
     let (status, answer) = raw(&pair, format!("{}{{\"model\":", head("content-length: 100\r\n")).as_bytes()).await;
     assert_eq!((status, &answer["error"]["code"]), (408, &json!("request_timeout")), "{answer}");
-    assert!(begun.elapsed() >= std::time::Duration::from_millis(900));
+    assert!(begun.elapsed() >= std::time::Duration::from_secs(4));
     assert!(pair.openai.requests().is_empty());
 }
 

@@ -407,6 +407,7 @@ async fn nothing_that_is_secret_is_ever_told() {
         assert!(!told.to_ascii_lowercase().contains(&sha256(secret)), "the hash of {secret} in {told}");
     }
     // Redis has hashes, and no secret either.
-    let kept = site.store.redis().command(&["GET", &format!("{{sluice}}:key:{}", sha256(&second))]).to_string();
+    let redis = site.store.redis();
+    let kept = redis.command(&["GET", &redis.name(&format!("key:{}", sha256(&second)))]).to_string();
     assert!(kept.contains("alice") && !kept.contains(&first) && !kept.contains(&second), "{kept}");
 }

@@ -17,43 +17,40 @@ const NOWHERE: &str = "nowhere.invalid";
 /// A gateway whose provider `first` is at this URL, with this `availability`, and whose `second` is a simulator. The model
 /// `alone` has the first only, `both` falls back to the second.
 async fn gateway(url: &str, availability: Value, second: &Simulator) -> Gateway {
-    builder(url, availability, second).start().await
+    builder("first", url, availability, second).start().await
 }
 
-fn builder(url: &str, availability: Value, second: &Simulator) -> Builder {
+/// The same with another name for the first.
+fn builder(first: &str, url: &str, availability: Value, second: &Simulator) -> Builder {
     Gateway::builder()
-        .provider("first", Kind::OpenAi, url)
+        .provider(first, Kind::OpenAi, url)
         .provider("second", Kind::Anthropic, second)
-        .model("alone", &[("first", "gpt-sim")])
-        .model("both", &[("first", "gpt-sim"), ("second", "claude-sim")])
-        .with(json!({"providers": {"first": {"availability": availability}}}))
+        .model("alone", &[(first, "gpt-sim")])
+        .model("both", &[(first, "gpt-sim"), ("second", "claude-sim")])
+        .with(json!({"providers": {first: {"availability": availability}}}))
         // What Envoy does is looked at, not what the gateway does above it.
         .with(json!({"circuit": {"failures": 1000}}))
 }
 
-/// The same where Envoy is asked about all addresses that a provider of this name has had.
-fn alone(url: &str, availability: Value, second: &Simulator) -> Builder {
-    builder(url, availability, second).alone()
-}
-
-/// What Envoy says of the addresses of the provider `first`, each in a word or some: `healthy`, `/failed_outlier_check`.
-async fn health(gateway: &Gateway) -> Vec<(String, String)> {
+/// What Envoy says of the addresses of a provider, also of those that an earlier test had by this name, each in a word or some:
+/// `healthy`, `/failed_outlier_check`.
+async fn health(gateway: &Gateway, provider: &str) -> Vec<(String, String)> {
     let clusters = gateway.envoy("/clusters").await;
-    let flags = clusters.lines().filter_map(|line| of_first(line)?.split_once("::health_flags::"));
+    let flags = clusters.lines().filter_map(|line| of(provider, line)?.split_once("::health_flags::"));
     flags.map(|(address, flags)| (address.to_owned(), flags.to_owned())).collect()
 }
 
-/// The rest of a line about a cluster of the provider `first`, whose name says by which definition it is.
-fn of_first(line: &str) -> Option<&str> {
+/// The rest of a line about a cluster of this provider, whose name says by which definition it is.
+fn of<'l>(provider: &str, line: &'l str) -> Option<&'l str> {
     let (name, rest) = line.split_once("::")?;
-    (name.split('~').next() == Some("first")).then_some(rest)
+    (name.split('~').next() == Some(provider)).then_some(rest)
 }
 
-/// Waits until Envoy says this of an address of the provider `first`.
-async fn until_health(gateway: &Gateway, address: &str, expected: &str) {
+/// Waits until Envoy says this of an address of a provider.
+async fn until_health(gateway: &Gateway, provider: &str, address: &str, expected: &str) {
     let reached = async {
         let mut now_and_then = tokio::time::interval(Duration::from_millis(20));
-        while !health(gateway).await.contains(&(address.to_owned(), expected.to_owned())) {
+        while !health(gateway, provider).await.contains(&(address.to_owned(), expected.to_owned())) {
             now_and_then.tick().await;
         }
     };
@@ -66,7 +63,7 @@ fn address(simulator: &Simulator) -> String {
 
 /// Two providers without an address, over HTTP and over TLS, before one that is there.
 async fn without_addresses(second: &Simulator) -> Gateway {
-    builder(&format!("http://{NOWHERE}/v1"), json!({}), second)
+    builder("first", &format!("http://{NOWHERE}/v1"), json!({}), second)
         .provider("secure", Kind::OpenAi, &*format!("https://{NOWHERE}/v1"))
         .model("secure", &[("secure", "gpt-sim")])
         .model("all", &[("first", "gpt-sim"), ("secure", "gpt-sim"), ("second", "claude-sim")])
@@ -117,7 +114,7 @@ async fn a_name_with_an_address_is_asked_there_however_often_it_failed() {
     for _ in 0..2 {
         assert_eq!(gateway.chat(&ask("both", "hi")).await.header("x-sluice-provider"), Some("second"));
     }
-    until_health(&gateway, &address(&first), "/failed_outlier_check").await;
+    until_health(&gateway, "first", &address(&first), "/failed_outlier_check").await;
     for _ in 0..20 {
         assert_eq!(gateway.chat(&ask("both", "hi")).await.header("x-sluice-attempts"), Some("1"));
     }
@@ -127,13 +124,13 @@ async fn a_name_with_an_address_is_asked_there_however_often_it_failed() {
 async fn an_address_that_keeps_failing_is_ejected_and_still_asked_when_there_is_no_other() {
     let (first, second) = (Simulator::start().await, Simulator::start().await);
     let outliers = json!({"outlier_detection": {"failures": 3, "ejection": "1h"}});
-    let gateway = alone(&first.base_url(), outliers, &second).start().await;
+    let gateway = builder("ejected", &first.base_url(), outliers, &second).start().await;
     // What is refused for the client's sake is no failure, and a good answer between two failures begins the count anew.
     first.script(&["status=502", "status=503", "ok", "status=502", "status=400", "status=429", "reset"]);
     for _ in 0..7 {
         gateway.chat(&ask("both", "hi")).await;
     }
-    assert_eq!(health(&gateway).await, [(address(&first), "healthy".to_owned())]);
+    assert_eq!(health(&gateway, "ejected").await, [(address(&first), "healthy".to_owned())]);
     first.clear();
     // A lost connection is made anew once.
     first.script(&["status=502", "reset", "reset", "status=503"]);
@@ -141,8 +138,8 @@ async fn an_address_that_keeps_failing_is_ejected_and_still_asked_when_there_is_
         let answer = gateway.chat(&ask("both", "hi")).await;
         assert_eq!(answer.header("x-sluice-provider"), Some("second"));
     }
-    until_health(&gateway, &address(&first), "/failed_outlier_check").await;
-    let active = gateway.envoy("/stats?filter=^cluster\\.first\\.outlier_detection\\.ejections_active$").await;
+    until_health(&gateway, "ejected", &address(&first), "/failed_outlier_check").await;
+    let active = gateway.envoy("/stats?filter=^cluster\\.ejected\\.outlier_detection\\.ejections_active$").await;
     assert!(active.trim().ends_with(": 1"), "{active}");
     let answer = gateway.chat(&ask("alone", "say still")).await;
     assert_eq!((answer.status, &*said(&answer)), (200, "still"));
@@ -152,7 +149,7 @@ async fn an_address_that_keeps_failing_is_ejected_and_still_asked_when_there_is_
 async fn silence_counts_as_a_failure_and_an_error_inside_a_200_does_not() {
     let (first, second) = (Simulator::start().await, Simulator::start().await);
     let more = json!({"outlier_detection": {"failures": 2, "ejection": "1h"}});
-    let gateway = alone(&first.base_url(), more, &second).timeout("answer", "3s").start().await;
+    let gateway = builder("silent", &first.base_url(), more, &second).timeout("answer", "3s").start().await;
     let served = async |fault: &str| {
         first.script(&[fault; 3]);
         for _ in 0..3 {
@@ -161,9 +158,9 @@ async fn silence_counts_as_a_failure_and_an_error_inside_a_200_does_not() {
         }
     };
     served("error").await;
-    assert_eq!(health(&gateway).await, [(address(&first), "healthy".to_owned())]);
+    assert_eq!(health(&gateway, "silent").await, [(address(&first), "healthy".to_owned())]);
     served("silence").await;
-    until_health(&gateway, &address(&first), "/failed_outlier_check").await;
+    until_health(&gateway, "silent", &address(&first), "/failed_outlier_check").await;
 }
 
 #[tokio::test]
@@ -174,7 +171,7 @@ async fn a_refused_connection_counts_as_a_failure() {
         let answer = gateway.chat(&ask("both", "hi")).await;
         assert_eq!(answer.header("x-sluice-provider"), Some("second"));
     }
-    until_health(&gateway, &format!("127.0.0.1:{}", first.number()), "/failed_outlier_check").await;
+    until_health(&gateway, "first", &format!("127.0.0.1:{}", first.number()), "/failed_outlier_check").await;
 }
 
 #[tokio::test]
@@ -182,7 +179,7 @@ async fn an_address_that_is_not_well_is_still_asked_when_there_is_no_other() {
     let (first, second) = (Simulator::start().await, Simulator::start().await);
     let check = json!({"health_check": {"path": "/well?who=you", "interval": "50ms", "unhealthy": 3}});
     let gateway = gateway(&first.base_url(), check, &second).await;
-    until_health(&gateway, &address(&first), "/failed_active_hc").await;
+    until_health(&gateway, "first", &address(&first), "/failed_active_hc").await;
     let answer = gateway.chat(&ask("alone", "say still")).await;
     assert_eq!((answer.status, &*said(&answer)), (200, "still"));
     // What it was asked: by Envoy itself, without a credential, under its own name.
@@ -201,9 +198,9 @@ async fn an_address_that_is_no_longer_well_is_known_as_such() {
     let check = json!({"health_check": {"path": "/control/requests", "interval": "50ms"}});
     let gateway = gateway(&first.base_url(), check, &second).await;
     let where_it_is = address(&first);
-    until_health(&gateway, &where_it_is, "healthy").await;
+    until_health(&gateway, "first", &where_it_is, "healthy").await;
     drop(first);
-    until_health(&gateway, &where_it_is, "/failed_active_hc").await;
+    until_health(&gateway, "first", &where_it_is, "/failed_active_hc").await;
     assert_eq!(gateway.chat(&ask("both", "hi")).await.header("x-sluice-provider"), Some("second"));
 }
 

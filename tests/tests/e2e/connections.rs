@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::{ask, refusal, said, together, with};
+use crate::{SHORT, ask, refusal, said, together, with};
 
 #[tokio::test]
 async fn a_lost_connection_is_made_anew_and_says_nothing_of_its_provider() {
@@ -150,7 +150,7 @@ async fn a_timeout_while_a_body_is_still_being_sent_is_a_timeout() {
     providers.spawn(reads_no_more(slow, Duration::from_millis(50)));
     // More than the sockets between them hold.
     let long = "so ".repeat(4 << 20);
-    for limits in [json!({"answer": "2s", "first_token": "2s"}), json!({"total": "4s"})] {
+    for limits in [json!({"answer": "2s", "first_token": "2s"}), json!({"total": SHORT})] {
         let gateway = Gateway::builder()
             .provider("deaf", Kind::OpenAi, &*urls[0])
             .provider("slow", Kind::Anthropic, &*urls[1])
@@ -182,7 +182,7 @@ async fn a_connection_has_a_time_of_its_own_and_the_next_target_is_asked_in_time
         .model("both", &[("mute", "gpt-sim"), ("openai", "gpt-sim")])
         .model("alone", &[("mute", "gpt-sim")])
         // No longer than a connection was given once: then there was no time left for another target.
-        .with(json!({"timeouts": {"total": "5s", "connect": "1s"}}))
+        .with(json!({"timeouts": {"total": SHORT, "connect": "1s"}}))
         .start()
         .await;
     for stream in [false, true] {
@@ -223,7 +223,7 @@ async fn what_takes_no_connection_leaves_time_for_the_next_target() {
         .provider("openai", Kind::OpenAi, &openai)
         .model("mute", &[("mute", "gpt-sim"), ("openai", "gpt-sim")])
         .model("hole", &[("hole", "claude-sim"), ("openai", "gpt-sim")])
-        .timeout("total", "4500ms")
+        .timeout("total", SHORT)
         .start()
         .await;
     for model in ["mute", "hole"] {

@@ -7,36 +7,34 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use sluice_tests::gateway::{Gateway, KEY, Key};
-use sluice_tests::redis::{Redis, Webdis};
+use sluice_tests::redis::Store;
 use sluice_tests::simulator::Simulator;
 use sluice_tests::{eventually, until};
 use tokio::task::JoinSet;
 
 use crate::crowd::{self, Manner, PRICE};
 use crate::money::{all_settled, in_redis, open_orders};
-use crate::{ask, refusal};
+use crate::{CHAT, ask, refusal};
 
 /// A gateway that keeps its counters in Redis, and a crowd that never pauses.
 struct Scene {
-    redis: Redis,
-    webdis: Webdis,
+    store: Store,
     provider: Simulator,
     gateway: Gateway,
 }
 
 impl Scene {
     async fn start(when_down: &str) -> Self {
-        let redis = Redis::start().await;
-        let webdis = Webdis::start(&redis).await;
+        let store = Store::lease().await;
         let provider = Simulator::start().await;
         let gateway = crowd::gateway(&provider)
             .key(Key::new("test", KEY).budget(json!({"total": 1000})))
-            .redis(&webdis)
+            .store(&store)
             .with(json!({"redis": {"when_down": when_down}}))
             .concurrency(2)
             .start()
             .await;
-        Self { redis, webdis, provider, gateway }
+        Self { store, provider, gateway }
     }
 
     fn crowd(&self) -> Crowd {
@@ -53,11 +51,21 @@ impl Scene {
         let ledger = self.ledger().await;
         let lines = self.gateway.log().len();
         self.gateway.log_lines(lines).await;
-        until("Redis to know what was spent", || (in_redis(&self.redis, "key=test") == ledger).then_some(())).await;
-        all_settled(&self.redis).await;
-        assert_eq!(in_redis(&self.redis, "key=test"), ledger);
+        until("Redis to know what was spent", || (in_redis(self.store.redis(), "key=test") == ledger).then_some(()))
+            .await;
+        all_settled(self.store.redis()).await;
+        assert_eq!(in_redis(self.store.redis(), "key=test"), ledger);
         assert_eq!(self.gateway.counter("sluice.store.unsettled").await, 0);
     }
+}
+
+/// Waits until a gateway has noticed that its Redis answers again.
+pub async fn found_again(gateway: &Gateway, model: &str, secret: &str) {
+    eventually("Redis to be found again", async || {
+        gateway.with_key(secret).post(CHAT, &ask(model, "hi")).await;
+        gateway.errors().contains("Redis answers again")
+    })
+    .await;
 }
 
 /// Clients that come again and again, each after its answer, whatever that was.
@@ -118,10 +126,10 @@ impl Crowd {
 #[tokio::test]
 async fn a_killed_redis_comes_back_to_what_was_spent_before_during_and_after() {
     for when_down in ["local", "allow", "deny"] {
-        let mut scene = Scene::start(when_down).await;
+        let scene = Scene::start(when_down).await;
         let crowd = scene.crowd();
         crowd.served(60).await;
-        scene.redis.kill();
+        scene.store.redis().kill();
         if when_down == "deny" {
             crowd.turned_away(40).await
         } else {
@@ -129,7 +137,7 @@ async fn a_killed_redis_comes_back_to_what_was_spent_before_during_and_after() {
         }
         assert!(scene.gateway.counter("sluice.redis.unavailable").await > 0);
         assert!(scene.gateway.errors().contains("Redis does not answer"), "{}", scene.gateway.errors());
-        scene.redis.restart().await;
+        scene.store.redis().restart().await;
         until("the gateway to find Redis again", || {
             scene.gateway.errors().contains("Redis answers again").then_some(())
         })
@@ -143,13 +151,13 @@ async fn a_killed_redis_comes_back_to_what_was_spent_before_during_and_after() {
 
 #[tokio::test]
 async fn a_killed_webdis_loses_nothing_and_charges_nothing_twice() {
-    let mut scene = Scene::start("local").await;
+    let scene = Scene::start("local").await;
     let crowd = scene.crowd();
     for _ in 0..3 {
         crowd.served(40).await;
-        scene.webdis.kill();
+        scene.store.webdis().kill();
         crowd.served(40).await;
-        scene.webdis.restart().await;
+        scene.store.webdis().restart().await;
     }
     crowd.served(40).await;
     assert_eq!(crowd.leave().await, []);
@@ -166,16 +174,16 @@ async fn a_killed_envoy_leaves_at_most_what_it_had_reserved() {
         scene.gateway.kill_envoy().await;
         // Long enough for Redis to have heard the last of it.
         crowd.turned_away(40).await;
-        left.extend(open_orders(&scene.redis));
+        left.extend(open_orders(scene.store.redis()));
         scene.gateway.restart().await;
         crowd.served(60).await;
         let others = crowd.leave().await;
         assert!(others.iter().all(Option::is_none), "only connections may break: {others:?}");
 
         let ledger = scene.ledger().await;
-        let settled = || open_orders(&scene.redis).keys().all(|order| left.contains_key(order)).then_some(());
+        let settled = || open_orders(scene.store.redis()).keys().all(|order| left.contains_key(order)).then_some(());
         until("the living Envoy to settle", settled).await;
-        let (spent, most) = (in_redis(&scene.redis, "key=test"), ledger + left.values().sum::<u64>());
+        let (spent, most) = (in_redis(scene.store.redis(), "key=test"), ledger + left.values().sum::<u64>());
         assert!((ledger..=most).contains(&spent), "{spent} is not within {ledger} and {most} in round {round}");
     }
     assert!(!left.is_empty(), "the Envoys died in the middle of something");
@@ -184,18 +192,17 @@ async fn a_killed_envoy_leaves_at_most_what_it_had_reserved() {
 #[tokio::test]
 async fn without_redis_the_policy_says_what_clients_see() {
     for when_down in ["local", "allow", "deny"] {
-        let redis = Redis::start().await;
-        let webdis = Webdis::start(&redis).await;
+        let store = Store::lease().await;
         let provider = Simulator::start().await;
         let gateway = crowd::gateway(&provider)
             .key(Key::new("test", KEY).limits(json!({"requests_per_minute": 3})))
-            .redis(&webdis)
+            .store(&store)
             .with(json!({"redis": {"when_down": when_down}}))
             .start()
             .await;
         let first = gateway.chat(&ask("reads", "hi")).await;
         assert_eq!(first.header("x-ratelimit-remaining-requests"), Some("2"));
-        redis.kill();
+        store.redis().kill();
         let killed = std::time::Instant::now();
         for number in 0..5 {
             let answer = gateway.chat(&ask("reads", "hi")).await;
@@ -213,30 +220,33 @@ async fn without_redis_the_policy_says_what_clients_see() {
         // One request a second at most pays for the news, and not every one.
         let most = 4.max(2 + killed.elapsed().as_secs());
         assert!((1..=most).contains(&gateway.counter("sluice.redis.unavailable").await), "{when_down}");
+        // What waits to be told is told here.
+        store.redis().restart().await;
+        found_again(&gateway, "reads", KEY).await;
     }
 }
 
 #[tokio::test]
 async fn what_redis_carries_out_too_late_is_given_back() {
     for when_down in ["local", "allow", "deny"] {
-        let redis = Redis::start().await;
-        let webdis = Webdis::start(&redis).await;
+        let store = Store::lease().await;
+        let redis = store.redis();
         let provider = Simulator::start().await;
         let rules = Key::new("test", KEY).budget(json!({"total": 1000})).limits(json!({"concurrent_requests": 1}));
         let gateway = crowd::gateway(&provider)
             .key(rules)
-            .redis(&webdis)
+            .store(&store)
             .with(json!({"redis": {"when_down": when_down, "timeout": "2s"}}))
             .start()
             .await;
         assert_eq!(gateway.chat(&Manner::Whole.body()).await.status, 200);
-        all_settled(&redis).await;
+        all_settled(redis).await;
         // Commands wait in Redis for longer than the gateway waits for Redis.
         redis.command(&["CLIENT", "PAUSE", "4000", "ALL"]);
         let answer = gateway.chat(&Manner::Whole.body()).await;
         assert_eq!(answer.status, if when_down == "deny" { 503 } else { 200 }, "{when_down}: {}", answer.text());
-        all_settled(&redis).await;
-        assert_eq!(in_redis(&redis, "key=test"), PRICE.sum(&provider.settled(1).await), "{when_down}");
+        all_settled(redis).await;
+        assert_eq!(in_redis(redis, "key=test"), PRICE.sum(&provider.settled(1).await), "{when_down}");
         // On a busy machine Redis may be thought to be down once more, for a second.
         let is_free = async || gateway.chat(&Manner::Whole.body()).await.status == 200;
         eventually("the place to be free again", is_free).await;

@@ -8,7 +8,7 @@ use serde_json::json;
 use sluice_tests::client::Answer;
 use sluice_tests::eventually;
 use sluice_tests::gateway::{Gateway, Kind};
-use sluice_tests::redis::{Redis, Webdis};
+use sluice_tests::redis::Store;
 use sluice_tests::shared::Shared;
 use sluice_tests::simulator::Simulator;
 
@@ -125,14 +125,12 @@ async fn anybody_may_ask_how_it_is_and_the_log_does_not_tell() {
 #[tokio::test]
 async fn readiness_is_the_instances_own_unless_redis_is_required() {
     let provider = Simulator::start().await;
-    let (redis, mut webdis);
-    redis = Redis::start().await;
-    webdis = Webdis::start(&redis).await;
+    let store = Store::lease().await;
     let start = async |more| {
         let builder = Gateway::builder()
             .provider("openai", Kind::OpenAi, &provider)
             .model("chat", &[("openai", "gpt-sim")])
-            .redis(&webdis);
+            .store(&store);
         builder.with(json!({"redis": {"timeout": "2s"}})).with(more).start().await
     };
     let by_itself = start(json!({})).await;
@@ -144,13 +142,13 @@ async fn readiness_is_the_instances_own_unless_redis_is_required() {
     for gateway in [&by_itself, &required] {
         assert_eq!(ready(gateway).await, (200, json!({"status": "ready", "redis": "ok"})));
     }
-    webdis.kill();
+    store.webdis().kill();
     let down = json!({"status": "ready", "redis": "unavailable"});
     eventually("the body to say so", async || ready(&by_itself).await == (200, down.clone())).await;
     let down = json!({"status": "unavailable", "redis": "unavailable"});
     eventually("the other not to be ready", async || ready(&required).await == (503, down.clone())).await;
     assert_eq!(required.anonymous().request("GET", "/health", "").await.expect("an answer").status, 200);
-    webdis.restart().await;
+    store.webdis().restart().await;
     for gateway in [&by_itself, &required] {
         let well = json!({"status": "ready", "redis": "ok"});
         eventually("Redis to be seen again", async || ready(gateway).await == (200, well.clone())).await;

@@ -195,7 +195,7 @@ async fn of_many_at_once_as_many_pass_as_a_budget_covers_with_three_envoys() {
 
 /// What the accounts of the day, or of two days at midnight, say that a key spent.
 fn in_accounts(redis: &Redis, key: &str) -> u64 {
-    let names = redis.command(&["KEYS", &format!("{{sluice}}:a:key:*:{key}")]);
+    let names = redis.command(&["KEYS", &redis.name(&format!("a:key:*:{key}"))]);
     let names = names.as_array().expect("a list").iter().filter_map(Value::as_str);
     let sum = |name| redis.command(&["HGET", name, "cost"]).as_str().and_then(|sum| sum.parse::<u64>().ok());
     names.map(|name| sum(name).expect("a sum")).sum()

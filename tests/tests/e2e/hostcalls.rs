@@ -3,11 +3,13 @@
 //!
 //! A module made for these tests does what a header asks for, in one callback of one role (`filter/wasm/src/trap.rs`).
 
+use std::ops::Deref;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use sluice_tests::client::Answer;
 use sluice_tests::gateway::KEY;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::recovery::trap_module;
 use crate::{CHAT, Pair, ask, refusal, said, with};
@@ -29,15 +31,33 @@ const BEFORE: [&str; 7] = [
 /// Where the request is over.
 const AFTER: [&str; 3] = ["gateway.log", "gateway.done", "provider.done"];
 
-async fn pair() -> Pair {
+/// A gateway with that module, for one test.
+struct Trapped {
+    pair: Pair,
+    _turn: SemaphorePermit<'static>,
+}
+
+impl Deref for Trapped {
+    type Target = Pair;
+
+    fn deref(&self) -> &Pair {
+        &self.pair
+    }
+}
+
+async fn pair() -> Trapped {
+    // As all tests here want one at the same time: to wait for another's is cheaper than to start one.
+    static TURNS: Semaphore = Semaphore::const_new(2);
+    let turn = TURNS.acquire().await.expect("turns for ever");
     let module = trap_module();
     // What a guardrail has masked is in a body that replaces the client's.
     let guards = json!({"mail": {"detect": ["email"], "on": ["prompts"], "action": "mask"}});
-    Pair::with(|builder| {
+    let pair = Pair::with(|builder| {
         let builder = builder.argument("--wasm").argument(&module.display().to_string());
         builder.concurrency(1).with(json!({"guards": guards}))
     })
-    .await
+    .await;
+    Trapped { pair, _turn: turn }
 }
 
 /// Asks with a defect. A client of OpenAI's, whose answer is translated: headers and bodies are replaced in both directions.
@@ -243,9 +263,7 @@ const BORNE: [(&[&str], &[&str]); 4] = [
 
 #[tokio::test]
 async fn envoy_bears_host_calls_at_the_wrong_time() {
-    let pair =
-        Pair::with(|builder| builder.argument("--wasm").argument(&trap_module().display().to_string()).concurrency(1))
-            .await;
+    let pair = pair().await;
     for (places, deeds) in BORNE {
         for (place, deed) in places.iter().flat_map(|place| deeds.iter().map(move |deed| (place, deed))) {
             let context = format!("{place}={deed}");

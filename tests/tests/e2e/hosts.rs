@@ -1,14 +1,11 @@
 //! Hosts of others' models: what is asked of them at which path, and who says so: signatures, keys and tokens.
 
 use serde_json::json;
-use sluice_tests::gateway::{Builder, Gateway, children};
+use sluice_tests::gateway::{A_KEY, A_SECRET, AN_ID, ANOTHER_SECRET, Builder, Gateway, children};
 use sluice_tests::shared::{self, Fixture, Shared};
 use sluice_tests::simulator::Simulator;
 
 use crate::{ask, said, with};
-
-const ID: &str = "AKIDSIMULATOR";
-const SECRET: &str = "secret/of+the=simulator";
 
 /// Models of Bedrock, each with the text that stands for it in a path.
 const BEDROCK: [(&str, &str); 3] = [
@@ -33,20 +30,20 @@ static HOSTS: Shared<Hosts> = Shared::new(1, || Box::pin(Hosts::start()));
 
 impl Hosts {
     async fn start() -> Self {
-        let amazon = Simulator::builder().aws(ID, SECRET).start().await.expect("a simulator");
-        let others = Simulator::builder().key("sk-host").start().await.expect("a simulator");
+        let amazon = Simulator::builder().aws(AN_ID.1, A_SECRET.1).start().await.expect("a simulator");
+        let others = Simulator::builder().key(A_KEY.1).start().await.expect("a simulator");
         let signed = |kind: &str, secret: &str| {
             let secret = json!({"env": secret});
-            let aws = json!({"region": "us-east-1", "access_key_id": {"env": "AN_ID"}, "secret_access_key": secret});
+            let aws = json!({"region": "us-east-1", "access_key_id": {"env": AN_ID.0}, "secret_access_key": secret});
             json!({"kind": kind, "url": amazon.url(), "aws": aws})
         };
-        let keyed = |kind: &str, base: &str| json!({"kind": kind, "url": others.url() + base, "key": {"env": "A_KEY"}});
+        let keyed = |kind: &str, base: &str| json!({"kind": kind, "url": others.url() + base, "key": {"env": A_KEY.0}});
         let bedrock = BEDROCK.map(|(model, _)| model);
         let mut file = json!({"providers": {}, "models": {}});
         for (host, provider, models) in [
-            ("bedrock", signed("bedrock", "A_SECRET"), &bedrock[..]),
-            ("bedrock-anthropic", signed("bedrock-anthropic", "A_SECRET"), &bedrock),
-            ("wrong", signed("bedrock", "ANOTHER_SECRET"), &["claude-sim"]),
+            ("bedrock", signed("bedrock", A_SECRET.0), &bedrock[..]),
+            ("bedrock-anthropic", signed("bedrock-anthropic", A_SECRET.0), &bedrock),
+            ("wrong", signed("bedrock", ANOTHER_SECRET.0), &["claude-sim"]),
             ("azure", keyed("azure", ""), &["my.gpt@5"]),
             ("azure-dated", with(keyed("azure", ""), json!({"api_version": AZURES_VERSION})), &["my.gpt@5"]),
             ("vertex", keyed("vertex", &vertex("google")), &["gemini-2.5-sim"]),
@@ -57,9 +54,7 @@ impl Hosts {
                 file["models"][format!("{host}-{index}")] = json!({"targets": [{"provider": host, "model": model}]});
             }
         }
-        let builder = Builder::default().environment("A_KEY", "sk-host").environment("AN_ID", ID);
-        let builder = builder.environment("A_SECRET", SECRET).environment("ANOTHER_SECRET", "another");
-        Self { gateway: builder.with(file).start().await, amazon, others }
+        Self { gateway: Builder::default().with(file).start().await, amazon, others }
     }
 }
 
@@ -117,10 +112,10 @@ async fn envoy_knows_no_secret_by_a_variable() {
     let gateway = &hosts.gateway;
     let of = |process: u32| std::fs::read(format!("/proc/{process}/environ")).expect("its variables");
     let has = |bytes: &[u8], text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
-    assert!(has(&of(gateway.process_id()), SECRET), "sluice has it");
+    assert!(has(&of(gateway.process_id()), A_SECRET.1), "sluice has it");
     let envoy = of(*children(gateway.process_id()).first().expect("an Envoy"));
     assert!(has(&envoy, "PATH="), "{}", String::from_utf8_lossy(&envoy));
-    for secret in [SECRET, ID, "sk-host", "another"] {
+    for secret in [A_SECRET, AN_ID, A_KEY, ANOTHER_SECRET].map(|(_, value)| value) {
         assert!(!has(&envoy, secret), "{secret}");
     }
 }
@@ -130,7 +125,7 @@ async fn a_wrong_signature_is_the_gateways_trouble_and_not_the_clients() {
     let hosts = HOSTS.lease().await;
     let answer = hosts.gateway.chat(&ask("wrong-0", "hi")).await;
     assert_eq!(crate::refusal(&answer), (502, "provider_refused_credential".to_owned()));
-    assert!(!answer.text().contains(ID), "{}", answer.text());
+    assert!(!answer.text().contains(AN_ID.1), "{}", answer.text());
 }
 
 #[tokio::test]
@@ -163,7 +158,7 @@ async fn azure_is_asked_on_both_of_its_surfaces() {
         let requests = simulator.requests();
         assert_eq!(requests.iter().map(|request| &*request.path).collect::<Vec<_>>(), expected[1..]);
         for request in requests {
-            assert_eq!((request.header("api-key"), request.header("authorization")), (Some("sk-host"), None));
+            assert_eq!((request.header("api-key"), request.header("authorization")), (Some(A_KEY.1), None));
             assert_eq!(request.json()["model"], "my.gpt@5");
         }
         simulator.script(&["filter"]);
@@ -190,7 +185,7 @@ async fn vertex_is_asked_with_a_bearers_token() {
         let expected = operations.map(|operation| format!("{base}/models/{model}:{operation}"));
         assert_eq!(paths(gateway, simulator, host, 1).await, expected);
         for request in simulator.requests() {
-            assert_eq!(request.header("authorization"), Some("Bearer sk-host"));
+            assert_eq!(request.header("authorization"), Some("Bearer sk-theirs"));
             assert_eq!((request.header("x-goog-api-key"), request.header("x-api-key")), (None, None));
         }
     }

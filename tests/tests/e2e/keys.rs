@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sluice_tests::client::Answer;
 use sluice_tests::gateway::{Builder, KEY, Key};
-use sluice_tests::redis::{Redis, Store, Webdis};
+use sluice_tests::redis::{Redis, Store};
 use sluice_tests::shared::Shared;
 use sluice_tests::until;
 
+use crate::crash::found_again;
 use crate::{CHAT, Single, ask, refusal};
 
 /// Written as keys are, checksums included: others are not looked for in Redis.
@@ -110,7 +111,7 @@ async fn a_key_admits_from_its_addresses_to_its_paths_and_for_its_models() {
 }
 
 fn write(redis: &Redis, key: &Key) {
-    redis.command(&["SET", &format!("{{sluice}}:key:{}", key.sha256()), &key.record().to_string()]);
+    redis.command(&["SET", &redis.name(&format!("key:{}", key.sha256())), &key.record().to_string()]);
 }
 
 #[tokio::test]
@@ -148,13 +149,13 @@ async fn keys_in_redis_come_change_and_go_without_a_restart() {
 
 #[tokio::test]
 async fn without_redis_keys_that_were_seen_go_on() {
-    let redis = Redis::start().await;
-    let webdis = Webdis::start(&redis).await;
+    let store = Store::lease().await;
+    let redis = store.redis();
     let cache = json!({"redis": {"key_cache": "1s"}});
-    let single = Single::with(|builder| models(builder).redis(&webdis).with(cache)).await;
+    let single = Single::with(|builder| models(builder).store(&store).with(cache)).await;
     let gateway = &single.gateway;
-    write(&redis, &Key::new("first", FIRST));
-    write(&redis, &Key::new("second", SECOND));
+    write(redis, &Key::new("first", FIRST));
+    write(redis, &Key::new("second", SECOND));
     let chat = async |secret: &str| gateway.with_key(secret).post(CHAT, &ask("gpt-4", "hi")).await;
     assert_eq!(chat(FIRST).await.status, 200);
     redis.kill();
@@ -167,4 +168,6 @@ async fn without_redis_keys_that_were_seen_go_on() {
         assert_eq!(refusal(&chat(SECOND).await), (503, "key_store_unavailable".to_owned()));
         assert_eq!(chat(KEY).await.status, 200);
     }
+    redis.restart().await;
+    found_again(gateway, "gpt-4", FIRST).await;
 }

@@ -285,24 +285,29 @@ async fn what_kept_a_provider_from_being_reached_is_in_the_line() {
     simulator.always("reset");
     let lost = |host: &str| {
         let url = format!("http://{host}:{}/v1", simulator.port());
-        json!({"kind": "openai", "url": url, "key": {"env": "LOST_KEY"}})
+        json!({"kind": "openai", "url": url, "key": {"env": "A_KEY"}})
     };
     let target = |provider: &str| json!({"targets": [{"provider": provider, "model": "gpt-sim"}]});
-    let tls = json!({"kind": "openai", "url": format!("https://127.0.0.1:{}/v1", closed.number())});
+    let unready = json!({"kind": "openai", "url": format!("https://127.0.0.1:{}/v1", closed.number())});
     let more = json!({
         "log": {"client": "network"},
         "providers": {
-            "closed": url("127.0.0.1"), "nowhere": url("no-such-host.invalid"), "tls": tls,
+            "closed": url("127.0.0.1"), "nowhere": url("no-such-host.invalid"), "unready": unready,
             "lost": lost("127.0.0.1"), "lost-by-name": lost("localhost"),
         },
         "models": {
-            "closed": target("closed"), "nowhere": target("nowhere"), "tls": target("tls"), "lost": target("lost"),
+            "closed": target("closed"), "nowhere": target("nowhere"), "unready": target("unready"), "lost": target("lost"),
             "lost-by-name": target("lost-by-name"),
         },
     });
-    let pair = Pair::with(|builder| builder.with(more).environment("LOST_KEY", "sk-lost")).await;
-    let expected =
-        [("closed", "refused"), ("nowhere", "dns"), ("tls", "refused"), ("lost", "closed"), ("lost-by-name", "closed")];
+    let pair = Pair::with(|builder| builder.with(more)).await;
+    let expected = [
+        ("closed", "refused"),
+        ("nowhere", "dns"),
+        ("unready", "refused"),
+        ("lost", "closed"),
+        ("lost-by-name", "closed"),
+    ];
     for (index, (model, transport)) in expected.into_iter().enumerate() {
         let answer = pair.gateway.chat(&crate::ask(model, "hi")).await;
         assert_eq!(refusal(&answer).0, 503, "{model}");

@@ -72,6 +72,9 @@ use sluice_tests::client::Answer;
 
 const CHAT: &str = "/v1/chat/completions";
 
+/// A short time for all of a request. The same for all tests that need one: Envoy is started with it.
+const SHORT: &str = "4500ms";
+
 /// The provider that is not this one.
 fn other(provider: &str) -> &'static str {
     if provider == "openai" { "anthropic" } else { "openai" }

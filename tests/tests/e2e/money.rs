@@ -51,7 +51,7 @@ pub fn logged(lines: &[Value], key: &str) -> u64 {
 
 /// What Redis has counted on a total budget: of `key=alice`, `team=research`.
 pub fn in_redis(redis: &Redis, whose: &str) -> u64 {
-    let names = redis.command(&["KEYS", &format!("{{sluice}}:m:{whose}[,/]*usd/total")]);
+    let names = redis.command(&["KEYS", &redis.name(&format!("m:{whose}[,/]*usd/total"))]);
     let Some(name) = names[0].as_str() else { return 0 };
     redis.command(&["HGET", name, "0"]).as_str().map_or(0, |used| used.parse().expect("a number"))
 }

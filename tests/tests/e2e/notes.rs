@@ -1,7 +1,7 @@
 //! What Envoy's own log tells of requests at the level `debug`, and what it must not tell.
 
 use serde_json::json;
-use sluice_tests::gateway::{Gateway, KEY, Kind};
+use sluice_tests::gateway::{A_KEY, Gateway, KEY, Kind};
 use sluice_tests::simulator::Simulator;
 use sluice_tests::{eventually, until};
 
@@ -9,13 +9,11 @@ use crate::{CHAT, ask};
 
 const PROMPT: &str = "say the launch code is swordfish-4711";
 const NOBODYS_KEY: &str = "sk-nobodys-own";
-const PROVIDERS_KEY: &str = "sk-provider-of-the-debug-test";
 
 async fn gateway(simulator: &Simulator, arguments: &[&str]) -> Gateway {
     let builder = Gateway::builder()
         .provider("first", Kind::OpenAi, simulator)
-        .credential("key", json!({"env": "DEBUG_TEST_KEY"}))
-        .environment("DEBUG_TEST_KEY", PROVIDERS_KEY)
+        .credential("key", json!({"env": A_KEY.0}))
         .provider("second", Kind::Anthropic, simulator)
         .model("chat", &[("first", "gpt-sim"), ("second", "claude-sim")]);
     arguments.iter().fold(builder, |builder, argument| builder.argument(argument)).start().await
@@ -45,7 +43,7 @@ async fn a_debug_run_tells_decisions_and_neither_a_prompt_nor_a_key() {
         until(expected, || gateway.errors().contains(expected).then_some(())).await;
     }
     let told = gateway.errors();
-    for secret in ["swordfish", KEY, NOBODYS_KEY, PROVIDERS_KEY] {
+    for secret in ["swordfish", KEY, NOBODYS_KEY, A_KEY.1] {
         let line = told.lines().find(|line| line.contains(secret));
         assert!(line.is_none(), "{secret} in {line:?}");
     }
@@ -63,6 +61,8 @@ async fn the_level_is_followed_while_envoy_runs() {
         gateway.errors().contains("attempt 2 asks second/claude-sim")
     })
     .await;
+    // The lines of the access log come later than what is told.
+    let served = gateway.quiet().await.into_iter().filter(|line| line["status"] == 200).count();
     let told = gateway.errors().matches("attempt 1 asks").count();
-    assert!(told < gateway.log().len(), "the first calls were told too");
+    assert!(told < served, "the first calls were told too: {told} of {served}");
 }

@@ -1,56 +1,94 @@
 //! Relaxed mode: Envoys that count by themselves, and the keeper of each that exchanges counts through a real Redis.
 
 use std::cell::RefCell;
+use std::ops::Deref;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 use sluice_core::store::embedded::Place;
-use sluice_tests::gateway::{Gateway, Kind};
+use sluice_tests::gateway::{Builder, Gateway, Key, Kind};
 use sluice_tests::redis::{Connection, Redis, Webdis};
+use sluice_tests::shared::{self, Fixture, Lease, Shared};
 use sluice_tests::simulator::Simulator;
 use sluice_tests::{PATIENCE, until};
 
-use crate::{ask, refusal};
+use crate::{CHAT, ask, refusal};
 
 /// How often the keepers exchange counts here.
 const SYNC: &str = "100ms";
 /// What one request costs, in micro-dollars.
 const PRICE: u64 = 1_000_000;
 
-/// Two gateways that share a Redis, a provider, and a team's budget.
-struct Shared {
+/// The teams of the tests here, and for how many requests the budget of each is. What it counts is its own, and a keeper stays what it
+/// was when its Envoy started: so all have the same gateways in turn.
+const TEAMS: [(&str, u64); 3] = [("uses-up", 10), ("loads", 3_000), ("loses", 20)];
+
+/// Two gateways that share a Redis, and a provider.
+struct Both {
     redis: Redis,
     _webdis: Webdis,
     provider: Simulator,
     gateways: [Gateway; 2],
 }
 
-impl Shared {
-    /// A budget for so many requests.
-    async fn with(requests: u64) -> Self {
+static BOTH: Shared<Both> = Shared::new(1, || Box::pin(Both::start()));
+
+impl Both {
+    async fn start() -> Self {
         let redis = Redis::start().await;
         let webdis = Webdis::start(&redis).await;
         let provider = Simulator::start().await;
         let gateway = async || {
             let redis = json!({"url": webdis.url(), "mode": "relaxed", "sync": SYNC, "timeout": "10s"});
             let price = json!({"input": 0, "output": 0, "per_request": 1});
-            Gateway::builder()
+            let builder = Gateway::builder()
                 .provider("openai", Kind::OpenAi, &provider)
                 .model("chat", &[("openai", "gpt-sim")])
-                .with(json!({"teams": {"test": {"budget": {"total": requests}}}}))
                 .with(json!({"prices": {"models": {"openai/gpt-sim": price}}}))
                 .with(json!({"redis": redis}))
-                .concurrency(2)
-                .start()
-                .await
+                .concurrency(2);
+            let with_team = |builder: Builder, (team, requests)| {
+                let builder = builder.key(Key::new(team, team).team(team));
+                builder.with(json!({"teams": {team: {"budget": {"total": requests}}}}))
+            };
+            TEAMS.into_iter().fold(builder, with_team).start().await
         };
         let gateways = [gateway().await, gateway().await];
         Self { redis, _webdis: webdis, provider, gateways }
     }
+}
+
+impl Fixture for Both {
+    async fn renew(&mut self) -> bool {
+        for gateway in &mut self.gateways {
+            shared::renew(gateway, &[&self.provider]).await;
+        }
+        true
+    }
+}
+
+/// The gateways, and the team of one test.
+struct Scene {
+    both: Lease<Both>,
+    team: &'static str,
+}
+
+impl Deref for Scene {
+    type Target = Both;
+
+    fn deref(&self) -> &Both {
+        &self.both
+    }
+}
+
+impl Scene {
+    async fn of(team: &'static str) -> Self {
+        Self { both: BOTH.lease().await, team }
+    }
 
     /// Whether a gateway lets a request pass.
     async fn passes(&self, gateway: usize) -> bool {
-        let answer = self.gateways[gateway].chat(&ask("chat", "hi")).await;
+        let answer = self.gateways[gateway].with_key(self.team).post(CHAT, &ask("chat", "hi")).await;
         if answer.status == 200 {
             return true;
         }
@@ -60,7 +98,7 @@ impl Shared {
 
     /// How many requests the budget in Redis has paid for.
     fn paid(&self) -> u64 {
-        let names = self.redis.command(&["KEYS", "*team=test/usd/total"]);
+        let names = self.redis.command(&["KEYS", &format!("*team={}/usd/total", self.team)]);
         let Some(name) = names[0].as_str() else { return 0 };
         let counts = self.redis.command(&["HVALS", name]);
         let counts = counts.as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -76,23 +114,23 @@ impl Shared {
 
 #[tokio::test]
 async fn what_one_envoy_used_up_the_other_refuses() {
-    let shared = Shared::with(10).await;
+    let scene = Scene::of("uses-up").await;
     for _ in 0..10 {
-        assert!(shared.passes(0).await);
+        assert!(scene.passes(0).await);
     }
-    assert!(!shared.passes(0).await);
-    shared.paid_for(10).await;
+    assert!(!scene.passes(0).await);
+    scene.paid_for(10).await;
     // The other has never counted on this budget, so it has not asked yet: what it lets pass till then is the overshoot.
     let started = Instant::now();
     let mut passed = 0;
-    while shared.passes(1).await {
+    while scene.passes(1).await {
         passed += 1;
         assert!(started.elapsed() < PATIENCE, "the other never hears");
-        shared.paid_for(10 + passed).await;
+        scene.paid_for(10 + passed).await;
     }
     assert!((1..=3).contains(&passed), "{passed}: a few exchanges");
-    shared.paid_for(10 + passed).await;
-    assert_eq!(shared.provider.count() as u64, 10 + passed);
+    scene.paid_for(10 + passed).await;
+    assert_eq!(scene.provider.count() as u64, 10 + passed);
 }
 
 /// How many exchanges with Redis each gateway has begun, as Redis has it.
@@ -113,17 +151,17 @@ struct Rounds {
 
 impl Rounds {
     /// Has each gateway exchange something, to see which name is whose.
-    async fn of(shared: &Shared) -> Self {
+    async fn of(scene: &Scene) -> Self {
         let mut names: Vec<String> = Vec::new();
         for gateway in [0, 1] {
-            assert!(shared.passes(gateway).await);
-            shared.paid_for(gateway as u64 + 1).await;
-            let all = shared.redis.command(&["KEYS", &format!("*:b:*:{}", Place::of("test").number())]);
+            assert!(scene.passes(gateway).await);
+            scene.paid_for(gateway as u64 + 1).await;
+            let all = scene.redis.command(&["KEYS", &format!("*:b:*:{}", Place::of(scene.team).number())]);
             let new = |name: &&str| !names.iter().any(|known| known == name);
             let name = all.as_array().into_iter().flatten().filter_map(Value::as_str).find(new).expect("a new one");
             names.push(name.to_owned());
         }
-        let redis = Connection::open(shared.redis.port()).expect("a connection to Redis");
+        let redis = Connection::open(scene.redis.port()).expect("a connection to Redis");
         Self { redis: RefCell::new(redis), names: names.try_into().expect("one of each gateway") }
     }
 
@@ -138,12 +176,12 @@ impl Rounds {
 const BETWEEN: usize = 50;
 
 /// Asks one gateway in several streams until each was refused: what passed, each stream's in its order.
-async fn load(shared: &Shared, rounds: &Rounds, gateway: usize) -> [Vec<Passed>; 3] {
+async fn load(scene: &Scene, rounds: &Rounds, gateway: usize) -> [Vec<Passed>; 3] {
     let stream = async || {
         let mut passed = Vec::new();
         loop {
             let sent = rounds.now();
-            if !shared.passes(gateway).await {
+            if !scene.passes(gateway).await {
                 return passed;
             }
             passed.push(Passed { sent, done: rounds.now() });
@@ -173,13 +211,13 @@ fn known(own: &[Vec<Passed>], other: &[Vec<Passed>], gateway: usize) -> usize {
 #[tokio::test]
 async fn under_load_the_overshoot_is_what_the_other_reserves_within_two_exchanges() {
     const BUDGET: usize = 3_000;
-    let shared = Shared::with(BUDGET as u64).await;
-    let rounds = Rounds::of(&shared).await;
-    let (one, other) = tokio::join!(load(&shared, &rounds, 0), load(&shared, &rounds, 1));
+    let scene = Scene::of("loads").await;
+    let rounds = Rounds::of(&scene).await;
+    let (one, other) = tokio::join!(load(&scene, &rounds, 0), load(&scene, &rounds, 1));
     let counts = [&one, &other].map(|streams| 1 + streams.iter().map(Vec::len).sum::<usize>());
     let passed = counts[0] + counts[1];
-    shared.paid_for(passed as u64).await;
-    assert_eq!(shared.provider.count(), passed);
+    scene.paid_for(passed as u64).await;
+    assert_eq!(scene.provider.count(), passed);
     let known = [1 + known(&one, &other, 0), 1 + known(&other, &one, 1)];
     println!(
         "{passed} passed of {BUDGET}: {counts:?}, in {:?} exchanges; of the other's were known {known:?}",
@@ -189,31 +227,31 @@ async fn under_load_the_overshoot_is_what_the_other_reserves_within_two_exchange
     assert!(counts[0] + known[0] <= BUDGET, "{counts:?}; the first knew of {known:?}");
     assert!(counts[1] + known[1] <= BUDGET, "{counts:?}; the second knew of {known:?}");
     assert!(known.iter().all(|known| *known > BUDGET / 10), "{known:?}: nothing would be found out");
-    assert!(!shared.passes(0).await && !shared.passes(1).await);
+    assert!(!scene.passes(0).await && !scene.passes(1).await);
 }
 
 #[tokio::test]
 async fn an_outage_of_redis_loses_nothing_and_stops_nobody() {
-    let mut shared = Shared::with(20).await;
+    let scene = Scene::of("loses").await;
     for gateway in [0, 0, 1] {
-        assert!(shared.passes(gateway).await);
+        assert!(scene.passes(gateway).await);
     }
-    shared.paid_for(3).await;
-    shared.redis.kill();
+    scene.paid_for(3).await;
+    scene.redis.kill();
     for gateway in [0, 1, 1, 0, 1] {
-        assert!(shared.passes(gateway).await, "each decides by itself");
+        assert!(scene.passes(gateway).await, "each decides by itself");
     }
     // Long enough for batches to be told to nobody.
     let silent = |gateway: &Gateway| gateway.errors().contains("Redis does not answer").then_some(());
-    until("the keepers to notice", || silent(&shared.gateways[0]).and(silent(&shared.gateways[1]))).await;
-    assert!(shared.passes(0).await);
-    shared.redis.restart().await;
-    shared.paid_for(9).await;
+    until("the keepers to notice", || silent(&scene.gateways[0]).and(silent(&scene.gateways[1]))).await;
+    assert!(scene.passes(0).await);
+    scene.redis.restart().await;
+    scene.paid_for(9).await;
     let mut passed = 9;
     let started = Instant::now();
-    while shared.passes(passed % 2).await {
+    while scene.passes(passed % 2).await {
         passed += 1;
-        shared.paid_for(passed as u64).await;
+        scene.paid_for(passed as u64).await;
         assert!(started.elapsed() < PATIENCE);
     }
     assert!((20..=22).contains(&passed), "{passed}: both know of all, one of them a request or two later");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sluice_tests::client::Open;
 use sluice_tests::gateway::{Builder, KEY, Key};
-use sluice_tests::redis::{Redis, Webdis};
+use sluice_tests::redis::Store;
 use sluice_tests::simulator::{Recorded, Simulator};
 use sluice_tests::{eventually, until};
 use tokio::task::JoinSet;
@@ -158,16 +158,14 @@ async fn after_a_reload_all_that_was_reserved_comes_back() {
 
 #[tokio::test]
 async fn after_a_reload_all_that_was_reserved_comes_back_in_redis() {
-    let redis = Redis::start().await;
-    let webdis = Webdis::start(&redis).await;
+    let store = Store::lease().await;
     let patient = json!({"redis": {"timeout": "2s", "when_down": "deny"}});
-    Scene::start(true, |builder| builder.redis(&webdis).with(patient)).await.a_vm_ends().await;
+    Scene::start(true, |builder| builder.store(&store).with(patient)).await.a_vm_ends().await;
 }
 
 #[tokio::test]
 async fn after_a_reload_redis_hears_what_comes_back_in_relaxed_mode() {
-    let redis = Redis::start().await;
-    let webdis = Webdis::start(&redis).await;
+    let store = Store::lease().await;
     let relaxed = json!({"redis": {"timeout": "2s", "mode": "relaxed", "sync": "100ms"}});
-    Scene::start(false, |builder| builder.redis(&webdis).with(relaxed)).await.a_vm_ends().await;
+    Scene::start(false, |builder| builder.store(&store).with(relaxed)).await.a_vm_ends().await;
 }

@@ -1,11 +1,11 @@
 //! A real Envoy that speaks Upstash's REST protocol to a stand-in for that service, before a real Redis; Envoy adds the token.
 
-use serde_json::json;
-use sluice_tests::gateway::{Builder, KEY, Key};
-use sluice_tests::redis::Redis;
+use serde_json::{Value, json};
+use sluice_tests::gateway::{A_KEY, Builder, KEY, Key};
+use sluice_tests::redis::Store;
 use sluice_tests::simulator::Simulator;
 use sluice_tests::until;
-use sluice_tests::upstash::{TOKEN, Upstash};
+use sluice_tests::upstash::Upstash;
 use tempfile::NamedTempFile;
 
 use crate::crowd::{self, Manner, PRICE};
@@ -19,40 +19,42 @@ const NOBODY: &str = "sk-sluice-EndToEndTestsSecondKey0000022Afvh";
 
 /// A gateway whose counters are behind a stand-in.
 struct Scene {
-    redis: Redis,
+    store: Store,
     upstash: Upstash,
     provider: Simulator,
-    /// The token's file.
-    token: NamedTempFile,
+    /// Where the token is.
+    token: Value,
 }
 
 impl Scene {
-    /// With this token.
-    async fn with(token: &str) -> Self {
-        let redis = Redis::start().await;
-        let upstash = Upstash::start(&redis).await;
-        let file = NamedTempFile::new().expect("a temporary file");
-        std::fs::write(file.path(), token).expect("a file that can be written");
-        Self { redis, upstash, provider: Simulator::start().await, token: file }
+    /// With the right token.
+    async fn start() -> Self {
+        Self::with(json!({"env": A_KEY.0})).await
+    }
+
+    async fn with(token: Value) -> Self {
+        let store = Store::lease().await;
+        let upstash = Upstash::start(store.redis()).await;
+        Self { store, upstash, provider: Simulator::start().await, token }
     }
 
     fn gateway(&self, when_down: &str) -> Builder {
         let redis = json!({
-            "url": self.upstash.url(), "protocol": "upstash", "token": {"file": self.token.path()},
-            "timeout": "10s", "when_down": when_down,
+            "url": self.upstash.url(), "protocol": "upstash", "token": self.token, "when_down": when_down,
         });
-        crowd::gateway(&self.provider).with(json!({ "redis": redis })).concurrency(2)
+        crowd::gateway(&self.provider).store(&self.store).with(json!({ "redis": redis })).concurrency(2)
     }
 
     /// Writes a key's record.
     fn write(&self, key: &Key) {
-        self.redis.command(&["SET", &format!("{{sluice}}:key:{}", key.sha256()), &key.record().to_string()]);
+        let redis = self.store.redis();
+        redis.command(&["SET", &redis.name(&format!("key:{}", key.sha256())), &key.record().to_string()]);
     }
 }
 
 #[tokio::test]
 async fn over_upstash_limits_hold_for_two_envoys_together() {
-    let scene = Scene::with(TOKEN).await;
+    let scene = Scene::start().await;
     let key = Key::new("test", KEY).limits(json!({"requests_per_minute": 3}));
     let gateway = scene.gateway("deny").key(key);
     let gateways = [gateway.clone().start().await, gateway.start().await];
@@ -71,7 +73,7 @@ async fn over_upstash_limits_hold_for_two_envoys_together() {
 
 #[tokio::test]
 async fn over_upstash_a_budget_is_reserved_and_settled_with_what_was_used() {
-    let scene = Scene::with(TOKEN).await;
+    let scene = Scene::start().await;
     let cost = crowd::reserved().await;
     let key = Key::new("test", KEY).budget(json!({"total": dollars(3 * cost)}));
     let gateway = scene.gateway("deny").key(key).start().await;
@@ -87,16 +89,16 @@ async fn over_upstash_a_budget_is_reserved_and_settled_with_what_was_used() {
     let (refused, ..) = tokio::join!(fourth, whole, stream, leaves);
     assert_eq!(refusal(&refused), (429, "insufficient_quota".to_owned()));
     let lines = gateway.quiet().await;
-    all_settled(&scene.redis).await;
+    all_settled(scene.store.redis()).await;
     let ledger = PRICE.sum(&scene.provider.settled(3).await);
-    assert_eq!((in_redis(&scene.redis, "key=test"), logged(&lines, "test")), (ledger, ledger));
+    assert_eq!((in_redis(scene.store.redis(), "key=test"), logged(&lines, "test")), (ledger, ledger));
     assert!((1..3 * cost).contains(&ledger), "less than was reserved");
     assert_eq!(gateway.chat(&Manner::Whole.body()).await.status, 200);
 }
 
 #[tokio::test]
 async fn over_upstash_a_key_in_redis_is_found() {
-    let scene = Scene::with(TOKEN).await;
+    let scene = Scene::start().await;
     let gateway = scene.gateway("deny").start().await;
     let key = Key::new("other", OTHER).models(&["reads"]);
     scene.write(&key);
@@ -110,7 +112,9 @@ async fn over_upstash_a_key_in_redis_is_found() {
 
 #[tokio::test]
 async fn with_a_token_that_upstash_refuses_the_policy_for_no_redis_holds() {
-    let scene = Scene::with("a-token-of-yesterday").await;
+    let file = NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), "a-token-of-yesterday").expect("a file that can be written");
+    let scene = Scene::with(json!({"file": file.path()})).await;
     let key = Key::new("test", KEY).limits(json!({"requests_per_minute": 2}));
     scene.write(&Key::new("other", OTHER));
     for when_down in ["local", "allow", "deny"] {

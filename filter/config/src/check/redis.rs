@@ -5,6 +5,7 @@ use std::time::Duration;
 use sluice_core::provider::url::Url;
 use sluice_core::store::redis::settings::Redis;
 use sluice_wire::calendar;
+use sluice_wire::json;
 
 use super::super::mistake::{Path, quoted};
 use super::super::{Mistake, file};
@@ -18,7 +19,7 @@ const NOTHING: &str = r#"{"providers":{},"models":{},"teams":{},"keys":[]}"#;
 /// Checks the section by itself, for the keeper, which needs to know no more.
 pub(in super::super) fn compile(written: &file::Redis) -> Result<Redis, Vec<Mistake>> {
     // Of bytes, as the filter's configuration: code that reads the whole file out of texts too is as long again.
-    let nothing: file::File = serde_json::from_slice(NOTHING.as_bytes()).map_err(|_| Vec::new())?;
+    let nothing: file::File = json::from_slice(NOTHING.as_bytes()).map_err(|_| Vec::new())?;
     let file = file::File { redis: Some(written.clone()), ..nothing };
     let mut check = Check { file: &file, mistakes: Vec::new() };
     let redis = check.redis();

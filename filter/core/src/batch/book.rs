@@ -5,6 +5,7 @@
 //! file, and such a batch stays charged as it was reserved.
 
 use serde::{Deserialize, Serialize};
+use sluice_wire::json;
 
 use crate::mix::number;
 use crate::reservation::work::Work;
@@ -40,7 +41,7 @@ impl Page {
 
     /// From a note's text.
     pub fn read(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok()
+        json::read(text).ok()
     }
 }
 
@@ -71,7 +72,7 @@ struct Pages(Vec<(String, Page)>);
 
 impl Value for Pages {
     fn parse(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok()
+        json::from_slice(bytes).ok()
     }
 
     fn bytes(&self) -> Vec<u8> {

@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 use sluice_wire::conversation::Usage;
+use sluice_wire::json;
 use sluice_wire::lenient::{Tokens, maybe};
 
 use super::{Told, book};
@@ -16,7 +17,7 @@ pub fn made(body: &[u8]) -> Option<Told> {
     struct Made {
         id: String,
     }
-    let Made { id } = serde_json::from_slice(body).ok()?;
+    let Made { id } = json::from_slice(body).ok()?;
     book::is_id(&id).then_some(Told::Made(id))
 }
 
@@ -59,7 +60,7 @@ struct Counts {
 
 /// What an answer about a batch tells of what it has used; nothing while it is not over.
 pub fn used(body: &[u8]) -> Option<Told> {
-    let batch: Batch = serde_json::from_slice(body).ok()?;
+    let batch: Batch = json::from_slice(body).ok()?;
     if !["completed", "failed", "expired", "cancelled"].contains(&batch.status.as_str()) {
         return None;
     }

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use sluice_wire::conversation::Usage;
 use sluice_wire::dialect::{Provider, completions, openai_chat, openai_embeddings, responses};
 use sluice_wire::framing;
+use sluice_wire::json;
 
 /// A longer line is not read.
 const LONGEST_LINE: usize = 16 << 20;
@@ -88,7 +89,7 @@ impl Results {
 
 /// What one answer has used; nothing where it is an error.
 fn used(line: &[u8]) -> Option<Usage> {
-    let line: Line<'_> = serde_json::from_slice(line).ok()?;
+    let line: Line<'_> = json::from_slice(line).ok()?;
     let response = match (line.response, line.error) {
         (Some(response), None) => response,
         (_, Some(_)) => return Some(Usage::default()),
@@ -98,7 +99,7 @@ fn used(line: &[u8]) -> Option<Usage> {
         return Some(Usage::default());
     }
     let body = response.body.get();
-    let provider: &Provider = match serde_json::from_str::<Kind<'_>>(body).ok()?.object {
+    let provider: &Provider = match json::read::<Kind<'_>>(body).ok()?.object {
         "chat.completion" => &openai_chat::PROVIDER,
         "text_completion" => &completions::PROVIDER,
         "response" => &responses::PROVIDER,

@@ -1,6 +1,7 @@
 //! A provider's own error, for the log: its type, its code, the field it names, and its message.
 
 use serde_json::Value;
+use sluice_wire::json;
 
 /// The longest word that the log takes; the message has a bound of its own.
 const LONGEST_WORD: usize = 128;
@@ -23,7 +24,7 @@ pub struct Complaint {
 impl Complaint {
     /// From the body of an error, in whichever provider's shape; `None` where it has none of these.
     pub fn read(body: &[u8]) -> Option<Self> {
-        let mut body: Value = serde_json::from_slice(body).ok()?;
+        let mut body: Value = json::from_slice(body).ok()?;
         // Google's come in a list where a stream was asked.
         if let Some(first) = body.as_array_mut().and_then(|list| list.first_mut()) {
             body = first.take();

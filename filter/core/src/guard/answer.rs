@@ -10,6 +10,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use sluice_wire::conversation::{Finish, Part, Response, StreamEvent};
 use sluice_wire::footprint;
+use sluice_wire::json;
 
 use crate::guard::spec::{Action, Side};
 
@@ -114,14 +115,14 @@ impl Checks {
 impl Format {
     /// Whether a text was held against all that was asked for; an error when it is not that.
     fn check(&self, text: &str, steps: &Steps) -> Result<bool, String> {
-        let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
+        let is_json = json::read::<IgnoredAny>(text).is_ok();
         let expect = |good: bool, wrong: &str| if good { Ok(()) } else { Err(wrong.to_owned()) };
         expect(is_json, "it is no JSON")?;
         match self {
             Self::Object => expect(text.trim_start().starts_with('{'), "it is no JSON object").map(|()| true),
             Self::Schema(schema) if footprint::of(text.as_bytes()) <= schema::LARGEST => {
                 // What was ignored well may still be no JSON when it is read: a number beyond all bounds.
-                let value: Value = serde_json::from_str(text).map_err(|_| "it is no JSON".to_owned())?;
+                let value: Value = json::read(text).map_err(|_| "it is no JSON".to_owned())?;
                 match schema.check(&value, steps) {
                     Ok(()) => Ok(true),
                     Err(Unmet::Wrong(wrong)) => Err(wrong),

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sluice_wire::footprint;
+use sluice_wire::json;
 
 use super::answer::Format;
 use super::schema::{self, Schema};
@@ -45,7 +46,7 @@ struct Named<'a> {
 impl Format {
     /// What a request asks for, if it wants JSON. A schema that cannot be read is its provider's to refuse.
     pub fn asked_in(body: &[u8]) -> Option<Self> {
-        let Body { response_format, text, output_config } = serde_json::from_slice(body).ok()?;
+        let Body { response_format, text, output_config } = json::from_slice(body).ok()?;
         let unwrapped = |raw| read::<Wrapped<'_>>(raw).map(|wrapped| wrapped.format);
         let wanted = response_format.or_else(|| [text, output_config].into_iter().flatten().find_map(unwrapped))?;
         let wanted: Wanted<'_> = read(wanted)?;
@@ -66,7 +67,7 @@ impl Format {
 
 /// From an array too, a struct could be read.
 fn read<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
-    raw.get().starts_with('{').then(|| serde_json::from_str(raw.get()).ok()).flatten()
+    raw.get().starts_with('{').then(|| json::read(raw.get()).ok()).flatten()
 }
 
 #[cfg(test)]

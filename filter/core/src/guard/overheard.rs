@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use sluice_wire::error::ApiError;
 use sluice_wire::footprint;
+use sluice_wire::json;
 
 use crate::mix::{mixed, number};
 use crate::peek::literals::Literals;
@@ -58,7 +59,7 @@ impl Overheard {
     /// Hears an event's data. What is no JSON is a text.
     pub fn event(&mut self, data: &[u8]) -> Result<(), ApiError> {
         footprint::check_answer(data)?;
-        match serde_json::from_slice::<Value>(data) {
+        match json::from_slice::<Value>(data) {
             Ok(value) => self.value(&value, Place { number: 0, key: "", in_pieces: false }),
             Err(_) => self.aside(data),
         }

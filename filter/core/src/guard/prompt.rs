@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use sluice_wire::json;
 use sluice_wire::percent;
 
 use crate::guard::spec::{Action, Side};
@@ -205,7 +206,7 @@ pub(super) fn decoded<'b>(body: &[u8], literal: &Literal<'b>) -> Cow<'b, str> {
     if !literal.text.contains(&b'\\') {
         return String::from_utf8_lossy(literal.text);
     }
-    match serde_json::from_slice::<Bytes>(body.get(quoted(literal)).unwrap_or_default()) {
+    match json::from_slice::<Bytes>(body.get(quoted(literal)).unwrap_or_default()) {
         Ok(Bytes(bytes)) => {
             let text = String::from_utf8(bytes);
             text.unwrap_or_else(|wrong| String::from_utf8_lossy(wrong.as_bytes()).into_owned()).into()

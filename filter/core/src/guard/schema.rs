@@ -10,6 +10,7 @@
 use std::cell::Cell;
 
 use serde_json::{Map, Value};
+use sluice_wire::json;
 
 use super::steps::{Spent, Steps, steps};
 
@@ -63,7 +64,7 @@ type Words = Map<String, Value>;
 impl Schema {
     /// A schema; `None` when the text is none.
     pub fn parse(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok().filter(|value: &Value| value.is_object() || value.is_boolean()).map(Self)
+        json::read(text).ok().filter(|value: &Value| value.is_object() || value.is_boolean()).map(Self)
     }
 
     /// Whether a value is what it says; the error is where it is not, and what was expected there: `at /items/0: expected a

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use memchr::memchr;
+use sluice_wire::json;
 
 /// A string literal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +47,7 @@ impl<'a> Literal<'a> {
 /// A literal as its reader has it, however long it is.
 pub(crate) fn decoded(literal: &[u8]) -> Cow<'_, str> {
     let quoted = || [b"\"", literal, b"\""].concat();
-    let text = literal.contains(&b'\\').then(|| serde_json::from_slice(&quoted()).ok()).flatten();
+    let text = literal.contains(&b'\\').then(|| json::from_slice(&quoted()).ok()).flatten();
     text.map_or_else(|| String::from_utf8_lossy(literal), Cow::Owned)
 }
 

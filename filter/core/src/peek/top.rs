@@ -7,6 +7,7 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use sluice_wire::embedding::Encoding;
 use sluice_wire::error::ApiError;
+use sluice_wire::json;
 
 use super::mentions::same;
 
@@ -260,7 +261,7 @@ fn is_schema(value: &RawValue) -> bool {
     struct Kind<'a>(#[serde(borrow)] Cow<'a, str>);
     // From an array too, the type could be read.
     value.get().starts_with('{')
-        && serde_json::from_str::<Format<'_>>(value.get()).is_ok_and(|format| format.kind.0 == "json_schema")
+        && json::read::<Format<'_>>(value.get()).is_ok_and(|format| format.kind.0 == "json_schema")
 }
 
 /// Whether it has a `format` with a schema: OpenAI's `text` and Anthropic's `output_config`.
@@ -271,7 +272,7 @@ fn has_schema(value: &RawValue) -> bool {
         format: &'a RawValue,
     }
     value.get().starts_with('{')
-        && serde_json::from_str::<Wrapped<'_>>(value.get()).is_ok_and(|wrapped| is_schema(wrapped.format))
+        && json::read::<Wrapped<'_>>(value.get()).is_ok_and(|wrapped| is_schema(wrapped.format))
 }
 
 /// The end user in Anthropic's `metadata`.
@@ -282,7 +283,7 @@ fn user_id(value: &RawValue) -> Option<&RawValue> {
         user_id: &'a RawValue,
     }
     let object = value.get().starts_with('{').then_some(value.get())?;
-    serde_json::from_str::<Metadata<'_>>(object).ok().map(|metadata| metadata.user_id)
+    json::read::<Metadata<'_>>(object).ok().map(|metadata| metadata.user_id)
 }
 
 impl<'a> Top<'a> {
@@ -299,7 +300,7 @@ impl<'a> Top<'a> {
             let first = prompt.strip_prefix('[').map(str::trim_ascii_start).and_then(|items| items.bytes().next());
             matches!(first, Some(b'"' | b'['))
         });
-        list.and_then(|list| serde_json::from_str::<Items>(list).ok()).map_or(1, |items| items.0)
+        list.and_then(|list| json::read::<Items>(list).ok()).map_or(1, |items| items.0)
     }
 
     /// How much of the prompt is kept by its provider: a conversation, and a prompt that is named by its id.

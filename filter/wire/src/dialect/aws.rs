@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::error::{ApiError, ErrorKind};
 use crate::framing::eventstream::Frame;
+use crate::json;
 use crate::percent::{RESERVED, encoded_once};
 
 use super::provider::Headers;
@@ -74,7 +75,7 @@ struct Body {
 
 /// Reads an error; `hint` is what stood in [`ERROR_HEADER`].
 pub fn read_error(status: u16, hint: Option<&str>, body: &[u8]) -> ApiError {
-    let body: Body = serde_json::from_slice(body).unwrap_or_default();
+    let body: Body = json::from_slice(body).unwrap_or_default();
     failure(Some(status), hint.or(body.kind.as_deref()).unwrap_or_default(), body.message.as_deref())
 }
 
@@ -82,7 +83,7 @@ pub fn read_error(status: u16, hint: Option<&str>, body: &[u8]) -> ApiError {
 pub fn failure_in(frame: &Frame<'_>) -> Option<ApiError> {
     match frame.header(":message-type") {
         Some("exception") => {
-            let body: Body = serde_json::from_slice(frame.payload).unwrap_or_default();
+            let body: Body = json::from_slice(frame.payload).unwrap_or_default();
             Some(failure(None, frame.header(":exception-type").unwrap_or_default(), body.message.as_deref()))
         }
         Some("error") => {

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::error::ApiError;
+use crate::json;
 use crate::lenient::Text;
 
 use super::openai::error;
@@ -54,8 +55,8 @@ impl Shape<'_> {
 /// The error that `json` is, if it is one.
 pub fn error(json: &[u8]) -> Option<ApiError> {
     let is_error = match json.trim_ascii_start().first() {
-        Some(b'{') => serde_json::from_slice::<Shape<'_>>(json).ok()?.is_error(),
-        Some(b'[') => serde_json::from_slice::<(Shape<'_>,)>(json).ok()?.0.error.is_some(),
+        Some(b'{') => json::from_slice::<Shape<'_>>(json).ok()?.is_error(),
+        Some(b'[') => json::from_slice::<(Shape<'_>,)>(json).ok()?.0.error.is_some(),
         _ => false,
     };
     is_error.then(|| error::inside(json))

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
+use crate::json;
 
 use super::client::{Asks, Client, Shape};
 use super::openai;
@@ -79,7 +80,7 @@ impl Count {
 
 /// The provider charges nothing for it. What is no count may be an error of the format whose prompts it counts.
 fn peek(body: &[u8], otherwise: fn(&[u8]) -> Result<Glance, ApiError>) -> Result<Glance, ApiError> {
-    match serde_json::from_slice::<Counted<'_>>(body) {
+    match json::from_slice::<Counted<'_>>(body) {
         Ok(_) => Ok(Glance { finished: true, ..Glance::default() }),
         Err(_) => Err(otherwise(body).err().unwrap_or_else(|| {
             ApiError::bad_answer("The provider's answer to a request for a count of tokens holds none.")

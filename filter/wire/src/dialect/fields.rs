@@ -9,6 +9,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::error::ApiError;
+use crate::json;
 
 /// No dialect has nearly as many: the bound keeps the search by name cheap whatever a client sends.
 const MOST_FIELDS: usize = 256;
@@ -22,7 +23,7 @@ pub struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Takes `text` apart. `at` names the object in errors; empty for the body itself.
     pub fn parse(text: &'a str, at: &str) -> Result<Self, ApiError> {
-        serde_json::from_str(text).map_err(|error| wrong(at, &error))
+        json::read(text).map_err(|error| wrong(at, &error))
     }
 
     /// Takes a request's body apart.
@@ -36,7 +37,7 @@ impl<'a> Fields<'a> {
     pub fn take<T: Deserialize<'a>>(&mut self, at: &str, name: &str) -> Result<Option<T>, ApiError> {
         match self.take_raw(name) {
             None => Ok(None),
-            Some(raw) => serde_json::from_str(raw.get()).map(Some).map_err(|error| wrong(&join(at, name), &error)),
+            Some(raw) => json::read(raw.get()).map(Some).map_err(|error| wrong(&join(at, name), &error)),
         }
     }
 

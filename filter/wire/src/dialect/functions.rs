@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::conversation::Json;
+use crate::json;
 
 /// A function's schema, whole; some providers want one even of a function without arguments.
 #[derive(Debug)]
@@ -56,7 +57,7 @@ impl<'a> Input<'a> {
         if matches!(arguments.trim(), "" | "null") {
             return Some(Self::Object(None));
         }
-        let raw: &RawValue = serde_json::from_str(arguments).ok()?;
+        let raw: &RawValue = json::read(arguments).ok()?;
         raw.get().starts_with('{').then_some(Self::Object(Some(raw)))
     }
 }

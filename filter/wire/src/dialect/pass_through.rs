@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::conversation::Usage;
 use crate::error::ApiError;
+use crate::json;
 use crate::lenient::{Tokens, maybe};
 
 use super::client::{Asks, Client, Shape};
@@ -124,7 +125,7 @@ pub fn usage_at_end(tail: &[u8]) -> Option<Usage> {
 /// Reads an object; a list is none, though its items could be taken for fields.
 fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
     let object = body.trim_ascii_start().starts_with(b"{").then_some(body)?;
-    serde_json::from_slice(object).ok()
+    json::from_slice(object).ok()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::conversation::{Part, Request};
 use crate::error::ApiError;
+use crate::json;
 
 use super::Client;
 use super::fields::Fields;
@@ -114,7 +115,7 @@ fn renamed(error: ApiError, own: Option<String>) -> ApiError {
 /// The elements of a list in `body`, and whether there is one.
 pub(super) fn elements<'a>(body: &'a [u8], name: &str) -> Option<Vec<&'a RawValue>> {
     let raw = Fields::of(body).ok()?.take_raw(name)?;
-    serde_json::from_str(raw.get()).ok()
+    json::read(raw.get()).ok()
 }
 
 /// The content at `at` in an element of such a list: its part, where it is a list of them.

@@ -13,6 +13,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::error::{ApiError, ErrorKind};
+use crate::json;
 use crate::order;
 
 use super::aliases::{Ids, Rule};
@@ -79,7 +80,7 @@ pub fn adapt<'q>(body: &[u8], quirks: impl Iterator<Item = &'q Quirk>, bounds: B
     if quirks.iter().any(|quirk| quirk.field.starts_with(IN_MESSAGES)) {
         let messages = top.0.iter().find(|(key, _)| name_of(key) == "messages");
         // What is no list of objects is the server's to refuse.
-        let messages = messages.and_then(|(_, list)| serde_json::from_str::<Vec<&RawValue>>(list.get()).ok());
+        let messages = messages.and_then(|(_, list)| json::read::<Vec<&RawValue>>(list.get()).ok());
         for message in messages.unwrap_or_default().iter().filter(|message| message.get().starts_with('{')) {
             pass.message(&Entries::read(message.get())?)?;
         }
@@ -107,7 +108,7 @@ struct Entries<'a>(Vec<(&'a RawValue, &'a RawValue)>);
 
 impl<'a> Entries<'a> {
     fn read(object: &'a str) -> Result<Self, ApiError> {
-        serde_json::from_str(object).map_err(|_| unreadable())
+        json::read(object).map_err(|_| unreadable())
     }
 }
 
@@ -138,7 +139,7 @@ fn name_of(key: &RawValue) -> Cow<'_, str> {
     #[derive(Deserialize)]
     #[serde(transparent)]
     struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-    serde_json::from_str::<Name<'_>>(key.get()).map(|name| name.0).unwrap_or_default()
+    json::read::<Name<'_>>(key.get()).map(|name| name.0).unwrap_or_default()
 }
 
 struct Pass<'a> {
@@ -166,7 +167,7 @@ impl Pass<'_> {
             return Ok(());
         }
         let calls = entries.0.iter().find(|(key, _)| name_of(key) == "tool_calls");
-        let calls = calls.and_then(|(_, list)| serde_json::from_str::<Vec<&RawValue>>(list.get()).ok());
+        let calls = calls.and_then(|(_, list)| json::read::<Vec<&RawValue>>(list.get()).ok());
         for call in calls.unwrap_or_default().iter().filter(|call| call.get().starts_with('{')) {
             self.object(&Entries::read(call.get())?, IN_CALLS)?;
         }
@@ -175,7 +176,7 @@ impl Pass<'_> {
 
     /// Puts another identifier in the place of one that the server does not take.
     fn call_id(&mut self, value: &RawValue, prefix: &str) {
-        let (Some(ids), Ok(id)) = (&mut self.ids, serde_json::from_str::<String>(value.get())) else { return };
+        let (Some(ids), Ok(id)) = (&mut self.ids, json::read::<String>(value.get())) else { return };
         let alias = if prefix == IN_CALLS { ids.call(&id) } else { ids.result(&id) };
         if alias != id {
             self.adapted.edits.push((self.place(value), format!("{alias:?}")));
@@ -219,8 +220,8 @@ impl Pass<'_> {
         let name = name_of(key);
         let Some(bound) = prefix.is_empty().then(|| Bound::of(self.bounds, &name)).flatten() else { return Ok(true) };
         let number = match value.get().as_bytes().first() {
-            Some(b'[') => serde_json::from_str::<Vec<&RawValue>>(value.get()).map(|list| list.len() as f64),
-            _ => serde_json::from_str(value.get()),
+            Some(b'[') => json::read::<Vec<&RawValue>>(value.get()).map(|list| list.len() as f64),
+            _ => json::read(value.get()),
         };
         let Ok(number) = number else { return Ok(true) };
         let verdict = bound.judge(&name, number)?;

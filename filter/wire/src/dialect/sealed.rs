@@ -9,6 +9,7 @@
 use serde_json::value::RawValue;
 
 use crate::conversation::seal;
+use crate::json;
 
 use super::fields::Fields;
 use super::quirk::Edits;
@@ -36,7 +37,7 @@ pub fn may_hold(body: &[u8]) -> bool {
 pub fn edits(body: &[u8]) -> Edits {
     let list = |name: &str| {
         let raw = Fields::of(body).ok()?.take_raw(name)?;
-        serde_json::from_str::<Vec<&RawValue>>(raw.get()).ok().map(|elements| (raw, elements))
+        json::read::<Vec<&RawValue>>(raw.get()).ok().map(|elements| (raw, elements))
     };
     let mut edits = Edits::new();
     if let Some((raw, items)) = list("input") {
@@ -44,7 +45,7 @@ pub fn edits(body: &[u8]) -> Edits {
     }
     for message in list("messages").map(|(_, messages)| messages).unwrap_or_default() {
         let content = Fields::parse(message.get(), "").ok().and_then(|mut fields| fields.take_raw("content"));
-        let blocks = content.and_then(|raw| Some((raw, serde_json::from_str::<Vec<&RawValue>>(raw.get()).ok()?)));
+        let blocks = content.and_then(|raw| Some((raw, json::read::<Vec<&RawValue>>(raw.get()).ok()?)));
         edits.extend(blocks.and_then(|(raw, blocks)| without(body, raw, &blocks, is_sealed_block, Some(NOTHING))));
     }
     edits

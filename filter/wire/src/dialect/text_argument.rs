@@ -5,6 +5,7 @@
 //! that writes something else loses nothing: of an object with one text that text is meant, of anything else all of it.
 
 use crate::dialect::fields::Fields;
+use crate::json;
 
 /// The argument's name.
 pub(super) const NAME: &str = "input";
@@ -201,7 +202,7 @@ fn meant(object: &str) -> String {
         if let Ok(Some(text)) = fields.take::<String>("", NAME) {
             return Some(text);
         }
-        let mut texts = fields.rest().filter_map(|(_, raw)| serde_json::from_str::<String>(raw.get()).ok());
+        let mut texts = fields.rest().filter_map(|(_, raw)| json::read::<String>(raw.get()).ok());
         texts.next().filter(|_| texts.next().is_none())
     };
     text().unwrap_or_else(|| object.to_owned())

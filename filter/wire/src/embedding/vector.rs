@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::error::ApiError;
+use crate::json;
 
 use super::Encoding;
 
@@ -31,7 +32,7 @@ impl<'a> Vector<'a> {
     /// Reads a JSON array of numbers, or a text in base64.
     pub fn read(raw: &'a RawValue) -> Result<Self, ApiError> {
         if raw.get().starts_with('"') {
-            return serde_json::from_str(raw.get()).map(|Text(text)| Self::Packed(text)).map_err(|_| no_vector());
+            return json::read(raw.get()).map(|Text(text)| Self::Packed(text)).map_err(|_| no_vector());
         }
         // It is JSON: within an array only numbers have no letters but `e`, no quotes and no brackets.
         let numbers = inside(raw.get()).is_some_and(|inside| {

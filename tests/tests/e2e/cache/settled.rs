@@ -103,7 +103,7 @@ async fn with_redis_a_hit_is_settled_there_once_and_for_nothing() {
     gateway.log_lines(6).await;
     all_settled(redis).await;
     assert_eq!((in_redis(redis, "key=test"), cached.asked()), (cost(), 1));
-    let names = redis.command(&["KEYS", "{sluice}:a:key:*:test"]);
+    let names = redis.command(&["KEYS", &redis.name("a:key:*:test")]);
     let accounts: Vec<&str> = names.as_array().expect("a list").iter().filter_map(Value::as_str).collect();
     let sum = |field: &str| -> u64 {
         let read = |name: &&str| redis.command(&["HGET", name, field]).as_str().and_then(|sum| sum.parse::<u64>().ok());

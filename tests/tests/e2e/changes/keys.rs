@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sluice_tests::eventually;
 use sluice_tests::gateway::{Gateway, Kind};
-use sluice_tests::redis::{Redis, Webdis};
+use sluice_tests::redis::Store;
 use sluice_tests::simulator::Simulator;
 
 use crate::admin::site::Administered;
@@ -12,12 +12,13 @@ use crate::{CHAT, ask, with};
 
 #[tokio::test]
 async fn a_key_in_redis_is_nobodys_while_its_team_is_gone_and_counts_on_when_it_is_back() {
-    let (redis, provider) = (Redis::start().await, Simulator::start().await);
-    let webdis = Webdis::start(&redis).await;
-    let builder =
-        Gateway::builder().provider("openai", Kind::OpenAi, &provider).model("chat", &[("openai", "gpt-sim")]);
+    let (store, provider) = (Store::lease().await, Simulator::start().await);
+    let builder = Gateway::builder()
+        .provider("openai", Kind::OpenAi, &provider)
+        .model("chat", &[("openai", "gpt-sim")])
+        .store(&store);
     let teams = json!({"test": {}, "guests": {"limits": {"tokens_per_day": 3_300}}});
-    let more = json!({"redis": {"url": webdis.url(), "mode": "strict", "timeout": "10s"}, "teams": teams});
+    let more = json!({"redis": {"mode": "strict"}, "teams": teams});
     let site = Administered::start(builder, more).await;
     let secret = site.secret(&["keys", "create", "--id", "guest", "--team", "guests"]).await;
     sluice_tests::within_a_day().await;
@@ -38,13 +39,13 @@ async fn a_key_in_redis_is_nobodys_while_its_team_is_gone_and_counts_on_when_it_
 
 #[tokio::test]
 async fn a_vm_that_is_made_anew_after_a_change_begins_with_the_new_file_and_frees_what_the_old_one_held() {
-    let (redis, provider) = (Redis::start().await, Simulator::start().await);
-    let webdis = Webdis::start(&redis).await;
+    let (store, provider) = (Store::lease().await, Simulator::start().await);
     let module = trap_module();
     let gateway = Gateway::builder()
         .provider("openai", Kind::OpenAi, &provider)
         .model("chat", &[("openai", "gpt-sim")])
-        .with(json!({"redis": {"url": webdis.url(), "mode": "strict", "timeout": "10s"}}))
+        .store(&store)
+        .with(json!({"redis": {"mode": "strict"}}))
         .argument("--wasm")
         .argument(&module.display().to_string())
         .start()

@@ -3,18 +3,19 @@
 
 use serde_json::{Value, json};
 use sluice_tests::gateway::{Builder, Gateway, Key, Kind};
-use sluice_tests::redis::{Redis, Webdis};
+use sluice_tests::redis::{Redis, Store};
 use sluice_tests::simulator::Simulator;
 use sluice_tests::until;
 
 use crate::{CHAT, ask, with};
 
 /// A gateway that counts in Redis.
-fn counted(provider: &Simulator, webdis: &Webdis, mode: &str) -> Builder {
+fn counted(provider: &Simulator, store: &Store, mode: &str) -> Builder {
     Gateway::builder()
         .provider("openai", Kind::OpenAi, provider)
         .model("chat", &[("openai", "gpt-sim")])
-        .with(json!({"redis": {"url": webdis.url(), "mode": mode, "sync": "100ms", "timeout": "10s"}}))
+        .store(store)
+        .with(json!({"redis": {"mode": mode, "sync": "100ms"}}))
         .concurrency(2)
 }
 
@@ -32,11 +33,11 @@ fn streamed() -> Value {
 
 #[tokio::test]
 async fn every_request_is_settled_once_whichever_configurations_come_while_it_lasts() {
-    let (redis, provider) = (Redis::start().await, Simulator::start().await);
-    let webdis = Webdis::start(&redis).await;
+    let (store, provider) = (Store::lease().await, Simulator::start().await);
+    let redis = store.redis();
     let limits = |places: u32| json!({"concurrent_requests": places});
     let teams = |places: u32| json!({"test": {"limits": limits(places)}});
-    let gateway = counted(&provider, &webdis, "strict").with(json!({"teams": teams(5)})).start().await;
+    let gateway = counted(&provider, &store, "strict").with(json!({"teams": teams(5)})).start().await;
     provider.always("pause-after=2");
     let mut open = Vec::new();
     for places in 6..9 {
@@ -64,10 +65,10 @@ async fn every_request_is_settled_once_whichever_configurations_come_while_it_la
         gateway.change(|file| file["teams"] = teams(places)).await;
     }
     let served = 3 + 1 + 50;
-    until("all to be settled", || (settled(&redis, "test") == served).then_some(())).await;
+    until("all to be settled", || (settled(redis, "test") == served).then_some(())).await;
     gateway.change(|file| file["teams"] = teams(1)).await;
     assert_eq!(gateway.chat(&ask("chat", "say hi")).await.status, 200, "all places are free");
-    until("the last one too", || (settled(&redis, "test") == served + 1).then_some(())).await;
+    until("the last one too", || (settled(redis, "test") == served + 1).then_some(())).await;
     assert_eq!(gateway.counter("sluice.store.unsettled").await, 0);
 }
 
@@ -94,9 +95,9 @@ async fn a_stream_that_falls_silent_is_ended_under_whichever_configuration() {
 
 #[tokio::test]
 async fn the_counts_of_a_team_that_came_later_are_exchanged_and_so_are_the_last_of_one_that_went() {
-    let (redis, provider) = (Redis::start().await, Simulator::start().await);
-    let webdis = Webdis::start(&redis).await;
-    let gateway = counted(&provider, &webdis, "relaxed").start().await;
+    let (store, provider) = (Store::lease().await, Simulator::start().await);
+    let redis = store.redis();
+    let gateway = counted(&provider, &store, "relaxed").start().await;
     let before = std::fs::read_to_string(gateway.file()).expect("the gateway file");
     let secret = "sk-sluice-of-the-late";
     sluice_tests::within_a_day().await;

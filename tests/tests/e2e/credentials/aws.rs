@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use sluice_tests::eventually;
-use sluice_tests::gateway::{Gateway, Kind};
+use sluice_tests::gateway::{A_SECRET, Gateway, Kind};
 use sluice_tests::sigv4::{Account, verify};
 use sluice_tests::simulator::Recorded;
 use sluice_tests::standin::StandIn;
@@ -14,7 +14,7 @@ use crate::{ask, said, with};
 
 const FIRST: Account<'static> =
     Account { id: "AKIDFIRST", secret: "first/secret+1=", token: None, region: "us-east-1", service: "bedrock" };
-const SECOND: Account<'static> = Account { id: "ASIASECOND", secret: "second", token: Some("a/b+c=="), ..FIRST };
+const SECOND: Account<'static> = Account { id: "ASIASECOND", secret: A_SECRET.1, token: Some("a/b+c=="), ..FIRST };
 
 /// An answer that says who asked, or why the signature is no good.
 fn service(request: &Recorded) -> (u16, Value) {
@@ -84,12 +84,11 @@ async fn a_key_for_a_while_has_its_token_with_it() {
     let part = |name: &str| json!({"file": directory.path().join(name)});
     let aws = json!({
         "region": "us-east-1",
-        "access_key_id": part("id"), "secret_access_key": {"env": "A_SECRET"}, "session_token": part("token"),
+        "access_key_id": part("id"), "secret_access_key": {"env": A_SECRET.0}, "session_token": part("token"),
     });
     let gateway = Gateway::builder()
         .provider("bedrock", Kind::OpenAi, &*url(&service))
         .credential("aws", aws)
-        .environment("A_SECRET", SECOND.secret)
         .model("chat", &[("bedrock", "m")])
         .start()
         .await;

@@ -55,8 +55,6 @@ fn gateway(provider: &Simulator, google: &Value) -> Builder {
         .provider("other", Kind::OpenAi, provider)
         .model("vertex", &[("vertex", "gpt-sim")])
         .model("chat", &[("vertex", "gpt-sim"), ("other", "gpt-sim")])
-        // Nobody's own account is used in a test.
-        .environment("GOOGLE_APPLICATION_CREDENTIALS", "")
 }
 
 /// An account's key in a file of this directory.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use sluice_wire::dialect::pass_through::is_stored;
 use sluice_wire::error::{ApiError, ErrorKind};
+use sluice_wire::json;
 
 use crate::batch::Errand;
 use crate::batch::book::{self, Page};
@@ -84,7 +85,7 @@ fn input_file(body: &[u8]) -> Result<String, ApiError> {
         input_file_id: Option<String>,
     }
     let invalid = |message: &str| ApiError::invalid("input_file_id", message);
-    let create: Create = serde_json::from_slice(body).map_err(|_| {
+    let create: Create = json::from_slice(body).map_err(|_| {
         invalid("Invalid 'input_file_id': expected a JSON object with the id of an uploaded file, once.")
     })?;
     let id = create.input_file_id.ok_or_else(|| invalid("Missing required parameter: 'input_file_id'."))?;
@@ -171,7 +172,7 @@ impl Reading<'_> {
     }
 
     fn line(&mut self, line: &[u8], work: &mut Option<Work>) -> Result<(), ApiError> {
-        let Line { method, url, body } = serde_json::from_slice(line)
+        let Line { method, url, body } = json::from_slice(line)
             .map_err(|_| invalid("Expected a JSON object with `method`, `url` and `body`, each once."))?;
         let client = format_at(&url).filter(|_| method == "POST").ok_or_else(|| {
             invalid(&format!("{} {} is no endpoint that asks a model.", quoted(&method), quoted(&url)))

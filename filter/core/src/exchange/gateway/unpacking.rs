@@ -10,6 +10,7 @@ use sluice_wire::coding::{Coding, Unreadable};
 use sluice_wire::dialect::Id;
 use sluice_wire::dialect::pass_through::is_stored;
 use sluice_wire::error::{ApiError, ErrorKind};
+use sluice_wire::json;
 
 use super::super::journey::{Arrival, from_envoy};
 use super::super::{Effect, LARGEST_BODY, View};
@@ -70,7 +71,7 @@ fn default_model(body: &[u8]) -> Option<(Range<usize>, String)> {
     fn even_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
         Deserialize::deserialize(deserializer).map(Some)
     }
-    let named: Named<'_> = serde_json::from_slice(body).ok()?;
+    let named: Named<'_> = json::from_slice(body).ok()?;
     if let Some(model) = named.model {
         let start = (model.get().as_ptr() as usize).saturating_sub(body.as_ptr() as usize);
         return (model.get() == "null")

@@ -29,6 +29,7 @@ mod window;
 
 use cell::{Id, Moment};
 use page::Page;
+use sluice_wire::order;
 use sluice_wire::time::Time;
 use window::Window;
 
@@ -63,7 +64,7 @@ pub fn settle(shared: &dyn SharedData, settlement: &Settlement, reach: Reach) ->
     let mut result = Ok(());
     let placed: Vec<Place> = settlement.parts.iter().map(|part| Place::of(&part.meter.shard)).collect();
     let mut places = placed.clone();
-    places.sort_unstable();
+    order::by(&mut places, Ord::cmp);
     places.dedup();
     for place in places {
         let parts = placed.iter().zip(&settlement.parts).filter(|(its, _)| **its == place).map(|(_, part)| part);

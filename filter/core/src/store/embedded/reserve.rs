@@ -6,6 +6,7 @@
 //! is refused on a marked page looks again before believing it, since what stands in its way may be given back in a
 //! moment. So nothing is ever granted twice, and nothing is refused because of an order that was itself refused.
 
+use sluice_wire::order;
 use sluice_wire::time::Time;
 
 use crate::mix::hash;
@@ -71,7 +72,7 @@ fn places(order: &Order) -> Vec<Place> {
             places.push(Place::of(&take.meter.shard));
         }
     }
-    places.sort_unstable_by(|one, other| other.cmp(one));
+    order::by(&mut places, |one, other| other.cmp(one));
     places.dedup();
     places
 }
@@ -139,7 +140,7 @@ impl<'a> Step<'a> {
         mut pages: Vec<Page<'a>>,
     ) -> Result<Option<Vec<Reading>>, Unavailable> {
         let mut concerned: Vec<usize> = changes.iter().map(|change| change.page).collect();
-        concerned.sort_unstable();
+        order::by(&mut concerned, Ord::cmp);
         concerned.dedup();
         let Some((last, before)) = concerned.split_last() else { return Ok(Some(Vec::new())) };
         for (held, at) in before.iter().enumerate() {

@@ -12,6 +12,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use sluice_wire::headers::HeaderMap;
+use sluice_wire::json;
 use sluice_wire::percent::{self, AsciiSet, RESERVED};
 
 use crate::callout::{Call, Called, REDIS_CLUSTER};
@@ -186,7 +187,7 @@ fn webdis(words: &[String]) -> Vec<u8> {
 
 fn webdis_reply(body: &[u8]) -> Option<Reply> {
     // One pair: the command's name and its reply. A text that is not UTF-8 leaves it empty.
-    let Ok(Value::Map(mut pairs)) = serde_json::from_slice(body) else { return None };
+    let Ok(Value::Map(mut pairs)) = json::from_slice(body) else { return None };
     match pairs.pop()?.1 {
         Value::List(mut pair) if matches!(pair.first(), Some(Value::Bool(_))) => match (pair.pop()?, pair.pop()?) {
             (Value::Text(text), Value::Bool(true)) => Some(Reply::Text(text)),
@@ -198,7 +199,7 @@ fn webdis_reply(body: &[u8]) -> Option<Reply> {
 }
 
 fn upstash_reply(status: u16, body: &[u8]) -> Option<Reply> {
-    let Ok(Value::Map(pairs)) = serde_json::from_slice(body) else { return None };
+    let Ok(Value::Map(pairs)) = json::from_slice(body) else { return None };
     for (name, value) in pairs {
         match (name.as_str(), status, value) {
             ("result", 200, value) => return value.reply(),

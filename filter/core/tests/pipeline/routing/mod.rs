@@ -53,10 +53,11 @@ impl Case {
         let list = |items: Vec<String>| items.join(",");
         let text = format!(
             r#"{{"providers":{{{}}},"models":{{"m":{{"targets":[{}]{}}}}},"teams":{{"t":{{}},"u":{{}}}},
-                "apps":{{"bot":{{}}}},"keys":[]{}}}"#,
+                "apps":{{"bot":{{}}}},"keys":[{{"id":"k","team":"t","sha256":"{}"}}]{}}}"#,
             list(targets.iter().map(provider).collect()),
             list(targets.iter().map(target).collect()),
             comma(model),
+            "0".repeat(64),
             comma(file),
         );
         let gateway = sluice_config::from_json(text.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));

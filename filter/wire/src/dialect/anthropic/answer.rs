@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::conversation::Finish;
 use crate::error::ApiError;
+use crate::json;
 
 /// The kind of a content block of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -49,7 +50,7 @@ impl<'a> BlockIn<'a> {
             #[serde(default)]
             r#type: BlockKind,
         }
-        serde_json::from_str(raw.get()).or_else(|error| match serde_json::from_str(raw.get()) {
+        json::read(raw.get()).or_else(|error| match json::read(raw.get()) {
             Ok(Kind { r#type: BlockKind::Other }) => Ok(Self::default()),
             _ => Err(ApiError::unreadable(&error)),
         })

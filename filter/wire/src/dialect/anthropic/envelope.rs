@@ -33,6 +33,7 @@ use crate::dialect::models::claude::Claude;
 use crate::dialect::quirk::{Becomes, Edits, Quirk, adapt, edited};
 use crate::error::ApiError;
 use crate::headers::HeaderMap;
+use crate::json;
 use crate::order;
 
 /// The header with which clients turn on what is new.
@@ -350,7 +351,7 @@ impl<'a> Pass<'a> {
         if !content.get().starts_with('[') {
             return Ok(());
         }
-        let blocks: Vec<&RawValue> = serde_json::from_str(content.get()).unwrap_or_default();
+        let blocks: Vec<&RawValue> = json::read(content.get()).unwrap_or_default();
         for (index, raw) in blocks.into_iter().enumerate().filter(|(_, raw)| raw.get().starts_with('{')) {
             let at = format!("{at}[{index}]");
             let mut block = Fields::parse(raw.get(), &at)?;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dialect::said::{cut, plain, tells};
 use crate::error::{ApiError, ErrorKind};
+use crate::json;
 
 /// Anthropic's words, what they mean, and the status they come with.
 const WORDS: [(&str, ErrorKind, u16); 10] = [
@@ -73,11 +74,11 @@ pub(in crate::dialect) fn read(status: u16, body: &[u8]) -> ApiError {
     struct Whole {
         error: Body,
     }
-    if let Ok(Whole { error }) = serde_json::from_slice(body) {
+    if let Ok(Whole { error }) = json::from_slice(body) {
         return error.with_status(status);
     }
     // Gateways in between: `{"message": …}`, a line of text, a page.
-    if let Ok(error) = serde_json::from_slice::<Body>(body)
+    if let Ok(error) = json::from_slice::<Body>(body)
         && error.message.is_some()
     {
         return error.with_status(status);
@@ -94,7 +95,7 @@ pub(super) fn instead(json: &[u8]) -> ApiError {
         #[serde(default)]
         message: Option<String>,
     }
-    let Whole { error, message } = serde_json::from_slice(json).unwrap_or_default();
+    let Whole { error, message } = json::from_slice(json).unwrap_or_default();
     error.unwrap_or(Body { r#type: None, message }).without_status()
 }
 

@@ -15,6 +15,7 @@ use crate::dialect::provider::{
 };
 use crate::dialect::{Fate, Field, Id, Written, aliases, aws, data_uri, gemini};
 use crate::error::ApiError;
+use crate::json;
 use crate::lenient::Filled;
 use crate::percent::{AsciiSet, RESERVED, encoded_once};
 
@@ -159,7 +160,7 @@ fn is_googles(body: &[u8]) -> bool {
     struct Named {
         status: Filled,
     }
-    serde_json::from_slice(body).is_ok_and(|whole: Whole| whole.error.status.0 > 0)
+    json::from_slice(body).is_ok_and(|whole: Whole| whole.error.status.0 > 0)
 }
 
 /// Google's own errors come in a list where the answer would have been a stream: `[{"error":…}]`.

@@ -13,6 +13,7 @@ use crate::dialect::{Kept, StreamOpener, StreamReader, aws};
 use crate::error::ApiError;
 use crate::framing::eventstream::{self, Frame};
 use crate::framing::surrogates;
+use crate::json;
 
 use super::stream_in;
 
@@ -78,7 +79,7 @@ fn event_in(frame: &Frame<'_>, json: &mut Vec<u8>) -> Result<bool, ApiError> {
     if frame.header(":event-type") != Some("chunk") {
         return Ok(false);
     }
-    let chunk: Chunk<'_> = serde_json::from_slice(frame.payload).map_err(|error| ApiError::unreadable(&error))?;
+    let chunk: Chunk<'_> = json::from_slice(frame.payload).map_err(|error| ApiError::unreadable(&error))?;
     json.clear();
     STANDARD
         .decode_vec(chunk.bytes.as_bytes(), json)
@@ -125,7 +126,7 @@ fn put(json: &[u8], out: &mut Vec<u8>) -> Result<(), ApiError> {
         #[serde(borrow, default)]
         r#type: Cow<'a, str>,
     }
-    let event: Typed<'_> = serde_json::from_slice(json).map_err(|error| ApiError::unreadable(&error))?;
+    let event: Typed<'_> = json::from_slice(json).map_err(|error| ApiError::unreadable(&error))?;
     let is_name = !event.r#type.is_empty() && event.r#type.chars().all(|letter| letter.is_ascii_graphic());
     if is_name {
         out.extend_from_slice(b"event: ");

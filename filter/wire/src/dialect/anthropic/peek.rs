@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use crate::dialect::few::Few;
 use crate::dialect::{Glance, Said, Seen, StreamPeeker};
 use crate::framing::sse;
+use crate::json;
 use crate::lenient::maybe;
 
 use super::answer::BlockKind;
@@ -87,7 +88,7 @@ impl StreamPeeker for Peeker {
         if event.is_silent() {
             return Seen::Other;
         }
-        match serde_json::from_slice::<Event>(&event.data) {
+        match json::from_slice::<Event>(&event.data) {
             Ok(seen) => match untyped(&seen.r#type, seen.error.is_some(), event.name, &event.data) {
                 Some(error) => Seen::Failed(error),
                 None => self.see(seen),

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use crate::conversation::{CacheMark, Message, Part, Request, Role};
 use crate::dialect::fields::{Fields, drop_hint, join, needed, refuse_rest};
 use crate::error::ApiError;
+use crate::json;
 
 use super::origin::Origin;
 use super::read_document::{document, image, search_result};
@@ -279,6 +280,5 @@ pub(super) fn hint(fields: &mut Fields<'_>, path: &str, dropped: &mut Vec<String
 }
 
 fn value<'a, T: Deserialize<'a>>(raw: &'a RawValue, at: &str) -> Result<T, ApiError> {
-    serde_json::from_str(raw.get())
-        .map_err(|error| ApiError::invalid(at, format!("Invalid value for '{at}': {error}.")))
+    json::read(raw.get()).map_err(|error| ApiError::invalid(at, format!("Invalid value for '{at}': {error}.")))
 }

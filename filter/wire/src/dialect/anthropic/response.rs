@@ -11,6 +11,7 @@ use crate::dialect::functions::Input;
 use crate::dialect::out;
 use crate::dialect::tiers;
 use crate::error::ApiError;
+use crate::json;
 use crate::lenient::maybe;
 
 use super::answer::{BlockIn, BlockKind, finish_of, reason_of, tier_of};
@@ -40,7 +41,7 @@ struct MessageIn<'a> {
 
 impl<'a> MessageIn<'a> {
     fn parse(body: &'a [u8]) -> Result<Self, ApiError> {
-        let message: Self = serde_json::from_slice(body)
+        let message: Self = json::from_slice(body)
             .map_err(|error| bare::error(body).unwrap_or_else(|| ApiError::unreadable(&error)))?;
         match (&message.error, &message.content) {
             (Some(error), _) => Err(error.without_status()),

@@ -14,6 +14,7 @@ use crate::dialect::few::Few;
 use crate::dialect::sse_reader::{Events, SseReader};
 use crate::error::ApiError;
 use crate::framing::sse;
+use crate::json;
 use crate::lenient::maybe;
 
 use super::answer::{BlockIn, BlockKind, finish_of};
@@ -125,7 +126,7 @@ pub(super) fn unless_unknown(data: &[u8], error: &serde_json::Error) -> Result<(
         #[serde(default)]
         r#type: EventKind,
     }
-    match serde_json::from_slice(data) {
+    match json::from_slice(data) {
         Ok(Kind { r#type: EventKind::Other }) => Ok(()),
         _ => Err(ApiError::unreadable(error)),
     }
@@ -142,13 +143,13 @@ pub(super) fn untyped(kind: &EventKind, error: bool, name: &[u8], data: &[u8]) -
 }
 
 fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, ApiError> {
-    serde_json::from_str(raw.get()).map_err(|error| ApiError::unreadable(&error))
+    json::read(raw.get()).map_err(|error| ApiError::unreadable(&error))
 }
 
 impl State {
     /// Reads the JSON of one event; `name` is the SSE's name of it.
     pub(super) fn named(&mut self, name: &[u8], data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
-        let event: EventIn<'_> = match serde_json::from_slice(data) {
+        let event: EventIn<'_> = match json::from_slice(data) {
             Ok(event) => event,
             Err(error) => return unless_unknown(data, &error),
         };
@@ -242,10 +243,10 @@ impl State {
             #[serde(default)]
             r#type: DeltaKind,
         }
-        let delta: DeltaIn = match serde_json::from_str(raw.get()) {
+        let delta: DeltaIn = match json::read(raw.get()) {
             Ok(delta) => delta,
             // A kind that we do not know may have fields of any shape.
-            Err(error) => match serde_json::from_str(raw.get()) {
+            Err(error) => match json::read(raw.get()) {
                 Ok(Kind { r#type: DeltaKind::Other }) => return Ok(()),
                 _ => return Err(ApiError::unreadable(&error)),
             },
@@ -273,7 +274,7 @@ impl State {
         }
         let delta: Delta = delta.map(parse).transpose()?.unwrap_or_default();
         self.stop(delta.stop_reason.as_deref(), events);
-        if let Some(usage) = usage.and_then(|usage| serde_json::from_str(usage.get()).ok()) {
+        if let Some(usage) = usage.and_then(|usage| json::read(usage.get()).ok()) {
             self.usage.update(&usage);
             events.push(StreamEvent::Usage(self.usage.inclusive()));
         }

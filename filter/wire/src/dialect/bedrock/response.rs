@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use crate::conversation::{Choice, Part, Response, Usage};
 use crate::dialect::few::Few;
 use crate::error::ApiError;
+use crate::json;
 use crate::lenient::{maybe, usage_in};
 
 use super::answer::{Tokens, Typed, finish_of};
@@ -103,7 +104,7 @@ impl BlockIn<'_> {
 
 /// The answer, and the blocks in it. AWS may say 200 and send no output.
 fn parse(body: &[u8]) -> Result<(AnswerIn<'_>, Few<BlockIn<'_>, MOST_BLOCKS>), ApiError> {
-    let mut answer: AnswerIn<'_> = serde_json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
+    let mut answer: AnswerIn<'_> = json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
     let message = answer.output.take().and_then(|output| output.message);
     let message = message.ok_or_else(|| ApiError::bad_answer("The provider's answer has no output."))?;
     Ok((answer, message.content))

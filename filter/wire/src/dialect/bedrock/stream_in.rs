@@ -12,6 +12,7 @@ use crate::dialect::{Kept, StreamReader, aws};
 use crate::error::ApiError;
 use crate::framing::eventstream::{Decoder, Frame};
 use crate::framing::surrogates;
+use crate::json;
 use crate::lenient::maybe;
 
 use super::answer::{Tokens, finish_of};
@@ -134,7 +135,7 @@ impl StreamReader for Reader {
 }
 
 fn parse<T: DeserializeOwned>(frame: &Frame<'_>) -> Result<T, ApiError> {
-    serde_json::from_slice(&surrogates::whole(frame.payload)).map_err(|error| ApiError::unreadable(&error))
+    json::from_slice(&surrogates::whole(frame.payload)).map_err(|error| ApiError::unreadable(&error))
 }
 
 impl State {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::dialect::said::{cut, plain};
 use crate::error::{ApiError, ErrorKind};
+use crate::json;
 use crate::lenient::Text;
 
 #[derive(Deserialize)]
@@ -18,7 +19,7 @@ struct Seen<'a> {
 
 /// Reads the body of an answer that was not a success.
 pub(super) fn read(status: u16, body: &[u8]) -> ApiError {
-    if let Ok(seen) = serde_json::from_slice::<Seen<'_>>(body)
+    if let Ok(seen) = json::from_slice::<Seen<'_>>(body)
         && body.trim_ascii_start().starts_with(b"{")
     {
         return of(Some(status), &seen.message.0);

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use crate::conversation::{Choice, Finish, Part, Response};
 use crate::dialect::functions::made_up_id;
 use crate::error::ApiError;
+use crate::json;
 use crate::lenient::{Text, maybe};
 
 use super::seen::Message;
@@ -28,11 +29,11 @@ pub(super) struct Seen<'a> {
 impl<'a> Seen<'a> {
     /// Reads the outside of an answer. A message that is a text is an error's.
     pub fn of(body: &'a [u8]) -> Result<(Self, &'a RawValue), ApiError> {
-        let seen: Self = serde_json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
+        let seen: Self = json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
         let Some(message) = seen.message else {
             return Err(ApiError::bad_answer("The provider's answer holds no message."));
         };
-        match serde_json::from_str::<Text<'_>>(message.get()) {
+        match json::read::<Text<'_>>(message.get()) {
             Ok(text) if message.get().starts_with('"') => Err(error::of(None, &text.0)),
             _ => Ok((seen, message)),
         }
@@ -42,7 +43,7 @@ impl<'a> Seen<'a> {
 /// Reads an answer; an error hidden in it is an error here.
 pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
     let (seen, message) = Seen::of(body)?;
-    let message: Message<'_> = serde_json::from_str(message.get()).map_err(|error| ApiError::unreadable(&error))?;
+    let message: Message<'_> = json::read(message.get()).map_err(|error| ApiError::unreadable(&error))?;
     let id = seen.id.0.into_owned();
     let mut parts = Vec::new();
     let thought = |text: Cow<'_, str>| Part::Thinking { text: text.into_owned(), signature: None };

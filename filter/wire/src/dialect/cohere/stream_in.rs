@@ -9,6 +9,7 @@ use crate::dialect::functions::made_up_id;
 use crate::dialect::sse_reader::{Events, SseReader};
 use crate::error::ApiError;
 use crate::framing::sse;
+use crate::json;
 use crate::lenient::Text;
 
 use super::seen::{Call, Delta, Event, Said};
@@ -32,7 +33,7 @@ pub(super) struct Answer {
 
 impl Events for Answer {
     fn event(&mut self, _: &sse::Event<'_>, data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
-        let seen: Event<'_> = serde_json::from_slice(data).map_err(|error| ApiError::unreadable(&error))?;
+        let seen: Event<'_> = json::from_slice(data).map_err(|error| ApiError::unreadable(&error))?;
         if let Some(error) = failure(&seen) {
             self.finished = true;
             events.push(StreamEvent::Error(error));

@@ -5,6 +5,7 @@ use crate::dialect::fields::Fields;
 use crate::dialect::fields::missing;
 use crate::dialect::openai::request::{count, include_usage, stop};
 use crate::error::ApiError;
+use crate::json;
 
 use super::table::{DEFAULT_MAX_TOKENS, TABLE};
 
@@ -37,9 +38,9 @@ fn prompt(fields: &mut Fields<'_>) -> Result<Message, ApiError> {
     let at = "prompt";
     let raw = fields.take_raw(at).ok_or_else(|| missing(at))?;
     let text = if raw.get().starts_with('"') {
-        serde_json::from_str::<String>(raw.get()).ok()
+        json::read::<String>(raw.get()).ok()
     } else {
-        match serde_json::from_str::<[String; 1]>(raw.get()) {
+        match json::read::<[String; 1]>(raw.get()) {
             Ok([text]) => Some(text),
             Err(_) => None,
         }

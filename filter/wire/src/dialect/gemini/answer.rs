@@ -8,6 +8,7 @@ use crate::conversation::{Finish, Part};
 use crate::dialect::bare;
 use crate::dialect::few::Few;
 use crate::error::{ApiError, ErrorKind};
+use crate::json;
 use crate::lenient::maybe;
 
 use super::seals::Seal;
@@ -62,7 +63,7 @@ struct Feedback {
 impl<'a> Seen<'a> {
     /// Reads `data`; whether it is an error's is for the caller to see.
     pub(super) fn parse(data: &'a [u8]) -> Result<Self, ApiError> {
-        serde_json::from_slice(data).map_err(|wrong| error::in_array(data).unwrap_or_else(|| unreadable(&wrong)))
+        json::from_slice(data).map_err(|wrong| error::in_array(data).unwrap_or_else(|| unreadable(&wrong)))
     }
 
     /// Reads `body`, a whole answer. An error in its place is an error here.
@@ -119,7 +120,7 @@ impl<'a> Candidate<'a> {
 }
 
 fn text(raw: Option<&RawValue>) -> String {
-    raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+    raw.and_then(|raw| json::read(raw.get()).ok()).unwrap_or_default()
 }
 
 /// The provider's JSON is not what it should be. The error's words name places, and no content.

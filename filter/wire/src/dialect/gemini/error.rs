@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::dialect::said::{cut, plain, tells};
 use crate::error::{ApiError, ErrorKind};
+use crate::json;
 
 /// Google's words, what they mean, and the status they come with. Source: `google/rpc/code.proto`.
 pub(super) const WORDS: [(&str, ErrorKind, u16); 15] = [
@@ -47,7 +48,7 @@ const LONGEST: usize = 64 << 10;
 
 /// Reads the body of an answer that was not a 200.
 pub(in crate::dialect) fn read(status: u16, body: &[u8]) -> ApiError {
-    if let Ok(value) = serde_json::from_slice::<Value>(body)
+    if let Ok(value) = json::from_slice::<Value>(body)
         && let Some(error) = find(&value)
     {
         return from_value(Some(status), error);
@@ -71,7 +72,7 @@ pub(super) fn in_array(body: &[u8]) -> Option<ApiError> {
 }
 
 fn tree(json: &[u8]) -> Option<Value> {
-    if json.len() > LONGEST { None } else { serde_json::from_slice(json).ok() }
+    if json.len() > LONGEST { None } else { json::from_slice(json).ok() }
 }
 
 fn find(value: &Value) -> Option<&Value> {

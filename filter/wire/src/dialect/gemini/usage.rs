@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use crate::conversation::Usage;
+use crate::json;
 use crate::lenient::{Tokens, maybe};
 
 /// `usageMetadata` as it came. In a stream every one is a snapshot of the whole: the last is right.
@@ -44,5 +45,5 @@ pub(super) fn of(body: &[u8]) -> Option<Usage> {
         #[serde(default, deserialize_with = "maybe")]
         usage_metadata: Option<Seen>,
     }
-    serde_json::from_slice::<Only>(body).ok()?.usage_metadata?.inclusive()
+    json::from_slice::<Only>(body).ok()?.usage_metadata?.inclusive()
 }

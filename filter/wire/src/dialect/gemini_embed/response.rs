@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use crate::dialect::gemini;
 use crate::embedding::{Response, Vector};
 use crate::error::ApiError;
+use crate::json;
 use crate::lenient::Filled;
 
 /// An answer.
@@ -24,7 +25,7 @@ struct Item<'a> {
 }
 
 fn seen(body: &[u8]) -> Result<Vec<Item<'_>>, ApiError> {
-    let seen: Seen<'_> = serde_json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
+    let seen: Seen<'_> = json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
     if seen.error.0 > 0 {
         return Err(gemini::read_error(200, body));
     }

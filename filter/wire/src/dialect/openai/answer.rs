@@ -8,6 +8,7 @@ use crate::conversation::{Choice, Guises, Response};
 use crate::dialect::bare;
 use crate::dialect::few::Few;
 use crate::error::ApiError;
+use crate::json::from_slice;
 use crate::lenient::maybe;
 
 use super::loose::{Count, Said, Text};
@@ -51,8 +52,8 @@ pub(in crate::dialect) fn read(
     body: &[u8],
     choice: fn(ChoiceSeen<'_>, &str, u32) -> Result<Choice, ApiError>,
 ) -> Result<Response, ApiError> {
-    let seen: Seen<'_> = serde_json::from_slice(body)
-        .map_err(|wrong| bare::error(body).unwrap_or_else(|| ApiError::unreadable(&wrong)))?;
+    let seen: Seen<'_> =
+        from_slice(body).map_err(|wrong| bare::error(body).unwrap_or_else(|| ApiError::unreadable(&wrong)))?;
     if let Some(raw) = seen.error {
         return Err(error::inside(raw.get().as_bytes()));
     }

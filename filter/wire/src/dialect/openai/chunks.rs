@@ -18,6 +18,7 @@ use crate::dialect::functions::made_up_id;
 use crate::dialect::sse_reader::{Events, SseReader};
 use crate::error::ApiError;
 use crate::framing::sse;
+use crate::json;
 use crate::lenient::maybe;
 
 use super::loose::{Block, Call, Count, MOST_CALLS, Said, Sort, Text};
@@ -112,7 +113,7 @@ struct CallState {
 
 impl Events for Answer {
     fn event(&mut self, event: &sse::Event<'_>, data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
-        let chunk: Chunk<'_> = match serde_json::from_slice(data) {
+        let chunk: Chunk<'_> = match json::from_slice(data) {
             Ok(chunk) => chunk,
             Err(error) => {
                 let told = bare::error(data).ok_or_else(|| ApiError::unreadable(&error))?;

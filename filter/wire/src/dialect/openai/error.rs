@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::{ApiError, ErrorKind};
+use crate::json::from_slice;
 
 use super::json;
 
@@ -82,7 +83,7 @@ pub(in crate::dialect) fn status(error: &ApiError) -> u16 {
 
 /// Reads a provider's error.
 pub(in crate::dialect) fn read(status: u16, body: &[u8]) -> ApiError {
-    match serde_json::from_slice::<Value>(body) {
+    match from_slice::<Value>(body) {
         Ok(value @ (Value::Object(_) | Value::Array(_))) => from_value(Some(status), &value),
         Ok(_) | Err(_) => {
             let kind = by_status(status);
@@ -102,7 +103,7 @@ pub(in crate::dialect) fn read(status: u16, body: &[u8]) -> ApiError {
 /// Reads the value of an `error` field that came under a 200, or an error in the place of an event: its status follows from what
 /// it says.
 pub(in crate::dialect) fn inside(value: &[u8]) -> ApiError {
-    let error = if value.len() > LONGEST_ERROR { None } else { serde_json::from_slice::<Value>(value).ok() };
+    let error = if value.len() > LONGEST_ERROR { None } else { from_slice::<Value>(value).ok() };
     match error {
         Some(error) => from_value(None, &error),
         None => ApiError::bad_answer("The provider failed, and its error cannot be read."),

@@ -10,6 +10,7 @@ use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::dialect::few::Few;
+use crate::json;
 pub(in crate::dialect) use crate::lenient::{Count, Filled, Text};
 use crate::lenient::{lenient, maybe};
 
@@ -145,7 +146,7 @@ impl<'a> Function<'a> {
     /// The arguments as text: what OpenAI sends as a string, and some servers as an object.
     pub fn arguments(&self) -> Cow<'a, str> {
         let Some(raw) = self.arguments else { return Cow::default() };
-        match serde_json::from_str::<Text<'a>>(raw.get()) {
+        match json::read::<Text<'a>>(raw.get()) {
             Ok(text) if raw.get().starts_with('"') => text.0,
             _ => Cow::Borrowed(raw.get()),
         }

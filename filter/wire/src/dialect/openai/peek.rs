@@ -10,6 +10,7 @@ use crate::dialect::bare;
 use crate::dialect::{Glance, Said, Seen, StreamPeeker};
 use crate::error::ApiError;
 use crate::framing::sse;
+use crate::json;
 use crate::lenient::maybe;
 
 use super::chunks::{Groq, failure};
@@ -143,7 +144,7 @@ impl StreamPeeker for Peeker {
         if data == b"[DONE]" {
             return Seen::End;
         }
-        let chunk: Chunk<'_> = match serde_json::from_slice(data) {
+        let chunk: Chunk<'_> = match json::from_slice(data) {
             Ok(chunk) => chunk,
             Err(error) => return Seen::Failed(bare::error(data).unwrap_or_else(|| ApiError::unreadable(&error))),
         };
@@ -183,8 +184,8 @@ fn note(glance: &mut Glance, chunk: &Chunk<'_>) -> bool {
 
 /// Looks at a whole answer.
 pub(in crate::dialect) fn response(body: &[u8]) -> Result<Glance, ApiError> {
-    let answer: Chunk<'_> = serde_json::from_slice(body)
-        .map_err(|error| bare::error(body).unwrap_or_else(|| ApiError::unreadable(&error)))?;
+    let answer: Chunk<'_> =
+        json::from_slice(body).map_err(|error| bare::error(body).unwrap_or_else(|| ApiError::unreadable(&error)))?;
     if let Some(raw) = answer.error {
         return Err(error::inside(raw.get().as_bytes()));
     }

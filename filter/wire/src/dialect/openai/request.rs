@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::dialect::fields::{Fields, drop_hint, object};
 use crate::error::ApiError;
+use crate::json;
 
 use super::table::Table;
 
@@ -20,11 +21,8 @@ pub(in crate::dialect) fn count(fields: &mut Fields<'_>) -> Result<Option<u64>, 
 /// `stop`: a text, or several.
 pub(in crate::dialect) fn stop(fields: &mut Fields<'_>) -> Result<Vec<String>, ApiError> {
     let Some(raw) = fields.take_raw("stop") else { return Ok(Vec::new()) };
-    let read = if raw.get().starts_with('"') {
-        serde_json::from_str(raw.get()).map(|text| vec![text])
-    } else {
-        serde_json::from_str(raw.get())
-    };
+    let read =
+        if raw.get().starts_with('"') { json::read(raw.get()).map(|text| vec![text]) } else { json::read(raw.get()) };
     read.map_err(|_| ApiError::invalid("stop", "Invalid value for 'stop': a string or an array of strings is needed."))
 }
 

@@ -9,6 +9,7 @@ use crate::dialect::fields::{missing, nothing_left};
 use crate::dialect::fields::{object, required, wrong_word};
 use crate::dialect::openai::table::refused;
 use crate::error::ApiError;
+use crate::json;
 
 use super::table::TABLE;
 
@@ -37,7 +38,7 @@ pub(super) fn content(
 ) -> Result<Vec<Part>, ApiError> {
     let wrong = |error: serde_json::Error| ApiError::invalid(at, format!("Invalid value for '{at}': {error}."));
     if raw.get().starts_with('"') {
-        let text = serde_json::from_str(raw.get()).map_err(wrong)?;
+        let text = json::read(raw.get()).map_err(wrong)?;
         return Ok(vec![Part::Text { text, cache: None }]);
     }
     if !raw.get().starts_with('[') {
@@ -46,7 +47,7 @@ pub(super) fn content(
             format!("Invalid value for '{at}': a string or an array of parts is needed."),
         ));
     }
-    let parts: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(wrong)?;
+    let parts: Vec<&RawValue> = json::read(raw.get()).map_err(wrong)?;
     parts.into_iter().enumerate().map(|(index, raw)| part(raw, &format!("{at}[{index}]"), allowed, dropped)).collect()
 }
 

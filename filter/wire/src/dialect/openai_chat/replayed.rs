@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 use crate::conversation::{Part, seal};
 use crate::dialect::few::Few;
 use crate::dialect::fields::{Fields, drop_hint};
+use crate::json;
 use crate::lenient::{Text, maybe};
 
 /// Whose seals Google's are, and what leads one that came with a text: as the conversation has them.
@@ -62,7 +63,7 @@ fn google(signature: &str, of_text: bool) -> Part {
 /// The seal in `extra_content`, of a message's text or of a call.
 pub(super) fn extra(fields: &mut Fields<'_>, of_text: bool, path: &str, dropped: &mut Vec<String>) -> Option<Part> {
     let raw = fields.take_raw("extra_content")?;
-    let extra: Option<Extra<'_>> = serde_json::from_str(raw.get()).ok();
+    let extra: Option<Extra<'_>> = json::read(raw.get()).ok();
     let seal = extra.and_then(|extra| extra.google).filter(|google| !google.thought_signature.is_empty());
     name_unless(seal.is_some(), raw, path, dropped);
     seal.map(|google| self::google(&google.thought_signature.0, of_text))
@@ -71,7 +72,7 @@ pub(super) fn extra(fields: &mut Fields<'_>, of_text: bool, path: &str, dropped:
 /// The seal in a call's `provider_specific_fields`.
 pub(super) fn specific(fields: &mut Fields<'_>, path: &str, dropped: &mut Vec<String>) -> Option<Part> {
     let raw = fields.take_raw("provider_specific_fields")?;
-    let seal = serde_json::from_str::<Google<'_>>(raw.get()).ok();
+    let seal = json::read::<Google<'_>>(raw.get()).ok();
     let seal = seal.filter(|google| !google.thought_signature.is_empty());
     name_unless(seal.is_some(), raw, path, dropped);
     seal.map(|google| self::google(&google.thought_signature.0, false))
@@ -97,7 +98,7 @@ impl Details {
     pub fn take(fields: &mut Fields<'_>, dropped: &mut Vec<String>) -> Self {
         let mut read = Self::default();
         let Some(raw) = fields.take_raw("reasoning_details") else { return read };
-        let details: Option<Few<Detail<'_>, MOST>> = serde_json::from_str(raw.get()).ok();
+        let details: Option<Few<Detail<'_>, MOST>> = json::read(raw.get()).ok();
         let mut used = true;
         for detail in details.into_iter().flatten() {
             used &= read.detail(detail);

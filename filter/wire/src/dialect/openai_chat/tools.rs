@@ -8,6 +8,7 @@ use crate::dialect::fields::{missing, nothing_left};
 use crate::dialect::fields::{object, required, wrong_word};
 use crate::dialect::openai::table::refused;
 use crate::error::ApiError;
+use crate::json;
 
 use super::parts::cache_mark;
 use super::table::TABLE;
@@ -51,7 +52,7 @@ pub(super) fn read_choice(fields: &mut Fields<'_>) -> Result<Option<ToolChoice>,
     let at = "tool_choice";
     let Some(raw) = fields.take_raw(at) else { return Ok(None) };
     if raw.get().starts_with('"') {
-        let word: String = serde_json::from_str(raw.get())
+        let word: String = json::read(raw.get())
             .map_err(|error| ApiError::invalid(at, format!("Invalid value for 'tool_choice': {error}.")))?;
         return match word.as_str() {
             "auto" => Ok(Some(ToolChoice::Auto)),

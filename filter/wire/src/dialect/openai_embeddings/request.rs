@@ -10,6 +10,7 @@ use crate::dialect::fields::{Fields, drop_hint, missing, nothing_left, wrong_wor
 use crate::dialect::out::json;
 use crate::embedding::{Encoding, Input, Request};
 use crate::error::ApiError;
+use crate::json;
 use crate::lenient::Text;
 
 /// "Any array must be 2048 dimensions or less." Source: OpenAI's API reference, embeddings, `input`.
@@ -45,8 +46,7 @@ fn text<'a>(fields: &mut Fields<'a>, name: &str) -> Result<Option<Cow<'a, str>>,
 }
 
 fn parse<'a, T: serde::Deserialize<'a>>(raw: &'a RawValue, at: &str) -> Result<T, ApiError> {
-    serde_json::from_str(raw.get())
-        .map_err(|error| ApiError::invalid(at, format!("Invalid value for '{at}': {error}.")))
+    json::read(raw.get()).map_err(|error| ApiError::invalid(at, format!("Invalid value for '{at}': {error}.")))
 }
 
 fn inputs(raw: &RawValue) -> Result<Vec<Input<'_>>, ApiError> {

@@ -10,6 +10,7 @@ use crate::dialect::openai::usage::Seen as UsageSeen;
 use crate::dialect::out::json;
 use crate::embedding::{Encoding, Response, Vector};
 use crate::error::ApiError;
+use crate::json;
 use crate::lenient::{Count, Filled, Text, maybe};
 use crate::order;
 
@@ -35,7 +36,7 @@ struct Item<'a> {
 
 impl<'a, T: Deserialize<'a>> Seen<'a, T> {
     fn of(body: &'a [u8]) -> Result<Self, ApiError> {
-        let seen: Self = serde_json::from_slice(body).map_err(|error| match failure(body) {
+        let seen: Self = json::from_slice(body).map_err(|error| match failure(body) {
             Some(failure) => failure,
             None => ApiError::unreadable(&error),
         })?;
@@ -52,7 +53,7 @@ fn failure(body: &[u8]) -> Option<ApiError> {
     struct Only {
         error: Filled,
     }
-    let only: Only = serde_json::from_slice(body).ok()?;
+    let only: Only = json::from_slice(body).ok()?;
     (only.error.0 > 0).then(|| error::read(200, body))
 }
 

@@ -15,6 +15,7 @@ use crate::dialect::openai::loose::{Count, Text};
 use crate::dialect::openai::{error, json};
 use crate::dialect::tiers;
 use crate::error::{ApiError, ErrorKind};
+use crate::json::from_slice;
 use crate::lenient::maybe;
 
 use super::item::{Item as ItemShown, Status, answer_id, items};
@@ -81,7 +82,7 @@ pub(super) fn failed() -> ApiError {
 
 /// Reads a provider's whole answer; an error hidden in it is an error here.
 pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
-    let seen: Seen<'_> = serde_json::from_slice(body).map_err(|wrong| ApiError::unreadable(&wrong))?;
+    let seen: Seen<'_> = from_slice(body).map_err(|wrong| ApiError::unreadable(&wrong))?;
     if let Some(error) = seen.failure() {
         return Err(error);
     }

@@ -8,6 +8,7 @@ use crate::dialect::fields::{Fields, join};
 use crate::dialect::fields::{drop_hint, missing};
 use crate::dialect::fields::{object, required, wrong_word};
 use crate::error::ApiError;
+use crate::json;
 
 use super::table::{TABLE, hosted, stored};
 
@@ -32,11 +33,11 @@ pub(super) fn content(
     let wrong =
         |_| ApiError::invalid(at, format!("Invalid value for '{at}': a string or an array of parts is needed."));
     if raw.get().starts_with('"') {
-        let text: String = serde_json::from_str(raw.get()).map_err(wrong)?;
+        let text: String = json::read(raw.get()).map_err(wrong)?;
         let silent = allowed == Allowed::Output && text.is_empty();
         return Ok(if silent { Vec::new() } else { vec![Part::Text { text, cache: None }] });
     }
-    let parts: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(wrong)?;
+    let parts: Vec<&RawValue> = json::read(raw.get()).map_err(wrong)?;
     let parts = parts.into_iter().enumerate();
     parts.map(|(index, raw)| part(raw, &format!("{at}[{index}]"), allowed, dropped)).collect()
 }

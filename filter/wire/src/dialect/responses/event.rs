@@ -10,6 +10,7 @@ use crate::dialect::openai::error;
 use crate::dialect::openai::loose::{Count, Text};
 use crate::error::ApiError;
 use crate::framing::sse;
+use crate::json;
 
 /// The event.
 #[derive(Debug, Default, Deserialize)]
@@ -35,7 +36,7 @@ pub(super) struct Event<'a> {
 impl<'a> Event<'a> {
     /// Reads an event's data.
     pub fn parse(data: &'a [u8]) -> Result<Self, ApiError> {
-        serde_json::from_slice(data).map_err(|wrong| ApiError::unreadable(&wrong))
+        json::from_slice(data).map_err(|wrong| ApiError::unreadable(&wrong))
     }
 
     /// The event that would have ended the item at `place`.

@@ -13,6 +13,7 @@ use crate::dialect::fields::{Fields, join};
 use crate::dialect::fields::{drop_hint, object, required, wrong_word};
 use crate::dialect::text_argument;
 use crate::error::ApiError;
+use crate::json;
 
 use super::content::{Allowed, content};
 use super::origin::Origin;
@@ -49,11 +50,11 @@ pub(super) fn read(
     let raw = fields.take_raw(at).ok_or_else(|| missing(at))?;
     let wrong = |_| ApiError::invalid(at, "Invalid value for 'input': a string or an array of items is needed.");
     if raw.get().starts_with('"') {
-        messages.push(say(Role::User, serde_json::from_str(raw.get()).map_err(wrong)?));
+        messages.push(say(Role::User, json::read(raw.get()).map_err(wrong)?));
         origins.push(Vec::new());
         return Ok(());
     }
-    let items: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(wrong)?;
+    let items: Vec<&RawValue> = json::read(raw.get()).map_err(wrong)?;
     if items.is_empty() {
         let message = "Invalid 'input': empty array. At least one item is needed.";
         return Err(ApiError::invalid(at, message).with_code("empty_array"));

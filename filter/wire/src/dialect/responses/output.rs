@@ -9,6 +9,7 @@ use crate::dialect::few::Few;
 use crate::dialect::functions::made_up_id;
 use crate::dialect::openai::loose::Text;
 use crate::error::ApiError;
+use crate::json;
 
 use super::reasoning::{self, Piece};
 
@@ -139,5 +140,5 @@ impl Reasoning<'_> {
 
 /// Reads a part of a provider's answer.
 pub(super) fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, ApiError> {
-    serde_json::from_str(raw.get()).map_err(|wrong| ApiError::unreadable(&wrong))
+    json::read(raw.get()).map_err(|wrong| ApiError::unreadable(&wrong))
 }

@@ -9,6 +9,7 @@ use crate::dialect::{Glance, Said, Seen, StreamPeeker};
 use crate::error::ApiError;
 use crate::extras::Tool;
 use crate::framing::sse;
+use crate::json;
 
 use super::answer::{Seen as Answer, failed, no_output};
 use super::event::Event;
@@ -109,7 +110,7 @@ impl Peeker {
 
 /// Looks at a whole answer. One that waits in the background is an answer too.
 pub(in crate::dialect) fn response(body: &[u8]) -> Result<Glance, ApiError> {
-    let answer: Answer<'_> = serde_json::from_slice(body).map_err(|wrong| ApiError::unreadable(&wrong))?;
+    let answer: Answer<'_> = json::from_slice(body).map_err(|wrong| ApiError::unreadable(&wrong))?;
     if let Some(error) = answer.failure() {
         return Err(error);
     }

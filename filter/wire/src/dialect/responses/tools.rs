@@ -8,6 +8,7 @@ use crate::dialect::fields::{missing, nothing_left};
 use crate::dialect::fields::{object, required, wrong_word};
 use crate::dialect::openai::carried::VERBOSITY;
 use crate::error::ApiError;
+use crate::json;
 
 use super::table::{TABLE, hosted};
 use super::toolbox::Toolbox;
@@ -21,7 +22,7 @@ pub(super) fn read_choice(
     let at = "tool_choice";
     let Some(raw) = fields.take_raw(at) else { return Ok(()) };
     if raw.get().starts_with('"') {
-        let word: String = serde_json::from_str(raw.get())
+        let word: String = json::read(raw.get())
             .map_err(|error| ApiError::invalid(at, format!("Invalid value for 'tool_choice': {error}.")))?;
         request.tool_choice = Some(match word.as_str() {
             "auto" => ToolChoice::Auto,

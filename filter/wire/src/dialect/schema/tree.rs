@@ -9,6 +9,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::json;
+
 /// No schema of a person's is nearly as deep.
 const DEEPEST: usize = 64;
 
@@ -33,7 +35,7 @@ impl<'a> Node<'a> {
 
     /// Its first level.
     pub(super) fn read_top(raw: &'a RawValue) -> Option<Self> {
-        let entries: Entries<'_> = serde_json::from_str(raw.get()).ok()?;
+        let entries: Entries<'_> = json::read(raw.get()).ok()?;
         Some(Self::Object(entries.0.into_iter().map(|(key, raw)| (key, Self::Raw(raw.get().into()))).collect()))
     }
 
@@ -75,7 +77,7 @@ impl<'a> Node<'a> {
     /// The text that it is.
     pub(super) fn as_text(&self) -> Option<String> {
         match self {
-            Self::Raw(raw) if raw.starts_with('"') => serde_json::from_str(raw).ok(),
+            Self::Raw(raw) if raw.starts_with('"') => json::read(raw).ok(),
             _ => None,
         }
     }
@@ -108,7 +110,7 @@ fn read<'a>(raw: &'a RawValue, deepest: usize, nodes: &mut usize) -> Option<Node
     let deeper = || deepest.checked_sub(1);
     match raw.get().as_bytes().first() {
         Some(b'{') => {
-            let entries: Entries<'_> = serde_json::from_str(raw.get()).ok()?;
+            let entries: Entries<'_> = json::read(raw.get()).ok()?;
             let mut read_entries = Vec::with_capacity(entries.0.len());
             for (key, raw) in entries.0 {
                 if read_entries.iter().any(|(known, _)| *known == key) {
@@ -119,7 +121,7 @@ fn read<'a>(raw: &'a RawValue, deepest: usize, nodes: &mut usize) -> Option<Node
             Some(Node::Object(read_entries))
         }
         Some(b'[') => {
-            let values: Vec<&RawValue> = serde_json::from_str(raw.get()).ok()?;
+            let values: Vec<&RawValue> = json::read(raw.get()).ok()?;
             values.into_iter().map(|raw| read(raw, deeper()?, nodes)).collect::<Option<_>>().map(Node::Array)
         }
         _ => Some(Node::Raw(raw.get().into())),

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use crate::conversation::Usage;
 use crate::embedding::{Response, Vector};
 use crate::error::ApiError;
+use crate::json;
 use crate::lenient::Text;
 
 use super::super::error;
@@ -40,7 +41,7 @@ struct Meta {
 impl<'a> Seen<'a> {
     /// The vectors of the type that is there, and the usage.
     fn of(body: &'a [u8]) -> Result<(Vec<&'a RawValue>, Option<Usage>), ApiError> {
-        let seen: Self = serde_json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
+        let seen: Self = json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
         let usage = seen.meta.and_then(|meta| meta.billed_units?.read());
         match seen.embeddings.and_then(|types| types.float.or(types.base64)) {
             Some(vectors) => Ok((vectors, usage)),
@@ -70,5 +71,5 @@ pub(super) fn usage_of(body: &[u8]) -> Option<Usage> {
     struct Only {
         meta: Option<Meta>,
     }
-    serde_json::from_slice::<Only>(body).ok()?.meta?.billed_units?.read()
+    json::from_slice::<Only>(body).ok()?.meta?.billed_units?.read()
 }
