@@ -135,12 +135,16 @@ async fn what_envoy_refuses_to_change_goes_no_further() {
     let pair = pair().await;
     // The defect, and whether the provider may have been asked.
     for (defect, may_ask) in [
+        ("gateway.request_headers=refuse.reading-the-headers", false),
+        ("gateway.request_end=refuse.reading-the-body", false),
         ("gateway.request_end=refuse.setting-a-property", false),
         ("gateway.request_end=refuse.choosing-the-route-anew", false),
         ("provider.request_headers=refuse.replacing-the-headers", false),
         ("provider.request_headers=refuse.setting-a-property", false),
         ("provider.request_end=refuse.replacing-the-body", true),
+        ("provider.response_headers=refuse.reading-the-headers", true),
         ("provider.response_headers=refuse.replacing-the-headers", true),
+        ("provider.response_end=refuse.reading-the-body", true),
         ("provider.response_end=refuse.replacing-the-body", true),
     ] {
         for stream in [false, true] {

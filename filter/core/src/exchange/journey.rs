@@ -41,7 +41,7 @@ pub use draft::Draft;
 pub use following::{CANNOT_EXPRESS, Ending, OVER_LIMIT, PassedOver};
 pub use held::Held;
 pub use progress::{Progress, Stage, Tried, tale};
-pub use request::Request;
+pub use request::{Fixed, Request};
 pub use route::{Probe, Route};
 pub use watch::{Lingering, Silence, Watch};
 
@@ -51,7 +51,7 @@ pub struct Journey {
     /// What the worker keeps between requests.
     pub worker: Rc<Worker>,
     /// What is asked for: nothing changes it any more.
-    pub request: Rc<Request>,
+    pub request: Fixed<Request>,
     /// Where it may go.
     pub route: Route,
     /// What was tried, and where it stands.
@@ -100,7 +100,7 @@ impl Journey {
             answer: Answer::default(),
             watch: Watch::since(request.started),
             bill: Bill::new(charge),
-            request: Rc::new(request),
+            request: Fixed::new(request),
         }
     }
 

@@ -1,5 +1,5 @@
 //! The pipeline of a request, without I/O: what Envoy's callbacks see goes in as an [`Event`] with a [`View`] of what can
-//! be read at that moment, and what is to be done comes out as [`Effect`]s and a [`Flow`].
+//! be read at that moment, and what is to be done comes out as [`Effect`]s and a [`Flow`]: a request is answered by a flow, so by one.
 //!
 //! Two machines share a request. [`gateway::Exchange`] sees it once, on the client's side: it knows the caller and makes
 //! the plan. [`attempt::Attempt`] sees every try at a provider: it writes the provider's request and judges its answer.

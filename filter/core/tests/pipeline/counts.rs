@@ -75,7 +75,7 @@ fn a_request_that_falls_back_and_is_translated_for_its_second_target() {
         "chat",
         &[json(503, "{}"), json(200, MESSAGE)],
         &[
-            "allocations 194",
+            "allocations 193",
             "effect.clear_route 1",
             "effect.count 2",
             "effect.remove_header 1",
@@ -99,7 +99,7 @@ fn a_request_that_is_translated_for_each_of_two_targets() {
         "foreign",
         &[json(503, "{}"), json(200, MESSAGE)],
         &[
-            "allocations 230",
+            "allocations 229",
             "effect.clear_route 1",
             "effect.count 2",
             "effect.remove_header 1",

@@ -299,12 +299,16 @@ impl Envoy {
     }
 
     /// A request for this model leaves, and nothing is heard of it yet. And when that is.
-    pub(crate) fn departs(mut self, model: &str) -> (Journey, Time) {
+    pub(crate) fn departs(self, model: &str) -> (Journey, Time) {
+        self.departs_with(&format!(r#"{{"model":"{model}","messages":[1]}}"#))
+    }
+
+    /// The same with this body.
+    pub(crate) fn departs_with(mut self, body: &str) -> (Journey, Time) {
         let mut request = Message { now: self.tick(), ..Message::default() };
         for (name, value) in [(":method", "POST"), (":path", "/v1/chat/completions"), ("api-key", SECRET)] {
             request.headers.push(name, value);
         }
-        let body = format!(r#"{{"model":"{model}","messages":[1]}}"#);
         assert!(self.request(&mut request, body.as_bytes()).is_none(), "refused");
         (self.journey.take().unwrap(), Time(request.now))
     }

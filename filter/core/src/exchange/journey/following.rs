@@ -2,8 +2,11 @@
 //! on behind them.
 //!
 //! It is decided when an attempt is over, so that most requests pay nothing for it: what is written for the next target is what
-//! leaves, and what is reserved for it is what it takes. A request that is not kept ([`Kept`]: it is long, or something in it was masked)
-//! is written only when its turn has come, and then a target without words for it ends the list.
+//! leaves, and what is reserved for it is what it takes. The client's body is read anew for that. Otherwise every translated request
+//! would copy what was read, as names are changed in it for its first target, and hold the copy for as long as its provider takes.
+//!
+//! A request that is not kept ([`Kept`]: it is long, or something in it was masked) is written only when its turn has come, and then a
+//! target without words for it ends the list.
 
 use std::rc::Rc;
 

@@ -1,6 +1,7 @@
 //! What a request asks for: all that is known of it when it leaves. Until then it may still be changed, as guardrails mask its prompt;
 //! afterwards both roles read it, and neither can write it.
 
+use std::ops::Deref;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -41,6 +42,25 @@ pub struct Request {
     pub checks: Option<Rc<Checks>>,
     /// What it does to a batch, if it is about one.
     pub errand: Option<Errand>,
+}
+
+/// What nobody changes any more: it can be read, and there is no way to write it.
+#[derive(Debug)]
+pub struct Fixed<T>(T);
+
+impl<T> Fixed<T> {
+    /// From here on.
+    pub fn new(known: T) -> Self {
+        Self(known)
+    }
+}
+
+impl<T> Deref for Fixed<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
 }
 
 impl Request {

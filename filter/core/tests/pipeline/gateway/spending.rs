@@ -307,8 +307,8 @@ fn an_answer_that_its_client_abandons_costs_what_its_target_makes_in_the_time() 
 #[test]
 fn several_answers_that_a_client_abandons_are_made_beside_each_other() {
     let (worker, shared) = (worker("", ""), Rc::<Shared>::default());
-    let (mut journey, now) = Envoy::with(worker, Rc::clone(&shared)).departs("chat");
-    Rc::get_mut(&mut journey.request).unwrap().asks.outline.n = 3;
+    let (mut journey, now) =
+        Envoy::with(worker, Rc::clone(&shared)).departs_with(r#"{"model":"chat","n":3,"messages":[1]}"#);
     let _ = journey.begin(now, &*shared);
     journey.conclude(false, now.after(Duration::from_secs(2)), &*shared);
     assert_eq!(journey.answer.usage.unwrap().output, 3 * 200);
