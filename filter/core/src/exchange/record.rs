@@ -250,9 +250,6 @@ impl<'a> Record<'a> {
         let (batch, cost) = (about.settled, journey.bill.charge.cost());
         let last_failure = journey.progress.last_failure();
         Self {
-            key: Some(&journey.request.caller.key_id),
-            team: Some(&journey.request.caller.team),
-            app: journey.request.caller.app.as_deref(),
             model: Some(&journey.request.model.name),
             instead: Some(journey.route.model.name.as_str()).filter(|name| *name != journey.request.model.name),
             stream: Some(journey.request.asks.outline.stream),

@@ -40,11 +40,7 @@ const TRACE_PARENT: &[u8] = b"traceparent";
 #[derive(Debug)]
 pub(super) struct Knock {
     started: Time,
-    /// The key as it was sent.
-    presented: Vec<u8>,
-    /// What may be the key instead, should nobody have that one.
-    others: Vec<Vec<u8>>,
-    hash: KeyHash,
+    keys: Keys,
     endpoint: Endpoint,
     /// The canonical path, without a query.
     path: String,
@@ -64,15 +60,36 @@ pub(super) struct Knock {
     asking: Option<Asking>,
 }
 
-impl Knock {
-    /// Whether there is another key to look for, now that nobody has the one before.
-    fn tries_another(&mut self) -> bool {
-        let Some(other) = self.others.pop() else { return false };
-        self.hash = KeyHash(Sha256::digest(&other).into());
-        self.presented = other;
-        true
+/// What may be the caller's key.
+#[derive(Debug)]
+struct Keys {
+    /// The one that is looked for, as it was sent.
+    presented: Vec<u8>,
+    hash: KeyHash,
+    /// What may be the key instead, should nobody have that one.
+    others: Vec<Vec<u8>>,
+}
+
+impl Keys {
+    /// Of these, the likeliest last.
+    fn of(mut sent: Vec<Vec<u8>>) -> Option<Self> {
+        let presented = sent.pop()?;
+        Some(Self { hash: KeyHash(Sha256::digest(&presented).into()), presented, others: sent })
     }
 
+    /// Whether there is another key to look for, now that nobody has the one before.
+    fn tries_another(&mut self) -> bool {
+        match Self::of(std::mem::take(&mut self.others)) {
+            Some(other) => {
+                *self = other;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+impl Knock {
     /// So much of the body is here. One that is too large is refused once the key is known; until then Envoy's own limit bounds it.
     pub(super) fn arrives(&mut self, size: usize) -> Result<(), Full> {
         let wide = u64::try_from(size).unwrap_or(u64::MAX);
@@ -108,11 +125,11 @@ impl Exchange {
         let origin = || origin(headers.text(":scheme"), headers.text(":authority"));
         let endpoint = Endpoint::at(method, path, is_anthropics).map_err(|unserved| {
             // For the log.
-            let caller = credentials(&headers, &self.worker.gateway)
+            self.trail.caller = credentials(&headers, &self.worker.gateway)
                 .iter()
                 .rev()
                 .find_map(|key| self.worker.knows(key, started));
-            self.phase = Phase::Answered { caller, error: None };
+            self.phase = Phase::Answered { error: None };
             unserved.refused(method, asked, &origin())
         })?;
         self.client = endpoint.client;
@@ -128,15 +145,12 @@ impl Exchange {
             true => !tracing,
             false => FORWARDED.contains(&name) || own.iter().any(|own| own.as_bytes() == name),
         };
-        let mut others = credentials(&headers, &self.worker.gateway);
-        let Some(presented) = others.pop() else {
+        let Some(keys) = Keys::of(credentials(&headers, &self.worker.gateway)) else {
             return Err(unauthorized("You didn't provide an API key. Send it as 'Authorization: Bearer <key>'.").into());
         };
         let knock = Knock {
             started,
-            hash: KeyHash(Sha256::digest(&presented).into()),
-            presented,
-            others,
+            keys,
             forwarded: headers.iter().filter(|(name, _)| passes(name)).collect(),
             passage: passage(endpoint.client, path, query, &headers),
             endpoint,
@@ -154,14 +168,14 @@ impl Exchange {
     /// Whose is the first of the keys that somebody has?
     fn look_up(&mut self, mut knock: Knock, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         loop {
-            match self.worker.find(&knock.presented, &knock.hash, knock.started) {
+            match self.worker.find(&knock.keys.presented, &knock.keys.hash, knock.started) {
                 Lookup::Ask(call, asking) => {
                     knock.share.grow(knock.expected())?;
                     knock.asking = Some(asking);
                     self.phase = Phase::Knocking(Box::new(knock));
                     return Ok(Outcome::Ask(call));
                 }
-                Lookup::Known(None) if knock.tries_another() => {}
+                Lookup::Known(None) if knock.keys.tries_another() => {}
                 found => return self.admit(knock, found, cx),
             }
         }
@@ -174,8 +188,8 @@ impl Exchange {
         called: &Called,
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
-        match self.worker.found(&knock.hash, called, &mut cx.moment()) {
-            Lookup::Known(None) if knock.tries_another() => self.look_up(knock, cx),
+        match self.worker.found(&knock.keys.hash, called, &mut cx.moment()) {
+            Lookup::Known(None) if knock.keys.tries_another() => self.look_up(knock, cx),
             found => self.admit(knock, found, cx),
         }
     }
@@ -190,8 +204,8 @@ impl Exchange {
             }
         };
         // Should it be refused, the log says whose key it was.
-        let caller = found.as_ref().map(|credential| credential.caller.clone());
-        self.phase = Phase::Answered { caller, error: None };
+        self.trail.caller = found.as_ref().map(|credential| credential.caller.clone());
+        self.phase = Phase::Answered { error: None };
         let caller = recognise(&knock, found.as_ref(), cx)?;
         if knock.is_too_large() {
             return Err(from_envoy(413).into());
@@ -241,7 +255,7 @@ impl Exchange {
 impl Exchange {
     /// The same for somebody without a key.
     fn answer_anybody(&mut self, body: Vec<u8>) -> Result<Outcome, Refused> {
-        self.phase = Phase::Answered { caller: None, error: None };
+        self.phase = Phase::Answered { error: None };
         self.answer(body)
     }
 
@@ -253,7 +267,7 @@ impl Exchange {
 
 fn recognise(knock: &Knock, found: Option<&Credential>, cx: &Context<'_>) -> Result<Rc<Caller>, Refused> {
     let now = knock.started.seconds();
-    keys::admit(found, &knock.presented, now, &knock.path, || cx.view.source())
+    keys::admit(found, &knock.keys.presented, now, &knock.path, || cx.view.source())
         // The log's word; `public` gives the caller theirs.
         .map_err(|denied: Denied| denied.error().with_code(denied.code()).into())
 }

@@ -102,7 +102,7 @@ impl Exchange {
             }
         };
         // Unless something else becomes of it.
-        self.phase = Phase::Answered { caller: Some(arrival.caller.clone()), error: None };
+        self.phase = Phase::Answered { error: None };
         let body = cx.view.body(0..size)?;
         if let Some(unpacked) = unpacking::unpack(&mut arrival, &body, cx.view, cx.effects)? {
             self.phase = Phase::Body(arrival);
@@ -132,7 +132,7 @@ impl Exchange {
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
         let Seeking { arrival, size, seek } = seeking;
-        self.phase = Phase::Answered { caller: Some(arrival.caller.clone()), error: None };
+        self.phase = Phase::Answered { error: None };
         let noted = self.worker.noted(called, &mut cx.moment());
         // What this Envoy was told a moment ago Redis may not know yet.
         let page = noted.clone().unwrap_or_default().or_else(|| book::recall(cx.shared, &seek.page()));
@@ -214,7 +214,7 @@ impl Exchange {
             }
             _ => reserving,
         };
-        self.phase = Phase::Answered { caller: Some(draft.request.caller.clone()), error: None };
+        self.phase = Phase::Answered { error: None };
         match decision {
             Decision::Granted { ledger, chosen, readings } => {
                 charge.granted(ledger, chosen, readings);

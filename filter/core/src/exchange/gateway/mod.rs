@@ -84,7 +84,7 @@ enum Phase {
     /// The answer came from the cache: the journey never began, and is settled with the others.
     Recalled(Box<Journey>),
     /// The gateway answered by itself.
-    Answered { caller: Option<Rc<Caller>>, error: Option<Cow<'static, str>> },
+    Answered { error: Option<Cow<'static, str>> },
 }
 
 /// What the log will say of the request itself: its headers and body are long gone by then.
@@ -96,6 +96,8 @@ struct Trail {
     /// As it was asked for, without a query.
     path: String,
     user_agent: Option<String>,
+    /// Who asks, once that is known.
+    caller: Option<Rc<Caller>>,
     /// The name of the model that was asked for, known or not.
     asked_model: Option<String>,
     model: Option<String>,
@@ -271,8 +273,7 @@ impl Exchange {
     ) -> Reply {
         match journey {
             Some(journey) => {
-                self.phase =
-                    Phase::Answered { caller: Some(journey.request.caller.clone()), error: undone::error().code };
+                self.phase = Phase::Answered { error: undone::error().code };
                 undone::end(journey, &mut Context { view, shared, effects })
             }
             None => {
@@ -330,18 +331,11 @@ impl Exchange {
             // Whether Redis has reserved anything is not known: what it may have reserved is given back.
             (None, Phase::Reserving(reserving)) => {
                 let (settlement, ledger) = reserving.withdrawn(now);
-                let caller = Some(reserving.draft.request.caller);
-                self.phase = Phase::Answered { caller, error: Some("interrupted".into()) };
+                self.phase = Phase::Answered { error: Some("interrupted".into()) };
                 self.worker.settle(settlement, ledger, &mut Moment { now, shared, effects });
             }
             (None, phase @ (Phase::Answered { .. } | Phase::Underway(_))) => self.phase = phase,
-            (None, phase) if view.shut_down() => {
-                let caller = match &phase {
-                    Phase::Body(arrival) => Some(arrival.caller.clone()),
-                    _ => None,
-                };
-                self.phase = Phase::Answered { caller, error: Some(SHUT_DOWN.into()) };
-            }
+            (None, _) if view.shut_down() => self.phase = Phase::Answered { error: Some(SHUT_DOWN.into()) },
             (None, phase) => self.phase = phase,
         }
         self.write_down(None, view, effects);
@@ -383,18 +377,9 @@ impl Exchange {
 
     fn record<'a>(&'a self, journey: Option<&'a Journey>, words: &'a Words, view: &dyn View) -> Record<'a> {
         let log = self.worker.gateway.log;
-        let (caller, error) = match &self.phase {
-            Phase::Body(Arrival { caller, .. }) => (Some(caller), None),
-            Phase::Seeking(seeking) => (Some(&seeking.arrival.caller), None),
-            Phase::Reserving(reserving) => (Some(&reserving.draft.request.caller), None),
-            Phase::Answered { caller, error } => (caller.as_ref(), error.as_deref()),
-            Phase::Start
-            | Phase::Taken
-            | Phase::Readying
-            | Phase::Knocking(_)
-            | Phase::Underway(_)
-            | Phase::Settled
-            | Phase::Recalled(_) => (None, None),
+        let error = match &self.phase {
+            Phase::Answered { error } => error.as_deref(),
+            _ => None,
         };
         let record = Record {
             request_id: self.trail.request_id.as_deref(),
@@ -406,9 +391,9 @@ impl Exchange {
             asked_model: self.trail.asked_model.as_deref(),
             message: words.message.as_deref(),
             param: words.param.as_deref(),
-            key: caller.map(|caller| &*caller.key_id),
-            team: caller.map(|caller| &*caller.team),
-            app: caller.and_then(|caller| caller.app.as_deref()),
+            key: self.trail.caller.as_ref().map(|caller| &*caller.key_id),
+            team: self.trail.caller.as_ref().map(|caller| &*caller.team),
+            app: self.trail.caller.as_ref().and_then(|caller| caller.app.as_deref()),
             model: self.trail.model.as_deref(),
             guards: self.trail.findings.iter().map(Finding::to_string).collect(),
             error,
@@ -422,12 +407,8 @@ impl Exchange {
 
     fn refuse(&mut self, refused: Refused, effects: &mut Vec<Effect>) -> Reply {
         let Refused { error, headers } = refused;
-        let caller = match &self.phase {
-            Phase::Body(Arrival { caller, .. }) => Some(caller.clone()),
-            Phase::Answered { caller, .. } => caller.clone(),
-            _ => None,
-        };
-        let key = caller.as_ref().map(|caller| &*caller.key_id);
+        let caller = self.trail.caller.as_deref();
+        let key = caller.map(|caller| &*caller.key_id);
         notes::refused(self.trail.request_id.as_deref(), key, &error);
         let mut reply = refusal(self.client, &admission::public(&error), &[]);
         self.trail.refusal = Some(error.clone());
@@ -439,9 +420,9 @@ impl Exchange {
             effects.push(Effect::Count(metric::OVERLOADED));
         }
         let gateway = &self.worker.gateway;
-        trace::asked(gateway, caller.as_deref(), self.trail.model.as_deref(), None, effects);
+        trace::asked(gateway, caller, self.trail.model.as_deref(), None, effects);
         effects.extend(trace::failed(gateway, reason.clone()));
-        self.phase = Phase::Answered { caller, error: Some(reason) };
+        self.phase = Phase::Answered { error: Some(reason) };
         reply
     }
 }
