@@ -369,11 +369,11 @@ pub(super) fn read(body: &[u8], client: &Client, passage: Option<&Passage>) -> R
         Some(content_type) => Outline::of_form(body, form::boundary(content_type)?)?,
         None => Outline::read(body, client.shape)?,
     };
-    if outline.n > MOST_ANSWERS {
+    if outline.amount.n > MOST_ANSWERS {
         let message = format!("Invalid 'n' or 'best_of': at most {MOST_ANSWERS} answers can be asked for at once.");
         return Err(ApiError::invalid("n", message));
     }
-    if outline.prompts > MOST_PROMPTS {
+    if outline.amount.prompts > MOST_PROMPTS {
         let message = format!("Invalid 'prompt': at most {MOST_PROMPTS} prompts can be asked at once.");
         return Err(ApiError::invalid("prompt", message));
     }
@@ -419,7 +419,7 @@ pub(super) fn set_up(
     if draft.request.asks.outline.is_json() && !draft.request.asks.client.shape.free {
         draft.request.asks.wishes = Wishes::of(body);
     }
-    draft.request.asks.outline.hosted = needs_hosted(&draft, body);
+    draft.request.asks.outline.wants.hosted = needs_hosted(&draft, body);
     draft.request.checks = screening::checks(&draft, body);
     keep_head(&mut draft, body);
     draft
@@ -446,8 +446,8 @@ pub(super) fn prompt(client: &Client, outline: &Outline, body: &[u8], shared: &d
         true => Prompt::measure(body),
         false => Prompt::of_file(body),
     };
-    prompt.elsewhere = prompt.elsewhere.saturating_add(outline.kept);
-    match outline.previous.as_deref().map(|id| answers::tokens(shared, id)) {
+    prompt.elsewhere = prompt.elsewhere.saturating_add(outline.stored.kept);
+    match outline.stored.previous.as_deref().map(|id| answers::tokens(shared, id)) {
         None => {}
         Some(Some(tokens)) => prompt.before = tokens,
         Some(None) => prompt.elsewhere = prompt.elsewhere.saturating_add(1),

@@ -41,7 +41,7 @@ impl Journey {
         let seen = if self.progress.stage == Stage::Underway { seen.min(reserved.output) } else { seen };
         let worked = match work {
             // What goes on at its provider when nobody listens any more may come to all that it is allowed.
-            _ if self.request.asks.outline.background => reserved.output,
+            _ if self.request.asks.outline.stored.background => reserved.output,
             Work::Allowed => reserved.output,
             Work::Unheard => {
                 let each = self.worker.produced(target, self.elapsed(now));
@@ -65,7 +65,7 @@ impl Journey {
         // A model of chat completions that searches (`web_search_options`) searches for each answer, and does not say so.
         let silent = self.request.asks.client.id() == Id::OpenAiChat && calls.of(Tool::WebSearch) == 0;
         if silent && self.request.asks.wishes.calls.of(Tool::WebSearch) > 0 {
-            calls.add(Tool::WebSearch, self.request.asks.outline.n);
+            calls.add(Tool::WebSearch, self.request.asks.outline.amount.n);
         }
         Extras { tier, hour_writes, calls }
     }

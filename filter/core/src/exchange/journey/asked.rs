@@ -28,7 +28,7 @@ pub struct Asked {
 impl Asked {
     /// What it will use at `target`, where costs and speeds are compared: with an answer of the expected length.
     pub fn expect(&self, target: &Target, reservation: &Reservation) -> Estimate {
-        let expected = self.outline.max_tokens.map_or(EXPECTED_ANSWER, |most| most.min(EXPECTED_ANSWER));
+        let expected = self.outline.amount.max_tokens.map_or(EXPECTED_ANSWER, |most| most.min(EXPECTED_ANSWER));
         self.estimate(target, reservation, expected)
     }
 
@@ -57,7 +57,7 @@ impl Asked {
 
     /// How many images are to be made.
     pub fn made(&self) -> u64 {
-        if self.client.shape.makes_images { self.outline.n } else { 0 }
+        if self.client.shape.makes_images { self.outline.amount.n } else { 0 }
     }
 
     /// How its provider's tokens are estimated.
