@@ -10,7 +10,7 @@ use crate::store::{Store, granted, meter, order, part, settlement, start, take};
 
 #[tokio::test]
 async fn what_was_granted_and_settled_is_there_after_a_kill() {
-    let (mut redis, _webdis, mut store) = start().await;
+    let (redis, _webdis, mut store) = start().await;
     let total = meter("t", Gauge::Total);
     for id in ["settled", "open", "later"] {
         granted(&store.reserve(&order(id, vec![take(&total, 100, 1000)])).await.unwrap());
@@ -29,7 +29,7 @@ async fn what_was_granted_and_settled_is_there_after_a_kill() {
 
 #[tokio::test]
 async fn a_webdis_that_starts_again_is_found_again() {
-    let (_redis, mut webdis, mut store) = start().await;
+    let (_redis, webdis, mut store) = start().await;
     let total = meter("t", Gauge::Total);
     granted(&store.reserve(&order("a", vec![take(&total, 1, 10)])).await.unwrap());
     webdis.kill();
