@@ -10,7 +10,7 @@ use crate::batch::{Errand, Told, object};
 
 use super::super::journey::Journey;
 use super::super::{Unreadable, View};
-use super::is_of;
+use super::headers::is_of;
 
 /// The last bytes in which usage is looked for: it is a few hundred long.
 const LONGEST_TAIL: usize = 2048;

@@ -9,15 +9,12 @@ use sluice_wire::dialect::{Asks, Client};
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::hex;
-use sluice_wire::order::by_numbers;
 use sluice_wire::time::Time;
 
 use crate::callout::Called;
 use crate::gate::{Full, LARGEST_BODY, Share};
-use crate::gateway::Gateway;
-use crate::key_hash::KeyHash;
 use crate::keys::caller::{Caller, Credential};
-use crate::keys::{self, Denied, secret};
+use crate::keys::{self, Denied};
 use crate::peek::Outline;
 use crate::routing::hints::Hints;
 
@@ -27,6 +24,7 @@ use super::super::worker::Lookup;
 use super::super::{Context, Effect, Flow, Reply};
 use super::endpoint::{self, Endpoint, Purpose, VERSION, speaker_at};
 use super::path::{canonical, origin};
+use super::presented::{Keys, credentials};
 use super::{Exchange, Outcome, Phase, Refused, Trail, health, models, quoted};
 
 /// Headers of the client that a provider may see. Everything else stays here: credentials, cookies, addresses.
@@ -58,35 +56,6 @@ pub(super) struct Knock {
     share: Share,
     /// Redis is being asked for its key.
     asking: Option<Asking>,
-}
-
-/// What may be the caller's key.
-#[derive(Debug)]
-struct Keys {
-    /// The one that is looked for, as it was sent.
-    presented: Vec<u8>,
-    hash: KeyHash,
-    /// What may be the key instead, should nobody have that one.
-    others: Vec<Vec<u8>>,
-}
-
-impl Keys {
-    /// Of these, the likeliest last.
-    fn of(mut sent: Vec<Vec<u8>>) -> Option<Self> {
-        let presented = sent.pop()?;
-        Some(Self { hash: KeyHash(Sha256::digest(&presented).into()), presented, others: sent })
-    }
-
-    /// Whether there is another key to look for, now that nobody has the one before.
-    fn tries_another(&mut self) -> bool {
-        match Self::of(std::mem::take(&mut self.others)) {
-            Some(other) => {
-                *self = other;
-                true
-            }
-            None => false,
-        }
-    }
 }
 
 impl Knock {
@@ -338,28 +307,6 @@ fn strip(headers: &HeaderMap, effects: &mut Vec<Effect>) {
             effects.push(Effect::RemoveHeader(name.to_owned().into()));
         }
     }
-}
-
-/// What may be the virtual key, the likeliest last: a bearer token, or what Anthropic's and Azure's clients send instead. An agent sends
-/// its own account's token too, or another gateway's key. Where nothing may be ours it is the first, which the refusal is about.
-fn credentials(headers: &HeaderMap, gateway: &Gateway) -> Vec<Vec<u8>> {
-    let bearer = headers.get("authorization").and_then(|value| {
-        let (scheme, token) = value.split_at_checked(7)?;
-        scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
-    });
-    let all = [headers.get("api-key"), headers.get("x-api-key"), bearer];
-    let all: Vec<&[u8]> = all.into_iter().flatten().filter(|key| !key.is_empty()).collect();
-    let in_file = |key: &[u8]| gateway.keys.contains_key(&KeyHash(Sha256::digest(key).into()));
-    let likely = |key: &[u8]| (in_file(key), secret::is_well_formed(key));
-    let mut ours: Vec<&[u8]> = all.iter().copied().filter(|key| likely(key) != (false, false)).collect();
-    by_numbers(&mut ours, |key| {
-        let (in_file, well_formed) = likely(key);
-        (in_file.into(), well_formed.into())
-    });
-    if ours.is_empty() {
-        ours.extend(all.last());
-    }
-    ours.into_iter().map(<[u8]>::to_vec).collect()
 }
 
 fn unauthorized(message: &str) -> ApiError {

@@ -3,49 +3,31 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use sluice_wire::dialect::Client;
-use sluice_wire::dialect::pass_through::is_stored;
-use sluice_wire::dialect::translate::Translated;
+use sluice_wire::dialect::Id;
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::time::Time;
 
 use crate::batch::{Errand, book};
 use crate::cache::Entry;
 use crate::callout::Called;
-use crate::gateway::Gateway;
-use crate::peek::mentions::{Mention, first_denied};
-use crate::peek::{Outline, form};
-use crate::reservation::Plan;
-use crate::routing::queue::Queue;
-use crate::routing::target::{Model, Target};
-use crate::store::{Order, Settlement, SharedData};
-use crate::usage::answers;
-use crate::usage::estimate::Prompt;
-use crate::usage::surcharge::Wishes;
+use crate::store::{Order, Settlement};
 
 use super::super::charge::{Charge, Ledger};
-use super::super::journey::{Arrival, Draft, Journey, Passage, Probe, from_envoy};
+use super::super::journey::{Arrival, Draft, Journey, Probe, from_envoy};
 use super::super::notes;
 use super::super::rewrite;
-use super::super::worker::{Decision, Worker};
-use super::super::{Context, Effect, Flow, LARGEST_BODY, metric};
+use super::super::trace;
+use super::super::worker::Decision;
+use super::super::{Context, Effect, Flow, LARGEST_BODY, metric, property};
+use super::asking::{asked, keep_head, permitted, read, set_up};
 use super::batches::{self, Seek};
 use super::counting::{count, is_counted_here};
+use super::lineup::{choose_first, line_up};
 use super::permission::Policy;
-use super::{Exchange, Outcome, Phase, Refused, models, screening, set_out, unpacking};
-
-/// The most of a body's front that is kept for splicing; past it, it is fetched again.
-const LONGEST_HEAD: usize = 1024;
+use super::{Exchange, Outcome, Phase, Refused, endpoint, screening, unpacking};
 
 /// So much of a model's name is in the log, which may be a name of nothing.
 const LONGEST_NAME: usize = 128;
-
-/// The most answers that one request may ask for, as OpenAI has it: a reservation for more than any provider gives would
-/// keep everybody else from a budget for as long as the request lasts.
-const MOST_ANSWERS: u64 = 128;
-
-/// The most prompts in one request, as many as OpenAI takes inputs of embeddings; for the same reason.
-const MOST_PROMPTS: u64 = 2048;
 
 /// A request that Redis is asked about. Its body stays in Envoy's buffer: many may wait for a slow Redis.
 #[derive(Debug)]
@@ -257,7 +239,7 @@ impl Exchange {
             Ok(Prepared::Kept(entry)) => {
                 Ok(self.replay(Box::new(Journey::new(draft, charge)), entry, cx.view.now(), cx.effects))
             }
-            Ok(Prepared::Ready { masked }) => Ok(self.leave(Journey::new(draft, charge), size, masked, cx)),
+            Ok(Prepared::Ready { masked }) => Ok(self.depart(Journey::new(draft, charge), size, masked, cx)),
             Err(refused) => {
                 self.settle_refused(&draft, &charge, cx);
                 Err(refused)
@@ -322,7 +304,7 @@ impl Exchange {
     }
 
     /// The request leaves for its first target, with another body in place of its own if something in that was masked.
-    fn leave(&mut self, mut journey: Journey, size: usize, masked: Option<Vec<u8>>, cx: &mut Context<'_>) -> Outcome {
+    fn depart(&mut self, mut journey: Journey, size: usize, masked: Option<Vec<u8>>, cx: &mut Context<'_>) -> Outcome {
         if self.trail.about.recall.word() == Some("miss") {
             cx.effects.push(Effect::Count(metric::CACHE_MISS));
         }
@@ -359,168 +341,6 @@ fn is_not_too_large(draft: &Draft, masked: &[u8]) -> Result<(), ApiError> {
     if masked.len() <= largest { Ok(()) } else { Err(rewrite::too_large(largest)) }
 }
 
-/// Reads what is asked; an error when nobody would be.
-pub(super) fn read(body: &[u8], client: &Client, passage: Option<&Passage>) -> Result<Outline, ApiError> {
-    if is_stored(client) {
-        return Ok(Outline::opaque(String::new(), body.len()));
-    }
-    let content_type = passage.and_then(|passage| passage.content_type.as_deref());
-    let outline = match content_type.filter(|content_type| form::is_form(content_type)) {
-        Some(content_type) => Outline::of_form(body, form::boundary(content_type)?)?,
-        None => Outline::read(body, client.shape)?,
-    };
-    if outline.amount.n > MOST_ANSWERS {
-        let message = format!("Invalid 'n' or 'best_of': at most {MOST_ANSWERS} answers can be asked for at once.");
-        return Err(ApiError::invalid("n", message));
-    }
-    if outline.amount.prompts > MOST_PROMPTS {
-        let message = format!("Invalid 'prompt': at most {MOST_PROMPTS} prompts can be asked at once.");
-        return Err(ApiError::invalid("prompt", message));
-    }
-    Ok(outline)
-}
-
-/// The model that is asked for, if the caller may ask for it, and for all that the body asks for.
-pub(super) fn asked(
-    gateway: &Gateway,
-    arrival: &Arrival,
-    outline: &Outline,
-    body: &[u8],
-) -> Result<Rc<Model>, ApiError> {
-    if is_stored(arrival.client) {
-        return models::stored(gateway);
-    }
-    let model = models::resolve(gateway, &arrival.caller, &outline.model)?;
-    permitted(&Policy::of(gateway, &arrival.caller, &model, arrival.client), outline, arrival.passage.as_ref(), body)?;
-    Ok(model)
-}
-
-/// Whether a policy permits all that the body asks for.
-fn permitted(policy: &Policy<'_>, outline: &Outline, passage: Option<&Passage>, body: &[u8]) -> Result<(), ApiError> {
-    if outline.is_json() {
-        return policy.permits(body);
-    }
-    match passage.and_then(|passage| passage.content_type.as_deref()) {
-        Some(content_type) => policy.permits_form(body, form::boundary(content_type)?),
-        None => Ok(()),
-    }
-}
-
-/// The draft of a request whose caller may ask for this model: without targets yet.
-pub(super) fn set_up(
-    worker: Rc<Worker>,
-    arrival: Arrival,
-    model: Rc<Model>,
-    (outline, body): (Outline, &[u8]),
-    shared: &dyn SharedData,
-) -> Draft {
-    let prompt = prompt(arrival.client, &outline, body, shared);
-    let mut draft = Draft::new(worker, arrival, model, outline, prompt);
-    if draft.request.asks.outline.is_json() && !draft.request.asks.client.shape.free {
-        draft.request.asks.wishes = Wishes::of(body);
-    }
-    draft.request.asks.outline.wants.hosted = needs_hosted(&draft, body);
-    draft.request.checks = screening::checks(&draft, body);
-    keep_head(&mut draft, body);
-    draft
-}
-
-/// Whether it offers a tool that only some of its model's targets have. The body is looked through for it only where that is so.
-fn needs_hosted(draft: &Draft, body: &[u8]) -> bool {
-    let (client, targets) = (draft.request.asks.client, &draft.route.model.targets);
-    let has = |target: &Rc<Target>| target.has_hosted_tools(client);
-    let runs = |mention: &Mention<'_>| match mention {
-        Mention::Tool(Some(kind)) if (client.runs_tool)(kind) => Some(()),
-        _ => None,
-    };
-    targets.iter().any(has)
-        && !targets.iter().all(has)
-        && draft.request.asks.outline.is_json()
-        && first_denied(body, runs).is_some()
-}
-
-/// What the body holds that is charged for.
-pub(super) fn prompt(client: &Client, outline: &Outline, body: &[u8], shared: &dyn SharedData) -> Prompt {
-    let mut prompt = match outline.is_json() {
-        _ if client.shape.free => return Prompt::default(),
-        true => Prompt::measure(body),
-        false => Prompt::of_file(body),
-    };
-    prompt.elsewhere = prompt.elsewhere.saturating_add(outline.stored.kept);
-    match outline.stored.previous.as_deref().map(|id| answers::tokens(shared, id)) {
-        None => {}
-        Some(Some(tokens)) => prompt.before = tokens,
-        Some(None) => prompt.elsewhere = prompt.elsewhere.saturating_add(1),
-    }
-    prompt
-}
-
-/// Lines targets up in this order, with what the request takes of limits and budgets at each of them.
-pub(super) fn line_up(
-    draft: &mut Draft,
-    mut order: Vec<Rc<Target>>,
-    (now, dice): (Time, u64),
-    shared: &dyn SharedData,
-) -> Result<Plan, ApiError> {
-    let gateway = &draft.worker.gateway;
-    let estimate = |target: &Target| draft.estimate(target, gateway.reservation.output_tokens);
-    // Where a budget leads to another model, that one's own way is gone.
-    let other_order =
-        |other: &Rc<Model>| draft.decide(other, now, dice, shared).map(|decision| decision.order()).unwrap_or_default();
-    let plan = Plan::new(gateway, &draft.request.caller, &draft.route.model, &order, other_order, estimate)?;
-    // A target that has no price, or is too small, is not in the plan: its use would not be counted.
-    order.retain(|target| plan.candidates.iter().any(|way| Rc::ptr_eq(&way.target, target)));
-    match order.is_empty() {
-        true => draft.route.take_way(&plan, 0),
-        false => draft.route.queue = Queue::new(order),
-    }
-    Ok(plan)
-}
-
-fn keep_head(draft: &mut Draft, body: &[u8]) {
-    let head = body.get(..draft.request.asks.outline.reach()).filter(|head| head.len() <= LONGEST_HEAD);
-    draft.request.head = head.unwrap_or_default().to_vec();
-}
-
-/// Leaves out targets at the head of the plan that cannot take this request, so that the first attempt is one that can;
-/// an error when none can. A later target is only looked at when it is its turn: most never are.
-pub(super) fn choose_first(draft: &mut Draft, body: &[u8]) -> Result<(), ApiError> {
-    let mut refused = None;
-    draft.route.ready = None;
-    while let Some(target) = draft.route.queue.next() {
-        match rewritten(draft, target, body) {
-            None => return Ok(()),
-            Some(Ok(written)) => {
-                draft.route.ready = Some(written);
-                return Ok(());
-            }
-            Some(Err(error)) => {
-                refused.get_or_insert(error);
-                draft.route.queue.drop_first();
-            }
-        }
-    }
-    Err(refused.unwrap_or_else(|| from_envoy(503)))
-}
-
-/// The request as `target` wants it, or why it cannot be said so; `None` where it passes as it is.
-pub(super) fn rewritten(draft: &Draft, target: &Target, body: &[u8]) -> Option<Result<Translated, ApiError>> {
-    let client = draft.request.asks.client;
-    let dialect = target.provider.format_for(client, &target.model)?;
-    let largest = draft.worker.gateway.memory.rewritten;
-    let written = || {
-        rewrite::request(
-            client,
-            dialect,
-            &draft.request.asks.outline,
-            (body, &draft.request.forwarded),
-            target,
-            largest,
-        )
-    };
-    rewrite::is_needed(client, dialect, &draft.request.asks.outline, target).then(written)
-}
-
 /// Budgets that are nearly or wholly used up are counted, once a request.
 fn count_warnings(charge: &Charge, effects: &mut Vec<Effect>) {
     let highest = charge.ticket.warnings().iter().map(|warning| warning.percent).max().unwrap_or_default();
@@ -530,3 +350,37 @@ fn count_warnings(charge: &Charge, effects: &mut Vec<Effect>) {
         _ => {}
     }
 }
+
+/// Tells Envoy where the request goes first.
+fn set_out(journey: &Journey, effects: &mut Vec<Effect>) {
+    effects.push(Effect::SetProperty(property::TARGET, journey.route.next_cluster().to_owned().into()));
+    if journey.request.asks.outline.stream {
+        effects.push(Effect::SetProperty(property::MODE, "stream".into()));
+    }
+    if endpoint::reads_anthropics_errors(journey.request.asks.client) {
+        effects.push(Effect::SetProperty(property::CLIENT, Id::Anthropic.name().into()));
+    }
+    let gateway = &journey.worker.gateway;
+    trace::asked(
+        gateway,
+        Some(&journey.request.caller),
+        Some(&journey.request.model.name),
+        Some(journey.route.strategy),
+        effects,
+    );
+    // The routes have the gateway's own times.
+    let routes = gateway.timeouts;
+    let limit = if journey.request.asks.outline.stream { routes.first_token.plain } else { routes.answer.plain };
+    for (name, wanted, rendered) in
+        [(TOTAL_TIMEOUT, journey.route.timeouts.total, routes.total), (ATTEMPT_TIMEOUT, journey.limit(), limit)]
+    {
+        if wanted != rendered {
+            effects.push(Effect::SetHeader(name, wanted.as_millis().max(1).to_string().into()));
+        }
+    }
+    effects.push(Effect::ClearRoute);
+}
+
+/// Request headers in which Envoy's router reads times, in milliseconds; it removes them.
+const TOTAL_TIMEOUT: &str = "x-envoy-upstream-rq-timeout-ms";
+const ATTEMPT_TIMEOUT: &str = "x-envoy-upstream-rq-per-try-timeout-ms";

@@ -29,7 +29,7 @@ use super::super::recall::Prospect;
 use super::super::worker::Worker;
 use super::endpoint::{asked_at, format_at};
 use super::permission::Policy;
-use super::{departure, screening};
+use super::{asking, lineup, screening};
 
 /// A request that might be sent, from an address that its key allows.
 #[derive(Debug)]
@@ -140,22 +140,22 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresig
         coding: None,
         share: worker.gate.unknown(),
     };
-    let outline = departure::read(body, client, None)?;
-    let model = departure::asked(gateway, &arrival, &outline, body)?;
+    let outline = asking::read(body, client, None)?;
+    let model = asking::asked(gateway, &arrival, &outline, body)?;
     let forbidden = Policy::of(gateway, &caller, &model, client).rules();
-    let mut draft = departure::set_up(worker, arrival, model, (outline, body), &Unknown);
+    let mut draft = asking::set_up(worker, arrival, model, (outline, body), &Unknown);
     let decision = draft.decide(&draft.route.model, now, dice, &Unknown)?;
-    let plan = departure::line_up(&mut draft, decision.order(), (now, dice), &Unknown)?;
+    let plan = lineup::line_up(&mut draft, decision.order(), (now, dice), &Unknown)?;
     let screened = screening::screen(&draft, body).map_err(|unfit| screening::refused(&unfit, gateway))?;
     let body = match &screened.body {
         None => body,
         Some(masked) => {
-            draft.request.rewritten(departure::read(masked, client, None)?);
+            draft.request.rewritten(asking::read(masked, client, None)?);
             draft.request.checks = screening::checks(&draft, masked);
             masked.as_slice()
         }
     };
-    departure::choose_first(&mut draft, body)?;
+    lineup::choose_first(&mut draft, body)?;
 
     let needs = draft.needs();
     let looked_at = decision.route.map_or(usize::MAX, |taken| taken.saturating_add(1));
@@ -185,7 +185,7 @@ impl Foreseen {
         let gateway = &draft.worker.gateway;
         let estimate = |target: &Target| draft.estimate(target, gateway.reservation.output_tokens);
         let target = &considered.target;
-        let (written, unwritten) = match departure::rewritten(draft, target, body).transpose() {
+        let (written, unwritten) = match lineup::rewritten(draft, target, body).transpose() {
             Ok(written) => (written, None),
             Err(error) => (None, Some(error)),
         };

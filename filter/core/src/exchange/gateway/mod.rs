@@ -6,43 +6,43 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use sluice_wire::dialect::{Client, Id, openai_chat};
+use sluice_wire::dialect::{Client, openai_chat};
 use sluice_wire::error::ApiError;
 use sluice_wire::headers::HeaderMap;
-use sluice_wire::time::Time;
 
 use crate::callout::{Call, Called};
 use crate::gate::{self, Full};
-use crate::gateway::spec::LoggedClient;
 use crate::guard::Finding;
 use crate::keys::caller::Caller;
-use crate::store::{Settlement, SharedData};
+use crate::store::SharedData;
 
-use super::charge::{Charge, Ledger};
 use super::echo::Kept;
-use super::failure::Failure;
 use super::journey::{Arrival, Journey, Stage, from_envoy};
 use super::notes;
 use super::recall::Filling;
-use super::record::{self, About, Record, SHUT_DOWN, Words, logged_client, trace_id};
+use super::record::{self, About, trace_id};
 use super::refusal::refusal;
 use super::trace;
 use super::transport;
 use super::worker::{Moment, Worker};
-use super::{Context, Effect, Event, Flow, Reply, Unreadable, View, metric, property, undone};
+use super::{Context, Effect, Event, Flow, Reply, Unreadable, View, metric, undone};
 
 mod admission;
+mod asking;
 mod batches;
 mod cached;
 mod counting;
 mod departure;
 mod early;
+mod ending;
 pub mod endpoint;
 pub mod foresight;
 mod health;
+mod lineup;
 mod models;
 mod path;
 mod permission;
+mod presented;
 mod screening;
 mod tally;
 mod unpacking;
@@ -300,111 +300,6 @@ impl Exchange {
         Ok(view.header(header)?.is_none().then_some((header, name)))
     }
 
-    /// The request is over: it is settled, and the access log is told.
-    pub fn finish(
-        &mut self,
-        journey: Option<&mut Journey>,
-        view: &dyn View,
-        shared: &dyn SharedData,
-        effects: &mut Vec<Effect>,
-    ) {
-        let now = view.now();
-        match (journey, std::mem::replace(&mut self.phase, Phase::Taken)) {
-            (_, Phase::Settled) => return,
-            (Some(journey), phase) => {
-                self.phase = phase;
-                // A part of the answer is the client's already: nobody else hears of it.
-                if journey.progress.stage == Stage::Answering && view.provider_left() {
-                    journey.break_off(Failure::truncated());
-                } else if matches!(journey.progress.stage, Stage::Underway | Stage::Answering) {
-                    self.trail.about.shut_down = view.shut_down();
-                }
-                self.close(journey, view, shared, effects);
-                self.phase = Phase::Settled;
-                return;
-            }
-            (None, Phase::Recalled(mut journey)) => {
-                self.close(&mut journey, view, shared, effects);
-                self.phase = Phase::Settled;
-                return;
-            }
-            // Whether Redis has reserved anything is not known: what it may have reserved is given back.
-            (None, Phase::Reserving(reserving)) => {
-                let (settlement, ledger) = reserving.withdrawn(now);
-                self.phase = Phase::Answered { error: Some("interrupted".into()) };
-                self.worker.settle(settlement, ledger, &mut Moment { now, shared, effects });
-            }
-            (None, phase @ (Phase::Answered { .. } | Phase::Underway(_))) => self.phase = phase,
-            (None, _) if view.shut_down() => self.phase = Phase::Answered { error: Some(SHUT_DOWN.into()) },
-            (None, phase) => self.phase = phase,
-        }
-        self.write_down(None, view, effects);
-    }
-
-    /// Tells the access log of the request.
-    fn write_down(&self, journey: Option<&Journey>, view: &dyn View, effects: &mut Vec<Effect>) {
-        let words = Words::of(self.trail.refusal.as_deref(), journey, self.worker.gateway.log);
-        let fragment = self.record(journey, &words, view).fragment();
-        effects.push(Effect::SetProperty(property::LOG, fragment.into()));
-    }
-
-    /// What a request came to whose journey is over.
-    fn close(&mut self, journey: &mut Journey, view: &dyn View, shared: &dyn SharedData, effects: &mut Vec<Effect>) {
-        let now = view.now();
-        journey.conclude(self.trail.about.shut_down, now, shared);
-        tally::attempts(journey, effects);
-        tally::findings(&journey.answer.findings, effects);
-        let outcome = journey.outcome(now);
-        let note_down = |outcome| self.worker.note_down(outcome, &mut Moment { now, shared, effects: &mut *effects });
-        self.trail.about.settled = outcome.and_then(note_down);
-        self.write_down(Some(journey), view, effects);
-        self.settle(&journey.bill.charge, || journey.settlement(now), now, shared, effects);
-    }
-
-    /// What a request has used is told to all stores that are to know of it.
-    fn settle(
-        &self,
-        charge: &Charge,
-        settlement: impl FnOnce() -> Settlement,
-        now: Time,
-        shared: &dyn SharedData,
-        effects: &mut Vec<Effect>,
-    ) {
-        if charge.ledger != Ledger::Nobody || self.worker.keeps_accounts() {
-            self.worker.settle(settlement(), charge.ledger, &mut Moment { now, shared, effects });
-        }
-    }
-
-    fn record<'a>(&'a self, journey: Option<&'a Journey>, words: &'a Words, view: &dyn View) -> Record<'a> {
-        let log = self.worker.gateway.log;
-        let error = match &self.phase {
-            Phase::Answered { error } => error.as_deref(),
-            _ => None,
-        };
-        let record = Record {
-            request_id: self.trail.request_id.as_deref(),
-            trace_id: (!self.worker.gateway.tracing).then_some(self.trail.trace_id.as_deref()),
-            method: &self.trail.method,
-            path: &self.trail.path,
-            client: logged_client(log.client, view),
-            user_agent: self.trail.user_agent.as_deref().filter(|_| log.client != LoggedClient::Off),
-            asked_model: self.trail.asked_model.as_deref(),
-            message: words.message.as_deref(),
-            param: words.param.as_deref(),
-            key: self.trail.caller.as_ref().map(|caller| &*caller.key_id),
-            team: self.trail.caller.as_ref().map(|caller| &*caller.team),
-            app: self.trail.caller.as_ref().and_then(|caller| caller.app.as_deref()),
-            model: self.trail.model.as_deref(),
-            guards: self.trail.findings.iter().map(Finding::to_string).collect(),
-            error,
-            ..Record::default()
-        };
-        match journey {
-            Some(journey) => record.with_journey(journey, &self.trail.about, &words.of_attempts),
-            None => record,
-        }
-    }
-
     fn refuse(&mut self, refused: Refused, effects: &mut Vec<Effect>) -> Reply {
         let Refused { error, headers } = refused;
         let caller = self.trail.caller.as_deref();
@@ -446,40 +341,6 @@ impl Trail {
 fn bounded(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
 }
-
-/// Tells Envoy where the request goes first.
-fn set_out(journey: &Journey, effects: &mut Vec<Effect>) {
-    effects.push(Effect::SetProperty(property::TARGET, journey.route.next_cluster().to_owned().into()));
-    if journey.request.asks.outline.stream {
-        effects.push(Effect::SetProperty(property::MODE, "stream".into()));
-    }
-    if endpoint::reads_anthropics_errors(journey.request.asks.client) {
-        effects.push(Effect::SetProperty(property::CLIENT, Id::Anthropic.name().into()));
-    }
-    let gateway = &journey.worker.gateway;
-    trace::asked(
-        gateway,
-        Some(&journey.request.caller),
-        Some(&journey.request.model.name),
-        Some(journey.route.strategy),
-        effects,
-    );
-    // The routes have the gateway's own times.
-    let routes = gateway.timeouts;
-    let limit = if journey.request.asks.outline.stream { routes.first_token.plain } else { routes.answer.plain };
-    for (name, wanted, rendered) in
-        [(TOTAL_TIMEOUT, journey.route.timeouts.total, routes.total), (ATTEMPT_TIMEOUT, journey.limit(), limit)]
-    {
-        if wanted != rendered {
-            effects.push(Effect::SetHeader(name, wanted.as_millis().max(1).to_string().into()));
-        }
-    }
-    effects.push(Effect::ClearRoute);
-}
-
-/// Request headers in which Envoy's router reads times, in milliseconds; it removes them.
-const TOTAL_TIMEOUT: &str = "x-envoy-upstream-rq-timeout-ms";
-const ATTEMPT_TIMEOUT: &str = "x-envoy-upstream-rq-per-try-timeout-ms";
 
 /// The status of an answer that Envoy made up.
 fn status(view: &dyn View) -> u16 {
