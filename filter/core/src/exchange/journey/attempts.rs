@@ -150,10 +150,8 @@ impl Journey {
 
     /// The attempt under way is over: what it used is owed, and all workers are told how it went.
     pub(super) fn ended(&mut self, failure: Option<Failure>, now: Time, shared: &dyn SharedData) {
-        if let Some(failure) = &failure {
-            if let Some(tried) = self.progress.attempts.last() {
-                notes::failed(self.request.request_id(), tried.asked(), &failure.reason, self.route.upcoming());
-            }
+        if let (Some(failure), Some(tried)) = (&failure, self.progress.attempts.last()) {
+            notes::failed(self.request.request_id(), tried.asked(), &failure.reason, self.route.upcoming());
         }
         let work = failure.as_ref().map_or(Work::Unknown, |failure| failure.work);
         if let Some(tried) = self.progress.attempts.last_mut() {
