@@ -6,8 +6,8 @@
 //! the gateway role's first callback. It is done once, by whichever request comes to that callback first. `flowing` is a portion
 //! of an answer of which an earlier one has left. There are three kinds of deeds:
 //!
-//! - `effects.…`: core decides more than it should, and `refuse.…`: Envoy refuses an effect, or to let
-//!   something be read. The filter has to bear both.
+//! - `effects.…`: core decides more than it should, and `refuse.…`: Envoy refuses an effect, or to let something be read. The filter
+//!   has to bear both.
 //! - `fresh`, `borrow`: the context is one that knows nothing of its request, or the journey is in use.
 //! - the others make a host call at the wrong time, to see what Envoy makes of it.
 

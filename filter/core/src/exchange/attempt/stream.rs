@@ -154,13 +154,12 @@ impl Relay {
             journey.commit(view.now());
         }
         let is_all = std::mem::take(&mut self.read) == 0 && ready == 0 && size <= PORTION;
-        let fresh = size.saturating_sub(ready);
         let mut leaves = size;
-        let left = talk.leave(fresh, || if is_all { Ok(portion) } else { view.body(ready..size) });
-        let front = |with: Vec<u8>| if ready > 0 { Ok([view.body(0..ready)?, with].concat()) } else { Ok(with) };
-        let left = left.and_then(|with| with.map(front).transpose());
-        let (with, over) =
-            left.map_or_else(|unreadable| (Some(talk.broken(unreadable.into(), journey)), true), |with| (with, over));
+        let portion = is_all.then_some(portion);
+        let (with, over) = match talk.leave_behind(ready, size, portion, view) {
+            Ok(with) => (with, over),
+            Err(unreadable) => (Some(talk.broken(unreadable.into(), journey)), true),
+        };
         if let Some(with) = with {
             leaves = with.len();
             effects.push(Effect::ReplaceBody { drain: size, with });

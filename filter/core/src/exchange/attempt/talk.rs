@@ -251,8 +251,25 @@ impl Talk {
         Err(Failure::in_answer(ApiError::answer_too_large(why)))
     }
 
+    /// What leaves in place of Envoy's buffer of `size` bytes, of which the first are `ready` to leave as they are; `None` where all of
+    /// it does. `portion` is what stands behind those, where it was read at once.
+    pub(super) fn leave_behind(
+        &mut self,
+        ready: usize,
+        size: usize,
+        portion: Option<Vec<u8>>,
+        view: &dyn View,
+    ) -> Result<Option<Vec<u8>>, Unreadable> {
+        let buffer = || portion.map_or_else(|| view.body(ready..size), Ok);
+        let Some(mut with) = self.leave(size.saturating_sub(ready), buffer)? else { return Ok(None) };
+        if ready > 0 {
+            with.splice(0..0, view.body(0..ready)?);
+        }
+        Ok(Some(with))
+    }
+
     /// What leaves in place of Envoy's buffer of `size` bytes, if not the buffer itself.
-    pub(super) fn leave(
+    fn leave(
         &mut self,
         size: usize,
         buffer: impl FnOnce() -> Result<Vec<u8>, Unreadable>,

@@ -249,9 +249,7 @@ impl Exchange {
 
     /// A request that was granted goes no further: it counts as one.
     fn settle_refused(&self, draft: &Draft, charge: &Charge, cx: &mut Context<'_>) {
-        let now = cx.view.now();
-        let settlement = || charge.settlement(&draft.request.caller, &draft.route.model, now);
-        self.settle(charge, settlement, now, cx.shared, cx.effects);
+        self.settle(charge, &draft.request.caller, &draft.route.model, &mut cx.moment());
     }
 
     /// Guardrails look at the prompt: another body, if something in it was masked.

@@ -1,10 +1,10 @@
 //! The end of a request: what it has used is settled, and the access log is told of it.
 
-use sluice_wire::time::Time;
-
 use crate::gateway::spec::LoggedClient;
 use crate::guard::Finding;
-use crate::store::{Settlement, SharedData};
+use crate::keys::caller::Caller;
+use crate::routing::target::Model;
+use crate::store::SharedData;
 
 use super::super::charge::{Charge, Ledger};
 use super::super::failure::Failure;
@@ -79,20 +79,14 @@ impl Exchange {
         let note_down = |outcome| self.worker.note_down(outcome, &mut Moment { now, shared, effects: &mut *effects });
         self.trail.about.settled = outcome.and_then(note_down);
         self.write_down(Some(journey), view, effects);
-        self.settle(&journey.bill.charge, || journey.settlement(now), now, shared, effects);
+        let (caller, model) = (&journey.request.caller, &journey.route.model);
+        self.settle(&journey.bill.charge, caller, model, &mut Moment { now, shared, effects });
     }
 
     /// What a request has used is told to all stores that are to know of it.
-    pub(super) fn settle(
-        &self,
-        charge: &Charge,
-        settlement: impl FnOnce() -> Settlement,
-        now: Time,
-        shared: &dyn SharedData,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(super) fn settle(&self, charge: &Charge, caller: &Caller, model: &Model, at: &mut Moment<'_>) {
         if charge.ledger != Ledger::Nobody || self.worker.keeps_accounts() {
-            self.worker.settle(settlement(), charge.ledger, &mut Moment { now, shared, effects });
+            self.worker.settle(charge.settlement(caller, model, at.now), charge.ledger, at);
         }
     }
 

@@ -10,7 +10,7 @@ use sluice_wire::time::Time;
 use crate::batch::Outcome;
 use crate::routing::cells::circuit;
 use crate::routing::target::Target;
-use crate::store::{Settlement, SharedData};
+use crate::store::SharedData;
 use crate::usage::estimate::produced;
 
 use super::super::failure::Work;
@@ -138,10 +138,5 @@ impl Journey {
         }
         let Request { caller, .. } = &*self.request;
         Some(errand.outcome(told, &self.bill.charge.ticket, caller, &self.worker.gateway, now))
-    }
-
-    /// What it came to.
-    pub fn settlement(&self, now: Time) -> Settlement {
-        self.bill.charge.settlement(&self.request.caller, &self.route.model, now)
     }
 }

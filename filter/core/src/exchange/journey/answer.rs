@@ -1,4 +1,4 @@
-//! What is known of the answer to the attempt under way: made new with every attempt.
+//! The answer to the attempt under way, as far as it is known: made new with every attempt.
 
 use sluice_wire::conversation::Usage;
 use sluice_wire::dialect::Said;

@@ -1,4 +1,4 @@
-//! What a request has reserved, and what it owes: it is settled once, when it is over.
+//! A request's bill: its reservation, and its debts. It is settled once, when the request is over.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! What a request asks for: all that is known of it when it leaves. Until then it may still be changed, as guardrails mask its prompt;
+//! The request itself: all that is known of it when it leaves. Until then it may still be changed, as guardrails mask its prompt;
 //! afterwards both roles read it, and neither can write it.
 
 use std::ops::Deref;
@@ -44,7 +44,7 @@ pub struct Request {
     pub errand: Option<Errand>,
 }
 
-/// What nobody changes any more: it can be read, and there is no way to write it.
+/// A value that nobody changes any more: it can be read, and there is no way to write it.
 #[derive(Debug)]
 pub struct Fixed<T>(T);
 

@@ -1,4 +1,4 @@
-//! What the worker's tick looks at of the attempt under way: whether its stream is silent, or goes on behind its end. Made new with every
+//! How the worker's tick sees whether the stream of the attempt under way is silent, or goes on behind its end. Made new with every
 //! attempt.
 
 use std::time::Duration;
