@@ -24,7 +24,7 @@ use super::super::worker::Lookup;
 use super::super::{Context, Effect, Flow, Reply};
 use super::endpoint::{self, Endpoint, Purpose, VERSION, speaker_at};
 use super::path::{canonical, origin};
-use super::presented::{Keys, credentials};
+use super::presented::Keys;
 use super::{Exchange, Outcome, Phase, Refused, Trail, health, models, quoted};
 
 /// Headers of the client that a provider may see. Everything else stays here: credentials, cookies, addresses.
@@ -94,10 +94,8 @@ impl Exchange {
         let origin = || origin(headers.text(":scheme"), headers.text(":authority"));
         let endpoint = Endpoint::at(method, path, is_anthropics).map_err(|unserved| {
             // For the log.
-            self.trail.caller = credentials(&headers, &self.worker.gateway)
-                .iter()
-                .rev()
-                .find_map(|key| self.worker.knows(key, started));
+            let keys = Keys::of(&headers, &self.worker.gateway);
+            self.trail.caller = keys.and_then(|keys| keys.iter().find_map(|key| self.worker.knows(&key.hash, started)));
             self.phase = Phase::Answered { error: None };
             unserved.refused(method, asked, &origin())
         })?;
@@ -114,7 +112,7 @@ impl Exchange {
             true => !tracing,
             false => FORWARDED.contains(&name) || own.iter().any(|own| own.as_bytes() == name),
         };
-        let Some(keys) = Keys::of(credentials(&headers, &self.worker.gateway)) else {
+        let Some(keys) = Keys::of(&headers, &self.worker.gateway) else {
             return Err(unauthorized("You didn't provide an API key. Send it as 'Authorization: Bearer <key>'.").into());
         };
         let knock = Knock {
@@ -137,7 +135,7 @@ impl Exchange {
     /// Whose is the first of the keys that somebody has?
     fn look_up(&mut self, mut knock: Knock, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         loop {
-            match self.worker.find(&knock.keys.presented, &knock.keys.hash, knock.started) {
+            match self.worker.find(&knock.keys.presented.text, &knock.keys.presented.hash, knock.started) {
                 Lookup::Ask(call, asking) => {
                     knock.share.grow(knock.expected())?;
                     knock.asking = Some(asking);
@@ -157,7 +155,7 @@ impl Exchange {
         called: &Called,
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
-        match self.worker.found(&knock.keys.hash, called, &mut cx.moment()) {
+        match self.worker.found(&knock.keys.presented.hash, called, &mut cx.moment()) {
             Lookup::Known(None) if knock.keys.tries_another() => self.look_up(knock, cx),
             found => self.admit(knock, found, cx),
         }
@@ -236,7 +234,7 @@ impl Exchange {
 
 fn recognise(knock: &Knock, found: Option<&Credential>, cx: &Context<'_>) -> Result<Rc<Caller>, Refused> {
     let now = knock.started.seconds();
-    keys::admit(found, &knock.keys.presented, now, &knock.path, || cx.view.source())
+    keys::admit(found, &knock.keys.presented.text, now, &knock.path, || cx.view.source())
         // The log's word; `public` gives the caller theirs.
         .map_err(|denied: Denied| denied.error().with_code(denied.code()).into())
 }

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 use sluice_wire::headers::HeaderMap;
-use sluice_wire::order::by_numbers;
+use sluice_wire::order;
 
 use crate::gateway::Gateway;
 use crate::key_hash::KeyHash;
@@ -10,52 +10,62 @@ use crate::keys::secret;
 
 /// What may be the caller's key.
 #[derive(Debug)]
-pub(super) struct Keys {
-    /// The one that is looked for, as it was sent.
-    pub(super) presented: Vec<u8>,
+pub(super) struct Key {
+    /// As it was sent.
+    pub(super) text: Vec<u8>,
     /// Its hash.
     pub(super) hash: KeyHash,
-    /// What may be the key instead, should nobody have that one.
-    others: Vec<Vec<u8>>,
+}
+
+impl Key {
+    fn of(text: &[u8]) -> Self {
+        Self { hash: KeyHash(Sha256::digest(text).into()), text: text.to_vec() }
+    }
+}
+
+/// All that may be, at least one.
+#[derive(Debug)]
+pub(super) struct Keys {
+    /// The one that is looked for.
+    pub(super) presented: Key,
+    /// What may be the key instead, should nobody have that one; the likeliest last.
+    others: Vec<Key>,
 }
 
 impl Keys {
-    /// Of these, the likeliest last.
-    pub(super) fn of(mut sent: Vec<Vec<u8>>) -> Option<Self> {
-        let presented = sent.pop()?;
-        Some(Self { hash: KeyHash(Sha256::digest(&presented).into()), presented, others: sent })
+    /// What may be the virtual key: a bearer token, or what Anthropic's and Azure's clients send instead. An agent sends its own
+    /// account's token too, or another gateway's key. Where nothing may be ours it is the first, which the refusal is about.
+    pub(super) fn of(headers: &HeaderMap, gateway: &Gateway) -> Option<Self> {
+        let bearer = headers.get("authorization").and_then(|value| {
+            let (scheme, token) = value.split_at_checked(7)?;
+            scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+        });
+        let all = [headers.get("api-key"), headers.get("x-api-key"), bearer];
+        let mut sent: Vec<Key> = all.into_iter().flatten().filter(|key| !key.is_empty()).map(Key::of).collect();
+        if sent.len() > 1 {
+            let likely = |key: &Key| {
+                let in_file = gateway.keys.contains_key(&key.hash);
+                (in_file.into(), secret::is_well_formed(&key.text).into())
+            };
+            if sent.iter().any(|key| likely(key) != (0, 0)) {
+                sent.retain(|key| likely(key) != (0, 0));
+                order::by_numbers(&mut sent, likely);
+            } else {
+                sent.drain(..sent.len().saturating_sub(1));
+            }
+        }
+        Some(Self { presented: sent.pop()?, others: sent })
     }
 
     /// Whether there is another key to look for, now that nobody has the one before.
     pub(super) fn tries_another(&mut self) -> bool {
-        match Self::of(std::mem::take(&mut self.others)) {
-            Some(other) => {
-                *self = other;
-                true
-            }
-            None => false,
-        }
+        let Some(other) = self.others.pop() else { return false };
+        self.presented = other;
+        true
     }
-}
 
-/// What may be the virtual key, the likeliest last: a bearer token, or what Anthropic's and Azure's clients send instead. An agent sends
-/// its own account's token too, or another gateway's key. Where nothing may be ours it is the first, which the refusal is about.
-pub(super) fn credentials(headers: &HeaderMap, gateway: &Gateway) -> Vec<Vec<u8>> {
-    let bearer = headers.get("authorization").and_then(|value| {
-        let (scheme, token) = value.split_at_checked(7)?;
-        scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
-    });
-    let all = [headers.get("api-key"), headers.get("x-api-key"), bearer];
-    let all: Vec<&[u8]> = all.into_iter().flatten().filter(|key| !key.is_empty()).collect();
-    let in_file = |key: &[u8]| gateway.keys.contains_key(&KeyHash(Sha256::digest(key).into()));
-    let likely = |key: &[u8]| (in_file(key), secret::is_well_formed(key));
-    let mut ours: Vec<&[u8]> = all.iter().copied().filter(|key| likely(key) != (false, false)).collect();
-    by_numbers(&mut ours, |key| {
-        let (in_file, well_formed) = likely(key);
-        (in_file.into(), well_formed.into())
-    });
-    if ours.is_empty() {
-        ours.extend(all.last());
+    /// The likeliest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Key> {
+        std::iter::once(&self.presented).chain(self.others.iter().rev())
     }
-    ours.into_iter().map(<[u8]>::to_vec).collect()
 }
