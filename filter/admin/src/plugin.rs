@@ -32,7 +32,7 @@ pub enum Plugin {
 }
 
 /// The gateway file, as the admin role shows it.
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct Text {
     gateway: Map<String, Value>,
 }
@@ -48,17 +48,17 @@ impl Plugin {
             }
             Ok(Written::Provider {}) => Ok(Self::Provider),
             Ok(Written::Admin { gateway, reload }) => {
-                let Text { gateway: text } = json::from_slice(json).unwrap_or_default();
+                let Text { gateway: text } = json::from_slice(json).map_err(|error| vec![no_configuration(&error)])?;
                 Service::new(*gateway, text, reload).map(|service| Self::Admin(Rc::new(service)))
             }
             Ok(Written::Keeper { redis }) => sluice_config::compile_redis(&redis).map(Self::Keeper),
-            Err(error) => Err(vec![Mistake {
-                path: String::new(),
-                found: error.to_string(),
-                expected: "a plugin configuration".to_owned(),
-            }]),
+            Err(error) => Err(vec![no_configuration(&error)]),
         }
     }
+}
+
+fn no_configuration(error: &serde_json::Error) -> Mistake {
+    Mistake { path: String::new(), found: error.to_string(), expected: "a plugin configuration".to_owned() }
 }
 
 #[cfg(test)]
@@ -66,6 +66,24 @@ mod tests {
     use super::*;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn what_the_admin_role_shows_holds_no_secret_that_it_was_given() {
+        let [hash, before, own] = ["5", "6", "7"].map(|digit| digit.repeat(64));
+        let file = format!(
+            r#"{{"providers":{{"p":{{"kind":"openai","key":{{"env":"SECRET"}}}},"q":{{"kind":"openai","keys":[{{"file":"/SECRET"}}]}}}},
+                "models":{{"m":{{"targets":[{{"provider":"p","model":"x"}}]}}}},"teams":{{"t":{{}}}},
+                "keys":[{{"id":"k","team":"t","sha256":"{hash}","previous":{{"sha256":"{before}","until":"2027-01-01T00:00:00Z"}}}}],
+                "redis":{{"url":"http://127.0.0.1:7379","token":{{"env":"SECRET"}}}},"admin":{{"sha256":"{own}"}}}}"#
+        );
+        let written = format!(r#"{{"role":"admin","gateway":{file}}}"#);
+        let Plugin::Admin(service) = Plugin::from_json(written.as_bytes()).unwrap() else { panic!("another role") };
+        let shown = Value::Object(service.shown.clone());
+        let text = shown.to_string();
+        assert!(["SECRET", &hash, &before, &own].iter().all(|secret| !text.contains(secret)), "{text}");
+        assert_eq!(shown["providers"]["p"]["url"], "https://api.openai.com/v1");
+        assert_eq!((&shown["keys"][0]["id"], &shown["keys"][0]["previous"]["sha256"]), (&"k".into(), &"***".into()));
+    }
 
     #[test]
     fn each_role_has_its_own_fields_and_no_others() {

@@ -142,7 +142,7 @@ impl Root {
         if gone(silent.attempt) || !RESPONSE.is_here() {
             return host::enter(self.id);
         }
-        let (mut flow, mut effects) = (Flow::Continue, Vec::new());
+        let (mut flow, mut effects) = (Flow::Pause, Vec::new());
         if let Ok(mut journey) = silent.journey.try_borrow_mut() {
             let cx = &mut Context { view: &RESPONSE, shared: &host::Shared, effects: &mut effects };
             flow = give_up(failure, &mut journey, cx);

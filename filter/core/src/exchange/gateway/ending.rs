@@ -25,7 +25,10 @@ impl Exchange {
     ) {
         let now = view.now();
         match (journey, std::mem::replace(&mut self.phase, Phase::Taken)) {
-            (_, Phase::Settled) => return,
+            (_, Phase::Settled) => {
+                self.phase = Phase::Settled;
+                return;
+            }
             (Some(journey), phase) => {
                 self.phase = phase;
                 // A part of the answer is the client's already: nobody else hears of it.

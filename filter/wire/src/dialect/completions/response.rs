@@ -11,7 +11,8 @@ use crate::error::ApiError;
 
 /// Reads an answer; an error hidden in it is an error here.
 pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
-    answer::read(body, read_choice)
+    // Clients of this format are not told the class of service.
+    answer::read(body, answer::MOST_CHOICES, read_choice).map(|read| Response { service_tier: None, ..read })
 }
 
 fn read_choice(seen: ChoiceSeen<'_>, _: &str, _: u32) -> Result<Choice, ApiError> {

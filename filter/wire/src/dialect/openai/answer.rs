@@ -15,7 +15,7 @@ use super::loose::{Count, Said, Text};
 use super::{error, json, usage};
 
 /// The most choices of an answer: several to each of many prompts.
-const MOST_CHOICES: usize = 4096;
+pub(in crate::dialect) const MOST_CHOICES: usize = 4096;
 
 #[derive(Deserialize)]
 struct Seen<'a> {
@@ -46,10 +46,11 @@ pub(in crate::dialect) struct ChoiceSeen<'a> {
     pub finish_reason: Text<'a>,
 }
 
-/// Reads an answer, each choice by `choice`, to which the answer's id and the choice's number are given. An error hidden in
+/// Reads an answer of at most so many choices, each by `choice`, to which the answer's id and the choice's number are given. An error hidden in
 /// it is an error here.
 pub(in crate::dialect) fn read(
     body: &[u8],
+    most: usize,
     choice: fn(ChoiceSeen<'_>, &str, u32) -> Result<Choice, ApiError>,
 ) -> Result<Response, ApiError> {
     let seen: Seen<'_> =
@@ -62,6 +63,9 @@ pub(in crate::dialect) fn read(
     if choices.is_empty() {
         let none = || ApiError::bad_answer("The provider's answer holds no choices.");
         return Err(bare::error(body).unwrap_or_else(none));
+    }
+    if choices.len() > most {
+        return Err(ApiError::bad_answer("The provider's answer holds too many choices."));
     }
     let choices = (0..).zip(choices).map(|(index, seen)| choice(seen, &id, index)).collect::<Result<_, _>>()?;
     Ok(Response {

@@ -11,6 +11,7 @@ use crate::conversation::{Choice, Finish, Part, Response};
 use crate::dialect::functions::made_up_id;
 use crate::dialect::openai::answer::{self, ChoiceSeen};
 use crate::dialect::openai::body::CallOut;
+use crate::dialect::openai::chunks::MOST_CHOICES;
 use crate::dialect::openai::loose::{Block as BlockSeen, Sort};
 use crate::dialect::openai::{json, words};
 use crate::dialect::tiers;
@@ -20,7 +21,7 @@ use super::out::Block;
 
 /// Reads an answer; an error hidden in it is an error here.
 pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
-    answer::read(body, read_choice)
+    answer::read(body, MOST_CHOICES, read_choice)
 }
 
 fn read_choice(seen: ChoiceSeen<'_>, answer: &str, index: u32) -> Result<Choice, ApiError> {

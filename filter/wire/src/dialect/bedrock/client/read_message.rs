@@ -179,6 +179,5 @@ pub(super) fn cache_point(raw: &RawValue, at: &str) -> Result<CacheMark, ApiErro
 }
 
 fn value<'a, T: Deserialize<'a>>(raw: &'a RawValue, at: &str) -> Result<T, ApiError> {
-    serde_json::from_str(raw.get())
-        .map_err(|error| ApiError::invalid(at, format!("Invalid value for '{at}': {error}.")))
+    crate::json::read(raw.get()).map_err(|error| ApiError::invalid(at, format!("Invalid value for '{at}': {error}.")))
 }
