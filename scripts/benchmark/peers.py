@@ -1,0 +1,71 @@
+"""Other gateways on the same work. Each is started on a port, keeps its own defaults, and is told to ask the simulator as it would
+ask OpenAI; `scripts/setup peer-NAME` installs it into the cache.
+
+All of them take OpenAI's chat completions and ask for the same, so they are compared with `same_dialect` and
+`stream_same_dialect`. Limits of their own that would refuse the load are off."""
+
+import json
+import os
+from pathlib import Path
+
+from rows import EVENTS, SECRET, Row
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sluice"
+
+
+def smg(port, simulator, _):
+    """Shepherd Model Gateway, of PyPI: a router in Rust. It checks no key."""
+    command = [CACHE / "peer-smg/bin/smg", "launch", "--host", "127.0.0.1", "--port", port, "--backend", "openai"]
+    return command + ["--worker-urls", f"http://127.0.0.1:{simulator}", "--prometheus-port", port + 1], {}
+
+
+def ferrogw(port, simulator, folder):
+    """Ferro Labs' gateway, of PyPI: in Go. It refuses models that its table does not have, but for those of an Ollama, which
+    speaks OpenAI's format."""
+    config = folder / "config.yaml"
+    config.write_text(json.dumps({"strategy": {"mode": "single"}, "targets": [{"virtual_key": "ollama"}]}))
+    return [CACHE / "peer-ferrogw/bin/ferrogw", "serve"], {
+        "GATEWAY_CONFIG": config, "PORT": port, "MASTER_KEY": SECRET, "ALLOW_UNAUTHENTICATED_PROXY": "true", "RATE_LIMIT_RPS": 0,
+        "OLLAMA_HOST": f"http://127.0.0.1:{simulator}", "OLLAMA_MODELS": "bench", "FERRO_MODEL_CATALOG_URL": "http://127.0.0.1:9/",
+    }
+
+
+def litellm(port, simulator, folder):
+    """LiteLLM's proxy, of PyPI: in Python, with one worker."""
+    target = {"model": "openai/bench", "api_base": f"http://127.0.0.1:{simulator}/v1", "api_key": "sk-bench"}
+    config = folder / "config.yaml"
+    config.write_text(json.dumps({
+        "model_list": [{"model_name": "bench", "litellm_params": target}], "general_settings": {"master_key": SECRET},
+    }))
+    command = [CACHE / "peer-litellm/bin/litellm", "--config", config, "--host", "127.0.0.1", "--port", port, "--num_workers", 1]
+    return command, {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False", "DO_NOT_TRACK": 1}
+
+
+def portkey(port, _, __):
+    """Portkey's gateway, of npm: in JavaScript. A request's headers say where it goes; it checks no key."""
+    start = CACHE / "peer-portkey/node_modules/@portkey-ai/gateway/build/start-server.js"
+    return ["node", start, "--headless", f"--port={port}"], {"NODE_ENV": "production"}
+
+
+PEERS = {"smg": smg, "ferrogw": ferrogw, "litellm": litellm, "portkey": portkey}
+
+
+def command(name, port, simulator, folder):
+    """What starts it, and with which environment."""
+    folder.mkdir()
+    words, environment = PEERS[name](port, simulator, folder)
+    return words, {variable: str(value) for variable, value in environment.items()}
+
+
+def headers(name, simulator):
+    """Of each request to it, besides the ordinary ones."""
+    if name != "portkey":
+        return []
+    return ["x-portkey-provider: openai", f"x-portkey-custom-host: http://127.0.0.1:{simulator}/v1"]
+
+
+def rows(name):
+    return [
+        Row(name, name, "bench", ceiling=True),
+        Row(f"stream_{name}", name, "bench", base="bare_stream", stream=True, events=EVENTS),
+    ]

@@ -1,0 +1,1 @@
+def measure(stage, row): raise SystemExit("later")
