@@ -67,7 +67,7 @@ def arguments():
     parser.add_argument("--parts", metavar="PART,...", help="only these parts: " + ", ".join(PARTS))
     parser.add_argument("--against", metavar="NAME,...", help=f"other gateways on the same work: {', '.join(peers.PEERS)}; each is installed first")
     parser.add_argument("--profile", metavar="ROW", help="no table: where the CPU time of one row goes, by function; wants Linux' perf")
-    parser.add_argument("--streams", type=int, default=500, metavar="N", help="how many silent streams are opened for the memory of one; 500")
+    parser.add_argument("--streams", type=int, default=1000, metavar="N", help="how many silent streams are opened for the memory of one; 1000")
     parser.add_argument("--rounds", type=int, help="how often everything is measured; 5, or 3 with --quick")
     parser.add_argument("--seconds", type=float, help="of one measurement; 5, or 1.5 with --quick")
     parser.add_argument("--envoy", required=True, help=argparse.SUPPRESS)

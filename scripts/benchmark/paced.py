@@ -35,7 +35,7 @@ def figures(name, rounds):
 
 def show(results):
     print(f"\npaced streams: an event each 20 ms, {STREAMS} streams at a time; from the provider's write to the client's read")
-    line = "{:<22}{:>12}{:>12}{:>12}{:>12}{:>10}{:>10}"
+    line = "{:<22}{:>15}{:>15}{:>15}{:>15}{:>9}{:>9}"
     print(line.format("", "p50", "p99", "added p50", "added p99", "events", "merged"))
     for one in results:
         times = [f"{one[f'delay_{rank}_us']:,.0f} us" for rank in ("p50", "p99")]

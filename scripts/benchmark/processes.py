@@ -32,7 +32,7 @@ def start(stack, command, core, port, log, environment=None):
             preexec_fn=lambda: os.sched_setaffinity(0, {core}),
         )
     stack.callback(stop, process)
-    while time.monotonic() - began < 60 and process.poll() is None:
+    while time.monotonic() - began < 180 and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return process, time.monotonic() - began
         time.sleep(0.005)
