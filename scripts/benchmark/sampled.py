@@ -2,7 +2,8 @@
 
 V8 names what it compiled when it is told to, and Envoy has no way to tell it. So a copy of Envoy in the cache has another text where
 its own has the flags for V8: of the same length, with `--perf-basic-prof` in place of the length of stack traces. The module is built
-with the names of its functions. Everything else is as it is measured."""
+with the names of its functions. Everything else is as it is measured. Envoy itself comes without names; but stacks can be walked through
+all of it, so what it does for the module, in host calls, is known by the function that called it."""
 
 import os
 import re
@@ -18,7 +19,7 @@ from processes import cpu_seconds
 NAMED = Path("target/sluice-named.wasm")
 FLAGS = b"--no-liftoff --wasm_max_mem_pages=%u --stack-trace-limit=%u"
 PROFILED = b"--no-liftoff --wasm_max_mem_pages=%u --perf-basic-prof"
-HERTZ, LINES = 1997, 60
+HERTZ, LINES = 1997, 40
 
 
 def edited(envoy):
@@ -61,7 +62,7 @@ def measure(stage, row):
     stage.stack.callback(names.unlink, missing_ok=True)
     stage.load(row, 3)
     out = stage.scratch / "perf.data"
-    command = ["perf", "record", "-q", "-e", "cpu-clock", "-F", HERTZ, "-p", process.pid, "-o", out]
+    command = ["perf", "record", "-q", "-e", "cpu-clock", "-g", "-F", HERTZ, "-p", process.pid, "-o", out]
     recorder = subprocess.Popen(
         [str(word) for word in command], stderr=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, {stage.load_core}),
     )
@@ -70,20 +71,23 @@ def measure(stage, row):
     used = cpu_seconds(process.pid) - before
     recorder.terminate()
     recorder.wait()
-    if row.server not in ("bare", "direct") and not (names.exists() and "wasm" in names.read_text(errors="replace")):
+    if row.server not in ("bare", "direct") and not (names.exists() and "turbofan" in names.read_text(errors="replace")):
         sys.exit(f"bench: V8 wrote no names to {names}")
-    show(row, samples(out), used / result["requests"] * 1e6 / row.per)
+    show(row, stacks(out), used / result["requests"] * 1e6 / row.per)
 
 
-def samples(file):
-    """How often each function was found at work, by the place that it is in."""
+def stacks(file):
+    """The stacks that were found at work, innermost first: of each function the place that it is in, its name, and the address."""
     done = subprocess.run(["perf", "script", "-i", file, "-F", "ip,sym,dso"], capture_output=True, text=True, errors="replace")
     if done.returncode:
         sys.exit(f"bench: perf cannot read what it recorded:\n{done.stderr[-1500:]}")
-    found = Counter()
-    for line in done.stdout.splitlines():
-        if match := re.fullmatch(r"\s*[0-9a-f]+ (.*) \((.*)\)\s*", line):
-            found[place(match[2]), plain(match[1])] += 1
+    found, stack = [], []
+    for line in [*done.stdout.splitlines(), ""]:
+        if match := re.fullmatch(r"\s*([0-9a-f]+) (.*) \((.*)\)\s*", line):
+            stack.append((place(match[3]), plain(match[2]), match[1]))
+        elif not line.strip() and stack:
+            found.append(stack)
+            stack = []
     return found
 
 
@@ -96,23 +100,63 @@ def place(dso):
 
 
 def plain(symbol):
-    """A function's name without what V8 puts around it."""
+    """A function's name without what V8 put around it."""
     symbol = re.sub(r"\+0x[0-9a-f]+$", "", symbol)
-    symbol = re.sub(r"^(JS|wasm|Function|Builtin)[:^*~]*", "", symbol)
-    return re.sub(r"::h[0-9a-f]{16}", "", symbol)
+    if symbol.startswith("JS:"):
+        symbol = re.sub(r"-[0-9]+-(turbofan|liftoff)$", "", symbol.removeprefix("JS:").lstrip("*^~"))
+    return symbol
+
+
+def readable(names):
+    """Rust's names as they stand in the source, where binutils are there to read them."""
+    if not shutil.which("c++filt"):
+        return {name: name for name in names}
+    done = subprocess.run(["c++filt"], input="\n".join(names), capture_output=True, text=True, check=True)
+    return {name: re.sub(r"::h[0-9a-f]{16}$|\[[0-9a-f]{13,16}\]", "", plain) for name, plain in zip(names, done.stdout.splitlines())}
+
+
+def doors(found):
+    """The addresses in Envoy from which the module is called: of the three functions that stand around the call itself."""
+    addresses = set()
+    for stack in found:
+        inside = [index for index, (where, *_) in enumerate(stack) if where == "module"]
+        if inside:
+            addresses.update(address for _, _, address in stack[inside[-1] + 2 : inside[-1] + 5])
+    return addresses
 
 
 def show(row, found, microseconds):
-    total = sum(found.values())
-    if not total:
+    if not found:
         sys.exit("bench: perf found nothing at work")
+    around = doors(found)
+    places, own, hosted, within = Counter(), Counter(), Counter(), Counter()
+    for stack in found:
+        where, symbol, _ = stack[0]
+        inside = [symbol for where, symbol, _ in stack if where == "module"]
+        # What V8 puts between the module and its host has no name, or one that says so.
+        named = [symbol for symbol in inside if not symbol.startswith(("[unknown]", "Stub:"))]
+        within.update(set(named))
+        if where == "module":
+            places["the module"] += 1
+            own[symbol] += 1
+        elif inside:
+            places[f"{where}, called by the module"] += 1
+            hosted[named[0] if named else inside[0]] += 1
+        elif any(address in around for _, _, address in stack):
+            places[f"{where}, around calls of the module"] += 1
+        else:
+            places[where] += 1
     per = "event" if row.stream else "request"
-    print(f"{row.name}: {microseconds:.1f} us of CPU a {per}, {total:,} samples; with names written, a little more than without\n")
-    places = Counter()
-    for (where, _), count in found.items():
-        places[where] += count
-    for where, count in places.most_common(8):
-        print(f"{count / total:>7.1%} {count / total * microseconds:>9.2f} us  {where}")
-    print()
-    for (where, symbol), count in found.most_common(LINES):
-        print(f"{count / total:>7.1%} {count / total * microseconds:>9.2f} us  {where:<12} {symbol[:110]}")
+    print(f"{row.name}: {microseconds:.1f} us of CPU a {per}, by {len(found):,} samples; being watched costs a little, too")
+
+    def section(title, counts, lines):
+        print(f"\n{title}")
+        most = counts.most_common(lines)
+        names = readable([name for name, _ in most])
+        for name, count in most:
+            print(f"{count / len(found):>7.1%} {count / len(found) * microseconds:>9.2f} us  {names[name][:120]}")
+
+    section("where", places, 12)
+    section("functions of the module, without what they call", own, LINES)
+    section("host calls, by the function that made them", hosted, LINES)
+    section("functions of the module, with all they call", within, LINES)
