@@ -33,14 +33,15 @@ def ferrogw(port, simulator, folder):
 
 
 def litellm(port, simulator, folder):
-    """LiteLLM's proxy, of PyPI: in Python, with one worker."""
+    """LiteLLM's proxy, of PyPI: in Python, with one worker. It takes a stream of a hundred equal pieces for a model's failure."""
     target = {"model": "openai/bench", "api_base": f"http://127.0.0.1:{simulator}/v1", "api_key": "sk-bench"}
     config = folder / "config.yaml"
     config.write_text(json.dumps({
         "model_list": [{"model_name": "bench", "litellm_params": target}], "general_settings": {"master_key": SECRET},
     }))
     command = [CACHE / "peer-litellm/bin/litellm", "--config", config, "--host", "127.0.0.1", "--port", port, "--num_workers", 1]
-    return command, {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False", "DO_NOT_TRACK": 1}
+    off = {"REPEATED_STREAMING_CHUNK_LIMIT": 10**9}
+    return command, off | {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False", "DO_NOT_TRACK": 1}
 
 
 def portkey(port, _, __):

@@ -146,8 +146,8 @@ def show(row, found, microseconds):
             places[f"{where}, around calls of the module"] += 1
         else:
             places[where] += 1
-    per = "event" if row.stream else "request"
-    print(f"{row.name}: {microseconds:.1f} us of CPU a {per}, by {len(found):,} samples; being watched costs a little, too")
+    per = "an event" if row.stream else "a request"
+    print(f"{row.name}: {microseconds:.1f} us of CPU {per}, by {len(found):,} samples; being watched costs a little, too")
 
     def section(title, counts, lines):
         print(f"\n{title}")
