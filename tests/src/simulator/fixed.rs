@@ -252,3 +252,20 @@ impl FixedStream {
         Poll::Ready(Some(piece))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Waker};
+
+    use super::{FixedStream, Format, Order};
+
+    #[test]
+    fn a_stream_that_stalls_says_its_events_and_nothing_more() {
+        let order = Order::of_model("bench+stall-after=1").unwrap();
+        let mut stream = FixedStream::new(Format::OpenAi, false, order);
+        let mut context = Context::from_waker(Waker::noop());
+        // Each piece is followed by one pause, in which it is written.
+        let polls: Vec<bool> = (0..7).map(|_| stream.poll_next(&mut context).is_ready()).collect();
+        assert_eq!(polls, [true, false, true, false, false, false, false]);
+    }
+}
