@@ -45,7 +45,6 @@ import report
 import sampled
 import startup
 from rows import BASES, PACED, ROWS
-from servers import GATEWAYS
 from stage import WASM, Stage
 
 PARTS = ["rows", "paced", "ceiling", "start", "memory"]
@@ -65,9 +64,10 @@ def arguments():
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--only", metavar="ROW,...", help="only these rows, and no other part unless --parts names it")
     parser.add_argument("--parts", metavar="PART,...", help="only these parts: " + ", ".join(PARTS))
-    parser.add_argument("--against", metavar="NAME,...", help=f"other gateways on the same work: {', '.join(peers.PEERS)}; each is installed first")
+    others = ", ".join(peers.PEERS)
+    parser.add_argument("--against", metavar="NAME,...", help=f"other gateways on the same work: {others}; each is installed first")
     parser.add_argument("--profile", metavar="ROW", help="no table: where the CPU time of one row goes, by function; wants Linux' perf")
-    parser.add_argument("--streams", type=int, default=1000, metavar="N", help="how many silent streams are opened for the memory of one; 1000")
+    parser.add_argument("--streams", type=int, default=1000, metavar="N", help="so many silent streams for the memory of one; 1000")
     parser.add_argument("--rounds", type=int, help="how often everything is measured; 5, or 3 with --quick")
     parser.add_argument("--seconds", type=float, help="of one measurement; 5, or 1.5 with --quick")
     parser.add_argument("--envoy", required=True, help=argparse.SUPPRESS)
@@ -155,7 +155,8 @@ def main():
             return
         document = measure(options, stage)
     size = WASM.stat().st_size
-    print(f"\nsluice.wasm: {size / 2**20:.2f} MiB; {machine['envoy']} on {machine['processor']}, {options.rounds} rounds of {options.seconds:g} s")
+    print(f"\nsluice.wasm: {size / 2**20:.2f} MiB; {machine['envoy']} on {machine['processor']}")
+    print(f"rounds: {options.rounds}, of {options.seconds:g} s each")
     if options.json:
         document |= {"machine": machine, "wasm_bytes": size, "rounds": options.rounds, "seconds": options.seconds}
         options.json.write_text(json.dumps(document, indent=2) + "\n")

@@ -16,7 +16,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "slui
 
 
 def smg(port, simulator, _):
-    """Shepherd Model Gateway, of PyPI: a router in Rust. It checks no key."""
+    """Shepherd Model Gateway, of PyPI: in Rust. It checks no key."""
     command = [CACHE / "peer-smg/bin/smg", "launch", "--host", "127.0.0.1", "--port", port, "--backend", "openai"]
     return command + ["--worker-urls", f"http://127.0.0.1:{simulator}", "--prometheus-host", "127.0.0.1", "--prometheus-port", reserve()], {}
 

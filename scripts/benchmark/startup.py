@@ -12,8 +12,8 @@ def measure(stage, servers, progress):
             stage.drop(process)
             times[server].append((wall, cpu))
     return [
-        {"name": server, "wall_s": round(statistics.median(wall for wall, _ in one), 3), "cpu_s": round(statistics.median(cpu for _, cpu in one), 3)}
-        for server, one in times.items()
+        {"name": server, "wall_s": round(statistics.median(walls), 3), "cpu_s": round(statistics.median(cpus), 3)}
+        for server, (walls, cpus) in ((server, zip(*one)) for server, one in times.items())
     ]
 
 
