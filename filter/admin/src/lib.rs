@@ -1,5 +1,5 @@
 //! The administration interface, without I/O: virtual keys, what was used, and what is configured, for whoever holds the
-//! administrator's key. Every request ends in one [`Effect::Reply`]; none goes on to a provider.
+//! administrator's key. Every request ends in a [`Flow::Reply`]; none goes on to a provider.
 //!
 //! Its contract is `openapi.json`, which it serves. Keys are written to Redis only, each change in one script, so that two
 //! changes at once have one winner; those of the gateway file change with the file.
@@ -19,7 +19,7 @@ use sluice_config::Mistake;
 use sluice_config::file;
 use sluice_config::plugin::Reload;
 use sluice_core::callout::{Call, Called};
-use sluice_core::exchange::{Effect, Event, Flow, View, property, undone};
+use sluice_core::exchange::{Effect, Event, Flow, Reply as HttpReply, Unreadable, View, property, undone};
 use sluice_core::gateway::Gateway;
 use sluice_core::key_hash::KeyHash;
 use sluice_core::store::redis::wire::{Command, Reply, Wire};
@@ -173,7 +173,10 @@ impl Exchange {
         let service = self.service.clone();
         let step = match (event, &self.phase) {
             (Event::RequestHeaders { end }, Phase::Start) => {
-                let headers = view.headers();
+                let headers = match view.headers() {
+                    Ok(headers) => headers,
+                    Err(Unreadable) => return Outcome::Step(Flow::Reply(self.undone(effects))),
+                };
                 self.trail.request_id = headers.text("x-request-id").filter(|id| id.len() <= 128).map(str::to_owned);
                 match self.headers(end, &headers) {
                     Ok(None) => return Outcome::Step(Flow::Pause),
@@ -190,7 +193,9 @@ impl Exchange {
                 let Phase::Body(operation) = std::mem::replace(&mut self.phase, Phase::Answered) else {
                     return Outcome::Step(Flow::Pause);
                 };
-                let body = view.body(0..size);
+                let Ok(body) = view.body(0..size) else {
+                    return Outcome::Step(Flow::Reply(self.undone(effects)));
+                };
                 let mut desk = Desk { service: &service, now: view.now(), shared, random, trail: &mut self.trail };
                 perform(operation, Query::none(), &body, &mut desk)
             }
@@ -275,9 +280,10 @@ impl Exchange {
     }
 
     /// Envoy refused what was decided.
-    pub fn undone(&mut self, effects: &mut Vec<Effect>) {
+    pub fn undone(&mut self, effects: &mut Vec<Effect>) -> HttpReply {
         let error = undone::error();
-        let _ = self.proceed(Err(Refusal::new(error.status, "gateway_failed", error.message)), effects);
+        let refusal = Refusal::new(error.status, "gateway_failed", error.message);
+        self.answered(refusal.reply(), Some(refusal.code), effects)
     }
 
     fn proceed(&mut self, step: Step, effects: &mut Vec<Effect>) -> Outcome {
@@ -295,10 +301,14 @@ impl Exchange {
             Ok(Next::Answer(answer)) => (answer.reply(), None),
             Err(refusal) => (refusal.reply(), Some(refusal.code)),
         };
+        Outcome::Step(Flow::Reply(self.answered(reply, error, effects)))
+    }
+
+    /// The request is answered with this.
+    fn answered(&mut self, reply: HttpReply, error: Option<&'static str>, effects: &mut Vec<Effect>) -> HttpReply {
         self.phase = Phase::Answered;
         effects.push(Effect::SetProperty(property::LOG, Cow::Owned(self.trail.fragment(error))));
-        effects.push(Effect::Reply(reply));
-        Outcome::Step(Flow::Pause)
+        reply
     }
 }
 

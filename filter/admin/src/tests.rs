@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde_json::{Value, json};
-use sluice_core::exchange::{Event, Reply as HttpReply};
+use sluice_core::exchange::Event;
 use sluice_core::store::Conflict;
 use sluice_wire::hex;
 
@@ -47,14 +47,14 @@ impl View for Message {
     fn now(&self) -> Time {
         Time(NOW * 1_000_000_000)
     }
-    fn headers(&self) -> HeaderMap {
-        self.headers.clone()
+    fn headers(&self) -> Result<HeaderMap, Unreadable> {
+        Ok(self.headers.clone())
     }
-    fn header(&self, name: &str) -> Option<Vec<u8>> {
-        self.headers.get(name).map(<[u8]>::to_vec)
+    fn header(&self, name: &str) -> Result<Option<Vec<u8>>, Unreadable> {
+        Ok(self.headers.get(name).map(<[u8]>::to_vec))
     }
-    fn body(&self, range: Range<usize>) -> Vec<u8> {
-        self.body.get(range).unwrap_or_default().to_vec()
+    fn body(&self, range: Range<usize>) -> Result<Vec<u8>, Unreadable> {
+        self.body.get(range).map(<[u8]>::to_vec).ok_or(Unreadable)
     }
     fn provider_left(&self) -> bool {
         false
@@ -148,10 +148,10 @@ impl Host {
             outcome = exchange.called(&called, &message, &self.shared, &mut random, &mut effects);
         }
         assert_eq!(script.next(), None, "fewer commands than answers: {asked:?}");
-        let [Effect::SetProperty(property::LOG, log), Effect::Reply(reply)] = effects.as_slice() else {
-            panic!("no reply: {effects:?}")
+        let Outcome::Step(Flow::Reply(HttpReply { status, headers, body, .. })) = outcome else {
+            panic!("no reply: {outcome:?}")
         };
-        let HttpReply { status, headers, body, .. } = reply.clone();
+        let [Effect::SetProperty(property::LOG, log)] = effects.as_slice() else { panic!("one line: {effects:?}") };
         Seen {
             status,
             headers: headers.into_iter().collect(),

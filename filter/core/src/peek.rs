@@ -34,7 +34,7 @@ const LONGEST_USER: usize = 512;
 /// `stream_options` has two known fields. What is kept of it is kept for as long as the request lasts.
 const LONGEST_OPTIONS: usize = 4096;
 
-/// The outline of a chat request.
+/// The outline of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outline {
     /// The model asked for.
@@ -43,26 +43,50 @@ pub struct Outline {
     pub stream: bool,
     /// Whether the client asked for usage in the stream.
     pub include_usage: bool,
+    /// How much is asked for.
+    pub amount: Amount,
+    /// What not every target can do.
+    pub wants: Wants,
+    /// What it has to do with that which its provider keeps.
+    pub stored: Stored,
+    /// The end user, if it is a string and not a long one. What has the wrong type is as good as absent: refusing it is the
+    /// provider's business.
+    pub user: Option<String>,
+    /// How vectors are to be written, if it is they that are asked for; as above.
+    pub encoding: Encoding,
+    /// Bytes of the body.
+    pub length: usize,
+    places: Places,
+}
+
+/// How much a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Amount {
     /// The most tokens of one answer that the client asked for, by the endpoint's own names for it; if by several, the largest.
     pub max_tokens: Option<u64>,
     /// How many answers are worked out for each prompt: `n`, or `best_of` if that is larger.
     pub n: u64,
     /// How many prompts there are.
     pub prompts: u64,
-    /// Whether tools are offered, by either of the field's names. What has the wrong type is as good as absent: refusing it is
-    /// the provider's business.
+}
+
+/// What not every target can do. What has the wrong type is as good as absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wants {
+    /// Whether tools are offered, by either of the field's names.
     pub tools: bool,
     /// Whether one of them runs at a provider of the client's own format, where not all targets are such. Found out where it
     /// decides something.
     pub hosted: bool,
     /// Whether there may be reasoning in it that names who has sealed it: see [`sealed`](sluice_wire::dialect::sealed).
     pub sealed: bool,
-    /// Whether the answer is to follow a JSON schema; as above.
+    /// Whether the answer is to follow a JSON schema.
     pub structured_output: bool,
-    /// The end user, if it is a string and not a long one; as above.
-    pub user: Option<String>,
-    /// How vectors are to be written, if it is they that are asked for; as above.
-    pub encoding: Encoding,
+}
+
+/// What a request has to do with that which its provider keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Stored {
     /// Whether the answer is to be worked out after the request is over, which then says nothing of what it used.
     pub background: bool,
     /// Whether it goes on with what its provider keeps and changes, a conversation or a container: the same bytes then ask
@@ -72,10 +96,13 @@ pub struct Outline {
     pub previous: Option<String>,
     /// How many other parts of its prompt its provider keeps: a conversation, a prompt.
     pub kept: u64,
-    /// Bytes of the body.
-    pub length: usize,
+}
+
+/// Where in the body something may have to be changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Places {
     /// Where the model's name stands: in JSON with its quotes.
-    model_at: Range<usize>,
+    model: Range<usize>,
     /// Whether the body is a form, in which texts have no quotes.
     is_form: bool,
     /// Whether usage has to be asked for in `stream_options`.
@@ -141,25 +168,33 @@ impl Outline {
             model: name.into_owned(),
             stream: top.stream.unwrap_or(false),
             include_usage,
-            max_tokens: top.largest(shape.limits)?,
-            n: top.largest(&["n", "best_of"])?.unwrap_or(1),
-            prompts: top.prompts(),
-            tools: top.tools,
-            hosted: false,
-            sealed: may_hold(body),
-            structured_output: top.structured_output,
+            amount: Amount {
+                max_tokens: top.largest(shape.limits)?,
+                n: top.largest(&["n", "best_of"])?.unwrap_or(1),
+                prompts: top.prompts(),
+            },
+            wants: Wants {
+                tools: top.tools,
+                hosted: false,
+                sealed: may_hold(body),
+                structured_output: top.structured_output,
+            },
+            stored: Stored {
+                background: top.background,
+                continues: top.continues,
+                previous: top.previous.map(|id| json::read(id.get()).unwrap_or_default()),
+                kept: top.kept(),
+            },
             user: top.user.filter(|raw| raw.get().len() <= LONGEST_USER).and_then(|raw| json::read(raw.get()).ok()),
             encoding: top.encoding,
-            background: top.background,
-            continues: top.continues,
-            previous: top.previous.map(|id| json::read(id.get()).unwrap_or_default()),
-            kept: top.kept(),
             length: body.len(),
-            model_at: at(model.get()),
-            is_form: false,
-            stream_options: shape.stream_options,
-            options,
-            inside: text.find('{').map_or(0, |brace| brace + 1),
+            places: Places {
+                model: at(model.get()),
+                is_form: false,
+                stream_options: shape.stream_options,
+                options,
+                inside: text.find('{').map_or(0, |brace| brace + 1),
+            },
         })
     }
 
@@ -168,7 +203,9 @@ impl Outline {
         let form::Form { model, stream, n } = form::read(body, boundary)?;
         let name = body.get(model.clone()).and_then(|name| std::str::from_utf8(name).ok());
         let name = name.ok_or_else(|| ApiError::invalid("model", "Invalid 'model': expected UTF-8."))?.to_owned();
-        Ok(Self { stream, n, model_at: model, is_form: true, ..Self::opaque(name, body.len()) })
+        let opaque = Self::opaque(name, body.len());
+        let places = Places { model, is_form: true, ..Places::default() };
+        Ok(Self { stream, amount: Amount { n, ..opaque.amount }, places, ..opaque })
     }
 
     /// The outline of a body of so many bytes that is not looked into.
@@ -177,47 +214,35 @@ impl Outline {
             model,
             stream: false,
             include_usage: false,
-            max_tokens: None,
-            n: 1,
-            prompts: 1,
-            tools: false,
-            hosted: false,
-            sealed: false,
-            structured_output: false,
+            amount: Amount { max_tokens: None, n: 1, prompts: 1 },
+            wants: Wants::default(),
+            stored: Stored::default(),
             user: None,
             encoding: Encoding::default(),
-            background: false,
-            continues: false,
-            previous: None,
-            kept: 0,
             length,
-            model_at: 0..0,
-            is_form: false,
-            stream_options: false,
-            options: None,
-            inside: 0,
+            places: Places::default(),
         }
     }
 
     /// How many answers are asked for in all; one at least.
     pub fn answers(&self) -> u64 {
-        self.n.saturating_mul(self.prompts).max(1)
+        self.amount.n.saturating_mul(self.amount.prompts).max(1)
     }
 
     /// Whether the body is JSON that was read.
     pub fn is_json(&self) -> bool {
-        !self.is_form && !self.model_at.is_empty()
+        !self.places.is_form && !self.places.model.is_empty()
     }
 
     /// Where in the body the model's name stands; empty where it does not.
     pub fn model_at(&self) -> &Range<usize> {
-        &self.model_at
+        &self.places.model
     }
 
     /// Up to where in the body something may have to be changed.
     pub fn reach(&self) -> usize {
-        let options = self.options.as_ref().map_or(self.inside, |(at, _)| at.end);
-        self.model_at.end.max(options)
+        let options = self.places.options.as_ref().map_or(self.places.inside, |(at, _)| at.end);
+        self.places.model.end.max(options)
     }
 
     /// What to change so that the body asks for `model`, and for usage when it is streamed and `ask_usage` holds.
@@ -225,13 +250,15 @@ impl Outline {
     pub fn splice(&self, model: &str, ask_usage: bool) -> Option<Splice> {
         let mut edits = Vec::with_capacity(2);
         if model != self.model {
-            let text = if self.is_form { model.to_owned() } else { json_string(model) };
-            edits.push((self.model_at.clone(), text));
+            let text = if self.places.is_form { model.to_owned() } else { json_string(model) };
+            edits.push((self.places.model.clone(), text));
         }
-        if self.stream && ask_usage && self.stream_options && !self.include_usage {
-            edits.push(match &self.options {
+        if self.stream && ask_usage && self.places.stream_options && !self.include_usage {
+            edits.push(match &self.places.options {
                 Some((at, with_usage)) => (at.clone(), with_usage.clone()),
-                None => (self.inside..self.inside, "\"stream_options\":{\"include_usage\":true},".to_owned()),
+                None => {
+                    (self.places.inside..self.places.inside, "\"stream_options\":{\"include_usage\":true},".to_owned())
+                }
             });
         }
         by_numbers(&mut edits, |(range, _)| (range.start as u64, 0));

@@ -56,8 +56,8 @@ impl AdminContext {
     fn carry_out(&mut self, flow: Flow, effects: Vec<Effect>) -> Action {
         let fate = REQUEST.apply(flow, effects).unwrap_or_else(|host::Failed| {
             let mut effects = Vec::new();
-            self.exchange.undone(&mut effects);
-            REQUEST.answer(effects)
+            let reply = self.exchange.undone(&mut effects);
+            REQUEST.answer(&reply, effects)
         });
         self.answered |= fate == Fate::Answered;
         fate.into()

@@ -75,8 +75,8 @@ impl GatewayContext {
         message.apply(flow, effects).unwrap_or_else(|host::Failed| {
             let mut effects = Vec::new();
             let mut journey = self.journey.as_ref().and_then(|shared| shared.try_borrow_mut().ok());
-            self.exchange.undone(journey.as_deref_mut(), &message, &host::Shared, &mut effects);
-            message.answer(effects)
+            let reply = self.exchange.undone(journey.as_deref_mut(), &message, &host::Shared, &mut effects);
+            message.answer(&reply, effects)
         })
     }
 

@@ -174,10 +174,19 @@ pub fn replace_headers(map: MapType, headers: &HeaderMap) -> Result<()> {
     checked(unsafe { abi::proxy_set_header_map_pairs(map, bytes.as_ptr(), bytes.len()) })
 }
 
-/// The first header of that name; absent is an error too.
-pub fn header(map: MapType, name: &str) -> Result<Vec<u8>> {
-    // SAFETY: the host reads `name` during the call; see `returned`.
-    returned(|data, size| unsafe { abi::proxy_get_header_map_value(map, name.as_ptr(), name.len(), data, size) })
+/// The status of a call that asks for what is not there.
+const NOT_FOUND: u32 = 1;
+
+/// The first header of that name, if there is one.
+pub fn header(map: MapType, name: &str) -> Result<Option<Vec<u8>>> {
+    let mut absent = false;
+    let value = returned(|data, size| {
+        // SAFETY: the host reads `name` during the call; see `returned`.
+        let status = unsafe { abi::proxy_get_header_map_value(map, name.as_ptr(), name.len(), data, size) };
+        absent = status == NOT_FOUND;
+        status
+    });
+    if absent { Ok(None) } else { value.map(Some) }
 }
 
 /// Sets a header, whatever there was.
@@ -343,7 +352,7 @@ pub fn call(call: &Call) -> Result<u32> {
 /// What came back, during `on_http_call_response`.
 pub fn called(body_size: usize) -> Called {
     let status = header(MapType::HttpCallResponseHeaders, ":status").ok();
-    let status = status.and_then(|status| String::from_utf8(status).ok()?.parse().ok());
+    let status = status.and_then(|status| String::from_utf8(status?).ok()?.parse().ok());
     // The VM's memory never shrinks again; an answer as large as that reads as none.
     let body = if body_size <= LARGEST_BODY {
         buffer(BufferType::HttpCallResponseBody, 0, body_size).unwrap_or_default()

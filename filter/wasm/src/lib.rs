@@ -22,7 +22,7 @@ use sluice_core::exchange::journey::Silence;
 use sluice_core::exchange::keeper::Keeper;
 use sluice_core::exchange::trace;
 use sluice_core::exchange::worker::Worker;
-use sluice_core::exchange::{Context, Effect, metric};
+use sluice_core::exchange::{Context, Effect, Flow, metric};
 use sluice_core::gateway::Gateway;
 use sluice_core::store::redis::settings::Redis;
 use sluice_wire::calendar;
@@ -128,7 +128,7 @@ impl Root {
             Silence::Over => return host::cut(silent.request, self.id),
             Silence::Uncounted => {
                 let over = gone(silent.attempt) || !RESPONSE.is_here();
-                return if over { host::enter(self.id) } else { RESPONSE.release(self.id, Vec::new()) };
+                return if over { host::enter(self.id) } else { RESPONSE.release(self.id, Flow::Continue, Vec::new()) };
             }
             Silence::Shown => {
                 if let Some(told) = trace::failure(&*silent.journey.try_borrow().map_err(|_| host::Failed)?) {
@@ -142,12 +142,12 @@ impl Root {
         if gone(silent.attempt) || !RESPONSE.is_here() {
             return host::enter(self.id);
         }
-        let mut effects = Vec::new();
+        let (mut flow, mut effects) = (Flow::Continue, Vec::new());
         if let Ok(mut journey) = silent.journey.try_borrow_mut() {
             let cx = &mut Context { view: &RESPONSE, shared: &host::Shared, effects: &mut effects };
-            give_up(failure, &mut journey, cx);
+            flow = give_up(failure, &mut journey, cx);
         }
-        RESPONSE.release(self.id, effects)
+        RESPONSE.release(self.id, flow, effects)
     }
 
     /// Carries out what concerns no message, and sends what is to be told to Redis.

@@ -11,7 +11,7 @@ use std::ops::Range;
 use proxy_wasm::types::{Action, BufferType, MapType};
 use sluice_core::exchange::journey::Ending;
 use sluice_core::exchange::transport::Said;
-use sluice_core::exchange::{Effect, Flow, LARGEST_REWRITTEN, Reply, View};
+use sluice_core::exchange::{Effect, Flow, LARGEST_REWRITTEN, Reply, Unreadable, View};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
@@ -61,16 +61,30 @@ impl View for Message {
         Time(host::now())
     }
 
-    fn headers(&self) -> HeaderMap {
-        host::headers(self.map).unwrap_or_default()
+    fn headers(&self) -> Result<HeaderMap, Unreadable> {
+        #[cfg(feature = "trap")]
+        if crate::trap::refuses("reading the headers") {
+            return Err(Unreadable);
+        }
+        host::headers(self.map).map_err(|host::Failed| Unreadable)
     }
 
-    fn header(&self, name: &str) -> Option<Vec<u8>> {
-        host::header(self.map, name).ok()
+    fn header(&self, name: &str) -> Result<Option<Vec<u8>>, Unreadable> {
+        host::header(self.map, name).map_err(|host::Failed| Unreadable)
     }
 
-    fn body(&self, range: Range<usize>) -> Vec<u8> {
-        host::buffer(self.body, range.start, range.len()).unwrap_or_default()
+    fn body(&self, range: Range<usize>) -> Result<Vec<u8>, Unreadable> {
+        #[cfg(feature = "trap")]
+        if crate::trap::refuses("reading the body") {
+            return Err(Unreadable);
+        }
+        // Of a message without a body there is no buffer.
+        if range.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Envoy gives what there is.
+        let bytes = host::buffer(self.body, range.start, range.len()).map_err(|host::Failed| Unreadable)?;
+        if bytes.len() == range.len() { Ok(bytes) } else { Err(Unreadable) }
     }
 
     fn source(&self) -> Option<IpAddr> {
@@ -133,26 +147,23 @@ impl Message {
     /// reply takes its place, nothing of it moves on anyway.
     pub fn apply(self, flow: Flow, effects: Vec<Effect>) -> Result<Fate, host::Failed> {
         #[cfg(feature = "trap")]
-        let effects = crate::trap::meddle(effects);
-        if effects.iter().any(|effect| matches!(effect, Effect::Reply(_))) {
-            return Ok(self.answer(effects));
-        }
-        effects.iter().try_for_each(|effect| self.carry_out(effect))?;
-        Ok(match flow {
+        let (flow, effects) = crate::trap::meddle(flow, effects);
+        let fate = match flow {
             Flow::Continue => Fate::Moves,
             Flow::Pause => Fate::Waits,
-        })
+            Flow::Reply(reply) => return Ok(self.answer(&reply, effects)),
+        };
+        effects.iter().try_for_each(|effect| self.carry_out(effect))?;
+        Ok(fate)
     }
 
-    /// Gives the first reply among the effects; what else they do to the message does not matter any more.
-    pub fn answer(self, effects: Vec<Effect>) -> Fate {
-        let mut replied = false;
-        for effect in effects {
-            if matches!(effect, Effect::Reply(_)) && std::mem::replace(&mut replied, true) {
-                log::error!("a second reply to one request was left out");
-                continue;
-            }
-            let _ = self.carry_out(&effect);
+    /// Answers the request; what else was decided of the message does not matter any more.
+    pub fn answer(self, reply: &Reply, effects: Vec<Effect>) -> Fate {
+        for effect in &effects {
+            let _ = self.carry_out(effect);
+        }
+        if send(reply).is_err() {
+            complain(REPLY);
         }
         Fate::Answered
     }
@@ -160,13 +171,13 @@ impl Message {
     /// Whether an answer's headers are here. Without them it could not be changed, and must not be told to move on: Envoy would
     /// crash.
     pub fn is_here(self) -> bool {
-        host::header(self.map, ":status").is_ok()
+        matches!(host::header(self.map, ":status"), Ok(Some(_)))
     }
 
     /// Carries out what core decided of an answer that waits in the context that was entered, from a callback of the root context
     /// `root`, which is entered again. It moves on if all of it was done, unless a reply takes its place.
-    pub fn release(self, root: u32, effects: Vec<Effect>) -> Result<(), host::Failed> {
-        let done = if self.is_here() { self.apply(Flow::Continue, effects) } else { Err(host::Failed) };
+    pub fn release(self, root: u32, flow: Flow, effects: Vec<Effect>) -> Result<(), host::Failed> {
+        let done = if self.is_here() { self.apply(flow, effects) } else { Err(host::Failed) };
         let done = done.and_then(|fate| if fate == Fate::Moves { host::resume_response() } else { Ok(()) });
         let _ = host::enter(root);
         done
@@ -181,11 +192,10 @@ impl Message {
             Effect::RemoveHeader(name) => host::remove_header(self.map, name),
             Effect::ReplaceBody { drain, with } => self.replace_front(*drain, with),
             Effect::ClearRoute => host::clear_route_cache(),
-            Effect::Reply(reply) => send(reply),
             Effect::SetProperty(..) | Effect::Count(_) | Effect::Warn(_) => return note(effect),
         };
         if done.is_err() {
-            complain(effect);
+            complain(name_of(effect));
         }
         done
     }
@@ -202,7 +212,7 @@ impl Message {
 /// Carries out what concerns no message: when a request is over, or from a root context. Envoy does not survive a reply there.
 pub fn tell(effects: Vec<Effect>) {
     #[cfg(feature = "trap")]
-    let effects = crate::trap::meddle(effects);
+    let (_, effects) = crate::trap::meddle(Flow::Continue, effects);
     for effect in &effects {
         let _ = note(effect);
     }
@@ -220,21 +230,27 @@ fn note(effect: &Effect) -> Result<(), host::Failed> {
         _ => Err(host::Failed),
     };
     if done.is_err() {
-        complain(effect);
+        complain(name_of(effect));
     }
     done
 }
 
 /// Names only: values may be secrets or prompts.
-fn complain(effect: &Effect) {
-    log::error!("Envoy refused: {}", name_of(effect));
+fn complain(what: &str) {
+    log::error!("Envoy refused: {what}");
 }
 
 fn send(reply: &Reply) -> Result<(), host::Failed> {
+    #[cfg(feature = "trap")]
+    if crate::trap::refuses(REPLY) {
+        return Err(host::Failed);
+    }
     let mut headers: HeaderMap = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     headers.push("content-type", &*reply.content_type);
     host::reply(reply.status, &headers, &reply.body)
 }
+
+const REPLY: &str = "a local reply";
 
 fn name_of(effect: &Effect) -> &'static str {
     match effect {
@@ -244,7 +260,6 @@ fn name_of(effect: &Effect) -> &'static str {
         Effect::ReplaceBody { .. } => "replacing the body",
         Effect::SetProperty(..) => "setting a property",
         Effect::ClearRoute => "choosing the route anew",
-        Effect::Reply(_) => "a local reply",
         Effect::Count(_) => "counting",
         Effect::Warn(_) => "a warning",
     }

@@ -5,7 +5,7 @@
 
 use proxy_wasm::traits::{Context as Callbacks, HttpContext};
 use proxy_wasm::types::Action;
-use sluice_core::exchange::attempt::{self, Attempt};
+use sluice_core::exchange::attempt::{self, Attempt, NoAttempt};
 use sluice_core::exchange::{Context, Effect, Event, undone};
 
 use crate::host;
@@ -35,13 +35,13 @@ impl ProviderContext {
         Self { id, state: State::Fresh, body: 0, pooled: false }
     }
 
-    fn begin(&mut self, effects: &mut Vec<Effect>) -> Option<()> {
-        let shared = switchboard::find(self.id)?;
+    fn begin(&mut self, effects: &mut Vec<Effect>) -> Result<(), NoAttempt> {
+        let shared = switchboard::find(self.id).ok_or(NoAttempt::Unplanned)?;
         let cx = &mut Context { view: &REQUEST, shared: &host::Shared, effects };
-        let attempt = Attempt::begin(&mut *shared.try_borrow_mut().ok()?, cx)?;
+        let attempt = Attempt::begin(&mut *shared.try_borrow_mut().map_err(|_| NoAttempt::Unplanned)?, cx)?;
         self.state = State::UnderWay(attempt.into(), shared);
         self.pooled = REQUEST.is_connected();
-        Some(())
+        Ok(())
     }
 
     fn step(&mut self, event: Event, message: Message, mut effects: Vec<Effect>) -> Action {
@@ -51,11 +51,11 @@ impl ProviderContext {
         drop(journey);
         let fate = message.apply(flow, effects).unwrap_or_else(|host::Failed| {
             let mut effects = Vec::new();
-            match shared.try_borrow_mut() {
+            let reply = match shared.try_borrow_mut() {
                 Ok(mut journey) => undone::end(&mut journey, &mut context(&message, &mut effects)),
-                Err(_) => effects.push(attempt::unplanned()),
-            }
-            message.answer(effects)
+                Err(_) => attempt::unplanned(),
+            };
+            message.answer(&reply, effects)
         });
         if fate == Fate::Answered {
             self.state = State::Answered;
@@ -70,7 +70,7 @@ impl ProviderContext {
         }
         self.state = State::Answered;
         log::error!("a provider's filter found no request: is its vm_id the gateway's, or was the VM made anew?");
-        message.answer(vec![attempt::unplanned()]).into()
+        message.answer(&attempt::unplanned(), Vec::new()).into()
     }
 }
 
@@ -96,8 +96,12 @@ impl HttpContext for ProviderContext {
     fn on_http_request_headers(&mut self, _count: usize, end: bool) -> Action {
         let mut effects = Vec::new();
         match self.begin(&mut effects) {
-            Some(()) => self.step(Event::RequestHeaders { end }, REQUEST, effects),
-            None => self.refuse(REQUEST),
+            Ok(()) => self.step(Event::RequestHeaders { end }, REQUEST, effects),
+            Err(NoAttempt::Unplanned) => self.refuse(REQUEST),
+            Err(NoAttempt::Answered(reply)) => {
+                self.state = State::Answered;
+                REQUEST.answer(&reply, effects).into()
+            }
         }
     }
 

@@ -30,7 +30,7 @@ thread_local! {
 /// What the property says: the context's id, and when the journey began. A VM that was made anew counts its contexts from
 /// the beginning, and an attempt that outlived the old one must not find another request's journey under its number.
 fn number(id: u32, journey: &Journey) -> String {
-    format!("{id}.{}", journey.started.0)
+    format!("{id}.{}", journey.request.started.0)
 }
 
 /// Puts a journey where the provider role finds it.

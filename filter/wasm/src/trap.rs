@@ -6,7 +6,8 @@
 //! the gateway role's first callback. It is done once, by whichever request comes to that callback first. `flowing` is a portion
 //! of an answer of which an earlier one has left. There are three kinds of deeds:
 //!
-//! - `effects.…`: core decides more than it should, and `refuse.…`: Envoy refuses an effect. The filter has to bear both.
+//! - `effects.…`: core decides more than it should, and `refuse.…`: Envoy refuses an effect, or to let something be read. The filter
+//!   has to bear both.
 //! - `fresh`, `borrow`: the context is one that knows nothing of its request, or the journey is in use.
 //! - the others make a host call at the wrong time, to see what Envoy makes of it.
 
@@ -16,7 +17,7 @@ use std::time::Duration;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType, StreamType};
 use sluice_core::callout::Call;
-use sluice_core::exchange::{Effect, Reply, View};
+use sluice_core::exchange::{Effect, Flow, Reply, View};
 use sluice_wire::headers::HeaderMap;
 
 use crate::host;
@@ -70,27 +71,26 @@ impl Probe {
 }
 
 fn listen() {
-    let Some(text) = REQUEST.header("x-sluice-trap").and_then(|text| String::from_utf8(text).ok()) else { return };
+    let Ok(Some(text)) = REQUEST.header("x-sluice-trap") else { return };
+    let Ok(text) = String::from_utf8(text) else { return };
     let (place, deed) = text.split_once('=').unwrap_or(("gateway.request_headers", "trap"));
     WANTED.set(Some((place.to_owned(), deed.to_owned())));
 }
 
-/// More than core had decided.
-pub fn meddle(mut effects: Vec<Effect>) -> Vec<Effect> {
+/// Another thing than core had decided, or more.
+pub fn meddle(mut flow: Flow, mut effects: Vec<Effect>) -> (Flow, Vec<Effect>) {
     let deed = MEDDLING.with_borrow_mut(|deed| deed.strip_prefix("effects.").map(str::to_owned));
-    let Some(deed) = deed else { return effects };
+    let Some(deed) = deed else { return (flow, effects) };
     MEDDLING.take();
     let (deed, mebibytes) = deed.split_once(':').unwrap_or((&*deed, "80"));
     let with = vec![b' '; mebibytes.parse::<usize>().unwrap_or(80) << 20];
-    let reply = || Effect::Reply(Reply::json(500, Vec::new(), ERROR.to_vec()));
     match deed {
-        "reply" => effects.push(reply()),
-        "replies" => effects.extend([reply(), reply()]),
+        "reply" => flow = Flow::Reply(Reply::json(500, Vec::new(), ERROR.to_vec())),
         "body" => effects.push(Effect::ReplaceBody { drain: 0, with }),
         "headers" => effects.push(Effect::ReplaceHeaders(HeaderMap::default())),
         _ => effects.push(Effect::SetHeader("x-trap", "1".into())),
     }
-    effects
+    (flow, effects)
 }
 
 /// Whether Envoy is to refuse such an effect.

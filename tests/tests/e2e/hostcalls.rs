@@ -89,7 +89,7 @@ async fn line(pair: &Pair, before: usize) -> Value {
 async fn whatever_is_decided_beyond_what_envoy_bears_the_client_reads_an_error() {
     let pair = pair().await;
     for place in BEFORE {
-        for deed in ["effects.reply", "effects.replies", "effects.body", "effects.body:64"] {
+        for deed in ["effects.reply", "effects.body", "effects.body:64"] {
             let context = format!("{place}={deed}");
             let answer = asked(&pair, &context, false).await;
             let (status, code) = refusal(&answer);
@@ -100,7 +100,7 @@ async fn whatever_is_decided_beyond_what_envoy_bears_the_client_reads_an_error()
         }
     }
     for place in AFTER {
-        for deed in ["effects.reply", "effects.replies", "effects.body", "effects.header", "effects.headers"] {
+        for deed in ["effects.body", "effects.header", "effects.headers"] {
             let context = format!("{place}={deed}");
             let answer = asked(&pair, &context, false).await;
             assert_eq!((answer.status, &*said(&answer)), (200, SECRET), "{context}: {}", answer.text());
@@ -112,7 +112,7 @@ async fn whatever_is_decided_beyond_what_envoy_bears_the_client_reads_an_error()
 #[tokio::test]
 async fn a_stream_that_has_begun_is_cut_by_a_reply_and_ends_no_process() {
     let pair = pair().await;
-    for deed in ["effects.reply", "effects.replies", "effects.body", "refuse.replacing-the-body", "fresh", "borrow"] {
+    for deed in ["effects.reply", "effects.body", "refuse.replacing-the-body", "fresh", "borrow"] {
         let context = format!("provider.flowing={deed}");
         pair.anthropic.clear();
         pair.anthropic.always("pause-after=5");
@@ -135,12 +135,16 @@ async fn what_envoy_refuses_to_change_goes_no_further() {
     let pair = pair().await;
     // The defect, and whether the provider may have been asked.
     for (defect, may_ask) in [
+        ("gateway.request_headers=refuse.reading-the-headers", false),
+        ("gateway.request_end=refuse.reading-the-body", false),
         ("gateway.request_end=refuse.setting-a-property", false),
         ("gateway.request_end=refuse.choosing-the-route-anew", false),
         ("provider.request_headers=refuse.replacing-the-headers", false),
         ("provider.request_headers=refuse.setting-a-property", false),
         ("provider.request_end=refuse.replacing-the-body", true),
+        ("provider.response_headers=refuse.reading-the-headers", true),
         ("provider.response_headers=refuse.replacing-the-headers", true),
+        ("provider.response_end=refuse.reading-the-body", true),
         ("provider.response_end=refuse.replacing-the-body", true),
     ] {
         for stream in [false, true] {

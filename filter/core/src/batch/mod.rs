@@ -88,16 +88,23 @@ pub struct Outcome {
 
 impl Errand {
     /// What follows from what its answer has told.
-    pub fn outcome(self, told: Option<Told>, ticket: &Ticket, caller: &Caller, gateway: &Gateway, at: Time) -> Outcome {
+    pub fn outcome(
+        &self,
+        told: Option<Told>,
+        ticket: &Ticket,
+        caller: &Caller,
+        gateway: &Gateway,
+        at: Time,
+    ) -> Outcome {
         let pages = match (self, told) {
-            (Self::Upload(work), Some(Told::Made(id))) => vec![(book::file(&id), Page::File(work))],
+            (Self::Upload(work), Some(Told::Made(id))) => vec![(book::file(&id), Page::File(work.clone()))],
             (Self::Create(work), Some(Told::Made(id))) => {
-                vec![(book::batch(&id), Page::Open(Open::new(id, work, ticket, caller)))]
+                vec![(book::batch(&id), Page::Open(Open::new(id, work.clone(), ticket, caller)))]
             }
-            (Self::Watch(open), Some(Told::Results(id))) => vec![(book::results(&id), Page::Open(open))],
+            (Self::Watch(open), Some(Told::Results(id))) => vec![(book::results(&id), Page::Open(open.clone()))],
             (Self::Watch(open) | Self::Fetch(open), Some(Told::Used(usage))) => {
                 let name = book::batch(&open.id);
-                let correction = open.correction(&usage, gateway, at).map(|correction| (name, correction));
+                let correction = open.clone().correction(&usage, gateway, at).map(|correction| (name, correction));
                 return Outcome { pages: Vec::new(), correction };
             }
             _ => Vec::new(),

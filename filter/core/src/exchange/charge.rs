@@ -10,13 +10,12 @@ use sluice_wire::conversation::Usage;
 use sluice_wire::extras::Extras;
 use sluice_wire::time::Time;
 
+use crate::keys::caller::Caller;
 use crate::reservation::{Plan, Spent, Ticket};
-use crate::routing::target::Target;
+use crate::routing::target::{Model, Target};
 use crate::store::embedded::Reach;
 use crate::store::{Entry, Reading, Settled, Settlement, SharedData, Sums, Verdict, embedded};
 use crate::usage::price::MicroUsd;
-
-use super::journey::Journey;
 
 /// Who keeps the reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,22 +122,22 @@ impl Charge {
     }
 
     /// What the request came to.
-    pub fn settlement(&self, journey: &Journey, at: Time) -> Settlement {
+    pub fn settlement(&self, caller: &Caller, model: &Model, at: Time) -> Settlement {
         let closings = self.ticket.settle(&self.plan, &self.spent, at);
-        self.closed(closings.into_iter().flat_map(|closing| closing.parts).collect(), journey, self.sums(), at)
+        self.closed(closings.into_iter().flat_map(|closing| closing.parts).collect(), (caller, model), self.sums(), at)
     }
 
     /// The same when nobody knows whether any of the ways was reserved: nothing was used of them.
-    pub fn withdrawn(&self, journey: &Journey, at: Time) -> Settlement {
-        self.closed(Vec::new(), journey, Sums::default(), at)
+    pub fn withdrawn(&self, caller: &Caller, model: &Model, at: Time) -> Settlement {
+        self.closed(Vec::new(), (caller, model), Sums::default(), at)
     }
 
-    fn closed(&self, parts: Vec<Settled>, journey: &Journey, sums: Sums, at: Time) -> Settlement {
+    fn closed(&self, parts: Vec<Settled>, (caller, model): (&Caller, &Model), sums: Sums, at: Time) -> Settlement {
         let entry = Some(Entry {
-            key: journey.caller.key_id.clone(),
-            team: journey.caller.team.clone(),
-            app: journey.caller.app.clone(),
-            model: journey.model.name.as_str().into(),
+            key: caller.key_id.clone(),
+            team: caller.team.clone(),
+            app: caller.app.clone(),
+            model: model.name.as_str().into(),
             sums,
         });
         Settlement { id: self.id.clone(), parts, entry, at, corrects: false, notes: Vec::new() }

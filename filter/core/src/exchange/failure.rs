@@ -19,13 +19,22 @@ use crate::gate::{Full, OVERLOADED};
 use crate::guard::answer::Objection;
 use crate::routing::spec::Trigger;
 
-use super::missing;
+use super::{Unreadable, missing};
 
 /// A Retry-After up to this long is waited for when no other target is left; a longer one is passed to the client.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// The clocks of Envoy's limits start a little after, or before, those that are read here.
 pub const SLACK: Duration = Duration::from_millis(20);
+
+/// The reason in logs of an attempt that ended so.
+pub const NOT_CARRIED_OUT: &str = "not_carried_out";
+
+/// What the client reads.
+pub fn not_carried_out() -> ApiError {
+    let message = "The gateway could not carry out what it had decided for this request.";
+    ApiError::new(500, ErrorKind::Server, message).with_code("gateway_failed")
+}
 
 /// One failed attempt.
 #[derive(Debug, Clone, PartialEq)]
@@ -180,6 +189,16 @@ impl Failure {
         Self::ours(OVERLOADED, full.error())
     }
 
+    /// Envoy did not let the answer be read: the provider has not failed, and another answer may be read.
+    pub fn unreadable() -> Self {
+        Self::of(NOT_CARRIED_OUT, Trigger::BadAnswer, not_carried_out()).after(Work::Allowed).excused()
+    }
+
+    /// Envoy refused a host call: nobody has failed, and no other target would change that.
+    pub fn not_carried_out() -> Self {
+        Self::ours(NOT_CARRIED_OUT, not_carried_out())
+    }
+
     /// What the gateway itself found before it asked: nobody has failed.
     pub fn ours(reason: impl Into<Cow<'static, str>>, error: ApiError) -> Self {
         Self { reason: reason.into(), trigger: None, error: error.into(), work: Work::Unknown, excused: false }
@@ -195,6 +214,12 @@ impl Failure {
 
     fn excused(self) -> Self {
         Self { excused: true, ..self }
+    }
+}
+
+impl From<Unreadable> for Failure {
+    fn from(Unreadable: Unreadable) -> Self {
+        Self::unreadable()
     }
 }
 

@@ -7,269 +7,63 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde::Serialize;
-use sluice_wire::coding::Coding;
-use sluice_wire::conversation::Usage;
-use sluice_wire::dialect::aliases::Names;
-use sluice_wire::dialect::translate::Translated;
-use sluice_wire::dialect::{Client, Said};
 use sluice_wire::error::{ApiError, ErrorKind};
-use sluice_wire::extras::Extras;
-use sluice_wire::headers::HeaderMap;
-use sluice_wire::time::Time;
 
-use crate::batch::{Errand, Told};
-use crate::gate::Share;
-use crate::guard::Finding;
-use crate::guard::answer::Checks;
-use crate::keys::caller::Caller;
-use crate::peek::Outline;
-use crate::reservation::Plan;
-use crate::routing::decision::{Decision, Inquiry, decide};
-use crate::routing::hints::Hints;
-use crate::routing::needs::Needs;
-use crate::routing::queue::Queue;
-use crate::routing::spec::{Delivery, Strategy};
-use crate::routing::{
-    target::{Model, Target},
-    timeouts::Timeouts,
-};
-use crate::store::{SharedData, Sums};
-use crate::usage::estimate::Prompt;
-use crate::usage::surcharge::Wishes;
+use crate::routing::target::Target;
+use crate::usage::estimate::Estimate;
 
 use super::charge::Charge;
-use super::complaint::Complaint;
-use super::echo::Kept;
-use super::failure::Failure;
-use super::recall::Recall;
 use super::worker::Worker;
 
 mod account;
+mod answer;
+mod arrival;
 mod asked;
 mod attempts;
+mod bill;
+mod draft;
 mod following;
+mod held;
 mod keys;
 mod lost;
 mod patience;
+mod progress;
+mod request;
 mod returns;
+mod route;
+mod watch;
 
+pub use answer::Answer;
+pub use arrival::{Arrival, Passage};
 pub use asked::Asked;
+pub use bill::{Bill, Counted};
+pub use draft::Draft;
 pub use following::{CANNOT_EXPRESS, Ending, OVER_LIMIT, PassedOver};
+pub use held::Held;
+pub use progress::{Progress, Stage, Tried, tale};
+pub use request::{Fixed, Request};
+pub use route::{Probe, Route};
+pub use watch::{Lingering, Silence, Watch};
 
 /// One request on its way.
 #[derive(Debug)]
 pub struct Journey {
     /// What the worker keeps between requests.
     pub worker: Rc<Worker>,
-    /// When the gateway saw its headers.
-    pub started: Time,
-    /// Who asks.
-    pub caller: Rc<Caller>,
-    /// What the headers say about its way.
-    pub hints: Hints,
-    /// The name asked for.
-    pub asked: Rc<Model>,
-    /// The name served: another when a budget says so.
-    pub model: Rc<Model>,
-    /// How the client speaks.
-    pub client: &'static Client,
-    /// What is known of the body.
-    pub outline: Outline,
-    /// The client's headers that a provider may see.
-    pub forwarded: HeaderMap,
-    /// What is only known of a request that is passed through.
-    pub passage: Option<Passage>,
-    /// The body's first bytes, up to where something may have to be spliced in; empty when that is far.
-    pub head: Vec<u8>,
-    /// The body, until the answer begins: the log is not to repeat it.
-    pub body: Kept,
-    /// Its bytes, at the worker's gate.
-    pub body_share: Option<Share>,
+    /// What is asked for: nothing changes it any more.
+    pub request: Fixed<Request>,
     /// Where it may go.
-    pub queue: Queue,
-    /// With which of its provider's keys the next one is asked; the first is 0.
-    next_key: usize,
-    /// How the queue was ordered.
-    pub strategy: Strategy,
-    /// The target that it is to find out about; once it is claimed, when.
-    pub probe: Option<(Rc<Target>, Option<Time>)>,
-    /// The first target's request, when it had to be translated to know that the target can take it.
-    pub ready: Option<Translated>,
-    /// Hints of the client that the attempt under way could not pass on, by their names in the client's dialect.
-    pub dropped: Vec<String>,
-    /// Functions that have another name in what the attempt under way asks.
-    pub names: Names,
-    /// What was masked in its prompt, by the names of what it was.
-    pub masked: Vec<String>,
-    /// The request's bytes, at the worker's gate.
-    pub share: Share,
-    /// The answer's bytes that are held, likewise.
-    pub held: Share,
-    /// What the answer has to pass; `None` where that is nothing.
-    pub checks: Option<Rc<Checks>>,
-    /// What guardrails found in the answer and let pass.
-    pub findings: Vec<Finding>,
-    /// What was tried, in order.
-    pub attempts: Vec<Tried>,
-    /// Who was not, when it was their turn.
-    pub passed_over: Vec<PassedOver>,
-    /// What the cache was to it.
-    pub recall: Recall,
-    /// What it has reserved, and what it owes; `None` only before it leaves.
-    pub charge: Option<Charge>,
-    /// What the prompt holds, where nobody counts its tokens.
-    pub prompt: Prompt,
-    /// Whether the tokens were not counted by the provider, or not all of them.
-    pub estimated: bool,
-    /// Whether its client left, or waited for less than the gateway would, before a provider had answered and counted.
-    pub abandoned: bool,
-    /// Whether Envoy ended it when it shut down.
-    pub shut_down: bool,
-    /// Why no connection came about, where Envoy says it of the last attempt.
-    pub transport: Option<String>,
-    /// What the client was told in place of an answer.
-    pub refusal: Option<Box<ApiError>>,
-    /// How much the provider who served has counted, once the request is over.
-    pub counted: Option<Counted>,
-    /// Where it stands.
-    pub stage: Stage,
-    /// When the first token came.
-    pub first_token: Option<Time>,
-    /// Tokens, as far as the provider said.
-    pub usage: Option<Usage>,
-    /// What the request may cost besides its tokens.
-    pub wishes: Wishes,
-    /// What it did, as far as the provider said.
-    pub extras: Extras,
-    /// The answer's id, where its provider may keep it.
-    pub answer: Option<String>,
-    /// What the stream of the attempt under way has brought, should its provider not come to count tokens.
-    pub said: Said,
-    /// What it does to a batch.
-    pub errand: Option<Errand>,
-    /// What its answer has told of that.
-    pub told: Option<Told>,
-    /// What that batch has come to, if the request has settled it.
-    pub settled: Option<Sums>,
-    /// The last bytes of an answer that passes without being read: usage may stand in them.
-    pub tail: Vec<u8>,
-    /// How many portions of streams came.
-    pub portions: u64,
-    /// Whether the stream of the attempt under way has said why it ended.
-    pub finished: bool,
-    /// Since when a stream's end waits for its provider to count the tokens.
-    pub uncounted: Option<Time>,
-    /// The client has all that it will get of a stream, and its provider has not ended it.
-    pub lingering: Option<Lingering>,
-    /// Whether the answer's headers are here, and held until all of it is.
-    pub holding: bool,
-    /// As many portions as had come when last looked at, and since when it is no more.
-    heard: (u64, Time),
-    /// How long to wait.
-    pub timeouts: Timeouts,
-}
-
-/// What is known of a request when its headers are read and its caller may call.
-#[derive(Debug)]
-pub struct Arrival {
-    /// When they came.
-    pub started: Time,
-    /// Who asks.
-    pub caller: Rc<Caller>,
-    /// How the client speaks.
-    pub client: &'static Client,
-    /// The client's headers that a provider may see.
-    pub forwarded: HeaderMap,
-    /// What the headers say about its way.
-    pub hints: Hints,
-    /// What is only known of a request that is passed through.
-    pub passage: Option<Passage>,
-    /// How its body is compressed, until it is not any more.
-    pub coding: Option<Coding>,
-    /// Its bytes, at the worker's gate.
-    pub share: Share,
-}
-
-/// Of a request that is passed through, what its provider has to know besides its body.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Passage {
-    /// How it was asked.
-    pub method: String,
-    /// Where it goes, below the provider's base URL.
-    pub path: String,
-    /// What its body is.
-    pub content_type: Option<String>,
-}
-
-/// One attempt.
-#[derive(Debug)]
-pub struct Tried {
-    /// Where.
-    pub target: Rc<Target>,
-    /// With which of its provider's keys; the first is 0.
-    pub key: usize,
-    /// When it began.
-    pub started: Time,
-    /// When it was over, once it is.
-    pub ended: Option<Time>,
-    /// The status of the provider's answer, once its headers are there.
-    pub status: Option<u16>,
-    /// Why it failed, once it has.
-    pub failure: Option<Failure>,
-    /// What the provider itself says of that.
-    pub complaint: Option<Box<Complaint>>,
-    /// Whether all workers were told that it failed, or that it did not.
-    told: Option<bool>,
-}
-
-/// How much of an answer's usage its provider has counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Counted {
-    /// All of it.
-    Complete,
-    /// A part: the answer broke off, or the provider tells no more.
-    Partial,
-    /// Nothing.
-    Missing,
-}
-
-/// Where a request stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// No answer fit for the client yet.
-    Underway,
-    /// The last attempt's answer goes to the client.
-    Answering,
-    /// All of it went.
-    Complete,
-    /// An answer that had begun broke off, and the client was told.
-    Broken,
-    /// An error goes to the client, written by us.
-    Refused,
-}
-
-/// A stream behind its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lingering {
-    /// Since when the client has all of it.
-    pub since: Time,
-    /// How many bytes were swallowed since.
-    pub swallowed: usize,
-}
-
-/// A stream that has been silent for too long, or that its provider does not end, or does not count.
-#[derive(Debug, PartialEq)]
-pub enum Silence {
-    /// The client has seen a part of it: it is to be cut, and counts as broken off.
-    Shown,
-    /// The client has all that it will get: it is to be cut, and counts as what it is.
-    Over,
-    /// Its end has waited for a count long enough: it is to move on.
-    Uncounted,
-    /// Nothing of it has left: the attempt is to be given up, for this reason.
-    Held(Failure),
+    pub route: Route,
+    /// What was tried, and where it stands.
+    pub progress: Progress,
+    /// What it holds at the worker's gate.
+    pub held: Held,
+    /// What is known of the answer to the attempt under way.
+    pub answer: Answer,
+    /// What the worker's tick looks at.
+    pub watch: Watch,
+    /// What it has reserved, and what it owes.
+    pub bill: Bill,
 }
 
 /// What becomes of an attempt that Envoy is about to make.
@@ -295,160 +89,40 @@ pub enum Next {
 }
 
 impl Journey {
-    /// A journey that has not begun, and has no targets yet.
-    pub fn new(worker: Rc<Worker>, arrival: Arrival, model: Rc<Model>, mut outline: Outline, prompt: Prompt) -> Self {
-        let Arrival { started, caller, client, forwarded, hints, passage, share, .. } = arrival;
-        // What cannot be streamed will not be, whatever is asked.
-        outline.stream &= client.asks.streams();
-        let timeouts = model.way.timeouts;
-        let total = hints.timeout.map_or(timeouts.total, |asked| asked.min(timeouts.total));
+    /// The request leaves, or would, and this is reserved for it.
+    pub fn new(draft: Draft, charge: Charge) -> Self {
+        let Draft { worker, request, route, held } = draft;
         Self {
             worker,
-            started,
-            caller,
-            hints,
-            asked: model.clone(),
-            strategy: model.way.strategy,
-            probe: None,
-            model,
-            client,
-            outline,
-            forwarded,
-            passage,
-            head: Vec::new(),
-            body: Kept::Gone,
-            body_share: None,
-            queue: Queue::default(),
-            next_key: 0,
-            ready: None,
-            dropped: Vec::new(),
-            names: Names::default(),
-            masked: Vec::new(),
-            held: share.sibling(),
-            share,
-            checks: None,
-            findings: Vec::new(),
-            attempts: Vec::with_capacity(1),
-            passed_over: Vec::new(),
-            recall: Recall::default(),
-            charge: None,
-            prompt,
-            estimated: false,
-            abandoned: false,
-            shut_down: false,
-            transport: None,
-            refusal: None,
-            counted: None,
-            stage: Stage::Underway,
-            first_token: None,
-            usage: None,
-            wishes: Wishes::default(),
-            extras: Extras::default(),
-            answer: None,
-            said: Said::default(),
-            errand: None,
-            told: None,
-            settled: None,
-            tail: Vec::new(),
-            portions: 0,
-            finished: false,
-            uncounted: None,
-            lingering: None,
-            holding: false,
-            heard: (0, started),
-            timeouts: Timeouts { total, ..timeouts },
+            route,
+            progress: Progress::default(),
+            held,
+            answer: Answer::default(),
+            watch: Watch::since(request.started),
+            bill: Bill::new(charge),
+            request: Fixed::new(request),
         }
     }
 
-    /// Its body is another one now.
-    pub fn rewritten(&mut self, outline: Outline) {
-        self.outline = outline;
-        self.outline.stream &= self.client.asks.streams();
+    /// What it will use at `target`, of whose answer no more than `ceiling` tokens are reserved.
+    pub fn estimate(&self, target: &Target, ceiling: u64) -> Estimate {
+        self.request.asks.estimate(target, &self.worker.gateway.reservation, ceiling)
     }
 
-    /// Where a request like this one goes when `model` is to serve it. A client's wish is for the model it has asked for.
-    pub fn decide(&self, model: &Model, now: Time, dice: u64, shared: &dyn SharedData) -> Result<Decision, ApiError> {
-        let estimate = |target: &Target| self.expect(target);
-        let unwished;
-        let hints = if model.name == self.asked.name {
-            &self.hints
-        } else {
-            unwished = self.hints.without_wish();
-            &unwished
-        };
-        let inquiry = Inquiry {
-            model,
-            client: self.client,
-            caller: &self.caller,
-            needs: self.needs(),
-            hints,
-            user: self.outline.user.as_deref(),
-            estimate: &estimate,
-            circuit: &self.worker.gateway.circuit,
-            attempt: self.limit(),
-            lease: self.timeouts.total,
-            now,
-            dice,
-        };
-        decide(&inquiry, shared)
+    /// How long one attempt may take until there is something for the client.
+    pub fn limit(&self) -> Duration {
+        self.route.limit(&self.request)
     }
 
-    /// What it asks of a target; its prompt's length as the first target's provider counts.
-    pub fn needs(&self) -> Needs {
-        let input = self.model.targets.first().map(|target| self.estimate_of_body(target, 0).input).unwrap_or_default();
-        Needs::of(&self.outline, &self.prompt, input)
-    }
-
-    /// What was masked in its prompt, as a header for the client.
-    pub fn masked_header(&self) -> Option<(&'static str, String)> {
-        (!self.masked.is_empty()).then(|| ("x-sluice-masked", self.masked.join(", ")))
-    }
-
-    /// Whether nothing of an answer is shown before all of it is there: because its model says so, or because it has to be looked at.
+    /// Whether nothing of an answer is shown before all of it is there.
     pub fn is_delivered_whole(&self) -> bool {
-        self.model.way.delivery == Delivery::Whole || self.checks.is_some()
+        self.route.is_delivered_whole(&self.request)
     }
 
     /// The tier that serves, if it is a lower one than the model's best.
     pub fn lower_tier(&self) -> Option<u32> {
-        let best = self.model.targets.iter().map(|target| target.tier).min()?;
-        self.current().map(|target| target.tier).filter(|tier| *tier > best)
+        self.route.lower_tier(self.progress.current()?)
     }
-
-    /// Takes the way at `chosen`, and after it those that follow in the same model.
-    pub fn take_way(&mut self, plan: &Plan, chosen: usize) {
-        let mut ways = plan.candidates.iter().skip(chosen).peekable();
-        let Some(first) = ways.peek() else { return };
-        let model = first.model.clone();
-        let targets = ways.take_while(|way| Rc::ptr_eq(&way.model, &model)).map(|way| way.target.clone());
-        self.queue = Queue::new(targets.collect());
-        self.model = model;
-        self.ready = None;
-    }
-
-    /// For how long what is reserved for it is held, if nobody settles it: no request for the model that was asked for may
-    /// last longer. That a client wants to wait for less changes nothing: leases of all lengths would each need room.
-    pub fn lease(&self) -> Duration {
-        self.asked.way.timeouts.total
-    }
-
-    /// The request's own name, which stands in for an answer's.
-    pub fn request_id(&self) -> &str {
-        self.forwarded.text("x-request-id").unwrap_or_default()
-    }
-
-    /// Where the answer comes from, or the last one tried.
-    pub fn current(&self) -> Option<&Rc<Target>> {
-        self.attempts.last().map(|tried| &tried.target)
-    }
-}
-
-/// What a client is told of the attempts: how many, and why those that failed did.
-pub fn tale(attempts: &[Tried]) -> impl Iterator<Item = (&'static str, String)> {
-    let failed = |tried: &Tried| Some(format!("{}: {}", tried.target.name, tried.failure.as_ref()?.reason));
-    let failures: Vec<String> = attempts.iter().filter_map(failed).collect();
-    let failures = (!failures.is_empty()).then(|| ("x-sluice-failures", failures.join(", ")));
-    std::iter::once(("x-sluice-attempts", attempts.len().to_string())).chain(failures)
 }
 
 /// The status that only a provider's filter gives, when it finds no journey: Envoy's own failures have others.

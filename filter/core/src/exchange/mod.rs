@@ -1,5 +1,5 @@
 //! The pipeline of a request, without I/O: what Envoy's callbacks see goes in as an [`Event`] with a [`View`] of what can
-//! be read at that moment, and what is to be done comes out as [`Effect`]s and a [`Flow`].
+//! be read at that moment, and what is to be done comes out as [`Effect`]s and a [`Flow`]: a request is answered by a flow, so by one.
 //!
 //! Two machines share a request. [`gateway::Exchange`] sees it once, on the client's side: it knows the caller and makes
 //! the plan. [`attempt::Attempt`] sees every try at a provider: it writes the provider's request and judges its answer.
@@ -23,6 +23,7 @@ mod missing;
 pub mod notes;
 pub mod recall;
 pub mod record;
+pub mod refusal;
 pub mod remembered;
 pub mod remote;
 mod rewrite;
@@ -31,6 +32,7 @@ pub mod transport;
 pub mod undone;
 pub mod worker;
 
+use sluice_wire::error::ApiError;
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
@@ -158,16 +160,27 @@ pub enum Event {
     },
 }
 
-/// What can be read while an event is handled. Each call may cost a call to the host; a failed one reads as nothing.
+/// Envoy did not let something be read: nobody knows what it says, which is not that it says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unreadable;
+
+impl From<Unreadable> for ApiError {
+    fn from(Unreadable: Unreadable) -> Self {
+        failure::not_carried_out()
+    }
+}
+
+/// What can be read while an event is handled. Each call may cost a call to the host. Of a message that must be known, a call that
+/// fails is told. A property that cannot be read is as one that Envoy does not have.
 pub trait View {
     /// The time now.
     fn now(&self) -> Time;
     /// All headers of the event's message.
-    fn headers(&self) -> HeaderMap;
-    /// The first header of that name.
-    fn header(&self, name: &str) -> Option<Vec<u8>>;
-    /// A part of the event's body.
-    fn body(&self, range: Range<usize>) -> Vec<u8>;
+    fn headers(&self) -> Result<HeaderMap, Unreadable>;
+    /// The first header of that name, if there is one.
+    fn header(&self, name: &str) -> Result<Option<Vec<u8>>, Unreadable>;
+    /// A part of the event's body: all of it.
+    fn body(&self, range: Range<usize>) -> Result<Vec<u8>, Unreadable>;
     /// The address at the other end of the client's connection.
     fn source(&self) -> Option<IpAddr>;
     /// Once a request is over: whether its provider ended the connection before the answer was complete.
@@ -212,8 +225,6 @@ pub enum Effect {
     SetProperty(&'static str, Cow<'static, str>),
     /// The route is to be chosen anew, by the properties as they are now.
     ClearRoute,
-    /// The answer comes from here, and the request goes no further.
-    Reply(Reply),
     /// A counter of [`metric`] goes up by one.
     Count(&'static str),
     /// The operator should know; never a secret, a prompt, or a key.
@@ -240,11 +251,13 @@ impl Reply {
     }
 }
 
-/// Whether the message moves on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What becomes of the message.
+#[derive(Debug, Clone, PartialEq)]
 pub enum Flow {
-    /// It does.
+    /// It moves on.
     Continue,
     /// It waits for a later event.
     Pause,
+    /// It goes no further: this answers the request.
+    Reply(Reply),
 }

@@ -12,9 +12,6 @@ use sluice_wire::error::ApiError;
 use crate::routing::decision::{Considered, Decision, Place};
 use crate::routing::target::Target;
 
-use super::failure::Failure;
-use super::journey::{Journey, Tried};
-
 /// The gateway refuses a request by itself.
 pub fn refused(request_id: Option<&str>, key: Option<&str>, error: &ApiError) {
     let (request, code) = (request_id.unwrap_or("-"), error.code.as_deref().unwrap_or("invalid_request"));
@@ -22,47 +19,49 @@ pub fn refused(request_id: Option<&str>, key: Option<&str>, error: &ApiError) {
 }
 
 /// The targets of a request are in order.
-pub fn decided(journey: &Journey, decision: &Decision) {
-    log::debug!("{}: {}", journey.request_id(), Decided { model: &journey.model.name, decision });
+pub fn decided(request: &str, model: &str, decision: &Decision) {
+    log::debug!("{request}: {}", Decided { model, decision });
 }
 
 /// An answer was looked for in the cache.
-pub fn looked(journey: &Journey) {
-    if let Some(word) = journey.recall.word() {
-        log::debug!("{}: cache {word}", journey.request_id());
+pub fn looked(request: &str, word: Option<&str>) {
+    if let Some(word) = word {
+        log::debug!("{request}: cache {word}");
     }
 }
 
-/// An attempt begins.
-pub fn begun(journey: &Journey) {
-    let Some(tried) = journey.attempts.last() else { return };
-    log::debug!("{}: attempt {} asks {}", journey.request_id(), journey.attempts.len(), Asked(tried));
+/// An attempt begins, the one of this number.
+pub fn begun(request: &str, number: usize, asked: Asked<'_>) {
+    log::debug!("{request}: attempt {number} asks {asked}");
 }
 
-/// The last attempt failed, and it is known what follows.
-pub fn failed(journey: &Journey, failure: &Failure) {
-    let Some(tried) = journey.attempts.last() else { return };
-    let next = journey.upcoming().unwrap_or("nobody");
-    log::debug!("{}: {} failed: {}; next: {next}", journey.request_id(), Asked(tried), failure.reason);
+/// The last attempt failed, and it is known who is asked next.
+pub fn failed(request: &str, asked: Asked<'_>, reason: &str, next: Option<&str>) {
+    log::debug!("{request}: {asked} failed: {reason}; next: {}", next.unwrap_or("nobody"));
 }
 
 /// A target is not asked, though its turn has come.
-pub fn passed_over(journey: &Journey, target: &Target, reason: &str) {
-    log::debug!("{}: {} is passed over: {reason}", journey.request_id(), target.name);
+pub fn passed_over(request: &str, target: &Target, reason: &str) {
+    log::debug!("{request}: {} is passed over: {reason}", target.name);
 }
 
 /// An answer broke off of which the client has a part.
-pub fn broken(journey: &Journey, failure: &Failure) {
-    let Some(tried) = journey.attempts.last() else { return };
-    log::debug!("{}: {} broke off: {}", journey.request_id(), Asked(tried), failure.reason);
+pub fn broken(request: &str, asked: Asked<'_>, reason: &str) {
+    log::debug!("{request}: {asked} broke off: {reason}");
 }
 
 /// A target, and which of its keys where there are several.
-struct Asked<'a>(&'a Tried);
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The target.
+    pub target: &'a Target,
+    /// The key; the first is 0.
+    pub key: usize,
+}
 
 impl Display for Asked<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Tried { target, key, .. } = self.0;
+        let Self { target, key } = self;
         f.write_str(&target.name)?;
         match target.keys.several() {
             true => write!(f, " (key {})", key.saturating_add(1)),

@@ -17,7 +17,7 @@ use crate::routing::target::Model;
 use crate::store::SharedData;
 
 use super::View;
-use super::journey::{Journey, Stage};
+use super::journey::{Draft, Journey, Request, Stage};
 
 /// What a client is told of the cache.
 const HEADER: &str = "x-sluice-cache";
@@ -77,87 +77,99 @@ impl Recall {
     }
 }
 
-impl Journey {
-    /// What is to become of it, if the model that serves it has a cache.
-    pub fn prospect(&self) -> Prospect {
-        let kept = matches!(self.client.asks, Asks::Chat(_) | Asks::Embeddings(_));
-        match self.hints.caching {
-            _ if !kept => Prospect::Neither("answers of this endpoint are never kept"),
-            _ if self.hints.wish.is_some() => Prospect::Neither("x-sluice-route directs its way"),
-            _ if self.hints.no_fallback => Prospect::Neither("x-sluice-fallback keeps it at its first target"),
-            _ if self.outline.background => Prospect::Neither("it is answered in the background"),
-            _ if self.outline.continues => Prospect::Neither("it goes on with what its provider keeps"),
-            Caching::None => Prospect::Neither("its cache-control says no-store"),
-            Caching::NotFrom => Prospect::Fill,
-            Caching::Any => Prospect::Look,
+impl Prospect {
+    /// Of a request, if the model that serves it has a cache.
+    pub fn of(request: &Request) -> Self {
+        let kept = matches!(request.asks.client.asks, Asks::Chat(_) | Asks::Embeddings(_));
+        match request.hints.caching {
+            _ if !kept => Self::Neither("answers of this endpoint are never kept"),
+            _ if request.hints.wish.is_some() => Self::Neither("x-sluice-route directs its way"),
+            _ if request.hints.no_fallback => Self::Neither("x-sluice-fallback keeps it at its first target"),
+            _ if request.asks.outline.stored.background => Self::Neither("it is answered in the background"),
+            _ if request.asks.outline.stored.continues => Self::Neither("it goes on with what its provider keeps"),
+            Caching::None => Self::Neither("its cache-control says no-store"),
+            Caching::NotFrom => Self::Fill,
+            Caching::Any => Self::Look,
         }
     }
+}
 
+impl Recall {
     /// The answer that is kept for the request with this body, if there is one; else its own is to be kept, if it may be. `planned`
     /// is when its targets were put in order.
-    pub fn look(&mut self, body: &[u8], planned: Time, now: Time, shared: &dyn SharedData) -> Option<Entry> {
-        let rule = self.model.cache?;
-        let prospect = self.prospect();
+    pub fn look(
+        &mut self,
+        draft: &Draft,
+        body: &[u8],
+        planned: Time,
+        now: Time,
+        shared: &dyn SharedData,
+    ) -> Option<Entry> {
+        let rule = draft.route.model.cache?;
+        let prospect = Prospect::of(&draft.request);
         let may = !matches!(prospect, Prospect::Neither(_));
-        let key = may.then(|| self.key(Sha256::digest(body).into(), planned, &rule));
+        let key = may.then(|| key(draft, Sha256::digest(body).into(), planned, &rule));
         let entry = key.filter(|_| prospect == Prospect::Look).and_then(|key| slots::find(shared, &key, now));
         // It may have been kept when the gateway file allowed a longer time.
         let entry = entry.filter(|entry| entry.age(now).is_some_and(|age| age < rule.ttl));
-        self.recall.found = Some(match (&entry, prospect) {
+        self.found = Some(match (&entry, prospect) {
             (Some(entry), _) => Found::Hit { provider: entry.provider.clone(), model: entry.model.clone() },
             (None, Prospect::Look) => Found::Miss,
             (None, Prospect::Fill | Prospect::Neither(_)) => Found::Bypass,
         });
-        self.recall.key = key.filter(|_| entry.is_none());
+        self.key = key.filter(|_| entry.is_none());
         entry
     }
 
-    /// What makes another request the same as this one. A model's targets belong to it, so that a changed gateway file gives no
-    /// answer of those it had before.
-    fn key(&self, body: [u8; 32], planned: Time, rule: &Rule) -> Key {
-        let (scope, whose) = sharer(rule.scope, &self.caller);
-        let forwards = self.client.manner.forwards;
-        let changes = self.forwarded.iter().filter(|(name, _)| forwards.iter().any(|own| own.as_bytes() == *name));
-        let headers: Vec<&[u8]> = changes.flat_map(|(name, value)| [name, value]).collect();
-        // What some must not be shown others may have been, or all before the gateway file was changed.
-        let guards = self.checks.iter().flat_map(|checks| &checks.guards);
-        let guards: Vec<&[u8]> = guards.flat_map(|guard| [guard.name.as_bytes(), &guard.digest]).collect();
-        let checked = self.checks.as_ref().is_some_and(|checks| checks.format.is_some());
-        Recipe::default()
-            .part(scope)
-            .part(whose)
-            .part(&self.model.name)
-            .list(self.reachable(planned).into_iter())
-            .part(self.client.id().name())
-            .list(guards.into_iter())
-            .part([u8::from(checked)])
-            .list(headers.into_iter())
-            .part(body)
-            .key()
-    }
-
-    /// The names of the targets that may serve it: where a route names some, only these.
-    fn reachable(&self, at: Time) -> Vec<&str> {
-        let Model { targets, way, .. } = &*self.model;
-        let route = way.route(&self.caller, &self.needs(), &self.hints, at).and_then(|route| way.routes.get(route));
-        match route.and_then(|route| route.targets.as_ref()) {
-            None => targets.iter().map(|target| target.name.as_str()).collect(),
-            Some(named) => {
-                named.iter().filter_map(|place| targets.get(*place)).map(|target| target.name.as_str()).collect()
-            }
-        }
-    }
-
     /// The answer's headers go to the client: if it is to be kept, it is collected from here on. An answer of a lower tier than the
-    /// model's best is not: it would outlive the reason for it.
-    pub fn filling(&mut self, view: &dyn View) -> Option<Filling> {
-        let key = self.recall.key.take()?;
-        let is_good = matches!(self.stage, Stage::Answering | Stage::Complete) && self.lower_tier().is_none();
-        if !is_good || view.header(":status")? != b"200" {
+    /// model's best is not: it would outlive the reason for it. Nor is one that cannot be read.
+    pub fn filling(&mut self, journey: &Journey, view: &dyn View) -> Option<Filling> {
+        let key = self.key.take()?;
+        let is_good =
+            matches!(journey.progress.stage, Stage::Answering | Stage::Complete) && journey.lower_tier().is_none();
+        if !is_good || view.header(":status").ok()?? != b"200" {
             return None;
         }
-        let content_type = String::from_utf8(view.header("content-type")?).ok()?;
-        Some(Filling { key, content_type, body: Vec::new(), share: self.share.sibling() })
+        let content_type = String::from_utf8(view.header("content-type").ok()??).ok()?;
+        Some(Filling { key, content_type, body: Vec::new(), share: journey.held.request.sibling() })
+    }
+}
+
+/// What makes another request the same as this one. A model's targets belong to it, so that a changed gateway file gives no
+/// answer of those it had before.
+fn key(draft: &Draft, body: [u8; 32], planned: Time, rule: &Rule) -> Key {
+    let (scope, whose) = sharer(rule.scope, &draft.request.caller);
+    let forwards = draft.request.asks.client.manner.forwards;
+    let changes = draft.request.forwarded.iter().filter(|(name, _)| forwards.iter().any(|own| own.as_bytes() == *name));
+    let headers: Vec<&[u8]> = changes.flat_map(|(name, value)| [name, value]).collect();
+    // What some must not be shown others may have been, or all before the gateway file was changed.
+    let guards = draft.request.checks.iter().flat_map(|checks| &checks.guards);
+    let guards: Vec<&[u8]> = guards.flat_map(|guard| [guard.name.as_bytes(), &guard.digest]).collect();
+    let checked = draft.request.checks.as_ref().is_some_and(|checks| checks.format.is_some());
+    Recipe::default()
+        .part(scope)
+        .part(whose)
+        .part(&draft.route.model.name)
+        .list(reachable(draft, planned).into_iter())
+        .part(draft.request.asks.client.id().name())
+        .list(guards.into_iter())
+        .part([u8::from(checked)])
+        .list(headers.into_iter())
+        .part(body)
+        .key()
+}
+
+/// The names of the targets that may serve it: where a route names some, only these.
+fn reachable(draft: &Draft, at: Time) -> Vec<&str> {
+    let Model { targets, way, .. } = &*draft.route.model;
+    let route = way
+        .route(&draft.request.caller, &draft.needs(), &draft.request.hints, at)
+        .and_then(|route| way.routes.get(route));
+    match route.and_then(|route| route.targets.as_ref()) {
+        None => targets.iter().map(|target| target.name.as_str()).collect(),
+        Some(named) => {
+            named.iter().filter_map(|place| targets.get(*place)).map(|target| target.name.as_str()).collect()
+        }
     }
 }
 
@@ -201,11 +213,13 @@ impl Filling {
 
     /// All of it has passed: it is kept, unless it broke off or a content filter ended it. Whether it was.
     pub fn keep(self, journey: &Journey, now: Time, shared: &dyn SharedData) -> bool {
-        let (Some(rule), Some(target)) = (journey.model.cache, journey.current()) else { return false };
+        let (Some(rule), Some(target)) = (journey.route.model.cache, journey.progress.current()) else { return false };
         // In a text of the answer its quotes would be escaped.
-        let filtered =
-            || memmem::find(&self.body, format!("\"{}\"", journey.client.manner.filtered).as_bytes()).is_some();
-        if journey.stage != Stage::Complete || self.body.is_empty() || filtered() {
+        let filtered = || {
+            memmem::find(&self.body, format!("\"{}\"", journey.request.asks.client.manner.filtered).as_bytes())
+                .is_some()
+        };
+        if journey.progress.stage != Stage::Complete || self.body.is_empty() || filtered() {
             return false;
         }
         let Self { key, content_type, body, .. } = self;
@@ -215,7 +229,7 @@ impl Filling {
             provider: target.provider.name.clone(),
             model: target.model.clone(),
             content_type,
-            dropped: journey.dropped.join(", "),
+            dropped: journey.answer.dropped.join(", "),
             body,
         };
         slots::keep(shared, &key, &entry, &journey.worker.gateway.cache)

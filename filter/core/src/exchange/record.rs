@@ -12,14 +12,14 @@ use crate::gateway::spec::Log;
 use crate::gateway::spec::{LoggedClient, LoggedMessages};
 use crate::guard::Finding;
 use crate::routing::spec::Strategy;
+use crate::store::Sums;
 use crate::usage::price::MicroUsd;
 
 use super::View;
-use super::charge::Charge;
 use super::complaint::Complaint;
 use super::echo::Kept;
-use super::gateway::SHUT_DOWN;
 use super::journey::{Counted, Journey, PassedOver, Stage, Tried};
+use super::recall::Recall;
 
 /// The fields, in the order in which they stand in the log.
 #[derive(Debug, Default, Serialize)]
@@ -102,6 +102,22 @@ pub struct Record<'a> {
     pub param: Option<&'a str>,
 }
 
+/// What the gateway role alone knows of a request that left.
+#[derive(Debug, Default)]
+pub struct About {
+    /// What the cache was to it.
+    pub recall: Recall,
+    /// Why no connection came about, where Envoy says it of the last attempt.
+    pub transport: Option<String>,
+    /// Whether Envoy ended it when it shut down.
+    pub shut_down: bool,
+    /// What the batch that it is about has come to, if the request has settled it.
+    pub settled: Option<Sums>,
+}
+
+/// The log's word for a request that Envoy ended when it shut down.
+pub const SHUT_DOWN: &str = "shutdown";
+
 /// A run of so many characters that a provider's message has in common with the request is not for the log.
 const PROVIDERS_RUN: usize = 12;
 
@@ -125,13 +141,13 @@ pub struct Words {
 impl Words {
     /// Of a request that the gateway has refused (this is for the log already), or that has come back without an answer.
     pub fn of(refused: Option<&ApiError>, journey: Option<&Journey>, log: Log) -> Self {
-        let attempts = journey.map(|journey| journey.attempts.as_slice()).unwrap_or_default();
+        let attempts = journey.map(|journey| journey.progress.attempts.as_slice()).unwrap_or_default();
         let mut words = Self::default();
         if let Some(journey) = journey {
-            let said = |tried: &Tried| Some(cut(tried.complaint.as_deref()?, &journey.body, log));
+            let said = |tried: &Tried| Some(cut(tried.complaint.as_deref()?, &journey.held.body, log));
             words.of_attempts = attempts.iter().map(said).collect();
         }
-        let ended = journey.and_then(|journey| Some((journey, journey.refusal.as_deref()?)));
+        let ended = journey.and_then(|journey| Some((journey, journey.progress.refusal.as_deref()?)));
         if let Some(refused) = refused {
             words.message = Some(refused.message.clone());
             words.param.clone_from(&refused.param);
@@ -139,29 +155,27 @@ impl Words {
             // It may be in the words of the last provider.
             let quoted = attempts.last().and_then(|tried| tried.complaint.as_ref()).is_some();
             words.message = match quoted {
-                true => of_provider(&error.message, &journey.body, log),
-                false => Some(own(&error.message, || journey.body.clone())),
+                true => of_provider(&error.message, &journey.held.body, log),
+                false => Some(own(&error.message, || journey.held.body.clone())),
             };
-            words.param = error.param.as_deref().map(|param| name_or_cut(param, &journey.body));
+            words.param = error.param.as_deref().map(|param| name_or_cut(param, &journey.held.body));
         }
         words
     }
 }
 
 /// An error of the gateway's own, as the log may have it. Most repeat nothing, and then nobody looks at the request.
-pub fn for_the_log(error: ApiError, body: impl Fn() -> Vec<u8>) -> ApiError {
-    let kept = || Kept::Whole(body());
-    let message = own(&error.message, kept);
+pub fn for_the_log(error: ApiError, body: impl Fn() -> Kept) -> ApiError {
+    let message = own(&error.message, &body);
     let param =
-        error.param.as_deref().map(|param| if is_name(param) { param.to_owned() } else { name_or_cut(param, &kept()) });
+        error.param.as_deref().map(|param| if is_name(param) { param.to_owned() } else { name_or_cut(param, &body()) });
     ApiError { message, param, ..error }
 }
 
 /// The answer begins, and the body has been kept long enough: what providers have said of it until now is made ready for the log.
 pub fn forget_body(journey: &mut Journey, log: Log) {
-    let body = std::mem::take(&mut journey.body);
-    journey.body_share = None;
-    for complaint in journey.attempts.iter_mut().filter_map(|tried| tried.complaint.as_mut()) {
+    let body = journey.held.forget();
+    for complaint in journey.progress.attempts.iter_mut().filter_map(|tried| tried.complaint.as_mut()) {
         **complaint = cut(complaint, &body, log);
     }
 }
@@ -227,44 +241,41 @@ fn network(address: IpAddr) -> String {
 
 impl<'a> Record<'a> {
     /// Adds what a journey knows.
-    pub fn with_journey(self, journey: &'a Journey, said: &'a [Option<Complaint>]) -> Self {
-        let served = matches!(journey.stage, Stage::Answering | Stage::Complete | Stage::Broken);
-        let target = journey.current().filter(|_| served);
+    pub fn with_journey(self, journey: &'a Journey, about: &'a About, said: &'a [Option<Complaint>]) -> Self {
+        let served = matches!(journey.progress.stage, Stage::Answering | Stage::Complete | Stage::Broken);
+        let target = journey.progress.current().filter(|_| served);
         let served_by = target.map(|target| (target.provider.name.as_str(), target.model.as_str()));
-        let served_by = served_by.or_else(|| journey.recall.made_by());
+        let served_by = served_by.or_else(|| about.recall.made_by());
         // A request about what is stored costs nothing by itself.
-        let (batch, cost) = (journey.settled, journey.charge.as_ref().and_then(Charge::cost));
-        let last_failure = journey.attempts.last().and_then(|tried| tried.failure.as_ref());
+        let (batch, cost) = (about.settled, journey.bill.charge.cost());
+        let last_failure = journey.progress.last_failure();
         Self {
-            key: Some(&journey.caller.key_id),
-            team: Some(&journey.caller.team),
-            app: journey.caller.app.as_deref(),
-            model: Some(&journey.asked.name),
-            instead: Some(journey.model.name.as_str()).filter(|name| *name != journey.asked.name),
-            stream: Some(journey.outline.stream),
+            model: Some(&journey.request.model.name),
+            instead: Some(journey.route.model.name.as_str()).filter(|name| *name != journey.request.model.name),
+            stream: Some(journey.request.asks.outline.stream),
             served_provider: served_by.map(|(provider, _)| provider),
             served_model: served_by.map(|(_, model)| model),
-            attempts: journey.attempts.len(),
+            attempts: journey.progress.attempts.len(),
             tried: tried(journey, said),
-            provider_status: journey.attempts.last().and_then(|tried| tried.status),
-            transport: journey.transport.as_deref(),
-            strategy: Some(journey.strategy),
+            provider_status: journey.progress.attempts.last().and_then(|tried| tried.status),
+            transport: about.transport.as_deref(),
+            strategy: Some(journey.route.strategy),
             lower_tier: journey.lower_tier().filter(|_| served),
-            cache: journey.recall.word(),
-            dropped: &journey.dropped,
-            guards: self.guards.into_iter().chain(journey.findings.iter().map(Finding::to_string)).collect(),
-            input_tokens: batch.map(|sums| sums.input_tokens).or(journey.usage.map(|usage| usage.input)),
-            output_tokens: batch.map(|sums| sums.output_tokens).or(journey.usage.map(|usage| usage.output)),
-            cached_tokens: journey.usage.map(|usage| usage.cached),
-            reasoning_tokens: journey.usage.map(|usage| usage.reasoning),
-            usage: journey.counted,
-            estimated: journey.estimated,
-            abandoned: journey.abandoned,
+            cache: about.recall.word(),
+            dropped: &journey.answer.dropped,
+            guards: self.guards.into_iter().chain(journey.answer.findings.iter().map(Finding::to_string)).collect(),
+            input_tokens: batch.map(|sums| sums.input_tokens).or(journey.answer.usage.map(|usage| usage.input)),
+            output_tokens: batch.map(|sums| sums.output_tokens).or(journey.answer.usage.map(|usage| usage.output)),
+            cached_tokens: journey.answer.usage.map(|usage| usage.cached),
+            reasoning_tokens: journey.answer.usage.map(|usage| usage.reasoning),
+            usage: journey.bill.counted,
+            estimated: journey.bill.estimated,
+            abandoned: journey.bill.abandoned,
             cost_usd: batch.map(|sums| MicroUsd(sums.cost)).or(cost).map(|cost| cost.to_string()),
-            budgets: journey.charge.as_ref().map(Charge::warnings).unwrap_or_default(),
-            first_token_ms: journey.first_token.map(|moment| milliseconds(journey.started, moment)),
-            error: match journey.stage {
-                _ if journey.shut_down => Some(SHUT_DOWN),
+            budgets: journey.bill.charge.warnings(),
+            first_token_ms: journey.answer.first_token.map(|moment| milliseconds(journey.request.started, moment)),
+            error: match journey.progress.stage {
+                _ if about.shut_down => Some(SHUT_DOWN),
                 Stage::Underway | Stage::Complete => self.error,
                 // Nobody told the filter: the client left, or the provider's connection was lost. Envoy's flags say which.
                 Stage::Answering => Some("interrupted"),
@@ -289,8 +300,8 @@ impl<'a> Record<'a> {
 /// The attempts, and between them who was passed over.
 fn tried<'a>(journey: &'a Journey, said: &'a [Option<Complaint>]) -> Vec<Attempt<'a>> {
     let mut tried: Vec<Attempt<'_>> =
-        journey.attempts.iter().zip(said).map(|(tried, said)| Attempt::of(tried, said.as_ref())).collect();
-    for (before, passed) in journey.passed_over.iter().enumerate() {
+        journey.progress.attempts.iter().zip(said).map(|(tried, said)| Attempt::of(tried, said.as_ref())).collect();
+    for (before, passed) in journey.progress.passed_over.iter().enumerate() {
         let place = passed.after.saturating_add(before).min(tried.len());
         tried.insert(place, Attempt::passed_over(passed));
     }

@@ -18,7 +18,7 @@ use crate::routing::target::Target;
 
 /// Whether all of the body has to be looked at before the request can leave.
 pub(super) fn is_needed(client: &Client, provider: &Provider, outline: &Outline, target: &Target) -> bool {
-    client.id() != provider.id || outline.sealed || target.provider.quirks(provider).next().is_some()
+    client.id() != provider.id || outline.wants.sealed || target.provider.quirks(provider).next().is_some()
 }
 
 /// The request, written, of which `headers` are the client's own; an error when the provider has no equivalent for it, or when it grows past `largest` bytes.
@@ -56,7 +56,7 @@ pub(super) fn request(
 
 /// A body that passes, without what its provider would refuse of it: reasoning that another has sealed.
 fn without_others_seals<'b>(outline: &Outline, client: &Client, body: Cow<'b, [u8]>) -> (Cow<'b, [u8]>, Vec<String>) {
-    let edits = if outline.sealed { sealed::edits(&body) } else { Edits::new() };
+    let edits = if outline.wants.sealed { sealed::edits(&body) } else { Edits::new() };
     if edits.is_empty() {
         return (body, Vec::new());
     }

@@ -40,6 +40,6 @@ pub fn failed(gateway: &Gateway, reason: Cow<'static, str>) -> Option<Effect> {
 
 /// Why the last attempt failed, if it did.
 pub fn failure(journey: &Journey) -> Option<Effect> {
-    let failure = journey.attempts.last()?.failure.as_ref()?;
+    let failure = journey.progress.attempts.last()?.failure.as_ref()?;
     failed(&journey.worker.gateway, failure.reason.clone())
 }

@@ -1,34 +1,24 @@
 //! What becomes of a request or an answer that could not be changed as was decided, because Envoy refused a host call: it goes
 //! no further. Else a provider would see the client's own headers, or a client an answer that nobody has judged.
 
-use sluice_wire::error::{ApiError, ErrorKind};
-
 use super::failure::Failure;
-use super::gateway::refusal;
+pub use super::failure::{NOT_CARRIED_OUT as REASON, not_carried_out as error};
 use super::journey::{Journey, Stage};
-use super::{Context, Effect, trace};
-
-/// The reason in logs of an attempt that ended so.
-pub const REASON: &str = "not_carried_out";
-
-/// What the client reads.
-pub fn error() -> ApiError {
-    let message = "The gateway could not carry out what it had decided for this request.";
-    ApiError::new(500, ErrorKind::Server, message).with_code("gateway_failed")
-}
+use super::refusal::refusal;
+use super::{Context, Reply, trace};
 
 /// Ends a request that is under way. Where a part of the answer is the client's already, the reply makes Envoy reset the stream,
 /// which is no clean end.
-pub fn end(journey: &mut Journey, cx: &mut Context<'_>) {
-    let failure = Failure::ours(REASON, error());
-    match journey.stage {
+pub fn end(journey: &mut Journey, cx: &mut Context<'_>) -> Reply {
+    let failure = Failure::not_carried_out();
+    match journey.progress.stage {
         Stage::Underway => {
             let _ = journey.fail(failure, cx.view.now(), cx.shared);
-            journey.stage = Stage::Refused;
+            journey.progress.stage = Stage::Refused;
         }
         Stage::Answering | Stage::Complete => journey.break_off(failure),
         Stage::Broken | Stage::Refused => {}
     }
     cx.effects.extend(trace::failure(journey));
-    cx.effects.push(Effect::Reply(refusal(journey.client, &error(), &journey.attempts)));
+    refusal(journey.request.asks.client, &error(), &journey.progress.attempts)
 }

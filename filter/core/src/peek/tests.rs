@@ -107,7 +107,7 @@ fn what_is_asked_for_is_counted() {
     ] {
         let body = format!(r#"{{{fields}"model":"m","messages":[{{"n":9,"max_tokens":9}}]}}"#);
         let outline = read(&body, &openai_chat::CLIENT).unwrap();
-        assert_eq!((outline.max_tokens, outline.n), (max_tokens, n), "{fields}");
+        assert_eq!((outline.amount.max_tokens, outline.amount.n), (max_tokens, n), "{fields}");
     }
 }
 
@@ -132,10 +132,10 @@ fn a_limit_counts_at_its_own_endpoint_only() {
     for (client, expected) in
         [(&openai_chat::CLIENT, 6), (&responses::CLIENT, 7), (&anthropic::CLIENT, 5), (&completions::CLIENT, 5)]
     {
-        assert_eq!(read(&body, client).unwrap().max_tokens, Some(expected), "{}", client.id().name());
+        assert_eq!(read(&body, client).unwrap().amount.max_tokens, Some(expected), "{}", client.id().name());
     }
     let other = r#"{"max_output_tokens":"1","model":"m","messages":[1]}"#;
-    assert_eq!(read(other, &openai_chat::CLIENT).unwrap().max_tokens, None);
+    assert_eq!(read(other, &openai_chat::CLIENT).unwrap().amount.max_tokens, None);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn each_prompt_of_a_list_is_one() {
         ("[[1,2],[3],[ ]]", 3),
     ] {
         let body = format!(r#"{{"model":"m","prompt":{prompt},"messages":[1]}}"#);
-        assert_eq!(read(&body, &openai_chat::CLIENT).unwrap().prompts, count, "{prompt}");
+        assert_eq!(read(&body, &openai_chat::CLIENT).unwrap().amount.prompts, count, "{prompt}");
     }
 }
 
@@ -172,7 +172,7 @@ fn what_is_needed_is_seen_and_never_refused() {
     ] {
         let body = format!(r#"{{{fields}"model":"m","messages":[{{"tools":[1]}}]}}"#);
         let outline = Outline::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap();
-        assert_eq!((outline.tools, outline.structured_output), (tools, structured_output), "{fields}");
+        assert_eq!((outline.wants.tools, outline.wants.structured_output), (tools, structured_output), "{fields}");
     }
 }
 
@@ -213,11 +213,11 @@ fn what_other_formats_ask_for_is_seen_under_their_names() {
     let body = br#"{"model":"m","input":"x","max_tokens":9,"messages":[1],"stream":true,
         "metadata":{"user_id":"u"},"text":{"format":{"type":"json_schema"}}}"#;
     let outline = Outline::read(body, anthropic::CLIENT.shape).unwrap();
-    assert_eq!((outline.max_tokens, outline.structured_output), (Some(9), true));
+    assert_eq!((outline.amount.max_tokens, outline.wants.structured_output), (Some(9), true));
     assert_eq!(outline.user.as_deref(), Some("u"));
     assert_eq!(outline.splice("m", true), None, "only OpenAI's chat has to ask for usage");
     let config = br#"{"model":"m","messages":[1],"output_config":{"format":{"type":"json_schema"}},"metadata":[7]}"#;
-    assert!(Outline::read(config, anthropic::CLIENT.shape).unwrap().structured_output);
+    assert!(Outline::read(config, anthropic::CLIENT.shape).unwrap().wants.structured_output);
 }
 
 #[test]

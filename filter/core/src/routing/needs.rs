@@ -29,9 +29,9 @@ impl Needs {
     /// What the request with this outline and prompt needs, where the prompt comes to `input_tokens`.
     pub fn of(outline: &Outline, prompt: &Prompt, input_tokens: u64) -> Self {
         Self {
-            tools: outline.tools,
-            hosted: outline.hosted,
-            structured_output: outline.structured_output,
+            tools: outline.wants.tools,
+            hosted: outline.wants.hosted,
+            structured_output: outline.wants.structured_output,
             images: prompt.images > 0,
             audio: prompt.audio,
             documents: prompt.documents,

@@ -205,7 +205,7 @@ impl Estimate {
         let input = tokens(prompt.text, bytes_per_100_tokens)
             .saturating_add(prompt.media)
             .saturating_add(prompt.images.saturating_mul(IMAGE));
-        let answer = [outline.max_tokens, max_output].into_iter().flatten().fold(ceiling, u64::min);
+        let answer = [outline.amount.max_tokens, max_output].into_iter().flatten().fold(ceiling, u64::min);
         let answers = outline.answers();
         Self { input, output: answer.saturating_mul(answers), images: prompt.images, ..Self::default() }
     }

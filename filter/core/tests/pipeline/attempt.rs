@@ -420,14 +420,14 @@ fn an_answer_without_end_is_none() {
 #[test]
 fn a_stream_that_falls_silent_counts_as_broken_off_once() {
     let mut journey = crate::envoy::answering();
-    let started = journey.started.0;
+    let started = journey.request.started.0;
     // The gateway file allows 60 s of silence; a portion comes before the first and before the third look.
     for (look, (second, portion, stalls)) in
         [(1, 1, false), (60, 0, false), (61, 1, false), (120, 0, false), (121, 0, true), (300, 0, false)]
             .into_iter()
             .enumerate()
     {
-        journey.portions += portion;
+        journey.watch.portions += portion;
         let now = sluice_wire::time::Time(started + second * 1_000_000_000);
         assert_eq!(journey.falls_silent(now).is_some(), stalls, "look {look} at {second} s");
     }
@@ -436,28 +436,29 @@ fn a_stream_that_falls_silent_counts_as_broken_off_once() {
 #[test]
 fn a_held_stream_that_falls_silent_gives_way_to_the_next_target() {
     use sluice_core::exchange::journey::Silence;
-    use sluice_core::exchange::{Context, Effect, property};
+    use sluice_core::exchange::{Context, Effect, Flow, property};
     use std::time::Duration;
     // The gateway file allows 30 s for the first token, and 60 s of silence after it.
     for (pieces, silent_at, reason) in [(0, 30, "timeout"), (1, 60, "stream_stalled")] {
         let shared = Shared::default();
         let mut journey = crate::envoy::planned_for("patient");
-        let started = journey.started;
+        let started = journey.request.started;
         let [before, then, later] = [silent_at - 1, silent_at, 600].map(|s| started.after(Duration::from_secs(s)));
         let _ = journey.begin(started, &shared);
         assert_eq!(journey.falls_silent(then), None, "its headers are not here: Envoy ends it");
-        journey.holding = true;
-        journey.said.pieces = pieces;
+        journey.watch.holding = true;
+        journey.answer.said.pieces = pieces;
         assert_eq!(journey.falls_silent(before), None);
         let Some(Silence::Held(failure)) = journey.falls_silent(then) else { panic!("{reason}") };
         assert_eq!(failure.reason, reason);
         let mut effects = Vec::new();
         let view = crate::envoy::at(then);
-        sluice_core::exchange::attempt::give_up(
+        let flow = sluice_core::exchange::attempt::give_up(
             failure,
             &mut journey,
             &mut Context { view: &view, shared: &shared, effects: &mut effects },
         );
+        assert_eq!(flow, Flow::Continue);
         assert!(effects.contains(&Effect::SetProperty(property::TARGET, "ant".into())));
         assert_eq!(effects.last(), Some(&Effect::SetHeader(sluice_core::exchange::signal::RETRY, "1".into())));
         assert_eq!(journey.falls_silent(later), None, "it is given up already");

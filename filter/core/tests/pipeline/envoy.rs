@@ -12,15 +12,16 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use sluice_core::callout::{Call, Called};
-use sluice_core::exchange::attempt::Attempt;
+use sluice_core::exchange::attempt::{Attempt, NoAttempt};
 use sluice_core::exchange::gateway::{Exchange, Outcome};
 use sluice_core::exchange::journey::{Ending, Journey};
 use sluice_core::exchange::worker::Worker;
-use sluice_core::exchange::{Context, Effect, Event, Flow, NO_CLUSTER, Reply, View, property, signal};
+use sluice_core::exchange::{Context, Effect, Event, Flow, NO_CLUSTER, Reply, Unreadable, View, property, signal};
 use sluice_core::gateway::Gateway;
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
+use crate::counter::{Counted, count, measured};
 use crate::shared::Shared;
 
 /// The secret of the key `k`, which may use every model; `sk-narrow` may use `narrow` only, `sk-chat` may call paths
@@ -49,6 +50,7 @@ pub(crate) fn gateway() -> Rc<Gateway> {
                       "through":{{"targets":[{{"provider":"oai","model":"gpt"}},{{"provider":"ant","model":"claude"}},{{"provider":"old","model":"gpt"}}]}},
                       "gpt":{{"targets":[{{"provider":"oai","model":"gpt"}}]}},
                       "claude":{{"targets":[{{"provider":"ant","model":"claude"}}]}},
+                      "foreign":{{"targets":[{{"provider":"gem","model":"gemini-3-pro"}},{{"provider":"ant","model":"claude"}}]}},
                       "groq":{{"targets":[{{"provider":"grq","model":"llama"}}]}},
                       "groq-first":{{"targets":[{{"provider":"grq","model":"llama"}},{{"provider":"oai","model":"gpt"}}]}},
                       "groq-last":{{"targets":[{{"provider":"oai","model":"gpt"}},{{"provider":"grq","model":"llama"}}]}},
@@ -83,25 +85,44 @@ struct Message {
     now: u64,
     /// Whether a provider ended the connection too early.
     left: bool,
+    /// What Envoy does not let be read.
+    unreadable: Option<Part>,
+}
+
+/// A part of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Headers,
+    Body,
 }
 
 impl View for Message {
     fn now(&self) -> Time {
+        count("view.now");
         Time(self.now)
     }
-    fn headers(&self) -> HeaderMap {
-        self.headers.clone()
+    fn headers(&self) -> Result<HeaderMap, Unreadable> {
+        count("view.headers");
+        if self.unreadable == Some(Part::Headers) { Err(Unreadable) } else { Ok(self.headers.clone()) }
     }
-    fn header(&self, name: &str) -> Option<Vec<u8>> {
-        self.headers.get(name).map(<[u8]>::to_vec)
+    fn header(&self, name: &str) -> Result<Option<Vec<u8>>, Unreadable> {
+        count("view.header");
+        if self.unreadable == Some(Part::Headers) {
+            return Err(Unreadable);
+        }
+        Ok(self.headers.get(name).map(<[u8]>::to_vec))
     }
-    fn body(&self, range: Range<usize>) -> Vec<u8> {
-        self.body.get(range).unwrap_or_default().to_vec()
+    fn body(&self, range: Range<usize>) -> Result<Vec<u8>, Unreadable> {
+        count("view.body");
+        let readable = self.unreadable != Some(Part::Body);
+        self.body.get(range).filter(|_| readable).map(<[u8]>::to_vec).ok_or(Unreadable)
     }
     fn source(&self) -> Option<IpAddr> {
+        count("view.source");
         Some(Ipv4Addr::new(192, 0, 2, 7).into())
     }
     fn provider_left(&self) -> bool {
+        count("view.provider_left");
         self.left
     }
 }
@@ -183,8 +204,8 @@ pub(crate) fn posted(body: &str) -> impl View {
 /// A journey whose stream the client reads.
 pub(crate) fn answering() -> Journey {
     let mut journey = planned();
-    let _ = journey.begin(journey.started, &Shared::default());
-    journey.commit(journey.started);
+    let _ = journey.begin(journey.request.started, &Shared::default());
+    journey.commit(journey.request.started);
     journey
 }
 
@@ -223,6 +244,21 @@ pub(crate) struct Envoy {
     properties: RefCell<Vec<(&'static str, String)>>,
     clock: Cell<u64>,
     waits: Vec<Option<String>>,
+    /// What it does not let be read: in which callback of whose message.
+    unreadable: Option<(Place, Part)>,
+}
+
+/// Where something cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The client's request, in the gateway role.
+    Request,
+    /// The same, when the second attempt begins.
+    SecondAttempt,
+    /// The first attempt's answer, from the callback of this number on; the headers have the first, 0.
+    FirstAnswer(usize),
+    /// An answer on its way back through the gateway role.
+    WayBack,
 }
 
 impl Envoy {
@@ -243,7 +279,17 @@ impl Envoy {
             properties: RefCell::default(),
             clock: Cell::new(1_800_000_000_000_000_000),
             waits: Vec::new(),
+            unreadable: None,
         }
+    }
+
+    /// Some part of a message cannot be read there.
+    pub(crate) fn without(self, place: Place, part: Part) -> Self {
+        Self { unreadable: Some((place, part)), ..self }
+    }
+
+    fn unreadable(&self, here: impl Fn(Place) -> bool) -> Option<Part> {
+        self.unreadable.filter(|(place, _)| here(*place)).map(|(_, part)| part)
     }
 
     /// So long after the others began.
@@ -253,12 +299,16 @@ impl Envoy {
     }
 
     /// A request for this model leaves, and nothing is heard of it yet. And when that is.
-    pub(crate) fn departs(mut self, model: &str) -> (Journey, Time) {
+    pub(crate) fn departs(self, model: &str) -> (Journey, Time) {
+        self.departs_with(&format!(r#"{{"model":"{model}","messages":[1]}}"#))
+    }
+
+    /// The same with this body.
+    pub(crate) fn departs_with(mut self, body: &str) -> (Journey, Time) {
         let mut request = Message { now: self.tick(), ..Message::default() };
         for (name, value) in [(":method", "POST"), (":path", "/v1/chat/completions"), ("api-key", SECRET)] {
             request.headers.push(name, value);
         }
-        let body = format!(r#"{{"model":"{model}","messages":[1]}}"#);
         assert!(self.request(&mut request, body.as_bytes()).is_none(), "refused");
         (self.journey.take().unwrap(), Time(request.now))
     }
@@ -290,7 +340,8 @@ impl Envoy {
         body: &[u8],
         providers: &[Script],
     ) -> Seen {
-        let mut request = Message { now: self.tick(), ..Message::default() };
+        let unreadable = self.unreadable(|place| place == Place::Request);
+        let mut request = Message { now: self.tick(), unreadable, ..Message::default() };
         for (name, value) in [(":method", method), (":path", path), (":scheme", "http"), (":authority", "gateway.test")]
         {
             request.headers.push(name, value);
@@ -316,8 +367,9 @@ impl Envoy {
         let local =
             Message { headers: [(":status", "503")].into_iter().collect(), now: self.tick(), ..Message::default() };
         let mut effects = Vec::new();
-        self.exchange.response(self.journey.as_mut(), &local, &*self.shared, &mut effects);
-        let Some(Effect::Reply(reply)) = effects.pop() else { panic!("Envoy's own error reached the client") };
+        let flow =
+            measured(|| self.exchange.response(self.journey.as_mut(), &local, &Counted(&self.shared), &mut effects));
+        let Flow::Reply(reply) = flow else { panic!("Envoy's own error reached the client") };
         self.apply(&mut request, effects);
         self.seen(reply, received)
     }
@@ -326,14 +378,13 @@ impl Envoy {
         let shared = self.shared.clone();
         let mut effects = Vec::new();
         let event = Event::RequestHeaders { end: body.is_empty() };
-        let first = self.exchange.request(event, request, &*shared, &mut effects);
-        if let Some(reply) = self.apply(request, std::mem::take(&mut effects)) {
-            return Some(reply);
-        }
+        let first = measured(|| self.exchange.request(event, request, &Counted(&shared), &mut effects));
+        self.apply(request, std::mem::take(&mut effects));
         request.body = body.to_vec();
         // Redis takes its time: the body is there before it answers.
         let mut answered = match first {
             Outcome::Ask(call) => Some(self.answer_of(call)),
+            Outcome::Step(Flow::Reply(reply)) => return Some(reply),
             Outcome::Depart(journey) if body.is_empty() => {
                 self.journey = Some(*journey);
                 return None;
@@ -344,12 +395,18 @@ impl Envoy {
             }
         };
         let half = Event::RequestBody { size: body.len() / 2, end: false };
-        let waits = self.exchange.request(half, request, &*shared, &mut effects);
-        assert!(matches!(waits, Outcome::Step(Flow::Pause)));
+        let waits = measured(|| self.exchange.request(half, request, &Counted(&shared), &mut effects));
+        match waits {
+            Outcome::Step(Flow::Reply(reply)) => {
+                self.apply(request, effects);
+                return Some(reply);
+            }
+            waits => assert!(matches!(waits, Outcome::Step(Flow::Pause))),
+        }
         let event = Event::RequestBody { size: body.len(), end: true };
-        let mut outcome = self.exchange.request(event, request, &*shared, &mut effects);
+        let mut outcome = measured(|| self.exchange.request(event, request, &Counted(&shared), &mut effects));
         while let Some(called) = answered.take() {
-            outcome = self.exchange.called(&called, request, &*shared, &mut effects);
+            outcome = measured(|| self.exchange.called(&called, request, &Counted(&shared), &mut effects));
             if let Outcome::Ask(call) = outcome {
                 answered = Some(self.answer_of(call));
                 outcome = Outcome::Step(Flow::Pause);
@@ -360,22 +417,25 @@ impl Envoy {
             match outcome {
                 Outcome::Ask(call) => {
                     let called = self.answer_of(call);
-                    outcome = self.exchange.called(&called, request, &*shared, &mut effects);
+                    outcome = measured(|| self.exchange.called(&called, request, &Counted(&shared), &mut effects));
                 }
                 Outcome::Unpacked(size) => {
                     unpacked += 1;
                     assert!(unpacked <= 3, "a body is replaced as often as its client likes");
-                    assert!(self.apply(request, std::mem::take(&mut effects)).is_none());
+                    self.apply(request, std::mem::take(&mut effects));
                     let event = Event::RequestBody { size, end: true };
-                    outcome = self.exchange.request(event, request, &*shared, &mut effects);
+                    outcome = measured(|| self.exchange.request(event, request, &Counted(&shared), &mut effects));
                 }
                 _ => break,
             }
         }
-        if let Outcome::Depart(journey) = outcome {
-            self.journey = Some(*journey);
+        self.apply(request, effects);
+        match outcome {
+            Outcome::Depart(journey) => self.journey = Some(*journey),
+            Outcome::Step(Flow::Reply(reply)) => return Some(reply),
+            _ => {}
         }
-        self.apply(request, effects)
+        None
     }
 
     fn answer_of(&mut self, _: Call) -> Called {
@@ -385,27 +445,41 @@ impl Envoy {
     /// One attempt; `None` when Envoy is to try again.
     fn attempt(&mut self, departed: &mut Message, script: &Script, received: &mut Vec<Received>) -> Option<Seen> {
         let (headers, body) = (departed.headers.clone(), departed.body.clone());
-        let mut request = Message { headers, body, now: self.tick(), left: false };
+        let unreadable = self.unreadable(|place| place == Place::SecondAttempt && received.len() == 1);
+        let mut request = Message { headers, body, now: self.tick(), left: false, unreadable };
         let mut journey = self.journey.take().unwrap();
         if journey.worker.gateway.tracing {
             let span = format!("span of attempt {}", received.len() + 1).into();
             self.apply(&mut request, vec![Effect::SetHeader("traceparent", span)]);
         }
         let mut effects = Vec::new();
-        let mut cx = Context { view: &request, shared: &*self.shared, effects: &mut effects };
-        let mut attempt = Attempt::begin(&mut journey, &mut cx).unwrap();
+        let mut cx = Context { view: &request, shared: &Counted(&self.shared), effects: &mut effects };
+        let mut attempt = match measured(|| Attempt::begin(&mut journey, &mut cx)) {
+            Ok(attempt) => attempt,
+            Err(NoAttempt::Unplanned) => panic!("nothing was planned"),
+            Err(NoAttempt::Answered(reply)) => {
+                self.apply(&mut request, effects);
+                self.journey = Some(journey);
+                return Some(self.seen(reply, Vec::new()));
+            }
+        };
         let mut reply = None;
         let end = request.body.is_empty();
         let rest = (!end).then_some(Event::RequestBody { size: request.body.len(), end: true });
         for event in [Event::RequestHeaders { end }].into_iter().chain(rest) {
-            let mut cx = Context { view: &request, shared: &*self.shared, effects: &mut effects };
-            attempt.step(event, &mut journey, &mut cx);
-            reply = reply.or(self.apply(&mut request, std::mem::take(&mut effects)));
+            let mut cx = Context { view: &request, shared: &Counted(&self.shared), effects: &mut effects };
+            let flow = measured(|| attempt.step(event, &mut journey, &mut cx));
+            self.apply(&mut request, std::mem::take(&mut effects));
+            if let Flow::Reply(given) = flow {
+                reply = Some(given);
+                break;
+            }
         }
         departed.headers = request.headers.clone();
         if reply.is_none() {
             received.push(Received { headers: request.headers, body: String::from_utf8(request.body).unwrap() });
-            let outcome = self.answer(&mut attempt, &mut journey, script);
+            let first = received.len() == 1;
+            let outcome = self.answer(&mut attempt, &mut journey, script, first);
             self.journey = Some(journey);
             return outcome;
         }
@@ -413,7 +487,7 @@ impl Envoy {
         reply.map(|reply| self.seen(reply, Vec::new()))
     }
 
-    fn answer(&mut self, attempt: &mut Attempt, journey: &mut Journey, script: &Script) -> Option<Seen> {
+    fn answer(&mut self, attempt: &mut Attempt, journey: &mut Journey, script: &Script, first: bool) -> Option<Seen> {
         let (script, trailed, lost) = match script {
             Script::Trailed(portions) => (&sse(portions), true, false),
             Script::Lost(portions) => (&sse(portions), false, true),
@@ -427,7 +501,13 @@ impl Envoy {
                 Script::Forgotten => Ending::Forgotten,
                 _ => Ending::Failed,
             };
-            attempt.ends(ending, journey, &mut Context { view: &view, shared: &*self.shared, effects: &mut effects });
+            measured(|| {
+                attempt.ends(
+                    ending,
+                    journey,
+                    &mut Context { view: &view, shared: &Counted(&self.shared), effects: &mut effects },
+                )
+            });
             self.apply(&mut Message::default(), effects);
             return None;
         };
@@ -455,13 +535,16 @@ impl Envoy {
                 }
             };
             answer.now = self.tick();
+            let unreadable = |place| matches!(place, Place::FirstAnswer(from) if first && from <= step);
+            answer.unreadable = self.unreadable(unreadable);
             let mut effects = Vec::new();
-            let mut cx = Context { view: &answer, shared: &*self.shared, effects: &mut effects };
-            let flow = attempt.step(event, journey, &mut cx);
+            let mut cx = Context { view: &answer, shared: &Counted(&self.shared), effects: &mut effects };
+            let flow = measured(|| attempt.step(event, journey, &mut cx));
             let unheard = matches!(event, Event::ResponseTrailers { size: 0 })
                 && effects.iter().any(|effect| matches!(effect, Effect::ReplaceBody { .. }));
             assert!(!unheard, "nothing can be added behind a body that has left");
-            if let Some(reply) = self.apply(&mut answer, effects) {
+            self.apply(&mut answer, effects);
+            if let Flow::Reply(reply) = flow {
                 if trailed && released {
                     // Envoy resets the stream: the client has what left, and no end.
                     return Some(Seen { reset: true, ..self.finish(Reply { body: client, ..reply }, journey) });
@@ -481,9 +564,13 @@ impl Envoy {
             }
         }
         assert!(released, "an answer that ends must not be held for ever");
+        answer.unreadable = self.unreadable(|place| place == Place::WayBack);
         let mut effects = Vec::new();
-        self.exchange.response(Some(journey), &answer, &*self.shared, &mut effects);
+        let flow = measured(|| self.exchange.response(Some(journey), &answer, &Counted(&self.shared), &mut effects));
         self.apply(&mut answer, effects);
+        if let Flow::Reply(reply) = flow {
+            return Some(self.finish(reply, journey));
+        }
         self.pass(&client, journey);
         let status = answer.headers.text(":status").unwrap().parse().unwrap();
         let reply = Reply::json(status, Vec::new(), client);
@@ -500,7 +587,7 @@ impl Envoy {
             let view = Message { body: portion.to_vec(), now: self.clock.get(), ..Message::default() };
             let mut effects = Vec::new();
             let event = Event::ResponseBody { size: portion.len(), end };
-            self.exchange.response_body(event, Some(journey), &view, &*self.shared, &mut effects);
+            measured(|| self.exchange.response_body(event, Some(journey), &view, &Counted(&self.shared), &mut effects));
             self.apply(&mut Message::default(), effects);
         }
     }
@@ -510,7 +597,7 @@ impl Envoy {
         let headers = reply.headers.iter().map(|(name, value)| (*name, value.clone())).collect();
         let mut answer = Message { headers, now: self.tick(), ..Message::default() };
         let mut effects = Vec::new();
-        self.exchange.response(Some(journey), &answer, &*self.shared, &mut effects);
+        measured(|| self.exchange.response(Some(journey), &answer, &Counted(&self.shared), &mut effects));
         self.apply(&mut answer, effects);
         answer.headers
     }
@@ -527,7 +614,7 @@ impl Envoy {
     fn record(&mut self, reply: Reply, journey: Option<&mut Journey>, received: Vec<Received>) -> Seen {
         let mut effects = Vec::new();
         let end = Message { now: self.tick(), left: self.left, ..Message::default() };
-        self.exchange.finish(journey, &end, &*self.shared, &mut effects);
+        measured(|| self.exchange.finish(journey, &end, &Counted(&self.shared), &mut effects));
         self.apply(&mut Message::default(), effects);
         let fragment = self.property(property::LOG);
         Seen {
@@ -545,8 +632,9 @@ impl Envoy {
         }
     }
 
-    fn apply(&self, message: &mut Message, effects: Vec<Effect>) -> Option<Reply> {
+    fn apply(&self, message: &mut Message, effects: Vec<Effect>) {
         for effect in effects {
+            count(kind_of(&effect));
             match effect {
                 Effect::ReplaceHeaders(headers) => message.headers = headers,
                 Effect::SetHeader(name, value) => {
@@ -562,10 +650,8 @@ impl Envoy {
                 Effect::SetProperty(name, value) => self.properties.borrow_mut().push((name, value.into_owned())),
                 Effect::ClearRoute | Effect::Warn(_) => {}
                 Effect::Count(name) => self.counted.borrow_mut().push(name),
-                Effect::Reply(reply) => return Some(reply),
             }
         }
-        None
     }
 
     fn property(&self, name: &str) -> String {
@@ -576,6 +662,19 @@ impl Envoy {
     fn tick(&self) -> u64 {
         self.clock.set(self.clock.get() + 1_000_000);
         self.clock.get()
+    }
+}
+
+fn kind_of(effect: &Effect) -> &'static str {
+    match effect {
+        Effect::ReplaceHeaders(_) => "effect.replace_headers",
+        Effect::SetHeader(..) => "effect.set_header",
+        Effect::RemoveHeader(_) => "effect.remove_header",
+        Effect::ReplaceBody { .. } => "effect.replace_body",
+        Effect::SetProperty(..) => "effect.set_property",
+        Effect::ClearRoute => "effect.clear_route",
+        Effect::Count(_) => "effect.count",
+        Effect::Warn(_) => "effect.warn",
     }
 }
 

@@ -6,6 +6,9 @@
 use sluice_core::store::{Conflict, SharedData};
 
 mod attempt;
+mod counter;
+#[cfg(all(debug_assertions, not(target_arch = "wasm32")))]
+mod counts;
 mod envoy;
 mod gateway;
 mod keeper;
@@ -17,4 +20,5 @@ mod routing;
 #[path = "../../src/store/fake/shared.rs"]
 mod shared;
 mod undone;
+mod unreadable;
 mod worker;

@@ -2,23 +2,21 @@ use sluice_core::exchange::gateway::Exchange;
 use sluice_core::exchange::journey::Stage;
 use sluice_core::exchange::property;
 use sluice_core::exchange::undone::*;
-use sluice_core::exchange::{Context, Effect};
+use sluice_core::exchange::{Context, Effect, Reply};
 
 use crate::envoy::{answering, at, planned};
 use crate::shared::Shared;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn reply(effects: &[Effect]) -> (u16, serde_json::Value) {
-    let replies: Vec<_> = effects.iter().filter(|effect| matches!(effect, Effect::Reply(_))).collect();
-    let [Effect::Reply(reply)] = replies[..] else { panic!("one reply: {effects:?}") };
+fn read(reply: &Reply) -> (u16, serde_json::Value) {
     (reply.status, serde_json::from_slice::<serde_json::Value>(&reply.body).unwrap()["error"]["code"].clone())
 }
 
 #[test]
 fn what_has_not_left_is_refused_and_what_has_begun_breaks_off() {
     let mut begun = planned();
-    let _ = begun.begin(begun.started, &Shared::default());
+    let _ = begun.begin(begun.request.started, &Shared::default());
     let mut complete = answering();
     complete.complete();
     for (mut journey, stage, tried) in [
@@ -28,14 +26,14 @@ fn what_has_not_left_is_refused_and_what_has_begun_breaks_off() {
         (complete, Stage::Broken, Some(REASON)),
     ] {
         let mut effects = Vec::new();
-        let view = at(journey.started);
-        end(&mut journey, &mut Context { view: &view, shared: &Shared::default(), effects: &mut effects });
-        assert_eq!(journey.stage, stage);
-        assert_eq!(reply(&effects), (500, "gateway_failed".into()));
-        let failure = journey.attempts.last().and_then(|tried| tried.failure.as_ref());
+        let view = at(journey.request.started);
+        let reply = end(&mut journey, &mut Context { view: &view, shared: &Shared::default(), effects: &mut effects });
+        assert_eq!(journey.progress.stage, stage);
+        assert_eq!(read(&reply), (500, "gateway_failed".into()));
+        let failure = journey.progress.last_failure();
         assert_eq!(failure.map(|failure| &*failure.reason), tried);
         // An answer that has begun is never followed by another attempt.
-        let over = journey.queue.next().is_none() || journey.attempts.is_empty();
+        let over = journey.route.queue.next().is_none() || journey.progress.attempts.is_empty();
         assert!(over || stage == Stage::Broken, "nothing follows it");
     }
 }
@@ -43,12 +41,12 @@ fn what_has_not_left_is_refused_and_what_has_begun_breaks_off() {
 #[test]
 fn a_request_that_never_left_has_a_line_in_the_log_that_says_why() {
     let mut journey = planned();
-    let (view, shared) = (at(journey.started), Shared::default());
+    let (view, shared) = (at(journey.request.started), Shared::default());
     for known in [true, false] {
         let mut exchange = Exchange::new(journey.worker.clone());
         let mut effects = Vec::new();
-        exchange.undone(known.then_some(&mut journey), &view, &shared, &mut effects);
-        assert_eq!(reply(&effects), (500, "gateway_failed".into()));
+        let reply = exchange.undone(known.then_some(&mut journey), &view, &shared, &mut effects);
+        assert_eq!(read(&reply), (500, "gateway_failed".into()));
         let mut effects = Vec::new();
         exchange.finish(known.then_some(&mut journey), &view, &shared, &mut effects);
         let logged = |effect: &Effect| match effect {

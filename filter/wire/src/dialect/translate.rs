@@ -45,8 +45,29 @@ pub struct Asked<'a> {
     pub names: &'a Names,
 }
 
+/// How often a request was translated in a thread, for tests that count it. No release has it.
+#[cfg(debug_assertions)]
+pub mod counted {
+    use std::cell::Cell;
+
+    thread_local! {
+        static COUNT: Cell<u32> = const { Cell::new(0) };
+    }
+
+    pub(super) fn one_more() {
+        COUNT.set(COUNT.get().saturating_add(1));
+    }
+
+    /// How often one was translated since this was last asked.
+    pub fn taken() -> u32 {
+        COUNT.take()
+    }
+}
+
 /// What a client of `client` sent, as a provider of `provider` wants it, for that provider's `model`.
 pub fn request(client: &Client, provider: &Provider, body: &[u8], model: &str) -> Result<Translated, ApiError> {
+    #[cfg(debug_assertions)]
+    counted::one_more();
     match (&client.asks, &provider.serves) {
         (Asks::Chat(chat), Serves::Chat(provider)) => {
             let mut request = (chat.read_request)(body)?;

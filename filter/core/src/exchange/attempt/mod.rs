@@ -11,26 +11,28 @@ use sluice_wire::dialect::pass_through::is_stored;
 use sluice_wire::dialect::places::{by_name, own_name};
 use sluice_wire::dialect::{Asks, Provider, Said, openai_chat};
 use sluice_wire::error::{ApiError, ErrorKind, Own};
-use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
 use crate::routing::target::Target;
 
 use super::complaint::Complaint;
 use super::failure::{Failure, retry_after};
-use super::gateway::refusal;
-use super::journey::{Begin, CANNOT_EXPRESS, Ending, Journey, Next, OVER_LIMIT, Stage, misconfigured, tale};
+use super::journey::{Begin, CANNOT_EXPRESS, Ending, Journey, Next, OVER_LIMIT, Stage, misconfigured};
+use super::refusal::refusal;
 use super::trace;
-use super::{Context, Effect, Event, Flow, metric, property, signal};
+use super::{Context, Effect, Event, Flow, Reply, metric, property, signal};
 
+mod headers;
 mod hearing;
 mod passing;
 mod recast;
 mod request;
 pub mod stream;
+mod talk;
 mod verbatim;
 mod whole;
 
+use headers::{Body, is_of, served_by};
 use passing::Passing;
 use request::Outbound;
 use stream::{Relay, Speakers};
@@ -53,6 +55,15 @@ pub struct Attempt {
     /// Those of errors need not be the same.
     same_bodies: bool,
     phase: Phase,
+}
+
+/// Why an attempt that Envoy makes does not begin.
+#[derive(Debug)]
+pub enum NoAttempt {
+    /// Nothing was planned.
+    Unplanned,
+    /// The client reads this: the attempt before it was the last, or the target cannot take the request.
+    Answered(Reply),
 }
 
 #[derive(Debug)]
@@ -83,43 +94,33 @@ struct Refusal {
 
 impl Attempt {
     /// Begins the attempt that the journey has planned next; its effects tell Envoy what follows if no callback comes.
-    /// `None` when nothing was planned.
-    pub fn begin(journey: &mut Journey, cx: &mut Context<'_>) -> Option<Self> {
+    pub fn begin(journey: &mut Journey, cx: &mut Context<'_>) -> Result<Self, NoAttempt> {
         let now = cx.view.now();
         let target = match journey.begin(now, cx.shared) {
             Begin::Attempt(target) => target,
             Begin::Over => {
-                let target = journey.current()?.clone();
                 cx.effects.extend(trace::failure(journey));
-                over(journey, now, cx.effects);
-                let dialect = journey.client.provider;
-                return Some(Self { target, dialect, number: 0, same_bodies: true, phase: Phase::Done });
+                return Err(NoAttempt::Answered(over(journey, now)));
             }
-            Begin::Unplanned => return None,
+            Begin::Unplanned => return Err(NoAttempt::Unplanned),
         };
-        cx.effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
-        let number = journey.attempts.len();
+        cx.effects.push(Effect::SetProperty(property::TARGET, journey.route.next_cluster().to_owned().into()));
+        let number = journey.progress.attempts.len();
         if number > 1 {
             cx.effects.extend(trace::failed(&journey.worker.gateway, "".into()));
         }
-        let Some(dialect) = target.provider.format_for(journey.client, &target.model) else {
-            let mut attempt =
-                Self { target, dialect: journey.client.provider, number, same_bodies: true, phase: Phase::Done };
+        let Some(dialect) = target.provider.format_for(journey.request.asks.client, &target.model) else {
             let error = ApiError::new(400, ErrorKind::InvalidRequest, "The fallback has nothing of what is asked for.");
-            attempt.ends_the_plan(CANNOT_EXPRESS, error, journey, cx);
-            return Some(attempt);
+            return Err(NoAttempt::Answered(end_plan(Failure::ours(CANNOT_EXPRESS, error), journey, cx)));
         };
-        let same_bodies = dialect.bodies() == journey.client.id();
-        let lease = journey.lease();
-        let fits = journey.charge.as_mut().is_none_or(|charge| charge.moves_to(&target, lease, cx.shared, now));
-        if !fits {
-            let mut attempt = Self { target, dialect, number, same_bodies, phase: Phase::Done };
+        let same_bodies = dialect.bodies() == journey.request.asks.client.id();
+        let lease = journey.request.lease();
+        if !journey.bill.charge.moves_to(&target, lease, cx.shared, now) {
             let error = ApiError::new(429, ErrorKind::RateLimit, "The fallback is beyond a limit or a budget.");
-            attempt.ends_the_plan(OVER_LIMIT, error, journey, cx);
-            return Some(attempt);
+            return Err(NoAttempt::Answered(end_plan(Failure::ours(OVER_LIMIT, error), journey, cx)));
         }
         let outbound = Outbound::choose(journey, &target, dialect);
-        Some(Self { target, dialect, number, same_bodies, phase: Phase::Request(outbound) })
+        Ok(Self { target, dialect, number, same_bodies, phase: Phase::Request(outbound) })
     }
 
     /// Handles a part of the request or of the answer.
@@ -133,10 +134,10 @@ impl Attempt {
             Event::ResponseTrailers { size } => self.response_trailers(size, journey, cx),
             Event::ResponseBody { size, end } => self.response_body(size, end, journey, cx),
         };
-        if matches!(journey.stage, Stage::Complete | Stage::Broken) {
+        if matches!(journey.progress.stage, Stage::Complete | Stage::Broken) {
             journey.tell(cx.view.now(), cx.shared);
         }
-        if journey.stage == Stage::Broken {
+        if journey.progress.stage == Stage::Broken {
             cx.effects.extend(trace::failure(journey));
         }
         flow
@@ -145,37 +146,40 @@ impl Attempt {
     /// Its filter is no longer needed: what ended without a callback is known now, and Envoy has not looked yet where the next one goes.
     pub fn ends(&self, ending: Ending, journey: &mut Journey, cx: &mut Context<'_>) {
         if journey.ends_unheard(self.number, ending, cx.view.now(), cx.shared) {
-            cx.effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
+            cx.effects.push(Effect::SetProperty(property::TARGET, journey.route.next_cluster().to_owned().into()));
         }
     }
 
     /// Whether [`give_up`] has ended it from outside: what it still brings concerns nobody.
     fn is_given_up(&self, journey: &Journey) -> bool {
-        let over = journey.attempts.last().is_some_and(|tried| tried.failure.is_some());
-        journey.attempts.len() != self.number || (over && journey.stage == Stage::Underway)
+        let over = journey.progress.attempts.last().is_some_and(|tried| tried.failure.is_some());
+        journey.progress.attempts.len() != self.number || (over && journey.progress.stage == Stage::Underway)
     }
 
     fn request(&mut self, event: Event, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
         let Phase::Request(outbound) = &mut self.phase else { return Flow::Continue };
         match outbound.step(event, journey, &self.target, self.dialect, cx.view, cx.effects) {
             Ok(flow) => flow,
-            Err(error) => self.ends_the_plan(CANNOT_EXPRESS, error, journey, cx),
+            Err(failure) => {
+                self.phase = Phase::Done;
+                Flow::Reply(end_plan(failure, journey, cx))
+            }
         }
     }
 
     fn response_body(&mut self, size: usize, end: bool, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
         match &mut self.phase {
             Phase::Request(_) | Phase::Done => Flow::Continue,
-            Phase::Error(_) if !end && size <= LONGEST_ERROR && journey.held.grow(size).is_ok() => Flow::Pause,
+            Phase::Error(_) if !end && size <= LONGEST_ERROR && journey.held.answer.grow(size).is_ok() => Flow::Pause,
             Phase::Whole if size > LARGEST_ANSWER => {
                 let error =
                     ApiError::answer_too_large("The provider's answer is larger than the gateway takes (32 MiB).");
                 self.fail(Failure::in_answer(error), journey, cx)
             }
-            Phase::Whole => match journey.held.grow(size) {
+            Phase::Whole => match journey.held.answer.grow(size) {
                 Err(full) => {
                     // The provider's work so far is charged by estimate.
-                    journey.said = Said::of(size);
+                    journey.answer.said = Said::of(size);
                     cx.effects.push(Effect::Count(metric::OVERLOADED));
                     self.fail(Failure::full(full), journey, cx)
                 }
@@ -194,11 +198,12 @@ impl Attempt {
                 let Phase::Error(refusal) = std::mem::replace(&mut self.phase, Phase::Done) else {
                     return Flow::Continue;
                 };
-                let body = cx.view.body(0..size.min(LONGEST_ERROR));
+                // What cannot be read of an error leaves its status.
+                let body = cx.view.body(0..size.min(LONGEST_ERROR)).unwrap_or_default();
                 self.error_answer(&refusal, &body, journey, cx)
             }
             Phase::Stream(relay) if relay.is_no_stream(size, cx.view) => {
-                journey.holding = false;
+                journey.watch.holding = false;
                 self.phase = Phase::Whole;
                 self.response_body(size, end, journey, cx)
             }
@@ -210,9 +215,12 @@ impl Attempt {
     }
 
     fn response_headers(&mut self, end: bool, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
-        let headers = cx.view.headers();
+        let headers = match cx.view.headers() {
+            Ok(headers) => headers,
+            Err(unreadable) => return self.fail(unreadable.into(), journey, cx),
+        };
         let status: u16 = headers.text(":status").and_then(|status| status.parse().ok()).unwrap_or(502);
-        if let Some(tried) = journey.attempts.last_mut() {
+        if let Some(tried) = journey.progress.attempts.last_mut() {
             tried.status = Some(status);
         }
         if !(200..300).contains(&status) {
@@ -230,7 +238,7 @@ impl Attempt {
             self.phase = Phase::Error(Box::new(refusal));
             return Flow::Pause;
         }
-        let passes = matches!(journey.client.asks, Asks::PassedThrough);
+        let passes = matches!(journey.request.asks.client.asks, Asks::PassedThrough);
         if end && !passes {
             return self.fail(Failure::empty(), journey, cx);
         }
@@ -238,22 +246,24 @@ impl Attempt {
             return self.fail(Failure::compressed(), journey, cx);
         }
         let is_stream = |content_type: &str| is_of(content_type, self.dialect.stream_type);
-        let streams = journey.outline.stream && headers.text("content-type").is_some_and(is_stream);
+        let streams = journey.request.asks.outline.stream && headers.text("content-type").is_some_and(is_stream);
         let content = match (self.same_bodies, streams) {
-            (true, true) if self.dialect.stream_type == journey.client.provider.stream_type => Body::Stream,
+            (true, true) if self.dialect.stream_type == journey.request.asks.client.provider.stream_type => {
+                Body::Stream
+            }
             (true, false) => Body::Unchanged,
             (_, true) => Body::New("text/event-stream"),
             (false, false) => Body::New("application/json"),
         };
         let is_json = || headers.text("content-type").is_some_and(|kind| is_of(kind, "application/json"));
-        if passes && (end || is_stored(journey.client) || !is_json()) {
+        if passes && (end || is_stored(journey.request.asks.client) || !is_json()) {
             self.answer_headers(&headers, Body::Unchanged, journey, cx);
-            let passing = Passing::new(journey.client, headers.text("content-type"));
-            return self.pass(end, passing.about(journey.errand.as_ref(), status), journey, cx);
+            let passing = Passing::new(journey.request.asks.client, headers.text("content-type"));
+            return self.pass(end, passing.about(journey.request.errand.as_ref(), status), journey, cx);
         }
         // Should the answer turn out bad, these are discarded with it.
         self.answer_headers(&headers, content, journey, cx);
-        self.phase = match (streams, self.dialect.chat(), journey.client.chat()) {
+        self.phase = match (streams, self.dialect.chat(), journey.request.asks.client.chat()) {
             (true, Some(provider), Some(client)) => {
                 let speakers = Speakers { client, provider, same: self.same_bodies };
                 Phase::Stream(Box::new(Relay::new(journey, &self.target, &speakers, cx.view.now())))
@@ -285,48 +295,29 @@ impl Attempt {
         let flow = self.response_body(size, true, journey, cx);
         if size == 0 && cx.effects.iter().skip(before).any(|effect| matches!(effect, Effect::ReplaceBody { .. })) {
             cx.effects.truncate(before);
-            if journey.stage == Stage::Broken {
+            if journey.progress.stage == Stage::Broken {
                 let error = ApiError::bad_answer("The provider's answer broke off before its end.");
-                cx.effects.push(Effect::Reply(refusal(journey.client, &error, &journey.attempts)));
+                return Flow::Reply(refusal(journey.request.asks.client, &error, &journey.progress.attempts));
             }
         }
         flow
     }
 
-    /// The answer's headers for the client: who served, and nothing of the provider's that is not the client's business.
-    fn answer_headers(&self, headers: &HeaderMap, content: Body, journey: &Journey, cx: &mut Context<'_>) {
-        let now = cx.view.now().seconds();
-        let effects = &mut *cx.effects;
-        let target = &self.target;
-        let tier = journey.lower_tier().map(|tier| ("x-sluice-tier", tier.to_string()));
-        let dropped = (!journey.dropped.is_empty()).then(|| ("x-sluice-dropped", journey.dropped.join(", ")));
-        let told = tale(&journey.attempts).chain(tier).chain(dropped).chain(journey.masked_header());
-        let mut out: HeaderMap =
-            headers.iter().filter(|(name, _)| passes_to_client(name, content, self.dialect)).collect();
-        let own = served_by(target).map(|(name, value)| (name, value.to_owned()));
-        out.extend(own.into_iter().chain(told));
-        if let Body::New(kind) = content {
-            out.push("content-type", kind);
-            out.extend((self.dialect.headers.rate_limits)(headers, now));
-        }
-        effects.push(Effect::ReplaceHeaders(out));
-    }
-
     /// The provider answered with an error status.
     fn error_answer(&mut self, refusal: &Refusal, body: &[u8], journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
         let Refusal { status, retry_after, hint, request_id } = refusal;
-        if let Some(tried) = journey.attempts.last_mut() {
+        if let Some(tried) = journey.progress.attempts.last_mut() {
             tried.complaint = Complaint::read(body).map(Box::new);
         }
         let mut error = (self.dialect.read_error)(*status, hint.as_deref(), body);
         error.retry_after = retry_after.or(error.retry_after);
         // A cloud has errors of its own, whatever its bodies are.
-        if self.dialect.id == journey.client.id() {
+        if self.dialect.id == journey.request.asks.client.id() {
             let own = Own::read(body, request_id.as_deref());
-            error.own = own.map(|own| own.filled(&(journey.client.manner.write_error)(&error)).into());
-        } else if error.param.as_deref().is_some_and(|field| own_name(journey.client, field).is_some()) {
+            error.own = own.map(|own| own.filled(&(journey.request.asks.client.manner.write_error)(&error)).into());
+        } else if error.param.as_deref().is_some_and(|field| own_name(journey.request.asks.client, field).is_some()) {
             // Of what was translated the client knows its own names.
-            error = by_name(journey.client, error);
+            error = by_name(journey.request.asks.client, error);
         }
         self.fail(Failure::status(*status, error), journey, cx)
     }
@@ -334,69 +325,66 @@ impl Attempt {
     /// The attempt failed before the client saw anything of it.
     fn fail(&mut self, failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
         self.phase = Phase::Done;
-        give_up(failure, journey, cx);
-        Flow::Continue
+        give_up(failure, journey, cx)
     }
+}
 
-    /// This fallback cannot take the request. A filter cannot skip an attempt, so the client reads why the attempts
-    /// before it failed: that the last resort has no words for some field is not what went wrong.
-    fn ends_the_plan(
-        &mut self,
-        reason: &'static str,
-        error: ApiError,
-        journey: &mut Journey,
-        cx: &mut Context<'_>,
-    ) -> Flow {
-        self.phase = Phase::Done;
-        let before =
-            journey.attempts.iter().rev().find_map(|tried| tried.failure.as_ref()).map(|tried| tried.error.clone());
-        let _ = journey.fail(Failure::ours(reason, error.clone()), cx.view.now(), cx.shared);
-        journey.stage = Stage::Refused;
-        cx.effects.extend(trace::failure(journey));
-        let error = before.map_or(error, |before| *before);
-        cx.effects.push(Effect::Reply(refusal(journey.client, &error, &journey.attempts)));
-        Flow::Pause
-    }
+/// This fallback cannot take the request. A filter cannot skip an attempt, so the client reads why the attempts
+/// before it failed: that the last resort has no words for some field is not what went wrong.
+fn end_plan(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) -> Reply {
+    let before = journey
+        .progress
+        .attempts
+        .iter()
+        .rev()
+        .find_map(|tried| tried.failure.as_ref())
+        .map(|tried| tried.error.clone());
+    let error = before.unwrap_or_else(|| failure.error.clone());
+    let _ = journey.fail(failure, cx.view.now(), cx.shared);
+    journey.progress.stage = Stage::Refused;
+    cx.effects.extend(trace::failure(journey));
+    refusal(journey.request.asks.client, &error, &journey.progress.attempts)
 }
 
 /// The attempt under way failed, and nothing of it has left: another one follows, or the client reads why. To be called from
 /// outside the attempt's own callbacks only while its answer's headers are held.
-pub fn give_up(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) {
+pub fn give_up(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
     let now = cx.view.now();
     let next = journey.fail(failure, now, cx.shared);
     // What was held of it is discarded.
-    journey.held.release();
+    journey.held.answer.release();
     let effects = &mut *cx.effects;
     effects.extend(trace::failure(journey));
     let wait = match next {
         Next::Elsewhere => Duration::ZERO,
         Next::Again(wait) => wait,
-        Next::Nothing => return over(journey, now, effects),
+        Next::Nothing => return Flow::Reply(over(journey, now)),
     };
-    effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
+    effects.push(Effect::SetProperty(property::TARGET, journey.route.next_cluster().to_owned().into()));
     // A provider may have sent a header of this name itself.
     effects.push(match wait.is_zero() {
         true => Effect::RemoveHeader(signal::RETRY_AFTER.into()),
         false => Effect::SetHeader(signal::RETRY_AFTER, wait.as_secs_f64().ceil().to_string().into()),
     });
     effects.push(Effect::SetHeader(signal::RETRY, "1".into()));
+    Flow::Continue
 }
 
 /// Nothing comes after the attempt that failed last: the client reads why it did.
-fn over(journey: &mut Journey, now: Time, effects: &mut Vec<Effect>) {
-    journey.stage = Stage::Refused;
-    let Some(tried) = journey.attempts.last() else { return };
-    let Some(failure) = &tried.failure else { return };
+fn over(journey: &mut Journey, now: Time) -> Reply {
+    journey.progress.stage = Stage::Refused;
+    let last = journey.progress.attempts.last().and_then(|tried| Some((tried, tried.failure.as_ref()?)));
+    let Some((tried, failure)) = last else { return unplanned() };
     let error = journey.closing_error(failure, now);
-    let mut reply = refusal(journey.client, &error, &journey.attempts);
+    let mut reply = refusal(journey.request.asks.client, &error, &journey.progress.attempts);
     reply.headers.extend(served_by(&tried.target).map(|(name, value)| (name, value.to_owned())));
-    effects.push(Effect::Reply(reply));
-    journey.refusal = Some(error.into());
+    journey.progress.refusal = Some(error.into());
+    reply
 }
 
 /// What becomes of a request that reached a provider's filter and that no plan is known for.
-pub fn unplanned() -> Effect {
-    Effect::Reply(refusal(&openai_chat::CLIENT, &misconfigured(), &[]))
+pub fn unplanned() -> Reply {
+    refusal(&openai_chat::CLIENT, &misconfigured(), &[])
 }
 
 /// What passes unread is text all the same: clients refuse all of an answer with one byte that is none.
@@ -404,54 +392,5 @@ fn is_text(bytes: &[u8]) -> Result<(), Failure> {
     match std::str::from_utf8(bytes) {
         Ok(_) => Ok(()),
         Err(_) => Err(Failure::in_answer(ApiError::bad_answer("The provider's answer is no UTF-8."))),
-    }
-}
-
-/// Headers that say who served, on every answer that an attempt led to.
-fn served_by(target: &Target) -> [(&'static str, &str); 2] {
-    [("x-sluice-provider", &target.provider.name), ("x-sluice-model", &target.model)]
-}
-
-/// Media types are compared without case, and may have parameters.
-fn is_of(content_type: &str, wanted: &str) -> bool {
-    let kind = content_type.split(';').next().unwrap_or_default();
-    kind.trim().eq_ignore_ascii_case(wanted)
-}
-
-/// What becomes of an answer's body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Body {
-    /// It passes as it is.
-    Unchanged,
-    /// Its events pass, but for those the client must not see: how long it will be is not known.
-    Stream,
-    /// It is written anew, as this type.
-    New(&'static str),
-}
-
-/// Of an answer that passes unchanged those headers pass that say something of its body, or of when to come back, and those that
-/// clients of its format read ([`Headers::answers`](sluice_wire::dialect::provider::Headers::answers)); of one written anew only those whose meaning survives. All else is between the
-/// provider and the gateway's operator.
-fn passes_to_client(name: &[u8], content: Body, format: &Provider) -> bool {
-    const ALWAYS: [&str; 13] = [
-        ":status",
-        "accept-ranges",
-        "cache-control",
-        "content-disposition",
-        "content-language",
-        "content-range",
-        "content-type",
-        "date",
-        "etag",
-        "last-modified",
-        "retry-after",
-        "retry-after-ms",
-        "x-should-retry",
-    ];
-    let is = |known: &&str| known.as_bytes() == name;
-    match content {
-        Body::New(..) => matches!(name, b":status" | b"date" | b"cache-control"),
-        Body::Unchanged if name == b"content-length" => true,
-        Body::Unchanged | Body::Stream => ALWAYS.iter().chain(format.headers.answers).any(is),
     }
 }

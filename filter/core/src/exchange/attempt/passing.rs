@@ -8,9 +8,9 @@ use sluice_wire::dialect::pass_through::is_stored;
 use crate::batch::results::Results;
 use crate::batch::{Errand, Told, object};
 
-use super::super::View;
 use super::super::journey::Journey;
-use super::is_of;
+use super::super::{Unreadable, View};
+use super::headers::is_of;
 
 /// The last bytes in which usage is looked for: it is a few hundred long.
 const LONGEST_TAIL: usize = 2048;
@@ -49,35 +49,42 @@ impl Passing {
 
     /// Handles the portion that a body callback has.
     pub(super) fn step(&mut self, size: usize, end: bool, journey: &mut Journey, view: &dyn View) {
-        journey.portions += 1;
+        journey.watch.portions += 1;
         self.listen(size, journey, view);
         if end && let Some(listening) = self.listens.take() {
-            journey.told = listening.end(journey.errand.as_ref());
+            journey.answer.told = listening.end(journey.request.errand.as_ref());
         }
         if !self.counts {
             return;
         }
         if size > 0 {
-            journey.tail.extend_from_slice(&view.body(size.saturating_sub(LONGEST_TAIL)..size));
-            let surplus = journey.tail.len().saturating_sub(LONGEST_TAIL);
-            journey.tail.drain(..surplus);
+            let Ok(last) = view.body(size.saturating_sub(LONGEST_TAIL)..size) else {
+                // Usage that stands before it is not the answer's last word.
+                journey.answer.tail.clear();
+                self.counts = false;
+                return;
+            };
+            journey.answer.tail.extend_from_slice(&last);
+            let surplus = journey.answer.tail.len().saturating_sub(LONGEST_TAIL);
+            journey.answer.tail.drain(..surplus);
         }
         if end {
-            journey.read_tail();
+            journey.answer.read_tail();
         }
     }
 
     fn listen(&mut self, size: usize, journey: &mut Journey, view: &dyn View) {
         let Some(listening) = &mut self.listens else { return };
-        let read = match listening {
-            Listening::Object(body) if body.len().saturating_add(size) > object::LONGEST => false,
-            Listening::Object(body) => {
-                body.extend_from_slice(&view.body(0..size));
+        let read = match (listening, view.body(0..size)) {
+            (_, Err(Unreadable)) => false,
+            (Listening::Object(body), _) if body.len().saturating_add(size) > object::LONGEST => false,
+            (Listening::Object(body), Ok(portion)) => {
+                body.extend_from_slice(&portion);
                 true
             }
-            Listening::Results(results) => {
-                results.read(&view.body(0..size));
-                journey.held.set(results.held()).is_ok()
+            (Listening::Results(results), Ok(portion)) => {
+                results.read(&portion);
+                journey.held.answer.set(results.held()).is_ok()
             }
         };
         if !read {

@@ -23,9 +23,9 @@ pub(super) struct Pair {
 impl Attempt {
     /// Whether the answer has another form than its client asked for, and can be given the right one.
     pub(super) fn recasts(&self, body: &[u8], journey: &Journey) -> Option<Pair> {
-        let (client, provider) = (journey.client.chat()?, self.dialect.chat()?);
+        let (client, provider) = (journey.request.asks.client.chat()?, self.dialect.chat()?);
         let streamed = translate::is_stream(self.dialect, body);
-        (streamed || journey.outline.stream).then_some(Pair { client, provider, streamed })
+        (streamed || journey.request.asks.outline.stream).then_some(Pair { client, provider, streamed })
     }
 
     pub(super) fn recast(
@@ -39,29 +39,31 @@ impl Attempt {
     ) -> Result<(), Failure> {
         let now = view.now();
         let asked = Asked {
-            id: journey.request_id(),
+            id: journey.request.request_id(),
             model: &self.target.model,
             now: now.seconds(),
-            encoding: journey.outline.encoding,
+            encoding: journey.request.asks.outline.encoding,
             estimate: 0,
-            names: &journey.names,
+            names: &journey.answer.names,
         };
         let response = translate::answer_in_any_form(pair.client, pair.provider, (body, pair.streamed), &asked);
         let response = response.map_err(Failure::in_answer)?;
         if response.choices.iter().all(|choice| choice.parts.is_empty()) {
             return Err(Failure::ended_empty());
         }
-        if let Some(checks) = &journey.checks {
-            journey.findings = checks.judge(&Witness::of(&response), std::iter::empty()).map_err(Failure::objection)?;
+        if let Some(checks) = &journey.request.checks {
+            journey.answer.findings =
+                checks.judge(&Witness::of(&response), std::iter::empty()).map_err(Failure::objection)?;
         }
         let glance = self.dialect.peek_response.and_then(|peek| peek(body).ok()).unwrap_or_default();
-        (journey.extras, journey.answer) = (glance.extras, glance.id);
-        journey.usage = response.usage;
-        journey.said = Said::of(body.len());
-        let (kind, with) = if journey.outline.stream {
+        (journey.answer.extras, journey.answer.id) = (glance.extras, glance.id);
+        journey.answer.usage = response.usage;
+        journey.answer.said = Said::of(body.len());
+        let (kind, with) = if journey.request.asks.outline.stream {
             let model = self.target.model.clone();
-            let (estimate, include_usage) = (journey.estimate(&self.target, 0).input, journey.outline.include_usage);
-            let guises = journey.names.guises.clone();
+            let (estimate, include_usage) =
+                (journey.estimate(&self.target, 0).input, journey.request.asks.outline.include_usage);
+            let guises = journey.answer.names.guises.clone();
             let opening = Opening { model, now: now.seconds(), include_usage, estimate, guises };
             ("text/event-stream", translate::streamed(pair.client, response, opening))
         } else {
@@ -72,7 +74,7 @@ impl Attempt {
                 "The provider's answer grows past `memory.rewritten_body` when it is written for the client.",
             )));
         }
-        journey.held.grow(with.len()).map_err(Failure::full)?;
+        journey.held.answer.grow(with.len()).map_err(Failure::full)?;
         journey.commit(now);
         effects.push(Effect::SetHeader("content-type", kind.into()));
         effects.push(Effect::SetHeader("content-length", with.len().to_string().into()));

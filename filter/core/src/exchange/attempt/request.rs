@@ -5,15 +5,15 @@
 
 use sluice_wire::dialect::Provider;
 use sluice_wire::dialect::translate::Translated;
-use sluice_wire::error::ApiError;
 use sluice_wire::headers::HeaderMap;
 
 use crate::peek::Splice;
 use crate::routing::target::Target;
 
-use super::super::journey::Journey;
+use super::super::failure::Failure;
+use super::super::journey::{CANNOT_EXPRESS, Journey};
 use super::super::rewrite;
-use super::super::{Effect, Event, Flow, View};
+use super::super::{Effect, Event, Flow, Unreadable, View};
 
 /// How this attempt changes the body.
 #[derive(Debug)]
@@ -30,16 +30,16 @@ pub(super) enum Outbound {
 
 impl Outbound {
     pub(super) fn choose(journey: &mut Journey, target: &Target, dialect: &Provider) -> Self {
-        if !rewrite::is_needed(journey.client, dialect, &journey.outline, target) {
-            match journey.outline.splice(&target.model, target.provider.stream_usage) {
+        if !rewrite::is_needed(journey.request.asks.client, dialect, &journey.request.asks.outline, target) {
+            match journey.request.asks.outline.splice(&target.model, target.provider.stream_usage) {
                 Some(splice) => Self::Spliced(splice),
                 None => Self::AsItIs,
             }
         } else {
-            match journey.ready.take() {
+            match journey.route.ready.take() {
                 Some(mut written) => {
-                    journey.dropped = std::mem::take(&mut written.dropped);
-                    journey.names = std::mem::take(&mut written.names);
+                    journey.answer.dropped = std::mem::take(&mut written.dropped);
+                    journey.answer.names = std::mem::take(&mut written.names);
                     Self::Ready(written)
                 }
                 None => Self::Rewrite,
@@ -55,13 +55,13 @@ impl Outbound {
         dialect: &'static Provider,
         view: &dyn View,
         effects: &mut Vec<Effect>,
-    ) -> Result<Flow, ApiError> {
+    ) -> Result<Flow, Failure> {
         match (event, &mut *self) {
             // Headers wait for a body whose length is not known yet.
             (Event::RequestHeaders { .. }, Self::Rewrite) => Ok(Flow::Pause),
             (Event::RequestHeaders { .. }, outbound) => {
-                let length = outbound.length(journey.outline.length);
-                effects.push(Effect::ReplaceHeaders(headers(journey, target, dialect, length, view)));
+                let length = outbound.length(journey.request.asks.outline.length);
+                effects.push(Effect::ReplaceHeaders(headers(journey, target, dialect, length, view)?));
                 Ok(Flow::Continue)
             }
             (Event::RequestBody { end: false, .. }, Self::AsItIs) => Ok(Flow::Continue),
@@ -70,32 +70,33 @@ impl Outbound {
                 match std::mem::replace(outbound, Self::AsItIs) {
                     Self::AsItIs => {}
                     Self::Spliced(splice) => {
-                        let with = match journey.head.get(..splice.drain) {
+                        let with = match journey.request.head.get(..splice.drain) {
                             Some(head) => splice.apply(head),
-                            None => splice.apply(&view.body(0..splice.drain)),
+                            None => splice.apply(&view.body(0..splice.drain).map_err(not_read)?),
                         };
                         effects.push(Effect::ReplaceBody { drain: splice.drain, with });
                     }
                     Self::Ready(written) => effects.push(Effect::ReplaceBody { drain: size, with: written.body }),
                     Self::Rewrite => {
-                        let body = view.body(0..size);
+                        let body = view.body(0..size).map_err(not_read)?;
                         let largest = journey.worker.gateway.memory.rewritten;
                         let written = rewrite::request(
-                            journey.client,
+                            journey.request.asks.client,
                             dialect,
-                            &journey.outline,
-                            (&body, &journey.forwarded),
+                            &journey.request.asks.outline,
+                            (&body, &journey.request.forwarded),
                             target,
                             largest,
-                        )?;
-                        (journey.dropped, journey.names) = (written.dropped, written.names);
+                        )
+                        .map_err(|error| Failure::ours(CANNOT_EXPRESS, error))?;
+                        (journey.answer.dropped, journey.answer.names) = (written.dropped, written.names);
                         effects.push(Effect::ReplaceHeaders(headers(
                             journey,
                             target,
                             dialect,
                             written.body.len(),
                             view,
-                        )));
+                        )?));
                         effects.push(Effect::ReplaceBody { drain: size, with: written.body });
                     }
                 }
@@ -115,18 +116,35 @@ impl Outbound {
     }
 }
 
+/// The client's request cannot be read.
+fn not_read(Unreadable: Unreadable) -> Failure {
+    Failure::not_carried_out()
+}
+
 /// All headers of the request to the provider; its credential is added by Envoy afterwards.
-fn headers(journey: &Journey, target: &Target, dialect: &Provider, length: usize, view: &dyn View) -> HeaderMap {
+fn headers(
+    journey: &Journey,
+    target: &Target,
+    dialect: &Provider,
+    length: usize,
+    view: &dyn View,
+) -> Result<HeaderMap, Failure> {
     let provider = &target.provider;
-    let stream = journey.outline.stream;
+    let stream = journey.request.asks.outline.stream;
     // What belongs to the client's own format means nothing in another.
-    let own = journey.client.manner.forwards;
-    let mut out: HeaderMap = match own.is_empty() || dialect.id == journey.client.id() {
-        true => journey.forwarded.clone(),
-        false => journey.forwarded.iter().filter(|(name, _)| !own.iter().any(|own| own.as_bytes() == *name)).collect(),
+    let own = journey.request.asks.client.manner.forwards;
+    let mut out: HeaderMap = match own.is_empty() || dialect.id == journey.request.asks.client.id() {
+        true => journey.request.forwarded.clone(),
+        false => journey
+            .request
+            .forwarded
+            .iter()
+            .filter(|(name, _)| !own.iter().any(|own| own.as_bytes() == *name))
+            .collect(),
     };
-    if let Some(envelope) = dialect.envelope.as_ref().filter(|envelope| envelope.of == journey.client.id()) {
-        for (name, value) in journey.forwarded.iter() {
+    if let Some(envelope) = dialect.envelope.as_ref().filter(|envelope| envelope.of == journey.request.asks.client.id())
+    {
+        for (name, value) in journey.request.forwarded.iter() {
             let own = own.iter().find(|own| own.as_bytes() == name);
             let value = own.zip(str::from_utf8(value).ok());
             if let Some((name, value)) =
@@ -138,7 +156,7 @@ fn headers(journey: &Journey, target: &Target, dialect: &Provider, length: usize
     }
     out.push(":scheme", if provider.tls { "https" } else { "http" });
     out.push(":authority", &provider.authority);
-    match &journey.passage {
+    match &journey.request.passage {
         None => {
             out.push(":path", provider.layout.path(dialect, &target.model, stream));
             out.push("content-type", "application/json");
@@ -147,7 +165,7 @@ fn headers(journey: &Journey, target: &Target, dialect: &Provider, length: usize
         Some(passage) => {
             out.push(":path", provider.layout.passed(&passage.path, &target.model));
             // What was read as JSON is to be read so by its provider too.
-            let content_type = match journey.outline.is_json() {
+            let content_type = match journey.request.asks.outline.is_json() {
                 true => Some("application/json"),
                 false => passage.content_type.as_deref(),
             };
@@ -164,7 +182,7 @@ fn headers(journey: &Journey, target: &Target, dialect: &Provider, length: usize
     out.push("accept-encoding", "identity");
     // Where Envoy traces, it has put this attempt's own span there.
     if journey.worker.gateway.tracing
-        && let Some(parent) = view.header("traceparent")
+        && let Some(parent) = view.header("traceparent").map_err(not_read)?
     {
         out.push("traceparent", parent);
     }
@@ -174,5 +192,5 @@ fn headers(journey: &Journey, target: &Target, dialect: &Provider, length: usize
             out.push(name, value);
         }
     }
-    out
+    Ok(out)
 }

@@ -10,6 +10,7 @@ use std::ops::Range;
 use sluice_wire::dialect::{Glance, Seen, StreamPeeker};
 use sluice_wire::framing::sse::{Decoder, Event, TooLong};
 
+use super::super::Unreadable;
 use super::super::failure::Failure;
 use super::is_text;
 use super::stream::Progress;
@@ -137,15 +138,20 @@ impl Verbatim {
 
     /// What is to leave in place of the buffer's `size` bytes, and `out` behind it; `None` where they leave as they are. `buffer`
     /// gives the buffer.
-    pub(super) fn leave(&mut self, size: usize, mut out: Vec<u8>, buffer: impl FnOnce() -> Vec<u8>) -> Option<Vec<u8>> {
+    pub(super) fn leave(
+        &mut self,
+        size: usize,
+        mut out: Vec<u8>,
+        buffer: impl FnOnce() -> Result<Vec<u8>, Unreadable>,
+    ) -> Result<Option<Vec<u8>>, Unreadable> {
         let lag = self.decoder.pending().len();
         let Edits { whole, cuts, mut carried, .. } =
             std::mem::replace(&mut self.edits, Edits { lag, ..Edits::default() });
         self.late &= whole == size;
         if whole == size && cuts.is_empty() && out.is_empty() {
-            return None;
+            return Ok(None);
         }
-        let mut bytes = if whole > 0 { buffer() } else { Vec::new() };
+        let mut bytes = if whole > 0 { buffer()? } else { Vec::new() };
         bytes.truncate(whole);
         let mut bytes = without(bytes, &cuts);
         if !carried.is_empty() {
@@ -153,7 +159,7 @@ impl Verbatim {
             bytes = carried;
         }
         bytes.append(&mut out);
-        Some(bytes)
+        Ok(Some(bytes))
     }
 
     /// Bytes of memory that it takes.

@@ -24,14 +24,14 @@ impl Attempt {
                 Flow::Continue
             }
             Err(mut failure) => {
-                journey.usage = (self.dialect.usage_of)(&cx.view.body(0..size));
+                journey.answer.usage = cx.view.body(0..size).ok().and_then(|body| (self.dialect.usage_of)(&body));
                 // What cannot be read was made all the same.
                 if failure.trigger == Some(Trigger::BadAnswer)
                     && failure.work == Work::Unknown
-                    && journey.usage.is_none()
+                    && journey.answer.usage.is_none()
                 {
                     failure.work = Work::Seen;
-                    journey.said = said(self.dialect, size);
+                    journey.answer.said = said(self.dialect, size);
                 }
                 self.fail(failure, journey, cx)
             }
@@ -46,7 +46,7 @@ impl Attempt {
         effects: &mut Vec<Effect>,
     ) -> Result<(), Failure> {
         let dialect = self.dialect;
-        let body = view.body(0..size);
+        let body = view.body(0..size)?;
         // What passes unchanged is Envoy's own copy.
         let body = surrogates::whole(&body);
         if body.trim_ascii().is_empty() {
@@ -62,26 +62,28 @@ impl Attempt {
             return self.recast(&pair, &body, size, journey, view, effects);
         }
         let findings = self.judged(&body, journey)?;
-        journey.findings = findings;
+        journey.answer.findings = findings;
         let now = view.now();
         // A client that reads the other encoding as its own has wrong vectors, and no error.
         let embeds = dialect.id == Id::OpenAiEmbeddings;
-        let passes = self.same_bodies && !(embeds && openai_embeddings::departs(&body, journey.outline.encoding));
+        let passes =
+            self.same_bodies && !(embeds && openai_embeddings::departs(&body, journey.request.asks.outline.encoding));
         if let Some(peek) = dialect.peek_response.filter(|_| passes) {
             let glance = peek(&body).map_err(Failure::in_answer)?;
-            (journey.usage, journey.extras, journey.answer) = (glance.usage, glance.extras, glance.id);
-            journey.said = said(dialect, body.len());
+            (journey.answer.usage, journey.answer.extras, journey.answer.id) = (glance.usage, glance.extras, glance.id);
+            journey.answer.said = said(dialect, body.len());
             journey.commit(now);
         } else {
             let asked = Asked {
-                id: journey.request_id(),
+                id: journey.request.request_id(),
                 model: &self.target.model,
                 now: now.seconds(),
-                encoding: journey.outline.encoding,
+                encoding: journey.request.asks.outline.encoding,
                 estimate: journey.estimate(&self.target, 0).input,
-                names: &journey.names,
+                names: &journey.answer.names,
             };
-            let answer = translate::answer(journey.client, dialect, &body, &asked).map_err(Failure::in_answer)?;
+            let answer =
+                translate::answer(journey.request.asks.client, dialect, &body, &asked).map_err(Failure::in_answer)?;
             let largest = journey.worker.gateway.memory.rewritten;
             if answer.body.len() > largest {
                 return Err(Failure::in_answer(ApiError::answer_too_large(format!(
@@ -89,12 +91,12 @@ impl Attempt {
                     largest >> 20
                 ))));
             }
-            journey.held.grow(answer.body.len()).map_err(|full| {
+            journey.held.answer.grow(answer.body.len()).map_err(|full| {
                 effects.push(Effect::Count(metric::OVERLOADED));
                 Failure::full(full)
             })?;
-            journey.usage = answer.usage;
-            journey.said = said(dialect, body.len());
+            journey.answer.usage = answer.usage;
+            journey.answer.said = said(dialect, body.len());
             journey.commit(now);
             effects.push(Effect::SetHeader("content-length", answer.body.len().to_string().into()));
             effects.push(Effect::ReplaceBody { drain: size, with: answer.body });
@@ -105,7 +107,7 @@ impl Attempt {
 
     /// What guardrails found in the answer and let pass; what has to be looked at is nothing, mostly.
     fn judged(&self, body: &[u8], journey: &Journey) -> Result<Vec<Finding>, Failure> {
-        let (Some(checks), Some(provider)) = (&journey.checks, self.dialect.chat()) else {
+        let (Some(checks), Some(provider)) = (&journey.request.checks, self.dialect.chat()) else {
             return Ok(Vec::new());
         };
         footprint::check_answer(body).map_err(Failure::in_answer)?;

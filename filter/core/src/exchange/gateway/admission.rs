@@ -9,15 +9,12 @@ use sluice_wire::dialect::{Asks, Client};
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::hex;
-use sluice_wire::order::by_numbers;
 use sluice_wire::time::Time;
 
 use crate::callout::Called;
 use crate::gate::{Full, LARGEST_BODY, Share};
-use crate::gateway::Gateway;
-use crate::key_hash::KeyHash;
 use crate::keys::caller::{Caller, Credential};
-use crate::keys::{self, Denied, secret};
+use crate::keys::{self, Denied};
 use crate::peek::Outline;
 use crate::routing::hints::Hints;
 
@@ -27,6 +24,7 @@ use super::super::worker::Lookup;
 use super::super::{Context, Effect, Flow, Reply};
 use super::endpoint::{self, Endpoint, Purpose, VERSION, speaker_at};
 use super::path::{canonical, origin};
+use super::presented::{Keys, credentials};
 use super::{Exchange, Outcome, Phase, Refused, Trail, health, models, quoted};
 
 /// Headers of the client that a provider may see. Everything else stays here: credentials, cookies, addresses.
@@ -40,11 +38,7 @@ const TRACE_PARENT: &[u8] = b"traceparent";
 #[derive(Debug)]
 pub(super) struct Knock {
     started: Time,
-    /// The key as it was sent.
-    presented: Vec<u8>,
-    /// What may be the key instead, should nobody have that one.
-    others: Vec<Vec<u8>>,
-    hash: KeyHash,
+    keys: Keys,
     endpoint: Endpoint,
     /// The canonical path, without a query.
     path: String,
@@ -65,14 +59,6 @@ pub(super) struct Knock {
 }
 
 impl Knock {
-    /// Whether there is another key to look for, now that nobody has the one before.
-    fn tries_another(&mut self) -> bool {
-        let Some(other) = self.others.pop() else { return false };
-        self.hash = KeyHash(Sha256::digest(&other).into());
-        self.presented = other;
-        true
-    }
-
     /// So much of the body is here. One that is too large is refused once the key is known; until then Envoy's own limit bounds it.
     pub(super) fn arrives(&mut self, size: usize) -> Result<(), Full> {
         let wide = u64::try_from(size).unwrap_or(u64::MAX);
@@ -92,7 +78,7 @@ impl Knock {
 
 impl Exchange {
     pub(super) fn headers(&mut self, end: bool, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
-        let headers = cx.view.headers();
+        let headers = cx.view.headers()?;
         let started = cx.view.now();
         self.trail = Trail::read(&headers);
         strip(&headers, cx.effects);
@@ -108,17 +94,17 @@ impl Exchange {
         let origin = || origin(headers.text(":scheme"), headers.text(":authority"));
         let endpoint = Endpoint::at(method, path, is_anthropics).map_err(|unserved| {
             // For the log.
-            let caller = credentials(&headers, &self.worker.gateway)
+            self.trail.caller = credentials(&headers, &self.worker.gateway)
                 .iter()
                 .rev()
                 .find_map(|key| self.worker.knows(key, started));
-            self.phase = Phase::Answered { caller, error: None };
+            self.phase = Phase::Answered { error: None };
             unserved.refused(method, asked, &origin())
         })?;
         self.client = endpoint.client;
         match endpoint.purpose {
-            Purpose::About => return self.answer_anybody(endpoint::about(&origin()), cx),
-            Purpose::Alive => return self.answer_anybody(health::alive(), cx),
+            Purpose::About => return self.answer_anybody(endpoint::about(&origin())),
+            Purpose::Alive => return self.answer_anybody(health::alive()),
             Purpose::Ready => return self.ready(cx),
             Purpose::Ask | Purpose::Models | Purpose::Model(_) | Purpose::Stored => {}
         }
@@ -128,15 +114,12 @@ impl Exchange {
             true => !tracing,
             false => FORWARDED.contains(&name) || own.iter().any(|own| own.as_bytes() == name),
         };
-        let mut others = credentials(&headers, &self.worker.gateway);
-        let Some(presented) = others.pop() else {
+        let Some(keys) = Keys::of(credentials(&headers, &self.worker.gateway)) else {
             return Err(unauthorized("You didn't provide an API key. Send it as 'Authorization: Bearer <key>'.").into());
         };
         let knock = Knock {
             started,
-            hash: KeyHash(Sha256::digest(&presented).into()),
-            presented,
-            others,
+            keys,
             forwarded: headers.iter().filter(|(name, _)| passes(name)).collect(),
             passage: passage(endpoint.client, path, query, &headers),
             endpoint,
@@ -154,14 +137,14 @@ impl Exchange {
     /// Whose is the first of the keys that somebody has?
     fn look_up(&mut self, mut knock: Knock, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         loop {
-            match self.worker.find(&knock.presented, &knock.hash, knock.started) {
+            match self.worker.find(&knock.keys.presented, &knock.keys.hash, knock.started) {
                 Lookup::Ask(call, asking) => {
                     knock.share.grow(knock.expected())?;
                     knock.asking = Some(asking);
                     self.phase = Phase::Knocking(Box::new(knock));
                     return Ok(Outcome::Ask(call));
                 }
-                Lookup::Known(None) if knock.tries_another() => {}
+                Lookup::Known(None) if knock.keys.tries_another() => {}
                 found => return self.admit(knock, found, cx),
             }
         }
@@ -174,8 +157,8 @@ impl Exchange {
         called: &Called,
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
-        match self.worker.found(&knock.hash, called, &mut cx.moment()) {
-            Lookup::Known(None) if knock.tries_another() => self.look_up(knock, cx),
+        match self.worker.found(&knock.keys.hash, called, &mut cx.moment()) {
+            Lookup::Known(None) if knock.keys.tries_another() => self.look_up(knock, cx),
             found => self.admit(knock, found, cx),
         }
     }
@@ -190,8 +173,8 @@ impl Exchange {
             }
         };
         // Should it be refused, the log says whose key it was.
-        let caller = found.as_ref().map(|credential| credential.caller.clone());
-        self.phase = Phase::Answered { caller, error: None };
+        self.trail.caller = found.as_ref().map(|credential| credential.caller.clone());
+        self.phase = Phase::Answered { error: None };
         let caller = recognise(&knock, found.as_ref(), cx)?;
         if knock.is_too_large() {
             return Err(from_envoy(413).into());
@@ -206,20 +189,20 @@ impl Exchange {
         let Endpoint { purpose, client } = endpoint;
         match purpose {
             Purpose::Models => {
-                let asked = cx.view.header(":path").unwrap_or_default();
+                let asked = cx.view.header(":path")?.unwrap_or_default();
                 let asked = String::from_utf8_lossy(&asked);
                 let query =
                     asked.split('#').next().and_then(|asked| asked.split_once('?')).map_or("", |(_, query)| query);
                 let list = models::list(&self.worker.gateway, &caller, client, query)?;
-                self.answer(list, cx)
+                self.answer(list)
             }
             Purpose::Model(name) => {
                 let model = models::one(&self.worker.gateway, &caller, client, &name)?;
-                self.answer(model, cx)
+                self.answer(model)
             }
             Purpose::Stored if caller.endpoints.is_none() => Err(shared(&path).into()),
             // Those were answered before anybody asked for a key.
-            Purpose::About | Purpose::Alive | Purpose::Ready => self.answer(health::alive(), cx),
+            Purpose::About | Purpose::Alive | Purpose::Ready => self.answer(health::alive()),
             Purpose::Ask | Purpose::Stored => {
                 let hints = hints?;
                 hints.allowed(&caller)?;
@@ -240,21 +223,20 @@ impl Exchange {
 
 impl Exchange {
     /// The same for somebody without a key.
-    fn answer_anybody(&mut self, body: Vec<u8>, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
-        self.phase = Phase::Answered { caller: None, error: None };
-        self.answer(body, cx)
+    fn answer_anybody(&mut self, body: Vec<u8>) -> Result<Outcome, Refused> {
+        self.phase = Phase::Answered { error: None };
+        self.answer(body)
     }
 
     /// The gateway knows the answer by itself.
-    pub(super) fn answer(&mut self, body: Vec<u8>, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
-        cx.effects.push(Effect::Reply(Reply::json(200, self.name().into_iter().collect(), body)));
-        Ok(Outcome::Step(Flow::Pause))
+    pub(super) fn answer(&self, body: Vec<u8>) -> Result<Outcome, Refused> {
+        Ok(Outcome::Step(Flow::Reply(Reply::json(200, self.name().into_iter().collect(), body))))
     }
 }
 
 fn recognise(knock: &Knock, found: Option<&Credential>, cx: &Context<'_>) -> Result<Rc<Caller>, Refused> {
     let now = knock.started.seconds();
-    keys::admit(found, &knock.presented, now, &knock.path, || cx.view.source())
+    keys::admit(found, &knock.keys.presented, now, &knock.path, || cx.view.source())
         // The log's word; `public` gives the caller theirs.
         .map_err(|denied: Denied| denied.error().with_code(denied.code()).into())
 }
@@ -325,28 +307,6 @@ fn strip(headers: &HeaderMap, effects: &mut Vec<Effect>) {
             effects.push(Effect::RemoveHeader(name.to_owned().into()));
         }
     }
-}
-
-/// What may be the virtual key, the likeliest last: a bearer token, or what Anthropic's and Azure's clients send instead. An agent sends
-/// its own account's token too, or another gateway's key. Where nothing may be ours it is the first, which the refusal is about.
-fn credentials(headers: &HeaderMap, gateway: &Gateway) -> Vec<Vec<u8>> {
-    let bearer = headers.get("authorization").and_then(|value| {
-        let (scheme, token) = value.split_at_checked(7)?;
-        scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
-    });
-    let all = [headers.get("api-key"), headers.get("x-api-key"), bearer];
-    let all: Vec<&[u8]> = all.into_iter().flatten().filter(|key| !key.is_empty()).collect();
-    let in_file = |key: &[u8]| gateway.keys.contains_key(&KeyHash(Sha256::digest(key).into()));
-    let likely = |key: &[u8]| (in_file(key), secret::is_well_formed(key));
-    let mut ours: Vec<&[u8]> = all.iter().copied().filter(|key| likely(key) != (false, false)).collect();
-    by_numbers(&mut ours, |key| {
-        let (in_file, well_formed) = likely(key);
-        (in_file.into(), well_formed.into())
-    });
-    if ours.is_empty() {
-        ours.extend(all.last());
-    }
-    ours.into_iter().map(<[u8]>::to_vec).collect()
 }
 
 fn unauthorized(message: &str) -> ApiError {

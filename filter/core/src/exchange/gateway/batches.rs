@@ -22,7 +22,7 @@ use crate::store::SharedData;
 use crate::usage::surcharge::Wishes;
 
 use super::super::journey::{Arrival, Asked};
-use super::departure;
+use super::asking;
 use super::endpoint::format_at;
 use super::permission::Policy;
 use super::quoted;
@@ -182,13 +182,13 @@ impl Reading<'_> {
             return Err(ApiError::new(403, ErrorKind::Permission, message).with_code("endpoint_not_allowed"));
         }
         let body = body.get().as_bytes();
-        let outline = departure::read(body, client, None)?;
+        let outline = asking::read(body, client, None)?;
         let (name, model, target) = self.model(&outline.model)?;
         Policy::of(self.gateway, &self.arrival.caller, &model, client).permits(body)?;
-        let prompt = departure::prompt(client, &outline, body, self.shared);
+        let prompt = asking::prompt(client, &outline, body, self.shared);
         let wishes = if client.shape.free { Wishes::default() } else { Wishes::of(body) };
         let reservation = &self.gateway.reservation;
-        let asked = Asked { client, outline: &outline, prompt: &prompt, wishes: &wishes };
+        let asked = Asked { client, outline, prompt, wishes };
         let estimate = asked.estimate(&target, reservation, reservation.output_tokens);
         work.get_or_insert_with(|| Work::new(&self.arrival.caller.key_id, &model.name, &name, &target))
             .add(&estimate, target.price.as_ref());

@@ -23,18 +23,18 @@ impl Exchange {
         let Entry { provider, model, content_type, dropped, body, .. } = entry;
         journey.commit(now);
         journey.complete();
-        journey.usage = Some(Usage::default());
+        journey.answer.usage = Some(Usage::default());
         let dropped = (!dropped.is_empty()).then_some(("x-sluice-dropped", dropped));
-        let mut headers = journey.charge.as_ref().map(|charge| charge.headers()).unwrap_or_default();
+        let mut headers = journey.bill.charge.headers();
         headers.extend([("x-sluice-provider", provider), ("x-sluice-model", model), ("age", age.to_string())]);
-        headers.extend(journey.recall.header().into_iter().chain(dropped).chain(journey.masked_header()));
+        headers
+            .extend(self.trail.about.recall.header().into_iter().chain(dropped).chain(journey.request.masked_header()));
         headers.extend(self.name());
         let gateway = &self.worker.gateway;
-        trace::asked(gateway, Some(&journey.caller), Some(&journey.asked.name), None, effects);
+        trace::asked(gateway, Some(&journey.request.caller), Some(&journey.request.model.name), None, effects);
         effects.push(Effect::Count(metric::CACHE_HIT));
-        effects.push(Effect::Reply(Reply { status: 200, content_type: content_type.into(), headers, body }));
         self.phase = Phase::Recalled(journey);
-        Outcome::Step(Flow::Pause)
+        Outcome::Step(Flow::Reply(Reply { status: 200, content_type: content_type.into(), headers, body }))
     }
 
     /// Whether the answer's body is to be shown to [`Exchange::response_body`].
@@ -60,8 +60,12 @@ impl Exchange {
         let largest = self.worker.gateway.cache.largest;
         // One that is too large, or has no room, will not be kept: it is not collected any further.
         filling.take_if(|filling| filling.size().saturating_add(size) > largest || !filling.has_room(size));
-        if let Some(filling) = filling.as_mut().filter(|_| size > 0) {
-            filling.add(view.body(0..size));
+        // Nor is one that cannot be read.
+        if let Some(mut collected) = filling.take_if(|_| size > 0) {
+            *filling = view.body(0..size).ok().map(|portion| {
+                collected.add(portion);
+                collected
+            });
         }
         if let (true, Some(journey)) = (end, journey)
             && filling.take().is_some_and(|filling| filling.keep(journey, view.now(), shared))

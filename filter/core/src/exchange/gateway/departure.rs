@@ -3,54 +3,36 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use sluice_wire::dialect::pass_through::is_stored;
-use sluice_wire::dialect::translate::Translated;
-use sluice_wire::dialect::{Asks, Client};
+use sluice_wire::dialect::Id;
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::time::Time;
 
 use crate::batch::{Errand, book};
 use crate::cache::Entry;
 use crate::callout::Called;
-use crate::gateway::Gateway;
-use crate::peek::mentions::{Mention, first_denied};
-use crate::peek::{Outline, form};
-use crate::reservation::Plan;
-use crate::routing::queue::Queue;
-use crate::routing::target::{Model, Target};
-use crate::store::{Order, Settlement, SharedData};
-use crate::usage::answers;
-use crate::usage::estimate::{Estimate, Prompt};
-use crate::usage::surcharge::Wishes;
+use crate::store::{Order, Settlement};
 
 use super::super::charge::{Charge, Ledger};
-use super::super::echo::Kept;
-use super::super::journey::{Arrival, Journey, Passage, from_envoy};
+use super::super::journey::{Arrival, Draft, Journey, Probe, from_envoy};
 use super::super::notes;
 use super::super::rewrite;
-use super::super::worker::{Decision, Worker};
-use super::super::{Context, Effect, Flow, LARGEST_BODY, metric};
+use super::super::trace;
+use super::super::worker::Decision;
+use super::super::{Context, Effect, Flow, LARGEST_BODY, metric, property};
+use super::asking::{asked, keep_head, permitted, read, set_up};
 use super::batches::{self, Seek};
+use super::counting::{count, is_counted_here};
+use super::lineup::{choose_first, line_up};
 use super::permission::Policy;
-use super::{Exchange, Outcome, Phase, Refused, models, screening, set_out, unpacking};
-
-/// The most of a body's front that is kept for splicing; past it, it is fetched again.
-const LONGEST_HEAD: usize = 1024;
+use super::{Exchange, Outcome, Phase, Refused, endpoint, screening, unpacking};
 
 /// So much of a model's name is in the log, which may be a name of nothing.
 const LONGEST_NAME: usize = 128;
 
-/// The most answers that one request may ask for, as OpenAI has it: a reservation for more than any provider gives would
-/// keep everybody else from a budget for as long as the request lasts.
-const MOST_ANSWERS: u64 = 128;
-
-/// The most prompts in one request, as many as OpenAI takes inputs of embeddings; for the same reason.
-const MOST_PROMPTS: u64 = 2048;
-
 /// A request that Redis is asked about. Its body stays in Envoy's buffer: many may wait for a slow Redis.
 #[derive(Debug)]
 pub(super) struct Reserving {
-    pub(super) journey: Journey,
+    pub(super) draft: Draft,
     charge: Charge,
     order: Order,
     /// The body's size.
@@ -64,7 +46,8 @@ pub(super) struct Reserving {
 impl Reserving {
     /// The client left before Redis had answered: whatever it has reserved is given back.
     pub(super) fn withdrawn(&self, now: Time) -> (Settlement, Ledger) {
-        (self.charge.withdrawn(&self.journey, now), Ledger::Redis)
+        let Draft { request, route, .. } = &self.draft;
+        (self.charge.withdrawn(&request.caller, &route.model, now), Ledger::Redis)
     }
 }
 
@@ -89,7 +72,7 @@ impl Exchange {
 
     /// The whole body is here. It may have to wait until the caller is known.
     pub(super) fn body(&mut self, size: usize, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
-        let mut arrival = match std::mem::replace(&mut self.phase, Phase::Start) {
+        let mut arrival = match std::mem::replace(&mut self.phase, Phase::Taken) {
             Phase::Body(arrival) => arrival,
             mut other => {
                 if let Phase::Knocking(knock) = &mut other {
@@ -101,8 +84,8 @@ impl Exchange {
             }
         };
         // Unless something else becomes of it.
-        self.phase = Phase::Answered { caller: Some(arrival.caller.clone()), error: None };
-        let body = cx.view.body(0..size);
+        self.phase = Phase::Answered { error: None };
+        let body = cx.view.body(0..size)?;
         if let Some(unpacked) = unpacking::unpack(&mut arrival, &body, cx.view, cx.effects)? {
             self.phase = Phase::Body(arrival);
             return Ok(Outcome::Unpacked(unpacked));
@@ -131,7 +114,7 @@ impl Exchange {
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
         let Seeking { arrival, size, seek } = seeking;
-        self.phase = Phase::Answered { caller: Some(arrival.caller.clone()), error: None };
+        self.phase = Phase::Answered { error: None };
         let noted = self.worker.noted(called, &mut cx.moment());
         // What this Envoy was told a moment ago Redis may not know yet.
         let page = noted.clone().unwrap_or_default().or_else(|| book::recall(cx.shared, &seek.page()));
@@ -139,7 +122,7 @@ impl Exchange {
             (Err(_), Seek::File(_), None) => return Err(unchecked().into()),
             _ => seek.errand(page, &arrival.caller)?,
         };
-        self.whole(arrival, errand, cx.view.body(0..size), cx)
+        self.whole(arrival, errand, cx.view.body(0..size)?, cx)
     }
 
     /// All that the request says is known: what it asks for, and whether it may.
@@ -157,30 +140,29 @@ impl Exchange {
         self.trail.asked_model = Some(super::bounded(&outline.model, LONGEST_NAME)).filter(|name| !name.is_empty());
         self.trail.model = known.map(|found| found.model.name.clone());
         let model = asked(&gateway, &arrival, &outline, &body)?;
-        let mut journey = set_up(self.worker.clone(), arrival, model, (outline, &body), cx.shared);
+        let mut draft = set_up(self.worker.clone(), arrival, model, (outline, &body), cx.shared);
         let (now, dice) = (cx.view.now(), self.worker.dice());
-        if is_counted_here(&journey) {
-            return self.granted(journey, now, body, cx);
+        if is_counted_here(&draft) {
+            return self.counted(draft, &body, cx);
         }
-        let decision = journey.decide(&journey.model, now, dice, cx.shared)?;
-        journey.strategy = decision.strategy;
-        notes::decided(&journey, &decision);
-        journey.probe = decision.probe().map(|target| (target.clone(), None));
-        let mut plan = line_up(&mut journey, decision.order(), (now, dice), cx.shared)?;
+        let decision = draft.decide(&draft.route.model, now, dice, cx.shared)?;
+        draft.route.strategy = decision.strategy;
+        notes::decided(draft.request.request_id(), &draft.request.model.name, &decision);
+        draft.route.probe = decision.probe().map_or(Probe::None, |target| Probe::Chosen(target.clone()));
+        let mut plan = line_up(&mut draft, decision.order(), (now, dice), cx.shared)?;
         if let Some(Errand::Create(work)) = &errand {
             batches::add(&gateway, work, &mut plan)?;
         }
-        journey.errand = errand;
+        draft.request.errand = errand;
         if gateway.redis.is_some() {
             plan.cover_fallbacks();
         }
         let charge = Charge::new(self.worker.order_id(), plan);
-        let Some(order) = charge.plan.order(charge.id.clone(), journey.lease()) else {
-            journey.charge = Some(charge);
-            return self.granted(journey, now, body, cx);
+        let Some(order) = charge.plan.order(charge.id.clone(), draft.request.lease()) else {
+            return self.granted(draft, charge, now, body, cx);
         };
         let decision = self.worker.reserve(&order, &mut cx.moment());
-        let reserving = Reserving { journey, charge, order, size, planned: now, by_hash: true };
+        let reserving = Reserving { draft, charge, order, size, planned: now, by_hash: true };
         self.decided(reserving, decision, Some(body), cx)
     }
 
@@ -207,20 +189,20 @@ impl Exchange {
         body: Option<Vec<u8>>,
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
-        let Reserving { mut journey, mut charge, size, planned, .. } = match decision {
+        let Reserving { mut draft, mut charge, size, planned, .. } = match decision {
             Decision::Ask(call) => {
                 self.phase = Phase::Reserving(Box::new(reserving));
                 return Ok(Outcome::Ask(call));
             }
             _ => reserving,
         };
-        self.phase = Phase::Answered { caller: Some(journey.caller.clone()), error: None };
+        self.phase = Phase::Answered { error: None };
         match decision {
             Decision::Granted { ledger, chosen, readings } => {
                 charge.granted(ledger, chosen, readings);
                 count_warnings(&charge, cx.effects);
                 if chosen > 0 {
-                    journey.take_way(&charge.plan, chosen);
+                    draft.route.take_way(&charge.plan, chosen);
                 }
             }
             Decision::Unchecked | Decision::Ask(_) => {}
@@ -232,80 +214,96 @@ impl Exchange {
             }
             Decision::Undecided => return Err(unchecked().into()),
         }
-        journey.charge = Some(charge);
-        let body = body.unwrap_or_else(|| cx.view.body(0..size));
-        self.granted(journey, planned, body, cx)
+        match body.map_or_else(|| cx.view.body(0..size), Ok) {
+            Ok(body) => self.granted(draft, charge, planned, body, cx),
+            Err(unreadable) => {
+                self.settle_refused(&draft, &charge, cx);
+                Err(unreadable.into())
+            }
+        }
     }
 
     /// The request fits its limits and budgets. Whatever refuses it from here on, it counts as a request and costs nothing.
     fn granted(
         &mut self,
-        mut journey: Journey,
+        mut draft: Draft,
+        charge: Charge,
         planned: Time,
         body: Vec<u8>,
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
         let size = body.len();
-        let mut share = journey.share.sibling();
-        journey.body = Kept::of(&body, &mut share);
-        journey.body_share = Some(share);
-        match self.prepare(&mut journey, planned, body, cx) {
-            Ok(Prepared::Counted(answer)) => self.answer(answer, cx),
-            Ok(Prepared::Kept(entry)) => Ok(self.replay(Box::new(journey), entry, cx.view.now(), cx.effects)),
-            Ok(Prepared::Ready { masked }) => Ok(self.leave(journey, size, masked, cx)),
+        draft.held.keep(&body);
+        match self.prepare(&mut draft, planned, body, cx) {
+            Ok(Prepared::Counted(answer)) => self.answer(answer),
+            Ok(Prepared::Kept(entry)) => {
+                Ok(self.replay(Box::new(Journey::new(draft, charge)), entry, cx.view.now(), cx.effects))
+            }
+            Ok(Prepared::Ready { masked }) => Ok(self.depart(Journey::new(draft, charge), size, masked, cx)),
             Err(refused) => {
-                self.settle(&mut journey, cx.view.now(), cx.shared, cx.effects);
+                self.settle_refused(&draft, &charge, cx);
                 Err(refused)
             }
         }
     }
 
+    /// A request that was granted goes no further: it counts as one.
+    fn settle_refused(&self, draft: &Draft, charge: &Charge, cx: &mut Context<'_>) {
+        self.settle(charge, &draft.request.caller, &draft.route.model, &mut cx.moment());
+    }
+
+    /// Guardrails look at the prompt: another body, if something in it was masked.
+    pub(super) fn screen(
+        &mut self,
+        draft: &mut Draft,
+        body: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Result<Option<Vec<u8>>, Refused> {
+        let Some(masked) = self.screened(draft, body, cx)? else { return Ok(None) };
+        is_not_too_large(draft, &masked)?;
+        draft.held.request.grow(masked.len())?;
+        draft.request.rewritten(read(&masked, self.client, draft.request.passage.as_ref())?);
+        keep_head(draft, &masked);
+        draft.request.checks = screening::checks(draft, &masked);
+        Ok(Some(masked))
+    }
+
     /// Guardrails look at the prompt, then an answer is looked for in the cache, then the request is written for its first target.
     fn prepare(
         &mut self,
-        journey: &mut Journey,
+        draft: &mut Draft,
         planned: Time,
         body: Vec<u8>,
         cx: &mut Context<'_>,
     ) -> Result<Prepared, Refused> {
-        if !Rc::ptr_eq(&journey.model, &journey.asked) {
+        if !Rc::ptr_eq(&draft.route.model, &draft.request.model) {
             // A budget led to another model, which forbids more.
-            let policy = Policy::of(&journey.worker.gateway, &journey.caller, &journey.model, journey.client);
-            permitted(&policy, &journey.outline, journey.passage.as_ref(), &body)?;
+            let policy =
+                Policy::of(&draft.worker.gateway, &draft.request.caller, &draft.route.model, draft.request.asks.client);
+            permitted(&policy, &draft.request.asks.outline, draft.request.passage.as_ref(), &body)?;
         }
-        let masked = self.screened(journey, &body, cx)?;
-        let body = match &masked {
-            None => body.into(),
-            Some(masked) => {
-                is_not_too_large(journey, masked)?;
-                journey.share.grow(masked.len())?;
-                journey.rewritten(read(masked, self.client, journey.passage.as_ref())?);
-                keep_head(journey, masked);
-                journey.checks = screening::checks(journey, masked);
-                Cow::Borrowed(masked.as_slice())
-            }
-        };
-        if let Asks::TokenCount(count) = &journey.client.asks
-            && is_counted_here(journey)
-        {
-            return Ok(Prepared::Counted(count.answer(tokens(journey, count.of, &body))));
+        let masked = self.screen(draft, &body, cx)?;
+        let body = masked.as_deref().map_or(Cow::Owned(body), Cow::Borrowed);
+        if let Some(count) = count(draft, &body) {
+            return Ok(Prepared::Counted(count));
         }
-        journey.masked = self.masked();
-        let kept = journey.look(&body, planned, cx.view.now(), cx.shared);
-        notes::looked(journey);
+        draft.request.masked = self.masked();
+        let recall = &mut self.trail.about.recall;
+        let kept = recall.look(draft, &body, planned, cx.view.now(), cx.shared);
+        notes::looked(draft.request.request_id(), recall.word());
         if let Some(entry) = kept {
             return Ok(Prepared::Kept(entry));
         }
-        choose_first(journey, &body)?;
-        if let Some(written) = &journey.ready {
-            journey.share.grow(written.body.len())?;
+        choose_first(draft, &body)?;
+        if let Some(written) = &draft.route.ready {
+            draft.held.request.grow(written.body.len())?;
         }
         Ok(Prepared::Ready { masked })
     }
 
     /// The request leaves for its first target, with another body in place of its own if something in that was masked.
-    fn leave(&mut self, mut journey: Journey, size: usize, masked: Option<Vec<u8>>, cx: &mut Context<'_>) -> Outcome {
-        if journey.recall.word() == Some("miss") {
+    fn depart(&mut self, mut journey: Journey, size: usize, masked: Option<Vec<u8>>, cx: &mut Context<'_>) -> Outcome {
+        if self.trail.about.recall.word() == Some("miss") {
             cx.effects.push(Effect::Count(metric::CACHE_MISS));
         }
         if let Some(with) = masked {
@@ -336,176 +334,9 @@ enum Prepared {
 }
 
 /// A masked body that Envoy could not take is refused before it is given to it.
-fn is_not_too_large(journey: &Journey, masked: &[u8]) -> Result<(), ApiError> {
-    let largest = journey.worker.gateway.memory.rewritten;
+fn is_not_too_large(draft: &Draft, masked: &[u8]) -> Result<(), ApiError> {
+    let largest = draft.worker.gateway.memory.rewritten;
     if masked.len() <= largest { Ok(()) } else { Err(rewrite::too_large(largest)) }
-}
-
-/// Reads what is asked; an error when nobody would be.
-pub(super) fn read(body: &[u8], client: &Client, passage: Option<&Passage>) -> Result<Outline, ApiError> {
-    if is_stored(client) {
-        return Ok(Outline::opaque(String::new(), body.len()));
-    }
-    let content_type = passage.and_then(|passage| passage.content_type.as_deref());
-    let outline = match content_type.filter(|content_type| form::is_form(content_type)) {
-        Some(content_type) => Outline::of_form(body, form::boundary(content_type)?)?,
-        None => Outline::read(body, client.shape)?,
-    };
-    if outline.n > MOST_ANSWERS {
-        let message = format!("Invalid 'n' or 'best_of': at most {MOST_ANSWERS} answers can be asked for at once.");
-        return Err(ApiError::invalid("n", message));
-    }
-    if outline.prompts > MOST_PROMPTS {
-        let message = format!("Invalid 'prompt': at most {MOST_PROMPTS} prompts can be asked at once.");
-        return Err(ApiError::invalid("prompt", message));
-    }
-    Ok(outline)
-}
-
-/// The model that is asked for, if the caller may ask for it, and for all that the body asks for.
-pub(super) fn asked(
-    gateway: &Gateway,
-    arrival: &Arrival,
-    outline: &Outline,
-    body: &[u8],
-) -> Result<Rc<Model>, ApiError> {
-    if is_stored(arrival.client) {
-        return models::stored(gateway);
-    }
-    let model = models::resolve(gateway, &arrival.caller, &outline.model)?;
-    permitted(&Policy::of(gateway, &arrival.caller, &model, arrival.client), outline, arrival.passage.as_ref(), body)?;
-    Ok(model)
-}
-
-/// Whether a policy permits all that the body asks for.
-fn permitted(policy: &Policy<'_>, outline: &Outline, passage: Option<&Passage>, body: &[u8]) -> Result<(), ApiError> {
-    if outline.is_json() {
-        return policy.permits(body);
-    }
-    match passage.and_then(|passage| passage.content_type.as_deref()) {
-        Some(content_type) => policy.permits_form(body, form::boundary(content_type)?),
-        None => Ok(()),
-    }
-}
-
-/// The journey of a request whose caller may ask for this model: without targets yet.
-pub(super) fn set_up(
-    worker: Rc<Worker>,
-    arrival: Arrival,
-    model: Rc<Model>,
-    (outline, body): (Outline, &[u8]),
-    shared: &dyn SharedData,
-) -> Journey {
-    let prompt = prompt(arrival.client, &outline, body, shared);
-    let mut journey = Journey::new(worker, arrival, model, outline, prompt);
-    if journey.outline.is_json() && !journey.client.shape.free {
-        journey.wishes = Wishes::of(body);
-    }
-    journey.outline.hosted = needs_hosted(&journey, body);
-    journey.checks = screening::checks(&journey, body);
-    keep_head(&mut journey, body);
-    journey
-}
-
-/// Whether it offers a tool that only some of its model's targets have. The body is looked through for it only where that is so.
-fn needs_hosted(journey: &Journey, body: &[u8]) -> bool {
-    let (client, targets) = (journey.client, &journey.model.targets);
-    let has = |target: &Rc<Target>| target.has_hosted_tools(client);
-    let runs = |mention: &Mention<'_>| match mention {
-        Mention::Tool(Some(kind)) if (client.runs_tool)(kind) => Some(()),
-        _ => None,
-    };
-    targets.iter().any(has)
-        && !targets.iter().all(has)
-        && journey.outline.is_json()
-        && first_denied(body, runs).is_some()
-}
-
-/// What the body holds that is charged for.
-pub(super) fn prompt(client: &Client, outline: &Outline, body: &[u8], shared: &dyn SharedData) -> Prompt {
-    let mut prompt = match outline.is_json() {
-        _ if client.shape.free => return Prompt::default(),
-        true => Prompt::measure(body),
-        false => Prompt::of_file(body),
-    };
-    prompt.elsewhere = prompt.elsewhere.saturating_add(outline.kept);
-    match outline.previous.as_deref().map(|id| answers::tokens(shared, id)) {
-        None => {}
-        Some(Some(tokens)) => prompt.before = tokens,
-        Some(None) => prompt.elsewhere = prompt.elsewhere.saturating_add(1),
-    }
-    prompt
-}
-
-/// Whether it asks for a count of tokens that no target of its model could answer.
-fn is_counted_here(journey: &Journey) -> bool {
-    let counts = |target: &Rc<Target>| target.provider.format_for(journey.client, &target.model).is_some();
-    matches!(journey.client.asks, Asks::TokenCount(_)) && !journey.model.targets.iter().any(counts)
-}
-
-/// The answer to such a request: an estimate.
-fn tokens(journey: &Journey, prompts: &Client, body: &[u8]) -> u64 {
-    let speaks = |target: &Rc<Target>| target.provider.format_for(prompts, &target.model);
-    let format = journey.model.targets.iter().find_map(speaks).unwrap_or(journey.client.provider);
-    Estimate::of(&journey.outline, &Prompt::measure(body), format.bytes_per_100_tokens, None, 0).input
-}
-
-/// Lines targets up in this order, with what the request takes of limits and budgets at each of them.
-pub(super) fn line_up(
-    journey: &mut Journey,
-    mut order: Vec<Rc<Target>>,
-    (now, dice): (Time, u64),
-    shared: &dyn SharedData,
-) -> Result<Plan, ApiError> {
-    let gateway = &journey.worker.gateway;
-    let estimate = |target: &Target| journey.estimate(target, gateway.reservation.output_tokens);
-    // Where a budget leads to another model, that one's own way is gone.
-    let other_order = |other: &Rc<Model>| {
-        journey.decide(other, now, dice, shared).map(|decision| decision.order()).unwrap_or_default()
-    };
-    let plan = Plan::new(gateway, &journey.caller, &journey.model, &order, other_order, estimate)?;
-    // A target that has no price, or is too small, is not in the plan: its use would not be counted.
-    order.retain(|target| plan.candidates.iter().any(|way| Rc::ptr_eq(&way.target, target)));
-    match order.is_empty() {
-        true => journey.take_way(&plan, 0),
-        false => journey.queue = Queue::new(order),
-    }
-    Ok(plan)
-}
-
-fn keep_head(journey: &mut Journey, body: &[u8]) {
-    let head = body.get(..journey.outline.reach()).filter(|head| head.len() <= LONGEST_HEAD);
-    journey.head = head.unwrap_or_default().to_vec();
-}
-
-/// Leaves out targets at the head of the plan that cannot take this request, so that the first attempt is one that can;
-/// an error when none can. A later target is only looked at when it is its turn: most never are.
-pub(super) fn choose_first(journey: &mut Journey, body: &[u8]) -> Result<(), ApiError> {
-    let mut refused = None;
-    journey.ready = None;
-    while let Some(target) = journey.queue.next() {
-        match rewritten(journey, target, body) {
-            None => return Ok(()),
-            Some(Ok(written)) => {
-                journey.ready = Some(written);
-                return Ok(());
-            }
-            Some(Err(error)) => {
-                refused.get_or_insert(error);
-                journey.queue.drop_first();
-            }
-        }
-    }
-    Err(refused.unwrap_or_else(|| from_envoy(503)))
-}
-
-/// The request as `target` wants it, or why it cannot be said so; `None` where it passes as it is.
-pub(super) fn rewritten(journey: &Journey, target: &Target, body: &[u8]) -> Option<Result<Translated, ApiError>> {
-    let client = journey.client;
-    let dialect = target.provider.format_for(client, &target.model)?;
-    let largest = journey.worker.gateway.memory.rewritten;
-    let written = || rewrite::request(client, dialect, &journey.outline, (body, &journey.forwarded), target, largest);
-    rewrite::is_needed(client, dialect, &journey.outline, target).then(written)
 }
 
 /// Budgets that are nearly or wholly used up are counted, once a request.
@@ -517,3 +348,37 @@ fn count_warnings(charge: &Charge, effects: &mut Vec<Effect>) {
         _ => {}
     }
 }
+
+/// Tells Envoy where the request goes first.
+fn set_out(journey: &Journey, effects: &mut Vec<Effect>) {
+    effects.push(Effect::SetProperty(property::TARGET, journey.route.next_cluster().to_owned().into()));
+    if journey.request.asks.outline.stream {
+        effects.push(Effect::SetProperty(property::MODE, "stream".into()));
+    }
+    if endpoint::reads_anthropics_errors(journey.request.asks.client) {
+        effects.push(Effect::SetProperty(property::CLIENT, Id::Anthropic.name().into()));
+    }
+    let gateway = &journey.worker.gateway;
+    trace::asked(
+        gateway,
+        Some(&journey.request.caller),
+        Some(&journey.request.model.name),
+        Some(journey.route.strategy),
+        effects,
+    );
+    // The routes have the gateway's own times.
+    let routes = gateway.timeouts;
+    let limit = if journey.request.asks.outline.stream { routes.first_token.plain } else { routes.answer.plain };
+    for (name, wanted, rendered) in
+        [(TOTAL_TIMEOUT, journey.route.timeouts.total, routes.total), (ATTEMPT_TIMEOUT, journey.limit(), limit)]
+    {
+        if wanted != rendered {
+            effects.push(Effect::SetHeader(name, wanted.as_millis().max(1).to_string().into()));
+        }
+    }
+    effects.push(Effect::ClearRoute);
+}
+
+/// Request headers in which Envoy's router reads times, in milliseconds; it removes them.
+const TOTAL_TIMEOUT: &str = "x-envoy-upstream-rq-timeout-ms";
+const ATTEMPT_TIMEOUT: &str = "x-envoy-upstream-rq-per-try-timeout-ms";

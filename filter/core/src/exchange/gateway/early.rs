@@ -12,7 +12,7 @@ impl Exchange {
     /// Whether there is such a request to settle. One whose answer is collected for the cache waits for its end: only what came to it
     /// is kept.
     pub fn is_served(&self, journey: &Journey) -> bool {
-        matches!(self.phase, Phase::Underway(None)) && journey.lingering.is_some()
+        matches!(self.phase, Phase::Underway(None)) && journey.watch.lingering.is_some()
     }
 
     /// Settles it; what happens to its stream from now on changes nothing.

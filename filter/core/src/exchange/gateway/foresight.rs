@@ -24,12 +24,12 @@ use crate::store::{Conflict, SharedData};
 use crate::usage::estimate::Estimate;
 use crate::usage::price::MicroUsd;
 
-use super::super::journey::{Arrival, Journey};
+use super::super::journey::{Arrival, Draft};
 use super::super::recall::Prospect;
 use super::super::worker::Worker;
 use super::endpoint::{asked_at, format_at};
 use super::permission::Policy;
-use super::{departure, screening};
+use super::{asking, lineup, screening};
 
 /// A request that might be sent, from an address that its key allows.
 #[derive(Debug)]
@@ -140,38 +140,38 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresig
         coding: None,
         share: worker.gate.unknown(),
     };
-    let outline = departure::read(body, client, None)?;
-    let model = departure::asked(gateway, &arrival, &outline, body)?;
+    let outline = asking::read(body, client, None)?;
+    let model = asking::asked(gateway, &arrival, &outline, body)?;
     let forbidden = Policy::of(gateway, &caller, &model, client).rules();
-    let mut journey = departure::set_up(worker, arrival, model, (outline, body), &Unknown);
-    let decision = journey.decide(&journey.model, now, dice, &Unknown)?;
-    let plan = departure::line_up(&mut journey, decision.order(), (now, dice), &Unknown)?;
-    let screened = screening::screen(&journey, body).map_err(|unfit| screening::refused(&unfit, gateway))?;
+    let mut draft = asking::set_up(worker, arrival, model, (outline, body), &Unknown);
+    let decision = draft.decide(&draft.route.model, now, dice, &Unknown)?;
+    let plan = lineup::line_up(&mut draft, decision.order(), (now, dice), &Unknown)?;
+    let screened = screening::screen(&draft, body).map_err(|unfit| screening::refused(&unfit, gateway))?;
     let body = match &screened.body {
         None => body,
         Some(masked) => {
-            journey.rewritten(departure::read(masked, client, None)?);
-            journey.checks = screening::checks(&journey, masked);
+            draft.request.rewritten(asking::read(masked, client, None)?);
+            draft.request.checks = screening::checks(&draft, masked);
             masked.as_slice()
         }
     };
-    departure::choose_first(&mut journey, body)?;
+    lineup::choose_first(&mut draft, body)?;
 
-    let needs = journey.needs();
+    let needs = draft.needs();
     let looked_at = decision.route.map_or(usize::MAX, |taken| taken.saturating_add(1));
-    let routes = journey.asked.way.routes.iter().take(looked_at);
-    let routes = routes.map(|route| route.matches.misfits(&caller, &needs, &journey.hints, now)).collect();
-    let targets = decision.considered.into_iter().map(|considered| Foreseen::of(considered, &journey, body));
+    let routes = draft.request.model.way.routes.iter().take(looked_at);
+    let routes = routes.map(|route| route.matches.misfits(&caller, &needs, &draft.request.hints, now)).collect();
+    let targets = decision.considered.into_iter().map(|considered| Foreseen::of(considered, &draft, body));
     Ok(Foresight {
-        stream: journey.outline.stream,
+        stream: draft.request.asks.outline.stream,
         strategy: decision.strategy,
-        cache: journey.asked.cache.map(|_| journey.prospect()),
-        model: journey.asked.clone(),
-        name: journey.outline.model.clone(),
+        cache: draft.request.model.cache.map(|_| Prospect::of(&draft.request)),
+        model: draft.request.model.clone(),
+        name: draft.request.asks.outline.model.clone(),
         forbidden,
         findings: screened.findings,
-        checks: journey.checks.clone(),
-        hints: journey.hints.clone(),
+        checks: draft.request.checks.clone(),
+        hints: draft.request.hints.clone(),
         targets: targets.collect(),
         caller,
         needs,
@@ -181,23 +181,24 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresig
 }
 
 impl Foreseen {
-    fn of(considered: Considered, journey: &Journey, body: &[u8]) -> Self {
-        let gateway = &journey.worker.gateway;
-        let estimate = |target: &Target| journey.estimate(target, gateway.reservation.output_tokens);
+    fn of(considered: Considered, draft: &Draft, body: &[u8]) -> Self {
+        let gateway = &draft.worker.gateway;
+        let estimate = |target: &Target| draft.estimate(target, gateway.reservation.output_tokens);
         let target = &considered.target;
-        let (written, unwritten) = match departure::rewritten(journey, target, body).transpose() {
+        let (written, unwritten) = match lineup::rewritten(draft, target, body).transpose() {
             Ok(written) => (written, None),
             Err(error) => (None, Some(error)),
         };
         // By itself: with others, only the first reason would be told.
         let alone = std::slice::from_ref(target);
-        let unplanned = || Plan::new(gateway, &journey.caller, &journey.asked, alone, |_| Vec::new(), estimate).err();
-        let expected = journey.expect(target);
+        let unplanned =
+            || Plan::new(gateway, &draft.request.caller, &draft.request.model, alone, |_| Vec::new(), estimate).err();
+        let expected = draft.expect(target);
         Self {
             cost: target.price.map(|price| price.expected(&expected)),
             reserved: estimate(target),
-            elsewhere: journey.elsewhere(target),
-            lined_up: journey.queue.targets().iter().any(|queued| Rc::ptr_eq(queued, target)),
+            elsewhere: draft.elsewhere(target),
+            lined_up: draft.route.queue.targets().iter().any(|queued| Rc::ptr_eq(queued, target)),
             dropped: written.map(|written| written.dropped).unwrap_or_default(),
             obstacle: unwritten.or_else(unplanned),
             expected,

@@ -26,7 +26,7 @@ impl Exchange {
     /// Whether requests should come here. Redis is asked first, where there is one.
     pub(super) fn ready(&mut self, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         if self.worker.gateway.redis.is_none() {
-            self.phase = Phase::Answered { caller: None, error: None };
+            self.phase = Phase::Answered { error: None };
             cx.effects.push(Effect::SetProperty(property::READY, "".into()));
             return Ok(Outcome::Step(Flow::Continue));
         }
@@ -51,12 +51,11 @@ impl Exchange {
     }
 
     fn readiness(&mut self, answers: bool, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
-        self.phase = Phase::Answered { caller: None, error: None };
+        self.phase = Phase::Answered { error: None };
         let redis = fragment(answers);
         if !answers && self.worker.gateway.ready_needs_redis {
             let body = format!(r#"{{"status":"unavailable"{redis}}}"#);
-            cx.effects.push(Effect::Reply(Reply::json(503, Vec::new(), body.into_bytes())));
-            return Ok(Outcome::Step(Flow::Pause));
+            return Ok(Outcome::Step(Flow::Reply(Reply::json(503, Vec::new(), body.into_bytes()))));
         }
         cx.effects.push(Effect::SetProperty(property::READY, redis.into()));
         Ok(Outcome::Step(Flow::Continue))

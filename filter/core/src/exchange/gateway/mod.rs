@@ -6,41 +6,43 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use sluice_wire::dialect::{Client, Id, openai_chat};
+use sluice_wire::dialect::{Client, openai_chat};
 use sluice_wire::error::ApiError;
 use sluice_wire::headers::HeaderMap;
-use sluice_wire::time::Time;
 
 use crate::callout::{Call, Called};
 use crate::gate::{self, Full};
-use crate::gateway::spec::LoggedClient;
 use crate::guard::Finding;
 use crate::keys::caller::Caller;
-use crate::reservation::NO_RETRY;
 use crate::store::SharedData;
 
-use super::charge::Ledger;
-use super::failure::Failure;
-use super::journey::{Arrival, Journey, Stage, Tried, from_envoy, tale};
+use super::echo::Kept;
+use super::journey::{Arrival, Journey, Stage, from_envoy};
 use super::notes;
 use super::recall::Filling;
-use super::record::{self, Record, Words, logged_client, trace_id};
+use super::record::{self, About, trace_id};
+use super::refusal::refusal;
 use super::trace;
 use super::transport;
 use super::worker::{Moment, Worker};
-use super::{Context, Effect, Event, Flow, Reply, View, metric, property, undone};
+use super::{Context, Effect, Event, Flow, Reply, Unreadable, View, metric, undone};
 
 mod admission;
+mod asking;
 mod batches;
 mod cached;
+mod counting;
 mod departure;
 mod early;
+mod ending;
 pub mod endpoint;
 pub mod foresight;
 mod health;
+mod lineup;
 mod models;
 mod path;
 mod permission;
+mod presented;
 mod screening;
 mod tally;
 mod unpacking;
@@ -63,6 +65,8 @@ pub struct Exchange {
 enum Phase {
     /// Nothing is known.
     Start,
+    /// A step has it in hand: it is another one by the time that the step is over.
+    Taken,
     /// Redis is asked whether it answers.
     Readying,
     /// Redis is asked whose the key is.
@@ -80,11 +84,8 @@ enum Phase {
     /// The answer came from the cache: the journey never began, and is settled with the others.
     Recalled(Box<Journey>),
     /// The gateway answered by itself.
-    Answered { caller: Option<Rc<Caller>>, error: Option<Cow<'static, str>> },
+    Answered { error: Option<Cow<'static, str>> },
 }
-
-/// The log's word for a request that Envoy ended when it shut down.
-pub const SHUT_DOWN: &str = "shutdown";
 
 /// What the log will say of the request itself: its headers and body are long gone by then.
 #[derive(Debug, Default)]
@@ -95,6 +96,8 @@ struct Trail {
     /// As it was asked for, without a query.
     path: String,
     user_agent: Option<String>,
+    /// Who asks, once that is known.
+    caller: Option<Rc<Caller>>,
     /// The name of the model that was asked for, known or not.
     asked_model: Option<String>,
     model: Option<String>,
@@ -104,6 +107,8 @@ struct Trail {
     refusal: Option<Box<ApiError>>,
     /// What guardrails found in it.
     findings: Vec<Finding>,
+    /// What is known of its way beside its journey.
+    about: About,
 }
 
 /// What the gateway asks for besides effects.
@@ -130,6 +135,12 @@ struct Refused {
 impl From<ApiError> for Refused {
     fn from(error: ApiError) -> Self {
         Self { error: error.into(), headers: Vec::new() }
+    }
+}
+
+impl From<Unreadable> for Refused {
+    fn from(unreadable: Unreadable) -> Self {
+        ApiError::from(unreadable).into()
     }
 }
 
@@ -183,7 +194,7 @@ impl Exchange {
         effects: &mut Vec<Effect>,
     ) -> Outcome {
         let cx = &mut Context { view, shared, effects };
-        let outcome = match std::mem::replace(&mut self.phase, Phase::Start) {
+        let outcome = match std::mem::replace(&mut self.phase, Phase::Taken) {
             Phase::Readying => self.redis_answered(called, cx),
             Phase::Knocking(knock) => self.recognised(*knock, called, cx),
             Phase::Seeking(seeking) => self.found(*seeking, called, cx),
@@ -200,13 +211,13 @@ impl Exchange {
         match outcome {
             Ok(outcome) => outcome,
             Err(refused) => {
-                self.refuse(refused, cx.effects);
+                let reply = self.refuse(refused, cx.effects);
                 let body = || match self.trail.size {
-                    0 => Vec::new(), // Nothing of it was read.
-                    size => cx.view.body(0..size),
+                    0 => Kept::Whole(Vec::new()), // Nothing of it was read.
+                    size => cx.view.body(0..size).map_or(Kept::Gone, Kept::Whole),
                 };
                 self.trail.refusal = self.trail.refusal.take().map(|error| record::for_the_log(*error, body).into());
-                Outcome::Step(Flow::Pause)
+                Outcome::Step(Flow::Reply(reply))
             }
         }
     }
@@ -221,33 +232,33 @@ impl Exchange {
         effects: &mut Vec<Effect>,
     ) -> Flow {
         let Some(journey) = journey else {
-            if !matches!(self.phase, Phase::Answered { .. } | Phase::Recalled(_)) {
-                effects.push(Effect::Reply(refusal(self.client, &from_envoy(status(view)), &[])));
-            }
-            return Flow::Continue;
+            return match self.phase {
+                Phase::Answered { .. } | Phase::Recalled(_) => Flow::Continue,
+                _ => Flow::Reply(refusal(self.client, &from_envoy(status(view)), &[])),
+            };
         };
-        let headers = journey.charge.as_ref().map(|charge| charge.headers()).unwrap_or_default();
-        let headers = headers.into_iter().chain(journey.recall.header());
-        if journey.stage == Stage::Underway {
-            let named = journey.attempts.last().is_some_and(|tried| tried.target.provider.is_named());
-            journey.transport = transport::failure(&view.transport_failure(), named);
+        let headers = journey.bill.charge.headers().into_iter().chain(self.trail.about.recall.header());
+        if journey.progress.stage == Stage::Underway {
+            let named = journey.progress.attempts.last().is_some_and(|tried| tried.target.provider.is_named());
+            self.trail.about.transport = transport::failure(&view.transport_failure(), named);
             let error = journey.last_word(status(view), view.now(), shared);
-            let mut reply = refusal(journey.client, &error, &journey.attempts);
+            let mut reply = refusal(journey.request.asks.client, &error, &journey.progress.attempts);
             let name = self.name().filter(|(header, _)| !reply.headers.iter().any(|(known, _)| known == header));
             reply.headers.extend(headers.chain(name));
             effects.extend(trace::failure(journey));
-            effects.push(Effect::Reply(reply));
-        } else {
-            // A provider of the client's own format has named it already.
-            let name = self.name().filter(|(header, _)| view.header(header).is_none());
-            let headers = headers.chain(name);
-            effects.extend(headers.map(|(name, value)| Effect::SetHeader(name, value.into())));
-            if let Phase::Underway(filling) = &mut self.phase {
-                *filling = journey.filling(view);
-            }
-            if matches!(journey.stage, Stage::Answering | Stage::Complete) {
-                record::forget_body(journey, self.worker.gateway.log);
-            }
+            return Flow::Reply(reply);
+        }
+        let name = match self.name_unless_named(view) {
+            Ok(name) => name,
+            Err(Unreadable) => return Flow::Reply(self.undone(Some(journey), view, shared, effects)),
+        };
+        let headers = headers.chain(name);
+        effects.extend(headers.map(|(name, value)| Effect::SetHeader(name, value.into())));
+        if let Phase::Underway(filling) = &mut self.phase {
+            *filling = self.trail.about.recall.filling(journey, view);
+        }
+        if matches!(journey.progress.stage, Stage::Answering | Stage::Complete) {
+            record::forget_body(journey, self.worker.gateway.log);
         }
         Flow::Continue
     }
@@ -259,20 +270,21 @@ impl Exchange {
         view: &dyn View,
         shared: &dyn SharedData,
         effects: &mut Vec<Effect>,
-    ) {
+    ) -> Reply {
         match journey {
             Some(journey) => {
-                undone::end(journey, &mut Context { view, shared, effects });
-                self.phase = Phase::Answered { caller: Some(journey.caller.clone()), error: undone::error().code };
+                self.phase = Phase::Answered { error: undone::error().code };
+                undone::end(journey, &mut Context { view, shared, effects })
             }
             None => {
                 // What was reserved is given back when the request is over.
                 let owing = matches!(self.phase, Phase::Reserving(_) | Phase::Recalled(_));
-                let owing = owing.then(|| std::mem::replace(&mut self.phase, Phase::Start));
-                self.refuse(undone::error().into(), effects);
+                let owing = owing.then(|| std::mem::replace(&mut self.phase, Phase::Taken));
+                let reply = self.refuse(undone::error().into(), effects);
                 if let Some(owing) = owing {
                     self.phase = owing;
                 }
+                reply
             }
         }
     }
@@ -282,124 +294,16 @@ impl Exchange {
         self.client.provider.headers.request_id.zip(self.trail.request_id.clone())
     }
 
-    /// The request is over: it is settled, and the access log is told.
-    pub fn finish(
-        &mut self,
-        journey: Option<&mut Journey>,
-        view: &dyn View,
-        shared: &dyn SharedData,
-        effects: &mut Vec<Effect>,
-    ) {
-        let now = view.now();
-        match (journey, std::mem::replace(&mut self.phase, Phase::Start)) {
-            (_, Phase::Settled) => return,
-            (Some(journey), phase) => {
-                self.phase = phase;
-                // A part of the answer is the client's already: nobody else hears of it.
-                if journey.stage == Stage::Answering && view.provider_left() {
-                    journey.break_off(Failure::truncated());
-                } else if matches!(journey.stage, Stage::Underway | Stage::Answering) {
-                    journey.shut_down = view.shut_down();
-                }
-                return self.close(journey, view, shared, effects);
-            }
-            (None, Phase::Recalled(mut journey)) => return self.close(&mut journey, view, shared, effects),
-            // Whether Redis has reserved anything is not known: what it may have reserved is given back.
-            (None, Phase::Reserving(reserving)) => {
-                let (settlement, ledger) = reserving.withdrawn(now);
-                let caller = Some(reserving.journey.caller);
-                self.phase = Phase::Answered { caller, error: Some("interrupted".into()) };
-                self.worker.settle(settlement, ledger, &mut Moment { now, shared, effects });
-            }
-            (None, phase @ (Phase::Answered { .. } | Phase::Underway(_))) => self.phase = phase,
-            (None, phase) if view.shut_down() => {
-                let caller = match &phase {
-                    Phase::Body(arrival) => Some(arrival.caller.clone()),
-                    _ => None,
-                };
-                self.phase = Phase::Answered { caller, error: Some(SHUT_DOWN.into()) };
-            }
-            (None, phase) => self.phase = phase,
-        }
-        self.write_down(None, view, effects);
+    /// The same for an answer that does not have it: a provider of the client's own format has named it already.
+    fn name_unless_named(&self, view: &dyn View) -> Result<Option<(&'static str, String)>, Unreadable> {
+        let Some((header, name)) = self.name() else { return Ok(None) };
+        Ok(view.header(header)?.is_none().then_some((header, name)))
     }
 
-    /// Tells the access log of the request.
-    fn write_down(&self, journey: Option<&Journey>, view: &dyn View, effects: &mut Vec<Effect>) {
-        let words = Words::of(self.trail.refusal.as_deref(), journey, self.worker.gateway.log);
-        let fragment = self.record(journey, &words, view).fragment();
-        effects.push(Effect::SetProperty(property::LOG, fragment.into()));
-    }
-
-    /// What a request came to whose journey is over.
-    fn close(&self, journey: &mut Journey, view: &dyn View, shared: &dyn SharedData, effects: &mut Vec<Effect>) {
-        let now = view.now();
-        journey.conclude(now, shared);
-        tally::attempts(journey, effects);
-        tally::findings(&journey.findings, effects);
-        let outcome = journey.outcome(now);
-        let note_down = |outcome| self.worker.note_down(outcome, &mut Moment { now, shared, effects: &mut *effects });
-        journey.settled = outcome.and_then(note_down);
-        self.write_down(Some(journey), view, effects);
-        self.settle(journey, now, shared, effects);
-    }
-
-    /// What a request has used is told to all stores that are to know of it.
-    fn settle(&self, journey: &mut Journey, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) {
-        let reserved = journey.charge.as_ref().is_some_and(|charge| charge.ledger != Ledger::Nobody);
-        if (reserved || self.worker.keeps_accounts())
-            && let Some((settlement, ledger)) = journey.settlement(now)
-        {
-            self.worker.settle(settlement, ledger, &mut Moment { now, shared, effects });
-        }
-    }
-
-    fn record<'a>(&'a self, journey: Option<&'a Journey>, words: &'a Words, view: &dyn View) -> Record<'a> {
-        let log = self.worker.gateway.log;
-        let (caller, error) = match &self.phase {
-            Phase::Body(Arrival { caller, .. }) => (Some(caller), None),
-            Phase::Seeking(seeking) => (Some(&seeking.arrival.caller), None),
-            Phase::Reserving(reserving) => (Some(&reserving.journey.caller), None),
-            Phase::Answered { caller, error } => (caller.as_ref(), error.as_deref()),
-            Phase::Start
-            | Phase::Readying
-            | Phase::Knocking(_)
-            | Phase::Underway(_)
-            | Phase::Settled
-            | Phase::Recalled(_) => (None, None),
-        };
-        let record = Record {
-            request_id: self.trail.request_id.as_deref(),
-            trace_id: (!self.worker.gateway.tracing).then_some(self.trail.trace_id.as_deref()),
-            method: &self.trail.method,
-            path: &self.trail.path,
-            client: logged_client(log.client, view),
-            user_agent: self.trail.user_agent.as_deref().filter(|_| log.client != LoggedClient::Off),
-            asked_model: self.trail.asked_model.as_deref(),
-            message: words.message.as_deref(),
-            param: words.param.as_deref(),
-            key: caller.map(|caller| &*caller.key_id),
-            team: caller.map(|caller| &*caller.team),
-            app: caller.and_then(|caller| caller.app.as_deref()),
-            model: self.trail.model.as_deref(),
-            guards: self.trail.findings.iter().map(Finding::to_string).collect(),
-            error,
-            ..Record::default()
-        };
-        match journey {
-            Some(journey) => record.with_journey(journey, &words.of_attempts),
-            None => record,
-        }
-    }
-
-    fn refuse(&mut self, refused: Refused, effects: &mut Vec<Effect>) {
+    fn refuse(&mut self, refused: Refused, effects: &mut Vec<Effect>) -> Reply {
         let Refused { error, headers } = refused;
-        let caller = match &self.phase {
-            Phase::Body(Arrival { caller, .. }) => Some(caller.clone()),
-            Phase::Answered { caller, .. } => caller.clone(),
-            _ => None,
-        };
-        let key = caller.as_ref().map(|caller| &*caller.key_id);
+        let caller = self.trail.caller.as_deref();
+        let key = caller.map(|caller| &*caller.key_id);
         notes::refused(self.trail.request_id.as_deref(), key, &error);
         let mut reply = refusal(self.client, &admission::public(&error), &[]);
         self.trail.refusal = Some(error.clone());
@@ -411,10 +315,10 @@ impl Exchange {
             effects.push(Effect::Count(metric::OVERLOADED));
         }
         let gateway = &self.worker.gateway;
-        trace::asked(gateway, caller.as_deref(), self.trail.model.as_deref(), None, effects);
+        trace::asked(gateway, caller, self.trail.model.as_deref(), None, effects);
         effects.extend(trace::failed(gateway, reason.clone()));
-        effects.push(Effect::Reply(reply));
-        self.phase = Phase::Answered { caller, error: Some(reason) };
+        self.phase = Phase::Answered { error: Some(reason) };
+        reply
     }
 }
 
@@ -438,61 +342,13 @@ fn bounded(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
 }
 
-/// Tells Envoy where the request goes first.
-fn set_out(journey: &Journey, effects: &mut Vec<Effect>) {
-    effects.push(Effect::SetProperty(property::TARGET, journey.next_cluster().to_owned().into()));
-    if journey.outline.stream {
-        effects.push(Effect::SetProperty(property::MODE, "stream".into()));
-    }
-    if endpoint::reads_anthropics_errors(journey.client) {
-        effects.push(Effect::SetProperty(property::CLIENT, Id::Anthropic.name().into()));
-    }
-    let gateway = &journey.worker.gateway;
-    trace::asked(gateway, Some(&journey.caller), Some(&journey.asked.name), Some(journey.strategy), effects);
-    // The routes have the gateway's own times.
-    let routes = gateway.timeouts;
-    let limit = if journey.outline.stream { routes.first_token.plain } else { routes.answer.plain };
-    for (name, wanted, rendered) in
-        [(TOTAL_TIMEOUT, journey.timeouts.total, routes.total), (ATTEMPT_TIMEOUT, journey.limit(), limit)]
-    {
-        if wanted != rendered {
-            effects.push(Effect::SetHeader(name, wanted.as_millis().max(1).to_string().into()));
-        }
-    }
-    effects.push(Effect::ClearRoute);
-}
-
-/// Request headers in which Envoy's router reads times, in milliseconds; it removes them.
-const TOTAL_TIMEOUT: &str = "x-envoy-upstream-rq-timeout-ms";
-const ATTEMPT_TIMEOUT: &str = "x-envoy-upstream-rq-per-try-timeout-ms";
-
 /// The status of an answer that Envoy made up.
 fn status(view: &dyn View) -> u16 {
-    view.header(":status").and_then(|text| String::from_utf8(text).ok()?.parse().ok()).unwrap_or(503)
+    view.header(":status").ok().flatten().and_then(|text| String::from_utf8(text).ok()?.parse().ok()).unwrap_or(503)
 }
 
 /// A client's own word in an error message: bounded and without control characters.
 fn quoted(name: &str) -> String {
     let short: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
     format!("`{short}`")
-}
-
-/// An error as a reply in the client's dialect. Without an attempt nothing is said of attempts.
-pub(super) fn refusal(client: &Client, error: &ApiError, attempts: &[Tried]) -> Reply {
-    let mut headers = Vec::new();
-    if !attempts.is_empty() {
-        headers.extend(tale(attempts));
-    }
-    if let Some(wait) = error.retry_after {
-        headers.push(("retry-after", wait.as_secs_f64().ceil().to_string()));
-        headers.push(("retry-after-ms", wait.as_millis().to_string()));
-    }
-    if error.repeats() {
-        headers.push((NO_RETRY.0, NO_RETRY.1.to_owned()));
-    }
-    let named = error.own.as_ref().and_then(|own| own.request_id.clone());
-    headers.extend(client.provider.headers.request_id.zip(named));
-    let body =
-        error.own.as_ref().map_or_else(|| (client.manner.write_error)(error), |own| own.body.clone().into_bytes());
-    Reply::json((client.manner.status)(error), headers, body)
 }

@@ -12,7 +12,7 @@ use crate::guard::spec::{Action, Side};
 use crate::guard::{self, prompt};
 
 use super::super::Context;
-use super::super::journey::Journey;
+use super::super::journey::Draft;
 use super::super::rewrite;
 use super::{Exchange, Refused, tally};
 
@@ -20,11 +20,11 @@ impl Exchange {
     /// The body with what guardrails mask; `None` where it stays as it is. An error when they block it.
     pub(super) fn screened(
         &mut self,
-        journey: &Journey,
+        draft: &Draft,
         body: &[u8],
         cx: &mut Context<'_>,
     ) -> Result<Option<Vec<u8>>, Refused> {
-        let screened = screen(journey, body);
+        let screened = screen(draft, body);
         let found = match &screened {
             Ok(screened) => screened.findings.as_slice(),
             Err(Unfit::Blocked(finding)) => std::slice::from_ref(finding),
@@ -54,10 +54,10 @@ pub(super) fn refused(unfit: &Unfit, gateway: &Gateway) -> ApiError {
 }
 
 /// Looks at a prompt as guardrails do, and at the query that goes on with it.
-pub(super) fn screen(journey: &Journey, body: &[u8]) -> Result<Screened, Unfit> {
-    let (gateway, outline) = (&journey.worker.gateway, &journey.outline);
+pub(super) fn screen(draft: &Draft, body: &[u8]) -> Result<Screened, Unfit> {
+    let (gateway, outline) = (&draft.worker.gateway, &draft.request.asks.outline);
     // By the model's own name, whichever led there.
-    let guards = guard::concerning(&gateway.guards, Side::Prompts, &journey.caller, &journey.asked.name);
+    let guards = guard::concerning(&gateway.guards, Side::Prompts, &draft.request.caller, &draft.request.model.name);
     if guards.is_empty() {
         return Ok(Screened::default());
     }
@@ -65,17 +65,17 @@ pub(super) fn screen(journey: &Journey, body: &[u8]) -> Result<Screened, Unfit> 
         true => prompt::screen(&guards, body, outline.model_at(), gateway.memory.rewritten),
         false => prompt::screen_bytes(&guards, body),
     }?;
-    if let Some((_, query)) = journey.passage.as_ref().and_then(|passage| passage.path.split_once('?')) {
+    if let Some((_, query)) = draft.request.passage.as_ref().and_then(|passage| passage.path.split_once('?')) {
         screened.findings.extend(prompt::screen_query(&guards, query)?.findings);
     }
     Ok(screened)
 }
 
 /// What the answer to this request has to pass; `None` where that is nothing.
-pub(super) fn checks(journey: &Journey, body: &[u8]) -> Option<Rc<Checks>> {
-    journey.client.chat()?;
-    let (caller, model) = (&journey.caller, &journey.asked);
-    let guards = guard::concerning(&journey.worker.gateway.guards, Side::Answers, caller, &model.name);
+pub(super) fn checks(draft: &Draft, body: &[u8]) -> Option<Rc<Checks>> {
+    draft.request.asks.client.chat()?;
+    let (caller, model) = (&draft.request.caller, &draft.request.model);
+    let guards = guard::concerning(&draft.worker.gateway.guards, Side::Answers, caller, &model.name);
     let format = model.way.check_structured_output.then(|| Format::asked_in(body)).flatten();
     let checks = Checks { guards, format };
     (!checks.is_empty()).then(|| Rc::new(checks))

@@ -11,13 +11,13 @@ use super::super::{Effect, metric};
 
 /// Every failed attempt is counted, and an answer from elsewhere than it was asked for first.
 pub(super) fn attempts(journey: &Journey, effects: &mut Vec<Effect>) {
-    let triggers = journey.attempts.iter().filter_map(|tried| tried.failure.as_ref()?.trigger);
+    let triggers = journey.progress.attempts.iter().filter_map(|tried| tried.failure.as_ref()?.trigger);
     effects.extend(triggers.map(|trigger| Effect::Count(failed(trigger))));
-    if !matches!(journey.stage, Stage::Answering | Stage::Complete | Stage::Broken) {
+    if !matches!(journey.progress.stage, Stage::Answering | Stage::Complete | Stage::Broken) {
         return;
     }
-    let first = journey.attempts.first().map(|tried| &tried.target);
-    if journey.current().zip(first).is_some_and(|(served, first)| !Rc::ptr_eq(served, first)) {
+    let first = journey.progress.attempts.first().map(|tried| &tried.target);
+    if journey.progress.current().zip(first).is_some_and(|(served, first)| !Rc::ptr_eq(served, first)) {
         effects.push(Effect::Count(metric::FALLBACK));
     }
     if journey.lower_tier().is_some() {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use sluice_wire::conversation::Usage;
-use sluice_wire::dialect::pass_through::usage_at_end;
 use sluice_wire::dialect::{Id, Said};
 use sluice_wire::extras::{Extras, Tool};
 use sluice_wire::time::Time;
@@ -11,35 +10,24 @@ use sluice_wire::time::Time;
 use crate::batch::Outcome;
 use crate::routing::cells::circuit;
 use crate::routing::target::Target;
-use crate::store::{Settlement, SharedData};
-use crate::usage::estimate::{Estimate, produced};
+use crate::store::SharedData;
+use crate::usage::estimate::produced;
 
-use super::super::charge::Ledger;
 use super::super::failure::Work;
-use super::{Asked, Counted, Journey, Stage};
-
-/// How many tokens an answer is expected to have where costs and speeds are compared, if the request allows so many: most have
-/// fewer than they may, and what is reserved is not what is used.
-const EXPECTED_ANSWER: u64 = 500;
+use super::{Counted, Journey, Probe, Request, Stage};
 
 impl Journey {
-    /// What it will use at `target`, where costs and speeds are compared: with an answer of the expected length.
-    pub fn expect(&self, target: &Target) -> Estimate {
-        let expected = self.outline.max_tokens.map_or(EXPECTED_ANSWER, |most| most.min(EXPECTED_ANSWER));
-        self.estimate(target, expected)
-    }
-
     /// The attempt under way is over, and the client has nothing of it: the provider's own count is owed all the same, and where it
     /// has worked without counting, an estimate of that.
     pub(super) fn owe(&mut self, work: Work, now: Time) {
-        let usage = self.usage.take();
-        let work = if work == Work::Unknown && self.said.pieces > 0 { Work::Seen } else { work };
-        self.abandoned |= work == Work::Unheard;
-        let (usage, estimated) = match (work, self.current().cloned()) {
+        let usage = self.answer.usage.take();
+        let work = if work == Work::Unknown && self.answer.said.pieces > 0 { Work::Seen } else { work };
+        self.bill.abandoned |= work == Work::Unheard;
+        let (usage, estimated) = match (work, self.progress.current().cloned()) {
             (Work::Unknown, _) | (_, None) => (usage, false),
             (_, Some(target)) => (Some(self.estimated_usage(&target, usage, work, now)), true),
         };
-        self.said = Said::default();
+        self.answer.said = Said::default();
         self.owes(usage, estimated);
     }
 
@@ -47,16 +35,17 @@ impl Journey {
     fn estimated_usage(&self, target: &Target, counted: Option<Usage>, work: Work, now: Time) -> Usage {
         let counted = counted.unwrap_or_default();
         let reserved = self.estimate(target, self.worker.gateway.reservation.output_tokens);
-        let seen = produced(self.said.pieces, self.said.bytes, self.asks().bytes_per_100_tokens(target));
+        let seen =
+            produced(self.answer.said.pieces, self.answer.said.bytes, self.request.asks.bytes_per_100_tokens(target));
         // What nobody could read may be anything.
-        let seen = if self.stage == Stage::Underway { seen.min(reserved.output) } else { seen };
+        let seen = if self.progress.stage == Stage::Underway { seen.min(reserved.output) } else { seen };
         let worked = match work {
             // What goes on at its provider when nobody listens any more may come to all that it is allowed.
-            _ if self.outline.background => reserved.output,
+            _ if self.request.asks.outline.stored.background => reserved.output,
             Work::Allowed => reserved.output,
             Work::Unheard => {
                 let each = self.worker.produced(target, self.elapsed(now));
-                each.saturating_mul(self.outline.answers()).min(reserved.output)
+                each.saturating_mul(self.request.asks.outline.answers()).min(reserved.output)
             }
             Work::Unknown | Work::Seen => 0,
         };
@@ -69,116 +58,85 @@ impl Journey {
 
     /// What the attempt under way has cost besides: as its answer tells, and where it does not, as was asked for.
     fn surcharged(&mut self) -> Extras {
-        let told = std::mem::take(&mut self.extras);
-        let tier = told.tier.or(self.wishes.tier);
-        let hour_writes = told.hour_writes.or(self.wishes.for_an_hour.then_some(u64::MAX));
+        let told = std::mem::take(&mut self.answer.extras);
+        let tier = told.tier.or(self.request.asks.wishes.tier);
+        let hour_writes = told.hour_writes.or(self.request.asks.wishes.for_an_hour.then_some(u64::MAX));
         let mut calls = told.calls;
         // A model of chat completions that searches (`web_search_options`) searches for each answer, and does not say so.
-        let silent = self.client.id() == Id::OpenAiChat && calls.of(Tool::WebSearch) == 0;
-        if silent && self.wishes.calls.of(Tool::WebSearch) > 0 {
-            calls.add(Tool::WebSearch, self.outline.n);
+        let silent = self.request.asks.client.id() == Id::OpenAiChat && calls.of(Tool::WebSearch) == 0;
+        if silent && self.request.asks.wishes.calls.of(Tool::WebSearch) > 0 {
+            calls.add(Tool::WebSearch, self.request.asks.outline.amount.n);
         }
         Extras { tier, hour_writes, calls }
     }
 
     /// For how long the attempt under way has gone on.
     fn elapsed(&self, now: Time) -> Duration {
-        self.attempts.last().map_or(Duration::ZERO, |tried| now.since(tried.started))
+        self.progress.attempts.last().map_or(Duration::ZERO, |tried| now.since(tried.started))
     }
 
     fn owes(&mut self, usage: Option<Usage>, estimated: bool) {
-        self.estimated |= estimated;
-        let Some(target) = self.current().cloned() else { return };
-        let (extras, made) = (self.surcharged(), self.asks().made());
-        if let Some(charge) = &mut self.charge {
-            let images = self.prompt.images.saturating_add(made);
-            charge.owe(&target, usage, (images, &extras), estimated);
-        }
-    }
-
-    /// The answer that passed without being read is over: the usage in its last bytes counts.
-    pub fn read_tail(&mut self) {
-        self.usage = usage_at_end(&std::mem::take(&mut self.tail)).or(self.usage);
+        self.bill.estimated |= estimated;
+        let Some(target) = self.progress.current().cloned() else { return };
+        let (extras, made) = (self.surcharged(), self.request.asks.made());
+        let images = self.request.asks.prompt.images.saturating_add(made);
+        self.bill.charge.owe(&target, usage, (images, &extras), estimated);
     }
 
     /// The request is over: the last attempt's use is owed, by the provider's own count as far as there is one. An answer that
     /// broke off is charged for its prompt and for what came of it; one that its client abandoned, at least for what its target makes in
     /// the time: the most of it may be reasoning, which no client sees.
-    pub fn conclude(&mut self, now: Time, shared: &dyn SharedData) {
-        self.read_tail();
+    /// `shut_down`: Envoy has ended it, as it shuts down.
+    pub fn conclude(&mut self, shut_down: bool, now: Time, shared: &dyn SharedData) {
+        self.answer.read_tail();
         self.tell(now, shared);
-        if let Some(tried) = self.attempts.last_mut() {
-            tried.leave(self.strategy, &self.worker, now, shared);
+        if let Some(tried) = self.progress.attempts.last_mut() {
+            tried.leave(self.route.strategy, &self.worker, now, shared);
         }
         // Nothing was learned, if its client left. If something was, the probe is no longer noted.
-        if let Some((target, Some(claimed_at))) = self.probe.take() {
+        if let Probe::Claimed(target, claimed_at) = std::mem::take(&mut self.route.probe) {
             circuit::release_probe(shared, &target.cells, claimed_at);
         }
-        let Some(target) = self.current().cloned() else { return };
-        let failed = self.attempts.last().is_some_and(|tried| tried.failure.is_some());
-        let left = !failed && !self.shut_down && matches!(self.stage, Stage::Underway | Stage::Answering);
-        let usage = match (self.stage, self.usage) {
+        let Some(target) = self.progress.current().cloned() else { return };
+        let failed = self.progress.attempts.last().is_some_and(|tried| tried.failure.is_some());
+        let left = !failed && !shut_down && matches!(self.progress.stage, Stage::Underway | Stage::Answering);
+        let usage = match (self.progress.stage, self.answer.usage) {
             (Stage::Refused, _) => return,
             // It failed without a callback, and nothing came after it.
             (Stage::Underway, None) if failed => return,
-            _ if self.client.shape.free => Usage::default(),
+            _ if self.request.asks.client.shape.free => Usage::default(),
             // A prompt has tokens: without them the provider did not count all.
             // So has an answer that says something.
             (stage, Some(usage))
-                if (stage == Stage::Complete || (stage == Stage::Answering && self.finished))
+                if (stage == Stage::Complete || (stage == Stage::Answering && self.answer.finished))
                     && usage.input > 0
-                    && (usage.output > 0 || self.said.bytes == 0) =>
+                    && (usage.output > 0 || self.answer.said.bytes == 0) =>
             {
-                self.counted = Some(Counted::Complete);
+                self.bill.counted = Some(Counted::Complete);
                 usage
             }
             (_, counted) => {
                 let some = counted.is_some_and(|usage| usage.input > 0 || usage.output > 0);
-                self.counted = Some(if some { Counted::Partial } else { Counted::Missing });
-                self.abandoned |= left;
+                self.bill.counted = Some(if some { Counted::Partial } else { Counted::Missing });
+                self.bill.abandoned |= left;
                 self.estimated_usage(&target, counted, if left { Work::Unheard } else { Work::Seen }, now)
             }
         };
-        self.usage = Some(usage);
-        let estimated = matches!(self.counted, Some(Counted::Partial | Counted::Missing));
-        self.owes(self.usage, estimated);
-    }
-
-    /// What it will use at `target`, of whose answer no more than `ceiling` tokens are reserved.
-    pub fn estimate(&self, target: &Target, ceiling: u64) -> Estimate {
-        self.asks().estimate(target, &self.worker.gateway.reservation, ceiling)
-    }
-
-    fn asks(&self) -> Asked<'_> {
-        Asked { client: self.client, outline: &self.outline, prompt: &self.prompt, wishes: &self.wishes }
-    }
-
-    /// Input tokens of what the request only refers to.
-    pub fn elsewhere(&self, target: &Target) -> u64 {
-        self.asks().elsewhere(target, &self.worker.gateway.reservation)
-    }
-
-    /// The same without what stands elsewhere.
-    pub(super) fn estimate_of_body(&self, target: &Target, ceiling: u64) -> Estimate {
-        self.asks().of_body(target, ceiling)
+        self.answer.usage = Some(usage);
+        let estimated = matches!(self.bill.counted, Some(Counted::Partial | Counted::Missing));
+        self.owes(self.answer.usage, estimated);
     }
 
     /// What its answer means for the batch that it is about. A batch that was refused takes nothing; one whose client did not wait
     /// for the answer may have been made all the same, and is charged.
     pub fn outcome(&mut self, now: Time) -> Option<Outcome> {
-        let errand = self.errand.take()?;
-        let told = self.told.take();
-        let charge = self.charge.as_mut()?;
-        let failed = self.attempts.last().is_none_or(|tried| tried.failure.is_some());
-        if failed && !self.abandoned {
-            charge.ticket.without_batch();
+        let errand = self.request.errand.as_ref()?;
+        let told = self.answer.told.take();
+        let failed = self.progress.attempts.last().is_none_or(|tried| tried.failure.is_some());
+        if failed && !self.bill.abandoned {
+            self.bill.charge.ticket.without_batch();
         }
-        Some(errand.outcome(told, &charge.ticket, &self.caller, &self.worker.gateway, now))
-    }
-
-    /// What it came to, and who keeps its reservation; once, and nothing when nobody is to know of it.
-    pub fn settlement(&mut self, now: Time) -> Option<(Settlement, Ledger)> {
-        let charge = self.charge.take()?;
-        Some((charge.settlement(self, now), charge.ledger))
+        let Request { caller, .. } = &*self.request;
+        Some(errand.outcome(told, &self.bill.charge.ticket, caller, &self.worker.gateway, now))
     }
 }

@@ -8,24 +8,34 @@ use crate::routing::target::Target;
 use crate::usage::estimate::{Estimate, Prompt};
 use crate::usage::surcharge::Wishes;
 
+/// How many tokens an answer is expected to have where costs and speeds are compared, if the request allows so many: most have
+/// fewer than they may, and what is reserved is not what is used.
+const EXPECTED_ANSWER: u64 = 500;
+
 /// A request: one that came by itself, or a line of a batch's file.
-#[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+#[derive(Debug)]
+pub struct Asked {
     /// How its client speaks.
     pub client: &'static Client,
     /// What is known of its body.
-    pub outline: &'a Outline,
+    pub outline: Outline,
     /// What its prompt holds.
-    pub prompt: &'a Prompt,
+    pub prompt: Prompt,
     /// What it may cost besides its tokens.
-    pub wishes: &'a Wishes,
+    pub wishes: Wishes,
 }
 
-impl Asked<'_> {
+impl Asked {
+    /// What it will use at `target`, where costs and speeds are compared: with an answer of the expected length.
+    pub fn expect(&self, target: &Target, reservation: &Reservation) -> Estimate {
+        let expected = self.outline.amount.max_tokens.map_or(EXPECTED_ANSWER, |most| most.min(EXPECTED_ANSWER));
+        self.estimate(target, reservation, expected)
+    }
+
     /// What it will use at `target`, of whose answer no more than `ceiling` tokens are reserved.
     pub fn estimate(&self, target: &Target, reservation: &Reservation, ceiling: u64) -> Estimate {
         let seen = self.of_body(target, ceiling);
-        let wishes = Wishes { caches: self.may_write(target), ..*self.wishes };
+        let wishes = Wishes { caches: self.may_write(target), ..self.wishes };
         Estimate { input: seen.input.saturating_add(self.elsewhere(target, reservation)), wishes, ..seen }
     }
 
@@ -34,7 +44,8 @@ impl Asked<'_> {
         let max_output = target.price.and_then(|price| price.max_output);
         let has_output = self.client.asks.has_output() && !self.client.shape.free;
         let ceiling = if has_output { ceiling } else { 0 };
-        let estimate = Estimate::of(self.outline, self.prompt, self.bytes_per_100_tokens(target), max_output, ceiling);
+        let estimate =
+            Estimate::of(&self.outline, &self.prompt, self.bytes_per_100_tokens(target), max_output, ceiling);
         Estimate { images: estimate.images.saturating_add(self.made()), ..estimate }
     }
 
@@ -46,7 +57,7 @@ impl Asked<'_> {
 
     /// How many images are to be made.
     pub fn made(&self) -> u64 {
-        if self.client.shape.makes_images { self.outline.n } else { 0 }
+        if self.client.shape.makes_images { self.outline.amount.n } else { 0 }
     }
 
     /// How its provider's tokens are estimated.

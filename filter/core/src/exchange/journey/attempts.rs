@@ -3,7 +3,6 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use sluice_wire::dialect::aliases::Names;
 use sluice_wire::error::ApiError;
 use sluice_wire::time::Time;
 
@@ -14,34 +13,12 @@ use crate::routing::target::Target;
 use crate::store::SharedData;
 use crate::usage::answers;
 
-use super::super::NO_CLUSTER;
 use super::super::failure::{Failure, LONGEST_WAIT, SLACK, Work};
-use super::super::notes;
-use super::super::worker::Worker;
-use super::{Begin, Journey, Lingering, MISCONFIGURED, Next, Silence, Stage, Tried, from_envoy, misconfigured};
+use super::super::notes::{self, Asked};
+use super::{Answer, Begin, Journey, MISCONFIGURED, Next, Probe, Stage, Tried, Watch, from_envoy, misconfigured};
 
 /// Before a model's only target is asked once more after what passes in a moment. Envoy waits whole seconds, and up to a half longer.
 const A_MOMENT: Duration = Duration::from_secs(1);
-
-/// How long a provider has to end a stream of which the client has all, if silence may not be shorter, and how much it may send
-/// until it does. Most end it at once.
-const LONGEST_LINGERING: Duration = Duration::from_secs(2);
-const MOST_SWALLOWED: usize = 64 << 10;
-
-/// How long the end of a stream waits for its provider to count the tokens: with the time until a tick sees it, no longer than a second.
-const LONGEST_UNCOUNTED: Duration = Duration::from_millis(750);
-
-impl Tried {
-    /// It is over.
-    pub(super) fn leave(&mut self, strategy: Strategy, worker: &Worker, now: Time, shared: &dyn SharedData) {
-        if self.ended.is_none() {
-            self.ended = Some(now);
-            if strategy == Strategy::LeastBusy {
-                worker.leaves(&self.target, now, shared);
-            }
-        }
-    }
-}
 
 impl Journey {
     /// The request leaves. If it is to find out about a target, that is claimed now: of one that was refused before nobody would
@@ -49,37 +26,38 @@ impl Journey {
     pub fn depart(&mut self, now: Time, shared: &dyn SharedData) {
         let settings = &self.worker.gateway.circuit;
         let lease = self.limit().min(settings.longest);
-        self.probe = self.probe.take().filter(|(target, _)| {
-            let is_next = self.queue.next().is_some_and(|next| Rc::ptr_eq(next, target));
+        let chosen = match std::mem::take(&mut self.route.probe) {
+            Probe::Chosen(target) => Some(target),
+            Probe::None | Probe::Claimed(..) => None,
+        };
+        let claimed = chosen.filter(|target| {
+            let is_next = self.route.queue.next().is_some_and(|next| Rc::ptr_eq(next, target));
             is_next && circuit::claim_probe(shared, &target.cells, now, lease, settings)
         });
-        if let Some((_, claimed_at)) = &mut self.probe {
-            *claimed_at = Some(now);
-        }
+        self.route.probe = claimed.map_or(Probe::None, |target| Probe::Claimed(target, now));
         self.choose_key(now, shared);
     }
 
     /// Begins an attempt: where it goes. Behind it the queue has what Envoy is to try should it end without a callback.
     pub fn begin(&mut self, now: Time, shared: &dyn SharedData) -> Begin {
         let unannounced = self.close(now, shared);
-        let Some(target) = self.queue.next().cloned() else { return Begin::Unplanned };
-        if let Some(before) = self.attempts.last().filter(|_| unannounced) {
+        let Some(target) = self.route.queue.next().cloned() else { return Begin::Unplanned };
+        if let Some(before) = self.progress.attempts.last().filter(|_| unannounced) {
             // Of what ended without a callback, the reason was not known when Envoy was told what follows. Of all else it was, and
             // what follows counts already.
             let trigger = before.failure.as_ref().and_then(|failure| failure.trigger);
             let same = Rc::ptr_eq(&before.target, &target);
-            let covered = trigger.is_some_and(|trigger| self.model.way.retry.covers(trigger));
+            let covered = trigger.is_some_and(|trigger| self.route.model.way.retry.covers(trigger));
             if !covered || (same && trigger == Some(Trigger::Timeout)) || !self.affords(&target, same, now, shared) {
                 return Begin::Over;
             }
         }
-        self.worker.enters(&target, self.strategy == Strategy::LeastBusy, now, shared);
-        self.queue.begin();
-        self.dropped.clear();
-        self.names = Names::default();
-        self.heard = (self.portions, now);
+        self.worker.enters(&target, self.route.strategy == Strategy::LeastBusy, now, shared);
+        self.route.queue.begin();
+        self.answer = Answer::default();
+        self.watch = Watch::since(now);
         let key = self.take_key(&target);
-        self.attempts.push(Tried {
+        self.progress.attempts.push(Tried {
             target: target.clone(),
             key,
             started: now,
@@ -89,42 +67,35 @@ impl Journey {
             complaint: None,
             told: None,
         });
-        notes::begun(self);
-        let retry = self.model.way.retry;
+        notes::begun(self.request.request_id(), self.progress.attempts.len(), Asked { target: &target, key });
+        let retry = self.route.model.way.retry;
         if !(retry.covers(Trigger::Unreachable) || retry.covers(Trigger::Timeout)) {
-            self.queue.end();
-        } else if self.queue.next().is_none() && self.tries_of_current() < 2 && retry.covers(Trigger::Unreachable) {
+            self.route.queue.end();
+        } else if self.route.queue.next().is_none()
+            && self.progress.tries_of_current() < 2
+            && retry.covers(Trigger::Unreachable)
+        {
             // The connection may have been an old one that the provider had closed.
-            self.queue.again();
+            self.route.queue.again();
         }
         self.choose_key(now, shared);
         Begin::Attempt(target)
     }
 
-    /// The cluster of the next attempt.
-    pub fn next_cluster(&self) -> &str {
-        self.queue.next().map_or(NO_CLUSTER, |target| target.provider.cluster(self.next_key))
-    }
-
-    /// Who is asked next, should anything follow.
-    pub fn upcoming(&self) -> Option<&str> {
-        self.queue.next().map(|target| &*target.name)
-    }
-
     /// Whether the next attempt is another target's.
     pub fn another_waits(&self) -> bool {
-        self.queue.next().zip(self.current()).is_some_and(|(next, current)| !Rc::ptr_eq(next, current))
+        self.route.queue.next().zip(self.progress.current()).is_some_and(|(next, current)| !Rc::ptr_eq(next, current))
     }
 
     /// The attempt under way failed: what comes next.
     pub fn fail(&mut self, failure: Failure, now: Time, shared: &dyn SharedData) -> Next {
         self.blame_key(&failure, now, shared);
-        let trigger = failure.trigger.filter(|trigger| self.model.way.retry.covers(*trigger));
+        let trigger = failure.trigger.filter(|trigger| self.route.model.way.retry.covers(*trigger));
         let next = trigger.map_or(Next::Nothing, |trigger| self.after(trigger, &failure, now, shared));
         match next {
             Next::Elsewhere => {}
-            Next::Again(_) => self.queue.again(),
-            Next::Nothing => self.queue.end(),
+            Next::Again(_) => self.route.queue.again(),
+            Next::Nothing => self.route.queue.end(),
         }
         self.choose_key(now, shared);
         self.ended(Some(failure), now, shared);
@@ -132,13 +103,13 @@ impl Journey {
     }
 
     fn after(&mut self, trigger: Trigger, failure: &Failure, now: Time, shared: &dyn SharedData) -> Next {
-        let Some(current) = self.current().cloned() else { return Next::Nothing };
+        let Some(current) = self.progress.current().cloned() else { return Next::Nothing };
         if failure.blames_key() && self.another_key(now, shared) {
             return Next::Again(Duration::ZERO);
         }
         let wait = failure.error.retry_after;
-        let patience = self.model.way.retry.wait;
-        let first = self.tries_of_current() < 2;
+        let patience = self.route.model.way.retry.wait;
+        let first = self.progress.tries_of_current() < 2;
         let again = |wait: Duration| (first && self.affords(&current, true, now, shared)).then_some(Next::Again(wait));
         let soon = match trigger {
             Trigger::Conflict => return again(Duration::ZERO).unwrap_or(Next::Nothing),
@@ -154,7 +125,7 @@ impl Journey {
             trigger != Trigger::ContextLength || target.capabilities.may_take_more_than(&current.capabilities)
         };
         let worker = self.worker.clone();
-        while self.queue.elsewhere(|target| roomier(target) && worker.affords(target, false, now, shared)) {
+        while self.route.queue.elsewhere(|target| roomier(target) && worker.affords(target, false, now, shared)) {
             if self.admits_next(now, shared) {
                 return Next::Elsewhere;
             }
@@ -164,7 +135,7 @@ impl Journey {
             // What a model says is not the same twice.
             Trigger::InvalidStructuredOutput => first.then_some(Duration::ZERO),
             _ => {
-                let alone = self.queue.targets().len() == 1 && failure.passes_soon();
+                let alone = self.route.queue.targets().len() == 1 && failure.passes_soon();
                 let wait = wait.or(alone.then_some(A_MOMENT));
                 wait.filter(|wait| waits && *wait <= patience.max(LONGEST_WAIT))
             }
@@ -179,26 +150,25 @@ impl Journey {
 
     /// The attempt under way is over: what it used is owed, and all workers are told how it went.
     pub(super) fn ended(&mut self, failure: Option<Failure>, now: Time, shared: &dyn SharedData) {
-        if let Some(failure) = &failure {
-            notes::failed(self, failure);
+        if let (Some(failure), Some(tried)) = (&failure, self.progress.attempts.last()) {
+            notes::failed(self.request.request_id(), tried.asked(), &failure.reason, self.route.upcoming());
         }
         let work = failure.as_ref().map_or(Work::Unknown, |failure| failure.work);
-        if let Some(tried) = self.attempts.last_mut() {
+        if let Some(tried) = self.progress.attempts.last_mut() {
             tried.failure = failure;
         }
-        self.holding = false;
+        self.watch.holding = false;
         self.owe(work, now);
         self.tell(now, shared);
     }
 
     /// Tells all workers how the attempt under way went, as far as that is known by now and was not told before.
     pub fn tell(&mut self, now: Time, shared: &dyn SharedData) {
-        let several = self.queue.targets().len() > 1;
-        let (stage, strategy) = (self.stage, self.strategy);
+        let several = self.route.queue.targets().len() > 1;
+        let (stage, strategy) = (self.progress.stage, self.route.strategy);
         // While another key is well, the target is.
-        let spared = self.attempts.last().and_then(|tried| tried.failure.as_ref()).is_some_and(Failure::blames_key)
-            && self.another_key(now, shared);
-        let Some(tried) = self.attempts.last_mut() else { return };
+        let spared = self.progress.last_failure().is_some_and(Failure::blames_key) && self.another_key(now, shared);
+        let Some(tried) = self.progress.attempts.last_mut() else { return };
         if tried.failure.is_some() || !matches!(stage, Stage::Underway | Stage::Answering) {
             tried.leave(strategy, &self.worker, now, shared);
         }
@@ -213,9 +183,9 @@ impl Journey {
         if well {
             tried.target.keys.served(shared, tried.key);
             // Answers to one request are made beside each other.
-            let tokens = self.usage.map_or(0, |usage| usage.output) / self.outline.answers();
+            let tokens = self.answer.usage.map_or(0, |usage| usage.output) / self.request.asks.outline.answers();
             self.worker.paced(&tried.target, tokens, now.since(tried.started));
-            if let (Some(id), Some(usage)) = (self.answer.take(), self.usage) {
+            if let (Some(id), Some(usage)) = (self.answer.id.take(), self.answer.usage) {
                 answers::remember(shared, &id, usage.input.saturating_add(usage.output));
             }
         }
@@ -231,10 +201,10 @@ impl Journey {
 
     /// How fast the answer was that is complete.
     fn measure(&self, now: Time, shared: &dyn SharedData) {
-        let (Some(tried), Some(first_token)) = (self.attempts.last(), self.first_token) else { return };
-        let tokens = self.usage.map(|usage| usage.output).unwrap_or_default();
+        let (Some(tried), Some(first_token)) = (self.progress.attempts.last(), self.answer.first_token) else { return };
+        let tokens = self.answer.usage.map(|usage| usage.output).unwrap_or_default();
         let waited = first_token.since(tried.started);
-        let observation = if self.outline.stream && !self.is_delivered_whole() {
+        let observation = if self.request.asks.outline.stream && !self.is_delivered_whole() {
             Observation { first_token: Some(waited), tokens, generating: now.since(first_token) }
         } else {
             Observation { first_token: None, tokens, generating: waited }
@@ -244,87 +214,51 @@ impl Journey {
 
     /// An answer to the attempt under way is good so far: from here on the client sees it.
     pub fn commit(&mut self, now: Time) {
-        self.stage = Stage::Answering;
-        self.holding = false;
-        self.first_token = Some(now);
+        self.progress.stage = Stage::Answering;
+        self.watch.holding = false;
+        self.answer.first_token = Some(now);
     }
 
     /// All of the answer was passed on.
     pub fn complete(&mut self) {
-        if self.stage == Stage::Answering {
-            self.stage = Stage::Complete;
+        if self.progress.stage == Stage::Answering {
+            self.progress.stage = Stage::Complete;
         }
     }
 
     /// The answer broke off after the client had seen some of it.
     pub fn break_off(&mut self, failure: Failure) {
-        notes::broken(self, &failure);
-        self.stage = Stage::Broken;
-        if let Some(tried) = self.attempts.last_mut() {
+        if let Some(tried) = self.progress.attempts.last() {
+            notes::broken(self.request.request_id(), tried.asked(), &failure.reason);
+        }
+        self.progress.stage = Stage::Broken;
+        if let Some(tried) = self.progress.attempts.last_mut() {
             tried.failure = Some(failure);
         }
-    }
-
-    /// The client has all that it will get of a stream, and this much more came.
-    pub fn lingers(&mut self, bytes: usize, now: Time) {
-        let lingering = self.lingering.get_or_insert(Lingering { since: now, swallowed: 0 });
-        lingering.swallowed = lingering.swallowed.saturating_add(bytes);
-    }
-
-    /// Whether a stream has been silent for longer than it may, or goes on behind its end. To be asked now and then: Envoy's own limit for this ends when the
-    /// limit for the first token has passed, and takes a stream that is held for a silent one.
-    pub fn falls_silent(&mut self, now: Time) -> Option<Silence> {
-        if let Some(Lingering { since, swallowed }) = self.lingering {
-            let longest = self.timeouts.idle.plain.min(LONGEST_LINGERING);
-            let over = swallowed > MOST_SWALLOWED || now.since(since) >= longest;
-            self.lingering = self.lingering.filter(|_| !over);
-            return over.then_some(Silence::Over);
-        }
-        if self.uncounted.is_some_and(|since| now.since(since) >= LONGEST_UNCOUNTED) {
-            self.uncounted = None;
-            return Some(Silence::Uncounted);
-        }
-        if self.stage != Stage::Answering && !self.holding {
-            return None;
-        }
-        if self.heard.0 != self.portions {
-            self.heard = (self.portions, now);
-        }
-        let stalled = now.since(self.heard.1) >= self.idle();
-        if !self.holding {
-            return stalled.then(|| {
-                self.break_off(Failure::stalled_before_its_reader());
-                Silence::Shown
-            });
-        }
-        let waited = now.since(self.attempts.last()?.started);
-        let first_token = self.first_token_of(&self.attempts.last()?.target);
-        if self.said.pieces == 0 && waited >= first_token {
-            return Some(Silence::Held(Failure::no_answer(waited, first_token, SLACK)));
-        }
-        stalled.then(|| Silence::Held(Failure::stalled()))
     }
 
     /// What the client reads when no attempt gave an answer. `envoy` is the status that Envoy gave up with.
     pub fn last_word(&mut self, envoy: u16, now: Time, shared: &dyn SharedData) -> ApiError {
         self.close(now, shared);
-        self.stage = Stage::Refused;
-        let error = match self.attempts.last().and_then(|tried| tried.failure.as_ref()) {
-            None if self.attempts.is_empty() && envoy == MISCONFIGURED => misconfigured(),
+        self.progress.stage = Stage::Refused;
+        let error = match self.progress.last_failure() {
+            None if self.progress.attempts.is_empty() && envoy == MISCONFIGURED => misconfigured(),
             Some(failure) if envoy != 504 || failure.error.status == 504 => self.closing_error(failure, now),
             _ => from_envoy(envoy),
         };
-        self.refusal = Some(error.clone().into());
+        self.progress.refusal = Some(error.clone().into());
         error
     }
 
     /// An attempt that ended without a callback is known as such when something follows it: by its own limit, or by what was
     /// left of the request's whole time. Whether there was one.
     fn close(&mut self, now: Time, shared: &dyn SharedData) -> bool {
-        let (own, fair) = (self.limit(), self.fair_limit());
-        let (started, slack) = (self.started, self.slack(own));
-        let Some(tried) = self.attempts.last_mut().filter(|tried| tried.failure.is_none()) else { return false };
-        let left = self.timeouts.total.saturating_sub(tried.started.since(started));
+        let (own, fair) = (self.limit(), self.route.fair_limit(&self.request));
+        let (started, slack) = (self.request.started, self.route.slack(&self.request, own));
+        let Some(tried) = self.progress.attempts.last_mut().filter(|tried| tried.failure.is_none()) else {
+            return false;
+        };
+        let left = self.route.timeouts.total.saturating_sub(tried.started.since(started));
         let mut failure = Failure::no_answer(now.since(tried.started), own.min(left), slack);
         // A client that waits for less than the gateway would, or an attempt that came late, says nothing of the target: one
         // client could close it for all others.
@@ -334,12 +268,5 @@ impl Journey {
         }
         self.ended(Some(failure), now, shared);
         true
-    }
-
-    /// How often the target of the attempt under way was tried in a row.
-    fn tries_of_current(&self) -> usize {
-        let Some(current) = self.current() else { return 0 };
-        let tries = self.attempts.iter().rev().take_while(|tried| Rc::ptr_eq(&tried.target, current));
-        tries.filter(|tried| !tried.is_spared()).count()
     }
 }

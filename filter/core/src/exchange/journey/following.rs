@@ -2,8 +2,11 @@
 //! on behind them.
 //!
 //! It is decided when an attempt is over, so that most requests pay nothing for it: what is written for the next target is what
-//! leaves, and what is reserved for it is what it takes. A request that is not kept ([`Kept`]: it is long, or something in it was masked)
-//! is written only when its turn has come, and then a target without words for it ends the list.
+//! leaves, and what is reserved for it is what it takes. The client's body is read anew for that. Otherwise every translated request
+//! would copy what was read, as names are changed in it for its first target, and hold the copy for as long as its provider takes.
+//!
+//! A request that is not kept ([`Kept`]: it is long, or something in it was masked) is written only when its turn has come, and then a
+//! target without words for it ends the list.
 
 use std::rc::Rc;
 
@@ -49,18 +52,18 @@ pub enum Ending {
 impl Journey {
     /// Whether the target that the queue names next takes the request; it is passed over if not.
     pub(super) fn admits_next(&mut self, now: Time, shared: &dyn SharedData) -> bool {
-        let Some(target) = self.queue.next().cloned() else { return false };
+        let Some(target) = self.route.queue.next().cloned() else { return false };
         let Err(reason) = self.writes_for(&target, now, shared) else { return true };
-        notes::passed_over(self, &target, reason);
-        self.passed_over.push(PassedOver { target, reason, after: self.attempts.len() });
-        self.queue.pass_over();
+        notes::passed_over(self.request.request_id(), &target, reason);
+        self.progress.passed_over.push(PassedOver { target, reason, after: self.progress.attempts.len() });
+        self.route.queue.pass_over();
         false
     }
 
     /// An attempt is over without a callback that told of it. Whether another target follows than it seemed when it began.
     pub fn ends_unheard(&mut self, number: usize, ending: Ending, now: Time, shared: &dyn SharedData) -> bool {
-        let current = self.attempts.len() == number && self.stage == Stage::Underway;
-        let failed = self.attempts.last().is_none_or(|tried| tried.failure.is_some());
+        let current = self.progress.attempts.len() == number && self.progress.stage == Stage::Underway;
+        let failed = self.progress.attempts.last().is_none_or(|tried| tried.failure.is_some());
         if !current || failed || ending == Ending::Other {
             return false;
         }
@@ -71,39 +74,50 @@ impl Journey {
         if !self.another_waits() {
             return false;
         }
-        let planned = self.queue.next().cloned();
+        let planned = self.route.queue.next().cloned();
         while !self.admits_next(now, shared) {
-            if !self.queue.elsewhere(|_| true) {
+            if !self.route.queue.elsewhere(|_| true) {
                 break;
             }
         }
         self.choose_key(now, shared);
         let same = |(next, planned)| Rc::ptr_eq(next, planned);
-        !self.queue.next().zip(planned.as_ref()).is_some_and(same)
+        !self.route.queue.next().zip(planned.as_ref()).is_some_and(same)
     }
 
     /// Writes the request for a target, where it has to be written, and reserves what it takes there.
     fn writes_for(&mut self, target: &Rc<Target>, now: Time, shared: &dyn SharedData) -> Result<(), &'static str> {
-        let format = target.provider.format_for(self.client, &target.model).ok_or(CANNOT_EXPRESS)?;
-        let kept = match &self.body {
+        let format = target.provider.format_for(self.request.asks.client, &target.model).ok_or(CANNOT_EXPRESS)?;
+        let kept = match &self.held.body {
             // What was masked must not leave.
-            Kept::Whole(body) if self.masked.is_empty() && body.len() == self.outline.length => Some(body),
+            Kept::Whole(body) if self.request.masked.is_empty() && body.len() == self.request.asks.outline.length => {
+                Some(body)
+            }
             _ => None,
         };
-        let written = match kept.filter(|_| rewrite::is_needed(self.client, format, &self.outline, target)) {
+        let written = match kept
+            .filter(|_| rewrite::is_needed(self.request.asks.client, format, &self.request.asks.outline, target))
+        {
             None => None,
             Some(body) => {
                 let largest = self.worker.gateway.memory.rewritten;
-                let about = (&body[..], &self.forwarded);
-                let written = rewrite::request(self.client, format, &self.outline, about, target, largest);
+                let about = (&body[..], &self.request.forwarded);
+                let written = rewrite::request(
+                    self.request.asks.client,
+                    format,
+                    &self.request.asks.outline,
+                    about,
+                    target,
+                    largest,
+                );
                 Some(written.map_err(|_| CANNOT_EXPRESS)?)
             }
         };
-        let lease = self.lease();
-        if !self.charge.as_mut().is_none_or(|charge| charge.moves_to(target, lease, shared, now)) {
+        let lease = self.request.lease();
+        if !self.bill.charge.moves_to(target, lease, shared, now) {
             return Err(OVER_LIMIT);
         }
-        self.ready = written;
+        self.route.ready = written;
         Ok(())
     }
 }

@@ -22,7 +22,7 @@ const LIMITED: Duration = Duration::from_secs(15);
 impl Journey {
     /// Chooses the key of the next attempt.
     pub(super) fn choose_key(&mut self, now: Time, shared: &dyn SharedData) {
-        self.next_key = match self.queue.next() {
+        self.route.next_key = match self.route.queue.next() {
             Some(target) if target.keys.several() => {
                 let first = self.worker.next_turn(target);
                 target.keys.next(shared, now, first, |key| self.has_failed(target, key))
@@ -34,21 +34,21 @@ impl Journey {
     /// The key of the attempt that begins: the next turn is another's.
     pub(super) fn take_key(&mut self, target: &Target) -> usize {
         if target.keys.several() {
-            self.worker.took_turn(target, self.next_key);
+            self.worker.took_turn(target, self.route.next_key);
         }
-        self.next_key
+        self.route.next_key
     }
 
     /// Whether the target of the attempt under way can be asked with a key that this request has not failed with.
     pub(super) fn another_key(&self, now: Time, shared: &dyn SharedData) -> bool {
-        let Some(current) = self.current().filter(|current| current.keys.several()) else { return false };
-        let used = self.attempts.last().map(|tried| tried.key);
+        let Some(current) = self.progress.current().filter(|current| current.keys.several()) else { return false };
+        let used = self.progress.attempts.last().map(|tried| tried.key);
         current.keys.another(shared, now, |key| Some(key) == used || self.has_failed(current, key))
     }
 
     /// Lets all workers know that the key of the attempt under way is used up, or refused.
     pub(super) fn blame_key(&self, failure: &Failure, now: Time, shared: &dyn SharedData) {
-        let Some(tried) = self.attempts.last().filter(|tried| tried.target.keys.several()) else { return };
+        let Some(tried) = self.progress.attempts.last().filter(|tried| tried.target.keys.several()) else { return };
         if !failure.blames_key() {
             return;
         }
@@ -65,7 +65,8 @@ impl Journey {
     /// Whether this request has failed at a target because of one of its keys.
     fn has_failed(&self, target: &Rc<Target>, key: usize) -> bool {
         let because = |failure: &Option<Failure>| failure.as_ref().is_some_and(Failure::blames_key);
-        self.attempts
+        self.progress
+            .attempts
             .iter()
             .any(|tried| Rc::ptr_eq(&tried.target, target) && tried.key == key && because(&tried.failure))
     }

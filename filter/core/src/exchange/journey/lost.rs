@@ -15,7 +15,7 @@ use crate::routing::spec::Trigger;
 use crate::store::SharedData;
 
 use super::super::failure::Failure;
-use super::{Journey, Tried};
+use super::Journey;
 
 /// So many connections may be lost to one request: Envoy tries no more often (`num_retries` in what `sluice render` writes).
 const MOST_LOST: usize = 64;
@@ -26,30 +26,23 @@ impl Journey {
     /// The attempt under way has lost its connection, and nothing else is known of it. Whether the same target is asked once more.
     /// `pooled`: the connection had served before.
     pub(super) fn loses_connection(&mut self, pooled: bool, now: Time, shared: &dyn SharedData) -> bool {
-        let Some(tried) = self.attempts.last() else { return false };
-        let spared = self.attempts.iter().filter(|before| before.is_spared());
+        let Some(tried) = self.progress.attempts.last() else { return false };
+        let spared = self.progress.attempts.iter().filter(|before| before.is_spared());
         let here = spared.clone().filter(|before| Rc::ptr_eq(&before.target, &tried.target)).count();
         let lost = spared.count();
-        let resent = lost.saturating_mul(self.outline.length);
-        let left = self.timeouts.total.saturating_sub(tried.started.since(self.started));
+        let resent = lost.saturating_mul(self.request.asks.outline.length);
+        let left = self.route.timeouts.total.saturating_sub(tried.started.since(self.request.started));
         let (elapsed, limit) = (now.since(tried.started), self.limit().min(left));
-        let timed_out = elapsed.saturating_add(self.slack(limit)) >= limit;
+        let timed_out = elapsed.saturating_add(self.route.slack(&self.request, limit)) >= limit;
         // A connection that is forgotten is lost at once: what takes long is not asked for again and again.
         let again = pooled && lost < MOST_LOST && resent < MOST_RESENT && elapsed < limit / 2;
         let bearable = (here == 0 || again) && !timed_out && tried.status.is_none();
-        if !bearable || !self.model.way.retry.covers(Trigger::Unreachable) {
+        if !bearable || !self.route.model.way.retry.covers(Trigger::Unreachable) {
             return false;
         }
-        self.queue.again();
+        self.route.queue.again();
         self.choose_key(now, shared);
         self.ended(Some(Failure::lost_connection()), now, shared);
         true
-    }
-}
-
-impl Tried {
-    /// Whether it lost its connection, and was made again for that.
-    pub(super) fn is_spared(&self) -> bool {
-        self.failure.as_ref().is_some_and(|failure| failure.excused && failure.trigger == Some(Trigger::Unreachable))
     }
 }

@@ -19,7 +19,7 @@ impl Journey {
         let mut error = (*failure.error).clone();
         if failure.is_limit() || error.retry_after.is_some() {
             let last_words =
-                self.attempts.iter().enumerate().filter(|(index, tried)| self.is_last_word_of(*index, tried));
+                self.progress.attempts.iter().enumerate().filter(|(index, tried)| self.is_last_word_of(*index, tried));
             let soonest = last_words.filter_map(|(_, tried)| back_in(tried, now)).min();
             error.retry_after = soonest.or(error.retry_after);
         }
@@ -29,7 +29,7 @@ impl Journey {
     /// Whether its target was not asked once more with the same key.
     fn is_last_word_of(&self, index: usize, tried: &Tried) -> bool {
         let same = |later: &Tried| Rc::ptr_eq(&later.target, &tried.target) && later.key == tried.key;
-        !self.attempts.iter().skip(index + 1).any(same)
+        !self.progress.attempts.iter().skip(index + 1).any(same)
     }
 }
 

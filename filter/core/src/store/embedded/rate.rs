@@ -71,15 +71,18 @@ impl Rate {
         Reading { used: rate.level.div_ceil(UNIT), reserved: 0, window: rate.at, until: 0, reset }
     }
 
-    /// Whether it can be forgotten: it is empty, or, when its pace was never told, would be at any that allows it.
+    /// Whether it can be forgotten.
     pub(super) fn is_spent(self, now: &Moment) -> bool {
-        let rate = self.drained(now);
-        rate.level == 0 || (rate.limit == 0 && now.micros.saturating_sub(self.at) > UNIT)
+        self.drained(now).level == 0
     }
 
-    /// The same bucket at this moment.
+    /// The same bucket at this moment. One whose pace was never told is full until it would be empty at any pace that allows what is
+    /// in it.
     pub(super) fn drained(mut self, now: &Moment) -> Self {
         let elapsed = now.micros.saturating_sub(self.at);
+        if self.limit == 0 && elapsed > UNIT {
+            self.level = 0;
+        }
         if self.limit > 0 || self.level == 0 {
             let drained = u128::from(self.limit) * u128::from(elapsed);
             self.level = saturated(u128::from(self.level).saturating_sub(drained));

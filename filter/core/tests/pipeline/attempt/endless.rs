@@ -9,7 +9,7 @@ use allocation_counter::measure;
 use sluice_core::exchange::attempt::stream::{Relay, Speakers};
 use sluice_core::exchange::failure::Failure;
 use sluice_core::exchange::journey::{Journey, Silence, Stage};
-use sluice_core::exchange::{Effect, Flow, View};
+use sluice_core::exchange::{Effect, Flow, Unreadable, View};
 use sluice_core::routing::patience::Patience;
 use sluice_wire::dialect::{Client, Provider, anthropic, bedrock, openai_chat};
 use sluice_wire::framing::eventstream;
@@ -33,14 +33,14 @@ impl View for Buffer<'_> {
     fn now(&self) -> Time {
         Time(1_800_000_000_000_000_000)
     }
-    fn headers(&self) -> HeaderMap {
-        HeaderMap::default()
+    fn headers(&self) -> Result<HeaderMap, Unreadable> {
+        Ok(HeaderMap::default())
     }
-    fn header(&self, _: &str) -> Option<Vec<u8>> {
-        None
+    fn header(&self, _: &str) -> Result<Option<Vec<u8>>, Unreadable> {
+        Ok(None)
     }
-    fn body(&self, range: Range<usize>) -> Vec<u8> {
-        self.0[range].to_vec()
+    fn body(&self, range: Range<usize>) -> Result<Vec<u8>, Unreadable> {
+        Ok(self.0[range].to_vec())
     }
     fn source(&self) -> Option<IpAddr> {
         None
@@ -67,11 +67,11 @@ impl Watched {
     /// A stream for the model `asked`, from a provider of that format to a client of the other.
     fn new(asked: &str, client: &'static Client, provider: &'static Provider) -> Self {
         let mut journey = planned_for(asked);
-        let _ = journey.begin(journey.started, &Shared::default());
-        let target = journey.current().unwrap().clone();
+        let _ = journey.begin(journey.request.started, &Shared::default());
+        let target = journey.progress.current().unwrap().clone();
         let same = client.id() == provider.id;
         let speakers = Speakers { client: client.chat().unwrap(), provider: provider.chat().unwrap(), same };
-        let started = journey.started;
+        let started = journey.request.started;
         let relay = Relay::new(&mut journey, &target, &speakers, started);
         Self { relay, journey, envoy: Vec::new(), client: Vec::new(), failure: None, kept: 0, most: 0 }
     }
@@ -103,6 +103,7 @@ impl Watched {
         match flow {
             Ok(Flow::Continue) => self.client.append(&mut self.envoy),
             Ok(Flow::Pause) => {}
+            Ok(Flow::Reply(_)) => panic!("a relay answers no request"),
             Err(failure) => self.failure = Some(failure),
         }
     }
@@ -141,13 +142,13 @@ fn an_event_without_an_end_is_told_of_once_and_nothing_of_it_is_kept() {
         // Byte by byte as well as in what Envoy reads at once.
         stream.many(b'x', 64 << 10, 1);
         stream.many(b'x', 40 * MIB, 64 << 10);
-        assert_eq!((stream.errors(), stream.journey.stage), (1, Stage::Broken));
+        assert_eq!((stream.errors(), stream.journey.progress.stage), (1, Stage::Broken));
         assert!(stream.kept < LITTLE, "{} bytes are kept", stream.kept);
         assert!(stream.most < 64 << 20, "{} bytes were kept at once", stream.most);
         let told = stream.client.len();
         stream.portion(b"\n\ndata: {}\n\ndata: [DONE]\n\n");
         stream.callback(b"", true);
-        assert_eq!((stream.client.len(), stream.journey.stage), (told, Stage::Broken));
+        assert_eq!((stream.client.len(), stream.journey.progress.stage), (told, Stage::Broken));
     }
 }
 
@@ -165,7 +166,7 @@ fn behind_the_terminator_nothing_is_read_kept_or_told() {
         assert!(stream.kept < LITTLE, "{} bytes are kept", stream.kept);
         stream.portion(b"\n\n{\"error\":1}\n\ndata: {\"error\":{\"message\":\"late\"}}\n\n");
         stream.callback(b"", true);
-        assert_eq!((stream.client.len(), stream.journey.stage), (told, Stage::Complete));
+        assert_eq!((stream.client.len(), stream.journey.progress.stage), (told, Stage::Complete));
         assert!(stream.read().ends_with("data: [DONE]\n\n") && stream.errors() == 0);
     }
 }
@@ -199,7 +200,7 @@ fn a_frame_of_an_event_stream_is_kept_up_to_its_bound_and_nothing_behind_the_end
         stream.many(b'x', rest, 64 << 10);
         assert!(stream.kept < LITTLE, "{} bytes are kept", stream.kept);
         assert!(stream.most < 64 << 20, "{} bytes were kept at once", stream.most);
-        assert_eq!((stream.journey.stage, stream.errors()), (ending, usize::from(ending == Stage::Broken)));
+        assert_eq!((stream.journey.progress.stage, stream.errors()), (ending, usize::from(ending == Stage::Broken)));
     }
 }
 
@@ -228,7 +229,7 @@ fn of_a_stream_that_is_held_and_passes_as_it_is_nothing_is_copied() {
         }
         stream.callback(b"", true);
         assert!(stream.read() == expected, "{usage}: {} bytes of {}", stream.client.len(), expected.len());
-        assert_eq!(stream.journey.stage, Stage::Complete);
+        assert_eq!(stream.journey.progress.stage, Stage::Complete);
     }
 }
 
@@ -251,11 +252,11 @@ fn a_provider_that_goes_on_behind_the_end_is_cut_and_has_not_failed() {
     talks.portion(b"x");
     assert_eq!(talks.journey.falls_silent(after(1)), Some(Silence::Over));
     for journey in [&silent.journey, &talks.journey] {
-        assert_eq!((journey.stage, &journey.attempts[0].failure), (Stage::Complete, &None));
+        assert_eq!((journey.progress.stage, &journey.progress.attempts[0].failure), (Stage::Complete, &None));
     }
     // Where no stream may be silent for as long, none may be behind its end.
     let mut strict = open(b"");
-    strict.journey.timeouts.idle = Patience::stated(Duration::from_millis(500));
+    strict.journey.route.timeouts.idle = Patience::stated(Duration::from_millis(500));
     assert_eq!(strict.journey.falls_silent(after(499)), None);
     assert_eq!(strict.journey.falls_silent(after(500)), Some(Silence::Over));
     // One that ends in time is not cut, and neither is one whose end is not known yet.
@@ -267,7 +268,7 @@ fn a_provider_that_goes_on_behind_the_end_is_cut_and_has_not_failed() {
     assert_eq!(fails.journey.falls_silent(after(2_000)), None);
     fails.portion(b"data: {nonsense\n\n");
     assert_eq!(fails.journey.falls_silent(after(2_000)), Some(Silence::Over));
-    assert_eq!((fails.journey.stage, fails.errors()), (Stage::Broken, 1));
+    assert_eq!((fails.journey.progress.stage, fails.errors()), (Stage::Broken, 1));
 }
 
 #[test]
@@ -287,7 +288,7 @@ fn what_is_held_is_told() {
     let grown = i64::try_from(translated.relay.held_bytes() - before).unwrap();
     assert!(grown >= i64::try_from(1000 * ANTHROPIC_STREAM[3].len()).unwrap() + translated.kept / 2, "{grown}");
     translated.portion(ANTHROPIC_STREAM[4..].concat().as_bytes());
-    assert_eq!((translated.relay.held_bytes(), translated.journey.stage), (0, Stage::Complete));
+    assert_eq!((translated.relay.held_bytes(), translated.journey.progress.stage), (0, Stage::Complete));
 }
 
 #[test]
@@ -304,7 +305,7 @@ fn a_portion_as_long_as_a_connections_buffer_is_read_bit_by_bit() {
         let end = "data: {\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
         stream.portion(format!("{}{end}", if ends { "" } else { ":[]}\n\n" }).as_bytes());
         assert!(stream.read().ends_with("data: [DONE]\n\n"));
-        assert_eq!((stream.journey.stage, stream.failure), (Stage::Complete, None));
+        assert_eq!((stream.journey.progress.stage, stream.failure), (Stage::Complete, None));
     }
     let mut translated = Watched::translated();
     let event = ANTHROPIC_STREAM[3];

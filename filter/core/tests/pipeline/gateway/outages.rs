@@ -35,17 +35,17 @@ fn story(seed: u8, circuit: &str) -> (Option<u64>, usize) {
     for at in (0..REQUESTS).map(|number| number * EVERY) {
         let envoy = Envoy::with(worker.clone(), shared.clone()).after(Duration::from_secs(at));
         let (mut journey, now) = envoy.departs("chat");
-        let asked = journey.next_cluster() == "one";
+        let asked = journey.route.next_cluster() == "one";
         let _ = journey.begin(now, &*shared);
         if asked && at < AWAY {
             in_vain += 1;
             journey.fail(Failure::status(503, ApiError::new(503, ErrorKind::Server, "away")), now, &*shared);
-            assert_eq!(journey.next_cluster(), "two");
+            assert_eq!(journey.route.next_cluster(), "two");
             let _ = journey.begin(now, &*shared);
         }
         journey.commit(now);
         journey.complete();
-        journey.conclude(now, &*shared);
+        journey.conclude(false, now, &*shared);
         if asked && at >= AWAY {
             return (Some(at - AWAY), in_vain);
         }

@@ -341,10 +341,10 @@ fn a_request_that_cannot_find_out_keeps_nobody_else_from_it() {
     let gate = broken("");
     let journey = || gate.envoy().after(due).departs("chat");
     let (mut first, now) = journey();
-    assert_eq!(first.next_cluster(), "one");
-    assert_eq!(journey().0.next_cluster(), "two", "somebody is finding out");
-    first.conclude(now, &*gate.shared);
-    assert_eq!(journey().0.next_cluster(), "one");
+    assert_eq!(first.route.next_cluster(), "one");
+    assert_eq!(journey().0.route.next_cluster(), "two", "somebody is finding out");
+    first.conclude(false, now, &*gate.shared);
+    assert_eq!(journey().0.route.next_cluster(), "one");
 }
 
 #[test]
@@ -388,7 +388,7 @@ fn a_client_that_does_not_read_opens_no_circuit() {
     journey.commit(now);
     let later = now.after(Duration::from_secs(600));
     assert!(journey.falls_silent(later).is_some());
-    journey.conclude(later, &*gate.shared);
+    journey.conclude(false, later, &*gate.shared);
     assert_eq!(asked(&gate.ask(&[], &[good()])), "one");
 }
 

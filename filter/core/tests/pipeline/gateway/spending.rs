@@ -286,7 +286,7 @@ fn a_count_that_nobody_can_have_used_is_no_count_and_never_an_error() {
 fn left_after(worker: &Rc<Worker>, shared: &Rc<Shared>, seconds: u64) -> Journey {
     let (mut journey, now) = Envoy::with(worker.clone(), Rc::clone(shared)).departs("chat");
     let _ = journey.begin(now, &**shared);
-    journey.conclude(now.after(Duration::from_secs(seconds)), &**shared);
+    journey.conclude(false, now.after(Duration::from_secs(seconds)), &**shared);
     journey
 }
 
@@ -295,9 +295,9 @@ fn an_answer_that_its_client_abandons_costs_what_its_target_makes_in_the_time() 
     let (worker, shared) = (worker("", r#","reservation":{"output_tokens":2000}"#), Rc::default());
     let output = |seconds| {
         let journey = left_after(&worker, &shared, seconds);
-        assert!(journey.abandoned && journey.estimated);
-        assert_eq!(journey.counted, Some(Counted::Missing));
-        journey.usage.unwrap().output
+        assert!(journey.bill.abandoned && journey.bill.estimated);
+        assert_eq!(journey.bill.counted, Some(Counted::Missing));
+        journey.answer.usage.unwrap().output
     };
     assert_eq!([0, 3, 15, 600].map(output), [0, 300, 1_500, 2_000], "a hundred a second, and what is reserved at most");
     worker.paced(&worker.gateway.models["chat"].targets[0], 1_000, Duration::from_secs(20));
@@ -307,11 +307,11 @@ fn an_answer_that_its_client_abandons_costs_what_its_target_makes_in_the_time() 
 #[test]
 fn several_answers_that_a_client_abandons_are_made_beside_each_other() {
     let (worker, shared) = (worker("", ""), Rc::<Shared>::default());
-    let (mut journey, now) = Envoy::with(worker, Rc::clone(&shared)).departs("chat");
-    journey.outline.n = 3;
+    let (mut journey, now) =
+        Envoy::with(worker, Rc::clone(&shared)).departs_with(r#"{"model":"chat","n":3,"messages":[1]}"#);
     let _ = journey.begin(now, &*shared);
-    journey.conclude(now.after(Duration::from_secs(2)), &*shared);
-    assert_eq!(journey.usage.unwrap().output, 3 * 200);
+    journey.conclude(false, now.after(Duration::from_secs(2)), &*shared);
+    assert_eq!(journey.answer.usage.unwrap().output, 3 * 200);
 }
 
 #[test]
@@ -321,9 +321,10 @@ fn a_stream_that_its_client_leaves_before_the_count_is_not_charged_for_its_visib
         let (mut journey, now) = Envoy::with(worker.clone(), Rc::clone(&shared)).departs("chat");
         let _ = journey.begin(now, &*shared);
         journey.commit(now);
-        (journey.said, journey.finished, journey.usage) = (Said { pieces: 20, bytes: 80 }, finished, counted);
-        journey.conclude(now.after(Duration::from_secs(30)), &*shared);
-        (journey.usage.unwrap().output, journey.abandoned)
+        (journey.answer.said, journey.answer.finished, journey.answer.usage) =
+            (Said { pieces: 20, bytes: 80 }, finished, counted);
+        journey.conclude(false, now.after(Duration::from_secs(30)), &*shared);
+        (journey.answer.usage.unwrap().output, journey.bill.abandoned)
     };
     let begun = Usage { input: 10, output: 1, ..Usage::default() };
     let all = Usage { input: 10, output: 3_020, reasoning: 3_000, ..Usage::default() };

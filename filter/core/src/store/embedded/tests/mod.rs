@@ -210,6 +210,8 @@ fn a_rate_that_only_a_settlement_touched_drains_at_the_next_takes_limit() {
     let (memory, rate) = (Memory::default(), meter("m", "red", Gauge::Minute));
     settle_one(&memory, &rate, unreserved(0), 0, 40, at(NOON));
     assert_eq!(used(&memory, &rate, at(NOON + 30)), 40);
+    // A limit that allows 40 has drained them by then, whichever it is.
+    assert_eq!([60, 61].map(|seconds| used(&memory, &rate, at(NOON + seconds))), [40, 0]);
     assert_eq!(granted(&memory, vec![hard(&rate, 1, 60)], at(NOON + 30))[0].used, 11);
 }
 

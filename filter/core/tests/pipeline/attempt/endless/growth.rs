@@ -41,7 +41,7 @@ fn letters(count: usize) -> String {
 /// Sends `event` after `event` until the client is told of a failure, or this many bytes were sent.
 fn flood(stream: &mut Watched, bytes: usize, event: &Event) {
     let (mut sent, mut number, mut portion) = (0, 0, Vec::new());
-    while sent < bytes && stream.journey.stage != Stage::Broken && stream.failure.is_none() {
+    while sent < bytes && stream.journey.progress.stage != Stage::Broken && stream.failure.is_none() {
         while portion.len() < 64 << 10 {
             portion.extend(event(number));
             number += 1;
@@ -59,7 +59,7 @@ fn ends(client: &'static Client, provider: &'static Provider, first: &[u8], even
     let mut stream = Watched::new("gpt", client, provider);
     stream.portion(first);
     flood(&mut stream, 64 * MIB, event);
-    assert_eq!(stream.journey.stage, Stage::Broken, "{what}");
+    assert_eq!(stream.journey.progress.stage, Stage::Broken, "{what}");
     assert!(stream.most < MOST, "{what}: {} bytes at once", stream.most);
     assert!(stream.kept < 64 << 10, "{what}: {} bytes are kept", stream.kept);
     let told = String::from_utf8_lossy(&stream.client).into_owned();
@@ -71,7 +71,7 @@ fn flows(client: &'static Client, provider: &'static Provider, first: &[u8], eve
     let mut stream = Watched::new("gpt", client, provider);
     stream.portion(first);
     flood(&mut stream, 2 * MIB, event);
-    assert_eq!((stream.journey.stage, &stream.failure), (Stage::Answering, &None), "{what}");
+    assert_eq!((stream.journey.progress.stage, &stream.failure), (Stage::Answering, &None), "{what}");
     assert!(stream.kept < 512 << 10, "{what}: {} bytes are kept", stream.kept);
 }
 
@@ -226,7 +226,7 @@ fn an_event_is_read_within_a_multiple_of_its_length() {
         let mut stream = Watched::new("gpt", client, provider);
         stream.portion(&first);
         event.chunks(1 << 20).for_each(|portion| stream.portion(portion));
-        assert_eq!(stream.journey.stage, Stage::Broken, "{what}");
+        assert_eq!(stream.journey.progress.stage, Stage::Broken, "{what}");
         assert!(stream.most < 64 << 20, "{what}: {} bytes at once", stream.most);
         assert!(stream.kept < 64 << 10, "{what}: {} bytes are kept", stream.kept);
     }
@@ -257,6 +257,6 @@ fn a_long_name_is_not_repeated_with_every_word() {
             });
         }
         assert!(stream.client.len() < 2 * MIB, "{} bytes", stream.client.len());
-        assert_eq!((stream.journey.stage, &stream.failure), (Stage::Answering, &None));
+        assert_eq!((stream.journey.progress.stage, &stream.failure), (Stage::Answering, &None));
     }
 }

@@ -1,0 +1,310 @@
+//! What is said in a stream, between its provider and its client: events pass as they are, or are read and written anew, and each is
+//! written down for the request's bill.
+
+use std::ops::Range;
+
+use sluice_wire::conversation::StreamEvent;
+use sluice_wire::dialect::{Said, StreamOpener, StreamReader, StreamWriter};
+use sluice_wire::error::ApiError;
+
+use super::super::failure::{Failure, Work};
+use super::super::journey::Journey;
+use super::super::{Unreadable, View};
+use super::hearing::Hearing;
+use super::verbatim::Verbatim;
+
+/// The most that is held back while waiting for the first content: an event of 8 MiB, for a picture is one, and what stands before
+/// it.
+const LONGEST_HOLD: usize = 9 << 20;
+
+/// How much of Envoy's buffer is taken into the VM at once. A portion may be as long as a connection's buffer.
+pub(super) const PORTION: usize = 1 << 20;
+
+/// How much is translated at once: what a piece becomes is written before the next is read.
+const PIECE: usize = 64 << 10;
+
+/// The longest name of an answer, or of a model. Clients are told it with every event.
+const LONGEST_NAME: usize = 1024;
+
+/// Room for so many events is used again; more is given back.
+const FEW: usize = 1024;
+
+/// How far a stream has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// There may be more of it.
+    More,
+    /// Its terminator came.
+    Over,
+}
+
+/// A stream of which the client is to get more.
+#[derive(Debug)]
+pub(super) struct Talk {
+    pub(super) route: Route,
+    /// Speaks to the client where the provider's own bytes do not.
+    pub(super) writer: Box<dyn StreamWriter>,
+    /// What it has written, and has not left.
+    pub(super) out: Vec<u8>,
+    /// Whether there was something of an answer.
+    pub(super) shows: bool,
+    /// Hears what has to be looked at before the client sees it.
+    pub(super) hearing: Option<Hearing>,
+}
+
+#[derive(Debug)]
+pub(super) enum Route {
+    /// Client and provider speak the same dialect: bytes pass, events are looked at.
+    Pass(Verbatim),
+    /// The same, but for the envelope that they are taken out of.
+    Open { opener: Box<dyn StreamOpener>, text: Vec<u8>, verbatim: Verbatim },
+    /// Events are read, and written anew.
+    Translate { reader: Box<dyn StreamReader>, events: Vec<StreamEvent> },
+}
+
+impl Talk {
+    /// Reads a part of Envoy's buffer, and what there is to read at its `end`. What was read last stays in `portion`.
+    pub(super) fn read(
+        &mut self,
+        range: Range<usize>,
+        end: bool,
+        portion: &mut Vec<u8>,
+        journey: &mut Journey,
+        view: &dyn View,
+    ) -> Result<Progress, Failure> {
+        for from in range.clone().step_by(PORTION) {
+            // Never two of them at a time.
+            drop(std::mem::take(portion));
+            *portion = view
+                .body(from..range.end.min(from + PORTION))
+                .map_err(|_| Failure { work: Work::Seen, ..Failure::unreadable() })?;
+            if self.take(portion, journey)? == Progress::Over {
+                return Ok(Progress::Over);
+            }
+        }
+        if end { self.end(journey) } else { Ok(Progress::More) }
+    }
+
+    /// Reads a portion.
+    pub(super) fn take(&mut self, portion: &[u8], journey: &mut Journey) -> Result<Progress, Failure> {
+        if let Some(hearing) = &mut self.hearing {
+            hearing.read(portion)?;
+        }
+        let progress = match &mut self.route {
+            Route::Pass(verbatim) => verbatim.read(portion, &mut self.shows),
+            Route::Open { opener, text, verbatim } => {
+                text.clear();
+                let opened = opener.open(portion, text).map_err(Failure::in_answer);
+                let progress = verbatim.relay(text, &mut self.shows, &mut self.out);
+                if text.capacity() > PIECE {
+                    *text = Vec::new();
+                }
+                // What came before a failure counts.
+                match progress {
+                    Ok(Progress::More) => opened.map(|()| Progress::More),
+                    ended => ended,
+                }
+            }
+            Route::Translate { .. } => return self.translate(portion, journey),
+        };
+        self.account(journey);
+        progress.and_then(|progress| self.unless_empty(progress, journey))
+    }
+
+    /// What was looked at in passing is written down.
+    pub(super) fn account(&mut self, journey: &mut Journey) {
+        let (Route::Pass(verbatim) | Route::Open { verbatim, .. }) = &self.route else { return };
+        let glance = verbatim.glance();
+        (journey.answer.usage, journey.answer.extras) = (glance.usage, glance.extras);
+        journey.answer.said = glance.said;
+        if journey.answer.id.is_none() {
+            journey.answer.id.clone_from(&glance.id);
+        }
+        journey.answer.finished = glance.finished;
+    }
+
+    pub(super) fn translate(&mut self, portion: &[u8], journey: &mut Journey) -> Result<Progress, Failure> {
+        for piece in portion.chunks(PIECE) {
+            let Route::Translate { reader, events } = &mut self.route else { break };
+            let (result, mut read) = (reader.read(piece, events), std::mem::take(events));
+            let kept = reader.kept().check();
+            for event in read.drain(..) {
+                if self.speak(event, journey)? == Progress::Over {
+                    return self.unless_empty(Progress::Over, journey);
+                }
+            }
+            if let Route::Translate { events, .. } = &mut self.route
+                && read.capacity() <= FEW
+            {
+                *events = read;
+            }
+            result.and(kept).map_err(Failure::in_answer)?;
+        }
+        Ok(Progress::More)
+    }
+
+    /// Says an event to the client.
+    pub(super) fn speak(&mut self, mut event: StreamEvent, journey: &mut Journey) -> Result<Progress, Failure> {
+        match &mut event {
+            StreamEvent::Start { id, model } => {
+                if id.is_empty() || id.len() > LONGEST_NAME {
+                    journey.request.request_id().clone_into(id);
+                }
+                if model.len() > LONGEST_NAME {
+                    model.clear();
+                }
+            }
+            StreamEvent::Error(error) => return Err(Failure::in_answer(error.clone())),
+            StreamEvent::Usage(tokens) => journey.answer.usage = Some(*tokens),
+            StreamEvent::Finish { .. } => journey.answer.finished = true,
+            _ => {}
+        }
+        self.shows |= event.is_content();
+        if let Some(hearing) = &mut self.hearing {
+            hearing.hear(&event);
+        }
+        journey.answer.said += Said::in_event(&event);
+        let before = self.out.len();
+        self.writer.write(&event, &mut self.out);
+        if self.out.len() > journey.worker.gateway.memory.rewritten {
+            self.out.truncate(before);
+            let error =
+                ApiError::answer_too_large("The provider's stream is longer than the gateway can translate at once.");
+            return Err(Failure::in_answer(error));
+        }
+        self.writer.kept().check().map_err(Failure::in_answer)?;
+        Ok(if event == StreamEvent::End { Progress::Over } else { Progress::More })
+    }
+
+    /// An answer that ends without content is none.
+    pub(super) fn unless_empty(&self, progress: Progress, journey: &Journey) -> Result<Progress, Failure> {
+        match progress {
+            Progress::Over if !self.shows => {
+                Err(if journey.answer.finished { Failure::ended_empty() } else { Failure::empty() })
+            }
+            _ => Ok(progress),
+        }
+    }
+
+    /// The provider closed the stream. Without a terminator it is complete only if the answer itself said that it ended.
+    pub(super) fn end(&mut self, journey: &mut Journey) -> Result<Progress, Failure> {
+        if let Route::Pass(verbatim) = &mut self.route
+            && verbatim.is_pending()
+        {
+            if let Some(hearing) = &mut self.hearing {
+                hearing.read(b"\n\n")?;
+            }
+            let progress = verbatim.end(&mut self.shows, &mut self.out);
+            self.account(journey);
+            if self.unless_empty(progress?, journey)? == Progress::Over {
+                return Ok(Progress::Over);
+            }
+        }
+        match (self.shows, journey.answer.finished) {
+            (false, false) => Err(Failure::empty()),
+            (false, true) => Err(Failure::ended_empty()),
+            (true, false) => Err(Failure::truncated()),
+            (true, true) => {
+                self.writer.write(&StreamEvent::End, &mut self.out);
+                Ok(Progress::Over)
+            }
+        }
+    }
+
+    /// The answer is complete, and nobody has seen anything of it: whether anybody may.
+    pub(super) fn judged(&self, journey: &mut Journey) -> Result<(), Failure> {
+        let Some(hearing) = &self.hearing else { return Ok(()) };
+        match hearing.judged() {
+            Ok(findings) => {
+                journey.answer.findings = findings;
+                Ok(())
+            }
+            Err(failure) => {
+                // All of it was made, and counted.
+                if journey.answer.usage.is_some_and(|usage| usage.input > 0) {
+                    journey.answer.said = Said::default();
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// Whether it has come to its end, and its tokens have not been counted. Of several answers the first one's end is not the last.
+    pub(super) fn is_uncounted(&self, journey: &Journey) -> bool {
+        journey.answer.finished && journey.answer.usage.is_none() && journey.request.asks.outline.answers() == 1
+    }
+
+    /// Whether the client may see it before its end.
+    pub(super) fn may_flow(&self) -> bool {
+        self.shows && self.hearing.is_none()
+    }
+
+    /// Whether so much of it may be held; `long` is what is too long to be held whole.
+    pub(super) fn check_hold(&self, size: usize, long: bool) -> Result<(), Failure> {
+        let why = if !self.shows && size > LONGEST_HOLD {
+            "The provider's stream does not come to an answer."
+        } else if self.hearing.is_some() && long {
+            "The provider's answer is longer than the gateway can check (8 MiB)."
+        } else {
+            return Ok(());
+        };
+        Err(Failure::in_answer(ApiError::answer_too_large(why)))
+    }
+
+    /// What leaves in place of Envoy's buffer of `size` bytes, of which the first are `ready` to leave as they are; `None` where all of
+    /// it does. `portion` is what stands behind those, where it was read at once.
+    pub(super) fn leave_behind(
+        &mut self,
+        ready: usize,
+        size: usize,
+        portion: Option<Vec<u8>>,
+        view: &dyn View,
+    ) -> Result<Option<Vec<u8>>, Unreadable> {
+        let buffer = || portion.map_or_else(|| view.body(ready..size), Ok);
+        let Some(mut with) = self.leave(size.saturating_sub(ready), buffer)? else { return Ok(None) };
+        if ready > 0 {
+            with.splice(0..0, view.body(0..ready)?);
+        }
+        Ok(Some(with))
+    }
+
+    /// What leaves in place of Envoy's buffer of `size` bytes, if not the buffer itself.
+    fn leave(
+        &mut self,
+        size: usize,
+        buffer: impl FnOnce() -> Result<Vec<u8>, Unreadable>,
+    ) -> Result<Option<Vec<u8>>, Unreadable> {
+        let out = std::mem::take(&mut self.out);
+        match &mut self.route {
+            Route::Pass(verbatim) => verbatim.leave(size, out, buffer),
+            Route::Open { .. } | Route::Translate { .. } => Ok((size > 0 || !out.is_empty()).then_some(out)),
+        }
+    }
+
+    /// The answer breaks off: its client reads why.
+    pub(super) fn break_off(&mut self, failure: Failure, journey: &mut Journey) {
+        self.writer.write(&StreamEvent::Error((*failure.error).clone()), &mut self.out);
+        journey.break_off(failure);
+    }
+
+    /// The same where nothing but that can leave.
+    pub(super) fn broken(&mut self, failure: Failure, journey: &mut Journey) -> Vec<u8> {
+        self.break_off(failure, journey);
+        std::mem::take(&mut self.out)
+    }
+
+    pub(super) fn held(&self) -> usize {
+        let route = match &self.route {
+            Route::Pass(verbatim) => verbatim.held(),
+            Route::Open { opener, text, verbatim } => {
+                let text = text.capacity().saturating_add(verbatim.held());
+                opener.kept().held().saturating_add(text)
+            }
+            Route::Translate { reader, events } => {
+                reader.kept().held().saturating_add(events.capacity().saturating_mul(size_of::<StreamEvent>()))
+            }
+        };
+        let hearing = self.hearing.as_ref().map_or(0, Hearing::held);
+        [self.writer.kept().held(), self.out.capacity(), hearing].into_iter().fold(route, usize::saturating_add)
+    }
+}

@@ -1,0 +1,138 @@
+//! From a body to a draft: what is asked for, and whether it may be.
+
+use std::rc::Rc;
+
+use sluice_wire::dialect::Client;
+use sluice_wire::dialect::pass_through::is_stored;
+use sluice_wire::error::ApiError;
+
+use crate::gateway::Gateway;
+use crate::peek::mentions::{Mention, first_denied};
+use crate::peek::{Outline, form};
+use crate::routing::target::{Model, Target};
+use crate::store::SharedData;
+use crate::usage::answers;
+use crate::usage::estimate::Prompt;
+use crate::usage::surcharge::Wishes;
+
+use super::super::journey::{Arrival, Draft, Passage};
+use super::super::worker::Worker;
+use super::permission::Policy;
+use super::{models, screening};
+
+/// The most of a body's front that is kept for splicing; past it, it is fetched again.
+const LONGEST_HEAD: usize = 1024;
+
+/// The most answers that one request may ask for, as OpenAI has it: a reservation for more than any provider gives would
+/// keep everybody else from a budget for as long as the request lasts.
+const MOST_ANSWERS: u64 = 128;
+
+/// The most prompts in one request, as many as OpenAI takes inputs of embeddings; for the same reason.
+const MOST_PROMPTS: u64 = 2048;
+
+/// Reads what is asked; an error when nobody would be.
+pub(super) fn read(body: &[u8], client: &Client, passage: Option<&Passage>) -> Result<Outline, ApiError> {
+    if is_stored(client) {
+        return Ok(Outline::opaque(String::new(), body.len()));
+    }
+    let content_type = passage.and_then(|passage| passage.content_type.as_deref());
+    let outline = match content_type.filter(|content_type| form::is_form(content_type)) {
+        Some(content_type) => Outline::of_form(body, form::boundary(content_type)?)?,
+        None => Outline::read(body, client.shape)?,
+    };
+    if outline.amount.n > MOST_ANSWERS {
+        let message = format!("Invalid 'n' or 'best_of': at most {MOST_ANSWERS} answers can be asked for at once.");
+        return Err(ApiError::invalid("n", message));
+    }
+    if outline.amount.prompts > MOST_PROMPTS {
+        let message = format!("Invalid 'prompt': at most {MOST_PROMPTS} prompts can be asked at once.");
+        return Err(ApiError::invalid("prompt", message));
+    }
+    Ok(outline)
+}
+
+/// The model that is asked for, if the caller may ask for it, and for all that the body asks for.
+pub(super) fn asked(
+    gateway: &Gateway,
+    arrival: &Arrival,
+    outline: &Outline,
+    body: &[u8],
+) -> Result<Rc<Model>, ApiError> {
+    if is_stored(arrival.client) {
+        return models::stored(gateway);
+    }
+    let model = models::resolve(gateway, &arrival.caller, &outline.model)?;
+    permitted(&Policy::of(gateway, &arrival.caller, &model, arrival.client), outline, arrival.passage.as_ref(), body)?;
+    Ok(model)
+}
+
+/// Whether a policy permits all that the body asks for.
+pub(super) fn permitted(
+    policy: &Policy<'_>,
+    outline: &Outline,
+    passage: Option<&Passage>,
+    body: &[u8],
+) -> Result<(), ApiError> {
+    if outline.is_json() {
+        return policy.permits(body);
+    }
+    match passage.and_then(|passage| passage.content_type.as_deref()) {
+        Some(content_type) => policy.permits_form(body, form::boundary(content_type)?),
+        None => Ok(()),
+    }
+}
+
+/// The draft of a request whose caller may ask for this model: without targets yet.
+pub(super) fn set_up(
+    worker: Rc<Worker>,
+    arrival: Arrival,
+    model: Rc<Model>,
+    (outline, body): (Outline, &[u8]),
+    shared: &dyn SharedData,
+) -> Draft {
+    let prompt = prompt(arrival.client, &outline, body, shared);
+    let mut draft = Draft::new(worker, arrival, model, outline, prompt);
+    if draft.request.asks.outline.is_json() && !draft.request.asks.client.shape.free {
+        draft.request.asks.wishes = Wishes::of(body);
+    }
+    draft.request.asks.outline.wants.hosted = needs_hosted(&draft, body);
+    draft.request.checks = screening::checks(&draft, body);
+    keep_head(&mut draft, body);
+    draft
+}
+
+/// Whether it offers a tool that only some of its model's targets have. The body is looked through for it only where that is so.
+fn needs_hosted(draft: &Draft, body: &[u8]) -> bool {
+    let (client, targets) = (draft.request.asks.client, &draft.route.model.targets);
+    let has = |target: &Rc<Target>| target.has_hosted_tools(client);
+    let runs = |mention: &Mention<'_>| match mention {
+        Mention::Tool(Some(kind)) if (client.runs_tool)(kind) => Some(()),
+        _ => None,
+    };
+    targets.iter().any(has)
+        && !targets.iter().all(has)
+        && draft.request.asks.outline.is_json()
+        && first_denied(body, runs).is_some()
+}
+
+/// What the body holds that is charged for.
+pub(super) fn prompt(client: &Client, outline: &Outline, body: &[u8], shared: &dyn SharedData) -> Prompt {
+    let mut prompt = match outline.is_json() {
+        _ if client.shape.free => return Prompt::default(),
+        true => Prompt::measure(body),
+        false => Prompt::of_file(body),
+    };
+    prompt.elsewhere = prompt.elsewhere.saturating_add(outline.stored.kept);
+    match outline.stored.previous.as_deref().map(|id| answers::tokens(shared, id)) {
+        None => {}
+        Some(Some(tokens)) => prompt.before = tokens,
+        Some(None) => prompt.elsewhere = prompt.elsewhere.saturating_add(1),
+    }
+    prompt
+}
+
+/// Keeps the front of the body for splicing, if it is short.
+pub(super) fn keep_head(draft: &mut Draft, body: &[u8]) {
+    let head = body.get(..draft.request.asks.outline.reach()).filter(|head| head.len() <= LONGEST_HEAD);
+    draft.request.head = head.unwrap_or_default().to_vec();
+}

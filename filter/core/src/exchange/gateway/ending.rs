@@ -1,0 +1,122 @@
+//! The end of a request: what it has used is settled, and the access log is told of it.
+
+use crate::gateway::spec::LoggedClient;
+use crate::guard::Finding;
+use crate::keys::caller::Caller;
+use crate::routing::target::Model;
+use crate::store::SharedData;
+
+use super::super::charge::{Charge, Ledger};
+use super::super::failure::Failure;
+use super::super::journey::{Journey, Stage};
+use super::super::record::{Record, SHUT_DOWN, Words, logged_client};
+use super::super::worker::Moment;
+use super::super::{Effect, View, property};
+use super::{Exchange, Phase, tally};
+
+impl Exchange {
+    /// The request is over: it is settled, and the access log is told.
+    pub fn finish(
+        &mut self,
+        journey: Option<&mut Journey>,
+        view: &dyn View,
+        shared: &dyn SharedData,
+        effects: &mut Vec<Effect>,
+    ) {
+        let now = view.now();
+        match (journey, std::mem::replace(&mut self.phase, Phase::Taken)) {
+            (_, Phase::Settled) => return,
+            (Some(journey), phase) => {
+                self.phase = phase;
+                // A part of the answer is the client's already: nobody else hears of it.
+                if journey.progress.stage == Stage::Answering && view.provider_left() {
+                    journey.break_off(Failure::truncated());
+                } else if matches!(journey.progress.stage, Stage::Underway | Stage::Answering) {
+                    self.trail.about.shut_down = view.shut_down();
+                }
+                self.close(journey, view, shared, effects);
+                self.phase = Phase::Settled;
+                return;
+            }
+            (None, Phase::Recalled(mut journey)) => {
+                self.close(&mut journey, view, shared, effects);
+                self.phase = Phase::Settled;
+                return;
+            }
+            // Whether Redis has reserved anything is not known: what it may have reserved is given back.
+            (None, Phase::Reserving(reserving)) => {
+                let (settlement, ledger) = reserving.withdrawn(now);
+                self.phase = Phase::Answered { error: Some("interrupted".into()) };
+                self.worker.settle(settlement, ledger, &mut Moment { now, shared, effects });
+            }
+            (None, phase @ (Phase::Answered { .. } | Phase::Underway(_))) => self.phase = phase,
+            (None, _) if view.shut_down() => self.phase = Phase::Answered { error: Some(SHUT_DOWN.into()) },
+            (None, phase) => self.phase = phase,
+        }
+        self.write_down(None, view, effects);
+    }
+
+    /// Tells the access log of the request.
+    fn write_down(&self, journey: Option<&Journey>, view: &dyn View, effects: &mut Vec<Effect>) {
+        let words = Words::of(self.trail.refusal.as_deref(), journey, self.worker.gateway.log);
+        let fragment = self.record(journey, &words, view).fragment();
+        effects.push(Effect::SetProperty(property::LOG, fragment.into()));
+    }
+
+    /// What a request came to whose journey is over.
+    pub(super) fn close(
+        &mut self,
+        journey: &mut Journey,
+        view: &dyn View,
+        shared: &dyn SharedData,
+        effects: &mut Vec<Effect>,
+    ) {
+        let now = view.now();
+        journey.conclude(self.trail.about.shut_down, now, shared);
+        tally::attempts(journey, effects);
+        tally::findings(&journey.answer.findings, effects);
+        let outcome = journey.outcome(now);
+        let note_down = |outcome| self.worker.note_down(outcome, &mut Moment { now, shared, effects: &mut *effects });
+        self.trail.about.settled = outcome.and_then(note_down);
+        self.write_down(Some(journey), view, effects);
+        let (caller, model) = (&journey.request.caller, &journey.route.model);
+        self.settle(&journey.bill.charge, caller, model, &mut Moment { now, shared, effects });
+    }
+
+    /// What a request has used is told to all stores that are to know of it.
+    pub(super) fn settle(&self, charge: &Charge, caller: &Caller, model: &Model, at: &mut Moment<'_>) {
+        if charge.ledger != Ledger::Nobody || self.worker.keeps_accounts() {
+            self.worker.settle(charge.settlement(caller, model, at.now), charge.ledger, at);
+        }
+    }
+
+    fn record<'a>(&'a self, journey: Option<&'a Journey>, words: &'a Words, view: &dyn View) -> Record<'a> {
+        let log = self.worker.gateway.log;
+        let error = match &self.phase {
+            Phase::Answered { error } => error.as_deref(),
+            _ => None,
+        };
+        let record = Record {
+            request_id: self.trail.request_id.as_deref(),
+            trace_id: (!self.worker.gateway.tracing).then_some(self.trail.trace_id.as_deref()),
+            method: &self.trail.method,
+            path: &self.trail.path,
+            client: logged_client(log.client, view),
+            user_agent: self.trail.user_agent.as_deref().filter(|_| log.client != LoggedClient::Off),
+            asked_model: self.trail.asked_model.as_deref(),
+            message: words.message.as_deref(),
+            param: words.param.as_deref(),
+            key: self.trail.caller.as_ref().map(|caller| &*caller.key_id),
+            team: self.trail.caller.as_ref().map(|caller| &*caller.team),
+            app: self.trail.caller.as_ref().and_then(|caller| caller.app.as_deref()),
+            model: self.trail.model.as_deref(),
+            guards: self.trail.findings.iter().map(Finding::to_string).collect(),
+            error,
+            ..Record::default()
+        };
+        match journey {
+            Some(journey) => record.with_journey(journey, &self.trail.about, &words.of_attempts),
+            None => record,
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Where a draft may go, and where it goes first.
+
+use std::rc::Rc;
+
+use sluice_wire::dialect::translate::Translated;
+use sluice_wire::error::ApiError;
+use sluice_wire::time::Time;
+
+use crate::reservation::Plan;
+use crate::routing::queue::Queue;
+use crate::routing::target::{Model, Target};
+use crate::store::SharedData;
+
+use super::super::journey::{Draft, from_envoy};
+use super::super::rewrite;
+
+/// Lines targets up in this order, with what the request takes of limits and budgets at each of them.
+pub(super) fn line_up(
+    draft: &mut Draft,
+    mut order: Vec<Rc<Target>>,
+    (now, dice): (Time, u64),
+    shared: &dyn SharedData,
+) -> Result<Plan, ApiError> {
+    let gateway = &draft.worker.gateway;
+    let estimate = |target: &Target| draft.estimate(target, gateway.reservation.output_tokens);
+    // Where a budget leads to another model, that one's own way is gone.
+    let other_order =
+        |other: &Rc<Model>| draft.decide(other, now, dice, shared).map(|decision| decision.order()).unwrap_or_default();
+    let plan = Plan::new(gateway, &draft.request.caller, &draft.route.model, &order, other_order, estimate)?;
+    // A target that has no price, or is too small, is not in the plan: its use would not be counted.
+    order.retain(|target| plan.candidates.iter().any(|way| Rc::ptr_eq(&way.target, target)));
+    match order.is_empty() {
+        true => draft.route.take_way(&plan, 0),
+        false => draft.route.queue = Queue::new(order),
+    }
+    Ok(plan)
+}
+
+/// Leaves out targets at the head of the plan that cannot take this request, so that the first attempt is one that can;
+/// an error when none can. A later target is only looked at when it is its turn: most never are.
+pub(super) fn choose_first(draft: &mut Draft, body: &[u8]) -> Result<(), ApiError> {
+    let mut refused = None;
+    draft.route.ready = None;
+    while let Some(target) = draft.route.queue.next() {
+        match rewritten(draft, target, body) {
+            None => return Ok(()),
+            Some(Ok(written)) => {
+                draft.route.ready = Some(written);
+                return Ok(());
+            }
+            Some(Err(error)) => {
+                refused.get_or_insert(error);
+                draft.route.queue.drop_first();
+            }
+        }
+    }
+    Err(refused.unwrap_or_else(|| from_envoy(503)))
+}
+
+/// The request as `target` wants it, or why it cannot be said so; `None` where it passes as it is.
+pub(super) fn rewritten(draft: &Draft, target: &Target, body: &[u8]) -> Option<Result<Translated, ApiError>> {
+    let client = draft.request.asks.client;
+    let dialect = target.provider.format_for(client, &target.model)?;
+    let largest = draft.worker.gateway.memory.rewritten;
+    let written = || {
+        rewrite::request(
+            client,
+            dialect,
+            &draft.request.asks.outline,
+            (body, &draft.request.forwarded),
+            target,
+            largest,
+        )
+    };
+    rewrite::is_needed(client, dialect, &draft.request.asks.outline, target).then(written)
+}

@@ -1,0 +1,109 @@
+//! A request that has not left: what it asks for is known, and where it might go. The gateway role lines its targets up, has guardrails
+//! look at it and reserves what it takes; then it becomes a [`Journey`](super::Journey), or is refused.
+
+use std::rc::Rc;
+
+use sluice_wire::error::ApiError;
+use sluice_wire::time::Time;
+
+use crate::peek::Outline;
+use crate::routing::decision::{Decision, Inquiry, decide};
+use crate::routing::needs::Needs;
+use crate::routing::target::{Model, Target};
+use crate::store::SharedData;
+use crate::usage::estimate::{Estimate, Prompt};
+use crate::usage::surcharge::Wishes;
+
+use super::super::worker::Worker;
+use super::{Arrival, Asked, Held, Request, Route};
+
+/// Such a request.
+#[derive(Debug)]
+pub struct Draft {
+    /// What the worker keeps between requests.
+    pub worker: Rc<Worker>,
+    /// What is asked for.
+    pub request: Request,
+    /// Where it may go.
+    pub route: Route,
+    /// What it holds at the worker's gate.
+    pub held: Held,
+}
+
+impl Draft {
+    /// One that has no targets yet.
+    pub fn new(worker: Rc<Worker>, arrival: Arrival, model: Rc<Model>, mut outline: Outline, prompt: Prompt) -> Self {
+        let Arrival { started, caller, client, forwarded, hints, passage, share, .. } = arrival;
+        // What cannot be streamed will not be, whatever is asked.
+        outline.stream &= client.asks.streams();
+        let route = Route::new(model.clone(), hints.timeout);
+        let request = Request {
+            started,
+            caller,
+            hints,
+            model,
+            asks: Asked { client, outline, prompt, wishes: Wishes::default() },
+            forwarded,
+            passage,
+            head: Vec::new(),
+            masked: Vec::new(),
+            checks: None,
+            errand: None,
+        };
+        Self { worker, request, route, held: Held::new(share) }
+    }
+
+    /// Where a request like this one goes when `model` is to serve it. A client's wish is for the model it has asked for.
+    pub fn decide(&self, model: &Model, now: Time, dice: u64, shared: &dyn SharedData) -> Result<Decision, ApiError> {
+        let estimate = |target: &Target| self.expect(target);
+        let unwished;
+        let hints = if model.name == self.request.model.name {
+            &self.request.hints
+        } else {
+            unwished = self.request.hints.without_wish();
+            &unwished
+        };
+        let inquiry = Inquiry {
+            model,
+            client: self.request.asks.client,
+            caller: &self.request.caller,
+            needs: self.needs(),
+            hints,
+            user: self.request.asks.outline.user.as_deref(),
+            estimate: &estimate,
+            circuit: &self.worker.gateway.circuit,
+            attempt: self.route.limit(&self.request),
+            lease: self.route.timeouts.total,
+            now,
+            dice,
+        };
+        decide(&inquiry, shared)
+    }
+
+    /// What it asks of a target; its prompt's length as the first target's provider counts.
+    pub fn needs(&self) -> Needs {
+        let input = self
+            .route
+            .model
+            .targets
+            .first()
+            .map(|target| self.request.asks.of_body(target, 0).input)
+            .unwrap_or_default();
+        Needs::of(&self.request.asks.outline, &self.request.asks.prompt, input)
+    }
+
+    /// What it will use at `target`, where costs and speeds are compared: with an answer of the expected length.
+    pub fn expect(&self, target: &Target) -> Estimate {
+        self.request.asks.expect(target, &self.worker.gateway.reservation)
+    }
+
+    /// What it will use at `target`, of whose answer no more than `ceiling` tokens are reserved.
+    pub fn estimate(&self, target: &Target, ceiling: u64) -> Estimate {
+        self.request.asks.estimate(target, &self.worker.gateway.reservation, ceiling)
+    }
+
+    /// Input tokens of what the request only refers to.
+    pub fn elsewhere(&self, target: &Target) -> u64 {
+        self.request.asks.elsewhere(target, &self.worker.gateway.reservation)
+    }
+}

@@ -1,0 +1,61 @@
+//! Counts what core asks of its host, what it has its host do, and what it allocates meanwhile.
+
+use std::cell::RefCell;
+
+use sluice_core::store::{Conflict, SharedData};
+
+use crate::shared::Shared;
+
+thread_local! {
+    /// By kind. There is room for all of them, so that counting does not allocate.
+    static COUNTS: RefCell<Vec<(&'static str, u64)>> = RefCell::new(Vec::with_capacity(64));
+}
+
+/// One more of a kind.
+pub(crate) fn count(kind: &'static str) {
+    add(kind, 1);
+}
+
+fn add(kind: &'static str, more: u64) {
+    COUNTS.with_borrow_mut(|counts| match counts.iter_mut().find(|(known, _)| *known == kind) {
+        Some((_, count)) => *count += more,
+        None => counts.push((kind, more)),
+    });
+}
+
+/// All that was counted in this thread since it was last asked for: `view.body 3`, by name.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn taken() -> Vec<String> {
+    let mut counts: Vec<String> =
+        COUNTS.with_borrow_mut(|counts| counts.drain(..).map(|(kind, count)| format!("{kind} {count}")).collect());
+    counts.sort_unstable();
+    counts
+}
+
+/// Runs a step of core, and counts what it allocates.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn measured<T>(step: impl FnOnce() -> T) -> T {
+    let mut result = None;
+    add("allocations", allocation_counter::measure(|| result = Some(step())).count_total);
+    result.unwrap()
+}
+
+/// Runs a step of core.
+#[cfg(target_arch = "wasm32")]
+pub(crate) fn measured<T>(step: impl FnOnce() -> T) -> T {
+    step()
+}
+
+/// Shared data whose calls are counted.
+pub(crate) struct Counted<'a>(pub &'a Shared);
+
+impl SharedData for Counted<'_> {
+    fn read(&self, name: &str) -> Option<(Vec<u8>, u32)> {
+        count("shared.read");
+        self.0.read(name)
+    }
+    fn write(&self, name: &str, value: &[u8], version: u32) -> Result<(), Conflict> {
+        count("shared.write");
+        self.0.write(name, value, version)
+    }
+}

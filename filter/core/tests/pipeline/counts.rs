@@ -1,0 +1,118 @@
+//! What one request costs, exactly: what it asks of the host and has it do, how often it is translated, and how often memory is
+//! allocated. Numbers that grow want a reason.
+
+use sluice_wire::dialect::translate::counted;
+
+use crate::counter;
+use crate::envoy::{Envoy, Script, json};
+
+const CHAT: &str = r#"{"id":"c","object":"chat.completion","created":1,"model":"gpt",
+    "choices":[{"index":0,"message":{"role":"assistant","content":"Hello."},"finish_reason":"stop"}],
+    "usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}}"#;
+
+const MESSAGE: &str = r#"{"id":"m","type":"message","role":"assistant","content":[{"type":"text","text":"Hello."}],
+    "stop_reason":"end_turn","usage":{"input_tokens":5,"output_tokens":2}}"#;
+
+/// A request for `model` costs so much: by kind, and how often it is translated, which is read and written anew.
+#[track_caller]
+fn costs(model: &str, scripts: &[Script], expected: &[&str], translations: u32) {
+    let body = format!(
+        r#"{{"model":"{model}","messages":[{{"role":"system","content":"Be brief."}},{{"role":"user","content":"Hi"}}],
+        "tools":[{{"type":"function","function":{{"name":"look","parameters":{{"type":"object"}}}}}}]}}"#
+    );
+    let envoy = Envoy::new();
+    counter::taken();
+    counted::taken();
+    let seen = envoy.chat(&body, scripts);
+    let counts = counter::taken();
+    assert_eq!((seen.status, seen.received.len()), (200, scripts.len()), "{}", seen.body);
+    assert_eq!(counts, expected);
+    assert_eq!(counted::taken(), translations);
+}
+
+#[test]
+fn a_request_in_its_providers_own_format() {
+    costs(
+        "gpt",
+        &[json(200, CHAT)],
+        &[
+            "allocations 82",
+            "effect.clear_route 1",
+            "effect.replace_headers 2",
+            "effect.set_header 1",
+            "effect.set_property 3",
+            "view.body 2",
+            "view.headers 2",
+            "view.now 10",
+        ],
+        0,
+    );
+}
+
+#[test]
+fn a_request_that_is_translated() {
+    costs(
+        "claude",
+        &[json(200, MESSAGE)],
+        &[
+            "allocations 146",
+            "effect.clear_route 1",
+            "effect.replace_body 2",
+            "effect.replace_headers 2",
+            "effect.set_header 2",
+            "effect.set_property 3",
+            "view.body 2",
+            "view.headers 2",
+            "view.now 10",
+        ],
+        1,
+    );
+}
+
+#[test]
+fn a_request_that_falls_back_and_is_translated_for_its_second_target() {
+    costs(
+        "chat",
+        &[json(503, "{}"), json(200, MESSAGE)],
+        &[
+            "allocations 193",
+            "effect.clear_route 1",
+            "effect.count 2",
+            "effect.remove_header 1",
+            "effect.replace_body 3",
+            "effect.replace_headers 3",
+            "effect.set_header 2",
+            "effect.set_property 5",
+            "shared.read 5",
+            "shared.write 1",
+            "view.body 2",
+            "view.headers 3",
+            "view.now 13",
+        ],
+        1,
+    );
+}
+
+#[test]
+fn a_request_that_is_translated_for_each_of_two_targets() {
+    costs(
+        "foreign",
+        &[json(503, "{}"), json(200, MESSAGE)],
+        &[
+            "allocations 229",
+            "effect.clear_route 1",
+            "effect.count 2",
+            "effect.remove_header 1",
+            "effect.replace_body 3",
+            "effect.replace_headers 3",
+            "effect.set_header 2",
+            "effect.set_property 5",
+            "shared.read 5",
+            "shared.write 1",
+            "view.body 2",
+            "view.headers 3",
+            "view.now 13",
+        ],
+        2,
+    );
+}
