@@ -141,12 +141,18 @@ def show(document, rows, bases):
             module.show(document[part])
 
 
+def allow_files(count):
+    """Lets this process, and what it starts, open so many files, if it may."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for limit in ((max(count, allowed), max(count, most)), (most, most)):
+        with contextlib.suppress(ValueError, OSError):
+            return resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+
+
 def main():
     options = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    # For thousands of streams, here and in what is started.
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    allow_files(2 * (memory.FIRST + options.streams) + 1000)
     machine = report.machine(options.envoy)
     with tempfile.TemporaryDirectory(prefix="sluice-bench.") as scratch, contextlib.ExitStack() as stack:
         stage = Stage(options, Path(scratch), stack)

@@ -15,7 +15,7 @@ WORKERS = (1, 2, 8)
 REST = 1  # second, until what a start or a burst of work leaves to do is done
 PROMPT = 30 * MIB
 # The first streams take what the allocator has left over from the start (V8 compiles in it): these come before.
-FIRST = 1000
+FIRST, BATCH = 1000, 200
 
 
 def at_rest(stage, servers, progress):
@@ -39,6 +39,11 @@ class Streams:
         self.request, self.address, self.open = stage.request(row, port), ("127.0.0.1", port), []
 
     def add(self, count):
+        """Opens so many more. Not all at once: the simulator's queue of new connections is short, and they would wait for each other."""
+        for begun in range(0, count, BATCH):
+            self.open_and_wait(min(BATCH, count - begun))
+
+    def open_and_wait(self, count):
         selector, started = selectors.DefaultSelector(), {}
         for _ in range(count):
             one = socket.create_connection(self.address, 10)

@@ -17,8 +17,9 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "slui
 
 def smg(port, simulator, _):
     """Shepherd Model Gateway, of PyPI: in Rust. It checks no key."""
-    command = [CACHE / "peer-smg/bin/smg", "launch", "--host", "127.0.0.1", "--port", port, "--backend", "openai"]
-    return command + ["--worker-urls", f"http://127.0.0.1:{simulator}", "--prometheus-host", "127.0.0.1", "--prometheus-port", reserve()], {}
+    command = [CACHE / "peer-smg/bin/smg", "launch", "--backend", "openai", "--worker-urls", f"http://127.0.0.1:{simulator}"]
+    command += ["--host", "127.0.0.1", "--port", port, "--prometheus-host", "127.0.0.1", "--prometheus-port", reserve()]
+    return command, {}
 
 
 def ferrogw(port, simulator, folder):
