@@ -25,9 +25,13 @@ class Stage:
             sys.exit("bench: two cores are needed, one for Envoy and one for the load")
         self.core, self.load_core = cores[:2]
         self.ports, self.processes, self.bases = {}, {}, {row.name: row for row in BASES}
+        self.start_simulator()
+
+    def start_simulator(self):
+        """Starts a simulator for the servers that are started from now on."""
         self.simulator = reserve()
         command = ["target/release/simulator", "--port", self.simulator, "--quiet"]
-        self.provider, _ = start(stack, command, self.load_core, self.simulator, scratch / "simulator.log")
+        start(self.stack, command, self.load_core, self.simulator, self.scratch / f"simulator-{self.simulator}.log")
 
     def serve(self, server, workers=1):
         """Starts a server and keeps it for rows. Returns how long it took, and what CPU, until it listened."""
