@@ -100,11 +100,11 @@ cargo_wasm() {
 # shrinker: Binaryen, by its version; nothing where it is not installed.
 shrinker() { ! have wasm-opt || wasm-opt --version; }
 
-# shrink FROM TO: the same module with less code, for which Envoy compiles less before it listens. The features are those that the
+# shrink FROM TO [OPTION]...: the same module with less code, for which Envoy compiles less before it listens. The features are those that the
 # compiler was told to use and those that it uses by itself: of others Envoy may load nothing.
 shrink() {
     local features=(simd bulk-memory sign-ext nontrapping-float-to-int mutable-globals reference-types multivalue)
-    wasm-opt -Oz "${features[@]/#/--enable-}" "$1" -o "$2"
+    wasm-opt -Oz "${features[@]/#/--enable-}" "${@:3}" "$1" -o "$2"
 }
 
 # linted: from now on Clippy compiles this workspace, and what it finds is an error. It is the compiler with more to say: what it

@@ -5,9 +5,12 @@
 //!
 //! It is not a general HTTP client: it speaks to our own servers, and every answer that is not a whole 200 is an error.
 //!
-//! `load ADDRESS REQUEST CONNECTIONS SECONDS RATE`: REQUEST is a file with the bytes to send, head and body; RATE is in
-//! requests per second over all connections, 0 for the closed loop. One line of JSON says what came of it.
+//! `load ADDRESS REQUEST CONNECTIONS SECONDS RATE [paced]`: REQUEST is a file with the bytes to send, head and body; RATE is in
+//! requests per second over all connections, 0 for the closed loop. `paced` is for streams whose events say when they left
+//! (`arrivals`): the connections begin one after the other, so that their events do not fall together. One line of JSON says
+//! what came of it.
 
+mod arrivals;
 mod response;
 
 use std::error::Error;
@@ -15,7 +18,11 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use arrivals::Arrivals;
 use response::Responses;
+
+/// Between two events of a paced stream.
+const PACE: Duration = Duration::from_millis(20);
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -28,30 +35,37 @@ struct Plan {
     end: Instant,
     /// Between two requests; nothing in the closed loop.
     interval: Option<Duration>,
+    paced: bool,
 }
 
 #[derive(Default)]
 struct Outcome {
     latencies: Vec<Duration>,
     events: u64,
+    arrivals: Arrivals,
     error: Option<String>,
 }
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [address, request, connections, seconds, rate] = arguments.as_slice() else {
-        return Err("load ADDRESS REQUEST CONNECTIONS SECONDS RATE".into());
+    let (arguments, paced) = match arguments.as_slice() {
+        [arguments @ .., last] if last == "paced" => (arguments, true),
+        arguments => (arguments, false),
+    };
+    let [address, request, connections, seconds, rate] = arguments else {
+        return Err("load ADDRESS REQUEST CONNECTIONS SECONDS RATE [paced]".into());
     };
     let (connections, seconds, rate) = (connections.parse::<u32>()?, seconds.parse::<f64>()?, rate.parse::<f64>()?);
     let interval = (rate > 0.0).then(|| Duration::from_secs_f64(f64::from(connections) / rate));
     let start = Instant::now() + Duration::from_millis(50);
     let end = start + Duration::from_secs_f64(seconds);
-    let plan = Plan { address: address.clone(), request: std::fs::read(request)?, start, end, interval };
+    let plan = Plan { address: address.clone(), request: std::fs::read(request)?, start, end, interval, paced };
+    let apart = interval.or(paced.then_some(PACE)).unwrap_or_default();
 
     let threads: Vec<_> = (0..connections)
         .map(|index| {
             let mut plan = plan.clone();
-            plan.start += plan.interval.unwrap_or_default() * index / connections;
+            plan.start += apart * index / connections;
             std::thread::spawn(move || run(&plan))
         })
         .collect();
@@ -61,6 +75,8 @@ fn main() -> Result<(), Failure> {
         let outcome = thread.join().map_err(|_| "a connection's thread panicked")?;
         total.latencies.extend(outcome.latencies);
         total.events += outcome.events;
+        total.arrivals.delays.extend(outcome.arrivals.delays);
+        total.arrivals.merged += outcome.arrivals.merged;
         if let Some(error) = outcome.error {
             errors += 1;
             total.error = Some(error);
@@ -78,12 +94,24 @@ fn run(plan: &Plan) -> Outcome {
     outcome
 }
 
-/// Sends and reads until the time is over, or until something is wrong.
+/// Sends and reads until the time is over, or until something is wrong. In the closed loop there is one request at least: a machine
+/// that has too much to do may start threads late.
 fn exchange(plan: &Plan, outcome: &mut Outcome) -> Result<(), Failure> {
     let mut stream = TcpStream::connect(&plan.address)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let mut responses = Responses::default();
+    let mut responses = Responses::new(plan.paced.then(Arrivals::default));
+    let result = converse(plan, &mut stream, &mut responses, outcome);
+    outcome.arrivals = responses.arrivals.unwrap_or_default();
+    result
+}
+
+fn converse(
+    plan: &Plan,
+    stream: &mut TcpStream,
+    responses: &mut Responses,
+    outcome: &mut Outcome,
+) -> Result<(), Failure> {
     let mut due = plan.start;
     loop {
         let early = due.checked_duration_since(Instant::now());
@@ -91,12 +119,12 @@ fn exchange(plan: &Plan, outcome: &mut Outcome) -> Result<(), Failure> {
             std::thread::sleep(early);
         }
         let now = Instant::now();
-        if now >= plan.end {
+        if now >= plan.end && (plan.interval.is_some() || !outcome.latencies.is_empty()) {
             return Ok(());
         }
         let from = if early.is_some() || plan.interval.is_none() { now } else { due };
         stream.write_all(&plan.request)?;
-        outcome.events += responses.next(&mut stream)?;
+        outcome.events += responses.next(stream)?;
         outcome.latencies.push(from.elapsed());
         if let Some(interval) = plan.interval {
             due += interval;
@@ -105,18 +133,22 @@ fn exchange(plan: &Plan, outcome: &mut Outcome) -> Result<(), Failure> {
 }
 
 fn report(mut total: Outcome, errors: usize, elapsed: Duration) {
-    total.latencies.sort_unstable();
-    let requests = total.latencies.len();
-    let at = |share: f64| {
-        let rank = (requests as f64 * share) as usize;
-        total.latencies.get(rank).map_or(0.0, |latency| latency.as_secs_f64() * 1e6)
-    };
+    let Outcome { latencies, events, arrivals: Arrivals { delays, merged, .. }, error } = &mut total;
+    latencies.sort_unstable();
+    delays.sort_unstable();
+    let (requests, stamped, error) = (latencies.len(), delays.len(), error.take().unwrap_or_default());
     println!(
-        r#"{{"requests":{requests},"errors":{errors},"error":{:?},"seconds":{:.3},"events":{},"p50_us":{:.1},"p99_us":{:.1}}}"#,
-        total.error.unwrap_or_default(),
+        r#"{{"requests":{requests},"errors":{errors},"error":{error:?},"seconds":{:.3},"events":{events},"p50_us":{:.1},"p99_us":{:.1},"stamped":{stamped},"merged":{merged},"delay_p50_us":{:.1},"delay_p99_us":{:.1}}}"#,
         elapsed.as_secs_f64(),
-        total.events,
-        at(0.5),
-        at(0.99),
+        at(latencies, 0.5),
+        at(latencies, 0.99),
+        at(delays, 0.5),
+        at(delays, 0.99),
     );
+}
+
+/// In microseconds.
+fn at(sorted: &[Duration], share: f64) -> f64 {
+    let rank = (sorted.len() as f64 * share) as usize;
+    sorted.get(rank).map_or(0.0, |time| time.as_secs_f64() * 1e6)
 }

@@ -1,12 +1,20 @@
 //! Reads answers from one connection, just enough of HTTP/1.1 to know where each ends, and counts its server-sent events.
 
 use std::io::{Error, Read};
+use std::time::SystemTime;
+
+use crate::arrivals::Arrivals;
 
 /// The answers on one connection; what was read beyond one belongs to the next.
 #[derive(Default)]
 pub struct Responses {
     buffer: Vec<u8>,
     used: usize,
+    reads: u64,
+    /// When the last read was done; looked at only for `arrivals`.
+    read_at: Option<SystemTime>,
+    /// When events arrived, where that is wanted.
+    pub arrivals: Option<Arrivals>,
 }
 
 /// How a body ends.
@@ -16,6 +24,11 @@ enum Framing {
 }
 
 impl Responses {
+    /// Of a new connection.
+    pub fn new(arrivals: Option<Arrivals>) -> Self {
+        Self { arrivals, ..Self::default() }
+    }
+
     /// Reads one answer to its end and returns how many events it had. Fails unless it is a whole 200.
     pub fn next(&mut self, stream: &mut impl Read) -> Result<u64, Error> {
         self.buffer.drain(..self.used);
@@ -52,6 +65,9 @@ impl Responses {
             if size == 0 {
                 return Ok(events);
             }
+            if let (Some(arrivals), Some(read_at)) = (&mut self.arrivals, self.read_at) {
+                arrivals.note(&self.buffer[start..start + size], self.reads, read_at);
+            }
             for byte in &self.buffer[start..start + size] {
                 events += u64::from(newline && *byte == b'\n');
                 newline = *byte == b'\n';
@@ -74,6 +90,8 @@ impl Responses {
         match stream.read(&mut piece)? {
             0 => Err(bad("the connection ended within an answer")),
             count => {
+                self.reads += 1;
+                self.read_at = self.arrivals.as_ref().map(|_| SystemTime::now());
                 self.buffer.extend_from_slice(&piece[..count]);
                 Ok(())
             }

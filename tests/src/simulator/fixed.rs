@@ -1,4 +1,5 @@
-//! The answers for benchmarks, prepared once: model `bench`, with `+tokens=N`, `+every=MS` and `+burst` for streams.
+//! The answers for benchmarks, prepared once: model `bench`, with `+tokens=N`, `+every=MS`, `+stall-after=K` and `+burst` for streams.
+//! The text of each event of a paced stream (`+every`) begins with the moment at which it leaves: see [`stamp`].
 //!
 //! Nothing is recorded, checked or cut: one buffer for an answer, one chunk and one write for an event (of 40 bytes of
 //! content), so that the upstream of a benchmark costs as little as it can.
@@ -7,7 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::LazyLock;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -40,6 +41,7 @@ pub enum Format {
 pub struct Order {
     events: usize,
     every: Option<Duration>,
+    stall: Option<usize>,
     burst: bool,
 }
 
@@ -47,7 +49,7 @@ impl Order {
     /// `None` when the model is another one, or is asked for a fault that only the ordinary path knows.
     pub fn of_model(model: &str) -> Option<Self> {
         let rest = model.strip_prefix(MODEL)?;
-        let mut order = Self { events: EVENTS, every: None, burst: false };
+        let mut order = Self { events: EVENTS, every: None, stall: None, burst: false };
         if rest.is_empty() {
             return Some(order);
         }
@@ -55,6 +57,7 @@ impl Order {
             match fault {
                 Fault::Tokens(count) => order.events = *count,
                 Fault::Every(wait) => order.every = Some(*wait),
+                Fault::StallAfter(count) => order.stall = Some(*count),
                 Fault::Burst => order.burst = true,
                 _ => return None,
             }
@@ -179,6 +182,19 @@ fn after(format: Format, usage: bool, events: usize) -> Bytes {
     }
 }
 
+/// An event with the time of now at the beginning of its text: `@` and 19 digits, nanoseconds since 1970. Its reader, on the
+/// same machine, sees how long it was under way.
+fn stamp(event: &Bytes) -> Bytes {
+    let mut event = event.to_vec();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let stamp = format!("@{:019}", now.as_nanos());
+    let text = event.windows(CONTENT).position(|window| window.iter().all(|byte| *byte == b'x'));
+    if let Some(place) = text.and_then(|at| event.get_mut(at..at + stamp.len())) {
+        place.copy_from_slice(stamp.as_bytes());
+    }
+    event.into()
+}
+
 /// A prepared stream on its way.
 pub struct FixedStream {
     event: Bytes,
@@ -186,6 +202,8 @@ pub struct FixedStream {
     before: Option<Bytes>,
     after: Option<Bytes>,
     every: Option<Duration>,
+    /// How many events are left when nothing more comes.
+    stall: Option<usize>,
     wait: Option<Pin<Box<Sleep>>>,
     written: bool,
 }
@@ -200,7 +218,8 @@ impl FixedStream {
         } else {
             (order.events, Some(before), Some(after))
         };
-        Self { event, events, before, after, every: order.every, wait: None, written: false }
+        let stall = order.stall.map(|sent| events.saturating_sub(sent));
+        Self { event, events, before, after, every: order.every, stall, wait: None, written: false }
     }
 
     /// The next piece; pending once after each, which makes hyper write it out.
@@ -220,14 +239,33 @@ impl FixedStream {
         }
         let piece = if let Some(before) = self.before.take() {
             before
+        } else if self.stall == Some(self.events) {
+            return Poll::Pending;
         } else if self.events > 0 {
             self.events -= 1;
-            self.event.clone()
+            if self.every.is_some() { stamp(&self.event) } else { self.event.clone() }
         } else {
             let Some(after) = self.after.take() else { return Poll::Ready(None) };
             after
         };
         self.written = true;
         Poll::Ready(Some(piece))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Waker};
+
+    use super::{FixedStream, Format, Order};
+
+    #[test]
+    fn a_stream_that_stalls_says_its_events_and_nothing_more() {
+        let order = Order::of_model("bench+stall-after=1").unwrap();
+        let mut stream = FixedStream::new(Format::OpenAi, false, order);
+        let mut context = Context::from_waker(Waker::noop());
+        // Each piece is followed by one pause, in which it is written.
+        let polls: Vec<bool> = (0..7).map(|_| stream.poll_next(&mut context).is_ready()).collect();
+        assert_eq!(polls, [true, false, true, false, false, false, false]);
     }
 }

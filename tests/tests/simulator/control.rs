@@ -52,6 +52,20 @@ async fn requests_are_recorded_as_they_came() {
     assert_eq!(request.headers.iter().filter(|(name, _)| name == "x-two").count(), 2);
 }
 
+/// When each event of a benchmark's paced stream left, in nanoseconds since 1970, by what its text says.
+fn left_at(text: &str) -> Vec<u64> {
+    let (events, rest) = text.as_bytes().as_chunks::<{ fixed::CONTENT }>();
+    assert!(rest.is_empty(), "{text}");
+    let stamps = events.iter().map(|event| {
+        let (stamp, fill) = event.split_at(20);
+        assert!(fill.iter().all(|byte| *byte == b'x'), "{text}");
+        std::str::from_utf8(stamp).unwrap().strip_prefix('@').unwrap().parse().unwrap()
+    });
+    let stamps: Vec<u64> = stamps.collect();
+    assert!(stamps.is_sorted_by(|one, next| one < next), "{text}");
+    stamps
+}
+
 #[tokio::test]
 async fn benchmarks_get_prepared_answers() {
     let (simulator, client) = start().await;
@@ -65,6 +79,8 @@ async fn benchmarks_get_prepared_answers() {
             assert!(answer.text().contains(&format!("_tokens\":{}", events * 10)));
             assert!(answer.events().iter().all(|event| event.data == "[DONE]" || event.json().is_object()));
         }
+        let paced = with(streamed(body.clone()), json!({"model": "bench+tokens=3+every=2"}));
+        assert_eq!(left_at(&client.post(path, &paced).await.streamed_text()).len(), 3, "{path}");
     }
     assert!(simulator.requests().is_empty());
 }

@@ -1,0 +1,172 @@
+"""The benchmark behind scripts/bench, which builds what it needs and calls it.
+
+Bare Envoy (a plain route), Envoy with an empty filter in both places, and Envoy with Sluice each run with one worker, pinned
+to the first core; the load and the simulated provider share the second. Rounds are interleaved, each figure is compared with bare
+Envoy's in the same round, and the median over rounds is reported. There are five parts:
+
+  rows      throughput and CPU in a closed loop, and the latency that is added at half of what the row can carry, in an open loop
+  paced     streams with an event each 20 ms: what is added to each event's way, and how many events arrive merged
+  ceiling   requests a second while 99 of 100 take less than 10 ms
+  start     wall clock and CPU until it listens
+  memory    resident memory with 1, 2 and 8 workers, of a silent stream, and after prompts of 30 MiB
+
+The rows:
+
+  floor             an empty filter in both places, in the plain configuration
+  dressed_floor     an empty filter in both places, in the configuration that `sluice render` writes
+  same_dialect      client and provider speak OpenAI's format
+  limited           the same, with 4 limits and 2 budgets to check
+  translated        the provider speaks Anthropic's
+  everything        4 limits, 2 budgets, guardrails on prompts and answers
+  stream_*          the same as streams; they count events
+  guarded_stream    translated, with guardrails on prompts and answers
+  cache_hit         an answer from the cache
+  prompt_1mib       a prompt of 1 MiB
+
+CPU is the server's own, from /proc, divided by requests (events, in streams). `busy` is how much of its core the server used: well
+below 100%, the load was the limit, and the CPU figures say more than the ratio of throughputs.
+"""
+
+import argparse
+import contextlib
+import json
+import resource
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import ceiling
+import memory
+import paced
+import peers
+import report
+import sampled
+import startup
+from rows import BASES, PACED, ROWS
+from stage import WASM, Stage
+
+PARTS = ["rows", "paced", "ceiling", "start", "memory"]
+
+
+def named(parser, kind, text, known):
+    """A list of names, each of which is known."""
+    names = text.split(",")
+    if unknown := sorted(set(names) - set(known)):
+        parser.error(f"no such {kind}: {', '.join(unknown)}; there are {', '.join(known)}")
+    return names
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="only the rows, in fewer and shorter rounds")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument("--only", metavar="ROW,...", help="only these rows, and no other part unless --parts names it")
+    parser.add_argument("--parts", metavar="PART,...", help="only these parts: " + ", ".join(PARTS))
+    others = ", ".join(peers.PEERS)
+    parser.add_argument("--against", metavar="NAME,...", help=f"other gateways on the same work: {others}; each is installed first")
+    parser.add_argument("--profile", metavar="ROW", help="no table: where the CPU time of one row goes, by function; wants Linux' perf")
+    parser.add_argument("--streams", type=int, default=1000, metavar="N", help="so many silent streams for the memory of one; 1000")
+    parser.add_argument("--rounds", type=int, help="how often everything is measured; 5, or 3 with --quick")
+    parser.add_argument("--seconds", type=float, help="of one measurement; 5, or 1.5 with --quick")
+    parser.add_argument("--envoy", required=True, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.rounds = options.rounds or (3 if options.quick else 5)
+    options.seconds = options.seconds or (1.5 if options.quick else 5)
+    names = [row.name for row in ROWS]
+    options.only = named(parser, "row", options.only, names) if options.only else None
+    options.against = named(parser, "gateway", options.against, peers.PEERS) if options.against else []
+    default = ["rows"] if options.quick or options.only else PARTS
+    options.parts = named(parser, "part", options.parts, PARTS) if options.parts else default
+    if options.profile:
+        named(parser, "row", options.profile, [row.name for row in BASES + ROWS if row.base or row.server == "bare"])
+    return options
+
+
+def progress(text):
+    print(f"\r{text:<70}", end="", file=sys.stderr, flush=True)
+
+
+def measure_rows(stage, rows, bases):
+    options = stage.options
+    for number in range(options.rounds):
+        progress(f"rows, round {number + 1} of {options.rounds}")
+        for row in [*bases, *rows]:
+            stage.saturate(row)
+        for row in rows:
+            if not row.stream:
+                stage.half_load(row)
+
+
+def measure(options, stage):
+    """All parts that are wanted; returns their figures."""
+    rows = [row for row in ROWS if not options.only or row.name in options.only]
+    rows += [row for name in options.against for row in peers.rows(name)]
+    bases = [base for base in BASES if any(row.base == base.name for row in rows)]
+    ladder = {"rows": [*bases, *rows], "paced": PACED, "ceiling": [stage.bases["bare"], *(row for row in rows if row.ceiling)]}
+    wanted = [row for part, those in ladder.items() if part in options.parts for row in those]
+    for server in dict.fromkeys(row.server for row in wanted):
+        progress(f"starting {server}")
+        stage.serve(server)
+    time.sleep(1)
+    for row in wanted:
+        progress(f"warming up {row.name}")
+        stage.load(row, 1)  # V8 compiles the filter better once it is warm
+    document = {}
+    if "rows" in options.parts:
+        measure_rows(stage, rows, bases)
+        document["rows"] = [report.figures(row, stage.bases[row.base]) for row in rows]
+    if "paced" in options.parts:
+        document["paced"] = paced.measure(stage, progress)
+    if "ceiling" in options.parts:
+        document["ceiling"] = ceiling.measure(stage, ladder["ceiling"], progress)
+    if "start" in options.parts:
+        servers = ["bare", "floor", "dressed_floor", "sluice", "everything", *options.against]
+        document["start"] = startup.measure(stage, servers, progress)
+    if "memory" in options.parts:
+        document["memory"] = memory.measure(stage, options.streams, progress)
+    progress("")
+    print("\r", end="", file=sys.stderr, flush=True)
+    show(document, rows, bases)
+    return document
+
+
+def show(document, rows, bases):
+    if "rows" in document:
+        report.checks(rows)
+        report.table(document["rows"], bases)
+    for part, module in (("paced", paced), ("ceiling", ceiling), ("start", startup), ("memory", memory)):
+        if part in document:
+            module.show(document[part])
+
+
+def allow_files(count):
+    """Lets this process, and what it starts, open so many files, if it may."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for limit in ((max(count, allowed), max(count, most)), (most, most)):
+        with contextlib.suppress(ValueError, OSError):
+            return resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+
+
+def main():
+    options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    allow_files(2 * (memory.FIRST + options.streams) + 1000)
+    machine = report.machine(options.envoy)
+    with tempfile.TemporaryDirectory(prefix="sluice-bench.") as scratch, contextlib.ExitStack() as stack:
+        stage = Stage(options, Path(scratch), stack)
+        if options.profile:
+            sampled.measure(stage, next(row for row in BASES + ROWS if row.name == options.profile))
+            return
+        document = measure(options, stage)
+    size = WASM.stat().st_size
+    print(f"\nsluice.wasm: {size / 2**20:.2f} MiB; {machine['envoy']} on {machine['processor']}")
+    print(f"rounds: {options.rounds}, of {options.seconds:g} s each")
+    if options.json:
+        document |= {"machine": machine, "wasm_bytes": size, "rounds": options.rounds, "seconds": options.seconds}
+        options.json.write_text(json.dumps(document, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

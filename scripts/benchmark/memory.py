@@ -1,0 +1,170 @@
+"""Resident memory: at rest with 1, 2 and 8 workers; for each stream that is open and silent; and what a prompt of 30 MiB leaves
+behind, for the memory of a VM never shrinks. Each figure is of a process of its own."""
+
+import contextlib
+import resource
+import selectors
+import socket
+import sys
+import time
+
+from processes import resident_mib
+from rows import IDLE_MODEL, MIB, Row
+
+WORKERS = (1, 2, 8)
+REST = 1  # second, until what a start or a burst of work leaves to do is done
+PROMPT = 30 * MIB
+# The first streams take what the allocator has left over from the start (V8 compiles in it): these come before.
+FIRST, BATCH = 1000, 200
+
+
+def at_rest(stage, servers, progress):
+    results = []
+    for server in servers:
+        sizes = {}
+        for workers in WORKERS:
+            progress(f"memory of {server} with {workers} workers")
+            process, *_ = stage.run(server, workers)
+            time.sleep(REST)
+            sizes[workers] = round(resident_mib(process.pid), 1)
+            stage.drop(process)
+        results.append({"name": server, **{f"workers_{workers}_mib": size for workers, size in sizes.items()}})
+    return results
+
+
+class Streams:
+    """Streams that were opened and have said their first words; nothing more comes in any of them."""
+
+    def __init__(self, stage, row, port):
+        self.request, self.address, self.open = stage.request(row, port), ("127.0.0.1", port), []
+
+    def add(self, count):
+        """Opens so many more. Not all at once: the simulator's queue of new connections is short, and they would wait for each other."""
+        for begun in range(0, count, BATCH):
+            self.open_and_wait(min(BATCH, count - begun))
+
+    def open_and_wait(self, count):
+        selector, started = selectors.DefaultSelector(), {}
+        for _ in range(count):
+            one = socket.create_connection(self.address, 10)
+            one.sendall(self.request)
+            self.open.append(one)
+            selector.register(one, selectors.EVENT_READ)
+            started[one] = b""
+        deadline = time.monotonic() + 60
+        while started:
+            ready = selector.select(max(0.0, deadline - time.monotonic()))
+            if not ready:
+                sys.exit(f"bench: {len(started)} of {count} idle streams said nothing")
+            for key, _ in ready:
+                one = key.fileobj
+                more = one.recv(1 << 16)
+                started[one] += more
+                if not more or not started[one].startswith(b"HTTP/1.1 200"):
+                    sys.exit(f"bench: an idle stream ended: {started[one][:300]!r}")
+                # The simulator's opening words, and one event of text.
+                if b"xxxx" in started[one]:
+                    selector.unregister(one)
+                    del started[one]
+        selector.close()
+
+    def close(self):
+        for one in self.open:
+            one.close()
+
+
+def idle_streams(stage, rows, count, progress):
+    """Memory of one stream: what `count` of them add."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed != resource.RLIM_INFINITY and allowed < (needed := 2 * (FIRST + count) + 1000):
+        sys.exit(f"bench: {count} idle streams take {needed} open files, and {allowed} are allowed here")
+    results = []
+    for row in rows:
+        progress(f"{count} idle streams: {row.name}")
+        # The ports of the connections to it that the server before has left are not free for a minute.
+        stage.start_simulator()
+        process, port, *_ = stage.run(row.server)
+        with contextlib.ExitStack() as closing:
+            streams = Streams(stage, row, port)
+            closing.callback(streams.close)
+            streams.add(FIRST)
+            time.sleep(REST)
+            before = resident_mib(process.pid)
+            streams.add(count)
+            time.sleep(REST)
+            after = resident_mib(process.pid)
+        stage.drop(process)
+        results.append({"name": row.name, "streams": count, "kib_a_stream": round((after - before) * 1024 / count, 1)})
+    return results
+
+
+def large_prompt(stage, rows, progress):
+    """What is resident beyond the state before, once one prompt of 30 MiB was answered, and once four were."""
+    results = []
+    for row in rows:
+        progress(f"a prompt of 30 MiB: {row.name}")
+        process, port, *_ = stage.run(row.server)
+        request = stage.request(row, port)
+        small = stage.request(Row(row.name, row.server, row.model), port)
+        for _ in range(20):
+            ask(port, small)
+        time.sleep(REST)
+        sizes = [resident_mib(process.pid)]
+        for times in (1, 3):
+            for _ in range(times):
+                ask(port, request)
+            time.sleep(REST)
+            sizes.append(resident_mib(process.pid))
+        stage.drop(process)
+        once, four = (round(size - sizes[0], 1) for size in sizes[1:])
+        results.append({"name": row.name, "after_one_mib": once, "after_four_mib": four})
+    return results
+
+
+def ask(port, request):
+    """One request on a connection of its own."""
+    with socket.create_connection(("127.0.0.1", port), 60) as one:
+        one.sendall(request.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1))
+        answer = b""
+        while more := one.recv(1 << 16):
+            answer += more
+    if not answer.startswith(b"HTTP/1.1 200"):
+        sys.exit(f"bench: a prompt of {len(request):,} bytes got {answer[:300]!r}")
+
+
+def measure(stage, count, progress):
+    idle = [
+        Row("bare", "bare", IDLE_MODEL, stream=True),
+        Row("floor", "floor", IDLE_MODEL, stream=True),
+        Row("same_dialect", "sluice", "idle_same", stream=True),
+        Row("translated", "sluice", "idle_translated", stream=True),
+    ]
+    large = [
+        Row("bare", "bare", "bench", prompt=PROMPT),
+        Row("floor", "floor", "bench", prompt=PROMPT),
+        Row("same_dialect", "sluice", "same", prompt=PROMPT),
+        Row("translated", "sluice", "translated", prompt=PROMPT),
+        Row("guarded", "guarded", "same", prompt=PROMPT),
+    ]
+    return {
+        "at_rest": at_rest(stage, ["bare", "floor", "dressed_floor", "sluice"], progress),
+        "idle_streams": idle_streams(stage, idle, count, progress),
+        "large_prompt": large_prompt(stage, large, progress),
+    }
+
+
+def show(results):
+    print("\nresident memory at rest, by workers")
+    line = "{:<22}" + "{:>12}" * 4
+    print(line.format("", *WORKERS, "a worker"))
+    for one in results["at_rest"]:
+        sizes = [one[f"workers_{workers}_mib"] for workers in WORKERS]
+        each = (sizes[-1] - sizes[0]) / (WORKERS[-1] - WORKERS[0])
+        print(line.format(one["name"], *(f"{size:,.1f} MiB" for size in sizes), f"{each:+.1f} MiB"))
+    print(f"\n{results['idle_streams'][0]['streams']} streams that are open and silent, each")
+    for one in results["idle_streams"]:
+        print(f"{one['name']:<22}{one['kib_a_stream']:>8,.1f} KiB")
+    print("\nwhat prompts of 30 MiB leave behind, with one worker")
+    print(f"{'':<22}{'after one':>12}{'after four':>12}")
+    for one in results["large_prompt"]:
+        print(f"{one['name']:<22}{one['after_one_mib']:>+8.1f} MiB{one['after_four_mib']:>+8.1f} MiB")

@@ -1,0 +1,43 @@
+"""Paced streams: an event each 20 ms, as models write. What a server adds to each event's way, and whether events that left the
+provider apart reach the client in one read. A saturated stream says nothing of either: there, merging looks like speed."""
+
+import statistics
+
+from rows import PACED, PACED_EVENTS
+
+STREAMS = 8
+
+
+def measure(stage, progress):
+    """Interleaved as the rows are; each row's delays are compared with bare Envoy's in the same round."""
+    options, rounds = stage.options, []
+    for number in range(options.rounds):
+        progress(f"paced streams, round {number + 1} of {options.rounds}")
+        one = {}
+        for row in PACED:
+            # A second at least: a stream takes a little more.
+            result = stage.load(row, max(options.seconds, 1), connections=STREAMS, paced=True)
+            if result["stamped"] != PACED_EVENTS * result["requests"]:
+                raise SystemExit(f"bench: {row.name}: {result['stamped']} events came with their time, of {result['requests']} streams")
+            one[row.name] = result
+        rounds.append(one)
+    return [figures(row.name, rounds) for row in PACED]
+
+
+def figures(name, rounds):
+    result = {"name": name, "events": sum(one[name]["stamped"] for one in rounds), "merged": sum(one[name]["merged"] for one in rounds)}
+    for rank in ("p50", "p99"):
+        key = f"delay_{rank}_us"
+        result[key] = round(statistics.median(one[name][key] for one in rounds), 1)
+        result[f"added_{rank}_us"] = round(statistics.median(one[name][key] - one["bare_paced"][key] for one in rounds), 1)
+    return result
+
+
+def show(results):
+    print(f"\npaced streams: an event each 20 ms, {STREAMS} streams at a time; from the provider's write to the client's read")
+    line = "{:<22}{:>15}{:>15}{:>15}{:>15}{:>9}{:>9}"
+    print(line.format("", "p50", "p99", "added p50", "added p99", "events", "merged"))
+    for one in results:
+        times = [f"{one[f'delay_{rank}_us']:,.0f} us" for rank in ("p50", "p99")]
+        added = [f"{one[f'added_{rank}_us']:+,.0f} us" if one["name"] != "bare_paced" else "" for rank in ("p50", "p99")]
+        print(line.format(one["name"], *times, *added, one["events"], one["merged"]))

@@ -1,0 +1,84 @@
+"""Processes that are measured: started on a core of their own, stopped by their own ids; and what the system says of them."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+TICK = os.sysconf("SC_CLK_TCK")
+HELD = []
+
+
+def reserve():
+    """A port that the system gives to nobody else: a socket stays bound to it. Who names it gets it all the same."""
+    one = socket.socket()
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    one.bind(("127.0.0.1", 0))
+    HELD.append(one)
+    return one.getsockname()[1]
+
+
+def start(stack, command, core, port, log, environment=None):
+    """Starts a command on a core and waits until it listens. Returns the process, and how long that took in seconds."""
+    began = time.monotonic()
+    with open(log, "wb") as errors:
+        # What it prints (the access log) is written, as in production, but kept by nobody.
+        process = subprocess.Popen(
+            [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
+            env={**os.environ, "BENCH_PROVIDER_KEY": "sk-bench", **(environment or {})},
+            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+        )
+    stack.callback(stop, process)
+    while time.monotonic() - began < 180 and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return process, time.monotonic() - began
+        time.sleep(0.005)
+    sys.exit(f"bench: {command[0]} did not start:\n" + Path(log).read_text(errors="replace")[-3000:])
+
+
+def stop(process):
+    if process.poll() is not None:
+        return
+    children = family(process.pid)[1:]
+    process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for child in children:  # of a server that leaves its workers behind
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, 9)
+
+
+def family(pid):
+    """A process and its descendants."""
+    found = [pid]
+    for one in found:
+        for thread in Path(f"/proc/{one}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                found += [int(child) for child in thread.read_text().split()]
+    return found
+
+
+def cpu_seconds(pid):
+    """CPU time so far, of the process and its descendants."""
+    total = 0
+    for one in family(pid):
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+            total += int(fields[11]) + int(fields[12])
+    return total / TICK
+
+
+def resident_mib(pid):
+    """Resident memory, of the process and its descendants; what they share counts for each."""
+    total = 0
+    for one in family(pid):
+        with contextlib.suppress(OSError):
+            lines = Path(f"/proc/{one}/status").read_text().splitlines()
+            total += sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+    return total / 1024

@@ -1,0 +1,56 @@
+//! How long the events of paced streams were under way, and whether they came as they were sent. The simulator writes into an
+//! event's text when it left (`@` and 19 digits, nanoseconds since 1970); both processes have the same clock.
+//!
+//! An event counts as merged when the read that brought it had brought another before it: they were sent apart.
+
+use std::time::{Duration, SystemTime};
+
+const DIGITS: usize = 19;
+
+/// The events of one connection's streams.
+#[derive(Default)]
+pub struct Arrivals {
+    /// From the simulator to us, one for each event.
+    pub delays: Vec<Duration>,
+    /// How many were merged.
+    pub merged: u64,
+    last: Option<u64>,
+}
+
+impl Arrivals {
+    /// Notes the events in this piece of a stream, which the read with this number completed at this time.
+    pub fn note(&mut self, piece: &[u8], read: u64, at: SystemTime) {
+        for left in piece.split(|byte| *byte == b'@').skip(1).filter_map(moment) {
+            self.delays.push(at.duration_since(left).unwrap_or_default());
+            self.merged += u64::from(self.last == Some(read));
+            self.last = Some(read);
+        }
+    }
+}
+
+fn moment(text: &[u8]) -> Option<SystemTime> {
+    let digits = text.get(..DIGITS).filter(|digits| digits.iter().all(u8::is_ascii_digit))?;
+    let nanos = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some(SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::Arrivals;
+
+    #[test]
+    fn events_of_one_read_are_merged_and_each_has_its_delay() {
+        let event = |nanos: u64| format!("data: {{\"a\":\"@{nanos:019}xxx\"}}\n\n");
+        let at = |nanos| SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos);
+        let mut arrivals = Arrivals::default();
+        arrivals.note(event(100).as_bytes(), 1, at(150));
+        arrivals.note(b"data: me@example.org @12\n\n", 2, at(160));
+        arrivals.note((event(200) + &event(300)).as_bytes(), 3, at(310));
+        arrivals.note(event(305).as_bytes(), 3, at(310));
+        arrivals.note(event(400).as_bytes(), 4, at(399));
+        let nanos: Vec<u128> = arrivals.delays.iter().map(Duration::as_nanos).collect();
+        assert_eq!((nanos, arrivals.merged), (vec![50, 110, 10, 5, 0], 2));
+    }
+}
