@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use sluice_tests::client::Client;
@@ -193,11 +193,13 @@ async fn another_module_in_the_place_of_the_one_that_runs_is_refused() {
 #[tokio::test]
 async fn a_command_that_is_killed_at_any_moment_leaves_a_gateway_that_serves_and_starts() {
     let scene = Scene::new().await;
+    let began = Instant::now();
     assert!(scene.apply(&[]).await.success);
+    let took = began.elapsed();
     let envoy = scene.envoy().await;
     let elsewhere = Simulator::start().await;
     let mut killed = 0;
-    for round in 0..16_u64 {
+    for round in 0..16_u32 {
         let mut file = scene.file();
         if round.is_multiple_of(2) {
             file["providers"]["openai"]["url"] = elsewhere.base_url().into();
@@ -207,7 +209,7 @@ async fn a_command_that_is_killed_at_any_moment_leaves_a_gateway_that_serves_and
         }
         scene.write(&file);
         let mut command = scene.command(&[]).spawn().expect("the command runs");
-        if timeout(Duration::from_millis(20 * round), command.wait()).await.is_err() {
+        if timeout(took / 12 * round, command.wait()).await.is_err() {
             command.kill().await.expect("a process to kill");
             killed += 1;
         }
