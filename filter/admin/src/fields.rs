@@ -70,14 +70,9 @@ impl Fields {
     }
 }
 
-/// Fields that are objects: a list of their members' values would be taken for one.
-const OBJECTS: [&str; 3] = ["labels", "limits", "budget"];
-
 fn typed<T: DeserializeOwned>(name: &'static str, value: Value) -> Result<T, Refusal> {
-    if OBJECTS.contains(&name) && !value.is_object() {
-        return Err(Refusal::invalid(name, format!("The field `{name}` is no object.")));
-    }
-    T::deserialize(value).map_err(|error| Refusal::invalid(name, format!("The field `{name}` is not right: {error}.")))
+    json::from_value(value)
+        .map_err(|error| Refusal::invalid(name, format!("The field `{name}` is not right: {error}.")))
 }
 
 /// To JSON, `5.0` is the same whole number as `5`.

@@ -1,6 +1,8 @@
 //! JSON that is read from texts, and texts as JSON.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use strict::Strict;
 
 mod strict;
@@ -10,6 +12,11 @@ pub fn from_slice<'t, T: Deserialize<'t>>(json: &'t [u8]) -> serde_json::Result<
     let mut reader = serde_json::Deserializer::from_slice(json);
     let value = T::deserialize(Strict(&mut reader))?;
     reader.end().map(|()| value)
+}
+
+/// The same of JSON that is a tree already.
+pub fn from_value<T: DeserializeOwned>(json: Value) -> serde_json::Result<T> {
+    T::deserialize(Strict(json))
 }
 
 /// The same of a text. There is one way for both: each way is compiled anew for each type.
@@ -63,6 +70,8 @@ mod tests {
             "invalid type: sequence, expected struct Point at line 1 column 0"
         );
         assert!(read::<Vec<Option<Point>>>("[[1,2]]").is_err());
+        assert_eq!(from_value::<Point>(serde_json::json!({"x": 1})).unwrap(), point(1));
+        assert!(from_value::<Vec<Point>>(serde_json::json!([[1, 2]])).is_err());
         assert!(read::<BTreeMap<u8, (Point, u8)>>(r#"{"1":[[2,3],3]}"#).is_err());
         assert!(read::<Shape>(r#"{"circle":[1,2]}"#).is_err());
         assert!(read::<Shape>(r#"{"line":{"to":[1,2]}}"#).is_err());
