@@ -117,7 +117,7 @@ pub struct Store(Arc<Held>);
 
 #[derive(Debug)]
 struct Held {
-    // Dropped in this order: nobody listens at the port when it is the next test's.
+    // Dropped in this order: the port is free when the next test gets it.
     webdis: Webdis,
     redis: Redis,
     _lease: SemaphorePermit<'static>,

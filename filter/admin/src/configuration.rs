@@ -31,7 +31,7 @@ pub fn config(desk: &mut Desk) -> Step {
     Ok(Next::Answer(Answer::ok(&InForce { file, reload })?))
 }
 
-/// What may be shown of a gateway file, of which `text` is the JSON.
+/// The part of a gateway file that administrators may see. `text` is the file as JSON.
 pub fn shown(file: &File, mut text: Map<String, Value>) -> Map<String, Value> {
     for (name, provider) in &file.providers {
         let Some(shown) = text.get_mut("providers").and_then(|all| all.get_mut(name)) else { continue };

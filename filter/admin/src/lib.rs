@@ -55,7 +55,7 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 /// What is administered.
 #[derive(Debug)]
 pub struct Service {
-    /// What may be shown of the gateway file.
+    /// The gateway file without its secrets.
     pub shown: Map<String, Value>,
     /// The keys that it defines.
     pub keys: Vec<file::Key>,
@@ -68,7 +68,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Checks a gateway file, of which `text` is the JSON.
+    /// Checks a gateway file. `text` is the same file as JSON.
     pub fn new(file: file::File, text: Map<String, Value>, reload: Option<Reload>) -> Result<Self, Vec<Mistake>> {
         let gateway = sluice_config::compile(&file)?;
         let shown = configuration::shown(&file, text);

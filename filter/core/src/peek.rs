@@ -45,9 +45,9 @@ pub struct Outline {
     pub include_usage: bool,
     /// How much is asked for.
     pub amount: Amount,
-    /// What not every target can do.
+    /// Features that some targets lack.
     pub wants: Wants,
-    /// What it has to do with that which its provider keeps.
+    /// References to stored answers, conversations and files.
     pub stored: Stored,
     /// The end user, if it is a string and not a long one. What has the wrong type is as good as absent: refusing it is the
     /// provider's business.
@@ -70,7 +70,7 @@ pub struct Amount {
     pub prompts: u64,
 }
 
-/// What not every target can do. What has the wrong type is as good as absent.
+/// Features that some targets lack. A field of the wrong type counts as absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Wants {
     /// Whether tools are offered, by either of the field's names.
@@ -84,7 +84,7 @@ pub struct Wants {
     pub structured_output: bool,
 }
 
-/// What a request has to do with that which its provider keeps.
+/// A request's references to data that its provider stores.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stored {
     /// Whether the answer is to be worked out after the request is over, which then says nothing of what it used.
@@ -98,7 +98,7 @@ pub struct Stored {
     pub kept: u64,
 }
 
-/// Where in the body something may have to be changed.
+/// Places in the body that may have to be changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Places {
     /// Where the model's name stands: in JSON with its quotes.

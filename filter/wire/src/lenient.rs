@@ -54,7 +54,7 @@ pub fn maybe<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) ->
     Ok(object.and_then(|object| json::read(object).ok()))
 }
 
-/// The `usage` of an answer of which nothing else is wanted.
+/// The `usage` of an answer, and nothing else of it.
 pub fn usage_in<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
     #[derive(Deserialize)]
     struct Only<'a> {

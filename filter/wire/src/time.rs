@@ -1,4 +1,4 @@
-//! Moments. Nothing here reads a clock: whoever drives this code does.
+//! Moments. Nothing here reads a clock: the caller passes the time.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A gateway's processes, which several tests can have in turn: to start an Envoy costs more than four seconds of a processor, to give it another
+//! A gateway's processes, which several tests can have in turn: starting an Envoy costs seconds of a processor, giving it another
 //! gateway file a tenth of one.
 //!
 //! Nothing is left of the test before. Counters, budgets, caches and circuits are the VM's, and each turn has a VM of another name.
@@ -81,7 +81,7 @@ fn most() -> usize {
     (*LIMIT / INSTANCES).clamp(MOST, 3 * MOST)
 }
 
-/// Ends the one that nobody has had for longest, of those of which there are more than so many that were started with the same.
+/// Ends the gateway that has been idle for longest, of a kind of which more than so many are idle.
 fn give_up_one(kept: usize) -> bool {
     let mut idle = idle();
     let like = |seat: &Seat| idle.iter().filter(|other| other.start == seat.start).count();
@@ -225,7 +225,7 @@ impl Seat {
     }
 
     async fn forget(&mut self) -> bool {
-        // What a VM has counted goes with it, and what is told as a difference would be less than nothing.
+        // A VM's counters go with the VM, and a difference to their old values would be negative.
         let reset = Client::new(self.admin.number()).request("POST", "/reset_counters", "").await;
         if !reset.is_ok_and(|answer| answer.status == 200) {
             return false;

@@ -220,7 +220,7 @@ async fn without_redis_the_policy_says_what_clients_see() {
         // One request a second at most pays for the news, and not every one.
         let most = 4.max(2 + killed.elapsed().as_secs());
         assert!((1..=most).contains(&gateway.counter("sluice.redis.unavailable").await), "{when_down}");
-        // What waits to be told is told here.
+        // Waiting settlements are told here.
         store.redis().restart().await;
         found_again(&gateway, "reads", KEY).await;
     }

@@ -61,7 +61,7 @@ async fn the_level_is_followed_while_envoy_runs() {
         gateway.errors().contains("attempt 2 asks second/claude-sim")
     })
     .await;
-    // The lines of the access log come later than what is told.
+    // The lines of the access log come later than the answers.
     let served = gateway.quiet().await.into_iter().filter(|line| line["status"] == 200).count();
     let told = gateway.errors().matches("attempt 1 asks").count();
     assert!(told < served, "the first calls were told too: {told} of {served}");

@@ -30,7 +30,7 @@ pub const SLACK: Duration = Duration::from_millis(20);
 /// The reason in logs of an attempt that ended so.
 pub const NOT_CARRIED_OUT: &str = "not_carried_out";
 
-/// What the client reads.
+/// The error that the client reads.
 pub fn not_carried_out() -> ApiError {
     let message = "The gateway could not carry out what it had decided for this request.";
     ApiError::new(500, ErrorKind::Server, message).with_code("gateway_failed")
@@ -194,7 +194,7 @@ impl Failure {
         Self::of(NOT_CARRIED_OUT, Trigger::BadAnswer, not_carried_out()).after(Work::Allowed).excused()
     }
 
-    /// Envoy refused a host call: nobody has failed, and no other target would change that.
+    /// Envoy refused a host call. No provider has failed, and another target would not help.
     pub fn not_carried_out() -> Self {
         Self::ours(NOT_CARRIED_OUT, not_carried_out())
     }

@@ -48,21 +48,21 @@ pub use watch::{Lingering, Silence, Watch};
 /// One request on its way.
 #[derive(Debug)]
 pub struct Journey {
-    /// What the worker keeps between requests.
+    /// The worker's own state.
     pub worker: Rc<Worker>,
-    /// What is asked for: nothing changes it any more.
+    /// The request. It does not change any more.
     pub request: Fixed<Request>,
-    /// Where it may go.
+    /// Its targets.
     pub route: Route,
-    /// What was tried, and where it stands.
+    /// The attempts so far, and the stage.
     pub progress: Progress,
-    /// What it holds at the worker's gate.
+    /// The bytes that it holds at the worker's gate.
     pub held: Held,
-    /// What is known of the answer to the attempt under way.
+    /// The answer to the current attempt, as far as it is here.
     pub answer: Answer,
-    /// What the worker's tick looks at.
+    /// The stream's progress, for the worker's tick.
     pub watch: Watch,
-    /// What it has reserved, and what it owes.
+    /// The reservation, and the cost so far.
     pub bill: Bill,
 }
 

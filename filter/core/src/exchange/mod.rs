@@ -160,7 +160,7 @@ pub enum Event {
     },
 }
 
-/// Envoy did not let something be read: nobody knows what it says, which is not that it says nothing.
+/// Envoy refused a read. The content is unknown, which differs from empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unreadable;
 
@@ -251,7 +251,7 @@ impl Reply {
     }
 }
 
-/// What becomes of the message.
+/// What happens to the message next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Flow {
     /// It moves on.

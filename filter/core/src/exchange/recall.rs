@@ -135,7 +135,7 @@ impl Recall {
     }
 }
 
-/// What makes another request the same as this one. A model's targets belong to it, so that a changed gateway file gives no
+/// The parts of a request that its cache key covers. A model's targets belong to it, so that a changed gateway file gives no
 /// answer of those it had before.
 fn key(draft: &Draft, body: [u8; 32], planned: Time, rule: &Rule) -> Key {
     let (scope, whose) = sharer(rule.scope, &draft.request.caller);

@@ -102,16 +102,16 @@ pub struct Record<'a> {
     pub param: Option<&'a str>,
 }
 
-/// What the gateway role alone knows of a request that left.
+/// Facts about a departed request that only the gateway role needs.
 #[derive(Debug, Default)]
 pub struct About {
-    /// What the cache was to it.
+    /// The result of its cache lookup.
     pub recall: Recall,
     /// Why no connection came about, where Envoy says it of the last attempt.
     pub transport: Option<String>,
-    /// Whether Envoy ended it when it shut down.
+    /// Envoy ended it during shutdown.
     pub shut_down: bool,
-    /// What the batch that it is about has come to, if the request has settled it.
+    /// The usage of the batch that this request has settled.
     pub settled: Option<Sums>,
 }
 

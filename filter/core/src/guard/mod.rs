@@ -66,7 +66,7 @@ pub struct Finding {
     pub guard: String,
     /// What it was: a detector's name, a pattern's, or `words`.
     pub label: String,
-    /// Where.
+    /// The target.
     pub side: Side,
     /// What became of it.
     pub action: Action,

@@ -1,4 +1,4 @@
-//! Counts what core asks of its host, what it has its host do, and what it allocates meanwhile.
+//! Counts core's host calls, its effects and its allocations.
 
 use std::cell::RefCell;
 
@@ -32,7 +32,7 @@ pub(crate) fn taken() -> Vec<String> {
     counts
 }
 
-/// Runs a step of core, and counts what it allocates.
+/// Runs a step of core and counts its allocations.
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn measured<T>(step: impl FnOnce() -> T) -> T {
     let mut result = None;

@@ -1,4 +1,4 @@
-//! Envoy does not let a message be read: nobody takes it for an empty one.
+//! Envoy refuses to let a message be read: the gateway must not take it for an empty one.
 
 use crate::envoy::{Envoy, Part, Place, Seen, json, sse};
 #[cfg(target_arch = "wasm32")]

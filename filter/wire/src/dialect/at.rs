@@ -16,10 +16,10 @@ pub fn content(index: usize, message: &Message, part: Option<&Part>) -> String {
     }
 }
 
-/// What a message cannot hold, and the part that is it.
+/// A part that a message of OpenAI's shape cannot hold.
 pub type Misplaced<'a> = (&'static str, Option<&'a Part>);
 
-/// The provider has no place for what a message of OpenAI's shape cannot hold.
+/// The error for a part that the provider has no place for.
 pub fn misplaced(index: usize, message: &Message, (what, part): Misplaced<'_>) -> ApiError {
     let path = content(index, message, part);
     let message = format!("'{path}' holds {what} that the provider has no place for.");

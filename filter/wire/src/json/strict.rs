@@ -1,11 +1,11 @@
-//! Structs are read from objects only. Readers that serde derives take an array of their fields' values too, which no wire format
-//! means, and which every one of them would carry the code for.
+//! Reads structs from objects only. A reader that serde derives also takes an array of the fields' values. No wire format
+//! allows that, and each reader would carry the code for it.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 
-/// What reads, what is read, or who wants it, with all that is below.
+/// A reader, a visitor or a seed, and everything nested in it.
 pub struct Strict<T>(pub T);
 
 macro_rules! forward {

@@ -198,7 +198,7 @@ impl Attempt {
                 let Phase::Error(refusal) = std::mem::replace(&mut self.phase, Phase::Done) else {
                     return Flow::Continue;
                 };
-                // What cannot be read of an error leaves its status.
+                // Without its body, an error still has its status.
                 let body = cx.view.body(0..size.min(LONGEST_ERROR)).unwrap_or_default();
                 self.error_answer(&refusal, &body, journey, cx)
             }

@@ -1,4 +1,4 @@
-//! From a body to a draft: what is asked for, and whether it may be.
+//! From a body to a draft: reads the request and checks the caller's permissions.
 
 use std::rc::Rc;
 

@@ -1,4 +1,4 @@
-//! The end of a request: what it has used is settled, and the access log is told of it.
+//! The end of a request: settles its usage and writes its line of the access log.
 
 use crate::gateway::spec::LoggedClient;
 use crate::guard::Finding;
@@ -15,7 +15,7 @@ use super::super::{Effect, View, property};
 use super::{Exchange, Phase, tally};
 
 impl Exchange {
-    /// The request is over: it is settled, and the access log is told.
+    /// The request is over: settles it and writes its log line.
     pub fn finish(
         &mut self,
         journey: Option<&mut Journey>,
@@ -31,7 +31,7 @@ impl Exchange {
             }
             (Some(journey), phase) => {
                 self.phase = phase;
-                // A part of the answer is the client's already: nobody else hears of it.
+                // The client has a part of the answer already, so no other target can be asked.
                 if journey.progress.stage == Stage::Answering && view.provider_left() {
                     journey.break_off(Failure::truncated());
                 } else if matches!(journey.progress.stage, Stage::Underway | Stage::Answering) {
@@ -46,7 +46,7 @@ impl Exchange {
                 self.phase = Phase::Settled;
                 return;
             }
-            // Whether Redis has reserved anything is not known: what it may have reserved is given back.
+            // Redis may have reserved something: the gateway gives it back.
             (None, Phase::Reserving(reserving)) => {
                 let (settlement, ledger) = reserving.withdrawn(now);
                 self.phase = Phase::Answered { error: Some("interrupted".into()) };
@@ -66,7 +66,7 @@ impl Exchange {
         effects.push(Effect::SetProperty(property::LOG, fragment.into()));
     }
 
-    /// What a request came to whose journey is over.
+    /// The journey is over: counts, logs and settles it.
     pub(super) fn close(
         &mut self,
         journey: &mut Journey,
@@ -86,7 +86,7 @@ impl Exchange {
         self.settle(&journey.bill.charge, caller, model, &mut Moment { now, shared, effects });
     }
 
-    /// What a request has used is told to all stores that are to know of it.
+    /// Tells the stores what a request has used.
     pub(super) fn settle(&self, charge: &Charge, caller: &Caller, model: &Model, at: &mut Moment<'_>) {
         if charge.ledger != Ledger::Nobody || self.worker.keeps_accounts() {
             self.worker.settle(charge.settlement(caller, model, at.now), charge.ledger, at);

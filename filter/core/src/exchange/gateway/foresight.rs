@@ -49,9 +49,9 @@ pub struct Question<'a> {
 /// What would become of it.
 #[derive(Debug)]
 pub struct Foresight {
-    /// Who asks.
+    /// The caller.
     pub caller: Rc<Caller>,
-    /// What is asked for.
+    /// The request.
     pub model: Rc<Model>,
     /// The name that led to it.
     pub name: String,

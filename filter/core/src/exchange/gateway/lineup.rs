@@ -1,4 +1,4 @@
-//! Where a draft may go, and where it goes first.
+//! Lines up the targets of a draft and chooses the first one.
 
 use std::rc::Rc;
 

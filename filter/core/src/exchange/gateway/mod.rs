@@ -96,7 +96,7 @@ struct Trail {
     /// As it was asked for, without a query.
     path: String,
     user_agent: Option<String>,
-    /// Who asks, once that is known.
+    /// The caller, once known.
     caller: Option<Rc<Caller>>,
     /// The name of the model that was asked for, known or not.
     asked_model: Option<String>,
@@ -107,7 +107,7 @@ struct Trail {
     refusal: Option<Box<ApiError>>,
     /// What guardrails found in it.
     findings: Vec<Finding>,
-    /// What is known of its way beside its journey.
+    /// The gateway role's own part of the log line.
     about: About,
 }
 

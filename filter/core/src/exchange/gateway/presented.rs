@@ -8,7 +8,7 @@ use crate::gateway::Gateway;
 use crate::key_hash::KeyHash;
 use crate::keys::secret;
 
-/// What may be the caller's key.
+/// A key that the client sent; it may be the caller's virtual key.
 #[derive(Debug)]
 pub(super) struct Key {
     /// As it was sent.
@@ -28,13 +28,13 @@ impl Key {
 pub(super) struct Keys {
     /// The one that is looked for.
     pub(super) presented: Key,
-    /// What may be the key instead, should nobody have that one; the likeliest last.
+    /// The other keys that the client sent, in case that one is unknown; the likeliest last.
     others: Vec<Key>,
 }
 
 impl Keys {
-    /// What may be the virtual key: a bearer token, or what Anthropic's and Azure's clients send instead. An agent sends its own
-    /// account's token too, or another gateway's key. Where nothing may be ours it is the first, which the refusal is about.
+    /// The keys that the client sent: a bearer token, or the headers of Anthropic's and Azure's clients. An agent sends its own
+    /// account's token too, or another gateway's key. If none looks like a virtual key, the first one stays, for the error message.
     pub(super) fn of(headers: &HeaderMap, gateway: &Gateway) -> Option<Self> {
         let bearer = headers.get("authorization").and_then(|value| {
             let (scheme, token) = value.split_at_checked(7)?;
@@ -57,7 +57,7 @@ impl Keys {
         Some(Self { presented: sent.pop()?, others: sent })
     }
 
-    /// Whether there is another key to look for, now that nobody has the one before.
+    /// Moves on to the next key, because the one before is unknown; `false` when there is none.
     pub(super) fn tries_another(&mut self) -> bool {
         let Some(other) = self.others.pop() else { return false };
         self.presented = other;

@@ -15,25 +15,25 @@ use crate::guard::Finding;
 pub struct Answer {
     /// Tokens, as far as the provider said.
     pub usage: Option<Usage>,
-    /// What it did, as far as the provider said.
+    /// Tool calls and the class of service, as far as the provider has said.
     pub extras: Extras,
     /// Its id, where its provider may keep it.
     pub id: Option<String>,
-    /// What its stream has brought, should its provider not come to count tokens.
+    /// The content that its stream has brought: the basis of an estimate if the provider counts no tokens.
     pub said: Said,
     /// When the first token came.
     pub first_token: Option<Time>,
-    /// Whether its stream has said why it ended.
+    /// The stream has given its finish reason.
     pub finished: bool,
     /// Hints of the client that could not be passed on, by their names in the client's dialect.
     pub dropped: Vec<String>,
-    /// Functions that have another name in what was asked.
+    /// Functions that were renamed for the provider.
     pub names: Names,
-    /// What guardrails found in it and let pass.
+    /// Findings of guardrails that only log.
     pub findings: Vec<Finding>,
     /// The last bytes of one that passes without being read: usage may stand in them.
     pub tail: Vec<u8>,
-    /// What it has told of a batch.
+    /// The state of a batch, as the answer told it.
     pub told: Option<Told>,
 }
 

@@ -11,20 +11,20 @@ use crate::gate::Share;
 use crate::keys::caller::Caller;
 use crate::routing::hints::Hints;
 
-/// What is known of a request when its headers are read and its caller may call.
+/// A request whose headers are read and whose caller is allowed.
 #[derive(Debug)]
 pub struct Arrival {
     /// When they came.
     pub started: Time,
-    /// Who asks.
+    /// The caller.
     pub caller: Rc<Caller>,
     /// How the client speaks.
     pub client: &'static Client,
     /// The client's headers that a provider may see.
     pub forwarded: HeaderMap,
-    /// What the headers say about its way.
+    /// Routing hints from its headers.
     pub hints: Hints,
-    /// What is only known of a request that is passed through.
+    /// Method, path and content type, for a request that is passed through.
     pub passage: Option<Passage>,
     /// How its body is compressed, until it is not any more.
     pub coding: Option<Coding>,
@@ -32,13 +32,13 @@ pub struct Arrival {
     pub share: Share,
 }
 
-/// Of a request that is passed through, what its provider has to know besides its body.
+/// The parts of a passed-through request that its provider needs besides the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passage {
     /// How it was asked.
     pub method: String,
-    /// Where it goes, below the provider's base URL.
+    /// The path below the provider's base URL.
     pub path: String,
-    /// What its body is.
+    /// The body's content type.
     pub content_type: Option<String>,
 }

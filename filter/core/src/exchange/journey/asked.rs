@@ -9,7 +9,7 @@ use crate::usage::estimate::{Estimate, Prompt};
 use crate::usage::surcharge::Wishes;
 
 /// How many tokens an answer is expected to have where costs and speeds are compared, if the request allows so many: most have
-/// fewer than they may, and what is reserved is not what is used.
+/// fewer than they may, and a reservation is an upper bound.
 const EXPECTED_ANSWER: u64 = 500;
 
 /// A request: one that came by itself, or a line of a batch's file.
@@ -49,7 +49,7 @@ impl Asked {
         Estimate { images: estimate.images.saturating_add(self.made()), ..estimate }
     }
 
-    /// Input tokens of what the request only refers to.
+    /// Input tokens of files and answers that the request refers to.
     pub fn elsewhere(&self, target: &Target, reservation: &Reservation) -> u64 {
         let unknown = self.prompt.elsewhere.saturating_mul(reservation.unknown_input);
         unknown.min(target.capabilities.max_input.unwrap_or(u64::MAX)).saturating_add(self.prompt.before)

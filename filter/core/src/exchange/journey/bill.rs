@@ -7,13 +7,13 @@ use super::super::charge::Charge;
 /// Such a bill.
 #[derive(Debug)]
 pub struct Bill {
-    /// What is held of limits and budgets, and what was used.
+    /// The reservation in limits and budgets, and the usage so far.
     pub charge: Charge,
-    /// Whether the tokens were not counted by the provider, or not all of them.
+    /// Some of the tokens are estimated: the provider has not counted them all.
     pub estimated: bool,
-    /// Whether its client left, or waited for less than the gateway would, before a provider had answered and counted.
+    /// The client left, or had a shorter timeout than the gateway, before a provider had answered and counted.
     pub abandoned: bool,
-    /// How much the provider who served has counted; `None` where nobody has served.
+    /// How much the serving provider has counted; `None` if none has served.
     pub counted: Option<Counted>,
 }
 

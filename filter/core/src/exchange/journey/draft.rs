@@ -1,5 +1,5 @@
-//! A request that has not left: what it asks for is known, and where it might go. The gateway role lines its targets up, has guardrails
-//! look at it and reserves what it takes; then it becomes a [`Journey`](super::Journey), or is refused.
+//! A request that has not left yet. The gateway role lines up its targets, has guardrails
+//! check it and reserves its cost. Then it becomes a [`Journey`](super::Journey), or is refused.
 
 use std::rc::Rc;
 
@@ -20,13 +20,13 @@ use super::{Arrival, Asked, Held, Request, Route};
 /// Such a request.
 #[derive(Debug)]
 pub struct Draft {
-    /// What the worker keeps between requests.
+    /// The worker's own state.
     pub worker: Rc<Worker>,
-    /// What is asked for.
+    /// The request.
     pub request: Request,
-    /// Where it may go.
+    /// Its targets.
     pub route: Route,
-    /// What it holds at the worker's gate.
+    /// The bytes that it holds at the worker's gate.
     pub held: Held,
 }
 
@@ -34,7 +34,7 @@ impl Draft {
     /// One that has no targets yet.
     pub fn new(worker: Rc<Worker>, arrival: Arrival, model: Rc<Model>, mut outline: Outline, prompt: Prompt) -> Self {
         let Arrival { started, caller, client, forwarded, hints, passage, share, .. } = arrival;
-        // What cannot be streamed will not be, whatever is asked.
+        // Some endpoints never stream, whatever the client asks for.
         outline.stream &= client.asks.streams();
         let route = Route::new(model.clone(), hints.timeout);
         let request = Request {
@@ -80,7 +80,7 @@ impl Draft {
         decide(&inquiry, shared)
     }
 
-    /// What it asks of a target; its prompt's length as the first target's provider counts.
+    /// Its requirements for a target, with the prompt's length in the tokens of the first target's provider.
     pub fn needs(&self) -> Needs {
         let input = self
             .route
@@ -102,7 +102,7 @@ impl Draft {
         self.request.asks.estimate(target, &self.worker.gateway.reservation, ceiling)
     }
 
-    /// Input tokens of what the request only refers to.
+    /// Input tokens of files and answers that the request refers to.
     pub fn elsewhere(&self, target: &Target) -> u64 {
         self.request.asks.elsewhere(target, &self.worker.gateway.reservation)
     }

@@ -4,7 +4,7 @@ use crate::gate::Share;
 
 use super::super::echo::Kept;
 
-/// What it holds: all of it is given back when the request is over, however it ends.
+/// The request's shares of the gate. Dropping them returns all bytes, however the request ends.
 #[derive(Debug)]
 pub struct Held {
     /// The request's own bytes.
@@ -28,7 +28,7 @@ impl Held {
         self.body = Kept::of(body, &mut self.kept);
     }
 
-    /// Gives back what is kept of the body.
+    /// Takes the kept body and returns its bytes to the gate.
     pub fn forget(&mut self) -> Kept {
         self.kept.release();
         std::mem::take(&mut self.body)

@@ -1,4 +1,4 @@
-//! How far a request has come: what was tried, in order, who was passed over, and where it stands.
+//! How far a request has come: its attempts, the targets that were passed over, and its stage.
 
 use std::rc::Rc;
 
@@ -15,23 +15,23 @@ use super::super::notes::Asked;
 use super::super::worker::Worker;
 use super::PassedOver;
 
-/// The attempts so far, and what they led to.
+/// The attempts so far, and their result.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// What was tried, in order.
+    /// All attempts, in order.
     pub attempts: Vec<Tried>,
-    /// Who was not, when it was their turn.
+    /// Targets that were passed over when their turn came.
     pub passed_over: Vec<PassedOver>,
-    /// Where the request stands.
+    /// The request's stage.
     pub stage: Stage,
-    /// What the client was told in place of an answer.
+    /// The error that the client got in place of an answer.
     pub refusal: Option<Box<ApiError>>,
 }
 
 /// One attempt.
 #[derive(Debug)]
 pub struct Tried {
-    /// Where.
+    /// The target.
     pub target: Rc<Target>,
     /// With which of its provider's keys; the first is 0.
     pub key: usize,
@@ -43,13 +43,13 @@ pub struct Tried {
     pub status: Option<u16>,
     /// Why it failed, once it has.
     pub failure: Option<Failure>,
-    /// What the provider itself says of that.
+    /// The provider's own error.
     pub complaint: Option<Box<Complaint>>,
-    /// Whether all workers were told that it failed, or that it did not.
+    /// The result that all workers were told: `true` for success.
     pub(super) told: Option<bool>,
 }
 
-/// Where a request stands.
+/// The stage of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Stage {
     #[default]
@@ -66,7 +66,7 @@ pub enum Stage {
 }
 
 impl Progress {
-    /// Where the answer comes from, or the last one tried.
+    /// The target of the current attempt, or of the last one.
     pub fn current(&self) -> Option<&Rc<Target>> {
         self.attempts.last().map(|tried| &tried.target)
     }
@@ -85,7 +85,7 @@ impl Progress {
 }
 
 impl Tried {
-    /// Who was asked, for notes.
+    /// Target and key, for the debug log.
     pub(super) fn asked(&self) -> Asked<'_> {
         Asked { target: &self.target, key: self.key }
     }
@@ -100,13 +100,13 @@ impl Tried {
         }
     }
 
-    /// Whether it lost its connection, and was made again for that.
+    /// It lost its connection and was retried for that reason.
     pub(super) fn is_spared(&self) -> bool {
         self.failure.as_ref().is_some_and(|failure| failure.excused && failure.trigger == Some(Trigger::Unreachable))
     }
 }
 
-/// What a client is told of the attempts: how many, and why those that failed did.
+/// Response headers about the attempts: their number, and why some failed.
 pub fn tale(attempts: &[Tried]) -> impl Iterator<Item = (&'static str, String)> {
     let failed = |tried: &Tried| Some(format!("{}: {}", tried.target.name, tried.failure.as_ref()?.reason));
     let failures: Vec<String> = attempts.iter().filter_map(failed).collect();

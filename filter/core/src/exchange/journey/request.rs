@@ -22,29 +22,29 @@ use super::{Asked, Passage};
 pub struct Request {
     /// When the gateway saw its headers.
     pub started: Time,
-    /// Who asks.
+    /// The caller.
     pub caller: Rc<Caller>,
-    /// What the headers say about its way.
+    /// Routing hints from its headers.
     pub hints: Hints,
     /// The model that is asked for.
     pub model: Rc<Model>,
-    /// What is asked of it.
+    /// Client format, outline, prompt and extra costs.
     pub asks: Asked,
     /// The client's headers that a provider may see.
     pub forwarded: HeaderMap,
-    /// What is only known of a request that is passed through.
+    /// Method, path and content type, for a request that is passed through.
     pub passage: Option<Passage>,
     /// The body's first bytes, up to where something may have to be spliced in; empty when that is far.
     pub head: Vec<u8>,
-    /// What was masked in its prompt, by the names of what it was.
+    /// Labels of the values that were masked in its prompt.
     pub masked: Vec<String>,
-    /// What the answer has to pass; `None` where that is nothing.
+    /// Guardrails and schema for the answer; `None` if there are none.
     pub checks: Option<Rc<Checks>>,
-    /// What it does to a batch, if it is about one.
+    /// The operation on a batch, if it is one.
     pub errand: Option<Errand>,
 }
 
-/// A value that nobody changes any more: it can be read, and there is no way to write it.
+/// A value that can be read and not written.
 #[derive(Debug)]
 pub struct Fixed<T>(T);
 
@@ -70,13 +70,13 @@ impl Request {
         self.asks.outline.stream &= self.asks.client.asks.streams();
     }
 
-    /// What was masked in its prompt, as a header for the client.
+    /// The `x-sluice-masked` header for the client.
     pub fn masked_header(&self) -> Option<(&'static str, String)> {
         (!self.masked.is_empty()).then(|| ("x-sluice-masked", self.masked.join(", ")))
     }
 
-    /// For how long what is reserved for it is held, if nobody settles it: no request for the model that was asked for may
-    /// last longer. That a client wants to wait for less changes nothing: leases of all lengths would each need room.
+    /// The lease of its reservation, should the settlement get lost: no request for the model that was asked for may
+    /// last longer. A client's shorter timeout does not shorten it: each length of lease takes room in the store.
     pub fn lease(&self) -> Duration {
         self.model.way.timeouts.total
     }

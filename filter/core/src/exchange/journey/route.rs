@@ -1,4 +1,4 @@
-//! Where a request may go: the model that serves it, its targets in order, and what is ready for the next of them.
+//! Where a request may go: the model that serves it, its targets in order, and the body written for the next one.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub struct Route {
     pub(super) next_key: usize,
     /// How the queue was ordered.
     pub strategy: Strategy,
-    /// The target that the request is to find out about.
+    /// The target that this request probes.
     pub probe: Probe,
     /// The request as the next target wants it, where that had to be written to know that the target can take it.
     pub ready: Option<Translated>,
@@ -37,12 +37,12 @@ pub struct Route {
 /// A target whose circuit is open, and that one request may ask to see whether it is well again.
 #[derive(Debug, Default)]
 pub enum Probe {
-    /// The request finds out about none.
+    /// None.
     #[default]
     None,
-    /// This one, if nobody else does by the time that the request leaves.
+    /// This one, unless another request has claimed it when this one leaves.
     Chosen(Rc<Target>),
-    /// It does, since then.
+    /// Claimed at that time.
     Claimed(Rc<Target>, Time),
 }
 
@@ -78,7 +78,7 @@ impl Route {
         self.queue.next().map_or(NO_CLUSTER, |target| target.provider.cluster(self.next_key))
     }
 
-    /// Who is asked next, should anything follow.
+    /// The next target, if there is one.
     pub fn upcoming(&self) -> Option<&str> {
         self.queue.next().map(|target| &*target.name)
     }

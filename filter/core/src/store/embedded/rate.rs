@@ -76,8 +76,8 @@ impl Rate {
         self.drained(now).level == 0
     }
 
-    /// The same bucket at this moment. One whose pace was never told is full until it would be empty at any pace that allows what is
-    /// in it.
+    /// The same bucket at this moment. If its pace is unknown, nothing drains for a minute, and then it is empty: by that time any limit
+    /// that allows its content has drained it.
     pub(super) fn drained(mut self, now: &Moment) -> Self {
         let elapsed = now.micros.saturating_sub(self.at);
         if self.limit == 0 && elapsed > UNIT {

@@ -24,7 +24,7 @@ pub mod settle;
 pub mod sync;
 pub mod wire;
 
-/// What several scripts begin with.
+/// The common beginnings of the scripts.
 const METERS: &str = include_str!("lua/meters.lua");
 const LEASES: &str = include_str!("lua/leases.lua");
 

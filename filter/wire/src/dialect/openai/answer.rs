@@ -1,4 +1,4 @@
-//! Whole answers that hold choices, in chat completions and in legacy completions: what is around the choices. Written in OpenAI's
+//! The frame around the choices of whole answers, in chat completions and in legacy completions. Written in OpenAI's
 //! shape; read from OpenAI and from any server like it.
 
 use serde::{Deserialize, Serialize};

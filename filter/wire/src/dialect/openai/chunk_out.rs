@@ -1,4 +1,4 @@
-//! Chunks as clients read them, of chat completions and of legacy completions: what is around a choice, and the events that both
+//! Stream chunks for clients of chat completions and of legacy completions: the frame around a choice, and the events that both
 //! formats write alike. Usage is kept, and written once before the terminator when the client asked for it.
 
 use crate::conversation::{StreamEvent, Usage};
@@ -6,7 +6,7 @@ use crate::dialect::Opening;
 
 use super::{error, json, usage};
 
-/// What writes the chunks of one stream.
+/// Writes the chunks of one stream.
 #[derive(Debug)]
 pub(in crate::dialect) struct Chunks {
     object: &'static str,
@@ -40,7 +40,7 @@ impl Chunks {
         head.extend_from_slice(b",\"choices\":[");
     }
 
-    /// A chunk of one choice, of which `fields` writes what the format has of its own.
+    /// A chunk of one choice. `fields` writes the format's own fields.
     pub fn choice(&self, finish: Option<&str>, out: &mut Vec<u8>, fields: impl FnOnce(&mut Vec<u8>)) {
         out.extend_from_slice(&self.head);
         out.push(b'{');

@@ -1,4 +1,4 @@
-//! What OpenAI's formats share: their errors and usage, the way their requests are read, pieces of the requests that are written, the
+//! The common parts of OpenAI's formats: their errors and usage, the way their requests are read, pieces of the requests that are written, the
 //! answers and the chunks of chat completions and legacy completions. No dialect by itself, and it knows of none.
 
 pub(in crate::dialect) mod answer;
@@ -24,7 +24,7 @@ use super::provider::{Departures, EVENTS, Headers, Provider, Serves};
 pub(in crate::dialect) static MANNER: Manner =
     Manner { forwards: &[], filtered: "content_filter", status: error::status, write_error: error::body };
 
-/// What providers of OpenAI's formats have in common, and most others' formats with them. `id`, `path` and `serves` are each
+/// The common record of providers of OpenAI's formats, and of most others. `id`, `path` and `serves` are each
 /// format's own.
 pub(in crate::dialect) const PROVIDER: Provider = Provider {
     id: Id::Stored,
