@@ -7,7 +7,7 @@ use sluice_wire::dialect::aliases::Names;
 use sluice_wire::dialect::places::by_name;
 use sluice_wire::dialect::quirk::{Edits, adapt, edited};
 use sluice_wire::dialect::sealed;
-use sluice_wire::dialect::translate::{self, Translated, by_own_names};
+use sluice_wire::dialect::translate::{self, Reading, Translated, by_own_names};
 use sluice_wire::dialect::{Client, Provider};
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::footprint;
@@ -21,15 +21,29 @@ pub(super) fn is_needed(client: &Client, provider: &Provider, outline: &Outline,
     client.id() != provider.id || outline.wants.sealed || target.provider.quirks(provider).next().is_some()
 }
 
-/// The request, written, of which `headers` are the client's own; an error when the provider has no equivalent for it, or when it grows past `largest` bytes.
+/// A client's request, from which the body for each target is written.
+pub(super) struct Source<'a> {
+    /// Its format.
+    pub client: &'static Client,
+    /// What was seen of the body.
+    pub outline: &'a Outline,
+    /// Its own headers.
+    pub headers: &'a HeaderMap,
+    /// The body.
+    pub body: &'a [u8],
+    /// What was read of the body for an earlier target.
+    pub reading: &'a mut Reading,
+}
+
+/// The request as a target's provider wants it; an error when the provider has no equivalent for it, or when it grows past `largest`
+/// bytes.
 pub(super) fn request(
-    client: &Client,
+    source: Source<'_>,
     provider: &Provider,
-    outline: &Outline,
-    (body, headers): (&[u8], &HeaderMap),
     target: &Target,
     largest: usize,
 ) -> Result<Translated, ApiError> {
+    let Source { client, outline, headers, body, reading } = source;
     footprint::check_request(body)?;
     let (body, mut dropped, names) = if client.id() == provider.id {
         let splice = outline.splice(&target.model, target.provider.stream_usage);
@@ -42,7 +56,7 @@ pub(super) fn request(
         dropped.extend(written.dropped);
         (Cow::Owned(written.body), dropped, Names::default())
     } else {
-        let written = translate::request(client, provider, body, &target.model)?;
+        let written = translate::request_again(client, provider, (body, reading), &target.model)?;
         (Cow::Owned(written.body), written.dropped, written.names)
     };
     // What was written keeps to its provider's numbers already.

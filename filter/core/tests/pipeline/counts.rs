@@ -1,7 +1,7 @@
 //! What one request costs, exactly: what it asks of the host and has it do, how often it is translated, and how often memory is
 //! allocated. Numbers that grow want a reason.
 
-use sluice_wire::dialect::translate::counted;
+use sluice_wire::dialect::translate::counted::{self, Counts};
 
 use crate::counter;
 use crate::envoy::{Envoy, Script, json};
@@ -13,9 +13,9 @@ const CHAT: &str = r#"{"id":"c","object":"chat.completion","created":1,"model":"
 const MESSAGE: &str = r#"{"id":"m","type":"message","role":"assistant","content":[{"type":"text","text":"Hello."}],
     "stop_reason":"end_turn","usage":{"input_tokens":5,"output_tokens":2}}"#;
 
-/// A request for `model` costs so much: by kind, and how often it is translated, which is read and written anew.
+/// A request for `model` costs so much: by kind, and how often its body is read and written to be translated.
 #[track_caller]
-fn costs(model: &str, scripts: &[Script], expected: &[&str], translations: u32) {
+fn costs(model: &str, scripts: &[Script], expected: &[&str], (read, written): (u32, u32)) {
     let body = format!(
         r#"{{"model":"{model}","messages":[{{"role":"system","content":"Be brief."}},{{"role":"user","content":"Hi"}}],
         "tools":[{{"type":"function","function":{{"name":"look","parameters":{{"type":"object"}}}}}}]}}"#
@@ -27,7 +27,7 @@ fn costs(model: &str, scripts: &[Script], expected: &[&str], translations: u32) 
     let counts = counter::taken();
     assert_eq!((seen.status, seen.received.len()), (200, scripts.len()), "{}", seen.body);
     assert_eq!(counts, expected);
-    assert_eq!(counted::taken(), translations);
+    assert_eq!(counted::taken(), Counts { read, written });
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn a_request_in_its_providers_own_format() {
             "view.headers 2",
             "view.now 10",
         ],
-        0,
+        (0, 0),
     );
 }
 
@@ -65,7 +65,7 @@ fn a_request_that_is_translated() {
             "view.headers 2",
             "view.now 10",
         ],
-        1,
+        (1, 1),
     );
 }
 
@@ -89,7 +89,7 @@ fn a_request_that_falls_back_and_is_translated_for_its_second_target() {
             "view.headers 3",
             "view.now 13",
         ],
-        1,
+        (1, 1),
     );
 }
 
@@ -113,6 +113,6 @@ fn a_request_that_is_translated_for_each_of_two_targets() {
             "view.headers 3",
             "view.now 13",
         ],
-        2,
+        (1, 2),
     );
 }

@@ -168,14 +168,26 @@ pub(super) fn is_not_told(request: &Request) -> bool {
     request.parallel_tool_calls == Some(false) && !request.tools.is_empty()
 }
 
+/// What [`apply`] made of a request.
+#[derive(Debug)]
+pub struct Aliases {
+    /// What an answer must be read by.
+    pub names: Names,
+    /// Whether the request has other identifiers or names than its client's.
+    pub any: bool,
+}
+
 /// Writes identifiers and names as `rules` has them.
-pub fn apply(request: &mut Request, rules: &Rules) -> Names {
+pub fn apply(request: &mut Request, rules: &Rules) -> Aliases {
     let mut ids = Ids::new(rules.ids);
+    let mut any = false;
     for message in &mut request.messages {
-        ids.message(message);
+        any |= ids.message(message);
     }
     let changed = names(request, &rules.names);
-    Names { changed, guises: std::mem::take(&mut request.guises), one_call: request.parallel_tool_calls == Some(false) }
+    any |= !changed.is_empty();
+    let one_call = request.parallel_tool_calls == Some(false);
+    Aliases { names: Names { changed, guises: request.guises.clone(), one_call }, any }
 }
 
 fn names(request: &mut Request, rule: &Rule) -> Vec<(String, String)> {
@@ -236,15 +248,20 @@ impl Ids {
         self.messages += 1;
     }
 
-    fn message(&mut self, message: &mut Message) {
+    /// Writes those of the next message; whether one of them is another now.
+    fn message(&mut self, message: &mut Message) -> bool {
         self.next_message();
+        let mut any = false;
         for part in &mut message.parts {
-            match part {
-                Part::ToolCall { id, .. } => *id = self.call(id),
-                Part::ToolResult { call, .. } => *call = self.result(call),
-                _ => {}
-            }
+            let (alias, id) = match part {
+                Part::ToolCall { id, .. } => (self.call(id), id),
+                Part::ToolResult { call, .. } => (self.result(call), call),
+                _ => continue,
+            };
+            any |= alias != *id;
+            *id = alias;
         }
+        any
     }
 
     /// The next call's, which the history calls `id`.

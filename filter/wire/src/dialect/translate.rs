@@ -1,6 +1,6 @@
 //! From one format to another, by way of what both are about.
 
-use crate::conversation::{Response, Usage};
+use crate::conversation::{self, Response, Usage};
 use crate::embedding::Encoding;
 use crate::error::{ApiError, ErrorKind};
 use crate::footprint;
@@ -45,38 +45,78 @@ pub struct Asked<'a> {
     pub names: &'a Names,
 }
 
-/// How often a request was translated in a thread, for tests that count it. No release has it.
+/// How often a thread read and wrote requests to translate them, for tests that count it. No release has it.
 #[cfg(debug_assertions)]
 pub mod counted {
     use std::cell::Cell;
 
     thread_local! {
-        static COUNT: Cell<u32> = const { Cell::new(0) };
+        static COUNTS: Cell<Counts> = const { Cell::new(Counts { read: 0, written: 0 }) };
     }
 
-    pub(super) fn one_more() {
-        COUNT.set(COUNT.get().saturating_add(1));
+    /// How often requests were read, and written.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub struct Counts {
+        /// Read.
+        pub read: u32,
+        /// Written.
+        pub written: u32,
     }
 
-    /// How often one was translated since this was last asked.
-    pub fn taken() -> u32 {
-        COUNT.take()
+    pub(super) fn read() {
+        COUNTS.set(Counts { read: COUNTS.get().read.saturating_add(1), ..COUNTS.get() });
+    }
+
+    pub(super) fn written() {
+        COUNTS.set(Counts { written: COUNTS.get().written.saturating_add(1), ..COUNTS.get() });
+    }
+
+    /// The counts since this was last called.
+    pub fn taken() -> Counts {
+        COUNTS.take()
     }
 }
 
+/// What was read of a client's request: a second provider's body is written from it without another look at the client's. Of one for
+/// embeddings nothing is kept: what is read of it points into the body.
+#[derive(Debug, Default)]
+pub struct Reading(Option<Box<conversation::Request>>);
+
 /// What a client of `client` sent, as a provider of `provider` wants it, for that provider's `model`.
 pub fn request(client: &Client, provider: &Provider, body: &[u8], model: &str) -> Result<Translated, ApiError> {
+    request_again(client, provider, (body, &mut Reading::default()), model)
+}
+
+/// The same of a request that may have been read for another provider: `reading` is what was read of this very body. It stays filled
+/// unless this provider takes other names of tools or identifiers of calls than the client's.
+pub fn request_again(
+    client: &Client,
+    provider: &Provider,
+    (body, reading): (&[u8], &mut Reading),
+    model: &str,
+) -> Result<Translated, ApiError> {
     #[cfg(debug_assertions)]
-    counted::one_more();
+    counted::written();
     match (&client.asks, &provider.serves) {
         (Asks::Chat(chat), Serves::Chat(provider)) => {
-            let mut request = (chat.read_request)(body)?;
-            let names = aliases::apply(&mut request, &provider.rules);
+            let mut request = match reading.0.take() {
+                Some(request) => request,
+                None => {
+                    #[cfg(debug_assertions)]
+                    counted::read();
+                    Box::new((chat.read_request)(body)?)
+                }
+            };
+            let aliases = aliases::apply(&mut request, &provider.rules);
             let written = (provider.write_request)(&request, model);
-            let written = written.map_err(|error| places::blaming(client, body, &request, error))?;
-            Ok(Translated { body: written.body, dropped: by_own_names(client, written.dropped), names })
+            let written = written.map_err(|error| places::blaming(client, body, &request, error));
+            reading.0 = Some(request).filter(|_| !aliases.any);
+            let written = written?;
+            Ok(Translated { body: written.body, dropped: by_own_names(client, written.dropped), names: aliases.names })
         }
         (Asks::Embeddings(embeddings), Serves::Embeddings(provider)) => {
+            #[cfg(debug_assertions)]
+            counted::read();
             let request = (embeddings.read_request)(body)?;
             let written = (provider.write_request)(&request, model).map_err(|error| places::by_name(client, error))?;
             Ok(Translated {

@@ -4,7 +4,7 @@
 //! whole header map anew, from what the gateway role saw of the client's, and changes the client's own body.
 
 use sluice_wire::dialect::Provider;
-use sluice_wire::dialect::translate::Translated;
+use sluice_wire::dialect::translate::{Reading, Translated};
 use sluice_wire::headers::HeaderMap;
 
 use crate::peek::Splice;
@@ -12,7 +12,7 @@ use crate::routing::target::Target;
 
 use super::super::failure::Failure;
 use super::super::journey::{CANNOT_EXPRESS, Journey};
-use super::super::rewrite;
+use super::super::rewrite::{self, Source};
 use super::super::{Effect, Event, Flow, Unreadable, View};
 
 /// How this attempt changes the body.
@@ -80,15 +80,15 @@ impl Outbound {
                     Self::Rewrite => {
                         let body = view.body(0..size).map_err(not_read)?;
                         let largest = journey.worker.gateway.memory.rewritten;
-                        let written = rewrite::request(
-                            journey.request.asks.client,
-                            dialect,
-                            &journey.request.asks.outline,
-                            (&body, &journey.request.forwarded),
-                            target,
-                            largest,
-                        )
-                        .map_err(|error| Failure::ours(CANNOT_EXPRESS, error))?;
+                        let source = Source {
+                            client: journey.request.asks.client,
+                            outline: &journey.request.asks.outline,
+                            headers: &journey.request.forwarded,
+                            body: &body,
+                            reading: &mut Reading::default(),
+                        };
+                        let written = rewrite::request(source, dialect, target, largest)
+                            .map_err(|error| Failure::ours(CANNOT_EXPRESS, error))?;
                         (journey.answer.dropped, journey.answer.names) = (written.dropped, written.names);
                         effects.push(Effect::ReplaceHeaders(headers(
                             journey,

@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 
+use sluice_wire::dialect::translate::Reading;
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
@@ -185,7 +186,7 @@ impl Foreseen {
         let gateway = &draft.worker.gateway;
         let estimate = |target: &Target| draft.estimate(target, gateway.reservation.output_tokens);
         let target = &considered.target;
-        let (written, unwritten) = match lineup::rewritten(draft, target, body).transpose() {
+        let (written, unwritten) = match lineup::rewritten(draft, target, body, &mut Reading::default()).transpose() {
             Ok(written) => (written, None),
             Err(error) => (None, Some(error)),
         };

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use sluice_wire::dialect::translate::Translated;
+use sluice_wire::dialect::translate::{Reading, Translated};
 use sluice_wire::error::ApiError;
 use sluice_wire::time::Time;
 
@@ -12,7 +12,7 @@ use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
 
 use super::super::journey::{Draft, from_envoy};
-use super::super::rewrite;
+use super::super::rewrite::{self, Source};
 
 /// Lines targets up in this order, with what the request takes of limits and budgets at each of them.
 pub(super) fn line_up(
@@ -40,12 +40,16 @@ pub(super) fn line_up(
 /// an error when none can. A later target is only looked at when it is its turn: most never are.
 pub(super) fn choose_first(draft: &mut Draft, body: &[u8]) -> Result<(), ApiError> {
     let mut refused = None;
+    let mut reading = Reading::default();
     draft.route.ready = None;
     while let Some(target) = draft.route.queue.next() {
-        match rewritten(draft, target, body) {
+        match rewritten(draft, target, body, &mut reading) {
             None => return Ok(()),
             Some(Ok(written)) => {
                 draft.route.ready = Some(written);
+                if draft.route.queue.targets().len() > 1 && draft.request.masked.is_empty() {
+                    draft.held.keep_reading(reading);
+                }
                 return Ok(());
             }
             Some(Err(error)) => {
@@ -58,19 +62,18 @@ pub(super) fn choose_first(draft: &mut Draft, body: &[u8]) -> Result<(), ApiErro
 }
 
 /// The request as `target` wants it, or why it cannot be said so; `None` where it passes as it is.
-pub(super) fn rewritten(draft: &Draft, target: &Target, body: &[u8]) -> Option<Result<Translated, ApiError>> {
+pub(super) fn rewritten(
+    draft: &Draft,
+    target: &Target,
+    body: &[u8],
+    reading: &mut Reading,
+) -> Option<Result<Translated, ApiError>> {
     let client = draft.request.asks.client;
     let dialect = target.provider.format_for(client, &target.model)?;
     let largest = draft.worker.gateway.memory.rewritten;
     let written = || {
-        rewrite::request(
-            client,
-            dialect,
-            &draft.request.asks.outline,
-            (body, &draft.request.forwarded),
-            target,
-            largest,
-        )
+        let (outline, headers) = (&draft.request.asks.outline, &draft.request.forwarded);
+        rewrite::request(Source { client, outline, headers, body, reading }, dialect, target, largest)
     };
     rewrite::is_needed(client, dialect, &draft.request.asks.outline, target).then(written)
 }

@@ -2,8 +2,7 @@
 //! on behind them.
 //!
 //! It is decided when an attempt is over, so that most requests pay nothing for it: what is written for the next target is what
-//! leaves, and what is reserved for it is what it takes. The client's body is read anew for that. Otherwise every translated request
-//! would copy what was read, as names are changed in it for its first target, and hold the copy for as long as its provider takes.
+//! leaves, and what is reserved for it is what it takes. It is written from what was read for the first target.
 //!
 //! A request that is not kept ([`Kept`]: it is long, or something in it was masked) is written only when its turn has come, and then a
 //! target without words for it ends the list.
@@ -17,7 +16,7 @@ use crate::store::SharedData;
 
 use super::super::echo::Kept;
 use super::super::notes;
-use super::super::rewrite;
+use super::super::rewrite::{self, Source};
 use super::{Journey, Stage};
 
 /// The words of the log.
@@ -88,30 +87,20 @@ impl Journey {
     /// Writes the request for a target, where it has to be written, and reserves what it takes there.
     fn writes_for(&mut self, target: &Rc<Target>, now: Time, shared: &dyn SharedData) -> Result<(), &'static str> {
         let format = target.provider.format_for(self.request.asks.client, &target.model).ok_or(CANNOT_EXPRESS)?;
-        let kept = match &self.held.body {
+        let (client, outline) = (self.request.asks.client, &self.request.asks.outline);
+        let written = match &self.held.body {
             // What was masked must not leave.
-            Kept::Whole(body) if self.request.masked.is_empty() && body.len() == self.request.asks.outline.length => {
-                Some(body)
+            Kept::Whole(body)
+                if self.request.masked.is_empty()
+                    && body.len() == outline.length
+                    && rewrite::is_needed(client, format, outline, target) =>
+            {
+                let largest = self.worker.gateway.memory.rewritten;
+                let (headers, reading) = (&self.request.forwarded, &mut self.held.reading);
+                let source = Source { client, outline, headers, body, reading };
+                Some(rewrite::request(source, format, target, largest).map_err(|_| CANNOT_EXPRESS)?)
             }
             _ => None,
-        };
-        let written = match kept
-            .filter(|_| rewrite::is_needed(self.request.asks.client, format, &self.request.asks.outline, target))
-        {
-            None => None,
-            Some(body) => {
-                let largest = self.worker.gateway.memory.rewritten;
-                let about = (&body[..], &self.request.forwarded);
-                let written = rewrite::request(
-                    self.request.asks.client,
-                    format,
-                    &self.request.asks.outline,
-                    about,
-                    target,
-                    largest,
-                );
-                Some(written.map_err(|_| CANNOT_EXPRESS)?)
-            }
         };
         let lease = self.request.lease();
         if !self.bill.charge.moves_to(target, lease, shared, now) {

@@ -1,8 +1,13 @@
 //! The bytes that a request holds at the worker's gate.
 
+use sluice_wire::dialect::translate::Reading;
+
 use crate::gate::Share;
 
 use super::super::echo::Kept;
+
+/// What was read takes at most so many times the bytes that it was read from: between 1.1 and 2 times were measured.
+const READING: usize = 2;
 
 /// The request's shares of the gate. Dropping them returns all bytes, however the request ends.
 #[derive(Debug)]
@@ -13,14 +18,17 @@ pub struct Held {
     pub answer: Share,
     /// The body, until the answer begins: the log is not to repeat it.
     pub body: Kept,
-    /// Its bytes.
+    /// What was read of the body, for as long as that is kept and where another target may have to be asked.
+    pub reading: Reading,
+    /// The bytes of both.
     kept: Share,
 }
 
 impl Held {
     /// Of a request whose body is not kept yet.
     pub fn new(request: Share) -> Self {
-        Self { answer: request.sibling(), kept: request.sibling(), request, body: Kept::Gone }
+        let (answer, kept) = (request.sibling(), request.sibling());
+        Self { answer, kept, request, body: Kept::Gone, reading: Reading::default() }
     }
 
     /// Keeps the body, if it is short and there is room for it once more.
@@ -28,9 +36,19 @@ impl Held {
         self.body = Kept::of(body, &mut self.kept);
     }
 
-    /// Takes the kept body and returns its bytes to the gate.
+    /// Keeps what was read of the body, if that is kept and there is room for it.
+    pub fn keep_reading(&mut self, reading: Reading) {
+        if let Kept::Whole(body) = &self.body
+            && self.kept.grow(READING.saturating_mul(body.len())).is_ok()
+        {
+            self.reading = reading;
+        }
+    }
+
+    /// Takes the kept body and returns its bytes, and those of what was read of it, to the gate.
     pub fn forget(&mut self) -> Kept {
         self.kept.release();
+        self.reading = Reading::default();
         std::mem::take(&mut self.body)
     }
 }
