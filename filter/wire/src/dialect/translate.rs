@@ -80,7 +80,7 @@ pub mod counted {
 /// What was read of a client's request: a second provider's body is written from it without another look at the client's. Of one for
 /// embeddings nothing is kept: what is read of it points into the body.
 #[derive(Debug, Default)]
-pub struct Reading(Option<Box<conversation::Request>>);
+pub struct Reading(Option<conversation::Request>);
 
 /// What a client of `client` sent, as a provider of `provider` wants it, for that provider's `model`.
 pub fn request(client: &Client, provider: &Provider, body: &[u8], model: &str) -> Result<Translated, ApiError> {
@@ -104,7 +104,7 @@ pub fn request_again(
                 None => {
                     #[cfg(debug_assertions)]
                     counted::read();
-                    Box::new((chat.read_request)(body)?)
+                    (chat.read_request)(body)?
                 }
             };
             let aliases = aliases::apply(&mut request, &provider.rules);

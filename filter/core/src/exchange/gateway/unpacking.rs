@@ -1,6 +1,7 @@
 //! Bodies that the pipeline cannot read as they came: compressed, behind a byte order mark, or without a model at an endpoint that has a
 //! default model. The gateway replaces such a body first, so guardrails, limits, the cache and providers all see the same bytes.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -19,9 +20,11 @@ use super::Refused;
 /// UTF-8's, which JSON text must not begin with, though a parser may ignore it (RFC 8259, 8.1).
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The longest time for which a worker decompresses one body: it serves nobody else meanwhile. 32 MiB of text take less than a second. A
-/// body that was made to take long could take half a minute.
+/// How long a worker decompresses one body at least, whatever comes of it: it serves nobody else meanwhile. 32 MiB of text take less
+/// than a second. A body that was made to take long could take half a minute.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Past that time, so many bytes of text a millisecond must have come of it: a tenth of what a busy processor makes of an honest body.
+const SLOWEST: usize = 4 << 10;
 
 /// The model of a moderation that names none (<https://platform.openai.com/docs/api-reference/moderations/create>).
 const MODERATION: &str = "\"omni-moderation-latest\"";
@@ -94,17 +97,19 @@ fn replace(part: Range<usize>, body: &[u8], with: Vec<u8>, effects: &mut Vec<Eff
 /// Decompresses a body. Both forms count at the gate as long as both exist.
 fn decompress(coding: Coding, body: &[u8], arrival: &mut Arrival, view: &dyn View) -> Result<Vec<u8>, Refused> {
     let mut share = arrival.share.sibling();
-    let began = view.now();
-    let goes_on = || view.now().since(began) < PATIENCE;
-    let plain =
-        coding.decode(body, LARGEST_BODY, &goes_on, |size| share.grow(size)).map_err(
-            |unreadable| match unreadable {
-                Unreadable::Damaged => damaged(coding).into(),
-                Unreadable::TooSlow => slow(coding).into(),
-                Unreadable::TooLarge => Refused::from(from_envoy(413)),
-                Unreadable::NoRoom(full) => full.into(),
-            },
-        )?;
+    let (began, produced) = (view.now(), Cell::new(0));
+    let earned = || Duration::from_millis(u64::try_from(produced.get() / SLOWEST).unwrap_or_default());
+    let goes_on = || view.now().since(began) < PATIENCE.saturating_add(earned());
+    let admit = |size| {
+        produced.set(size);
+        share.grow(size)
+    };
+    let plain = coding.decode(body, LARGEST_BODY, &goes_on, admit).map_err(|unreadable| match unreadable {
+        Unreadable::Damaged => damaged(coding).into(),
+        Unreadable::TooSlow => slow(coding).into(),
+        Unreadable::TooLarge => Refused::from(from_envoy(413)),
+        Unreadable::NoRoom(full) => full.into(),
+    })?;
     drop(share);
     arrival.share.set(plain.len())?;
     Ok(plain)
@@ -121,9 +126,7 @@ fn damaged(coding: Coding) -> ApiError {
 
 fn slow(coding: Coding) -> ApiError {
     let name = coding.name();
-    let seconds = PATIENCE.as_secs();
-    let message = format!(
-        "The request's body could not be decompressed within {seconds} seconds: send it without the content-encoding `{name}`."
-    );
+    let message =
+        format!("The request's body takes too long to decompress: send it without the content-encoding `{name}`.");
     ApiError::new(400, ErrorKind::InvalidRequest, message).with_code("invalid_content_encoding")
 }
