@@ -152,8 +152,12 @@ impl ApiError {
 
     /// The provider's JSON is not what it should be. serde's words name fields and positions; only the position is told.
     pub fn unreadable(error: &serde_json::Error) -> Self {
-        let (line, column) = (error.line(), error.column());
-        Self::bad_answer(format!("The provider's answer cannot be read at line {line}, column {column}."))
+        match (error.line(), error.column()) {
+            (0, _) => Self::bad_answer("The provider's answer is no UTF-8."),
+            (line, column) => {
+                Self::bad_answer(format!("The provider's answer cannot be read at line {line}, column {column}."))
+            }
+        }
     }
 
     /// Whether clients would ask again, as the SDKs do for such a status, and would only read the same once more.

@@ -1,27 +1,37 @@
 //! JSON that is read from texts, and texts as JSON.
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error};
 use serde_json::Value;
 use strict::Strict;
 
 mod strict;
 
 /// Reads JSON. What wants an object takes no array.
-pub fn from_slice<'t, T: Deserialize<'t>>(json: &'t [u8]) -> serde_json::Result<T> {
-    let mut reader = serde_json::Deserializer::from_slice(json);
+pub fn read<'t, T: Deserialize<'t>>(text: &'t str) -> serde_json::Result<T> {
+    let mut reader = serde_json::Deserializer::from_str(text);
     let value = T::deserialize(Strict(&mut reader))?;
     reader.end().map(|()| value)
+}
+
+/// The same of bytes. They are looked at once for whether they are text: serde_json's own reader of bytes looks at each string, and
+/// would be compiled anew for each type beside the reader of texts.
+pub fn from_slice<'t, T: Deserialize<'t>>(json: &'t [u8]) -> serde_json::Result<T> {
+    read(utf8(json).map_err(|NoText| serde_json::Error::custom("the JSON is no UTF-8"))?)
+}
+
+/// Bytes that are no UTF-8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoText;
+
+/// The text that `bytes` are.
+pub fn utf8(bytes: &[u8]) -> Result<&str, NoText> {
+    simdutf8::basic::from_utf8(bytes).map_err(|_| NoText)
 }
 
 /// The same of JSON that is a tree already.
 pub fn from_value<T: DeserializeOwned>(json: Value) -> serde_json::Result<T> {
     T::deserialize(Strict(json))
-}
-
-/// The same of a text. There is one way for both: each way is compiled anew for each type.
-pub fn read<'t, T: Deserialize<'t>>(text: &'t str) -> serde_json::Result<T> {
-    from_slice(text.as_bytes())
 }
 
 /// `text` as a JSON string.

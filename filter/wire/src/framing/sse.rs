@@ -7,6 +7,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
+
 use super::extend;
 use super::surrogates::Mender;
 
@@ -137,7 +139,11 @@ impl Decoder {
         }
         let mut name: &[u8] = &[];
         let mut data: Option<Cow<'a, [u8]>> = None;
-        for line in text.split(|byte| matches!(byte, b'\n' | b'\r')) {
+        let mut rest = text;
+        while !rest.is_empty() {
+            let end = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+            let line = rest.get(..end).unwrap_or_default();
+            rest = rest.get(end + 1..).unwrap_or_default();
             if let Some(value) = field(line, b"data") {
                 data = Some(match data {
                     None => Cow::Borrowed(value),
@@ -168,7 +174,7 @@ fn end_of_event(bytes: &[u8], from: Searched) -> Result<usize, Searched> {
     let Searched { mut line, mut seen } = from;
     loop {
         let tail = bytes.get(seen..).unwrap_or_default();
-        let Some(ahead) = tail.iter().position(|byte| matches!(byte, b'\n' | b'\r')) else {
+        let Some(ahead) = memchr2(b'\n', b'\r', tail) else {
             return Err(Searched { line, seen: bytes.len() });
         };
         let end = seen + ahead;

@@ -11,6 +11,7 @@ use sluice_wire::dialect::pass_through::is_stored;
 use sluice_wire::dialect::places::{by_name, own_name};
 use sluice_wire::dialect::{Asks, Provider, Said, openai_chat};
 use sluice_wire::error::{ApiError, ErrorKind, Own};
+use sluice_wire::json;
 use sluice_wire::time::Time;
 
 use crate::routing::target::Target;
@@ -389,8 +390,8 @@ pub fn unplanned() -> Reply {
 
 /// What passes unread is text all the same: clients refuse all of an answer with one byte that is none.
 fn is_text(bytes: &[u8]) -> Result<(), Failure> {
-    match std::str::from_utf8(bytes) {
+    match json::utf8(bytes) {
         Ok(_) => Ok(()),
-        Err(_) => Err(Failure::in_answer(ApiError::bad_answer("The provider's answer is no UTF-8."))),
+        Err(json::NoText) => Err(Failure::in_answer(ApiError::bad_answer("The provider's answer is no UTF-8."))),
     }
 }

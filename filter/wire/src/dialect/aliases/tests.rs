@@ -43,14 +43,15 @@ fn what_fits_stays() {
     let history =
         vec![vec![call("toolu_01", "get_weather"), call("b-2", "x")], vec![result("b-2"), result("toolu_01")]];
     let mut changed = request(history.clone(), &["get_weather", "x"]);
-    assert_eq!(apply(&mut changed, &ANTHROPIC), Names::none());
+    let aliases = apply(&mut changed, &ANTHROPIC);
+    assert_eq!((aliases.names, aliases.any), (Names::none(), false));
     assert_eq!(changed, request(history, &["get_weather", "x"]));
 }
 
 #[test]
 fn a_head_tells_what_it_was() {
     let mut changed = request(vec![vec![call("functions.lookup:0", "a")]], &["mcp__wiki__search for a page"]);
-    let names = apply(&mut changed, &ANTHROPIC);
+    let names = apply(&mut changed, &ANTHROPIC).names;
     assert!(ids(&changed).0[0].starts_with("functions_lookup_0_"), "{changed:?}");
     assert!(changed.tools[0].name.starts_with("mcp__wiki__search_for_a_page_"), "{changed:?}");
     let mut name = changed.tools[0].name.clone();
@@ -197,6 +198,8 @@ mod properties {
             };
             let mut changed = own.clone();
             let aliases = apply(&mut changed, &rules);
+            prop_assert_eq!(aliases.any, changed != own);
+            let aliases = aliases.names;
             let mut pairs = BTreeSet::new();
             for (alias, own) in all(&changed).into_iter().zip(all(&own)) {
                 prop_assert!(rules.names.takes(&alias), "{alias:?}");
@@ -209,7 +212,7 @@ mod properties {
             let distinct: BTreeSet<&String> = pairs.iter().map(|(alias, _)| alias).collect();
             prop_assert_eq!(distinct.len(), pairs.len(), "two functions have one name");
             let mut again = own;
-            prop_assert_eq!(apply(&mut again, &rules), aliases);
+            prop_assert_eq!(apply(&mut again, &rules).names, aliases);
             prop_assert_eq!(again, changed);
         }
     }
