@@ -60,6 +60,9 @@ sdk_python() { echo "$cache/sdk-python-$(cksum <tests/sdk/requirements.txt | cut
 # Python with the tests of the administration interface, likewise.
 admin_python() { echo "$cache/admin-python-$(cksum <tests/admin/requirements.txt | cut -d' ' -f1)/bin/python"; }
 
+# Python with the host that counts instructions, likewise.
+count_python() { echo "$cache/count-$(cksum <scripts/benchmark/requirements.txt | cut -d' ' -f1)/bin/python"; }
+
 # Python with aider, likewise.
 aider_python() { echo "$cache/aider-$(cksum <tests/agents/requirements.txt | cut -d' ' -f1)/bin/python"; }
 

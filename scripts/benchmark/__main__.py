@@ -44,7 +44,7 @@ import peers
 import report
 import sampled
 import startup
-from rows import BASES, PACED, ROWS
+from rows import BASES, FLOORS, PACED, ROWS
 from stage import WASM, Stage
 
 PARTS = ["rows", "paced", "ceiling", "start", "memory"]
@@ -67,6 +67,8 @@ def arguments():
     others = ", ".join(peers.PEERS)
     parser.add_argument("--against", metavar="NAME,...", help=f"other gateways on the same work: {others}; each is installed first")
     parser.add_argument("--profile", metavar="ROW", help="no table: where the CPU time of one row goes, by function; wants Linux' perf")
+    counts = "no table: the module's instructions and host calls for one request of each row; of a ROW with every step of its way"
+    parser.add_argument("--count", nargs="?", const="", metavar="ROW", help=counts)
     parser.add_argument("--streams", type=int, default=1000, metavar="N", help="so many silent streams for the memory of one; 1000")
     parser.add_argument("--rounds", type=int, help="how often everything is measured; 5, or 3 with --quick")
     parser.add_argument("--seconds", type=float, help="of one measurement; 5, or 1.5 with --quick")
@@ -81,6 +83,8 @@ def arguments():
     options.parts = named(parser, "part", options.parts, PARTS) if options.parts else default
     if options.profile:
         named(parser, "row", options.profile, [row.name for row in BASES + ROWS if row.base or row.server == "bare"])
+    if options.count:
+        named(parser, "row", options.count, [row.name for row in ROWS if row.server not in FLOORS])
     return options
 
 
@@ -159,6 +163,10 @@ def main():
         if options.profile:
             sampled.measure(stage, next(row for row in BASES + ROWS if row.name == options.profile))
             return
+        if options.count is not None:
+            import counted  # wants a library that nothing else here does
+
+            return counted.measure(stage, options.count, options.json)
         document = measure(options, stage)
     size = WASM.stat().st_size
     print(f"\nsluice.wasm: {size / 2**20:.2f} MiB; {machine['envoy']} on {machine['processor']}")

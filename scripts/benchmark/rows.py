@@ -88,6 +88,9 @@ ROWS = [
     Row("prompt_1mib", "sluice", "same", base="bare_prompt_1mib", prompt=MIB),
 ]
 
+# Servers with an empty filter.
+FLOORS = ("floor", "dressed_floor")
+
 # Paced streams: an event each 20 ms, and in it when it left.
 PACED_EVENTS = 50
 PACED_MODEL = f"bench+tokens={PACED_EVENTS}+every=20"
