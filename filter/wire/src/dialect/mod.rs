@@ -66,6 +66,7 @@ pub mod provider;
 pub mod quirk;
 mod rate_limits;
 mod recast;
+mod recurring;
 pub mod responses;
 #[cfg(test)]
 #[cfg(not(target_arch = "wasm32"))]

@@ -7,6 +7,7 @@ use crate::conversation::StreamEvent;
 use crate::error::ApiError;
 use crate::framing::sse;
 
+use super::recurring::Told;
 use super::{Kept, StreamReader};
 
 /// A format's events, out of their frames.
@@ -40,12 +41,13 @@ pub struct SseReader<E> {
     frames: sse::Decoder,
     /// Whether something could not be read.
     broken: bool,
+    told: Told,
     events: E,
 }
 
 impl<E: Events> StreamReader for SseReader<E> {
     fn read(&mut self, portion: &[u8], out: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
-        let Self { frames, broken, events } = self;
+        let Self { frames, broken, told, events } = self;
         if *broken || events.is_over() {
             return Ok(());
         }
@@ -65,7 +67,16 @@ impl<E: Events> StreamReader for SseReader<E> {
             }
             match event.data.trim_ascii() {
                 b"[DONE]" => events.done(out),
-                data => events.event(&event, data, out),
+                data => {
+                    if let Some(again) = told.again(event.name, data) {
+                        out.push(again);
+                        return Ok(());
+                    }
+                    let before = out.len();
+                    let read = events.event(&event, data, out);
+                    told.read(event.name, data, out.get(before..).unwrap_or_default());
+                    read
+                }
             }
         });
         *broken = read.is_err();
@@ -73,6 +84,7 @@ impl<E: Events> StreamReader for SseReader<E> {
     }
 
     fn kept(&self) -> Kept {
-        Kept { begun: self.frames.held(), ..self.events.kept() }
+        let kept = self.events.kept();
+        Kept { begun: self.frames.held(), bytes: kept.bytes.saturating_add(self.told.held()), ..kept }
     }
 }

@@ -5,6 +5,7 @@ use serde::de::Deserializer;
 use serde_json::value::RawValue;
 
 use crate::dialect::few::Few;
+use crate::dialect::recurring::{Recurring, place_behind};
 use crate::dialect::{Glance, Said, Seen, StreamPeeker};
 use crate::framing::sse;
 use crate::json;
@@ -21,6 +22,7 @@ use super::usage::UsageIn;
 pub(super) struct Peeker {
     usage: UsageIn,
     glance: Glance,
+    recurring: Recurring,
 }
 
 /// One event, and of its texts only whether there are any.
@@ -38,6 +40,18 @@ struct Event {
     usage: Option<UsageIn>,
     #[serde(default)]
     error: Option<error::Body>,
+}
+
+/// Behind which keys the text of a delta stands.
+const KEYS: [&[u8]; 2] = [b"\"text\":\"", b"\"thinking\":\""];
+
+impl Event {
+    /// How many bytes of text it brings, if it brings nothing else.
+    fn text(&self) -> Option<usize> {
+        let Delta { text, thinking, partial_json, stop_reason } = self.delta.as_ref()?;
+        let delta = self.r#type == EventKind::ContentBlockDelta && self.error.is_none();
+        (delta && partial_json.0 == 0 && stop_reason.0 == 0).then_some(text.0 + thinking.0)
+    }
 }
 
 #[derive(Deserialize)]
@@ -88,7 +102,15 @@ impl StreamPeeker for Peeker {
         if event.is_silent() {
             return Seen::Other;
         }
-        match json::from_slice::<Event>(&event.data) {
+        if let Some(text) = self.recurring.text(event.name, &event.data) {
+            self.glance.said += Said::of(text.len());
+            return Seen::Content;
+        }
+        let seen = json::from_slice::<Event>(&event.data);
+        let text = seen.as_ref().ok().and_then(Event::text);
+        let place = text.and_then(|bytes| KEYS.iter().find_map(|key| place_behind(&event.data, key, bytes)));
+        self.recurring.read(event.name, &event.data, place);
+        match seen {
             Ok(seen) => match untyped(&seen.r#type, seen.error.is_some(), event.name, &event.data) {
                 Some(error) => Seen::Failed(error),
                 None => self.see(seen),

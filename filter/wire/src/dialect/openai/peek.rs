@@ -7,6 +7,7 @@ use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::dialect::bare;
+use crate::dialect::recurring::{Recurring, place_behind};
 use crate::dialect::{Glance, Said, Seen, StreamPeeker};
 use crate::error::ApiError;
 use crate::framing::sse;
@@ -129,10 +130,14 @@ impl<'de> Deserialize<'de> for Choices {
     }
 }
 
+/// Behind which keys the text of a chunk stands.
+const KEYS: [&[u8]; 3] = [b"\"content\":\"", b"\"reasoning_content\":\"", b"\"reasoning\":\""];
+
 /// The stream's peeker.
 #[derive(Debug, Default)]
 pub(in crate::dialect) struct Peeker {
     glance: Glance,
+    recurring: Recurring,
 }
 
 impl StreamPeeker for Peeker {
@@ -143,6 +148,10 @@ impl StreamPeeker for Peeker {
         let data = event.data.trim_ascii();
         if data == b"[DONE]" {
             return Seen::End;
+        }
+        if let Some(text) = self.recurring.text(event.name, data) {
+            self.glance.said += Said::of(text.len());
+            return Seen::Content;
         }
         let chunk: Chunk<'_> = match json::from_slice(data) {
             Ok(chunk) => chunk,
@@ -157,7 +166,11 @@ impl StreamPeeker for Peeker {
         if let Some(error) = failure(event, data, chunk.error, chunk.choices.any || usage).or(chunk.choices.failed) {
             return Seen::Failed(error);
         }
-        match (chunk.choices.any, chunk.choices.ended || chunk.choices.said.pieces > 0) {
+        let Choices { ended, called, said, .. } = chunk.choices;
+        let is_text = said.pieces == 1 && !(ended || called || usage);
+        let place = || KEYS.iter().find_map(|key| place_behind(data, key, usize::try_from(said.bytes).ok()?));
+        self.recurring.read(event.name, data, is_text.then(place).flatten());
+        match (chunk.choices.any, ended || said.pieces > 0) {
             (_, true) => Seen::Content,
             (false, _) if usage => Seen::UsageAlone,
             _ => Seen::Other,

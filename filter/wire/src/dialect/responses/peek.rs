@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::dialect::bare;
 use crate::dialect::openai::loose::Text;
+use crate::dialect::recurring::{Recurring, place_behind};
 use crate::dialect::{Glance, Said, Seen, StreamPeeker};
 use crate::error::ApiError;
 use crate::extras::Tool;
@@ -29,6 +30,7 @@ struct Kind<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Peeker {
     glance: Glance,
+    recurring: Recurring,
 }
 
 impl StreamPeeker for Peeker {
@@ -40,7 +42,15 @@ impl StreamPeeker for Peeker {
         if data == b"[DONE]" {
             return Seen::Other;
         }
-        Event::parse(data).and_then(|seen| self.look(event, &seen, data)).unwrap_or_else(Seen::Failed)
+        if let Some(text) = self.recurring.text(event.name, data) {
+            self.glance.said += Said::of(text.len());
+            return Seen::Content;
+        }
+        let before = self.glance.said.bytes;
+        let seen = Event::parse(data).and_then(|seen| self.look(event, &seen, data)).unwrap_or_else(Seen::Failed);
+        let bytes = usize::try_from(self.glance.said.bytes.saturating_sub(before)).unwrap_or_default();
+        self.recurring.read(event.name, data, place_behind(data, b"\"delta\":\"", bytes));
+        seen
     }
 
     fn glance(&self) -> &Glance {
