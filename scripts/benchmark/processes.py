@@ -21,14 +21,14 @@ def reserve():
     return one.getsockname()[1]
 
 
-def start(stack, command, core, port, log, environment=None):
-    """Starts a command on a core and waits until it listens. Returns the process, and how long that took in seconds."""
+def start(stack, command, core, port, log, environment=None, folder=None):
+    """Starts a command on a core, in a folder, and waits until it listens. Returns the process, and how long that took in seconds."""
     began = time.monotonic()
     with open(log, "wb") as errors:
         # What it prints (the access log) is written, as in production, but kept by nobody.
         process = subprocess.Popen(
             [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
-            env={**os.environ, "BENCH_PROVIDER_KEY": "sk-bench", **(environment or {})},
+            env={**os.environ, "BENCH_PROVIDER_KEY": "sk-bench", **(environment or {})}, cwd=folder,
             preexec_fn=lambda: os.sched_setaffinity(0, {core}),
         )
     stack.callback(stop, process)

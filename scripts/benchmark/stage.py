@@ -43,12 +43,14 @@ class Stage:
         """Starts a server: process, port, and seconds of wall clock and CPU until it listened."""
         port = reserve()
         name = f"{server}-{port}"
+        folder = None
         if server in peers.PEERS:
             command, environment = peers.command(server, port, self.simulator, self.scratch / name)
         else:
+            folder = self.scratch  # V8 writes logs to where it is
             config, environment = self.configuration(server, port, name, workers), None
             command = [self.envoy, "-c", config, "--concurrency", workers, "--disable-hot-restart", "-l", "error"]
-        process, wall = start(self.stack, command, self.core, port, self.scratch / f"{name}.log", environment)
+        process, wall = start(self.stack, command, self.core, port, self.scratch / f"{name}.log", environment, folder)
         return process, port, wall, cpu_seconds(process.pid)
 
     def configuration(self, server, port, name, workers):
