@@ -220,7 +220,7 @@ pub fn property(name: &str) -> Result<Vec<u8>> {
 }
 
 /// Sets a property of one path segment: Envoy's filter state `wasm.<name>`.
-pub fn set_property(name: &str, value: &str) -> Result<()> {
+pub fn set_property(name: &str, value: &[u8]) -> Result<()> {
     // SAFETY: the host reads both during the call.
     checked(unsafe { abi::proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
 }

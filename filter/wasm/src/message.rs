@@ -220,7 +220,7 @@ pub fn tell(effects: Vec<Effect>) {
 
 fn note(effect: &Effect) -> Result<(), host::Failed> {
     let done = match effect {
-        Effect::SetProperty(name, value) => host::set_property(name, value),
+        Effect::SetProperty(name, value) => host::set_property(name, value.as_bytes()),
         // What is not counted was not decided wrongly.
         Effect::Count(name) => host::count(name).or(Ok(())),
         Effect::Warn(text) => {

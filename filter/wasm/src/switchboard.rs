@@ -29,9 +29,16 @@ thread_local! {
 
 /// What the property says: the context's id, and when the journey began. A VM that was made anew counts its contexts from
 /// the beginning, and an attempt that outlived the old one must not find another request's journey under its number.
-fn number(id: u32, journey: &Journey) -> String {
-    format!("{id}.{}", journey.request.started.0)
+fn number(id: u32, journey: &Journey) -> [u8; NUMBER] {
+    let mut bytes = [0; NUMBER];
+    let (first, second) = bytes.split_at_mut(size_of::<u32>());
+    first.copy_from_slice(&id.to_le_bytes());
+    second.copy_from_slice(&journey.request.started.0.to_le_bytes());
+    bytes
 }
+
+/// Its length.
+const NUMBER: usize = size_of::<u32>() + size_of::<u64>();
 
 /// Puts a journey where the provider role finds it.
 pub fn connect(id: u32, journey: Journey) -> Shared {
@@ -79,11 +86,11 @@ pub fn borrow_all() {
 
 /// The journey of the request that an upstream filter, the context `attempt`, works for.
 pub fn find(attempt: u32) -> Option<Shared> {
-    let told = String::from_utf8(host::property(property::EXCHANGE).ok()?).ok()?;
-    let id = told.split('.').next()?.parse().ok()?;
+    let told = host::property(property::EXCHANGE).ok()?;
+    let id = u32::from_le_bytes(*told.first_chunk()?);
     UNDER_WAY.with_borrow_mut(|lines| {
         let line = lines.get_mut(&id)?;
-        let is_it = number(id, &*line.journey.try_borrow().ok()?) == told;
+        let is_it = number(id, &*line.journey.try_borrow().ok()?) == *told;
         is_it.then(|| {
             line.attempt = Some(attempt);
             line.journey.clone()

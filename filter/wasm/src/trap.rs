@@ -123,7 +123,7 @@ fn act(deed: &str, callback: &str, size: usize) -> Result<(), host::Failed> {
         "no-status" => host::remove_header(MapType::HttpResponseHeaders, ":status"),
         "trailer" => host::set_header(MapType::HttpResponseTrailers, "x-trap", "1"),
         "route" => host::clear_route_cache(),
-        "property" => host::set_property("sluice.trap", "1"),
+        "property" => host::set_property("sluice.trap", b"1"),
         "call" => call("nowhere"),
         "enter" => host::enter(u32::MAX),
         "fill" => {
