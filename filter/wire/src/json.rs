@@ -5,7 +5,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use strict::Strict;
 
+mod plain;
 mod strict;
+
+pub use plain::is_plain;
 
 /// Reads JSON. What wants an object takes no array.
 pub fn from_slice<'t, T: Deserialize<'t>>(json: &'t [u8]) -> serde_json::Result<T> {
