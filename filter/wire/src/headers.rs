@@ -36,7 +36,8 @@ impl HeaderMap {
             let four: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
             usize::try_from(u32::from_le_bytes(four)).ok()
         };
-        let count = number(0).unwrap_or(0).min(bytes.len() / 8);
+        // Without all of its numbers, nobody knows where a header begins.
+        let count = number(0).filter(|count| *count <= bytes.len().saturating_sub(4) / 8).unwrap_or(0);
         let mut entries = Vec::with_capacity(count);
         let mut start = 4 + count * 8;
         for index in 0..count {
