@@ -6,6 +6,7 @@ use serde_json::Value;
 use strict::Strict;
 
 mod plain;
+pub(crate) mod scan;
 mod strict;
 
 pub use plain::is_plain;
