@@ -43,15 +43,24 @@ pub struct Bounds {
 pub struct Gate {
     bounds: Cell<Bounds>,
     held: Cell<usize>,
-    /// Keys of which something is held.
-    keys: RefCell<BTreeMap<Rc<str>, usize>>,
+    /// Keys that have a share.
+    keys: RefCell<BTreeMap<Rc<str>, Rc<Account>>>,
+    /// Of all requests whose key is not known yet.
+    unknown: Rc<Account>,
+}
+
+/// What is held for one key.
+#[derive(Debug)]
+struct Account {
+    key: Rc<str>,
+    bytes: Cell<usize>,
 }
 
 /// The bytes of one message.
 #[derive(Debug)]
 pub struct Share {
     gate: Rc<Gate>,
-    key: Rc<str>,
+    account: Rc<Account>,
     bytes: usize,
 }
 
@@ -69,7 +78,8 @@ pub enum Full {
 impl Gate {
     /// A gate that holds nothing.
     pub fn new(bounds: Bounds) -> Self {
-        Self { bounds: Cell::new(bounds), held: Cell::new(0), keys: RefCell::default() }
+        let unknown = Rc::new(Account { key: UNKNOWN.into(), bytes: Cell::new(0) });
+        Self { bounds: Cell::new(bounds), held: Cell::new(0), keys: RefCell::default(), unknown }
     }
 
     /// Other bounds hold from now on. What is held counts, and stays: only what comes is refused.
@@ -79,12 +89,26 @@ impl Gate {
 
     /// A share without bytes, for the key with this id.
     pub fn share(self: &Rc<Self>, key: Rc<str>) -> Share {
-        Share { gate: self.clone(), key, bytes: 0 }
+        let mut keys = self.keys.borrow_mut();
+        let account = match keys.get(&key) {
+            Some(account) => account.clone(),
+            None => {
+                let account = Rc::new(Account { key: key.clone(), bytes: Cell::new(0) });
+                keys.insert(key, account.clone());
+                account
+            }
+        };
+        drop(keys);
+        self.on(account)
+    }
+
+    fn on(self: &Rc<Self>, account: Rc<Account>) -> Share {
+        Share { gate: self.clone(), account, bytes: 0 }
     }
 
     /// A share without bytes, for a request whose key is not known yet.
     pub fn unknown(self: &Rc<Self>) -> Share {
-        self.share(UNKNOWN.into())
+        self.on(self.unknown.clone())
     }
 
     /// The bytes that are held.
@@ -92,15 +116,18 @@ impl Gate {
         self.held.get()
     }
 
+    #[cfg(test)]
     fn of_key(&self, key: &str) -> usize {
-        self.keys.borrow().get(key).copied().unwrap_or_default()
+        let keys = self.keys.borrow();
+        let account = if key == UNKNOWN { Some(&self.unknown) } else { keys.get(key) };
+        account.map_or(0, |account| account.bytes.get())
     }
 
-    fn take(&self, key: &Rc<str>, bytes: usize) -> Result<(), Full> {
+    fn take(&self, account: &Account, bytes: usize) -> Result<(), Full> {
         if bytes == 0 {
             return Ok(());
         }
-        let (held, of_key) = (self.held.get().saturating_add(bytes), self.of_key(key).saturating_add(bytes));
+        let (held, of_key) = (self.held.get().saturating_add(bytes), account.bytes.get().saturating_add(bytes));
         let bounds = self.bounds.get();
         if of_key > bounds.key {
             return Err(Full::Key(bounds.key));
@@ -109,35 +136,26 @@ impl Gate {
             return Err(Full::Worker(bounds.worker));
         }
         self.held.set(held);
-        self.keys.borrow_mut().insert(key.clone(), of_key);
+        account.bytes.set(of_key);
         Ok(())
     }
 
-    fn give_back(&self, key: &Rc<str>, bytes: usize) {
-        if bytes == 0 {
-            return;
-        }
+    fn give_back(&self, account: &Account, bytes: usize) {
         self.held.set(self.held.get().saturating_sub(bytes));
-        let mut keys = self.keys.borrow_mut();
-        let left = keys.get(key).copied().unwrap_or_default().saturating_sub(bytes);
-        if left == 0 {
-            keys.remove(key);
-        } else {
-            keys.insert(key.clone(), left);
-        }
+        account.bytes.set(account.bytes.get().saturating_sub(bytes));
     }
 }
 
 impl Share {
     /// Another share without bytes, for the same key.
     pub fn sibling(&self) -> Self {
-        self.gate.share(self.key.clone())
+        self.gate.on(self.account.clone())
     }
 
     /// The message has this many bytes, or will have: the share grows to that, and never shrinks. An error leaves it as it was.
     pub fn grow(&mut self, bytes: usize) -> Result<(), Full> {
         let more = bytes.saturating_sub(self.bytes);
-        self.gate.take(&self.key, more)?;
+        self.gate.take(&self.account, more)?;
         self.bytes = self.bytes.saturating_add(more);
         Ok(())
     }
@@ -145,14 +163,14 @@ impl Share {
     /// The message has exactly this many bytes now. An error leaves the share as it was.
     pub fn set(&mut self, bytes: usize) -> Result<(), Full> {
         let less = self.bytes.saturating_sub(bytes);
-        self.gate.give_back(&self.key, less);
+        self.gate.give_back(&self.account, less);
         self.bytes = self.bytes.saturating_sub(less);
         self.grow(bytes)
     }
 
     /// The message's bytes are held no longer.
     pub fn release(&mut self) {
-        self.gate.give_back(&self.key, self.bytes);
+        self.gate.give_back(&self.account, self.bytes);
         self.bytes = 0;
     }
 
@@ -160,7 +178,7 @@ impl Share {
     pub fn belongs_to(&mut self, key: Rc<str>) -> Result<(), Full> {
         let bytes = self.bytes;
         self.release();
-        self.key = key;
+        *self = self.gate.share(key);
         self.grow(bytes)
     }
 }
@@ -168,6 +186,10 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         self.release();
+        // The gate has it, and this share: nobody else.
+        if Rc::strong_count(&self.account) == 2 {
+            self.gate.keys.borrow_mut().remove(&self.account.key);
+        }
     }
 }
 

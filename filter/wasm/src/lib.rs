@@ -144,7 +144,7 @@ impl Root {
         }
         let (mut flow, mut effects) = (Flow::Pause, Vec::new());
         if let Ok(mut journey) = silent.journey.try_borrow_mut() {
-            let cx = &mut Context { view: &RESPONSE, shared: &host::Shared, effects: &mut effects };
+            let cx = &mut Context::new(&RESPONSE, &host::Shared, &mut effects);
             flow = give_up(failure, &mut journey, cx);
         }
         RESPONSE.release(self.id, flow, effects)

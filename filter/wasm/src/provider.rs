@@ -37,7 +37,7 @@ impl ProviderContext {
 
     fn begin(&mut self, effects: &mut Vec<Effect>) -> Result<(), NoAttempt> {
         let shared = switchboard::find(self.id).ok_or(NoAttempt::Unplanned)?;
-        let cx = &mut Context { view: &REQUEST, shared: &host::Shared, effects };
+        let cx = &mut Context::new(&REQUEST, &host::Shared, effects);
         let attempt = Attempt::begin(&mut *shared.try_borrow_mut().map_err(|_| NoAttempt::Unplanned)?, cx)?;
         self.state = State::UnderWay(attempt.into(), shared);
         self.pooled = REQUEST.is_connected();
@@ -75,7 +75,7 @@ impl ProviderContext {
 }
 
 fn context<'a>(message: &'a Message, effects: &'a mut Vec<Effect>) -> Context<'a> {
-    Context { view: message, shared: &host::Shared, effects }
+    Context::new(message, &host::Shared, effects)
 }
 
 impl Callbacks for ProviderContext {

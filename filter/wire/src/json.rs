@@ -5,7 +5,12 @@ use serde::de::{DeserializeOwned, Error};
 use serde_json::Value;
 use strict::Strict;
 
+mod plain;
+pub(crate) mod scan;
 mod strict;
+
+pub(crate) use plain::plain;
+pub use plain::is_plain;
 
 /// Reads JSON. What wants an object takes no array.
 pub fn read<'t, T: Deserialize<'t>>(text: &'t str) -> serde_json::Result<T> {

@@ -10,12 +10,17 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::json;
+use crate::json::scan::Scan;
 
 /// A text; anything else, `null` too, is empty.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Text<'a>(pub Cow<'a, str>);
 
-impl Text<'_> {
+impl<'a> Text<'a> {
+    /// The same as a [`Scan`] has it.
+    pub fn scan(scan: &mut Scan<'a>) -> Option<Self> {
+        scan.maybe(Scan::text).map(|text| Self(text.unwrap_or_default().into()))
+    }
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -34,6 +39,11 @@ const MOST_TOKENS: u64 = 100_000_000;
 pub struct Tokens(pub Option<u64>);
 
 impl Tokens {
+    /// The same as a [`Scan`] has it.
+    pub(crate) fn scan(scan: &mut Scan<'_>) -> Option<Self> {
+        scan.maybe(Scan::count).map(|count| Count(count).into())
+    }
+
     /// This count, or the other one where it is absent.
     pub fn or(self, other: Self) -> Self {
         Self(self.0.or(other.0))
@@ -67,6 +77,13 @@ pub fn usage_in<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
 /// Bytes of a text, or 1 for anything else that a person or program would see; 0 for `null`, `false`, `0`, `""` and `[]`.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Filled(pub usize);
+
+impl Filled {
+    /// The same as a [`Scan`] has it.
+    pub fn scan(scan: &mut Scan<'_>) -> Option<Self> {
+        scan.filled().map(Self)
+    }
+}
 
 /// Consumes what a visitor has no use for.
 pub(crate) fn skip_seq<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<bool, A::Error> {

@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::rc::Rc;
 
 use sluice_wire::hex;
@@ -15,6 +16,9 @@ use crate::mix::{mixed, number};
 use crate::routing::cells::load::InFlight;
 use crate::routing::pace::Pace;
 use crate::routing::retry_budget::RetryBudget;
+
+/// An order's number in digits, with what stands before it.
+const LONGEST_NUMBER: usize = 17;
 
 /// One worker's memory.
 #[derive(Debug)]
@@ -74,7 +78,11 @@ impl Memory {
     pub(super) fn order_id(&self) -> Rc<str> {
         let number = self.orders.get();
         self.orders.set(number.wrapping_add(1));
-        format!("{}-{number:x}", self.seed).into()
+        let mut name = String::with_capacity(self.seed.len() + LONGEST_NUMBER);
+        name.push_str(&self.seed);
+        // A text takes all that is written.
+        let _ = write!(name, "-{number:x}");
+        name.into()
     }
 
     /// Of how many targets something is known.

@@ -7,6 +7,7 @@
 //! touches a header by itself, so every path runs in plain unit tests.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::ops::Range;
 
@@ -173,7 +174,7 @@ impl From<Unreadable> for ApiError {
 /// What can be read while an event is handled. Each call may cost a call to the host. Of a message that must be known, a call that
 /// fails is told. A property that cannot be read is as one that Envoy does not have.
 pub trait View {
-    /// The time now.
+    /// The time now, by the clock.
     fn now(&self) -> Time;
     /// All headers of the event's message.
     fn headers(&self) -> Result<HeaderMap, Unreadable>;
@@ -203,6 +204,19 @@ pub struct Context<'a> {
     pub shared: &'a dyn SharedData,
     /// What is to be done.
     pub effects: &'a mut Vec<Effect>,
+    now: OnceCell<Time>,
+}
+
+impl<'a> Context<'a> {
+    /// For one step.
+    pub fn new(view: &'a dyn View, shared: &'a dyn SharedData, effects: &'a mut Vec<Effect>) -> Self {
+        Self { view, shared, effects, now: OnceCell::new() }
+    }
+
+    /// The time of the step: a step waits for nothing, so the clock is read once.
+    pub fn now(&self) -> Time {
+        *self.now.get_or_init(|| self.view.now())
+    }
 }
 
 /// What is to be done to the event's message, in order.

@@ -4,7 +4,6 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use serde::Serialize;
 use sluice_wire::error::ApiError;
 use sluice_wire::time::Time;
 
@@ -21,20 +20,28 @@ use super::echo::Kept;
 use super::journey::{Counted, Journey, PassedOver, Stage, Tried};
 use super::recall::Recall;
 
+mod json;
+
+use json::{Json, fields, object};
+
+/// The length of most lines, and more.
+const ROOM: usize = 1024;
+
 /// The fields, in the order in which they stand in the log.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default)]
+#[cfg_attr(test, derive(serde::Serialize))]
 pub struct Record<'a> {
     /// Envoy's id of the request, also in the `x-request-id` of the answer.
     pub request_id: Option<&'a str>,
     /// The trace that the request belongs to: 32 hexadecimal digits. Left out where Envoy traces: it has written it by itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
     pub trace_id: Option<Option<&'a str>>,
     /// How it was asked.
     pub method: &'a str,
     /// Where, without the query.
     pub path: &'a str,
     /// The network of the client's address, or nothing of it. Left out where the log has the address: Envoy has written it by itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
     pub client: Option<Option<String>>,
     /// The client's program, as it says.
     pub user_agent: Option<&'a str>,
@@ -79,13 +86,15 @@ pub struct Record<'a> {
     /// Of the tokens produced, reasoning.
     pub reasoning_tokens: Option<u64>,
     /// How much of these the provider who served has counted.
+    #[cfg_attr(test, serde(serialize_with = "tests::counted"))]
     pub usage: Option<Counted>,
     /// Whether any of these were estimated, failed attempts' too: the provider did not come to count them.
     pub estimated: bool,
     /// Whether the client left before its answer was complete and counted, or waited for less than the gateway would have.
     pub abandoned: bool,
     /// US dollars, failed attempts included, with six decimals; `null` when a price is not known.
-    pub cost_usd: Option<String>,
+    #[cfg_attr(test, serde(serialize_with = "tests::dollars"))]
+    pub cost_usd: Option<MicroUsd>,
     /// Budgets of which at least 80% is used: `team=research/month 80%`.
     pub budgets: Vec<String>,
     /// Milliseconds from the request's headers to the first token (of an answer that is not streamed: to its end).
@@ -134,7 +143,7 @@ pub struct Words {
     pub message: Option<String>,
     /// The request's field at fault.
     pub param: Option<String>,
-    /// By providers: a complaint for each attempt.
+    /// By providers: a complaint for each attempt, or nothing where none of them has complained.
     pub of_attempts: Vec<Option<Complaint>>,
 }
 
@@ -145,7 +154,9 @@ impl Words {
         let mut words = Self::default();
         if let Some(journey) = journey {
             let said = |tried: &Tried| Some(cut(tried.complaint.as_deref()?, &journey.held.body, log));
-            words.of_attempts = attempts.iter().map(said).collect();
+            if attempts.iter().any(|tried| tried.complaint.is_some()) {
+                words.of_attempts = attempts.iter().map(said).collect();
+            }
         }
         let ended = journey.and_then(|journey| Some((journey, journey.progress.refusal.as_deref()?)));
         if let Some(refused) = refused {
@@ -271,7 +282,7 @@ impl<'a> Record<'a> {
             usage: journey.bill.counted,
             estimated: journey.bill.estimated,
             abandoned: journey.bill.abandoned,
-            cost_usd: batch.map(|sums| MicroUsd(sums.cost)).or(cost).map(|cost| cost.to_string()),
+            cost_usd: batch.map(|sums| MicroUsd(sums.cost)).or(cost),
             budgets: journey.bill.charge.warnings(),
             first_token_ms: journey.answer.first_token.map(|moment| milliseconds(journey.request.started, moment)),
             error: match journey.progress.stage {
@@ -289,18 +300,41 @@ impl<'a> Record<'a> {
 
     /// The rest of the JSON object: `,"request_id":…,"error":null`. Envoy closes the brace.
     pub fn fragment(&self) -> String {
-        let object = serde_json::to_string(self).unwrap_or_default();
-        match object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-            Some(fields) => format!(",{fields}"),
-            None => String::new(),
+        let mut line = String::with_capacity(ROOM);
+        let out = &mut line;
+        fields!(out, self, request_id);
+        if self.trace_id.is_some() {
+            fields!(out, self, trace_id);
         }
+        fields!(out, self, method, path);
+        if self.client.is_some() {
+            fields!(out, self, client);
+        }
+        fields!(out, self, user_agent, key, team, app, asked_model, model, instead, stream);
+        fields!(
+            out,
+            self,
+            served_provider,
+            served_model,
+            attempts,
+            tried,
+            strategy,
+            lower_tier,
+            cache,
+            dropped,
+            guards
+        );
+        fields!(out, self, input_tokens, output_tokens, cached_tokens, reasoning_tokens, usage, estimated, abandoned);
+        fields!(out, self, cost_usd, budgets, first_token_ms, provider_status, transport, error, message, param);
+        line
     }
 }
 
 /// The attempts, and between them who was passed over.
 fn tried<'a>(journey: &'a Journey, said: &'a [Option<Complaint>]) -> Vec<Attempt<'a>> {
+    let said = said.iter().map(Option::as_ref).chain(std::iter::repeat(None));
     let mut tried: Vec<Attempt<'_>> =
-        journey.progress.attempts.iter().zip(said).map(|(tried, said)| Attempt::of(tried, said.as_ref())).collect();
+        journey.progress.attempts.iter().zip(said).map(|(tried, said)| Attempt::of(tried, said)).collect();
     for (before, passed) in journey.progress.passed_over.iter().enumerate() {
         let place = passed.after.saturating_add(before).min(tried.len());
         tried.insert(place, Attempt::passed_over(passed));
@@ -309,7 +343,8 @@ fn tried<'a>(journey: &'a Journey, said: &'a [Option<Complaint>]) -> Vec<Attempt
 }
 
 /// One attempt, or who was passed over.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
+#[cfg_attr(test, derive(serde::Serialize))]
 pub struct Attempt<'a> {
     /// Who was asked.
     provider: &'a str,
@@ -322,17 +357,38 @@ pub struct Attempt<'a> {
     /// Why it failed; `null` of one that did not.
     failure: Option<&'a str>,
     /// The provider's own error, where it gave one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
     error: Option<Said<'a>>,
 }
 
 /// A provider's own error.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
+#[cfg_attr(test, derive(serde::Serialize))]
 struct Said<'a> {
-    r#type: Option<&'a str>,
+    #[cfg_attr(test, serde(rename = "type"))]
+    kind: Option<&'a str>,
     code: Option<&'a str>,
     param: Option<&'a str>,
     message: Option<&'a str>,
+}
+
+impl Json for Attempt<'_> {
+    fn write(&self, out: &mut String) {
+        object!(out, self, provider, model, key, ms, failure);
+        if self.error.is_some() {
+            fields!(out, self, error);
+        }
+        out.push('}');
+    }
+}
+
+impl Json for Said<'_> {
+    fn write(&self, out: &mut String) {
+        out.push_str("{\"type\":");
+        self.kind.write(out);
+        fields!(out, self, code, param, message);
+        out.push('}');
+    }
 }
 
 impl<'a> Attempt<'a> {
@@ -349,7 +405,7 @@ impl<'a> Attempt<'a> {
 
     fn of(tried: &'a Tried, said: Option<&'a Complaint>) -> Self {
         let error = said.map(|said| Said {
-            r#type: said.kind.as_deref(),
+            kind: said.kind.as_deref(),
             code: said.code.as_deref(),
             param: said.param.as_deref(),
             message: said.message.as_deref(),
@@ -377,50 +433,4 @@ pub fn trace_id(traceparent: Option<&str>, request_id: Option<&str>) -> Option<S
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    #[test]
-    fn the_fragment_completes_a_json_object_whatever_a_client_sends_as_its_request_id() {
-        let record = Record { request_id: Some("a\"},\n{\"x\":\u{1}"), ..Record::default() };
-        let line = format!("{{\"status\":200{}}}", record.fragment());
-        let read: serde_json::Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(read["request_id"], "a\"},\n{\"x\":\u{1}");
-        assert!(read["error"].is_null());
-        assert!(!line.contains('\n'));
-    }
-
-    #[test]
-    fn what_stands_in_a_names_place_is_cut_as_a_message_is() {
-        let request = Kept::Whole(br#"{"the launch code is swordfish":1,"max_completion_tokens":0}"#.to_vec());
-        for (word, expected) in [
-            ("max_completion_tokens", "max_completion_tokens"),
-            ("messages[0].content", "messages[0].content"),
-            ("com.amazonaws#ThrottlingException", "com.amazonaws#ThrottlingException"),
-            ("invalid type", "invalid type"),
-            ("the launch code is swordfish", "[…]"),
-        ] {
-            assert_eq!(name_or_cut(word, &request), expected);
-        }
-        let long = "x".repeat(10_000);
-        assert_eq!(name_or_cut(&long, &Kept::Whole(long.clone().into_bytes())), "[…]");
-        assert_eq!(name_or_cut(&long, &Kept::Whole(Vec::new())).len(), LONGEST_NAME);
-    }
-
-    #[test]
-    fn a_network_is_no_address() {
-        assert_eq!(network("203.0.113.77".parse().unwrap()), "203.0.113.0/24");
-        assert_eq!(network("2001:db8:1:2::7".parse().unwrap()), "2001:db8:1::/48");
-    }
-
-    #[test]
-    fn the_trace_id_is_the_parents_or_the_request_ids() {
-        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        let request = "e06f3269-b32a-44f0-8a9d-87e76113f1c3";
-        assert_eq!(trace_id(Some(parent), Some(request)).as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
-        assert_eq!(trace_id(Some("junk"), Some(request)).as_deref(), Some("e06f3269b32a44f08a9d87e76113f1c3"));
-        assert_eq!(trace_id(None, Some("mine")), None);
-    }
-}
+mod tests;

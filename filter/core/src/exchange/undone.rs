@@ -13,7 +13,7 @@ pub fn end(journey: &mut Journey, cx: &mut Context<'_>) -> Reply {
     let failure = Failure::not_carried_out();
     match journey.progress.stage {
         Stage::Underway => {
-            let _ = journey.fail(failure, cx.view.now(), cx.shared);
+            let _ = journey.fail(failure, cx.now(), cx.shared);
             journey.progress.stage = Stage::Refused;
         }
         Stage::Answering | Stage::Complete => journey.break_off(failure),

@@ -56,7 +56,7 @@ impl Layout {
     fn locate(&self, path: &str, model: &str) -> String {
         let Self { base, version } = self;
         match version {
-            None => format!("{base}{path}"),
+            None => [base.as_str(), path].concat(),
             // What is kept belongs to no deployment.
             Some(version) if model.is_empty() => format!("{base}{path}?api-version={version}"),
             // Of these endpoints this one alone finds its deployment in the body.

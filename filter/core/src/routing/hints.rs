@@ -97,7 +97,7 @@ impl Hints {
 
 /// The value of a header that may stand there once.
 fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ApiError> {
-    let mut values = headers.iter().filter(|(known, _)| *known == name.as_bytes()).map(|(_, value)| value);
+    let mut values = headers.all(name);
     let Some(value) = values.next() else { return Ok(None) };
     match (std::str::from_utf8(value), values.next()) {
         (Ok(text), None) => Ok(Some(text)),
@@ -142,14 +142,14 @@ fn timeout(text: &str) -> Result<Duration, ApiError> {
 /// Of all that HTTP has for this header (RFC 9111, 5.2.1) only what is said plainly: what a client knows of ages and
 /// staleness is of no use to it here.
 fn caching(headers: &HeaderMap) -> Caching {
-    let values = headers.iter().filter(|(name, _)| *name == b"cache-control").map(|(_, value)| value);
-    values.flat_map(|value| value.split(|byte| *byte == b',')).fold(Caching::Any, |known, word| {
-        match word.trim_ascii() {
+    headers.all("cache-control").flat_map(|value| value.split(|byte| *byte == b',')).fold(
+        Caching::Any,
+        |known, word| match word.trim_ascii() {
             word if word.eq_ignore_ascii_case(b"no-store") => Caching::None,
             word if word.eq_ignore_ascii_case(b"no-cache") && known == Caching::Any => Caching::NotFrom,
             _ => known,
-        }
-    })
+        },
+    )
 }
 
 fn bad(header: &str, expected: &str) -> ApiError {

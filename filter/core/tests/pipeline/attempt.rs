@@ -456,7 +456,7 @@ fn a_held_stream_that_falls_silent_gives_way_to_the_next_target() {
         let flow = sluice_core::exchange::attempt::give_up(
             failure,
             &mut journey,
-            &mut Context { view: &view, shared: &shared, effects: &mut effects },
+            &mut Context::new(&view, &shared, &mut effects),
         );
         assert_eq!(flow, Flow::Continue);
         assert!(effects.contains(&Effect::SetProperty(property::TARGET, "ant".into())));

@@ -453,7 +453,8 @@ impl Envoy {
             self.apply(&mut request, vec![Effect::SetHeader("traceparent", span)]);
         }
         let mut effects = Vec::new();
-        let mut cx = Context { view: &request, shared: &Counted(&self.shared), effects: &mut effects };
+        let shared = Counted(&self.shared);
+        let mut cx = Context::new(&request, &shared, &mut effects);
         let mut attempt = match measured(|| Attempt::begin(&mut journey, &mut cx)) {
             Ok(attempt) => attempt,
             Err(NoAttempt::Unplanned) => panic!("nothing was planned"),
@@ -467,7 +468,8 @@ impl Envoy {
         let end = request.body.is_empty();
         let rest = (!end).then_some(Event::RequestBody { size: request.body.len(), end: true });
         for event in [Event::RequestHeaders { end }].into_iter().chain(rest) {
-            let mut cx = Context { view: &request, shared: &Counted(&self.shared), effects: &mut effects };
+            let shared = Counted(&self.shared);
+            let mut cx = Context::new(&request, &shared, &mut effects);
             let flow = measured(|| attempt.step(event, &mut journey, &mut cx));
             self.apply(&mut request, std::mem::take(&mut effects));
             if let Flow::Reply(given) = flow {
@@ -501,13 +503,7 @@ impl Envoy {
                 Script::Forgotten => Ending::Forgotten,
                 _ => Ending::Failed,
             };
-            measured(|| {
-                attempt.ends(
-                    ending,
-                    journey,
-                    &mut Context { view: &view, shared: &Counted(&self.shared), effects: &mut effects },
-                )
-            });
+            measured(|| attempt.ends(ending, journey, &mut Context::new(&view, &Counted(&self.shared), &mut effects)));
             self.apply(&mut Message::default(), effects);
             return None;
         };
@@ -538,7 +534,8 @@ impl Envoy {
             let unreadable = |place| matches!(place, Place::FirstAnswer(from) if first && from <= step);
             answer.unreadable = self.unreadable(unreadable);
             let mut effects = Vec::new();
-            let mut cx = Context { view: &answer, shared: &Counted(&self.shared), effects: &mut effects };
+            let shared = Counted(&self.shared);
+            let mut cx = Context::new(&answer, &shared, &mut effects);
             let flow = measured(|| attempt.step(event, journey, &mut cx));
             let unheard = matches!(event, Event::ResponseTrailers { size: 0 })
                 && effects.iter().any(|effect| matches!(effect, Effect::ReplaceBody { .. }));

@@ -27,7 +27,7 @@ fn what_has_not_left_is_refused_and_what_has_begun_breaks_off() {
     ] {
         let mut effects = Vec::new();
         let view = at(journey.request.started);
-        let reply = end(&mut journey, &mut Context { view: &view, shared: &Shared::default(), effects: &mut effects });
+        let reply = end(&mut journey, &mut Context::new(&view, &Shared::default(), &mut effects));
         assert_eq!(journey.progress.stage, stage);
         assert_eq!(read(&reply), (500, "gateway_failed".into()));
         let failure = journey.progress.last_failure();

@@ -9,9 +9,10 @@
 use std::ops::Range;
 
 use memchr::arch::all::{is_equal, is_prefix};
-use memchr::{memchr, memchr2, memchr_iter};
+use memchr::{memchr, memchr_iter};
 
 use crate::conversation::StreamEvent;
+use crate::json::plain;
 use crate::order::by_numbers;
 
 /// Longer events are read each time: what is kept for a stream is bounded.
@@ -99,28 +100,16 @@ impl Value {
     /// Such a value at the front of `bytes`, and what stands behind it.
     fn split(self, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
         let end = match self {
-            Self::Text => memchr2(b'"', b'\\', bytes)?,
+            Self::Text => plain(bytes),
             Self::Number => bytes.iter().take_while(|byte| byte.is_ascii_digit()).count(),
         };
         let (value, behind) = bytes.split_at_checked(end)?;
         let plain = match self {
-            Self::Text => behind.starts_with(b"\"") && !has_controls(value),
+            Self::Text => behind.starts_with(b"\""),
             Self::Number => matches!(value, [_] | [b'1'..=b'9', ..]),
         };
         plain.then_some((value, behind))
     }
-}
-
-/// Whether one of `bytes` is a control character, which no JSON string holds: eight of them a step.
-fn has_controls(bytes: &[u8]) -> bool {
-    const BLANKS: u64 = u64::from_ne_bytes([b' '; 8]);
-    const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
-    let (eights, rest) = bytes.as_chunks::<8>();
-    let less = |eight: &[u8; 8]| {
-        let eight = u64::from_ne_bytes(*eight);
-        eight.wrapping_sub(BLANKS) & !eight & TOPS != 0
-    };
-    eights.iter().any(less) || rest.iter().any(|byte| *byte < b' ')
 }
 
 /// What an event told, besides its text.

@@ -9,25 +9,28 @@ use super::super::journey::{Journey, tale};
 use super::super::{Context, Effect};
 use super::Attempt;
 
+/// So many headers of ours most answers have, or fewer.
+const MORE: usize = 4;
+
+/// So many bytes these have.
+const ROOM: usize = 256;
+
 impl Attempt {
     /// The answer's headers for the client: who served, and nothing of the provider's that is not the client's business.
     pub(super) fn answer_headers(&self, headers: &HeaderMap, content: Body, journey: &Journey, cx: &mut Context<'_>) {
-        let now = cx.view.now().seconds();
-        let effects = &mut *cx.effects;
-        let target = &self.target;
         let tier = journey.lower_tier().map(|tier| ("x-sluice-tier", tier.to_string()));
         let dropped =
             (!journey.answer.dropped.is_empty()).then(|| ("x-sluice-dropped", journey.answer.dropped.join(", ")));
         let told = tale(&journey.progress.attempts).chain(tier).chain(dropped).chain(journey.request.masked_header());
-        let mut out: HeaderMap =
-            headers.iter().filter(|(name, _)| passes_to_client(name, content, self.dialect)).collect();
-        let own = served_by(target).map(|(name, value)| (name, value.to_owned()));
-        out.extend(own.into_iter().chain(told));
+        let mut out = HeaderMap::with_capacity(headers.len() + MORE, headers.size() + ROOM);
+        out.extend(headers.iter().filter(|(name, _)| passes_to_client(name, content, self.dialect)));
+        out.extend(served_by(&self.target));
+        out.extend(told);
         if let Body::New(kind) = content {
             out.push("content-type", kind);
-            out.extend((self.dialect.headers.rate_limits)(headers, now));
+            out.extend((self.dialect.headers.rate_limits)(headers, cx.now().seconds()));
         }
-        effects.push(Effect::ReplaceHeaders(out));
+        cx.effects.push(Effect::ReplaceHeaders(out));
     }
 }
 
@@ -57,25 +60,30 @@ pub(super) enum Body {
 /// clients of its format read ([`Headers::answers`](sluice_wire::dialect::provider::Headers::answers)); of one written anew only those whose meaning survives. All else is between the
 /// provider and the gateway's operator.
 pub(super) fn passes_to_client(name: &[u8], content: Body, format: &Provider) -> bool {
-    const ALWAYS: [&str; 13] = [
-        ":status",
-        "accept-ranges",
-        "cache-control",
-        "content-disposition",
-        "content-language",
-        "content-range",
-        "content-type",
-        "date",
-        "etag",
-        "last-modified",
-        "retry-after",
-        "retry-after-ms",
-        "x-should-retry",
-    ];
-    let is = |known: &&str| known.as_bytes() == name;
     match content {
         Body::New(..) => matches!(name, b":status" | b"date" | b"cache-control"),
         Body::Unchanged if name == b"content-length" => true,
-        Body::Unchanged | Body::Stream => ALWAYS.iter().chain(format.headers.answers).any(is),
+        Body::Unchanged | Body::Stream => {
+            always_passes(name) || format.headers.answers.iter().any(|known| known.as_bytes() == name)
+        }
     }
+}
+
+fn always_passes(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b":status"
+            | b"accept-ranges"
+            | b"cache-control"
+            | b"content-disposition"
+            | b"content-language"
+            | b"content-range"
+            | b"content-type"
+            | b"date"
+            | b"etag"
+            | b"last-modified"
+            | b"retry-after"
+            | b"retry-after-ms"
+            | b"x-should-retry"
+    )
 }

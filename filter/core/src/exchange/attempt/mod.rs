@@ -21,7 +21,7 @@ use super::failure::{Failure, retry_after};
 use super::journey::{Begin, CANNOT_EXPRESS, Ending, Journey, Next, OVER_LIMIT, Stage, misconfigured};
 use super::refusal::refusal;
 use super::trace;
-use super::{Context, Effect, Event, Flow, Reply, metric, property, signal};
+use super::{Context, Effect, Event, Flow, Reply, metric, signal};
 
 mod headers;
 mod hearing;
@@ -96,7 +96,7 @@ struct Refusal {
 impl Attempt {
     /// Begins the attempt that the journey has planned next; its effects tell Envoy what follows if no callback comes.
     pub fn begin(journey: &mut Journey, cx: &mut Context<'_>) -> Result<Self, NoAttempt> {
-        let now = cx.view.now();
+        let now = cx.now();
         let target = match journey.begin(now, cx.shared) {
             Begin::Attempt(target) => target,
             Begin::Over => {
@@ -105,7 +105,7 @@ impl Attempt {
             }
             Begin::Unplanned => return Err(NoAttempt::Unplanned),
         };
-        cx.effects.push(Effect::SetProperty(property::TARGET, journey.route.next_cluster().to_owned().into()));
+        cx.effects.extend(journey.route.announce());
         let number = journey.progress.attempts.len();
         if number > 1 {
             cx.effects.extend(trace::failed(&journey.worker.gateway, "".into()));
@@ -136,7 +136,7 @@ impl Attempt {
             Event::ResponseBody { size, end } => self.response_body(size, end, journey, cx),
         };
         if matches!(journey.progress.stage, Stage::Complete | Stage::Broken) {
-            journey.tell(cx.view.now(), cx.shared);
+            journey.tell(cx.now(), cx.shared);
         }
         if journey.progress.stage == Stage::Broken {
             cx.effects.extend(trace::failure(journey));
@@ -146,8 +146,8 @@ impl Attempt {
 
     /// Its filter is no longer needed: what ended without a callback is known now, and Envoy has not looked yet where the next one goes.
     pub fn ends(&self, ending: Ending, journey: &mut Journey, cx: &mut Context<'_>) {
-        if journey.ends_unheard(self.number, ending, cx.view.now(), cx.shared) {
-            cx.effects.push(Effect::SetProperty(property::TARGET, journey.route.next_cluster().to_owned().into()));
+        if journey.ends_unheard(self.number, ending, cx.now(), cx.shared) {
+            cx.effects.extend(journey.route.announce());
         }
     }
 
@@ -228,7 +228,7 @@ impl Attempt {
             let text = |name: Option<&'static str>| name.and_then(|name| headers.text(name)).map(str::to_owned);
             let refusal = Refusal {
                 status,
-                retry_after: retry_after(&headers, cx.view.now().seconds()),
+                retry_after: retry_after(&headers, cx.now().seconds()),
                 hint: text(self.dialect.headers.error),
                 request_id: text(self.dialect.headers.request_id),
             };
@@ -267,7 +267,7 @@ impl Attempt {
         self.phase = match (streams, self.dialect.chat(), journey.request.asks.client.chat()) {
             (true, Some(provider), Some(client)) => {
                 let speakers = Speakers { client, provider, same: self.same_bodies };
-                Phase::Stream(Box::new(Relay::new(journey, &self.target, &speakers, cx.view.now())))
+                Phase::Stream(Box::new(Relay::new(journey, &self.target, &speakers, cx.now())))
             }
             _ => Phase::Whole,
         };
@@ -276,7 +276,7 @@ impl Attempt {
 
     /// The answer goes to the client as it comes: sound, a file, events of a kind of their own.
     fn pass(&mut self, end: bool, passing: Passing, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
-        journey.commit(cx.view.now());
+        journey.commit(cx.now());
         self.phase = Phase::Passing(passing);
         if end {
             self.phase = Phase::Done;
@@ -341,7 +341,7 @@ fn end_plan(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) -> Re
         .find_map(|tried| tried.failure.as_ref())
         .map(|tried| tried.error.clone());
     let error = before.unwrap_or_else(|| failure.error.clone());
-    let _ = journey.fail(failure, cx.view.now(), cx.shared);
+    let _ = journey.fail(failure, cx.now(), cx.shared);
     journey.progress.stage = Stage::Refused;
     cx.effects.extend(trace::failure(journey));
     refusal(journey.request.asks.client, &error, &journey.progress.attempts)
@@ -350,7 +350,7 @@ fn end_plan(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) -> Re
 /// The attempt under way failed, and nothing of it has left: another one follows, or the client reads why. To be called from
 /// outside the attempt's own callbacks only while its answer's headers are held.
 pub fn give_up(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
-    let now = cx.view.now();
+    let now = cx.now();
     let next = journey.fail(failure, now, cx.shared);
     // What was held of it is discarded.
     journey.held.answer.release();
@@ -361,7 +361,7 @@ pub fn give_up(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) ->
         Next::Again(wait) => wait,
         Next::Nothing => return Flow::Reply(over(journey, now)),
     };
-    effects.push(Effect::SetProperty(property::TARGET, journey.route.next_cluster().to_owned().into()));
+    effects.extend(journey.route.announce());
     // A provider may have sent a header of this name itself.
     effects.push(match wait.is_zero() {
         true => Effect::RemoveHeader(signal::RETRY_AFTER.into()),

@@ -9,7 +9,7 @@ use crate::guard::answer::Witness;
 
 use super::super::failure::Failure;
 use super::super::journey::Journey;
-use super::super::{Effect, View};
+use super::super::{Context, Effect};
 use super::Attempt;
 
 /// Between whom an answer is written anew.
@@ -34,10 +34,9 @@ impl Attempt {
         body: &[u8],
         size: usize,
         journey: &mut Journey,
-        view: &dyn View,
-        effects: &mut Vec<Effect>,
+        cx: &mut Context<'_>,
     ) -> Result<(), Failure> {
-        let now = view.now();
+        let now = cx.now();
         let asked = Asked {
             id: journey.request.request_id(),
             model: &self.target.model,
@@ -76,9 +75,9 @@ impl Attempt {
         }
         journey.held.answer.grow(with.len()).map_err(Failure::full)?;
         journey.commit(now);
-        effects.push(Effect::SetHeader("content-type", kind.into()));
-        effects.push(Effect::SetHeader("content-length", with.len().to_string().into()));
-        effects.push(Effect::ReplaceBody { drain: size, with });
+        cx.effects.push(Effect::SetHeader("content-type", kind.into()));
+        cx.effects.push(Effect::SetHeader("content-length", with.len().to_string().into()));
+        cx.effects.push(Effect::ReplaceBody { drain: size, with });
         journey.complete();
         Ok(())
     }

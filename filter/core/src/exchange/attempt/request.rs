@@ -15,6 +15,12 @@ use super::super::journey::{CANNOT_EXPRESS, Journey};
 use super::super::rewrite::{self, Source};
 use super::super::{Effect, Event, Flow, Unreadable, View};
 
+/// So many headers most requests get besides the client's own, or fewer.
+const MORE: usize = 10;
+
+/// So many bytes these have.
+const ROOM: usize = 320;
+
 /// How this attempt changes the body.
 #[derive(Debug)]
 pub(super) enum Outbound {
@@ -133,18 +139,13 @@ fn headers(
     let stream = journey.request.asks.outline.stream;
     // What belongs to the client's own format means nothing in another.
     let own = journey.request.asks.client.manner.forwards;
-    let mut out: HeaderMap = match own.is_empty() || dialect.id == journey.request.asks.client.id() {
-        true => journey.request.forwarded.clone(),
-        false => journey
-            .request
-            .forwarded
-            .iter()
-            .filter(|(name, _)| !own.iter().any(|own| own.as_bytes() == *name))
-            .collect(),
-    };
+    let same = own.is_empty() || dialect.id == journey.request.asks.client.id();
+    let forwarded = &journey.request.forwarded;
+    let mut out = HeaderMap::with_capacity(forwarded.len() + MORE, forwarded.size() + ROOM);
+    out.extend(forwarded.iter().filter(|(name, _)| same || !own.iter().any(|own| own.as_bytes() == *name)));
     if let Some(envelope) = dialect.envelope.as_ref().filter(|envelope| envelope.of == journey.request.asks.client.id())
     {
-        for (name, value) in journey.request.forwarded.iter() {
+        for (name, value) in forwarded.iter() {
             let own = own.iter().find(|own| own.as_bytes() == name);
             let value = own.zip(str::from_utf8(value).ok());
             if let Some((name, value)) =

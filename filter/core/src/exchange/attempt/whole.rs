@@ -13,12 +13,12 @@ use crate::routing::spec::Trigger;
 
 use super::super::failure::{Failure, Work};
 use super::super::journey::Journey;
-use super::super::{Context, Effect, Flow, View, metric};
+use super::super::{Context, Effect, Flow, metric};
 use super::{Attempt, Phase, is_text};
 
 impl Attempt {
     pub(super) fn whole_answer(&mut self, size: usize, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
-        match self.read_whole(size, journey, cx.view, cx.effects) {
+        match self.read_whole(size, journey, cx) {
             Ok(()) => {
                 self.phase = Phase::Done;
                 Flow::Continue
@@ -38,15 +38,9 @@ impl Attempt {
         }
     }
 
-    fn read_whole(
-        &self,
-        size: usize,
-        journey: &mut Journey,
-        view: &dyn View,
-        effects: &mut Vec<Effect>,
-    ) -> Result<(), Failure> {
+    fn read_whole(&self, size: usize, journey: &mut Journey, cx: &mut Context<'_>) -> Result<(), Failure> {
         let dialect = self.dialect;
-        let body = view.body(0..size)?;
+        let body = cx.view.body(0..size)?;
         // What passes unchanged is Envoy's own copy.
         let body = surrogates::whole(&body);
         if body.trim_ascii().is_empty() {
@@ -59,11 +53,11 @@ impl Attempt {
             return Err(Failure::in_answer(error));
         }
         if let Some(pair) = self.recasts(&body, journey) {
-            return self.recast(&pair, &body, size, journey, view, effects);
+            return self.recast(&pair, &body, size, journey, cx);
         }
         let findings = self.judged(&body, journey)?;
         journey.answer.findings = findings;
-        let now = view.now();
+        let now = cx.now();
         // A client that reads the other encoding as its own has wrong vectors, and no error.
         let embeds = dialect.id == Id::OpenAiEmbeddings;
         let passes =
@@ -92,14 +86,14 @@ impl Attempt {
                 ))));
             }
             journey.held.answer.grow(answer.body.len()).map_err(|full| {
-                effects.push(Effect::Count(metric::OVERLOADED));
+                cx.effects.push(Effect::Count(metric::OVERLOADED));
                 Failure::full(full)
             })?;
             journey.answer.usage = answer.usage;
             journey.answer.said = said(dialect, body.len());
             journey.commit(now);
-            effects.push(Effect::SetHeader("content-length", answer.body.len().to_string().into()));
-            effects.push(Effect::ReplaceBody { drain: size, with: answer.body });
+            cx.effects.push(Effect::SetHeader("content-length", answer.body.len().to_string().into()));
+            cx.effects.push(Effect::ReplaceBody { drain: size, with: answer.body });
         }
         journey.complete();
         Ok(())

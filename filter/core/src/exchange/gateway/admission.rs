@@ -30,6 +30,9 @@ use super::{Exchange, Outcome, Phase, Refused, Trail, health, models, quoted};
 /// Headers of the client that a provider may see. Everything else stays here: credentials, cookies, addresses.
 const FORWARDED: [&[u8]; 5] = [b":method", b"x-request-id", TRACE_PARENT, b"user-agent", IDEMPOTENCY_KEY];
 
+/// So many bytes these have, mostly.
+const ROOM: usize = 256;
+
 const IDEMPOTENCY_KEY: &[u8] = b"idempotency-key";
 
 const TRACE_PARENT: &[u8] = b"traceparent";
@@ -79,7 +82,7 @@ impl Knock {
 impl Exchange {
     pub(super) fn headers(&mut self, end: bool, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         let headers = cx.view.headers()?;
-        let started = cx.view.now();
+        let started = cx.now();
         self.trail = Trail::read(&headers);
         strip(&headers, cx.effects);
         let asked = headers.text(":path").unwrap_or_default().split('#').next().unwrap_or_default();
@@ -115,10 +118,12 @@ impl Exchange {
         let Some(keys) = Keys::of(&headers, &self.worker.gateway) else {
             return Err(unauthorized("You didn't provide an API key. Send it as 'Authorization: Bearer <key>'.").into());
         };
+        let mut forwarded = HeaderMap::with_capacity(FORWARDED.len(), ROOM);
+        forwarded.extend(headers.iter().filter(|(name, _)| passes(name)));
         let knock = Knock {
             started,
             keys,
-            forwarded: headers.iter().filter(|(name, _)| passes(name)).collect(),
+            forwarded,
             passage: passage(endpoint.client, path, query, &headers),
             endpoint,
             path: path.to_owned(),
@@ -250,8 +255,11 @@ fn shared(path: &str) -> ApiError {
 
 /// How the client has compressed the body: once, and in a way that we can undo.
 fn coding(headers: &HeaderMap) -> Result<Option<Coding>, ApiError> {
-    let named = headers.iter().filter(|(name, _)| *name == b"content-encoding");
-    let all = named.map(|(_, value)| String::from_utf8_lossy(value)).collect::<Vec<_>>().join(",");
+    let all: Vec<_> = headers.all("content-encoding").map(String::from_utf8_lossy).collect();
+    if all.is_empty() {
+        return Ok(None);
+    }
+    let all = all.join(",");
     let is_one = |name: &&str| !name.is_empty() && !name.eq_ignore_ascii_case("identity");
     let mut names = all.split(',').map(str::trim).filter(is_one);
     match (names.next(), names.next()) {

@@ -92,7 +92,7 @@ impl Exchange {
         }
         let errand = match Seek::of(&arrival, &body)? {
             None => batches::uploaded(&self.worker.gateway, &arrival, &body, cx.shared)?.map(Errand::Upload),
-            Some(seek) => match self.worker.note(&seek.page(), cx.view.now()) {
+            Some(seek) => match self.worker.note(&seek.page(), cx.now()) {
                 Some(call) => {
                     self.phase = Phase::Seeking(Box::new(Seeking { arrival, size, seek }));
                     return Ok(Outcome::Ask(call));
@@ -141,7 +141,7 @@ impl Exchange {
         self.trail.model = known.map(|found| found.model.name.clone());
         let model = asked(&gateway, &arrival, &outline, &body)?;
         let mut draft = set_up(self.worker.clone(), arrival, model, (outline, &body), cx.shared);
-        let (now, dice) = (cx.view.now(), self.worker.dice());
+        let (now, dice) = (cx.now(), self.worker.dice());
         if is_counted_here(&draft) {
             return self.counted(draft, &body, cx);
         }
@@ -237,7 +237,7 @@ impl Exchange {
         match self.prepare(&mut draft, planned, body, cx) {
             Ok(Prepared::Counted(answer)) => self.answer(answer),
             Ok(Prepared::Kept(entry)) => {
-                Ok(self.replay(Box::new(Journey::new(draft, charge)), entry, cx.view.now(), cx.effects))
+                Ok(self.replay(Box::new(Journey::new(draft, charge)), entry, cx.now(), cx.effects))
             }
             Ok(Prepared::Ready { masked }) => Ok(self.depart(Journey::new(draft, charge), size, masked, cx)),
             Err(refused) => {
@@ -289,7 +289,7 @@ impl Exchange {
         }
         draft.request.masked = self.masked();
         let recall = &mut self.trail.about.recall;
-        let kept = recall.look(draft, &body, planned, cx.view.now(), cx.shared);
+        let kept = recall.look(draft, &body, planned, cx.now(), cx.shared);
         notes::looked(draft.request.request_id(), recall.word());
         if let Some(entry) = kept {
             return Ok(Prepared::Kept(entry));
@@ -311,8 +311,8 @@ impl Exchange {
             cx.effects.push(Effect::ReplaceBody { drain: size, with });
         }
         self.phase = Phase::Underway(None);
-        journey.depart(cx.view.now(), cx.shared);
-        set_out(&journey, cx.effects);
+        journey.depart(cx.now(), cx.shared);
+        set_out(&mut journey, cx.effects);
         Outcome::Depart(Box::new(journey))
     }
 }
@@ -350,8 +350,8 @@ fn count_warnings(charge: &Charge, effects: &mut Vec<Effect>) {
 }
 
 /// Tells Envoy where the request goes first.
-fn set_out(journey: &Journey, effects: &mut Vec<Effect>) {
-    effects.push(Effect::SetProperty(property::TARGET, journey.route.next_cluster().to_owned().into()));
+fn set_out(journey: &mut Journey, effects: &mut Vec<Effect>) {
+    effects.extend(journey.route.announce());
     if journey.request.asks.outline.stream {
         effects.push(Effect::SetProperty(property::MODE, "stream".into()));
     }

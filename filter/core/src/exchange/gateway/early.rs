@@ -4,7 +4,7 @@
 //! The access log's line itself is Envoy's, and comes when the stream is over.
 
 use super::super::journey::Journey;
-use super::super::{Effect, View};
+use super::super::{Context, Effect, View};
 use super::{Exchange, Phase};
 use crate::store::SharedData;
 
@@ -23,7 +23,7 @@ impl Exchange {
         shared: &dyn SharedData,
         effects: &mut Vec<Effect>,
     ) {
-        self.close(journey, view, shared, effects);
+        self.close(journey, &mut Context::new(view, shared, effects));
         self.phase = Phase::Settled;
     }
 }

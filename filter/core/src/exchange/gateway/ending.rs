@@ -11,7 +11,7 @@ use super::super::failure::Failure;
 use super::super::journey::{Journey, Stage};
 use super::super::record::{Record, SHUT_DOWN, Words, logged_client};
 use super::super::worker::Moment;
-use super::super::{Effect, View, property};
+use super::super::{Context, Effect, View, property};
 use super::{Exchange, Phase, tally};
 
 impl Exchange {
@@ -23,7 +23,7 @@ impl Exchange {
         shared: &dyn SharedData,
         effects: &mut Vec<Effect>,
     ) {
-        let now = view.now();
+        let cx = &mut Context::new(view, shared, effects);
         match (journey, std::mem::replace(&mut self.phase, Phase::Taken)) {
             (_, Phase::Settled) => {
                 self.phase = Phase::Settled;
@@ -37,53 +37,46 @@ impl Exchange {
                 } else if matches!(journey.progress.stage, Stage::Underway | Stage::Answering) {
                     self.trail.about.shut_down = view.shut_down();
                 }
-                self.close(journey, view, shared, effects);
+                self.close(journey, cx);
                 self.phase = Phase::Settled;
                 return;
             }
             (None, Phase::Recalled(mut journey)) => {
-                self.close(&mut journey, view, shared, effects);
+                self.close(&mut journey, cx);
                 self.phase = Phase::Settled;
                 return;
             }
             // Redis may have reserved something: the gateway gives it back.
             (None, Phase::Reserving(reserving)) => {
-                let (settlement, ledger) = reserving.withdrawn(now);
+                let (settlement, ledger) = reserving.withdrawn(cx.now());
                 self.phase = Phase::Answered { error: Some("interrupted".into()) };
-                self.worker.settle(settlement, ledger, &mut Moment { now, shared, effects });
+                self.worker.settle(settlement, ledger, &mut cx.moment());
             }
             (None, phase @ (Phase::Answered { .. } | Phase::Underway(_))) => self.phase = phase,
             (None, _) if view.shut_down() => self.phase = Phase::Answered { error: Some(SHUT_DOWN.into()) },
             (None, phase) => self.phase = phase,
         }
-        self.write_down(None, view, effects);
+        self.write_down(None, cx);
     }
 
     /// Tells the access log of the request.
-    fn write_down(&self, journey: Option<&Journey>, view: &dyn View, effects: &mut Vec<Effect>) {
+    fn write_down(&self, journey: Option<&Journey>, cx: &mut Context<'_>) {
         let words = Words::of(self.trail.refusal.as_deref(), journey, self.worker.gateway.log);
-        let fragment = self.record(journey, &words, view).fragment();
-        effects.push(Effect::SetProperty(property::LOG, fragment.into()));
+        let fragment = self.record(journey, &words, cx.view).fragment();
+        cx.effects.push(Effect::SetProperty(property::LOG, fragment.into()));
     }
 
     /// The journey is over: counts, logs and settles it.
-    pub(super) fn close(
-        &mut self,
-        journey: &mut Journey,
-        view: &dyn View,
-        shared: &dyn SharedData,
-        effects: &mut Vec<Effect>,
-    ) {
-        let now = view.now();
-        journey.conclude(self.trail.about.shut_down, now, shared);
-        tally::attempts(journey, effects);
-        tally::findings(&journey.answer.findings, effects);
+    pub(super) fn close(&mut self, journey: &mut Journey, cx: &mut Context<'_>) {
+        let now = cx.now();
+        journey.conclude(self.trail.about.shut_down, now, cx.shared);
+        tally::attempts(journey, cx.effects);
+        tally::findings(&journey.answer.findings, cx.effects);
         let outcome = journey.outcome(now);
-        let note_down = |outcome| self.worker.note_down(outcome, &mut Moment { now, shared, effects: &mut *effects });
-        self.trail.about.settled = outcome.and_then(note_down);
-        self.write_down(Some(journey), view, effects);
+        self.trail.about.settled = outcome.and_then(|outcome| self.worker.note_down(outcome, &mut cx.moment()));
+        self.write_down(Some(journey), cx);
         let (caller, model) = (&journey.request.caller, &journey.route.model);
-        self.settle(&journey.bill.charge, caller, model, &mut Moment { now, shared, effects });
+        self.settle(&journey.bill.charge, caller, model, &mut cx.moment());
     }
 
     /// Tells the stores what a request has used.

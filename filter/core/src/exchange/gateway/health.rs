@@ -30,7 +30,7 @@ impl Exchange {
             cx.effects.push(Effect::SetProperty(property::READY, "".into()));
             return Ok(Outcome::Step(Flow::Continue));
         }
-        let now = cx.view.now();
+        let now = cx.now();
         match self.worker.redis_heard(now) {
             Some(answers) => self.readiness(answers, cx),
             None => match self.worker.note(NOTE, now) {
@@ -46,7 +46,7 @@ impl Exchange {
     /// Redis has answered, or has not.
     pub(super) fn redis_answered(&mut self, called: &Called, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         let answers = self.worker.noted(called, &mut cx.moment()).is_ok();
-        self.worker.hear_of_redis(answers, cx.view.now());
+        self.worker.hear_of_redis(answers, cx.now());
         self.readiness(answers, cx)
     }
 

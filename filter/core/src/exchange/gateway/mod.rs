@@ -152,7 +152,7 @@ impl From<Full> for Refused {
 
 impl Context<'_> {
     fn moment(&mut self) -> Moment<'_> {
-        Moment { now: self.view.now(), shared: self.shared, effects: self.effects }
+        Moment { now: self.now(), shared: self.shared, effects: self.effects }
     }
 }
 
@@ -170,7 +170,7 @@ impl Exchange {
         shared: &dyn SharedData,
         effects: &mut Vec<Effect>,
     ) -> Outcome {
-        let cx = &mut Context { view, shared, effects };
+        let cx = &mut Context::new(view, shared, effects);
         let outcome = match event {
             Event::RequestHeaders { end } => self.headers(end, cx),
             Event::RequestBody { size, end } => match self.arrives(size) {
@@ -193,7 +193,7 @@ impl Exchange {
         shared: &dyn SharedData,
         effects: &mut Vec<Effect>,
     ) -> Outcome {
-        let cx = &mut Context { view, shared, effects };
+        let cx = &mut Context::new(view, shared, effects);
         let outcome = match std::mem::replace(&mut self.phase, Phase::Taken) {
             Phase::Readying => self.redis_answered(called, cx),
             Phase::Knocking(knock) => self.recognised(*knock, called, cx),
@@ -274,7 +274,7 @@ impl Exchange {
         match journey {
             Some(journey) => {
                 self.phase = Phase::Answered { error: undone::error().code };
-                undone::end(journey, &mut Context { view, shared, effects })
+                undone::end(journey, &mut Context::new(view, shared, effects))
             }
             None => {
                 // What was reserved is given back when the request is over.
@@ -339,7 +339,7 @@ impl Trail {
 
 /// The beginning of what a client sent.
 fn bounded(text: &str, most: usize) -> String {
-    text.chars().take(most).collect()
+    if text.len() <= most { text.to_owned() } else { text.chars().take(most).collect() }
 }
 
 /// The status of an answer that Envoy made up.

@@ -1,7 +1,5 @@
 //! A request's bill: its reservation, and its debts. It is settled once, when the request is over.
 
-use serde::Serialize;
-
 use super::super::charge::Charge;
 
 /// Such a bill.
@@ -18,8 +16,7 @@ pub struct Bill {
 }
 
 /// How much of an answer's usage its provider has counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counted {
     /// All of it.
     Complete,
@@ -27,6 +24,17 @@ pub enum Counted {
     Partial,
     /// Nothing.
     Missing,
+}
+
+impl Counted {
+    /// The log's word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Partial => "partial",
+            Self::Missing => "missing",
+        }
+    }
 }
 
 impl Bill {

@@ -12,7 +12,7 @@ use crate::routing::spec::{Delivery, Strategy};
 use crate::routing::target::{Model, Target};
 use crate::routing::timeouts::Timeouts;
 
-use super::super::NO_CLUSTER;
+use super::super::{Effect, NO_CLUSTER, property};
 use super::Request;
 
 /// Where a request may go.
@@ -32,6 +32,8 @@ pub struct Route {
     pub ready: Option<Translated>,
     /// How long to wait.
     pub timeouts: Timeouts,
+    /// The cluster that Envoy knows of as the next attempt's; empty until it was told one.
+    told: String,
 }
 
 /// A target whose circuit is open, and that one request may ask to see whether it is well again.
@@ -58,6 +60,7 @@ impl Route {
             probe: Probe::None,
             ready: None,
             timeouts: Timeouts { total, ..timeouts },
+            told: String::new(),
             model,
         }
     }
@@ -76,6 +79,17 @@ impl Route {
     /// The cluster of the next attempt.
     pub fn next_cluster(&self) -> &str {
         self.queue.next().map_or(NO_CLUSTER, |target| target.provider.cluster(self.next_key))
+    }
+
+    /// Tells Envoy the cluster of the next attempt, unless it knows that already.
+    pub fn announce(&mut self) -> Option<Effect> {
+        let cluster = self.next_cluster();
+        if self.told == cluster {
+            return None;
+        }
+        let cluster = cluster.to_owned();
+        self.told.clone_from(&cluster);
+        Some(Effect::SetProperty(property::TARGET, cluster.into()))
     }
 
     /// The next target, if there is one.

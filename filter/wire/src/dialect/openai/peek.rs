@@ -12,13 +12,14 @@ use crate::dialect::{Glance, Said, Seen, StreamPeeker};
 use crate::error::ApiError;
 use crate::framing::sse;
 use crate::json;
+use crate::json::scan::Scan;
 use crate::lenient::maybe;
 
 use super::chunks::{Groq, failure};
 use super::loose::{Filled, Text};
 use super::{error, usage, words};
 
-#[derive(Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Chunk<'a> {
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
@@ -35,7 +36,7 @@ struct Chunk<'a> {
 }
 
 /// The choices, folded into what matters of them.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Choices {
     any: bool,
     said: Said,
@@ -44,7 +45,7 @@ struct Choices {
     failed: Option<ApiError>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Choice<'a> {
     #[serde(default)]
     delta: Option<Delta>,
@@ -54,7 +55,7 @@ struct Choice<'a> {
     finish_reason: Text<'a>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Delta {
     #[serde(default)]
     content: Filled,
@@ -76,7 +77,101 @@ struct Delta {
     images: Filled,
 }
 
+impl<'a> Chunk<'a> {
+    /// Reads one, as nearly all are written: serde reads the others, and finds what is wrong with them.
+    fn read(json: &'a [u8]) -> serde_json::Result<Self> {
+        Scan::all(json, Self::scan).map_or_else(|| json::from_slice(json), Ok)
+    }
+
+    fn scan(scan: &mut Scan<'a>) -> Option<Self> {
+        const FIELDS: [&str; 6] = ["error", "model", "service_tier", "choices", "usage", "x_groq"];
+        let mut chunk = Self::default();
+        scan.object(&FIELDS, &mut |scan, name| {
+            match name {
+                "model" => chunk.model = Text::scan(scan)?,
+                "service_tier" => chunk.service_tier = Text::scan(scan)?,
+                "choices" => chunk.choices = Choices::scan(scan)?,
+                "usage" => chunk.usage = usage::Seen::scan(scan)?,
+                // What failed, and what hardly anybody has.
+                _ => scan.maybe(|_| None::<()>).map(drop)?,
+            }
+            Some(())
+        })?;
+        Some(chunk)
+    }
+}
+
+impl Choices {
+    fn scan(scan: &mut Scan<'_>) -> Option<Self> {
+        let mut choices = Self::default();
+        scan.maybe(|scan| {
+            scan.array(&mut |scan| {
+                choices.add(Choice::scan(scan)?);
+                Some(())
+            })
+        })?;
+        Some(choices)
+    }
+
+    fn add(&mut self, choice: Choice<'_>) {
+        self.any = true;
+        let ended = !choice.finish_reason.is_empty();
+        self.ended |= ended;
+        self.called |= choice.delta.as_ref().is_some_and(Delta::calls);
+        self.said += choice.delta.map_or(Said::of(choice.text.0), |delta| delta.said());
+        if ended && self.failed.is_none() {
+            self.failed = words::finish(&choice.finish_reason.0).err();
+        }
+    }
+}
+
+impl<'a> Choice<'a> {
+    fn scan(scan: &mut Scan<'a>) -> Option<Self> {
+        let mut choice = Self::default();
+        scan.object(&["delta", "text", "finish_reason"], &mut |scan, name| {
+            match name {
+                "delta" => choice.delta = scan.maybe(Delta::scan)?,
+                "text" => choice.text = Filled::scan(scan)?,
+                _ => choice.finish_reason = Text::scan(scan)?,
+            }
+            Some(())
+        })?;
+        Some(choice)
+    }
+}
+
 impl Delta {
+    fn scan(scan: &mut Scan<'_>) -> Option<Self> {
+        const FIELDS: [&str; 9] = [
+            "content",
+            "reasoning_content",
+            "reasoning",
+            "refusal",
+            "tool_calls",
+            "function_call",
+            "thinking_blocks",
+            "audio",
+            "images",
+        ];
+        let mut delta = Self::default();
+        scan.object(&FIELDS, &mut |scan, name| {
+            let field = match name {
+                "content" => &mut delta.content,
+                "reasoning_content" => &mut delta.reasoning_content,
+                "reasoning" => &mut delta.reasoning,
+                "refusal" => &mut delta.refusal,
+                "tool_calls" => &mut delta.tool_calls,
+                "function_call" => &mut delta.function_call,
+                "thinking_blocks" => &mut delta.thinking_blocks,
+                "audio" => &mut delta.audio,
+                _ => &mut delta.images,
+            };
+            *field = Filled::scan(scan)?;
+            Some(())
+        })?;
+        Some(delta)
+    }
+
     fn calls(&self) -> bool {
         self.tool_calls.0 > 0 || self.function_call.0 > 0
     }
@@ -114,14 +209,7 @@ impl<'de> Deserialize<'de> for Choices {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Choices, A::Error> {
                 let mut choices = Choices::default();
                 while let Some(choice) = seq.next_element::<Choice<'de>>()? {
-                    choices.any = true;
-                    let ended = !choice.finish_reason.is_empty();
-                    choices.ended |= ended;
-                    choices.called |= choice.delta.as_ref().is_some_and(Delta::calls);
-                    choices.said += choice.delta.map_or(Said::of(choice.text.0), |delta| delta.said());
-                    if ended && choices.failed.is_none() {
-                        choices.failed = words::finish(&choice.finish_reason.0).err();
-                    }
+                    choices.add(choice);
                 }
                 Ok(choices)
             }
@@ -153,7 +241,7 @@ impl StreamPeeker for Peeker {
             self.glance.said += Said::of(text.len());
             return Seen::Content;
         }
-        let chunk: Chunk<'_> = match json::from_slice(data) {
+        let chunk = match Chunk::read(data) {
             Ok(chunk) => chunk,
             Err(error) => return Seen::Failed(bare::error(data).unwrap_or_else(|| ApiError::unreadable(&error))),
         };
@@ -197,8 +285,8 @@ fn note(glance: &mut Glance, chunk: &Chunk<'_>) -> bool {
 
 /// Looks at a whole answer.
 pub(in crate::dialect) fn response(body: &[u8]) -> Result<Glance, ApiError> {
-    let answer: Chunk<'_> =
-        json::from_slice(body).map_err(|error| bare::error(body).unwrap_or_else(|| ApiError::unreadable(&error)))?;
+    let answer =
+        Chunk::read(body).map_err(|error| bare::error(body).unwrap_or_else(|| ApiError::unreadable(&error)))?;
     if let Some(raw) = answer.error {
         return Err(error::inside(raw.get().as_bytes()));
     }
@@ -212,4 +300,54 @@ pub(in crate::dialect) fn response(body: &[u8]) -> Result<Glance, ApiError> {
         return Err(bare::error(body).unwrap_or_else(none));
     }
     Ok(glance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// Whether it is read without serde: then as serde reads it.
+    fn is_scanned(json: &[u8]) -> bool {
+        let Some(scanned) = Scan::all(json, Chunk::scan) else { return false };
+        let read: Chunk<'_> = json::from_slice(json).unwrap();
+        assert_eq!(format!("{scanned:?}"), format!("{read:?}"), "{}", json.escape_ascii());
+        true
+    }
+
+    const ANSWER: &str = r#"{"id":"c","object":"chat.completion","created":1.5,"model":"gpt","service_tier":null,"choices":
+        [{"index":0,"message":{"role":"assistant","content":"Say \"hi\" \u2764"},"logprobs":null,"finish_reason":"error"}],
+        "usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7,"prompt_tokens_details":{"cached_tokens":3},
+        "completion_tokens_details":{"reasoning_tokens":1}}, "x_groq" : null}"#;
+
+    const CHUNK: &str = r#"{"id":"c","choices":[{"index":0,"delta":{"role":"assistant","content":"a\nb","tool_calls":[{"index":0}]},
+        "finish_reason":null},{"text":"x","delta":null,"finish_reason":"stop"}],"usage":null,"error":null}"#;
+
+    #[test]
+    fn what_servers_write_is_read_without_serde_and_as_serde_reads_it() {
+        for json in [ANSWER, CHUNK, "{}", r#"{"choices":null}"#, r#"{"choices":[{}]}"#] {
+            assert!(is_scanned(json.as_bytes()), "{json}");
+        }
+        for json in [r#"{"error":{}}"#, r#"{"model":1}"#, r#"{"model":"a","model":"a"}"#, r#"{"x_groq":{}}"#, "[]"] {
+            assert!(!is_scanned(json.as_bytes()), "{json}");
+        }
+    }
+
+    #[test]
+    fn wherever_an_answer_is_cut_or_changed_it_is_read_as_serde_reads_it() {
+        let others =
+            ["null", "true", "0", "1.5", "-1", "1e99", "\"\\n\"", "\"\"", "[]", "[1]", "{}", "\"", "}", ",", " ", "\\"];
+        for json in [ANSWER, CHUNK] {
+            for at in 0..json.len() {
+                is_scanned(&json.as_bytes()[..at]);
+                for other in others {
+                    is_scanned([&json[..at], other, &json[at..]].concat().as_bytes());
+                    is_scanned([&json[..at], other, &json[at + 1..]].concat().as_bytes());
+                    let end = json[at..].find([',', ':', '}', ']']).map_or(json.len(), |end| at + end);
+                    is_scanned([&json[..at], other, &json[end..]].concat().as_bytes());
+                }
+            }
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::conversation::Usage;
+use crate::json::scan::Scan;
 use crate::lenient::{Tokens, maybe, usage_in};
 
 /// `usage` as servers send it.
@@ -37,12 +38,64 @@ struct CompletionSeen {
     reasoning_tokens: Tokens,
 }
 
+impl PromptSeen {
+    fn scan(scan: &mut Scan<'_>) -> Option<Self> {
+        let mut seen = Self::default();
+        scan.object(&["cached_tokens", "cache_write_tokens"], &mut |scan, name| {
+            match name {
+                "cached_tokens" => seen.cached_tokens = Tokens::scan(scan)?,
+                _ => seen.cache_write_tokens = Tokens::scan(scan)?,
+            }
+            Some(())
+        })?;
+        Some(seen)
+    }
+}
+
+impl CompletionSeen {
+    fn scan(scan: &mut Scan<'_>) -> Option<Self> {
+        let mut seen = Self::default();
+        scan.object(&["reasoning_tokens"], &mut |scan, _| {
+            seen.reasoning_tokens = Tokens::scan(scan)?;
+            Some(())
+        })?;
+        Some(seen)
+    }
+}
+
 /// The usage in an answer of which nothing else is wanted.
 pub(in crate::dialect) fn of(body: &[u8]) -> Option<Usage> {
     usage_in::<Seen>(body)?.read()
 }
 
 impl Seen {
+    /// The same as a [`Scan`] has it.
+    pub fn scan(scan: &mut Scan<'_>) -> Option<Option<Self>> {
+        const FIELDS: [&str; 6] = [
+            "prompt_tokens",
+            "completion_tokens",
+            "total_tokens",
+            "prompt_tokens_details",
+            "completion_tokens_details",
+            "prompt_cache_hit_tokens",
+        ];
+        scan.maybe(|scan| {
+            let mut seen = Self::default();
+            scan.object(&FIELDS, &mut |scan, name| {
+                match name {
+                    "prompt_tokens" => seen.prompt_tokens = Tokens::scan(scan)?,
+                    "completion_tokens" => seen.completion_tokens = Tokens::scan(scan)?,
+                    "total_tokens" => seen.total_tokens = Tokens::scan(scan)?,
+                    "prompt_tokens_details" => seen.prompt_tokens_details = scan.maybe(PromptSeen::scan)?,
+                    "completion_tokens_details" => seen.completion_tokens_details = scan.maybe(CompletionSeen::scan)?,
+                    _ => seen.prompt_cache_hit_tokens = Tokens::scan(scan)?,
+                }
+                Some(())
+            })?;
+            Some(seen)
+        })
+    }
+
     /// The counts, or nothing when the object held none.
     pub fn read(&self) -> Option<Usage> {
         let (input, output) = match (self.prompt_tokens.0, self.completion_tokens.0, self.total_tokens.0) {

@@ -66,22 +66,6 @@ fn a_text_whose_place_is_not_certain_is_not_looked_for() {
 }
 
 #[test]
-fn control_characters_are_found_wherever_they_stand() {
-    for length in 0..20 {
-        let text = vec![b'~'; length];
-        assert!(!has_controls(&text));
-        assert!(!has_controls("é\u{7f}\u{80} ".repeat(length).as_bytes()));
-        for at in 0..length {
-            for control in [0, 0x1f, b'\n'] {
-                let mut text = text.clone();
-                text[at] = control;
-                assert!(has_controls(&text), "{control} at {at} of {length}");
-            }
-        }
-    }
-}
-
-#[test]
 fn only_the_event_before_is_compared_with() {
     let (one, other) = (br#"{"text":"a"}"#, br#"{"text":"b"}"#);
     let mut recurring = Recurring::default();

@@ -1,0 +1,350 @@
+//! Reads a little of a JSON text, quicker than serde does: it takes what nearly everybody writes, and gives up on all else.
+//!
+//! Where it gives up, serde has the word: whoever reads by a [`Scan`] has a reader of serde's too, and both give the same. So what is
+//! passed over here is checked as strictly as there, and what means the same in several forms need not be known in more than one.
+
+use super::plain::plain;
+
+/// Objects and arrays within each other. What is nested deeper is for serde, which has a bound of its own.
+const DEEPEST: u32 = 32;
+
+/// A JSON text, and how far it was read.
+#[derive(Debug)]
+pub(crate) struct Scan<'a> {
+    json: &'a str,
+    at: usize,
+    depth: u32,
+}
+
+impl<'a> Scan<'a> {
+    /// Reads `json` with `value`: all of it, or nothing.
+    pub fn all<T>(json: &'a [u8], value: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let mut scan = Self { json: super::utf8(json).ok()?, at: 0, depth: 0 };
+        let value = value(&mut scan)?;
+        scan.next().is_none().then_some(value)
+    }
+
+    /// The first byte of what comes next, behind blanks.
+    fn next(&mut self) -> Option<u8> {
+        loop {
+            match self.byte()? {
+                b' ' | b'\n' | b'\r' | b'\t' => self.at += 1,
+                byte => return Some(byte),
+            }
+        }
+    }
+
+    #[inline]
+    fn byte(&self) -> Option<u8> {
+        self.json.as_bytes().get(self.at).copied()
+    }
+
+    /// How many bytes come next that stand for themselves in a text.
+    #[inline]
+    fn plain(&self) -> usize {
+        plain(self.json.as_bytes().get(self.at..).unwrap_or_default())
+    }
+
+    /// Whether `byte` comes next: it is passed over then.
+    #[inline]
+    fn takes(&mut self, byte: u8) -> bool {
+        let takes = self.byte() == Some(byte) || self.next() == Some(byte);
+        self.at += usize::from(takes);
+        takes
+    }
+
+    #[inline]
+    fn take(&mut self, byte: u8) -> Option<()> {
+        self.takes(byte).then_some(())
+    }
+
+    fn word(&mut self, word: &str) -> Option<()> {
+        let rest = self.json.get(self.at..)?;
+        rest.starts_with(word).then(|| self.at += word.len())
+    }
+
+    /// Enters the brackets that begin with `open`, and has `item` read each item. Gives back whether there was one.
+    fn items(&mut self, [open, close]: [u8; 2], item: &mut dyn FnMut(&mut Self) -> Option<()>) -> Option<bool> {
+        self.take(open)?;
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return None;
+        }
+        let any = !self.takes(close);
+        if any {
+            item(self)?;
+            while self.takes(b',') {
+                item(self)?;
+            }
+            self.take(close)?;
+        }
+        self.depth -= 1;
+        Some(any)
+    }
+
+    /// An array: `item` reads each of its items. Gives back whether there was one.
+    pub fn array(&mut self, item: &mut dyn FnMut(&mut Self) -> Option<()>) -> Option<bool> {
+        self.items(*b"[]", item)
+    }
+
+    /// An object: `field` reads those of these names, at most 32; others are passed over. None of them stands there twice.
+    pub fn object(&mut self, names: &[&str], field: &mut dyn FnMut(&mut Self, &str) -> Option<()>) -> Option<()> {
+        let mut seen = 0_u32;
+        self.items(*b"{}", &mut |scan| {
+            let name = scan.text()?;
+            scan.take(b':')?;
+            let Some(index) = names.iter().position(|known| *known == name) else { return scan.skip() };
+            let bit = 1_u32.checked_shl(u32::try_from(index).ok()?)?;
+            if seen & bit != 0 {
+                return None;
+            }
+            seen |= bit;
+            field(scan, name)
+        })
+        .map(drop)
+    }
+
+    /// A text without escapes.
+    pub fn text(&mut self) -> Option<&'a str> {
+        self.take(b'"')?;
+        let start = self.at;
+        self.at += self.plain();
+        if self.byte() != Some(b'"') {
+            return None;
+        }
+        let text = self.json.get(start..self.at);
+        self.at += 1;
+        text
+    }
+
+    /// What is not `null`, read with `value`.
+    pub fn maybe<T>(&mut self, value: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
+        if self.next()? == b'n' { self.word("null").map(|()| None) } else { value(self).map(Some) }
+    }
+
+    /// A whole number from zero, far from the largest that there is.
+    pub fn count(&mut self) -> Option<u64> {
+        const LONGEST: usize = 18;
+        self.next()?;
+        let start = self.at;
+        self.number()?;
+        let digits = self.json.get(start..self.at)?;
+        if digits.len() <= LONGEST { digits.parse().ok() } else { None }
+    }
+
+    /// How much of a text, or of something else, is there: as [`Filled`](crate::lenient::Filled) counts it.
+    pub fn filled(&mut self) -> Option<usize> {
+        match self.next()? {
+            b'"' => self.string(),
+            b'[' => self.array(&mut Self::skip).map(usize::from),
+            b'{' => self.skip().map(|()| 1),
+            b'n' => self.word("null").map(|()| 0),
+            b't' => self.word("true").map(|()| 1),
+            b'f' => self.word("false").map(|()| 0),
+            _ => self.count().map(|count| usize::from(count != 0)),
+        }
+    }
+
+    /// Passes over a value.
+    pub fn skip(&mut self) -> Option<()> {
+        match self.next()? {
+            b'"' => self.string().map(drop),
+            b'[' => self.array(&mut Self::skip).map(drop),
+            b'{' => self.object(&[], &mut |_, _| None),
+            b'n' => self.word("null"),
+            b't' => self.word("true"),
+            b'f' => self.word("false"),
+            _ => self.number(),
+        }
+    }
+
+    /// A text, with escapes or without: how many bytes it has when it is read.
+    fn string(&mut self) -> Option<usize> {
+        self.take(b'"')?;
+        let mut length = 0;
+        loop {
+            let run = self.plain();
+            self.at += run;
+            length += run;
+            match self.byte()? {
+                b'"' => {
+                    self.at += 1;
+                    return Some(length);
+                }
+                b'\\' => {
+                    self.at += 1;
+                    length += self.escape()?;
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    /// What stands behind a backslash: how many bytes it stands for.
+    fn escape(&mut self) -> Option<usize> {
+        let escape = self.byte()?;
+        self.at += 1;
+        match escape {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(1),
+            b'u' => {
+                let digits = self.json.get(self.at..self.at + 4)?;
+                if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+                    return None;
+                }
+                self.at += 4;
+                // Halves of a pair are for serde.
+                u32::from_str_radix(digits, 16).ok().and_then(char::from_u32).map(char::len_utf8)
+            }
+            _ => None,
+        }
+    }
+
+    fn number(&mut self) -> Option<()> {
+        self.at += usize::from(self.byte()? == b'-');
+        let leading = self.byte()?;
+        let whole = self.digits();
+        if whole == 0 || (whole > 1 && leading == b'0') {
+            return None;
+        }
+        if self.byte() == Some(b'.') {
+            self.at += 1;
+            if self.digits() == 0 {
+                return None;
+            }
+        }
+        if matches!(self.byte(), Some(b'e' | b'E')) {
+            self.at += 1;
+            self.at += usize::from(matches!(self.byte(), Some(b'+' | b'-')));
+            if self.digits() == 0 {
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    /// Passes over digits, and counts them.
+    fn digits(&mut self) -> usize {
+        let start = self.at;
+        while self.byte().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        self.at - start
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::IgnoredAny;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use crate::json;
+    use crate::lenient::{Count, Filled};
+
+    /// What is taken here, serde takes as well, and as the same.
+    fn agrees(text: &[u8]) {
+        if Scan::all(text, Scan::skip).is_some() {
+            assert!(json::from_slice::<IgnoredAny>(text).is_ok(), "{}", text.escape_ascii());
+        }
+        if let Some(filled) = Scan::all(text, Scan::filled) {
+            assert_eq!(json::from_slice::<Filled>(text).unwrap().0, filled, "{}", text.escape_ascii());
+        }
+        if let Some(count) = Scan::all(text, Scan::count) {
+            assert_eq!(json::from_slice::<Count>(text).unwrap().0, Some(count), "{}", text.escape_ascii());
+        }
+        if let Some(read) = Scan::all(text, Scan::text) {
+            assert_eq!(json::from_slice::<&str>(text).unwrap(), read);
+        }
+    }
+
+    #[test]
+    fn what_is_taken_is_what_serde_takes() {
+        let good = [
+            "0",
+            "-0",
+            "12",
+            "1.5",
+            "1e9",
+            "-1.5E-3",
+            " \n\t\r7 ",
+            "null",
+            "true",
+            "false",
+            "\"\"",
+            "\"a\\n\\u00e9\\/é\"",
+            "[]",
+            "{}",
+            "[1,[2,{}],\"x\"]",
+            "{\"a\":[],\"b\":{\"c\":null}}",
+            "{ \"a\" : 1 , \"a\" : 2 }",
+            "999999999999999999",
+        ];
+        for text in good {
+            assert!(Scan::all(text.as_bytes(), Scan::skip).is_some(), "{text}");
+            for end in 0..=text.len() {
+                agrees(&text.as_bytes()[..end]);
+                for byte in 0..=0xff {
+                    let mut changed = text.as_bytes().to_vec();
+                    changed.insert(end, byte);
+                    agrees(&changed);
+                    if end < text.len() {
+                        changed.remove(end + 1);
+                        agrees(&changed);
+                    }
+                }
+            }
+        }
+        for bad in [
+            "",
+            "01",
+            "1.",
+            ".5",
+            "-",
+            "+1",
+            "1e",
+            "nul",
+            "[1,]",
+            "{\"a\"}",
+            "{\"a\":1,}",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "1 2",
+        ] {
+            assert_eq!(Scan::all(bad.as_bytes(), Scan::skip), None, "{bad}");
+        }
+        assert!(Scan::all("[".repeat(99).as_bytes(), Scan::skip).is_none());
+    }
+
+    #[test]
+    fn the_fields_that_are_wanted_are_read_and_others_passed_over() {
+        let read = |text: &str| {
+            let mut sum = 0;
+            Scan::all(text.as_bytes(), |scan| {
+                scan.object(&["a", "b"], &mut |scan, name| {
+                    sum += scan.count()? * if name == "a" { 1 } else { 10 };
+                    Some(())
+                })
+            })
+            .map(|()| sum)
+        };
+        assert_eq!(read(r#"{"b": 2, "c": {"a": 9}, "a": 1}"#), Some(21));
+        assert_eq!(read(r#"{"a":1,"a":1}"#), None, "twice");
+        assert_eq!(read(r#"{"a":null}"#), None);
+        assert_eq!(read("[]"), None);
+        assert_eq!(Scan::all(b" null", |scan| scan.maybe(Scan::count)), Some(None));
+        assert_eq!(Scan::all(b"3", |scan| scan.maybe(Scan::count)), Some(Some(3)));
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    mod properties {
+        use proptest::prelude::*;
+
+        proptest! {
+            #[test]
+            fn nothing_is_taken_that_serde_does_not_take(text in "[\\[\\]{}\",:0-9eE.+-tfn\\\\u é\u{0}]{0,24}") {
+                super::agrees(text.as_bytes());
+            }
+        }
+    }
+}
