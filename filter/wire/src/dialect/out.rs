@@ -2,11 +2,24 @@
 
 use serde::Serialize;
 
+use crate::json::is_plain;
+
 /// `value` as a whole body.
 pub(super) fn body<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
     json(&mut out, value);
     out
+}
+
+/// Appends a text as JSON. Most have nothing to escape.
+pub(super) fn text(out: &mut Vec<u8>, text: &str) {
+    if !is_plain(text.as_bytes()) {
+        return json(out, text);
+    }
+    out.reserve(text.len().saturating_add(2));
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
 }
 
 /// Appends `value` as JSON. Writing to memory cannot fail, and nothing we write has keys that are not texts.

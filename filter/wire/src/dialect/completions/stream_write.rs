@@ -19,7 +19,7 @@ impl Writer {
     fn chunk(&self, choice: u32, text: &str, finish: Option<&str>, out: &mut Vec<u8>) {
         self.0.choice(finish, out, |out| {
             out.extend_from_slice(b"\"text\":");
-            json::append(out, text);
+            json::text(out, text);
             out.extend_from_slice(b",\"index\":");
             json::append(out, &choice);
         });

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-pub(in crate::dialect) use crate::dialect::out::{body, json as append};
+pub(in crate::dialect) use crate::dialect::out::{body, json as append, text};
 
 /// Joins texts, borrowing when there is one.
 pub(in crate::dialect) fn joined<'a>(mut texts: impl Iterator<Item = &'a str>) -> Option<Cow<'a, str>> {

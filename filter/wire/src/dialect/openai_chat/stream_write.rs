@@ -42,7 +42,7 @@ fn piece(name: &str, text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
-    json::append(out, text);
+    json::text(out, text);
     out.push(b'}');
 }
 
