@@ -11,7 +11,6 @@ use serde_json::value::RawValue;
 use sluice_wire::dialect::Shape;
 use sluice_wire::dialect::fields::Fields;
 use sluice_wire::dialect::quirk::{Edits, edited};
-use sluice_wire::dialect::sealed::may_hold;
 use sluice_wire::embedding::Encoding;
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::json;
@@ -21,12 +20,12 @@ use sluice_wire::order::by_numbers;
 pub mod form;
 pub(crate) mod literals;
 pub mod mentions;
+pub(crate) mod survey;
 mod top;
+pub(crate) mod words;
 
+use survey::{DEEPEST, Survey};
 use top::Top;
-
-/// JSON nested deeper than this is refused: no real request is, and some providers' parsers recurse.
-const DEEPEST: usize = 128;
 
 /// A `user` of more bytes is not looked at.
 const LONGEST_USER: usize = 512;
@@ -96,6 +95,8 @@ pub struct Stored {
     pub previous: Option<String>,
     /// How many other parts of its prompt its provider keeps: a conversation, a prompt.
     pub kept: u64,
+    /// Whether it certainly refers to nothing: no key of any depth does.
+    pub nothing: bool,
 }
 
 /// Places in the body that may have to be changed.
@@ -125,13 +126,18 @@ pub struct Splice {
 impl Outline {
     /// Reads the outline. Errors are 400s that say what is wrong.
     pub fn read(body: &[u8], shape: Shape) -> Result<Self, ApiError> {
+        Self::surveyed(body, shape, Survey::of(body, |_| ()).0)
+    }
+
+    /// The same of a body that was surveyed.
+    pub(crate) fn surveyed(body: &[u8], shape: Shape, survey: Survey) -> Result<Self, ApiError> {
         let text = std::str::from_utf8(body).map_err(|error| {
             not_json(format!("The request body is not valid UTF-8 (at byte {}).", error.valid_up_to()))
         })?;
         if text.trim_ascii().is_empty() {
             return Err(not_json("The request body is empty: send a JSON object.".to_owned()));
         }
-        if too_deep(body) {
+        if survey.too_deep {
             return Err(not_json(format!("The request body's JSON is nested deeper than {DEEPEST} levels.")));
         }
         let top: Top<'_> =
@@ -176,7 +182,7 @@ impl Outline {
             wants: Wants {
                 tools: top.tools,
                 hosted: false,
-                sealed: may_hold(body),
+                sealed: survey.sealed,
                 structured_output: top.structured_output,
             },
             stored: Stored {
@@ -184,6 +190,7 @@ impl Outline {
                 continues: top.continues,
                 previous: top.previous.map(|id| json::read(id.get()).unwrap_or_default()),
                 kept: top.kept(),
+                nothing: survey.refers_to_nothing,
             },
             user: top.user.filter(|raw| raw.get().len() <= LONGEST_USER).and_then(|raw| json::read(raw.get()).ok()),
             encoding: top.encoding,
@@ -326,29 +333,6 @@ fn read_options(text: &str) -> Result<(bool, String), ApiError> {
 
 fn not_json(message: String) -> ApiError {
     ApiError::new(400, ErrorKind::InvalidRequest, message).with_code("invalid_json")
-}
-
-/// Whether brackets are open deeper than [`DEEPEST`]. Counting them all first spares ordinary bodies the careful look.
-fn too_deep(body: &[u8]) -> bool {
-    let open = |byte: &&u8| matches!(**byte, b'[' | b'{');
-    if body.iter().filter(open).count() <= DEEPEST {
-        return false;
-    }
-    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
-    for byte in body {
-        match (in_string, byte) {
-            (true, _) if escaped => escaped = false,
-            (true, b'\\') => escaped = true,
-            (_, b'"') => in_string = !in_string,
-            (false, b'[' | b'{') => depth += 1,
-            (false, b']' | b'}') => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > DEEPEST {
-            return true;
-        }
-    }
-    false
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ impl<'a> Literal<'a> {
 
     /// Whether it is the value of a key, which is the literal before.
     pub fn is_value(&self) -> bool {
-        self.gap.trim_ascii() == b":"
+        self.gap == b":" || self.gap.trim_ascii() == b":"
     }
 }
 
@@ -63,17 +63,30 @@ impl<'a> Literals<'a> {
     pub(crate) fn of(json: &'a [u8]) -> Self {
         Self { rest: json, passed: 0 }
     }
+
+    /// What stands behind the literals that were yielded.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+}
+
+/// Where the next quote is. Most are near, and a search that takes many bytes at once costs more to begin than those.
+fn quote(json: &[u8]) -> Option<usize> {
+    const NEAR: usize = 12;
+    let (near, far) = json.split_at_checked(NEAR).unwrap_or((json, &[]));
+    let found = near.iter().position(|byte| *byte == b'"');
+    found.or_else(|| memchr(b'"', far).map(|at| at.saturating_add(NEAR)))
 }
 
 impl<'a> Iterator for Literals<'a> {
     type Item = Literal<'a>;
 
     fn next(&mut self) -> Option<Literal<'a>> {
-        let (gap, from) = self.rest.split_at_checked(memchr(b'"', self.rest)?)?;
+        let (gap, from) = self.rest.split_at_checked(quote(self.rest)?)?;
         let inside = from.get(1..)?;
         let mut end = 0;
         loop {
-            end += memchr(b'"', inside.get(end..)?)?;
+            end += quote(inside.get(end..)?)?;
             let text = inside.get(..end)?;
             let escapes = text.iter().rev().take_while(|byte| **byte == b'\\').count();
             end += 1;

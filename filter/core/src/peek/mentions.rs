@@ -6,11 +6,13 @@
 //! the arguments of a call, holds none. Names are known in any case, as servers written in Go know them.
 
 use crate::peek::literals::{Literal, Literals, decoded};
+use crate::peek::words::LONGEST;
 
 mod names;
 
+pub(crate) use names::folded;
 pub use names::{Kept, same};
-use names::{LONGEST, Meaning, Referring, meaning};
+use names::{Meaning, Referring, meaning};
 
 /// What a body mentions.
 #[derive(Debug, Clone, PartialEq, Eq)]
