@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use sluice_wire::dialect::Shape;
 use sluice_wire::dialect::fields::Fields;
@@ -140,8 +139,8 @@ impl Outline {
         if survey.too_deep {
             return Err(not_json(format!("The request body's JSON is nested deeper than {DEEPEST} levels.")));
         }
-        let top: Top<'_> =
-            json::read(text).map_err(|error| not_json(format!("The request body is not a valid request: {error}.")))?;
+        let top: Top<'_> = json::read_parts(text)
+            .map_err(|error| not_json(format!("The request body is not a valid request: {error}.")))?;
         let at = |raw: &str| {
             let start = (raw.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
             start..start + raw.len()
@@ -149,9 +148,8 @@ impl Outline {
         let Some(model) = top.model else {
             return Err(ApiError::invalid("model", "Missing required parameter: 'model'."));
         };
-        let name: Cow<'_, str> = json::read::<Text<'_>>(model.get())
-            .map_err(|_| ApiError::invalid("model", "Invalid type for 'model': expected a string."))?
-            .0;
+        let name =
+            text_of(model).ok_or_else(|| ApiError::invalid("model", "Invalid type for 'model': expected a string."))?;
         if let Some(field) = top.others {
             let message = format!("'{field}' is not supported: which models are asked is the gateway's to decide.");
             return Err(ApiError::unsupported(field, message));
@@ -188,11 +186,11 @@ impl Outline {
             stored: Stored {
                 background: top.background,
                 continues: top.continues,
-                previous: top.previous.map(|id| json::read(id.get()).unwrap_or_default()),
+                previous: top.previous.map(|id| text_of(id).unwrap_or_default().into_owned()),
                 kept: top.kept(),
                 nothing: survey.refers_to_nothing,
             },
-            user: top.user.filter(|raw| raw.get().len() <= LONGEST_USER).and_then(|raw| json::read(raw.get()).ok()),
+            user: top.user.filter(|raw| raw.get().len() <= LONGEST_USER).and_then(text_of).map(Cow::into_owned),
             encoding: top.encoding,
             length: body.len(),
             places: Places {
@@ -308,9 +306,11 @@ fn has_something(name: &str, value: Option<&RawValue>) -> Result<(), ApiError> {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+/// The string that stands there. One without escapes is read already.
+fn text_of(value: &RawValue) -> Option<Cow<'_, str>> {
+    let text = value.get().strip_prefix('"')?.strip_suffix('"')?;
+    if text.contains('\\') { json::read(value.get()).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(text)) }
+}
 
 /// Whether these options include usage, and the same options with usage included.
 fn read_options(text: &str) -> Result<(bool, String), ApiError> {

@@ -24,6 +24,13 @@ pub fn read<'t, T: Deserialize<'t>>(text: &'t str) -> serde_json::Result<T> {
     from_slice(text.as_bytes())
 }
 
+/// The same of a long text of which parts are taken as they are: that they are text is not found out again.
+pub fn read_parts<'t, T: Deserialize<'t>>(text: &'t str) -> serde_json::Result<T> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let value = T::deserialize(Strict(&mut reader))?;
+    reader.end().map(|()| value)
+}
+
 /// `text` as a JSON string.
 pub fn json_string(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned())

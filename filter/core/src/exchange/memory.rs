@@ -16,6 +16,9 @@ use crate::routing::cells::load::InFlight;
 use crate::routing::pace::Pace;
 use crate::routing::retry_budget::RetryBudget;
 
+/// Digits of the largest number, and what stands before them.
+const LONGEST_NUMBER: usize = 17;
+
 /// One worker's memory.
 #[derive(Debug)]
 pub(super) struct Memory {
@@ -74,7 +77,12 @@ impl Memory {
     pub(super) fn order_id(&self) -> Rc<str> {
         let number = self.orders.get();
         self.orders.set(number.wrapping_add(1));
-        format!("{}-{number:x}", self.seed).into()
+        let mut id = String::with_capacity(self.seed.len().saturating_add(LONGEST_NUMBER));
+        id.push_str(&self.seed);
+        id.push('-');
+        let digits = number.checked_ilog2().unwrap_or_default() / 4;
+        id.extend((0..=digits).rev().filter_map(|digit| char::from_digit((number >> (digit * 4) & 0xf) as u32, 16)));
+        id.into()
     }
 
     /// Of how many targets something is known.

@@ -69,7 +69,7 @@ impl Survey {
         depth.add(rest.split(|byte| *byte == b'"').next().unwrap_or_default());
         survey.too_deep = depth.most > DEEPEST;
         // An `id` refers to something in an item of the `input`, in what says that it is a reference, and behind such a key.
-        survey.refers_to_nothing = !refers && !(ids && items);
+        survey.refers_to_nothing = !(refers || (ids && items));
         (survey, rest)
     }
 }

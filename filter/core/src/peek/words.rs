@@ -1,7 +1,7 @@
 //! The words of a request that tell what it comes to and what it refers to: names of fields, and one value. A literal is looked up
 //! once, and whoever goes by the words asks for none by its letters.
 
-use super::literals::decoded;
+use super::literals::{decoded, is_plain};
 use super::mentions::folded;
 
 /// The longest word.
@@ -82,18 +82,20 @@ impl Word {
         if literal.len() > LONGEST * ESCAPED {
             return Self::None;
         }
-        if literal.contains(&b'\\') {
-            return Self::read(decoded(literal).as_bytes());
+        match Self::read(literal) {
+            Self::None if !is_plain(literal) => {
+                let word = decoded(literal);
+                if word.is_ascii() { Self::read(word.as_bytes()) } else { Self::of_other_letters(&word) }
+            }
+            word => word,
         }
-        Self::read(literal)
     }
 
     fn read(word: &[u8]) -> Self {
-        if !word.is_ascii() {
-            return Self::of_other_letters(word);
-        }
         let words = WORDS.get(word.len()).copied().unwrap_or_default();
-        match words.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)) {
+        let first = word.first().map(u8::to_ascii_lowercase);
+        let is = |name: &[u8]| name.first().copied() == first && name.eq_ignore_ascii_case(word);
+        match words.iter().find(|(name, _)| is(name)) {
             None => Self::None,
             Some((name, known)) if *name == word => *known,
             Some((_, known)) => known.in_any_case(),
@@ -101,10 +103,9 @@ impl Word {
     }
 
     /// What servers written in Go take for a name has two letters that are none of ASCII's.
-    fn of_other_letters(word: &[u8]) -> Self {
-        let text = std::str::from_utf8(word).ok().filter(|text| text.contains(['\u{17f}', '\u{212a}']));
-        let folded = text.map(|text| text.chars().map(folded).collect::<String>()).filter(|text| text.is_ascii());
-        folded.map_or(Self::None, |folded| Self::read(folded.as_bytes()).in_any_case())
+    fn of_other_letters(word: &str) -> Self {
+        let folded: String = word.chars().map(folded).take_while(char::is_ascii).take(LONGEST + 1).collect();
+        if folded.len() == word.chars().count() { Self::read(folded.as_bytes()).in_any_case() } else { Self::None }
     }
 
     /// What it is when it is written in other letters: of most names, none.

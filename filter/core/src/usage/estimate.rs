@@ -4,7 +4,7 @@
 //! provider's own count settles it. Estimates lean towards too much, as a reservation that is too small lets more pass than a
 //! budget covers; but where too much would lock people out, which a megabyte of base64 taken for text would, they look closer.
 
-use memchr::{memchr, memchr_iter, memmem};
+use memchr::{memchr, memchr_iter, memchr2, memchr3, memmem};
 use sluice_wire::conversation::Usage;
 
 use crate::peek::Outline;
@@ -164,7 +164,9 @@ struct RareLetters {
 impl RareLetters {
     fn of(body: &[u8]) -> Self {
         let escaped = |from: usize| memmem::find(body.get(from..).unwrap_or_default(), b"\\u").is_some();
-        Self { plain: !body.is_ascii(), escaped: memchr(b'\\', body).is_some_and(escaped) }
+        // What these letters begin with.
+        let plain = memchr3(0xf0, 0xf1, 0xf2, body).or_else(|| memchr2(0xf3, 0xf4, body));
+        Self { plain: plain.is_some(), escaped: memchr(b'\\', body).is_some_and(escaped) }
     }
 
     /// Bytes that these letters of a literal lack.

@@ -23,9 +23,7 @@ const NOTHING: &str = r#"{"type":"text","text":"(reasoning)"}"#;
 /// Whether this literal begins as a seal with an owner does. Where none does, and no `signature` is empty, there is nothing to
 /// [change](edits).
 pub fn may_begin(literal: &[u8]) -> bool {
-    OWNERS.iter().map(|owner| owner.as_bytes()).any(|owner| {
-        literal.first() == owner.first() && literal.strip_prefix(owner).is_some_and(|seal| seal.starts_with(b"#"))
-    })
+    OWNERS.iter().any(|owner| literal.get(owner.len()) == Some(&b'#') && literal.starts_with(owner.as_bytes()))
 }
 
 /// What is to be changed in the body of a request in Anthropic's format, or in that of OpenAI's Responses.

@@ -339,7 +339,8 @@ impl Trail {
 
 /// The beginning of what a client sent.
 fn bounded(text: &str, most: usize) -> String {
-    text.chars().take(most).collect()
+    let end = if text.len() <= most { None } else { text.char_indices().nth(most) };
+    end.and_then(|(end, _)| text.get(..end)).unwrap_or(text).to_owned()
 }
 
 /// The status of an answer that Envoy made up.

@@ -113,7 +113,9 @@ pub(super) enum Meaning {
 
 /// What `key` means, at the top level or below it.
 pub(super) fn meaning(key: &[u8], top: bool) -> Meaning {
-    let is = |name: &str| same(key, name);
+    // A key of other letters may be longer than the name that it is.
+    let is_ascii = key.is_ascii();
+    let is = |name: &str| (!is_ascii || key.len() == name.len()) && same(key, name);
     if let Some((_, field)) = REFERRING.iter().find(|(name, field)| is(name) && (top || !field.top)) {
         return Meaning::Refers(*field);
     }
