@@ -73,6 +73,8 @@ pub struct Amount {
 pub struct Wants {
     /// Whether tools are offered, by either of the field's names.
     pub tools: bool,
+    /// Whether tools may be offered anywhere in it.
+    pub anywhere: bool,
     /// Whether one of them runs at a provider of the client's own format, where not all targets are such. Found out where it
     /// decides something.
     pub hosted: bool,
@@ -179,6 +181,7 @@ impl Outline {
             },
             wants: Wants {
                 tools: top.tools,
+                anywhere: survey.offers,
                 hosted: false,
                 sealed: survey.sealed,
                 structured_output: top.structured_output,

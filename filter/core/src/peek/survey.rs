@@ -22,6 +22,8 @@ pub(crate) struct Survey {
     ///
     /// [`first_denied`]: super::mentions::first_denied
     pub refers_to_nothing: bool,
+    /// Whether tools may be offered in it, at any depth.
+    pub offers: bool,
 }
 
 /// A literal on the way.
@@ -59,6 +61,7 @@ impl Survey {
             depth.add(passed.literal.gap);
             match passed.word {
                 Word::Id => ids = true,
+                Word::Offering => survey.offers = true,
                 Word::Input | Word::ItemReference => items = true,
                 word => refers |= word.is_referring(),
             }

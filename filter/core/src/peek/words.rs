@@ -36,6 +36,8 @@ pub(crate) enum Word {
     ItemReference,
     /// In any case of its letters.
     Id,
+    /// A key behind which tools are offered; in any case of its letters.
+    Offering,
     /// A key that refers to something that a provider keeps, or the `id` in an object behind it does; in any case of its
     /// letters, where it is none of the words above.
     Referring,
@@ -48,7 +50,7 @@ const WORDS: [&[(&[u8], Word)]; LONGEST + 1] = [
     &[(b"id", Word::Id)],
     &[(b"url", Word::Url), (b"ttl", Word::Ttl)],
     &[(b"type", Word::Type), (b"data", Word::Data)],
-    &[(b"input", Word::Input), (b"audio", Word::Referring), (b"voice", Word::Referring)],
+    &[(b"input", Word::Input), (b"tools", Word::Offering), (b"audio", Word::Referring), (b"voice", Word::Referring)],
     &[(b"prompt", Word::Referring), (b"effort", Word::Effort)],
     &[(b"file_id", Word::FileId)],
     &[
@@ -63,7 +65,7 @@ const WORDS: [&[(&[u8], Word)]; LONGEST + 1] = [
         (b"file_data", Word::FileData),
         (b"signature", Word::Signature),
     ],
-    &[],
+    &[(b"definition", Word::Offering)],
     &[],
     &[(b"conversation", Word::Referring), (b"container_id", Word::Referring), (b"service_tier", Word::ServiceTier)],
     &[(b"cache_control", Word::CacheControl)],
@@ -111,7 +113,7 @@ impl Word {
     /// What it is when it is written in other letters: of most names, none.
     fn in_any_case(self) -> Self {
         match self {
-            Self::Id => Self::Id,
+            Self::Id | Self::Offering => self,
             word if word.is_referring() => Self::Referring,
             _ => Self::None,
         }

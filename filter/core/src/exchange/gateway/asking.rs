@@ -135,7 +135,8 @@ fn needs_hosted(draft: &Draft, body: &[u8]) -> bool {
         Mention::Tool(Some(kind)) if (client.runs_tool)(kind) => Some(()),
         _ => None,
     };
-    targets.iter().any(has)
+    draft.request.asks.outline.wants.anywhere
+        && targets.iter().any(has)
         && !targets.iter().all(has)
         && draft.request.asks.outline.is_json()
         && first_denied(body, runs).is_some()

@@ -113,9 +113,10 @@ pub(super) enum Meaning {
 
 /// What `key` means, at the top level or below it.
 pub(super) fn meaning(key: &[u8], top: bool) -> Meaning {
-    // A key of other letters may be longer than the name that it is.
-    let is_ascii = key.is_ascii();
-    let is = |name: &str| (!is_ascii || key.len() == name.len()) && same(key, name);
+    // A key of other letters may be longer than the name that it is, and begin with another.
+    let (is_ascii, first) = (key.is_ascii(), key.first().map(u8::to_ascii_lowercase));
+    let may_be = |name: &str| key.len() == name.len() && name.bytes().next() == first;
+    let is = |name: &str| (!is_ascii || may_be(name)) && same(key, name);
     if let Some((_, field)) = REFERRING.iter().find(|(name, field)| is(name) && (top || !field.top)) {
         return Meaning::Refers(*field);
     }

@@ -51,7 +51,7 @@ pub(crate) mod properties {
     use crate::peek::mentions::{Mention, first_denied};
 
     /// What stands between quotes: words that somebody looks for, as they are and otherwise, and texts.
-    const LITERALS: [&str; 84] = [
+    const LITERALS: [&str; 87] = [
         "type",
         "url",
         "image_url",
@@ -127,6 +127,9 @@ pub(crate) mod properties {
         r"service\u005ftier",
         "\u{17f}ervice_tier",
         r"con\u017fervation",
+        "TOOLS",
+        "too\\u006cs",
+        "tool\u{17f}",
         "s\u{212a}ill_id",
         r"s\u212aill_id",
         "a text\\n with \\\"words\\\"",
@@ -220,6 +223,13 @@ pub(crate) mod properties {
             let refers = |mention: &Mention<'_>| matches!(mention, Mention::Reference(..)).then_some(());
             let reference = first_denied(body.as_bytes(), refers);
             prop_assert!(reference.is_none() || !survey(&body).refers_to_nothing, "{:?} {}", reference, body);
+        }
+
+        #[test]
+        fn what_offers_a_tool_is_known_to(body in body()) {
+            let offers = |mention: &Mention<'_>| matches!(mention, Mention::Tool(_)).then_some(());
+            let tool = first_denied(body.as_bytes(), offers);
+            prop_assert!(tool.is_none() || survey(&body).offers, "{:?} {}", tool, body);
         }
 
         #[test]
