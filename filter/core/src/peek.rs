@@ -6,12 +6,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use sluice_wire::dialect::Shape;
 use sluice_wire::dialect::fields::Fields;
 use sluice_wire::dialect::quirk::{Edits, edited};
-use sluice_wire::dialect::sealed::may_hold;
 use sluice_wire::embedding::Encoding;
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::json;
@@ -21,12 +19,12 @@ use sluice_wire::order::by_numbers;
 pub mod form;
 pub(crate) mod literals;
 pub mod mentions;
+pub(crate) mod survey;
 mod top;
+pub(crate) mod words;
 
+use survey::{DEEPEST, Survey};
 use top::Top;
-
-/// JSON nested deeper than this is refused: no real request is, and some providers' parsers recurse.
-const DEEPEST: usize = 128;
 
 /// A `user` of more bytes is not looked at.
 const LONGEST_USER: usize = 512;
@@ -75,6 +73,8 @@ pub struct Amount {
 pub struct Wants {
     /// Whether tools are offered, by either of the field's names.
     pub tools: bool,
+    /// Whether tools may be offered anywhere in it.
+    pub anywhere: bool,
     /// Whether one of them runs at a provider of the client's own format, where not all targets are such. Found out where it
     /// decides something.
     pub hosted: bool,
@@ -96,6 +96,8 @@ pub struct Stored {
     pub previous: Option<String>,
     /// How many other parts of its prompt its provider keeps: a conversation, a prompt.
     pub kept: u64,
+    /// Whether it certainly refers to nothing: no key of any depth does.
+    pub nothing: bool,
 }
 
 /// Places in the body that may have to be changed.
@@ -125,13 +127,18 @@ pub struct Splice {
 impl Outline {
     /// Reads the outline. Errors are 400s that say what is wrong.
     pub fn read(body: &[u8], shape: Shape) -> Result<Self, ApiError> {
+        Self::surveyed(body, shape, Survey::of(body, |_| ()).0)
+    }
+
+    /// The same of a body that was surveyed.
+    pub(crate) fn surveyed(body: &[u8], shape: Shape, survey: Survey) -> Result<Self, ApiError> {
         let text = std::str::from_utf8(body).map_err(|error| {
             not_json(format!("The request body is not valid UTF-8 (at byte {}).", error.valid_up_to()))
         })?;
         if text.trim_ascii().is_empty() {
             return Err(not_json("The request body is empty: send a JSON object.".to_owned()));
         }
-        if too_deep(body) {
+        if survey.too_deep {
             return Err(not_json(format!("The request body's JSON is nested deeper than {DEEPEST} levels.")));
         }
         let top: Top<'_> =
@@ -143,9 +150,8 @@ impl Outline {
         let Some(model) = top.model else {
             return Err(ApiError::invalid("model", "Missing required parameter: 'model'."));
         };
-        let name: Cow<'_, str> = json::read::<Text<'_>>(model.get())
-            .map_err(|_| ApiError::invalid("model", "Invalid type for 'model': expected a string."))?
-            .0;
+        let name =
+            text_of(model).ok_or_else(|| ApiError::invalid("model", "Invalid type for 'model': expected a string."))?;
         if let Some(field) = top.others {
             let message = format!("'{field}' is not supported: which models are asked is the gateway's to decide.");
             return Err(ApiError::unsupported(field, message));
@@ -175,17 +181,19 @@ impl Outline {
             },
             wants: Wants {
                 tools: top.tools,
+                anywhere: survey.offers,
                 hosted: false,
-                sealed: may_hold(body),
+                sealed: survey.sealed,
                 structured_output: top.structured_output,
             },
             stored: Stored {
                 background: top.background,
                 continues: top.continues,
-                previous: top.previous.map(|id| json::read(id.get()).unwrap_or_default()),
+                previous: top.previous.map(|id| text_of(id).unwrap_or_default().into_owned()),
                 kept: top.kept(),
+                nothing: survey.refers_to_nothing,
             },
-            user: top.user.filter(|raw| raw.get().len() <= LONGEST_USER).and_then(|raw| json::read(raw.get()).ok()),
+            user: top.user.filter(|raw| raw.get().len() <= LONGEST_USER).and_then(text_of).map(Cow::into_owned),
             encoding: top.encoding,
             length: body.len(),
             places: Places {
@@ -301,9 +309,11 @@ fn has_something(name: &str, value: Option<&RawValue>) -> Result<(), ApiError> {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+/// The string that stands there. One without escapes is read already.
+fn text_of(value: &RawValue) -> Option<Cow<'_, str>> {
+    let text = value.get().strip_prefix('"')?.strip_suffix('"')?;
+    if text.contains('\\') { json::read(value.get()).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(text)) }
+}
 
 /// Whether these options include usage, and the same options with usage included.
 fn read_options(text: &str) -> Result<(bool, String), ApiError> {
@@ -326,29 +336,6 @@ fn read_options(text: &str) -> Result<(bool, String), ApiError> {
 
 fn not_json(message: String) -> ApiError {
     ApiError::new(400, ErrorKind::InvalidRequest, message).with_code("invalid_json")
-}
-
-/// Whether brackets are open deeper than [`DEEPEST`]. Counting them all first spares ordinary bodies the careful look.
-fn too_deep(body: &[u8]) -> bool {
-    let open = |byte: &&u8| matches!(**byte, b'[' | b'{');
-    if body.iter().filter(open).count() <= DEEPEST {
-        return false;
-    }
-    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
-    for byte in body {
-        match (in_string, byte) {
-            (true, _) if escaped => escaped = false,
-            (true, b'\\') => escaped = true,
-            (_, b'"') => in_string = !in_string,
-            (false, b'[' | b'{') => depth += 1,
-            (false, b']' | b'}') => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > DEEPEST {
-            return true;
-        }
-    }
-    false
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ mod plain;
 pub(crate) mod scan;
 mod strict;
 
-pub(crate) use plain::plain;
 pub use plain::is_plain;
+pub(crate) use plain::plain;
 
 /// Reads JSON. What wants an object takes no array.
 pub fn read<'t, T: Deserialize<'t>>(text: &'t str) -> serde_json::Result<T> {

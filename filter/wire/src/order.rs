@@ -51,6 +51,9 @@ pub fn gathered<T, C: Default + Extend<T>>(all: impl IntoIterator<Item = T>) -> 
 
 /// Puts those that `go_first` before the others; both keep their order. What stands before `from` stays.
 pub fn put_first<T>(list: &mut Vec<T>, from: usize, go_first: impl Fn(&T) -> bool) {
+    if list.len() <= from.saturating_add(1) {
+        return;
+    }
     let rest = list.split_off(from.min(list.len()));
     let (before, after): (Vec<T>, Vec<T>) = rest.into_iter().partition(go_first);
     list.extend(before.into_iter().chain(after));

@@ -40,7 +40,7 @@ impl<'a> Literal<'a> {
 
     /// Whether it is the value of a key, which is the literal before.
     pub fn is_value(&self) -> bool {
-        self.gap.trim_ascii() == b":"
+        self.gap == b":" || self.gap.trim_ascii() == b":"
     }
 }
 
@@ -63,17 +63,62 @@ impl<'a> Literals<'a> {
     pub(crate) fn of(json: &'a [u8]) -> Self {
         Self { rest: json, passed: 0 }
     }
+
+    /// What stands behind the literals that were yielded.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+}
+
+/// Where the next quote is. Most are near, and there eight bytes are looked at in a row: a search that takes more at once costs more
+/// to begin than they do.
+fn quote(json: &[u8]) -> Option<usize> {
+    const NEAR: usize = 64;
+    let (near, far) = json.split_at_checked(NEAR).unwrap_or((json, &[]));
+    let (words, rest) = near.as_chunks::<8>();
+    for (place, word) in words.iter().enumerate() {
+        let found = holds(u64::from_le_bytes(*word), b'"');
+        if found != 0 {
+            return Some(place * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let before = words.len() * 8;
+    let found = rest.iter().position(|byte| *byte == b'"').map(|at| before.saturating_add(at));
+    found.or_else(|| memchr(b'"', far).map(|at| at.saturating_add(NEAR)))
+}
+
+/// The lowest bit of each of eight bytes, and the highest.
+const ONES: u64 = u64::MAX / 0xff;
+const HIGHEST: u64 = ONES << 7;
+
+/// Whether one of these eight bytes is `byte`: then the lowest bit that is set is the highest of the first such byte.
+fn holds(word: u64, byte: u8) -> u64 {
+    let others = word ^ (ONES * u64::from(byte));
+    others.wrapping_sub(ONES) & !others & HIGHEST
+}
+
+/// Whether what stands in a literal is written in ASCII and without escapes.
+pub(crate) fn is_plain(literal: &[u8]) -> bool {
+    let is_plain = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        (word & HIGHEST) | holds(word, b'\\') == 0
+    };
+    // The last eight bytes may be looked at twice.
+    match literal.last_chunk::<8>() {
+        Some(last) => is_plain(last) && literal.as_chunks::<8>().0.iter().all(is_plain),
+        None => literal.iter().all(|byte| byte.is_ascii() && *byte != b'\\'),
+    }
 }
 
 impl<'a> Iterator for Literals<'a> {
     type Item = Literal<'a>;
 
     fn next(&mut self) -> Option<Literal<'a>> {
-        let (gap, from) = self.rest.split_at_checked(memchr(b'"', self.rest)?)?;
+        let (gap, from) = self.rest.split_at_checked(quote(self.rest)?)?;
         let inside = from.get(1..)?;
         let mut end = 0;
         loop {
-            end += memchr(b'"', inside.get(end..)?)?;
+            end += quote(inside.get(end..)?)?;
             let text = inside.get(..end)?;
             let escapes = text.iter().rev().take_while(|byte| **byte == b'\\').count();
             end += 1;
@@ -105,6 +150,29 @@ mod tests {
         let json = br#"{"a":"v", "b" : "v","c":["x",":","x"],"d":{"e":1,"f":"v"},"g":[{"h":"v"},"x"]}"#;
         for literal in Literals::of(json) {
             assert_eq!(literal.is_value(), literal.text == b"v", "{literal:?}");
+        }
+    }
+
+    #[test]
+    fn a_quote_is_found_wherever_it_is() {
+        for length in 0..200_usize {
+            let text = vec![b'!'; length];
+            assert_eq!(quote(&text), None);
+            assert!(is_plain(&text));
+            for at in 0..length {
+                let with = |byte: u8| {
+                    let mut text = text.clone();
+                    text[at] = byte;
+                    text
+                };
+                let mut several = with(b'"');
+                several.extend(b"\"#\"");
+                assert_eq!(quote(&several), Some(at));
+                assert_eq!(
+                    [b'\\', 0x80, 0xff, b'[', 0].map(|byte| is_plain(&with(byte))),
+                    [false, false, false, true, true]
+                );
+            }
         }
     }
 

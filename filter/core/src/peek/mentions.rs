@@ -6,11 +6,13 @@
 //! the arguments of a call, holds none. Names are known in any case, as servers written in Go know them.
 
 use crate::peek::literals::{Literal, Literals, decoded};
+use crate::peek::words::LONGEST;
 
 mod names;
 
+pub(crate) use names::folded;
 pub use names::{Kept, same};
-use names::{LONGEST, Meaning, Referring, meaning};
+use names::{Meaning, Referring, meaning};
 
 /// What a body mentions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +24,9 @@ pub enum Mention<'a> {
     /// A tool of this type; of none where it says none.
     Tool(Option<&'a str>),
 }
+
+/// Most requests are nested no deeper.
+const USUAL_DEPTH: usize = 12;
 
 /// An object or a list that is open.
 #[derive(Debug)]
@@ -66,26 +71,26 @@ struct Facts<'a> {
 /// A value and, should its key stand there again, the last one: readers take one or the other.
 #[derive(Debug, Default, Clone, Copy)]
 struct Twice<'a> {
-    first: Option<Literal<'a>>,
-    last: Option<Literal<'a>>,
+    first: Option<&'a [u8]>,
+    last: Option<&'a [u8]>,
 }
 
 impl<'a> Twice<'a> {
-    fn add(&mut self, literal: Literal<'a>) {
+    fn add(&mut self, literal: &'a [u8]) {
         match self.first {
             None => self.first = Some(literal),
             Some(_) => self.last = Some(literal),
         }
     }
 
-    fn values(self) -> impl Iterator<Item = Literal<'a>> {
+    fn values(self) -> impl Iterator<Item = &'a [u8]> {
         self.first.into_iter().chain(self.last)
     }
 }
 
 /// The first mention in `body` that is denied: where it stands, `input[0].content[1].file_id`, and what `deny` says of it.
 pub fn first_denied<E>(body: &[u8], deny: impl FnMut(&Mention<'_>) -> Option<E>) -> Option<(String, E)> {
-    let mut walk = Walk { open: Vec::new(), skipped: 0, deny };
+    let mut walk = Walk { open: Vec::with_capacity(USUAL_DEPTH), skipped: 0, deny };
     let mut end = 0;
     for literal in Literals::of(body) {
         end = literal.start.saturating_add(literal.text.len()).saturating_add(1);
@@ -189,11 +194,11 @@ impl<'a, E, F: FnMut(&Mention<'_>) -> Option<E>> Walk<'a, F> {
         let Facts { id, skill, kind, told, reference, public, private } = open.facts;
         let items = id.values().filter(|_| reference || (open.item && !told)).map(|id| (Kept::Response, id, "id"));
         let skills = skill.values().filter(|_| private || !public).map(|id| (Kept::Skill, id, "skill_id"));
-        let denied = items.chain(skills).find_map(|(kept, id, key)| self.refers(kept, &id, Some(key)));
+        let denied = items.chain(skills).find_map(|(kept, id, key)| self.refers(kept, id, Some(key)));
         if denied.is_some() || !open.tool {
             return denied;
         }
-        let kinds = kind.values().map(|kind| Some(decoded(kind.text))).chain(kind.first.is_none().then_some(None));
+        let kinds = kind.values().map(|kind| Some(decoded(kind))).chain(kind.first.is_none().then_some(None));
         kinds.into_iter().find_map(|kind| {
             let denied = (self.deny)(&Mention::Tool(kind.as_deref()))?;
             Some((self.place(None), denied))
@@ -216,10 +221,10 @@ impl<'a, E, F: FnMut(&Mention<'_>) -> Option<E>> Walk<'a, F> {
         }
         let open = self.open.last_mut()?;
         match (open.meaning, open.owner) {
-            (Meaning::Refers(Referring { kept: Kept::Skill, .. }), _) => open.facts.skill.add(*literal),
-            (Meaning::Refers(field), _) if field.text => return self.refers(field.kept, literal, None),
-            (Meaning::Id, Some(kept)) => return self.refers(kept, literal, None),
-            (Meaning::Id, None) => open.facts.id.add(*literal),
+            (Meaning::Refers(Referring { kept: Kept::Skill, .. }), _) => open.facts.skill.add(literal.text),
+            (Meaning::Refers(field), _) if field.text => return self.refers(field.kept, literal.text, None),
+            (Meaning::Id, Some(kept)) => return self.refers(kept, literal.text, None),
+            (Meaning::Id, None) => open.facts.id.add(literal.text),
             (Meaning::Role, _) => open.facts.told = true,
             (Meaning::Type, _) => open.facts.is_a(literal),
             _ => {}
@@ -228,8 +233,8 @@ impl<'a, E, F: FnMut(&Mention<'_>) -> Option<E>> Walk<'a, F> {
     }
 
     /// Whether the reference may stand here: in what is open, and behind `key` in an object that has just been closed.
-    fn refers(&mut self, kept: Kept, id: &Literal<'_>, key: Option<&str>) -> Option<(String, E)> {
-        let path = format!("{}{}", kept.path(), decoded(id.text));
+    fn refers(&mut self, kept: Kept, id: &[u8], key: Option<&str>) -> Option<(String, E)> {
+        let path = format!("{}{}", kept.path(), decoded(id));
         let denied = (self.deny)(&Mention::Reference(kept, &path))?;
         Some((self.place(key), denied))
     }
@@ -256,7 +261,7 @@ impl<'a> Facts<'a> {
         let word = kind.word(LONGEST);
         let is_public = *word == *b"anthropic";
         self.told = true;
-        self.kind.add(*kind);
+        self.kind.add(kind.text);
         self.reference |= *word == *b"item_reference";
         self.public |= is_public;
         self.private |= !is_public;

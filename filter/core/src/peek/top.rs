@@ -102,7 +102,10 @@ impl<'de> Deserialize<'de> for Field {
             /// Servers written in Go take a name in any case for the same field, the last of several for its value: the model
             /// that they saw would not be the one that was looked at here.
             fn visit_str<E: Error>(self, name: &str) -> Result<Field, E> {
-                match NAMES.iter().find(|(known, _)| same(name.as_bytes(), known)) {
+                // Of other letters, a name may be longer than the one that it is taken for.
+                let is_ascii = name.is_ascii();
+                let may_be = |known: &str| known.len() == name.len() || !is_ascii;
+                match NAMES.iter().find(|(known, _)| may_be(known) && same(name.as_bytes(), known)) {
                     None => Ok(Field::Other),
                     Some((known, field)) if *known == name => Ok(*field),
                     Some((known, _)) => {

@@ -134,10 +134,12 @@ impl Plan {
 
     /// What to ask a store for; `None` when there is nothing to count.
     pub fn order(&self, id: Rc<str>, lease: Duration) -> Option<Order> {
+        if self.candidates.iter().all(|candidate| candidate.parts.is_empty()) {
+            return None;
+        }
         let takes = |candidate: &Candidate| candidate.parts.iter().map(|part| part.take.clone()).collect::<Vec<_>>();
         let alternatives: Vec<Vec<Take>> = self.candidates.iter().map(takes).collect();
-        let any = alternatives.iter().any(|takes| !takes.is_empty());
-        any.then_some(Order { id, lease, alternatives })
+        Some(Order { id, lease, alternatives })
     }
 
     pub(super) fn subject<'a>(&'a self, candidate: &'a Candidate) -> Subject<'a> {

@@ -215,6 +215,9 @@ impl Draft<'_> {
             let input_tokens = target.capabilities.max_input.map(counted).unwrap_or_default();
             target.capabilities.lacks(&Needs { input_tokens, ..*needs })
         };
+        if self.kept.iter().all(|target| lack(target).is_none()) && !self.kept.is_empty() {
+            return Ok(());
+        }
         let too_short = |target: &Rc<Target>| matches!(lack(target), Some(Lack::Context { .. }));
         if self.kept.iter().all(|target| lack(target).is_some()) && self.kept.iter().any(too_short) {
             let most = self.kept.iter().filter(|target| too_short(target));

@@ -4,12 +4,13 @@
 //! provider's own count settles it. Estimates lean towards too much, as a reservation that is too small lets more pass than a
 //! budget covers; but where too much would lock people out, which a megabyte of base64 taken for text would, they look closer.
 
-use std::borrow::Cow;
-
+use memchr::{memchr, memchr_iter, memchr2, memchr3, memmem};
 use sluice_wire::conversation::Usage;
 
 use crate::peek::Outline;
-use crate::peek::literals::Literals;
+use crate::peek::literals::Literal;
+use crate::peek::survey::{Passed, walk};
+use crate::peek::words::{LONGEST, Word};
 
 use super::surcharge::Wishes;
 
@@ -21,8 +22,6 @@ const PDF: u64 = 48;
 /// Bytes of base64 for one token of sound: OpenAI's audio models count ten tokens a second, in which MP3 at 64 kbit/s has
 /// 11 kB of base64. More of WAV, which is then estimated too high. For images it adds to the fixed number: a little.
 const SOUND: u64 = 1_024;
-/// The longest word that is looked for.
-const LONGEST_WORD: usize = "web_search_options".len();
 /// Shorter literals are counted as text whatever they hold: the error is small.
 const MEDIA: usize = 512;
 
@@ -52,51 +51,99 @@ impl Prompt {
     /// looks like base64: a long text without one space, put there on purpose, is taken for a sound by the estimate, and
     /// charged for what it is when the answer is settled.
     pub fn measure(body: &[u8]) -> Self {
-        let mut prompt = Self::default();
-        let (mut images, mut documents, mut urls) = (0, 0, 0);
-        let (mut media, mut padding, mut end) = (0, 0, 0);
-        let mut before: Cow<'_, [u8]> = Cow::default();
-        for literal in Literals::of(body) {
-            let text = literal.text;
-            let word = literal.word(LONGEST_WORD);
-            padding += short_numbers(body.get(end..literal.start).unwrap_or_default());
-            end = literal.start.saturating_add(text.len());
-            match &*before {
-                b"type" if literal.is_value() => match &*word {
-                    b"image_url" | b"input_image" | b"image" => prompt.images += 1,
-                    b"input_audio" => prompt.audio = true,
-                    b"file" | b"input_file" => prompt.documents = true,
-                    b"document" => documents += 1,
-                    b"url" => urls += 1,
-                    kind if reads(kind) => prompt.elsewhere += 1,
-                    _ => {}
-                },
-                b"file_id" | b"file_url" if literal.is_value() => prompt.elsewhere += 1,
-                key if holds_media(key) && is_base64(text) => {
-                    media += text.len();
-                    prompt.media += wide(text.len()).div_ceil(if is_pdf(text) { PDF } else { SOUND });
-                }
-                _ => padding += rare_letters(text),
+        let mut measuring = Measuring::of(body);
+        let rest = walk(body, |passed| measuring.hear(passed));
+        measuring.measured(rest)
+    }
+}
+
+/// A prompt that is being measured, literal by literal.
+#[derive(Debug)]
+pub(crate) struct Measuring<'a> {
+    body: &'a [u8],
+    prompt: Prompt,
+    /// Values of a key `image_url`.
+    images: u64,
+    documents: u64,
+    urls: u64,
+    /// Bytes of base64.
+    media: usize,
+    /// Bytes that the text lacks.
+    padding: usize,
+    rare: RareLetters,
+}
+
+impl<'a> Measuring<'a> {
+    /// Begins with the body's first literal.
+    pub(crate) fn of(body: &'a [u8]) -> Self {
+        let rare = RareLetters::of(body);
+        Self { body, prompt: Prompt::default(), images: 0, documents: 0, urls: 0, media: 0, padding: 0, rare }
+    }
+
+    /// The next literal.
+    pub(crate) fn hear(&mut self, passed: &Passed<'a>) {
+        let Passed { literal, word, before, is_value } = passed;
+        let text = literal.text;
+        self.lacks(short_numbers(literal.gap));
+        match before {
+            Word::Type if *is_value => self.is_of(&literal.word(LONGEST)),
+            Word::FileId | Word::FileUrl if *is_value => self.is_elsewhere(),
+            // The keys that OpenAI and Anthropic give base64.
+            Word::Url | Word::ImageUrl | Word::Data | Word::FileData if is_base64(text) => {
+                self.media = self.media.saturating_add(text.len());
+                let each = if is_pdf(text) { PDF } else { SOUND };
+                self.prompt.media = self.prompt.media.saturating_add(wide(text.len()).div_ceil(each));
             }
-            images += u64::from(&*before == b"image_url" && literal.follows_key());
-            // Files to be searched; a model that searches the web.
-            let searches = matches!(&*word, b"vector_store_ids" | b"web_search_options");
-            prompt.elsewhere += u64::from(searches && is_key(body, end));
-            before = word;
+            _ => self.lacks(self.rare.lacking(text)),
         }
+        if *before == Word::ImageUrl && literal.follows_key() {
+            self.images = self.images.saturating_add(1);
+        }
+        // Files to be searched; a model that searches the web.
+        if matches!(word, Word::VectorStoreIds | Word::WebSearchOptions) && is_key(self.body, literal) {
+            self.is_elsewhere();
+        }
+    }
+
+    /// An object is of this type.
+    fn is_of(&mut self, kind: &[u8]) {
+        match kind {
+            b"text" => {}
+            b"image_url" | b"input_image" | b"image" => self.prompt.images = self.prompt.images.saturating_add(1),
+            b"input_audio" => self.prompt.audio = true,
+            b"file" | b"input_file" => self.prompt.documents = true,
+            b"document" => self.documents = self.documents.saturating_add(1),
+            b"url" => self.urls = self.urls.saturating_add(1),
+            kind if reads(kind) => self.is_elsewhere(),
+            _ => {}
+        }
+    }
+
+    fn is_elsewhere(&mut self) {
+        self.prompt.elsewhere = self.prompt.elsewhere.saturating_add(1);
+    }
+
+    fn lacks(&mut self, bytes: usize) {
+        self.padding = self.padding.saturating_add(bytes);
+    }
+
+    /// All literals were heard; `rest` is what stands behind the last.
+    pub(crate) fn measured(self, rest: &[u8]) -> Prompt {
+        let Self { body, mut prompt, images, documents, urls, media, padding, .. } = self;
         // A part may do without its `type`, which is an image all the same.
         prompt.images = prompt.images.max(images);
         prompt.documents |= documents > 0;
-        prompt.elsewhere += documents.min(urls);
-        padding += short_numbers(body.get(end..).unwrap_or_default());
+        prompt.elsewhere = prompt.elsewhere.saturating_add(documents.min(urls));
+        let padding = padding.saturating_add(short_numbers(rest));
         prompt.text = wide(body.len().saturating_sub(media).saturating_add(padding));
         prompt
     }
 }
 
-/// Whether the literal that ends here is a key.
-fn is_key(body: &[u8], end: usize) -> bool {
-    body.get(end.saturating_add(1)..).is_some_and(|rest| rest.trim_ascii_start().starts_with(b":"))
+/// Whether the literal is a key.
+fn is_key(body: &[u8], literal: &Literal<'_>) -> bool {
+    let behind = literal.start.saturating_add(literal.text.len()).saturating_add(1);
+    body.get(behind..).is_some_and(|rest| rest.trim_ascii_start().starts_with(b":"))
 }
 
 /// Whether a hosted tool of this type brings into the prompt what it finds.
@@ -104,22 +151,60 @@ fn reads(kind: &[u8]) -> bool {
     kind == b"mcp" || kind.starts_with(b"web_search") || kind.starts_with(b"web_fetch")
 }
 
-/// Bytes that letters of four bytes lack: such a letter (emoji, old scripts) has up to a token for each of its bytes, where other
-/// text has one for four.
-fn rare_letters(text: &[u8]) -> usize {
-    const EACH: usize = 12;
-    // As two escapes it has twelve bytes, and lacks four.
-    const ESCAPED: usize = 4;
-    let plain = text.iter().filter(|byte| **byte >= 0xf0).count().saturating_mul(EACH);
+/// Letters of four bytes (emoji, old scripts): such a letter has up to a token for each of its bytes, where other text has one for
+/// four. Most bodies have none, which is found out once for all of their literals.
+#[derive(Debug, Clone, Copy)]
+struct RareLetters {
+    /// Whether there may be some as they are.
+    plain: bool,
+    /// Whether there may be some as escapes.
+    escaped: bool,
+}
+
+impl RareLetters {
+    fn of(body: &[u8]) -> Self {
+        let escaped = |from: usize| memmem::find(body.get(from..).unwrap_or_default(), b"\\u").is_some();
+        // What these letters begin with.
+        let plain = memchr3(0xf0, 0xf1, 0xf2, body).or_else(|| memchr2(0xf3, 0xf4, body));
+        Self { plain: plain.is_some(), escaped: memchr(b'\\', body).is_some_and(escaped) }
+    }
+
+    /// Bytes that these letters of a literal lack.
+    fn lacking(self, text: &[u8]) -> usize {
+        const EACH: usize = 12;
+        // As two escapes it has twelve bytes, and lacks four.
+        const ESCAPED: usize = 4;
+        let plain = if self.plain { of_four_bytes(text).saturating_mul(EACH) } else { 0 };
+        let escaped = if self.escaped { halves(text).saturating_mul(ESCAPED) } else { 0 };
+        plain.saturating_add(escaped)
+    }
+}
+
+/// How many letters of four bytes are in it: the first byte of each, and of no other letter, begins with four ones.
+fn of_four_bytes(text: &[u8]) -> usize {
+    const HIGHEST: u64 = 0x8080_8080_8080_8080;
+    let (words, rest) = text.as_chunks::<8>();
+    let of_word = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        (word & word << 1 & word << 2 & word << 3 & HIGHEST).count_ones() as usize
+    };
+    words.iter().map(of_word).sum::<usize>().saturating_add(rest.iter().filter(|byte| **byte >= 0xf0).count())
+}
+
+/// How many escapes are in it that are the first half of such a letter.
+fn halves(text: &[u8]) -> usize {
     let high = |at: usize| text.get(at.saturating_add(1)..at.saturating_add(4));
     let begins = |at: usize| matches!(high(at), Some([b'u', b'd' | b'D', b'8' | b'9' | b'a' | b'b' | b'A' | b'B']));
-    let escaped = memchr::memchr_iter(b'\\', text).filter(|at| begins(*at)).count();
-    plain.saturating_add(escaped.saturating_mul(ESCAPED))
+    memchr_iter(b'\\', text).filter(|at| begins(*at)).count()
 }
 
 /// Bytes that numbers in lists lack: each may be a token by itself, and with its comma have two bytes only.
 fn short_numbers(gap: &[u8]) -> usize {
     const TOKEN: usize = 4;
+    // With its comma or bracket, a number has two.
+    if gap.len() < 2 {
+        return 0;
+    }
     let (mut digits, mut lacking) = (0usize, 0usize);
     for byte in gap {
         match byte {
@@ -148,11 +233,6 @@ impl Prompt {
 fn is_base64(literal: &[u8]) -> bool {
     let step = (literal.len() / 64).max(1);
     literal.len() >= MEDIA && payload(literal).iter().step_by(step).all(is_base64_digit)
-}
-
-/// The keys that OpenAI and Anthropic give base64.
-fn holds_media(key: &[u8]) -> bool {
-    matches!(key, b"url" | b"image_url" | b"data" | b"file_data")
 }
 
 fn is_base64_digit(byte: &u8) -> bool {

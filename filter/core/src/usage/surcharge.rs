@@ -6,13 +6,12 @@
 
 use sluice_wire::extras::{Calls, Tier, Tool};
 
-use crate::peek::literals::{Literal, Literals};
+use crate::peek::literals::Literal;
+use crate::peek::survey::Passed;
+use crate::peek::words::{LONGEST, Word};
 
 /// Calls of one tool that are reserved where the request does not bound them.
 const CALLS: u64 = 10;
-
-/// The longest word that is looked for.
-const LONGEST: usize = "web_search_options".len();
 
 /// What a request may come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,51 +35,6 @@ impl Wishes {
     pub const NOTHING: Self =
         Self { tier: None, any_tier: false, caches: false, for_an_hour: false, quick: false, calls: Calls::NONE };
 
-    /// Reads a body that was read as JSON before, in one pass over its string literals.
-    pub fn of(body: &[u8]) -> Self {
-        let mut wishes = Self::default();
-        let (mut offered, mut most) = (Calls::default(), None);
-        let (mut tools, mut bounds, mut bounded) = (0_u64, 0_u64, 0_u64);
-        let mut before: Option<Literal<'_>> = None;
-        for literal in Literals::of(body) {
-            let word = literal.word(LONGEST);
-            let key = before.filter(|_| literal.is_value()).map(|key| key.word(LONGEST));
-            match key.as_deref() {
-                Some(b"service_tier") => wishes.asks_for(&word),
-                Some(b"reasoning_effort" | b"effort") => wishes.quick |= matches!(&*word, b"none" | b"minimal"),
-                Some(b"ttl") => wishes.for_an_hour |= *word == *b"1h",
-                Some(b"type") => {
-                    wishes.quick |= *word == *b"disabled";
-                    let tool = Tool::offered(&word);
-                    tools += u64::from(tool.is_some() || word.starts_with(b"web_fetch_2"));
-                    if let Some(tool) = tool {
-                        offered.add(tool, 1);
-                    }
-                }
-                _ => {}
-            }
-            match &*word {
-                b"cache_control" => wishes.caches = true,
-                b"web_search_options" => offered.add(Tool::WebSearch, 1),
-                b"max_tool_calls" => most = number_behind(body, &literal).or(most),
-                b"max_uses" => {
-                    let bound = number_behind(body, &literal);
-                    bounds = bounds.saturating_add(bound.unwrap_or_default());
-                    bounded += u64::from(bound.is_some());
-                }
-                _ => {}
-            }
-            before = Some(literal);
-        }
-        // The bounds are the tools' own if every tool has one; their sum is as much as any of them can come to.
-        let own = (bounded >= tools && bounded > 0).then_some(bounds);
-        let each = [most, own].into_iter().flatten().min().unwrap_or(CALLS);
-        for (tool, _) in offered.each().filter(|(_, tools)| *tools > 0) {
-            wishes.calls.add(tool, each);
-        }
-        wishes
-    }
-
     /// Whether its provider may run tools while it answers.
     pub fn runs_tools(&self) -> bool {
         self.calls.each().any(|(_, calls)| calls > 0)
@@ -91,6 +45,77 @@ impl Wishes {
         // Two of them, or one that is not known, may be any.
         self.any_tier |= tier.is_none() || self.tier.is_some_and(|before| Some(before) != tier);
         self.tier = tier.or(self.tier);
+    }
+}
+
+/// The wishes of a body as they are read, literal by literal.
+#[derive(Debug)]
+pub(crate) struct Wishing<'a> {
+    body: &'a [u8],
+    wishes: Wishes,
+    /// Tools that are offered and charged for by the call.
+    offered: Calls,
+    /// How many calls the request allows in all.
+    most: Option<u64>,
+    /// How many of the tools are offered that a bound is for.
+    tools: u64,
+    /// The sum of the tools' own bounds, and how many there are.
+    bounds: u64,
+    bounded: u64,
+}
+
+impl<'a> Wishing<'a> {
+    /// Begins with the body's first literal.
+    pub(crate) fn of(body: &'a [u8]) -> Self {
+        let (wishes, offered) = (Wishes::default(), Calls::default());
+        Self { body, wishes, offered, most: None, tools: 0, bounds: 0, bounded: 0 }
+    }
+
+    /// The next literal.
+    pub(crate) fn hear(&mut self, passed: &Passed<'a>) {
+        let Passed { literal, word, before, is_value } = passed;
+        let value = || literal.word(LONGEST);
+        match before {
+            _ if !is_value => {}
+            Word::ServiceTier => self.wishes.asks_for(&value()),
+            Word::Effort => self.wishes.quick |= matches!(&*value(), b"none" | b"minimal"),
+            Word::Ttl => self.wishes.for_an_hour |= *value() == *b"1h",
+            Word::Type => self.is_of(&value()),
+            _ => {}
+        }
+        match word {
+            Word::CacheControl => self.wishes.caches = true,
+            Word::WebSearchOptions => self.offered.add(Tool::WebSearch, 1),
+            Word::MaxToolCalls => self.most = number_behind(self.body, literal).or(self.most),
+            Word::MaxUses => {
+                let bound = number_behind(self.body, literal);
+                self.bounds = self.bounds.saturating_add(bound.unwrap_or_default());
+                self.bounded = self.bounded.saturating_add(u64::from(bound.is_some()));
+            }
+            _ => {}
+        }
+    }
+
+    /// An object is of this type.
+    fn is_of(&mut self, kind: &[u8]) {
+        self.wishes.quick |= kind == b"disabled";
+        let tool = Tool::offered(kind);
+        self.tools = self.tools.saturating_add(u64::from(tool.is_some() || kind.starts_with(b"web_fetch_2")));
+        if let Some(tool) = tool {
+            self.offered.add(tool, 1);
+        }
+    }
+
+    /// All literals were heard.
+    pub(crate) fn wished(self) -> Wishes {
+        let Self { mut wishes, offered, most, tools, bounds, bounded, .. } = self;
+        // The bounds are the tools' own if every tool has one; their sum is as much as any of them can come to.
+        let own = (bounded >= tools && bounded > 0).then_some(bounds);
+        let each = [most, own].into_iter().flatten().min().unwrap_or(CALLS);
+        for (tool, _) in offered.each().filter(|(_, tools)| *tools > 0) {
+            wishes.calls.add(tool, each);
+        }
+        wishes
     }
 }
 
@@ -105,8 +130,17 @@ fn number_behind(body: &[u8], key: &Literal<'_>) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peek::survey::walk;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    impl Wishes {
+        fn of(body: &[u8]) -> Self {
+            let mut wishing = Wishing::of(body);
+            walk(body, |passed| wishing.hear(passed));
+            wishing.wished()
+        }
+    }
 
     fn calls(of: &[(Tool, u64)]) -> Calls {
         of.iter().fold(Calls::default(), |mut calls, (tool, count)| {
@@ -169,6 +203,68 @@ mod tests {
             (r#"{"tools":[{"type":"function"}]}"#, &[]),
         ] {
             assert_eq!(Wishes::of(body.as_bytes()).calls, calls(expected), "{body}");
+        }
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    mod properties {
+        use proptest::prelude::*;
+
+        use super::*;
+        use crate::peek::literals::Literals;
+        use crate::peek::survey::tests::properties::body;
+
+        /// The wishes as they are read by the letters of each word.
+        fn read(body: &[u8]) -> Wishes {
+            let mut wishes = Wishes::default();
+            let (mut offered, mut most) = (Calls::default(), None);
+            let (mut tools, mut bounds, mut bounded) = (0_u64, 0_u64, 0_u64);
+            let mut before: Option<Literal<'_>> = None;
+            for literal in Literals::of(body) {
+                let word = literal.word(18);
+                let key = before.filter(|_| literal.is_value()).map(|key| key.word(18));
+                match key.as_deref() {
+                    Some(b"service_tier") => wishes.asks_for(&word),
+                    Some(b"reasoning_effort" | b"effort") => wishes.quick |= matches!(&*word, b"none" | b"minimal"),
+                    Some(b"ttl") => wishes.for_an_hour |= *word == *b"1h",
+                    Some(b"type") => {
+                        wishes.quick |= *word == *b"disabled";
+                        let tool = Tool::offered(&word);
+                        tools += u64::from(tool.is_some() || word.starts_with(b"web_fetch_2"));
+                        if let Some(tool) = tool {
+                            offered.add(tool, 1);
+                        }
+                    }
+                    _ => {}
+                }
+                match &*word {
+                    b"cache_control" => wishes.caches = true,
+                    b"web_search_options" => offered.add(Tool::WebSearch, 1),
+                    b"max_tool_calls" => most = number_behind(body, &literal).or(most),
+                    b"max_uses" => {
+                        let bound = number_behind(body, &literal);
+                        bounds = bounds.saturating_add(bound.unwrap_or_default());
+                        bounded += u64::from(bound.is_some());
+                    }
+                    _ => {}
+                }
+                before = Some(literal);
+            }
+            let own = (bounded >= tools && bounded > 0).then_some(bounds);
+            let each = [most, own].into_iter().flatten().min().unwrap_or(CALLS);
+            for (tool, _) in offered.each().filter(|(_, tools)| *tools > 0) {
+                wishes.calls.add(tool, each);
+            }
+            wishes
+        }
+
+        proptest! {
+            #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+            #[test]
+            fn wishes_are_read_as_by_the_letters_of_each_word(body in body()) {
+                prop_assert_eq!(Wishes::of(body.as_bytes()), read(body.as_bytes()), "{}", body);
+            }
         }
     }
 }

@@ -8,14 +8,15 @@ use sluice_wire::error::ApiError;
 
 use crate::gateway::Gateway;
 use crate::peek::mentions::{Mention, first_denied};
+use crate::peek::survey::Survey;
 use crate::peek::{Outline, form};
 use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
 use crate::usage::answers;
-use crate::usage::estimate::Prompt;
-use crate::usage::surcharge::Wishes;
+use crate::usage::estimate::{Measuring, Prompt};
+use crate::usage::surcharge::{Wishes, Wishing};
 
-use super::super::journey::{Arrival, Draft, Passage};
+use super::super::journey::{Arrival, Asked, Draft, Passage};
 use super::super::worker::Worker;
 use super::permission::Policy;
 use super::{models, screening};
@@ -30,16 +31,44 @@ const MOST_ANSWERS: u64 = 128;
 /// The most prompts in one request, as many as OpenAI takes inputs of embeddings; for the same reason.
 const MOST_PROMPTS: u64 = 2048;
 
-/// Reads what is asked; an error when nobody would be.
-pub(super) fn read(body: &[u8], client: &Client, passage: Option<&Passage>) -> Result<Outline, ApiError> {
+/// Reads what is asked, and what it comes to as far as its bytes say; an error when nobody would be asked.
+pub(super) fn read(body: &[u8], client: &'static Client, passage: Option<&Passage>) -> Result<Asked, ApiError> {
+    let unmeasured = |outline| Asked { client, outline, prompt: Prompt::default(), wishes: Wishes::default() };
+    if client.shape.free || !is_json(client, passage) {
+        let asked = unmeasured(outline(body, client, passage)?);
+        return Ok(if client.shape.free { asked } else { Asked { prompt: Prompt::of_file(body), ..asked } });
+    }
+    let (mut measuring, mut wishing) = (Measuring::of(body), Wishing::of(body));
+    let (survey, rest) = Survey::of(body, |passed| {
+        measuring.hear(passed);
+        wishing.hear(passed);
+    });
+    let outline = bounded(Outline::surveyed(body, client.shape, survey)?)?;
+    Ok(Asked { prompt: measuring.measured(rest), wishes: wishing.wished(), ..unmeasured(outline) })
+}
+
+/// The outline of what is asked.
+pub(super) fn outline(body: &[u8], client: &Client, passage: Option<&Passage>) -> Result<Outline, ApiError> {
     if is_stored(client) {
         return Ok(Outline::opaque(String::new(), body.len()));
     }
-    let content_type = passage.and_then(|passage| passage.content_type.as_deref());
-    let outline = match content_type.filter(|content_type| form::is_form(content_type)) {
+    bounded(match form_type(passage) {
         Some(content_type) => Outline::of_form(body, form::boundary(content_type)?)?,
         None => Outline::read(body, client.shape)?,
-    };
+    })
+}
+
+fn is_json(client: &Client, passage: Option<&Passage>) -> bool {
+    !is_stored(client) && form_type(passage).is_none()
+}
+
+/// The content type of a form.
+fn form_type(passage: Option<&Passage>) -> Option<&str> {
+    passage?.content_type.as_deref().filter(|content_type| form::is_form(content_type))
+}
+
+/// The same outline, if no more answers are asked for than anybody may.
+fn bounded(outline: Outline) -> Result<Outline, ApiError> {
     if outline.amount.n > MOST_ANSWERS {
         let message = format!("Invalid 'n' or 'best_of': at most {MOST_ANSWERS} answers can be asked for at once.");
         return Err(ApiError::invalid("n", message));
@@ -74,7 +103,7 @@ pub(super) fn permitted(
     body: &[u8],
 ) -> Result<(), ApiError> {
     if outline.is_json() {
-        return policy.permits(body);
+        return policy.permits(body, &outline.stored);
     }
     match passage.and_then(|passage| passage.content_type.as_deref()) {
         Some(content_type) => policy.permits_form(body, form::boundary(content_type)?),
@@ -87,14 +116,11 @@ pub(super) fn set_up(
     worker: Rc<Worker>,
     arrival: Arrival,
     model: Rc<Model>,
-    (outline, body): (Outline, &[u8]),
+    (mut asked, body): (Asked, &[u8]),
     shared: &dyn SharedData,
 ) -> Draft {
-    let prompt = prompt(arrival.client, &outline, body, shared);
-    let mut draft = Draft::new(worker, arrival, model, outline, prompt);
-    if draft.request.asks.outline.is_json() && !draft.request.asks.client.shape.free {
-        draft.request.asks.wishes = Wishes::of(body);
-    }
+    look_up(&mut asked, shared);
+    let mut draft = Draft::new(worker, arrival, model, asked);
     draft.request.asks.outline.wants.hosted = needs_hosted(&draft, body);
     draft.request.checks = screening::checks(&draft, body);
     keep_head(&mut draft, body);
@@ -109,26 +135,25 @@ fn needs_hosted(draft: &Draft, body: &[u8]) -> bool {
         Mention::Tool(Some(kind)) if (client.runs_tool)(kind) => Some(()),
         _ => None,
     };
-    targets.iter().any(has)
+    draft.request.asks.outline.wants.anywhere
+        && targets.iter().any(has)
         && !targets.iter().all(has)
         && draft.request.asks.outline.is_json()
         && first_denied(body, runs).is_some()
 }
 
-/// What the body holds that is charged for.
-pub(super) fn prompt(client: &Client, outline: &Outline, body: &[u8], shared: &dyn SharedData) -> Prompt {
-    let mut prompt = match outline.is_json() {
-        _ if client.shape.free => return Prompt::default(),
-        true => Prompt::measure(body),
-        false => Prompt::of_file(body),
-    };
+/// Adds to what is charged for what the request refers to.
+pub(super) fn look_up(asked: &mut Asked, shared: &dyn SharedData) {
+    let Asked { client, outline, prompt, .. } = asked;
+    if client.shape.free {
+        return;
+    }
     prompt.elsewhere = prompt.elsewhere.saturating_add(outline.stored.kept);
     match outline.stored.previous.as_deref().map(|id| answers::tokens(shared, id)) {
         None => {}
         Some(Some(tokens)) => prompt.before = tokens,
         Some(None) => prompt.elsewhere = prompt.elsewhere.saturating_add(1),
     }
-    prompt
 }
 
 /// Keeps the front of the body for splicing, if it is short.

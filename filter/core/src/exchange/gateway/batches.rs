@@ -19,9 +19,8 @@ use crate::reservation::Plan;
 use crate::reservation::work::Work;
 use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
-use crate::usage::surcharge::Wishes;
 
-use super::super::journey::{Arrival, Asked};
+use super::super::journey::Arrival;
 use super::asking;
 use super::endpoint::format_at;
 use super::permission::Policy;
@@ -182,13 +181,11 @@ impl Reading<'_> {
             return Err(ApiError::new(403, ErrorKind::Permission, message).with_code("endpoint_not_allowed"));
         }
         let body = body.get().as_bytes();
-        let outline = asking::read(body, client, None)?;
-        let (name, model, target) = self.model(&outline.model)?;
-        Policy::of(self.gateway, &self.arrival.caller, &model, client).permits(body)?;
-        let prompt = asking::prompt(client, &outline, body, self.shared);
-        let wishes = if client.shape.free { Wishes::default() } else { Wishes::of(body) };
+        let mut asked = asking::read(body, client, None)?;
+        let (name, model, target) = self.model(&asked.outline.model)?;
+        Policy::of(self.gateway, &self.arrival.caller, &model, client).permits(body, &asked.outline.stored)?;
+        asking::look_up(&mut asked, self.shared);
         let reservation = &self.gateway.reservation;
-        let asked = Asked { client, outline, prompt, wishes };
         let estimate = asked.estimate(&target, reservation, reservation.output_tokens);
         work.get_or_insert_with(|| Work::new(&self.arrival.caller.key_id, &model.name, &name, &target))
             .add(&estimate, target.price.as_ref());

@@ -19,7 +19,7 @@ use super::super::rewrite;
 use super::super::trace;
 use super::super::worker::Decision;
 use super::super::{Context, Effect, Flow, LARGEST_BODY, metric, property};
-use super::asking::{asked, keep_head, permitted, read, set_up};
+use super::asking::{asked, keep_head, outline, permitted, read, set_up};
 use super::batches::{self, Seek};
 use super::counting::{count, is_counted_here};
 use super::lineup::{choose_first, line_up};
@@ -134,13 +134,13 @@ impl Exchange {
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
         let size = body.len();
-        let outline = read(&body, self.client, arrival.passage.as_ref())?;
-        let gateway = self.worker.gateway.clone();
+        let asks = read(&body, self.client, arrival.passage.as_ref())?;
+        let (gateway, outline) = (self.worker.gateway.clone(), &asks.outline);
         let known = gateway.find(&outline.model, true);
         self.trail.asked_model = Some(super::bounded(&outline.model, LONGEST_NAME)).filter(|name| !name.is_empty());
         self.trail.model = known.map(|found| found.model.name.clone());
-        let model = asked(&gateway, &arrival, &outline, &body)?;
-        let mut draft = set_up(self.worker.clone(), arrival, model, (outline, &body), cx.shared);
+        let model = asked(&gateway, &arrival, outline, &body)?;
+        let mut draft = set_up(self.worker.clone(), arrival, model, (asks, &body), cx.shared);
         let (now, dice) = (cx.now(), self.worker.dice());
         if is_counted_here(&draft) {
             return self.counted(draft, &body, cx);
@@ -262,7 +262,7 @@ impl Exchange {
         let Some(masked) = self.screened(draft, body, cx)? else { return Ok(None) };
         is_not_too_large(draft, &masked)?;
         draft.held.request.grow(masked.len())?;
-        draft.request.rewritten(read(&masked, self.client, draft.request.passage.as_ref())?);
+        draft.request.rewritten(outline(&masked, self.client, draft.request.passage.as_ref())?);
         keep_head(draft, &masked);
         draft.request.checks = screening::checks(draft, &masked);
         Ok(Some(masked))

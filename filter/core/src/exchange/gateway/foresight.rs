@@ -141,17 +141,17 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresig
         coding: None,
         share: worker.gate.unknown(),
     };
-    let outline = asking::read(body, client, None)?;
-    let model = asking::asked(gateway, &arrival, &outline, body)?;
+    let asks = asking::read(body, client, None)?;
+    let model = asking::asked(gateway, &arrival, &asks.outline, body)?;
     let forbidden = Policy::of(gateway, &caller, &model, client).rules();
-    let mut draft = asking::set_up(worker, arrival, model, (outline, body), &Unknown);
+    let mut draft = asking::set_up(worker, arrival, model, (asks, body), &Unknown);
     let decision = draft.decide(&draft.route.model, now, dice, &Unknown)?;
     let plan = lineup::line_up(&mut draft, decision.order(), (now, dice), &Unknown)?;
     let screened = screening::screen(&draft, body).map_err(|unfit| screening::refused(&unfit, gateway))?;
     let body = match &screened.body {
         None => body,
         Some(masked) => {
-            draft.request.rewritten(asking::read(masked, client, None)?);
+            draft.request.rewritten(asking::outline(masked, client, None)?);
             draft.request.checks = screening::checks(&draft, masked);
             masked.as_slice()
         }

@@ -7,8 +7,8 @@ use sluice_wire::error::{ApiError, ErrorKind};
 use crate::gateway::Gateway;
 use crate::keys::caller::Caller;
 use crate::keys::{self, Forbidden};
-use crate::peek::form;
 use crate::peek::mentions::{Kept, Mention, first_denied};
+use crate::peek::{Stored, form};
 use crate::routing::target::Model;
 
 use super::endpoint::reads_anthropics_errors;
@@ -41,8 +41,12 @@ impl<'a> Policy<'a> {
         Self { caller, anthropics: reads_anthropics_errors(client), forbidden }
     }
 
-    /// Whether a request with this JSON may be asked.
-    pub(super) fn permits(&self, body: &[u8]) -> Result<(), ApiError> {
+    /// Whether a request with this JSON, which refers to this much, may be asked. The body is looked through where something is
+    /// forbidden, or the key may not have all that it may refer to.
+    pub(super) fn permits(&self, body: &[u8], stored: &Stored) -> Result<(), ApiError> {
+        if stored.nothing && self.forbids_nothing() {
+            return Ok(());
+        }
         match first_denied(body, |mention| self.deny(mention)) {
             Some((place, denied)) => Err(denied.error(&place)),
             None => Ok(()),
@@ -51,7 +55,7 @@ impl<'a> Policy<'a> {
 
     /// Whether a request with this form may be asked.
     pub(super) fn permits_form(&self, body: &[u8], boundary: &str) -> Result<(), ApiError> {
-        if self.forbidden.iter().all(Option::is_none) {
+        if self.forbids_nothing() {
             return Ok(());
         }
         for name in form::names(body, boundary)? {
@@ -62,6 +66,11 @@ impl<'a> Policy<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether nobody's policy forbids anything.
+    fn forbids_nothing(&self) -> bool {
+        self.forbidden.iter().all(Option::is_none)
     }
 
     fn deny(&self, mention: &Mention<'_>) -> Option<Denied<'a>> {

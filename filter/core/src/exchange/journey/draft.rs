@@ -6,13 +6,11 @@ use std::rc::Rc;
 use sluice_wire::error::ApiError;
 use sluice_wire::time::Time;
 
-use crate::peek::Outline;
 use crate::routing::decision::{Decision, Inquiry, decide};
 use crate::routing::needs::Needs;
 use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
-use crate::usage::estimate::{Estimate, Prompt};
-use crate::usage::surcharge::Wishes;
+use crate::usage::estimate::Estimate;
 
 use super::super::worker::Worker;
 use super::{Arrival, Asked, Held, Request, Route};
@@ -32,17 +30,17 @@ pub struct Draft {
 
 impl Draft {
     /// One that has no targets yet.
-    pub fn new(worker: Rc<Worker>, arrival: Arrival, model: Rc<Model>, mut outline: Outline, prompt: Prompt) -> Self {
-        let Arrival { started, caller, client, forwarded, hints, passage, share, .. } = arrival;
+    pub fn new(worker: Rc<Worker>, arrival: Arrival, model: Rc<Model>, mut asks: Asked) -> Self {
+        let Arrival { started, caller, forwarded, hints, passage, share, .. } = arrival;
         // Some endpoints never stream, whatever the client asks for.
-        outline.stream &= client.asks.streams();
+        asks.outline.stream &= asks.client.asks.streams();
         let route = Route::new(model.clone(), hints.timeout);
         let request = Request {
             started,
             caller,
             hints,
             model,
-            asks: Asked { client, outline, prompt, wishes: Wishes::default() },
+            asks,
             forwarded,
             passage,
             head: Vec::new(),

@@ -93,8 +93,6 @@ const FREE: [&[u8]; 12] = [
     b"diagnostics",
 ];
 
-pub(super) const LONGEST: usize = "previous_response_id".len();
-
 /// What a key means for the value behind it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Meaning {
@@ -115,7 +113,10 @@ pub(super) enum Meaning {
 
 /// What `key` means, at the top level or below it.
 pub(super) fn meaning(key: &[u8], top: bool) -> Meaning {
-    let is = |name: &str| same(key, name);
+    // A key of other letters may be longer than the name that it is, and begin with another.
+    let (is_ascii, first) = (key.is_ascii(), key.first().map(u8::to_ascii_lowercase));
+    let may_be = |name: &str| key.len() == name.len() && name.bytes().next() == first;
+    let is = |name: &str| (!is_ascii || may_be(name)) && same(key, name);
     if let Some((_, field)) = REFERRING.iter().find(|(name, field)| is(name) && (top || !field.top)) {
         return Meaning::Refers(*field);
     }
@@ -140,10 +141,36 @@ pub fn same(key: &[u8], name: &str) -> bool {
     if key.is_ascii() {
         return key.eq_ignore_ascii_case(name.as_bytes());
     }
-    let folded = |letter: char| match letter {
+    std::str::from_utf8(key).is_ok_and(|key| key.chars().map(folded).eq(name.chars()))
+}
+
+/// The letter of a name that such a server takes this one for.
+pub(crate) fn folded(letter: char) -> char {
+    match letter {
         '\u{17f}' => 's',
         '\u{212a}' => 'k',
         other => other.to_ascii_lowercase(),
-    };
-    std::str::from_utf8(key).is_ok_and(|key| key.chars().map(folded).eq(name.chars()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peek::words::Word;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn each_field_that_refers_to_something_is_a_word_that_does() {
+        for (name, _) in REFERRING {
+            for written in
+                [name.to_owned(), name.to_ascii_uppercase(), name.replace('s', "\u{17f}").replace('k', "\u{212a}")]
+            {
+                assert!(Word::of(written.as_bytes()).is_referring(), "{written}");
+            }
+        }
+        for name in ["id", "Id", r"\u0049d"] {
+            assert_eq!(Word::of(name.as_bytes()), Word::Id, "{name}");
+        }
+    }
 }

@@ -163,12 +163,68 @@ fn an_interrupted_answer_produced_a_token_an_event_at_least() {
 
 #[cfg(not(target_arch = "wasm32"))]
 mod properties {
+    use std::borrow::Cow;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::peek::literals::Literals;
+    use crate::peek::survey::tests::properties::body;
+
+    /// A prompt as it is measured by the letters of each word.
+    fn measured(body: &[u8]) -> Prompt {
+        let mut prompt = Prompt::default();
+        let (mut images, mut documents, mut urls) = (0, 0, 0);
+        let (mut media, mut padding, mut end) = (0, 0, 0);
+        let mut before: Cow<'_, [u8]> = Cow::default();
+        for literal in Literals::of(body) {
+            let text = literal.text;
+            let word = literal.word(18);
+            padding += short_numbers(&body[end..literal.start]);
+            end = literal.start + text.len();
+            match &*before {
+                b"type" if literal.is_value() => match &*word {
+                    b"image_url" | b"input_image" | b"image" => prompt.images += 1,
+                    b"input_audio" => prompt.audio = true,
+                    b"file" | b"input_file" => prompt.documents = true,
+                    b"document" => documents += 1,
+                    b"url" => urls += 1,
+                    kind if reads(kind) => prompt.elsewhere += 1,
+                    _ => {}
+                },
+                b"file_id" | b"file_url" if literal.is_value() => prompt.elsewhere += 1,
+                b"url" | b"image_url" | b"data" | b"file_data" if is_base64(text) => {
+                    media += text.len();
+                    prompt.media += wide(text.len()).div_ceil(if is_pdf(text) { PDF } else { SOUND });
+                }
+                _ => {
+                    padding += text.iter().filter(|byte| **byte >= 0xf0).count() * 12;
+                    let high = |half: &&[u8]| {
+                        matches!(half, [b'\\', b'u', b'd' | b'D', b'8' | b'9' | b'a' | b'b' | b'A' | b'B'])
+                    };
+                    padding += text.windows(4).filter(high).count() * 4;
+                }
+            }
+            images += u64::from(&*before == b"image_url" && literal.follows_key());
+            let searches = matches!(&*word, b"vector_store_ids" | b"web_search_options");
+            prompt.elsewhere += u64::from(searches && body[end + 1..].trim_ascii_start().starts_with(b":"));
+            before = word;
+        }
+        prompt.images = prompt.images.max(images);
+        prompt.documents |= documents > 0;
+        prompt.elsewhere += documents.min(urls);
+        padding += short_numbers(&body[end..]);
+        prompt.text = wide(body.len().saturating_sub(media).saturating_add(padding));
+        prompt
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_prompt_is_measured_as_by_the_letters_of_each_word(body in body()) {
+            prop_assert_eq!(Prompt::measure(body.as_bytes()), measured(body.as_bytes()), "{}", body);
+        }
 
         #[test]
         fn any_bytes_can_be_measured(body in proptest::collection::vec(

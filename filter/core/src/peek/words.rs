@@ -1,0 +1,126 @@
+//! The words of a request that tell what it comes to and what it refers to: names of fields, and one value. A literal is looked up
+//! once, and whoever goes by the words asks for none by its letters.
+
+use super::literals::{decoded, is_plain};
+use super::mentions::folded;
+
+/// The longest word.
+pub(crate) const LONGEST: usize = "previous_response_id".len();
+
+/// A letter of a word takes up to so many bytes in a literal, as an escape.
+const ESCAPED: usize = 6;
+
+/// A word, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Word {
+    /// A literal that is none of these words.
+    #[default]
+    None,
+    Type,
+    Url,
+    ImageUrl,
+    Data,
+    FileData,
+    FileId,
+    FileUrl,
+    VectorStoreIds,
+    WebSearchOptions,
+    ServiceTier,
+    Effort,
+    Ttl,
+    CacheControl,
+    MaxToolCalls,
+    MaxUses,
+    Signature,
+    Input,
+    ItemReference,
+    /// In any case of its letters.
+    Id,
+    /// A key behind which tools are offered; in any case of its letters.
+    Offering,
+    /// A key that refers to something that a provider keeps, or the `id` in an object behind it does; in any case of its
+    /// letters, where it is none of the words above.
+    Referring,
+}
+
+/// The words by their lengths.
+const WORDS: [&[(&[u8], Word)]; LONGEST + 1] = [
+    &[],
+    &[],
+    &[(b"id", Word::Id)],
+    &[(b"url", Word::Url), (b"ttl", Word::Ttl)],
+    &[(b"type", Word::Type), (b"data", Word::Data)],
+    &[(b"input", Word::Input), (b"tools", Word::Offering), (b"audio", Word::Referring), (b"voice", Word::Referring)],
+    &[(b"prompt", Word::Referring), (b"effort", Word::Effort)],
+    &[(b"file_id", Word::FileId)],
+    &[
+        (b"file_ids", Word::Referring),
+        (b"file_url", Word::FileUrl),
+        (b"skill_id", Word::Referring),
+        (b"max_uses", Word::MaxUses),
+    ],
+    &[
+        (b"container", Word::Referring),
+        (b"image_url", Word::ImageUrl),
+        (b"file_data", Word::FileData),
+        (b"signature", Word::Signature),
+    ],
+    &[(b"definition", Word::Offering)],
+    &[],
+    &[(b"conversation", Word::Referring), (b"container_id", Word::Referring), (b"service_tier", Word::ServiceTier)],
+    &[(b"cache_control", Word::CacheControl)],
+    &[(b"max_tool_calls", Word::MaxToolCalls), (b"item_reference", Word::ItemReference)],
+    &[],
+    &[(b"vector_store_ids", Word::VectorStoreIds), (b"reasoning_effort", Word::Effort)],
+    &[],
+    &[(b"web_search_options", Word::WebSearchOptions)],
+    &[(b"previous_message_id", Word::Referring)],
+    &[(b"previous_response_id", Word::Referring)],
+];
+
+impl Word {
+    /// The word that stands between these quotes, however it is written there.
+    pub(crate) fn of(literal: &[u8]) -> Self {
+        if literal.len() > LONGEST * ESCAPED {
+            return Self::None;
+        }
+        match Self::read(literal) {
+            Self::None if !is_plain(literal) => {
+                let word = decoded(literal);
+                if word.is_ascii() { Self::read(word.as_bytes()) } else { Self::of_other_letters(&word) }
+            }
+            word => word,
+        }
+    }
+
+    fn read(word: &[u8]) -> Self {
+        let words = WORDS.get(word.len()).copied().unwrap_or_default();
+        let first = word.first().map(u8::to_ascii_lowercase);
+        let is = |name: &[u8]| name.first().copied() == first && name.eq_ignore_ascii_case(word);
+        match words.iter().find(|(name, _)| is(name)) {
+            None => Self::None,
+            Some((name, known)) if *name == word => *known,
+            Some((_, known)) => known.in_any_case(),
+        }
+    }
+
+    /// What servers written in Go take for a name has two letters that are none of ASCII's.
+    fn of_other_letters(word: &str) -> Self {
+        let folded: String = word.chars().map(folded).take_while(char::is_ascii).take(LONGEST + 1).collect();
+        if folded.len() == word.chars().count() { Self::read(folded.as_bytes()).in_any_case() } else { Self::None }
+    }
+
+    /// What it is when it is written in other letters: of most names, none.
+    fn in_any_case(self) -> Self {
+        match self {
+            Self::Id | Self::Offering => self,
+            word if word.is_referring() => Self::Referring,
+            _ => Self::None,
+        }
+    }
+
+    /// Whether it is a key that refers to something that a provider keeps.
+    pub(crate) fn is_referring(self) -> bool {
+        matches!(self, Self::Referring | Self::FileId | Self::VectorStoreIds)
+    }
+}
