@@ -85,7 +85,7 @@ impl Callbacks for ProviderContext {
             && let Ok(mut journey) = shared.try_borrow_mut()
         {
             let mut effects = Vec::new();
-            attempt.ends(RESPONSE.ending(self.pooled), &mut journey, &mut context(&RESPONSE, &mut effects));
+            attempt.ends(|| RESPONSE.ending(self.pooled), &mut journey, &mut context(&RESPONSE, &mut effects));
             message::tell(effects);
         }
         true

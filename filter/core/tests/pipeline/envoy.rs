@@ -503,7 +503,9 @@ impl Envoy {
                 Script::Forgotten => Ending::Forgotten,
                 _ => Ending::Failed,
             };
-            measured(|| attempt.ends(ending, journey, &mut Context::new(&view, &Counted(&self.shared), &mut effects)));
+            measured(|| {
+                attempt.ends(|| ending, journey, &mut Context::new(&view, &Counted(&self.shared), &mut effects))
+            });
             self.apply(&mut Message::default(), effects);
             return None;
         };

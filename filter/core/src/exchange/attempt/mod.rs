@@ -145,8 +145,9 @@ impl Attempt {
     }
 
     /// Its filter is no longer needed: what ended without a callback is known now, and Envoy has not looked yet where the next one goes.
-    pub fn ends(&self, ending: Ending, journey: &mut Journey, cx: &mut Context<'_>) {
-        if journey.ends_unheard(self.number, ending, cx.now(), cx.shared) {
+    /// `ending` is asked for where nothing was heard of it.
+    pub fn ends(&self, ending: impl FnOnce() -> Ending, journey: &mut Journey, cx: &mut Context<'_>) {
+        if journey.is_unheard(self.number) && journey.ends_unheard(ending(), cx.now(), cx.shared) {
             cx.effects.extend(journey.route.announce());
         }
     }

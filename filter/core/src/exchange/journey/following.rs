@@ -59,11 +59,15 @@ impl Journey {
         false
     }
 
-    /// An attempt is over without a callback that told of it. Whether another target follows than it seemed when it began.
-    pub fn ends_unheard(&mut self, number: usize, ending: Ending, now: Time, shared: &dyn SharedData) -> bool {
-        let current = self.progress.attempts.len() == number && self.progress.stage == Stage::Underway;
+    /// Whether this attempt is under way, and no callback has told how it ended.
+    pub fn is_unheard(&self, number: usize) -> bool {
         let failed = self.progress.attempts.last().is_none_or(|tried| tried.failure.is_some());
-        if !current || failed || ending == Ending::Other {
+        self.progress.attempts.len() == number && self.progress.stage == Stage::Underway && !failed
+    }
+
+    /// The attempt under way is over without a callback that told of it. Whether another target follows than it seemed when it began.
+    pub fn ends_unheard(&mut self, ending: Ending, now: Time, shared: &dyn SharedData) -> bool {
+        if ending == Ending::Other {
             return false;
         }
         let pooled = ending == Ending::Forgotten;
