@@ -145,6 +145,14 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// Any value, as it is written.
+    pub fn raw(&mut self) -> Option<&'a str> {
+        self.next()?;
+        let start = self.at;
+        self.skip()?;
+        self.json.get(start..self.at)
+    }
+
     /// Passes over a value.
     pub fn skip(&mut self) -> Option<()> {
         match self.next()? {
@@ -235,6 +243,7 @@ impl<'a> Scan<'a> {
 #[cfg(test)]
 mod tests {
     use serde::de::IgnoredAny;
+    use serde_json::value::RawValue;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -252,6 +261,9 @@ mod tests {
         }
         if let Some(count) = Scan::all(text, Scan::count) {
             assert_eq!(json::from_slice::<Count>(text).unwrap().0, Some(count), "{}", text.escape_ascii());
+        }
+        if let Some(raw) = Scan::all(text, Scan::raw) {
+            assert_eq!(json::from_slice::<&RawValue>(text).unwrap().get(), raw);
         }
         if let Some(read) = Scan::all(text, Scan::text) {
             assert_eq!(json::from_slice::<&str>(text).unwrap(), read);
