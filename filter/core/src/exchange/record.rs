@@ -429,7 +429,8 @@ fn milliseconds(from: Time, to: Time) -> u64 {
 pub fn trace_id(traceparent: Option<&str>, request_id: Option<&str>) -> Option<String> {
     let is_id = |text: &str| text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let from_parent = traceparent.and_then(|text| text.split('-').nth(1)).filter(|id| is_id(id)).map(str::to_owned);
-    from_parent.or_else(|| request_id.map(|id| id.replace('-', "")).filter(|id| is_id(id)))
+    let joined = |id: &str| id.split('-').fold(String::with_capacity(id.len()), |all, part| all + part);
+    from_parent.or_else(|| request_id.map(joined).filter(|id| is_id(id)))
 }
 
 #[cfg(test)]

@@ -92,7 +92,7 @@ enum Phase {
 struct Trail {
     request_id: Option<String>,
     trace_id: Option<String>,
-    method: String,
+    method: Cow<'static, str>,
     /// As it was asked for, without a query.
     path: String,
     user_agent: Option<String>,
@@ -329,7 +329,11 @@ impl Trail {
         Self {
             trace_id: trace_id(headers.text("traceparent"), request_id),
             request_id: request_id.map(str::to_owned),
-            method: bounded(headers.text(":method").unwrap_or_default(), 32),
+            method: match headers.text(":method").unwrap_or_default() {
+                "POST" => "POST".into(),
+                "GET" => "GET".into(),
+                other => bounded(other, 32).into(),
+            },
             path: bounded(path, 256),
             user_agent: headers.text("user-agent").map(|agent| bounded(agent, 256)),
             ..Self::default()

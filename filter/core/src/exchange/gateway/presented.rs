@@ -41,18 +41,19 @@ impl Keys {
             scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
         });
         let all = [headers.get("api-key"), headers.get("x-api-key"), bearer];
-        let mut sent: Vec<Key> = all.into_iter().flatten().filter(|key| !key.is_empty()).map(Key::of).collect();
-        if sent.len() > 1 {
-            let likely = |key: &Key| {
-                let in_file = gateway.keys.contains_key(&key.hash);
-                (in_file.into(), secret::is_well_formed(&key.text).into())
-            };
-            if sent.iter().any(|key| likely(key) != (0, 0)) {
-                sent.retain(|key| likely(key) != (0, 0));
-                order::by_numbers(&mut sent, likely);
-            } else {
-                sent.drain(..sent.len().saturating_sub(1));
-            }
+        let mut all = all.into_iter().flatten().filter(|key| !key.is_empty()).map(Key::of);
+        let first = all.next()?;
+        let Some(second) = all.next() else { return Some(Self { presented: first, others: Vec::new() }) };
+        let mut sent: Vec<Key> = [first, second].into_iter().chain(all).collect();
+        let likely = |key: &Key| {
+            let in_file = gateway.keys.contains_key(&key.hash);
+            (in_file.into(), secret::is_well_formed(&key.text).into())
+        };
+        if sent.iter().any(|key| likely(key) != (0, 0)) {
+            sent.retain(|key| likely(key) != (0, 0));
+            order::by_numbers(&mut sent, likely);
+        } else {
+            sent.drain(..sent.len().saturating_sub(1));
         }
         Some(Self { presented: sent.pop()?, others: sent })
     }

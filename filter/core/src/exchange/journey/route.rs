@@ -32,8 +32,8 @@ pub struct Route {
     pub ready: Option<Translated>,
     /// How long to wait.
     pub timeouts: Timeouts,
-    /// The cluster that Envoy knows of as the next attempt's; empty until it was told one.
-    told: String,
+    /// Whom Envoy knows of as the next to be asked, and with which key, once it was told: `None` is nobody.
+    told: Option<(Option<Rc<Target>>, usize)>,
 }
 
 /// A target whose circuit is open, and that one request may ask to see whether it is well again.
@@ -60,7 +60,7 @@ impl Route {
             probe: Probe::None,
             ready: None,
             timeouts: Timeouts { total, ..timeouts },
-            told: String::new(),
+            told: None,
             model,
         }
     }
@@ -83,13 +83,16 @@ impl Route {
 
     /// Tells Envoy the cluster of the next attempt, unless it knows that already.
     pub fn announce(&mut self) -> Option<Effect> {
-        let cluster = self.next_cluster();
-        if self.told == cluster {
+        let (next, key) = (self.queue.next(), self.next_key);
+        let same = |(told, with): &(Option<Rc<Target>>, usize)| {
+            told.as_ref().map(Rc::as_ptr) == next.map(Rc::as_ptr) && (*with == key || next.is_none())
+        };
+        if self.told.as_ref().is_some_and(same) {
             return None;
         }
-        let cluster = cluster.to_owned();
-        self.told.clone_from(&cluster);
-        Some(Effect::SetProperty(property::TARGET, cluster.into()))
+        let cluster = next.map_or(NO_CLUSTER.into(), |target| target.provider.cluster(key).to_owned().into());
+        self.told = Some((next.cloned(), key));
+        Some(Effect::SetProperty(property::TARGET, cluster))
     }
 
     /// The next target, if there is one.
