@@ -4,7 +4,7 @@
 //! provider's own count settles it. Estimates lean towards too much, as a reservation that is too small lets more pass than a
 //! budget covers; but where too much would lock people out, which a megabyte of base64 taken for text would, they look closer.
 
-use memchr::{memchr, memchr_iter, memchr2, memchr3, memmem};
+use memchr::{memchr, memchr2, memchr3, memmem};
 use sluice_wire::conversation::Usage;
 
 use crate::peek::Outline;
@@ -163,9 +163,9 @@ struct RareLetters {
 
 impl RareLetters {
     fn of(body: &[u8]) -> Self {
-        let escaped = |from: usize| memmem::find(body.get(from..).unwrap_or_default(), b"\\u").is_some();
         // What these letters begin with.
         let plain = memchr3(0xf0, 0xf1, 0xf2, body).or_else(|| memchr2(0xf3, 0xf4, body));
+        let escaped = |from: usize| memmem::find(body.get(from..).unwrap_or_default(), b"\\u").is_some();
         Self { plain: plain.is_some(), escaped: memchr(b'\\', body).is_some_and(escaped) }
     }
 
@@ -191,11 +191,11 @@ fn of_four_bytes(text: &[u8]) -> usize {
     words.iter().map(of_word).sum::<usize>().saturating_add(rest.iter().filter(|byte| **byte >= 0xf0).count())
 }
 
-/// How many escapes are in it that are the first half of such a letter.
+/// How many escapes are in it that are the first half of such a letter. Where there are some, each letter may be one, and a search
+/// would begin anew with each.
 fn halves(text: &[u8]) -> usize {
-    let high = |at: usize| text.get(at.saturating_add(1)..at.saturating_add(4));
-    let begins = |at: usize| matches!(high(at), Some([b'u', b'd' | b'D', b'8' | b'9' | b'a' | b'b' | b'A' | b'B']));
-    memchr_iter(b'\\', text).filter(|at| begins(*at)).count()
+    let is_half = |escape: &[u8]| matches!(escape, [b'\\', b'u', b'd' | b'D', b'8' | b'9' | b'a' | b'b' | b'A' | b'B']);
+    text.windows(4).filter(|escape| is_half(escape)).count()
 }
 
 /// Bytes that numbers in lists lack: each may be a token by itself, and with its comma have two bytes only.

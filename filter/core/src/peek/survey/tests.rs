@@ -51,7 +51,7 @@ pub(crate) mod properties {
     use crate::peek::mentions::{Mention, first_denied};
 
     /// What stands between quotes: words that somebody looks for, as they are and otherwise, and texts.
-    const LITERALS: [&str; 87] = [
+    const LITERALS: [&str; 88] = [
         "type",
         "url",
         "image_url",
@@ -128,6 +128,7 @@ pub(crate) mod properties {
         "\u{17f}ervice_tier",
         r"con\u017fervation",
         "TOOLS",
+        "\u{e0061}\u{10fffd}\u{ac000}\u{1f600}",
         "too\\u006cs",
         "tool\u{17f}",
         "s\u{212a}ill_id",
