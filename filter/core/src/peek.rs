@@ -132,7 +132,7 @@ impl Outline {
 
     /// The same of a body that was surveyed.
     pub(crate) fn surveyed(body: &[u8], shape: Shape, survey: Survey) -> Result<Self, ApiError> {
-        let text = std::str::from_utf8(body).map_err(|error| {
+        let text = json::utf8(body).map_err(|error| {
             not_json(format!("The request body is not valid UTF-8 (at byte {}).", error.valid_up_to()))
         })?;
         if text.trim_ascii().is_empty() {

@@ -1,5 +1,7 @@
 //! JSON that is read from texts, and texts as JSON.
 
+use std::str::Utf8Error;
+
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Error};
 use serde_json::Value;
@@ -22,16 +24,12 @@ pub fn read<'t, T: Deserialize<'t>>(text: &'t str) -> serde_json::Result<T> {
 /// The same of bytes. They are looked at once for whether they are text: serde_json's own reader of bytes looks at each string, and
 /// would be compiled anew for each type beside the reader of texts.
 pub fn from_slice<'t, T: Deserialize<'t>>(json: &'t [u8]) -> serde_json::Result<T> {
-    read(utf8(json).map_err(|NoText| serde_json::Error::custom("the JSON is no UTF-8"))?)
+    read(utf8(json).map_err(serde_json::Error::custom)?)
 }
 
-/// Bytes that are no UTF-8.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NoText;
-
-/// The text that `bytes` are.
-pub fn utf8(bytes: &[u8]) -> Result<&str, NoText> {
-    simdutf8::basic::from_utf8(bytes).map_err(|_| NoText)
+/// The text that `bytes` are. The standard library looks again where they are none, as it knows where.
+pub fn utf8(bytes: &[u8]) -> Result<&str, Utf8Error> {
+    simdutf8::basic::from_utf8(bytes).or_else(|_| std::str::from_utf8(bytes))
 }
 
 /// The same of JSON that is a tree already.

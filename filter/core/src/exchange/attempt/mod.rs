@@ -393,6 +393,6 @@ pub fn unplanned() -> Reply {
 fn is_text(bytes: &[u8]) -> Result<(), Failure> {
     match json::utf8(bytes) {
         Ok(_) => Ok(()),
-        Err(json::NoText) => Err(Failure::in_answer(ApiError::bad_answer("The provider's answer is no UTF-8."))),
+        Err(_) => Err(Failure::in_answer(ApiError::bad_answer("The provider's answer is no UTF-8."))),
     }
 }
