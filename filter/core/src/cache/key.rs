@@ -1,13 +1,13 @@
-//! What makes two requests the same: a SHA-256 over everything that the answer depends on.
+//! What makes two requests the same: a BLAKE3 hash over everything that the answer depends on.
 //!
 //! Every part stands there with its length, and every list with its count, so that no two different requests are written the
 //! same way.
 
-use sha2::{Digest, Sha256};
+use blake3::Hasher;
 
 /// What is hashed, and in which order: another number whenever that changes, so that a filter that is updated in a running
 /// Envoy starts anew.
-const VERSION: &[u8] = b"sluice.cache.2";
+const VERSION: &[u8] = b"sluice.cache.3";
 
 /// The name of a request's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,11 +15,11 @@ pub struct Key(pub(super) [u8; 32]);
 
 /// A key in the making.
 #[derive(Debug)]
-pub struct Recipe(Sha256);
+pub struct Recipe(Hasher);
 
 impl Default for Recipe {
     fn default() -> Self {
-        Self(Sha256::new()).part(VERSION)
+        Self(Hasher::new()).part(VERSION)
     }
 }
 
@@ -28,7 +28,7 @@ impl Recipe {
     #[must_use]
     pub fn part(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.number(bytes.as_ref().len());
-        self.0.update(bytes);
+        self.0.update(bytes.as_ref());
         self
     }
 
@@ -40,7 +40,7 @@ impl Recipe {
     }
 
     fn number(&mut self, number: usize) {
-        self.0.update(u64::try_from(number).unwrap_or(u64::MAX).to_le_bytes());
+        self.0.update(&u64::try_from(number).unwrap_or(u64::MAX).to_le_bytes());
     }
 
     /// The key.

@@ -4,7 +4,6 @@
 //! request leaves. What is kept is read and written by [`cache`](crate::cache).
 
 use memchr::memmem;
-use sha2::{Digest, Sha256};
 use sluice_wire::dialect::Asks;
 use sluice_wire::time::Time;
 
@@ -108,7 +107,7 @@ impl Recall {
         let rule = draft.route.model.cache?;
         let prospect = Prospect::of(&draft.request);
         let may = !matches!(prospect, Prospect::Neither(_));
-        let key = may.then(|| key(draft, Sha256::digest(body).into(), planned, &rule));
+        let key = may.then(|| key(draft, body, planned, &rule));
         let entry = key.filter(|_| prospect == Prospect::Look).and_then(|key| slots::find(shared, &key, now));
         // It may have been kept when the gateway file allowed a longer time.
         let entry = entry.filter(|entry| entry.age(now).is_some_and(|age| age < rule.ttl));
@@ -137,7 +136,7 @@ impl Recall {
 
 /// The parts of a request that its cache key covers. A model's targets belong to it, so that a changed gateway file gives no
 /// answer of those it had before.
-fn key(draft: &Draft, body: [u8; 32], planned: Time, rule: &Rule) -> Key {
+fn key(draft: &Draft, body: &[u8], planned: Time, rule: &Rule) -> Key {
     let (scope, whose) = sharer(rule.scope, &draft.request.caller);
     let forwards = draft.request.asks.client.manner.forwards;
     let changes = draft.request.forwarded.iter().filter(|(name, _)| forwards.iter().any(|own| own.as_bytes() == *name));

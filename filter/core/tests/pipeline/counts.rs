@@ -36,7 +36,7 @@ fn a_request_in_its_providers_own_format() {
         "gpt",
         &[json(200, CHAT)],
         &[
-            "allocations 52",
+            "allocations 50",
             "effect.clear_route 1",
             "effect.replace_headers 2",
             "effect.set_header 1",
@@ -55,7 +55,7 @@ fn a_request_that_is_translated() {
         "claude",
         &[json(200, MESSAGE)],
         &[
-            "allocations 116",
+            "allocations 111",
             "effect.clear_route 1",
             "effect.replace_body 2",
             "effect.replace_headers 2",
@@ -75,7 +75,7 @@ fn a_request_that_falls_back_and_is_translated_for_its_second_target() {
         "chat",
         &[json(503, "{}"), json(200, MESSAGE)],
         &[
-            "allocations 154",
+            "allocations 149",
             "effect.clear_route 1",
             "effect.count 2",
             "effect.remove_header 1",
@@ -99,7 +99,7 @@ fn a_request_that_is_translated_for_each_of_two_targets() {
         "foreign",
         &[json(503, "{}"), json(200, MESSAGE)],
         &[
-            "allocations 157",
+            "allocations 152",
             "effect.clear_route 1",
             "effect.count 2",
             "effect.remove_header 1",
