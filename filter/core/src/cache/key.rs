@@ -13,13 +13,13 @@ const VERSION: &[u8] = b"sluice.cache.3";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key(pub(super) [u8; 32]);
 
-/// A key in the making.
+/// A key in the making. A hasher has two kilobytes, which would be copied with each part.
 #[derive(Debug)]
-pub struct Recipe(Hasher);
+pub struct Recipe(Box<Hasher>);
 
 impl Default for Recipe {
     fn default() -> Self {
-        Self(Hasher::new()).part(VERSION)
+        Self(Box::default()).part(VERSION)
     }
 }
 
