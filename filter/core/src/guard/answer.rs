@@ -120,7 +120,7 @@ impl Format {
         expect(is_json, "it is no JSON")?;
         match self {
             Self::Object => expect(text.trim_start().starts_with('{'), "it is no JSON object").map(|()| true),
-            Self::Schema(schema) if footprint::of(text.as_bytes()) <= schema::LARGEST => {
+            Self::Schema(schema) if footprint::fits(text.as_bytes(), schema::LARGEST) => {
                 // What was ignored well may still be no JSON when it is read: a number beyond all bounds.
                 let value: Value = json::read(text).map_err(|_| "it is no JSON".to_owned())?;
                 match schema.check(&value, steps) {
