@@ -138,15 +138,16 @@ fn window(parts: &[&Hir], places: usize) -> Option<Windows> {
     // Where a match may end, nothing has to stand.
     let length = usize::try_from(u32::trailing_zeros(ends)).unwrap_or(0).min(FAR);
     let sets = sets.get(..length)?;
+    let shares: Vec<f32> = sets.iter().map(Bytes::share).collect();
     let of_length = |length: usize| {
-        let share = |window: &[Bytes]| window.iter().map(Bytes::share).product::<f32>();
-        let windows = sets.windows(length).map(|window| (window, share(window)));
-        windows.min_by(|one, other| one.1.total_cmp(&other.1))
+        let windows = shares.windows(length).map(|window| window.iter().product::<f32>()).enumerate();
+        let (start, share) = windows.min_by(|one, other| one.1.total_cmp(&other.1))?;
+        Some((start..start.saturating_add(length), share))
     };
     let (_, least) = of_length(places.min(length).max(1))?;
     let most = (least / LITTLE).max(ENOUGH);
     let (window, share) = (1..=places).filter_map(of_length).find(|(_, share)| *share <= most)?;
-    Some(Windows { windows: vec![window.to_vec()], share })
+    Some(Windows { windows: vec![sets.get(window)?.to_vec()], share })
 }
 
 /// Adds the bytes that may stand at each place, where an expression begins at places `from`, and tells at which it may end. A place is a
