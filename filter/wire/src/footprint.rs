@@ -3,7 +3,7 @@
 //! Small values are what makes a text grow: an empty object has two bytes, and the type it is read into a few hundred. Each
 //! translation asks here first, so that no request and no answer grows past what a worker's VM has.
 
-use memchr::{memchr, memchr2_iter};
+use memchr::{memchr, memchr_iter, memchr2_iter};
 
 use crate::error::{ApiError, ErrorKind};
 
@@ -20,10 +20,11 @@ const SCALAR: usize = 16;
 /// What reading `json` takes, in bytes; never less than it really does.
 pub fn of(json: &[u8]) -> usize {
     // Most texts are small however they are counted, which spares them the careful look.
+    let number_of = |byte| memchr_iter(byte, json).count();
     let roughly = Values {
-        containers: count(json, |byte| matches!(byte, b'{' | b'[')),
-        strings: count(json, |byte| byte == b'"') / 2,
-        others: count(json, |byte| byte == b',').saturating_add(1),
+        containers: number_of(b'{').saturating_add(number_of(b'[')),
+        strings: number_of(b'"') / 2,
+        others: number_of(b',').saturating_add(1),
     };
     match roughly.footprint(json) {
         footprint if footprint <= LARGEST => footprint,
@@ -31,9 +32,14 @@ pub fn of(json: &[u8]) -> usize {
     }
 }
 
+/// Whether reading `json` takes no more than `most` bytes. A short one is not looked at for that: every byte may be a container's.
+pub fn fits(json: &[u8], most: usize) -> bool {
+    json.len().saturating_mul(CONTAINER + 1).saturating_add(SCALAR) <= most || of(json) <= most
+}
+
 /// An error when a request is too large to be read.
 pub fn check_request(json: &[u8]) -> Result<(), ApiError> {
-    if of(json) <= LARGEST {
+    if fits(json, LARGEST) {
         return Ok(());
     }
     let message = "The request has too many values to be translated for its provider. Send fewer at a time.";
@@ -42,7 +48,7 @@ pub fn check_request(json: &[u8]) -> Result<(), ApiError> {
 
 /// An error when an answer is too large to be read.
 pub fn check_answer(json: &[u8]) -> Result<(), ApiError> {
-    if of(json) <= LARGEST {
+    if fits(json, LARGEST) {
         return Ok(());
     }
     Err(ApiError::answer_too_large("The provider's answer has too many values to be read."))

@@ -55,7 +55,7 @@ impl Format {
             "json_schema" => {
                 let named = || Some(read::<Named<'_>>(wanted.json_schema?)?.schema);
                 let schema = wanted.schema.or_else(named)?.get();
-                match footprint::of(schema.as_bytes()) <= schema::LARGEST {
+                match footprint::fits(schema.as_bytes(), schema::LARGEST) {
                     true => Schema::parse(schema).map(Self::Schema),
                     false => Some(Self::Json),
                 }

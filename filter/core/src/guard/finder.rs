@@ -1,8 +1,9 @@
 //! Looks for several things in a text at once.
 //!
-//! One pass over the text tells which of them are in it at all; most texts have none, and that is all they cost. What is in it costs
-//! a pass more for each. The invariant: a text costs time linear in its length, whatever it holds and whatever is looked for. Steps
-//! are counted, and when a text has used up its own, the rest of it counts as one find, and its prompt is blocked.
+//! One quick pass over the text tells whether it may have any of them; most texts have none, and that is all they cost. Another tells
+//! which are in it, and what is in it costs a pass more for each. The invariant: a text costs time linear in its length, whatever it
+//! holds and whatever is looked for. Steps are counted, and when a text has used up its own, the rest of it counts as one find, and its
+//! prompt is blocked.
 
 use std::ops::Range;
 
@@ -17,9 +18,12 @@ use super::folded::folded;
 use super::steps::{Steps, steps};
 
 mod form;
+mod sieve;
+mod windows;
 
 pub(super) use form::Shape;
 use form::{Form, Track};
+use sieve::{Sieve, Sight};
 
 /// What one expression may take of memory, compiled in one direction.
 const LARGEST: usize = 1 << 20;
@@ -31,6 +35,8 @@ const FOR_A_BYTE: u64 = 16;
 /// All that a guardrail looks for.
 #[derive(Debug)]
 pub struct Finder {
+    /// Tells most texts that have nothing of it.
+    sieve: Option<Sieve>,
     any: Which,
     things: Vec<Thing>,
 }
@@ -110,7 +116,7 @@ impl Wanted {
             Ok(Thing { label, form: Form::of(&expression, shape, LARGEST).map_err(too_much)? })
         };
         let things = self.things.into_iter().map(thing).collect::<Result<_, String>>()?;
-        Ok(Finder { any, things })
+        Ok(Finder { sieve: Sieve::of(&expressions), any, things })
     }
 }
 
@@ -122,7 +128,31 @@ impl Finder {
 
     /// One thing that is in the text, if any is: as it is, or as a person reads it.
     pub fn first(&self, text: &str, steps: &Steps) -> Option<&str> {
-        self.first_in(text, steps).or_else(|| self.first_in(&folded(text)?.text, steps))
+        let as_it_is = match self.sight(text, steps) {
+            Sight::Nothing => return None,
+            Sight::Folds => None,
+            Sight::Something => self.first_in(text, steps),
+        };
+        as_it_is.or_else(|| {
+            let folded = folded(text)?;
+            let may_have_it = self.sight(&folded.text, steps) == Sight::Something;
+            may_have_it.then(|| self.first_in(&folded.text, steps)).flatten()
+        })
+    }
+
+    /// Whether nothing is in the text, not as a person reads it either. `false` says nothing.
+    pub(super) fn sees_nothing(&self, text: &str, steps: &Steps) -> bool {
+        self.sight(text, steps) == Sight::Nothing
+    }
+
+    /// What can be seen of a text at a glance. With no steps left anything may be in it.
+    fn sight(&self, text: &str, steps: &Steps) -> Sight {
+        let sieve = self.sieve.as_ref().filter(|_| !steps.are_spent());
+        let sight = sieve.map_or(Sight::Something, |sieve| sieve.look(text));
+        if sight != Sight::Something {
+            passed(text, steps);
+        }
+        sight
     }
 
     pub(super) fn first_in(&self, text: &str, steps: &Steps) -> Option<&str> {
@@ -137,7 +167,9 @@ impl Finder {
             let next = track.next();
             (thing, track, next)
         };
-        Finds { tracks: self.candidates(text, steps).into_iter().map(track).collect() }
+        let may_have_it = self.sight(text, steps) == Sight::Something;
+        let candidates = may_have_it.then(|| self.candidates(text, steps));
+        Finds { tracks: candidates.into_iter().flatten().map(track).collect() }
     }
 
     /// What is in the text, going by its form. Where that would cost too much, all of it may be.
@@ -153,6 +185,12 @@ impl Finder {
 /// Allows what one pass over a text may cost.
 fn allow_a_pass(text: &str, taken: &Steps) {
     taken.allow(steps(text.len()).saturating_mul(FOR_A_BYTE));
+}
+
+/// Counts a pass over a text that has come to its end, which is less than what is allowed for it.
+fn passed(text: &str, taken: &Steps) {
+    allow_a_pass(text, taken);
+    let _ = taken.take(steps(text.len()));
 }
 
 /// All finds in a text.

@@ -32,7 +32,17 @@ pub fn folded(text: &str) -> Option<Folded> {
     let mut folded = Folded { text: String::with_capacity(text.len()), marks: Vec::new(), length: text.len() };
     let mut in_space = false;
     let mut changed = false;
-    for (at, letter) in text.char_indices() {
+    let mut rest = text;
+    loop {
+        let (plain, behind) = rest.split_at_checked(plain(rest.as_bytes(), in_space)).unwrap_or((rest, ""));
+        if let Some(last) = plain.bytes().last() {
+            folded.push(text.len().saturating_sub(rest.len()), plain);
+            in_space = last == b' ';
+        }
+        let mut letters = behind.chars();
+        let Some(letter) = letters.next() else { break };
+        let at = text.len().saturating_sub(behind.len());
+        rest = letters.as_str();
         let fold = fold(letter);
         let sign = match fold {
             Fold::Same => letter,
@@ -49,20 +59,26 @@ pub fn folded(text: &str) -> Option<Folded> {
         };
         in_space = matches!(fold, Fold::Space);
         changed |= sign != letter;
-        folded.push(at, sign);
+        folded.push(at, sign.encode_utf8(&mut [0; 4]));
     }
     changed.then_some(folded)
 }
 
 /// Most texts are plain: whether one may have anything to fold is seen from its bytes.
 fn may_change(bytes: &[u8]) -> bool {
-    let mut before = 0;
-    bytes.iter().any(|byte| {
+    plain(bytes, false) < bytes.len()
+}
+
+/// How many bytes there are to the first letter that may be folded. A space is folded where one stands before it.
+fn plain(bytes: &[u8], in_space: bool) -> usize {
+    let mut before = if in_space { b' ' } else { 0 };
+    let folds = |byte: &u8| {
         let odd = matches!(byte, 0 | b'\t' | b'\n' | b'\r' | 0xc2 | 0xe1 | 0xe2 | 0xe3 | 0xef);
         let twice = *byte == b' ' && before == b' ';
         before = *byte;
         odd || twice
-    })
+    };
+    bytes.iter().position(folds).unwrap_or(bytes.len())
 }
 
 fn fold(letter: char) -> Fold {
@@ -82,7 +98,7 @@ fn fold(letter: char) -> Fold {
 }
 
 impl Folded {
-    fn push(&mut self, from: usize, letter: char) {
+    fn push(&mut self, from: usize, text: &str) {
         let to = self.text.len();
         let is_known = match self.marks.last() {
             Some((folded, plain)) => plain.saturating_add(to.saturating_sub(*folded)) == from,
@@ -91,7 +107,7 @@ impl Folded {
         if !is_known {
             self.marks.push((to, from));
         }
-        self.text.push(letter);
+        self.text.push_str(text);
     }
 
     /// Where in the text that it was made of that stands which is here in the folded one.
@@ -147,5 +163,53 @@ mod tests {
             assert_eq!(text.get(folded.unfolded(&(at..at + wanted.len()))), Some(stands), "{wanted}");
         }
         assert_eq!(folded.unfolded(&(0..folded.text.len())), 0..text.len());
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    mod letter_by_letter {
+        use super::*;
+        use proptest::prelude::*;
+
+        /// What a text is folded to, and where each letter of that stands.
+        fn slowly(text: &str) -> (String, Vec<usize>) {
+            let (mut out, mut places) = (String::new(), Vec::new());
+            for (at, letter) in text.char_indices() {
+                let sign = match fold(letter) {
+                    Fold::Same => letter,
+                    Fold::Space if places.last().is_some_and(|_| in_space(text, at)) => continue,
+                    Fold::Space => ' ',
+                    Fold::Nothing => continue,
+                    Fold::Other(other) => other,
+                };
+                out.push(sign);
+                places.push(at);
+            }
+            (out, places)
+        }
+
+        /// Whether what was folded before this place ends with a space.
+        fn in_space(text: &str, at: usize) -> bool {
+            let before = text.get(..at).unwrap().chars().rev().find(|letter| !matches!(fold(*letter), Fold::Nothing));
+            before.is_some_and(|letter| matches!(fold(letter), Fold::Space))
+        }
+
+        proptest! {
+            #[test]
+            fn it_is_what_is_folded(letters in prop::collection::vec(prop::sample::select(vec![
+                "a", "bc", " ", " ", "\n", "\t", "\r", "\0", "é", "ü", "—", "\u{a0}", "\u{ad}", "\u{200b}", "\u{3000}", "ａ", "日", "。",
+            ]), 0..24)) {
+                let text = letters.concat();
+                let (expected, places) = slowly(&text);
+                match folded(&text) {
+                    None => prop_assert_eq!(&expected, &text),
+                    Some(folded) => {
+                        prop_assert_eq!(&folded.text, &expected);
+                        for ((at, _), place) in expected.char_indices().zip(places) {
+                            prop_assert_eq!(folded.unfolded(&(at..at)).start, place, "{} of {:?}", at, text);
+                        }
+                    }
+                }
+            }
+        }
     }
 }

@@ -123,6 +123,9 @@ impl Look<'_> {
         let guards = self.guards;
         for guard in guards.iter().filter(|guard| guard.action == Action::Mask) {
             let current = masked.as_deref().unwrap_or(text);
+            if guard.finder.sees_nothing(current, &self.steps) {
+                continue;
+            }
             let as_it_is = self.mask(guard, current, current, |at| at, most)?;
             let current = as_it_is.as_deref().unwrap_or(current);
             let as_read = match folded(current) {
@@ -203,10 +206,14 @@ fn quoted(literal: &Literal<'_>) -> Range<usize> {
 
 /// A literal as its reader has it. Half a surrogate pair, which some readers let pass, hides nothing.
 pub(super) fn decoded<'b>(body: &[u8], literal: &Literal<'b>) -> Cow<'b, str> {
-    if !literal.text.contains(&b'\\') {
-        return String::from_utf8_lossy(literal.text);
+    if memchr::memchr(b'\\', literal.text).is_none() {
+        return json::utf8(literal.text).map_or_else(|_| String::from_utf8_lossy(literal.text), Cow::Borrowed);
     }
-    match json::from_slice::<Bytes>(body.get(quoted(literal)).unwrap_or_default()) {
+    let quoted = body.get(quoted(literal)).unwrap_or_default();
+    if let Ok(text) = json::from_slice::<String>(quoted) {
+        return text.into();
+    }
+    match json::from_slice::<Bytes>(quoted) {
         Ok(Bytes(bytes)) => {
             let text = String::from_utf8(bytes);
             text.unwrap_or_else(|wrong| String::from_utf8_lossy(wrong.as_bytes()).into_owned()).into()

@@ -13,6 +13,19 @@ fn values_are_counted_outside_of_strings() {
 }
 
 #[test]
+fn what_is_short_fits_without_a_look() {
+    for unit in ["{", "[", "\"", ",", "{\"a\":1},", "x"] {
+        for length in [0, 1, 100, 1_000] {
+            let json = unit.repeat(length);
+            let takes = of(json.as_bytes());
+            for most in [takes.saturating_sub(1), takes, takes + 1, takes / 2, takes * 2, 100 << 10] {
+                assert_eq!(fits(json.as_bytes(), most), takes <= most, "{length} of {unit}: {takes}, {most}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_long_text_is_not_many_values() {
     let prose = format!(r#"{{"a":"{}"}}"#, "[{,".repeat(10 << 20));
     assert!(check_request(prose.as_bytes()).is_ok());

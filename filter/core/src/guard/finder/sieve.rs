@@ -1,0 +1,154 @@
+//! Tells texts that have nothing in them, which most are, for a few instructions a byte.
+//!
+//! It looks for [windows](super::windows) of all expressions at once, as bits of one word: a byte moves each bit on to its window's next
+//! place, where the byte may stand there. It looks at a text as it is and as a person reads it at once: where a window may have a space,
+//! it may have several, and the ends of lines. Letters beyond those that are folded otherwise it tells, but does not fold. The
+//! invariant: where it sees nothing, nothing is there, neither in the text nor in the folded one.
+
+use std::ops::RangeInclusive;
+
+use regex_syntax::hir::Hir;
+
+use super::windows::{Bytes, Windows};
+
+/// What is folded otherwise than a space that stands there: the bytes of such letters, and of some that begin as they do.
+const FOLDED: [&[&[RangeInclusive<u8>]]; 5] = [
+    &[&[0..=0]],
+    &[&[0xc2..=0xc2, 0xe1..=0xe1], &[0x9a..=0x9a, 0xa0..=0xa0, 0xad..=0xad]],
+    &[&[0xe2..=0xe3], &[0x80..=0x80], &[0x80..=0x8f, 0xa8..=0xa9, 0xaf..=0xaf]],
+    &[&[0xe2..=0xe2], &[0x81..=0x81], &[0x9f..=0xa4]],
+    &[&[0xef..=0xef], &[0xbb..=0xbd]],
+];
+/// These are folded to one space.
+const SPACES: &[u8] = b" \t\n\r";
+/// Windows have at most so many places, or fewer where there are many of them.
+const PLACES: [usize; 7] = [10, 8, 6, 5, 4, 3, 2];
+/// Where more of a text's places than these have a window, nearly every text has one.
+const TOO_MANY: f32 = 0.01;
+/// So many bytes are looked at between two looks at what was seen.
+const BLOCK: usize = 128;
+
+/// What a text has in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::guard) enum Sight {
+    /// Nothing of what is looked for, not as a person reads it either.
+    Nothing,
+    /// Nothing as it is; folded, it may have something.
+    Folds,
+    /// It may have something.
+    Something,
+}
+
+/// The windows of all expressions.
+pub(super) struct Sieve {
+    rows: Box<[Row; 256]>,
+    /// The first places of windows.
+    first: u64,
+    /// Their last places, those of letters that are folded left out.
+    last: u64,
+    /// The last places of letters that are folded.
+    folded: u64,
+}
+
+/// A byte.
+#[derive(Debug, Clone, Copy, Default)]
+struct Row {
+    /// The places where it may stand.
+    here: u64,
+    /// The places where it may stand besides what stands there.
+    besides: u64,
+}
+
+impl Sieve {
+    /// For all of these expressions; `None` where it would let nearly every text through.
+    pub(super) fn of(expressions: &[Hir]) -> Option<Self> {
+        let (sieve, share) = PLACES.iter().find_map(|places| Self::with(expressions, *places))?;
+        (share < TOO_MANY).then_some(sieve)
+    }
+
+    /// With windows of so many places, and about how many of a text's places have one of them; `None` where there is no room.
+    fn with(expressions: &[Hir], places: usize) -> Option<(Self, f32)> {
+        let mut sieve = Self { rows: Box::new([Row::default(); 256]), first: 0, last: 0, folded: 0 };
+        let mut bit = 0;
+        for letters in FOLDED {
+            let may_be = |place: usize, byte: u8| {
+                letters.get(place).is_some_and(|set| set.iter().any(|range| range.contains(&byte)))
+            };
+            sieve.folded |= sieve.add(&mut bit, letters.len(), may_be)?;
+        }
+        let mut share = 0.0;
+        for expression in expressions {
+            let windows = Windows::of(expression, places)?;
+            share += windows.share;
+            for window in windows.windows {
+                sieve.last |= sieve.add_window(&mut bit, &window)?;
+            }
+        }
+        Some((sieve, share))
+    }
+
+    fn add_window(&mut self, bit: &mut u32, window: &[Bytes]) -> Option<u64> {
+        let from = *bit;
+        let is_space = |byte: u8| SPACES.contains(&byte);
+        let may_be = |place: usize, byte: u8| {
+            window.get(place).is_some_and(|set| set.has(byte) || is_space(byte) && set.has(b' '))
+        };
+        let last = self.add(bit, window.len(), may_be)?;
+        for (place, _) in (from..).zip(window).filter(|(_, set)| set.has(b' ')) {
+            for space in SPACES {
+                if let Some(row) = self.rows.get_mut(usize::from(*space)) {
+                    row.besides |= 1 << place;
+                }
+            }
+        }
+        Some(last)
+    }
+
+    /// Adds a window from this bit on; its last place, or `None` where there is no room.
+    fn add(&mut self, bit: &mut u32, length: usize, may_be: impl Fn(usize, u8) -> bool) -> Option<u64> {
+        let end = bit.checked_add(u32::try_from(length).ok()?).filter(|end| *end <= u64::BITS)?;
+        for (bit, place) in (*bit..end).zip(0..) {
+            for (byte, row) in (0..=u8::MAX).zip(self.rows.iter_mut()) {
+                row.here |= u64::from(may_be(place, byte)) << bit;
+            }
+        }
+        self.first |= 1 << *bit;
+        *bit = end;
+        Some(1 << end.checked_sub(1)?)
+    }
+
+    /// Takes a byte: at which places windows are now, and at which they ever were.
+    #[inline]
+    fn step(&self, (places, seen): (u64, u64), byte: u8) -> (u64, u64) {
+        let Row { here, besides } = self.rows.get(usize::from(byte)).copied().unwrap_or_default();
+        let places = (places << 1 | self.first) & here | places & besides;
+        (places, seen | places)
+    }
+
+    /// What a text has in it.
+    pub(super) fn look(&self, text: &str) -> Sight {
+        let (mut places, mut seen) = (0, 0);
+        for block in text.as_bytes().chunks(BLOCK) {
+            // Eight at a time, which spares most of the counting.
+            let (eights, rest) = block.as_chunks::<8>();
+            for eight in eights {
+                (places, seen) = eight.iter().fold((places, seen), |state, byte| self.step(state, *byte));
+            }
+            (places, seen) = rest.iter().fold((places, seen), |state, byte| self.step(state, *byte));
+            if seen & self.last != 0 {
+                return Sight::Something;
+            }
+        }
+        if seen & self.folded == 0 { Sight::Nothing } else { Sight::Folds }
+    }
+}
+
+/// The rows themselves would fill pages.
+impl std::fmt::Debug for Sieve {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "a sieve of {} windows", self.first.count_ones())
+    }
+}
+
+#[cfg(test)]
+mod tests;
