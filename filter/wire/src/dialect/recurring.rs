@@ -12,7 +12,7 @@ use memchr::arch::all::{is_equal, is_prefix};
 use memchr::{memchr, memchr_iter};
 
 use crate::conversation::StreamEvent;
-use crate::json::plain;
+use crate::json::{plain, utf8};
 use crate::order::by_numbers;
 
 /// Longer events are read each time: what is kept for a stream is bounded.
@@ -74,7 +74,8 @@ impl Recurring {
     /// An event was read. If it told one text and nothing else, that stands at `at` within the JSON.
     pub fn read(&mut self, name: &[u8], json: &[u8], at: Option<Range<usize>>) {
         self.places.clear();
-        let Some(at) = at.filter(|at| !at.is_empty() && json.len() <= LONGEST) else { return };
+        let short = json.len().saturating_add(name.len()) <= LONGEST;
+        let Some(at) = at.filter(|at| short && !at.is_empty()) else { return };
         self.places.push(Place { at, value: Value::Text, told: true });
         for (key, value) in IGNORED {
             let Some(start) = found_once(json, key) else { continue };
@@ -130,7 +131,7 @@ pub(super) struct Told {
 impl Told {
     /// What an event tells of which all but the text is as in the one before.
     pub fn again(&self, name: &[u8], json: &[u8]) -> Option<StreamEvent> {
-        let ((kind, choice), text) = (self.last?, self.recurring.text(name, json)?.to_owned());
+        let ((kind, choice), text) = (self.last?, self.recurring.text(name, utf8(json).ok()?.as_bytes())?.to_owned());
         Some(match kind {
             Kind::Text => StreamEvent::Text { choice, text },
             Kind::Thinking => StreamEvent::Thinking { choice, text },
@@ -138,9 +139,10 @@ impl Told {
         })
     }
 
-    /// An event was read, which told these.
-    pub fn read(&mut self, name: &[u8], json: &[u8], told: &[StreamEvent]) {
+    /// An event was read, which told these. `repeats`: another one that is as this one but for its text tells that text, and no more.
+    pub fn read(&mut self, name: &[u8], json: &[u8], told: &[StreamEvent], repeats: bool) {
         let (last, text) = match told {
+            _ if !repeats => (None, ""),
             [StreamEvent::Text { choice, text }] => (Some((Kind::Text, *choice)), text.as_str()),
             [StreamEvent::Thinking { choice, text }] => (Some((Kind::Thinking, *choice)), text.as_str()),
             [StreamEvent::Refusal { choice, text }] => (Some((Kind::Refusal, *choice)), text.as_str()),

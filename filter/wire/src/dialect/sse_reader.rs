@@ -28,6 +28,11 @@ pub trait Events: Debug {
         Ok(())
     }
 
+    /// Whether another event that is as the last one but for its text tells that text, and changes nothing of what is kept.
+    fn repeats(&self) -> bool {
+        true
+    }
+
     /// Whether the end, or a failure, has come.
     fn is_over(&self) -> bool;
 
@@ -74,7 +79,7 @@ impl<E: Events> StreamReader for SseReader<E> {
                     }
                     let before = out.len();
                     let read = events.event(&event, data, out);
-                    told.read(event.name, data, out.get(before..).unwrap_or_default());
+                    told.read(event.name, data, out.get(before..).unwrap_or_default(), events.repeats());
                     read
                 }
             }

@@ -96,7 +96,7 @@ impl Endpoint {
                 _ => return Err(Unserved::Path),
             },
         };
-        if methods == method || methods.split(", ").any(|known| known == method) {
+        if methods.split(", ").any(|known| known == method) {
             Ok(Self { purpose, client })
         } else {
             Err(Unserved::Method(methods))

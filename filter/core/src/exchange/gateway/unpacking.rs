@@ -20,10 +20,10 @@ use super::Refused;
 /// UTF-8's, which JSON text must not begin with, though a parser may ignore it (RFC 8259, 8.1).
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// How long a worker decompresses one body at least, whatever comes of it: it serves nobody else meanwhile. 32 MiB of text take less
-/// than a second. A body that was made to take long could take half a minute.
+/// How long a worker decompresses one body, whatever comes of it: it serves nobody else meanwhile. 32 MiB of text take less than a
+/// second. A body that was made to take long could take half a minute.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Past that time, so many bytes of text a millisecond must have come of it: a tenth of what a busy processor makes of an honest body.
+/// On a machine that is busy with other things, a body that yields so many bytes of text a millisecond has as long again.
 const SLOWEST: usize = 4 << 10;
 
 /// The model of a moderation that names none (<https://platform.openai.com/docs/api-reference/moderations/create>).
@@ -99,7 +99,7 @@ fn decompress(coding: Coding, body: &[u8], arrival: &mut Arrival, view: &dyn Vie
     let mut share = arrival.share.sibling();
     let (began, produced) = (view.now(), Cell::new(0));
     let earned = || Duration::from_millis(u64::try_from(produced.get() / SLOWEST).unwrap_or_default());
-    let goes_on = || view.now().since(began) < PATIENCE.saturating_add(earned());
+    let goes_on = || view.now().since(began) < PATIENCE.saturating_add(earned().min(PATIENCE));
     let admit = |size| {
         produced.set(size);
         share.grow(size)

@@ -1,13 +1,14 @@
 //! The bytes that a request holds at the worker's gate.
 
 use sluice_wire::dialect::translate::Reading;
+use sluice_wire::footprint;
 
 use crate::gate::Share;
 
 use super::super::echo::Kept;
 
-/// What was read takes at most so many times the bytes that it was read from: between 1.1 and 2 times were measured.
-const READING: usize = 2;
+/// What takes more once it is read is read again.
+const LARGEST_READING: usize = 256 << 10;
 
 /// The request's shares of the gate. Dropping them returns all bytes, however the request ends.
 #[derive(Debug)]
@@ -36,10 +37,11 @@ impl Held {
         self.body = Kept::of(body, &mut self.kept);
     }
 
-    /// Keeps what was read of the body, if that is kept and there is room for it.
+    /// Keeps what was read of the body, if that is kept and there is room for what it may take.
     pub fn keep_reading(&mut self, reading: Reading) {
         if let Kept::Whole(body) = &self.body
-            && self.kept.grow(READING.saturating_mul(body.len())).is_ok()
+            && footprint::fits(body, LARGEST_READING)
+            && self.kept.grow(body.len().saturating_add(footprint::of(body))).is_ok()
         {
             self.reading = reading;
         }

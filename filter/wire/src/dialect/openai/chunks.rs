@@ -75,6 +75,8 @@ pub(in crate::dialect) struct Answer {
     choices: Vec<ChoiceState>,
     /// The calls of all of them.
     calls: Tally,
+    /// Whether the last chunk had more of a call: that may be kept until its name comes.
+    called: bool,
 }
 
 /// How much is kept of calls.
@@ -138,6 +140,10 @@ impl Events for Answer {
         Ok(())
     }
 
+    fn repeats(&self) -> bool {
+        !self.called
+    }
+
     fn is_over(&self) -> bool {
         self.finished
     }
@@ -168,6 +174,7 @@ impl Answer {
             self.started = true;
             events.push(StreamEvent::Start { id: self.id.clone(), model: self.model.clone() });
         }
+        self.called = choices.iter().any(|choice| choice.delta.as_ref().is_some_and(Said::has_calls));
         for (position, choice) in (0..).zip(choices) {
             if let Err(error) = self.choice(position, choice, events)? {
                 self.fail(error, events);

@@ -98,6 +98,12 @@ impl<'a> Said<'a> {
         if old.is_empty() { std::mem::take(&mut self.reasoning.0) } else { old }
     }
 
+    /// Whether there is more of a call in it.
+    pub fn has_calls(&self) -> bool {
+        let old = self.function_call.as_ref().is_some_and(|function| !function.is_empty());
+        old || self.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty())
+    }
+
     /// The calls; one that is said in the old way where no others are.
     pub fn calls(&mut self) -> impl Iterator<Item = Call<'a>> + use<'a> {
         let calls = self.tool_calls.take().unwrap_or_default();

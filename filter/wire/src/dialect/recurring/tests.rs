@@ -3,6 +3,8 @@ use serde_json::json;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
+use crate::dialect::aliases::Names;
+use crate::dialect::{Asks, Provider, Serves, openai_chat, responses, translate};
 
 /// After `one`, which told `told`: the text of `other`.
 fn after<'o>(one: &str, told: &str, other: &'o str) -> Option<&'o str> {
@@ -74,6 +76,44 @@ fn only_the_event_before_is_compared_with() {
     assert_eq!(recurring.text(b"delta", other), None, "it has another name");
     recurring.read(b"", b"{}", None);
     assert_eq!(recurring.text(b"", other), None);
+}
+
+/// What a client of OpenAI's is told of these events.
+fn told(provider: &Provider, events: &[serde_json::Value]) -> Vec<StreamEvent> {
+    let (Serves::Chat(provider), Asks::Chat(client)) = (&provider.serves, &openai_chat::CLIENT.asks) else { panic!() };
+    let stream: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+    let mut told = Vec::new();
+    translate::stream(client, provider, &Names::none()).read(stream.as_bytes(), &mut told).unwrap();
+    told
+}
+
+#[test]
+fn an_event_that_is_kept_for_later_is_read_each_time() {
+    let chunk = |text: &str, arguments: &str| json!({"choices": [{"delta": {"content": text, "tool_calls": [{"index": 0, "function": {"arguments": arguments}}]}}]});
+    let name = json!({"choices": [{"delta": {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f"}}]}}]});
+    let told = told(&openai_chat::PROVIDER, &[chunk("a", "1"), chunk("b", "1"), chunk("c", "1"), name]);
+    let arguments = told.iter().filter_map(|event| match event {
+        StreamEvent::Arguments { json, .. } => Some(json.as_str()),
+        _ => None,
+    });
+    assert_eq!(arguments.collect::<String>(), "111");
+}
+
+#[test]
+fn what_comes_whole_is_told_once() {
+    let item = json!({"type": "message", "content": [{"type": "output_text", "text": "Hi"}]});
+    let done = json!({"type": "response.output_item.done", "output_index": 0, "item": item});
+    let created = json!({"type": "response.created", "response": {"id": "r", "model": "m"}});
+    let told = told(&responses::PROVIDER, &[created, done.clone(), done.clone(), done]);
+    assert_eq!(told.iter().filter(|event| matches!(event, StreamEvent::Text { .. })).count(), 1, "{told:?}");
+}
+
+#[test]
+fn a_long_name_is_not_kept() {
+    let json = br#"{"text":"a"}"#;
+    let mut recurring = Recurring::default();
+    recurring.read(&[b'n'; LONGEST], json, only_place(json, "a"));
+    assert_eq!(recurring.held(), 0);
 }
 
 #[cfg(not(target_arch = "wasm32"))]

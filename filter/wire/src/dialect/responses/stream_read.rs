@@ -34,6 +34,8 @@ pub(super) struct State {
     calls: u32,
     /// By their places.
     items: BTreeMap<u64, ItemState>,
+    /// Whether the last event was a piece of something. What comes whole is told only where no piece of it was.
+    piece: bool,
 }
 
 /// What is known of an item.
@@ -55,7 +57,12 @@ impl Events for State {
             self.fail(error, events);
             return Ok(());
         }
+        self.piece = name.ends_with(".delta");
         self.named(&name, &seen, events)
+    }
+
+    fn repeats(&self) -> bool {
+        self.piece
     }
 
     fn is_over(&self) -> bool {
