@@ -54,3 +54,31 @@ impl Held {
         std::mem::take(&mut self.body)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use crate::gate::{Bounds, Gate};
+
+    #[test]
+    fn what_was_read_counts_as_all_that_it_may_take_until_the_answer_begins() {
+        const ROOM: usize = 8 << 20;
+        let gate = Rc::new(Gate::new(Bounds { rewritten: ROOM, worker: ROOM, key: ROOM }));
+        for (stops, is_kept) in [(1, true), (20_000, false)] {
+            let body = format!(r#"{{"stop":["a"{}]}}"#, r#","a""#.repeat(stops)).into_bytes();
+            let mut held = Held::new(gate.share("k".into()));
+            held.keep(&body);
+            assert_eq!(gate.held(), body.len());
+            held.keep_reading(Reading::default());
+            let reading = if is_kept { footprint::of(&body) } else { 0 };
+            assert_eq!(gate.held(), body.len() + reading, "{stops}");
+            held.forget();
+            assert_eq!(gate.held(), 0);
+        }
+    }
+}
