@@ -1,8 +1,8 @@
-"""What one request costs in numbers that no noise moves: the module runs in a host of our own, which counts the instructions that it
-executes, its host calls, and how often it is entered. Instructions are no time: they tell whether a change made less work, and where.
+"""Counts the WebAssembly instructions, host calls and entries of one request. The counts do not depend on how busy the machine is.
 
-The host is as much of Envoy as a request needs: one request at a time through the gateway role and the provider role of one VM, asked of
-the simulator. Answers that stream come an event at a time. Wants wasmtime, which `scripts/setup count` installs."""
+The module runs in wasmtime, in a host that implements the part of Envoy that a request needs: it leads one request at a time through the
+gateway role and the provider role of one VM, and asks the simulator. A streamed answer arrives one event at a time. `scripts/setup count`
+installs wasmtime."""
 
 import http.client
 import json

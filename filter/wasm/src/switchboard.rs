@@ -37,7 +37,7 @@ fn number(id: u32, journey: &Journey) -> [u8; NUMBER] {
     bytes
 }
 
-/// Its length.
+/// The length of a journey's number.
 const NUMBER: usize = size_of::<u32>() + size_of::<u64>();
 
 /// Puts a journey where the provider role finds it.

@@ -21,13 +21,13 @@ pub fn read<'t, T: Deserialize<'t>>(text: &'t str) -> serde_json::Result<T> {
     reader.end().map(|()| value)
 }
 
-/// The same of bytes. They are looked at once for whether they are text: serde_json's own reader of bytes looks at each string, and
-/// would be compiled anew for each type beside the reader of texts.
+/// Reads JSON from bytes. This validates UTF-8 once. serde_json's own reader of bytes validates each string, and the compiler would
+/// generate it for each type beside the reader of texts.
 pub fn from_slice<'t, T: Deserialize<'t>>(json: &'t [u8]) -> serde_json::Result<T> {
     read(utf8(json).map_err(serde_json::Error::custom)?)
 }
 
-/// The text that `bytes` are. The standard library looks again where they are none, as it knows where.
+/// Validates UTF-8. If `bytes` are invalid, the standard library looks again and reports the place.
 pub fn utf8(bytes: &[u8]) -> Result<&str, Utf8Error> {
     simdutf8::basic::from_utf8(bytes).or_else(|_| std::str::from_utf8(bytes))
 }

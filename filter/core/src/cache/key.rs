@@ -1,4 +1,4 @@
-//! What makes two requests the same: a BLAKE3 hash over everything that the answer depends on.
+//! The key of a cached answer: a BLAKE3 hash over everything that the answer depends on.
 //!
 //! Every part stands there with its length, and every list with its count, so that no two different requests are written the
 //! same way.
@@ -13,7 +13,7 @@ const VERSION: &[u8] = b"sluice.cache.3";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key(pub(super) [u8; 32]);
 
-/// A key in the making. A hasher has two kilobytes, which would be copied with each part.
+/// A key in the making. The hasher is boxed: it has two kilobytes, and each part would copy them.
 #[derive(Debug)]
 pub struct Recipe(Box<Hasher>);
 

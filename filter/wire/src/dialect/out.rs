@@ -11,7 +11,7 @@ pub(super) fn body<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     out
 }
 
-/// Appends a text as JSON. Most have nothing to escape.
+/// Appends a text as JSON. Most texts need no escapes and are copied.
 pub(super) fn text(out: &mut Vec<u8>, text: &str) {
     if !is_plain(text.as_bytes()) {
         return json(out, text);

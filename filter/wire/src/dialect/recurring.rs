@@ -1,10 +1,10 @@
-//! Events of a stream that say the same as the one before, but for one text.
+//! Recognises stream events that differ from the event before in one text only.
 //!
-//! A model's answer comes in hundreds of events that differ in a few letters. Comparing an event's bytes with those of the one before
-//! costs a tenth of reading its JSON, and says as much: where everything else is equal, so is everything that was read of it.
+//! A model's answer arrives as hundreds of events that differ in a few letters. Comparing an event's bytes with those of the event
+//! before costs a tenth of parsing its JSON. If all other bytes are equal, parsing would return the same values and another text.
 //!
-//! Only the event that was read last is compared with, so a reader is where it was when it read that one. What stands in the text's
-//! place must be a JSON string without escapes. Numbers and fillings that no reader looks at may differ, too.
+//! [`Recurring`] compares with the last parsed event only, so the reader has the state that this event left. The new text must be a
+//! JSON string without escapes. Padding and numbers that no reader uses may differ too.
 
 use std::ops::Range;
 
@@ -15,14 +15,14 @@ use crate::conversation::StreamEvent;
 use crate::json::{plain, utf8};
 use crate::order::by_numbers;
 
-/// Longer events are read each time: what is kept for a stream is bounded.
+/// The longest event that is kept for comparison, with its name.
 const LONGEST: usize = 2048;
 
-/// What no reader looks at, and differs in each event: OpenAI's filling against eavesdroppers, and numbers.
+/// Fields that no reader uses and that differ in each event: OpenAI's padding, and numbers.
 const IGNORED: [(&[u8], Value); 3] =
     [(b"\"obfuscation\":\"", Value::Text), (b"\"sequence_number\":", Value::Number), (b"\"created\":", Value::Number)];
 
-/// What may stand in a place.
+/// The kind of value in a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Value {
     /// The inside of a string without escapes.
@@ -31,26 +31,26 @@ enum Value {
     Number,
 }
 
-/// A place in which events may differ.
+/// A place where events may differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Place {
     at: Range<usize>,
     value: Value,
-    /// Whether it is the text.
+    /// Whether the text stands here.
     told: bool,
 }
 
-/// The event that was read last, if it told one text.
+/// The last parsed event, if it told one text.
 #[derive(Debug, Default)]
 pub(super) struct Recurring {
     name: Vec<u8>,
     json: Vec<u8>,
-    /// In their order; none where there is nothing to compare with.
+    /// In order. Empty if the last event cannot be compared with.
     places: Vec<Place>,
 }
 
 impl Recurring {
-    /// The text of an event of which everything else is as in the one before. It is not empty.
+    /// Returns the text of an event that otherwise equals the event before. The text is never empty.
     pub fn text<'j>(&self, name: &[u8], json: &'j [u8]) -> Option<&'j str> {
         if self.places.is_empty() || !is_equal(name, &self.name) {
             return None;
@@ -71,7 +71,7 @@ impl Recurring {
         std::str::from_utf8(text?).ok()
     }
 
-    /// An event was read. If it told one text and nothing else, that stands at `at` within the JSON.
+    /// Takes note of a parsed event. If it told one text and nothing else, `at` is the place of the text in the JSON.
     pub fn read(&mut self, name: &[u8], json: &[u8], at: Option<Range<usize>>) {
         self.places.clear();
         let short = json.len().saturating_add(name.len()) <= LONGEST;
@@ -91,14 +91,14 @@ impl Recurring {
         self.json.extend_from_slice(json);
     }
 
-    /// Bytes that it keeps.
+    /// The memory that it holds, in bytes.
     pub fn held(&self) -> usize {
         self.json.capacity().saturating_add(self.name.capacity())
     }
 }
 
 impl Value {
-    /// Such a value at the front of `bytes`, and what stands behind it.
+    /// Splits `bytes` behind such a value.
     fn split(self, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
         let end = match self {
             Self::Text => plain(bytes),
@@ -121,7 +121,7 @@ enum Kind {
     Refusal,
 }
 
-/// The same for who reads events: what the last one told, without its text.
+/// The same for readers that turn events into [`StreamEvent`]s.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     recurring: Recurring,
@@ -129,7 +129,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// What an event tells of which all but the text is as in the one before.
+    /// Returns what an event tells that differs from the event before in its text only.
     pub fn again(&self, name: &[u8], json: &[u8]) -> Option<StreamEvent> {
         let ((kind, choice), text) = (self.last?, self.recurring.text(name, utf8(json).ok()?.as_bytes())?.to_owned());
         Some(match kind {
@@ -139,7 +139,8 @@ impl Told {
         })
     }
 
-    /// An event was read, which told these. `repeats`: another one that is as this one but for its text tells that text, and no more.
+    /// Takes note of a parsed event and of what it told. `repeats` is false if the reader would read the same event differently the
+    /// second time.
     pub fn read(&mut self, name: &[u8], json: &[u8], told: &[StreamEvent], repeats: bool) {
         let (last, text) = match told {
             _ if !repeats => (None, ""),
@@ -152,13 +153,13 @@ impl Told {
         self.recurring.read(name, json, last.and_then(|_| only_place(json, text)));
     }
 
-    /// Bytes that it keeps.
+    /// The memory that it holds, in bytes.
     pub fn held(&self) -> usize {
         self.recurring.held()
     }
 }
 
-/// Where the only string with this inside stands in the JSON of an event that told it: the text itself, then, as there are no escapes.
+/// Finds `text` in the JSON of the event that told it. Returns nothing if the JSON has escapes or holds the string twice.
 pub(super) fn only_place(json: &[u8], text: &str) -> Option<Range<usize>> {
     let quoted = ["\"", text, "\""].concat();
     let fits = json.len() <= LONGEST && memchr(b'\\', json).is_none();
@@ -166,7 +167,7 @@ pub(super) fn only_place(json: &[u8], text: &str) -> Option<Range<usize>> {
     Some(start..start.saturating_add(text.len()))
 }
 
-/// The same of a text of which only the key and the length are known.
+/// Finds a text by its key and its length, under the same conditions.
 pub(super) fn place_behind(json: &[u8], key: &[u8], bytes: usize) -> Option<Range<usize>> {
     let fits = json.len() <= LONGEST && memchr(b'\\', json).is_none();
     let start = found_once(json, key).filter(|_| fits)?.saturating_add(key.len());
@@ -174,7 +175,7 @@ pub(super) fn place_behind(json: &[u8], key: &[u8], bytes: usize) -> Option<Rang
     (text.len() == bytes).then(|| start..start.saturating_add(bytes))
 }
 
-/// Where `part`, which begins with a quote, stands if it stands there once.
+/// Finds `part`, which begins with a quote, if the JSON holds it exactly once.
 fn found_once(json: &[u8], part: &[u8]) -> Option<usize> {
     let mut places = memchr_iter(b'"', json).filter(|at| json.get(*at..).is_some_and(|rest| is_prefix(rest, part)));
     let first = places.next()?;

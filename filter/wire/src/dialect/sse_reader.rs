@@ -28,7 +28,7 @@ pub trait Events: Debug {
         Ok(())
     }
 
-    /// Whether another event that is as the last one but for its text tells that text, and changes nothing of what is kept.
+    /// Whether the reader would read the last event the same way again. If it would, an event with another text is not parsed.
     fn repeats(&self) -> bool {
         true
     }

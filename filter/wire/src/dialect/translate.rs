@@ -77,8 +77,8 @@ pub mod counted {
     }
 }
 
-/// What was read of a client's request: a second provider's body is written from it without another look at the client's. Of one for
-/// embeddings nothing is kept: what is read of it points into the body.
+/// A parsed chat request, kept so that the body for a second provider can be written without parsing the client's body again. A request
+/// for embeddings is not kept: its parsed form borrows from the body.
 #[derive(Debug, Default)]
 pub struct Reading(Option<conversation::Request>);
 
@@ -87,8 +87,8 @@ pub fn request(client: &Client, provider: &Provider, body: &[u8], model: &str) -
     request_again(client, provider, (body, &mut Reading::default()), model)
 }
 
-/// The same of a request that may have been read for another provider: `reading` is what was read of this very body. It stays filled
-/// unless this provider takes other names of tools or identifiers of calls than the client's.
+/// Like [`request`], for a body that may have been parsed for another provider: `reading` must come from the same body. It stays filled
+/// unless this provider needs other tool names or call identifiers than the client's.
 pub fn request_again(
     client: &Client,
     provider: &Provider,

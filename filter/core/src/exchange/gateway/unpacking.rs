@@ -20,10 +20,10 @@ use super::Refused;
 /// UTF-8's, which JSON text must not begin with, though a parser may ignore it (RFC 8259, 8.1).
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// How long a worker decompresses one body, whatever comes of it: it serves nobody else meanwhile. 32 MiB of text take less than a
-/// second. A body that was made to take long could take half a minute.
+/// How long a worker may decompress one body. The worker serves no other request meanwhile. 32 MiB of text take less than a second;
+/// a hostile body could take half a minute.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// On a machine that is busy with other things, a body that yields so many bytes of text a millisecond has as long again.
+/// A body that yields this many bytes per millisecond may take twice as long, for the sake of busy machines.
 const SLOWEST: usize = 4 << 10;
 
 /// The model of a moderation that names none (<https://platform.openai.com/docs/api-reference/moderations/create>).

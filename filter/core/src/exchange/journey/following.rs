@@ -2,7 +2,7 @@
 //! on behind them.
 //!
 //! It is decided when an attempt is over, so that most requests pay nothing for it: what is written for the next target is what
-//! leaves, and what is reserved for it is what it takes. It is written from what was read for the first target.
+//! leaves, and what is reserved for it is what it takes. The body for the next target is written from the request that was parsed for the first.
 //!
 //! A request that is not kept ([`Kept`]: it is long, or something in it was masked) is written only when its turn has come, and then a
 //! target without words for it ends the list.

@@ -7,7 +7,7 @@ use crate::gate::Share;
 
 use super::super::echo::Kept;
 
-/// What takes more once it is read is read again.
+/// The largest parsed request that is kept, in bytes of memory. A larger one is parsed again.
 const LARGEST_READING: usize = 256 << 10;
 
 /// The request's shares of the gate. Dropping them returns all bytes, however the request ends.
@@ -19,7 +19,7 @@ pub struct Held {
     pub answer: Share,
     /// The body, until the answer begins: the log is not to repeat it.
     pub body: Kept,
-    /// What was read of the body, for as long as that is kept and where another target may have to be asked.
+    /// The parsed body, for the next target. It is kept as long as the body.
     pub reading: Reading,
     /// The bytes of both.
     kept: Share,
@@ -37,7 +37,7 @@ impl Held {
         self.body = Kept::of(body, &mut self.kept);
     }
 
-    /// Keeps what was read of the body, if that is kept and there is room for what it may take.
+    /// Keeps the parsed body, if the body is kept and the gate has room for it.
     pub fn keep_reading(&mut self, reading: Reading) {
         if let Kept::Whole(body) = &self.body
             && footprint::fits(body, LARGEST_READING)
@@ -47,7 +47,7 @@ impl Held {
         }
     }
 
-    /// Takes the kept body and returns its bytes, and those of what was read of it, to the gate.
+    /// Takes the kept body, drops its parsed form, and returns the bytes of both to the gate.
     pub fn forget(&mut self) -> Kept {
         self.kept.release();
         self.reading = Reading::default();

@@ -42,7 +42,7 @@ struct Event {
     error: Option<error::Body>,
 }
 
-/// Behind which keys the text of a delta stands.
+/// The keys of a delta's text.
 const KEYS: [&[u8]; 2] = [b"\"text\":\"", b"\"thinking\":\""];
 
 impl Event {

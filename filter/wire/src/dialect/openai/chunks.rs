@@ -75,7 +75,7 @@ pub(in crate::dialect) struct Answer {
     choices: Vec<ChoiceState>,
     /// The calls of all of them.
     calls: Tally,
-    /// Whether the last chunk had more of a call: that may be kept until its name comes.
+    /// Whether the last chunk had a piece of a call. The reader keeps such a piece until the call's name arrives.
     called: bool,
 }
 

@@ -98,7 +98,7 @@ impl<'a> Said<'a> {
         if old.is_empty() { std::mem::take(&mut self.reasoning.0) } else { old }
     }
 
-    /// Whether there is more of a call in it.
+    /// Whether it has a piece of a call.
     pub fn has_calls(&self) -> bool {
         let old = self.function_call.as_ref().is_some_and(|function| !function.is_empty());
         old || self.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty())

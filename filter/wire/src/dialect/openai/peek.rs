@@ -218,7 +218,7 @@ impl<'de> Deserialize<'de> for Choices {
     }
 }
 
-/// Behind which keys the text of a chunk stands.
+/// The keys of a chunk's text.
 const KEYS: [&[u8]; 3] = [b"\"content\":\"", b"\"reasoning_content\":\"", b"\"reasoning\":\""];
 
 /// The stream's peeker.

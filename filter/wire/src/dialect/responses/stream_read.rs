@@ -34,7 +34,7 @@ pub(super) struct State {
     calls: u32,
     /// By their places.
     items: BTreeMap<u64, ItemState>,
-    /// Whether the last event was a piece of something. What comes whole is told only where no piece of it was.
+    /// Whether the last event was a delta. The reader tells a complete item only if no delta of it came before.
     piece: bool,
 }
 
