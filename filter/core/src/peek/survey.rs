@@ -1,7 +1,7 @@
-//! The one walk over a body's literals that tells how deep its JSON is nested, whether there may be others' reasoning in it, and
-//! whether it may refer to what a provider keeps. Whoever wants to know something else of the literals hears them on the way.
+//! Scans a body's string literals once. The scan finds how deeply the JSON is nested, whether the body may hold another provider's
+//! sealed reasoning, and whether it may refer to stored data. A callback gets each literal, for the estimate of the prompt.
 //!
-//! It comes before the body is read as JSON. Of what turns out to be none, only the depth was asked for.
+//! The scan runs before the body is parsed. If the body is not JSON, only the depth is used.
 
 use sluice_wire::dialect::sealed;
 
@@ -11,29 +11,29 @@ use super::words::Word;
 /// JSON nested deeper than this is refused: no real request is, and some providers' parsers recurse.
 pub(super) const DEEPEST: usize = 128;
 
-/// What the walk has found.
+/// The findings of the scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Survey {
     /// Whether brackets are open deeper than [`DEEPEST`].
     pub too_deep: bool,
-    /// Whether there may be reasoning in it that another has sealed, or nobody.
+    /// Whether the body may hold reasoning that another provider sealed, or that has no seal.
     pub sealed: bool,
-    /// Whether nothing in it can refer to what a provider keeps. Where that is not sure, [`first_denied`] finds out.
+    /// Whether the body certainly refers to no stored data. If it may, [`first_denied`] looks for the reference.
     ///
     /// [`first_denied`]: super::mentions::first_denied
     pub refers_to_nothing: bool,
-    /// Whether tools may be offered in it, at any depth.
+    /// Whether the body may offer tools, at any depth.
     pub offers: bool,
 }
 
-/// A literal on the way.
+/// A literal, as the callback gets it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Passed<'a> {
     /// The literal.
     pub literal: Literal<'a>,
-    /// The word that it is.
+    /// The literal as a [`Word`].
     pub word: Word,
-    /// The word that the literal before was.
+    /// The literal before, as a [`Word`].
     pub before: Word,
     /// Whether it is the value of a key, which is the literal before.
     pub is_value: bool,

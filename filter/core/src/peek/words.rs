@@ -1,5 +1,5 @@
-//! The words of a request that tell what it comes to and what it refers to: names of fields, and one value. A literal is looked up
-//! once, and whoever goes by the words asks for none by its letters.
+//! The field names, and one value, that decide what a request costs and what it refers to. The scan looks each literal up once; all
+//! later checks compare a [`Word`] and no text.
 
 use super::literals::{decoded, is_plain};
 use super::mentions::folded;

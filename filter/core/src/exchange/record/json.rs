@@ -1,5 +1,4 @@
-//! Writes the JSON of a log line. Each request has a line, so nothing is looked at twice, and texts in which nothing has to be
-//! escaped, nearly all, are copied as they are.
+//! Writes the JSON of a log line in one pass. Most texts need no escapes and are copied.
 
 use sluice_wire::json;
 

@@ -1,9 +1,9 @@
-//! Tells texts that have nothing in them, which most are, for a few instructions a byte.
+//! A quick scan that clears texts without a match. Most texts have none, and the scan costs a few instructions a byte.
 //!
-//! It looks for [windows](super::windows) of all expressions at once, as bits of one word: a byte moves each bit on to its window's next
-//! place, where the byte may stand there. It looks at a text as it is and as a person reads it at once: where a window may have a space,
-//! it may have several, and the ends of lines. Letters beyond those that are folded otherwise it tells, but does not fold. The
-//! invariant: where it sees nothing, nothing is there, neither in the text nor in the folded one.
+//! The sieve searches for the [windows](super::windows) of all expressions at once. Each place of a window is a bit of one word, and
+//! each byte of the text moves the bits that it matches on to the next place. A space in a window also matches several spaces and line
+//! ends, so one scan covers the text and its folded form. For letters that fold in other ways the sieve reports that the text has to be
+//! folded. The invariant: if the sieve reports nothing, no expression matches the text or its folded form.
 
 use std::ops::RangeInclusive;
 
@@ -28,14 +28,14 @@ const TOO_MANY: f32 = 0.01;
 /// So many bytes are looked at between two looks at what was seen.
 const BLOCK: usize = 128;
 
-/// What a text has in it.
+/// The result of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::guard) enum Sight {
-    /// Nothing of what is looked for, not as a person reads it either.
+    /// No match, in the text or in its folded form.
     Nothing,
-    /// Nothing as it is; folded, it may have something.
+    /// No match in the text. The folded form may have one.
     Folds,
-    /// It may have something.
+    /// The text may have a match.
     Something,
 }
 

@@ -1,8 +1,8 @@
-//! What a text must have in it for an expression to match: a few bytes next to one another, each of some set.
+//! Derives from an expression the short byte sequences that every match contains.
 //!
-//! A window is the sets of bytes that may stand at some places of a match, one next to the other, whichever way it matches. An expression
-//! has one window for each of its alternatives, or one for several. The invariant: in every match of the expression stands one of its
-//! windows. What an expression looks at around itself is left out, so a window may stand where nothing matches.
+//! A window is a sequence of byte sets. An expression has one window for each alternative, or one for several alternatives. The
+//! invariant: every match of the expression contains one of its windows. Windows ignore look-around, so a window may occur without a
+//! match.
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 use regex_syntax::utf8::Utf8Sequences;
