@@ -98,14 +98,14 @@ fn holds(word: u64, byte: u8) -> u64 {
 }
 
 /// Whether what stands in a literal is written in ASCII and without escapes.
-pub(crate) fn is_plain(literal: &[u8]) -> bool {
-    let is_plain = |word: &[u8; 8]| {
+pub(crate) fn is_unescaped_ascii(literal: &[u8]) -> bool {
+    let is_unescaped_ascii = |word: &[u8; 8]| {
         let word = u64::from_le_bytes(*word);
         (word & HIGHEST) | holds(word, b'\\') == 0
     };
     // The last eight bytes may be looked at twice.
     match literal.last_chunk::<8>() {
-        Some(last) => is_plain(last) && literal.as_chunks::<8>().0.iter().all(is_plain),
+        Some(last) => is_unescaped_ascii(last) && literal.as_chunks::<8>().0.iter().all(is_unescaped_ascii),
         None => literal.iter().all(|byte| byte.is_ascii() && *byte != b'\\'),
     }
 }
@@ -158,7 +158,7 @@ mod tests {
         for length in 0..200_usize {
             let text = vec![b'!'; length];
             assert_eq!(quote(&text), None);
-            assert!(is_plain(&text));
+            assert!(is_unescaped_ascii(&text));
             for at in 0..length {
                 let with = |byte: u8| {
                     let mut text = text.clone();
@@ -169,7 +169,7 @@ mod tests {
                 several.extend(b"\"#\"");
                 assert_eq!(quote(&several), Some(at));
                 assert_eq!(
-                    [b'\\', 0x80, 0xff, b'[', 0].map(|byte| is_plain(&with(byte))),
+                    [b'\\', 0x80, 0xff, b'[', 0].map(|byte| is_unescaped_ascii(&with(byte))),
                     [false, false, false, true, true]
                 );
             }

@@ -1,7 +1,7 @@
 //! The field names, and one value, that decide what a request costs and what it refers to. The scan looks each literal up once; all
 //! later checks compare a [`Word`] and no text.
 
-use super::literals::{decoded, is_plain};
+use super::literals::{decoded, is_unescaped_ascii};
 use super::mentions::folded;
 
 /// The longest word.
@@ -85,7 +85,7 @@ impl Word {
             return Self::None;
         }
         match Self::read(literal) {
-            Self::None if !is_plain(literal) => {
+            Self::None if !is_unescaped_ascii(literal) => {
                 let word = decoded(literal);
                 if word.is_ascii() { Self::read(word.as_bytes()) } else { Self::of_other_letters(&word) }
             }
