@@ -62,7 +62,8 @@ impl Store {
     }
 
     pub async fn settle(&mut self, settlements: &[Settlement]) -> Result<usize, Unavailable> {
-        settle::settled(&self.send(&settle::command(PREFIX, settlements)).await?)
+        let written: Vec<_> = settlements.iter().map(|one| settle::Written::new(PREFIX, one)).collect();
+        settle::settled(&self.send(&settle::command(PREFIX, &written)).await?)
     }
 
     pub async fn read(&mut self, meters: &[Meter]) -> Vec<Reading> {

@@ -80,6 +80,11 @@ impl Keeper {
         next.and_then(|next| self.tell(next, now, shared, effects))
     }
 
+    /// The call under way will have no answer: its batch waits for the next round.
+    pub fn forget_call(&self) {
+        self.telling.take();
+    }
+
     /// The next batch, of this place or of one after it.
     fn tell(&self, from: Place, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call> {
         let announced = Announced::read(shared);

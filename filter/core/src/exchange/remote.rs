@@ -4,9 +4,11 @@
 //! the wait and not all of them. A settlement is kept until Redis has confirmed it; it is told again as often as
 //! needed, which changes nothing, because Redis knows settlements by their ids.
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sluice_wire::time::Time;
@@ -15,6 +17,7 @@ use crate::callout::{Call, Called};
 use crate::key_hash::KeyHash;
 use crate::store::redis::settings::Mode;
 use crate::store::redis::settings::Redis;
+use crate::store::redis::settle::Written;
 use crate::store::redis::wire::{Command, Reply, Wire};
 use crate::store::{Settled, Settlement, Unavailable, redis};
 
@@ -31,7 +34,7 @@ const LONGEST_MEMORY: Duration = Duration::from_secs(300);
 const MOST_KEYS: usize = 10_000;
 /// The most keys that Redis is asked for at the same time: anybody can make up keys that look like ours.
 const MOST_ASKED: usize = 16;
-/// The most settlements that wait to be confirmed.
+/// The most settlements of a worker that wait to be confirmed.
 const MOST_UNSETTLED: usize = 20_000;
 /// Redis over HTTP, and what is remembered of it.
 #[derive(Debug)]
@@ -41,17 +44,15 @@ pub struct Remote {
     /// What the gateway file says of it.
     pub settings: Redis,
     state: Rc<State>,
+    outbox: Arc<Outbox>,
 }
 
 /// What is known of one Redis, under all configurations that name it.
 #[derive(Debug, Default)]
 struct State {
-    silent_until: Cell<Time>,
-    silent: Cell<bool>,
     keys: RefCell<BTreeMap<KeyHash, Remembered>>,
     /// The keys that it is being asked for, and by how many requests.
     asked: Rc<RefCell<BTreeMap<KeyHash, usize>>>,
-    outbox: RefCell<Outbox>,
 }
 
 #[derive(Debug, Clone)]
@@ -79,9 +80,39 @@ impl Drop for Asking {
     }
 }
 
+/// The settlements that one Redis has not confirmed, and whether it answers. Workers may have one together.
+#[derive(Debug)]
+pub struct Outbox {
+    queue: Mutex<Queue>,
+    /// The most settlements that wait.
+    most: usize,
+    silent: AtomicBool,
+    /// Nanoseconds since the Unix epoch.
+    silent_until: AtomicU64,
+}
+
+impl Outbox {
+    /// One for so many workers.
+    pub fn of_workers(workers: usize) -> Self {
+        let most = MOST_UNSETTLED.saturating_mul(workers.max(1));
+        Self { queue: Mutex::default(), most, silent: AtomicBool::default(), silent_until: AtomicU64::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // Whoever panicked has left the queue as it was, or longer: settlements that are told twice count once.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self::of_workers(1)
+    }
+}
+
 #[derive(Debug, Default)]
-struct Outbox {
-    waiting: VecDeque<Settlement>,
+struct Queue {
+    waiting: VecDeque<Written>,
     /// Those at the front of `waiting` that a call under way tells of, and whether it names the script by its hash.
     telling: Option<(usize, bool)>,
     /// Those at the front of `waiting` that are told one by one, because Redis refused them together.
@@ -91,48 +122,54 @@ struct Outbox {
 impl Remote {
     /// Redis, of which nothing is known yet.
     pub fn new(settings: Redis) -> Self {
-        Self { wire: Wire::new(&settings), settings, state: Rc::default() }
+        Self { wire: Wire::new(&settings), settings, state: Rc::default(), outbox: Arc::default() }
+    }
+
+    /// The same, with settlements that others have as well.
+    pub fn sharing(self, outbox: Arc<Outbox>) -> Self {
+        Self { outbox, ..self }
     }
 
     /// The same Redis under other settings; if they lead to another one, nothing is known of that.
     pub fn with(&self, settings: Redis) -> Self {
         let Redis { timeout, sync, key_cache, when_down, .. } = settings;
         let same = settings == Redis { timeout, sync, key_cache, when_down, ..self.settings.clone() };
-        let state = if same { self.state.clone() } else { Rc::default() };
-        Self { wire: Wire::new(&settings), settings, state }
+        let (state, outbox) =
+            if same { (self.state.clone(), self.outbox.clone()) } else { (Rc::default(), Arc::default()) };
+        Self { wire: Wire::new(&settings), settings, state, outbox }
     }
 
-    /// Whether what is known of both is the same.
-    pub fn is(&self, other: &Self) -> bool {
-        Rc::ptr_eq(&self.state, &other.state)
+    /// Whether both have the same settlements.
+    pub fn shares_outbox(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.outbox, &other.outbox)
     }
 
     /// Whether settlements wait to be told or confirmed.
     pub fn has_to_tell(&self) -> bool {
-        !self.state.outbox.borrow().waiting.is_empty()
+        !self.outbox.lock().waiting.is_empty()
     }
 
     /// The call that told of settlements will have no answer: they are told again, which changes nothing if they had arrived.
     pub fn forget_call(&self) {
-        self.state.outbox.borrow_mut().telling = None;
+        self.outbox.lock().telling = None;
     }
 
     /// Whether it makes sense to ask it now.
     pub fn answers(&self, now: Time) -> bool {
-        now >= self.state.silent_until.get()
+        now.0 >= self.outbox.silent_until.load(Ordering::Relaxed)
     }
 
     /// A question to it. After a silence one is enough to learn whether it answers again: until that is known, others do
     /// not wait for it.
     pub fn ask(&self, command: &Command, now: Time) -> Call {
-        if self.state.silent.get() {
+        if self.outbox.silent.load(Ordering::Relaxed) {
             self.leave_alone(self.settings.timeout.max(PAUSE), now);
         }
         self.wire.write(command)
     }
 
     fn leave_alone(&self, time: Duration, now: Time) {
-        self.state.silent_until.set(now.after(time));
+        self.outbox.silent_until.store(now.after(time).0, Ordering::Relaxed);
     }
 
     /// Reads what came back, and takes note of whether anything did. `None` stands for a script that Redis does not know
@@ -141,8 +178,8 @@ impl Remote {
         let read = self.wire.read(called);
         match &read {
             Ok(_) => {
-                if self.state.silent.replace(false) {
-                    self.state.silent_until.set(Time::default());
+                if self.outbox.silent.swap(false, Ordering::Relaxed) {
+                    self.outbox.silent_until.store(0, Ordering::Relaxed);
                     effects.push(Effect::Warn("Redis answers again".to_owned()));
                 }
             }
@@ -154,7 +191,7 @@ impl Remote {
     fn falls_silent(&self, why: &str, now: Time, effects: &mut Vec<Effect>) {
         effects.push(Effect::Count(metric::REDIS_DOWN));
         self.leave_alone(PAUSE, now);
-        if !self.state.silent.replace(true) {
+        if !self.outbox.silent.swap(true, Ordering::Relaxed) {
             let policy = self.settings.when_down;
             effects.push(Effect::Warn(format!("Redis does not answer ({why}); until it does: {policy:?}")));
         }
@@ -205,9 +242,10 @@ impl Remote {
             settlement.parts.clear();
         }
         settlement.parts = by_meter(settlement.parts);
-        let mut outbox = self.state.outbox.borrow_mut();
-        if outbox.waiting.len() < MOST_UNSETTLED {
-            outbox.waiting.push_back(settlement);
+        let written = Written::new(&self.settings.prefix, &settlement);
+        let mut outbox = self.outbox.lock();
+        if outbox.waiting.len() < self.outbox.most {
+            outbox.waiting.push_back(written);
         } else {
             effects.push(Effect::Count(metric::UNSETTLED));
         }
@@ -215,7 +253,7 @@ impl Remote {
 
     /// The next call that tells Redis of settlements, when there are any and none is under way.
     pub fn tell(&self, now: Time) -> Option<Call> {
-        let mut outbox = self.state.outbox.borrow_mut();
+        let mut outbox = self.outbox.lock();
         if outbox.telling.is_some() || outbox.waiting.is_empty() || !self.answers(now) {
             return None;
         }
@@ -228,7 +266,7 @@ impl Remote {
     /// What came back of such a call; another when the script has to be told in full.
     pub fn told(&self, called: &Called, now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
         let read = self.read(called, now, effects);
-        let mut outbox = self.state.outbox.borrow_mut();
+        let mut outbox = self.outbox.lock();
         let (count, by_hash) = outbox.telling.take()?;
         match read {
             Ok(None) if by_hash => {
@@ -259,7 +297,7 @@ impl Remote {
     }
 
     /// Those that were told are done with; when so many wait that a tick would not be enough, the next go at once.
-    fn go_on(&self, mut outbox: RefMut<'_, Outbox>, count: usize, now: Time) -> Option<Call> {
+    fn go_on(&self, mut outbox: MutexGuard<'_, Queue>, count: usize, now: Time) -> Option<Call> {
         outbox.waiting.drain(..count);
         outbox.alone = outbox.alone.saturating_sub(count);
         let many = outbox.alone > 0 || outbox.waiting.len() >= redis::settle::LARGEST_BATCH;
@@ -267,7 +305,7 @@ impl Remote {
         if many { self.tell(now) } else { None }
     }
 
-    fn call(&self, outbox: &mut Outbox, count: usize, by_hash: bool, now: Time) -> Call {
+    fn call(&self, outbox: &mut Queue, count: usize, by_hash: bool, now: Time) -> Call {
         let batch = outbox.waiting.make_contiguous().get(..count).unwrap_or_default();
         let command = redis::settle::command(&self.settings.prefix, batch);
         let command = if by_hash { command } else { command.with_source().unwrap_or(command) };

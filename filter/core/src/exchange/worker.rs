@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_wire::error::ErrorKind;
@@ -28,7 +29,7 @@ use super::charge::Ledger;
 use super::failure::Failure;
 use super::memory::{Known, Memory};
 use super::remembered::Record;
-use super::remote::{Asking, Remote};
+use super::remote::{Asking, Outbox, Remote};
 use super::{Effect, metric};
 
 /// A provider may say that it takes no more for a day: it is asked again before that, in case it has changed its mind.
@@ -121,6 +122,12 @@ impl Worker {
         Self { gateway, gate, remote, memory, generation }
     }
 
+    /// The same worker, which leaves its settlements to whoever tells Redis of these.
+    pub fn sharing(mut self, outbox: Arc<Outbox>) -> Self {
+        self.remote = self.remote.map(|remote| remote.sharing(outbox));
+        self
+    }
+
     /// New requests come under this configuration from now on: its bounds hold, and its teams are those of which the keeper asks
     /// Redis.
     pub fn takes_charge(&self, shared: &dyn SharedData) {
@@ -133,7 +140,7 @@ impl Worker {
     /// Whether what this one has to tell Redis is told by the other one too.
     pub fn shares_outbox(&self, other: &Self) -> bool {
         match (&self.remote, &other.remote) {
-            (Some(own), Some(other)) => own.is(other),
+            (Some(own), Some(other)) => own.shares_outbox(other),
             (None, _) => true,
             (Some(_), None) => false,
         }

@@ -12,30 +12,103 @@ pub(super) static SCRIPT: Script =
 /// As many settlements as one call should carry: Redis does nothing else meanwhile.
 pub const LARGEST_BATCH: usize = 64;
 
-/// Closes reservations. Each counts once, in whichever batches it is sent again. What a settlement says was reserved is not
-/// looked at: Redis knows, or was not asked when it could not answer, and then all that was used is charged.
-pub fn command(prefix: &str, settlements: &[Settlement]) -> Command {
-    let mut keys = Keys::default();
-    keys.place(names::open_orders(prefix));
-    let mut arguments = vec![settlements.len().to_string()];
-    for settlement in settlements {
-        arguments.push(keys.place(names::record(prefix, &settlement.id)));
-        arguments.push(settlement.id.to_string());
-        arguments.push(settlement.parts.len().to_string());
+/// A settlement as the script reads it. It is written once, however often it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    text: String,
+    words: Vec<Word>,
+}
+
+/// Where a word ends in the text; it begins where the one before ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Word {
+    end: u32,
+    is_key: bool,
+}
+
+impl Written {
+    /// Of a settlement in the Redis with this prefix.
+    pub fn new(prefix: &str, settlement: &Settlement) -> Self {
+        let mut written = Self { text: String::new(), words: Vec::new() };
+        written.key(&names::record(prefix, &settlement.id));
+        written.argument(&settlement.id);
+        written.argument(&settlement.parts.len().to_string());
         for part in &settlement.parts {
-            arguments.push(keys.place(names::meter(prefix, &part.meter)));
-            arguments.push(letter(part.meter.gauge).to_owned());
-            arguments.push(exact(part.window));
-            arguments.push(used(part, settlement.corrects));
+            written.key(&names::meter(prefix, &part.meter));
+            written.argument(letter(part.meter.gauge));
+            written.argument(&exact(part.window));
+            written.argument(&used(part, settlement.corrects));
         }
-        enter(prefix, settlement, &mut keys, &mut arguments);
-        arguments.push(settlement.notes.len().to_string());
+        written.enter(prefix, settlement);
+        written.argument(&settlement.notes.len().to_string());
         for note in &settlement.notes {
-            arguments.push(keys.place(names::note(prefix, &note.name)));
-            arguments.push(note.text.clone());
-            arguments.push(NOTED.as_secs().to_string());
+            written.key(&names::note(prefix, &note.name));
+            written.argument(&note.text);
+            written.argument(&NOTED.as_secs().to_string());
+        }
+        // It may wait for long, beside many others.
+        written.text.shrink_to_fit();
+        written.words.shrink_to_fit();
+        written
+    }
+
+    fn key(&mut self, name: &str) {
+        self.word(name, true);
+    }
+
+    fn argument(&mut self, text: &str) {
+        self.word(text, false);
+    }
+
+    fn word(&mut self, text: &str, is_key: bool) {
+        self.text.push_str(text);
+        self.words.push(Word { end: u32::try_from(self.text.len()).unwrap_or(u32::MAX), is_key });
+    }
+
+    /// Each word, and whether it is a key.
+    fn words(&self) -> impl Iterator<Item = (&str, bool)> {
+        let mut start = 0;
+        self.words.iter().map(move |word| {
+            let end = usize::try_from(word.end).unwrap_or(usize::MAX);
+            let text = self.text.get(start..end).unwrap_or_default();
+            start = end;
+            (text, word.is_key)
+        })
+    }
+
+    fn enter(&mut self, prefix: &str, settlement: &Settlement) {
+        let Some(entry) = &settlement.entry else {
+            return ["0"; Sums::NUMBERS + 1].into_iter().for_each(|number| self.argument(number));
+        };
+        entry.sums.numbers().into_iter().for_each(|number| self.argument(&exact(number)));
+        let (day, month) = day_and_month(settlement.at);
+        let accounts = [
+            (Dimension::Key, Some(&entry.key)),
+            (Dimension::Team, Some(&entry.team)),
+            (Dimension::App, entry.app.as_ref()),
+            (Dimension::Model, Some(&entry.model)),
+        ];
+        self.argument(&accounts.iter().filter(|(_, name)| name.is_some()).count().to_string());
+        for (dimension, name) in accounts {
+            let Some(name) = name else { continue };
+            self.key(&names::account(prefix, dimension, name, day));
+            self.key(&names::spenders_of_day(prefix, dimension, day));
+            self.key(&names::spenders_of_month(prefix, dimension, month));
+            self.argument(name);
         }
     }
+}
+
+/// Closes reservations. Each counts once, in whichever batches it is sent again. What a settlement says was reserved is not
+/// looked at: Redis knows, or was not asked when it could not answer, and then all that was used is charged.
+pub fn command(prefix: &str, settlements: &[Written]) -> Command {
+    let mut keys = Keys::default();
+    keys.place(names::open_orders(prefix));
+    let words = settlements.iter().flat_map(Written::words).map(|(text, is_key)| match is_key {
+        true => keys.place(text.to_owned()),
+        false => text.to_owned(),
+    });
+    let arguments = std::iter::once(settlements.len().to_string()).chain(words).collect();
     Command::script(&SCRIPT, keys.names, arguments)
 }
 
@@ -44,28 +117,6 @@ fn used(part: &Settled, corrects: bool) -> String {
     match corrects && part.used < part.reserved {
         true => format!("-{}", exact(part.reserved - part.used)),
         false => exact(if corrects { part.used - part.reserved } else { part.used }),
-    }
-}
-
-fn enter(prefix: &str, settlement: &Settlement, keys: &mut Keys, arguments: &mut Vec<String>) {
-    let Some(entry) = &settlement.entry else {
-        return arguments.extend(["0"; Sums::NUMBERS + 1].map(str::to_owned));
-    };
-    arguments.extend(entry.sums.numbers().map(exact));
-    let (day, month) = day_and_month(settlement.at);
-    let accounts = [
-        (Dimension::Key, Some(&entry.key)),
-        (Dimension::Team, Some(&entry.team)),
-        (Dimension::App, entry.app.as_ref()),
-        (Dimension::Model, Some(&entry.model)),
-    ];
-    arguments.push(accounts.iter().filter(|(_, name)| name.is_some()).count().to_string());
-    for (dimension, name) in accounts {
-        let Some(name) = name else { continue };
-        arguments.push(keys.place(names::account(prefix, dimension, name, day)));
-        arguments.push(keys.place(names::spenders_of_day(prefix, dimension, day)));
-        arguments.push(keys.place(names::spenders_of_month(prefix, dimension, month)));
-        arguments.push(name.to_string());
     }
 }
 

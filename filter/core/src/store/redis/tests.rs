@@ -96,7 +96,7 @@ fn a_settlement_names_its_meters_and_accounts() {
         corrects: false,
         notes: vec![Note { name: "batch:b".into(), text: "t".into() }],
     };
-    let command = settle::command("p", &[settlement]);
+    let command = settle::command("p", &[settle::Written::new("p", &settlement)]);
     let words = command.words();
     assert_eq!(words[2], "13");
     assert_eq!(words[3..9], ["{p}:open", "{p}:r:o", "{p}:m:a", "{p}:a:key:31:x", "{p}:top:key:d31", "{p}:top:key:m1"]);
