@@ -77,46 +77,96 @@ pub mod property {
     pub const ERROR: &str = "sluice.error";
 }
 
-/// Counters, as Envoy's statistics name them below `wasmcustom.`.
+/// What is counted and measured, as Envoy's statistics name it below `wasmcustom.`.
 pub mod metric {
-    /// A request passed a budget of which at least 80% is used.
-    pub const BUDGET_80: &str = "sluice.budget.used_80";
-    /// A request passed a budget that is used up: a soft one, or one that leads to another model.
-    pub const BUDGET_100: &str = "sluice.budget.used_100";
-    /// A request was refused by a limit.
-    pub const LIMITED: &str = "sluice.refused.limit";
-    /// A request was refused by a budget.
-    pub const OVER_BUDGET: &str = "sluice.refused.budget";
-    /// Redis did not answer a request's question, or made no sense.
-    pub const REDIS_DOWN: &str = "sluice.redis.unavailable";
-    /// A request passed without being checked, because the store could not say.
-    pub const UNCHECKED: &str = "sluice.store.unchecked";
-    /// An answer came from another target than the first that was asked.
-    pub const FALLBACK: &str = "sluice.fallback";
-    /// An answer came from a target of a lower tier than the model's best.
-    pub const LOWER_TIER: &str = "sluice.lower_tier";
-    /// A request or an answer was refused because the worker, or its key, holds as many bytes as it may.
-    pub const OVERLOADED: &str = "sluice.refused.memory";
-    /// A guardrail blocked a request. Answers that are blocked count as failed attempts.
-    pub const GUARD_BLOCKED: &str = "sluice.guard.blocked";
-    /// Something in a request was masked.
-    pub const GUARD_MASKED: &str = "sluice.guard.masked";
-    /// A guardrail found something that it only logs, in a request or in its answer.
-    pub const GUARD_LOGGED: &str = "sluice.guard.logged";
-    /// Something was reserved that stays charged should it be lost: there was no room on its page for another lease.
-    pub const UNLEASED: &str = "sluice.store.unleased";
-    /// A settlement was given up: the request stays charged as it was reserved until its lease ends.
-    pub const UNSETTLED: &str = "sluice.store.unsettled";
-    /// 1 when the last gateway file that was read is in force, 0 when it was refused. A gauge.
-    pub const RELOAD_SUCCESSFUL: &str = "sluice.config.last_reload_successful";
-    /// Since when the gateway file is in force, in seconds since 1970. A gauge.
-    pub const RELOAD_TIME: &str = "sluice.config.last_reload_success_timestamp_seconds";
-    /// An answer came from the cache.
-    pub const CACHE_HIT: &str = "sluice.cache.hit";
-    /// An answer was looked for in the cache and not found.
-    pub const CACHE_MISS: &str = "sluice.cache.miss";
-    /// A provider's answer was put into the cache.
-    pub const CACHE_STORED: &str = "sluice.cache.stored";
+    macro_rules! names {
+        ($(#[$about:meta])* $all:ident: $($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+            $($(#[$doc])* pub const $name: &str = $text;)*
+
+            $(#[$about])*
+            pub const $all: &[&str] = &[$($text),*];
+        };
+    }
+
+    names! {
+        /// All counters.
+        COUNTERS:
+        /// A request passed a budget of which at least 80% is used.
+        BUDGET_80 = "sluice.budget.used_80";
+        /// A request passed a budget that is used up: a soft one, or one that leads to another model.
+        BUDGET_100 = "sluice.budget.used_100";
+        /// A request was refused by a limit.
+        LIMITED = "sluice.refused.limit";
+        /// A request was refused by a budget.
+        OVER_BUDGET = "sluice.refused.budget";
+        /// Redis did not answer a request's question, or made no sense.
+        REDIS_DOWN = "sluice.redis.unavailable";
+        /// A request passed without being checked, because the store could not say.
+        UNCHECKED = "sluice.store.unchecked";
+        /// An answer came from another target than the first that was asked.
+        FALLBACK = "sluice.fallback";
+        /// An answer came from a target of a lower tier than the model's best.
+        LOWER_TIER = "sluice.lower_tier";
+        /// A request or an answer was refused because the worker, or its key, holds as many bytes as it may.
+        OVERLOADED = "sluice.refused.memory";
+        /// A guardrail blocked a request. Answers that are blocked count as failed attempts.
+        GUARD_BLOCKED = "sluice.guard.blocked";
+        /// Something in a request was masked.
+        GUARD_MASKED = "sluice.guard.masked";
+        /// A guardrail found something that it only logs, in a request or in its answer.
+        GUARD_LOGGED = "sluice.guard.logged";
+        /// Something was reserved that stays charged should it be lost: there was no room on its page for another lease.
+        UNLEASED = "sluice.store.unleased";
+        /// A settlement was given up: the request stays charged as it was reserved until its lease ends.
+        UNSETTLED = "sluice.store.unsettled";
+        /// An attempt failed: its provider could not be reached.
+        FAILED_UNREACHABLE = "sluice.failed.unreachable";
+        /// An attempt failed: it took too long.
+        FAILED_TIMEOUT = "sluice.failed.timeout";
+        /// An attempt failed: its stream fell silent.
+        FAILED_STALLED = "sluice.failed.stalled";
+        /// An attempt failed: its answer was cut short.
+        FAILED_TRUNCATED = "sluice.failed.truncated";
+        /// An attempt failed: its provider gave up waiting for the request.
+        FAILED_REQUEST_TIMEOUT = "sluice.failed.request_timeout";
+        /// An attempt failed: its provider saw a conflict.
+        FAILED_CONFLICT = "sluice.failed.conflict";
+        /// An attempt failed: its provider limits the rate.
+        FAILED_RATE_LIMITED = "sluice.failed.rate_limited";
+        /// An attempt failed: its provider has an error.
+        FAILED_SERVER_ERROR = "sluice.failed.server_error";
+        /// An attempt failed: its provider refused the credential.
+        FAILED_REFUSED_CREDENTIAL = "sluice.failed.refused_credential";
+        /// An attempt failed: its answer made no sense.
+        FAILED_BAD_ANSWER = "sluice.failed.bad_answer";
+        /// An attempt failed: an answer that began well had an error in it.
+        FAILED_ERROR_IN_ANSWER = "sluice.failed.error_in_answer";
+        /// An attempt failed: its answer was empty.
+        FAILED_EMPTY_ANSWER = "sluice.failed.empty_answer";
+        /// An attempt failed: the request was too long for the model.
+        FAILED_CONTEXT_LENGTH = "sluice.failed.context_length";
+        /// An attempt failed: its provider does not know the model.
+        FAILED_MODEL_NOT_FOUND = "sluice.failed.model_not_found";
+        /// An attempt failed: a guardrail blocked its answer.
+        FAILED_GUARDRAIL = "sluice.failed.guardrail";
+        /// An attempt failed: its answer was not what the client's schema asks for.
+        FAILED_INVALID_STRUCTURED_OUTPUT = "sluice.failed.invalid_structured_output";
+        /// An answer came from the cache.
+        CACHE_HIT = "sluice.cache.hit";
+        /// An answer was looked for in the cache and not found.
+        CACHE_MISS = "sluice.cache.miss";
+        /// A provider's answer was put into the cache.
+        CACHE_STORED = "sluice.cache.stored";
+    }
+
+    names! {
+        /// All gauges.
+        GAUGES:
+        /// 1 when the last gateway file that was read is in force, 0 when it was refused.
+        RELOAD_SUCCESSFUL = "sluice.config.last_reload_successful";
+        /// Since when the gateway file is in force, in seconds since 1970.
+        RELOAD_TIME = "sluice.config.last_reload_success_timestamp_seconds";
+    }
 }
 
 /// Response headers between the provider role and Envoy's router; Envoy removes them from what leaves.

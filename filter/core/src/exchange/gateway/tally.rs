@@ -28,22 +28,22 @@ pub(super) fn attempts(journey: &Journey, effects: &mut Vec<Effect>) {
 /// The counter of a kind of failure.
 fn failed(trigger: Trigger) -> &'static str {
     match trigger {
-        Trigger::Unreachable => "sluice.failed.unreachable",
-        Trigger::Timeout => "sluice.failed.timeout",
-        Trigger::Stalled => "sluice.failed.stalled",
-        Trigger::Truncated => "sluice.failed.truncated",
-        Trigger::RequestTimeout => "sluice.failed.request_timeout",
-        Trigger::Conflict => "sluice.failed.conflict",
-        Trigger::RateLimited => "sluice.failed.rate_limited",
-        Trigger::ServerError => "sluice.failed.server_error",
-        Trigger::RefusedCredential => "sluice.failed.refused_credential",
-        Trigger::BadAnswer => "sluice.failed.bad_answer",
-        Trigger::ErrorInAnswer => "sluice.failed.error_in_answer",
-        Trigger::EmptyAnswer => "sluice.failed.empty_answer",
-        Trigger::ContextLength => "sluice.failed.context_length",
-        Trigger::ModelNotFound => "sluice.failed.model_not_found",
-        Trigger::Guardrail => "sluice.failed.guardrail",
-        Trigger::InvalidStructuredOutput => "sluice.failed.invalid_structured_output",
+        Trigger::Unreachable => metric::FAILED_UNREACHABLE,
+        Trigger::Timeout => metric::FAILED_TIMEOUT,
+        Trigger::Stalled => metric::FAILED_STALLED,
+        Trigger::Truncated => metric::FAILED_TRUNCATED,
+        Trigger::RequestTimeout => metric::FAILED_REQUEST_TIMEOUT,
+        Trigger::Conflict => metric::FAILED_CONFLICT,
+        Trigger::RateLimited => metric::FAILED_RATE_LIMITED,
+        Trigger::ServerError => metric::FAILED_SERVER_ERROR,
+        Trigger::RefusedCredential => metric::FAILED_REFUSED_CREDENTIAL,
+        Trigger::BadAnswer => metric::FAILED_BAD_ANSWER,
+        Trigger::ErrorInAnswer => metric::FAILED_ERROR_IN_ANSWER,
+        Trigger::EmptyAnswer => metric::FAILED_EMPTY_ANSWER,
+        Trigger::ContextLength => metric::FAILED_CONTEXT_LENGTH,
+        Trigger::ModelNotFound => metric::FAILED_MODEL_NOT_FOUND,
+        Trigger::Guardrail => metric::FAILED_GUARDRAIL,
+        Trigger::InvalidStructuredOutput => metric::FAILED_INVALID_STRUCTURED_OUTPUT,
     }
 }
 
