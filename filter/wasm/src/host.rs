@@ -15,11 +15,10 @@ use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, StreamType};
 use sluice_core::callout::{Call, Called};
 use sluice_core::exchange::{LARGEST_BODY, REPLY_DETAILS};
 use sluice_core::store::{Conflict, SharedData};
+use sluice_shell::stream::{Attribute, Failed, Side, Stream};
+use sluice_shell::switchboard::Switchboard;
 use sluice_wire::headers::HeaderMap;
-
-/// The host refused or could not do it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Failed;
+use sluice_wire::time::Time;
 
 type Result<T> = std::result::Result<T, Failed>;
 
@@ -161,24 +160,204 @@ pub fn now() -> u64 {
     checked(status).map_or(0, |()| time)
 }
 
-/// All headers.
-pub fn headers(map: MapType) -> Result<HeaderMap> {
-    // SAFETY: see `returned`.
-    returned(|data, size| unsafe { abi::proxy_get_header_map_pairs(map, data, size) }).map(HeaderMap::parse)
-}
-
-/// Replaces all headers.
-pub fn replace_headers(map: MapType, headers: &HeaderMap) -> Result<()> {
-    let bytes = headers.serialize();
-    // SAFETY: the host reads `bytes` during the call.
-    checked(unsafe { abi::proxy_set_header_map_pairs(map, bytes.as_ptr(), bytes.len()) })
-}
-
 /// The status of a call that asks for what is not there.
 const NOT_FOUND: u32 = 1;
 
+/// A stream, by the number of its context. Calls are about the context at work, which is its own in its callbacks, and in others once
+/// it was entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Context(pub u32);
+
+thread_local! {
+    static SWITCHBOARD: Switchboard<Context> = const { Switchboard::empty() };
+}
+
+fn map(of: Side) -> MapType {
+    match of {
+        Side::Request => MapType::HttpRequestHeaders,
+        Side::Response => MapType::HttpResponseHeaders,
+    }
+}
+
+fn buffer_of(of: Side) -> BufferType {
+    match of {
+        Side::Request => BufferType::HttpRequestBody,
+        Side::Response => BufferType::HttpResponseBody,
+    }
+}
+
+impl Stream for Context {
+    fn number(self) -> u32 {
+        self.0
+    }
+
+    fn switchboard<T>(act: impl FnOnce(&Switchboard<Self>) -> T) -> T {
+        SWITCHBOARD.with(act)
+    }
+
+    fn now(self) -> Time {
+        Time(now())
+    }
+
+    fn random(bytes: &mut [u8]) -> Result<()> {
+        random(bytes)
+    }
+
+    fn shared(self) -> &'static dyn SharedData {
+        &Shared
+    }
+
+    fn enter(self) -> Result<()> {
+        enter(self.0)
+    }
+
+    // The context can ask until its last callback has returned.
+    fn survivor(self, _request: Option<Self>) -> Option<Self> {
+        Some(self)
+    }
+
+    fn headers(self, of: Side) -> Result<HeaderMap> {
+        // SAFETY: see `returned`.
+        returned(|data, size| unsafe { abi::proxy_get_header_map_pairs(map(of), data, size) }).map(HeaderMap::parse)
+    }
+
+    fn header(self, of: Side, name: &str) -> Result<Option<Vec<u8>>> {
+        header(map(of), name)
+    }
+
+    fn replace_headers(self, of: Side, headers: &HeaderMap) -> Result<()> {
+        let bytes = headers.serialize();
+        // SAFETY: the host reads `bytes` during the call.
+        checked(unsafe { abi::proxy_set_header_map_pairs(map(of), bytes.as_ptr(), bytes.len()) })
+    }
+
+    fn set_header(self, of: Side, name: &str, value: &str) -> Result<()> {
+        let map = map(of);
+        // SAFETY: the host reads both during the call.
+        checked(unsafe {
+            abi::proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+        })
+    }
+
+    fn remove_header(self, of: Side, name: &str) -> Result<()> {
+        // SAFETY: the host reads `name` during the call.
+        checked(unsafe { abi::proxy_remove_header_map_value(map(of), name.as_ptr(), name.len()) })
+    }
+
+    fn body(self, of: Side, start: usize, length: usize) -> Result<Vec<u8>> {
+        buffer(buffer_of(of), start, length)
+    }
+
+    fn replace_front(self, of: Side, drain: usize, with: &[u8]) -> Result<()> {
+        // SAFETY: the host reads `with` during the call.
+        checked(unsafe { abi::proxy_set_buffer_bytes(buffer_of(of), 0, drain, with.as_ptr(), with.len()) })
+    }
+
+    fn attribute(self, attribute: Attribute) -> Vec<u8> {
+        let path = match attribute {
+            Attribute::SourceAddress => "source\0address",
+            Attribute::CodeDetails => "response\0code_details",
+            Attribute::UpstreamAddress => "upstream\0address",
+            Attribute::UpstreamLocalAddress => "upstream\0local_address",
+            Attribute::TransportFailureReason => "upstream\0transport_failure_reason",
+        };
+        property(path).unwrap_or_default()
+    }
+
+    fn response_flags(self) -> u64 {
+        let flags = property("response\0flags").ok().and_then(|bytes| bytes.try_into().ok());
+        flags.map_or(0, u64::from_le_bytes)
+    }
+
+    fn property(self, name: &str) -> Result<Vec<u8>> {
+        property(name)
+    }
+
+    fn set_property(self, name: &str, value: &[u8]) -> Result<()> {
+        // SAFETY: the host reads both during the call.
+        checked(unsafe { abi::proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+    }
+
+    fn clear_route(self) -> Result<()> {
+        let name = "clear_route_cache";
+        // SAFETY: the host reads `name` during the call; see `returned`.
+        returned(|data, size| unsafe {
+            abi::proxy_call_foreign_function(name.as_ptr(), name.len(), std::ptr::null(), 0, data, size)
+        })
+        .map(drop)
+    }
+
+    fn reply(self, status: u16, headers: &HeaderMap, body: &[u8]) -> Result<()> {
+        const NOT_GRPC: i32 = -1;
+        let headers = headers.serialize();
+        // SAFETY: the host reads all of them during the call.
+        checked(unsafe {
+            abi::proxy_send_local_response(
+                u32::from(status),
+                REPLY_DETAILS.as_ptr(),
+                REPLY_DETAILS.len(),
+                body.as_ptr(),
+                body.len(),
+                headers.as_ptr(),
+                headers.len(),
+                NOT_GRPC,
+            )
+        })
+    }
+
+    fn resume_request(self) -> Result<()> {
+        // SAFETY: plain numbers.
+        checked(unsafe { abi::proxy_continue_stream(StreamType::HttpRequest) })
+    }
+
+    // Envoy crashes where the answer's headers are not here.
+    fn resume_response(self) -> Result<()> {
+        // SAFETY: plain numbers.
+        checked(unsafe { abi::proxy_continue_stream(StreamType::HttpResponse) })
+    }
+
+    // The request's last callbacks run before this returns.
+    fn cut(self) -> Result<()> {
+        self.enter()?;
+        close(StreamType::HttpResponse)
+    }
+
+    fn call(self, call: &Call) -> Result<()> {
+        self::call(call).map(drop)
+    }
+
+    fn count(self, name: &'static str) -> Result<()> {
+        let id = metric(MetricType::Counter, name)?;
+        // SAFETY: plain numbers.
+        checked(unsafe { abi::proxy_increment_metric(id, 1) })
+    }
+
+    #[cfg(feature = "trap")]
+    fn defect(self, deed: &str) -> Result<()> {
+        match deed {
+            "close-request" => close(StreamType::HttpRequest),
+            "close-response" => close(StreamType::HttpResponse),
+            "trailer" => {
+                let (name, value) = ("x-trap", "1");
+                // SAFETY: the host reads both during the call.
+                checked(unsafe {
+                    abi::proxy_replace_header_map_value(
+                        MapType::HttpResponseTrailers,
+                        name.as_ptr(),
+                        name.len(),
+                        value.as_ptr(),
+                        value.len(),
+                    )
+                })
+            }
+            "enter" => enter(u32::MAX),
+            _ => std::process::abort(),
+        }
+    }
+}
+
 /// The first header of that name, if there is one.
-pub fn header(map: MapType, name: &str) -> Result<Option<Vec<u8>>> {
+fn header(map: MapType, name: &str) -> Result<Option<Vec<u8>>> {
     let mut absent = false;
     let value = returned(|data, size| {
         // SAFETY: the host reads `name` during the call; see `returned`.
@@ -189,69 +368,22 @@ pub fn header(map: MapType, name: &str) -> Result<Option<Vec<u8>>> {
     if absent { Ok(None) } else { value.map(Some) }
 }
 
-/// Sets a header, whatever there was.
-pub fn set_header(map: MapType, name: &str, value: &str) -> Result<()> {
-    // SAFETY: the host reads both during the call.
-    checked(unsafe { abi::proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
-}
-
-/// Removes every header of that name.
-pub fn remove_header(map: MapType, name: &str) -> Result<()> {
-    // SAFETY: the host reads `name` during the call.
-    checked(unsafe { abi::proxy_remove_header_map_value(map, name.as_ptr(), name.len()) })
-}
-
 /// A part of a buffered body.
-pub fn buffer(buffer: BufferType, start: usize, length: usize) -> Result<Vec<u8>> {
+fn buffer(buffer: BufferType, start: usize, length: usize) -> Result<Vec<u8>> {
     // SAFETY: see `returned`.
     returned(|data, size| unsafe { abi::proxy_get_buffer_bytes(buffer, start, length, data, size) })
 }
 
-/// Replaces the first `drain` bytes of a buffered body.
-pub fn replace_front(buffer: BufferType, drain: usize, with: &[u8]) -> Result<()> {
-    // SAFETY: the host reads `with` during the call.
-    checked(unsafe { abi::proxy_set_buffer_bytes(buffer, 0, drain, with.as_ptr(), with.len()) })
-}
-
 /// A property; the segments of its path have a zero byte between them.
-pub fn property(name: &str) -> Result<Vec<u8>> {
+fn property(name: &str) -> Result<Vec<u8>> {
     // SAFETY: the host reads `name` during the call; see `returned`.
     returned(|data, size| unsafe { abi::proxy_get_property(name.as_ptr(), name.len(), data, size) })
 }
 
-/// Sets a property of one path segment: Envoy's filter state `wasm.<name>`.
-pub fn set_property(name: &str, value: &[u8]) -> Result<()> {
-    // SAFETY: the host reads both during the call.
-    checked(unsafe { abi::proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
-}
-
-/// Makes Envoy choose the route anew.
-pub fn clear_route_cache() -> Result<()> {
-    let name = "clear_route_cache";
-    // SAFETY: the host reads `name` during the call; see `returned`.
-    returned(|data, size| unsafe {
-        abi::proxy_call_foreign_function(name.as_ptr(), name.len(), std::ptr::null(), 0, data, size)
-    })
-    .map(drop)
-}
-
-/// Answers the request from here.
-pub fn reply(status: u16, headers: &HeaderMap, body: &[u8]) -> Result<()> {
-    const NOT_GRPC: i32 = -1;
-    let headers = headers.serialize();
-    // SAFETY: the host reads all of them during the call.
-    checked(unsafe {
-        abi::proxy_send_local_response(
-            u32::from(status),
-            REPLY_DETAILS.as_ptr(),
-            REPLY_DETAILS.len(),
-            body.as_ptr(),
-            body.len(),
-            headers.as_ptr(),
-            headers.len(),
-            NOT_GRPC,
-        )
-    })
+/// Ends a stream of the context that is at work now.
+fn close(stream: StreamType) -> Result<()> {
+    // SAFETY: plain numbers.
+    checked(unsafe { abi::proxy_close_stream(stream) })
 }
 
 /// Has the tick of the root context at work called this often; never again for zero.
@@ -273,46 +405,10 @@ pub fn done() -> Result<()> {
     checked(unsafe { abi::proxy_done() })
 }
 
-/// Cuts the answer of the request that context `id` works for, from the tick of the root context `root`. The request's
-/// last callbacks run before this returns.
-pub fn cut(id: u32, root: u32) -> Result<()> {
-    enter(id)?;
-    // SAFETY: plain numbers.
-    let closed = checked(unsafe { abi::proxy_close_stream(StreamType::HttpResponse) });
-    let _ = enter(root);
-    closed
-}
-
-/// Ends a stream of the context that is at work now.
-#[cfg(feature = "trap")]
-pub fn close(stream: StreamType) -> Result<()> {
-    // SAFETY: plain numbers.
-    checked(unsafe { abi::proxy_close_stream(stream) })
-}
-
-/// Lets an answer that waited move on. Its headers must be here: Envoy crashes otherwise.
-pub fn resume_response() -> Result<()> {
-    // SAFETY: plain numbers.
-    checked(unsafe { abi::proxy_continue_stream(StreamType::HttpResponse) })
-}
-
-/// Lets a request that waited move on.
-pub fn resume_request() -> Result<()> {
-    // SAFETY: plain numbers.
-    checked(unsafe { abi::proxy_continue_stream(StreamType::HttpRequest) })
-}
-
 /// Fills `bytes` with randomness fit for secrets.
 pub fn random(bytes: &mut [u8]) -> Result<()> {
     // SAFETY: the host writes `bytes.len()` bytes during the call.
     checked(unsafe { abi::random_get(bytes.as_mut_ptr(), bytes.len()) })
-}
-
-/// Adds one to a counter; the same name is the same counter in every worker.
-pub fn count(name: &'static str) -> Result<()> {
-    let id = metric(MetricType::Counter, name)?;
-    // SAFETY: plain numbers.
-    checked(unsafe { abi::proxy_increment_metric(id, 1) })
 }
 
 /// Sets a gauge; the same name is the same gauge in every worker.

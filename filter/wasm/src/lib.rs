@@ -1,10 +1,10 @@
-//! The Sluice filter: turns Envoy's callbacks into events of `sluice-core`, and its effects into host calls.
+//! The Sluice filter as a wasm module.
 //!
 //! One module in several places, told apart by its configuration: `gateway` among the listener's HTTP filters, `provider`
 //! among every provider cluster's upstream filters, `admin` on the administrator's listener, and, where counts are
 //! exchanged with Redis, `keeper` as a service on Envoy's main thread. All must share the `vm_id` and the code, as they do
-//! in what `sluice render` writes: the first two have one VM, where what they know together of a request is in
-//! [`switchboard`], and all read and write the same shared data. Nothing is decided here.
+//! in what `sluice render` writes: the first two have one VM, where they know together of a request, and all read and write the same
+//! shared data. What the roles do is in `sluice-shell`; what stands here is what only a wasm module has: contexts, VMs, ticks.
 #![deny(unsafe_code)]
 
 use std::cell::Cell;
@@ -12,35 +12,25 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use proxy_wasm::traits::{Context as Callbacks, HttpContext, RootContext};
-use proxy_wasm::types::ContextType;
+use proxy_wasm::types::{Action, ContextType};
 use sluice_admin::Service;
 use sluice_admin::plugin::Plugin;
 use sluice_config::plugin::Reload;
 use sluice_core::callout::{Call, Called};
-use sluice_core::exchange::attempt::give_up;
-use sluice_core::exchange::journey::Silence;
 use sluice_core::exchange::keeper::Keeper;
-use sluice_core::exchange::trace;
 use sluice_core::exchange::worker::Worker;
-use sluice_core::exchange::{Context, Effect, Flow, metric};
+use sluice_core::exchange::{Effect, metric};
 use sluice_core::gateway::Gateway;
 use sluice_core::store::redis::settings::Redis;
+use sluice_shell::{Failed, Fate, admin, gateway, message, provider, silence};
 use sluice_wire::calendar;
 use sluice_wire::time::Time;
 
-mod admin;
-mod gateway;
 mod host;
 mod logger;
-mod message;
-mod provider;
 mod succession;
-mod switchboard;
-#[cfg(feature = "trap")]
-mod trap;
 
-use message::RESPONSE;
-use switchboard::Silent;
+use host::Context;
 
 #[allow(unsafe_code)]
 mod entry {
@@ -80,7 +70,7 @@ impl Root {
         Self { id, role: Role::None, calling: Cell::new(false), ending: Cell::new(None) }
     }
 
-    fn role(&self, plugin: Plugin) -> Result<Role, host::Failed> {
+    fn role(&self, plugin: Plugin) -> Result<Role, Failed> {
         match plugin {
             Plugin::Gateway { gateway, reload } => {
                 reload.iter().try_for_each(reloaded)?;
@@ -92,7 +82,7 @@ impl Root {
         }
     }
 
-    fn gateway(&self, gateway: Rc<Gateway>) -> Result<Role, host::Failed> {
+    fn gateway(&self, gateway: Rc<Gateway>) -> Result<Role, Failed> {
         let period = match &gateway.redis {
             None => (gateway.shortest_silence() / 4).clamp(SHORTEST_TICK, LONGEST_TICK),
             Some(_) => SETTLING,
@@ -109,45 +99,12 @@ impl Root {
         Ok(Role::Gateway(worker))
     }
 
-    fn keeper(redis: Redis) -> Result<Role, host::Failed> {
+    fn keeper(redis: Redis) -> Result<Role, Failed> {
         let mut seed = [0; 16];
         host::random(&mut seed)?;
         let Some(keeper) = Keeper::new(redis, seed) else { return Ok(Role::None) };
         host::tick_every(keeper.period())?;
         Ok(Role::Keeper(Box::new(keeper)))
-    }
-
-    /// Ends a stream that fell silent, or that its provider does not end: what the client reads is cut, what is held gives way to
-    /// the next attempt. One that another stream's end has taken along has no context any more, and one that Envoy is ending at this
-    /// very moment has no answer: neither has to be ended.
-    fn end(&self, silent: Silent) -> Result<(), host::Failed> {
-        let gone = |context: Option<u32>| context.is_none_or(|context| host::enter(context).is_err());
-        let failure = match silent.silence {
-            Silence::Held(failure) => failure,
-            _ if gone(Some(silent.request)) => return Ok(()),
-            Silence::Over => return host::cut(silent.request, self.id),
-            Silence::Uncounted => {
-                let over = gone(silent.attempt) || !RESPONSE.is_here();
-                return if over { host::enter(self.id) } else { RESPONSE.release(self.id, Flow::Continue, Vec::new()) };
-            }
-            Silence::Shown => {
-                if let Some(told) = trace::failure(&*silent.journey.try_borrow().map_err(|_| host::Failed)?) {
-                    host::enter(silent.request)?;
-                    message::tell(vec![told]);
-                }
-                return host::cut(silent.request, self.id);
-            }
-        };
-        // Envoy may have ended the attempt by its own limit: then it has begun the next one, or will.
-        if gone(silent.attempt) || !RESPONSE.is_here() {
-            return host::enter(self.id);
-        }
-        let (mut flow, mut effects) = (Flow::Pause, Vec::new());
-        if let Ok(mut journey) = silent.journey.try_borrow_mut() {
-            let cx = &mut Context::new(&RESPONSE, &host::Shared, &mut effects);
-            flow = give_up(failure, &mut journey, cx);
-        }
-        RESPONSE.release(self.id, flow, effects)
     }
 
     /// Carries out what concerns no message, and sends what is to be told to Redis.
@@ -160,7 +117,7 @@ impl Root {
             }
             call = self.told(&Called { status: None, body: Vec::new() }, &mut effects);
         }
-        message::tell(effects);
+        message::tell(Context(self.id), effects);
     }
 
     /// Tells Envoy that it is done, when that was waited for.
@@ -185,7 +142,7 @@ impl Root {
 }
 
 /// Lets the metrics tell which gateway file is in force. All workers say the same.
-fn reloaded(reload: &Reload) -> Result<(), host::Failed> {
+fn reloaded(reload: &Reload) -> Result<(), Failed> {
     host::set_gauge(metric::RELOAD_SUCCESSFUL, u64::from(reload.refused.is_none()))?;
     let seconds = calendar::rfc3339(&reload.applied_at).unwrap_or_default();
     host::set_gauge(metric::RELOAD_TIME, seconds)
@@ -221,7 +178,7 @@ impl RootContext for Root {
         match Plugin::from_json(&self.get_plugin_configuration().unwrap_or_default()) {
             Ok(plugin) => match self.role(plugin) {
                 Ok(role) => self.role = role,
-                Err(host::Failed) => {
+                Err(Failed) => {
                     log::error!("Envoy gives neither ticks nor randomness: it is too old, or not Envoy");
                     return false;
                 }
@@ -244,11 +201,8 @@ impl RootContext for Root {
             let call = keeper.tick(now, &host::Shared, &mut effects);
             return self.tell(call, effects);
         }
-        for silent in switchboard::silent(now) {
-            if self.end(silent).is_err() {
-                log::error!("Envoy refused: ending a stream");
-            }
-        }
+        silence::end_all::<Context>(now, |end| end());
+        let _ = host::enter(self.id);
         if let Role::Gateway(worker) = &self.role {
             if let Some(call) = worker.tick(now) {
                 self.tell(Some(call), Vec::new());
@@ -258,28 +212,71 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
-        match &self.role {
-            Role::None | Role::Keeper(_) => None,
+        let stream = Context(id);
+        let role = match &self.role {
+            Role::None | Role::Keeper(_) => return None,
             Role::Gateway(worker) => {
                 succession::serves(self.id, id);
                 let worker = worker.clone();
-                Some(context("gateway", move || Box::new(gateway::GatewayContext::new(id, worker.clone()))))
+                sluice_shell::role(stream, "gateway", move || Box::new(gateway::Gateway::new(stream, worker.clone())))
             }
-            Role::Provider => Some(context("provider", move || Box::new(provider::ProviderContext::new(id)))),
+            Role::Provider => sluice_shell::role(stream, "provider", move || Box::new(provider::Provider::new(stream))),
             Role::Admin(service) => {
                 let service = service.clone();
-                Some(context("admin", move || Box::new(admin::AdminContext::new(service.clone()))))
+                sluice_shell::role(stream, "admin", move || Box::new(admin::Admin::new(stream, service.clone())))
             }
-        }
+        };
+        Some(Box::new(Http(role)))
     }
 }
 
-#[cfg(not(feature = "trap"))]
-fn context(_role: &str, make: impl Fn() -> Box<dyn HttpContext>) -> Box<dyn HttpContext> {
-    make()
+/// A filter of one request, as the SDK calls it.
+struct Http(Box<dyn sluice_shell::Role>);
+
+fn action(fate: Fate) -> Action {
+    match fate {
+        Fate::Moves => Action::Continue,
+        Fate::Waits | Fate::Answered => Action::Pause,
+    }
 }
 
-#[cfg(feature = "trap")]
-fn context(role: &'static str, make: impl Fn() -> Box<dyn HttpContext> + 'static) -> Box<dyn HttpContext> {
-    Box::new(trap::Probe::new(role, make))
+impl Callbacks for Http {
+    fn on_http_call_response(&mut self, _token: u32, _headers: usize, body: usize, _trailers: usize) {
+        self.0.called(&host::called(body));
+    }
+
+    fn on_done(&mut self) -> bool {
+        self.0.done();
+        true
+    }
+}
+
+impl HttpContext for Http {
+    fn on_http_request_headers(&mut self, _count: usize, end: bool) -> Action {
+        action(self.0.request_headers(end))
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
+        action(self.0.request_body(size, end))
+    }
+
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        action(self.0.request_trailers())
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, end: bool) -> Action {
+        action(self.0.response_headers(end))
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
+        action(self.0.response_body(size, end))
+    }
+
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        action(self.0.response_trailers())
+    }
+
+    fn on_log(&mut self) {
+        self.0.log();
+    }
 }

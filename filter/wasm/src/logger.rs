@@ -6,6 +6,8 @@
 use log::{Level, LevelFilter, Metadata, Record};
 use proxy_wasm::types::LogLevel;
 
+use sluice_shell::Failed;
+
 use crate::host;
 
 struct Logger;
@@ -47,7 +49,7 @@ pub fn follow() {
         Ok(LogLevel::Trace) => LevelFilter::Trace,
         Ok(LogLevel::Debug) => LevelFilter::Debug,
         Ok(LogLevel::Info) => LevelFilter::Info,
-        Ok(LogLevel::Warn) | Err(host::Failed) => LevelFilter::Warn,
+        Ok(LogLevel::Warn) | Err(Failed) => LevelFilter::Warn,
         Ok(LogLevel::Error) => LevelFilter::Error,
         Ok(LogLevel::Critical) => LevelFilter::Off,
     });

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use sluice_core::exchange::worker::Worker;
 
+use sluice_shell::Failed;
+
 use crate::host;
 
 /// A gateway configuration that Envoy has not given up.
@@ -33,7 +35,7 @@ pub fn predecessor() -> Option<Rc<Worker>> {
 }
 
 /// The root context `id` has a configuration, from its own callback: it is in charge.
-pub fn begins(id: u32, worker: Rc<Worker>, period: Duration) -> Result<(), host::Failed> {
+pub fn begins(id: u32, worker: Rc<Worker>, period: Duration) -> Result<(), Failed> {
     host::tick_every(period)?;
     worker.takes_charge(&host::Shared);
     LIVING.with_borrow_mut(|living| {

@@ -8,33 +8,26 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
-use proxy_wasm::types::{Action, BufferType, MapType};
 use sluice_core::exchange::journey::Ending;
 use sluice_core::exchange::transport::Said;
 use sluice_core::exchange::{Effect, Flow, LARGEST_REWRITTEN, Reply, Unreadable, View};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
-use crate::host;
+use crate::stream::{Attribute, Failed, Side, Stream};
 
 /// The most bytes of a body in Envoy's buffer once a part of it was replaced: the largest rewritten one, and what is spliced into it
 /// afterwards. Envoy's own limit is 66 MiB.
 const MOST_BUFFERED: usize = LARGEST_REWRITTEN + (4 << 20);
 
-/// A message's header map and body buffer.
+/// A message of a stream.
 #[derive(Clone, Copy)]
-pub struct Message {
-    map: MapType,
-    body: BufferType,
+pub struct Message<S> {
+    stream: S,
+    side: Side,
     /// Bytes in the buffer.
     held: usize,
 }
-
-/// What the client sent.
-pub const REQUEST: Message = Message { map: MapType::HttpRequestHeaders, body: BufferType::HttpRequestBody, held: 0 };
-/// What is answered.
-pub const RESPONSE: Message =
-    Message { map: MapType::HttpResponseHeaders, body: BufferType::HttpResponseBody, held: 0 };
 
 /// What becomes of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,18 +40,9 @@ pub enum Fate {
     Answered,
 }
 
-impl From<Fate> for Action {
-    fn from(fate: Fate) -> Self {
-        match fate {
-            Fate::Moves => Self::Continue,
-            Fate::Waits | Fate::Answered => Self::Pause,
-        }
-    }
-}
-
-impl View for Message {
+impl<S: Stream> View for Message<S> {
     fn now(&self) -> Time {
-        Time(host::now())
+        self.stream.now()
     }
 
     fn headers(&self) -> Result<HeaderMap, Unreadable> {
@@ -66,11 +50,11 @@ impl View for Message {
         if crate::trap::refuses("reading the headers") {
             return Err(Unreadable);
         }
-        host::headers(self.map).map_err(|host::Failed| Unreadable)
+        self.stream.headers(self.side).map_err(|Failed| Unreadable)
     }
 
     fn header(&self, name: &str) -> Result<Option<Vec<u8>>, Unreadable> {
-        host::header(self.map, name).map_err(|host::Failed| Unreadable)
+        self.stream.header(self.side, name).map_err(|Failed| Unreadable)
     }
 
     fn body(&self, range: Range<usize>) -> Result<Vec<u8>, Unreadable> {
@@ -83,12 +67,12 @@ impl View for Message {
             return Ok(Vec::new());
         }
         // Envoy gives what there is.
-        let bytes = host::buffer(self.body, range.start, range.len()).map_err(|host::Failed| Unreadable)?;
+        let bytes = self.stream.body(self.side, range.start, range.len()).map_err(|Failed| Unreadable)?;
         if bytes.len() == range.len() { Ok(bytes) } else { Err(Unreadable) }
     }
 
     fn source(&self) -> Option<IpAddr> {
-        let address = String::from_utf8(host::property("source\0address").ok()?).ok()?;
+        let address = String::from_utf8(self.stream.attribute(Attribute::SourceAddress)).ok()?;
         address.parse().map(|address: SocketAddr| address.ip()).ok()
     }
 
@@ -96,42 +80,49 @@ impl View for Message {
         // Envoy's response flags UR (remote reset), UC (connection termination) and UPE (protocol error, which a body cut short is),
         // as `response.flags` has them.
         const LEFT: u64 = 0x10 | 0x40 | 0x80_0000;
-        let flags = host::property("response\0flags").ok().and_then(|bytes| bytes.try_into().ok());
-        flags.is_some_and(|flags| u64::from_le_bytes(flags) & LEFT != 0)
+        self.stream.response_flags() & LEFT != 0
     }
 
     fn transport_failure(&self) -> Said {
-        let text = |name| String::from_utf8_lossy(&host::property(name).unwrap_or_default()).into_owned();
+        let text = |attribute| String::from_utf8_lossy(&self.stream.attribute(attribute)).into_owned();
         Said {
-            details: text("response\0code_details"),
-            reason: text("upstream\0transport_failure_reason"),
-            address: text("upstream\0address"),
+            details: text(Attribute::CodeDetails),
+            reason: text(Attribute::TransportFailureReason),
+            address: text(Attribute::UpstreamAddress),
         }
     }
 
     fn shut_down(&self) -> bool {
         // Of a connection that the client closed it is `downstream_remote_disconnect`.
-        host::property("response\0code_details")
-            .is_ok_and(|details| details.starts_with(b"downstream_local_disconnect"))
+        self.stream.attribute(Attribute::CodeDetails).starts_with(b"downstream_local_disconnect")
     }
 }
 
-impl Message {
+impl<S: Stream> Message<S> {
+    /// What the client sent.
+    pub const fn request(stream: S) -> Self {
+        Self { stream, side: Side::Request, held: 0 }
+    }
+
+    /// What is answered.
+    pub const fn response(stream: S) -> Self {
+        Self { stream, side: Side::Response, held: 0 }
+    }
+
     /// Whether the attempt that begins has a connection. One from the pool is given to it before its filter sees anything, and one that
     /// is made takes a turn of Envoy's loop at least.
     pub fn is_connected(self) -> bool {
-        host::property("upstream\0local_address").is_ok_and(|address| !address.is_empty())
+        !self.stream.attribute(Attribute::UpstreamLocalAddress).is_empty()
     }
 
     /// How an attempt has ended, as far as Envoy says it when its filter is done: the attempt's own response flags are not to be seen. Of
     /// an answer there are details, and of a request that its client left. A connection that came about has a local address, and one that
     /// did not a reason. So what is lost looks like what took too long. `pooled`: whether its connection was there when it began.
     pub fn ending(self, pooled: bool) -> Ending {
-        let text = |name| host::property(name).unwrap_or_default();
-        match &*text("response\0code_details") {
+        match &*self.stream.attribute(Attribute::CodeDetails) {
             b"" if pooled => Ending::Forgotten,
             b"" if !self.is_connected() => Ending::Failed,
-            b"" if !text("upstream\0transport_failure_reason").is_empty() => Ending::Failed,
+            b"" if !self.stream.attribute(Attribute::TransportFailureReason).is_empty() => Ending::Failed,
             b"" => Ending::Lost,
             b"via_upstream" => Ending::Failed,
             _ => Ending::Other,
@@ -145,7 +136,7 @@ impl Message {
 
     /// Carries out what core decided, and says what becomes of the message. It must not move on when Envoy refused any of it; where a
     /// reply takes its place, nothing of it moves on anyway.
-    pub fn apply(self, flow: Flow, effects: Vec<Effect>) -> Result<Fate, host::Failed> {
+    pub fn apply(self, flow: Flow, effects: Vec<Effect>) -> Result<Fate, Failed> {
         #[cfg(feature = "trap")]
         let (flow, effects) = crate::trap::meddle(flow, effects);
         let fate = match flow {
@@ -162,7 +153,7 @@ impl Message {
         for effect in &effects {
             let _ = self.carry_out(effect);
         }
-        if send(reply).is_err() {
+        if self.send(reply).is_err() {
             complain(REPLY);
         }
         Fate::Answered
@@ -171,28 +162,26 @@ impl Message {
     /// Whether an answer's headers are here. Without them it could not be changed, and must not be told to move on: Envoy would
     /// crash.
     pub fn is_here(self) -> bool {
-        matches!(host::header(self.map, ":status"), Ok(Some(_)))
+        matches!(self.stream.header(self.side, ":status"), Ok(Some(_)))
     }
 
-    /// Carries out what core decided of an answer that waits in the context that was entered, from a callback of the root context
-    /// `root`, which is entered again. It moves on if all of it was done, unless a reply takes its place.
-    pub fn release(self, root: u32, flow: Flow, effects: Vec<Effect>) -> Result<(), host::Failed> {
-        let done = if self.is_here() { self.apply(flow, effects) } else { Err(host::Failed) };
-        let done = done.and_then(|fate| if fate == Fate::Moves { host::resume_response() } else { Ok(()) });
-        let _ = host::enter(root);
-        done
+    /// Carries out what core decided of an answer that waits, from a callback that is not its stream's own. It moves on if all of it was
+    /// done, unless a reply takes its place.
+    pub fn release(self, flow: Flow, effects: Vec<Effect>) -> Result<(), Failed> {
+        let fate = if self.is_here() { self.apply(flow, effects)? } else { return Err(Failed) };
+        if fate == Fate::Moves { self.stream.resume_response() } else { Ok(()) }
     }
 
-    fn carry_out(self, effect: &Effect) -> Result<(), host::Failed> {
+    fn carry_out(self, effect: &Effect) -> Result<(), Failed> {
         let done = match effect {
             #[cfg(feature = "trap")]
-            effect if crate::trap::refuses(name_of(effect)) => Err(host::Failed),
-            Effect::ReplaceHeaders(headers) => host::replace_headers(self.map, headers),
-            Effect::SetHeader(name, value) => host::set_header(self.map, name, value),
-            Effect::RemoveHeader(name) => host::remove_header(self.map, name),
+            effect if crate::trap::refuses(name_of(effect)) => Err(Failed),
+            Effect::ReplaceHeaders(headers) => self.stream.replace_headers(self.side, headers),
+            Effect::SetHeader(name, value) => self.stream.set_header(self.side, name, value),
+            Effect::RemoveHeader(name) => self.stream.remove_header(self.side, name),
             Effect::ReplaceBody { drain, with } => self.replace_front(*drain, with),
-            Effect::ClearRoute => host::clear_route_cache(),
-            Effect::SetProperty(..) | Effect::Count(_) | Effect::Warn(_) => return note(effect),
+            Effect::ClearRoute => self.stream.clear_route(),
+            Effect::SetProperty(..) | Effect::Count(_) | Effect::Warn(_) => return note(self.stream, effect),
         };
         if done.is_err() {
             complain(name_of(effect));
@@ -200,34 +189,45 @@ impl Message {
         done
     }
 
-    fn replace_front(self, drain: usize, with: &[u8]) -> Result<(), host::Failed> {
+    fn replace_front(self, drain: usize, with: &[u8]) -> Result<(), Failed> {
         let buffered = self.held.saturating_sub(drain).saturating_add(with.len());
         if with.len() > LARGEST_REWRITTEN || buffered > MOST_BUFFERED {
-            return Err(host::Failed);
+            return Err(Failed);
         }
-        host::replace_front(self.body, drain, with)
+        self.stream.replace_front(self.side, drain, with)
+    }
+
+    fn send(self, reply: &Reply) -> Result<(), Failed> {
+        #[cfg(feature = "trap")]
+        if crate::trap::refuses(REPLY) {
+            return Err(Failed);
+        }
+        let mut headers: HeaderMap = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        headers.push("content-type", &*reply.content_type);
+        self.stream.reply(reply.status, &headers, &reply.body)
     }
 }
 
-/// Carries out what concerns no message: when a request is over, or from a root context. Envoy does not survive a reply there.
-pub fn tell(effects: Vec<Effect>) {
+/// Carries out what concerns no message: when a request is over, or of a request whose callback this is not. Envoy does not survive a
+/// reply there.
+pub fn tell<S: Stream>(stream: S, effects: Vec<Effect>) {
     #[cfg(feature = "trap")]
     let (_, effects) = crate::trap::meddle(Flow::Continue, effects);
     for effect in &effects {
-        let _ = note(effect);
+        let _ = note(stream, effect);
     }
 }
 
-fn note(effect: &Effect) -> Result<(), host::Failed> {
+fn note<S: Stream>(stream: S, effect: &Effect) -> Result<(), Failed> {
     let done = match effect {
-        Effect::SetProperty(name, value) => host::set_property(name, value.as_bytes()),
+        Effect::SetProperty(name, value) => stream.set_property(name, value.as_bytes()),
         // What is not counted was not decided wrongly.
-        Effect::Count(name) => host::count(name).or(Ok(())),
+        Effect::Count(name) => stream.count(name).or(Ok(())),
         Effect::Warn(text) => {
             log::warn!("{text}");
             Ok(())
         }
-        _ => Err(host::Failed),
+        _ => Err(Failed),
     };
     if done.is_err() {
         complain(name_of(effect));
@@ -238,16 +238,6 @@ fn note(effect: &Effect) -> Result<(), host::Failed> {
 /// Names only: values may be secrets or prompts.
 fn complain(what: &str) {
     log::error!("Envoy refused: {what}");
-}
-
-fn send(reply: &Reply) -> Result<(), host::Failed> {
-    #[cfg(feature = "trap")]
-    if crate::trap::refuses(REPLY) {
-        return Err(host::Failed);
-    }
-    let mut headers: HeaderMap = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    headers.push("content-type", &*reply.content_type);
-    host::reply(reply.status, &headers, &reply.body)
 }
 
 const REPLY: &str = "a local reply";

@@ -1,0 +1,108 @@
+//! The admin role's callbacks.
+
+use std::rc::Rc;
+
+use sluice_admin::Exchange;
+use sluice_admin::Outcome;
+use sluice_admin::Service;
+use sluice_core::callout::Called;
+use sluice_core::exchange::{Effect, Event, Flow};
+
+use crate::Role;
+use crate::message::{Fate, Message};
+use crate::stream::{Failed, Stream};
+
+/// One request of the administrator.
+pub struct Admin<S> {
+    stream: S,
+    exchange: Exchange,
+    /// Bytes of the request's body so far: trailers come without a size.
+    body: usize,
+    answered: bool,
+}
+
+impl<S: Stream> Admin<S> {
+    /// One of which nothing was seen yet.
+    pub fn new(stream: S, service: Rc<Service>) -> Self {
+        Self { stream, exchange: Exchange::new(service), body: 0, answered: false }
+    }
+
+    fn request(&mut self, event: Event) -> Fate {
+        if self.answered {
+            return Fate::Waits;
+        }
+        let mut effects = Vec::new();
+        let outcome = self.exchange.request(
+            event,
+            &Message::request(self.stream),
+            self.stream.shared(),
+            &mut random::<S>,
+            &mut effects,
+        );
+        self.proceed(outcome, effects)
+    }
+
+    fn hear(&mut self, called: &Called, effects: &mut Vec<Effect>) -> Outcome {
+        self.exchange.called(called, &Message::request(self.stream), self.stream.shared(), &mut random::<S>, effects)
+    }
+
+    fn proceed(&mut self, mut outcome: Outcome, mut effects: Vec<Effect>) -> Fate {
+        loop {
+            match outcome {
+                Outcome::Step(flow) => return self.carry_out(flow, effects),
+                Outcome::Ask(call) if self.stream.call(&call).is_ok() => return self.carry_out(Flow::Pause, effects),
+                Outcome::Ask(_) => {
+                    log::error!("Envoy refused: a call to Redis");
+                    outcome = self.hear(&Called { status: None, body: Vec::new() }, &mut effects);
+                }
+            }
+        }
+    }
+
+    /// Carries out what was decided; what Envoy refuses to do ends the request.
+    fn carry_out(&mut self, flow: Flow, effects: Vec<Effect>) -> Fate {
+        let fate = Message::request(self.stream).apply(flow, effects).unwrap_or_else(|Failed| self.undo());
+        self.answered |= fate == Fate::Answered;
+        fate
+    }
+
+    /// The request does not go on.
+    fn undo(&mut self) -> Fate {
+        let mut effects = Vec::new();
+        let reply = self.exchange.undone(&mut effects);
+        Message::request(self.stream).answer(&reply, effects)
+    }
+}
+
+fn random<S: Stream>(bytes: &mut [u8]) -> bool {
+    S::random(bytes).is_ok()
+}
+
+impl<S: Stream> Role for Admin<S> {
+    fn request_headers(&mut self, end: bool) -> Fate {
+        self.request(Event::RequestHeaders { end })
+    }
+
+    fn request_body(&mut self, size: usize, end: bool) -> Fate {
+        self.body = size;
+        self.request(Event::RequestBody { size, end })
+    }
+
+    fn request_trailers(&mut self) -> Fate {
+        self.request(Event::RequestBody { size: self.body, end: true })
+    }
+
+    fn called(&mut self, called: &Called) {
+        if self.answered {
+            return;
+        }
+        let mut effects = Vec::new();
+        let outcome = self.hear(called, &mut effects);
+        self.proceed(outcome, effects);
+    }
+
+    fn fail(&mut self, _answered: bool) {
+        self.answered = true;
+        self.undo();
+    }
+}

@@ -1,0 +1,208 @@
+//! The gateway role's callbacks.
+
+use std::rc::Rc;
+
+use sluice_core::callout::Called;
+use sluice_core::exchange::gateway::{Exchange, Outcome};
+use sluice_core::exchange::journey::Journey;
+use sluice_core::exchange::worker::Worker;
+use sluice_core::exchange::{Effect, Event, Flow};
+
+use crate::Role;
+use crate::message::{self, Fate, Message};
+use crate::stream::{Failed, Stream};
+use crate::switchboard::Shared;
+
+/// One request.
+pub struct Gateway<S: Stream> {
+    stream: S,
+    exchange: Exchange,
+    journey: Option<Shared>,
+    /// Bytes of the request's body so far: trailers come without a size.
+    body: usize,
+    /// The request goes no further: we replied, or its answer is here.
+    over: bool,
+}
+
+impl<S: Stream> Gateway<S> {
+    /// One of which nothing was seen yet.
+    pub fn new(stream: S, worker: Rc<Worker>) -> Self {
+        Self { stream, exchange: Exchange::new(worker), journey: None, body: 0, over: false }
+    }
+
+    fn request(&mut self, event: Event) -> Fate {
+        if self.over {
+            return Fate::Waits;
+        }
+        let mut effects = Vec::new();
+        let outcome = self.exchange.request(event, &Message::request(self.stream), self.stream.shared(), &mut effects);
+        self.proceed(outcome, effects)
+    }
+
+    fn proceed(&mut self, mut outcome: Outcome, mut effects: Vec<Effect>) -> Fate {
+        let fate = loop {
+            let request = Message::request(self.stream).holding(self.body);
+            match outcome {
+                Outcome::Unpacked(size) => {
+                    if self.carry_out(request, Flow::Pause, std::mem::take(&mut effects)) == Fate::Answered {
+                        break Fate::Answered;
+                    }
+                    self.body = size;
+                    let event = Event::RequestBody { size, end: true };
+                    outcome = self.exchange.request(
+                        event,
+                        &Message::request(self.stream),
+                        self.stream.shared(),
+                        &mut effects,
+                    );
+                }
+                Outcome::Step(flow) => break self.carry_out(request, flow, effects),
+                Outcome::Depart(journey) => {
+                    self.journey = Some(S::switchboard(|board| board.connect(self.stream, *journey)));
+                    break self.carry_out(request, Flow::Continue, effects);
+                }
+                Outcome::Ask(call) if self.stream.call(&call).is_ok() => {
+                    break self.carry_out(request, Flow::Pause, effects);
+                }
+                Outcome::Ask(_) => {
+                    log::error!("Envoy refused: a call to Redis");
+                    let nothing = Called { status: None, body: Vec::new() };
+                    outcome = self.exchange.called(
+                        &nothing,
+                        &Message::request(self.stream),
+                        self.stream.shared(),
+                        &mut effects,
+                    );
+                }
+            }
+        };
+        self.over |= fate == Fate::Answered;
+        fate
+    }
+
+    /// Carries out what was decided; what Envoy refuses to do ends the request.
+    fn carry_out(&mut self, message: Message<S>, flow: Flow, effects: Vec<Effect>) -> Fate {
+        message.apply(flow, effects).unwrap_or_else(|Failed| self.undo(message))
+    }
+
+    /// Neither the request nor its answer goes on.
+    fn undo(&mut self, message: Message<S>) -> Fate {
+        let mut effects = Vec::new();
+        let mut journey = self.journey.as_ref().and_then(|shared| shared.try_borrow_mut().ok());
+        let reply = self.exchange.undone(journey.as_deref_mut(), &message, self.stream.shared(), &mut effects);
+        message.answer(&reply, effects)
+    }
+
+    /// A part of an answer's body. It goes on in any case; only what is to be kept is looked at.
+    fn answer(&mut self, event: Event) -> Fate {
+        if !self.exchange.collects() {
+            self.settle_early();
+            return Fate::Moves;
+        }
+        let mut effects = Vec::new();
+        let journey = self.journey.as_ref().and_then(|shared| shared.try_borrow().ok());
+        self.exchange.response_body(
+            event,
+            journey.as_deref(),
+            &Message::response(self.stream),
+            self.stream.shared(),
+            &mut effects,
+        );
+        drop(journey);
+        self.carry_out(Message::response(self.stream), Flow::Continue, effects)
+    }
+
+    /// Settles a request whose client has all of its answer. What Envoy refuses of that ends nothing: the answer is good.
+    fn settle_early(&mut self) {
+        let journey = self.journey.as_ref().and_then(|shared| shared.try_borrow().ok());
+        let served = journey.is_some_and(|journey| self.exchange.is_served(&journey));
+        if served {
+            let (message, shared) = (Message::response(self.stream), self.stream.shared());
+            let effects = self.with_journey(|exchange, journey, effects| {
+                if let Some(journey) = journey {
+                    exchange.settle_early(journey, &message, shared, effects);
+                }
+            });
+            message::tell(self.stream, effects);
+        }
+    }
+
+    /// Runs a step of core with the journey; with none where it never began, and where it is in use.
+    fn with_journey(&mut self, act: impl FnOnce(&mut Exchange, Option<&mut Journey>, &mut Vec<Effect>)) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let mut journey = self.journey.as_ref().and_then(|shared| shared.try_borrow_mut().ok());
+        act(&mut self.exchange, journey.as_deref_mut(), &mut effects);
+        effects
+    }
+}
+
+impl<S: Stream> Role for Gateway<S> {
+    fn request_headers(&mut self, end: bool) -> Fate {
+        self.request(Event::RequestHeaders { end })
+    }
+
+    fn request_body(&mut self, size: usize, end: bool) -> Fate {
+        self.body = size;
+        self.request(Event::RequestBody { size, end })
+    }
+
+    fn request_trailers(&mut self) -> Fate {
+        self.request(Event::RequestBody { size: self.body, end: true })
+    }
+
+    fn response_headers(&mut self, _end: bool) -> Fate {
+        self.over = true;
+        let mut flow = Flow::Pause;
+        let (message, shared) = (Message::response(self.stream), self.stream.shared());
+        let effects = self.with_journey(|exchange, journey, effects| {
+            flow = exchange.response(journey, &message, shared, effects);
+        });
+        self.carry_out(message, flow, effects)
+    }
+
+    fn response_body(&mut self, size: usize, end: bool) -> Fate {
+        self.answer(Event::ResponseBody { size, end })
+    }
+
+    fn response_trailers(&mut self) -> Fate {
+        self.answer(Event::ResponseTrailers { size: 0 })
+    }
+
+    fn called(&mut self, called: &Called) {
+        if self.over {
+            return;
+        }
+        let mut effects = Vec::new();
+        let outcome = self.exchange.called(called, &Message::request(self.stream), self.stream.shared(), &mut effects);
+        if self.proceed(outcome, effects) == Fate::Moves && self.stream.resume_request().is_err() {
+            log::error!("Envoy refused: resuming a request");
+        }
+    }
+
+    fn log(&mut self) {
+        let (message, shared) = (Message::response(self.stream), self.stream.shared());
+        let effects = self.with_journey(|exchange, journey, effects| {
+            exchange.finish(journey, &message, shared, effects);
+        });
+        message::tell(self.stream, effects);
+    }
+
+    // Envoy knows in which format the client reads errors, which may not be known here yet.
+    fn fail(&mut self, answered: bool) {
+        self.over = true;
+        let message = if answered { Message::response(self.stream) } else { Message::request(self.stream) };
+        let shared = self.stream.shared();
+        let effects = self.with_journey(|exchange, journey, effects| {
+            exchange.undone(journey, &message, shared, effects);
+        });
+        message::tell(self.stream, effects);
+    }
+}
+
+impl<S: Stream> Drop for Gateway<S> {
+    fn drop(&mut self) {
+        if self.journey.is_some() {
+            S::switchboard(|board| board.disconnect(self.stream));
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The filter's roles, over whichever of Envoy's filter interfaces: a callback becomes an event of `sluice-core`, and its effects
+//! become calls to Envoy.
+//!
+//! There are two bodies of the same core: a wasm module, and a native one that Envoy loads as a dynamic module. Each implements
+//! [`Stream`], which is what a filter can ask of Envoy, and calls a [`Role`] in Envoy's callbacks. What stands here is all that they
+//! share. Nothing is decided here.
+
+pub mod admin;
+pub mod gateway;
+pub mod message;
+pub mod provider;
+pub mod silence;
+pub mod stream;
+pub mod switchboard;
+#[cfg(feature = "trap")]
+pub mod trap;
+
+use sluice_core::callout::Called;
+
+pub use message::Fate;
+pub use stream::{Failed, Side, Stream};
+
+/// One filter of one request, in one of the roles. The callbacks that a role has no use for do nothing.
+///
+/// Sizes are of the body that Envoy has buffered, the portion at hand included.
+pub trait Role {
+    /// The request's headers are here; `end` means that no body follows.
+    fn request_headers(&mut self, end: bool) -> Fate;
+
+    /// A portion of the request's body is here; `end` means that nothing follows.
+    fn request_body(&mut self, size: usize, end: bool) -> Fate;
+
+    /// The request ends with trailers.
+    fn request_trailers(&mut self) -> Fate;
+
+    /// The answer's headers are here; `end` means that no body follows.
+    fn response_headers(&mut self, _end: bool) -> Fate {
+        Fate::Moves
+    }
+
+    /// A portion of the answer's body is here; `end` means that nothing follows.
+    fn response_body(&mut self, _size: usize, _end: bool) -> Fate {
+        Fate::Moves
+    }
+
+    /// The answer ends with trailers.
+    fn response_trailers(&mut self) -> Fate {
+        Fate::Moves
+    }
+
+    /// What came back of a call.
+    fn called(&mut self, _called: &Called) {}
+
+    /// Envoy is done with the stream: it shows what it knows of it for the last time. Of an attempt Envoy has not looked yet where the
+    /// next one goes.
+    fn done(&mut self) {}
+
+    /// Envoy is about to write the access log.
+    fn log(&mut self) {}
+
+    /// A defect has ended a callback, about the answer if `answered`: the request ends. A role that does not answer it leaves that to Envoy.
+    fn fail(&mut self, answered: bool);
+}
+
+/// A role of a stream, as its module calls it.
+#[cfg(not(feature = "trap"))]
+pub fn role<S: Stream>(_stream: S, _name: &'static str, make: impl Fn() -> Box<dyn Role>) -> Box<dyn Role> {
+    make()
+}
+
+/// A role of a stream, as its module calls it, with the defects that tests ask for.
+#[cfg(feature = "trap")]
+pub fn role<S: Stream>(stream: S, name: &'static str, make: impl Fn() -> Box<dyn Role> + 'static) -> Box<dyn Role> {
+    Box::new(trap::Probe::new(stream, name, make))
+}

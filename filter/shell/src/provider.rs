@@ -1,0 +1,181 @@
+//! The provider role's callbacks: one context for each attempt.
+//!
+//! Nothing passes here without an attempt that has judged it: no request of the client's own to a provider, and no provider's answer
+//! to the client.
+
+use sluice_core::exchange::attempt::{self, Attempt, NoAttempt};
+use sluice_core::exchange::{Context, Effect, Event, undone};
+use sluice_core::store::SharedData;
+
+use crate::Role;
+use crate::message::{self, Fate, Message};
+use crate::stream::{Failed, Stream};
+use crate::switchboard::Shared;
+
+/// One attempt.
+pub struct Provider<S: Stream> {
+    stream: S,
+    state: State,
+    /// Bytes of the body so far: trailers come without a size.
+    body: usize,
+    /// Whether it found a connection that was there.
+    pooled: bool,
+}
+
+enum State {
+    /// Nothing was seen of it.
+    Fresh,
+    UnderWay {
+        attempt: Box<Attempt>,
+        /// The number of the request, and its journey.
+        request: u32,
+        journey: Shared,
+    },
+    /// A reply of ours takes its place: it goes no further, and gets no other.
+    Answered,
+}
+
+impl<S: Stream> Provider<S> {
+    /// One of which nothing was seen yet.
+    pub fn new(stream: S) -> Self {
+        Self { stream, state: State::Fresh, body: 0, pooled: false }
+    }
+
+    fn begin(&mut self, effects: &mut Vec<Effect>) -> Result<(), NoAttempt> {
+        let (request, journey) = S::switchboard(|board| board.find(self.stream)).ok_or(NoAttempt::Unplanned)?;
+        let message = Message::request(self.stream);
+        let cx = &mut Context::new(&message, self.stream.shared(), effects);
+        let attempt = Attempt::begin(&mut *journey.try_borrow_mut().map_err(|_| NoAttempt::Unplanned)?, cx)?;
+        self.state = State::UnderWay { attempt: attempt.into(), request, journey };
+        self.pooled = message.is_connected();
+        Ok(())
+    }
+
+    fn step(&mut self, event: Event, message: Message<S>, mut effects: Vec<Effect>) -> Fate {
+        let shared = self.stream.shared();
+        let State::UnderWay { attempt, journey, .. } = &mut self.state else { return self.refuse(message) };
+        let Ok(mut borrowed) = journey.try_borrow_mut() else { return self.refuse(message) };
+        let flow = attempt.step(event, &mut borrowed, &mut Context::new(&message, shared, &mut effects));
+        drop(borrowed);
+        let fate = message.apply(flow, effects).unwrap_or_else(|Failed| undo(message, journey, shared));
+        if fate == Fate::Answered {
+            self.leave();
+            self.state = State::Answered;
+        }
+        fate
+    }
+
+    /// Nobody knows what this belongs to, or we have replied.
+    fn refuse(&mut self, message: Message<S>) -> Fate {
+        if matches!(self.state, State::Answered) {
+            return Fate::Waits;
+        }
+        self.leave();
+        self.state = State::Answered;
+        log::error!(
+            "a provider's filter found no request: has it another vm_id (filter_name) than the gateway, or was the VM made anew?"
+        );
+        message.answer(&attempt::unplanned(), Vec::new())
+    }
+
+    /// The request has no attempt any more that an event could end.
+    fn leave(&self) {
+        if let State::UnderWay { request, .. } = &self.state {
+            S::switchboard(|board| board.leaves(*request, self.stream));
+        }
+    }
+
+    fn holding(&self, size: usize) -> Message<S> {
+        Message::response(self.stream).holding(size)
+    }
+}
+
+/// Neither the attempt nor its request goes on.
+fn undo<S: Stream>(message: Message<S>, journey: &Shared, shared: &dyn SharedData) -> Fate {
+    let mut effects = Vec::new();
+    let reply = match journey.try_borrow_mut() {
+        Ok(mut journey) => undone::end(&mut journey, &mut Context::new(&message, shared, &mut effects)),
+        Err(_) => attempt::unplanned(),
+    };
+    message.answer(&reply, effects)
+}
+
+impl<S: Stream> Role for Provider<S> {
+    fn request_headers(&mut self, end: bool) -> Fate {
+        let mut effects = Vec::new();
+        let message = Message::request(self.stream);
+        match self.begin(&mut effects) {
+            Ok(()) => self.step(Event::RequestHeaders { end }, message, effects),
+            Err(NoAttempt::Unplanned) => self.refuse(message),
+            Err(NoAttempt::Answered(reply)) => {
+                self.state = State::Answered;
+                message.answer(&reply, effects)
+            }
+        }
+    }
+
+    fn request_body(&mut self, size: usize, end: bool) -> Fate {
+        self.body = size;
+        self.step(Event::RequestBody { size, end }, Message::request(self.stream).holding(size), Vec::new())
+    }
+
+    fn request_trailers(&mut self) -> Fate {
+        self.request_body(self.body, true)
+    }
+
+    fn response_headers(&mut self, end: bool) -> Fate {
+        self.body = 0;
+        self.step(Event::ResponseHeaders { end }, Message::response(self.stream), Vec::new())
+    }
+
+    fn response_body(&mut self, size: usize, end: bool) -> Fate {
+        let fate = self.step(Event::ResponseBody { size, end }, self.holding(size), Vec::new());
+        // What moved on is no longer there when trailers come.
+        self.body = if fate == Fate::Moves { 0 } else { size };
+        fate
+    }
+
+    fn response_trailers(&mut self) -> Fate {
+        let size = self.body;
+        self.step(Event::ResponseTrailers { size }, self.holding(size), Vec::new())
+    }
+
+    fn done(&mut self) {
+        let State::UnderWay { attempt, request, journey } = &self.state else { return };
+        let request = S::switchboard(|board| board.request(*request, journey));
+        // Else the request is over, and was settled as it was.
+        let Some(stream) = self.stream.survivor(request) else { return };
+        let Ok(mut journey) = journey.try_borrow_mut() else { return };
+        let mut effects = Vec::new();
+        let message = Message::response(stream);
+        let context = &mut Context::new(&message, stream.shared(), &mut effects);
+        attempt.ends(|| message.ending(self.pooled), &mut journey, context);
+        drop(journey);
+        message::tell(stream, effects);
+    }
+
+    fn fail(&mut self, answered: bool) {
+        let message = if answered { Message::response(self.stream) } else { Message::request(self.stream) };
+        let known = match &self.state {
+            State::UnderWay { journey, .. } => Some(journey.clone()),
+            State::Fresh => S::switchboard(|board| board.find(self.stream)).map(|(_, journey)| journey),
+            State::Answered => None,
+        };
+        match known {
+            Some(journey) => {
+                undo(message, &journey, self.stream.shared());
+                self.leave();
+                self.state = State::Answered;
+            }
+            None => {
+                self.refuse(message);
+            }
+        }
+    }
+}
+
+impl<S: Stream> Drop for Provider<S> {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}

@@ -1,0 +1,53 @@
+//! Ends streams that have fallen silent, or that their provider does not end, when the time comes.
+
+use sluice_core::exchange::attempt::give_up;
+use sluice_core::exchange::journey::Silence;
+use sluice_core::exchange::{Context, Flow, trace};
+use sluice_wire::time::Time;
+
+use crate::message::{self, Message};
+use crate::stream::{Failed, Stream};
+use crate::switchboard::Silent;
+
+/// Ends all of this worker's streams whose time has come by now, each by a call of `run`. It is called from a callback that is no
+/// stream's own, and leaves it open which stream calls are about then.
+pub fn end_all<S: Stream>(now: Time, run: impl Fn(&mut dyn FnMut())) {
+    for silent in S::switchboard(|board| board.silent(now)) {
+        let mut silent = Some(silent);
+        run(&mut || {
+            if silent.take().is_some_and(|silent| end(silent).is_err()) {
+                log::error!("Envoy refused: ending a stream");
+            }
+        });
+    }
+}
+
+/// What the client reads is cut, what is held gives way to the next attempt. A stream that another one's end has taken along is gone,
+/// and one that Envoy is ending at this very moment has no answer: neither has to be ended.
+fn end<S: Stream>(silent: Silent<S>) -> Result<(), Failed> {
+    let answer = || silent.attempt.filter(|attempt| attempt.enter().is_ok()).map(Message::response);
+    let answer = || answer().filter(|answer| answer.is_here());
+    let (flow, effects, answer) = match silent.silence {
+        Silence::Held(failure) => {
+            // Envoy may have ended the attempt by its own limit: then it has begun the next one, or will.
+            let Some(answer) = answer() else { return Ok(()) };
+            let (mut flow, mut effects) = (Flow::Pause, Vec::new());
+            if let (Ok(mut journey), Some(attempt)) = (silent.journey.try_borrow_mut(), silent.attempt) {
+                flow = give_up(failure, &mut journey, &mut Context::new(&answer, attempt.shared(), &mut effects));
+            }
+            (flow, effects, answer)
+        }
+        _ if silent.request.enter().is_err() => return Ok(()),
+        Silence::Over => return silent.request.cut(),
+        Silence::Shown => {
+            let told = trace::failure(&*silent.journey.try_borrow().map_err(|_| Failed)?);
+            message::tell(silent.request, told.into_iter().collect());
+            return silent.request.cut();
+        }
+        Silence::Uncounted => match answer() {
+            Some(answer) => (Flow::Continue, Vec::new(), answer),
+            None => return Ok(()),
+        },
+    };
+    answer.release(flow, effects)
+}
