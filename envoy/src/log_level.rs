@@ -17,8 +17,9 @@ pub enum LogLevel {
 }
 
 /// The components that write no header, no body and no secret at any level (tried with Envoy 1.40, at `trace`). The filter's
-/// decisions are in `wasm`.
-const HARMLESS: [&str; 9] = ["wasm", "upstream", "connection", "conn_handler", "pool", "dns", "hc", "main", "init"];
+/// decisions are in `wasm`, or in `dynamic_modules`.
+const HARMLESS: [&str; 10] =
+    ["wasm", "dynamic_modules", "upstream", "connection", "conn_handler", "pool", "dns", "hc", "main", "init"];
 
 impl LogLevel {
     /// Envoy's arguments for it.
@@ -53,7 +54,7 @@ mod tests {
         assert_eq!(LogLevel::Warning.arguments(), ["--log-level", "warning"]);
         let debug = LogLevel::Debug.arguments();
         assert_eq!(debug[..3], ["--log-level", "info", "--component-log-level"]);
-        assert!(debug[3].starts_with("wasm:debug,upstream:debug,"), "{debug:?}");
+        assert!(debug[3].starts_with("wasm:debug,dynamic_modules:debug,upstream:debug,"), "{debug:?}");
         for talkative in ["http", "http2", "router", "config", "secret", "aws", "oauth2", "credential_injector"] {
             assert!(!debug[3].split(',').any(|part| part == format!("{talkative}:debug")), "{talkative}");
         }

@@ -31,7 +31,7 @@ pub struct Options {
     pub file: PathBuf,
     /// The directory from which the gateway file's own paths are read.
     pub base: PathBuf,
-    pub wasm: PathBuf,
+    pub module: render::Module,
     pub envoy: PathBuf,
     pub admin: SocketAddr,
     pub concurrency: Option<u32>,
@@ -80,7 +80,7 @@ pub fn run(checked: Checked, options: &Options) -> Result<(), Failure> {
 fn rendering(options: &Options, directory: &Path) -> Result<render::Options, Failure> {
     Ok(render::Options {
         base: options.base.clone(),
-        wasm: own_module(&options.wasm, directory)?,
+        module: own_module(&options.module, directory)?,
         secrets: reload::secrets_in(directory),
         admin: options.admin,
         access_log: options.access_log.as_deref().map(std::path::absolute).transpose()?,
@@ -93,10 +93,14 @@ fn rendering(options: &Options, directory: &Path) -> Result<render::Options, Fai
 
 /// A copy of the module for this Envoy alone. It reads the module again with each change, and one that was replaced meanwhile would not
 /// share a VM with what runs.
-fn own_module(module: &Path, directory: &Path) -> Result<PathBuf, Failure> {
-    let own = directory.join("sluice.wasm");
-    let cannot = |error| Failure::new(format!("cannot copy {} to {}: {error}", module.display(), own.display()));
-    std::fs::copy(module, &own).map_err(cannot)?;
+fn own_module(module: &render::Module, directory: &Path) -> Result<render::Module, Failure> {
+    let own = match module {
+        render::Module::Wasm(_) => render::Module::Wasm(directory.join("sluice.wasm")),
+        render::Module::Native(_) => render::Module::Native(directory.join("libsluice.so")),
+    };
+    let (from, to) = (module.path(), own.path());
+    let cannot = |error| Failure::new(format!("cannot copy {} to {}: {error}", from.display(), to.display()));
+    std::fs::copy(from, to).map_err(cannot)?;
     Ok(own)
 }
 
@@ -143,6 +147,9 @@ impl Envoy {
             command.args(["--concurrency", &concurrency.to_string()]);
         }
         command.env_clear().envs(environment(&live.checked().file, std::env::vars_os()));
+        if let render::Module::Native(_) = options.module {
+            command.env(render::SEARCH_PATH, directory);
+        }
         // In a group of its own, so that a terminal's Ctrl-C reaches only us, who stop it in order.
         let child = command.process_group(0).stdin(Stdio::null()).spawn();
         let child =

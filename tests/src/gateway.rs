@@ -24,6 +24,7 @@
 //! # }
 //! ```
 
+pub mod build;
 mod file;
 pub(crate) mod process;
 mod seat;
@@ -43,7 +44,7 @@ use crate::port::Port;
 use crate::simulator::Simulator;
 use crate::{eventually, until};
 pub use file::{Builder, Key, Kind, Upstream, sha256};
-pub use process::{Process, Signal, children, of_program};
+pub use process::{Process, Signal, children, of_envoy};
 use seat::{Present, Seat};
 use start::Launch;
 

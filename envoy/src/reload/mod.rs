@@ -208,7 +208,7 @@ impl Applied {
 
     /// A hash of the filter's module as it is now. Another machine may have it.
     fn module(&self) -> Option<String> {
-        let module = std::fs::read(&self.options.wasm).ok()?;
+        let module = std::fs::read(self.options.module.path()).ok()?;
         Some(discovery::short(&Sha256::digest(module)))
     }
 

@@ -38,7 +38,7 @@ impl Scene {
         }
         let options = render::Options {
             base: directory.path().to_owned(),
-            wasm: "/sluice.wasm".into(),
+            module: render::Module::Wasm("/sluice.wasm".into()),
             secrets: secrets_in(directory.path()),
             admin: "127.0.0.1:9901".parse().unwrap(),
             access_log: None,

@@ -97,7 +97,7 @@ mod tests {
         let file = format!("providers: {{ p: {{ kind: openai, {credential} }} }}\n{REST}");
         let options = Options {
             base: "/gateway".into(),
-            wasm: "/sluice.wasm".into(),
+            module: crate::render::Module::Wasm("/sluice.wasm".into()),
             secrets: "/secrets".into(),
             admin: SocketAddr::from(([127, 0, 0, 1], 9901)),
             access_log: None,

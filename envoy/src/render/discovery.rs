@@ -57,7 +57,7 @@ pub fn listeners_file<'a>(
 ) -> String {
     let routes = format!("rds: {{ route_config_name: sluice, config_source: {} }}\n", source(directory, ROUTES));
     let filter = |file| {
-        let kind = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
+        let kind = filter::kind(options);
         format!("config_discovery: {{ config_source: {}, type_urls: [{kind}] }}\n", source(directory, file))
     };
     let Checked { file, gateway, .. } = checked;

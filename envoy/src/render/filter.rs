@@ -1,17 +1,40 @@
 //! The filter as Envoy loads it, in each of its roles.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 use sluice_config::file::{Availability, File};
 
-use super::text::{ascii_json, fill};
-use super::{Options, quote_path};
+use super::text::{ascii_json, fill, quote};
+use super::{Module, Options, quote_path};
 
 /// The filter in a role, with what it is told.
 pub fn of(role: &str, configuration: &Value, options: &Options) -> String {
-    fill(
-        include_str!("filter.yaml"),
-        &[("role", role), ("vm", &vm(options)), ("configuration", &ascii_json(configuration))],
-    )
+    let configuration = ascii_json(configuration);
+    match &options.module {
+        Module::Wasm(_) => fill(
+            include_str!("filter.yaml"),
+            &[("role", role), ("vm", &vm(options)), ("configuration", &configuration)],
+        ),
+        Module::Native(path) => fill(
+            include_str!("native.yaml"),
+            &[("module", &quote(&name(path))), ("id", &quote(&vm_id(options))), ("configuration", &configuration)],
+        ),
+    }
+}
+
+/// The type of the filter's configuration.
+pub fn kind(options: &Options) -> &'static str {
+    match options.module {
+        Module::Wasm(_) => "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+        Module::Native(_) => "type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter",
+    }
+}
+
+/// What Envoy calls the dynamic module of this file: it looks for `libNAME.so`.
+pub fn name(path: &Path) -> String {
+    let file = path.file_stem().unwrap_or_default().to_string_lossy();
+    file.strip_prefix("lib").unwrap_or(&file).to_owned()
 }
 
 /// The filter among a provider cluster's own filters.
@@ -21,10 +44,10 @@ pub fn of_a_provider(options: &Options) -> String {
 
 /// The VM that all roles share.
 pub fn vm(options: &Options) -> String {
-    fill(include_str!("vm.yaml"), &[("id", &vm_id(options)), ("wasm", &quote_path(&options.wasm))])
+    fill(include_str!("vm.yaml"), &[("id", &vm_id(options)), ("wasm", &quote_path(options.module.path()))])
 }
 
-/// The VM's name, and that of all that its workers count and keep together.
+/// The VM's name, and that of all that Envoy's workers count and keep together, whichever the module.
 ///
 /// Tests that have one Envoy in turn name another VM in each turn, in a file beside the gateway file, and so find nothing of the
 /// turn before. A command that is made for release does not look for it.

@@ -38,6 +38,9 @@ pub use filter::vm_id;
 pub use text::quote;
 use text::{ascii_json, fill};
 
+/// The variable that tells Envoy where to look for dynamic modules.
+pub const SEARCH_PATH: &str = "ENVOY_DYNAMIC_MODULES_SEARCH_PATH";
+
 /// The listeners.
 pub const CLIENTS: &str = "clients";
 pub const ADMINISTRATORS: &str = "admin";
@@ -48,7 +51,7 @@ pub struct Options {
     /// The directory from which the gateway file's own paths are read.
     pub base: PathBuf,
     /// The filter's module, where Envoy finds it.
-    pub wasm: PathBuf,
+    pub module: Module,
     /// The directory of the credentials, where Envoy finds it.
     pub secrets: PathBuf,
     /// Envoy's own administration interface.
@@ -63,6 +66,24 @@ pub struct Options {
     pub concurrency: Option<u32>,
     /// Whether Envoy will run where a control group limits its memory.
     pub cgroup: bool,
+}
+
+/// The filter's module, in one of its two builds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Module {
+    /// For a wasm runtime: a sandbox, in any Envoy.
+    Wasm(PathBuf),
+    /// A dynamic module, `libNAME.so`: faster, and a part of Envoy.
+    Native(PathBuf),
+}
+
+impl Module {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Wasm(path) | Self::Native(path) => path,
+        }
+    }
 }
 
 /// The whole configuration in one.
@@ -91,14 +112,16 @@ fn frame(checked: &Checked, dynamic: &str, listeners: &str, clusters: &str, opti
     fill(
         include_str!("bootstrap.yaml"),
         &[
+            ("search_path", &search_path(&options.module)),
             ("concurrency", &options.concurrency.map(|n| format!(" --concurrency {n}")).unwrap_or_default()),
             ("admin_address", &quote(&options.admin.ip().to_string())),
             ("admin_port", &options.admin.port().to_string()),
             ("overload", &overload::manager(workers(options), gateway.memory.worker as u64, cgroup, longest(gateway))),
+            ("runtime", runtime(&options.module)),
             ("dynamic", dynamic),
             ("listeners", &section("listeners", &(listeners.to_owned() + &own_listeners))),
             ("clusters", &(clusters.to_owned() + &own_clusters)),
-            ("services", &section("bootstrap_extensions", &(keeper(file, options) + &proxied::extension(options)))),
+            ("services", &section("bootstrap_extensions", &(service(file, options) + &proxied::extension(options)))),
         ],
     )
 }
@@ -134,8 +157,34 @@ pub fn longest(gateway: &Gateway) -> Duration {
     gateway.timeouts.total + admitted + answered + WORK
 }
 
-/// The service that exchanges counts with Redis, where that is wanted.
-fn keeper(file: &File, options: &Options) -> String {
+/// Where Envoy looks for a dynamic module, as a shell is told it, in a comment.
+fn search_path(module: &Module) -> String {
+    match module {
+        Module::Wasm(_) => String::new(),
+        Module::Native(path) => {
+            let directory = path.parent().unwrap_or(Path::new("/")).to_string_lossy().replace(char::is_control, "?");
+            format!("{SEARCH_PATH}='{}' ", directory.replace('\'', r"'\''"))
+        }
+    }
+}
+
+/// Has Prometheus see a native module's metrics by the names that a wasm module's have.
+fn runtime(module: &Module) -> &'static str {
+    match module {
+        Module::Wasm(_) => "",
+        Module::Native(_) => {
+            "layered_runtime:\n  layers:\n  - name: sluice\n    static_layer: { \
+             envoy.reloadable_features.dynamic_modules_strip_custom_stat_prefix: true }\n"
+        }
+    }
+}
+
+/// What runs on Envoy's main thread: in wasm the service that exchanges counts with Redis, where that is wanted; natively all that
+/// needs no request.
+fn service(file: &File, options: &Options) -> String {
+    if let Module::Native(path) = &options.module {
+        return fill(include_str!("native_service.yaml"), &[("module", &quote(&filter::name(path)))]);
+    }
     match filter::for_the_filter(file).redis {
         Some(redis @ Redis { mode: Mode::Relaxed, .. }) => {
             // Nothing of what may change while Envoy runs: this is read at its start only.
@@ -176,7 +225,7 @@ timeouts: { first_token: 1500ms }
     fn options() -> Options {
         Options {
             base: "/gateway".into(),
-            wasm: "/a \"b\"/sluice.wasm".into(),
+            module: Module::Wasm("/a \"b\"/sluice.wasm".into()),
             secrets: "/secrets".into(),
             admin: SocketAddr::from(([127, 0, 0, 1], 9901)),
             access_log: None,

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::build::Build;
 use super::start::{Launch, Start, leaves_no_trace};
 use super::{Gateway, KEY};
 use crate::port::Port;
@@ -241,6 +242,12 @@ impl Builder {
     pub fn concurrency(mut self, workers: u32) -> Self {
         self.launch.concurrency = workers;
         self
+    }
+
+    /// Has it run this module, in place of the one that ships.
+    #[must_use]
+    pub fn module(self, module: &Path) -> Self {
+        self.argument(Build::under_test().option()).argument(&module.display().to_string())
     }
 
     /// Adds an argument to `sluice run`.

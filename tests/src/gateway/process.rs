@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 pub use rustix::process::Signal;
 use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 
+use super::build::Build;
 use crate::PATIENCE;
 
 /// How long the command has to end by itself: longer than it waits for its Envoy.
@@ -39,10 +40,14 @@ impl Process {
     /// When the command or the module is missing, or cannot be started.
     pub fn start(file: &Path, concurrency: u32, arguments: &[String], environment: &[(String, String)]) -> Self {
         let mut run = Command::new(built("SLUICE_BIN", "target/release/sluice"));
-        if let Some(module) = std::env::var_os("SLUICE_WASM") {
-            assert!(Path::new(&module).exists(), "SLUICE_WASM names no file: run ./scripts/build first");
+        if let Some(module) = std::env::var_os(Build::under_test().variable()) {
+            assert!(Path::new(&module).exists(), "{module:?} is missing: run ./scripts/build first");
         }
-        run.arg("run").arg(file).args(["--concurrency", &concurrency.to_string()]).args(arguments);
+        run.arg("run")
+            .arg(file)
+            .args(Build::under_test().arguments())
+            .args(["--concurrency", &concurrency.to_string()])
+            .args(arguments);
         run.envs(environment.iter().map(|(variable, value)| (variable, value)));
         Self::spawn(run, file.parent())
     }
@@ -146,13 +151,15 @@ impl Process {
     }
 }
 
-/// Runs a program that stays in the foreground, until it is dropped.
+/// Runs the Envoy that `SLUICE_ENVOY` names with this configuration and these arguments, until it is dropped. It finds the filter's
+/// module where it is.
 ///
 /// # Panics
 /// When it does not start.
-pub fn of_program(program: &Path, arguments: &[&str]) -> Process {
-    let mut run = Command::new(program);
-    run.args(arguments);
+pub fn of_envoy(configuration: &Path, arguments: &[&str], module: &Path) -> Process {
+    let mut run = Command::new(std::env::var_os("SLUICE_ENVOY").expect("SLUICE_ENVOY, which ./scripts/test sets"));
+    run.arg("-c").arg(configuration).args(arguments);
+    run.env("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", module.parent().expect("a directory"));
     Process::spawn(run, None)
 }
 

@@ -1,6 +1,10 @@
 //! What the processes of a gateway are started with, and does not change while they run: whether one test can have them after another.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
+
+use super::build::Build;
 
 /// What the command is started with, besides the gateway file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,8 +17,9 @@ pub struct Launch {
 impl Launch {
     /// Whether its arguments and variables name nothing that is one test's own, and do not say how the processes start and end.
     pub fn is_shareable(&self) -> bool {
-        let of_the_module =
-            |word: &String| word == "--wasm" || std::env::var("SLUICE_TRAP_WASM").is_ok_and(|module| module == *word);
+        let build = Build::under_test();
+        let trap = build.trap_module();
+        let of_the_module = |word: &String| word == build.option() || Path::new(word) == trap;
         self.environment.is_empty() && self.arguments.iter().all(of_the_module)
     }
 }

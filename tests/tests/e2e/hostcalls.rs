@@ -53,7 +53,7 @@ async fn pair() -> Trapped {
     // What a guardrail has masked is in a body that replaces the client's.
     let guards = json!({"mail": {"detect": ["email"], "on": ["prompts"], "action": "mask"}});
     let pair = Pair::with(|builder| {
-        let builder = builder.argument("--wasm").argument(&module.display().to_string());
+        let builder = builder.module(&module);
         builder.concurrency(1).with(json!({"guards": guards}))
     })
     .await;

@@ -1,6 +1,7 @@
 //! What Envoy's own log tells of requests at the level `debug`, and what it must not tell.
 
 use serde_json::json;
+use sluice_tests::gateway::build::Build;
 use sluice_tests::gateway::{A_KEY, Gateway, KEY, Kind};
 use sluice_tests::simulator::Simulator;
 use sluice_tests::{eventually, until};
@@ -54,7 +55,8 @@ async fn the_level_is_followed_while_envoy_runs() {
     let simulator = Simulator::start().await;
     let gateway = gateway(&simulator, &[]).await;
     call(&gateway, &simulator).await;
-    gateway.tell_envoy("/logging?wasm=debug").await;
+    let component = if Build::under_test() == Build::Native { "dynamic_modules" } else { "wasm" };
+    gateway.tell_envoy(&format!("/logging?{component}=debug")).await;
     // Each worker asks for the level now and then.
     eventually("a decision to be told", async || {
         call(&gateway, &simulator).await;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use sluice_tests::client::Client;
+use sluice_tests::gateway::build::Build;
 use sluice_tests::gateway::{Gateway, Kind, children};
 use sluice_tests::port::Port;
 use sluice_tests::simulator::Simulator;
@@ -40,18 +41,18 @@ async fn a_provider_that_comes_back_is_used_again() {
     assert_eq!(openai.count(), 2);
 }
 
-/// The module that a request can end, made for this test by `scripts/build --test`.
+/// The module of which a request can choose a defect.
 pub fn trap_module() -> PathBuf {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/sluice-trap.wasm");
-    let path = std::env::var_os("SLUICE_TRAP_WASM").map_or(beside, PathBuf::from);
-    assert!(path.exists(), "{} is missing: run ./scripts/build --trap first", path.display());
-    path
+    Build::under_test().trap_module()
 }
 
 #[tokio::test]
 async fn a_trap_in_the_filter_costs_what_was_under_way_and_no_more() {
+    if !Build::under_test().has_vms() {
+        return;
+    }
     let module = trap_module();
-    let pair = Pair::with(|builder| builder.argument("--wasm").argument(&module.display().to_string())).await;
+    let pair = Pair::with(|builder| builder.module(&module)).await;
     for round in 0..2 {
         let text = format!("say round {round}");
         assert_eq!(said(&pair.gateway.chat(&ask("openai", &text)).await), text[4..]);
@@ -79,6 +80,49 @@ async fn a_trap_in_the_filter_costs_what_was_under_way_and_no_more() {
         }
     }
     assert!(pair.gateway.alive());
+}
+
+#[tokio::test]
+async fn a_panic_in_the_native_filter_costs_its_own_request_and_no_more() {
+    if Build::under_test().has_vms() {
+        return;
+    }
+    let module = trap_module();
+    let pair = Pair::with(|builder| builder.module(&module).concurrency(1)).await;
+    let callbacks = [
+        "gateway.request_headers",
+        "gateway.request_end",
+        "provider.request_headers",
+        "provider.request_end",
+        "provider.response_headers",
+        "provider.response_end",
+        "gateway.response_headers",
+        "gateway.log",
+        "gateway.done",
+        "provider.done",
+    ];
+    for callback in callbacks {
+        pair.anthropic.always("pause-after=5");
+        let body = with(ask("anthropic", "say one two three four five six"), json!({"stream": true}));
+        let mut open = pair.gateway.client().open("POST", CHAT, body.to_string()).await.expect("an answer");
+        open.next().await.expect("a beginning");
+
+        let defect = format!("{callback}=trap");
+        let trap = pair.gateway.client().header("x-sluice-trap", &defect);
+        let trapped = trap.post(CHAT, &ask("openai", "say hi")).await;
+        // Where the answer is on its way it cannot be taken back, and what was to be done after it concerns nobody else.
+        match callback.split_once('.') {
+            Some((_, "log" | "done")) => assert_eq!((trapped.status, &*said(&trapped)), (200, "hi"), "{defect}"),
+            _ => assert_eq!(refusal(&trapped), (500, "gateway_failed".to_owned()), "{defect}"),
+        }
+
+        pair.anthropic.go_on();
+        let rest = open.finish().await;
+        assert!(rest.complete && rest.text().contains("[DONE]"), "{defect}: {}", rest.text());
+        let lines = pair.gateway.quiet().await;
+        assert!(lines.iter().any(|line| line["status"] == trapped.status), "{defect}: {lines:?}");
+    }
+    assert!(pair.gateway.alive() && pair.gateway.errors().contains("a defect of the filter at "));
 }
 
 #[tokio::test]

@@ -1,12 +1,13 @@
 //! An Envoy that others run, in the directory that `sluice apply` writes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 use sluice_tests::client::Client;
-use sluice_tests::gateway::{Process, of_program, sha256};
+use sluice_tests::gateway::build::Build;
+use sluice_tests::gateway::{Process, of_envoy, sha256};
 use sluice_tests::port::Port;
 use sluice_tests::simulator::Simulator;
 use sluice_tests::{eventually, until};
@@ -44,12 +45,18 @@ impl Scene {
             ports: [Port::reserve(), Port::reserve(), Port::reserve()],
         };
         std::fs::write(scene.path("openai.key"), "sk-openai").unwrap();
+        std::fs::copy(Build::under_test().module(), scene.module()).unwrap();
         scene.write(&scene.file());
         scene
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
+    }
+
+    /// The filter's module.
+    fn module(&self) -> PathBuf {
+        self.path(Build::under_test().file())
     }
 
     fn address(&self, port: usize) -> String {
@@ -75,9 +82,8 @@ impl Scene {
     fn command(&self, more: &[&str]) -> Command {
         let mut command = Command::new(variable("SLUICE_BIN"));
         command.arg("apply").arg(self.path("gateway.yaml")).arg("--out").arg(self.path("out"));
-        if !more.contains(&"--wasm") {
-            command.arg("--wasm").arg(variable("SLUICE_WASM"));
-        }
+        let build = Build::under_test();
+        command.args(build.arguments()).arg(build.option()).arg(self.module());
         command.args(["--admin", &self.address(2)]).args(more);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
@@ -90,10 +96,9 @@ impl Scene {
     }
 
     async fn envoy(&self) -> Process {
-        let configuration = self.path("out/envoy.yaml");
-        let arguments = ["-c", configuration.to_str().unwrap(), "--concurrency", "1", "--disable-hot-restart"];
-        let arguments = [&arguments[..], &["--drain-strategy", "immediate", "--drain-time-s", "3600", "-l", "warning"]];
-        let envoy = of_program(Path::new(&variable("SLUICE_ENVOY")), &arguments.concat());
+        let arguments = ["--concurrency", "1", "--disable-hot-restart", "--drain-strategy", "immediate"];
+        let arguments = [&arguments[..], &["--drain-time-s", "3600", "-l", "warning"]].concat();
+        let envoy = of_envoy(&self.path("out/envoy.yaml"), &arguments, &self.module());
         until("Envoy to accept connections", || {
             assert!(envoy.ended().is_none(), "{}", envoy.errors());
             std::net::TcpStream::connect(self.address(0)).ok()
@@ -171,21 +176,18 @@ async fn a_change_is_in_force_when_the_command_ends_and_what_is_wrong_changes_no
 #[tokio::test]
 async fn another_module_in_the_place_of_the_one_that_runs_is_refused() {
     let scene = Scene::new().await;
-    let module = scene.path("sluice.wasm");
-    let arguments = ["--wasm", module.to_str().unwrap()];
-    std::fs::copy(variable("SLUICE_WASM"), &module).unwrap();
-    assert!(scene.apply(&arguments).await.success);
+    assert!(scene.apply(&[]).await.success);
     let envoy = scene.envoy().await;
     std::fs::copy(trap_module(), scene.path("new")).unwrap();
-    std::fs::rename(scene.path("new"), &module).unwrap();
+    std::fs::rename(scene.path("new"), scene.module()).unwrap();
     let mut file = scene.file();
     file["keys"] = json!([key("second", SECOND)]);
     scene.write(&file);
-    let done = scene.apply(&arguments).await;
+    let done = scene.apply(&[]).await;
     assert!(!done.success && done.said.contains("the filter's module is another one"), "{}", done.said);
     assert_eq!((scene.status(FIRST).await, scene.status(SECOND).await), (200, 401));
     drop(envoy);
-    assert!(scene.apply(&[&arguments[..], &["--offline"]].concat()).await.success);
+    assert!(scene.apply(&["--offline"]).await.success);
     let _envoy = scene.envoy().await;
     assert_eq!((scene.status(FIRST).await, scene.status(SECOND).await), (401, 200));
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use sluice_tests::eventually;
+use sluice_tests::gateway::build::Build;
 use sluice_tests::gateway::{Gateway, Kind};
 use sluice_tests::redis::Store;
 use sluice_tests::simulator::Simulator;
@@ -39,6 +40,9 @@ async fn a_key_in_redis_is_nobodys_while_its_team_is_gone_and_counts_on_when_it_
 
 #[tokio::test]
 async fn a_vm_that_is_made_anew_after_a_change_begins_with_the_new_file_and_frees_what_the_old_one_held() {
+    if !Build::under_test().has_vms() {
+        return;
+    }
     let (store, provider) = (Store::lease().await, Simulator::start().await);
     let module = trap_module();
     let gateway = Gateway::builder()
@@ -46,8 +50,7 @@ async fn a_vm_that_is_made_anew_after_a_change_begins_with_the_new_file_and_free
         .model("chat", &[("openai", "gpt-sim")])
         .store(&store)
         .with(json!({"redis": {"mode": "strict"}}))
-        .argument("--wasm")
-        .argument(&module.display().to_string())
+        .module(&module)
         .start()
         .await;
     provider.always("pause-after=2");

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use sluice_tests::client::Client;
+use sluice_tests::gateway::build::Build;
 use sluice_tests::gateway::{Builder, Gateway, Kind, sha256};
 use sluice_tests::port::Port;
 use sluice_tests::simulator::Simulator;
@@ -41,10 +42,10 @@ async fn an_administration_interface_comes_and_goes_and_comes_again() {
 async fn a_module_that_is_replaced_meanwhile_does_not_meet_the_one_that_runs() {
     let provider = Simulator::start().await;
     let directory = tempfile::tempdir().unwrap();
-    let module = directory.path().join("sluice.wasm");
-    std::fs::copy(std::env::var_os("SLUICE_WASM").expect("a module"), &module).unwrap();
-    let gateway = plain(&provider).argument("--wasm").argument(&module.display().to_string()).start().await;
-    let new = directory.path().join("new.wasm");
+    let module = directory.path().join(Build::under_test().file());
+    std::fs::copy(Build::under_test().module(), &module).unwrap();
+    let gateway = plain(&provider).module(&module).start().await;
+    let new = directory.path().join("new");
     std::fs::copy(trap_module(), &new).unwrap();
     std::fs::rename(new, module).unwrap();
     gateway.change(|file| file["teams"]["more"] = json!({})).await;

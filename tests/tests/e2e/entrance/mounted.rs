@@ -9,8 +9,9 @@ use std::process::Command;
 use serde_json::json;
 use sluice_tests::client::Client;
 use sluice_tests::eventually;
+use sluice_tests::gateway::build::Build;
 use sluice_tests::gateway::sha256;
-use sluice_tests::gateway::{KEY, of_program};
+use sluice_tests::gateway::{KEY, of_envoy};
 use sluice_tests::port::Port;
 use sluice_tests::simulator::Simulator;
 
@@ -49,7 +50,8 @@ async fn a_secret_that_kubernetes_changes_is_used_at_once() {
         let out = directory.path().join("out");
         let mut render = Command::new(std::env::var_os("SLUICE_BIN").expect("SLUICE_BIN"));
         render.env("SOME_KEY", key).arg("render").arg(&path).arg("--out").arg(&out);
-        render.arg("--secrets").arg(&mounted).arg("--wasm").arg(std::env::var_os("SLUICE_WASM").expect("SLUICE_WASM"));
+        let build = Build::under_test();
+        render.arg("--secrets").arg(&mounted).args(build.arguments()).arg(build.option()).arg(build.module());
         render.args(["--admin", &format!("127.0.0.1:{}", admin.number())]);
         let done = render.output().expect("the command runs");
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
@@ -59,9 +61,9 @@ async fn a_secret_that_kubernetes_changes_is_used_at_once() {
             .collect::<Vec<_>>()
     };
     mount(&mounted, "1", &rendered("sk-first"));
-    let arguments = ["-c", &directory.path().join("out/envoy.yaml").display().to_string(), "--concurrency", "1"];
-    let arguments = [&arguments[..], &["--disable-hot-restart", "--log-level", "warning"]].concat();
-    let _envoy = of_program(Path::new(&std::env::var_os("SLUICE_ENVOY").expect("SLUICE_ENVOY")), &arguments);
+    let arguments = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"];
+    let module = Build::under_test().module();
+    let _envoy = of_envoy(&directory.path().join("out/envoy.yaml"), &arguments, &module);
     let client = Client::new(port.number()).bearer(KEY);
     let shown = async || {
         let answer = client.request("POST", CHAT, ask("chat", "hi").to_string()).await.ok()?;

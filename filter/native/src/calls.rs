@@ -1,0 +1,214 @@
+//! Envoy's functions as safe ones, besides those that a stream has: see [`stream`](crate::stream).
+#![allow(unsafe_code)]
+
+use std::ptr;
+use std::slice;
+use std::time::Duration;
+
+use sluice_core::callout::{Call, Called};
+use sluice_core::exchange::{LARGEST_BODY, metric};
+use sluice_shell::Failed;
+
+use crate::abi::{self, ModuleBuffer, ModuleHeader};
+
+/// Whether Envoy only checks its configuration, and runs nothing. To be asked on Envoy's main thread.
+pub fn only_validates() -> bool {
+    // SAFETY: no arguments.
+    unsafe { abi::is_validation_mode() }
+}
+
+/// How many workers Envoy has. To be asked on Envoy's main thread.
+pub fn workers() -> usize {
+    // SAFETY: no arguments.
+    usize::try_from(unsafe { abi::get_concurrency() }).unwrap_or(1)
+}
+
+/// Defines the counters of a configuration, while it is made. Envoy numbers each kind by itself, from 1.
+pub fn define_counters(config: *mut abi::Config) -> Result<(), Failed> {
+    for (place, name) in metric::COUNTERS.iter().enumerate() {
+        let (mut number, name) = (0, ModuleBuffer::new(name.as_bytes()));
+        // SAFETY: Envoy makes this configuration right now; it reads the name and writes the number during the call.
+        let done = unsafe { abi::http_filter_config_define_counter(config, name, ptr::null(), 0, &raw mut number) };
+        if done != abi::COUNTED || number != place + 1 {
+            return Err(Failed);
+        }
+    }
+    Ok(())
+}
+
+/// Defines the gauges of a configuration, while it is made. One that is not set says 0.
+pub fn define_gauges(config: *mut abi::Config) -> Result<(), Failed> {
+    for (place, name) in metric::GAUGES.iter().enumerate() {
+        let (mut number, name) = (0, ModuleBuffer::new(name.as_bytes()));
+        // SAFETY: the same.
+        let done = unsafe { abi::http_filter_config_define_gauge(config, name, ptr::null(), 0, &raw mut number) };
+        if done != abi::COUNTED || number != place + 1 {
+            return Err(Failed);
+        }
+    }
+    Ok(())
+}
+
+/// The number of a metric among those of its kind.
+pub fn number(of: &[&str], name: &str) -> Result<usize, Failed> {
+    of.iter().position(|known| *known == name).map(|place| place + 1).ok_or(Failed)
+}
+
+/// Sets a gauge of a configuration, on Envoy's main thread.
+pub fn set_gauge(config: *mut abi::Config, name: &str, value: u64) -> Result<(), Failed> {
+    let number = number(metric::GAUGES, name)?;
+    // SAFETY: Envoy has the configuration; no labels are read.
+    match unsafe { abi::http_filter_config_set_gauge(config, number, ptr::null(), 0, value) } {
+        abi::COUNTED => Ok(()),
+        _ => Err(Failed),
+    }
+}
+
+/// A request of our own in Envoy's form.
+pub fn written(call: &Call) -> (Vec<ModuleHeader>, ModuleBuffer, ModuleBuffer, u64) {
+    let headers = call.headers.iter().map(|(name, value)| ModuleHeader::new(name, value)).collect();
+    let milliseconds = u64::try_from(call.timeout.as_millis()).unwrap_or(u64::MAX);
+    (headers, ModuleBuffer::new(call.cluster.as_bytes()), ModuleBuffer::new(&call.body), milliseconds)
+}
+
+/// What came back of a request of our own, as a hook is given it.
+///
+/// # Safety
+///
+/// Both arrays must be Envoy's, of these lengths, or null.
+pub unsafe fn called(
+    result: u32,
+    headers: *const abi::EnvoyHeader,
+    headers_size: usize,
+    chunks: *const abi::EnvoyBuffer,
+    chunks_size: usize,
+) -> Called {
+    let nothing = Called { status: None, body: Vec::new() };
+    if result != abi::ANSWERED || headers.is_null() {
+        return nothing;
+    }
+    // SAFETY: the caller vouches for it.
+    let headers = unsafe { slice::from_raw_parts(headers, headers_size) };
+    // SAFETY: the bytes are Envoy's until the hook returns.
+    let mut pairs = headers.iter().map(|header| unsafe { (header.key().bytes(), header.value().bytes()) });
+    let status =
+        pairs.find(|(name, _)| *name == b":status").and_then(|(_, value)| str::from_utf8(value).ok()?.parse().ok());
+    let chunks = match chunks.is_null() {
+        true => &[],
+        // SAFETY: the caller vouches for it.
+        false => unsafe { slice::from_raw_parts(chunks, chunks_size) },
+    };
+    // An answer as large as that reads as none.
+    let size = chunks.iter().fold(0_usize, |size, chunk| size.saturating_add(chunk.length));
+    let mut body = Vec::new();
+    if size <= LARGEST_BODY {
+        body.reserve_exact(size);
+        // SAFETY: the bytes are Envoy's until the hook returns.
+        chunks.iter().for_each(|chunk| body.extend_from_slice(unsafe { chunk.bytes() }));
+    }
+    Called { status, body }
+}
+
+/// Reaches a filter's worker from any thread.
+pub struct FilterScheduler {
+    scheduler: *mut abi::FilterScheduler,
+    filter: *mut abi::Filter,
+}
+
+// SAFETY: Envoy's functions for it may be called on any thread, one at a time.
+unsafe impl Send for FilterScheduler {}
+
+impl FilterScheduler {
+    /// To the worker at work, in the name of this filter of it.
+    pub fn new(filter: *mut abi::Filter) -> Option<Self> {
+        // SAFETY: the filter is there, and this is its worker.
+        let scheduler = unsafe { abi::http_filter_scheduler_new(filter) };
+        (!scheduler.is_null()).then_some(Self { scheduler, filter })
+    }
+
+    /// Whether it goes by the name of this filter.
+    pub fn is_of(&self, filter: *mut abi::Filter) -> bool {
+        ptr::eq(self.filter, filter)
+    }
+
+    /// Sends an event.
+    pub fn commit(&self) {
+        // SAFETY: it was not deleted.
+        unsafe { abi::http_filter_scheduler_commit(self.scheduler, 0) }
+    }
+}
+
+impl Drop for FilterScheduler {
+    fn drop(&mut self) {
+        // SAFETY: nobody else has it.
+        unsafe { abi::http_filter_scheduler_delete(self.scheduler) }
+    }
+}
+
+/// The bootstrap extension's configuration, on Envoy's main thread, until Envoy ends.
+#[derive(Clone, Copy)]
+pub struct Bootstrap(*mut abi::Bootstrap);
+
+impl Bootstrap {
+    /// While Envoy makes it: defines its counters, and lets Envoy go on with its start.
+    pub fn new(config: *mut abi::Bootstrap) -> Result<Self, Failed> {
+        for (place, name) in metric::COUNTERS.iter().enumerate() {
+            let (mut number, name) = (0, ModuleBuffer::new(name.as_bytes()));
+            // SAFETY: Envoy makes this configuration right now; it reads the name and writes the number during the call.
+            let done = unsafe { abi::bootstrap_define_counter(config, name, ptr::null(), 0, &raw mut number) };
+            if done != abi::COUNTED || number != place + 1 {
+                return Err(Failed);
+            }
+        }
+        // SAFETY: once, on the main thread.
+        unsafe { abi::bootstrap_signal_init_complete(config) }
+        Ok(Self(config))
+    }
+
+    /// Adds one to a counter.
+    pub fn count(self, name: &str) -> Result<(), Failed> {
+        let number = number(metric::COUNTERS, name)?;
+        // SAFETY: Envoy has the configuration; no labels are read.
+        match unsafe { abi::bootstrap_increment_counter(self.0, number, ptr::null(), 0, 1) } {
+            abi::COUNTED => Ok(()),
+            _ => Err(Failed),
+        }
+    }
+
+    /// Sends a request of our own: its number.
+    pub fn call(self, call: &Call) -> Result<u64, Failed> {
+        let (headers, cluster, body, timeout) = written(call);
+        let mut id = 0;
+        // SAFETY: Envoy has the configuration, reads the rest during the call, and writes the number.
+        let begun = unsafe {
+            abi::bootstrap_http_callout(self.0, &raw mut id, cluster, headers.as_ptr(), headers.len(), body, timeout)
+        };
+        if begun == abi::BEGUN { Ok(id) } else { Err(Failed) }
+    }
+
+    /// A timer that is not running.
+    pub fn timer(self) -> Option<Timer> {
+        // SAFETY: Envoy has the configuration.
+        let timer = unsafe { abi::bootstrap_timer_new(self.0) };
+        (!timer.is_null()).then_some(Timer(timer))
+    }
+}
+
+/// A timer of Envoy's main thread.
+pub struct Timer(*mut abi::Timer);
+
+impl Timer {
+    /// Has it fire once, so much later.
+    pub fn fires_in(&self, delay: Duration) {
+        let milliseconds = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        // SAFETY: it was not deleted, and does not leave the main thread.
+        unsafe { abi::bootstrap_timer_enable(self.0, milliseconds) }
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        // SAFETY: nobody else has it.
+        unsafe { abi::bootstrap_timer_delete(self.0) }
+    }
+}

@@ -1,0 +1,189 @@
+//! The filters of this worker's streams. Envoy knows each by a number that is looked up here: of a filter that is gone nothing is found.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::ffi::c_void;
+use std::ptr;
+use std::rc::Rc;
+
+use sluice_shell::Role;
+use sluice_wire::headers::HeaderMap;
+
+use crate::abi;
+use crate::domain::Domain;
+use crate::root::Root;
+
+/// One filter of one stream.
+pub struct Filter {
+    /// Envoy's side of it; null once it is gone.
+    pub envoy: Cell<*mut abi::Filter>,
+    /// In use during its callbacks.
+    pub role: RefCell<Box<dyn Role>>,
+    /// What Envoy would answer with another callback, and so has to wait for the end of the one under way.
+    pub later: RefCell<VecDeque<Later>>,
+    /// It has seen the request.
+    pub begun: Cell<bool>,
+    /// It has answered the request, which takes no other answer.
+    pub answered: Cell<bool>,
+    /// A defect has ended one of its callbacks: it decides nothing any more.
+    pub failed: Cell<bool>,
+    /// Envoy was about to write the access log while a callback was under way.
+    pub over: Cell<bool>,
+    /// What made it.
+    pub root: Rc<Root>,
+}
+
+/// What a role asks of Envoy and gets at the end of its callback.
+pub enum Later {
+    /// A reply.
+    Reply(u16, HeaderMap, Vec<u8>),
+    /// The reply of a filter that a defect has ended: Envoy writes it, in the client's format.
+    Failed,
+    /// A request that waited moves on.
+    ResumeRequest,
+    /// An answer that waited moves on.
+    ResumeResponse,
+}
+
+/// A filter's number in its worker. It is given anew when the filter is gone, in another generation.
+#[derive(Clone, Copy)]
+pub struct Handle {
+    index: u32,
+    generation: u32,
+    /// Which gateway's filter it is.
+    pub domain: &'static Domain,
+}
+
+impl PartialEq for Handle {
+    fn eq(&self, other: &Self) -> bool {
+        (self.index, self.generation) == (other.index, other.generation)
+    }
+}
+
+#[derive(Default)]
+struct Filters {
+    places: Vec<Place>,
+    /// Places without a filter.
+    free: Vec<u32>,
+    /// Places with one, in no order.
+    taken: Vec<u32>,
+}
+
+#[derive(Default)]
+struct Place {
+    generation: u32,
+    filter: Option<Rc<Filter>>,
+    /// Where it stands among those that are taken.
+    rank: usize,
+}
+
+thread_local! {
+    static FILTERS: RefCell<Filters> = RefCell::default();
+}
+
+impl Handle {
+    /// A number for a filter of this gateway.
+    pub fn take(domain: &'static Domain) -> Option<Self> {
+        FILTERS.with_borrow_mut(|filters| {
+            if let Some(index) = filters.free.pop() {
+                let generation = filters.places.get(index as usize)?.generation;
+                return Some(Self { index, generation, domain });
+            }
+            let index = u32::try_from(filters.places.len()).ok()?;
+            filters.places.push(Place::default());
+            Some(Self { index, generation: 0, domain })
+        })
+    }
+
+    /// Puts the filter where its number is looked up.
+    pub fn put(self, filter: Rc<Filter>) {
+        FILTERS.with_borrow_mut(|filters| {
+            let rank = filters.taken.len();
+            if let Some(place) = filters.places.get_mut(self.index as usize) {
+                (place.filter, place.rank) = (Some(filter), rank);
+                filters.taken.push(self.index);
+            }
+        });
+    }
+
+    /// The filter, unless it is gone.
+    pub fn filter(self) -> Option<Rc<Filter>> {
+        FILTERS.with_borrow(|filters| {
+            let place = filters.places.get(self.index as usize)?;
+            if place.generation == self.generation { place.filter.clone() } else { None }
+        })
+    }
+
+    /// Envoy's side of the filter, unless it is gone.
+    pub fn envoy(self) -> Option<*mut abi::Filter> {
+        FILTERS.with_borrow(|filters| {
+            let place = filters.places.get(self.index as usize)?;
+            let envoy = place.filter.as_ref().filter(|_| place.generation == self.generation)?.envoy.get();
+            (!envoy.is_null()).then_some(envoy)
+        })
+    }
+
+    /// Which of this worker's filters it is.
+    pub fn index(self) -> u32 {
+        self.index
+    }
+
+    /// The number as Envoy keeps it: a pointer that points nowhere, and is not null.
+    pub fn token(self) -> *const c_void {
+        let number = (u64::from(self.generation) << 32 | u64::from(self.index)).wrapping_add(1);
+        ptr::without_provenance(number as usize)
+    }
+}
+
+/// The filter that Envoy means, unless it is gone.
+pub fn by_token(token: *const c_void) -> Option<Rc<Filter>> {
+    let (index, generation) = numbers(token);
+    FILTERS.with_borrow(|filters| {
+        let place = filters.places.get(index as usize)?;
+        if place.generation == generation { place.filter.clone() } else { None }
+    })
+}
+
+/// Takes a filter out. Its number may be another one's from now on.
+pub fn remove(token: *const c_void) -> Option<Rc<Filter>> {
+    let (index, generation) = numbers(token);
+    FILTERS.with_borrow_mut(|filters| {
+        let place = filters.places.get_mut(index as usize).filter(|place| place.generation == generation)?;
+        let filter = place.filter.take()?;
+        place.generation = place.generation.wrapping_add(1);
+        let rank = place.rank;
+        filters.taken.swap_remove(rank);
+        let moved = filters.taken.get(rank).copied();
+        if let Some(place) = moved.and_then(|moved| filters.places.get_mut(moved as usize)) {
+            place.rank = rank;
+        }
+        filters.free.push(index);
+        Some(filter)
+    })
+}
+
+/// Any filter that an event for this worker can be sent to.
+pub fn any() -> Option<*mut abi::Filter> {
+    FILTERS.with_borrow(|filters| {
+        let place = filters.places.get(*filters.taken.last()? as usize)?;
+        Some(place.filter.as_ref()?.envoy.get()).filter(|envoy| !envoy.is_null())
+    })
+}
+
+/// The filter by which this one counts: Envoy has counters of the listener's filters, and others of each cluster's, which nobody looks for.
+/// An attempt is made for a request, whose filter is there.
+pub fn counting(handle: Handle) -> Option<*mut abi::Filter> {
+    FILTERS.with_borrow(|filters| {
+        let counts = |index: &u32| {
+            let filter = filters.places.get(*index as usize)?.filter.as_ref()?;
+            let is_one = ptr::eq(filter.root.config.domain, handle.domain) && filter.root.counts();
+            Some(filter.envoy.get()).filter(|envoy| is_one && !envoy.is_null())
+        };
+        counts(&handle.index).or_else(|| filters.taken.iter().find_map(counts))
+    })
+}
+
+fn numbers(token: *const c_void) -> (u32, u32) {
+    let number = (token.addr() as u64).wrapping_sub(1);
+    (number as u32, (number >> 32) as u32)
+}

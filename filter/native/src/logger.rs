@@ -1,0 +1,61 @@
+//! The logger behind the crate `log`: Envoy's own log, at Envoy's own level.
+//!
+//! The level is asked for now and then, since Envoy's administration can change it while Envoy runs
+//! (`/logging?dynamic_modules=debug`). Below it nothing is formatted.
+#![allow(unsafe_code)]
+
+use std::panic;
+
+use log::{Level, LevelFilter, Metadata, Record};
+
+use crate::abi::{self, LogLevel, ModuleBuffer};
+
+struct Logger;
+
+impl log::Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let level = match record.level() {
+            Level::Error => LogLevel::Error,
+            Level::Warn => LogLevel::Warn,
+            Level::Info => LogLevel::Info,
+            Level::Debug => LogLevel::Debug,
+            Level::Trace => LogLevel::Trace,
+        };
+        let text = format!("sluice: {}", record.args());
+        // SAFETY: Envoy reads `text` during the call.
+        unsafe { abi::log(level, ModuleBuffer::new(text.as_bytes())) }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Installs it, once in a process. A panic is told there too: where it was, and not its message, which may hold a part of a request.
+pub fn install() {
+    if log::set_logger(&Logger).is_err() {
+        return;
+    }
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        log::error!("a defect of the filter at {place} has ended a callback");
+    }));
+}
+
+/// Takes Envoy's level over, as it is now.
+pub fn follow() {
+    let levels = [
+        (LogLevel::Trace, LevelFilter::Trace),
+        (LogLevel::Debug, LevelFilter::Debug),
+        (LogLevel::Info, LevelFilter::Info),
+        (LogLevel::Warn, LevelFilter::Warn),
+        (LogLevel::Error, LevelFilter::Error),
+    ];
+    let level = levels.into_iter().find(|(level, _)| abi::log_enabled(*level));
+    log::set_max_level(level.map_or(LevelFilter::Off, |(_, filter)| filter));
+}

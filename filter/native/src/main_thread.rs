@@ -1,0 +1,238 @@
+//! What Envoy's main thread does, by a bootstrap extension: ticks for the workers, and all that is told to Redis.
+//!
+//! The workers leave their settlements in the gateway's outbox, and in relaxed mode their counts in its shared memory. From there they
+//! are told to Redis: that needs no worker and no stream. When Envoy ends, it waits a moment for the last of them.
+
+use std::cell::RefCell;
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use sluice_core::callout::{Call, Called};
+use sluice_core::exchange::Effect;
+use sluice_core::exchange::keeper::Keeper;
+use sluice_core::exchange::remote::Remote;
+use sluice_core::store::redis::settings::Redis;
+use sluice_wire::time::Time;
+
+use crate::abi;
+use crate::beat;
+use crate::calls::{Bootstrap, Timer};
+use crate::config::random;
+use crate::domain::Domain;
+use crate::logger;
+use crate::stream::now;
+
+/// How long a request that is over waits at most before Redis is told.
+const SETTLING: Duration = Duration::from_millis(25);
+/// How long to wait where nothing is to be done.
+const IDLE: Duration = Duration::from_millis(250);
+/// How long Envoy waits at most, when it ends, for Redis to confirm settlements.
+const LONGEST_ENDING: Duration = Duration::from_secs(2);
+
+struct Main {
+    bootstrap: Bootstrap,
+    timer: Timer,
+    works: Vec<Work>,
+    ending: Option<Ending>,
+}
+
+/// Envoy waits to end.
+struct Ending {
+    since: Instant,
+    go_on: unsafe extern "C" fn(*mut c_void),
+    context: *mut c_void,
+}
+
+/// One gateway's work.
+struct Work {
+    domain: &'static Domain,
+    settlements: Remote,
+    keeper: Option<Keeper>,
+    /// When the keeper exchanges counts next.
+    due: Instant,
+    /// The calls that are under way.
+    calls: Vec<(u64, Subject)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    Settlements,
+    Counts,
+}
+
+thread_local! {
+    static MAIN: RefCell<Option<Main>> = const { RefCell::new(None) };
+}
+
+/// Whether the bootstrap extension is there. Nothing works without it.
+static SERVED: AtomicBool = AtomicBool::new(false);
+
+pub fn is_served() -> bool {
+    SERVED.load(Ordering::Relaxed)
+}
+
+/// Envoy makes the bootstrap extension. Whether that is all right.
+pub fn begins(config: *mut abi::Bootstrap) -> bool {
+    logger::follow();
+    let Ok(bootstrap) = Bootstrap::new(config) else {
+        log::error!("Envoy refused: metrics of the bootstrap extension");
+        return false;
+    };
+    let Some(timer) = bootstrap.timer() else {
+        log::error!("Envoy refused: a timer");
+        return false;
+    };
+    timer.fires_in(SETTLING);
+    MAIN.set(Some(Main { bootstrap, timer, works: Vec::new(), ending: None }));
+    SERVED.store(true, Ordering::Relaxed);
+    true
+}
+
+/// Envoy has done with the bootstrap extension.
+pub fn ends() {
+    SERVED.store(false, Ordering::Relaxed);
+    MAIN.take();
+}
+
+/// Envoy ends, and waits until `go_on` is called.
+pub fn shuts_down(go_on: unsafe extern "C" fn(*mut c_void), context: *mut c_void) {
+    let ending = Ending { since: Instant::now(), go_on, context };
+    let rest = MAIN.with_borrow_mut(|main| match main {
+        Some(main) => {
+            main.ending = Some(ending);
+            main.may_end()
+        }
+        None => Some(ending),
+    });
+    end(rest);
+}
+
+#[allow(unsafe_code)]
+fn end(ending: Option<Ending>) {
+    if let Some(ending) = ending {
+        // SAFETY: Envoy has handed both over, and each end is taken out once.
+        unsafe { (ending.go_on)(ending.context) }
+    }
+}
+
+/// The timer has fired.
+pub fn tick() {
+    logger::follow();
+    let ending = MAIN.with_borrow_mut(|main| {
+        let main = main.as_mut()?;
+        let next = beat::send_all(Instant::now()).unwrap_or(IDLE);
+        let next = if main.tell_all() { next.min(SETTLING) } else { next };
+        main.timer.fires_in(next.max(Duration::from_millis(1)));
+        main.may_end()
+    });
+    end(ending);
+}
+
+/// What came back of a call.
+pub fn called(id: u64, called: &Called) {
+    let ending = MAIN.with_borrow_mut(|main| {
+        let main = main.as_mut()?;
+        let bootstrap = main.bootstrap;
+        for work in &mut main.works {
+            let Some(place) = work.calls.iter().position(|(own, _)| *own == id) else { continue };
+            let (_, of) = work.calls.swap_remove(place);
+            if let Some(next) = work.told(bootstrap, of, called) {
+                work.send(bootstrap, of, next);
+            }
+        }
+        main.may_end()
+    });
+    end(ending);
+}
+
+impl Main {
+    /// Tells all that is to be told. Whether any gateway has a Redis.
+    fn tell_all(&mut self) -> bool {
+        let all = Domain::with_redis();
+        for (domain, redis) in &all {
+            let known = self.works.iter().position(|work| ptr::eq(work.domain, *domain));
+            let place = known.unwrap_or(self.works.len());
+            if known.is_none() {
+                self.works.extend(Work::new(domain, redis));
+            }
+            if let Some(work) = self.works.get_mut(place) {
+                work.tell(self.bootstrap, redis);
+            }
+        }
+        !all.is_empty()
+    }
+
+    /// Envoy's end, if it waits for it and need not wait any longer.
+    fn may_end(&mut self) -> Option<Ending> {
+        let waits = self.ending.as_ref().is_some_and(|ending| ending.since.elapsed() < LONGEST_ENDING);
+        let has_to_tell = self.works.iter().any(|work| work.settlements.has_to_tell());
+        if waits && has_to_tell { None } else { self.ending.take() }
+    }
+}
+
+impl Work {
+    fn new(domain: &'static Domain, redis: &Redis) -> Option<Self> {
+        let settlements = Remote::new(redis.clone()).sharing(domain.outbox.clone());
+        let keeper = Keeper::new(redis.clone(), random().ok()?);
+        Some(Self { domain, settlements, keeper, due: Instant::now(), calls: Vec::new() })
+    }
+
+    fn tell(&mut self, bootstrap: Bootstrap, redis: &Redis) {
+        if self.settlements.settings != *redis {
+            self.settlements = self.settlements.with(redis.clone()).sharing(self.domain.outbox.clone());
+        }
+        // What a defect has ended in the middle begins anew.
+        let is_under_way = |of| self.calls.iter().any(|(_, other)| *other == of);
+        if !is_under_way(Subject::Settlements) {
+            self.settlements.forget_call();
+            if let Some(call) = self.settlements.tell(now()) {
+                self.send(bootstrap, Subject::Settlements, call);
+            }
+        }
+        let is_due = Instant::now() >= self.due && !self.calls.iter().any(|(_, of)| *of == Subject::Counts);
+        if let Some(keeper) = self.keeper.as_ref().filter(|_| is_due) {
+            self.due = Instant::now() + keeper.period();
+            keeper.forget_call();
+            let mut effects = Vec::new();
+            let call = keeper.tick(now(), self.domain.shared(), &mut effects);
+            note(bootstrap, effects);
+            if let Some(call) = call {
+                self.send(bootstrap, Subject::Counts, call);
+            }
+        }
+    }
+
+    /// Sends a call. One that Envoy refuses has no answer.
+    fn send(&mut self, bootstrap: Bootstrap, of: Subject, call: Call) {
+        let mut next = Some(call);
+        while let Some(call) = next.take() {
+            match bootstrap.call(&call) {
+                Ok(id) => self.calls.push((id, of)),
+                Err(_) => next = self.told(bootstrap, of, &Called { status: None, body: Vec::new() }),
+            }
+        }
+    }
+
+    fn told(&self, bootstrap: Bootstrap, of: Subject, called: &Called) -> Option<Call> {
+        let (now, mut effects): (Time, _) = (now(), Vec::new());
+        let next = match of {
+            Subject::Settlements => self.settlements.told(called, now, &mut effects),
+            Subject::Counts => self.keeper.as_ref()?.told(called, now, self.domain.shared(), &mut effects),
+        };
+        note(bootstrap, effects);
+        next
+    }
+}
+
+/// Carries out what concerns no message.
+fn note(bootstrap: Bootstrap, effects: Vec<Effect>) {
+    for effect in effects {
+        match effect {
+            Effect::Count(name) if bootstrap.count(name).is_err() => log::error!("Envoy refused: counting"),
+            Effect::Warn(text) => log::warn!("{text}"),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! A configuration as one worker has it: what it compiles of it for itself, the first time that it is given a stream under it.
+//!
+//! Which configuration is in charge, the one that new requests come under, is Envoy's choice: it may come back to an older one without
+//! a word. All of one gateway's have the same worker's memory.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use sluice_admin::Service;
+use sluice_admin::plugin::Plugin;
+use sluice_core::exchange::worker::Worker;
+use sluice_shell::Role;
+use sluice_shell::admin::Admin;
+use sluice_shell::gateway::Gateway;
+use sluice_shell::provider::Provider;
+
+use crate::beat;
+use crate::config::{Config, random};
+use crate::domain::Domain;
+use crate::filters::Handle;
+
+/// A configuration in this worker.
+pub struct Root {
+    /// The configuration itself.
+    pub config: Arc<Config>,
+    kind: Kind,
+}
+
+enum Kind {
+    Gateway(Rc<Worker>),
+    Provider,
+    Admin(Rc<Service>),
+}
+
+#[derive(Default)]
+struct Roots {
+    /// By their numbers.
+    all: BTreeMap<u64, Rc<Root>>,
+    /// Of each gateway the worker whose configuration is in charge. It keeps the memory when no configuration is left.
+    in_charge: Vec<(&'static Domain, Rc<Worker>)>,
+}
+
+thread_local! {
+    static ROOTS: RefCell<Roots> = RefCell::default();
+}
+
+impl Root {
+    /// Of this configuration. `None` when it cannot be compiled, though Envoy's main thread could.
+    pub fn of(config: &Arc<Config>) -> Option<Rc<Self>> {
+        ROOTS.with_borrow_mut(|roots| {
+            let root = match roots.all.get(&config.number) {
+                Some(root) => root.clone(),
+                None => {
+                    let root = Rc::new(roots.compile(config.clone())?);
+                    roots.all.retain(|_, root| root.config.is_in_use());
+                    roots.all.insert(config.number, root.clone());
+                    root
+                }
+            };
+            if let Kind::Gateway(worker) = &root.kind {
+                roots.take_charge(config, worker);
+            }
+            Some(root)
+        })
+    }
+
+    /// Whether its filters count.
+    pub fn counts(&self) -> bool {
+        !matches!(self.kind, Kind::Provider)
+    }
+
+    /// The role of a stream under this configuration.
+    pub fn role(&self, stream: Handle) -> Box<dyn Role> {
+        match &self.kind {
+            Kind::Gateway(worker) => {
+                let worker = worker.clone();
+                sluice_shell::role(stream, "gateway", move || Box::new(Gateway::new(stream, worker.clone())))
+            }
+            Kind::Provider => sluice_shell::role(stream, "provider", move || Box::new(Provider::new(stream))),
+            Kind::Admin(service) => {
+                let service = service.clone();
+                sluice_shell::role(stream, "admin", move || Box::new(Admin::new(stream, service.clone())))
+            }
+        }
+    }
+}
+
+impl Roots {
+    fn compile(&self, config: Arc<Config>) -> Option<Root> {
+        let plugin = Plugin::from_json(&config.json);
+        let kind = match plugin {
+            Ok(Plugin::Gateway { gateway, .. }) => {
+                let worker = match self.worker(config.domain) {
+                    Some(before) => before.succeeded_by(gateway),
+                    None => Worker::new(gateway, random().ok()?),
+                };
+                Kind::Gateway(Rc::new(worker.sharing(config.domain.outbox.clone())))
+            }
+            Ok(Plugin::Provider) => Kind::Provider,
+            Ok(Plugin::Admin(service)) => Kind::Admin(service),
+            Ok(Plugin::Keeper(_)) | Err(_) => {
+                log::error!("a configuration that was accepted cannot be compiled");
+                return None;
+            }
+        };
+        Some(Root { config, kind })
+    }
+
+    fn worker(&self, domain: &'static Domain) -> Option<&Rc<Worker>> {
+        self.in_charge.iter().find(|(of, _)| std::ptr::eq(*of, domain)).map(|(_, worker)| worker)
+    }
+
+    /// New requests of the gateway come under this configuration.
+    fn take_charge(&mut self, config: &Config, worker: &Rc<Worker>) {
+        let domain = config.domain;
+        if self.worker(domain).is_some_and(|before| Rc::ptr_eq(before, worker)) {
+            return;
+        }
+        self.in_charge.retain(|(of, _)| !std::ptr::eq(*of, domain));
+        self.in_charge.push((domain, worker.clone()));
+        worker.takes_charge(domain.shared());
+        beat::every(config.period);
+    }
+}

@@ -1,0 +1,407 @@
+//! A stream as its native filter sees it: Envoy's functions of a filter.
+//!
+//! Envoy calls a filter again before some of them return: what would do that waits until the role's callback has returned (see
+//! [`Later`]). Of a filter that is gone every call fails.
+#![allow(unsafe_code)]
+
+use std::ptr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sluice_core::callout::Call;
+use sluice_core::exchange::{REPLY_DETAILS, metric};
+use sluice_core::store::SharedData;
+use sluice_shell::stream::{Attribute, Failed, Side, Stream};
+use sluice_shell::switchboard::Switchboard;
+use sluice_wire::headers::HeaderMap;
+use sluice_wire::time::Time;
+
+use crate::abi::{self, BodyType, EnvoyBuffer, EnvoyHeader, HeaderType, ModuleBuffer, ModuleHeader, attribute};
+use crate::calls;
+use crate::filters::{self, Handle, Later};
+
+/// What Envoy knows the end of a request by that a defect has ended: its response code details.
+const DEFECT: &str = "sluice_defect";
+
+type Result<T> = std::result::Result<T, Failed>;
+
+thread_local! {
+    static SWITCHBOARD: Switchboard<Handle> = const { Switchboard::empty() };
+}
+
+fn map(of: Side) -> HeaderType {
+    match of {
+        Side::Request => HeaderType::RequestHeader,
+        Side::Response => HeaderType::ResponseHeader,
+    }
+}
+
+/// The time now, by the clock.
+pub fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}
+
+fn done(done: bool) -> Result<()> {
+    if done { Ok(()) } else { Err(Failed) }
+}
+
+/// Without these a message is none, and Envoy does not survive it.
+fn is_vital(of: Side, name: &[u8]) -> bool {
+    match of {
+        Side::Request => [&b":method"[..], b":path", b":authority"].contains(&name),
+        Side::Response => name == b":status",
+    }
+}
+
+/// Every value of a header, in order.
+fn values<'a>(map: &'a HeaderMap, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    map.iter().filter(move |(other, _)| *other == name).map(|(_, value)| value)
+}
+
+/// The parts of a body, in order: what Envoy has kept so far, and what came with the callback at hand.
+fn parts(filter: *mut abi::Filter, of: Side) -> [Option<BodyType>; 2] {
+    // SAFETY: the filter is there.
+    let (kept, came, same) = unsafe {
+        match of {
+            Side::Request => {
+                (BodyType::BufferedRequest, BodyType::ReceivedRequest, abi::http_received_buffered_request_body(filter))
+            }
+            Side::Response => (
+                BodyType::BufferedResponse,
+                BodyType::ReceivedResponse,
+                abi::http_received_buffered_response_body(filter),
+            ),
+        }
+    };
+    // Where both are the same bytes they count once.
+    if same { [None, Some(came)] } else { [Some(kept), Some(came)] }
+}
+
+/// How many bytes of a body there are.
+pub fn body_size(filter: *mut abi::Filter, of: Side) -> usize {
+    // SAFETY: the filter is there.
+    parts(filter, of).into_iter().flatten().map(|part| unsafe { abi::http_get_body_size(filter, part) }).sum()
+}
+
+/// Looks at a part's pieces, in order, until `look` has seen enough.
+fn each_piece(filter: *mut abi::Filter, part: BodyType, mut look: impl FnMut(&[u8]) -> bool) -> Result<()> {
+    // SAFETY: the filter is there.
+    let count = unsafe { abi::http_get_body_chunks_size(filter, part) };
+    if count == 0 {
+        return Ok(());
+    }
+    let mut pieces = vec![EnvoyBuffer::EMPTY; count];
+    // SAFETY: there is room for as many pieces as Envoy has said, and nothing was changed in between.
+    done(unsafe { abi::http_get_body_chunks(filter, part, pieces.as_mut_ptr()) })?;
+    for piece in pieces {
+        // SAFETY: the bytes are Envoy's, and nothing changes the body while they are looked at.
+        if !look(unsafe { piece.bytes() }) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+impl Handle {
+    fn there(self) -> Result<*mut abi::Filter> {
+        self.envoy().ok_or(Failed)
+    }
+
+    /// Does something that Envoy may answer by calling the filter: at once if that is not at work, else when its callback has returned.
+    fn soon(self, later: Later) -> Result<()> {
+        let filter = self.filter().ok_or(Failed)?;
+        filter.later.borrow_mut().push_back(later);
+        if filter.role.try_borrow_mut().is_ok() {
+            filter.catch_up(true);
+        }
+        Ok(())
+    }
+
+    fn text(self, number: u32) -> Result<Vec<u8>> {
+        let filter = self.there()?;
+        let mut value = EnvoyBuffer::EMPTY;
+        // SAFETY: the filter is there; Envoy writes where its own bytes are, which are copied at once.
+        unsafe {
+            done(abi::http_filter_get_attribute_string(filter, number, &raw mut value))?;
+            Ok(value.bytes().to_vec())
+        }
+    }
+}
+
+impl Stream for Handle {
+    fn number(self) -> u32 {
+        self.index()
+    }
+
+    fn switchboard<T>(act: impl FnOnce(&Switchboard<Self>) -> T) -> T {
+        SWITCHBOARD.with(act)
+    }
+
+    fn now(self) -> Time {
+        now()
+    }
+
+    fn random(bytes: &mut [u8]) -> Result<()> {
+        getrandom::fill(bytes).map_err(|_| Failed)
+    }
+
+    fn shared(self) -> &'static dyn SharedData {
+        self.domain.shared()
+    }
+
+    fn enter(self) -> Result<()> {
+        self.there().map(drop)
+    }
+
+    // Envoy has taken everything from the filter by then.
+    fn survivor(self, request: Option<Self>) -> Option<Self> {
+        request
+    }
+
+    fn headers(self, of: Side) -> Result<HeaderMap> {
+        let filter = self.there()?;
+        // SAFETY: the filter is there.
+        let count = unsafe { abi::http_get_headers_size(filter, map(of)) };
+        let mut headers = vec![EnvoyHeader::EMPTY; count];
+        // SAFETY: there is room for as many as Envoy has said, and nothing was changed in between.
+        done(unsafe { abi::http_get_headers(filter, map(of), headers.as_mut_ptr()) })?;
+        let bytes = headers.iter().map(|header| header.key_length + header.value_length).sum();
+        let mut all = HeaderMap::with_capacity(count, bytes);
+        for header in headers {
+            // SAFETY: the bytes are Envoy's, and are copied before anything changes.
+            unsafe { all.push(header.key().bytes(), header.value().bytes()) }
+        }
+        Ok(all)
+    }
+
+    fn header(self, of: Side, name: &str) -> Result<Option<Vec<u8>>> {
+        let filter = self.there()?;
+        let (mut value, name) = (EnvoyBuffer::EMPTY, ModuleBuffer::new(name.as_bytes()));
+        // SAFETY: the filter is there; Envoy reads the name and writes where its own bytes are, which are copied at once.
+        unsafe {
+            let is_there = abi::http_get_header(filter, map(of), name, &raw mut value, 0, ptr::null_mut());
+            Ok(is_there.then(|| value.bytes().to_vec()))
+        }
+    }
+
+    fn replace_headers(self, of: Side, headers: &HeaderMap) -> Result<()> {
+        let (filter, map, before) = (self.there()?, map(of), self.headers(of)?);
+        let has = |map: &HeaderMap, name: &[u8]| map.iter().any(|(other, _)| other == name);
+        let mut goes = before.iter().map(|(name, _)| name).filter(|name| !has(headers, name)).peekable();
+        if goes.peek().is_some() && before.iter().any(|(name, _)| is_vital(of, name) && !has(headers, name)) {
+            return Err(Failed);
+        }
+        for name in goes {
+            // SAFETY: the filter is there, and Envoy reads the name during the call.
+            done(unsafe { abi::http_set_header(filter, map, ModuleBuffer::new(name), ModuleBuffer::NONE) })?;
+        }
+        for (place, (name, value)) in headers.iter().enumerate() {
+            if values(&before, name).eq(values(headers, name)) {
+                continue;
+            }
+            let is_first = headers.iter().take(place).all(|(other, _)| other != name);
+            let (name, value) = (ModuleBuffer::new(name), ModuleBuffer::new(value));
+            // SAFETY: the filter is there, and Envoy reads both during the call.
+            let written = unsafe {
+                match is_first {
+                    true => abi::http_set_header(filter, map, name, value),
+                    // Envoy adds no empty value, which says nothing beside another one.
+                    false => value.length == 0 || abi::http_add_header(filter, map, name, value),
+                }
+            };
+            done(written)?;
+        }
+        Ok(())
+    }
+
+    fn set_header(self, of: Side, name: &str, value: &str) -> Result<()> {
+        let filter = self.there()?;
+        let (name, value) = (ModuleBuffer::new(name.as_bytes()), ModuleBuffer::new(value.as_bytes()));
+        // SAFETY: the filter is there, and Envoy reads both during the call.
+        done(unsafe { abi::http_set_header(filter, map(of), name, value) })
+    }
+
+    fn remove_header(self, of: Side, name: &str) -> Result<()> {
+        if is_vital(of, name.as_bytes()) {
+            return Err(Failed);
+        }
+        let filter = self.there()?;
+        // SAFETY: the filter is there, and Envoy reads the name during the call.
+        done(unsafe { abi::http_set_header(filter, map(of), ModuleBuffer::new(name.as_bytes()), ModuleBuffer::NONE) })
+    }
+
+    fn body(self, of: Side, start: usize, length: usize) -> Result<Vec<u8>> {
+        let filter = self.there()?;
+        let (mut skipped, mut bytes) = (start, Vec::with_capacity(length.min(body_size(filter, of))));
+        for part in parts(filter, of).into_iter().flatten() {
+            each_piece(filter, part, |piece| {
+                let rest = piece.get(skipped..).unwrap_or_default();
+                skipped = skipped.saturating_sub(piece.len());
+                bytes.extend(rest.get(..length - bytes.len()).unwrap_or(rest));
+                bytes.len() < length
+            })?;
+        }
+        Ok(bytes)
+    }
+
+    fn replace_front(self, of: Side, drain: usize, with: &[u8]) -> Result<()> {
+        let filter = self.there()?;
+        let rest = self.body(of, drain, usize::MAX)?;
+        let mut last = None;
+        for part in parts(filter, of).into_iter().flatten() {
+            // SAFETY: the filter is there.
+            let size = unsafe { abi::http_get_body_size(filter, part) };
+            if size > 0 {
+                // SAFETY: the filter is there.
+                done(unsafe { abi::http_drain_body(filter, part, size) })?;
+                last = Some(part);
+            }
+        }
+        // SAFETY: the filter is there, and Envoy copies the bytes during the call.
+        let add = |to, bytes| unsafe { abi::http_append_body(filter, to, ModuleBuffer::new(bytes)) };
+        let bytes = if rest.is_empty() { with } else { &[with, &rest].concat() };
+        done(match last {
+            _ if bytes.is_empty() => true,
+            Some(to) => add(to, bytes),
+            // To what came with the callback at hand, and without that to what Envoy keeps.
+            None => parts(filter, of).into_iter().flatten().rev().any(|to| add(to, bytes)),
+        })
+    }
+
+    fn attribute(self, attribute: Attribute) -> Vec<u8> {
+        let number = match attribute {
+            Attribute::SourceAddress => attribute::SOURCE_ADDRESS,
+            Attribute::CodeDetails => attribute::RESPONSE_CODE_DETAILS,
+            Attribute::UpstreamAddress => attribute::UPSTREAM_ADDRESS,
+            Attribute::UpstreamLocalAddress => attribute::UPSTREAM_LOCAL_ADDRESS,
+            Attribute::TransportFailureReason => attribute::UPSTREAM_TRANSPORT_FAILURE_REASON,
+        };
+        self.text(number).unwrap_or_default()
+    }
+
+    fn response_flags(self) -> u64 {
+        let Ok(filter) = self.there() else { return 0 };
+        let mut flags = 0;
+        // SAFETY: the filter is there, and Envoy writes the number during the call.
+        let known = unsafe { abi::http_filter_get_attribute_int(filter, attribute::RESPONSE_FLAGS, &raw mut flags) };
+        if known { flags } else { 0 }
+    }
+
+    fn property(self, name: &str) -> Result<Vec<u8>> {
+        let filter = self.there()?;
+        let (key, mut value) = (format!("wasm.{name}"), EnvoyBuffer::EMPTY);
+        // SAFETY: the filter is there; Envoy reads the key and writes where its own bytes are, which are copied at once.
+        unsafe {
+            done(abi::http_get_filter_state_bytes(filter, ModuleBuffer::new(key.as_bytes()), &raw mut value))?;
+            Ok(value.bytes().to_vec())
+        }
+    }
+
+    fn set_property(self, name: &str, value: &[u8]) -> Result<()> {
+        let filter = self.there()?;
+        let key = format!("wasm.{name}");
+        let (key, value) = (ModuleBuffer::new(key.as_bytes()), ModuleBuffer::new(value));
+        // SAFETY: the filter is there, and Envoy reads both during the call.
+        done(unsafe { abi::http_set_filter_state_bytes(filter, key, value) })
+    }
+
+    fn clear_route(self) -> Result<()> {
+        // SAFETY: the filter is there.
+        unsafe { abi::http_clear_route_cache(self.there()?) }
+        Ok(())
+    }
+
+    fn reply(self, status: u16, headers: &HeaderMap, body: &[u8]) -> Result<()> {
+        if self.filter().ok_or(Failed)?.answered.replace(true) {
+            return Err(Failed);
+        }
+        self.soon(Later::Reply(status, headers.clone(), body.to_vec()))
+    }
+
+    fn resume_request(self) -> Result<()> {
+        self.soon(Later::ResumeRequest)
+    }
+
+    fn resume_response(self) -> Result<()> {
+        self.soon(Later::ResumeResponse)
+    }
+
+    fn cut(self) -> Result<()> {
+        // SAFETY: the filter is there. Its last callbacks may run before this returns, and nothing here is borrowed.
+        unsafe {
+            abi::http_filter_reset_stream(self.there()?, abi::FilterResetReason::LocalReset, ModuleBuffer::NONE);
+        }
+        Ok(())
+    }
+
+    fn call(self, call: &Call) -> Result<()> {
+        let filter = self.there()?;
+        let (headers, cluster, body, timeout) = calls::written(call);
+        let mut id = 0;
+        // SAFETY: the filter is there, Envoy reads the rest during the call, and writes the number.
+        let begun = unsafe {
+            abi::http_filter_http_callout(filter, &raw mut id, cluster, headers.as_ptr(), headers.len(), body, timeout)
+        };
+        done(begun == abi::BEGUN)
+    }
+
+    fn count(self, name: &'static str) -> Result<()> {
+        let number =
+            calls::number(metric::COUNTERS, name).inspect_err(|_| log::error!("no counter {name} is defined"))?;
+        let filter = filters::counting(self).ok_or(Failed)?;
+        // SAFETY: the filter is there; no labels are read.
+        let counted = unsafe { abi::http_filter_increment_counter(filter, number, ptr::null(), 0, 1) };
+        done(counted == abi::COUNTED)
+    }
+
+    #[cfg(feature = "trap")]
+    fn defect(self, deed: &str) -> Result<()> {
+        let nothing = ModuleBuffer::NONE;
+        match deed {
+            "trailer" => {
+                let (name, value) = (ModuleBuffer::new(b"x-trap"), ModuleBuffer::new(b"1"));
+                // SAFETY: the filter is there, and Envoy reads both during the call.
+                done(unsafe { abi::http_set_header(self.there()?, HeaderType::ResponseTrailer, name, value) })
+            }
+            "close-request" | "close-response" => {
+                let filter = self.there()?;
+                // SAFETY: the filter is there.
+                unsafe { abi::http_filter_reset_stream(filter, abi::FilterResetReason::LocalReset, nothing) };
+                Ok(())
+            }
+            #[expect(clippy::panic, reason = "the defect that is asked for")]
+            _ => panic!("a trap"),
+        }
+    }
+}
+
+impl filters::Filter {
+    /// Does what had to wait for the end of a callback. The role must not be at work. Envoy resumes no message from within a callback
+    /// about it: unless it `resumes`, that is left out.
+    pub fn catch_up(&self, resumes: bool) {
+        loop {
+            let later = self.later.borrow_mut().pop_front();
+            let (Some(later), envoy) = (later, self.envoy.get()) else { return };
+            if envoy.is_null() {
+                return;
+            }
+            // SAFETY: the filter is there. Envoy may call it before these return, and nothing of it is borrowed.
+            match later {
+                Later::Reply(status, headers, body) => unsafe {
+                    let headers: Vec<ModuleHeader> =
+                        headers.iter().map(|(name, value)| ModuleHeader::new(name, value)).collect();
+                    let details = ModuleBuffer::new(REPLY_DETAILS.as_bytes());
+                    let body = ModuleBuffer::new(&body);
+                    abi::http_send_response(envoy, u32::from(status), headers.as_ptr(), headers.len(), body, details);
+                },
+                Later::Failed => unsafe {
+                    let details = ModuleBuffer::new(DEFECT.as_bytes());
+                    abi::http_send_response(envoy, 500, ptr::null(), 0, ModuleBuffer::NONE, details);
+                },
+                Later::ResumeRequest if resumes => unsafe { abi::http_filter_continue_decoding(envoy) },
+                Later::ResumeResponse if resumes => unsafe { abi::http_filter_continue_encoding(envoy) },
+                Later::ResumeRequest | Later::ResumeResponse => {}
+            }
+        }
+    }
+}
