@@ -44,8 +44,8 @@ import peers
 import report
 import sampled
 import startup
-from rows import BASES, FLOORS, PACED, ROWS
-from stage import WASM, Stage
+from rows import BASES, BUILDS, FLOORS, PACED, ROWS, of_builds
+from stage import NATIVE, WASM, Stage
 
 PARTS = ["rows", "paced", "ceiling", "start", "memory"]
 
@@ -64,6 +64,7 @@ def arguments():
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--only", metavar="ROW,...", help="only these rows, and no other part unless --parts names it")
     parser.add_argument("--parts", metavar="PART,...", help="only these parts: " + ", ".join(PARTS))
+    parser.add_argument("--filter", default="wasm", metavar="BUILD,...", help="the builds of the filter: wasm, native; wasm")
     others = ", ".join(peers.PEERS)
     parser.add_argument("--against", metavar="NAME,...", help=f"other gateways on the same work: {others}; each is installed first")
     parser.add_argument("--profile", metavar="ROW", help="no table: where the CPU time of one row goes, by function; wants Linux' perf")
@@ -78,6 +79,7 @@ def arguments():
     options.seconds = options.seconds or (1.5 if options.quick else 5)
     names = [row.name for row in ROWS]
     options.only = named(parser, "row", options.only, names) if options.only else None
+    options.filter = named(parser, "build", options.filter, BUILDS)
     options.against = named(parser, "gateway", options.against, peers.PEERS) if options.against else []
     default = ["rows"] if options.quick or options.only else PARTS
     options.parts = named(parser, "part", options.parts, PARTS) if options.parts else default
@@ -105,10 +107,11 @@ def measure_rows(stage, rows, bases):
 
 def measure(options, stage):
     """All parts that are wanted; returns their figures."""
-    rows = [row for row in ROWS if not options.only or row.name in options.only]
+    rows = of_builds([row for row in ROWS if not options.only or row.name in options.only], options.filter)
+    paced_rows = of_builds(PACED, options.filter)
     rows += [row for name in options.against for row in peers.rows(name)]
     bases = [base for base in BASES if any(row.base == base.name for row in rows)]
-    ladder = {"rows": [*bases, *rows], "paced": PACED, "ceiling": [stage.bases["bare"], *(row for row in rows if row.ceiling)]}
+    ladder = {"rows": [*bases, *rows], "paced": paced_rows, "ceiling": [stage.bases["bare"], *(row for row in rows if row.ceiling)]}
     wanted = [row for part, those in ladder.items() if part in options.parts for row in those]
     for server in dict.fromkeys(row.server for row in wanted):
         progress(f"starting {server}")
@@ -122,14 +125,15 @@ def measure(options, stage):
         measure_rows(stage, rows, bases)
         document["rows"] = [report.figures(row, stage.bases[row.base]) for row in rows]
     if "paced" in options.parts:
-        document["paced"] = paced.measure(stage, progress)
+        document["paced"] = paced.measure(stage, paced_rows, progress)
     if "ceiling" in options.parts:
         document["ceiling"] = ceiling.measure(stage, ladder["ceiling"], progress)
     if "start" in options.parts:
-        servers = ["bare", "floor", "dressed_floor", "sluice", "everything", *options.against]
+        ours = [server if build == "wasm" else f"{server}@{build}" for build in options.filter for server in ("sluice", "everything")]
+        servers = ["bare", "floor", "dressed_floor", *ours, *options.against]
         document["start"] = startup.measure(stage, servers, progress)
     if "memory" in options.parts:
-        document["memory"] = memory.measure(stage, options.streams, progress)
+        document["memory"] = memory.measure(stage, options.filter, options.streams, progress)
     progress("")
     print("\r", end="", file=sys.stderr, flush=True)
     show(document, rows, bases)
@@ -169,7 +173,9 @@ def main():
             return counted.measure(stage, options.count, options.json)
         document = measure(options, stage)
     size = WASM.stat().st_size
-    print(f"\nsluice.wasm: {size / 2**20:.2f} MiB; {machine['envoy']} on {machine['processor']}")
+    modules = [WASM, NATIVE] if "native" in options.filter else [WASM]
+    sizes = ", ".join(f"{module.name}: {module.stat().st_size / 2**20:.2f} MiB" for module in modules)
+    print(f"\n{sizes}; {machine['envoy']} on {machine['processor']}")
     print(f"rounds: {options.rounds}, of {options.seconds:g} s each")
     if options.json:
         document |= {"machine": machine, "wasm_bytes": size, "rounds": options.rounds, "seconds": options.seconds}

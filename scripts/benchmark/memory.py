@@ -9,11 +9,12 @@ import sys
 import time
 
 from processes import resident_mib
-from rows import IDLE_MODEL, MIB, Row
+from rows import IDLE_MODEL, MIB, Row, of_builds
 
 WORKERS = (1, 2, 8)
 REST = 1  # second, until what a start or a burst of work leaves to do is done
 PROMPT = 30 * MIB
+DRESSED = Row("dressed_floor", "dressed_floor", "bench")
 # The first streams take what the allocator has left over from the start (V8 compiles in it): these come before.
 FIRST, BATCH = 1000, 200
 
@@ -132,7 +133,7 @@ def ask(port, request):
         sys.exit(f"bench: a prompt of {len(request):,} bytes got {answer[:300]!r}")
 
 
-def measure(stage, count, progress):
+def measure(stage, builds, count, progress):
     idle = [
         Row("bare", "bare", IDLE_MODEL, stream=True),
         Row("floor", "floor", IDLE_MODEL, stream=True),
@@ -147,9 +148,9 @@ def measure(stage, count, progress):
         Row("guarded", "guarded", "same", prompt=PROMPT),
     ]
     return {
-        "at_rest": at_rest(stage, ["bare", "floor", "dressed_floor", "sluice"], progress),
-        "idle_streams": idle_streams(stage, idle, count, progress),
-        "large_prompt": large_prompt(stage, large, progress),
+        "at_rest": at_rest(stage, list(dict.fromkeys(row.server for row in [*of_builds(idle, builds), DRESSED])), progress),
+        "idle_streams": idle_streams(stage, of_builds(idle, builds), count, progress),
+        "large_prompt": large_prompt(stage, of_builds(large, builds), progress),
     }
 
 

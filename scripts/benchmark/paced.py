@@ -3,25 +3,25 @@ provider apart reach the client in one read. A saturated stream says nothing of 
 
 import statistics
 
-from rows import PACED, PACED_EVENTS
+from rows import PACED_EVENTS
 
 STREAMS = 8
 
 
-def measure(stage, progress):
+def measure(stage, rows, progress):
     """Interleaved as the rows are; each row's delays are compared with bare Envoy's in the same round."""
     options, rounds = stage.options, []
     for number in range(options.rounds):
         progress(f"paced streams, round {number + 1} of {options.rounds}")
         one = {}
-        for row in PACED:
+        for row in rows:
             # A second at least: a stream takes a little more.
             result = stage.load(row, max(options.seconds, 1), connections=STREAMS, paced=True)
             if result["stamped"] != PACED_EVENTS * result["requests"]:
                 raise SystemExit(f"bench: {row.name}: {result['stamped']} events came with their time, of {result['requests']} streams")
             one[row.name] = result
         rounds.append(one)
-    return [figures(row.name, rounds) for row in PACED]
+    return [figures(row.name, rounds) for row in rows]
 
 
 def figures(name, rounds):

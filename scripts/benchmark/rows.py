@@ -3,7 +3,7 @@
 import json
 import random
 import statistics
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 SECRET = "sk-sluice-bench"
 EVENTS = 200  # with text, in each of the simulator's streams
@@ -90,6 +90,22 @@ ROWS = [
 
 # Servers with an empty filter.
 FLOORS = ("floor", "dressed_floor")
+# The builds of the filter. A gateway's server is one with the wasm module unless its name ends with another build.
+BUILDS = ("wasm", "native")
+
+
+def of_builds(rows, builds):
+    """The rows of gateways once for each of these builds; the others as they are."""
+    ours = [row for row in rows if row.base and row.server not in (*FLOORS, "bare")]
+    others = [row for row in rows if row not in ours]
+    return others + [of_build(row, build) for build in builds for row in ours]
+
+
+def of_build(row, build):
+    if build == "wasm":
+        return row
+    lists = {name: [] for name in ("rates", "cpu", "busy", "saturated", "half")}
+    return replace(row, name=f"{row.name} {build}", server=f"{row.server}@{build}", **lists)
 
 # Paced streams: an event each 20 ms, and in it when it left.
 PACED_EVENTS = 50

@@ -13,7 +13,7 @@ from rows import BASES, SECRET
 from servers import GATEWAYS, gateway, proxy, undressed
 
 CONNECTIONS = 32
-WASM, FLOOR = Path("target/sluice.wasm"), Path("target/floor.wasm")
+WASM, NATIVE, FLOOR = Path("target/sluice.wasm"), Path("target/libsluice.so"), Path("target/floor.wasm")
 
 
 class Stage:
@@ -49,11 +49,14 @@ class Stage:
         else:
             folder = self.scratch  # V8 writes logs to where it is
             config, environment = self.configuration(server, port, name, workers), None
+            if server.endswith("@native"):
+                environment = {"ENVOY_DYNAMIC_MODULES_SEARCH_PATH": NATIVE.parent.resolve()}
             command = [self.envoy, "-c", config, "--concurrency", workers, "--disable-hot-restart", "-l", "error"]
         process, wall = start(self.stack, command, self.core, port, self.scratch / f"{name}.log", environment, folder)
         return process, port, wall, cpu_seconds(process.pid)
 
     def configuration(self, server, port, name, workers):
+        server, _, build = server.partition("@")
         if server not in (*GATEWAYS, "dressed_floor"):
             file = self.scratch / f"{name}.json"
             file.write_text(json.dumps(proxy(port, self.simulator, FLOOR if server == "floor" else None, server == "direct")))
@@ -61,7 +64,8 @@ class Stage:
         out, file = self.scratch / name, self.scratch / f"{name}.yaml"
         file.write_text(json.dumps(gateway(server, port, self.simulator)))
         wasm = FLOOR if server == "dressed_floor" else self.wasm
-        command = ["target/release/sluice", "render", file, "--wasm", wasm.resolve(), "--out", out]
+        module = ["--filter", "native", "--native", NATIVE.resolve()] if build == "native" else ["--wasm", wasm.resolve()]
+        command = ["target/release/sluice", "render", file, *module, "--out", out]
         command += ["--concurrency", workers, "--admin", f"127.0.0.1:{reserve()}"]
         done = subprocess.run(
             [str(word) for word in command], capture_output=True, text=True, env={**os.environ, "BENCH_PROVIDER_KEY": "sk-bench"},
@@ -89,7 +93,7 @@ class Stage:
 
     def load(self, row, seconds, rate=0, connections=CONNECTIONS, paced=False, tolerant=False):
         """Puts load on a row's server; what went wrong ends the run, or is told to who is `tolerant`."""
-        file = self.scratch / f"{row.name}.request"
+        file = self.scratch / f"{row.server}-{row.name}.request"
         file.write_bytes(self.request(row))
         address = f"127.0.0.1:{self.ports[row.server]}"
         command = ["target/release/load", address, file, connections, seconds, rate] + ["paced"] * paced
