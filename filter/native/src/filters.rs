@@ -23,6 +23,8 @@ pub struct Filter {
     pub later: RefCell<VecDeque<Later>>,
     /// It has seen the request.
     pub begun: Cell<bool>,
+    /// It has seen the answer's headers.
+    pub has_answer: Cell<bool>,
     /// It has answered the request, which takes no other answer.
     pub answered: Cell<bool>,
     /// A defect has ended one of its callbacks: it decides nothing any more.

@@ -44,6 +44,7 @@ fn run(filter: *const c_void, about: About, callback: impl FnOnce(&mut dyn Role)
         return Fate::Moves;
     }
     filter.begun.set(true);
+    filter.has_answer.set(filter.has_answer.get() || about == About::Response);
     let fate = guarded(|| match filter.role.try_borrow_mut() {
         Ok(mut role) => callback(&mut **role),
         // Envoy answers by itself, in the middle of another callback: it has met a limit of its own.
@@ -166,6 +167,7 @@ hooks! {
                 role: RefCell::new(root.role(handle)),
                 later: RefCell::default(),
                 begun: Cell::new(false),
+                has_answer: Cell::new(false),
                 answered: Cell::new(false),
                 failed: Cell::new(false),
                 over: Cell::new(false),

@@ -158,6 +158,11 @@ impl Stream for Handle {
         request
     }
 
+    // Envoy shows an upstream filter its answer's headers only until they have moved on.
+    fn has_answer(self) -> bool {
+        self.filter().is_some_and(|filter| filter.has_answer.get())
+    }
+
     fn headers(self, of: Side) -> Result<HeaderMap> {
         let filter = self.there()?;
         // SAFETY: the filter is there.

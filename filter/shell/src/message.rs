@@ -162,7 +162,7 @@ impl<S: Stream> Message<S> {
     /// Whether an answer's headers are here. Without them it could not be changed, and must not be told to move on: Envoy would
     /// crash.
     pub fn is_here(self) -> bool {
-        matches!(self.stream.header(self.side, ":status"), Ok(Some(_)))
+        self.stream.has_answer()
     }
 
     /// Carries out what core decided of an answer that waits, from a callback that is not its stream's own. It moves on if all of it was

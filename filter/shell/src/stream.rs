@@ -61,6 +61,9 @@ pub trait Stream: Copy + PartialEq + 'static {
     /// role's, as long as it is there.
     fn survivor(self, request: Option<Self>) -> Option<Self>;
 
+    /// Whether the headers of the answer have come, even where they have moved on since.
+    fn has_answer(self) -> bool;
+
     /// All headers.
     fn headers(self, of: Side) -> Result<HeaderMap, Failed>;
 

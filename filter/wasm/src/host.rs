@@ -216,6 +216,10 @@ impl Stream for Context {
         Some(self)
     }
 
+    fn has_answer(self) -> bool {
+        matches!(self.header(Side::Response, ":status"), Ok(Some(_)))
+    }
+
     fn headers(self, of: Side) -> Result<HeaderMap> {
         // SAFETY: see `returned`.
         returned(|data, size| unsafe { abi::proxy_get_header_map_pairs(map(of), data, size) }).map(HeaderMap::parse)
