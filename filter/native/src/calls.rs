@@ -23,30 +23,29 @@ pub fn workers() -> usize {
     usize::try_from(unsafe { abi::get_concurrency() }).unwrap_or(1)
 }
 
-/// Defines the counters of a configuration, while it is made. Envoy numbers each kind by itself, from 1.
-pub fn define_counters(config: *mut abi::Config) -> Result<(), Failed> {
-    for (place, name) in metric::COUNTERS.iter().enumerate() {
-        let (mut number, name) = (0, ModuleBuffer::new(name.as_bytes()));
-        // SAFETY: Envoy makes this configuration right now; it reads the name and writes the number during the call.
-        let done = unsafe { abi::http_filter_config_define_counter(config, name, ptr::null(), 0, &raw mut number) };
-        if done != abi::COUNTED || number != place + 1 {
-            return Err(Failed);
-        }
-    }
-    Ok(())
+/// Defines metrics without labels. Envoy numbers each kind by itself, from 1, so a metric's place in the list tells its number.
+fn defined(names: &[&str], define: impl Fn(ModuleBuffer, *mut usize) -> u32) -> Result<(), Failed> {
+    let is_defined = |(place, name): (usize, &&str)| {
+        let mut number = 0;
+        define(ModuleBuffer::new(name.as_bytes()), &raw mut number) == abi::COUNTED && number == place + 1
+    };
+    if names.iter().enumerate().all(is_defined) { Ok(()) } else { Err(Failed) }
 }
 
-/// Defines the gauges of a configuration, while it is made. One that is not set says 0.
+/// Defines the counters of a configuration, while Envoy makes it.
+pub fn define_counters(config: *mut abi::Config) -> Result<(), Failed> {
+    // SAFETY: Envoy makes this configuration right now; it reads the name and writes the number during the call.
+    defined(metric::COUNTERS, |name, number| unsafe {
+        abi::http_filter_config_define_counter(config, name, ptr::null(), 0, number)
+    })
+}
+
+/// Defines the gauges of a configuration, while Envoy makes it. One that is not set says 0.
 pub fn define_gauges(config: *mut abi::Config) -> Result<(), Failed> {
-    for (place, name) in metric::GAUGES.iter().enumerate() {
-        let (mut number, name) = (0, ModuleBuffer::new(name.as_bytes()));
-        // SAFETY: the same.
-        let done = unsafe { abi::http_filter_config_define_gauge(config, name, ptr::null(), 0, &raw mut number) };
-        if done != abi::COUNTED || number != place + 1 {
-            return Err(Failed);
-        }
-    }
-    Ok(())
+    // SAFETY: the same.
+    defined(metric::GAUGES, |name, number| unsafe {
+        abi::http_filter_config_define_gauge(config, name, ptr::null(), 0, number)
+    })
 }
 
 /// The number of a metric among those of its kind.
@@ -152,14 +151,10 @@ pub struct Bootstrap(*mut abi::Bootstrap);
 impl Bootstrap {
     /// While Envoy makes it: defines its counters, and lets Envoy go on with its start.
     pub fn new(config: *mut abi::Bootstrap) -> Result<Self, Failed> {
-        for (place, name) in metric::COUNTERS.iter().enumerate() {
-            let (mut number, name) = (0, ModuleBuffer::new(name.as_bytes()));
-            // SAFETY: Envoy makes this configuration right now; it reads the name and writes the number during the call.
-            let done = unsafe { abi::bootstrap_define_counter(config, name, ptr::null(), 0, &raw mut number) };
-            if done != abi::COUNTED || number != place + 1 {
-                return Err(Failed);
-            }
-        }
+        // SAFETY: Envoy makes this configuration right now; it reads the name and writes the number during the call.
+        defined(metric::COUNTERS, |name, number| unsafe {
+            abi::bootstrap_define_counter(config, name, ptr::null(), 0, number)
+        })?;
         // SAFETY: once, on the main thread.
         unsafe { abi::bootstrap_signal_init_complete(config) }
         Ok(Self(config))

@@ -10,18 +10,13 @@ use std::time::Duration;
 use sluice_admin::plugin::Plugin;
 use sluice_config::plugin::Reload;
 use sluice_core::exchange::metric;
-use sluice_core::gateway::Gateway;
-use sluice_shell::Failed;
+use sluice_shell::{Failed, silence};
 use sluice_wire::calendar;
 
 use crate::abi;
 use crate::calls;
 use crate::domain::Domain;
 use crate::main_thread;
-
-/// How often a worker looks for streams that have fallen silent: a quarter of the limit, within these bounds.
-const SHORTEST_TICK: Duration = Duration::from_millis(25);
-const LONGEST_TICK: Duration = Duration::from_millis(250);
 
 /// One configuration.
 pub struct Config {
@@ -31,8 +26,8 @@ pub struct Config {
     pub domain: &'static Domain,
     /// As Envoy handed it over.
     pub json: Vec<u8>,
-    /// How often a worker looks for streams that have fallen silent.
-    pub period: Duration,
+    /// How often a worker looks for streams that have fallen silent; only the gateway role says it.
+    pub period: Option<Duration>,
     /// Envoy has not given it up.
     in_use: AtomicBool,
 }
@@ -65,13 +60,13 @@ impl Config {
                     log::error!("Envoy refused: metrics");
                     return None;
                 }
-                (tick(&gateway), gateway.redis.clone())
+                (Some(silence::period(&gateway)), gateway.redis.clone())
             }
             Plugin::Admin(_) if calls::define_counters(envoy).is_err() => {
                 log::error!("Envoy refused: metrics");
                 return None;
             }
-            Plugin::Provider | Plugin::Admin(_) => (LONGEST_TICK, None),
+            Plugin::Provider | Plugin::Admin(_) => (None, None),
             Plugin::Keeper(_) => {
                 log::error!("configuration refused: a native gateway exchanges its counts by itself");
                 return None;
@@ -107,8 +102,4 @@ fn tell(envoy: *mut abi::Config, reload: &Reload) -> Result<(), Failed> {
     calls::define_gauges(envoy)?;
     calls::set_gauge(envoy, metric::RELOAD_SUCCESSFUL, u64::from(reload.refused.is_none()))?;
     calls::set_gauge(envoy, metric::RELOAD_TIME, applied_at)
-}
-
-fn tick(gateway: &Gateway) -> Duration {
-    (gateway.shortest_silence() / 4).clamp(SHORTEST_TICK, LONGEST_TICK)
 }

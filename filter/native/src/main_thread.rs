@@ -14,6 +14,7 @@ use sluice_core::exchange::Effect;
 use sluice_core::exchange::keeper::Keeper;
 use sluice_core::exchange::remote::Remote;
 use sluice_core::store::redis::settings::Redis;
+use sluice_shell::silence::SETTLING;
 use sluice_wire::time::Time;
 
 use crate::abi;
@@ -24,8 +25,6 @@ use crate::domain::Domain;
 use crate::logger;
 use crate::stream::now;
 
-/// How long a request that is over waits at most before Redis is told.
-const SETTLING: Duration = Duration::from_millis(25);
 /// How long to wait where nothing is to be done.
 const IDLE: Duration = Duration::from_millis(250);
 /// How long Envoy waits at most, when it ends, for Redis to confirm settlements.

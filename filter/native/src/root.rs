@@ -121,6 +121,8 @@ impl Roots {
         self.in_charge.retain(|(of, _)| !std::ptr::eq(*of, domain));
         self.in_charge.push((domain, worker.clone()));
         worker.takes_charge(domain.shared());
-        beat::every(config.period);
+        if let Some(period) = config.period {
+            beat::every(period);
+        }
     }
 }

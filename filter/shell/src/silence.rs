@@ -1,13 +1,28 @@
-//! Ends streams that have fallen silent, or that their provider does not end, when the time comes.
+//! The regular work of a worker: ends streams that have fallen silent, or that their provider does not end.
+
+use std::time::Duration;
 
 use sluice_core::exchange::attempt::give_up;
 use sluice_core::exchange::journey::Silence;
 use sluice_core::exchange::{Context, Flow, trace};
+use sluice_core::gateway::Gateway;
 use sluice_wire::time::Time;
 
 use crate::message::{self, Message};
 use crate::stream::{Failed, Stream};
 use crate::switchboard::Silent;
+
+/// How often a worker looks for such streams: a quarter of the shortest limit, within these bounds.
+const SHORTEST: Duration = Duration::from_millis(25);
+const LONGEST: Duration = Duration::from_millis(250);
+
+/// How often a worker of this gateway looks for such streams.
+pub fn period(gateway: &Gateway) -> Duration {
+    (gateway.shortest_silence() / 4).clamp(SHORTEST, LONGEST)
+}
+
+/// How long a request that is over waits before Redis is told.
+pub const SETTLING: Duration = Duration::from_millis(25);
 
 /// Ends all of this worker's streams whose time has come by now, each by a call of `run`. It is called from a callback that is no
 /// stream's own, and leaves it open which stream calls are about then.

@@ -39,11 +39,6 @@ mod entry {
     }}
 }
 
-/// How often streams are asked whether they have fallen silent: a quarter of the limit, within these bounds.
-const SHORTEST_TICK: Duration = Duration::from_millis(25);
-const LONGEST_TICK: Duration = Duration::from_millis(250);
-/// With Redis: how long a request that is over waits at most before Redis is told.
-const SETTLING: Duration = Duration::from_millis(25);
 /// How long a configuration that Envoy has given up goes on telling Redis at most, where no other one does it.
 const LONGEST_ENDING: Duration = Duration::from_secs(10);
 
@@ -84,8 +79,8 @@ impl Root {
 
     fn gateway(&self, gateway: Rc<Gateway>) -> Result<Role, Failed> {
         let period = match &gateway.redis {
-            None => (gateway.shortest_silence() / 4).clamp(SHORTEST_TICK, LONGEST_TICK),
-            Some(_) => SETTLING,
+            None => silence::period(&gateway),
+            Some(_) => silence::SETTLING,
         };
         let worker = Rc::new(match succession::predecessor() {
             Some(before) => before.succeeded_by(gateway),

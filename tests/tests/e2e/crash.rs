@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
+use sluice_tests::gateway::build::Build;
 use sluice_tests::gateway::{Gateway, KEY, Key};
 use sluice_tests::redis::Store;
 use sluice_tests::simulator::Simulator;
@@ -14,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::crowd::{self, Manner, PRICE};
 use crate::money::{all_settled, in_redis, open_orders};
-use crate::{CHAT, ask, refusal};
+use crate::{CHAT, ask, refusal, with};
 
 /// A gateway that keeps its counters in Redis, and a crowd that never pauses.
 struct Scene {
@@ -251,4 +252,26 @@ async fn what_redis_carries_out_too_late_is_given_back() {
         let is_free = async || gateway.chat(&Manner::Whole.body()).await.status == 200;
         eventually("the place to be free again", is_free).await;
     }
+}
+
+#[tokio::test]
+async fn a_native_gateway_that_ends_tells_redis_what_it_owes() {
+    // A wasm module has no such moment: its reservations come back within their lease.
+    if Build::under_test().has_vms() {
+        return;
+    }
+    let scene = Scene::start("local").await;
+    scene.provider.always("pause-after=5");
+    let body = with(ask("reads", "say one two three four five six"), json!({"stream": true}));
+    let mut open = scene.gateway.client().open("POST", CHAT, body.to_string()).await.expect("an answer");
+    open.next().await.expect("a beginning");
+    scene.store.webdis().kill();
+    scene.provider.go_on();
+    assert!(open.finish().await.complete);
+    // From now on Redis is left alone for a second.
+    until("Redis to be missed", || scene.gateway.errors().contains("Redis does not answer").then_some(())).await;
+    let (end, ()) = tokio::join!(scene.gateway.terminate(), scene.store.webdis().restart());
+    assert_eq!(end, "exit status 0");
+    assert!(open_orders(scene.store.redis()).is_empty());
+    assert_eq!(in_redis(scene.store.redis(), "key=test"), scene.ledger().await);
 }
