@@ -31,7 +31,7 @@ pub fn kind(options: &Options) -> &'static str {
     }
 }
 
-/// What Envoy calls the dynamic module of this file: it looks for `libNAME.so`.
+/// The module's name in Envoy's configuration: Envoy loads the file `libNAME.so`.
 pub fn name(path: &Path) -> String {
     let file = path.file_stem().unwrap_or_default().to_string_lossy();
     file.strip_prefix("lib").unwrap_or(&file).to_owned()

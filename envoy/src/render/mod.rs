@@ -38,7 +38,7 @@ pub use filter::vm_id;
 pub use text::quote;
 use text::{ascii_json, fill};
 
-/// The variable that tells Envoy where to look for dynamic modules.
+/// The environment variable with the directory from which Envoy loads dynamic modules.
 pub const SEARCH_PATH: &str = "ENVOY_DYNAMIC_MODULES_SEARCH_PATH";
 
 /// The listeners.
@@ -157,7 +157,7 @@ pub fn longest(gateway: &Gateway) -> Duration {
     gateway.timeouts.total + admitted + answered + WORK
 }
 
-/// Where Envoy looks for a dynamic module, as a shell is told it, in a comment.
+/// The assignment of [`SEARCH_PATH`] for the command line in the file's first comment.
 fn search_path(module: &Module) -> String {
     match module {
         Module::Wasm(_) => String::new(),
@@ -168,7 +168,7 @@ fn search_path(module: &Module) -> String {
     }
 }
 
-/// Has Prometheus see a native module's metrics by the names that a wasm module's have.
+/// Makes Envoy export the native module's metrics to Prometheus under the same names as the wasm module's.
 fn runtime(module: &Module) -> &'static str {
     match module {
         Module::Wasm(_) => "",
@@ -179,8 +179,8 @@ fn runtime(module: &Module) -> &'static str {
     }
 }
 
-/// What runs on Envoy's main thread: in wasm the service that exchanges counts with Redis, where that is wanted; natively all that
-/// needs no request.
+/// The service on Envoy's main thread. With the wasm module it exchanges counts with Redis in relaxed mode. The native module always
+/// needs it.
 fn service(file: &File, options: &Options) -> String {
     if let Module::Native(path) = &options.module {
         return fill(include_str!("native_service.yaml"), &[("module", &quote(&filter::name(path)))]);

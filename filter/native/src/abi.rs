@@ -19,7 +19,7 @@ use std::slice;
 /// The ABI that this file describes, with the zero that C wants: what `on_program_init` returns.
 pub(crate) const VERSION: &std::ffi::CStr = c"v0.2.0";
 
-/// Something of Envoy's of which only the address is known here.
+/// An object that Envoy owns. The module knows its address only.
 macro_rules! opaque {
     ($($(#[$about:meta])* $name:ident;)*) => {$(
         $(#[$about])*
@@ -146,7 +146,7 @@ pub(crate) enum HeaderType {
     ResponseTrailer = 3,
 }
 
-/// Which part of which body: what came with this very event, or what Envoy has kept so far.
+/// A part of a body: the bytes that came with this event (received), or those that Envoy has kept so far (buffered).
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum BodyType {
@@ -156,7 +156,7 @@ pub(crate) enum BodyType {
     BufferedResponse = 3,
 }
 
-/// How loud a line in the log is.
+/// The level of a log line.
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum LogLevel {
@@ -179,9 +179,9 @@ pub(crate) enum HeadersStatus {
     StopIteration = 1,
     /// To the next filter, but never as the end, as a body is to be added.
     ContinueAndDontEndStream = 2,
-    /// Held, and the body and trailers are kept and not shown until it goes on. Too large a body is refused.
+    /// Held. Envoy also buffers the body and the trailers, and shows neither until the message goes on. It rejects a body over the limit.
     StopAllIterationAndBuffer = 3,
-    /// The same with pushing back instead of refusing.
+    /// The same, but Envoy stops reading at the limit.
     StopAllIterationAndWatermark = 4,
 }
 
@@ -189,13 +189,13 @@ pub(crate) enum HeadersStatus {
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum BodyStatus {
-    /// What was kept and this part go to the next filter, with the headers if they were held.
+    /// Envoy passes the buffered bytes and this part to the next filter, with the headers if it held them.
     Continue = 0,
-    /// This part is kept. Too large a body is refused.
+    /// Envoy buffers this part. It rejects a body over the limit.
     StopIterationAndBuffer = 1,
-    /// This part is kept, and too large a body is pushed back.
+    /// Envoy buffers this part. It stops reading at the limit.
     StopIterationAndWatermark = 2,
-    /// This part is dropped by Envoy.
+    /// Envoy drops this part.
     StopIterationNoBuffer = 3,
 }
 
@@ -211,9 +211,9 @@ pub(crate) enum TrailersStatus {
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum LocalReplyStatus {
-    /// The reply is sent.
+    /// Envoy sends the reply.
     Continue = 0,
-    /// The stream is reset instead, once every filter has heard of it.
+    /// Envoy calls the other filters, and resets the stream.
     ContinueAndResetStream = 1,
 }
 
@@ -230,7 +230,7 @@ pub(crate) enum FilterResetReason {
 pub(crate) const COUNTED: u32 = 0;
 /// A callout has begun.
 pub(crate) const BEGUN: u32 = 0;
-/// A callout has an answer, which is a 503 or 504 of Envoy's own if the host could not be reached or was too slow.
+/// A callout has an answer. Envoy answers 503 or 504 itself if it cannot reach the host, or the host is too slow.
 pub(crate) const ANSWERED: u32 = 0;
 
 /// The numbers of attributes. Envoy 1.40 has 71, from zero, in the order of its header.
@@ -249,7 +249,7 @@ pub(crate) mod attribute {
 unsafe extern "C" {
     // The log and the server.
 
-    /// Writes a line to Envoy's log, whatever the level says: ask `log_enabled` first. Deprecated for the next one.
+    /// Writes a line to Envoy's log at any level: ask `log_enabled` first.
     #[link_name = "envoy_dynamic_module_callback_log"]
     pub(crate) fn log(level: LogLevel, message: ModuleBuffer);
 

@@ -1,4 +1,5 @@
-//! Ticks of workers. Envoy gives a filter no timer: its main thread sends an event to one filter of each worker, in the name of all.
+//! Ticks of workers. A filter has no timer of its own, so the main thread sends a regular event to one filter of each worker.
+//! That filter's hook does the work for the whole worker.
 
 use std::cell::OnceCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,11 +13,11 @@ use crate::filters;
 
 /// A worker.
 struct Worker {
-    /// Reaches one of its filters, while it has any.
+    /// Sends events to one of the worker's filters. `None` if the worker has no filter.
     scheduler: Mutex<Option<FilterScheduler>>,
-    /// An event is under way.
+    /// An event was sent, and the worker has not handled it yet.
     sent: AtomicBool,
-    /// How many milliseconds to wait between two.
+    /// Milliseconds between two events.
     period: AtomicU64,
     /// When the next is due.
     due: Mutex<Option<Instant>>,
@@ -28,7 +29,7 @@ thread_local! {
     static OWN: OnceCell<Arc<Worker>> = const { OnceCell::new() };
 }
 
-/// Until the worker's gateway says how often.
+/// Milliseconds between two events until a configuration sets the period.
 const USUAL: u64 = 25;
 
 fn own(act: impl FnOnce(&Worker)) {
@@ -46,7 +47,7 @@ fn own(act: impl FnOnce(&Worker)) {
     });
 }
 
-/// How often the worker at work is to be ticked.
+/// Sets the period of this worker's events.
 pub fn every(period: Duration) {
     own(|worker| {
         let milliseconds = u64::try_from(period.as_millis()).unwrap_or(u64::MAX);
@@ -54,7 +55,7 @@ pub fn every(period: Duration) {
     });
 }
 
-/// A filter begins, to which events of its worker may be sent.
+/// A filter begins. If the worker has no filter for its events yet, this one receives them.
 pub fn begins(filter: *mut abi::Filter) {
     own(|worker| {
         let mut scheduler = lock(&worker.scheduler);
@@ -65,7 +66,7 @@ pub fn begins(filter: *mut abi::Filter) {
     });
 }
 
-/// A filter is gone: events of its worker are sent to another one.
+/// A filter is gone. If it received its worker's events, another filter does from now on.
 pub fn ends(filter: *mut abi::Filter) {
     own(|worker| {
         let mut scheduler = lock(&worker.scheduler);
@@ -76,12 +77,12 @@ pub fn ends(filter: *mut abi::Filter) {
     });
 }
 
-/// An event has come to the worker at work.
+/// This worker handles an event.
 pub fn came() {
     own(|worker| worker.sent.store(false, Ordering::Relaxed));
 }
 
-/// Sends each worker that is due an event. How long to wait until the next one is.
+/// Sends an event to each worker that is due. Returns the time until the next worker is due.
 pub fn send_all(now: Instant) -> Option<Duration> {
     lock(&WORKERS).iter().map(|worker| worker.send(now)).min()
 }

@@ -1,4 +1,4 @@
-//! Envoy's functions as safe ones, besides those that a stream has: see [`stream`](crate::stream).
+//! Safe wrappers of Envoy's functions, except for those of a stream: see [`stream`](crate::stream).
 #![allow(unsafe_code)]
 
 use std::ptr;
@@ -63,14 +63,14 @@ pub fn set_gauge(config: *mut abi::Config, name: &str, value: u64) -> Result<(),
     }
 }
 
-/// A request of our own in Envoy's form.
+/// Converts a call to the types of Envoy's functions.
 pub fn written(call: &Call) -> (Vec<ModuleHeader>, ModuleBuffer, ModuleBuffer, u64) {
     let headers = call.headers.iter().map(|(name, value)| ModuleHeader::new(name, value)).collect();
     let milliseconds = u64::try_from(call.timeout.as_millis()).unwrap_or(u64::MAX);
     (headers, ModuleBuffer::new(call.cluster.as_bytes()), ModuleBuffer::new(&call.body), milliseconds)
 }
 
-/// What came back of a request of our own, as a hook is given it.
+/// Reads the answer to a call from the arguments of a hook.
 ///
 /// # Safety
 ///
@@ -108,7 +108,7 @@ pub unsafe fn called(
     Called { status, body }
 }
 
-/// Reaches a filter's worker from any thread.
+/// Sends events to a filter from any thread.
 pub struct FilterScheduler {
     scheduler: *mut abi::FilterScheduler,
     filter: *mut abi::Filter,
@@ -118,14 +118,14 @@ pub struct FilterScheduler {
 unsafe impl Send for FilterScheduler {}
 
 impl FilterScheduler {
-    /// To the worker at work, in the name of this filter of it.
+    /// Sends events to this filter, which belongs to the current worker.
     pub fn new(filter: *mut abi::Filter) -> Option<Self> {
         // SAFETY: the filter is there, and this is its worker.
         let scheduler = unsafe { abi::http_filter_scheduler_new(filter) };
         (!scheduler.is_null()).then_some(Self { scheduler, filter })
     }
 
-    /// Whether it goes by the name of this filter.
+    /// Whether the events go to this filter.
     pub fn is_of(&self, filter: *mut abi::Filter) -> bool {
         ptr::eq(self.filter, filter)
     }

@@ -1,7 +1,7 @@
-//! A configuration of the filter, from the moment that Envoy gives it to us until Envoy gives it up.
+//! A filter configuration. It lives from Envoy's `config_new` to its `config_destroy`.
 //!
-//! Envoy makes it on its main thread, which compiles it once to know that it is good; each worker compiles it again for itself when
-//! it is given the first stream under it (see [`root`](crate::root)).
+//! The main thread compiles the configuration once, to reject a wrong one. Each worker compiles it again for its first stream
+//! (see [`root`](crate::root)).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,15 +20,15 @@ use crate::main_thread;
 
 /// One configuration.
 pub struct Config {
-    /// Which one it is: no other has the same.
+    /// A number that no other configuration has.
     pub number: u64,
-    /// Of which gateway.
+    /// The gateway that it configures.
     pub domain: &'static Domain,
     /// As Envoy handed it over.
     pub json: Vec<u8>,
     /// How often a worker looks for streams that have fallen silent; only the gateway role says it.
     pub period: Option<Duration>,
-    /// Envoy has not given it up.
+    /// Envoy has not destroyed it.
     in_use: AtomicBool,
 }
 
@@ -40,7 +40,7 @@ pub fn random() -> Result<[u8; 16], Failed> {
 }
 
 impl Config {
-    /// Checks it. What is wrong with it is logged.
+    /// Checks a configuration, and logs its mistakes.
     pub fn new(envoy: *mut abi::Config, name: &str, json: &[u8]) -> Option<Arc<Self>> {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         if !main_thread::is_served() && !calls::only_validates() {
@@ -85,18 +85,18 @@ impl Config {
         }))
     }
 
-    /// Whether Envoy has not given it up.
+    /// Whether Envoy has not destroyed it.
     pub fn is_in_use(&self) -> bool {
         self.in_use.load(Ordering::Relaxed)
     }
 
-    /// Envoy has given it up, on any of its threads.
+    /// Envoy destroys it. Any thread may call this.
     pub fn ends(&self) {
         self.in_use.store(false, Ordering::Relaxed);
     }
 }
 
-/// Lets the metrics tell which gateway file is in force.
+/// Sets the metrics that say which gateway file is in force.
 fn tell(envoy: *mut abi::Config, reload: &Reload) -> Result<(), Failed> {
     let applied_at = calendar::rfc3339(&reload.applied_at).unwrap_or_default();
     calls::define_gauges(envoy)?;

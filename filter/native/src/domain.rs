@@ -1,8 +1,8 @@
-//! What all configurations of one gateway count and keep together in this process: the memory that its workers share, and the
-//! settlements that Redis has not confirmed.
+//! State that all configurations of one gateway share in this process: the workers' shared memory, and the settlements that Redis has
+//! not confirmed.
 //!
-//! A gateway is known by a name, which is the filter's in Envoy's configuration. What is kept lives as long as the process: a changed
-//! gateway file is a new configuration of the same gateway.
+//! The filter's name in Envoy's configuration identifies the gateway. The state lives as long as the process: a changed gateway file is a
+//! new configuration of the same gateway.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -18,15 +18,15 @@ use crate::calls;
 pub struct Domain {
     name: String,
     shared: Shared,
-    /// Of the Redis that the process was started with; another one needs a restart.
+    /// The settlements that its Redis has not confirmed. To use another Redis, Envoy must restart.
     pub outbox: Arc<Outbox>,
-    /// How its Redis is spoken to, if it has one.
+    /// The settings of its Redis, if it has one.
     redis: Mutex<Option<Redis>>,
 }
 
 static ALL: Mutex<Vec<&'static Domain>> = Mutex::new(Vec::new());
 
-/// Locks, whatever a thread that panicked has left: each value is whole at every moment.
+/// Locks a mutex, even a poisoned one: no thread leaves these values half written.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -53,7 +53,7 @@ impl Domain {
         &self.shared
     }
 
-    /// It has this Redis to tell of settlements, and in relaxed mode of its counts.
+    /// Sets the Redis that receives its settlements and, in relaxed mode, its counts.
     pub fn tells(&self, redis: Redis) {
         *lock(&self.redis) = Some(redis);
     }
@@ -64,7 +64,7 @@ impl Domain {
     }
 }
 
-/// As many maps as workers hardly ever want at the same time.
+/// The number of maps: with this many, two workers rarely wait for the same one.
 const SHARDS: usize = 64;
 
 /// Envoy's shared data, as wasm modules have it.
@@ -106,7 +106,7 @@ impl SharedData for Shared {
                 value.bytes.extend_from_slice(bytes);
             }
             Some(_) => return Err(Conflict),
-            // Of a name that does not exist yet, the version is not looked at.
+            // As Envoy does, this ignores the version of a name that does not exist yet.
             None => {
                 shard.insert(name.into(), Value { bytes: bytes.to_vec(), version: 1 });
             }

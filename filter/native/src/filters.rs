@@ -1,4 +1,5 @@
-//! The filters of this worker's streams. Envoy knows each by a number that is looked up here: of a filter that is gone nothing is found.
+//! The filters of this worker's streams. Envoy keeps a number for each filter, and every hook looks the filter up by it. A lookup of a
+//! destroyed filter finds nothing.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -19,27 +20,27 @@ pub struct Filter {
     pub envoy: Cell<*mut abi::Filter>,
     /// In use during its callbacks.
     pub role: RefCell<Box<dyn Role>>,
-    /// What Envoy would answer with another callback, and so has to wait for the end of the one under way.
+    /// Actions that make Envoy call the filter again. They wait until the current callback has returned.
     pub later: RefCell<VecDeque<Later>>,
     /// It has seen the request.
     pub begun: Cell<bool>,
     /// It has seen the answer's headers.
     pub has_answer: Cell<bool>,
-    /// It has answered the request, which takes no other answer.
+    /// It has answered the request. A second answer is rejected.
     pub answered: Cell<bool>,
-    /// A defect has ended one of its callbacks: it decides nothing any more.
+    /// One of its callbacks panicked. No further callback runs.
     pub failed: Cell<bool>,
-    /// Envoy was about to write the access log while a callback was under way.
+    /// Envoy was about to write the access log during another callback: the role's log callback runs after that one.
     pub over: Cell<bool>,
-    /// What made it.
+    /// Its configuration in this worker.
     pub root: Rc<Root>,
 }
 
-/// What a role asks of Envoy and gets at the end of its callback.
+/// An action that waits for the end of the current callback.
 pub enum Later {
     /// A reply.
     Reply(u16, HeaderMap, Vec<u8>),
-    /// The reply of a filter that a defect has ended: Envoy writes it, in the client's format.
+    /// A reply after a panic. Envoy writes its body in the client's format.
     Failed,
     /// A request that waited moves on.
     ResumeRequest,
@@ -47,12 +48,12 @@ pub enum Later {
     ResumeResponse,
 }
 
-/// A filter's number in its worker. It is given anew when the filter is gone, in another generation.
+/// A filter's number in its worker. A later filter may get the same index, with another generation.
 #[derive(Clone, Copy)]
 pub struct Handle {
     index: u32,
     generation: u32,
-    /// Which gateway's filter it is.
+    /// Its gateway.
     pub domain: &'static Domain,
 }
 
@@ -172,8 +173,8 @@ pub fn any() -> Option<*mut abi::Filter> {
     })
 }
 
-/// The filter by which this one counts: Envoy has counters of the listener's filters, and others of each cluster's, which nobody looks for.
-/// An attempt is made for a request, whose filter is there.
+/// The filter whose counters this one increments. Envoy keeps a provider filter's counters under its cluster, where operators do not
+/// look, so an attempt uses a filter of the listener. There is one: the attempt's own request.
 pub fn counting(handle: Handle) -> Option<*mut abi::Filter> {
     FILTERS.with_borrow(|filters| {
         let counts = |index: &u32| {

@@ -1,4 +1,4 @@
-//! What Envoy calls. Nothing that panics gets past here: a defect ends the request whose callback it was in, and no other.
+//! The hooks that Envoy calls. Each catches panics: a panic ends the request of its callback, and no other.
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
@@ -19,7 +19,7 @@ use crate::root::Root;
 use crate::stream::{body_size, now};
 use crate::{beat, calls, logger, main_thread};
 
-/// Runs something that must not panic past Envoy.
+/// Runs a function and catches its panic.
 fn guarded<T>(run: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(run)).ok()
 }
@@ -39,7 +39,7 @@ fn run(filter: *const c_void, about: About, callback: impl FnOnce(&mut dyn Role)
     if filter.failed.get() {
         return Fate::Answered;
     }
-    // Envoy has refused the request by itself, before it got here.
+    // Envoy rejected the request before this filter saw it.
     if about == About::Response && !filter.begun.get() {
         return Fate::Moves;
     }
@@ -47,7 +47,7 @@ fn run(filter: *const c_void, about: About, callback: impl FnOnce(&mut dyn Role)
     filter.has_answer.set(filter.has_answer.get() || about == About::Response);
     let fate = guarded(|| match filter.role.try_borrow_mut() {
         Ok(mut role) => callback(&mut **role),
-        // Envoy answers by itself, in the middle of another callback: it has met a limit of its own.
+        // Envoy answers the request itself during another callback, because it has reached a limit of its own.
         Err(_) if about == About::Response => Fate::Moves,
         Err(_) => Fate::Answered,
     });
@@ -65,8 +65,7 @@ fn run(filter: *const c_void, about: About, callback: impl FnOnce(&mut dyn Role)
 }
 
 impl Filter {
-    /// Envoy is about to write the access log: what is to be known of the request is told, at once or when the callback under way has
-    /// returned.
+    /// Runs the role's log callback, at once or after the current callback.
     fn tell(&self) {
         match self.role.try_borrow_mut() {
             Ok(mut role) => role.log(),
@@ -74,7 +73,7 @@ impl Filter {
         }
     }
 
-    /// A defect has ended a callback, about the answer if `answered`: the request ends. Where even that fails, Envoy writes the reply.
+    /// A callback panicked, in the answer if `answered`. The role ends the request. If the role does not answer it, Envoy does.
     fn fails(&self, answered: bool) {
         self.failed.set(true);
         self.later.borrow_mut().clear();
@@ -204,7 +203,7 @@ hooks! {
     }
 
     FilterNotice envoy_dynamic_module_on_http_filter_stream_complete = |_envoy: *mut abi::Filter, filter: *const c_void| {
-        // What is to be known of a request is told even where a defect has ended one of its callbacks.
+        // This runs even after a panic, so that the request is settled and logged.
         guarded(|| {
             if let Some(filter) = filters::by_token(filter).filter(|filter| filter.begun.get()) {
                 filter.tell();
@@ -291,7 +290,7 @@ hooks! {
         guarded(|| main_thread::shuts_down(go_on, context));
     }
 
-    // What this filter has no use for, and Envoy looks for all the same.
+    // Hooks that do nothing here. Envoy requires them.
     FilterNotice envoy_dynamic_module_on_http_filter_downstream_above_write_buffer_high_watermark = |_envoy: *mut abi::Filter, _filter: *const c_void| {}
     FilterNotice envoy_dynamic_module_on_http_filter_downstream_below_write_buffer_low_watermark = |_envoy: *mut abi::Filter, _filter: *const c_void| {}
     FilterStreamHeaders envoy_dynamic_module_on_http_filter_http_stream_headers = |

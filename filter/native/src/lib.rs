@@ -2,12 +2,11 @@
 //!
 //! One module in several places, told apart by its configuration: `gateway` among the listener's HTTP filters, `provider` among every
 //! provider cluster's upstream filters, `admin` on the administrator's listener. All of a gateway's must have the same filter name, as
-//! they do in what `sluice render` writes: what they count and keep together goes by it (see [`domain`]). What the roles do is in
-//! `sluice-shell`; what stands here is what only a native module has: Envoy's functions and hooks, its threads, and memory that all of
-//! them share.
+//! `sluice render` writes it: the name selects their shared state (see [`domain`]). The crate `sluice-shell` has the roles. This crate has
+//! what only a native module needs: Envoy's functions and hooks, its threads, and memory that they share.
 //!
-//! A panic ends a request and no more (see [`hooks`]). Whatever else goes wrong in a native module ends Envoy: a failed allocation
-//! does, for one. Where that must not be, the wasm module is the one to use.
+//! A panic ends one request (see [`hooks`]). Other failures of a native module end Envoy, for example a failed allocation. Use the wasm
+//! module where that is not acceptable.
 #![deny(unsafe_code)]
 
 #[allow(unsafe_code)]

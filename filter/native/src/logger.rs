@@ -36,7 +36,8 @@ impl log::Log for Logger {
     fn flush(&self) {}
 }
 
-/// Installs it, once in a process. A panic is told there too: where it was, and not its message, which may hold a part of a request.
+/// Installs the logger, once in a process. It also logs where a panic happened. It does not log the panic's message, which may contain a
+/// part of a request.
 pub fn install() {
     if log::set_logger(&Logger).is_err() {
         return;
@@ -47,7 +48,7 @@ pub fn install() {
     }));
 }
 
-/// Takes Envoy's level over, as it is now.
+/// Sets the logger to Envoy's current level.
 pub fn follow() {
     let levels = [
         (LogLevel::Trace, LevelFilter::Trace),

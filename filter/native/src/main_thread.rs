@@ -1,7 +1,8 @@
-//! What Envoy's main thread does, by a bootstrap extension: ticks for the workers, and all that is told to Redis.
+//! The bootstrap extension. On Envoy's main thread it sends ticks to the workers, and settlements and counts to Redis.
 //!
-//! The workers leave their settlements in the gateway's outbox, and in relaxed mode their counts in its shared memory. From there they
-//! are told to Redis: that needs no worker and no stream. When Envoy ends, it waits a moment for the last of them.
+//! Workers put their settlements into the gateway's outbox and, in relaxed mode, their counts into its shared memory. The main thread
+//! sends both, so that a worker without streams loses nothing. When Envoy shuts down, it waits up to two seconds for Redis to confirm
+//! the settlements.
 
 use std::cell::RefCell;
 use std::ffi::c_void;
@@ -25,9 +26,9 @@ use crate::domain::Domain;
 use crate::logger;
 use crate::stream::now;
 
-/// How long to wait where nothing is to be done.
+/// The time between two ticks of the main thread if nothing is due earlier.
 const IDLE: Duration = Duration::from_millis(250);
-/// How long Envoy waits at most, when it ends, for Redis to confirm settlements.
+/// The longest time that a shutdown waits for Redis.
 const LONGEST_ENDING: Duration = Duration::from_secs(2);
 
 struct Main {
@@ -37,7 +38,7 @@ struct Main {
     ending: Option<Ending>,
 }
 
-/// Envoy waits to end.
+/// A shutdown that waits.
 struct Ending {
     since: Instant,
     go_on: unsafe extern "C" fn(*mut c_void),
@@ -65,14 +66,14 @@ thread_local! {
     static MAIN: RefCell<Option<Main>> = const { RefCell::new(None) };
 }
 
-/// Whether the bootstrap extension is there. Nothing works without it.
+/// Whether Envoy has the bootstrap extension. The filter rejects its configuration without it.
 static SERVED: AtomicBool = AtomicBool::new(false);
 
 pub fn is_served() -> bool {
     SERVED.load(Ordering::Relaxed)
 }
 
-/// Envoy makes the bootstrap extension. Whether that is all right.
+/// Envoy creates the bootstrap extension. Returns whether that worked.
 pub fn begins(config: *mut abi::Bootstrap) -> bool {
     logger::follow();
     let Ok(bootstrap) = Bootstrap::new(config) else {
@@ -89,13 +90,13 @@ pub fn begins(config: *mut abi::Bootstrap) -> bool {
     true
 }
 
-/// Envoy has done with the bootstrap extension.
+/// Envoy destroys the bootstrap extension.
 pub fn ends() {
     SERVED.store(false, Ordering::Relaxed);
     MAIN.take();
 }
 
-/// Envoy ends, and waits until `go_on` is called.
+/// Envoy shuts down. It waits until this module calls `go_on`.
 pub fn shuts_down(go_on: unsafe extern "C" fn(*mut c_void), context: *mut c_void) {
     let ending = Ending { since: Instant::now(), go_on, context };
     let rest = MAIN.with_borrow_mut(|main| match main {
@@ -147,7 +148,7 @@ pub fn called(id: u64, called: &Called) {
 }
 
 impl Main {
-    /// Tells all that is to be told. Whether any gateway has a Redis.
+    /// Sends what is due to Redis. Returns whether any gateway has a Redis.
     fn tell_all(&mut self) -> bool {
         let all = Domain::with_redis();
         for (domain, redis) in &all {
@@ -163,7 +164,7 @@ impl Main {
         !all.is_empty()
     }
 
-    /// Envoy's end, if it waits for it and need not wait any longer.
+    /// The shutdown, if there is one and it need not wait any longer.
     fn may_end(&mut self) -> Option<Ending> {
         let waits = self.ending.as_ref().is_some_and(|ending| ending.since.elapsed() < LONGEST_ENDING);
         let has_to_tell = self.works.iter().any(|work| work.settlements.has_to_tell());
@@ -182,7 +183,7 @@ impl Work {
         if self.settlements.settings != *redis {
             self.settlements = self.settlements.with(redis.clone()).sharing(self.domain.outbox.clone());
         }
-        // What a defect has ended in the middle begins anew.
+        // After a panic in the middle of a call there is no answer to wait for.
         let is_under_way = |of| self.calls.iter().any(|(_, other)| *other == of);
         if !is_under_way(Subject::Settlements) {
             self.settlements.forget_call();
@@ -203,7 +204,7 @@ impl Work {
         }
     }
 
-    /// Sends a call. One that Envoy refuses has no answer.
+    /// Sends a call. If Envoy rejects it, that counts as no answer.
     fn send(&mut self, bootstrap: Bootstrap, of: Subject, call: Call) {
         let mut next = Some(call);
         while let Some(call) = next.take() {
@@ -225,7 +226,7 @@ impl Work {
     }
 }
 
-/// Carries out what concerns no message.
+/// Carries out effects that need no message.
 fn note(bootstrap: Bootstrap, effects: Vec<Effect>) {
     for effect in effects {
         match effect {

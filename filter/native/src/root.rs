@@ -1,7 +1,7 @@
-//! A configuration as one worker has it: what it compiles of it for itself, the first time that it is given a stream under it.
+//! A configuration in one worker. The worker compiles it for its first stream under that configuration.
 //!
-//! Which configuration is in charge, the one that new requests come under, is Envoy's choice: it may come back to an older one without
-//! a word. All of one gateway's have the same worker's memory.
+//! Envoy chooses the configuration of each new request, and may return to an older one. All configurations of a gateway share the
+//! worker's memory.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ enum Kind {
 struct Roots {
     /// By their numbers.
     all: BTreeMap<u64, Rc<Root>>,
-    /// Of each gateway the worker whose configuration is in charge. It keeps the memory when no configuration is left.
+    /// For each gateway, the worker that served last. It keeps the memory when no configuration is left.
     in_charge: Vec<(&'static Domain, Rc<Worker>)>,
 }
 
@@ -47,7 +47,7 @@ thread_local! {
 }
 
 impl Root {
-    /// Of this configuration. `None` when it cannot be compiled, though Envoy's main thread could.
+    /// Finds or compiles a configuration. `None` if it does not compile, although it did on the main thread.
     pub fn of(config: &Arc<Config>) -> Option<Rc<Self>> {
         ROOTS.with_borrow_mut(|roots| {
             let root = match roots.all.get(&config.number) {
@@ -66,7 +66,7 @@ impl Root {
         })
     }
 
-    /// Whether its filters count.
+    /// Whether its filters have counters.
     pub fn counts(&self) -> bool {
         !matches!(self.kind, Kind::Provider)
     }

@@ -1,7 +1,7 @@
-//! A stream as its native filter sees it: Envoy's functions of a filter.
+//! Implements [`Stream`] with Envoy's functions of a native filter.
 //!
-//! Envoy calls a filter again before some of them return: what would do that waits until the role's callback has returned (see
-//! [`Later`]). Of a filter that is gone every call fails.
+//! Some of these functions make Envoy call the filter again before they return. They wait until the current callback has returned (see
+//! [`Later`]). Every call fails if Envoy has destroyed the filter.
 #![allow(unsafe_code)]
 
 use std::ptr;
@@ -19,7 +19,7 @@ use crate::abi::{self, BodyType, EnvoyBuffer, EnvoyHeader, HeaderType, ModuleBuf
 use crate::calls;
 use crate::filters::{self, Handle, Later};
 
-/// What Envoy knows the end of a request by that a defect has ended: its response code details.
+/// The response code details of a reply after a panic.
 const DEFECT: &str = "sluice_defect";
 
 type Result<T> = std::result::Result<T, Failed>;
@@ -45,7 +45,7 @@ fn done(done: bool) -> Result<()> {
     if done { Ok(()) } else { Err(Failed) }
 }
 
-/// Without these a message is none, and Envoy does not survive it.
+/// Whether Envoy needs a header: it crashes without these.
 fn is_vital(of: Side, name: &[u8]) -> bool {
     match of {
         Side::Request => [&b":method"[..], b":path", b":authority"].contains(&name),
@@ -58,7 +58,7 @@ fn values<'a>(map: &'a HeaderMap, name: &'a [u8]) -> impl Iterator<Item = &'a [u
     map.iter().filter(move |(other, _)| *other == name).map(|(_, value)| value)
 }
 
-/// The parts of a body, in order: what Envoy has kept so far, and what came with the callback at hand.
+/// The parts of a body, in order: the bytes that Envoy has kept, and those that came with the current callback.
 fn parts(filter: *mut abi::Filter, of: Side) -> [Option<BodyType>; 2] {
     // SAFETY: the filter is there.
     let (kept, came, same) = unsafe {
@@ -73,7 +73,7 @@ fn parts(filter: *mut abi::Filter, of: Side) -> [Option<BodyType>; 2] {
             ),
         }
     };
-    // Where both are the same bytes they count once.
+    // Both can be the same buffer.
     if same { [None, Some(came)] } else { [Some(kept), Some(came)] }
 }
 
@@ -107,7 +107,7 @@ impl Handle {
         self.envoy().ok_or(Failed)
     }
 
-    /// Does something that Envoy may answer by calling the filter: at once if that is not at work, else when its callback has returned.
+    /// Carries out an action at once, or after the current callback of the filter.
     fn soon(self, later: Later) -> Result<()> {
         let filter = self.filter().ok_or(Failed)?;
         filter.later.borrow_mut().push_back(later);
@@ -381,8 +381,8 @@ impl Stream for Handle {
 }
 
 impl filters::Filter {
-    /// Does what had to wait for the end of a callback. The role must not be at work. Envoy resumes no message from within a callback
-    /// about it: unless it `resumes`, that is left out.
+    /// Carries out the actions that waited for the end of a callback. No callback of the role may be running. Envoy must not resume a
+    /// message within a callback about that message: then `resumes` is false, and this skips those actions.
     pub fn catch_up(&self, resumes: bool) {
         loop {
             let later = self.later.borrow_mut().pop_front();

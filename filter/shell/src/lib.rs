@@ -1,9 +1,8 @@
 //! The filter's roles, over whichever of Envoy's filter interfaces: a callback becomes an event of `sluice-core`, and its effects
 //! become calls to Envoy.
 //!
-//! There are two bodies of the same core: a wasm module, and a native one that Envoy loads as a dynamic module. Each implements
-//! [`Stream`], which is what a filter can ask of Envoy, and calls a [`Role`] in Envoy's callbacks. What stands here is all that they
-//! share. Nothing is decided here.
+//! Two modules use it: a wasm module, and a native one that Envoy loads as a dynamic module. Each implements [`Stream`], the list of
+//! requests that a filter can make of Envoy, and calls a [`Role`] in Envoy's callbacks. This crate decides nothing.
 
 pub mod admin;
 pub mod gateway;
@@ -20,7 +19,7 @@ use sluice_core::callout::Called;
 pub use message::Fate;
 pub use stream::{Failed, Side, Stream};
 
-/// One filter of one request, in one of the roles. The callbacks that a role has no use for do nothing.
+/// One filter of one request, in one of the roles. A callback that a role does not need does nothing.
 ///
 /// Sizes are of the body that Envoy has buffered, the portion at hand included.
 pub trait Role {
@@ -51,14 +50,13 @@ pub trait Role {
     /// What came back of a call.
     fn called(&mut self, _called: &Called) {}
 
-    /// Envoy is done with the stream: it shows what it knows of it for the last time. Of an attempt Envoy has not looked yet where the
-    /// next one goes.
+    /// Envoy is done with the stream. After an attempt, Envoy has not chosen the next attempt's cluster yet.
     fn done(&mut self) {}
 
     /// Envoy is about to write the access log.
     fn log(&mut self) {}
 
-    /// A defect has ended a callback, about the answer if `answered`: the request ends. A role that does not answer it leaves that to Envoy.
+    /// A callback panicked, in the answer if `answered`. The request ends. If the role does not answer it, Envoy does.
     fn fail(&mut self, answered: bool);
 }
 

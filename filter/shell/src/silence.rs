@@ -24,8 +24,8 @@ pub fn period(gateway: &Gateway) -> Duration {
 /// How long a request that is over waits before Redis is told.
 pub const SETTLING: Duration = Duration::from_millis(25);
 
-/// Ends all of this worker's streams whose time has come by now, each by a call of `run`. It is called from a callback that is no
-/// stream's own, and leaves it open which stream calls are about then.
+/// Ends all streams of this worker that are due, each in a call of `run`. The caller's callback belongs to no stream. After this, the
+/// caller must enter its own context again.
 pub fn end_all<S: Stream>(now: Time, run: impl Fn(&mut dyn FnMut())) {
     for silent in S::switchboard(|board| board.silent(now)) {
         let mut silent = Some(silent);
@@ -37,8 +37,8 @@ pub fn end_all<S: Stream>(now: Time, run: impl Fn(&mut dyn FnMut())) {
     }
 }
 
-/// What the client reads is cut, what is held gives way to the next attempt. A stream that another one's end has taken along is gone,
-/// and one that Envoy is ending at this very moment has no answer: neither has to be ended.
+/// Cuts an answer that the client reads, and gives up an attempt whose answer is held. A stream may have ended with another one, or Envoy
+/// may be ending it now: then there is nothing to do.
 fn end<S: Stream>(silent: Silent<S>) -> Result<(), Failed> {
     let answer = || silent.attempt.filter(|attempt| attempt.enter().is_ok()).map(Message::response);
     let answer = || answer().filter(|answer| answer.is_here());

@@ -1,4 +1,4 @@
-//! What a filter can ask of Envoy, of one stream.
+//! The requests that a filter can make of Envoy for one stream.
 
 use sluice_core::callout::Call;
 use sluice_core::store::SharedData;
@@ -20,7 +20,7 @@ pub enum Side {
     Response,
 }
 
-/// What Envoy knows of a stream besides its messages, by the names of its attributes.
+/// Facts that Envoy knows of a stream besides its messages, by the names of Envoy's attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attribute {
     /// `source.address`
@@ -35,11 +35,11 @@ pub enum Attribute {
     TransportFailureReason,
 }
 
-/// A stream as one filter of it sees it, good until that filter is gone. Every call can fail, and none may panic.
+/// A stream, for one of its filters. It is valid until Envoy destroys that filter. Every call can fail, and no call may panic.
 ///
 /// A body is the bytes that Envoy has buffered of it, the portion at hand included.
 pub trait Stream: Copy + PartialEq + 'static {
-    /// Its number, which no other stream of this worker has at the same time.
+    /// A number that no other stream of this worker has at the same time.
     fn number(self) -> u32;
 
     /// The requests that this worker has under way.
@@ -54,11 +54,11 @@ pub trait Stream: Copy + PartialEq + 'static {
     /// The memory that Envoy's workers share.
     fn shared(self) -> &'static dyn SharedData;
 
-    /// Has the calls that follow be about this stream, from a callback that is not its own.
+    /// Makes the following calls apply to this stream, from a callback of another stream.
     fn enter(self) -> Result<(), Failed>;
 
-    /// The stream that knows what became of an attempt whose filter, this one, Envoy is done with, if any does. `request` is the gateway
-    /// role's, as long as it is there.
+    /// The stream to ask about an attempt's end, in the `done` callback of the attempt's filter. `request` is the stream of the gateway role,
+    /// if the request still runs. `None` if neither can answer.
     fn survivor(self, request: Option<Self>) -> Option<Self>;
 
     /// Whether the headers of the answer have come, even where they have moved on since.
@@ -79,19 +79,19 @@ pub trait Stream: Copy + PartialEq + 'static {
     /// Removes every header of that name.
     fn remove_header(self, of: Side, name: &str) -> Result<(), Failed>;
 
-    /// As much of this part of the body as there is.
+    /// The bytes of a body from `start`, at most `length` of them.
     fn body(self, of: Side, start: usize, length: usize) -> Result<Vec<u8>, Failed>;
 
     /// Replaces the first `drain` bytes of the body.
     fn replace_front(self, of: Side, drain: usize, with: &[u8]) -> Result<(), Failed>;
 
-    /// What Envoy knows, as text; nothing of what it does not know.
+    /// The text of an attribute; empty if Envoy does not know it.
     fn attribute(self, attribute: Attribute) -> Vec<u8>;
 
     /// `response.flags`
     fn response_flags(self) -> u64;
 
-    /// A property that a filter of the same request has set.
+    /// A property of the request, which another filter may have set.
     fn property(self, name: &str) -> Result<Vec<u8>, Failed>;
 
     /// Sets a property: Envoy's filter state `wasm.<name>`.
@@ -109,16 +109,16 @@ pub trait Stream: Copy + PartialEq + 'static {
     /// Lets an answer that waited move on. Its headers must be here.
     fn resume_response(self) -> Result<(), Failed>;
 
-    /// Cuts the answer, from a callback that is not the stream's own.
+    /// Cuts the answer off, from a callback of another stream.
     fn cut(self) -> Result<(), Failed>;
 
-    /// Sends a request of our own: what comes back is for the role at work now.
+    /// Sends a request to a cluster. The answer goes to [`Role::called`](crate::Role::called).
     fn call(self, call: &Call) -> Result<(), Failed>;
 
     /// Adds one to a counter.
     fn count(self, name: &'static str) -> Result<(), Failed>;
 
-    /// Does what no filter should, for tests: see [`crate::trap`].
+    /// For tests: makes a call that the filter never makes (see [`crate::trap`]).
     #[cfg(feature = "trap")]
     fn defect(self, deed: &str) -> Result<(), Failed>;
 }

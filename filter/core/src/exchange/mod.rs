@@ -77,7 +77,7 @@ pub mod property {
     pub const ERROR: &str = "sluice.error";
 }
 
-/// What is counted and measured, as Envoy's statistics name it below `wasmcustom.`.
+/// The names of the counters and gauges, below `wasmcustom.` in Envoy's statistics.
 pub mod metric {
     macro_rules! names {
         ($(#[$about:meta])* $all:ident: $($(#[$doc:meta])* $name:ident = $text:literal;)*) => {

@@ -80,7 +80,7 @@ impl Drop for Asking {
     }
 }
 
-/// The settlements that one Redis has not confirmed, and whether it answers. Workers may have one together.
+/// The settlements that one Redis has not confirmed, and whether that Redis answers. Several workers can share it.
 #[derive(Debug)]
 pub struct Outbox {
     queue: Mutex<Queue>,
@@ -125,7 +125,7 @@ impl Remote {
         Self { wire: Wire::new(&settings), settings, state: Rc::default(), outbox: Arc::default() }
     }
 
-    /// The same, with settlements that others have as well.
+    /// Uses an outbox that others use too.
     pub fn sharing(self, outbox: Arc<Outbox>) -> Self {
         Self { outbox, ..self }
     }
