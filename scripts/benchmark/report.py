@@ -35,7 +35,8 @@ def figures(row, base):
 
 
 def table(results, bases):
-    line = "{:<22}{:>12}{:>12}{:>12}{:>12}{:>12}{:>13}{:>8}"
+    width = max([20, *(len(one["name"]) for one in results), *(len(base.name) for base in bases)]) + 2
+    line = f"{{:<{width}}}" + "{:>12}{:>12}{:>12}{:>12}{:>12}{:>13}{:>8}"
     print(line.format("", "throughput", "CPU", "added CPU", "added p50", "added p99", "per second", "busy"))
     print(line.format("", "of bare", "", "", "half load", "half load", "", ""))
     for one in results:

@@ -1,9 +1,13 @@
 //! How much memory Envoy takes while it works.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sluice_tests::gateway::{Gateway, children};
+use tempfile::TempDir;
 
 /// What counts as flat: this much growth, or a tenth.
 const FLAT: u64 = 10 << 20;
@@ -15,6 +19,35 @@ pub struct Sample {
     pub resident: u64,
     /// Handed out by Envoy's own allocator: without them.
     pub allocated: u64,
+}
+
+/// The address space that Envoy reserves before its first request, rounded up: mostly V8's and its allocator's.
+const RESERVED: u64 = 4 << 30;
+/// Envoy's allocator reserves address space in regions of this size.
+const REGION: u64 = 1 << 30;
+
+/// A command that runs Envoy in a limited address space. An allocation beyond the limit fails, and ends Envoy.
+pub struct Confined {
+    directory: TempDir,
+}
+
+impl Confined {
+    /// Leaves Envoy room for this many bytes.
+    pub fn to(room: u64) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let limit = (RESERVED + room.next_multiple_of(REGION)) >> 10;
+        let envoy = std::env::var("SLUICE_ENVOY").expect("SLUICE_ENVOY, which ./scripts/test sets");
+        let confined = Self { directory };
+        let script = format!("#!/bin/sh\nulimit -v {limit} && exec '{envoy}' \"$@\"\n");
+        std::fs::write(confined.command(), script).expect("a file in the temporary directory");
+        std::fs::set_permissions(confined.command(), Permissions::from_mode(0o755)).expect("its permissions");
+        confined
+    }
+
+    /// The command to run.
+    pub fn command(&self) -> PathBuf {
+        self.directory.path().join("envoy")
+    }
 }
 
 /// Looks every so often until that moment.

@@ -3,6 +3,7 @@
 use sluice_tests::money::Price;
 use sluice_tests::redis::orders::all_settled;
 
+use super::shapes::Store;
 use super::site::{GOOD, LIMITED, MODELS, Scene, TEAMS};
 use super::watch::{Rest, Watched};
 use crate::after::{logged, of_errors, of_limits, of_statistics, of_usage, quiet};
@@ -60,12 +61,17 @@ const WRITTEN: u64 = 48 * MIB;
 /// What all answers that are kept take together (`cache.memory`), in memory that the workers share.
 const KEPT: u64 = 64 * MIB;
 
+/// The memory that a gateway may take beside what it takes at rest, by the documentation.
+pub fn room(store: Store) -> u64 {
+    u64::from(store.workers()) * (COPIES * HELD + READ + 2 * WRITTEN) + KEPT
+}
+
 /// What it may take is what it took at rest, and for each worker what the documentation says.
 fn of_memory(scene: &Scene, rest: &Rest, watched: &Watched) -> Vec<String> {
     let (rest, peak) = (&rest.memory, memory::peak(&scene.site.gateway));
     let workers = u64::from(scene.store.workers());
     let buffers = rest.allocated + workers * COPIES * HELD + KEPT;
-    let all = rest.resident + workers * (COPIES * HELD + READ + 2 * WRITTEN) + KEPT;
+    let all = rest.resident + room(scene.store);
     let bounds =
         [("resident", rest.resident, peak, all), ("in Envoy's buffers", rest.allocated, watched.allocated, buffers)];
     let mut complaints = Vec::new();

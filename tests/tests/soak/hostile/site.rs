@@ -4,13 +4,16 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
+use sluice_tests::gateway::build::Build;
 use sluice_tests::gateway::{Builder, Gateway, Key, Kind};
 use sluice_tests::redis::{Redis, Webdis};
 use sluice_tests::simulator::Simulator;
 
+use super::books;
 use super::place::{Detour, Place};
 use super::provider::Provider;
 use super::shapes::{Store, models};
+use crate::memory::Confined;
 use crate::site::Site;
 
 /// Keys of good will, all of the team `good`.
@@ -49,6 +52,7 @@ pub struct Scene {
     /// So that what is asked of it is asked of its providers alone.
     pub redis: Option<Redis>,
     _webdis: Option<Webdis>,
+    _confined: Option<Confined>,
 }
 
 /// A key's secret.
@@ -73,11 +77,16 @@ impl Scene {
         let builder = MODELS.into_iter().fold(keys(builder), |builder, (_, provider, model, input, output)| {
             builder.price(&format!("{provider}/{model}"), input, output)
         });
-        let builder = builder.concurrency(store.workers());
+        let mut builder = builder.concurrency(store.workers());
+        // Where the native module cannot have memory, Envoy ends.
+        let confined = (!Build::under_test().has_vms()).then(|| Confined::to(books::room(store)));
+        if let Some(confined) = &confined {
+            builder = builder.argument("--envoy").argument(&confined.command().to_string_lossy());
+        }
         let Way { builder, redis, webdis, detour } = Way::of(store, builder).await;
         let site = Site::start(builder, providers.into(), store.ending()).await;
         let place = Place { port: site.gateway.port(), redis: detour };
-        Self { store, site, place, redis, _webdis: webdis }
+        Self { store, site, place, redis, _webdis: webdis, _confined: confined }
     }
 
     /// Whose limits and budgets there are.
